@@ -1,13 +1,15 @@
 /* cost.c - counts operations and bytes of a launch by walking over its kernel once.
  *
- * A loop multiplies what its body does by its trips. Only where bounds or conditions inside depend on
- * the loop's variable (the last, shorter block of rows) is the body walked for every value of it. */
+ * A loop multiplies what its body does by its trips. Only where bounds or conditions inside depend
+ * on the loop's variable (the last, shorter block of rows) is the body walked for every value of
+ * it. */
 #include "backend/cost.h"
 
 #include "ir/base/ptrmap.h"
 #include "ir/expr/fold.h"
 
-/* Values of a variable that are walked one by one; of longer loops so many, evenly spread, stand for all. */
+/* Values of a variable that are walked one by one; of longer loops so many, evenly spread, stand
+ * for all. */
 enum { SAMPLES = 512, INNER_SAMPLES = 32 };
 
 typedef struct number {
@@ -69,7 +71,8 @@ static bool evaluate(counter *c, const fv_expr *x, int64_t *out) {
     }
     if (x->op == FV_X_SELECT)
         return evaluate_select(c, x, out);
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD || x->n < 1 || x->n > 2 || !evaluate(c, x->arg[0], &a))
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD || x->n < 1 || x->n > 2 ||
+        !evaluate(c, x->arg[0], &a))
         return false;
     if (x->n == 2) {
         fv_elem of = (fv_elem)x->arg[0]->type.elem;
@@ -123,8 +126,17 @@ int fv_cost_of_operation(fv_expr_op op) {
     if (fv_expr_op_is_math(op))
         return 1;
     switch ((int)op) {
-    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: case FV_X_DIV: case FV_X_MIN: case FV_X_MAX:
-    case FV_X_SQRT: case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT: return 1;
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MUL:
+    case FV_X_DIV:
+    case FV_X_MIN:
+    case FV_X_MAX:
+    case FV_X_SQRT:
+    case FV_X_FLOOR:
+    case FV_X_CEIL:
+    case FV_X_TRUNC:
+    case FV_X_RINT: return 1;
     case FV_X_FMA: return 2;
     default: return 0;
     }
@@ -181,7 +193,9 @@ static void count_loop(counter *c, const fv_var *var, int64_t lo, int64_t step, 
         c->exact = false;
     c->depth++;
     for (int64_t i = 0; i < samples; i++) {
-        int64_t at = samples == trips ? i : (int64_t)((double)i / (double)(samples - 1) * (double)(trips - 1));
+        int64_t at = samples == trips
+                         ? i
+                         : (int64_t)((double)i / (double)(samples - 1) * (double)(trips - 1));
         set(c, var, lo + at * step);
         count_block(c, body, times * (double)trips / (double)samples);
     }
@@ -193,7 +207,8 @@ static void count_for(counter *c, const fv_stmt *s, double times) {
     count_expr(c, s->lo, times);
     count_expr(c, s->hi, times);
     if (evaluate(c, s->lo, &lo) && evaluate(c, s->hi, &hi)) {
-        count_loop(c, s->var, lo, s->step, hi > lo ? (hi - lo - 1) / s->step + 1 : 0, &s->body, times);
+        count_loop(c, s->var, lo, s->step, hi > lo ? (hi - lo - 1) / s->step + 1 : 0, &s->body,
+                   times);
         return;
     }
     c->exact = false;
@@ -265,8 +280,17 @@ static void count_block(counter *c, const fv_block *block, double times) {
             break;
         case FV_S_OUTLINE: count_block(c, &s->body, times); break;
         case FV_S_CALL: count_call(c, s); break;
-        case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_COMMENT: case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
-        case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM: break;
+        case FV_S_PREFETCH:
+        case FV_S_TRANSPOSE:
+        case FV_S_COMMENT:
+        case FV_S_READ:
+        case FV_S_PLAN:
+        case FV_S_MEMORY:
+        case FV_S_CHECK:
+        case FV_S_LAUNCH:
+        case FV_S_ALLOC:
+        case FV_S_FREE:
+        case FV_S_SETDIM: break;
         }
 }
 
@@ -307,7 +331,10 @@ static fv_cost cost(counter *c, const fv_buf *const *same, double *touches) {
 
 static fv_cost count_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims,
                             const fv_buf *const *args, double *touches) {
-    counter c = {.arena = scratch, .numbers = fv_ptrmap_in(scratch), .kernel = k, .exact = true,
+    counter c = {.arena = scratch,
+                 .numbers = fv_ptrmap_in(scratch),
+                 .kernel = k,
+                 .exact = true,
                  .traffic = FV_NEW(scratch, traffic, k->nbufs + 1)};
     int64_t tasks;
     for (int i = 0; i < k->ndims; i++)
@@ -362,7 +389,8 @@ static void evaluate_launch(counter *host, fv_arena *scratch, fv_launch_cost *l)
     for (int i = 0; i < k->ndims && l->known; i++)
         l->known = evaluate(host, l->launch->dims[i], &dims[i]);
     if (l->known)
-        l->cost = count_kernel(scratch, k, dims, (const fv_buf *const *)l->launch->args, l->touched);
+        l->cost =
+            count_kernel(scratch, k, dims, (const fv_buf *const *)l->launch->args, l->touched);
 }
 
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,

@@ -1,5 +1,5 @@
-/* cost.h - what a launch of a kernel computes and moves, counted in the kernel as its schedule wrote
- * it: every operation times the loops around it, for given dims.
+/* cost.h - what a launch of a kernel computes and moves, counted in the kernel as its schedule
+ * wrote it: every operation times the loops around it, for given dims.
  *
  *   fv_launch_cost *list;
  *   int n = fv_cost_launches(a, p, &list);       before fv_program_expand
@@ -13,7 +13,8 @@
 
 typedef struct fv_cost {
     /* Operations on floats. One each for + - * / min max sqrt, roundings and elementary functions,
-     * two for fma; comparisons, conversions and index arithmetic are free. A padded tile counts whole. */
+     * two for fma; comparisons, conversions and index arithmetic are free. A padded tile counts
+     * whole. */
     double flops;
     /* Bytes of memory that are touched at least once: of each buffer its size, or what all accesses
      * together can reach where that is less (a gather out of a large table). */
@@ -34,7 +35,7 @@ typedef struct fv_launch_cost {
     const fv_kernel *kernel; /* as scheduled, even after the program has been expanded */
     bool known;              /* false: some dim of the launch is not known before the run */
     fv_cost cost;
-    double *touched;         /* of each argument: bytes read or written at least once */
+    double *touched; /* of each argument: bytes read or written at least once */
 } fv_launch_cost;
 
 /* The launches of a program, in order of their numbers. Returns how many. */
@@ -42,7 +43,8 @@ int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out);
 /* Fills in their costs; dims: p->nsymbols values. */
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
                       fv_launch_cost *list);
-/* How many cycles a core of that target takes, roughly: for an order among launches, not for a clock. */
+/* How many cycles a core of that target takes, roughly: for an order among launches, not for a
+ * clock. */
 double fv_cost_cycles(const fv_cost *c, const fv_target *t);
 /* Bytes that have to come from memory or go there, whatever the caches hold: of inputs, outputs and
  * constants what a launch touches of them, the largest counts. After fv_cost_evaluate. */

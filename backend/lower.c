@@ -33,7 +33,8 @@ static bool define_all(fv_lowerer *l) {
     int depth = 0;
     for (fv_op *op = l->func->body->first; op; op = op->next) {
         depth += fv_mark_depth(op);
-        if (depth) /* what it assumes, a run that takes the other branch, or no turn, is not asked */
+        /* what it assumes, a run that takes the other branch, or no turn, is not asked */
+        if (depth)
             l->module->within = (struct fv_within){op->block, op};
         ok &= fv_define_op(l, op);
         l->module->within = (struct fv_within){0};
@@ -52,7 +53,8 @@ bool fv_step_results(fv_lowerer *l) {
                        : fv_is_told_late(s->value)                          ? FV_WHY_result_late
                                                                             : FV_WHY_none;
         for (int k = 0; k < i && !taken; k++)
-            taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s ? FV_WHY_result_twice : FV_WHY_none;
+            taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s ? FV_WHY_result_twice
+                                                                       : FV_WHY_none;
         if (taken && !fv_copy_result(l, ret, i))
             return false;
         if (taken)
@@ -96,7 +98,8 @@ static bool are_known(const fv_ptrmap *known, const fv_op *op, int n, const fv_d
     if (!d)
         return true;
     (void)fv_op_error(op, "nothing above gives '%s' a value", d->name);
-    return !fv_op_module(op)->is_written && fv_error(fv_op_module(op)->session, "internal error: a dim has no value, see above");
+    return !fv_op_module(op)->is_written &&
+           fv_error(fv_op_module(op)->session, "internal error: a dim has no value, see above");
 }
 
 static bool knows_type(const fv_ptrmap *known, const fv_op *op, const fv_type *t) {
@@ -132,12 +135,13 @@ static bool knows_definition(fv_lowerer *l, const fv_ptrmap *known, const fv_def
 
 static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
     const fv_attr *bound = NULL;
-    bool binds = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) || op->def == &fv_endif_def || op->def == &fv_loop_def ||
-                 op->def == &fv_endloop_def;
+    bool binds = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) ||
+                 op->def == &fv_endif_def || op->def == &fv_loop_def || op->def == &fv_endloop_def;
     for (int i = 0; i < op->nattrs; i++)
         if (binds && !strcmp(op->attrs[i].name, "symbols"))
             bound = &op->attrs[i];
-        else if (op->attrs[i].kind == FV_ATTR_DIMS && !are_known(known, op, op->attrs[i].n, op->attrs[i].u.dims))
+        else if (op->attrs[i].kind == FV_ATTR_DIMS &&
+                 !are_known(known, op, op->attrs[i].n, op->attrs[i].u.dims))
             return false;
     for (int i = 0; bound && i < bound->n; i++)
         know(known, bound->u.dims[i]);
@@ -147,7 +151,8 @@ static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
     return true;
 }
 
-/* The caller gives the symbols of the inputs' dims; others, which text may name, are bound before they are used. */
+/* The caller gives the symbols of the inputs' dims; others, which text may name, are bound before
+ * they are used. */
 static bool symbols_are_known(fv_lowerer *l) {
     fv_ptrmap known = fv_ptrmap_in(l->arena);
     const fv_region *r = l->func->body;
@@ -173,7 +178,9 @@ static bool symbols_are_known(fv_lowerer *l) {
 
 /* ---- steps ---- */
 
-bool fv_step_define(fv_lowerer *l) { return fv_open_ports(l) && define_all(l); }
+bool fv_step_define(fv_lowerer *l) {
+    return fv_open_ports(l) && define_all(l);
+}
 
 static const struct {
     const char *name;
@@ -196,7 +203,8 @@ bool fv_step_is_naive(const char *step) {
 }
 
 static fv_definitions *state_after(fv_lowerer *l, const char *step) {
-    fv_to_come next = {fv_step_comes(step, "group"), fv_step_comes(step, "attend"), fv_step_comes(step, "concat")};
+    fv_to_come next = {fv_step_comes(step, "group"), fv_step_comes(step, "attend"),
+                       fv_step_comes(step, "concat")};
     return fv_lowerer_state(l, step, next);
 }
 
@@ -245,7 +253,8 @@ static bool run_steps(fv_lowerer *l) {
         return false;
     for (int i = 0; i < NSTEPS; i++) {
         const char *step = steps[i].name;
-        if ((d && !fv_step_comes(d->after, step)) || (l->options->naive && !steps[i].naive) || fv_is_left_out(l->options, step))
+        if ((d && !fv_step_comes(d->after, step)) || (l->options->naive && !steps[i].naive) ||
+            fv_is_left_out(l->options, step))
             continue;
         if (!steps[i].naive && !fv_may(l, fv_step_name_at(i)->name, NULL))
             continue;
@@ -257,22 +266,40 @@ static bool run_steps(fv_lowerer *l) {
 }
 
 /* The program's nodes may be those of definitions: constants are. */
-static void free_exprs(void *exprs) { fv_arena_free(exprs); }
+static void free_exprs(void *exprs) {
+    fv_arena_free(exprs);
+}
 
 static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
-    fv_arena *exprs = fv_x_arena_new(m->session), *a = fv_arena_new(m->session); /* freed in this order, whoever frees them */
+    /* freed in this order, whoever frees them */
+    fv_arena *exprs = fv_x_arena_new(m->session), *a = fv_arena_new(m->session);
     fv_lowerer *l = FV_NEW(a, fv_lowerer, 1);
     fv_arena_at_free(a, free_exprs, exprs);
-    *l = (fv_lowerer){.session = m->session, .module = m, .func = m->funcs, .arena = a, .exprs = exprs,
-                      .options = o, .naive = o->naive, .target = o->target, .storage = fv_ptrmap_in(a),
-                      .origins = fv_ptrmap_in(a), .indexing = fv_ptrmap_in(a), .symbols = fv_ptrmap_in(a),
-                      .panels = fv_ptrmap_in(a), .recurrences = fv_ptrmap_in(a), .layouts = fv_ptrmap_in(a), .copies = fv_ptrmap_in(a), .tuned = fv_ptrmap_in(a), .refused = fv_ptrmap_in(a)};
+    *l = (fv_lowerer){.session = m->session,
+                      .module = m,
+                      .func = m->funcs,
+                      .arena = a,
+                      .exprs = exprs,
+                      .options = o,
+                      .naive = o->naive,
+                      .target = o->target,
+                      .storage = fv_ptrmap_in(a),
+                      .origins = fv_ptrmap_in(a),
+                      .indexing = fv_ptrmap_in(a),
+                      .symbols = fv_ptrmap_in(a),
+                      .panels = fv_ptrmap_in(a),
+                      .recurrences = fv_ptrmap_in(a),
+                      .layouts = fv_ptrmap_in(a),
+                      .copies = fv_ptrmap_in(a),
+                      .tuned = fv_ptrmap_in(a),
+                      .refused = fv_ptrmap_in(a)};
     fv_reasons_begin(l);
     return l;
 }
 
 bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
-                          bool (*put)(void *user, const fv_module *m, const fv_definitions *d), void *user) {
+                          bool (*put)(void *user, const fv_module *m, const fv_definitions *d),
+                          void *user) {
     fv_lowerer *l = begin(m, o);
     bool ok = fv_module_bound(m) && run_steps(l) && put(user, m, state_after(l, l->after));
     fv_close_ports(l);

@@ -1,14 +1,14 @@
 /* ports.c - types at the border. A program keeps an element of 4 or 2 bits in a byte; callers pass
- * and get them packed. So a packed parameter becomes its bytes with an fv.Unpack behind it, a packed
- * result is what an fv.Pack makes. What is
- * added to an input lies in its memory: see below. The module is put back as it was when lowering is done. */
+ * and get them packed. So a packed parameter becomes its bytes with an fv.Unpack behind it, a
+ * packed result is what an fv.Pack makes. What is added to an input lies in its memory: see below.
+ * The module is put back as it was when lowering is done. */
 #include "backend/ports.h"
 
 #include <string.h>
 
 #include "ir/base/limits.h"
-#include "ir/graph/state.h"
 #include "ir/graph/infer.h"
+#include "ir/graph/state.h"
 
 static bool is_packed(const fv_type *t) {
     return t->kind == FV_TENSOR && fv_elem_is_packed(t->elem);
@@ -48,21 +48,26 @@ static bool pack(fv_lowerer *l, fv_op *ret, int i) {
 
 /* ---- what is added to an input lies in its memory ----
  *
- *   func @main(%past: f32[b, p, 8], ..) -> (%present state %past capacity cap) { .. %present = Concat(%past, %new) {axis = 1} .. }
+ *   func @main(%past: f32[b, p, 8], ..) -> (%present state %past capacity cap) { .. %present =
+ *     Concat(%past, %new) {axis = 1} .. }
  *
  * becomes a function of the memory, and the text of definitions has it so:
  *
- *   %past: f32[b, cap, 8];  %past.valid = fv.Slice(%past), its first p;  %present = fv.Extend(%past, %new) {start = [p]}, which
+ *   %past: f32[b, cap, 8];  %past.valid = fv.Slice(%past), its first p;  %present =
+ *                           fv.Extend(%past, %new) {start = [p]}, which
  *   is returned;  %present.valid = fv.Slice(%present), its first p + 1
  *
- * Who read past or present reads a Slice, an index like any other. The step `extend` has the memory of present be that of past.
- * A scatter into past has all there is of both: of a TensorScatter the op becomes an fv.WriteRows, which is a kernel; scatters are. */
+ * Who read past or present reads a Slice, an index like any other. The step `extend` has the memory
+ * of present be that of past. A scatter into past has all there is of both: of a TensorScatter the
+ * op becomes an fv.WriteRows, which is a kernel; scatters are. */
 
 /* The first of the memory. */
-static fv_value *valid(fv_lowerer *l, fv_op *before, fv_value *room, const fv_type *t, const fv_origin *origin) {
+static fv_value *valid(fv_lowerer *l, fv_op *before, fv_value *room, const fv_type *t,
+                       const fv_origin *origin) {
     fv_dims *table = l->module->dims;
     const char *name = fv_printf(l->arena, "%s.valid", room->name);
-    fv_op *op = fv_op_new(l->func->body, before, fv_op_def(FV_OP_fv_Slice), 1, &room, 1, &name, origin);
+    fv_op *op =
+        fv_op_new(l->func->body, before, fv_op_def(FV_OP_fv_Slice), 1, &room, 1, &name, origin);
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK];
     for (int i = 0; i < t->rank; i++) {
         start[i] = fv_dim_const(table, 0);
@@ -80,7 +85,8 @@ static fv_value *added(fv_lowerer *l, fv_op *concat, int axis) {
     if (concat->nin == 2)
         return concat->in[1];
     const char *name = fv_printf(l->arena, "%s.new", concat->out[0]->name);
-    fv_op *op = fv_op_new(l->func->body, concat, concat->def, concat->nin - 1, concat->in + 1, 1, &name, concat->origin);
+    fv_op *op = fv_op_new(l->func->body, concat, concat->def, concat->nin - 1, concat->in + 1, 1,
+                          &name, concat->origin);
     fv_op_set_int(op, "axis", axis);
     return fv_op_infer(op) ? op->out[0] : NULL;
 }
@@ -93,7 +99,8 @@ static bool open_state(fv_lowerer *l, int i) {
     fv_op *concat = fv_state_writer(l->func, i, &axis);
     if (concat && fv_op_is(concat, FV_OP_TensorScatter))
         concat->def = fv_op_def(FV_OP_fv_WriteRows);
-    if (concat && !fv_op_is(concat, FV_OP_Concat)) /* all of the memory is valid, before and behind it */
+    /* all of the memory is valid, before and behind it */
+    if (concat && !fv_op_is(concat, FV_OP_Concat))
         return true;
     fv_value *new = concat ? added(l, concat, axis) : NULL;
     if (!new)
@@ -162,8 +169,9 @@ static bool can_be_passed(fv_lowerer *l, const char *what, const char *name, con
     bool complex = t->elem == FV_C64 || t->elem == FV_C128; /* which no operator reads */
     if (t->kind == FV_TENSOR && t->elem != FV_STRING && !complex)
         return true;
-    return fv_error(l->session, "%s '%s' is %s; what is passed to a program has to be a tensor of real numbers", what, name,
-                    fv_type_str(l->arena, t));
+    return fv_error(l->session,
+                    "%s '%s' is %s; what is passed to a program has to be a tensor of real numbers",
+                    what, name, fv_type_str(l->arena, t));
 }
 
 bool fv_check_ports(fv_lowerer *l) {
@@ -205,7 +213,8 @@ void fv_close_ports(fv_lowerer *l) {
         return;
     for (int i = 0; l->out_types && i < r->last->nin; i++) {
         fv_op *op = r->last->in[i]->def;
-        if (op && (fv_op_is(op, FV_OP_fv_Pack) || fv_op_is(op, FV_OP_fv_Copy)) && op->out[0]->nuses == 1) {
+        if (op && (fv_op_is(op, FV_OP_fv_Pack) || fv_op_is(op, FV_OP_fv_Copy)) &&
+            op->out[0]->nuses == 1) {
             fv_op_set_in(r->last, i, op->in[0]);
             fv_op_erase(op);
             i--; /* a copy of a packed result is two */
@@ -220,7 +229,8 @@ void fv_close_ports(fv_lowerer *l) {
             continue;
         fv_op *op = p->nuses ? p->uses[0].op : NULL;
         p->type = l->in_types[i];
-        if (!op || !fv_op_is(op, FV_OP_fv_Unpack) || !op->out[0]) /* a kernel with several results has taken it */
+        /* a kernel with several results has taken it */
+        if (!op || !fv_op_is(op, FV_OP_fv_Unpack) || !op->out[0])
             continue;
         fv_replace_uses(op->out[0], p);
         fv_op_erase(op);

@@ -44,7 +44,8 @@ static void make_port(fv_lowerer *l, fv_port *port, const char *name, const fv_t
 static fv_buf *port_buffer(const fv_program *p, fv_buf_role role, int index) {
     for (int i = 0; i < p->nbuffers; i++)
         if ((p->buffers[i]->role == role && p->buffers[i]->index == index) ||
-            (role == FV_BUF_OUTPUT && p->buffers[i]->role == FV_BUF_INPUT && p->buffers[i]->output == 1 + index))
+            (role == FV_BUF_OUTPUT && p->buffers[i]->role == FV_BUF_INPUT &&
+             p->buffers[i]->output == 1 + index))
             return p->buffers[i];
     return NULL;
 }
@@ -83,19 +84,20 @@ typedef struct writer {
     fv_lowerer *l;
     fv_kbuilder plan; /* what is known before the run */
     fv_kbuilder b;
-    fv_ptrmap ready;  /* data symbols that are bound by now */
-    bool *relations;  /* checked by now */
-    fv_ptrmap sizes;  /* dims that were checked to be sizes */
-    fv_expr *turn;    /* of the loop around */
-    const fv_type **doubtful; /* types with dims that may be negative, of what is written and what is around it */
+    fv_ptrmap ready; /* data symbols that are bound by now */
+    bool *relations; /* checked by now */
+    fv_ptrmap sizes; /* dims that were checked to be sizes */
+    fv_expr *turn;   /* of the loop around */
+    /* types with dims that may be negative, of what is written and what is around it */
+    const fv_type **doubtful;
     int ndoubtful, cap_doubtful;
-    const fv_op **assumed;    /* fv.Assume of what is written and around it; NULL: it was checked */
+    const fv_op **assumed; /* fv.Assume of what is written and around it; NULL: it was checked */
     int nassumed, cap_assumed;
-    struct around {           /* a branch or a turn: what was known before it */
+    struct around { /* a branch or a turn: what was known before it */
         fv_ptrmap ready, sizes;
         int ndoubtful, nassumed;
-        fv_buf **unknown;     /* what becomes of the symbols that its end binds */
-        fv_buf *goes_on;      /* of a loop: does its condition hold? NULL: it has none */
+        fv_buf **unknown; /* what becomes of the symbols that its end binds */
+        fv_buf *goes_on;  /* of a loop: does its condition hold? NULL: it has none */
         struct around *outer;
     } *around;
 } writer;
@@ -118,8 +120,8 @@ static void check(fv_kbuilder *b, fv_expr *cond, int status, const char *text) {
     s->text = text;
 }
 
-/* Where dims are checked: what the caller knows in the plan, which the size query shares; but what only a branch needs,
- * there. */
+/* Where dims are checked: what the caller knows in the plan, which the size query shares; but what
+ * only a branch needs, there. */
 static fv_kbuilder *checked_in(writer *w, const fv_dim *a, const fv_dim *b) {
     return a->from_data || b->from_data || w->around ? &w->b : &w->plan;
 }
@@ -147,7 +149,8 @@ static void check_relations(writer *w) {
         if (fv_x_equal(left, right)) /* by the bounds that assumptions leave */
             continue;
         tell_relation(w->l, r);
-        check(checked_in(w, r->a, r->b), fv_x_bin(a, FV_X_EQ, left, right), FV_BAD_DIM, fv_relation_str(a, r));
+        check(checked_in(w, r->a, r->b), fv_x_bin(a, FV_X_EQ, left, right), FV_BAD_DIM,
+              fv_relation_str(a, r));
     }
 }
 
@@ -159,8 +162,8 @@ static void check_sizes(writer *w, const fv_type *t) {
         if (d->lo >= 0 || !is_ready(w, d) || *fv_ptrmap_at(&w->sizes, d))
             continue;
         *fv_ptrmap_at(&w->sizes, d) = (void *)d;
-        check(checked_in(w, d, d), fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), fv_p_dim(w->l, d)), FV_BAD_DIM,
-              fv_printf(a, "%s is negative", fv_dim_str(a, d)));
+        check(checked_in(w, d, d), fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), fv_p_dim(w->l, d)),
+              FV_BAD_DIM, fv_printf(a, "%s is negative", fv_dim_str(a, d)));
     }
 }
 
@@ -168,13 +171,14 @@ static void check_sizes(writer *w, const fv_type *t) {
 static void check_assumed(writer *w) {
     for (int i = 0; i < w->nassumed; i++) {
         const fv_op *op = w->assumed[i];
-        const fv_dim *a = op ? fv_op_find_attr(op, "left")->u.dims[0] : NULL, *b = op ? fv_op_find_attr(op, "right")->u.dims[0] : NULL;
+        const fv_dim *a = op ? fv_op_find_attr(op, "left")->u.dims[0] : NULL,
+                     *b = op ? fv_op_find_attr(op, "right")->u.dims[0] : NULL;
         if (!op || !is_ready(w, a) || !is_ready(w, b))
             continue;
         const fv_attr *says = fv_op_find_attr(op, "says");
         struct fv_relation r = {a, b, fv_op_string(op, "why").s, says ? says->u.s.s : NULL};
-        check(&w->b, fv_x_bin(w->l->arena, FV_X_EQ, fv_p_dim(w->l, a), fv_p_dim(w->l, b)), FV_BAD_DIM,
-              fv_relation_str(w->l->arena, &r));
+        check(&w->b, fv_x_bin(w->l->arena, FV_X_EQ, fv_p_dim(w->l, a), fv_p_dim(w->l, b)),
+              FV_BAD_DIM, fv_relation_str(w->l->arena, &r));
         w->assumed[i] = NULL;
     }
 }
@@ -186,8 +190,9 @@ static bool may_be_negative(const fv_type *t) {
     return false;
 }
 
-/* Everything that is computed from that op on, up to the end of the branch or turn, whether it gets memory or is substituted: what a
- * run refuses is no matter of schedules. Branches in it are asked when they run. */
+/* Everything that is computed from that op on, up to the end of the branch or turn, whether it gets
+ * memory or is substituted: what a run refuses is no matter of schedules. Branches in it are asked
+ * when they run. */
 static void find_doubtful(writer *w, const fv_op *op) {
     for (int depth = 0; op && depth >= 0; op = op->next) {
         depth -= fv_mark_depth(op) < 0 || (op->def == &fv_else_def && !depth);
@@ -285,7 +290,8 @@ static void announce(writer *w, fv_buf *b) {
           fv_printf(a, "capacity of output '%s'", port->name));
 }
 
-/* What is allocated for a value: where a branch or a turn gives it, of the size that it has there. */
+/* What is allocated for a value: where a branch or a turn gives it, of the size that it has
+ * there. */
 static fv_expr *bytes_for(fv_lowerer *l, const fv_storage *s, const fv_buf *b) {
     for (; s->fate == FV_FATE_VIEW; s = s->of)
         if (s->of->value->def && fv_mark_depth(s->of->value->def) < 0)
@@ -337,12 +343,17 @@ static void enter_branch(writer *w, const fv_op *op) {
     check_doubtful(w);
 }
 
-/* Behind this, what is known is known within; each symbol that is bound behind the end has a variable, which is `first` until then. */
+/* Behind this, what is known is known within; each symbol that is bound behind the end has a
+ * variable, which is `first` until then. */
 static struct around *step_inside(writer *w, const fv_attr *symbols, const fv_attr *first) {
     fv_arena *a = w->l->arena;
     struct around *r = FV_NEW(a, struct around, 1);
-    *r = (struct around){.ready = copy_of(a, &w->ready), .sizes = copy_of(a, &w->sizes), .ndoubtful = w->ndoubtful,
-                         .nassumed = w->nassumed, .unknown = FV_NEW(a, fv_buf *, symbols->n + 1), .outer = w->around};
+    *r = (struct around){.ready = copy_of(a, &w->ready),
+                         .sizes = copy_of(a, &w->sizes),
+                         .ndoubtful = w->ndoubtful,
+                         .nassumed = w->nassumed,
+                         .unknown = FV_NEW(a, fv_buf *, symbols->n + 1),
+                         .outer = w->around};
     for (int i = 0; i < symbols->n; i++)
         r->unknown[i] = fv_kb_tile(&w->b, symbols->u.dims[i]->name, FV_I64, 0, NULL,
                                    first ? fv_p_dim(w->l, first->u.dims[i]) : fv_x_int(a, 0));
@@ -371,7 +382,8 @@ static fv_expr *load_cond(writer *w, const fv_op *op) {
 }
 
 static void begin_if(writer *w, const fv_op *op) {
-    struct around *r = step_inside(w, fv_op_find_attr(fv_branch_next(fv_branch_next(op)), "symbols"), NULL);
+    struct around *r =
+        step_inside(w, fv_op_find_attr(fv_branch_next(fv_branch_next(op)), "symbols"), NULL);
     fv_kb_if(&w->b, load_cond(w, op));
     w->around = r;
     enter_branch(w, op);
@@ -395,10 +407,14 @@ static void begin_turns(writer *w, const fv_op *op, int index) {
     const fv_op *end = fv_loop_end(op);
     make_room_for_rows(w, end, index);
     const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *times = fv_op_find_attr(op, "times");
-    struct around *r = step_inside(w, fv_op_find_attr(end, "symbols"), fv_op_find_attr(op, "first"));
-    fv_expr *more = times ? fv_x_bin(a, FV_X_LT, fv_x_load(a, r->unknown[0], NULL), fv_p_dim(w->l, times->u.dims[0])) : NULL;
+    struct around *r =
+        step_inside(w, fv_op_find_attr(end, "symbols"), fv_op_find_attr(op, "first"));
+    fv_expr *more = times ? fv_x_bin(a, FV_X_LT, fv_x_load(a, r->unknown[0], NULL),
+                                     fv_p_dim(w->l, times->u.dims[0]))
+                          : NULL;
     if (op->in[0] || end->in[0]) {
-        r->goes_on = fv_kb_tile(&w->b, "goes_on", FV_BOOL, 0, NULL, op->in[0] ? load_cond(w, op) : fv_x_const_int(a, FV_BOOL, 1));
+        r->goes_on = fv_kb_tile(&w->b, "goes_on", FV_BOOL, 0, NULL,
+                                op->in[0] ? load_cond(w, op) : fv_x_const_int(a, FV_BOOL, 1));
         fv_expr *holds = fv_x_load(a, r->goes_on, NULL);
         more = more ? fv_x_bin(a, FV_X_AND, more, holds) : holds;
     }
@@ -442,7 +458,8 @@ static void statement(writer *w, int index) {
 
 /* ---- launches ---- */
 
-/* Those nodes of a kernel that may find an index out of range; NULL: none, or it is one op's own kernel. */
+/* Those nodes of a kernel that may find an index out of range; NULL: none, or it is one op's own
+ * kernel. */
 static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     fv_text t = {.arena = l->arena};
     for (int i = 0; i < o->n; i++)
@@ -455,9 +472,11 @@ static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
 static void make_room_again(writer *w, fv_value *v) {
     fv_buf *b = buffer_of(w, v);
     const fv_storage *s = fv_storage_of(w->l, v);
-    while (s->fate == FV_FATE_VIEW && !(s->of->value->def && s->of->value->def->def == &fv_endloop_def))
+    while (s->fate == FV_FATE_VIEW &&
+           !(s->of->value->def && s->of->value->def->def == &fv_endloop_def))
         s = s->of;
-    if (b->role != FV_BUF_HEAP || s->fate != FV_FATE_VIEW || fv_type_equal(v->type, s->of->value->type))
+    if (b->role != FV_BUF_HEAP || s->fate != FV_FATE_VIEW ||
+        fv_type_equal(v->type, s->of->value->type))
         return;
     fv_kb_add(&w->b, FV_S_FREE)->buf = b;
     allocate(w, v, b);
@@ -495,7 +514,8 @@ static void launch(writer *w, int index) {
         else
             make_room_again(w, n->args[i]);
     if (n->args_odd)
-        fv_kb_if(&w->b, fv_x_bin(a, FV_X_EQ, fv_x_bin(a, FV_X_FLOORMOD, w->turn, fv_x_int(a, 2)), fv_x_int(a, 0)));
+        fv_kb_if(&w->b, fv_x_bin(a, FV_X_EQ, fv_x_bin(a, FV_X_FLOORMOD, w->turn, fv_x_int(a, 2)),
+                                 fv_x_int(a, 0)));
     launch_with(w, n, n->args, false);
     if (n->args_odd) {
         fv_kb_else(&w->b);
@@ -517,7 +537,8 @@ static void begin_loop(writer *w, int index) {
         if (!again && fv_storage_root(fv_storage_of(l, s->values[i]))->first == index)
             make_room(w, s->values[i]);
     }
-    w->turn = fv_kb_for(&w->b, FV_SERIAL, s->turn->name, fv_x_int(l->arena, 0), fv_p_dim(l, s->times), 1);
+    w->turn =
+        fv_kb_for(&w->b, FV_SERIAL, s->turn->name, fv_x_int(l->arena, 0), fv_p_dim(l, s->times), 1);
     *fv_ptrmap_at(&l->symbols, s->turn) = w->turn->u.var;
     *fv_ptrmap_at(&w->ready, s->turn) = (void *)(uintptr_t)s->turn;
 }
@@ -543,13 +564,14 @@ static void free_after(writer *w, int index) {
 
 /* ---- the program's own dims ---- */
 
-/* What the bounds that assumptions leave make of a dim that data decides: `broadcast(u, l)` is `l` where that is 3. The
- * port has no extent before the run nevertheless, so a symbol stands for it: of more than one value, or its text would
- * be that value. */
+/* What the bounds that assumptions leave make of a dim that data decides: `broadcast(u, l)` is `l`
+ * where that is 3. The port has no extent before the run nevertheless, so a symbol stands for it:
+ * of more than one value, or its text would be that value. */
 static const fv_dim *known_after_run(fv_dims *t, const fv_port *port, int axis, const fv_dim *own) {
     const fv_dim *d = port->dims[axis];
     int64_t hi = own->hi > d->lo ? own->hi : d->hi;
-    return fv_dim_fresh(t, fv_printf(fv_dims_arena(t), "%s_%d", port->cname, axis), d->lo, hi, true);
+    return fv_dim_fresh(t, fv_printf(fv_dims_arena(t), "%s_%d", port->cname, axis), d->lo, hi,
+                        true);
 }
 
 static void own_port_dims(fv_lowerer *l, fv_dims *t, fv_ptrmap *unknown, fv_port *port) {
@@ -566,20 +588,22 @@ static void own_port_dims(fv_lowerer *l, fv_dims *t, fv_ptrmap *unknown, fv_port
     port->dims = dims;
 }
 
-/* Symbols get the bounds that assumptions leave: in these terms the program's text is read, and `max(h - 2, 0)` is
- * `h - 2` where a crop asks for h >= 2. */
+/* Symbols get the bounds that assumptions leave: in these terms the program's text is read, and
+ * `max(h - 2, 0)` is `h - 2` where a crop asks for h >= 2. */
 static void own_dims(fv_lowerer *l) {
     fv_program *p = l->program;
     fv_dims *t = fv_dims_new(l->arena);
     const fv_dim *const *all;
     int n = fv_dim_symbols(p->dims_table, &all);
     for (int i = 0; i < n; i++) {
-        const fv_dim *own = fv_dim_fresh(t, all[i]->name, all[i]->least, all[i]->most, all[i]->from_data);
+        const fv_dim *own =
+            fv_dim_fresh(t, all[i]->name, all[i]->least, all[i]->most, all[i]->from_data);
         for (int k = 0; k < p->nsymbols; k++)
             if (p->symbols[k] == all[i])
                 p->symbols[k] = own;
     }
-    fv_ptrmap unknown = fv_ptrmap_in(l->arena); /* dims of the module -> symbols that stand for them */
+    /* dims of the module -> symbols that stand for them */
+    fv_ptrmap unknown = fv_ptrmap_in(l->arena);
     for (int i = 0; i < p->ninputs; i++)
         own_port_dims(l, t, &unknown, &p->inputs[i]);
     for (int i = 0; i < p->noutputs; i++)
@@ -588,7 +612,9 @@ static void own_dims(fv_lowerer *l) {
 }
 
 bool fv_write_program(fv_lowerer *l) {
-    writer w = {.l = l, .ready = fv_ptrmap_in(l->arena), .sizes = fv_ptrmap_in(l->arena),
+    writer w = {.l = l,
+                .ready = fv_ptrmap_in(l->arena),
+                .sizes = fv_ptrmap_in(l->arena),
                 .relations = FV_NEW(l->arena, bool, l->module->nrelations + 1)};
     fv_kb_init(&w.plan, l->arena, NULL, &l->program->plan);
     fv_kb_init(&w.b, l->arena, NULL, &l->program->body);

@@ -1,19 +1,23 @@
-/* share.c - kernels that do the same are one; so are those that differ in literals only, which they then read.
+/* share.c - kernels that do the same are one; so are those that differ in literals only, which they
+ * then read.
  *
- * Constants of one element became literals when definitions were substituted (group.c). So layers whose scales differ have
- * kernels with equal loops, and each takes the time of a compiler. Of kernels that are equal but for literals one stays; the
- * literals that differ are elements of a constant of each launch, read once, above the loops:
+ * Constants of one element became literals when definitions were substituted (group.c). So layers
+ * whose scales differ have kernels with equal loops, and each takes the time of a compiler. Of
+ * kernels that are equal but for literals one stays; the literals that differ are elements of a
+ * constant of each launch, read once, above the loops:
  *
  *   kernel Mul_0(x: f32[n], out y: f32[n], literals: f32[1]; n) {
  *     let literal = literals[0]
  *     vector i < n {
  *       y[i] = x[i] * literal
  *
- * A literal that all of them have stays one, and a kernel that is like no other stays as it is. Nothing folds floats, and
- * consumers give a variable's operation the bits of a literal's, so results are the same. What indices, bounds of loops and
- * conditions of statements are made of is not looked at: the verifier and the expansion know more of a number.
+ * A literal that all of them have stays one, and a kernel that is like no other stays as it is.
+ * Nothing folds floats, and consumers give a variable's operation the bits of a literal's, so
+ * results are the same. What indices, bounds of loops and conditions of statements are made of is
+ * not looked at: the verifier and the expansion know more of a number.
  *
- * Needs: memory is planned (a kernel may have become one in place). Leaves: the program's kernels; launches' literals. */
+ * Needs: memory is planned (a kernel may have become one in place). Leaves: the program's kernels;
+ * launches' literals. */
 #include "backend/share.h"
 
 #include <math.h>
@@ -38,7 +42,7 @@ typedef struct member { /* one of all that do the same */
 typedef struct family { /* equal but for literals */
     member *first, *last;
     int nliterals;
-    fv_kernel *kernel; /* what they became; NULL until its first launch */
+    fv_kernel *kernel;    /* what they became; NULL until its first launch */
     const fv_value *made; /* by that */
 } family;
 
@@ -48,11 +52,14 @@ typedef struct literals {
     fv_arena *arena;
     fv_expr **list;
     int n, cap;
-    fv_expr *const *by; /* what stands for them; NULL: 3, which is never better known; they are listed */
-    bool shares;        /* the statement has something twice */
+    /* what stands for them; NULL: 3, which is never better known; they are listed */
+    fv_expr *const *by;
+    bool shares; /* the statement has something twice */
 } literals;
 
-static bool is_float_literal(const fv_expr *x) { return x->op == FV_X_CONST && fv_elem_is_float((fv_elem)x->type.elem); }
+static bool is_float_literal(const fv_expr *x) {
+    return x->op == FV_X_CONST && fv_elem_is_float((fv_elem)x->type.elem);
+}
 
 static bool is_power_of_two(double x) {
     int exponent;
@@ -60,19 +67,30 @@ static bool is_power_of_two(double x) {
 }
 
 /* Is c a NaN, or of the two zeros the one that a minimum, or maximum, gives way to the other? */
-static bool is_no_bound(double c, bool max) { return isnan(c) || (c == 0 && !signbit(c) == max); }
+static bool is_no_bound(double c, bool max) {
+    return isnan(c) || (c == 0 && !signbit(c) == max);
+}
 
-/* Where consumers do with a literal what they do with no variable: integers are divided by multiplying, floats too where
- * the reciprocal is exact; of a power, what asks for its exponent folds. */
+/* Where consumers do with a literal what they do with no variable: integers are divided by
+ * multiplying, floats too where the reciprocal is exact; of a power, what asks for its exponent
+ * folds. */
 static bool is_better_known(const fv_expr *x, int arg) {
     const fv_expr *c = x->arg[arg];
     switch ((fv_expr_op)x->op) {
-    case FV_X_LOAD: case FV_X_REQUIRE: return true;
+    case FV_X_LOAD:
+    case FV_X_REQUIRE: return true;
     case FV_X_GUARD: return arg <= x->u.buf->rank;
     case FV_X_DIV:
-        return arg == 1 && (is_float_literal(c) ? is_power_of_two(c->u.f) : fv_elem_is_int((fv_elem)x->type.elem));
-    case FV_X_REM: case FV_X_FLOORDIV: case FV_X_FLOORMOD: case FV_X_SHL: case FV_X_SHR: case FV_X_POW: return arg == 1;
-    case FV_X_MIN: case FV_X_MAX: return is_float_literal(c) && is_no_bound(c->u.f, x->op == FV_X_MAX);
+        return arg == 1 && (is_float_literal(c) ? is_power_of_two(c->u.f)
+                                                : fv_elem_is_int((fv_elem)x->type.elem));
+    case FV_X_REM:
+    case FV_X_FLOORDIV:
+    case FV_X_FLOORMOD:
+    case FV_X_SHL:
+    case FV_X_SHR:
+    case FV_X_POW: return arg == 1;
+    case FV_X_MIN:
+    case FV_X_MAX: return is_float_literal(c) && is_no_bound(c->u.f, x->op == FV_X_MAX);
     default: return false;
     }
 }
@@ -84,8 +102,8 @@ static fv_expr *in_place_of(literals *z, fv_expr *x) {
     return fv_x_const(z->arena, (fv_elem)x->type.elem, 3);
 }
 
-/* A minimum or maximum of two variables asks for NaN and signs of zeros. Beside a bound one comparison is it, asked so
- * that NaN and what is equal come from x. */
+/* A minimum or maximum of two variables asks for NaN and signs of zeros. Beside a bound one
+ * comparison is it, asked so that NaN and what is equal come from x. */
 static fv_expr *clamped(literals *z, const fv_expr *x, int bound) {
     fv_expr *c = x->arg[bound], *v = x->arg[!bound];
     bool max = x->op == FV_X_MAX;
@@ -141,7 +159,9 @@ typedef struct sharer {
     fv_ptrmap families; /* key without literals -> family */
 } sharer;
 
-static const char *key_of(sharer *z, const fv_kernel *k) { return fv_intern(z->l->session, fv_kernel_key(z->arena, k)); }
+static const char *key_of(sharer *z, const fv_kernel *k) {
+    return fv_intern(z->l->session, fv_kernel_key(z->arena, k));
+}
 
 static void join_family(sharer *z, member *m) {
     literals found = {.arena = z->arena};
@@ -209,7 +229,8 @@ static int find_columns(const family *f, column *columns, int *of) {
 }
 
 /* Those of a member that are of that type. */
-static fv_buf *constant_of(sharer *z, const member *m, fv_elem e, int64_t count, int n, const column *columns) {
+static fv_buf *constant_of(sharer *z, const member *m, fv_elem e, int64_t count, int n,
+                           const column *columns) {
     fv_lowerer *l = z->l;
     fv_program *p = l->program;
     fv_tensor *t = fv_tensor_new(l->arena, e, 1, &count);
@@ -242,7 +263,8 @@ static void read_literals(sharer *z, family *f, fv_kbuilder *b, fv_elem e, int n
             columns[i].x = fv_kb_let(b, "literal", fv_x_load(b->arena, param, &index));
     }
     for (member *m = f->first; m; m = m->next)
-        FV_PUSH(z->l->arena, m->constants, m->nconstants, m->cap_constants, constant_of(z, m, e, count, n, columns));
+        FV_PUSH(z->l->arena, m->constants, m->nconstants, m->cap_constants,
+                constant_of(z, m, e, count, n, columns));
 }
 
 static fv_kernel *merged(sharer *z, family *f) {
@@ -275,7 +297,8 @@ static void share_launch(sharer *z, fv_launch *n) {
         FV_PUSH(l->arena, l->program->kernels, l->program->nkernels, l->cap_kernels, f->kernel);
         f->made = fv_launch_value(n);
     } else
-        fv_takes(l, fv_launch_value(n), m->nconstants ? FV_WHY_shares_literals : FV_WHY_shares, fv_v(f->made));
+        fv_takes(l, fv_launch_value(n), m->nconstants ? FV_WHY_shares_literals : FV_WHY_shares,
+                 fv_v(f->made));
     n->kernel = f->kernel;
     n->literals = m->constants;
     n->nliterals = m->nconstants;

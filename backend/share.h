@@ -4,8 +4,8 @@
 
 #include "backend/lowering/lowering.h"
 
-/* The program's kernels, of launches whose memory is planned; those that are equal but for literals are one, which reads
- * `literals` of the launches. */
+/* The program's kernels, of launches whose memory is planned; those that are equal but for literals
+ * are one, which reads `literals` of the launches. */
 void fv_share_kernels(fv_lowerer *l);
 
 #endif

@@ -39,7 +39,8 @@ typedef struct exporter {
     bool failed;
 } exporter;
 
-#define MESSAGE(x, type, init) (type *)memcpy(fv_alloc((x)->a, sizeof(type), sizeof(void *)), &(type)init, sizeof(type))
+#define MESSAGE(x, type, init)                                                                     \
+    (type *)memcpy(fv_alloc((x)->a, sizeof(type), sizeof(void *)), &(type)init, sizeof(type))
 
 /* A growing list of pointers to messages. */
 typedef struct list {
@@ -47,7 +48,9 @@ typedef struct list {
     int n, cap;
 } list;
 
-static void add(exporter *x, list *l, void *message) { FV_PUSH(x->a, l->at, l->n, l->cap, message); }
+static void add(exporter *x, list *l, void *message) {
+    FV_PUSH(x->a, l->at, l->n, l->cap, message);
+}
 
 /* ---- names ---- */
 
@@ -131,13 +134,14 @@ static Onnx__TypeProto *type_of(exporter *x, const fv_type *t, bool symbols);
 
 /* A symbol that data decides has no name that an importer could use, nor has an expression. */
 static Onnx__TensorShapeProto *shape_of(exporter *x, const fv_type *t, bool symbols) {
-    Onnx__TensorShapeProto *shape = MESSAGE(x, Onnx__TensorShapeProto, ONNX__TENSOR_SHAPE_PROTO__INIT);
+    Onnx__TensorShapeProto *shape =
+        MESSAGE(x, Onnx__TensorShapeProto, ONNX__TENSOR_SHAPE_PROTO__INIT);
     shape->n_dim = (size_t)t->rank;
     shape->dim = FV_NEW(x->a, Onnx__TensorShapeProto__Dimension *, t->rank + 1);
     for (int i = 0; i < t->rank; i++) {
         const fv_dim *d = t->dims[i];
-        Onnx__TensorShapeProto__Dimension *dim =
-            MESSAGE(x, Onnx__TensorShapeProto__Dimension, ONNX__TENSOR_SHAPE_PROTO__DIMENSION__INIT);
+        Onnx__TensorShapeProto__Dimension *dim = MESSAGE(x, Onnx__TensorShapeProto__Dimension,
+                                                         ONNX__TENSOR_SHAPE_PROTO__DIMENSION__INIT);
         shape->dim[i] = dim;
         if (!d)
             continue;
@@ -195,7 +199,8 @@ static Onnx__ValueInfoProto *value_info(exporter *x, const char *name, const fv_
 /* ---- tensors ---- */
 
 static Onnx__StringStringEntryProto *entry(exporter *x, const char *key, const char *value) {
-    Onnx__StringStringEntryProto *e = MESSAGE(x, Onnx__StringStringEntryProto, ONNX__STRING_STRING_ENTRY_PROTO__INIT);
+    Onnx__StringStringEntryProto *e =
+        MESSAGE(x, Onnx__StringStringEntryProto, ONNX__STRING_STRING_ENTRY_PROTO__INIT);
     e->key = fv_strdup(x->a, key);
     e->value = text(x, value);
     return e;
@@ -239,7 +244,8 @@ static Onnx__TensorProto *tensor_of(exporter *x, const fv_tensor *t, const char 
         return p;
     }
     p->has_raw_data = 1;
-    p->raw_data = (ProtobufCBinaryData){t->bytes, (uint8_t *)(uintptr_t)fv_tensor_little_endian(x->a, t)};
+    p->raw_data =
+        (ProtobufCBinaryData){t->bytes, (uint8_t *)(uintptr_t)fv_tensor_little_endian(x->a, t)};
     return p;
 }
 
@@ -257,7 +263,9 @@ static void list_constant(exporter *x, const fv_value *v) {
 
 static Onnx__GraphProto *graph_of(exporter *x, const fv_region *r, const char *name);
 
-static ProtobufCBinaryData bytes_of(fv_string s) { return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.s}; }
+static ProtobufCBinaryData bytes_of(fv_string s) {
+    return (ProtobufCBinaryData){s.n, (uint8_t *)(uintptr_t)s.s};
+}
 
 static Onnx__AttributeProto *attribute_of(exporter *x, const fv_op *op, const fv_attr *a) {
     Onnx__AttributeProto *p = MESSAGE(x, Onnx__AttributeProto, ONNX__ATTRIBUTE_PROTO__INIT);
@@ -334,14 +342,17 @@ static char **names_of(exporter *x, fv_value *const *v, int *n, int least) {
     return names;
 }
 
-static Onnx__AttributeProto *ints_of(exporter *x, const fv_op *op, const char *name, const fv_tensor *t) {
+static Onnx__AttributeProto *ints_of(exporter *x, const fv_op *op, const char *name,
+                                     const fv_tensor *t) {
     int64_t *v = FV_NEW(x->a, int64_t, t->count + 1);
     for (size_t i = 0; i < t->count; i++)
         v[i] = fv_tensor_int(t, i);
-    return attribute_of(x, op, &(fv_attr){.name = name, .kind = FV_ATTR_INTS, .n = (int)t->count, .u.ints = v});
+    return attribute_of(
+        x, op, &(fv_attr){.name = name, .kind = FV_ATTR_INTS, .n = (int)t->count, .u.ints = v});
 }
 
-/* Operands that stand before those that may be many are written, also where they are left out: a Loop has at least two. */
+/* Operands that stand before those that may be many are written, also where they are left out: a
+ * Loop has at least two. */
 static int least_inputs(const fv_opdef *d) {
     int i = 0;
     while (i < FV_MAX_IN && d->in[i].name && d->in[i].arity != FV_VARIADIC)
@@ -390,7 +401,8 @@ static Onnx__NodeProto *identity(exporter *x, const fv_value *from, const char *
 
 /* fv.Bind and what else speaks of symbols only: types do, and a model computes its dims itself. */
 static bool is_silent(const fv_op *op) {
-    return fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) || fv_op_is(op, FV_OP_fv_Assume);
+    return fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) ||
+           fv_op_is(op, FV_OP_fv_Assume);
 }
 
 static void add_nodes(exporter *x, const fv_region *r, list *nodes, list *infos) {
@@ -399,7 +411,8 @@ static void add_nodes(exporter *x, const fv_region *r, list *nodes, list *infos)
             continue;
         if (!strcmp(op->def->domain, "fv")) {
             x->failed = true;
-            fv_op_error(op, "is an operator of Fovea's; the pass spell makes operators of ONNX of it");
+            fv_op_error(op,
+                        "is an operator of Fovea's; the pass spell makes operators of ONNX of it");
             continue;
         }
         add(x, nodes, node_of(x, op));
@@ -464,7 +477,8 @@ static void add_domains(exporter *x, const fv_region *r, list *imports) {
         for (int i = 0; i < imports->n && !there; i++)
             there = !strcmp(((Onnx__OperatorSetIdProto *)imports->at[i])->domain, op->def->domain);
         if (!there) {
-            Onnx__OperatorSetIdProto *o = MESSAGE(x, Onnx__OperatorSetIdProto, ONNX__OPERATOR_SET_ID_PROTO__INIT);
+            Onnx__OperatorSetIdProto *o =
+                MESSAGE(x, Onnx__OperatorSetIdProto, ONNX__OPERATOR_SET_ID_PROTO__INIT);
             o->domain = fv_strdup(x->a, op->def->domain);
             o->has_version = 1;
             o->version = fv_export_opset(x->m, op->def->domain);
@@ -486,13 +500,17 @@ static uint64_t weights_bytes(const fv_module *m) {
 
 static bool choose_place(exporter *x) {
     bool large = weights_bytes(x->m) > FV_EXPORT_LARGE;
-    x->beside = x->o->weights == FV_EXPORT_BESIDE || (x->o->weights == FV_EXPORT_AUTO && large && x->o->side);
+    x->beside = x->o->weights == FV_EXPORT_BESIDE ||
+                (x->o->weights == FV_EXPORT_AUTO && large && x->o->side);
     if (!x->beside)
         return true;
     if (!x->o->side)
-        return fv_error(x->s, "the weights would lie in a file beside the model, where nothing can lie: name a file with -o");
+        return fv_error(x->s, "the weights would lie in a file beside the model, where nothing can "
+                              "lie: name a file with -o");
     if (strchr(x->o->side, '\\') || !is_utf8(x->o->side))
-        return fv_error(x->s, "'%s' is no name that a model may have for its file of weights: no backslash, and UTF-8",
+        return fv_error(x->s,
+                        "'%s' is no name that a model may have for its file of weights: no "
+                        "backslash, and UTF-8",
                         x->o->side);
     return true;
 }
@@ -503,7 +521,8 @@ static void make_model(exporter *x) {
     list imports = {0};
     x->opset = fv_export_opset(x->m, "");
     *p = (Onnx__ModelProto)ONNX__MODEL_PROTO__INIT;
-    Onnx__OperatorSetIdProto *standard = MESSAGE(x, Onnx__OperatorSetIdProto, ONNX__OPERATOR_SET_ID_PROTO__INIT);
+    Onnx__OperatorSetIdProto *standard =
+        MESSAGE(x, Onnx__OperatorSetIdProto, ONNX__OPERATOR_SET_ID_PROTO__INIT);
     standard->domain = fv_strdup(x->a, "");
     standard->has_version = 1;
     standard->version = x->opset;
@@ -522,11 +541,20 @@ static void make_model(exporter *x) {
     p->graph->initializer = x->initializers;
 }
 
-fv_export *fv_onnx_export(fv_session *s, fv_arena *a, const fv_module *m, const fv_export_options *options) {
+fv_export *fv_onnx_export(fv_session *s, fv_arena *a, const fv_module *m,
+                          const fv_export_options *options) {
     fv_export *e = FV_NEW(a, fv_export, 1);
     e->arena = a;
-    exporter x = {.s = s, .a = a, .m = m, .o = options, .out = e, .names = fv_ptrmap_in(a), .taken = fv_ptrmap_in(a),
-                  .nodes = fv_ptrmap_in(a), .inits = fv_ptrmap_in(a), .labels = fv_ptrmap_in(a)};
+    exporter x = {.s = s,
+                  .a = a,
+                  .m = m,
+                  .o = options,
+                  .out = e,
+                  .names = fv_ptrmap_in(a),
+                  .taken = fv_ptrmap_in(a),
+                  .nodes = fv_ptrmap_in(a),
+                  .inits = fv_ptrmap_in(a),
+                  .labels = fv_ptrmap_in(a)};
     if (!choose_place(&x))
         return NULL;
     make_model(&x);
@@ -541,7 +569,9 @@ fv_export *fv_onnx_export(fv_session *s, fv_arena *a, const fv_module *m, const 
     return e;
 }
 
-bool fv_export_has_side(const fv_export *e) { return e->nbeside > 0; }
+bool fv_export_has_side(const fv_export *e) {
+    return e->nbeside > 0;
+}
 
 /* ---- bytes ---- */
 
@@ -571,7 +601,8 @@ bool fv_export_put_side(const fv_export *e, FILE *f) {
     for (int i = 0; i < e->nbeside; i++) {
         const fv_tensor *t = e->beside[i].tensor;
         size_t gap = (size_t)(e->beside[i].offset - at);
-        if (fwrite(zeros, 1, gap, f) != gap || fwrite(fv_tensor_little_endian(e->arena, t), 1, t->bytes, f) != t->bytes)
+        if (fwrite(zeros, 1, gap, f) != gap ||
+            fwrite(fv_tensor_little_endian(e->arena, t), 1, t->bytes, f) != t->bytes)
             return false;
         at = e->beside[i].offset + t->bytes;
     }

@@ -1,9 +1,13 @@
-/* export_opset.c - the lowest version of a domain's operators that a graph needs: the IR speaks the newest, most runtimes do not. */
+/* export_opset.c - the lowest version of a domain's operators that a graph needs: the IR speaks the
+ * newest, most runtimes do not. */
 #include <string.h>
 
 #include "frontend/export.h"
 
-enum { FV_EXPORT_OPSET = 17 }; /* the least that is written: LayerNormalization, Shape with start and end, axes as operands */
+enum {
+    /* the least that is written: LayerNormalization, Shape with start and end, axes as operands */
+    FV_EXPORT_OPSET = 17
+};
 
 typedef struct need {
     enum { ALWAYS_, OPERAND, MOVED_, ATTRIBUTE, WORD, TYPE } kind;
@@ -15,13 +19,13 @@ typedef struct need {
 } need;
 
 static const need needs[] = {
-#define ALWAYS(op, opset) {ALWAYS_, op, NULL, NULL, 0, FV_NO_ELEM, opset},
-#define WITH_OPERAND(op, number, opset) {OPERAND, op, NULL, NULL, number, FV_NO_ELEM, opset},
-#define MOVED(op, number, name, opset) {MOVED_, op, name, NULL, number, FV_NO_ELEM, opset},
-#define WITH_ATTRIBUTE(op, name, opset) {ATTRIBUTE, op, name, NULL, 0, FV_NO_ELEM, opset},
+#define ALWAYS(op, opset)                {ALWAYS_, op, NULL, NULL, 0, FV_NO_ELEM, opset},
+#define WITH_OPERAND(op, number, opset)  {OPERAND, op, NULL, NULL, number, FV_NO_ELEM, opset},
+#define MOVED(op, number, name, opset)   {MOVED_, op, name, NULL, number, FV_NO_ELEM, opset},
+#define WITH_ATTRIBUTE(op, name, opset)  {ATTRIBUTE, op, name, NULL, 0, FV_NO_ELEM, opset},
 #define WITH_WORD(op, name, word, opset) {WORD, op, name, word, 0, FV_NO_ELEM, opset},
-#define WITH_TYPE(op, e, opset) {TYPE, op, NULL, NULL, 0, FV_##e, opset},
-#define OF(e, opset) {TYPE, NULL, NULL, NULL, 0, FV_##e, opset},
+#define WITH_TYPE(op, e, opset)          {TYPE, op, NULL, NULL, 0, FV_##e, opset},
+#define OF(e, opset)                     {TYPE, NULL, NULL, NULL, 0, FV_##e, opset},
 #include "frontend/opsets.def"
 #undef ALWAYS
 #undef WITH_OPERAND
@@ -53,10 +57,13 @@ static bool has_type(const fv_op *op, fv_elem e) {
 
 static bool has_word(const fv_op *op, const char *name, const char *word) {
     const fv_attr *a = fv_op_find_attr(op, name);
-    return a && a->kind == FV_ATTR_STRING && a->u.s.n == strlen(word) && !memcmp(a->u.s.s, word, a->u.s.n);
+    return a && a->kind == FV_ATTR_STRING && a->u.s.n == strlen(word) &&
+           !memcmp(a->u.s.s, word, a->u.s.n);
 }
 
-static bool is_about(const need *n, const fv_op *op) { return !n->op || fv_opdef_is_called(op->def, n->op); }
+static bool is_about(const need *n, const fv_op *op) {
+    return !n->op || fv_opdef_is_called(op->def, n->op);
+}
 
 static bool holds(const need *n, const fv_op *op) {
     if (!is_about(n, op))
@@ -82,7 +89,8 @@ static int of_region(const fv_region *r, const char *domain, int version) {
         if (!strcmp(op->def->domain, domain) && op->def->since[0] > version)
             version = op->def->since[0];
         for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
-            if (needs[i].opset > version && is_of_domain(&needs[i], op, domain) && holds(&needs[i], op))
+            if (needs[i].opset > version && is_of_domain(&needs[i], op, domain) &&
+                holds(&needs[i], op))
                 version = needs[i].opset;
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
@@ -97,7 +105,8 @@ int fv_export_opset(const fv_module *m, const char *domain) {
 
 int fv_export_moved(const fv_op *op, int opset, const char **attribute) {
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
-        if (needs[i].kind == MOVED_ && needs[i].opset > opset && is_about(&needs[i], op) && fv_op_in(op, needs[i].operand)) {
+        if (needs[i].kind == MOVED_ && needs[i].opset > opset && is_about(&needs[i], op) &&
+            fv_op_in(op, needs[i].operand)) {
             *attribute = needs[i].name;
             return needs[i].operand;
         }
@@ -105,5 +114,10 @@ int fv_export_moved(const fv_op *op, int opset, const char **attribute) {
 }
 
 int fv_export_ir_version(int opset) {
-    return opset >= 25 ? 13 : opset == 24 ? 12 : opset == 23 ? 11 : opset >= 21 ? 10 : opset >= 19 ? 9 : 8;
+    return opset >= 25   ? 13
+           : opset == 24 ? 12
+           : opset == 23 ? 11
+           : opset >= 21 ? 10
+           : opset >= 19 ? 9
+                         : 8;
 }

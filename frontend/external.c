@@ -80,17 +80,20 @@ static const char *resolve(fv_tensor_reader *r, const Onnx__TensorProto *t, cons
     return fv_strdup(r->arena, file);
 }
 
-/* A hard link is no path that could be followed: another name of the file may be anywhere, that of a secret for
- * instance. As onnx.checker does, ExternalDataSecurity.md of ONNX: the file that was opened is asked. */
-static bool map_only_name(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *path, const char *location,
-                          fv_file *out) {
+/* A hard link is no path that could be followed: another name of the file may be anywhere, that of
+ * a secret for instance. As onnx.checker does, ExternalDataSecurity.md of ONNX: the file that was
+ * opened is asked. */
+static bool map_only_name(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *path,
+                          const char *location, fv_file *out) {
     static const uint8_t empty[1];
     const char *why;
-    const fv_mapping *m = fv_map_file(r->session, r->arena, path, O_NONBLOCK, &why); /* a pipe must not block */
+    /* a pipe must not block */
+    const fv_mapping *m = fv_map_file(r->session, r->arena, path, O_NONBLOCK, &why);
     if (!m)
         return fv_error(r->session, "%s", why);
     if (m->stat.st_nlink > 1)
-        return bad(r, t, "the file has other hard links, which may be anywhere; copy it:", location);
+        return bad(r, t,
+                   "the file has other hard links, which may be anywhere; copy it:", location);
     *out = (fv_file){m->start ? m->start : empty, m->size};
     return true;
 }
@@ -127,7 +130,8 @@ static bool checksum_holds(fv_tensor_reader *r, const Onnx__TensorProto *t, fv_e
         f->sha1 = SHA1Data(f->file.data, f->file.size, hex);
     }
     return !strcasecmp(f->sha1, want) ||
-           fv_error(r->session, "tensor '%s': external data: '%s' has the SHA-1 %s, the model expects %s",
+           fv_error(r->session,
+                    "tensor '%s': external data: '%s' has the SHA-1 %s, the model expects %s",
                     t->name ? t->name : "", f->location, f->sha1, want);
 }
 

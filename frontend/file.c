@@ -70,7 +70,8 @@ static bool write_directly(fv_session *s, const char *path, const void *data, si
 /* Not mkstemp: its permissions would not heed the umask. */
 static bool write_beside(fv_session *s, fv_arena *a, const char *path, const void *data,
                          size_t size) {
-    const char *folder = fv_staging_beside(a, path), *temporary = folder ? fv_printf(a, "%s/file", folder) : NULL;
+    const char *folder = fv_staging_beside(a, path),
+               *temporary = folder ? fv_printf(a, "%s/file", folder) : NULL;
     int fd = temporary ? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
     if (fd < 0)
         return cannot_write(s, path, errno);

@@ -12,7 +12,8 @@ typedef struct fv_file {
 /* Maps a regular file for reading, until the arena is freed. False after a diagnostic. A file that
  * shrinks while it is mapped ends the process: that is the system's way. */
 bool fv_file_map(fv_session *s, fv_arena *a, const char *path, fv_file *out) FV_MUST_USE;
-/* The text of a file, terminated, in the arena; NULL after a diagnostic. A byte 0 inside would hide what follows it. */
+/* The text of a file, terminated, in the arena; NULL after a diagnostic. A byte 0 inside would hide
+ * what follows it. */
 const char *fv_file_text(fv_session *s, fv_arena *a, const char *path);
 
 /* Writes a file beside `path` and renames it, so that `path` is either the old file or the whole

@@ -15,8 +15,8 @@ typedef struct fv_import_options {
     /* Models that depart from the standard where its meaning is plain are errors; else this is said
      * in a few warnings: docs/cli.md lists it. */
     bool strict;
-    /* The model is looked at, and its weights are not wanted: the module's source_hash is "", external data
-     * has the size that it needs, and no checksum is compared. */
+    /* The model is looked at, and its weights are not wanted: the module's source_hash is "",
+     * external data has the size that it needs, and no checksum is compared. */
     bool look;
 } fv_import_options;
 

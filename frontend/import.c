@@ -8,13 +8,15 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "ir/base/mapping.h"
 #include "ir/base/limits.h"
+#include "ir/base/mapping.h"
 #include "ir/graph/settle.h"
 #include "ir/graph/verify.h"
 
-enum { NEWEST_IR_VERSION = 13,
-       MOST_SETTLED = 64 /* times that all that is imported so far is walked */ };
+enum {
+    NEWEST_IR_VERSION = 13,
+    MOST_SETTLED = 64 /* times that all that is imported so far is walked */
+};
 
 /* ---- names ---- */
 
@@ -46,8 +48,8 @@ static void add_opset(fv_importer *im, fv_opsets *to, fv_opset set) {
             same = &to->at[i];
     if (same && same->version != set.version)
         fv_import_departs(im, FV_LENIENT_OPSET, same, NULL, "the latter is taken",
-                          "domain '%s' is imported in versions %lld and %lld",
-                          set.domain, (long long)same->version, (long long)set.version);
+                          "domain '%s' is imported in versions %lld and %lld", set.domain,
+                          (long long)same->version, (long long)set.version);
     *(same ? same : &to->at[to->n++]) = set;
 }
 
@@ -102,8 +104,9 @@ static bool import_head(fv_importer *im) {
     if (!im->opsets.n && model->ir_version < 3) /* before models said so */
         im->opsets.at[im->opsets.n++] = (fv_opset){"", 1};
     if (!im->opsets.n)
-        return fv_error(im->s, "opset_import is missing: IR version %lld needs it to say which "
-                               "version of the operators is meant",
+        return fv_error(im->s,
+                        "opset_import is missing: IR version %lld needs it to say which "
+                        "version of the operators is meant",
                         (long long)model->ir_version);
     return import_functions(im);
 }
@@ -166,7 +169,8 @@ static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
             continue;
         const Onnx__TypeProto *declared = g->input[i]->type;
         if (declared && declared->value_case == ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE) {
-            fv_value *v = fv_import_sparse_input(im, sc->region, declared, name, fv_printf(im->tmp, "input '%s'", name));
+            fv_value *v = fv_import_sparse_input(im, sc->region, declared, name,
+                                                 fv_printf(im->tmp, "input '%s'", name));
             fv_import_define(im, sc, name, v ? v : im->poison);
             continue;
         }
@@ -178,7 +182,8 @@ static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
 
 /* ---- nodes and outputs ---- */
 
-/* What a node assumes counts for those behind it, whose dims would grow otherwise; each time all that is there is walked. */
+/* What a node assumes counts for those behind it, whose dims would grow otherwise; each time all
+ * that is there is walked. */
 static void settle(fv_importer *im) {
     int n = im->m->nrelations;
     if (n == im->relations || im->settled == MOST_SETTLED)
@@ -204,8 +209,8 @@ bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
     return order != NULL;
 }
 
-/* NULL where it could not be made, or is none: an input that the caller of a function leaves out may be
- * handed on as its output, but not out of a graph. */
+/* NULL where it could not be made, or is none: an input that the caller of a function leaves out
+ * may be handed on as its output, but not out of a graph. */
 static fv_value *output_of(fv_importer *im, const fv_import_scope *sc, const char *name) {
     const fv_op *parent = sc->region->parent;
     fv_value *v = fv_import_find(im, sc, name);
@@ -245,7 +250,8 @@ static const char *free_name(fv_importer *im, const fv_ptrmap *taken, const char
     return is;
 }
 
-/* An output that is listed again keeps its place, under another name: callers count and name them. */
+/* An output that is listed again keeps its place, under another name: callers count and name
+ * them. */
 static void name_results(fv_importer *im, const Onnx__GraphProto *g) {
     fv_ptrmap taken = fv_ptrmap_in(im->tmp), seen = fv_ptrmap_in(im->tmp);
     const char **names = FV_NEW(im->m->arena, const char *, g->n_output + 1);
@@ -279,7 +285,8 @@ static void check_declared(fv_importer *im, fv_import_scope *sc, size_t n,
 
 void fv_import_note_declared(fv_importer *im, const Onnx__GraphProto *g, fv_ptrmap *declared) {
     for (size_t i = 0; i < g->n_value_info; i++)
-        fv_import_map(declared, fv_intern(im->s, fv_text_of(g->value_info[i]->name)), g->value_info[i]);
+        fv_import_map(declared, fv_intern(im->s, fv_text_of(g->value_info[i]->name)),
+                      g->value_info[i]);
     for (size_t i = 0; i < g->n_output; i++)
         fv_import_map(declared, fv_intern(im->s, fv_text_of(g->output[i]->name)), g->output[i]);
 }
@@ -301,7 +308,8 @@ static bool import_graph(fv_importer *im) {
     if (g->n_output == 0)
         fv_error(im->s, "the model has no outputs");
     name_results(im, g);
-    bool ok = fv_import_nodes(im, &sc, (fv_nodes){g->n_node, g->node}) && fv_import_outputs(im, &sc, g);
+    bool ok =
+        fv_import_nodes(im, &sc, (fv_nodes){g->n_node, g->node}) && fv_import_outputs(im, &sc, g);
     if (ok)
         fv_module_settle(im->m);
     check_declared(im, &sc, g->n_output, g->output);
@@ -342,10 +350,10 @@ static bool import_model(fv_importer *im, const fv_import_options *o) {
     return fv_import_symbols(im, o) && import_graph(im);
 }
 
-/* The module's arena is there already, because the file is mapped in it. `trial`: NULL, or ranks that are tried; *faults
- * counts what is wrong. */
-static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char *folder, const fv_import_options *o,
-                      const fv_ranks *trial, fv_faults *faults) {
+/* The module's arena is there already, because the file is mapped in it. `trial`: NULL, or ranks
+ * that are tried; *faults counts what is wrong. */
+static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char *folder,
+                      const fv_import_options *o, const fv_ranks *trial, fv_faults *faults) {
     fv_session *s = m->session;
     int errors = fv_error_count(s);
     fv_arena *tmp = fv_arena_new(s);
@@ -357,7 +365,8 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     XXH3_128bits_reset(hash.state);
     if (!look)
         hash_more(&hash, data, size);
-    im.sparse = im.functions = im.symbols = im.is_initializer = im.constants = im.departures = fv_ptrmap_in(tmp);
+    im.sparse = im.functions = im.symbols = im.is_initializer = im.constants = im.departures =
+        fv_ptrmap_in(tmp);
     im.poison = FV_NEW(tmp, fv_value, 1);
     im.absent = FV_NEW(tmp, fv_value, 1);
     im.tensors = (fv_tensor_reader){.session = s,
@@ -380,7 +389,8 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     return ok && fv_error_count(s) == errors && fv_module_verify(m, NULL);
 }
 
-static bool import_into(fv_module *m, const uint8_t *data, size_t size, const char *folder, const fv_import_options *o) {
+static bool import_into(fv_module *m, const uint8_t *data, size_t size, const char *folder,
+                        const fv_import_options *o) {
     fv_faults faults;
     return import_as(m, data, size, folder, o, NULL, &faults);
 }

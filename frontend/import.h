@@ -41,7 +41,8 @@ typedef struct fv_function {
     bool surveyed, active; /* active: it is being walked through */
 } fv_function;
 
-/* In what a model may depart from the standard, without --strict, or is not taken as it is written. */
+/* In what a model may depart from the standard, without --strict, or is not taken as it is
+ * written. */
 typedef enum {
     FV_LENIENT_OPSET,     /* a domain is not imported, or twice */
     FV_LENIENT_DECLARED,  /* a declared type or shape is not the value's */
@@ -58,13 +59,14 @@ typedef struct fv_ranks {
     const int *at;
 } fv_ranks;
 
-/* What is wrong with a model: nodes that could not be made, declarations that contradict what is computed, and those of them that
- * say another rank. */
+/* What is wrong with a model: nodes that could not be made, declarations that contradict what is
+ * computed, and those of them that say another rank. */
 typedef struct fv_faults {
     int nodes, declared, ranks;
 } fv_faults;
 
-/* A sparse tensor: its elements that are there, a row of coordinates for each, and the dims of the whole. */
+/* A sparse tensor: its elements that are there, a row of coordinates for each, and the dims of the
+ * whole. */
 typedef struct fv_sparse {
     fv_value *values, *places;
     int rank;
@@ -82,16 +84,17 @@ typedef struct fv_importer {
     fv_ptrmap symbols;        /* names of dims of inputs: const fv_dim */
     fv_ptrmap is_initializer; /* names in the main graph */
     fv_ptrmap constants;      /* by their message, which may be imported several times: fv_value */
-    fv_ptrmap sparse;         /* of inputs that are sparse tensors: fv_sparse by `values`, which has the name */
+    /* of inputs that are sparse tensors: fv_sparse by `values`, which has the name */
+    fv_ptrmap sparse;
     fv_tensor_reader tensors;
-    size_t size;       /* of the model's bytes, which `tensors` has */
-    fv_value *poison;  /* stands for a value that could not be made */
-    fv_value *absent;  /* for one that the caller of a function left out */
-    size_t nodes;      /* of the model; functions counted once */
-    size_t imported;   /* so far; functions and repeated bodies count each time */
-    bool too_many;     /* of them, and said so */
+    size_t size;            /* of the model's bytes, which `tensors` has */
+    fv_value *poison;       /* stands for a value that could not be made */
+    fv_value *absent;       /* for one that the caller of a function left out */
+    size_t nodes;           /* of the model; functions counted once */
+    size_t imported;        /* so far; functions and repeated bodies count each time */
+    bool too_many;          /* of them, and said so */
     int relations, settled; /* of the module when it was settled last; how often it was */
-    bool strict;       /* departures are errors */
+    bool strict;            /* departures are errors */
     fv_faults faults;
     fv_ranks trial;        /* what is tried; n = 0: nothing is */
     const fv_dim **turned; /* symbols that say how much loops leave behind */
@@ -119,8 +122,10 @@ struct fv_import_scope {
     const fv_import_scope *outer; /* of the graph around; NULL: none, as in a function */
     fv_ptrmap values;             /* by interned name */
     fv_ptrmap stems;              /* of a function: its outputs are called as the caller does */
-    fv_ptrmap declared;           /* of the main graph, or of a function's outputs there: Onnx__ValueInfoProto by name */
-    fv_ptrmap in_body;            /* of a body, of which only ranks count: what its turns have is not said by one size */
+    /* of the main graph, or of a function's outputs there: Onnx__ValueInfoProto by name */
+    fv_ptrmap declared;
+    /* of a body, of which only ranks count: what its turns have is not said by one size */
+    fv_ptrmap in_body;
     fv_region *region;
     const fv_opsets *opsets;
     const fv_call *call; /* NULL: in the model's graph */
@@ -135,12 +140,13 @@ typedef struct fv_nodes {
 
 /* ---- import.c ---- */
 
-/* Imports the model with these ranks into a module that is thrown away: says what is wrong with it then, and counts it. No
- * weights are read. */
+/* Imports the model with these ranks into a module that is thrown away: says what is wrong with it
+ * then, and counts it. No weights are read. */
 fv_faults fv_import_trial(const fv_importer *im, const fv_import_options *o, fv_ranks ranks);
 
 fv_value *fv_import_find(const fv_importer *im, const fv_import_scope *sc, const char *name);
-/* Types that the graph declares for what nodes make, by interned name; an output's word counts most. */
+/* Types that the graph declares for what nodes make, by interned name; an output's word counts
+ * most. */
 void fv_import_note_declared(fv_importer *im, const Onnx__GraphProto *g, fv_ptrmap *declared);
 /* Says so where the name is taken. */
 void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv_value *v);
@@ -197,7 +203,8 @@ bool fv_import_survey(fv_importer *im) FV_MUST_USE;
 
 /* ---- import_rank.c ---- */
 
-/* Gives inputs without a shape one of open dims, where their rank can be told; of a trial, all of them. */
+/* Gives inputs without a shape one of open dims, where their rank can be told; of a trial, all of
+ * them. */
 void fv_import_ranks(fv_importer *im, const fv_import_options *o);
 /* The rank that nodes of the model's graph take a value to have, or -1. */
 int fv_import_rank_by_use(fv_importer *im, const char *value) FV_MUST_USE;
@@ -220,8 +227,8 @@ const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const c
 const fv_type *fv_import_held_type(fv_importer *im, const Onnx__TypeProto *t, const char *what);
 /* The rank that is declared; -1: none. */
 int fv_import_declared_rank(const Onnx__ValueInfoProto *declared);
-/* Sizes of what a loop leaves behind are its own, whatever is declared for it and what is made of it: exporters write there
- * what one run had. */
+/* Sizes of what a loop leaves behind are its own, whatever is declared for it and what is made of
+ * it: exporters write there what one run had. */
 void fv_import_note_turns(fv_importer *im, const fv_op *loop);
 /* Compares a value's type with what the model declares. A declaration that contradicts it is said,
  * and does not count; one that does not is taken for dims that data decides, and checked when the
@@ -230,8 +237,10 @@ void fv_import_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto
 
 /* ---- import_sparse.c ---- */
 
-/* An input that is a sparse tensor becomes two, NAME.values and NAME.indices; NULL after a diagnostic. */
-fv_value *fv_import_sparse_input(fv_importer *im, fv_region *r, const Onnx__TypeProto *t, const char *name, const char *what);
+/* An input that is a sparse tensor becomes two, NAME.values and NAME.indices; NULL after a
+ * diagnostic. */
+fv_value *fv_import_sparse_input(fv_importer *im, fv_region *r, const Onnx__TypeProto *t,
+                                 const char *name, const char *what);
 /* Says it where a dim of a sparse input is one that the run could not know: of no dense input. */
 void fv_import_check_sparse(fv_importer *im, const fv_region *r);
 /* The sparse tensor that this is, or that is made of a constant; NULL: neither. */
@@ -266,6 +275,7 @@ void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto 
 
 bool fv_import_has_graphs(const Onnx__NodeProto *node) FV_MUST_USE;
 /* The graphs of `op`, which has the operands of that version, set as its attributes. */
-bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op, int version) FV_MUST_USE;
+bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                       fv_op *op, int version) FV_MUST_USE;
 
 #endif

@@ -1,9 +1,10 @@
-/* import_assume.c - inputs without a shape whose rank neither uses nor --dim tell: one with which the model is legal.
+/* import_assume.c - inputs without a shape whose rank neither uses nor --dim tell: one with which
+ * the model is legal.
  *
- * The model is imported on trial with ranks for them, and what is wrong then is counted: errors, and nodes that could not be made for
- * them. All get the same rank first, the most
- * usual one before others; from the best of these each input's own is varied. Declarations that would contradict what is computed
- * count less than errors. */
+ * The model is imported on trial with ranks for them, and what is wrong then is counted: errors,
+ * and nodes that could not be made for them. All get the same rank first, the most usual one before
+ * others; from the best of these each input's own is varied. Declarations that would contradict
+ * what is computed count less than errors. */
 #include <limits.h>
 
 #include "frontend/import.h"
@@ -17,7 +18,8 @@ enum {
     A_RANK = 16       /* one of them that says another rank */
 };
 
-static const int usual[] = {2, 3, 4, 1, 0, 5, 6, 7, 8}; /* first a row of features for each sample */
+/* first a row of features for each sample */
+static const int usual[] = {2, 3, 4, 1, 0, 5, 6, 7, 8};
 enum { RANKS = sizeof usual / sizeof *usual };
 
 typedef struct search {
@@ -37,7 +39,8 @@ static int cost_of(search *s, const int *ranks) {
     fv_faults f = fv_import_trial(s->im, s->options, (fv_ranks){s->n, ranks});
     int declared = f.ranks * A_RANK + (f.declared < A_RANK ? f.declared : A_RANK - 1);
     int wrong = fv_error_count(session) - errors + f.nodes;
-    int cost = (wrong < INT_MAX / AN_ERROR - 1 ? wrong * AN_ERROR : INT_MAX - AN_ERROR) + (declared < AN_ERROR ? declared : AN_ERROR - 1);
+    int cost = (wrong < INT_MAX / AN_ERROR - 1 ? wrong * AN_ERROR : INT_MAX - AN_ERROR) +
+               (declared < AN_ERROR ? declared : AN_ERROR - 1);
     fv_messages_drop(session, last);
     return cost;
 }
@@ -91,10 +94,11 @@ static const char *others(search *s, int i) {
 static void take(search *s) {
     for (int i = 0; i < s->n; i++) {
         const char *name = fv_text_of(s->inputs[i]->name);
-        fv_import_departs(s->im, FV_LENIENT_RANK, s->inputs[i], NULL,
-                          fv_printf(s->im->tmp, "--dim %s:AXIS=N of its last axis says another", name),
-                          "input '%s' has no shape: rank %d is assumed, with which the model is legal%s", name, s->ranks[i],
-                          others(s, i));
+        fv_import_departs(
+            s->im, FV_LENIENT_RANK, s->inputs[i], NULL,
+            fv_printf(s->im->tmp, "--dim %s:AXIS=N of its last axis says another", name),
+            "input '%s' has no shape: rank %d is assumed, with which the model is legal%s", name,
+            s->ranks[i], others(s, i));
     }
     for (int i = 0; i < s->n; i++)
         fv_import_set_rank(s->im, s->inputs[i], s->ranks[i]);

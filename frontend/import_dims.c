@@ -201,7 +201,8 @@ static void make_dims(table *t) {
             d = fv_dim_fresh(dims, y->name, y->lo, y->hi, false);
         if (!fv_dim_is_const(d) && y->named && (y->lo > 0 || y->hi < FV_DIM_MAX))
             if (!fv_dim_bound(dims, d, y->lo, y->hi))
-                fv_error(im->s, "dim '%s' has no value within %lld..%lld", y->name, (long long)y->lo, (long long)y->hi);
+                fv_error(im->s, "dim '%s' has no value within %lld..%lld", y->name,
+                         (long long)y->lo, (long long)y->hi);
         fv_import_map(&im->symbols, y->name, d);
     }
 }
@@ -263,8 +264,7 @@ static bool is_elem(int32_t number) {
 
 static bool elem_of(fv_importer *im, int32_t number, const char *what, fv_elem *out) {
     *out = (fv_elem)number;
-    return is_elem(number) ||
-           fv_error(im->s, "%s: element type %d is not known", what, number);
+    return is_elem(number) || fv_error(im->s, "%s: element type %d is not known", what, number);
 }
 
 static const fv_dim *input_dim(fv_importer *im, const Onnx__TensorShapeProto__Dimension *d,
@@ -287,7 +287,8 @@ static const fv_type *tensor_type(fv_importer *im, const Onnx__TypeProto__Tensor
         return NULL;
     if (!t->shape)
         return fv_error(im->s,
-                        "%s has no shape, and neither its uses nor what is legal tell the rank: give it one in the "
+                        "%s has no shape, and neither its uses nor what is legal tell the rank: "
+                        "give it one in the "
                         "model, or the size of each axis by --dim %s:AXIS=N",
                         what, stem),
                NULL;
@@ -307,7 +308,8 @@ static const fv_type *tensor_type(fv_importer *im, const Onnx__TypeProto__Tensor
 static bool is_one_element(fv_importer *im, const Onnx__TensorShapeProto *shape, const char *what) {
     for (size_t i = 0; shape && i < shape->n_dim; i++)
         if (value_of(shape->dim[i]) >= 0 && value_of(shape->dim[i]) != 1)
-            return fv_error(im->s, "%s is a map to tensors of %lld elements, expected one", what, (long long)value_of(shape->dim[i]));
+            return fv_error(im->s, "%s is a map to tensors of %lld elements, expected one", what,
+                            (long long)value_of(shape->dim[i]));
     return true;
 }
 
@@ -315,20 +317,26 @@ static const fv_type *map_type(fv_importer *im, const Onnx__TypeProto__Map *t, c
     const Onnx__TypeProto *of = t->value_type;
     fv_elem key, value;
     if (!of || of->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
-        return fv_error(im->s, "%s is a map to something else than tensors, which is not supported", what), NULL;
-    if (!elem_of(im, t->key_type, what, &key) || !elem_of(im, of->tensor_type->elem_type, what, &value) ||
+        return fv_error(im->s, "%s is a map to something else than tensors, which is not supported",
+                        what),
+               NULL;
+    if (!elem_of(im, t->key_type, what, &key) ||
+        !elem_of(im, of->tensor_type->elem_type, what, &value) ||
         !is_one_element(im, of->tensor_type->shape, what))
         return NULL;
     const fv_type *values = fv_tensor_type(im->m->arena, value, 0, NULL);
     if (!fv_type_may_be_map(key, values))
-        return fv_error(im->s, "%s is %s, which is not supported: keys are integers or strings, values no complex numbers", what,
-                        fv_type_str(im->tmp, fv_map_type(im->tmp, key, values))),
+        return fv_error(im->s,
+                        "%s is %s, which is not supported: keys are integers or strings, values no "
+                        "complex numbers",
+                        what, fv_type_str(im->tmp, fv_map_type(im->tmp, key, values))),
                NULL;
     return fv_map_type(im->m->arena, key, values);
 }
 
 /* Tensors in a sequence or optional: each may have another size where none is declared. */
-static const fv_type *element_type(fv_importer *im, const Onnx__TypeProto__Tensor *t, const char *what) {
+static const fv_type *element_type(fv_importer *im, const Onnx__TypeProto__Tensor *t,
+                                   const char *what) {
     const fv_dim *dims[FV_MAX_ELEMENT_RANK];
     fv_elem e;
     if (!elem_of(im, t->elem_type, what, &e))
@@ -336,8 +344,8 @@ static const fv_type *element_type(fv_importer *im, const Onnx__TypeProto__Tenso
     if (!t->shape)
         return fv_tensor_type(im->m->arena, e, FV_ANY_RANK, NULL);
     if (t->shape->n_dim > FV_MAX_ELEMENT_RANK)
-        return fv_error(im->s, "%s holds tensors of rank %zu, at most %d is supported there", what, t->shape->n_dim,
-                        FV_MAX_ELEMENT_RANK),
+        return fv_error(im->s, "%s holds tensors of rank %zu, at most %d is supported there", what,
+                        t->shape->n_dim, FV_MAX_ELEMENT_RANK),
                NULL;
     for (size_t i = 0; i < t->shape->n_dim; i++) {
         int64_t size = value_of(t->shape->dim[i]);
@@ -353,12 +361,14 @@ const fv_type *fv_import_held_type(fv_importer *im, const Onnx__TypeProto *t, co
     return tensor ? element_type(im, t->tensor_type, what) : fv_import_type(im, t, what, what);
 }
 
-static const fv_type *wrapped_type(fv_importer *im, fv_type_kind kind, const Onnx__TypeProto *t, const char *what) {
+static const fv_type *wrapped_type(fv_importer *im, fv_type_kind kind, const Onnx__TypeProto *t,
+                                   const char *what) {
     const fv_type *of = fv_import_held_type(im, t, what);
     if (of && !fv_type_may_hold(kind, of))
-        return fv_error(im->s, "%s is %s, which is not supported: a sequence holds tensors or maps, an optional a tensor or a sequence of tensors",
-                        what,
-                        fv_type_str(im->tmp, fv_wrap_type(im->tmp, kind, of))),
+        return fv_error(im->s,
+                        "%s is %s, which is not supported: a sequence holds tensors or maps, an "
+                        "optional a tensor or a sequence of tensors",
+                        what, fv_type_str(im->tmp, fv_wrap_type(im->tmp, kind, of))),
                NULL;
     return of ? fv_wrap_type(im->m->arena, kind, of) : NULL;
 }
@@ -376,7 +386,9 @@ const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const c
     case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE:
         return wrapped_type(im, FV_OPTIONAL, t->optional_type->elem_type, what);
     case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE:
-        return fv_error(im->s, "%s is a sparse tensor: these are not supported but as inputs of the model", what),
+        return fv_error(im->s,
+                        "%s is a sparse tensor: these are not supported but as inputs of the model",
+                        what),
                NULL;
     case ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE:
         return fv_error(im->s, "%s is of an opaque type: these are not supported", what), NULL;
@@ -415,7 +427,8 @@ int fv_import_declared_rank(const Onnx__ValueInfoProto *declared) {
     const Onnx__TypeProto *t = declared->type;
     bool tensor = t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
     return tensor && t->tensor_type->shape && t->tensor_type->shape->n_dim <= FV_MAX_RANK
-               ? (int)t->tensor_type->shape->n_dim : -1;
+               ? (int)t->tensor_type->shape->n_dim
+               : -1;
 }
 
 /* Can a dim not be what is declared? One that data decides can, unless that is impossible. */
@@ -448,7 +461,8 @@ static void say_contradiction(fv_importer *im, const fv_value *v,
         about = (fv_message){.node = fv_origin_str(im->tmp, v->def->origin),
                              .op = fv_opdef_qualified(im->tmp, v->def->def)};
     fv_import_departs(im, FV_LENIENT_DECLARED, declared, &about, "the declaration is ignored",
-                      "%s '%s' is declared as %s, but is %s", what, v->name, declared_str(im, declared->type), fv_type_str(im->tmp, v->type));
+                      "%s '%s' is declared as %s, but is %s", what, v->name,
+                      declared_str(im, declared->type), fv_type_str(im->tmp, v->type));
 }
 
 void fv_import_note_turns(fv_importer *im, const fv_op *loop) {
@@ -463,8 +477,8 @@ void fv_import_note_turns(fv_importer *im, const fv_op *loop) {
     }
 }
 
-/* Does a loop decide it? A vector of integers that stays inside may be a shape or axes, of which operators have to know
- * how many there are: of these the declaration is all that is known. */
+/* Does a loop decide it? A vector of integers that stays inside may be a shape or axes, of which
+ * operators have to know how many there are: of these the declaration is all that is known. */
 static bool turns_decide(const fv_importer *im, const fv_value *v, const fv_dim *d, bool output) {
     if (v->type->rank == 1 && !output && (v->type->elem == FV_I64 || v->type->elem == FV_I32))
         return false;
@@ -483,32 +497,37 @@ static bool is_output(const fv_importer *im, const Onnx__ValueInfoProto *declare
 }
 
 static void say_turns(fv_importer *im, const fv_value *v, const Onnx__ValueInfoProto *declared) {
-    fv_import_departs(im, FV_LENIENT_TURNS, declared, NULL, "the declared size is not relied on",
-                      "output '%s' is declared as %s, but how often a loop is taken decides its size", v->name,
-                      declared_str(im, declared->type));
+    fv_import_departs(
+        im, FV_LENIENT_TURNS, declared, NULL, "the declared size is not relied on",
+        "output '%s' is declared as %s, but how often a loop is taken decides its size", v->name,
+        declared_str(im, declared->type));
 }
 
-/* Dims that data decides become the declared ones; but where the value is in use, which has seen it as it was,
- * they only have to be equal. What its op asks of the declared ones is assumed as well. */
+/* Dims that data decides become the declared ones; but where the value is in use, which has seen it
+ * as it was, they only have to be equal. What its op asks of the declared ones is assumed as
+ * well. */
 static void take_declared(fv_importer *im, fv_value *v, const Onnx__ValueInfoProto *declared) {
     const Onnx__TensorShapeProto *shape = declared->type->tensor_type->shape;
     const fv_type *t = v->type;
     const fv_dim *dims[FV_MAX_RANK];
     const char *why = fv_printf(im->tmp, "declared shape of '%s'", v->name);
     bool changed = false, output = is_output(im, declared);
-    for (int i = 0; i < t->rank; i++) { /* of no elements: how it is declared says nothing of them, and data decide */
+    /* of no elements: how it is declared says nothing of them, and data decide */
+    for (int i = 0; i < t->rank; i++) {
         const fv_dim *d = known_dim(im, shape->dim[i]);
         if (d && d->hi <= 0)
             return;
     }
     for (int i = 0; i < t->rank; i++) {
         const fv_dim *d = known_dim(im, shape->dim[i]);
-        if (d && d != t->dims[i] && t->dims[i]->from_data && turns_decide(im, v, t->dims[i], output)) {
+        if (d && d != t->dims[i] && t->dims[i]->from_data &&
+            turns_decide(im, v, t->dims[i], output)) {
             if (output)
                 say_turns(im, v, declared);
             d = NULL;
         }
-        bool taken = d && t->dims[i]->from_data && fv_module_assume(im->m, t->dims[i], d, why) && !v->nuses;
+        bool taken =
+            d && t->dims[i]->from_data && fv_module_assume(im->m, t->dims[i], d, why) && !v->nuses;
         dims[i] = taken ? d : t->dims[i];
         changed |= taken;
     }

@@ -1,6 +1,6 @@
-/* import_lenient.c - models that depart from the standard, but in a way that other runtimes take and
- * that leaves no doubt about what is computed: said, and imported; refused with --strict. Of models that
- * are legal, but not taken as they are written, it is only said. */
+/* import_lenient.c - models that depart from the standard, but in a way that other runtimes take
+ * and that leaves no doubt about what is computed: said, and imported; refused with --strict. Of
+ * models that are legal, but not taken as they are written, it is only said. */
 #include "frontend/import.h"
 
 enum { SAID = 3 }; /* of each kind; the others are counted */
@@ -25,7 +25,9 @@ static bool is_new(fv_importer *im, const void *what) {
     return is;
 }
 
-static bool is_refused(const fv_importer *im, fv_lenient_kind kind) { return im->strict && !kinds[kind].legal; }
+static bool is_refused(const fv_importer *im, fv_lenient_kind kind) {
+    return im->strict && !kinds[kind].legal;
+}
 
 static void say(fv_importer *im, fv_lenient_kind kind, const fv_message *about, const char *format,
                 ...) {

@@ -25,9 +25,10 @@ static void define_outputs(fv_importer *im, fv_import_scope *sc, const Onnx__Nod
 
 /* ---- operands ---- */
 
-/* NULL where an optional one is left out, im->poison where it could not be made. May be a sparse tensor. */
-static fv_value *any_operand(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
-                         const char *name) {
+/* NULL where an optional one is left out, im->poison where it could not be made. May be a sparse
+ * tensor. */
+static fv_value *any_operand(fv_importer *im, const fv_import_scope *sc,
+                             const Onnx__NodeProto *node, const char *name) {
     if (!*name)
         return NULL;
     fv_value *v = fv_import_find(im, sc, name);
@@ -37,17 +38,20 @@ static fv_value *any_operand(fv_importer *im, const fv_import_scope *sc, const O
     return im->poison;
 }
 
-static fv_value *operand(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, const char *name) {
+static fv_value *operand(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                         const char *name) {
     fv_value *v = any_operand(im, sc, node, name);
     if (!v || !fv_ptrmap_get(&im->sparse, v))
         return v;
-    fv_import_node_error(im, sc, node, "input '%s' is a sparse tensor, which com.microsoft.SparseToDenseMatMul alone takes", name);
+    fv_import_node_error(
+        im, sc, node,
+        "input '%s' is a sparse tensor, which com.microsoft.SparseToDenseMatMul alone takes", name);
     return im->poison;
 }
 
 /* Operands without those left out at the end; false where one is poison. */
-static bool operands(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, bool sparse,
-                     fv_value ***out, int *n) {
+static bool operands(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                     bool sparse, fv_value ***out, int *n) {
     bool ok = true;
     if (node->n_input > FV_MAX_OPERANDS || node->n_output > FV_MAX_OPERANDS)
         return fv_import_node_error(im, sc, node, "has more than %d inputs or outputs",
@@ -55,7 +59,8 @@ static bool operands(fv_importer *im, const fv_import_scope *sc, const Onnx__Nod
     *out = FV_NEW(im->tmp, fv_value *, node->n_input + 1);
     *n = 0;
     for (size_t i = 0; i < node->n_input; i++) {
-        (*out)[i] = sparse && i == 0 ? any_operand(im, sc, node, node->input[i]) : operand(im, sc, node, node->input[i]);
+        (*out)[i] = sparse && i == 0 ? any_operand(im, sc, node, node->input[i])
+                                     : operand(im, sc, node, node->input[i]);
         ok &= (*out)[i] != im->poison;
         if ((*out)[i])
             *n = (int)i + 1;
@@ -77,10 +82,13 @@ typedef struct building {
     const fv_sparse *sparse; /* the first operand; NULL: it is none */
 } building;
 
-static bool takes_sparse(const fv_operator *what) { return what->def->id == FV_OP_com_microsoft_SparseToDenseMatMul; }
+static bool takes_sparse(const fv_operator *what) {
+    return what->def->id == FV_OP_com_microsoft_SparseToDenseMatMul;
+}
 
 /* A sparse operand becomes two: its values and their places. */
-static bool split_sparse(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, building *b) {
+static bool split_sparse(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                         building *b) {
     if (!takes_sparse(&b->what))
         return true;
     if (b->nin != 2 || !b->in[0])
@@ -129,8 +137,8 @@ static bool is_newest(const fv_opdef *d, int version) {
     return version == newest;
 }
 
-/* The length of a shape decides a rank. Where the model leaves it open, the declared rank of the result
- * is the only one who knows. */
+/* The length of a shape decides a rank. Where the model leaves it open, the declared rank of the
+ * result is the only one who knows. */
 static bool fix_shape(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                       fv_op *op) {
     int in = fv_shape_operand(op);
@@ -145,13 +153,17 @@ static bool fix_shape(fv_importer *im, const fv_import_scope *sc, const Onnx__No
     return true;
 }
 
-/* The same of the axes of a reduction that does not keep them. What is not declared is known from how the result is used. */
-static bool fix_axes(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op) {
+/* The same of the axes of a reduction that does not keep them. What is not declared is known from
+ * how the result is used. */
+static bool fix_axes(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                     fv_op *op) {
     const char *name = node->n_output ? node->output[0] : "";
-    if (!op->out[0] || !fv_has_open_axes(op) || fv_op_int(op, "keepdims") || !fv_in_type(op, 0)->rank)
+    if (!op->out[0] || !fv_has_open_axes(op) || fv_op_int(op, "keepdims") ||
+        !fv_in_type(op, 0)->rank)
         return true;
     const Onnx__ValueInfoProto *here = fv_ptrmap_get(&sc->declared, fv_intern(im->s, name));
-    const Onnx__ValueInfoProto *declared = here ? here : fv_ptrmap_get(&sc->in_body, fv_intern(im->s, name));
+    const Onnx__ValueInfoProto *declared =
+        here ? here : fv_ptrmap_get(&sc->in_body, fv_intern(im->s, name));
     int rank = declared ? fv_import_declared_rank(declared) : -1;
     if (rank < 0 && !sc->outer && !sc->call)
         rank = fv_import_rank_by_use(im, name);
@@ -159,18 +171,22 @@ static bool fix_axes(fv_importer *im, const fv_import_scope *sc, const Onnx__Nod
 }
 
 /* A tensor out of a sequence of which nobody knows the ranks has the one that is declared. */
-static void fix_rank(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, const fv_op *op) {
+static void fix_rank(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                     const fv_op *op) {
     const fv_type *t = fv_in_type(op, 0);
-    bool reads = fv_op_is(op, FV_OP_SequenceAt) || fv_op_is(op, FV_OP_ConcatFromSequence) || fv_op_is(op, FV_OP_OptionalGetElement);
-    if (!reads || !node->n_output || !op->out[0] || !t || t->kind == FV_TENSOR || t->kind == FV_MAP ||
-        fv_type_tensor(t)->rank != FV_ANY_RANK)
+    bool reads = fv_op_is(op, FV_OP_SequenceAt) || fv_op_is(op, FV_OP_ConcatFromSequence) ||
+                 fv_op_is(op, FV_OP_OptionalGetElement);
+    if (!reads || !node->n_output || !op->out[0] || !t || t->kind == FV_TENSOR ||
+        t->kind == FV_MAP || fv_type_tensor(t)->rank != FV_ANY_RANK)
         return;
     const char *name = fv_intern(im->s, node->output[0]);
-    const Onnx__ValueInfoProto *here = fv_ptrmap_get(&sc->declared, name), *declared = here ? here : fv_ptrmap_get(&sc->in_body, name);
+    const Onnx__ValueInfoProto *here = fv_ptrmap_get(&sc->declared, name),
+                               *declared = here ? here : fv_ptrmap_get(&sc->in_body, name);
     const fv_dim *dims[FV_MAX_RANK];
     int rank = declared ? fv_import_declared_rank(declared) : -1;
     for (int i = 0; i < rank; i++)
-        dims[i] = fv_dim_fresh(im->m->dims, fv_printf(im->tmp, "%s_%d", name, i), 0, FV_DIM_MAX, true);
+        dims[i] =
+            fv_dim_fresh(im->m->dims, fv_printf(im->tmp, "%s_%d", name, i), 0, FV_DIM_MAX, true);
     if (rank >= 0)
         op->out[0]->type = fv_tensor_type(im->m->arena, fv_type_tensor(t)->elem, rank, dims);
 }
@@ -179,8 +195,10 @@ static void fix_rank(fv_importer *im, const fv_import_scope *sc, const Onnx__Nod
 static bool has_required_attrs(fv_op *op, int version) {
     const fv_opdef *d = op->def;
     for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++)
-        if (d->attrs[i].required && &d->attrs[i] == fv_opdef_attr_of(d, d->attrs[i].name, version) &&
-            (!d->attrs[i].until || version <= d->attrs[i].until) && !fv_op_find_attr(op, d->attrs[i].name))
+        if (d->attrs[i].required &&
+            &d->attrs[i] == fv_opdef_attr_of(d, d->attrs[i].name, version) &&
+            (!d->attrs[i].until || version <= d->attrs[i].until) &&
+            !fv_op_find_attr(op, d->attrs[i].name))
             return fv_op_error(op, "attribute '%s' is missing", d->attrs[i].name);
     return true;
 }
@@ -193,7 +211,8 @@ static bool upgrade_op(fv_op *op, const building *b) {
     if (b->what.version > d->moved && !(fv_op_adopt_lists(op) && fv_op_check_operands(op)))
         return false;
     if (!is_newest(d, b->what.version)) {
-        if (!has_required_attrs(op, b->what.version) || (d->upgrade && !d->upgrade(op, b->what.version)))
+        if (!has_required_attrs(op, b->what.version) ||
+            (d->upgrade && !d->upgrade(op, b->what.version)))
             return false;
         drop_old_attrs(op, d);
     }
@@ -212,12 +231,14 @@ static bool type_op(fv_op *op) {
 /* NULL after a diagnostic, or where a graph inside it was at fault. */
 static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                        const building *b) {
-    fv_op *op = fv_op_new(sc->region, NULL, b->what.def, b->nin, b->in, b->nout, b->outs, b->origin);
+    fv_op *op =
+        fv_op_new(sc->region, NULL, b->what.def, b->nin, b->in, b->nout, b->outs, b->origin);
     for (int i = 0; i < b->nattrs; i++)
         fv_op_attr(op, &b->attrs[i]);
     if (b->sparse)
         fv_op_set_dims(op, "dims", b->sparse->rank, b->sparse->dims);
-    bool ok = fv_import_regions(im, sc, node, op, b->what.version) && upgrade_op(op, b) && fix_shape(im, sc, node, op) && fix_axes(im, sc, node, op);
+    bool ok = fv_import_regions(im, sc, node, op, b->what.version) && upgrade_op(op, b) &&
+              fix_shape(im, sc, node, op) && fix_axes(im, sc, node, op);
     if (ok)
         fix_rank(im, sc, node, op);
     ok = ok && type_op(op);
@@ -244,7 +265,8 @@ static void import_op(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProt
                       const fv_operator *what) {
     building b = {.what = *what};
     bool attrs_ok = fv_import_attrs(im, sc, node, what, &b.attrs, &b.nattrs);
-    bool ok = operands(im, sc, node, takes_sparse(what), &b.in, &b.nin) && attrs_ok && split_sparse(im, sc, node, &b);
+    bool ok = operands(im, sc, node, takes_sparse(what), &b.in, &b.nin) && attrs_ok &&
+              split_sparse(im, sc, node, &b);
     fv_op *op = NULL;
     if (ok) {
         name_results(im, sc, node, &b);
@@ -372,8 +394,8 @@ static void inline_call(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
 /* ---- If ---- */
 
 /* The branch that is known to run, or NULL. */
-static const char *known_branch(const fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
-                                const fv_operator *what) {
+static const char *known_branch(const fv_importer *im, const fv_import_scope *sc,
+                                const Onnx__NodeProto *node, const fv_operator *what) {
     int64_t cond;
     if (what->def->id != FV_OP_If || node->n_input != 1)
         return NULL;
@@ -383,8 +405,9 @@ static const char *known_branch(const fv_importer *im, const fv_import_scope *sc
     return cond ? "then_branch" : "else_branch";
 }
 
-static const Onnx__GraphProto *find_graph(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
-                                          const char *name, const fv_import_scope **around) {
+static const Onnx__GraphProto *find_graph(fv_importer *im, const fv_import_scope *sc,
+                                          const Onnx__NodeProto *node, const char *name,
+                                          const fv_import_scope **around) {
     for (size_t i = 0; i < node->n_attribute; i++) {
         bool ok = true;
         if (strcmp(fv_text_of(node->attribute[i]->name), name) != 0)
@@ -397,16 +420,18 @@ static const Onnx__GraphProto *find_graph(fv_importer *im, const fv_import_scope
 }
 
 /* The other branch is not looked at: often it makes no sense for these shapes. */
-static bool inline_branch(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node, const char *name) {
+static bool inline_branch(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
+                          const char *name) {
     const fv_import_scope *around = sc;
     const Onnx__GraphProto *g = find_graph(im, sc, node, name, &around);
     if (!g)
         return fv_import_node_error(im, sc, node, "attribute '%s' is missing", name);
     if (g->n_input > g->n_initializer)
-        return fv_import_node_error(im, sc, node, "its body has %zu inputs, expected 0", g->n_input);
+        return fv_import_node_error(im, sc, node, "its body has %zu inputs, expected 0",
+                                    g->n_input);
     if (g->n_output < node->n_output)
-        return fv_import_node_error(im, sc, node, "has %zu outputs, its %s gives %zu", node->n_output, name,
-                                    g->n_output);
+        return fv_import_node_error(im, sc, node, "has %zu outputs, its %s gives %zu",
+                                    node->n_output, name, g->n_output);
     fv_import_scope inner = {.outer = around,
                              .values = fv_ptrmap_in(im->tmp),
                              .stems = fv_ptrmap_in(im->tmp),

@@ -1,6 +1,6 @@
-/* import_rank.c - inputs that the model declares without a shape: their rank from how they are used, or
- * from --dim INPUT:AXIS=N, the highest axis being the last one. Their dims become symbols, as others do
- * that the model leaves open. */
+/* import_rank.c - inputs that the model declares without a shape: their rank from how they are
+ * used, or from --dim INPUT:AXIS=N, the highest axis being the last one. Their dims become symbols,
+ * as others do that the model leaves open. */
 #include <string.h>
 
 #include "frontend/import.h"
@@ -31,16 +31,19 @@ static int rank_of_initializer(const Onnx__GraphProto *g, const char *name) {
     return -1;
 }
 
-/* The rank that an operator of the standard takes as operand k; -1: several, or it cannot be told. */
+/* The rank that an operator of the standard takes as operand k; -1: several, or it cannot be
+ * told. */
 static int rank_of_use(const Onnx__GraphProto *g, const Onnx__NodeProto *node, size_t k) {
     static const char *const matrices[] = {"Gemm", "EyeLike", NULL},
-                      *const sequences[] = {"LSTM", "GRU", "RNN", NULL},
-                      *const images[] = {"DepthToSpace", "SpaceToDepth", "MaxRoiPool", "RoiAlign",
-                                         "ImageScaler", "Crop", NULL},
-                      *const filters[] = {"Conv", "ConvTranspose", "ConvInteger", NULL},
-                      *const pools[] = {"MaxPool", "AveragePool", "LpPool", NULL};
+                             *const sequences[] = {"LSTM", "GRU", "RNN", NULL},
+                             *const images[] =
+                                 {"DepthToSpace", "SpaceToDepth", "MaxRoiPool", "RoiAlign",
+                                  "ImageScaler",  "Crop",         NULL},
+                             *const filters[] = {"Conv", "ConvTranspose", "ConvInteger", NULL},
+                             *const pools[] = {"MaxPool", "AveragePool", "LpPool", NULL};
     const char *op = fv_text_of(node->op_type);
-    const Onnx__AttributeProto *perm = attr_of(node, "perm"), *kernel = attr_of(node, "kernel_shape");
+    const Onnx__AttributeProto *perm = attr_of(node, "perm"),
+                               *kernel = attr_of(node, "kernel_shape");
     if (is_one_of(op, matrices))
         return k < 2 ? 2 : -1;
     if (k)
@@ -58,8 +61,8 @@ static int rank_of_use(const Onnx__GraphProto *g, const Onnx__NodeProto *node, s
 
 /* Has its first result the shape of its first operand? */
 static bool keeps_shape(const Onnx__NodeProto *node) {
-    static const char *const others[] = {"Clip", "Cast", "Dropout", "PRelu", "BatchNormalization",
-                                         "LayerNormalization", NULL};
+    static const char *const others[] = {
+        "Clip", "Cast", "Dropout", "PRelu", "BatchNormalization", "LayerNormalization", NULL};
     const fv_opdef *d = fv_op_find("", fv_text_of(node->op_type));
     return d && node->n_output &&
            (!d->infer || d->infer == fv_infer_same || d->infer == fv_infer_along ||
@@ -92,8 +95,8 @@ static int rank_by_option(fv_importer *im, const char *input, const fv_import_op
     int rank = -1;
     for (int i = 0; o && i < o->ndims; i++) {
         fv_dim_option d;
-        bool of_input = !fv_dim_option_parse(im->tmp, o->dims[i], &d) && d.input &&
-                        !strcmp(d.input, input);
+        bool of_input =
+            !fv_dim_option_parse(im->tmp, o->dims[i], &d) && d.input && !strcmp(d.input, input);
         if (of_input && d.axis >= rank)
             rank = d.axis + 1;
     }

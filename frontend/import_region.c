@@ -1,4 +1,5 @@
-/* import_region.c - the branches of an If, the body of a Loop, and other graphs in a node, which see the names around them. */
+/* import_region.c - the branches of an If, the body of a Loop, and other graphs in a node, which
+ * see the names around them. */
 #include <string.h>
 
 #include "frontend/import.h"
@@ -16,7 +17,8 @@ bool fv_import_has_graphs(const Onnx__NodeProto *node) {
 
 /* The inputs of a graph that are not values of initializers. */
 static const Onnx__ValueInfoProto **inputs_of(fv_importer *im, const Onnx__GraphProto *g, int *n) {
-    const Onnx__ValueInfoProto **inputs = FV_NEW(im->tmp, const Onnx__ValueInfoProto *, g->n_input + 1);
+    const Onnx__ValueInfoProto **inputs =
+        FV_NEW(im->tmp, const Onnx__ValueInfoProto *, g->n_input + 1);
     fv_ptrmap initializers = fv_ptrmap_in(im->tmp);
     *n = 0;
     for (size_t i = 0; i < g->n_initializer; i++)
@@ -42,7 +44,8 @@ static fv_value *turn_param(fv_importer *im, fv_region *body, const Onnx__ValueI
     const fv_dim *times = fv_loop_times(body->parent), *one = fv_dim_const(m->dims, 1);
     const char *name = fv_text_of(in->name);
     int64_t last = times && times->hi > 0 ? times->hi - 1 : times ? 0 : FV_DIM_MAX;
-    fv_value *v = fv_param_new(body, name, fv_tensor_type(m->arena, FV_I64, fv_import_declared_rank(in) == 1, &one));
+    fv_value *v = fv_param_new(
+        body, name, fv_tensor_type(m->arena, FV_I64, fv_import_declared_rank(in) == 1, &one));
     const fv_dim *turn = fv_dim_fresh(m->dims, v->name, 0, last, true);
     fv_set_elems(v, 1, &turn);
     return v;
@@ -51,7 +54,9 @@ static fv_value *turn_param(fv_importer *im, fv_region *body, const Onnx__ValueI
 /* A turn is taken where the condition holds. */
 static fv_value *cond_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in) {
     const fv_dim *one = fv_dim_const(im->m->dims, 1);
-    fv_value *v = fv_param_new(body, fv_text_of(in->name), fv_tensor_type(im->m->arena, FV_BOOL, fv_import_declared_rank(in) == 1, &one));
+    fv_value *v =
+        fv_param_new(body, fv_text_of(in->name),
+                     fv_tensor_type(im->m->arena, FV_BOOL, fv_import_declared_rank(in) == 1, &one));
     fv_set_elems(v, 1, &one);
     return v;
 }
@@ -59,7 +64,8 @@ static fv_value *cond_param(fv_importer *im, fv_region *body, const Onnx__ValueI
 /* What of states changes from turn to turn, as far as attempts have shown. */
 typedef struct changes {
     const fv_dim *(*symbols)[FV_MAX_RANK]; /* dims of each state; NULL: it stays */
-    const fv_type **types; /* of each that is a sequence or optional: one for all turns; NULL: that before the loop */
+    /* of each that is a sequence or optional: one for all turns; NULL: that before the loop */
+    const fv_type **types;
 } changes;
 
 /* What the parameters of a body follow from, besides the operands of its op. */
@@ -68,18 +74,21 @@ typedef struct around {
     const changes *loop; /* of a Loop, else NULL */
 } around;
 
-static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in, int k, const changes *c) {
+static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in,
+                             int k, const changes *c) {
     const fv_type *t = body->parent->in[FV_LOOP_FIRST + k]->type;
     const fv_dim *dims[FV_MAX_RANK];
     if (fv_type_has_maps(t)) {
-        fv_op_error(body->parent, "state %d is %s, which cannot be carried from turn to turn", k, fv_type_str(im->m->arena, t));
+        fv_op_error(body->parent, "state %d is %s, which cannot be carried from turn to turn", k,
+                    fv_type_str(im->m->arena, t));
         return NULL;
     }
     if (t->kind != FV_TENSOR)
         return fv_param_new(body, fv_text_of(in->name), c->types[k] ? c->types[k] : t);
     for (int i = 0; i < t->rank; i++)
         dims[i] = c->symbols[k][i] ? c->symbols[k][i] : t->dims[i];
-    return fv_param_new(body, fv_text_of(in->name), fv_tensor_type(im->m->arena, t->elem, t->rank, dims));
+    return fv_param_new(body, fv_text_of(in->name),
+                        fv_tensor_type(im->m->arena, t->elem, t->rank, dims));
 }
 
 /* What a turn sees of operand i, a state or what it goes over; NULL after a diagnostic. */
@@ -104,30 +113,36 @@ static const fv_type *seen_of_batch(fv_importer *im, const fv_op *op, int i) {
     return is_state ? t : fv_without_axis(im->m->arena, t, 0);
 }
 
-static bool scan_params(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in, int version) {
+static bool scan_params(fv_importer *im, fv_import_scope *inner, int n,
+                        const Onnx__ValueInfoProto **in, int version) {
     fv_region *body = inner->region;
     const fv_op *op = body->parent;
     int first = first_of_body(op, version), inputs = fv_scan_inputs(op);
     if (inputs < 0 || inputs > op->nin - first)
-        return fv_op_error(op, "num_scan_inputs is %lld, of %d inputs", (long long)fv_op_int(op, "num_scan_inputs"), op->nin - first);
+        return fv_op_error(op, "num_scan_inputs is %lld, of %d inputs",
+                           (long long)fv_op_int(op, "num_scan_inputs"), op->nin - first);
     if (n != op->nin - first)
         return fv_op_error(op, "its body has %d inputs, expected %d", n, op->nin - first);
     for (int i = 0; i < n; i++) {
         const fv_type *t = version < 9 ? seen_of_batch(im, op, first + i) : seen(im, op, first + i);
         if (!t)
             return false;
-        fv_import_define(im, inner, fv_text_of(in[i]->name), fv_param_new(body, fv_text_of(in[i]->name), t));
+        fv_import_define(im, inner, fv_text_of(in[i]->name),
+                         fv_param_new(body, fv_text_of(in[i]->name), t));
     }
     return true;
 }
 
-static bool loop_params(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in, const changes *c) {
+static bool loop_params(fv_importer *im, fv_import_scope *inner, int n,
+                        const Onnx__ValueInfoProto **in, const changes *c) {
     fv_region *body = inner->region;
     const fv_op *op = body->parent;
     int states = fv_loop_states(op);
     if (n != FV_BODY_STATE + states)
-        return fv_op_error(op, "its body has %d inputs, expected %d: the number of the turn, a condition, and %d states", n,
-                           FV_BODY_STATE + states, states);
+        return fv_op_error(op,
+                           "its body has %d inputs, expected %d: the number of the turn, a "
+                           "condition, and %d states",
+                           n, FV_BODY_STATE + states, states);
     for (int i = 0; i < n; i++) {
         fv_value *v = i == FV_BODY_TURN   ? turn_param(im, body, in[i])
                       : i == FV_BODY_COND ? cond_param(im, body, in[i])
@@ -139,25 +154,32 @@ static bool loop_params(fv_importer *im, fv_import_scope *inner, int n, const On
     return true;
 }
 
-/* What a turn of a SequenceMap sees: an element of a sequence, of which each may have other dims; or a tensor. */
-static const fv_type *seen_by_map(fv_importer *im, const fv_op *op, int i, const Onnx__ValueInfoProto *in) {
+/* What a turn of a SequenceMap sees: an element of a sequence, of which each may have other dims;
+ * or a tensor. */
+static const fv_type *seen_by_map(fv_importer *im, const fv_op *op, int i,
+                                  const Onnx__ValueInfoProto *in) {
     const fv_type *t = op->in[i]->type, *of = t->kind == FV_SEQUENCE ? t->of : NULL;
     const fv_dim *dims[FV_MAX_RANK];
     int rank = of && of->rank < 0 ? fv_import_declared_rank(in) : of ? of->rank : 0;
     if (t->kind == FV_TENSOR)
         return t;
     if (!of || rank < 0 || rank > FV_MAX_ELEMENT_RANK) {
-        fv_op_error(op, "input %d is %s, of which nothing tells the rank of the elements", i, fv_type_str(im->m->arena, t));
+        fv_op_error(op, "input %d is %s, of which nothing tells the rank of the elements", i,
+                    fv_type_str(im->m->arena, t));
         return NULL;
     }
     for (int k = 0; k < rank; k++) {
         const fv_dim *known = of->rank >= 0 ? of->dims[k] : NULL;
-        dims[k] = known ? known : fv_dim_fresh(im->m->dims, fv_printf(im->tmp, "%s_%d", fv_text_of(in->name), k), 0, FV_DIM_MAX, true);
+        dims[k] =
+            known ? known
+                  : fv_dim_fresh(im->m->dims, fv_printf(im->tmp, "%s_%d", fv_text_of(in->name), k),
+                                 0, FV_DIM_MAX, true);
     }
     return fv_tensor_type(im->m->arena, of->elem, rank, dims);
 }
 
-static bool map_params(fv_importer *im, fv_import_scope *inner, int n, const Onnx__ValueInfoProto **in) {
+static bool map_params(fv_importer *im, fv_import_scope *inner, int n,
+                       const Onnx__ValueInfoProto **in) {
     fv_region *body = inner->region;
     const fv_op *op = body->parent;
     if (n != op->nin)
@@ -166,26 +188,32 @@ static bool map_params(fv_importer *im, fv_import_scope *inner, int n, const Onn
         const fv_type *t = seen_by_map(im, op, i, in[i]);
         if (!t)
             return false;
-        fv_import_define(im, inner, fv_text_of(in[i]->name), fv_param_new(body, fv_text_of(in[i]->name), t));
+        fv_import_define(im, inner, fv_text_of(in[i]->name),
+                         fv_param_new(body, fv_text_of(in[i]->name), t));
     }
     return true;
 }
 
 /* What the op's entry says. */
-static bool handed_params(fv_importer *im, fv_import_scope *inner, const char *region, int n, const Onnx__ValueInfoProto **in) {
+static bool handed_params(fv_importer *im, fv_import_scope *inner, const char *region, int n,
+                          const Onnx__ValueInfoProto **in) {
     fv_op *op = inner->region->parent;
-    const fv_type **declared = FV_NEW(im->tmp, const fv_type *, n + 1), **types = FV_NEW(im->tmp, const fv_type *, n + 1);
+    const fv_type **declared = FV_NEW(im->tmp, const fv_type *, n + 1),
+                  **types = FV_NEW(im->tmp, const fv_type *, n + 1);
     for (int i = 0; i < n; i++)
-        if (in[i]->type && !(declared[i] = fv_import_held_type(im, in[i]->type, fv_text_of(in[i]->name))))
+        if (in[i]->type &&
+            !(declared[i] = fv_import_held_type(im, in[i]->type, fv_text_of(in[i]->name))))
             return false;
     if (!op->def->handed(op, region, n, declared, types))
         return false;
     for (int i = 0; i < n; i++)
-        fv_import_define(im, inner, fv_text_of(in[i]->name), fv_param_new(inner->region, fv_text_of(in[i]->name), types[i]));
+        fv_import_define(im, inner, fv_text_of(in[i]->name),
+                         fv_param_new(inner->region, fv_text_of(in[i]->name), types[i]));
     return true;
 }
 
-static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__GraphProto *g, const char *name, const around *a) {
+static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__GraphProto *g,
+                        const char *name, const around *a) {
     const fv_op *op = inner->region->parent;
     int n;
     const Onnx__ValueInfoProto **in = inputs_of(im, g, &n);
@@ -205,7 +233,8 @@ static bool make_params(fv_importer *im, fv_import_scope *inner, const Onnx__Gra
 
 /* ---- bodies ---- */
 
-static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name, const around *a) {
+static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name,
+                          const around *a) {
     const fv_import_scope *outer = from.scope; /* whose names it sees */
     const Onnx__GraphProto *g = from.attr->g;
     if (!g)
@@ -230,15 +259,18 @@ static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const 
     const struct fv_within around_it = im->m->within;
     im->m->within = (struct fv_within){.block = region};
     fv_import_initializers(im, &inner, g);
-    bool ok = fv_import_nodes(im, &inner, (fv_nodes){g->n_node, g->node}) && fv_import_outputs(im, &inner, g);
+    bool ok = fv_import_nodes(im, &inner, (fv_nodes){g->n_node, g->node}) &&
+              fv_import_outputs(im, &inner, g);
     im->m->within = around_it;
     return ok;
 }
 
 /* ---- dims that change ---- */
 
-/* A sequence or optional that a turn gives, and one that it got: is there a type for both, which is another? */
-static bool widen(const fv_importer *im, const fv_type *got, const fv_type *given, const fv_type **out) {
+/* A sequence or optional that a turn gives, and one that it got: is there a type for both, which is
+ * another? */
+static bool widen(const fv_importer *im, const fv_type *got, const fv_type *given,
+                  const fv_type **out) {
     const fv_type *both = fv_type_join(im->m->arena, got, given);
     if (!both || fv_type_equal(both, got))
         return false;
@@ -246,18 +278,24 @@ static bool widen(const fv_importer *im, const fv_type *got, const fv_type *give
     return true;
 }
 
-/* Dims in which what a turn gives is not, by proof, what it got: they become symbols. False: there are none. */
+/* Dims in which what a turn gives is not, by proof, what it got: they become symbols. False: there
+ * are none. */
 static bool find_changes(fv_importer *im, const fv_op *op, changes *c) {
     const fv_region *body = fv_loop_body(op);
     bool found = false;
     for (int k = 0; k < fv_loop_states(op); k++) {
-        const fv_value *state = body->params[FV_BODY_STATE + k], *next = body->last->in[FV_BODY_NEXT + k];
+        const fv_value *state = body->params[FV_BODY_STATE + k],
+                       *next = body->last->in[FV_BODY_NEXT + k];
         if (state->type->kind != FV_TENSOR)
             found |= widen(im, state->type, next->type, &c->types[k]);
-        for (int i = 0; i < state->type->rank && next->type->kind == FV_TENSOR && next->type->rank == state->type->rank; i++) {
-            if (c->symbols[k][i] || fv_module_equal(im->m, state->type->dims[i], next->type->dims[i]))
+        for (int i = 0; i < state->type->rank && next->type->kind == FV_TENSOR &&
+                        next->type->rank == state->type->rank;
+             i++) {
+            if (c->symbols[k][i] ||
+                fv_module_equal(im->m, state->type->dims[i], next->type->dims[i]))
                 continue;
-            c->symbols[k][i] = fv_dim_fresh(im->m->dims, fv_printf(im->tmp, "%s_%d", state->name, i), 0, FV_DIM_MAX, true);
+            c->symbols[k][i] = fv_dim_fresh(
+                im->m->dims, fv_printf(im->tmp, "%s_%d", state->name, i), 0, FV_DIM_MAX, true);
             found = true;
         }
     }
@@ -269,9 +307,11 @@ static bool give_optionals(fv_op *op) {
     fv_region *body = (fv_region *)(uintptr_t)fv_loop_body(op);
     for (int k = 0; k < fv_loop_states(op); k++) {
         fv_value *next = body->last->in[FV_BODY_NEXT + k];
-        if (body->params[FV_BODY_STATE + k]->type->kind != FV_OPTIONAL || next->type->kind == FV_OPTIONAL)
+        if (body->params[FV_BODY_STATE + k]->type->kind != FV_OPTIONAL ||
+            next->type->kind == FV_OPTIONAL)
             continue;
-        fv_op *made = fv_op_new(body, body->last, fv_op_def(FV_OP_Optional), 1, &next, 1, &next->name, op->origin);
+        fv_op *made = fv_op_new(body, body->last, fv_op_def(FV_OP_Optional), 1, &next, 1,
+                                &next->name, op->origin);
         if (!fv_op_infer(made))
             return false;
         fv_op_set_in(body->last, FV_BODY_NEXT + k, made->out[0]);
@@ -286,17 +326,21 @@ static const fv_message *last_message(const fv_session *s) {
     return m;
 }
 
-/* With the dims that states have before the loop; where a turn gives others, again, with symbols for those. Each attempt finds
- * one more at least. What is said of an attempt that is given up is not about the model. */
-static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name, int version) {
-    changes c = {(const fv_dim *(*)[FV_MAX_RANK])FV_NEW(im->tmp, const fv_dim *, (fv_loop_states(op) + 1) * FV_MAX_RANK),
+/* With the dims that states have before the loop; where a turn gives others, again, with symbols
+ * for those. Each attempt finds one more at least. What is said of an attempt that is given up is
+ * not about the model. */
+static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name,
+                        int version) {
+    changes c = {(const fv_dim *(*)[FV_MAX_RANK])FV_NEW(im->tmp, const fv_dim *,
+                                                        (fv_loop_states(op) + 1) * FV_MAX_RANK),
                  FV_NEW(im->tmp, const fv_type *, fv_loop_states(op) + 1)};
     for (;;) {
         const fv_message *said = last_message(im->s);
         int errors = fv_error_count(im->s);
         bool ok = import_region(im, from, op, name, &(around){.version = version, .loop = &c});
         const fv_region *body = fv_loop_body(op);
-        bool whole = body && body->last && body->last->def == &fv_return_def && body->last->nin >= FV_BODY_NEXT + fv_loop_states(op);
+        bool whole = body && body->last && body->last->def == &fv_return_def &&
+                     body->last->nin >= FV_BODY_NEXT + fv_loop_states(op);
         if (!whole || !give_optionals(op) || !find_changes(im, op, &c))
             return ok;
         if (fv_error_count(im->s) > errors)
@@ -306,8 +350,8 @@ static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const ch
 }
 
 /* The graph of node's attribute `from` becomes region `name`, if there is one. */
-static bool import_graph(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, const char *from, fv_op *op,
-                         const char *name, int version) {
+static bool import_graph(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                         const char *from, fv_op *op, const char *name, int version) {
     bool ok = true;
     for (size_t i = 0; i < node->n_attribute; i++) {
         bool bound_ok = true;
@@ -315,13 +359,15 @@ static bool import_graph(fv_importer *im, const fv_import_scope *sc, const Onnx_
             continue;
         fv_bound_attr b = fv_import_bound(im, sc, node, node->attribute[i], &bound_ok);
         if (b.attr && fv_import_is_graph(b.attr))
-            ok &= fv_op_is(op, FV_OP_Loop) ? import_body(im, b, op, name, version)
-                                           : import_region(im, b, op, name, &(around){.version = version});
+            ok &= fv_op_is(op, FV_OP_Loop)
+                      ? import_body(im, b, op, name, version)
+                      : import_region(im, b, op, name, &(around){.version = version});
     }
     return ok;
 }
 
-bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node, fv_op *op, int version) {
+bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
+                       fv_op *op, int version) {
     bool ok = true;
     if (op->def->handed && !fv_op_check_around(op))
         return false;
@@ -329,7 +375,8 @@ bool fv_import_regions(fv_importer *im, const fv_import_scope *sc, const Onnx__N
         const fv_attr_def *d = &op->def->attrs[i];
         if (d->kind != FV_ATTR_REGION)
             continue;
-        if (op->def->handed && (!ok || (d->required && op->def->needs && !op->def->needs(op, d->name))))
+        if (op->def->handed &&
+            (!ok || (d->required && op->def->needs && !op->def->needs(op, d->name))))
             continue;
         ok &= import_graph(im, sc, node, d->name, op, d->name, version);
         if (ok && d->like && !fv_op_find_attr(op, d->name))

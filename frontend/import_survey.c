@@ -85,7 +85,8 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
         return r;
     }
     r.is_constant = !*domain && !strcmp(op, "Constant");
-    r.def = strcmp(domain, "fv") != 0 ? fv_op_find_in(im->s, domain, op) : NULL; /* ours is no model's */
+    /* ours is no model's */
+    r.def = strcmp(domain, "fv") != 0 ? fv_op_find_in(im->s, domain, op) : NULL;
     if (r.is_constant)
         return r;
     if (!r.def && is_misplaced(domain, op)) {
@@ -95,8 +96,8 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
     }
     if (!r.def) {
         const char *why = fv_op_refusal(domain, op);
-        r.problem = fv_printf(im->tmp, "operator not in the catalogue (%s %lld)%s%s", where, (long long)version,
-                              why ? ": " : "", why ? why : "");
+        r.problem = fv_printf(im->tmp, "operator not in the catalogue (%s %lld)%s%s", where,
+                              (long long)version, why ? ": " : "", why ? why : "");
         return r;
     }
     r.version = fv_op_version(r.def, (int)version);

@@ -166,7 +166,8 @@ static bool parse_file(npy *f, const uint8_t *data, size_t size) {
     if (!parse_header(f, header))
         return false;
     size_t most; /* of a tensor, whatever its type */
-    if (!fv_tensor_size(FV_STRING, f->rank, f->dims, &f->count, &most) || !fv_mul_size(f->count, f->width, &bytes))
+    if (!fv_tensor_size(FV_STRING, f->rank, f->dims, &f->count, &most) ||
+        !fv_mul_size(f->count, f->width, &bytes))
         return bad(f, "its shape is too large");
     if (f->width == 0 && f->count > FV_MAX_ELEMS) /* no bytes vouch for the count */
         return bad(f, "it has too many elements without width");

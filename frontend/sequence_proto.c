@@ -1,6 +1,8 @@
-/* sequence_proto.c - files of sequences and optionals, as the tensors that these are made of (ir/ops/sequence.h).
+/* sequence_proto.c - files of sequences and optionals, as the tensors that these are made of
+ * (ir/ops/sequence.h).
  *
- * An OptionalProto is written as a SequenceProto of at most one value would be, so one message serves both. */
+ * An OptionalProto is written as a SequenceProto of at most one value would be, so one message
+ * serves both. */
 #include <string.h>
 
 #include "frontend/data.h"
@@ -10,17 +12,20 @@
 
 enum { TENSORS = 1, SEQUENCES = 3 }; /* elem_type */
 
-/* The sequence in a file, or in the optional in it; NULL after a diagnostic. *there: is it there? */
-static const Onnx__SequenceProto *unpack(fv_session *s, fv_arena *a, const uint8_t *data, size_t size, const char *path, bool *there) {
+/* The sequence in a file, or in the optional in it; NULL after a diagnostic. *there: is it
+ * there? */
+static const Onnx__SequenceProto *unpack(fv_session *s, fv_arena *a, const uint8_t *data,
+                                         size_t size, const char *path, bool *there) {
     const char *kind = fv_printf(a, "a sequence or an optional ('%s')", path);
-    const Onnx__SequenceProto *p =
-        (const Onnx__SequenceProto *)fv_wire_unpack(s, a, &onnx__sequence_proto__descriptor, data, size, kind);
+    const Onnx__SequenceProto *p = (const Onnx__SequenceProto *)fv_wire_unpack(
+        s, a, &onnx__sequence_proto__descriptor, data, size, kind);
     if (!p)
         return NULL;
     *there = p->n_sequence_values || p->elem_type == TENSORS;
     if (p->n_sequence_values == 1 && p->elem_type == SEQUENCES && !p->n_tensor_values)
         p = p->sequence_values[0];
-    if (p->n_sequence_values || p->n_sparse_tensor_values || p->n_map_values || p->n_optional_values) {
+    if (p->n_sequence_values || p->n_sparse_tensor_values || p->n_map_values ||
+        p->n_optional_values) {
         fv_error(s, "'%s' holds something else than tensors in a sequence or an optional", path);
         return NULL;
     }
@@ -31,11 +36,14 @@ static const Onnx__SequenceProto *unpack(fv_session *s, fv_arena *a, const uint8
 
 static bool is_element(fv_session *s, const fv_tensor *t, fv_elem e, const char *path) {
     if (t->elem != e)
-        return fv_error(s, "'%s' holds a tensor of %s, expected %s", path, fv_elem_name(t->elem), fv_elem_name(e));
+        return fv_error(s, "'%s' holds a tensor of %s, expected %s", path, fv_elem_name(t->elem),
+                        fv_elem_name(e));
     if (fv_elem_bits(e) < 8)
-        return fv_error(s, "'%s' holds tensors of %s, which cannot be read from a sequence", path, fv_elem_name(e));
+        return fv_error(s, "'%s' holds tensors of %s, which cannot be read from a sequence", path,
+                        fv_elem_name(e));
     return t->rank <= FV_MAX_ELEMENT_RANK ||
-           fv_error(s, "'%s' holds a tensor of rank %d, at most %d is supported there", path, t->rank, FV_MAX_ELEMENT_RANK);
+           fv_error(s, "'%s' holds a tensor of rank %d, at most %d is supported there", path,
+                    t->rank, FV_MAX_ELEMENT_RANK);
 }
 
 static const fv_tensor *elements(fv_arena *a, fv_elem e, size_t n, const fv_tensor *const *all) {
@@ -54,7 +62,9 @@ static const fv_tensor *shapes(fv_arena *a, size_t n, const fv_tensor *const *al
     for (size_t i = 0; i < n; i++)
         for (int k = 0; k < FV_SHAPE_COLUMNS; k++)
             fv_tensor_set_int(t, i * FV_SHAPE_COLUMNS + (size_t)k,
-                              k == 0 ? all[i]->rank : k <= all[i]->rank ? all[i]->dims[k - 1] : 1);
+                              k == 0              ? all[i]->rank
+                              : k <= all[i]->rank ? all[i]->dims[k - 1]
+                                                  : 1);
     return t;
 }
 
@@ -64,13 +74,15 @@ static const fv_tensor *flag(fv_arena *a, bool there) {
     return t;
 }
 
-bool fv_parts_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem e, int nparts, const fv_tensor **parts) {
+bool fv_parts_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem e, int nparts,
+                      const fv_tensor **parts) {
     fv_file f;
-    return fv_file_map(s, a, path, &f) && fv_parts_from_pb(s, a, f.data, f.size, path, e, nparts, parts);
+    return fv_file_map(s, a, path, &f) &&
+           fv_parts_from_pb(s, a, f.data, f.size, path, e, nparts, parts);
 }
 
-bool fv_parts_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size, const char *what, fv_elem e, int nparts,
-                      const fv_tensor **parts) {
+bool fv_parts_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
+                      const char *what, fv_elem e, int nparts, const fv_tensor **parts) {
     bool there = true, alone = fv_tensor_is_pb(data, size);
     const Onnx__SequenceProto *p = alone ? NULL : unpack(s, a, data, size, what, &there);
     if (!alone && !p)
@@ -79,7 +91,8 @@ bool fv_parts_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t si
     const fv_tensor **all = FV_NEW(a, const fv_tensor *, n + 1);
     fv_tensor_reader r = {.session = s, .arena = a, .bytes = data};
     for (size_t i = 0; i < n; i++) {
-        all[i] = alone ? fv_tensor_from_pb(s, a, data, size, what) : fv_tensor_decode(&r, p->tensor_values[i]);
+        all[i] = alone ? fv_tensor_from_pb(s, a, data, size, what)
+                       : fv_tensor_decode(&r, p->tensor_values[i]);
         if (!all[i] || !is_element(s, all[i], e, what))
             return false;
     }

@@ -1,5 +1,6 @@
-/* sparse_proto.c - files of sparse tensors (SparseTensorProto) as the two tensors that an input of a model takes: the elements that are there,
- * and a row of coordinates for each (import_sparse.c). No dense tensor is made of them, however large their dims are. */
+/* sparse_proto.c - files of sparse tensors (SparseTensorProto) as the two tensors that an input of
+ * a model takes: the elements that are there, and a row of coordinates for each (import_sparse.c).
+ * No dense tensor is made of them, however large their dims are. */
 #include <inttypes.h>
 
 #include "frontend/data.h"
@@ -56,13 +57,17 @@ static bool is_behind(const fv_sparse_parts *p, size_t i) {
     return false;
 }
 
-static bool check_indices(fv_session *s, fv_arena *a, const fv_sparse_parts *p, const char *what, size_t count) {
+static bool check_indices(fv_session *s, fv_arena *a, const fv_sparse_parts *p, const char *what,
+                          size_t count) {
     for (size_t i = 0; i < p->values->count; i++) {
         if (!is_inside(p, i, count))
-            return fv_error(s, "'%s': index %zu is %s, outside of dims %s", what, i, index_str(a, p, i), dims_str(a, p->rank, p->dims));
+            return fv_error(s, "'%s': index %zu is %s, outside of dims %s", what, i,
+                            index_str(a, p, i), dims_str(a, p->rank, p->dims));
         if (i && !is_behind(p, i))
-            return fv_error(s, "'%s': index %zu is %s, not behind that before it, %s: they ascend, and none is there twice", what, i,
-                            index_str(a, p, i), index_str(a, p, i - 1));
+            return fv_error(s,
+                            "'%s': index %zu is %s, not behind that before it, %s: they ascend, "
+                            "and none is there twice",
+                            what, i, index_str(a, p, i), index_str(a, p, i - 1));
     }
     return true;
 }
@@ -77,18 +82,26 @@ static const fv_tensor *coordinates(fv_arena *a, const fv_sparse_parts *p) {
     return t;
 }
 
-bool fv_sparse_fit(fv_session *s, fv_arena *a, const fv_sparse_parts *p, const char *what, fv_elem e, int rank, const fv_tensor **parts) {
+bool fv_sparse_fit(fv_session *s, fv_arena *a, const fv_sparse_parts *p, const char *what,
+                   fv_elem e, int rank, const fv_tensor **parts) {
     size_t count;
     if (p->rank != rank)
-        return fv_error(s, "'%s' holds a sparse tensor of rank %d, expected %d", what, p->rank, rank);
+        return fv_error(s, "'%s' holds a sparse tensor of rank %d, expected %d", what, p->rank,
+                        rank);
     if (p->values->elem != e)
-        return fv_error(s, "'%s' holds a sparse tensor of %s, expected %s", what, fv_elem_name(p->values->elem), fv_elem_name(e));
-    if (p->values->rank != 1 || p->indices->elem != FV_I64 || p->indices->rank < 1 || p->indices->rank > 2 ||
-        p->indices->dims[0] != p->values->dims[0] || (p->indices->rank == 2 && p->indices->dims[1] != rank))
-        return fv_error(s, "'%s': values %s and indices %s do not fit each other: %s[n] and i64[n] or i64[n, %d] do", what,
-                        type_str(a, p->values), type_str(a, p->indices), fv_elem_name(e), rank);
+        return fv_error(s, "'%s' holds a sparse tensor of %s, expected %s", what,
+                        fv_elem_name(p->values->elem), fv_elem_name(e));
+    if (p->values->rank != 1 || p->indices->elem != FV_I64 || p->indices->rank < 1 ||
+        p->indices->rank > 2 || p->indices->dims[0] != p->values->dims[0] ||
+        (p->indices->rank == 2 && p->indices->dims[1] != rank))
+        return fv_error(s,
+                        "'%s': values %s and indices %s do not fit each other: %s[n] and i64[n] or "
+                        "i64[n, %d] do",
+                        what, type_str(a, p->values), type_str(a, p->indices), fv_elem_name(e),
+                        rank);
     if (!fv_count_elements(rank, p->dims, &count) || count > INT64_MAX)
-        return fv_error(s, "'%s': dims %s are negative or too large", what, dims_str(a, rank, p->dims));
+        return fv_error(s, "'%s': dims %s are negative or too large", what,
+                        dims_str(a, rank, p->dims));
     if (!check_indices(s, a, p, what, count))
         return false;
     parts[0] = p->values;
@@ -99,28 +112,34 @@ bool fv_sparse_fit(fv_session *s, fv_arena *a, const fv_sparse_parts *p, const c
 /* ---- files ---- */
 
 bool fv_sparse_is_pb(const uint8_t *data, size_t size) {
-    return size && fv_wire_matches(&onnx__sparse_tensor_proto__descriptor, data, size) && !fv_tensor_is_pb(data, size);
+    return size && fv_wire_matches(&onnx__sparse_tensor_proto__descriptor, data, size) &&
+           !fv_tensor_is_pb(data, size);
 }
 
-bool fv_sparse_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size, const char *what, fv_elem e, int rank,
-                       const fv_tensor **parts) {
+bool fv_sparse_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t size,
+                       const char *what, fv_elem e, int rank, const fv_tensor **parts) {
     const char *kind = fv_printf(a, "a sparse tensor ('%s')", what);
     fv_tensor_reader r = {.session = s, .arena = a, .bytes = data};
     if (fv_tensor_is_pb(data, size))
         return fv_error(s, "'%s' holds a tensor, expected a sparse tensor", what);
-    const Onnx__SparseTensorProto *p =
-        (const Onnx__SparseTensorProto *)fv_wire_unpack(s, a, &onnx__sparse_tensor_proto__descriptor, data, size, kind);
+    const Onnx__SparseTensorProto *p = (const Onnx__SparseTensorProto *)fv_wire_unpack(
+        s, a, &onnx__sparse_tensor_proto__descriptor, data, size, kind);
     if (!p)
         return false;
     if (!p->values || !p->indices)
-        return fv_error(s, "'%s' holds a sparse tensor without %s", what, p->values ? "indices" : "values");
+        return fv_error(s, "'%s' holds a sparse tensor without %s", what,
+                        p->values ? "indices" : "values");
     if (p->n_dims > FV_MAX_RANK)
-        return fv_error(s, "'%s' holds a sparse tensor of rank %zu, at most %d is supported", what, p->n_dims, FV_MAX_RANK);
-    fv_sparse_parts t = {fv_tensor_decode(&r, p->values), fv_tensor_decode(&r, p->indices), (int)p->n_dims, p->dims};
+        return fv_error(s, "'%s' holds a sparse tensor of rank %zu, at most %d is supported", what,
+                        p->n_dims, FV_MAX_RANK);
+    fv_sparse_parts t = {fv_tensor_decode(&r, p->values), fv_tensor_decode(&r, p->indices),
+                         (int)p->n_dims, p->dims};
     return t.values && t.indices && fv_sparse_fit(s, a, &t, what, e, rank, parts);
 }
 
-bool fv_sparse_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem e, int rank, const fv_tensor **parts) {
+bool fv_sparse_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem e, int rank,
+                       const fv_tensor **parts) {
     fv_file f;
-    return fv_file_map(s, a, path, &f) && fv_sparse_from_pb(s, a, f.data, f.size, path, e, rank, parts);
+    return fv_file_map(s, a, path, &f) &&
+           fv_sparse_from_pb(s, a, f.data, f.size, path, e, rank, parts);
 }

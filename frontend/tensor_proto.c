@@ -420,7 +420,8 @@ const fv_tensor *fv_tensor_from_pb(fv_session *s, fv_arena *a, const uint8_t *da
     bool sparse = fv_sparse_is_pb(data, size);
     if (!sparse && !is_sequence(data, size))
         return decode_file(s, a, data, size, what);
-    fv_error(s, "'%s' holds %s, expected a tensor", what, sparse ? "a sparse tensor" : "a sequence or an optional");
+    fv_error(s, "'%s' holds %s, expected a tensor", what,
+             sparse ? "a sparse tensor" : "a sequence or an optional");
     return NULL;
 }
 

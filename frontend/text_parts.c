@@ -1,4 +1,5 @@
-/* text_parts.c - tensors of strings, as the text and ends that models take and give (ir/ops/text.h), and back. */
+/* text_parts.c - tensors of strings, as the text and ends that models take and give
+ * (ir/ops/text.h), and back. */
 #include <string.h>
 
 #include "frontend/data.h"
@@ -10,7 +11,8 @@ bool fv_text_from_strings(fv_arena *a, const fv_tensor *strings, const fv_tensor
     for (size_t i = 0; i < strings->count; i++)
         if (!fv_add_size(bytes, from[i].n, &bytes))
             return false;
-    fv_tensor *text = fv_tensor_new(a, FV_U8, 1, (int64_t[]){(int64_t)bytes}), *ends = fv_tensor_new(a, FV_I64, strings->rank, strings->dims);
+    fv_tensor *text = fv_tensor_new(a, FV_U8, 1, (int64_t[]){(int64_t)bytes}),
+              *ends = fv_tensor_new(a, FV_I64, strings->rank, strings->dims);
     if (!text || !ends)
         return false;
     char *to = (char *)(uintptr_t)text->data; /* our own, new */

@@ -43,7 +43,8 @@ ProtobufCMessage *fv_wire_unpack(fv_session *s, fv_arena *a, const ProtobufCMess
                                  const uint8_t *bytes, size_t size, const char *what);
 
 /* Do the bytes have the structure of such a message? No diagnostic. */
-bool fv_wire_matches(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t size) FV_MUST_USE;
+bool fv_wire_matches(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,
+                     size_t size) FV_MUST_USE;
 
 /* Where an unpacked tensor lies in the bytes. */
 typedef struct fv_wire_place {

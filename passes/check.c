@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/lower.h"
 #include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
+#include "backend/lower.h"
 #include "ir/catalogue/own.h"
 #include "ir/graph/parse.h"
 #include "ir/graph/print.h"
@@ -171,7 +171,8 @@ static double ulp(fv_elem e, double v) {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].elem == e) {
             int exponent = v == 0 ? types[i].least : ilogb(v);
-            return ldexp(1, (exponent < types[i].least ? types[i].least : exponent) - types[i].digits);
+            return ldexp(1,
+                         (exponent < types[i].least ? types[i].least : exponent) - types[i].digits);
         }
     return 0;
 }
@@ -188,8 +189,8 @@ static bool same_bits(const fv_tensor *a, const fv_tensor *b, size_t i) {
     return !memcmp(p + i * size, q + i * size, size);
 }
 
-/* The largest magnitude in what goes into element i of the result: its own element where a value has
- * as many, else any. NaN counts as none, and is told. */
+/* The largest magnitude in what goes into element i of the result: its own element where a value
+ * has as many, else any. NaN counts as none, and is told. */
 static double largest(const fv_tensor *const *t, int n, size_t count, size_t i, bool *finite) {
     double most = 0;
     *finite = true;
@@ -213,10 +214,10 @@ static bool close_enough(const fv_rule *r, const outcome *left, const fv_tensor 
         return true;
     if (!fv_elem_is_float(a->elem))
         return false;
-    double in = largest((const fv_tensor *const *)left->inputs, left->ninputs, a->count, i,
-                        &inputs_finite);
-    double most = largest((const fv_tensor *const *)left->outputs, left->noutputs, a->count, i,
-                          &all_finite);
+    double in =
+        largest((const fv_tensor *const *)left->inputs, left->ninputs, a->count, i, &inputs_finite);
+    double most =
+        largest((const fv_tensor *const *)left->outputs, left->noutputs, a->count, i, &all_finite);
     double x = element(a, i), y = element(b, i);
     if (inputs_finite && !all_finite)
         return true;
@@ -351,7 +352,8 @@ static void try_one(check *k, const fv_rule *r, fv_random *random, int size) {
 static void try_all(check *k, const fv_rule *r, uint64_t seed, int instances) {
     fv_random random = {seed};
     fv_rule_report *report = k->report;
-    int most = instances > INT32_MAX / TRIES_PER_INSTANCE ? INT32_MAX : instances * TRIES_PER_INSTANCE;
+    int most =
+        instances > INT32_MAX / TRIES_PER_INSTANCE ? INT32_MAX : instances * TRIES_PER_INSTANCE;
     for (int failed = 0; report->compared < instances && report->tried < most;) {
         int before = report->compared, size = 4 * before / instances + failed / 16;
         try_one(k, r, &random, size < 3 ? size : 3);
@@ -363,12 +365,13 @@ static void try_all(check *k, const fv_rule *r, uint64_t seed, int instances) {
 
 bool fv_rule_check(fv_arena *a, const fv_rule *r, uint64_t seed, int instances,
                    fv_rule_report *report) {
-    fv_session *session = fv_session_new(); /* instances that are none complain: not to the caller */
+    /* instances that are none complain: not to the caller */
+    fv_session *session = fv_session_new();
     fv_door door;
     *report = (fv_rule_report){0};
     if (!session)
         fv_out_of_memory(fv_arena_session(a));
-    if (FV_DOOR_OPEN(session, &door)) 
+    if (FV_DOOR_OPEN(session, &door))
         fv_leave_too(fv_arena_session(a), session);
     fv_ops_lend(session, fv_arena_session(a));
     check k = {.arena = a, .session = session, .report = report};

@@ -37,8 +37,8 @@ double fv_random_real(fv_random *r) {
 }
 
 static double random_float(fv_random *r, fv_elem e) {
-    static const double special[] = {0, -0.0, 1, -1, 0.5, -2, 1e4, -1e30, (double)NAN,
-                                     (double)INFINITY, -(double)INFINITY};
+    static const double special[] = {
+        0, -0.0, 1, -1, 0.5, -2, 1e4, -1e30, (double)NAN, (double)INFINITY, -(double)INFINITY};
     int n = (int)(sizeof special / sizeof *special), pick = fv_random_below(r, 2 * n);
     if (pick < n)
         return special[pick];
@@ -101,9 +101,9 @@ typedef struct maker {
         int first; /* of the classes of its type variables */
     } ops[MAX_CLASSES / FV_MAX_TYPEVARS];
     int nops;
-    int rank;       /* of the shape that others are parts of */
+    int rank; /* of the shape that others are parts of */
     const fv_dim *dims[FV_MAX_RANK];
-    bool square;    /* all shapes are [k, k]: what matrix products fit to */
+    bool square; /* all shapes are [k, k]: what matrix products fit to */
 } maker;
 
 /* ---- types ---- */
@@ -214,8 +214,8 @@ static void narrow_by(maker *k, const fv_ast *c) {
     } else if (property && !strcmp(c->arg[0]->name, "type") && !strcmp(c->name, "==") &&
                c->arg[1]->kind == FV_AST_NAME &&
                fv_elem_parse(c->arg[1]->name, strlen(c->arg[1]->name), &e)) {
-        k->classes[root_class(k, name_of(k, c->arg[0]->arg[0]->name)->class)].set &=
-            (fv_elem_set)1 << e;
+        k->classes[root_class(k, name_of(k, c->arg[0]->arg[0]->name)->class)].set &= (fv_elem_set)1
+                                                                                     << e;
     }
 }
 
@@ -252,8 +252,9 @@ static fv_elem elem_of(maker *k, int class) {
 /* A condition `dim(x, axis) == 4`, or another comparison with a number. */
 static bool asks_for_dim(const fv_ast *c, int64_t *n) {
     double v;
-    bool asks = c->kind == FV_AST_BINARY && c->arg[0]->kind == FV_AST_CALL && !strcmp(c->arg[0]->name, "dim") &&
-                fv_rule_number(c->arg[1], &v) && fv_is_whole(v) && v >= 0 && v <= (double)LARGEST_DIM;
+    bool asks = c->kind == FV_AST_BINARY && c->arg[0]->kind == FV_AST_CALL &&
+                !strcmp(c->arg[0]->name, "dim") && fv_rule_number(c->arg[1], &v) &&
+                fv_is_whole(v) && v >= 0 && v <= (double)LARGEST_DIM;
     if (asks)
         *n = fv_whole(v) + (c->name[1] ? 0 : c->name[0] == '<' ? -1 : 1);
     return asks && *n >= 0;
@@ -331,7 +332,8 @@ static bool wants_constant(const fv_rule *r, const char *s) {
     for (int i = 0; i < r->nwhere; i++) {
         const fv_ast *c = r->where[i];
         if (c->kind == FV_AST_CALL && c->n == 1 && c->arg[0]->kind == FV_AST_NAME &&
-            !strcmp(c->arg[0]->name, s) && (!strcmp(c->name, "const") || !strcmp(c->name, "scalar")))
+            !strcmp(c->arg[0]->name, s) &&
+            (!strcmp(c->name, "const") || !strcmp(c->name, "scalar")))
             return true;
     }
     return false;
@@ -496,8 +498,9 @@ static void draw_to(maker *k, fv_op *op, fv_elem result) {
 static const struct {
     const char *op;
     void (*draw)(maker *k, fv_op *op, fv_elem result);
-} drawers[] = {{"Transpose", draw_perm}, {"fv.Reshape", draw_reshape}, {"fv.Expand", draw_expand},
-               {"fv.Slice", draw_slice}, {"Cast", draw_to}, {"Split", draw_split}};
+} drawers[] = {{"Transpose", draw_perm},   {"fv.Reshape", draw_reshape},
+               {"fv.Expand", draw_expand}, {"fv.Slice", draw_slice},
+               {"Cast", draw_to},          {"Split", draw_split}};
 
 static bool is_captured(const fv_ast *p, const char *attr) {
     for (int i = 0; i < p->n; i++)

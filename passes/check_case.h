@@ -9,9 +9,9 @@ typedef struct fv_random {
     uint64_t state;
 } fv_random;
 uint64_t fv_random_next(fv_random *r);
-int fv_random_below(fv_random *r, int n);  /* 0 ... n - 1 */
+int fv_random_below(fv_random *r, int n); /* 0 ... n - 1 */
 bool fv_random_one_in(fv_random *r, int n) FV_MUST_USE;
-double fv_random_real(fv_random *r);       /* -1 ... 1 */
+double fv_random_real(fv_random *r); /* -1 ... 1 */
 
 enum { FV_CASE_SYMBOLS = 2 };
 extern const char *const fv_case_symbols[FV_CASE_SYMBOLS]; /* dims of an instance's inputs */

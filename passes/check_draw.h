@@ -1,5 +1,5 @@
-/* check_draw.h - of a pattern one of the patterns that it stands for: without alternatives, wrappers that may not be there, and
- * operands of any number. */
+/* check_draw.h - of a pattern one of the patterns that it stands for: without alternatives,
+ * wrappers that may not be there, and operands of any number. */
 #ifndef FV_PASSES_CHECK_DRAW_H
 #define FV_PASSES_CHECK_DRAW_H
 

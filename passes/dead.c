@@ -1,6 +1,6 @@
 /* dead.c - ops that nothing uses are removed, last first; an fv.Bind when none of its symbols is
- * mentioned any more by what is left, or by what the model assumes. The same is true of a Loop and an If, which
- * give dims beside their results. */
+ * mentioned any more by what is left, or by what the model assumes. The same is true of a Loop and
+ * an If, which give dims beside their results. */
 #include <string.h>
 
 #include "ir/base/ptrmap.h"
@@ -59,7 +59,9 @@ static bool gives_mentioned(const fv_op *op, const fv_dim *d, const fv_ptrmap *s
 static bool gives_dims(const fv_op *op, const fv_ptrmap *symbols) {
     bool found = false;
     for (int i = 0; i < op->nout && !found; i++)
-        for (int k = 0; op->out[i] && op->out[i]->type->kind == FV_TENSOR && k < op->out[i]->type->rank && !found; k++)
+        for (int k = 0; op->out[i] && op->out[i]->type->kind == FV_TENSOR &&
+                        k < op->out[i]->type->rank && !found;
+             k++)
             found = gives_mentioned(op, op->out[i]->type->dims[k], symbols);
     return found;
 }
@@ -98,7 +100,9 @@ static void sweep(fv_pass_run *r, fv_region *block, fv_ptrmap *symbols) {
 static void find_left(const fv_region *block, fv_ptrmap *left) {
     for (const fv_op *op = block->first; op; op = op->next) {
         mention_op(left, op);
-        const fv_attr *a = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let) ? fv_op_find_attr(op, "symbols") : NULL;
+        const fv_attr *a = fv_op_is(op, FV_OP_fv_Bind) || fv_op_is(op, FV_OP_fv_Let)
+                               ? fv_op_find_attr(op, "symbols")
+                               : NULL;
         for (int i = 0; a && i < a->n; i++)
             mention(left, a->u.dims[i]);
         for (int i = 0; i < op->nattrs; i++)
@@ -107,9 +111,10 @@ static void find_left(const fv_region *block, fv_ptrmap *left) {
     }
 }
 
-/* Relations stay, whatever needed them, and with them what they are about: they are part of what the
- * model says, and kernels rely on it (a result may be declared smaller than data makes it). But those
- * over symbols of operators that were replaced by others, which nobody binds or names, cannot be checked, and go. */
+/* Relations stay, whatever needed them, and with them what they are about: they are part of what
+ * the model says, and kernels rely on it (a result may be declared smaller than data makes it). But
+ * those over symbols of operators that were replaced by others, which nobody binds or names, cannot
+ * be checked, and go. */
 static void drop_relations(fv_module *m, fv_arena *a) {
     fv_ptrmap map = fv_ptrmap_in(a), *left = &map;
     for (const fv_func *f = m->funcs; f; f = f->next)

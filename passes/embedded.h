@@ -5,6 +5,8 @@
 #include "passes/passes.h"
 
 extern const char *const fv_simplify_rules, *const fv_strength_rules;
-extern const fv_pipeline_table fv_pipeline_O0, fv_pipeline_O1, fv_pipeline_O2, fv_pipeline_O3, fv_pipeline_Os; /* passes/pipelines */
+/* passes/pipelines */
+extern const fv_pipeline_table fv_pipeline_O0, fv_pipeline_O1, fv_pipeline_O2, fv_pipeline_O3,
+    fv_pipeline_Os;
 
 #endif

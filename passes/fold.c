@@ -1,13 +1,14 @@
 /* fold.c - ops whose operands are constants are computed by the interpreter, all of them in one
  * program, on the naive schedule for the generic target: so what is folded depends neither on the
- * target nor on the schedule. Results above FV_FOLD_BYTES stay as they are, but for a constant in another
- * shape, which is the same bytes, and for constants and parts of constants that are put together: so PyTorch turns the gates of
- * a GRU round, and a layer that has them as one constant packs them when it is compiled. */
+ * target nor on the schedule. Results above FV_FOLD_BYTES stay as they are, but for a constant in
+ * another shape, which is the same bytes, and for constants and parts of constants that are put
+ * together: so PyTorch turns the gates of a GRU round, and a layer that has them as one constant
+ * packs them when it is compiled. */
 #include <string.h>
 
-#include "backend/lower.h"
 #include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
+#include "backend/lower.h"
 #include "ir/base/limits.h"
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
@@ -53,8 +54,8 @@ typedef struct folder {
     fv_pass_run *r;
     fv_module *temp;
     fv_region *body;
-    fv_ptrmap copies; /* value -> its copy in temp */
-    fv_ptrmap sources; /* op of temp -> the op that it copies */
+    fv_ptrmap copies;        /* value -> its copy in temp */
+    fv_ptrmap sources;       /* op of temp -> the op that it copies */
     const fv_ptrmap *spoilt; /* ops that cannot be computed */
     fv_value **results, **originals;
     int n, cap, capo;
@@ -66,7 +67,8 @@ static bool is_folded(folder *f, const fv_value *v) {
 
 static bool foldable(folder *f, const fv_op *op) {
     bool computes = op->def->formula || op->def->define || op->def->recur || op->def->kernel;
-    if (!computes || op->def->has_effect || !op->nout || mentions_symbols(op) || fv_ptrmap_get(f->spoilt, op))
+    if (!computes || op->def->has_effect || !op->nout || mentions_symbols(op) ||
+        fv_ptrmap_get(f->spoilt, op))
         return false;
     for (int i = 0; i < op->nattrs; i++)
         if (op->attrs[i].kind == FV_ATTR_REGION)
@@ -158,9 +160,11 @@ static fv_tensor *tensor_for(fv_module *m, const fv_type *t) {
     return fv_tensor_new(m->arena, t->elem, t->rank, dims);
 }
 
-/* The op at which the run stopped, for its index is out of range, or a library does not take its operand; NULL: at none. */
+/* The op at which the run stopped, for its index is out of range, or a library does not take its
+ * operand; NULL: at none. */
 static fv_op *bad_operand(folder *f, const fv_interp *interp, int status) {
-    const char *at = status == FV_BAD_INDEX || status == FV_BAD_FILE ? fv_interp_stopped(interp) : NULL;
+    const char *at =
+        status == FV_BAD_INDEX || status == FV_BAD_FILE ? fv_interp_stopped(interp) : NULL;
     fv_value *v = at ? fv_value_find(f->temp, fv_intern(f->temp->session, at)) : NULL;
     return v && v->def ? fv_ptrmap_get(&f->sources, v->def) : NULL;
 }
@@ -200,7 +204,8 @@ static bool compute(folder *f, fv_op **bad, bool *index) {
     if (status == FV_OK)
         status = fv_interp_run(interp, NULL, NULL, outputs, NULL, work, bytes, NULL);
     if (status == FV_INTERNAL)
-        return fv_error(f->temp->session, "internal error: folding constants: %s", fv_interp_fault(interp));
+        return fv_error(f->temp->session, "internal error: folding constants: %s",
+                        fv_interp_fault(interp));
     for (int i = 0; status == FV_OK && i < f->n; i++) {
         if (!fv_pass_may(f->r, f->originals[i]->def->def->name, f->originals[i]->def))
             continue;
@@ -216,7 +221,9 @@ static bool compute(folder *f, fv_op **bad, bool *index) {
 }
 
 static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad, bool *index) {
-    folder f = {.r = r, .copies = fv_ptrmap_in(r->arena), .sources = fv_ptrmap_in(r->arena),
+    folder f = {.r = r,
+                .copies = fv_ptrmap_in(r->arena),
+                .sources = fv_ptrmap_in(r->arena),
                 .spoilt = spoilt};
     f.temp = fv_module_new(r->module->session, "fold");
     fv_func *func = fv_func_new(f.temp, "main");
@@ -260,7 +267,8 @@ static void share_reshaped(void *user, fv_op *op) {
     reshaper *s = user;
     fv_pass_run *r = s->r;
     fv_value *y = op->nout ? op->out[0] : NULL;
-    bool may = fv_op_is(op, FV_OP_fv_Reshape) && op->in[0]->kind == FV_VALUE_CONST && fv_pass_may(r, op->def->name, op);
+    bool may = fv_op_is(op, FV_OP_fv_Reshape) && op->in[0]->kind == FV_VALUE_CONST &&
+               fv_pass_may(r, op->def->name, op);
     fv_value *c = may ? in_shape(s, op->in[0], y->type, y->name) : NULL;
     if (!c)
         return;
@@ -270,7 +278,8 @@ static void share_reshaped(void *user, fv_op *op) {
     fv_pass_count_one(r, op->def->name);
 }
 
-/* An op whose constant index is out of range, or whose constant file is damaged, is told, and stays; the others are folded without it. */
+/* An op whose constant index is out of range, or whose constant file is damaged, is told, and
+ * stays; the others are folded without it. */
 bool fv_pass_fold_constants(fv_pass_run *r) {
     fv_ptrmap spoilt = fv_ptrmap_in(r->arena);
     reshaper s = {r, fv_ptrmap_in(r->arena)};
@@ -282,11 +291,13 @@ bool fv_pass_fold_constants(fv_pass_run *r) {
         if (!fold(r, &spoilt, &bad, &index))
             return false;
         if (bad) {
-            const char *what = !index                             ? "this is no file that can be decoded"
-                               : fv_op_is(bad, FV_OP_fv_Checked) ? "a string is no number of that type"
-                                                                 : "an index is out of range";
-            fv_op_warning(bad, "%s, and all operands are constants: every run %sstops here with %s", what,
-                          bad->block->parent ? "that gets here " : "", index ? "FV_BAD_INDEX" : "FV_BAD_FILE");
+            const char *what = !index ? "this is no file that can be decoded"
+                               : fv_op_is(bad, FV_OP_fv_Checked)
+                                   ? "a string is no number of that type"
+                                   : "an index is out of range";
+            fv_op_warning(bad, "%s, and all operands are constants: every run %sstops here with %s",
+                          what, bad->block->parent ? "that gets here " : "",
+                          index ? "FV_BAD_INDEX" : "FV_BAD_FILE");
             *fv_ptrmap_at(&spoilt, bad) = bad;
         }
     } while (bad);

@@ -1,9 +1,10 @@
-/* legalise.c - rewrites every op that has a rule or an expansion, until none is left. What is known to have
- * no elements needs no operands: an fv.Expand of a constant stands for it, and whatever led there is dead.
+/* legalise.c - rewrites every op that has a rule or an expansion, until none is left. What is known
+ * to have no elements needs no operands: an fv.Expand of a constant stands for it, and whatever led
+ * there is dead.
  *
- * Sequences, optionals and tensors of strings are taken apart on the way: what a block takes and gives by unpack.c, what its ops
- * make and read of them by their expansions, which find an fv.Ragged or fv.Strings in each operand; ops that move strings move
- * their places (ir/ops/text.h).
+ * Sequences, optionals and tensors of strings are taken apart on the way: what a block takes and
+ * gives by unpack.c, what its ops make and read of them by their expansions, which find an
+ * fv.Ragged or fv.Strings in each operand; ops that move strings move their places (ir/ops/text.h).
  *
  * After it, each op has a formula, a definition or a kernel of its own. Needs nothing; dead ops
  * (the shape arithmetic that views no longer read) are left for remove-dead. */
@@ -35,7 +36,8 @@ static bool is_empty(const fv_type *t) {
     return empty;
 }
 
-/* Are all results of the op empty, though it reads something that was computed? fv.Strings is what no strings become, too. */
+/* Are all results of the op empty, though it reads something that was computed? fv.Strings is what
+ * no strings become, too. */
 static bool computes_nothing(const fv_op *op) {
     bool reads = false;
     if (!op->nout || op->def->has_effect || fv_op_is(op, FV_OP_fv_Strings))

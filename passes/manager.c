@@ -62,9 +62,13 @@ static const fv_pass_order orders[] = {
 #undef ASKED
     {0}};
 
-const char *fv_pass_needed(const fv_pass *p) { return p->user ? NULL : needed[p - passes]; }
+const char *fv_pass_needed(const fv_pass *p) {
+    return p->user ? NULL : needed[p - passes];
+}
 
-const char *fv_pass_asked(const fv_pass *p) { return asked[p - passes]; }
+const char *fv_pass_asked(const fv_pass *p) {
+    return asked[p - passes];
+}
 
 const fv_pass_order *fv_pass_order_at(int i) {
     return i >= 0 && i < (int)(sizeof orders / sizeof *orders) - 1 ? &orders[i] : NULL;
@@ -96,11 +100,13 @@ bool fv_pass_may(const fv_pass_run *r, const char *what, const fv_op *op) {
     return !gate || gate->may(gate->user, r->pass->name, what, op);
 }
 
-static bool each_of_block(fv_pass_run *r, const fv_region *block, bool (*visit)(fv_pass_run *, fv_op *)) {
+static bool each_of_block(fv_pass_run *r, const fv_region *block,
+                          bool (*visit)(fv_pass_run *, fv_op *)) {
     for (fv_op *op = block->first, *next; op; op = next) {
         next = op->next;
         for (int i = 0; i < op->nattrs; i++)
-            if (op->attrs[i].kind == FV_ATTR_REGION && !each_of_block(r, op->attrs[i].u.region, visit))
+            if (op->attrs[i].kind == FV_ATTR_REGION &&
+                !each_of_block(r, op->attrs[i].u.region, visit))
                 return false;
         if (!visit(r, op))
             return false;

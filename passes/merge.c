@@ -1,20 +1,23 @@
-/* merge.c - contractions of one input become one: queries, keys and values of attention, or the keys and values of what is
- * attended to.
+/* merge.c - contractions of one input become one: queries, keys and values of attention, or the
+ * keys and values of what is attended to.
  *
  *     q = x wq + bq                            y = x [wq wk wv] + [bq bk bv]
  *     k = x wk + bk            =>              q = y[.., 0:n]
  *     v = x wv + bv                            k = y[.., n:2n], ...
  *
- * Each element is the same sum of the same products, so no bit changes. Weights are constants, transposed ones among them; side
- * by side they stay what they are, and their panels are laid out from all of them when the model is compiled, so nothing is there
- * twice. A bias may be added before the heads are split or behind that; a factor of what comes of it, as the scale of the
+ * Each element is the same sum of the same products, so no bit changes. Weights are constants,
+ * transposed ones among them; side by side they stay what they are, and their panels are laid out
+ * from all of them when the model is compiled, so nothing is there twice. A bias may be added
+ * before the heads are split or behind that; a factor of what comes of it, as the scale of the
  * queries, is multiplied with where the sums are, behind the bias, so that it may be any number.
  *
- * What is merged is read where it lies, in one memory: by products, in parts, or several times. A result of the model, a part of a
- * Concat, and what is followed by elementwise work or a gate have kernels that write them where and as they are wanted, and
- * would be copied; they are left as they are.
+ * What is merged is read where it lies, in one memory: by products, in parts, or several times. A
+ * result of the model, a part of a Concat, and what is followed by elementwise work or a gate have
+ * kernels that write them where and as they are wanted, and would be copied; they are left as they
+ * are.
  *
- * No rule of a file: a rule rewrites one operator by what it reads, and here several operators that read the same are one.
+ * No rule of a file: a rule rewrites one operator by what it reads, and here several operators that
+ * read the same are one.
  *
  * Needs the form that legalise gives; leaves what it replaced to remove-dead. */
 #include <math.h>
@@ -29,21 +32,26 @@ enum { MOST = 3, MOST_VIEWS = 8 };
 /* A contraction with a constant, and what follows that can be done where its sums are. */
 typedef struct projection {
     fv_op *product;
-    fv_value *weight;      /* the constant, */
-    bool transposed;       /* whose rows are columns */
+    fv_value *weight; /* the constant, */
+    bool transposed;  /* whose rows are columns */
     int64_t columns;
-    fv_op *bias, *scale;   /* Add, then Mul or Div; NULL: there is none */
-    fv_value *added;       /* the constant of the first; */
-    double factor;         /* what the second multiplies with */
+    fv_op *bias, *scale;     /* Add, then Mul or Div; NULL: there is none */
+    fv_value *added;         /* the constant of the first; */
+    double factor;           /* what the second multiplies with */
     struct projection *next; /* of the same input */
 } projection;
 
-static fv_value *only_result(const fv_op *op) { return op->nout == 1 ? op->out[0] : NULL; }
+static fv_value *only_result(const fv_op *op) {
+    return op->nout == 1 ? op->out[0] : NULL;
+}
 
-static fv_op *only_use(const fv_value *v) { return v->nuses == 1 ? v->uses[0].op : NULL; }
+static fv_op *only_use(const fv_value *v) {
+    return v->nuses == 1 ? v->uses[0].op : NULL;
+}
 
 static bool is_view(const fv_op *op) {
-    return fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_Transpose) || fv_op_is(op, FV_OP_fv_Expand);
+    return fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_Transpose) ||
+           fv_op_is(op, FV_OP_fv_Expand);
 }
 
 /* ---- weights ---- */
@@ -63,7 +71,10 @@ static bool find_weight(fv_value *w, projection *p) {
 /* The other operand, if that is a constant of which the result has the type of v. */
 static fv_value *constant_beside(const fv_op *op, const fv_value *v) {
     fv_value *other = op->nin == 2 ? op->in[op->in[0] == v] : NULL;
-    return other && other->kind == FV_VALUE_CONST && other != v && fv_type_equal(op->out[0]->type, v->type) ? other : NULL;
+    return other && other->kind == FV_VALUE_CONST && other != v &&
+                   fv_type_equal(op->out[0]->type, v->type)
+               ? other
+               : NULL;
 }
 
 /* Does it have an element for each of so many columns, which are the last axes of t? */
@@ -128,10 +139,12 @@ static bool is_read_where_it_lies(const fv_value *v, const fv_region *block, int
         several |= v->uses[i].op != v->uses[0].op;
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *op = v->uses[i].op;
-        if (op->block != block || op->def->has_effect || op->def->kernel || op->def == &fv_return_def || fv_op_is(op, FV_OP_Concat))
+        if (op->block != block || op->def->has_effect || op->def->kernel ||
+            op->def == &fv_return_def || fv_op_is(op, FV_OP_Concat))
             return false;
-        if (is_view(op) ? !is_read_where_it_lies(op->out[0], block, depth - 1)
-                        : !several && !fv_op_is(op, FV_OP_fv_MatMul) && !fv_op_is(op, FV_OP_fv_Slice))
+        if (is_view(op)
+                ? !is_read_where_it_lies(op->out[0], block, depth - 1)
+                : !several && !fv_op_is(op, FV_OP_fv_MatMul) && !fv_op_is(op, FV_OP_fv_Slice))
             return false;
     }
     return true;
@@ -139,7 +152,8 @@ static bool is_read_where_it_lies(const fv_value *v, const fv_region *block, int
 
 static bool is_projection(fv_op *op, projection *p) {
     *p = (projection){.product = op};
-    if (!fv_op_is(op, FV_OP_fv_MatMul) || op->in[0]->kind == FV_VALUE_CONST || !find_weight(op->in[1], p))
+    if (!fv_op_is(op, FV_OP_fv_MatMul) || op->in[0]->kind == FV_VALUE_CONST ||
+        !find_weight(op->in[1], p))
         return false;
     fv_value *end = only_result(op);
     if (find_bias(end, p))
@@ -161,10 +175,12 @@ static fv_value *of_columns(fv_rewriter *w, int n, projection *const *all, bool 
     fv_tensor *t = fv_tensor_new(w->module->arena, e, 1, &columns);
     for (int i = 0; i < n; i++)
         for (int64_t k = 0; k < all[i]->columns; k++, at++) {
-            double of = scales ? all[i]->scale ? all[i]->factor : 1 : fv_tensor_float(all[i]->added->tensor, (size_t)k);
+            double of = scales ? all[i]->scale ? all[i]->factor : 1
+                               : fv_tensor_float(all[i]->added->tensor, (size_t)k);
             fv_tensor_set_float(t, (size_t)at, of);
         }
-    const char *name = fv_printf(w->module->arena, "%s.%s", all[0]->product->out[0]->name, scales ? "scales" : "bias");
+    const char *name = fv_printf(w->module->arena, "%s.%s", all[0]->product->out[0]->name,
+                                 scales ? "scales" : "bias");
     return fv_const_new(w->module, name, t);
 }
 
@@ -175,7 +191,8 @@ static fv_value *weights(fv_rewriter *w, int n, projection *const *all) {
     for (int i = 0; i < n; i++)
         rows &= all[i]->transposed;
     for (int i = 0; i < n; i++)
-        in[i] = all[i]->transposed && !rows ? fv_w_transpose(w, all[i]->weight, swap) : all[i]->weight;
+        in[i] =
+            all[i]->transposed && !rows ? fv_w_transpose(w, all[i]->weight, swap) : all[i]->weight;
     fv_attr axis = fv_attr_int(w->module, "axis", rows ? 0 : 1);
     fv_value *joined = fv_w_op(w, FV_OP_Concat, n, in, 1, &axis);
     return rows && joined ? fv_w_transpose(w, joined, swap) : joined;
@@ -191,7 +208,9 @@ static fv_value *part(fv_rewriter *w, fv_value *y, int64_t first, const fv_type 
     return fv_w_slice(w, y, start, step, t->dims);
 }
 
-static fv_value *computed_operand(const fv_op *op) { return op->in[op->in[0]->kind == FV_VALUE_CONST]; }
+static fv_value *computed_operand(const fv_op *op) {
+    return op->in[op->in[0]->kind == FV_VALUE_CONST];
+}
 
 /* `made` stands for what op computes, which nothing reads any more. */
 static void replace(fv_rewriter *w, const fv_op *op, fv_value *made) {
@@ -247,8 +266,10 @@ static bool merge(fv_pass_run *r, int n, projection *const *all) {
 /* ---- all ---- */
 
 /* Those of one input in a block, in their order. */
-static void note(fv_pass_run *r, fv_ptrmap *of, fv_value ***inputs, int *n, int *cap, const projection *found) {
-    projection **at = (projection **)fv_ptrmap_at(of, found->product->in[0]), *p = FV_NEW(r->arena, projection, 1);
+static void note(fv_pass_run *r, fv_ptrmap *of, fv_value ***inputs, int *n, int *cap,
+                 const projection *found) {
+    projection **at = (projection **)fv_ptrmap_at(of, found->product->in[0]),
+               *p = FV_NEW(r->arena, projection, 1);
     *p = *found;
     if (!*at)
         FV_PUSH(r->arena, *inputs, *n, *cap, found->product->in[0]);

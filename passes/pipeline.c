@@ -1,5 +1,5 @@
-/* pipeline.c - pipelines: which passes a graph is given to, and which steps of lowering are done then. What has to come after
- * what is in passes.def and in ir/definition/steps.def. */
+/* pipeline.c - pipelines: which passes a graph is given to, and which steps of lowering are done
+ * then. What has to come after what is in passes.def and in ir/definition/steps.def. */
 #include <string.h>
 
 #include "ir/base/text.h"
@@ -46,8 +46,8 @@ void fv_warn_of_order(fv_session *s, const char *const *names) {
     const fv_pass_order *o;
     for (int i = 0; (o = fv_pass_order_at(i)); i++)
         if (!fv_pass_order_holds(o, names))
-            fv_warning(s, "pass '%s' should run %safter '%s': %s", o->pass->name, o->kind == FV_PASS_AGAIN ? "again " : "",
-                       o->other->name, o->why);
+            fv_warning(s, "pass '%s' should run %safter '%s': %s", o->pass->name,
+                       o->kind == FV_PASS_AGAIN ? "again " : "", o->other->name, o->why);
 }
 
 /* ---- steps of lowering ---- */
@@ -64,7 +64,8 @@ static const char *unknown_step(fv_arena *a, const char *name) {
     for (int i = 0; fv_step_name_at(i) && i < 63; i++)
         names[i] = fv_step_name_at(i)->name;
     const char *near = fv_nearest(name, names);
-    return fv_printf(a, "there is no step '%s' of lowering%s%s%s", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return fv_printf(a, "there is no step '%s' of lowering%s%s%s", name,
+                     near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 const char *const *fv_pipeline_steps(fv_arena *a) {
@@ -85,12 +86,15 @@ const char *fv_pipeline_steps_wrong(fv_arena *a, const char *const *steps) {
         if (at == last)
             return fv_printf(a, "step '%s' is named twice", *s);
         if (at < last)
-            return fv_printf(a, "step '%s' comes before '%s': a step reads what those before it leave", *s, fv_step_name_at(last)->name);
+            return fv_printf(a,
+                             "step '%s' comes before '%s': a step reads what those before it leave",
+                             *s, fv_step_name_at(last)->name);
         last = at;
     }
     for (int i = 0; fv_step_name_at(i); i++)
         if (fv_step_name_at(i)->needed && !fv_is_in(steps, fv_step_name_at(i)->name))
-            return fv_printf(a, "step '%s' is left out: %s", fv_step_name_at(i)->name, fv_step_name_at(i)->needed);
+            return fv_printf(a, "step '%s' is left out: %s", fv_step_name_at(i)->name,
+                             fv_step_name_at(i)->needed);
     return NULL;
 }
 
@@ -120,7 +124,8 @@ static int count(const char *const *list) {
     return n;
 }
 
-const char *const *fv_pipeline_with(fv_arena *a, const char *const *names, const char *const *enable, const char *const *disable) {
+const char *const *fv_pipeline_with(fv_arena *a, const char *const *names,
+                                    const char *const *enable, const char *const *disable) {
     int n = count(names);
     const char **list = FV_NEW(a, const char *, n + count(enable) + 1), **at = list;
     memcpy(list, names, (size_t)n * sizeof *list);

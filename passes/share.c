@@ -67,7 +67,8 @@ static void share_block(fv_pass_run *r, fv_region *block) {
     }
 }
 
-/* Exports repeat small constants: one for each use; and what is folded is, at each use of a weight. */
+/* Exports repeat small constants: one for each use; and what is folded is, at each use of a
+ * weight. */
 static void share_constants(fv_pass_run *r) {
     fv_module *m = r->module;
     fv_value **table = FV_NEW(r->arena, fv_value *, TABLE);

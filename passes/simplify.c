@@ -16,8 +16,8 @@ typedef struct simplifier {
     const fv_rule *rules;
     fv_rule_index *index;
     fv_exactness most;
-    int64_t left, done;              /* applications */
-    const fv_rule *last[MAX_LAST];   /* that were applied: number `done` is at done % MAX_LAST */
+    int64_t left, done;            /* applications */
+    const fv_rule *last[MAX_LAST]; /* that were applied: number `done` is at done % MAX_LAST */
 } simplifier;
 
 static bool may(void *user, const fv_rule *rule, const fv_op *op) {
@@ -93,12 +93,15 @@ static const char *circle(const simplifier *s, fv_arena *a) {
 }
 
 bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness most) {
-    simplifier s = {.r = r, .rules = rules, .index = fv_rule_index_new(r->arena, rules, n), .most = most};
+    simplifier s = {
+        .r = r, .rules = rules, .index = fv_rule_index_new(r->arena, rules, n), .most = most};
     bool any = true;
     const int errors = fv_error_count(r->module->session);
     for (fv_func *f = r->module->funcs; f; f = f->next)
         s.left += MAX_APPLICATIONS * count_ops(f->body);
-    for (int round = 0; any && round < MAX_ROUNDS && s.left > 0 && fv_error_count(r->module->session) == errors; round++) {
+    for (int round = 0;
+         any && round < MAX_ROUNDS && s.left > 0 && fv_error_count(r->module->session) == errors;
+         round++) {
         any = false;
         for (fv_func *f = r->module->funcs; f; f = f->next)
             any |= apply_all(&s, f->body);
@@ -108,9 +111,11 @@ bool fv_apply_rules(fv_pass_run *r, const fv_rule *rules, int n, fv_exactness mo
     const fv_rule_watch *w = r->options ? r->options->rules : NULL;
     if (!any && w)
         w->settled(w->user, r, rules, n, most);
-    return !any || fv_error(r->module->session,
-                            "the rules come to no end: %s; what one of them makes, it or another takes back",
-                            circle(&s, r->arena));
+    return !any ||
+           fv_error(
+               r->module->session,
+               "the rules come to no end: %s; what one of them makes, it or another takes back",
+               circle(&s, r->arena));
 }
 
 /* ---- the shipped rules ---- */
@@ -139,11 +144,17 @@ static bool apply_file(fv_pass_run *r, const rule_file *f, fv_exactness most) {
     return read_file(r->module->arena, f, &rules, &n) && fv_apply_rules(r, rules, n, most);
 }
 
-bool fv_pass_simplify(fv_pass_run *r) { return apply_file(r, &simplify_rules, FV_ROUNDING); }
+bool fv_pass_simplify(fv_pass_run *r) {
+    return apply_file(r, &simplify_rules, FV_ROUNDING);
+}
 
-bool fv_pass_simplify_exact(fv_pass_run *r) { return apply_file(r, &simplify_rules, FV_EXACT); }
+bool fv_pass_simplify_exact(fv_pass_run *r) {
+    return apply_file(r, &simplify_rules, FV_EXACT);
+}
 
-bool fv_pass_reduce_strength(fv_pass_run *r) { return apply_file(r, &strength_rules, FV_ROUNDING); }
+bool fv_pass_reduce_strength(fv_pass_run *r) {
+    return apply_file(r, &strength_rules, FV_ROUNDING);
+}
 
 bool fv_rule_is_shipped(fv_arena *a, const char *name) {
     const rule_file *files[] = {&simplify_rules, &strength_rules};

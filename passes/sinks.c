@@ -1,15 +1,17 @@
-/* sinks.c - a softmax of rows with one element more, whose weight is cut off, becomes one with a sink: attention sinks, as
- * exporters write them.
+/* sinks.c - a softmax of rows with one element more, whose weight is cut off, becomes one with a
+ * sink: attention sinks, as exporters write them.
  *
  *     c = Concat(scores, sink)                      the column may stand first, too
  *     w = Softmax(c)  or  Softmax(c - max c)        =>    w = fv.SinkSoftmax(scores, sink)
  *     Slice(w): the columns of the scores
  *
- * Rows of scores and weights have the length of the keys then, so what is around them is attention like any other. The sum is
- * the same, its terms in another order; taking the maximum away before changes nothing, since a softmax does that itself.
+ * Rows of scores and weights have the length of the keys then, so what is around them is attention
+ * like any other. The sum is the same, its terms in another order; taking the maximum away before
+ * changes nothing, since a softmax does that itself.
  *
- * No rule of a file: where casts stand decides the types of what is built, the slice begins behind the sink where that stands
- * first, and readers of which nobody reads anything do not count. The notation of rules says none of these.
+ * No rule of a file: where casts stand decides the types of what is built, the slice begins behind
+ * the sink where that stands first, and readers of which nobody reads anything do not count. The
+ * notation of rules says none of these.
  *
  * Needs the form that legalise gives; leaves what it replaced to remove-dead. */
 #include <string.h>
@@ -21,15 +23,19 @@
 typedef struct sunk {
     const fv_op *softmax, *slice;
     fv_value *scores, *sink; /* what the Concat has beside each other */
-    fv_elem rounded, elem;   /* what they are cast to before anything is taken away; and the softmax */
+    /* what they are cast to before anything is taken away; and the softmax */
+    fv_elem rounded, elem;
 } sunk;
 
 static fv_op *maker(const fv_value *v, fv_op_id id) {
     return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id) ? v->def : NULL;
 }
 
-/* One that has no more to it than the type: types of 8 bits have several ways to round, integers and flags are other numbers. */
-static bool is_plain(fv_elem e) { return fv_elem_is_float(e) && fv_elem_bits(e) >= 16; }
+/* One that has no more to it than the type: types of 8 bits have several ways to round, integers
+ * and flags are other numbers. */
+static bool is_plain(fv_elem e) {
+    return fv_elem_is_float(e) && fv_elem_bits(e) >= 16;
+}
 
 static fv_value *before_cast(fv_value *v) {
     const fv_op *cast = maker(v, FV_OP_Cast);
@@ -57,7 +63,8 @@ static bool is_row_maximum(const fv_value *m, const fv_value *x) {
     for (int i = 0; i < extent->n - 1; i++)
         if (!fv_dim_is_one(extent->u.dims[i]))
             return false;
-    return extent->n == x->type->rank && m->type->rank == x->type->rank && extent->u.dims[extent->n - 1] == x->type->dims[extent->n - 1];
+    return extent->n == x->type->rank && m->type->rank == x->type->rank &&
+           extent->u.dims[extent->n - 1] == x->type->dims[extent->n - 1];
 }
 
 static fv_value *before_shift(fv_value *v) {
@@ -72,7 +79,8 @@ static bool takes(const fv_op *slice, const fv_value *scores, int64_t first) {
     fv_module *m = fv_region_module(slice->block);
     for (int i = 0; i < t->rank; i++) {
         int64_t from = i == t->rank - 1 ? first : 0;
-        if (!fv_dim_is_one(step->u.dims[i]) || !fv_dim_is_const(start->u.dims[i]) || start->u.dims[i]->value != from ||
+        if (!fv_dim_is_one(step->u.dims[i]) || !fv_dim_is_const(start->u.dims[i]) ||
+            start->u.dims[i]->value != from ||
             !fv_module_equal(m, t->dims[i], scores->type->dims[i]))
             return false;
     }
@@ -95,14 +103,17 @@ static bool is_read_once(const fv_value *v) {
 static bool find_sink(const fv_op *slice, sunk *s) {
     fv_value *w = slice->in[0], *weights = before_cast(w);
     const fv_op *softmax = maker(weights, FV_OP_Softmax);
-    if (!softmax || softmax->block != slice->block || !is_last_axis(softmax) || !is_read_once(w) || !is_read_once(weights))
+    if (!softmax || softmax->block != slice->block || !is_last_axis(softmax) || !is_read_once(w) ||
+        !is_read_once(weights))
         return false;
     fv_value *x = softmax->in[0], *shifted = before_cast(x), *given = before_shift(shifted);
     const fv_op *concat = maker(before_cast(given), FV_OP_Concat);
     if (!concat || concat->nin != 2 || !is_last_axis(concat))
         return false;
-    if (given != shifted && shifted != x && fv_elem_bits(shifted->type->elem) >= fv_elem_bits(x->type->elem))
-        return false; /* a narrower type has what is left over the maximum, not the scores themselves */
+    if (given != shifted && shifted != x &&
+        fv_elem_bits(shifted->type->elem) >= fv_elem_bits(x->type->elem))
+        /* a narrower type has what is left over the maximum, not the scores themselves */
+        return false;
     for (int i = 0; i < 2; i++) {
         fv_value *sink = concat->in[i], *scores = concat->in[1 - i];
         *s = (sunk){softmax, slice, scores, sink, given->type->elem, weights->type->elem};
@@ -112,7 +123,9 @@ static bool find_sink(const fv_op *slice, sunk *s) {
     return false;
 }
 
-static fv_value *as_given(fv_rewriter *w, const sunk *s, fv_value *x) { return fv_w_cast(w, fv_w_cast(w, x, s->rounded), s->elem); }
+static fv_value *as_given(fv_rewriter *w, const sunk *s, fv_value *x) {
+    return fv_w_cast(w, fv_w_cast(w, x, s->rounded), s->elem);
+}
 
 static bool sink(fv_pass_run *r, fv_op *slice, const sunk *s) {
     static const char what[] = "column that is cut off";
@@ -120,7 +133,8 @@ static bool sink(fv_pass_run *r, fv_op *slice, const sunk *s) {
         return true;
     fv_rewriter w = fv_rewriter_at(slice);
     const fv_op *before = slice->prev;
-    fv_value *y = FV_W2(&w, FV_OP_fv_SinkSoftmax, as_given(&w, s, s->scores), as_given(&w, s, s->sink));
+    fv_value *y =
+        FV_W2(&w, FV_OP_fv_SinkSoftmax, as_given(&w, s, s->scores), as_given(&w, s, s->sink));
     y = y ? fv_w_cast(&w, y, slice->out[0]->type->elem) : NULL;
     fv_w_result(&w, 0, y);
     if (w.failed)
@@ -138,4 +152,6 @@ static bool look(fv_pass_run *r, fv_op *op) {
     return !fv_op_is(op, FV_OP_fv_Slice) || !find_sink(op, &s) || sink(r, op, &s);
 }
 
-bool fv_pass_sink_softmax(fv_pass_run *r) { return fv_pass_each(r, look); }
+bool fv_pass_sink_softmax(fv_pass_run *r) {
+    return fv_pass_each(r, look);
+}

@@ -1,9 +1,10 @@
-/* spell.c - ops of ours become the standard's, as an ONNX model has them: the table is ir/spell/spellings.def.
+/* spell.c - ops of ours become the standard's, as an ONNX model has them: the table is
+ * ir/spell/spellings.def.
  *
- * Needs nothing: what has no spelling is an error. What speaks of symbols only (fv.Bind, fv.Let, fv.Assume) stays, since
- * types do; who writes a model leaves it out. */
-#include "ir/rule/rewrite.h"
+ * Needs nothing: what has no spelling is an error. What speaks of symbols only (fv.Bind, fv.Let,
+ * fv.Assume) stays, since types do; who writes a model leaves it out. */
 #include "ir/spell/spell.h"
+#include "ir/rule/rewrite.h"
 #include "passes/internal.h"
 
 static bool spell_block(fv_pass_run *r, fv_spelling *all, fv_region *block);

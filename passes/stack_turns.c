@@ -3,13 +3,15 @@
  *     Loop(..., %none, ...) {body = ^(..., %all, ...) {
  *       %more = SequenceInsert(%all, %x)          or  Concat(%all, %x)
  *       return ..., %more, ...                    =>    return ..., ..., %x
- *     }}                                                SplitToSequence(%rows)  or  Concat(%none, Reshape(%rows))
+ *     }}                                                SplitToSequence(%rows)  or  Concat(%none,
+ *                                                       Reshape(%rows))
  *
- * Appending copies what was there: n turns copy n (n - 1) / 2 elements, and a row is written once. PyTorch writes lists so, and
- * whoever grows a tensor by torch.cat.
+ * Appending copies what was there: n turns copy n (n - 1) / 2 elements, and a row is written once.
+ * PyTorch writes lists so, and whoever grows a tensor by torch.cat.
  *
- * Nobody else may read the state or have its length, and all elements must have one shape. No rule of a file: how a state goes
- * on is said by a block's parameters and its `return`, of which the notation of rules knows nothing.
+ * Nobody else may read the state or have its length, and all elements must have one shape. No rule
+ * of a file: how a state goes on is said by a block's parameters and its `return`, of which the
+ * notation of rules knows nothing.
  *
  * Matches operators as models have them: what stands behind legalise has fewer of them. */
 #include "ir/base/limits.h"
@@ -29,7 +31,9 @@ typedef struct growth {
 
 /* ---- what grows ---- */
 
-static bool is_sequence(const fv_value *v) { return v->type->kind == FV_SEQUENCE; }
+static bool is_sequence(const fv_value *v) {
+    return v->type->kind == FV_SEQUENCE;
+}
 
 /* A row has one size, in bytes too, which strings have not. */
 static bool has_one_shape(const fv_op *loop, const fv_type *t) {
@@ -41,19 +45,25 @@ static bool has_one_shape(const fv_op *loop, const fv_type *t) {
     return true;
 }
 
-static bool begins_empty(const fv_value *v) { return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_SequenceEmpty); }
-
-/* One whose length was declared is left to whoever compares the two, and so is one that others share it with. */
-static bool has_any_length(const fv_op *loop, int k, int axis, const fv_op *append) {
-    const fv_value *out = k < loop->nout ? loop->out[k] : NULL;
-    return fv_loop_changes_alone(loop, k, axis, append) && (!out || fv_unknown_above(loop, out->type->dims[axis]) == out->type->dims[axis]);
+static bool begins_empty(const fv_value *v) {
+    return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_SequenceEmpty);
 }
 
-/* Where no turn is taken nobody asks whether the other axes of the two are equal: they have to be. */
+/* One whose length was declared is left to whoever compares the two, and so is one that others
+ * share it with. */
+static bool has_any_length(const fv_op *loop, int k, int axis, const fv_op *append) {
+    const fv_value *out = k < loop->nout ? loop->out[k] : NULL;
+    return fv_loop_changes_alone(loop, k, axis, append) &&
+           (!out || fv_unknown_above(loop, out->type->dims[axis]) == out->type->dims[axis]);
+}
+
+/* Where no turn is taken nobody asks whether the other axes of the two are equal: they have to
+ * be. */
 static bool grows_along(const fv_op *loop, int k, const growth *g) {
     const fv_type *t = fv_loop_body(loop)->params[FV_BODY_STATE + k]->type;
     for (int i = 0; i < t->rank; i++)
-        if (i == g->axis ? !has_any_length(loop, k, i, g->append) : !fv_module_equal(fv_op_module(loop), t->dims[i], g->x->type->dims[i]))
+        if (i == g->axis ? !has_any_length(loop, k, i, g->append)
+                         : !fv_module_equal(fv_op_module(loop), t->dims[i], g->x->type->dims[i]))
             return false;
     return true;
 }
@@ -62,13 +72,18 @@ static growth growth_of(const fv_op *loop, int k) {
     const fv_region *body = fv_loop_body(loop);
     const fv_value *all = body->params[FV_BODY_STATE + k], *next = body->last->in[FV_BODY_NEXT + k];
     growth g = {.append = next->kind == FV_VALUE_RESULT ? next->def : NULL};
-    if (!g.append || g.append->block != body || all->nuses != 1 || next->nuses != 1 || all->uses[0].op != g.append || all->uses[0].index)
+    if (!g.append || g.append->block != body || all->nuses != 1 || next->nuses != 1 ||
+        all->uses[0].op != g.append || all->uses[0].index)
         return (growth){0};
-    bool grows = is_sequence(all) ? fv_op_is(g.append, FV_OP_SequenceInsert) && !fv_op_in(g.append, 2) && begins_empty(loop->in[FV_LOOP_FIRST + k])
-                                  : fv_op_is(g.append, FV_OP_Concat) && g.append->nin == 2;
+    bool grows = is_sequence(all)
+                     ? fv_op_is(g.append, FV_OP_SequenceInsert) && !fv_op_in(g.append, 2) &&
+                           begins_empty(loop->in[FV_LOOP_FIRST + k])
+                     : fv_op_is(g.append, FV_OP_Concat) && g.append->nin == 2;
     g.x = grows ? g.append->in[1] : NULL;
     if (!grows || !has_one_shape(loop, g.x->type) ||
-        (!is_sequence(all) && (!fv_infer_axis(g.append, fv_op_int(g.append, "axis"), g.x->type->rank, &g.axis) || !grows_along(loop, k, &g))))
+        (!is_sequence(all) &&
+         (!fv_infer_axis(g.append, fv_op_int(g.append, "axis"), g.x->type->rank, &g.axis) ||
+          !grows_along(loop, k, &g))))
         return (growth){0};
     return g;
 }
@@ -81,7 +96,8 @@ static fv_value *as_sequence(fv_rewriter *w, fv_value *rows) {
 }
 
 /* Rows one behind the other along the axis, behind what was there at first. */
-static fv_value *as_tensor(fv_rewriter *w, fv_value *rows, const fv_value *out, fv_value *first, int axis) {
+static fv_value *as_tensor(fv_rewriter *w, fv_value *rows, const fv_value *out, fv_value *first,
+                           int axis) {
     fv_dims *t = w->module->dims;
     const fv_type *row = rows->type, *all = out->type;
     const fv_dim *dims[FV_MAX_RANK];
@@ -103,7 +119,10 @@ static bool hand_over(fv_op *loop, fv_value *const *rows, const growth *grown) {
     for (int k = 0; k < fv_loop_states(loop) && k < loop->nout; k++) {
         fv_value *first = loop->in[FV_LOOP_FIRST + k];
         if (grown[k].append && loop->out[k])
-            fv_w_result(&w, k, is_sequence(first) ? as_sequence(&w, *rows) : as_tensor(&w, *rows, loop->out[k], first, grown[k].axis));
+            fv_w_result(&w, k,
+                        is_sequence(first)
+                            ? as_sequence(&w, *rows)
+                            : as_tensor(&w, *rows, loop->out[k], first, grown[k].axis));
         rows += grown[k].append != NULL;
     }
     return !w.failed;
@@ -126,7 +145,9 @@ static bool stack(fv_pass_run *r, fv_op *loop) {
             grown[k] = (growth){0};
         if (!(gone[k] = grown[k].append))
             continue;
-        names[n] = k < loop->nout && loop->out[k] ? fv_printf(r->arena, "%s.rows", loop->out[k]->name) : NULL;
+        names[n] = k < loop->nout && loop->out[k]
+                       ? fv_printf(r->arena, "%s.rows", loop->out[k]->name)
+                       : NULL;
         rows[n++] = grown[k].x;
     }
     if (!n)
@@ -140,4 +161,6 @@ static bool stack(fv_pass_run *r, fv_op *loop) {
     return true;
 }
 
-bool fv_pass_stack_turns(fv_pass_run *r) { return fv_pass_each(r, stack); }
+bool fv_pass_stack_turns(fv_pass_run *r) {
+    return fv_pass_each(r, stack);
+}

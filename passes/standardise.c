@@ -1,14 +1,17 @@
-/* standardise.c - operators of other domains (com.microsoft) become what their entries rewrite them to, until they are the
- * standard's, or ops of ours that the pass spell writes in these; or what the table of spellings says (ir/spell/spellings.def).
- * Needs nothing; before legalise, which takes the standard's operators apart, too. One that neither has is an error: a model
- * could not have it. */
+/* standardise.c - operators of other domains (com.microsoft) become what their entries rewrite them
+ * to, until they are the standard's, or ops of ours that the pass spell writes in these; or what
+ * the table of spellings says (ir/spell/spellings.def). Needs nothing; before legalise, which takes
+ * the standard's operators apart, too. One that neither has is an error: a model could not have
+ * it. */
 #include <string.h>
 
 #include "ir/rule/rewrite.h"
 #include "ir/spell/spell.h"
 #include "passes/internal.h"
 
-static bool is_foreign(const fv_op *op) { return *op->def->domain && strcmp(op->def->domain, "fv") != 0; }
+static bool is_foreign(const fv_op *op) {
+    return *op->def->domain && strcmp(op->def->domain, "fv") != 0;
+}
 
 static bool make_standard(fv_spelling *all, fv_op *op) {
     if (fv_op_must_rewrite(op))

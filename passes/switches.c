@@ -30,19 +30,20 @@ static const char *wrong_disabled(fv_arena *a, const char *name) {
     return needed ? fv_printf(a, "disable=%s: it cannot be left out: %s", name, needed) : NULL;
 }
 
-static const char *wrong_enabled(fv_arena *a, const char *const *list, const char *const *disable, const char *name) {
+static const char *wrong_enabled(fv_arena *a, const char *const *list, const char *const *disable,
+                                 const char *name) {
     if (!fv_pass_find(name) && !fv_step_name_find(name))
         return unknown(a, "enable", name);
     if (fv_is_in(disable, name))
         return fv_printf(a, "enable=%s: it is disabled, too", name);
     if (list && !fv_is_in(list, name))
-        return fv_printf(a, "enable=%s: a list says which %s, and in which order: it belongs there", name,
-                         fv_pass_find(name) ? "passes run" : "steps are done");
+        return fv_printf(a, "enable=%s: a list says which %s, and in which order: it belongs there",
+                         name, fv_pass_find(name) ? "passes run" : "steps are done");
     return NULL;
 }
 
-const char *fv_switches_wrong(fv_arena *a, const char *const *passes, const char *const *steps, const char *const *enable,
-                              const char *const *disable) {
+const char *fv_switches_wrong(fv_arena *a, const char *const *passes, const char *const *steps,
+                              const char *const *enable, const char *const *disable) {
     const char *wrong = NULL;
     for (int i = 0; disable && disable[i] && !wrong; i++)
         wrong = wrong_disabled(a, disable[i]);

@@ -14,16 +14,20 @@
 
 /* ---- parts ---- */
 
-/* A value is some tensors: a sequence its elements and their shapes, a map its keys and values. One of strings is two parts of
- * the value, its text and their places; any other is one. */
+/* A value is some tensors: a sequence its elements and their shapes, a map its keys and values. One
+ * of strings is two parts of the value, its text and their places; any other is one. */
 enum { MOST_TENSORS = 3, MOST = MOST_TENSORS + 2 * (FV_TEXT_PARTS - 1) };
 
 _Static_assert((int)FV_MAX_PARTS == (int)MOST_TENSORS, "a sequence has as many tensors");
 _Static_assert((int)FV_MAP_PARTS == (int)MOST_TENSORS, "so have maps, of which two may be strings");
 
-static bool has_tensors(const fv_type *t) { return t->kind != FV_TENSOR; }
+static bool has_tensors(const fv_type *t) {
+    return t->kind != FV_TENSOR;
+}
 
-static bool is_packed(const fv_value *v) { return v && (has_tensors(v->type) || fv_type_is_strings(v->type)); }
+static bool is_packed(const fv_value *v) {
+    return v && (has_tensors(v->type) || fv_type_is_strings(v->type));
+}
 
 static int tensors_of(const fv_type *t) {
     return !has_tensors(t) ? 1 : fv_type_has_maps(t) ? fv_map_parts(t) : fv_ragged_parts(t);
@@ -32,11 +36,15 @@ static int tensors_of(const fv_type *t) {
 /* The elements of tensor i. */
 static fv_elem elem_of(const fv_type *t, int i) {
     if (fv_type_has_maps(t))
-        return i == FV_PART_KEYS ? fv_type_of_maps(t)->elem : i == FV_PART_VALUES ? fv_type_tensor(t)->elem : FV_I64;
+        return i == FV_PART_KEYS     ? fv_type_of_maps(t)->elem
+               : i == FV_PART_VALUES ? fv_type_tensor(t)->elem
+                                     : FV_I64;
     return i == FV_PART_DATA ? fv_type_tensor(t)->elem : i == FV_PART_SHAPES ? FV_I64 : FV_BOOL;
 }
 
-static int parts_of_tensor(const fv_type *t, int i) { return elem_of(t, i) == FV_STRING ? FV_TEXT_PARTS : 1; }
+static int parts_of_tensor(const fv_type *t, int i) {
+    return elem_of(t, i) == FV_STRING ? FV_TEXT_PARTS : 1;
+}
 
 static int parts_of(const fv_value *v) {
     int n = v ? 0 : 1;
@@ -68,7 +76,8 @@ static const char *part_name(fv_arena *a, const fv_value *v, const char *name, i
     return elem_of(v->type, i) == FV_STRING ? fv_text_part_name(a, tensor, part) : tensor;
 }
 
-static fv_value *new_op(fv_op *before, fv_op_id id, int n, fv_value *const *in, const char *name, const fv_attr *attr) {
+static fv_value *new_op(fv_op *before, fv_op_id id, int n, fv_value *const *in, const char *name,
+                        const fv_attr *attr) {
     fv_op *op = fv_op_new(before->block, before, fv_op_def(id), n, in, 1, &name, before->origin);
     if (attr)
         fv_op_attr(op, attr);
@@ -81,19 +90,26 @@ static fv_value *new_op(fv_op *before, fv_op_id id, int n, fv_value *const *in, 
 static fv_value *pack(fv_op *before, const fv_type *t, fv_value *const *parts, const char *name) {
     fv_value *tensor[MOST_TENSORS] = {NULL};
     for (int i = 0; i < tensors_of(t); parts += parts_of_tensor(t, i++))
-        tensor[i] = elem_of(t, i) == FV_STRING ? new_op(before, FV_OP_fv_Strings, FV_TEXT_PARTS, parts, name, NULL) : *parts;
+        tensor[i] = elem_of(t, i) == FV_STRING
+                        ? new_op(before, FV_OP_fv_Strings, FV_TEXT_PARTS, parts, name, NULL)
+                        : *parts;
     if (!has_tensors(t))
         return tensor[0];
-    fv_attr type = {.name = fv_intern(fv_op_module(before)->session, "type"), .kind = FV_ATTR_TYPE, .u.type = t};
-    return new_op(before, fv_type_has_maps(t) ? FV_OP_fv_Map : FV_OP_fv_Ragged, tensors_of(t), tensor, name, &type);
+    fv_attr type = {.name = fv_intern(fv_op_module(before)->session, "type"),
+                    .kind = FV_ATTR_TYPE,
+                    .u.type = t};
+    return new_op(before, fv_type_has_maps(t) ? FV_OP_fv_Map : FV_OP_fv_Ragged, tensors_of(t),
+                  tensor, name, &type);
 }
 
 /* ---- what blocks take ---- */
 
-/* The caller of a model says how many elements there are, as a dim; in a loop each turn has others. */
+/* The caller of a model says how many elements there are, as a dim; in a loop each turn has
+ * others. */
 static const fv_dim *count_of(const fv_region *block, const char *name, const char *what) {
     fv_module *m = fv_region_module(block);
-    return fv_dim_fresh(m->dims, fv_printf(m->arena, "%s.%s", name, what), 0, FV_DIM_MAX, block->parent != NULL);
+    return fv_dim_fresh(m->dims, fv_printf(m->arena, "%s.%s", name, what), 0, FV_DIM_MAX,
+                        block->parent != NULL);
 }
 
 /* Types of the tensors that a sequence, an optional or a map is. */
@@ -101,7 +117,8 @@ static void type_tensors(fv_region *block, const fv_value *v, const fv_type **ty
     fv_module *m = fv_region_module(block);
     bool maps = fv_type_has_maps(v->type), several = v->type->kind != FV_MAP;
     const fv_dim *all = count_of(block, v->name, maps ? "entries" : "elements");
-    const fv_dim *table[] = {several ? count_of(block, v->name, "length") : NULL, fv_dim_const(m->dims, FV_SHAPE_COLUMNS)};
+    const fv_dim *table[] = {several ? count_of(block, v->name, "length") : NULL,
+                             fv_dim_const(m->dims, FV_SHAPE_COLUMNS)};
     for (int i = 0; i < tensors_of(v->type); i++) {
         bool counted = maps ? i == FV_PART_MAP_ENDS : i == FV_PART_SHAPES;
         int rank = maps ? 1 : i == FV_PART_DATA ? 1 : i == FV_PART_SHAPES ? 2 : 0;
@@ -110,7 +127,8 @@ static void type_tensors(fv_region *block, const fv_value *v, const fv_type **ty
 }
 
 /* Strings of that type become their text and their places. */
-static void type_text(fv_region *block, const char *name, const fv_type *strings, const fv_type **types) {
+static void type_text(fv_region *block, const char *name, const fv_type *strings,
+                      const fv_type **types) {
     fv_module *m = fv_region_module(block);
     const fv_dim *bytes = count_of(block, name, "bytes");
     types[FV_PART_TEXT] = fv_tensor_type(m->arena, FV_U8, 1, &bytes);
@@ -135,13 +153,15 @@ static void add_parts(fv_region *block, const fv_value *v, fv_value **parts) {
 static void check(fv_op *before, const fv_value *v, fv_value **parts) {
     fv_rewriter w = fv_rewriter_at(before);
     const fv_type *t = v->type;
-    fv_value *tensor[MOST_TENSORS] = {NULL}; /* of strings: their places, of which there are as many */
+    /* of strings: their places, of which there are as many */
+    fv_value *tensor[MOST_TENSORS] = {NULL};
     for (int i = 0; i < tensors_of(t); parts += parts_of_tensor(t, i++)) {
         tensor[i] = *parts;
         if (elem_of(t, i) != FV_STRING)
             continue;
         const char *name = tensor_name(w.module->arena, t, v->name, i);
-        tensor[i] = parts[FV_PART_SPANS] = fv_w_strings_given(&w, name, parts[FV_PART_TEXT], parts[FV_PART_ENDS]).spans;
+        tensor[i] = parts[FV_PART_SPANS] =
+            fv_w_strings_given(&w, name, parts[FV_PART_TEXT], parts[FV_PART_ENDS]).spans;
     }
     if (fv_type_has_maps(t) && t->kind == FV_SEQUENCE)
         fv_w_check_map_ends(&w, v->name, tensor);
@@ -219,7 +239,8 @@ static void give_ends_of(fv_rewriter *w, const fv_type *t, const char *name, fv_
         if (elem_of(t, i) != FV_STRING)
             continue;
         const char *tensor = tensor_name(w->module->arena, t, name, i);
-        fv_strings s = fv_w_strings_returned(w, tensor, (fv_strings){parts[FV_PART_TEXT], parts[FV_PART_SPANS]});
+        fv_strings s = fv_w_strings_returned(
+            w, tensor, (fv_strings){parts[FV_PART_TEXT], parts[FV_PART_SPANS]});
         parts[FV_PART_TEXT] = s.text;
         parts[FV_PART_ENDS] = s.spans;
         for (int k = 0; k < FV_TEXT_PARTS && !w->failed; k++)
@@ -231,7 +252,8 @@ static bool give_ends(fv_func *f, int n, fv_value *const *values, fv_value **par
     fv_rewriter w = fv_rewriter_at(f->body->last);
     for (int i = 0; i < n; parts += parts_of(values[i]), i++)
         if (is_packed(values[i]))
-            give_ends_of(&w, values[i]->type, f->result_names ? f->result_names[i] : values[i]->name, parts);
+            give_ends_of(&w, values[i]->type,
+                         f->result_names ? f->result_names[i] : values[i]->name, parts);
     return !w.failed;
 }
 
@@ -279,7 +301,8 @@ bool fv_unpack_results(fv_func *f) {
 
 bool fv_unpack_must(const fv_op *op) {
     bool found = false;
-    if (!fv_op_is(op, FV_OP_Loop) && !(fv_op_is(op, FV_OP_If) && fv_branch_taken(op) == FV_BRANCH_EITHER))
+    if (!fv_op_is(op, FV_OP_Loop) &&
+        !(fv_op_is(op, FV_OP_If) && fv_branch_taken(op) == FV_BRANCH_EITHER))
         return false;
     for (int i = 0; i < op->nin; i++)
         found |= is_packed(op->in[i]);
@@ -299,7 +322,9 @@ static bool unpack_bodies(const fv_op *op) {
 static void name_results(fv_arena *a, const fv_op *op, const char **names) {
     for (int i = 0; i < op->nout; i++)
         for (int k = 0; k < parts_of(op->out[i]); k++)
-            *names++ = !op->out[i] ? NULL : is_packed(op->out[i]) ? part_name(a, op->out[i], op->out[i]->name, k) : op->out[i]->name;
+            *names++ = !op->out[i]             ? NULL
+                       : is_packed(op->out[i]) ? part_name(a, op->out[i], op->out[i]->name, k)
+                                               : op->out[i]->name;
 }
 
 static void hand_over(fv_module *m, fv_op *op, fv_op *made) {
@@ -318,7 +343,9 @@ static void hand_over(fv_module *m, fv_op *op, fv_op *made) {
 static bool check_rows(const fv_op *op) {
     for (int i = op->nin - 2; fv_op_is(op, FV_OP_Loop) && i < op->nout; i++)
         if (op->out[i] && fv_type_is_strings(op->out[i]->type))
-            return fv_op_error(op, "each turn gives a row of strings for '%s', which is not supported: a state or a sequence may have them",
+            return fv_op_error(op,
+                               "each turn gives a row of strings for '%s', which is not supported: "
+                               "a state or a sequence may have them",
                                op->out[i]->name);
     return true;
 }

@@ -208,17 +208,18 @@ static int use_output(const fv_array *o, const fv_port_info *p, int64_t *capacit
     for (int k = 0; fits && k < o->rank; k++)
         fits = o->dims[k] >= 0 && !__builtin_mul_overflow(have, o->dims[k], &have);
     if (!fits) {
-        fv_log_add(log, "error: output '%s' has rank %d and dims that no array has", p->name, (int)o->rank);
+        fv_log_add(log, "error: output '%s' has rank %d and dims that no array has", p->name,
+                   (int)o->rank);
         return FV_BAD_ARGUMENT;
     }
     if (o->type != p->type) {
-        fv_log_add(log, "error: output '%s' is given %s, expected %s", p->name, fv_array_text(o, text, sizeof text),
-                   fv_type_text(p->type));
+        fv_log_add(log, "error: output '%s' is given %s, expected %s", p->name,
+                   fv_array_text(o, text, sizeof text), fv_type_text(p->type));
         return FV_BAD_ARGUMENT;
     }
     if (!p->depends_on_data && have < *capacity) {
-        fv_log_add(log, "error: output '%s' is given room for %lld elements, needs %lld", p->name, (long long)have,
-                   (long long)*capacity);
+        fv_log_add(log, "error: output '%s' is given room for %lld elements, needs %lld", p->name,
+                   (long long)have, (long long)*capacity);
         return FV_TOO_SMALL;
     }
     *capacity = have;
@@ -231,7 +232,9 @@ static int share_output(run_state *s, int i, fv_log *log) {
     const fv_port_info *p = &m->outputs[i], *in = &m->inputs[p->state_of - 1];
     const fv_array *x = &s->inputs[p->state_of - 1];
     if (!s->ours[i] && s->outputs[i].data != x->data) {
-        fv_log_add(log, "error: output '%s' is given memory of its own, it lies in that of input '%s'", p->name, in->name);
+        fv_log_add(log,
+                   "error: output '%s' is given memory of its own, it lies in that of input '%s'",
+                   p->name, in->name);
         return FV_BAD_ARGUMENT;
     }
     s->outputs[i].data = x->data;
@@ -247,7 +250,7 @@ static int place_outputs(run_state *s, fv_log *log) {
         const fv_port_info *p = &m->outputs[i];
         if (s->ours[i] && s->out_dims[at] == INT64_MAX)
             s->out_dims[at] = s->grow[i];
-        status = p->in_place ? share_output(s, i, log)
+        status = p->in_place  ? share_output(s, i, log)
                  : s->ours[i] ? make_output(&s->outputs[i], p, s->out_dims[at])
                               : use_output(&s->outputs[i], p, &s->out_dims[at], log);
         s->out[i] = s->outputs[i].data;
@@ -255,15 +258,19 @@ static int place_outputs(run_state *s, fv_log *log) {
     return status;
 }
 
-/* The plan tells bounds of what data decides; where the run stops before it tells more, nothing is known. */
+/* The plan tells bounds of what data decides; where the run stops before it tells more, nothing is
+ * known. */
 static void forget_dims(run_state *s) {
     const fv_model *m = s->artifact->model;
     for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank)
-        for (int k = 0; k < m->outputs[i].rank && m->outputs[i].depends_on_data && !m->outputs[i].in_place; k++)
+        for (int k = 0;
+             k < m->outputs[i].rank && m->outputs[i].depends_on_data && !m->outputs[i].in_place;
+             k++)
             s->out_dims[at + 1 + k] = -1;
 }
 
-/* How many elements the run told that an output has, whose dims these are; -1: it stopped before. */
+/* How many elements the run told that an output has, whose dims these are; -1: it stopped
+ * before. */
 static int64_t told_elements(const fv_port_info *p, const int64_t *dims) {
     int64_t n = 1;
     for (int k = 0; k < p->rank; k++)
@@ -335,7 +342,8 @@ static void tell_dims(run_state *s) {
 static int read_options(const fv_run_options *from, fv_run_options *o, fv_log *log) {
     *o = (fv_run_options){.size = sizeof *o};
     if (from && (from->size < sizeof from->size || from->size > sizeof *o)) {
-        fv_log_add(log, "error: the options have size %zu, expected sizeof(fv_run_options), %zu", from->size, sizeof *o);
+        fv_log_add(log, "error: the options have size %zu, expected sizeof(fv_run_options), %zu",
+                   from->size, sizeof *o);
         return FV_BAD_ARGUMENT;
     }
     if (from)
@@ -360,26 +368,30 @@ static int check_inputs(const fv_model *m, const fv_array *inputs, fv_log *log) 
         if (!x->data)
             fv_log_add(log, "error: input '%s' is %s, its data is NULL", m->inputs[i].name, text);
         else
-            fv_log_add(log, "error: input '%s' is %s, its data is at an address that is no multiple of %zu",
-                       m->inputs[i].name, text, align);
+            fv_log_add(
+                log,
+                "error: input '%s' is %s, its data is at an address that is no multiple of %zu",
+                m->inputs[i].name, text, align);
         return FV_BAD_ARGUMENT;
     }
     return FV_OK;
 }
 
-/* A number is what it is; a formula longer than a line's half says less than the words behind it. */
-static void tell_relation(const run_state *s, const fv_relation_info *r, int64_t left, int64_t right, fv_log *log) {
+/* A number is what it is; a formula longer than a line's half says less than the words behind
+ * it. */
+static void tell_relation(const run_state *s, const fv_relation_info *r, int64_t left,
+                          int64_t right, fv_log *log) {
     enum { READABLE = 60 };
     char where[200];
     fv_name_dims(s->artifact->model, s->dims, where, sizeof where);
     if (strlen(r->left) > READABLE || strlen(r->right) > READABLE)
         fv_log_add(log, "error: dims contradict each other%s: %s", where, r->why);
     else if (strspn(r->right, "0123456789") == strlen(r->right))
-        fv_log_add(log, "error: dims contradict each other: %s is %lld, not %s%s: %s", r->left, (long long)left, r->right,
-                   where, r->why);
+        fv_log_add(log, "error: dims contradict each other: %s is %lld, not %s%s: %s", r->left,
+                   (long long)left, r->right, where, r->why);
     else
-        fv_log_add(log, "error: dims contradict each other: %s is %lld, %s is %lld%s: %s", r->left, (long long)left,
-                   r->right, (long long)right, where, r->why);
+        fv_log_add(log, "error: dims contradict each other: %s is %lld, %s is %lld%s: %s", r->left,
+                   (long long)left, r->right, (long long)right, where, r->why);
 }
 
 /* After FV_BAD_DIM: relations of the table that do not hold. */
@@ -388,8 +400,8 @@ static void tell_relations(const run_state *s, fv_log *log) {
     for (int i = 0; i < m->nrelations; i++) {
         const fv_relation_info *r = &m->relations[i];
         int64_t left, right;
-        if (fv_eval_dim_text(m, s->dims, r->left, &left) && fv_eval_dim_text(m, s->dims, r->right, &right) &&
-            left != right)
+        if (fv_eval_dim_text(m, s->dims, r->left, &left) &&
+            fv_eval_dim_text(m, s->dims, r->right, &right) && left != right)
             tell_relation(s, r, left, right, log);
     }
 }
@@ -401,12 +413,13 @@ static void tell_capacities(const run_state *s, fv_log *log) {
         int64_t need = told_elements(&m->outputs[i], s->out_dims + at + 1);
         int axis = m->outputs[i].in_place - 1;
         if (axis >= 0 && s->out_dims[at + 1 + axis] > s->outputs[i].capacity)
-            fv_log_add(log, "error: input '%s' has capacity %lld on axis %d, output '%s' needs %lld",
-                       m->inputs[m->outputs[i].state_of - 1].name, (long long)s->outputs[i].capacity, axis, m->outputs[i].name,
-                       (long long)s->out_dims[at + 1 + axis]);
+            fv_log_add(
+                log, "error: input '%s' has capacity %lld on axis %d, output '%s' needs %lld",
+                m->inputs[m->outputs[i].state_of - 1].name, (long long)s->outputs[i].capacity, axis,
+                m->outputs[i].name, (long long)s->out_dims[at + 1 + axis]);
         if (m->outputs[i].depends_on_data && need > s->out_dims[at])
-            fv_log_add(log, "error: output '%s' is given room for %lld elements, needs %lld", m->outputs[i].name,
-                       (long long)s->out_dims[at], (long long)need);
+            fv_log_add(log, "error: output '%s' is given room for %lld elements, needs %lld",
+                       m->outputs[i].name, (long long)s->out_dims[at], (long long)need);
     }
 }
 
@@ -419,13 +432,17 @@ static void note_launch(void *user, int32_t launch, int32_t end) {
 static void tell_launch(run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     int32_t launch = -1;
-    fv_env env = {.size = sizeof env, .user = &launch, .alloc = env_alloc, .free = env_free, .trace = note_launch};
+    fv_env env = {.size = sizeof env,
+                  .user = &launch,
+                  .alloc = env_alloc,
+                  .free = env_free,
+                  .trace = note_launch};
     if (run_once(s, &env, NULL) != FV_BAD_INDEX || launch < 0 || launch >= m->nlaunches)
         return;
     const fv_launch_info *info = &m->launches[launch];
     const char *nodes = *info->indexes ? info->indexes : info->nodes;
-    fv_log_add(log, "error: %s '%s': an index in the data is out of range", *nodes ? "node" : "kernel",
-               *nodes ? nodes : info->kernel);
+    fv_log_add(log, "error: %s '%s': an index in the data is out of range",
+               *nodes ? "node" : "kernel", *nodes ? nodes : info->kernel);
 }
 
 static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) {
@@ -435,7 +452,8 @@ static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) 
         fv_log_add(log, "error: %s, beside the library, holds the weights of another compilation",
                    a->model->weights_file);
     if (status == FV_BAD_CPU)
-        fv_log_add(log, "error: this CPU lacks what target %s needs; compile the model for another", a->model->target);
+        fv_log_add(log, "error: this CPU lacks what target %s needs; compile the model for another",
+                   a->model->target);
     if (status == FV_TOO_SMALL)
         tell_capacities(s, log);
     if (status == FV_BAD_DIM)
@@ -488,11 +506,12 @@ static int run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,
 }
 
 /* Lists may be NULL where the model has none. */
-static const char *missing_argument(const fv_artifact *a, const fv_array *inputs, const fv_array *outputs) {
-    return !a                                      ? "artifact"
-           : !inputs && a->model->ninputs > 0      ? "inputs"
-           : !outputs && a->model->noutputs > 0    ? "outputs"
-                                                   : NULL;
+static const char *missing_argument(const fv_artifact *a, const fv_array *inputs,
+                                    const fv_array *outputs) {
+    return !a                                   ? "artifact"
+           : !inputs && a->model->ninputs > 0   ? "inputs"
+           : !outputs && a->model->noutputs > 0 ? "outputs"
+                                                : NULL;
 }
 
 int fv_artifact_run(fv_artifact *a, const fv_array *inputs, fv_array *outputs,

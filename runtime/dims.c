@@ -27,8 +27,8 @@ static void skip(reader *r) {
 static int accept(reader *r, const char *word) {
     size_t n = strlen(word);
     skip(r);
-    if (strncmp(r->s, word, n) != 0 ||
-        (isalpha((unsigned char)word[n - 1]) && (isalnum((unsigned char)r->s[n]) || r->s[n] == '_')))
+    if (strncmp(r->s, word, n) != 0 || (isalpha((unsigned char)word[n - 1]) &&
+                                        (isalnum((unsigned char)r->s[n]) || r->s[n] == '_')))
         return 0;
     r->s += n;
     return 1;
@@ -205,17 +205,22 @@ static int check_types(const fv_model *m, const fv_array *inputs, const unsigned
 }
 
 /* A capacity is that of a state which has room along that axis. */
-static int check_capacities(const fv_model *m, const fv_array *inputs, const unsigned char *given, fv_log *log) {
+static int check_capacities(const fv_model *m, const fv_array *inputs, const unsigned char *given,
+                            fv_log *log) {
     for (int i = 0; i < m->ninputs; i++) {
         const fv_port_info *p = &m->inputs[i];
         const fv_array *x = &inputs[i];
-        if ((given && !given[i]) || !x->capacity || (p->in_place && x->axis == p->in_place - 1 && x->capacity > 0))
+        if ((given && !given[i]) || !x->capacity ||
+            (p->in_place && x->axis == p->in_place - 1 && x->capacity > 0))
             continue;
         if (!p->in_place)
-            fv_log_add(log, "error: input '%s' is given with a capacity, expected a dense array", p->name);
+            fv_log_add(log, "error: input '%s' is given with a capacity, expected a dense array",
+                       p->name);
         else
-            fv_log_add(log, "error: input '%s' is given with capacity %lld on axis %d, it has one on axis %d", p->name,
-                       (long long)x->capacity, (int)x->axis, (int)p->in_place - 1);
+            fv_log_add(
+                log,
+                "error: input '%s' is given with capacity %lld on axis %d, it has one on axis %d",
+                p->name, (long long)x->capacity, (int)x->axis, (int)p->in_place - 1);
         return FV_BAD_ARGUMENT;
     }
     return FV_OK;
@@ -287,8 +292,8 @@ void fv_name_dims(const fv_model *m, const int64_t *dims, char *out, size_t size
     size_t at = 0;
     out[0] = 0;
     for (int s = 0; s < m->nsymbols && at < size; s++)
-        at += (size_t)snprintf(out + at, size - at, "%s%s = %lld", at ? ", " : " where ", m->symbols[s].name,
-                               (long long)dims[s]);
+        at += (size_t)snprintf(out + at, size - at, "%s%s = %lld", at ? ", " : " where ",
+                               m->symbols[s].name, (long long)dims[s]);
 }
 
 /* " (batch = 3, seq = 4)": the symbols that occur in a dim. */
@@ -345,9 +350,12 @@ int fv_check_dims(const fv_model *m, const fv_array *inputs, const unsigned char
 }
 
 /* An array without a capacity has room for what is in it. */
-static int64_t room_of(const fv_array *x, const fv_port_info *p) { return x->capacity ? x->capacity : x->dims[p->in_place - 1]; }
+static int64_t room_of(const fv_array *x, const fv_port_info *p) {
+    return x->capacity ? x->capacity : x->dims[p->in_place - 1];
+}
 
-static void read_rooms(const fv_model *m, const fv_array *inputs, int64_t *dims, const unsigned char *known) {
+static void read_rooms(const fv_model *m, const fv_array *inputs, int64_t *dims,
+                       const unsigned char *known) {
     for (int i = 0; i < m->ninputs; i++) {
         int s = m->inputs[i].in_place ? fv_dim_text_symbol(m, m->inputs[i].capacity) : -1;
         if (s >= 0 && !known[s])
@@ -355,14 +363,16 @@ static void read_rooms(const fv_model *m, const fv_array *inputs, int64_t *dims,
     }
 }
 
-static int check_rooms(const fv_model *m, const fv_array *inputs, const int64_t *dims, fv_log *log) {
+static int check_rooms(const fv_model *m, const fv_array *inputs, const int64_t *dims,
+                       fv_log *log) {
     for (int i = 0; i < m->ninputs; i++) {
         const fv_port_info *p = &m->inputs[i];
         int64_t want = -1, have = p->in_place ? room_of(&inputs[i], p) : 0;
         if (!p->in_place || (fv_eval_dim_text(m, dims, p->capacity, &want) && want == have))
             continue;
-        fv_log_add(log, "error: input '%s' has capacity %lld on axis %d, expected %lld%s%s", p->name, (long long)have,
-                   (int)p->in_place - 1, (long long)want, isdigit((unsigned char)*p->capacity) ? "" : ": ",
+        fv_log_add(log, "error: input '%s' has capacity %lld on axis %d, expected %lld%s%s",
+                   p->name, (long long)have, (int)p->in_place - 1, (long long)want,
+                   isdigit((unsigned char)*p->capacity) ? "" : ": ",
                    isdigit((unsigned char)*p->capacity) ? "" : p->capacity);
         return FV_BAD_DIM;
     }

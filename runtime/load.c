@@ -1,11 +1,12 @@
-/* load.c - opens compiled libraries, and the files of weights beside them. Both are looked at before they
- * are trusted: what the loader would crash on, what another version wrote, what does not belong together. */
+/* load.c - opens compiled libraries, and the files of weights beside them. Both are looked at
+ * before they are trusted: what the loader would crash on, what another version wrote, what does
+ * not belong together. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,17 +35,19 @@ enum { THIS_MACHINE = EM_ARM };
 enum { THIS_MACHINE = EM_NONE }; /* the loader has to know */
 #endif
 
-static int is_inside(FILE *f, const ElfW(Ehdr) *head, int segment, off_t size) {
+static int is_inside(FILE *f, const ElfW(Ehdr) * head, int segment, off_t size) {
     ElfW(Phdr) p;
     long at = (long)(head->e_phoff + (size_t)segment * sizeof p);
     return at >= 0 && !fseek(f, at, SEEK_SET) && fread(&p, sizeof p, 1, f) == 1 &&
-           (p.p_type != PT_LOAD || (p.p_offset <= (uint64_t)size && p.p_filesz <= (uint64_t)size - p.p_offset));
+           (p.p_type != PT_LOAD ||
+            (p.p_offset <= (uint64_t)size && p.p_filesz <= (uint64_t)size - p.p_offset));
 }
 
 static const char *fault_of(FILE *f) {
     ElfW(Ehdr) head;
     struct stat st;
-    if (fread(&head, sizeof head, 1, f) != 1 || memcmp(head.e_ident, ELFMAG, SELFMAG) || fstat(fileno(f), &st))
+    if (fread(&head, sizeof head, 1, f) != 1 || memcmp(head.e_ident, ELFMAG, SELFMAG) ||
+        fstat(fileno(f), &st))
         return NULL;
     if (head.e_machine != THIS_MACHINE && THIS_MACHINE != EM_NONE)
         return "it is for another kind of machine";
@@ -76,7 +79,9 @@ static int map_descriptor(int fd, void **file, size_t *bytes, const char **why) 
     }
     bool fits = st.st_size > 0 && (uintmax_t)st.st_size <= SIZE_MAX;
     if (!S_ISREG(st.st_mode) || !fits) {
-        *why = !S_ISREG(st.st_mode) ? "it is no regular file" : st.st_size ? "it is too large" : "it is empty";
+        *why = !S_ISREG(st.st_mode) ? "it is no regular file"
+               : st.st_size         ? "it is too large"
+                                    : "it is empty";
         return FV_BAD_FILE;
     }
     *bytes = (size_t)st.st_size;
@@ -108,7 +113,8 @@ static int map_weights(fv_artifact *a, const char *library, const char *full, fv
         return FV_OK;
     if (!*name || strchr(name, '/'))
         return no_weights(log, library, name, "it is not beside the library");
-    size_t folder = (size_t)(strrchr(full, '/') + 1 - full), size = folder + strlen(name) + 1, bytes;
+    size_t folder = (size_t)(strrchr(full, '/') + 1 - full), size = folder + strlen(name) + 1,
+           bytes;
     char *path = malloc(size);
     void *file;
     if (!path)
@@ -132,11 +138,16 @@ static int unfit(const char *path, const fv_model *model, bool ours, fv_log *log
     else if (!model)
         fv_log_add(log, "%s: error: is no compiled model: its fovea_model gives NULL", path);
     else if (model->abi != 2)
-        fv_log_add(log, "%s: error: was compiled for ABI %u, this library runs ABI 2; compile the model again", path,
-                   (unsigned)model->abi);
+        fv_log_add(
+            log,
+            "%s: error: was compiled for ABI %u, this library runs ABI 2; compile the model again",
+            path, (unsigned)model->abi);
     else
-        fv_log_add(log, "%s: error: was compiled by %s Fovea: its table has %u bytes, %u are expected; compile the "
-                        "model again", path, model->size < sizeof *model ? "an older" : "a newer",
+        fv_log_add(log,
+                   "%s: error: was compiled by %s Fovea: its table has %u bytes, %u are expected; "
+                   "compile the "
+                   "model again",
+                   path, model->size < sizeof *model ? "an older" : "a newer",
                    (unsigned)model->size, (unsigned)sizeof *model);
     return FV_BAD_FILE;
 }
@@ -146,7 +157,8 @@ static int damaged(const char *path, const char *what, fv_log *log) {
     return FV_BAD_FILE;
 }
 
-static int open_table(void *lib, const char *path, const char *full, fv_log *log, fv_artifact **out) {
+static int open_table(void *lib, const char *path, const char *full, fv_log *log,
+                      fv_artifact **out) {
     const fv_model *(*get)(void);
     *(void **)&get = dlsym(lib, "fovea_model");
     const fv_model *model = get ? get() : NULL;
@@ -154,7 +166,8 @@ static int open_table(void *lib, const char *path, const char *full, fv_log *log
         return damaged(path, "place", log);
     if (!model || model->abi != 2 || model->size != sizeof *model)
         return unfit(path, model, get != NULL, log);
-    const char *fault = fv_table_is_in(lib, model, sizeof *model) ? fv_table_fault(lib, model) : "place";
+    const char *fault =
+        fv_table_is_in(lib, model, sizeof *model) ? fv_table_fault(lib, model) : "place";
     if (fault)
         return damaged(path, fault, log);
     fv_artifact *a = fv_artifact_new(model);

@@ -1,13 +1,13 @@
 /* pool.c - a pool of threads for parallel regions.
  *
- * Tasks are numbered by the problem. Each thread has a share of them, the same part in every region: of
- * values that one region makes and the next one reads, and of weights that each run reads, it has its
- * part in its own caches. Who is done takes from the shares of others, so uneven cores balance. (Affinity
- * scheduling: Markatos and LeBlanc, Supercomputing 1992.)
+ * Tasks are numbered by the problem. Each thread has a share of them, the same part in every
+ * region: of values that one region makes and the next one reads, and of weights that each run
+ * reads, it has its part in its own caches. Who is done takes from the shares of others, so uneven
+ * cores balance. (Affinity scheduling: Markatos and LeBlanc, Supercomputing 1992.)
  *
- * The caller takes part. A region is open while tasks may be left; threads that come late find it closed,
- * and nobody waits for them. Between regions a thread looks for the next one for a few microseconds, then
- * parks. (Generated C gets this file with its own names.) */
+ * The caller takes part. A region is open while tasks may be left; threads that come late find it
+ * closed, and nobody waits for them. Between regions a thread looks for the next one for a few
+ * microseconds, then parks. (Generated C gets this file with its own names.) */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -29,11 +29,11 @@
 
 /* state: the region's number, whether it is open, how many threads are inside */
 #define INSIDE UINT64_C(0xffff)
-#define OPEN UINT64_C(0x10000)
+#define OPEN   UINT64_C(0x10000)
 #define NUMBER UINT64_C(0x20000) /* and above */
 
-/* A thread's share of the tasks: how many of it are taken. They lie side by side: a region that is over in
- * a microsecond waits for every line of cache that comes from another core. */
+/* A thread's share of the tasks: how many of it are taken. They lie side by side: a region that is
+ * over in a microsecond waits for every line of cache that comes from another core. */
 typedef struct share {
     int64_t taken;
     fv_pool *pool;
@@ -74,7 +74,8 @@ static double quota_of(const char *quota_file, const char *period_file) {
 static double least_quota(const char *root, const char *path, int v2) {
     char folder[4096], quota[4200], period[4200];
     double least = 0;
-    if (strstr(path, "/..") || snprintf(folder, sizeof folder, "%s%s", root, path) >= (int)sizeof folder)
+    if (strstr(path, "/..") ||
+        snprintf(folder, sizeof folder, "%s%s", root, path) >= (int)sizeof folder)
         return 0;
     for (;;) {
         snprintf(quota, sizeof quota, "%s/%s", folder, v2 ? "cpu.max" : "cpu.cfs_quota_us");
@@ -103,7 +104,8 @@ static double cgroup_quota(void) {
     FILE *f = fopen(FV_POOL_ROOT "/proc/self/cgroup", "r");
     while (f && fgets(line, sizeof line, f)) {
         line[strcspn(line, "\n")] = 0;
-        char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        char *controllers = strchr(line, ':'),
+             *path = controllers ? strchr(controllers + 1, ':') : NULL;
         if (!path)
             continue;
         *path++ = 0;
@@ -124,7 +126,8 @@ static double cgroup_quota(void) {
 /* By affinity; where it is not told (a mask of more than 1024), those that are online. */
 static int usable_cpus(void) {
     cpu_set_t set;
-    long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
+    long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                         : sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
 }
 
@@ -183,8 +186,8 @@ static void deal_tasks(fv_pool *p) {
         p->shares[i].taken = 0;
 }
 
-/* Half of what is left of the share at a time: neighbours, which share what they read, go to one thread,
- * and in the end all are done at once. */
+/* Half of what is left of the share at a time: neighbours, which share what they read, go to one
+ * thread, and in the end all are done at once. */
 static void take_from(const fv_pool *p, share *s) {
     int64_t number = s - p->shares, n = p->each + (number < p->more);
     int64_t first = number * p->each + (number < p->more ? number : p->more);
@@ -222,7 +225,8 @@ static void set_arithmetic(void) {
 static uint64_t enter(fv_pool *p, const share *own) {
     uint64_t s = state_of(p);
     while (s & OPEN)
-        if (__atomic_compare_exchange_n(&p->state, &s, s + 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        if (__atomic_compare_exchange_n(&p->state, &s, s + 1, 0, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
             take_tasks(p, own);
             uint64_t left = __atomic_sub_fetch(&p->state, 1, __ATOMIC_SEQ_CST);
             if (!(left & INSIDE) && __atomic_load_n(&p->waiting, __ATOMIC_SEQ_CST)) {
@@ -325,7 +329,8 @@ fv_pool *fv_pool_new(int threads) {
     pthread_cond_init(&p->done, NULL);
     p->cpus = usable_cpus();
     p->threads = 1;
-    while (p->threads < threads && pthread_create(&p->ids[p->threads], NULL, worker, &p->shares[p->threads]) == 0)
+    while (p->threads < threads &&
+           pthread_create(&p->ids[p->threads], NULL, worker, &p->shares[p->threads]) == 0)
         p->threads++; /* fewer than wished for do the same work */
     return p;
 }

@@ -1,6 +1,7 @@
-/* table.c - is the table of a library that was opened fit to be read? A file that was damaged on a disk or on its
- * way may open all the same. Before anything is read through a pointer of the table, it has to lead into the
- * library; then its checksum tells what else has changed. What this cannot see: other code, other weights. */
+/* table.c - is the table of a library that was opened fit to be read? A file that was damaged on a
+ * disk or on its way may open all the same. Before anything is read through a pointer of the table,
+ * it has to lead into the library; then its checksum tells what else has changed. What this cannot
+ * see: other code, other weights. */
 #include <dlfcn.h>
 #include <link.h>
 #include <stdbool.h>
@@ -49,7 +50,8 @@ static bool find_image(void *lib, image *m) {
 /* Bytes of a segment with these flags from `at` on. */
 static size_t room_at(const image *m, uintptr_t at, unsigned flags) {
     for (int i = 0; i < m->n; i++)
-        if (at >= m->segments[i].start && at < m->segments[i].end && (m->segments[i].flags & flags) == flags)
+        if (at >= m->segments[i].start && at < m->segments[i].end &&
+            (m->segments[i].flags & flags) == flags)
             return m->segments[i].end - at;
     return 0;
 }
@@ -64,7 +66,9 @@ static bool is_list(const image *m, const void *list, int32_t n, size_t size) {
                       (size_t)n <= room_at(m, (uintptr_t)list, PF_R) / size);
 }
 
-static bool is_code(const image *m, uintptr_t at) { return room_at(m, at, PF_X) > 0; }
+static bool is_code(const image *m, uintptr_t at) {
+    return room_at(m, at, PF_X) > 0;
+}
 
 static bool are_texts(const image *m, const char *const *texts, int32_t n) {
     if (!is_list(m, texts, n, sizeof *texts))
@@ -78,14 +82,18 @@ static bool are_texts(const image *m, const char *const *texts, int32_t n) {
 static const char *structure_fault(const image *m, const fv_structure *type, const void *s);
 
 static bool is_member(const image *m, const void *s, const fv_member *x) {
-    const void *p = x->kind >= FV_MEMBER_TEXT && x->kind <= FV_MEMBER_CODE ? fv_member_pointer(s, x) : NULL;
+    const void *p =
+        x->kind >= FV_MEMBER_TEXT && x->kind <= FV_MEMBER_CODE ? fv_member_pointer(s, x) : NULL;
     switch (x->kind) {
-    case FV_MEMBER_NUMBER: return fv_member_number(s, x) >= x->least && fv_member_number(s, x) <= x->most;
+    case FV_MEMBER_NUMBER:
+        return fv_member_number(s, x) >= x->least && fv_member_number(s, x) <= x->most;
     case FV_MEMBER_TEXT: return is_text(m, p);
     case FV_MEMBER_MAYBE: return !p || is_text(m, p);
     case FV_MEMBER_TEXTS: return are_texts(m, p, fv_member_count(s, x));
     case FV_MEMBER_CODE: return is_code(m, (uintptr_t)p);
-    case FV_MEMBER_WIDE: case FV_MEMBER_SIZE: case FV_MEMBER_SUM: return true;
+    case FV_MEMBER_WIDE:
+    case FV_MEMBER_SIZE:
+    case FV_MEMBER_SUM: return true;
     case FV_MEMBER_LIST: break;
     }
     bool fits = is_list(m, p, fv_member_count(s, x), x->of->size);
@@ -105,7 +113,8 @@ static const char *structure_fault(const image *m, const fv_structure *type, con
 /* Does what single members say go together? */
 static bool are_ports(const fv_model *t, const fv_port_info *ports, int32_t n) {
     for (int32_t i = 0; i < n; i++)
-        if (ports[i].state_of > t->ninputs || ports[i].in_place > ports[i].rank || !ports[i].in_place != !ports[i].capacity)
+        if (ports[i].state_of > t->ninputs || ports[i].in_place > ports[i].rank ||
+            !ports[i].in_place != !ports[i].capacity)
             return false;
     return true;
 }
@@ -119,7 +128,8 @@ static bool are_symbols(const fv_symbol_info *symbols, int32_t n) {
 
 bool fv_table_is_in(void *lib, const fv_model *t, size_t bytes) {
     image m;
-    return find_image(lib, &m) && (uintptr_t)t % _Alignof(fv_model) == 0 && room_at(&m, (uintptr_t)t, PF_R) >= bytes;
+    return find_image(lib, &m) && (uintptr_t)t % _Alignof(fv_model) == 0 &&
+           room_at(&m, (uintptr_t)t, PF_R) >= bytes;
 }
 
 const char *fv_table_fault(void *lib, const fv_model *t) {

@@ -1,6 +1,6 @@
-/* table_members.h - what the structures of a model's table (fovea_model.h) consist of, as data. Whoever writes a table, as
- * constants of an object or as C, sums it, or looks whether one from a file may be read walks these lists: a member that
- * the interface gains has one line here. */
+/* table_members.h - what the structures of a model's table (fovea_model.h) consist of, as data.
+ * Whoever writes a table, as constants of an object or as C, sums it, or looks whether one from a
+ * file may be read walks these lists: a member that the interface gains has one line here. */
 #ifndef FV_TABLE_MEMBERS_H
 #define FV_TABLE_MEMBERS_H
 
@@ -24,11 +24,11 @@ typedef enum fv_member_kind {
 typedef struct fv_member {
     const char *name;
     fv_member_kind kind;
-    size_t at;                    /* its offset */
-    size_t count;                 /* TEXTS, LIST: offset of the number of elements, before it */
+    size_t at;                     /* its offset */
+    size_t count;                  /* TEXTS, LIST: offset of the number of elements, before it */
     const struct fv_structure *of; /* LIST */
-    int32_t least, most;          /* NUMBER */
-    bool traced;                  /* of launches, which generated C has only where it is traced */
+    int32_t least, most;           /* NUMBER */
+    bool traced;                   /* of launches, which generated C has only where it is traced */
 } fv_member;
 
 typedef struct fv_structure {
@@ -38,10 +38,12 @@ typedef struct fv_structure {
     const fv_member *members; /* in their order */
 } fv_structure;
 
-#define FV_STRUCTURE_(t, list) {#t, sizeof(t), (int)(sizeof list / sizeof *list), list}
+#define FV_STRUCTURE_(t, list)   {#t, sizeof(t), (int)(sizeof list / sizeof *list), list}
 #define FV_PLAIN_(t, kind, name) {#name, FV_MEMBER_##kind, offsetof(t, name), 0, NULL, 0, 0, false}
-#define FV_NUMBER_(t, name, least, most) {#name, FV_MEMBER_NUMBER, offsetof(t, name), 0, NULL, least, most, false}
-#define FV_MANY_(t, kind, name, count, of) {#name, FV_MEMBER_##kind, offsetof(t, name), offsetof(t, count), of, 0, 0, false}
+#define FV_NUMBER_(t, name, least, most)                                                           \
+    {#name, FV_MEMBER_NUMBER, offsetof(t, name), 0, NULL, least, most, false}
+#define FV_MANY_(t, kind, name, count, of)                                                         \
+    {#name, FV_MEMBER_##kind, offsetof(t, name), offsetof(t, count), of, 0, 0, false}
 
 static const fv_member fv_symbol_members[] = {
     FV_PLAIN_(fv_symbol_info, TEXT, name),
@@ -71,7 +73,8 @@ static const fv_member fv_relation_members[] = {
 static const fv_structure fv_symbol_structure = FV_STRUCTURE_(fv_symbol_info, fv_symbol_members);
 static const fv_structure fv_port_structure = FV_STRUCTURE_(fv_port_info, fv_port_members);
 static const fv_structure fv_launch_structure = FV_STRUCTURE_(fv_launch_info, fv_launch_members);
-static const fv_structure fv_relation_structure = FV_STRUCTURE_(fv_relation_info, fv_relation_members);
+static const fv_structure fv_relation_structure =
+    FV_STRUCTURE_(fv_relation_info, fv_relation_members);
 
 static const fv_member fv_model_members[] = {
     FV_NUMBER_(fv_model, abi, 2, 2),
@@ -90,7 +93,8 @@ static const fv_member fv_model_members[] = {
     FV_PLAIN_(fv_model, CODE, plan),
     FV_PLAIN_(fv_model, CODE, run),
     {"nlaunches", FV_MEMBER_NUMBER, offsetof(fv_model, nlaunches), 0, NULL, 0, INT32_MAX, true},
-    {"launches", FV_MEMBER_LIST, offsetof(fv_model, launches), offsetof(fv_model, nlaunches), &fv_launch_structure, 0, 0, true},
+    {"launches", FV_MEMBER_LIST, offsetof(fv_model, launches), offsetof(fv_model, nlaunches),
+     &fv_launch_structure, 0, 0, true},
     FV_PLAIN_(fv_model, MAYBE, weights_file),
     FV_NUMBER_(fv_model, nrelations, 0, INT32_MAX),
     FV_MANY_(fv_model, LIST, relations, nrelations, &fv_relation_structure),

@@ -1,6 +1,6 @@
-/* table_sum.h - the checksum of a model's table: of all that it says but its functions, and its launches, which
- * generated C has only where it is traced. The contract between who writes a table and who opens one from a file; it
- * protects from accidents, not from forgery. FNV-1a, 64 bits:
+/* table_sum.h - the checksum of a model's table: of all that it says but its functions, and its
+ * launches, which generated C has only where it is traced. The contract between who writes a table
+ * and who opens one from a file; it protects from accidents, not from forgery. FNV-1a, 64 bits:
  * Fowler, Noll, Vo, Eastlake: The FNV Non-Cryptographic Hash Algorithm. */
 #ifndef FV_TABLE_SUM_H
 #define FV_TABLE_SUM_H
@@ -32,7 +32,9 @@ static inline uint64_t fv_sum_structure(uint64_t sum, const fv_structure *type, 
         switch (m->kind) {
         case FV_MEMBER_NUMBER: sum = fv_sum_number(sum, fv_member_number(s, m)); break;
         case FV_MEMBER_WIDE: sum = fv_sum_number(sum, fv_member_wide(s, m)); break;
-        case FV_MEMBER_MAYBE: sum = fv_sum_number(sum, fv_member_pointer(s, m) != NULL); /* fall through */
+        case FV_MEMBER_MAYBE:
+            sum = fv_sum_number(sum, fv_member_pointer(s, m) != NULL);
+            /* fall through */
         case FV_MEMBER_TEXT: sum = fv_sum_text(sum, fv_member_pointer(s, m)); break;
         case FV_MEMBER_TEXTS:
             for (int32_t i = 0; i < fv_member_count(s, m); i++)
@@ -42,7 +44,9 @@ static inline uint64_t fv_sum_structure(uint64_t sum, const fv_structure *type, 
             for (int32_t i = 0; i < fv_member_count(s, m); i++)
                 sum = fv_sum_structure(sum, m->of, fv_member_element(s, m, i));
             break;
-        case FV_MEMBER_CODE: case FV_MEMBER_SIZE: case FV_MEMBER_SUM: break;
+        case FV_MEMBER_CODE:
+        case FV_MEMBER_SIZE:
+        case FV_MEMBER_SUM: break;
         }
     }
     return sum;

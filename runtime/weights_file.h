@@ -1,8 +1,9 @@
 /* weights_file.h - files of weights (--weights=file): a head of 64 bytes, then the constants, each
  * aligned to 64. The contract between who writes such a file and who opens it.
  *
- * The code of a model carries the head of its file, and a run compares the two: that is enough to tell
- * another file from the right one. Who opens the file also compares its content with the head. */
+ * The code of a model carries the head of its file, and a run compares the two: that is enough to
+ * tell another file from the right one. Who opens the file also compares its content with the
+ * head. */
 #ifndef FV_WEIGHTS_FILE_H
 #define FV_WEIGHTS_FILE_H
 
@@ -56,8 +57,8 @@ static inline void fv_weights_hash_end(const fv_weights_hash *h, uint64_t id[2])
 /* Up to that size a file is read whole when it is opened, which takes milliseconds. */
 #define FV_WEIGHTS_READ_WHOLE ((size_t)256 << 20)
 
-/* What is wrong with a file of weights that lies in memory, aligned to 8; NULL: nothing. `whole`: its
- * content is compared, too, which reads all of it. */
+/* What is wrong with a file of weights that lies in memory, aligned to 8; NULL: nothing. `whole`:
+ * its content is compared, too, which reads all of it. */
 static inline const char *fv_weights_fault(const void *file, size_t bytes, int whole) {
     fv_weights_head head = {0};
     fv_weights_hash hash;

@@ -19,7 +19,8 @@ bool models_is_refused(const fv_session *s) {
 }
 
 static models_outcome look_alone(const char *path, const fv_target *t,
-                                 models_outcome (*look)(fv_session *s, const char *path, const fv_target *t)) {
+                                 models_outcome (*look)(fv_session *s, const char *path,
+                                                        const fv_target *t)) {
     fv_session *s = fv_session_new();
     fv_door door;
     if (!s)
@@ -34,7 +35,8 @@ static models_outcome look_alone(const char *path, const fv_target *t,
     return o;
 }
 
-int models_main(int argc, char **argv, models_outcome (*look)(fv_session *s, const char *path, const fv_target *t)) {
+int models_main(int argc, char **argv,
+                models_outcome (*look)(fv_session *s, const char *path, const fv_target *t)) {
     int n[3] = {0};
     const fv_target *t = argc > 1 ? fv_target_find(argv[1]) : NULL;
     if (!t) {

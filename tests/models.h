@@ -1,4 +1,5 @@
-/* models.h - what is looked at in many models: a program that takes a target and paths, and counts. */
+/* models.h - what is looked at in many models: a program that takes a target and paths, and
+ * counts. */
 #ifndef FV_TESTS_MODELS_H
 #define FV_TESTS_MODELS_H
 
@@ -12,7 +13,9 @@ models_outcome models_failed(const char *path, const char *fault);
 /* Was it refused for an operator that there is not? That counts for nothing. */
 bool models_is_refused(const fv_session *s);
 
-/* `look` at each model of the command line, in a session of its own. Prints `N passed, M failed`; the status of the process. */
-int models_main(int argc, char **argv, models_outcome (*look)(fv_session *s, const char *path, const fv_target *t));
+/* `look` at each model of the command line, in a session of its own. Prints `N passed, M failed`;
+ * the status of the process. */
+int models_main(int argc, char **argv,
+                models_outcome (*look)(fv_session *s, const char *path, const fv_target *t));
 
 #endif

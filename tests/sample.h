@@ -1,8 +1,10 @@
-/* sample.h - how much of an exhaustive test is run. A loop over many cases asks sample_has for each of them; what it takes is
- * decided by the text of what is tested, so that the cases all come up over the tests of a program and a failure repeats.
+/* sample.h - how much of an exhaustive test is run. A loop over many cases asks sample_has for each
+ * of them; what it takes is decided by the text of what is tested, so that the cases all come up
+ * over the tests of a program and a failure repeats.
  *     FOVEA_ALL=1   takes all cases
  *     FV_SEED=N     takes others
- * Sanitizers take fewer cases, since they are several times as slow and look for other mistakes than wrong values. */
+ * Sanitizers take fewer cases, since they are several times as slow and look for other mistakes
+ * than wrong values. */
 #ifndef TESTS_SAMPLE_H
 #define TESTS_SAMPLE_H
 
@@ -27,14 +29,15 @@ static inline bool sample_is_all(void) {
     return all && *all && *all != '0';
 }
 
-/* Which numbers a test takes that is random: those of FV_SEED, else always the same, so that a failure is of the change at hand. */
+/* Which numbers a test takes that is random: those of FV_SEED, else always the same, so that a
+ * failure is of the change at hand. */
 static inline uint64_t sample_seed(uint64_t otherwise) {
     const char *given = getenv("FV_SEED");
     return given ? strtoull(given, NULL, 0) : otherwise;
 }
 
-/* Is case `i` of what `text` describes taken, where one in `apart` is, and under sanitizers one in `apart_asan`? At least one
- * of any `apart` cases that follow each other is. */
+/* Is case `i` of what `text` describes taken, where one in `apart` is, and under sanitizers one in
+ * `apart_asan`? At least one of any `apart` cases that follow each other is. */
 static inline bool sample_has(const char *text, size_t i, size_t apart, size_t apart_asan) {
     uint64_t turn = sample_seed(1);
     for (; *text; text++)
@@ -43,10 +46,13 @@ static inline bool sample_has(const char *text, size_t i, size_t apart, size_t a
     return sample_is_all() || (i + (size_t)((turn >> 16) % of)) % of == 0;
 }
 
-/* So many rounds of a test that is random: all of them, or under sanitizers fewer. FV_ROUNDS says another number. */
+/* So many rounds of a test that is random: all of them, or under sanitizers fewer. FV_ROUNDS says
+ * another number. */
 static inline uint64_t sample_rounds(uint64_t rounds, uint64_t rounds_asan) {
     const char *given = getenv("FV_ROUNDS");
-    return given ? strtoull(given, NULL, 10) : SAMPLE_HAS_ASAN && !sample_is_all() ? rounds_asan : rounds;
+    return given                                 ? strtoull(given, NULL, 10)
+           : SAMPLE_HAS_ASAN && !sample_is_all() ? rounds_asan
+                                                 : rounds;
 }
 
 #endif

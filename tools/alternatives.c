@@ -1,4 +1,5 @@
-/* alternatives.c - schedules that are worth a try: near to what was chosen, or what other machines would have. */
+/* alternatives.c - schedules that are worth a try: near to what was chosen, or what other machines
+ * would have. */
 #include "tools/alternatives.h"
 
 typedef struct change {
@@ -17,26 +18,31 @@ enum { NCHANGES = sizeof changes / sizeof *changes, MOST_VECTORS = 4, NTILES = 2
 
 static bool is_legal(fv_arena *a, const fv_choice *c, const fv_schedule *s) {
     for (int p = 0; p < FV_NPARAMETERS; p++)
-        if (fv_is_choice(&c->limits, (fv_parameter)p) && fv_schedule_wrong(a, &c->limits, s, (fv_parameter)p))
+        if (fv_is_choice(&c->limits, (fv_parameter)p) &&
+            fv_schedule_wrong(a, &c->limits, s, (fv_parameter)p))
             return false;
     return true;
 }
 
 /* A block is whole tiles. */
 static void fit_block(const fv_choice *c, fv_schedule *s) {
-    int64_t rows = s->value[s->kind == FV_SCHEDULE_attend ? FV_PARAMETER_score_rows : FV_PARAMETER_rows];
+    int64_t rows =
+        s->value[s->kind == FV_SCHEDULE_attend ? FV_PARAMETER_score_rows : FV_PARAMETER_rows];
     int64_t *block = &s->value[FV_PARAMETER_block];
     if (fv_is_choice(&c->limits, FV_PARAMETER_block) && rows > 0)
         *block = *block < rows ? rows : *block / rows * rows;
 }
 
-/* As many rows as leave registers for a row of b and one of a, and one fewer vector of them: even numbers of tiles for a
- * few rows follow from the processor's own tile. */
-static bool set_tile(const fv_choice *c, fv_parameter rows, fv_parameter columns, int i, fv_schedule *s) {
+/* As many rows as leave registers for a row of b and one of a, and one fewer vector of them: even
+ * numbers of tiles for a few rows follow from the processor's own tile. */
+static bool set_tile(const fv_choice *c, fv_parameter rows, fv_parameter columns, int i,
+                     fv_schedule *s) {
     int vectors = i / 2 + 1, registers = c->limits.registers;
     if (!fv_is_choice(&c->limits, rows) || c->limits.lanes < 2)
         return false;
-    int64_t most = c->limits.of[rows].most, wide = (int64_t)vectors * (c->limits.sums ? c->limits.sums : 1), n = (registers - 1 - wide) / wide;
+    int64_t most = c->limits.of[rows].most,
+            wide = (int64_t)vectors * (c->limits.sums ? c->limits.sums : 1),
+            n = (registers - 1 - wide) / wide;
     n = i % 2 ? n - 1 : n;
     s->value[rows] = n > most ? most : n;
     s->value[columns] = (int64_t)vectors * c->limits.lanes;
@@ -62,9 +68,10 @@ int fv_alternative(fv_arena *a, const fv_choice *chosen, int threads, int i, fv_
     fv_schedule s = chosen->how;
     bool scores = i % 2 && attends; /* the two tiles in turn */
     int tile = attends ? i / 2 : i;
-    bool made = i >= tiles ? change_one(chosen, &changes[i - tiles], threads, &s)
-                : scores   ? set_tile(chosen, FV_PARAMETER_score_rows, FV_PARAMETER_score_columns, tile, &s)
-                           : set_tile(chosen, FV_PARAMETER_rows, FV_PARAMETER_columns, tile, &s);
+    bool made =
+        i >= tiles ? change_one(chosen, &changes[i - tiles], threads, &s)
+        : scores   ? set_tile(chosen, FV_PARAMETER_score_rows, FV_PARAMETER_score_columns, tile, &s)
+                   : set_tile(chosen, FV_PARAMETER_rows, FV_PARAMETER_columns, tile, &s);
     if (!made)
         return 0;
     fit_block(chosen, &s);

@@ -4,8 +4,8 @@
 
 #include "backend/lowering/options.h"
 
-/* The ith alternative to what was chosen, legal: the most promising first, the parameters that are other in *out.
- * -1: there are no more; 0: the ith is none for this kernel; 1: it is there. */
+/* The ith alternative to what was chosen, legal: the most promising first, the parameters that are
+ * other in *out. -1: there are no more; 0: the ith is none for this kernel; 1: it is there. */
 int fv_alternative(fv_arena *a, const fv_choice *chosen, int threads, int i, fv_schedule *out);
 
 #endif

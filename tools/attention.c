@@ -1,5 +1,5 @@
-/* attention.c - attention, what it is and what became of it: the walk on the graph says the first, the reasons of lowering
- * the second. */
+/* attention.c - attention, what it is and what became of it: the walk on the graph says the first,
+ * the reasons of lowering the second. */
 #include "tools/attention.h"
 
 #include <inttypes.h>
@@ -8,8 +8,10 @@
 
 #include "ir/catalogue/op.h"
 
-enum { SHOWN = 400, /* characters of a formula */
-       FAR = 400 };  /* values from scores on */
+enum {
+    SHOWN = 400, /* characters of a formula */
+    FAR = 400
+}; /* values from scores on */
 
 void fv_attention_begin(fv_attention_query *q, fv_context *c, fv_driver_options *o) {
     *q = (fv_attention_query){.c = c};
@@ -33,7 +35,9 @@ static void find_kernels(fv_attention_query *q) {
     }
 }
 
-static const fv_kernel *kernel_of(const fv_attention_query *q, const fv_value *v) { return fv_ptrmap_get(&q->kernels, v); }
+static const fv_kernel *kernel_of(const fv_attention_query *q, const fv_value *v) {
+    return fv_ptrmap_get(&q->kernels, v);
+}
 
 typedef struct holders {
     const fv_value *value; /* the first that has a kernel */
@@ -64,11 +68,13 @@ static void find_holders(const fv_attention_query *q, const fv_value *v, holders
 
 /* ---- what was decided ---- */
 
-static const fv_reason *reason_about(const fv_attention_query *q, const fv_value *v, const char *step, bool taken) {
+static const fv_reason *reason_about(const fv_attention_query *q, const fv_value *v,
+                                     const char *step, bool taken) {
     const fv_reasons *r = q->reasons;
     for (int i = r->n - 1; i >= 0; i--) {
         const fv_why_info *info = fv_why_info_of(r->all[i].why);
-        if (r->all[i].about == v && !strcmp(info->step, step) && (info->verdict == FV_TAKEN) == taken)
+        if (r->all[i].about == v && !strcmp(info->step, step) &&
+            (info->verdict == FV_TAKEN) == taken)
             return &r->all[i];
     }
     return NULL;
@@ -106,7 +112,8 @@ static void explain(const fv_attention_query *q, fv_attention_fate *f, const fv_
 typedef struct between {
     const fv_attention_query *q;
     const fv_value *product;
-    fv_ptrmap seen;        /* value -> whether it leads to the product, as itself, or not, as the map */
+    /* value -> whether it leads to the product, as itself, or not, as the map */
+    fv_ptrmap seen;
     const fv_value *stored; /* one that has a kernel; NULL: none has */
     int n;
 } between;
@@ -150,7 +157,8 @@ static void judge_softmax(const fv_attention_query *q, fv_attention_fate *f) {
     between b = {.q = q, .product = s->product, .seen = fv_ptrmap_in(q->c->arena)};
     f->by_rows = f->kernel && attends_since(q, f->kernel, FV_WHY_joins_attention);
     f->keeps = f->kernel && attends_since(q, f->kernel, FV_WHY_joins_weights);
-    bool leads = leads_to_product(&b, s->score ? s->score : s->weighted), attended = attends && attends->why == FV_WHY_attends;
+    bool leads = leads_to_product(&b, s->score ? s->score : s->weighted),
+         attended = attends && attends->why == FV_WHY_attends;
     f->fused = f->kernel && (f->by_rows || f->keeps || (!b.stored && (leads || attended)));
     const fv_reason *mask = h.value ? reason_about(q, h.value, "fold", true) : NULL;
     f->folds = mask != NULL;
@@ -186,7 +194,9 @@ static void judge_gate(const fv_attention_query *q, fv_attention_fate *f) {
     }
 }
 
-static int order_of(const fv_attention_site *s) { return s->kind == FV_ATTENTION_NONE ? 2 : s->gate; }
+static int order_of(const fv_attention_site *s) {
+    return s->kind == FV_ATTENTION_NONE ? 2 : s->gate;
+}
 
 void fv_attention_judge(fv_attention_query *q) {
     if (!q->sites.n)
@@ -220,8 +230,10 @@ bool fv_attention_require(const fv_attention_query *q) {
     for (int i = 0; i < q->attentions; i++) {
         const fv_attention_fate *f = &q->fates[i];
         if (!f->fused)
-            all = fv_error(q->c->session, "--require-fused: the attention of '%s' is not one kernel; at '%s': %s",
-                           f->site->softmax->origin->n ? f->site->softmax->origin->nodes[0] : f->site->weights->name,
+            all = fv_error(q->c->session,
+                           "--require-fused: the attention of '%s' is not one kernel; at '%s': %s",
+                           f->site->softmax->origin->n ? f->site->softmax->origin->nodes[0]
+                                                       : f->site->weights->name,
                            f->stopped_at, f->why);
     }
     return all;
@@ -246,7 +258,8 @@ static int64_t spared(const fv_attention_fate *f, const fv_subject *m) {
     if (f->by_rows || f->keeps)
         return -1;
     for (int i = 0; i < t->rank; i++)
-        if (!fv_dim_eval(t->dims[i], value_of, (void *)(uintptr_t)m, &d) || __builtin_mul_overflow(n, d, &n))
+        if (!fv_dim_eval(t->dims[i], value_of, (void *)(uintptr_t)m, &d) ||
+            __builtin_mul_overflow(n, d, &n))
             return -1;
     return n;
 }
@@ -277,20 +290,27 @@ static const char *brief(fv_arena *a, const char *formula) {
     return n > SHOWN ? fv_printf(a, "%.*s ...", (int)SHOWN, formula) : fv_strndup(a, formula, n);
 }
 
-static void print_attention(const fv_attention_query *q, const fv_attention_fate *f, const fv_subject *m) {
+static void print_attention(const fv_attention_query *q, const fv_attention_fate *f,
+                            const fv_subject *m) {
     const fv_attention_site *s = f->site;
     fv_arena *a = q->c->arena;
     int64_t bytes = spared(f, m);
-    fv_out("\n%s: %s attention, %s%s%s%s%s\n", fv_attention_name(s), fv_attention_kind_name(s->kind), fv_attention_heads_str(a, s),
-           s->mixed ? ", mixed" : "", s->combined ? ", several combined" : "", s->sink ? ", with a sink" : "",
+    fv_out("\n%s: %s attention, %s%s%s%s%s\n", fv_attention_name(s),
+           fv_attention_kind_name(s->kind), fv_attention_heads_str(a, s), s->mixed ? ", mixed" : "",
+           s->combined ? ", several combined" : "", s->sink ? ", with a sink" : "",
            s->past ? ", with a past" : "");
-    fv_out("  %-9s %s%s%s\n", "mask", fv_attention_masks_str(a, s->mask), f->folded ? ": " : "", f->folded ? f->folded : "");
+    fv_out("  %-9s %s%s%s\n", "mask", fv_attention_masks_str(a, s->mask), f->folded ? ": " : "",
+           f->folded ? f->folded : "");
     if (isfinite(s->scale))
         fv_out("  %-9s %g\n", "scale", s->scale);
     fv_out("  %-9s %s\n", "score", brief(a, s->formula));
-    fv_out("  %-9s %s\n", "merged", s->merged ? "yes: queries, keys and values of one input are one product" : "no");
+    fv_out("  %-9s %s\n", "merged",
+           s->merged ? "yes: queries, keys and values of one input are one product" : "no");
     if (f->fused)
-        fv_out("  %-9s yes: kernel %s%s", "fused", f->kernel->name, f->by_rows ? ", a query at a time" : f->keeps ? "; others read its weights, which lie in memory" : "");
+        fv_out("  %-9s yes: kernel %s%s", "fused", f->kernel->name,
+               f->by_rows ? ", a query at a time"
+               : f->keeps ? "; others read its weights, which lie in memory"
+                          : "");
     else
         fv_out("  %-9s no: %s", "fused", f->why);
     if (f->fused && bytes >= 0)
@@ -323,7 +343,8 @@ void fv_attention_print(const fv_attention_query *q, const fv_subject *m) {
         else if (f->site->gate)
             print_gate(q, f);
         else
-            fv_out("\n%s: no attention\n  %-9s %s\n", fv_attention_name(f->site), "why", f->site->why);
+            fv_out("\n%s: no attention\n  %-9s %s\n", fv_attention_name(f->site), "why",
+                   f->site->why);
     }
 }
 
@@ -337,7 +358,9 @@ static json_t *masks_json(unsigned mask) {
     return list;
 }
 
-static json_t *number_json(int64_t n) { return n > 0 ? json_integer(n) : json_null(); }
+static json_t *number_json(int64_t n) {
+    return n > 0 ? json_integer(n) : json_null();
+}
 
 static json_t *attention_json(const fv_attention_fate *f, const fv_subject *m) {
     const fv_attention_site *s = f->site;

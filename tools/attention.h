@@ -9,14 +9,16 @@
 /* What became of an attention. */
 typedef struct fv_attention_fate {
     const fv_attention_site *site;
-    bool fused;                /* scores, weights and product are one kernel; of a gate: it lies nowhere as large as the map */
-    bool by_rows;              /* a query at a time, whose scores and weights lie in memory */
-    bool keeps;                /* its weights lie in memory, since others read them */
-    const fv_kernel *kernel;   /* that makes the product; NULL: several, or none */
-    const char *folded;        /* what lowering says of its mask; NULL: nothing */
-    bool folds;                /* keys that it hides are left out */
-    const char *why, *code;    /* not fused: why, the name of the reason (backend/lowering/why.def) if it is one, and where that
-                                  showed */
+    /* scores, weights and product are one kernel; of a gate: it lies nowhere as large as the map */
+    bool fused;
+    bool by_rows;            /* a query at a time, whose scores and weights lie in memory */
+    bool keeps;              /* its weights lie in memory, since others read them */
+    const fv_kernel *kernel; /* that makes the product; NULL: several, or none */
+    const char *folded;      /* what lowering says of its mask; NULL: nothing */
+    bool folds;              /* keys that it hides are left out */
+    /* not fused: why, the name of the reason (backend/lowering/why.def) if it is one, and where
+     * that showed */
+    const char *why, *code;
     const char *stopped_at;
 } fv_attention_fate;
 
@@ -25,12 +27,14 @@ typedef struct fv_attention_query {
     fv_context *c;
     fv_attention_sites sites;
     fv_reasons *reasons;
-    fv_ptrmap kernels;         /* value -> the kernel that makes it */
-    fv_attention_fate *fates;  /* of all sites; attentions first, then gates, then what is no attention */
+    fv_ptrmap kernels; /* value -> the kernel that makes it */
+    /* of all sites; attentions first, then gates, then what is no attention */
+    fv_attention_fate *fates;
     int n, attentions, fused, softmaxes;
 } fv_attention_query;
 
-/* For people: the model's node, else the value; "causal, padding"; "8 heads (2 of keys and values) of 64". */
+/* For people: the model's node, else the value; "causal, padding"; "8 heads (2 of keys and values)
+ * of 64". */
 const char *fv_attention_name(const fv_attention_site *s);
 const char *fv_attention_masks_str(fv_arena *a, unsigned mask);
 const char *fv_attention_heads_str(fv_arena *a, const fv_attention_site *s);

@@ -71,7 +71,8 @@ static void show_progress(const fv_bench *b, const fv_measurement *m, int round)
     if (b->c->args->quiet || !fv_is_terminal(STDERR_FILENO))
         return;
     if (round < m->rounds)
-        fv_err("\r\033[K%d thread%s: round %d of %d", m->threads, m->threads > 1 ? "s" : "", round + 1, m->rounds);
+        fv_err("\r\033[K%d thread%s: round %d of %d", m->threads, m->threads > 1 ? "s" : "",
+               round + 1, m->rounds);
     else
         fv_err("\r\033[K");
 }
@@ -126,7 +127,8 @@ static bool measure_with(fv_bench *b, fv_runner *r, fv_measurement *m) {
         note_peak(b);
         b->memory = fv_roof_memory_new();
     }
-    bool ok = fv_against_open(b, m) && run_rounds(b, m) && fv_against_compare(b, m) && profile(b, m);
+    bool ok =
+        fv_against_open(b, m) && run_rounds(b, m) && fv_against_compare(b, m) && profile(b, m);
     if (ok)
         compute_ratios(b, m);
     return ok;
@@ -167,7 +169,8 @@ static bool open_bench(fv_bench *b, const char *path, fv_backend_kind backend) {
     bool ok = fv_subject_open(b->c, path, backend, &b->m);
     b->compile_peak = peak_memory();
     reset_peak_memory();
-    ok = ok && fv_read_inputs(b->c, &b->m) && fv_choose_dims(b->c, &b->m, false) && fv_make_inputs(b->c, &b->m);
+    ok = ok && fv_read_inputs(b->c, &b->m) && fv_choose_dims(b->c, &b->m, false) &&
+         fv_make_inputs(b->c, &b->m);
     if (ok) {
         fv_subject_count(b->c, &b->m);
         add_costs(b);
@@ -197,9 +200,9 @@ static int measure_all(fv_bench *b, json_t *results) {
 
 static int bench_model(fv_context *c, const char *path, fv_backend_kind backend, json_t *results) {
     fv_bench b = {.c = c};
-    int status = open_bench(&b, path, backend)  ? measure_all(&b, results)
-                 : fv_error_count(c->session) ? fv_failed(c)
-                                              : FV_EXIT_USAGE;
+    int status = open_bench(&b, path, backend) ? measure_all(&b, results)
+                 : fv_error_count(c->session)  ? fv_failed(c)
+                                               : FV_EXIT_USAGE;
     fv_roof_memory_free(b.memory);
     if (b.other)
         fv_subject_close(b.other);
@@ -208,7 +211,8 @@ static int bench_model(fv_context *c, const char *path, fv_backend_kind backend,
 }
 
 /* In a session of its own: what a model took is given back. */
-static int bench_operand(const fv_args *args, const char *path, fv_backend_kind backend, json_t *results) {
+static int bench_operand(const fv_args *args, const char *path, fv_backend_kind backend,
+                         json_t *results) {
     fv_context c = {.session = fv_session_new(), .args = args};
     fv_door door;
     if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
@@ -217,7 +221,8 @@ static int bench_operand(const fv_args *args, const char *path, fv_backend_kind 
         return FV_EXIT_MODEL;
     }
     c.arena = fv_arena_new(c.session);
-    bool spares = !args->profile || !*args->profile || fv_spares_models(&c, "--profile=", args->profile);
+    bool spares =
+        !args->profile || !*args->profile || fv_spares_models(&c, "--profile=", args->profile);
     int status = spares ? bench_model(&c, path, backend, results) : FV_EXIT_MODEL;
     fv_print_messages(&c);
     fv_door_close(c.session, &door);
@@ -230,11 +235,13 @@ static int bench_operand(const fv_args *args, const char *path, fv_backend_kind 
 static int check_arguments(const fv_context *c) {
     const fv_args *a = c->args;
     if (a->against_model && !a->against)
-        return fv_usage(a, "--against-model says what the library of --against runs; it is missing");
+        return fv_usage(a,
+                        "--against-model says what the library of --against runs; it is missing");
     if (a->against && !*a->against)
         return fv_usage(a, "--against= names no library");
     if (a->profile && !strcmp(a->profile, "-"))
-        return fv_usage(a, "--profile=- is no file: the table goes to standard output, the trace needs a file");
+        return fv_usage(
+            a, "--profile=- is no file: the table goes to standard output, the trace needs a file");
     if (a->rounds < 1 || !(a->seconds > 0))
         return fv_usage(a, "%s takes more than 0", a->rounds < 1 ? "--rounds" : "--seconds");
     for (int i = 0; i < a->at.n; i++) {
@@ -246,8 +253,9 @@ static int check_arguments(const fv_context *c) {
     for (int i = 0; i < a->n; i++)
         if (fv_against_is_other(a->against) && !a->against_model &&
             fv_driver_path_kind(a->operand[i]) != FV_FILE_ONNX)
-            return fv_usage(a, "'%s' is no ONNX file: --against-model=F.onnx says what the other library runs",
-                            a->operand[i]);
+            return fv_usage(
+                a, "'%s' is no ONNX file: --against-model=F.onnx says what the other library runs",
+                a->operand[i]);
     return FV_EXIT_OK;
 }
 

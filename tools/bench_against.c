@@ -1,5 +1,5 @@
-/* bench_against.c - whom we are compared with: ONNX Runtime, another backend of ours, or a library that
- * was compiled before. */
+/* bench_against.c - whom we are compared with: ONNX Runtime, another backend of ours, or a library
+ * that was compiled before. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ static bool find_backend(const char *name, fv_backend_kind *out) {
 /* Did `fovea compile` make it? */
 static bool is_ours(const char *path) {
     char *full = access(path, F_OK) ? NULL : realpath(path, NULL);
-    void *lib = full && !fv_library_fault(full) ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL; /* lazily, a missing symbol would end us later */
+    /* lazily, a missing symbol would end us later */
+    void *lib = full && !fv_library_fault(full) ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL;
     bool ours = lib && dlsym(lib, "fovea_model");
     free(full);
     if (ours)
@@ -42,7 +43,8 @@ static bool takes_the_same(fv_bench *b, const fv_subject *other) {
     bool same = t->ninputs == o->ninputs && t->noutputs == o->noutputs;
     for (int i = 0; same && i < t->ninputs; i++)
         same = t->inputs[i].type == o->inputs[i].type && t->inputs[i].rank == o->inputs[i].rank;
-    return same || fv_error(b->c->session, "--against: %s has other inputs or outputs", other->path);
+    return same ||
+           fv_error(b->c->session, "--against: %s has other inputs or outputs", other->path);
 }
 
 /* The inputs are those of our model; the dims follow from them. */
@@ -57,7 +59,8 @@ static bool share_inputs(fv_bench *b, fv_subject *other) {
         void *own = fv_alloc_aligned(b->c->arena, bytes + 1, 64);
         x->data = memcpy(own, x->data, bytes);
     }
-    bool ok = fv_solve_dims(other->table, other->inputs, other->dims, log) == FV_OK || fv_say_log(b->c, log);
+    bool ok = fv_solve_dims(other->table, other->inputs, other->dims, log) == FV_OK ||
+              fv_say_log(b->c, log);
     fv_log_free(log);
     return ok;
 }

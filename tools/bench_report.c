@@ -75,9 +75,10 @@ void fv_print_bench(const fv_bench *b) {
     if (m->cached)
         fv_out("%-10s %s ms, from the cache\n", "loading", ms_str(a, opening_ms(m)));
     else if (m->program)
-        fv_out("%-10s %.0f ms: reading %.0f, passes and schedules %.0f, code %.0f%s%s%s%s\n", "compiling",
-               opening_ms(m), m->read_ms, m->lower_ms, m->code_ms, steps ? " (" : "", steps ? steps : "",
-               steps ? ")" : "", m->keep_ms > 0 ? fv_printf(a, ", into the cache %.0f", m->keep_ms) : "");
+        fv_out("%-10s %.0f ms: reading %.0f, passes and schedules %.0f, code %.0f%s%s%s%s\n",
+               "compiling", opening_ms(m), m->read_ms, m->lower_ms, m->code_ms, steps ? " (" : "",
+               steps ? steps : "", steps ? ")" : "",
+               m->keep_ms > 0 ? fv_printf(a, ", into the cache %.0f", m->keep_ms) : "");
     else
         fv_out("%-10s %s ms\n", "loading", ms_str(a, m->code_ms));
 }
@@ -86,8 +87,8 @@ static void print_memory(const fv_bench *b, const fv_measurement *m) {
     fv_arena *a = b->c->arena;
     fv_out("%-10s ", "memory");
     if (b->compile_peak > 0)
-        fv_out("at most %s while compiling, %s running; ", fv_size_str(a, (uint64_t)b->compile_peak),
-               fv_size_str(a, (uint64_t)b->run_peak));
+        fv_out("at most %s while compiling, %s running; ",
+               fv_size_str(a, (uint64_t)b->compile_peak), fv_size_str(a, (uint64_t)b->run_peak));
     if (b->m.program)
         fv_out("weights %s, ", fv_size_str(a, weights_of(b)));
     fv_out("workspace %s\n", fv_size_str(a, m->workspace));
@@ -96,8 +97,8 @@ static void print_memory(const fv_bench *b, const fv_measurement *m) {
 /* ---- a measurement ---- */
 
 static void print_summary(fv_arena *a, const char *what, const fv_summary *s, const char *more) {
-    fv_out("%-10s %s ms, %s at best, half of the runs within %s to %s%s\n", what, ms_str(a, s->median),
-           ms_str(a, s->min), ms_str(a, s->q1), ms_str(a, s->q3), more);
+    fv_out("%-10s %s ms, %s at best, half of the runs within %s to %s%s\n", what,
+           ms_str(a, s->median), ms_str(a, s->min), ms_str(a, s->q1), ms_str(a, s->q3), more);
 }
 
 static void print_rate(const fv_bench *b, const fv_measurement *m) {
@@ -114,16 +115,16 @@ static void print_difference(const fv_bench *b, int i, const fv_difference *d) {
     if (d->shape)
         fv_out("DIFFERS    %s %s\n", name, d->shape);
     else if (d->differing)
-        fv_out("DIFFERS    %s: %zu of %zu elements; the worst, %zu, is %.9g, expected %.9g\n", name, d->differing,
-               d->count, d->worst_at, d->got, d->want);
+        fv_out("DIFFERS    %s: %zu of %zu elements; the worst, %zu, is %.9g, expected %.9g\n", name,
+               d->differing, d->count, d->worst_at, d->got, d->want);
 }
 
 static void print_against(const fv_bench *b, const fv_measurement *m) {
     fv_arena *a = b->c->arena;
     double worst = 0, atol = 0, rtol = 0;
     int n = b->m.table->noutputs;
-    print_summary(a, "against", &m->theirs.turns.all, fv_printf(a, "; %s, opened in %s ms", m->against,
-                                                         ms_str(a, m->against_load_ms)));
+    print_summary(a, "against", &m->theirs.turns.all,
+                  fv_printf(a, "; %s, opened in %s ms", m->against, ms_str(a, m->against_load_ms)));
     fv_out("%-10s %.3f of theirs, %.3f to %.3f in the rounds\n", "ratio", m->ratio, m->ratios[0],
            m->ratios[m->rounds - 1]);
     for (int i = 0; i < n; i++) {
@@ -178,7 +179,8 @@ static void print_families(const fv_bench *b, const fv_profile *p) {
             ms += same ? p->kernels[k].ms : 0;
         }
         if (first)
-            fv_out("%s%s %.1f%%", i ? ", " : "", *family ? family : "other", 100 * ms / p->kernel_ms);
+            fv_out("%s%s %.1f%%", i ? ", " : "", *family ? family : "other",
+                   100 * ms / p->kernel_ms);
     }
     fv_out("\n");
 }
@@ -192,14 +194,15 @@ static void print_profile(const fv_bench *b, const fv_measurement *m) {
     fv_out("%-10s %d runs of %s ms, %s of them in %d launch%s of %d kernel%s\n", "profile", p->runs,
            ms_str(b->c->arena, p->run_ms), ms_str(b->c->arena, p->kernel_ms), p->nlaunches,
            p->nlaunches == 1 ? "" : "es", p->nkernels, p->nkernels == 1 ? "" : "s");
-    fv_out("%9s %6s %8s %7s %5s %5s  %s\n", "ms", "share", "GFLOP/s", "GB/s", "roof", "calls", "kernel: nodes");
+    fv_out("%9s %6s %8s %7s %5s %5s  %s\n", "ms", "share", "GFLOP/s", "GB/s", "roof", "calls",
+           "kernel: nodes");
     for (int i = 0; i < shown; i++)
         print_row(b, m, &rows[i]);
     for (int i = shown; i < n; i++)
         rest += rows[i].ms;
     if (shown < n)
-        fv_out("%9s %5.1f%% in %d more; -v lists every launch\n", ms_str(b->c->arena, rest), 100 * rest / p->kernel_ms,
-               n - shown);
+        fv_out("%9s %5.1f%% in %d more; -v lists every launch\n", ms_str(b->c->arena, rest),
+               100 * rest / p->kernel_ms, n - shown);
     if (b->m.program)
         print_families(b, p);
 }
@@ -208,12 +211,15 @@ void fv_print_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_arena *a = b->c->arena;
     if (m->threads == b->c->args->thread_list[0] || b->c->args->nthread_list == 1)
         print_memory(b, m);
-    fv_out("%-10s %d: peak %.0f GFLOP/s, reading %.1f GB/s", "threads", m->threads, m->roof.gflops, m->roof.gbs);
+    fv_out("%-10s %d: peak %.0f GFLOP/s, reading %.1f GB/s", "threads", m->threads, m->roof.gflops,
+           m->roof.gbs);
     if (m->roof.region_us > 0)
-        fv_out("; an empty parallel region %.1f us, %.1f from parked threads", m->roof.region_us, m->roof.parked_us);
+        fv_out("; an empty parallel region %.1f us, %.1f from parked threads", m->roof.region_us,
+               m->roof.parked_us);
     fv_out("\n");
-    print_summary(a, "time", &m->ours.turns.all, fv_printf(a, "; %d runs in %d round%s, the first %s ms",
-                                                     m->ours.turns.all.n, m->rounds, m->rounds == 1 ? "" : "s", ms_str(a, m->first_ms)));
+    print_summary(a, "time", &m->ours.turns.all,
+                  fv_printf(a, "; %d runs in %d round%s, the first %s ms", m->ours.turns.all.n,
+                            m->rounds, m->rounds == 1 ? "" : "s", ms_str(a, m->first_ms)));
     print_rate(b, m);
     if (m->against)
         print_against(b, m);
@@ -281,8 +287,9 @@ static json_t *against_json(const fv_bench *b, const fv_measurement *m) {
     set_summary(o, &m->theirs.turns.all);
     set_real(o, "load_ms", m->against_load_ms);
     set_real(o, "ratio", m->ratio);
-    set_real(o, "round_ratio", m->rounds % 2 ? m->ratios[m->rounds / 2]
-                                             : 0.5 * (m->ratios[m->rounds / 2] + m->ratios[m->rounds / 2 - 1]));
+    set_real(o, "round_ratio",
+             m->rounds % 2 ? m->ratios[m->rounds / 2]
+                           : 0.5 * (m->ratios[m->rounds / 2] + m->ratios[m->rounds / 2 - 1]));
     for (int i = 0; i < b->m.table->noutputs; i++) {
         const fv_difference *d = &m->differences[i];
         json_t *e = json_object();
@@ -300,7 +307,8 @@ static json_t *against_json(const fv_bench *b, const fv_measurement *m) {
     return o;
 }
 
-static json_t *rows_json(const fv_bench *b, const fv_measurement *m, const fv_profile_row *rows, int n) {
+static json_t *rows_json(const fv_bench *b, const fv_measurement *m, const fv_profile_row *rows,
+                         int n) {
     json_t *list = json_array();
     for (int i = 0; i < n; i++) {
         const fv_profile_row *r = &rows[i];
@@ -316,7 +324,8 @@ static json_t *rows_json(const fv_bench *b, const fv_measurement *m, const fv_pr
         set_real(o, "share", r->ms / m->profile->kernel_ms);
         fv_json_set(o, "gflops", rated ? fv_json_real(r->flops / r->ms * 1e-6) : json_null());
         fv_json_set(o, "gbs", rated ? fv_json_real(r->bytes / r->ms * 1e-6) : json_null());
-        fv_json_set(o, "roof", rated ? fv_json_real(roof_ms(b, m, r->flops, r->bytes) / r->ms) : json_null());
+        fv_json_set(o, "roof",
+                    rated ? fv_json_real(roof_ms(b, m, r->flops, r->bytes) / r->ms) : json_null());
         fv_json_append(list, o);
     }
     return list;
@@ -347,13 +356,16 @@ json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m) {
     set_summary(o, &m->ours.turns.all);
     set_real(o, "first_ms", m->first_ms);
     fv_json_set(o, "gflop", b->costs_known ? fv_json_real(1e-9 * b->flops) : json_null());
-    fv_json_set(o, "gflops", b->costs_known ? fv_json_real(b->flops / m->ours.turns.all.median * 1e-6) : json_null());
+    fv_json_set(o, "gflops",
+                b->costs_known ? fv_json_real(b->flops / m->ours.turns.all.median * 1e-6)
+                               : json_null());
     fv_json_set(o, "gbyte", b->costs_known ? fv_json_real(1e-9 * b->bytes) : json_null());
     set_real(o, "peak_gflops", m->roof.gflops);
     set_real(o, "peak_gbs", m->roof.gbs);
     set_real(o, "region_us", m->roof.region_us);
     set_real(o, "parked_region_us", m->roof.parked_us);
-    fv_json_set(o, "roof_ms", b->costs_known ? fv_json_real(roof_ms(b, m, b->flops, b->bytes)) : json_null());
+    fv_json_set(o, "roof_ms",
+                b->costs_known ? fv_json_real(roof_ms(b, m, b->flops, b->bytes)) : json_null());
     fv_json_set(o, "rounds", rounds_json(m));
     fv_json_set(o, "compile", compile_json(b));
     fv_json_set(o, "memory", memory_json(b, m));

@@ -1,5 +1,6 @@
-/* bisect.c - see bisect.h. Each try is a run of its own: a pass that crashes is one that fails. What a run with --stop-after=N does
- * is the beginning of what any with more does, so one list of changes, of the run that fails, names them all. */
+/* bisect.c - see bisect.h. Each try is a run of its own: a pass that crashes is one that fails.
+ * What a run with --stop-after=N does is the beginning of what any with more does, so one list of
+ * changes, of the run that fails, names them all. */
 #include "tools/bisect.h"
 
 #include <errno.h>
@@ -22,7 +23,9 @@ typedef struct bisection {
     int n, runs;
 } bisection;
 
-static const char *in_folder(const bisection *b, const char *name) { return fv_printf(b->c->arena, "%s/%s", b->folder, name); }
+static const char *in_folder(const bisection *b, const char *name) {
+    return fv_printf(b->c->arena, "%s/%s", b->folder, name);
+}
 
 /* ---- command lines ---- */
 
@@ -31,7 +34,9 @@ typedef struct line {
     int n, cap;
 } line;
 
-static void add(const bisection *b, line *l, const char *word) { FV_PUSH(b->c->arena, l->word, l->n, l->cap, word); }
+static void add(const bisection *b, line *l, const char *word) {
+    FV_PUSH(b->c->arena, l->word, l->n, l->cap, word);
+}
 
 /* `fovea SUBCOMMAND MODEL`, with the options that were given. */
 static line fovea(const bisection *b, const char *subcommand) {
@@ -51,7 +56,9 @@ static const char *const *end(const bisection *b, line *l) {
     return l->word;
 }
 
-static const char *stop_after(const bisection *b, int n) { return fv_printf(b->c->arena, "--stop-after=%d", n); }
+static const char *stop_after(const bisection *b, int n) {
+    return fv_printf(b->c->arena, "--stop-after=%d", n);
+}
 
 /* Fails where outputs differ, where the run stops, and where a verifier has something to say. */
 static line run_line(const bisection *b) {
@@ -70,7 +77,8 @@ static const char *const *stopped_run(const bisection *b, int n) {
 
 static const char *flags(const bisection *b, int n) {
     const char *before = getenv("FOVEA_FLAGS");
-    return fv_printf(b->c->arena, "%s%s%s", before ? before : "", before ? " " : "", stop_after(b, n));
+    return fv_printf(b->c->arena, "%s%s%s", before ? before : "", before ? " " : "",
+                     stop_after(b, n));
 }
 
 static const char *repeating_line(const bisection *b, int n) {
@@ -78,7 +86,8 @@ static const char *repeating_line(const bisection *b, int n) {
     const char *test = b->c->args->bisect_test;
     if (!test)
         return fv_child_line(a, stopped_run(b, n));
-    return fv_printf(a, "FOVEA_FLAGS=%s %s", fv_child_line(a, (const char *const[]){flags(b, n), NULL}),
+    return fv_printf(a, "FOVEA_FLAGS=%s %s",
+                     fv_child_line(a, (const char *const[]){flags(b, n), NULL}),
                      fv_child_line(a, (const char *const[]){"sh", "-c", test, NULL}));
 }
 
@@ -88,7 +97,9 @@ static int run_test(bisection *b, int n, const char *said) {
     const char *before = getenv("FOVEA_FLAGS");
     before = before ? fv_strdup(b->c->arena, before) : NULL;
     setenv("FOVEA_FLAGS", flags(b, n), 1);
-    int status = fv_child_run(b->c, "/bin/sh", (const char *const[]){"sh", "-c", b->c->args->bisect_test, NULL}, in_folder(b, said));
+    int status = fv_child_run(b->c, "/bin/sh",
+                              (const char *const[]){"sh", "-c", b->c->args->bisect_test, NULL},
+                              in_folder(b, said));
     b->runs++;
     if (before)
         setenv("FOVEA_FLAGS", before, 1);
@@ -114,7 +125,8 @@ static bool judge(const bisection *b, int status, bool *failed) {
 }
 
 static bool fails(bisection *b, int n, bool *failed) {
-    int status = b->c->args->bisect_test ? run_test(b, n, "run.txt") : run_self(b, stopped_run(b, n), "run.txt");
+    int status = b->c->args->bisect_test ? run_test(b, n, "run.txt")
+                                         : run_self(b, stopped_run(b, n), "run.txt");
     bool ok = judge(b, status, failed);
     if (b->c->args->verbose && ok)
         fv_err("with %d of %d changes: %s\n", n, b->n, *failed ? "fails" : "good");
@@ -128,7 +140,8 @@ static bool find_program(bisection *b) {
     char path[4096];
     ssize_t n = readlink(fv_child_self, path, sizeof path);
     if (n < 0 || n == (ssize_t)sizeof path)
-        return fv_error(b->c->session, "where this program is: %s", n < 0 ? strerror(errno) : "its path is too long");
+        return fv_error(b->c->session, "where this program is: %s",
+                        n < 0 ? strerror(errno) : "its path is too long");
     b->program = fv_strndup(b->c->arena, path, (size_t)n);
     return true;
 }
@@ -145,8 +158,8 @@ static bool make_folder(bisection *b) {
     const fv_args *a = b->c->args;
     const char *stem = fv_emit_stem(b->c->arena, b->model);
     b->folder = a->output ? a->output : fv_printf(b->c->arena, "bisect-%s", stem ? stem : "model");
-    return make_one(b, b->folder) && make_one(b, in_folder(b, "expected")) && make_one(b, in_folder(b, "before")) &&
-           make_one(b, in_folder(b, "after"));
+    return make_one(b, b->folder) && make_one(b, in_folder(b, "expected")) &&
+           make_one(b, in_folder(b, "before")) && make_one(b, in_folder(b, "after"));
 }
 
 /* NULL: there is no such file, or nothing in it. */
@@ -205,7 +218,8 @@ static int list_changes(bisection *b, line l, const char *said) {
     return status;
 }
 
-/* A command that is the user's may compile more than the model: the list is of a compilation of ours. */
+/* A command that is the user's may compile more than the model: the list is of a compilation of
+ * ours. */
 static bool list_for_test(bisection *b) {
     const char *kernels = in_folder(b, "kernels.fvk");
     line l = fovea(b, "compile");
@@ -264,7 +278,8 @@ static void print_lines(const char *sign, const char **lines, int from, int to) 
 /* Between what both begin with and what both end with. */
 static void print_difference(const bisection *b, const char *before, const char *after) {
     int n, m, first = 0, last = 0;
-    const char **x = lines_of(b, read_text(b, before), &n), **y = lines_of(b, read_text(b, after), &m);
+    const char **x = lines_of(b, read_text(b, before), &n),
+               **y = lines_of(b, read_text(b, after), &m);
     while (first < n && first < m && !strcmp(x[first], y[first]))
         first++;
     while (last < n - first && last < m - first && !strcmp(x[n - 1 - last], y[m - 1 - last]))
@@ -280,7 +295,9 @@ static bool write_repeat(const bisection *b, int n) {
     if (!getcwd(here, sizeof here))
         return fv_error(b->c->session, "the current folder: %s", strerror(errno));
     fv_text_printf(&t, "# fails; with --stop-after=%d it does not\n", n - 1);
-    fv_text_printf(&t, "cd %s && %s\n", fv_child_line(b->c->arena, (const char *const[]){here, NULL}), repeating_line(b, n));
+    fv_text_printf(&t, "cd %s && %s\n",
+                   fv_child_line(b->c->arena, (const char *const[]){here, NULL}),
+                   repeating_line(b, n));
     FILE *f = fopen(path, "w");
     bool ok = f && fwrite(t.s, 1, t.n, f) == t.n;
     ok = f && !fclose(f) && ok;
@@ -289,21 +306,23 @@ static bool write_repeat(const bisection *b, int n) {
 
 static bool report(bisection *b, int n) {
     const char *change = b->changes[n - 1], *kind = kind_of(change);
-    const char *before = write_side(b, "before", kind, n - 1), *after = write_side(b, "after", kind, n);
+    const char *before = write_side(b, "before", kind, n - 1),
+               *after = write_side(b, "after", kind, n);
     if (!write_repeat(b, n))
         return false;
     fv_out("%s: change %d of %d, found in %d runs\n", change, n, b->n, b->runs);
     print_said(b);
     if (before && after)
         print_difference(b, before, after);
-    fv_out("before  %s\nafter   %s\nrepeat  sh %s\n", before ? before : "cannot be written", after ? after : "cannot be written: see after.txt there",
-           in_folder(b, "repeat.sh"));
+    fv_out("before  %s\nafter   %s\nrepeat  sh %s\n", before ? before : "cannot be written",
+           after ? after : "cannot be written: see after.txt there", in_folder(b, "repeat.sh"));
     return true;
 }
 
 /* ---- all ---- */
 
-/* The least number of changes with which it fails; with all it does. False after a diagnostic: it cannot be tried. */
+/* The least number of changes with which it fails; with all it does. False after a diagnostic: it
+ * cannot be tried. */
 static bool search(bisection *b, int *found) {
     int good = 0, bad = b->n;
     bool failed;
@@ -328,17 +347,30 @@ static bool search(bisection *b, int *found) {
 static bool is_fit(const fv_context *c) {
     const fv_args *a = c->args;
     fv_file_kind kind = fv_driver_path_kind(a->operand[0]);
-    const char *other = a->json ? "--json" : a->explain ? "--explain" : a->dump_after ? "--dump-after" : a->dump_dir ? "--dump-dir"
-                        : a->time_passes ? "--time-passes" : a->emit ? "--emit" : a->standard ? "--standard" : a->changes ? "--changes" : a->stop_after >= 0 ? "--stop-after" : NULL;
+    const char *other = a->json              ? "--json"
+                        : a->explain         ? "--explain"
+                        : a->dump_after      ? "--dump-after"
+                        : a->dump_dir        ? "--dump-dir"
+                        : a->time_passes     ? "--time-passes"
+                        : a->emit            ? "--emit"
+                        : a->standard        ? "--standard"
+                        : a->changes         ? "--changes"
+                        : a->stop_after >= 0 ? "--stop-after"
+                                             : NULL;
     if (other)
         return fv_usage(a, "%s does not go with --bisect", other) == FV_EXIT_OK;
     if (a->bisect_test && (a->inputs.n || a->data_set || a->backend))
         return fv_usage(a, "--bisect-test: the command says what runs: %s does not apply",
-                        a->inputs.n ? "--input" : a->data_set ? "--data-set" : "--backend") == FV_EXIT_OK;
+                        a->inputs.n   ? "--input"
+                        : a->data_set ? "--data-set"
+                                      : "--backend") == FV_EXIT_OK;
     if (!strcmp(a->operand[0], "-"))
-        return fv_usage(a, "--bisect reads the model more than once: standard input cannot be") == FV_EXIT_OK;
+        return fv_usage(a, "--bisect reads the model more than once: standard input cannot be") ==
+               FV_EXIT_OK;
     fv_diag_file(c->session, a->operand[0]);
-    return fv_file_is_graph(kind) || fv_error(c->session, "holds kernels, which are made already: there is no change to find");
+    return fv_file_is_graph(kind) ||
+           fv_error(c->session,
+                    "holds kernels, which are made already: there is no change to find");
 }
 
 int fv_bisect(fv_context *c) {
@@ -350,7 +382,8 @@ int fv_bisect(fv_context *c) {
     if (!find_program(&b) || !make_folder(&b) || !try_all(&b, &failed))
         return fv_failed(c);
     if (!failed) {
-        fv_out("with all %d changes %s\n", b.n, c->args->bisect_test ? "the command succeeds" : "outputs are as without any");
+        fv_out("with all %d changes %s\n", b.n,
+               c->args->bisect_test ? "the command succeeds" : "outputs are as without any");
         return FV_EXIT_OK;
     }
     if (!search(&b, &found))

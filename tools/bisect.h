@@ -4,8 +4,8 @@
 
 #include "tools/command.h"
 
-/* Finds it by runs of this command with --stop-after, and leaves a folder with what repeats it. Returns the exit status: FV_EXIT_OK
- * where nothing goes wrong, FV_EXIT_MODEL where it is found. */
+/* Finds it by runs of this command with --stop-after, and leaves a folder with what repeats it.
+ * Returns the exit status: FV_EXIT_OK where nothing goes wrong, FV_EXIT_MODEL where it is found. */
 int fv_bisect(fv_context *c);
 
 #endif

@@ -12,7 +12,8 @@
 extern char **environ;
 const char fv_child_self[] = "/proc/self/exe";
 
-int fv_child_run(const fv_context *c, const char *program, const char *const *words, const char *said) {
+int fv_child_run(const fv_context *c, const char *program, const char *const *words,
+                 const char *said) {
     posix_spawn_file_actions_t to;
     pid_t pid;
     int status;
@@ -25,7 +26,8 @@ int fv_child_run(const fv_context *c, const char *program, const char *const *wo
     e = e ? e : posix_spawn(&pid, program, &to, NULL, (char **)(uintptr_t)words, environ);
     posix_spawn_file_actions_destroy(&to);
     if (e) {
-        fv_error(c->session, "cannot run '%s' with its output in '%s': %s", program, said, strerror(e));
+        fv_error(c->session, "cannot run '%s' with its output in '%s': %s", program, said,
+                 strerror(e));
         return -1;
     }
     while (waitpid(pid, &status, 0) < 0)
@@ -35,7 +37,8 @@ int fv_child_run(const fv_context *c, const char *program, const char *const *wo
 }
 
 static void put_word(fv_text *t, const char *word) {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=./:,@%";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=./:,@%";
     if (*word && strspn(word, plain) == strlen(word)) {
         fv_text_put(t, word);
         return;

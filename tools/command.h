@@ -20,7 +20,7 @@ typedef struct fv_list_arg {
 typedef struct fv_args {
     const char *command;
     char *environment; /* the words of FOVEA_FLAGS, which others point into; fv_args_free */
-    int nwords; /* as they were given, after the subcommand */
+    int nwords;        /* as they were given, after the subcommand */
     char **words;
     int n; /* operands: models, folders */
     const char **operand;
@@ -33,25 +33,27 @@ typedef struct fv_args {
     bool strict, verify, json, quiet, help;
     double atol, rtol; /* below 0: not given */
     /* of some subcommands */
-    const char *output, *emit, *weights, *name, *backend, *passes, *data_set, *expect, *dump_after, *dump_dir, *format;
+    const char *output, *emit, *weights, *name, *backend, *passes, *data_set, *expect, *dump_after,
+        *dump_dir, *format;
     const char *profile; /* "": printed; else also to that file */
     const char *why;     /* "": of what costs most; else of that name */
     const char *against, *against_model;
     const char *attention_maps, *labels;
-    const char *script; /* its passes are run */
+    const char *script;   /* its passes are run */
     const char *pipeline; /* a script that returns one */
     fv_list_arg inputs, states, at, script_args;
     int script_memory, script_steps; /* MiB; millions of instructions */
-    const char *explain; /* "RULE" or "RULE@NODE" */
+    const char *explain;             /* "RULE" or "RULE@NODE" */
     const char *only_node;
-    const char *changes; /* a file that lists them */
-    const char *test; /* of reduce: a command of the shell */
+    const char *changes;     /* a file that lists them */
+    const char *test;        /* of reduce: a command of the shell */
     const char *bisect_test; /* a command of the shell */
     int stop_after;          /* changes; -1: all are made */
-    const char *levels; /* of diff: "0,2" */
+    const char *levels;      /* of diff: "0,2" */
     int seed, rounds, chunk;
     double seconds;
-    bool list_passes, standard, print_pipeline, graph, ops, memory, schedules, time_passes, markdown, attention, require_fused, unsafe_lua, bisect;
+    bool list_passes, standard, print_pipeline, graph, ops, memory, schedules, time_passes,
+        markdown, attention, require_fused, unsafe_lua, bisect;
 } fv_args;
 
 /* One use of a subcommand: the session, with a door open, and memory that lives as long. */
@@ -59,7 +61,7 @@ typedef struct fv_context {
     fv_session *session;
     fv_arena *arena;
     const fv_args *args;
-    struct fv_lua *script; /* of --script, once it is read; script.c */
+    struct fv_lua *script;          /* of --script, once it is read; script.c */
     const volatile int32_t *cancel; /* of runs; NULL: nobody ends them */
 } fv_context;
 
@@ -68,9 +70,9 @@ typedef struct fv_command {
     const char *operands; /* "MODEL", "DIR..." */
     int min, max;         /* how many; max 0: any number */
     const char *doc;
-    const char *options;  /* names of the options it takes besides the common ones */
+    const char *options;       /* names of the options it takes besides the common ones */
     int (*run)(fv_context *c); /* the exit status */
-    const char *more;     /* paragraphs and examples below the options, or NULL */
+    const char *more;          /* paragraphs and examples below the options, or NULL */
 } fv_command;
 
 extern const fv_command fv_commands[]; /* ends with a NULL name */
@@ -81,8 +83,8 @@ extern const fv_command fv_commands[]; /* ends with a NULL name */
  * Returns FV_EXIT_OK, or FV_EXIT_USAGE after a message. */
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands);
 void fv_args_free(fv_args *a); /* also after a failure */
-/* The options that were given, as words of another subcommand: those that it takes, but for what is said about the work or where
- * results go. NULL terminated, in the arena. */
+/* The options that were given, as words of another subcommand: those that it takes, but for what is
+ * said about the work or where results go. NULL terminated, in the arena. */
 const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand);
 void fv_print_help(const fv_command *c); /* NULL: of the command itself */
 /* `fovea run: error: WHAT`: returns FV_EXIT_USAGE. */
@@ -103,7 +105,8 @@ int fv_args_threads(const fv_args *a); /* --threads, else FOVEA_NUM_THREADS, els
 
 /* ---- scripts: script.c, or no_script.c where Fovea is built without Lua ---- */
 
-/* Reads --script or --pipeline, if one is given and not read yet, and has its passes run. False after a diagnostic. */
+/* Reads --script or --pipeline, if one is given and not read yet, and has its passes run. False
+ * after a diagnostic. */
 bool fv_script_begin(fv_context *c, fv_driver_options *o) FV_MUST_USE;
 /* What --help says of the options of the script. */
 int fv_script_help(const fv_args *a); /* the exit status */

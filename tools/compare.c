@@ -6,7 +6,8 @@
 
 #include "ir/base/text.h"
 
-/* Bytes of what is along an axis and behind it, n of them; and how many of these blocks there are. */
+/* Bytes of what is along an axis and behind it, n of them; and how many of these blocks there
+ * are. */
 static size_t block_of(const fv_array *x, int64_t n, size_t *blocks) {
     fv_array block = {.type = x->type, .rank = x->rank - x->axis};
     *blocks = 1;
@@ -19,7 +20,8 @@ static size_t block_of(const fv_array *x, int64_t n, size_t *blocks) {
 
 /* The same elements without room for more. */
 static void *dense(fv_arena *a, const fv_array *x) {
-    size_t blocks, from = block_of(x, x->capacity, &blocks), to = block_of(x, x->dims[x->axis], &blocks);
+    size_t blocks, from = block_of(x, x->capacity, &blocks),
+                   to = block_of(x, x->dims[x->axis], &blocks);
     char *r = fv_alloc_aligned(a, blocks * to + 1, 64);
     for (size_t i = 0; i < blocks && to; i++)
         memcpy(r + i * to, (const char *)x->data + i * from, to);
@@ -30,7 +32,8 @@ bool fv_array_add_room(fv_arena *a, fv_array *x, int axis, int64_t capacity) {
     fv_array with = *x;
     with.axis = axis;
     with.capacity = capacity;
-    size_t blocks, bytes = fv_array_bytes(&with), to = block_of(&with, capacity, &blocks), from = block_of(&with, x->dims[axis], &blocks);
+    size_t blocks, bytes = fv_array_bytes(&with), to = block_of(&with, capacity, &blocks),
+                   from = block_of(&with, x->dims[axis], &blocks);
     if (bytes == SIZE_MAX || capacity < x->dims[axis])
         return false;
     with.data = fv_alloc_aligned(a, bytes + 1, 64);
@@ -59,7 +62,8 @@ fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x) {
 bool fv_tensor_array(fv_arena *a, const fv_tensor *t, fv_array *out) {
     if (t->rank > FV_ARRAY_RANK || t->elem == FV_STRING)
         return false;
-    *out = (fv_array){.type = (int32_t)t->elem, .rank = t->rank, .data = (void *)(uintptr_t)t->data};
+    *out =
+        (fv_array){.type = (int32_t)t->elem, .rank = t->rank, .data = (void *)(uintptr_t)t->data};
     for (int i = 0; i < t->rank; i++)
         out->dims[i] = t->dims[i];
     if ((uintptr_t)t->data % 16 && t->bytes) {
@@ -138,12 +142,14 @@ static const char *quoted(fv_arena *a, fv_string s) {
     return t.s;
 }
 
-bool fv_compare_strings(fv_arena *a, const fv_tensor *got, const fv_tensor *want, const char **why) {
+bool fv_compare_strings(fv_arena *a, const fv_tensor *got, const fv_tensor *want,
+                        const char **why) {
     const fv_string *x = got->data, *y = want->data;
     *why = other_shape(a, got, want);
     for (size_t i = 0; !*why && i < got->count; i++)
         if (x[i].n != y[i].n || (x[i].n && memcmp(x[i].s, y[i].s, x[i].n) != 0))
-            *why = fv_printf(a, "element %zu is %s, expected %s", i, quoted(a, x[i]), quoted(a, y[i]));
+            *why =
+                fv_printf(a, "element %zu is %s, expected %s", i, quoted(a, x[i]), quoted(a, y[i]));
     return !*why;
 }
 
@@ -173,7 +179,8 @@ static uint64_t place_of(const fv_tensor *t, size_t i) {
     return bits & top ? top - (bits - top) : top + bits;
 }
 
-static void note_numbers(fv_difference *d, const fv_tensor *g, const fv_tensor *w, size_t i, double got, double want) {
+static void note_numbers(fv_difference *d, const fv_tensor *g, const fv_tensor *w, size_t i,
+                         double got, double want) {
     if (got == want || isnan(got) || isnan(want))
         return;
     double relative = want != 0 ? fabs(got - want) / fabs(want) : -1;
@@ -190,7 +197,8 @@ static void note_kinds(const fv_tensor *t, bool *nan, bool *inf) {
     }
 }
 
-fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *g, const fv_tensor *w, double atol, double rtol) {
+fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *g, const fv_tensor *w, double atol,
+                                double rtol) {
     fv_difference d = {.shape = other_shape(a, g, w), .count = g->count, .relative = -1};
     bool f = fv_elem_is_float(g->elem);
     d.atol = !f ? 0 : atol < 0 ? usual_tolerance(g->elem) : atol;
@@ -214,7 +222,8 @@ fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *g, const fv_tensor
     return d;
 }
 
-fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol, double rtol) {
+fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol,
+                        double rtol) {
     const fv_tensor g = fv_array_tensor(a, got), w = fv_array_tensor(a, want);
     return fv_differ_tensors(a, &g, &w, atol, rtol);
 }

@@ -26,11 +26,13 @@ static bool agrees(const fv_args *a, const result *r) {
     if (r->kind == FV_EMIT_C && a->output && !strcmp(a->output, "-"))
         return fv_usage(a, "C is more than one file: -o NAME.c or -o NAME/") == FV_EXIT_OK;
     if (r->kind == FV_EMIT_ONNX)
-        return fv_usage(a, "`fovea opt` writes ONNX: a model is not compiled for that") == FV_EXIT_OK;
-    if (end == FV_EMIT_NONE || end == r->kind || (end == FV_EMIT_KERNELS && r->kind == FV_EMIT_EXPANDED))
+        return fv_usage(a, "`fovea opt` writes ONNX: a model is not compiled for that") ==
+               FV_EXIT_OK;
+    if (end == FV_EMIT_NONE || end == r->kind ||
+        (end == FV_EMIT_KERNELS && r->kind == FV_EMIT_EXPANDED))
         return true;
-    return fv_usage(a, "--emit %s writes another kind of file than -o %s says", a->emit, a->output) ==
-           FV_EXIT_OK;
+    return fv_usage(a, "--emit %s writes another kind of file than -o %s says", a->emit,
+                    a->output) == FV_EXIT_OK;
 }
 
 static bool choose_kind(fv_context *c, result *r) {
@@ -38,8 +40,11 @@ static bool choose_kind(fv_context *c, result *r) {
     if (!a->emit) {
         r->kind = a->output ? fv_emit_by_suffix(a->output) : FV_HAVE_JIT ? FV_EMIT_SO : FV_EMIT_C;
         if (r->kind == FV_EMIT_NONE)
-            fv_usage(a, "-o %s does not say what to write: end it in .so .o .a .c .ll .s .fvir .fvd .fvk or, "
-                        "for a folder of C, in /; or say --emit", a->output);
+            fv_usage(a,
+                     "-o %s does not say what to write: end it in .so .o .a .c .ll .s .fvir .fvd "
+                     ".fvk or, "
+                     "for a folder of C, in /; or say --emit",
+                     a->output);
         return r->kind != FV_EMIT_NONE && agrees(a, r);
     }
     r->kind = fv_emit_by_name(a->emit);
@@ -54,7 +59,8 @@ static bool choose_kind(fv_context *c, result *r) {
 }
 
 static bool is_text(fv_emit_kind k) {
-    return k == FV_EMIT_IR || k == FV_EMIT_DEFINITIONS || k == FV_EMIT_KERNELS || k == FV_EMIT_EXPANDED;
+    return k == FV_EMIT_IR || k == FV_EMIT_DEFINITIONS || k == FV_EMIT_KERNELS ||
+           k == FV_EMIT_EXPANDED;
 }
 
 /* Do programs call what is written by its names? A shared library is asked for its table. */
@@ -68,10 +74,12 @@ static bool choose_weights(fv_context *c, result *r) {
         return true;
     r->weights = fv_weights_by_name(a->weights);
     if (r->weights == FV_WEIGHTS_AUTO)
-        return fv_usage(a, "--weights %s: there are %s", a->weights, fv_names_str(c->arena, fv_weights_names())) ==
-               FV_EXIT_OK;
+        return fv_usage(a, "--weights %s: there are %s", a->weights,
+                        fv_names_str(c->arena, fv_weights_names())) == FV_EXIT_OK;
     if (is_text(r->kind))
-        return fv_usage(a, "--weights is for code: the constants of a text lie beside it, in .bin") == FV_EXIT_OK;
+        return fv_usage(a,
+                        "--weights is for code: the constants of a text lie beside it, in .bin") ==
+               FV_EXIT_OK;
     if (r->kind != FV_EMIT_C && (r->weights == FV_WEIGHTS_INCBIN || r->weights == FV_WEIGHTS_TEXT))
         return fv_usage(a, "--weights=%s is for C; --emit=%s takes object and file", a->weights,
                         a->emit ? a->emit : fv_emit_name(r->kind)) == FV_EXIT_OK;
@@ -97,15 +105,19 @@ static bool accept(void *user) {
     return !k->c->args->require_fused || fv_attention_require(&k->r->attention);
 }
 
-/* What is written as a graph or as definitions is lowered for its own sake: that changes the graph. */
+/* What is written as a graph or as definitions is lowered for its own sake: that changes the
+ * graph. */
 static bool accept_graph(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
     fv_source source;
     check k = {c, r};
     if (!c->args->require_fused || (r->kind != FV_EMIT_IR && r->kind != FV_EMIT_DEFINITIONS))
         return true;
     if (!strcmp(model, "-"))
-        return fv_error(c->session, "--require-fused with --emit=%s reads the model twice: give a file", fv_emit_name(r->kind));
-    return fv_driver_read(c->session, model, o, &source) && fv_driver_lower(c->session, &source, o) && accept(&k);
+        return fv_error(c->session,
+                        "--require-fused with --emit=%s reads the model twice: give a file",
+                        fv_emit_name(r->kind));
+    return fv_driver_read(c->session, model, o, &source) &&
+           fv_driver_lower(c->session, &source, o) && accept(&k);
 }
 
 static bool write_result(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
@@ -147,14 +159,16 @@ static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **
 
 /* The declaration of NAME_run in the header that was written; NULL: there is none. */
 static const char *declaration(fv_context *c, const result *r) {
-    const char *const *files = fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
+    const char *const *files =
+        fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
     const char *run = fv_printf(c->arena, "\nint %s_run(", r->program->name);
     for (int i = 0; files[i]; i++) {
         size_t n = strlen(files[i]);
         fv_file f;
         if (strcmp(files[i] + n - 2, ".h") || !fv_file_map(c->session, c->arena, files[i], &f))
             continue;
-        const char *text = fv_strndup(c->arena, (const char *)f.data, f.size), *at = strstr(text, run);
+        const char *text = fv_strndup(c->arena, (const char *)f.data, f.size),
+                   *at = strstr(text, run);
         if (at)
             return fv_strndup(c->arena, at + 1, strcspn(at, ";"));
     }
@@ -165,7 +179,8 @@ static const char *how_to_call(fv_context *c, const result *r) {
     const char *name = r->program ? r->program->name : "", *text;
     switch (r->kind) {
     case FV_EMIT_SO:
-        return fv_printf(c->arena, "fv_load(\"%s\", ...) of fovea.h, or `fovea run %s`", r->out, r->out);
+        return fv_printf(c->arena, "fv_load(\"%s\", ...) of fovea.h, or `fovea run %s`", r->out,
+                         r->out);
     case FV_EMIT_OBJ:
     case FV_EMIT_LIB:
         return fv_printf(c->arena, "const fv_model *%s_model(void), see fovea_model.h", name);
@@ -195,7 +210,8 @@ static void print_call(const char *call, bool is_declaration) {
 }
 
 static void print_summary(fv_context *c, const result *r) {
-    const char *const *files = fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
+    const char *const *files =
+        fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
     const char *where = "", *call = how_to_call(c, r);
     size_t bytes;
     for (int i = 0; files[i]; i++)
@@ -212,7 +228,8 @@ static void print_summary(fv_context *c, const result *r) {
 }
 
 static bool print_json(fv_context *c, const char *model, const result *r) {
-    const char *const *files = fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
+    const char *const *files =
+        fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
     json_t *d = fv_json_document(), *list = json_array();
     const char *where = "", *call = how_to_call(c, r);
     size_t bytes;
@@ -258,7 +275,8 @@ int fv_cmd_compile(fv_context *c) {
     const char *model = a->operand[0];
     fv_driver_options o;
     result r = {.kind = FV_EMIT_NONE};
-    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !fv_args_driver(c, &o, false) || !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
+    if (!choose_kind(c, &r) || !choose_weights(c, &r) || !fv_args_driver(c, &o, false) ||
+        !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
         return fv_refused(c);
     r.out = a->output ? a->output : default_output(c, model, r.kind);
     if (!strcmp(r.out, "-") && a->json)

@@ -15,7 +15,8 @@ bool fv_is_terminal(int fd) {
 
 static bool same_file(const char *a, const char *b) {
     struct stat x, y;
-    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino && S_ISREG(x.st_mode);
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino &&
+           S_ISREG(x.st_mode);
 }
 
 bool fv_spares_models(const fv_context *c, const char *option, const char *path) {
@@ -114,7 +115,8 @@ const char *fv_size_str(fv_arena *a, uint64_t bytes) {
     return fv_printf(a, v < 9.95 ? "%.1f %s" : "%.0f %s", v, units[u]);
 }
 
-/* What was found before memory went, or instead of it: a model asks for too much. Allocates nothing. */
+/* What was found before memory went, or instead of it: a model asks for too much. Allocates
+ * nothing. */
 static void print_last_words(const fv_session *s) {
     for (const fv_message *m = s ? fv_messages(s) : NULL; m; m = m->next)
         if (m->severity == FV_ERROR)

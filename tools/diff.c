@@ -1,7 +1,8 @@
 /* diff.c - `fovea diff`: where two ways to run a model, or two models, come apart, op by op.
  *
- * Values in between are made visible as outputs, a chunk of them a run. One that is an output has memory of its own, so what is
- * fused across it otherwise is not: a chunk of one value disturbs least, and takes the most runs. */
+ * Values in between are made visible as outputs, a chunk of them a run. One that is an output has
+ * memory of its own, so what is fused across it otherwise is not: a chunk of one value disturbs
+ * least, and takes the most runs. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,12 +45,15 @@ static const char *part(fv_arena *a, const char *text, char by, int i) {
     return i ? fv_strdup(a, comma + 1) : fv_strndup(a, text, (size_t)(comma - text));
 }
 
-static bool set_part(fv_context *c, const char *option, const char *text, char by, int i, const char **out) {
+static bool set_part(fv_context *c, const char *option, const char *text, char by, int i,
+                     const char **out) {
     *out = part(c->arena, text, by, i);
-    return !text || *out || fv_usage(c->args, "%s takes one value, or one for each side", option) == FV_EXIT_OK;
+    return !text || *out ||
+           fv_usage(c->args, "%s takes one value, or one for each side", option) == FV_EXIT_OK;
 }
 
-/* Those of -O0, as --passes has them: what a script would run is not run then, while its operators are known. */
+/* Those of -O0, as --passes has them: what a script would run is not run then, while its operators
+ * are known. */
 static const char *least_passes(fv_arena *a) {
     fv_text t = {.arena = a};
     for (const char *const *p = fv_pipeline('0'); *p; p++)
@@ -62,17 +66,24 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
     const char *level;
     *s = (fv_side){.path = a->operand[a->n > 1 ? i : 0], .args = *a};
     if (!strcmp(s->path, "-"))
-        return fv_usage(a, "diff reads its models several times: standard input is read once, write it to a file") == FV_EXIT_OK;
-    if (!set_part(c, "--backend", a->backend, ',', i, &s->args.backend) || !set_part(c, "--schedule", a->schedule, ',', i, &s->args.schedule) ||
-        !set_part(c, "--passes", a->passes, ':', i, &s->args.passes) || !set_part(c, "--levels", a->levels, ',', i, &level))
+        return fv_usage(a, "diff reads its models several times: standard input is read once, "
+                           "write it to a file") == FV_EXIT_OK;
+    if (!set_part(c, "--backend", a->backend, ',', i, &s->args.backend) ||
+        !set_part(c, "--schedule", a->schedule, ',', i, &s->args.schedule) ||
+        !set_part(c, "--passes", a->passes, ':', i, &s->args.passes) ||
+        !set_part(c, "--levels", a->levels, ',', i, &level))
         return false;
-    if (s->args.schedule && strcmp(s->args.schedule, "naive") && strcmp(s->args.schedule, "default"))
-        return fv_usage(a, "there is no schedule '%s'; there are naive and default", s->args.schedule) == FV_EXIT_OK;
+    if (s->args.schedule && strcmp(s->args.schedule, "naive") &&
+        strcmp(s->args.schedule, "default"))
+        return fv_usage(a, "there is no schedule '%s'; there are naive and default",
+                        s->args.schedule) == FV_EXIT_OK;
     if (level && (strlen(level) != 1 || !strchr("0123s", *level)))
-        return fv_usage(a, "--levels: there is no level -O%s; there are -O0 to -O3 and -Os", level) == FV_EXIT_OK;
+        return fv_usage(a, "--levels: there is no level -O%s; there are -O0 to -O3 and -Os",
+                        level) == FV_EXIT_OK;
     if (level)
         s->args.level = *level;
-    if (a->n == 1 && !i && !a->backend && !a->schedule && !a->passes && !a->levels) { /* what nobody has told */
+    /* what nobody has told */
+    if (a->n == 1 && !i && !a->backend && !a->schedule && !a->passes && !a->levels) {
         s->args.schedule = "naive";
         s->args.level = '0';
         if (a->script || a->pipeline)
@@ -84,35 +95,44 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
     if (fv_args_backends(&s->args, backends) != 1 || !fv_args_driver(&one, &o, true))
         return false;
     s->backend = backends[0];
-    s->label = fv_printf(c->arena, "%s, %s, -O%c%s%s%s", s->path, fv_backend_name(s->backend), o.level ? o.level : '2',
-                         o.naive ? ", naive schedule" : "", s->args.passes ? ", passes " : "", s->args.passes ? s->args.passes : "");
+    s->label = fv_printf(c->arena, "%s, %s, -O%c%s%s%s", s->path, fv_backend_name(s->backend),
+                         o.level ? o.level : '2', o.naive ? ", naive schedule" : "",
+                         s->args.passes ? ", passes " : "", s->args.passes ? s->args.passes : "");
     return true;
 }
 
 /* ---- values ---- */
 
-static const char *node_of(fv_arena *a, const fv_op *op) { return op->origin->n ? fv_strdup(a, op->origin->nodes[0]) : ""; }
+static const char *node_of(fv_arena *a, const fv_op *op) {
+    return op->origin->n ? fv_strdup(a, op->origin->nodes[0]) : "";
+}
 
-/* What is a tensor of numbers; not small integers that are known as dims: computing them would change most of a model. */
+/* What is a tensor of numbers; not small integers that are known as dims: computing them would
+ * change most of a model. */
 static bool is_shown(const fv_value *v) {
-    return v && v->type && v->type->kind == FV_TENSOR && !v->elems && v->type->elem != FV_STRING && v->type->elem != FV_C64 &&
-           v->type->elem != FV_C128 && v->type->rank <= FV_ARRAY_RANK;
+    return v && v->type && v->type->kind == FV_TENSOR && !v->elems && v->type->elem != FV_STRING &&
+           v->type->elem != FV_C64 && v->type->elem != FV_C128 && v->type->rank <= FV_ARRAY_RANK;
 }
 
 static bool is_of_node(const fv_op *op, const fv_op *other) {
-    return other->origin->n && *other->origin->nodes[0] && op->origin->n && !strcmp(op->origin->nodes[0], other->origin->nodes[0]);
+    return other->origin->n && *other->origin->nodes[0] && op->origin->n &&
+           !strcmp(op->origin->nodes[0], other->origin->nodes[0]);
 }
 
-static bool has_rank_of(const fv_value *v, const fv_value *other) { return is_shown(v) && v->type->rank == other->type->rank; }
+static bool has_rank_of(const fv_value *v, const fv_value *other) {
+    return is_shown(v) && v->type->rank == other->type->rank;
+}
 
-/* Of the other model: what the node of that name gives by the same operator, the last one where it became several ops; else the
- * value of that name. What a node gives by another operator may be part of it only. */
+/* Of the other model: what the node of that name gives by the same operator, the last one where it
+ * became several ops; else the value of that name. What a node gives by another operator may be
+ * part of it only. */
 static const fv_value *partner(fv_module *m, const fv_op *op, int out) {
     const fv_value *v = fv_value_find(m, op->out[out]->name);
     if (v && v->def && is_of_node(v->def, op) && has_rank_of(v, op->out[out]))
         return v;
     for (fv_op *o = m->funcs->body->last; o; o = o->prev)
-        if (is_of_node(o, op) && o->def == op->def && out < o->nout && has_rank_of(o->out[out], op->out[out]))
+        if (is_of_node(o, op) && o->def == op->def && out < o->nout &&
+            has_rank_of(o->out[out], op->out[out]))
             return o->out[out];
     return is_shown(v) ? v : NULL;
 }
@@ -134,7 +154,8 @@ static void add_value(comparison *d, fv_module *a, fv_module *b, const fv_op *op
     if (is_result(a->funcs, v) && is_result(b->funcs, other))
         return; /* an output */
     value w = {.name = {fv_strdup(arena, v->name), fv_strdup(arena, other->name)},
-               .op = fv_strdup(arena, fv_opdef_qualified(arena, op->def)), .node = node_of(arena, op)};
+               .op = fv_strdup(arena, fv_opdef_qualified(arena, op->def)),
+               .node = node_of(arena, op)};
     FV_PUSH(arena, d->values, d->n, d->cap, w);
 }
 
@@ -147,12 +168,16 @@ static bool add_outputs(comparison *d, const fv_func *a, const fv_func *b) {
             if (strcmp(a->result_names[i], b->result_names[k]))
                 continue;
             const fv_op *op = a->body->last->in[i]->def;
-            value w = {.name = {fv_strdup(arena, a->result_names[i]), fv_strdup(arena, a->result_names[i])},
-                       .op = op ? fv_strdup(arena, fv_opdef_qualified(arena, op->def)) : "", .node = op ? node_of(arena, op) : "",
-                       .is_output = true, .at = {i, k}};
+            value w = {.name = {fv_strdup(arena, a->result_names[i]),
+                                fv_strdup(arena, a->result_names[i])},
+                       .op = op ? fv_strdup(arena, fv_opdef_qualified(arena, op->def)) : "",
+                       .node = op ? node_of(arena, op) : "",
+                       .is_output = true,
+                       .at = {i, k}};
             FV_PUSH(arena, d->values, d->n, d->cap, w);
         }
-    return d->n > before || fv_error(d->c->session, "no output of the one is called as one of the other");
+    return d->n > before ||
+           fv_error(d->c->session, "no output of the one is called as one of the other");
 }
 
 static fv_module *read_graph(fv_context *c, const fv_side *s) {
@@ -198,7 +223,8 @@ static bool show(void *user, fv_module *m) {
         values[i] = fv_value_find(m, name);
         names[i] = fv_printf(m->arena, "value %d", i); /* of no output that a model has */
         if (!values[i])
-            return fv_error(m->session, "value '%s' is not there when the model is read again", name);
+            return fv_error(m->session, "value '%s' is not there when the model is read again",
+                            name);
     }
     fv_func_add_results(m->funcs, k->n, values, names);
     return true;
@@ -212,10 +238,11 @@ static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) 
     const fv_change change = {.read = show, .user = k};
     fv_door door;
     bool ok = false;
-    if (!one.session || FV_DOOR_OPEN(one.session, &door)) 
+    if (!one.session || FV_DOOR_OPEN(one.session, &door))
         fv_leave_too(d->c->session, one.session);
     one.arena = fv_arena_new(one.session);
-    ok = fv_subject_open_changed(&one, s->path, s->backend, &change, &m) && fv_give_inputs(&one, &d->base, &m) && !fv_subject_run(&one, &m);
+    ok = fv_subject_open_changed(&one, s->path, s->backend, &change, &m) &&
+         fv_give_inputs(&one, &d->base, &m) && !fv_subject_run(&one, &m);
     int n = ok ? m.table->noutputs : 0;
     *out = FV_NEW(keep, fv_tensor, n + 1);
     for (int i = 0; i < n; i++) {
@@ -241,9 +268,12 @@ static finding look(comparison *d, const value *v, const fv_tensor *a, const fv_
     return (finding){.v = v, .d = fv_differ_tensors(d->c->arena, b, a, args->atol, args->rtol)};
 }
 
-static bool differs(const finding *f) { return f->d.shape || f->d.differing; }
+static bool differs(const finding *f) {
+    return f->d.shape || f->d.differing;
+}
 
-static void compare_chunk(comparison *d, const chunk *k, const fv_tensor *a, const fv_tensor *b, int na, int nb) {
+static void compare_chunk(comparison *d, const chunk *k, const fv_tensor *a, const fv_tensor *b,
+                          int na, int nb) {
     for (int i = 0; i < k->n; i++) {
         finding f = look(d, &d->values[k->first + i], &a[na + i], &b[nb + i]);
         FV_PUSH(d->c->arena, d->found, d->nfound, d->cap_found, f);
@@ -288,7 +318,8 @@ static const char *what_of(fv_arena *a, const value *v) {
     fv_text_printf(&t, "%s", v->is_output ? "output " : "%");
     fv_text_name(&t, v->name[0]);
     if (*v->op)
-        fv_text_printf(&t, " (%s%s%s%s)", v->op, *v->node ? ", node '" : "", v->node, *v->node ? "'" : "");
+        fv_text_printf(&t, " (%s%s%s%s)", v->op, *v->node ? ", node '" : "", v->node,
+                       *v->node ? "'" : "");
     return t.s;
 }
 
@@ -298,11 +329,16 @@ static const char *how_far(fv_arena *a, const finding *f) {
     if (!f->d.differing && !(f->d.worst > 0))
         return fv_printf(a, "%zu elements are equal", f->d.count);
     const char *relative = f->d.relative < 0 ? "" : fv_printf(a, "relative %.3g, ", f->d.relative);
-    return fv_printf(a, "%zu of %zu elements differ; the worst, %zu, is %.9g, expected %.9g; absolute %.3g, %s%" PRIu64 " ulp",
-                     f->d.differing, f->d.count, f->d.worst_at, f->d.got, f->d.want, f->d.worst, relative, f->d.ulp);
+    return fv_printf(a,
+                     "%zu of %zu elements differ; the worst, %zu, is %.9g, expected %.9g; absolute "
+                     "%.3g, %s%" PRIu64 " ulp",
+                     f->d.differing, f->d.count, f->d.worst_at, f->d.got, f->d.want, f->d.worst,
+                     relative, f->d.ulp);
 }
 
-static const char *whose(const bool of[2]) { return of[0] && of[1] ? "of both" : of[1] ? "of A only" : "of B only"; }
+static const char *whose(const bool of[2]) {
+    return of[0] && of[1] ? "of both" : of[1] ? "of A only" : "of B only";
+}
 
 static const finding *first_that(const comparison *d, bool (*is)(const finding *f)) {
     for (int i = 0; i < d->nfound; i++)
@@ -310,8 +346,12 @@ static const finding *first_that(const comparison *d, bool (*is)(const finding *
             return &d->found[i];
     return NULL;
 }
-static bool has_nan(const finding *f) { return f->d.nan[0] || f->d.nan[1]; }
-static bool has_inf(const finding *f) { return f->d.inf[0] || f->d.inf[1]; }
+static bool has_nan(const finding *f) {
+    return f->d.nan[0] || f->d.nan[1];
+}
+static bool has_inf(const finding *f) {
+    return f->d.inf[0] || f->d.inf[1];
+}
 
 static int count_differing(const comparison *d) {
     int n = 0;
@@ -322,7 +362,8 @@ static int count_differing(const comparison *d) {
 
 static void print_report(const comparison *d) {
     fv_arena *a = d->c->arena;
-    const finding *first = first_that(d, differs), *nan = first_that(d, has_nan), *inf = first_that(d, has_inf);
+    const finding *first = first_that(d, differs), *nan = first_that(d, has_nan),
+                  *inf = first_that(d, has_inf);
     fv_out("A          %s\nB          %s\n", d->side[0].label, d->side[1].label);
     fv_out("values     %d compared, %d differ", d->nfound, count_differing(d));
     if (d->lonely)
@@ -336,7 +377,8 @@ static void print_report(const comparison *d) {
         fv_out("first Inf  %s, %s\n", what_of(a, inf->v), whose(inf->d.inf));
     for (int i = 0; i < d->nfound; i++)
         if (differs(&d->found[i]) || d->c->args->verbose)
-            fv_out("  %-9s %s: %s\n", differs(&d->found[i]) ? "DIFFERS" : "", what_of(a, d->found[i].v), how_far(a, &d->found[i]));
+            fv_out("  %-9s %s: %s\n", differs(&d->found[i]) ? "DIFFERS" : "",
+                   what_of(a, d->found[i].v), how_far(a, &d->found[i]));
 }
 
 static json_t *finding_json(const finding *f) {
@@ -367,7 +409,8 @@ static json_t *finding_json(const finding *f) {
 
 static bool print_json(const comparison *d) {
     json_t *o = fv_json_document(), *list = json_array();
-    const finding *first = first_that(d, differs), *nan = first_that(d, has_nan), *inf = first_that(d, has_inf);
+    const finding *first = first_that(d, differs), *nan = first_that(d, has_nan),
+                  *inf = first_that(d, has_inf);
     fv_json_set_text(o, "a", d->side[0].label);
     fv_json_set_text(o, "b", d->side[1].label);
     fv_json_set_int(o, "compared", d->nfound);
@@ -388,8 +431,9 @@ static bool make_inputs(comparison *d) {
     fv_args args = d->side[0].args; /* only its table is wanted: what is quickest */
     args.schedule = "naive";
     fv_context one = {d->c->session, d->c->arena, &args};
-    return fv_subject_open(&one, d->side[0].path, FV_BACKEND_INTERP, &d->base) && fv_read_inputs(d->c, &d->base) &&
-           fv_choose_dims(d->c, &d->base, false) && fv_make_inputs(d->c, &d->base);
+    return fv_subject_open(&one, d->side[0].path, FV_BACKEND_INTERP, &d->base) &&
+           fv_read_inputs(d->c, &d->base) && fv_choose_dims(d->c, &d->base, false) &&
+           fv_make_inputs(d->c, &d->base);
 }
 
 int fv_cmd_diff(fv_context *c) {

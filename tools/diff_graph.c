@@ -7,8 +7,9 @@
 #include "tools/json.h"
 
 typedef struct listed {
-    const char *name, *line; /* of the first result, or of the block that it ends; and the op as text */
-    bool there;              /* in the other one */
+    /* of the first result, or of the block that it ends; and the op as text */
+    const char *name, *line;
+    bool there; /* in the other one */
 } listed;
 
 typedef struct listing {
@@ -21,10 +22,12 @@ static void add(fv_context *c, listing *out, const char *name, const char *line)
     char *text = fv_strdup(c->arena, line), *loc = strstr(text, "    loc(");
     if (loc)
         *loc = 0;
-    FV_PUSH(c->arena, out->at, out->n, out->cap, ((listed){fv_intern(c->session, name), text, false}));
+    FV_PUSH(c->arena, out->at, out->n, out->cap,
+            ((listed){fv_intern(c->session, name), text, false}));
 }
 
-/* The ops of a block and of those in it. What a block returns is an entry as well; `where` names the block. */
+/* The ops of a block and of those in it. What a block returns is an entry as well; `where` names
+ * the block. */
 static void list_block(fv_context *c, const fv_region *block, const char *where, listing *out) {
     for (const fv_op *op = block->first; op; op = op->next) {
         const char *line = fv_op_str(c->arena, op), *name = NULL;
@@ -32,11 +35,16 @@ static void list_block(fv_context *c, const fv_region *block, const char *where,
             name = op->out[i] ? op->out[i]->name : NULL;
         bool returns = op->def == &fv_return_def;
         out->ops += !returns;
-        add(c, out, returns ? fv_printf(c->arena, "return of %s", where) : name ? fv_printf(c->arena, "%%%s", name) : line,
+        add(c, out,
+            returns ? fv_printf(c->arena, "return of %s", where)
+            : name  ? fv_printf(c->arena, "%%%s", name)
+                    : line,
             returns ? fv_printf(c->arena, "%s  of %s", line, where) : line);
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
-                list_block(c, op->attrs[i].u.region, fv_printf(c->arena, "%s of %%%s", op->attrs[i].name, name ? name : "_"), out);
+                list_block(c, op->attrs[i].u.region,
+                           fv_printf(c->arena, "%s of %%%s", op->attrs[i].name, name ? name : "_"),
+                           out);
     }
 }
 
@@ -48,7 +56,8 @@ static bool list(fv_context *c, const fv_side *s, listing *out) {
     if (!fv_args_driver(&one, &o, true) || !fv_driver_read(c->session, s->path, &o, &source))
         return false;
     if (!source.module || source.module->definitions)
-        return fv_error(c->session, "holds %s, no graph", source.module ? "definitions" : "kernels");
+        return fv_error(c->session, "holds %s, no graph",
+                        source.module ? "definitions" : "kernels");
     if (!fv_driver_passes(source.module, &o))
         return false;
     for (const fv_func *f = source.module->funcs; f; f = f->next)
@@ -81,7 +90,8 @@ int fv_diff_graphs(fv_context *c, const fv_side *a, const fv_side *b) {
             continue;
         gone += !other;
         changed += other != NULL;
-        fv_json_append(changes, change(other ? "changed" : "gone", x.at[i].line, other ? other->line : NULL));
+        fv_json_append(
+            changes, change(other ? "changed" : "gone", x.at[i].line, other ? other->line : NULL));
         if (!c->args->json)
             fv_out(other ? "- %s\n+ %s\n" : "- %s\n", x.at[i].line, other ? other->line : "");
     }

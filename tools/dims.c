@@ -19,13 +19,15 @@ typedef enum { OTHER, BATCH, SEQUENCE, PAST, TOTAL } role;
 
 static role role_of(const char *name) {
     static const char *const past[] = {"past", NULL}, *const total[] = {"total", NULL},
-                      *const batch[] = {"batch", NULL},
-                      *const sequence[] = {"seq", "len", "time", "token", "step", "frame", NULL};
+                             *const batch[] = {"batch", NULL}, *const sequence[] = {"seq",  "len",
+                                                                                    "time", "token",
+                                                                                    "step", "frame",
+                                                                                    NULL};
     size_t n = strlen(name);
     while (n && name[n - 1] >= '0' && name[n - 1] <= '9')
         n--;
     bool is_axis = n && name[n] && name[n - 1] == '_';
-    return is_axis               ? OTHER
+    return is_axis                ? OTHER
            : says(name, batch)    ? BATCH
            : says(name, total)    ? TOTAL
            : says(name, past)     ? PAST
@@ -79,7 +81,8 @@ static int find(const fv_model *t, const char *name, size_t n) {
     return -1;
 }
 
-/* ---- --at; and --dim where it was not for who read the model: kernels and compiled libraries ---- */
+/* ---- --at; and --dim where it was not for who read the model: kernels and compiled libraries
+ * ---- */
 
 /* What stands at INPUT:AXIS; "": there is no such place. */
 static const char *symbol_at(const fv_model *t, const fv_dim_option *o) {
@@ -125,7 +128,8 @@ static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const 
 typedef struct chooser {
     fv_context *c;
     fv_subject *m;
-    fv_bounds *bounds; /* NULL: nothing is known but the table, or what is given contradicts the model */
+    /* NULL: nothing is known but the table, or what is given contradicts the model */
+    fv_bounds *bounds;
 } chooser;
 
 /* Symbol s in the graph; NULL: it has none of that name. */
@@ -141,7 +145,8 @@ fv_bounds *fv_subject_bounds(fv_context *c, const fv_subject *m) {
     for (int s = 0; b && s < m->table->nsymbols; s++) {
         const fv_symbol_info *y = &m->table->symbols[s];
         const fv_dim *d = in_graph(m, s);
-        if (d && !fv_bounds_within(b, d, m->known[s] ? m->dims[s] : y->lo, m->known[s] ? m->dims[s] : y->hi))
+        if (d && !fv_bounds_within(b, d, m->known[s] ? m->dims[s] : y->lo,
+                                   m->known[s] ? m->dims[s] : y->hi))
             return NULL; /* the run says what is wrong */
     }
     return b;
@@ -165,8 +170,8 @@ static bool is_alone(const fv_subject *m, const fv_dim *side, int s) {
     return side->kind == FV_DIM_SYMBOL && !strcmp(side->name, m->table->symbols[s].name);
 }
 
-/* Those of which others follow are chosen first: nothing is past, if that may be; then those that no
- * relation tells from others; capacities last. */
+/* Those of which others follow are chosen first: nothing is past, if that may be; then those that
+ * no relation tells from others; capacities last. */
 enum { ROUNDS = 4 };
 
 static int round_of(const fv_subject *m, int s) {

@@ -1,5 +1,6 @@
-/* dump.c - what is seen of passes and of steps of lowering while they run: --dump-after and --dump-dir, the module as text after a
- * pass, or its definitions after a step; --time-passes, how long each took. */
+/* dump.c - what is seen of passes and of steps of lowering while they run: --dump-after and
+ * --dump-dir, the module as text after a pass, or its definitions after a step; --time-passes, how
+ * long each took. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,7 +19,8 @@ typedef struct dumper {
     bool failed;
 } dumper;
 
-static void print(const dumper *d, const char *step, const fv_module *m, const fv_definitions *definitions) {
+static void print(const dumper *d, const char *step, const fv_module *m,
+                  const fv_definitions *definitions) {
     fv_text t = {.arena = d->c->arena};
     if (definitions)
         fv_definitions_print(&t, m, definitions, NULL, NULL, false);
@@ -29,12 +31,15 @@ static void print(const dumper *d, const char *step, const fv_module *m, const f
 }
 
 /* A file that cannot be written is an error of the session, and the command's status. */
-static void write(dumper *d, const char *step, const fv_module *m, const fv_definitions *definitions) {
-    const char *path = fv_printf(d->c->arena, "%s/%02d-%s.%s", d->c->args->dump_dir, ++d->n, step, definitions ? "fvd" : "fvir");
+static void write(dumper *d, const char *step, const fv_module *m,
+                  const fv_definitions *definitions) {
+    const char *path = fv_printf(d->c->arena, "%s/%02d-%s.%s", d->c->args->dump_dir, ++d->n, step,
+                                 definitions ? "fvd" : "fvir");
     d->failed = d->failed || !fv_driver_write_ir(d->c->session, m, definitions, path);
 }
 
-/* What is given to --dump-after: a pass, a step, or a step by the name that --disable has for it. */
+/* What is given to --dump-after: a pass, a step, or a step by the name that --disable has for
+ * it. */
 static const char *asked_for(const fv_context *c) {
     const char *given = c->args->dump_after;
     for (int i = 0; given && fv_step_name_at(i); i++)
@@ -43,7 +48,8 @@ static const char *asked_for(const fv_context *c) {
     return given;
 }
 
-static void look(void *user, const char *step, const fv_module *m, const fv_definitions *definitions) {
+static void look(void *user, const char *step, const fv_module *m,
+                 const fv_definitions *definitions) {
     dumper *d = user;
     if (d->after && !strcmp(d->after, step))
         print(d, step, m, definitions);
@@ -73,10 +79,14 @@ static bool comes(const fv_context *c, const fv_driver_options *o, const char *n
     const char *near = fv_nearest(name, names);
     for (int i = 0; i < n; i++)
         if (!strcmp(names[i], name))
-            return fv_usage(c->args, "--dump-after=%s: that %s is not run", name, fv_pass_find(name) ? "pass" : "step") == FV_EXIT_OK;
+            return fv_usage(c->args, "--dump-after=%s: that %s is not run", name,
+                            fv_pass_find(name) ? "pass" : "step") == FV_EXIT_OK;
     if (near)
-        return fv_usage(c->args, "there is no pass and no step '%s'; did you mean '%s'?", name, near) == FV_EXIT_OK;
-    return fv_usage(c->args, "there is no pass and no step '%s'; `fovea opt --list-passes` lists them", name) == FV_EXIT_OK;
+        return fv_usage(c->args, "there is no pass and no step '%s'; did you mean '%s'?", name,
+                        near) == FV_EXIT_OK;
+    return fv_usage(c->args,
+                    "there is no pass and no step '%s'; `fovea opt --list-passes` lists them",
+                    name) == FV_EXIT_OK;
 }
 
 static void took(void *user, const char *step, double ms) {
@@ -111,12 +121,17 @@ bool fv_dump_applies(fv_context *c, const fv_source *source) {
     if ((!name && !folder && !c->args->time_passes) || (source->module && !d))
         return true;
     if (!d)
-        return fv_error(c->session, "holds kernels: no pass and no step is run, %s does not apply", given);
+        return fv_error(c->session, "holds kernels: no pass and no step is run, %s does not apply",
+                        given);
     if (name && !fv_step_comes(d->after, name))
-        return fv_error(c->session, "holds definitions after \"%s\": --dump-after=%s does not apply, that %s is not run", d->after, name,
-                        fv_pass_find(name) ? "pass" : "step");
+        return fv_error(
+            c->session,
+            "holds definitions after \"%s\": --dump-after=%s does not apply, that %s is not run",
+            d->after, name, fv_pass_find(name) ? "pass" : "step");
     bool any = false;
     for (const char *const *step = fv_lower_steps(); *step; step++)
         any |= fv_step_comes(d->after, *step);
-    return any || fv_error(c->session, "holds definitions after \"%s\": no step is to come, %s does not apply", d->after, given);
+    return any || fv_error(c->session,
+                           "holds definitions after \"%s\": no step is to come, %s does not apply",
+                           d->after, given);
 }

@@ -1,9 +1,11 @@
-/* embed_pipeline.c - a build step: a pipeline, which is a Lua table of texts, as an fv_pipeline_table.
+/* embed_pipeline.c - a build step: a pipeline, which is a Lua table of texts, as an
+ * fv_pipeline_table.
  *
  *     embed_pipeline NAME INPUT OUTPUT
  *
- * Reads `return {..}` with texts in double quotes, `name = "text"`, `name = {"text", ..}` and comments, which is all that a table
- * of texts needs. What stands without a name are the passes; names are members of the struct, so the C compiler tells of others. */
+ * Reads `return {..}` with texts in double quotes, `name = "text"`, `name = {"text", ..}` and
+ * comments, which is all that a table of texts needs. What stands without a name are the passes;
+ * names are members of the struct, so the C compiler tells of others. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* explain.c - see explain.h. The rule is tried once more at all ops that its pass leaves: by then no rule of the pass is in the
- * way of another one. */
+/* explain.c - see explain.h. The rule is tried once more at all ops that its pass leaves: by then
+ * no rule of the pass is in the way of another one. */
 #include "tools/explain.h"
 
 #include <stdlib.h>
@@ -38,7 +38,9 @@ static void say(explanation *e, const char *format, ...) {
     va_end(args);
 }
 
-static bool is_asked_about(const explanation *e, const fv_op *op) { return !e->node || fv_op_is_called(op, e->node); }
+static bool is_asked_about(const explanation *e, const fv_op *op) {
+    return !e->node || fv_op_is_called(op, e->node);
+}
 
 /* Of the rule where it is applied; of one node all that is done to it. */
 static bool tell_change(void *user, const char *pass, const char *what, const fv_op *op) {
@@ -68,10 +70,12 @@ static bool ask_only(void *user, const fv_rule *r, const fv_op *op) {
     return false;
 }
 
-/* Marks what results depend on: what rules have replaced is still there. Users come behind what they use. */
+/* Marks what results depend on: what rules have replaced is still there. Users come behind what
+ * they use. */
 static void mark_live(const fv_region *block) {
     for (fv_op *op = block->last; op; op = op->prev) {
-        op->mark = op->def == &fv_return_def ? !block->parent || block->parent->mark : op->def->has_effect;
+        op->mark =
+            op->def == &fv_return_def ? !block->parent || block->parent->mark : op->def->has_effect;
         for (int i = 0; i < op->nout; i++)
             for (int k = 0; op->out[i] && k < op->out[i]->nuses; k++)
                 op->mark |= op->out[i]->uses[k].op->mark;
@@ -87,7 +91,8 @@ static void try_block(explanation *e, const fv_rule *r, const fv_region *block) 
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 try_block(e, r, op->attrs[i].u.region);
-        bool worth = is_root(r, op, a) || (e->node && !e->applied); /* of a node it is told that it is another op */
+        /* of a node it is told that it is another op */
+        bool worth = is_root(r, op, a) || (e->node && !e->applied);
         if (!worth || !op->mark || !is_asked_about(e, op))
             continue;
         attempt t = {.place = fv_op_place(a, op), .order = e->n};
@@ -104,13 +109,15 @@ static int by_parts(const void *x, const void *y) {
     return a->why.parts != b->why.parts ? b->why.parts - a->why.parts : a->order - b->order;
 }
 
-static void tell_attempt(explanation *e, const attempt *t, const char *pass, const fv_rule *r, fv_exactness most) {
+static void tell_attempt(explanation *e, const attempt *t, const char *pass, const fv_rule *r,
+                         fv_exactness most) {
     if (!t->why.why) {
         say(e, "%s: matches at %s%s", pass, t->place,
             r->exactness > most ? ", but the pass applies no approximate rules" : "");
         return;
     }
-    say(e, "%s: not at %s: %d of %d parts match; %s", pass, t->place, t->why.parts, fv_rule_parts(r), t->why.why);
+    say(e, "%s: not at %s: %d of %d parts match; %s", pass, t->place, t->why.parts,
+        fv_rule_parts(r), t->why.why);
     if (*t->why.captured)
         say(e, "  there %s", t->why.captured);
 }
@@ -126,13 +133,16 @@ static void explain(explanation *e, const fv_pass_run *p, const fv_rule *r, fv_e
     for (int i = 0; i < e->n && (i < MOST || e->c->args->verbose); i++)
         tell_attempt(e, &e->all[i], p->pass->name, r, most);
     if (e->n > MOST && !e->c->args->verbose)
-        say(e, "%s: not at %d more, which have less of it; -v lists them", p->pass->name, e->n - MOST);
+        say(e, "%s: not at %d more, which have less of it; -v lists them", p->pass->name,
+            e->n - MOST);
     if (!e->n && !e->applied)
-        say(e, "%s: it leaves no %s%s", p->pass->name, e->node ? "op of " : fv_rule_root(r)->name, e->node ? e->node : "");
+        say(e, "%s: it leaves no %s%s", p->pass->name, e->node ? "op of " : fv_rule_root(r)->name,
+            e->node ? e->node : "");
     e->applied = false;
 }
 
-static void settled(void *user, const fv_pass_run *p, const fv_rule *rules, int n, fv_exactness most) {
+static void settled(void *user, const fv_pass_run *p, const fv_rule *rules, int n,
+                    fv_exactness most) {
     explanation *e = user;
     for (int i = 0; i < n; i++) {
         FV_PUSH(e->c->arena, e->names.at, e->names.n, e->names.cap, rules[i].name);
@@ -159,15 +169,21 @@ static int no_rule(const explanation *e) {
     if (!e->names.n)
         return fv_usage(a, "--explain %s: none of the passes that run has rules", a->explain);
     if (near)
-        return fv_usage(a, "--explain %s: there is no rule '%s' in the passes that run; did you mean '%s'?", a->explain, e->rule, near);
-    return fv_usage(a, "--explain %s: there is no rule '%s' in the passes that run", a->explain, e->rule);
+        return fv_usage(
+            a, "--explain %s: there is no rule '%s' in the passes that run; did you mean '%s'?",
+            a->explain, e->rule, near);
+    return fv_usage(a, "--explain %s: there is no rule '%s' in the passes that run", a->explain,
+                    e->rule);
 }
 
 static int no_node(const explanation *e) {
     const char *near = fv_nearest(e->node, e->nodes.at);
     if (near)
-        return fv_usage(e->c->args, "--explain %s: there is no node or value '%s'; did you mean '%s'?", e->c->args->explain, e->node, near);
-    return fv_usage(e->c->args, "--explain %s: there is no node or value '%s'", e->c->args->explain, e->node);
+        return fv_usage(e->c->args,
+                        "--explain %s: there is no node or value '%s'; did you mean '%s'?",
+                        e->c->args->explain, e->node, near);
+    return fv_usage(e->c->args, "--explain %s: there is no node or value '%s'", e->c->args->explain,
+                    e->node);
 }
 
 /* ---- all ---- */
@@ -177,7 +193,8 @@ static bool read_graph(fv_context *c, const fv_driver_options *o, fv_source *sou
         return false;
     if (source->module && !source->module->definitions)
         return true;
-    return fv_error(c->session, "holds %s; passes are for graphs", source->module ? "definitions" : "kernels");
+    return fv_error(c->session, "holds %s; passes are for graphs",
+                    source->module ? "definitions" : "kernels");
 }
 
 int fv_explain_rule(fv_context *c, const fv_driver_options *o) {
@@ -189,7 +206,9 @@ int fv_explain_rule(fv_context *c, const fv_driver_options *o) {
     fv_source source;
     if (c->args->output || c->args->emit || c->args->json)
         return fv_usage(c->args, "--explain prints no graph: %s does not apply",
-                        c->args->output ? "--output" : c->args->emit ? "--emit" : "--json");
+                        c->args->output ? "--output"
+                        : c->args->emit ? "--emit"
+                                        : "--json");
     split(&e, c->args->explain);
     pipeline.gate = &gate;
     pipeline.rules = &watch;

@@ -4,8 +4,8 @@
 
 #include "tools/command.h"
 
-/* Runs the passes of the options over the model, and prints what became of the rule of --explain in each that has it. The exit
- * status. */
+/* Runs the passes of the options over the model, and prints what became of the rule of --explain in
+ * each that has it. The exit status. */
 int fv_explain_rule(fv_context *c, const fv_driver_options *o);
 
 #endif

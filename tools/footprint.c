@@ -39,13 +39,18 @@ static int64_t buffer_bytes(const fv_footprint *f, const fv_buf *b) {
 }
 
 const char *fv_buffer_role(const fv_buf *b) {
-    return b->role == FV_BUF_INPUT ? "input" : b->role == FV_BUF_OUTPUT ? "output"
-           : b->role == FV_BUF_CONST ? "weight" : b->role == FV_BUF_WORK ? "workspace" : "allocated";
+    return b->role == FV_BUF_INPUT    ? "input"
+           : b->role == FV_BUF_OUTPUT ? "output"
+           : b->role == FV_BUF_CONST  ? "weight"
+           : b->role == FV_BUF_WORK   ? "workspace"
+                                      : "allocated";
 }
 
 /* ---- lifetimes ---- */
 
-static bool is_loop(const fv_stmt *s) { return s->kind == FV_S_FOR || s->kind == FV_S_WHILE; }
+static bool is_loop(const fv_stmt *s) {
+    return s->kind == FV_S_FOR || s->kind == FV_S_WHILE;
+}
 
 /* What was there before a loop that uses it is there in its last turn. */
 static void keep_through(fv_footprint *f, int before) {
@@ -76,7 +81,8 @@ static void find_live(fv_footprint *f) {
     f->live = FV_NEW(f->arena, int64_t, f->nlaunches + 1);
     for (int b = 0; b < f->nbuffers; b++) {
         const fv_footprint_buffer *x = &f->buffers[b];
-        for (int k = x->first; x->buf->role == FV_BUF_WORK && x->bytes > 0 && k && k <= x->last; k++)
+        for (int k = x->first; x->buf->role == FV_BUF_WORK && x->bytes > 0 && k && k <= x->last;
+             k++)
             f->live[k] += x->bytes;
     }
     for (int k = 1; k <= f->nlaunches; k++)

@@ -1,4 +1,5 @@
-/* footprint.h - what a program's buffers take with given dims: sizes, places in the workspace, and how long each is alive. */
+/* footprint.h - what a program's buffers take with given dims: sizes, places in the workspace, and
+ * how long each is alive. */
 #ifndef FV_TOOLS_FOOTPRINT_H
 #define FV_TOOLS_FOOTPRINT_H
 
@@ -8,7 +9,8 @@
 typedef struct fv_footprint_buffer {
     const fv_buf *buf;
     int64_t bytes, offset; /* -1: data decides; the offset is that of a buffer of the workspace */
-    int first, last;       /* launches that use it, from 1 as they stand in the program; 0: none does */
+    /* launches that use it, from 1 as they stand in the program; 0: none does */
+    int first, last;
 } fv_footprint_buffer;
 
 typedef struct fv_footprint {
@@ -16,8 +18,10 @@ typedef struct fv_footprint {
     fv_ptrmap values;  /* variables of symbols and plan -> their values as expressions */
     int64_t workspace; /* bytes */
     int nlaunches;
-    int64_t *live;     /* of launch i: bytes of the workspace that it uses, and those that others did and will; [0] is 0 */
-    int64_t bound;     /* the most of these: no workspace could be smaller */
+    /* of launch i: bytes of the workspace that it uses, and those that others did and will; [0] is
+     * 0 */
+    int64_t *live;
+    int64_t bound; /* the most of these: no workspace could be smaller */
     int nbuffers;
     fv_footprint_buffer *buffers; /* as the program has them */
 } fv_footprint;

@@ -18,9 +18,11 @@ static void follow(walk *w, const fv_value *v);
 
 /* Ops whose results hold the elements of that operand and no others of interest. */
 static bool passes_on(const fv_op *op, int operand) {
-    static const fv_op_id first[] = {FV_OP_Cast, FV_OP_CastLike, FV_OP_Identity, FV_OP_Reshape, FV_OP_Squeeze,
-                                        FV_OP_Unsqueeze, FV_OP_Flatten, FV_OP_Transpose, FV_OP_Expand, FV_OP_Slice,
-                                        FV_OP_Split, FV_OP_Tile, FV_OP_Gather, FV_OP_Pad, FV_OP_Clip, FV_OP_Dropout, FV_OP_NONE};
+    static const fv_op_id first[] = {
+        FV_OP_Cast,      FV_OP_CastLike, FV_OP_Identity,  FV_OP_Reshape, FV_OP_Squeeze,
+        FV_OP_Unsqueeze, FV_OP_Flatten,  FV_OP_Transpose, FV_OP_Expand,  FV_OP_Slice,
+        FV_OP_Split,     FV_OP_Tile,     FV_OP_Gather,    FV_OP_Pad,     FV_OP_Clip,
+        FV_OP_Dropout,   FV_OP_NONE};
     static const fv_op_id any[] = {FV_OP_Concat, FV_OP_Max, FV_OP_Min, FV_OP_Where, FV_OP_NONE};
     for (int i = 0; first[i] && operand == 0; i++)
         if (fv_op_is(op, first[i]))
@@ -47,12 +49,16 @@ static const fv_dim *dim_of(const fv_value *v, int64_t axis) {
 
 /* Is that operand an index into another one? Then into how many elements at least. */
 static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
-    static const fv_op_id along[] = {FV_OP_Gather, FV_OP_fv_Gather, FV_OP_GatherElements, FV_OP_ScatterElements, FV_OP_NONE};
+    static const fv_op_id along[] = {FV_OP_Gather, FV_OP_fv_Gather, FV_OP_GatherElements,
+                                     FV_OP_ScatterElements, FV_OP_NONE};
     static const struct {
         fv_op_id op;
         int operand, axis; /* of the first operand */
-    } of_axis[] = {{FV_OP_RoiAlign, 2, 0}, {FV_OP_com_microsoft_CropAndResize, 2, 0}, {FV_OP_NegativeLogLikelihoodLoss, 1, 1},
-                   {FV_OP_SoftmaxCrossEntropyLoss, 1, 1}, {FV_OP_NONE, 0, 0}};
+    } of_axis[] = {{FV_OP_RoiAlign, 2, 0},
+                   {FV_OP_com_microsoft_CropAndResize, 2, 0},
+                   {FV_OP_NegativeLogLikelihoodLoss, 1, 1},
+                   {FV_OP_SoftmaxCrossEntropyLoss, 1, 1},
+                   {FV_OP_NONE, 0, 0}};
     const fv_value *data = fv_op_in(op, 0);
     const fv_dim *d = NULL;
     for (int i = 0; of_axis[i].op && data; i++)
@@ -63,7 +69,8 @@ static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
     for (int i = 0; along[i]; i++)
         if (fv_op_is(op, along[i]))
             return dim_of(data, fv_op_int(op, "axis"));
-    if ((fv_op_is(op, FV_OP_CumSum) || fv_op_is(op, FV_OP_CumProd)) && data->type->kind == FV_TENSOR)
+    if ((fv_op_is(op, FV_OP_CumSum) || fv_op_is(op, FV_OP_CumProd)) &&
+        data->type->kind == FV_TENSOR)
         return fv_dim_const(w->module->dims, data->type->rank); /* an axis */
     if (!fv_op_is(op, FV_OP_GatherND) && !fv_op_is(op, FV_OP_ScatterND))
         return NULL;
@@ -110,8 +117,10 @@ static bool says(const char *name, const char *word) {
 
 /* ---- positions ---- */
 
-enum { MOST_POSITIONS = 65536, /* of a constant that is looked at */
-       DEEPEST = 16 };           /* ops behind each other; two operands each */
+enum {
+    MOST_POSITIONS = 65536, /* of a constant that is looked at */
+    DEEPEST = 16
+}; /* ops behind each other; two operands each */
 
 static const fv_dim *most_of_constant(fv_module *m, const fv_tensor *t) {
     int64_t most = 0;
@@ -127,16 +136,19 @@ static const fv_dim *scalar(fv_module *m, const fv_op *op, int operand) {
     const fv_value *v = fv_op_in(op, operand);
     if (v && v->elems && v->nelems == 1)
         return v->elems[0];
-    bool one = v && v->kind == FV_VALUE_CONST && v->tensor->count == 1 && fv_elem_is_int(v->tensor->elem);
+    bool one =
+        v && v->kind == FV_VALUE_CONST && v->tensor->count == 1 && fv_elem_is_int(v->tensor->elem);
     return one ? fv_dim_const(m->dims, fv_tensor_int(v->tensor, 0)) : NULL;
 }
 
 static const fv_dim *most_of(fv_module *m, const fv_value *v, int depth);
 
 static const fv_dim *most_of_both(fv_module *m, const fv_op *op, int depth,
-                                  const fv_dim *(*join)(fv_dims *, const fv_dim *, const fv_dim *)) {
+                                  const fv_dim *(*join)(fv_dims *, const fv_dim *,
+                                                        const fv_dim *)) {
     int first = op->nin - 2;
-    const fv_dim *a = most_of(m, op->in[first], depth), *b = a ? most_of(m, op->in[first + 1], depth) : NULL;
+    const fv_dim *a = most_of(m, op->in[first], depth),
+                 *b = a ? most_of(m, op->in[first + 1], depth) : NULL;
     return b ? join(m->dims, a, b) : NULL;
 }
 
@@ -147,11 +159,13 @@ static const fv_dim *most_of_range(fv_module *m, const fv_op *op) {
 
 static const fv_dim *most_of_sum(fv_module *m, const fv_op *op, int depth) {
     const fv_dim *each = most_of(m, op->in[0], depth), *axis = scalar(m, op, 1);
-    const fv_dim *along = each && axis && fv_dim_is_const(axis) ? dim_of(op->in[0], axis->value) : NULL;
+    const fv_dim *along =
+        each && axis && fv_dim_is_const(axis) ? dim_of(op->in[0], axis->value) : NULL;
     return along ? fv_dim_mul(m->dims, each, along) : NULL;
 }
 
-/* The largest element that an integer value usually has, where that follows from dims; NULL: it does not. */
+/* The largest element that an integer value usually has, where that follows from dims; NULL: it
+ * does not. */
 static const fv_dim *most_of(fv_module *m, const fv_value *v, int depth) {
     if (!v || v->type->kind != FV_TENSOR || depth == 0)
         return NULL;
@@ -170,18 +184,22 @@ static const fv_dim *most_of(fv_module *m, const fv_value *v, int depth) {
         return most_of_sum(m, op, depth - 1);
     if (fv_op_is(op, FV_OP_Add) || fv_op_is(op, FV_OP_Mul) || fv_op_is(op, FV_OP_Where))
         return most_of_both(m, op, depth - 1,
-                            fv_op_is(op, FV_OP_Add) ? fv_dim_add : fv_op_is(op, FV_OP_Mul) ? fv_dim_mul : fv_dim_max);
+                            fv_op_is(op, FV_OP_Add)   ? fv_dim_add
+                            : fv_op_is(op, FV_OP_Mul) ? fv_dim_mul
+                                                      : fv_dim_max);
     return passes_on(op, 0) ? most_of(m, op->in[0], depth - 1) : NULL;
 }
 
 void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n) {
     int cap = 0;
     for (const fv_op *op = m->funcs->body->first; op; op = op->next) {
-        const fv_dim *rows = fv_op_is(op, FV_OP_Gather) ? dim_of(op->in[0], fv_op_int(op, "axis")) : NULL;
+        const fv_dim *rows =
+            fv_op_is(op, FV_OP_Gather) ? dim_of(op->in[0], fv_op_int(op, "axis")) : NULL;
         const fv_dim *most = rows ? most_of(m, op->in[1], DEEPEST) : NULL;
         if (!most || fv_dim_is_const(most))
             continue;
-        const fv_dim *more = fv_dim_sub(m->dims, fv_dim_add(m->dims, most, fv_dim_const(m->dims, 1)), rows);
+        const fv_dim *more =
+            fv_dim_sub(m->dims, fv_dim_add(m->dims, most, fv_dim_const(m->dims, 1)), rows);
         FV_PUSH(a, *out, *n, cap, fv_dim_max(m->dims, more, fv_dim_const(m->dims, 0)));
     }
 }

@@ -24,7 +24,8 @@ static bool varint(const uint8_t **p, const uint8_t *end, uint64_t *out) {
     return false;
 }
 
-/* The name (field 8) in the bytes of a TensorProto, of a SparseTensorProto that of its values (field 1); "" where it has none. */
+/* The name (field 8) in the bytes of a TensorProto, of a SparseTensorProto that of its values
+ * (field 1); "" where it has none. */
 static const char *name_in(fv_arena *a, const uint8_t *p, size_t size, bool sparse) {
     enum { VALUES = 1, NAME = 8, VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
     const uint8_t *end = p + size;
@@ -48,7 +49,9 @@ static const char *name_in(fv_arena *a, const uint8_t *p, size_t size, bool spar
     return "";
 }
 
-static const char *name_inside(fv_arena *a, const fv_file *f) { return name_in(a, f->data, f->size, fv_sparse_is_pb(f->data, f->size)); }
+static const char *name_inside(fv_arena *a, const fv_file *f) {
+    return name_in(a, f->data, f->size, fv_sparse_is_pb(f->data, f->size));
+}
 
 typedef struct set_file {
     const char *path, *name;
@@ -78,13 +81,16 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
     set_file *files = NULL;
     int nfiles = list_set(c, folder, what, &files);
     fv_port_value *v;
-    int nvalues = fv_port_values(c->arena, n, ports, nfiles < n ? FV_AS_WHOLE : FV_AS_PORTS, &v); /* a file a part will do as well */
+    /* a file a part will do as well */
+    int nvalues = fv_port_values(c->arena, n, ports, nfiles < n ? FV_AS_WHOLE : FV_AS_PORTS, &v);
     bool named = true;
     for (int i = 0; i < nvalues; i++)
         named &= by_name(files, nfiles, v[i].name) != NULL;
     if (nfiles < nvalues) {
-        *why = nfiles ? fv_printf(c->arena, "%s has %d %s_N.pb, the model has %d", folder, nfiles, what, nvalues)
-                      : fv_printf(c->arena, "%s holds no %s_0.pb, as a data set does", folder, what);
+        *why = nfiles
+                   ? fv_printf(c->arena, "%s has %d %s_N.pb, the model has %d", folder, nfiles,
+                               what, nvalues)
+                   : fv_printf(c->arena, "%s holds no %s_0.pb, as a data set does", folder, what);
         return false;
     }
     *why = NULL; /* of what is wrong inside a message tells */
@@ -103,8 +109,8 @@ static bool read_set(fv_context *c, fv_subject *m, const char *folder) {
         return why ? fv_error(c->session, "%s", why) : false;
     for (int i = 0; i < m->table->ninputs; i++) {
         if (!fv_tensor_array(c->arena, tensors[i], &m->inputs[i]))
-            return fv_error(c->session, "%s: input '%s' cannot be %s", folder, m->table->inputs[i].name,
-                            fv_elem_name(tensors[i]->elem));
+            return fv_error(c->session, "%s: input '%s' cannot be %s", folder,
+                            m->table->inputs[i].name, fv_elem_name(tensors[i]->elem));
         m->given[i] = 1;
     }
     return true;
@@ -113,11 +119,13 @@ static bool read_set(fv_context *c, fv_subject *m, const char *folder) {
 /* ---- --input NAME=FILE ---- */
 
 /* Which of these values, and the file behind the equals sign; NULL: none. */
-static const fv_port_value *find_value(fv_context *c, int n, const fv_port_value *v, const char *arg, const char **path) {
+static const fv_port_value *find_value(fv_context *c, int n, const fv_port_value *v,
+                                       const char *arg, const char **path) {
     const char *rest = arg, *quoted = fv_option_quoted(c->arena, arg, &rest);
     for (int i = 0; i < n; i++) {
         const char *after = quoted ? rest : arg + strlen(v[i].name);
-        bool same = quoted ? !strcmp(quoted, v[i].name) : !strncmp(arg, v[i].name, strlen(v[i].name));
+        bool same =
+            quoted ? !strcmp(quoted, v[i].name) : !strncmp(arg, v[i].name, strlen(v[i].name));
         if (!same || *after != '=')
             continue;
         *path = after + 1;
@@ -135,7 +143,8 @@ static bool no_such_input(fv_context *c, int n, const fv_port_value *v, const ch
     const char *near = fv_nearest(word, names);
     if (near)
         return fv_error(c->session, "there is no input '%s'; did you mean '%s'?", word, near);
-    return fv_error(c->session, "there is no input '%s'; `fovea inspect %s` lists them", word, fv_diag_file_get(c->session));
+    return fv_error(c->session, "there is no input '%s'; `fovea inspect %s` lists them", word,
+                    fv_diag_file_get(c->session));
 }
 
 static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
@@ -154,8 +163,8 @@ static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
     for (int k = 0; k < v->nparts; k++) {
         const fv_port_info *p = &m->table->inputs[v->first + k];
         if (!fv_tensor_array(c->arena, t[k], &m->inputs[v->first + k]))
-            return fv_error(c->session, "input '%s' is %s in %s, expected %s", p->name, fv_elem_name(t[k]->elem), path,
-                            fv_elem_name((fv_elem)p->type));
+            return fv_error(c->session, "input '%s' is %s in %s, expected %s", p->name,
+                            fv_elem_name(t[k]->elem), path, fv_elem_name((fv_elem)p->type));
         m->given[v->first + k] = 1;
     }
     return true;
@@ -217,7 +226,8 @@ static range range_of(fv_subject *m, const fv_port_info *p) {
         return (range){-1, 1};
     if (e == FV_BOOL)
         return (range){1, 1};
-    if (h && h->kind == FV_HINT_INDEX && fv_dim_eval(h->bound, symbol_value, m, &bound) && bound > 0)
+    if (h && h->kind == FV_HINT_INDEX && fv_dim_eval(h->bound, symbol_value, m, &bound) &&
+        bound > 0)
         return (range){0, (double)bound};
     return p->rank == 0 ? (range){1, 2} : integers(e);
 }
@@ -238,9 +248,12 @@ static bool needs_file(fv_context *c, const fv_subject *m, int i) {
     int n = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_WHOLE, &v);
     for (int k = 0; k < n; k++)
         if (v[k].nparts > 1 && !v[k].sparse && i >= v[k].first && i < v[k].first + v[k].nparts) {
-            const char *what = v[k].key ? (v[k].several ? "a sequence of maps" : "a map") : v[k].held ? "a sequence or an optional" : "a tensor of strings";
-            fv_error(c->session, "input '%s' is %s, of which no random one is made: give --input %s=F.%s", v[k].name, what, v[k].name,
-                     v[k].held ? "pb" : "json");
+            const char *what = v[k].key    ? (v[k].several ? "a sequence of maps" : "a map")
+                               : v[k].held ? "a sequence or an optional"
+                                           : "a tensor of strings";
+            fv_error(c->session,
+                     "input '%s' is %s, of which no random one is made: give --input %s=F.%s",
+                     v[k].name, what, v[k].name, v[k].held ? "pb" : "json");
             return true;
         }
     return false;
@@ -262,7 +275,8 @@ static const fv_dim *symbol_of(const fv_value *v, size_t i) {
     return d && d->kind == FV_DIM_SYMBOL && d->from_data ? d : NULL;
 }
 
-/* Elements that are dims become the nearest that the model's relations allow, with those that are chosen already. */
+/* Elements that are dims become the nearest that the model's relations allow, with those that are
+ * chosen already. */
 static void fit(const fv_value *v, fv_bounds *b, fv_tensor *t) {
     int64_t n;
     for (size_t i = 0; b && i < t->count; i++)
@@ -289,11 +303,12 @@ static bool make_input(fv_context *c, fv_subject *m, int i, fv_bounds *b, uint64
         return fv_error(c->session, "input '%s': no random one can be made; give --input", p->name);
     for (int k = 0; k < p->rank; k++)
         if (!fv_eval_dim_text(m->table, m->dims, p->dims[k], &dims[k]) || dims[k] < 0)
-            return fv_error(c->session, "input '%s': dim %s has no value where %s", p->name, p->dims[k],
-                            fv_dims_str(c->arena, m->table, m->dims));
+            return fv_error(c->session, "input '%s': dim %s has no value where %s", p->name,
+                            p->dims[k], fv_dims_str(c->arena, m->table, m->dims));
     fv_tensor *t = fv_tensor_new(c->arena, (fv_elem)p->type, p->rank, dims);
     if (!t)
-        return fv_error(c->session, "input '%s' is too large%s%s", p->name, m->table->nsymbols ? " where " : "",
+        return fv_error(c->session, "input '%s' is too large%s%s", p->name,
+                        m->table->nsymbols ? " where " : "",
                         fv_dims_str(c->arena, m->table, m->dims));
     fill(t, range_of(m, p), state);
     if (fv_elem_is_int(t->elem))
@@ -311,8 +326,8 @@ static bool add_room(fv_context *c, fv_subject *m, int i) {
     if (!fv_eval_dim_text(m->table, m->dims, p->capacity, &capacity))
         capacity = 0;
     return fv_array_add_room(c->arena, &m->inputs[i], p->in_place - 1, capacity) ||
-           fv_error(c->session, "input '%s' has %" PRId64 " on axis %d, its capacity is %" PRId64, p->name,
-                    m->inputs[i].dims[p->in_place - 1], (int)p->in_place - 1, capacity);
+           fv_error(c->session, "input '%s' has %" PRId64 " on axis %d, its capacity is %" PRId64,
+                    p->name, m->inputs[i].dims[p->in_place - 1], (int)p->in_place - 1, capacity);
 }
 
 bool fv_make_inputs(fv_context *c, fv_subject *m) {
@@ -336,12 +351,16 @@ bool fv_make_inputs(fv_context *c, fv_subject *m) {
 bool fv_give_inputs(fv_context *c, const fv_subject *base, fv_subject *m) {
     for (int i = 0; i < m->table->ninputs; i++) {
         int k = 0;
-        while (k < base->table->ninputs && strcmp(base->table->inputs[k].name, m->table->inputs[i].name))
+        while (k < base->table->ninputs &&
+               strcmp(base->table->inputs[k].name, m->table->inputs[i].name))
             k++;
         if (k == base->table->ninputs)
-            return fv_error(c->session, "has an input '%s', the other model has none", m->table->inputs[i].name);
-        if (base->table->inputs[k].type != m->table->inputs[i].type || base->table->inputs[k].rank != m->table->inputs[i].rank)
-            return fv_error(c->session, "input '%s' has another type or rank in the other model", m->table->inputs[i].name);
+            return fv_error(c->session, "has an input '%s', the other model has none",
+                            m->table->inputs[i].name);
+        if (base->table->inputs[k].type != m->table->inputs[i].type ||
+            base->table->inputs[k].rank != m->table->inputs[i].rank)
+            return fv_error(c->session, "input '%s' has another type or rank in the other model",
+                            m->table->inputs[i].name);
         m->inputs[i] = base->inputs[k];
         m->given[i] = 1;
     }

@@ -146,8 +146,9 @@ static void print_cost(view *v, int kernel) {
     const fv_launch_cost *l = v->costs[kernel];
     if (!l)
         return;
-    fv_out("  %-9s %s%.4g MFLOP, reads %s, writes %s\n", "costs", l->cost.exact ? "" : "about ", 1e-6 * l->cost.flops,
-           fv_size_str(a, (uint64_t)fv_whole(l->cost.read)), fv_size_str(a, (uint64_t)fv_whole(l->cost.written)));
+    fv_out("  %-9s %s%.4g MFLOP, reads %s, writes %s\n", "costs", l->cost.exact ? "" : "about ",
+           1e-6 * l->cost.flops, fv_size_str(a, (uint64_t)fv_whole(l->cost.read)),
+           fv_size_str(a, (uint64_t)fv_whole(l->cost.written)));
 }
 
 static void print_schedules(view *v) {
@@ -225,8 +226,10 @@ static void print_names(const char *what, int n, const char *const *names) {
 static void print_memory(view *v) {
     const fv_program *p = v->m.program;
     const fv_footprint *f = &v->footprint;
-    fv_out("\nworkspace  %s%s; what is alive at once takes at least %s\n", fv_size_str(v->c->arena, (uint64_t)f->workspace),
-           is_fixed(p) ? ", whatever the dims are within their bounds" : "", fv_size_str(v->c->arena, (uint64_t)f->bound));
+    fv_out("\nworkspace  %s%s; what is alive at once takes at least %s\n",
+           fv_size_str(v->c->arena, (uint64_t)f->workspace),
+           is_fixed(p) ? ", whatever the dims are within their bounds" : "",
+           fv_size_str(v->c->arena, (uint64_t)f->bound));
     fv_out("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
     for (int i = 0; i < p->nbuffers; i++) {
         const fv_buf *b = p->buffers[i];
@@ -235,7 +238,8 @@ static void print_memory(view *v) {
             snprintf(at, sizeof at, "%" PRId64, f->buffers[i].offset);
         if (f->buffers[i].bytes >= 0)
             snprintf(n, sizeof n, "%" PRId64, f->buffers[i].bytes);
-        fv_out("%-10s %12s %12s  %s: %s[", fv_buffer_role(b), at, n, b->name, fv_elem_name(b->elem));
+        fv_out("%-10s %12s %12s  %s: %s[", fv_buffer_role(b), at, n, b->name,
+               fv_elem_name(b->elem));
         for (int k = 0; k < b->rank; k++) {
             int64_t e = b->extent ? fv_footprint_number(f, b->extent[k]) : -1;
             fv_out(e < 0 ? "%s?" : "%s%" PRId64, k ? ", " : "", e);
@@ -293,8 +297,8 @@ static void print_ports(const char *what, const fv_port_info *ports, int n,
         fv_out("]%s%s", ports[i].state_of ? ", the next run's " : "",
                ports[i].state_of ? inputs[ports[i].state_of - 1].name : "");
         if (ports[i].in_place)
-            fv_out(", %s %s on axis %d", ports[i].state_of ? "in its memory," : "in memory of", ports[i].capacity,
-                   (int)ports[i].in_place - 1);
+            fv_out(", %s %s on axis %d", ports[i].state_of ? "in its memory," : "in memory of",
+                   ports[i].capacity, (int)ports[i].in_place - 1);
         fv_out("\n");
     }
 }
@@ -313,8 +317,8 @@ static void print_most(view *v) {
     fv_out("%-11s%d in the model", "operators", v->before);
     for (int i = 0; i < v->ntallies && i < MOST && v->tallies[i].before; i++)
         fv_out("%s%d %s", i ? ", " : ": ", v->tallies[i].before, v->tallies[i].def->name);
-    fv_out("%s; %d after the passes\n", v->ntallies > MOST && v->tallies[MOST].before ? ", ..." : "",
-           v->after);
+    fv_out("%s; %d after the passes\n",
+           v->ntallies > MOST && v->tallies[MOST].before ? ", ..." : "", v->after);
 }
 
 static void print_summary(view *v) {
@@ -330,15 +334,16 @@ static void print_summary(view *v) {
            v->nlaunches == 1 ? "" : "es", families(v));
     fv_out("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights), p->nconstants,
            p->nconstants == 1 ? "" : "s");
-    fv_out("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)v->footprint.workspace), *where ? " (" : "",
-           where, *where ? ")" : "");
+    fv_out("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)v->footprint.workspace),
+           *where ? " (" : "", where, *where ? ")" : "");
     if (fv_attention_count(&v->attention))
         fv_out("%-11sfused %s\n", "attentions", fv_attention_count(&v->attention));
     if (p->uses_allocator)
         fv_out("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
     const char *processor = fv_processor_at(p->target->processor)->name;
     bool generic = p->target->processor == FV_PROCESSOR_generic;
-    fv_out("%-11s%s%s%s\n", "target", fv_target_str(a, p->target), generic ? "" : ", processor ", generic ? "" : processor);
+    fv_out("%-11s%s%s%s\n", "target", fv_target_str(a, p->target), generic ? "" : ", processor ",
+           generic ? "" : processor);
 }
 
 static json_t *ports_json(const fv_port_info *ports, int n, const fv_port_info *inputs) {
@@ -366,7 +371,8 @@ static bool print_json(view *v, bool all) {
     fv_json_set_text(d, "target", v->m.program->target->entry);
     fv_json_set_text(d, "processor", fv_processor_at(v->m.program->target->processor)->name);
     fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs, NULL));
-    fv_json_set(d, "outputs", ports_json(v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs));
+    fv_json_set(d, "outputs",
+                ports_json(v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs));
     fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.dims));
     if ((all || a->ops) && v->m.source.module)
         fv_json_set(d, "ops", ops_json(v));

@@ -98,7 +98,8 @@ json_t *fv_json_dims(int rank, const char *const *dims) {
     json_t *list = json_array();
     for (int i = 0; i < rank; i++) {
         bool number = isdigit((unsigned char)*dims[i]) && !dims[i][strspn(dims[i], "0123456789")];
-        fv_json_append(list, number ? json_integer(strtoll(dims[i], NULL, 10)) : fv_json_text(dims[i]));
+        fv_json_append(list,
+                       number ? json_integer(strtoll(dims[i], NULL, 10)) : fv_json_text(dims[i]));
     }
     return list;
 }
@@ -112,7 +113,9 @@ static int put(const char *text, size_t n, void *f) {
 }
 
 bool fv_json_print(fv_session *s, json_t *document) {
-    bool ok = document && json_dump_callback(document, put, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) == 0 && putchar('\n') != EOF;
+    bool ok = document &&
+              json_dump_callback(document, put, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) == 0 &&
+              putchar('\n') != EOF;
     json_decref(document);
     return ok || fv_error(s, "cannot write to standard output");
 }

@@ -12,9 +12,9 @@
 void fv_json_begin(void);
 /* {"schema": 1} */
 json_t *fv_json_document(void);
-json_t *fv_json_text(const char *s); /* what is no UTF-8 becomes U+FFFD; NULL: null */
+json_t *fv_json_text(const char *s);            /* what is no UTF-8 becomes U+FFFD; NULL: null */
 json_t *fv_json_textn(const char *s, size_t n); /* UTF-8, which may have NUL in it; else null */
-json_t *fv_json_real(double v);      /* null where it is not finite */
+json_t *fv_json_real(double v);                 /* null where it is not finite */
 void fv_json_set(json_t *object, const char *key, json_t *value);
 void fv_json_set_int(json_t *object, const char *key, int64_t value);
 void fv_json_set_text(json_t *object, const char *key, const char *value);

@@ -1,7 +1,9 @@
-/* laboratory.c - what scripts compile, run, time and compare: each module in a session of its own, which goes with it.
+/* laboratory.c - what scripts compile, run, time and compare: each module in a session of its own,
+ * which goes with it.
  *
- * Calls come with a door of the script's session open. Work on what was compiled is done within the door of its session
- * (`within`): nothing of the script's session is allocated there, for running out of that would leave the inner door open. */
+ * Calls come with a door of the script's session open. Work on what was compiled is done within the
+ * door of its session (`within`): nothing of the script's session is allocated there, for running
+ * out of that would leave the inner door open. */
 #include "tools/laboratory.h"
 
 #include <stdlib.h>
@@ -17,12 +19,14 @@
 #include "tools/rounds.h"
 #include "tools/runner.h"
 
-/* Iterations that a launch of a script's kernel may take for each instruction that the script may run. */
+/* Iterations that a launch of a script's kernel may take for each instruction that the script may
+ * run. */
 enum { TURNS_A_STEP = 100 };
 
 typedef struct trial {
     fv_lua_compiled shown; /* the first */
-    fv_context c;          /* its session; c.arena: of the last call, beside what the subject needs */
+    /* its session; c.arena: of the last call, beside what the subject needs */
+    fv_context c;
     fv_args args;
     fv_subject m;
     fv_arena *kept; /* lives as long as the trial */
@@ -88,7 +92,9 @@ static bool choose_level(fv_session *s, const char *level, char *out) {
 
 /* What the command line says in words: the same words, but at the script's line. */
 static bool choose_words(trial *t, const fv_lua_how *h) {
-    static const char *const schedules[] = {"naive", "default", NULL}, *const backends[] = {"jit", "c", "interp", NULL};
+    static const char *const schedules[] = {"naive", "default", NULL}, *const backends[] = {
+                                                                           "jit", "c", "interp",
+                                                                           NULL};
     fv_session *s = t->c.session;
     fv_processor_id id;
     if (h->schedule && !is_one_of(h->schedule, schedules))
@@ -96,13 +102,16 @@ static bool choose_words(trial *t, const fv_lua_how *h) {
     if (h->backend && !is_one_of(h->backend, backends))
         return fv_error(s, "there is no backend '%s'; there are jit, c and interp", h->backend);
     if (h->target && !fv_driver_target(t->kept, h->target, true))
-        return fv_error(s, "there is no target '%s'; there are %s", h->target, fv_names_str(t->kept, fv_target_names()));
+        return fv_error(s, "there is no target '%s'; there are %s", h->target,
+                        fv_names_str(t->kept, fv_target_names()));
     if (h->processor && !fv_processor_find(h->processor, &id))
-        return fv_error(s, "there is no processor '%s'; there are %s", h->processor, fv_names_str(t->kept, fv_processor_names()));
+        return fv_error(s, "there is no processor '%s'; there are %s", h->processor,
+                        fv_names_str(t->kept, fv_processor_names()));
     return choose_level(s, h->level, &t->args.level);
 }
 
-const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, int n, const fv_lua_kernel *list) {
+const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, int n,
+                                             const fv_lua_kernel *list) {
     fv_hand_kernels *kernels = FV_NEW(a, fv_hand_kernels, 1);
     fv_hand_kernel *at = FV_NEW(a, fv_hand_kernel, n + 1);
     for (int i = 0; i < n; i++)
@@ -118,19 +127,29 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
     fv_processor_id id;
     if (!choose_words(t, h))
         return false;
-    *o = (fv_driver_options){.level = t->args.level, .naive = h->schedule && !strcmp(h->schedule, "naive"), .passes = h->passes,
-                             .tuned = h->schedules, .kernels = fv_laboratory_kernels(t->kept, &t->args, h->nkernels, h->kernels), .enable = h->enable, .disable = h->disable, .pipeline = pipeline, .target_given = h->target != NULL,
+    *o = (fv_driver_options){.level = t->args.level,
+                             .naive = h->schedule && !strcmp(h->schedule, "naive"),
+                             .passes = h->passes,
+                             .tuned = h->schedules,
+                             .kernels =
+                                 fv_laboratory_kernels(t->kept, &t->args, h->nkernels, h->kernels),
+                             .enable = h->enable,
+                             .disable = h->disable,
+                             .pipeline = pipeline,
+                             .target_given = h->target != NULL,
                              .target = fv_driver_target(t->kept, h->target, true)};
     if (h->processor && fv_processor_find(h->processor, &id)) {
         const fv_target *base = o->target;
         if (!(o->target = fv_target_for(t->kept, base, id)))
-            return fv_error(t->c.session, "processor '%s' is %s, the target %s is not", h->processor, fv_processor_at(id)->architecture,
+            return fv_error(t->c.session, "processor '%s' is %s, the target %s is not",
+                            h->processor, fv_processor_at(id)->architecture,
                             fv_target_str(t->kept, base));
     }
     if (o->tuned && o->naive)
         return fv_error(t->c.session, "the naive schedule has nothing that schedules could say");
     if (o->kernels && o->naive)
-        return fv_error(t->c.session, "kernels by hand are for another schedule than the naive one");
+        return fv_error(t->c.session,
+                        "kernels by hand are for another schedule than the naive one");
     const char *wrong = fv_switches_wrong(t->kept, o->passes, o->steps, o->enable, o->disable);
     return !wrong || fv_error(t->c.session, "%s", wrong);
 }
@@ -138,7 +157,8 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
 static fv_lua_port *show_ports(fv_arena *a, int n, const fv_port_info *ports) {
     fv_lua_port *list = FV_NEW(a, fv_lua_port, n + 1);
     for (int i = 0; i < n; i++)
-        list[i] = (fv_lua_port){ports[i].name, (fv_elem)ports[i].type, ports[i].rank, ports[i].dims};
+        list[i] =
+            (fv_lua_port){ports[i].name, (fv_elem)ports[i].type, ports[i].rank, ports[i].dims};
     return list;
 }
 
@@ -152,9 +172,11 @@ static bool compile(trial *t, void *arg) {
     t->args.backend = k->how->backend ? fv_strdup(t->kept, k->how->backend) : NULL;
     fv_source source = {.kind = FV_FILE_GRAPH, .hash = ""};
     source.module = fv_module_copy(t->c.session, k->m, dim_options(t->kept, k->how->dims));
-    if (!source.module || fv_args_backends(&t->args, backends) != 1 || !fv_subject_open_source(&t->c, &source, &o, backends[0], &t->m))
+    if (!source.module || fv_args_backends(&t->args, backends) != 1 ||
+        !fv_subject_open_source(&t->c, &source, &o, backends[0], &t->m))
         return false;
-    t->shown = (fv_lua_compiled){t->m.table->ninputs, t->m.table->noutputs, show_ports(t->kept, t->m.table->ninputs, t->m.table->inputs),
+    t->shown = (fv_lua_compiled){t->m.table->ninputs, t->m.table->noutputs,
+                                 show_ports(t->kept, t->m.table->ninputs, t->m.table->inputs),
                                  show_ports(t->kept, t->m.table->noutputs, t->m.table->outputs)};
     return true;
 }
@@ -166,17 +188,23 @@ void fv_laboratory_release(fv_lua_compiled *made) {
     free(t);
 }
 
-bool fv_laboratory_compile(void *user, const fv_module *m, const fv_lua_how *how, fv_lua_compiled **out) {
+bool fv_laboratory_compile(void *user, const fv_module *m, const fv_lua_how *how,
+                           fv_lua_compiled **out) {
     fv_context *c = user;
     trial *t = calloc(1, sizeof *t);
     if (t)
-        t->c = (fv_context){.session = fv_session_new(), .args = &t->args, .cancel = fv_lua_interrupt()};
+        t->c = (fv_context){
+            .session = fv_session_new(), .args = &t->args, .cancel = fv_lua_interrupt()};
     if (!t || !t->c.session) {
         free(t);
         fv_out_of_memory(c->session);
     }
     *out = &t->shown;
-    t->args = (fv_args){.command = c->args->command, .atol = -1, .rtol = -1, .quiet = true, .unsafe_lua = c->args->unsafe_lua,
+    t->args = (fv_args){.command = c->args->command,
+                        .atol = -1,
+                        .rtol = -1,
+                        .quiet = true,
+                        .unsafe_lua = c->args->unsafe_lua,
                         .script_steps = c->args->script_steps};
     t->threads = fv_args_threads(c->args);
     return within(c, t, compile, &(compiling){m, how});
@@ -194,12 +222,14 @@ static bool give(trial *t, const fv_lua_inputs *in, int i) {
             continue;
         m->given[k] = 1;
         if (x->elem != (fv_elem)m->table->inputs[k].type)
-            return fv_error(t->c.session, "input '%s' is %s, expected %s", names[k], fv_elem_name(x->elem),
-                            fv_elem_name((fv_elem)m->table->inputs[k].type));
-        return fv_tensor_array(t->call, x, &m->inputs[k]) || fv_error(t->c.session, "input '%s' cannot be passed", names[k]);
+            return fv_error(t->c.session, "input '%s' is %s, expected %s", names[k],
+                            fv_elem_name(x->elem), fv_elem_name((fv_elem)m->table->inputs[k].type));
+        return fv_tensor_array(t->call, x, &m->inputs[k]) ||
+               fv_error(t->c.session, "input '%s' cannot be passed", names[k]);
     }
     const char *near = fv_nearest(in->names[i], names);
-    return near ? fv_error(t->c.session, "there is no input '%s'; did you mean '%s'?", in->names[i], near)
+    return near ? fv_error(t->c.session, "there is no input '%s'; did you mean '%s'?", in->names[i],
+                           near)
                 : fv_error(t->c.session, "there is no input '%s'", in->names[i]);
 }
 
@@ -252,14 +282,17 @@ static bool execute(trial *t, void *arg) {
     return fv_subject_run(&t->c, &t->m) == FV_OK;
 }
 
-bool fv_laboratory_run(void *user, fv_lua_compiled *made, const fv_lua_inputs *in, fv_arena *a, fv_tensor *out) {
+bool fv_laboratory_run(void *user, fv_lua_compiled *made, const fv_lua_inputs *in, fv_arena *a,
+                       fv_tensor *out) {
     fv_context *c = user;
     trial *t = (trial *)made;
     if (!within(c, t, execute, (void *)in))
         return false;
     for (int i = 0; i < made->noutputs; i++) {
         if (made->outputs[i].elem == FV_STRING)
-            return fv_error(c->session, "output '%s' is of strings, which no tensor of a script holds", made->outputs[i].name);
+            return fv_error(c->session,
+                            "output '%s' is of strings, which no tensor of a script holds",
+                            made->outputs[i].name);
         out[i] = fv_array_tensor(a, &t->m.outputs[i]);
     }
     return true;
@@ -305,11 +338,14 @@ static bool is_ready(const party *list, int n, const trial *t) {
 }
 
 /* Its runner goes with the arena, whatever ends the call. */
-static bool enter(fv_context *c, fv_arena *a, party *list, int i, trial *t, const fv_lua_inputs *in, int rounds) {
+static bool enter(fv_context *c, fv_arena *a, party *list, int i, trial *t, const fv_lua_inputs *in,
+                  int rounds) {
     party *p = &list[i];
     if (!is_ready(list, i, t) && !within(c, t, make_inputs, (void *)in))
         return false;
-    *p = (party){.turns = {.run = take_turn, .user = p, .round = FV_NEW(a, double, rounds)}, .c = c, .t = t,
+    *p = (party){.turns = {.run = take_turn, .user = p, .round = FV_NEW(a, double, rounds)},
+                 .c = c,
+                 .t = t,
                  .r = {.threads = threads_of(t, in)}};
     fv_arena_at_free(a, close_runner, p);
     return within(c, t, open_runner, p);
@@ -319,11 +355,12 @@ static fv_lua_timing timing_of(fv_arena *a, const party *p, const party *first, 
     const fv_summary *s = &p->turns.all;
     double *ratios = FV_NEW(a, double, rounds);
     fv_rounds_ratios(&p->turns, &first->turns, rounds, ratios);
-    return (fv_lua_timing){s->min, s->q1, s->median, s->q3, s->max, s->n, fv_summarise(ratios, rounds).median};
+    return (fv_lua_timing){
+        s->min, s->q1, s->median, s->q3, s->max, s->n, fv_summarise(ratios, rounds).median};
 }
 
-static bool measure(fv_context *c, fv_arena *a, fv_lua_compiled *const *list, int n, const fv_lua_inputs *in, int rounds, double seconds,
-                    fv_lua_timing *out) {
+static bool measure(fv_context *c, fv_arena *a, fv_lua_compiled *const *list, int n,
+                    const fv_lua_inputs *in, int rounds, double seconds, fv_lua_timing *out) {
     party *parties = FV_NEW(a, party, n);
     fv_contender **turns = FV_NEW(a, fv_contender *, n);
     for (int i = 0; i < n; i++) {
@@ -340,8 +377,8 @@ static bool measure(fv_context *c, fv_arena *a, fv_lua_compiled *const *list, in
     return ok;
 }
 
-bool fv_laboratory_time(void *user, fv_lua_compiled *const *list, int n, const fv_lua_inputs *in, int rounds, double seconds,
-                        fv_lua_timing *out) {
+bool fv_laboratory_time(void *user, fv_lua_compiled *const *list, int n, const fv_lua_inputs *in,
+                        int rounds, double seconds, fv_lua_timing *out) {
     fv_context *c = user;
     fv_arena *a = fv_arena_new(c->session);
     bool ok = measure(c, a, list, n, in, rounds, seconds, out);
@@ -362,7 +399,8 @@ static bool count(trial *t, void *arg) {
         return false;
     fv_cost_evaluate(t->call, t->m.program, t->m.dims, t->m.ncosts, t->m.costs);
     int status = t->m.artifact->plan(t->m.artifact, t->m.dims, &k->workspace, NULL);
-    return !status || fv_error(t->c.session, "%s (%s)", fv_status_text(status), fv_status_name(status));
+    return !status ||
+           fv_error(t->c.session, "%s (%s)", fv_status_text(status), fv_status_name(status));
 }
 
 static const char *schedule_str(fv_arena *a, const fv_schedule *s) {
@@ -373,8 +411,11 @@ static const char *schedule_str(fv_arena *a, const fv_schedule *s) {
     return t.s;
 }
 
-static void add_launch(fv_arena *a, fv_lua_cost *sum, fv_lua_launch *out, const fv_launch_cost *l, const fv_target *target) {
-    *out = (fv_lua_launch){fv_strdup(a, l->kernel->name), fv_strdup(a, l->kernel->origin ? l->kernel->origin : ""), schedule_str(a, l->kernel->schedule), l->known};
+static void add_launch(fv_arena *a, fv_lua_cost *sum, fv_lua_launch *out, const fv_launch_cost *l,
+                       const fv_target *target) {
+    *out = (fv_lua_launch){fv_strdup(a, l->kernel->name),
+                           fv_strdup(a, l->kernel->origin ? l->kernel->origin : ""),
+                           schedule_str(a, l->kernel->schedule), l->known};
     sum->known &= l->known;
     if (!l->known)
         return;
@@ -386,13 +427,17 @@ static void add_launch(fv_arena *a, fv_lua_cost *sum, fv_lua_launch *out, const 
     sum->cycles += out->cycles;
 }
 
-bool fv_laboratory_cost(void *user, fv_lua_compiled *made, const fv_lua_inputs *in, fv_arena *a, fv_lua_cost *out) {
+bool fv_laboratory_cost(void *user, fv_lua_compiled *made, const fv_lua_inputs *in, fv_arena *a,
+                        fv_lua_cost *out) {
     trial *t = (trial *)made;
     costing k = {in, 0};
     if (!within(user, t, count, &k))
         return false;
     fv_lua_launch *list = FV_NEW(a, fv_lua_launch, t->m.ncosts + 1);
-    *out = (fv_lua_cost){.known = true, .nlaunches = t->m.ncosts, .launches = list, .memory = (double)k.workspace,
+    *out = (fv_lua_cost){.known = true,
+                         .nlaunches = t->m.ncosts,
+                         .launches = list,
+                         .memory = (double)k.workspace,
                          .traffic = fv_cost_memory(a, t->m.ncosts, t->m.costs)};
     for (int i = 0; i < t->m.ncosts; i++)
         add_launch(a, out, &list[i], &t->m.costs[i], t->m.program->target);
@@ -401,8 +446,18 @@ bool fv_laboratory_cost(void *user, fv_lua_compiled *made, const fv_lua_inputs *
 
 /* ---- comparing ---- */
 
-void fv_laboratory_differ(fv_arena *a, const fv_tensor *got, const fv_tensor *want, double atol, double rtol, fv_lua_difference *out) {
+void fv_laboratory_differ(fv_arena *a, const fv_tensor *got, const fv_tensor *want, double atol,
+                          double rtol, fv_lua_difference *out) {
     fv_difference d = fv_differ_tensors(a, got, want, atol, rtol);
-    *out = (fv_lua_difference){d.shape, d.count, d.differing, d.worst, d.relative, d.got, d.want, d.ulp, d.worst_at,
-                               {d.nan[0], d.nan[1]}, {d.inf[0], d.inf[1]}};
+    *out = (fv_lua_difference){d.shape,
+                               d.count,
+                               d.differing,
+                               d.worst,
+                               d.relative,
+                               d.got,
+                               d.want,
+                               d.ulp,
+                               d.worst_at,
+                               {d.nan[0], d.nan[1]},
+                               {d.inf[0], d.inf[1]}};
 }

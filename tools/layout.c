@@ -1,4 +1,5 @@
-/* layout.c - a graph in layers: which layer a node is in, the order within each, and then where it stands there. */
+/* layout.c - a graph in layers: which layer a node is in, the order within each, and then where it
+ * stands there. */
 #include "tools/layout.h"
 
 #include <float.h>
@@ -6,10 +7,13 @@
 #include <string.h>
 
 enum {
-    SWEEPS = 12,           /* over all layers, down and up in turns, for the order; as many for the places */
-    GAP = 18,              /* between nodes of a layer */
-    BEND_GAP = 10,         /* beside a line */
-    BENDS = 16             /* at most that many for each node: lines beyond that go straight, so that no graph is too large */
+    /* over all layers, down and up in turns, for the order; as many for the places */
+    SWEEPS = 12,
+    GAP = 18,      /* between nodes of a layer */
+    BEND_GAP = 10, /* beside a line */
+    /* at most that many for each node: lines beyond that go straight, so that no graph is too
+     * large */
+    BENDS = 16
 };
 
 /* A line between nodes of layers that follow each other. */
@@ -26,12 +30,12 @@ typedef struct lists {
 typedef struct work {
     fv_layout *l;
     fv_arena *a;
-    lists before;     /* node -> nodes whose nets go to it */
-    int *order, *rank; /* topological, but for what goes round; rank[order[i]] == i */
+    lists before;               /* node -> nodes whose nets go to it */
+    int *order, *rank;          /* topological, but for what goes round; rank[order[i]] == i */
     int **layer, *size, *place; /* nodes of each layer, how many, and where in it a node is */
     int nlinks, cap_links;
     link *links;
-    lists up, down;   /* node -> links to it, and from it */
+    lists up, down; /* node -> links to it, and from it */
 } work;
 
 /* ---- lists ---- */
@@ -118,7 +122,9 @@ static void sort_nodes(work *w) {
     }
 }
 
-static bool goes_down(const work *w, int from, int to) { return w->rank[from] < w->rank[to]; }
+static bool goes_down(const work *w, int from, int to) {
+    return w->rank[from] < w->rank[to];
+}
 
 /* The first layer in which a node can be. */
 static void push_down(work *w) {
@@ -129,7 +135,8 @@ static void push_down(work *w) {
     for (int i = 0; i < l->n; i++) {
         fv_layout_node *node = &l->nodes[w->order[i]];
         node->layer = node->place == FV_PLACE_TOP ? 0 : first;
-        for (int k = w->before.at[w->order[i]]; node->place != FV_PLACE_TOP && k < w->before.at[w->order[i] + 1]; k++) {
+        for (int k = w->before.at[w->order[i]];
+             node->place != FV_PLACE_TOP && k < w->before.at[w->order[i] + 1]; k++) {
             int from = w->before.list[k];
             if (goes_down(w, from, w->order[i]) && l->nodes[from].layer >= node->layer)
                 node->layer = l->nodes[from].layer + 1;
@@ -154,7 +161,8 @@ static void pull_down(work *w) {
             const fv_layout_net *net = &l->nets[nets.list[k]];
             gives[node] += net->nto > 0;
             for (int t = 0; t < net->nto; t++)
-                if (goes_down(w, node, net->to[t]) && (most[node] < 0 || l->nodes[net->to[t]].layer <= most[node]))
+                if (goes_down(w, node, net->to[t]) &&
+                    (most[node] < 0 || l->nodes[net->to[t]].layer <= most[node]))
                     most[node] = l->nodes[net->to[t]].layer - 1;
         }
         if (l->nodes[node].place == FV_PLACE_FREE && most[node] > l->nodes[node].layer &&
@@ -200,7 +208,11 @@ static void bend(work *w, fv_layout_net *net) {
 
 static void link_nodes(work *w, int upper, int lower) {
     int bends = (upper >= w->l->nreal) + (lower >= w->l->nreal);
-    FV_PUSH(w->a, w->links, w->nlinks, w->cap_links, ((link){upper, lower, bends == 2 ? 100 : bends ? 0.2 : 1}));
+    FV_PUSH(w->a, w->links, w->nlinks, w->cap_links,
+            ((link){upper, lower,
+                    bends == 2 ? 100
+                    : bends    ? 0.2
+                               : 1}));
 }
 
 static void link_net(work *w, const fv_layout_net *net) {
@@ -211,7 +223,8 @@ static void link_net(work *w, const fv_layout_net *net) {
         above = net->bends[i];
     }
     for (int i = 0; i < net->nto; i++) {
-        int far = l->nodes[net->to[i]].layer - l->nodes[net->from].layer - 1; /* layers between them */
+        /* layers between them */
+        int far = l->nodes[net->to[i]].layer - l->nodes[net->from].layer - 1;
         if (far >= 0 && far <= net->nbends)
             link_nodes(w, far ? net->bends[far - 1] : net->from, net->to[i]);
     }
@@ -224,7 +237,8 @@ static void find_links(work *w) {
         bend(w, &l->nets[i]);
     for (int i = 0; i < l->nnets; i++)
         link_net(w, &l->nets[i]);
-    int *upper = FV_NEW(w->a, int, w->nlinks + 1), *lower = FV_NEW(w->a, int, w->nlinks + 1), *item = FV_NEW(w->a, int, w->nlinks + 1);
+    int *upper = FV_NEW(w->a, int, w->nlinks + 1), *lower = FV_NEW(w->a, int, w->nlinks + 1),
+        *item = FV_NEW(w->a, int, w->nlinks + 1);
     for (int i = 0; i < w->nlinks; i++) {
         upper[i] = w->links[i].upper;
         lower[i] = w->links[i].lower;
@@ -280,7 +294,8 @@ static bool is_alone(const work *w, int node) {
     return w->up.at[node] == w->up.at[node + 1] && w->down.at[node] == w->down.at[node + 1];
 }
 
-/* In the order of the middles of what they are linked to, above or below; what is alone comes behind. */
+/* In the order of the middles of what they are linked to, above or below; what is alone comes
+ * behind. */
 static void sort_layer(work *w, int layer, bool by_upper, wish *wishes) {
     const lists *s = by_upper ? &w->up : &w->down;
     int n = w->size[layer];
@@ -302,7 +317,8 @@ static void sort_layer(work *w, int layer, bool by_upper, wish *wishes) {
     }
 }
 
-/* Pairs of links between a layer and the one above that cross: inversions, by sums over a binary tree. */
+/* Pairs of links between a layer and the one above that cross: inversions, by sums over a binary
+ * tree. */
 static long crossings_above(const work *w, int layer, int *tree, int *ends) {
     int n = w->size[layer];
     long sum = 0;
@@ -334,7 +350,8 @@ static long crossings(const work *w, int *tree, int *ends) {
 static void find_order(work *w) {
     int n = w->l->n, nlayers = w->l->nlayers;
     wish *wishes = FV_NEW(w->a, wish, n + 1);
-    int *tree = FV_NEW(w->a, int, n + 2), *ends = FV_NEW(w->a, int, w->nlinks + 1), *best = FV_NEW(w->a, int, n + 1);
+    int *tree = FV_NEW(w->a, int, n + 2), *ends = FV_NEW(w->a, int, w->nlinks + 1),
+        *best = FV_NEW(w->a, int, n + 1);
     begin_order(w);
     long least = crossings(w, tree, ends);
     memcpy(best, w->place, (size_t)n * sizeof *best);
@@ -361,7 +378,8 @@ static double distance(const fv_layout *l, int a, int b) {
     return (l->nodes[a].width + l->nodes[b].width) / 2 + (line ? BEND_GAP : GAP);
 }
 
-/* Where it would be straight: the middle of what it is linked to; 0 links: where it is, but it makes room for all. */
+/* Where it would be straight: the middle of what it is linked to; 0 links: where it is, but it
+ * makes room for all. */
 static double wanted(const work *w, int node, bool by_upper, double *weight) {
     const lists *s = by_upper ? &w->up : &w->down;
     double sum = 0;
@@ -378,12 +396,14 @@ static double wanted(const work *w, int node, bool by_upper, double *weight) {
 
 /* Nodes that touch each other. */
 typedef struct block {
-    double at, weight; /* of its first node, so that wishes are missed by the least sum of squares */
+    /* of its first node, so that wishes are missed by the least sum of squares */
+    double at, weight;
     int n;
 } block;
 
-/* The best places for the wishes of a layer in its order: neighbours that would be too near are moved as one, by isotonic
- * regression of what remains when distances are taken away (pool adjacent violators). */
+/* The best places for the wishes of a layer in its order: neighbours that would be too near are
+ * moved as one, by isotonic regression of what remains when distances are taken away (pool adjacent
+ * violators). */
 static void place_layer(work *w, int layer, bool by_upper, block *blocks) {
     fv_layout *l = w->l;
     double offset = 0, at = 0;
@@ -420,10 +440,13 @@ static void find_places(work *w) {
             place_layer(w, sweep % 2 ? i : l->nlayers - 1 - i, sweep % 2, blocks);
     double left = DBL_MAX, right = 0;
     for (int i = 0; i < l->n; i++)
-        left = l->nodes[i].x - l->nodes[i].width / 2 < left ? l->nodes[i].x - l->nodes[i].width / 2 : left;
+        left = l->nodes[i].x - l->nodes[i].width / 2 < left ? l->nodes[i].x - l->nodes[i].width / 2
+                                                            : left;
     for (int i = 0; i < l->n; i++) {
         l->nodes[i].x -= left;
-        right = l->nodes[i].x + l->nodes[i].width / 2 > right ? l->nodes[i].x + l->nodes[i].width / 2 : right;
+        right = l->nodes[i].x + l->nodes[i].width / 2 > right
+                    ? l->nodes[i].x + l->nodes[i].width / 2
+                    : right;
     }
     l->width = right;
 }

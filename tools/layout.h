@@ -1,8 +1,10 @@
-/* layout.h - where the nodes of a directed graph are drawn: in layers, from top to bottom, with few lines that cross.
- * After Sugiyama, Tagawa, Toda: Methods for visual understanding of hierarchical system structures, 1981.
+/* layout.h - where the nodes of a directed graph are drawn: in layers, from top to bottom, with few
+ * lines that cross. After Sugiyama, Tagawa, Toda: Methods for visual understanding of hierarchical
+ * system structures, 1981.
  *
- * A net is what one node gives to others: a line down from it that branches, so that a value with many users is one line
- * beside them. In each layer that it passes it has a bend, which is a node like others. */
+ * A net is what one node gives to others: a line down from it that branches, so that a value with
+ * many users is one line beside them. In each layer that it passes it has a bend, which is a node
+ * like others. */
 #ifndef FV_TOOLS_LAYOUT_H
 #define FV_TOOLS_LAYOUT_H
 
@@ -20,23 +22,26 @@ typedef struct fv_layout_node {
 typedef struct fv_layout_net {
     int from;
     int nto, cap_to;
-    int *to;      /* each once, when it is done; those that are not below `from` (it goes round) are reached without bends */
-    int nbends;   /* found: in the layers behind that of `from`, one in each */
+    /* each once, when it is done; those that are not below `from` (it goes round) are reached
+     * without bends */
+    int *to;
+    int nbends; /* found: in the layers behind that of `from`, one in each */
     int *bends;
 } fv_layout_net;
 
 typedef struct fv_layout {
     fv_arena *arena;
-    int n, cap;   /* nodes in an order in which most nets go down; bends come behind them */
+    int n, cap; /* nodes in an order in which most nets go down; bends come behind them */
     fv_layout_node *nodes;
     int nnets, cap_nets;
     fv_layout_net *nets;
-    int nreal;    /* found: nodes that are no bends */
+    int nreal; /* found: nodes that are no bends */
     int nlayers;
     double width;
 } fv_layout;
 
-/* Finds it: time is some n log n of nodes, bends and lines. What is found depends on nothing else. */
+/* Finds it: time is some n log n of nodes, bends and lines. What is found depends on nothing
+ * else. */
 void fv_layout_find(fv_layout *l);
 
 #endif

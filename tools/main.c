@@ -10,29 +10,40 @@
 
 static const char tolerance_text[] =
     "Outputs may differ by atol + rtol * |reference|: 1e-4 each, for f16 outputs 1e-3, for bf16\n"
-    "1e-2, unless --atol or --rtol are given. NaN equals NaN only; integers are compared exactly.\n";
+    "1e-2, unless --atol or --rtol are given. NaN equals NaN only; integers are compared "
+    "exactly.\n";
 
 #define SCRIPT "--script --pipeline --script-arg --script-memory --script-steps --unsafe-lua"
 
 const fv_command fv_commands[] = {
     {"compile", "MODEL", 1, 1, "compile to native code, to C, or to text",
-     "--output --emit --weights --name --passes --dump-after --dump-dir --time-passes --stop-after --changes --state --tuning --require-fused " SCRIPT, fv_cmd_compile,
+     "--output --emit --weights --name --passes --dump-after --dump-dir --time-passes --stop-after "
+     "--changes --state --tuning --require-fused " SCRIPT,
+     fv_cmd_compile,
      "The kind follows from the end of OUT: .so .o .a .c (with a header) .ll .s .fvir (graph)\n"
-     ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is MODEL.so\n"
+     ".fvk (kernels), or / for a folder of C with Makefile and self-test. Without -o it is "
+     "MODEL.so\n"
      "in the current folder. The default target is x86-64-v3 there, elsewhere the baseline.\n"
      "\nexamples:\n"
      "  fovea compile bert.onnx -o bert.so\n"
      "  fovea compile kws.onnx -o kws.c --target=cortex-m4 --dim batch=1\n"},
     {"run", "MODEL", 1, 1, "run once, and print what comes out",
-     "--backend --input --data-set --expect --output --format --seed --passes --state --stop-after --changes "
-     "--tuning --attention-maps --labels " SCRIPT, fv_cmd_run,
-     "MODEL may also be a library that `fovea compile` made. An input that is not given is random:\n"
+     "--backend --input --data-set --expect --output --format --seed --passes --state --stop-after "
+     "--changes "
+     "--tuning --attention-maps --labels " SCRIPT,
+     fv_cmd_run,
+     "MODEL may also be a library that `fovea compile` made. An input that is not given is "
+     "random:\n"
      "indices stay in range, masks are ones. A dim that is not given is 1 for a batch, 128 for a\n"
-     "sequence, 0 for a past, else 1; a note says so. -o writes each output to a file in OUT, or to\n"
+     "sequence, 0 for a past, else 1; a note says so. -o writes each output to a file in OUT, or "
+     "to\n"
      "OUT.npy or OUT.pb or `-` where there is one output; --expect takes the same.\n"
-     "\n--attention-maps writes the weights of each attention to DIR, as .npy, and DIR/index.html, a page of heat\n"
-     "maps. They come from a second module, in which weights are outputs; what is printed comes from the model\n"
-     "as it is. F.json is a list of strings, one for each query or key, or {\"queries\": .., \"keys\": ..} of such\n"
+     "\n--attention-maps writes the weights of each attention to DIR, as .npy, and DIR/index.html, "
+     "a page of heat\n"
+     "maps. They come from a second module, in which weights are outputs; what is printed comes "
+     "from the model\n"
+     "as it is. F.json is a list of strings, one for each query or key, or {\"queries\": .., "
+     "\"keys\": ..} of such\n"
      "lists, or of lists of them, one for each entry of a batch.\n"
      "\nWith --expect, outputs may differ by atol + rtol * |reference|, as in `fovea test`.\n"
      "\nexamples:\n"
@@ -40,49 +51,74 @@ const fv_command fv_commands[] = {
      "  fovea run bert.onnx --input input_ids=ids.npy --attention-maps maps/ --labels tokens.json\n"
      "  fovea run model.onnx --data-set test_data_set_0 --expect test_data_set_0\n"},
     {"test", "DIR...", 1, 0, "run folders in the ONNX backend-test layout, rules, or tests in Lua",
-     "--backend --passes --seed --script-arg --script-memory --script-steps --unsafe-lua", fv_cmd_test,
-     "A DIR holds model.onnx and test_data_set_0, ...; or is a folder of such folders; or is a model,\n"
-     "which has no reference: then it runs on random inputs, and is compared with its naive schedule.\n"
-     "F.rules: each rewrite rule is tried on random instances of its pattern; of one that does not hold\n"
+     "--backend --passes --seed --script-arg --script-memory --script-steps --unsafe-lua",
+     fv_cmd_test,
+     "A DIR holds model.onnx and test_data_set_0, ...; or is a folder of such folders; or is a "
+     "model,\n"
+     "which has no reference: then it runs on random inputs, and is compared with its naive "
+     "schedule.\n"
+     "F.rules: each rewrite rule is tried on random instances of its pattern; of one that does not "
+     "hold\n"
      "the smallest is printed. F.lua: what it declares by fv.test is run (docs/lua.md).\n"
      "One line a failure: the folder, the backend, the reason. The last line counts.\n\n"},
     {"bench", "MODEL...", 1, 0, "time a model, against the machine's roof and another runtime",
-     "--backend --rounds --seconds --profile --against --against-model --input --data-set --at --seed --passes "
-     "--state --tuning " SCRIPT, fv_cmd_bench,
-     "MODEL may also be a library that `fovea compile` made. Inputs and dims are as in `fovea run`; --dim\n"
-     "compiles for a value, --at only runs with it. --threads takes a list: --threads=1,2. Buffers are made\n"
-     "once; what is timed is the model's run. The roof is measured in each round: multiply-adds in\n"
-     "registers, and reading from memory. --against compares with ONNX Runtime, with a library that was\n"
+     "--backend --rounds --seconds --profile --against --against-model --input --data-set --at "
+     "--seed --passes "
+     "--state --tuning " SCRIPT,
+     fv_cmd_bench,
+     "MODEL may also be a library that `fovea compile` made. Inputs and dims are as in `fovea "
+     "run`; --dim\n"
+     "compiles for a value, --at only runs with it. --threads takes a list: --threads=1,2. Buffers "
+     "are made\n"
+     "once; what is timed is the model's run. The roof is measured in each round: multiply-adds "
+     "in\n"
+     "registers, and reading from memory. --against compares with ONNX Runtime, with a library "
+     "that was\n"
      "compiled before, or with another backend; exit status 1 also where outputs differ.\n"
      "\nexamples:\n"
      "  fovea bench bert.onnx --threads=1,2 --at seq=128 --profile\n"
      "  fovea bench bert.onnx --against=libonnxruntime.so.1 --rounds=9 --json\n"
      "  fovea bench bert.onnx --backend=c -O3 --against=jit\n"},
     {"tune", "MODEL", 1, 1, "find schedules of its kernels that are faster on this machine",
-     "--output --backend --seconds --input --data-set --at --seed --passes --state " SCRIPT, fv_cmd_tune,
-     "Tries other schedules for the costliest kernels, two programs in turns; what looks faster is measured\n"
-     "again in 15 rounds, and kept where 12 are faster. OUT is a text that `compile`, `run`, `bench` and\n"
-     "`inspect` take as --tuning=OUT, for this model, target, CPU and version. No schedule changes a bit of a\n"
-     "result. Inputs and dims are as in `fovea bench`. No program is begun that --seconds may not suffice for,\n"
+     "--output --backend --seconds --input --data-set --at --seed --passes --state " SCRIPT,
+     fv_cmd_tune,
+     "Tries other schedules for the costliest kernels, two programs in turns; what looks faster is "
+     "measured\n"
+     "again in 15 rounds, and kept where 12 are faster. OUT is a text that `compile`, `run`, "
+     "`bench` and\n"
+     "`inspect` take as --tuning=OUT, for this model, target, CPU and version. No schedule changes "
+     "a bit of a\n"
+     "result. Inputs and dims are as in `fovea bench`. No program is begun that --seconds may not "
+     "suffice for,\n"
      "but the first.\n"
      "\nexamples:\n"
      "  fovea tune bert.onnx --seconds=300 --at seq=128 --threads=1 -o bert.tuning\n"
      "  fovea bench bert.onnx --at seq=128 --threads=1 --tuning=bert.tuning\n"},
     {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
-     "--ops --memory --schedules --attention --why --passes --state --tuning " SCRIPT, fv_cmd_inspect,
-     "Without --ops, --memory, --schedules, --attention and --why: a summary. --why NODE stands behind the model, --why=NODE anywhere.\n"
+     "--ops --memory --schedules --attention --why --passes --state --tuning " SCRIPT,
+     fv_cmd_inspect,
+     "Without --ops, --memory, --schedules, --attention and --why: a summary. --why NODE stands "
+     "behind the model, --why=NODE anywhere.\n"
      "\nexamples:\n"
      "  fovea inspect model.onnx --schedules --dim seq=128\n"
      "  fovea inspect model.onnx --attention\n"
      "  fovea inspect model.onnx --why\n"
      "  fovea inspect model.onnx --why /encoder/layer.0/Softmax\n"},
     {"opt", "MODEL", 1, 1, "run passes over the graph, and write it",
-     "--output --emit --weights --passes --standard --list-passes --print-pipeline --only-node --explain --bisect --bisect-test --stop-after --changes --backend --input --data-set --seed --dump-after --dump-dir --time-passes --state " SCRIPT, fv_cmd_opt,
-     "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text that\n"
-     "can be read again, with its constants in F.fvir.bin, -o - to standard output with all of them.\n"
-     "-o F.onnx, or --emit=onnx, writes an ONNX model: what passes made of its operators, in the standard's.\n"
-     "Weights of more than 1 GiB lie in F.onnx.data; --weights=file puts all there, --weights=object none.\n"
-     "\n--bisect and --explain print no graph. --bisect leaves a folder: before and after the change, what repeats it.\n"
+     "--output --emit --weights --passes --standard --list-passes --print-pipeline --only-node "
+     "--explain --bisect --bisect-test --stop-after --changes --backend --input --data-set --seed "
+     "--dump-after --dump-dir --time-passes --state " SCRIPT,
+     fv_cmd_opt,
+     "The graph goes to standard output, its larger constants left out; -o F.fvir writes a text "
+     "that\n"
+     "can be read again, with its constants in F.fvir.bin, -o - to standard output with all of "
+     "them.\n"
+     "-o F.onnx, or --emit=onnx, writes an ONNX model: what passes made of its operators, in the "
+     "standard's.\n"
+     "Weights of more than 1 GiB lie in F.onnx.data; --weights=file puts all there, "
+     "--weights=object none.\n"
+     "\n--bisect and --explain print no graph. --bisect leaves a folder: before and after the "
+     "change, what repeats it.\n"
      "\nexamples:\n"
      "  fovea opt model.onnx -O1 --verify\n"
      "  fovea opt model.onnx --bisect --data-set test_data_set_0\n"
@@ -94,35 +130,49 @@ const fv_command fv_commands[] = {
      "  fovea opt model.onnx --script mine.lua --script-arg limit=4 -v\n"},
     {"lua", "F.lua [ARG...]", 1, 0, "run a script: graphs, passes and experiments in Lua",
      "--output --script-arg --script-memory --script-steps --unsafe-lua", fv_cmd_lua,
-     "What stands behind F.lua is the script's: `arg` and `...` there. It writes files under the folder of\n"
+     "What stands behind F.lua is the script's: `arg` and `...` there. It writes files under the "
+     "folder of\n"
      "--output, which has to be there, and nowhere else. docs/lua.md is the language.\n"
      "\nexamples:\n"
      "  fovea lua count.lua model.onnx\n"
      "  fovea lua -o out --script-arg limit=4 shrink.lua model.onnx\n"},
     {"diff", "A [B]", 1, 2, "where two ways to run a model, or two models, come apart, op by op",
-     "--backend --levels --passes --chunk --graph --input --data-set --seed --state " SCRIPT, fv_cmd_diff,
-     "The sides are told by --backend=A,B, --schedule=naive,default, --levels=0,2 and --passes=A,B:C,D, of which\n"
-     "one value is for both; without any, and with one model, the naive schedule at -O0 is compared with what\n"
-     "`run` does. Inputs are as in `fovea run`, the same for both. Values are made visible as outputs, --chunk of\n"
-     "them a run: one that is an output has memory of its own, so what was fused across it is not; with --chunk=1\n"
-     "that is one value at a time. Of two models values are matched by node, else by name. Status 1: they differ.\n"
+     "--backend --levels --passes --chunk --graph --input --data-set --seed --state " SCRIPT,
+     fv_cmd_diff,
+     "The sides are told by --backend=A,B, --schedule=naive,default, --levels=0,2 and "
+     "--passes=A,B:C,D, of which\n"
+     "one value is for both; without any, and with one model, the naive schedule at -O0 is "
+     "compared with what\n"
+     "`run` does. Inputs are as in `fovea run`, the same for both. Values are made visible as "
+     "outputs, --chunk of\n"
+     "them a run: one that is an output has memory of its own, so what was fused across it is not; "
+     "with --chunk=1\n"
+     "that is one value at a time. Of two models values are matched by node, else by name. Status "
+     "1: they differ.\n"
      "-v lists all values, not only those that differ.\n"
      "\nexamples:\n"
      "  fovea diff model.onnx\n"
      "  fovea diff model.onnx --backend=jit,interp --data-set test_data_set_0\n"
      "  fovea diff model.onnx changed.onnx --atol=1e-3 --json\n"
      "  fovea diff model.onnx --graph --levels=0,2\n"},
-    {"reduce", "MODEL", 1, 1, "shrink a model on which a command fails", "--output --test", fv_cmd_reduce,
-     "Takes away outputs, ops (what others read of them becomes an input or zero), makes dims and weights smaller, attributes\n"
-     "what they are by default, as long as CMD fails: a status other than 0. A smaller model may fail for another reason, so\n"
-     "CMD should ask for the one that is meant. OUT ends in .onnx or .fvir, and so does what CMD is given.\n"
+    {"reduce", "MODEL", 1, 1, "shrink a model on which a command fails", "--output --test",
+     fv_cmd_reduce,
+     "Takes away outputs, ops (what others read of them becomes an input or zero), makes dims and "
+     "weights smaller, attributes\n"
+     "what they are by default, as long as CMD fails: a status other than 0. A smaller model may "
+     "fail for another reason, so\n"
+     "CMD should ask for the one that is meant. OUT ends in .onnx or .fvir, and so does what CMD "
+     "is given.\n"
      "\nexamples:\n"
-     "  fovea reduce model.onnx --test '! fovea compile \"$1\" -o x.so 2>&1 | grep internal' -o small.onnx\n"
+     "  fovea reduce model.onnx --test '! fovea compile \"$1\" -o x.so 2>&1 | grep internal' -o "
+     "small.onnx\n"
      "  fovea reduce model.onnx --test 'fovea diff \"$1\"' -o small.fvir\n"},
     {"view", "MODEL", 1, 1, "a page to look at: graphs, fusions, memory, time",
      "--output --profile --passes --state --tuning " SCRIPT, fv_cmd_view,
-     "OUT is one HTML file that needs nothing else: the graph before and after the passes, what is computed in which kernel,\n"
-     "kernels with their C, the workspace over a run. With --profile=F.json, as `fovea bench --profile=F.json` writes it\n"
+     "OUT is one HTML file that needs nothing else: the graph before and after the passes, what is "
+     "computed in which kernel,\n"
+     "kernels with their C, the workspace over a run. With --profile=F.json, as `fovea bench "
+     "--profile=F.json` writes it\n"
      "of the same model and dims, times are measured ones. --json prints what such a page holds.\n"
      "\nexamples:\n"
      "  fovea view bert.onnx -o bert.html\n"
@@ -157,7 +207,7 @@ static int flush(int status) {
     if (!fflush(stdout) && !ferror(stdout))
         return status;
     fv_err("fovea: error: cannot write to standard output: %s\n",
-            errno ? strerror(errno) : "writing failed");
+           errno ? strerror(errno) : "writing failed");
     return status ? status : FV_EXIT_MODEL;
 }
 

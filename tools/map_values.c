@@ -12,7 +12,9 @@
 #include "ir/ops/text.h"
 #include "tools/compare.h"
 
-bool fv_value_is_maps(const fv_port_value *v) { return v->key != FV_NO_ELEM; }
+bool fv_value_is_maps(const fv_port_value *v) {
+    return v->key != FV_NO_ELEM;
+}
 
 const char *fv_maps_type_str(fv_arena *a, const fv_port_value *v) {
     const char *map = fv_printf(a, "map(%s, %s)", fv_elem_name(v->key), fv_elem_name(v->elem));
@@ -44,11 +46,13 @@ bool fv_maps_of_arrays(fv_arena *a, const fv_port_value *v, const fv_array *arra
     return fv_maps_of(a, v, at, out);
 }
 
-static bool give_part(fv_context *c, const char *path, const fv_tensor *t, const fv_tensor ***parts) {
+static bool give_part(fv_context *c, const char *path, const fv_tensor *t,
+                      const fv_tensor ***parts) {
     const fv_tensor **at = *parts;
     *parts += t->elem == FV_STRING ? FV_TEXT_PARTS : 1;
     if (t->elem == FV_STRING)
-        return fv_text_from_strings(c->arena, t, at) || fv_error(c->session, "%s is too large", path);
+        return fv_text_from_strings(c->arena, t, at) ||
+               fv_error(c->session, "%s is too large", path);
     *at = t;
     return true;
 }
@@ -67,22 +71,26 @@ static bool read_integer(fv_elem e, const char *s, size_t n, int64_t *out) {
     char *end;
     int64_t lo, hi;
     errno = 0;
-    bool is_signed = fv_elem_is_signed(e), digit = *s == '-' ? is_signed && s[1] >= '0' && s[1] <= '9' : *s >= '0' && *s <= '9';
+    bool is_signed = fv_elem_is_signed(e),
+         digit = *s == '-' ? is_signed && s[1] >= '0' && s[1] <= '9' : *s >= '0' && *s <= '9';
     *out = is_signed ? strtoll(s, &end, 10) : (int64_t)strtoull(s, &end, 10);
     bool fits = digit && !errno && end == s + n;
     return fits && (!fv_elem_range(e, &lo, &hi) || (*out >= lo && *out <= hi));
 }
 
 static bool no_value(const reader *r, const char *key) {
-    return fv_error(r->c->session, "%s: the value of '%s' is no %s", r->path, key, fv_elem_name(r->values->elem));
+    return fv_error(r->c->session, "%s: the value of '%s' is no %s", r->path, key,
+                    fv_elem_name(r->values->elem));
 }
 
 static bool set_string(fv_context *c, fv_tensor *t, size_t i, const char *s, size_t n) {
-    ((fv_string *)(uintptr_t)t->data)[i] = (fv_string){fv_strndup(c->arena, s, n), n}; /* our own, new */
+    /* our own, new */
+    ((fv_string *)(uintptr_t)t->data)[i] = (fv_string){fv_strndup(c->arena, s, n), n};
     return true;
 }
 
-/* A number, or a text that is one: JSON has no infinities, and no integers of 64 bits without a sign. */
+/* A number, or a text that is one: JSON has no infinities, and no integers of 64 bits without a
+ * sign. */
 static const char *number_text(fv_arena *a, const json_t *v) {
     if (json_is_string(v))
         return strlen(json_string_value(v)) == json_string_length(v) ? json_string_value(v) : "";
@@ -112,7 +120,9 @@ bool fv_json_take_number(fv_arena *a, fv_tensor *t, size_t at, const json_t *v) 
 static bool take_value(reader *r, const char *key, const json_t *v) {
     if (r->values->elem != FV_STRING)
         return fv_json_take_number(r->c->arena, r->values, r->at, v) || no_value(r, key);
-    return json_is_string(v) ? set_string(r->c, r->values, r->at, json_string_value(v), json_string_length(v)) : no_value(r, key);
+    return json_is_string(v)
+               ? set_string(r->c, r->values, r->at, json_string_value(v), json_string_length(v))
+               : no_value(r, key);
 }
 
 static bool take_map(reader *r, const json_t *map) {
@@ -125,7 +135,8 @@ static bool take_map(reader *r, const json_t *map) {
         else if (read_integer(r->keys->elem, key, strlen(key), &i))
             fv_tensor_set_int(r->keys, r->at, i);
         else
-            return fv_error(r->c->session, "%s: the key '%s' is no %s", r->path, key, fv_elem_name(r->keys->elem));
+            return fv_error(r->c->session, "%s: the key '%s' is no %s", r->path, key,
+                            fv_elem_name(r->keys->elem));
         if (!take_value(r, key, json_object_iter_value(it)))
             return false;
     }
@@ -142,7 +153,8 @@ static bool is_list_of_objects(const json_t *d) {
 static bool take_document(reader *r, const fv_port_value *v, const json_t *d, fv_maps *out) {
     fv_arena *a = r->c->arena;
     if (v->several ? !is_list_of_objects(d) : !json_is_object(d))
-        return fv_error(r->c->session, "%s: it is no %s", r->path, v->several ? "list of objects" : "object");
+        return fv_error(r->c->session, "%s: it is no %s", r->path,
+                        v->several ? "list of objects" : "object");
     size_t n = v->several ? json_array_size(d) : 1, entries = 0;
     fv_tensor *ends = v->several ? fv_tensor_new(a, FV_I64, 1, (int64_t[]){(int64_t)n}) : NULL;
     for (size_t i = 0; i < n; i++) {
@@ -165,7 +177,8 @@ static bool read_json(fv_context *c, const fv_port_value *v, const char *path, f
     json_error_t e;
     if (!fv_file_map(c->session, c->arena, path, &f))
         return false;
-    json_t *document = json_loadb((const char *)f.data, f.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+    json_t *document =
+        json_loadb((const char *)f.data, f.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
     if (!document)
         return fv_error(c->session, "%s:%d: %s", path, e.line, e.text);
     bool ok = take_document(&r, v, document, out);
@@ -173,11 +186,13 @@ static bool read_json(fv_context *c, const fv_port_value *v, const char *path, f
     return ok;
 }
 
-bool fv_maps_read(fv_context *c, const fv_port_value *v, const char *path, const fv_tensor **parts) {
+bool fv_maps_read(fv_context *c, const fv_port_value *v, const char *path,
+                  const fv_tensor **parts) {
     size_t n = strlen(path);
     bool json = n > 5 && !strcmp(path + n - 5, ".json");
     fv_maps m;
-    if (!(json ? read_json(c, v, path, &m) : fv_maps_read_pb(c->session, c->arena, path, v->key, v->elem, v->several, &m)))
+    if (!(json ? read_json(c, v, path, &m)
+               : fv_maps_read_pb(c->session, c->arena, path, v->key, v->elem, v->several, &m)))
         return false;
     if (!give_part(c, path, m.keys, &parts) || !give_part(c, path, m.values, &parts))
         return false;
@@ -194,7 +209,8 @@ static const char *key_text(fv_arena *a, const fv_tensor *keys, size_t i) {
         return fv_strndup(a, s.s ? s.s : "", s.n);
     }
     int64_t k = fv_tensor_int(keys, i);
-    return fv_elem_is_signed(keys->elem) ? fv_printf(a, "%" PRId64, k) : fv_printf(a, "%" PRIu64, (uint64_t)k);
+    return fv_elem_is_signed(keys->elem) ? fv_printf(a, "%" PRId64, k)
+                                         : fv_printf(a, "%" PRIu64, (uint64_t)k);
 }
 
 static json_t *value_json(fv_arena *a, const fv_tensor *t, size_t i) {
@@ -206,7 +222,9 @@ static json_t *value_json(fv_arena *a, const fv_tensor *t, size_t i) {
         return json_boolean(fv_tensor_int(t, i));
     if (!fv_elem_is_float(t->elem)) {
         int64_t v = fv_tensor_int(t, i);
-        return fv_elem_is_signed(t->elem) || v >= 0 ? json_integer(v) : fv_json_text(fv_printf(a, "%" PRIu64, (uint64_t)v));
+        return fv_elem_is_signed(t->elem) || v >= 0
+                   ? json_integer(v)
+                   : fv_json_text(fv_printf(a, "%" PRIu64, (uint64_t)v));
     }
     double v = fv_tensor_float(t, i);
     return isfinite(v) ? json_real(v) : fv_json_text(isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
@@ -236,18 +254,22 @@ bool fv_maps_fit_json(fv_context *c, const fv_maps *m, const char *what) {
     for (size_t i = 0; m->keys->elem == FV_STRING && i < m->keys->count; i++) {
         fv_string s = ((const fv_string *)m->keys->data)[i];
         if (s.n && memchr(s.s, 0, s.n))
-            return fv_error(c->session, "'%s' has a key with a byte 0, which JSON does not hold: give .pb", what);
+            return fv_error(c->session,
+                            "'%s' has a key with a byte 0, which JSON does not hold: give .pb",
+                            what);
     }
     return fv_maps_check(c->session, c->arena, m, what);
 }
 
 /* ---- comparing ---- */
 
-static bool same(fv_context *c, const char *what, const fv_tensor *got, const fv_tensor *want, const char **why) {
+static bool same(fv_context *c, const char *what, const fv_tensor *got, const fv_tensor *want,
+                 const char **why) {
     fv_array array = {0};
     bool strings = got->elem == FV_STRING && want->elem == FV_STRING;
     if (strings ? fv_compare_strings(c->arena, got, want, why)
-                : fv_tensor_array(c->arena, got, &array) && fv_compare(c->arena, &array, want, c->args->atol, c->args->rtol, why))
+                : fv_tensor_array(c->arena, got, &array) &&
+                      fv_compare(c->arena, &array, want, c->args->atol, c->args->rtol, why))
         return true;
     *why = fv_printf(c->arena, "%s, by ascending keys: %s", what, *why);
     return false;
@@ -256,6 +278,6 @@ static bool same(fv_context *c, const char *what, const fv_tensor *got, const fv
 bool fv_maps_compare(fv_context *c, const fv_maps *got, const fv_maps *want, const char **why) {
     fv_maps x = fv_maps_sorted(c->arena, got), y = fv_maps_sorted(c->arena, want);
     *why = "they cannot be passed";
-    return (!x.ends || same(c, "ends of maps", x.ends, y.ends, why)) && same(c, "keys", x.keys, y.keys, why) &&
-           same(c, "values", x.values, y.values, why);
+    return (!x.ends || same(c, "ends of maps", x.ends, y.ends, why)) &&
+           same(c, "keys", x.keys, y.keys, why) && same(c, "values", x.values, y.values, why);
 }

@@ -1,7 +1,7 @@
 /* maps.c - `run --attention-maps`: the weights of attentions.
  *
- * What was run has no weights: they are in no memory. So the model is compiled once more, with the weights of each attention as
- * results behind its own, and run on the same inputs. */
+ * What was run has no weights: they are in no memory. So the model is compiled once more, with the
+ * weights of each attention as results behind its own, and run on the same inputs. */
 #include <string.h>
 
 #include "frontend/data.h"
@@ -13,18 +13,19 @@
 #include "tools/maps.h"
 
 typedef struct mapping {
-    fv_context *c;            /* of a session of its own, which the second module goes with */
+    fv_context *c; /* of a session of its own, which the second module goes with */
     const fv_subject *base;
     fv_labels *labels;
     fv_attention_sites found;
     const fv_attention_site **sites; /* those that are mapped */
-    int n, before;            /* before: results of the model itself */
-    json_t *list;             /* of files; NULL: they are printed */
+    int n, before;                   /* before: results of the model itself */
+    json_t *list;                    /* of files; NULL: they are printed */
 } mapping;
 
 /* ---- weights as results ---- */
 
-/* Why the weights of all turns of `inner` (NULL: of one) cannot leave what is around them; NULL: they can. */
+/* Why the weights of all turns of `inner` (NULL: of one) cannot leave what is around them; NULL:
+ * they can. */
 static const char *kept_in(const fv_op *around, const fv_op *inner, const fv_type *t) {
     if (!fv_op_is(around, FV_OP_Loop))
         return "it stands in a branch";
@@ -42,7 +43,8 @@ static bool is_mapped(const mapping *d, const fv_attention_site *s) {
     int rank = s->weights->type->rank;
     if (s->kind == FV_ATTENTION_NONE || s->gate)
         return false;
-    for (const fv_op *inner = NULL, *at = s->weights->def->block->parent; at && !why; inner = at, at = at->block->parent, rank++)
+    for (const fv_op *inner = NULL, *at = s->weights->def->block->parent; at && !why;
+         inner = at, at = at->block->parent, rank++)
         why = kept_in(at, inner, s->weights->type);
     if (!why && rank > FV_ARRAY_RANK)
         why = fv_printf(d->c->arena, "its weights have %d axes, more than %d", rank, FV_ARRAY_RANK);
@@ -51,8 +53,8 @@ static bool is_mapped(const mapping *d, const fv_attention_site *s) {
     return !why;
 }
 
-/* The weights of all turns of the loops around it, outermost first; NULL after a diagnostic. Where a turn has one query, turns are
- * the queries. */
+/* The weights of all turns of the loops around it, outermost first; NULL after a diagnostic. Where
+ * a turn has one query, turns are the queries. */
 static fv_value *out_of_loops(fv_attention_site *s) {
     fv_value *v = s->weights->def->out[s->weights->index];
     const fv_type *t = v->type;
@@ -91,8 +93,9 @@ static bool show_weights(void *user, fv_module *m) {
         d->sites[d->n++] = s;
     }
     if (!d->n)
-        return fv_error(m->session, "--attention-maps: it has no attention whose weights could be mapped; "
-                                    "`fovea inspect --attention` tells what was found");
+        return fv_error(m->session,
+                        "--attention-maps: it has no attention whose weights could be mapped; "
+                        "`fovea inspect --attention` tells what was found");
     fv_func_add_results(m->funcs, d->n, values, names);
     return true;
 }
@@ -104,9 +107,15 @@ static bool are_used(const mapping *d, const fv_map *first) {
     for (int i = 0; i < 2; i++) {
         const fv_label_list *list = &l->own[i], *other = &l->own[!i];
         if (list->at && !list->used && !(other->at == list->at && other->used))
-            return fv_error(d->c->session, "%s: its %lld labels%s fit no axis: '%s' has %lld queries, %lld keys and %lld entries of a batch",
-                            l->path, (long long)list->n, list->nentries > 1 ? fv_printf(d->c->arena, " of %lld entries", (long long)list->nentries) : "",
-                            first->name, (long long)first->nqueries, (long long)first->nkeys, (long long)first->nentries);
+            return fv_error(d->c->session,
+                            "%s: its %lld labels%s fit no axis: '%s' has %lld queries, %lld keys "
+                            "and %lld entries of a batch",
+                            l->path, (long long)list->n,
+                            list->nentries > 1 ? fv_printf(d->c->arena, " of %lld entries",
+                                                           (long long)list->nentries)
+                                               : "",
+                            first->name, (long long)first->nqueries, (long long)first->nkeys,
+                            (long long)first->nentries);
     }
     return true;
 }
@@ -123,11 +132,13 @@ static void tell(const mapping *d, const char *name, const char *file) {
     }
 }
 
-static bool write_one(const mapping *d, const char *name, const char *file, const fv_tensor *weights, const fv_text *page) {
+static bool write_one(const mapping *d, const char *name, const char *file,
+                      const fv_tensor *weights, const fv_text *page) {
     const char *path = fv_file_in(d->c->arena, d->c->args->attention_maps, file, "");
     if (!fv_spares_models(d->c, "--attention-maps ", path))
         return false;
-    if (weights ? !fv_tensor_write_npy(d->c->session, path, weights) : !fv_file_write(d->c->session, path, page->s, page->n))
+    if (weights ? !fv_tensor_write_npy(d->c->session, path, weights)
+                : !fv_file_write(d->c->session, path, page->s, page->n))
         return false;
     tell(d, name, path);
     return true;
@@ -139,15 +150,18 @@ static bool write_all(mapping *d, fv_subject *m) {
     fv_map *maps = FV_NEW(a, fv_map, d->n + 1);
     fv_text page = {.arena = a};
     for (int i = 0; i < d->n; i++)
-        names[i] = fv_attention_name(d->sites[i]) + (*fv_attention_name(d->sites[i]) == '/'); /* as PyTorch has them */
+        /* as PyTorch has them */
+        names[i] = fv_attention_name(d->sites[i]) + (*fv_attention_name(d->sites[i]) == '/');
     const char **safe = fv_safe_names(a, d->n, names);
     for (int i = 0; i < d->n; i++) {
         fv_tensor t = fv_array_tensor(a, &m->outputs[d->before + i]);
         maps[i] = fv_map_new(a, d->sites[i], &t, fv_printf(a, "%s.npy", safe[i]));
     }
     const char *slash = strrchr(d->base->path, '/');
-    fv_maps_page(&page, slash ? slash + 1 : d->base->path, fv_dims_str(a, m->table, m->dims), maps, d->n, d->labels);
-    if (!are_used(d, &maps[0]) || !fv_make_folder(d->c, "--attention-maps", d->c->args->attention_maps))
+    fv_maps_page(&page, slash ? slash + 1 : d->base->path, fv_dims_str(a, m->table, m->dims), maps,
+                 d->n, d->labels);
+    if (!are_used(d, &maps[0]) ||
+        !fv_make_folder(d->c, "--attention-maps", d->c->args->attention_maps))
         return false;
     for (int i = 0; i < d->n; i++)
         if (!write_one(d, maps[i].name, maps[i].file, &maps[i].weights, NULL))
@@ -157,17 +171,19 @@ static bool write_all(mapping *d, fv_subject *m) {
 
 /* ---- all ---- */
 
-int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend, fv_labels *labels, json_t *list) {
-    fv_context one = {.session = fv_session_new(), .args = c->args}; /* what reading the model has to say has been said */
+int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend, fv_labels *labels,
+                  json_t *list) {
+    /* what reading the model has to say has been said */
+    fv_context one = {.session = fv_session_new(), .args = c->args};
     fv_subject m = {0};
     mapping d = {.c = &one, .base = base, .labels = labels, .list = list};
     const fv_change change = {.passed = show_weights, .user = &d};
     fv_door door;
-    if (!one.session || FV_DOOR_OPEN(one.session, &door)) 
+    if (!one.session || FV_DOOR_OPEN(one.session, &door))
         fv_leave_too(c->session, one.session);
     one.arena = fv_arena_new(one.session);
-    bool ok = fv_subject_open_changed(&one, base->path, backend, &change, &m) && fv_give_inputs(&one, base, &m) &&
-              !fv_subject_run(&one, &m) && write_all(&d, &m);
+    bool ok = fv_subject_open_changed(&one, base->path, backend, &change, &m) &&
+              fv_give_inputs(&one, base, &m) && !fv_subject_run(&one, &m) && write_all(&d, &m);
     int status = ok ? FV_EXIT_OK : fv_failed(&one);
     if (!ok)
         fv_print_messages(&one);

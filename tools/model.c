@@ -17,7 +17,8 @@ static void make_room(fv_context *c, fv_subject *m) {
     m->given = FV_NEW(a, unsigned char, m->table->ninputs + 1);
     m->inputs = FV_NEW(a, fv_array, m->table->ninputs + 1);
     m->outputs = FV_NEW(a, fv_array, m->table->noutputs + 1);
-    m->nresults = fv_port_values(a, m->table->noutputs, m->table->outputs, FV_AS_TENSORS, &m->results);
+    m->nresults =
+        fv_port_values(a, m->table->noutputs, m->table->outputs, FV_AS_TENSORS, &m->results);
     const char **names = FV_NEW(a, const char *, m->nresults + 1);
     for (int i = 0; i < m->nresults; i++)
         names[i] = m->results[i].name;
@@ -30,9 +31,9 @@ static void note_ignored(fv_context *c) {
     const struct {
         bool given;
         const char *name;
-    } all[] = {{a->target, "--target"}, {a->processor, "--processor"}, {a->backend, "--backend"}, {a->passes, "--passes"},
-               {a->states.n, "--state"}, {a->schedule, "--schedule"}, {a->tuning, "--tuning"}, {a->verify, "--verify"},
-               {a->strict, "--strict"}};
+    } all[] = {{a->target, "--target"}, {a->processor, "--processor"}, {a->backend, "--backend"},
+               {a->passes, "--passes"}, {a->states.n, "--state"},      {a->schedule, "--schedule"},
+               {a->tuning, "--tuning"}, {a->verify, "--verify"},       {a->strict, "--strict"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].given)
             fv_note(c, "is compiled already, %s does nothing", all[i].name);
@@ -112,7 +113,8 @@ void fv_subject_count(fv_context *c, fv_subject *m) {
     look_at_program(&(opening){c, m}, m->program);
 }
 
-static bool compile(fv_context *c, fv_backend_kind backend, const fv_tuning *tuned, fv_choices *choices, fv_subject *m) {
+static bool compile(fv_context *c, fv_backend_kind backend, const fv_tuning *tuned,
+                    fv_choices *choices, fv_subject *m) {
     fv_driver_options o;
     fv_compiled made;
     const opening op = {c, m};
@@ -144,8 +146,8 @@ bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, f
     return true;
 }
 
-bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend, const fv_tuning *tuned, fv_choices *choices,
-                           fv_subject *out) {
+bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend,
+                           const fv_tuning *tuned, fv_choices *choices, fv_subject *out) {
     *out = (fv_subject){.path = path};
     if (!compile(c, backend, tuned, choices, out))
         return false;
@@ -153,7 +155,8 @@ bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind back
     return true;
 }
 
-static bool finish(fv_context *c, const fv_driver_options *o, fv_backend_kind backend, fv_subject *out) {
+static bool finish(fv_context *c, const fv_driver_options *o, fv_backend_kind backend,
+                   fv_subject *out) {
     if (!(out->program = fv_driver_lower(c->session, &out->source, o)))
         return false;
     look_at_program(&(opening){c, out}, out->program);
@@ -163,8 +166,8 @@ static bool finish(fv_context *c, const fv_driver_options *o, fv_backend_kind ba
     return true;
 }
 
-bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend, const fv_change *change,
-                             fv_subject *out) {
+bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend,
+                             const fv_change *change, fv_subject *out) {
     fv_driver_options o;
     *out = (fv_subject){.path = path};
     if (!fv_args_driver(c, &o, true))
@@ -175,13 +178,15 @@ bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind ba
     if (!fv_driver_read(c->session, path, &o, &out->source))
         return false;
     if (!out->source.module || out->source.module->definitions)
-        return fv_error(c->session, "holds %s, no graph", out->source.module ? "definitions" : "kernels");
+        return fv_error(c->session, "holds %s, no graph",
+                        out->source.module ? "definitions" : "kernels");
     look_at_source(&(opening){c, out}, &out->source);
-    return (!change->read || change->read(change->user, out->source.module)) && finish(c, &o, backend, out);
+    return (!change->read || change->read(change->user, out->source.module)) &&
+           finish(c, &o, backend, out);
 }
 
-bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_driver_options *o, fv_backend_kind backend,
-                            fv_subject *out) {
+bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_driver_options *o,
+                            fv_backend_kind backend, fv_subject *out) {
     *out = (fv_subject){.path = source->module->name, .source = *source};
     look_at_source(&(opening){c, out}, &out->source);
     return finish(c, o, backend, out);

@@ -2,20 +2,24 @@
 #include "tools/script.h"
 
 static int refuse(const fv_args *a, const char *what) {
-    return fv_usage(a, "%s needs Lua, and this build of Fovea has none (meson's -Dlua=disabled)", what);
+    return fv_usage(a, "%s needs Lua, and this build of Fovea has none (meson's -Dlua=disabled)",
+                    what);
 }
 
 bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     (void)o;
     const fv_args *a = c->args;
-    return (!a->script && !a->pipeline) || refuse(a, a->script ? "--script" : "--pipeline") == FV_EXIT_OK;
+    return (!a->script && !a->pipeline) ||
+           refuse(a, a->script ? "--script" : "--pipeline") == FV_EXIT_OK;
 }
 
 int fv_script_help(const fv_args *a) {
     return a->script || a->pipeline ? refuse(a, a->script ? "--script" : "--pipeline") : FV_EXIT_OK;
 }
 
-int fv_script_test(fv_context *c, const char *path, void (*tell)(fv_context *c, void *user, const char *name, bool passed), void *user) {
+int fv_script_test(fv_context *c, const char *path,
+                   void (*tell)(fv_context *c, void *user, const char *name, bool passed),
+                   void *user) {
     (void)path;
     (void)tell;
     (void)user;

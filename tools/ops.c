@@ -1,4 +1,5 @@
-/* ops.c - `fovea ops`: the catalogue, as a table, as JSON, as docs/operators.md, or one op whole. */
+/* ops.c - `fovea ops`: the catalogue, as a table, as JSON, as docs/operators.md, or one op
+ * whole. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,8 +11,14 @@
 
 /* How the op gets its meaning. */
 static const char *meaning(const fv_opdef *d) {
-    return d->formula ? "formula" : d->rule ? "rule" : d->decompose ? "expansion"
-           : d->define ? "definition" : d->recur ? "recurrence" : d->kernel ? "kernel" : d->strings ? "expansion" : "structure";
+    return d->formula     ? "formula"
+           : d->rule      ? "rule"
+           : d->decompose ? "expansion"
+           : d->define    ? "definition"
+           : d->recur     ? "recurrence"
+           : d->kernel    ? "kernel"
+           : d->strings   ? "expansion"
+                          : "structure";
 }
 
 /* "1, 6, 13" */
@@ -23,7 +30,9 @@ static const char *versions(fv_arena *a, const fv_opdef *d) {
     return t.s;
 }
 
-static bool may_be(const fv_typevar *v, fv_type_kind k) { return v->kinds ? v->kinds >> k & 1 : k == FV_TENSOR; }
+static bool may_be(const fv_typevar *v, fv_type_kind k) {
+    return v->kinds ? v->kinds >> k & 1 : k == FV_TENSOR;
+}
 
 /* "float, i32", "float or seq(float)" */
 static const char *type_of(fv_arena *a, const fv_typevar *v) {
@@ -96,24 +105,37 @@ static void print_refused(void) {
 }
 
 static void print_markdown(fv_context *c) {
-    fv_out("# Operators\n\n"
-           "What Fovea supports, up to opset %d: %d operators of the standard, and %d that only its first\n"
-           "opsets had, as experiments. Interpreter, JIT, objects and generated C support the same, but for\n"
-           "ImageDecoder: it calls libraries, which the interpreter and the JIT have alone. This text is the output of\n"
-           "`fovea ops --markdown`; `fovea ops NAME` shows one operator with its attributes and what it means.\n\n"
-           "*Versions* are the opsets in which the standard changed the operator: a model of any opset\n"
-           "from the first on is read. *Types*: float is f16, bf16, f32, f64; signed is i8 to i64, unsigned\n"
-           "u8 to u64, int both; number is int and float; f8 are the five 8-bit floats; packed is u4, i4,\n"
-           "u2, i2, f4e2m1; data is all of these and bool; any is data, string and complex numbers.\n"
-           "*Meaning*: a formula for each output element, a rule or expansion into simpler operators, a\n"
-           "definition built in C, or a kernel.\n\n## The standard\n\n",
-           FV_NEWEST_OPSET, count_of("", false), count_of("", true));
+    fv_out(
+        "# Operators\n\n"
+        "What Fovea supports, up to opset %d: %d operators of the standard, and %d that only its "
+        "first\n"
+        "opsets had, as experiments. Interpreter, JIT, objects and generated C support the same, "
+        "but for\n"
+        "ImageDecoder: it calls libraries, which the interpreter and the JIT have alone. This text "
+        "is the output of\n"
+        "`fovea ops --markdown`; `fovea ops NAME` shows one operator with its attributes and what "
+        "it means.\n\n"
+        "*Versions* are the opsets in which the standard changed the operator: a model of any "
+        "opset\n"
+        "from the first on is read. *Types*: float is f16, bf16, f32, f64; signed is i8 to i64, "
+        "unsigned\n"
+        "u8 to u64, int both; number is int and float; f8 are the five 8-bit floats; packed is u4, "
+        "i4,\n"
+        "u2, i2, f4e2m1; data is all of these and bool; any is data, string and complex numbers.\n"
+        "*Meaning*: a formula for each output element, a rule or expansion into simpler operators, "
+        "a\n"
+        "definition built in C, or a kernel.\n\n## The standard\n\n",
+        FV_NEWEST_OPSET, count_of("", false), count_of("", true));
     print_domain(c, "");
     fv_out("\n## `ai.onnx.ml`: classic models, over numbers\n\n"
-           "Where the standard leaves open what scores become, they are as in ONNX Runtime, but: the label of two\n"
-           "classes that both have weights in a TreeEnsembleClassifier is that of the higher score, base values are\n"
-           "added to the scores of their classes, of two to those that have weights, and post\\_transform of a TreeEnsemble is numbered as the standard\n"
-           "does. PROBIT, which would leave one score for two classes, is refused there. Labels, keys and categories\n"
+           "Where the standard leaves open what scores become, they are as in ONNX Runtime, but: "
+           "the label of two\n"
+           "classes that both have weights in a TreeEnsembleClassifier is that of the higher "
+           "score, base values are\n"
+           "added to the scores of their classes, of two to those that have weights, and "
+           "post\\_transform of a TreeEnsemble is numbered as the standard\n"
+           "does. PROBIT, which would leave one score for two classes, is refused there. Labels, "
+           "keys and categories\n"
            "are numbers or strings.\n\n");
     print_domain(c, "ai.onnx.ml");
     fv_out("\n## `ai.onnx.preview.training`: steps of optimizers\n\n");
@@ -125,19 +147,24 @@ static void print_markdown(fv_context *c) {
     fv_out("\n## `fv`: Fovea's own, inside graphs\n\n");
     print_domain(c, "fv");
     print_refused();
-    fv_out("\n## Other random numbers\n\n"
-           "The references of these tests of the standard are what another generator drew, and nothing\n"
-           "obliges an implementation to that: test_bernoulli_double and test_bernoulli_seed, both also\n"
-           "expanded; test_training_dropout, test_training_dropout_default, test_training_dropout_mask.\n"
-           "Here the generator is Philox 4x32 of ten rounds. Its key is the seed and the name\n"
-           "of the result, its counter the place of an element: the numbers are the same in every run, on\n"
-           "every target, with any number of threads.\n\n"
-           "## The standard's tests that are refused\n\n"
-           "test_gradient_of_add_and_mul has Gradient, see above.\n"
-           "test_affine_grid_3d_align_corners_expanded has an If whose branches give tensors of\n"
-           "different ranks, and which of them runs is known only when it runs. Generated C has no\n"
-           "libraries that decode images: test_image_decoder_decode_bmp_rgb, jpeg2k_rgb, jpeg_bgr,\n"
-           "jpeg_grayscale, jpeg_rgb, png_rgb and webp_rgb.\n");
+    fv_out(
+        "\n## Other random numbers\n\n"
+        "The references of these tests of the standard are what another generator drew, and "
+        "nothing\n"
+        "obliges an implementation to that: test_bernoulli_double and test_bernoulli_seed, both "
+        "also\n"
+        "expanded; test_training_dropout, test_training_dropout_default, "
+        "test_training_dropout_mask.\n"
+        "Here the generator is Philox 4x32 of ten rounds. Its key is the seed and the name\n"
+        "of the result, its counter the place of an element: the numbers are the same in every "
+        "run, on\n"
+        "every target, with any number of threads.\n\n"
+        "## The standard's tests that are refused\n\n"
+        "test_gradient_of_add_and_mul has Gradient, see above.\n"
+        "test_affine_grid_3d_align_corners_expanded has an If whose branches give tensors of\n"
+        "different ranks, and which of them runs is known only when it runs. Generated C has no\n"
+        "libraries that decode images: test_image_decoder_decode_bmp_rgb, jpeg2k_rgb, jpeg_bgr,\n"
+        "jpeg_grayscale, jpeg_rgb, png_rgb and webp_rgb.\n");
 }
 
 /* ---- JSON ---- */
@@ -204,8 +231,9 @@ static void print_rank(fv_context *c, const fv_rank_def *r) {
 static void print_operands(fv_context *c, const char *what, const fv_operand_def *list, int max) {
     for (int i = 0; i < max && list[i].name; i++) {
         fv_out("%-10s %s: %s%s", i ? "" : what, list[i].name, list[i].type,
-               list[i].arity == FV_VARIADIC ? ", any number"
-               : list[i].arity == FV_OPTIONAL_OPERAND ? ", optional" : "");
+               list[i].arity == FV_VARIADIC           ? ", any number"
+               : list[i].arity == FV_OPTIONAL_OPERAND ? ", optional"
+                                                      : "");
         print_rank(c, &list[i].rank);
         fv_out("\n");
     }
@@ -224,9 +252,9 @@ static void print_default(const fv_attr_def *d) {
 
 static void print_attrs(const fv_opdef *d) {
     static const char *const kinds[] = {
-        [FV_ATTR_INT] = "int", [FV_ATTR_FLOAT] = "float", [FV_ATTR_STRING] = "string",
-        [FV_ATTR_INTS] = "ints", [FV_ATTR_FLOATS] = "floats", [FV_ATTR_STRINGS] = "strings",
-        [FV_ATTR_TENSOR] = "tensor", [FV_ATTR_TYPE] = "type", [FV_ATTR_DIMS] = "dims",
+        [FV_ATTR_INT] = "int",       [FV_ATTR_FLOAT] = "float",   [FV_ATTR_STRING] = "string",
+        [FV_ATTR_INTS] = "ints",     [FV_ATTR_FLOATS] = "floats", [FV_ATTR_STRINGS] = "strings",
+        [FV_ATTR_TENSOR] = "tensor", [FV_ATTR_TYPE] = "type",     [FV_ATTR_DIMS] = "dims",
         [FV_ATTR_REGION] = "graph"};
     for (int i = 0; i < FV_MAX_ATTRS && d->attrs[i].name; i++) {
         const fv_attr_def *t = &d->attrs[i];
@@ -255,7 +283,8 @@ static void print_op(fv_context *c, const fv_opdef *d) {
     print_operands(c, "outputs", d->out, FV_MAX_OUT);
     print_attrs(d);
     for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
-        fv_out("%-10s %s: %s\n", i ? "" : "types", d->types[i].name, type_of(c->arena, &d->types[i]));
+        fv_out("%-10s %s: %s\n", i ? "" : "types", d->types[i].name,
+               type_of(c->arena, &d->types[i]));
     print_meaning(d);
 }
 
@@ -266,11 +295,13 @@ static const fv_opdef *find(fv_context *c, const char *name) {
     for (int i = 0; i < n; i++) {
         const fv_opdef *d = fv_op_at(i);
         names[i] = fv_opdef_qualified(c->arena, d);
-        if (!strcmp(names[i], name) || !strcmp(fv_printf(c->arena, "%s.%s", domain(d), d->name), name))
+        if (!strcmp(names[i], name) ||
+            !strcmp(fv_printf(c->arena, "%s.%s", domain(d), d->name), name))
             return d;
     }
     for (const fv_refusal *r = fv_refusals; r->name; r++)
-        if (!strcmp(*r->domain ? fv_printf(c->arena, "%s.%s", r->domain, r->name) : r->name, name)) {
+        if (!strcmp(*r->domain ? fv_printf(c->arena, "%s.%s", r->domain, r->name) : r->name,
+                    name)) {
             fv_error(c->session, "operator not in the catalogue: '%s': %s", name, r->reason);
             return NULL;
         }
@@ -295,7 +326,8 @@ static int show_some(fv_context *c, json_t *list) {
 
 int fv_cmd_ops(fv_context *c) {
     if (c->args->markdown && (c->args->n || c->args->json))
-        return fv_usage(c->args, "--markdown is the whole table; it goes with neither names nor --json");
+        return fv_usage(c->args,
+                        "--markdown is the whole table; it goes with neither names nor --json");
     json_t *list = c->args->json ? json_array() : NULL;
     int status = show_some(c, list);
     if (status) {

@@ -29,7 +29,8 @@ static json_t *purposes_json(void) {
     return o;
 }
 
-/* What a level chooses besides passes: LLVM's optimization of code, and the option of the C compiler of --backend=c. */
+/* What a level chooses besides passes: LLVM's optimization of code, and the option of the C
+ * compiler of --backend=c. */
 static json_t *code_json(char level) {
     json_t *o = json_object();
     fv_json_set(o, "llvm", json_integer(fv_driver_llvm(level).level));
@@ -68,7 +69,8 @@ static json_t *steps_json(void) {
 }
 
 static int list_json(fv_context *c) {
-    json_t *d = fv_json_document(), *passes = json_array(), *pipelines = json_object(), *code = json_object();
+    json_t *d = fv_json_document(), *passes = json_array(), *pipelines = json_object(),
+           *code = json_object();
     for (int i = 0; fv_pass_at(i); i++) {
         json_t *p = json_object();
         fv_json_set_text(p, "name", fv_pass_at(i)->name);
@@ -100,7 +102,8 @@ static void print_orders(const fv_pass *p) {
     for (int i = 0; fv_pass_order_at(i); i++) {
         const fv_pass_order *o = fv_pass_order_at(i);
         if (o->pass == p)
-            fv_out("%15s   %safter %s: %s\n", "", o->kind == FV_PASS_AGAIN ? "again " : "", o->other->name, o->why);
+            fv_out("%15s   %safter %s: %s\n", "", o->kind == FV_PASS_AGAIN ? "again " : "",
+                   o->other->name, o->why);
     }
 }
 
@@ -108,8 +111,8 @@ static void print_steps(void) {
     fv_out("\nsteps of lowering, from a graph to kernels\n");
     for (int i = 0; fv_step_name_at(i); i++) {
         const fv_step_name *s = fv_step_name_at(i);
-        fv_out("%-15s %s%s%s%s\n", s->name, s->doc, strcmp(s->id, s->name) ? " (step '" : "", strcmp(s->id, s->name) ? s->id : "",
-               strcmp(s->id, s->name) ? "')" : "");
+        fv_out("%-15s %s%s%s%s\n", s->name, s->doc, strcmp(s->id, s->name) ? " (step '" : "",
+               strcmp(s->id, s->name) ? s->id : "", strcmp(s->id, s->name) ? "')" : "");
         if (s->needed)
             fv_out("%15s   needed: %s\n", "", s->needed);
     }
@@ -122,8 +125,8 @@ static void print_levels(void) {
         fv_out("-O%c             %s\n%15s  ", *l, fv_pipeline_shipped(*l)->purpose, "");
         for (const char *const *p = fv_pipeline(*l); *p; p++)
             fv_out(" %s", *p);
-        fv_out("\n%15s   code: level %d of LLVM%s, -O%c of the C compiler of --backend=c\n", "", fv_driver_llvm(*l).level,
-               fv_driver_llvm(*l).small ? ", small functions" : "", *l);
+        fv_out("\n%15s   code: level %d of LLVM%s, -O%c of the C compiler of --backend=c\n", "",
+               fv_driver_llvm(*l).level, fv_driver_llvm(*l).small ? ", small functions" : "", *l);
     }
 }
 
@@ -152,7 +155,9 @@ static int print_pipeline(fv_context *c) {
 
 /* ---- all ---- */
 
-static bool is_graph(fv_emit_kind k) { return k == FV_EMIT_IR || k == FV_EMIT_ONNX; }
+static bool is_graph(fv_emit_kind k) {
+    return k == FV_EMIT_IR || k == FV_EMIT_ONNX;
+}
 
 /* What --emit says, else what -o ends in; graph IR where neither does. False after a message. */
 static bool choose_kind(const fv_args *a, fv_emit_kind *kind) {
@@ -161,7 +166,9 @@ static bool choose_kind(const fv_args *a, fv_emit_kind *kind) {
     if (a->emit && !is_graph(*kind))
         fv_usage(a, "--emit %s: opt writes ir and onnx; `fovea compile` writes the rest", a->emit);
     else if (!is_graph(*kind) || (end != FV_EMIT_NONE && end != *kind))
-        fv_usage(a, "-o %s: opt writes graph IR, a .fvir, and .onnx; `fovea compile` writes the rest", a->output);
+        fv_usage(a,
+                 "-o %s: opt writes graph IR, a .fvir, and .onnx; `fovea compile` writes the rest",
+                 a->output);
     else if (*kind == FV_EMIT_ONNX && !a->output)
         fv_usage(a, "--emit onnx: where to? -o OUT.onnx, or -o - for standard output");
     else
@@ -175,9 +182,13 @@ static bool choose_weights(const fv_args *a, fv_emit_kind kind, fv_weights_kind 
     if (!a->weights)
         return true;
     if (kind != FV_EMIT_ONNX)
-        return fv_usage(a, "--weights is for ONNX: the constants of a text lie beside it, in .bin") == FV_EXIT_OK;
+        return fv_usage(a,
+                        "--weights is for ONNX: the constants of a text lie beside it, in .bin") ==
+               FV_EXIT_OK;
     return *weights == FV_WEIGHTS_OBJECT || *weights == FV_WEIGHTS_FILE ||
-           fv_usage(a, "--weights %s: an ONNX model takes object, in the model, and file, beside it", a->weights) == FV_EXIT_OK;
+           fv_usage(a,
+                    "--weights %s: an ONNX model takes object, in the model, and file, beside it",
+                    a->weights) == FV_EXIT_OK;
 }
 
 /* For people. Who hands it to a program is told how. */
@@ -191,8 +202,9 @@ static void print_graph(fv_context *c, const fv_module *m) {
 
 /* --standard: before the passes that are named; without any with what attention is found behind. */
 static const char *const *with_standard(fv_context *c, const char *const *passes) {
-    static const char *const alone[] = {"standardise", "legalise", "fold-constants", "remove-dead", "write-attention",
-                                        "remove-dead", NULL};
+    static const char *const alone[] = {"standardise", "legalise",        "fold-constants",
+                                        "remove-dead", "write-attention", "remove-dead",
+                                        NULL};
     const char **list = NULL;
     int n = 0, cap = 0;
     if (!passes)
@@ -208,9 +220,12 @@ static int no_node(fv_context *c, const fv_module *m) {
     fv_name_list names = {0};
     fv_list_names(c->arena, &names, m);
     FV_PUSH(c->arena, names.at, names.n, names.cap, NULL);
-    const char *given = c->args->only_node, *near = fv_nearest(fv_name_given(c->arena, given), names.at);
+    const char *given = c->args->only_node,
+               *near = fv_nearest(fv_name_given(c->arena, given), names.at);
     if (near)
-        return fv_usage(c->args, "--only-node %s: there is no such node or value; did you mean '%s'?", given, near);
+        return fv_usage(c->args,
+                        "--only-node %s: there is no such node or value; did you mean '%s'?", given,
+                        near);
     return fv_usage(c->args, "--only-node %s: there is no such node or value", given);
 }
 
@@ -229,11 +244,18 @@ int fv_cmd_opt(fv_context *c) {
     if (a->bisect || a->bisect_test)
         return fv_bisect(c);
     if (a->inputs.n || a->data_set || a->backend)
-        return fv_usage(a, "%s goes with --bisect", a->inputs.n ? "--input" : a->data_set ? "--data-set" : "--backend");
-    if (!choose_kind(a, &kind) || !choose_weights(a, kind, &weights) || !fv_args_driver(c, &o, false))
+        return fv_usage(a, "%s goes with --bisect",
+                        a->inputs.n   ? "--input"
+                        : a->data_set ? "--data-set"
+                                      : "--backend");
+    if (!choose_kind(a, &kind) || !choose_weights(a, kind, &weights) ||
+        !fv_args_driver(c, &o, false))
         return fv_refused(c);
     if (a->standard && a->level)
-        return fv_usage(a, "--standard runs the passes of no level: -O%c does not apply; --passes=A,B runs some behind it", a->level);
+        return fv_usage(a,
+                        "--standard runs the passes of no level: -O%c does not apply; --passes=A,B "
+                        "runs some behind it",
+                        a->level);
     if (a->standard)
         o.passes = with_standard(c, o.passes);
     if (!fv_dump_begin(c, &o, false))
@@ -246,7 +268,8 @@ int fv_cmd_opt(fv_context *c) {
     if (!fv_driver_read(c->session, a->operand[0], &o, &source))
         return fv_failed(c);
     if (!source.module || source.module->definitions) {
-        fv_error(c->session, "holds %s; passes are for graphs", source.module ? "definitions" : "kernels");
+        fv_error(c->session, "holds %s; passes are for graphs",
+                 source.module ? "definitions" : "kernels");
         return FV_EXIT_MODEL;
     }
     if (a->only_node && !fv_module_has_name(source.module, fv_name_given(c->arena, a->only_node)))
@@ -256,9 +279,11 @@ int fv_cmd_opt(fv_context *c) {
     if (!a->output)
         print_graph(c, source.module);
     else if (kind == FV_EMIT_ONNX) {
-        if (!fv_spares_models(c, "-o ", a->output) || !fv_driver_write_onnx(c->session, source.module, a->output, weights, o.pipeline))
+        if (!fv_spares_models(c, "-o ", a->output) ||
+            !fv_driver_write_onnx(c->session, source.module, a->output, weights, o.pipeline))
             return fv_failed(c);
     } else if (!fv_driver_write_ir(c->session, source.module, NULL, a->output))
         return fv_failed(c);
-    return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK; /* a dump that could not be written */
+    /* a dump that could not be written */
+    return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK;
 }

@@ -31,12 +31,14 @@ static bool find_processor(fv_arena *arena, const fv_args *a, fv_driver_options 
         if (near)
             fv_usage(a, "there is no processor '%s'; did you mean '%s'?", name, near);
         else
-            fv_usage(a, "there is no processor '%s'; there are %s", name, fv_names_str(arena, fv_processor_names()));
+            fv_usage(a, "there is no processor '%s'; there are %s", name,
+                     fv_names_str(arena, fv_processor_names()));
         return false;
     }
     const fv_target *t = fv_target_for(arena, o->target, id);
     if (!t)
-        return fv_usage(a, "processor '%s' is %s, the target %s is not", name, fv_processor_at(id)->architecture,
+        return fv_usage(a, "processor '%s' is %s, the target %s is not", name,
+                        fv_processor_at(id)->architecture,
                         fv_target_str(arena, o->target)) == FV_EXIT_OK;
     o->target = t;
     return true;
@@ -52,7 +54,8 @@ static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o,
     if (near)
         fv_usage(a, "there is no target '%s'; did you mean '%s'?", name, near);
     else
-        fv_usage(a, "there is no target '%s'; there are %s", name, fv_names_str(arena, fv_target_names()));
+        fv_usage(a, "there is no target '%s'; there are %s", name,
+                 fv_names_str(arena, fv_target_names()));
     return false;
 }
 
@@ -116,11 +119,16 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     const fv_args *a = c->args;
     fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
     pipeline->verify = a->verify;
-    *o = (fv_driver_options){.dims = a->dims.at, .states = a->states.at, .level = a->level, .name = a->name,
+    *o = (fv_driver_options){.dims = a->dims.at,
+                             .states = a->states.at,
+                             .level = a->level,
+                             .name = a->name,
                              .naive = a->schedule && !strcmp(a->schedule, "naive"),
-                             .strict = a->strict, .tuning = a->tuning,
+                             .strict = a->strict,
+                             .tuning = a->tuning,
                              .passes = a->passes ? split(c->arena, a->passes) : NULL,
-                             .enable = split_all(c->arena, &a->enable), .disable = split_all(c->arena, &a->disable),
+                             .enable = split_all(c->arena, &a->enable),
+                             .disable = split_all(c->arena, &a->disable),
                              .pipeline = pipeline};
     if (a->tuning && o->naive)
         return fv_usage(a, "--schedule=naive has nothing that --tuning could say") == FV_EXIT_OK;
@@ -183,6 +191,6 @@ int fv_args_threads(const fv_args *a) {
     if (!*end && n >= 0 && n <= 4096)
         return (int)n;
     fv_err("fovea %s: warning: FOVEA_NUM_THREADS='%s' is no number of threads and is ignored\n",
-            a->command, env);
+           a->command, env);
     return 0;
 }

@@ -13,7 +13,7 @@ typedef struct fv_ort fv_ort;
 /* Opens the library and the model in it. NULL after a message: the library is not there, is another
  * one, or refuses the model. */
 fv_ort *fv_ort_open(fv_context *c, const char *library, const char *model, int threads);
-void fv_ort_close(fv_ort *o); /* NULL is allowed */
+void fv_ort_close(fv_ort *o);             /* NULL is allowed */
 const char *fv_ort_name(const fv_ort *o); /* "onnxruntime 1.30.0" */
 double fv_ort_load_ms(const fv_ort *o);   /* what it took to open the model */
 

@@ -115,7 +115,8 @@ static void print_type(const fv_tensor *t) {
 /* What is in maps that are no maps, of a library of another maker, are no results to be shown. */
 static bool maps_of(fv_context *c, const fv_subject *m, int i, fv_maps *out) {
     return fv_maps_of_arrays(c->arena, &m->results[i], m->outputs, out) ||
-           fv_error(c->session, "output '%s' has parts that make no %s", m->results[i].name, fv_maps_type_str(c->arena, &m->results[i]));
+           fv_error(c->session, "output '%s' has parts that make no %s", m->results[i].name,
+                    fv_maps_type_str(c->arena, &m->results[i]));
 }
 
 static void put_number(const fv_tensor *t, size_t i) {
@@ -142,7 +143,8 @@ static void print_maps(fv_context *c, const fv_subject *m, int i) {
     size_t first, end, left = FIRST;
     if (!maps_of(c, m, i, &maps))
         return;
-    fv_out("%s[%zu] ", fv_maps_type_str(c->arena, &m->results[i]), maps.ends ? maps.ends->count : maps.keys->count);
+    fv_out("%s[%zu] ", fv_maps_type_str(c->arena, &m->results[i]),
+           maps.ends ? maps.ends->count : maps.keys->count);
     for (size_t k = 0; k < fv_maps_count(&maps) && left; k++) {
         fv_maps_entries(&maps, k, &first, &end);
         fv_out(" {");
@@ -184,7 +186,8 @@ static json_t *json_element(const fv_tensor *t, size_t i) {
         const fv_string *s = (const fv_string *)t->data + i;
         return fv_json_textn(s->s, s->n);
     }
-    return fv_elem_is_float(t->elem) ? fv_json_real(fv_tensor_float(t, i)) : json_integer(fv_tensor_int(t, i));
+    return fv_elem_is_float(t->elem) ? fv_json_real(fv_tensor_float(t, i))
+                                     : json_integer(fv_tensor_int(t, i));
 }
 
 static json_t *first_values(const fv_tensor *t) {
@@ -200,7 +203,8 @@ static json_t *json_maps(fv_context *c, const fv_subject *m, int i) {
     fv_json_set_text(o, "name", m->results[i].name);
     fv_json_set_text(o, "type", fv_maps_type_str(c->arena, &m->results[i]));
     if (maps_of(c, m, i, &maps)) {
-        fv_json_append(dims, json_integer((int64_t)(maps.ends ? maps.ends->count : maps.keys->count)));
+        fv_json_append(dims,
+                       json_integer((int64_t)(maps.ends ? maps.ends->count : maps.keys->count)));
         fv_json_set(o, "first", fv_maps_json(c->arena, &maps, FIRST, FIRST));
     }
     fv_json_set(o, "dims", dims);
@@ -263,18 +267,25 @@ const char *fv_file_in(fv_arena *a, const char *folder, const char *name, const 
 /* One file where that is what the path names; else the folder is there, or is made. */
 static bool place(fv_context *c, const fv_subject *m, const char *path, bool *one) {
     bool json = ends_in(path, ".json") && m->nresults == 1 && fv_value_is_maps(&m->results[0]);
-    *one = is_standard(path) || (!is_folder(path) && (ends_in(path, ".npy") || ends_in(path, ".pb") || json || !access(path, F_OK)));
+    *one = is_standard(path) ||
+           (!is_folder(path) &&
+            (ends_in(path, ".npy") || ends_in(path, ".pb") || json || !access(path, F_OK)));
     if (*one && m->nresults != 1)
-        return fv_error(c->session, "-o %s is one file, the model has %d outputs: give a folder", path, m->nresults);
+        return fv_error(c->session, "-o %s is one file, the model has %d outputs: give a folder",
+                        path, m->nresults);
     return *one || fv_make_folder(c, "-o", path);
 }
 
 static const char *file_of(fv_context *c, const fv_subject *m, const char *folder, int i) {
     bool pb = c->args->format && !strcmp(c->args->format, "pb");
-    return fv_file_in(c->arena, folder, m->safe[i], pb ? ".pb" : fv_value_is_maps(&m->results[i]) ? ".json" : ".npy");
+    return fv_file_in(c->arena, folder, m->safe[i],
+                      pb                                 ? ".pb"
+                      : fv_value_is_maps(&m->results[i]) ? ".json"
+                                                         : ".npy");
 }
 
-/* To standard output: a TensorProto with `name`, or npy where that is NULL. main tells where it fails. */
+/* To standard output: a TensorProto with `name`, or npy where that is NULL. main tells where it
+ * fails. */
 static bool write_standard(fv_context *c, const fv_tensor *t, const char *name) {
     fv_text out = {.arena = c->arena};
     if (name)
@@ -289,7 +300,8 @@ static bool write_one(fv_context *c, const fv_tensor *t, const char *path, const
     bool pb = ends_in(path, ".pb") || (c->args->format && !strcmp(c->args->format, "pb"));
     if (is_standard(path))
         return write_standard(c, t, pb ? name : NULL);
-    return pb ? fv_tensor_write_pb(c->session, path, t, name) : fv_tensor_write_npy(c->session, path, t);
+    return pb ? fv_tensor_write_pb(c->session, path, t, name)
+              : fv_tensor_write_npy(c->session, path, t);
 }
 
 /* .pb, or JSON: an array of numpy has no maps. */
@@ -298,8 +310,9 @@ static bool write_maps(fv_context *c, const fv_subject *m, int i, const char *pa
     fv_text out = {.arena = c->arena};
     bool pb = ends_in(path, ".pb") || (c->args->format && !strcmp(c->args->format, "pb"));
     if (ends_in(path, ".npy"))
-        return fv_error(c->session, "-o %s: '%s' is %s, which .npy does not hold: give .json or .pb", path, m->results[i].name,
-                        fv_maps_type_str(c->arena, &m->results[i]));
+        return fv_error(c->session,
+                        "-o %s: '%s' is %s, which .npy does not hold: give .json or .pb", path,
+                        m->results[i].name, fv_maps_type_str(c->arena, &m->results[i]));
     if (!maps_of(c, m, i, &maps))
         return false;
     if (pb) {
@@ -344,8 +357,10 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
 
 /* ---- comparing ---- */
 
-/* output_N.pb, or the names that -o writes; or the file that it writes where there is one output. */
-static bool expected(fv_context *c, const fv_subject *m, const char *folder, int i, const fv_tensor **want) {
+/* output_N.pb, or the names that -o writes; or the file that it writes where there is one
+ * output. */
+static bool expected(fv_context *c, const fv_subject *m, const char *folder, int i,
+                     const fv_tensor **want) {
     static const char *const suffixes[] = {"npy", "pb", "json"};
     bool maps = fv_value_is_maps(&m->results[i]);
     for (int k = maps; k < 2 + maps; k++) {
@@ -353,19 +368,24 @@ static bool expected(fv_context *c, const fv_subject *m, const char *folder, int
         if (!access(path, F_OK))
             return fv_value_read(c, &m->results[i], path, want + m->results[i].first);
     }
-    return fv_error(c->session, "%s holds neither output_%d.pb nor %s.%s", folder, i, m->safe[i], maps ? "json" : "npy");
+    return fv_error(c->session, "%s holds neither output_%d.pb nor %s.%s", folder, i, m->safe[i],
+                    maps ? "json" : "npy");
 }
 
 static bool read_expected(fv_context *c, const fv_subject *m, const char *folder,
                           const fv_tensor **want) {
     const char *why;
-    if (!is_folder(folder) && (ends_in(folder, ".npy") || ends_in(folder, ".pb") || !access(folder, F_OK))) {
+    if (!is_folder(folder) &&
+        (ends_in(folder, ".npy") || ends_in(folder, ".pb") || !access(folder, F_OK))) {
         if (m->nresults != 1)
-            return fv_error(c->session, "--expect %s is one file, the model has %d outputs: give a folder", folder, m->nresults);
+            return fv_error(c->session,
+                            "--expect %s is one file, the model has %d outputs: give a folder",
+                            folder, m->nresults);
         return fv_value_read(c, &m->results[0], folder, want);
     }
     if (!access(fv_printf(c->arena, "%s/output_0.pb", folder), F_OK))
-        return fv_read_set(c, folder, "output", m->table->noutputs, m->table->outputs, want, &why) ||
+        return fv_read_set(c, folder, "output", m->table->noutputs, m->table->outputs, want,
+                           &why) ||
                (why && fv_error(c->session, "%s", why));
     for (int i = 0; i < m->nresults; i++)
         if (!expected(c, m, folder, i, want))

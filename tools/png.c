@@ -1,4 +1,5 @@
-/* png.c - small pictures as PNG, for pages that hold them: ISO/IEC 15948, without compression (RFC 1951, stored blocks). */
+/* png.c - small pictures as PNG, for pages that hold them: ISO/IEC 15948, without compression (RFC
+ * 1951, stored blocks). */
 #include <string.h>
 
 #include "tools/maps.h"
@@ -44,7 +45,8 @@ static void put_stored(fv_text *t, const char *s, size_t n) {
     fv_text_putn(t, "\x78\x01", 2);
     for (size_t at = 0; at < n; at += STORED) {
         size_t part = n - at < STORED ? n - at : STORED;
-        const char head[5] = {at + part == n, (char)part, (char)(part >> 8), (char)~part, (char)(~part >> 8)};
+        const char head[5] = {at + part == n, (char)part, (char)(part >> 8), (char)~part,
+                              (char)(~part >> 8)};
         fv_text_putn(t, head, 5);
         fv_text_putn(t, s + at, part);
     }
@@ -64,7 +66,8 @@ static void put_base64(fv_text *t, const char *s, size_t n) {
     }
 }
 
-void fv_png_base64(fv_text *out, int width, int height, const uint8_t *pixels, const fv_palette *palette) {
+void fv_png_base64(fv_text *out, int width, int height, const uint8_t *pixels,
+                   const fv_palette *palette) {
     fv_arena *a = fv_arena_new(fv_arena_session(out->arena));
     fv_text rows = {.arena = a}, data = {.arena = a}, head = {.arena = a}, png = {.arena = a};
     for (int y = 0; y < height; y++) {

@@ -48,9 +48,9 @@ static void put_string(FILE *f, const char *s, int width, int precision) {
 
 /* One conversion: "%-*.3lld". */
 typedef struct conversion {
-    char text[32]; /* as printf takes it, with '*' for width and precision */
+    char text[32];        /* as printf takes it, with '*' for width and precision */
     int width, precision; /* -1: none */
-    char length;   /* 0, 'h', 'l', 'L' for ll, 'z', 'j' */
+    char length;          /* 0, 'h', 'l', 'L' for ll, 'z', 'j' */
     char kind;
 } conversion;
 
@@ -98,7 +98,10 @@ static conversion read_conversion(const char **s, arguments *args) {
     c.length = read_length(s);
     c.kind = *(*s)++;
     snprintf(c.text, sizeof c.text, "%%%s*.*%s%c", flags,
-             c.length == 'L' ? "ll" : c.length ? (char[]){c.length, 0} : "", c.kind);
+             c.length == 'L' ? "ll"
+             : c.length      ? (char[]){c.length, 0}
+                             : "",
+             c.kind);
     return c;
 }
 
@@ -125,7 +128,9 @@ static void put_conversion(FILE *f, const conversion *c, arguments *args) {
         break;
     }
     case '%': fputc('%', f); break;
-    case 'e': case 'f': case 'g': fprintf(f, c->text, c->width, c->precision, va_arg(args->at, double)); break;
+    case 'e':
+    case 'f':
+    case 'g': fprintf(f, c->text, c->width, c->precision, va_arg(args->at, double)); break;
     default: put_integer(f, c, args); break;
     }
 }

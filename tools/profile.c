@@ -14,8 +14,8 @@ typedef struct taker {
     fv_bench *b;
     fv_runner *r;
     fv_profile *p;
-    double **ms;    /* [launch][run]: what all its calls took */
-    double *calls;  /* [launch], of all runs together */
+    double **ms;   /* [launch][run]: what all its calls took */
+    double *calls; /* [launch], of all runs together */
     double run_ms[MOST_RUNS];
 } taker;
 
@@ -61,18 +61,21 @@ static bool trace(taker *t) {
 
 static int by_time(const void *a, const void *b) {
     const fv_profile_row *x = a, *y = b;
-    return x->ms != y->ms ? (x->ms < y->ms ? 1 : -1) : (x->launch > y->launch) - (x->launch < y->launch);
+    return x->ms != y->ms ? (x->ms < y->ms ? 1 : -1)
+                          : (x->launch > y->launch) - (x->launch < y->launch);
 }
 
 static fv_profile_row make_row(const taker *t, int i) {
     const fv_subject *m = &t->b->m;
     const fv_launch_info *info = &m->table->launches[i];
-    fv_profile_row row = {.launch = i, .launches = 1, .kernel = info->kernel, .nodes = info->nodes, .schedule = ""};
+    fv_profile_row row = {
+        .launch = i, .launches = 1, .kernel = info->kernel, .nodes = info->nodes, .schedule = ""};
     row.calls = t->calls[i] / t->p->runs;
     row.ms = fv_summarise(t->ms[i], t->p->runs).median;
     if (i < m->ncosts) {
         const fv_launch_cost *l = &m->costs[i];
-        row.schedule = l->kernel->schedule ? fv_schedule_brief(t->b->c->arena, l->kernel->schedule) : "";
+        row.schedule =
+            l->kernel->schedule ? fv_schedule_brief(t->b->c->arena, l->kernel->schedule) : "";
         row.known = l->known;
         row.flops = l->cost.flops * row.calls;
         row.bytes = (l->cost.read + l->cost.written) * row.calls;
@@ -121,8 +124,9 @@ fv_profile *fv_profile_take(fv_bench *b, fv_runner *r) {
     fv_arena *a = b->c->arena;
     int n = b->m.table->nlaunches;
     if (n == 0) {
-        fv_error(b->c->session, "--profile: the library does not name its launches; generated C does where it "
-                                "is compiled with -DNAME_TRACED");
+        fv_error(b->c->session,
+                 "--profile: the library does not name its launches; generated C does where it "
+                 "is compiled with -DNAME_TRACED");
         return NULL;
     }
     taker *t = FV_NEW(a, taker, 1);

@@ -1,7 +1,8 @@
 /* reduce.c - `fovea reduce`: a smaller model on which a command of the user fails as well.
  *
- * The model that fails lies in a file between the tries. Each try reads it into a session of its own, makes one change, writes the
- * graph, and asks the command; where that fails, the file is the model. So nothing of a try that went wrong stays. */
+ * The model that fails lies in a file between the tries. Each try reads it into a session of its
+ * own, makes one change, writes the graph, and asks the command; where that fails, the file is the
+ * model. So nothing of a try that went wrong stays. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,10 +29,12 @@ typedef struct reducer {
     const char *folder;
     const char *model; /* a graph text, which the command fails on */
     summary now;
-    int tries, made;   /* changes */
+    int tries, made; /* changes */
 } reducer;
 
-static const char *in_folder(const reducer *r, const char *name) { return fv_printf(r->c->arena, "%s/%s", r->folder, name); }
+static const char *in_folder(const reducer *r, const char *name) {
+    return fv_printf(r->c->arena, "%s/%s", r->folder, name);
+}
 
 /* ---- what a model has ---- */
 
@@ -55,7 +58,8 @@ static void note_dim(reducer *r, summary *s, const fv_dim *d) {
     for (int i = 0; i < s->symbols.n; i++)
         if (!strcmp(s->symbols.at[i], d->name))
             return;
-    FV_PUSH(r->c->arena, s->symbols.at, s->symbols.n, s->symbols.cap, fv_strdup(r->c->arena, d->name));
+    FV_PUSH(r->c->arena, s->symbols.at, s->symbols.n, s->symbols.cap,
+            fv_strdup(r->c->arena, d->name));
 }
 
 static summary summarise(reducer *r, const fv_module *m) {
@@ -66,7 +70,8 @@ static summary summarise(reducer *r, const fv_module *m) {
         s.attributes += op->nattrs;
     }
     for (int i = 0; i < body->nparams; i++)
-        for (int k = 0; body->params[i]->type->kind == FV_TENSOR && k < body->params[i]->type->rank; k++)
+        for (int k = 0; body->params[i]->type->kind == FV_TENSOR && k < body->params[i]->type->rank;
+             k++)
             note_dim(r, &s, body->params[i]->type->dims[k]);
     for (int i = 0; i < m->nconsts; i++) {
         const fv_tensor *t = m->consts[i]->tensor;
@@ -107,7 +112,8 @@ typedef struct try {
     const char *const *dims; /* names get these values, NULL terminated */
     const char *text;        /* where the graph is written */
     bool fails;
-} try;
+}
+try;
 
 static bool run_try(try *t, fv_context *one) {
     reducer *r = t->r;
@@ -117,7 +123,8 @@ static bool run_try(try *t, fv_context *one) {
         return false;
     if (t->change && !fv_change_make(source.module, t->change))
         return false;
-    if (!fv_module_verify(source.module, NULL) || !fv_driver_write_ir(one->session, source.module, NULL, t->text))
+    if (!fv_module_verify(source.module, NULL) ||
+        !fv_driver_write_ir(one->session, source.module, NULL, t->text))
         return false;
     summary now = summarise(r, source.module);
     const char *path = r->kind == FV_EMIT_IR ? t->text : in_folder(r, "model.onnx");
@@ -132,9 +139,10 @@ static bool run_try(try *t, fv_context *one) {
 /* Is what the change makes of the model one on which the command fails? Then it is the model. */
 static bool attempt(reducer *r, const fv_change *change, const char *const *dims) {
     fv_context one = {.session = fv_session_new(), .args = r->c->args};
-    try t = {r, change, dims, in_folder(r, fv_printf(r->c->arena, "graph-%d.fvir", r->made + 1)), false};
+    try t = {r, change, dims, in_folder(r, fv_printf(r->c->arena, "graph-%d.fvir", r->made + 1)),
+             false};
     fv_door door;
-    if (!one.session || FV_DOOR_OPEN(one.session, &door)) 
+    if (!one.session || FV_DOOR_OPEN(one.session, &door))
         fv_leave_too(r->c->session, one.session);
     one.arena = fv_arena_new(one.session);
     bool written = run_try(&t, &one);
@@ -148,7 +156,8 @@ static bool attempt(reducer *r, const fv_change *change, const char *const *dims
     r->model = t.text;
     r->made++;
     if (r->c->args->verbose)
-        fv_err("%d ops, %d constants of %s\n", r->now.ops, r->now.constants, fv_size_str(r->c->arena, r->now.bytes));
+        fv_err("%d ops, %d constants of %s\n", r->now.ops, r->now.constants,
+               fv_size_str(r->c->arena, r->now.bytes));
     return true;
 }
 
@@ -160,7 +169,8 @@ static bool fix_symbols(reducer *r) {
         bool fixed = false;
         int before = r->now.symbols.n;
         for (int value = 1; value <= 4 && !fixed; value++) {
-            const char *dims[] = {fv_printf(r->c->arena, "%s=%d", r->now.symbols.at[i], value), NULL};
+            const char *dims[] = {fv_printf(r->c->arena, "%s=%d", r->now.symbols.at[i], value),
+                                  NULL};
             fixed = attempt(r, NULL, dims) && r->now.symbols.n < before;
         }
         i += !fixed;
@@ -218,7 +228,9 @@ static bool smaller_dims(reducer *r) {
         int64_t from = r->now.dims[i];
         bool smaller = false;
         for (int64_t to = 1; to < from && !smaller; to *= 2)
-            smaller = attempt(r, &(fv_change){.kind = FV_SMALLER_DIM, .from = from, .to = to}, NULL) && !has_dim(r, from);
+            smaller =
+                attempt(r, &(fv_change){.kind = FV_SMALLER_DIM, .from = from, .to = to}, NULL) &&
+                !has_dim(r, from);
         i += !smaller;
         any |= smaller;
     }
@@ -229,7 +241,8 @@ static bool plainer_ops(reducer *r) {
     bool any = false;
     for (int i = 0, before; i < r->now.attributes;) {
         before = r->now.attributes; /* inference may put one back */
-        bool dropped = attempt(r, &(fv_change){.kind = FV_DROP_ATTRIBUTE, .at = i}, NULL) && r->now.attributes < before;
+        bool dropped = attempt(r, &(fv_change){.kind = FV_DROP_ATTRIBUTE, .at = i}, NULL) &&
+                       r->now.attributes < before;
         i += !dropped;
         any |= dropped;
     }
@@ -254,7 +267,8 @@ static void reduce(reducer *r) {
 
 static bool choose_kind(const fv_args *a, fv_emit_kind *kind) {
     if (!a->test)
-        return fv_usage(a, "--test is missing: the command that fails; it gets the path of a model as \"$1\"") == FV_EXIT_OK;
+        return fv_usage(a, "--test is missing: the command that fails; it gets the path of a model "
+                           "as \"$1\"") == FV_EXIT_OK;
     if (!a->output || !strcmp(a->output, "-"))
         return fv_usage(a, "where to? -o OUT.onnx or -o OUT.fvir") == FV_EXIT_OK;
     *kind = fv_emit_by_suffix(a->output);
@@ -275,27 +289,31 @@ int fv_cmd_reduce(fv_context *c) {
     fv_source source;
     if (!choose_kind(c->args, &r.kind) || !fv_args_driver(c, &o, true))
         return fv_refused(c);
-    if (!fv_spares_models(c, "-o ", c->args->output) || !fv_driver_read(c->session, c->args->operand[0], &o, &source))
+    if (!fv_spares_models(c, "-o ", c->args->output) ||
+        !fv_driver_read(c->session, c->args->operand[0], &o, &source))
         return fv_failed(c);
     if (!source.module || source.module->definitions) {
         fv_error(c->session, "holds %s, and no graph", source.module ? "definitions" : "kernels");
         return FV_EXIT_MODEL;
     }
     summary first = summarise(&r, source.module);
-    if (!fv_module_verify(source.module, NULL) || !(r.folder = fv_driver_temporary(c->session, c->arena)))
+    if (!fv_module_verify(source.module, NULL) ||
+        !(r.folder = fv_driver_temporary(c->session, c->arena)))
         return fv_failed(c);
     r.model = in_folder(&r, "graph-0.fvir");
     if (!fv_driver_write_ir(c->session, source.module, NULL, r.model))
         return fv_failed(c);
     if (!attempt(&r, NULL, NULL)) {
-        fv_error(c->session, "the command does not fail on the model as it is written again: nothing to reduce");
+        fv_error(
+            c->session,
+            "the command does not fail on the model as it is written again: nothing to reduce");
         return FV_EXIT_MODEL;
     }
     reduce(&r);
     if (!write_result(&r))
         return fv_failed(c);
-    fv_out("%s: %d of %d ops, %d of %d constants with %s of ", c->args->output, r.now.ops, first.ops, r.now.constants, first.constants,
-           fv_size_str(c->arena, r.now.bytes));
+    fv_out("%s: %d of %d ops, %d of %d constants with %s of ", c->args->output, r.now.ops,
+           first.ops, r.now.constants, first.constants, fv_size_str(c->arena, r.now.bytes));
     fv_out("%s, in %d tries\n", fv_size_str(c->arena, first.bytes), r.tries);
     return FV_EXIT_OK;
 }

@@ -20,7 +20,8 @@ static void set_results(fv_module *m, int n, fv_value **results, const char **na
 }
 
 /* Those that `keeps` says; false: none, or all. */
-static bool keep_results(fv_module *m, bool (*keeps)(const fv_change *c, const fv_value *v, int i), const fv_change *c) {
+static bool keep_results(fv_module *m, bool (*keeps)(const fv_change *c, const fv_value *v, int i),
+                         const fv_change *c) {
     const fv_func *f = m->funcs;
     const fv_op *ret = f->body->last;
     fv_value **results = FV_NEW(m->arena, fv_value *, ret->nin + 1);
@@ -37,16 +38,22 @@ static bool keep_results(fv_module *m, bool (*keeps)(const fv_change *c, const f
     return true;
 }
 
-static bool is_it(const fv_change *c, const fv_value *v, int i) { return (void)v, i == c->at; }
-static bool is_another(const fv_change *c, const fv_value *v, int i) { return (void)v, i != c->at; }
+static bool is_it(const fv_change *c, const fv_value *v, int i) {
+    return (void)v, i == c->at;
+}
+static bool is_another(const fv_change *c, const fv_value *v, int i) {
+    return (void)v, i != c->at;
+}
 
 /* ---- ops ---- */
 
-/* Can it be given to the model? Each of its dims is a number, or a name that it gives a value itself. */
+/* Can it be given to the model? Each of its dims is a number, or a name that it gives a value
+ * itself. */
 static bool can_be_input(const fv_type *t) {
     bool can = t->kind == FV_TENSOR;
     for (int i = 0; can && i < t->rank; i++)
-        can = fv_dim_is_const(t->dims[i]) || (t->dims[i]->kind == FV_DIM_SYMBOL && !t->dims[i]->from_data);
+        can = fv_dim_is_const(t->dims[i]) ||
+              (t->dims[i]->kind == FV_DIM_SYMBOL && !t->dims[i]->from_data);
     return can;
 }
 
@@ -88,7 +95,9 @@ static bool mark_ops(fv_module *m, const fv_change *c) {
     return c->at + c->count < i; /* the last one is the return */
 }
 
-static bool is_removed(const fv_value *v) { return v->kind == FV_VALUE_RESULT && v->def->mark; }
+static bool is_removed(const fv_value *v) {
+    return v->kind == FV_VALUE_RESULT && v->def->mark;
+}
 
 typedef struct results {
     fv_value **values;
@@ -102,7 +111,8 @@ static void add_result(fv_module *m, results *r, fv_value *v, const char *name) 
     FV_PUSH(m->arena, r->values, r->n, r->cap, v);
 }
 
-/* Results that these ops make are no more; where there are no others, what the ops read is given in their place. */
+/* Results that these ops make are no more; where there are no others, what the ops read is given in
+ * their place. */
 static bool move_results(fv_module *m) {
     const fv_func *f = m->funcs;
     const fv_op *ret = f->body->last;
@@ -115,7 +125,8 @@ static bool move_results(fv_module *m) {
     bool moves = !r.n;
     for (const fv_op *op = f->body->first; moves && op; op = op->next)
         for (int i = 0; op->mark && i < op->nin; i++)
-            if (op->in[i] && op->in[i]->kind == FV_VALUE_RESULT && !is_removed(op->in[i]) && op->in[i]->type->kind == FV_TENSOR)
+            if (op->in[i] && op->in[i]->kind == FV_VALUE_RESULT && !is_removed(op->in[i]) &&
+                op->in[i]->type->kind == FV_TENSOR)
                 add_result(m, &r, op->in[i], op->in[i]->name);
     if (!r.n)
         return false;
@@ -140,7 +151,8 @@ static bool remove_ops(fv_module *m, const fv_change *c) {
         return false;
     for (fv_op *op = m->funcs->body->first; op; op = op->next)
         for (int i = 0; op->mark && i < op->nout; i++) {
-            fv_value *instead = op->out[i] && is_read_outside(op->out[i]) ? stand_in(m, c, op->out[i]) : op->out[i];
+            fv_value *instead =
+                op->out[i] && is_read_outside(op->out[i]) ? stand_in(m, c, op->out[i]) : op->out[i];
             if (instead && instead != op->out[i])
                 fv_replace_uses(op->out[i], instead);
             else if (op->out[i] && is_read_outside(op->out[i]))
@@ -169,7 +181,9 @@ static const fv_tensor *cut(fv_module *m, const fv_tensor *t, const int64_t *dim
     return out;
 }
 
-static bool is_plain(fv_elem e) { return fv_elem_is_float(e) || fv_elem_is_int(e) || e == FV_BOOL; }
+static bool is_plain(fv_elem e) {
+    return fv_elem_is_float(e) || fv_elem_is_int(e) || e == FV_BOOL;
+}
 
 /* A list of dims is a constant as well: of few integers. */
 static void cut_constant(fv_module *m, fv_value *v, const fv_change *c) {
@@ -186,7 +200,8 @@ static void cut_constant(fv_module *m, fv_value *v, const fv_change *c) {
     if (is_list) {
         fv_tensor *copy = fv_tensor_new(m->arena, t->elem, t->rank, t->dims);
         for (size_t i = 0; i < t->count; i++)
-            fv_tensor_set_int(copy, i, fv_tensor_int(t, i) == c->from ? c->to : fv_tensor_int(t, i));
+            fv_tensor_set_int(copy, i,
+                              fv_tensor_int(t, i) == c->from ? c->to : fv_tensor_int(t, i));
         t = copy;
     }
     if (t == v->tensor)
@@ -201,7 +216,9 @@ static const fv_type *with_dim(fv_module *m, const fv_type *t, const fv_change *
     if (t->kind != FV_TENSOR)
         return t;
     for (int i = 0; i < t->rank; i++)
-        dims[i] = fv_dim_is_const(t->dims[i]) && t->dims[i]->value == c->from ? fv_dim_const(m->dims, c->to) : t->dims[i];
+        dims[i] = fv_dim_is_const(t->dims[i]) && t->dims[i]->value == c->from
+                      ? fv_dim_const(m->dims, c->to)
+                      : t->dims[i];
     return fv_tensor_type(m->arena, t->elem, t->rank, dims);
 }
 
@@ -211,7 +228,9 @@ static void change_attrs(fv_module *m, fv_op *op, const fv_change *c) {
         if (a->kind == FV_ATTR_DIMS) {
             const fv_dim **dims = FV_NEW(m->arena, const fv_dim *, a->n + 1);
             for (int k = 0; k < a->n; k++)
-                dims[k] = fv_dim_is_const(a->u.dims[k]) && a->u.dims[k]->value == c->from ? fv_dim_const(m->dims, c->to) : a->u.dims[k];
+                dims[k] = fv_dim_is_const(a->u.dims[k]) && a->u.dims[k]->value == c->from
+                              ? fv_dim_const(m->dims, c->to)
+                              : a->u.dims[k];
             fv_op_set_dims(op, a->name, a->n, dims);
         } else if (a->kind == FV_ATTR_INTS) {
             int64_t *ints = FV_NEW(m->arena, int64_t, a->n + 1);
@@ -267,7 +286,8 @@ static bool zero_weights(fv_module *m, const fv_change *c) {
             continue;
         if (!is_plain(v->tensor->elem) || is_zero(v->tensor))
             return false;
-        fv_value *w = fv_const_new(m, v->name, fv_tensor_new(m->arena, v->tensor->elem, v->tensor->rank, v->tensor->dims));
+        fv_value *w = fv_const_new(
+            m, v->name, fv_tensor_new(m->arena, v->tensor->elem, v->tensor->rank, v->tensor->dims));
         fv_replace_uses(v, w);
         fv_value_take_name(m, w, v);
         return infer_again(m);

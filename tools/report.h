@@ -1,4 +1,5 @@
-/* report.h - what passes and steps of lowering did, for -v: a line each on standard error, with counts. */
+/* report.h - what passes and steps of lowering did, for -v: a line each on standard error, with
+ * counts. */
 #ifndef FV_TOOLS_REPORT_H
 #define FV_TOOLS_REPORT_H
 

@@ -11,7 +11,15 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { STEPS = 50000, TASKS_PER_THREAD = 16, READ_TASKS = 256, TRIES = 8, READ_TRIES = 2, REGIONS = 200, REGION_TRIES = 5 };
+enum {
+    STEPS = 50000,
+    TASKS_PER_THREAD = 16,
+    READ_TASKS = 256,
+    TRIES = 8,
+    READ_TRIES = 2,
+    REGIONS = 200,
+    REGION_TRIES = 5
+};
 #define MEMORY_BYTES ((size_t)256 << 20) /* more than caches hold */
 
 struct fv_roof_memory {
@@ -26,13 +34,14 @@ static double seconds(void) {
 
 /* ---- what one task does, by instruction set ---- */
 
-/* So many independent chains hide the latency of an fma: four cycles, two a cycle, and some to spare. */
+/* So many independent chains hide the latency of an fma: four cycles, two a cycle, and some to
+ * spare. */
 #define CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 enum { NCHAINS = 12 };
 
 typedef struct variant {
-    int lanes;                                   /* f32 in a vector */
-    float (*multiply_add)(int64_t steps);        /* NCHAINS a step */
+    int lanes;                                     /* f32 in a vector */
+    float (*multiply_add)(int64_t steps);          /* NCHAINS a step */
     uint64_t (*read)(const void *p, size_t bytes); /* a multiple of 1024 bytes, aligned */
 } variant;
 
@@ -40,8 +49,8 @@ typedef struct variant {
 #include <immintrin.h>
 
 #define START(i) a##i = _mm512_set1_ps((float)(i)),
-#define STEP(i) a##i = _mm512_fmadd_ps(a##i, x, y);
-#define ADD(i) sum = _mm512_add_ps(sum, a##i);
+#define STEP(i)  a##i = _mm512_fmadd_ps(a##i, x, y);
+#define ADD(i)   sum = _mm512_add_ps(sum, a##i);
 __attribute__((target("avx512f"))) static float multiply_add_512(int64_t steps) {
     __m512 x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(0.001f);
     __m512 CHAINS(START) sum = _mm512_setzero_ps();
@@ -69,8 +78,8 @@ __attribute__((target("avx512f"))) static uint64_t read_512(const void *p, size_
 }
 
 #define START(i) a##i = _mm256_set1_ps((float)(i)),
-#define STEP(i) a##i = _mm256_fmadd_ps(a##i, x, y);
-#define ADD(i) sum = _mm256_add_ps(sum, a##i);
+#define STEP(i)  a##i = _mm256_fmadd_ps(a##i, x, y);
+#define ADD(i)   sum = _mm256_add_ps(sum, a##i);
 __attribute__((target("avx2,fma"))) static float multiply_add_256(int64_t steps) {
     __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(0.001f);
     __m256 CHAINS(START) sum = _mm256_setzero_ps();
@@ -109,8 +118,8 @@ typedef uint64_t ulong2 __attribute__((vector_size(16), may_alias));
 #define MULTIPLY_ADD(a) ((a) * x + y)
 #endif
 #define START(i) a##i = {i, i, i, i},
-#define STEP(i) a##i = MULTIPLY_ADD(a##i);
-#define ADD(i) sum += a##i;
+#define STEP(i)  a##i = MULTIPLY_ADD(a##i);
+#define ADD(i)   sum += a##i;
 static float multiply_add_128(int64_t steps) {
     float4 x = {0.999f, 0.999f, 0.999f, 0.999f}, y = {0.001f, 0.001f, 0.001f, 0.001f};
     float4 CHAINS(START) sum = {0, 0, 0, 0};
@@ -167,7 +176,8 @@ static void read_share(void *arg, int64_t i) {
     atomic_fetch_xor(&w->result, w->v.read(w->bytes + (size_t)i * share, share));
 }
 
-static double time_tasks(const fv_env *env, void (*task)(void *arg, int64_t i), work *w, int64_t n) {
+static double time_tasks(const fv_env *env, void (*task)(void *arg, int64_t i), work *w,
+                         int64_t n) {
     double start = seconds();
     if (env->parallel_for)
         env->parallel_for(env->user, task, w, n);
@@ -178,7 +188,8 @@ static double time_tasks(const fv_env *env, void (*task)(void *arg, int64_t i), 
 }
 
 /* Others take the core now and then: of several short tries the best is left alone. */
-static double least_time(const fv_env *env, void (*task)(void *arg, int64_t i), work *w, int64_t n, int tries) {
+static double least_time(const fv_env *env, void (*task)(void *arg, int64_t i), work *w, int64_t n,
+                         int tries) {
     double best = 1e300;
     for (int i = 0; i < tries; i++) {
         double t = time_tasks(env, task, w, n);
@@ -221,7 +232,8 @@ fv_roof fv_roof_measure(const fv_env *env, int threads, fv_roof_memory *memory) 
     double flops = (double)(2 * NCHAINS * w.v.lanes) * (double)(STEPS * n);
     roof.gflops = flops / least_time(env, multiply_add, &w, n, TRIES) * 1e-9;
     if (memory)
-        roof.gbs = (double)MEMORY_BYTES / least_time(env, read_share, &w, READ_TASKS, READ_TRIES) * 1e-9;
+        roof.gbs =
+            (double)MEMORY_BYTES / least_time(env, read_share, &w, READ_TASKS, READ_TRIES) * 1e-9;
     measure_regions(env, threads, &roof);
     return roof;
 }

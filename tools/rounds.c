@@ -18,15 +18,21 @@ static int by_size(const void *a, const void *b) {
 static double quantile(const double *sorted, int n, double q) {
     double at = q * (n - 1);
     int below = (int)at;
-    return below + 1 < n ? sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]) : sorted[n - 1];
+    return below + 1 < n ? sorted[below] + (at - below) * (sorted[below + 1] - sorted[below])
+                         : sorted[n - 1];
 }
 
 fv_summary fv_summarise(double *ms, int n) {
     if (n == 0)
         return (fv_summary){0};
     qsort(ms, (size_t)n, sizeof *ms, by_size);
-    return (fv_summary){n, ms[0], quantile(ms, n, 0.25), quantile(ms, n, 0.5), quantile(ms, n, 0.75),
-                        quantile(ms, n, 0.95), ms[n - 1]};
+    return (fv_summary){n,
+                        ms[0],
+                        quantile(ms, n, 0.25),
+                        quantile(ms, n, 0.5),
+                        quantile(ms, n, 0.75),
+                        quantile(ms, n, 0.95),
+                        ms[n - 1]};
 }
 
 /* ---- turns ---- */
@@ -40,12 +46,13 @@ static bool warm_up(fv_contender *k, double turn_ms) {
         best = ms < best ? ms : best;
     }
     double block = turn_ms / (best > 1e-6 ? best : 1e-6);
-    k->block = block < 1 ? 1 : block > (double)MAX_BLOCK ? MAX_BLOCK : (int)block;
+    k->block = block<1 ? 1 : block>(double) MAX_BLOCK ? MAX_BLOCK : (int)block;
     return true;
 }
 
 static void rest(const fv_contender *k) {
-    struct timespec t = {.tv_sec = (time_t)(k->rest_ms / 1e3), .tv_nsec = (long)(k->rest_ms * 1e6) % 1000000000};
+    struct timespec t = {.tv_sec = (time_t)(k->rest_ms / 1e3),
+                         .tv_nsec = (long)(k->rest_ms * 1e6) % 1000000000};
     if (k->rest_ms > 0)
         nanosleep(&t, NULL);
 }

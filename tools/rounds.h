@@ -1,5 +1,6 @@
-/* rounds.h - timing several things fairly, on machines that are noisy: whoever is compared takes turns, round after round, in
- * the other order each time; a turn starts with a run that is not counted, because the one before had the caches. */
+/* rounds.h - timing several things fairly, on machines that are noisy: whoever is compared takes
+ * turns, round after round, in the other order each time; a turn starts with a run that is not
+ * counted, because the one before had the caches. */
 #ifndef FV_TOOLS_ROUNDS_H
 #define FV_TOOLS_ROUNDS_H
 
@@ -15,13 +16,14 @@ fv_summary fv_summarise(double *ms, int n);
 
 /* Whoever takes part. */
 typedef struct fv_contender {
-    bool (*run)(void *user, double *ms); /* once; false after a message. NULL: nobody takes this part */
+    /* once; false after a message. NULL: nobody takes this part */
+    bool (*run)(void *user, double *ms);
     void *user;
     double rest_ms; /* after each turn, for threads that go on looking for work */
     int block;      /* timed runs of a turn */
     double *ms;     /* of all timed runs, then sorted */
     int n, cap;
-    double *round;  /* the median of each round; the caller's */
+    double *round; /* the median of each round; the caller's */
     fv_summary all;
 } fv_contender;
 

@@ -13,8 +13,8 @@ static bool execute(fv_context *c, fv_subject *m) {
     return status == FV_OK;
 }
 
-static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backend, json_t *outputs, json_t *maps,
-                       int differ) {
+static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backend, json_t *outputs,
+                       json_t *maps, int differ) {
     json_t *d = fv_json_document();
     fv_json_set_text(d, "model", m->path);
     fv_json_set_text(d, "backend", fv_subject_is_library(m) ? "library" : fv_backend_name(backend));
@@ -29,13 +29,15 @@ static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backe
     return fv_json_print(c->session, d);
 }
 
-/* Are the values asked for in files, or for comparing? Then they are printed beside that, but with --quiet. */
+/* Are the values asked for in files, or for comparing? Then they are printed beside that, but with
+ * --quiet. */
 static bool is_elsewhere(const fv_args *a) {
     return (a->output && !strcmp(a->output, "-")) || (a->quiet && (a->output || a->expect));
 }
 
 /* Writes, compares and maps what was run. */
-static int report_all(fv_context *c, const fv_subject *m, fv_backend_kind backend, fv_labels *labels, json_t *list, json_t *maps) {
+static int report_all(fv_context *c, const fv_subject *m, fv_backend_kind backend,
+                      fv_labels *labels, json_t *list, json_t *maps) {
     int differ = 0, status;
     if (!list && !is_elsewhere(c->args))
         fv_print_outputs(c, m);
@@ -43,7 +45,8 @@ static int report_all(fv_context *c, const fv_subject *m, fv_backend_kind backen
         return fv_failed(c);
     if (c->args->expect && (differ = fv_expect_outputs(c, m, c->args->expect, list)) < 0)
         return fv_failed(c);
-    if (c->args->attention_maps && (status = fv_maps_write(c, m, backend, labels, maps)) != FV_EXIT_OK)
+    if (c->args->attention_maps &&
+        (status = fv_maps_write(c, m, backend, labels, maps)) != FV_EXIT_OK)
         return status;
     if (list && !print_json(c, m, backend, list, maps, differ))
         return fv_failed(c);
@@ -60,8 +63,8 @@ static int report(fv_context *c, const fv_subject *m, fv_backend_kind backend, f
 
 static int run(fv_context *c, fv_subject *m, fv_backend_kind backend) {
     fv_labels labels;
-    if (!fv_labels_read(c, &labels) || !fv_read_inputs(c, m) || !fv_choose_dims(c, m, false) || !fv_make_inputs(c, m) ||
-        !execute(c, m))
+    if (!fv_labels_read(c, &labels) || !fv_read_inputs(c, m) || !fv_choose_dims(c, m, false) ||
+        !fv_make_inputs(c, m) || !execute(c, m))
         return fv_failed(c);
     return report(c, m, backend, &labels);
 }
@@ -79,8 +82,10 @@ static int refuse_maps(fv_context *c) {
     if (fv_file_is_graph(kind) && kind != FV_FILE_DEFINITIONS)
         return FV_EXIT_OK;
     fv_diag_file(c->session, a->operand[0]);
-    fv_error(c->session, "--attention-maps needs a graph: it holds %s", kind == FV_FILE_ELF ? "a compiled model"
-             : kind == FV_FILE_DEFINITIONS ? "definitions" : "kernels");
+    fv_error(c->session, "--attention-maps needs a graph: it holds %s",
+             kind == FV_FILE_ELF           ? "a compiled model"
+             : kind == FV_FILE_DEFINITIONS ? "definitions"
+                                           : "kernels");
     return FV_EXIT_MODEL;
 }
 
@@ -91,13 +96,15 @@ int fv_cmd_run(fv_context *c) {
     if (n != 1)
         return n ? fv_usage(c->args, "--backend takes one of jit, c and interp") : FV_EXIT_USAGE;
     if (c->args->output && !strcmp(c->args->output, "-") && (c->args->json || c->args->expect))
-        return fv_usage(c->args, "%s and -o - both want standard output", c->args->json ? "--json" : "--expect");
+        return fv_usage(c->args, "%s and -o - both want standard output",
+                        c->args->json ? "--json" : "--expect");
     int refused = refuse_maps(c);
     if (refused)
         return refused;
     bool open = fv_subject_open(c, c->args->operand[0], backends[0], &m);
     int status = !open && !fv_error_count(c->session) ? FV_EXIT_USAGE
-                 : open ? run(c, &m, backends[0]) : fv_failed(c);
+                 : open                               ? run(c, &m, backends[0])
+                                                      : fv_failed(c);
     fv_subject_close(&m);
     return status;
 }

@@ -90,9 +90,11 @@ static bool run(fv_context *c, fv_runner *r, const fv_env *env, double *ms) {
     fv_artifact *a = r->m->artifact;
     memcpy(r->out_dims, r->capacity, (size_t)out_dims_size(r->m->table) * sizeof *r->out_dims);
     r->origin = fv_now_ms();
-    int status = a->run(a, r->m->dims, r->in, r->out, r->out_dims, r->workspace, r->workspace_bytes, env);
+    int status =
+        a->run(a, r->m->dims, r->in, r->out, r->out_dims, r->workspace, r->workspace_bytes, env);
     *ms = fv_now_ms() - r->origin;
-    return !status || fv_error(c->session, "%s (%s)", fv_status_text(status), fv_status_name(status));
+    return !status ||
+           fv_error(c->session, "%s (%s)", fv_status_text(status), fv_status_name(status));
 }
 
 bool fv_runner_run(fv_context *c, fv_runner *r, double *ms) {

@@ -14,7 +14,7 @@ typedef struct fv_event {
 
 typedef struct fv_runner {
     fv_subject *m;
-    fv_pool *pool;   /* NULL: one thread */
+    fv_pool *pool; /* NULL: one thread */
     int threads;
     fv_env env;      /* of runs that are not traced */
     double first_ms; /* the first run of this many threads: pages are touched, buffers made */

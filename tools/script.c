@@ -27,11 +27,13 @@ static fv_module *load(void *user, const char *path) {
         return NULL;
     if (source.module && !source.module->definitions)
         return fv_module_verify(source.module, NULL) ? source.module : NULL;
-    fv_error(c->session, "'%s' holds %s, and no graph", path, source.module ? "definitions" : "kernels");
+    fv_error(c->session, "'%s' holds %s, and no graph", path,
+             source.module ? "definitions" : "kernels");
     return NULL;
 }
 
-/* The file of that name: the folder is the user's, and within it a script may make no other. NULL after a diagnostic. */
+/* The file of that name: the folder is the user's, and within it a script may make no other. NULL
+ * after a diagnostic. */
 static const char *path_of(fv_context *c, const char *what, const char *name) {
     const char *folder = c->args->output;
     struct stat st;
@@ -62,16 +64,27 @@ static bool save_text(void *user, const char *text, size_t n, const char *name) 
 static fv_lua_host host_of(fv_context *c, bool program) {
     if (!program)
         return (fv_lua_host){.user = c, .write = write};
-    return (fv_lua_host){.user = c, .write = write, .load = load, .save = save, .save_text = save_text,
-                         .compile = fv_laboratory_compile, .release = fv_laboratory_release, .run = fv_laboratory_run,
-                         .time = fv_laboratory_time, .cost = fv_laboratory_cost, .differ = fv_laboratory_differ};
+    return (fv_lua_host){.user = c,
+                         .write = write,
+                         .load = load,
+                         .save = save,
+                         .save_text = save_text,
+                         .compile = fv_laboratory_compile,
+                         .release = fv_laboratory_release,
+                         .run = fv_laboratory_run,
+                         .time = fv_laboratory_time,
+                         .cost = fv_laboratory_cost,
+                         .differ = fv_laboratory_differ};
 }
 
 static fv_lua *open_script(fv_context *c, const char *path, bool program) {
     const fv_args *a = c->args;
     fv_lua_options o = {.host = host_of(c, program),
-                        .args = a->script_args.at, .words = !strcmp(a->command, "lua") ? a->operand + 1 : NULL,
-                        .memory = (size_t)a->script_memory << 20, .steps = (int64_t)a->script_steps * 1000000, .unsafe = a->unsafe_lua,
+                        .args = a->script_args.at,
+                        .words = !strcmp(a->command, "lua") ? a->operand + 1 : NULL,
+                        .memory = (size_t)a->script_memory << 20,
+                        .steps = (int64_t)a->script_steps * 1000000,
+                        .unsafe = a->unsafe_lua,
                         .pipeline = a->pipeline && !program};
     return fv_lua_open(c->session, path, &o);
 }
@@ -79,7 +92,9 @@ static fv_lua *open_script(fv_context *c, const char *path, bool program) {
 /* ---- --script and --pipeline ---- */
 
 /* What is read besides the model; NULL: nothing. */
-static const char *script_of(const fv_args *a) { return a->pipeline ? a->pipeline : a->script; }
+static const char *script_of(const fv_args *a) {
+    return a->pipeline ? a->pipeline : a->script;
+}
 
 bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     if (!script_of(c->args))
@@ -99,12 +114,15 @@ bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     if (!o->level && table.code)
         o->level = *table.code;
     if (fv_lua_schedules(c->script) && o->tuning)
-        return fv_usage(c->args, "--tuning and a script that says schedules: one of them") == FV_EXIT_OK;
+        return fv_usage(c->args, "--tuning and a script that says schedules: one of them") ==
+               FV_EXIT_OK;
     o->tuned = o->naive ? NULL : fv_lua_schedules(c->script);
     int n = 0;
     while (fv_lua_kernel_at(c->script, n))
         n++;
-    o->kernels = o->naive ? NULL : fv_laboratory_kernels(c->arena, c->args, n, fv_lua_kernel_at(c->script, 0));
+    o->kernels = o->naive
+                     ? NULL
+                     : fv_laboratory_kernels(c->arena, c->args, n, fv_lua_kernel_at(c->script, 0));
     o->script = fv_lua_key(c->script);
     o->script_varies = fv_lua_varies(c->script);
     return true;
@@ -137,7 +155,9 @@ int fv_script_help(const fv_args *a) {
 
 /* ---- fovea test ---- */
 
-int fv_script_test(fv_context *c, const char *path, void (*tell)(fv_context *c, void *user, const char *name, bool passed), void *user) {
+int fv_script_test(fv_context *c, const char *path,
+                   void (*tell)(fv_context *c, void *user, const char *name, bool passed),
+                   void *user) {
     fv_lua *l = open_script(c, path, true);
     int n = 0;
     for (; l && fv_lua_test_name(l, n); n++) {

@@ -4,8 +4,11 @@
 
 #include "tools/command.h"
 
-/* Reads the script and runs the tests that it declares, in their order, and tells of each; the messages of one that did not pass
- * are the session's then. How many there are; -1 after diagnostics: it could not be read. */
-int fv_script_test(fv_context *c, const char *path, void (*tell)(fv_context *c, void *user, const char *name, bool passed), void *user);
+/* Reads the script and runs the tests that it declares, in their order, and tells of each; the
+ * messages of one that did not pass are the session's then. How many there are; -1 after
+ * diagnostics: it could not be read. */
+int fv_script_test(fv_context *c, const char *path,
+                   void (*tell)(fv_context *c, void *user, const char *name, bool passed),
+                   void *user);
 
 #endif

@@ -11,16 +11,19 @@ typedef struct counter {
     fv_context *c;
     int done;
     bool stopped;
-    FILE *list; /* of --changes; NULL: none */
+    FILE *list;       /* of --changes; NULL: none */
     const char *node; /* of --only-node; NULL: all may be changed */
     const fv_pass *const *own;
 } counter;
 
-static void close_list(void *list) { fclose(list); }
+static void close_list(void *list) {
+    fclose(list);
+}
 
 /* "simplify: mul-one at %y (Mul)", "schedule at %y (Relu)", "share" */
 static const char *change_str(fv_arena *a, const char *stage, const char *what, const fv_op *op) {
-    return fv_printf(a, "%s%s%s%s%s", stage, what ? ": " : "", what ? what : "", op ? " at " : "", op ? fv_op_place(a, op) : "");
+    return fv_printf(a, "%s%s%s%s%s", stage, what ? ": " : "", what ? what : "", op ? " at " : "",
+                     op ? fv_op_place(a, op) : "");
 }
 
 /* The list is whole up to the change that is about to be made, whatever that does. */
@@ -51,7 +54,9 @@ bool fv_stop_begin(fv_context *c, fv_driver_options *o) {
     counter *n = FV_NEW(c->arena, counter, 1);
     fv_gate *gate = FV_NEW(c->arena, fv_gate, 1);
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
-    *n = (counter){.c = c, .node = a->only_node ? fv_name_given(c->arena, a->only_node) : NULL, .own = o->pipeline->own};
+    *n = (counter){.c = c,
+                   .node = a->only_node ? fv_name_given(c->arena, a->only_node) : NULL,
+                   .own = o->pipeline->own};
     if (a->changes) {
         if (!fv_spares_models(c, "--changes=", a->changes))
             return false;

@@ -1,5 +1,5 @@
-/* stop.h - `--stop-after`, `--changes` and `--only-node`: a compilation that makes only some of the changes that could as well
- * not be made: the first ones, those of one node. */
+/* stop.h - `--stop-after`, `--changes` and `--only-node`: a compilation that makes only some of the
+ * changes that could as well not be made: the first ones, those of one node. */
 #ifndef FV_TOOLS_STOP_H
 #define FV_TOOLS_STOP_H
 

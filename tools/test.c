@@ -1,5 +1,6 @@
-/* test.c - `fovea test`: folders in the ONNX backend-test layout, and models alone. A model is compiled
- * once for each backend; that serves all its data sets. Rules and scripts are in test_text.c. */
+/* test.c - `fovea test`: folders in the ONNX backend-test layout, and models alone. A model is
+ * compiled once for each backend; that serves all its data sets. Rules and scripts are in
+ * test_text.c. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,12 +58,14 @@ void fv_test_progress(const fv_tests *t, const char *path, const char *name) {
         fv_err("\r\033[K%d passed, %d failed: %.60s (%s)", t->passed, t->failed, path, name);
 }
 
-void fv_test_fail(fv_tests *t, const char *path, const char *kind, const char *name, const char *why, const char *more) {
+void fv_test_fail(fv_tests *t, const char *path, const char *kind, const char *name,
+                  const char *why, const char *more) {
     t->failed++;
     clear_progress(t);
     if (!t->failures) {
         fv_out("FAILED %s (%s): %s\n", path, name, why);
-        for (const char *line = more; line && *line; line += strcspn(line, "\n"), line += *line == '\n')
+        for (const char *line = more; line && *line;
+             line += strcspn(line, "\n"), line += *line == '\n')
             fv_out("  %.*s\n", (int)strcspn(line, "\n"), line);
         return;
     }
@@ -83,7 +86,8 @@ const char *fv_test_error(fv_context *c, const char *otherwise) {
     const char *text = otherwise;
     for (const fv_message *m = fv_messages(c->session); m; m = m->next)
         if (m->severity == FV_ERROR) {
-            text = m->node ? fv_printf(c->arena, "node '%s' (%s): %s", m->node, m->op ? m->op : "?", m->text)
+            text = m->node ? fv_printf(c->arena, "node '%s' (%s): %s", m->node, m->op ? m->op : "?",
+                                       m->text)
                            : m->text;
             if (strstr(m->text, "not in the catalogue"))
                 break;
@@ -100,7 +104,8 @@ static const char *run(fv_context *c, fv_artifact *a, const fv_array *inputs, fv
     int status = fv_artifact_run(a, inputs, outputs, &o, log);
     const char *why = NULL, *text = fv_log_text(log);
     if (status)
-        why = *text ? fv_printf(c->arena, "%s: %.*s", fv_status_name(status), (int)strcspn(text, "\n"), text)
+        why = *text ? fv_printf(c->arena, "%s: %.*s", fv_status_name(status),
+                                (int)strcspn(text, "\n"), text)
                     : fv_status_text(status);
     fv_log_free(log);
     return why;
@@ -166,7 +171,8 @@ static void run_model(fv_context *c, const char *folder, fv_backend_kind backend
     fv_compiled made;
     if (!fv_args_driver(c, &o, true))
         return;
-    if (fv_driver_compile(c->session, fv_printf(c->arena, "%s/model.onnx", folder), &o, backend, NULL, &made))
+    if (fv_driver_compile(c->session, fv_printf(c->arena, "%s/model.onnx", folder), &o, backend,
+                          NULL, &made))
         run_sets(c, made.artifact, folder, name, t);
     else
         fail(t, folder, name, fv_test_error(c, "cannot be compiled"));
@@ -204,11 +210,13 @@ static const char *keep_outputs(fv_subject *m, reference *ref) {
     return NULL;
 }
 
-static void run_file(fv_context *c, const char *path, fv_backend_kind backend, fv_tests *t, reference *ref) {
+static void run_file(fv_context *c, const char *path, fv_backend_kind backend, fv_tests *t,
+                     reference *ref) {
     fv_subject m;
     const char *why = NULL;
     bool made = ref->outputs != NULL;
-    if (!fv_subject_open(c, path, backend, &m) || !fv_choose_dims(c, &m, true) || !fv_make_inputs(c, &m))
+    if (!fv_subject_open(c, path, backend, &m) || !fv_choose_dims(c, &m, true) ||
+        !fv_make_inputs(c, &m))
         why = fv_test_error(c, "cannot be compiled");
     if (!why)
         why = run(c, m.artifact, m.inputs, m.outputs);
@@ -223,7 +231,8 @@ static void run_file(fv_context *c, const char *path, fv_backend_kind backend, f
 
 /* ---- each in a session of its own ---- */
 
-void fv_test_alone(fv_tests *t, const char *path, const char *name, const fv_args *args, void (*work)(fv_context *c, void *arg), void *arg) {
+void fv_test_alone(fv_tests *t, const char *path, const char *name, const fv_args *args,
+                   void (*work)(fv_context *c, void *arg), void *arg) {
     fv_context c = {.session = fv_session_new(), .args = args};
     fv_door door;
     if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
@@ -253,7 +262,8 @@ static void run_one(fv_context *c, void *arg) {
         run_model(c, m->path, m->backend, m->t);
 }
 
-static void test_model(const char *path, fv_backend_kind backend, fv_tests *t, const fv_args *args, reference *ref) {
+static void test_model(const char *path, fv_backend_kind backend, fv_tests *t, const fv_args *args,
+                       reference *ref) {
     model_test m = {t, path, backend, ref};
     fv_test_alone(t, path, fv_backend_name(backend), args, run_one, &m);
 }
@@ -269,7 +279,8 @@ static void test_file(const char *path, fv_tests *t) {
     naive.schedule = "naive";
     clear_progress(t);
     if (!t->args->quiet)
-        fv_err("%s: note: there is no reference; random inputs, compared with the naive schedule\n", path);
+        fv_err("%s: note: there is no reference; random inputs, compared with the naive schedule\n",
+               path);
     test_model(path, t->backends[0], t, &naive, &ref);
     for (int i = 0; i < t->nbackends && ref.outputs; i++)
         test_model(path, t->backends[i], t, t->args, &ref);
@@ -311,14 +322,16 @@ static void test_root(fv_context *c, const char *root, fv_tests *t) {
         }
     }
     if (!found)
-        fail(t, root, "-", is_folder(root) ? "holds no model.onnx, nor folders that do"
-                           : is_file(root)  ? "is no graph: a schedule cannot be chosen"
-                                            : "is neither a folder nor a model");
+        fail(t, root, "-",
+             is_folder(root) ? "holds no model.onnx, nor folders that do"
+             : is_file(root) ? "is no graph: a schedule cannot be chosen"
+                             : "is neither a folder nor a model");
 }
 
 int fv_cmd_test(fv_context *c) {
-    fv_tests t = {.args = c->args, .failures = c->args->json ? json_array() : NULL,
-               .progress = fv_is_terminal(STDERR_FILENO) && !c->args->quiet};
+    fv_tests t = {.args = c->args,
+                  .failures = c->args->json ? json_array() : NULL,
+                  .progress = fv_is_terminal(STDERR_FILENO) && !c->args->quiet};
     fv_driver_options o;
     t.nbackends = fv_args_backends(c->args, t.backends);
     if (!t.nbackends || !fv_args_driver(c, &o, true))

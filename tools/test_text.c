@@ -1,4 +1,5 @@
-/* test_text.c - `fovea test` of texts: rules on random instances, and the tests that a script declares. */
+/* test_text.c - `fovea test` of texts: rules on random instances, and the tests that a script
+ * declares. */
 #include <string.h>
 
 #include "frontend/file.h"
@@ -23,10 +24,14 @@ static void try_rule(fv_context *c, const text_test *x, const fv_rule *r) {
         x->t->passed++;
         return;
     }
-    const char *why = report.counterexample ? "it does not hold"
-                                            : fv_printf(c->arena, "of %d random instances of its pattern it rewrites %d: %s", report.tried, report.compared,
-                                                        report.declined ? report.declined : "no others could be made");
-    fv_test_fail(x->t, fv_printf(c->arena, "%s:%d", x->path, r->line), "rule", r->name, why, report.counterexample);
+    const char *why =
+        report.counterexample
+            ? "it does not hold"
+            : fv_printf(c->arena, "of %d random instances of its pattern it rewrites %d: %s",
+                        report.tried, report.compared,
+                        report.declined ? report.declined : "no others could be made");
+    fv_test_fail(x->t, fv_printf(c->arena, "%s:%d", x->path, r->line), "rule", r->name, why,
+                 report.counterexample);
 }
 
 static void try_rules(fv_context *c, void *arg) {
@@ -75,7 +80,8 @@ static void run_script(fv_context *c, void *arg) {
     if (n < 0)
         tell_test(c, arg, "-", false);
     else if (!n)
-        fv_test_fail(x->t, x->path, "test", "-", "it declares no tests: fv.test(name, function() .. end)", NULL);
+        fv_test_fail(x->t, x->path, "test", "-",
+                     "it declares no tests: fv.test(name, function() .. end)", NULL);
 }
 
 void fv_test_script(fv_tests *t, const char *path) {

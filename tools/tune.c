@@ -1,8 +1,10 @@
-/* tune.c - `fovea tune`: schedules of a model's costliest kernels that are faster on this machine than those that are chosen.
+/* tune.c - `fovea tune`: schedules of a model's costliest kernels that are faster on this machine
+ * than those that are chosen.
  *
- * Two programs at a time are timed, that with the schedules found so far and one in which a kernel has another. They take
- * turns, in the other order each round. What looks faster is measured again, in rounds of their own: what was best of many
- * was so by luck, too. Each program is compiled in a session of its own, and its outputs have to be the same to the bit. */
+ * Two programs at a time are timed, that with the schedules found so far and one in which a kernel
+ * has another. They take turns, in the other order each round. What looks faster is measured again,
+ * in rounds of their own: what was best of many was so by luck, too. Each program is compiled in a
+ * session of its own, and its outputs have to be the same to the bit. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +15,22 @@
 #include "tools/bench.h"
 #include "tools/driver/tuning.h"
 
-enum { LOOKS = 5, ROUNDS = 15, FASTER = 12, /* of these, so many: by luck one in fifty is */
-       MOST_KERNELS = 12, ROUND_MS = 10, MAX_BLOCK = 1000 };
+enum {
+    LOOKS = 5,
+    ROUNDS = 15,
+    FASTER = 12, /* of these, so many: by luck one in fifty is */
+    MOST_KERNELS = 12,
+    ROUND_MS = 10,
+    MAX_BLOCK = 1000
+};
 #define WORTH_A_LOOK 0.99 /* median ratio of the first rounds */
 #define WORTH_TUNING 0.02 /* share of a model's time that a kernel has, by the cost model */
 
 /* A kernel: all launches whose definitions have that key. */
 typedef struct target_kernel {
     const char *key, *name, *formula;
-    double cost;   /* milliseconds, by the cost model */
-    int next;      /* alternative to try */
+    double cost; /* milliseconds, by the cost model */
+    int next;    /* alternative to try */
     bool done;
 } target_kernel;
 
@@ -30,18 +38,18 @@ typedef struct tuner {
     fv_context *c;
     const char *path;
     fv_backend_kind backend;
-    double begin, end;     /* milliseconds of the clock */
+    double begin, end;       /* milliseconds of the clock */
     double open_ms, pair_ms; /* what compiling a program took, and a round, at most */
     fv_tuning found;
     int cap;
     target_kernel *kernels;
     int nkernels, cap_kernels;
-    int tried, turn;       /* whose alternative is next */
-    double ratio;          /* with all that was found; 0: not measured */
+    int tried, turn; /* whose alternative is next */
+    double ratio;    /* with all that was found; 0: not measured */
     json_t *list;
     const char *hash, *target;
     bool said;
-    int status;            /* of the command, where a program failed */
+    int status; /* of the command, where a program failed */
 } tuner;
 
 /* A program with certain schedules, and what it takes to run it. */
@@ -61,15 +69,16 @@ static bool ready(tuner *t, contender *k, const fv_tuning *with) {
     double start = fv_now_ms(), ms;
     fv_context *c = &k->c;
     int threads = fv_args_threads(c->args);
-    bool ok = fv_subject_open_tuned(c, t->path, t->backend, with, &k->choices, &k->m) && fv_read_inputs(c, &k->m) &&
-              fv_choose_dims(c, &k->m, t->nkernels > 0) && fv_make_inputs(c, &k->m) && fv_runner_open(c, &k->m, threads, &k->r) &&
+    bool ok = fv_subject_open_tuned(c, t->path, t->backend, with, &k->choices, &k->m) &&
+              fv_read_inputs(c, &k->m) && fv_choose_dims(c, &k->m, t->nkernels > 0) &&
+              fv_make_inputs(c, &k->m) && fv_runner_open(c, &k->m, threads, &k->r) &&
               fv_runner_run(c, &k->r, &ms);
     ok = ok && fv_runner_run(c, &k->r, &ms); /* the first one reads weights from the file */
     double took = fv_now_ms() - start;
     t->open_ms = took > t->open_ms ? took : t->open_ms;
     if (ok) {
         double block = (double)ROUND_MS / (ms > 1e-3 ? ms : 1e-3);
-        k->block = block < 1 ? 1 : block > (double)MAX_BLOCK ? MAX_BLOCK : (int)block;
+        k->block = block<1 ? 1 : block>(double) MAX_BLOCK ? MAX_BLOCK : (int)block;
         double pair = 2 * (k->block + 1) * ms; /* as if the other took as long */
         t->pair_ms = pair > t->pair_ms ? pair : t->pair_ms;
     }
@@ -77,11 +86,12 @@ static bool ready(tuner *t, contender *k, const fv_tuning *with) {
 }
 
 /* A contender in a session of its own, while `work` looks at it. */
-static answer with_contender(tuner *t, const fv_tuning *with, answer (*work)(tuner *t, contender *k, void *arg), void *arg) {
+static answer with_contender(tuner *t, const fv_tuning *with,
+                             answer (*work)(tuner *t, contender *k, void *arg), void *arg) {
     contender *k = FV_NEW(t->c->arena, contender, 1);
     fv_door door;
     k->c = (fv_context){.session = fv_session_new(), .args = t->c->args};
-    if (!k->c.session || FV_DOOR_OPEN(k->c.session, &door)) 
+    if (!k->c.session || FV_DOOR_OPEN(k->c.session, &door))
         fv_leave_too(t->c->session, k->c.session);
     k->c.arena = fv_arena_new(k->c.session);
     answer is = ready(t, k, with) ? work(t, k, arg) : FAILED;
@@ -130,7 +140,9 @@ static bool same_outputs(contender *a, contender *b) {
             continue;
         d = fv_differ(b->c.arena, y, x, 0, 0); /* NaNs may be others */
         if (d.shape || d.differing)
-            return fv_error(b->c.session, "internal error: output '%s' differs under another schedule", a->m.table->outputs[i].name);
+            return fv_error(b->c.session,
+                            "internal error: output '%s' differs under another schedule",
+                            a->m.table->outputs[i].name);
     }
     return true;
 }
@@ -161,7 +173,8 @@ static answer compare(tuner *t, contender *k, void *arg) {
     return p->ratio < 1 && p->faster >= FASTER ? YES : NO;
 }
 
-/* Milliseconds for another program, for it as the one that others are compared with, and for the two of the end. */
+/* Milliseconds for another program, for it as the one that others are compared with, and for the
+ * two of the end. */
 static double one_more(const tuner *t) {
     return 4 * t->open_ms + (LOOKS + 2 * ROUNDS) * t->pair_ms;
 }
@@ -190,7 +203,8 @@ static fv_tuning with_change(tuner *t, const target_kernel *k, const fv_schedule
     copy.found.kernels = FV_NEW(t->c->arena, fv_tuned_kernel, t->found.n + 1);
     copy.cap = t->found.n + 1;
     if (t->found.n)
-        memcpy(copy.found.kernels, t->found.kernels, (size_t)t->found.n * sizeof *copy.found.kernels);
+        memcpy(copy.found.kernels, t->found.kernels,
+               (size_t)t->found.n * sizeof *copy.found.kernels);
     fv_tuned_kernel *e = entry_of(&copy, k->key);
     e->schedule.kind = s->kind;
     for (int p = 0; p < FV_NPARAMETERS; p++)
@@ -199,7 +213,8 @@ static fv_tuning with_change(tuner *t, const target_kernel *k, const fv_schedule
     return copy.found;
 }
 
-static void tell(tuner *t, const target_kernel *k, const fv_schedule *s, const attempt *p, answer is) {
+static void tell(tuner *t, const target_kernel *k, const fv_schedule *s, const attempt *p,
+                 answer is) {
     const fv_args *a = t->c->args;
     if (a->json && is == YES) {
         json_t *o = json_object();
@@ -211,8 +226,10 @@ static void tell(tuner *t, const target_kernel *k, const fv_schedule *s, const a
         fv_json_append(t->list, o);
     }
     if (!a->json && !a->quiet && strcmp(a->output, "-") && (is == YES || a->verbose))
-        fv_out("%-10s %s: %s, %.3f of the time%s\n", is == YES ? "kept" : "tried", k->name, schedule_str(t->c->arena, s),
-               p->ratio, is == YES ? fv_printf(t->c->arena, ", faster in %d of %d rounds", p->faster, ROUNDS) : "");
+        fv_out("%-10s %s: %s, %.3f of the time%s\n", is == YES ? "kept" : "tried", k->name,
+               schedule_str(t->c->arena, s), p->ratio,
+               is == YES ? fv_printf(t->c->arena, ", faster in %d of %d rounds", p->faster, ROUNDS)
+                         : "");
 }
 
 static const fv_choice *choice_of(const contender *now, const char *key) {
@@ -225,7 +242,8 @@ static const fv_choice *choice_of(const contender *now, const char *key) {
 /* The next alternative of the kernel. NO: it has no more, or is not faster. */
 static answer try_next(tuner *t, contender *now, target_kernel *k) {
     fv_schedule s = {0};
-    const fv_choice *c = choice_of(now, k->key); /* it changes with what another kernel asks for as operand */
+    /* it changes with what another kernel asks for as operand */
+    const fv_choice *c = choice_of(now, k->key);
     int there = c ? 0 : -1;
     while (there == 0)
         there = fv_alternative(t->c->arena, c, now->r.threads, k->next++, &s);
@@ -241,7 +259,8 @@ static answer try_next(tuner *t, contender *now, target_kernel *k) {
     if (is == YES) {
         t->found = with;
         t->cap = with.n;
-        entry_of(t, k->key)->note = fv_printf(t->c->arena, "%s, %.3f: %s", k->name, p.ratio, k->formula);
+        entry_of(t, k->key)->note =
+            fv_printf(t->c->arena, "%s, %.3f: %s", k->name, p.ratio, k->formula);
     }
     return is;
 }
@@ -258,12 +277,15 @@ static target_kernel *kernel_of(tuner *t, const fv_choice *c) {
         if (!strcmp(t->kernels[i].key, c->key))
             return &t->kernels[i];
     fv_arena *a = t->c->arena;
-    target_kernel k = {.key = fv_strdup(a, c->key), .name = fv_strdup(a, c->kernel->name), .formula = fv_strdup(a, c->kernel->formula)};
+    target_kernel k = {.key = fv_strdup(a, c->key),
+                       .name = fv_strdup(a, c->kernel->name),
+                       .formula = fv_strdup(a, c->kernel->formula)};
     FV_PUSH(a, t->kernels, t->nkernels, t->cap_kernels, k);
     return &t->kernels[t->nkernels - 1];
 }
 
-/* Milliseconds of one launch of the kernel, by what it computes and moves and what the machine can. */
+/* Milliseconds of one launch of the kernel, by what it computes and moves and what the machine
+ * can. */
 static double launch_ms(const contender *k, const fv_kernel *kernel, const fv_roof *roof) {
     double sum = 0;
     int n = 0;
@@ -271,7 +293,8 @@ static double launch_ms(const contender *k, const fv_kernel *kernel, const fv_ro
         const fv_launch_cost *l = &k->m.costs[i];
         if (l->kernel != kernel || !l->known)
             continue;
-        double compute = l->cost.flops / roof->gflops, move = roof->gbs > 0 ? (l->cost.read + l->cost.written) / roof->gbs : 0;
+        double compute = l->cost.flops / roof->gflops,
+               move = roof->gbs > 0 ? (l->cost.read + l->cost.written) / roof->gbs : 0;
         sum += 1e-6 * (compute > move ? compute : move);
         n++;
     }
@@ -292,7 +315,8 @@ static void find_kernels(tuner *t, contender *now) {
     }
     if (t->nkernels)
         qsort(t->kernels, (size_t)t->nkernels, sizeof *t->kernels, by_cost);
-    while (t->nkernels > 1 && (t->nkernels > MOST_KERNELS || t->kernels[t->nkernels - 1].cost < WORTH_TUNING * sum))
+    while (t->nkernels > 1 &&
+           (t->nkernels > MOST_KERNELS || t->kernels[t->nkernels - 1].cost < WORTH_TUNING * sum))
         t->nkernels--;
 }
 
@@ -383,15 +407,18 @@ static bool report(tuner *t) {
     }
     if (a->quiet || !strcmp(a->output, "-"))
         return true;
-    fv_out("%-10s %d schedule%s of %d kernel%s in %.1f s\n", "tried", t->tried, t->tried == 1 ? "" : "s", t->nkernels,
-           t->nkernels == 1 ? "" : "s", seconds);
+    fv_out("%-10s %d schedule%s of %d kernel%s in %.1f s\n", "tried", t->tried,
+           t->tried == 1 ? "" : "s", t->nkernels, t->nkernels == 1 ? "" : "s", seconds);
     if (t->found.n)
-        fv_out("%-10s %d kernel%s, %.3f of the time\n", a->output, t->found.n, t->found.n == 1 ? "" : "s", t->ratio);
+        fv_out("%-10s %d kernel%s, %.3f of the time\n", a->output, t->found.n,
+               t->found.n == 1 ? "" : "s", t->ratio);
     else
         fv_out("%-10s no kernels: %s\n", a->output,
                t->ratio > 0 ? "what was faster alone is not so together"
-               : t->tried   ? "nothing was faster"
-                            : fv_printf(t->c->arena, "there was no time to try one, which takes %.0f s", ceil(1e-3 * one_more(t))));
+               : t->tried
+                   ? "nothing was faster"
+                   : fv_printf(t->c->arena, "there was no time to try one, which takes %.0f s",
+                               ceil(1e-3 * one_more(t))));
     return true;
 }
 
@@ -423,7 +450,11 @@ int fv_cmd_tune(fv_context *c) {
         return fv_refused(c);
     if (o.tuned)
         return fv_usage(a, "the script says schedules, which are what is looked for here");
-    tuner t = {.c = c, .path = a->operand[0], .backend = backends[0], .begin = fv_now_ms(), .list = a->json ? json_array() : NULL};
+    tuner t = {.c = c,
+               .path = a->operand[0],
+               .backend = backends[0],
+               .begin = fv_now_ms(),
+               .list = a->json ? json_array() : NULL};
     t.end = t.begin + 1e3 * a->seconds;
     int kind = fv_driver_path_kind(t.path);
     fv_diag_file(c->session, t.path);

@@ -6,14 +6,16 @@
 #include "frontend/file.h"
 #include "tools/view.h"
 
-extern const char *const fv_view_css, *const fv_view_graph_js, *const fv_view_js; /* tools/view, as the build embeds them */
+/* tools/view, as the build embeds them */
+extern const char *const fv_view_css, *const fv_view_graph_js, *const fv_view_js;
 
 /* ---- the page ---- */
 
 /* Nothing is loaded, whatever a name says. */
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+    "'unsafe-inline'; script-src 'unsafe-inline'\">\n"
     "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Fovea</title>\n<style>\n";
 
 /* JSON within a script: what could end that stands in strings only, where it can be escaped. */
@@ -37,7 +39,8 @@ static bool write_page(fv_view *v, json_t *document) {
         fv_out_of_memory(s);
     fv_text_put(&page, head);
     fv_text_put(&page, fv_view_css);
-    fv_text_put(&page, "</style></head><body>\n<noscript>This page draws graphs, which needs JavaScript.</noscript>\n"
+    fv_text_put(&page, "</style></head><body>\n<noscript>This page draws graphs, which needs "
+                       "JavaScript.</noscript>\n"
                        "<script type=\"application/json\" id=\"data\">");
     put_data(&page, json);
     free(json);
@@ -47,7 +50,8 @@ static bool write_page(fv_view *v, json_t *document) {
     fv_text_put(&page, "</script>\n</body></html>\n");
     if (strcmp(out, "-"))
         return fv_file_write(s, out, page.s, page.n);
-    return fwrite(page.s, 1, page.n, stdout) == page.n || fv_error(s, "cannot write to standard output");
+    return fwrite(page.s, 1, page.n, stdout) == page.n ||
+           fv_error(s, "cannot write to standard output");
 }
 
 /* ---- the model ---- */
@@ -96,7 +100,8 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
     if (!fv_driver_read(c->session, m->path, o, &m->source))
         return false;
     if (!m->source.module || m->source.module->definitions)
-        return fv_error(c->session, "holds %s; a page is of a graph", m->source.module ? "definitions" : "kernels");
+        return fv_error(c->session, "holds %s; a page is of a graph",
+                        m->source.module ? "definitions" : "kernels");
     take_before(v, m->source.module);
     if (!(m->program = fv_driver_lower(c->session, &m->source, o)))
         return false;
@@ -115,7 +120,8 @@ static int check(fv_context *c) {
     if (a->profile && !*a->profile)
         return fv_usage(a, "--profile: of which file? `fovea bench --profile=F.json` writes one");
     if (a->json && a->output)
-        return fv_usage(a, "--json writes what the page would hold to standard output: it goes without -o");
+        return fv_usage(
+            a, "--json writes what the page would hold to standard output: it goes without -o");
     if (!a->json && !a->output)
         return fv_usage(a, "where to? -o F.html, or -o - for standard output");
     return FV_EXIT_OK;
@@ -125,8 +131,8 @@ static void tell(const fv_view *v) {
     const fv_args *a = v->c->args;
     if (a->quiet || !strcmp(a->output, "-"))
         return;
-    fv_out("%s\nops      %d, %d after the passes\nkernels  %d, %d launch%s\n", a->output, v->before.nops, v->after.nops, v->nkernels,
-           v->nlaunches, v->nlaunches == 1 ? "" : "es");
+    fv_out("%s\nops      %d, %d after the passes\nkernels  %d, %d launch%s\n", a->output,
+           v->before.nops, v->after.nops, v->nkernels, v->nlaunches, v->nlaunches == 1 ? "" : "es");
 }
 
 int fv_cmd_view(fv_context *c) {
@@ -147,7 +153,8 @@ int fv_cmd_view(fv_context *c) {
         return fv_failed(c);
     if (a->json)
         return fv_json_print(c->session, fv_view_json(v, &f)) ? FV_EXIT_OK : fv_failed(c);
-    if ((strcmp(a->output, "-") && !fv_spares_models(c, "-o ", a->output)) || !write_page(v, fv_view_json(v, &f)))
+    if ((strcmp(a->output, "-") && !fv_spares_models(c, "-o ", a->output)) ||
+        !write_page(v, fv_view_json(v, &f)))
         return fv_failed(c);
     tell(v);
     return FV_EXIT_OK;

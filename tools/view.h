@@ -1,6 +1,7 @@
-/* view.h - `fovea view`: what its page holds. view_graph.c takes graphs as they are before and after the passes,
- * view_scopes.c and view_layers.c find what of them can be folded, view_place.c where it is drawn, view_kernels.c what computes it; view_json.c
- * writes it down, and view/page.js draws that. */
+/* view.h - `fovea view`: what its page holds. view_graph.c takes graphs as they are before and
+ * after the passes, view_scopes.c and view_layers.c find what of them can be folded, view_place.c
+ * where it is drawn, view_kernels.c what computes it; view_json.c writes it down, and view/page.js
+ * draws that. */
 #ifndef FV_TOOLS_VIEW_H
 #define FV_TOOLS_VIEW_H
 
@@ -19,7 +20,7 @@ typedef struct fv_view_value {
 typedef struct fv_view_op {
     const fv_op *op;
     const fv_opdef *def;
-    const char *attrs;      /* without regions; "" */
+    const char *attrs; /* without regions; "" */
     const fv_origin *origin;
     int nin, nout;
     int *in, *out;          /* values; -1: left out */
@@ -28,7 +29,7 @@ typedef struct fv_view_op {
     int item;               /* in its scope */
     const char *definition; /* NULL: it has none, or none was asked for */
     int nlaunches, cap_launches;
-    int *launches;          /* of the program, that compute it */
+    int *launches; /* of the program, that compute it */
 } fv_view_op;
 
 /* What a scope shows. BEND: lines only. */
@@ -38,21 +39,24 @@ typedef struct fv_view_item {
     int ref; /* the op, the scope, the value */
 } fv_view_item;
 
-/* What can be folded: ops whose nodes have a path in common, the regions of an op, a region. Scope 0 is all. */
+/* What can be folded: ops whose nodes have a path in common, the regions of an op, a region. Scope
+ * 0 is all. */
 typedef struct fv_view_scope {
-    const char *name, *path; /* the path tells it from all others, and is that of the same in another graph */
-    int parent;              /* -1: of scope 0 */
-    int op;                  /* whose regions are in it, or -1 */
+    /* the path tells it from all others, and is that of the same in another graph */
+    const char *name, *path;
+    int parent; /* -1: of scope 0 */
+    int op;     /* whose regions are in it, or -1 */
     bool region;
-    int nops;                /* in it and in all within */
-    bool dropped;            /* it holds too little to be one: its parent shows what is in it */
-    int item;                /* in its parent */
+    int nops;     /* in it and in all within */
+    bool dropped; /* it holds too little to be one: its parent shows what is in it */
+    int item;     /* in its parent */
     int nitems, cap_items;
-    fv_view_item *items;     /* nodes of the layout, in front of its bends */
-    int *values;             /* of each net */
+    fv_view_item *items; /* nodes of the layout, in front of its bends */
+    int *values;         /* of each net */
     int cap_values;
     fv_layout layout;
-    fv_ptrmap nets, ports[2]; /* what makes one -> 1 + its place; ports by fv_item_kind - FV_ITEM_IN */
+    /* what makes one -> 1 + its place; ports by fv_item_kind - FV_ITEM_IN */
+    fv_ptrmap nets, ports[2];
 } fv_view_scope;
 
 /* A layer that nodes are of whose path does not tell: a part of the path, behind so many others. */
@@ -64,10 +68,12 @@ typedef struct fv_view_layer {
 typedef struct fv_view_graph {
     fv_arena *arena;
     int nops, cap_ops, nvalues, cap_values, nscopes, cap_scopes;
-    fv_view_op *ops;         /* in the order of the graph, those of a region behind the op that has it */
+    /* in the order of the graph, those of a region behind the op that has it */
+    fv_view_op *ops;
     fv_view_value *values;
-    fv_view_scope *scopes;   /* parents first */
-    fv_ptrmap op_of, value_of, region_of, scope_of; /* fv_op, fv_value, fv_region, interned path -> 1 + place */
+    fv_view_scope *scopes; /* parents first */
+    /* fv_op, fv_value, fv_region, interned path -> 1 + place */
+    fv_ptrmap op_of, value_of, region_of, scope_of;
     const fv_func *func;
     const fv_ptrmap *layers; /* interned node -> its fv_view_layer */
 } fv_view_graph;
@@ -100,20 +106,20 @@ typedef struct fv_view_kernel {
     const fv_kernel *kernel;
     const char *schedule, *text, *c; /* as lowering wrote it; in C, NULL: there is none */
     int launches;
-    double ms;                       /* of a profile, of one run; -1: it has none */
+    double ms; /* of a profile, of one run; -1: it has none */
 } fv_view_kernel;
 
 typedef struct fv_view {
     fv_context *c;
-    fv_subject m;                    /* never run */
-    fv_ptrmap layers;                /* as the model has them before the passes: of both graphs */
+    fv_subject m;     /* never run */
+    fv_ptrmap layers; /* as the model has them before the passes: of both graphs */
     fv_view_graph before, after;
     fv_reasons reasons;
     int nkernels, nlaunches;
-    fv_view_kernel *kernels;         /* as the program has them */
-    int *launches;                   /* -> the kernel */
-    fv_launch_cost *costs;           /* of each launch */
-    double run_ms;                   /* of the profile; 0: there is none */
+    fv_view_kernel *kernels; /* as the program has them */
+    int *launches;           /* -> the kernel */
+    fv_launch_cost *costs;   /* of each launch */
+    double run_ms;           /* of the profile; 0: there is none */
 } fv_view;
 
 /* What each element of a result of an op after the passes is; of the first state of definitions. */

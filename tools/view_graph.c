@@ -75,8 +75,14 @@ static void take_regions(fv_view_graph *g, const fv_op *op, int index, int scope
 }
 
 static void take_op(fv_view_graph *g, const fv_op *op, int within) {
-    fv_view_op o = {.op = op, .def = op->def, .attrs = attrs_of(g->arena, op), .origin = op->origin, .nin = op->nin, .nout = op->nout,
-                    .inner = -1, .scope = fv_view_scope_of(g, within, op)};
+    fv_view_op o = {.op = op,
+                    .def = op->def,
+                    .attrs = attrs_of(g->arena, op),
+                    .origin = op->origin,
+                    .nin = op->nin,
+                    .nout = op->nout,
+                    .inner = -1,
+                    .scope = fv_view_scope_of(g, within, op)};
     o.in = take_values(g, op->nin, op->in);
     o.out = take_values(g, op->nout, op->out);
     FV_PUSH(g->arena, g->ops, g->nops, g->cap_ops, o);
@@ -93,9 +99,15 @@ static void take_region(fv_view_graph *g, const fv_region *r, int scope) {
             take_values(g, op->nin, op->in);
 }
 
-void fv_view_graph_take(fv_view_graph *g, fv_arena *a, const fv_module *m, const fv_ptrmap *layers) {
-    *g = (fv_view_graph){.arena = a, .op_of = fv_ptrmap_in(a), .value_of = fv_ptrmap_in(a), .region_of = fv_ptrmap_in(a),
-                         .scope_of = fv_ptrmap_in(a), .func = m->funcs, .layers = layers};
+void fv_view_graph_take(fv_view_graph *g, fv_arena *a, const fv_module *m,
+                        const fv_ptrmap *layers) {
+    *g = (fv_view_graph){.arena = a,
+                         .op_of = fv_ptrmap_in(a),
+                         .value_of = fv_ptrmap_in(a),
+                         .region_of = fv_ptrmap_in(a),
+                         .scope_of = fv_ptrmap_in(a),
+                         .func = m->funcs,
+                         .layers = layers};
     int all = fv_view_scope_new(g, -1, "", 0, -1);
     g->scopes[all].region = true;
     *fv_ptrmap_at(&g->region_of, m->funcs->body) = (void *)(intptr_t)(all + 1);

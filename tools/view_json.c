@@ -1,12 +1,15 @@
-/* view_json.c - what the page holds, as one document: numbers where names would come again and again.
+/* view_json.c - what the page holds, as one document: numbers where names would come again and
+ * again.
  *
  *   graphs[before, after]
  *     values   [name, type]
  *     ops      {op, in, out: values, attrs, nodes, scope, inner: scope, launches, definition}
- *     scopes   {name, path, parent, op, ops, items: [kind, ref, layer, x, width], nets: [value, from, [to], [x of bends]]}
+ *     scopes   {name, path, parent, op, ops, items: [kind, ref, layer, x, width], nets: [value,
+ *              from, [to], [x of bends]]}
  *   kernels    {name, schedule, computes, text, c, ...}
  *   launches   [kernel, nodes]
- *   memory     {workspace, bound, live: by launch, buffers: [name, bytes, offset, first, last launch]}
+ *   memory     {workspace, bound, live: by launch, buffers: [name, bytes, offset, first, last
+ *              launch]}
  *
  * What is left out of an op is empty. */
 #include <math.h>
@@ -28,7 +31,9 @@ static json_t *texts(int n, const char *const *list) {
     return a;
 }
 
-static json_t *pixels(double x) { return json_integer(lround(x)); }
+static json_t *pixels(double x) {
+    return json_integer(lround(x));
+}
 
 /* ---- graphs ---- */
 
@@ -121,7 +126,8 @@ static json_t *docs_json(const fv_view *v) {
 /* ---- kernels ---- */
 
 static double cycles_of(const fv_view *v, int launch) {
-    return v->costs[launch].known ? fv_cost_cycles(&v->costs[launch].cost, v->m.program->target) : 0;
+    return v->costs[launch].known ? fv_cost_cycles(&v->costs[launch].cost, v->m.program->target)
+                                  : 0;
 }
 
 static double cycles_of_all(const fv_view *v) {
@@ -156,7 +162,8 @@ static json_t *kernel_json(const fv_view *v, int kernel) {
     const fv_view_kernel *k = &v->kernels[kernel];
     json_t *o = json_object();
     fv_json_set_text(o, "name", k->kernel->name);
-    fv_json_set_text(o, "family", k->kernel->schedule ? fv_schedule_name(k->kernel->schedule->kind) : "custom");
+    fv_json_set_text(o, "family",
+                     k->kernel->schedule ? fv_schedule_name(k->kernel->schedule->kind) : "custom");
     fv_json_set_text(o, "schedule", k->schedule);
     fv_json_set_text(o, "computes", k->kernel->formula ? k->kernel->formula : "");
     fv_json_set_text(o, "text", k->text);
@@ -169,7 +176,8 @@ static json_t *kernel_json(const fv_view *v, int kernel) {
 }
 
 static json_t *launch_json(const fv_view *v, int i) {
-    const char *nodes = v->costs[i].launch->text, *origin = v->kernels[v->launches[i]].kernel->origin;
+    const char *nodes = v->costs[i].launch->text,
+               *origin = v->kernels[v->launches[i]].kernel->origin;
     json_t *a = json_array();
     fv_json_append(a, json_integer(v->launches[i]));
     fv_json_append(a, fv_json_text(nodes ? nodes : origin ? origin : ""));
@@ -196,7 +204,8 @@ static json_t *memory_json(const fv_view *v, const fv_footprint *f) {
     for (int i = 1; i <= f->nlaunches; i++)
         fv_json_append(live, json_integer(f->live[i]));
     for (int i = 0; i < f->nbuffers; i++)
-        if (f->buffers[i].buf->role == FV_BUF_WORK && f->buffers[i].first && f->buffers[i].bytes >= 0)
+        if (f->buffers[i].buf->role == FV_BUF_WORK && f->buffers[i].first &&
+            f->buffers[i].bytes >= 0)
             fv_json_append(buffers, buffer_json(&f->buffers[i]));
     fv_json_set_int(o, "weights", weights);
     fv_json_set_int(o, "workspace", f->workspace);
@@ -210,7 +219,8 @@ static json_t *memory_json(const fv_view *v, const fv_footprint *f) {
 /* ---- all ---- */
 
 json_t *fv_view_json(const fv_view *v, const fv_footprint *f) {
-    json_t *d = fv_json_document(), *graphs = json_array(), *kernels = json_array(), *launches = json_array();
+    json_t *d = fv_json_document(), *graphs = json_array(), *kernels = json_array(),
+           *launches = json_array();
     const char *slash = strrchr(v->m.path, '/');
     fv_json_set_text(d, "model", slash ? slash + 1 : v->m.path);
     fv_json_set_text(d, "version", FV_VERSION);

@@ -22,7 +22,8 @@ static fv_ptrmap find_makers(const fv_view_graph *g, fv_arena *a) {
     for (int i = 0; i < g->nops; i++)
         for (int k = 0; k < g->ops[i].nout; k++)
             if (g->ops[i].out[k] >= 0)
-                *fv_ptrmap_at(&makers, g->values[g->ops[i].out[k]].value) = (void *)(intptr_t)(i + 1);
+                *fv_ptrmap_at(&makers, g->values[g->ops[i].out[k]].value) =
+                    (void *)(intptr_t)(i + 1);
     return makers;
 }
 
@@ -84,7 +85,8 @@ static void add_launch(search *s, int launch) {
         FV_PUSH(s->v->c->arena, op->launches, op->nlaunches, op->cap_launches, launch);
 }
 
-/* Those that make the value; else those that make what is computed of it, in which it is computed, too. */
+/* Those that make the value; else those that make what is computed of it, in which it is computed,
+ * too. */
 static void find_launches(search *s, const fv_value *first) {
     const fv_value **stack = NULL;
     int n = 0, cap = 0;
@@ -153,7 +155,10 @@ bool fv_view_find_kernels(fv_view *v) {
     for (int i = 0; i < p->nkernels; i++) {
         fv_text t = {.arena = a};
         fv_kernel_print(&t, p->kernels[i]);
-        v->kernels[i] = (fv_view_kernel){.kernel = p->kernels[i], .schedule = schedule_of(a, p->kernels[i]), .text = t.s, .ms = -1};
+        v->kernels[i] = (fv_view_kernel){.kernel = p->kernels[i],
+                                         .schedule = schedule_of(a, p->kernels[i]),
+                                         .text = t.s,
+                                         .ms = -1};
     }
     v->nlaunches = fv_cost_launches(a, p, &v->costs);
     fv_cost_evaluate(a, p, v->m.dims, v->nlaunches, v->costs);

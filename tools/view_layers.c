@@ -1,6 +1,7 @@
-/* view_layers.c - boxes for layers that paths of nodes do not tell. Where modules of a model are written flat, all nodes are called
- * /m/Add, /m/Mul; but weights have kept their names, `m.layers.0.ln1.weight`. From the first op that reads one of a layer up to the
- * first that reads one of another, or of none, ops are of that layer. */
+/* view_layers.c - boxes for layers that paths of nodes do not tell. Where modules of a model are
+ * written flat, all nodes are called /m/Add, /m/Mul; but weights have kept their names,
+ * `m.layers.0.ln1.weight`. From the first op that reads one of a layer up to the first that reads
+ * one of another, or of none, ops are of that layer. */
 #include <string.h>
 
 #include "tools/view.h"
@@ -14,16 +15,18 @@ enum {
 typedef struct finder {
     const fv_view_graph *g;
     fv_arena *a;
-    int scope, depth;          /* which is flat, and how many parts begin the paths of all that is in it */
-    const fv_view_layer **of;  /* scope in it -> the layer that its first weight tells; NULL: none has told */
-    fv_ptrmap layers;          /* interned "m.layers.0" -> its layer */
-    int nlayers, nruns;        /* layers, and how often one begins */
+    /* which is flat, and how many parts begin the paths of all that is in it */
+    int scope, depth;
+    /* scope in it -> the layer that its first weight tells; NULL: none has told */
+    const fv_view_layer **of;
+    fv_ptrmap layers;   /* interned "m.layers.0" -> its layer */
+    int nlayers, nruns; /* layers, and how often one begins */
 } finder;
 
 static const fv_view_layer no_layer; /* of a weight that is of none */
 
-/* "m.layers.0" of "m.layers.0.ln1.weight": up to the first part that is a number, with what it numbers. 0: there is none.
- * *last: where the last two of these parts begin. */
+/* "m.layers.0" of "m.layers.0.ln1.weight": up to the first part that is a number, with what it
+ * numbers. 0: there is none. *last: where the last two of these parts begin. */
 static size_t layer_of_name(const char *name, size_t *last) {
     size_t begin = 0;
     *last = 0;
@@ -54,7 +57,8 @@ static const fv_view_layer *layer_of_weight(finder *f, const char *name) {
 static const fv_view_layer *layer_of_op(finder *f, const fv_view_op *op) {
     for (int i = 0; i < op->nin; i++) {
         const fv_view_value *v = op->in[i] < 0 ? NULL : &f->g->values[op->in[i]];
-        if (v && v->value->kind == FV_VALUE_CONST && strchr(v->name, '.') && !strpbrk(v->name, "/:"))
+        if (v && v->value->kind == FV_VALUE_CONST && strchr(v->name, '.') &&
+            !strpbrk(v->name, "/:"))
             return layer_of_weight(f, v->name);
     }
     return NULL;
@@ -79,7 +83,8 @@ static void find_boxes(finder *f) {
 
 /* The layer of each op that is in one. */
 static const fv_view_layer **find_ops(finder *f) {
-    const fv_view_layer **list = FV_NEW(f->a, const fv_view_layer *, f->g->nops + 1), *now = &no_layer;
+    const fv_view_layer **list = FV_NEW(f->a, const fv_view_layer *, f->g->nops + 1),
+                        *now = &no_layer;
     for (int i = 0; i < f->g->nops; i++) {
         int box = box_of(f, i);
         if (box < 0)
@@ -114,7 +119,8 @@ static int depth_of(const fv_view_graph *g, int scope) {
     int depth = parts_of(g->scopes[scope].path);
     for (int i = scope + 1; i < g->nscopes; i++) {
         const fv_view_scope *s = &g->scopes[i];
-        if (s->dropped && s->parent == scope && s->nops == g->scopes[scope].nops && parts_of(s->path) > depth)
+        if (s->dropped && s->parent == scope && s->nops == g->scopes[scope].nops &&
+            parts_of(s->path) > depth)
             depth = parts_of(s->path);
     }
     return depth;
@@ -133,7 +139,8 @@ void fv_view_find_layers(const fv_view_graph *g, fv_ptrmap *out) {
             continue;
         for (int i = 0; i < g->nops; i++)
             for (int k = 0; list[i] && k < g->ops[i].origin->n; k++)
-                *fv_ptrmap_at(out, fv_intern(fv_arena_session(a), g->ops[i].origin->nodes[k])) = (void *)(uintptr_t)list[i];
+                *fv_ptrmap_at(out, fv_intern(fv_arena_session(a), g->ops[i].origin->nodes[k])) =
+                    (void *)(uintptr_t)list[i];
     }
     fv_arena_free(a);
 }

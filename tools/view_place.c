@@ -1,5 +1,6 @@
-/* view_place.c - what each scope shows, and where: ops, scopes in it as boxes, ports for what comes from around it or goes there,
- * and a net for each value. A scope is laid out alone, with all that is in it folded; the page moves things where a box is opened. */
+/* view_place.c - what each scope shows, and where: ops, scopes in it as boxes, ports for what comes
+ * from around it or goes there, and a net for each value. A scope is laid out alone, with all that
+ * is in it folded; the page moves things where a box is opened. */
 #include <string.h>
 
 #include "tools/view.h"
@@ -10,11 +11,14 @@ static double width_of(const char *s, double character, double around, double mo
     return width < most ? width : most;
 }
 
-static double larger(double a, double b) { return a > b ? a : b; }
+static double larger(double a, double b) {
+    return a > b ? a : b;
+}
 
 static double width_of_op(const fv_view_graph *g, const fv_view_op *o) {
     const char *type = o->nout && o->out[0] >= 0 ? g->values[o->out[0]].type : "";
-    return larger(width_of(fv_opdef_qualified(g->arena, o->def), 7.6, 28, 210), width_of(type, 6.1, 26, 190));
+    return larger(width_of(fv_opdef_qualified(g->arena, o->def), 7.6, 28, 210),
+                  width_of(type, 6.1, 26, 190));
 }
 
 /* ---- items ---- */
@@ -22,15 +26,19 @@ static double width_of_op(const fv_view_graph *g, const fv_view_op *o) {
 static int item_new(fv_view_graph *g, int scope, fv_item_kind kind, int ref, double width) {
     fv_view_scope *s = &g->scopes[scope];
     FV_PUSH(g->arena, s->items, s->nitems, s->cap_items, ((fv_view_item){kind, ref}));
-    fv_place place = kind == FV_ITEM_IN ? FV_PLACE_TOP : kind == FV_ITEM_OUT ? FV_PLACE_BOTTOM : FV_PLACE_FREE;
-    FV_PUSH(g->arena, s->layout.nodes, s->layout.n, s->layout.cap, ((fv_layout_node){.width = width, .place = place}));
+    fv_place place = kind == FV_ITEM_IN    ? FV_PLACE_TOP
+                     : kind == FV_ITEM_OUT ? FV_PLACE_BOTTOM
+                                           : FV_PLACE_FREE;
+    FV_PUSH(g->arena, s->layout.nodes, s->layout.n, s->layout.cap,
+            ((fv_layout_node){.width = width, .place = place}));
     return s->nitems - 1;
 }
 
 static int item_of_scope(fv_view_graph *g, int scope) {
     fv_view_scope *s = &g->scopes[scope];
     if (s->item < 0)
-        s->item = item_new(g, s->parent, FV_ITEM_SCOPE, scope, larger(width_of(s->name, 7.2, 44, 230), 110));
+        s->item = item_new(g, s->parent, FV_ITEM_SCOPE, scope,
+                           larger(width_of(s->name, 7.2, 44, 230), 110));
     return s->item;
 }
 
@@ -45,7 +53,8 @@ static void make_items(fv_view_graph *g) {
         fv_view_op *o = &g->ops[i];
         if (o->inner < 0)
             o->item = item_new(g, o->scope, FV_ITEM_OP, i, width_of_op(g, o));
-        for (int s = o->inner < 0 ? o->scope : o->inner; s > 0 && g->scopes[s].item < 0; s = g->scopes[s].parent)
+        for (int s = o->inner < 0 ? o->scope : o->inner; s > 0 && g->scopes[s].item < 0;
+             s = g->scopes[s].parent)
             item_of_scope(g, s);
     }
     for (int i = 1; i < g->nscopes; i++) /* regions without ops */
@@ -58,7 +67,9 @@ static int port(fv_view_graph *g, int scope, fv_item_kind kind, const void *key,
     fv_ptrmap *known = &g->scopes[scope].ports[kind - FV_ITEM_IN];
     intptr_t at = (intptr_t)fv_ptrmap_get(known, key);
     if (!at) {
-        at = 1 + item_new(g, scope, kind, value, larger(width_of(value < 0 ? "" : g->values[value].name, 6.2, 22, 170), 30));
+        at = 1 +
+             item_new(g, scope, kind, value,
+                      larger(width_of(value < 0 ? "" : g->values[value].name, 6.2, 22, 170), 30));
         *fv_ptrmap_at(&g->scopes[scope].ports[kind - FV_ITEM_IN], key) = (void *)at;
     }
     return (int)at - 1;
@@ -101,8 +112,10 @@ static int common_scope(const fv_view_graph *g, int a, int b) {
     return a;
 }
 
-/* From an item of one scope to an item of another: out of those around the first, into those around the second. */
-static void lead(fv_view_graph *g, const void *key, int value, int from_scope, int from, int to_scope, int to) {
+/* From an item of one scope to an item of another: out of those around the first, into those around
+ * the second. */
+static void lead(fv_view_graph *g, const void *key, int value, int from_scope, int from,
+                 int to_scope, int to) {
     int around = common_scope(g, from_scope, to_scope);
     for (; from_scope != around; from_scope = g->scopes[from_scope].parent) {
         connect(g, from_scope, key, value, from, port(g, from_scope, FV_ITEM_OUT, key, value));
@@ -138,7 +151,8 @@ static void lead_results(fv_view_graph *g, const fv_region *r, int region) {
         int value = ret->in[i] ? fv_view_value_of(g, ret->in[i]) : -1;
         lead_value(g, ret->in[i], region, port(g, region, FV_ITEM_OUT, key, value));
         const fv_op *op = r->parent;
-        int k = op ? i - (ret->nin > op->nout ? ret->nin - op->nout : 0) : -1; /* a Loop's first one is its condition */
+        /* a Loop's first one is its condition */
+        int k = op ? i - (ret->nin > op->nout ? ret->nin - op->nout : 0) : -1;
         if (k < 0 || k >= op->nout || !op->out[k])
             continue;
         connect(g, around, key, value, item_of_scope(g, region),

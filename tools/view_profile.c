@@ -1,4 +1,5 @@
-/* view_profile.c - times of kernels, out of a trace in Chrome's format that `fovea bench --profile=F` wrote. */
+/* view_profile.c - times of kernels, out of a trace in Chrome's format that `fovea bench
+ * --profile=F` wrote. */
 #include <string.h>
 
 #include "frontend/file.h"
@@ -17,10 +18,14 @@ static bool add_event(fv_view *v, const json_t *event) {
     const json_t *dur = json_object_get(event, "dur");
     fv_view_kernel *k = name ? find_kernel(v, name) : NULL;
     if (!name || !json_is_number(dur) || !(json_number_value(dur) >= 0))
-        return fv_error(v->c->session, "%s: an event of it names no kernel, or has no duration: `fovea bench --profile=F.json` writes such a file",
+        return fv_error(v->c->session,
+                        "%s: an event of it names no kernel, or has no duration: `fovea bench "
+                        "--profile=F.json` writes such a file",
                         v->c->args->profile);
     if (!k)
-        return fv_error(v->c->session, "%s: its kernel '%s' is none of this model's; options and dims have to be those of `fovea bench`",
+        return fv_error(v->c->session,
+                        "%s: its kernel '%s' is none of this model's; options and dims have to be "
+                        "those of `fovea bench`",
                         v->c->args->profile, name);
     k->ms = (k->ms < 0 ? 0 : k->ms) + 1e-3 * json_number_value(dur);
     v->run_ms += 1e-3 * json_number_value(dur);
@@ -31,10 +36,10 @@ static bool add_events(fv_view *v, const json_t *trace) {
     const json_t *list = json_object_get(trace, "traceEvents"), *event;
     size_t i;
     if (!json_is_array(list) || !json_array_size(list))
-        return fv_error(v->c->session, "%s: holds no events; `fovea bench --profile=F.json` writes such a file", v->c->args->profile);
-    json_array_foreach(list, i, event)
-        if (!add_event(v, event))
-            return false;
+        return fv_error(v->c->session,
+                        "%s: holds no events; `fovea bench --profile=F.json` writes such a file",
+                        v->c->args->profile);
+    json_array_foreach(list, i, event) if (!add_event(v, event)) return false;
     return true;
 }
 

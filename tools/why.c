@@ -1,4 +1,5 @@
-/* why.c - `inspect --why`: decisions by the value that they are about, of one name or of what costs most. */
+/* why.c - `inspect --why`: decisions by the value that they are about, of one name or of what costs
+ * most. */
 #include "tools/why.h"
 
 #include <stdlib.h>
@@ -51,7 +52,9 @@ typedef struct subject {
     int n, cap;
     const fv_kernel *kernel; /* that makes it; NULL: none of its own */
     bool shown;
-    int also;                /* 1 + the place of the same value with another kernel: of an operator that brings several; 0: none */
+    /* 1 + the place of the same value with another kernel: of an operator that brings several; 0:
+     * none */
+    int also;
 } subject;
 
 typedef struct kernel_time {
@@ -66,13 +69,13 @@ typedef struct answer {
     fv_arena *arena;
     subject *all;
     int n, cap;
-    fv_ptrmap index; /* value -> 1 + its place in `all` */
+    fv_ptrmap index;      /* value -> 1 + its place in `all` */
     kernel_time *kernels; /* the slowest first */
     int nkernels, cap_kernels;
-    double cycles;   /* of the program */
-    bool kernels_only; /* it was read as such */
+    double cycles;       /* of the program */
+    bool kernels_only;   /* it was read as such */
     const char *nothing; /* why there is nothing about the name; NULL: there is */
-    int left;        /* kernels that are not told of */
+    int left;            /* kernels that are not told of */
 } answer;
 
 static subject *subject_of(answer *w, const fv_value *v) {
@@ -104,16 +107,19 @@ static kernel_time *time_of(answer *w, const fv_kernel *k) {
     for (int i = 0; i < w->nkernels; i++)
         if (w->kernels[i].kernel == k)
             return &w->kernels[i];
-    FV_PUSH(w->arena, w->kernels, w->nkernels, w->cap_kernels, ((kernel_time){.kernel = k, .known = true}));
+    FV_PUSH(w->arena, w->kernels, w->nkernels, w->cap_kernels,
+            ((kernel_time){.kernel = k, .known = true}));
     return &w->kernels[w->nkernels - 1];
 }
 
 static int by_time(const void *a, const void *b) {
     const kernel_time *x = a, *y = b;
-    return x->cycles != y->cycles ? (x->cycles < y->cycles ? 1 : -1) : strcmp(x->kernel->name, y->kernel->name);
+    return x->cycles != y->cycles ? (x->cycles < y->cycles ? 1 : -1)
+                                  : strcmp(x->kernel->name, y->kernel->name);
 }
 
-static void add_launch(answer *w, const fv_reason_launch *l, const fv_launch_cost *cost, const fv_target *t) {
+static void add_launch(answer *w, const fv_reason_launch *l, const fv_launch_cost *cost,
+                       const fv_target *t) {
     subject *s = subject_with(w, l->made, l->kernel);
     kernel_time *k = time_of(w, l->kernel);
     double cycles = cost && cost->known ? fv_cost_cycles(&cost->cost, t) : 0;
@@ -143,7 +149,8 @@ static void gather(answer *w, const fv_subject *m, const fv_launch_cost *costs, 
 typedef void visit_fn(void *user, subject *s);
 
 /* What is not made by a kernel is computed by those who use it. */
-static void each_holder(answer *w, const fv_value *v, fv_ptrmap *seen, visit_fn *visit, void *user) {
+static void each_holder(answer *w, const fv_value *v, fv_ptrmap *seen, visit_fn *visit,
+                        void *user) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = fv_reasons_op(w->q->reasons, v->uses[i].op);
         for (int k = 0; k < use->nout; k++) {
@@ -292,33 +299,48 @@ static bool explain_absence(answer *w) {
     if (fv_module_has_constant(q->reasons->module, q->name))
         *why = "a constant: what reads it has the decisions";
     else if (q->gone)
-        *why = fv_printf(w->arena, "after the pass %s there is nothing of it: it was computed, replaced, or nothing needed it", q->gone);
+        *why = fv_printf(w->arena,
+                         "after the pass %s there is nothing of it: it was computed, replaced, or "
+                         "nothing needed it",
+                         q->gone);
     else if (q->is && q->reasons->after)
-        *why = fv_printf(w->arena, "it was decided about before '%s', after which the model was written", q->reasons->after);
+        *why = fv_printf(w->arena,
+                         "it was decided about before '%s', after which the model was written",
+                         q->reasons->after);
     else if (q->is)
         *why = "an input, or an operator that binds dims: nothing is decided about it";
     if (*why)
         return true;
     const char *near = suggestions(w);
-    return *near ? fv_error(q->c->session, "there is no node, value or kernel '%s'; the nearest are %s", q->name, near)
-                 : fv_error(q->c->session, "there is no node, value or kernel '%s'; --schedules lists kernels", q->name);
+    return *near ? fv_error(q->c->session,
+                            "there is no node, value or kernel '%s'; the nearest are %s", q->name,
+                            near)
+                 : fv_error(q->c->session,
+                            "there is no node, value or kernel '%s'; --schedules lists kernels",
+                            q->name);
 }
 
 /* ---- printed ---- */
 
-static double share(const answer *w, double cycles) { return w->cycles > 0 ? 100 * cycles / w->cycles : 0; }
+static double share(const answer *w, double cycles) {
+    return w->cycles > 0 ? 100 * cycles / w->cycles : 0;
+}
 
 static void print_head(answer *w, const subject *s) {
     const fv_op *op = s->value->def;
-    const char *nodes = op ? fv_origin_str(w->arena, op->origin) : "", *held = s->kernel ? "" : holders(w, s->value);
+    const char *nodes = op ? fv_origin_str(w->arena, op->origin) : "",
+               *held = s->kernel ? "" : holders(w, s->value);
     fv_out("\n%s:", s->value->name);
     if (*nodes)
         fv_out(" of %s,", nodes);
     if (s->kernel) {
         const kernel_time *k = time_of(w, s->kernel);
-        fv_out(" kernel %s, %s", s->kernel->name, s->kernel->schedule ? fv_schedule_brief(w->arena, s->kernel->schedule) : "as written");
-        fv_out(k->known ? "; %d launch%s, %.3g %% of the estimated time\n" : "; %d launch%s, whose cost data decides\n", k->launches,
-               k->launches == 1 ? "" : "es", share(w, k->cycles));
+        fv_out(" kernel %s, %s", s->kernel->name,
+               s->kernel->schedule ? fv_schedule_brief(w->arena, s->kernel->schedule)
+                                   : "as written");
+        fv_out(k->known ? "; %d launch%s, %.3g %% of the estimated time\n"
+                        : "; %d launch%s, whose cost data decides\n",
+               k->launches, k->launches == 1 ? "" : "es", share(w, k->cycles));
     } else
         fv_out(*held ? " no kernel of its own, in %s\n" : " no kernel of its own%s\n", held);
 }
@@ -328,7 +350,8 @@ static void print_subject(answer *w, const subject *s, json_t *list) {
     print_head(w, s);
     for (int i = 0; i < s->n; i++) {
         const fv_why_info *info = fv_why_info_of(s->reasons[i]->why);
-        fv_out("  %-9s %-4s %s\n", info->step, info->verdict == FV_TAKEN ? "yes" : "no", fv_reason_str(w->arena, s->reasons[i]));
+        fv_out("  %-9s %-4s %s\n", info->step, info->verdict == FV_TAKEN ? "yes" : "no",
+               fv_reason_str(w->arena, s->reasons[i]));
         if (w->q->c->args->verbose)
             fv_out("  %-9s %-4s   %s: %s\n", "", "", info->name, info->condition);
     }
@@ -349,7 +372,10 @@ static void tell(answer *w, tell_fn *fn, json_t *list) {
 
 bool fv_why_find(fv_why_query *q, const fv_subject *m, const fv_launch_cost *costs, int ncosts) {
     answer *w = q->answer = FV_NEW(q->c->arena, answer, 1);
-    *w = (answer){.q = q, .arena = q->c->arena, .index = fv_ptrmap_in(q->c->arena), .kernels_only = !m->source.module};
+    *w = (answer){.q = q,
+                  .arena = q->c->arena,
+                  .index = fv_ptrmap_in(q->c->arena),
+                  .kernels_only = !m->source.module};
     if (w->kernels_only)
         return true;
     gather(w, m, costs, ncosts);
@@ -363,20 +389,23 @@ void fv_why_print(const fv_why_query *q) {
     if (w->kernels_only)
         fv_out("\nno decisions: the file holds kernels, which are what was decided\n");
     if (!w->kernels_only && q->reasons->after)
-        fv_out("\nsteps up to '%s' were done before the model was written: their decisions are not in it\n", q->reasons->after);
+        fv_out("\nsteps up to '%s' were done before the model was written: their decisions are not "
+               "in it\n",
+               q->reasons->after);
     if (w->nothing)
         fv_out("\n%s: %s\n", q->name, w->nothing);
     tell(w, print_subject, NULL);
     if (w->left)
-        fv_out("\n%d more kernel%s; -v has all, --why NODE those of a node, a value or a kernel\n", w->left, w->left == 1 ? "" : "s");
+        fv_out("\n%d more kernel%s; -v has all, --why NODE those of a node, a value or a kernel\n",
+               w->left, w->left == 1 ? "" : "s");
 }
 
 /* ---- as JSON ---- */
 
 static json_t *fact_json(fv_arena *a, const fv_fact *f) {
     return f->kind == FV_FACT_NUMBER ? (f->u.n < 0 ? json_null() : json_integer(f->u.n))
-           : fv_fact_name(f)          ? fv_json_text(fv_fact_name(f))
-                                      : fv_json_text(fv_fact_str(a, f));
+           : fv_fact_name(f)         ? fv_json_text(fv_fact_name(f))
+                                     : fv_json_text(fv_fact_str(a, f));
 }
 
 static json_t *reason_json(fv_arena *a, const fv_reason *r) {

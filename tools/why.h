@@ -9,7 +9,8 @@
 /* What --why asks about; made before the model is read. */
 typedef struct fv_why_query {
     fv_context *c;
-    const char *name;    /* of a node, a value or a kernel, as the model has it; NULL: what costs most */
+    /* of a node, a value or a kernel, as the model has it; NULL: what costs most */
+    const char *name;
     fv_reasons *reasons; /* for the driver's options; NULL: nobody asks */
     bool is;             /* there is such a node or value, by now */
     const char *gone;    /* the pass that left nothing of it; NULL: none did */
@@ -21,9 +22,10 @@ typedef struct fv_why_query {
 void fv_why_begin(fv_why_query *q, fv_context *c, fv_driver_options *o);
 /* The model, before passes. */
 void fv_why_read(fv_why_query *q, const fv_source *source);
-/* Finds the answer, with the costs of the program's launches at the dims of m. False after a message: there is no such
- * name. */
-bool fv_why_find(fv_why_query *q, const fv_subject *m, const fv_launch_cost *costs, int ncosts) FV_MUST_USE;
+/* Finds the answer, with the costs of the program's launches at the dims of m. False after a
+ * message: there is no such name. */
+bool fv_why_find(fv_why_query *q, const fv_subject *m, const fv_launch_cost *costs,
+                 int ncosts) FV_MUST_USE;
 void fv_why_print(const fv_why_query *q);
 /* Sets "why" of the document, and what goes with it. */
 void fv_why_json(const fv_why_query *q, json_t *document);

@@ -2,12 +2,13 @@
  *
  *     y[n, m, h, w] = sum k, c: x[n, c, h + k, w] * weight[m, c, k]      is stored as y[n, h, w, m]
  *
- * A convolution writes its channels last, so that they fill vectors whatever the size of the image: they
- * are columns of the constant factor, pixels are its rows. What is computed element by element from such
- * a value, or slides windows over it, follows. Parameters keep the order of their type. Results, what a kernel of
- * its own reads, what is seen through a reshape and what is summed along a short axis keep it, too, where the kernel
- * that makes them can write it in passing; else they are copied. How a row is summed
- * follows from how it lies (order.c), so the choice is of the model alone, never of the target. */
+ * A convolution writes its channels last, so that they fill vectors whatever the size of the image:
+ * they are columns of the constant factor, pixels are its rows. What is computed element by element
+ * from such a value, or slides windows over it, follows. Parameters keep the order of their type.
+ * Results, what a kernel of its own reads, what is seen through a reshape and what is summed along
+ * a short axis keep it, too, where the kernel that makes them can write it in passing; else they
+ * are copied. How a row is summed follows from how it lies (order.c), so the choice is of the model
+ * alone, never of the target. */
 #include <string.h>
 
 #include "backend/axes/merge.h"
@@ -24,9 +25,13 @@
 #include "ir/expr/unique.h"
 #include "ir/graph/infer.h"
 
-enum { WIDE = 16,        /* columns that are worth it: the same for all targets, since row sums follow */
-       SHORT = 32,       /* terms of a sum that is quicker for a vector of its neighbours than by itself */
-       MANY = 1 << 30 };
+enum {
+    /* columns that are worth it: the same for all targets, since row sums follow */
+    WIDE = 16,
+    /* terms of a sum that is quicker for a vector of its neighbours than by itself */
+    SHORT = 32,
+    MANY = 1 << 30
+};
 
 typedef struct fv_layout {
     bool fixed;    /* the axes lie in memory in the order of the type */
@@ -35,7 +40,9 @@ typedef struct fv_layout {
     bool returned; /* it is a result of the model */
     bool copies;   /* a Concat, of which a part is a copy of what lies in the order of its type */
     bool decided;
-    const fv_var *along; /* of its definition: the axis along which runs what it was taken out of; NULL: it is nobody's part */
+    /* of its definition: the axis along which runs what it was taken out of; NULL: it is nobody's
+     * part */
+    const fv_var *along;
 } fv_layout;
 
 _Static_assert(FV_MAX_RANK <= 32, "fv_layout.kept has a bit for each axis");
@@ -50,8 +57,12 @@ static fv_layout *layout_of(fv_lowerer *l, fv_storage *s) {
 
 static bool is_affine(const fv_expr *x) {
     switch (x->op) {
-    case FV_X_CONST: case FV_X_DIM: case FV_X_VAR: return true;
-    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: return is_affine(x->arg[0]) && is_affine(x->arg[1]);
+    case FV_X_CONST:
+    case FV_X_DIM:
+    case FV_X_VAR: return true;
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MUL: return is_affine(x->arg[0]) && is_affine(x->arg[1]);
     default: return false;
     }
 }
@@ -98,16 +109,20 @@ static bool uses_index(const fv_definition *d, const fv_expr *x) {
     return false;
 }
 
-/* Does the sum along axis i of the load run across rows of the type, wide ones, that are rows of the reader, too? Not where it is a
- * window, the sum of which moves along that axis with the element. */
-static bool is_across(const fv_definition *reader, const fv_expr *load, const fv_type *type, int i) {
+/* Does the sum along axis i of the load run across rows of the type, wide ones, that are rows of
+ * the reader, too? Not where it is a window, the sum of which moves along that axis with the
+ * element. */
+static bool is_across(const fv_definition *reader, const fv_expr *load, const fv_type *type,
+                      int i) {
     int64_t row = 1;
     for (int k = i + 1; k < type->rank && row < MANY; k++)
         row *= extent_of(type->dims[k]);
-    return row >= WIDE && !uses_index(reader, load->arg[i]) && fv_x_uses(load, reader->index[last_axis(reader)]);
+    return row >= WIDE && !uses_index(reader, load->arg[i]) &&
+           fv_x_uses(load, reader->index[last_axis(reader)]);
 }
 
-/* Loads of x whose axis a short sum runs along: for neighbours at once it is no more than vector operations. */
+/* Loads of x whose axis a short sum runs along: for neighbours at once it is no more than vector
+ * operations. */
 static void keep_summed(keeping *k, const fv_expr *x, const fv_var *along) {
     fv_storage *s = fv_storage_loaded(k->l, x);
     for (int i = 0; s && i < x->u.buf->rank; i++)
@@ -119,12 +134,13 @@ static void keep_summed(keeping *k, const fv_expr *x, const fv_var *along) {
 }
 
 static bool is_short_sum(const fv_expr *x) {
-    return x->op == FV_X_REDUCE && x->u.red.nvars == 1 && !is_product_sum(x) && fv_dim_is_const(x->u.red.vars[0]->dim) &&
-           x->u.red.vars[0]->dim->value <= SHORT;
+    return x->op == FV_X_REDUCE && x->u.red.nvars == 1 && !is_product_sum(x) &&
+           fv_dim_is_const(x->u.red.vars[0]->dim) && x->u.red.vars[0]->dim->value <= SHORT;
 }
 
-/* Tells which axes of what x, in the definition of the reader, loads are best not moved to the end: one of several that are one row
- * seen as such, x[i floordiv 8, i mod 8], one that data index, and one that a short sum runs along, across rows. */
+/* Tells which axes of what x, in the definition of the reader, loads are best not moved to the end:
+ * one of several that are one row seen as such, x[i floordiv 8, i mod 8], one that data index, and
+ * one that a short sum runs along, across rows. */
 static void keep_axes(keeping *k, const fv_expr *x) {
     if (*fv_ptrmap_at(&k->seen, x))
         return;
@@ -133,7 +149,8 @@ static void keep_axes(keeping *k, const fv_expr *x) {
     if (is_short_sum(x))
         keep_summed(k, x->arg[0], x->u.red.vars[0]);
     for (int i = 0; i < x->n; i++) {
-        if (s && i < x->u.buf->rank && !is_affine(x->arg[i]) && (shares(x->arg[i], x, i) || fv_x_has_load(x->arg[i])))
+        if (s && i < x->u.buf->rank && !is_affine(x->arg[i]) &&
+            (shares(x->arg[i], x, i) || fv_x_has_load(x->arg[i])))
             k->keep(k->user, s, i);
         keep_axes(k, x->arg[i]);
     }
@@ -157,7 +174,9 @@ static bool is_copy(fv_lowerer *l, const fv_definition *d) {
     return last >= 0 && fv_x_adds(x->arg[last], d->index[last_axis(d)]);
 }
 
-static void note_kept(void *user, fv_storage *s, int axis) { layout_of(user, s)->kept |= 1u << axis; }
+static void note_kept(void *user, fv_storage *s, int axis) {
+    layout_of(user, s)->kept |= 1u << axis;
+}
 
 static void keep_axes_of(fv_lowerer *l, const fv_definition *d) {
     keeping k = {.l = l, .reader = d, .keep = note_kept, .user = l, .seen = fv_ptrmap_in(l->exprs)};
@@ -195,10 +214,10 @@ static void note_uses(fv_lowerer *l, fv_op *op) {
 
 /* ---- choices ---- */
 
-/* What it takes to read factor x of a sum with neighbouring columns as neighbours: nothing, or a copy of it;
- * least of all where that is made beforehand. */
-static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, const fv_expr *x,
-                               int column) {
+/* What it takes to read factor x of a sum with neighbouring columns as neighbours: nothing, or a
+ * copy of it; least of all where that is made beforehand. */
+static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_expr *sum,
+                               const fv_expr *x, int column) {
     x = fv_x_stored(x);
     const fv_storage *s = fv_storage_loaded(l, x);
     if (s && s->value->kind == FV_VALUE_CONST)
@@ -228,9 +247,11 @@ static int best_columns(fv_lowerer *l, const fv_definition *d) {
         if ((!in[0] && !in[1]) || (i != last && (!fv_dim_is_const(n) || n->value < WIDE)))
             continue;
         int64_t cost = cost_of_columns(l, d, sums[0], x[in[1]], i);
-        if (in[0] && in[1]) { /* each channel by itself: weights are packed, the other must lie well */
+        /* each channel by itself: weights are packed, the other must lie well */
+        if (in[0] && in[1]) {
             int64_t other = cost_of_columns(l, d, sums[0], x[0], i);
-            bool groups = fv_group_size(sums[0], d->index[i]) >= WIDE; /* columns are those of one */
+            /* columns are those of one */
+            bool groups = fv_group_size(sums[0], d->index[i]) >= WIDE;
             if (groups ? cost >= 0 && other >= 0 : cost + other != -1)
                 continue;
             cost = -1;
@@ -244,8 +265,8 @@ static int best_columns(fv_lowerer *l, const fv_definition *d) {
 }
 
 /* Counts, for each axis of d, the loads for which it runs along memory. */
-static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, int *runs, int *moved,
-                       fv_ptrmap *seen) {
+static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, int *runs,
+                       int *moved, fv_ptrmap *seen) {
     if (*fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = (void *)x;
@@ -280,8 +301,8 @@ static bool sums_rows(fv_lowerer *l, const fv_definition *d) {
     return any && !of_products;
 }
 
-/* What lies in another order than that of its type is followed, and by sums whatever runs across the rows of the type.
- * `along`: an axis of d where nothing is followed; NULL: the last one. */
+/* What lies in another order than that of its type is followed, and by sums whatever runs across
+ * the rows of the type. `along`: an axis of d where nothing is followed; NULL: the last one. */
 static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) {
     int runs[FV_MAX_RANK] = {0}, moved = 0, best = last_axis(d);
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
@@ -320,13 +341,15 @@ typedef struct mover {
     fv_ptrmap memo;
 } mover;
 
-/* Is it a sum of products that are not squares? Schedules for contractions take it, whatever its factors are, in the order of their
- * tiles. (What repeats is another question: see sums.c.) */
+/* Is it a sum of products that are not squares? Schedules for contractions take it, whatever its
+ * factors are, in the order of their tiles. (What repeats is another question: see sums.c.) */
 static bool is_product_sum(const fv_expr *x) {
-    return x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL && x->arg[0]->arg[0] != x->arg[0]->arg[1];
+    return x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
+           x->arg[0]->arg[0] != x->arg[0]->arg[1];
 }
 
-/* x with that body: the variable along which most of what it reads lies comes last, so that its terms are neighbours. */
+/* x with that body: the variable along which most of what it reads lies comes last, so that its
+ * terms are neighbours. */
 static fv_expr *reduced_along(fv_arena *a, const fv_expr *x, fv_expr *body) {
     fv_var *vars[FV_MAX_RANK];
     int n = x->u.red.nvars, best = n - 1, most = 0;
@@ -398,12 +421,14 @@ static void look_at(turning *t, const fv_expr *x) {
     *fv_ptrmap_at(&t->seen, x) = (void *)(uintptr_t)x;
     const fv_storage *s = fv_storage_loaded(t->l, x);
     t->costly |= x->op == FV_X_REDUCE || fv_expr_op_is_math((fv_expr_op)x->op);
-    t->across += s && s->inner >= 0 && fv_x_uses(x, t->last) && !fv_x_adds(x->arg[s->inner], t->last);
+    t->across +=
+        s && s->inner >= 0 && fv_x_uses(x, t->last) && !fv_x_adds(x->arg[s->inner], t->last);
     for (int i = 0; i < x->n; i++)
         look_at(t, x->arg[i]);
 }
 
-/* Can the kernel of d write rows of the type in passing? Blocks are turned around for little work, on one load (schedule/transpose.c). */
+/* Can the kernel of d write rows of the type in passing? Blocks are turned around for little work,
+ * on one load (schedule/transpose.c). */
 static bool can_turn(fv_lowerer *l, const fv_definition *d) {
     turning t = {.l = l, .last = d->index[last_axis(d)], .seen = fv_ptrmap_in(l->exprs)};
     look_at(&t, d->body);
@@ -426,11 +451,16 @@ static void find_kept(void *user, fv_storage *s, int axis) {
 
 static fv_expr *load_copy(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
     const copying *c = w->user;
-    return fv_storage_loaded(c->l, x) == c->of ? fv_x_load_like(w->arena, x, c->copy, args, args) : NULL;
+    return fv_storage_loaded(c->l, x) == c->of ? fv_x_load_like(w->arena, x, c->copy, args, args)
+                                               : NULL;
 }
 
 static void read_copy(copying *c, fv_storage *reader) {
-    keeping k = {.l = c->l, .reader = reader->def, .keep = find_kept, .user = c, .seen = fv_ptrmap_in(c->l->exprs)};
+    keeping k = {.l = c->l,
+                 .reader = reader->def,
+                 .keep = find_kept,
+                 .user = c,
+                 .seen = fv_ptrmap_in(c->l->exprs)};
     c->kept = false;
     keep_axes(&k, reader->def->body);
     if (!c->kept)
@@ -443,12 +473,14 @@ static void read_copy(copying *c, fv_storage *reader) {
     reader->def = d;
 }
 
-/* What is made by `op` has been moved: a copy in the order of its type, for readers that want that. Those are, as note_uses has it,
- * ops with a kernel of their own and results, views, and definitions that want this axis elsewhere than at the end. */
+/* What is made by `op` has been moved: a copy in the order of its type, for readers that want that.
+ * Those are, as note_uses has it, ops with a kernel of their own and results, views, and
+ * definitions that want this axis elsewhere than at the end. */
 static void copy_for_readers(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_value *v = s->value;
     const char *name = v->name;
-    fv_op *copy = fv_op_new(op->block, op->next, fv_op_def(FV_OP_fv_Copy), 1, &v, 1, &name, op->origin);
+    fv_op *copy =
+        fv_op_new(op->block, op->next, fv_op_def(FV_OP_fv_Copy), 1, &v, 1, &name, op->origin);
     FV_HOLDS(l->session, fv_op_infer(copy) && fv_define_op(l, copy)); /* as of any tensor */
     fv_storage *copied = fv_storage_of(l, copy->out[0]);
     layout_of(l, copied)->fixed = true;
@@ -484,8 +516,9 @@ static choice stay(choice c, fv_why why) {
     return c;
 }
 
-/* Kernels of contractions, and those that do little, write the order of the type in passing; what others make is moved
- * and then copied for those who want that order. What lies in the memory of a Concat is not copied for its readers. */
+/* Kernels of contractions, and those that do little, write the order of the type in passing; what
+ * others make is moved and then copied for those who want that order. What lies in the memory of a
+ * Concat is not copied for its readers. */
 static choice choice_of(fv_lowerer *l, fv_storage *s) {
     const fv_definition *d = s->def;
     const fv_storage *home = fv_storage_home(s);
@@ -528,8 +561,9 @@ static void choose(fv_lowerer *l, fv_op *op, fv_storage *s) {
         copy_for_readers(l, op, s);
 }
 
-/* The axis of s that will be last in memory, as far as that is known before `choose`; -1: that of the type. What is taken out of
- * a definition may change it: a sum that is a value of its own is not read across rows. */
+/* The axis of s that will be last in memory, as far as that is known before `choose`; -1: that of
+ * the type. What is taken out of a definition may change it: a sum that is a value of its own is
+ * not read across rows. */
 static int moved_axis(fv_lowerer *l, fv_storage *s) {
     layout_of(l, fv_storage_home(s)); /* choice_of reads it */
     choice c = choice_of(l, s);
@@ -548,11 +582,14 @@ static void settle_part(fv_lowerer *l, fv_op *op, fv_storage *s, const fv_var *a
     settle(l, op, s);
 }
 
-/* Sums that the kernel of s would take again for elements that share them become values of their own. */
+/* Sums that the kernel of s would take again for elements that share them become values of their
+ * own. */
 static void take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_expr *sum;
     int moved = s->inner = moved_axis(l, s);
-    fv_definition *d = fv_x_reductions(s->def->body, &sum, 1) ? fv_merge_axes(l, fv_split_axes(l, in_order(l, s))) : NULL;
+    fv_definition *d = fv_x_reductions(s->def->body, &sum, 1)
+                           ? fv_merge_axes(l, fv_split_axes(l, in_order(l, s)))
+                           : NULL;
     s->inner = -1;
     if (!d || !fv_repeats_sums(l, d, fv_map_vector(d)))
         return;
@@ -589,7 +626,8 @@ bool fv_step_layout(fv_lowerer *l) {
         }
     if (any && !copy_moved(l))
         return false;
-    for (fv_op *op = l->func->body->first; op; op = op->next) /* sums may come before what was the first */
+    /* sums may come before what was the first */
+    for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             if (s && fv_storage_has_kernel(s))

@@ -2,9 +2,9 @@
  *
  *     y[b, s, j] = x[b, s, j] + bias[j]   =>   y[i, j] = x[i, j] + bias[j],  i < b * s
  *
- * Longer loops, fewer edges: the rows of a batch of matrices are rows of one matrix. Buffers are seen
- * through views of a lower rank; nothing is moved. Indices that were joined by hand, x[b * S + s] with
- * s < S, are the same. The same holds for variables of a reduction. */
+ * Longer loops, fewer edges: the rows of a batch of matrices are rows of one matrix. Buffers are
+ * seen through views of a lower rank; nothing is moved. Indices that were joined by hand, x[b * S +
+ * s] with s < S, are the same. The same holds for variables of a reduction. */
 #include "backend/axes/merge.h"
 
 #include <string.h>
@@ -34,8 +34,8 @@ static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {
     return false;
 }
 
-/* Does x name either variable other than as neighbours x[.., p, q, ..] of a buffer whose axis of q is as
- * long as q, or joined? */
+/* Does x name either variable other than as neighbours x[.., p, q, ..] of a buffer whose axis of q
+ * is as long as q, or joined? */
 static bool is_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrmap *seen) {
     if (x->op == FV_X_VAR)
         return x->u.var == p || x->u.var == q;
@@ -79,7 +79,7 @@ static fv_expr *product(fv_lowerer *l, const fv_expr *a, const fv_expr *b) {
 static fv_buf *view(merger *m, fv_buf *b, int at) {
     fv_expr *extent[FV_MAX_RANK];
     for (int i = 0; i < b->rank - 1; i++)
-        extent[i] = i < at ? b->extent[i]
+        extent[i] = i < at   ? b->extent[i]
                     : i > at ? b->extent[i + 1]
                              : product(m->l, b->extent[i], b->extent[i + 1]);
     return fv_buf_seen(m->l->exprs, b, b->rank - 1, extent);
@@ -90,21 +90,25 @@ static bool is_chained(const fv_expr *x, int i) {
     return x->u.red.order == FV_ORDER_CHAINS && i >= x->u.red.nvars - x->u.red.along;
 }
 
-/* x over these variables; `fewer` of those along which it has chains are gone. One chain has all that are in none. */
-static fv_expr *reduce_fewer(fv_arena *a, const fv_expr *x, int n, fv_var *const *vars, fv_expr *body, int fewer) {
+/* x over these variables; `fewer` of those along which it has chains are gone. One chain has all
+ * that are in none. */
+static fv_expr *reduce_fewer(fv_arena *a, const fv_expr *x, int n, fv_var *const *vars,
+                             fv_expr *body, int fewer) {
     fv_expr *y = fv_x_reduce_like(a, x, n, vars, body);
     int along = x->u.red.along - fewer;
     return !fewer ? y : fv_x_reduce_in(a, y, along ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, along);
 }
 
-/* Does some reduction take the terms of p and q other than as neighbours, p around q, both in its chains or neither? */
+/* Does some reduction take the terms of p and q other than as neighbours, p around q, both in its
+ * chains or neither? */
 static bool binds_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
         fv_var *const *v = x->u.red.vars;
-        bool pair = v[i] == p && i + 1 < x->u.red.nvars && v[i + 1] == q && is_chained(x, i) == is_chained(x, i + 1);
+        bool pair = v[i] == p && i + 1 < x->u.red.nvars && v[i + 1] == q &&
+                    is_chained(x, i) == is_chained(x, i + 1);
         if ((v[i] == p && !pair) || (v[i] == q && (!i || v[i - 1] != p)))
             return true;
     }
@@ -163,7 +167,8 @@ typedef struct together {
 
 static bool is_apart_in(fv_lowerer *l, const fv_definition *d, const fv_var *p, const fv_var *q) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs), looked = fv_ptrmap_in(l->exprs);
-    return binds_apart(d->body, p, q, &looked) || is_apart(d->body, p, q, &seen) || (d->place && is_apart(d->place, p, q, &seen));
+    return binds_apart(d->body, p, q, &looked) || is_apart(d->body, p, q, &seen) ||
+           (d->place && is_apart(d->place, p, q, &seen));
 }
 
 static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **both) {
@@ -224,7 +229,8 @@ typedef struct dropper {
 
 static bool is_one(const fv_expr *extent) {
     int64_t n;
-    return extent->op == FV_X_DIM ? fv_dim_is_one(extent->u.dim) : fv_x_is_int(extent, &n) && n == 1;
+    return extent->op == FV_X_DIM ? fv_dim_is_one(extent->u.dim)
+                                  : fv_x_is_int(extent, &n) && n == 1;
 }
 
 /* The buffer without its axes of one element. */
@@ -266,7 +272,8 @@ static fv_expr *drop_from_sum(dropper *m, const fv_expr *x, fv_expr **args) {
     }
     if (!k)
         return fv_x_with_args(m->arena, x, args);
-    return reduce_fewer(m->arena, x, n, vars, fv_x_replace_vars(m->arena, args[0], k, ones, zeros), chained);
+    return reduce_fewer(m->arena, x, n, vars, fv_x_replace_vars(m->arena, args[0], k, ones, zeros),
+                        chained);
 }
 
 static fv_expr *drop_ones(dropper *m, fv_expr *x) {

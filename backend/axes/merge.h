@@ -6,8 +6,9 @@
 
 /* The same definition with neighbouring axes as one where they are always indexed together. */
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
-/* The same of n that are a group: what they share stays shared, and is the first axes of each; there are no others of one
- * element. Returns how many axes are shared; -1: they are not the first of each, in one order, and none are merged. */
+/* The same of n that are a group: what they share stays shared, and is the first axes of each;
+ * there are no others of one element. Returns how many axes are shared; -1: they are not the first
+ * of each, in one order, and none are merged. */
 int fv_merge_group(fv_lowerer *l, int n, fv_definition *const *all, fv_definition **merged);
 
 #endif

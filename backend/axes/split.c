@@ -3,10 +3,10 @@
  *     y[m, w] = sum c: x[m floordiv 4 * 8 + c, w] * weight[m, c]    m < 128
  *  => y[g, r, w] = sum c: x[g * 8 + c, w] * weight[g, r, c]         g < 32, r < 4
  *
- * Filters in groups, also behind a channel shuffle (which sees m mod 4), and heads of attention that share keys: r is
- * a row or a column that the other factor does not depend on, so the product is a contraction, and what belongs
- * to a group is packed once. Buffers whose axis is indexed by m alone are seen with two axes there; nothing is
- * moved. */
+ * Filters in groups, also behind a channel shuffle (which sees m mod 4), and heads of attention
+ * that share keys: r is a row or a column that the other factor does not depend on, so the product
+ * is a contraction, and what belongs to a group is packed once. Buffers whose axis is indexed by m
+ * alone are seen with two axes there; nothing is moved. */
 #include "backend/axes/split.h"
 
 #include <string.h>
@@ -16,7 +16,8 @@
 #include "ir/expr/unique.h"
 
 static bool is_part(const fv_expr *x, fv_expr_op op, const fv_var *v, int64_t *c) {
-    return x->op == op && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v && fv_x_is_int(x->arg[1], c);
+    return x->op == op && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v &&
+           fv_x_is_int(x->arg[1], c);
 }
 
 /* The c of all `v floordiv c` and `v mod c` in x, *apart if there are several. */
@@ -43,7 +44,8 @@ static bool sees(const fv_expr *x, fv_expr_op op, const fv_var *v) {
     return fv_x_uses(x, v);
 }
 
-/* The c for which one factor sees v as `v op c` only, and the other one otherwise; 0: there is none. */
+/* The c for which one factor sees v as `v op c` only, and the other one otherwise; 0: there is
+ * none. */
 static int64_t size_of(const fv_expr *sum, fv_expr_op op, const fv_var *v) {
     const fv_expr *product = sum->arg[0];
     int64_t c = 0;
@@ -80,14 +82,15 @@ static fv_buf *view(splitter *s, fv_buf *b, int at) {
     return fv_buf_seen(s->arena, b, b->rank + 1, extent);
 }
 
-/* The first axis of whole groups that is indexed by the variable, behind *before groups of others; -1: there is
- * none. */
+/* The first axis of whole groups that is indexed by the variable, behind *before groups of others;
+ * -1: there is none. */
 static int axis_of(const splitter *s, const fv_expr *x, int64_t *before) {
     int64_t n;
     for (int i = 0; i < x->u.buf->rank && x->u.buf->rank < FV_MAX_RANK; i++) {
         const fv_expr *at = x->arg[i], *low = at->op == FV_X_ADD ? at->arg[0] : at;
         *before = 0;
-        if (low->op != FV_X_VAR || low->u.var != s->v || (at != low && !fv_x_is_int(at->arg[1], before)) ||
+        if (low->op != FV_X_VAR || low->u.var != s->v ||
+            (at != low && !fv_x_is_int(at->arg[1], before)) ||
             !fv_x_is_int(x->u.buf->extent[i], &n) || n % s->size || *before % s->size)
             continue;
         *before /= s->size;
@@ -105,7 +108,8 @@ static fv_expr *split_load(splitter *s, fv_expr *x) {
     int at = axis_of(s, x, &before), n = 0;
     for (int i = 0; i < x->n; i++)
         if (i == at) {
-            args[n++] = fv_x_bin(s->arena, FV_X_ADD, fv_x_var(s->arena, s->group), fv_x_int(s->arena, before));
+            args[n++] = fv_x_bin(s->arena, FV_X_ADD, fv_x_var(s->arena, s->group),
+                                 fv_x_int(s->arena, before));
             args[n++] = fv_x_var(s->arena, s->rest);
         } else
             args[n++] = split(s, x->arg[i]);
@@ -143,7 +147,8 @@ static fv_expr *split(splitter *s, fv_expr *x) {
     return y;
 }
 
-/* A part of a Concat that does not begin with a group stays as it is: nobody could prove where it ends. */
+/* A part of a Concat that does not begin with a group stays as it is: nobody could prove where it
+ * ends. */
 static bool split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) {
     fv_dims *t = l->module->dims;
     fv_var *v = d->index[axis];
@@ -151,11 +156,13 @@ static bool split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) 
     int64_t before;
     if (d->place && axis_of(&s, d->place, &before) < 0)
         return false;
-    s.group = fv_index_var(l->exprs, fv_printf(l->exprs, "%s_group", v->name), fv_dim_const(t, v->dim->value / size));
+    s.group = fv_index_var(l->exprs, fv_printf(l->exprs, "%s_group", v->name),
+                           fv_dim_const(t, v->dim->value / size));
     s.rest = fv_index_var(l->exprs, v->name, fv_dim_const(t, size));
     d->body = split(&s, d->body);
     d->place = d->place ? split(&s, (fv_expr *)d->place) : NULL;
-    memmove(d->index + axis + 2, d->index + axis + 1, (size_t)(d->rank - axis - 1) * sizeof *d->index);
+    memmove(d->index + axis + 2, d->index + axis + 1,
+            (size_t)(d->rank - axis - 1) * sizeof *d->index);
     d->index[axis] = s.group;
     d->index[axis + 1] = s.rest;
     d->rank++;

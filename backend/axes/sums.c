@@ -3,12 +3,13 @@
  *     y[p, c] = x[p, c] - (sum k: x[k, c]) / n              =>     t[c] = sum k: x[k, c]
  *                                                                  y[p, c] = x[p, c] - t[c] / n
  *
- * Grouping substitutes sums where they are taken once a row, and a row is the last axis of a type. Where the step `layout` has
- * another axis last in memory, rows are others: a sum along what was a row would be taken for each of its elements, which is
- * quadratic work.
+ * Grouping substitutes sums where they are taken once a row, and a row is the last axis of a type.
+ * Where the step `layout` has another axis last in memory, rows are others: a sum along what was a
+ * row would be taken for each of its elements, which is quadratic work.
  *
- *     y[p, c] = exp(x[p, c]) / (sum k: exp(x[k, c]))       =>     e[p, c] = exp(x[p, c]);  t[c] = sum k: e[k, c]
- *                                                                  y[p, c] = e[p, c] / t[c] */
+ *     y[p, c] = exp(x[p, c]) / (sum k: exp(x[k, c]))       =>     e[p, c] = exp(x[p, c])
+ *                                                                 t[c] = sum k: e[k, c]
+ *                                                                 y[p, c] = e[p, c] / t[c] */
 #include "backend/axes/sums.h"
 
 #include "backend/lowering/access.h"
@@ -67,7 +68,8 @@ static bool is_same_everywhere(const fv_expr *x) {
     return same;
 }
 
-/* A product with what is the same everywhere, a filter whose elements are equal, has no two operands. */
+/* A product with what is the same everywhere, a filter whose elements are equal, has no two
+ * operands. */
 static bool is_contraction(const fv_expr *x) {
     if (x->op != FV_X_REDUCE || x->u.red.kind != FV_SUM || x->arg[0]->op != FV_X_MUL)
         return false;
@@ -88,7 +90,8 @@ static bool has_contraction(const fv_expr *x, fv_ptrmap *seen) {
     return false;
 }
 
-static bool has_shared(const bound *b, const fv_definition *d, const fv_expr *x, int vector, fv_ptrmap *seen) {
+static bool has_shared(const bound *b, const fv_definition *d, const fv_expr *x, int vector,
+                       fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
@@ -128,7 +131,8 @@ static void find_loaded(loaded *o, const fv_expr *x) {
     if (*fv_ptrmap_at(&o->seen, x))
         return;
     *fv_ptrmap_at(&o->seen, x) = (void *)(uintptr_t)x;
-    fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? (fv_value *)(uintptr_t)x->u.buf->value : NULL;
+    fv_value *v =
+        x->op == FV_X_LOAD || x->op == FV_X_GUARD ? (fv_value *)(uintptr_t)x->u.buf->value : NULL;
     if (v && !*fv_ptrmap_at(&o->seen, v)) {
         *fv_ptrmap_at(&o->seen, v) = v;
         FV_PUSH(o->arena, o->all, o->n, o->cap, v);
@@ -138,7 +142,8 @@ static void find_loaded(loaded *o, const fv_expr *x) {
 }
 
 /* An op that gives x for each element of those axes. */
-static fv_storage *define_value(const taker *t, const fv_expr *x, const char *what, fv_why why, int n, fv_var *const *axes) {
+static fv_storage *define_value(const taker *t, const fv_expr *x, const char *what, fv_why why,
+                                int n, fv_var *const *axes) {
     fv_arena *a = t->l->exprs;
     const fv_definition *whole = t->s->def;
     const fv_dim *dims[FV_MAX_RANK];
@@ -192,15 +197,17 @@ static bool has_node(const fv_expr *x, const fv_expr *node, fv_ptrmap *seen) {
     return false;
 }
 
-/* A term of a sum that elements of the value have in common with it, and what it is over the axes of these. */
+/* A term of a sum that elements of the value have in common with it, and what it is over the axes
+ * of these. */
 typedef struct twin {
     const fv_expr *sum, *term, *element;
-    fv_expr *at[FV_MAX_RANK]; /* the element that the term is, for variables of the sum */
-    int n;                    /* of those variables, */
+    fv_expr *at[FV_MAX_RANK];   /* the element that the term is, for variables of the sum */
+    int n;                      /* of those variables, */
     fv_expr *axis[FV_MAX_RANK]; /* and the axes that they stand for */
 } twin;
 
-/* Takes an axis for each variable of the sum: of its length, and not one on which the sum depends. */
+/* Takes an axis for each variable of the sum: of its length, and not one on which the sum
+ * depends. */
 static bool find_axes(const taker *t, twin *w) {
     const fv_definition *d = t->s->def;
     bool taken[FV_MAX_RANK] = {0};
@@ -210,7 +217,8 @@ static bool find_axes(const taker *t, twin *w) {
     for (int k = 0; k < w->n; k++) {
         fv_var *v = w->sum->u.red.vars[k];
         int i = 0;
-        while (i < d->rank && (taken[i] || d->index[i]->dim != v->dim || fv_x_uses(w->sum, d->index[i])))
+        while (i < d->rank &&
+               (taken[i] || d->index[i]->dim != v->dim || fv_x_uses(w->sum, d->index[i])))
             i++;
         if (i == d->rank)
             return false;
@@ -241,7 +249,8 @@ static bool find_twin(const taker *t, twin *w, const fv_expr *x, fv_ptrmap *seen
         return false;
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
     w->sum = x;
-    if (is_closed(&t->bound, x) && is_shared(t->s->def, x, t->vector) && find_axes(t, w) && find_term(t, w, x->arg[0]))
+    if (is_closed(&t->bound, x) && is_shared(t->s->def, x, t->vector) && find_axes(t, w) &&
+        find_term(t, w, x->arg[0]))
         return true;
     for (int i = 0; i < x->n; i++)
         if (find_twin(t, w, x->arg[i], seen))
@@ -252,7 +261,7 @@ static bool find_twin(const taker *t, twin *w, const fv_expr *x, fv_ptrmap *seen
 typedef struct replacement {
     const fv_expr *what;
     fv_expr *by;
-    const fv_expr *sum;   /* ... and in that, */
+    const fv_expr *sum; /* ... and in that, */
     const fv_expr *term;
     fv_expr *term_by;
 } replacement;
@@ -265,7 +274,8 @@ static fv_expr *replace(fv_x_rewriter *w, fv_expr *x) {
         return NULL;
     replacement in = {.what = p->term, .by = p->term_by};
     fv_x_rewriter inside = {.arena = w->arena, .before = replace, .user = &in};
-    return fv_x_reduce_like(w->arena, x, x->u.red.nvars, x->u.red.vars, fv_x_rewrite(&inside, x->arg[0]));
+    return fv_x_reduce_like(w->arena, x, x->u.red.nvars, x->u.red.vars,
+                            fv_x_rewrite(&inside, x->arg[0]));
 }
 
 static void set_body(const taker *t, fv_expr *body) {
@@ -275,7 +285,8 @@ static void set_body(const taker *t, fv_expr *body) {
     t->s->def = d;
 }
 
-/* What a sum that is taken out and the elements both compute at length, as exp of a softmax, is a value, too. */
+/* What a sum that is taken out and the elements both compute at length, as exp of a softmax, is a
+ * value, too. */
 static void take_term_out(taker *t) {
     twin w = {0};
     fv_ptrmap seen = fv_ptrmap_in(t->l->exprs);
@@ -285,7 +296,8 @@ static void take_term_out(taker *t) {
     t->bound = bound_in(t->l, d->body);
     if (!find_twin(t, &w, d->body, &seen))
         return;
-    fv_buf *b = fv_value_buf(a, define_value(t, w.element, "term", FV_WHY_layout_term, d->rank, d->index)->value);
+    fv_buf *b = fv_value_buf(
+        a, define_value(t, w.element, "term", FV_WHY_layout_term, d->rank, d->index)->value);
     for (int i = 0; i < d->rank; i++)
         own[i] = fv_x_var(a, d->index[i]);
     replacement p = {w.element, fv_x_load(a, b, own), w.sum, w.term, fv_x_load(a, b, w.at)};
@@ -308,7 +320,8 @@ static fv_expr *take_out(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
             axes[n] = d->index[i];
             index[n++] = fv_x_var(w->arena, d->index[i]);
         }
-    fv_storage *sum = define_value(t, fv_x_with_args(w->arena, x, args), "sum", FV_WHY_layout_sum, n, axes);
+    fv_storage *sum =
+        define_value(t, fv_x_with_args(w->arena, x, args), "sum", FV_WHY_layout_sum, n, axes);
     return fv_x_load(w->arena, fv_value_buf(w->arena, sum->value), index);
 }
 

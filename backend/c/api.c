@@ -5,11 +5,14 @@
 #include "ir/dim/text.h"
 
 extern const char *const fv_c_abi_text; /* runtime/fovea_model.h, built in */
-extern const char *const fv_c_model_h_text, *const fv_c_general_h_text, *const fv_c_general_c_text, *const fv_c_entry_c_text,
-    *const fv_c_weights_open_h_text; /* text/, built in */
+extern const char *const fv_c_model_h_text,
+    *const fv_c_general_h_text, *const fv_c_general_c_text,
+                                    *const fv_c_entry_c_text,
+                                        *const fv_c_weights_open_h_text; /* text/, built in */
 
 static bool has_known_size(const fv_port *port, int64_t *elements) {
-    bool memory = port->buf->role == FV_BUF_INPUT && port->buf->output; /* then it is that of the memory */
+    /* then it is that of the memory */
+    bool memory = port->buf->role == FV_BUF_INPUT && port->buf->output;
     *elements = 1;
     for (int i = 0; i < port->rank; i++) {
         int64_t n = port->dims[i]->value;
@@ -39,7 +42,9 @@ static const char *capacity_of(const fv_cg *g, const fv_buf *b) {
     int symbol = 0;
     if (fv_x_is_int(b->extent[b->along], &number))
         return fv_printf(g->arena, "%lld", (long long)number);
-    return fv_program_symbol(g->p, b->extent[b->along]->u.var, &symbol) ? g->p->symbols[symbol]->name : "?";
+    return fv_program_symbol(g->p, b->extent[b->along]->u.var, &symbol)
+               ? g->p->symbols[symbol]->name
+               : "?";
 }
 
 static void put_port_line(fv_cg *g, fv_text *t, const fv_port *port) {
@@ -48,8 +53,8 @@ static void put_port_line(fv_cg *g, fv_text *t, const fv_port *port) {
     for (int i = 0; i < port->rank; i++)
         fv_text_printf(&dims, "%s%s", i ? ", " : "", fv_dim_str(g->arena, port->dims[i]));
     fv_text_put(&dims, "]");
-    fv_text_printf(t, " *   %-16s %s %s", fv_c_comment(g->arena, port->name), fv_elem_name(port->elem),
-                   fv_c_comment(g->arena, dims.s));
+    fv_text_printf(t, " *   %-16s %s %s", fv_c_comment(g->arena, port->name),
+                   fv_elem_name(port->elem), fv_c_comment(g->arena, dims.s));
     if (fv_elem_is_packed(port->elem))
         fv_text_printf(t, ", %d elements a byte, lowest bits first", 8 / fv_elem_bits(port->elem));
     else if (fv_elem_is_storage(port->elem))
@@ -57,10 +62,12 @@ static void put_port_line(fv_cg *g, fv_text *t, const fv_port *port) {
     if (fv_port_depends_on_data(port))
         fv_text_put(t, ", size known after the run");
     if (port->state_of)
-        fv_text_printf(t, "; %s of the next run%s", fv_c_comment(g->arena, g->p->inputs[port->state_of - 1].name),
+        fv_text_printf(t, "; %s of the next run%s",
+                       fv_c_comment(g->arena, g->p->inputs[port->state_of - 1].name),
                        fv_port_is_shared(port) ? ", in its memory: the same pointer, or NULL" : "");
     else if (fv_port_is_shared(port))
-        fv_text_printf(t, "; in memory of %s on axis %d", fv_c_comment(g->arena, capacity_of(g, port->buf)), port->buf->along);
+        fv_text_printf(t, "; in memory of %s on axis %d",
+                       fv_c_comment(g->arena, capacity_of(g, port->buf)), port->buf->along);
     fv_text_put(t, "\n");
 }
 
@@ -98,9 +105,11 @@ static const char *port_lines(fv_cg *g, const fv_port *ports, int n) {
 }
 
 static const char *weights_note(fv_cg *g) {
-    return fv_printf(g->arena, " * Weights: in %s, which must be in memory; its address and size are given in env, which\n"
-                     " * %s_weights_open does. FV_BAD_FILE: it is not there, or is not the one of this code.\n",
-                     fv_c_weights_file(g), g->name);
+    return fv_printf(
+        g->arena,
+        " * Weights: in %s, which must be in memory; its address and size are given in env, which\n"
+        " * %s_weights_open does. FV_BAD_FILE: it is not there, or is not the one of this code.\n",
+        fv_c_weights_file(g), g->name);
 }
 
 /* ---- sizes ---- */
@@ -109,7 +118,8 @@ static const char *workspace_bytes(fv_cg *g) {
     int64_t need;
     if (!fv_x_is_int(g->p->workspace, &need))
         return "";
-    return fv_printf(g->arena, "#define %s_WORKSPACE_BYTES %lld%s\n", g->NAME, need > 0 ? (long long)need : 1,
+    return fv_printf(g->arena, "#define %s_WORKSPACE_BYTES %lld%s\n", g->NAME,
+                     need > 0 ? (long long)need : 1,
                      need > 0 ? "" : " /* none is needed; an array must not be empty */");
 }
 
@@ -123,9 +133,12 @@ static const char *port_sizes(fv_cg *g) {
     for (int k = 0; k < p->ninputs + p->noutputs; k++) {
         const fv_port *port = k < p->ninputs ? &p->inputs[k] : &p->outputs[k - p->ninputs];
         const char *name = fv_c_name(&names, fv_printf(g->arena, "%s_v", port->cname), "port");
-        name = fv_c_upper(g->arena, fv_strndup(g->arena, name, strlen(name) - (strcmp(name + strlen(name) - 2, "_v") ? 0 : 2)));
+        name = fv_c_upper(
+            g->arena, fv_strndup(g->arena, name,
+                                 strlen(name) - (strcmp(name + strlen(name) - 2, "_v") ? 0 : 2)));
         if (has_known_size(port, &n) && fv_c_helper_new(g, fv_printf(g->arena, "macro %s", name)))
-            fv_text_printf(&t, "#define %s_%s_SIZE %lld\n", g->NAME, name, (long long)array_size(port, n));
+            fv_text_printf(&t, "#define %s_%s_SIZE %lld\n", g->NAME, name,
+                           (long long)array_size(port, n));
     }
     return t.s;
 }
@@ -138,12 +151,15 @@ static const char *dims_struct(fv_cg *g) {
     fv_c_scope names;
     fv_c_scope_init(&names, g->arena);
     if (p->nsymbols == 0)
-        return fv_printf(g->arena, "typedef struct %s_dims %s_dims; /* there are none: give NULL */\n", g->name, g->name);
+        return fv_printf(g->arena,
+                         "typedef struct %s_dims %s_dims; /* there are none: give NULL */\n",
+                         g->name, g->name);
     fv_text_printf(&t, "typedef struct %s_dims {\n", g->name);
     for (int i = 0; i < p->nsymbols; i++)
-        fv_text_printf(&t, "    int64_t %s; /* %s: %lld to %lld */\n", fv_c_name(&names, p->symbols[i]->name, "dim"),
-                       fv_c_comment(g->arena, p->symbols[i]->name), (long long)p->symbol_vars[i]->lo,
-                       (long long)p->symbol_vars[i]->hi);
+        fv_text_printf(&t, "    int64_t %s; /* %s: %lld to %lld */\n",
+                       fv_c_name(&names, p->symbols[i]->name, "dim"),
+                       fv_c_comment(g->arena, p->symbols[i]->name),
+                       (long long)p->symbol_vars[i]->lo, (long long)p->symbol_vars[i]->hi);
     fv_text_printf(&t, "} %s_dims;\n", g->name);
     return t.s;
 }
@@ -155,10 +171,14 @@ static const char *out_dims_struct(fv_cg *g) {
     fv_c_scope_init(&names, g->arena);
     if (p->noutputs == 0)
         return fv_printf(g->arena, "typedef struct %s_out_dims %s_out_dims;\n", g->name, g->name);
-    fv_text_printf(&t, "/* capacity: elements that fit; read for outputs whose size is known after the run.\n"
-                       " * dim: written. */\ntypedef struct %s_out_dims {\n", g->name);
+    fv_text_printf(
+        &t,
+        "/* capacity: elements that fit; read for outputs whose size is known after the run.\n"
+        " * dim: written. */\ntypedef struct %s_out_dims {\n",
+        g->name);
     for (int i = 0; i < p->noutputs; i++) {
-        const char *dim = p->outputs[i].rank ? fv_printf(g->arena, ", dim[%d]", p->outputs[i].rank) : "";
+        const char *dim =
+            p->outputs[i].rank ? fv_printf(g->arena, ", dim[%d]", p->outputs[i].rank) : "";
         fv_text_printf(&t, "    struct {\n        int64_t capacity%s;\n    } %s;\n", dim,
                        fv_c_name(&names, p->outputs[i].cname, "output"));
     }
@@ -186,8 +206,9 @@ static void put_general(fv_cg *g, fv_text *t) {
     const fv_program *p = g->p;
     fv_c_fill(g, t, fv_c_general_h_text, dims_struct(g), out_dims_struct(g),
               port_list(g, p->inputs, p->ninputs), port_list(g, p->outputs, p->noutputs),
-              fv_c_weights_file(g) ? "the weights, see below; threads, allocator, cancelling"
-                                   : "threads, allocator, cancelling; NULL: one thread, no allocator",
+              fv_c_weights_file(g)
+                  ? "the weights, see below; threads, allocator, cancelling"
+                  : "threads, allocator, cancelling; NULL: one thread, no allocator",
               fv_c_checks_cpu(g) ? ";\n * FV_BAD_CPU" : "", NULL);
 }
 
@@ -228,16 +249,21 @@ static const char *direct_parameters(fv_cg *g, const char **names) {
 static void put_direct(fv_cg *g, fv_text *t) {
     const char **names = FV_NEW(g->arena, const char *, g->p->ninputs + g->p->noutputs + 1);
     fv_c_fill(g, t,
-              "/* Runs the model. work: @NAME@_WORKSPACE_BYTES bytes, aligned to @NAME@_WORKSPACE_ALIGN.\n"
+              "/* Runs the model. work: @NAME@_WORKSPACE_BYTES bytes, aligned to "
+              "@NAME@_WORKSPACE_ALIGN.\n"
               " * @1@ */\n"
-              "int @name@_run(@0@);\n", direct_parameters(g, names),
-              fv_c_weights_file(g) ? "env: the weights, see below; threads and cancelling, if wanted."
-                                   : fv_printf(g->arena, "With threads or cancelling: %s_model()->run.", g->name), NULL);
+              "int @name@_run(@0@);\n",
+              direct_parameters(g, names),
+              fv_c_weights_file(g)
+                  ? "env: the weights, see below; threads and cancelling, if wanted."
+                  : fv_printf(g->arena, "With threads or cancelling: %s_model()->run.", g->name),
+              NULL);
 }
 
 void fv_c_header(fv_cg *g, fv_text *t) {
     const fv_program *p = g->p;
-    const char *flags = p->target->cflags, *hash = p->source_hash && *p->source_hash ? p->source_hash : "(none)";
+    const char *flags = p->target->cflags,
+               *hash = p->source_hash && *p->source_hash ? p->source_hash : "(none)";
     fv_text calls = {.arena = g->arena};
     if (fv_c_is_direct(p))
         put_direct(g, &calls);
@@ -251,9 +277,11 @@ void fv_c_header(fv_cg *g, fv_text *t) {
         {"@file@", g->file},
         {"@inputs@", port_lines(g, p->inputs, p->ninputs)},
         {"@outputs@", port_lines(g, p->outputs, p->noutputs)},
-        {"@target@", fv_printf(g->arena, "%s%s%s", p->target->name, *flags ? ", compiled with " : "", flags)},
-        {"@memory@", p->uses_allocator ? "Values without a bound come from env->alloc, which must be given."
-                                       : "Nothing is allocated; env->alloc is never called."},
+        {"@target@",
+         fv_printf(g->arena, "%s%s%s", p->target->name, *flags ? ", compiled with " : "", flags)},
+        {"@memory@", p->uses_allocator
+                         ? "Values without a bound come from env->alloc, which must be given."
+                         : "Nothing is allocated; env->alloc is never called."},
         {"@weights@", fv_c_weights_file(g) ? weights_note(g) : ""},
         {"@stack@", fv_printf(g->arena, "%lld", (long long)stack_bytes(p))},
         {"@maker@", fv_c_maker(g)},
@@ -272,36 +300,43 @@ static void put_direct_run(fv_cg *g) {
     const fv_program *p = g->p;
     int n = p->ninputs + p->noutputs;
     bool asks = fv_c_checks_cpu(g);
-    const char **names = FV_NEW(g->arena, const char *, n + 2), *parameters = direct_parameters(g, names);
+    const char **names = FV_NEW(g->arena, const char *, n + 2),
+               *parameters = direct_parameters(g, names);
     const char *env = fv_c_weights_file(g) ? "env" : "NULL";
     names[n] = "work";
     names[n + 1] = "env";
-    fv_c_open(g, asks ? "static %s_NOINLINE int direct(%s)" : "int %s_run(%s)", asks ? g->NAME : g->name, parameters);
+    fv_c_open(g, asks ? "static %s_NOINLINE int direct(%s)" : "int %s_run(%s)",
+              asks ? g->NAME : g->name, parameters);
     if (p->ninputs)
         fv_c_line(g, "const void *const inputs[] = {%s};", listed(g, names, p->ninputs));
     if (p->noutputs)
         fv_c_line(g, "void *const outputs[] = {%s};", listed(g, names + p->ninputs, p->noutputs));
-    fv_c_line(g, "return %s(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, %s);", asks ? "run" : "entry",
-              p->ninputs ? "inputs" : "NULL", p->noutputs ? "outputs" : "NULL", g->NAME, env);
+    fv_c_line(g, "return %s(NULL, %s, %s, NULL, work, %s_WORKSPACE_BYTES, %s);",
+              asks ? "run" : "entry", p->ninputs ? "inputs" : "NULL",
+              p->noutputs ? "outputs" : "NULL", g->NAME, env);
     fv_c_close(g);
     fv_c_line(g, "%s", "");
     if (!asks)
         return;
-    /* What comes before the question must not need the CPU: a function of its own, as compilers would make
-     * vectors of the addresses. */
+    /* What comes before the question must not need the CPU: a function of its own, as compilers
+     * would make vectors of the addresses. */
     fv_c_open(g, "int %s_run(%s)", g->name, parameters);
-    fv_c_line(g, "return cpu_is_bad() ? FV_BAD_CPU : direct(%s);", listed(g, names, n + 1 + (fv_c_weights_file(g) != NULL)));
+    fv_c_line(g, "return cpu_is_bad() ? FV_BAD_CPU : direct(%s);",
+              listed(g, names, n + 1 + (fv_c_weights_file(g) != NULL)));
     fv_c_close(g);
     fv_c_line(g, "%s", "");
 }
 
 void fv_c_public(fv_cg *g) {
     bool asks = fv_c_checks_cpu(g);
-    fv_c_fill(g, g->out, fv_c_entry_c_text, asks ? "    if (cpu_is_bad())\n        return FV_BAD_CPU;\n" : "", NULL);
+    fv_c_fill(g, g->out, fv_c_entry_c_text,
+              asks ? "    if (cpu_is_bad())\n        return FV_BAD_CPU;\n" : "", NULL);
     if (asks)
-        fv_text_put(g->out, "static int plan_entry(const int64_t *dims, size_t *workspace, int64_t *out_dims) {\n"
-                            "    return cpu_is_bad() ? FV_BAD_CPU : plan(dims, workspace, out_dims);\n"
-                            "}\n\n");
+        fv_text_put(
+            g->out,
+            "static int plan_entry(const int64_t *dims, size_t *workspace, int64_t *out_dims) {\n"
+            "    return cpu_is_bad() ? FV_BAD_CPU : plan(dims, workspace, out_dims);\n"
+            "}\n\n");
     if (fv_c_is_direct(g->p))
         put_direct_run(g);
     else

@@ -21,12 +21,18 @@ static bool can_hold(const fv_cg *g, size_t bytes) {
     const fv_target *t = g->p->target;
     bool linked = g->weights == FV_WEIGHTS_OBJECT || g->weights == FV_WEIGHTS_INCBIN;
     if (g->weights == FV_WEIGHTS_OBJECT && !FV_HAVE_ELF)
-        return fv_error(g->session, "--weights=object: this fovea was built without libelf; choose file, incbin or text");
+        return fv_error(
+            g->session,
+            "--weights=object: this fovea was built without libelf; choose file, incbin or text");
     if (g->weights == FV_WEIGHTS_OBJECT && !fv_weights_has_object(t))
-        return fv_error(g->session, "--weights=object: no object format is known for target %s; choose file, incbin "
-                        "or text", t->name);
+        return fv_error(
+            g->session,
+            "--weights=object: no object format is known for target %s; choose file, incbin "
+            "or text",
+            t->name);
     if (g->weights == FV_WEIGHTS_FILE && g->narrow && bytes > INT32_MAX)
-        return fv_error(g->session, "%zu bytes of weights are more than target %s can address", bytes, t->name);
+        return fv_error(g->session, "%zu bytes of weights are more than target %s can address",
+                        bytes, t->name);
     return !linked || fv_weights_can_be_linked(g->session, g->p, g->name);
 }
 
@@ -34,8 +40,11 @@ static bool decide_weights(fv_cg *g, bool folder) {
     size_t bytes = fv_weights_bytes(g->p);
     g->weights = g->o->weights;
     if (g->weights == FV_WEIGHTS_AUTO && bytes > TEXT_MOST && !folder)
-        return fv_error(g->session, "%zu bytes of weights are much for C text: write a folder (-o %s/), or say where "
-                        "they go with --weights=object, file, incbin or text", bytes, g->name);
+        return fv_error(
+            g->session,
+            "%zu bytes of weights are much for C text: write a folder (-o %s/), or say where "
+            "they go with --weights=object, file, incbin or text",
+            bytes, g->name);
     if (g->weights == FV_WEIGHTS_AUTO)
         g->weights = bytes > TEXT_MOST ? FV_WEIGHTS_INCBIN : FV_WEIGHTS_TEXT;
     if (bytes == 0)
@@ -45,7 +54,9 @@ static bool decide_weights(fv_cg *g, bool folder) {
 }
 
 static void take_public_names(fv_cg *g) {
-    static const char *const names[] = {"run", "plan", "model", "dims", "out_dims", "selftest", "weights", "weights_open", "weights_close", NULL};
+    static const char *const names[] = {"run",           "plan",     "model",   "dims",
+                                        "out_dims",      "selftest", "weights", "weights_open",
+                                        "weights_close", NULL};
     for (int i = 0; names[i]; i++)
         fv_c_name_take(&g->scope, fv_printf(g->arena, "%s_%s", g->name, names[i]));
 }
@@ -76,7 +87,8 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
 static bool write_pair(fv_cg *g, const char *path) {
     fv_c_files f = {.arena = g->arena};
     fv_text unit = {.arena = g->arena}, header = {.arena = g->arena};
-    const char *file = fv_path_name(path), *folder = fv_strndup(g->arena, path, (size_t)(file - path));
+    const char *file = fv_path_name(path),
+               *folder = fv_strndup(g->arena, path, (size_t)(file - path));
     const char *stem = fv_strndup(g->arena, file, strlen(file) - 2);
     g->file = stem;
     fv_c_unit(g, &unit);
@@ -93,20 +105,30 @@ static bool write_pair(fv_cg *g, const char *path) {
 static bool calls_nothing(const fv_cg *g) {
     const fv_kernel *k = fv_program_caller(g->p);
     bool named = k && k->origin && *k->origin;
-    return !k || fv_error(g->session, "generated C depends on no library, and kernel '%s'%s%s%s calls one: only code in memory and "
-                          "the interpreter have it", k->name, named ? ", of node '" : "", named ? k->origin : "", named ? "'," : "");
+    return !k ||
+           fv_error(g->session,
+                    "generated C depends on no library, and kernel '%s'%s%s%s calls one: only code "
+                    "in memory and "
+                    "the interpreter have it",
+                    k->name, named ? ", of node '" : "", named ? k->origin : "", named ? "'," : "");
 }
 
 static bool write_all(fv_cg *g, const char *path) {
     size_t n = strlen(path);
     bool folder = n > 0 && path[n - 1] == '/';
     if (!folder && (n < 3 || strcmp(path + n - 2, ".c") != 0 || path[n - 3] == '/'))
-        return fv_error(g->session, "'%s' is no name for C: it must end in .c (two files) or / (a folder)", path);
+        return fv_error(g->session,
+                        "'%s' is no name for C: it must end in .c (two files) or / (a folder)",
+                        path);
     if (!folder && !fv_c_file_is_fit(fv_path_name(path)))
-        return fv_error(g->session, "'%s' is no name for C: no #include can name a file with quotes, backslashes, "
-                                    "controls or invisible characters", path);
+        return fv_error(
+            g->session,
+            "'%s' is no name for C: no #include can name a file with quotes, backslashes, "
+            "controls or invisible characters",
+            path);
     if (!fv_c_name_is_fit(g->name))
-        return fv_error(g->session, "'%s' is no prefix for names in C: give another with --name", g->name);
+        return fv_error(g->session, "'%s' is no prefix for names in C: give another with --name",
+                        g->name);
     if (!calls_nothing(g) || !decide_weights(g, folder))
         return false;
     return folder ? fv_c_write_folder(g, path) : write_pair(g, path);

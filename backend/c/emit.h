@@ -1,10 +1,10 @@
 /* emit.h - the C emitter: an expanded program becomes C99 that depends on nothing.
  *
  * What is written: `NAME.c` and `NAME.h` for a path that ends in ".c", and weights that are no text
- * beside them; for a path that ends in "/" a folder with sources, header, Makefile, self-test and, on request, a thread pool. The bytes depend
- * on program and options only. Files are written beside their places and renamed; after a failure
- * (a diagnostic) nothing is left behind and nothing old is lost. A folder that holds files which are
- * not in our manifest is refused. */
+ * beside them; for a path that ends in "/" a folder with sources, header, Makefile, self-test and,
+ * on request, a thread pool. The bytes depend on program and options only. Files are written beside
+ * their places and renamed; after a failure (a diagnostic) nothing is left behind and nothing old
+ * is lost. A folder that holds files which are not in our manifest is refused. */
 #ifndef FV_BACKEND_C_EMIT_H
 #define FV_BACKEND_C_EMIT_H
 
@@ -13,29 +13,33 @@
 #include "runtime/fovea_model.h"
 
 /* Runs the program by other means (the interpreter), so that the self-test can carry the result.
- * dims: nsymbols of them; inputs: the bytes that the self-test generates; outputs: room for what the
- * plan tells; out_dims, env: as in fv_run_fn. Returns the status of the run. */
-typedef int (*fv_c_reference)(void *user, const fv_program *p, const int64_t *dims, const void *const *inputs,
-                              void *const *outputs, int64_t *out_dims, const fv_env *env);
+ * dims: nsymbols of them; inputs: the bytes that the self-test generates; outputs: room for what
+ * the plan tells; out_dims, env: as in fv_run_fn. Returns the status of the run. */
+typedef int (*fv_c_reference)(void *user, const fv_program *p, const int64_t *dims,
+                              const void *const *inputs, void *const *outputs, int64_t *out_dims,
+                              const fv_env *env);
 
 typedef struct fv_c_options {
-    /* AUTO: text up to 1 MiB, above that incbin in a folder; a pair of files asks for another kind then.
+    /* AUTO: text up to 1 MiB, above that incbin in a folder; a pair of files asks for another kind
+     * then.
      *  TEXT    array initialisers
      *  INCBIN  NAME_weights.bin, and NAME_weights.S that includes it
      *  OBJECT  NAME_weights.o, for the target
      *  FILE    NAME.weights, which a run is given by its fv_env, and NAME_weights.c that maps it */
     fv_weights_kind weights;
-    bool threads;             /* folder: also a thread pool (pthreads), in a file of its own */
-    const int64_t *test_dims; /* folder: dims of the self-test; NULL: 1, or what makes a run go well, and a few more sizes */
+    bool threads; /* folder: also a thread pool (pthreads), in a file of its own */
+    /* folder: dims of the self-test; NULL: 1, or what makes a run go well, and a few more sizes */
+    const int64_t *test_dims;
     fv_c_reference reference; /* NULL: the self-test checks status, bounds and determinism only */
     void *reference_user;
 } fv_c_options;
 
 /* `o` may be NULL: the defaults. False after a diagnostic. */
-bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o, const char *path) FV_MUST_USE;
+bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o,
+                const char *path) FV_MUST_USE;
 
-/* For looking at: the functions of each kernel, without the helpers and types that they use. out: p->nkernels texts in the
- * arena. False after a diagnostic. */
+/* For looking at: the functions of each kernel, without the helpers and types that they use. out:
+ * p->nkernels texts in the arena. False after a diagnostic. */
 bool fv_c_kernels(fv_session *s, fv_arena *a, const fv_program *p, const char **out) FV_MUST_USE;
 
 #endif

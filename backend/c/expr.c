@@ -1,7 +1,7 @@
 /* expr.c - scalar expressions of kernel IR as C: few parentheses, no undefined behaviour.
  *
- * Signed arithmetic that may wrap is done in the unsigned type; what intervals prove not to wrap (the
- * index arithmetic) is written plainly. */
+ * Signed arithmetic that may wrap is done in the unsigned type; what intervals prove not to wrap
+ * (the index arithmetic) is written plainly. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,9 @@
 
 /* ---- pieces ---- */
 
-static fv_c_piece piece(const char *s, int prec) { return (fv_c_piece){s, prec, false}; }
+static fv_c_piece piece(const char *s, int prec) {
+    return (fv_c_piece){s, prec, false};
+}
 
 const char *fv_c_paren(fv_cg *g, fv_c_piece p, int prec) {
     return p.prec < prec ? fv_printf(g->arena, "(%s)", p.s) : p.s;
@@ -21,7 +23,9 @@ const char *fv_c_at(fv_cg *g, const fv_expr *x, int prec) {
     return fv_c_paren(g, fv_c_expr(g, x), prec);
 }
 
-const char *fv_c_str(fv_cg *g, const fv_expr *x) { return fv_c_expr(g, x).s; }
+const char *fv_c_str(fv_cg *g, const fv_expr *x) {
+    return fv_c_expr(g, x).s;
+}
 
 bool fv_c_has_require(const fv_expr *x) {
     if (x->op == FV_X_REQUIRE)
@@ -86,7 +90,8 @@ static fv_c_piece float_const(fv_cg *g, fv_elem e, double v) {
     const char *name = fv_c_helper_bits(g, single ? FV_U32 : FV_U64, e);
     if (isnan(v))
         v = (double)NAN; /* one pattern: nobody reads the payload */
-    unsigned long long bits = isnan(v) ? (single ? 0x7fc00000u : 0x7ff8000000000000u) : float_bits(e, v);
+    unsigned long long bits =
+        isnan(v) ? (single ? 0x7fc00000u : 0x7ff8000000000000u) : float_bits(e, v);
     return piece(fv_printf(g->arena, single ? "%s(0x%llxu)" : "%s(UINT64_C(0x%llx))", name, bits),
                  FV_C_PRIMARY);
 }
@@ -95,14 +100,14 @@ static fv_c_piece int_const(fv_cg *g, fv_elem e, int64_t v) {
     fv_arena *a = g->arena;
     switch (e) {
     case FV_BOOL: return piece(v ? "true" : "false", FV_C_PRIMARY);
-    case FV_U64:
-        return piece(fv_printf(a, "UINT64_C(%llu)", (unsigned long long)v), FV_C_PRIMARY);
+    case FV_U64: return piece(fv_printf(a, "UINT64_C(%llu)", (unsigned long long)v), FV_C_PRIMARY);
     case FV_U32: return piece(fv_printf(a, "%uu", (unsigned)v), FV_C_PRIMARY);
     case FV_I64:
         if (v == INT64_MIN || v == INT64_MAX)
             return piece(v < 0 ? "INT64_MIN" : "INT64_MAX", FV_C_PRIMARY);
         if (v <= INT32_MIN || v > INT32_MAX)
-            return piece(fv_printf(a, v < 0 ? "-INT64_C(%lld)" : "INT64_C(%lld)", v < 0 ? -(long long)v : (long long)v),
+            return piece(fv_printf(a, v < 0 ? "-INT64_C(%lld)" : "INT64_C(%lld)",
+                                   v < 0 ? -(long long)v : (long long)v),
                          v < 0 ? FV_C_UNARY : FV_C_PRIMARY);
         break;
     case FV_I32:
@@ -141,7 +146,8 @@ static fv_c_piece unsigned_expr(fv_cg *g, const fv_expr *x) {
     return piece(fv_printf(g->arena, "(%s)%s", type, fv_c_at(g, x, FV_C_UNARY)), FV_C_UNARY);
 }
 
-static fv_c_piece infix(fv_cg *g, const fv_expr *x, const char *sign, int prec, int left, int right) {
+static fv_c_piece infix(fv_cg *g, const fv_expr *x, const char *sign, int prec, int left,
+                        int right) {
     fv_c_piece a = fv_c_expr(g, x->arg[0]), b = fv_c_expr(g, x->arg[1]);
     fv_c_piece r = {.prec = prec, .is_int = a.is_int && b.is_int};
     const char *l = fv_c_paren(g, a, left);
@@ -164,9 +170,11 @@ static fv_c_piece add_sub_mul(fv_cg *g, const fv_expr *x) {
     if ((e == FV_I64 && !never_wraps(x)) || e == FV_I32)
         return cast(g, fv_c_elem(e), unsigned_expr(g, x));
     if (e == FV_U16 && x->op == FV_X_MUL) /* int would overflow */
-        return cast(g, "uint16_t", piece(fv_printf(g->arena, "(uint32_t)%s * %s",
-                                                   fv_c_at(g, x->arg[0], FV_C_UNARY),
-                                                   fv_c_at(g, x->arg[1], FV_C_UNARY)), FV_C_MUL));
+        return cast(
+            g, "uint16_t",
+            piece(fv_printf(g->arena, "(uint32_t)%s * %s", fv_c_at(g, x->arg[0], FV_C_UNARY),
+                            fv_c_at(g, x->arg[1], FV_C_UNARY)),
+                  FV_C_MUL));
     fv_c_piece p = infix(g, x, sign, prec, prec, prec + 1);
     return fv_elem_bits(e) < 32 ? cast(g, fv_c_elem(e), p) : p;
 }
@@ -211,8 +219,9 @@ static fv_c_piece shift(fv_cg *g, const fv_expr *x) {
     if (left) {
         const char *type = bits == 64 ? "uint64_t" : "uint32_t";
         bool as_is = e == FV_U64 || e == FV_U32;
-        const char *l = as_is ? fv_c_at(g, x->arg[0], FV_C_UNARY)
-                              : fv_printf(g->arena, "(%s)%s", type, fv_c_at(g, x->arg[0], FV_C_UNARY));
+        const char *l =
+            as_is ? fv_c_at(g, x->arg[0], FV_C_UNARY)
+                  : fv_printf(g->arena, "(%s)%s", type, fv_c_at(g, x->arg[0], FV_C_UNARY));
         fv_c_piece p = piece(fv_printf(g->arena, "%s << %s", l, count), FV_C_SHIFT);
         return as_is ? p : cast(g, fv_c_elem(e), p);
     }
@@ -267,13 +276,15 @@ static fv_c_piece negate(fv_cg *g, const fv_expr *x) {
         return cast(g, fv_c_elem(e), unsigned_expr(g, x));
     const char *s = fv_c_paren(g, a, a.s[0] == '-' ? FV_C_PRIMARY : FV_C_UNARY);
     fv_c_piece p = {fv_printf(g->arena, "-%s", s), FV_C_UNARY, a.is_int};
-    return fv_elem_is_int(e) && e != FV_I64 && e != FV_U64 && e != FV_U32 ? cast(g, fv_c_elem(e), p) : p;
+    return fv_elem_is_int(e) && e != FV_I64 && e != FV_U64 && e != FV_U32 ? cast(g, fv_c_elem(e), p)
+                                                                          : p;
 }
 
 static fv_c_piece invert(fv_cg *g, const fv_expr *x) {
     fv_elem e = x->type.elem;
-    fv_c_piece p = {fv_printf(g->arena, "%s%s", e == FV_BOOL ? "!" : "~", fv_c_at(g, x->arg[0], FV_C_UNARY)),
-                    FV_C_UNARY, false};
+    fv_c_piece p = {
+        fv_printf(g->arena, "%s%s", e == FV_BOOL ? "!" : "~", fv_c_at(g, x->arg[0], FV_C_UNARY)),
+        FV_C_UNARY, false};
     return e != FV_BOOL && fv_elem_bits(e) < 32 ? cast(g, fv_c_elem(e), p) : p;
 }
 
@@ -352,7 +363,8 @@ const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
                 const char *l = fv_c_paren(g, flat, FV_C_MUL);
                 if (flat.is_int && !is_known && !g->narrow)
                     l = fv_printf(g->arena, "(int64_t)%s", fv_c_paren(g, flat, FV_C_UNARY));
-                flat = piece(fv_printf(g->arena, "%s * %s", l, fv_c_paren(g, e, FV_C_UNARY)), FV_C_MUL);
+                flat = piece(fv_printf(g->arena, "%s * %s", l, fv_c_paren(g, e, FV_C_UNARY)),
+                             FV_C_MUL);
                 is_known = false;
             }
         }
@@ -360,15 +372,17 @@ const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
             if (is_known)
                 flat = int_const(g, FV_I64, known += v);
             else if (v != 0)
-                flat = piece(fv_printf(g->arena, v < 0 ? "%s - %lld" : "%s + %lld",
-                                       flat.s, v < 0 ? -(long long)v : (long long)v), FV_C_ADD);
+                flat = piece(fv_printf(g->arena, v < 0 ? "%s - %lld" : "%s + %lld", flat.s,
+                                       v < 0 ? -(long long)v : (long long)v),
+                             FV_C_ADD);
             continue;
         }
         fv_c_piece at = fv_c_expr(g, index[i]);
         if (is_known && known == 0)
             flat = at;
         else
-            flat = piece(fv_printf(g->arena, "%s + %s", flat.s, fv_c_paren(g, at, FV_C_ADD)), FV_C_ADD);
+            flat = piece(fv_printf(g->arena, "%s + %s", flat.s, fv_c_paren(g, at, FV_C_ADD)),
+                         FV_C_ADD);
         is_known = false;
     }
     return flat.s;
@@ -415,18 +429,31 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
         return fv_c_vector(g, x);
     fv_elem e = x->type.elem;
     switch ((fv_expr_op)x->op) {
-    case FV_X_CONST: return fv_elem_is_float(e) ? float_const(g, e, x->u.f) : int_const(g, e, x->u.i);
+    case FV_X_CONST:
+        return fv_elem_is_float(e) ? float_const(g, e, x->u.f) : int_const(g, e, x->u.i);
     case FV_X_VAR: return variable(g, x);
     case FV_X_LOAD: return load(g, x);
     case FV_X_GUARD: return guard(g, x);
-    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: return add_sub_mul(g, x);
-    case FV_X_DIV: case FV_X_REM: case FV_X_FLOORDIV: case FV_X_FLOORMOD: return divide(g, x);
-    case FV_X_MIN: case FV_X_MAX: return min_max(g, x);
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MUL: return add_sub_mul(g, x);
+    case FV_X_DIV:
+    case FV_X_REM:
+    case FV_X_FLOORDIV:
+    case FV_X_FLOORMOD: return divide(g, x);
+    case FV_X_MIN:
+    case FV_X_MAX: return min_max(g, x);
     case FV_X_NEG: return negate(g, x);
     case FV_X_NOT: return invert(g, x);
-    case FV_X_AND: case FV_X_OR: case FV_X_XOR: return logic(g, x);
-    case FV_X_SHL: case FV_X_SHR: return shift(g, x);
-    case FV_X_LT: case FV_X_LE: case FV_X_EQ: case FV_X_NE: return compare(g, x);
+    case FV_X_AND:
+    case FV_X_OR:
+    case FV_X_XOR: return logic(g, x);
+    case FV_X_SHL:
+    case FV_X_SHR: return shift(g, x);
+    case FV_X_LT:
+    case FV_X_LE:
+    case FV_X_EQ:
+    case FV_X_NE: return compare(g, x);
     case FV_X_SELECT: return choose(g, x);
     case FV_X_CONVERT: return convert(g, x);
     case FV_X_BITCAST: return bitcast(g, x);
@@ -439,17 +466,48 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
         if (fv_elem_is_int(e) && !fv_elem_is_signed(e))
             return fv_c_expr(g, x->arg[0]);
         return fv_c_call(g, fv_c_helper(g, FV_X_ABS, e), 1, x->arg);
-    case FV_X_SPLAT: case FV_X_RAMP: return fv_c_expr(g, x->arg[0]); /* of one lane */
-    case FV_X_FMA: case FV_X_SQRT: case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT:
-    case FV_X_MULHI: case FV_X_ADDSAT: case FV_X_MULSAT:
-        return fv_c_call(g, fv_c_helper(g, (fv_expr_op)x->op, e), x->n, x->arg);
-    case FV_X_EXP: case FV_X_EXP2: case FV_X_EXPM1: case FV_X_LOG: case FV_X_LOG2: case FV_X_LOG1P:
-    case FV_X_SIN: case FV_X_COS: case FV_X_TAN: case FV_X_ASIN: case FV_X_ACOS: case FV_X_ATAN:
-    case FV_X_SINH: case FV_X_COSH: case FV_X_TANH: case FV_X_ASINH: case FV_X_ACOSH: case FV_X_ATANH:
-    case FV_X_ERF: case FV_X_SIGMOID: case FV_X_POW: case FV_X_FREM: case FV_X_CONVSAT: case FV_X_DIM:
-    case FV_X_EVEN: case FV_X_ODD: case FV_X_REDUCE: case FV_X_END: break;
+    case FV_X_SPLAT:
+    case FV_X_RAMP: return fv_c_expr(g, x->arg[0]); /* of one lane */
+    case FV_X_FMA:
+    case FV_X_SQRT:
+    case FV_X_FLOOR:
+    case FV_X_CEIL:
+    case FV_X_TRUNC:
+    case FV_X_RINT:
+    case FV_X_MULHI:
+    case FV_X_ADDSAT:
+    case FV_X_MULSAT: return fv_c_call(g, fv_c_helper(g, (fv_expr_op)x->op, e), x->n, x->arg);
+    case FV_X_EXP:
+    case FV_X_EXP2:
+    case FV_X_EXPM1:
+    case FV_X_LOG:
+    case FV_X_LOG2:
+    case FV_X_LOG1P:
+    case FV_X_SIN:
+    case FV_X_COS:
+    case FV_X_TAN:
+    case FV_X_ASIN:
+    case FV_X_ACOS:
+    case FV_X_ATAN:
+    case FV_X_SINH:
+    case FV_X_COSH:
+    case FV_X_TANH:
+    case FV_X_ASINH:
+    case FV_X_ACOSH:
+    case FV_X_ATANH:
+    case FV_X_ERF:
+    case FV_X_SIGMOID:
+    case FV_X_POW:
+    case FV_X_FREM:
+    case FV_X_CONVSAT:
+    case FV_X_DIM:
+    case FV_X_EVEN:
+    case FV_X_ODD:
+    case FV_X_REDUCE:
+    case FV_X_END: break;
     }
-    g->failed = !fv_error(g->session, "internal error: the C emitter got '%s', which expansion should have removed",
-                          fv_expr_op_text((fv_expr_op)x->op));
+    g->failed = !fv_error(
+        g->session, "internal error: the C emitter got '%s', which expansion should have removed",
+        fv_expr_op_text((fv_expr_op)x->op));
     return piece("0", FV_C_PRIMARY);
 }

@@ -1,4 +1,5 @@
-/* files.c - writing sets of files: beside their places first, then renamed; folders with a manifest.
+/* files.c - writing sets of files: beside their places first, then renamed; folders with a
+ * manifest.
  *
  * Running out of memory leaves by a longjmp, so nothing is allocated while a file is open. */
 #include "backend/c/files.h"
@@ -15,15 +16,18 @@
 #include "ir/base/text.h"
 
 void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t bytes) {
-    FV_PUSH(f->arena, f->file, f->n, f->cap, (fv_c_file){.name = name, .data = data, .bytes = bytes});
+    FV_PUSH(f->arena, f->file, f->n, f->cap,
+            (fv_c_file){.name = name, .data = data, .bytes = bytes});
 }
 
-void fv_c_files_add_put(fv_c_files *f, const char *name, const void *data, bool (*put)(const void *data, FILE *f)) {
+void fv_c_files_add_put(fv_c_files *f, const char *name, const void *data,
+                        bool (*put)(const void *data, FILE *f)) {
     FV_PUSH(f->arena, f->file, f->n, f->cap, (fv_c_file){.name = name, .data = data, .put = put});
 }
 
 static const char *path_of(fv_arena *a, const char *folder, const char *name) {
-    return fv_printf(a, "%s%s%s", folder, *folder && folder[strlen(folder) - 1] != '/' ? "/" : "", name);
+    return fv_printf(a, "%s%s%s", folder, *folder && folder[strlen(folder) - 1] != '/' ? "/" : "",
+                     name);
 }
 
 static bool set_paths(fv_c_files *f, fv_arena *a, const char *folder) {
@@ -36,7 +40,8 @@ static bool set_paths(fv_c_files *f, fv_arena *a, const char *folder) {
 }
 
 static bool put(const fv_c_file *file, FILE *out) {
-    return file->put ? file->put(file->data, out) : fwrite(file->data, 1, file->bytes, out) == file->bytes;
+    return file->put ? file->put(file->data, out)
+                     : fwrite(file->data, 1, file->bytes, out) == file->bytes;
 }
 
 /* 0, or an errno */
@@ -83,10 +88,13 @@ static bool write_set(fv_session *s, fv_c_files *f, const char *folder) {
     if (failed == f->n)
         failed = rename_all(f, &why);
     fv_arena_free(a); /* and what was not renamed */
-    return failed == f->n || fv_error(s, "cannot write '%s': %s", f->file[failed].path, strerror(why));
+    return failed == f->n ||
+           fv_error(s, "cannot write '%s': %s", f->file[failed].path, strerror(why));
 }
 
-bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) { return write_set(s, f, folder); }
+bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) {
+    return write_set(s, f, folder);
+}
 
 /* ---- folders ---- */
 
@@ -110,7 +118,8 @@ static bool is_written(const fv_c_files *f, const char *name) {
     return false;
 }
 
-static const char manifest_head[] = "# Fovea wrote the files below, and replaces them; a build may make those after +\n";
+static const char manifest_head[] =
+    "# Fovea wrote the files below, and replaces them; a build may make those after +\n";
 
 enum { MANIFEST_MOST = 65536 };
 
@@ -137,7 +146,7 @@ static listing read_manifest(fv_arena *a, const char *text, bool products) {
 }
 
 static bool holds_only(fv_session *s, const char *folder, const listing *known) {
-    char stranger[sizeof ((struct dirent *)0)->d_name] = "";
+    char stranger[sizeof((struct dirent *)0)->d_name] = "";
     DIR *dir = opendir(folder);
     if (!dir)
         return fv_error(s, "cannot read folder '%s': %s", folder, strerror(errno));
@@ -146,9 +155,11 @@ static bool holds_only(fv_session *s, const char *folder, const listing *known) 
             strncmp(e->d_name, FV_STAGING, strlen(FV_STAGING)) && !is_listed(known, e->d_name))
             snprintf(stranger, sizeof stranger, "%s", e->d_name);
     closedir(dir);
-    return !*stranger ||
-           fv_error(s, "folder '%s' holds '%s', which is not in its %s: name a new or empty folder, or move the "
-                    "file away", folder, stranger, FV_C_MANIFEST);
+    return !*stranger || fv_error(s,
+                                  "folder '%s' holds '%s', which is not in its %s: name a new or "
+                                  "empty folder, or move the "
+                                  "file away",
+                                  folder, stranger, FV_C_MANIFEST);
 }
 
 static void add_manifest(fv_c_files *f, const char *const *products) {
@@ -161,7 +172,8 @@ static void add_manifest(fv_c_files *f, const char *const *products) {
     fv_c_files_add(f, FV_C_MANIFEST, t.s, t.n);
 }
 
-bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder, const char *const *products) {
+bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder,
+                       const char *const *products) {
     add_manifest(f, products);
     const char *text = manifest_text(f->arena, path_of(f->arena, folder, FV_C_MANIFEST));
     listing known = read_manifest(f->arena, text, true), old = read_manifest(f->arena, text, false);

@@ -11,7 +11,7 @@ typedef struct fv_c_file {
     const void *data;
     size_t bytes;
     bool (*put)(const void *data, FILE *f); /* not NULL: writes it, or is false and errno tells */
-    const char *path, *beside; /* set when it is written */
+    const char *path, *beside;              /* set when it is written */
 } fv_c_file;
 
 typedef struct fv_c_files {
@@ -22,7 +22,8 @@ typedef struct fv_c_files {
 
 void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t bytes);
 /* One that is written from where its parts lie. `put` asks no arena for memory. */
-void fv_c_files_add_put(fv_c_files *f, const char *name, const void *data, bool (*put)(const void *data, FILE *f));
+void fv_c_files_add_put(fv_c_files *f, const char *name, const void *data,
+                        bool (*put)(const void *data, FILE *f));
 /* Writes all beside their places, then renames all. After a failure (a diagnostic) none of the new
  * files is left and the old ones are as they were. */
 bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) FV_MUST_USE;
@@ -31,6 +32,7 @@ bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) FV_MUST_
  * files that its manifest (FV_C_MANIFEST) lists; `products` (NULL terminated) are listed besides:
  * what a build makes there. Files of an earlier manifest that are not written again are removed. */
 #define FV_C_MANIFEST "fovea-manifest.txt"
-bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder, const char *const *products) FV_MUST_USE;
+bool fv_c_folder_write(fv_session *s, fv_c_files *f, const char *folder,
+                       const char *const *products) FV_MUST_USE;
 
 #endif

@@ -1,4 +1,5 @@
-/* folder.c - what a folder holds besides the two files: Makefile, self-test, weights, thread pool. */
+/* folder.c - what a folder holds besides the two files: Makefile, self-test, weights, thread
+ * pool. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,8 +7,8 @@
 #include "backend/c/internal.h"
 
 extern const char *const fv_c_makefile_text, *const fv_c_selftest_main_text,
-    *const fv_c_threads_h_text; /* text/, built in */
-extern const char *const fv_c_pool_text; /* runtime/pool.c */
+                                                 *const fv_c_threads_h_text; /* text/, built in */
+extern const char *const fv_c_pool_text;                                     /* runtime/pool.c */
 
 static void add(fv_cg *g, fv_c_files *f, const char *suffix, const fv_text *t) {
     const char *name = *suffix == '/' ? suffix + 1 : fv_printf(g->arena, "%s%s", g->file, suffix);
@@ -43,9 +44,8 @@ static const char main_threads[] =
     "    bad |= report(\"thread pool\", @name@_selftest(&env));\n"
     "    @name@_pool_free(pool);\n";
 
-static const char main_pool_weights[] =
-    "    env.weights = weights.weights;\n"
-    "    env.weights_bytes = weights.weights_bytes;\n";
+static const char main_pool_weights[] = "    env.weights = weights.weights;\n"
+                                        "    env.weights_bytes = weights.weights_bytes;\n";
 
 static void add_selftest_main(fv_cg *g, fv_c_files *f) {
     fv_text t = {.arena = g->arena}, before = {.arena = g->arena}, after = {.arena = g->arena};
@@ -58,9 +58,10 @@ static void add_selftest_main(fv_cg *g, fv_c_files *f) {
         fv_c_fill(g, &after, main_threads, mapped ? main_pool_weights : "", NULL);
     if (mapped)
         fv_c_fill(g, &after, "    @name@_weights_close(&weights);\n", NULL);
-    const char *include = g->o->threads ? fv_printf(g->arena, "#include \"%s_threads.h\"\n", g->file) : "";
-    fv_c_fill(g, &t, fv_c_selftest_main_text, g->file, include, after.s, before.s, mapped ? "&weights" : "NULL",
-              mapped ? "int argc, char **argv" : "void", NULL);
+    const char *include =
+        g->o->threads ? fv_printf(g->arena, "#include \"%s_threads.h\"\n", g->file) : "";
+    fv_c_fill(g, &t, fv_c_selftest_main_text, g->file, include, after.s, before.s,
+              mapped ? "&weights" : "NULL", mapped ? "int argc, char **argv" : "void", NULL);
     add(g, f, "_selftest_main.c", &t);
 }
 
@@ -86,41 +87,53 @@ static const char *toolchain(fv_cg *g) {
     if (!tools)
         return "AR ?= ar\n";
     return fv_printf(g->arena,
-                     "ifeq ($(origin CC),default)\nCC = %sgcc\nendif\nifeq ($(origin AR),default)\nAR = %sar\nendif\n"
-                     "# make check needs a board or an emulator: LDFLAGS='--specs=rdimon.specs -T board.ld' RUN=...\n",
+                     "ifeq ($(origin CC),default)\nCC = %sgcc\nendif\nifeq ($(origin "
+                     "AR),default)\nAR = %sar\nendif\n"
+                     "# make check needs a board or an emulator: LDFLAGS='--specs=rdimon.specs -T "
+                     "board.ld' RUN=...\n",
                      tools, tools);
 }
 
 static void add_makefile(fv_cg *g, fv_c_files *f) {
     bool incbin = g->weights == FV_WEIGHTS_INCBIN, mapped = g->weights == FV_WEIGHTS_FILE;
     bool object = g->apart || g->weights != FV_WEIGHTS_TEXT; /* of weights, or of what maps them */
-    const char *flags = *g->p->target->cflags ? fv_printf(g->arena, " %s", g->p->target->cflags) : "";
+    const char *flags =
+        *g->p->target->cflags ? fv_printf(g->arena, " %s", g->p->target->cflags) : "";
     fv_text rules = {.arena = g->arena}, t = {.arena = g->arena};
     fv_text_put(&rules, "");
     if (mapped)
-        fv_c_fill(g, &rules, "\n@0@_weights.o: @0@_weights.c @0@.h\n\t$(CC) $(FLAGS) -c @0@_weights.c\n", g->file, NULL);
+        fv_c_fill(g, &rules,
+                  "\n@0@_weights.o: @0@_weights.c @0@.h\n\t$(CC) $(FLAGS) -c @0@_weights.c\n",
+                  g->file, NULL);
     if (g->apart)
-        fv_c_fill(g, &rules, "\n@0@_weights.o: @0@_weights.c\n\t$(CC) $(MODEL_FLAGS) -c @0@_weights.c\n", g->file, NULL);
+        fv_c_fill(g, &rules,
+                  "\n@0@_weights.o: @0@_weights.c\n\t$(CC) $(MODEL_FLAGS) -c @0@_weights.c\n",
+                  g->file, NULL);
     if (incbin)
-        fv_c_fill(g, &rules, "\n@0@_weights.o: @0@_weights.S @0@_weights.bin\n\t$(CC)@1@ -c @0@_weights.S\n", g->file,
-                  flags, NULL);
+        fv_c_fill(g, &rules,
+                  "\n@0@_weights.o: @0@_weights.S @0@_weights.bin\n\t$(CC)@1@ -c @0@_weights.S\n",
+                  g->file, flags, NULL);
     if (g->o->threads)
-        fv_c_fill(g, &rules, "\n@0@_threads.o: @0@_threads.c @0@_threads.h @0@.h\n"
-                             "\t$(CC) $(FLAGS) -pthread -c @0@_threads.c\n", g->file, NULL);
+        fv_c_fill(g, &rules,
+                  "\n@0@_threads.o: @0@_threads.c @0@_threads.h @0@.h\n"
+                  "\t$(CC) $(FLAGS) -pthread -c @0@_threads.c\n",
+                  g->file, NULL);
     const char *objects = fv_printf(g->arena, "%s.o%s", g->file,
                                     object ? fv_printf(g->arena, " %s_weights.o", g->file) : "");
     const char *threads = g->o->threads ? fv_printf(g->arena, "%s_threads.o ", g->file) : "";
     fv_c_fill(g, &t, fv_c_makefile_text, g->file, flags, objects, rules.s, threads,
               g->o->threads ? " -pthread -lm" : "",
               mapped ? fv_printf(g->arena, " %s.weights", g->file) : "",
-              object && g->weights != FV_WEIGHTS_OBJECT ? fv_printf(g->arena, " %s_weights.o", g->file) : "",
+              object && g->weights != FV_WEIGHTS_OBJECT
+                  ? fv_printf(g->arena, " %s_weights.o", g->file)
+                  : "",
               toolchain(g), NULL);
     add(g, f, "/Makefile", &t);
 }
 
 static const char *const *products(fv_cg *g) {
-    static const char *const suffixes[] = {".o", "_weights.o", "_threads.o", "_selftest.o", "_selftest_main.o",
-                                           "_selftest", NULL};
+    static const char *const suffixes[] = {
+        ".o", "_weights.o", "_threads.o", "_selftest.o", "_selftest_main.o", "_selftest", NULL};
     const char **list = FV_NEW(g->arena, const char *, sizeof suffixes / sizeof *suffixes + 1);
     int n = 0;
     for (int i = 0; suffixes[i]; i++)

@@ -54,78 +54,70 @@ bool fv_c_helper_new(fv_cg *g, const char *name) {
 
 #define HEAD "static @NAME@_INLINE "
 
-static const char float_min[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) { /* the smaller; NaN if either is; -0 < +0 */\n"
-    "    return a < b ? a : b < a ? b : a == b && a != 0 ? a : -(-a - b);\n"
-    "}\n";
-static const char float_max[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) { /* the larger; NaN if either is; -0 < +0 */\n"
-    "    return a < b ? b : b < a ? a : a == b && a != 0 ? a : a + b;\n"
-    "}\n";
-static const char int_min[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) {\n"
-    "    return a < b ? a : b;\n"
-    "}\n";
-static const char int_max[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) {\n"
-    "    return a < b ? b : a;\n"
-    "}\n";
-static const char any_select[] = HEAD
-    "@0@ @3@(bool c, @0@ a, @0@ b) {\n"
-    "    return c ? a : b;\n"
-    "}\n";
-static const char int_abs[] = HEAD
-    "@0@ @3@(@0@ a) { /* the least integer stays */\n"
-    "    return a < 0 ? (@0@)(0 - (@2@)a) : a;\n"
-    "}\n";
-/* One test for 0 and -1: of `b == -1 ? -a : a / b` in several lanes, where a is b, gcc 12 makes -1. */
-static const char signed_div[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) { /* a / 0 = 0; wraps */\n"
-    "    return b == 0 || b == -1 ? (@0@)(b & (@0@)(0 - (@2@)a)) : (@0@)(a / b);\n"
-    "}\n";
-static const char unsigned_div[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) { /* a / 0 = 0 */\n"
-    "    return b == 0 ? 0 : (@0@)(a / b);\n"
-    "}\n";
-static const char signed_rem[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) { /* a % 0 = 0 */\n"
-    "    return b == 0 || b == -1 ? 0 : (@0@)(a % b);\n"
-    "}\n";
-static const char unsigned_rem[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) { /* a % 0 = 0 */\n"
-    "    return b == 0 ? 0 : (@0@)(a % b);\n"
-    "}\n";
-static const char signed_floordiv[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) { /* towards minus infinity; a / 0 = 0; wraps */\n"
-    "    if (b == 0 || b == -1)\n"
-    "        return b == 0 ? 0 : (@0@)(0 - (@2@)a);\n"
-    "    return (@0@)(a / b - (a % b != 0 && (a < 0) != (b < 0)));\n"
-    "}\n";
-static const char signed_floormod[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) { /* sign of b; a mod 0 = 0 */\n"
-    "    if (b == 0 || b == -1)\n"
-    "        return 0;\n"
-    "    return (@0@)(a % b + (a % b != 0 && (a < 0) != (b < 0) ? b : 0));\n"
-    "}\n";
-static const char u32_mulhi[] = HEAD
-    "uint32_t @3@(uint32_t a, uint32_t b) { /* the high half of the product */\n"
-    "    return (uint32_t)((uint64_t)a * b >> 32);\n"
-    "}\n";
-static const char u64_mulhi[] = HEAD
-    "uint64_t @3@(uint64_t a, uint64_t b) { /* the high half of the product */\n"
-    "    uint64_t al = a & 0xffffffffu, ah = a >> 32, bl = b & 0xffffffffu, bh = b >> 32;\n"
-    "    uint64_t mid = ah * bl + (al * bl >> 32);\n"
-    "    uint64_t low = al * bh + (mid & 0xffffffffu);\n"
-    "    return ah * bh + (mid >> 32) + (low >> 32);\n"
-    "}\n";
-static const char addsat[] = HEAD
-    "int64_t @3@(int64_t a, int64_t b) { /* of sizes */\n"
-    "    return a > INT64_MAX - b ? INT64_MAX : a + b;\n"
-    "}\n";
-static const char mulsat[] = HEAD
-    "int64_t @3@(int64_t a, int64_t b) { /* of sizes */\n"
-    "    return a != 0 && b > INT64_MAX / a ? INT64_MAX : a * b;\n"
-    "}\n";
+static const char float_min[] =
+    HEAD "@0@ @3@(@0@ a, @0@ b) { /* the smaller; NaN if either is; -0 < +0 */\n"
+         "    return a < b ? a : b < a ? b : a == b && a != 0 ? a : -(-a - b);\n"
+         "}\n";
+static const char float_max[] =
+    HEAD "@0@ @3@(@0@ a, @0@ b) { /* the larger; NaN if either is; -0 < +0 */\n"
+         "    return a < b ? b : b < a ? a : a == b && a != 0 ? a : a + b;\n"
+         "}\n";
+static const char int_min[] = HEAD "@0@ @3@(@0@ a, @0@ b) {\n"
+                                   "    return a < b ? a : b;\n"
+                                   "}\n";
+static const char int_max[] = HEAD "@0@ @3@(@0@ a, @0@ b) {\n"
+                                   "    return a < b ? b : a;\n"
+                                   "}\n";
+static const char any_select[] = HEAD "@0@ @3@(bool c, @0@ a, @0@ b) {\n"
+                                      "    return c ? a : b;\n"
+                                      "}\n";
+static const char int_abs[] = HEAD "@0@ @3@(@0@ a) { /* the least integer stays */\n"
+                                   "    return a < 0 ? (@0@)(0 - (@2@)a) : a;\n"
+                                   "}\n";
+/* One test for 0 and -1: of `b == -1 ? -a : a / b` in several lanes, where a is b, gcc 12 makes
+ * -1. */
+static const char signed_div[] =
+    HEAD "@0@ @3@(@0@ a, @0@ b) { /* a / 0 = 0; wraps */\n"
+         "    return b == 0 || b == -1 ? (@0@)(b & (@0@)(0 - (@2@)a)) : (@0@)(a / b);\n"
+         "}\n";
+static const char unsigned_div[] = HEAD "@0@ @3@(@0@ a, @0@ b) { /* a / 0 = 0 */\n"
+                                        "    return b == 0 ? 0 : (@0@)(a / b);\n"
+                                        "}\n";
+static const char signed_rem[] = HEAD "@0@ @3@(@0@ a, @0@ b) { /* a % 0 = 0 */\n"
+                                      "    return b == 0 || b == -1 ? 0 : (@0@)(a % b);\n"
+                                      "}\n";
+static const char unsigned_rem[] = HEAD "@0@ @3@(@0@ a, @0@ b) { /* a % 0 = 0 */\n"
+                                        "    return b == 0 ? 0 : (@0@)(a % b);\n"
+                                        "}\n";
+static const char signed_floordiv[] =
+    HEAD "@0@ @3@(@0@ a, @0@ b) { /* towards minus infinity; a / 0 = 0; wraps */\n"
+         "    if (b == 0 || b == -1)\n"
+         "        return b == 0 ? 0 : (@0@)(0 - (@2@)a);\n"
+         "    return (@0@)(a / b - (a % b != 0 && (a < 0) != (b < 0)));\n"
+         "}\n";
+static const char signed_floormod[] =
+    HEAD "@0@ @3@(@0@ a, @0@ b) { /* sign of b; a mod 0 = 0 */\n"
+         "    if (b == 0 || b == -1)\n"
+         "        return 0;\n"
+         "    return (@0@)(a % b + (a % b != 0 && (a < 0) != (b < 0) ? b : 0));\n"
+         "}\n";
+static const char u32_mulhi[] =
+    HEAD "uint32_t @3@(uint32_t a, uint32_t b) { /* the high half of the product */\n"
+         "    return (uint32_t)((uint64_t)a * b >> 32);\n"
+         "}\n";
+static const char u64_mulhi[] =
+    HEAD "uint64_t @3@(uint64_t a, uint64_t b) { /* the high half of the product */\n"
+         "    uint64_t al = a & 0xffffffffu, ah = a >> 32, bl = b & 0xffffffffu, bh = b >> 32;\n"
+         "    uint64_t mid = ah * bl + (al * bl >> 32);\n"
+         "    uint64_t low = al * bh + (mid & 0xffffffffu);\n"
+         "    return ah * bh + (mid >> 32) + (low >> 32);\n"
+         "}\n";
+static const char addsat[] = HEAD "int64_t @3@(int64_t a, int64_t b) { /* of sizes */\n"
+                                  "    return a > INT64_MAX - b ? INT64_MAX : a + b;\n"
+                                  "}\n";
+static const char mulsat[] = HEAD "int64_t @3@(int64_t a, int64_t b) { /* of sizes */\n"
+                                  "    return a != 0 && b > INT64_MAX / a ? INT64_MAX : a * b;\n"
+                                  "}\n";
 
 static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
     switch (op) {
@@ -147,43 +139,38 @@ static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
 
 /* The part of an instruction's operand in `a`, `b`, `c`. @0@ type, @3@ name; x86: @4@ "s" or "d",
  * @5@ what _mm_round takes; aarch64: @4@ the suffix, @5@ the lane type's prefix. */
-static const char builtin_fma[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b, @0@ c) {\n"
-    "    return __builtin_fma@4@(a, b, c);\n"
-    "}\n";
-static const char x86_sqrt[] = HEAD
-    "@0@ @3@(@0@ a) {\n"
-    "    return _mm_cvts@4@_f@5@(_mm_sqrt_s@4@(_mm_set_s@4@(a), _mm_set_s@4@(a)));\n"
-    "}\n";
-static const char x86_sqrt_f32[] = HEAD
-    "@0@ @3@(@0@ a) {\n"
-    "    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a)));\n"
-    "}\n";
-static const char x86_round[] = HEAD
-    "@0@ @3@(@0@ a) {\n"
-    "    return _mm_cvts@4@_f@5@(_mm_round_s@4@(_mm_set_s@4@(a), _mm_set_s@4@(a), @6@));\n"
-    "}\n";
-static const char aarch64_asm[] = HEAD
-    "@0@ @3@(@0@ a) {\n"
-    "    @0@ r;\n"
-    "    __asm__(\"@4@ %@5@0, %@5@1\" : \"=w\"(r) : \"w\"(a));\n"
-    "    return r;\n"
-    "}\n";
-static const char asm_sqrt[] = HEAD
-    "@0@ @3@(@0@ a) {\n"
-    "    @0@ r;\n"
-    "    __asm__(\"@4@ %0, %1\" : \"=@5@\"(r) : \"@5@\"(a));\n"
-    "    return r;\n"
-    "}\n";
+static const char builtin_fma[] = HEAD "@0@ @3@(@0@ a, @0@ b, @0@ c) {\n"
+                                       "    return __builtin_fma@4@(a, b, c);\n"
+                                       "}\n";
+static const char x86_sqrt[] =
+    HEAD "@0@ @3@(@0@ a) {\n"
+         "    return _mm_cvts@4@_f@5@(_mm_sqrt_s@4@(_mm_set_s@4@(a), _mm_set_s@4@(a)));\n"
+         "}\n";
+static const char x86_sqrt_f32[] = HEAD "@0@ @3@(@0@ a) {\n"
+                                        "    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a)));\n"
+                                        "}\n";
+static const char x86_round[] =
+    HEAD "@0@ @3@(@0@ a) {\n"
+         "    return _mm_cvts@4@_f@5@(_mm_round_s@4@(_mm_set_s@4@(a), _mm_set_s@4@(a), @6@));\n"
+         "}\n";
+static const char aarch64_asm[] = HEAD "@0@ @3@(@0@ a) {\n"
+                                       "    @0@ r;\n"
+                                       "    __asm__(\"@4@ %@5@0, %@5@1\" : \"=w\"(r) : \"w\"(a));\n"
+                                       "    return r;\n"
+                                       "}\n";
+static const char asm_sqrt[] = HEAD "@0@ @3@(@0@ a) {\n"
+                                    "    @0@ r;\n"
+                                    "    __asm__(\"@4@ %0, %1\" : \"=@5@\"(r) : \"@5@\"(a));\n"
+                                    "    return r;\n"
+                                    "}\n";
 /* GNU compilers know the built-ins below as single operations, whatever is switched off. */
-static const char plain_abs[] = HEAD
-    "@0@ @3@(@0@ a) {\n"
-    "#ifdef __GNUC__\n"
-    "    return __builtin_fabs@4@(a);\n"
-    "#else\n"
-    "    return a <= 0 ? 0 - a : a;\n"
-    "#endif\n"
-    "}\n";
+static const char plain_abs[] = HEAD "@0@ @3@(@0@ a) {\n"
+                                     "#ifdef __GNUC__\n"
+                                     "    return __builtin_fabs@4@(a);\n"
+                                     "#else\n"
+                                     "    return a <= 0 ? 0 - a : a;\n"
+                                     "#endif\n"
+                                     "}\n";
 
 static const char *x86_rounding(fv_expr_op op) {
     switch (op) {
@@ -213,9 +200,17 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
     switch (op) {
     case FV_X_MIN: fv_c_fill(g, t, float_min, type, n, "", name, NULL); return true;
     case FV_X_MAX: fv_c_fill(g, t, float_max, type, n, "", name, NULL); return true;
-    case FV_X_ABS: fv_c_fill(g, t, plain_abs, type, n, "", name, single ? "f" : "", NULL); return true;
-    case FV_X_FMA: fv_c_fill(g, t, builtin_fma, type, n, "", name, single ? "f" : "", NULL); return true;
-    case FV_X_SQRT: case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT:
+    case FV_X_ABS:
+        fv_c_fill(g, t, plain_abs, type, n, "", name, single ? "f" : "", NULL);
+        return true;
+    case FV_X_FMA:
+        fv_c_fill(g, t, builtin_fma, type, n, "", name, single ? "f" : "", NULL);
+        return true;
+    case FV_X_SQRT:
+    case FV_X_FLOOR:
+    case FV_X_CEIL:
+    case FV_X_TRUNC:
+    case FV_X_RINT:
         if (g->isa == FV_C_AARCH64)
             fv_c_fill(g, t, aarch64_asm, type, n, "", name, aarch64_instruction(op),
                       single ? "s" : "d", NULL);
@@ -246,16 +241,17 @@ const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
     else if (body)
         fv_c_fill(g, &g->helpers, body, fv_c_elem(e), fv_elem_name(e), unsigned_of(e), name, NULL);
     else if (!float_helper(g, op, e, name))
-        g->failed = !fv_error(g->session, "internal error: target %s has no %s of %s, expansion left one",
-                              g->p->target->name, fv_expr_op_text(op), fv_elem_name(e));
+        g->failed =
+            !fv_error(g->session, "internal error: target %s has no %s of %s, expansion left one",
+                      g->p->target->name, fv_expr_op_text(op), fv_elem_name(e));
     fv_text_put(&g->helpers, "\n");
     return name;
 }
 
-static const char clamp[] = HEAD
-    "@0@ @3@(@0@ a, @0@ b) { /* b is a constant, no NaN; a that is NaN stays */\n"
-    "    return a @4@ b ? b : a;\n"
-    "}\n";
+static const char clamp[] =
+    HEAD "@0@ @3@(@0@ a, @0@ b) { /* b is a constant, no NaN; a that is NaN stays */\n"
+         "    return a @4@ b ? b : a;\n"
+         "}\n";
 
 const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict) {
     const char *word = max ? (strict ? "above" : "at_least") : strict ? "below" : "at_most";
@@ -270,20 +266,19 @@ const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict) {
 
 /* ---- conversions ---- */
 
-/* @0@ to, @1@ from, @3@ name, @4@ the least value, @5@ the first value that is too large (a power of
- * two, exact in `from`), @6@ @7@ what is given then */
-static const char saturate_signed[] = HEAD
-    "@0@ @3@(@1@ a) { /* truncates, saturates; NaN is 0 */\n"
-    "    if (!(a >= @4@))\n"
-    "        return a != a ? 0 : @6@;\n"
-    "    return a >= @5@ ? @7@ : (@0@)a;\n"
-    "}\n";
-static const char saturate_unsigned[] = HEAD
-    "@0@ @3@(@1@ a) { /* truncates, saturates; NaN is 0 */\n"
-    "    if (!(a > 0))\n"
-    "        return 0;\n"
-    "    return a >= @5@ ? @7@ : (@0@)a;\n"
-    "}\n";
+/* @0@ to, @1@ from, @3@ name, @4@ the least value, @5@ the first value that is too large (a power
+ * of two, exact in `from`), @6@ @7@ what is given then */
+static const char saturate_signed[] = HEAD "@0@ @3@(@1@ a) { /* truncates, saturates; NaN is 0 */\n"
+                                           "    if (!(a >= @4@))\n"
+                                           "        return a != a ? 0 : @6@;\n"
+                                           "    return a >= @5@ ? @7@ : (@0@)a;\n"
+                                           "}\n";
+static const char saturate_unsigned[] =
+    HEAD "@0@ @3@(@1@ a) { /* truncates, saturates; NaN is 0 */\n"
+         "    if (!(a > 0))\n"
+         "        return 0;\n"
+         "    return a >= @5@ ? @7@ : (@0@)a;\n"
+         "}\n";
 
 const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to) {
     const char *name = fv_printf(g->arena, "%s_%s", fv_elem_name(to), fv_elem_name(from));
@@ -297,21 +292,21 @@ const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to) {
         top *= 2;
     const char *min = fv_printf(g->arena, "INT%d_MIN", bits);
     const char *max = fv_printf(g->arena, "%s%d_MAX", sg ? "INT" : "UINT", bits);
-    fv_c_fill(g, &g->helpers, sg ? saturate_signed : saturate_unsigned, fv_c_elem(to), fv_c_elem(from),
-              "", name, fv_c_float(g->arena, from, -top), fv_c_float(g->arena, from, top), min, max, NULL);
+    fv_c_fill(g, &g->helpers, sg ? saturate_signed : saturate_unsigned, fv_c_elem(to),
+              fv_c_elem(from), "", name, fv_c_float(g->arena, from, -top),
+              fv_c_float(g->arena, from, top), min, max, NULL);
     fv_text_put(&g->helpers, "\n");
     return name;
 }
 
-static const char bits_body[] = HEAD
-    "@0@ @3@(@1@ a) {\n"
-    "    union {\n"
-    "        @1@ from;\n"
-    "        @0@ to;\n"
-    "    } u;\n"
-    "    u.from = a;\n"
-    "    return u.to;\n"
-    "}\n";
+static const char bits_body[] = HEAD "@0@ @3@(@1@ a) {\n"
+                                     "    union {\n"
+                                     "        @1@ from;\n"
+                                     "        @0@ to;\n"
+                                     "    } u;\n"
+                                     "    u.from = a;\n"
+                                     "    return u.to;\n"
+                                     "}\n";
 
 const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to) {
     const char *name = fv_printf(g->arena, "bits_%s_%s", fv_c_short(to), fv_c_short(from));
@@ -327,58 +322,53 @@ const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to) {
 static const struct {
     const char *name, *text;
 } fixed[] = {
-    {"require_bool", HEAD
-     "bool require_bool(bool c, int32_t *error) {\n"
-     "    if (!c)\n"
-     "        *error = FV_BAD_INDEX;\n"
-     "    return c;\n"
-     "}\n"},
+    {"require_bool", HEAD "bool require_bool(bool c, int32_t *error) {\n"
+                          "    if (!c)\n"
+                          "        *error = FV_BAD_INDEX;\n"
+                          "    return c;\n"
+                          "}\n"},
     {"shuffle", /* of two vectors; T: a vector of as many integers of that width */
      "#if defined(__clang__) || __GNUC__ >= 12\n"
      "#define shuffle(T, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)\n"
      "#else\n"
      "#define shuffle(T, a, b, ...) __builtin_shuffle(a, b, (T){__VA_ARGS__})\n"
      "#endif\n"},
-    {"cancelled", HEAD
-     "bool cancelled(const fv_env *env) {\n"
-     "    return env->cancel && *env->cancel;\n"
-     "}\n"},
-    {"is_aligned", HEAD
-     "bool is_aligned(const void *p, size_t alignment) { /* and not NULL */\n"
-     "    return p && (uintptr_t)p % alignment == 0;\n"
-     "}\n"},
-    {"allocate",
-     "static void *allocate(const fv_env *env, int64_t bytes, int *status) {\n"
-     "    void *p = NULL;\n"
-     "    if (bytes < 0 || bytes >= PTRDIFF_MAX)\n"
-     "        *status = FV_TOO_LARGE;\n"
-     "    else if (bytes > 0 && !(p = env->alloc(env->user, (size_t)bytes)))\n"
-     "        *status = FV_NO_MEMORY;\n"
-     "    return p;\n"
-     "}\n"},
-    {"release",
-     "static void release(const fv_env *env, void *p) {\n"
-     "    if (p)\n"
-     "        env->free(env->user, p);\n"
-     "}\n"},
-    {"launch",
-     "static void launch(const fv_env *env, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {\n"
-     "    if (n > 1 && env->parallel_for) {\n"
-     "        env->parallel_for(env->user, task, arg, n);\n"
-     "        return;\n"
-     "    }\n"
-     "    for (int64_t i = 0; i < n; i++)\n"
-     "        task(arg, i);\n"
-     "}\n"},
-    {"launch_descending",
-     "static void launch_descending(const fv_env *env, void (*task)(void *arg, int64_t i), void *arg, int64_t n) {\n"
-     "    if (n > 1 && env->parallel_for) {\n"
-     "        env->parallel_for(env->user, task, arg, n);\n"
-     "        return;\n"
-     "    }\n"
-     "    for (int64_t i = n - 1; i >= 0; i--)\n"
-     "        task(arg, i);\n"
-     "}\n"},
+    {"cancelled", HEAD "bool cancelled(const fv_env *env) {\n"
+                       "    return env->cancel && *env->cancel;\n"
+                       "}\n"},
+    {"is_aligned", HEAD "bool is_aligned(const void *p, size_t alignment) { /* and not NULL */\n"
+                        "    return p && (uintptr_t)p % alignment == 0;\n"
+                        "}\n"},
+    {"allocate", "static void *allocate(const fv_env *env, int64_t bytes, int *status) {\n"
+                 "    void *p = NULL;\n"
+                 "    if (bytes < 0 || bytes >= PTRDIFF_MAX)\n"
+                 "        *status = FV_TOO_LARGE;\n"
+                 "    else if (bytes > 0 && !(p = env->alloc(env->user, (size_t)bytes)))\n"
+                 "        *status = FV_NO_MEMORY;\n"
+                 "    return p;\n"
+                 "}\n"},
+    {"release", "static void release(const fv_env *env, void *p) {\n"
+                "    if (p)\n"
+                "        env->free(env->user, p);\n"
+                "}\n"},
+    {"launch", "static void launch(const fv_env *env, void (*task)(void *arg, int64_t i), void "
+               "*arg, int64_t n) {\n"
+               "    if (n > 1 && env->parallel_for) {\n"
+               "        env->parallel_for(env->user, task, arg, n);\n"
+               "        return;\n"
+               "    }\n"
+               "    for (int64_t i = 0; i < n; i++)\n"
+               "        task(arg, i);\n"
+               "}\n"},
+    {"launch_descending", "static void launch_descending(const fv_env *env, void (*task)(void "
+                          "*arg, int64_t i), void *arg, int64_t n) {\n"
+                          "    if (n > 1 && env->parallel_for) {\n"
+                          "        env->parallel_for(env->user, task, arg, n);\n"
+                          "        return;\n"
+                          "    }\n"
+                          "    for (int64_t i = n - 1; i >= 0; i--)\n"
+                          "        task(arg, i);\n"
+                          "}\n"},
 };
 
 const char *fv_c_helper_fixed(fv_cg *g, const char *name) {

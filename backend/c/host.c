@@ -1,5 +1,5 @@
-/* host.c - the host program as C: the plan, the size query, the run. What they ask of the caller is in their statements
- * (backend/consumer/protocol.h). */
+/* host.c - the host program as C: the plan, the size query, the run. What they ask of the caller is
+ * in their statements (backend/consumer/protocol.h). */
 #include <string.h>
 
 #include "backend/c/internal.h"
@@ -25,7 +25,8 @@ static fv_c_piece test(fv_cg *g, const fv_expr *x, bool negate) {
     const char *pointer = x->op == FV_X_VAR ? fv_ptrmap_get(&g->pointers, x->u.var) : NULL;
     bool either = x->op == FV_X_OR, compares = x->op >= FV_X_LT && x->op <= FV_X_NE;
     if (pointer)
-        return (fv_c_piece){fv_printf(g->arena, "%s%s", negate ? "!" : "", pointer), negate ? FV_C_UNARY : FV_C_PRIMARY, false};
+        return (fv_c_piece){fv_printf(g->arena, "%s%s", negate ? "!" : "", pointer),
+                            negate ? FV_C_UNARY : FV_C_PRIMARY, false};
     if (x->op == FV_X_NOT)
         return test(g, x->arg[0], !negate);
     if (either || x->op == FV_X_AND) {
@@ -33,21 +34,29 @@ static fv_c_piece test(fv_cg *g, const fv_expr *x, bool negate) {
         fv_c_piece first = test(g, x->arg[0], negate);
         const char *l = fv_c_paren(g, first, first.prec == prec ? prec : FV_C_EQUAL);
         const char *r = fv_c_paren(g, test(g, x->arg[1], negate), FV_C_EQUAL);
-        return (fv_c_piece){fv_printf(g->arena, "%s %s %s", l, prec == FV_C_OROR ? "||" : "&&", r), prec, false};
+        return (fv_c_piece){fv_printf(g->arena, "%s %s %s", l, prec == FV_C_OROR ? "||" : "&&", r),
+                            prec, false};
     }
-    if (negate && compares && (x->arg[0]->type.elem == FV_I64 || x->op >= FV_X_EQ || x->arg[1]->op != FV_X_CONST) &&
+    if (negate && compares &&
+        (x->arg[0]->type.elem == FV_I64 || x->op >= FV_X_EQ || x->arg[1]->op != FV_X_CONST) &&
         fv_elem_is_int(x->arg[0]->type.elem)) {
-        static const char *const opposite[2][4] = {{">=", ">", "!=", "=="}, {"<=", "<", "!=", "=="}};
+        static const char *const opposite[2][4] = {{">=", ">", "!=", "=="},
+                                                   {"<=", "<", "!=", "=="}};
         bool swap = x->arg[0]->op == FV_X_CONST;
         const char *op = opposite[swap][x->op - FV_X_LT];
-        return (fv_c_piece){fv_printf(g->arena, "%s %s %s", side(g, x->arg[swap]), op, side(g, x->arg[!swap])), FV_C_LESS, false};
+        return (fv_c_piece){
+            fv_printf(g->arena, "%s %s %s", side(g, x->arg[swap]), op, side(g, x->arg[!swap])),
+            FV_C_LESS, false};
     }
     if (negate)
-        return (fv_c_piece){fv_printf(g->arena, "!%s", fv_c_at(g, x, FV_C_UNARY)), FV_C_UNARY, false};
+        return (fv_c_piece){fv_printf(g->arena, "!%s", fv_c_at(g, x, FV_C_UNARY)), FV_C_UNARY,
+                            false};
     return fv_c_expr(g, x);
 }
 
-const char *fv_c_test(fv_cg *g, const fv_expr *x) { return test(g, x, false).s; }
+const char *fv_c_test(fv_cg *g, const fv_expr *x) {
+    return test(g, x, false).s;
+}
 
 static void put_fail(fv_cg *g, const char *condition, const char *status) {
     if (!g->has_heap) {
@@ -61,16 +70,20 @@ static void put_fail(fv_cg *g, const char *condition, const char *status) {
     fv_c_close(g);
 }
 
-static const char *const status_names[] = {
-    "FV_OK", "FV_BAD_DIM", "FV_BAD_INDEX", "FV_BAD_CPU", "FV_TOO_SMALL", "FV_TOO_LARGE",
-    "FV_NO_MEMORY", "FV_CANCELLED", "FV_BAD_ARGUMENT", "FV_BAD_MODEL", "FV_BAD_FILE", "FV_INTERNAL"};
+static const char *const status_names[] = {"FV_OK",        "FV_BAD_DIM",   "FV_BAD_INDEX",
+                                           "FV_BAD_CPU",   "FV_TOO_SMALL", "FV_TOO_LARGE",
+                                           "FV_NO_MEMORY", "FV_CANCELLED", "FV_BAD_ARGUMENT",
+                                           "FV_BAD_MODEL", "FV_BAD_FILE",  "FV_INTERNAL"};
 
 static void put_check(fv_cg *g, const fv_stmt *s) {
     if (s->x->op == FV_X_VAR && s->x->u.var == g->cpu)
         return;
-    const char *status = s->status >= 0 && s->status < (int)(sizeof status_names / sizeof *status_names)
-                             ? status_names[s->status] : "FV_INTERNAL";
-    bool speaks = s->x->op == FV_X_VAR && fv_ptrmap_get(&g->pointers, s->x->u.var); /* `if (!inputs)` */
+    const char *status =
+        s->status >= 0 && s->status < (int)(sizeof status_names / sizeof *status_names)
+            ? status_names[s->status]
+            : "FV_INTERNAL";
+    /* `if (!inputs)` */
+    bool speaks = s->x->op == FV_X_VAR && fv_ptrmap_get(&g->pointers, s->x->u.var);
     if (s->text && *s->text && !speaks)
         fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text));
     put_fail(g, test(g, s->x, true).s, status);
@@ -78,7 +91,8 @@ static void put_check(fv_cg *g, const fv_stmt *s) {
 
 /* ---- what the caller gives: expressions where it is used ---- */
 
-static const char *const parameters[] = {"dims", "inputs", "outputs", "out_dims", "workspace", "bytes", "given"};
+static const char *const parameters[] = {"dims",      "inputs", "outputs", "out_dims",
+                                         "workspace", "bytes",  "given"};
 
 static const char *pointer(fv_cg *g, const fv_read *r) {
     if (r->at < 0)
@@ -115,10 +129,11 @@ static void read_(fv_cg *g, const fv_stmt *s) {
         *fv_ptrmap_at(&g->pointers, s->var) = (void *)(uintptr_t)text;
         text = fv_printf(g->arena, "(%s != NULL)", text);
     } else if (r->how == FV_READ_SAME) {
-        text = fv_printf(g->arena, "(outputs[%d] == NULL || outputs[%d] == inputs[%d])", r->at, r->at,
-                         g->p->outputs[r->at].state_of - 1);
+        text = fv_printf(g->arena, "(outputs[%d] == NULL || outputs[%d] == inputs[%d])", r->at,
+                         r->at, g->p->outputs[r->at].state_of - 1);
     } else if (r->how == FV_READ_ALIGNED) {
-        text = fv_printf(g->arena, "%s(%s, %d)", fv_c_helper_fixed(g, "is_aligned"), pointer(g, r), r->align);
+        text = fv_printf(g->arena, "%s(%s, %d)", fv_c_helper_fixed(g, "is_aligned"), pointer(g, r),
+                         r->align);
     } else {
         text = value(g, r);
     }
@@ -131,8 +146,8 @@ static void read_(fv_cg *g, const fv_stmt *s) {
 static bool looks_at(const fv_block *b, fv_argument of) {
     for (const fv_stmt *s = b->first; s; s = s->next)
         if ((s->kind == FV_S_READ && s->read.of == of) ||
-            (s->kind == FV_S_SETDIM && of == (s->output < 0 ? FV_ARG_WORKSPACE : FV_ARG_ACTUAL)) || looks_at(&s->body, of) ||
-            looks_at(&s->other, of))
+            (s->kind == FV_S_SETDIM && of == (s->output < 0 ? FV_ARG_WORKSPACE : FV_ARG_ACTUAL)) ||
+            looks_at(&s->body, of) || looks_at(&s->other, of))
             return true;
     return false;
 }
@@ -145,7 +160,9 @@ static void put_query(fv_cg *g) {
     g->used = fv_ptrmap_in(g->arena);
     fv_c_mark_used(g, &p->query);
     fv_c_mark_used(g, &p->plan);
-    fv_c_open(g, "static %s_NOINLINE int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims)", g->NAME);
+    fv_c_open(
+        g, "static %s_NOINLINE int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims)",
+        g->NAME);
     if (!looks_at(&p->plan, FV_ARG_DIMS))
         fv_c_line(g, "(void)dims;");
     if (!looks_at(&p->query, FV_ARG_ACTUAL))
@@ -168,7 +185,8 @@ static void put_buffer(fv_cg *g, const fv_buf *b) {
     fv_c_set_name(g, b, name);
     switch ((fv_buf_role)b->role) {
     case FV_BUF_INPUT:
-        if (b->output) /* the caller's memory for both; what a cast takes off, an integer does without a warning */
+        /* the caller's memory for both; what a cast takes off, an integer does without a warning */
+        if (b->output)
             fv_c_line(g, "%s *%s = (%s *)(uintptr_t)inputs[%d];", type, name, type, b->index);
         else
             fv_c_line(g, "const %s *%s = inputs[%d];", type, name, b->index);
@@ -181,10 +199,15 @@ static void put_buffer(fv_cg *g, const fv_buf *b) {
         if (zero)
             fv_c_line(g, "%s *%s = (%s *)work;", type, name, type);
         else
-            fv_c_line(g, "%s *%s = (%s *)(work + %s);", type, name, type, fv_c_at(g, b->offset, FV_C_ADD));
+            fv_c_line(g, "%s *%s = (%s *)(work + %s);", type, name, type,
+                      fv_c_at(g, b->offset, FV_C_ADD));
         break;
     }
-    case FV_BUF_IN: case FV_BUF_OUT: case FV_BUF_INOUT: case FV_BUF_TILE: case FV_BUF_CONST: break;
+    case FV_BUF_IN:
+    case FV_BUF_OUT:
+    case FV_BUF_INOUT:
+    case FV_BUF_TILE:
+    case FV_BUF_CONST: break;
     }
 }
 
@@ -212,8 +235,8 @@ static void put_memory(fv_cg *g) {
     if (p->uses_allocator)
         fv_c_line(g, "int status = FV_OK;");
     if (fv_c_weights_file(g) && uses(g, FV_BUF_CONST))
-        fv_c_line(g, "const unsigned char *%s_weights = (const unsigned char *)env->weights + %d;", g->name,
-                  FV_WEIGHTS_HEAD);
+        fv_c_line(g, "const unsigned char *%s_weights = (const unsigned char *)env->weights + %d;",
+                  g->name, FV_WEIGHTS_HEAD);
     if (uses(g, FV_BUF_WORK))
         fv_c_line(g, "unsigned char *work = workspace;");
     for (int i = 0; i < p->nbuffers; i++)
@@ -234,7 +257,8 @@ static void put_end(fv_cg *g) {
     fv_text_put(g->out, "done:\n");
     for (int i = 0; i < p->nbuffers; i++)
         if (p->buffers[i]->role == FV_BUF_HEAP && fv_c_is_used(g, p->buffers[i]))
-            fv_c_line(g, "%s(env, %s);", fv_c_helper_fixed(g, "release"), fv_c_name_of(g, p->buffers[i]));
+            fv_c_line(g, "%s(env, %s);", fv_c_helper_fixed(g, "release"),
+                      fv_c_name_of(g, p->buffers[i]));
     fv_c_line(g, "return status;");
 }
 
@@ -250,13 +274,15 @@ static void mark_run(fv_cg *g) {
 
 /* Whatever version of fv_env the caller has. */
 static void put_env(fv_cg *g) {
-    fv_c_line(g, "/* The caller's env, as far as it goes: of another version it is shorter or longer. */");
+    fv_c_line(
+        g,
+        "/* The caller's env, as far as it goes: of another version it is shorter or longer. */");
     fv_c_line(g, "#define HAS(member) (size >= offsetof(fv_env, member) + sizeof own->member)");
     fv_c_open(g, "static const fv_env *env_of(const fv_env *given, fv_env *own)");
     fv_c_line(g, "const size_t size = given ? given->size : 0;");
     for (int i = 0; i < FV_ENV_MEMBERS; i++)
-        fv_c_line(g, "own->%s = HAS(%s) ? given->%s : %s;", fv_env_text(i), fv_env_text(i), fv_env_text(i),
-                  fv_env_is_pointer(i) ? "NULL" : "0");
+        fv_c_line(g, "own->%s = HAS(%s) ? given->%s : %s;", fv_env_text(i), fv_env_text(i),
+                  fv_env_text(i), fv_env_is_pointer(i) ? "NULL" : "0");
     fv_c_line(g, "return own;");
     fv_c_close(g);
     fv_c_line(g, "#undef HAS");
@@ -268,8 +294,11 @@ void fv_c_run(fv_cg *g) {
     put_env(g);
     int mark_at = g->scope.n;
     mark_run(g);
-    fv_c_open(g, "static %s_NOINLINE int run(const int64_t *dims, const void *const *inputs, void *const *outputs, "
-              "int64_t *out_dims, void *workspace, size_t bytes, const fv_env *given)", g->NAME);
+    fv_c_open(g,
+              "static %s_NOINLINE int run(const int64_t *dims, const void *const *inputs, void "
+              "*const *outputs, "
+              "int64_t *out_dims, void *workspace, size_t bytes, const fv_env *given)",
+              g->NAME);
     fv_c_line(g, "fv_env own;");
     fv_c_line(g, "const fv_env *env = env_of(given, &own);");
     fv_c_block(g, &g->p->body);
@@ -286,7 +315,8 @@ static const char *argument(fv_cg *g, const fv_stmt *s, int i) {
     const char *name = fv_c_name_of(g, b), *type = fv_c_elem(parameter->elem);
     if (!strcmp(fv_c_elem(b->elem), type))
         return name;
-    return fv_printf(g->arena, "(%s%s *)%s", parameter->role == FV_BUF_IN ? "const " : "", type, name);
+    return fv_printf(g->arena, "(%s%s *)%s", parameter->role == FV_BUF_IN ? "const " : "", type,
+                     name);
 }
 
 static void put_launch(fv_cg *g, const fv_stmt *s) {
@@ -336,7 +366,8 @@ static void put_told(fv_cg *g, const fv_stmt *s) {
     if (s->output < 0)
         fv_c_line(g, "*workspace = %s%s;", number ? "" : "(size_t)", fv_c_at(g, s->x, FV_C_UNARY));
     else
-        fv_c_line(g, "out_dims[%d] = %s;", fv_out_dims_at(g->p, s->output) + 1 + s->axis, fv_c_str(g, s->x));
+        fv_c_line(g, "out_dims[%d] = %s;", fv_out_dims_at(g->p, s->output) + 1 + s->axis,
+                  fv_c_str(g, s->x));
 }
 
 void fv_c_host_stmt(fv_cg *g, const fv_stmt *s) {
@@ -344,12 +375,15 @@ void fv_c_host_stmt(fv_cg *g, const fv_stmt *s) {
     case FV_S_READ: read_(g, s); break;
     case FV_S_PLAN: fv_c_block(g, &g->p->plan); break;
     case FV_S_MEMORY: put_memory(g); break;
-    case FV_S_WHILE: put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED"); break;
+    case FV_S_WHILE:
+        put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")),
+                 "FV_CANCELLED");
+        break;
     case FV_S_CHECK: put_check(g, s); break;
     case FV_S_LAUNCH: put_launch(g, s); break;
     case FV_S_ALLOC:
-        fv_c_line(g, "%s = %s(env, %s, &status);", fv_c_name_of(g, s->buf), fv_c_helper_fixed(g, "allocate"),
-                  fv_c_str(g, s->x));
+        fv_c_line(g, "%s = %s(env, %s, &status);", fv_c_name_of(g, s->buf),
+                  fv_c_helper_fixed(g, "allocate"), fv_c_str(g, s->x));
         fv_c_line(g, "if (status != FV_OK)");
         fv_c_line(g, "    goto done;");
         break;

@@ -10,7 +10,9 @@ static bool block_polls(const fv_block *b) {
     return false;
 }
 
-bool fv_c_kernel_polls(const fv_kernel *k) { return block_polls(&k->body); }
+bool fv_c_kernel_polls(const fv_kernel *k) {
+    return block_polls(&k->body);
+}
 
 const char *fv_c_kernel_tasks(fv_cg *g, const fv_kernel *k) {
     int64_t n;
@@ -27,7 +29,8 @@ static bool has_task(fv_cg *g, const fv_kernel *k) {
 /* "const float *restrict x": what is only read or only written overlaps nothing else. */
 const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict) {
     const char *name = fv_c_name_of(g, b);
-    return fv_printf(g->arena, "%s%s *%s%s", b->role == FV_BUF_IN ? "const " : "", fv_c_elem(b->elem),
+    return fv_printf(g->arena, "%s%s *%s%s", b->role == FV_BUF_IN ? "const " : "",
+                     fv_c_elem(b->elem),
                      with_restrict && b->role != FV_BUF_INOUT ? "restrict " : "", name);
 }
 
@@ -118,7 +121,8 @@ static void put_task(fv_cg *g, const fv_kernel *k, const char *name) {
     for (int i = 0; i < k->ndims; i++) {
         const char *n = fv_c_name_of(g, k->dims[i]);
         fv_c_line(g, "int64_t %s;", n);
-        fv_text_printf(&call, "%sa->%s, ", fv_c_is_narrow(g, fv_x_var(g->arena, k->dims[i])) ? "(int32_t)" : "", n);
+        fv_text_printf(&call, "%sa->%s, ",
+                       fv_c_is_narrow(g, fv_x_var(g->arena, k->dims[i])) ? "(int32_t)" : "", n);
     }
     if (k->requires_)
         fv_c_line(g, "int32_t *error;");
@@ -154,7 +158,8 @@ static void put_tasks(fv_cg *g, const fv_kernel *k, const char *name) {
 
 void fv_c_kernel(fv_cg *g, fv_kernel *k) {
     /* a bare word might be a function that compilers know */
-    const char *want = strpbrk(k->name, "_0123456789") ? k->name : fv_printf(g->arena, "%s_0", k->name);
+    const char *want =
+        strpbrk(k->name, "_0123456789") ? k->name : fv_printf(g->arena, "%s_0", k->name);
     const char *name = fv_c_name(&g->scope, want, "kernel");
     fv_c_set_name(g, k, name);
     fv_c_name_outlines(g, name, &k->body);

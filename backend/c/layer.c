@@ -1,8 +1,9 @@
 /* layer.c - the vector layer of generated C.
  *
- * Values are GNU vectors; + - * / & | ^ ~ << >> and comparisons are written with operators, the rest
- * is a helper: an intrinsic where the target has one for that width, else plain vector arithmetic,
- * else lane by lane through the scalar helper. A mask has one signed integer a lane, 0 or -1.
+ * Values are GNU vectors; + - * / & | ^ ~ << >> and comparisons are written with operators, the
+ * rest is a helper: an intrinsic where the target has one for that width, else plain vector
+ * arithmetic, else lane by lane through the scalar helper. A mask has one signed integer a lane, 0
+ * or -1.
  *
  * Helpers on vectors wider than a register are macros with a block: as functions, GCC would remark
  * on how such values are passed. */
@@ -12,7 +13,9 @@
 
 /* ---- types ---- */
 
-fv_elem fv_c_mask_elem(int lanes) { return lanes <= 16 ? FV_I32 : FV_I8; }
+fv_elem fv_c_mask_elem(int lanes) {
+    return lanes <= 16 ? FV_I32 : FV_I8;
+}
 
 fv_elem fv_c_signed_elem(fv_elem e) {
     switch (fv_elem_storage_bytes(e)) {
@@ -23,7 +26,9 @@ fv_elem fv_c_signed_elem(fv_elem e) {
     }
 }
 
-fv_elem fv_c_unsigned_elem(fv_elem e) { return fv_elem_bits_elem(e); }
+fv_elem fv_c_unsigned_elem(fv_elem e) {
+    return fv_elem_bits_elem(e);
+}
 
 static fv_elem memory_elem(fv_elem e) {
     return e == FV_BOOL ? FV_U8 : fv_elem_is_storage(e) ? fv_elem_bits_elem(e) : e;
@@ -37,8 +42,8 @@ const char *fv_c_vtype(fv_cg *g, fv_elem e, int lanes) {
     e = memory_elem(e);
     const char *name = fv_printf(g->arena, "%sx%d", fv_elem_name(e), lanes);
     if (fv_c_helper_new(g, name))
-        fv_text_printf(&g->types, "typedef %s %s __attribute__((vector_size(%d)));\n", fv_c_elem(e), name,
-                       bytes_of(e, lanes));
+        fv_text_printf(&g->types, "typedef %s %s __attribute__((vector_size(%d)));\n", fv_c_elem(e),
+                       name, bytes_of(e, lanes));
     return name;
 }
 
@@ -55,12 +60,15 @@ static const char *unaligned(fv_cg *g, fv_elem e, int lanes) {
     e = memory_elem(e);
     const char *name = fv_printf(g->arena, "%sx%d_u", fv_elem_name(e), lanes);
     if (fv_c_helper_new(g, name))
-        fv_text_printf(&g->types, "typedef %s %s __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
+        fv_text_printf(&g->types,
+                       "typedef %s %s __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
                        fv_c_elem(e), name, bytes_of(e, lanes), fv_elem_storage_bytes(e));
     return name;
 }
 
-static const char *vector(fv_cg *g, fv_elem e, int lanes) { return fv_c_type(g, fv_kt(e, lanes)); }
+static const char *vector(fv_cg *g, fv_elem e, int lanes) {
+    return fv_c_type(g, fv_kt(e, lanes));
+}
 
 const char *fv_c_layer_widen(fv_cg *g, const char *m, fv_elem e, int lanes) {
     fv_elem to = fv_c_signed_elem(e);
@@ -84,7 +92,7 @@ typedef struct def {
     const char *name, *result; /* result: "void" for DO and DO_LANES */
     const char *param[4];      /* types; NULL ends */
     mode mode;
-    const char *expr;          /* with $a $b $c $d; LANES: of lane l; PARTS: unused */
+    const char *expr; /* with $a $b $c $d; LANES: of lane l; PARTS: unused */
     int lanes;
     bool wide;
     const char *part, *part_op; /* PARTS: type and helper of a part */
@@ -101,7 +109,8 @@ static void put_expr(fv_text *t, const char *expr, const char *prefix) {
 
 static void put_loop(fv_text *t, const def *d, const char *pad, const char *prefix) {
     int n = d->mode == PARTS ? d->nparts : d->lanes;
-    fv_text_printf(t, "%sfor (int l = 0; l < %d; l++)%s\n%s    ", pad, n, d->wide ? " \\" : "", pad);
+    fv_text_printf(t, "%sfor (int l = 0; l < %d; l++)%s\n%s    ", pad, n, d->wide ? " \\" : "",
+                   pad);
     if (d->mode == PARTS) {
         fv_text_printf(t, "%sr.part[l] = %s(", prefix, d->part_op);
         for (int i = 0; i < 4 && d->param[i]; i++)
@@ -147,7 +156,8 @@ static void put_macro(fv_text *t, const def *d) {
             fv_text_printf(t, "        %s fv_%c = (%c); \\\n", d->param[i], 'a' + i, 'a' + i);
     }
     if (d->mode == PARTS)
-        fv_text_printf(t, "        union { %s whole; %s part[%d]; } fv_r; \\\n", d->result, d->part, d->nparts);
+        fv_text_printf(t, "        union { %s whole; %s part[%d]; } fv_r; \\\n", d->result, d->part,
+                       d->nparts);
     if (d->mode == LANES)
         fv_text_printf(t, "        %s fv_r = {0}; \\\n", d->result);
     if (d->mode == WHOLE || d->mode == DO) {
@@ -171,7 +181,9 @@ static void put(fv_cg *g, const def *d) {
 }
 
 /* Is a vector of that many bytes wider than a register of the target? */
-static bool too_wide(const fv_cg *g, int bytes) { return bytes > (g->native ? g->native : 16); }
+static bool too_wide(const fv_cg *g, int bytes) {
+    return bytes > (g->native ? g->native : 16);
+}
 
 static bool any_wide(const fv_cg *g, fv_elem e, int lanes) {
     return too_wide(g, bytes_of(e, lanes)) || too_wide(g, bytes_of(FV_BOOL, lanes));
@@ -210,16 +222,19 @@ static const char *x86_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     switch (op) {
     case FV_X_FMA: return fv_printf(a, "(%s)%s_fmadd_%s((%s)$a, (%s)$b, (%s)$c)", v, p, s, r, r, r);
     case FV_X_SQRT: return fv_printf(a, "(%s)%s_sqrt_%s((%s)$a)", v, p, s, r);
-    case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT:
+    case FV_X_FLOOR:
+    case FV_X_CEIL:
+    case FV_X_TRUNC:
+    case FV_X_RINT:
         return fv_printf(a, "(%s)%s_%s_%s((%s)$a, %s | _MM_FROUND_NO_EXC)", v, p, round, s, r,
-                         op == FV_X_FLOOR  ? "_MM_FROUND_TO_NEG_INF"
-                         : op == FV_X_CEIL ? "_MM_FROUND_TO_POS_INF"
+                         op == FV_X_FLOOR   ? "_MM_FROUND_TO_NEG_INF"
+                         : op == FV_X_CEIL  ? "_MM_FROUND_TO_POS_INF"
                          : op == FV_X_TRUNC ? "_MM_FROUND_TO_ZERO"
                                             : "_MM_FROUND_TO_NEAREST_INT");
     /* The instruction gives its second operand for two zeros and for NaN. */
     case FV_X_MIN:
-        return fv_printf(a, "(%s)((%s)%s_min_%s((%s)$a, (%s)$b) | (%s)%s_min_%s((%s)$b, (%s)$a))", v, iv, p,
-                         s, r, r, iv, p, s, r, r);
+        return fv_printf(a, "(%s)((%s)%s_min_%s((%s)$a, (%s)$b) | (%s)%s_min_%s((%s)$b, (%s)$a))",
+                         v, iv, p, s, r, r, iv, p, s, r, r);
     case FV_X_MAX:
         return fv_printf(a,
                          "(%s)(((%s)%s_max_%s((%s)$a, (%s)$b) & (%s)%s_max_%s((%s)$b, (%s)$a)) |\n"
@@ -235,8 +250,8 @@ static const char *x86_int(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
         fv_elem_bits(e) == 64)
         return NULL;
     return fv_printf(g->arena, "(%s)%s_%s_ep%c%d((%s)$a, (%s)$b)", vector(g, e, lanes), m.prefix,
-                     op == FV_X_MIN ? "min" : "max", fv_elem_is_signed(e) ? 'i' : 'u', fv_elem_bits(e),
-                     m.reg, m.reg);
+                     op == FV_X_MIN ? "min" : "max", fv_elem_is_signed(e) ? 'i' : 'u',
+                     fv_elem_bits(e), m.reg, m.reg);
 }
 
 static const char *neon_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
@@ -245,7 +260,8 @@ static const char *neon_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     const char *v = vector(g, e, lanes), *r = e == FV_F32 ? "float32x4_t" : "float64x2_t";
     const char *s = fv_elem_name(e);
     switch (op) {
-    case FV_X_FMA: return fv_printf(g->arena, "(%s)vfmaq_%s((%s)$c, (%s)$a, (%s)$b)", v, s, r, r, r);
+    case FV_X_FMA:
+        return fv_printf(g->arena, "(%s)vfmaq_%s((%s)$c, (%s)$a, (%s)$b)", v, s, r, r, r);
     case FV_X_MIN: return fv_printf(g->arena, "(%s)vminq_%s((%s)$a, (%s)$b)", v, s, r, r);
     case FV_X_MAX: return fv_printf(g->arena, "(%s)vmaxq_%s((%s)$a, (%s)$b)", v, s, r, r);
     case FV_X_SQRT: return fv_printf(g->arena, "(%s)vsqrtq_%s((%s)$a)", v, s, r);
@@ -272,8 +288,8 @@ static const char *plain(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
         return NULL;
     if (op == FV_X_MIN || op == FV_X_MAX) {
         const char *sign = op == FV_X_MIN ? "<" : ">";
-        return fv_printf(a, "(%s)(((%s)$a & (%s)($a %s $b)) | ((%s)$b & ~(%s)($a %s $b)))", v, iv, iv, sign, iv,
-                         iv, sign);
+        return fv_printf(a, "(%s)(((%s)$a & (%s)($a %s $b)) | ((%s)$b & ~(%s)($a %s $b)))", v, iv,
+                         iv, sign, iv, iv, sign);
     }
     if (op == FV_X_ABS) {
         const char *uv = fv_c_vtype(g, fv_c_unsigned_elem(e), lanes);
@@ -311,19 +327,29 @@ const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
 const char *fv_c_layer_clamp(fv_cg *g, fv_expr_op op, fv_elem e, int lanes, double c) {
     x86 m;
     bool max = op == FV_X_MAX, zero = c == 0, minus = __builtin_signbit(c) != 0;
-    if (!fv_elem_is_float(e) || c != c || !x86_of(g, e, bytes_of(e, lanes), &m) || (zero && !max && minus))
+    if (!fv_elem_is_float(e) || c != c || !x86_of(g, e, bytes_of(e, lanes), &m) ||
+        (zero && !max && minus))
         return NULL;
     const char *v = vector(g, e, lanes), *iv = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
     if (zero && max && !minus) { /* the instruction would keep -0 */
         const char *name = fv_printf(g->arena, "positive_%s", v);
         if (fv_c_helper_new(g, name))
-            put(g, &(def){.name = name, .result = v, .param = {v, v}, .mode = WHOLE, .lanes = lanes,
-                          .expr = fv_printf(g->arena, "(%s)((%s)$a & ~(%s)($a <= $b))", v, iv, iv)});
+            put(g,
+                &(def){.name = name,
+                       .result = v,
+                       .param = {v, v},
+                       .mode = WHOLE,
+                       .lanes = lanes,
+                       .expr = fv_printf(g->arena, "(%s)((%s)$a & ~(%s)($a <= $b))", v, iv, iv)});
         return name;
     }
     const char *name = fv_printf(g->arena, "%s_%s", max ? "at_least" : "at_most", v);
     if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name, .result = v, .param = {v, v}, .mode = WHOLE, .lanes = lanes,
+        put(g, &(def){.name = name,
+                      .result = v,
+                      .param = {v, v},
+                      .mode = WHOLE,
+                      .lanes = lanes,
                       .expr = fv_printf(g->arena, "(%s)%s_%s_%s((%s)$b, (%s)$a)", v, m.prefix,
                                         max ? "max" : "min", m.ps, m.reg, m.reg)});
     return name;
@@ -339,13 +365,17 @@ const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes) {
     fv_elem as = e == FV_BOOL ? fv_c_mask_elem(lanes) : e;
     const char *iv = fv_c_vtype(g, fv_c_signed_elem(as), lanes);
     const char *wide = fv_c_layer_widen(g, "$a", as, lanes);
-    def d = {.name = name, .result = v, .param = {m, v, v}, .lanes = lanes, .wide = any_wide(g, e, lanes)};
+    def d = {.name = name,
+             .result = v,
+             .param = {m, v, v},
+             .lanes = lanes,
+             .wide = any_wide(g, e, lanes)};
     x86 r;
     bool single = fv_elem_storage_bytes(as) == 4, ok = g->sse41 && fv_elem_storage_bytes(as) >= 4;
     fv_elem f = single ? FV_F32 : FV_F64;
     if (ok && !d.wide && x86_of(g, f, bytes_of(as, lanes), &r) && bytes_of(as, lanes) <= 32)
-        d.expr = fv_printf(g->arena, "(%s)%s_blendv_%s((%s)$c, (%s)$b, (%s)%s)", v, r.prefix, r.ps, r.reg,
-                           r.reg, r.reg, wide);
+        d.expr = fv_printf(g->arena, "(%s)%s_blendv_%s((%s)$c, (%s)$b, (%s)%s)", v, r.prefix, r.ps,
+                           r.reg, r.reg, r.reg, wide);
     else
         d.expr = fv_printf(g->arena, "(%s)(((%s)$b & %s) | ((%s)$c & ~%s))", v, iv, wide, iv, wide);
     put(g, &d);
@@ -370,8 +400,12 @@ const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes) {
     const char *v = vector(g, e, lanes);
     const char *name = fv_printf(g->arena, "splat_%s", v);
     if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name, .result = v, .param = {e == FV_BOOL ? "bool" : fv_c_elem(e)},
-                      .mode = WHOLE, .lanes = lanes, .wide = too_wide(g, bytes_of(e, lanes)),
+        put(g, &(def){.name = name,
+                      .result = v,
+                      .param = {e == FV_BOOL ? "bool" : fv_c_elem(e)},
+                      .mode = WHOLE,
+                      .lanes = lanes,
+                      .wide = too_wide(g, bytes_of(e, lanes)),
                       .expr = list(g, v, e == FV_BOOL ? "-$a" : "$a", lanes)});
     return name;
 }
@@ -380,10 +414,15 @@ const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes) {
     const char *v = vector(g, e, lanes), *uv = fv_c_vtype(g, fv_c_unsigned_elem(e), lanes);
     const char *name = fv_printf(g->arena, "ramp_%s", v);
     if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name, .result = v, .param = {fv_c_elem(e)}, .mode = WHOLE, .lanes = lanes,
-                      .wide = too_wide(g, bytes_of(e, lanes)),
-                      .expr = fv_printf(g->arena, "(%s)((%s)$a + %s)", v, fv_c_elem(fv_c_unsigned_elem(e)),
-                                        list(g, uv, NULL, lanes))});
+        put(g,
+            &(def){.name = name,
+                   .result = v,
+                   .param = {fv_c_elem(e)},
+                   .mode = WHOLE,
+                   .lanes = lanes,
+                   .wide = too_wide(g, bytes_of(e, lanes)),
+                   .expr = fv_printf(g->arena, "(%s)((%s)$a + %s)", v,
+                                     fv_c_elem(fv_c_unsigned_elem(e)), list(g, uv, NULL, lanes))});
     return name;
 }
 
@@ -394,11 +433,18 @@ const char *fv_c_layer_blocks(fv_cg *g, fv_expr_op op, int block, fv_elem e, int
         return name;
     fv_text t = {.arena = g->arena};
     fv_elem index = fv_c_signed_elem(e == FV_BOOL ? fv_c_mask_elem(lanes) : e);
-    fv_text_printf(&t, "(%s)%s(%s, $a, $b", v, fv_c_helper_fixed(g, "shuffle"), fv_c_vtype(g, index, lanes));
+    fv_text_printf(&t, "(%s)%s(%s, $a, $b", v, fv_c_helper_fixed(g, "shuffle"),
+                   fv_c_vtype(g, index, lanes));
     for (int l = 0; l < lanes; l++)
-        fv_text_printf(&t, ", %d", (op == FV_X_EVEN ? 0 : block) + (l / block % 2 ? lanes + l - block : l));
+        fv_text_printf(&t, ", %d",
+                       (op == FV_X_EVEN ? 0 : block) + (l / block % 2 ? lanes + l - block : l));
     fv_text_put(&t, ")");
-    put(g, &(def){.name = name, .result = v, .param = {v, v}, .mode = WHOLE, .lanes = lanes, .expr = t.s,
+    put(g, &(def){.name = name,
+                  .result = v,
+                  .param = {v, v},
+                  .mode = WHOLE,
+                  .lanes = lanes,
+                  .expr = t.s,
                   .wide = any_wide(g, e, lanes)});
     return name;
 }
@@ -407,11 +453,15 @@ const char *fv_c_layer_below(fv_cg *g, int lanes) {
     const char *v = fv_c_mask(g, lanes);
     const char *name = fv_printf(g->arena, "first_%s", v);
     if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name, .result = v, .param = {"int64_t"}, .mode = WHOLE, .lanes = lanes,
+        put(g, &(def){.name = name,
+                      .result = v,
+                      .param = {"int64_t"},
+                      .mode = WHOLE,
+                      .lanes = lanes,
                       .wide = too_wide(g, bytes_of(FV_BOOL, lanes)),
-                      .expr = fv_printf(g->arena, "(%s)(%s < (%s)($a < 0 ? 0 : $a > %d ? %d : $a))", v,
-                                        list(g, v, NULL, lanes), fv_c_elem(fv_c_mask_elem(lanes)), lanes,
-                                        lanes)});
+                      .expr = fv_printf(g->arena, "(%s)(%s < (%s)($a < 0 ? 0 : $a > %d ? %d : $a))",
+                                        v, list(g, v, NULL, lanes),
+                                        fv_c_elem(fv_c_mask_elem(lanes)), lanes, lanes)});
     return name;
 }
 
@@ -420,7 +470,11 @@ const char *fv_c_layer_require(fv_cg *g, int lanes) {
     const char *name = fv_printf(g->arena, "require_%s", v);
     const char *one = fv_c_helper_fixed(g, "require_bool");
     if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name, .result = v, .param = {v, "int32_t *"}, .mode = LANES, .lanes = lanes,
+        put(g, &(def){.name = name,
+                      .result = v,
+                      .param = {v, "int32_t *"},
+                      .mode = LANES,
+                      .lanes = lanes,
                       .wide = too_wide(g, bytes_of(FV_BOOL, lanes)),
                       .expr = fv_printf(g->arena, "(%s)-%s($a[l] != 0, $b)",
                                         fv_c_elem(fv_c_mask_elem(lanes)), one)});
@@ -431,24 +485,28 @@ const char *fv_c_layer_require(fv_cg *g, int lanes) {
  * NULL: there is none. Without it gcc 12 stops at internal errors for AVX-512. */
 static const char *x86_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     x86 x, y;
-    bool first = from == FV_F32 && to == FV_I32, others = to == FV_I64 || to == FV_U64 || to == FV_U32;
+    bool first = from == FV_F32 && to == FV_I32,
+         others = to == FV_I64 || to == FV_U64 || to == FV_U32;
     if (!(first || (g->native == 64 && others)) || !x86_of(g, from, bytes_of(from, lanes), &x) ||
         !x86_of(g, to, bytes_of(to, lanes), &y))
         return NULL;
     int bits = fv_elem_bits(to);
-    bool widens = bits > fv_elem_bits(from), narrows = bits < fv_elem_bits(from), is_signed = fv_elem_is_signed(to);
-    const char *v = vector(g, to, lanes), *mask_close = ")", *mask = fv_printf(g->arena, "(%s)(", v);
+    bool widens = bits > fv_elem_bits(from), narrows = bits < fv_elem_bits(from),
+         is_signed = fv_elem_is_signed(to);
+    const char *v = vector(g, to, lanes), *mask_close = ")",
+               *mask = fv_printf(g->arena, "(%s)(", v);
     if (widens || narrows) {
         mask = "__builtin_convertvector(";
         mask_close = fv_printf(g->arena, ", %s)", v);
     }
-    const char *call = fv_printf(g->arena, "(%s)%s_cvtt%s_ep%c%d((%s)$a)", v, narrows ? x.prefix : y.prefix, x.ps,
-                                 is_signed ? 'i' : 'u', bits, x.reg);
+    const char *call =
+        fv_printf(g->arena, "(%s)%s_cvtt%s_ep%c%d((%s)$a)", v, narrows ? x.prefix : y.prefix, x.ps,
+                  is_signed ? 'i' : 'u', bits, x.reg);
     if (!is_signed)
         return fv_printf(g->arena, "%s & %s$a >= 0%s", call, mask, mask_close);
     const char *limit = bits == 32 ? "2147483648.0" : "9223372036854775808.0";
-    return fv_printf(g->arena, "(%s ^ %s$a >= %s%s%s) & %s$a == $a%s", call, mask, limit, from == FV_F32 ? "f" : "",
-                     mask_close, mask, mask_close);
+    return fv_printf(g->arena, "(%s ^ %s$a >= %s%s%s) & %s$a == $a%s", call, mask, limit,
+                     from == FV_F32 ? "f" : "", mask_close, mask, mask_close);
 }
 
 /* Float to integer; everything else is __builtin_convertvector. */
@@ -457,7 +515,10 @@ const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     const char *name = fv_printf(g->arena, "to_%s_%s", v, w);
     if (!fv_c_helper_new(g, name))
         return name;
-    def d = {.name = name, .result = v, .param = {w}, .lanes = lanes,
+    def d = {.name = name,
+             .result = v,
+             .param = {w},
+             .lanes = lanes,
              .wide = too_wide(g, bytes_of(from, lanes)) || too_wide(g, bytes_of(to, lanes))};
     d.expr = x86_convert(g, from, to, lanes);
     if (!d.expr) {
@@ -481,11 +542,16 @@ const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes) {
         return name;
     const char *expr = fv_printf(g->arena, "*(const %s *)$a", u);
     if (e == FV_BOOL)
-        expr = fv_printf(g->arena, "__builtin_convertvector((%s)(%s != 0), %s)", fv_c_vtype(g, FV_I8, lanes),
-                         expr, v);
-    else if (any_wide(g, e, lanes)) /* what a macro gives keeps its alignment, and ?: wants one type */
+        expr = fv_printf(g->arena, "__builtin_convertvector((%s)(%s != 0), %s)",
+                         fv_c_vtype(g, FV_I8, lanes), expr, v);
+    /* what a macro gives keeps its alignment, and ?: wants one type */
+    else if (any_wide(g, e, lanes))
         expr = fv_printf(g->arena, "(%s)%s", v, expr);
-    put(g, &(def){.name = name, .result = v, .param = {pointer(g, e, true)}, .lanes = lanes, .expr = expr,
+    put(g, &(def){.name = name,
+                  .result = v,
+                  .param = {pointer(g, e, true)},
+                  .lanes = lanes,
+                  .expr = expr,
                   .wide = any_wide(g, e, lanes)});
     return name;
 }
@@ -497,9 +563,14 @@ const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes) {
         return name;
     const char *value = "$b";
     if (e == FV_BOOL)
-        value = fv_printf(g->arena, "__builtin_convertvector(-$b, %s)", fv_c_vtype(g, FV_U8, lanes));
-    put(g, &(def){.name = name, .result = "void", .param = {pointer(g, e, false), v}, .mode = DO,
-                  .lanes = lanes, .expr = fv_printf(g->arena, "*(%s *)$a = %s", u, value),
+        value =
+            fv_printf(g->arena, "__builtin_convertvector(-$b, %s)", fv_c_vtype(g, FV_U8, lanes));
+    put(g, &(def){.name = name,
+                  .result = "void",
+                  .param = {pointer(g, e, false), v},
+                  .mode = DO,
+                  .lanes = lanes,
+                  .expr = fv_printf(g->arena, "*(%s *)$a = %s", u, value),
                   .wide = any_wide(g, e, lanes)});
     return name;
 }
@@ -516,8 +587,8 @@ static const char *x86_masked(fv_cg *g, fv_elem e, int lanes, bool store) {
     const char *v = vector(g, e, lanes), *wide = fv_c_layer_widen(g, "$a", e, lanes);
     if (bytes == 64) {
         const char *s = is_float ? m.ps : size == 4 ? "epi32" : "epi64";
-        const char *bits = fv_printf(a, "_mm%s_movepi32_mask((__m%si)$a)", size == 4 ? "512" : "256",
-                                     size == 4 ? "512" : "256");
+        const char *bits = fv_printf(a, "_mm%s_movepi32_mask((__m%si)$a)",
+                                     size == 4 ? "512" : "256", size == 4 ? "512" : "256");
         return store ? fv_printf(a, "_mm512_mask_storeu_%s($b, %s, (%s)$c)", s, bits, m.reg)
                      : fv_printf(a, "(%s)_mm512_mask_loadu_%s((%s)$c, %s, $b)", v, s, m.reg, bits);
     }
@@ -525,9 +596,10 @@ static const char *x86_masked(fv_cg *g, fv_elem e, int lanes, bool store) {
     const char *as = is_float ? "" : size == 4 ? "(int *)" : "(long long *)";
     const char *from = is_float ? "" : size == 4 ? "(const int *)" : "(const long long *)";
     if (store)
-        return fv_printf(a, "%s_maskstore_%s(%s$b, (%s)%s, (%s)$c)", m.prefix, s, as, m.ireg, wide, m.reg);
-    return fv_printf(a, "%s($a, (%s)%s_maskload_%s(%s$b, (%s)%s), $c)", fv_c_layer_select(g, e, lanes), v,
-                     m.prefix, s, from, m.ireg, wide);
+        return fv_printf(a, "%s_maskstore_%s(%s$b, (%s)%s, (%s)$c)", m.prefix, s, as, m.ireg, wide,
+                         m.reg);
+    return fv_printf(a, "%s($a, (%s)%s_maskload_%s(%s$b, (%s)%s), $c)",
+                     fv_c_layer_select(g, e, lanes), v, m.prefix, s, from, m.ireg, wide);
 }
 
 const char *fv_c_layer_load_if(fv_cg *g, fv_elem e, int lanes) {
@@ -535,7 +607,10 @@ const char *fv_c_layer_load_if(fv_cg *g, fv_elem e, int lanes) {
     const char *name = fv_printf(g->arena, "load_%s_if", v);
     if (!fv_c_helper_new(g, name))
         return name;
-    def d = {.name = name, .result = v, .param = {m, pointer(g, e, true), v}, .lanes = lanes,
+    def d = {.name = name,
+             .result = v,
+             .param = {m, pointer(g, e, true), v},
+             .lanes = lanes,
              .wide = any_wide(g, e, lanes)};
     if (d.wide || !(d.expr = x86_masked(g, e, lanes, false))) {
         d.mode = LANES;
@@ -550,7 +625,11 @@ const char *fv_c_layer_store_if(fv_cg *g, fv_elem e, int lanes) {
     const char *name = fv_printf(g->arena, "store_%s_if", v);
     if (!fv_c_helper_new(g, name))
         return name;
-    def d = {.name = name, .result = "void", .param = {m, pointer(g, e, false), v}, .mode = DO, .lanes = lanes,
+    def d = {.name = name,
+             .result = "void",
+             .param = {m, pointer(g, e, false), v},
+             .mode = DO,
+             .lanes = lanes,
              .wide = any_wide(g, e, lanes)};
     if (d.wide || !(d.expr = x86_masked(g, e, lanes, true))) {
         d.mode = DO_LANES;
@@ -564,19 +643,29 @@ const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes) {
     const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes);
     const char *name = fv_printf(g->arena, "gather_%s", v);
     if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name, .result = v, .param = {pointer(g, e, true), i}, .mode = LANES,
-                      .lanes = lanes, .expr = e == FV_BOOL ? "-($a[$b[l]] != 0)" : "$a[$b[l]]",
+        put(g, &(def){.name = name,
+                      .result = v,
+                      .param = {pointer(g, e, true), i},
+                      .mode = LANES,
+                      .lanes = lanes,
+                      .expr = e == FV_BOOL ? "-($a[$b[l]] != 0)" : "$a[$b[l]]",
                       .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
     return name;
 }
 
 const char *fv_c_layer_gather_if(fv_cg *g, fv_elem e, int lanes) {
-    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes), *m = fv_c_mask(g, lanes);
+    const char *v = vector(g, e, lanes), *i = fv_c_vtype(g, FV_I64, lanes),
+               *m = fv_c_mask(g, lanes);
     const char *name = fv_printf(g->arena, "gather_%s_if", v);
-    const char *expr = e == FV_BOOL ? "$a[l] ? -($b[$c[l]] != 0) : $d[l]" : "$a[l] ? $b[$c[l]] : $d[l]";
+    const char *expr =
+        e == FV_BOOL ? "$a[l] ? -($b[$c[l]] != 0) : $d[l]" : "$a[l] ? $b[$c[l]] : $d[l]";
     if (fv_c_helper_new(g, name))
-        put(g, &(def){.name = name, .result = v, .param = {m, pointer(g, e, true), i, v}, .mode = LANES,
-                      .lanes = lanes, .expr = expr,
+        put(g, &(def){.name = name,
+                      .result = v,
+                      .param = {m, pointer(g, e, true), i, v},
+                      .mode = LANES,
+                      .lanes = lanes,
+                      .expr = expr,
                       .wide = any_wide(g, e, lanes) || too_wide(g, 8 * lanes)});
     return name;
 }

@@ -1,24 +1,28 @@
-/* layer.h - the vector layer of generated C: typedefs and helpers over GNU vector types, written where
- * they are first used. All return the name to call. `lanes` is above 1 everywhere. */
+/* layer.h - the vector layer of generated C: typedefs and helpers over GNU vector types, written
+ * where they are first used. All return the name to call. `lanes` is above 1 everywhere. */
 #ifndef FV_BACKEND_C_LAYER_H
 #define FV_BACKEND_C_LAYER_H
 
 #include "backend/c/internal.h"
 
-const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes); /* f(a, ...) of one type */
-const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes);            /* f(mask, a, b) */
-const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes);             /* f(x) */
-const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes);              /* f(x) */
-const char *fv_c_layer_blocks(fv_cg *g, fv_expr_op op, int block, fv_elem e, int lanes); /* f(a, b) */
-const char *fv_c_layer_below(fv_cg *g, int lanes);                        /* f(n): lanes l < n */
+/* f(a, ...) of one type */
+const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes);
+const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes); /* f(mask, a, b) */
+const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes);  /* f(x) */
+const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes);   /* f(x) */
+/* f(a, b) */
+const char *fv_c_layer_blocks(fv_cg *g, fv_expr_op op, int block, fv_elem e, int lanes);
+const char *fv_c_layer_below(fv_cg *g, int lanes); /* f(n): lanes l < n */
 const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes);
-const char *fv_c_layer_require(fv_cg *g, int lanes);                      /* f(mask, error) */
-const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes);              /* f(p) */
-const char *fv_c_layer_load_if(fv_cg *g, fv_elem e, int lanes);           /* f(mask, p, otherwise) */
-const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes);            /* f(p, index) */
-const char *fv_c_layer_gather_if(fv_cg *g, fv_elem e, int lanes);         /* f(mask, p, index, otherwise) */
-const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes);             /* f(p, v) */
-const char *fv_c_layer_store_if(fv_cg *g, fv_elem e, int lanes);          /* f(mask, p, v) */
+const char *fv_c_layer_require(fv_cg *g, int lanes);         /* f(mask, error) */
+const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes); /* f(p) */
+/* f(mask, p, otherwise) */
+const char *fv_c_layer_load_if(fv_cg *g, fv_elem e, int lanes);
+const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes); /* f(p, index) */
+/* f(mask, p, index, otherwise) */
+const char *fv_c_layer_gather_if(fv_cg *g, fv_elem e, int lanes);
+const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes);    /* f(p, v) */
+const char *fv_c_layer_store_if(fv_cg *g, fv_elem e, int lanes); /* f(mask, p, v) */
 
 /* max(x, c), min(x, c) for a constant c that makes one machine operation enough; NULL: no such. */
 const char *fv_c_layer_clamp(fv_cg *g, fv_expr_op op, fv_elem e, int lanes, double c);

@@ -1,4 +1,5 @@
-/* names.c - identifiers, comments and strings of generated C, made from text that nobody vouches for. */
+/* names.c - identifiers, comments and strings of generated C, made from text that nobody vouches
+ * for. */
 #include "backend/c/names.h"
 
 #include <ctype.h>
@@ -10,22 +11,40 @@
 /* Keywords of C and C++, what the included headers declare, and macros that compilers predefine in
  * their GNU modes. Everything else that we declare ourselves has a pattern: see is_ours. */
 static const char *const reserved[] = {
-    "alignas", "alignof", "and", "and_eq", "asm", "atomic", "auto", "bitand", "bitor", "bool",
-    "break", "case", "catch", "char", "class", "compl", "complex", "concept", "const", "const_cast",
-    "constexpr", "continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else",
-    "enum", "explicit", "export", "extern", "false", "far", "float", "for", "fortran", "friend",
-    "goto", "i386", "if", "imaginary", "import", "inline", "int", "interrupt", "linux", "long",
-    "main", "module", "mutable", "namespace", "near", "new", "noexcept", "not", "not_eq", "nullptr",
-    "offsetof", "operator", "or", "or_eq", "private", "protected", "public", "register",
-    "reinterpret_cast", "requires", "restrict", "return", "short", "signed", "sizeof", "static",
-    "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw",
-    "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unix", "unsigned", "using",
-    "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq", NULL};
+    "alignas",     "alignof",      "and",       "and_eq",
+    "asm",         "atomic",       "auto",      "bitand",
+    "bitor",       "bool",         "break",     "case",
+    "catch",       "char",         "class",     "compl",
+    "complex",     "concept",      "const",     "const_cast",
+    "constexpr",   "continue",     "decltype",  "default",
+    "delete",      "do",           "double",    "dynamic_cast",
+    "else",        "enum",         "explicit",  "export",
+    "extern",      "false",        "far",       "float",
+    "for",         "fortran",      "friend",    "goto",
+    "i386",        "if",           "imaginary", "import",
+    "inline",      "int",          "interrupt", "linux",
+    "long",        "main",         "module",    "mutable",
+    "namespace",   "near",         "new",       "noexcept",
+    "not",         "not_eq",       "nullptr",   "offsetof",
+    "operator",    "or",           "or_eq",     "private",
+    "protected",   "public",       "register",  "reinterpret_cast",
+    "requires",    "restrict",     "return",    "short",
+    "signed",      "sizeof",       "static",    "static_assert",
+    "static_cast", "struct",       "switch",    "template",
+    "this",        "thread_local", "throw",     "true",
+    "try",         "typedef",      "typeid",    "typename",
+    "typeof",      "union",        "unix",      "unsigned",
+    "using",       "virtual",      "void",      "volatile",
+    "wchar_t",     "while",        "xor",       "xor_eq",
+    NULL};
 
 /* One list for what the emitter itself declares inside functions and files. */
 static const char *const own[] = {
-    "actual", "allocate", "arg", "args", "bad_cpu", "bytes", "cancel", "cancelled", "dims", "direct", "done", "entry", "env", "env_of",
-    "error", "given", "head", "inputs", "is_aligned", "launch", "out_dims", "outputs", "own", "plan", "plan_entry", "release", "run", "status", "work", "workspace", NULL};
+    "actual",    "allocate",  "arg",    "args",       "bad_cpu",    "bytes",  "cancel",
+    "cancelled", "dims",      "direct", "done",       "entry",      "env",    "env_of",
+    "error",     "given",     "head",   "inputs",     "is_aligned", "launch", "out_dims",
+    "outputs",   "own",       "plan",   "plan_entry", "release",    "run",    "status",
+    "work",      "workspace", NULL};
 
 static bool is_listed(const char *name, const char *const *list) {
     for (; *list; list++)
@@ -70,7 +89,8 @@ static bool is_ours(const char *name) {
         s += *s == '_';
         const char *end = after_type(s);
         bool whole = s == name; /* i1 and f32 are fine by themselves, f32x8 is not */
-        if (end && (*end == 0 || *end == '_') && (!whole || end[-1] == 'l' || memchr(s, 'x', (size_t)(end - s)) || *s == 'm'))
+        if (end && (*end == 0 || *end == '_') &&
+            (!whole || end[-1] == 'l' || memchr(s, 'x', (size_t)(end - s)) || *s == 'm'))
             return true;
     }
     return is_listed(name, own);
@@ -91,8 +111,8 @@ bool fv_c_name_is_fit(const char *name) {
     for (const char *s = name; *s; s++)
         if (!isalnum((unsigned char)*s) && *s != '_')
             return false;
-    return strlen(name) <= 64 && !is_listed(name, reserved) && !is_ours(name) && !is_capital(name) &&
-           !strstr(name, "__");
+    return strlen(name) <= 64 && !is_listed(name, reserved) && !is_ours(name) &&
+           !is_capital(name) && !strstr(name, "__");
 }
 
 enum { LONGEST = 48 };

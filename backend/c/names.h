@@ -1,10 +1,12 @@
-/* names.h - identifiers of generated C: safe, unique where they can be seen, near the model's names. */
+/* names.h - identifiers of generated C: safe, unique where they can be seen, near the model's
+ * names. */
 #ifndef FV_BACKEND_C_NAMES_H
 #define FV_BACKEND_C_NAMES_H
 
 #include "ir/base/ptrmap.h"
 
-/* Names in nested scopes: one that is visible is not given again; one whose scope was left is free. */
+/* Names in nested scopes: one that is visible is not given again; one whose scope was left is
+ * free. */
 typedef struct fv_c_scope {
     fv_arena *arena;
     fv_ptrmap taken; /* interned name -> 1 while it is visible */

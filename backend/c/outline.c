@@ -1,6 +1,7 @@
-/* outline.c - a block of a kernel as a function of its own, above the kernel: compilers give it all registers. */
-#include "backend/c/internal.h"
+/* outline.c - a block of a kernel as a function of its own, above the kernel: compilers give it all
+ * registers. */
 #include "backend/consumer/outline.h"
+#include "backend/c/internal.h"
 
 typedef struct outliner {
     fv_cg *g;
@@ -38,13 +39,17 @@ static void put_variables(outliner *o, const fv_stmt *s) {
         const char *name = fv_c_name_of(g, o->takes.vars[i]);
         bool is_number = *name >= '0' && *name <= '9'; /* of the only task */
         if (!is_number && fv_c_is_used(g, o->takes.vars[i]))
-            put_param(o, fv_printf(g->arena, "%s %s", fv_c_var_type(g, o->takes.vars[i]), name), name);
+            put_param(o, fv_printf(g->arena, "%s %s", fv_c_var_type(g, o->takes.vars[i]), name),
+                      name);
     }
     g->used = all;
 }
 
 void fv_c_outline(fv_cg *g, const fv_stmt *s) {
-    outliner o = {.g = g, .takes = fv_outline_of(g->arena, s), .params = {.arena = g->arena}, .args = {.arena = g->arena}};
+    outliner o = {.g = g,
+                  .takes = fv_outline_of(g->arena, s),
+                  .params = {.arena = g->arena},
+                  .args = {.arena = g->arena}};
     const char *name = fv_c_name_of(g, s);
     put_buffers(&o);
     put_variables(&o, s);
@@ -66,7 +71,8 @@ void fv_c_outline(fv_cg *g, const fv_stmt *s) {
 void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         if (s->kind == FV_S_OUTLINE)
-            fv_c_set_name(g, s, fv_c_name(&g->scope, fv_printf(g->arena, "%s_tile", kernel), "tile"));
+            fv_c_set_name(g, s,
+                          fv_c_name(&g->scope, fv_printf(g->arena, "%s_tile", kernel), "tile"));
         fv_c_name_outlines(g, kernel, &s->body);
         fv_c_name_outlines(g, kernel, &s->other);
     }

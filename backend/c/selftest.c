@@ -20,7 +20,9 @@ static fv_expr *elements_of(fv_cg *g, const fv_port *port) {
     if (fv_port_is_shared(port))
         return fv_port_elements(g->arena, g->p, port);
     for (int i = 0; i < port->rank; i++) {
-        fv_expr *extent = port->extent && port->extent[i] ? port->extent[i] : fv_x_int(g->arena, fv_port_bound(port, i));
+        fv_expr *extent = port->extent && port->extent[i]
+                              ? port->extent[i]
+                              : fv_x_int(g->arena, fv_port_bound(port, i));
         n = fv_x_bin(g->arena, FV_X_MULSAT, n, extent);
     }
     return n;
@@ -39,7 +41,8 @@ static bool eval(fv_ptrmap *values, const fv_expr *x, int64_t *out) {
     }
     if (x->op == FV_X_SELECT)
         return eval(values, x->arg[0], &a) && eval(values, x->arg[a ? 1 : 2], out);
-    if (x->n < 1 || x->n > 2 || !eval(values, x->arg[0], &a) || (x->n == 2 && !eval(values, x->arg[1], &b)))
+    if (x->n < 1 || x->n > 2 || !eval(values, x->arg[0], &a) ||
+        (x->n == 2 && !eval(values, x->arg[1], &b)))
         return false;
     if (x->op == FV_X_CONVERT) {
         *out = x->type.elem == FV_BOOL ? a != 0 : fv_fold_wrap(x->type.elem, a);
@@ -56,8 +59,9 @@ static void set_value(fv_cg *g, fv_ptrmap *values, const fv_var *v, int64_t valu
 
 typedef struct test {
     int64_t *dims, *out_dims; /* out_dims: capacities filled in */
-    int64_t workspace, heap; /* heap: what the run allocates besides */
-    int64_t *elements;        /* inputs, then outputs: of outputs whose size is unknown, the capacity */
+    int64_t workspace, heap;  /* heap: what the run allocates besides */
+    /* inputs, then outputs: of outputs whose size is unknown, the capacity */
+    int64_t *elements;
     int status;
     uint64_t sum;
     bool recorded;
@@ -67,14 +71,18 @@ static const fv_port *port_at(const fv_program *p, int i) {
     return i < p->ninputs ? &p->inputs[i] : &p->outputs[i - p->ninputs];
 }
 
-static bool has_capacity(const fv_program *p, int i) { return p->capacity && p->capacity[i]; }
+static bool has_capacity(const fv_program *p, int i) {
+    return p->capacity && p->capacity[i];
+}
 
 /* Of a symbol that nobody gave: as near to what is wished as its bounds allow. */
 static int64_t within(const fv_var *symbol, int64_t wish) {
     return wish < symbol->lo ? symbol->lo : wish > symbol->hi ? symbol->hi : wish;
 }
 
-static bool is_shared(const fv_program *p, int output) { return fv_port_is_shared(&p->outputs[output]); }
+static bool is_shared(const fv_program *p, int output) {
+    return fv_port_is_shared(&p->outputs[output]);
+}
 
 /* What nobody gave of capacities is what fits, and a bit. */
 static void choose_capacities(fv_cg *g, fv_ptrmap *values, test *t) {
@@ -83,7 +91,8 @@ static void choose_capacities(fv_cg *g, fv_ptrmap *values, test *t) {
         const fv_buf *b = p->outputs[i].buf;
         int64_t need;
         int symbol;
-        if (!is_shared(p, i) || b->extent[b->along]->op != FV_X_VAR || !fv_program_symbol(p, b->extent[b->along]->u.var, &symbol) ||
+        if (!is_shared(p, i) || b->extent[b->along]->op != FV_X_VAR ||
+            !fv_program_symbol(p, b->extent[b->along]->u.var, &symbol) ||
             !eval(values, p->outputs[i].extent[b->along], &need) || need + 2 <= t->dims[symbol])
             continue;
         t->dims[symbol] = within(p->symbol_vars[symbol], need + 2);
@@ -99,7 +108,8 @@ static bool sizes(fv_cg *g, int64_t usual, int64_t step, test *t) {
     t->out_dims = FV_NEW(g->arena, int64_t, fv_out_dims_size(p) + 1);
     t->elements = FV_NEW(g->arena, int64_t, p->ninputs + p->noutputs + 1);
     for (int i = 0; i < p->nsymbols; i++) {
-        t->dims[i] = g->o->test_dims ? g->o->test_dims[i] : within(p->symbol_vars[i], usual + step * i);
+        t->dims[i] =
+            g->o->test_dims ? g->o->test_dims[i] : within(p->symbol_vars[i], usual + step * i);
         set_value(g, &values, p->symbol_vars[i], t->dims[i]);
     }
     choose_capacities(g, &values, t);
@@ -161,10 +171,13 @@ static int64_t bytes_of(const fv_program *p, const test *t) {
 
 /* ---- recording ---- */
 
-static uint32_t seed_of(int input) { return 12345u + 977u * (uint32_t)input; }
+static uint32_t seed_of(int input) {
+    return 12345u + 977u * (uint32_t)input;
+}
 
 /* Elements of an output after the run. */
-static int64_t elements_after(const fv_program *p, const test *t, int output, const int64_t *out_dims) {
+static int64_t elements_after(const fv_program *p, const test *t, int output,
+                              const int64_t *out_dims) {
     if (!has_capacity(p, output))
         return t->elements[p->ninputs + output];
     int64_t n = 1;
@@ -207,8 +220,10 @@ static void record(fv_cg *g, test *t) {
         in[i] = data;
     }
     for (int i = 0; i < p->noutputs; i++)
-        out[i] = is_shared(p, i) ? (void *)(uintptr_t)in[p->outputs[i].state_of - 1]
-                                 : fv_alloc_aligned(g->arena, (size_t)bytes_at(p, t, p->ninputs + i) + GUARD, 64);
+        out[i] =
+            is_shared(p, i)
+                ? (void *)(uintptr_t)in[p->outputs[i].state_of - 1]
+                : fv_alloc_aligned(g->arena, (size_t)bytes_at(p, t, p->ninputs + i) + GUARD, 64);
     int64_t *out_dims = FV_NEW(g->arena, int64_t, fv_out_dims_size(p) + 1);
     memcpy(out_dims, t->out_dims, (size_t)fv_out_dims_size(p) * sizeof *out_dims);
     t->status = g->o->reference(g->o->reference_user, p, t->dims, in, out, out_dims, &env);
@@ -216,7 +231,9 @@ static void record(fv_cg *g, test *t) {
     t->sum = 14695981039346656037u;
     for (int i = 0; t->status == FV_OK && i < p->noutputs; i++) {
         selftest_type type = type_of(&p->outputs[i]);
-        t->sum = selftest_sum(out[i], (size_t)units(&p->outputs[i], elements_after(p, t, i, out_dims)), &type, t->sum);
+        t->sum =
+            selftest_sum(out[i], (size_t)units(&p->outputs[i], elements_after(p, t, i, out_dims)),
+                         &type, t->sum);
     }
     t->recorded = true;
 }
@@ -227,12 +244,13 @@ typedef struct suite {
     int n;
 } suite;
 
-/* Dims of 1 contradict each other in models that halve an image and double it again: powers of two are
- * tried until a run goes well. Where none does, the status of the first is what is expected. */
+/* Dims of 1 contradict each other in models that halve an image and double it again: powers of two
+ * are tried until a run goes well. Where none does, the status of the first is what is expected. */
 static bool choose(fv_cg *g, test *t) {
     enum { LARGEST = 64, MEMORY = 16 << 20 };
     if (!sizes(g, 1, 0, t))
-        return fv_error(g->session, "the self-test needs dims of a size that fits: give smaller ones");
+        return fv_error(g->session,
+                        "the self-test needs dims of a size that fits: give smaller ones");
     if (!g->o->reference)
         return true;
     record(g, t);
@@ -255,8 +273,8 @@ static bool is_there(const suite *s, const test *t, int nsymbols) {
     return false;
 }
 
-/* What a size may take, so that small machines hold the test, and that making it takes no time: memory, and
- * bytes of weights that pass by. */
+/* What a size may take, so that small machines hold the test, and that making it takes no time:
+ * memory, and bytes of weights that pass by. */
 static bool is_modest(fv_cg *g, const test *first, const test *t, int64_t usual) {
     enum { MEMORY = 256 << 10, PASSING = 8 << 20 };
     int64_t memory = bytes_of(g->p, t);
@@ -322,16 +340,21 @@ static void put_arrays(fv_cg *g, const suite *s) {
         int n = in ? i : i - p->ninputs;
         int64_t bytes = most_bytes(p, s, i);
         fv_c_line(g, "/* %s */", fv_c_comment(g->arena, port_at(p, i)->name));
-        fv_c_line(g, "static const selftest_type %s_type_%d = {%d, %d, 0x%llxu, UINT64_C(0x%llx), UINT64_C(0x%llx)};",
-                  kind, n, y.bytes, y.is_float, (unsigned long long)y.one, (unsigned long long)y.abs,
-                  (unsigned long long)y.nan);
+        fv_c_line(g,
+                  "static const selftest_type %s_type_%d = {%d, %d, 0x%llxu, UINT64_C(0x%llx), "
+                  "UINT64_C(0x%llx)};",
+                  kind, n, y.bytes, y.is_float, (unsigned long long)y.one,
+                  (unsigned long long)y.abs, (unsigned long long)y.nan);
         if (in)
-            fv_c_line(g, "%s_ALIGNED static unsigned char input_%d[%lld];", g->NAME, n, (long long)(bytes ? bytes : 1));
+            fv_c_line(g, "%s_ALIGNED static unsigned char input_%d[%lld];", g->NAME, n,
+                      (long long)(bytes ? bytes : 1));
         else
-            fv_c_line(g, "%s_ALIGNED static unsigned char output_%d[%lld + GUARD];", g->NAME, n, (long long)bytes);
+            fv_c_line(g, "%s_ALIGNED static unsigned char output_%d[%lld + GUARD];", g->NAME, n,
+                      (long long)bytes);
     }
     int64_t work = most_bytes(p, s, -1);
-    fv_c_line(g, "%s_ALIGNED static unsigned char work[%lld];", g->NAME, (long long)(work ? work : 1));
+    fv_c_line(g, "%s_ALIGNED static unsigned char work[%lld];", g->NAME,
+              (long long)(work ? work : 1));
     fv_c_line(g, "%s", "");
 }
 
@@ -359,7 +382,9 @@ static const char *outputs(fv_cg *g) {
     return p->noutputs ? t.s : "NULL";
 }
 
-static int at_least_one(int n) { return n > 0 ? n : 1; }
+static int at_least_one(int n) {
+    return n > 0 ? n : 1;
+}
 
 /* Elements of the arrays that hold ports: bytes of packed types. */
 static const char *units_of(fv_cg *g, const test *t, int from, int n) {
@@ -372,8 +397,10 @@ static const char *units_of(fv_cg *g, const test *t, int from, int n) {
 static void put_sizes(fv_cg *g, const suite *s) {
     const fv_program *p = g->p;
     fv_c_open(g, "typedef struct selftest_size");
-    fv_c_line(g, "int64_t dims[%d], actual[%d]; /* actual: capacities, and room for the dims of outputs */",
-              at_least_one(p->nsymbols), at_least_one(fv_out_dims_size(p)));
+    fv_c_line(
+        g,
+        "int64_t dims[%d], actual[%d]; /* actual: capacities, and room for the dims of outputs */",
+        at_least_one(p->nsymbols), at_least_one(fv_out_dims_size(p)));
     fv_c_line(g, "int64_t inputs[%d], outputs[%d]; /* array elements */", at_least_one(p->ninputs),
               at_least_one(p->noutputs));
     fv_c_line(g, "int status; /* expected */");
@@ -384,9 +411,10 @@ static void put_sizes(fv_cg *g, const suite *s) {
     fv_c_open(g, "static const selftest_size sizes[] =");
     for (int i = 0; i < s->n; i++) {
         const test *t = &s->at[i];
-        fv_c_line(g, "{{%s}, {%s}, {%s}, {%s}, %d, UINT64_C(0x%llx)},", numbers(g, t->dims, p->nsymbols),
-                  numbers(g, t->out_dims, fv_out_dims_size(p)), units_of(g, t, 0, p->ninputs),
-                  units_of(g, t, p->ninputs, p->noutputs), t->status, (unsigned long long)t->sum);
+        fv_c_line(g, "{{%s}, {%s}, {%s}, {%s}, %d, UINT64_C(0x%llx)},",
+                  numbers(g, t->dims, p->nsymbols), numbers(g, t->out_dims, fv_out_dims_size(p)),
+                  units_of(g, t, 0, p->ninputs), units_of(g, t, p->ninputs, p->noutputs), t->status,
+                  (unsigned long long)t->sum);
     }
     g->indent--;
     fv_c_line(g, "};");
@@ -418,7 +446,8 @@ static void put_sum(fv_cg *g, int output) {
     fv_text n = {.arena = g->arena};
     if (is_shared(p, output)) { /* all of the memory: what is not written stays */
         int input = port->state_of - 1;
-        fv_c_line(g, "*sum = selftest_sum(input_%d, (size_t)t->inputs[%d], &input_type_%d, *sum);", input, input, input);
+        fv_c_line(g, "*sum = selftest_sum(input_%d, (size_t)t->inputs[%d], &input_type_%d, *sum);",
+                  input, input, input);
         return;
     }
     fv_text_printf(&n, "(size_t)t->outputs[%d]", output);
@@ -431,12 +460,14 @@ static void put_sum(fv_cg *g, int output) {
     }
     fv_c_line(g, "*sum = selftest_sum(output_%d, %s, &output_type_%d, *sum);", output, n.s, output);
     fv_c_line(g, "for (int i = 0; i < GUARD; i++)");
-    fv_c_line(g, "    if (output_%d[t->outputs[%d] * %d + i] != background)", output, output, type_of(port).bytes);
+    fv_c_line(g, "    if (output_%d[t->outputs[%d] * %d + i] != background)", output, output,
+              type_of(port).bytes);
     fv_c_line(g, "        return 4;");
 }
 
 static void put_own_env(fv_cg *g) {
-    fv_c_line(g, "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL, NULL, NULL, 0};");
+    fv_c_line(g,
+              "fv_env own = {sizeof own, NULL, NULL, heap_alloc, heap_free, NULL, NULL, NULL, 0};");
     fv_c_line(g, "heap_used = 0;");
     if (fv_c_weights_file(g)) {
         fv_c_line(g, "own.weights = env->weights;");
@@ -448,8 +479,10 @@ static void put_own_env(fv_cg *g) {
 
 static void put_run(fv_cg *g) {
     const fv_program *p = g->p;
-    fv_c_open(g, "static int run_once(const selftest_size *t, const fv_env *env, unsigned char background, "
-                 "uint64_t *sum)");
+    fv_c_open(
+        g,
+        "static int run_once(const selftest_size *t, const fv_env *env, unsigned char background, "
+        "uint64_t *sum)");
     fv_c_line(g, "static const void *const inputs[] = {%s};", numbered(g, "input", p->ninputs));
     fv_c_line(g, "static void *const outputs[] = {%s};", outputs(g));
     fv_c_line(g, "int64_t actual[sizeof t->actual / sizeof *t->actual];");
@@ -463,7 +496,10 @@ static void put_run(fv_cg *g) {
     }
     if (p->uses_allocator)
         put_own_env(g);
-    fv_c_line(g, "int status = %s_model()->run(t->dims, inputs, outputs, actual, work, sizeof work, env);", g->name);
+    fv_c_line(
+        g,
+        "int status = %s_model()->run(t->dims, inputs, outputs, actual, work, sizeof work, env);",
+        g->name);
     fv_c_line(g, "*sum = UINT64_C(14695981039346656037);");
     fv_c_line(g, "if (status != t->status)");
     fv_c_line(g, "    return 1;");
@@ -484,7 +520,8 @@ static void put_test(fv_cg *g, const suite *s) {
     fv_c_open(g, "static int test_size(const selftest_size *t, const fv_env *env)");
     fv_c_line(g, "uint64_t first, second;");
     for (int i = 0; i < g->p->ninputs; i++)
-        fv_c_line(g, "selftest_fill(input_%d, (size_t)t->inputs[%d], &input_type_%d, %uu);", i, i, i, seed_of(i));
+        fv_c_line(g, "selftest_fill(input_%d, (size_t)t->inputs[%d], &input_type_%d, %uu);", i, i,
+                  i, seed_of(i));
     if (!g->p->ninputs)
         fv_c_line(g, "(void)selftest_fill;");
     fv_c_line(g, "int result = run_once(t, env, 0xa5, &first);");
@@ -512,7 +549,8 @@ static const char head[] =
     " * malloc: it runs wherever the model does. SPDX-License-Identifier: MIT-0 */\n"
     "#include \"@0@.h\"\n\n"
     "/* env @2@. 0: all is well. 1: the status is not the expected one. 2: outputs differ from\n"
-    " * what was recorded when the code was made. 3: two runs differ. 4: something was written beyond an\n"
+    " * what was recorded when the code was made. 3: two runs differ. 4: something was written "
+    "beyond an\n"
     " * output.@1@ */\n"
     "int @name@_selftest(const fv_env *env);\n\n";
 
@@ -520,7 +558,8 @@ bool fv_c_selftest(fv_cg *g, fv_text *t) {
     suite made = {0};
     if (!choose_all(g, &made))
         return false;
-    fv_c_fill(g, t, head, g->file, made.at[0].recorded ? "" : " Nothing was recorded, so that 2 is never given.",
+    fv_c_fill(g, t, head, g->file,
+              made.at[0].recorded ? "" : " Nothing was recorded, so that 2 is never given.",
               fv_c_weights_file(g) ? "gives the weights" : "may be NULL", NULL);
     fv_text_put(t, fv_c_selftest_data_text);
     fv_text_printf(t, "\nenum { GUARD = %d };\n\n", GUARD);

@@ -1,13 +1,14 @@
 /* What the self-test puts into inputs, and how it sums up outputs. The compiler runs the same
- * functions when it records what to expect. Memory is reached by bytes, so any element type goes. */
+ * functions when it records what to expect. Memory is reached by bytes, so any element type
+ * goes. */
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct selftest_type {
-    int bytes;             /* of an element */
-    int is_float;          /* IEEE float or double; else `one` is the bits of 1 */
+    int bytes;    /* of an element */
+    int is_float; /* IEEE float or double; else `one` is the bits of 1 */
     uint64_t one;
-    uint64_t abs, nan;     /* (bits & abs) > nan is NaN; abs 0: there is none */
+    uint64_t abs, nan; /* (bits & abs) > nan is NaN; abs 0: there is none */
 } selftest_type;
 
 static uint64_t selftest_get(const unsigned char *p, int bytes) {
@@ -48,7 +49,8 @@ static void selftest_fill(unsigned char *p, size_t n, const selftest_type *t, ui
 }
 
 /* FNV-1a over elements; all NaNs count as one. */
-static uint64_t selftest_sum(const unsigned char *p, size_t n, const selftest_type *t, uint64_t sum) {
+static uint64_t selftest_sum(const unsigned char *p, size_t n, const selftest_type *t,
+                             uint64_t sum) {
     for (size_t i = 0; i < n; i++, p += t->bytes) {
         uint64_t bits = selftest_get(p, t->bytes);
         if (t->abs && (bits & t->abs) > t->nan)

@@ -5,9 +5,13 @@
 
 /* ---- what is used ---- */
 
-void fv_c_mark(fv_cg *g, const void *p) { *fv_ptrmap_at(&g->used, p) = (void *)1; }
+void fv_c_mark(fv_cg *g, const void *p) {
+    *fv_ptrmap_at(&g->used, p) = (void *)1;
+}
 
-bool fv_c_is_used(const fv_cg *g, const void *p) { return fv_ptrmap_get(&g->used, p) != NULL; }
+bool fv_c_is_used(const fv_cg *g, const void *p) {
+    return fv_ptrmap_get(&g->used, p) != NULL;
+}
 
 /* The extents that a flat index multiplies by: those after the first index that is not 0. */
 static void mark_place(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
@@ -134,8 +138,8 @@ static void put_let(fv_cg *g, const fv_stmt *s) {
 /* x = x + y of floats is written x += y. */
 static bool is_accumulation(const fv_stmt *s) {
     const fv_expr *x = s->x, *a = x->n ? x->arg[0] : NULL;
-    if (x->op != FV_X_ADD || !fv_elem_is_float(x->type.elem) || a->op != FV_X_LOAD || a->u.buf != s->buf ||
-        a->type.lanes != s->buf->lanes)
+    if (x->op != FV_X_ADD || !fv_elem_is_float(x->type.elem) || a->op != FV_X_LOAD ||
+        a->u.buf != s->buf || a->type.lanes != s->buf->lanes)
         return false;
     for (int i = 0; i < s->buf->rank; i++)
         if (!fv_x_equal(a->arg[i], s->index[i]))
@@ -146,8 +150,9 @@ static bool is_accumulation(const fv_stmt *s) {
 static void put_element(fv_cg *g, const fv_stmt *s) {
     const char *at = fv_c_element(g, s->buf, s->index).s;
     if (s->mask && s->mask->type.lanes > 1)
-        fv_c_line(g, "%s = %s(%s, %s, %s);", at, fv_c_layer_select(g, s->buf->elem, s->x->type.lanes),
-                  fv_c_str(g, s->mask), fv_c_str(g, s->x), at);
+        fv_c_line(g, "%s = %s(%s, %s, %s);", at,
+                  fv_c_layer_select(g, s->buf->elem, s->x->type.lanes), fv_c_str(g, s->mask),
+                  fv_c_str(g, s->x), at);
     else if (is_accumulation(s))
         fv_c_line(g, "%s += %s;", at, fv_c_str(g, s->x->arg[1]));
     else
@@ -159,7 +164,8 @@ static void put_run(fv_cg *g, const fv_stmt *s) {
     int lanes = s->x->type.lanes;
     const char *at = fv_c_address(g, s->buf, s->index), *v = fv_c_str(g, s->x);
     if (s->mask && s->mask->type.lanes > 1)
-        fv_c_line(g, "%s(%s, %s, %s);", fv_c_layer_store_if(g, e, lanes), fv_c_str(g, s->mask), at, v);
+        fv_c_line(g, "%s(%s, %s, %s);", fv_c_layer_store_if(g, e, lanes), fv_c_str(g, s->mask), at,
+                  v);
     else
         fv_c_line(g, "%s(%s, %s);", fv_c_layer_store(g, e, lanes), at, v);
 }
@@ -182,12 +188,16 @@ static void put_store(fv_cg *g, const fv_stmt *s) {
         fv_c_close(g);
 }
 
-enum { CHAIN = 64 }; /* elements of a tile that are written out one by one, so that they can be registers */
+enum {
+    /* elements of a tile that are written out one by one, so that they can be registers */
+    CHAIN = 64
+};
 
 static void put_tile_loops(fv_cg *g, const fv_buf *b, const char *init) {
     fv_text at = {.arena = g->arena};
     for (int i = 0; i < b->rank; i++) {
-        fv_c_open(g, "for (int fv_%d = 0; fv_%d < %s; fv_%d++)", i, i, fv_c_str(g, b->extent[i]), i);
+        fv_c_open(g, "for (int fv_%d = 0; fv_%d < %s; fv_%d++)", i, i, fv_c_str(g, b->extent[i]),
+                  i);
         fv_text_printf(&at, "[fv_%d]", i);
     }
     fv_c_line(g, "%s%s = %s;", fv_c_name_of(g, b), at.s, init);
@@ -212,7 +222,9 @@ static void put_tile_chain(fv_cg *g, const fv_buf *b, const char *init, int64_t 
 
 const char *fv_c_tile(fv_cg *g, const fv_buf *b) {
     fv_text t = {.arena = g->arena};
-    fv_text_printf(&t, "%s %s", b->lanes > 1 ? fv_c_type(g, fv_kt(b->elem, b->lanes)) : fv_c_elem(b->elem), fv_c_name_of(g, b));
+    fv_text_printf(&t, "%s %s",
+                   b->lanes > 1 ? fv_c_type(g, fv_kt(b->elem, b->lanes)) : fv_c_elem(b->elem),
+                   fv_c_name_of(g, b));
     for (int i = 0; i < b->rank; i++)
         fv_text_printf(&t, "[%lld]", (long long)fv_x_int_value(b->extent[i]));
     return t.s;
@@ -291,20 +303,27 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
         case FV_S_LET: put_let(g, s); break;
         case FV_S_STORE: put_store(g, s); break;
         case FV_S_PREFETCH:
-            fv_c_line(g, "%s_PREFETCH(%s, %d);", g->NAME, fv_c_address(g, s->buf, s->index), s->cache);
+            fv_c_line(g, "%s_PREFETCH(%s, %d);", g->NAME, fv_c_address(g, s->buf, s->index),
+                      s->cache);
             break;
-        case FV_S_TRANSPOSE: break; /* expanded */
-        case FV_S_CALL: fv_c_line(g, "/* calls %s of a library */", s->calls->name); break; /* files are refused: emit.c */
+        case FV_S_TRANSPOSE:
+            break; /* expanded */
+        /* files are refused: emit.c */
+        case FV_S_CALL: fv_c_line(g, "/* calls %s of a library */", s->calls->name); break;
         case FV_S_TILE: put_tile(g, s); break;
         case FV_S_FOR: put_for(g, s); break;
         case FV_S_IF: put_if(g, s); break;
         case FV_S_WHILE: put_while(g, s); break;
         case FV_S_OUTLINE: fv_c_outline(g, s); break;
         case FV_S_COMMENT: fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text)); break;
-        case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
-        case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
-            fv_c_host_stmt(g, s);
-            break;
+        case FV_S_READ:
+        case FV_S_PLAN:
+        case FV_S_MEMORY:
+        case FV_S_CHECK:
+        case FV_S_LAUNCH:
+        case FV_S_ALLOC:
+        case FV_S_FREE:
+        case FV_S_SETDIM: fv_c_host_stmt(g, s); break;
         }
     }
 }

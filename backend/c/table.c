@@ -23,17 +23,22 @@ static bool is_list(const void *s, const fv_member *x) {
 }
 
 /* owner: what names of the structure's lists begin with */
-static const char *list_name(fv_cg *g, const char *owner, const fv_member *x) { return fv_printf(g->arena, "%s%s", owner, x->name); }
+static const char *list_name(fv_cg *g, const char *owner, const fv_member *x) {
+    return fv_printf(g->arena, "%s%s", owner, x->name);
+}
 
-static const char *element_name(fv_cg *g, const char *list, int i) { return fv_printf(g->arena, "%s_%d_", list, i); }
+static const char *element_name(fv_cg *g, const char *list, int i) {
+    return fv_printf(g->arena, "%s_%d_", list, i);
+}
 
 /* code: names of the functions in turn; moved on. */
-static const char *member(fv_cg *g, const void *s, const fv_structure *type, const fv_member *x, const char *owner,
-                          const char *const **code) {
+static const char *member(fv_cg *g, const void *s, const fv_structure *type, const fv_member *x,
+                          const char *owner, const char *const **code) {
     switch (x->kind) {
     case FV_MEMBER_NUMBER: return fv_printf(g->arena, "%d", fv_member_number(s, x));
     case FV_MEMBER_WIDE: return fv_c_str(g, fv_x_int(g->arena, fv_member_wide(s, x)));
-    case FV_MEMBER_SUM: return fv_printf(g->arena, "UINT64_C(0x%016llx)", (unsigned long long)fv_member_wide(s, x));
+    case FV_MEMBER_SUM:
+        return fv_printf(g->arena, "UINT64_C(0x%016llx)", (unsigned long long)fv_member_wide(s, x));
     case FV_MEMBER_SIZE: return fv_printf(g->arena, "sizeof(%s)", type->type);
     case FV_MEMBER_TEXTS:
     case FV_MEMBER_LIST: return is_list(s, x) ? list_name(g, owner, x) : "NULL";
@@ -48,7 +53,8 @@ static const char *member(fv_cg *g, const void *s, const fv_structure *type, con
 static const char *element(fv_cg *g, const fv_structure *type, const void *s, const char *owner) {
     fv_text t = {.arena = g->arena};
     for (int i = 0; i < type->n; i++)
-        fv_text_printf(&t, "%s%s", i ? ", " : "{", member(g, s, type, &type->members[i], owner, NULL));
+        fv_text_printf(&t, "%s%s", i ? ", " : "{",
+                       member(g, s, type, &type->members[i], owner, NULL));
     fv_text_put(&t, "}");
     return t.s;
 }
@@ -77,7 +83,8 @@ static void put_lists(fv_cg *g, const fv_structure *type, const void *s, const c
         if_traced(g, x);
         fv_c_open(g, "static const %s %s[] =", x->of->type, name);
         for (int i = 0; i < fv_member_count(s, x); i++)
-            fv_c_line(g, "%s,", element(g, x->of, fv_member_element(s, x, i), element_name(g, name, i)));
+            fv_c_line(g, "%s,",
+                      element(g, x->of, fv_member_element(s, x, i), element_name(g, name, i)));
         g->indent--;
         fv_c_line(g, "};");
         end_traced(g, x, NULL);
@@ -87,7 +94,8 @@ static void put_lists(fv_cg *g, const fv_structure *type, const void *s, const c
 void fv_c_table(fv_cg *g) {
     const fv_structure *type = &fv_model_structure;
     const fv_model *t = fv_program_model(g->arena, g->p, fv_c_weights_file(g));
-    const char *const functions[] = {fv_c_checks_cpu(g) ? "plan_entry" : "plan", "entry"}, *const *code = functions;
+    const char *const functions[] = {fv_c_checks_cpu(g) ? "plan_entry" : "plan", "entry"},
+                      *const *code = functions;
     fv_c_open(g, "const fv_model *%s_model(void)", g->name);
     put_lists(g, type, t, "");
     fv_c_open(g, "static const fv_model model =");

@@ -6,8 +6,8 @@
 
 enum { WIDTH = 100 };
 
-/* Where to break `s`, of which `room` characters fit: the space outside of strings, after an operator
- * or a comma, that is least deep in parentheses, and of those the last; 0: nowhere. */
+/* Where to break `s`, of which `room` characters fit: the space outside of strings, after an
+ * operator or a comma, that is least deep in parentheses, and of those the last; 0: nowhere. */
 static size_t break_at(const char *s, size_t room, size_t least) {
     size_t best = 0;
     int depth = 0, best_depth = 1 << 20;
@@ -19,7 +19,8 @@ static size_t break_at(const char *s, size_t room, size_t least) {
             i += s[i] == '\\' && s[i + 1];
             continue;
         }
-        depth += (s[i] == '(' || s[i] == '[' || s[i] == '{') - (s[i] == ')' || s[i] == ']' || s[i] == '}');
+        depth += (s[i] == '(' || s[i] == '[' || s[i] == '{') -
+                 (s[i] == ')' || s[i] == ']' || s[i] == '}');
         bool after_name = i > 0 && (isalnum((unsigned char)s[i - 1]) || strchr("_)]", s[i - 1]));
         if (s[i] == ' ' && i >= least && depth <= best_depth && !after_name) {
             best = i;
@@ -80,7 +81,8 @@ void fv_c_replace(fv_text *t, const char *text, int n, const char *const (*words
 }
 
 void fv_c_fill(fv_cg *g, fv_text *t, const char *text, ...) {
-    static const char *const numbers[] = {"@0@", "@1@", "@2@", "@3@", "@4@", "@5@", "@6@", "@7@", "@8@", "@9@"};
+    static const char *const numbers[] = {"@0@", "@1@", "@2@", "@3@", "@4@",
+                                          "@5@", "@6@", "@7@", "@8@", "@9@"};
     const char *words[12][2] = {{"@name@", g->name}, {"@NAME@", g->NAME}};
     int n = 2;
     va_list ap;
@@ -90,5 +92,5 @@ void fv_c_fill(fv_cg *g, fv_text *t, const char *text, ...) {
         words[n][1] = arg;
     }
     va_end(ap);
-    fv_c_replace(t, text, n, (const char *const (*)[2])words);
+    fv_c_replace(t, text, n, (const char *const(*)[2])words);
 }

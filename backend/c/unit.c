@@ -12,11 +12,13 @@ static const char head[] =
     " * Made by @0@ for target @1@. SPDX-License-Identifier: MIT-0\n"
     " *\n"
     " * Compile with: cc -std=c99 -O2 @2@-ffreestanding -c @6@.c\n"
-    " * Any level of optimization gives the same bits. With -ffreestanding nothing is left undefined;\n"
+    " * Any level of optimization gives the same bits. With -ffreestanding nothing is left "
+    "undefined;\n"
     " * without it, compilers may call memcpy, memset, memmove and memcmp@3@. */\n"
     "#if defined(__GNUC__) && !defined(__clang__) /* products and sums are rounded one by one */\n"
     "#pragma GCC optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\")\n"
-    "/* Of a tile no more rows are read than were written; gcc does not see it where branches write them. */\n"
+    "/* Of a tile no more rows are read than were written; gcc does not see it where branches "
+    "write them. */\n"
     "#pragma GCC diagnostic ignored \"-Wmaybe-uninitialized\"\n"
     "#else\n"
     "#pragma STDC FP_CONTRACT OFF\n"
@@ -27,12 +29,15 @@ static const char head[] =
     "#include <stdint.h>\n"
     "@4@"
     "#include \"@6@.h\"\n\n"
-    "#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \\\n"
-    "        defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)\n"
+    "#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) "
+    "|| \\\n"
+    "        defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && "
+    "__FINITE_MATH_ONLY__)\n"
     "#error \"compile without -ffast-math and its parts: results would differ\"\n"
     "#endif\n"
     "#if !defined(FLT_EVAL_METHOD) || (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16)\n"
-    "#error \"float and double must be evaluated in their own precision (x86: -msse2 -mfpmath=sse)\"\n"
+    "#error \"float and double must be evaluated in their own precision (x86: -msse2 "
+    "-mfpmath=sse)\"\n"
     "#endif\n";
 
 /* Kernels are noipa: what gcc learns about arguments from the callers makes it warn of lanes of a
@@ -83,7 +88,8 @@ static const char macros[] =
     "#define @NAME@_TRACE_END(launch) \\\n"
     "    do { if (env->trace) env->trace(env->user, launch, 1); } while (0)\n"
     "#endif\n"
-    "#ifndef @NAME@_TRACE /* before each launch: its number, its kernel, the nodes that it computes */\n"
+    "#ifndef @NAME@_TRACE /* before each launch: its number, its kernel, the nodes that it "
+    "computes */\n"
     "#define @NAME@_TRACE(launch, kernel, nodes) ((void)0)\n"
     "#endif\n"
     "#ifndef @NAME@_TRACE_END /* after it */\n"
@@ -96,7 +102,8 @@ static void put_isa_checks(fv_cg *g, fv_text *t) {
         size_t n = strcspn(s, " ");
         const char *macro = fv_strndup(g->arena, s, n);
         if (n)
-            fv_text_printf(t, "#ifndef %s\n#error \"compile with %s\"\n#endif\n", macro, g->p->target->cflags);
+            fv_text_printf(t, "#ifndef %s\n#error \"compile with %s\"\n#endif\n", macro,
+                           g->p->target->cflags);
         s += n + (s[n] == ' ');
     }
 }
@@ -112,7 +119,8 @@ static const struct cpu {
 };
 
 static const char cpu_check[] =
-    "/* Does this machine lack what the code was compiled for? What is found is kept: asking is slow on\n"
+    "/* Does this machine lack what the code was compiled for? What is found is kept: asking is "
+    "slow on\n"
     " * virtual machines. Threads that ask at the same time find the same. */\n"
     "static @NAME@_NOINLINE bool cpu_is_bad(void) {\n"
     "    static int known; /* 1: good, 2: bad */\n"
@@ -146,7 +154,9 @@ static const struct cpu *needed_cpu(const fv_cg *g) {
     return NULL;
 }
 
-bool fv_c_checks_cpu(const fv_cg *g) { return needed_cpu(g) != NULL; }
+bool fv_c_checks_cpu(const fv_cg *g) {
+    return needed_cpu(g) != NULL;
+}
 
 static void put_cpu_check(fv_cg *g, fv_text *t) {
     if (!needed_cpu(g))
@@ -164,7 +174,9 @@ static void put_cpu_check(fv_cg *g, fv_text *t) {
 
 const char *fv_c_maker(fv_cg *g) {
     const char *producer = g->p->producer ? fv_c_comment(g->arena, g->p->producer) : "";
-    return !*producer || isdigit((unsigned char)*producer) ? fv_printf(g->arena, "Fovea %s", producer) : producer;
+    return !*producer || isdigit((unsigned char)*producer)
+               ? fv_printf(g->arena, "Fovea %s", producer)
+               : producer;
 }
 
 void fv_c_unit(fv_cg *g, fv_text *t) {

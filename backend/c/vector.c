@@ -2,9 +2,13 @@
 #include "backend/c/layer.h"
 #include "ir/expr/fold.h"
 
-static fv_c_piece piece(const char *s, int prec) { return (fv_c_piece){s, prec, false}; }
+static fv_c_piece piece(const char *s, int prec) {
+    return (fv_c_piece){s, prec, false};
+}
 
-static const char *type_of(fv_cg *g, const fv_expr *x) { return fv_c_type(g, x->type); }
+static const char *type_of(fv_cg *g, const fv_expr *x) {
+    return fv_c_type(g, x->type);
+}
 
 static const char *unsigned_type(fv_cg *g, const fv_expr *x) {
     return fv_c_vtype(g, fv_c_unsigned_elem(x->type.elem), x->type.lanes);
@@ -14,7 +18,8 @@ static fv_c_piece cast(fv_cg *g, const char *type, fv_c_piece p) {
     return piece(fv_printf(g->arena, "(%s)%s", type, fv_c_paren(g, p, FV_C_UNARY)), FV_C_UNARY);
 }
 
-static fv_c_piece infix(fv_cg *g, const fv_expr *x, const char *sign, int prec, int left, int right) {
+static fv_c_piece infix(fv_cg *g, const fv_expr *x, const char *sign, int prec, int left,
+                        int right) {
     const char *l = fv_c_at(g, x->arg[0], left), *r = fv_c_at(g, x->arg[1], right);
     return piece(fv_printf(g->arena, "%s %s %s", l, sign, r), prec);
 }
@@ -31,7 +36,9 @@ static bool range_is_known(const fv_expr *x) {
     return lo != INT64_MIN && hi != INT64_MAX;
 }
 
-static bool plain_sign(fv_elem e) { return fv_elem_is_float(e) || !fv_elem_is_signed(e); }
+static bool plain_sign(fv_elem e) {
+    return fv_elem_is_float(e) || !fv_elem_is_signed(e);
+}
 
 static bool is_wrapping(const fv_expr *x) {
     bool sum = x->op == FV_X_ADD || x->op == FV_X_SUB || x->op == FV_X_MUL;
@@ -65,7 +72,10 @@ static fv_c_piece as_unsigned(fv_cg *g, const fv_expr *x) {
 }
 
 static fv_c_piece arithmetic(fv_cg *g, const fv_expr *x) {
-    const char *sign = x->op == FV_X_ADD ? "+" : x->op == FV_X_SUB ? "-" : x->op == FV_X_MUL ? "*" : "/";
+    const char *sign = x->op == FV_X_ADD   ? "+"
+                       : x->op == FV_X_SUB ? "-"
+                       : x->op == FV_X_MUL ? "*"
+                                           : "/";
     int prec = x->op == FV_X_MUL || x->op == FV_X_DIV ? FV_C_MUL : FV_C_ADD;
     if (plain_sign(x->type.elem) || range_is_known(x))
         return infix(g, x, sign, prec, prec, prec + 1);
@@ -75,18 +85,21 @@ static fv_c_piece arithmetic(fv_cg *g, const fv_expr *x) {
 static fv_c_piece negate(fv_cg *g, const fv_expr *x) {
     fv_c_piece a = fv_c_expr(g, x->arg[0]);
     if (!plain_sign(x->type.elem))
-        return cast(g, type_of(g, x), piece(fv_printf(g->arena, "-%s", cast(g, unsigned_type(g, x), a).s),
-                                            FV_C_UNARY));
-    return piece(fv_printf(g->arena, "-%s", fv_c_paren(g, a, a.s[0] == '-' ? FV_C_PRIMARY + 1 : FV_C_UNARY)),
-                 FV_C_UNARY);
+        return cast(
+            g, type_of(g, x),
+            piece(fv_printf(g->arena, "-%s", cast(g, unsigned_type(g, x), a).s), FV_C_UNARY));
+    return piece(
+        fv_printf(g->arena, "-%s", fv_c_paren(g, a, a.s[0] == '-' ? FV_C_PRIMARY + 1 : FV_C_UNARY)),
+        FV_C_UNARY);
 }
 
 static fv_c_piece shift(fv_cg *g, const fv_expr *x) {
     if (is_wrapping(x))
         return cast(g, type_of(g, x), as_unsigned(g, x));
     const char *sign = x->op == FV_X_SHL ? "<<" : ">>";
-    return piece(fv_printf(g->arena, "%s %s %s", fv_c_at(g, x->arg[0], FV_C_UNARY), sign, shift_count(g, x)),
-                 FV_C_SHIFT);
+    return piece(
+        fv_printf(g->arena, "%s %s %s", fv_c_at(g, x->arg[0], FV_C_UNARY), sign, shift_count(g, x)),
+        FV_C_SHIFT);
 }
 
 /* The same bits as another type; what wraps need not become signed before. */
@@ -116,7 +129,8 @@ static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
     if (a->type.elem == FV_BOOL) { /* true is -1 */
         bool less = x->op == FV_X_LT;
         return piece(fv_printf(g->arena, "~%s %s %s", fv_c_at(g, a, FV_C_UNARY), less ? "&" : "|",
-                               fv_c_at(g, b, FV_C_UNARY)), less ? FV_C_AND : FV_C_OR);
+                               fv_c_at(g, b, FV_C_UNARY)),
+                     less ? FV_C_AND : FV_C_OR);
     }
     bool equality = x->op == FV_X_EQ || x->op == FV_X_NE;
     const char *sign = fv_expr_op_text((fv_expr_op)x->op);
@@ -143,7 +157,8 @@ static fv_c_piece choose(fv_cg *g, const fv_expr *x) {
     if (c->type.lanes > 1 || fv_c_has_require(x))
         return fv_c_call(g, fv_c_layer_select(g, x->type.elem, x->type.lanes), 3, x->arg);
     return piece(fv_printf(g->arena, "%s ? %s : %s", fv_c_condition(g, c),
-                           fv_c_at(g, x->arg[1], FV_C_OROR), fv_c_at(g, x->arg[2], FV_C_COND)), FV_C_COND);
+                           fv_c_at(g, x->arg[1], FV_C_OROR), fv_c_at(g, x->arg[2], FV_C_COND)),
+                 FV_C_COND);
 }
 
 static fv_c_piece convert_vector(fv_cg *g, const char *s, const char *type) {
@@ -160,7 +175,8 @@ static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
     }
     if (from == FV_BOOL) {
         const char *ones = fv_printf(g->arena, "-%s", fv_c_at(g, x->arg[0], FV_C_UNARY));
-        return to == fv_c_mask_elem(lanes) ? piece(ones, FV_C_UNARY) : convert_vector(g, ones, type);
+        return to == fv_c_mask_elem(lanes) ? piece(ones, FV_C_UNARY)
+                                           : convert_vector(g, ones, type);
     }
     if (fv_elem_is_float(from) && !fv_elem_is_float(to))
         return fv_c_call(g, fv_c_layer_convert(g, from, to, lanes), 1, x->arg);
@@ -192,17 +208,20 @@ static fv_c_piece load(fv_cg *g, const fv_expr *x) {
     switch (fv_access_kind(b, x->arg, lanes)) {
     case FV_ACCESS_ELEMENT: return fv_c_element(g, b, x->arg);
     case FV_ACCESS_RUN:
-        return piece(fv_printf(g->arena, "%s(%s)", fv_c_layer_load(g, e, lanes), fv_c_address(g, b, x->arg)),
-                     FV_C_PRIMARY);
+        return piece(
+            fv_printf(g->arena, "%s(%s)", fv_c_layer_load(g, e, lanes), fv_c_address(g, b, x->arg)),
+            FV_C_PRIMARY);
     case FV_ACCESS_GATHER:
         return piece(fv_printf(g->arena, "%s(%s, %s)", fv_c_layer_gather(g, e, lanes), base(g, b),
-                               fv_c_index(g, b, x->arg)), FV_C_PRIMARY);
+                               fv_c_index(g, b, x->arg)),
+                     FV_C_PRIMARY);
     }
     return piece("0", FV_C_PRIMARY);
 }
 
-/* Where lanes gather under a mask: what the others compute is of no interest, but it may be any number, and
- * has to wrap as the unsigned numbers do. Indices whose bounds are known stay as they are elsewhere. */
+/* Where lanes gather under a mask: what the others compute is of no interest, but it may be any
+ * number, and has to wrap as the unsigned numbers do. Indices whose bounds are known stay as they
+ * are elsewhere. */
 static const char *index_under_mask(fv_cg *g, const fv_buf *b, fv_expr *const *index, int lanes) {
     fv_expr *flat = NULL;
     bool is_known = true;
@@ -226,21 +245,25 @@ static fv_c_piece guard(fv_cg *g, const fv_expr *x) {
     if (c->type.lanes == 1) {
         fv_c_piece v = load(g, x);
         return piece(fv_printf(g->arena, "%s ? %s : %s", fv_c_condition(g, c), v.s,
-                               fv_c_at(g, otherwise, FV_C_COND)), FV_C_COND);
+                               fv_c_at(g, otherwise, FV_C_COND)),
+                     FV_C_COND);
     }
     const char *m = fv_c_str(g, c), *v = fv_c_str(g, otherwise);
     switch (fv_access_kind(b, x->arg, lanes)) {
     case FV_ACCESS_ELEMENT: {
         fv_c_piece at = fv_c_element(g, b, x->arg); /* a tile: touching it does no harm */
-        return piece(fv_printf(g->arena, "%s(%s, %s, %s)", fv_c_layer_select(g, e, lanes), m, at.s, v),
-                     FV_C_PRIMARY);
+        return piece(
+            fv_printf(g->arena, "%s(%s, %s, %s)", fv_c_layer_select(g, e, lanes), m, at.s, v),
+            FV_C_PRIMARY);
     }
     case FV_ACCESS_RUN:
         return piece(fv_printf(g->arena, "%s(%s, %s, %s)", fv_c_layer_load_if(g, e, lanes), m,
-                               fv_c_address(g, b, x->arg), v), FV_C_PRIMARY);
+                               fv_c_address(g, b, x->arg), v),
+                     FV_C_PRIMARY);
     case FV_ACCESS_GATHER:
         return piece(fv_printf(g->arena, "%s(%s, %s, %s, %s)", fv_c_layer_gather_if(g, e, lanes), m,
-                               base(g, b), index_under_mask(g, b, x->arg, lanes), v), FV_C_PRIMARY);
+                               base(g, b), index_under_mask(g, b, x->arg, lanes), v),
+                     FV_C_PRIMARY);
     }
     return piece("0", FV_C_PRIMARY);
 }
@@ -252,40 +275,83 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_VAR: return piece(fv_c_name_of(g, x->u.var), FV_C_PRIMARY);
     case FV_X_LOAD: return load(g, x);
     case FV_X_GUARD: return guard(g, x);
-    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: return arithmetic(g, x);
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MUL: return arithmetic(g, x);
     case FV_X_DIV: return fv_elem_is_float(e) ? arithmetic(g, x) : call_op(g, x);
-    case FV_X_MIN: case FV_X_MAX: return min_max(g, x);
+    case FV_X_MIN:
+    case FV_X_MAX: return min_max(g, x);
     case FV_X_NEG: return negate(g, x);
-    case FV_X_NOT: return piece(fv_printf(g->arena, "~%s", fv_c_at(g, x->arg[0], FV_C_UNARY)), FV_C_UNARY);
+    case FV_X_NOT:
+        return piece(fv_printf(g->arena, "~%s", fv_c_at(g, x->arg[0], FV_C_UNARY)), FV_C_UNARY);
     case FV_X_AND: return infix(g, x, "&", FV_C_AND, FV_C_UNARY, FV_C_UNARY);
     case FV_X_OR: return infix(g, x, "|", FV_C_OR, FV_C_UNARY, FV_C_UNARY);
     case FV_X_XOR: return infix(g, x, "^", FV_C_XOR, FV_C_UNARY, FV_C_UNARY);
-    case FV_X_SHL: case FV_X_SHR: return shift(g, x);
-    case FV_X_LT: case FV_X_LE: case FV_X_EQ: case FV_X_NE: return compare(g, x);
+    case FV_X_SHL:
+    case FV_X_SHR: return shift(g, x);
+    case FV_X_LT:
+    case FV_X_LE:
+    case FV_X_EQ:
+    case FV_X_NE: return compare(g, x);
     case FV_X_SELECT: return choose(g, x);
     case FV_X_CONVERT: return convert(g, x);
     case FV_X_BITCAST: return bitcast(g, x);
     case FV_X_SPLAT: return fv_c_call(g, fv_c_layer_splat(g, e, lanes), 1, x->arg);
     case FV_X_RAMP: return fv_c_call(g, fv_c_layer_ramp(g, e, lanes), 1, x->arg);
-    case FV_X_EVEN: case FV_X_ODD:
-        return fv_c_call(g, fv_c_layer_blocks(g, (fv_expr_op)x->op, (int)x->u.i, e, lanes), 2, x->arg);
+    case FV_X_EVEN:
+    case FV_X_ODD:
+        return fv_c_call(g, fv_c_layer_blocks(g, (fv_expr_op)x->op, (int)x->u.i, e, lanes), 2,
+                         x->arg);
     case FV_X_REQUIRE: {
         const char *name = fv_c_layer_require(g, lanes);
-        return piece(fv_printf(g->arena, "%s(%s, error)", name, fv_c_str(g, x->arg[0])), FV_C_PRIMARY);
+        return piece(fv_printf(g->arena, "%s(%s, error)", name, fv_c_str(g, x->arg[0])),
+                     FV_C_PRIMARY);
     }
     case FV_X_ABS:
         return fv_elem_is_int(e) && !fv_elem_is_signed(e) ? fv_c_expr(g, x->arg[0]) : call_op(g, x);
-    case FV_X_FMA: case FV_X_SQRT: case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT:
-    case FV_X_REM: case FV_X_FLOORDIV: case FV_X_FLOORMOD: case FV_X_MULHI: case FV_X_ADDSAT:
-    case FV_X_MULSAT:
-        return call_op(g, x);
-    case FV_X_CONST: case FV_X_EXP: case FV_X_EXP2: case FV_X_EXPM1: case FV_X_LOG: case FV_X_LOG2:
-    case FV_X_LOG1P: case FV_X_SIN: case FV_X_COS: case FV_X_TAN: case FV_X_ASIN: case FV_X_ACOS:
-    case FV_X_ATAN: case FV_X_SINH: case FV_X_COSH: case FV_X_TANH: case FV_X_ASINH: case FV_X_ACOSH:
-    case FV_X_ATANH: case FV_X_ERF: case FV_X_SIGMOID: case FV_X_POW: case FV_X_FREM: case FV_X_CONVSAT:
-    case FV_X_DIM: case FV_X_REDUCE: case FV_X_END: break;
+    case FV_X_FMA:
+    case FV_X_SQRT:
+    case FV_X_FLOOR:
+    case FV_X_CEIL:
+    case FV_X_TRUNC:
+    case FV_X_RINT:
+    case FV_X_REM:
+    case FV_X_FLOORDIV:
+    case FV_X_FLOORMOD:
+    case FV_X_MULHI:
+    case FV_X_ADDSAT:
+    case FV_X_MULSAT: return call_op(g, x);
+    case FV_X_CONST:
+    case FV_X_EXP:
+    case FV_X_EXP2:
+    case FV_X_EXPM1:
+    case FV_X_LOG:
+    case FV_X_LOG2:
+    case FV_X_LOG1P:
+    case FV_X_SIN:
+    case FV_X_COS:
+    case FV_X_TAN:
+    case FV_X_ASIN:
+    case FV_X_ACOS:
+    case FV_X_ATAN:
+    case FV_X_SINH:
+    case FV_X_COSH:
+    case FV_X_TANH:
+    case FV_X_ASINH:
+    case FV_X_ACOSH:
+    case FV_X_ATANH:
+    case FV_X_ERF:
+    case FV_X_SIGMOID:
+    case FV_X_POW:
+    case FV_X_FREM:
+    case FV_X_CONVSAT:
+    case FV_X_DIM:
+    case FV_X_REDUCE:
+    case FV_X_END: break;
     }
-    g->failed = !fv_error(g->session, "internal error: the C emitter got '%s' of %d lanes, which expansion should have removed",
-                          fv_expr_op_text((fv_expr_op)x->op), lanes);
+    g->failed = !fv_error(
+        g->session,
+        "internal error: the C emitter got '%s' of %d lanes, which expansion should have removed",
+        fv_expr_op_text((fv_expr_op)x->op), lanes);
     return piece("0", FV_C_PRIMARY);
 }

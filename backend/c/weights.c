@@ -1,5 +1,5 @@
-/* weights.c - constants of the program: array initialisers, whose numbers read back exactly, or places in
- * a blob: an assembler includes it, an object holds it, or a file that is mapped. */
+/* weights.c - constants of the program: array initialisers, whose numbers read back exactly, or
+ * places in a blob: an assembler includes it, an object holds it, or a file that is mapped. */
 #include <math.h>
 #include <string.h>
 
@@ -13,7 +13,9 @@ static fv_elem elem_of(const fv_constant *c) {
     return e == FV_BOOL ? FV_U8 : fv_elem_is_storage(e) ? fv_elem_bits_elem(e) : e;
 }
 
-static size_t count_of(const fv_constant *c) { return c->bytes / (size_t)fv_elem_storage_bytes(elem_of(c)); }
+static size_t count_of(const fv_constant *c) {
+    return c->bytes / (size_t)fv_elem_storage_bytes(elem_of(c));
+}
 
 static double float_at(const fv_constant *c, fv_elem e, size_t i) {
     float f;
@@ -55,10 +57,9 @@ static int put_number(char *s, size_t n, fv_elem e, const char *at) {
         memcpy(&i64, at, 8);
         if (i64 == INT64_MIN)
             return snprintf(s, n, "INT64_MIN");
-        return snprintf(s, n, i64 > INT32_MAX || i64 <= INT32_MIN ? "INT64_C(%lld)" : "%lld", (long long)i64);
-    default:
-        memcpy(&u64, at, 8);
-        return snprintf(s, n, "UINT64_C(%llu)", (unsigned long long)u64);
+        return snprintf(s, n, i64 > INT32_MAX || i64 <= INT32_MIN ? "INT64_C(%lld)" : "%lld",
+                        (long long)i64);
+    default: memcpy(&u64, at, 8); return snprintf(s, n, "UINT64_C(%llu)", (unsigned long long)u64);
     }
 }
 
@@ -98,17 +99,19 @@ static const char *declarator(fv_cg *g, const fv_constant *c, const char *name) 
     unsigned long long n = count_of(c) ? count_of(c) : 1;
     if (is_finite(c))
         return fv_printf(g->arena, "%s %s[%llu]", fv_c_elem(e), name, n);
-    return fv_printf(g->arena, "union { uint%d_t bits[%llu]; %s value[%llu]; } %s", fv_elem_bits(e), n, fv_c_elem(e),
-                     n, name);
+    return fv_printf(g->arena, "union { uint%d_t bits[%llu]; %s value[%llu]; } %s", fv_elem_bits(e),
+                     n, fv_c_elem(e), n, name);
 }
 
-static void define(fv_cg *g, fv_text *t, const fv_constant *c, const char *name, const char *storage) {
+static void define(fv_cg *g, fv_text *t, const fv_constant *c, const char *name,
+                   const char *storage) {
     bool finite = is_finite(c);
     fv_elem e = elem_of(c);
     if (!finite)
         e = fv_elem_bits_elem(e);
-    fv_text_printf(t, "/* %s */\n%s%s_CONST const %s = {%s\n", fv_c_comment(g->arena, c->name ? c->name : ""),
-                   storage, g->NAME, declarator(g, c, name), finite ? "" : "{");
+    fv_text_printf(t, "/* %s */\n%s%s_CONST const %s = {%s\n",
+                   fv_c_comment(g->arena, c->name ? c->name : ""), storage, g->NAME,
+                   declarator(g, c, name), finite ? "" : "{");
     put_values(t, c, e, 4);
     fv_text_put(t, finite ? "};\n\n" : "}};\n\n");
 }
@@ -124,16 +127,16 @@ void fv_c_constants(fv_cg *g) {
     const fv_program *p = g->p;
     bool linked = g->weights == FV_WEIGHTS_INCBIN || g->weights == FV_WEIGHTS_OBJECT;
     if (linked)
-        fv_c_line(g, "extern const unsigned char %s_weights[]; /* %s_weights.%s */\n", g->name, g->file,
-                  g->weights == FV_WEIGHTS_OBJECT ? "o" : "S");
+        fv_c_line(g, "extern const unsigned char %s_weights[]; /* %s_weights.%s */\n", g->name,
+                  g->file, g->weights == FV_WEIGHTS_OBJECT ? "o" : "S");
     for (int i = 0; i < p->nconstants; i++) {
         const fv_constant *c = &p->constants[i];
         if (!c->buf || is_missing(g, c))
             continue;
         const char *name;
         if (g->weights != FV_WEIGHTS_TEXT) {
-            name = fv_printf(g->arena, "(const %s *)(%s_weights + %zu)", fv_c_elem(c->buf->elem), g->name,
-                             fv_weights_at(p, i));
+            name = fv_printf(g->arena, "(const %s *)(%s_weights + %zu)", fv_c_elem(c->buf->elem),
+                             g->name, fv_weights_at(p, i));
         } else if (g->apart) {
             name = fv_printf(g->arena, "%s_constant_%d", g->name, i);
             fv_c_line(g, "extern const %s; /* %s */\n", declarator(g, c, name),
@@ -159,7 +162,8 @@ static void put_weights_text(fv_cg *g, fv_text *t) {
               "#else\n"
               "#define @NAME@_CONST\n"
               "#endif\n"
-              "#endif\n\n", NULL);
+              "#endif\n\n",
+              NULL);
     for (int i = 0; i < g->p->nconstants; i++) {
         const fv_constant *c = &g->p->constants[i];
         const char *name = fv_printf(g->arena, "%s_constant_%d", g->name, i);
@@ -181,11 +185,17 @@ static const char assembler[] =
     "    .incbin \"@0@_weights.bin\"\n"
     "    .section .note.GNU-stack,\"\",%progbits\n";
 
-static bool put_blob(const void *program, FILE *f) { return fv_weights_put(program, f); }
+static bool put_blob(const void *program, FILE *f) {
+    return fv_weights_put(program, f);
+}
 
-static bool put_file(const void *program, FILE *f) { return fv_weights_put_file(program, f); }
+static bool put_file(const void *program, FILE *f) {
+    return fv_weights_put_file(program, f);
+}
 
-static bool put_object(const void *object, FILE *f) { return fv_weights_put_object(object, f); }
+static bool put_object(const void *object, FILE *f) {
+    return fv_weights_put_object(object, f);
+}
 
 static void add_text(fv_cg *g, fv_c_files *f, const char *suffix, const fv_text *t) {
     fv_c_files_add(f, fv_printf(g->arena, "%s%s", g->file, suffix), t->s, t->n);

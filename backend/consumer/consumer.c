@@ -19,7 +19,8 @@ int64_t fv_port_bound(const fv_port *port, int axis) {
     return port->dims[axis]->hi;
 }
 
-/* Does more than the type of what a symbol is read from bound it? Nobody could allocate what that allows. */
+/* Does more than the type of what a symbol is read from bound it? Nobody could allocate what that
+ * allows. */
 static bool is_bounded(const fv_dim *d) {
     if (!d->from_data)
         return true;
@@ -36,7 +37,8 @@ static bool is_bounded(const fv_dim *d) {
 
 bool fv_port_is_bounded(const fv_port *port) {
     for (int i = 0; i < port->rank; i++)
-        if (port->dims[i]->from_data && (port->dims[i]->hi > INT32_MAX || !is_bounded(port->dims[i])))
+        if (port->dims[i]->from_data &&
+            (port->dims[i]->hi > INT32_MAX || !is_bounded(port->dims[i])))
             return false;
     return true;
 }
@@ -77,7 +79,8 @@ static void port_info(fv_arena *a, const fv_program *p, const fv_port *port, fv_
     info->capacity = capacity_text(a, p, port->buf->extent[port->buf->along]);
 }
 
-static const fv_port_info *port_table(fv_arena *a, const fv_program *p, const fv_port *ports, int n) {
+static const fv_port_info *port_table(fv_arena *a, const fv_program *p, const fv_port *ports,
+                                      int n) {
     fv_port_info *t = FV_NEW(a, fv_port_info, n);
     for (int i = 0; i < n; i++)
         port_info(a, p, &ports[i], &t[i]);
@@ -98,7 +101,8 @@ static void list_launches(const fv_block *b, fv_launch_info *list) {
         if (s->kind != FV_S_LAUNCH)
             continue;
         const char *nodes = s->text ? s->text : s->kernel->origin;
-        list[s->launch] = (fv_launch_info){s->kernel->name, nodes ? nodes : "", s->indexes ? s->indexes : ""};
+        list[s->launch] =
+            (fv_launch_info){s->kernel->name, nodes ? nodes : "", s->indexes ? s->indexes : ""};
     }
 }
 
@@ -111,14 +115,16 @@ static const fv_launch_info *launch_table(fv_arena *a, const fv_program *p, int 
 static const fv_relation_info *relation_table(fv_arena *a, const fv_program *p) {
     fv_relation_info *list = FV_NEW(a, fv_relation_info, p->nrelations + 1);
     for (int i = 0; i < p->nrelations; i++)
-        list[i] = (fv_relation_info){p->relations[i].left, p->relations[i].right, p->relations[i].why};
+        list[i] =
+            (fv_relation_info){p->relations[i].left, p->relations[i].right, p->relations[i].why};
     return list;
 }
 
 fv_model *fv_program_model(fv_arena *a, const fv_program *p, const char *weights_file) {
     fv_symbol_info *symbols = FV_NEW(a, fv_symbol_info, p->nsymbols);
     for (int i = 0; i < p->nsymbols; i++)
-        symbols[i] = (fv_symbol_info){p->symbols[i]->name, p->symbol_vars[i]->lo, p->symbol_vars[i]->hi};
+        symbols[i] =
+            (fv_symbol_info){p->symbols[i]->name, p->symbol_vars[i]->lo, p->symbol_vars[i]->hi};
     fv_model *m = FV_NEW(a, fv_model, 1);
     m->abi = 2;
     m->size = sizeof *m;

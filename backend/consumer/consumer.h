@@ -1,20 +1,30 @@
 /* consumer.h - what the consumers of an expanded program (interpreter, LLVM, C) agree on besides
- * the meaning of kernel IR: what statements of host programs do, how memory is reached, and the tables of fv_model.
+ * the meaning of kernel IR: what statements of host programs do, how memory is reached, and the
+ * tables of fv_model.
  *
- * What a run or a size query asks of its caller, and in which order, is written in the program (protocol.h). The size query
- * (fv_plan_fn) does the plan, then the query; the run (fv_run_fn) does the body. Of its statements:
- *   READ     is what the caller gave, as it is. Of env: the members that lie whole within env->size bytes; others, and all
+ * What a run or a size query asks of its caller, and in which order, is written in the program
+ * (protocol.h). The size query (fv_plan_fn) does the plan, then the query; the run (fv_run_fn) does
+ * the body. Of its statements:
+ *   READ     is what the caller gave, as it is. Of env: the members that lie whole within env->size
+ *            bytes; others, and all
  *            where env is NULL, are 0.
- *            The CPU is asked in code that any CPU runs, before all: FV_BAD_CPU. In generated C, which a C compiler may have
- *            made for the target, the size query asks it, too; in objects of LLVM's that is code for the baseline.
+ *            The CPU is asked in code that any CPU runs, before all: FV_BAD_CPU. In generated C,
+ *     which a C compiler may have
+ *            made for the target, the size query asks it, too; in objects of LLVM's that is code
+ *     for the baseline.
  *   CHECK    that fails leaves with its status.
- *   LAUNCH   first the cancel flag (FV_CANCELLED); then the tasks 0 <= task < kernel->tasks, none if that is below 1;
- *            afterwards the error word: FV_BAD_INDEX, or the status of a CALL. env->trace, if given, is called around the tasks.
- *   CALL     in kernels: the function has the buffers, and their extents (backend/library/library.h). Generated C, and code
+ *   LAUNCH   first the cancel flag (FV_CANCELLED); then the tasks 0 <= task < kernel->tasks, none
+ *            if that is below 1;
+ *            afterwards the error word: FV_BAD_INDEX, or the status of a CALL. env->trace, if
+ *     given, is called around the tasks.
+ *   CALL     in kernels: the function has the buffers, and their extents
+ *            (backend/library/library.h). Generated C, and code
  *            that is written to files, have none.
- *   WHILE    in host programs and in kernels: the cancel flag before each evaluation of the condition. A kernel that sees it
+ *   WHILE    in host programs and in kernels: the cancel flag before each evaluation of the
+ *            condition. A kernel that sees it
  *            leaves its loops; the launch returns FV_CANCELLED.
- *   ALLOC    bytes below 0 or more than the machine can address: FV_TOO_LARGE; 0 bytes: a NULL buffer, nothing is called;
+ *   ALLOC    bytes below 0 or more than the machine can address: FV_TOO_LARGE; 0 bytes: a NULL
+ *            buffer, nothing is called;
  *            NULL from the allocator: FV_NO_MEMORY. FREE of a NULL buffer calls nothing.
  *   SETDIM   writes to out_dims, or to *workspace.
  * On every way out of a run, each HEAP buffer that is still there is freed. */
@@ -25,7 +35,8 @@
 #include "runtime/fovea_model.h"
 
 #define FV_BUFFER_ALIGN 64 /* of the workspace and of HEAP buffers */
-/* Of the workspace: a sum that saturated is more, also when it was rounded down to FV_BUFFER_ALIGN. */
+/* Of the workspace: a sum that saturated is more, also when it was rounded down to
+ * FV_BUFFER_ALIGN. */
 #define FV_MOST_BYTES (INT64_MAX - FV_BUFFER_ALIGN)
 
 /* ---- how a LOAD, GUARD or STORE reaches memory ---- */
@@ -53,7 +64,8 @@ bool fv_port_is_bounded(const fv_port *port) FV_MUST_USE;
 int fv_out_dims_size(const fv_program *p);
 int fv_out_dims_at(const fv_program *p, int output);
 
-/* The table of the model, of a numbered program: all but plan and run, which are NULL. `weights_file`: as it says it, or NULL. */
+/* The table of the model, of a numbered program: all but plan and run, which are NULL.
+ * `weights_file`: as it says it, or NULL. */
 fv_model *fv_program_model(fv_arena *a, const fv_program *p, const char *weights_file);
 
 #endif

@@ -1,4 +1,5 @@
-/* outline.h - what a block of a kernel takes from around it, for consumers that make a function of it. */
+/* outline.h - what a block of a kernel takes from around it, for consumers that make a function of
+ * it. */
 #ifndef FV_BACKEND_CONSUMER_OUTLINE_H
 #define FV_BACKEND_CONSUMER_OUTLINE_H
 
@@ -6,8 +7,8 @@
 
 typedef struct fv_outline {
     int nvars, nbufs, cap_vars, cap_bufs;
-    fv_var **vars; /* in the order in which they are met; those of the extents of buffers too */
-    fv_buf **bufs; /* the kernel's and tiles; no scalar tiles (ir/kernel/verify.c) */
+    fv_var **vars;  /* in the order in which they are met; those of the extents of buffers too */
+    fv_buf **bufs;  /* the kernel's and tiles; no scalar tiles (ir/kernel/verify.c) */
     bool requires_; /* it has REQUIRE */
 } fv_outline;
 

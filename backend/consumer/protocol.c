@@ -1,5 +1,5 @@
-/* protocol.c - the protocol between a model and its caller, written as statements. Their order is part of it: of several
- * things that are wrong, all consumers name the same. */
+/* protocol.c - the protocol between a model and its caller, written as statements. Their order is
+ * part of it: of several things that are wrong, all consumers name the same. */
 #include "backend/consumer/protocol.h"
 
 #include "backend/consumer/consumer.h"
@@ -10,10 +10,12 @@
 #include "ir/kernel/print.h"
 
 /* All members of fv_env have one size, which consumers use where the caller's ends within one. */
-#define ENV(id, name, kind) _Static_assert(offsetof(fv_env, name) == FV_ENV_##id * sizeof(void *), "env.def: " #name);
+#define ENV(id, name, kind)                                                                        \
+    _Static_assert(offsetof(fv_env, name) == FV_ENV_##id * sizeof(void *), "env.def: " #name);
 #include "ir/kernel/env.def"
 #undef ENV
-_Static_assert(sizeof(fv_env) == FV_ENV_MEMBERS * sizeof(void *), "env.def lists all members of fv_env");
+_Static_assert(sizeof(fv_env) == FV_ENV_MEMBERS * sizeof(void *),
+               "env.def lists all members of fv_env");
 
 typedef struct writer {
     fv_program *p;
@@ -23,7 +25,8 @@ typedef struct writer {
 
 /* ---- verbs ---- */
 
-static fv_expr *read_(writer *w, fv_read_how how, fv_argument of, int at, int align, const char *name) {
+static fv_expr *read_(writer *w, fv_read_how how, fv_argument of, int at, int align,
+                      const char *name) {
     return fv_kb_read(&w->b, &(fv_read){(uint8_t)how, (uint8_t)of, at, align}, name);
 }
 
@@ -39,9 +42,13 @@ static fv_expr *aligned(writer *w, fv_argument of, int at, int align, const char
     return read_(w, FV_READ_ALIGNED, of, at, align, name);
 }
 
-static fv_expr *bin(writer *w, fv_expr_op op, fv_expr *x, fv_expr *y) { return fv_x_bin(w->a, op, x, y); }
+static fv_expr *bin(writer *w, fv_expr_op op, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(w->a, op, x, y);
+}
 
-static fv_expr *number(writer *w, int64_t n) { return fv_x_int(w->a, n); }
+static fv_expr *number(writer *w, int64_t n) {
+    return fv_x_int(w->a, n);
+}
 
 /* What is true anyhow is not asked. */
 static void check(writer *w, fv_expr *condition, int status, const char *text) {
@@ -82,7 +89,9 @@ static void go_on(writer *w, fv_block rest) {
     w->b.block->last = rest.last;
 }
 
-static bool has_capacity(const writer *w, int output) { return w->p->capacity && w->p->capacity[output]; }
+static bool has_capacity(const writer *w, int output) {
+    return w->p->capacity && w->p->capacity[output];
+}
 
 /* Saturates where it may overflow. */
 static fv_expr *times(writer *w, fv_expr *x, fv_expr *y) {
@@ -93,7 +102,9 @@ static fv_expr *times(writer *w, fv_expr *x, fv_expr *y) {
     return bin(w, fits ? FV_X_MUL : FV_X_MULSAT, x, y);
 }
 
-static fv_expr *workspace_of(writer *w) { return w->p->workspace ? w->p->workspace : number(w, 0); }
+static fv_expr *workspace_of(writer *w) {
+    return w->p->workspace ? w->p->workspace : number(w, 0);
+}
 
 /* ---- the plan ---- */
 
@@ -104,8 +115,10 @@ static void take_symbols(writer *w) {
     for (int i = 0; i < p->nsymbols; i++) {
         fv_var *v = p->symbol_vars[i];
         fv_expr *n = value(w, FV_ARG_DIMS, i, fv_printf(w->a, "%s_given", v->name));
-        fv_expr *low = bin(w, FV_X_LE, number(w, v->lo), n), *high = bin(w, FV_X_LE, n, number(w, v->hi));
-        check(w, bin(w, FV_X_AND, low, high), FV_BAD_DIM, fv_printf(w->a, "dim '%s'", p->symbols[i]->name));
+        fv_expr *low = bin(w, FV_X_LE, number(w, v->lo), n),
+                *high = bin(w, FV_X_LE, n, number(w, v->hi));
+        check(w, bin(w, FV_X_AND, low, high), FV_BAD_DIM,
+              fv_printf(w->a, "dim '%s'", p->symbols[i]->name));
         bind(w, v, n);
     }
 }
@@ -119,7 +132,8 @@ static void check_extents(writer *w, const fv_port *port) {
 }
 
 static fv_expr *bytes_of(writer *w, const fv_port *port) {
-    return times(w, fv_port_elements(w->a, w->p, port), number(w, fv_elem_storage_bytes(port->buf->elem)));
+    return times(w, fv_port_elements(w->a, w->p, port),
+                 number(w, fv_elem_storage_bytes(port->buf->elem)));
 }
 
 /* `less` than the machine can address. */
@@ -143,10 +157,12 @@ static void check_sizes(writer *w) {
         check_extents(w, &p->outputs[i]);
     check_bytes(w, &most, workspace_of(w), FV_BUFFER_ALIGN - 1, "bytes of workspace");
     for (int i = 0; i < p->ninputs; i++)
-        check_bytes(w, &most, bytes_of(w, &p->inputs[i]), 0, fv_printf(w->a, "bytes of '%s'", p->inputs[i].name));
+        check_bytes(w, &most, bytes_of(w, &p->inputs[i]), 0,
+                    fv_printf(w->a, "bytes of '%s'", p->inputs[i].name));
     for (int i = 0; i < p->noutputs; i++)
         if (!has_capacity(w, i) && !fv_port_is_shared(&p->outputs[i]))
-            check_bytes(w, &most, bytes_of(w, &p->outputs[i]), 0, fv_printf(w->a, "bytes of '%s'", p->outputs[i].name));
+            check_bytes(w, &most, bytes_of(w, &p->outputs[i]), 0,
+                        fv_printf(w->a, "bytes of '%s'", p->outputs[i].name));
 }
 
 /* ---- the size query ---- */
@@ -179,10 +195,12 @@ static void write_query(writer *w) {
 
 /* ---- the run ---- */
 
-/* An env is as long as the caller's version of it: what it does not reach to is as if it were not given. */
+/* An env is as long as the caller's version of it: what it does not reach to is as if it were not
+ * given. */
 static void check_env(writer *w) {
     fv_expr *missing = fv_x_un(w->a, FV_X_NOT, given(w, FV_ARG_ENV, -1, "env_given"));
-    fv_expr *size = value(w, FV_ARG_ENV, FV_ENV_SIZE, "env_size"), *zero = fv_x_const_int(w->a, FV_U64, 0);
+    fv_expr *size = value(w, FV_ARG_ENV, FV_ENV_SIZE, "env_size"),
+            *zero = fv_x_const_int(w->a, FV_U64, 0);
     check(w, bin(w, FV_X_OR, missing, bin(w, FV_X_NE, size, zero)), FV_BAD_ARGUMENT, "env");
 }
 
@@ -206,7 +224,8 @@ static void take_capacities(writer *w) {
         check(w, there, FV_BAD_ARGUMENT, "actual dims of the outputs");
     for (int i = 0; i < p->noutputs; i++)
         if (has_capacity(w, i)) {
-            fv_expr *n = value(w, FV_ARG_ACTUAL, i, fv_printf(w->a, "%s_given", p->capacity[i]->name));
+            fv_expr *n =
+                value(w, FV_ARG_ACTUAL, i, fv_printf(w->a, "%s_given", p->capacity[i]->name));
             bind(w, p->capacity[i], bin(w, FV_X_MAX, n, number(w, 0)));
         }
     if (!tells_known(p))
@@ -226,13 +245,16 @@ static void check_room(writer *w) {
     for (int i = 0; i < w->p->noutputs; i++)
         if (fv_port_is_shared(&w->p->outputs[i]))
             check(w, fv_port_fits(w->a, &w->p->outputs[i]), FV_TOO_SMALL,
-                  fv_printf(w->a, "capacity of '%s'", w->p->inputs[w->p->outputs[i].state_of - 1].name));
+                  fv_printf(w->a, "capacity of '%s'",
+                            w->p->inputs[w->p->outputs[i].state_of - 1].name));
 }
 
 static void check_shared(writer *w, int i) {
     const fv_port *port = &w->p->outputs[i];
-    check(w, read_(w, FV_READ_SAME, FV_ARG_OUTPUTS, i, 0, fv_printf(w->a, "%s_same", port->cname)), FV_BAD_ARGUMENT,
-          fv_printf(w->a, "output '%s' is the memory of input '%s'", port->name, w->p->inputs[port->state_of - 1].name));
+    check(w, read_(w, FV_READ_SAME, FV_ARG_OUTPUTS, i, 0, fv_printf(w->a, "%s_same", port->cname)),
+          FV_BAD_ARGUMENT,
+          fv_printf(w->a, "output '%s' is the memory of input '%s'", port->name,
+                    w->p->inputs[port->state_of - 1].name));
 }
 
 static void check_ports(writer *w, const fv_port *ports, int n, fv_argument of) {
@@ -241,8 +263,10 @@ static void check_ports(writer *w, const fv_port *ports, int n, fv_argument of) 
             check_shared(w, i);
             continue;
         }
-        fv_expr *there = aligned(w, of, i, fv_elem_storage_bytes(ports[i].buf->elem), fv_printf(w->a, "%s_fits", ports[i].cname));
-        check(w, fv_unless_empty(w->a, fv_port_elements(w->a, w->p, &ports[i]), there), FV_BAD_ARGUMENT,
+        fv_expr *there = aligned(w, of, i, fv_elem_storage_bytes(ports[i].buf->elem),
+                                 fv_printf(w->a, "%s_fits", ports[i].cname));
+        check(w, fv_unless_empty(w->a, fv_port_elements(w->a, w->p, &ports[i]), there),
+              FV_BAD_ARGUMENT,
               fv_printf(w->a, "%s '%s'", of == FV_ARG_INPUTS ? "input" : "output", ports[i].name));
     }
 }
@@ -253,15 +277,19 @@ static void check_workspace(writer *w) {
     if (fv_x_is_int(need, &none) && none <= 0)
         return;
     fv_expr *bytes = value(w, FV_ARG_BYTES, -1, "bytes");
-    check(w, bin(w, FV_X_LE, fv_x_convert(w->a, FV_U64, need), bytes), FV_TOO_SMALL, "bytes of workspace");
-    check(w, fv_unless_empty(w->a, need, aligned(w, FV_ARG_WORKSPACE, -1, FV_BUFFER_ALIGN, "workspace_fits")), FV_BAD_ARGUMENT,
-          "workspace");
+    check(w, bin(w, FV_X_LE, fv_x_convert(w->a, FV_U64, need), bytes), FV_TOO_SMALL,
+          "bytes of workspace");
+    check(w,
+          fv_unless_empty(w->a, need,
+                          aligned(w, FV_ARG_WORKSPACE, -1, FV_BUFFER_ALIGN, "workspace_fits")),
+          FV_BAD_ARGUMENT, "workspace");
 }
 
 static void check_allocator(writer *w) {
     if (!w->p->uses_allocator)
         return;
-    fv_expr *alloc = given(w, FV_ARG_ENV, FV_ENV_ALLOC, "alloc_given"), *free_ = given(w, FV_ARG_ENV, FV_ENV_FREE, "free_given");
+    fv_expr *alloc = given(w, FV_ARG_ENV, FV_ENV_ALLOC, "alloc_given"),
+            *free_ = given(w, FV_ARG_ENV, FV_ENV_FREE, "free_given");
     check(w, bin(w, FV_X_AND, alloc, free_), FV_NO_MEMORY, "the allocator");
 }
 
@@ -313,7 +341,8 @@ static bool same_x(const reader *r, const fv_expr *x, const fv_expr *y) {
     return !x || !y ? x == y : fv_x_equal(fv_x_replace_vars(r->a, x, r->n, r->from, r->to), y);
 }
 
-static bool same_block(reader *r, const fv_stmt *s, const fv_stmt *t, bool whole, const fv_stmt **rest);
+static bool same_block(reader *r, const fv_stmt *s, const fv_stmt *t, bool whole,
+                       const fv_stmt **rest);
 
 static bool same(reader *r, const fv_stmt *s, const fv_stmt *t) {
     const fv_stmt *rest;
@@ -321,7 +350,8 @@ static bool same(reader *r, const fv_stmt *s, const fv_stmt *t) {
         return false;
     switch (s->kind) {
     case FV_S_READ:
-        if (s->read.how != t->read.how || s->read.of != t->read.of || s->read.at != t->read.at || s->read.align != t->read.align)
+        if (s->read.how != t->read.how || s->read.of != t->read.of || s->read.at != t->read.at ||
+            s->read.align != t->read.align)
             return false;
         FV_PUSH(r->a, r->to, r->n, r->cap, fv_x_var(r->a, t->var));
         r->n--;
@@ -330,13 +360,16 @@ static bool same(reader *r, const fv_stmt *s, const fv_stmt *t) {
     case FV_S_LET: return s->var == t->var && same_x(r, s->x, t->x);
     case FV_S_CHECK: return s->status == t->status && same_x(r, s->x, t->x);
     case FV_S_SETDIM: return s->output == t->output && s->axis == t->axis && same_x(r, s->x, t->x);
-    case FV_S_IF: return same_x(r, s->x, t->x) && same_block(r, s->body.first, t->body.first, true, &rest) && !t->other.first;
+    case FV_S_IF:
+        return same_x(r, s->x, t->x) && same_block(r, s->body.first, t->body.first, true, &rest) &&
+               !t->other.first;
     default: return s->kind == FV_S_PLAN || s->kind == FV_S_MEMORY;
     }
 }
 
 /* Does t begin as s does? Comments do not count. `rest`: what follows in t. */
-static bool same_block(reader *r, const fv_stmt *s, const fv_stmt *t, bool whole, const fv_stmt **rest) {
+static bool same_block(reader *r, const fv_stmt *s, const fv_stmt *t, bool whole,
+                       const fv_stmt **rest) {
     for (;; s = s->next, t = t->next) {
         while (t && t->kind == FV_S_COMMENT)
             t = t->next;
@@ -369,12 +402,21 @@ static bool differs(const reader *r, const char *where) {
     if (s && s->x)
         fv_expr_print(&t, s->x);
     if (!s)
-        return fv_error(r->session, "illegal %s: more stands there than what fovea asks of a caller", where);
+        return fv_error(r->session,
+                        "illegal %s: more stands there than what fovea asks of a caller", where);
     if (s->kind == FV_S_CHECK)
-        return fv_error(r->session, "illegal %s: it is not what fovea asks of a caller: expected `check %s` of %s", where, t.s, s->text);
-    return fv_error(r->session, "illegal %s: it is not what fovea asks of a caller: expected %s%s%s%s", where,
-                    s->kind == FV_S_READ ? "a read of an argument" : s->kind == FV_S_PLAN ? "plan" : s->kind == FV_S_MEMORY ? "memory"
-                    : s->kind == FV_S_LET ? "a value of " : s->kind == FV_S_IF ? "if" : "what the caller is told",
+        return fv_error(
+            r->session,
+            "illegal %s: it is not what fovea asks of a caller: expected `check %s` of %s", where,
+            t.s, s->text);
+    return fv_error(r->session,
+                    "illegal %s: it is not what fovea asks of a caller: expected %s%s%s%s", where,
+                    s->kind == FV_S_READ     ? "a read of an argument"
+                    : s->kind == FV_S_PLAN   ? "plan"
+                    : s->kind == FV_S_MEMORY ? "memory"
+                    : s->kind == FV_S_LET    ? "a value of "
+                    : s->kind == FV_S_IF     ? "if"
+                                             : "what the caller is told",
                     s->kind == FV_S_LET ? s->var->name : "", s->x ? ": " : "", s->x ? t.s : "");
 }
 
@@ -394,7 +436,8 @@ bool fv_program_keeps_protocol(fv_session *session, const fv_program *p) {
     write_query(&w);
     write_run(&w, (fv_block){0});
     const fv_stmt *tail = skip(p->plan.first, length(p->plan.first) - length(sizes.first));
-    bool plan = same_block(&r, dims.first, p->plan.first, false, &rest) && same_block(&r, sizes.first, tail, true, &rest);
+    bool plan = same_block(&r, dims.first, p->plan.first, false, &rest) &&
+                same_block(&r, sizes.first, tail, true, &rest);
     bool query = plan && same_block(&r, own.query.first, p->query.first, true, &rest);
     bool run = query && same_block(&r, own.body.first, p->body.first, false, &rest);
     bool ok = run || differs(&r, !plan ? "plan" : !query ? "query" : "run");
@@ -407,9 +450,11 @@ static void check_weights(writer *w, const fv_weights_head *head) {
     const uint64_t words[] = {head->magic, head->bytes, head->id[0], head->id[1]};
     const char *text = "the file of weights";
     check(w, given(w, FV_ARG_ENV, FV_ENV_WEIGHTS, "weights_given"), FV_BAD_FILE, text);
-    check(w, aligned(w, FV_ARG_ENV, FV_ENV_WEIGHTS, FV_WEIGHTS_ALIGN, "weights_fit"), FV_BAD_ARGUMENT, "env.weights");
+    check(w, aligned(w, FV_ARG_ENV, FV_ENV_WEIGHTS, FV_WEIGHTS_ALIGN, "weights_fit"),
+          FV_BAD_ARGUMENT, "env.weights");
     fv_expr *bytes = value(w, FV_ARG_ENV, FV_ENV_WEIGHTS_BYTES, "weights_bytes"), *good = NULL;
-    check(w, bin(w, FV_X_EQ, bytes, fv_x_const_int(w->a, FV_U64, (int64_t)head->bytes)), FV_BAD_FILE, text);
+    check(w, bin(w, FV_X_EQ, bytes, fv_x_const_int(w->a, FV_U64, (int64_t)head->bytes)),
+          FV_BAD_FILE, text);
     for (int i = 0; i < 4; i++) {
         fv_expr *found = value(w, FV_ARG_WEIGHTS, i, fv_printf(w->a, "word_%d", i));
         fv_expr *same = bin(w, FV_X_EQ, found, fv_x_const_int(w->a, FV_U64, (int64_t)words[i]));
@@ -418,7 +463,8 @@ static void check_weights(writer *w, const fv_weights_head *head) {
     check(w, good, FV_BAD_FILE, "the head of the file of weights");
 }
 
-const fv_program *fv_program_with_weights(fv_arena *a, const fv_program *p, const fv_weights_head *head) {
+const fv_program *fv_program_with_weights(fv_arena *a, const fv_program *p,
+                                          const fv_weights_head *head) {
     fv_program *with = FV_NEW(a, fv_program, 1);
     writer w = {.p = with, .a = a};
     *with = *p;

@@ -1,4 +1,5 @@
-/* protocol.h - what a model asks of its caller, as statements of its host program: the one place that knows. */
+/* protocol.h - what a model asks of its caller, as statements of its host program: the one place
+ * that knows. */
 #ifndef FV_BACKEND_CONSUMER_PROTOCOL_H
 #define FV_BACKEND_CONSUMER_PROTOCOL_H
 
@@ -6,15 +7,19 @@
 #include "runtime/weights_file.h"
 
 /* Writes it around the plan and the run of a program that has none (fv_program_has_protocol):
- *   plan   the dims are given and within their bounds; then what the plan had; no extent is below 0, and the sizes are what
+ *   plan   the dims are given and within their bounds; then what the plan had; no extent is below
+ *          0, and the sizes are what
  *          the machine can address
  *   query  tells the bytes of workspace and the dims of the outputs
- *   run    the CPU; env; then the plan; capacities are read, dims that are known told; inputs, outputs, workspace and
+ *   run    the CPU; env; then the plan; capacities are read, dims that are known told; inputs,
+ *          outputs, workspace and
  *          allocator are there; memory; then what the run had */
 void fv_program_protocol(fv_program *p);
-/* Has a program, which may have been written by hand, the protocol that this would write? False after a message. */
+/* Has a program, which may have been written by hand, the protocol that this would write? False
+ * after a message. */
 bool fv_program_keeps_protocol(fv_session *session, const fv_program *p) FV_MUST_USE;
 /* The same program, whose run finds its constants in env.weights, in a file that has this head. */
-const fv_program *fv_program_with_weights(fv_arena *a, const fv_program *p, const fv_weights_head *head);
+const fv_program *fv_program_with_weights(fv_arena *a, const fv_program *p,
+                                          const fv_weights_head *head);
 
 #endif

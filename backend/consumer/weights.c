@@ -6,7 +6,9 @@
 
 static const char *const names[] = {"object", "file", "incbin", "text", NULL};
 
-const char *const *fv_weights_names(void) { return names; }
+const char *const *fv_weights_names(void) {
+    return names;
+}
 
 fv_weights_kind fv_weights_by_name(const char *name) {
     for (int i = 0; names[i]; i++)
@@ -20,29 +22,37 @@ fv_weights_kind fv_weights_by_name(const char *name) {
 size_t fv_weights_at(const fv_program *p, int constant) {
     size_t at = 0;
     for (int i = 0; i < constant; i++) {
-        if (!fv_add_size(at, p->constants[i].bytes, &at) || !fv_add_size(at, FV_WEIGHTS_ALIGN - 1, &at))
+        if (!fv_add_size(at, p->constants[i].bytes, &at) ||
+            !fv_add_size(at, FV_WEIGHTS_ALIGN - 1, &at))
             return SIZE_MAX;
         at -= at % FV_WEIGHTS_ALIGN;
     }
     return at;
 }
 
-size_t fv_weights_bytes(const fv_program *p) { return fv_weights_at(p, p->nconstants); }
+size_t fv_weights_bytes(const fv_program *p) {
+    return fv_weights_at(p, p->nconstants);
+}
 
-#define MOST_LINKED (((size_t)1 << 31) - ((size_t)1 << 27)) /* code and other data need some of it */
+#define MOST_LINKED                                                                                \
+    (((size_t)1 << 31) - ((size_t)1 << 27)) /* code and other data need some of it */
 
 bool fv_weights_can_be_linked(fv_session *s, const fv_program *p, const char *path) {
     size_t bytes = fv_weights_bytes(p);
-    return bytes <= MOST_LINKED ||
-           fv_error(s, "%s: %zu bytes of weights do not fit beside code, which reaches 2 GiB; --weights=file keeps "
-                       "them in a file that is mapped", path, bytes);
+    return bytes <= MOST_LINKED || fv_error(s,
+                                            "%s: %zu bytes of weights do not fit beside code, "
+                                            "which reaches 2 GiB; --weights=file keeps "
+                                            "them in a file that is mapped",
+                                            path, bytes);
 }
 
 /* ---- bytes ---- */
 
 static const unsigned char zeros[FV_WEIGHTS_ALIGN];
 
-static size_t padding(size_t bytes) { return (FV_WEIGHTS_ALIGN - bytes % FV_WEIGHTS_ALIGN) % FV_WEIGHTS_ALIGN; }
+static size_t padding(size_t bytes) {
+    return (FV_WEIGHTS_ALIGN - bytes % FV_WEIGHTS_ALIGN) % FV_WEIGHTS_ALIGN;
+}
 
 static void hash_constant(fv_weights_hash *h, const fv_constant *c) {
     unsigned char last[FV_WEIGHTS_ALIGN] = {0};
@@ -55,7 +65,8 @@ static void hash_constant(fv_weights_hash *h, const fv_constant *c) {
 }
 
 fv_weights_head fv_weights_head_of(const fv_program *p) {
-    fv_weights_head head = {.magic = FV_WEIGHTS_MAGIC, .bytes = FV_WEIGHTS_HEAD + fv_weights_bytes(p)};
+    fv_weights_head head = {.magic = FV_WEIGHTS_MAGIC,
+                            .bytes = FV_WEIGHTS_HEAD + fv_weights_bytes(p)};
     fv_weights_hash hash;
     fv_weights_hash_start(&hash);
     for (int i = 0; i < p->nconstants; i++)
@@ -84,5 +95,6 @@ bool fv_weights_put(const fv_program *p, FILE *f) {
 
 bool fv_weights_put_file(const fv_program *p, FILE *f) {
     fv_weights_head head = fv_weights_head_of(p);
-    return put(&head, sizeof head, f) && put(zeros, FV_WEIGHTS_HEAD - sizeof head, f) && fv_weights_put(p, f);
+    return put(&head, sizeof head, f) && put(zeros, FV_WEIGHTS_HEAD - sizeof head, f) &&
+           fv_weights_put(p, f);
 }

@@ -1,5 +1,6 @@
 /* weights.h - the constants of a program as one blob: where each lies in it, and the blob as a file
- * (runtime/weights_file.h) or an ELF object. They are written from where they are; nobody copies them. */
+ * (runtime/weights_file.h) or an ELF object. They are written from where they are; nobody copies
+ * them. */
 #ifndef FV_BACKEND_CONSUMER_WEIGHTS_H
 #define FV_BACKEND_CONSUMER_WEIGHTS_H
 
@@ -20,11 +21,13 @@ typedef enum {
 const char *const *fv_weights_names(void); /* of all but AUTO, in that order; NULL terminated */
 fv_weights_kind fv_weights_by_name(const char *name); /* AUTO: there is none */
 
-/* Each constant is aligned to FV_WEIGHTS_ALIGN; the size is a multiple of it. SIZE_MAX: they overflow. */
+/* Each constant is aligned to FV_WEIGHTS_ALIGN; the size is a multiple of it. SIZE_MAX: they
+ * overflow. */
 size_t fv_weights_at(const fv_program *p, int constant);
 size_t fv_weights_bytes(const fv_program *p);
 
-/* Code reaches what is linked to it by a distance of 32 bits. False after a diagnostic that names `path`. */
+/* Code reaches what is linked to it by a distance of 32 bits. False after a diagnostic that names
+ * `path`. */
 bool fv_weights_can_be_linked(fv_session *s, const fv_program *p, const char *path) FV_MUST_USE;
 
 /* The head of the program's file; reads all constants. */
@@ -40,8 +43,8 @@ bool fv_weights_put_file(const fv_program *p, FILE *f) FV_MUST_USE;
 #endif
 
 /* A relocatable object for the program's target: a section .rodata.NAME with the global, or hidden,
- * symbol NAME_weights. The names come from the caller, as no arena is asked for memory while a file is
- * open. False: errno tells. */
+ * symbol NAME_weights. The names come from the caller, as no arena is asked for memory while a file
+ * is open. False: errno tells. */
 typedef struct fv_weights_object {
     const fv_program *program;
     const char *section, *symbol;

@@ -5,7 +5,8 @@
 #include <string.h>
 
 fv_weights_object fv_weights_object_of(fv_arena *a, const fv_program *p) {
-    return (fv_weights_object){p, fv_printf(a, ".rodata.%s", p->name), fv_printf(a, "%s_weights", p->name), false};
+    return (fv_weights_object){p, fv_printf(a, ".rodata.%s", p->name),
+                               fv_printf(a, "%s_weights", p->name), false};
 }
 
 #if FV_HAVE_ELF
@@ -48,7 +49,9 @@ static const struct machine *machine_of(const fv_target *t) {
     return NULL;
 }
 
-bool fv_weights_has_object(const fv_target *t) { return machine_of(t) != NULL; }
+bool fv_weights_has_object(const fv_target *t) {
+    return machine_of(t) != NULL;
+}
 
 /* ---- sections ---- */
 
@@ -66,7 +69,8 @@ static GElf_Word add_name(char *names, size_t *n, const char *name) {
     return (GElf_Word)at;
 }
 
-static Elf_Data *add_data(Elf_Scn *scn, const void *data, size_t bytes, Elf_Type type, size_t align) {
+static Elf_Data *add_data(Elf_Scn *scn, const void *data, size_t bytes, Elf_Type type,
+                          size_t align) {
     Elf_Data *d = elf_newdata(scn);
     if (!d)
         return NULL;
@@ -97,10 +101,12 @@ enum { WEIGHTS = 1, SYMTAB, STRTAB, STACK, SHSTRTAB }; /* the order of sections 
 static bool add_weights(Elf *elf, const tables *t, const fv_program *p) {
     Elf_Scn *scn = elf_newscn(elf);
     for (int i = 0; scn && i < p->nconstants; i++)
-        if (p->constants[i].bytes &&
-            !add_data(scn, p->constants[i].data, p->constants[i].bytes, ELF_T_BYTE, FV_WEIGHTS_ALIGN))
+        if (p->constants[i].bytes && !add_data(scn, p->constants[i].data, p->constants[i].bytes,
+                                               ELF_T_BYTE, FV_WEIGHTS_ALIGN))
             return false;
-    return set_header(scn, (GElf_Shdr){.sh_name = t->weights, .sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC,
+    return set_header(scn, (GElf_Shdr){.sh_name = t->weights,
+                                       .sh_type = SHT_PROGBITS,
+                                       .sh_flags = SHF_ALLOC,
                                        .sh_addralign = FV_WEIGHTS_ALIGN});
 }
 
@@ -113,12 +119,18 @@ static bool add_symbols(Elf *elf, tables *t, int class, const fv_weights_object 
     size_t entry = class == ELFCLASS64 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
     Elf_Scn *scn = elf_newscn(elf);
     Elf_Data *d = scn ? add_data(scn, t->symbols, 2 * entry, ELF_T_SYM, 8) : NULL;
-    GElf_Sym none = {0}, weights = {.st_name = 1, .st_info = GELF_ST_INFO(STB_GLOBAL, STT_OBJECT),
-                                    .st_other = o->hidden ? STV_HIDDEN : STV_DEFAULT, .st_shndx = WEIGHTS,
+    GElf_Sym none = {0}, weights = {.st_name = 1,
+                                    .st_info = GELF_ST_INFO(STB_GLOBAL, STT_OBJECT),
+                                    .st_other = o->hidden ? STV_HIDDEN : STV_DEFAULT,
+                                    .st_shndx = WEIGHTS,
                                     .st_size = size_of(o->program)};
     return d && gelf_update_sym(d, 0, &none) && gelf_update_sym(d, 1, &weights) &&
-           set_header(scn, (GElf_Shdr){.sh_name = t->symtab, .sh_type = SHT_SYMTAB, .sh_link = STRTAB, .sh_info = 1,
-                                       .sh_addralign = 8, .sh_entsize = entry});
+           set_header(scn, (GElf_Shdr){.sh_name = t->symtab,
+                                       .sh_type = SHT_SYMTAB,
+                                       .sh_link = STRTAB,
+                                       .sh_info = 1,
+                                       .sh_addralign = 8,
+                                       .sh_entsize = entry});
 }
 
 static bool add_strings(Elf *elf, GElf_Word name, const char *strings, size_t bytes) {
@@ -129,7 +141,8 @@ static bool add_strings(Elf *elf, GElf_Word name, const char *strings, size_t by
 
 /* Says that the stack of what this is linked into need not be executable. */
 static bool add_stack_note(Elf *elf, const tables *t) {
-    return set_header(elf_newscn(elf), (GElf_Shdr){.sh_name = t->stack, .sh_type = SHT_PROGBITS, .sh_addralign = 1});
+    return set_header(elf_newscn(elf),
+                      (GElf_Shdr){.sh_name = t->stack, .sh_type = SHT_PROGBITS, .sh_addralign = 1});
 }
 
 static bool add_elf_header(Elf *elf, const struct machine *m) {
@@ -153,7 +166,8 @@ static bool add_all(Elf *elf, tables *t, const struct machine *m, const fv_weigh
     t->stack = add_name(t->section_names, &n, ".note.GNU-stack");
     t->shstrtab = add_name(t->section_names, &n, ".shstrtab");
     add_name(t->symbol_names, &symbols, o->symbol);
-    return add_elf_header(elf, m) && add_weights(elf, t, o->program) && add_symbols(elf, t, m->class, o) &&
+    return add_elf_header(elf, m) && add_weights(elf, t, o->program) &&
+           add_symbols(elf, t, m->class, o) &&
            add_strings(elf, t->strtab, t->symbol_names, symbols) && add_stack_note(elf, t) &&
            add_strings(elf, t->shstrtab, t->section_names, n) && elf_update(elf, ELF_C_WRITE) >= 0;
 }
@@ -162,7 +176,8 @@ bool fv_weights_put_object(const fv_weights_object *o, FILE *f) {
     tables t = {0};
     const struct machine *m = machine_of(o->program->target);
     errno = 0;
-    if (!m || strlen(o->section) + 64 > sizeof t.section_names || strlen(o->symbol) + 2 > sizeof t.symbol_names) {
+    if (!m || strlen(o->section) + 64 > sizeof t.section_names ||
+        strlen(o->symbol) + 2 > sizeof t.symbol_names) {
         errno = ENAMETOOLONG;
         return false;
     }

@@ -1,5 +1,6 @@
-/* expand.c - from a scheduled kernel to one that consumers implement, see expand.h and ir/kernel/kernel.h.
- * This file holds the last step: unrolling, tasks, and the way through all steps. */
+/* expand.c - from a scheduled kernel to one that consumers implement, see expand.h and
+ * ir/kernel/kernel.h. This file holds the last step: unrolling, tasks, and the way through all
+ * steps. */
 #include "backend/expand/expand.h"
 
 #include "backend/consumer/protocol.h"
@@ -60,8 +61,8 @@ typedef struct nest {
     fv_expr *lo[MAX_NEST], *count[MAX_NEST];
 } nest;
 
-/* The loops whose bounds are known when the kernel starts, outermost first. Lets on the way are seen
- * through: they will be computed again in each task. */
+/* The loops whose bounds are known when the kernel starts, outermost first. Lets on the way are
+ * seen through: they will be computed again in each task. */
 static nest find_nest(flattener *z, const fv_block *block) {
     nest found = {0};
     fv_ptrmap lets = fv_ptrmap_in(z->a);
@@ -177,8 +178,8 @@ static fv_stmt *sweep_from(sweeper *z, fv_stmt *first) {
         next = s->next;
         sweep(z, &s->body);
         sweep(z, &s->other);
-        bool empty = (s->kind == FV_S_FOR || s->kind == FV_S_IF || s->kind == FV_S_OUTLINE) && !s->body.first &&
-                     !s->other.first;
+        bool empty = (s->kind == FV_S_FOR || s->kind == FV_S_IF || s->kind == FV_S_OUTLINE) &&
+                     !s->body.first && !s->other.first;
         if (s->kind == FV_S_LET && z->uses[s->var->id] == 0 && !must_stay(s->x))
             continue;
         if (empty && !(s->x && must_stay(s->x)))

@@ -1,8 +1,8 @@
 /* lanes.c - the body of a vector loop for several iterations at once.
  *
- * A value is uniform (the same in all lanes: a scalar), affine (an i64 that grows by a constant from
- * lane to lane: the scalar of lane 0 and the stride), or a vector. Scalars stay scalars as long as
- * they can; so indices of consecutive elements need no vector at all. */
+ * A value is uniform (the same in all lanes: a scalar), affine (an i64 that grows by a constant
+ * from lane to lane: the scalar of lane 0 and the stride), or a vector. Scalars stay scalars as
+ * long as they can; so indices of consecutive elements need no vector at all. */
 #include "backend/expand/lanes.h"
 
 typedef enum { UNIFORM, AFFINE, VECTOR } value_kind;
@@ -18,9 +18,9 @@ typedef struct laner {
     fv_arena *a;
     int lanes;
     fv_kbuilder b;
-    fv_ptrmap vars;   /* fv_var -> value */
-    fv_ptrmap tiles;  /* tile of the body -> its tile of vectors */
-    fv_expr *mask;    /* lanes that are in the branch taken; NULL: all */
+    fv_ptrmap vars;  /* fv_var -> value */
+    fv_ptrmap tiles; /* tile of the body -> its tile of vectors */
+    fv_expr *mask;   /* lanes that are in the branch taken; NULL: all */
     bool failed, uses_tiles;
 } laner;
 
@@ -47,14 +47,15 @@ static value affine(fv_expr *x, int64_t stride) {
     return (value){stride ? AFFINE : UNIFORM, x, stride};
 }
 
-static value vector(fv_expr *x) { return (value){VECTOR, x, 0}; }
+static value vector(fv_expr *x) {
+    return (value){VECTOR, x, 0};
+}
 
 /* ---- elements ---- */
 
-/* Element of a tile of vectors: of the body itself (`index` as it is), or declared outside, where the
- * last index runs over the lanes. */
-static bool tile_index(laner *l, const fv_buf *b, const value *index, bool outside,
-                       fv_expr **out) {
+/* Element of a tile of vectors: of the body itself (`index` as it is), or declared outside, where
+ * the last index runs over the lanes. */
+static bool tile_index(laner *l, const fv_buf *b, const value *index, bool outside, fv_expr **out) {
     for (int i = 0; i < b->rank; i++) {
         bool last = outside && i == b->rank - 1;
         if (index[i].kind != (last ? AFFINE : UNIFORM) || (last && index[i].stride != 1))
@@ -163,8 +164,8 @@ static value element(laner *l, const fv_expr *x) {
     bool outside;
     if (vector_tile(l, b, &outside)) { /* always there: a guard is a select */
         value there = load(l, b, index);
-        return vector(fv_x_select(l->a, as_vector(l, c), as_vector(l, there),
-                                  as_vector(l, otherwise)));
+        return vector(
+            fv_x_select(l->a, as_vector(l, c), as_vector(l, there), as_vector(l, otherwise)));
     }
     if (l->mask && b->role != FV_BUF_TILE)
         c = vector(and_mask(l, as_vector(l, c)));
@@ -226,7 +227,8 @@ static value lanes_of(laner *l, const fv_expr *x) {
     case FV_X_VAR:
         known = fv_ptrmap_get(&l->vars, x->u.var);
         return known ? *known : (value){UNIFORM, (fv_expr *)x, 0};
-    case FV_X_LOAD: case FV_X_GUARD: return element(l, x);
+    case FV_X_LOAD:
+    case FV_X_GUARD: return element(l, x);
     default: return apply(l, x);
     }
 }
@@ -271,8 +273,8 @@ static void declare(laner *l, const fv_stmt *s) {
         return;
     }
     fv_stmt *copy = fv_kb_add(&l->b, FV_S_TILE);
-    copy->buf = fv_buf_new(l->a, s->buf->name, FV_BUF_TILE, s->buf->elem, s->buf->rank,
-                           s->buf->extent);
+    copy->buf =
+        fv_buf_new(l->a, s->buf->name, FV_BUF_TILE, s->buf->elem, s->buf->rank, s->buf->extent);
     copy->buf->lanes = (uint8_t)l->lanes;
     copy->x = init;
     *fv_ptrmap_at(&l->tiles, s->buf) = copy->buf;
@@ -333,11 +335,19 @@ static void statement(laner *l, const fv_stmt *s) {
             conditional(l, s);
         break;
     case FV_S_COMMENT: fv_kb_comment(&l->b, s->text); break;
-    case FV_S_PREFETCH: case FV_S_TRANSPOSE: case FV_S_OUTLINE: case FV_S_CALL: /* stand outside of vector loops */
-    case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
-    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
-        l->failed = true;
-        break;
+    /* stand outside of vector loops */
+    case FV_S_PREFETCH:
+    case FV_S_TRANSPOSE:
+    case FV_S_OUTLINE:
+    case FV_S_CALL:
+    case FV_S_READ:
+    case FV_S_PLAN:
+    case FV_S_MEMORY:
+    case FV_S_CHECK:
+    case FV_S_LAUNCH:
+    case FV_S_ALLOC:
+    case FV_S_FREE:
+    case FV_S_SETDIM: l->failed = true; break;
     }
 }
 

@@ -11,11 +11,11 @@ typedef struct fv_expand_vec {
     fv_arena *a;
     fv_kbuilder b;
     int vector_bits;
-    fv_ptrmap groups; /* vector loop, or tile -> those that agree with it about lanes */
-    fv_ptrmap tiles; /* tile outside of vector loops -> what is known of its accesses */
-    fv_ptrmap lets;  /* variable of an i64 let -> its value over loop variables */
+    fv_ptrmap groups;   /* vector loop, or tile -> those that agree with it about lanes */
+    fv_ptrmap tiles;    /* tile outside of vector loops -> what is known of its accesses */
+    fv_ptrmap lets;     /* variable of an i64 let -> its value over loop variables */
     fv_ptrmap unrolled; /* variables of loops that will be unrolled */
-    bool failed;     /* a loop that was to use vector tiles stayed serial */
+    bool failed;        /* a loop that was to use vector tiles stayed serial */
 } fv_expand_vec;
 
 /* The tile of vectors that stands for a tile, or NULL. */

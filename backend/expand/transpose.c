@@ -1,8 +1,8 @@
 /* transpose.c - a square tile is transposed: in registers where it is one of vectors.
  *
- * Of n vectors of n lanes, cut into blocks of n / 2, n / 4, ... 1 lanes, a round takes pairs of vectors
- * that are as far apart as a block is long, and exchanges the blocks beside the diagonal: the even ones of
- * both are one result, the odd ones the other. */
+ * Of n vectors of n lanes, cut into blocks of n / 2, n / 4, ... 1 lanes, a round takes pairs of
+ * vectors that are as far apart as a block is long, and exchanges the blocks beside the diagonal:
+ * the even ones of both are one result, the odd ones the other. */
 #include "backend/expand/transpose.h"
 
 #include "backend/expand/lanes.h"

@@ -1,6 +1,6 @@
 /* types.c - expressions that a target has no instruction for: elementary functions, fused
- * multiply-add, rounding, square roots, conversions of storage types. They become calls of functions
- * written in the kernel notation (backend/math), inlined as lets before the statement. */
+ * multiply-add, rounding, square roots, conversions of storage types. They become calls of
+ * functions written in the kernel notation (backend/math), inlined as lets before the statement. */
 #include "backend/expand/types.h"
 
 #include <string.h>
@@ -13,8 +13,8 @@ typedef struct typer {
     fv_session *s;
     const fv_target *t;
     fv_kbuilder b;
-    fv_ptrmap memo;   /* of the statement: expression -> what it became */
-    fv_ptrmap funcs;  /* fv_kfunc -> the same without what the target lacks */
+    fv_ptrmap memo;  /* of the statement: expression -> what it became */
+    fv_ptrmap funcs; /* fv_kfunc -> the same without what the target lacks */
     bool failed;
 } typer;
 
@@ -114,8 +114,12 @@ static fv_expr *convert(typer *z, fv_expr_op op, fv_elem to, fv_expr *x) {
 
 /* ---- expressions ---- */
 
-static bool has_fma(const fv_target *t, fv_elem e) { return e == FV_F32 ? t->fma32 : t->fma64; }
-static bool has_sqrt(const fv_target *t, fv_elem e) { return e == FV_F32 ? t->sqrt32 : t->sqrt64; }
+static bool has_fma(const fv_target *t, fv_elem e) {
+    return e == FV_F32 ? t->fma32 : t->fma64;
+}
+static bool has_sqrt(const fv_target *t, fv_elem e) {
+    return e == FV_F32 ? t->sqrt32 : t->sqrt64;
+}
 
 static fv_expr *expand_op(typer *z, fv_expr *x, fv_expr **args) {
     fv_elem e = (fv_elem)x->type.elem;
@@ -127,14 +131,19 @@ static fv_expr *expand_op(typer *z, fv_expr *x, fv_expr **args) {
         if (has_fma(z->t, e))
             break;
         return fv_x_bin(z->a, FV_X_ADD, fv_x_bin(z->a, FV_X_MUL, args[0], args[1]), args[2]);
-    case FV_X_FLOOR: case FV_X_CEIL: case FV_X_TRUNC: case FV_X_RINT: case FV_X_SQRT: {
+    case FV_X_FLOOR:
+    case FV_X_CEIL:
+    case FV_X_TRUNC:
+    case FV_X_RINT:
+    case FV_X_SQRT: {
         bool there = op == FV_X_SQRT ? has_sqrt(z->t, e) : z->t->round;
         if (there)
             break;
         const char *name = fv_printf(z->a, "%s_%s", fv_expr_op_text(op), fv_elem_name(e));
         return call_exact(z, name, args[0]);
     }
-    case FV_X_CONVERT: case FV_X_CONVSAT: return convert(z, op, e, args[0]);
+    case FV_X_CONVERT:
+    case FV_X_CONVSAT: return convert(z, op, e, args[0]);
     default: break;
     }
     return x->n ? fv_x_with_args(z->a, x, args) : x;

@@ -1,4 +1,5 @@
-/* types.h - the first step of expansion: MATH, missing instructions and storage types become arithmetic. */
+/* types.h - the first step of expansion: MATH, missing instructions and storage types become
+ * arithmetic. */
 #ifndef FV_BACKEND_EXPAND_TYPES_H
 #define FV_BACKEND_EXPAND_TYPES_H
 
@@ -6,6 +7,7 @@
 #include "ir/target/target.h"
 
 /* Step 1. False after a diagnostic: a function of the target's library is missing. */
-bool fv_expand_types(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) FV_MUST_USE;
+bool fv_expand_types(fv_arena *a, const fv_target *t, const fv_block *in,
+                     fv_block *out) FV_MUST_USE;
 
 #endif

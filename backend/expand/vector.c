@@ -27,10 +27,13 @@ static bool varies(const fv_ptrmap *varying, const fv_expr *x) {
     return false;
 }
 
-static int max_int(int a, int b) { return a > b ? a : b; }
+static int max_int(int a, int b) {
+    return a > b ? a : b;
+}
 
-/* The widest type that arithmetic is done in. Indices do not count: they are scalars mostly. i64 made
- * of loop variables alone (masks) counts as 16 bits: that bounds how many registers it takes. */
+/* The widest type that arithmetic is done in. Indices do not count: they are scalars mostly. i64
+ * made of loop variables alone (masks) counts as 16 bits: that bounds how many registers it
+ * takes. */
 static int widest_in(const fv_ptrmap *varying, const fv_expr *x, bool is_index) {
     if (!varies(varying, x))
         return 0;
@@ -41,7 +44,8 @@ static int widest_in(const fv_ptrmap *varying, const fv_expr *x, bool is_index) 
     else if (!is_index)
         bits = fv_elem_storage_bytes((fv_elem)x->type.elem) * 8;
     for (int i = 0; i < x->n; i++)
-        bits = max_int(bits, widest_in(varying, x->arg[i], is_index || (reads && i < x->u.buf->rank)));
+        bits =
+            max_int(bits, widest_in(varying, x->arg[i], is_index || (reads && i < x->u.buf->rank)));
     return bits;
 }
 
@@ -168,12 +172,14 @@ static bool has_vector_loop(const fv_block *block) {
 
 /* How a tile is accessed, over the whole kernel. */
 typedef struct tile_use {
-    int lanes;     /* that all agree on; 0: not seen yet */
+    int lanes; /* that all agree on; 0: not seen yet */
     bool rejected;
     fv_buf *now;
 } tile_use;
 
-static tile_use *use_of(fv_expand_vec *z, const fv_buf *b) { return fv_ptrmap_get(&z->tiles, b); }
+static tile_use *use_of(fv_expand_vec *z, const fv_buf *b) {
+    return fv_ptrmap_get(&z->tiles, b);
+}
 
 /* x with index lets written out, so that it is over loop variables. */
 static fv_expr *written_out(fv_expand_vec *z, const fv_expr *x) {
@@ -190,8 +196,9 @@ static bool is_lane_index(fv_expand_vec *z, const fv_expr *x, fv_var *v, int lan
     bool plain = x->op == FV_X_VAR || x->op == FV_X_ADD;
     int64_t r;
     return plain && fv_x_uses(x, v) && !fv_x_uses(rest, v) &&
-           fv_x_equal(fv_x_bin(z->a, FV_X_ADD, rest, fv_x_var(z->a, v)),
-                      fv_x_bin(z->a, FV_X_ADD, rest, fv_x_bin(z->a, FV_X_SUB, (fv_expr *)x, rest))) &&
+           fv_x_equal(
+               fv_x_bin(z->a, FV_X_ADD, rest, fv_x_var(z->a, v)),
+               fv_x_bin(z->a, FV_X_ADD, rest, fv_x_bin(z->a, FV_X_SUB, (fv_expr *)x, rest))) &&
            fv_x_is_int(fv_x_bin(z->a, FV_X_FLOORMOD, rest, fv_x_int(z->a, lanes)), &r) && r == 0;
 }
 
@@ -403,8 +410,12 @@ static void vector_block(fv_expand_vec *z, const fv_block *in, fv_block *out) {
 }
 
 void fv_expand_vectors(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) {
-    fv_expand_vec z = {.a = a, .vector_bits = t->vector_bits, .tiles = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a),
-                       .groups = fv_ptrmap_in(a), .unrolled = fv_ptrmap_in(a)};
+    fv_expand_vec z = {.a = a,
+                       .vector_bits = t->vector_bits,
+                       .tiles = fv_ptrmap_in(a),
+                       .lets = fv_ptrmap_in(a),
+                       .groups = fv_ptrmap_in(a),
+                       .unrolled = fv_ptrmap_in(a)};
     find_groups(&z, in);
     note_block(&z, in, NULL);
     choose_tiles(&z);

@@ -1,6 +1,7 @@
-/* attention.c - finds attention: a product whose one factor is made, row by row, from another product. The three are
- * one definition then, and one kernel (backend/schedule/attention.c). How an exporter wrote the softmax, the scale or the mask
- * is no matter here: they are what stands around the scores. */
+/* attention.c - finds attention: a product whose one factor is made, row by row, from another
+ * product. The three are one definition then, and one kernel (backend/schedule/attention.c). How an
+ * exporter wrote the softmax, the scale or the mask is no matter here: they are what stands around
+ * the scores. */
 #include "backend/fuse/attention.h"
 
 #include <string.h>
@@ -18,12 +19,14 @@
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
 
-enum { MAX_OUTER = 8,  /* axes of the definition */
-       MAX_INNER = 16, /* sums within each other */
-       FEW = 4,        /* rows or columns that are not worth tiles */
-       FEW_KEYS = 2,   /* of one key the weight is 1 */
-       LEVELS = 3,     /* of values between the two products */
-       MAX_CANDIDATES = 4 };
+enum {
+    MAX_OUTER = 8,  /* axes of the definition */
+    MAX_INNER = 16, /* sums within each other */
+    FEW = 4,        /* rows or columns that are not worth tiles */
+    FEW_KEYS = 2,   /* of one key the weight is 1 */
+    LEVELS = 3,     /* of values between the two products */
+    MAX_CANDIDATES = 4
+};
 
 /* ---- is it attention? ---- */
 
@@ -47,7 +50,8 @@ typedef struct search {
     bool rows; /* there are sums along rows */
 } search;
 
-/* x over the key, where it is over one of the variables along rows; NULL: over none of them, or several. */
+/* x over the key, where it is over one of the variables along rows; NULL: over none of them, or
+ * several. */
 static fv_expr *over_key(search *s, fv_expr *x) {
     fv_expr *key = fv_x_var(s->arena, s->at->key);
     fv_var *v = NULL;
@@ -112,8 +116,8 @@ static bool is_longer(const fv_dim *a, const fv_dim *b) {
     return m >= 0 && (n < 0 || n > m);
 }
 
-/* The factor of the score that goes with the key, and the axes of queries and of features. Any other axis is one of
- * the score: along it nothing is computed again. */
+/* The factor of the score that goes with the key, and the axes of queries and of features. Any
+ * other axis is one of the score: along it nothing is computed again. */
 static bool set_axes(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     fv_expr *const *f = at->score->arg[0]->arg;
     bool second = fv_x_uses(f[1], at->key);
@@ -141,7 +145,8 @@ static bool set_axes(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
 static bool is_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     const fv_value *y = d->value;
     search s = {.l = l, .y = y, .arena = l->exprs, .at = at, .along = {at->key}, .n = 1};
-    if (!find_scores(&s, at->weight) || !at->score) /* where neither factor has any it is said below */
+    /* where neither factor has any it is said below */
+    if (!find_scores(&s, at->weight) || !at->score)
         return false;
     if (!s.rows)
         return fv_declines(l, y, FV_WHY_attend_no_rows);
@@ -150,11 +155,13 @@ static bool is_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at
     if (has_reduction(at->v))
         return fv_declines(l, y, FV_WHY_attend_values);
     if (at->score->type.elem != at->weight->type.elem)
-        return fv_declines(l, y, FV_WHY_attend_type, fv_s(fv_elem_name((fv_elem)at->score->type.elem)),
+        return fv_declines(l, y, FV_WHY_attend_type,
+                           fv_s(fv_elem_name((fv_elem)at->score->type.elem)),
                            fv_s(fv_elem_name((fv_elem)at->weight->type.elem)));
     if (!set_axes(l, d, at))
         return false;
-    return (!fv_x_is_constant(at->k) && !fv_x_is_constant(at->v)) || fv_declines(l, y, FV_WHY_attend_constant);
+    return (!fv_x_is_constant(at->k) && !fv_x_is_constant(at->v)) ||
+           fv_declines(l, y, FV_WHY_attend_constant);
 }
 
 static bool find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
@@ -174,11 +181,13 @@ static bool find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *
         return fv_declines(l, d->value, FV_WHY_attend_keys, fv_d(key->dim), fv_n(FEW_KEYS));
     fv_expr *const *f = sums[0]->arg[0]->arg;
     for (int i = 0; i < 2; i++) {
-        *at = (fv_attention){.sum = sums[0], .key = key, .weight = f[i], .v = f[1 - i], .rows = i && at->rows};
+        *at = (fv_attention){
+            .sum = sums[0], .key = key, .weight = f[i], .v = f[1 - i], .rows = i && at->rows};
         if (is_attention(l, d, at))
             return true;
     }
-    return fv_why_told(l, d->value, "attend") ? false : fv_declines(l, d->value, FV_WHY_attend_no_scores);
+    return fv_why_told(l, d->value, "attend") ? false
+                                              : fv_declines(l, d->value, FV_WHY_attend_no_scores);
 }
 
 bool fv_find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
@@ -217,11 +226,14 @@ static fv_expr *replace(replacer *r, fv_expr *x) {
 
 fv_expr *fv_with_scores(fv_arena *a, const fv_attention *at, fv_expr *x, fv_expr *with) {
     replacer r = {.s = {.arena = a, .at = (fv_attention *)at, .along = {at->key}, .n = 1},
-                  .with = with, .memo = fv_ptrmap_in(a)};
+                  .with = with,
+                  .memo = fv_ptrmap_in(a)};
     return replace(&r, x);
 }
 
-fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with) { return fv_with_scores(a, at, at->weight, with); }
+fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with) {
+    return fv_with_scores(a, at, at->weight, with);
+}
 
 fv_expr *fv_weights_along(fv_arena *a, const fv_attention *at, fv_var *key) {
     fv_var *from = at->key;
@@ -238,8 +250,9 @@ typedef struct readers {
 
 typedef struct fv_fuser {
     fv_lowerer *l;
-    fv_ptrmap readers;  /* of a storage */
-    fv_ptrmap scoreless; /* storage -> through how many values it is known to lead to no score, and 1 */
+    fv_ptrmap readers; /* of a storage */
+    /* storage -> through how many values it is known to lead to no score, and 1 */
+    fv_ptrmap scoreless;
     struct fused {
         fv_storage *y; /* what attention gives */
         fv_attention at;
@@ -274,7 +287,8 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
         if (first && s->fate == FV_FATE_VIEW && s->def)
             add_reads(f, s->def->body, &inner);
         else if (first) /* a text behind a step has views without what they are */
-            for (fv_storage *of = s->fate == FV_FATE_VIEW ? s->of : NULL; of; of = of->fate == FV_FATE_VIEW ? of->of : NULL)
+            for (fv_storage *of = s->fate == FV_FATE_VIEW ? s->of : NULL; of;
+                 of = of->fate == FV_FATE_VIEW ? of->of : NULL)
                 readers_of(f, of)->kernels++;
     }
     for (int i = 0; i < x->n; i++)
@@ -296,12 +310,14 @@ static void count_readers(fuser *f) {
 }
 
 static bool is_own(fuser *f, const fv_storage *s) {
-    return s && s->def && s->fate != FV_FATE_SUBSTITUTED && readers_of(f, s)->kernels == 1 && !readers_of(f, s)->memory;
+    return s && s->def && s->fate != FV_FATE_SUBSTITUTED && readers_of(f, s)->kernels == 1 &&
+           !readers_of(f, s)->memory;
 }
 
 /* Is x made of a product of things computed in the run, through values that nobody else reads? */
 static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
-    if (is_product_sum(x) && !(fv_x_is_constant(x->arg[0]->arg[0]) && fv_x_is_constant(x->arg[0]->arg[1])))
+    if (is_product_sum(x) &&
+        !(fv_x_is_constant(x->arg[0]->arg[0]) && fv_x_is_constant(x->arg[0]->arg[1])))
         return true;
     if (*fv_ptrmap_at(seen, x))
         return false;
@@ -335,9 +351,11 @@ static bool loads_scores(fuser *f, const fv_expr *x) {
     return found;
 }
 
-/* For who asks: does somebody expect attention where s is? Rows that are made of products of what is computed. */
+/* For who asks: does somebody expect attention where s is? Rows that are made of products of what
+ * is computed. */
 static bool looks_like_weights(fuser *f, const fv_storage *s) {
-    return fv_is_small(f->l, s->def) && has_reduction(s->def->body) && (is_score(s->def->body) || loads_scores(f, s->def->body));
+    return fv_is_small(f->l, s->def) && has_reduction(s->def->body) &&
+           (is_score(s->def->body) || loads_scores(f, s->def->body));
 }
 
 typedef struct candidates {
@@ -347,7 +365,8 @@ typedef struct candidates {
     fv_ptrmap seen; /* nodes, and storages that were asked about */
 } candidates;
 
-/* What x loads along a row and leads to scores. A node below two sums is over the variable of one at most. */
+/* What x loads along a row and leads to scores. A node below two sums is over the variable of one
+ * at most. */
 static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, candidates *c) {
     fv_storage *s = fv_storage_loaded(f->l, x);
     if (*fv_ptrmap_at(&c->seen, x))
@@ -357,7 +376,8 @@ static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, can
         *fv_ptrmap_at(&c->seen, s) = s;
         if (is_own(f, s) && c->n < MAX_CANDIDATES && has_score(f, s->def->body, LEVELS, &seen))
             c->list[c->n++] = s;
-        else if (f->l->reasons && s->def && s->fate != FV_FATE_SUBSTITUTED && !is_own(f, s) && looks_like_weights(f, s))
+        else if (f->l->reasons && s->def && s->fate != FV_FATE_SUBSTITUTED && !is_own(f, s) &&
+                 looks_like_weights(f, s))
             fv_declines(f->l, c->y, FV_WHY_attend_read_besides, fv_v(s->value));
     }
     if (x->op == FV_X_REDUCE)
@@ -379,11 +399,12 @@ static bool is_found(fuser *f, const fv_definition *d, fv_attention *at) {
     return found;
 }
 
-static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor, int levels);
+static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor,
+                 int levels);
 
 /* With these substituted. */
-static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin, int factor, int levels,
-                      fv_storage *const *list, int n) {
+static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin,
+                      int factor, int levels, fv_storage *const *list, int n) {
     fv_definition now = *d;
     fv_fate was[MAX_CANDIDATES]; /* a view may be looked through, too */
     for (int i = 0; i < n; i++) {
@@ -395,7 +416,8 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
         origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
     if (fuse(f, y, now, origin, factor, levels - 1)) {
         for (int i = 0; i < n; i++) {
-            FV_PUSH(f->l->exprs, f->within, f->nwithin, f->cap_within, ((struct within){list[i], was[i]}));
+            FV_PUSH(f->l->exprs, f->within, f->nwithin, f->cap_within,
+                    ((struct within){list[i], was[i]}));
             fv_takes(f->l, list[i]->value, FV_WHY_in_attention, fv_v(y->value));
         }
         return true;
@@ -406,11 +428,13 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
 }
 
 /* Makes attention of d, which is what y is by now, with that factor as the weight. */
-static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor, int levels) {
+static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor,
+                 int levels) {
     fv_lowerer *l = f->l;
     fv_attention at;
     fv_expr *sums[2];
-    if (fv_x_reductions(d.body, sums, 2) != 1 || !is_product_sum(sums[0])) /* the schedule says so */
+    /* the schedule says so */
+    if (fv_x_reductions(d.body, sums, 2) != 1 || !is_product_sum(sums[0]))
         return false;
     if (!fv_is_small(l, &d))
         return fv_declines(l, y->value, FV_WHY_attend_tree);
@@ -431,8 +455,10 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
 
 /* ---- weights that are kept ---- */
 
-/* The weights that this factor of the sum of d loads, each at a place of its own in memory; NULL: it loads none so. */
-static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor, const fv_expr **load) {
+/* The weights that this factor of the sum of d loads, each at a place of its own in memory; NULL:
+ * it loads none so. */
+static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor,
+                                  const fv_expr **load) {
     fv_expr *sum;
     if (fv_x_reductions(d->body, &sum, 1) != 1 || !is_product_sum(sum) || sum->u.red.nvars != 1)
         return NULL;
@@ -443,7 +469,8 @@ static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor, 
     int keys = 0;
     for (int i = 0; i < x->n; i++) {
         const fv_expr *at = x->arg[i];
-        bool one = fv_dim_is_one(s->def->index[i]->dim), key = at->op == FV_X_VAR && at->u.var == sum->u.red.vars[0];
+        bool one = fv_dim_is_one(s->def->index[i]->dim),
+             key = at->op == FV_X_VAR && at->u.var == sum->u.red.vars[0];
         for (int k = 0; k < i; k++)
             if (at->op == FV_X_VAR && x->arg[k] == at)
                 return NULL;
@@ -454,28 +481,33 @@ static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor, 
     return keys == 1 ? s : NULL;
 }
 
-/* w over variables of d, but for a key of its own; NULL: d has an axis that is neither among them nor of features. */
-static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at, const fv_definition *w, const fv_expr *load,
-                                 fv_var **key) {
+/* w over variables of d, but for a key of its own; NULL: d has an axis that is neither among them
+ * nor of features. */
+static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at,
+                                 const fv_definition *w, const fv_expr *load, fv_var **key) {
     fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
     *r = *w;
     r->index = FV_NEW(l->exprs, fv_var *, w->rank + 1);
     for (int i = 0; i < w->rank; i++) {
         const fv_var *v = load->arg[i]->op == FV_X_VAR ? load->arg[i]->u.var : NULL;
         bool shared = v && v != at->key;
-        r->index[i] = shared ? d->index[fv_definition_axis(d, v)] : fv_index_var(l->exprs, w->index[i]->name, w->index[i]->dim);
+        r->index[i] = shared ? d->index[fv_definition_axis(d, v)]
+                             : fv_index_var(l->exprs, w->index[i]->name, w->index[i]->dim);
         *key = v == at->key ? r->index[i] : *key;
     }
     for (int i = 0; i < d->rank; i++)
-        if (i != at->column && !fv_dim_is_one(d->index[i]->dim) && fv_definition_axis(r, d->index[i]) == r->rank)
+        if (i != at->column && !fv_dim_is_one(d->index[i]->dim) &&
+            fv_definition_axis(r, d->index[i]) == r->rank)
             return NULL;
     r->body = fv_weights_along(l->exprs, at, *key);
     return fv_is_small(l, r) ? r : NULL;
 }
 
 /* Of what is fused by now, with w in it; false: it is no such attention. */
-static bool set_kept(fuser *f, const fv_definition *d, fv_storage *y, fv_storage *w, const fv_expr *load, fv_kept_weights *out) {
-    *out = (fv_kept_weights){.weights = w, .of_result = y->def, .within = FV_NEW(f->l->exprs, fv_storage *, f->nwithin)};
+static bool set_kept(fuser *f, const fv_definition *d, fv_storage *y, fv_storage *w,
+                     const fv_expr *load, fv_kept_weights *out) {
+    *out = (fv_kept_weights){
+        .weights = w, .of_result = y->def, .within = FV_NEW(f->l->exprs, fv_storage *, f->nwithin)};
     for (int i = 0; i < f->nwithin; i++)
         if (f->within[i].s != w)
             out->within[out->nwithin++] = f->within[i].s;
@@ -492,7 +524,8 @@ static bool try_kept(fuser *f, const fv_storage *of, int factor, fv_kept_weights
     y.def = FV_NEW(f->l->exprs, fv_definition, 1);
     *y.def = *d;
     f->nwithin = f->nfused = 0;
-    bool found = fuse_with(f, &y, d, fv_storage_origin(f->l, of->value), factor, LEVELS, &w, 1) && set_kept(f, d, &y, w, load, out);
+    bool found = fuse_with(f, &y, d, fv_storage_origin(f->l, of->value), factor, LEVELS, &w, 1) &&
+                 set_kept(f, d, &y, w, load, out);
     for (int i = 0; i < f->nwithin; i++)
         f->within[i].s->fate = f->within[i].was;
     return found;
@@ -528,7 +561,8 @@ bool fv_fold_kept(fv_lowerer *l, fv_storage *y, fv_kept_weights *k) {
 
 typedef struct mask_use {
     const fv_var *query;
-    fv_ptrmap *uses; /* of a storage: how many attentions have it in their weights; `memory`: with the query, too */
+    /* of a storage: how many attentions have it in their weights; `memory`: with the query, too */
+    fv_ptrmap *uses;
     fv_ptrmap seen, *scored; /* storages that scores load: they are no masks */
 } mask_use;
 
@@ -571,13 +605,17 @@ static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weight
     return fv_takes(f->l, s->value, FV_WHY_attended_in_place);
 }
 
-/* A mask of keys that only attention reads, made cheaply, is computed there: once a head, and needs no kernel. */
+/* A mask of keys that only attention reads, made cheaply, is computed there: once a head, and needs
+ * no kernel. */
 static void take_masks(fuser *f) {
     fv_lowerer *l = f->l;
     fv_ptrmap uses = fv_ptrmap_in(l->exprs), scored = fv_ptrmap_in(l->exprs);
     for (int i = 0; i < f->nfused; i++) {
         const struct fused *x = &f->fused[i];
-        mask_use u = {.query = x->y->def->index[x->at.row], .uses = &uses, .seen = fv_ptrmap_in(l->exprs), .scored = &scored};
+        mask_use u = {.query = x->y->def->index[x->at.row],
+                      .uses = &uses,
+                      .seen = fv_ptrmap_in(l->exprs),
+                      .scored = &scored};
         note_scored(f, &u, x->at.score);
         count_masks(f, &u, x->at.weight);
     }
@@ -585,7 +623,8 @@ static void take_masks(fuser *f) {
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             const readers *r = s ? fv_ptrmap_get(&uses, s) : NULL;
-            if (r && fv_storage_has_kernel(s) && is_mask_of_keys(f, s, r, fv_ptrmap_get(&scored, s)))
+            if (r && fv_storage_has_kernel(s) &&
+                is_mask_of_keys(f, s, r, fv_ptrmap_get(&scored, s)))
                 s->fate = FV_FATE_SUBSTITUTED;
         }
     for (int i = 0; i < f->nfused; i++) {
@@ -614,7 +653,8 @@ bool fv_step_attend(fv_lowerer *l) {
             const fv_origin *origin = fv_storage_origin(l, s->value);
             int mark = fv_why_mark(l);
             f->rows = false;
-            bool fused = fuse(f, s, *s->def, origin, 0, LEVELS) || fuse(f, s, *s->def, origin, 1, LEVELS);
+            bool fused =
+                fuse(f, s, *s->def, origin, 0, LEVELS) || fuse(f, s, *s->def, origin, 1, LEVELS);
             if (f->rows) /* values that are a product were tried as weights, too */
                 fv_why_drop(l, mark, FV_WHY_attend_no_rows);
             if (fv_why_settle(l, mark, fused))

@@ -1,11 +1,12 @@
-/* concat_in_place.c - values that are written where a Concat wants them: part of its memory, and not copied there.
+/* concat_in_place.c - values that are written where a Concat wants them: part of its memory, and
+ * not copied there.
  *
  *     c = Concat(a, b), axis 1:   a[i, j] lies at c[i, j], b[i, j] at c[i, j + columns of a]
  *
- * The kernels of a and b store there, and whoever reads a or b reads c. A part that has memory of its own
- * for other reasons (an input, a constant, a result of the model, one that stands there twice) is copied
- * by a kernel of its own; the Concat itself is none then. Concats of Concats share one memory. A kernel
- * never reads of the memory that it writes a part of. */
+ * The kernels of a and b store there, and whoever reads a or b reads c. A part that has memory of
+ * its own for other reasons (an input, a constant, a result of the model, one that stands there
+ * twice) is copied by a kernel of its own; the Concat itself is none then. Concats of Concats share
+ * one memory. A kernel never reads of the memory that it writes a part of. */
 #include "backend/fuse/concat_in_place.h"
 
 #include <string.h>
@@ -35,14 +36,15 @@ typedef struct join {
     fv_storage *whole, *root; /* the Concat, and in whose memory it lies */
     int axis, n;
     fv_storage *part[MAX_PARTS];
-    bool direct[MAX_PARTS];   /* its own kernel stores there */
+    bool direct[MAX_PARTS]; /* its own kernel stores there */
 } join;
 
 /* ---- questions ---- */
 
 static bool is_read(fv_lowerer *l, const fv_expr *x, const fv_storage *what, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
-        return x->op == FV_X_LOAD && fv_storage_home(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what;
+        return x->op == FV_X_LOAD &&
+               fv_storage_home(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what;
     *fv_ptrmap_at(seen, x) = (void *)x;
     if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) &&
         fv_storage_home(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what)
@@ -67,7 +69,9 @@ static bool may_keep(const fv_expr *x, bool *math, bool *reduces) {
     return *math && *reduces;
 }
 
-static bool is_substituted(const fv_storage *s) { return s->fate == FV_FATE_SUBSTITUTED; }
+static bool is_substituted(const fv_storage *s) {
+    return s->fate == FV_FATE_SUBSTITUTED;
+}
 
 static bool can_be_placed(const fv_storage *s) {
     bool math = false, reduces = false;
@@ -76,7 +80,8 @@ static bool can_be_placed(const fv_storage *s) {
 
 /* What attention computes anew is defined by what has no memory either. */
 static bool loads_substituted(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
-    const fv_storage *s = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
+    const fv_storage *s =
+        x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
     bool found = s && is_substituted(s);
     if (found || !x->n || *fv_ptrmap_at(seen, x))
         return found;
@@ -132,12 +137,14 @@ bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
         const fv_storage *s = fv_storage_of(l, v);
         double n = fv_typical_elements(v->type);
         all += n;
-        if (v->kind == FV_VALUE_RESULT && fv_storage_has_kernel(s) && is_once(op, v) && !is_returned(v))
+        if (v->kind == FV_VALUE_RESULT && fv_storage_has_kernel(s) && is_once(op, v) &&
+            !is_returned(v))
             made += n;
     }
     if (made <= 0 || 2 * made < all)
         return false;
-    fv_declines(l, op->out[0], FV_WHY_parts_pay, fv_n(fv_whole_number(made)), fv_n(fv_whole_number(all)));
+    fv_declines(l, op->out[0], FV_WHY_parts_pay, fv_n(fv_whole_number(made)),
+                fv_n(fv_whole_number(all)));
     return true;
 }
 
@@ -146,13 +153,14 @@ bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
 /* Does a kernel that writes to the same memory read s? */
 static bool is_read_beside(const join *j, const fv_storage *s) {
     for (const member *m = *j->members; m; m = m->next)
-        if (m->s != j->whole && m->s->fate != FV_FATE_ASSEMBLED && fv_storage_home(m->s) == j->root && reads(j->l, m->s, s))
+        if (m->s != j->whole && m->s->fate != FV_FATE_ASSEMBLED &&
+            fv_storage_home(m->s) == j->root && reads(j->l, m->s, s))
             return true;
     return false;
 }
 
-/* Are its other dims those of the whole, as far as is known before anything runs? What a branch or a turn checks is checked where it
- * says so, which may be behind the part. */
+/* Are its other dims those of the whole, as far as is known before anything runs? What a branch or
+ * a turn checks is checked where it says so, which may be behind the part. */
 static bool fits(const join *j, const fv_value *v) {
     const fv_type *whole = j->op->out[0]->type;
     bool fits = true;
@@ -201,12 +209,14 @@ static bool separate(join *j) {
         if (is_substituted(j->part[i]) && !fits(j, j->op->in[i]))
             return false;
         if (is_substituted(j->part[i]) && reads(j->l, j->part[i], j->root))
-            return false; /* for safety: the whole would have read it, and be no part of that memory */
+            /* for safety: the whole would have read it, and be no part of that memory */
+            return false;
         for (int k = 0; k < j->n; k++)
             if (k != i && j->direct[k] && reads(j->l, j->part[i], j->part[k])) {
                 int copied = j->direct[i] ? i : k;
-                j->direct[copied] = fv_declines(j->l, j->op->in[copied], FV_WHY_part_reads_part, fv_v(j->op->out[0]),
-                                                fv_v(j->op->in[copied == i ? k : i]));
+                j->direct[copied] =
+                    fv_declines(j->l, j->op->in[copied], FV_WHY_part_reads_part,
+                                fv_v(j->op->out[0]), fv_v(j->op->in[copied == i ? k : i]));
             }
     }
     return true;
@@ -221,10 +231,12 @@ static bool pays(const join *j) {
         direct += j->direct[i] ? n : 0;
     }
     return (direct > 0 && 2 * direct >= all) ||
-           fv_declines(j->l, j->op->out[0], FV_WHY_join_copies, fv_n(fv_whole_number(all)), fv_n(fv_whole_number(direct)));
+           fv_declines(j->l, j->op->out[0], FV_WHY_join_copies, fv_n(fv_whole_number(all)),
+                       fv_n(fv_whole_number(direct)));
 }
 
-/* An axis of one element of the whole is nobody's index (merge.c): of a part it has to be one by proof, too. */
+/* An axis of one element of the whole is nobody's index (merge.c): of a part it has to be one by
+ * proof, too. */
 static bool has_its_ones(const fv_type *whole, const fv_type *part, int axis) {
     for (int i = 0; i < whole->rank; i++)
         if (i != axis && fv_dim_is_one(whole->dims[i]) && !fv_dim_is_one(part->dims[i]))
@@ -264,7 +276,8 @@ static bool plan(join *j) {
 static bool copy_part(join *j, int i) {
     fv_op *op = j->op;
     const char *name = fv_printf(j->l->exprs, "%s.part%d", op->out[0]->name, i);
-    fv_op *copy = fv_op_new(op->block, op, fv_op_def(FV_OP_fv_Copy), 1, &op->in[i], 1, &name, op->origin);
+    fv_op *copy =
+        fv_op_new(op->block, op, fv_op_def(FV_OP_fv_Copy), 1, &op->in[i], 1, &name, op->origin);
     if (!fv_op_infer(copy) || !fv_define_op(j->l, copy))
         return false;
     fv_op_set_in(op, i, copy->out[0]);

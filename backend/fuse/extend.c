@@ -1,10 +1,12 @@
 /* extend.c - what is added to an input of the model is written in its memory.
  *
- *     room = fv.Extend(past, new), axis 1, start p:   new[i, j] lies at past[i, j + p], and room is past
+ *     room = fv.Extend(past, new), axis 1, start p:
+ *     new[i, j] lies at past[i, j + p], and room is past
  *
- * The kernel of new stores there, if it reads nothing of that memory, and if nobody has to see new in memory of its own; else it
- * is copied there by a kernel of its own. Whoever reads room or new reads past. No kernel reads what it writes, and what it
- * writes was not there before: past is asked below p only (backend/ports.c). */
+ * The kernel of new stores there, if it reads nothing of that memory, and if nobody has to see new
+ * in memory of its own; else it is copied there by a kernel of its own. Whoever reads room or new
+ * reads past. No kernel reads what it writes, and what it writes was not there before: past is
+ * asked below p only (backend/ports.c). */
 #include "backend/lowering/define.h"
 #include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
@@ -64,7 +66,8 @@ static bool is_private(fv_lowerer *l, const fv_value *v) {
     return added == 1;
 }
 
-static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s, const fv_storage *memory) {
+static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
+                             const fv_storage *memory) {
     bool math = false, reduces = false;
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     return v->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && s->def && is_private(l, v) &&
@@ -79,7 +82,8 @@ static bool locate(const mover *m, fv_storage **s, fv_expr **index) {
     bool any = false;
     while ((at = fv_ptrmap_get(&m->moved, *s))) {
         if (at->start)
-            index[at->axis] = fv_x_bin(m->l->exprs, FV_X_ADD, index[at->axis], fv_x_dim(m->l->exprs, at->start));
+            index[at->axis] =
+                fv_x_bin(m->l->exprs, FV_X_ADD, index[at->axis], fv_x_dim(m->l->exprs, at->start));
         *s = at->home;
         any = true;
     }
@@ -96,7 +100,8 @@ static fv_expr *relocate(mover *m, fv_expr *x) {
     fv_storage *s = fv_storage_loaded(m->l, x);
     if (s && locate(m, &s, args)) {
         fv_buf *b = fv_value_buf(a, s->value);
-        y = x->op == FV_X_LOAD ? fv_x_load(a, b, args) : fv_x_guard(a, b, args, args[b->rank], args[b->rank + 1]);
+        y = x->op == FV_X_LOAD ? fv_x_load(a, b, args)
+                               : fv_x_guard(a, b, args, args[b->rank], args[b->rank + 1]);
     } else
         y = fv_x_with_args(a, x, args);
     *fv_ptrmap_at(&m->memo, x) = y;
@@ -125,7 +130,8 @@ static bool is_state(fv_lowerer *l, const fv_op *op) {
     return false;
 }
 
-/* States as large as they were: the kernel of their op writes in the memory of its operand, which nothing else reads. */
+/* States as large as they were: the kernel of their op writes in the memory of its operand, which
+ * nothing else reads. */
 static bool write_in_place(fv_lowerer *l) {
     const fv_op *ret = l->func->body->last;
     int axis;
@@ -145,7 +151,8 @@ static bool write_in_place(fv_lowerer *l) {
 
 static fv_value *copy(fv_lowerer *l, fv_op *op) {
     const char *name = fv_printf(l->exprs, "%s.copy", op->in[1]->name);
-    fv_op *c = fv_op_new(op->block, op, fv_op_def(FV_OP_fv_Copy), 1, &op->in[1], 1, &name, op->origin);
+    fv_op *c =
+        fv_op_new(op->block, op, fv_op_def(FV_OP_fv_Copy), 1, &op->in[1], 1, &name, op->origin);
     if (!fv_op_infer(c) || !fv_define_op(l, c))
         return NULL;
     fv_declines(l, op->in[1], FV_WHY_added_copied, fv_v(op->out[0]));
@@ -153,7 +160,8 @@ static fv_value *copy(fv_lowerer *l, fv_op *op) {
     return c->out[0];
 }
 
-static void move(mover *m, fv_storage *s, fv_storage *home, fv_fate fate, int axis, const fv_dim *start) {
+static void move(mover *m, fv_storage *s, fv_storage *home, fv_fate fate, int axis,
+                 const fv_dim *start) {
     moved *at = FV_NEW(m->l->exprs, moved, 1);
     *at = (moved){home, axis, start};
     *fv_ptrmap_at(&m->moved, s) = at;

@@ -1,16 +1,21 @@
-/* fold_mask.c - what a mask hides from a query is absent: of the weights, of the sums along their row, of the product with values.
+/* fold_mask.c - what a mask hides from a query is absent: of the weights, of the sums along their
+ * row, of the product with values.
  *
  *     y[i, d] = sum j: w(x[i, j]) * v[j, d]                 x[i, j]: the score with scale and mask
- *     hidden[i, j] = where[i, j] && most + T < max of what is not there < inf    a weight exp(x - max) rounds to +0
+ *     hidden[i, j] = where[i, j] && most + T < max of what is not there < inf
+ *                                                           a weight exp(x - max) rounds to +0
  *     y[i, d] = sum j: w(-inf if hidden else x) * (0 if hidden else v[j, d])        w is 0 of -inf
  *
- * `where` is read from the mask: a condition that chooses a constant far below the scores, or an addend that is so far
- * below. `most` is what x is at most there: of a condition the constant itself; of an addend it and a bound of the scores,
- * |q| |k| as computed in the run. So a weight is left out only where it is proved to be zero, whatever was the fill; a row of
- * which nothing is left to see keeps the meaning that the model gives it. A constant -infinity needs no bound: it hides every
- * finite score, and one that is not finite as well, chosen or added.
+ * `where` is read from the mask: a condition that chooses a constant far below the scores, or an
+ * addend that is so far below. `most` is what x is at most there: of a condition the constant
+ * itself; of an addend it and a bound of the scores,
+ * |q| |k| as computed in the run. So a weight is left out only where it is proved to be zero,
+ *     whatever was the fill; a row of
+ * which nothing is left to see keeps the meaning that the model gives it. A constant -infinity
+ * needs no bound: it hides every finite score, and one that is not finite as well, chosen or added.
  *
- * What is left out needs not be computed: the schedule looks for the keys that a block of queries sees, and skips the others. */
+ * What is left out needs not be computed: the schedule looks for the keys that a block of queries
+ * sees, and skips the others. */
 
 #include <math.h>
 
@@ -24,17 +29,23 @@
 #include "ir/expr/rewrite.h"
 #include "ir/type/float_bits.h"
 
-#define FAR_BELOW (-1000.0)     /* what is added or chosen to hide: -10000, -1e9, the lowest of a type, -infinity */
-#define MOST_CHANNELS (65536.0) /* of products whose rounding stays below 1%: (1 + 2^-24)^65536 < 1.01 */
+#define FAR_BELOW                                                                                  \
+    (-1000.0) /* what is added or chosen to hide: -10000, -1e9, the lowest of a type, -infinity */
+#define MOST_CHANNELS                                                                              \
+    (65536.0) /* of products whose rounding stays below 1%: (1 + 2^-24)^65536 < 1.01 */
 enum { DEPTH = 12 };
-/* exp(x) is +0 for x <= -T, of f32 and f64: their least denormals are exp(-103.3) and exp(-744.4). */
-static double underflow(const fv_expr *x) { return x->type.elem == FV_F64 ? 760 : 110; }
+/* exp(x) is +0 for x <= -T, of f32 and f64: their least denormals are exp(-103.3) and
+ * exp(-744.4). */
+static double underflow(const fv_expr *x) {
+    return x->type.elem == FV_F64 ? 760 : 110;
+}
 
 typedef struct fold {
     fv_arena *a;
     const fv_attention *at;
     fv_expr *max, *x; /* the row's maximum, of x over the key */
-    fv_expr *shift;   /* that maximum, or the larger one of it and a sink, which is the same for the row */
+    /* that maximum, or the larger one of it and a sink, which is the same for the row */
+    fv_expr *shift;
     fv_expr *exp, *sum; /* exp(x - shift), and the sum of it along the row; NULL: there is none */
     bool kept;          /* weights are a result as well */
 } fold;
@@ -50,7 +61,9 @@ static const hides nowhere = {NULL, -INFINITY, NULL};
 
 /* ---- parts of expressions ---- */
 
-static bool is_float(const fv_expr *x) { return fv_elem_is_float((fv_elem)x->type.elem); }
+static bool is_float(const fv_expr *x) {
+    return fv_elem_is_float((fv_elem)x->type.elem);
+}
 
 static double rounded_to(const fv_expr *x, double value) {
     fv_elem e = (fv_elem)x->type.elem;
@@ -81,15 +94,25 @@ static bool has_score(const fold *f, const fv_expr *x) {
     return false;
 }
 
-static fv_expr *float_of(const fold *f, double value) { return fv_x_const(f->a, (fv_elem)f->x->type.elem, value); }
+static fv_expr *float_of(const fold *f, double value) {
+    return fv_x_const(f->a, (fv_elem)f->x->type.elem, value);
+}
 
-static fv_expr *bin(const fold *f, fv_expr_op op, fv_expr *x, fv_expr *y) { return fv_x_bin(f->a, op, x, y); }
+static fv_expr *bin(const fold *f, fv_expr_op op, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(f->a, op, x, y);
+}
 
-static fv_expr *and_(const fold *f, fv_expr *x, fv_expr *y) { return x && y ? bin(f, FV_X_AND, x, y) : NULL; }
+static fv_expr *and_(const fold *f, fv_expr *x, fv_expr *y) {
+    return x && y ? bin(f, FV_X_AND, x, y) : NULL;
+}
 
-static fv_expr *or_(const fold *f, fv_expr *x, fv_expr *y) { return x && y ? bin(f, FV_X_OR, x, y) : x ? x : y; }
+static fv_expr *or_(const fold *f, fv_expr *x, fv_expr *y) {
+    return x && y ? bin(f, FV_X_OR, x, y) : x ? x : y;
+}
 
-static fv_expr *not_(const fold *f, fv_expr *x) { return fv_x_un(f->a, FV_X_NOT, x); }
+static fv_expr *not_(const fold *f, fv_expr *x) {
+    return fv_x_un(f->a, FV_X_NOT, x);
+}
 
 /* ---- how large a score can be ---- */
 
@@ -110,9 +133,11 @@ static fv_expr *score_bound(const fold *f) {
         over[i + 1] = sum->u.red.vars[i];
         n *= (double)d->value;
     }
-    if (n > MOST_CHANNELS || at->q->type.elem != f->x->type.elem || at->k->type.elem != f->x->type.elem)
+    if (n > MOST_CHANNELS || at->q->type.elem != f->x->type.elem ||
+        at->k->type.elem != f->x->type.elem)
         return NULL;
-    fv_expr *q = largest(f, at->q, sum->u.red.nvars, over + 1), *k = largest(f, at->k, sum->u.red.nvars + 1, over);
+    fv_expr *q = largest(f, at->q, sum->u.red.nvars, over + 1),
+            *k = largest(f, at->k, sum->u.red.nvars + 1, over);
     return bin(f, FV_X_MUL, bin(f, FV_X_MUL, q, k), float_of(f, n));
 }
 
@@ -123,7 +148,8 @@ static fv_expr *rounded(const fold *f, const fv_expr *x, fv_expr *y) {
         return from == FV_F16 || from == FV_BF16 ? y : NULL;
     if (to != FV_F16 && to != FV_BF16)
         return NULL;
-    fv_expr *most = float_of(f, to == FV_F16 ? 65000 : 3.3e38), *more = bin(f, FV_X_ADD, bin(f, FV_X_MUL, y, float_of(f, 1.01)), float_of(f, 1e-7));
+    fv_expr *most = float_of(f, to == FV_F16 ? 65000 : 3.3e38),
+            *more = bin(f, FV_X_ADD, bin(f, FV_X_MUL, y, float_of(f, 1.01)), float_of(f, 1e-7));
     return fv_x_select(f->a, bin(f, FV_X_LT, more, most), more, float_of(f, INFINITY));
 }
 
@@ -138,13 +164,25 @@ static fv_expr *bound_of(const fold *f, fv_expr *x, int depth) {
         return NULL;
     fv_expr *y = x->n ? bound_of(f, x->arg[0], depth - 1) : NULL, *z;
     switch ((fv_expr_op)x->op) {
-    case FV_X_NEG: case FV_X_ABS: return y;
+    case FV_X_NEG:
+    case FV_X_ABS: return y;
     case FV_X_CONVERT: return y ? rounded(f, x, y) : NULL;
     case FV_X_TANH: return float_of(f, 1);
-    case FV_X_MUL: case FV_X_ADD: case FV_X_SUB: case FV_X_MIN: case FV_X_MAX:
+    case FV_X_MUL:
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MIN:
+    case FV_X_MAX:
         z = y ? bound_of(f, x->arg[1], depth - 1) : NULL;
-        return !z ? NULL : bin(f, x->op == FV_X_MUL ? FV_X_MUL : x->op == FV_X_MIN || x->op == FV_X_MAX ? FV_X_MAX : FV_X_ADD, y, z);
-    case FV_X_DIV: return y && number(x->arg[1], &c) && c != 0 ? bin(f, FV_X_DIV, y, float_of(f, fabs(c))) : NULL;
+        return !z ? NULL
+                  : bin(f,
+                        x->op == FV_X_MUL                        ? FV_X_MUL
+                        : x->op == FV_X_MIN || x->op == FV_X_MAX ? FV_X_MAX
+                                                                 : FV_X_ADD,
+                        y, z);
+    case FV_X_DIV:
+        return y && number(x->arg[1], &c) && c != 0 ? bin(f, FV_X_DIV, y, float_of(f, fabs(c)))
+                                                    : NULL;
     default: return NULL;
     }
 }
@@ -167,7 +205,9 @@ static hides both(const fold *f, hides x, hides y) {
 /* As another type of floats: rounding keeps the order. */
 static hides converted(const fold *f, const fv_expr *x, hides h) {
     h.most = rounded_to(x, h.most);
-    h.bound = h.bound ? fv_x_convert(f->a, (fv_elem)f->x->type.elem, fv_x_convert(f->a, (fv_elem)x->type.elem, h.bound)) : NULL;
+    h.bound = h.bound ? fv_x_convert(f->a, (fv_elem)f->x->type.elem,
+                                     fv_x_convert(f->a, (fv_elem)x->type.elem, h.bound))
+                      : NULL;
     return h;
 }
 
@@ -189,7 +229,8 @@ static hides by_value(const fold *f, fv_expr *m, int depth) {
     if (!fv_x_uses(m, f->at->key))
         return nowhere;
     m = fv_x_convert(f->a, (fv_elem)f->x->type.elem, m);
-    return (hides){bin(f, FV_X_LE, m, float_of(f, FAR_BELOW)), FAR_BELOW, NULL}; /* at most that, where it is no more */
+    /* at most that, where it is no more */
+    return (hides){bin(f, FV_X_LE, m, float_of(f, FAR_BELOW)), FAR_BELOW, NULL};
 }
 
 static hides hide(fold *f, fv_expr *x, int depth);
@@ -210,11 +251,13 @@ static hides by_addend(fold *f, fv_expr *p, fv_expr *m, int depth) {
 static hides scaled(const fold *f, hides h, fv_expr_op op, fv_expr *by) {
     double c;
     bool known = number(by, &c);
-    if (!h.where || (known && (!(c > 0) || isinf(c))) || fv_has_products(by) || fv_x_uses(by, f->at->key))
+    if (!h.where || (known && (!(c > 0) || isinf(c))) || fv_has_products(by) ||
+        fv_x_uses(by, f->at->key))
         return nowhere;
     if (!known) {
         fv_expr *zero = float_of(f, 0), *far = float_of(f, INFINITY);
-        h.where = bin(f, FV_X_AND, h.where, bin(f, FV_X_AND, bin(f, FV_X_LT, zero, by), bin(f, FV_X_LT, by, far)));
+        h.where = bin(f, FV_X_AND, h.where,
+                      bin(f, FV_X_AND, bin(f, FV_X_LT, zero, by), bin(f, FV_X_LT, by, far)));
         h.bound = h.bound ? h.bound : isinf(h.most) ? NULL : float_of(f, h.most);
     } else {
         h.most = op == FV_X_MUL ? h.most * c : h.most / c;
@@ -246,12 +289,18 @@ static hides hide(fold *f, fv_expr *x, int depth) {
         g.where = and_(f, not_(f, y), g.where);
         return both(f, h, g);
     }
-    case FV_X_ADD: return first == second ? nowhere : by_addend(f, first ? y : z, first ? z : y, depth - 1);
-    case FV_X_MUL: return first != second ? scaled(f, hide(f, first ? y : z, depth - 1), FV_X_MUL, first ? z : y) : nowhere;
-    case FV_X_DIV: return first && !second ? scaled(f, hide(f, y, depth - 1), FV_X_DIV, z) : nowhere;
+    case FV_X_ADD:
+        return first == second ? nowhere : by_addend(f, first ? y : z, first ? z : y, depth - 1);
+    case FV_X_MUL:
+        return first != second
+                   ? scaled(f, hide(f, first ? y : z, depth - 1), FV_X_MUL, first ? z : y)
+                   : nowhere;
+    case FV_X_DIV:
+        return first && !second ? scaled(f, hide(f, y, depth - 1), FV_X_DIV, z) : nowhere;
     case FV_X_MAX: /* with the lowest of a type, as exporters clamp */
         if (first != second && number(first ? z : y, &c) && c <= FAR_BELOW)
-            return both(f, hide(f, first ? y : z, depth - 1), (hides){fv_x_const_int(f->a, FV_BOOL, 0), c, NULL});
+            return both(f, hide(f, first ? y : z, depth - 1),
+                        (hides){fv_x_const_int(f->a, FV_BOOL, 0), c, NULL});
         return nowhere;
     default: return nowhere;
     }
@@ -266,10 +315,13 @@ static fv_expr *over_key(const fold *f, fv_expr *x, fv_var *v) {
 }
 
 static bool is_max(const fold *f, fv_expr *x, const fv_expr *of) {
-    return x->op == FV_X_REDUCE && x->u.red.kind == FV_REDUCE_MAX && x->u.red.nvars == 1 && over_key(f, x->arg[0], x->u.red.vars[0]) == of;
+    return x->op == FV_X_REDUCE && x->u.red.kind == FV_REDUCE_MAX && x->u.red.nvars == 1 &&
+           over_key(f, x->arg[0], x->u.red.vars[0]) == of;
 }
 
-static bool is_same_for_row(const fold *f, const fv_expr *x) { return !fv_has_products(x) && !fv_x_uses(x, f->at->key); }
+static bool is_same_for_row(const fold *f, const fv_expr *x) {
+    return !fv_has_products(x) && !fv_x_uses(x, f->at->key);
+}
 
 /* The maximum of x in `shift`, which may have a sink beside it; NULL: it has none. */
 static fv_expr *max_in(const fold *f, fv_expr *shift, const fv_expr *x) {
@@ -301,7 +353,8 @@ static bool is_total(const fold *f, const fv_expr *x) {
     bool found = x == f->sum;
     for (int i = 0; i < 2 && !found && f->sum && x->op == FV_X_ADD && x->arg[i] == f->sum; i++) {
         const fv_expr *e = x->arg[1 - i];
-        found = e->op == FV_X_EXP && e->arg[0]->op == FV_X_SUB && e->arg[0]->arg[1] == f->shift && is_same_for_row(f, e->arg[0]->arg[0]);
+        found = e->op == FV_X_EXP && e->arg[0]->op == FV_X_SUB && e->arg[0]->arg[1] == f->shift &&
+                is_same_for_row(f, e->arg[0]->arg[0]);
     }
     return found;
 }
@@ -311,7 +364,8 @@ static bool find_parts(fold *f, fv_expr *x) {
     if (!fv_has_products(x) || is_exp(f, x) || x == f->max || x == f->sum)
         return true;
     if (x->op == FV_X_REDUCE) {
-        bool sum = !f->sum && x->u.red.kind == FV_SUM && x->u.red.nvars == 1 && is_exp(f, over_key(f, x->arg[0], x->u.red.vars[0]));
+        bool sum = !f->sum && x->u.red.kind == FV_SUM && x->u.red.nvars == 1 &&
+                   is_exp(f, over_key(f, x->arg[0], x->u.red.vars[0]));
         f->sum = sum ? x : f->sum;
         f->max = f->max ? f->max : x; /* the exponential will say so */
         return sum || x == f->max;
@@ -325,14 +379,18 @@ static bool find_parts(fold *f, fv_expr *x) {
 /* Finite, whatever memory holds? */
 static bool is_finite(const fv_expr *x) {
     double c;
-    return number(x, &c) ? isfinite(c) : x->op == FV_X_CONVERT && !fv_elem_is_float((fv_elem)x->arg[0]->type.elem);
+    return number(x, &c)
+               ? isfinite(c)
+               : x->op == FV_X_CONVERT && !fv_elem_is_float((fv_elem)x->arg[0]->type.elem);
 }
 
 /* An integer with which every type of floats computes exactly. */
-static bool is_exact(double x) { return x == trunc(x) && fabs(x) <= 1024; }
+static bool is_exact(double x) {
+    return x == trunc(x) && fabs(x) <= 1024;
+}
 
-/* The value of x where the exponential is 0 and some other of the row is 1, as far as it is a number; false: nobody knows. A zero
- * whose sign nobody knows is -0. */
+/* The value of x where the exponential is 0 and some other of the row is 1, as far as it is a
+ * number; false: nobody knows. A zero whose sign nobody knows is -0. */
 static bool value_beside(const fold *f, const fv_expr *x, double *value) {
     double y = 0, z = 0;
     *value = 0;
@@ -347,10 +405,12 @@ static bool value_beside(const fold *f, const fv_expr *x, double *value) {
         *value = same && signbit(z) ? z : y;
         return same;
     }
-    bool first = x->n > 0 && value_beside(f, x->arg[0], &y), second = x->n > 1 && value_beside(f, x->arg[1], &z);
+    bool first = x->n > 0 && value_beside(f, x->arg[0], &y),
+         second = x->n > 1 && value_beside(f, x->arg[1], &z);
     if (x->op == FV_X_MUL && first != second) { /* 0 * (1 / sum), and the sum is at least 1 */
         const fv_expr *other = x->arg[first];
-        bool inverse = other->op == FV_X_DIV && is_finite(other->arg[0]) && is_total(f, other->arg[1]);
+        bool inverse =
+            other->op == FV_X_DIV && is_finite(other->arg[0]) && is_total(f, other->arg[1]);
         double zero = first ? y : z, c;
         *value = number(inverse ? other->arg[0] : other, &c) ? zero * c : -0.0;
         return zero == 0 && (inverse || is_finite(other));
@@ -365,8 +425,12 @@ static bool value_beside(const fold *f, const fv_expr *x, double *value) {
     case FV_X_CONVERT: { /* small integers, which the type has */
         fv_elem to = (fv_elem)x->type.elem;
         *value = y;
-        bool has_it = y >= 0 || fv_elem_is_float(to) || to == FV_I8 || to == FV_I16 || to == FV_I32 || to == FV_I64;
-        return has_it && y == trunc(y) && fabs(y) <= (fv_elem_bits(to) >= 16 || (fv_elem_is_int(to) && fv_elem_bits(to) == 8) ? 127 : 1);
+        bool has_it = y >= 0 || fv_elem_is_float(to) || to == FV_I8 || to == FV_I16 ||
+                      to == FV_I32 || to == FV_I64;
+        return has_it && y == trunc(y) &&
+               fabs(y) <= (fv_elem_bits(to) >= 16 || (fv_elem_is_int(to) && fv_elem_bits(to) == 8)
+                               ? 127
+                               : 1);
     }
     case FV_X_RINT: *value = rint(y); return true;
     case FV_X_NEG: *value = -y; return true;
@@ -420,21 +484,27 @@ static fv_expr *along(const fold *f, const fv_expr *like, fv_expr *body) {
 
 /* A maximum that is infinite makes NaN of the sum, which shows in each weight. */
 static fv_expr *seen_by(const fold *f, fv_expr *least, fv_expr *max) {
-    return bin(f, FV_X_AND, bin(f, FV_X_LT, least, max), bin(f, FV_X_LT, max, float_of(f, INFINITY)));
+    return bin(f, FV_X_AND, bin(f, FV_X_LT, least, max),
+               bin(f, FV_X_LT, max, float_of(f, INFINITY)));
 }
 
 static fv_expr *without(const fold *f, const hides *h) {
-    fv_expr *low = float_of(f, -INFINITY), *max = along(f, f->max, fv_x_select(f->a, h->where, low, f->x));
-    fv_expr *t = float_of(f, underflow(f->x)), *least = h->bound ? bin(f, FV_X_ADD, h->bound, t) : float_of(f, h->most + t->u.f);
+    fv_expr *low = float_of(f, -INFINITY),
+            *max = along(f, f->max, fv_x_select(f->a, h->where, low, f->x));
+    fv_expr *t = float_of(f, underflow(f->x)),
+            *least = h->bound ? bin(f, FV_X_ADD, h->bound, t) : float_of(f, h->most + t->u.f);
     fv_expr *hidden = bin(f, FV_X_AND, h->where, seen_by(f, least, max));
     fv_expr *x = fv_x_select(f->a, hidden, low, f->x), *m = along(f, f->max, x);
-    fv_expr *shift = with(f->a, f->shift, (swap){{f->max}, {m}}), *e = fv_x_un(f->a, FV_X_EXP, bin(f, FV_X_SUB, x, shift));
-    fv_expr *weight = with(f->a, f->at->weight, (swap){{f->exp, f->sum, f->max}, {e, along(f, f->sum, e), m}});
+    fv_expr *shift = with(f->a, f->shift, (swap){{f->max}, {m}}),
+            *e = fv_x_un(f->a, FV_X_EXP, bin(f, FV_X_SUB, x, shift));
+    fv_expr *weight =
+        with(f->a, f->at->weight, (swap){{f->exp, f->sum, f->max}, {e, along(f, f->sum, e), m}});
     fv_expr *v = fv_x_select(f->a, hidden, fv_x_zero(f->a, (fv_elem)f->at->v->type.elem), f->at->v);
     const fv_expr *product = f->at->sum->arg[0];
     bool first = product->arg[0] == f->at->weight;
     fv_expr *args[2] = {first ? weight : v, first ? v : weight};
-    return fv_x_reduce_like(f->a, f->at->sum, 1, f->at->sum->u.red.vars, fv_x_with_args(f->a, product, args));
+    return fv_x_reduce_like(f->a, f->at->sum, 1, f->at->sum->u.red.vars,
+                            fv_x_with_args(f->a, product, args));
 }
 
 /* Does it check an index that data gives? Whether that is one of a hidden key is not to be seen. */
@@ -464,7 +534,8 @@ bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
     if (!is_softmax(&f))
         return fv_declines(l, s->value, FV_WHY_fold_weights);
     hides h = hide(&f, f.x, DEPTH);
-    if (!h.where || !fv_x_uses(h.where, at.key) || fv_has_products(h.where) || has_check(at.k) || has_check(at.v))
+    if (!h.where || !fv_x_uses(h.where, at.key) || fv_has_products(h.where) || has_check(at.k) ||
+        has_check(at.v))
         return fv_declines(l, s->value, FV_WHY_fold_nothing);
     d.body = with(f.a, d.body, (swap){{at.sum}, {without(&f, &h)}});
     if (!fv_is_small(l, &d))
@@ -493,14 +564,16 @@ static bool is_low(const fv_expr *x) {
     return number(x, &c) && c == -INFINITY;
 }
 
-/* The maximum of x where the mask does not hide it, which is compared in `seen`; NULL: `seen` is no such condition. */
+/* The maximum of x where the mask does not hide it, which is compared in `seen`; NULL: `seen` is no
+ * such condition. */
 static fv_expr *compared(const fold *f, fv_expr *seen, fv_expr *where) {
     if (seen->op != FV_X_AND || seen->arg[0]->op != FV_X_LT || seen->arg[1]->op != FV_X_LT)
         return NULL;
     for (int i = 0; i < 2; i++) {
         fv_expr *least = seen->arg[i]->arg[0], *max = seen->arg[i]->arg[1];
         fv_expr *of = fv_x_select(f->a, where, float_of(f, -INFINITY), f->x->arg[2]);
-        if (is_max(f, max, of) && seen == seen_by(f, least, max) && !fv_has_products(least) && !fv_x_uses(least, f->at->key))
+        if (is_max(f, max, of) && seen == seen_by(f, least, max) && !fv_has_products(least) &&
+            !fv_x_uses(least, f->at->key))
             return max;
     }
     return NULL;

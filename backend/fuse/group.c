@@ -16,18 +16,21 @@
 #include "backend/lowering/why.h"
 #include "ir/expr/rewrite.h"
 
-/* MAX_NODES: of a definition after substitution. FEW_OPERATIONS: to do again for each product, where no tile packs a factor. */
+/* MAX_NODES: of a definition after substitution. FEW_OPERATIONS: to do again for each product,
+ * where no tile packs a factor. */
 enum { MAX_NODES = 270, MAX_SHARED = 8, FEW_LOADS = 4, FEW_OPERATIONS = 2 };
 
 /* ---- what is known of a value ---- */
 
 typedef struct fv_grouped {
-    bool costly;           /* a reshape that takes divisions along a row */
-    bool divides;          /* a reshape that takes any */
-    const fv_value *rows;  /* the value of elementary functions, itself or in it, that its rows go through; or NULL */
-    bool passes;           /* ... several times */
-    const fv_value *sum;   /* the value whose contraction it computes, itself or in its epilogue; or NULL */
-    bool two;              /* there is another one beside it */
+    bool costly;  /* a reshape that takes divisions along a row */
+    bool divides; /* a reshape that takes any */
+    /* the value of elementary functions, itself or in it, that its rows go through; or NULL */
+    const fv_value *rows;
+    bool passes; /* ... several times */
+    /* the value whose contraction it computes, itself or in its epilogue; or NULL */
+    const fv_value *sum;
+    bool two; /* there is another one beside it */
 } fv_grouped;
 
 static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
@@ -38,7 +41,8 @@ static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
 
 /* ---- what is known of definitions ---- */
 
-/* Decided before anything is substituted: what a reshape reads must know whether it keeps memory. */
+/* Decided before anything is substituted: what a reshape reads must know whether it keeps
+ * memory. */
 static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
     return fv_op_is(op, FV_OP_fv_Reshape) && grouped_of(l, fv_storage_of(l, op->out[0]))->costly;
 }
@@ -65,7 +69,8 @@ static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_tha
     return false;
 }
 
-/* What s is now takes along the contraction, and the rows of something costly, that were substituted into x. */
+/* What s is now takes along the contraction, and the rows of something costly, that were
+ * substituted into x. */
 static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return;
@@ -89,7 +94,8 @@ static bool keeps_rows(const fv_definition *d, const fv_value *v) {
            x->arg[own]->u.var == d->index[last] && d->index[last]->dim == v->type->dims[own];
 }
 
-/* Why v has memory, whatever its uses compute, and because of which one; FV_WHY_none: it need not. */
+/* Why v has memory, whatever its uses compute, and because of which one; FV_WHY_none: it need
+ * not. */
 static fv_why needs_memory(fv_lowerer *l, const fv_value *v, const fv_op **because) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = *because = v->uses[i].op;
@@ -143,8 +149,8 @@ static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
 
 /* ---- values of a row ---- */
 
-/* Does what is loaded run along the last axis, and nothing of it along another? So it goes into sums
- * along that axis in the order that it would have there from memory. */
+/* Does what is loaded run along the last axis, and nothing of it along another? So it goes into
+ * sums along that axis in the order that it would have there from memory. */
 static bool runs_along_rows(const fv_definition *d) {
     int last = d->rank - 1;
     fv_load_count along = {0};
@@ -165,11 +171,12 @@ static bool has_rows(const fv_definition *d) {
     return rows > 1 || d->index[d->rank - 1]->dim->hi <= FV_LONG_ROW;
 }
 
-/* Is each element that is loaded for a row of d loaded for that one only? `along`: and at the row's own
- * places, or each once along the sum. */
+/* Is each element that is loaded for a row of d loaded for that one only? `along`: and at the row's
+ * own places, or each once along the sum. */
 static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr *sum, bool along) {
     const fv_type *t = ((const fv_value *)load->u.buf->value)->type;
-    const fv_var *row = d->rank ? d->index[d->rank - 1] : NULL, *k = sum ? sum->u.red.vars[0] : NULL;
+    const fv_var *row = d->rank ? d->index[d->rank - 1] : NULL,
+                 *k = sum ? sum->u.red.vars[0] : NULL;
     bool told[FV_MAX_RANK + 1] = {0};
     if (sum && sum->u.red.nvars != 1)
         return false;
@@ -184,7 +191,8 @@ static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr
         told[a] = true;
     }
     for (int a = 0; a < d->rank; a++)
-        if (!told[a] && !fv_dim_is_one(d->index[a]->dim) && (d->index[a] != row || (sum && fv_x_uses(sum, row))))
+        if (!told[a] && !fv_dim_is_one(d->index[a]->dim) &&
+            (d->index[a] != row || (sum && fv_x_uses(sum, row))))
             return false;
     return true;
 }
@@ -221,7 +229,8 @@ static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bo
     if (!d || fv_is_contraction(d->body))
         return false;
     bool product = own->body->op == FV_X_MUL && !fv_x_equal(own->body->arg[0], own->body->arg[1]);
-    row_use u = {.v = v, .d = d, .along = along, .product = product, .seen = fv_ptrmap_in(l->exprs)};
+    row_use u = {
+        .v = v, .d = d, .along = along, .product = product, .seen = fv_ptrmap_in(l->exprs)};
     return is_used_by_rows(&u, d->body, NULL);
 }
 
@@ -232,7 +241,8 @@ static bool keeps_type(fv_lowerer *l, const fv_value *v, const fv_op *use) {
         i++;
     const fv_value *end = use->out[i];
     for (int steps = 0; steps < 10; steps++) {
-        if (fv_must_have_memory(l, end) || distinct_users(end) != 1 || !is_elementwise(l, end->uses[0].op, end))
+        if (fv_must_have_memory(l, end) || distinct_users(end) != 1 ||
+            !is_elementwise(l, end->uses[0].op, end))
             break;
         end = end->uses[0].op->out[0];
     }
@@ -243,8 +253,8 @@ static bool is_costly(const fv_work *w) {
     return w->math || w->arithmetic > FV_CHEAP;
 }
 
-/* May v be computed in the passes that `use` makes over its rows? What more than one of them wants is kept. Else
- * why not. */
+/* May v be computed in the passes that `use` makes over its rows? What more than one of them wants
+ * is kept. Else why not. */
 static fv_why not_of_rows(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
     if (!runs_along_rows(own))
@@ -263,7 +273,8 @@ static bool is_of_rows(fv_lowerer *l, const fv_value *v, const fv_work *w, const
 /* It would be computed again, but in rows, and those are not the same: both are said. */
 static bool costs_again(fv_lowerer *l, const fv_value *v, const fv_op *use, fv_why rows) {
     if (rows == FV_WHY_rows_long)
-        return fv_declines(l, v, rows, fv_n(fv_whole_number(fv_typical_elements(v->type))), fv_n(FV_LONG_ROW));
+        return fv_declines(l, v, rows, fv_n(fv_whole_number(fv_typical_elements(v->type))),
+                           fv_n(FV_LONG_ROW));
     return fv_declines(l, v, rows, fv_o(use));
 }
 
@@ -279,14 +290,16 @@ static bool reads_outside_sums(const fv_expr *x, const fv_value *v, fv_ptrmap *s
     return false;
 }
 
-/* Does x load a value that was substituted, and takes passes over rows for something costly that is not `own`? A row
- * holds what one of them wants, and the other would be computed in each pass. */
-static bool has_other_passes(fv_lowerer *l, const fv_expr *x, const fv_value *own, fv_ptrmap *seen) {
+/* Does x load a value that was substituted, and takes passes over rows for something costly that is
+ * not `own`? A row holds what one of them wants, and the other would be computed in each pass. */
+static bool has_other_passes(fv_lowerer *l, const fv_expr *x, const fv_value *own,
+                             fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
     fv_storage *s = fv_storage_loaded(l, x);
-    if (s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->passes && grouped_of(l, s)->rows != own)
+    if (s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->passes &&
+        grouped_of(l, s)->rows != own)
         return true;
     for (int i = 0; i < x->n; i++)
         if (has_other_passes(l, x->arg[i], own, seen))
@@ -303,7 +316,8 @@ static bool is_row_of(const fv_type *t, const fv_type *v) {
 static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
-    if (!y || !fv_storage_of(l, y)->def || reads_outside_sums(fv_storage_of(l, y)->def->body, v, &seen))
+    if (!y || !fv_storage_of(l, y)->def ||
+        reads_outside_sums(fv_storage_of(l, y)->def->body, v, &seen))
         return false;
     for (int steps = 0; steps < 10 && y && !is_row_of(y->type, v->type); steps++) {
         if (fv_must_have_memory(l, y) || distinct_users(y) != 1)
@@ -332,13 +346,15 @@ static bool takes_two(fv_lowerer *l, const fv_expr *x) {
     return two;
 }
 
-/* The factor of a sum of products that no constant of the model is, over the variables of `first`; *constant: the other one. NULL:
- * it is no such sum. */
-static const fv_expr *rows_of(fv_arena *a, const fv_expr *sum, const fv_expr *first, const fv_expr **constant) {
+/* The factor of a sum of products that no constant of the model is, over the variables of `first`;
+ * *constant: the other one. NULL: it is no such sum. */
+static const fv_expr *rows_of(fv_arena *a, const fv_expr *sum, const fv_expr *first,
+                              const fv_expr **constant) {
     fv_expr *to[FV_MAX_RANK];
     const fv_expr *product = sum->arg[0];
     int n = sum->u.red.nvars;
-    if (sum->u.red.kind != FV_SUM || product->op != FV_X_MUL || n != first->u.red.nvars || !fv_elem_is_float((fv_elem)sum->type.elem))
+    if (sum->u.red.kind != FV_SUM || product->op != FV_X_MUL || n != first->u.red.nvars ||
+        !fv_elem_is_float((fv_elem)sum->type.elem))
         return NULL;
     for (int i = 0; i < n; i++) {
         if (sum->u.red.vars[i]->dim != first->u.red.vars[i]->dim)
@@ -347,10 +363,13 @@ static const fv_expr *rows_of(fv_arena *a, const fv_expr *sum, const fv_expr *fi
     }
     bool second = fv_x_is_constant(product->arg[1]);
     *constant = fv_x_stored(product->arg[second]);
-    return fv_x_is_constant(product->arg[second]) ? fv_x_replace_vars(a, product->arg[!second], n, sum->u.red.vars, to) : NULL;
+    return fv_x_is_constant(product->arg[second])
+               ? fv_x_replace_vars(a, product->arg[!second], n, sum->u.red.vars, to)
+               : NULL;
 }
 
-/* With v in it, would d be of two sums that read the same rows, each with a constant? One tile forms both then. */
+/* With v in it, would d be of two sums that read the same rows, each with a constant? One tile
+ * forms both then. */
 static bool has_same_rows(fv_lowerer *l, const into *t) {
     fv_storage *s = fv_storage_of(l, t->v);
     const fv_origin *origin = fv_storage_origin(l, t->v);
@@ -370,14 +389,16 @@ static bool has_same_rows(fv_lowerer *l, const into *t) {
         if (!rows[i] || fv_x_uses(rows[i], column) || !fv_x_uses(constant[i], column))
             return false;
     }
-    return rows[0] == rows[1] && sums[0]->type.elem == sums[1]->type.elem && constant[0]->type.elem == constant[1]->type.elem;
+    return rows[0] == rows[1] && sums[0]->type.elem == sums[1]->type.elem &&
+           constant[0]->type.elem == constant[1]->type.elem;
 }
 
 /* A sum: only with d as its epilogue, or where it is computed once a row. */
 static bool takes_reduction(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v, *sum = grouped_of(l, fv_storage_of(l, v))->sum;
     const fv_reading *r = &t->r;
-    bool contraction = fv_is_contraction(t->own->body), into_contraction = fv_is_contraction(t->d->body);
+    bool contraction = fv_is_contraction(t->own->body),
+         into_contraction = fv_is_contraction(t->d->body);
     if (r->by_rows && !contraction && !into_contraction)
         return fv_takes(l, v, FV_WHY_by_row, fv_o(t->use));
     if (t->use->nout != 1)
@@ -391,14 +412,16 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
     bool second = takes_sum(l, t->d->body, sum);
     if (second && !has_same_rows(l, t))
         return fv_declines(l, v, FV_WHY_second_contraction, fv_o(t->use));
-    if (!r->identity && !(r->ordered && !t->c.arithmetic) && !(fv_op_is(t->use, FV_OP_fv_Reshape) && keeps_rows(t->d, v)))
+    if (!r->identity && !(r->ordered && !t->c.arithmetic) &&
+        !(fv_op_is(t->use, FV_OP_fv_Reshape) && keeps_rows(t->d, v)))
         return fv_declines(l, v, FV_WHY_sum_reordered, fv_o(t->use));
     return fv_takes(l, v, second ? FV_WHY_second_of_rows : FV_WHY_epilogue, fv_o(t->use));
 }
 
 /* Is a contraction in x of floats? Tiles are, which pack their factors. */
 static bool sums_floats(const fv_expr *x) {
-    if (x->op == FV_X_REDUCE && x->arg[0]->op == FV_X_MUL && fv_elem_is_float((fv_elem)x->type.elem))
+    if (x->op == FV_X_REDUCE && x->arg[0]->op == FV_X_MUL &&
+        fv_elem_is_float((fv_elem)x->type.elem))
         return true;
     for (int i = 0; i < x->n; i++)
         if (sums_floats(x->arg[i]))
@@ -413,9 +436,11 @@ static bool takes_factor(fv_lowerer *l, const into *t) {
     if (!t->r.variables)
         return fv_declines(l, t->v, FV_WHY_factor_windows, fv_o(t->use));
     if (t->w->arithmetic > FEW_OPERATIONS && !sums_floats(t->d->body))
-        return fv_declines(l, t->v, FV_WHY_factor_integers, fv_o(t->use), fv_n(t->w->arithmetic), fv_n(FEW_OPERATIONS));
+        return fv_declines(l, t->v, FV_WHY_factor_integers, fv_o(t->use), fv_n(t->w->arithmetic),
+                           fv_n(FEW_OPERATIONS));
     if (is_costly(t->w))
-        return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic), fv_n(t->w->math), fv_n(FV_CHEAP));
+        return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic),
+                           fv_n(t->w->math), fv_n(FV_CHEAP));
     return fv_takes(l, t->v, FV_WHY_factor, fv_o(t->use));
 }
 
@@ -424,20 +449,25 @@ static bool takes_elements(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v;
     const fv_work *w = t->w;
     const fv_reading *r = &t->r;
-    fv_fact use = fv_o(t->use), math = fv_n(w->math), operations = fv_n(w->arithmetic), limit = fv_n(FV_CHEAP);
+    fv_fact use = fv_o(t->use), math = fv_n(w->math), operations = fv_n(w->arithmetic),
+            limit = fv_n(FV_CHEAP);
     fv_why rows = not_of_rows(l, v, w, t->use);
     if (rows == FV_WHY_none)
         return fv_takes(l, v, FV_WHY_of_rows, use);
     if (r->in_reduction && is_costly(w))
-        return fv_declines(l, v, FV_WHY_summed_costly, use, operations, math, limit) || costs_again(l, v, t->use, rows);
-    bool more = !covers(t->d, v), anew = !r->injective && !r->in_reduction && !fv_op_is(t->use, FV_OP_fv_Reshape);
+        return fv_declines(l, v, FV_WHY_summed_costly, use, operations, math, limit) ||
+               costs_again(l, v, t->use, rows);
+    bool more = !covers(t->d, v),
+         anew = !r->injective && !r->in_reduction && !fv_op_is(t->use, FV_OP_fv_Reshape);
     if (r->loads > 1 && is_costly(w))
-        return fv_declines(l, v, FV_WHY_read_twice, use, fv_n(r->loads), operations, math, limit) || costs_again(l, v, t->use, rows);
+        return fv_declines(l, v, FV_WHY_read_twice, use, fv_n(r->loads), operations, math, limit) ||
+               costs_again(l, v, t->use, rows);
     if (more && is_costly(w))
         return fv_declines(l, v, FV_WHY_read_by_more, use, operations, math, limit);
     if (anew && is_costly(w))
         return fv_declines(l, v, FV_WHY_read_anew, use, operations, math, limit);
-    return r->loads > 1 || more || anew ? fv_takes(l, v, FV_WHY_cheap, use, operations, limit) : fv_takes(l, v, FV_WHY_one_use, use);
+    return r->loads > 1 || more || anew ? fv_takes(l, v, FV_WHY_cheap, use, operations, limit)
+                                        : fv_takes(l, v, FV_WHY_one_use, use);
 }
 
 /* May v be substituted into what `use` computes? */
@@ -456,11 +486,14 @@ static bool suits(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_o
         if (nodes > MAX_NODES)
             return fv_declines(l, v, FV_WHY_use_too_large, fv_o(use), fv_n(nodes), fv_n(MAX_NODES));
         fv_ptrmap others = fv_ptrmap_in(l->exprs);
-        if (w->math && w->reductions && has_other_passes(l, d->body, grouped_of(l, fv_storage_of(l, v))->rows, &others))
+        if (w->math && w->reductions &&
+            has_other_passes(l, d->body, grouped_of(l, fv_storage_of(l, v))->rows, &others))
             return fv_declines(l, v, FV_WHY_other_passes, fv_o(use));
         const into t = {.v = v, .w = w, .use = use, .own = own, .d = d, .r = r, .c = c};
         bool factor = r.in_reduction && fv_is_contraction(d->body);
-        if (!(w->reductions ? takes_reduction(l, &t) : factor ? takes_factor(l, &t) : takes_elements(l, &t)))
+        if (!(w->reductions ? takes_reduction(l, &t)
+              : factor      ? takes_factor(l, &t)
+                            : takes_elements(l, &t)))
             return false;
     }
     return true;
@@ -476,16 +509,19 @@ static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) 
 
 enum { MAX_WAY = 32 }; /* operators between a value and where its uses end */
 
-/* Does all that `from` computes of v end in `to`, that way at each step? `seen`: operators that were looked at. Element by element,
- * or any way, through values with one use each; what runs along rows, and has no memory, may have several. */
-static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to, way how, fv_ptrmap *seen) {
+/* Does all that `from` computes of v end in `to`, that way at each step? `seen`: operators that
+ * were looked at. Element by element, or any way, through values with one use each; what runs along
+ * rows, and has no memory, may have several. */
+static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to, way how,
+                     fv_ptrmap *seen) {
     if (!is_step(l, v, from, how))
         return false;
     if (from == to || *fv_ptrmap_at(seen, from))
         return true;
     *fv_ptrmap_at(seen, from) = (void *)from;
     const fv_value *out = from->nout == 1 ? from->out[0] : NULL;
-    if (!out || out->nuses == 0 || seen->n > MAX_WAY || (how != BY_ROWS && distinct_users(out) != 1))
+    if (!out || out->nuses == 0 || seen->n > MAX_WAY ||
+        (how != BY_ROWS && distinct_users(out) != 1))
         return false;
     for (int i = 0; i < out->nuses; i++)
         if (!leads_to(l, out, out->uses[i].op, to, how, seen))
@@ -501,12 +537,14 @@ static bool all_lead_to(fv_lowerer *l, const fv_value *v, const fv_op *to, way h
     return true;
 }
 
-/* Is there a use that all others end in? Or, element by element and by rows, whatever op they end in. */
+/* Is there a use that all others end in? Or, element by element and by rows, whatever op they end
+ * in. */
 static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
     for (int i = v->nuses; i-- > 0;)
         if (all_lead_to(l, v, v->uses[i].op, how))
             return true;
-    const fv_op *op = v->uses[0].op; /* that op is on the way from each use, so it is on the way from this one */
+    /* that op is on the way from each use, so it is on the way from this one */
+    const fv_op *op = v->uses[0].op;
     for (int steps = 0; how != ANY_WAY && steps < MAX_WAY; steps++) {
         const fv_value *out = op->nout == 1 ? op->out[0] : NULL;
         if (!out || !out->nuses || (how == BY_ELEMENTS && distinct_users(out) != 1))
@@ -518,7 +556,8 @@ static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
     return false;
 }
 
-/* Does `use` read v, which sums, in what is no contraction, and so that v is computed once a row? */
+/* Does `use` read v, which sums, in what is no contraction, and so that v is computed once a
+ * row? */
 static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
     fv_row_axes axes = fv_row_axes_of(own);
@@ -530,8 +569,9 @@ static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     return !fv_is_contraction(own->body);
 }
 
-/* A value with several uses that end in one: x - mean(x) of a norm, where passes over rows want it, or it is computed once a row,
- * whatever it costs; x of x * sigmoid(x), where it is cheap: what is done element by element computes it once. */
+/* A value with several uses that end in one: x - mean(x) of a norm, where passes over rows want it,
+ * or it is computed once a row, whatever it costs; x of x * sigmoid(x), where it is cheap: what is
+ * done element by element computes it once. */
 static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w) {
     int users = distinct_users(v), n = 0, rows = 0, once = 0;
     if (users > MAX_SHARED)
@@ -546,18 +586,21 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
     if ((rows == n || once == n) && has_last_use(l, v, BY_ROWS))
         return fv_takes(l, v, FV_WHY_shared_rows, fv_n(users));
     if (is_costly(w))
-        return fv_declines(l, v, FV_WHY_shared_costly, fv_n(users), fv_n(fv_whole_number(fv_typical_elements(v->type))),
-                           fv_n(w->arithmetic), fv_n(w->math), fv_n(FV_CHEAP));
+        return fv_declines(l, v, FV_WHY_shared_costly, fv_n(users),
+                           fv_n(fv_whole_number(fv_typical_elements(v->type))), fv_n(w->arithmetic),
+                           fv_n(w->math), fv_n(FV_CHEAP));
     if (w->loads > FEW_LOADS)
         return fv_declines(l, v, FV_WHY_shared_loads, fv_n(users), fv_n(w->loads), fv_n(FEW_LOADS));
     if (has_last_use(l, v, BY_ELEMENTS))
         return fv_takes(l, v, FV_WHY_shared_elements, fv_n(users));
-    if (users == 2 && !fv_is_contraction(fv_storage_of(l, v)->def->body) && has_last_use(l, v, ANY_WAY))
+    if (users == 2 && !fv_is_contraction(fv_storage_of(l, v)->def->body) &&
+        has_last_use(l, v, ANY_WAY))
         return fv_takes(l, v, FV_WHY_shared_two);
     return fv_declines(l, v, FV_WHY_shared_apart, fv_n(users));
 }
 
-/* The use in a loop around which v is made: each turn would compute it again. NULL: there is none. */
+/* The use in a loop around which v is made: each turn would compute it again. NULL: there is
+ * none. */
 static const fv_op *use_each_turn(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         int depth = 0;
@@ -595,18 +638,21 @@ static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
         return is_shared_in_one(l, v, &w);
     if (!suits(l, v, &w, v->uses[0].op))
         return false;
-    return !g->passes || !loses_row(l, v, v->uses[0].op) || fv_declines(l, v, FV_WHY_loses_row, fv_o(v->uses[0].op));
+    return !g->passes || !loses_row(l, v, v->uses[0].op) ||
+           fv_declines(l, v, FV_WHY_loses_row, fv_o(v->uses[0].op));
 }
 
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_grouped *g = grouped_of(l, s);
     bool view = is_costly_reshape(l, op);
-    if (fv_op_is(op, FV_OP_fv_Reshape) && !view) /* memory that is there anyway is seen in another shape for nothing */
+    /* memory that is there anyway is seen in another shape for nothing */
+    if (fv_op_is(op, FV_OP_fv_Reshape) && !view)
         view = g->divides && fv_storage_of(l, op->in[0])->fate != FV_FATE_SUBSTITUTED;
     if (view) {
         s->fate = FV_FATE_VIEW;
         s->of = fv_storage_root(fv_storage_of(l, op->in[0]));
-        fv_takes(l, s->value, g->costly ? FV_WHY_seen_costly : FV_WHY_seen_there, fv_v(s->of->value));
+        fv_takes(l, s->value, g->costly ? FV_WHY_seen_costly : FV_WHY_seen_there,
+                 fv_v(s->of->value));
         return;
     }
     int mark = fv_why_mark(l);

@@ -5,9 +5,10 @@
  *       %q = Add(%h, %p)                              %q = Add(%h, %p)
  *     endloop(..)                                   endloop(..)
  *
- * A loop may take no turn, so what moves must not be able to refuse a run: no index of it is checked, no size may be negative, and
- * all that it speaks of is legal without what a turn assumes. Memory for it is all that it asks for. That costs as long as the loop
- * runs, and a pass over it in each turn: what is cheap, and larger than what it is made of, is computed in the turn, in whoever
+ * A loop may take no turn, so what moves must not be able to refuse a run: no index of it is
+ * checked, no size may be negative, and all that it speaks of is legal without what a turn assumes.
+ * Memory for it is all that it asks for. That costs as long as the loop runs, and a pass over it in
+ * each turn: what is cheap, and larger than what it is made of, is computed in the turn, in whoever
  * uses it. */
 #include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
@@ -62,11 +63,13 @@ static bool is_of_times(const fv_op *loop, const fv_op *assume) {
     fv_dims *t = fv_op_module(loop)->dims;
     const fv_dim *turn = fv_op_find_attr(loop, "symbols")->u.dims[0];
     return times && fv_op_find_attr(assume, "right")->u.dims[0] == times->u.dims[0] &&
-           fv_op_find_attr(assume, "left")->u.dims[0] == fv_dim_max(t, times->u.dims[0], fv_dim_add(t, turn, fv_dim_const(t, 1)));
+           fv_op_find_attr(assume, "left")->u.dims[0] ==
+               fv_dim_max(t, times->u.dims[0], fv_dim_add(t, turn, fv_dim_const(t, 1)));
 }
 
 static turns turns_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
-    turns t = {l, loop, end, fv_ptrmap_in(l->exprs), fv_ptrmap_in(l->exprs), fv_ptrmap_in(l->exprs)};
+    turns t = {
+        l, loop, end, fv_ptrmap_in(l->exprs), fv_ptrmap_in(l->exprs), fv_ptrmap_in(l->exprs)};
     for (const fv_op *op = loop; op != end; op = op->next) {
         put_attr(&t.bound, op, "symbols");
         for (int i = 0; i < op->nout; i++)
@@ -99,7 +102,8 @@ static bool speaks_of(fv_lowerer *l, const fv_op *op, const fv_ptrmap *symbols) 
             return true;
     for (int i = 0; i < op->nout; i++) {
         fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-        if (op->out[i] && (type_mentions(symbols, op->out[i]->type) || expr_mentions(symbols, fv_storage_of(l, op->out[i])->def->body, &seen)))
+        if (op->out[i] && (type_mentions(symbols, op->out[i]->type) ||
+                           expr_mentions(symbols, fv_storage_of(l, op->out[i])->def->body, &seen)))
             return true;
     }
     return false;
@@ -157,7 +161,8 @@ static bool pays(const turns *t, const fv_op *op) {
         if (op->in[i] && fv_typical_elements(op->in[i]->type) > most)
             most = fv_typical_elements(op->in[i]->type);
     for (int i = 0; i < op->nout; i++) {
-        fv_work w = op->out[i] ? fv_work_of(t->l, fv_storage_of(t->l, op->out[i])->def) : (fv_work){0};
+        fv_work w =
+            op->out[i] ? fv_work_of(t->l, fv_storage_of(t->l, op->out[i])->def) : (fv_work){0};
         if (w.reductions || w.math)
             return true;
         all += op->out[i] && !fv_is_view(&w) ? fv_typical_elements(op->out[i]->type) : 0;
@@ -173,7 +178,8 @@ static bool is_wanted(const fv_op *op, const fv_ptrmap *moved) {
     return false;
 }
 
-/* What could move, in order; then, from the last to the first, what does: what pays, and what that is made of. */
+/* What could move, in order; then, from the last to the first, what does: what pays, and what that
+ * is made of. */
 static void hoist_out_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
     turns t = turns_of(l, loop, end);
     fv_ptrmap moved = fv_ptrmap_in(l->exprs);

@@ -15,10 +15,11 @@ int fv_axis_read(const fv_expr *x, const fv_definition *d) {
     return k;
 }
 
-/* Do the reductions of what is loaded keep their value along the last axis of the consumer, and differ
- * along all others? Then they are computed once a row. Where the load is inside a reduction of the
- * consumer, every axis may be among the others. */
-static bool is_by_row(const fv_expr *load, const fv_row_axes *r, const fv_definition *d, bool inside) {
+/* Do the reductions of what is loaded keep their value along the last axis of the consumer, and
+ * differ along all others? Then they are computed once a row. Where the load is inside a reduction
+ * of the consumer, every axis may be among the others. */
+static bool is_by_row(const fv_expr *load, const fv_row_axes *r, const fv_definition *d,
+                      bool inside) {
     bool told[FV_MAX_RANK] = {0};
     for (int i = 0; i < load->u.buf->rank; i++) {
         if (!r->on[i])
@@ -92,8 +93,8 @@ static bool has_own_variables(const fv_expr *load) {
     return true;
 }
 
-static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d, const fv_row_axes *axes,
-                    bool inside, fv_ptrmap *seen, fv_reading *r) {
+static void read_by(const fv_expr *x, const fv_value *v, const fv_definition *d,
+                    const fv_row_axes *axes, bool inside, fv_ptrmap *seen, fv_reading *r) {
     if (x->n) {
         void **at = fv_ptrmap_at(seen, x);
         if (*at)
@@ -120,8 +121,10 @@ fv_row_axes fv_row_axes_of(const fv_definition *d) {
     return axes;
 }
 
-fv_reading fv_reading_of(fv_lowerer *l, const fv_definition *d, const fv_value *v, const fv_row_axes *axes) {
-    fv_reading r = {.identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
+fv_reading fv_reading_of(fv_lowerer *l, const fv_definition *d, const fv_value *v,
+                         const fv_row_axes *axes) {
+    fv_reading r = {
+        .identity = true, .ordered = true, .by_rows = true, .variables = true, .injective = true};
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     read_by(d->body, v, d, axes, false, &seen, &r);
     return r;

@@ -20,8 +20,8 @@ static fv_expr *widened_constant(fv_lowerer *l, const fv_expr *x, fv_expr **args
     const fv_expr *from = x->op == FV_X_CONVERT ? args[0] : NULL;
     const fv_value *v = from && from->op == FV_X_LOAD ? from->u.buf->value : NULL;
     fv_elem to = (fv_elem)x->type.elem;
-    if (!v || v->kind != FV_VALUE_CONST || v->tensor->count != 1 || (to != FV_F32 && to != FV_F64) ||
-        (v->type->elem != FV_F16 && v->type->elem != FV_BF16))
+    if (!v || v->kind != FV_VALUE_CONST || v->tensor->count != 1 ||
+        (to != FV_F32 && to != FV_F64) || (v->type->elem != FV_F16 && v->type->elem != FV_BF16))
         return NULL;
     return fv_x_const(l->exprs, to, fv_tensor_float(v->tensor, 0));
 }
@@ -32,7 +32,8 @@ typedef struct substituter {
 } substituter;
 
 /* x, a load, as what is loaded is computed. */
-static fv_expr *computed(const substituter *s, const fv_expr *x, const fv_storage *from, fv_expr **args) {
+static fv_expr *computed(const substituter *s, const fv_expr *x, const fv_storage *from,
+                         fv_expr **args) {
     fv_arena *a = s->l->exprs;
     int rank = x->u.buf->rank;
     *s->origin = fv_origin_join(s->l->module, *s->origin, fv_storage_origin(s->l, from->value));
@@ -40,8 +41,9 @@ static fv_expr *computed(const substituter *s, const fv_expr *x, const fv_storag
     y = fv_x_convert(a, from->value->type->elem, y);
     if (x->op == FV_X_LOAD)
         return y;
-    return y->op == FV_X_LOAD ? fv_x_guard(a, y->u.buf, y->arg, args[rank], args[rank + 1])
-                              : fv_x_select(a, args[rank], fv_x_guard_all(a, y, args[rank]), args[rank + 1]);
+    return y->op == FV_X_LOAD
+               ? fv_x_guard(a, y->u.buf, y->arg, args[rank], args[rank + 1])
+               : fv_x_select(a, args[rank], fv_x_guard_all(a, y, args[rank]), args[rank + 1]);
 }
 
 static fv_expr *substitute(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
@@ -53,7 +55,8 @@ static fv_expr *substitute(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     const fv_storage *from = fv_storage_of(s->l, v);
     int rank = v->type->rank;
     if (constant)
-        return x->op == FV_X_LOAD ? constant : fv_x_select(r->arena, args[rank], constant, args[rank + 1]);
+        return x->op == FV_X_LOAD ? constant
+                                  : fv_x_select(r->arena, args[rank], constant, args[rank + 1]);
     return from->fate == FV_FATE_SUBSTITUTED ? computed(s, x, from, args) : NULL;
 }
 

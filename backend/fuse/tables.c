@@ -1,5 +1,5 @@
-/* tables.c - a constant that says for each row in which columns it has one of two values, as masks of positions do, is the
- * comparison that it was made from:
+/* tables.c - a constant that says for each row in which columns it has one of two values, as masks
+ * of positions do, is the comparison that it was made from:
  *
  *     causal[i, k]      k < i + 1            banded[i, k]      i - 255 <= k && k < i + 1
  *
@@ -28,9 +28,12 @@ static bool same_element(const fv_tensor *t, size_t i, size_t j) {
     return !memcmp((const char *)t->data + i * n, (const char *)t->data + j * n, n);
 }
 
-static int64_t clamp(int64_t x, int64_t most) { return x < 0 ? 0 : x > most ? most : x; }
+static int64_t clamp(int64_t x, int64_t most) {
+    return x < 0 ? 0 : x > most ? most : x;
+}
 
-/* Where the run of `in` begins and ends in the row; false: there are several, or other values. Empty: begins where it ends. */
+/* Where the run of `in` begins and ends in the row; false: there are several, or other values.
+ * Empty: begins where it ends. */
 static bool find_run(const fv_tensor *t, const table *b, int64_t row, int64_t *from, int64_t *to) {
     size_t first = (size_t)(row * b->columns);
     int64_t k = 0;
@@ -69,8 +72,12 @@ static bool find_side(const int64_t *ends, int64_t rows, int64_t columns, side *
 /* A row without a run is right where the sides leave none. */
 static bool fits_empty_rows(const table *b, const int64_t *from) {
     for (int64_t r = 0; r < b->rows; r++) {
-        int64_t lo = b->from.kind == MOVING ? clamp(r + b->from.at, b->columns) : b->from.kind == FIXED ? b->from.at : 0;
-        int64_t hi = b->to.kind == MOVING ? clamp(r + b->to.at, b->columns) : b->to.kind == FIXED ? b->to.at : b->columns;
+        int64_t lo = b->from.kind == MOVING  ? clamp(r + b->from.at, b->columns)
+                     : b->from.kind == FIXED ? b->from.at
+                                             : 0;
+        int64_t hi = b->to.kind == MOVING  ? clamp(r + b->to.at, b->columns)
+                     : b->to.kind == FIXED ? b->to.at
+                                           : b->columns;
         if (from[r] < 0 && lo < hi)
             return false;
     }
@@ -85,7 +92,8 @@ static bool find_sides(fv_arena *a, const fv_tensor *t, table *b) {
         if (from[r] == to[r])
             from[r] = to[r] = -1;
     }
-    return find_side(from, b->rows, b->columns, &b->from) && find_side(to, b->rows, b->columns, &b->to) && fits_empty_rows(b, from);
+    return find_side(from, b->rows, b->columns, &b->from) &&
+           find_side(to, b->rows, b->columns, &b->to) && fits_empty_rows(b, from);
 }
 
 /* Of two values of which one is in a run in each row; either may be. */
@@ -117,12 +125,15 @@ static fv_expr *bound(fv_arena *a, const side *s, fv_expr *row) {
     return s->kind == MOVING ? fv_x_bin(a, FV_X_ADD, row, at) : at;
 }
 
-static bool is_number(fv_elem e) { return e == FV_BOOL || ((fv_elem_is_float(e) || fv_elem_is_int(e)) && !fv_elem_is_storage(e)); }
+static bool is_number(fv_elem e) {
+    return e == FV_BOOL || ((fv_elem_is_float(e) || fv_elem_is_int(e)) && !fv_elem_is_storage(e));
+}
 
 static fv_expr *without(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     const fv_value *v = x->op == FV_X_LOAD ? x->u.buf->value : NULL;
     int n = x->op == FV_X_LOAD ? x->u.buf->rank : 0;
-    if (!v || v->kind != FV_VALUE_CONST || n < 2 || n != v->type->rank || !is_number(v->type->elem) || x->type.lanes != 1)
+    if (!v || v->kind != FV_VALUE_CONST || n < 2 || n != v->type->rank ||
+        !is_number(v->type->elem) || x->type.lanes != 1)
         return NULL;
     const fv_dim *const *d = v->type->dims;
     for (int i = 0; i < n - 2; i++)

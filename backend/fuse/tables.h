@@ -4,8 +4,9 @@
 
 #include "backend/lowering/lowering.h"
 
-/* x with comparisons of indices in place of loads of constants of two values, one of which is a run in each row whose ends stay
- * or move with the row: triangles, bands, prefixes. `known` keeps what was found out of each constant. */
+/* x with comparisons of indices in place of loads of constants of two values, one of which is a run
+ * in each row whose ends stay or move with the row: triangles, bands, prefixes. `known` keeps what
+ * was found out of each constant. */
 fv_expr *fv_without_tables(fv_arena *a, fv_ptrmap *known, const fv_expr *x);
 
 #endif

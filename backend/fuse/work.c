@@ -3,7 +3,9 @@
 
 #include "backend/lowering/lowering.h"
 
-static bool is_load(const fv_expr *x) { return x->op == FV_X_LOAD || x->op == FV_X_GUARD; }
+static bool is_load(const fv_expr *x) {
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+}
 
 /* A load counts for each that wants it. */
 static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, fv_work *w) {

@@ -4,12 +4,13 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Nodes of a definition that is written out as a tree, where shared ones count each time (what looks at definitions walks them
- * so); arithmetic to redo. */
+/* Nodes of a definition that is written out as a tree, where shared ones count each time (what
+ * looks at definitions walks them so); arithmetic to redo. */
 enum { FV_MAX_TREE = 4000, FV_CHEAP = 6 };
 
 typedef struct fv_work {
-    int nodes, arithmetic, loads, reductions, math, guards; /* a load counts for each that wants it */
+    /* a load counts for each that wants it */
+    int nodes, arithmetic, loads, reductions, math, guards;
 } fv_work;
 fv_work fv_work_of(fv_lowerer *l, const fv_definition *d);
 /* Does it move elements, and compute nothing? */

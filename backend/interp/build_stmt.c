@@ -156,7 +156,8 @@ static void statement(build *b, const fv_stmt *s) {
     case FV_S_WHILE: repeat(b, s); break;
     case FV_S_OUTLINE: fv_i_block(b, &s->body); break;
     case FV_S_CALL: call_(b, s); break;
-    case FV_S_PREFETCH: case FV_S_COMMENT: break;
+    case FV_S_PREFETCH:
+    case FV_S_COMMENT: break;
     case FV_S_TRANSPOSE: fv_i_fail(b, "a transpose was not expanded"); break;
     case FV_S_READ:
     case FV_S_PLAN:

@@ -94,7 +94,7 @@ typedef struct fault_text {
 typedef struct call {
     fv_library_call function;
     const char *name;
-    const fv_buf *from;    /* the kernel's parameter that it reads */
+    const fv_buf *from; /* the kernel's parameter that it reads */
     int nargs, nextents;
     int slots[FV_LIBRARY_PARAMS];
     uint32_t extents[FV_LIBRARY_PARAMS * FV_MAX_RANK]; /* registers */
@@ -103,7 +103,8 @@ typedef struct call {
 /* The first index of a run that a REQUIRE refused, or what a CALL did not take. */
 typedef struct refused_index {
     _Atomic int taken; /* 0: none, 1: being written, 2: there */
-    const char *why;   /* of a CALL, or of a condition that is not about an index; NULL: it is an index */
+    /* of a CALL, or of a condition that is not about an index; NULL: it is an index */
+    const char *why;
     const fv_buf *from; /* the kernel's parameter that it is from, or NULL */
     int64_t at[FV_MAX_RANK], value, limit;
     bool direct, wraps, is_flag;
@@ -166,16 +167,19 @@ const insn *fv_i_enter(frame *f, const insn *i);       /* d = a; jumps if !(a < 
 const insn *fv_i_next(frame *f, const insn *i);        /* d += a; jumps if d < b */
 const insn *fv_i_poll(frame *f, const insn *i);        /* the cancel flag */
 const insn *fv_i_call(frame *f, const insn *i);        /* u.data: the call */
-const insn *fv_i_require(frame *f, const insn *i);     /* a: bools; jumps where none failed by now */
-const insn *fv_i_tell_index(frame *f, const insn *i);  /* index.c: notes the index that was refused */
-int fv_i_exec(frame *f, const insn *at);               /* the status */
+/* a: bools; jumps where none failed by now */
+const insn *fv_i_require(frame *f, const insn *i);
+/* index.c: notes the index that was refused */
+const insn *fv_i_tell_index(frame *f, const insn *i);
+int fv_i_exec(frame *f, const insn *at); /* the status */
 /* Notes the fault, unless there is one already, and ends the frame with FV_INTERNAL. */
 const insn *fv_i_fault(frame *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fv_i_note(fault_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- launch.c ---- */
 
-/* A frame with its register file: constants, tiles in place, other slots empty. False: no memory. */
+/* A frame with its register file: constants, tiles in place, other slots empty. False: no
+ * memory. */
 bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault) FV_MUST_USE;
 /* Runs the tasks of a kernel on slots (one per parameter) and returns the status of the launch. */
 int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
@@ -199,7 +203,7 @@ typedef struct site {
     const bytecode *kernel;
     const char *origin;  /* the ONNX nodes */
     const char *indexes; /* those that index; NULL: all may */
-    int number;         /* for who traces */
+    int number;          /* for who traces */
     int nargs;
     int *slots;
     uint32_t dims_at, args_at; /* registers: i64 in a row, slots in a row */
@@ -210,7 +214,7 @@ struct fv_interp {
     bytecode code;  /* launch part: the size query; task: the run */
     host_buf *bufs; /* of nslots, in order */
     fault_text fault;
-    int64_t limit;         /* of iterations; 0: none */
+    int64_t limit;                 /* of iterations; 0: none */
     _Atomic(const char *) stopped; /* what the last run that stopped was at */
     fault_text index;              /* the first index that was refused, in words */
 };
@@ -229,13 +233,15 @@ typedef struct host_run {
     size_t *need; /* size query: where the bytes of workspace are told */
 } host_run;
 
-void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text, size_t size);
+void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text,
+                     size_t size);
 bool fv_i_build_host(fv_arena *a, fv_interp *p) FV_MUST_USE;
-const insn *fv_i_check(frame *f, const insn *i);  /* a: bool; u.data: the CHECK */
-const insn *fv_i_site(frame *f, const insn *i);   /* u.data: site */
-const insn *fv_i_alloc(frame *f, const insn *i);  /* a: bytes; u.imm: slot */
-const insn *fv_i_free(frame *f, const insn *i);   /* u.imm: slot */
-const insn *fv_i_setdim(frame *f, const insn *i); /* a: value; u.imm: place in out_dims; -1: the workspace */
+const insn *fv_i_check(frame *f, const insn *i); /* a: bool; u.data: the CHECK */
+const insn *fv_i_site(frame *f, const insn *i);  /* u.data: site */
+const insn *fv_i_alloc(frame *f, const insn *i); /* a: bytes; u.imm: slot */
+const insn *fv_i_free(frame *f, const insn *i);  /* u.imm: slot */
+/* a: value; u.imm: place in out_dims; -1: the workspace */
+const insn *fv_i_setdim(frame *f, const insn *i);
 const insn *fv_i_read(frame *f, const insn *i);   /* u.data: the fv_read */
 const insn *fv_i_memory(frame *f, const insn *i); /* a: bytes of the workspace */
 

@@ -1,4 +1,5 @@
-/* host.c - running a host program. What a run asks of its caller is in its statements (backend/consumer/protocol.h). */
+/* host.c - running a host program. What a run asks of its caller is in its statements
+ * (backend/consumer/protocol.h). */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,13 +40,16 @@ const insn *fv_i_site(frame *f, const insn *i) {
         args[k] = f->slots[at->slots[k]];
     trace(&run->env, at, 0);
     refused_index refused = {0};
-    f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, &run->env, f->fault, &refused, &f->left);
+    f->status = fv_i_launch(at->kernel, AS(int64_t, f, at->dims_at), args, &run->env, f->fault,
+                            &refused, &f->left);
     trace(&run->env, at, 1);
     if (f->status == FV_OK)
         return i + 1;
     if (atomic_load(&refused.taken))
         note_index(run->interp, at, &refused);
-    atomic_store(&run->interp->stopped, f->status == FV_BAD_INDEX && at->indexes && *at->indexes ? at->indexes : at->origin);
+    atomic_store(&run->interp->stopped, f->status == FV_BAD_INDEX && at->indexes && *at->indexes
+                                            ? at->indexes
+                                            : at->origin);
     return NULL;
 }
 
@@ -96,10 +100,13 @@ static uint64_t argument(const host_run *run, const fv_read *r) {
     uintptr_t word;
     switch ((fv_argument)r->of) {
     case FV_ARG_DIMS: return r->at < 0 ? (uintptr_t)run->dims : (uint64_t)run->dims[r->at];
-    case FV_ARG_INPUTS: return (uintptr_t)(r->at < 0 ? (const void *)run->inputs : run->inputs[r->at]);
-    case FV_ARG_OUTPUTS: return (uintptr_t)(r->at < 0 ? (const void *)run->outputs : run->outputs[r->at]);
+    case FV_ARG_INPUTS:
+        return (uintptr_t)(r->at < 0 ? (const void *)run->inputs : run->inputs[r->at]);
+    case FV_ARG_OUTPUTS:
+        return (uintptr_t)(r->at < 0 ? (const void *)run->outputs : run->outputs[r->at]);
     case FV_ARG_ACTUAL:
-        return r->at < 0 ? (uintptr_t)run->out_dims : (uint64_t)run->out_dims[fv_out_dims_at(run->interp->program, r->at)];
+        return r->at < 0 ? (uintptr_t)run->out_dims
+                         : (uint64_t)run->out_dims[fv_out_dims_at(run->interp->program, r->at)];
     case FV_ARG_WORKSPACE: return (uintptr_t)(run->need ? (const void *)run->need : run->workspace);
     case FV_ARG_BYTES: return run->bytes;
     case FV_ARG_ENV:
@@ -109,7 +116,8 @@ static uint64_t argument(const host_run *run, const fv_read *r) {
         return word;
     case FV_ARG_WEIGHTS: return ((const uint64_t *)run->env.weights)[r->at];
     case FV_ARG_MOST: return PTRDIFF_MAX;
-    case FV_ARG_CPU: case FV_ARGS: break;
+    case FV_ARG_CPU:
+    case FV_ARGS: break;
     }
     return true; /* any CPU */
 }
@@ -122,7 +130,8 @@ const insn *fv_i_read(frame *f, const insn *i) {
     if (r->how == FV_READ_ALIGNED)
         yes = yes && x % (unsigned)r->align == 0;
     else if (r->how == FV_READ_SAME)
-        yes = !yes || x == (uintptr_t)run->inputs[run->interp->program->outputs[r->at].state_of - 1];
+        yes =
+            !yes || x == (uintptr_t)run->inputs[run->interp->program->outputs[r->at].state_of - 1];
     if (fv_read_ktype(r).elem == FV_BOOL)
         *AS(reg_u8, f, i->d) = yes;
     else
@@ -136,7 +145,8 @@ static unsigned char *address(frame *f, const host_buf *h) {
     switch ((fv_buf_role)h->buf->role) {
     case FV_BUF_INPUT: return (unsigned char *)(uintptr_t)run->inputs[index];
     case FV_BUF_OUTPUT: return run->outputs[index];
-    case FV_BUF_CONST: return (unsigned char *)(uintptr_t)run->interp->program->constants[index].data;
+    case FV_BUF_CONST:
+        return (unsigned char *)(uintptr_t)run->interp->program->constants[index].data;
     case FV_BUF_WORK: return run->workspace + reg_int(f, h->offset);
     default: return NULL;
     }
@@ -150,10 +160,15 @@ const insn *fv_i_memory(frame *f, const insn *i) {
         if (h->buf->role == FV_BUF_HEAP)
             continue;
         int64_t offset = h->buf->role == FV_BUF_WORK ? reg_int(f, h->offset) : 0;
-        int64_t size = h->buf->role == FV_BUF_CONST ? (int64_t)p->program->constants[h->buf->index].bytes : reg_int(f, h->bytes);
-        if (h->buf->role == FV_BUF_WORK && (offset < 0 || size < 0 || offset > need || size > need - offset))
-            return fv_i_fault(f, "buffer %s, %" PRId64 " bytes at %" PRId64 ", is outside a workspace of %" PRId64, h->buf->name,
-                              size, offset, need);
+        int64_t size = h->buf->role == FV_BUF_CONST
+                           ? (int64_t)p->program->constants[h->buf->index].bytes
+                           : reg_int(f, h->bytes);
+        if (h->buf->role == FV_BUF_WORK &&
+            (offset < 0 || size < 0 || offset > need || size > need - offset))
+            return fv_i_fault(f,
+                              "buffer %s, %" PRId64 " bytes at %" PRId64
+                              ", is outside a workspace of %" PRId64,
+                              h->buf->name, size, offset, need);
         f->slots[k] = (slot){size ? address(f, h) : NULL, (size_t)size};
     }
     return i + 1;
@@ -183,7 +198,8 @@ const char *fv_interp_stopped(const fv_interp *p) {
     return atomic_load(&p->stopped);
 }
 
-/* The caller's, as far as it goes: of another version of fv_env it is shorter or longer. All members have one size. */
+/* The caller's, as far as it goes: of another version of fv_env it is shorter or longer. All
+ * members have one size. */
 static fv_env env_of(const fv_env *given) {
     fv_env env = {0};
     size_t whole = given ? given->size / sizeof given->size * sizeof given->size : 0;
@@ -208,8 +224,9 @@ static int enter(host_run *run, const insn *at) {
     return status;
 }
 
-int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs, void *const *outputs, int64_t *out_dims,
-                  void *workspace, size_t bytes, const fv_env *env) {
+int fv_interp_run(fv_interp *p, const int64_t *dims, const void *const *inputs,
+                  void *const *outputs, int64_t *out_dims, void *workspace, size_t bytes,
+                  const fv_env *env) {
     host_run run = {p, dims, inputs, outputs, out_dims, workspace, bytes, env, env_of(env), NULL};
     return enter(&run, p->code.task);
 }

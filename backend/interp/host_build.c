@@ -1,4 +1,5 @@
-/* host_build.c - bytecode of a host program: the size query, then the run; the plan is part of both. */
+/* host_build.c - bytecode of a host program: the size query, then the run; the plan is part of
+ * both. */
 #include "backend/interp/build.h"
 
 typedef struct host_build {
@@ -59,8 +60,10 @@ static void read_(build *b, const fv_stmt *s) {
 
 /* Bytes of an input or output; saturated. */
 static fv_expr *bytes_of(build *b, const fv_program *p, const fv_buf *buf) {
-    const fv_port *port = buf->role == FV_BUF_INPUT ? &p->inputs[buf->index] : &p->outputs[buf->index];
-    return fv_x_bin(b->arena, FV_X_MULSAT, fv_port_elements(b->arena, p, port), fv_x_int(b->arena, fv_elem_storage_bytes(buf->elem)));
+    const fv_port *port =
+        buf->role == FV_BUF_INPUT ? &p->inputs[buf->index] : &p->outputs[buf->index];
+    return fv_x_bin(b->arena, FV_X_MULSAT, fv_port_elements(b->arena, p, port),
+                    fv_x_int(b->arena, fv_elem_storage_bytes(buf->elem)));
 }
 
 static void memory(build *b, const fv_interp *h) {

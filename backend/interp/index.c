@@ -1,7 +1,8 @@
 /* index.c - which index a REQUIRE refused: found while bytecode is made, computed where it fails.
  *
  * A condition is made of comparisons like 0 <= t && t < n, where t is an element of some buffer, or
- * computed of one, and may count from the end: select(i < 0, i + n, i). Or it is a flag, an element of some buffer itself. */
+ * computed of one, and may count from the end: select(i < 0, i + n, i). Or it is a flag, an element
+ * of some buffer itself. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,13 +11,13 @@
 
 /* What to say of a REQUIRE that fails. Registers are its own: no constants. */
 typedef struct question {
-    uint32_t ok;    /* the condition, of `lanes` */
+    uint32_t ok; /* the condition, of `lanes` */
     uint16_t lanes;
     uint32_t value, limit; /* i64; value in [0, limit), or in [-limit, limit) where it wraps */
     bool value_lanes, limit_lanes;
     bool wraps;
-    bool is_flag; /* there is neither */
-    const char *why; /* there is none of these: what to say instead */
+    bool is_flag;       /* there is neither */
+    const char *why;    /* there is none of these: what to say instead */
     const fv_buf *from; /* a parameter of the kernel, or NULL */
     bool direct;        /* the value is its element, not computed of it */
     bool run;           /* lane l is at the last index + l */
@@ -143,8 +144,10 @@ const insn *fv_i_tell_index(frame *f, const insn *i) {
 
 /* ---- words ---- */
 
-/* The model's name of what a launch passes for a parameter. A flag's is that of the parameter: memory may have had other names since. */
-static const char *argument_name(const fv_interp *p, const site *at, const fv_buf *parameter, bool is_flag, const char **kind) {
+/* The model's name of what a launch passes for a parameter. A flag's is that of the parameter:
+ * memory may have had other names since. */
+static const char *argument_name(const fv_interp *p, const site *at, const fv_buf *parameter,
+                                 bool is_flag, const char **kind) {
     for (int i = 0; i < at->nargs; i++) {
         const fv_buf *b = p->bufs[at->slots[i]].buf;
         if (at->kernel->params[i].buf != parameter)
@@ -167,19 +170,22 @@ static size_t put_place(char *text, size_t size, const refused_index *r) {
     return n;
 }
 
-void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text, size_t size) {
+void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text,
+                     size_t size) {
     if (at->kernel->by_hand) {
         size_t n = (size_t)snprintf(text, size, "kernel '%s': ", at->kernel->name);
         n = n < size ? n : size - 1;
         text += n;
         size -= n;
     }
-    const char *kind = NULL, *name = r->from ? argument_name(p, at, r->from, r->is_flag, &kind) : NULL;
+    const char *kind = NULL,
+               *name = r->from ? argument_name(p, at, r->from, r->is_flag, &kind) : NULL;
     char place[400] = "", range[64];
     if (name && !r->why)
         put_place(place, sizeof place, r);
     if (r->why) {
-        snprintf(text, size, "%s%s%s%s", name ? kind : "", name ? " '" : "", name ? name : "", name ? "': " : "");
+        snprintf(text, size, "%s%s%s%s", name ? kind : "", name ? " '" : "", name ? name : "",
+                 name ? "': " : "");
         size_t n = strlen(text);
         snprintf(text + n, size - n, "%s", r->why);
         return;
@@ -192,9 +198,11 @@ void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r,
     if (name && r->is_flag)
         snprintf(text, size, "%s '%s'%s is false", kind, name, place);
     else if (name && r->direct)
-        snprintf(text, size, "%s '%s'%s is %" PRId64 ", out of range: %s", kind, name, place, r->value, range);
+        snprintf(text, size, "%s '%s'%s is %" PRId64 ", out of range: %s", kind, name, place,
+                 r->value, range);
     else if (name)
-        snprintf(text, size, "index %" PRId64 ", computed of %s '%s'%s, out of range: %s", r->value, kind, name, place, range);
+        snprintf(text, size, "index %" PRId64 ", computed of %s '%s'%s, out of range: %s", r->value,
+                 kind, name, place, range);
     else
         snprintf(text, size, "index %" PRId64 ", out of range: %s", r->value, range);
 }

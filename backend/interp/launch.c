@@ -102,7 +102,11 @@ static void run_tasks(launch *l, frame *f, const fv_env *env) {
 
 int fv_i_launch(const bytecode *k, const int64_t *dims, const slot *args, const fv_env *env,
                 fault_text *fault, refused_index *refused, int64_t *left) {
-    launch l = {.code = k, .args = args, .fault = fault, .refused = refused, .left = *left,
+    launch l = {.code = k,
+                .args = args,
+                .fault = fault,
+                .refused = refused,
+                .left = *left,
                 .cancel = env ? env->cancel : NULL};
     frame f;
     if (!frame_new(&f, &l))

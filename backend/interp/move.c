@@ -1,4 +1,5 @@
-/* move.c - select, splat, ramp, blocks, copies: they depend on the width of an element, not on its type. */
+/* move.c - select, splat, ramp, blocks, copies: they depend on the width of an element, not on its
+ * type. */
 #include "backend/interp/code.h"
 
 /* d = a ? b : c for each lane */

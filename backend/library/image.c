@@ -12,7 +12,8 @@ const char fv_image_ends[] = "the file ends before its image does";
 const char fv_image_too_large[] = "the image is larger than 2^28 pixels, or has none";
 _Static_assert(FV_MAX_PIXELS == 1 << 28, "the text above has it as a number");
 
-const char *fv_image_begin(fv_image *image, int64_t width, int64_t height, int channels, bool whole) {
+const char *fv_image_begin(fv_image *image, int64_t width, int64_t height, int channels,
+                           bool whole) {
     if (width < 1 || height < 1 || width > FV_MAX_PIXELS || height > FV_MAX_PIXELS / width)
         return fv_image_too_large;
     *image = (fv_image){.width = width, .height = height, .channels = channels};
@@ -38,7 +39,7 @@ void fv_cmyk_to_rgb(const uint8_t *cmyk, uint8_t *rgb) {
 typedef struct format {
     const char *magic;
     int n;
-    int skip;           /* bytes of it that may be any */
+    int skip; /* bytes of it that may be any */
     int skip_at;
     fv_decoder *decode;
 } format;
@@ -82,10 +83,12 @@ static const char *decode(fv_bytes file, bool whole, fv_image *image) {
 
 /* ---- pixels ---- */
 
-/* ITU-R 601-2, in 16 bits behind the point. Palettes are converted colour by colour, with numbers of their own. */
+/* ITU-R 601-2, in 16 bits behind the point. Palettes are converted colour by colour, with numbers
+ * of their own. */
 static uint8_t gray_of(const uint8_t *rgb, bool palette) {
     int r = rgb[0], g = rgb[1], b = rgb[2];
-    return (uint8_t)(palette ? (r * 299 + g * 587 + b * 114) / 1000 : (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16);
+    return (uint8_t)(palette ? (r * 299 + g * 587 + b * 114) / 1000
+                             : (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16);
 }
 
 static void put_pixels(const fv_image *image, int channels, uint8_t *to) {

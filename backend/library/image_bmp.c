@@ -50,7 +50,8 @@ static const char *read_masks(bmp *b) {
     for (int i = 0; i < 3; i++) {
         b->mask[i] = little(b->file.at + at + 4 * i, 4);
         uint32_t low = b->mask[i] & (0 - b->mask[i]);
-        if (!b->mask[i] || (b->mask[i] & (b->mask[i] + low)) || (b->bits == 16 && b->mask[i] > 0xffff))
+        if (!b->mask[i] || (b->mask[i] & (b->mask[i] + low)) ||
+            (b->bits == 16 && b->mask[i] > 0xffff))
             return "a mask of the BMP is no row of bits of a pixel";
     }
     return NULL;
@@ -62,7 +63,8 @@ static bool is_stored_so(const bmp *b) {
     case 4: return b->how == PLAIN || b->how == RUNS_OF_4;
     case 8: return b->how == PLAIN || b->how == RUNS_OF_8;
     case 24: return b->how == PLAIN;
-    case 16: case 32: return b->how == PLAIN || b->how == MASKS || b->how == MASKS_AND_ALPHA;
+    case 16:
+    case 32: return b->how == PLAIN || b->how == MASKS || b->how == MASKS_AND_ALPHA;
     default: return false;
     }
 }
@@ -107,7 +109,9 @@ static uint8_t *place(const bmp *b, fv_image *image, int64_t x, int64_t y) {
     return image->pixels + 3 * (row * b->width + x);
 }
 
-static void put_colour(const bmp *b, uint8_t *to, int index) { memcpy(to, b->colour[index < b->ncolours ? index : 0], 3); }
+static void put_colour(const bmp *b, uint8_t *to, int index) {
+    memcpy(to, b->colour[index < b->ncolours ? index : 0], 3);
+}
 
 static uint8_t part(uint32_t pixel, uint32_t mask) {
     int shift = __builtin_ctz(mask);
@@ -115,14 +119,18 @@ static uint8_t part(uint32_t pixel, uint32_t mask) {
     return (uint8_t)((uint64_t)((pixel & mask) >> shift) * 255 / most);
 }
 
-static size_t row_bytes(const bmp *b) { return ((size_t)b->width * (size_t)b->bits + 31) / 32 * 4; }
+static size_t row_bytes(const bmp *b) {
+    return ((size_t)b->width * (size_t)b->bits + 31) / 32 * 4;
+}
 
 /* The last row may lack what fills it up to four bytes. */
 static size_t plain_bytes(const bmp *b) {
     return row_bytes(b) * (size_t)(b->height - 1) + ((size_t)b->width * (size_t)b->bits + 7) / 8;
 }
 
-static bool has_pixels(const bmp *b, size_t n) { return b->pixels_at <= b->file.n && n <= b->file.n - b->pixels_at; }
+static bool has_pixels(const bmp *b, size_t n) {
+    return b->pixels_at <= b->file.n && n <= b->file.n - b->pixels_at;
+}
 
 static void read_plain(const bmp *b, fv_image *image) {
     for (int64_t y = 0; y < b->height; y++) {
@@ -131,7 +139,8 @@ static void read_plain(const bmp *b, fv_image *image) {
             uint8_t *to = place(b, image, x, y);
             size_t bit = (size_t)x * (size_t)b->bits;
             if (b->bits <= 8) {
-                put_colour(b, to, row[bit / 8] >> (8 - b->bits - (int)(bit % 8)) & ((1 << b->bits) - 1));
+                put_colour(b, to,
+                           row[bit / 8] >> (8 - b->bits - (int)(bit % 8)) & ((1 << b->bits) - 1));
                 continue;
             }
             uint32_t pixel = little(row + bit / 8, b->bits / 8);
@@ -157,7 +166,9 @@ static void put(runs *r, int index) {
     r->x++;
 }
 
-static int half(int byte, int i) { return i & 1 ? byte & 15 : byte >> 4; }
+static int half(int byte, int i) {
+    return i & 1 ? byte & 15 : byte >> 4;
+}
 
 /* n pixels as they are, and a byte if those are an odd number. */
 static bool put_literal(runs *r, int n) {

@@ -21,22 +21,29 @@ typedef struct decoding {
     fv_image *image;
 } decoding;
 
-static decoding *of(j_common_ptr jpeg) { return jpeg->client_data; }
+static decoding *of(j_common_ptr jpeg) {
+    return jpeg->client_data;
+}
 
 static void leave(j_common_ptr jpeg) {
     decoding *d = of(jpeg);
     if (!d->problem)
-        d->problem = jpeg->err->msg_code == JERR_OUT_OF_MEMORY ? fv_image_no_memory : "the JPEG is damaged, or of a kind that is not supported";
+        d->problem = jpeg->err->msg_code == JERR_OUT_OF_MEMORY
+                         ? fv_image_no_memory
+                         : "the JPEG is damaged, or of a kind that is not supported";
     longjmp(d->out, 1);
 }
 
-/* libjpeg makes up the rest of a file that ends early, and says so; other warnings are of data that decodes to something. */
+/* libjpeg makes up the rest of a file that ends early, and says so; other warnings are of data that
+ * decodes to something. */
 static void take_message(j_common_ptr jpeg, int level) {
     if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF)
         of(jpeg)->ends = true;
 }
 
-static void say_nothing(j_common_ptr jpeg) { (void)jpeg; }
+static void say_nothing(j_common_ptr jpeg) {
+    (void)jpeg;
+}
 
 static void count_scans(j_common_ptr jpeg) {
     decoding *d = of(jpeg);
@@ -65,7 +72,8 @@ static const char *decode(decoding *d, fv_bytes file, bool whole) {
     int n = j->num_components;
     if (n != 1 && n != 3 && n != 4)
         return "the JPEG has neither 1, 3 nor 4 components";
-    const char *problem = fv_image_begin(d->image, j->image_width, j->image_height, n == 1 ? 1 : 3, whole);
+    const char *problem =
+        fv_image_begin(d->image, j->image_width, j->image_height, n == 1 ? 1 : 3, whole);
     if (problem || !whole)
         return problem;
     j->out_color_space = n == 1 ? JCS_GRAYSCALE : n == 3 ? JCS_RGB : JCS_CMYK;

@@ -67,7 +67,9 @@ static int sample(const opj_image_comp_t *c, const opj_image_comp_t *first, int6
     return (int)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-static uint8_t clipped(double v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v + 0.5); }
+static uint8_t clipped(double v) {
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v + 0.5);
+}
 
 static void ycc_to_rgb(const uint8_t *ycc, uint8_t *rgb) {
     double y = ycc[0], cb = ycc[1] - 128.0, cr = ycc[2] - 128.0;
@@ -78,14 +80,17 @@ static void ycc_to_rgb(const uint8_t *ycc, uint8_t *rgb) {
 
 static const char *put_pixels(const opj_image_t *j, fv_image *image) {
     int n = image->channels;
-    bool ycc = j->color_space == OPJ_CLRSPC_SYCC, cmyk = j->color_space == OPJ_CLRSPC_CMYK && j->numcomps >= 4;
+    bool ycc = j->color_space == OPJ_CLRSPC_SYCC,
+         cmyk = j->color_space == OPJ_CLRSPC_CMYK && j->numcomps >= 4;
     for (int k = 0; k < (cmyk ? 4 : n); k++)
-        if (!j->comps[k].data || !j->comps[k].w || !j->comps[k].h || j->comps[k].prec < 1 || j->comps[k].prec > 31)
+        if (!j->comps[k].data || !j->comps[k].w || !j->comps[k].h || j->comps[k].prec < 1 ||
+            j->comps[k].prec > 31)
             return damaged;
     for (int64_t i = 0; i < image->width * image->height; i++) {
         uint8_t all[4], *to = image->pixels + n * i;
         for (int k = 0; k < (cmyk ? 4 : n); k++)
-            all[k] = (uint8_t)sample(&j->comps[k], &j->comps[0], i % image->width, i / image->width);
+            all[k] =
+                (uint8_t)sample(&j->comps[k], &j->comps[0], i % image->width, i / image->width);
         if (cmyk)
             fv_cmyk_to_rgb(all, to);
         else if (ycc && n == 3)
@@ -98,13 +103,15 @@ static const char *put_pixels(const opj_image_t *j, fv_image *image) {
 
 /* ---- all ---- */
 
-static const char *decode(opj_codec_t *codec, opj_stream_t *stream, bool whole, fv_image *image, opj_image_t **j) {
+static const char *decode(opj_codec_t *codec, opj_stream_t *stream, bool whole, fv_image *image,
+                          opj_image_t **j) {
     opj_dparameters_t parameters;
     opj_set_default_decoder_parameters(&parameters);
     if (!opj_setup_decoder(codec, &parameters) || !opj_read_header(stream, codec, j))
         return damaged;
     const opj_image_t *head = *j;
-    if (head->numcomps < 1 || head->x1 <= head->x0 || head->y1 <= head->y0 || !head->comps[0].dx || !head->comps[0].dy)
+    if (head->numcomps < 1 || head->x1 <= head->x0 || head->y1 <= head->y0 || !head->comps[0].dx ||
+        !head->comps[0].dy)
         return damaged;
     int64_t width = head->comps[0].w, height = head->comps[0].h;
     const char *problem = fv_image_begin(image, width, height, 3, false);
@@ -124,7 +131,8 @@ const char *fv_decode_jpeg2000(fv_bytes file, bool whole, fv_image *image) {
     opj_codec_t *codec = opj_create_decompress(file.at[0] == 0xff ? OPJ_CODEC_J2K : OPJ_CODEC_JP2);
     opj_stream_t *stream = open_stream(&s);
     opj_image_t *j = NULL;
-    const char *problem = codec && stream ? decode(codec, stream, whole, image, &j) : fv_image_no_memory;
+    const char *problem =
+        codec && stream ? decode(codec, stream, whole, image, &j) : fv_image_no_memory;
     if (j)
         opj_image_destroy(j);
     if (stream)

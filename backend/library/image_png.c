@@ -8,8 +8,12 @@
 #include "backend/library/image.h"
 #include "ir/base/limits.h"
 
-enum { MOST_CHUNK = 8 << 20, MOST_CHUNKS = 1000 }; /* bytes of one that is read whole, and of those that are kept */
-enum { DEFLATE_MOST = 1032 };                       /* bytes that one of deflate can become */
+enum {
+    /* bytes of one that is read whole, and of those that are kept */
+    MOST_CHUNK = 8 << 20,
+    MOST_CHUNKS = 1000
+};
+enum { DEFLATE_MOST = 1032 }; /* bytes that one of deflate can become */
 
 typedef struct decoding {
     fv_bytes left;
@@ -61,7 +65,8 @@ static const char *decode(decoding *d, png_structp png, png_infop info, size_t b
     const char *problem = fv_image_begin(d->image, width, height, gray ? 1 : 3, false);
     if (!problem && png_get_rowbytes(png, info) * (size_t)height / DEFLATE_MOST > bytes)
         problem = fv_image_ends;
-    if (problem || !whole || (problem = fv_image_begin(d->image, width, height, gray ? 1 : 3, true)))
+    if (problem || !whole ||
+        (problem = fv_image_begin(d->image, width, height, gray ? 1 : 3, true)))
         return problem;
     d->image->palette = colour == PNG_COLOR_TYPE_PALETTE;
     ask_for_bytes(png);

@@ -8,7 +8,9 @@ typedef struct reader {
     size_t at;
 } reader;
 
-static bool is_space(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_space(uint8_t c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 /* Over white space and comments. */
 static void skip(reader *r) {
@@ -21,7 +23,9 @@ static void skip(reader *r) {
     }
 }
 
-static bool is_digit(const reader *r) { return r->at < r->file.n && r->file.at[r->at] >= '0' && r->file.at[r->at] <= '9'; }
+static bool is_digit(const reader *r) {
+    return r->at < r->file.n && r->file.at[r->at] >= '0' && r->file.at[r->at] <= '9';
+}
 
 /* A decimal number of at most `most`; below 0: there is none. */
 static int64_t number(reader *r, int64_t most) {
@@ -46,13 +50,16 @@ static const char *read_plain(reader *r, int64_t most, fv_image *image) {
     for (size_t i = 0; i < n; i++) {
         int64_t value = number(r, most);
         if (value < 0)
-            return r->at == r->file.n ? fv_image_ends : "a sample of the PNM is no number, or too large";
+            return r->at == r->file.n ? fv_image_ends
+                                      : "a sample of the PNM is no number, or too large";
         image->pixels[i] = scaled(value, most);
     }
     return NULL;
 }
 
-static bool has(const reader *r, size_t bytes) { return bytes <= r->file.n - r->at; }
+static bool has(const reader *r, size_t bytes) {
+    return bytes <= r->file.n - r->at;
+}
 
 static const char *read_raw(reader *r, int64_t most, fv_image *image) {
     size_t n = fv_image_row(image) * (size_t)image->height, wide = most > 255;
@@ -66,7 +73,8 @@ static const char *read_raw(reader *r, int64_t most, fv_image *image) {
     return NULL;
 }
 
-/* In a bitmap 1 is black. Its plain digits need nothing between them; its raw rows begin with a byte. */
+/* In a bitmap 1 is black. Its plain digits need nothing between them; its raw rows begin with a
+ * byte. */
 static const char *read_bits(reader *r, bool raw, fv_image *image) {
     size_t width = (size_t)image->width, height = (size_t)image->height, row = (width + 7) / 8;
     if (raw && !has(r, row * height))
@@ -95,7 +103,8 @@ const char *fv_decode_pnm(fv_bytes file, bool whole, fv_image *image) {
     bool raw = kind >= '4', bits = kind == '1' || kind == '4', colour = kind == '3' || kind == '6';
     if (file.n < 3 || (!is_space(file.at[2]) && file.at[2] != '#'))
         return "no white space follows the PNM's first two letters";
-    int64_t width = number(&r, INT32_MAX), height = number(&r, INT32_MAX), most = bits ? 1 : number(&r, 65535);
+    int64_t width = number(&r, INT32_MAX), height = number(&r, INT32_MAX),
+            most = bits ? 1 : number(&r, 65535);
     if (width < 0 || height < 0 || most < 1)
         return "the head of the PNM has no width, height and largest value";
     if (raw && (r.at == file.n || !is_space(file.at[r.at])))
@@ -111,5 +120,7 @@ const char *fv_decode_pnm(fv_bytes file, bool whole, fv_image *image) {
     problem = fv_image_begin(image, width, height, colour ? 3 : 1, true);
     if (problem)
         return problem;
-    return bits ? read_bits(&r, raw, image) : raw ? read_raw(&r, most, image) : read_plain(&r, most, image);
+    return bits  ? read_bits(&r, raw, image)
+           : raw ? read_raw(&r, most, image)
+                 : read_plain(&r, most, image);
 }

@@ -1,5 +1,5 @@
-/* image_tiff.c - TIFF, by libtiff: the first image of a file. Samples of 8 and 16 bits of gray, RGB and CMYK are read as they are;
- * what else there is, libtiff makes RGB of. */
+/* image_tiff.c - TIFF, by libtiff: the first image of a file. Samples of 8 and 16 bits of gray, RGB
+ * and CMYK are read as they are; what else there is, libtiff makes RGB of. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +20,8 @@ typedef struct source {
 
 static tmsize_t take(thandle_t user, void *to, tmsize_t n) {
     source *s = user;
-    uint64_t left = s->at < s->file.n ? s->file.n - s->at : 0, some = (uint64_t)n < left ? (uint64_t)n : left;
+    uint64_t left = s->at < s->file.n ? s->file.n - s->at : 0,
+             some = (uint64_t)n < left ? (uint64_t)n : left;
     if (n <= 0)
         return 0;
     s->ends |= some < (uint64_t)n;
@@ -44,7 +45,9 @@ static toff_t seek(thandle_t user, toff_t to, int from) {
     return s->at;
 }
 
-static toff_t size_of(thandle_t user) { return ((source *)user)->file.n; }
+static toff_t size_of(thandle_t user) {
+    return ((source *)user)->file.n;
+}
 
 static int close_(thandle_t user) {
     (void)user;
@@ -84,11 +87,14 @@ typedef struct layout {
 } layout;
 
 static bool is_straight(const layout *l) {
-    int wanted = l->photometric == PHOTOMETRIC_RGB ? 3 : l->photometric == PHOTOMETRIC_SEPARATED ? 4 : 1;
+    int wanted = l->photometric == PHOTOMETRIC_RGB         ? 3
+                 : l->photometric == PHOTOMETRIC_SEPARATED ? 4
+                                                           : 1;
     bool known = l->photometric == PHOTOMETRIC_RGB || l->photometric == PHOTOMETRIC_SEPARATED ||
-                 l->photometric == PHOTOMETRIC_MINISBLACK || l->photometric == PHOTOMETRIC_MINISWHITE;
-    return known && (l->bits == 8 || l->bits == 16) && l->samples >= wanted && l->samples <= MOST_SAMPLES &&
-           l->format == SAMPLEFORMAT_UINT;
+                 l->photometric == PHOTOMETRIC_MINISBLACK ||
+                 l->photometric == PHOTOMETRIC_MINISWHITE;
+    return known && (l->bits == 8 || l->bits == 16) && l->samples >= wanted &&
+           l->samples <= MOST_SAMPLES && l->format == SAMPLEFORMAT_UINT;
 }
 
 /* Of n pixels in memory, sample `first` on: into the `taken` bytes of each of them at `to`. */
@@ -125,7 +131,8 @@ static const char *read_tiles(layout *l, int plane, uint8_t *all) {
     TIFFGetField(l->t, TIFFTAG_TILEWIDTH, &w);
     TIFFGetField(l->t, TIFFTAG_TILELENGTH, &h);
     tmsize_t bytes = TIFFTileSize(l->t), row = TIFFTileRowSize(l->t);
-    if (!w || !h || row < (tmsize_t)w * per_pixel * (l->bits / 8) || bytes / h < row || bytes > MOST_BYTES)
+    if (!w || !h || row < (tmsize_t)w * per_pixel * (l->bits / 8) || bytes / h < row ||
+        bytes > MOST_BYTES)
         return damaged;
     l->line = calloc(1, (size_t)bytes);
     if (!l->line)
@@ -134,9 +141,11 @@ static const char *read_tiles(layout *l, int plane, uint8_t *all) {
         for (int64_t x = 0; x < l->width; x += w) {
             if (TIFFReadTile(l->t, l->line, (uint32_t)x, (uint32_t)y, 0, (uint16_t)plane) < 0)
                 return damaged;
-            int64_t rows = l->height - y < h ? l->height - y : h, n = l->width - x < w ? l->width - x : w;
+            int64_t rows = l->height - y < h ? l->height - y : h,
+                    n = l->width - x < w ? l->width - x : w;
             for (int64_t i = 0; i < rows; i++)
-                take_samples(l, l->line + i * row, n, plane, all + ((y + i) * l->width + x) * l->taken);
+                take_samples(l, l->line + i * row, n, plane,
+                             all + ((y + i) * l->width + x) * l->taken);
         }
     return NULL;
 }
@@ -177,7 +186,8 @@ static const char *read_other(layout *l, fv_image *image) {
     uint32_t *pixels = calloc((size_t)l->height, 4 * (size_t)l->width);
     if (!pixels)
         return fv_image_no_memory;
-    bool begun = TIFFRGBAImageOK(l->t, text) && TIFFRGBAImageBegin(&rgba, l->t, 1, text), ok = begun;
+    bool begun = TIFFRGBAImageOK(l->t, text) && TIFFRGBAImageBegin(&rgba, l->t, 1, text),
+         ok = begun;
     if (begun) {
         rgba.req_orientation = rgba.orientation;
         ok = TIFFRGBAImageGet(&rgba, pixels, (uint32_t)l->width, (uint32_t)l->height);
@@ -199,25 +209,32 @@ static const char *read_other(layout *l, fv_image *image) {
 static const char *turn(fv_image *image, int orientation) {
     bool swap = orientation >= ORIENTATION_LEFTTOP, from_right = false, from_below = false;
     switch (orientation) {
-    case ORIENTATION_TOPRIGHT: case ORIENTATION_RIGHTTOP: from_right = true; break;
-    case ORIENTATION_BOTRIGHT: case ORIENTATION_RIGHTBOT: from_right = from_below = true; break;
-    case ORIENTATION_BOTLEFT: case ORIENTATION_LEFTBOT: from_below = true; break;
+    case ORIENTATION_TOPRIGHT:
+    case ORIENTATION_RIGHTTOP: from_right = true; break;
+    case ORIENTATION_BOTRIGHT:
+    case ORIENTATION_RIGHTBOT: from_right = from_below = true; break;
+    case ORIENTATION_BOTLEFT:
+    case ORIENTATION_LEFTBOT: from_below = true; break;
     default: break;
     }
     if (!swap && !from_right && !from_below)
         return NULL;
     fv_image out;
-    const char *problem = fv_image_begin(&out, swap ? image->height : image->width, swap ? image->width : image->height, image->channels, true);
+    const char *problem =
+        fv_image_begin(&out, swap ? image->height : image->width,
+                       swap ? image->width : image->height, image->channels, true);
     if (problem)
         return problem;
     size_t n = (size_t)image->channels;
     for (int64_t y = 0; y < image->height; y++)
         for (int64_t x = 0; x < image->width; x++) {
-            /* a row of the file is a column where they are swapped: rows then go to the side, columns down */
+            /* a row of the file is a column where they are swapped: rows then go to the side,
+             * columns down */
             int64_t to_x = swap ? y : x, to_y = swap ? x : y;
             to_x = from_right ? out.width - 1 - to_x : to_x;
             to_y = from_below ? out.height - 1 - to_y : to_y;
-            memcpy(out.pixels + n * (size_t)(to_y * out.width + to_x), image->pixels + n * (size_t)(y * image->width + x), n);
+            memcpy(out.pixels + n * (size_t)(to_y * out.width + to_x),
+                   image->pixels + n * (size_t)(y * image->width + x), n);
         }
     out.palette = image->palette;
     free(image->pixels);
@@ -227,7 +244,8 @@ static const char *turn(fv_image *image, int orientation) {
 
 static const char *read_head(layout *l) {
     uint32_t width = 0, height = 0;
-    if (!TIFFGetField(l->t, TIFFTAG_IMAGEWIDTH, &width) || !TIFFGetField(l->t, TIFFTAG_IMAGELENGTH, &height) ||
+    if (!TIFFGetField(l->t, TIFFTAG_IMAGEWIDTH, &width) ||
+        !TIFFGetField(l->t, TIFFTAG_IMAGELENGTH, &height) ||
         !TIFFGetField(l->t, TIFFTAG_PHOTOMETRIC, &l->photometric))
         return damaged;
     TIFFGetFieldDefaulted(l->t, TIFFTAG_BITSPERSAMPLE, &l->bits);
@@ -238,7 +256,9 @@ static const char *read_head(layout *l) {
     l->width = width;
     l->height = height;
     l->apart = l->planar == PLANARCONFIG_SEPARATE && l->samples > 1;
-    l->taken = l->photometric == PHOTOMETRIC_RGB ? 3 : l->photometric == PHOTOMETRIC_SEPARATED ? 4 : 1;
+    l->taken = l->photometric == PHOTOMETRIC_RGB         ? 3
+               : l->photometric == PHOTOMETRIC_SEPARATED ? 4
+                                                         : 1;
     if (l->orientation < ORIENTATION_TOPLEFT || l->orientation > ORIENTATION_LEFTBOT)
         l->orientation = ORIENTATION_TOPLEFT;
     return NULL;
@@ -251,7 +271,8 @@ static const char *decode(layout *l, bool whole, fv_image *image) {
     bool straight = is_straight(l), swap = l->orientation >= ORIENTATION_LEFTTOP;
     int channels = straight && l->taken == 1 ? 1 : 3;
     if (!whole)
-        return fv_image_begin(image, swap ? l->height : l->width, swap ? l->width : l->height, channels, false);
+        return fv_image_begin(image, swap ? l->height : l->width, swap ? l->width : l->height,
+                              channels, false);
     problem = fv_image_begin(image, l->width, l->height, channels, true);
     if (!problem)
         problem = straight ? read_straight(l, image) : read_other(l, image);

@@ -10,7 +10,8 @@ static const char *problem_of(VP8StatusCode status) {
     switch (status) {
     case VP8_STATUS_OK: return NULL;
     case VP8_STATUS_OUT_OF_MEMORY: return fv_image_no_memory;
-    case VP8_STATUS_NOT_ENOUGH_DATA: case VP8_STATUS_SUSPENDED: return fv_image_ends;
+    case VP8_STATUS_NOT_ENOUGH_DATA:
+    case VP8_STATUS_SUSPENDED: return fv_image_ends;
     default: return "the WebP is damaged";
     }
 }
@@ -18,7 +19,8 @@ static const char *problem_of(VP8StatusCode status) {
 static const char *decode_still(fv_bytes file, WebPDecoderConfig *c, fv_image *image) {
     c->output.colorspace = MODE_RGB;
     c->output.is_external_memory = 1;
-    c->output.u.RGBA = (WebPRGBABuffer){image->pixels, (int)fv_image_row(image), fv_image_row(image) * (size_t)image->height};
+    c->output.u.RGBA = (WebPRGBABuffer){image->pixels, (int)fv_image_row(image),
+                                        fv_image_row(image) * (size_t)image->height};
     const char *problem = problem_of(WebPDecode(file.at, file.n, c));
     WebPFreeDecBuffer(&c->output);
     return problem;
@@ -35,8 +37,8 @@ static const char *decode_first(fv_bytes file, fv_image *image) {
     if (!d)
         return "the WebP is damaged";
     WebPAnimInfo info;
-    bool ok = WebPAnimDecoderGetInfo(d, &info) && info.canvas_width == image->width && info.canvas_height == image->height &&
-              WebPAnimDecoderGetNext(d, &pixels, &time);
+    bool ok = WebPAnimDecoderGetInfo(d, &info) && info.canvas_width == image->width &&
+              info.canvas_height == image->height && WebPAnimDecoderGetNext(d, &pixels, &time);
     for (int64_t i = 0; ok && i < image->width * image->height; i++)
         for (int k = 0; k < 3; k++)
             image->pixels[3 * i + k] = pixels[4 * i + k];
@@ -49,7 +51,8 @@ const char *fv_decode_webp(fv_bytes file, bool whole, fv_image *image) {
     if (!WebPInitDecoderConfig(&c))
         return "the WebP is for another version of its library";
     const char *problem = problem_of(WebPGetFeatures(file.at, file.n, &c.input));
-    if (problem || (problem = fv_image_begin(image, c.input.width, c.input.height, 3, whole)) || !whole)
+    if (problem || (problem = fv_image_begin(image, c.input.width, c.input.height, 3, whole)) ||
+        !whole)
         return problem;
     return c.input.has_animation ? decode_first(file, image) : decode_still(file, &c, image);
 }

@@ -11,7 +11,9 @@ static const fv_library_call calls[] = {
 };
 _Static_assert(sizeof calls / sizeof *calls == FV_LIBRARY_FNS, "each function has its code");
 
-fv_library_call fv_library_look(const fv_library_fn *fn) { return calls[fv_library_id_of(fn)]; }
+fv_library_call fv_library_look(const fv_library_fn *fn) {
+    return calls[fv_library_id_of(fn)];
+}
 #else
 fv_library_call fv_library_look(const fv_library_fn *fn) {
     (void)fn;
@@ -22,7 +24,10 @@ fv_library_call fv_library_look(const fv_library_fn *fn) {
 fv_library_call fv_library_find(fv_session *s, const fv_library_fn *fn) {
     fv_library_call call = fv_library_look(fn);
     if (!call)
-        fv_error(s, "%s: this build of Fovea decodes no images (meson's -Dimages=disabled, or their libraries were missing)", fn->name);
+        fv_error(s,
+                 "%s: this build of Fovea decodes no images (meson's -Dimages=disabled, or their "
+                 "libraries were missing)",
+                 fn->name);
     return call;
 }
 
@@ -34,4 +39,6 @@ bool fv_library_has(fv_session *s, const fv_program *p) {
     return true;
 }
 
-const char *fv_library_symbol(fv_arena *a, const fv_library_fn *fn) { return fv_printf(a, "fovea_%s", fn->name); }
+const char *fv_library_symbol(fv_arena *a, const fv_library_fn *fn) {
+    return fv_printf(a, "fovea_%s", fn->name);
+}

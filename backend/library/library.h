@@ -1,6 +1,8 @@
-/* library.h - the functions that kernels call (ir/kernel/library.h), as the interpreter and code in memory have them.
+/* library.h - the functions that kernels call (ir/kernel/library.h), as the interpreter and code in
+ * memory have them.
  *
- * Generated C depends on nothing, and a file of code refers to no symbol outside: both are refused where a kernel calls. */
+ * Generated C depends on nothing, and a file of code refers to no symbol outside: both are refused
+ * where a kernel calls. */
 #ifndef FV_BACKEND_LIBRARY_LIBRARY_H
 #define FV_BACKEND_LIBRARY_LIBRARY_H
 
@@ -10,13 +12,17 @@
 /* One call.
  *  buffers  of each parameter its elements, row-major; NULL where there are none
  *  extents  of the first parameter, of the second, and so on
- *  why      out: after a failure, what is wrong with what it read, as a text that stays; may be NULL
- *  Returns FV_OK; FV_BAD_FILE: bytes are not what they should be; FV_NO_MEMORY; FV_INTERNAL: the kernel's extents make
+ *  why      out: after a failure, what is wrong with what it read, as a text that stays; may be
+ *           NULL
+ *  Returns FV_OK; FV_BAD_FILE: bytes are not what they should be; FV_NO_MEMORY; FV_INTERNAL: the
+ *     kernel's extents make
  *  no sense to it. What it writes is unchanged after a failure. Keeps nothing; any thread. */
 typedef int (*fv_library_call)(void *const *buffers, const int64_t *extents, const char **why);
 
-fv_library_call fv_library_look(const fv_library_fn *fn);                 /* NULL: this build has none */
-fv_library_call fv_library_find(fv_session *s, const fv_library_fn *fn);  /* ... NULL after a diagnostic that says so */
+/* NULL: this build has none */
+fv_library_call fv_library_look(const fv_library_fn *fn);
+/* ... NULL after a diagnostic that says so */
+fv_library_call fv_library_find(fv_session *s, const fv_library_fn *fn);
 /* Has this build all that the program's kernels call? False after a diagnostic. */
 bool fv_library_has(fv_session *s, const fv_program *p) FV_MUST_USE;
 /* What compiled code calls it. */

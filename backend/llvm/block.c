@@ -67,7 +67,8 @@ static void while_(fv_ll_fn *f, const fv_stmt *s) {
 }
 
 /* An array of what there is one of for each argument, or for each of their axes. */
-static LLVMValueRef array_of(fv_ll_fn *f, LLVMTypeRef element, int n, LLVMValueRef *list, const char *name) {
+static LLVMValueRef array_of(fv_ll_fn *f, LLVMTypeRef element, int n, LLVMValueRef *list,
+                             const char *name) {
     LLVMTypeRef type = LLVMArrayType2(element, (uint64_t)n);
     LLVMValueRef slot = fv_ll_alloca(f, type, name);
     for (int i = 0; i < n; i++)
@@ -75,7 +76,8 @@ static LLVMValueRef array_of(fv_ll_fn *f, LLVMTypeRef element, int n, LLVMValueR
     return slot;
 }
 
-/* i32 fovea_NAME(ptr buffers, ptr extents, ptr why): who loads the code gives it. A kernel that calls is one task. */
+/* i32 fovea_NAME(ptr buffers, ptr extents, ptr why): who loads the code gives it. A kernel that
+ * calls is one task. */
 static void call(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_module *m = f->m;
     LLVMValueRef buffers[FV_LIBRARY_PARAMS], extents[FV_LIBRARY_PARAMS * FV_MAX_RANK];
@@ -93,8 +95,8 @@ static void call(fv_ll_fn *f, const fv_stmt *s) {
     const char *symbol = fv_library_symbol(m->arena, s->calls);
     LLVMValueRef fn = LLVMGetNamedFunction(m->module, symbol);
     fn = fn ? fn : LLVMAddFunction(m->module, symbol, type);
-    LLVMValueRef args[] = {array_of(f, m->ptr, s->calls->nparams, buffers, "buffers"), array_of(f, m->i64, n, extents, "extents"),
-                           LLVMConstNull(m->ptr)};
+    LLVMValueRef args[] = {array_of(f, m->ptr, s->calls->nparams, buffers, "buffers"),
+                           array_of(f, m->i64, n, extents, "extents"), LLVMConstNull(m->ptr)};
     LLVMValueRef status = LLVMBuildCall2(f->b, type, fn, args, 3, "status");
     LLVMBasicBlockRef failed = fv_ll_block(f, "failed"), next = fv_ll_block(f, "called");
     fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, status, ""), failed, next);

@@ -20,10 +20,11 @@ typedef struct fv_ll_module {
     const fv_program *program;
     const fv_target *target;
     int level;
-    bool small; /* functions are marked so */
+    bool small;    /* functions are marked so */
     bool resident; /* code in memory: constants are found through NAME_constants */
-    const unsigned char *part_of; /* of each kernel: the module that it is in; NULL: there is one module */
-    int part;                     /* the first has plan, run and table */
+    /* of each kernel: the module that it is in; NULL: there is one module */
+    const unsigned char *part_of;
+    int part; /* the first has plan, run and table */
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMTargetMachineRef machine;
@@ -31,15 +32,16 @@ typedef struct fv_ll_module {
     LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr, size, none;
     LLVMTypeRef task_type;  /* void (ptr arg, i64 task) */
     LLVMTypeRef state_type; /* what kernels share with the run: cancel flag, error word */
-    LLVMValueRef weights;   /* external, hidden; resident: NAME_constants, an address for each, that who loads the
-                               code fills in */
-    size_t *offset;         /* of each constant in the weights */
+    /* external, hidden; resident: NAME_constants, an address for each, that who loads the code
+     * fills in */
+    LLVMValueRef weights;
+    size_t *offset;           /* of each constant in the weights */
     const char *weights_file; /* the weights lie in a file of that name; NULL: they do not */
     size_t weights_bytes;
     fv_ptrmap kernels;                       /* fv_kernel -> fv_ll_kernel */
     LLVMBuilderRef builders[FV_LL_BUILDERS]; /* the first nbuilders are in use */
     int nbuilders;
-    void *object; /* of weights.c, while it is open */
+    void *object;    /* of weights.c, while it is open */
     char fault[400]; /* first complaint, of LLVM or of ours; "": none */
 } fv_ll_module;
 
@@ -77,8 +79,8 @@ typedef struct fv_ll_fn {
 /* ---- module.c ---- */
 
 /* Types, target machine, weights. False after a diagnostic; close it in any case. */
-bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o, bool resident)
-    FV_MUST_USE;
+bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o,
+                bool resident) FV_MUST_USE;
 void fv_ll_close(fv_ll_module *m);
 /* Everything: kernels, plan, run, table. */
 bool fv_ll_emit(fv_ll_module *m) FV_MUST_USE;
@@ -179,8 +181,10 @@ typedef struct fv_ll_parts {
     LLVMMemoryBufferRef object[FV_LL_MOST_PARTS]; /* whoever takes one sets it to NULL */
 } fv_ll_parts;
 
-/* Modules of a program, with LLVM IR. Starts zeroed; close it in any case. False after a diagnostic. */
-bool fv_ll_parts_emit(fv_ll_parts *ps, fv_session *s, const fv_program *p, const fv_llvm_options *o) FV_MUST_USE;
+/* Modules of a program, with LLVM IR. Starts zeroed; close it in any case. False after a
+ * diagnostic. */
+bool fv_ll_parts_emit(fv_ll_parts *ps, fv_session *s, const fv_program *p,
+                      const fv_llvm_options *o) FV_MUST_USE;
 /* Their objects: the same ones, however many threads make them. False after a diagnostic. */
 bool fv_ll_parts_compile(fv_ll_parts *ps) FV_MUST_USE;
 void fv_ll_parts_close(fv_ll_parts *ps);

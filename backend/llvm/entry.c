@@ -1,5 +1,5 @@
-/* entry.c - the entry points of a model: size query and run. What they ask of the caller is in their statements
- * (backend/consumer/protocol.h). */
+/* entry.c - the entry points of a model: size query and run. What they ask of the caller is in
+ * their statements (backend/consumer/protocol.h). */
 #include "backend/consumer/protocol.h"
 #include "backend/llvm/host.h"
 
@@ -22,7 +22,8 @@ static void return_status(fv_ll_fn *f) {
 static LLVMValueRef emit_plan(fv_ll_module *m) {
     LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr};
     const char *name = fv_printf(m->arena, "%s_plan", m->program->name);
-    LLVMValueRef fn = fv_ll_function(m, name, LLVMFunctionType(m->i32, types, 3, 0), FV_LL_EXPORTED, true);
+    LLVMValueRef fn =
+        fv_ll_function(m, name, LLVMFunctionType(m->i32, types, 3, 0), FV_LL_EXPORTED, true);
     const fv_argument parameters[] = {FV_ARG_DIMS, FV_ARG_WORKSPACE, FV_ARG_ACTUAL};
     fv_ll_fn f;
     fv_ll_host h;
@@ -53,7 +54,8 @@ static LLVMValueRef zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
     return g;
 }
 
-/* The caller's, as far as it goes: of another version of fv_env it is shorter or longer. All members have one size. */
+/* The caller's, as far as it goes: of another version of fv_env it is shorter or longer. All
+ * members have one size. */
 static void bind_env(fv_ll_fn *f) {
     fv_ll_module *m = f->m;
     fv_ll_host *h = f->host;
@@ -63,8 +65,10 @@ static void bind_env(fv_ll_fn *f) {
     LLVMValueRef size = LLVMBuildLoad2(f->b, m->size, given, "env_size");
     h->env = fv_ll_alloca(f, type, "env");
     for (int i = 0; i < FV_ENV_MEMBERS; i++) {
-        LLVMValueRef end = LLVMConstInt(m->size, (unsigned)((i + 1) * m->target->pointer_bits / 8), 0);
-        LLVMValueRef from = LLVMBuildSelect(f->b, LLVMBuildICmp(f->b, LLVMIntULT, size, end, ""), none, given, "");
+        LLVMValueRef end =
+            LLVMConstInt(m->size, (unsigned)((i + 1) * m->target->pointer_bits / 8), 0);
+        LLVMValueRef from =
+            LLVMBuildSelect(f->b, LLVMBuildICmp(f->b, LLVMIntULT, size, end, ""), none, given, "");
         LLVMValueRef word = LLVMBuildLoad2(f->b, m->size, fv_ll_element(f, m->size, from, i), "");
         LLVMBuildStore(f->b, word, fv_ll_element(f, m->size, h->env, i));
     }
@@ -72,7 +76,8 @@ static void bind_env(fv_ll_fn *f) {
 
 /* Kernels see the caller's flag, or one that is never set. */
 static void bind_cancel(fv_ll_fn *f) {
-    LLVMValueRef flag = fv_ll_env_field(f, FV_ENV_CANCEL), none = zeros(f->m, f->m->i32, "no_cancel");
+    LLVMValueRef flag = fv_ll_env_field(f, FV_ENV_CANCEL),
+                 none = zeros(f->m, f->m->i32, "no_cancel");
     f->cancel = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, flag, ""), none, flag, "cancel");
     LLVMBuildStore(f->b, f->cancel, f->host->state);
     f->cancelled = fv_ll_leave(f, FV_CANCELLED);
@@ -139,10 +144,12 @@ void fv_ll_entries(fv_ll_module *m) {
     }
     LLVMValueRef plan = emit_plan(m);
     LLVMValueRef cpu = m->resident ? NULL : fv_ll_cpu_check(m);
-    LLVMValueRef run = fv_ll_function(m, fv_printf(m->arena, "%s_run", name), run_type(m), FV_LL_EXPORTED, cpu != NULL);
+    LLVMValueRef run = fv_ll_function(m, fv_printf(m->arena, "%s_run", name), run_type(m),
+                                      FV_LL_EXPORTED, cpu != NULL);
     LLVMValueRef body = run;
     if (cpu) {
-        body = fv_ll_function(m, fv_printf(m->arena, "%s.body", name), run_type(m), FV_LL_INTERNAL, false);
+        body = fv_ll_function(m, fv_printf(m->arena, "%s.body", name), run_type(m), FV_LL_INTERNAL,
+                              false);
         fv_ll_attr(m, body, (unsigned)LLVMAttributeFunctionIndex, "noinline");
         emit_guard(m, run, body, cpu);
     }

@@ -1,4 +1,5 @@
-/* host.c - the statements of host programs: what the caller gives and is told, checks, launches, allocations. */
+/* host.c - the statements of host programs: what the caller gives and is told, checks, launches,
+ * allocations. */
 #include "backend/llvm/host.h"
 
 /* ---- the caller's environment ---- */
@@ -9,12 +10,14 @@ LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field) {
 }
 
 /* env->member(env->user, ...): the first of the arguments is set here. */
-static LLVMValueRef call_env(fv_ll_fn *f, int member, LLVMTypeRef result, LLVMValueRef *args, unsigned n) {
+static LLVMValueRef call_env(fv_ll_fn *f, int member, LLVMTypeRef result, LLVMValueRef *args,
+                             unsigned n) {
     LLVMTypeRef types[4];
     args[0] = fv_ll_env_field(f, FV_ENV_USER);
     for (unsigned i = 0; i < n; i++)
         types[i] = LLVMTypeOf(args[i]);
-    return LLVMBuildCall2(f->b, LLVMFunctionType(result, types, n, 0), fv_ll_env_field(f, member), args, n, "");
+    return LLVMBuildCall2(f->b, LLVMFunctionType(result, types, n, 0), fv_ll_env_field(f, member),
+                          args, n, "");
 }
 
 /* ---- leaving ---- */
@@ -38,7 +41,9 @@ static void leave_if(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef leave) {
     fv_ll_at(f, next);
 }
 
-static void fail_if(fv_ll_fn *f, LLVMValueRef c, int status) { leave_if(f, c, fv_ll_leave(f, status)); }
+static void fail_if(fv_ll_fn *f, LLVMValueRef c, int status) {
+    leave_if(f, c, fv_ll_leave(f, status));
+}
 
 static void check(fv_ll_fn *f, const fv_stmt *s) {
     fail_if(f, LLVMBuildNot(f->b, fv_ll_expr(f, s->x), ""), s->status);
@@ -50,11 +55,14 @@ static LLVMValueRef pointer(fv_ll_fn *f, const fv_read *r) {
     if (r->of == FV_ARG_ENV && r->at >= 0)
         return fv_ll_env_field(f, r->at);
     LLVMValueRef argument = f->host->argument[r->of];
-    return r->at < 0 ? argument : LLVMBuildLoad2(f->b, f->m->ptr, fv_ll_element(f, f->m->ptr, argument, r->at), "");
+    return r->at < 0
+               ? argument
+               : LLVMBuildLoad2(f->b, f->m->ptr, fv_ll_element(f, f->m->ptr, argument, r->at), "");
 }
 
 static LLVMValueRef is_aligned(fv_ll_fn *f, LLVMValueRef p, int align) {
-    LLVMValueRef at = LLVMBuildPtrToInt(f->b, p, f->m->size, ""), mask = LLVMConstInt(f->m->size, (unsigned)align - 1, 0);
+    LLVMValueRef at = LLVMBuildPtrToInt(f->b, p, f->m->size, ""),
+                 mask = LLVMConstInt(f->m->size, (unsigned)align - 1, 0);
     LLVMValueRef rest = LLVMBuildAnd(f->b, at, mask, "");
     return LLVMBuildAnd(f->b, LLVMBuildIsNotNull(f->b, p, ""), LLVMBuildIsNull(f->b, rest, ""), "");
 }
@@ -62,8 +70,10 @@ static LLVMValueRef is_aligned(fv_ll_fn *f, LLVMValueRef p, int align) {
 /* Is an output NULL, or the input that it is the state of? */
 static LLVMValueRef is_same(fv_ll_fn *f, int output) {
     LLVMValueRef given = pointer(f, &(fv_read){.of = FV_ARG_OUTPUTS, .at = output});
-    LLVMValueRef input = pointer(f, &(fv_read){.of = FV_ARG_INPUTS, .at = f->m->program->outputs[output].state_of - 1});
-    return LLVMBuildOr(f->b, LLVMBuildIsNull(f->b, given, ""), LLVMBuildICmp(f->b, LLVMIntEQ, given, input, ""), "");
+    LLVMValueRef input = pointer(
+        f, &(fv_read){.of = FV_ARG_INPUTS, .at = f->m->program->outputs[output].state_of - 1});
+    return LLVMBuildOr(f->b, LLVMBuildIsNull(f->b, given, ""),
+                       LLVMBuildICmp(f->b, LLVMIntEQ, given, input, ""), "");
 }
 
 static LLVMValueRef value(fv_ll_fn *f, const fv_read *r) {
@@ -71,8 +81,12 @@ static LLVMValueRef value(fv_ll_fn *f, const fv_read *r) {
     LLVMValueRef array = r->of <= FV_ARG_ENV ? f->host->argument[r->of] : NULL, at = NULL;
     switch ((fv_argument)r->of) {
     case FV_ARG_DIMS: at = fv_ll_element(f, m->i64, array, r->at); break;
-    case FV_ARG_ACTUAL: at = fv_ll_element(f, m->i64, array, fv_out_dims_at(m->program, r->at)); break;
-    case FV_ARG_WEIGHTS: at = fv_ll_element(f, m->i64, fv_ll_env_field(f, FV_ENV_WEIGHTS), r->at); break;
+    case FV_ARG_ACTUAL:
+        at = fv_ll_element(f, m->i64, array, fv_out_dims_at(m->program, r->at));
+        break;
+    case FV_ARG_WEIGHTS:
+        at = fv_ll_element(f, m->i64, fv_ll_env_field(f, FV_ENV_WEIGHTS), r->at);
+        break;
     case FV_ARG_BYTES: return LLVMBuildIntCast2(f->b, array, m->i64, 0, "");
     case FV_ARG_ENV: return LLVMBuildIntCast2(f->b, fv_ll_env_field(f, r->at), m->i64, 0, "");
     case FV_ARG_MOST: return fv_ll_int(m, m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX);
@@ -96,12 +110,14 @@ static void memory(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
     for (int i = 0; i < p->nbuffers; i++) {
         const fv_buf *b = p->buffers[i];
-        const fv_read where = {.of = b->role == FV_BUF_INPUT ? FV_ARG_INPUTS : FV_ARG_OUTPUTS, .at = b->index};
+        const fv_read where = {.of = b->role == FV_BUF_INPUT ? FV_ARG_INPUTS : FV_ARG_OUTPUTS,
+                               .at = b->index};
         if (b->role == FV_BUF_INPUT || b->role == FV_BUF_OUTPUT)
             *fv_ptrmap_at(&f->host->places, b) = pointer(f, &where);
     }
     if (f->m->weights_file)
-        f->host->weights = fv_ll_offset(f, fv_ll_env_field(f, FV_ENV_WEIGHTS), fv_ll_int(f->m, FV_WEIGHTS_HEAD));
+        f->host->weights =
+            fv_ll_offset(f, fv_ll_env_field(f, FV_ENV_WEIGHTS), fv_ll_int(f->m, FV_WEIGHTS_HEAD));
 }
 
 /* ---- buffers ---- */
@@ -118,9 +134,11 @@ static LLVMValueRef constant_address(fv_ll_fn *f, int index) {
 LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b) {
     fv_ll_host *h = f->host;
     switch ((fv_buf_role)b->role) {
-    case FV_BUF_INPUT: case FV_BUF_OUTPUT: return fv_ptrmap_get(&h->places, b);
+    case FV_BUF_INPUT:
+    case FV_BUF_OUTPUT: return fv_ptrmap_get(&h->places, b);
     case FV_BUF_CONST: return constant_address(f, b->index);
-    case FV_BUF_WORK: return fv_ll_offset(f, h->argument[FV_ARG_WORKSPACE], fv_ll_expr(f, b->offset));
+    case FV_BUF_WORK:
+        return fv_ll_offset(f, h->argument[FV_ARG_WORKSPACE], fv_ll_expr(f, b->offset));
     case FV_BUF_HEAP: return LLVMBuildLoad2(f->b, f->m->ptr, fv_ptrmap_get(&h->places, b), "");
     case FV_BUF_IN:
     case FV_BUF_OUT:
@@ -158,12 +176,14 @@ static LLVMValueRef *launch_args(fv_ll_fn *f, const fv_stmt *s) {
     return args;
 }
 
-static void call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMValueRef tasks, bool descending) {
+static void call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMValueRef tasks,
+                       bool descending) {
     LLVMValueRef slot = arg_slot(f, k);
     unsigned n = LLVMCountStructElementTypes(k->args_type);
     for (unsigned i = 0; i < n; i++)
         LLVMBuildStore(f->b, args[i], LLVMBuildStructGEP2(f->b, k->args_type, slot, i, ""));
-    LLVMValueRef call[] = {f->host->env, k->task, slot, tasks, LLVMConstInt(f->m->i1, descending, 0)};
+    LLVMValueRef call[] = {f->host->env, k->task, slot, tasks,
+                           LLVMConstInt(f->m->i1, descending, 0)};
     LLVMTypeRef type = LLVMGlobalGetValueType(f->host->launch);
     LLVMBuildCall2(f->b, type, f->host->launch, call, 5, "");
 }
@@ -171,10 +191,12 @@ static void call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMVal
 /* env->trace(user, launch, end), if there is one. */
 static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
     LLVMBasicBlockRef call = fv_ll_block(f, "trace"), next = fv_ll_block(f, "traced");
-    fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, fv_ll_env_field(f, FV_ENV_TRACE), ""), call, next);
+    fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, fv_ll_env_field(f, FV_ENV_TRACE), ""), call,
+                          next);
     fv_ll_at(f, call);
     LLVMTypeRef i32 = f->m->i32;
-    LLVMValueRef args[] = {NULL, LLVMConstInt(i32, (unsigned)s->launch, 0), LLVMConstInt(i32, (unsigned)end, 0)};
+    LLVMValueRef args[] = {NULL, LLVMConstInt(i32, (unsigned)s->launch, 0),
+                           LLVMConstInt(i32, (unsigned)end, 0)};
     call_env(f, FV_ENV_TRACE, f->m->none, args, 3);
     LLVMBuildBr(f->b, next);
     fv_ll_at(f, next);
@@ -196,17 +218,22 @@ static void launch(fv_ll_fn *f, const fv_stmt *s) {
         call_tasks(f, k, args, tasks, s->descending);
     trace(f, s, 1);
     if (k->may_fail)
-        leave_if(f, LLVMBuildIsNotNull(f->b, LLVMBuildLoad2(f->b, f->m->i32, f->error, ""), ""), f->host->out);
+        leave_if(f, LLVMBuildIsNotNull(f->b, LLVMBuildLoad2(f->b, f->m->i32, f->error, ""), ""),
+                 f->host->out);
 }
 
 /* One task after the other. */
-static void call_serially(fv_ll_fn *f, LLVMValueRef task, LLVMValueRef arg, LLVMValueRef n, LLVMValueRef down) {
-    LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b), body = fv_ll_block(f, "task"), done = fv_ll_block(f, "done");
-    LLVMValueRef zero = fv_ll_int(f->m, 0), one = fv_ll_int(f->m, 1), last = LLVMBuildNSWSub(f->b, n, one, "");
+static void call_serially(fv_ll_fn *f, LLVMValueRef task, LLVMValueRef arg, LLVMValueRef n,
+                          LLVMValueRef down) {
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b), body = fv_ll_block(f, "task"),
+                      done = fv_ll_block(f, "done");
+    LLVMValueRef zero = fv_ll_int(f->m, 0), one = fv_ll_int(f->m, 1),
+                 last = LLVMBuildNSWSub(f->b, n, one, "");
     fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSGT, n, zero, ""), body, done);
     fv_ll_at(f, body);
     LLVMValueRef i = LLVMBuildPhi(f->b, f->m->i64, "i"), up = LLVMBuildNSWAdd(f->b, i, one, "");
-    LLVMValueRef args[] = {arg, LLVMBuildSelect(f->b, down, LLVMBuildNSWSub(f->b, last, i, ""), i, "")};
+    LLVMValueRef args[] = {arg,
+                           LLVMBuildSelect(f->b, down, LLVMBuildNSWSub(f->b, last, i, ""), i, "")};
     LLVMBuildCall2(f->b, f->m->task_type, task, args, 2, "");
     LLVMAddIncoming(i, &zero, &from, 1);
     LLVMAddIncoming(i, &up, &body, 1);
@@ -217,7 +244,9 @@ static void call_serially(fv_ll_fn *f, LLVMValueRef task, LLVMValueRef arg, LLVM
 LLVMValueRef fv_ll_launcher(fv_ll_module *m) {
     LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr, m->i64, m->i1};
     const char *name = fv_printf(m->arena, "%s.launch", m->program->name);
-    LLVMValueRef fn = fv_ll_function(m, name, LLVMFunctionType(m->none, types, 5, 0), FV_LL_INTERNAL, false), args[5];
+    LLVMValueRef fn = fv_ll_function(m, name, LLVMFunctionType(m->none, types, 5, 0),
+                                     FV_LL_INTERNAL, false),
+                 args[5];
     fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
     LLVMGetParams(fn, args);
     fv_ll_fn f;
@@ -254,7 +283,8 @@ void fv_ll_release(fv_ll_fn *f, const fv_buf *b) {
 static void allocate(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef bytes = fv_ll_expr(f, s->x);
     int64_t most = f->m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX;
-    fail_if(f, LLVMBuildICmp(f->b, LLVMIntUGE, bytes, fv_ll_int(f->m, most), ""), FV_TOO_LARGE); /* those below 0, too */
+    /* those below 0, too */
+    fail_if(f, LLVMBuildICmp(f->b, LLVMIntUGE, bytes, fv_ll_int(f->m, most), ""), FV_TOO_LARGE);
     LLVMBasicBlockRef some = fv_ll_block(f, "alloc"), next = fv_ll_block(f, "allocated");
     LLVMValueRef none = LLVMBuildICmp(f->b, LLVMIntEQ, bytes, fv_ll_int(f->m, 0), "");
     fv_ll_branch(f, none, next, some);
@@ -270,10 +300,12 @@ static void allocate(fv_ll_fn *f, const fv_stmt *s) {
 static void tell(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef x = fv_ll_expr(f, s->x), *argument = f->host->argument;
     if (s->output < 0)
-        LLVMBuildStore(f->b, LLVMBuildIntCast2(f->b, x, f->m->size, 0, ""), argument[FV_ARG_WORKSPACE]);
+        LLVMBuildStore(f->b, LLVMBuildIntCast2(f->b, x, f->m->size, 0, ""),
+                       argument[FV_ARG_WORKSPACE]);
     else
-        LLVMBuildStore(f->b, x, fv_ll_element(f, f->m->i64, argument[FV_ARG_ACTUAL],
-                                        fv_out_dims_at(f->m->program, s->output) + 1 + s->axis));
+        LLVMBuildStore(f->b, x,
+                       fv_ll_element(f, f->m->i64, argument[FV_ARG_ACTUAL],
+                                     fv_out_dims_at(f->m->program, s->output) + 1 + s->axis));
 }
 
 void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s) {

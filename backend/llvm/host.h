@@ -5,15 +5,18 @@
 #include "backend/llvm/emit.h"
 
 struct fv_ll_host {
-    LLVMValueRef argument[FV_ARG_ENV + 1]; /* what the entry was given; NULL: it has no such parameter */
+    /* what the entry was given; NULL: it has no such parameter */
+    LLVMValueRef argument[FV_ARG_ENV + 1];
     LLVMValueRef env;     /* words: the caller's, as far as it goes; never NULL */
     LLVMValueRef weights; /* where they begin in the caller's file; NULL: they are in the object */
-    LLVMValueRef state;   /* state_type: what kernels get; its error word is what the entry returns */
+    /* state_type: what kernels get; its error word is what the entry returns */
+    LLVMValueRef state;
     LLVMValueRef launch;                     /* function: (env, task, args, n, descending) */
     LLVMBasicBlockRef out;                   /* the way out */
     LLVMBasicBlockRef fail[FV_INTERNAL + 1]; /* per status, made when needed */
-    fv_ptrmap places; /* fv_buf -> address of an input or output, behind MEMORY; slot of that of a HEAP buffer */
-    fv_ptrmap args;   /* fv_ll_kernel -> slot of its arguments */
+    /* fv_buf -> address of an input or output, behind MEMORY; slot of that of a HEAP buffer */
+    fv_ptrmap places;
+    fv_ptrmap args; /* fv_ll_kernel -> slot of its arguments */
 };
 
 LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field); /* FV_ENV_ */

@@ -1,8 +1,8 @@
 /* jit.c - code in memory: an object, given to ORC instead of being written to a file.
  *
- * Constants stay where they are; those that are not aligned well are copied once. The object reaches
- * them through a table of addresses, which is filled in after loading: so it can be kept, and loaded
- * again where they lie elsewhere. */
+ * Constants stay where they are; those that are not aligned well are copied once. The object
+ * reaches them through a table of addresses, which is filled in after loading: so it can be kept,
+ * and loaded again where they lie elsewhere. */
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Target.h>
 #include <pthread.h>
@@ -95,7 +95,8 @@ static bool jit_error(fv_session *s, const char *name, LLVMErrorRef error) {
 }
 
 /* The address of "NAME_what". */
-static bool look_up(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const char *what, uintptr_t *at) {
+static bool look_up(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const char *what,
+                    uintptr_t *at) {
     LLVMOrcExecutorAddress found = 0;
     const char *symbol = fv_printf(a, "%s_%s", name, what);
     bool ok = jit_error(s, name, LLVMOrcLLJITLookup(j->jit, &found, symbol));
@@ -119,9 +120,12 @@ static bool define_library(fv_jit *j, fv_session *s, fv_arena *a, const char *na
     for (int i = 0; i < FV_LIBRARY_FNS; i++) {
         const fv_library_fn *fn = fv_library_fn_of((fv_library_id)i);
         fv_library_call call = fv_library_look(fn);
-        LLVMJITEvaluatedSymbol at = {(LLVMOrcExecutorAddress)(uintptr_t)call, {LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0}};
+        LLVMJITEvaluatedSymbol at = {
+            (LLVMOrcExecutorAddress)(uintptr_t)call,
+            {LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0}};
         if (call)
-            pairs[n++] = (LLVMOrcCSymbolMapPair){LLVMOrcLLJITMangleAndIntern(j->jit, fv_library_symbol(a, fn)), at};
+            pairs[n++] = (LLVMOrcCSymbolMapPair){
+                LLVMOrcLLJITMangleAndIntern(j->jit, fv_library_symbol(a, fn)), at};
     }
     LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(j->jit);
     return !n || jit_error(s, name, LLVMOrcJITDylibDefine(lib, LLVMOrcAbsoluteSymbols(pairs, n)));
@@ -149,12 +153,14 @@ static void keep_objects(fv_jit *j, fv_session *s, const fv_ll_parts *ps) {
     }
 }
 
-static bool add_objects(fv_jit *j, fv_session *s, const char *name, const char *objects, size_t bytes) {
+static bool add_objects(fv_jit *j, fv_session *s, const char *name, const char *objects,
+                        size_t bytes) {
     LLVMOrcJITDylibRef lib = LLVMOrcLLJITGetMainJITDylib(j->jit);
     for (const char *at = objects; at < objects + bytes;) {
         object_size n;
         memcpy(&n, at, sizeof n);
-        LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(at + sizeof n, n, name);
+        LLVMMemoryBufferRef copy =
+            LLVMCreateMemoryBufferWithMemoryRangeCopy(at + sizeof n, n, name);
         if (!jit_error(s, name, LLVMOrcLLJITAddObjectFile(j->jit, lib, copy)))
             return false;
         at += sizeof n + padded(n);
@@ -162,11 +168,11 @@ static bool add_objects(fv_jit *j, fv_session *s, const char *name, const char *
     return true;
 }
 
-static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const void *objects, size_t bytes,
-                 const void *const *constants, int nconstants) {
+static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const void *objects,
+                 size_t bytes, const void *const *constants, int nconstants) {
     uintptr_t model, table = 0;
-    if (!make_lljit(j, s, name) || !define_library(j, s, a, name) || !add_objects(j, s, name, objects, bytes) ||
-        !look_up(j, s, a, name, "model", &model) ||
+    if (!make_lljit(j, s, name) || !define_library(j, s, a, name) ||
+        !add_objects(j, s, name, objects, bytes) || !look_up(j, s, a, name, "model", &model) ||
         (nconstants && !look_up(j, s, a, name, "constants", &table)))
         return false;
     if (nconstants)
@@ -177,8 +183,8 @@ static bool load(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const 
 
 /* ---- making one ---- */
 
-static bool compile(fv_jit *j, fv_ll_parts *ps, fv_session *s, const fv_program *p, const fv_llvm_options *o,
-                    fv_arena *scratch) {
+static bool compile(fv_jit *j, fv_ll_parts *ps, fv_session *s, const fv_program *p,
+                    const fv_llvm_options *o, fv_arena *scratch) {
     struct timespec mark = {0};
     fv_lap(&mark);
     const void **constants = place_constants(j, s, scratch, p);

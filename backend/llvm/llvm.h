@@ -2,8 +2,9 @@
  *
  * One emission serves all: a module with a function per kernel, the run, the plan and the table of
  * fv_model. A file refers to no symbol outside (on cortex-m4 to the arithmetic helpers of the
- * compiler), so a program that calls libraries becomes none; code in memory is given what it calls. Constants never enter LLVM: objects get them as a section of their own, code in memory
- * reaches them where they are.
+ * compiler), so a program that calls libraries becomes none; code in memory is given what it calls.
+ * Constants never enter LLVM: objects get them as a section of their own, code in memory reaches
+ * them where they are.
  *
  * Needs a legal, expanded program. LLVM itself ends the process when it runs out of memory. */
 #ifndef FV_BACKEND_LLVM_H
@@ -18,8 +19,9 @@
 
 typedef enum {
     FV_LLVM_OBJ, /* NAME.o, relocatable: code and weights */
-    FV_LLVM_SO,  /* libNAME.so: exports NAME_model, NAME_run, NAME_plan, and fovea_model, which is NAME_model:
-                    for whoever loads it and does not know the name */
+    /* libNAME.so: exports NAME_model, NAME_run, NAME_plan, and fovea_model, which is NAME_model:
+     * for whoever loads it and does not know the name */
+    FV_LLVM_SO,
     FV_LLVM_LIB, /* libNAME.a, of one object */
     FV_LLVM_IR,  /* text of the module after its passes; weights are a declaration */
     FV_LLVM_ASM, /* assembly; weights are a declaration */
@@ -29,8 +31,9 @@ typedef struct fv_llvm_options {
     int level;          /* 0 ... 3; changes no bit of a result */
     bool small;         /* functions of fewer bytes where that costs little time; nor does this */
     const char *soname; /* SO: NULL: the last part of the path */
-    fv_weights_kind weights; /* AUTO: in the object, beyond 1 GiB in a file; nowhere for IR and ASM, which
-                                declare them. OBJECT: of IR and ASM one beside the text. FILE: beside it */
+    /* AUTO: in the object, beyond 1 GiB in a file; nowhere for IR and ASM, which declare them.
+     * OBJECT: of IR and ASM one beside the text. FILE: beside it */
+    fv_weights_kind weights;
 } fv_llvm_options;
 
 /* Writes the program for p->target to `path`: beside it first, renamed when it is whole. False
@@ -41,8 +44,8 @@ bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o,
 /* What AUTO means for the program. */
 fv_weights_kind fv_llvm_weights(const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind);
 /* The file beside `path` that holds the weights: X.weights, X_weights.o; NULL: there is none. */
-const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
-                                 const char *path);
+const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm_options *o,
+                                 fv_llvm_kind kind, const char *path);
 
 /* Code in memory, of a program whose target runs on this machine. The program and its constants
  * must outlive it. NULL after a diagnostic. */
@@ -50,10 +53,11 @@ typedef struct fv_jit fv_jit;
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o);
 /* The objects that it was loaded from, valid as long as the JIT; NULL after fv_jit_load. */
 const void *fv_jit_object(const fv_jit *j, size_t *bytes);
-/* Loads such objects again, here or in another process of the same machine and the same Fovea; they are
- * trusted.
+/* Loads such objects again, here or in another process of the same machine and the same Fovea; they
+ * are trusted.
  *  name       of the program
- *  constants  where each constant of the program lies now; they must outlive the JIT, the array need not
+ *  constants  where each constant of the program lies now; they must outlive the JIT, the array
+ *             need not
  *  NULL after a diagnostic. */
 fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t bytes,
                     const void *const *constants, int nconstants);

@@ -165,7 +165,8 @@ static LLVMValueRef gather(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
 
 static LLVMValueRef guarded(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
     const fv_buf *b = x->u.buf;
-    /* one condition for all lanes is a branch: a masked load from where no memory is takes an assist */
+    /* one condition for all lanes is a branch: a masked load from where no memory is takes an
+     * assist */
     const fv_expr *cond = x->arg[b->rank];
     LLVMValueRef c = fv_ll_expr(f, cond->op == FV_X_SPLAT ? cond->arg[0] : cond);
     LLVMValueRef otherwise = fv_ll_expr(f, x->arg[b->rank + 1]);
@@ -234,7 +235,9 @@ void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef ptr = address(f, s->buf, s->index);
     LLVMTypeRef type = LLVMTypeOf(ptr);
     LLVMValueRef args[] = {ptr, LLVMConstInt(f->m->i32, 0, 0),
-                           LLVMConstInt(f->m->i32, 4 - (unsigned)s->cache, 0), LLVMConstInt(f->m->i32, 1, 0)}; /* to read, how near, data */
+                           /* to read, how near, data */
+                           LLVMConstInt(f->m->i32, 4 - (unsigned)s->cache, 0),
+                           LLVMConstInt(f->m->i32, 1, 0)};
     fv_ll_intrinsic(f, "llvm.prefetch", 1, &type, 4, args);
 }
 

@@ -127,13 +127,15 @@ static bool place_weights(fv_ll_module *m) {
 /* Not constant and visible from outside: nobody may take its zeros for what it holds. */
 static void declare_table(fv_ll_module *m) {
     LLVMTypeRef type = LLVMArrayType(m->ptr, (unsigned)m->program->nconstants);
-    m->weights = LLVMAddGlobal(m->module, type, fv_printf(m->arena, "%s_constants", m->program->name));
+    m->weights =
+        LLVMAddGlobal(m->module, type, fv_printf(m->arena, "%s_constants", m->program->name));
     LLVMSetInitializer(m->weights, LLVMConstNull(type));
     LLVMSetVisibility(m->weights, LLVMHiddenVisibility);
 }
 
 static void declare_weights(fv_ll_module *m) {
-    if (m->program->nconstants == 0 || m->weights_file || m->part != 0) /* the run asks for them, no kernel does */
+    /* the run asks for them, no kernel does */
+    if (m->program->nconstants == 0 || m->weights_file || m->part != 0)
         return;
     if (m->resident) {
         declare_table(m);
@@ -148,7 +150,8 @@ static void declare_weights(fv_ll_module *m) {
 
 /* ---- the module ---- */
 
-bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o, bool resident) {
+bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o,
+                bool resident) {
     int level = o ? o->level : 2;
     m->session = s;
     m->program = p;
@@ -212,17 +215,22 @@ bool fv_ll_emit(fv_ll_module *m) {
 
 /* The schedules have vectorised and unrolled what should be, the emitted loops are rotated, and
  * kernels are not inlined: what is left to do takes a third of the time of default<O2> for the same
- * code. None of the passes changes a bit without fast-math flags. The third list is what default<O3> does to functions, but for
- * what would vectorise and unroll again: that name turns both on, whatever the options say. */
+ * code. None of the passes changes a bit without fast-math flags. The third list is what
+ * default<O3> does to functions, but for what would vectorise and unroll again: that name turns
+ * both on, whatever the options say. */
 static const char *const pipelines[] = {
     "",
     "function(sroa,early-cse,simplifycfg," COMBINE ",loop-mssa(licm)),globaldce",
     "function(sroa,early-cse<memssa>,simplifycfg," COMBINE ",loop-mssa(licm),gvn," COMBINE
     ",dse,adce,simplifycfg),globaldce",
-    "function(sroa,early-cse<memssa>,aggressive-instcombine,simplifycfg," COMBINE ",jump-threading,correlated-propagation,"
-    "simplifycfg,reassociate,constraint-elimination,loop-mssa(loop-instsimplify,loop-simplifycfg,licm,loop-rotate,licm,"
-    "simple-loop-unswitch<nontrivial;trivial>),simplifycfg," COMBINE ",loop(loop-idiom,indvars,loop-deletion),sroa,mldst-motion,"
-    "gvn,sccp,bdce," COMBINE ",jump-threading,correlated-propagation,adce,memcpyopt,dse,loop-mssa(licm),simplifycfg," COMBINE
+    "function(sroa,early-cse<memssa>,aggressive-instcombine,simplifycfg," COMBINE
+    ",jump-threading,correlated-propagation,"
+    "simplifycfg,reassociate,constraint-elimination,loop-mssa(loop-instsimplify,loop-simplifycfg,"
+    "licm,loop-rotate,licm,"
+    "simple-loop-unswitch<nontrivial;trivial>),simplifycfg," COMBINE
+    ",loop(loop-idiom,indvars,loop-deletion),sroa,mldst-motion,"
+    "gvn,sccp,bdce," COMBINE
+    ",jump-threading,correlated-propagation,adce,memcpyopt,dse,loop-mssa(licm),simplifycfg," COMBINE
     ",loop-sink,simplifycfg),globaldce",
 };
 
@@ -274,7 +282,8 @@ static LLVMMemoryBufferRef make_code(fv_ll_module *m, LLVMCodeGenFileType type) 
 LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind) {
     if (kind == FV_LLVM_IR)
         return module_text(m);
-    LLVMMemoryBufferRef code = make_code(m, kind == FV_LLVM_ASM ? LLVMAssemblyFile : LLVMObjectFile);
+    LLVMMemoryBufferRef code =
+        make_code(m, kind == FV_LLVM_ASM ? LLVMAssemblyFile : LLVMObjectFile);
     return fv_ll_report(m) ? code : NULL; /* there is none where something was noted */
 }
 

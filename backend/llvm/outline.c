@@ -1,14 +1,16 @@
-/* outline.c - a block of a kernel as a function of its own, which has all registers: what stands around it, the constants
- * of an epilogue for instance, would else take some of them, and the innermost loop would move vectors about. */
+/* outline.c - a block of a kernel as a function of its own, which has all registers: what stands
+ * around it, the constants of an epilogue for instance, would else take some of them, and the
+ * innermost loop would move vectors about. */
 #include <string.h>
 
-#include "backend/llvm/emit.h"
 #include "backend/consumer/outline.h"
+#include "backend/llvm/emit.h"
 
 typedef struct outliner {
     fv_ll_fn *around, inside;
     fv_outline takes;
-    LLVMValueRef *args; /* buffers, the error word if one is needed, variables that are no constants */
+    /* buffers, the error word if one is needed, variables that are no constants */
+    LLVMValueRef *args;
     unsigned n;
 } outliner;
 

@@ -1,8 +1,9 @@
-/* parts.c - code in memory, made by several threads: the kernels of a program are dealt out to modules,
- * each in a context of its own.
+/* parts.c - code in memory, made by several threads: the kernels of a program are dealt out to
+ * modules, each in a context of its own.
  *
- * How they are dealt out follows from the program alone, and so do the objects. Emitting is a small part
- * of the work and asks the session for memory: that is done here, one module after the other. */
+ * How they are dealt out follows from the program alone, and so do the objects. Emitting is a small
+ * part of the work and asks the session for memory: that is done here, one module after the
+ * other. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -40,16 +41,19 @@ static int least(const int *sum, int n) {
     return at;
 }
 
-/* Each kernel goes where the least is so far. The first part starts with the run, which has a statement
- * for a launch. */
+/* Each kernel goes where the least is so far. The first part starts with the run, which has a
+ * statement for a launch. */
 static int deal_out(fv_arena *a, const fv_program *p, unsigned char *part_of) {
     load *all = FV_NEW(a, load, p->nkernels + 1);
-    int sum[FV_LL_MOST_PARTS] = {count_statements(&p->body) + count_statements(&p->plan)}, total = sum[0];
+    int sum[FV_LL_MOST_PARTS] = {count_statements(&p->body) + count_statements(&p->plan)},
+        total = sum[0];
     for (int i = 0; i < p->nkernels; i++) {
         all[i] = (load){i, count_statements(&p->kernels[i]->body)};
         total += all[i].statements;
     }
-    int n = total / WORTH_A_PART < 1 ? 1 : total / WORTH_A_PART > FV_LL_MOST_PARTS ? FV_LL_MOST_PARTS : total / WORTH_A_PART;
+    int n = total / WORTH_A_PART < 1                  ? 1
+            : total / WORTH_A_PART > FV_LL_MOST_PARTS ? FV_LL_MOST_PARTS
+                                                      : total / WORTH_A_PART;
     qsort(all, (size_t)p->nkernels, sizeof *all, by_size);
     for (int i = 0; i < p->nkernels; i++) {
         int part = least(sum, n);
@@ -59,7 +63,8 @@ static int deal_out(fv_arena *a, const fv_program *p, unsigned char *part_of) {
     return n;
 }
 
-bool fv_ll_parts_emit(fv_ll_parts *ps, fv_session *s, const fv_program *p, const fv_llvm_options *o) {
+bool fv_ll_parts_emit(fv_ll_parts *ps, fv_session *s, const fv_program *p,
+                      const fv_llvm_options *o) {
     fv_arena *a = fv_arena_new(s);
     unsigned char *part_of = FV_NEW(a, unsigned char, p->nkernels + 1);
     ps->n = deal_out(a, p, part_of);
@@ -98,7 +103,8 @@ bool fv_ll_parts_compile(fv_ll_parts *ps) {
     pthread_t thread[FV_LL_MOST_PARTS];
     int most = cores(), started = 0;
     bool ok = true;
-    while (started < ps->n - 1 && started < most - 1 && pthread_create(&thread[started], NULL, compile_some, &w) == 0)
+    while (started < ps->n - 1 && started < most - 1 &&
+           pthread_create(&thread[started], NULL, compile_some, &w) == 0)
         started++;
     compile_some(&w);
     for (int i = 0; i < started; i++)

@@ -31,7 +31,8 @@ static LLVMValueRef list(fv_ll_module *m, LLVMValueRef *values, int n) {
     return data(m, LLVMConstArray(LLVMTypeOf(values[0]), values, (unsigned)n), "list");
 }
 
-static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const void *s, const LLVMValueRef *code);
+static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const void *s,
+                              const LLVMValueRef *code);
 
 static LLVMValueRef texts(fv_ll_module *m, const void *s, const fv_member *x) {
     int n = fv_member_count(s, x);
@@ -50,12 +51,15 @@ static LLVMValueRef structures(fv_ll_module *m, const void *s, const fv_member *
 }
 
 /* code: the next function; moved on. */
-static LLVMValueRef member(fv_ll_module *m, const void *s, const fv_member *x, const LLVMValueRef **code) {
+static LLVMValueRef member(fv_ll_module *m, const void *s, const fv_member *x,
+                           const LLVMValueRef **code) {
     switch (x->kind) {
     case FV_MEMBER_NUMBER: return number(m, fv_member_number(s, x));
-    case FV_MEMBER_WIDE: case FV_MEMBER_SUM: return fv_ll_int(m, fv_member_wide(s, x));
+    case FV_MEMBER_WIDE:
+    case FV_MEMBER_SUM: return fv_ll_int(m, fv_member_wide(s, x));
     case FV_MEMBER_TEXT: return text(m, fv_member_pointer(s, x));
-    case FV_MEMBER_MAYBE: return fv_member_pointer(s, x) ? text(m, fv_member_pointer(s, x)) : LLVMConstNull(m->ptr);
+    case FV_MEMBER_MAYBE:
+        return fv_member_pointer(s, x) ? text(m, fv_member_pointer(s, x)) : LLVMConstNull(m->ptr);
     case FV_MEMBER_TEXTS: return texts(m, s, x);
     case FV_MEMBER_LIST: return structures(m, s, x);
     case FV_MEMBER_CODE: return *(*code)++;
@@ -64,7 +68,8 @@ static LLVMValueRef member(fv_ll_module *m, const void *s, const fv_member *x, c
     return number(m, 0); /* known when all members are */
 }
 
-static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const void *s, const LLVMValueRef *code) {
+static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const void *s,
+                              const LLVMValueRef *code) {
     LLVMValueRef *v = FV_NEW(m->arena, LLVMValueRef, type->n);
     for (int i = 0; i < type->n; i++)
         v[i] = member(m, s, &type->members[i], &code);
@@ -79,7 +84,8 @@ static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const v
 void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run) {
     const fv_program *p = m->program;
     const fv_model *model = fv_program_model(m->arena, p, m->weights_file);
-    LLVMValueRef t = data(m, structure(m, &fv_model_structure, model, (LLVMValueRef[]){plan, run}), "model");
+    LLVMValueRef t =
+        data(m, structure(m, &fv_model_structure, model, (LLVMValueRef[]){plan, run}), "model");
     LLVMValueRef fn = fv_ll_function(m, fv_printf(m->arena, "%s_model", p->name),
                                      LLVMFunctionType(m->ptr, NULL, 0, 0), FV_LL_EXPORTED, true);
     fv_ll_fn f;

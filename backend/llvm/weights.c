@@ -2,7 +2,8 @@
  *
  * LLVM writes the code, which refers to an undefined symbol NAME_weights. Here the object gets a
  * section .rodata.NAME, and the symbol becomes defined in it. The constants are written from where
- * they lie, each aligned to 64; nobody copies them. (Objects of weights alone: backend/consumer/weights_elf.c.) */
+ * they lie, each aligned to 64; nobody copies them. (Objects of weights alone:
+ * backend/consumer/weights_elf.c.) */
 #include <gelf.h>
 #include <libelf.h>
 #include <string.h>

@@ -27,7 +27,7 @@ typedef struct output {
     const char *whole;
     const char *side;      /* what lies beside it: weights */
     const char *side_path; /* where it goes; NULL: there is none */
-    int fd; /* of the one that is open; -1: none */
+    int fd;                /* of the one that is open; -1: none */
 } output;
 
 /* ---- files ---- */
@@ -82,7 +82,8 @@ static bool write_code(output *o, fv_llvm_kind kind, const char *name, const cha
 }
 
 static bool write_object(output *o) {
-    return write_code(o, FV_LLVM_OBJ, "model.o", &o->object) && fv_ll_add_weights(&o->m, o->fd, o->path);
+    return write_code(o, FV_LLVM_OBJ, "model.o", &o->object) &&
+           fv_ll_add_weights(&o->m, o->fd, o->path);
 }
 
 /* ---- archives ---- */
@@ -167,7 +168,10 @@ static bool write_shared(output *o) {
 
 /* ---- weights ---- */
 
-enum { MOST_INSIDE = 1 << 30 }; /* bytes that are put into an object where nobody asks for anything */
+enum {
+    /* bytes that are put into an object where nobody asks for anything */
+    MOST_INSIDE = 1 << 30
+};
 
 fv_weights_kind fv_llvm_weights(const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind) {
     fv_weights_kind asked = o ? o->weights : FV_WEIGHTS_AUTO;
@@ -177,30 +181,36 @@ fv_weights_kind fv_llvm_weights(const fv_program *p, const fv_llvm_options *o, f
     return fv_weights_bytes(p) > MOST_INSIDE ? FV_WEIGHTS_FILE : FV_WEIGHTS_OBJECT;
 }
 
-const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
-                                 const char *path) {
+const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm_options *o,
+                                 fv_llvm_kind kind, const char *path) {
     bool text = kind == FV_LLVM_IR || kind == FV_LLVM_ASM;
     fv_weights_kind weights = fv_llvm_weights(p, o, kind);
-    if (fv_weights_bytes(p) == 0 || !(weights == FV_WEIGHTS_FILE || (weights == FV_WEIGHTS_OBJECT && text)))
+    if (fv_weights_bytes(p) == 0 ||
+        !(weights == FV_WEIGHTS_FILE || (weights == FV_WEIGHTS_OBJECT && text)))
         return NULL;
     const char *name = fv_path_name(path), *dot = strrchr(name, '.');
     int stem = (int)(dot && dot > name ? dot - path : (ptrdiff_t)strlen(path));
-    return fv_printf(a, "%.*s%s", stem, path, weights == FV_WEIGHTS_FILE ? ".weights" : "_weights.o");
+    return fv_printf(a, "%.*s%s", stem, path,
+                     weights == FV_WEIGHTS_FILE ? ".weights" : "_weights.o");
 }
 
 static bool decide_weights(output *o, const fv_program *p) {
     fv_weights_kind weights = fv_llvm_weights(p, o->options, o->kind);
     if (weights == FV_WEIGHTS_INCBIN || weights == FV_WEIGHTS_TEXT)
-        return fv_error(o->session, "%s: --weights=%s is for C; code of LLVM has weights in an object or in a file",
-                        o->path, fv_weights_names()[weights - FV_WEIGHTS_OBJECT]);
+        return fv_error(
+            o->session,
+            "%s: --weights=%s is for C; code of LLVM has weights in an object or in a file",
+            o->path, fv_weights_names()[weights - FV_WEIGHTS_OBJECT]);
     o->side_path = fv_llvm_weights_path(o->arena, p, o->options, o->kind, o->path);
     if (o->side_path && !strcmp(o->side_path, o->path))
-        return fv_error(o->session, "%s: this is where the weights would go; -o names another file", o->path);
+        return fv_error(o->session, "%s: this is where the weights would go; -o names another file",
+                        o->path);
     if (weights == FV_WEIGHTS_FILE && o->side_path)
         o->m.weights_file = fv_path_name(o->side_path);
-    if (weights == FV_WEIGHTS_FILE && p->target->pointer_bits == 32 && fv_weights_bytes(p) > INT32_MAX)
-        return fv_error(o->session, "%s: %zu bytes of weights are more than target %s can address", o->path,
-                        fv_weights_bytes(p), p->target->name);
+    if (weights == FV_WEIGHTS_FILE && p->target->pointer_bits == 32 &&
+        fv_weights_bytes(p) > INT32_MAX)
+        return fv_error(o->session, "%s: %zu bytes of weights are more than target %s can address",
+                        o->path, fv_weights_bytes(p), p->target->name);
     return weights != FV_WEIGHTS_OBJECT || fv_weights_can_be_linked(o->session, p, o->path);
 }
 
@@ -247,15 +257,18 @@ static bool rename_result(output *o) {
 /* A file of code stands alone: who loads it has no libraries for it. */
 static bool calls_nothing(output *o, const fv_program *p) {
     const fv_kernel *k = fv_program_caller(p);
-    return !k || fv_error(o->session, "%s: kernel '%s' calls a function of a library: only code in memory and the interpreter have "
-                          "these, no file of code", o->path, k->name);
+    return !k || fv_error(o->session,
+                          "%s: kernel '%s' calls a function of a library: only code in memory and "
+                          "the interpreter have "
+                          "these, no file of code",
+                          o->path, k->name);
 }
 
 static bool write_all_of_it(output *o, const fv_program *p) {
     o->arena = fv_arena_new(o->session);
-    return calls_nothing(o, p) && decide_weights(o, p) && fv_ll_open(&o->m, o->session, p, o->options, false) && fv_ll_emit(&o->m) &&
-           fv_ll_optimize(&o->m) && write_kind(o) && write_side(o, p) &&
-           rename_result(o);
+    return calls_nothing(o, p) && decide_weights(o, p) &&
+           fv_ll_open(&o->m, o->session, p, o->options, false) && fv_ll_emit(&o->m) &&
+           fv_ll_optimize(&o->m) && write_kind(o) && write_side(o, p) && rename_result(o);
 }
 
 static void close_output(output *o) {

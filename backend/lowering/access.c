@@ -47,7 +47,9 @@ int fv_x_add_reductions(fv_expr *x, fv_expr **out, int n, int max) {
     return n;
 }
 
-int fv_x_reductions(fv_expr *x, fv_expr **out, int max) { return fv_x_add_reductions(x, out, 0, max); }
+int fv_x_reductions(fv_expr *x, fv_expr **out, int max) {
+    return fv_x_add_reductions(x, out, 0, max);
+}
 
 bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) {
     bool load = x->op == FV_X_LOAD || x->op == FV_X_GUARD;

@@ -11,7 +11,9 @@
 #include "ir/graph/loop.h"
 #include "ir/graph/symbols.h"
 
-static bool is_mark(const fv_op *op) { return op->def == &fv_else_def || fv_mark_depth(op); }
+static bool is_mark(const fv_op *op) {
+    return op->def == &fv_else_def || fv_mark_depth(op);
+}
 
 /* ---- from regions to marks ---- */
 
@@ -25,7 +27,8 @@ static void move_out(fv_op *op, const char *name) {
         fv_op_move_before(r->first, op);
 }
 
-const fv_dim *fv_bound_behind(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound, const char *stem) {
+const fv_dim *fv_bound_behind(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound,
+                              const char *stem) {
     fv_module *m = fv_op_module(op);
     bool is_bound = d->kind != FV_DIM_SYMBOL || !fv_unknown_above(op, d);
     for (int i = 0; i < n && !is_bound; i++)
@@ -33,27 +36,32 @@ const fv_dim *fv_bound_behind(fv_op *op, const fv_dim *d, int n, const fv_dim *c
     if (!is_bound)
         return d;
     const fv_dim *symbol = fv_dim_fresh(m->dims, stem, 0, FV_DIM_MAX, true);
-    return fv_module_require(m, symbol, d, fv_op_why(op, "dims that the run tells"), NULL) ? symbol : NULL;
+    return fv_module_require(m, symbol, d, fv_op_why(op, "dims that the run tells"), NULL) ? symbol
+                                                                                           : NULL;
 }
 
 fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t) {
     fv_module *m = w->module;
     if (fv_type_equal(v->type, t))
         return v;
-    if (!fv_module_assume(m, fv_dim_product(m->dims, v->type->rank, v->type->dims), fv_dim_product(m->dims, t->rank, t->dims),
+    if (!fv_module_assume(m, fv_dim_product(m->dims, v->type->rank, v->type->dims),
+                          fv_dim_product(m->dims, t->rank, t->dims),
                           fv_op_why(w->at, "what the run gives")))
-        w->failed = !fv_op_error(w->at, "gives %s, and is declared %s", fv_type_str(m->arena, v->type), fv_type_str(m->arena, t));
+        w->failed = !fv_op_error(w->at, "gives %s, and is declared %s",
+                                 fv_type_str(m->arena, v->type), fv_type_str(m->arena, t));
     return fv_w_reshape(w, v, t->rank, t->dims);
 }
 
-/* Dims of the results that only the run tells: in each branch, as the results have them, and the symbols bound to them. */
+/* Dims of the results that only the run tells: in each branch, as the results have them, and the
+ * symbols bound to them. */
 typedef struct unknown {
     const fv_dim **then, **other, **dims, **symbols;
     int n, cap[4];
 } unknown;
 
 /* What the end has for a dim of a result; NULL after a diagnostic. */
-static const fv_dim *dim_behind(fv_op *op, unknown *u, const fv_dim *d, const fv_dim *then, const fv_dim *other, const char *stem) {
+static const fv_dim *dim_behind(fv_op *op, unknown *u, const fv_dim *d, const fv_dim *then,
+                                const fv_dim *other, const char *stem) {
     fv_arena *a = fv_op_module(op)->arena;
     if (d == then && d == other)
         return d;
@@ -71,12 +79,14 @@ static const fv_dim *dim_behind(fv_op *op, unknown *u, const fv_dim *d, const fv
     return symbol;
 }
 
-static const fv_type *type_behind(fv_op *op, unknown *u, const fv_value *result, const fv_type *then, const fv_type *other) {
+static const fv_type *type_behind(fv_op *op, unknown *u, const fv_value *result,
+                                  const fv_type *then, const fv_type *other) {
     fv_arena *a = fv_op_module(op)->arena;
     const fv_type *t = result->type;
     const fv_dim *dims[FV_MAX_RANK];
     for (int i = 0; i < t->rank; i++) {
-        dims[i] = dim_behind(op, u, t->dims[i], then->dims[i], other->dims[i], fv_printf(a, "%s_%d", result->name, i));
+        dims[i] = dim_behind(op, u, t->dims[i], then->dims[i], other->dims[i],
+                             fv_printf(a, "%s_%d", result->name, i));
         if (!dims[i])
             return NULL;
     }
@@ -158,7 +168,8 @@ static scope *scope_behind(fv_lowerer *l, const fv_op *op, scope *s) {
     if (!is_mark(op))
         return s;
     scope *inner = FV_NEW(l->arena, scope, 1);
-    *inner = (scope){op, op->def == &fv_else_def ? s->outer : s, s->depth + (op->def != &fv_else_def)};
+    *inner =
+        (scope){op, op->def == &fv_else_def ? s->outer : s, s->depth + (op->def != &fv_else_def)};
     return inner->depth <= FV_MAX_DEPTH ? inner : (fv_op_error(op, "is nested too deeply"), NULL);
 }
 
@@ -167,7 +178,8 @@ bool fv_are_said_equal(const fv_op *op, const fv_dim *a, const fv_dim *b) {
     for (op = op->prev; op && !equal; op = op->prev) {
         if (!fv_op_is(op, FV_OP_fv_Assume))
             continue;
-        const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
+        const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0],
+                     *right = fv_op_find_attr(op, "right")->u.dims[0];
         equal = (left == a && right == b) || (left == b && right == a);
     }
     return equal;
@@ -181,11 +193,13 @@ int fv_number_of(const fv_attr *symbols, const fv_dim *d) {
 }
 
 /* A dim of a result: that of both branches, or a symbol that is what each of them says. */
-static bool has_dim(const fv_op *middle, const fv_op *end, const fv_dim *d, const fv_dim *then, const fv_dim *other) {
+static bool has_dim(const fv_op *middle, const fv_op *end, const fv_dim *d, const fv_dim *then,
+                    const fv_dim *other) {
     const fv_attr *symbols = fv_op_find_attr(end, "symbols");
     int k = fv_number_of(symbols, d);
     bool bound = k < symbols->n;
-    return fv_are_said_equal(middle, then, bound ? fv_op_find_attr(middle, "dims")->u.dims[k] : d) &&
+    return fv_are_said_equal(middle, then,
+                             bound ? fv_op_find_attr(middle, "dims")->u.dims[k] : d) &&
            fv_are_said_equal(end, other, bound ? fv_op_find_attr(end, "dims")->u.dims[k] : d);
 }
 
@@ -194,16 +208,21 @@ static bool is_pair(const fv_op *middle, const fv_op *end) {
     if (middle->nin != end->nin || dims[0]->n != dims[1]->n)
         return fv_op_error(end, "has other results than its else");
     for (int i = 0; i < end->nout; i++) {
-        const fv_type *t[] = {end->out[i] ? end->out[i]->type : NULL, middle->in[i]->type, end->in[i]->type};
+        const fv_type *t[] = {end->out[i] ? end->out[i]->type : NULL, middle->in[i]->type,
+                              end->in[i]->type};
         for (int k = 0; k < 3; k++)
-            if (t[k] && (t[k]->kind != FV_TENSOR || t[k]->rank != t[1]->rank || t[k]->elem != t[1]->elem))
-                return fv_op_error(end, "result %d is %s, of what is %s", i, fv_type_str(fv_op_module(end)->arena, t[k]),
+            if (t[k] &&
+                (t[k]->kind != FV_TENSOR || t[k]->rank != t[1]->rank || t[k]->elem != t[1]->elem))
+                return fv_op_error(end, "result %d is %s, of what is %s", i,
+                                   fv_type_str(fv_op_module(end)->arena, t[k]),
                                    fv_type_str(fv_op_module(end)->arena, t[1]));
         for (int k = 0; t[0] && k < t[0]->rank; k++)
             if (!has_dim(middle, end, t[0]->dims[k], t[1]->dims[k], t[2]->dims[k]))
-                return fv_op_error(end, "result %d is %s, of what is %s in one branch and %s in the other", i,
-                                   fv_type_str(fv_op_module(end)->arena, t[0]), fv_type_str(fv_op_module(end)->arena, t[1]),
-                                   fv_type_str(fv_op_module(end)->arena, t[2]));
+                return fv_op_error(
+                    end, "result %d is %s, of what is %s in one branch and %s in the other", i,
+                    fv_type_str(fv_op_module(end)->arena, t[0]),
+                    fv_type_str(fv_op_module(end)->arena, t[1]),
+                    fv_type_str(fv_op_module(end)->arena, t[2]));
     }
     return true;
 }
@@ -215,11 +234,15 @@ bool fv_branches_are_legal(fv_lowerer *l) {
         for (int i = 0; i < op->nin; i++) {
             const scope *of = op->in[i] ? fv_ptrmap_get(&made, op->in[i]) : NULL;
             if (of && !is_around(of, s))
-                return fv_op_error(op, "uses %%%s, which is made in a branch or a turn that may not have run", op->in[i]->name);
+                return fv_op_error(
+                    op, "uses %%%s, which is made in a branch or a turn that may not have run",
+                    op->in[i]->name);
         }
-        if (op->def == &fv_endif_def && s->mark && s->mark->def == &fv_else_def && !is_pair(s->mark, op))
+        if (op->def == &fv_endif_def && s->mark && s->mark->def == &fv_else_def &&
+            !is_pair(s->mark, op))
             return false;
-        if (op->def == &fv_endloop_def && s->mark && s->mark->def == &fv_loop_def && !fv_states_agree(s->mark, op))
+        if (op->def == &fv_endloop_def && s->mark && s->mark->def == &fv_loop_def &&
+            !fv_states_agree(s->mark, op))
             return false;
         s = scope_behind(l, op, s);
         if (!s)
@@ -269,7 +292,8 @@ bool fv_copy_branch_results(fv_lowerer *l) {
 }
 
 bool fv_is_told_late(const fv_value *v) {
-    return v->def && (v->def->def == &fv_endif_def || v->def->def == &fv_endloop_def) && fv_any_from_data(v->type->rank, v->type->dims);
+    return v->def && (v->def->def == &fv_endif_def || v->def->def == &fv_endloop_def) &&
+           fv_any_from_data(v->type->rank, v->type->dims);
 }
 
 /* ---- steps ---- */
@@ -288,11 +312,13 @@ static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
 }
 
 void fv_add_statement(fv_lowerer *l, fv_op *op) {
-    fv_step s = {.kind = FV_STEP_STATEMENT, .op = op, .values = FV_NEW(l->arena, fv_value *, op->nin + 1)};
+    fv_step s = {
+        .kind = FV_STEP_STATEMENT, .op = op, .values = FV_NEW(l->arena, fv_value *, op->nin + 1)};
     for (int i = 0; i < op->nin; i++) { /* a row of a loop has no memory but that of all rows */
         fv_storage *of = op->in[i] ? fv_storage_of(l, op->in[i]) : NULL;
         if (of)
-            s.values[s.nvalues++] = of->fate == FV_FATE_PART ? fv_storage_home(of)->value : op->in[i];
+            s.values[s.nvalues++] =
+                of->fate == FV_FATE_PART ? fv_storage_home(of)->value : op->in[i];
     }
     FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
     if (fv_mark_depth(op) > 0) {
@@ -307,7 +333,9 @@ void fv_add_statement(fv_lowerer *l, fv_op *op) {
 
 /* ---- memory ---- */
 
-static fv_storage *root_of(fv_lowerer *l, const fv_value *v) { return fv_storage_root(fv_storage_of(l, v)); }
+static fv_storage *root_of(fv_lowerer *l, const fv_value *v) {
+    return fv_storage_root(fv_storage_of(l, v));
+}
 
 static int begin_of(const fv_lowerer *l, int end) {
     int depth = 0;
@@ -349,7 +377,9 @@ static void hold(fv_lowerer *l, int end) {
     s->nvalues = nheld;
 }
 
-static bool is_end(const fv_step *s) { return s->kind == FV_STEP_STATEMENT && fv_mark_depth(s->op) < 0; }
+static bool is_end(const fv_step *s) {
+    return s->kind == FV_STEP_STATEMENT && fv_mark_depth(s->op) < 0;
+}
 
 void fv_hold_through_marks(fv_lowerer *l) {
     for (int i = 0; i < l->nsteps; i++)

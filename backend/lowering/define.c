@@ -42,7 +42,8 @@ bool fv_define_op(fv_lowerer *l, fv_op *op) {
 
 bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) {
     const char *name = ret->in[i]->name;
-    fv_op *copy = fv_op_new(ret->block, ret, fv_op_def(FV_OP_fv_Copy), 1, &ret->in[i], 1, &name, ret->origin);
+    fv_op *copy =
+        fv_op_new(ret->block, ret, fv_op_def(FV_OP_fv_Copy), 1, &ret->in[i], 1, &name, ret->origin);
     if (!fv_op_infer(copy) || !fv_define_op(l, copy))
         return false;
     fv_op_set_in(ret, i, copy->out[0]);

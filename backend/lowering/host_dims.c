@@ -77,8 +77,9 @@ const fv_dim *fv_p_in_bounds(fv_lowerer *l, fv_dims *t, const fv_dim *d) {
     return own;
 }
 
-/* Which operand the bounds of symbols leave, as that is what callers see: a turn or a branch may assume that the two fit, and
- * then a run that takes neither has a size nevertheless. NULL: either. */
+/* Which operand the bounds of symbols leave, as that is what callers see: a turn or a branch may
+ * assume that the two fit, and then a run that takes neither has a size nevertheless. NULL:
+ * either. */
 static const fv_dim *decided(fv_lowerer *l, const fv_dim *d) {
     l->bounded = l->bounded ? l->bounded : fv_dims_new(l->arena);
     const fv_dim *own = fv_p_in_bounds(l, l->bounded, d), *by = NULL;
@@ -92,8 +93,8 @@ static const fv_dim *decided(fv_lowerer *l, const fv_dim *d) {
 
 enum { SHORT_DIM = 16 }; /* nodes of a dim that may stand twice in an expression */
 
-/* a == 1 ? b : a. The two are equal or one of them is 1, so either may be the one that stands there twice: were it
- * always the longer, broadcasts of broadcasts would double with each level. */
+/* a == 1 ? b : a. The two are equal or one of them is 1, so either may be the one that stands there
+ * twice: were it always the longer, broadcasts of broadcasts would double with each level. */
 static fv_expr *broadcast(fv_lowerer *l, const fv_dim *d) {
     const fv_dim *by = decided(l, d);
     if (by)

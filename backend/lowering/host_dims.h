@@ -12,8 +12,8 @@ fv_var *fv_p_symbol_var(fv_lowerer *l, const fv_dim *symbol);
 void fv_p_symbols(fv_lowerer *l);
 /* A dim over the program's variables; data-dependent symbols must be bound when it is used. */
 fv_expr *fv_p_dim(fv_lowerer *l, const fv_dim *d);
-/* The same dim in another table, in which symbols have the bounds that assumptions leave: `max(h - 2, 0)` is `h - 2` there if a
- * crop asks for h >= 2. Symbols that t lacks are added. */
+/* The same dim in another table, in which symbols have the bounds that assumptions leave: `max(h -
+ * 2, 0)` is `h - 2` there if a crop asks for h >= 2. Symbols that t lacks are added. */
 const fv_dim *fv_p_in_bounds(fv_lowerer *l, fv_dims *t, const fv_dim *d);
 void fv_p_add_buffer(fv_lowerer *l, fv_buf *b);
 /* A LET of the plan. */

@@ -8,7 +8,7 @@
 
 /* What was chosen for a kernel, and what else might be. */
 typedef struct fv_choice {
-    const char *key;                /* fv_tuned_kernel.key; equal layers have one */
+    const char *key; /* fv_tuned_kernel.key; equal layers have one */
     fv_schedule how;
     fv_schedule_limits limits;
     int step;                       /* that launches it, while it is lowered; */
@@ -22,17 +22,23 @@ typedef struct fv_choices {
 
 typedef struct fv_lower_options {
     const fv_target *target;
-    const char *name;   /* prefix of C names; NULL: from the module's name */
-    bool naive;         /* --schedule=naive: each op alone, serial scalar loops */
-    const char *const *without; /* ids of steps that are left out, NULL terminated (ir/definition/step_names.h); NULL: none is */
-    bool look;          /* the program is looked at: its constants have sizes, and no content that counts */
+    const char *name; /* prefix of C names; NULL: from the module's name */
+    bool naive;       /* --schedule=naive: each op alone, serial scalar loops */
+    /* ids of steps that are left out, NULL terminated (ir/definition/step_names.h); NULL: none
+     * is */
+    const char *const *without;
+    /* the program is looked at: its constants have sizes, and no content that counts */
+    bool look;
     const fv_tuning *tuning; /* what was found to be best for kernels; NULL: nothing was */
-    fv_choices *choices; /* out: what is chosen; NULL: nobody asks */
-    const struct fv_gate *gate; /* asked before each step that naive lowering has not, each kernel's schedule, and for sharing memory
-                                   (ir/graph/gate.h); NULL: all may be */
-    bool verify;        /* definitions, after each step; always in debug builds */
-    const struct fv_watch *watch; /* who looks at them then (ir/definition/definitions.h); NULL: nobody */
-    struct fv_reasons *reasons;   /* out: what was decided, and why (why.h); it lives as long as the program. NULL: nobody asks */
+    fv_choices *choices;     /* out: what is chosen; NULL: nobody asks */
+    /* asked before each step that naive lowering has not, each kernel's schedule, and for sharing
+     * memory (ir/graph/gate.h); NULL: all may be */
+    const struct fv_gate *gate;
+    bool verify; /* definitions, after each step; always in debug builds */
+    /* who looks at them then (ir/definition/definitions.h); NULL: nobody */
+    const struct fv_watch *watch;
+    /* out: what was decided, and why (why.h); it lives as long as the program. NULL: nobody asks */
+    struct fv_reasons *reasons;
 } fv_lower_options;
 
 /* Is that step not to be done? */

@@ -15,7 +15,8 @@ int64_t fv_typical_dim(const fv_dim *d) {
     int64_t n;
     if (!fv_dim_eval(d, typical, NULL, &n))
         return -1;
-    return n < 0 ? 0 : n < FV_DIM_MAX ? n : FV_DIM_MAX; /* an extent may be any expression; a program's are within */
+    /* an extent may be any expression; a program's are within */
+    return n < 0 ? 0 : n < FV_DIM_MAX ? n : FV_DIM_MAX;
 }
 
 double fv_typical_elements(const fv_type *t) {
@@ -27,4 +28,6 @@ double fv_typical_elements(const fv_type *t) {
     return n;
 }
 
-int64_t fv_whole_number(double n) { return n < 1e18 ? (int64_t)n : -1; }
+int64_t fv_whole_number(double n) {
+    return n < 1e18 ? (int64_t)n : -1;
+}

@@ -18,7 +18,8 @@ static void note_checks(fv_lowerer *l, fv_defined *d) {
 }
 
 /* Types that callers see, where they are others. */
-static const fv_type **outside(fv_lowerer *l, int n, fv_value *const *values, const fv_type *const *types) {
+static const fv_type **outside(fv_lowerer *l, int n, fv_value *const *values,
+                               const fv_type *const *types) {
     const fv_type **r = FV_NEW(l->arena, const fv_type *, n + 1);
     for (int i = 0; i < n; i++)
         r[i] = types[i] == values[i]->type ? NULL : types[i];
@@ -34,15 +35,20 @@ fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come ne
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
             if (!s || (!s->def && s->fate == FV_FATE_MEMORY))
                 continue;
-            fv_defined d = {.value = s->value, .fate = s->fate, .def = s->def, .last = s->inner,
+            fv_defined d = {.value = s->value,
+                            .fate = s->fate,
+                            .def = s->def,
+                            .last = s->inner,
                             .origin = fv_storage_origin(l, s->value)};
-            /* attention looks through views, and what is substituted may be written in its part of a Concat after all */
+            /* attention looks through views, and what is substituted may be written in its part of
+             * a Concat after all */
             if (d.fate == FV_FATE_ASSEMBLED || (d.fate == FV_FATE_VIEW && !next.attend) ||
                 (d.fate == FV_FATE_SUBSTITUTED && !next.concat))
                 d.def = NULL;
             if (d.fate == FV_FATE_VIEW)
                 d.of = fv_storage_root(s)->value;
-            if (d.fate == FV_FATE_PART || (d.fate == FV_FATE_ASSEMBLED && s->of && s->of->value->kind == FV_VALUE_PARAM))
+            if (d.fate == FV_FATE_PART ||
+                (d.fate == FV_FATE_ASSEMBLED && s->of && s->of->value->kind == FV_VALUE_PARAM))
                 d.of = fv_storage_home(s)->value;
             d.asked = d.fate == FV_FATE_MEMORY && ((fv_op_is(op, FV_OP_fv_Reshape) && next.group) ||
                                                    (fv_op_is(op, FV_OP_Concat) && next.concat));
@@ -77,7 +83,8 @@ static void take_over(fv_lowerer *l, const fv_defined *d) {
         *fv_ptrmap_at(&l->indexing, fv_intern(l->session, d->checks[i])) = d->value->def;
 }
 
-static const fv_type **port_types(fv_lowerer *l, int n, fv_value *const *values, const fv_type *const *types) {
+static const fv_type **port_types(fv_lowerer *l, int n, fv_value *const *values,
+                                  const fv_type *const *types) {
     const fv_type **r = FV_NEW(l->arena, const fv_type *, n + 1);
     for (int i = 0; i < n; i++)
         r[i] = types && types[i] ? types[i] : values[i]->type;

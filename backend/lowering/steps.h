@@ -1,4 +1,5 @@
-/* steps.h - the steps of lowering that ir/definition/steps.def lists: from one state of definitions to the next. */
+/* steps.h - the steps of lowering that ir/definition/steps.def lists: from one state of definitions
+ * to the next. */
 #ifndef FV_BACKEND_LOWERING_STEPS_H
 #define FV_BACKEND_LOWERING_STEPS_H
 

@@ -5,10 +5,12 @@
 #include "backend/lowering/lowering.h"
 
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v);
-fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x); /* what x loads; NULL: it is no load */
+/* what x loads; NULL: it is no load */
+fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x);
 fv_storage *fv_storage_root(fv_storage *s); /* whose memory it has */
 fv_storage *fv_storage_home(fv_storage *s); /* the Concat in whose memory it is a part; itself */
-bool fv_storage_has_kernel(const fv_storage *s) FV_MUST_USE; /* a kernel of its own makes it of its definition */
+/* a kernel of its own makes it of its definition */
+bool fv_storage_has_kernel(const fv_storage *s) FV_MUST_USE;
 const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v);
 
 #endif

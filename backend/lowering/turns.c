@@ -14,15 +14,16 @@
 
 /* ---- from a region to marks ---- */
 
-/* What goes from turn to turn: a state, or the rows that turns have made, where it is not known before how many they become.
- * These are one axis of elements where it takes a turn to know how long they are. Behind all that come rows that do not go round: each
- * turn writes its own. */
+/* What goes from turn to turn: a state, or the rows that turns have made, where it is not known
+ * before how many they become. These are one axis of elements where it takes a turn to know how
+ * long they are. Behind all that come rows that do not go round: each turn writes its own. */
 typedef struct carried {
     fv_value *first, *out; /* out: the result of the Loop, or NULL */
     int from;              /* which of the body's values it becomes, or gets as a row */
     const fv_type *seen;   /* by a turn */
     const fv_type *behind; /* the last turn */
-    const fv_dim *const *row; /* of elements: symbols of the dims of the row before; NULL: they are rows, or a state */
+    /* of elements: symbols of the dims of the row before; NULL: they are rows, or a state */
+    const fv_dim *const *row;
     const char *name;
 } carried;
 
@@ -34,14 +35,18 @@ typedef struct flattener {
     fv_rewriter w;
     carried *all;
     int n, cap, nstates, nround; /* the first nround of n go round */
-    const fv_dim **symbols, **first, **next, **last; /* dims that change; the first is the number of the turn */
+    /* dims that change; the first is the number of the turn */
+    const fv_dim **symbols, **first, **next, **last;
     int ndims, cap_dims[4];
-    const fv_dim *rows;           /* how many turns there were, as soon as that is known; */
-    const fv_dim *room;           /* and how many there are at most, which is known before; NULL: nobody knows */
-    bool ends_early;              /* where what a turn says of the condition counts, and is not known to hold */
+    const fv_dim *rows; /* how many turns there were, as soon as that is known; */
+    /* and how many there are at most, which is known before; NULL: nobody knows */
+    const fv_dim *room;
+    /* where what a turn says of the condition counts, and is not known to hold */
+    bool ends_early;
 } flattener;
 
-static void add_dim(flattener *f, const fv_dim *symbol, const fv_dim *first, const fv_dim *next, const fv_dim *last) {
+static void add_dim(flattener *f, const fv_dim *symbol, const fv_dim *first, const fv_dim *next,
+                    const fv_dim *last) {
     int n[3] = {f->ndims, f->ndims, f->ndims};
     FV_PUSH(f->a, f->first, n[0], f->cap_dims[0], first);
     FV_PUSH(f->a, f->next, n[1], f->cap_dims[1], next);
@@ -49,7 +54,9 @@ static void add_dim(flattener *f, const fv_dim *symbol, const fv_dim *first, con
     FV_PUSH(f->a, f->symbols, f->ndims, f->cap_dims[3], symbol);
 }
 
-static const fv_dim *fresh(const flattener *f, const char *stem) { return fv_dim_fresh(f->m->dims, stem, 0, FV_DIM_MAX, true); }
+static const fv_dim *fresh(const flattener *f, const char *stem) {
+    return fv_dim_fresh(f->m->dims, stem, 0, FV_DIM_MAX, true);
+}
 
 /* The symbol that the end binds where a result has d. */
 static const fv_dim *bound_behind(flattener *f, const fv_dim *d, const char *stem) {
@@ -72,7 +79,8 @@ static const fv_dim *count_of(flattener *f) {
 static void number_turns(flattener *f) {
     const fv_value *v = f->body->params[FV_BODY_TURN];
     const fv_dim *d = v->elems ? v->elems[0] : NULL;
-    const fv_dim *turn = d && d->kind == FV_DIM_SYMBOL && fv_unknown_above(f->op, d) ? d : fresh(f, v->name);
+    const fv_dim *turn =
+        d && d->kind == FV_DIM_SYMBOL && fv_unknown_above(f->op, d) ? d : fresh(f, v->name);
     fv_dims *t = f->m->dims;
     const fv_dim *zero = fv_dim_const(t, 0), *count = count_of(f), *times = fv_loop_times(f->op);
     add_dim(f, turn, zero, fv_dim_add(t, turn, fv_dim_const(t, 1)), count);
@@ -80,7 +88,9 @@ static void number_turns(flattener *f) {
     f->rows = times && !fv_loop_may_end_early(f->op) ? f->room : count;
 }
 
-static bool is_used(const fv_value *v) { return v && v->nuses; }
+static bool is_used(const fv_value *v) {
+    return v && v->nuses;
+}
 
 /* Which of those that are carried; ndims: none. */
 static int number_carried(const flattener *f, const fv_dim *symbol) {
@@ -90,8 +100,8 @@ static int number_carried(const flattener *f, const fv_dim *symbol) {
     return i;
 }
 
-/* What a dim of states, which several may have, is behind the last turn: the symbol of a result. One that is used comes first, but of
- * others the dims may be read. */
+/* What a dim of states, which several may have, is behind the last turn: the symbol of a result.
+ * One that is used comes first, but of others the dims may be read. */
 static const fv_dim *changed_behind(flattener *f, const fv_dim *d) {
     for (int used = 1; used >= 0; used--)
         for (int k = 0; k < f->nstates && k < f->op->nout; k++) {
@@ -104,7 +114,8 @@ static const fv_dim *changed_behind(flattener *f, const fv_dim *d) {
 }
 
 static void carry_state(flattener *f, int k) {
-    const fv_value *seen = f->body->params[FV_BODY_STATE + k], *next = f->body->last->in[FV_BODY_NEXT + k];
+    const fv_value *seen = f->body->params[FV_BODY_STATE + k],
+                   *next = f->body->last->in[FV_BODY_NEXT + k];
     fv_value *first = f->op->in[FV_LOOP_FIRST + k], *out = k < f->op->nout ? f->op->out[k] : NULL;
     const fv_dim *behind[FV_MAX_RANK];
     for (int i = 0; i < seen->type->rank; i++) {
@@ -115,7 +126,11 @@ static void carry_state(flattener *f, int k) {
             add_dim(f, d, first->type->dims[i], next->type->dims[i], changed_behind(f, d));
         behind[i] = changes ? f->last[number] : d;
     }
-    carried c = {.first = first, .out = is_used(out) ? out : NULL, .from = FV_BODY_NEXT + k, .seen = seen->type, .name = seen->name,
+    carried c = {.first = first,
+                 .out = is_used(out) ? out : NULL,
+                 .from = FV_BODY_NEXT + k,
+                 .seen = seen->type,
+                 .name = seen->name,
                  .behind = fv_tensor_type(f->a, seen->type->elem, seen->type->rank, behind)};
     FV_PUSH(f->a, f->all, f->n, f->cap, c);
 }
@@ -149,12 +164,14 @@ static bool is_known_before(const flattener *f, const fv_type *row) {
 static void carry_elements(flattener *f, carried *c, const fv_type *row) {
     fv_dims *t = f->m->dims;
     const fv_dim **dims = FV_NEW(f->a, const fv_dim *, row->rank + 1), *zero = fv_dim_const(t, 0);
-    const fv_dim *seen = fresh(f, fv_printf(f->a, "%s_elements", c->name)), *behind = fresh(f, seen->name);
+    const fv_dim *seen = fresh(f, fv_printf(f->a, "%s_elements", c->name)),
+                 *behind = fresh(f, seen->name);
     for (int i = 0; i < row->rank; i++) {
         const fv_dim *d = c->out->type->dims[1 + i];
         const char *stem = fv_printf(f->a, "%s_%d", c->name, 1 + i);
         dims[i] = fresh(f, stem);
-        add_dim(f, dims[i], zero, row->dims[i], fv_unknown_above(f->op, row->dims[i]) ? bound_behind(f, d, stem) : fresh(f, stem));
+        add_dim(f, dims[i], zero, row->dims[i],
+                fv_unknown_above(f->op, row->dims[i]) ? bound_behind(f, d, stem) : fresh(f, stem));
     }
     add_dim(f, seen, zero, fv_dim_add(t, seen, fv_dim_product(t, row->rank, row->dims)), behind);
     c->row = dims;
@@ -165,7 +182,8 @@ static void carry_elements(flattener *f, carried *c, const fv_type *row) {
 /* Is it no waste to have memory for a row of each turn that there may be, if fewer are taken? */
 static bool has_room(const flattener *f, const fv_type *row) {
     return row->elem != FV_STRING &&
-           (double)f->room->hi * fv_typical_elements(row) * fv_elem_storage_bytes(row->elem) <= FV_MOST_ROOM;
+           (double)f->room->hi * fv_typical_elements(row) * fv_elem_storage_bytes(row->elem) <=
+               FV_MOST_ROOM;
 }
 
 /* Is there memory for all rows before the first turn? */
@@ -177,8 +195,11 @@ static bool are_placed(const flattener *f, int i) {
 static void add_rows(flattener *f, int i) {
     const fv_type *row = f->body->last->in[FV_BODY_NEXT + i]->type;
     fv_value *out = f->op->out[i];
-    carried c = {.out = out, .from = FV_BODY_NEXT + i, .seen = rows_of(f, row, f->symbols[0]),
-                 .behind = rows_of(f, row, are_placed(f, i) ? f->room : f->rows), .name = out->name};
+    carried c = {.out = out,
+                 .from = FV_BODY_NEXT + i,
+                 .seen = rows_of(f, row, f->symbols[0]),
+                 .behind = rows_of(f, row, are_placed(f, i) ? f->room : f->rows),
+                 .name = out->name};
     if (!is_known_before(f, row))
         carry_elements(f, &c, row);
     if (!are_placed(f, i))
@@ -188,7 +209,8 @@ static void add_rows(flattener *f, int i) {
 
 /* Of rows that nobody reads the dims may be, where only the turns tell them. */
 static bool are_wanted(const flattener *f, int i) {
-    return f->op->out[i] && (f->op->out[i]->nuses || !is_known_before(f, f->body->last->in[FV_BODY_NEXT + i]->type));
+    return f->op->out[i] &&
+           (f->op->out[i]->nuses || !is_known_before(f, f->body->last->in[FV_BODY_NEXT + i]->type));
 }
 
 static void add_all_rows(flattener *f, bool placed) {
@@ -212,7 +234,8 @@ static void begin(flattener *f) {
         in[1 + i] = f->all[i].first;
         names[i] = f->all[i].name;
     }
-    f->loop = fv_op_new(f->op->block, f->op, &fv_loop_def, 1 + f->nround, in, f->nround, names, f->op->origin);
+    f->loop = fv_op_new(f->op->block, f->op, &fv_loop_def, 1 + f->nround, in, f->nround, names,
+                        f->op->origin);
     fv_op_set_dims(f->loop, "symbols", f->ndims, f->symbols);
     fv_op_set_dims(f->loop, "first", f->ndims, f->first);
     if (times)
@@ -225,13 +248,15 @@ static void begin(flattener *f) {
 static bool is_read(const flattener *f, const fv_value *v) {
     bool read = false;
     for (int i = 0; i < v->nuses; i++)
-        read |= v->uses[i].op != f->body->last || v->uses[i].index != FV_BODY_GOES_ON || f->ends_early;
+        read |=
+            v->uses[i].op != f->body->last || v->uses[i].index != FV_BODY_GOES_ON || f->ends_early;
     return read;
 }
 
 static void know_as(flattener *f, int param, fv_elem e, const fv_dim *value) {
     fv_value *v = f->body->params[param];
-    fv_attr a[3] = {fv_attr_dims(f->m, "values", 1, &value), fv_attr_elem(f->m, "to", e), fv_attr_int(f->m, "rank", v->type->rank)};
+    fv_attr a[3] = {fv_attr_dims(f->m, "values", 1, &value), fv_attr_elem(f->m, "to", e),
+                    fv_attr_int(f->m, "rank", v->type->rank)};
     if (is_read(f, v))
         fv_replace_uses(v, fv_w_op(&f->w, FV_OP_fv_Ints, 0, NULL, 3, a));
 }
@@ -248,19 +273,24 @@ static void move_body(flattener *f) {
 /* A row is of the shape of the one before. */
 static void compare_rows(flattener *f, const fv_dim *const *before, const fv_type *row) {
     fv_dims *t = f->m->dims;
-    const fv_dim *zero = fv_dim_const(t, 0), *any = fv_dim_min(t, f->symbols[0], fv_dim_const(t, 1));
+    const fv_dim *zero = fv_dim_const(t, 0),
+                 *any = fv_dim_min(t, f->symbols[0], fv_dim_const(t, 1));
     f->m->within = (struct fv_within){f->op->block, f->op};
     for (int i = 0; i < row->rank && !f->w.failed; i++)
-        if (!fv_module_require(f->m, fv_dim_mul(t, any, fv_dim_sub(t, row->dims[i], before[i])), zero, "rows that turns give",
-                               fv_printf(f->a, "%s is what it was in the turn before", fv_dim_str(f->a, row->dims[i]))))
+        if (!fv_module_require(f->m, fv_dim_mul(t, any, fv_dim_sub(t, row->dims[i], before[i])),
+                               zero, "rows that turns give",
+                               fv_printf(f->a, "%s is what it was in the turn before",
+                                         fv_dim_str(f->a, row->dims[i]))))
             f->w.failed = !fv_op_error(f->op, "its turns give rows of several shapes");
     f->m->within = (struct fv_within){0};
 }
 
 /* Behind what the turns before have made comes v; before NULL: it is all that there is. */
 static fv_value *with_row(flattener *f, const carried *c, fv_value *before, fv_value *v) {
-    const fv_dim *one = fv_dim_const(f->m->dims, 1), *elements = fv_dim_product(f->m->dims, v->type->rank, v->type->dims);
-    const fv_type *row = c->row ? fv_tensor_type(f->a, v->type->elem, 1, &elements) : rows_of(f, v->type, one);
+    const fv_dim *one = fv_dim_const(f->m->dims, 1),
+                 *elements = fv_dim_product(f->m->dims, v->type->rank, v->type->dims);
+    const fv_type *row =
+        c->row ? fv_tensor_type(f->a, v->type->elem, 1, &elements) : rows_of(f, v->type, one);
     fv_attr axis = fv_attr_int(f->m, "axis", 0);
     if (c->row)
         compare_rows(f, c->row, v->type);
@@ -277,13 +307,15 @@ static fv_op *end(flattener *f) {
     in[0] = f->ends_early ? given[FV_BODY_GOES_ON] : NULL;
     for (int i = 0; i < f->n; i++) {
         const carried *c = &f->all[i];
-        in[1 + i] = i < f->nstates ? given[c->from]
-                    : with_row(f, c, i < f->nround ? f->loop->out[i] : NULL, given[c->from]);
+        in[1 + i] = i < f->nstates
+                        ? given[c->from]
+                        : with_row(f, c, i < f->nround ? f->loop->out[i] : NULL, given[c->from]);
         names[i] = c->out ? c->out->name : c->name;
     }
     if (f->w.failed)
         return NULL;
-    fv_op *end = fv_op_new(f->op->block, f->op, &fv_endloop_def, 1 + f->n, in, f->n, names, f->op->origin);
+    fv_op *end =
+        fv_op_new(f->op->block, f->op, &fv_endloop_def, 1 + f->n, in, f->n, names, f->op->origin);
     fv_op_set_dims(end, "symbols", f->ndims, f->last);
     fv_op_set_dims(end, "next", f->ndims, f->next);
     for (int i = 0; i < f->n; i++)
@@ -324,7 +356,12 @@ static void take_results(flattener *f, const fv_op *end) {
 /* Gives the op in place of which to go on; NULL after a diagnostic. */
 static fv_op *flatten_loop(fv_op *op) {
     fv_module *m = fv_op_module(op);
-    flattener f = {.op = op, .m = m, .a = m->arena, .body = fv_loop_body(op), .w = fv_rewriter_at(op), .nstates = fv_loop_states(op)};
+    flattener f = {.op = op,
+                   .m = m,
+                   .a = m->arena,
+                   .body = fv_loop_body(op),
+                   .w = fv_rewriter_at(op),
+                   .nstates = fv_loop_states(op)};
     f.ends_early = fv_op_in(op, FV_LOOP_COND) && !holds(f.body->last->in[FV_BODY_GOES_ON]);
     number_turns(&f);
     for (int i = 0; i < f.nstates; i++)
@@ -344,7 +381,9 @@ static fv_op *flatten_loop(fv_op *op) {
 
 bool fv_flatten_regions(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op;) {
-        op = fv_op_is(op, FV_OP_If) ? fv_flatten_branch(op) : fv_op_is(op, FV_OP_Loop) ? flatten_loop(op) : op->next;
+        op = fv_op_is(op, FV_OP_If)     ? fv_flatten_branch(op)
+             : fv_op_is(op, FV_OP_Loop) ? flatten_loop(op)
+                                        : op->next;
         if (!op)
             return fv_error_count(l->session) == 0;
     }
@@ -363,14 +402,17 @@ static bool are_all_turns(const fv_op *loop, const fv_dim *d) {
 /* A dim of state i: where a symbol of the loop stands, it is what that is; else it stays. */
 static bool dims_agree(const fv_op *loop, const fv_op *end, int i, int axis) {
     const fv_attr *symbols = fv_op_find_attr(loop, "symbols");
-    const fv_dim *first = loop->in[1 + i]->type->dims[axis], *next = end->in[1 + i]->type->dims[axis];
+    const fv_dim *first = loop->in[1 + i]->type->dims[axis],
+                 *next = end->in[1 + i]->type->dims[axis];
     const fv_dim *seen = loop->out[i]->type->dims[axis], *last = end->out[i]->type->dims[axis];
     int k = fv_number_of(symbols, seen);
     if (k == symbols->n)
-        return fv_are_said_equal(loop, first, seen) && fv_are_said_equal(end, next, seen) && fv_are_said_equal(end, last, seen);
+        return fv_are_said_equal(loop, first, seen) && fv_are_said_equal(end, next, seen) &&
+               fv_are_said_equal(end, last, seen);
     return fv_are_said_equal(loop, first, fv_op_find_attr(loop, "first")->u.dims[k]) &&
            fv_are_said_equal(end, next, fv_op_find_attr(end, "next")->u.dims[k]) &&
-           (last == fv_op_find_attr(end, "symbols")->u.dims[k] || (k == 0 && are_all_turns(loop, last)));
+           (last == fv_op_find_attr(end, "symbols")->u.dims[k] ||
+            (k == 0 && are_all_turns(loop, last)));
 }
 
 /* The first dim is the number of the turn: a row is written for each. */
@@ -389,24 +431,27 @@ static bool is_returned(const fv_value *v) {
     return false;
 }
 
-/* What a turn gives behind the states is a row of the result, which has room for all; of those that a condition may leave out,
- * who reads it knows. */
+/* What a turn gives behind the states is a row of the result, which has room for all; of those that
+ * a condition may leave out, who reads it knows. */
 static bool is_row(const fv_op *loop, const fv_op *end, int i) {
     fv_arena *a = fv_op_module(end)->arena;
     const fv_type *row = end->in[1 + i]->type, *all = end->out[i] ? end->out[i]->type : NULL;
-    bool fits = all && row->kind == FV_TENSOR && all->kind == FV_TENSOR && row->elem == all->elem && row->rank == all->rank &&
-                row->rank > 0 && fv_dim_is_one(row->dims[0]) && are_all_turns(loop, all->dims[0]);
+    bool fits = all && row->kind == FV_TENSOR && all->kind == FV_TENSOR && row->elem == all->elem &&
+                row->rank == all->rank && row->rank > 0 && fv_dim_is_one(row->dims[0]) &&
+                are_all_turns(loop, all->dims[0]);
     for (int k = 1; fits && k < row->rank; k++)
         fits = fv_are_said_equal(end, row->dims[k], all->dims[k]);
     if (fits && (loop->in[0] || end->in[0]) && is_returned(end->out[i]))
-        return fv_op_error(end, "gives rows, which are as many as turns, and a condition may end it before");
-    return fits || fv_op_error(end, "result %d is %s, of rows that are %s", i, all ? fv_type_str(a, all) : "left out",
-                               fv_type_str(a, row));
+        return fv_op_error(
+            end, "gives rows, which are as many as turns, and a condition may end it before");
+    return fits || fv_op_error(end, "result %d is %s, of rows that are %s", i,
+                               all ? fv_type_str(a, all) : "left out", fv_type_str(a, row));
 }
 
 bool fv_states_agree(const fv_op *loop, const fv_op *end) {
     fv_arena *a = fv_op_module(end)->arena;
-    if (loop->nout > end->nout || fv_op_find_attr(loop, "symbols")->n != fv_op_find_attr(end, "symbols")->n)
+    if (loop->nout > end->nout ||
+        fv_op_find_attr(loop, "symbols")->n != fv_op_find_attr(end, "symbols")->n)
         return fv_op_error(end, "has other states than its loop");
     if (!counts_turns(loop, end))
         return false;
@@ -416,24 +461,33 @@ bool fv_states_agree(const fv_op *loop, const fv_op *end) {
     for (int i = 0; i < loop->nout; i++) {
         if (!loop->out[i] || !end->out[i])
             return fv_op_error(end, "leaves out state %d, or its loop does", i);
-        const fv_type *t[] = {loop->in[1 + i]->type, end->in[1 + i]->type, end->out[i]->type}, *seen = loop->out[i]->type;
+        const fv_type *t[] = {loop->in[1 + i]->type, end->in[1 + i]->type, end->out[i]->type},
+                      *seen = loop->out[i]->type;
         for (int k = 0; k < 3; k++)
             if (t[k]->kind != FV_TENSOR || t[k]->rank != seen->rank || t[k]->elem != seen->elem)
-                return fv_op_error(end, "state %d is %s, and %s", i, fv_type_str(a, seen), fv_type_str(a, t[k]));
+                return fv_op_error(end, "state %d is %s, and %s", i, fv_type_str(a, seen),
+                                   fv_type_str(a, t[k]));
         for (int k = 0; k < seen->rank; k++)
             if (!dims_agree(loop, end, i, k))
-                return fv_op_error(end, "state %d is %s at first, then %s, then %s, and %s in the end: axis %d has no such dims", i,
-                                   fv_type_str(a, t[0]), fv_type_str(a, seen), fv_type_str(a, t[1]), fv_type_str(a, t[2]), k);
+                return fv_op_error(end,
+                                   "state %d is %s at first, then %s, then %s, and %s in the end: "
+                                   "axis %d has no such dims",
+                                   i, fv_type_str(a, t[0]), fv_type_str(a, seen),
+                                   fv_type_str(a, t[1]), fv_type_str(a, t[2]), k);
     }
     return true;
 }
 
 /* ---- copies ---- */
 
-static fv_storage *root_of(fv_lowerer *l, const fv_value *v) { return fv_storage_root(fv_storage_of(l, v)); }
+static fv_storage *root_of(fv_lowerer *l, const fv_value *v) {
+    return fv_storage_root(fv_storage_of(l, v));
+}
 
 /* Does v lie in the memory of a state that a turn sees? */
-static bool is_state(fv_lowerer *l, const fv_op *loop, const fv_value *v) { return root_of(l, v)->value->def == loop; }
+static bool is_state(fv_lowerer *l, const fv_op *loop, const fv_value *v) {
+    return root_of(l, v)->value->def == loop;
+}
 
 /* What a turn gives for a state may be another one, which by then holds what the next turn sees. */
 static bool copy_next(fv_lowerer *l, const fv_op *loop, fv_op *end) {
@@ -478,7 +532,8 @@ static void place_row(fv_lowerer *l, const fv_op *loop, const fv_op *end, int i)
     fv_expr *index[FV_MAX_RANK];
     for (int k = 0; k < row->def->rank; k++)
         index[k] = fv_x_var(l->exprs, row->def->index[k]);
-    index[0] = fv_x_bin(l->exprs, FV_X_ADD, index[0], fv_x_dim(l->exprs, fv_op_find_attr(loop, "symbols")->u.dims[0]));
+    index[0] = fv_x_bin(l->exprs, FV_X_ADD, index[0],
+                        fv_x_dim(l->exprs, fv_op_find_attr(loop, "symbols")->u.dims[0]));
     row->def->place = fv_x_load(l->exprs, fv_value_buf(l->exprs, all->value), index);
     row->fate = FV_FATE_PART;
     row->of = all;
@@ -499,17 +554,21 @@ void fv_place_rows(fv_lowerer *l) {
 static bool is_own(fv_lowerer *l, const fv_op *mark, int i) {
     const fv_value *v = mark->in[i];
     const fv_storage *s = fv_storage_of(l, v);
-    return (v->kind == FV_VALUE_RESULT && v->nuses == 1 && s->fate == FV_FATE_MEMORY && !v->def->def->has_effect) ||
-           fv_op_error(mark, "operand %d, %%%s, has no memory of its own, and this is after \"%s\"", i, v->name, l->after);
+    return (v->kind == FV_VALUE_RESULT && v->nuses == 1 && s->fate == FV_FATE_MEMORY &&
+            !v->def->def->has_effect) ||
+           fv_op_error(mark, "operand %d, %%%s, has no memory of its own, and this is after \"%s\"",
+                       i, v->name, l->after);
 }
 
 /* Does no op from the one on that makes the next state read this one? */
-static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *next, const fv_op *end) {
+static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *next,
+                          const fv_op *end) {
     for (const fv_op *op = next->def; op != end; op = op->next)
         for (int i = 0; i < op->nin; i++)
             if (op->in[i] && root_of(l, op->in[i])->value == state)
-                return fv_op_error(op, "reads state %%%s, where %%%s lies, and this is after \"%s\"", state->name, next->name,
-                                   l->after);
+                return fv_op_error(op,
+                                   "reads state %%%s, where %%%s lies, and this is after \"%s\"",
+                                   state->name, next->name, l->after);
     return true;
 }
 
@@ -518,11 +577,13 @@ static bool has_rows(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
     bool placed = !fv_step_comes(l->after, "extend");
     for (int i = loop->nout; i < end->nout; i++) {
         const fv_storage *row = fv_storage_of(l, end->in[1 + i]);
-        bool there = row->fate == FV_FATE_PART && row->of == fv_storage_of(l, end->out[i]) && row->value->nuses == 1 &&
-                     fv_is_made_beside(end, row->value);
+        bool there = row->fate == FV_FATE_PART && row->of == fv_storage_of(l, end->out[i]) &&
+                     row->value->nuses == 1 && fv_is_made_beside(end, row->value);
         if (placed && !there)
-            return fv_op_error(end, "operand %d, %%%s, is no part of what it is a row of, and this is after \"%s\"", 1 + i,
-                               end->in[1 + i]->name, l->after);
+            return fv_op_error(
+                end,
+                "operand %d, %%%s, is no part of what it is a row of, and this is after \"%s\"",
+                1 + i, end->in[1 + i]->name, l->after);
         if (!placed && (!is_own(l, end, 1 + i) || !row->def || !fv_is_made_beside(end, row->value)))
             return false;
     }
@@ -536,7 +597,8 @@ static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
         if (!is_own(l, loop, i))
             return false;
     if (end->in[0] && is_state(l, loop, end->in[0]))
-        return fv_op_error(end, "its condition lies in a state, and this is after \"%s\"", l->after);
+        return fv_op_error(end, "its condition lies in a state, and this is after \"%s\"",
+                           l->after);
     for (int i = 1; i <= loop->nout; i++) {
         const fv_value *state = loop->out[i - 1], *next = end->in[i];
         if (root_of(l, next)->value == state)
@@ -544,7 +606,9 @@ static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
         if (!is_own(l, end, i))
             return false;
         if (!fv_is_made_beside(end, next))
-            return fv_op_error(end, "operand %d, %%%s, is not made in a turn, and this is after \"%s\"", i, next->name, l->after);
+            return fv_op_error(end,
+                               "operand %d, %%%s, is not made in a turn, and this is after \"%s\"",
+                               i, next->name, l->after);
         if (!is_left_alone(l, state, next, end))
             return false;
     }
@@ -552,7 +616,8 @@ static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
 }
 
 bool fv_check_copies(fv_lowerer *l) {
-    for (const fv_op *op = l->func->body->first; op && !fv_step_comes(l->after, "results"); op = op->next)
+    for (const fv_op *op = l->func->body->first; op && !fv_step_comes(l->after, "results");
+         op = op->next)
         if (op->def == &fv_loop_def && !has_copies(l, op, fv_loop_end(op)))
             return false;
     return true;

@@ -9,12 +9,15 @@
 
 static const fv_why_info infos[] = {
     [FV_WHY_none] = {"none", "", FV_DECLINED, "", ""},
-#define WHY(id, step, verdict, sentence, condition) [FV_WHY_##id] = {#id, step, FV_##verdict, sentence, condition},
+#define WHY(id, step, verdict, sentence, condition)                                                \
+    [FV_WHY_##id] = {#id, step, FV_##verdict, sentence, condition},
 #include "backend/lowering/why.def"
 #undef WHY
 };
 
-const fv_why_info *fv_why_info_of(fv_why why) { return &infos[why]; }
+const fv_why_info *fv_why_info_of(fv_why why) {
+    return &infos[why];
+}
 
 /* ---- recording ---- */
 
@@ -28,7 +31,8 @@ static int count_facts(const char *sentence) {
 /* Are they told of by the same name? A node may have become several ops. */
 static bool is_same_node(const fv_op *a, const fv_op *b) {
     const fv_origin *x = a->origin, *y = b->origin;
-    return a == b || (x->n && y->n && (x->n > 1) == (y->n > 1) && !strcmp(x->nodes[0], y->nodes[0]));
+    return a == b ||
+           (x->n && y->n && (x->n > 1) == (y->n > 1) && !strcmp(x->nodes[0], y->nodes[0]));
 }
 
 static bool is_same(const fv_fact *a, const fv_fact *b) {
@@ -92,7 +96,9 @@ bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...) {
     return false;
 }
 
-int fv_why_mark(const fv_lowerer *l) { return l->reasons ? l->reasons->n : 0; }
+int fv_why_mark(const fv_lowerer *l) {
+    return l->reasons ? l->reasons->n : 0;
+}
 
 bool fv_why_settle(fv_lowerer *l, int mark, bool taken) {
     fv_reasons *r = l->reasons;
@@ -110,7 +116,8 @@ void fv_why_drop(fv_lowerer *l, int mark, fv_why why) {
 bool fv_why_told(const fv_lowerer *l, const fv_value *v, const char *step) {
     const fv_reasons *r = l->reasons;
     bool told = false;
-    for (int i = r ? (int)(intptr_t)fv_ptrmap_get(&r->last, v) - 1 : -1; i >= 0 && !told; i = r->all[i].before)
+    for (int i = r ? (int)(intptr_t)fv_ptrmap_get(&r->last, v) - 1 : -1; i >= 0 && !told;
+         i = r->all[i].before)
         told = !r->all[i].dropped && !strcmp(infos[r->all[i].why].step, step);
     return told;
 }
@@ -138,7 +145,10 @@ const fv_op *fv_reasons_op(const fv_reasons *r, const fv_op *op) {
 void fv_reasons_begin(fv_lowerer *l) {
     fv_reasons *r = l->reasons = l->options->reasons;
     if (r)
-        *r = (fv_reasons){.arena = l->arena, .module = l->module, .last = fv_ptrmap_in(l->arena), .moved = fv_ptrmap_in(l->arena),
+        *r = (fv_reasons){.arena = l->arena,
+                          .module = l->module,
+                          .last = fv_ptrmap_in(l->arena),
+                          .moved = fv_ptrmap_in(l->arena),
                           .after = l->module->definitions ? l->module->definitions->after : NULL};
 }
 
@@ -182,7 +192,9 @@ static const char *op_name(const fv_op *op) {
 }
 
 const char *fv_fact_name(const fv_fact *f) {
-    return f->kind == FV_FACT_VALUE ? f->u.value->name : f->kind == FV_FACT_OP ? op_name(f->u.op) : NULL;
+    return f->kind == FV_FACT_VALUE ? f->u.value->name
+           : f->kind == FV_FACT_OP  ? op_name(f->u.op)
+                                    : NULL;
 }
 
 static const char *op_str(fv_arena *a, const fv_op *op) {

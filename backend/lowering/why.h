@@ -3,8 +3,8 @@
  *     if (users > MAX_SHARED)
  *         return fv_declines(l, v, FV_WHY_many_uses, fv_n(users), fv_n(MAX_SHARED));
  *
- * why.def is the table of all reasons. What the condition saw comes along as facts, one for each {name} of the
- * sentence there. Nothing is recorded but where the options ask for it. */
+ * why.def is the table of all reasons. What the condition saw comes along as facts, one for each
+ * {name} of the sentence there. Nothing is recorded but where the options ask for it. */
 #ifndef FV_BACKEND_LOWERING_WHY_H
 #define FV_BACKEND_LOWERING_WHY_H
 
@@ -43,11 +43,21 @@ typedef struct fv_fact {
     } u;
 } fv_fact;
 
-static inline fv_fact fv_n(int64_t n) { return (fv_fact){FV_FACT_NUMBER, {.n = n}}; }
-static inline fv_fact fv_s(const char *text) { return (fv_fact){FV_FACT_TEXT, {.text = text}}; }
-static inline fv_fact fv_d(const fv_dim *dim) { return (fv_fact){FV_FACT_DIM, {.dim = dim}}; }
-static inline fv_fact fv_v(const fv_value *v) { return (fv_fact){FV_FACT_VALUE, {.value = v}}; }
-static inline fv_fact fv_o(const fv_op *op) { return (fv_fact){FV_FACT_OP, {.op = op}}; }
+static inline fv_fact fv_n(int64_t n) {
+    return (fv_fact){FV_FACT_NUMBER, {.n = n}};
+}
+static inline fv_fact fv_s(const char *text) {
+    return (fv_fact){FV_FACT_TEXT, {.text = text}};
+}
+static inline fv_fact fv_d(const fv_dim *dim) {
+    return (fv_fact){FV_FACT_DIM, {.dim = dim}};
+}
+static inline fv_fact fv_v(const fv_value *v) {
+    return (fv_fact){FV_FACT_VALUE, {.value = v}};
+}
+static inline fv_fact fv_o(const fv_op *op) {
+    return (fv_fact){FV_FACT_OP, {.op = op}};
+}
 
 /* ---- what was decided ---- */
 
@@ -63,18 +73,22 @@ typedef struct fv_reason {
 /* A launch of the program, in their order. */
 typedef struct fv_reason_launch {
     const fv_kernel *kernel;
-    const fv_value *made; /* what it is for; of an op with its own kernels, and of a group, its first result */
-    const fv_op *group;   /* of which it makes all results; NULL: it makes that one */
+    /* what it is for; of an op with its own kernels, and of a group, its first result */
+    const fv_value *made;
+    const fv_op *group; /* of which it makes all results; NULL: it makes that one */
 } fv_reason_launch;
 
 typedef struct fv_reasons {
-    fv_arena *arena;       /* the program's */
+    fv_arena *arena; /* the program's */
     fv_module *module;
-    const char *after;     /* steps up to this one were done before the module was read: of those there is nothing; NULL: none */
-    fv_reason *all;        /* in the order in which they were taken; without those that are dropped */
+    /* steps up to this one were done before the module was read: of those there is nothing; NULL:
+     * none */
+    const char *after;
+    /* in the order in which they were taken; without those that are dropped */
+    fv_reason *all;
     int n, cap;
-    fv_ptrmap last;        /* value -> 1 + its last reason */
-    fv_ptrmap moved;       /* op -> the one that gives a result of it by now */
+    fv_ptrmap last;  /* value -> 1 + its last reason */
+    fv_ptrmap moved; /* op -> the one that gives a result of it by now */
     fv_reason_launch *launches;
     int nlaunches, cap_launches;
 } fv_reasons;
@@ -82,12 +96,13 @@ typedef struct fv_reasons {
 /* What a launch is for; of an op with its own kernels the first result. */
 const fv_value *fv_launch_value(const fv_launch *n);
 
-/* Record a decision about a value, with a fact for each place in the sentence; once, however often it is said. */
+/* Record a decision about a value, with a fact for each place in the sentence; once, however often
+ * it is said. */
 bool fv_takes(fv_lowerer *l, const fv_value *about, fv_why why, ...);    /* true */
 bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...); /* false */
 
-/* What is tried before it is decided: of what was recorded since the mark only that stays which speaks for the
- * outcome. Returns `taken`. */
+/* What is tried before it is decided: of what was recorded since the mark only that stays which
+ * speaks for the outcome. Returns `taken`. */
 int fv_why_mark(const fv_lowerer *l);
 bool fv_why_settle(fv_lowerer *l, int mark, bool taken);
 

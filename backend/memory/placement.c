@@ -1,29 +1,31 @@
 /* placement.c - where the workspace has its buffers.
  *
- * Buffers that live at the same time must not overlap, whatever the dims are. Where bounds of the dims
- * say how large each can be, they are placed at compile time, so large: offsets are constants. Else
- * they are placed for typical dims, and what is kept of that is the order only: which buffer lies below
- * which. An offset is then the highest end of those below, computed from the actual dims,
+ * Buffers that live at the same time must not overlap, whatever the dims are. Where bounds of the
+ * dims say how large each can be, they are placed at compile time, so large: offsets are constants.
+ * Else they are placed for typical dims, and what is kept of that is the order only: which buffer
+ * lies below which. An offset is then the highest end of those below, computed from the actual
+ * dims,
  *     at(x) = max over y below x, alive with x: at(y) + size(y)
  * so any two that live at the same time are apart for all dims.
  *
- * Buffers are placed one after the other, each as low as those that live with it let it. Which is first
- * matters: some ways are tried, and the one is taken that is best where it is worst, over some choices of
- * dims. There the workspace is as large as what lives at once, or hardly larger. */
+ * Buffers are placed one after the other, each as low as those that live with it let it. Which is
+ * first matters: some ways are tried, and the one is taken that is best where it is worst, over
+ * some choices of dims. There the workspace is as large as what lives at once, or hardly larger. */
 #include "backend/memory/placement.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "backend/consumer/consumer.h"
-#include "backend/lowering/sizes.h"
 #include "backend/lowering/host_dims.h"
+#include "backend/lowering/sizes.h"
 #include "ir/base/limits.h"
 
 enum {
-    VARIED = 3,      /* of so many symbols 1 is tried, too: a batch, a step of a sequence, no past */
+    /* of so many symbols 1 is tried, too: a batch, a step of a sequence, no past */
+    VARIED = 3,
     POINTS = 1 << VARIED,
-    MANY = 1000      /* buffers; of more, one way only */
+    MANY = 1000 /* buffers; of more, one way only */
 };
 
 typedef struct item {
@@ -100,7 +102,8 @@ static int64_t bound_of(const layout *w, const int64_t *sizes) {
     for (int i = 0; i < w->n; i++) { /* some buffer begins where it is reached */
         int64_t sum = 0;
         for (int k = 0; k < w->n; k++)
-            if (w->items[k].s->first <= w->items[i].s->first && w->items[i].s->first <= w->items[k].s->last)
+            if (w->items[k].s->first <= w->items[i].s->first &&
+                w->items[i].s->first <= w->items[k].s->last)
                 sum += sizes[k];
         most = sum > most ? sum : most;
     }
@@ -125,7 +128,8 @@ static int by_span(const void *x, const void *y) {
 
 static int by_size_and_span(const void *x, const void *y) {
     const item *a = *(item *const *)x, *b = *(item *const *)y;
-    double p = (double)a->size * (a->s->last - a->s->first + 1), q = (double)b->size * (b->s->last - b->s->first + 1);
+    double p = (double)a->size * (a->s->last - a->s->first + 1),
+           q = (double)b->size * (b->s->last - b->s->first + 1);
     return p != q ? (p < q ? 1 : -1) : by_number(a, b);
 }
 
@@ -138,7 +142,8 @@ typedef int compare(const void *, const void *);
 static compare *const ways[] = {by_size, by_size_and_span, by_span};
 enum { WAYS = sizeof ways / sizeof *ways };
 
-/* As low as it fits among the n that have been placed, which are sorted by their places; joins them. */
+/* As low as it fits among the n that have been placed, which are sorted by their places; joins
+ * them. */
 static void place(item *x, item **placed, int n) {
     int64_t at = 0;
     for (int i = 0; i < n; i++) {
@@ -189,11 +194,13 @@ static int64_t end_with(const layout *w, const int64_t *sizes, int64_t *at) {
     return end;
 }
 
-/* How much more than what lives at once the order takes, where that is worst; `enough` is not told from more. */
+/* How much more than what lives at once the order takes, where that is worst; `enough` is not told
+ * from more. */
 static double excess(const layout *w, int64_t *at, double enough) {
     double worst = 0;
     for (int p = 0; p < 1 << w->nvaried && worst < enough; p++) {
-        double over = (double)end_with(w, w->sizes[p], at) / (double)(w->bound[p] ? w->bound[p] : 1);
+        double over =
+            (double)end_with(w, w->sizes[p], at) / (double)(w->bound[p] ? w->bound[p] : 1);
         worst = over > worst ? over : worst;
     }
     return worst;
@@ -322,7 +329,10 @@ static void compute_places(layout *w) {
 
 void fv_place_buffers(fv_lowerer *l, fv_storage **list, int n) {
     fv_arena *a = l->arena;
-    layout w = {.l = l, .items = FV_NEW(a, item, n + 1), .n = n, .order = FV_NEW(a, item *, n + 1),
+    layout w = {.l = l,
+                .items = FV_NEW(a, item, n + 1),
+                .n = n,
+                .order = FV_NEW(a, item *, n + 1),
                 .sorted = FV_NEW(a, item *, n + 1)};
     for (int i = 0; i < n; i++)
         w.items[i] = (item){.s = list[i], .number = i};

@@ -1,5 +1,6 @@
-/* plan.c - memory: which buffer each value lies in, and how long. placement.c says where the workspace has
- * it. A value whose size depends on data is allocated by the caller's allocator when it is made. */
+/* plan.c - memory: which buffer each value lies in, and how long. placement.c says where the
+ * workspace has it. A value whose size depends on data is allocated by the caller's allocator when
+ * it is made. */
 #include "backend/memory/plan.h"
 
 #include <string.h>
@@ -7,12 +8,12 @@
 #include "backend/consumer/consumer.h"
 #include "backend/lowering/branches.h"
 #include "backend/lowering/gate.h"
+#include "backend/lowering/host_dims.h"
 #include "backend/lowering/loops.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/turns.h"
 #include "backend/lowering/why.h"
 #include "backend/memory/placement.h"
-#include "backend/lowering/host_dims.h"
 #include "backend/memory/reuse.h"
 #include "ir/base/limits.h"
 #include "ir/base/mapping.h"
@@ -48,7 +49,8 @@ fv_expr *fv_bytes_of(fv_lowerer *l, const fv_type *t) {
     bool empty = false;
     for (int i = 0; i < t->rank; i++) {
         fv_expr *n = fv_p_dim(l, t->dims[i]);
-        x = fv_x_bin(a, FV_X_MULSAT, x, t->dims[i]->lo < 0 ? fv_x_bin(a, FV_X_MAX, n, fv_x_int(a, 0)) : n);
+        x = fv_x_bin(a, FV_X_MULSAT, x,
+                     t->dims[i]->lo < 0 ? fv_x_bin(a, FV_X_MAX, n, fv_x_int(a, 0)) : n);
         empty |= t->dims[i]->hi <= 0;
     }
     return empty ? fv_x_int(a, 0) : x;
@@ -80,8 +82,8 @@ static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
     uint8_t *r = FV_NEW(l->arena, uint8_t, t->count + 1);
     const uint8_t *from = t->data;
     for (size_t i = 0; i < t->count; i++)
-        r[i] = (uint8_t)(from[i / (size_t)per] >> (bits * (int)(i % (size_t)per)) &
-                         ((1 << bits) - 1));
+        r[i] =
+            (uint8_t)(from[i / (size_t)per] >> (bits * (int)(i % (size_t)per)) & ((1 << bits) - 1));
     return r;
 }
 
@@ -171,7 +173,8 @@ void fv_plan_buffers(fv_lowerer *l) {
                 continue;
             }
             bool heap = fv_any_from_data(s->value->type->rank, s->value->type->dims);
-            s->buf = new_buffer(l, s->value->name, heap ? FV_BUF_HEAP : FV_BUF_WORK, s->value->type);
+            s->buf =
+                new_buffer(l, s->value->name, heap ? FV_BUF_HEAP : FV_BUF_WORK, s->value->type);
             s->buf->bytes = fv_bytes_of(l, s->value->type);
             name_what_was_there(l, s);
             if (heap)

@@ -1,7 +1,8 @@
-/* reuse.c - values in the memory of others: a result whose kernel reads, of a value that dies there, each
- * element before it writes there takes that value's memory. So does a result that a kernel makes of another one of its own,
- * which nobody else reads. And what becomes the state of a loop is made where the state is, if nobody needs that any more, or
- * the kernel that makes it may write there. */
+/* reuse.c - values in the memory of others: a result whose kernel reads, of a value that dies
+ * there, each element before it writes there takes that value's memory. So does a result that a
+ * kernel makes of another one of its own, which nobody else reads. And what becomes the state of a
+ * loop is made where the state is, if nobody needs that any more, or the kernel that makes it may
+ * write there. */
 #include "backend/memory/reuse.h"
 
 #include <string.h>
@@ -33,7 +34,8 @@ static bool is_returned(fv_lowerer *l, const fv_storage *s) {
     return false;
 }
 
-/* Dims that depend on data are known when the first of the two is written only if they are the same. */
+/* Dims that depend on data are known when the first of the two is written only if they are the
+ * same. */
 static bool same_dims(const fv_type *x, const fv_type *y) {
     if (!fv_any_from_data(x->rank, x->dims) && !fv_any_from_data(y->rank, y->dims))
         return true;
@@ -46,7 +48,8 @@ static const fv_value *spoken_of(const fv_launch *n, int to) {
     return group && n->args[to]->def == n->op ? n->args[to] : fv_launch_value(n);
 }
 
-static bool can_go_over(fv_lowerer *l, int step, const fv_value *made, const fv_storage *x, const fv_storage *y) {
+static bool can_go_over(fv_lowerer *l, int step, const fv_value *made, const fv_storage *x,
+                        const fv_storage *y) {
     const fv_launch *n = &l->steps[step].launch;
     const fv_fact operand = fv_v(x->value);
     if (x == y)
@@ -63,13 +66,15 @@ static bool can_go_over(fv_lowerer *l, int step, const fv_value *made, const fv_
         return fv_declines(l, made, FV_WHY_place_returned, operand);
     if (fv_is_told_late(x->value) && is_returned(l, y))
         return fv_declines(l, made, FV_WHY_place_late, operand);
-    return same_dims(x->value->type, y->value->type) || fv_declines(l, made, FV_WHY_place_dims, operand);
+    return same_dims(x->value->type, y->value->type) ||
+           fv_declines(l, made, FV_WHY_place_dims, operand);
 }
 
 /* No other launch has the kernel, which is about to change. */
 static bool is_own_kernel(const fv_lowerer *l, int step) {
     for (int i = 0; i < l->nsteps; i++)
-        if (i != step && l->steps[i].kind == FV_STEP_LAUNCH && l->steps[i].launch.kernel == l->steps[step].launch.kernel)
+        if (i != step && l->steps[i].kind == FV_STEP_LAUNCH &&
+            l->steps[i].launch.kernel == l->steps[step].launch.kernel)
             return false;
     return true;
 }
@@ -82,7 +87,8 @@ static void forget_arg(fv_launch *n, int i, fv_arena *a) {
     n->nargs--;
 }
 
-/* Is it of the same type and extents, and either an operand or a result that only this kernel reads? */
+/* Is it of the same type and extents, and either an operand or a result that only this kernel
+ * reads? */
 static bool is_candidate(fv_lowerer *l, int step, int from, int to) {
     const fv_launch *n = &l->steps[step].launch;
     if (!fv_kernel_alike(n->kernel, from, to))
@@ -96,7 +102,8 @@ static bool put_over(fv_lowerer *l, int step, int from, int to) {
     fv_launch *n = &l->steps[step].launch;
     fv_storage *x = root_of(l, n->args[from]), *y = root_of(l, n->args[to]);
     const fv_value *about = spoken_of(n, to);
-    if (!is_candidate(l, step, from, to) || !can_go_over(l, step, about, x, y) || !is_own_kernel(l, step))
+    if (!is_candidate(l, step, from, to) || !can_go_over(l, step, about, x, y) ||
+        !is_own_kernel(l, step))
         return false;
     if (!fv_kernel_reuse(n->kernel, from, to))
         return fv_declines(l, about, FV_WHY_place_overlap, fv_v(x->value));
@@ -134,7 +141,8 @@ static bool is_state(fv_lowerer *l, const fv_value *v) {
 /* A copy that makes a state of a loop of what is there for it; NULL: the step is none. */
 static const fv_launch *state_copy(fv_lowerer *l, const fv_step *s) {
     const fv_launch *n = &s->launch;
-    bool copies = s->kind == FV_STEP_LAUNCH && n->made && fv_op_is(n->op, FV_OP_fv_Copy) && n->nargs == 2;
+    bool copies =
+        s->kind == FV_STEP_LAUNCH && n->made && fv_op_is(n->op, FV_OP_fv_Copy) && n->nargs == 2;
     return copies && is_state(l, n->made) ? n : NULL;
 }
 
@@ -157,11 +165,12 @@ static int parameter_in(fv_lowerer *l, const fv_launch *n, const fv_storage *mem
 /* May the kernel that makes x, which reads the state, write it in its place? */
 static bool makes_in_place(fv_lowerer *l, int step, fv_storage *state, fv_storage *x) {
     fv_launch *n = &l->steps[step].launch;
-    if (l->steps[step].kind != FV_STEP_LAUNCH || n->args_odd || !is_once(l, n, state) || !is_once(l, n, x))
+    if (l->steps[step].kind != FV_STEP_LAUNCH || n->args_odd || !is_once(l, n, state) ||
+        !is_once(l, n, x))
         return false;
     int from = parameter_in(l, n, state), to = parameter_in(l, n, x);
-    if (n->kernel->bufs[from]->role != FV_BUF_IN || !fv_kernel_alike(n->kernel, from, to) || !is_own_kernel(l, step) ||
-        !fv_kernel_reuse(n->kernel, from, to))
+    if (n->kernel->bufs[from]->role != FV_BUF_IN || !fv_kernel_alike(n->kernel, from, to) ||
+        !is_own_kernel(l, step) || !fv_kernel_reuse(n->kernel, from, to))
         return false;
     forget_arg(n, from, l->arena);
     return true;
@@ -169,16 +178,19 @@ static bool makes_in_place(fv_lowerer *l, int step, fv_storage *state, fv_storag
 
 static bool is_laid_out_alike(fv_lowerer *l, const fv_launch *copy) {
     for (int i = 0; i < copy->nargs; i++)
-        for (const fv_storage *s = fv_storage_of(l, copy->args[i]); s; s = s->fate == FV_FATE_VIEW ? s->of : NULL)
+        for (const fv_storage *s = fv_storage_of(l, copy->args[i]); s;
+             s = s->fate == FV_FATE_VIEW ? s->of : NULL)
             if (s->inner >= 0)
                 return false;
     return true;
 }
 
-/* As many elements, as far as is known before anything runs: what a turn checks of a state it checks behind what makes it. */
+/* As many elements, as far as is known before anything runs: what a turn checks of a state it
+ * checks behind what makes it. */
 static bool are_as_many(fv_lowerer *l, const fv_type *x, const fv_type *y) {
     fv_dims *t = l->module->dims;
-    return fv_module_equal(l->module, fv_dim_product(t, x->rank, x->dims), fv_dim_product(t, y->rank, y->dims));
+    return fv_module_equal(l->module, fv_dim_product(t, x->rank, x->dims),
+                           fv_dim_product(t, y->rank, y->dims));
 }
 
 /* Nobody needs x behind the copy, and nobody the state from where x is made up to there. */
@@ -188,14 +200,15 @@ static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *sta
     const fv_fact operand = fv_v(x->value);
     if (x == state || x->value->kind != FV_VALUE_RESULT)
         return fv_declines(l, about, FV_WHY_place_given, operand);
-    if (x->value->def->def == &fv_endif_def) /* each branch allocates it, where its size depends on data */
+    /* each branch allocates it, where its size depends on data */
+    if (x->value->def->def == &fv_endif_def)
         return fv_declines(l, about, FV_WHY_place_branches, operand);
     if (x->last != step)
         return fv_declines(l, about, FV_WHY_place_needed, operand);
     if (is_returned(l, x))
         return fv_declines(l, about, FV_WHY_place_returned, operand);
-    if (!same_dims(x->value->type, state->value->type) || !are_as_many(l, x->value->type, state->value->type) ||
-        !is_laid_out_alike(l, copy))
+    if (!same_dims(x->value->type, state->value->type) ||
+        !are_as_many(l, x->value->type, state->value->type) || !is_laid_out_alike(l, copy))
         return fv_declines(l, about, FV_WHY_place_dims, operand);
     for (int i = x->first + 1; i < step; i++)
         if (touches(l, &l->steps[i], state))
@@ -207,7 +220,8 @@ static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *sta
 bool fv_spare_copy(fv_lowerer *l) {
     for (int i = 0; i < l->nsteps; i++) {
         const fv_launch *n = state_copy(l, &l->steps[i]);
-        fv_storage *state = n ? root_of(l, n->made) : NULL, *x = n ? root_of(l, n->args[n->args[0] == n->made]) : NULL;
+        fv_storage *state = n ? root_of(l, n->made) : NULL,
+                   *x = n ? root_of(l, n->args[n->args[0] == n->made]) : NULL;
         if (!n || !can_be_state(l, i, x, state))
             continue;
         fv_takes(l, x->value, FV_WHY_in_state, fv_v(state->value));
@@ -231,7 +245,8 @@ void fv_reuse_memory(fv_lowerer *l) {
         if (l->steps[step].kind != FV_STEP_LAUNCH)
             continue;
         if (is_state(l, fv_launch_value(n))) {
-            if (fv_op_is(n->op, FV_OP_fv_Copy) && n->nargs == 1) /* of nothing: there was no operand to ask about */
+            /* of nothing: there was no operand to ask about */
+            if (fv_op_is(n->op, FV_OP_fv_Copy) && n->nargs == 1)
                 fv_declines(l, fv_launch_value(n), FV_WHY_place_unlike);
             continue;
         }

@@ -53,13 +53,15 @@ fv_expr *fv_attend_is_shared(fv_attend *a, bool within) {
     if (!a->shared.hides)
         return is;
     fv_buf *b = fv_kemit_in(e, a->shared.hides);
-    fv_expr *hides = is ? fv_x_guard(e->arena, b, a->at_memory, is, integer(e, 1)) : fv_x_load(e->arena, b, a->at_memory);
+    fv_expr *hides = is ? fv_x_guard(e->arena, b, a->at_memory, is, integer(e, 1))
+                        : fv_x_load(e->arena, b, a->at_memory);
     return binary(e, FV_X_EQ, hides, zero);
 }
 
 /* ---- scores ---- */
 
-void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows, int columns) {
+void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows,
+                    int columns) {
     const fv_dim *n = d->index[c->row]->dim;
     fv_kemit_use(&a->e, d);
     a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local, .mr = rows, .nr = columns};
@@ -81,7 +83,8 @@ static void emit_single_scores(fv_attend *a, fv_buf *memory, fv_expr *query) {
     fv_kemit_bind(e, a->d->index[a->at.row], query);
     if (a->group)
         fv_kemit_bind(e, a->single.row, a->group);
-    fv_single_emit(e, &a->single, a->group, a->local, memory, a->at_memory, fv_kemit_dim(e, a->at.key->dim), a->keys);
+    fv_single_emit(e, &a->single, a->group, a->local, memory, a->at_memory,
+                   fv_kemit_dim(e, a->at.key->dim), a->keys);
     fv_kemit_release(e, m);
 }
 
@@ -109,8 +112,8 @@ static void emit_scores(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *r
 
 typedef void emits(fv_attend *a, void *user);
 
-/* Emits that for weights, or a mask, that may be broadcast along the keys; where the run tells that they are not, in a loop of its
- * own, whose loads run along the keys. */
+/* Emits that for weights, or a mask, that may be broadcast along the keys; where the run tells that
+ * they are not, in a loop of its own, whose loads run along the keys. */
 static void emit_either(fv_attend *a, const fv_expr *x, emits *emit, void *user) {
     fv_kemit *e = &a->e;
     fv_expr *plain = fv_kemit_plain(e, x, a->at.key);
@@ -141,8 +144,10 @@ static void find_sums(const fv_attend *a, fv_expr *x, sums *s) {
         s->sum[s->n++] = x;
 }
 
-/* Does x load from the memory, other than in sums that are known, where the pass takes what is kept, and in `but`? */
-static bool loads(const fv_attend *a, const fv_expr *x, const sums *s, int known, const fv_pass *pass, const fv_expr *but) {
+/* Does x load from the memory, other than in sums that are known, where the pass takes what is
+ * kept, and in `but`? */
+static bool loads(const fv_attend *a, const fv_expr *x, const sums *s, int known,
+                  const fv_pass *pass, const fv_expr *but) {
     for (int i = 0; i < known; i++)
         if (x->op == FV_X_REDUCE && fv_x_equal(s->sum[i], x))
             return false;
@@ -159,7 +164,8 @@ static bool loads(const fv_attend *a, const fv_expr *x, const sums *s, int known
     return false;
 }
 
-/* What a pass keeps is written over the scores: nobody may want them any more, neither the rest of that pass. */
+/* What a pass keeps is written over the scores: nobody may want them any more, neither the rest of
+ * that pass. */
 static bool can_keep(const fv_attend *a, const fv_definition *weights, const sums *s) {
     bool over = false;
     for (int i = 0; i < s->n; i++) {
@@ -172,7 +178,9 @@ static bool can_keep(const fv_attend *a, const fv_definition *weights, const sum
 }
 
 /* That there are at a time. */
-static int most_rows(const fv_attend *a) { return a->alone ? a->single.rows : a->block; }
+static int most_rows(const fv_attend *a) {
+    return a->alone ? a->single.rows : a->block;
+}
 
 /* Opens a loop over rows: queries from `first` on, or those of `single`. */
 static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
@@ -201,16 +209,22 @@ static void emit_sees(fv_attend *a, const sums *s, int known, fv_expr *first, fv
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *r = open_row(a, s, known, first, rows);
     fv_expr *sees = fv_kb_let(&e->b, "sees", fv_kemit_expr(e, a->seen));
-    fv_kb_store(&e->b, a->sees, &r, fv_x_select(e->arena, sees, integer(e, 1), integer(e, 0)), NULL);
-    fv_kb_store(&e->b, a->again, NULL, fv_x_select(e->arena, sees, fv_x_load(e->arena, a->again, NULL), integer(e, 1)), NULL);
+    fv_kb_store(&e->b, a->sees, &r, fv_x_select(e->arena, sees, integer(e, 1), integer(e, 0)),
+                NULL);
+    fv_kb_store(&e->b, a->again, NULL,
+                fv_x_select(e->arena, sees, fv_x_load(e->arena, a->again, NULL), integer(e, 1)),
+                NULL);
     close_to(a, depth, m);
 }
 
-static fv_expr *is_done(fv_attend *a) { return binary(&a->e, FV_X_EQ, fv_x_load(a->e.arena, a->again, NULL), integer(&a->e, 0)); }
+static fv_expr *is_done(fv_attend *a) {
+    return binary(&a->e, FV_X_EQ, fv_x_load(a->e.arena, a->again, NULL), integer(&a->e, 0));
+}
 
-/* Sums from that one on, to before the other, each for all rows of the block before the next: what one row waits for, others
- * use. Behind the last of them is the row itself. */
-static void emit_sums(fv_attend *a, fv_row *w, const sums *s, int from, int to, fv_expr *first, fv_expr *rows) {
+/* Sums from that one on, to before the other, each for all rows of the block before the next: what
+ * one row waits for, others use. Behind the last of them is the row itself. */
+static void emit_sums(fv_attend *a, fv_row *w, const sums *s, int from, int to, fv_expr *first,
+                      fv_expr *rows) {
     fv_kemit *e = &a->e;
     int depth = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
@@ -250,7 +264,8 @@ static void emit_rows(fv_attend *a, void *user) {
         fv_declines(a->l, a->d->value, FV_WHY_keep_scores);
     }
     for (int i = 0; i < s.n; i++)
-        s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1, (int64_t[]){most_rows(a)}, NULL);
+        s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1,
+                                  (int64_t[]){most_rows(a)}, NULL);
     emit_sums(a, w, &s, 0, before, first, rows);
     if (a->seen)
         emit_sees(a, &s, before, first, rows);
@@ -261,11 +276,16 @@ static void emit_rows(fv_attend *a, void *user) {
         fv_kb_end(&e->b);
 }
 
-static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *memory, fv_expr *first,
+                         fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *index[FV_MAX_RANK];
     block_rows b = {.first = first, .rows = rows};
-    b.w = (fv_row){.vector = weights->rank - 1, .out = memory, .index = index, .at = memory->rank - 1, .asked = true};
+    b.w = (fv_row){.vector = weights->rank - 1,
+                   .out = memory,
+                   .index = index,
+                   .at = memory->rank - 1,
+                   .asked = true};
     b.w.keeps_nothing = a->seen && weights == &a->weights; /* which is rare */
     memcpy(index, a->at_memory, sizeof index);
     fv_kemit_use(e, weights);
@@ -283,7 +303,9 @@ typedef struct key_part {
     fv_expr *keys[2];      /* NULL: all of them */
 } key_part;
 
-static bool has_parts(const fv_attend *a) { return a->at.sum->u.red.order == FV_ORDER_PARTS; }
+static bool has_parts(const fv_attend *a) {
+    return a->at.sum->u.red.order == FV_ORDER_PARTS;
+}
 
 /* Opens a loop over the parts that p->keys are in. */
 static void open_part(fv_attend *a, key_part *p) {
@@ -293,7 +315,8 @@ static void open_part(fv_attend *a, key_part *p) {
     p->first = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, from, n), n));
     p->part = fv_kb_for(&e->b, FV_SERIAL, "part", p->first, to, FV_PART);
     p->keys[0] = fv_kb_let(&e->b, "from_key", binary(e, FV_X_MAX, p->part, from));
-    p->keys[1] = fv_kb_let(&e->b, "to_key", binary(e, FV_X_MIN, binary(e, FV_X_ADD, p->part, n), to));
+    p->keys[1] =
+        fv_kb_let(&e->b, "to_key", binary(e, FV_X_MIN, binary(e, FV_X_ADD, p->part, n), to));
 }
 
 /* Is what row r of the tile does not see left out of it? */
@@ -303,7 +326,8 @@ static fv_expr *sees_all(fv_attend *a, fv_expr *r) {
     return binary(e, FV_X_NE, fv_x_load(e->arena, a->sees, &local), integer(e, 0));
 }
 
-/* A hidden value may be infinite or NaN, of which 0 * v is no 0: sums that are so are computed again without it. */
+/* A hidden value may be infinite or NaN, of which 0 * v is no 0: sums that are so are computed
+ * again without it. */
 static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
@@ -316,7 +340,10 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
     fv_kb_if(&e->b, sees_all(a, r));
     fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *at[2] = {r, c};
-    fv_kb_store(&e->b, odd, &c, fv_x_fma(x, fv_x_load(x, t->sums, at), fv_x_const(x, type, 0), fv_x_load(x, odd, &c)), NULL);
+    fv_kb_store(
+        &e->b, odd, &c,
+        fv_x_fma(x, fv_x_load(x, t->sums, at), fv_x_const(x, type, 0), fv_x_load(x, odd, &c)),
+        NULL);
     close_to(a, depth, m);
     fv_expr *any = fv_kemit_fold(e, odd, FV_SUM);
     fv_kb_if(&e->b, binary(e, FV_X_NE, any, any));
@@ -336,7 +363,8 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     fv_kemit_bind(e, a->at.key, k);
     fv_kb_if(&e->b, fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, a->where)));
     fv_expr *term[2] = {fv_kemit_expr(e, a->pv.a), fv_kemit_expr(e, a->pv.b)};
-    fv_kb_store(&e->b, of_part, NULL, fv_x_fma(x, term[0], term[1], fv_x_load(x, of_part, NULL)), NULL);
+    fv_kb_store(&e->b, of_part, NULL, fv_x_fma(x, term[0], term[1], fv_x_load(x, of_part, NULL)),
+                NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     if (has_parts(a)) {
@@ -360,7 +388,8 @@ static void multiply_parts(fv_attend *a, fv_expr *rows) {
     fv_tile_sums(t, t->mr);
     memcpy(t->steps_in, p.keys, sizeof t->steps_in);
     fv_tile_multiply(t, rows);
-    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows), *c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr)), *at[2] = {r, c};
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows),
+            *c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr)), *at[2] = {r, c};
     fv_expr *sum[2] = {fv_x_load(e->arena, all, at), fv_x_load(e->arena, t->sums, at)};
     fv_kb_store(&e->b, all, at, fv_kemit_with_part(e, sum[0], sum[1], p.part, p.first), NULL);
     fv_kb_end(&e->b);
@@ -379,7 +408,8 @@ static void multiply_keys(fv_attend *a, fv_expr *rows) {
     fv_tile_multiply(&a->t, rows);
 }
 
-static void emit_tiles_of_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows, int mr, int nr) {
+static void emit_tiles_of_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows,
+                                 int mr, int nr) {
     int depth = a->e.b.depth;
     fv_kmark m = fv_kemit_mark(&a->e);
     fv_attend_tile(a, a->d, &a->pv, mr, nr);
@@ -395,7 +425,8 @@ static void emit_tiles_of_result(fv_attend *a, fv_value *value, fv_expr *first, 
 int fv_attend_columns(const fv_attend *a, int rows) {
     const fv_dim *features = a->d->index[a->at.column]->dim;
     int columns = a->result_tile.columns, most = a->result_tile.rows * columns;
-    while (!a->pv.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 && 2 * columns * rows <= most)
+    while (!a->pv.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 &&
+           2 * columns * rows <= most)
         columns *= 2;
     return columns;
 }
@@ -436,14 +467,18 @@ static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
     open_rows(a, first, rows);
     for (int i = 0; i < d.rank; i++)
         if (fv_definition_axis(a->d, d.index[i]) == a->d->rank)
-            fv_kemit_bind(e, d.index[i], key = open_loop(e, FV_VECTOR, d.index[i]->name, fv_kemit_dim(e, a->at.key->dim)));
+            fv_kemit_bind(
+                e, d.index[i],
+                key = open_loop(e, FV_VECTOR, d.index[i]->name, fv_kemit_dim(e, a->at.key->dim)));
     fv_kemit_bind(e, a->at.key, key);
     for (int i = 0; i < d.rank; i++)
         index[i] = fv_kemit_expr(e, fv_x_var(a->l->exprs, d.index[i]));
     fv_expr *w = fv_kemit_expr(e, d.body);
     if (a->keys[0])
-        w = fv_x_select(x, binary(e, FV_X_AND, binary(e, FV_X_LE, a->keys[0], key), binary(e, FV_X_LT, key, a->keys[1])), w,
-                        fv_x_const(x, (fv_elem)w->type.elem, 0));
+        w = fv_x_select(x,
+                        binary(e, FV_X_AND, binary(e, FV_X_LE, a->keys[0], key),
+                               binary(e, FV_X_LT, key, a->keys[1])),
+                        w, fv_x_const(x, (fv_elem)w->type.elem, 0));
     fv_kemit_store(e, fv_kemit_out(e, (fv_value *)(uintptr_t)d.value), index, w);
     close_to(a, depth, m);
     fv_kemit_use(e, a->d);
@@ -483,7 +518,8 @@ void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kmark m = fv_kemit_mark(e);
     fv_definition d = fv_attend_over_keys(a, a->of_query);
     fv_kemit_use(e, &d);
-    fv_buf *queries = open_memory(a, a->queries, open_rows(a, first, rows), a->at.score->u.red.vars[0], index);
+    fv_buf *queries =
+        open_memory(a, a->queries, open_rows(a, first, rows), a->at.score->u.red.vars[0], index);
     fv_kb_store(&e->b, queries, index, fv_kemit_expr(e, a->of_query), NULL);
     close_to(a, depth, m);
     fv_kemit_use(e, a->d);
@@ -491,7 +527,8 @@ void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
 
 /* ---- keys that a block sees ---- */
 
-/* Keys that are looked for together: whole panels of scores, and whole steps of sums along a row. */
+/* Keys that are looked for together: whole panels of scores, and whole steps of sums along a
+ * row. */
 static int part_of_keys(const fv_attend *a) {
     int columns = a->scores_tile.columns, part = columns;
     while (part % FV_CHAINS)
@@ -500,7 +537,8 @@ static int part_of_keys(const fv_attend *a) {
 }
 
 static fv_key_search search_of(fv_attend *a) {
-    return (fv_key_search){&a->e, a->where, a->d->index[a->at.row], a->at.key, part_of_keys(a), (fv_elem)a->memory->elem};
+    return (fv_key_search){&a->e,     a->where,        a->d->index[a->at.row],
+                           a->at.key, part_of_keys(a), (fv_elem)a->memory->elem};
 }
 
 typedef struct sought {
@@ -517,7 +555,8 @@ static void find_keys(fv_attend *a, void *user) {
         fv_trim_keys(&s, u->found, u->first, u->rows);
 }
 
-/* Which sums of the weights are over the scores: the others are of queries and keys as they were. */
+/* Which sums of the weights are over the scores: the others are of queries and keys as they
+ * were. */
 static void note_ranged(fv_attend *a, const fv_expr *x, fv_ptrmap *ranged) {
     if (x->op == FV_X_REDUCE && loads(a, x->arg[0], NULL, 0, NULL, NULL))
         *fv_ptrmap_at(ranged, x) = (void *)(uintptr_t)x;
@@ -525,7 +564,8 @@ static void note_ranged(fv_attend *a, const fv_expr *x, fv_ptrmap *ranged) {
         note_ranged(a, x->arg[i], ranged);
 }
 
-static void emit_block(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+static void emit_block(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory,
+                       fv_expr *first, fv_expr *rows) {
     emit_scores(a, memory, first, rows);
     emit_weights(a, weights, memory, first, rows);
     if (a->kept)
@@ -533,10 +573,13 @@ static void emit_block(fv_attend *a, const fv_definition *weights, fv_value *val
     emit_result(a, value, first, rows);
 }
 
-static fv_buf *new_scalar(fv_attend *a, const char *name, fv_expr *is) { return fv_kb_tile(&a->e.b, name, FV_I64, 0, NULL, is); }
+static fv_buf *new_scalar(fv_attend *a, const char *name, fv_expr *is) {
+    return fv_kb_tile(&a->e.b, name, FV_I64, 0, NULL, is);
+}
 
 /* With the keys that some row sees; then, where one of the others may weigh something, with all. */
-static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first,
+                        fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
     int64_t most = most_rows(a);
@@ -552,18 +595,28 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &most, NULL);
     a->again = new_scalar(a, "again", zero);
     fv_kemit_use(e, &a->folded);
-    emit_either(a, a->where, find_keys, &(sought){&found, first, a->alone ? integer(e, a->single.queries) : rows});
-    fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1), *once = binary(e, FV_X_EQ, time, zero);
+    emit_either(a, a->where, find_keys,
+                &(sought){&found, first, a->alone ? integer(e, a->single.queries) : rows});
+    fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1),
+            *once = binary(e, FV_X_EQ, time, zero);
     fv_kb_if(&e->b, binary(e, FV_X_OR, once, fv_x_un(x, FV_X_NOT, is_done(a))));
-    fv_expr *to = fv_x_load(x, found.seen[1], NULL), *lo = binary(e, FV_X_MIN, fv_x_load(x, found.seen[0], NULL), to);
+    fv_expr *to = fv_x_load(x, found.seen[1], NULL),
+            *lo = binary(e, FV_X_MIN, fv_x_load(x, found.seen[0], NULL), to);
     a->keys[0] = fv_kb_let(&e->b, "lo", fv_x_select(x, once, lo, zero));
     a->keys[1] = fv_kb_let(&e->b, "hi", fv_x_select(x, once, to, n));
     emit_scores(a, memory, first, rows);
     fv_kb_if(&e->b, once);
-    e->range = (struct fv_range){.dim = a->at.key->dim, .lo = a->keys[0], .hi = a->keys[1], .sums = &ranged, .width = s.width,
-                                 .term = a->at.key, .where = a->where};
+    e->range = (struct fv_range){.dim = a->at.key->dim,
+                                 .lo = a->keys[0],
+                                 .hi = a->keys[1],
+                                 .sums = &ranged,
+                                 .width = s.width,
+                                 .term = a->at.key,
+                                 .where = a->where};
     for (int i = 0; i < 2 && frees; i++)
-        e->range.free[i] = fv_kb_let(&e->b, i ? "free_hi" : "free_lo", binary(e, FV_X_MAX, fv_x_load(x, found.free[i], NULL), a->keys[0]));
+        e->range.free[i] =
+            fv_kb_let(&e->b, i ? "free_hi" : "free_lo",
+                      binary(e, FV_X_MAX, fv_x_load(x, found.free[i], NULL), a->keys[0]));
     emit_weights(a, &a->folded, memory, first, rows);
     e->range.dim = NULL;
     fv_kb_else(&e->b);
@@ -617,9 +670,11 @@ static fv_expr *hides_none(fv_attend *a, fv_expr *query) {
     return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
 }
 
-/* Heads that share keys, or few queries, are the rows, of all things that have rows of queries otherwise. Where all see all keys, no
- * bounds of the scores are needed, which are a pass over the keys. */
-static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query, fv_expr *group) {
+/* Heads that share keys, or few queries, are the rows, of all things that have rows of queries
+ * otherwise. Where all see all keys, no bounds of the scores are needed, which are a pass over the
+ * keys. */
+static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query,
+                        fv_expr *group) {
     fv_kemit *e = &a->e;
     fv_expr *seen = a->seen, *rows = integer(e, a->single.rows);
     a->alone = true;
@@ -647,11 +702,13 @@ static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
 /* Scores are there, but for those behind the last whole block of keys. */
 static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv_expr *group) {
     fv_kemit *e = &a->e;
-    fv_expr *seen = a->seen, *n = fv_kemit_dim(e, a->at.key->dim), *block = integer(e, a->single.block);
+    fv_expr *seen = a->seen, *n = fv_kemit_dim(e, a->at.key->dim),
+            *block = integer(e, a->single.block);
     a->seen = NULL;
     a->alone = true;
     a->group = group;
-    a->keys[0] = fv_kb_let(&e->b, "from_key", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, block), block));
+    a->keys[0] = fv_kb_let(&e->b, "from_key",
+                           binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, block), block));
     a->keys[1] = n;
     emit_single_scores(a, memory, query);
     a->keys[0] = a->keys[1] = NULL;
@@ -684,7 +741,8 @@ fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times) {
     return binary(e, FV_X_MUL, group, integer(e, a->single.rows));
 }
 
-/* *first is where the queries of a task begin, the result how many it has; *head: the first row of `single`, NULL: it has one. */
+/* *first is where the queries of a task begin, the result how many it has; *head: the first row of
+ * `single`, NULL: it has one. */
 static fv_expr *open_tasks(fv_attend *a, fv_expr **first, fv_expr **head) {
     fv_kemit *e = &a->e;
     const fv_dim *queries = a->d->index[a->at.row]->dim, *chunks = a->chunk->dim;
@@ -693,7 +751,8 @@ static fv_expr *open_tasks(fv_attend *a, fv_expr **first, fv_expr **head) {
     fv_expr *tile = integer(e, a->scores_tile.rows), *size;
     fv_expr *step = fv_ceildiv(e, count, blocks);
     step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, tile), tile), tile);
-    fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step, fv_dim_is_one(chunks), first, &size);
+    fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step,
+                                    fv_dim_is_one(chunks), first, &size);
     fv_kemit_bind(e, a->chunk, chunk);
     a->at_memory[a->nouter] = chunk;
     if (fv_attend_few(a))
@@ -710,7 +769,8 @@ static fv_expr *open_blocks(fv_attend *a, fv_expr **first, fv_expr *size) {
         return size;
     fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->block);
     *first = fv_kb_let(&e->b, "query", binary(e, FV_X_ADD, *first, from));
-    return fv_kb_let(&e->b, "queries", binary(e, FV_X_MIN, integer(e, a->block), binary(e, FV_X_SUB, size, from)));
+    return fv_kb_let(&e->b, "queries",
+                     binary(e, FV_X_MIN, integer(e, a->block), binary(e, FV_X_SUB, size, from)));
 }
 
 /* A loop over the heads of the group, where there are groups. */
@@ -718,12 +778,14 @@ static void open_heads(fv_attend *a, fv_expr *group) {
     fv_kemit *e = &a->e;
     if (!group || fv_attend_few(a))
         return;
-    fv_expr *head = binary(e, FV_X_ADD, group, open_loop(e, FV_SERIAL, "h", integer(e, a->single.rows)));
+    fv_expr *head =
+        binary(e, FV_X_ADD, group, open_loop(e, FV_SERIAL, "h", integer(e, a->single.rows)));
     fv_kemit_bind(e, a->single.row, a->index[fv_definition_axis(a->d, a->single.row)] = head);
 }
 
 /* The blocks of a task, whose weights these are; NULL: with what its mask hides left out. */
-static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *size) {
+static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory,
+                        fv_expr *first, fv_expr *size) {
     int depth = a->e.b.depth;
     fv_kmark m = fv_kemit_mark(&a->e);
     if (!weights)
@@ -738,8 +800,10 @@ static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *va
     close_to(a, depth, m);
 }
 
-/* A mask of the key alone is looked at first: where it hides none, rows do without bounds of their scores. */
-static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first, fv_expr *size) {
+/* A mask of the key alone is looked at first: where it hides none, rows do without bounds of their
+ * scores. */
+static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first,
+                            fv_expr *size) {
     fv_kemit *e = &a->e;
     fv_expr *seen = a->seen;
     const bool asks = seen && !fv_x_uses(a->where, a->d->index[a->at.row]);
@@ -757,7 +821,8 @@ static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_ex
 
 void fv_attend_emit(fv_attend *a, fv_value *value) {
     fv_kemit *e = &a->e;
-    fv_expr *first, *group, *size = open_tasks(a, &first, &group), *shared = fv_attend_is_shared(a, false);
+    fv_expr *first, *group, *size = open_tasks(a, &first, &group),
+                            *shared = fv_attend_is_shared(a, false);
     fv_expr *few = a->single.sum ? fv_kemit_expr(e, a->single.where) : NULL;
     const bool always = few && few->op == FV_X_CONST && few->u.i;
     fv_buf *memory = fv_kemit_in(e, a->memory);

@@ -3,7 +3,8 @@
  *     w[.., i, j] = weight(score(i, j), ..)
  *     y[.., i, d] = sum j: weight(score(i, j), ..) * v[j, d]
  *
- * The kernel is that of y alone, where w is what lies in the memory of a block when it is multiplied with values. */
+ * The kernel is that of y alone, where w is what lies in the memory of a block when it is
+ * multiplied with values. */
 #include "backend/axes/merge.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
@@ -13,7 +14,8 @@
 #include "ir/expr/unique.h"
 
 /* Are those the weights of y, an element for each query and key? */
-static bool are_weights(fv_lowerer *l, const fv_definition *w, const fv_definition *y, const fv_attention *at) {
+static bool are_weights(fv_lowerer *l, const fv_definition *w, const fv_definition *y,
+                        const fv_attention *at) {
     fv_var *key = NULL;
     for (int i = 0; i < w->rank; i++) {
         if (fv_definition_axis(y, w->index[i]) < y->rank)

@@ -55,8 +55,8 @@ static bool are_weights(const search *s, const fv_definition *d, int axis) {
     int n = fv_x_reductions(d->body, sums, MOST_SUMS);
     for (int i = 0; i < n; i++) {
         const fv_var *v = sums[i]->u.red.vars[0];
-        if (sums[i]->u.red.nvars == 1 && v->dim == d->index[axis]->dim && !fv_x_uses(sums[i], d->index[axis]) &&
-            finds_scores(s, sums[i]->arg[0], v))
+        if (sums[i]->u.red.nvars == 1 && v->dim == d->index[axis]->dim &&
+            !fv_x_uses(sums[i], d->index[axis]) && finds_scores(s, sums[i]->arg[0], v))
             return true;
     }
     return false;
@@ -77,11 +77,12 @@ static bool finds_weights(const search *s, const fv_expr *x, const fv_var *key) 
     return false;
 }
 
-bool fv_find_row_attention(const fv_definition *y, const fv_definition *(*def)(void *user, const fv_value *v), void *user,
+bool fv_find_row_attention(const fv_definition *y,
+                           const fv_definition *(*def)(void *user, const fv_value *v), void *user,
                            fv_row_attention *out) {
     fv_expr *sums[2];
-    if (fv_x_reductions(y->body, sums, 2) != 1 || sums[0]->u.red.kind != FV_SUM || sums[0]->u.red.nvars != 1 ||
-        sums[0]->arg[0]->op != FV_X_MUL)
+    if (fv_x_reductions(y->body, sums, 2) != 1 || sums[0]->u.red.kind != FV_SUM ||
+        sums[0]->u.red.nvars != 1 || sums[0]->arg[0]->op != FV_X_MUL)
         return false;
     search s = {def, user, out};
     fv_expr *const *factor = sums[0]->arg[0]->arg;
@@ -108,5 +109,6 @@ static const fv_definition *member(void *user, const fv_value *v) {
 bool fv_attends_by_rows(int n, fv_definition *const *all) {
     members m = {n, all};
     fv_row_attention at;
-    return n >= 3 && fv_find_row_attention(all[n - 1], member, &m, &at) && at.weights == all[n - 2]->value;
+    return n >= 3 && fv_find_row_attention(all[n - 1], member, &m, &at) &&
+           at.weights == all[n - 2]->value;
 }

@@ -2,13 +2,15 @@
  *
  *     for a block of keys: for a block of channels:
  *         tile rows[n, n];  rows[r, c] = k[j0 + r, c0 + c];  transpose rows
- *         for c ascending: for rows that share keys: acc[h, r] = fma(q[h, c0 + c], rows[c, r], acc[h, r])
+ *         for c ascending: for rows that share keys:
+ *             acc[h, r] = fma(q[h, c0 + c], rows[c, r], acc[h, r])
  *
- * Panels of keys are worth their memory where many queries read them. A single one reads each key once: it is turned round
- * where it is read, which takes a fourth of what it takes to write the panels and to read these. So do as many queries as have
- * room in the registers of a tile, where they are always so many, or so many times a dim that is 1: heads that keys were broadcast
- * to are axes of queries. Where there are no vectors, elements of keys are read one by one, in the same order. Each score is the
- * chain over channels that it is in tiles. */
+ * Panels of keys are worth their memory where many queries read them. A single one reads each key
+ * once: it is turned round where it is read, which takes a fourth of what it takes to write the
+ * panels and to read these. So do as many queries as have room in the registers of a tile, where
+ * they are always so many, or so many times a dim that is 1: heads that keys were broadcast to are
+ * axes of queries. Where there are no vectors, elements of keys are read one by one, in the same
+ * order. Each score is the chain over channels that it is in tiles. */
 #include "backend/schedule/attend_single.h"
 
 #include <string.h>
@@ -18,18 +20,20 @@
 #include "ir/base/limits.h"
 #include "ir/target/target.h"
 
-enum { LEAST_BLOCK = 4,
-       AHEAD = 2 /* blocks: keys that are asked for */ };
+enum { LEAST_BLOCK = 4, AHEAD = 2 /* blocks: keys that are asked for */ };
 
-/* The one load along keys; false: there are several, or more is done than a few operations upon it. */
+/* The one load along keys; false: there are several, or more is done than a few operations upon
+ * it. */
 static bool find_load(fv_single_scores *f, fv_expr *x) {
-    if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || x->op == FV_X_GUARD || fv_expr_op_is_math((fv_expr_op)x->op))
+    if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || x->op == FV_X_GUARD ||
+        fv_expr_op_is_math((fv_expr_op)x->op))
         return false;
     if (x->op == FV_X_LOAD && fv_x_uses(x, f->key)) {
         if (f->load)
             return fv_x_equal(f->load, x);
         f->load = x;
-        return fv_x_is_plain(x) && fv_x_stride(x, f->channel) > 0 && fv_elem_is_float((fv_elem)x->type.elem) && !fv_elem_is_packed((fv_elem)x->type.elem);
+        return fv_x_is_plain(x) && fv_x_stride(x, f->channel) > 0 &&
+               fv_elem_is_float((fv_elem)x->type.elem) && !fv_elem_is_packed((fv_elem)x->type.elem);
     }
     for (int i = 0; i < x->n; i++)
         if (!find_load(f, x->arg[i]))
@@ -58,7 +62,8 @@ bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, i
     f->load = NULL;
     if (!find_load(f, f->k) || !f->load)
         return false;
-    int wide = fv_elem_storage_bytes((fv_elem)f->sum->type.elem), bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem);
+    int wide = fv_elem_storage_bytes((fv_elem)f->sum->type.elem),
+        bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem);
     f->turns = t->vector_bits > 0;
     int64_t n = f->turns ? fv_turned_block(t, bytes > wide ? bytes : wide) : LEAST_BLOCK;
     while (n >= LEAST_BLOCK && f->channel->dim->value % n)
@@ -72,7 +77,8 @@ bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, i
 /* Of how many values of v side by side is x the same? 0: of all. */
 static int64_t run_of(const fv_expr *x, const fv_var *v) {
     int64_t by, run = 0;
-    if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v && fv_x_is_int(x->arg[1], &by) && by > 0)
+    if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v &&
+        fv_x_is_int(x->arg[1], &by) && by > 0)
         return by;
     if (x->op == FV_X_VAR)
         return x->u.var == v;
@@ -83,14 +89,16 @@ static int64_t run_of(const fv_expr *x, const fv_var *v) {
     return run;
 }
 
-void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v, const fv_expr *where, int most) {
+void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v,
+                     const fv_expr *where, int most) {
     for (int i = 0; i < d->rank; i++) {
         const fv_var *h = d->index[i];
         if (!fv_dim_is_const(h->dim) || !fv_x_uses(f->q, h) || (where && fv_x_uses(where, h)))
             continue;
         int64_t runs[] = {run_of(f->k, h), run_of(v, h)};
         for (int n = most; n > f->rows; n--)
-            if (h->dim->value >= n && h->dim->value % n == 0 && runs[0] % n == 0 && runs[1] % n == 0) {
+            if (h->dim->value >= n && h->dim->value % n == 0 && runs[0] % n == 0 &&
+                runs[1] % n == 0) {
                 f->rows = n;
                 f->row = h;
             }
@@ -113,8 +121,10 @@ static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_exp
 /* rows[c, r], the block of keys from j0 on, with the channels from c0 on, turned round. */
 static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
     fv_kmark m = fv_kemit_mark(e);
-    fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)f->load->type.elem, 2, (int64_t[]){f->block, f->block}, NULL);
-    fv_expr *n = integer(e, f->block), *r = open_loop(e, FV_UNROLL, "r", n), *c = open_loop(e, FV_VECTOR, "c", n);
+    fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)f->load->type.elem, 2,
+                              (int64_t[]){f->block, f->block}, NULL);
+    fv_expr *n = integer(e, f->block), *r = open_loop(e, FV_UNROLL, "r", n),
+            *c = open_loop(e, FV_VECTOR, "c", n);
     fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
     fv_kemit_bind(e, f->channel, binary(e, FV_X_ADD, c0, c));
     fv_kb_store(&e->b, rows, (fv_expr *[]){r, c}, fv_kemit_expr(e, f->load), NULL);
@@ -126,8 +136,8 @@ static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, 
 }
 
 /* acc[h, r] of the block of keys from j0 on, with the channels from c0 on. */
-static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *acc, fv_expr *j0,
-                       fv_expr *c0) {
+static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
+                       fv_buf *acc, fv_expr *j0, fv_expr *c0) {
     fv_arena *x = e->arena;
     fv_kmark m = fv_kemit_mark(e);
     fv_buf *rows = f->turns ? emit_turned(e, f, j0, c0) : NULL;
@@ -163,20 +173,24 @@ static fv_expr *in_keys(fv_kemit *e, const fv_single_scores *f, fv_expr *j, fv_e
 }
 
 /* Of the block of keys from j0 on. */
-static void emit_scores(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score, fv_expr *const *at,
-                        fv_expr *n, fv_expr *j0) {
+static void emit_scores(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
+                        fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *j0) {
     fv_arena *x = e->arena;
     const fv_elem type = (fv_elem)f->sum->type.elem;
     const int rows = first ? f->rows : 1;
     fv_expr *index[FV_MAX_RANK], *zero = integer(e, 0);
-    fv_expr *next = f->turns ? in_keys(e, f, binary(e, FV_X_ADD, j0, integer(e, AHEAD * f->block)), n) : NULL;
-    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, f->block}, fv_x_const(x, type, 0));
-    fv_expr *c0 = fv_kb_for(&e->b, FV_SERIAL, "c0", zero, integer(e, f->channel->dim->value), f->block);
+    fv_expr *next =
+        f->turns ? in_keys(e, f, binary(e, FV_X_ADD, j0, integer(e, AHEAD * f->block)), n) : NULL;
+    fv_buf *acc =
+        fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, f->block}, fv_x_const(x, type, 0));
+    fv_expr *c0 =
+        fv_kb_for(&e->b, FV_SERIAL, "c0", zero, integer(e, f->channel->dim->value), f->block);
     if (next)
         prefetch(e, f, next, c0);
     emit_block(e, f, first, local, acc, j0, c0);
     fv_kb_end(&e->b);
-    fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, rows)), *r = open_loop(e, FV_VECTOR, "r", integer(e, f->block));
+    fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, rows)),
+            *r = open_loop(e, FV_VECTOR, "r", integer(e, f->block));
     memcpy(index, at, (size_t)score->rank * sizeof *index);
     index[score->rank - 2] = h;
     index[score->rank - 1] = binary(e, FV_X_ADD, j0, r);
@@ -185,8 +199,8 @@ static void emit_scores(fv_kemit *e, const fv_single_scores *f, fv_expr *first, 
     fv_kb_end(&e->b);
 }
 
-void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score, fv_expr *const *at,
-                    fv_expr *n, fv_expr *const *keys) {
+void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
+                    fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *const *keys) {
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *from = keys[0] ? keys[0] : integer(e, 0), *to = keys[0] ? keys[1] : n;
     fv_expr *j = fv_kb_for(&e->b, FV_SERIAL, "from", from, to, f->block);
@@ -195,13 +209,16 @@ void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, cons
     fv_kemit_release(e, m);
 }
 
-void fv_single_emit_part(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local, fv_buf *score,
-                         fv_expr *const *at, fv_expr *n, fv_expr *part) {
+void fv_single_emit_part(fv_kemit *e, const fv_single_scores *f, fv_expr *first,
+                         const fv_var *local, fv_buf *score, fv_expr *const *at, fv_expr *n,
+                         fv_expr *part) {
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *block = integer(e, f->block), *from = binary(e, FV_X_MUL, part, integer(e, FV_PART));
     fv_expr *left = binary(e, FV_X_FLOORDIV, binary(e, FV_X_SUB, n, from), block);
-    fv_expr *b = open_loop(e, FV_SERIAL, "block", binary(e, FV_X_MIN, integer(e, FV_PART / f->block), left));
-    emit_scores(e, f, first, local, score, at, n, binary(e, FV_X_ADD, from, binary(e, FV_X_MUL, b, block)));
+    fv_expr *b =
+        open_loop(e, FV_SERIAL, "block", binary(e, FV_X_MIN, integer(e, FV_PART / f->block), left));
+    emit_scores(e, f, first, local, score, at, n,
+                binary(e, FV_X_ADD, from, binary(e, FV_X_MUL, b, block)));
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
 }

@@ -7,8 +7,8 @@
 
 /* Is d attention, both of whose products are contractions? Decides, and does nothing. */
 bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) FV_MUST_USE;
-/* A plan of fv_schedule_attend is to store the weights as well, as the element of these, over variables of the result but for the
- * key. */
+/* A plan of fv_schedule_attend is to store the weights as well, as the element of these, over
+ * variables of the result but for the key. */
 void fv_attend_keeps(void *plan, const fv_definition *weights);
 
 /* Would one kernel make both results of such a group? Decides, and does nothing. */

@@ -12,8 +12,9 @@ enum { NAMED = 4 }; /* kernels that the model has not, one by one */
 
 /* ---- keys ---- */
 
-/* What a definition computes, as text: nodes, variables and values by numbers in the order in which they come, no names but
- * those of symbols, no literals of floats. Equal layers have one key, and so have those that differ in scales. */
+/* What a definition computes, as text: nodes, variables and values by numbers in the order in which
+ * they come, no names but those of symbols, no literals of floats. Equal layers have one key, and
+ * so have those that differ in scales. */
 typedef struct canon {
     fv_arena *arena;
     fv_text t;
@@ -55,7 +56,8 @@ static void put_node(canon *c, const fv_expr *x) {
         break;
     case FV_X_VAR: put_var(c, x->u.var); break;
     case FV_X_DIM: fv_text_printf(&c->t, " %s", fv_dim_str(c->arena, x->u.dim)); break;
-    case FV_X_LOAD: case FV_X_GUARD: put_value(c, x->u.buf); break;
+    case FV_X_LOAD:
+    case FV_X_GUARD: put_value(c, x->u.buf); break;
     case FV_X_REDUCE:
         fv_text_printf(&c->t, " r%d", x->u.red.kind);
         for (int i = 0; i < x->u.red.nvars; i++)
@@ -98,8 +100,10 @@ static bool is_of(fv_lowerer *l, const fv_tuned_kernel *k, const fv_value *v) {
     return is;
 }
 
-/* The last entry for kernels of that schedule which make v; NULL: there is none. Those before it were meant, too. */
-static const fv_tuned_kernel *find_of_node(fv_lowerer *l, const fv_value *v, fv_schedule_kind kind) {
+/* The last entry for kernels of that schedule which make v; NULL: there is none. Those before it
+ * were meant, too. */
+static const fv_tuned_kernel *find_of_node(fv_lowerer *l, const fv_value *v,
+                                           fv_schedule_kind kind) {
     const fv_tuning *u = l->options->tuning;
     const fv_tuned_kernel *found = NULL;
     for (int i = 0; u && i < u->n; i++) {
@@ -118,7 +122,8 @@ fv_choosing fv_choose_for(fv_lowerer *l, const fv_definition *d, fv_schedule_kin
     return fv_choose_for_group(l, 1, &d, kind);
 }
 
-fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const *all, fv_schedule_kind kind) {
+fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const *all,
+                                fv_schedule_kind kind) {
     const fv_lower_options *o = l->options;
     fv_choosing c = {.l = l, .value = all[0]->value, .how.kind = kind};
     if (!o->tuning && !o->choices)
@@ -131,7 +136,8 @@ fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const
 }
 
 /* One message for each kernel of the tuning, however many layers it stands for. */
-static void refuse(fv_lowerer *l, const fv_tuned_kernel *wish, int line, int column, const char *why) {
+static void refuse(fv_lowerer *l, const fv_tuned_kernel *wish, int line, int column,
+                   const char *why) {
     const char *model = fv_diag_file_get(l->session);
     if (fv_ptrmap_get(&l->refused, wish))
         return;
@@ -141,14 +147,17 @@ static void refuse(fv_lowerer *l, const fv_tuned_kernel *wish, int line, int col
     fv_diag_file(l->session, model);
 }
 
-bool fv_wants_naive(fv_lowerer *l, const fv_value *v) { return find_of_node(l, v, FV_SCHEDULE_naive) != NULL; }
+bool fv_wants_naive(fv_lowerer *l, const fv_value *v) {
+    return find_of_node(l, v, FV_SCHEDULE_naive) != NULL;
+}
 
 void fv_refuse_naive(fv_lowerer *l, const fv_value *v, const char *why) {
     const fv_tuned_kernel *k = find_of_node(l, v, FV_SCHEDULE_naive);
     refuse(l, k, k->line, k->column, why);
 }
 
-int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t least, int64_t most, int64_t step) {
+int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t least, int64_t most,
+                  int64_t step) {
     const fv_tuned_kernel *w = c->wish;
     c->limits.choices |= 1u << p;
     c->limits.of[p].least = least;
@@ -162,7 +171,8 @@ int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t lea
         c->how.value[p] = w->schedule.value[p];
     const char *wrong = fv_schedule_wrong(c->l->arena, &c->limits, &c->how, p);
     if (wrong) { /* of what is not stated: it does not go with what is */
-        refuse(c->l, w, stated ? w->places.at[p].line : w->line, stated ? w->places.at[p].column : w->column, wrong);
+        refuse(c->l, w, stated ? w->places.at[p].line : w->line,
+               stated ? w->places.at[p].column : w->column, wrong);
         c->how.value[p] = otherwise;
     }
     return c->how.value[p];
@@ -172,10 +182,12 @@ static void check_wish(fv_choosing *c) {
     const fv_tuned_kernel *w = c->wish;
     fv_arena *a = c->l->arena;
     if (w->schedule.kind != c->how.kind)
-        refuse(c->l, w, w->line, w->column, fv_printf(a, "the kernel's schedule is '%s', not '%s'", fv_schedule_name(c->how.kind),
-                                                fv_schedule_name(w->schedule.kind)));
+        refuse(c->l, w, w->line, w->column,
+               fv_printf(a, "the kernel's schedule is '%s', not '%s'",
+                         fv_schedule_name(c->how.kind), fv_schedule_name(w->schedule.kind)));
     for (int p = 0; p < FV_NPARAMETERS; p++)
-        if (fv_schedule_states(&w->schedule, (fv_parameter)p) && !fv_is_choice(&c->limits, (fv_parameter)p))
+        if (fv_schedule_states(&w->schedule, (fv_parameter)p) &&
+            !fv_is_choice(&c->limits, (fv_parameter)p))
             refuse(c->l, w, w->places.at[p].line, w->places.at[p].column,
                    fv_schedule_wrong(a, &c->limits, &w->schedule, (fv_parameter)p));
     *fv_ptrmap_at(&c->l->tuned, w) = c->l;
@@ -203,8 +215,9 @@ void fv_chosen(fv_choosing *c, fv_schedule_kind kind) {
     say_why(c);
     fv_choices *list = l->options->choices;
     if (list)
-        FV_PUSH(l->arena, list->at, list->n, list->cap,
-                (fv_choice){.key = c->key, .how = c->how, .limits = c->limits, .step = l->nsteps - 1});
+        FV_PUSH(
+            l->arena, list->at, list->n, list->cap,
+            (fv_choice){.key = c->key, .how = c->how, .limits = c->limits, .step = l->nsteps - 1});
 }
 
 /* A node that a script names is a mistake of the script's, where a key may be of another level. */
@@ -214,9 +227,11 @@ static void refuse_others(fv_lowerer *l, const fv_tuning *u) {
         bool naive = k->schedule.kind == FV_SCHEDULE_naive;
         if (k->node && *k->node && !fv_ptrmap_get(&l->tuned, k) && !fv_ptrmap_get(&l->refused, k))
             refuse(l, k, k->line, k->column,
-                   fv_printf(l->arena, "no kernel %s '%s'%s%s%s; `fovea inspect --schedules` tells which there are",
-                             naive ? "makes" : "of", k->node, naive ? "" : " has schedule '", naive ? "" : fv_schedule_name(k->schedule.kind),
-                             naive ? "" : "'"));
+                   fv_printf(
+                       l->arena,
+                       "no kernel %s '%s'%s%s%s; `fovea inspect --schedules` tells which there are",
+                       naive ? "makes" : "of", k->node, naive ? "" : " has schedule '",
+                       naive ? "" : fv_schedule_name(k->schedule.kind), naive ? "" : "'"));
     }
 }
 
@@ -228,8 +243,10 @@ static void warn_of_others(fv_lowerer *l, const fv_tuning *u) {
     for (int i = 0; i < u->n; i++) {
         const fv_tuned_kernel *k = &u->kernels[i];
         if (k->key && !fv_ptrmap_get(&l->tuned, k) && others++ < NAMED)
-            fv_warning_at(l->session, k->line, k->column,
-                          "the model has no kernel \"%s\"; it may have with other --dim, --passes or -O", k->key);
+            fv_warning_at(
+                l->session, k->line, k->column,
+                "the model has no kernel \"%s\"; it may have with other --dim, --passes or -O",
+                k->key);
     }
     if (others > NAMED)
         fv_warning(l->session, "nor has the model %d more of its kernels", others - NAMED);

@@ -1,5 +1,5 @@
-/* contract.c - matrix products and what is like them: a sum of products whose factors
- * depend one on a row index i, the other on a column index j; or several with the same factor of rows.
+/* contract.c - matrix products and what is like them: a sum of products whose factors depend one on
+ * a row index i, the other on a column index j; or several with the same factor of rows.
  *
  *     parallel batch.., block of rows, panel of columns:
  *       for i0 in the block, step MR:
@@ -8,10 +8,11 @@
  *         sums[r, c] = acc[r, c]                            first-level cache
  *         for rows and columns that are there: y[i0 + r, j0 + c] = epilogue(sums[r, c])
  *
- * b comes in panels (panels.c), or as it lies in memory where columns are contiguous there. Rows that
- * are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending chain: tiles
- * change no bit. Several sums with one factor a, as the gates of a recurrent layer are, share a tile: each a is
- * read once for all of them, and a panel has the columns of the second b behind those of the first. */
+ * b comes in panels (panels.c), or as it lies in memory where columns are contiguous there. Rows
+ * that are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending
+ * chain: tiles change no bit. Several sums with one factor a, as the gates of a recurrent layer
+ * are, share a tile: each a is read once for all of them, and a panel has the columns of the second
+ * b behind those of the first. */
 #include "backend/schedule/contract.h"
 
 #include <limits.h>
@@ -35,7 +36,8 @@ static bool runs_along(const fv_expr *x, const fv_var *j) {
 }
 
 /* The factors of a product: b is the only one that depends on the column. */
-static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_contraction *c, const fv_expr *body) {
+static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_contraction *c,
+                        const fv_expr *body) {
     const fv_var *j = d->index[d->rank - 1];
     bool in[2] = {fv_x_uses(body->arg[0], j), fv_x_uses(body->arg[1], j)};
     c->each = in[0] && in[1];
@@ -77,7 +79,8 @@ static bool is_product(fv_lowerer *l, const fv_definition *d, const fv_expr *sum
     if (fv_x_reductions(body, &inner, 1))
         return fv_declines(l, d->value, FV_WHY_contract_nested);
     return fv_elem_is_float((fv_elem)body->type.elem) ||
-           fv_declines(l, d->value, FV_WHY_contract_type, fv_s(fv_elem_name((fv_elem)body->type.elem)));
+           fv_declines(l, d->value, FV_WHY_contract_type,
+                       fv_s(fv_elem_name((fv_elem)body->type.elem)));
 }
 
 /* One of several sums: has it the factor of the first one that goes with the rows? */
@@ -96,7 +99,8 @@ static bool set_sum(fv_lowerer *l, const fv_definition *d, fv_contraction *c, fv
     return true;
 }
 
-static bool recognise(fv_lowerer *l, const fv_definition *d, int nroots, fv_expr *const *roots, fv_contraction *c) {
+static bool recognise(fv_lowerer *l, const fv_definition *d, int nroots, fv_expr *const *roots,
+                      fv_contraction *c) {
     fv_expr *sums[FV_MAX_SUMS + 1];
     memset(c, 0, sizeof *c);
     if (d->rank < 1)
@@ -125,17 +129,20 @@ static bool has_constant_columns(const fv_definition *d, const fv_contraction *c
     return fv_x_is_constant(c->b) || fv_is_joined_constant(c->b, d->index[c->column]);
 }
 
-/* To begin and end a tile takes so many steps of k with one sum; and up to how many tiles of rows the best are looked for. */
+/* To begin and end a tile takes so many steps of k with one sum; and up to how many tiles of rows
+ * the best are looked for. */
 enum { TILE = 4, FEW_TILES = 4 };
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
 enum { LEAST_TILES = 2, PAGE = 4096, LINE_BYTES = 64 }; /* LEAST_TILES: of a block of rows */
 
-/* What a step of k takes for these rows: sums in flight, of which fewer than `least` take as long. */
+/* What a step of k takes for these rows: sums in flight, of which fewer than `least` take as
+ * long. */
 static int steps(int rows, int vectors, int least) {
     return rows * vectors > least ? rows * vectors : least;
 }
 
-/* Rows of tiles for a small number of rows, at most `most`: 14 are better done as 7 + 7 than as 12 + 2. */
+/* Rows of tiles for a small number of rows, at most `most`: 14 are better done as 7 + 7 than as 12
+ * + 2. */
 static int best_rows(int rows, int most, int vectors, int in_flight) {
     int best = most, least = INT_MAX;
     for (int mr = most; mr >= most / 2; mr--) {
@@ -150,7 +157,8 @@ static int best_rows(int rows, int most, int vectors, int in_flight) {
     return best;
 }
 
-/* Several sums share the registers: as many columns of each as leave rows to share what is read of the panels. */
+/* Several sums share the registers: as many columns of each as leave rows to share what is read of
+ * the panels. */
 static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *nr) {
     int sums = *mr * *nr, least = lanes > 1 ? 1 : 2;
     *nr = *nr / nsums > least ? *nr / nsums : least;
@@ -161,9 +169,11 @@ static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *n
     *mr = *mr > 0 ? *mr : 1;
 }
 
-/* The tile of the table. Fewer rows where there are fewer, with more columns then: so many sums are in flight. Returns what
- * columns are a multiple of: the lanes of a vector, or fewer where there are fewer columns. */
-static int tile_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr, int *nr) {
+/* The tile of the table. Fewer rows where there are fewer, with more columns then: so many sums are
+ * in flight. Returns what columns are a multiple of: the lanes of a vector, or fewer where there
+ * are fewer columns. */
+static int tile_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr,
+                     int *nr) {
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     int in_flight = fv_processor_at(t->processor)->sums_in_flight;
     lanes = lanes < 2 ? 1 : lanes;
@@ -173,7 +183,8 @@ static int tile_size(const fv_target *t, const fv_definition *d, const fv_contra
     *nr *= lanes;
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int64_t columns = d->index[c->column]->dim->hi;
-    if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr && rows <= FEW_TILES * *mr)
+    if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr &&
+        rows <= FEW_TILES * *mr)
         *mr = best_rows((int)rows, *mr, *nr / lanes * c->nsums, in_flight);
     if (!rows || !columns) { /* no tile: others make loops that never run */
         *mr = *nr = 0;
@@ -191,8 +202,8 @@ static int tile_size(const fv_target *t, const fv_definition *d, const fv_contra
     return lanes;
 }
 
-void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c, fv_parameter rows, fv_parameter columns,
-                      int *mr, int *nr) {
+void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
+                      fv_parameter rows, fv_parameter columns, int *mr, int *nr) {
     const fv_target *t = u->l->target;
     int64_t step = tile_size(t, d, c, mr, nr), n = d->index[c->column]->dim->hi;
     int64_t most_rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
@@ -222,8 +233,10 @@ static bool could_run_along(const fv_expr *x, const fv_var *j) {
 
 enum { FEW_ROWS = 4 }; /* fewer are not worth a copy of the other factor */
 
-/* Does x depend on the step that the sum is taken in: on a state, or on a variable around the definition? */
-static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr *x, fv_ptrmap *seen) {
+/* Does x depend on the step that the sum is taken in: on a state, or on a variable around the
+ * definition? */
+static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr *x,
+                       fv_ptrmap *seen) {
     const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
     bool of_step = v && v->kind == FV_VALUE_RESULT && v->def->out[v->index] != v;
     if (*fv_ptrmap_at(seen, x))
@@ -240,7 +253,8 @@ static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr
 }
 
 /* Can a kernel before this one make the factor, or panels of it? */
-static bool is_made_before(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, const fv_expr *factor) {
+static bool is_made_before(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                           const fv_expr *factor) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     return !c->often || !is_of_step(d, c->sum, factor, &seen);
 }
@@ -269,7 +283,8 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
     bool constant = has_constant_columns(d, c), loaded = is_loaded(c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
-    bool few = !constant && !c->often && (!rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FEW_ROWS));
+    bool few = !constant && !c->often &&
+               (!rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FEW_ROWS));
     if (few && loaded && !could_run_along(c->b, j))
         return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
     bool before = constant || is_made_before(l, d, c, c->b);
@@ -297,7 +312,8 @@ bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) {
     return recognise(l, d, 1, (fv_expr *[]){d->body}, &c) && fv_contract_fits(l, d, &c);
 }
 
-void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
+void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c,
+                       int nr) {
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     if (c->dense)
         c->b = fv_place_dense(l, op, d, &c->copy);
@@ -306,7 +322,10 @@ void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_cont
         fv_make_panels(l, op, d, c->sum, c->nsums, c->factors, c->column, nr, &c->panels);
         c->b = c->panels.x;
     }
-    fv_takes(l, d->value, !c->packed ? FV_WHY_operand_direct : c->panels.made_in_run ? FV_WHY_operand_packs : FV_WHY_operand_constant,
+    fv_takes(l, d->value,
+             !c->packed              ? FV_WHY_operand_direct
+             : c->panels.made_in_run ? FV_WHY_operand_packs
+                                     : FV_WHY_operand_constant,
              name);
 }
 
@@ -325,8 +344,9 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
 }
 
-/* Rows of a task: as much of a as stays in the second-level cache beside the panel that goes by and the next one, or, where
- * all of them take `depth` steps before the next ones (0: all), such parts of these. May be less than 1. */
+/* Rows of a task: as much of a as stays in the second-level cache beside the panel that goes by and
+ * the next one, or, where all of them take `depth` steps before the next ones (0: all), such parts
+ * of these. May be less than 1. */
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, int nr, int64_t depth) {
     int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), steps = 1;
     int64_t room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths;
@@ -336,32 +356,41 @@ static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, int nr
     return (room / bytes - 2 * nr * c->nsums * (depth ? depth : steps)) / steps;
 }
 
-static int64_t block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr, int64_t depth) {
-    int64_t rows = room_for_rows(t, c, nr, depth), most = fv_processor_at(t->processor)->block_tiles * mr;
+static int64_t block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr,
+                          int64_t depth) {
+    int64_t rows = room_for_rows(t, c, nr, depth),
+            most = fv_processor_at(t->processor)->block_tiles * mr;
     rows = rows > most ? most : rows;
     return rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
 }
 
-/* Steps that all tiles of a block take before the next ones: where a and two panels have no room in the second-level cache, it
- * has room for parts of panels, and the first for a tile's part of a. 0: all, since more parts take longer, in what begins and
- * ends them, and have to pay for it. */
+/* Steps that all tiles of a block take before the next ones: where a and two panels have no room in
+ * the second-level cache, it has room for parts of panels, and the first for a tile's part of a. 0:
+ * all, since more parts take longer, in what begins and ends them, and have to pay for it. */
 static int64_t block_depth(const fv_target *t, const fv_contraction *c, int mr, int nr) {
-    int64_t steps = c->sum->u.red.vars[0]->dim->value, bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    int64_t room = t->l1_bytes / bytes < FV_MOST_SUMS ? t->l1_bytes / bytes : FV_MOST_SUMS; /* a copy of them lies on the stack */
-    int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE, parts = most > 0 ? (steps + most - 1) / most : 1;
+    int64_t steps = c->sum->u.red.vars[0]->dim->value,
+            bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
+    /* a copy of them lies on the stack */
+    int64_t room = t->l1_bytes / bytes < FV_MOST_SUMS ? t->l1_bytes / bytes : FV_MOST_SUMS;
+    int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
+            parts = most > 0 ? (steps + most - 1) / most : 1;
     if (parts < 2 || room_for_rows(t, c, nr, 0) >= LEAST_TILES * mr)
         return 0;
     int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
     return depth < steps ? depth : 0;
 }
 
-/* Does the processor gain by copies of a tile's rows of a, where more of them share sets of the first-level cache than half of
- * their ways hold? A set is that of each line 4 kB further on, in all processors of the table. */
-static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_definition *d, int mr) {
+/* Does the processor gain by copies of a tile's rows of a, where more of them share sets of the
+ * first-level cache than half of their ways hold? A set is that of each line 4 kB further on, in
+ * all processors of the table. */
+static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_definition *d,
+                       int mr) {
     const fv_expr *a = fv_x_stored(c->a);
     int last = a->op == FV_X_LOAD ? a->u.buf->rank - 1 : 0;
-    int64_t stride = fv_elem_storage_bytes((fv_elem)a->type.elem), extent, sets = 1, ways = t->l1_bytes / PAGE;
-    if (!fv_processor_at(t->processor)->copies_rows || c->row < 0 || last < 1 || !fv_x_adds(a->arg[last - 1], d->index[c->row]))
+    int64_t stride = fv_elem_storage_bytes((fv_elem)a->type.elem), extent, sets = 1,
+            ways = t->l1_bytes / PAGE;
+    if (!fv_processor_at(t->processor)->copies_rows || c->row < 0 || last < 1 ||
+        !fv_x_adds(a->arg[last - 1], d->index[c->row]))
         return false;
     if (fv_x_stride(a, c->sum->u.red.vars[0]) != 1 || !fv_x_is_int(a->u.buf->extent[last], &extent))
         return false;
@@ -370,8 +399,8 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
     return ways > 0 && sets * ways / 2 < mr;
 }
 
-/* What is chosen besides the tile, once panels are there: whether they can be asked for in time. Returns the rows of a
- * block. */
+/* What is chosen besides the tile, once panels are there: whether they can be asked for in time.
+ * Returns the rows of a block. */
 static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv_definition *d) {
     const fv_contraction *c = t->c;
     const fv_target *target = u->l->target;
@@ -387,10 +416,13 @@ static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv
     if (rows > 1)
         block = fv_choose(u, FV_PARAMETER_block, block, t->mr, MOST_BLOCK, 1);
     if (steps > 0) {
-        t->depth = fv_choose(u, FV_PARAMETER_depth, !t->depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->depth, 1, steps, 1);
+        t->depth = fv_choose(
+            u, FV_PARAMETER_depth,
+            !t->depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->depth, 1, steps, 1);
         t->depth = t->depth < steps ? t->depth : 0;
         if (!c->each)
-            t->copies = fv_choose(u, FV_PARAMETER_copies, t->depth && copies_pay(target, c, d, t->mr), 0, 1, 1);
+            t->copies = fv_choose(u, FV_PARAMETER_copies,
+                                  t->depth && copies_pay(target, c, d, t->mr), 0, 1, 1);
     }
     if (fv_can_prefetch(c)) {
         t->near = fv_choose(u, FV_PARAMETER_prefetch, t->near, 0, 1 << 20, 1);
@@ -417,7 +449,8 @@ static bool is_one_chain(const fv_contraction *c) {
     return one;
 }
 
-fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, int n, fv_expr *const *roots, bool often) {
+fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, int n,
+                                       fv_expr *const *roots, bool often) {
     fv_contraction found;
     if (!recognise(l, d, n, roots, &found))
         return NULL;
@@ -430,17 +463,21 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
     *t = (fv_tile){.c = c, .rest = -1};
     p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
     fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
-    bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(d->index[c->column]->dim));
+    bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
+                                             fv_d(d->index[c->column]->dim));
     /* why its sum is no single chain is said where b is chosen, too */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
               (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)
         return NULL;
-    c->dense_a = is_made_before(l, d, c, c->a) && fv_choose_dense(l, d, c->sum, c->a, NULL, &c->copy_a);
+    c->dense_a =
+        is_made_before(l, d, c, c->a) && fv_choose_dense(l, d, c->sum, c->a, NULL, &c->copy_a);
     return p;
 }
 
-void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) { say_what_it_is(l, p->d, &p->c); }
+void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) {
+    say_what_it_is(l, p->d, &p->c);
+}
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
     return fv_contract_plan_new(l, s->def, 1, (fv_expr *[]){s->def->body}, false);
@@ -462,8 +499,8 @@ static fv_expr *read_copy(fv_x_rewriter *w, fv_expr *x) {
     return x == c->x ? c->copy : NULL;
 }
 
-/* A factor that kept rows of a batch apart, as one that is looked up or transposed, is a load once it is copied: such rows are
- * one axis then. */
+/* A factor that kept rows of a batch apart, as one that is looked up or transposed, is a load once
+ * it is copied: such rows are one axis then. */
 static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.copy_a)};
     fv_x_rewriter w = {.arena = l->exprs, .before = read_copy, .user = &c};
@@ -528,7 +565,8 @@ void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value) {
 fv_schedule fv_contract_schedule(const fv_contract_plan *p) {
     fv_schedule how = p->chosen.how;
     if (p->c.packed)
-        fv_schedule_set(&how, FV_PARAMETER_operand, p->c.panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
+        fv_schedule_set(&how, FV_PARAMETER_operand,
+                        p->c.panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
     return how;
 }
 
@@ -539,7 +577,8 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     fv_kemit e;
     fv_kemit_init(&e, l, d, fv_op_stem(op));
     bool batch = d->rank > 1 + (c->row >= 0);
-    if (batch || (c->row >= 0 && d->index[c->row]->dim->hi > p->block) || d->index[c->column]->dim->hi > p->t.nr)
+    if (batch || (c->row >= 0 && d->index[c->row]->dim->hi > p->block) ||
+        d->index[c->column]->dim->hi > p->t.nr)
         fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(p->t.nr));
     else
         fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(p->t.nr));

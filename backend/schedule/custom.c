@@ -27,8 +27,12 @@ bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
         k->kernel->formula = op->def->doc;
         k->kernel->origin = fv_origin_str(l->arena, op->origin);
         fv_step step = {.kind = FV_STEP_LAUNCH,
-                        .launch = {.kernel = k->kernel, .nargs = k->nargs, .ndims = k->ndims,
-                                   .args = k->args, .dims = k->dims, .op = op,
+                        .launch = {.kernel = k->kernel,
+                                   .nargs = k->nargs,
+                                   .ndims = k->ndims,
+                                   .args = k->args,
+                                   .dims = k->dims,
+                                   .op = op,
                                    .origin = op->origin}};
         FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, step);
     }

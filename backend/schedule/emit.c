@@ -64,7 +64,8 @@ static bool has_extents(const fv_buf *b, int rank, fv_expr *const *extent) {
     return same;
 }
 
-/* A value may be a parameter more than once: seen with different axes. What the kernel makes and reads is one. */
+/* A value may be a parameter more than once: seen with different axes. What the kernel makes and
+ * reads is one. */
 static fv_buf *param(fv_kemit *e, fv_value *v, fv_buf_role role, int rank, fv_expr *const *extent) {
     for (int i = 0; i < e->nargs; i++)
         if (e->args[i] == v && has_extents(e->kernel->bufs[i], rank, extent)) {
@@ -135,7 +136,9 @@ static fv_expr *emitted(const fv_kemit *e, const fv_expr *x) {
     return NULL;
 }
 
-bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) { return emitted(e, x) != NULL; }
+bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) {
+    return emitted(e, x) != NULL;
+}
 
 fv_kmark fv_kemit_mark(const fv_kemit *e) {
     return (fv_kmark){e->nbound, e->nmemo};
@@ -184,14 +187,17 @@ static fv_expr *tile_at(fv_kemit *e, fv_buf *t, fv_expr *i) {
 }
 
 /* Is it over a part of the row only? */
-static bool is_ranged(const fv_kemit *e, const fv_expr *r) { return e->range.dim && fv_ptrmap_get(e->range.sums, r); }
+static bool is_ranged(const fv_kemit *e, const fv_expr *r) {
+    return e->range.dim && fv_ptrmap_get(e->range.sums, r);
+}
 
 /* Opens serial loops over the first n variables of the reduction. */
 static void open_loops(fv_kemit *e, const fv_expr *r, int n) {
     bool ranged = is_ranged(e, r);
     for (int i = 0; i < n; i++) {
         fv_var *v = r->u.red.vars[i];
-        fv_expr *from = ranged ? e->range.lo : fv_x_int(e->arena, 0), *to = ranged ? e->range.hi : fv_kemit_dim(e, v->dim);
+        fv_expr *from = ranged ? e->range.lo : fv_x_int(e->arena, 0),
+                *to = ranged ? e->range.hi : fv_kemit_dim(e, v->dim);
         fv_kemit_bind(e, v, fv_kb_for(&e->b, FV_SERIAL, v->name, from, to, 1));
         fv_kemit_hoist(e, r->arg[0]);
     }
@@ -220,7 +226,8 @@ fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v) {
     fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 1, &width, identity(e, r->u.red.kind, t));
     fv_kmark m = fv_kemit_mark(e);
     open_loops(e, r, r->u.red.nvars);
-    fv_expr *c = fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0), fv_x_int(e->arena, width), 1);
+    fv_expr *c =
+        fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0), fv_x_int(e->arena, width), 1);
     fv_kemit_bind(e, v, c);
     fv_kb_store(&e->b, acc, &c, accumulate(e, r, tile_at(e, acc, c)), NULL);
     close_loops(e, r->u.red.nvars + 1);
@@ -240,7 +247,8 @@ static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     fv_buf *row = e->keep.row;
     e->keep.index[e->keep.axis] = at;
     if (p->n) {
-        fv_expr *x = inside ? fv_x_guard(e->arena, row, e->keep.index, inside, fv_x_zero(e->arena, row->elem))
+        fv_expr *x = inside ? fv_x_guard(e->arena, row, e->keep.index, inside,
+                                         fv_x_zero(e->arena, row->elem))
                             : fv_x_load(e->arena, row, e->keep.index);
         x = fv_kb_let(&e->b, "held", x);
         for (int i = 0; i < p->n; i++)
@@ -253,9 +261,12 @@ static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     }
 }
 
-/* The last variables along which chains run; parts are of all together; of what is the same in any order, one. */
+/* The last variables along which chains run; parts are of all together; of what is the same in any
+ * order, one. */
 static int chained(const fv_expr *r) {
-    return r->u.red.order == FV_ORDER_PARTS ? r->u.red.nvars : r->u.red.along > 1 ? r->u.red.along : 1;
+    return r->u.red.order == FV_ORDER_PARTS ? r->u.red.nvars
+           : r->u.red.along > 1             ? r->u.red.along
+                                            : 1;
 }
 
 /* Term `at` of a row. */
@@ -279,11 +290,12 @@ static fv_expr *chained_size(fv_kemit *e, const fv_expr *r) {
 }
 
 /* One step of all chains at position k + lane; `limit`: only lanes below it. */
-static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *k, fv_expr *limit) {
+static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *k,
+                       fv_expr *limit) {
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *guard = e->guard;
-    fv_expr *lane = fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0),
-                              fv_x_int(e->arena, chains), 1);
+    fv_expr *lane =
+        fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0), fv_x_int(e->arena, chains), 1);
     fv_expr *at = fv_x_bin(e->arena, FV_X_ADD, k, lane);
     bind_chained(e, r, at);
     fv_expr *old = tile_at(e, acc, lane), *inside = NULL;
@@ -311,19 +323,23 @@ static void know(fv_kemit *e, const fv_expr *x, bool holds) {
         know(e, x->arg[i], holds);
 }
 
-static void chain_steps(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *from, fv_expr *to) {
-    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[r->u.red.nvars - 1]->name, from, to, chains);
+static void chain_steps(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *from,
+                        fv_expr *to) {
+    fv_expr *k =
+        fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[r->u.red.nvars - 1]->name, from, to, chains);
     chain_step(e, r, acc, chains, k, NULL);
     fv_kb_end(&e->b);
 }
 
-/* Terms from `from` to `to`, of which those in between are free of a condition: it is not asked for there. What is on both sides of
- * them is one loop, in two turns. */
-static void chain_steps_around(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *from, fv_expr *to) {
+/* Terms from `from` to `to`, of which those in between are free of a condition: it is not asked for
+ * there. What is on both sides of them is one loop, in two turns. */
+static void chain_steps_around(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains,
+                               fv_expr *from, fv_expr *to) {
     fv_arena *x = e->arena;
     fv_var *was = (fv_var *)(uintptr_t)e->range.term;
     fv_expr *zero = fv_x_int(x, 0), *term = fv_x_var(e->l->exprs, r->u.red.vars[0]);
-    fv_expr *turn = fv_kb_for(&e->b, FV_SERIAL, "turn", zero, fv_x_int(x, 2), 1), *before = fv_x_bin(x, FV_X_EQ, turn, zero);
+    fv_expr *turn = fv_kb_for(&e->b, FV_SERIAL, "turn", zero, fv_x_int(x, 2), 1),
+            *before = fv_x_bin(x, FV_X_EQ, turn, zero);
     fv_expr *lo = fv_kb_let(&e->b, "lo", fv_x_select(x, before, from, e->range.free[1]));
     fv_expr *hi = fv_kb_let(&e->b, "hi", fv_x_select(x, before, e->range.free[0], to));
     chain_steps(e, r, acc, chains, lo, hi);
@@ -340,7 +356,8 @@ static void chain_steps_around(fv_kemit *e, const fv_expr *r, fv_buf *acc, int c
 static int chains_of(const fv_kemit *e, const fv_expr *r) {
     const fv_dim *d = r->u.red.vars[r->u.red.nvars - 1]->dim;
     int n = IN_FLIGHT * e->l->target->vector_bits / fv_elem_bits((fv_elem)r->type.elem);
-    return fv_x_is_ordered(r) || n < FV_CHAINS || (fv_dim_is_const(d) && d->value < n) ? FV_CHAINS : n;
+    return fv_x_is_ordered(r) || n < FV_CHAINS || (fv_dim_is_const(d) && d->value < n) ? FV_CHAINS
+                                                                                       : n;
 }
 
 fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind) {
@@ -349,9 +366,11 @@ fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind) {
         fv_buf *from = acc;
         n /= 2;
         acc = fv_kb_tile(&e->b, "acc", from->elem, 1, &n, NULL);
-        fv_expr *i = fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0), fv_x_int(e->arena, n), 1);
+        fv_expr *i =
+            fv_kb_for(&e->b, FV_VECTOR, "c", fv_x_int(e->arena, 0), fv_x_int(e->arena, n), 1);
         fv_expr *j = fv_x_bin(e->arena, FV_X_ADD, i, fv_x_int(e->arena, n));
-        fv_kb_store(&e->b, acc, &i, combine(e, kind, tile_at(e, from, i), tile_at(e, from, j)), NULL);
+        fv_kb_store(&e->b, acc, &i, combine(e, kind, tile_at(e, from, i), tile_at(e, from, j)),
+                    NULL);
         fv_kb_end(&e->b);
     }
     fv_expr *x = tile_at(e, acc, fv_x_int(e->arena, 0));
@@ -360,7 +379,8 @@ fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind) {
     return x;
 }
 
-/* Chains along the last variables, 16 of a sum (term i goes to chain i mod 16), then a fixed tree. */
+/* Chains along the last variables, 16 of a sum (term i goes to chain i mod 16), then a fixed
+ * tree. */
 static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     fv_elem t = (fv_elem)r->type.elem;
     int n = r->u.red.nvars, chains = chains_of(e, r);
@@ -369,10 +389,14 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     fv_kmark m = fv_kemit_mark(e);
     int outer = n - chained(r);
     bool ranged = is_ranged(e, r);
-    fv_expr *from = ranged ? e->range.lo : fv_x_int(e->arena, 0), *size = ranged ? e->range.hi : chained_size(e, r);
-    fv_expr *steps = fv_x_bin(e->arena, FV_X_FLOORDIV, fv_x_bin(e->arena, FV_X_SUB, size, from), fv_x_int(e->arena, chains));
-    fv_expr *whole = fv_kb_let(&e->b, "whole", fv_x_bin(e->arena, FV_X_ADD, from,
-                                                        fv_x_bin(e->arena, FV_X_MUL, steps, fv_x_int(e->arena, chains))));
+    fv_expr *from = ranged ? e->range.lo : fv_x_int(e->arena, 0),
+            *size = ranged ? e->range.hi : chained_size(e, r);
+    fv_expr *steps = fv_x_bin(e->arena, FV_X_FLOORDIV, fv_x_bin(e->arena, FV_X_SUB, size, from),
+                              fv_x_int(e->arena, chains));
+    fv_expr *whole =
+        fv_kb_let(&e->b, "whole",
+                  fv_x_bin(e->arena, FV_X_ADD, from,
+                           fv_x_bin(e->arena, FV_X_MUL, steps, fv_x_int(e->arena, chains))));
     open_loops(e, r, outer);
     if (!fv_x_is_int(whole, &c) || c > 0) {
         bool parted = ranged && e->range.free[0] && e->range.width % chains == 0;
@@ -401,29 +425,37 @@ static fv_expr *reduce_parts(fv_kemit *e, const fv_expr *r) {
     fv_expr *part = fv_kb_for(&e->b, FV_SERIAL, "part", zero, size, FV_PART);
     fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 0, NULL, identity(e, r->u.red.kind, t));
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[0]->name, zero, fv_x_bin(x, FV_X_MIN, n, fv_x_bin(x, FV_X_SUB, size, part)), 1);
+    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, r->u.red.vars[0]->name, zero,
+                           fv_x_bin(x, FV_X_MIN, n, fv_x_bin(x, FV_X_SUB, size, part)), 1);
     bind_chained(e, r, fv_x_bin(x, FV_X_ADD, part, k));
     fv_kemit_hoist(e, r->arg[0]);
     fv_kb_store(&e->b, acc, NULL, accumulate(e, r, fv_x_load(x, acc, NULL)), NULL);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
-    fv_kb_store(&e->b, all, NULL, fv_kemit_with_part(e, fv_x_load(x, all, NULL), fv_x_load(x, acc, NULL), part, zero), NULL);
+    fv_kb_store(&e->b, all, NULL,
+                fv_kemit_with_part(e, fv_x_load(x, all, NULL), fv_x_load(x, acc, NULL), part, zero),
+                NULL);
     fv_kb_end(&e->b);
     return fv_x_load(x, all, NULL);
 }
 
-fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part, fv_expr *first) {
+fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part,
+                            fv_expr *first) {
     fv_arena *x = e->arena;
-    return fv_x_select(x, fv_x_bin(x, FV_X_EQ, part, first), more, fv_x_bin(x, FV_X_ADD, sum, more));
+    return fv_x_select(x, fv_x_bin(x, FV_X_EQ, part, first), more,
+                       fv_x_bin(x, FV_X_ADD, sum, more));
 }
 
 bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) {
-    return fv_x_is_ordered(r) ? r->u.red.order == FV_ORDER_CHAINS : e->rows && fv_x_is_row(r, e->vector);
+    return fv_x_is_ordered(r) ? r->u.red.order == FV_ORDER_CHAINS
+                              : e->rows && fv_x_is_row(r, e->vector);
 }
 
 static fv_expr *reduce(fv_kemit *e, fv_expr *r) {
     bool parts = r->u.red.order == FV_ORDER_PARTS;
-    fv_expr *x = fv_kemit_in_chains(e, r) ? reduce_chains(e, r) : parts ? reduce_parts(e, r) : reduce_serial(e, r);
+    fv_expr *x = fv_kemit_in_chains(e, r) ? reduce_chains(e, r)
+                 : parts                  ? reduce_parts(e, r)
+                                          : reduce_serial(e, r);
     x = fv_kb_let(&e->b, "r", x);
     fv_kemit_memo(e, r, x);
     return x;
@@ -454,7 +486,8 @@ static bool is_bound(const fv_kemit *e, const fv_expr *x, const fv_expr *const *
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x) {
     if (!x->n || emitted(e, x))
         return;
-    for (int i = 0; i < x->n; i++) /* what is inside, and does not depend on what x binds, comes first */
+    /* what is inside, and does not depend on what x binds, comes first */
+    for (int i = 0; i < x->n; i++)
         fv_kemit_hoist(e, x->arg[i]);
     if (x->op == FV_X_REDUCE && is_bound(e, x, NULL, 0))
         reduce(e, x);
@@ -467,7 +500,8 @@ static bool is_costly(const fv_expr *x) {
 void fv_kemit_invariants(fv_kemit *e, fv_expr *x, const fv_var *v) {
     if (!x->n || x->op == FV_X_REDUCE || emitted(e, x))
         return;
-    if (is_costly(x) && fv_elem_is_float((fv_elem)x->type.elem) && !fv_x_uses(x, v) && is_bound(e, x, NULL, 0)) {
+    if (is_costly(x) && fv_elem_is_float((fv_elem)x->type.elem) && !fv_x_uses(x, v) &&
+        is_bound(e, x, NULL, 0)) {
         fv_kemit_memo(e, x, fv_kb_let(&e->b, "v", fv_kemit_expr(e, x)));
         return;
     }
@@ -506,10 +540,13 @@ static bool is_choice(const fv_expr *x, const fv_var *v) {
 fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v) {
     fv_expr *all = NULL;
     if (is_choice(x, v)) /* not of an expression: the condition is over dims */
-        all = fv_x_bin(e->arena, FV_X_NE, fv_kemit_expr(e, x->arg[0]->arg[0]), fv_x_int(e->arena, 1));
+        all =
+            fv_x_bin(e->arena, FV_X_NE, fv_kemit_expr(e, x->arg[0]->arg[0]), fv_x_int(e->arena, 1));
     for (int i = 0; i < x->n; i++) {
         fv_expr *one = fv_kemit_plain(e, x->arg[i], v);
-        all = !all ? one : !one || fv_x_equal(all, one) ? all : fv_x_bin(e->arena, FV_X_AND, all, one);
+        all = !all                           ? one
+              : !one || fv_x_equal(all, one) ? all
+                                             : fv_x_bin(e->arena, FV_X_AND, all, one);
     }
     return all;
 }
@@ -586,7 +623,13 @@ void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule) {
         k->formula = t.s;
     }
     fv_step step = {.kind = FV_STEP_LAUNCH,
-                    .launch = {.kernel = k, .nargs = e->nargs, .ndims = e->ndims, .args = e->args,
-                               .dims = e->dims, .op = op, .made = e->def ? e->def->value : NULL, .origin = o}};
+                    .launch = {.kernel = k,
+                               .nargs = e->nargs,
+                               .ndims = e->ndims,
+                               .args = e->args,
+                               .dims = e->dims,
+                               .op = op,
+                               .made = e->def ? e->def->value : NULL,
+                               .origin = o}};
     FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, step);
 }

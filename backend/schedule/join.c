@@ -1,15 +1,17 @@
 /* join.c - which values does one kernel make?
  *
- *     x[i, j] = a[i, j] + b[i, j]                          x, y = define(a, b):  x[i, j] = a[i, j] + b[i, j]
- *     y[i, j] = x[i, j] / (sum k: x[i, k])           =>                          y[i, m] = x[i, m] / (sum k: x[i, k])
+ *     x[i, j] = a[i, j] + b[i, j]                       x, y = define(a, b):
+ *     y[i, j] = x[i, j] / (sum k: x[i, k])      =>        x[i, j] = a[i, j] + b[i, j]
+ *                                                         y[i, m] = x[i, m] / (sum k: x[i, k])
  *
- * A kernel of rows goes with one that makes what it reads, row by row, or that reads the same rows: it is a launch less, and what
- * both want is read once. Definitions stay what they are, and so do the orders of their sums, which are written on them by now;
- * what a result reads of another one it still reads in memory. All that changes is that the axes which both run along first are
- * the same variables, and that the two are results of one op, which stands where the first did.
+ * A kernel of rows goes with one that makes what it reads, row by row, or that reads the same rows:
+ * it is a launch less, and what both want is read once. Definitions stay what they are, and so do
+ * the orders of their sums, which are written on them by now; what a result reads of another one it
+ * still reads in memory. All that changes is that the axes which both run along first are the same
+ * variables, and that the two are results of one op, which stands where the first did.
  *
- * So what one kernel computes is the outcome of a step, with reasons, and a text shows it: the schedule (together.c) is asked
- * here whether it can, and has nothing left to decide. */
+ * So what one kernel computes is the outcome of a step, with reasons, and a text shows it: the
+ * schedule (together.c) is asked here whether it can, and has nothing left to decide. */
 #include <math.h>
 #include <string.h>
 
@@ -30,8 +32,9 @@
 
 /* Kernels that read the same value, and that make what one reads: the nearest ones. */
 enum { TRIES = 4, TRIES_ABOVE = 8 };
-/* Attention of fewer rows than that many cores are worth is one kernel where a row is no more work than this: scores times what
- * each sums. Otherwise tasks share the keys of a row, in kernels of their own. */
+/* Attention of fewer rows than that many cores are worth is one kernel where a row is no more work
+ * than this: scores times what each sums. Otherwise tasks share the keys of a row, in kernels of
+ * their own. */
 enum { FEW_ROWS = 8, MOST_OF_ROW = 1 << 18 };
 
 /* An op, and those of its results that have kernels of rows. */
@@ -39,10 +42,10 @@ typedef struct unit {
     fv_op *op;
     int n;
     fv_storage *of[FV_MAX_OUT];
-    int place;    /* of its op in the list, counted before anything was joined */
-    int stretch;  /* of the list, between what the run decides or checks */
+    int place;         /* of its op in the list, counted before anything was joined */
+    int stretch;       /* of the list, between what the run decides or checks */
     struct unit *into; /* what it was joined with */
-    bool attends; /* and it takes no others */
+    bool attends;      /* and it takes no others */
 } unit;
 
 typedef struct readers { /* of a value, in their order */
@@ -52,11 +55,11 @@ typedef struct readers { /* of a value, in their order */
 
 typedef struct joiner {
     fv_lowerer *l;
-    fv_ptrmap places;  /* op -> 1 + its place */
+    fv_ptrmap places;    /* op -> 1 + its place */
     fv_ptrmap stretches; /* op -> 1 + its stretch */
-    fv_ptrmap units;   /* value -> the unit that makes it */
-    fv_ptrmap readers; /* value -> its readers */
-    fv_ptrmap reads;   /* body of a definition -> what it loads */
+    fv_ptrmap units;     /* value -> the unit that makes it */
+    fv_ptrmap readers;   /* value -> its readers */
+    fv_ptrmap reads;     /* body of a definition -> what it loads */
 } joiner;
 
 static unit *whole(unit *u) {
@@ -156,7 +159,8 @@ static int read_in_place(fv_lowerer *l, const group *g, const fv_definition *d, 
     return shared;
 }
 
-/* Axes with more than one element by which all of them begin, and along which none reads another one's other elements. */
+/* Axes with more than one element by which all of them begin, and along which none reads another
+ * one's other elements. */
 static int axes_in_common(fv_lowerer *l, const group *g) {
     int shared = 0;
     for (bool same = true; same; shared += same) {
@@ -173,7 +177,8 @@ static int axes_in_common(fv_lowerer *l, const group *g) {
 }
 
 /* d with those variables for its first axes, and others than those for the rest. */
-static fv_definition *with_shared(fv_lowerer *l, const fv_definition *d, const fv_definition *first, int shared) {
+static fv_definition *with_shared(fv_lowerer *l, const fv_definition *d, const fv_definition *first,
+                                  int shared) {
     fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
     fv_var *from[FV_MAX_RANK];
     fv_expr *to[FV_MAX_RANK];
@@ -212,7 +217,9 @@ static group group_of(const unit *a, const unit *b) {
     return g;
 }
 
-static fv_storage *member(const unit *a, const unit *b, int i) { return a && i < a->n ? a->of[i] : b->of[i - (a ? a->n : 0)]; }
+static fv_storage *member(const unit *a, const unit *b, int i) {
+    return a && i < a->n ? a->of[i] : b->of[i - (a ? a->n : 0)];
+}
 
 /* Does a result that is a part of a Concat lie in what another one reads? */
 static bool meet_in_memory(fv_lowerer *l, const unit *a, const unit *b, const fv_value *with) {
@@ -222,8 +229,10 @@ static bool meet_in_memory(fv_lowerer *l, const unit *a, const unit *b, const fv
         for (int k = 0; k < o.n; k++) {
             const fv_storage *from = fv_storage_root(fv_storage_of(l, o.all[k]->u.buf->value));
             for (int m = 0; m < n; m++)
-                if (member(a, b, m)->fate == FV_FATE_PART && fv_storage_home(member(a, b, m)) == from)
-                    return !fv_declines(l, b->of[0]->value, FV_WHY_join_home, fv_v(with), fv_v(member(a, b, m)->value), fv_v(from->value));
+                if (member(a, b, m)->fate == FV_FATE_PART &&
+                    fv_storage_home(member(a, b, m)) == from)
+                    return !fv_declines(l, b->of[0]->value, FV_WHY_join_home, fv_v(with),
+                                        fv_v(member(a, b, m)->value), fv_v(from->value));
         }
     }
     return false;
@@ -237,7 +246,9 @@ static int place_of(const joiner *j, const fv_value *v) {
     return v->kind == FV_VALUE_RESULT ? (int)(intptr_t)fv_ptrmap_get(&j->places, v->def) - 1 : -1;
 }
 
-static int stretch_of(const joiner *j, const fv_op *op) { return (int)(intptr_t)fv_ptrmap_get(&j->stretches, op) - 1; }
+static int stretch_of(const joiner *j, const fv_op *op) {
+    return (int)(intptr_t)fv_ptrmap_get(&j->stretches, op) - 1;
+}
 
 /* Is all that b reads made above a, or by it? */
 static bool can_move_up(joiner *j, const unit *a, const unit *b) {
@@ -245,18 +256,21 @@ static bool can_move_up(joiner *j, const unit *a, const unit *b) {
         const reads *r = reads_of(j, b->of[i]->def);
         for (int k = 0; k < r->n; k++)
             if (!makes(a, r->all[k]) && !makes(b, r->all[k]) && place_of(j, r->all[k]) >= a->place)
-                return fv_declines(j->l, b->of[0]->value, FV_WHY_join_late, fv_v(a->of[0]->value), fv_v(r->all[k]));
+                return fv_declines(j->l, b->of[0]->value, FV_WHY_join_late, fv_v(a->of[0]->value),
+                                   fv_v(r->all[k]));
     }
     return true;
 }
 
-/* The op of a group stands above the one that makes what is not in it: does anything of u read that? */
+/* The op of a group stands above the one that makes what is not in it: does anything of u read
+ * that? */
 static bool is_apart(joiner *j, const unit *u) {
     for (int i = 0; i < u->n; i++) {
         const reads *r = reads_of(j, u->of[i]->def);
         for (int k = 0; k < r->n; k++)
             if (r->all[k]->def == u->op && !makes(u, r->all[k]))
-                return fv_declines(j->l, u->of[i]->value, FV_WHY_join_late, fv_v(u->of[0]->value), fv_v(r->all[k]));
+                return fv_declines(j->l, u->of[i]->value, FV_WHY_join_late, fv_v(u->of[0]->value),
+                                   fv_v(r->all[k]));
     }
     return true;
 }
@@ -318,7 +332,8 @@ static bool uses_shared(const fv_expr *x, const fv_definition *d, const fv_defin
     return false;
 }
 
-/* Do both read the same rows of v: at each axis at the same place along what they share, or both at no such place? */
+/* Do both read the same rows of v: at each axis at the same place along what they share, or both at
+ * no such place? */
 static bool read_same_rows(fv_lowerer *l, const group *g, const unit *a, const fv_value *v) {
     const fv_definition *first = g->all[0], *in[2] = {NULL, NULL};
     const fv_expr *load[2] = {NULL, NULL};
@@ -329,7 +344,9 @@ static bool read_same_rows(fv_lowerer *l, const group *g, const unit *a, const f
         in[side] = x ? g->all[m] : in[side];
     }
     for (int i = 0; load[0] && load[1] && i < v->type->rank; i++)
-        if ((uses_shared(load[0]->arg[i], in[0], first) || uses_shared(load[1]->arg[i], in[1], first)) && load[0]->arg[i] != load[1]->arg[i])
+        if ((uses_shared(load[0]->arg[i], in[0], first) ||
+             uses_shared(load[1]->arg[i], in[1], first)) &&
+            load[0]->arg[i] != load[1]->arg[i])
             return false;
     return load[0] && load[1];
 }
@@ -346,7 +363,8 @@ static fv_value **operands_of(fv_lowerer *l, const unit *u, int *n) {
         loads o = loads_of(l, u->of[i]->def);
         for (int k = 0; k < o.n; k++) {
             const fv_value *v = o.all[k]->u.buf->value;
-            if (makes(u, v) || fv_storage_of(l, v)->fate == FV_FATE_ASSEMBLED || *fv_ptrmap_at(&seen, v))
+            if (makes(u, v) || fv_storage_of(l, v)->fate == FV_FATE_ASSEMBLED ||
+                *fv_ptrmap_at(&seen, v))
                 continue;
             *fv_ptrmap_at(&seen, v) = (void *)(uintptr_t)v;
             FV_PUSH(l->exprs, all, *n, cap, (fv_value *)(uintptr_t)v);
@@ -387,14 +405,16 @@ static void carry_out(joiner *j, unit *a, unit *b, const group *g) {
     int n;
     fv_value **in = operands_of(l, u, &n);
     const char *stem = stem_of(u);
-    fv_op *before = u->op, *op = fv_op_new(before->block, before, &fv_define_def, n, in, 0, NULL, origin);
+    fv_op *before = u->op,
+          *op = fv_op_new(before->block, before, &fv_define_def, n, in, 0, NULL, origin);
     *fv_ptrmap_at(&j->places, op) = (void *)(intptr_t)(u->place + 1);
     fv_op_set_string(op, "op", stem);
     for (int i = 0; i < u->n; i++) {
         fv_op *was = u->of[i]->value->def;
         fv_why_moves(l, u->of[i]->value, op);
         fv_op_take_result(op, u->of[i]->value);
-        if (was->def == &fv_define_def && !has_result(was)) /* others stay, as those of what is substituted do */
+        /* others stay, as those of what is substituted do */
+        if (was->def == &fv_define_def && !has_result(was))
             fv_op_erase(was);
         *fv_ptrmap_at(&l->origins, u->of[i]->value) = (void *)(uintptr_t)origin;
     }
@@ -409,7 +429,8 @@ static bool join(joiner *j, unit *a, unit *b, const fv_value *read) {
     group g;
     const fv_value *about = b->of[0]->value;
     fv_fact with = fv_v(a->of[0]->value);
-    double few = read ? fv_typical_elements(read->type) : 0, many = elements_of(a) > elements_of(b) ? elements_of(a) : elements_of(b);
+    double few = read ? fv_typical_elements(read->type) : 0,
+           many = elements_of(a) > elements_of(b) ? elements_of(a) : elements_of(b);
     if (a->stretch != b->stretch)
         return fv_declines(l, about, FV_WHY_join_between, with);
     if (a->attends || b->attends)
@@ -417,15 +438,18 @@ static bool join(joiner *j, unit *a, unit *b, const fv_value *read) {
     if (a->n + b->n > FV_MAX_OUT)
         return fv_declines(l, about, FV_WHY_join_many, with, fv_n(a->n + b->n), fv_n(FV_MAX_OUT));
     if (read && 2 * few < many)
-        return fv_declines(l, about, FV_WHY_join_small, with, fv_v(read), fv_n(fv_whole_number(few)), fv_n(fv_whole_number(many)));
+        return fv_declines(l, about, FV_WHY_join_small, with, fv_v(read),
+                           fv_n(fv_whole_number(few)), fv_n(fv_whole_number(many)));
     if (!can_move_up(j, a, b) || !is_apart(j, a))
         return false;
     int mark = fv_why_mark(l);
-    bool can = try_group(l, a, b, &g) && (!read || read_same_rows(l, &g, a, read) || fv_declines(l, about, FV_WHY_join_axes, with));
+    bool can = try_group(l, a, b, &g) && (!read || read_same_rows(l, &g, a, read) ||
+                                          fv_declines(l, about, FV_WHY_join_axes, with));
     if (!fv_why_settle(l, mark, can))
         return false;
     carry_out(j, a, b, &g);
-    return read ? fv_takes(l, about, FV_WHY_joins_read, with, fv_v(read)) : fv_takes(l, about, FV_WHY_joins_made, with);
+    return read ? fv_takes(l, about, FV_WHY_joins_read, with, fv_v(read))
+                : fv_takes(l, about, FV_WHY_joins_made, with);
 }
 
 /* ---- attention ---- */
@@ -439,9 +463,12 @@ static const fv_definition *kernel_of(void *user, const fv_value *v) {
 /* Are there rows for several cores, or is one not worth sharing? */
 static bool has_rows(joiner *j, const fv_value *y, const fv_row_attention *at) {
     const fv_definition *scores = fv_storage_of(j->l, at->scores)->def;
-    double keys = (double)fv_typical_dim(scores->index[at->keys]->dim), rows = fv_typical_elements(at->scores->type) / fmax(keys, 1);
-    return rows >= (double)FEW_ROWS || fv_work_of_row(scores, at->keys, MOST_OF_ROW + 1) <= MOST_OF_ROW ||
-           fv_declines(j->l, y, FV_WHY_join_few_rows, fv_n(fv_whole_number(rows)), fv_n(MOST_OF_ROW));
+    double keys = (double)fv_typical_dim(scores->index[at->keys]->dim),
+           rows = fv_typical_elements(at->scores->type) / fmax(keys, 1);
+    return rows >= (double)FEW_ROWS ||
+           fv_work_of_row(scores, at->keys, MOST_OF_ROW + 1) <= MOST_OF_ROW ||
+           fv_declines(j->l, y, FV_WHY_join_few_rows, fv_n(fv_whole_number(rows)),
+                       fv_n(MOST_OF_ROW));
 }
 
 /* That is attention, by blocks of queries or by rows: the kernels of others find it. */
@@ -451,7 +478,8 @@ static void note_attention(joiner *j, unit *u) {
         *fv_ptrmap_at(&j->units, u->of[i]->value) = u;
 }
 
-/* Does anything but u between the op of s and that one read s, or write to memory of an input, which s may be made of? */
+/* Does anything but u between the op of s and that one read s, or write to memory of an input,
+ * which s may be made of? */
 static bool is_bound(joiner *j, const unit *u, const fv_storage *s, const fv_op *end) {
     fv_lowerer *l = j->l;
     for (const fv_op *op = s->value->def->next; op != end; op = op->next) {
@@ -462,7 +490,9 @@ static bool is_bound(joiner *j, const unit *u, const fv_storage *s, const fv_op 
                 return true;
         for (int i = 0; i < op->nout; i++) {
             const fv_storage *made = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            const reads *r = made && fv_storage_has_kernel(made) && !makes(u, made->value) ? reads_of(j, made->def) : NULL;
+            const reads *r = made && fv_storage_has_kernel(made) && !makes(u, made->value)
+                                 ? reads_of(j, made->def)
+                                 : NULL;
             for (int k = 0; r && k < r->n; k++)
                 if (fv_storage_root(fv_storage_of(l, r->all[k])) == s)
                     return true;
@@ -471,8 +501,8 @@ static bool is_bound(joiner *j, const unit *u, const fv_storage *s, const fv_op 
     return false;
 }
 
-/* Puts attention where its last result is made, if nobody wants the others before, else where the first is; false: what it reads is
- * not there yet. */
+/* Puts attention where its last result is made, if nobody wants the others before, else where the
+ * first is; false: what it reads is not there yet. */
 static bool find_place(joiner *j, unit *u) {
     const fv_op *last = u->of[u->n - 1]->value->def;
     bool down = true;
@@ -483,7 +513,9 @@ static bool find_place(joiner *j, unit *u) {
     return down || can_move_up(j, u, u);
 }
 
-static bool is_row(joiner *j, const fv_value *v) { return !fv_is_group(v->def) && fv_is_mapped(j->l, fv_storage_of(j->l, v)); }
+static bool is_row(joiner *j, const fv_value *v) {
+    return !fv_is_group(v->def) && fv_is_mapped(j->l, fv_storage_of(j->l, v));
+}
 
 /* Is y attention whose weights and scores have kernels of rows? Then it is one kernel with them. */
 static bool join_attention(joiner *j, fv_storage *y) {
@@ -494,13 +526,17 @@ static bool join_attention(joiner *j, fv_storage *y) {
     if (!is_row(j, at.scores) || !is_row(j, at.weights))
         return fv_declines(l, y->value, FV_WHY_join_scores, fv_v(at.weights), fv_v(at.scores));
     unit *u = FV_NEW(l->exprs, unit, 1);
-    *u = (unit){.n = 3, .of = {fv_storage_of(l, at.scores), fv_storage_of(l, at.weights), y}, .stretch = stretch_of(j, y->value->def)};
+    *u = (unit){.n = 3,
+                .of = {fv_storage_of(l, at.scores), fv_storage_of(l, at.weights), y},
+                .stretch = stretch_of(j, y->value->def)};
     for (int i = 0; i < 2; i++)
         if (stretch_of(j, u->of[i]->value->def) != u->stretch)
             return fv_declines(l, y->value, FV_WHY_join_between, fv_v(at.scores));
     group g;
     int mark = fv_why_mark(l);
-    if (!fv_why_settle(l, mark, has_rows(j, y->value, &at) && find_place(j, u) && is_apart(j, u) && try_group(l, NULL, u, &g)))
+    if (!fv_why_settle(l, mark,
+                       has_rows(j, y->value, &at) && find_place(j, u) && is_apart(j, u) &&
+                           try_group(l, NULL, u, &g)))
         return false;
     carry_out(j, NULL, u, &g);
     note_attention(j, u);
@@ -508,8 +544,8 @@ static bool join_attention(joiner *j, fv_storage *y) {
     return fv_takes(l, y->value, FV_WHY_joins_attention, fv_v(at.scores), fv_v(at.weights));
 }
 
-/* Is y, by blocks of queries, attention whose weights somebody else reads? Then it is one kernel with them, and their scores need
- * none. */
+/* Is y, by blocks of queries, attention whose weights somebody else reads? Then it is one kernel
+ * with them, and their scores need none. */
 static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     fv_lowerer *l = j->l;
     fv_kept_weights kept;
@@ -523,7 +559,8 @@ static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     group was = group_of(NULL, u), g = {2, {kept.of_weights, kept.of_result}};
     for (int i = 0; i < 2; i++)
         u->of[i]->def = g.all[i];
-    if (!find_place(j, u) || !is_apart(j, u) || meet_in_memory(l, NULL, u, w) || !fv_is_attended_with(l, g.all[0], g.all[1])) {
+    if (!find_place(j, u) || !is_apart(j, u) || meet_in_memory(l, NULL, u, w) ||
+        !fv_is_attended_with(l, g.all[0], g.all[1])) {
         for (int i = 0; i < 2; i++)
             u->of[i]->def = was.all[i];
         return false;
@@ -549,7 +586,8 @@ static void join_attentions(joiner *j) {
         fv_storage *only = op->nout == 1 && op->out[0] ? fv_storage_of(j->l, op->out[0]) : NULL;
         int mark = fv_why_mark(j->l);
         if (only && fv_storage_has_kernel(only))
-            fv_why_settle(j->l, mark, (blocks && join_weights(j, f, only)) || join_attention(j, only));
+            fv_why_settle(j->l, mark,
+                          (blocks && join_weights(j, f, only)) || join_attention(j, only));
     }
 }
 
@@ -676,8 +714,12 @@ static bool writes_state(const fv_op *op) {
 
 /* Decides which values are results of one op. */
 bool fv_step_join(fv_lowerer *l) {
-    joiner j = {.l = l, .places = fv_ptrmap_in(l->exprs), .stretches = fv_ptrmap_in(l->exprs), .units = fv_ptrmap_in(l->exprs),
-                .readers = fv_ptrmap_in(l->exprs), .reads = fv_ptrmap_in(l->exprs)};
+    joiner j = {.l = l,
+                .places = fv_ptrmap_in(l->exprs),
+                .stretches = fv_ptrmap_in(l->exprs),
+                .units = fv_ptrmap_in(l->exprs),
+                .readers = fv_ptrmap_in(l->exprs),
+                .reads = fv_ptrmap_in(l->exprs)};
     int n = 0, stretch = 0;
     for (fv_op *op = l->func->body->first; op; op = op->next) {
         stretch += op->def->has_effect || writes_state(op);
@@ -688,7 +730,8 @@ bool fv_step_join(fv_lowerer *l) {
     join_attentions(&j);
     for (fv_op *op = l->func->body->first, *next; op; op = next) {
         next = op->next;
-        if (!op->def->has_effect && !op->def->kernel && op->def != &fv_return_def && !fv_is_group(op))
+        if (!op->def->has_effect && !op->def->kernel && op->def != &fv_return_def &&
+            !fv_is_group(op))
             place_op(&j, op, (int)(intptr_t)fv_ptrmap_get(&j.places, op) - 1, stretch_of(&j, op));
     }
     return true;

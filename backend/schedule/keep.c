@@ -1,9 +1,10 @@
 /* keep.c - what the passes over a row compute more than once is kept in the row of the result.
  *
- * Each reduction along a row is a pass, and so is the result itself: a softmax has three, a layer norm
- * too. Where one computes what a later one wants again, it stores it on its way, as the value that it is;
- * later passes load it. A row holds one such value at a time:
- *     softmax of f(x):    m = max k: row[k] = f(x[k]);  s = sum k: row[k] = exp(row[k] - m);  row[j] / s
+ * Each reduction along a row is a pass, and so is the result itself: a softmax has three, a layer
+ * norm too. Where one computes what a later one wants again, it stores it on its way, as the value
+ * that it is; later passes load it. A row holds one such value at a time:
+ *     softmax of f(x):    m = max k: row[k] = f(x[k]);  s = sum k: row[k] = exp(row[k] - m)
+ *                         row[j] / s
  * What is kept has been rounded to the type of the row, so only a value of that type is. */
 #include "backend/schedule/keep.h"
 
@@ -11,8 +12,14 @@
 #include "backend/lowering/why.h"
 #include "ir/expr/rewrite.h"
 
-enum { WORTH_KEEPING = 10, /* measured: sums of three or four loads are sooner computed again than stored */
-       MATH = 16, SLOW = 4, SCATTERED = 10, MAX_DEPTH = 16 };
+enum {
+    /* measured: sums of three or four loads are sooner computed again than stored */
+    WORTH_KEEPING = 10,
+    MATH = 16,
+    SLOW = 4,
+    SCATTERED = 10,
+    MAX_DEPTH = 16
+};
 
 typedef struct planner {
     fv_kemit *e;
@@ -31,15 +38,18 @@ static bool uses_any(const fv_expr *x, const fv_expr *const *outside, int depth)
     return false;
 }
 
-static bool is_pass(const planner *p, const fv_expr *sum, const fv_expr *const *outside, int depth) {
+static bool is_pass(const planner *p, const fv_expr *sum, const fv_expr *const *outside,
+                    int depth) {
     return sum->u.red.nvars == 1 && sum->u.red.vars[0]->dim == p->j->dim && !fv_x_uses(sum, p->j) &&
            fv_kemit_in_chains(p->e, sum) && !uses_any(sum, outside, depth);
 }
 
 /* In the order in which they are emitted: what is inside comes first. False: there are too many. */
-static bool find_passes(planner *p, fv_expr *x, const fv_expr **outside, int depth, fv_ptrmap *seen) {
+static bool find_passes(planner *p, fv_expr *x, const fv_expr **outside, int depth,
+                        fv_ptrmap *seen) {
     struct fv_keep *keep = &p->e->keep;
-    bool taken = x->op == FV_X_REDUCE && p->e->nall && fv_kemit_is_known(p->e, x); /* by a result above: it is no pass of this one */
+    /* by a result above: it is no pass of this one */
+    bool taken = x->op == FV_X_REDUCE && p->e->nall && fv_kemit_is_known(p->e, x);
     if (!x->n || taken || *fv_ptrmap_at(seen, x))
         return true;
     *fv_ptrmap_at(seen, x) = x;
@@ -73,7 +83,8 @@ static fv_var *var_of(const planner *p, const fv_pass *pass) {
 
 /* A product that is summed is rounded with the sum only: there is no value of it. */
 static bool is_value(const fv_pass *pass, const fv_expr *x) {
-    return !(pass->sum && pass->sum->u.red.kind == FV_SUM && x == pass->sum->arg[0] && x->op == FV_X_MUL);
+    return !(pass->sum && pass->sum->u.red.kind == FV_SUM && x == pass->sum->arg[0] &&
+             x->op == FV_X_MUL);
 }
 
 /* x, which is over j, as it is in that pass. */
@@ -83,8 +94,8 @@ static fv_expr *as_in(const planner *p, const fv_pass *pass, const fv_expr *x) {
 }
 
 /* Nodes of x equal to `what`, outside of reductions and of `but`; more than max: max + 1. */
-static int find_equal(const fv_pass *pass, const fv_expr *x, const fv_expr *what, const fv_expr *but,
-                      const fv_expr **found, int n, int max) {
+static int find_equal(const fv_pass *pass, const fv_expr *x, const fv_expr *what,
+                      const fv_expr *but, const fv_expr **found, int n, int max) {
     if (x->op == FV_X_REDUCE || n > max || (but && fv_x_equal(x, but)))
         return n;
     if (is_value(pass, x) && fv_x_equal(x, what)) {
@@ -102,8 +113,8 @@ static int find_equal(const fv_pass *pass, const fv_expr *x, const fv_expr *what
 
 static int find_in(const planner *p, const fv_pass *pass, const fv_expr *what, const fv_expr *but,
                    const fv_expr **found) {
-    return find_equal(pass, body_of(p, pass), as_in(p, pass, what), but ? as_in(p, pass, but) : NULL, found, 0,
-                      FV_MAX_KEPT);
+    return find_equal(pass, body_of(p, pass), as_in(p, pass, what),
+                      but ? as_in(p, pass, but) : NULL, found, 0, FV_MAX_KEPT);
 }
 
 /* Is `what` wanted by a pass from that one on, other than for `but`? */
@@ -124,11 +135,14 @@ static int work(const fv_expr *x, const fv_var *k, const fv_expr *held) {
     int n = 1;
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
         n = fv_x_stride(x, k) == 1 ? 1 : SCATTERED;
-        return x->op == FV_X_GUARD ? n + work(x->arg[x->n - 2], k, held) + work(x->arg[x->n - 1], k, held) : n;
+        return x->op == FV_X_GUARD
+                   ? n + work(x->arg[x->n - 2], k, held) + work(x->arg[x->n - 1], k, held)
+                   : n;
     }
     if (fv_expr_op_is_math((fv_expr_op)x->op))
         n = MATH;
-    else if (x->op == FV_X_DIV || x->op == FV_X_SQRT || x->op == FV_X_FLOORDIV || x->op == FV_X_FLOORMOD)
+    else if (x->op == FV_X_DIV || x->op == FV_X_SQRT || x->op == FV_X_FLOORDIV ||
+             x->op == FV_X_FLOORMOD)
         n = SLOW;
     for (int i = 0; i < x->n && n < MATH; i++)
         n += work(x->arg[i], k, held);
@@ -136,10 +150,12 @@ static int work(const fv_expr *x, const fv_var *k, const fv_expr *held) {
 }
 
 /* The largest part of x that is worth to be kept by pass i. */
-static const fv_expr *find_worth(const planner *p, int i, const fv_expr *x, const fv_expr *held, fv_ptrmap *seen) {
+static const fv_expr *find_worth(const planner *p, int i, const fv_expr *x, const fv_expr *held,
+                                 fv_ptrmap *seen) {
     const fv_pass *pass = &p->e->keep.passes[i];
     fv_var *k = var_of(p, pass);
-    if (!x->n || x->op == FV_X_REDUCE || *fv_ptrmap_at(seen, x) || work(x, k, held) <= WORTH_KEEPING)
+    if (!x->n || x->op == FV_X_REDUCE || *fv_ptrmap_at(seen, x) ||
+        work(x, k, held) <= WORTH_KEEPING)
         return NULL;
     *fv_ptrmap_at(seen, x) = (void *)x;
     if (x->type.elem == p->elem && is_value(pass, x)) {
@@ -195,7 +211,8 @@ void fv_keep_in_rows(fv_kemit *e, int axis, fv_elem stored) {
     if (p.now)
         fv_takes(e->l, d->value, FV_WHY_keeps, fv_n(e->keep.n));
     else {
-        fv_declines(e->l, d->value, FV_WHY_keep_nothing, fv_s(fv_elem_name(stored)), fv_n(WORTH_KEEPING));
+        fv_declines(e->l, d->value, FV_WHY_keep_nothing, fv_s(fv_elem_name(stored)),
+                    fv_n(WORTH_KEEPING));
         e->keep.n = 0;
     }
 }

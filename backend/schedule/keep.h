@@ -4,8 +4,8 @@
 
 #include "backend/schedule/emit.h"
 
-/* Decides what is kept in rows along that axis of e->def, of elements of that type; the row itself is
- * the caller's to name. */
+/* Decides what is kept in rows along that axis of e->def, of elements of that type; the row itself
+ * is the caller's to name. */
 void fv_keep_in_rows(fv_kemit *e, int axis, fv_elem stored);
 
 #endif

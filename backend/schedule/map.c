@@ -1,10 +1,11 @@
 /* map.c - one loop nest over the output.
  *
- * naive: serial loops over every axis, reductions in the order that is written on them, or one ascending chain:
+ * naive: serial loops over every axis, reductions in the order that is written on them, or one
+ * ascending chain:
  *     for i: for j: y[i, j] = body
- * map: rows are tasks, several a task where they are short, the last axis is a vector loop; reductions
- * that do not depend on it are computed once a row (this is what softmax and the norms need), by chains
- * where they run over contiguous elements:
+ * map: rows are tasks, several a task where they are short, the last axis is a vector loop;
+ * reductions that do not depend on it are computed once a row (this is what softmax and the norms
+ * need), by chains where they run over contiguous elements:
  *     parallel i: m = max k: ...; s = sum k: ...; vector j: y[i, j] = body */
 #include "backend/schedule/map.h"
 
@@ -47,9 +48,9 @@ void fv_open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index) {
     else {
         fv_takes(e->l, e->def->value, FV_WHY_tasks_parts, fv_n(block), fv_d(v->dim));
         fv_expr *b = fv_x_int(e->arena, block);
-        fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV,
-                                   fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, block - 1)),
-                                   b);
+        fv_expr *blocks =
+            fv_x_bin(e->arena, FV_X_FLOORDIV,
+                     fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, block - 1)), b);
         fv_expr *t = fv_kb_for(&e->b, FV_PARALLEL, "block", lo, blocks, 1);
         lo = fv_kb_let(&e->b, "lo", fv_x_bin(e->arena, FV_X_MUL, t, b));
         hi = fv_kb_let(&e->b, "hi",
@@ -98,7 +99,8 @@ static fv_expr *open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v, fv_expr *lo
 
 fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
     bool ranged = e->range.dim && e->range.dim == v->dim && kind == FV_VECTOR;
-    return open_axis(e, kind, v, ranged ? e->range.lo : fv_x_int(e->arena, 0), ranged ? e->range.hi : fv_kemit_dim(e, v->dim));
+    return open_axis(e, kind, v, ranged ? e->range.lo : fv_x_int(e->arena, 0),
+                     ranged ? e->range.hi : fv_kemit_dim(e, v->dim));
 }
 
 /* Rows of the axis in blocks, which are tasks. */
@@ -146,7 +148,8 @@ void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, 
             index[i] = fv_open_axis(e, i < first ? FV_PARALLEL : FV_SERIAL, d->index[i]);
     }
     if (parallel)
-        fv_takes(e->l, d->value, FV_WHY_tasks_rows, fv_n(task / work > 1 ? task / work : 1), fv_n(work));
+        fv_takes(e->l, d->value, FV_WHY_tasks_rows, fv_n(task / work > 1 ? task / work : 1),
+                 fv_n(work));
     else if (any)
         fv_declines(e->l, d->value, FV_WHY_tasks_one, fv_n(work), fv_n(task));
 }
@@ -195,7 +198,8 @@ void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
 void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     const fv_definition *d = e->def;
     fv_row_start(e, w, value);
-    /* where a broadcast may leave the row at its first element, not asking at each is worth a copy */
+    /* where a broadcast may leave the row at its first element, not asking at each is worth a
+     * copy */
     bool ask = w->vector >= 0 && !w->alone && !w->asked;
     fv_expr *plain = ask ? fv_kemit_plain(e, d->body, d->index[w->vector]) : NULL;
     if (plain) {
@@ -229,10 +233,12 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
     bool vector = w->vector >= 0 && w->alone;
     fv_choosing *u = &p->chosen;
     *u = fv_choose_for(l, d, FV_SCHEDULE_map);
-    if (u->wish && (u->wish->schedule.kind == FV_SCHEDULE_row || u->wish->schedule.kind == FV_SCHEDULE_pack))
+    if (u->wish &&
+        (u->wish->schedule.kind == FV_SCHEDULE_row || u->wish->schedule.kind == FV_SCHEDULE_pack))
         u->how.kind = u->wish->schedule.kind; /* which of them it is shows when it is made */
     int task = vector ? of->vector_task : of->row_task;
-    w->task = fv_choose(u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
+    w->task =
+        fv_choose(u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
     return p;
 }
 
@@ -252,9 +258,11 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     while (e.b.depth)
         fv_kb_end(&e.b);
     if (w->vector < 0)
-        fv_takes(l, s->value, fv_x_reductions(d->body, &sum, 1) ? FV_WHY_maps_sums : FV_WHY_maps_one);
+        fv_takes(l, s->value,
+                 fv_x_reductions(d->body, &sum, 1) ? FV_WHY_maps_sums : FV_WHY_maps_one);
     else
-        fv_takes(l, s->value, w->sums ? FV_WHY_maps_rows : FV_WHY_maps, fv_d(d->index[w->vector]->dim));
+        fv_takes(l, s->value, w->sums ? FV_WHY_maps_rows : FV_WHY_maps,
+                 fv_d(d->index[w->vector]->dim));
     fv_schedule how = p->chosen.how;
     how.kind = w->sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map;
     fv_kemit_finish(&e, op, &how);

@@ -20,18 +20,19 @@ void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* takes all */
 
 /* A row, or an element where there is none, of e->def; other axes are bound. */
 typedef struct fv_row {
-    int vector;       /* the axis that it runs along; -1 */
-    bool alone;       /* it is the only axis that is not 1, */
-    int64_t task;     /* of which one task does so many elements */
-    fv_buf *out;      /* where it is stored; NULL: in the value */
-    fv_expr **index;  /* there; the place `at` is for the vector's variable */
+    int vector;      /* the axis that it runs along; -1 */
+    bool alone;      /* it is the only axis that is not 1, */
+    int64_t task;    /* of which one task does so many elements */
+    fv_buf *out;     /* where it is stored; NULL: in the value */
+    fv_expr **index; /* there; the place `at` is for the vector's variable */
     int at;
-    bool asked;       /* e->plain has been decided */
+    bool asked; /* e->plain has been decided */
     bool keeps_nothing;
     bool leaves_sums; /* what is summed is wanted by other results of the group, behind it */
     bool sums;        /* out: it has reductions */
 } fv_row;
-/* What fv_emit_row begins with: from here on, sums are those of the row, and keep what they compute in it. */
+/* What fv_emit_row begins with: from here on, sums are those of the row, and keep what they compute
+ * in it. */
 void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value);
 void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value);
 

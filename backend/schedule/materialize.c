@@ -1,11 +1,13 @@
-/* materialize.c - factors of contractions, computed beforehand where a load is not all there is to it.
+/* materialize.c - factors of contractions, computed beforehand where a load is not all there is to
+ * it.
  *
- *     x[n, o * s + k - p, c] where 0 <= o * s + k - p < size, else 0     =>     dense[n, o * s + k, c]
+ *     x[n, o * s + k - p, c] where 0 <= o * s + k - p < size, else 0
+ *     =>  dense[n, o * s + k, c]
  *
- * with dense[n, i, c] = x[n, i - p, c] where 0 <= i - p < size, else 0, made by a kernel of its own: each
- * element is computed once, not with every filter tap or column. The axes of the copy are the sums of
- * variables that occur, the *bases* (o * s + k above). Where they would make it larger than one axis a variable
- * does, the variables are the axes. */
+ * with dense[n, i, c] = x[n, i - p, c] where 0 <= i - p < size, else 0, made by a kernel of its
+ * own: each element is computed once, not with every filter tap or column. The axes of the copy are
+ * the sums of variables that occur, the *bases* (o * s + k above). Where they would make it larger
+ * than one axis a variable does, the variables are the axes. */
 #include "backend/schedule/materialize.h"
 
 #include <string.h>
@@ -89,7 +91,8 @@ static bool split(const bases *b, const fv_expr *x, int64_t by, base *s, const f
     case FV_X_MUL:
         for (int i = 0; i < 2; i++)
             if (constant_of(x->arg[i], &n))
-                return n <= INT32_MAX && n >= -INT32_MAX && split(b, x->arg[1 - i], by * n, s, rest);
+                return n <= INT32_MAX && n >= -INT32_MAX &&
+                       split(b, x->arg[1 - i], by * n, s, rest);
         return false;
     default: return false;
     }
@@ -127,8 +130,8 @@ static bool same_sum(const base *a, const base *b) {
     return same;
 }
 
-/* The axis for a reduced sum, a new one where there is none yet; NULL: it has too many. Its extent is no longer
- * than what is copied where nothing is asked: both follow from fv_d_last. */
+/* The axis for a reduced sum, a new one where there is none yet; NULL: it has too many. Its extent
+ * is no longer than what is copied where nothing is asked: both follow from fv_d_last. */
 static base *axis_of(bases *b, const base *s) {
     fv_dims *t = b->l->module->dims;
     for (int i = 0; i < b->n; i++)
@@ -146,7 +149,8 @@ static base *axis_of(bases *b, const base *s) {
             x.low = fv_dim_add(t, x.low, reach);
         extent = x.term[i].by < 0 ? fv_dim_sub(t, extent, reach) : fv_dim_add(t, extent, reach);
     }
-    x.index = fv_index_var(b->l->exprs, fv_printf(b->l->exprs, "i%d", b->n), fv_dim_max(t, extent, fv_dim_const(t, 0)));
+    x.index = fv_index_var(b->l->exprs, fv_printf(b->l->exprs, "i%d", b->n),
+                           fv_dim_max(t, extent, fv_dim_const(t, 0)));
     FV_PUSH(b->l->exprs, b->list, b->n, b->cap, x);
     return &b->list[b->n - 1];
 }
@@ -189,7 +193,9 @@ static fv_expr *index_of(fv_arena *a, const base *s) {
             x = fv_x_bin(a, FV_X_MUL, x, fv_x_int(a, s->term[i].by));
         sum = sum ? fv_x_bin(a, FV_X_ADD, sum, x) : x;
     }
-    return s->low->kind == FV_DIM_CONST && !s->low->value ? sum : fv_x_bin(a, FV_X_SUB, sum, fv_x_dim(a, s->low));
+    return s->low->kind == FV_DIM_CONST && !s->low->value
+               ? sum
+               : fv_x_bin(a, FV_X_SUB, sum, fv_x_dim(a, s->low));
 }
 
 static double elements(const bases *b) {
@@ -220,8 +226,8 @@ static void put_last(bases *b, const fv_var *last) {
             }
 }
 
-/* The axes that are axes of d have its order, whatever the factor reads first: rows that the copy has like the result are one
- * axis then, where the factor kept them apart. */
+/* The axes that are axes of d have its order, whatever the factor reads first: rows that the copy
+ * has like the result are one axis then, where the factor kept them apart. */
 static void order_as(bases *b, const fv_definition *d) {
     int next = 0;
     for (int i = 0; i < d->rank; i++)
@@ -237,14 +243,16 @@ static void order_as(bases *b, const fv_definition *d) {
         }
 }
 
-/* Equal copies have one: of a reduction over their axes there is one only, whatever these are called. */
+/* Equal copies have one: of a reduction over their axes there is one only, whatever these are
+ * called. */
 static const void *key_of(fv_arena *a, const fv_dense *c) {
     fv_expr *x = fv_x_convert(a, fv_elem_arith((fv_elem)c->copy->type.elem), c->copy);
     return fv_x_reduce(a, FV_REDUCE_MAX, c->n, c->index, x);
 }
 
-/* The axes of x's copy, and x over them in *copy: sums of variables where a window slides over x, which has fewer
- * elements than its variables have values then; else the variables. False: there are too many, or none. */
+/* The axes of x's copy, and x over them in *copy: sums of variables where a window slides over x,
+ * which has fewer elements than its variables have values then; else the variables. False: there
+ * are too many, or none. */
 static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
     bases together = *b, apart = *b;
     together.memo = fv_ptrmap_in(b->l->exprs);
@@ -257,15 +265,16 @@ static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
     return *copy && b->n;
 }
 
-bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor, const fv_var *last,
-                     fv_dense *dense) {
+bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
+                     const fv_var *last, fv_dense *dense) {
     fv_expr *x = (fv_expr *)fv_x_stored(factor);
     bases b = begin(l, d, sum);
     bool window;
     if (x->op == FV_X_LOAD || !find_axes(&b, x, &dense->copy, &window))
         return false;
     if (last && !window)
-        return fv_declines(l, d->value, FV_WHY_operand_no_window, fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d))));
+        return fv_declines(l, d->value, FV_WHY_operand_no_window,
+                           fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d))));
     if (!window)
         order_as(&b, d);
     put_last(&b, last);
@@ -296,5 +305,6 @@ fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
         *fv_ptrmap_at(&l->copies, key) = v;
         fv_takes(l, v, FV_WHY_operand_is_dense, name, fv_v(d->value));
     }
-    return fv_x_as_stored(l->exprs, c->factor, x, fv_x_load(l->exprs, fv_value_buf(l->exprs, v), c->at));
+    return fv_x_as_stored(l->exprs, c->factor, x,
+                          fv_x_load(l->exprs, fv_value_buf(l->exprs, v), c->at));
 }

@@ -1,13 +1,18 @@
 /* order.c - in which order sums are taken.
  *
- *     y[i, j] = sum k: a[i, k] * b[k, j]               one chain: a contraction, many sums side by side
- *     y[i] = sum k: x[i, k]                            16 chains along k: a vector loop over what lies side by side
- *     y[i, j] = sum k < 3, c: w[j, k, c] * x[i + k, c] one of the two, as columns are many or a row is long
- *     y[i, d] = sum j: weight(i, j) * v[j, d]          in parts: attention that may have a single query, and many keys
+ *     y[i, j] = sum k: a[i, k] * b[k, j]
+ *         one chain: a contraction, many sums side by side
+ *     y[i] = sum k: x[i, k]
+ *         16 chains along k: a vector loop over what lies side by side
+ *     y[i, j] = sum k < 3, c: w[j, k, c] * x[i + k, c]
+ *         one of the two, as columns are many or a row is long
+ *     y[i, d] = sum j: weight(i, j) * v[j, d]
+ *         in parts: attention that may have a single query, and many keys
  *
- * It follows from the definition and from where its operands lie, which the step `layout` decides for all targets alike; it is
- * seen with axes split and merged, as schedules see it. Tiles, vectors, threads and the target have no part in it. Sums of
- * integers, and minima and maxima, are the same in any order. */
+ * It follows from the definition and from where its operands lie, which the step `layout` decides
+ * for all targets alike; it is seen with axes split and merged, as schedules see it. Tiles,
+ * vectors, threads and the target have no part in it. Sums of integers, and minima and maxima, are
+ * the same in any order. */
 #include <assert.h>
 
 #include "backend/axes/merge.h"
@@ -28,16 +33,21 @@ typedef struct orders {
     fv_lowerer *l;
     fv_ptrmap along; /* sums that have chains -> how many of the last variables they run along */
     const fv_expr *parts; /* the one that is in parts; or NULL */
-    int met, rows;   /* sums that were looked at; those that have chains */
+    int met, rows;        /* sums that were looked at; those that have chains */
 } orders;
 
-static int chains_of(const orders *o, const fv_expr *sum) { return (int)(intptr_t)fv_ptrmap_get(&o->along, sum); }
+static int chains_of(const orders *o, const fv_expr *sum) {
+    return (int)(intptr_t)fv_ptrmap_get(&o->along, sum);
+}
 
-static void set_chains(orders *o, const fv_expr *sum, int along) { *fv_ptrmap_at(&o->along, sum) = (void *)(intptr_t)along; }
+static void set_chains(orders *o, const fv_expr *sum, int along) {
+    *fv_ptrmap_at(&o->along, sum) = (void *)(intptr_t)along;
+}
 
 /* ---- decisions ---- */
 
-/* Sums of x whose terms lie side by side have chains along them, unless neighbours along `vector` do. */
+/* Sums of x whose terms lie side by side have chains along them, unless neighbours along `vector`
+ * do. */
 static void take_rows(orders *o, const fv_expr *x, const fv_var *vector, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return;
@@ -63,13 +73,15 @@ static void take_like(orders *o, const fv_expr *x, const fv_expr *y, fv_ptrmap *
         take_like(o, x->arg[i], y->arg[i], seen);
 }
 
-/* A step of a decoder: nothing but parts of the keys are many tasks there, and what a sum is does not depend on who shares it. */
+/* A step of a decoder: nothing but parts of the keys are many tasks there, and what a sum is does
+ * not depend on who shares it. */
 static bool has_parts(const fv_definition *d, const fv_attention *at) {
     const fv_dim *queries = d->index[at->row]->dim;
     return queries->lo <= 1 && queries != at->key->dim && at->key->dim->hi > FV_PART;
 }
 
-/* Scores are one chain, what they weight one or parts, sums along keys rows: scores lie side by side then. */
+/* Scores are one chain, what they weight one or parts, sums along keys rows: scores lie side by
+ * side then. */
 static void take_weights(orders *o, const fv_attention *at) {
     fv_arena *a = o->l->exprs;
     fv_expr *key = fv_x_var(a, at->key), *extent = fv_x_dim(a, at->key->dim);
@@ -98,7 +110,9 @@ static fv_why decide(orders *o, const fv_definition *d) {
 
 static void tell(const orders *o, const fv_definition *d, fv_why why) {
     switch (why) {
-    case FV_WHY_order_contracts: fv_takes(o->l, d->value, why, fv_d(d->index[d->rank - 1]->dim)); break;
+    case FV_WHY_order_contracts:
+        fv_takes(o->l, d->value, why, fv_d(d->index[d->rank - 1]->dim));
+        break;
     case FV_WHY_order_attends: fv_takes(o->l, d->value, why, fv_n(o->rows)); break;
     case FV_WHY_order_rows: fv_takes(o->l, d->value, why, fv_n(o->rows), fv_n(o->met)); break;
     default: fv_takes(o->l, d->value, why, fv_n(o->met));
@@ -133,8 +147,8 @@ static fv_expr *unlabel(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     return y;
 }
 
-/* How many of the last variables of the sum are by now the last one of what it became. One, where its length does not tell:
- * that variable is not merged then. */
+/* How many of the last variables of the sum are by now the last one of what it became. One, where
+ * its length does not tell: that variable is not merged then. */
 static int along(const orders *o, const fv_expr *sum, const fv_expr *by_now) {
     const fv_dim *dims[FV_MAX_RANK], *length = by_now->u.red.vars[by_now->u.red.nvars - 1]->dim;
     int n = sum->u.red.nvars;
@@ -150,14 +164,17 @@ static fv_expr *order(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     const labels *s = r->user;
     if (!fv_x_is_ordered(x))
         return NULL;
-    const fv_expr *by_now = s->became[(intptr_t)fv_ptrmap_get(&s->label, x) - 1]; /* NULL: nothing is left of it */
+    /* NULL: nothing is left of it */
+    const fv_expr *by_now = s->became[(intptr_t)fv_ptrmap_get(&s->label, x) - 1];
     int n = by_now && chains_of(s->o, by_now) ? along(s->o, x, by_now) : 0;
     if (by_now && by_now == s->o->parts)
         return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_PARTS, 0);
-    return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), n ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, n);
+    return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args),
+                          n ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, n);
 }
 
-static fv_expr *rewritten(labels *s, const fv_expr *x, fv_expr *(*after)(fv_x_rewriter *r, fv_expr *x, fv_expr **args)) {
+static fv_expr *rewritten(labels *s, const fv_expr *x,
+                          fv_expr *(*after)(fv_x_rewriter *r, fv_expr *x, fv_expr **args)) {
     fv_x_rewriter r = {.arena = s->o->l->exprs, .after = after, .user = s};
     return fv_x_rewrite(&r, x);
 }
@@ -191,7 +208,9 @@ static bool has_sums(const fv_expr *x, fv_ptrmap *seen) {
 }
 
 static fv_expr *one_chain(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
-    return fv_x_is_ordered(x) ? fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_CHAIN, 0) : NULL;
+    return fv_x_is_ordered(x)
+               ? fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_CHAIN, 0)
+               : NULL;
 }
 
 static fv_expr *in_one_chain(void *user, fv_expr *x) {

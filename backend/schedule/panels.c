@@ -2,10 +2,10 @@
  *
  * The factor b[.., k, j] that goes with the columns becomes panels of `width` columns,
  *     p[.., j / width, k, j % width]      0 beyond the last column
- * so that a register tile reads one panel from end to end. One layout serves all row counts. Panels of
- * constants are made here and replace the constant, or several that stand side by side; others are made by
- * a kernel in the run. Of several factors that one tile reads, a panel has `width` columns of each, side by
- * side for every k. */
+ * so that a register tile reads one panel from end to end. One layout serves all row counts. Panels
+ * of constants are made here and replace the constant, or several that stand side by side; others
+ * are made by a kernel in the run. Of several factors that one tile reads, a panel has `width`
+ * columns of each, side by side for every k. */
 #include "backend/schedule/panels.h"
 
 #include <string.h>
@@ -20,7 +20,11 @@
 
 /* ---- affine indices ---- */
 
-enum { MAX_LOOPS = 2 * FV_MAX_RANK, MAX_PIECES = 4, MOST_JOINED = 1 << 16 /* columns that are looked at one by one */ };
+enum {
+    MAX_LOOPS = 2 * FV_MAX_RANK,
+    MAX_PIECES = 4,
+    MOST_JOINED = 1 << 16 /* columns that are looked at one by one */
+};
 
 typedef struct affine {
     int64_t at; /* where all variables are 0 */
@@ -39,9 +43,7 @@ static bool affine_of(const fv_expr *x, int n, const fv_var *const *vars, affine
     *out = (affine){0};
     switch (x->op) {
     case FV_X_CONST: out->at = x->u.i; return true;
-    case FV_X_DIM:
-        out->at = x->u.dim->value;
-        return fv_dim_is_const(x->u.dim);
+    case FV_X_DIM: out->at = x->u.dim->value; return fv_dim_is_const(x->u.dim);
     case FV_X_VAR:
         for (int i = 0; i < n; i++)
             if (vars[i] == x->u.var) {
@@ -88,7 +90,8 @@ static bool offset_of(const fv_expr *load, int n, const fv_var *const *vars, aff
 
 /* ---- panels of constants ---- */
 
-/* One run of `columns` columns of every k: to[k.., r] = from[at + k.. + r * by], where k is `stride` apart. */
+/* One run of `columns` columns of every k: to[k.., r] = from[at + k.. + r * by], where k is
+ * `stride` apart. */
 typedef struct run {
     const uint8_t *from;
     uint8_t *to;
@@ -97,11 +100,11 @@ typedef struct run {
     int64_t columns, stride, column_by;
 } run;
 
-#define COPY(type)                                                                                \
-    for (int64_t i = 0; i < count; i++)                                                           \
-        for (int64_t r = 0; r < u->columns; r++)                                                  \
-            memcpy(to + (i * u->stride + r) * (int64_t)sizeof(type),                             \
-                   from + (i * by + r * u->column_by) * (int64_t)sizeof(type), sizeof(type))
+#define COPY(type)                                                                                 \
+    for (int64_t i = 0; i < count; i++)                                                            \
+        for (int64_t r = 0; r < u->columns; r++)                                                   \
+    memcpy(to + (i * u->stride + r) * (int64_t)sizeof(type),                                       \
+           from + (i * by + r * u->column_by) * (int64_t)sizeof(type), sizeof(type))
 
 static int64_t copy_run(const run *u, int k, int size, int64_t at, int64_t done) {
     if (k < u->nk - 1) {
@@ -134,7 +137,8 @@ typedef struct layout {
     int width, nfactors, nouter, nk;
     int64_t count[MAX_LOOPS]; /* outer axes, then those of the sum */
     struct factor {
-        int npieces;          /* more than one: of constants side by side, of which no copy is made but this */
+        /* more than one: of constants side by side, of which no copy is made but this */
+        int npieces;
         piece of[MAX_PIECES]; /* in order of their columns; together all of them */
     } factor[FV_MAX_FACTORS];
     const fv_tensor *made; /* NULL: not yet */
@@ -142,21 +146,31 @@ typedef struct layout {
     struct layout *next;   /* whose first factor begins with the same tensor */
 } layout;
 
-static fv_elem elem_of(const layout *p) { return p->factor[0].of[0].tensor->elem; }
+static fv_elem elem_of(const layout *p) {
+    return p->factor[0].of[0].tensor->elem;
+}
 
 /* The columns of a piece that are in this block, of all k. */
 static void pack_block(const layout *p, const piece *f, int64_t at, int64_t block, uint8_t *to) {
     const int size = fv_elem_storage_bytes(f->tensor->elem);
     const int64_t from = block * p->width, first = f->first > from ? f->first : from;
-    const int64_t end = f->end < from + p->width ? f->end : from + p->width, column_by = f->at.by[p->nouter];
+    const int64_t end = f->end < from + p->width ? f->end : from + p->width,
+                  column_by = f->at.by[p->nouter];
     if (first >= end)
         return;
-    run u = {.from = f->tensor->data, .to = to + (first - from) * size, .nk = p->nk, .count = p->count + p->nouter,
-             .by = f->at.by + p->nouter + 1, .columns = end - first, .stride = (int64_t)p->nfactors * p->width, .column_by = column_by};
+    run u = {.from = f->tensor->data,
+             .to = to + (first - from) * size,
+             .nk = p->nk,
+             .count = p->count + p->nouter,
+             .by = f->at.by + p->nouter + 1,
+             .columns = end - first,
+             .stride = (int64_t)p->nfactors * p->width,
+             .column_by = column_by};
     copy_run(&u, 0, size, at + first * column_by, 0);
 }
 
-static void pack_piece(const layout *p, const piece *f, int64_t outer, int64_t blocks, int64_t depth, uint8_t *to) {
+static void pack_piece(const layout *p, const piece *f, int64_t outer, int64_t blocks,
+                       int64_t depth, uint8_t *to) {
     const int size = fv_elem_storage_bytes(f->tensor->elem);
     int64_t at = f->at.at, rest = outer;
     for (int i = p->nouter; i-- > 0; rest /= p->count[i])
@@ -170,11 +184,13 @@ static void pack_all(const layout *p, int64_t outers, int64_t blocks, int64_t de
     for (int64_t o = 0; o < outers; o++)
         for (int f = 0; f < p->nfactors; f++)
             for (int i = 0; i < p->factor[f].npieces; i++)
-                pack_piece(p, &p->factor[f].of[i], o, blocks, depth, to + (int64_t)f * p->width * size);
+                pack_piece(p, &p->factor[f].of[i], o, blocks, depth,
+                           to + (int64_t)f * p->width * size);
 }
 
 static const fv_tensor *pack(fv_lowerer *l, const layout *p) {
-    int64_t dims[MAX_LOOPS + 1], blocks = (p->columns + p->width - 1) / p->width, depth = 1, outers = 1;
+    int64_t dims[MAX_LOOPS + 1], blocks = (p->columns + p->width - 1) / p->width, depth = 1,
+                                 outers = 1;
     int rank = 0;
     fv_elem elem = elem_of(p);
     for (int i = 0; i < p->nouter; i++)
@@ -205,13 +221,15 @@ static bool const_dim(const fv_var *v, int64_t *n) {
 }
 
 static bool same_layout(const layout *a, const layout *b) {
-    bool same = a->columns == b->columns && a->width == b->width && a->nfactors == b->nfactors && a->nouter == b->nouter &&
-                a->nk == b->nk && !memcmp(a->count, b->count, sizeof a->count);
+    bool same = a->columns == b->columns && a->width == b->width && a->nfactors == b->nfactors &&
+                a->nouter == b->nouter && a->nk == b->nk &&
+                !memcmp(a->count, b->count, sizeof a->count);
     for (int i = 0; same && i < a->nfactors; i++) {
         same = a->factor[i].npieces == b->factor[i].npieces;
         for (int k = 0; same && k < a->factor[i].npieces; k++) {
             const piece *x = &a->factor[i].of[k], *y = &b->factor[i].of[k];
-            same = x->tensor == y->tensor && x->first == y->first && x->end == y->end && !memcmp(&x->at, &y->at, sizeof(affine));
+            same = x->tensor == y->tensor && x->first == y->first && x->end == y->end &&
+                   !memcmp(&x->at, &y->at, sizeof(affine));
         }
     }
     return same;
@@ -265,8 +283,8 @@ static bool value_at(const fv_expr *x, const fv_var *column, int64_t j, int64_t 
     }
 }
 
-/* Which constant the column is of, where several stand side by side: `w[k, j] if j < 8 else v[k, j - 8] if ...`. NULL: something
- * else than the column decides that, or it is of none. */
+/* Which constant the column is of, where several stand side by side: `w[k, j] if j < 8 else v[k, j
+ * - 8] if ...`. NULL: something else than the column decides that, or it is of none. */
 static const fv_expr *piece_at(const fv_expr *x, const fv_var *column, int64_t j) {
     int64_t here;
     while (x->op == FV_X_GUARD) {
@@ -280,7 +298,8 @@ static const fv_expr *piece_at(const fv_expr *x, const fv_var *column, int64_t j
     return x->op == FV_X_LOAD ? x : NULL;
 }
 
-static bool find_pieces(const fv_expr *x, int n, const fv_var *const *vars, const fv_var *column, struct factor *f) {
+static bool find_pieces(const fv_expr *x, int n, const fv_var *const *vars, const fv_var *column,
+                        struct factor *f) {
     const fv_expr *last = NULL;
     f->npieces = 0;
     if (column->dim->value > MOST_JOINED)
@@ -308,7 +327,8 @@ bool fv_is_joined_constant(const fv_expr *x, const fv_var *column) {
     const fv_expr *last = NULL;
     for (int64_t j = 0, n = 0; j < column->dim->value; j++) {
         const fv_expr *at = piece_at(x, column, j);
-        if (!at || ((const fv_value *)at->u.buf->value)->kind != FV_VALUE_CONST || (at != last && n++ == MAX_PIECES))
+        if (!at || ((const fv_value *)at->u.buf->value)->kind != FV_VALUE_CONST ||
+            (at != last && n++ == MAX_PIECES))
             return false;
         last = at;
     }
@@ -316,8 +336,9 @@ bool fv_is_joined_constant(const fv_expr *x, const fv_var *column) {
 }
 
 /* Panels of constants whose indices are affine; NULL: they are not. */
-static layout *constant_panels(fv_lowerer *l, int nfactors, fv_expr *const *loads, int nouter, fv_var *const *outer,
-                               const fv_var *column, int nk, fv_var *const *ks, int width) {
+static layout *constant_panels(fv_lowerer *l, int nfactors, fv_expr *const *loads, int nouter,
+                               fv_var *const *outer, const fv_var *column, int nk,
+                               fv_var *const *ks, int width) {
     layout key = {.width = width, .nfactors = nfactors, .nouter = nouter, .nk = nk};
     const fv_var *vars[MAX_LOOPS];
     if (nouter + nk + 1 > MAX_LOOPS || nk == 0 || !const_dim(column, &key.columns))
@@ -345,15 +366,19 @@ static layout *constant_panels(fv_lowerer *l, int nfactors, fv_expr *const *load
         p->made = pack(l, p);
         for (int i = 0; i < nfactors; i++)
             for (int k = 0; k < p->factor[i].npieces; k++)
-                fv_mapping_drop(l->session, p->factor[i].of[k].tensor->data, p->factor[i].of[k].tensor->bytes);
+                fv_mapping_drop(l->session, p->factor[i].of[k].tensor->data,
+                                p->factor[i].of[k].tensor->bytes);
     }
     return p->made ? p : NULL;
 }
 
 /* Column `at` of a panel of x, 0 beyond the last one and where not `here` (NULL: it is here). */
-static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column, fv_expr *at, fv_expr *here) {
+static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column,
+                                fv_expr *at, fv_expr *here) {
     fv_arena *a = l->exprs;
-    fv_expr *j = fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, fv_x_var(a, p->index[p->panel]), fv_x_int(a, p->width)), at);
+    fv_expr *j =
+        fv_x_bin(a, FV_X_ADD,
+                 fv_x_bin(a, FV_X_MUL, fv_x_var(a, p->index[p->panel]), fv_x_int(a, p->width)), at);
     x = fv_x_replace_vars(a, x, 1, &column, &j);
     fv_expr *inside = here;
     if (!fv_dim_is_const(column->dim) || column->dim->value % p->width) {
@@ -369,21 +394,26 @@ static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, f
 }
 
 /* An element of the panels, over their indices. */
-static fv_expr *element_of_panel(fv_lowerer *l, int n, fv_expr *const *x, const fv_panels *p, fv_var *column, int rank) {
+static fv_expr *element_of_panel(fv_lowerer *l, int n, fv_expr *const *x, const fv_panels *p,
+                                 fv_var *column, int rank) {
     fv_arena *a = l->exprs;
     fv_expr *c = fv_x_var(a, p->index[rank - 1]), *y = NULL;
     if (n == 1)
         return column_of_panel(l, x[0], p, column, c, NULL);
     for (int i = n; i-- > 0;) { /* of the factor whose columns those from i * width on are */
-        fv_expr *first = fv_x_int(a, (int64_t)i * p->width), *end = fv_x_int(a, (int64_t)(i + 1) * p->width);
-        fv_expr *here = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, first, c), fv_x_bin(a, FV_X_LT, c, end));
+        fv_expr *first = fv_x_int(a, (int64_t)i * p->width),
+                *end = fv_x_int(a, (int64_t)(i + 1) * p->width);
+        fv_expr *here =
+            fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, first, c), fv_x_bin(a, FV_X_LT, c, end));
         fv_expr *own = column_of_panel(l, x[i], p, column, fv_x_bin(a, FV_X_SUB, c, first), here);
         y = y ? fv_x_select(a, here, own, y) : own;
     }
     return y;
 }
 
-bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) { return d->rank + sum->u.red.nvars + 1 <= FV_MAX_RANK; }
+bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) {
+    return d->rank + sum->u.red.nvars + 1 <= FV_MAX_RANK;
+}
 
 /* What is laid out of each factor: as it is stored, where all are of one type. */
 static void stored_factors(int n, fv_expr *const *factors, fv_expr **x) {
@@ -396,8 +426,8 @@ static void stored_factors(int n, fv_expr *const *factors, fv_expr **x) {
         x[i] = factors[i];
 }
 
-void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, int nfactors, fv_expr *const *factors,
-                    int column, int width, fv_panels *p) {
+void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
+                    int nfactors, fv_expr *const *factors, int column, int width, fv_panels *p) {
     fv_expr *x[FV_MAX_FACTORS] = {0}, *at[FV_MAX_RANK];
     int nk = sum->u.red.nvars, n = 0;
     stored_factors(nfactors, factors, x);
@@ -410,16 +440,19 @@ void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
     }
     p->panel = n;
     p->width = width;
-    const fv_dim *w = fv_dim_const(l->module->dims, width), *all = fv_dim_const(l->module->dims, (int64_t)width * nfactors);
-    p->index[n++] = fv_index_var(l->exprs, "panel", fv_dim_ceildiv(l->module->dims, d->index[column]->dim, w));
+    const fv_dim *w = fv_dim_const(l->module->dims, width),
+                 *all = fv_dim_const(l->module->dims, (int64_t)width * nfactors);
+    p->index[n++] =
+        fv_index_var(l->exprs, "panel", fv_dim_ceildiv(l->module->dims, d->index[column]->dim, w));
     for (int i = 0; i < nk; i++)
         p->index[n++] = sum->u.red.vars[i];
     p->index[n++] = fv_index_var(l->exprs, "c", all);
     for (int i = 0; i < n; i++)
         at[i] = fv_x_var(l->exprs, p->index[i]);
     fv_value *v = fv_new_value(l, fv_printf(l->exprs, "%s.panels", fv_operand_name(x[0], d)),
-                            (fv_elem)x[0]->type.elem, n, p->index);
-    layout *constant = constant_panels(l, nfactors, x, p->panel, p->index, d->index[column], nk, sum->u.red.vars, width);
+                               (fv_elem)x[0]->type.elem, n, p->index);
+    layout *constant = constant_panels(l, nfactors, x, p->panel, p->index, d->index[column], nk,
+                                       sum->u.red.vars, width);
     p->made_in_run = !constant;
     if (constant && constant->value) {
         v = constant->value;
@@ -428,8 +461,10 @@ void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
         v->tensor = constant->made;
         constant->value = v;
     } else {
-        fv_takes(l, v, FV_WHY_operand_is_panels, fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x[0], d))), fv_v(d->value));
-        fv_define_operand(l, op, v, p->index, element_of_panel(l, nfactors, x, p, d->index[column], n), d);
+        fv_takes(l, v, FV_WHY_operand_is_panels,
+                 fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x[0], d))), fv_v(d->value));
+        fv_define_operand(l, op, v, p->index,
+                          element_of_panel(l, nfactors, x, p, d->index[column], n), d);
     }
     p->value = v;
     p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), at);

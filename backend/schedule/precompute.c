@@ -27,7 +27,7 @@ fv_value *fv_new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var
 }
 
 void fv_define_operand(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, fv_expr *x,
-                   const fv_definition *of) {
+                       const fv_definition *of) {
     fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
     v->kind = FV_VALUE_RESULT;
     v->def = op;
@@ -49,8 +49,8 @@ void fv_define_operand(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *ind
 
 fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
                         fv_var *const *index, fv_expr *x) {
-    fv_value *v = fv_new_value(l, fv_printf(l->exprs, "%s.%s", fv_operand_name(x, d), what), (fv_elem)x->type.elem,
-                               n, index);
+    fv_value *v = fv_new_value(l, fv_printf(l->exprs, "%s.%s", fv_operand_name(x, d), what),
+                               (fv_elem)x->type.elem, n, index);
     fv_define_operand(l, op, v, index, x, d);
     return v;
 }

@@ -9,7 +9,8 @@ const char *fv_operand_name(const fv_expr *x, const fv_definition *d);
 /* A new value with these axes; it has no definition. */
 fv_value *fv_new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var *const *index);
 /* v is made in the run, before `of`: x, over other index variables than those of `index`. */
-void fv_define_operand(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, fv_expr *x, const fv_definition *of);
+void fv_define_operand(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, fv_expr *x,
+                       const fv_definition *of);
 /* A new value of d's operand `what`, x over these variables, made before by a kernel of its own. */
 fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
                         fv_var *const *index, fv_expr *x);

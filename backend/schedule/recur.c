@@ -1,21 +1,25 @@
-/* recur.c - how a recurrence is run: in a kernel that has the steps in it, or as launches in a loop.
+/* recur.c - how a recurrence is run: in a kernel that has the steps in it, or as launches in a
+ * loop.
  *
  *     before = first                                    a kernel
  *     for t < T:
  *       even t: now = step(before)                      a kernel for each part of a step
- *       odd t:  before = step(now)                      the same kernels, with the states in each other's place
+ *       odd t:  before = step(now)                      the same kernels, with the states in each
+ *                                                       other's place
  *     y_h = before or now                               a kernel
  *
- * Where rows have fewer steps than others, T is as many as the longest one has, which the host reads before the loop; what is left
- * of the elements is a kernel behind it (recur_length.c).
+ * Where rows have fewer steps than others, T is as many as the longest one has, which the host
+ * reads before the loop; what is left of the elements is a kernel behind it (recur_length.c).
  *
- * Where a step sums over a state it is a contraction like any other: rows of a batch share it, threads share its columns, and
- * panels of the weights are laid out once, before the loop. A launch costs more than a small step: then the loop stands in
- * the kernel, which has blocks of rows for tasks.
+ * Where a step sums over a state it is a contraction like any other: rows of a batch share it,
+ * threads share its columns, and panels of the weights are laid out once, before the loop. A launch
+ * costs more than a small step: then the loop stands in the kernel, which has blocks of rows for
+ * tasks.
  *
- * A step of one row reads weights, and does little else. The second-level cache has those that were read last, so odd steps begin
- * with them: their tasks run in descending order (Zen 5, 3 and 4 MiB a step: 8 to 10 % of the time of a layer). Several rows
- * multiply longer than they read, and ask for the next panel meanwhile, in ascending order. */
+ * A step of one row reads weights, and does little else. The second-level cache has those that were
+ * read last, so odd steps begin with them: their tasks run in descending order (Zen 5, 3 and 4 MiB
+ * a step: 8 to 10 % of the time of a layer). Several rows multiply longer than they read, and ask
+ * for the next panel meanwhile, in ascending order. */
 #include "backend/schedule/recur.h"
 
 #include <string.h>
@@ -24,8 +28,8 @@
 #include "backend/lowering/loops.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
-#include "backend/schedule/precompute.h"
 #include "backend/schedule/blocks.h"
+#include "backend/schedule/precompute.h"
 #include "backend/schedule/recur_inside.h"
 #include "backend/schedule/recur_length.h"
 #include "backend/schedule/value.h"
@@ -33,8 +37,8 @@
 #include "ir/expr/rewrite.h"
 #include "ir/graph/rewriter.h"
 
-/* Products of a step and a row that take no longer than it takes to wake threads for them: their weights stay in the
- * second-level cache, too, whoever reads them again in the next step. */
+/* Products of a step and a row that take no longer than it takes to wake threads for them: their
+ * weights stay in the second-level cache, too, whoever reads them again in the next step. */
 enum { FEW_PRODUCTS = 1 << 16 };
 
 /* ---- before and after the loop ---- */
@@ -74,8 +78,10 @@ static fv_expr *after_all(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
         const fv_state *s = &p->r->states[i];
         if (x->u.buf->value != s->now || !s->first)
             continue;
-        fv_expr *rest = fv_x_bin(a, FV_X_FLOORMOD, p->taken, fv_x_int(a, 2)), *even = fv_x_bin(a, FV_X_EQ, rest, fv_x_int(a, 0));
-        return fv_x_select(a, even, fv_x_load(a, fv_value_buf(a, s->before), args), fv_x_load(a, x->u.buf, args));
+        fv_expr *rest = fv_x_bin(a, FV_X_FLOORMOD, p->taken, fv_x_int(a, 2)),
+                *even = fv_x_bin(a, FV_X_EQ, rest, fv_x_int(a, 0));
+        return fv_x_select(a, even, fv_x_load(a, fv_value_buf(a, s->before), args),
+                           fv_x_load(a, x->u.buf, args));
     }
     return NULL;
 }
@@ -88,7 +94,9 @@ static void make_last(const fv_parts *p) {
         if (!e->last)
             continue;
         for (int k = 0; k < e->value->type->rank; k++)
-            index[k] = e->at[k]->op == FV_X_VAR ? e->at[k]->u.var : fv_index_var(p->l->exprs, "i", e->value->type->dims[k]);
+            index[k] = e->at[k]->op == FV_X_VAR
+                           ? e->at[k]->u.var
+                           : fv_index_var(p->l->exprs, "i", e->value->type->dims[k]);
         make(p, e->value, index, fv_x_rewrite(&w, e->x));
     }
 }
@@ -166,7 +174,10 @@ static const fv_dim *longest(const fv_parts *p, fv_expr *length) {
     const fv_dim *taken = fv_dim_fresh(dims, "taken", 0, p->r->t->dim->hi, true);
     fv_attr symbols = fv_attr_dims(l->module, "symbols", 1, &taken);
     fv_op *bind = FV_NEW(l->arena, fv_op, 1);
-    *bind = (fv_op){.def = fv_op_def(FV_OP_fv_Bind), .block = p->r->op->block, .nin = 1, .in = FV_NEW(l->arena, fv_value *, 1),
+    *bind = (fv_op){.def = fv_op_def(FV_OP_fv_Bind),
+                    .block = p->r->op->block,
+                    .nin = 1,
+                    .in = FV_NEW(l->arena, fv_value *, 1),
                     .origin = p->r->op->origin};
     bind->in[0] = v;
     fv_op_attr(bind, &symbols);
@@ -174,7 +185,8 @@ static const fv_dim *longest(const fv_parts *p, fv_expr *length) {
     return fv_dim_min(dims, p->r->t->dim, taken);
 }
 
-/* What an element is behind the steps that are taken: a kernel, whose tasks are along the first of its axes. */
+/* What an element is behind the steps that are taken: a kernel, whose tasks are along the first of
+ * its axes. */
 static void put_rest(const fv_parts *p, const fv_item *m, const fv_dim *taken) {
     fv_lowerer *l = p->l;
     const fv_recurrence *r = p->r;
@@ -183,8 +195,12 @@ static void put_rest(const fv_parts *p, const fv_item *m, const fv_dim *taken) {
     fv_kemit e;
     fv_kemit_init(&e, l, NULL, fv_op_stem(r->op));
     for (int i = 0; i < m->nvars - 1; i++)
-        fv_kemit_bind(&e, m->vars[i], open_loop(&e, i ? FV_SERIAL : FV_PARALLEL, m->vars[i]->name, fv_kemit_dim(&e, m->vars[i]->dim)));
-    fv_kemit_bind(&e, r->t, fv_kb_for(&e.b, FV_SERIAL, r->t->name, fv_kemit_dim(&e, taken), fv_kemit_dim(&e, r->t->dim), 1));
+        fv_kemit_bind(&e, m->vars[i],
+                      open_loop(&e, i ? FV_SERIAL : FV_PARALLEL, m->vars[i]->name,
+                                fv_kemit_dim(&e, m->vars[i]->dim)));
+    fv_kemit_bind(&e, r->t,
+                  fv_kb_for(&e.b, FV_SERIAL, r->t->name, fv_kemit_dim(&e, taken),
+                            fv_kemit_dim(&e, r->t->dim), 1));
     if (m->nvars) {
         fv_var *v = m->vars[m->nvars - 1];
         fv_kemit_bind(&e, v, open_loop(&e, FV_VECTOR, v->name, fv_kemit_dim(&e, v->dim)));
@@ -200,7 +216,8 @@ static void run_launches(fv_parts *p) {
     fv_lowerer *l = p->l;
     fv_expr *length = fv_recur_length(l->exprs, p->r);
     const fv_dim *times = p->r->t->dim;
-    const fv_dim *turn = fv_dim_fresh(l->module->dims, p->r->t->name, 0, times->hi > 1 ? times->hi - 1 : 0, true);
+    const fv_dim *turn =
+        fv_dim_fresh(l->module->dims, p->r->t->name, 0, times->hi > 1 ? times->hi - 1 : 0, true);
     for (int i = 0; i < p->n; i++)
         fv_contract_plan_place(l, p->r->op, p->all[i].plan);
     fv_schedule_operands(l, p->r->op);

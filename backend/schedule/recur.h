@@ -2,8 +2,8 @@
 #ifndef FV_BACKEND_SCHEDULE_RECUR_H
 #define FV_BACKEND_SCHEDULE_RECUR_H
 
-#include "ir/definition/recurrence.h"
 #include "backend/lowering/lowering.h"
+#include "ir/definition/recurrence.h"
 
 /* Adds the launches of r, and of what it reads laid out. */
 void fv_schedule_recurrence(fv_lowerer *l, fv_recurrence *r);

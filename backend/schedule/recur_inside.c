@@ -1,16 +1,19 @@
 /* recur_inside.c - recurrences with all steps in one kernel.
  *
  *     parallel places that do not read of each other, a block of rows:
- *       state[0] = first                       memory of the kernel; or registers, where a place reads only its own
+ *       state[0] = first                       memory of the kernel; or registers, where a place
+ *                                              reads only its own
  *       for t < T:
  *         for each part of a step:             a contraction's tiles as anywhere, or loops
  *           state[1 - t mod 2] = step(state[t mod 2])
  *       y_h = state[T mod 2]
  *
- * Where rows have fewer steps than others (recur_length.c), a task takes as many as the longest of its rows.
+ * Where rows have fewer steps than others (recur_length.c), a task takes as many as the longest of
+ * its rows.
  *
- * A state that nobody reads as it was once it is made has one place. Where no column depends on another one, blocks of columns
- * are tasks as well, and the memory of their states is a tile of the kernel. */
+ * A state that nobody reads as it was once it is made has one place. Where no column depends on
+ * another one, blocks of columns are tasks as well, and the memory of their states is a tile of the
+ * kernel. */
 #include "backend/schedule/recur_inside.h"
 
 #include <string.h>
@@ -30,7 +33,9 @@ enum { BLOCK_ROWS = 8 }; /* of a task, where nothing else says */
 
 static const fv_schedule own = {.kind = FV_SCHEDULE_recur}, naive_one = {.kind = FV_SCHEDULE_naive};
 
-static const fv_schedule *schedule_of(const fv_parts *p) { return p->l->naive ? &naive_one : &own; }
+static const fv_schedule *schedule_of(const fv_parts *p) {
+    return p->l->naive ? &naive_one : &own;
+}
 
 static int lanes_of(const fv_parts *p, fv_elem e) {
     int lanes = p->l->target->vector_bits / fv_elem_bits(e);
@@ -66,7 +71,8 @@ static fv_expr *open_places(alone *a, bool known) {
     for (int i = 0; i < a->p->r->nstates && known; i++) {
         const fv_state *s = &a->p->r->states[i];
         if (s->first)
-            fv_kemit_memo(e, fv_own_load(a->p, s, true), fv_kb_let(&e->b, s->before->name, fv_x_load(e->arena, a->tile[i], &c)));
+            fv_kemit_memo(e, fv_own_load(a->p, s, true),
+                          fv_kb_let(&e->b, s->before->name, fv_x_load(e->arena, a->tile[i], &c)));
     }
     return c;
 }
@@ -102,7 +108,8 @@ static void first_alone(alone *a, int64_t width) {
     fv_kemit *e = &a->e;
     fv_recurrence *r = a->p->r;
     for (int i = 0; i < r->nstates; i++)
-        a->tile[i] = fv_kb_tile(&e->b, r->states[i].now->name, r->states[i].now->type->elem, a->column ? 1 : 0, &width, NULL);
+        a->tile[i] = fv_kb_tile(&e->b, r->states[i].now->name, r->states[i].now->type->elem,
+                                a->column ? 1 : 0, &width, NULL);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *c = open_places(a, false);
     for (int i = 0; i < r->nstates; i++)
@@ -122,7 +129,8 @@ static void last_alone(alone *a) {
         return;
     fv_expr *c = open_places(a, false);
     for (int i = 0; i < r->nstates; i++)
-        fv_kemit_memo(e, fv_own_load(a->p, &r->states[i], false), fv_x_load(e->arena, a->tile[i], &c));
+        fv_kemit_memo(e, fv_own_load(a->p, &r->states[i], false),
+                      fv_x_load(e->arena, a->tile[i], &c));
     for (int i = 0; i < r->nelements; i++)
         if (r->elements[i].last)
             fv_put_element(e, &r->elements[i], fv_kemit_expr(e, r->elements[i].x));
@@ -154,7 +162,8 @@ static int64_t open_alone(alone *a) {
     while (width > lanes && width - lanes >= dim->hi)
         width -= lanes;
     fv_expr *size = fv_kemit_dim(e, dim), *by = integer(e, width);
-    fv_open_blocks(e, FV_PARALLEL, "block", size, fv_ceildiv(e, size, by), by, dim->hi <= width, &a->first, &a->size);
+    fv_open_blocks(e, FV_PARALLEL, "block", size, fv_ceildiv(e, size, by), by, dim->hi <= width,
+                   &a->first, &a->size);
     return width;
 }
 
@@ -179,13 +188,13 @@ void fv_recur_alone(fv_parts *p) {
 typedef struct inside {
     fv_kemit e;
     fv_parts *p;
-    fv_var *row;           /* rows of which are done in blocks; NULL: none */
+    fv_var *row; /* rows of which are done in blocks; NULL: none */
     int64_t block;
-    fv_expr *first, *rows; /* of the block */
-    int64_t width;         /* of a block of columns, where p->column is one */
+    fv_expr *first, *rows;   /* of the block */
+    int64_t width;           /* of a block of columns, where p->column is one */
     fv_expr *left, *columns; /* of the block: the first, and how many */
-    bool task[FV_MAX_RANK]; /* variables of r along which tasks are */
-    const fv_part *part;   /* that is emitted */
+    bool task[FV_MAX_RANK];  /* variables of r along which tasks are */
+    const fv_part *part;     /* that is emitted */
     bool bound[FV_MAX_RANK]; /* variables of r that are */
 } inside;
 
@@ -201,15 +210,18 @@ static void take_memory(fv_parts *p) {
     fv_lowerer *l = p->l;
     for (int i = 0; i < p->r->nstates; i++) {
         const fv_state *s = &p->r->states[i];
-        fv_var *index[FV_MAX_RANK + 1] = {fv_index_var(l->exprs, "place", fv_dim_const(l->module->dims, 2))};
+        fv_var *index[FV_MAX_RANK + 1] = {
+            fv_index_var(l->exprs, "place", fv_dim_const(l->module->dims, 2))};
         int n = fv_memory_axes(p, s, index + 1), from = !fv_has_places(p, s);
-        p->memory[i] = fv_new_value(l, s->now->name, s->now->type->elem, n + 1 - from, index + from);
+        p->memory[i] =
+            fv_new_value(l, s->now->name, s->now->type->elem, n + 1 - from, index + from);
         p->memory[i]->kind = FV_VALUE_RESULT;
         p->memory[i]->def = p->r->op;
     }
 }
 
-/* Bytes of the memory of all states, for one place along each variable around it; -1: not known, or none. */
+/* Bytes of the memory of all states, for one place along each variable around it; -1: not known, or
+ * none. */
 static int64_t memory_bytes(const fv_parts *p) {
     int64_t all = 0;
     for (int i = 0; i < p->r->nstates; i++) {
@@ -217,7 +229,8 @@ static int64_t memory_bytes(const fv_parts *p) {
         fv_var *index[FV_MAX_RANK];
         int64_t bytes = fv_elem_storage_bytes(s->now->type->elem) * (fv_has_places(p, s) ? 2 : 1);
         for (int k = fv_memory_axes(p, s, index); k-- > 0;) {
-                if (!fv_dim_is_const(index[k]->dim) || index[k]->dim->value < 1 || index[k]->dim->value > INT32_MAX / bytes)
+            if (!fv_dim_is_const(index[k]->dim) || index[k]->dim->value < 1 ||
+                index[k]->dim->value > INT32_MAX / bytes)
                 return -1;
             bytes *= index[k]->dim->value;
         }
@@ -354,7 +367,8 @@ static void contract(inside *s, fv_part *part) {
     for (int i = 0; i < d->rank; i++)
         if (i != plan->c.row && i != plan->c.column && d->index[i] == s->row)
             bind_row(s);
-        else if (i != plan->c.row && i != plan->c.column && !s->bound[number_of(s->p->r, d->index[i])])
+        else if (i != plan->c.row && i != plan->c.column &&
+                 !s->bound[number_of(s->p->r, d->index[i])])
             bind_loop(e, FV_SERIAL, d->index[i]);
     if (plan->c.row >= 0 && d->index[plan->c.row] == s->row) {
         first = s->first;
@@ -422,15 +436,17 @@ static void choose_tasks(inside *s) {
         s->task[i] = s->p->carried[i] && r->vars[i] != s->row && !is_vector(s->p, r->vars[i]);
 }
 
-/* The variable along which all vectors run, if places along it do not read of each other either: all steps of a block of them
- * are done before the next block is, in the first-level cache if they fit. Panels would have columns of their own. */
+/* The variable along which all vectors run, if places along it do not read of each other either:
+ * all steps of a block of them are done before the next block is, in the first-level cache if they
+ * fit. Panels would have columns of their own. */
 static fv_var *column_of(const inside *s) {
     const fv_parts *p = s->p;
     fv_var *v = p->all[0].def->rank ? p->all[0].def->index[p->all[0].def->rank - 1] : NULL;
     bool all = v && !s->row && p->carried[number_of(p->r, v)] && !fv_dim_is_one(v->dim);
     for (int i = 0; i < p->n && all; i++) {
         const fv_definition *d = p->all[i].def;
-        all = d->rank && d->index[d->rank - 1] == v && !(p->all[i].plan && p->all[i].plan->c.packed);
+        all =
+            d->rank && d->index[d->rank - 1] == v && !(p->all[i].plan && p->all[i].plan->c.packed);
     }
     return all ? v : NULL;
 }
@@ -439,12 +455,14 @@ static fv_var *column_of(const inside *s) {
 static int64_t width_of(const fv_dim *columns, int64_t most, int lanes) {
     if (!fv_dim_is_const(columns))
         return columns->hi < most ? (columns->hi + lanes - 1) / lanes * lanes : most;
-    int64_t blocks = (columns->value + most - 1) / most, each = blocks ? (columns->value + blocks - 1) / blocks : 1;
+    int64_t blocks = (columns->value + most - 1) / most,
+            each = blocks ? (columns->value + blocks - 1) / blocks : 1;
     return (each + lanes - 1) / lanes * lanes;
 }
 
-/* Blocks of as many columns as sums have to be under way at once, or fewer where the memory of their states, which is a tile of
- * the kernel, would not stay in the first-level cache; none where not even one vector's does. */
+/* Blocks of as many columns as sums have to be under way at once, or fewer where the memory of
+ * their states, which is a tile of the kernel, would not stay in the first-level cache; none where
+ * not even one vector's does. */
 static void choose_columns(inside *s) {
     fv_parts *p = s->p;
     const fv_target *t = p->l->target;
@@ -454,11 +472,13 @@ static void choose_columns(inside *s) {
     int lanes = lanes_of(p, (fv_elem)p->all[0].def->body->type.elem);
     p->column = column;
     memcpy(p->around, s->task, sizeof p->around);
-    for (int64_t most = (int64_t)lanes * fv_processor_at(t->processor)->sums_in_flight; most >= lanes; most -= lanes) {
+    for (int64_t most = (int64_t)lanes * fv_processor_at(t->processor)->sums_in_flight;
+         most >= lanes; most -= lanes) {
         s->width = width_of(column->dim, most, lanes);
         p->local = fv_index_var(p->l->exprs, "c", fv_dim_const(p->l->module->dims, s->width));
         int64_t bytes = memory_bytes(p);
-        if (bytes >= 0 && bytes <= t->l1_bytes && bytes <= FV_MOST_SUMS * (int64_t)sizeof(float)) /* it lies on the stack */
+        /* it lies on the stack */
+        if (bytes >= 0 && bytes <= t->l1_bytes && bytes <= FV_MOST_SUMS * (int64_t)sizeof(float))
             return;
     }
     p->column = p->local = NULL;
@@ -471,7 +491,8 @@ static void set_tiles(inside *s) {
         fv_contract_plan *plan = s->p->all[i].plan;
         if (!plan)
             continue;
-        int lanes = lanes_of(s->p, (fv_elem)plan->c.sum->type.elem), vectors = (int)(s->width + lanes - 1) / lanes;
+        int lanes = lanes_of(s->p, (fv_elem)plan->c.sum->type.elem),
+            vectors = (int)(s->width + lanes - 1) / lanes;
         int most = (s->p->l->target->vector_registers - 1) / vectors - 1;
         plan->t.nr = (int)s->width;
         if (plan->t.mr > most)
@@ -490,9 +511,10 @@ static void open_tasks(inside *s) {
     const fv_var *v = s->p->column ? s->p->column : s->row;
     if (!v)
         return;
-    fv_expr *n = fv_kemit_dim(e, v->dim), *by = integer(e, s->p->column ? s->width : s->block), *first, *count;
-    fv_open_blocks(e, FV_PARALLEL, "block", n, fv_ceildiv(e, n, by), by, v->dim->hi <= (s->p->column ? s->width : s->block), &first,
-                   &count);
+    fv_expr *n = fv_kemit_dim(e, v->dim), *by = integer(e, s->p->column ? s->width : s->block),
+            *first, *count;
+    fv_open_blocks(e, FV_PARALLEL, "block", n, fv_ceildiv(e, n, by), by,
+                   v->dim->hi <= (s->p->column ? s->width : s->block), &first, &count);
     if (s->p->column) {
         s->left = first;
         s->columns = count;
@@ -520,7 +542,9 @@ static fv_expr *longest(inside *s, fv_expr *length) {
             bind_loop(e, FV_SERIAL, r->vars[i]);
         opened++;
     }
-    fv_kb_store(&e->b, most, NULL, binary(e, FV_X_MAX, fv_x_load(e->arena, most, NULL), fv_kemit_expr(e, length)), NULL);
+    fv_kb_store(&e->b, most, NULL,
+                binary(e, FV_X_MAX, fv_x_load(e->arena, most, NULL), fv_kemit_expr(e, length)),
+                NULL);
     close_rest(s, opened, m);
     fv_expr *all = fv_kemit_dim(e, r->t->dim);
     return fv_kb_let(&e->b, "taken", binary(e, FV_X_MIN, fv_x_load(e->arena, most, NULL), all));
@@ -536,7 +560,9 @@ static void put_rest(inside *s, fv_expr *taken) {
             continue;
         fv_emission rest = fv_recur_rest(p->l->exprs, p->r, m->element);
         fv_kmark mark = fv_kemit_mark(e);
-        fv_kemit_bind(e, p->r->t, fv_kb_for(&e->b, FV_SERIAL, p->r->t->name, taken, fv_kemit_dim(e, p->r->t->dim), 1));
+        fv_kemit_bind(
+            e, p->r->t,
+            fv_kb_for(&e->b, FV_SERIAL, p->r->t->name, taken, fv_kemit_dim(e, p->r->t->dim), 1));
         int opened = open_rest(s, m->nvars, m->vars);
         fv_put_element(e, &rest, fv_kemit_expr(e, rest.x));
         close_rest(s, opened, mark);
@@ -589,7 +615,9 @@ static void enter_block(inside *s, fv_part *part) {
 }
 
 /* Is it a variable along which tasks are? That of a block's columns is not one of r. */
-static bool is_task(const inside *s, const fv_var *v) { return v != s->p->local && s->task[number_of(s->p->r, v)]; }
+static bool is_task(const inside *s, const fv_var *v) {
+    return v != s->p->local && s->task[number_of(s->p->r, v)];
+}
 
 /* The contractions of parts that read states in memory. */
 static void plan(inside *s) {
@@ -603,7 +631,8 @@ static void plan(inside *s) {
         fv_contract_plan *plan = p->all[i].plan;
         if (!plan)
             continue;
-        if (plan->c.row >= 0 && is_task(s, p->all[i].def->index[plan->c.row])) { /* a row of each task */
+        /* a row of each task */
+        if (plan->c.row >= 0 && is_task(s, p->all[i].def->index[plan->c.row])) {
             plan->c.row = -1;
             plan->t.mr = 1;
         }

@@ -3,8 +3,8 @@
  *     step h[b, u] = select(t < n[b], x, before(h[b, u]))
  *     element y[t, b, u] = select(t < n[b], h[b, u], 0.0)
  *
- * From step n[b] on, nothing of row b changes, and y is 0, whatever h is. So steps end where the longest row does, and what is
- * left of y is written without them. */
+ * From step n[b] on, nothing of row b changes, and y is 0, whatever h is. So steps end where the
+ * longest row does, and what is left of y is written without them. */
 #include "backend/schedule/recur_length.h"
 
 #include "ir/expr/rewrite.h"
@@ -49,7 +49,8 @@ static const fv_expr *active(fv_arena *a, const fv_recurrence *r) {
             return NULL;
         c = own;
     }
-    bool ends = c && c->op == FV_X_LT && c->arg[0]->op == FV_X_VAR && c->arg[0]->u.var == r->t && !fv_x_uses(c->arg[1], r->t);
+    bool ends = c && c->op == FV_X_LT && c->arg[0]->op == FV_X_VAR && c->arg[0]->u.var == r->t &&
+                !fv_x_uses(c->arg[1], r->t);
     return ends && !depends_on_states(a, r, c->arg[1]) ? c : NULL;
 }
 

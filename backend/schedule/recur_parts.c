@@ -1,5 +1,5 @@
-/* recur_parts.c - what a step of a recurrence makes, in parts: what reads of a state of this step more than what is at its
- * own indices waits for all of it. */
+/* recur_parts.c - what a step of a recurrence makes, in parts: what reads of a state of this step
+ * more than what is at its own indices waits for all of it. */
 #include "backend/schedule/recur_parts.h"
 
 #include <assert.h>
@@ -20,7 +20,9 @@ static fv_state *state_of(fv_recurrence *r, const fv_value *v) {
     return NULL;
 }
 
-static bool is_var(const fv_expr *x, const fv_var *v) { return x->op == FV_X_VAR && x->u.var == v; }
+static bool is_var(const fv_expr *x, const fv_var *v) {
+    return x->op == FV_X_VAR && x->u.var == v;
+}
 
 static bool is_own(const fv_expr *load, const fv_state *s) {
     bool own = load->op == FV_X_LOAD;
@@ -32,9 +34,10 @@ static bool is_own(const fv_expr *load, const fv_state *s) {
 typedef struct reads {
     fv_parts *p;
     fv_ptrmap seen;
-    bool now[FV_MAX_STATES], across[FV_MAX_STATES]; /* of this step; at other indices than its own */
+    /* of this step; at other indices than its own */
+    bool now[FV_MAX_STATES], across[FV_MAX_STATES];
     bool before[FV_MAX_STATES], before_across[FV_MAX_STATES]; /* of the step before */
-    bool strays;                                    /* of any step, at others */
+    bool strays;                                              /* of any step, at others */
 } reads;
 
 static void carry(fv_parts *p, const fv_expr *load, const fv_state *s) {
@@ -83,9 +86,12 @@ int fv_memory_axes(const fv_parts *p, const fv_state *s, fv_var **index) {
     return n;
 }
 
-bool fv_has_places(const fv_parts *p, const fv_state *s) { return s->first && !p->once[s - p->r->states]; }
+bool fv_has_places(const fv_parts *p, const fv_state *s) {
+    return s->first && !p->once[s - p->r->states];
+}
 
-fv_expr *fv_memory_load(const fv_parts *p, const fv_state *s, fv_expr *place, fv_expr *const *index) {
+fv_expr *fv_memory_load(const fv_parts *p, const fv_state *s, fv_expr *place,
+                        fv_expr *const *index) {
     fv_arena *a = p->l->exprs;
     fv_expr *at[FV_MAX_RANK + 1];
     int n = 0;
@@ -105,7 +111,8 @@ static fv_expr *load_of(const fv_parts *p, const fv_state *s, bool before, fv_ex
     if (!p->memory[s - p->r->states])
         return fv_x_load(a, fv_value_buf(a, before ? s->before : s->now), index);
     fv_expr *place = fv_x_bin(a, FV_X_FLOORMOD, fv_x_var(a, p->r->t), fv_x_int(a, 2));
-    return fv_memory_load(p, s, before ? place : fv_x_bin(a, FV_X_SUB, fv_x_int(a, 1), place), index);
+    return fv_memory_load(p, s, before ? place : fv_x_bin(a, FV_X_SUB, fv_x_int(a, 1), place),
+                          index);
 }
 
 fv_expr *fv_own_load(const fv_parts *p, const fv_state *s, bool before) {
@@ -117,11 +124,14 @@ fv_expr *fv_own_load(const fv_parts *p, const fv_state *s, bool before) {
 
 static fv_expr *in_memory(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
     const fv_parts *p = w->user;
-    const fv_state *s = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? state_of(p->r, x->u.buf->value) : NULL;
+    const fv_state *s =
+        x->op == FV_X_LOAD || x->op == FV_X_GUARD ? state_of(p->r, x->u.buf->value) : NULL;
     if (!s)
         return NULL;
     fv_expr *y = load_of(p, s, x->u.buf->value == s->before, args);
-    return x->op == FV_X_LOAD ? y : fv_x_guard(w->arena, y->u.buf, y->arg, args[s->rank], args[s->rank + 1]);
+    return x->op == FV_X_LOAD
+               ? y
+               : fv_x_guard(w->arena, y->u.buf, y->arg, args[s->rank], args[s->rank + 1]);
 }
 
 void fv_parts_in_memory(fv_parts *p) {
@@ -192,7 +202,8 @@ static fv_definition *definition_of(const fv_parts *p, const fv_item *m) {
     return d;
 }
 
-/* The item joins the last part if that is over the same variables, and what it reads is made by then. */
+/* The item joins the last part if that is over the same variables, and what it reads is made by
+ * then. */
 static void add(fv_parts *p, fv_item *m) {
     reads d = {.p = p, .seen = fv_ptrmap_in(p->l->exprs)};
     find_reads(&d, m->x);
@@ -264,8 +275,8 @@ static reads reads_of(fv_parts *p, const fv_item *m) {
     return d;
 }
 
-/* Of what follows its own item nothing reads it as it was; and in its part nothing else reads it, since nodes are equal that
- * read it before and after it is made. */
+/* Of what follows its own item nothing reads it as it was; and in its part nothing else reads it,
+ * since nodes are equal that read it before and after it is made. */
 static bool is_once(fv_parts *p, const fv_state *s) {
     int i = (int)(s - p->r->states), own = part_of(p, s);
     bool made = false, once = s->first != NULL;
@@ -320,7 +331,8 @@ static void put_state(fv_kemit *e, const fv_parts *p, const fv_state *s, fv_expr
     x = fv_kb_let(&e->b, s->now->name, x);
     for (int k = 0; k < b->rank; k++)
         at[k] = fv_kemit_expr(e, load->arg[k]);
-    fv_kemit_store(e, fv_recur_param(e, b->value, b->value == s->now ? FV_BUF_OUT : FV_BUF_INOUT), at, x);
+    fv_kemit_store(e, fv_recur_param(e, b->value, b->value == s->now ? FV_BUF_OUT : FV_BUF_INOUT),
+                   at, x);
     fv_kemit_memo(e, load, x);
 }
 

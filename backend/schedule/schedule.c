@@ -35,8 +35,8 @@ static intptr_t depth_of(const fv_expr *x, fv_ptrmap *known) {
     return depth;
 }
 
-/* Attention has sums within sums within sums: serial loops would take the inner ones again for each term of the outer ones,
- * for hours. What fused it answers for its schedule. */
+/* Attention has sums within sums within sums: serial loops would take the inner ones again for each
+ * term of the outer ones, for hours. What fused it answers for its schedule. */
 static bool is_too_deep(fv_lowerer *l, const fv_op *op) {
     fv_ptrmap known = fv_ptrmap_in(l->arena);
     for (int i = 0; i < op->nout; i++) {
@@ -58,7 +58,8 @@ static const fv_value *wants_naive(fv_lowerer *l, const fv_op *op) {
 static bool is_naive(fv_lowerer *l, const fv_op *op) {
     const fv_value *v = wants_naive(l, op);
     if (v && is_too_deep(l, op))
-        fv_refuse_naive(l, v, "serial loops would take its inner sums again for each term of the outer ones");
+        fv_refuse_naive(
+            l, v, "serial loops would take its inner sums again for each term of the outer ones");
     if (v)
         return !is_too_deep(l, op);
     if (l->options->naive || !l->options->gate)
@@ -76,7 +77,8 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
             fv_weights_pass(l, op);
         for (int i = 0; i < op->nout; i++) /* of an endif, a loop or its end */
             if (op->out[i])
-                fv_takes(l, op->out[i], op->def == &fv_endif_def ? FV_WHY_branches_give : FV_WHY_turns_give);
+                fv_takes(l, op->out[i],
+                         op->def == &fv_endif_def ? FV_WHY_branches_give : FV_WHY_turns_give);
         return true;
     }
     if (op->def->kernel)

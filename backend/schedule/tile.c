@@ -5,8 +5,8 @@
  *     sums[r, c] = acc[r, c]                            first-level cache
  *     for rows and columns that are there: y[i0 + r, j0 + c] = epilogue(sums[r, c])
  *
- * Rows that are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending chain: tiles
- * change no bit. */
+ * Rows that are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending
+ * chain: tiles change no bit. */
 #include "backend/schedule/tile.h"
 
 #include <string.h>
@@ -20,43 +20,55 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->column]->dim;
     fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->nr);
-    bool one = d->hi <= t->nr && d->lo > 0; /* where there may be no column, there may be no panel */
+    /* where there may be no column, there may be no panel */
+    bool one = d->hi <= t->nr && d->lo > 0;
     if (t->columns_in[0] && !one) {
-        t->panel = fv_kb_for(&e->b, kind, "panel", binary(e, FV_X_FLOORDIV, t->columns_in[0], nr), fv_ceildiv(e, t->columns_in[1], nr), 1);
+        t->panel = fv_kb_for(&e->b, kind, "panel", binary(e, FV_X_FLOORDIV, t->columns_in[0], nr),
+                             fv_ceildiv(e, t->columns_in[1], nr), 1);
         t->j0 = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, t->panel, nr));
-        t->columns = fv_kb_let(&e->b, "size", binary(e, FV_X_MIN, nr, binary(e, FV_X_SUB, n, t->j0)));
+        t->columns =
+            fv_kb_let(&e->b, "size", binary(e, FV_X_MIN, nr, binary(e, FV_X_SUB, n, t->j0)));
         return;
     }
-    fv_expr *panel = t->panel = fv_open_blocks(e, kind, "panel", n, fv_ceildiv(e, n, nr), nr, one, &t->j0, &t->columns);
+    fv_expr *panel = t->panel =
+        fv_open_blocks(e, kind, "panel", n, fv_ceildiv(e, n, nr), nr, one, &t->j0, &t->columns);
     t->last = binary(e, FV_X_SUB, fv_ceildiv(e, n, nr), integer(e, 1));
     fv_expr *after = binary(e, FV_X_MIN, t->last, binary(e, FV_X_ADD, panel, integer(e, 1)));
     t->next = one ? panel : fv_kb_let(&e->b, "next", after);
 }
 
-/* What comes next of a weight is asked for while there is something to compute. A panel is read once by each tile of a
- * block of rows: the t-th of T whole tiles asks for the t-th part of the next panel, so that memory works all the time,
- * and each for what comes `near` bytes later in this one, which lies in the second-level cache by then. Where there is no
- * more than one whole tile, all ask for what comes `far` bytes later, which near the end of a panel lies in the next ones.
- * That is for memory: what the last cache holds comes no faster, and a first level that is filled so early has lost it when it
- * is read, so there `near` bytes do (Zen 5, 4 MiB by one row: 127 to 130 GB/s, with 128 KiB 101 to 113).
- * Weights that all stay in the second-level cache are slower by either: they would come to the first level twice. */
+/* What comes next of a weight is asked for while there is something to compute. A panel is read
+ * once by each tile of a block of rows: the t-th of T whole tiles asks for the t-th part of the
+ * next panel, so that memory works all the time, and each for what comes `near` bytes later in this
+ * one, which lies in the second-level cache by then. Where there is no more than one whole tile,
+ * all ask for what comes `far` bytes later, which near the end of a panel lies in the next ones.
+ * That is for memory: what the last cache holds comes no faster, and a first level that is filled
+ * so early has lost it when it is read, so there `near` bytes do (Zen 5, 4 MiB by one row: 127 to
+ * 130 GB/s, with 128 KiB 101 to 113). Weights that all stay in the second-level cache are slower by
+ * either: they would come to the first level twice. */
 bool fv_can_prefetch(const fv_contraction *c) {
     const fv_panels *p = &c->panels;
     const fv_expr *sum = c->sum;
-    return c->packed && !p->made_in_run && sum->u.red.nvars == 1 && fv_dim_is_const(sum->u.red.vars[0]->dim);
+    return c->packed && !p->made_in_run && sum->u.red.nvars == 1 &&
+           fv_dim_is_const(sum->u.red.vars[0]->dim);
 }
 
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t) {
     const fv_processor *p = fv_processor_at(l->target->processor);
     int64_t weights = fv_weights_between(l, op);
-    bool ahead = fv_can_prefetch(t->c) && weights > l->target->l2_bytes &&
-                 fv_tile_width(t) * fv_elem_storage_bytes(t->c->panels.value->type->elem) >= p->line_bytes;
+    bool ahead =
+        fv_can_prefetch(t->c) && weights > l->target->l2_bytes &&
+        fv_tile_width(t) * fv_elem_storage_bytes(t->c->panels.value->type->elem) >= p->line_bytes;
     t->near = ahead ? p->prefetch_bytes : 0;
-    t->far = !ahead ? 0 : weights > l->target->l3_bytes ? p->prefetch_single_bytes : p->prefetch_bytes;
+    t->far = !ahead                          ? 0
+             : weights > l->target->l3_bytes ? p->prefetch_single_bytes
+                                             : p->prefetch_bytes;
     t->outlined = t->c->sum->u.red.vars[0]->dim->hi >= p->outline_steps;
 }
 
-static bool prefetches(const fv_tile *t) { return t->near || t->far; }
+static bool prefetches(const fv_tile *t) {
+    return t->near || t->far;
+}
 
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
@@ -71,7 +83,9 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->done));
     return fv_x_is_int(rows, &whole) && whole % t->mr == 0
                ? integer(e, t->mr)
-               : fv_kb_let(&e->b, "rows", binary(e, FV_X_MIN, integer(e, t->mr), binary(e, FV_X_SUB, rows, t->done)));
+               : fv_kb_let(
+                     &e->b, "rows",
+                     binary(e, FV_X_MIN, integer(e, t->mr), binary(e, FV_X_SUB, rows, t->done)));
 }
 
 void fv_tile_sums(fv_tile *t, int64_t rows) {
@@ -87,7 +101,8 @@ static int64_t all_steps(const fv_tile *t) {
 }
 
 void fv_open_steps(fv_tile *t) {
-    t->from = fv_kb_for(&t->e->b, FV_SERIAL, "from", integer(t->e, 0), integer(t->e, all_steps(t)), t->depth);
+    t->from = fv_kb_for(&t->e->b, FV_SERIAL, "from", integer(t->e, 0), integer(t->e, all_steps(t)),
+                        t->depth);
 }
 
 /* ---- a tile ---- */
@@ -116,28 +131,35 @@ void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
     bind_column(t, c);
 }
 
-/* Where the prefetches of a tile begin: distances in elements, from an element of the panel. What tiles share are the steps
- * that come next, of the next panel or of this one. */
+/* Where the prefetches of a tile begin: distances in elements, from an element of the panel. What
+ * tiles share are the steps that come next, of the next panel or of this one. */
 static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
     int bytes = fv_elem_storage_bytes(p->value->type->elem);
-    int64_t width = fv_tile_width(t), panel = all_steps(t) * width, block = t->depth ? t->depth * width : panel;
+    int64_t width = fv_tile_width(t), panel = all_steps(t) * width,
+            block = t->depth ? t->depth * width : panel;
     fv_expr *left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->last, t->panel), integer(e, panel));
     fv_expr *ahead = integer(e, t->far / bytes);
     if (t->whole) {
-        fv_expr *one = binary(e, FV_X_LE, t->whole, integer(e, 1)), *tile = binary(e, FV_X_FLOORDIV, t->done, integer(e, t->mr));
+        fv_expr *one = binary(e, FV_X_LE, t->whole, integer(e, 1)),
+                *tile = binary(e, FV_X_FLOORDIV, t->done, integer(e, t->mr));
         ahead = fv_x_select(e->arena, one, ahead, integer(e, t->near / bytes));
         fv_expr *parts = binary(e, FV_X_MAX, t->whole, integer(e, 1));
-        t->aim = t->depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->next); /* a single one: what it has just read */
+        /* a single one: what it has just read */
+        t->aim = t->depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->next);
         t->stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
-        fv_expr *share = fv_kb_let(&e->b, "share", binary(e, FV_X_MUL, t->stride, integer(e, block / width)));
-        fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share); /* shares are rounded up: the last one ends with the block */
+        fv_expr *share =
+            fv_kb_let(&e->b, "share", binary(e, FV_X_MUL, t->stride, integer(e, block / width)));
+        /* shares are rounded up: the last one ends with the block */
+        fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share);
         fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
         if (t->depth) { /* elements of step k: k * stride on from here */
-            fv_expr *next = binary(e, FV_X_MUL, binary(e, FV_X_ADD, t->from, integer(e, t->depth)), integer(e, width));
+            fv_expr *next = binary(e, FV_X_MUL, binary(e, FV_X_ADD, t->from, integer(e, t->depth)),
+                                   integer(e, width));
             next = binary(e, FV_X_MIN, next, binary(e, FV_X_ADD, left, integer(e, panel - block)));
-            part = binary(e, FV_X_SUB, binary(e, FV_X_ADD, next, part), binary(e, FV_X_MUL, t->from, t->stride));
+            part = binary(e, FV_X_SUB, binary(e, FV_X_ADD, next, part),
+                          binary(e, FV_X_MUL, t->from, t->stride));
         }
         t->part = fv_kb_let(&e->b, "part", part);
     }
@@ -160,12 +182,14 @@ static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *k, fv_expr *at, i
 static void prefetch(fv_tile *t, bool whole) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
-    int line = fv_processor_at(e->l->target->processor)->line_bytes / fv_elem_storage_bytes(p->value->type->elem);
+    int line = fv_processor_at(e->l->target->processor)->line_bytes /
+               fv_elem_storage_bytes(p->value->type->elem);
     fv_expr *k = fv_kemit_expr(e, p->load->arg[p->value->type->rank - 2]);
     for (int c = 0; c < fv_tile_width(t); c += line)
         prefetch_from(t, t->panel, k, binary(e, FV_X_ADD, t->ahead, integer(e, c)), 1);
     if (whole && t->whole)
-        prefetch_from(t, t->aim, integer(e, 0), binary(e, FV_X_ADD, t->part, binary(e, FV_X_MUL, k, t->stride)), 2);
+        prefetch_from(t, t->aim, integer(e, 0),
+                      binary(e, FV_X_ADD, t->part, binary(e, FV_X_MUL, k, t->stride)), 2);
 }
 
 /* The index of the sum at that row and column of the tile. */
@@ -185,7 +209,8 @@ static fv_expr *open_sum(fv_tile *t) {
         fv_var *v = sum->u.red.vars[i];
         fv_expr *n = t->steps_in[1] ? t->steps_in[1] : fv_kemit_dim(e, v->dim);
         fv_expr *from = t->from ? t->from : t->steps_in[0] ? t->steps_in[0] : integer(e, 0);
-        fv_expr *to = t->from ? binary(e, FV_X_MIN, binary(e, FV_X_ADD, from, integer(e, t->depth)), n) : n;
+        fv_expr *to =
+            t->from ? binary(e, FV_X_MIN, binary(e, FV_X_ADD, from, integer(e, t->depth)), n) : n;
         if (t->from && all_steps(t) % t->depth == 0)
             to = binary(e, FV_X_ADD, from, integer(e, t->depth));
         k = fv_kb_for(&e->b, FV_SERIAL, v->name, from, to, 1);
@@ -214,12 +239,14 @@ static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, directi
 static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_var *k = t->c->sum->u.red.vars[0];
-    fv_buf *near = fv_kb_tile(&e->b, "near", (fv_elem)t->c->a->type.elem, 2, (int64_t[]){rows, t->depth + FV_SPACE}, NULL);
+    fv_buf *near = fv_kb_tile(&e->b, "near", (fv_elem)t->c->a->type.elem, 2,
+                              (int64_t[]){rows, t->depth + FV_SPACE}, NULL);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *r = open_loop(e, FV_SERIAL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *left = binary(e, FV_X_SUB, fv_kemit_dim(e, k->dim), t->from);
-    fv_expr *n = all_steps(t) % t->depth ? binary(e, FV_X_MIN, integer(e, t->depth), left) : integer(e, t->depth);
+    fv_expr *n = all_steps(t) % t->depth ? binary(e, FV_X_MIN, integer(e, t->depth), left)
+                                         : integer(e, t->depth);
     fv_expr *c = open_loop(e, FV_VECTOR, "c", n);
     fv_kemit_bind(e, k, binary(e, FV_X_ADD, t->from, c));
     fv_kb_store(&e->b, near, (fv_expr *[]){r, c}, fv_kemit_expr(e, t->c->a), NULL);
@@ -256,7 +283,9 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *here[2] = {r, t->from ? binary(e, FV_X_SUB, k, t->from) : k};
-    fv_expr *a = t->c->each ? NULL : near ? fv_x_load(e->arena, near, here) : fv_kemit_expr(e, t->c->a);
+    fv_expr *a = t->c->each ? NULL
+                 : near     ? fv_x_load(e->arena, near, here)
+                            : fv_kemit_expr(e, t->c->a);
     a = a ? fv_kb_let(&e->b, "a", a) : NULL;
     c = open_loop(e, FV_VECTOR, "c", integer(e, width));
     if (!a) {
@@ -280,7 +309,8 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
 /* The first of n rows of the tile, in bounds that show it. */
 static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
     fv_kemit *e = t->e;
-    fv_expr *x = binary(e, FV_X_MIN, binary(e, FV_X_MAX, first, integer(e, 0)), integer(e, t->mr - n));
+    fv_expr *x =
+        binary(e, FV_X_MIN, binary(e, FV_X_MAX, first, integer(e, 0)), integer(e, t->mr - n));
     return fv_kb_let(&e->b, "row0", x);
 }
 

@@ -6,10 +6,11 @@
  *         vector m: y[i, m] = ...
  *         s[i] = ...
  *
- * Each result is a row of the schedule map, or an element, and loops over what is shared run around all of them. So what a later
- * one reads of an earlier one was stored just before, and lies in the first-level cache; and what they have in common, a sum
- * along the row first of all, is one node, and is computed once. Where nothing is summed and all axes are shared, one vector
- * loop makes all. */
+ * Each result is a row of the schedule map, or an element, and loops over what is shared run around
+ * all of them. So what a later one reads of an earlier one was stored just before, and lies in the
+ * first-level cache; and what they have in common, a sum along the row first of all, is one node,
+ * and is computed once. Where nothing is summed and all axes are shared, one vector loop makes
+ * all. */
 #include "backend/schedule/together.h"
 
 #include "backend/axes/merge.h"
@@ -29,7 +30,12 @@
 #include "ir/definition/definitions.h"
 #include "ir/expr/unique.h"
 
-enum { LEAST_VECTOR = 256, LEAST_TASK = 16, MOST_TASK = 1 << 24, MOST_ACCUMULATED = 8 /* vectors */ };
+enum {
+    LEAST_VECTOR = 256,
+    LEAST_TASK = 16,
+    MOST_TASK = 1 << 24,
+    MOST_ACCUMULATED = 8 /* vectors */
+};
 
 static bool has_sums(const fv_definition *d) {
     fv_expr *sum;
@@ -55,15 +61,18 @@ bool fv_is_mapped(fv_lowerer *l, const fv_storage *s) {
     return mapped;
 }
 
-/* No result is of a kind that another schedule computes: all are asked, as they are about what is alone, and say why. */
+/* No result is of a kind that another schedule computes: all are asked, as they are about what is
+ * alone, and say why. */
 static bool are_mapped(fv_lowerer *l, const fv_op *op) {
-    const fv_scheduler *const others[] = {&fv_schedule_attend, &fv_schedule_contract, &fv_schedule_transpose};
+    const fv_scheduler *const others[] = {&fv_schedule_attend, &fv_schedule_contract,
+                                          &fv_schedule_transpose};
     for (int m = 0; m < op->nout; m++) {
         fv_storage seen = *fv_storage_of(l, op->out[m]);
         seen.def = fv_merge_axes(l, fv_split_axes(l, seen.def));
         for (size_t i = 0; i < sizeof others / sizeof *others; i++)
             if (others[i]->choose(l, &seen))
-                return fv_declines(l, op->out[op->nout - 1], FV_WHY_together_otherwise, fv_v(op->out[m]));
+                return fv_declines(l, op->out[op->nout - 1], FV_WHY_together_otherwise,
+                                   fv_v(op->out[m]));
     }
     return true;
 }
@@ -79,7 +88,8 @@ static fv_buf *made_buf(fv_lowerer *l, const fv_definition *d) {
 }
 
 /* Is what it makes loaded in x as another buffer than that? */
-static bool is_seen_otherwise(const fv_expr *x, const fv_value *v, const fv_buf *b, fv_ptrmap *seen) {
+static bool is_seen_otherwise(const fv_expr *x, const fv_value *v, const fv_buf *b,
+                              fv_ptrmap *seen) {
     if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v && x->u.buf != b)
         return true;
     if (!x->n || *fv_ptrmap_at(seen, x))
@@ -95,8 +105,10 @@ static bool is_seen_otherwise(const fv_expr *x, const fv_value *v, const fv_buf 
 static bool have_own_memory(fv_lowerer *l, const fv_together *t) {
     for (int m = 0; m < t->n; m++)
         for (int k = 0; k < m && t->all[m]->place; k++)
-            if (t->all[k]->place && t->all[k]->place->u.buf->value == t->all[m]->place->u.buf->value)
-                return fv_declines(l, t->all[t->n - 1]->value, FV_WHY_together_parts, fv_v(t->all[k]->value), fv_v(t->all[m]->value),
+            if (t->all[k]->place &&
+                t->all[k]->place->u.buf->value == t->all[m]->place->u.buf->value)
+                return fv_declines(l, t->all[t->n - 1]->value, FV_WHY_together_parts,
+                                   fv_v(t->all[k]->value), fv_v(t->all[m]->value),
                                    fv_v(t->all[m]->place->u.buf->value));
     return true;
 }
@@ -108,15 +120,18 @@ static bool are_seen_as_made(fv_lowerer *l, const fv_together *t) {
         for (int k = m + 1; k < t->n && !t->all[m]->place; k++) {
             fv_ptrmap seen = fv_ptrmap_in(l->exprs);
             if (is_seen_otherwise(t->all[k]->body, t->all[m]->value, made_buf(l, t->all[m]), &seen))
-                return fv_declines(l, last, FV_WHY_together_seen, fv_v(t->all[k]->value), fv_v(t->all[m]->value));
+                return fv_declines(l, last, FV_WHY_together_seen, fv_v(t->all[k]->value),
+                                   fv_v(t->all[m]->value));
         }
     return true;
 }
 
-/* A row that is longer than what one task does of it, and that tasks would share if it were alone. */
+/* A row that is longer than what one task does of it, and that tasks would share if it were
+ * alone. */
 static bool is_too_long(const fv_together *t, const fv_definition *d, int row) {
     const fv_dim *length = d->index[row]->dim;
-    return t->outer == 0 ? length->hi > FV_LONG_ROW : !has_sums(d) && fv_typical_dim(length) > FV_LONG_ROW;
+    return t->outer == 0 ? length->hi > FV_LONG_ROW
+                         : !has_sums(d) && fv_typical_dim(length) > FV_LONG_ROW;
 }
 
 /* Vectors would run along more than a row of this few elements. */
@@ -135,7 +150,8 @@ static bool sums_each(const fv_definition *d, int row) {
     return each;
 }
 
-/* Where each element takes a sum, what it reads for it wants the caches for itself: one such result, and those of its elements. */
+/* Where each element takes a sum, what it reads for it wants the caches for itself: one such
+ * result, and those of its elements. */
 static bool have_few_sums(fv_lowerer *l, const fv_together *t) {
     int first = -1;
     for (int m = 0; m < t->n; m++) {
@@ -143,7 +159,8 @@ static bool have_few_sums(fv_lowerer *l, const fv_together *t) {
         if (row < t->outer || !sums_each(t->all[m], row))
             continue;
         if (first >= 0)
-            return fv_declines(l, t->all[t->n - 1]->value, FV_WHY_together_both, fv_v(t->all[m]->value), fv_v(t->all[first]->value));
+            return fv_declines(l, t->all[t->n - 1]->value, FV_WHY_together_both,
+                               fv_v(t->all[m]->value), fv_v(t->all[first]->value));
         first = m;
     }
     return true;
@@ -158,7 +175,8 @@ static bool choose_shared_rows(fv_lowerer *l, fv_together *t) {
     if (t->by_element)
         return true;
     if (!t->outer && length->hi > FV_LONG_ROW)
-        return fv_declines(l, t->all[t->n - 1]->value, FV_WHY_together_long, fv_v(d->value), fv_d(length), fv_n(FV_LONG_ROW));
+        return fv_declines(l, t->all[t->n - 1]->value, FV_WHY_together_long, fv_v(d->value),
+                           fv_d(length), fv_n(FV_LONG_ROW));
     return have_few_sums(l, t);
 }
 
@@ -170,22 +188,28 @@ static bool choose_row(fv_lowerer *l, fv_together *t, int m) {
     t->row[m] = own ? fv_map_vector(d) : -1;
     if (own > 1)
         return fv_declines(l, last, FV_WHY_together_axes, what, fv_n(own));
-    if (t->attends) /* scores may be an element each along the row; join.c asks whether rows are too long for one task */
+    /* scores may be an element each along the row; join.c asks whether rows are too long for one
+     * task */
+    if (t->attends)
         return true;
     if (own && (t->row[m] < 0 || sums_each(d, t->row[m])))
         return fv_declines(l, last, FV_WHY_together_sums, what);
     if (own && is_too_long(t, d, t->row[m]))
-        return fv_declines(l, last, FV_WHY_together_long, what, fv_d(d->index[t->row[m]]->dim), fv_n(FV_LONG_ROW));
+        return fv_declines(l, last, FV_WHY_together_long, what, fv_d(d->index[t->row[m]]->dim),
+                           fv_n(FV_LONG_ROW));
     if (own && is_too_short(t, d, t->row[m]))
-        return fv_declines(l, last, FV_WHY_together_short, what, fv_d(d->index[t->row[m]]->dim), fv_n(FV_CHAINS));
+        return fv_declines(l, last, FV_WHY_together_short, what, fv_d(d->index[t->row[m]]->dim),
+                           fv_n(FV_CHAINS));
     return true;
 }
 
-/* A sum over elements of several rows is the same for each of them: loops around all would take it for each. */
+/* A sum over elements of several rows is the same for each of them: loops around all would take it
+ * for each. */
 static bool take_sums_once(fv_lowerer *l, const fv_together *t) {
     for (int m = 0; m < t->n; m++)
         if (fv_repeats_sums(l, t->all[m], t->row[m]))
-            return fv_declines(l, t->all[t->n - 1]->value, FV_WHY_together_repeats, fv_v(t->all[m]->value));
+            return fv_declines(l, t->all[t->n - 1]->value, FV_WHY_together_repeats,
+                               fv_v(t->all[m]->value));
     return true;
 }
 
@@ -218,7 +242,9 @@ bool fv_together_choose(fv_lowerer *l, int n, fv_definition *const *all, fv_toge
 }
 
 /* Has it an axis beyond those that are shared? */
-static bool has_own_axis(const fv_together *t, int m) { return t->all[m]->rank > t->outer; }
+static bool has_own_axis(const fv_together *t, int m) {
+    return t->all[m]->rank > t->outer;
+}
 
 /* ---- emitting ---- */
 
@@ -233,7 +259,9 @@ typedef struct maker {
 static void find_index(maker *k, int m, fv_expr **index) {
     const fv_definition *d = k->t->all[m];
     for (int i = 0; i < d->rank; i++)
-        index[i] = i == k->t->row[m] && !k->t->by_element ? NULL : fv_kemit_expr(&k->e, fv_x_var(k->e.l->exprs, d->index[i]));
+        index[i] = i == k->t->row[m] && !k->t->by_element
+                       ? NULL
+                       : fv_kemit_expr(&k->e, fv_x_var(k->e.l->exprs, d->index[i]));
 }
 
 /* What was stored as an element is that element, for who loads it in the same iteration. */
@@ -280,20 +308,27 @@ static void make_elements(maker *k, int m) {
 static void make_row(maker *k, int m) {
     fv_expr *index[FV_MAX_RANK];
     const fv_definition *d = k->e.def = k->t->all[m];
-    fv_row w = {.vector = k->t->row[m], .at = k->t->row[m], .task = k->task, .index = index, .asked = true, .leaves_sums = true};
+    fv_row w = {.vector = k->t->row[m],
+                .at = k->t->row[m],
+                .task = k->task,
+                .index = index,
+                .asked = true,
+                .leaves_sums = true};
     find_index(k, m, index);
     fv_emit_row(&k->e, &w, (fv_value *)d->value);
 }
 
-/* The row of features, where all sums of it fit in registers: each value is read once, in its order. */
+/* The row of features, where all sums of it fit in registers: each value is read once, in its
+ * order. */
 static bool make_weighted(maker *k, int m) {
     fv_kemit *e = &k->e;
     const fv_definition *d = k->t->all[m];
     fv_expr *sum, *index[FV_MAX_RANK];
     const fv_var *v = k->t->row[m] < 0 ? NULL : d->index[k->t->row[m]];
     int most = MOST_ACCUMULATED * e->l->target->vector_bits;
-    if (!k->t->attends || m < k->t->n - 1 || !v || !fv_dim_is_const(v->dim) || fv_x_reductions(d->body, &sum, 1) != 1 ||
-        !fv_x_is_one_chain(sum) || v->dim->value * fv_elem_bits((fv_elem)sum->type.elem) > most)
+    if (!k->t->attends || m < k->t->n - 1 || !v || !fv_dim_is_const(v->dim) ||
+        fv_x_reductions(d->body, &sum, 1) != 1 || !fv_x_is_one_chain(sum) ||
+        v->dim->value * fv_elem_bits((fv_elem)sum->type.elem) > most)
         return false;
     int depth = e->b.depth;
     fv_kmark mark = fv_kemit_mark(e);
@@ -344,8 +379,12 @@ static fv_expr *find_plain(maker *k) {
     const fv_together *t = k->t;
     fv_expr *all = NULL;
     for (int m = 0; m < t->n && !k->alone; m++) {
-        fv_expr *one = t->row[m] < 0 ? NULL : fv_kemit_plain(&k->e, t->all[m]->body, t->all[m]->index[t->row[m]]);
-        all = !all ? one : !one || fv_x_equal(all, one) ? all : fv_x_bin(k->e.arena, FV_X_AND, all, one);
+        fv_expr *one = t->row[m] < 0
+                           ? NULL
+                           : fv_kemit_plain(&k->e, t->all[m]->body, t->all[m]->index[t->row[m]]);
+        all = !all                           ? one
+              : !one || fv_x_equal(all, one) ? all
+                                             : fv_x_bin(k->e.arena, FV_X_AND, all, one);
     }
     return all;
 }
@@ -368,7 +407,8 @@ static void make_both(maker *k) {
     }
 }
 
-/* What is said of a kernel of the schedule map, of the first one; and of the others that it makes them. */
+/* What is said of a kernel of the schedule map, of the first one; and of the others that it makes
+ * them. */
 static void tell(fv_lowerer *l, const fv_together *t) {
     const fv_value *first = t->all[0]->value;
     bool sums = false;
@@ -380,7 +420,8 @@ static void tell(fv_lowerer *l, const fv_together *t) {
     if (t->row[row] < 0)
         fv_takes(l, first, sums ? FV_WHY_maps_sums : FV_WHY_maps_one);
     else
-        fv_takes(l, first, t->by_element ? FV_WHY_maps : FV_WHY_maps_rows, fv_d(t->all[row]->index[t->row[row]]->dim));
+        fv_takes(l, first, t->by_element ? FV_WHY_maps : FV_WHY_maps_rows,
+                 fv_d(t->all[row]->index[t->row[row]]->dim));
     for (int m = 1; m < t->n; m++)
         fv_takes(l, t->all[m]->value, FV_WHY_together, fv_v(first));
 }
@@ -392,8 +433,10 @@ static void emit(fv_lowerer *l, const fv_together *t, fv_op *op) {
     bool inside[FV_MAX_RANK] = {false};
     int64_t work = 0;
     const fv_definition *const *all = (const fv_definition *const *)t->all;
-    fv_choosing u = fv_choose_for_group(l, t->n, all, t->by_element ? FV_SCHEDULE_map : FV_SCHEDULE_row);
-    k.task = fv_choose(&u, FV_PARAMETER_task, k.alone ? of->vector_task : of->row_task, k.alone ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
+    fv_choosing u =
+        fv_choose_for_group(l, t->n, all, t->by_element ? FV_SCHEDULE_map : FV_SCHEDULE_row);
+    k.task = fv_choose(&u, FV_PARAMETER_task, k.alone ? of->vector_task : of->row_task,
+                       k.alone ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
     fv_kemit_init(&k.e, l, t->all[0], fv_op_stem(op));
     for (int m = 1; m < t->n; m++)
         fv_kemit_use(&k.e, t->all[m]);
@@ -402,7 +445,9 @@ static void emit(fv_lowerer *l, const fv_together *t, fv_op *op) {
     k.e.nall = t->n;
     k.e.rows = true;
     for (int m = 0; m < t->n; m++)
-        work += fv_work_of_row(t->all[m], t->row[m] < 0 && has_own_axis(t, m) ? t->all[m]->rank - 1 : t->row[m], k.task);
+        work += fv_work_of_row(
+            t->all[m], t->row[m] < 0 && has_own_axis(t, m) ? t->all[m]->rank - 1 : t->row[m],
+            k.task);
     for (int i = t->outer; i < t->all[0]->rank; i++)
         inside[i] = true;
     fv_open_outer(&k.e, inside, work, k.task, index);
@@ -420,7 +465,8 @@ bool fv_schedule_together(fv_lowerer *l, fv_op *op) {
     fv_together t;
     for (int m = 0; m < op->nout; m++)
         all[m] = fv_storage_of(l, op->out[m])->def;
-    if (!(fv_attends_by_rows(op->nout, all) || are_mapped(l, op)) || !fv_together_choose(l, op->nout, all, &t))
+    if (!(fv_attends_by_rows(op->nout, all) || are_mapped(l, op)) ||
+        !fv_together_choose(l, op->nout, all, &t))
         return false;
     for (int m = 0; m < t.n; m++)
         fv_storage_of(l, op->out[m])->def = t.all[m];

@@ -2,11 +2,12 @@
  * transposed in registers: n loads of n elements, contiguous in what is read, and n stores.
  *
  *     parallel part of u, or of v: for v by n: for u by n:
- *         tile rows[n, n];  rows[r, c] = x[v + r, u + c];  transpose rows;  y[u + c, v + r] = f(rows[c, r])
+ *         tile rows[n, n];  rows[r, c] = x[v + r, u + c];  transpose rows
+ *         y[u + c, v + r] = f(rows[c, r])
  *
- * v is the last axis of the result, u the one that is contiguous in x. Elementwise work upon the element
- * comes along. The last block of an axis lies over that before it; where there are fewer than n elements,
- * they are gathered, as the schedule map does everywhere. */
+ * v is the last axis of the result, u the one that is contiguous in x. Elementwise work upon the
+ * element comes along. The last block of an axis lies over that before it; where there are fewer
+ * than n elements, they are gathered, as the schedule map does everywhere. */
 #include "backend/schedule/scheduler.h"
 
 #include "backend/lowering/access.h"
@@ -19,18 +20,20 @@
 #include "ir/definition/definitions.h"
 #include "ir/expr/fold.h"
 
-enum { MIN_BLOCK = 4,
-       LEAST_TASK = 16,
-       MOST_TASK = 1 << 24,
-       MAX_LOADS = 8,
-       MAX_WORK = 60   /* nodes of the definition: a block has them n times */ };
+enum {
+    MIN_BLOCK = 4,
+    LEAST_TASK = 16,
+    MOST_TASK = 1 << 24,
+    MAX_LOADS = 8,
+    MAX_WORK = 60 /* nodes of the definition: a block has them n times */
+};
 
 typedef struct transposed {
     const fv_definition *def;
-    int u, v;       /* axes of the result */
-    int64_t n;      /* of a block */
-    int64_t task;   /* elements of a task, about */
-    int64_t line;   /* bytes that are loaded together, whatever a row takes of them */
+    int u, v;                 /* axes of the result */
+    int64_t n;                /* of a block */
+    int64_t task;             /* elements of a task, about */
+    int64_t line;             /* bytes that are loaded together, whatever a row takes of them */
     fv_expr *load[MAX_LOADS]; /* the element that is read, wherever the definition has it */
     int nloads, nodes;
     fv_expr *top, *height; /* of the task along u: where it begins, and how many */
@@ -40,9 +43,12 @@ typedef struct transposed {
 
 /* ---- is it one? ---- */
 
-static bool is_read(const fv_expr *x) { return x->op == FV_X_LOAD || x->op == FV_X_GUARD; }
+static bool is_read(const fv_expr *x) {
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+}
 
-/* Finds the strided load; false where others are strided as well, or where there is more to do than to copy. */
+/* Finds the strided load; false where others are strided as well, or where there is more to do than
+ * to copy. */
 static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
     const fv_value *y = t->def->value;
     const fv_var *v = t->def->index[t->v];
@@ -73,18 +79,21 @@ static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
 /* The axis along which the load is contiguous; -1: none. */
 static int contiguous_axis(const transposed *t) {
     for (int i = 0; i < t->def->rank; i++)
-        if (i != t->v && !fv_dim_is_one(t->def->index[i]->dim) && fv_x_stride(t->load[0], t->def->index[i]) > 0)
+        if (i != t->v && !fv_dim_is_one(t->def->index[i]->dim) &&
+            fv_x_stride(t->load[0], t->def->index[i]) > 0)
             return i;
     return -1;
 }
 
 static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_value *value) {
-    fv_elem elems[] = {(fv_elem)t->load[0]->type.elem, (fv_elem)t->def->body->type.elem, value->type->elem};
+    fv_elem elems[] = {(fv_elem)t->load[0]->type.elem, (fv_elem)t->def->body->type.elem,
+                       value->type->elem};
     int bytes = 1;
     for (int i = 0; i < 3; i++)
         bytes = fv_elem_storage_bytes(elems[i]) > bytes ? fv_elem_storage_bytes(elems[i]) : bytes;
     int64_t n = fv_turned_block(l->target, bytes);
-    while (n >= MIN_BLOCK && (n > fv_typical_dim(t->def->index[t->u]->dim) || n > fv_typical_dim(t->def->index[t->v]->dim)))
+    while (n >= MIN_BLOCK && (n > fv_typical_dim(t->def->index[t->u]->dim) ||
+                              n > fv_typical_dim(t->def->index[t->v]->dim)))
         n /= 2;
     return n;
 }
@@ -109,18 +118,24 @@ static bool is_transposed(fv_lowerer *l, const fv_storage *s, transposed *t) {
         return fv_declines(l, s->value, FV_WHY_transpose_apart, from);
     t->n = block_size(l, t, s->value);
     if (t->n < MIN_BLOCK)
-        return fv_declines(l, s->value, FV_WHY_transpose_short, fv_d(d->index[t->u]->dim), fv_d(d->index[t->v]->dim), fv_n(MIN_BLOCK));
+        return fv_declines(l, s->value, FV_WHY_transpose_short, fv_d(d->index[t->u]->dim),
+                           fv_d(d->index[t->v]->dim), fv_n(MIN_BLOCK));
     return fv_takes(l, s->value, FV_WHY_transposes, from, fv_n(t->n));
 }
 
 /* ---- the kernel ---- */
 
-static fv_expr *plus(fv_kemit *e, fv_expr *a, fv_expr *b) { return fv_x_bin(e->arena, FV_X_ADD, a, b); }
+static fv_expr *plus(fv_kemit *e, fv_expr *a, fv_expr *b) {
+    return fv_x_bin(e->arena, FV_X_ADD, a, b);
+}
 
-static fv_expr *smaller(fv_kemit *e, fv_expr *a, fv_expr *b) { return fv_x_bin(e->arena, FV_X_MIN, a, b); }
+static fv_expr *smaller(fv_kemit *e, fv_expr *a, fv_expr *b) {
+    return fv_x_bin(e->arena, FV_X_MIN, a, b);
+}
 
 /* Binds u and v, and gives the indices of the result. */
-static void bind_element(fv_kemit *e, const transposed *t, fv_expr **index, fv_expr *u, fv_expr *v) {
+static void bind_element(fv_kemit *e, const transposed *t, fv_expr **index, fv_expr *u,
+                         fv_expr *v) {
     fv_kemit_bind(e, t->def->index[t->u], index[t->u] = plus(e, t->top, u));
     fv_kemit_bind(e, t->def->index[t->v], index[t->v] = plus(e, t->left, v));
 }
@@ -166,7 +181,9 @@ static void emit_gather(fv_kemit *e, const transposed *t, fv_expr **index, fv_bu
     fv_kemit_release(e, m);
 }
 
-static int64_t rounded_up(int64_t x, int64_t n) { return (x + n - 1) / n * n; }
+static int64_t rounded_up(int64_t x, int64_t n) {
+    return (x + n - 1) / n * n;
+}
 
 /* How many elements along an axis one task does, at most, where there are `across` of the other. */
 static int64_t part_size(const transposed *t, int axis, int64_t across) {
@@ -180,7 +197,8 @@ static int64_t part_size(const transposed *t, int axis, int64_t across) {
 static void open_part(fv_kemit *e, const fv_dim *d, int64_t part, fv_expr **first, fv_expr **size) {
     fv_expr *n = fv_kemit_dim(e, d), *step = integer(e, part);
     int64_t lo, hi;
-    fv_open_blocks(e, FV_PARALLEL, "part", n, fv_ceildiv(e, n, step), step, d->hi <= part, first, size);
+    fv_open_blocks(e, FV_PARALLEL, "part", n, fv_ceildiv(e, n, step), step, d->hi <= part, first,
+                   size);
     fv_x_range(*size, &lo, &hi);
     if (lo == INT64_MIN) /* of a dim without a bound: so the verifier sees that the size has two */
         *size = fv_kb_let(&e->b, "size", binary(e, FV_X_MAX, *size, integer(e, 0)));
@@ -198,7 +216,8 @@ static fv_expr *both(fv_kemit *e, fv_expr *a, fv_expr *b) {
     return a && b ? fv_x_bin(e->arena, FV_X_AND, a, b) : a ? a : b;
 }
 
-/* A loop over blocks of an axis; the last one lies over that before it rather than beyond the end. */
+/* A loop over blocks of an axis; the last one lies over that before it rather than beyond the
+ * end. */
 static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr *size) {
     const fv_var *v = t->def->index[axis];
     int64_t known;
@@ -207,7 +226,8 @@ static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr 
     if (fv_x_is_int(size, &known) && known % t->n == 0)
         return i;
     i = smaller(e, i, fv_x_bin(e->arena, FV_X_SUB, size, fv_x_int(e->arena, t->n)));
-    return fv_kb_let(&e->b, v->name, fv_x_bin(e->arena, FV_X_MAX, i, zero)); /* 0: for the verifier to see */
+    /* 0: for the verifier to see */
+    return fv_kb_let(&e->b, v->name, fv_x_bin(e->arena, FV_X_MAX, i, zero));
 }
 
 static void emit_blocks(fv_kemit *e, transposed *t, fv_expr **index, fv_buf *out) {
@@ -260,7 +280,8 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     fv_buf *out = fv_kemit_out(&e, s->value);
     if (s->unless)
         fv_kb_if(&e.b, fv_x_un(e.arena, FV_X_NOT, fv_kemit_expr(&e, s->unless)));
-    fv_expr *blocks = both(&e, has_block(&e, t, t->u, t->height, rows), has_block(&e, t, t->v, t->width, columns));
+    fv_expr *blocks = both(&e, has_block(&e, t, t->u, t->height, rows),
+                           has_block(&e, t, t->v, t->width, columns));
     if (blocks)
         fv_kb_if(&e.b, blocks);
     emit_blocks(&e, t, index, out);

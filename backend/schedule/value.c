@@ -29,10 +29,12 @@ static bool is_empty(const fv_definition *d) {
 static void make(fv_lowerer *l, fv_storage *s, fv_op *op) {
     void *plan = NULL;
     size_t i = 0;
-    FV_HOLDS(fv_arena_session(l->arena), !l->noperands && "they belong to the kernel that is placed");
+    FV_HOLDS(fv_arena_session(l->arena),
+             !l->noperands && "they belong to the kernel that is placed");
     while ((s->operand && !all[i].of_operands) || !(plan = all[i].schedule->choose(l, s))) {
         i++;
-        FV_HOLDS(fv_arena_session(l->arena), i < sizeof all / sizeof *all && "the last one takes all");
+        FV_HOLDS(fv_arena_session(l->arena),
+                 i < sizeof all / sizeof *all && "the last one takes all");
     }
     if (all[i].schedule->place)
         all[i].schedule->place(l, op, plan);

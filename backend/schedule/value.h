@@ -4,9 +4,11 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Of s by its definition, behind those of its operands; and those of operands that were defined for a kernel to come. */
+/* Of s by its definition, behind those of its operands; and those of operands that were defined for
+ * a kernel to come. */
 void fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op);
-void fv_spare_empty(fv_lowerer *l, fv_storage *s); /* of a value with no elements: nothing is read for it */
+/* of a value with no elements: nothing is read for it */
+void fv_spare_empty(fv_lowerer *l, fv_storage *s);
 void fv_schedule_operands(fv_lowerer *l, fv_op *op);
 
 #endif

@@ -1,5 +1,6 @@
-/* board.c - starts a program on a Cortex-M4 without an operating system, QEMU's mps2-an386 (board.ld), and does for the
- * C library what that would: standard input and output are the first serial port, where ^D is the end. */
+/* board.c - starts a program on a Cortex-M4 without an operating system, QEMU's mps2-an386
+ * (board.ld), and does for the C library what that would: standard input and output are the first
+ * serial port, where ^D is the end. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,11 +62,21 @@ void *_sbrk(ptrdiff_t more) {
     return end - more;
 }
 
-int _close(int file) { return file < 0 ? -1 : 0; }
-int _isatty(int file) { return file >= 0; }
-off_t _lseek(int file, off_t to, int from) { return (void)file, (void)to, (void)from, 0; }
-int _getpid(void) { return 1; }
-int _kill(int who, int signal) { return (void)who, (void)signal, -1; }
+int _close(int file) {
+    return file < 0 ? -1 : 0;
+}
+int _isatty(int file) {
+    return file >= 0;
+}
+off_t _lseek(int file, off_t to, int from) {
+    return (void)file, (void)to, (void)from, 0;
+}
+int _getpid(void) {
+    return 1;
+}
+int _kill(int who, int signal) {
+    return (void)who, (void)signal, -1;
+}
 int _fstat(int file, struct stat *s) {
     (void)file;
     s->st_mode = S_IFCHR;
@@ -74,7 +85,8 @@ int _fstat(int file, struct stat *s) {
 
 /* ---- reset ---- */
 
-__attribute__((section(".vectors"), used)) static void *const vectors[] = {stack_end, (void *)reset};
+__attribute__((section(".vectors"), used)) static void *const vectors[] = {stack_end,
+                                                                           (void *)reset};
 
 void reset(void) {
     *(volatile uint32_t *)0xe000ed88 |= 0xfu << 20; /* CPACR: the floating-point unit */

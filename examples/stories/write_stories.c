@@ -1,5 +1,6 @@
-/* write_stories.c - reads how stories begin, a line each, and writes each to its end, a character at a time.
- * Relies on stories.h, which Fovea generates from stories.onnx with its caches in place (README.md). */
+/* write_stories.c - reads how stories begin, a line each, and writes each to its end, a character
+ * at a time. Relies on stories.h, which Fovea generates from stories.onnx with its caches in place
+ * (README.md). */
 #include "stories.h"
 #include <stdio.h>
 
@@ -11,7 +12,8 @@ enum {
     END = 0,    /* the line's end, before a story and behind it */
     UNKNOWN = -1
 };
-static const char alphabet[STORIES_LOGITS_SIZE + 1] = "\n .ABCDHIMNSTabcdefghiklmnoprstuvwxy"; /* train.py has it, too */
+/* train.py has it, too */
+static const char alphabet[STORIES_LOGITS_SIZE + 1] = "\n .ABCDHIMNSTabcdefghiklmnoprstuvwxy";
 
 static float caches[CACHES][CAPACITY * ENTRY];
 static STORIES_ALIGNED unsigned char workspace[STORIES_WORKSPACE_BYTES];
@@ -26,8 +28,8 @@ static int64_t likeliest(const float logits[STORIES_LOGITS_SIZE]) {
     return best;
 }
 
-/* Reads n characters, at most PIECE, behind those in the caches; which one follows them. The status of the run: FV_TOO_SMALL
- * where the caches have no room for them, and then nothing has changed. */
+/* Reads n characters, at most PIECE, behind those in the caches; which one follows them. The status
+ * of the run: FV_TOO_SMALL where the caches have no room for them, and then nothing has changed. */
 static int read_piece(const int64_t *ids, int n, int64_t *next) {
     float logits[STORIES_LOGITS_SIZE];
     const void *inputs[1 + CACHES];
@@ -53,7 +55,8 @@ static void write_character(int64_t id) {
     fflush(stdout);
 }
 
-/* Reads how a story begins, and writes it with all that follows. FV_OK, or the status of the run that failed. */
+/* Reads how a story begins, and writes it with all that follows. FV_OK, or the status of the run
+ * that failed. */
 static int write_story(const int64_t *ids, int n) {
     int64_t next = END;
     int i, status = FV_OK;
@@ -80,7 +83,8 @@ static int64_t id_of(int c) {
     return UNKNOWN;
 }
 
-/* Fills `ids` with END and a line; how many they are, CAPACITY + 1 where it is too long. 0: there are no more lines. */
+/* Fills `ids` with END and a line; how many they are, CAPACITY + 1 where it is too long. 0: there
+ * are no more lines. */
 static int read_line(FILE *file, int64_t ids[CAPACITY]) {
     static int last; /* "\r\n" is one end */
     int n = 1, c = getc(file);
@@ -114,9 +118,11 @@ static int answer(int line, const int64_t *ids, int n) {
     else if (unknown)
         fprintf(stderr, "line %d: character %d is not in the alphabet\n", line, unknown);
     else if (status == FV_TOO_SMALL)
-        fprintf(stderr, "line %d: the story does not end within %d characters\n", line, CAPACITY - 1);
+        fprintf(stderr, "line %d: the story does not end within %d characters\n", line,
+                CAPACITY - 1);
     else if (status != FV_OK)
-        fprintf(stderr, "line %d: the run behind character %d gives status %d\n", line, (int)past, status);
+        fprintf(stderr, "line %d: the run behind character %d gives status %d\n", line, (int)past,
+                status);
     else
         return 1;
     return 0;

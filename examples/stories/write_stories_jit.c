@@ -1,14 +1,20 @@
-/* write_stories_jit.c - the same stories_run, by code that is made in memory when it is first called: link it
- * in place of the generated stories.c to run stories.onnx through libfovea. */
+/* write_stories_jit.c - the same stories_run, by code that is made in memory when it is first
+ * called: link it in place of the generated stories.c to run stories.onnx through libfovea. */
 #include "stories.h"
 #include <fovea.h>
 #include <stdio.h>
 
-enum { CACHES = 6, HEADS = 3, HEAD = 16, CAPACITY = STORIES_PAST_KEY_VALUES_0_KEY_SIZE / (HEADS * HEAD) };
+enum {
+    CACHES = 6,
+    HEADS = 3,
+    HEAD = 16,
+    CAPACITY = STORIES_PAST_KEY_VALUES_0_KEY_SIZE / (HEADS * HEAD)
+};
 
 static int compile(fv_artifact **model) {
     static const char *const dims[] = {"batch=1", NULL};
-    static const char *const states[] = {"past_key_values.*=present.*:room", NULL}; /* arrays say how much room they have */
+    /* arrays say how much room they have */
+    static const char *const states[] = {"past_key_values.*=present.*:room", NULL};
     fv_compile_options options = {0};
     fv_log *log = fv_log_new();
     int status;
@@ -45,10 +51,11 @@ static fv_array cache(int64_t past, void *data) {
     return a;
 }
 
-int stories_run(const stories_dims *dims, const void *const *inputs, void *const *outputs, stories_out_dims *actual, void *work,
-                size_t bytes, const fv_env *env) {
+int stories_run(const stories_dims *dims, const void *const *inputs, void *const *outputs,
+                stories_out_dims *actual, void *work, size_t bytes, const fv_env *env) {
     static fv_artifact *model; /* compiled once; this program has one thread */
-    fv_array in[1 + CACHES], out[1 + CACHES] = {{0}}; /* outputs without data: those of caches are their inputs' memory */
+    /* outputs without data: those of caches are their inputs' memory */
+    fv_array in[1 + CACHES], out[1 + CACHES] = {{0}};
     int i, status = model ? FV_OK : compile(&model);
     (void)actual;
     (void)work;

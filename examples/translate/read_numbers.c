@@ -6,7 +6,8 @@
 enum { LONGEST = 80, MOST_SYMBOLS = 7, END = 10, UNKNOWN = 127 };
 static NUMBERS_ALIGNED unsigned char workspace[NUMBERS_WORKSPACE_BYTES];
 
-/* Fills `text` from a line, whose length it returns: 0 is an empty one, -1 the end, LONGEST + 1 too long. */
+/* Fills `text` from a line, whose length it returns: 0 is an empty one, -1 the end, LONGEST + 1 too
+ * long. */
 static int read_line(FILE *file, int32_t text[LONGEST]) {
     int n = 0, c;
     while ((c = getc(file)) != EOF && c != '\n' && c != '\r') {
@@ -33,7 +34,9 @@ static int read_number(const int32_t *text, int n, char digits[MOST_SYMBOLS]) {
     actual.symbols.capacity = MOST_SYMBOLS;
     actual.weights.capacity = MOST_SYMBOLS * LONGEST;
     status = numbers_run(&dims, inputs, outputs, &actual, workspace, sizeof workspace, NULL);
-    for (i = 0; status == FV_OK && i < actual.symbols.dim[0] && i < MOST_SYMBOLS - 1 && symbols[i] != END; i++)
+    for (i = 0;
+         status == FV_OK && i < actual.symbols.dim[0] && i < MOST_SYMBOLS - 1 && symbols[i] != END;
+         i++)
         digits[i] = (char)('0' + symbols[i]);
     digits[i] = '\0';
     return status;

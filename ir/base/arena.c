@@ -1,8 +1,8 @@
 /* arena.c - sessions, doors, arenas, growing arrays and texts, interned names.
  *
  * An arena is a list of blocks. Small requests are cut from the newest chunk, larger ones get a
- * block of their own; very large ones share chunks of huge pages. Under AddressSanitizer the memory of a
- * chunk is poisoned until it is handed out, and a gap stays poisoned behind every request. */
+ * block of their own; very large ones share chunks of huge pages. Under AddressSanitizer the memory
+ * of a chunk is poisoned until it is handed out, and a gap stays poisoned behind every request. */
 #include "ir/base/session.h"
 
 #include <assert.h>
@@ -32,8 +32,9 @@ enum { REDZONE = 0 };
 
 enum { ALIGN = 16, FIRST_CHUNK = 4096, LAST_CHUNK = 1 << 20 };
 
-/* From LARGE on requests share chunks of LARGE_CHUNK in huge pages: weights are read faster from there,
- * and written with a five hundredth of the page faults. What is not touched of a chunk costs nothing. */
+/* From LARGE on requests share chunks of LARGE_CHUNK in huge pages: weights are read faster from
+ * there, and written with a five hundredth of the page faults. What is not touched of a chunk costs
+ * nothing. */
 enum { LARGE = 1 << 20, LARGE_CHUNK = 64 << 20, HUGE_PAGE = 2 << 20 };
 
 typedef struct block {
@@ -53,11 +54,11 @@ struct fv_arena {
     fv_session *session;
     fv_arena *prev, *next; /* in the session's list */
     block *blocks;
-    char *at, *end;  /* what is left of the newest chunk */
+    char *at, *end;             /* what is left of the newest chunk */
     char *large_at, *large_end; /* the same for large requests */
-    size_t chunk;    /* size of the next chunk */
-    size_t taken;    /* bytes that were handed out */
-    closer *closers; /* last registered first */
+    size_t chunk;               /* size of the next chunk */
+    size_t taken;               /* bytes that were handed out */
+    closer *closers;            /* last registered first */
     void *slot;
 };
 
@@ -230,12 +231,14 @@ static block *add_block(fv_arena *a, block *b, size_t bytes, size_t mapped) {
 }
 
 static block *new_block(fv_arena *a, size_t bytes) {
-    return add_block(a, bytes <= SIZE_MAX - sizeof(block) ? calloc(1, sizeof(block) + bytes) : NULL, bytes, 0);
+    return add_block(a, bytes <= SIZE_MAX - sizeof(block) ? calloc(1, sizeof(block) + bytes) : NULL,
+                     bytes, 0);
 }
 
 /* Zeroed memory that begins with a huge page, where the system has such; NULL: there is none. */
 static void *map_pages(size_t bytes) {
-    char *from = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *from =
+        mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (from == MAP_FAILED)
         return NULL;
     char *p = align_up(from, HUGE_PAGE), *end = from + bytes + HUGE_PAGE;

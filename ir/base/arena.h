@@ -42,9 +42,10 @@ void fv_session_limit(fv_session *s, size_t bytes);
 size_t fv_session_taken(const fv_session *s);
 _Noreturn void fv_out_of_memory(fv_session *s);
 
-/* A rule that our own code keeps, whatever the input is. Builds with asserts end the process where it is broken, so that
- * debuggers and fuzzers stop there. A release ends the work: it leaves by the door, as out of memory does, with an internal
- * error instead of a message about memory. Plain asserts are for rules without which what follows is still defined. */
+/* A rule that our own code keeps, whatever the input is. Builds with asserts end the process where
+ * it is broken, so that debuggers and fuzzers stop there. A release ends the work: it leaves by the
+ * door, as out of memory does, with an internal error instead of a message about memory. Plain
+ * asserts are for rules without which what follows is still defined. */
 #ifdef NDEBUG
 #define FV_HOLDS(s, rule) ((rule) ? (void)0 : fv_broken((s), #rule))
 #else
@@ -52,13 +53,15 @@ _Noreturn void fv_out_of_memory(fv_session *s);
 #endif
 /* rule: its text, which outlives the session */
 _Noreturn void fv_broken(fv_session *s, const char *rule);
-/* After the door was used: "out of memory", or "internal error: RULE does not hold", in `text`, which is returned. */
+/* After the door was used: "out of memory", or "internal error: RULE does not hold", in `text`,
+ * which is returned. */
 typedef struct fv_left {
     char text[192];
 } fv_left;
 const char *fv_session_left(const fv_session *s, fv_left *text);
 bool fv_session_is_broken(const fv_session *s) FV_MUST_USE;
-/* After the door of the inner session was used (NULL: there was no memory for one): leaves the outer one the same way. */
+/* After the door of the inner session was used (NULL: there was no memory for one): leaves the
+ * outer one the same way. */
 _Noreturn void fv_leave_same(fv_session *outer, const fv_session *inner);
 _Noreturn void fv_leave_too(fv_session *outer, fv_session *inner); /* and frees the inner one */
 

@@ -8,7 +8,8 @@
 static inline double fv_lap(struct timespec *mark) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    double ms = 1e3 * (double)(now.tv_sec - mark->tv_sec) + 1e-6 * (double)(now.tv_nsec - mark->tv_nsec);
+    double ms =
+        1e3 * (double)(now.tv_sec - mark->tv_sec) + 1e-6 * (double)(now.tv_nsec - mark->tv_nsec);
     *mark = now;
     return ms;
 }

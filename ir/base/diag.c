@@ -116,7 +116,8 @@ bool fv_warning(fv_session *s, const char *format, ...) {
 bool fv_warning_at(fv_session *s, int line, int column, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    bool no = fv_say(s, &(fv_message){.severity = FV_WARNING, .line = line, .column = column}, format, args);
+    bool no = fv_say(s, &(fv_message){.severity = FV_WARNING, .line = line, .column = column},
+                     format, args);
     va_end(args);
     return no;
 }

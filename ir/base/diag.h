@@ -12,10 +12,10 @@ typedef enum { FV_NOTE, FV_WARNING, FV_ERROR } fv_severity;
 
 typedef struct fv_message {
     fv_severity severity;
-    const char *file;  /* the model or script; NULL: none */
-    int line, column;  /* of a text; 0: not known, the column alone too */
-    const char *node;  /* name of the ONNX node, "" where it has none; NULL: not about a node */
-    const char *op;    /* operator of that node, "domain.Name"; NULL: none */
+    const char *file; /* the model or script; NULL: none */
+    int line, column; /* of a text; 0: not known, the column alone too */
+    const char *node; /* name of the ONNX node, "" where it has none; NULL: not about a node */
+    const char *op;   /* operator of that node, "domain.Name"; NULL: none */
     const char *text;
     struct fv_message *next;
 } fv_message;

@@ -51,7 +51,8 @@ const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int 
     m->path = fv_strdup(a, path);
     fv_arena_at_free(a, unmap, m);
     /* A pipe, which is refused, must not block. */
-    int fd = open(path, flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = fd < 0 ? errno : map(m, fd);
+    int fd = open(path, flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK),
+        error = fd < 0 ? errno : map(m, fd);
     if (fd >= 0)
         close(fd);
     if (error == 0)

@@ -24,11 +24,12 @@ const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int 
 
 /* The newest mapping of s; `next` leads to the older ones. NULL: there is none. */
 const fv_mapping *fv_mappings(const fv_session *s);
-/* Says by which name the model knows the file that begins at `start`: where that name leads may change. */
+/* Says by which name the model knows the file that begins at `start`: where that name leads may
+ * change. */
 void fv_mapping_rename(fv_session *s, const void *start, const char *name);
 
-/* Gives the pages of a range that lies in a mapped file back to the system: they are read again when
- * they are touched. Other memory is left alone. For what has been copied, and is large. */
+/* Gives the pages of a range that lies in a mapped file back to the system: they are read again
+ * when they are touched. Other memory is left alone. For what has been copied, and is large. */
 void fv_mapping_drop(fv_session *s, const void *start, size_t size);
 
 /* The name of a file, without its folders. */

@@ -6,15 +6,16 @@
 
 /* ---- what shows ---- */
 
-/* What does not: controls (Cc), separators of lines and paragraphs (Zl, Zp), interlinear annotations, and all of
- * Default_Ignorable_Code_Point, which are the characters that Unicode wants drawn as nothing: marks of direction,
- * joiners, fillers, variation selectors, tags. DerivedCoreProperties.txt, Unicode 16. A table, because the C
- * library's answers depend on the locale, and 20 rows are no reason for a Unicode library. */
+/* What does not: controls (Cc), separators of lines and paragraphs (Zl, Zp), interlinear
+ * annotations, and all of Default_Ignorable_Code_Point, which are the characters that Unicode wants
+ * drawn as nothing: marks of direction, joiners, fillers, variation selectors, tags.
+ * DerivedCoreProperties.txt, Unicode 16. A table, because the C library's answers depend on the
+ * locale, and 20 rows are no reason for a Unicode library. */
 static const uint32_t hidden[][2] = {
-    {0x0000, 0x001f},   {0x007f, 0x009f},   {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x061c, 0x061c},
-    {0x115f, 0x1160},   {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},
-    {0x2060, 0x206f},   {0x3164, 0x3164},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
-    {0xfff0, 0xfffb},   {0xfffe, 0xffff},   {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+    {0x0000, 0x001f}, {0x007f, 0x009f}, {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x061c, 0x061c},
+    {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},
+    {0x2060, 0x206f}, {0x3164, 0x3164}, {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+    {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
 };
 
 static bool is_hidden(uint32_t code) {
@@ -36,7 +37,8 @@ static size_t decode(const unsigned char *s, size_t n, uint32_t *code) {
             return 0;
         *code = *code << 6 | (s[i] & 0x3f);
     }
-    return *code < least[bytes] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0 : bytes;
+    return *code < least[bytes] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0
+                                                                                           : bytes;
 }
 
 size_t fv_char_bytes(const char *s, size_t n, bool *shows) {
@@ -69,7 +71,8 @@ static size_t escape_byte(char *out, unsigned char c) {
     return 4;
 }
 
-size_t fv_char_escape(char out[FV_LONGEST_ESCAPE], const char *s, size_t bytes, bool shows, char quote) {
+size_t fv_char_escape(char out[FV_LONGEST_ESCAPE], const char *s, size_t bytes, bool shows,
+                      char quote) {
     size_t n = 0;
     if (shows) {
         if (quote && (*s == quote || *s == '\\'))
@@ -97,7 +100,9 @@ size_t fv_char_unescape(const char *s, char *out) {
     case 't': *out = '\t'; return 1;
     case 'r': *out = '\r'; return 1;
     case '0': *out = '\0'; return 1;
-    case '\\': case '"': case '`': *out = *s; return 1;
+    case '\\':
+    case '"':
+    case '`': *out = *s; return 1;
     case 'x': {
         int hi = hex_value(s[1]), lo = hi < 0 ? -1 : hex_value(s[2]);
         *out = (char)(hi * 16 + lo);

@@ -1,5 +1,5 @@
-/* saturate.h - sums and products of 64 bits which are the largest integer where they do not fit: what addsat and mulsat of
- * kernel IR mean, and how iterations are counted. */
+/* saturate.h - sums and products of 64 bits which are the largest integer where they do not fit:
+ * what addsat and mulsat of kernel IR mean, and how iterations are counted. */
 #ifndef FV_IR_BASE_SATURATE_H
 #define FV_IR_BASE_SATURATE_H
 

@@ -15,9 +15,10 @@ typedef struct fv_intern_slot {
 } fv_intern_slot;
 
 struct fv_session {
-    fv_door *door;         /* innermost */
-    int64_t fail_in;       /* test hook: allocations until one fails, 0: never */
-    size_t limit, taken;   /* test hook: bytes that arenas may hold, 0: any number; and that they do */
+    fv_door *door;   /* innermost */
+    int64_t fail_in; /* test hook: allocations until one fails, 0: never */
+    /* test hook: bytes that arenas may hold, 0: any number; and that they do */
+    size_t limit, taken;
     fv_arena *arenas;      /* newest first */
     fv_arena *own;         /* names */
     fv_arena *spoken;      /* messages; freed when they are cleared */

@@ -39,14 +39,17 @@ static void remove_folder(void *arg) {
 }
 
 static bool is_ours(const char *name) {
-    return !strncmp(name, FV_STAGING, strlen(FV_STAGING)) && strlen(name) == strlen(FV_STAGING RANDOM);
+    return !strncmp(name, FV_STAGING, strlen(FV_STAGING)) &&
+           strlen(name) == strlen(FV_STAGING RANDOM);
 }
 
-/* A folder of this user that nobody has locked. Where the system has no locks, none is known to be left. */
+/* A folder of this user that nobody has locked. Where the system has no locks, none is known to be
+ * left. */
 static void remove_stale(int at, const char *name) {
     struct stat st;
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool stale = fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    bool stale = fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+                 flock(fd, LOCK_EX | LOCK_NB) == 0;
     DIR *dir = stale ? fdopendir(fd) : NULL;
     if (dir) {
         empty(dir);

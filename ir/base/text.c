@@ -57,8 +57,12 @@ void fv_text_printf(fv_text *t, const char *format, ...) {
 static bool is_name_start(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_name_char(char c) { return is_name_start(c) || is_digit(c); }
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+static bool is_name_char(char c) {
+    return is_name_start(c) || is_digit(c);
+}
 
 bool fv_is_name(const char *s) {
     if (!is_name_start(*s))
@@ -155,5 +159,9 @@ static void put_decimal(fv_text *t, double v, int most, bool single) {
         fv_text_put(t, ".0");
 }
 
-void fv_text_double(fv_text *t, double v) { put_decimal(t, v, DBL_DECIMAL_DIG, false); }
-void fv_text_float(fv_text *t, float v) { put_decimal(t, (double)v, FLT_DECIMAL_DIG, true); }
+void fv_text_double(fv_text *t, double v) {
+    put_decimal(t, v, DBL_DECIMAL_DIG, false);
+}
+void fv_text_float(fv_text *t, float v) {
+    put_decimal(t, (double)v, FLT_DECIMAL_DIG, true);
+}

@@ -1,4 +1,5 @@
-/* whole.h - integers of floats: in C the cast is undefined where the integer cannot hold the value. */
+/* whole.h - integers of floats: in C the cast is undefined where the integer cannot hold the
+ * value. */
 #ifndef FV_IR_BASE_WHOLE_H
 #define FV_IR_BASE_WHOLE_H
 
@@ -13,6 +14,8 @@ static inline int64_t fv_whole(double v) {
 }
 
 /* Is v an integer of 64 bits? */
-static inline bool fv_is_whole(double v) { return v >= -0x1p63 && v < 0x1p63 && v == (double)(int64_t)v; }
+static inline bool fv_is_whole(double v) {
+    return v >= -0x1p63 && v < 0x1p63 && v == (double)(int64_t)v;
+}
 
 #endif

@@ -114,7 +114,8 @@ bool fv_opdef_is_called(const fv_opdef *d, const char *qualified) {
     size_t n = strlen(d->domain);
     if (!n)
         return !strcmp(d->name, qualified);
-    return !strncmp(d->domain, qualified, n) && qualified[n] == '.' && !strcmp(d->name, qualified + n + 1);
+    return !strncmp(d->domain, qualified, n) && qualified[n] == '.' &&
+           !strcmp(d->name, qualified + n + 1);
 }
 
 const fv_attr_def *fv_opdef_attr(const fv_opdef *d, const char *name) {

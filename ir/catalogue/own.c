@@ -49,7 +49,8 @@ const fv_opdef *fv_op_get_in(const fv_session *s, const char *qualified) {
     const char *dot = strrchr(qualified, '.');
     for (int i = 0; dot && i < o->n; i++) {
         size_t n = strlen(o->at[i]->domain);
-        if (n == (size_t)(dot - qualified) && !memcmp(o->at[i]->domain, qualified, n) && !strcmp(o->at[i]->name, dot + 1))
+        if (n == (size_t)(dot - qualified) && !memcmp(o->at[i]->domain, qualified, n) &&
+            !strcmp(o->at[i]->name, dot + 1))
             return o->at[i];
     }
     return fv_op_get(qualified);

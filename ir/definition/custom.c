@@ -10,7 +10,8 @@
 
 bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t, fv_ptrmap *kept,
                      fv_op *op, bool in_place) {
-    *c = (fv_custom){.module = m, .arena = a, .target = t, .kept = kept, .op = op, .in_place = in_place};
+    *c = (fv_custom){
+        .module = m, .arena = a, .target = t, .kept = kept, .op = op, .in_place = in_place};
     return op->def->kernel(c, op);
 }
 
@@ -33,7 +34,8 @@ void fv_custom_end(fv_custom *c) {
 /* The dims of the kernel that are extents of parameter i. */
 static void take_extents(fv_custom *c, fv_custom_kernel *k, int i) {
     fv_buf *b = k->kernel->bufs[i];
-    FV_HOLDS(fv_arena_session(c->arena), b->elem == k->args[i]->type->elem && b->rank == k->args[i]->type->rank);
+    FV_HOLDS(fv_arena_session(c->arena),
+             b->elem == k->args[i]->type->elem && b->rank == k->args[i]->type->rank);
     b->value = k->args[i];
     for (int axis = 0; axis < b->rank; axis++)
         for (int d = 0; d < k->ndims; d++)
@@ -41,7 +43,8 @@ static void take_extents(fv_custom *c, fv_custom_kernel *k, int i) {
                 k->dims[d] = k->args[i]->type->dims[axis];
 }
 
-void fv_custom_text(fv_custom *c, const char *text, const char *name, int n, fv_value *const *args) {
+void fv_custom_text(fv_custom *c, const char *text, const char *name, int n,
+                    fv_value *const *args) {
     fv_custom_kernel k = {.kernel = fv_kernel_parse_called(c->arena, text, name), .nargs = n};
     FV_HOLDS(fv_arena_session(c->arena), k.kernel && k.kernel->nbufs == n);
     k.ndims = k.kernel->ndims;
@@ -100,12 +103,15 @@ static fv_value *own_value(fv_custom *c, const char *stem, const fv_type *t) {
     const fv_op *op = c->op;
     const char *of = op->nout && op->out[0] ? op->out[0]->name : op->def->name;
     fv_value *v = FV_NEW(c->arena, fv_value, 1);
-    *v = (fv_value){.kind = FV_VALUE_RESULT, .name = fv_printf(c->arena, "%s.%s", of, stem),
-                    .type = t, .def = c->op};
+    *v = (fv_value){.kind = FV_VALUE_RESULT,
+                    .name = fv_printf(c->arena, "%s.%s", of, stem),
+                    .type = t,
+                    .def = c->op};
     return v;
 }
 
-fv_value *fv_custom_value(fv_custom *c, const char *stem, fv_elem e, int rank, const fv_dim *const *dims) {
+fv_value *fv_custom_value(fv_custom *c, const char *stem, fv_elem e, int rank,
+                          const fv_dim *const *dims) {
     return own_value(c, stem, fv_tensor_type(c->arena, e, rank, dims));
 }
 

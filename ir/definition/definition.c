@@ -37,12 +37,10 @@ fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent) {
 }
 
 fv_definition *fv_definition_new(fv_definer *d, int out) {
-    static const char *const names[FV_MAX_RANK] = {"i0", "i1", "i2",  "i3",  "i4",  "i5",
-                                                   "i6", "i7", "i8",  "i9",  "i10", "i11",
-                                                   "i12", "i13", "i14", "i15", "i16", "i17",
-                                                   "i18", "i19", "i20", "i21", "i22", "i23",
-                                                   "i24", "i25", "i26", "i27", "i28", "i29",
-                                                   "i30", "i31"};
+    static const char *const names[FV_MAX_RANK] = {
+        "i0",  "i1",  "i2",  "i3",  "i4",  "i5",  "i6",  "i7",  "i8",  "i9",  "i10",
+        "i11", "i12", "i13", "i14", "i15", "i16", "i17", "i18", "i19", "i20", "i21",
+        "i22", "i23", "i24", "i25", "i26", "i27", "i28", "i29", "i30", "i31"};
     fv_definition *def = FV_NEW(d->arena, fv_definition, 1);
     def->value = d->op->out[out];
     def->rank = def->value->type->rank;
@@ -98,7 +96,8 @@ const fv_dim *fv_x_bound(fv_dims *t, const fv_expr *x, bool most) {
         return fv_dim_const(t, c);
     switch (x->op) {
     case FV_X_DIM: return x->u.dim;
-    case FV_X_VAR: return !x->u.var->dim ? NULL : most ? fv_d_last(t, x->u.var) : fv_dim_const(t, 0);
+    case FV_X_VAR:
+        return !x->u.var->dim ? NULL : most ? fv_d_last(t, x->u.var) : fv_dim_const(t, 0);
     case FV_X_ADD:
     case FV_X_SUB:
         a = fv_x_bound(t, x->arg[0], most);
@@ -117,7 +116,8 @@ static bool surely_inside(fv_definer *d, const fv_expr *x, const fv_dim *dim) {
     if (x->op == FV_X_VAR && x->u.var->dim && fv_module_equal(d->module, x->u.var->dim, dim))
         return true;
     const fv_dim *least = fv_x_bound(t, x, false), *most = fv_x_bound(t, x, true);
-    return least && most && least->lo >= 0 && fv_dim_at_most(t, fv_dim_add(t, most, fv_dim_const(t, 1)), dim);
+    return least && most && least->lo >= 0 &&
+           fv_dim_at_most(t, fv_dim_add(t, most, fv_dim_const(t, 1)), dim);
 }
 
 /* 0 <= i < dim for all axes that may be outside; NULL: all are inside. */

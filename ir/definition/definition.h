@@ -5,9 +5,11 @@
  * definition into another; a schedule turns the result into a kernel.
  *
  *   Softmax over the last axis of x: f32[n, m]
- *     y[i, j] = exp(x[i, j] - M) * (1 / S)   with  M = max k < m: x[i, k],  S = sum k < m: exp(x[i, k] - M)
+ *     y[i, j] = exp(x[i, j] - M) * (1 / S)
+ *     with  M = max k < m: x[i, k],  S = sum k < m: exp(x[i, k] - M)
  *
- * Expressions are DAGs in which equal nodes are one (ir/expr/unique.h): what occurs twice is computed once. */
+ * Expressions are DAGs in which equal nodes are one (ir/expr/unique.h): what occurs twice is
+ * computed once. */
 #ifndef FV_IR_DEFINITION_DEFINITION_H
 #define FV_IR_DEFINITION_DEFINITION_H
 
@@ -17,10 +19,11 @@
 typedef struct fv_definition {
     const fv_value *value;
     int rank;
-    fv_var **index;  /* rank of them; extent in var->dim */
-    fv_expr *body;   /* of the value's arithmetic type or its storage type; rounded where stored */
-    const fv_expr *place; /* where in the memory of another value its element lies, as a load over the
-                             indices; NULL: it has its own */
+    fv_var **index; /* rank of them; extent in var->dim */
+    fv_expr *body;  /* of the value's arithmetic type or its storage type; rounded where stored */
+    /* where in the memory of another value its element lies, as a load over the indices; NULL: it
+     * has its own */
+    const fv_expr *place;
     const char *text; /* the formula, for people */
 } fv_definition;
 
@@ -44,7 +47,8 @@ fv_expr *fv_d_load_else(fv_definer *d, int in, fv_expr *const *index, fv_expr *o
 fv_expr *fv_d_load_checked(fv_definer *d, int in, fv_expr *const *index);
 /* The operand broadcast against the indices of the output (aligned at the last axis). */
 fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out);
-/* The index for variable `v` on an axis of dim `d`: v; 0 where d is 1; decided at run time where it may be. */
+/* The index for variable `v` on an axis of dim `d`: v; 0 where d is 1; decided at run time where it
+ * may be. */
 fv_expr *fv_d_broadcast(fv_definer *d, fv_var *v, const fv_dim *dim);
 fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent); /* to reduce over */
 
@@ -52,13 +56,15 @@ fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent); /* to r
 fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
 /* Which index of d is v? d->rank: none. */
 int fv_definition_axis(const fv_definition *d, const fv_var *v);
-/* The last value of an index variable. It is right where there is one: the extent max(n, 0) counts as n, and so an
- * index that stays inside whenever there is something to compute is known to. */
+/* The last value of an index variable. It is right where there is one: the extent max(n, 0) counts
+ * as n, and so an index that stays inside whenever there is something to compute is known to. */
 const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);
-/* The largest value of a sum of index variables with factors, the smallest if not `most`; it is reached. NULL: it is none. */
+/* The largest value of a sum of index variables with factors, the smallest if not `most`; it is
+ * reached. NULL: it is none. */
 const fv_dim *fv_x_bound(fv_dims *t, const fv_expr *x, bool most);
 
-/* The buffer that stands for a graph value in definitions: one a value where expressions are unique (ir/expr/unique.h). */
+/* The buffer that stands for a graph value in definitions: one a value where expressions are unique
+ * (ir/expr/unique.h). */
 fv_buf *fv_value_buf(fv_arena *a, const fv_value *v);
 
 #endif

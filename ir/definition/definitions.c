@@ -1,4 +1,5 @@
-/* definitions.c - the op that is its definition; the steps from one state of definitions to the next. */
+/* definitions.c - the op that is its definition; the steps from one state of definitions to the
+ * next. */
 #include "ir/definition/definitions.h"
 
 #include <string.h>
@@ -64,7 +65,8 @@ static bool infer_define(fv_op *op) {
     for (int i = 0; i < op->nout; i++)
         if (!op->out[i])
             return fv_op_error(op, "leaves out a result");
-    return (fv_is_name(stem) && strlen(stem) <= LONGEST_STEM) || fv_op_error(op, "op = \"%.80s\" is no name", stem);
+    return (fv_is_name(stem) && strlen(stem) <= LONGEST_STEM) ||
+           fv_op_error(op, "op = \"%.80s\" is no name", stem);
 }
 
 const fv_opdef fv_define_def = {
@@ -99,12 +101,15 @@ const fv_opdef fv_recurrence_def = {
 
 /* ---- branches ---- */
 
-static bool infer_mark(fv_op *op) { return op->nout == 0 || fv_op_error(op, "has no results"); }
+static bool infer_mark(fv_op *op) {
+    return op->nout == 0 || fv_op_error(op, "has no results");
+}
 
 static bool are_symbols_of_data(const fv_op *op, const fv_attr *symbols) {
     for (int i = 0; i < symbols->n; i++)
         if (symbols->u.dims[i]->kind != FV_DIM_SYMBOL || !symbols->u.dims[i]->from_data)
-            return fv_op_error(op, "%s is no symbol of data", fv_dim_str(fv_op_module(op)->arena, symbols->u.dims[i]));
+            return fv_op_error(op, "%s is no symbol of data",
+                               fv_dim_str(fv_op_module(op)->arena, symbols->u.dims[i]));
     return true;
 }
 
@@ -113,7 +118,8 @@ static bool infer_endif(fv_op *op) {
     const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *dims = fv_op_find_attr(op, "dims");
     return are_symbols_of_data(op, symbols) &&
            ((symbols->n == dims->n && op->nin == op->nout) ||
-            fv_op_error(op, "has %d symbols for %d dims, and %d results for %d", symbols->n, dims->n, op->nout, op->nin));
+            fv_op_error(op, "has %d symbols for %d dims, and %d results for %d", symbols->n,
+                        dims->n, op->nout, op->nin));
 }
 
 const fv_opdef fv_if_def = {
@@ -158,16 +164,21 @@ static bool infer_repeated(fv_op *op, const char *values) {
     const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *dims = fv_op_find_attr(op, values);
     return are_symbols_of_data(op, symbols) &&
            ((symbols->n == dims->n && symbols->n > 0 && op->nin == op->nout + 1) ||
-            fv_op_error(op, "has %d symbols for %d dims, and %d results for %d operands behind the condition", symbols->n, dims->n,
-                        op->nout, op->nin - 1));
+            fv_op_error(
+                op,
+                "has %d symbols for %d dims, and %d results for %d operands behind the condition",
+                symbols->n, dims->n, op->nout, op->nin - 1));
 }
 
 static bool infer_loop(fv_op *op) {
     const fv_attr *times = fv_op_find_attr(op, "times");
-    return infer_repeated(op, "first") && (!times || times->n == 1 || fv_op_error(op, "times is %d dims, expected 1", times->n));
+    return infer_repeated(op, "first") &&
+           (!times || times->n == 1 || fv_op_error(op, "times is %d dims, expected 1", times->n));
 }
 
-static bool infer_endloop(fv_op *op) { return infer_repeated(op, "next"); }
+static bool infer_endloop(fv_op *op) {
+    return infer_repeated(op, "next");
+}
 
 const fv_opdef fv_loop_def = {
     .name = "loop",
@@ -176,7 +187,8 @@ const fv_opdef fv_loop_def = {
     .doc = "what follows runs again and again; what a turn sees of the states",
     .in = {{"cond", "B", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"first", "T", FV_VARIADIC, -1}},
     .out = {{"states", "R", FV_VARIADIC, -1}},
-    .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("first", DIMS), FV_A_OPTIONAL("times", DIMS)},
+    .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("first", DIMS),
+              FV_A_OPTIONAL("times", DIMS)},
     .types = {{"B", FV_SET(BOOL)}, {"T", FV_SET_ANY}, {"R", FV_SET_ANY}},
     .infer = infer_loop,
     .has_effect = true,
@@ -196,7 +208,8 @@ const fv_opdef fv_endloop_def = {
 };
 
 int fv_mark_depth(const fv_op *op) {
-    return (op->def == &fv_if_def || op->def == &fv_loop_def) - (op->def == &fv_endif_def || op->def == &fv_endloop_def);
+    return (op->def == &fv_if_def || op->def == &fv_loop_def) -
+           (op->def == &fv_endif_def || op->def == &fv_endloop_def);
 }
 
 fv_op *fv_loop_end(const fv_op *op) {
@@ -220,17 +233,22 @@ fv_op *fv_loop_begin(const fv_op *op) {
 }
 
 const fv_opdef *fv_definitions_op(const char *name) {
-    static const fv_opdef *const all[] = {&fv_define_def, &fv_recurrence_def, &fv_if_def, &fv_else_def, &fv_endif_def,
-                                          &fv_loop_def, &fv_endloop_def};
+    static const fv_opdef *const all[] = {&fv_define_def, &fv_recurrence_def, &fv_if_def,
+                                          &fv_else_def,   &fv_endif_def,      &fv_loop_def,
+                                          &fv_endloop_def};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(all[i]->name, name))
             return all[i];
     return NULL;
 }
 
-bool fv_reads_memory(const fv_op *op) { return op->def->kernel || op->def->recur || op->def->has_effect; }
+bool fv_reads_memory(const fv_op *op) {
+    return op->def->kernel || op->def->recur || op->def->has_effect;
+}
 
-bool fv_is_group(const fv_op *op) { return op->def == &fv_define_def && op->nout > 1; }
+bool fv_is_group(const fv_op *op) {
+    return op->def == &fv_define_def && op->nout > 1;
+}
 
 int fv_group_shared(int n, fv_definition *const *all, fv_var **shared) {
     int count = 0;
@@ -255,5 +273,7 @@ fv_op *fv_branch_next(const fv_op *op) {
 }
 
 const char *fv_op_stem(const fv_op *op) {
-    return op->def == &fv_define_def || op->def == &fv_recurrence_def ? fv_op_string_or(op, "op", op->def->name).s : op->def->name;
+    return op->def == &fv_define_def || op->def == &fv_recurrence_def
+               ? fv_op_string_or(op, "op", op->def->name).s
+               : op->def->name;
 }

@@ -1,5 +1,6 @@
-/* definitions_parse.c - definitions from text: grammar in definitions.h. The graph is read first, by graph_parse.c; definitions
- * when all values are known, since what is stored in a part of a Concat names that before it stands there. */
+/* definitions_parse.c - definitions from text: grammar in definitions.h. The graph is read first,
+ * by graph_parse.c; definitions when all values are known, since what is stored in a part of a
+ * Concat names that before it stands there. */
 #include "ir/definition/definitions_parse_parts.h"
 
 #include <string.h>
@@ -25,8 +26,15 @@ static const fv_dim *dim_of_several(fv_definition_reader *r, const fv_ast *e) {
     static const struct {
         const char *name;
         const fv_dim *(*make)(fv_dims *, const fv_dim *, const fv_dim *);
-    } all[] = {{"+", fv_dim_add}, {"-", fv_dim_sub}, {"*", fv_dim_mul}, {"floordiv", fv_dim_floordiv},
-               {"ceildiv", fv_dim_ceildiv}, {"mod", fv_dim_mod}, {"min", fv_dim_min}, {"max", fv_dim_max}, {"broadcast", fv_dim_broadcast}};
+    } all[] = {{"+", fv_dim_add},
+               {"-", fv_dim_sub},
+               {"*", fv_dim_mul},
+               {"floordiv", fv_dim_floordiv},
+               {"ceildiv", fv_dim_ceildiv},
+               {"mod", fv_dim_mod},
+               {"min", fv_dim_min},
+               {"max", fv_dim_max},
+               {"broadcast", fv_dim_broadcast}};
     size_t op = 0, n = sizeof all / sizeof *all;
     while (op < n && strcmp(all[op].name, e->name))
         op++;
@@ -55,7 +63,8 @@ static const fv_dim *dim_of(fv_definition_reader *r, const fv_ast *e) {
     case FV_AST_UNARY:
         d = *e->name == '-' ? dim_of(r, e->arg[0]) : NULL;
         return d ? fv_dim_sub(t, fv_dim_const(t, 0), d) : NULL;
-    case FV_AST_BINARY: case FV_AST_CALL: return dim_of_several(r, e);
+    case FV_AST_BINARY:
+    case FV_AST_CALL: return dim_of_several(r, e);
     default: break;
     }
     fv_kx_error(&r->p, e, "this is no dim");
@@ -75,11 +84,13 @@ static fv_expr *in_order(fv_definition_reader *r, const fv_ast *e, fv_expr *x) {
     const char *problem = NULL;
     fv_order order = e->chains ? FV_ORDER_CHAINS : e->parts ? FV_ORDER_PARTS : FV_ORDER_CHAIN;
     if (order != FV_ORDER_CHAIN && !decided)
-        problem = fv_printf(r->p.arena, "the step \"order\" is to come, which decides on %s", e->parts ? "parts" : "chains");
+        problem = fv_printf(r->p.arena, "the step \"order\" is to come, which decides on %s",
+                            e->parts ? "parts" : "chains");
     else if (e->chains && e->chains != FV_CHAINS)
         problem = fv_printf(r->p.arena, "%d chains: there are %d", e->chains, FV_CHAINS);
     else if (e->chains && (e->i < 1 || e->i > e->nvars))
-        problem = fv_printf(r->p.arena, "chains along %lld of %d variables", (long long)e->i, e->nvars);
+        problem =
+            fv_printf(r->p.arena, "chains along %lld of %d variables", (long long)e->i, e->nvars);
     else if (e->parts && e->i != FV_PART)
         problem = fv_printf(r->p.arena, "parts of %lld: they are of %d", (long long)e->i, FV_PART);
     if (!problem && decided && (order != FV_ORDER_CHAIN || fv_x_is_ordered(x))) {
@@ -111,7 +122,8 @@ static fv_expr *reduction(fv_definition_reader *r, const fv_ast *e) {
         if (!extent)
             return NULL;
         if (known && known->dim != extent) {
-            fv_kx_error(&r->p, e, "'%.60s' runs to %s elsewhere", v->name, fv_dim_str(a, known->dim));
+            fv_kx_error(&r->p, e, "'%.60s' runs to %s elsewhere", v->name,
+                        fv_dim_str(a, known->dim));
             return NULL;
         }
         if (!known)
@@ -144,7 +156,9 @@ const fv_state *fv_dr_state(const fv_definition_reader *r, const char *name) {
 
 /* before(%h[i]) */
 static fv_expr *state_before(fv_definition_reader *r, const fv_ast *e) {
-    const fv_state *s = e->arg[0]->kind == FV_AST_VALUE && e->arg[0]->i == '%' ? fv_dr_state(r, e->arg[0]->name) : NULL;
+    const fv_state *s = e->arg[0]->kind == FV_AST_VALUE && e->arg[0]->i == '%'
+                            ? fv_dr_state(r, e->arg[0]->name)
+                            : NULL;
     if (s)
         return fv_kx_element(&r->p, e->arg[0], buffer_of(r, s->before));
     fv_kx_error(&r->p, e, "there is no such state");
@@ -157,8 +171,8 @@ static fv_expr *value(fv_definition_reader *r, const fv_ast *e) {
     if (!v || (v->kind == FV_VALUE_CONST) != (e->i == '@'))
         fv_kx_error(&r->p, e, "no value is called %c%.60s", (char)e->i, e->name);
     else if (v->type->kind != FV_TENSOR || v->type->elem == FV_STRING)
-        fv_kx_error(&r->p, e, "%c%.60s is %s, which has no elements to compute with", (char)e->i, e->name,
-                    fv_type_str(r->p.arena, v->type));
+        fv_kx_error(&r->p, e, "%c%.60s is %s, which has no elements to compute with", (char)e->i,
+                    e->name, fv_type_str(r->p.arena, v->type));
     else
         return fv_kx_element(&r->p, e, buffer_of(r, v));
     return NULL;
@@ -196,7 +210,8 @@ static fv_tree_size measure(fv_definition_reader *r, const fv_expr *x) {
         return *known;
     for (int i = 0; i < x->n; i++) {
         fv_tree_size part = measure(r, x->arg[i]);
-        all.nodes = all.nodes + part.nodes > FV_MAX_DEFINITION_TREE ? FV_MAX_DEFINITION_TREE + 1 : all.nodes + part.nodes;
+        all.nodes = all.nodes + part.nodes > FV_MAX_DEFINITION_TREE ? FV_MAX_DEFINITION_TREE + 1
+                                                                    : all.nodes + part.nodes;
         all.height = part.height >= all.height ? part.height + 1 : all.height;
     }
     known = FV_NEW(r->p.arena, fv_tree_size, 1);
@@ -211,8 +226,10 @@ bool fv_dr_is_in_bounds(fv_definition_reader *r, const fv_expr *x, const fv_toke
         return true;
     r->p.l.tok = *at;
     if (e.height > FV_MAX_DEFINITION_HEIGHT)
-        return fv_lex_error(&r->p.l, "with its lets written out, the expression is deeper than %d", FV_MAX_DEFINITION_HEIGHT);
-    return fv_lex_error(&r->p.l, "with its lets written out, the expression has more than %d nodes", FV_MAX_DEFINITION_TREE);
+        return fv_lex_error(&r->p.l, "with its lets written out, the expression is deeper than %d",
+                            FV_MAX_DEFINITION_HEIGHT);
+    return fv_lex_error(&r->p.l, "with its lets written out, the expression has more than %d nodes",
+                        FV_MAX_DEFINITION_TREE);
 }
 
 /* ---- lines ---- */
@@ -220,7 +237,8 @@ bool fv_dr_is_in_bounds(fv_definition_reader *r, const fv_expr *x, const fv_toke
 /* What only that step makes stands behind it. */
 static bool is_behind(fv_definition_reader *r, const char *step, const char *what) {
     return !fv_step_comes(r->d->after, step) ||
-           fv_lex_error(&r->p.l, "%s before the step \"%s\", and this is after \"%s\"", what, step, r->d->after);
+           fv_lex_error(&r->p.l, "%s before the step \"%s\", and this is after \"%s\"", what, step,
+                        r->d->after);
 }
 
 bool fv_dr_index(fv_definition_reader *r) {
@@ -272,11 +290,16 @@ fv_value *fv_dr_result(fv_definition_reader *r, const fv_op *op) {
 }
 
 static fv_defined defined_as(const fv_definition_reader *r, fv_value *v, fv_fate fate, int block) {
-    return (fv_defined){.value = v, .fate = fate, .last = -1, .origin = v->def->origin,
-                        .nchecks = r->blocks[block].nchecks, .checks = r->blocks[block].checks};
+    return (fv_defined){.value = v,
+                        .fate = fate,
+                        .last = -1,
+                        .origin = v->def->origin,
+                        .nchecks = r->blocks[block].nchecks,
+                        .checks = r->blocks[block].checks};
 }
 
-/* A variable for each axis. In a group those that are called as one of the first result are that one. */
+/* A variable for each axis. In a group those that are called as one of the first result are that
+ * one. */
 static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char *const *names) {
     fv_definition *d = x->def;
     bool first = fv_is_group(x->value->def) && r->group != x->value->def;
@@ -287,8 +310,11 @@ static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char
         const fv_dim *extent = x->value->type->dims[fv_memory_axis(d->rank, x->last, i)];
         fv_var *shared = fv_ptrmap_get(&r->group_var, names[i]);
         if (shared && shared->dim != extent)
-            return fv_lex_error(&r->p.l, "'%.60s' is that of another result of the group, where it runs to %s, and not to %s", names[i],
-                                fv_dim_str(r->p.arena, shared->dim), fv_dim_str(r->p.arena, extent));
+            return fv_lex_error(&r->p.l,
+                                "'%.60s' is that of another result of the group, where it runs to "
+                                "%s, and not to %s",
+                                names[i], fv_dim_str(r->p.arena, shared->dim),
+                                fv_dim_str(r->p.arena, extent));
         d->index[i] = shared ? shared : fv_index_var(r->p.arena, names[i], extent);
         fv_scope_var(&r->p, names[i], d->index[i]);
     }
@@ -343,7 +369,8 @@ static bool read_last(fv_definition_reader *r, fv_defined *x) {
 /* Is it an input in whose memory more than it may lie? */
 static bool has_room(const fv_definition_reader *r, const fv_value *v) {
     for (int i = 0; i < r->nports; i++)
-        if (r->ports[i].valid && r->ports[i].input && v->kind == FV_VALUE_PARAM && r->ports[i].port == v->index)
+        if (r->ports[i].valid && r->ports[i].input && v->kind == FV_VALUE_PARAM &&
+            r->ports[i].port == v->index)
             return !fv_step_comes(r->d->after, "extend");
     return false;
 }
@@ -395,9 +422,11 @@ static bool read_body(fv_definition_reader *r, fv_defined *x) {
     fv_expr *body = e ? fv_kx_build(&r->p, e, stored) : NULL;
     if (!body || !fv_dr_is_in_bounds(r, body, &at))
         return false;
-    if (body->type.lanes != 1 || (body->type.elem != stored && body->type.elem != fv_elem_arith(stored)))
-        return fv_kx_error(&r->p, e, "%%%.60s is %s, this is %s", x->value->name, fv_elem_name(stored),
-                           body->type.lanes == 1 ? fv_elem_name((fv_elem)body->type.elem) : "a vector");
+    if (body->type.lanes != 1 ||
+        (body->type.elem != stored && body->type.elem != fv_elem_arith(stored)))
+        return fv_kx_error(
+            &r->p, e, "%%%.60s is %s, this is %s", x->value->name, fv_elem_name(stored),
+            body->type.lanes == 1 ? fv_elem_name((fv_elem)body->type.elem) : "a vector");
     x->def->body = body;
     return true;
 }
@@ -420,7 +449,9 @@ static bool read_home(fv_definition_reader *r, fv_defined *x) {
 static bool goes_without(fv_definition_reader *r, const fv_defined *x) {
     const char *asks = x->fate == FV_FATE_VIEW ? "attend" : "concat";
     return !fv_step_comes(r->d->after, asks) ||
-           fv_lex_error(&r->p.l, "the step \"%s\" is to come, which asks for the elements of %%%.60s; expected '[', found %s",
+           fv_lex_error(&r->p.l,
+                        "the step \"%s\" is to come, which asks for the elements of %%%.60s; "
+                        "expected '[', found %s",
                         asks, x->value->name, fv_lex_found(&r->p.l));
 }
 
@@ -447,7 +478,8 @@ static bool read_element(fv_definition_reader *r, fv_op *op, int block, fv_fate 
     d->rank = v->type->rank;
     if (!read_left(r, d, names) || (memory && !read_last(r, &x)) || !set_indices(r, &x, names))
         return false;
-    if (!read_names(r) || (memory && !read_place(r, &x)) || (view && !read_home(r, &x)) || !read_body(r, &x))
+    if (!read_names(r) || (memory && !read_place(r, &x)) || (view && !read_home(r, &x)) ||
+        !read_body(r, &x))
         return false;
     FV_PUSH(r->graph->m->arena, r->d->all, r->d->n, r->d->cap, x);
     fv_scope_close(&r->p, mark);
@@ -466,8 +498,11 @@ static bool read_over(fv_definition_reader *r, const fv_op *op, fv_defined *x) {
     if (!name)
         return false;
     bool writes = fv_op_is(op, FV_OP_fv_Extend) || op->def->kernel;
-    if (!writes || !op->nin || !op->in[0] || op->in[0]->kind != FV_VALUE_PARAM || strcmp(op->in[0]->name, name))
-        return fv_lex_error(l, "%%%.60s is no fv.Extend of the input %%%.60s, nor a scatter into it", x->value->name, name);
+    if (!writes || !op->nin || !op->in[0] || op->in[0]->kind != FV_VALUE_PARAM ||
+        strcmp(op->in[0]->name, name))
+        return fv_lex_error(l,
+                            "%%%.60s is no fv.Extend of the input %%%.60s, nor a scatter into it",
+                            x->value->name, name);
     x->of = op->in[0];
     return true;
 }
@@ -496,9 +531,10 @@ static bool read_block(fv_definition_reader *r, int block) {
     if (op->def == &fv_recurrence_def)
         return fv_dr_recurrence(r, op);
     while (!fv_lex_accept(l, "}")) {
-        bool ok = (!fv_lex_is(l, "substituted") || is_behind(r, "group", "nothing is substituted")) &&
-                  (!fv_lex_is(l, "view") || is_behind(r, "group", "nothing is a view")) &&
-                  (!fv_lex_is(l, "assembled") || is_behind(r, "concat", "nothing is assembled"));
+        bool ok =
+            (!fv_lex_is(l, "substituted") || is_behind(r, "group", "nothing is substituted")) &&
+            (!fv_lex_is(l, "view") || is_behind(r, "group", "nothing is a view")) &&
+            (!fv_lex_is(l, "assembled") || is_behind(r, "concat", "nothing is assembled"));
         if (!ok)
             return false;
         if (fv_lex_accept(l, "element"))
@@ -510,7 +546,9 @@ static bool read_block(fv_definition_reader *r, int block) {
         else if (fv_lex_accept(l, "assembled"))
             ok = read_assembled(r, op, block);
         else
-            ok = fv_lex_error(l, "expected 'element', 'substituted', 'view', 'assembled' or '}', found %s", fv_lex_found(l));
+            ok = fv_lex_error(
+                l, "expected 'element', 'substituted', 'view', 'assembled' or '}', found %s",
+                fv_lex_found(l));
         if (!ok || l->failed)
             return false;
     }
@@ -536,17 +574,23 @@ static const char *step_names(fv_arena *a) {
 static bool begin(fv_graph_reader *g) {
     fv_definition_reader *r = FV_NEW(g->m->arena, fv_definition_reader, 1);
     fv_arena *a = g->m->arena;
-    *r = (fv_definition_reader){.graph = g, .bufs = fv_ptrmap_in(a), .lets = fv_ptrmap_in(a), .taken = fv_ptrmap_in(a),
-                  .sizes = fv_ptrmap_in(a), .group_var = fv_ptrmap_in(a)};
+    *r = (fv_definition_reader){.graph = g,
+                                .bufs = fv_ptrmap_in(a),
+                                .lets = fv_ptrmap_in(a),
+                                .taken = fv_ptrmap_in(a),
+                                .sizes = fv_ptrmap_in(a),
+                                .group_var = fv_ptrmap_in(a)};
     g->more = r;
     r->d = g->m->definitions = FV_NEW(a, fv_definitions, 1);
     if (!fv_lex_expect(&g->l, "after"))
         return false;
     if (g->l.tok.kind != FV_TOK_STRING)
-        return fv_lex_error(&g->l, "expected the name of a step in quotes, found %s", fv_lex_found(&g->l));
+        return fv_lex_error(&g->l, "expected the name of a step in quotes, found %s",
+                            fv_lex_found(&g->l));
     r->d->after = fv_intern(g->m->session, g->l.tok.s);
     if (!is_step(r->d->after))
-        return fv_lex_error(&g->l, "\"%.60s\" is no step of lowering; there are %s", r->d->after, step_names(a));
+        return fv_lex_error(&g->l, "\"%.60s\" is no step of lowering; there are %s", r->d->after,
+                            step_names(a));
     fv_lex_next(&g->l);
     return true;
 }
@@ -562,13 +606,15 @@ static bool line(fv_graph_reader *g, bool *taken) {
     if (!*taken)
         return true;
     p.input = fv_lex_accept(&g->l, "input");
-    if ((!p.input && !fv_lex_expect(&g->l, "output")) || !fv_lex_int(&g->l, &p.port) || !fv_lex_expect(&g->l, ":"))
+    if ((!p.input && !fv_lex_expect(&g->l, "output")) || !fv_lex_int(&g->l, &p.port) ||
+        !fv_lex_expect(&g->l, ":"))
         return false;
     p.type = fv_read_type(g);
     if (!p.type)
         return false;
     if (p.type->kind != FV_TENSOR || fv_elem_is_packed(p.type->elem) == p.valid)
-        return fv_lex_error(&g->l, "%s is %s", fv_type_str(g->m->arena, p.type), p.valid ? "no tensor in memory" : "not packed");
+        return fv_lex_error(&g->l, "%s is %s", fv_type_str(g->m->arena, p.type),
+                            p.valid ? "no tensor in memory" : "not packed");
     FV_PUSH(g->m->arena, r->ports, r->nports, r->cap_ports, p);
     return true;
 }
@@ -586,9 +632,14 @@ static bool behind(fv_graph_reader *g, fv_op *op) {
     if (!fv_read_nodes(g, "checks", &b.nchecks, &b.checks))
         return false;
     if (!fv_lex_is(&g->l, "{"))
-        return (op->def != &fv_define_def && op->def != &fv_recurrence_def) || fv_lex_error(&g->l, "expected its definition in braces, found %s", fv_lex_found(&g->l));
+        return (op->def != &fv_define_def && op->def != &fv_recurrence_def) ||
+               fv_lex_error(&g->l, "expected its definition in braces, found %s",
+                            fv_lex_found(&g->l));
     if (fv_is_group(op) && fv_step_comes(r->d->after, "join"))
-        return fv_lex_error(&g->l, "no kernel has several results before the step \"join\", and this is after \"%s\"", r->d->after);
+        return fv_lex_error(
+            &g->l,
+            "no kernel has several results before the step \"join\", and this is after \"%s\"",
+            r->d->after);
     if (op->block != g->m->funcs->body)
         return fv_lex_error(&g->l, "what stands in a region of an op has no definitions");
     b.at = g->l;
@@ -600,7 +651,8 @@ static bool behind(fv_graph_reader *g, fv_op *op) {
 static bool are_its_bytes(const fv_module *m, const fv_type *bytes, const fv_type *t) {
     const fv_dim *n = fv_dim_ceildiv(m->dims, fv_dim_product(m->dims, t->rank, t->dims),
                                      fv_dim_const(m->dims, 8 / fv_elem_bits(t->elem)));
-    return bytes->kind == FV_TENSOR && bytes->elem == FV_U8 && bytes->rank == 1 && fv_module_equal(m, bytes->dims[0], n);
+    return bytes->kind == FV_TENSOR && bytes->elem == FV_U8 && bytes->rank == 1 &&
+           fv_module_equal(m, bytes->dims[0], n);
 }
 
 static bool set_ports(fv_definition_reader *r) {
@@ -610,17 +662,21 @@ static bool set_ports(fv_definition_reader *r) {
     r->d->out = FV_NEW(a, const fv_type *, body->last->nin + 1);
     for (int i = 0; i < r->nports; i++) {
         const fv_port_line *p = &r->ports[i];
-        const fv_value *v = p->port < 0 || p->port >= (p->input ? body->nparams : body->last->nin) ? NULL
-                            : p->input ? body->params[p->port] : body->last->in[p->port];
+        const fv_value *v = p->port < 0 || p->port >= (p->input ? body->nparams : body->last->nin)
+                                ? NULL
+                            : p->input ? body->params[p->port]
+                                       : body->last->in[p->port];
         r->graph->l.tok = p->at;
         if (!v)
-            return fv_lex_error(&r->graph->l, "there is no %s %lld", p->input ? "input" : "output", (long long)p->port);
+            return fv_lex_error(&r->graph->l, "there is no %s %lld", p->input ? "input" : "output",
+                                (long long)p->port);
         if (!p->valid && !are_its_bytes(r->graph->m, v->type, p->type))
-            return fv_lex_error(&r->graph->l, "%%%.60s is %s, and not the bytes of %s", v->name, fv_type_str(a, v->type),
-                                fv_type_str(a, p->type));
+            return fv_lex_error(&r->graph->l, "%%%.60s is %s, and not the bytes of %s", v->name,
+                                fv_type_str(a, v->type), fv_type_str(a, p->type));
         const fv_type **type = &(p->input ? r->d->in : r->d->out)[p->port];
         if (*type)
-            return fv_lex_error(&r->graph->l, "%s %lld is told twice", p->input ? "input" : "output", (long long)p->port);
+            return fv_lex_error(&r->graph->l, "%s %lld is told twice",
+                                p->input ? "input" : "output", (long long)p->port);
         *type = p->type;
     }
     return true;
@@ -632,7 +688,8 @@ static void move_axes(fv_definition_reader *r) {
         const fv_defined *x = &r->d->all[i];
         fv_buf *b = x->last >= 0 ? fv_ptrmap_get(&r->bufs, x->value) : NULL;
         for (int k = 0; b && k < b->rank; k++)
-            b->extent[k] = fv_x_dim(r->graph->m->arena, x->value->type->dims[fv_memory_axis(b->rank, x->last, k)]);
+            b->extent[k] = fv_x_dim(r->graph->m->arena,
+                                    x->value->type->dims[fv_memory_axis(b->rank, x->last, k)]);
     }
 }
 
@@ -648,7 +705,9 @@ static bool end(fv_graph_reader *g) {
     return set_ports(r);
 }
 
-fv_module *fv_definitions_parse(fv_session *s, const char *text, const char *folder, const char *const *dims) {
-    static const fv_graph_dialect dialect = {"definitions", FV_DEFINITIONS_FORMAT, begin, line, fv_definitions_op, behind, end};
+fv_module *fv_definitions_parse(fv_session *s, const char *text, const char *folder,
+                                const char *const *dims) {
+    static const fv_graph_dialect dialect = {
+        "definitions", FV_DEFINITIONS_FORMAT, begin, line, fv_definitions_op, behind, end};
     return fv_module_parse_as(s, text, folder, dims, &dialect);
 }

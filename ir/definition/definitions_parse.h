@@ -6,7 +6,9 @@
 
 #define FV_DEFINITIONS_FORMAT 1 /* of the text */
 
-/* A module with m->definitions. `folder`: where side files are looked for. NULL after diagnostics. */
-fv_module *fv_definitions_parse(fv_session *s, const char *text, const char *folder, const char *const *dims);
+/* A module with m->definitions. `folder`: where side files are looked for. NULL after
+ * diagnostics. */
+fv_module *fv_definitions_parse(fv_session *s, const char *text, const char *folder,
+                                const char *const *dims);
 
 #endif

@@ -33,12 +33,12 @@ typedef struct fv_definition_reader {
     int nblocks, cap_blocks;
     fv_port_line *ports;
     int nports, cap_ports;
-    fv_ptrmap bufs;  /* value -> its buffer */
-    fv_ptrmap lets;  /* interned name -> expression, in this definition */
-    fv_ptrmap taken; /* value -> its line */
-    fv_ptrmap sizes; /* expression -> its fv_tree_size */
-    const fv_op *group;  /* of which the first result was read, */
-    fv_ptrmap group_var; /* interned name -> the variable of that name that indexes it */
+    fv_ptrmap bufs;            /* value -> its buffer */
+    fv_ptrmap lets;            /* interned name -> expression, in this definition */
+    fv_ptrmap taken;           /* value -> its line */
+    fv_ptrmap sizes;           /* expression -> its fv_tree_size */
+    const fv_op *group;        /* of which the first result was read, */
+    fv_ptrmap group_var;       /* interned name -> the variable of that name that indexes it */
     fv_recurrence *recurrence; /* that is read; NULL: none */
     fv_kparser p;
 } fv_definition_reader;

@@ -1,4 +1,5 @@
-/* definitions_parse_recurrence.c - a recurrence from text: its axis, states, their steps, what each step emits. */
+/* definitions_parse_recurrence.c - a recurrence from text: its axis, states, their steps, what each
+ * step emits. */
 #include "ir/definition/definitions_parse_parts.h"
 
 #include <string.h>
@@ -29,7 +30,8 @@ static bool read_state_left(fv_definition_reader *r, const char **name, int *ran
         for (int i = 0; i < *rank; i++)
             own &= index[i] != v;
         if (!variable || !own)
-            return variable && fv_lex_error(l, "'%.60s' is no index of the recurrence that is left", variable);
+            return variable &&
+                   fv_lex_error(l, "'%.60s' is no index of the recurrence that is left", variable);
         index[(*rank)++] = v;
         if (!fv_lex_accept(l, ","))
             break;
@@ -45,7 +47,8 @@ static fv_expr *read_expr(fv_definition_reader *r, fv_elem type, fv_elem or) {
         return NULL;
     if (x->type.lanes == 1 && (x->type.elem == type || x->type.elem == or))
         return x;
-    fv_kx_error(&r->p, e, "this is %s, expected %s", fv_elem_name((fv_elem)x->type.elem), fv_elem_name(type));
+    fv_kx_error(&r->p, e, "this is %s, expected %s", fv_elem_name((fv_elem)x->type.elem),
+                fv_elem_name(type));
     return NULL;
 }
 
@@ -61,7 +64,8 @@ static bool read_state(fv_definition_reader *r, fv_definer *d) {
         return false;
     if (fv_dr_state(r, name) || fv_value_find(r->graph->m, name))
         return fv_lex_error(l, "%%%.60s is there already", name);
-    if (l->tok.kind != FV_TOK_NAME || !fv_elem_parse(l->tok.s, strlen(l->tok.s), &e) || fv_elem_arith(e) != e || e == FV_STRING)
+    if (l->tok.kind != FV_TOK_NAME || !fv_elem_parse(l->tok.s, strlen(l->tok.s), &e) ||
+        fv_elem_arith(e) != e || e == FV_STRING)
         return fv_lex_error(l, "expected a type that is computed with, found %s", fv_lex_found(l));
     fv_lex_next(l);
     fv_expr *first = NULL;
@@ -78,7 +82,8 @@ static bool read_step(fv_definition_reader *r, fv_state *s) {
     int rank;
     if (!fv_lex_expect(l, "step") || !read_state_left(r, &name, &rank, index))
         return false;
-    if (strcmp(name, s->now->name) || rank != s->rank || memcmp(index, s->index, (size_t)rank * sizeof *index))
+    if (strcmp(name, s->now->name) || rank != s->rank ||
+        memcmp(index, s->index, (size_t)rank * sizeof *index))
         return fv_lex_error(l, "expected the step of %%%.60s, over its indices", s->now->name);
     fv_elem e = s->now->type->elem;
     return fv_lex_expect(l, "=") && (s->step = read_expr(r, e, e)) != NULL;
@@ -92,7 +97,8 @@ static bool read_emission(fv_definition_reader *r, fv_op *op, bool last) {
         return false;
     if (v->type->kind != FV_TENSOR || v->type->elem == FV_STRING)
         return fv_lex_error(l, "%%%.60s has no elements to compute", v->name);
-    fv_emission e = {.value = v, .last = last, .at = FV_NEW(r->p.arena, fv_expr *, v->type->rank + 1)};
+    fv_emission e = {
+        .value = v, .last = last, .at = FV_NEW(r->p.arena, fv_expr *, v->type->rank + 1)};
     if (!fv_lex_expect(l, "["))
         return false;
     for (int i = 0; i < v->type->rank; i++)

@@ -1,5 +1,5 @@
-/* definitions_print.c - definitions as text that is read back: grammar in definitions.h. What stands in a definition
- * several times has a name, unless it is as short as one. */
+/* definitions_print.c - definitions as text that is read back: grammar in definitions.h. What
+ * stands in a definition several times has a name, unless it is as short as one. */
 #include "ir/definition/definitions_print.h"
 
 #include <string.h>
@@ -12,13 +12,18 @@
 #include "ir/graph/print.h"
 #include "ir/kernel/printer.h"
 
-enum { VARS = 64,
-       WORTH_A_NAME = 5, /* nodes of its tree: what is shorter is written again, and is one node again when it is read */
-       DEEPEST = 60 }; /* an expression that is deeper in parentheses is told in parts */
+enum {
+    VARS = 64,
+    /* nodes of its tree: what is shorter is written again, and is one node again when it is
+        * read */
+    WORTH_A_NAME = 5,
+    DEEPEST = 60
+}; /* an expression that is deeper in parentheses is told in parts */
 
 static const char *const heads[] = {
-    [FV_FATE_MEMORY] = "    element ", [FV_FATE_SUBSTITUTED] = "    substituted ", [FV_FATE_VIEW] = "    view ",
-    [FV_FATE_PART] = "    element ",   [FV_FATE_ASSEMBLED] = "    assembled ",
+    [FV_FATE_MEMORY] = "    element ",      [FV_FATE_SUBSTITUTED] = "    substituted ",
+    [FV_FATE_VIEW] = "    view ",           [FV_FATE_PART] = "    element ",
+    [FV_FATE_ASSEMBLED] = "    assembled ",
 };
 
 typedef struct printer {
@@ -36,25 +41,26 @@ typedef struct printer {
 typedef struct node {
     const fv_expr *x;
     int uses, depth;
-    uint64_t vars, free; /* variables of the reductions in it, and those that are free in it: by their bits */
+    /* variables of the reductions in it, and those that are free in it: by their bits */
+    uint64_t vars, free;
     bool named;
 } node;
 
 typedef struct namer {
     printer *p;
     fv_arena *arena;
-    fv_ptrmap nodes;  /* expression -> node */
-    fv_ptrmap terms;  /* those with names -> name */
-    fv_ptrmap taken;  /* interned names */
-    fv_ptrmap vars;   /* variable -> its name */
+    fv_ptrmap nodes; /* expression -> node */
+    fv_ptrmap terms; /* those with names -> name */
+    fv_ptrmap taken; /* interned names */
+    fv_ptrmap vars;  /* variable -> its name */
     fv_var *reduced[VARS];
     uint64_t apart[VARS]; /* those that are called otherwise, since they run within each other */
     int nreduced;
-    node **order;     /* with names, parts first */
+    node **order; /* with names, parts first */
     int n, cap, counter, nlines;
-    const fv_var **far;  /* variables of reductions beyond those */
+    const fv_var **far; /* variables of reductions beyond those */
     int nfar, cap_far;
-    uint64_t free;       /* variables that occur free in terms */
+    uint64_t free; /* variables that occur free in terms */
 } namer;
 
 /* Is none of the variables that are called so within that one, or around it? */
@@ -65,7 +71,8 @@ static bool name_is_apart(const namer *n, const char *name, int number) {
     return true;
 }
 
-/* May v have that name? It may be that of a variable of another reduction beside it, with the same extent: they become one. */
+/* May v have that name? It may be that of a variable of another reduction beside it, with the same
+ * extent: they become one. */
 static bool is_free(namer *n, const char *name, const fv_var *v, int number) {
     const void *owner = fv_ptrmap_get(&n->taken, name);
     if (!owner)
@@ -88,7 +95,8 @@ static void name_var(namer *n, const fv_var *v, int number) {
     *fv_ptrmap_at(&n->vars, v) = (void *)(uintptr_t)name;
 }
 
-/* The bit of a variable of reductions; the last is that of all further ones, which have names of their own. */
+/* The bit of a variable of reductions; the last is that of all further ones, which have names of
+ * their own. */
 static uint64_t bit_of(namer *n, fv_var *v) {
     int i = 0;
     while (i < n->nreduced && n->reduced[i] != v)
@@ -151,7 +159,9 @@ static node *look_at(namer *n, const fv_expr *x) {
     return known;
 }
 
-static bool has_name(const node *k) { return k->uses > 1 && (k->x->op == FV_X_REDUCE || k->x->size >= WORTH_A_NAME); }
+static bool has_name(const node *k) {
+    return k->uses > 1 && (k->x->op == FV_X_REDUCE || k->x->size >= WORTH_A_NAME);
+}
 
 /* Names what is below x and has several uses, parts first. */
 static void name_parts(namer *n, const fv_expr *x) {
@@ -210,7 +220,8 @@ static void put_index(namer *n, const fv_var *v) {
     fv_text_printf(n->p->graph.t, " < %s", fv_dim_str(n->arena, v->dim));
 }
 
-/* In a group: the variables of the first result have the names that they have there, and no other is called so. */
+/* In a group: the variables of the first result have the names that they have there, and no other
+ * is called so. */
 static void take_names(namer *n, const fv_defined *d, const namer *first, const fv_definition *of) {
     for (int i = 0; first && i < of->rank; i++) {
         char *name = fv_ptrmap_get(&first->vars, of->index[i]);
@@ -223,7 +234,11 @@ static void take_names(namer *n, const fv_defined *d, const namer *first, const 
 /* Nothing has a name yet but the symbols. */
 static namer new_namer(printer *p) {
     fv_arena *a = p->graph.t->arena;
-    namer n = {.p = p, .arena = a, .nodes = fv_ptrmap_in(a), .terms = fv_ptrmap_in(a), .taken = fv_ptrmap_in(a),
+    namer n = {.p = p,
+               .arena = a,
+               .nodes = fv_ptrmap_in(a),
+               .terms = fv_ptrmap_in(a),
+               .taken = fv_ptrmap_in(a),
                .vars = fv_ptrmap_in(a)};
     const fv_dim *const *symbols;
     int nsymbols = fv_dim_symbols(p->module->dims, &symbols);
@@ -233,7 +248,8 @@ static namer new_namer(printer *p) {
 }
 
 /* `first`: of the group that it is in, with the names there; NULL: it is that, or in none. */
-static namer put_definition(printer *p, const fv_defined *d, const namer *first, const fv_definition *of) {
+static namer put_definition(printer *p, const fv_defined *d, const namer *first,
+                            const fv_definition *of) {
     fv_text *t = p->graph.t;
     namer n = new_namer(p);
     take_names(&n, d, first, of);
@@ -295,7 +311,9 @@ static void put_defined(printer *p, const fv_defined *d) {
 /* ---- ops ---- */
 
 /* It says what its result is to an input. */
-static bool is_state(const fv_op *op) { return fv_op_is(op, FV_OP_fv_Extend) && op->in[0]->kind == FV_VALUE_PARAM; }
+static bool is_state(const fv_op *op) {
+    return fv_op_is(op, FV_OP_fv_Extend) && op->in[0]->kind == FV_VALUE_PARAM;
+}
 
 /* The values that x loads, each once, as operands. */
 static void find_operands(const printer *p, const fv_expr *x, fv_ptrmap *seen, fv_text *t) {
@@ -304,7 +322,8 @@ static void find_operands(const printer *p, const fv_expr *x, fv_ptrmap *seen, f
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
     const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
     const fv_defined *d = v ? fv_ptrmap_get(&p->defined, v) : NULL;
-    bool below = d && d->fate == FV_FATE_ASSEMBLED && !d->value->def->def->kernel; /* it stands below its parts */
+    /* it stands below its parts */
+    bool below = d && d->fate == FV_FATE_ASSEMBLED && !d->value->def->def->kernel;
     if (v && !*fv_ptrmap_at(seen, v) && !below) {
         *fv_ptrmap_at(seen, v) = (void *)(uintptr_t)v;
         fv_text_put(t, t->n && t->s[t->n - 1] != '(' ? ", " : "");
@@ -384,7 +403,9 @@ static void each_expr(const fv_recurrence *r, void (*with)(void *user, fv_expr *
     }
 }
 
-static void look_at_it(void *user, fv_expr *x) { look_at(user, x); }
+static void look_at_it(void *user, fv_expr *x) {
+    look_at(user, x);
+}
 
 static void put_var(namer *n, const char *word, const fv_var *v) {
     fv_text_printf(n->p->graph.t, "    %s ", word);
@@ -464,7 +485,8 @@ static void put_recurrence(printer *p, const fv_recurrence *r) {
     fv_text *t = p->graph.t;
     operands o = {p, fv_ptrmap_in(t->arena), {.arena = t->arena}};
     for (int i = 0; i < r->nstates; i++) /* none is its own operand */
-        *fv_ptrmap_at(&o.seen, r->states[i].now) = *fv_ptrmap_at(&o.seen, r->states[i].before) = (void *)(uintptr_t)r;
+        *fv_ptrmap_at(&o.seen, r->states[i].now) = *fv_ptrmap_at(&o.seen, r->states[i].before) =
+            (void *)(uintptr_t)r;
     each_expr(r, find_its_operands, &o);
     for (int i = 0; i < r->nelements; i++) {
         fv_text_put(t, i ? ", " : "  ");
@@ -485,7 +507,8 @@ static void put_recurrence(printer *p, const fv_recurrence *r) {
 
 /* ---- which ---- */
 
-/* Which ops are printed as what they are, and which values at all: all that have memory, and operands of such ops. */
+/* Which ops are printed as what they are, and which values at all: all that have memory, and
+ * operands of such ops. */
 static void choose(printer *p) {
     for (const fv_op *op = p->module->funcs->body->last; op; op = op->prev) {
         bool whole = true, shown = op->nout == 0;
@@ -493,11 +516,13 @@ static void choose(printer *p) {
             const fv_defined *d = op->out[i] ? fv_ptrmap_get(&p->defined, op->out[i]) : NULL;
             if (d && (d->fate != FV_FATE_SUBSTITUTED || fv_ptrmap_get(&p->shown, op->out[i]))) {
                 *fv_ptrmap_at(&p->shown, op->out[i]) = op->out[i];
-                whole &= d->asked || d->fate == FV_FATE_VIEW || d->fate == FV_FATE_ASSEMBLED || is_state(op);
+                whole &= d->asked || d->fate == FV_FATE_VIEW || d->fate == FV_FATE_ASSEMBLED ||
+                         is_state(op);
             } else if (d) {
                 whole = false;
             }
-            shown |= op->out[i] && (!d || fv_ptrmap_get(&p->shown, op->out[i])); /* what another op gives by now stands there */
+            /* what another op gives by now stands there */
+            shown |= op->out[i] && (!d || fv_ptrmap_get(&p->shown, op->out[i]));
         }
         if (!whole || !shown)
             continue;
@@ -577,7 +602,9 @@ static void note_expr(fv_ptrmap *spoken, const fv_expr *x) {
         note_expr(spoken, x->arg[i]);
 }
 
-static void note_it(void *user, fv_expr *x) { note_expr(user, x); }
+static void note_it(void *user, fv_expr *x) {
+    note_expr(user, x);
+}
 
 /* The dims of ports and of definitions; what they load says its own. */
 static void note_dims(const printer *p, fv_ptrmap *spoken) {
@@ -605,13 +632,23 @@ static void put_packed(printer *p, const char *what, int n, const fv_type *const
     fv_text *t = p->graph.t;
     for (int i = 0; types && i < n; i++)
         if (types[i])
-            fv_text_printf(t, "%s %s %d: %s\n", fv_elem_is_packed(types[i]->elem) ? "packed" : "valid", what, i, fv_type_str(t->arena, types[i]));
+            fv_text_printf(t, "%s %s %d: %s\n",
+                           fv_elem_is_packed(types[i]->elem) ? "packed" : "valid", what, i,
+                           fv_type_str(t->arena, types[i]));
 }
 
-void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *d, const char *side_name, fv_graph_side *side, bool whole) {
-    printer p = {.graph = {.t = t, .side_name = side_name, .side = side_name ? side : NULL, .whole = whole, .indent = 1},
-                 .module = m, .definitions = d,
-                 .defined = fv_ptrmap_in(t->arena), .whole = fv_ptrmap_in(t->arena), .shown = fv_ptrmap_in(t->arena)};
+void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *d,
+                          const char *side_name, fv_graph_side *side, bool whole) {
+    printer p = {.graph = {.t = t,
+                           .side_name = side_name,
+                           .side = side_name ? side : NULL,
+                           .whole = whole,
+                           .indent = 1},
+                 .module = m,
+                 .definitions = d,
+                 .defined = fv_ptrmap_in(t->arena),
+                 .whole = fv_ptrmap_in(t->arena),
+                 .shown = fv_ptrmap_in(t->arena)};
     const fv_func *f = m->funcs;
     for (int i = 0; i < d->n; i++)
         *fv_ptrmap_at(&p.defined, d->all[i].value) = &d->all[i];
@@ -633,7 +670,8 @@ void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *
 }
 
 static printer printer_of_one(fv_text *t, const fv_module *m) {
-    return (printer){.graph = {.t = t, .indent = 1}, .module = m, .defined = fv_ptrmap_in(t->arena)};
+    return (printer){
+        .graph = {.t = t, .indent = 1}, .module = m, .defined = fv_ptrmap_in(t->arena)};
 }
 
 void fv_defined_print(fv_text *t, const fv_module *m, const fv_defined *d) {

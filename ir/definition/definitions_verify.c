@@ -46,9 +46,11 @@ static bool never_runs(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-/* Is there, for some sizes within the bounds of all dims, an element of the loop at which the index is outside? Said where it is
- * certain: an index that is a sum of variables with factors reaches its bounds, whatever the sizes. */
-static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *extent, const char **how) {
+/* Is there, for some sizes within the bounds of all dims, an element of the loop at which the index
+ * is outside? Said where it is certain: an index that is a sum of variables with factors reaches
+ * its bounds, whatever the sizes. */
+static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *extent,
+                            const char **how) {
     fv_dims *t = v->m->dims;
     for (int i = 0; v->at->def && i < v->at->def->rank; i++)
         if (v->at->def->index[i]->dim->hi <= 0)
@@ -56,11 +58,13 @@ static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *
     if (never_runs(index, &(fv_ptrmap){.arena = v->a}))
         return false;
     const fv_dim *least = fv_x_bound(t, index, false), *most = fv_x_bound(t, index, true);
-    const fv_dim *beyond = most ? fv_dim_sub(t, fv_dim_add(t, most, fv_dim_const(t, 1)), extent) : NULL;
+    const fv_dim *beyond =
+        most ? fv_dim_sub(t, fv_dim_add(t, most, fv_dim_const(t, 1)), extent) : NULL;
     if (least && least->hi < 0)
         *how = fv_printf(v->a, "begins at %s", fv_dim_str(v->a, least));
     else if (beyond && beyond->lo > 0)
-        *how = fv_printf(v->a, "goes to %s, the axis has %s", fv_dim_str(v->a, most), fv_dim_str(v->a, extent));
+        *how = fv_printf(v->a, "goes to %s, the axis has %s", fv_dim_str(v->a, most),
+                         fv_dim_str(v->a, extent));
     else
         return false;
     return true;
@@ -77,8 +81,9 @@ static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-/* What bounds exclude is refused before. What is loaded is no index before it was asked; else what is made of a graph may rest on
- * what operators know of sizes, and nothing states. Of a text it is said. */
+/* What bounds exclude is refused before. What is loaded is no index before it was asked; else what
+ * is made of a graph may rest on what operators know of sizes, and nothing states. Of a text it is
+ * said. */
 static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank, at = 0;
     bool guard = x->op == FV_X_GUARD;
@@ -89,10 +94,12 @@ static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *
     while (bare < rank && !fv_inside_from_data(v->inside, x->arg[bare], cond))
         bare++;
     if (bare < rank && !(guard && !v->is_text && has_data_dims(x, &(fv_ptrmap){.arena = v->a})))
-        return fv_dv_illegal(v, "`%s`: nothing says that index %d is inside of an axis of %s", fv_dv_text(v, x), bare,
-                       fv_dim_str(v->a, extent[bare]));
+        return fv_dv_illegal(v, "`%s`: nothing says that index %d is inside of an axis of %s",
+                             fv_dv_text(v, x), bare, fv_dim_str(v->a, extent[bare]));
     if (v->is_text)
-        fv_warning(v->session, "definition of %%%s: `%s`: nothing says that index %d is inside of an axis of %s; no run asks",
+        fv_warning(v->session,
+                   "definition of %%%s: `%s`: nothing says that index %d is inside of an axis of "
+                   "%s; no run asks",
                    v->at->value->name, fv_dv_text(v, x), at, fv_dim_str(v->a, extent[at]));
     return true;
 }
@@ -105,7 +112,8 @@ static const fv_value *memory_of(const fv_verifier *v, const fv_value *x) {
 
 /* ---- inputs in whose memory a result lies ---- */
 
-/* The type that a port has for who calls, where more than that is in memory; NULL: it has all of it, or is packed. */
+/* The type that a port has for who calls, where more than that is in memory; NULL: it has all of
+ * it, or is packed. */
 static const fv_type *valid_type(const fv_type *const *types, int i) {
     return types && types[i] && !fv_elem_is_packed(types[i]->elem) ? types[i] : NULL;
 }
@@ -129,15 +137,20 @@ static const fv_defined *assembled_over(const fv_verifier *v, const fv_value *x)
 }
 
 /* Does a kernel of its own write it in the memory of an input? */
-static bool is_written(const fv_defined *d) { return d->fate == FV_FATE_ASSEMBLED && d->of && d->value->def->def->kernel; }
+static bool is_written(const fv_defined *d) {
+    return d->fate == FV_FATE_ASSEMBLED && d->of && d->value->def->def->kernel;
+}
 
-/* How many of an axis may be read: of the memory of a state what callers see of it, but for who says what it is. */
+/* How many of an axis may be read: of the memory of a state what callers see of it, but for who
+ * says what it is. */
 static const fv_dim *readable(const fv_verifier *v, const fv_value *from, int axis) {
     const fv_op *ret = v->m->funcs->body->last;
     for (int i = 0; i < ret->nin; i++) /* what is to lie there */
         if (ret->in[i] == from && valid_type(v->d->out, i))
             return v->d->out[i]->dims[axis];
-    int i = from->kind == FV_VALUE_PARAM && !fv_op_is(v->at->value->def, FV_OP_fv_Extend) ? result_over(v, from) : -1;
+    int i = from->kind == FV_VALUE_PARAM && !fv_op_is(v->at->value->def, FV_OP_fv_Extend)
+                ? result_over(v, from)
+                : -1;
     if (i < 0)
         return from->type->dims[axis];
     const fv_type *t = assembled_over(v, from) ? v->d->out[i] : valid_type(v->d->in, from->index);
@@ -149,31 +162,36 @@ static const char *over_problem(fv_verifier *v, const fv_op *ret, int i) {
     const fv_func *f = v->m->funcs;
     const fv_value *x = ret->in[i];
     const fv_op *op = x->def;
-    if (!op || !fv_op_is(op, FV_OP_fv_Extend) || op->in[0]->kind != FV_VALUE_PARAM || !f->states || f->states[i] != op->in[0])
+    if (!op || !fv_op_is(op, FV_OP_fv_Extend) || op->in[0]->kind != FV_VALUE_PARAM || !f->states ||
+        f->states[i] != op->in[0])
         return "it is no fv.Extend of the input that it is the state of";
     const fv_value *p = op->in[0];
     const fv_type *in = valid_type(v->d->in, p->index), *out = v->d->out[i];
     int axis = (int)fv_op_int(op, "axis");
-    if (!in || in->kind != FV_TENSOR || in->elem != p->type->elem || out->elem != in->elem || in->rank != p->type->rank ||
-        out->rank != in->rank)
+    if (!in || in->kind != FV_TENSOR || in->elem != p->type->elem || out->elem != in->elem ||
+        in->rank != p->type->rank || out->rank != in->rank)
         return "the input has no valid part of that type and rank";
     for (int k = 0; k < in->rank; k++)
         if (k != axis && (in->dims[k] != p->type->dims[k] || out->dims[k] != in->dims[k]))
             return fv_printf(v->a, "on axis %d, too, not all of the memory is valid", k);
     const fv_dim *room = p->type->dims[axis], *start = fv_op_find_attr(op, "start")->u.dims[0];
     if ((room->kind != FV_DIM_SYMBOL && !fv_dim_is_const(room)) || room->from_data)
-        return fv_printf(v->a, "its capacity, %s, is neither a number nor a symbol", fv_dim_str(v->a, room));
+        return fv_printf(v->a, "its capacity, %s, is neither a number nor a symbol",
+                         fv_dim_str(v->a, room));
     if (!f->capacity || f->capacity[i] != room)
         return fv_printf(v->a, "the capacity that is declared is not %s", fv_dim_str(v->a, room));
-    if (start != in->dims[axis] || out->dims[axis] != fv_dim_add(v->m->dims, start, op->in[1]->type->dims[axis]))
-        return "what is added does not begin where the input ends, or does not end where the result does";
+    if (start != in->dims[axis] ||
+        out->dims[axis] != fv_dim_add(v->m->dims, start, op->in[1]->type->dims[axis]))
+        return "what is added does not begin where the input ends, or does not end where the "
+               "result does";
     if (x->nuses > 1 && !fv_step_comes(v->d->after, "extend"))
         for (int k = 0; k < x->nuses; k++)
             if (x->uses[k].op == ret && x->uses[k].index != i)
                 return "it is another result as well";
     const fv_defined *d = fv_ptrmap_get(&v->defined, x);
     if (!fv_step_comes(v->d->after, "extend") && (!d || d->fate != FV_FATE_ASSEMBLED || d->of != p))
-        return fv_printf(v->a, "it is not assembled over %%%s, and this is after \"%s\"", p->name, v->d->after);
+        return fv_printf(v->a, "it is not assembled over %%%s, and this is after \"%s\"", p->name,
+                         v->d->after);
     return NULL;
 }
 
@@ -192,27 +210,32 @@ static bool check_ports(fv_verifier *v, const fv_op *ret) {
     for (int i = 0; i < ret->nin; i++) {
         const char *problem = valid_type(v->d->out, i) ? over_problem(v, ret, i) : NULL;
         if (problem)
-            return fv_op_error(ret, "result %d, %%%s, has a valid part: %s", i, ret->in[i]->name, problem);
+            return fv_op_error(ret, "result %d, %%%s, has a valid part: %s", i, ret->in[i]->name,
+                               problem);
     }
     const fv_region *body = v->m->funcs->body;
     for (int i = 0; i < body->nparams; i++)
         if (valid_type(v->d->in, i) && result_over(v, body->params[i]) < 0)
-            return fv_op_error(ret, "%%%s has a valid part, and nothing is added to it", body->params[i]->name);
+            return fv_op_error(ret, "%%%s has a valid part, and nothing is added to it",
+                               body->params[i]->name);
     for (int i = 0; f->states && f->capacity && i < ret->nin; i++)
         if (f->states[i] && f->capacity[i] && !valid_type(v->d->out, i) && !is_in_place(v, ret, i))
-            return fv_op_error(ret, "result %d, %%%s, has a capacity, and does not lie in the memory of %%%s", i, ret->in[i]->name,
-                               f->states[i]->name);
+            return fv_op_error(
+                ret, "result %d, %%%s, has a capacity, and does not lie in the memory of %%%s", i,
+                ret->in[i]->name, f->states[i]->name);
     return true;
 }
 
 /* ---- parts ---- */
 
-/* What is added to the index in x, which is nothing else but this sum; NULL: it is something else. */
+/* What is added to the index in x, which is nothing else but this sum; NULL: it is something
+ * else. */
 static const fv_dim *offset_in(fv_dims *t, const fv_expr *x, const fv_var *index) {
     if (x->op == FV_X_VAR)
         return x->u.var == index ? fv_dim_const(t, 0) : NULL;
     for (int i = 0; i < 2 && x->op == FV_X_ADD; i++) {
-        const fv_dim *offset = offset_in(t, x->arg[i], index), *least = fv_x_bound(t, x->arg[1 - i], false);
+        const fv_dim *offset = offset_in(t, x->arg[i], index),
+                     *least = fv_x_bound(t, x->arg[1 - i], false);
         if (offset && least && least == fv_x_bound(t, x->arg[1 - i], true))
             return fv_dim_add(t, offset, least);
     }
@@ -220,28 +243,33 @@ static const fv_dim *offset_in(fv_dims *t, const fv_expr *x, const fv_var *index
 }
 
 /* Along that axis of memory, where does the part begin and end? */
-static void part_range(const fv_verifier *v, const fv_defined *part, int axis, const fv_dim **from, const fv_dim **to) {
+static void part_range(const fv_verifier *v, const fv_defined *part, int axis, const fv_dim **from,
+                       const fv_dim **to) {
     fv_dims *t = v->m->dims;
     *from = offset_in(t, part->def->place->arg[axis], part->def->index[axis]);
     *to = *from ? fv_dim_add(t, *from, part->def->index[axis]->dim) : NULL;
 }
 
 /* Is an index always before `from`, or from `to` on? */
-static bool is_beside(fv_verifier *v, fv_expr *index, const fv_dim *from, const fv_dim *to, const fv_dim *whole, fv_expr *cond) {
+static bool is_beside(fv_verifier *v, fv_expr *index, const fv_dim *from, const fv_dim *to,
+                      const fv_dim *whole, fv_expr *cond) {
     fv_dims *t = v->m->dims;
     fv_expr *behind = fv_x_bin(v->a, FV_X_SUB, index, fv_x_dim(v->a, to));
     const fv_dim *rest = fv_dim_sub(t, whole, to);
     int at;
-    return fv_inside_load(v->inside, 1, &index, &from, cond, &at) || fv_inside_load(v->inside, 1, &behind, &rest, cond, &at);
+    return fv_inside_load(v->inside, 1, &index, &from, cond, &at) ||
+           fv_inside_load(v->inside, 1, &behind, &rest, cond, &at);
 }
 
-/* Of a value whose parts are not all made yet: does a load of it reach none of those that are not? */
+/* Of a value whose parts are not all made yet: does a load of it reach none of those that are
+ * not? */
 static bool reaches_made_parts(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank;
     fv_expr *cond = x->op == FV_X_GUARD ? x->arg[rank] : NULL;
     for (int i = 0; i < v->d->n; i++) {
         const fv_defined *part = &v->d->all[i];
-        bool beside = part->fate != FV_FATE_PART || part->of != x->u.buf->value || fv_ptrmap_get(&v->made, part->value);
+        bool beside = part->fate != FV_FATE_PART || part->of != x->u.buf->value ||
+                      fv_ptrmap_get(&v->made, part->value);
         for (int k = 0; k < rank && !beside; k++) {
             const fv_dim *from, *to;
             if (part->def->rank != rank || part->def->place->n != rank)
@@ -250,8 +278,9 @@ static bool reaches_made_parts(fv_verifier *v, const fv_expr *x, const fv_dim *c
             beside = from && is_beside(v, x->arg[k], from, to, extent[k], cond);
         }
         if (!beside)
-            return fv_dv_illegal(v, "`%s`: nothing says that it is outside of %%%s, which is not made before", fv_dv_text(v, x),
-                           part->value->name);
+            return fv_dv_illegal(
+                v, "`%s`: nothing says that it is outside of %%%s, which is not made before",
+                fv_dv_text(v, x), part->value->name);
     }
     return true;
 }
@@ -264,22 +293,27 @@ static const fv_value *home_of(const fv_verifier *v, const fv_value *x) {
     return d && d->fate == FV_FATE_PART ? d->of : memory_of(v, x);
 }
 
-/* What one kernel makes besides is there with the same shared indices; of what it makes a part of, nothing is known. */
+/* What one kernel makes besides is there with the same shared indices; of what it makes a part of,
+ * nothing is known. */
 static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
     const fv_value *from = x->u.buf->value;
     const fv_op *op = v->at->value->def;
     const fv_defined *d = fv_ptrmap_get(&v->defined, from);
     for (int i = 0; i < op->nout; i++)
-        if (op->out[i] != from && home_of(v, op->out[i]) == home_of(v, from) && x != v->at->def->place)
-            return fv_dv_illegal(v, "`%s`: %%%s, which the same kernel makes, lies there", fv_dv_text(v, x), op->out[i]->name);
+        if (op->out[i] != from && home_of(v, op->out[i]) == home_of(v, from) &&
+            x != v->at->def->place)
+            return fv_dv_illegal(v, "`%s`: %%%s, which the same kernel makes, lies there",
+                                 fv_dv_text(v, x), op->out[i]->name);
     for (int i = 0; from->def == op && from != v->at->value && i < d->def->rank; i++) {
-        bool shared = false, same = x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == d->def->index[i];
+        bool shared = false,
+             same = x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == d->def->index[i];
         for (int k = 0; k < v->nshared; k++)
             shared |= v->shared[k] == d->def->index[i];
         int64_t c;
         same |= fv_dim_is_one(d->def->index[i]->dim) && fv_x_is_int(x->arg[i], &c) && c == 0;
         if (shared && !same)
-            return fv_dv_illegal(v, "`%s`: the same kernel makes it, and index %d is not '%s'", fv_dv_text(v, x), i, d->def->index[i]->name);
+            return fv_dv_illegal(v, "`%s`: the same kernel makes it, and index %d is not '%s'",
+                                 fv_dv_text(v, x), i, d->def->index[i]->name);
     }
     return true;
 }
@@ -292,7 +326,8 @@ static bool check_member(fv_verifier *v, const fv_definition *first) {
         while (k < v->nshared && v->shared[k] != d->index[i])
             k++;
         if (k == v->nshared && d != first && fv_definition_axis(first, d->index[i]) < first->rank)
-            return fv_dv_illegal(v, "'%s' indexes %%%s as well, but not all results of the group", d->index[i]->name, first->value->name);
+            return fv_dv_illegal(v, "'%s' indexes %%%s as well, but not all results of the group",
+                                 d->index[i]->name, first->value->name);
     }
     return true;
 }
@@ -330,25 +365,30 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
     if (b->rank != from->type->rank || x->n != b->rank + (guard ? 2 : 0))
         return fv_dv_illegal(v, "`%s`: the value has %d axes", fv_dv_text(v, x), from->type->rank);
     if (b->elem != from->type->elem || x->type.elem != b->elem || x->type.lanes != 1)
-        return fv_dv_illegal(v, "`%s`: the value is %s, it is loaded as %s", fv_dv_text(v, x), fv_elem_name(from->type->elem),
-                       fv_elem_name((fv_elem)x->type.elem));
+        return fv_dv_illegal(v, "`%s`: the value is %s, it is loaded as %s", fv_dv_text(v, x),
+                             fv_elem_name(from->type->elem), fv_elem_name((fv_elem)x->type.elem));
     bool assembled = d && d->fate == FV_FATE_ASSEMBLED && !is_written(d);
     if (from->kind != FV_VALUE_CONST && !fv_ptrmap_get(&v->made, from) && !assembled)
         return fv_dv_illegal(v, "`%s`: the value is not made before", fv_dv_text(v, x));
     if (assembled && d->of)
-        return fv_dv_illegal(v, "`%s`: it lies in the memory of %%%s, where it is loaded", fv_dv_text(v, x), d->of->name);
+        return fv_dv_illegal(v, "`%s`: it lies in the memory of %%%s, where it is loaded",
+                             fv_dv_text(v, x), d->of->name);
     if (assembled && !fv_ptrmap_get(&v->parts, from))
         return fv_dv_illegal(v, "`%s`: the value is assembled of no parts", fv_dv_text(v, x));
     if (d && d->fate == FV_FATE_PART)
-        return fv_dv_illegal(v, "`%s`: the value has no memory of its own, it is a part of %%%s", fv_dv_text(v, x), d->of->name);
+        return fv_dv_illegal(v, "`%s`: the value has no memory of its own, it is a part of %%%s",
+                             fv_dv_text(v, x), d->of->name);
     if (v->at->fate == FV_FATE_PART && memory_of(v, from) == v->at->of && x != v->at->def->place)
         return fv_dv_illegal(v, "`%s`: it is stored in what it reads", fv_dv_text(v, x));
     if (fv_is_group(v->at->value->def) && !check_read_of_group(v, x))
         return false;
     if (d && d->fate == FV_FATE_SUBSTITUTED && v->at->fate != FV_FATE_SUBSTITUTED)
-        return fv_dv_illegal(v, "`%s`: the value is substituted, it has no memory", fv_dv_text(v, x));
-    if (guard && (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank + 1]->type.elem != x->type.elem))
-        return fv_dv_illegal(v, "`%s`: condition or other value is of the wrong type", fv_dv_text(v, x));
+        return fv_dv_illegal(v, "`%s`: the value is substituted, it has no memory",
+                             fv_dv_text(v, x));
+    if (guard &&
+        (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank + 1]->type.elem != x->type.elem))
+        return fv_dv_illegal(v, "`%s`: condition or other value is of the wrong type",
+                             fv_dv_text(v, x));
     bool empty = false; /* then so is the result, which relations may tell, and bounds do not */
     for (int i = 0; i < b->rank; i++)
         empty |= from->type->dims[i]->hi <= 0;
@@ -365,9 +405,11 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
     if (empty && !v->is_text)
         return true;
     const fv_defined *over = assembled_over(v, from);
-    if (over && v->is_text && !fv_ptrmap_get(&v->made, over->value) && x != v->at->def->place && !reaches_made_parts(v, x, extent))
+    if (over && v->is_text && !fv_ptrmap_get(&v->made, over->value) && x != v->at->def->place &&
+        !reaches_made_parts(v, x, extent))
         return false;
-    bool early = v->is_text && d && d->fate == FV_FATE_ASSEMBLED && !fv_ptrmap_get(&v->made, from) && x != v->at->def->place;
+    bool early = v->is_text && d && d->fate == FV_FATE_ASSEMBLED &&
+                 !fv_ptrmap_get(&v->made, from) && x != v->at->def->place;
     return check_inside(v, x, extent) && (!early || reaches_made_parts(v, x, extent));
 }
 
@@ -396,8 +438,10 @@ static bool is_index(const fv_definition *d, const fv_var *var) {
 static bool check_order(fv_verifier *v, const fv_expr *x) {
     bool open = x->u.red.order == FV_ORDER_OPEN;
     if (!fv_step_comes(v->d->after, "order"))
-        return !open || !fv_x_is_ordered(x) || fv_dv_illegal(v, "`%s`: in no order", fv_dv_text(v, x));
-    return open || fv_dv_illegal(v, "`%s`: in an order, and the step \"order\" is to come", fv_dv_text(v, x));
+        return !open || !fv_x_is_ordered(x) ||
+               fv_dv_illegal(v, "`%s`: in no order", fv_dv_text(v, x));
+    return open || fv_dv_illegal(v, "`%s`: in an order, and the step \"order\" is to come",
+                                 fv_dv_text(v, x));
 }
 
 /* Node by node, parts first; *free: the variables of reductions that are free in it. */
@@ -415,7 +459,8 @@ static bool check_node(fv_verifier *v, const fv_expr *x, uint64_t *free) {
     }
     const char *problem = fv_x_problem(v->a, x);
     if (problem || x->type.lanes != 1)
-        return fv_dv_illegal(v, "`%s`: %s", fv_dv_text(v, x), problem ? problem : "vectors are for kernels");
+        return fv_dv_illegal(v, "`%s`: %s", fv_dv_text(v, x),
+                             problem ? problem : "vectors are for kernels");
     if (x->op == FV_X_VAR && !is_index(v->at->def, x->u.var)) {
         if (!x->u.var->dim)
             return fv_dv_illegal(v, "'%s' is no index variable", x->u.var->name);
@@ -426,7 +471,8 @@ static bool check_node(fv_verifier *v, const fv_expr *x, uint64_t *free) {
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
         const fv_var *var = x->u.red.vars[i];
         if (is_index(v->at->def, var))
-            return fv_dv_illegal(v, "`%s`: '%s' indexes the result as well", fv_dv_text(v, x), var->name);
+            return fv_dv_illegal(v, "`%s`: '%s' indexes the result as well", fv_dv_text(v, x),
+                                 var->name);
         *free &= ~bit_of(v, var);
     }
     if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && !check_read(v, x))
@@ -448,7 +494,8 @@ static bool check_nesting(fv_verifier *v, const fv_expr *x, uint64_t running, fv
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
         uint64_t bit = bit_of(v, x->u.red.vars[i]);
         if (running & bit)
-            return fv_dv_illegal(v, "`%s`: '%s' runs already", fv_dv_text(v, x), x->u.red.vars[i]->name);
+            return fv_dv_illegal(v, "`%s`: '%s' runs already", fv_dv_text(v, x),
+                                 x->u.red.vars[i]->name);
         running |= bit;
     }
     for (int i = 0; i < x->n; i++)
@@ -465,7 +512,8 @@ bool fv_dv_expr(fv_verifier *v, const fv_expr *x) {
         return false;
     for (int i = 0; i < v->nvars; i++)
         if (free >> i & 1)
-            return fv_dv_illegal(v, "'%s' is used outside of the reduction over it", v->vars[i]->name);
+            return fv_dv_illegal(v, "'%s' is used outside of the reduction over it",
+                                 v->vars[i]->name);
     fv_ptrmap seen = fv_ptrmap_in(v->a);
     return check_nesting(v, x, 0, &seen);
 }
@@ -482,8 +530,9 @@ static bool check_indices(fv_verifier *v) {
     for (int i = 0; i < d->rank; i++) {
         int axis = fv_memory_axis(d->rank, v->at->last, i);
         if (d->index[i]->dim != t->dims[axis])
-            return fv_dv_illegal(v, "index '%s' runs to %s, the axis has %s", d->index[i]->name, fv_dim_str(v->a, d->index[i]->dim),
-                           fv_dim_str(v->a, t->dims[axis]));
+            return fv_dv_illegal(v, "index '%s' runs to %s, the axis has %s", d->index[i]->name,
+                                 fv_dim_str(v->a, d->index[i]->dim),
+                                 fv_dim_str(v->a, t->dims[axis]));
         for (int k = 0; k < i; k++)
             if (d->index[k] == d->index[i])
                 return fv_dv_illegal(v, "index '%s' stands for two axes", d->index[i]->name);
@@ -519,29 +568,38 @@ static bool is_behind_input(fv_verifier *v, const fv_defined *x) {
         return true;
     for (int i = 0; i < in->rank; i++) {
         part_range(v, x, i, &from, &to);
-        if (from && in->dims[i] != x->of->type->dims[i] && fv_dim_at_most(v->m->dims, in->dims[i], from))
+        if (from && in->dims[i] != x->of->type->dims[i] &&
+            fv_dim_at_most(v->m->dims, in->dims[i], from))
             return true;
     }
-    return fv_dv_illegal(v, "it is stored at `%s`, where input %%%s has something", fv_dv_text(v, x->def->place), x->of->name);
+    return fv_dv_illegal(v, "it is stored at `%s`, where input %%%s has something",
+                         fv_dv_text(v, x->def->place), x->of->name);
 }
 
-/* Is it a block of the whole: each of its elements at its own indices, and something added to them? Its axes are then those
- * of the whole, in the same order of memory. */
+/* Is it a block of the whole: each of its elements at its own indices, and something added to them?
+ * Its axes are then those of the whole, in the same order of memory. */
 static bool check_block(fv_verifier *v, const fv_defined *x, int last) {
     const fv_expr *place = x->def->place;
     int rank = x->def->rank;
     if (x->of->type->rank != rank)
-        return fv_dv_illegal(v, "it has %d axes, and %%%s, which it is a part of, has %d", rank, x->of->name, x->of->type->rank);
+        return fv_dv_illegal(v, "it has %d axes, and %%%s, which it is a part of, has %d", rank,
+                             x->of->name, x->of->type->rank);
     for (int i = 0; i < rank; i++) {
-        const fv_dim *from, *to, *whole = x->of->type->dims[fv_memory_axis(rank, last, i)], *own = x->def->index[i]->dim;
+        const fv_dim *from, *to, *whole = x->of->type->dims[fv_memory_axis(rank, last, i)],
+                                 *own = x->def->index[i]->dim;
         part_range(v, x, i, &from, &to);
         if (!from)
-            return fv_dv_illegal(v, "it is stored at `%s`: index %d is not '%s', nor that and an offset", fv_dv_text(v, place), i,
-                           x->def->index[i]->name);
+            return fv_dv_illegal(
+                v, "it is stored at `%s`: index %d is not '%s', nor that and an offset",
+                fv_dv_text(v, place), i, x->def->index[i]->name);
         if (fv_memory_axis(rank, last, i) != fv_memory_axis(rank, x->last, i))
-            return fv_dv_illegal(v, "its axes lie in another order in memory than those of %%%s, which it is a part of", x->of->name);
+            return fv_dv_illegal(
+                v,
+                "its axes lie in another order in memory than those of %%%s, which it is a part of",
+                x->of->name);
         if (fv_dim_is_one(whole) && !fv_dim_is_const(own)) /* such an axis is nobody's index */
-            return fv_dv_illegal(v, "axis %d has %s elements, in an axis of 1", fv_memory_axis(rank, x->last, i), fv_dim_str(v->a, own));
+            return fv_dv_illegal(v, "axis %d has %s elements, in an axis of 1",
+                                 fv_memory_axis(rank, x->last, i), fv_dim_str(v->a, own));
     }
     return true;
 }
@@ -550,21 +608,27 @@ static bool check_place(fv_verifier *v) {
     const fv_defined *x = v->at, *home = fv_ptrmap_get(&v->defined, x->of);
     const fv_expr *place = x->def->place;
     bool over = assembled_over(v, x->of) != NULL;
-    if (!place || place->op != FV_X_LOAD || place->u.buf->value != x->of || (!over && (!home || home->fate != FV_FATE_ASSEMBLED)))
+    if (!place || place->op != FV_X_LOAD || place->u.buf->value != x->of ||
+        (!over && (!home || home->fate != FV_FATE_ASSEMBLED)))
         return fv_dv_illegal(v, "it is stored in a value that is not assembled of parts");
     if (x->of->type->elem != x->value->type->elem)
-        return fv_dv_illegal(v, "it is %s, and stored in %s", fv_elem_name(x->value->type->elem), fv_elem_name(x->of->type->elem));
-    if (!fv_dv_expr(v, place) || !check_block(v, x, over ? -1 : home->last) || (over && !is_behind_input(v, x)))
+        return fv_dv_illegal(v, "it is %s, and stored in %s", fv_elem_name(x->value->type->elem),
+                             fv_elem_name(x->of->type->elem));
+    if (!fv_dv_expr(v, place) || !check_block(v, x, over ? -1 : home->last) ||
+        (over && !is_behind_input(v, x)))
         return false;
     for (const fv_defined *y = v->d->all; y < x; y++)
-        if (y->fate == FV_FATE_PART && y->of == x->of && y->def->rank == x->def->rank && !are_apart(v, x, y))
-            return fv_dv_illegal(v, "it is stored at `%s`, where %%%s may be, too", fv_dv_text(v, place), y->value->name);
+        if (y->fate == FV_FATE_PART && y->of == x->of && y->def->rank == x->def->rank &&
+            !are_apart(v, x, y))
+            return fv_dv_illegal(v, "it is stored at `%s`, where %%%s may be, too",
+                                 fv_dv_text(v, place), y->value->name);
     return true;
 }
 
 /* A text says why; steps may rest on what operators know. */
 static bool are_as_many(fv_verifier *v, const fv_dim *a, const fv_dim *b) {
-    return v->is_text ? fv_module_equal(v->m, a, b) : fv_dim_compare(v->m->dims, a, b) != FV_DIM_DIFFERENT;
+    return v->is_text ? fv_module_equal(v->m, a, b)
+                      : fv_dim_compare(v->m->dims, a, b) != FV_DIM_DIFFERENT;
 }
 
 static bool check_view(fv_verifier *v) {
@@ -576,18 +640,24 @@ static bool check_view(fv_verifier *v) {
     if (result_over(v, x->of) >= 0)
         return fv_dv_illegal(v, "it is a view of %%%s, of which only a part is valid", x->of->name);
     if (of && of->fate != FV_FATE_MEMORY && of->fate != FV_FATE_ASSEMBLED)
-        return fv_dv_illegal(v, "it is a view of %%%s, which has no memory of its own", x->of->name);
+        return fv_dv_illegal(v, "it is a view of %%%s, which has no memory of its own",
+                             x->of->name);
     if (of && of->fate == FV_FATE_ASSEMBLED && !is_written(of) && !fv_ptrmap_get(&v->parts, x->of))
-        return fv_dv_illegal(v, "it is a view of %%%s, which is assembled of no parts", x->of->name);
+        return fv_dv_illegal(v, "it is a view of %%%s, which is assembled of no parts",
+                             x->of->name);
     if (of && of->last >= 0)
-        return fv_dv_illegal(v, "it is a view of %%%s, whose axes lie in another order in memory", x->of->name);
+        return fv_dv_illegal(v, "it is a view of %%%s, whose axes lie in another order in memory",
+                             x->of->name);
     if (a->kind != FV_TENSOR || b->kind != FV_TENSOR || a->elem != b->elem ||
         !are_as_many(v, fv_dim_product(t, a->rank, a->dims), fv_dim_product(t, b->rank, b->dims)))
-        return fv_dv_illegal(v, "it is %s, and a view of %s", fv_type_str(v->a, a), fv_type_str(v->a, b));
+        return fv_dv_illegal(v, "it is %s, and a view of %s", fv_type_str(v->a, a),
+                             fv_type_str(v->a, b));
     return true;
 }
 
-static const fv_dim *elements(fv_verifier *v, const fv_type *t) { return fv_dim_product(v->m->dims, t->rank, t->dims); }
+static const fv_dim *elements(fv_verifier *v, const fv_type *t) {
+    return fv_dim_product(v->m->dims, t->rank, t->dims);
+}
 
 static bool loads_from(const fv_expr *x, const fv_value *p, fv_ptrmap *seen) {
     if (*fv_ptrmap_at(seen, x))
@@ -604,7 +674,8 @@ static const fv_value *reader_of(const fv_verifier *v, const fv_value *p) {
     for (int i = 0; i < v->d->n; i++) {
         const fv_defined *x = &v->d->all[i];
         fv_ptrmap seen = fv_ptrmap_in(v->a);
-        if ((x->fate == FV_FATE_VIEW && x->of == p) || (x->def && loads_from(x->def->body, p, &seen)))
+        if ((x->fate == FV_FATE_VIEW && x->of == p) ||
+            (x->def && loads_from(x->def->body, p, &seen)))
             return x->value;
     }
     return NULL;
@@ -622,7 +693,8 @@ static bool check_written(fv_verifier *v) {
     const fv_value *reader = reader_of(v, p);
     if (!problem && reader)
         problem = fv_printf(v->a, "and %%%s reads the input", reader->name);
-    return !problem || fv_dv_illegal(v, "it is assembled over %%%s by %s, %s", p->name, x->def->def->name, problem);
+    return !problem || fv_dv_illegal(v, "it is assembled over %%%s by %s, %s", p->name,
+                                     x->def->def->name, problem);
 }
 
 /* What the input has, and its parts, are all that callers see of it. */
@@ -633,35 +705,45 @@ static bool check_over(fv_verifier *v) {
     const fv_dim *parts = fv_ptrmap_get(&v->parts, p);
     int i = p->kind == FV_VALUE_PARAM ? result_over(v, p) : -1;
     if (i < 0 || v->m->funcs->body->last->in[i] != x)
-        return fv_dv_illegal(v, "it is assembled over %%%s, and is not its state, with a valid part of both", p->name);
+        return fv_dv_illegal(
+            v, "it is assembled over %%%s, and is not its state, with a valid part of both",
+            p->name);
     for (int k = 0; k < v->d->n; k++)
-        if (v->d->all[k].of == p && v->d->all[k].fate == FV_FATE_PART && !fv_ptrmap_get(&v->made, v->d->all[k].value))
-            return fv_dv_illegal(v, "it is assembled above its part %%%s", v->d->all[k].value->name);
+        if (v->d->all[k].of == p && v->d->all[k].fate == FV_FATE_PART &&
+            !fv_ptrmap_get(&v->made, v->d->all[k].value))
+            return fv_dv_illegal(v, "it is assembled above its part %%%s",
+                                 v->d->all[k].value->name);
     const fv_dim *before = elements(v, v->d->in[p->index]), *all = elements(v, v->d->out[i]);
     return (parts && are_as_many(v, fv_dim_add(v->m->dims, before, parts), all)) ||
-           fv_dv_illegal(v, "%%%s has %s elements and its parts %s, it has %s", p->name, fv_dim_str(v->a, before),
-                   parts ? fv_dim_str(v->a, parts) : "none", fv_dim_str(v->a, all));
+           fv_dv_illegal(v, "%%%s has %s elements and its parts %s, it has %s", p->name,
+                         fv_dim_str(v->a, before), parts ? fv_dim_str(v->a, parts) : "none",
+                         fv_dim_str(v->a, all));
 }
 
 /* Of what has a row for each turn there is one part, which is where the number of the turn says. */
 static bool check_rows(fv_verifier *v, const fv_op *end) {
     const fv_value *x = v->at->value;
     const fv_op *loop = fv_loop_begin(end);
-    const fv_defined *row = end->in[1 + x->index] ? fv_ptrmap_get(&v->defined, end->in[1 + x->index]) : NULL;
-    const fv_dim *turn = loop ? fv_op_find_attr(loop, "symbols")->u.dims[0] : NULL, *from = NULL, *to;
-    if (row && row->fate == FV_FATE_PART && row->of == x && row->def->rank == x->type->rank && row->def->place->n == x->type->rank)
+    const fv_defined *row =
+        end->in[1 + x->index] ? fv_ptrmap_get(&v->defined, end->in[1 + x->index]) : NULL;
+    const fv_dim *turn = loop ? fv_op_find_attr(loop, "symbols")->u.dims[0] : NULL, *from = NULL,
+                 *to;
+    if (row && row->fate == FV_FATE_PART && row->of == x && row->def->rank == x->type->rank &&
+        row->def->place->n == x->type->rank)
         part_range(v, row, 0, &from, &to);
     for (int i = 1; from && i < x->type->rank; i++) {
         const fv_dim *begin;
         part_range(v, row, i, &begin, &to);
         from = begin && fv_dim_is_const(begin) && begin->value == 0 ? from : NULL;
     }
-    bool only = from && turn->lo == turn->hi && fv_dim_is_const(from) && from->value == turn->lo; /* there is one turn */
-    return (from && from == turn) || only || fv_dv_illegal(v, "a turn gives no row of it, or not at its own place");
+    /* there is one turn */
+    bool only = from && turn->lo == turn->hi && fv_dim_is_const(from) && from->value == turn->lo;
+    return (from && from == turn) || only ||
+           fv_dv_illegal(v, "a turn gives no row of it, or not at its own place");
 }
 
-/* Parts are apart and inside: so they are all of it where they have as many elements. Of no parts is one that lies in another
- * one, as nobody's value. */
+/* Parts are apart and inside: so they are all of it where they have as many elements. Of no parts
+ * is one that lies in another one, as nobody's value. */
 static bool check_assembled(fv_verifier *v) {
     const fv_value *x = v->at->value;
     const fv_dim *parts = fv_ptrmap_get(&v->parts, x);
@@ -670,10 +752,13 @@ static bool check_assembled(fv_verifier *v) {
     if (x->def->def == &fv_endloop_def)
         return check_rows(v, x->def);
     for (int i = 0; i < v->d->n; i++)
-        if (v->d->all[i].of == x && v->d->all[i].fate == FV_FATE_PART && !fv_ptrmap_get(&v->made, v->d->all[i].value))
-            return fv_dv_illegal(v, "it is assembled above its part %%%s", v->d->all[i].value->name);
+        if (v->d->all[i].of == x && v->d->all[i].fate == FV_FATE_PART &&
+            !fv_ptrmap_get(&v->made, v->d->all[i].value))
+            return fv_dv_illegal(v, "it is assembled above its part %%%s",
+                                 v->d->all[i].value->name);
     return !parts || are_as_many(v, parts, elements(v, x->type)) ||
-           fv_dv_illegal(v, "its parts have %s elements, it has %s", fv_dim_str(v->a, parts), fv_dim_str(v->a, elements(v, x->type)));
+           fv_dv_illegal(v, "its parts have %s elements, it has %s", fv_dim_str(v->a, parts),
+                         fv_dim_str(v->a, elements(v, x->type)));
 }
 
 static bool check_defined(fv_verifier *v, const fv_defined *x) {
@@ -697,10 +782,13 @@ static bool check_defined(fv_verifier *v, const fv_defined *x) {
 
 static void count_part(fv_verifier *v, const fv_defined *x) {
     const fv_dim *before = fv_ptrmap_get(&v->parts, x->of), *n = elements(v, x->value->type);
-    *fv_ptrmap_at(&v->parts, x->of) = (void *)(uintptr_t)(before ? fv_dim_add(v->m->dims, before, n) : n);
+    *fv_ptrmap_at(&v->parts, x->of) =
+        (void *)(uintptr_t)(before ? fv_dim_add(v->m->dims, before, n) : n);
 }
 
-void fv_dv_note_made(fv_verifier *v, const fv_value *x) { *fv_ptrmap_at(&v->made, x) = (void *)(uintptr_t)x; }
+void fv_dv_note_made(fv_verifier *v, const fv_value *x) {
+    *fv_ptrmap_at(&v->made, x) = (void *)(uintptr_t)x;
+}
 
 /* Is each result of an op that has no kernel defined, once it could be? */
 static bool check_result(fv_verifier *v, const fv_op *op, const fv_value *out) {
@@ -734,31 +822,40 @@ static bool check_op(fv_verifier *v, const fv_op *op) {
     return ok;
 }
 
-/* What is returned, or read by who knows no definitions, is in memory, and lies there as its type says. */
+/* What is returned, or read by who knows no definitions, is in memory, and lies there as its type
+ * says. */
 static bool check_uses(fv_verifier *v, const fv_op *op) {
     bool reads = fv_reads_memory(op);
     for (int i = 0; i < op->nin && reads; i++) {
         const fv_defined *x = op->in[i] ? fv_ptrmap_get(&v->defined, op->in[i]) : NULL;
-        bool row = x && op->def == &fv_endloop_def && i && x->fate == FV_FATE_PART && x->of == op->out[i - 1];
-        bool hollow = x && x->fate == FV_FATE_ASSEMBLED && !x->of && !fv_ptrmap_get(&v->parts, x->value);
+        bool row = x && op->def == &fv_endloop_def && i && x->fate == FV_FATE_PART &&
+                   x->of == op->out[i - 1];
+        bool hollow =
+            x && x->fate == FV_FATE_ASSEMBLED && !x->of && !fv_ptrmap_get(&v->parts, x->value);
         if (op->in[i] && op->in[i]->kind == FV_VALUE_PARAM && result_over(v, op->in[i]) >= 0)
             return fv_op_error(op, "reads %%%s, of which only a part is valid", op->in[i]->name);
-        if (x && !row && (hollow || x->fate == FV_FATE_SUBSTITUTED || x->fate == FV_FATE_PART || x->last >= 0))
-            return fv_op_error(op, "reads %%%s, which is not in memory as its type says", op->in[i]->name);
+        if (x && !row &&
+            (hollow || x->fate == FV_FATE_SUBSTITUTED || x->fate == FV_FATE_PART || x->last >= 0))
+            return fv_op_error(op, "reads %%%s, which is not in memory as its type says",
+                               op->in[i]->name);
     }
     return true;
 }
 
-/* Once the step "results" is done, each result has memory that a kernel writes, and no other one has. */
+/* Once the step "results" is done, each result has memory that a kernel writes, and no other one
+ * has. */
 static bool check_results(fv_verifier *v, const fv_op *ret) {
     for (int i = 0; i < ret->nin && !fv_step_comes(v->d->after, "results"); i++) {
         const fv_value *x = ret->in[i], *memory = memory_of(v, x);
         if (memory->kind != FV_VALUE_RESULT || !fv_type_is_told(x->type, memory->type))
-            return fv_op_error(ret, "result %d, %s%s, has no memory of its own, and this is after \"%s\"", i,
-                               x->kind == FV_VALUE_CONST ? "@" : "%", x->name, v->d->after);
+            return fv_op_error(
+                ret, "result %d, %s%s, has no memory of its own, and this is after \"%s\"", i,
+                x->kind == FV_VALUE_CONST ? "@" : "%", x->name, v->d->after);
         for (int k = 0; k < i; k++)
             if (memory_of(v, ret->in[k]) == memory)
-                return fv_op_error(ret, "results %d and %d lie in the same memory, and this is after \"%s\"", k, i, v->d->after);
+                return fv_op_error(
+                    ret, "results %d and %d lie in the same memory, and this is after \"%s\"", k, i,
+                    v->d->after);
     }
     return true;
 }
@@ -767,8 +864,14 @@ bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *af
     if (!after && !fv_module_bound(m))
         return false;
     fv_arena *a = fv_arena_new(m->session);
-    fv_verifier v = {.m = m, .session = m->session, .d = d, .a = a, .is_text = !after,
-                  .defined = fv_ptrmap_in(a), .parts = fv_ptrmap_in(a), .made = fv_ptrmap_in(a)};
+    fv_verifier v = {.m = m,
+                     .session = m->session,
+                     .d = d,
+                     .a = a,
+                     .is_text = !after,
+                     .defined = fv_ptrmap_in(a),
+                     .parts = fv_ptrmap_in(a),
+                     .made = fv_ptrmap_in(a)};
     const fv_region *body = m->funcs->body;
     for (int i = 0; i < d->n; i++)
         *fv_ptrmap_at(&v.defined, d->all[i].value) = (void *)(uintptr_t)&d->all[i];
@@ -780,9 +883,11 @@ bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *af
     v.errors += !check_ports(&v, body->last);
     bool ports = v.errors == 0; /* else it cannot be told what may be read */
     for (const fv_op *op = body->first; ports && op && v.errors < ENOUGH; op = op->next)
-        v.errors += !check_op(&v, op) || !check_uses(&v, op) || (op == body->last && !check_results(&v, op));
+        v.errors += !check_op(&v, op) || !check_uses(&v, op) ||
+                    (op == body->last && !check_results(&v, op));
     if (v.errors && after)
-        fv_error(m->session, "internal error: step '%s' of lowering broke the definitions, see above", after);
+        fv_error(m->session,
+                 "internal error: step '%s' of lowering broke the definitions, see above", after);
     fv_arena_free(a);
     return v.errors == 0;
 }

@@ -1,15 +1,21 @@
-/* definitions_verify_recurrence.c - what is legal in a recurrence: its states, their steps, what each step emits. */
+/* definitions_verify_recurrence.c - what is legal in a recurrence: its states, their steps, what
+ * each step emits. */
 #include "ir/definition/definitions_verify_parts.h"
 
 #include <string.h>
 
 #include "ir/dim/text.h"
 
-/* An expression of a recurrence, of that value: over these of its variables, and the step where it is one. */
-static bool check_part(fv_verifier *v, const fv_recurrence *r, fv_value *value, int n, fv_var *const *vars, bool steps, const fv_expr *x) {
+/* An expression of a recurrence, of that value: over these of its variables, and the step where it
+ * is one. */
+static bool check_part(fv_verifier *v, const fv_recurrence *r, fv_value *value, int n,
+                       fv_var *const *vars, bool steps, const fv_expr *x) {
     fv_definition *d = FV_NEW(v->a, fv_definition, 1);
     fv_defined *at = FV_NEW(v->a, fv_defined, 1);
-    *d = (fv_definition){.value = value, .rank = n + steps, .index = FV_NEW(v->a, fv_var *, n + 2), .body = (fv_expr *)(uintptr_t)x};
+    *d = (fv_definition){.value = value,
+                         .rank = n + steps,
+                         .index = FV_NEW(v->a, fv_var *, n + 2),
+                         .body = (fv_expr *)(uintptr_t)x};
     *at = (fv_defined){.value = value, .fate = FV_FATE_MEMORY, .def = d, .last = -1};
     memcpy(d->index, vars, (size_t)n * sizeof *vars);
     d->index[n] = r->t;
@@ -32,8 +38,11 @@ static bool check_states(fv_verifier *v, const fv_recurrence *r) {
         const fv_state *s = &r->states[i];
         if (!check_part(v, r, s->now, s->rank, s->index, true, s->step))
             return false;
-        if (s->step->type.elem != s->now->type->elem || (s->first && s->first->type.elem != s->now->type->elem))
-            return fv_dv_illegal(v, "it is %s, the state %s", fv_elem_name((fv_elem)s->step->type.elem), fv_elem_name(s->now->type->elem));
+        if (s->step->type.elem != s->now->type->elem ||
+            (s->first && s->first->type.elem != s->now->type->elem))
+            return fv_dv_illegal(v, "it is %s, the state %s",
+                                 fv_elem_name((fv_elem)s->step->type.elem),
+                                 fv_elem_name(s->now->type->elem));
         fv_dv_note_made(v, s->now);
     }
     return true;
@@ -47,7 +56,8 @@ static bool check_axis(fv_verifier *v, const fv_emission *e, int k, fv_var **var
     if (fv_x_is_int(at, &zero) && zero == 0 && fv_dim_is_one(extent))
         return true;
     if (at->op != FV_X_VAR || at->u.var->dim != extent)
-        return fv_dv_illegal(v, "`%s`: index %d is no variable that runs to %s", fv_dv_text(v, at), k, fv_dim_str(v->a, extent));
+        return fv_dv_illegal(v, "`%s`: index %d is no variable that runs to %s", fv_dv_text(v, at),
+                             k, fv_dim_str(v->a, extent));
     for (int i = 0; i < *n; i++)
         if (vars[i] == at->u.var)
             return fv_dv_illegal(v, "index '%s' stands for two axes", at->u.var->name);
@@ -72,11 +82,14 @@ static bool check_emission(fv_verifier *v, const fv_recurrence *r, const fv_emis
     v->at = whole;
     if (is != stored && is != fv_elem_arith(stored))
         return fv_dv_illegal(v, "it is %s, the value %s", fv_elem_name(is), fv_elem_name(stored));
-    if (!e->last && (axis < 0 || value->type->dims[axis] != r->t->dim || !fv_goes_through(r, e->at[axis])))
-        return fv_dv_illegal(v, "no index of it goes through an axis of %s as the steps do", fv_dim_str(v->a, r->t->dim));
+    if (!e->last &&
+        (axis < 0 || value->type->dims[axis] != r->t->dim || !fv_goes_through(r, e->at[axis])))
+        return fv_dv_illegal(v, "no index of it goes through an axis of %s as the steps do",
+                             fv_dim_str(v->a, r->t->dim));
     for (int k = 0; k < rank; k++)
         if (!is_of_recurrence(r, e->at[k]))
-            return fv_dv_illegal(v, "`%s`: index %d is no variable of the recurrence", fv_dv_text(v, e->at[k]), k);
+            return fv_dv_illegal(v, "`%s`: index %d is no variable of the recurrence",
+                                 fv_dv_text(v, e->at[k]), k);
         else if ((e->last || k != axis) && !check_axis(v, e, k, vars, &n))
             return false;
     if (!e->last && !check_part(v, r, value, n, vars, true, e->at[axis]))

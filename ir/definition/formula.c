@@ -1,5 +1,5 @@
-/* formula.c - formulas to definitions: the statements, in the context of one op whose ranks, dims and
- * attributes are known. */
+/* formula.c - formulas to definitions: the statements, in the context of one op whose ranks, dims
+ * and attributes are known. */
 #include "ir/definition/formula_parts.h"
 
 #include "ir/graph/infer.h"
@@ -17,8 +17,10 @@ bool fv_f_error(fv_fenv *e, const fv_ast *at, const char *format, ...) {
     va_end(args);
     e->failed = true;
     const char *before = fv_diag_file_get(e->session);
-    fv_diag_file(e->session, fv_opdef_source(e->op->def)); /* what is wrong with a model is said of the model's file */
-    fv_error_at(e->session, at->line, at->column, "formula of %s: %s", fv_opdef_qualified(e->arena, e->op->def), text);
+    /* what is wrong with a model is said of the model's file */
+    fv_diag_file(e->session, fv_opdef_source(e->op->def));
+    fv_error_at(e->session, at->line, at->column, "formula of %s: %s",
+                fv_opdef_qualified(e->arena, e->op->def), text);
     fv_diag_file(e->session, before);
     return false;
 }
@@ -57,7 +59,8 @@ static bool parse(fv_session *s, fv_arena *a, const char *text, statement *out, 
 
 /* `i < n` on the left: the axis that i runs over has n elements. */
 static bool states_dim(const fv_ast *item) {
-    return item->kind == FV_AST_BINARY && !strcmp(item->name, "<") && item->arg[0]->kind == FV_AST_NAME;
+    return item->kind == FV_AST_BINARY && !strcmp(item->name, "<") &&
+           item->arg[0]->kind == FV_AST_NAME;
 }
 
 /* Binds the names on the left of `Y[a.., j] = ...` to the index variables of the result. */
@@ -154,7 +157,8 @@ static bool parse_meaning(fv_definer *d, const char *formula, statement *st, int
 static int statement_of(const fv_op *op, const statement *st, int n, int out) {
     const fv_operand_def *outs = op->def->out;
     for (int i = 0; i < n; i++)
-        if (st[i].left->kind != FV_AST_GROUP && fv_f_operand(outs, FV_MAX_OUT, st[i].left->name) == out)
+        if (st[i].left->kind != FV_AST_GROUP &&
+            fv_f_operand(outs, FV_MAX_OUT, st[i].left->name) == out)
             return i;
     fv_op_error(op, "its formula does not define result '%s'", outs[out].name);
     return -1;

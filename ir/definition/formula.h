@@ -8,17 +8,20 @@
  *
  * Statements, separated by `;`:
  *   RESULT[indices] = e, RESULT = e   the elements of a result of the op
- *   RESULT[i < n, j < m] = e          the same, with the dims that the result has (fv_infer_by_formula)
+ *   RESULT[i < n, j < m] = e          the same, with the dims that the result has
+ *                                     (fv_infer_by_formula)
  *   g.. = e                           the rank of the index group g (else it is what is left over)
  *   name = e                          a scalar used below; may use the result's indices
  * In expressions: indices (i64), operands (a bare name is broadcast against the result's indices),
  * attributes, scalars, literals, `inf`, `nan`, `pi`; the functions of ir/expr/expr.def, casts
  * f32(x) or T(x) with T a type variable of the entry or the name of an operand or result; and
  *   x[i, ..] else v     v where an index is outside of x
- *   x[i, ..]            where an index comes from data it is checked: outside is FV_BAD_INDEX; in a formula that is none of
+ *   x[i, ..]            where an index comes from data it is checked: outside is FV_BAD_INDEX; in a
+ *                       formula that is none of
  *                       the catalogue's wherever it is not proved to be inside
  *   wrap(i, n)          i < 0 ? i + n : i
- *   dim(x, axis)        a dim of an operand or result; size(x, axis): of all axes from there on;  count(k..): elements that k runs over
+ *   dim(x, axis)        a dim of an operand or result; size(x, axis): of all axes from there on;
+ *                       count(k..): elements that k runs over
  *   min(a, b), max(a, b) of two of these
  *   rank(x)             a constant
  *   has(x)              whether an optional operand is there: a constant, decides `select` early
@@ -36,7 +39,8 @@
 /* Definitions of all results of d->op by the formula; false after a diagnostic. */
 bool fv_formula_define(fv_definer *d, const char *formula) FV_MUST_USE;
 
-/* For .infer of an op whose formula states the dims of all results; these have the element type of the first operand. */
+/* For .infer of an op whose formula states the dims of all results; these have the element type of
+ * the first operand. */
 bool fv_infer_by_formula(fv_op *op) FV_MUST_USE;
 /* Does a formula that parses state the dims of a result? */
 bool fv_formula_states_dims(fv_session *s, const char *formula) FV_MUST_USE;

@@ -1,4 +1,5 @@
-/* formula_expr.c - scalars of formulas: names, operators, functions, types; and what is known as a dim.
+/* formula_expr.c - scalars of formulas: names, operators, functions, types; and what is known as a
+ * dim.
  *
  * Everything that a text may get wrong is refused here: the constructors below it assert. */
 #include "ir/definition/formula_parts.h"
@@ -80,13 +81,13 @@ static const struct {
     const char *text;
     fv_expr_op op;
     bool swap;
-} operators[] = {{"+", FV_X_ADD, 0},  {"-", FV_X_SUB, 0},   {"*", FV_X_MUL, 0},
-                 {"/", FV_X_DIV, 0},  {"%", FV_X_REM, 0},   {"floordiv", FV_X_FLOORDIV, 0},
-                 {"mod", FV_X_FLOORMOD, 0}, {"&", FV_X_AND, 0}, {"|", FV_X_OR, 0},
-                 {"&&", FV_X_AND, 0}, {"||", FV_X_OR, 0},   {"^", FV_X_XOR, 0},
-                 {"<<", FV_X_SHL, 0}, {">>", FV_X_SHR, 0},  {"<", FV_X_LT, 0},
-                 {"<=", FV_X_LE, 0},  {">", FV_X_LT, 1},    {">=", FV_X_LE, 1},
-                 {"==", FV_X_EQ, 0},  {"!=", FV_X_NE, 0},   {NULL, FV_X_END, 0}};
+} operators[] = {{"+", FV_X_ADD, 0},        {"-", FV_X_SUB, 0},  {"*", FV_X_MUL, 0},
+                 {"/", FV_X_DIV, 0},        {"%", FV_X_REM, 0},  {"floordiv", FV_X_FLOORDIV, 0},
+                 {"mod", FV_X_FLOORMOD, 0}, {"&", FV_X_AND, 0},  {"|", FV_X_OR, 0},
+                 {"&&", FV_X_AND, 0},       {"||", FV_X_OR, 0},  {"^", FV_X_XOR, 0},
+                 {"<<", FV_X_SHL, 0},       {">>", FV_X_SHR, 0}, {"<", FV_X_LT, 0},
+                 {"<=", FV_X_LE, 0},        {">", FV_X_LT, 1},   {">=", FV_X_LE, 1},
+                 {"==", FV_X_EQ, 0},        {"!=", FV_X_NE, 0},  {NULL, FV_X_END, 0}};
 
 /* Of two numbers: a number, or known to be true or false. */
 static fv_fvalue weak_binary(fv_fenv *e, fv_ast *a, fv_fvalue x, fv_fvalue y) {
@@ -95,7 +96,10 @@ static fv_fvalue weak_binary(fv_fenv *e, fv_ast *a, fv_fvalue x, fv_fvalue y) {
     int op = SUM;
     while (op < NONE && strcmp(ops[op], a->name))
         op++;
-    double f = op == SUM ? x.f + y.f : op == DIFFERENCE ? x.f - y.f : op == PRODUCT ? x.f * y.f : x.f / y.f;
+    double f = op == SUM          ? x.f + y.f
+               : op == DIFFERENCE ? x.f - y.f
+               : op == PRODUCT    ? x.f * y.f
+                                  : x.f / y.f;
     bool truth = op == EQ   ? x.f == y.f
                  : op == NE ? x.f != y.f
                  : op == LT ? x.f < y.f
@@ -236,7 +240,7 @@ static const struct {
     const char *name;
     int args;
     fv_fvalue (*eval)(fv_fenv *e, fv_ast *a);
-} specials[] = {{"select", 3, eval_select}, {"dim", 2, eval_dims}, {"size", 2, eval_dims},
+} specials[] = {{"select", 3, eval_select}, {"dim", 2, eval_dims},  {"size", 2, eval_dims},
                 {"count", 1, eval_dims},    {"rank", 1, eval_rank}, {"has", 1, eval_has},
                 {"wrap", 2, eval_wrap},     {NULL, 0, NULL}};
 
@@ -264,8 +268,8 @@ static fv_fvalue eval_function(fv_fenv *e, fv_ast *a, fv_expr_op op) {
                              fv_elem_name(x[i].x->type.elem), a->name);
     if (a->n == 2)
         return apply2(e, a, op, x[0], x[1]);
-    return fv_f_strong(fv_x_fma(e->arena, fv_f_give(e, x[0], t), fv_f_give(e, x[1], t),
-                                fv_f_give(e, x[2], t)));
+    return fv_f_strong(
+        fv_x_fma(e->arena, fv_f_give(e, x[0], t), fv_f_give(e, x[1], t), fv_f_give(e, x[2], t)));
 }
 
 static bool is_function(fv_expr_op op, const char *name) {
@@ -275,14 +279,16 @@ static bool is_function(fv_expr_op op, const char *name) {
 
 static fv_fvalue eval_cast(fv_fenv *e, fv_ast *a, fv_elem t) {
     fv_fvalue x = fv_f_eval(e, a->arg[0]);
-    return e->failed ? x : fv_f_strong(fv_x_convert(e->arena, t, x.weak ? fv_f_give(e, x, t) : x.x));
+    return e->failed ? x
+                     : fv_f_strong(fv_x_convert(e->arena, t, x.weak ? fv_f_give(e, x, t) : x.x));
 }
 
 static bool has_arguments(fv_fenv *e, const fv_ast *a, int n) {
     for (int i = 0; i < a->n; i++)
         if (a->arg[i]->kind == FV_AST_NAMED)
             return fv_f_error(e, a->arg[i], "an argument of '%s' has a name", a->name);
-    return a->n == n || fv_f_error(e, a, "'%s' has %d arguments here, expected %d", a->name, a->n, n);
+    return a->n == n ||
+           fv_f_error(e, a, "'%s' has %d arguments here, expected %d", a->name, a->n, n);
 }
 
 static fv_fvalue eval_call(fv_fenv *e, fv_ast *a) {
@@ -387,7 +393,8 @@ static bool dim_of_extreme(fv_fenv *e, fv_ast *a, const fv_dim **out) {
     const fv_dim *x, *y;
     if (!fv_f_dim(e, a->arg[0], &x) || !fv_f_dim(e, a->arg[1], &y))
         return false;
-    *out = strcmp(a->name, "min") ? fv_dim_max(e->d->module->dims, x, y) : fv_dim_min(e->d->module->dims, x, y);
+    *out = strcmp(a->name, "min") ? fv_dim_max(e->d->module->dims, x, y)
+                                  : fv_dim_min(e->d->module->dims, x, y);
     return true;
 }
 
@@ -410,8 +417,9 @@ static bool dim_of_binary(fv_fenv *e, fv_ast *a, const fv_dim **out) {
     static const struct {
         const char *op;
         const fv_dim *(*fn)(fv_dims *, const fv_dim *, const fv_dim *);
-    } fns[] = {{"+", fv_dim_add},           {"-", fv_dim_sub},         {"*", fv_dim_mul},
-               {"floordiv", fv_dim_floordiv}, {"ceildiv", fv_dim_ceildiv}, {"mod", fv_dim_mod}};
+    } fns[] = {{"+", fv_dim_add},           {"-", fv_dim_sub},
+               {"*", fv_dim_mul},           {"floordiv", fv_dim_floordiv},
+               {"ceildiv", fv_dim_ceildiv}, {"mod", fv_dim_mod}};
     const fv_dim *x, *y;
     if (!fv_f_dim(e, a->arg[0], &x) || !fv_f_dim(e, a->arg[1], &y))
         return false;

@@ -140,7 +140,7 @@ static vec eval_vec(fv_fenv *e, fv_ast *a) {
         v.n = x.n >= 0 ? x.n : y.n;
         for (int i = 0; i < v.n && !e->failed; i++)
             v.x[i] = fv_f_binary(e, a, fv_f_strong(x.n < 0 ? x.x[0] : x.x[i]),
-                            fv_f_strong(y.n < 0 ? y.x[0] : y.x[i]))
+                                 fv_f_strong(y.n < 0 ? y.x[0] : y.x[i]))
                          .x;
         return v;
     }
@@ -203,8 +203,8 @@ static fv_expr *plain_index(fv_fenv *e, const fv_ast *item, fv_expr *x, bool raw
 
 /* Most often of a model whose operand has another rank than its op is for. */
 static fv_fvalue wrong_rank(fv_fenv *e, const fv_ast *a, const fv_type *t, const char *found) {
-    e->failed = !fv_op_error(e->op, "input '%s' has rank %d, the formula at %d:%d has %s", a->name, t->rank, a->line,
-                             a->column, found);
+    e->failed = !fv_op_error(e->op, "input '%s' has rank %d, the formula at %d:%d has %s", a->name,
+                             t->rank, a->line, a->column, found);
     return fv_f_none(e);
 }
 
@@ -240,16 +240,19 @@ fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a) {
         return wrong_rank(e, a, t, fv_printf(e->arena, "%d ind%s", at, at == 1 ? "ex" : "ices"));
     if (a->otherwise && !a->cond) {
         fv_elem elem = fv_elem_arith(t->elem);
-        return fv_f_strong(fv_d_load_else(e->d, in, index, fv_f_give(e, fv_f_eval(e, a->otherwise), elem)));
+        return fv_f_strong(
+            fv_d_load_else(e->d, in, index, fv_f_give(e, fv_f_eval(e, a->otherwise), elem)));
     }
-    bool trusted = !from_data && !e->op->def->source; /* tests try the catalogue's on all kinds of dims */
+    /* tests try the catalogue's on all kinds of dims */
+    bool trusted = !from_data && !e->op->def->source;
     return fv_f_strong(trusted ? fv_d_load(e->d, in, index) : fv_d_load_checked(e->d, in, index));
 }
 
 /* ---- reductions ---- */
 
 /* The axis that `name` indexes directly in the first operand where it does. */
-static bool find_extents(fv_fenv *e, const fv_ast *a, const char *name, bool is_group, fv_fgroup *out) {
+static bool find_extents(fv_fenv *e, const fv_ast *a, const char *name, bool is_group,
+                         fv_fgroup *out) {
     if (!a)
         return false;
     if (a->kind == FV_AST_INDEX) {
@@ -304,7 +307,8 @@ static int reduce_vars(fv_fenv *e, fv_ast *a, fv_var **vars) {
     for (int i = 0; i < a->nvars; i++) {
         const fv_ast_var *v = &a->vars[i];
         fv_fgroup g = {.name = v->name, .ranked = true};
-        if (v->extent ? !stated_extents(e, v, &g) : !find_extents(e, a->arg[0], g.name, v->group, &g)) {
+        if (v->extent ? !stated_extents(e, v, &g)
+                      : !find_extents(e, a->arg[0], g.name, v->group, &g)) {
             fv_f_error(e, a, "cannot tell the extent of '%s'", g.name);
             return -1;
         }
@@ -330,7 +334,8 @@ fv_fvalue fv_f_reduce(fv_fenv *e, fv_ast *a) {
     while (kind < 5 && strcmp(kinds[kind], a->name))
         kind++;
     if (a->chains || a->parts)
-        return FV_F_FAIL(e, a, "a formula says what is summed, not in how many %s", a->parts ? "parts" : "chains");
+        return FV_F_FAIL(e, a, "a formula says what is summed, not in how many %s",
+                         a->parts ? "parts" : "chains");
     fv_var *vars[FV_MAX_RANK];
     int nvars = reduce_vars(e, a, vars);
     if (nvars < 0)
@@ -342,5 +347,6 @@ fv_fvalue fv_f_reduce(fv_fenv *e, fv_ast *a) {
         return fv_f_none(e);
     if ((kind >= FV_ANY) != (body->type.elem == FV_BOOL))
         return FV_F_FAIL(e, a, "'%s' of %s", a->name, fv_elem_name(body->type.elem));
-    return fv_f_strong(nvars ? fv_x_reduce(e->arena, (fv_reduce_kind)kind, nvars, vars, body) : body);
+    return fv_f_strong(nvars ? fv_x_reduce(e->arena, (fv_reduce_kind)kind, nvars, vars, body)
+                             : body);
 }

@@ -65,7 +65,8 @@ static inline fv_fvalue fv_f_strong(fv_expr *x) {
 }
 /* A weak value as a constant of type t. */
 fv_expr *fv_f_give(fv_fenv *e, fv_fvalue v, fv_elem t);
-/* Stand-alone: what a weak value is where nothing tells (the type of the first operand's arithmetic). */
+/* Stand-alone: what a weak value is where nothing tells (the type of the first operand's
+ * arithmetic). */
 fv_expr *fv_f_settle(fv_fenv *e, fv_fvalue v);
 
 /* ---- formula_index.c: names, indices, reductions ---- */
@@ -78,7 +79,8 @@ fv_fname *fv_f_find_name(fv_fenv *e, const char *name);
 fv_fname *fv_f_add_name(fv_fenv *e, const fv_ast *at, const char *name);
 const fv_attr_def *fv_f_attr(fv_fenv *e, const char *name);
 /* First axis and number of axes that an item of an index list takes up; false: not known. */
-bool fv_f_axes(fv_fenv *e, const fv_ast *index, int item, int rank, int *axis, int *count) FV_MUST_USE;
+bool fv_f_axes(fv_fenv *e, const fv_ast *index, int item, int rank, int *axis,
+               int *count) FV_MUST_USE;
 fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a);
 fv_fvalue fv_f_reduce(fv_fenv *e, fv_ast *a);
 

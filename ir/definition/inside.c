@@ -1,9 +1,10 @@
 /* inside.c - proofs that an index is inside an axis.
  *
- * What is to be shown, e >= 0, is a linear form: a dim, and subexpressions that are no sums (atoms) with dims as factors. It is
- * shown where its least value is not negative, by what atoms are at least and at most; where it is so after a
- * known form (>= 0 by a condition, by a variable that has a value, by what the module assumes) was taken away; or in all
- * cases of a select, min or max in it. A form knows no overflow: a sum that may have one is an atom. */
+ * What is to be shown, e >= 0, is a linear form: a dim, and subexpressions that are no sums (atoms)
+ * with dims as factors. It is shown where its least value is not negative, by what atoms are at
+ * least and at most; where it is so after a known form (>= 0 by a condition, by a variable that has
+ * a value, by what the module assumes) was taken away; or in all cases of a select, min or max in
+ * it. A form knows no overflow: a sum that may have one is an atom. */
 #include "ir/definition/inside.h"
 
 #include <string.h>
@@ -55,29 +56,37 @@ struct fv_inside {
 };
 typedef fv_inside prover;
 
-static const fv_dim *number(prover *p, int64_t v) { return fv_dim_const(p->t, v); }
+static const fv_dim *number(prover *p, int64_t v) {
+    return fv_dim_const(p->t, v);
+}
 
 /* ---- expressions ---- */
 
 static bool same_payload(const fv_expr *a, const fv_expr *b) {
     switch (a->op) {
     case FV_X_CONST:
-        return fv_elem_is_float((fv_elem)a->type.elem) ? !memcmp(&a->u.f, &b->u.f, sizeof a->u.f) : a->u.i == b->u.i;
+        return fv_elem_is_float((fv_elem)a->type.elem) ? !memcmp(&a->u.f, &b->u.f, sizeof a->u.f)
+                                                       : a->u.i == b->u.i;
     case FV_X_VAR: return a->u.var == b->u.var;
-    case FV_X_LOAD: case FV_X_GUARD: return a->u.buf->value == b->u.buf->value;
+    case FV_X_LOAD:
+    case FV_X_GUARD: return a->u.buf->value == b->u.buf->value;
     case FV_X_DIM: return a->u.dim == b->u.dim;
     case FV_X_REDUCE: return false;
     default: return true;
     }
 }
 
-static uint64_t mix(uint64_t h, uint64_t v) { return (h ^ v) * UINT64_C(0x9E3779B97F4A7C15) ^ h >> 29; }
+static uint64_t mix(uint64_t h, uint64_t v) {
+    return (h ^ v) * UINT64_C(0x9E3779B97F4A7C15) ^ h >> 29;
+}
 
 static uint64_t hash_of(const fv_expr *x, const fv_expr *const *args) {
     uint64_t h = mix(x->op, x->type.elem);
-    const void *what = x->op == FV_X_VAR ? (const void *)x->u.var : x->op == FV_X_DIM ? (const void *)x->u.dim
+    const void *what = x->op == FV_X_VAR                           ? (const void *)x->u.var
+                       : x->op == FV_X_DIM                         ? (const void *)x->u.dim
                        : x->op == FV_X_LOAD || x->op == FV_X_GUARD ? (const void *)x->u.buf->value
-                       : x->op == FV_X_REDUCE ? x : NULL;
+                       : x->op == FV_X_REDUCE                      ? x
+                                                                   : NULL;
     h = mix(mix(h, (uintptr_t)what), x->op == FV_X_CONST ? (uint64_t)x->u.i : 0);
     for (int i = 0; i < x->n; i++)
         h = mix(h, (uintptr_t)args[i]);
@@ -93,7 +102,8 @@ static const fv_expr *canonical(prover *p, const fv_expr *x) {
         args[i] = canonical(p, x->arg[i]);
     void **at = fv_ptrmap_at(&p->first, (const void *)(uintptr_t)(hash_of(x, args) | 1));
     for (const same *k = *at; k && !known; k = k->next) {
-        bool equal = k->x->op == x->op && k->x->type.elem == x->type.elem && k->x->n == x->n && same_payload(k->x, x);
+        bool equal = k->x->op == x->op && k->x->type.elem == x->type.elem && k->x->n == x->n &&
+                     same_payload(k->x, x);
         for (int i = 0; i < x->n && equal; i++)
             equal = canonical(p, k->x->arg[i]) == args[i];
         known = equal ? k->x : NULL;
@@ -107,7 +117,9 @@ static const fv_expr *canonical(prover *p, const fv_expr *x) {
     return known;
 }
 
-static bool is_same(prover *p, const fv_expr *a, const fv_expr *b) { return canonical(p, a) == canonical(p, b); }
+static bool is_same(prover *p, const fv_expr *a, const fv_expr *b) {
+    return canonical(p, a) == canonical(p, b);
+}
 
 static int bits_of(uint64_t v) {
     int n = 0;
@@ -116,16 +128,20 @@ static int bits_of(uint64_t v) {
     return n;
 }
 
-static int larger(int a, int b) { return a > b ? a : b; }
+static int larger(int a, int b) {
+    return a > b ? a : b;
+}
 
 static int bits_of_elem(fv_elem e) {
     return e == FV_BOOL ? 1 : fv_elem_is_float(e) || fv_elem_bits(e) == 64 ? 63 : fv_elem_bits(e);
 }
 
-/* Its magnitude is below 2 to that power. Products of sizes are taken to be sizes: what has as many elements is no tensor. */
+/* Its magnitude is below 2 to that power. Products of sizes are taken to be sizes: what has as many
+ * elements is no tensor. */
 static int bits(prover *p, const fv_expr *x);
 
-/* Of a min or max: max(min(x, high), low) is between both limits whatever x is, and so is min(max(x, low), high). */
+/* Of a min or max: max(min(x, high), low) is between both limits whatever x is, and so is
+ * min(max(x, low), high). */
 static int bits_clamped(prover *p, const fv_expr *x) {
     int least = larger(bits(p, x->arg[0]), bits(p, x->arg[1]));
     for (int i = 0; i < 4; i++) {
@@ -145,16 +161,24 @@ static int bits_now(prover *p, const fv_expr *x) {
     switch (x->op) {
     case FV_X_CONST: return bits_of(x->u.i < 0 ? -(uint64_t)x->u.i : (uint64_t)x->u.i);
     case FV_X_DIM: return SIZE_BITS;
-    case FV_X_VAR: return x->u.var->hi > 0 && x->u.var->hi < FV_DIM_MAX ? bits_of((uint64_t)x->u.var->hi) : SIZE_BITS + 1;
-    case FV_X_ADD: case FV_X_SUB: return larger(bits(p, x->arg[0]), bits(p, x->arg[1])) + 1;
+    case FV_X_VAR:
+        return x->u.var->hi > 0 && x->u.var->hi < FV_DIM_MAX ? bits_of((uint64_t)x->u.var->hi)
+                                                             : SIZE_BITS + 1;
+    case FV_X_ADD:
+    case FV_X_SUB: return larger(bits(p, x->arg[0]), bits(p, x->arg[1])) + 1;
     case FV_X_MUL:
         a = bits(p, x->arg[0]);
         b = bits(p, x->arg[1]);
-        return a + b > WIDE - 2 && a < WIDE - 2 && b < WIDE - 2 && x->arg[0]->op != FV_X_CONST && x->arg[1]->op != FV_X_CONST
-                   ? WIDE - 2 : a + b;
-    case FV_X_NEG: case FV_X_ABS: case FV_X_FLOORDIV: return bits(p, x->arg[0]) + 1;
+        return a + b > WIDE - 2 && a < WIDE - 2 && b < WIDE - 2 && x->arg[0]->op != FV_X_CONST &&
+                       x->arg[1]->op != FV_X_CONST
+                   ? WIDE - 2
+                   : a + b;
+    case FV_X_NEG:
+    case FV_X_ABS:
+    case FV_X_FLOORDIV: return bits(p, x->arg[0]) + 1;
     case FV_X_FLOORMOD: return bits(p, x->arg[1]);
-    case FV_X_MIN: case FV_X_MAX: return bits_clamped(p, x);
+    case FV_X_MIN:
+    case FV_X_MAX: return bits_clamped(p, x);
     case FV_X_SELECT: return larger(bits(p, x->arg[1]), bits(p, x->arg[2]));
     case FV_X_CONVERT: return bits_of_elem((fv_elem)x->arg[0]->type.elem);
     default: return 63;
@@ -170,7 +194,9 @@ static int bits(prover *p, const fv_expr *x) {
 
 /* ---- forms ---- */
 
-static form constant(const fv_dim *d) { return (form){.rest = d}; }
+static form constant(const fv_dim *d) {
+    return (form){.rest = d};
+}
 
 static void add_term(prover *p, form *f, const fv_expr *x, const fv_dim *by) {
     int i = 0;
@@ -204,8 +230,10 @@ static form form_of(prover *p, const fv_expr *x) {
         return constant(number(p, c));
     if (x->op == FV_X_DIM)
         return constant(x->u.dim);
-    bool sum = x->op == FV_X_ADD || x->op == FV_X_SUB, product = x->op == FV_X_MUL, negated = x->op == FV_X_NEG;
-    if ((sum || product || negated) && x->type.elem == FV_I64 && --p->budget > 0 && bits(p, x) <= WIDE) {
+    bool sum = x->op == FV_X_ADD || x->op == FV_X_SUB, product = x->op == FV_X_MUL,
+         negated = x->op == FV_X_NEG;
+    if ((sum || product || negated) && x->type.elem == FV_I64 && --p->budget > 0 &&
+        bits(p, x) <= WIDE) {
         a = form_of(p, x->arg[0]);
         if (negated)
             return plus(p, none, &a, number(p, -1));
@@ -237,7 +265,9 @@ static const fv_dim *bound_of_form(prover *p, const form *f, bool most) {
     const fv_dim *sum = f->rest;
     for (int i = 0; i < f->n && sum; i++) {
         const fv_dim *by = f->terms[i].by;
-        const fv_dim *b = by->lo >= 0 ? bound(p, f->terms[i].x, most) : by->hi <= 0 ? bound(p, f->terms[i].x, !most) : NULL;
+        const fv_dim *b = by->lo >= 0   ? bound(p, f->terms[i].x, most)
+                          : by->hi <= 0 ? bound(p, f->terms[i].x, !most)
+                                        : NULL;
         sum = b ? fv_dim_add(p->t, sum, fv_dim_mul(p->t, by, b)) : NULL;
     }
     return sum;
@@ -309,7 +339,8 @@ static const fv_dim *bound_remainder(prover *p, const fv_expr *a, const fv_dim *
         return NULL;
     if (!most)
         return number(p, 0);
-    return inner(p, is_positive(p, b) ? fv_dim_sub(p->t, b, number(p, 1)) : NULL, natural ? x : NULL, true);
+    return inner(p, is_positive(p, b) ? fv_dim_sub(p->t, b, number(p, 1)) : NULL,
+                 natural ? x : NULL, true);
 }
 
 static const fv_dim *bound_elem(prover *p, fv_elem e, bool most) {
@@ -332,14 +363,18 @@ static const fv_dim *bound(prover *p, const fv_expr *x, bool most) {
         return bound_elem(p, (fv_elem)x->type.elem, most);
     switch (x->op) {
     case FV_X_VAR: return !x->u.var->dim ? NULL : most ? fv_d_last(p->t, x->u.var) : number(p, 0);
-    case FV_X_FLOORDIV: case FV_X_FLOORMOD:
+    case FV_X_FLOORDIV:
+    case FV_X_FLOORMOD:
         b = form_of(p, x->arg[1]);
-        return !b.rest || b.n ? NULL : x->op == FV_X_FLOORDIV ? bound_quotient(p, x->arg[0], b.rest, most)
-                                                               : bound_remainder(p, x->arg[0], b.rest, most);
-    case FV_X_MIN: case FV_X_MAX:
-        return (most == (x->op == FV_X_MIN) ? inner : outer)(p, bound_of(p, x->arg[0], most), bound_of(p, x->arg[1], most),
-                                                             most);
-    case FV_X_SELECT: return outer(p, bound_of(p, x->arg[1], most), bound_of(p, x->arg[2], most), most);
+        return !b.rest || b.n           ? NULL
+               : x->op == FV_X_FLOORDIV ? bound_quotient(p, x->arg[0], b.rest, most)
+                                        : bound_remainder(p, x->arg[0], b.rest, most);
+    case FV_X_MIN:
+    case FV_X_MAX:
+        return (most == (x->op == FV_X_MIN) ? inner : outer)(p, bound_of(p, x->arg[0], most),
+                                                             bound_of(p, x->arg[1], most), most);
+    case FV_X_SELECT:
+        return outer(p, bound_of(p, x->arg[1], most), bound_of(p, x->arg[2], most), most);
     case FV_X_CONVERT: return bound_elem(p, (fv_elem)x->arg[0]->type.elem, most);
     case FV_X_AND:
         for (int i = 0; i < 2; i++)
@@ -362,8 +397,9 @@ static void assume(prover *p, const fv_expr *c) {
 }
 
 static bool is_assumed(prover *p, const fv_expr *c) {
-    bool holds = fv_ptrmap_get(&p->holds, canonical(p, c)) || ((c->op == FV_X_AND || c->op == FV_X_REQUIRE) &&
-                                                               is_assumed(p, c->arg[0]) && is_assumed(p, c->arg[c->n - 1]));
+    bool holds = fv_ptrmap_get(&p->holds, canonical(p, c)) ||
+                 ((c->op == FV_X_AND || c->op == FV_X_REQUIRE) && is_assumed(p, c->arg[0]) &&
+                  is_assumed(p, c->arg[c->n - 1]));
     if (holds)
         *fv_ptrmap_at(&p->holds, canonical(p, c)) = (void *)(uintptr_t)c;
     return holds;
@@ -377,8 +413,9 @@ static fv_expr *simplified(prover *p, fv_expr *x, fv_ptrmap *memo) {
         return known ? known : x;
     for (int i = 0; i < x->n; i++)
         args[i] = simplified(p, x->arg[i], memo);
-    known = x->op == FV_X_GUARD && (is_assumed(p, x->arg[rank]) || is_assumed(p, args[rank])) ? fv_x_load(p->a, x->u.buf, args)
-                                                                                               : fv_x_with_args(p->a, x, args);
+    known = x->op == FV_X_GUARD && (is_assumed(p, x->arg[rank]) || is_assumed(p, args[rank]))
+                ? fv_x_load(p->a, x->u.buf, args)
+                : fv_x_with_args(p->a, x, args);
     return *fv_ptrmap_at(memo, x) = known;
 }
 
@@ -430,7 +467,8 @@ static void know_condition(prover *p, const fv_expr *c, bool holds) {
         return;
     case FV_X_REQUIRE: know_condition(p, c->arg[0], holds); return;
     case FV_X_NOT: know_condition(p, c->arg[0], !holds); return;
-    case FV_X_AND: case FV_X_OR:
+    case FV_X_AND:
+    case FV_X_OR:
         if (holds == (c->op == FV_X_AND))
             for (int i = 0; i < 2; i++)
                 know_condition(p, c->arg[i], holds);
@@ -439,13 +477,15 @@ static void know_condition(prover *p, const fv_expr *c, bool holds) {
                 if (c->arg[i]->op == FV_X_NOT && is_assumed(p, c->arg[i]->arg[0]))
                     know_condition(p, c->arg[1 - i], true);
         return;
-    case FV_X_LE: case FV_X_LT:
+    case FV_X_LE:
+    case FV_X_LT:
         if (i64 && holds)
             know_difference(p, c->arg[1], c->arg[0], c->op == FV_X_LT);
         else if (i64)
             know_difference(p, c->arg[0], c->arg[1], c->op == FV_X_LE);
         return;
-    case FV_X_EQ: case FV_X_NE:
+    case FV_X_EQ:
+    case FV_X_NE:
         if (i64 && holds == (c->op == FV_X_EQ)) {
             know_difference(p, c->arg[1], c->arg[0], 0);
             know_difference(p, c->arg[0], c->arg[1], 0);
@@ -462,15 +502,19 @@ static void know_positive(prover *p, const fv_dim *d) {
     bool quotient = (d->kind == FV_DIM_FLOORDIV || d->kind == FV_DIM_CEILDIV) && d->arg[1]->lo > 0;
     if (d->lo <= 0)
         know(p, &f);
-    for (int i = 0; (d->kind == FV_DIM_MUL || d->kind == FV_DIM_MIN || quotient) && i < (quotient ? 1 : d->n); i++)
+    for (int i = 0;
+         (d->kind == FV_DIM_MUL || d->kind == FV_DIM_MIN || quotient) && i < (quotient ? 1 : d->n);
+         i++)
         if (d->arg[i]->lo == 0)
             know_positive(p, d->arg[i]);
-    for (int i = 0; d->kind == FV_DIM_BROADCAST && i < 2; i++) /* the first is 1, or all of it; the other one if they fit */
+    /* the first is 1, or all of it; the other one if they fit */
+    for (int i = 0; d->kind == FV_DIM_BROADCAST && i < 2; i++)
         if (d->arg[i]->lo == 0 && (i == 0 || fv_infer_is_fit(p->m, d->arg[i], d)))
             know_positive(p, d->arg[i]);
 }
 
-/* The variables in x that have values where it is computed: those of reductions in it may have none. */
+/* The variables in x that have values where it is computed: those of reductions in it may have
+ * none. */
 static uint64_t vars_of(prover *p, const fv_expr *x) {
     uint64_t *known = fv_ptrmap_get(&p->sets, x);
     int i = 0;
@@ -491,8 +535,12 @@ static uint64_t vars_of(prover *p, const fv_expr *x) {
 
 /* What assumptions leave of symbols. */
 static void know_symbols(prover *p, const fv_dim *d) {
-    form least = constant(d->kind == FV_DIM_SYMBOL && d->least > d->lo ? fv_dim_sub(p->t, d, number(p, d->least)) : NULL);
-    form most = constant(d->kind == FV_DIM_SYMBOL && d->most < d->hi ? fv_dim_sub(p->t, number(p, d->most), d) : NULL);
+    form least = constant(d->kind == FV_DIM_SYMBOL && d->least > d->lo
+                              ? fv_dim_sub(p->t, d, number(p, d->least))
+                              : NULL);
+    form most = constant(d->kind == FV_DIM_SYMBOL && d->most < d->hi
+                             ? fv_dim_sub(p->t, number(p, d->most), d)
+                             : NULL);
     know(p, &least);
     know(p, &most);
     for (int i = 0; i < d->n; i++)
@@ -530,9 +578,12 @@ static void know_relations(prover *p, const fv_dim *d) {
 
 /* ---- proofs ---- */
 
-static bool is_natural(prover *p, const fv_dim *d) { return d && (d->lo >= 0 || fv_dim_at_most(p->t, number(p, 0), d)); }
+static bool is_natural(prover *p, const fv_dim *d) {
+    return d && (d->lo >= 0 || fv_dim_at_most(p->t, number(p, 0), d));
+}
 
-/* How often fact f may be taken from g so that a term of both is gone; 0: they have none of the same sign. */
+/* How often fact f may be taken from g so that a term of both is gone; 0: they have none of the
+ * same sign. */
 static int64_t times(prover *p, const form *g, const form *f) {
     if (!f->n)
         return 1;
@@ -543,8 +594,8 @@ static int64_t times(prover *p, const form *g, const form *f) {
                 continue;
             if (a == b)
                 return 1;
-            if (fv_dim_is_const(a) && fv_dim_is_const(b) && (a->value > 0) == (b->value > 0) && a->value != INT64_MIN &&
-                a->value % b->value == 0)
+            if (fv_dim_is_const(a) && fv_dim_is_const(b) && (a->value > 0) == (b->value > 0) &&
+                a->value != INT64_MIN && a->value % b->value == 0)
                 return a->value / b->value;
         }
     return 0;
@@ -593,10 +644,12 @@ static bool prove_cases(prover *p, const form *g, int i, int depth) {
     return ok;
 }
 
-/* b * (a floordiv b) is a - b + 1 at least, a at most: where b > 0 and the term is a multiple of it. */
+/* b * (a floordiv b) is a - b + 1 at least, a at most: where b > 0 and the term is a multiple of
+ * it. */
 static bool prove_quotient(prover *p, const form *g, int i, int depth) {
     form b = form_of(p, g->terms[i].x->arg[1]), a = form_of(p, g->terms[i].x->arg[0]), f = *g;
-    const fv_dim *by = g->terms[i].by, *n = b.rest && !b.n && a.rest ? fv_dim_quotient(p->t, by, b.rest) : NULL;
+    const fv_dim *by = g->terms[i].by,
+                 *n = b.rest && !b.n && a.rest ? fv_dim_quotient(p->t, by, b.rest) : NULL;
     if (!n || !fv_dim_is_const(n) || !is_positive(p, b.rest))
         return false;
     f.terms[i] = f.terms[--f.n];
@@ -618,7 +671,8 @@ static bool prove(prover *p, const form *f, int depth) {
         return true;
     for (int i = 0; i < f->n; i++) {
         int op = f->terms[i].x->op;
-        if (((op == FV_X_SELECT || op == FV_X_MIN || op == FV_X_MAX) && prove_cases(p, f, i, depth)) ||
+        if (((op == FV_X_SELECT || op == FV_X_MIN || op == FV_X_MAX) &&
+             prove_cases(p, f, i, depth)) ||
             (op == FV_X_FLOORDIV && prove_quotient(p, f, i, depth)))
             return true;
     }
@@ -657,7 +711,12 @@ static bool has_other_load(prover *p, const fv_expr *x, fv_ptrmap *marked) {
 
 fv_inside *fv_inside_new(fv_module *m, fv_arena *a, const fv_definition *d) {
     fv_inside *p = FV_NEW(a, fv_inside, 1);
-    *p = (fv_inside){.m = m, .t = m->dims, .a = a, .known = fv_ptrmap_in(a), .first = fv_ptrmap_in(a), .width = fv_ptrmap_in(a),
+    *p = (fv_inside){.m = m,
+                     .t = m->dims,
+                     .a = a,
+                     .known = fv_ptrmap_in(a),
+                     .first = fv_ptrmap_in(a),
+                     .width = fv_ptrmap_in(a),
                      .sets = fv_ptrmap_in(a)};
     for (int i = 0; i < d->rank; i++)
         p->of_all |= vars_of(p, fv_x_var(a, d->index[i]));
@@ -682,8 +741,8 @@ static void begin(prover *p, int n, fv_expr *const *index, const fv_expr *cond) 
     }
 }
 
-bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *const *extent, fv_expr *cond,
-                    int *at) {
+bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *const *extent,
+                    fv_expr *cond, int *at) {
     fv_ptrmap memo = fv_ptrmap_in(p->a);
     begin(p, n, index, cond);
     if (cond) {

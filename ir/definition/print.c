@@ -1,7 +1,9 @@
 /* print.c - definitions as formulas for people: what stands in one several times gets a name,
  * and what would be longer than a few lines is left out.
  *
- *   y[i] = max(w[t0] if require(0 <= t0 && t0 < 4) else 0.0, 0.0), t0 = select(ids[i] < 0, ids[i] + 4, ids[i]) */
+ *   y[i] = max(w[t0] if require(0 <= t0 && t0 < 4) else 0.0, 0.0), t0 = select(ids[i] < 0, ids[i] +
+ *     4,
+ * ids[i]) */
 #include "ir/definition/print.h"
 
 #include <string.h>
@@ -13,7 +15,9 @@
 
 enum {
     WORTH_A_NAME = 5, /* nodes of its tree: x[i] + y is as long as a name and what it means */
-    LONGEST_TERM = 400, MOST_CLOSING = 80, LONGEST = 640, /* characters */
+    LONGEST_TERM = 400,
+    MOST_CLOSING = 80,
+    LONGEST = 640, /* characters */
     MOST_NODES = 1 << 12
 };
 
@@ -21,12 +25,13 @@ typedef struct term {
     const fv_expr *x;
     int uses;  /* from distinct nodes */
     int nodes; /* of the tree, at most MOST_NODES */
-    uint64_t open; /* variables of reductions around it, by their bits: behind the formula they mean nothing */
+    /* variables of reductions around it, by their bits: behind the formula they mean nothing */
+    uint64_t open;
 } term;
 
 typedef struct terms {
     fv_arena *arena;
-    fv_ptrmap at; /* expression -> term */
+    fv_ptrmap at;    /* expression -> term */
     fv_ptrmap names; /* expression -> its name, in the order of first uses */
     fv_ptrmap bits;  /* variable of a reduction -> its number, from 1 */
     fv_ptrmap taken; /* interned names of buffers and variables */
@@ -61,7 +66,9 @@ static term *look_at(terms *t, const fv_expr *x) {
     *new = (term){x, 1, 1, x->op == FV_X_VAR ? bit_of(t, x->u.var) : 0};
     *fv_ptrmap_at(&t->at, x) = new;
     uint64_t bound = bind(t, x);
-    const char *name = x->op == FV_X_VAR ? x->u.var->name : x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->name : NULL;
+    const char *name = x->op == FV_X_VAR                           ? x->u.var->name
+                       : x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->name
+                                                                   : NULL;
     if (name)
         *fv_ptrmap_at(&t->taken, fv_intern(fv_arena_session(t->arena), name)) = new;
     for (int i = 0; i < x->n; i++) {
@@ -125,8 +132,11 @@ static void put_left(fv_text *t, const fv_definition *d) {
 }
 
 void fv_definition_print(fv_text *t, const fv_definition *d) {
-    terms all = {.arena = t->arena, .at = fv_ptrmap_in(t->arena), .names = fv_ptrmap_in(t->arena),
-                 .bits = fv_ptrmap_in(t->arena), .taken = fv_ptrmap_in(t->arena)};
+    terms all = {.arena = t->arena,
+                 .at = fv_ptrmap_in(t->arena),
+                 .names = fv_ptrmap_in(t->arena),
+                 .bits = fv_ptrmap_in(t->arena),
+                 .taken = fv_ptrmap_in(t->arena)};
     size_t start = t->n;
     look_at(&all, d->body);
     name_below(&all, d->body);

@@ -14,7 +14,8 @@ enum {
 };
 
 static const fv_step_name steps[] = {
-#define STEP(id, naive, leaves) [STEP_##id] = {#id, #id, leaves, naive ? "it is part of every way to kernels" : NULL},
+#define STEP(id, naive, leaves)                                                                    \
+    [STEP_##id] = {#id, #id, leaves, naive ? "it is part of every way to kernels" : NULL},
 #include "ir/definition/steps.def"
 #undef STEP
 #undef WHY

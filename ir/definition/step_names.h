@@ -1,4 +1,5 @@
-/* step_names.h - the steps of lowering for people: what they are called, and which can be left out. */
+/* step_names.h - the steps of lowering for people: what they are called, and which can be left
+ * out. */
 #ifndef FV_IR_DEFINITION_STEP_NAMES_H
 #define FV_IR_DEFINITION_STEP_NAMES_H
 

@@ -130,7 +130,8 @@ static fv_range negative(fv_range r) {
 
 fv_range fv_range_of(fv_dim_kind kind, fv_range a, fv_range b) {
     switch (kind) {
-    case FV_DIM_CONST: case FV_DIM_SYMBOL: return a; /* they have no arguments */
+    case FV_DIM_CONST:
+    case FV_DIM_SYMBOL: return a; /* they have no arguments */
     case FV_DIM_ADD: return fv_range_add(a, b);
     case FV_DIM_MUL: return product_range(a, b);
     case FV_DIM_FLOORDIV: return fv_range_floordiv(a, b);
@@ -472,13 +473,20 @@ const fv_dim *fv_dim_settle(fv_dims *t, const fv_dim *d) {
 bool fv_dim_equate(const fv_dim *a, const fv_dim *b) {
     fv_dim *own = (fv_dim *)(uintptr_t)a; /* ours to change */
     switch (a->kind) {
-    case FV_DIM_FLOORDIV: case FV_DIM_CEILDIV: case FV_DIM_MOD:
-    case FV_DIM_MIN: case FV_DIM_MAX_: case FV_DIM_BROADCAST:
+    case FV_DIM_FLOORDIV:
+    case FV_DIM_CEILDIV:
+    case FV_DIM_MOD:
+    case FV_DIM_MIN:
+    case FV_DIM_MAX_:
+    case FV_DIM_BROADCAST:
         if (a->settled != a || b->size >= a->size || a->from_data || b->from_data)
             return false;
         own->settled = b;
         return true;
-    case FV_DIM_CONST: case FV_DIM_SYMBOL: case FV_DIM_ADD: case FV_DIM_MUL: return false;
+    case FV_DIM_CONST:
+    case FV_DIM_SYMBOL:
+    case FV_DIM_ADD:
+    case FV_DIM_MUL: return false;
     }
     return false;
 }

@@ -26,24 +26,25 @@ typedef enum {
     FV_DIM_MUL,      /* n-ary, sorted atoms; or a coefficient: (atom or MUL of atoms, constant) */
     FV_DIM_FLOORDIV, /* binary; rounds towards -infinity */
     FV_DIM_CEILDIV,
-    FV_DIM_MOD,      /* x - y * (x floordiv y) */
-    FV_DIM_MIN,      /* binary, sorted; more arguments nest at the right */
+    FV_DIM_MOD, /* x - y * (x floordiv y) */
+    FV_DIM_MIN, /* binary, sorted; more arguments nest at the right */
     FV_DIM_MAX_,
     FV_DIM_BROADCAST /* a == 1 ? b : a; commutes where shapes are legal; nests like MIN */
 } fv_dim_kind;
 
 struct fv_dim {
     fv_dim_kind kind;
-    int n;                 /* arguments */
-    int64_t value;         /* of a constant */
-    const char *name;      /* of a symbol, interned */
-    int64_t lo, hi;        /* bounds of this expression, proved from those of its symbols */
-    int64_t least, most;   /* of a symbol: what assumptions leave of lo..hi (ir/graph/bounds.h) */
-    uint32_t id;           /* order of creation; sorting goes by structure and name, not by this */
-    uint32_t size;         /* nodes of the written-out tree, at most FV_MAX_DIM_SIZE */
-    bool opaque;           /* a sum or product that overflows or is too long for the normal form */
-    bool from_data;        /* a symbol in it is bound at run time by data */
-    const fv_dim *settled; /* dim.c: what it simplifies to, or is equated with; itself for all that callers see */
+    int n;               /* arguments */
+    int64_t value;       /* of a constant */
+    const char *name;    /* of a symbol, interned */
+    int64_t lo, hi;      /* bounds of this expression, proved from those of its symbols */
+    int64_t least, most; /* of a symbol: what assumptions leave of lo..hi (ir/graph/bounds.h) */
+    uint32_t id;         /* order of creation; sorting goes by structure and name, not by this */
+    uint32_t size;       /* nodes of the written-out tree, at most FV_MAX_DIM_SIZE */
+    bool opaque;         /* a sum or product that overflows or is too long for the normal form */
+    bool from_data;      /* a symbol in it is bound at run time by data */
+    /* dim.c: what it simplifies to, or is equated with; itself for all that callers see */
+    const fv_dim *settled;
     const fv_dim *arg[];
 };
 
@@ -62,11 +63,12 @@ bool fv_any_from_data(int n, const fv_dim *const *dims) FV_MUST_USE;
 /* Narrows the bounds of a symbol; before expressions over it exist (they cache theirs). False:
  * nothing would be left. A symbol with one value is that value in expressions. */
 bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) FV_MUST_USE;
-/* Tells what assumptions leave of a symbol's values; at any time: expressions are simplified by lo..hi
- * alone, so that equal ones stay the same pointer. */
+/* Tells what assumptions leave of a symbol's values; at any time: expressions are simplified by
+ * lo..hi alone, so that equal ones stay the same pointer. */
 void fv_dim_leave(const fv_dim *symbol, int64_t least, int64_t most);
 int fv_dim_symbols(const fv_dims *t, const fv_dim *const **out); /* all, in order of creation */
-bool fv_dim_mentions(const fv_dim *d, const fv_dim *symbol) FV_MUST_USE; /* does the symbol stand in d? */
+/* does the symbol stand in d? */
+bool fv_dim_mentions(const fv_dim *d, const fv_dim *symbol) FV_MUST_USE;
 
 const fv_dim *fv_dim_add(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_sub(fv_dims *t, const fv_dim *a, const fv_dim *b);
@@ -88,13 +90,18 @@ const fv_dim *fv_dim_product(fv_dims *t, int n, const fv_dim *const *dims); /* 1
  * be 0 but must not (a floordiv b must be 0 there). */
 const fv_dim *fv_dim_quotient(fv_dims *t, const fv_dim *a, const fv_dim *b);
 
-/* From here on a is written as b wherever it comes to be, for what holds wherever it counts; what was made before stays as it
- * is until fv_dim_again. False: a is no min, max, broadcast, quotient or remainder, b is not shorter, or data decides one. */
+/* From here on a is written as b wherever it comes to be, for what holds wherever it counts; what
+ * was made before stays as it is until fv_dim_again. False: a is no min, max, broadcast, quotient
+ * or remainder, b is not shorter, or data decides one. */
 bool fv_dim_equate(const fv_dim *a, const fv_dim *b) FV_MUST_USE;
 /* d made anew of its symbols, or of what the memo has in their place. */
 const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo);
-static inline bool fv_dim_is_const(const fv_dim *d) { return d->kind == FV_DIM_CONST; }
-static inline bool fv_dim_is_one(const fv_dim *d) { return d->kind == FV_DIM_CONST && d->value == 1; }
+static inline bool fv_dim_is_const(const fv_dim *d) {
+    return d->kind == FV_DIM_CONST;
+}
+static inline bool fv_dim_is_one(const fv_dim *d) {
+    return d->kind == FV_DIM_CONST && d->value == 1;
+}
 
 typedef enum { FV_DIM_EQUAL, FV_DIM_DIFFERENT, FV_DIM_UNKNOWN } fv_dim_order;
 /* EQUAL and DIFFERENT are proofs, for every value of the symbols within their bounds. */

@@ -41,7 +41,8 @@ const char *fv_dim_option_parse(fv_arena *a, const char *text, fv_dim_option *ou
     const char *rest = text, *quoted = fv_option_quoted(a, text, &rest);
     const char *equals = strrchr(rest, '='), *c = equals ? equals + 1 : text;
     *out = (fv_dim_option){.text = text};
-    if (!equals || equals == text || (quoted && equals != rest && *rest != ':') || !parse_size(&c, &out->lo))
+    if (!equals || equals == text || (quoted && equals != rest && *rest != ':') ||
+        !parse_size(&c, &out->lo))
         return notation;
     out->hi = out->lo;
     if (!strncmp(c, "..", 2)) {

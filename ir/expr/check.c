@@ -1,9 +1,13 @@
 /* check.c - see check.h. */
 #include "ir/expr/check.h"
 
-static bool is_lanes(int64_t n) { return n >= 1 && n <= 64 && (n & (n - 1)) == 0; }
+static bool is_lanes(int64_t n) {
+    return n >= 1 && n <= 64 && (n & (n - 1)) == 0;
+}
 
-static bool same_type(fv_ktype a, fv_ktype b) { return a.elem == b.elem && a.lanes == b.lanes; }
+static bool same_type(fv_ktype a, fv_ktype b) {
+    return a.elem == b.elem && a.lanes == b.lanes;
+}
 
 /* Operators of one argument type: as the table says. */
 static const char *operator_problem(fv_arena *a, const fv_expr *x) {
@@ -14,7 +18,8 @@ static const char *operator_problem(fv_arena *a, const fv_expr *x) {
         if (!same_type(x->arg[i]->type, x->arg[0]->type))
             return fv_printf(a, "the arguments of %s differ in type", info->id);
     if (!fv_x_allows((fv_expr_op)x->op, (fv_elem)x->arg[0]->type.elem))
-        return fv_printf(a, "%s does not take %s", info->id, fv_elem_name((fv_elem)x->arg[0]->type.elem));
+        return fv_printf(a, "%s does not take %s", info->id,
+                         fv_elem_name((fv_elem)x->arg[0]->type.elem));
     fv_ktype expected = x->arg[0]->type;
     if (info->result == FV_XR_BOOL)
         expected.elem = FV_BOOL;
@@ -22,37 +27,46 @@ static const char *operator_problem(fv_arena *a, const fv_expr *x) {
 }
 
 static const char *select_problem(const fv_expr *x) {
-    bool ok = x->n == 3 && x->arg[0]->type.elem == FV_BOOL && x->arg[0]->type.lanes == x->type.lanes &&
-              same_type(x->arg[1]->type, x->type) && same_type(x->arg[2]->type, x->type);
+    bool ok = x->n == 3 && x->arg[0]->type.elem == FV_BOOL &&
+              x->arg[0]->type.lanes == x->type.lanes && same_type(x->arg[1]->type, x->type) &&
+              same_type(x->arg[2]->type, x->type);
     return ok ? NULL : "select has arguments of the wrong types";
 }
 
 static const char *cast_problem(fv_arena *a, const fv_expr *x) {
-    bool ok = x->n == 1 && x->arg[0]->type.lanes == x->type.lanes &&
-              fv_x_can_cast((fv_expr_op)x->op, (fv_elem)x->arg[0]->type.elem, (fv_elem)x->type.elem);
+    bool ok =
+        x->n == 1 && x->arg[0]->type.lanes == x->type.lanes &&
+        fv_x_can_cast((fv_expr_op)x->op, (fv_elem)x->arg[0]->type.elem, (fv_elem)x->type.elem);
     return ok ? NULL
               : fv_printf(a, "%s from %s to %s", fv_expr_op_info((fv_expr_op)x->op)->id,
-                          x->n ? fv_elem_name((fv_elem)x->arg[0]->type.elem) : "?", fv_elem_name((fv_elem)x->type.elem));
+                          x->n ? fv_elem_name((fv_elem)x->arg[0]->type.elem) : "?",
+                          fv_elem_name((fv_elem)x->type.elem));
 }
 
 static const char *blocks_problem(fv_arena *a, const fv_expr *x) {
-    bool ok = x->n == 2 && same_type(x->arg[0]->type, x->type) && same_type(x->arg[1]->type, x->type) &&
-              is_lanes(x->u.i) && x->u.i < x->type.lanes;
+    bool ok = x->n == 2 && same_type(x->arg[0]->type, x->type) &&
+              same_type(x->arg[1]->type, x->type) && is_lanes(x->u.i) && x->u.i < x->type.lanes;
     return ok ? NULL
-              : fv_printf(a, "%s has arguments or blocks of the wrong size", fv_expr_op_info((fv_expr_op)x->op)->id);
+              : fv_printf(a, "%s has arguments or blocks of the wrong size",
+                          fv_expr_op_info((fv_expr_op)x->op)->id);
 }
 
 /* A reduction's body has its type, and an operation that is there for it. */
 static const char *reduce_problem(fv_arena *a, const fv_expr *x) {
-    bool is_bool = x->type.elem == FV_BOOL, extreme = x->u.red.kind == FV_REDUCE_MIN || x->u.red.kind == FV_REDUCE_MAX;
+    bool is_bool = x->type.elem == FV_BOOL,
+         extreme = x->u.red.kind == FV_REDUCE_MIN || x->u.red.kind == FV_REDUCE_MAX;
     bool logical = x->u.red.kind == FV_ANY || x->u.red.kind == FV_ALL;
     if (x->n != 1 || !same_type(x->type, x->arg[0]->type) || x->type.lanes != 1)
         return "a reduction has the wrong type";
-    if ((logical && !is_bool) || (is_bool && !logical && !extreme) || fv_elem_is_storage((fv_elem)x->type.elem))
-        return fv_printf(a, "a reduction of this kind does not take %s", fv_elem_name((fv_elem)x->type.elem));
+    if ((logical && !is_bool) || (is_bool && !logical && !extreme) ||
+        fv_elem_is_storage((fv_elem)x->type.elem))
+        return fv_printf(a, "a reduction of this kind does not take %s",
+                         fv_elem_name((fv_elem)x->type.elem));
     if (x->u.red.order != FV_ORDER_OPEN && !fv_x_is_ordered(x))
-        return "chains and parts are of sums and products of floats: others are the same in any order";
-    if (x->u.red.order == FV_ORDER_CHAINS && (x->u.red.along < 1 || x->u.red.along > x->u.red.nvars))
+        return "chains and parts are of sums and products of floats: others are the same in any "
+               "order";
+    if (x->u.red.order == FV_ORDER_CHAINS &&
+        (x->u.red.along < 1 || x->u.red.along > x->u.red.nvars))
         return fv_printf(a, "chains along %d of %d variables", x->u.red.along, x->u.red.nvars);
     if (x->u.red.order == FV_ORDER_PARTS && x->u.red.kind != FV_SUM)
         return "parts are of sums";
@@ -68,16 +82,24 @@ const char *fv_x_problem(fv_arena *a, const fv_expr *x) {
                    ? NULL
                    : "a constant is no scalar of an arithmetic type";
     case FV_X_VAR:
-        return same_type(x->type, x->u.var->type) ? NULL : fv_printf(a, "'%s' is used with another type", x->u.var->name);
+        return same_type(x->type, x->u.var->type)
+                   ? NULL
+                   : fv_printf(a, "'%s' is used with another type", x->u.var->name);
     case FV_X_DIM: return same_type(x->type, fv_kt(FV_I64, 1)) ? NULL : "a dim is no i64";
-    case FV_X_LOAD: case FV_X_GUARD: return NULL; /* what is loaded, and where, is a question of the place */
+    /* what is loaded, and where, is a question of the place */
+    case FV_X_LOAD:
+    case FV_X_GUARD: return NULL;
     case FV_X_SELECT: return select_problem(x);
-    case FV_X_CONVERT: case FV_X_CONVSAT: case FV_X_BITCAST: return cast_problem(a, x);
-    case FV_X_SPLAT: case FV_X_RAMP:
+    case FV_X_CONVERT:
+    case FV_X_CONVSAT:
+    case FV_X_BITCAST: return cast_problem(a, x);
+    case FV_X_SPLAT:
+    case FV_X_RAMP:
         return x->n == 1 && x->arg[0]->type.lanes == 1 && x->arg[0]->type.elem == x->type.elem
                    ? NULL
                    : fv_printf(a, "%s of the wrong type", fv_expr_op_info((fv_expr_op)x->op)->text);
-    case FV_X_EVEN: case FV_X_ODD: return blocks_problem(a, x);
+    case FV_X_EVEN:
+    case FV_X_ODD: return blocks_problem(a, x);
     case FV_X_REDUCE: return reduce_problem(a, x);
     default: return operator_problem(a, x);
     }

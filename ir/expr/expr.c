@@ -21,16 +21,22 @@ const fv_expr_info *fv_expr_op_info(fv_expr_op op) {
     return &infos[op];
 }
 
-const char *fv_expr_op_text(fv_expr_op op) { return fv_expr_op_info(op)->text; }
+const char *fv_expr_op_text(fv_expr_op op) {
+    return fv_expr_op_info(op)->text;
+}
 
-bool fv_expr_op_is_math(fv_expr_op op) { return (fv_expr_op_info(op)->flags & FV_XF_MATH) != 0; }
+bool fv_expr_op_is_math(fv_expr_op op) {
+    return (fv_expr_op_info(op)->flags & FV_XF_MATH) != 0;
+}
 
 int fv_elem_storage_bytes(fv_elem e) {
     int bits = fv_elem_bits(e);
     return bits < 8 ? 1 : bits / 8;
 }
 
-bool fv_elem_is_storage(fv_elem e) { return e != FV_BOOL && fv_elem_arith(e) != e; }
+bool fv_elem_is_storage(fv_elem e) {
+    return e != FV_BOOL && fv_elem_arith(e) != e;
+}
 
 fv_elem fv_elem_bits_elem(fv_elem e) {
     switch (fv_elem_storage_bytes(e)) {
@@ -46,7 +52,9 @@ fv_elem fv_elem_bits_elem(fv_elem e) {
 /* What the payload of a node is, beside its operation, type and number of arguments. */
 #define HEAD(o, t, ...) (&(fv_expr){.op = (uint16_t)(o), .type = (t), .n = __VA_ARGS__})
 
-static bool is_arith_float(fv_elem e) { return e == FV_F32 || e == FV_F64; }
+static bool is_arith_float(fv_elem e) {
+    return e == FV_F32 || e == FV_F64;
+}
 
 static bool is_arith_int(fv_elem e) {
     return fv_elem_is_int(e) && fv_elem_arith(e) == e;
@@ -65,20 +73,26 @@ bool fv_x_allows(fv_expr_op op, fv_elem e) {
     }
     switch (op) {
     case FV_X_REQUIRE: return e == FV_BOOL;
-    case FV_X_AND: case FV_X_OR: case FV_X_XOR: case FV_X_NOT:
-        return e == FV_BOOL || is_arith_int(e);
-    case FV_X_EQ: case FV_X_NE:
-        return e == FV_BOOL || is_arith_int(e) || is_arith_float(e);
+    case FV_X_AND:
+    case FV_X_OR:
+    case FV_X_XOR:
+    case FV_X_NOT: return e == FV_BOOL || is_arith_int(e);
+    case FV_X_EQ:
+    case FV_X_NE: return e == FV_BOOL || is_arith_int(e) || is_arith_float(e);
     default: return is_arith_int(e) || is_arith_float(e);
     }
 }
 
 fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v) {
     FV_HOLDS(fv_arena_session(a), e == FV_BOOL || is_arith_int(e));
-    return fv_x_node(a, HEAD(FV_X_CONST, fv_kt(e, 1), 0, .u.i = e == FV_BOOL ? v != 0 : fv_fold_wrap(e, v)), NULL);
+    return fv_x_node(
+        a, HEAD(FV_X_CONST, fv_kt(e, 1), 0, .u.i = e == FV_BOOL ? v != 0 : fv_fold_wrap(e, v)),
+        NULL);
 }
 
-fv_expr *fv_x_int(fv_arena *a, int64_t value) { return fv_x_const_int(a, FV_I64, value); }
+fv_expr *fv_x_int(fv_arena *a, int64_t value) {
+    return fv_x_const_int(a, FV_I64, value);
+}
 
 /* The largest or smallest value of an integer type or bool. */
 static int64_t int_limit(fv_elem e, bool largest) {
@@ -98,7 +112,9 @@ fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value) {
         FV_HOLDS(fv_arena_session(a), value >= -0x1p63 && value < 0x1p63);
         return fv_x_const_int(a, e, (int64_t)value);
     }
-    return fv_x_node(a, HEAD(FV_X_CONST, fv_kt(e, 1), 0, .u.f = e == FV_F32 ? (double)(float)value : value), NULL);
+    return fv_x_node(
+        a, HEAD(FV_X_CONST, fv_kt(e, 1), 0, .u.f = e == FV_F32 ? (double)(float)value : value),
+        NULL);
 }
 
 fv_expr *fv_x_var(fv_arena *a, fv_var *v) {
@@ -138,13 +154,16 @@ fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x) {
 }
 
 fv_expr *fv_x_blocks(fv_arena *a, fv_expr_op op, int64_t block, fv_expr *x, fv_expr *y) {
-    FV_HOLDS(fv_arena_session(a), (op == FV_X_EVEN || op == FV_X_ODD) && x->type.elem == y->type.elem);
-    FV_HOLDS(fv_arena_session(a), x->type.lanes == y->type.lanes && block >= 1 && x->type.lanes % (2 * block) == 0);
+    FV_HOLDS(fv_arena_session(a),
+             (op == FV_X_EVEN || op == FV_X_ODD) && x->type.elem == y->type.elem);
+    FV_HOLDS(fv_arena_session(a),
+             x->type.lanes == y->type.lanes && block >= 1 && x->type.lanes % (2 * block) == 0);
     return fv_x_node(a, HEAD(op, x->type, 2, .u.i = block), (fv_expr *[]){x, y});
 }
 
 fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x) {
-    FV_HOLDS(fv_arena_session(a), fv_expr_op_info(op)->nargs == 1 && fv_expr_op_info(op)->result == FV_XR_SAME);
+    FV_HOLDS(fv_arena_session(a),
+             fv_expr_op_info(op)->nargs == 1 && fv_expr_op_info(op)->result == FV_XR_SAME);
     FV_HOLDS(fv_arena_session(a), fv_x_allows(op, (fv_elem)x->type.elem));
     fv_expr *folded = fv_fold_un(a, op, x);
     if (folded)
@@ -160,7 +179,8 @@ static int common_lanes(const fv_expr *x, const fv_expr *y) {
 fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
     const fv_expr_info *info = fv_expr_op_info(op);
     FV_HOLDS(fv_arena_session(a), info->nargs == 2 && info->result != FV_XR_GIVEN);
-    FV_HOLDS(fv_arena_session(a), x->type.elem == y->type.elem && fv_x_allows(op, (fv_elem)x->type.elem));
+    FV_HOLDS(fv_arena_session(a),
+             x->type.elem == y->type.elem && fv_x_allows(op, (fv_elem)x->type.elem));
     if (x->type.elem == FV_BOOL && (op == FV_X_EQ || op == FV_X_NE)) {
         fv_expr *differ = fv_x_bin(a, FV_X_XOR, x, y);
         return op == FV_X_NE ? differ : fv_x_un(a, FV_X_NOT, differ);
@@ -170,7 +190,8 @@ fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
         return folded;
     int lanes = common_lanes(x, y);
     fv_elem e = info->result == FV_XR_BOOL ? FV_BOOL : (fv_elem)x->type.elem;
-    return fv_x_node(a, HEAD(op, fv_kt(e, lanes), 2), (fv_expr *[]){fv_x_splat(a, lanes, x), fv_x_splat(a, lanes, y)});
+    return fv_x_node(a, HEAD(op, fv_kt(e, lanes), 2),
+                     (fv_expr *[]){fv_x_splat(a, lanes, x), fv_x_splat(a, lanes, y)});
 }
 
 fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z) {
@@ -197,8 +218,7 @@ fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y) {
 static bool can_cast(fv_expr_op op, fv_elem from, fv_elem to) {
     switch (op) {
     case FV_X_CONVERT: return true;
-    case FV_X_CONVSAT:
-        return is_arith_float(from) && fv_elem_is_float(to) && fv_elem_bits(to) <= 8;
+    case FV_X_CONVSAT: return is_arith_float(from) && fv_elem_is_float(to) && fv_elem_bits(to) <= 8;
     default: /* packed types lie in a byte */
         return from != FV_BOOL && to != FV_BOOL &&
                fv_elem_storage_bytes(from) == fv_elem_storage_bytes(to);
@@ -216,7 +236,9 @@ fv_expr *fv_x_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x) {
     return fv_x_node(a, HEAD(op, fv_kt(e, x->type.lanes), 1), &x);
 }
 
-bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to) { return can_cast(op, from, to); }
+bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to) {
+    return can_cast(op, from, to);
+}
 
 fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x) {
     return fv_x_cast(a, FV_X_CONVERT, e, x);
@@ -234,15 +256,16 @@ static int load_lanes(const fv_buf *b, fv_expr *const *index) {
 fv_expr *fv_x_load_n(fv_arena *a, fv_buf *b, fv_expr *const *index, int lanes) {
     for (int i = 0; i < b->rank; i++)
         FV_HOLDS(fv_arena_session(a), index[i]->type.elem == FV_I64);
-    return fv_x_node(a, HEAD(FV_X_LOAD, fv_kt(b->elem, lanes), (uint16_t)b->rank, .u.buf = b), index);
+    return fv_x_node(a, HEAD(FV_X_LOAD, fv_kt(b->elem, lanes), (uint16_t)b->rank, .u.buf = b),
+                     index);
 }
 
 fv_expr *fv_x_load(fv_arena *a, fv_buf *b, fv_expr *const *index) {
     return fv_x_load_n(a, b, index, load_lanes(b, index));
 }
 
-fv_expr *fv_x_guard_n(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
-                      fv_expr *otherwise, int lanes) {
+fv_expr *fv_x_guard_n(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c, fv_expr *otherwise,
+                      int lanes) {
     FV_HOLDS(fv_arena_session(a), c->type.elem == FV_BOOL && otherwise->type.elem == b->elem);
     fv_expr *args[FV_MAX_RANK + 2];
     FV_HOLDS(fv_arena_session(a), b->rank <= FV_MAX_RANK);
@@ -250,11 +273,11 @@ fv_expr *fv_x_guard_n(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
         args[i] = index[i];
     args[b->rank] = fv_x_splat(a, lanes, c);
     args[b->rank + 1] = fv_x_splat(a, lanes, otherwise);
-    return fv_x_node(a, HEAD(FV_X_GUARD, fv_kt(b->elem, lanes), (uint16_t)(b->rank + 2), .u.buf = b), args);
+    return fv_x_node(
+        a, HEAD(FV_X_GUARD, fv_kt(b->elem, lanes), (uint16_t)(b->rank + 2), .u.buf = b), args);
 }
 
-fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
-                    fv_expr *otherwise) {
+fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c, fv_expr *otherwise) {
     if (c->op == FV_X_CONST)
         return c->u.i ? fv_x_load(a, b, index) : otherwise;
     int lanes = load_lanes(b, index);
@@ -273,20 +296,21 @@ static fv_expr *rebuild(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
         return fv_x_guard(a, x->u.buf, args, args[x->u.buf->rank], args[x->u.buf->rank + 1]);
     case FV_X_FMA: return fv_x_fma(a, args[0], args[1], args[2]);
     case FV_X_SELECT: return fv_x_select(a, args[0], args[1], args[2]);
-    case FV_X_CONVERT: case FV_X_CONVSAT: case FV_X_BITCAST:
-        return fv_x_cast(a, op, (fv_elem)x->type.elem, args[0]);
+    case FV_X_CONVERT:
+    case FV_X_CONVSAT:
+    case FV_X_BITCAST: return fv_x_cast(a, op, (fv_elem)x->type.elem, args[0]);
     case FV_X_SPLAT: return fv_x_splat(a, x->type.lanes, args[0]);
     case FV_X_RAMP: return fv_x_ramp(a, x->type.lanes, args[0]);
-    case FV_X_EVEN: case FV_X_ODD: return fv_x_blocks(a, op, x->u.i, args[0], args[1]);
-    case FV_X_REDUCE:
-        return fv_x_reduce_like(a, x, x->u.red.nvars, x->u.red.vars, args[0]);
-    default:
-        return x->n == 1 ? fv_x_un(a, op, args[0]) : fv_x_bin(a, op, args[0], args[1]);
+    case FV_X_EVEN:
+    case FV_X_ODD: return fv_x_blocks(a, op, x->u.i, args[0], args[1]);
+    case FV_X_REDUCE: return fv_x_reduce_like(a, x, x->u.red.nvars, x->u.red.vars, args[0]);
+    default: return x->n == 1 ? fv_x_un(a, op, args[0]) : fv_x_bin(a, op, args[0], args[1]);
     }
 }
 
 bool fv_x_is_ordered(const fv_expr *x) {
-    return x->op == FV_X_REDUCE && (x->u.red.kind == FV_SUM || x->u.red.kind == FV_PROD) && fv_elem_is_float((fv_elem)x->type.elem);
+    return x->op == FV_X_REDUCE && (x->u.red.kind == FV_SUM || x->u.red.kind == FV_PROD) &&
+           fv_elem_is_float((fv_elem)x->type.elem);
 }
 
 bool fv_x_is_one_chain(const fv_expr *x) {

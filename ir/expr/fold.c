@@ -18,9 +18,15 @@ int64_t fv_fold_wrap(fv_elem e, int64_t v) {
     return fv_elem_is_signed(e) ? (int64_t)up >> drop : (int64_t)(up >> drop);
 }
 
-static int64_t add(int64_t x, int64_t y) { return (int64_t)((uint64_t)x + (uint64_t)y); }
-static int64_t sub(int64_t x, int64_t y) { return (int64_t)((uint64_t)x - (uint64_t)y); }
-static int64_t mul(int64_t x, int64_t y) { return (int64_t)((uint64_t)x * (uint64_t)y); }
+static int64_t add(int64_t x, int64_t y) {
+    return (int64_t)((uint64_t)x + (uint64_t)y);
+}
+static int64_t sub(int64_t x, int64_t y) {
+    return (int64_t)((uint64_t)x - (uint64_t)y);
+}
+static int64_t mul(int64_t x, int64_t y) {
+    return (int64_t)((uint64_t)x * (uint64_t)y);
+}
 
 static int64_t divide(bool is_signed, int64_t x, int64_t y) {
     if (y == 0)
@@ -95,7 +101,9 @@ typedef struct range {
 } range;
 static const range anything = {INT64_MIN, INT64_MAX};
 
-static bool is_anything(range r) { return r.lo == INT64_MIN || r.hi == INT64_MAX; }
+static bool is_anything(range r) {
+    return r.lo == INT64_MIN || r.hi == INT64_MAX;
+}
 
 static range range_of(const fv_expr *x, int depth);
 
@@ -136,7 +144,8 @@ static range binary_range(fv_expr_op op, range a, range b) {
     switch (op) {
     case FV_X_MIN: return (range){a.lo < b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi};
     case FV_X_MAX: return (range){a.lo > b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
-    case FV_X_FLOORMOD: case FV_X_REM:
+    case FV_X_FLOORMOD:
+    case FV_X_REM:
         if (is_anything(b))
             return anything;
         return mod_range(op, a, b);
@@ -145,7 +154,8 @@ static range binary_range(fv_expr_op op, range a, range b) {
     if (is_anything(a) || is_anything(b))
         return anything;
     switch (op) {
-    case FV_X_ADD: case FV_X_ADDSAT:
+    case FV_X_ADD:
+    case FV_X_ADDSAT:
         if (__builtin_add_overflow(a.lo, b.lo, &r.lo) || __builtin_add_overflow(a.hi, b.hi, &r.hi))
             return anything;
         return r;
@@ -153,8 +163,10 @@ static range binary_range(fv_expr_op op, range a, range b) {
         if (__builtin_sub_overflow(a.lo, b.hi, &r.lo) || __builtin_sub_overflow(a.hi, b.lo, &r.hi))
             return anything;
         return r;
-    case FV_X_MUL: case FV_X_MULSAT: return mul_range(a, b);
-    case FV_X_DIV: case FV_X_FLOORDIV: return div_range(op, a, b);
+    case FV_X_MUL:
+    case FV_X_MULSAT: return mul_range(a, b);
+    case FV_X_DIV:
+    case FV_X_FLOORDIV: return div_range(op, a, b);
     default: return anything;
     }
 }
@@ -218,12 +230,16 @@ static fv_expr *fold_right_const(fv_arena *a, fv_expr_op op, fv_expr *x, int64_t
     fv_elem e = (fv_elem)x->type.elem;
     int64_t ones = e == FV_BOOL ? 1 : fv_fold_wrap(e, -1);
     switch (op) {
-    case FV_X_ADD: case FV_X_SUB: case FV_X_SHL: case FV_X_SHR: case FV_X_XOR:
-        return c == 0 ? x : NULL;
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_SHL:
+    case FV_X_SHR:
+    case FV_X_XOR: return c == 0 ? x : NULL;
     case FV_X_MUL: return c == 1 ? x : c == 0 ? fv_x_const_int(a, e, 0) : NULL;
-    case FV_X_DIV: case FV_X_FLOORDIV:
-        return c == 1 ? x : c == 0 ? fv_x_const_int(a, e, 0) : NULL;
-    case FV_X_REM: case FV_X_FLOORMOD: return c == 1 || c == 0 ? fv_x_const_int(a, e, 0) : NULL;
+    case FV_X_DIV:
+    case FV_X_FLOORDIV: return c == 1 ? x : c == 0 ? fv_x_const_int(a, e, 0) : NULL;
+    case FV_X_REM:
+    case FV_X_FLOORMOD: return c == 1 || c == 0 ? fv_x_const_int(a, e, 0) : NULL;
     case FV_X_AND: return c == 0 ? fv_x_const_int(a, e, 0) : c == ones ? x : NULL;
     case FV_X_OR: return c == 0 ? x : c == ones ? fv_x_const_int(a, e, ones) : NULL;
     default: return NULL;
@@ -297,7 +313,8 @@ static fv_expr *fold_compare(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y)
         if (p.hi <= q.lo || p.lo > q.hi)
             return fv_x_const_int(a, FV_BOOL, p.hi <= q.lo);
         return NULL;
-    case FV_X_EQ: case FV_X_NE:
+    case FV_X_EQ:
+    case FV_X_NE:
         if (p.hi < q.lo || p.lo > q.hi)
             return fv_x_const_int(a, FV_BOOL, op == FV_X_NE);
         return NULL;
@@ -310,10 +327,16 @@ static fv_expr *fold_compare(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y)
 static fv_expr *fold_equal_args(fv_arena *a, fv_expr_op op, fv_expr *x) {
     fv_elem e = (fv_elem)x->type.elem;
     switch (op) {
-    case FV_X_SUB: case FV_X_XOR: return fv_x_const_int(a, e, 0);
-    case FV_X_MIN: case FV_X_MAX: case FV_X_AND: case FV_X_OR: return x;
-    case FV_X_LE: case FV_X_EQ: return fv_x_const_int(a, FV_BOOL, 1);
-    case FV_X_LT: case FV_X_NE: return fv_x_const_int(a, FV_BOOL, 0);
+    case FV_X_SUB:
+    case FV_X_XOR: return fv_x_const_int(a, e, 0);
+    case FV_X_MIN:
+    case FV_X_MAX:
+    case FV_X_AND:
+    case FV_X_OR: return x;
+    case FV_X_LE:
+    case FV_X_EQ: return fv_x_const_int(a, FV_BOOL, 1);
+    case FV_X_LT:
+    case FV_X_NE: return fv_x_const_int(a, FV_BOOL, 0);
     default: return NULL;
     }
 }
@@ -372,11 +395,18 @@ static fv_expr *cast_int_const(fv_arena *a, fv_elem e, const fv_expr *x) {
     return fv_x_const_int(a, e, x->u.i);
 }
 
-/* The bits of a constant as another type. A NaN stays unfolded: not every machine keeps its payload. */
+/* The bits of a constant as another type. A NaN stays unfolded: not every machine keeps its
+ * payload. */
 static fv_expr *bitcast_const(fv_arena *a, fv_elem e, const fv_expr *x) {
     bool from_float = fv_elem_is_float((fv_elem)x->type.elem), single = fv_elem_bits(e) == 32;
-    union { float f; uint32_t u; } narrow = {.f = 0};
-    union { double f; uint64_t u; } wide = {.f = 0};
+    union {
+        float f;
+        uint32_t u;
+    } narrow = {.f = 0};
+    union {
+        double f;
+        uint64_t u;
+    } wide = {.f = 0};
     if (fv_elem_is_storage(e) || (from_float && isnan(x->u.f)))
         return NULL;
     if (from_float) {
@@ -387,9 +417,10 @@ static fv_expr *bitcast_const(fv_arena *a, fv_elem e, const fv_expr *x) {
         wide.u = (uint64_t)x->u.i;
     }
     if (!fv_elem_is_float(e))
-        return fv_x_const_int(a, e, single && from_float ? (int64_t)narrow.u
-                                    : from_float         ? (int64_t)wide.u
-                                                         : x->u.i);
+        return fv_x_const_int(a, e,
+                              single && from_float ? (int64_t)narrow.u
+                              : from_float         ? (int64_t)wide.u
+                                                   : x->u.i);
     double v = single ? (double)narrow.f : wide.f;
     return isnan(v) ? NULL : fv_x_const(a, e, v);
 }

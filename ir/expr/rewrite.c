@@ -28,9 +28,11 @@ fv_expr *fv_x_rewrite(fv_x_rewriter *r, const fv_expr *given) {
     return y;
 }
 
-fv_expr *fv_x_load_like(fv_arena *a, const fv_expr *x, fv_buf *b, fv_expr *const *index, fv_expr *const *args) {
+fv_expr *fv_x_load_like(fv_arena *a, const fv_expr *x, fv_buf *b, fv_expr *const *index,
+                        fv_expr *const *args) {
     int rank = x->u.buf->rank;
-    return x->op == FV_X_LOAD ? fv_x_load(a, b, index) : fv_x_guard(a, b, index, args[rank], args[rank + 1]);
+    return x->op == FV_X_LOAD ? fv_x_load(a, b, index)
+                              : fv_x_guard(a, b, index, args[rank], args[rank + 1]);
 }
 
 /* ---- variables and buffers ---- */
@@ -51,7 +53,11 @@ static fv_expr *mapped_buf(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 }
 
 fv_expr *fv_x_subst(fv_arena *a, const fv_expr *x, const fv_ptrmap *map, fv_ptrmap *memo) {
-    fv_x_rewriter r = {.arena = a, .before = mapped_var, .after = mapped_buf, .user = (void *)(uintptr_t)map, .memo = *memo};
+    fv_x_rewriter r = {.arena = a,
+                       .before = mapped_var,
+                       .after = mapped_buf,
+                       .user = (void *)(uintptr_t)map,
+                       .memo = *memo};
     fv_expr *y = fv_x_rewrite(&r, x);
     *memo = r.memo;
     return y;
@@ -110,7 +116,8 @@ static fv_expr *replaced(fv_x_rewriter *r, fv_expr *x) {
     return reduces && (binds_one(p, x) || would_capture(p, x)) ? replaced_below(r, p, x) : NULL;
 }
 
-fv_expr *fv_x_replace_vars(fv_arena *a, const fv_expr *x, int n, fv_var *const *from, fv_expr *const *to) {
+fv_expr *fv_x_replace_vars(fv_arena *a, const fv_expr *x, int n, fv_var *const *from,
+                           fv_expr *const *to) {
     replacement p = {.n = n, .from = from, .to = to};
     for (int i = 0; i < n; i++) {
         p.from_bits |= fv_var_bit(from[i]);

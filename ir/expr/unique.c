@@ -18,9 +18,9 @@ typedef struct seen { /* a value with some axes */
 } seen;
 
 typedef struct table { /* of an arena */
-    slot *slots; /* open addressing */
-    size_t n, cap; /* cap is a power of two */
-    fv_ptrmap bufs; /* value -> seen */
+    slot *slots;       /* open addressing */
+    size_t n, cap;     /* cap is a power of two */
+    fv_ptrmap bufs;    /* value -> seen */
 } table;
 
 enum { FIRST = 256 };
@@ -33,17 +33,22 @@ fv_arena *fv_x_arena_new(fv_session *s) {
     return a;
 }
 
-static table *table_of(fv_arena *a) { return *fv_arena_slot(a); }
+static table *table_of(fv_arena *a) {
+    return *fv_arena_slot(a);
+}
 
 /* ---- the table ---- */
 
-/* Low bits of a product depend on low bits alone, and those of pointers are zeros: the high ones go there. */
+/* Low bits of a product depend on low bits alone, and those of pointers are zeros: the high ones go
+ * there. */
 static uint64_t mix(uint64_t h, uint64_t v) {
     h = (h ^ v) * UINT64_C(0x9E3779B97F4A7C15);
     return h ^ h >> 32;
 }
 
-static uint64_t mix_pointer(uint64_t h, const void *p) { return mix(h, (uintptr_t)p); }
+static uint64_t mix_pointer(uint64_t h, const void *p) {
+    return mix(h, (uintptr_t)p);
+}
 
 static uint64_t bits_of(double f) {
     uint64_t u;
@@ -51,7 +56,9 @@ static uint64_t bits_of(double f) {
     return u;
 }
 
-static bool has_float(const fv_expr *x) { return x->type.elem == FV_F32 || x->type.elem == FV_F64; }
+static bool has_float(const fv_expr *x) {
+    return x->type.elem == FV_F32 || x->type.elem == FV_F64;
+}
 
 /* Of operation, type and payload, but for what a reduction binds. */
 static uint64_t hash_head(const fv_expr *x) {
@@ -59,8 +66,10 @@ static uint64_t hash_head(const fv_expr *x) {
     switch (x->op) {
     case FV_X_CONST: return mix(h, has_float(x) ? bits_of(x->u.f) : (uint64_t)x->u.i);
     case FV_X_VAR: return mix_pointer(h, x->u.var);
-    case FV_X_LOAD: case FV_X_GUARD: return mix_pointer(h, x->u.buf);
-    case FV_X_EVEN: case FV_X_ODD: return mix(h, (uint64_t)x->u.i);
+    case FV_X_LOAD:
+    case FV_X_GUARD: return mix_pointer(h, x->u.buf);
+    case FV_X_EVEN:
+    case FV_X_ODD: return mix(h, (uint64_t)x->u.i);
     case FV_X_DIM: return mix_pointer(h, x->u.dim);
     case FV_X_REDUCE:
         h = mix(h, (uint64_t)x->u.red.label << 16 | (uint64_t)x->u.red.along << 8 | x->u.red.order);
@@ -70,16 +79,18 @@ static uint64_t hash_head(const fv_expr *x) {
 }
 
 static bool same_reduction(const fv_expr *a, const fv_expr *b) {
-    return a->u.red.kind == b->u.red.kind && a->u.red.order == b->u.red.order && a->u.red.along == b->u.red.along &&
-           a->u.red.label == b->u.red.label;
+    return a->u.red.kind == b->u.red.kind && a->u.red.order == b->u.red.order &&
+           a->u.red.along == b->u.red.along && a->u.red.label == b->u.red.label;
 }
 
 bool fv_x_same_payload(const fv_expr *a, const fv_expr *b) {
     switch (a->op) {
     case FV_X_CONST: return has_float(a) ? bits_of(a->u.f) == bits_of(b->u.f) : a->u.i == b->u.i;
     case FV_X_VAR: return a->u.var == b->u.var;
-    case FV_X_LOAD: case FV_X_GUARD: return a->u.buf == b->u.buf;
-    case FV_X_EVEN: case FV_X_ODD: return a->u.i == b->u.i;
+    case FV_X_LOAD:
+    case FV_X_GUARD: return a->u.buf == b->u.buf;
+    case FV_X_EVEN:
+    case FV_X_ODD: return a->u.i == b->u.i;
     case FV_X_DIM: return a->u.dim == b->u.dim;
     case FV_X_REDUCE:
         return same_reduction(a, b) && a->u.red.nvars == b->u.red.nvars &&
@@ -89,7 +100,8 @@ bool fv_x_same_payload(const fv_expr *a, const fv_expr *b) {
 }
 
 static bool same_kind(const fv_expr *a, const fv_expr *b) {
-    return a->op == b->op && a->type.elem == b->type.elem && a->type.lanes == b->type.lanes && a->n == b->n;
+    return a->op == b->op && a->type.elem == b->type.elem && a->type.lanes == b->type.lanes &&
+           a->n == b->n;
 }
 
 /* Makes room for one more, before anything changes: see fv_door. */
@@ -138,7 +150,8 @@ static fv_expr *make(fv_arena *a, const fv_expr *head, fv_expr *const *args) {
 }
 
 static bool is_node(const fv_expr *x, const fv_expr *head, fv_expr *const *args) {
-    return same_kind(x, head) && fv_x_same_payload(x, head) && (x->n == 0 || !memcmp(x->arg, args, x->n * sizeof *args));
+    return same_kind(x, head) && fv_x_same_payload(x, head) &&
+           (x->n == 0 || !memcmp(x->arg, args, x->n * sizeof *args));
 }
 
 fv_expr *fv_x_node(fv_arena *a, const fv_expr *head, fv_expr *const *args) {
@@ -212,7 +225,8 @@ static shape shape_of(fv_arena *a, const scope *s, const fv_expr *x, fv_ptrmap *
     for (int i = 0; x->op == FV_X_REDUCE && i < inner.n; i++)
         hash = mix_pointer(hash, inner.vars[i]->dim);
     for (int i = 0; i < x->n; i++) {
-        shape part = inner.level ? shape_of(a, &inner, x->arg[i], &own) : shape_of(a, s, x->arg[i], memo);
+        shape part =
+            inner.level ? shape_of(a, &inner, x->arg[i], &own) : shape_of(a, s, x->arg[i], memo);
         hash = mix(hash, part.hash);
         r.outermost = part.outermost < r.outermost ? part.outermost : r.outermost;
     }
@@ -225,8 +239,10 @@ static shape shape_of(fv_arena *a, const scope *s, const fv_expr *x, fv_ptrmap *
     return r;
 }
 
-/* Are x and y the same, the variables of one scope being those of the other? memo: of x, the y it is the same as. */
-static bool are_alike(fv_arena *a, const scope *s, const fv_expr *x, const scope *t, const fv_expr *y, fv_ptrmap *memo) {
+/* Are x and y the same, the variables of one scope being those of the other? memo: of x, the y it
+ * is the same as. */
+static bool are_alike(fv_arena *a, const scope *s, const fv_expr *x, const scope *t,
+                      const fv_expr *y, fv_ptrmap *memo) {
     if (!(x->vars & s->bits) && !(y->vars & t->bits))
         return x == y;
     if (!same_kind(x, y))
@@ -320,13 +336,15 @@ static bool binds_again(fv_arena *a, int n, fv_var *const *vars, const fv_expr *
     return again;
 }
 
-static fv_expr *find_reduction(fv_arena *a, table *t, const fv_expr *head, fv_expr *body, uint64_t *hash) {
+static fv_expr *find_reduction(fv_arena *a, table *t, const fv_expr *head, fv_expr *body,
+                               uint64_t *hash) {
     fv_arena *scratch = fv_arena_new(fv_arena_session(a));
     fv_ptrmap memo = fv_ptrmap_in(scratch);
     scope s = within(NULL, head->u.red.nvars, head->u.red.vars);
     fv_expr *found = NULL;
     *hash = mix(hash_head(head), shape_of(scratch, &s, body, &memo).hash);
-    for (size_t i = (size_t)*hash & (t->cap - 1); t->slots[i].x && !found; i = (i + 1) & (t->cap - 1))
+    for (size_t i = (size_t)*hash & (t->cap - 1); t->slots[i].x && !found;
+         i = (i + 1) & (t->cap - 1))
         if (t->slots[i].hash == *hash && is_reduction(scratch, t->slots[i].x, head, body))
             found = t->slots[i].x;
     fv_arena_free(scratch);
@@ -366,7 +384,8 @@ fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *var
     return reduce(a, head, n, vars, body);
 }
 
-fv_expr *fv_x_reduce_like(fv_arena *a, const fv_expr *x, int n, fv_var *const *vars, fv_expr *body) {
+fv_expr *fv_x_reduce_like(fv_arena *a, const fv_expr *x, int n, fv_var *const *vars,
+                          fv_expr *body) {
     fv_expr head = {.op = FV_X_REDUCE, .type = body->type, .n = 1};
     head.u.red = x->u.red;
     return reduce(a, head, n, vars, body);

@@ -1,16 +1,18 @@
-/* unique.h - how nodes are made, and expressions that are hash-consed: in an arena that keeps a table, equal ones are one node.
+/* unique.h - how nodes are made, and expressions that are hash-consed: in an arena that keeps a
+ * table, equal ones are one node.
  *
- * Equal are nodes of one operation, type and payload (floats by their bits, buffers and variables by identity) with the same
- * arguments; and reductions that are alike but for which variables they bind:
+ * Equal are nodes of one operation, type and payload (floats by their bits, buffers and variables
+ * by identity) with the same arguments; and reductions that are alike but for which variables they
+ * bind:
  *
  *     sum k < 4: x[i, k]  is  sum r < 4: x[i, r]
  *
- * The first one that was made stands for all, with its variables. No reduction binds a variable that one in it binds: where
- * one would, its own become others of the same names. So whoever walks into a reduction finds its variables free there, and
- * only those.
+ * The first one that was made stands for all, with its variables. No reduction binds a variable
+ * that one in it binds: where one would, its own become others of the same names. So whoever walks
+ * into a reduction finds its variables free there, and only those.
  *
- * Definitions are made in such arenas. Kernels are not: equal loads of a tile in two statements need not be one value, and
- * what a statement has twice is a let before it (fv_kb_share). */
+ * Definitions are made in such arenas. Kernels are not: equal loads of a tile in two statements
+ * need not be one value, and what a statement has twice is a let before it (fv_kb_share). */
 #ifndef FV_IR_EXPR_UNIQUE_H
 #define FV_IR_EXPR_UNIQUE_H
 
@@ -18,10 +20,12 @@
 
 /* An arena in which expressions are unique. */
 fv_arena *fv_x_arena_new(fv_session *s);
-/* An expression of another arena, as it is, in one where expressions are unique. `memo`: of several that share parts. */
+/* An expression of another arena, as it is, in one where expressions are unique. `memo`: of several
+ * that share parts. */
 fv_expr *fv_x_import(fv_arena *a, const fv_expr *x, fv_ptrmap *memo);
 
-/* A node with that operation, type, payload and number of arguments, as it stands: nothing is folded. */
+/* A node with that operation, type, payload and number of arguments, as it stands: nothing is
+ * folded. */
 fv_expr *fv_x_node(fv_arena *a, const fv_expr *head, fv_expr *const *args);
 bool fv_x_same_payload(const fv_expr *a, const fv_expr *b) FV_MUST_USE;
 /* x with new variables of the same names where vars are free, which vars are then. */

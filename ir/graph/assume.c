@@ -1,5 +1,5 @@
-/* assume.c - what a module assumes of its dims: relations that hold everywhere, and fv.Assume in a block that not every run
- * takes. */
+/* assume.c - what a module assumes of its dims: relations that hold everywhere, and fv.Assume in a
+ * block that not every run takes. */
 #include "ir/catalogue/op.h"
 #include "ir/dim/text.h"
 #include "ir/graph/symbols.h"
@@ -34,24 +34,28 @@ struct fv_within fv_module_enter(const fv_op *op) {
 static bool states(const fv_op *op, const fv_dim *a, const fv_dim *b) {
     if (!fv_op_is(op, FV_OP_fv_Assume))
         return false;
-    const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
+    const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0],
+                 *right = fv_op_find_attr(op, "right")->u.dims[0];
     return (left == a && right == b) || (left == b && right == a);
 }
 
 bool fv_assume_same(const fv_op *op, const fv_op *other) {
-    return states(op, fv_op_find_attr(other, "left")->u.dims[0], fv_op_find_attr(other, "right")->u.dims[0]);
+    return states(op, fv_op_find_attr(other, "left")->u.dims[0],
+                  fv_op_find_attr(other, "right")->u.dims[0]);
 }
 
 /* Is it stated above that place, there or around it? */
-static bool is_stated(const fv_region *block, const fv_op *before, const fv_dim *a, const fv_dim *b) {
+static bool is_stated(const fv_region *block, const fv_op *before, const fv_dim *a,
+                      const fv_dim *b) {
     for (const fv_op *op = before ? before->prev : block->last; op; op = op->prev)
         if (states(op, a, b))
             return true;
     return block->parent && is_stated(block->parent->block, block->parent, a, b);
 }
 
-/* What a condition is stated before, NULL: at the block's end. That is the op that asks for it; where a symbol of the condition
- * is a dim that this op itself gives, nothing before it can be asked, and what the op becomes binds the symbol at its place. */
+/* What a condition is stated before, NULL: at the block's end. That is the op that asks for it;
+ * where a symbol of the condition is a dim that this op itself gives, nothing before it can be
+ * asked, and what the op becomes binds the symbol at its place. */
 static fv_op *place_of(struct fv_within at, const fv_dim *a, const fv_dim *b) {
     fv_op *place = at.before;
     if (!place || (!fv_unknown_above(place, a) && !fv_unknown_above(place, b)))
@@ -61,10 +65,12 @@ static fv_op *place_of(struct fv_within at, const fv_dim *a, const fv_dim *b) {
     return place;
 }
 
-static void state(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why, const char *says) {
+static void state(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
+                  const char *says) {
     struct fv_within at = m->within;
     fv_op *place = place_of(at, a, b);
-    if (is_stated(at.block, place == at.before ? place : NULL, a, b)) /* behind an op: behind one that this replaces, too */
+    /* behind an op: behind one that this replaces, too */
+    if (is_stated(at.block, place == at.before ? place : NULL, a, b))
         return;
     fv_op *op = fv_op_new(at.block, place, fv_op_def(FV_OP_fv_Assume), 0, NULL, 0, NULL,
                           at.before ? at.before->origin : at.block->parent->origin);
@@ -92,7 +98,8 @@ bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const cha
         state(m, a, b, why, says);
         return true;
     }
-    struct fv_relation r = {a, b, fv_strdup(m->arena, why), says ? fv_strdup(m->arena, says) : NULL};
+    struct fv_relation r = {a, b, fv_strdup(m->arena, why),
+                            says ? fv_strdup(m->arena, says) : NULL};
     FV_PUSH(m->arena, m->relations, m->nrelations, m->cap_relations, r);
     return true;
 }

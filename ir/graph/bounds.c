@@ -1,9 +1,10 @@
 /* bounds.c - bounds of symbols from equalities between dims.
  *
- * An equality excludes a range of a symbol where interval arithmetic shows that its sides never meet.
- * What is excluded at either end is found by bisection and cut off, until nothing changes: shaving, as
- * constraint solvers call it (Martin and Shmoys, A new approach to computing optimal schedules for the
- * job-shop scheduling problem, 1996). It needs no case for any shape of an equality. */
+ * An equality excludes a range of a symbol where interval arithmetic shows that its sides never
+ * meet. What is excluded at either end is found by bisection and cut off, until nothing changes:
+ * shaving, as constraint solvers call it (Martin and Shmoys, A new approach to computing optimal
+ * schedules for the job-shop scheduling problem, 1996). It needs no case for any shape of an
+ * equality. */
 #include "ir/graph/bounds.h"
 
 #include <string.h>
@@ -249,7 +250,8 @@ bool fv_bounds_choose(fv_bounds *b, const fv_dim *symbol, int64_t wish, int64_t 
         int64_t low = at, high = at;
         below -= below == at;
         above += above == at;
-        bool lower = find_end(b, c, c->lo, below, true, &low), upper = find_end(b, c, above, c->hi, false, &high);
+        bool lower = find_end(b, c, c->lo, below, true, &low),
+             upper = find_end(b, c, above, c->hi, false, &high);
         if (!lower && !upper)
             return false;
         bool up = upper && (!lower || high - wish <= wish - low);
@@ -266,7 +268,8 @@ bool fv_module_bound(fv_module *m) {
     fv_bounds *b = fv_bounds_new(a, m);
     const struct fv_relation *never = fv_bounds_narrow(b);
     if (never)
-        fv_error(m->session, "its dims have no values for which this holds: %s", fv_relation_str(a, never));
+        fv_error(m->session, "its dims have no values for which this holds: %s",
+                 fv_relation_str(a, never));
     for (int i = 0; i < b->n && !never; i++)
         if (!b->cell[i].symbol->from_data)
             fv_dim_leave(b->cell[i].symbol, b->cell[i].lo, b->cell[i].hi);

@@ -23,7 +23,8 @@ static bool is_alike(const fv_op *op, const fv_type *t, const fv_type *u) {
 static int first_unlike(const fv_op *op) {
     int i = 0;
     for (; i < op->nout; i++) {
-        const fv_type *then = type_of(op, FV_BRANCH_THEN, i), *other = type_of(op, FV_BRANCH_ELSE, i);
+        const fv_type *then = type_of(op, FV_BRANCH_THEN, i),
+                      *other = type_of(op, FV_BRANCH_ELSE, i);
         if (op->out[i] && then && other && !is_alike(op, then, other))
             break;
     }
@@ -38,7 +39,9 @@ static bool is_declared(const fv_op *op, int which, int i) {
 /* EITHER: their results are alike. */
 static int held_to(const fv_op *op) {
     int i = first_unlike(op);
-    return i == op->nout ? FV_BRANCH_EITHER : is_declared(op, FV_BRANCH_ELSE, i) ? FV_BRANCH_ELSE : FV_BRANCH_THEN;
+    return i == op->nout                        ? FV_BRANCH_EITHER
+           : is_declared(op, FV_BRANCH_ELSE, i) ? FV_BRANCH_ELSE
+                                                : FV_BRANCH_THEN;
 }
 
 static bool is_single(const fv_type *t) {
@@ -48,7 +51,8 @@ static bool is_single(const fv_type *t) {
     return single;
 }
 
-/* A number, as a scalar here and with an axis there: that is no axis squeezed, either may run, and who reads it broadcasts. */
+/* A number, as a scalar here and with an axis there: that is no axis squeezed, either may run, and
+ * who reads it broadcasts. */
 static bool is_number(const fv_op *op, int i) {
     return is_single(type_of(op, FV_BRANCH_THEN, i)) && is_single(type_of(op, FV_BRANCH_ELSE, i)) &&
            !is_declared(op, FV_BRANCH_THEN, i) && !is_declared(op, FV_BRANCH_ELSE, i);
@@ -68,14 +72,19 @@ bool fv_branch_hold(fv_op *op) {
     if (which == FV_BRANCH_EITHER)
         return true;
     if (is_number(op, i))
-        return fv_op_error(op, "operator not in the catalogue for branches whose types differ: output %d is %s and %s; shapes and "
-                               "constants must tell which branch runs",
+        return fv_op_error(op,
+                           "operator not in the catalogue for branches whose types differ: output "
+                           "%d is %s and %s; shapes and "
+                           "constants must tell which branch runs",
                            i, fv_type_str(m->arena, type_of(op, FV_BRANCH_THEN, i)),
                            fv_type_str(m->arena, type_of(op, FV_BRANCH_ELSE, i)));
     if (!fv_elems(op, 0, &n, &cond) || n != 1)
         return fv_op_error(op, "its condition is no element");
-    const char *says = fv_printf(m->arena, "%s is taken", which == FV_BRANCH_THEN ? "then_branch" : "else_branch");
+    const char *says =
+        fv_printf(m->arena, "%s is taken", which == FV_BRANCH_THEN ? "then_branch" : "else_branch");
     return fv_module_require(m, cond[0], fv_dim_const(m->dims, which == FV_BRANCH_THEN),
                              "the branches give other ranks or types", says) ||
-           fv_op_error(op, "its branches give other ranks or types, and the one that is declared does not run");
+           fv_op_error(
+               op,
+               "its branches give other ranks or types, and the one that is declared does not run");
 }

@@ -1,4 +1,5 @@
-/* check.c - an op against its entry in the catalogue: who comes after trusts what is checked here. */
+/* check.c - an op against its entry in the catalogue: who comes after trusts what is checked
+ * here. */
 #include "ir/graph/check.h"
 
 #include <string.h>
@@ -28,7 +29,8 @@ static bool check_presence(const fv_op *op, const char *what, const fv_operand_d
     return true;
 }
 
-static bool check_count(const fv_op *op, const char *what, const fv_operand_def *defs, int max, int n) {
+static bool check_count(const fv_op *op, const char *what, const fv_operand_def *defs, int max,
+                        int n) {
     int least = 0;
     for (int i = 0; i < max && defs[i].name; i++)
         if (defs[i].arity == FV_REQUIRED)
@@ -42,26 +44,31 @@ static bool check_count(const fv_op *op, const char *what, const fv_operand_def 
 static bool is_needed(const fv_op *op, const fv_attr_def *d, bool regions) {
     if (!d->required || d->until)
         return false;
-    return d->kind != FV_ATTR_REGION || (regions && (!op->def->needs || op->def->needs(op, d->name)));
+    return d->kind != FV_ATTR_REGION ||
+           (regions && (!op->def->needs || op->def->needs(op, d->name)));
 }
 
 static bool check_attrs(const fv_op *op, bool regions) {
-    static const char *const kinds[] = {"an int",        "a float", "a string", "a list of ints",
-                                        "a list of floats", "a list of strings", "a tensor", "a type",
-                                        "dims",          "a graph"};
+    static const char *const kinds[] = {"an int",         "a float",          "a string",
+                                        "a list of ints", "a list of floats", "a list of strings",
+                                        "a tensor",       "a type",           "dims",
+                                        "a graph"};
     for (int i = 0; i < op->nattrs; i++) {
         const fv_attr *a = &op->attrs[i];
         const fv_attr_def *d = fv_opdef_attr(op->def, a->name);
         if (!d || d->until)
             return fv_op_error(op, "attribute '%s' is not known", a->name);
-        if (d->kind != a->kind && !(a->n == 0 && d->kind >= FV_ATTR_INTS && d->kind <= FV_ATTR_STRINGS))
+        if (d->kind != a->kind &&
+            !(a->n == 0 && d->kind >= FV_ATTR_INTS && d->kind <= FV_ATTR_STRINGS))
             return fv_op_error(op, "attribute '%s' is %s, expected %s", a->name, kinds[a->kind],
                                kinds[d->kind]);
         if (a->kind == FV_ATTR_DIMS && a->n > FV_MAX_ELEMS)
-            return fv_op_error(op, "attribute '%s' has %d dims, at most %d can be compiled", a->name, a->n, FV_MAX_ELEMS);
+            return fv_op_error(op, "attribute '%s' has %d dims, at most %d can be compiled",
+                               a->name, a->n, FV_MAX_ELEMS);
     }
     for (int i = 0; i < FV_MAX_ATTRS && op->def->attrs[i].name; i++)
-        if (is_needed(op, &op->def->attrs[i], regions) && !fv_op_find_attr(op, op->def->attrs[i].name))
+        if (is_needed(op, &op->def->attrs[i], regions) &&
+            !fv_op_find_attr(op, op->def->attrs[i].name))
             return fv_op_error(op, "attribute '%s' is missing", op->def->attrs[i].name);
     return true;
 }
@@ -82,13 +89,14 @@ static const char *kinds_str(fv_arena *a, fv_kind_set kinds) {
     return t.s;
 }
 
-static bool check_kind(const fv_op *op, const fv_operand_def *d, const fv_typevar *var, const fv_type *t) {
+static bool check_kind(const fv_op *op, const fv_operand_def *d, const fv_typevar *var,
+                       const fv_type *t) {
     fv_arena *a = op->block->func->module->arena;
     fv_kind_set kinds = var->kinds ? var->kinds : FV_KIND(TENSOR), own = FV_KIND(TENSOR) << t->kind;
     if (fv_type_has_maps(t))
         own |= FV_KIND(MAP);
-    return (kinds & own) == own ||
-           fv_op_error(op, "input '%s' is %s, expected %s", d->name, fv_type_str(a, t), kinds_str(a, kinds));
+    return (kinds & own) == own || fv_op_error(op, "input '%s' is %s, expected %s", d->name,
+                                               fv_type_str(a, t), kinds_str(a, kinds));
 }
 
 /* Operands that share a type variable have one element type, which is in its set. */
@@ -109,10 +117,11 @@ static bool check_types(const fv_op *op) {
         t = fv_type_tensor(t);
         if (!(var->set >> t->elem & 1) &&
             (t->elem == FV_STRING || t->elem == FV_C64 || t->elem == FV_C128))
-            return fv_op_error(op, "operator not in the catalogue for input '%s' of type %s", d->name,
-                               fv_elem_name(t->elem));
+            return fv_op_error(op, "operator not in the catalogue for input '%s' of type %s",
+                               d->name, fv_elem_name(t->elem));
         if (!(var->set >> t->elem & 1))
-            return fv_op_error(op, "input '%s' has type %s, expected %s", d->name, fv_elem_name(t->elem),
+            return fv_op_error(op, "input '%s' has type %s, expected %s", d->name,
+                               fv_elem_name(t->elem),
                                fv_elem_set_str(op->block->func->module->arena, var->set));
         int k = 0;
         while (k < nbound && strcmp(bound_name[k], d->type))
@@ -145,26 +154,31 @@ const char *fv_rank_str(fv_arena *a, const fv_rank_def *r) {
         return r->least ? fv_printf(a, "at least %d", r->least) : NULL;
     if (r->least == r->most)
         return fv_printf(a, "%d", r->least);
-    return r->least ? fv_printf(a, "%d to %d", r->least, r->most) : fv_printf(a, "at most %d", r->most);
+    return r->least ? fv_printf(a, "%d to %d", r->least, r->most)
+                    : fv_printf(a, "at most %d", r->most);
 }
 
 static bool check_rank(const fv_op *op, const fv_operand_def *d, const fv_type *t) {
     const fv_rank_def *r = &d->rank;
     fv_arena *a = fv_op_module(op)->arena;
     if (r->scalar)
-        return is_one_element(t) || fv_op_error(op, "input '%s' is %s, expected a scalar", d->name, fv_type_str(a, t));
+        return is_one_element(t) ||
+               fv_op_error(op, "input '%s' is %s, expected a scalar", d->name, fv_type_str(a, t));
     const fv_type *like = r->as ? fv_in_type(op, find_operand(op->def, r->as)) : NULL;
     if (like && t->rank != like->rank)
-        return fv_op_error(op, "input '%s' has rank %d, expected %d as '%s' has", d->name, t->rank, like->rank, r->as);
+        return fv_op_error(op, "input '%s' has rank %d, expected %d as '%s' has", d->name, t->rank,
+                           like->rank, r->as);
     if (t->rank >= r->least && (!r->most || t->rank <= r->most))
         return true;
-    return fv_op_error(op, "input '%s' has rank %d, expected %s", d->name, t->rank, fv_rank_str(a, r));
+    return fv_op_error(op, "input '%s' has rank %d, expected %s", d->name, t->rank,
+                       fv_rank_str(a, r));
 }
 
 static bool check_ranks(const fv_op *op) {
     for (int i = 0; i < op->nin; i++) {
         const fv_type *t = fv_in_type(op, i);
-        if (t && t->kind == FV_TENSOR && !check_rank(op, fv_opdef_operand(op->def->in, FV_MAX_IN, i), t))
+        if (t && t->kind == FV_TENSOR &&
+            !check_rank(op, fv_opdef_operand(op->def->in, FV_MAX_IN, i), t))
             return false;
     }
     return true;
@@ -173,8 +187,8 @@ static bool check_ranks(const fv_op *op) {
 /* ---- all of it ---- */
 
 bool fv_op_check_operands(fv_op *op) {
-    return check_presence(op, "input", op->def->in, FV_MAX_IN, op->nin, op->in) && check_types(op) &&
-           check_ranks(op);
+    return check_presence(op, "input", op->def->in, FV_MAX_IN, op->nin, op->in) &&
+           check_types(op) && check_ranks(op);
 }
 
 static bool check(fv_op *op, bool regions) {
@@ -186,7 +200,10 @@ static bool check(fv_op *op, bool regions) {
            check_types(op) && check_ranks(op);
 }
 
-bool fv_op_check(fv_op *op) { return check(op, true); }
+bool fv_op_check(fv_op *op) {
+    return check(op, true);
+}
 
-bool fv_op_check_around(fv_op *op) { return check(op, false); }
-
+bool fv_op_check_around(fv_op *op) {
+    return check(op, false);
+}

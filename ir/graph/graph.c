@@ -332,7 +332,8 @@ static void drop_uses(fv_op *op) {
     }
 }
 
-/* The names that it gave, once all uses are dropped: a graph that is being changed may use a value before that is made. */
+/* The names that it gave, once all uses are dropped: a graph that is being changed may use a value
+ * before that is made. */
 static void free_names(fv_module *m, fv_op *op);
 
 static void free_names_in(fv_module *m, fv_region *r) {
@@ -471,23 +472,29 @@ static const fv_attr *attr_of(const fv_op *op, const char *name, fv_attr_kind ki
 }
 
 /* Where it stands what the attribute is if it is left out: the one place that says it. */
-static const fv_attr_def *entry_of(const fv_op *op, const char *name, fv_attr_kind kind, int version) {
+static const fv_attr_def *entry_of(const fv_op *op, const char *name, fv_attr_kind kind,
+                                   int version) {
     const fv_attr_def *d = fv_opdef_attr_of(op->def, name, version);
-    FV_HOLDS(fv_region_module(op->block)->session, d && d->kind == kind && "the entry has this attribute");
-    FV_HOLDS(fv_region_module(op->block)->session, (d->has_default || d->required) && "the entry says what it is when it is left out");
+    FV_HOLDS(fv_region_module(op->block)->session,
+             d && d->kind == kind && "the entry has this attribute");
+    FV_HOLDS(fv_region_module(op->block)->session,
+             (d->has_default || d->required) && "the entry says what it is when it is left out");
     return d;
 }
 
 /* The same for an attribute of the newest version. */
 static const fv_attr_def *newest_entry_of(const fv_op *op, const char *name, fv_attr_kind kind) {
     const fv_attr_def *d = entry_of(op, name, kind, INT_MAX);
-    FV_HOLDS(fv_region_module(op->block)->session, !d->until && "an attribute of older versions is read of a version");
+    FV_HOLDS(fv_region_module(op->block)->session,
+             !d->until && "an attribute of older versions is read of a version");
     return d;
 }
 
 static void hold_no_default(const fv_op *op, const char *name, fv_attr_kind kind) {
     const fv_attr_def *d = fv_opdef_attr(op->def, name);
-    FV_HOLDS(fv_region_module(op->block)->session, d && d->kind == kind && !d->has_default && !d->required && "the entry states no default of this attribute");
+    FV_HOLDS(fv_region_module(op->block)->session,
+             d && d->kind == kind && !d->has_default && !d->required &&
+                 "the entry states no default of this attribute");
 }
 
 static fv_string string_from(const char *s) {
@@ -589,8 +596,10 @@ bool fv_attr_equal(const fv_attr *a, const fv_attr *b) {
     case FV_ATTR_INT: return a->u.i == b->u.i;
     case FV_ATTR_FLOAT: return !memcmp(&a->u.f, &b->u.f, sizeof a->u.f);
     case FV_ATTR_STRING: return a->u.s.n == b->u.s.n && !memcmp(a->u.s.s, b->u.s.s, a->u.s.n);
-    case FV_ATTR_INTS: return !a->n || !memcmp(a->u.ints, b->u.ints, (size_t)a->n * sizeof(int64_t));
-    case FV_ATTR_FLOATS: return !a->n || !memcmp(a->u.floats, b->u.floats, (size_t)a->n * sizeof(float));
+    case FV_ATTR_INTS:
+        return !a->n || !memcmp(a->u.ints, b->u.ints, (size_t)a->n * sizeof(int64_t));
+    case FV_ATTR_FLOATS:
+        return !a->n || !memcmp(a->u.floats, b->u.floats, (size_t)a->n * sizeof(float));
     case FV_ATTR_DIMS:
         return !a->n || !memcmp(a->u.dims, b->u.dims, (size_t)a->n * sizeof(fv_dim *));
     case FV_ATTR_TENSOR: return fv_tensor_equal(a->u.tensor, b->u.tensor);

@@ -38,12 +38,14 @@ struct fv_value {
     fv_value_kind kind;
     const char *name; /* interned, without sigil; unique in its module; stable across passes */
     const fv_type *type;
-    fv_op *def;       /* RESULT: the op */
-    fv_region *block; /* PARAM: whose parameter */
-    int index;        /* which result or parameter */
+    fv_op *def;              /* RESULT: the op */
+    fv_region *block;        /* PARAM: whose parameter */
+    int index;               /* which result or parameter */
     const fv_tensor *tensor; /* CONST */
-    const fv_value *now;     /* of a recurrence (ir/definition/recurrence.h): this is that state before a step; else NULL */
-    /* Small integer and bool tensors (rank 0 or 1, at most FV_MAX_ELEMS elements): what each element is, or NULL */
+    /* of a recurrence (ir/definition/recurrence.h): this is that state before a step; else NULL */
+    const fv_value *now;
+    /* Small integer and bool tensors (rank 0 or 1, at most FV_MAX_ELEMS elements): what each
+     * element is, or NULL */
     const fv_dim *const *elems;
     int nelems;
     fv_use *uses;
@@ -77,20 +79,20 @@ typedef struct fv_origin {
 
 struct fv_op {
     const fv_opdef *def;
-    fv_region *block;  /* where it stands */
+    fv_region *block; /* where it stands */
     fv_op *prev, *next;
     int nin, nout, nattrs;
-    fv_value **in;     /* NULL where an optional operand is left out */
-    fv_value **out;    /* NULL where an optional result is left out */
+    fv_value **in;  /* NULL where an optional operand is left out */
+    fv_value **out; /* NULL where an optional result is left out */
     fv_attr *attrs;
     const fv_origin *origin; /* never NULL */
-    bool erased;       /* it stands nowhere any more: for whoever kept a pointer to it */
-    int mark;          /* scratch of whoever walks; meaningless between passes */
+    bool erased;             /* it stands nowhere any more: for whoever kept a pointer to it */
+    int mark;                /* scratch of whoever walks; meaningless between passes */
 };
 
 struct fv_region {
     fv_func *func;
-    fv_op *parent;      /* the op that holds it; NULL: the body of a function */
+    fv_op *parent; /* the op that holds it; NULL: the body of a function */
     int nparams;
     fv_value **params;
     fv_op *first, *last; /* last is the `return`, once the block is complete */
@@ -103,8 +105,9 @@ struct fv_func {
     const char *const *result_names; /* the model's names of the outputs */
     const fv_value **states; /* of every result the parameter that takes it at the next run, or NULL
                                 (ir/graph/state.h); NULL: of none */
-    const fv_dim **capacity; /* of every result that is added to the memory of its state's parameter how many that holds
-                                along the axis, or NULL; NULL: of none */
+    /* of every result that is added to the memory of its state's parameter how many that holds
+     * along the axis, or NULL; NULL: of none */
+    const fv_dim **capacity;
     fv_func *next;
 };
 
@@ -112,9 +115,9 @@ struct fv_module {
     fv_session *session;
     fv_arena *arena;
     fv_dims *dims;
-    const char *name;    /* of the model's file, without folder and suffix */
-    fv_func *funcs;      /* the first is main */
-    fv_value **consts;   /* in order of creation */
+    const char *name;  /* of the model's file, without folder and suffix */
+    fv_func *funcs;    /* the first is main */
+    fv_value **consts; /* in order of creation */
     int nconsts, cap_consts;
     /* Equalities between dims that the model assumes and nobody proved: checked at run time, where
      * their symbols are known. */
@@ -124,16 +127,18 @@ struct fv_module {
         const char *says; /* the condition in a user's words; NULL: a == b says it */
     } *relations;
     int nrelations, cap_relations;
-    /* Where what is assumed right now holds: in a branch, as fv.Assume before that op, or at the end of its block; no block:
-     * everywhere. */
+    /* Where what is assumed right now holds: in a branch, as fv.Assume before that op, or at the
+     * end of its block; no block: everywhere. */
     struct fv_within {
         fv_region *block;
         fv_op *before;
     } within;
     const char *source_hash; /* of the model's bytes, hex; "" for text */
-    bool is_written;     /* by hand or by a script, all of it or some: what is wrong with it may be their mistake */
-    struct fv_definitions *definitions; /* of a module that lowering has begun with (definitions.h); NULL: a graph */
-    struct fv_names *names;  /* which value names are taken */
+    /* by hand or by a script, all of it or some: what is wrong with it may be their mistake */
+    bool is_written;
+    /* of a module that lowering has begun with (definitions.h); NULL: a graph */
+    struct fv_definitions *definitions;
+    struct fv_names *names; /* which value names are taken */
 };
 
 /* ---- building and changing ---- */
@@ -144,7 +149,8 @@ fv_func *fv_func_new(fv_module *m, const char *name);
 fv_region *fv_region_new(fv_func *f, fv_op *parent);
 /* `stem` is made unique by a suffix _1, _2, ... */
 fv_value *fv_param_new(fv_region *r, const char *stem, const fv_type *type);
-/* The block's parameters are these, of its own, in this order; the others, which nobody uses (assert), are gone. */
+/* The block's parameters are these, of its own, in this order; the others, which nobody uses
+ * (assert), are gone. */
 void fv_region_set_params(fv_region *r, int n, fv_value *const *params);
 fv_value *fv_const_new(fv_module *m, const char *stem, const fv_tensor *t);
 /* A constant of rank 0 or 1. */
@@ -157,15 +163,16 @@ fv_value *fv_const_float(fv_module *m, const char *stem, fv_elem e, double v); /
  * are set by fv_op_infer (ir/catalogue/op.h), or by the caller. */
 fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_value *const *in,
                  int nout, const char *const *outs, const fv_origin *origin);
-void fv_op_attr(fv_op *op, const fv_attr *attr); /* sets or replaces */
+void fv_op_attr(fv_op *op, const fv_attr *attr);                   /* sets or replaces */
 const fv_attr *fv_op_find_attr(const fv_op *op, const char *name); /* NULL: not there */
 /* The same kind and content, whatever they are called; regions and lists of texts never are. */
 bool fv_attr_equal(const fv_attr *a, const fv_attr *b) FV_MUST_USE;
 /* `to`, which has none, gets the attributes of `from`, regions too; that has none then. */
 void fv_op_move_attrs(fv_op *from, fv_op *to);
 void fv_op_drop_attr(fv_op *op, const char *name); /* a region's ops with it */
-/* An attribute, or the default that its entry states. Asserts that the entry has one of that name and kind, with a default or
- * required; a required one that is left out, which fv_op_check refuses, is 0 or "". */
+/* An attribute, or the default that its entry states. Asserts that the entry has one of that name
+ * and kind, with a default or required; a required one that is left out, which fv_op_check refuses,
+ * is 0 or "". */
 int64_t fv_op_int(const fv_op *op, const char *name);
 float fv_op_float(const fv_op *op, const char *name);
 fv_string fv_op_string(const fv_op *op, const char *name);
@@ -173,7 +180,8 @@ fv_string fv_op_string(const fv_op *op, const char *name);
 int64_t fv_op_int_of(const fv_op *op, const char *name, int version);
 float fv_op_float_of(const fv_op *op, const char *name, int version);
 fv_string fv_op_string_of(const fv_op *op, const char *name, int version);
-/* An attribute whose entry states no default (asserted), because more than the entry decides what is meant without it. */
+/* An attribute whose entry states no default (asserted), because more than the entry decides what
+ * is meant without it. */
 int64_t fv_op_int_or(const fv_op *op, const char *name, int64_t otherwise);
 float fv_op_float_or(const fv_op *op, const char *name, float otherwise);
 fv_string fv_op_string_or(const fv_op *op, const char *name, const char *otherwise);
@@ -184,11 +192,13 @@ void fv_op_set_float(fv_op *op, const char *name, float v);
 void fv_op_set_string(fv_op *op, const char *name, const char *v);
 void fv_op_set_ints(fv_op *op, const char *name, int n, const int64_t *v);
 void fv_op_set_dims(fv_op *op, const char *name, int n, const fv_dim *const *v);
-bool fv_op_is(const fv_op *op, fv_op_id id) FV_MUST_USE; /* FV_OP_MatMul, FV_OP_fv_Slice: ir/catalogue/named.def */
+/* FV_OP_MatMul, FV_OP_fv_Slice: ir/catalogue/named.def */
+bool fv_op_is(const fv_op *op, fv_op_id id) FV_MUST_USE;
 
-/* Is result i there, and read by an op or given by the graph? Models list results that an operator does not have. */
+/* Is result i there, and read by an op or given by the graph? Models list results that an operator
+ * does not have. */
 bool fv_op_is_read(const fv_op *op, int i) FV_MUST_USE;
-fv_value *fv_op_in(const fv_op *op, int i); /* NULL where left out or beyond the last */
+fv_value *fv_op_in(const fv_op *op, int i);       /* NULL where left out or beyond the last */
 void fv_op_set_in(fv_op *op, int i, fv_value *v); /* keeps uses right */
 void fv_replace_uses(fv_value *old, fv_value *with);
 /* Removes an op none of whose results is used (assert). */
@@ -197,7 +207,8 @@ void fv_op_move_before(fv_op *op, fv_op *before);
 /* v, a result of another op, is the next one of op; there it is left out. */
 void fv_op_take_result(fv_op *op, fv_value *v);
 fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results); /* the terminator */
-/* n more results behind those that the function has, which stay what they are; none of them is a state. */
+/* n more results behind those that the function has, which stay what they are; none of them is a
+ * state. */
 void fv_func_add_results(fv_func *f, int n, fv_value *const *values, const char *const *names);
 extern const fv_opdef fv_return_def; /* "fv.return": not in the catalogue, one ends every block */
 fv_value *fv_value_find(fv_module *m, const char *name);
@@ -210,14 +221,15 @@ const fv_origin *fv_origin_of(fv_module *m, const char *node);
 const fv_origin *fv_origin_join(fv_module *m, const fv_origin *a, const fv_origin *b);
 const char *fv_origin_str(fv_arena *a, const fv_origin *o);
 
-/* Adds an assumed equality, unless it is proved, or there. DIFFERENT dims: false, no diagnostic. Within a branch it is a
- * statement there: a run that takes the other one is not asked. */
+/* Adds an assumed equality, unless it is proved, or there. DIFFERENT dims: false, no diagnostic.
+ * Within a branch it is a statement there: a run that takes the other one is not asked. */
 bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why) FV_MUST_USE;
 /* The same where a == b is a condition that nobody could read, made of min and max: `says` is what
  * messages print instead. */
 bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
                        const char *says) FV_MUST_USE;
-/* What is assumed from now on holds where op stands, if that is a branch; the answer is what `within` was. */
+/* What is assumed from now on holds where op stands, if that is a branch; the answer is what
+ * `within` was. */
 struct fv_within fv_module_enter(const fv_op *op) FV_MUST_USE;
 /* Does op state what `other`, a fv.Assume, states? */
 bool fv_assume_same(const fv_op *op, const fv_op *other) FV_MUST_USE;

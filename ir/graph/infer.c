@@ -44,10 +44,12 @@ static bool is_cut(const fv_dim *b, const fv_dim *a) {
 static const fv_dim *misfit(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     const fv_dim *one = fv_dim_const(t, 1);
     return fv_dim_mul(t, fv_dim_sub(t, a, b),
-                      fv_dim_mul(t, fv_dim_sub(t, one, fv_dim_is(t, a, 1)), fv_dim_sub(t, one, fv_dim_is(t, b, 1))));
+                      fv_dim_mul(t, fv_dim_sub(t, one, fv_dim_is(t, a, 1)),
+                                 fv_dim_sub(t, one, fv_dim_is(t, b, 1))));
 }
 
-/* Dims that meet in a broadcast are equal, or one is 1. Returns what they become; NULL: they never are. */
+/* Dims that meet in a broadcast are equal, or one is 1. Returns what they become; NULL: they never
+ * are. */
 static const fv_dim *assume_broadcast(fv_module *m, const fv_dim *a, const fv_dim *b) {
     fv_dims *t = m->dims;
     const fv_dim *one = fv_dim_const(t, 1), *zero = fv_dim_const(t, 0);
@@ -62,7 +64,9 @@ static const fv_dim *assume_broadcast(fv_module *m, const fv_dim *a, const fv_di
     }
     const char *says = fv_printf(m->arena, "%s and %s are equal, or one of them is 1",
                                  fv_dim_str(m->arena, a), fv_dim_str(m->arena, b));
-    return fv_module_require(m, misfit(t, a, b), zero, "broadcast", says) ? fv_dim_broadcast(t, a, b) : NULL;
+    return fv_module_require(m, misfit(t, a, b), zero, "broadcast", says)
+               ? fv_dim_broadcast(t, a, b)
+               : NULL;
 }
 
 /* A dim for a message: "n (2 to 10)" where its bounds are why it is not legal. */
@@ -107,12 +111,14 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
 
 /* 0 where d is 1 or `dim`: (d - dim) * [d != 1] */
 static const fv_dim *no_fit(fv_dims *t, const fv_dim *d, const fv_dim *dim) {
-    return fv_dim_mul(t, fv_dim_sub(t, d, dim), fv_dim_sub(t, fv_dim_const(t, 1), fv_dim_is(t, d, 1)));
+    return fv_dim_mul(t, fv_dim_sub(t, d, dim),
+                      fv_dim_sub(t, fv_dim_const(t, 1), fv_dim_is(t, d, 1)));
 }
 
 bool fv_infer_is_fit(const fv_module *m, const fv_dim *d, const fv_dim *dim) {
     const fv_dim *zero = fv_dim_const(m->dims, 0);
-    if (fv_dim_is_one(d) || fv_module_equal(m, d, dim) || fv_module_equal(m, no_fit(m->dims, d, dim), zero))
+    if (fv_dim_is_one(d) || fv_module_equal(m, d, dim) ||
+        fv_module_equal(m, no_fit(m->dims, d, dim), zero))
         return true;
     return dim->kind == FV_DIM_BROADCAST && (dim->arg[0] == d || dim->arg[1] == d) &&
            fv_module_equal(m, misfit(m->dims, dim->arg[0], dim->arg[1]), zero);
@@ -131,12 +137,14 @@ bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
         const fv_dim *d = t->dims[i];
         if (fv_infer_is_fit(m, d, dims[lead + i]))
             continue;
-        if (!fv_module_require(m, no_fit(m->dims, d, dims[lead + i]), fv_dim_const(m->dims, 0), "broadcast",
+        if (!fv_module_require(m, no_fit(m->dims, d, dims[lead + i]), fv_dim_const(m->dims, 0),
+                               "broadcast",
                                fv_printf(m->arena, "%s is 1 or %s", fv_dim_str(m->arena, d),
                                          fv_dim_str(m->arena, dims[lead + i]))))
             return fv_op_error(op, "input '%s' has %s on axis %d, expected %s%s",
                                op->def->in[in].name, bounded_str(m, d), i,
-                               bounded_str(m, dims[lead + i]), fv_dim_is_one(dims[lead + i]) ? "" : " or 1");
+                               bounded_str(m, dims[lead + i]),
+                               fv_dim_is_one(dims[lead + i]) ? "" : " or 1");
     }
     return true;
 }
@@ -144,9 +152,11 @@ bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) {
 bool fv_infer_length(fv_op *op, int in, int n) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, in);
-    if (!t || (t->rank == 1 && fv_module_assume(m, t->dims[0], fv_dim_const(m->dims, n), "length of an operand")))
+    if (!t || (t->rank == 1 &&
+               fv_module_assume(m, t->dims[0], fv_dim_const(m->dims, n), "length of an operand")))
         return true;
-    return fv_op_error(op, "input '%s' is %s, expected %d elements", op->def->in[in].name, fv_type_str(m->arena, t), n);
+    return fv_op_error(op, "input '%s' is %s, expected %d elements", op->def->in[in].name,
+                       fv_type_str(m->arena, t), n);
 }
 
 /* max(x, 0) where it is not 0 */
@@ -162,7 +172,8 @@ static const fv_dim *summand(const fv_dim *d, int i) {
     return d->kind == FV_DIM_ADD ? d->arg[i] : d;
 }
 
-/* a <= b; also where it takes what a max in b is no less than, or what a min in a is no more than. */
+/* a <= b; also where it takes what a max in b is no less than, or what a min in a is no more
+ * than. */
 static bool is_at_most(const fv_module *m, const fv_dim *a, const fv_dim *b) {
     fv_dims *t = m->dims;
     if (fv_dim_at_most(t, a, b) || fv_module_equal(m, a, fv_dim_min(t, a, b)))
@@ -181,28 +192,35 @@ static bool is_at_most(const fv_module *m, const fv_dim *a, const fv_dim *b) {
     return false;
 }
 
-bool fv_infer_inside(fv_op *op, const fv_dim *size, const fv_dim *start, const fv_dim *step, const fv_dim *count) {
+bool fv_infer_inside(fv_op *op, const fv_dim *size, const fv_dim *start, const fv_dim *step,
+                     const fv_dim *count) {
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
     const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
     if (count->hi <= 0)
         return true;
-    const fv_dim *end = fv_dim_add(t, start, fv_dim_mul(t, fv_dim_sub(t, where_positive(count), one), step));
+    const fv_dim *end =
+        fv_dim_add(t, start, fv_dim_mul(t, fv_dim_sub(t, where_positive(count), one), step));
     const fv_dim *first = step->lo >= 0 ? start : step->hi <= 0 ? end : fv_dim_min(t, start, end);
     const fv_dim *last = step->lo >= 0 ? end : step->hi <= 0 ? start : fv_dim_max(t, start, end);
     const fv_dim *need = fv_dim_add(t, last, one);
     bool above = is_at_most(m, zero, first), below = is_at_most(m, need, size);
     const char *low = fv_printf(m->arena, "0 <= %s", fv_dim_str(m->arena, first));
-    const char *high = fv_printf(m->arena, "%s < %s", fv_dim_str(m->arena, last), fv_dim_str(m->arena, size));
+    const char *high =
+        fv_printf(m->arena, "%s < %s", fv_dim_str(m->arena, last), fv_dim_str(m->arena, size));
     if (count->lo >= 1)
-        return (above || fv_module_require(m, fv_dim_max(t, first, zero), first, "elements of an axis", low)) &&
-               (below || fv_module_require(m, fv_dim_max(t, need, size), size, "elements of an axis", high));
+        return (above || fv_module_require(m, fv_dim_max(t, first, zero), first,
+                                           "elements of an axis", low)) &&
+               (below ||
+                fv_module_require(m, fv_dim_max(t, need, size), size, "elements of an axis", high));
     const fv_dim *any = fv_dim_max(t, zero, fv_dim_min(t, count, one));
     const char *none = fv_printf(m->arena, ", or %s is 0", fv_dim_str(m->arena, count));
-    return (above || fv_module_require(m, fv_dim_mul(t, any, fv_dim_min(t, first, zero)), zero, "elements of an axis",
-                                       fv_printf(m->arena, "%s%s", low, none))) &&
-           (below || fv_module_require(m, fv_dim_mul(t, any, fv_dim_max(t, fv_dim_sub(t, need, size), zero)), zero,
-                                       "elements of an axis", fv_printf(m->arena, "%s%s", high, none)));
+    return (above ||
+            fv_module_require(m, fv_dim_mul(t, any, fv_dim_min(t, first, zero)), zero,
+                              "elements of an axis", fv_printf(m->arena, "%s%s", low, none))) &&
+           (below || fv_module_require(
+                         m, fv_dim_mul(t, any, fv_dim_max(t, fv_dim_sub(t, need, size), zero)),
+                         zero, "elements of an axis", fv_printf(m->arena, "%s%s", high, none)));
 }
 
 bool fv_infer_at_least(fv_op *op, const fv_dim *d, int64_t least, const char *what) {
@@ -210,7 +228,8 @@ bool fv_infer_at_least(fv_op *op, const fv_dim *d, int64_t least, const char *wh
     const fv_dim *most = fv_dim_max(m->dims, d, fv_dim_const(m->dims, least));
     const char *says = fv_printf(m->arena, "%lld <= %s", (long long)least, fv_dim_str(m->arena, d));
     return fv_module_require(m, most, d, what, says) ||
-           fv_op_error(op, "has %s %s, expected at least %lld", fv_dim_str(m->arena, d), what, (long long)least);
+           fv_op_error(op, "has %s %s, expected at least %lld", fv_dim_str(m->arena, d), what,
+                       (long long)least);
 }
 
 bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) {
@@ -218,7 +237,8 @@ bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) {
     const fv_dim *n = fv_in_type(op, in)->dims[0];
     return fv_module_assume(m, n, channels, "one number a channel") ||
            fv_op_error(op, "input '%s' has %s elements, expected one for each of %s channels",
-                       op->def->in[in].name, fv_dim_str(m->arena, n), fv_dim_str(m->arena, channels));
+                       op->def->in[in].name, fv_dim_str(m->arena, n),
+                       fv_dim_str(m->arena, channels));
 }
 
 bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) {
@@ -233,8 +253,8 @@ bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) {
 void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems) {
     if (v->kind == FV_VALUE_CONST)
         return; /* its content tells */
-    fv_arena *a = v->kind == FV_VALUE_RESULT ? fv_op_module(v->def)->arena
-                                             : v->block->func->module->arena;
+    fv_arena *a =
+        v->kind == FV_VALUE_RESULT ? fv_op_module(v->def)->arena : v->block->func->module->arena;
     const fv_dim **copy = FV_NEW(a, const fv_dim *, n + 1);
     if (n)
         memcpy(copy, elems, (size_t)n * sizeof *copy);
@@ -284,13 +304,14 @@ static void bind_elems(fv_module *m, fv_value *v, int n) {
     fv_op_set_dims(bind, "symbols", n, e);
 }
 
-/* The symbol that an fv.Let above op binds to d, or NULL. A text that is read has those of when it was
- * written. */
+/* The symbol that an fv.Let above op binds to d, or NULL. A text that is read has those of when it
+ * was written. */
 static const fv_dim *name_above(const fv_op *op, const fv_dim *d) {
     for (const fv_op *at = op->prev; at; at = at->prev) {
         if (!fv_op_is(at, FV_OP_fv_Let))
             continue;
-        const fv_attr *values = fv_op_find_attr(at, "values"), *symbols = fv_op_find_attr(at, "symbols");
+        const fv_attr *values = fv_op_find_attr(at, "values"),
+                      *symbols = fv_op_find_attr(at, "symbols");
         for (int i = 0; values && symbols && i < values->n && i < symbols->n; i++)
             if (values->u.dims[i] == d)
                 return symbols->u.dims[i];
@@ -395,11 +416,20 @@ static const fv_dim *greater_equal(fv_dims *t, const fv_dim *a, const fv_dim *b)
 static const struct {
     fv_op_id op;
     binary_fn fn;
-} binaries[] = {{FV_OP_Add, fv_dim_add},   {FV_OP_Sub, fv_dim_sub},    {FV_OP_Mul, fv_dim_mul},
-                {FV_OP_Div, div_trunc},    {FV_OP_Mod, mod_floor},     {FV_OP_Min, fv_dim_min},
-                {FV_OP_Max, fv_dim_max},   {FV_OP_Equal, equal},       {FV_OP_Less, less},
-                {FV_OP_Greater, greater},  {FV_OP_LessOrEqual, less_equal},
-                {FV_OP_GreaterOrEqual, greater_equal}, {FV_OP_And, fv_dim_mul}, {FV_OP_NONE, NULL}};
+} binaries[] = {{FV_OP_Add, fv_dim_add},
+                {FV_OP_Sub, fv_dim_sub},
+                {FV_OP_Mul, fv_dim_mul},
+                {FV_OP_Div, div_trunc},
+                {FV_OP_Mod, mod_floor},
+                {FV_OP_Min, fv_dim_min},
+                {FV_OP_Max, fv_dim_max},
+                {FV_OP_Equal, equal},
+                {FV_OP_Less, less},
+                {FV_OP_Greater, greater},
+                {FV_OP_LessOrEqual, less_equal},
+                {FV_OP_GreaterOrEqual, greater_equal},
+                {FV_OP_And, fv_dim_mul},
+                {FV_OP_NONE, NULL}};
 
 static bool infer_elems_binary(fv_op *op, int n, const fv_dim **e) {
     fv_dims *t = fv_op_module(op)->dims;
@@ -450,8 +480,8 @@ static bool infer_elems_other(fv_op *op, int n, const fv_dim **e) {
             e[i] = elem_of(op->in[0], i);
         return true;
     }
-    static const fv_op_id same[] = {FV_OP_Cast,      FV_OP_Identity, FV_OP_Unsqueeze, FV_OP_Squeeze, FV_OP_Reshape,
-                                       FV_OP_fv_Reshape, FV_OP_Flatten, FV_OP_NONE};
+    static const fv_op_id same[] = {FV_OP_Cast,    FV_OP_Identity,   FV_OP_Unsqueeze, FV_OP_Squeeze,
+                                    FV_OP_Reshape, FV_OP_fv_Reshape, FV_OP_Flatten,   FV_OP_NONE};
     for (int k = 0; same[k]; k++)
         if (fv_op_is(op, same[k]) && known(op, 0) && op->in[0]->nelems == n) {
             if (op->out[0]->type->elem == FV_BOOL && op->in[0]->type->elem != FV_BOOL)

@@ -1,4 +1,5 @@
-/* lent.h - tensors that a text speaks of by their numbers, for one that is read again at once, where they are (copy.c). */
+/* lent.h - tensors that a text speaks of by their numbers, for one that is read again at once,
+ * where they are (copy.c). */
 #ifndef FV_IR_GRAPH_LENT_H
 #define FV_IR_GRAPH_LENT_H
 

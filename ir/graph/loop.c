@@ -10,7 +10,9 @@ const fv_region *fv_loop_body(const fv_op *op) {
     return a ? a->u.region : NULL;
 }
 
-int fv_loop_states(const fv_op *op) { return op->nin > FV_LOOP_FIRST ? op->nin - FV_LOOP_FIRST : 0; }
+int fv_loop_states(const fv_op *op) {
+    return op->nin > FV_LOOP_FIRST ? op->nin - FV_LOOP_FIRST : 0;
+}
 
 const fv_dim *fv_loop_times(const fv_op *op) {
     const fv_dim *const *times;
@@ -20,7 +22,9 @@ const fv_dim *fv_loop_times(const fv_op *op) {
     if (!fv_dim_is_const(times[0]))
         return times[0];
     int64_t known = times[0]->value;
-    return known >= FV_DIM_MAX ? NULL : known < 0 ? fv_dim_const(fv_op_module(op)->dims, 0) : times[0];
+    return known >= FV_DIM_MAX ? NULL
+           : known < 0         ? fv_dim_const(fv_op_module(op)->dims, 0)
+                               : times[0];
 }
 
 static bool holds(const fv_value *cond) {
@@ -44,7 +48,8 @@ bool fv_loop_changes(const fv_op *op, int k, int axis) {
 static bool attr_mentions(const fv_attr *a, const fv_dim *symbol);
 
 /* But for a parameter and an op, NULL: none. */
-static bool block_mentions(const fv_region *block, const fv_value *param, const fv_op *but, const fv_dim *symbol) {
+static bool block_mentions(const fv_region *block, const fv_value *param, const fv_op *but,
+                           const fv_dim *symbol) {
     for (int i = 0; i < block->nparams; i++)
         if (block->params[i] != param && fv_value_mentions(block->params[i], symbol))
             return true;
@@ -60,20 +65,23 @@ static bool block_mentions(const fv_region *block, const fv_value *param, const 
 }
 
 static bool attr_mentions(const fv_attr *a, const fv_dim *symbol) {
-    return a->kind == FV_ATTR_REGION ? block_mentions(a->u.region, NULL, NULL, symbol)
-                                     : a->kind == FV_ATTR_DIMS && fv_dims_mention(a->n, a->u.dims, symbol);
+    return a->kind == FV_ATTR_REGION
+               ? block_mentions(a->u.region, NULL, NULL, symbol)
+               : a->kind == FV_ATTR_DIMS && fv_dims_mention(a->n, a->u.dims, symbol);
 }
 
 bool fv_loop_changes_alone(const fv_op *op, int k, int axis, const fv_op *next) {
     const fv_region *body = fv_loop_body(op);
     const fv_value *state = body->params[FV_BODY_STATE + k];
-    return fv_loop_changes(op, k, axis) && !block_mentions(body, state, next, state->type->dims[axis]);
+    return fv_loop_changes(op, k, axis) &&
+           !block_mentions(body, state, next, state->type->dims[axis]);
 }
 
 /* ---- a Loop with other states and rows ---- */
 
 /* Copies what stays of a list in which the states begin at `first`; how many that are. */
-static int staying(const bool *gone, int states, int first, int n, fv_value *const *from, fv_value **to) {
+static int staying(const bool *gone, int states, int first, int n, fv_value *const *from,
+                   fv_value **to) {
     int stay = 0;
     for (int i = 0; i < n; i++)
         if (!gone || i < first || i >= first + states || !gone[i - first])
@@ -81,9 +89,11 @@ static int staying(const bool *gone, int states, int first, int n, fv_value *con
     return stay;
 }
 
-static void change_body(fv_region *body, int states, const bool *gone, int n, fv_value *const *rows) {
+static void change_body(fv_region *body, int states, const bool *gone, int n,
+                        fv_value *const *rows) {
     fv_arena *a = fv_region_module(body)->arena;
-    fv_value **params = FV_NEW(a, fv_value *, body->nparams), **given = FV_NEW(a, fv_value *, body->last->nin + n);
+    fv_value **params = FV_NEW(a, fv_value *, body->nparams),
+             **given = FV_NEW(a, fv_value *, body->last->nin + n);
     fv_op **steps = FV_NEW(a, fv_op *, states + 1);
     int nparams = staying(gone, states, FV_BODY_STATE, body->nparams, body->params, params);
     int ngiven = staying(gone, states, FV_BODY_NEXT, body->last->nin, body->last->in, given);
@@ -98,15 +108,19 @@ static void change_body(fv_region *body, int states, const bool *gone, int n, fv
     fv_region_set_params(body, nparams, params);
 }
 
-fv_op *fv_loop_change(fv_op *loop, const bool *gone, int n, fv_value *const *rows, const char *const *names) {
+fv_op *fv_loop_change(fv_op *loop, const bool *gone, int n, fv_value *const *rows,
+                      const char *const *names) {
     fv_module *m = fv_op_module(loop);
-    int states = fv_loop_states(loop), all = fv_loop_body(loop)->last->nin - FV_BODY_NEXT; /* the Loop may leave out the last of them */
-    fv_value **in = FV_NEW(m->arena, fv_value *, loop->nin), **before = FV_NEW(m->arena, fv_value *, all + 1);
+    /* the Loop may leave out the last of them */
+    int states = fv_loop_states(loop), all = fv_loop_body(loop)->last->nin - FV_BODY_NEXT;
+    fv_value **in = FV_NEW(m->arena, fv_value *, loop->nin),
+             **before = FV_NEW(m->arena, fv_value *, all + 1);
     fv_value **out = FV_NEW(m->arena, fv_value *, all + 1);
     const char **called = FV_NEW(m->arena, const char *, all + n + 1);
     for (int i = 0; i < loop->nout; i++)
         before[i] = loop->out[i];
-    int nin = staying(gone, states, FV_LOOP_FIRST, loop->nin, loop->in, in), stay = staying(gone, states, 0, all, before, out);
+    int nin = staying(gone, states, FV_LOOP_FIRST, loop->nin, loop->in, in),
+        stay = staying(gone, states, 0, all, before, out);
     for (int i = 0; i < stay + n; i++)
         called[i] = i >= stay ? names[i - stay] : out[i] ? out[i]->name : NULL;
     change_body(fv_op_find_attr(loop, "body")->u.region, states, gone, n, rows);
@@ -141,8 +155,9 @@ bool fv_scan_axis(const fv_op *op, int k, int *axis) {
     const fv_type *t = op->in[op->nin - inputs + k]->type;
     if (axes && n != inputs)
         return fv_op_error(op, "scan_input_axes has %d axes for %d scan inputs", n, inputs);
-    return t->kind == FV_TENSOR ? fv_infer_axis((fv_op *)(uintptr_t)op, axes ? axes[k] : 0, t->rank, axis)
-                                : fv_op_error(op, "scan input %d is no tensor", k);
+    return t->kind == FV_TENSOR
+               ? fv_infer_axis((fv_op *)(uintptr_t)op, axes ? axes[k] : 0, t->rank, axis)
+               : fv_op_error(op, "scan input %d is no tensor", k);
 }
 
 const fv_type *fv_without_axis(fv_arena *a, const fv_type *t, int axis) {

@@ -15,7 +15,8 @@
  *            | ^(PARAM, ...) BLOCK
  *   type     ELEM[DIM, ...] | seq(HELD) | optional(HELD) | map(ELEM, TYPE)
  *   held     ELEM[DIM | _, ...] | ELEM[*] | ELEM | seq(HELD) | optional(HELD)
- *                                                      _: axes, *: ranks may differ; ELEM alone: there are no elements
+ *                                                      _: axes, *: ranks may differ; ELEM alone:
+ *     there are no elements
  *   value    %NAME | @NAME                               @: a constant
  *
  * Types of results may be left out; those that are written must not contradict what is inferred.
@@ -242,7 +243,8 @@ static bool unknown_op(fv_graph_reader *r, const char *name) {
         n++;
     const char **names = FV_NEW(r->m->arena, const char *, n + 1);
     for (int i = 0; i < n; i++)
-        names[i] = fv_opdef_qualified(r->m->arena, i < fv_op_count() ? fv_op_at(i) : fv_op_own(s, i - fv_op_count()));
+        names[i] = fv_opdef_qualified(
+            r->m->arena, i < fv_op_count() ? fv_op_at(i) : fv_op_own(s, i - fv_op_count()));
     const char *near = fv_nearest(name, names);
     if (near)
         return fv_lex_error(&r->l, "operator '%s' is not known; did you mean '%s'?", name, near);
@@ -362,7 +364,8 @@ static bool infer_at(fv_graph_reader *r, fv_op *op, const fv_declared *types, co
     return false;
 }
 
-/* What an op assumes of its own results is stated behind it when it is read; where the text states that, too, it is the text's. */
+/* What an op assumes of its own results is stated behind it when it is read; where the text states
+ * that, too, it is the text's. */
 static void take_over(fv_graph_reader *r, fv_op *op) {
     if (!fv_op_is(op, FV_OP_fv_Assume)) {
         r->asks = op;
@@ -391,8 +394,8 @@ static bool parse_op(fv_graph_reader *r, fv_region *region) {
         return false;
     fv_op *op = fv_op_new(region, NULL, def, in.n, in.at, names.n, names.at, NULL);
     fv_declared *types = FV_NEW(r->m->arena, fv_declared, names.n);
-    if (!parse_attrs(r, op) || !parse_result_types(r, op, types) || !parse_origin(r, op) || !infer_at(r, op, types, &at) ||
-        (r->dialect && !r->dialect->behind(r, op)))
+    if (!parse_attrs(r, op) || !parse_result_types(r, op, types) || !parse_origin(r, op) ||
+        !infer_at(r, op, types, &at) || (r->dialect && !r->dialect->behind(r, op)))
         return false;
     take_over(r, op);
     return true;
@@ -436,7 +439,8 @@ static const fv_dim *parse_capacity(fv_graph_reader *r) {
 }
 
 /* (%RESULT [state %PARAM [capacity DIM]], ...); states and capacities may be NULL. */
-static bool parse_results(fv_graph_reader *r, name_list *results, value_list *states, dim_list *capacity) {
+static bool parse_results(fv_graph_reader *r, name_list *results, value_list *states,
+                          dim_list *capacity) {
     fv_lexer *l = &r->l;
     if (!fv_lex_expect(l, "("))
         return false;
@@ -444,8 +448,9 @@ static bool parse_results(fv_graph_reader *r, name_list *results, value_list *st
         const char *result = fv_lex_expect(l, "%") ? fv_lex_name(l, "a result") : NULL;
         fv_value *state = NULL;
         const fv_dim *rows = NULL;
-        if (!result || (fv_lex_accept(l, "state") && (!parse_use(r, false, &state) ||
-                                                      (fv_lex_is(l, "capacity") && !(rows = parse_capacity(r))))))
+        if (!result || (fv_lex_accept(l, "state") &&
+                        (!parse_use(r, false, &state) ||
+                         (fv_lex_is(l, "capacity") && !(rows = parse_capacity(r))))))
             return false;
         FV_PUSH(r->m->arena, results->at, results->n, results->cap, result);
         FV_PUSH(r->m->arena, capacity->at, capacity->n, capacity->cap, rows);
@@ -457,7 +462,8 @@ static bool parse_results(fv_graph_reader *r, name_list *results, value_list *st
 }
 
 /* Once the types of the results are known; `at` is where they stand. */
-static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states, const dim_list *capacity, const fv_token *at) {
+static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states,
+                       const dim_list *capacity, const fv_token *at) {
     const fv_value **list = FV_NEW(r->m->arena, const fv_value *, states->n + 1);
     for (int i = 0; i < states->n; i++) {
         if (!states->at[i])
@@ -475,8 +481,8 @@ static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states,
     return true;
 }
 
-/* Symbols that no line declares are made where they are first used: those that the caller has chosen
- * bounds for, here. */
+/* Symbols that no line declares are made where they are first used: those that the caller has
+ * chosen bounds for, here. */
 static void make_chosen(fv_graph_reader *r) {
     for (int i = r->nchosen; i-- > 0;) { /* the last of a name has them all together */
         const fv_dim_option *o = &r->chosen[i];
@@ -575,12 +581,14 @@ static bool parse_header(fv_graph_reader *r) {
     fv_lexer *l = &r->l;
     int64_t format;
     int known = r->dialect ? r->dialect->format : FV_IR_FORMAT;
-    if (!fv_lex_expect(l, "fovea") || !fv_lex_expect(l, "-") || !fv_lex_expect(l, r->dialect ? r->dialect->word : "ir"))
+    if (!fv_lex_expect(l, "fovea") || !fv_lex_expect(l, "-") ||
+        !fv_lex_expect(l, r->dialect ? r->dialect->word : "ir"))
         return false;
     if (l->tok.kind == FV_TOK_INT && l->tok.i != known)
         return fv_lex_error(l, "format %lld is not known; this is a reader of format %d",
                             (long long)l->tok.i, known);
-    if (!fv_lex_int(l, &format) || (r->dialect && !r->dialect->begin(r)) || !fv_lex_accept(l, "module"))
+    if (!fv_lex_int(l, &format) || (r->dialect && !r->dialect->begin(r)) ||
+        !fv_lex_accept(l, "module"))
         return !l->failed;
     if (l->tok.kind != FV_TOK_STRING)
         return fv_lex_error(l, "expected the name of the module, a string, found %s",
@@ -613,15 +621,15 @@ static bool parse_module(fv_graph_reader *r) {
         else if (fv_lex_accept(l, "func")) {
             fv_module_settle(r->m); /* what is assumed so far holds in the types that follow */
             ok = parse_func(r);
-        }
-        else
+        } else
             ok = fv_lex_error(l, "expected 'symbol', 'assume', 'const' or 'func', found %s",
                               fv_lex_found(l));
         if (!ok)
             return false;
     }
     fv_module_settle(r->m); /* what inference assumed */
-    return !l->failed && (r->m->funcs || fv_lex_error(l, "there is no function")) && (!r->dialect || r->dialect->end(r));
+    return !l->failed && (r->m->funcs || fv_lex_error(l, "there is no function")) &&
+           (!r->dialect || r->dialect->end(r));
 }
 
 /* What a text is read with. */
@@ -631,11 +639,16 @@ typedef struct reading {
     const fv_lent *lent;
 } reading;
 
-static fv_module *parse_text(fv_session *s, const reading *how, int nchosen, const fv_dim_option *chosen) {
+static fv_module *parse_text(fv_session *s, const reading *how, int nchosen,
+                             const fv_dim_option *chosen) {
     fv_module *m = fv_module_new(s, "model");
     m->is_written = true;
-    fv_graph_reader r = {.m = m, .side = {.arena = m->arena, .folder = how->folder}, .chosen = chosen, .nchosen = nchosen,
-                         .dialect = how->dialect, .lent = how->lent};
+    fv_graph_reader r = {.m = m,
+                         .side = {.arena = m->arena, .folder = how->folder},
+                         .chosen = chosen,
+                         .nchosen = nchosen,
+                         .dialect = how->dialect,
+                         .lent = how->lent};
     r.end = how->text + strlen(how->text);
     fv_lex_init(&r.l, s, m->arena, how->text);
     if (parse_module(&r))
@@ -721,11 +734,12 @@ fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *fol
     return parse_dims(s, &(reading){.text = text, .folder = folder}, dims);
 }
 
-fv_module *fv_module_parse_as(fv_session *s, const char *text, const char *folder, const char *const *dims,
-                              const fv_graph_dialect *dialect) {
+fv_module *fv_module_parse_as(fv_session *s, const char *text, const char *folder,
+                              const char *const *dims, const fv_graph_dialect *dialect) {
     return parse_dims(s, &(reading){.text = text, .folder = folder, .dialect = dialect}, dims);
 }
 
-fv_module *fv_module_parse_lent(fv_session *s, const char *text, const fv_lent *lent, const char *const *dims) {
+fv_module *fv_module_parse_lent(fv_session *s, const char *text, const fv_lent *lent,
+                                const char *const *dims) {
     return parse_dims(s, &(reading){.text = text, .folder = ".", .lent = lent}, dims);
 }

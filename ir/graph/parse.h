@@ -13,7 +13,8 @@ fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *fol
                                 const char *const *dims);
 
 /* The text of fv_module_print_lent; the tensors have to outlive the module. */
-fv_module *fv_module_parse_lent(fv_session *s, const char *text, const fv_lent *lent, const char *const *dims);
+fv_module *fv_module_parse_lent(fv_session *s, const char *text, const fv_lent *lent,
+                                const char *const *dims);
 
 /* ---- texts that are more than graph IR ---- */
 
@@ -21,19 +22,21 @@ struct fv_graph_reader;
 
 /* A text that is graph IR with more in it. Answers are false after a diagnostic. */
 typedef struct fv_graph_dialect {
-    const char *word; /* fovea-WORD N: what the text begins with */
-    int format;       /* N */
-    bool (*begin)(struct fv_graph_reader *r);             /* behind N */
+    const char *word;                         /* fovea-WORD N: what the text begins with */
+    int format;                               /* N */
+    bool (*begin)(struct fv_graph_reader *r); /* behind N */
     bool (*line)(struct fv_graph_reader *r, bool *taken); /* besides symbol, assume, const, func */
-    const fv_opdef *(*op)(const char *name);              /* besides the catalogue's; NULL: it is none */
+    /* besides the catalogue's; NULL: it is none */
+    const fv_opdef *(*op)(const char *name);
     bool (*behind)(struct fv_graph_reader *r, fv_op *op); /* what follows an op's loc(..) */
     bool (*end)(struct fv_graph_reader *r);               /* all is read */
 } fv_graph_dialect;
 
 /* fv_module_parse_dims of a dialect's text. */
-fv_module *fv_module_parse_as(fv_session *s, const char *text, const char *folder, const char *const *dims,
-                              const fv_graph_dialect *dialect);
+fv_module *fv_module_parse_as(fv_session *s, const char *text, const char *folder,
+                              const char *const *dims, const fv_graph_dialect *dialect);
 /* WORD("NODE", ...), if the word is there. */
-bool fv_read_nodes(struct fv_graph_reader *r, const char *word, int *n, const char *const **out) FV_MUST_USE;
+bool fv_read_nodes(struct fv_graph_reader *r, const char *word, int *n,
+                   const char *const **out) FV_MUST_USE;
 
 #endif

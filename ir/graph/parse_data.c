@@ -94,7 +94,8 @@ static const fv_type *parse_element_dims(fv_graph_reader *r, fv_elem e) {
     } else {
         do {
             if (n == FV_MAX_ELEMENT_RANK) {
-                fv_lex_error(&r->l, "an element of a sequence has more than %d axes", FV_MAX_ELEMENT_RANK);
+                fv_lex_error(&r->l, "an element of a sequence has more than %d axes",
+                             FV_MAX_ELEMENT_RANK);
                 return NULL;
             }
             if (!parse_axis(r, &dims[n++]))
@@ -110,7 +111,8 @@ const fv_type *fv_read_held_type(fv_graph_reader *r) {
         return fv_read_type(r);
     if (!parse_elem(r, &e))
         return NULL;
-    return fv_lex_is(&r->l, "[") ? parse_element_dims(r, e) : fv_tensor_type(r->m->arena, e, FV_NO_RANK, NULL);
+    return fv_lex_is(&r->l, "[") ? parse_element_dims(r, e)
+                                 : fv_tensor_type(r->m->arena, e, FV_NO_RANK, NULL);
 }
 
 static const fv_type *parse_wrapped(fv_graph_reader *r, fv_type_kind kind) {
@@ -118,7 +120,9 @@ static const fv_type *parse_wrapped(fv_graph_reader *r, fv_type_kind kind) {
         return NULL;
     const fv_type *of = fv_read_held_type(r);
     if (of && !fv_type_may_hold(kind, of)) {
-        fv_lex_error(&r->l, "a sequence holds tensors or maps, an optional a tensor or a sequence of tensors, found %s",
+        fv_lex_error(&r->l,
+                     "a sequence holds tensors or maps, an optional a tensor or a sequence of "
+                     "tensors, found %s",
                      fv_type_str(r->m->arena, of));
         return NULL;
     }
@@ -131,7 +135,8 @@ static const fv_type *parse_map(fv_graph_reader *r) {
         return NULL;
     const fv_type *of = fv_read_type(r);
     if (of && !fv_type_may_be_map(key, of)) {
-        fv_lex_error(&r->l, "a map has keys that are integers or strings, and values of rank 0, found %s",
+        fv_lex_error(&r->l,
+                     "a map has keys that are integers or strings, and values of rank 0, found %s",
                      fv_type_str(r->m->arena, fv_map_type(r->m->arena, key, of)));
         return NULL;
     }
@@ -332,7 +337,8 @@ static const fv_tensor *parse_lent(fv_graph_reader *r, const fv_tensor *shape) {
     int64_t i;
     if (!fv_lex_int(&r->l, &i))
         return NULL;
-    if (i < 0 || i >= r->lent->n || r->lent->at[i]->elem != shape->elem || r->lent->at[i]->bytes != shape->bytes) {
+    if (i < 0 || i >= r->lent->n || r->lent->at[i]->elem != shape->elem ||
+        r->lent->at[i]->bytes != shape->bytes) {
         fv_lex_error(&r->l, "no tensor of that type is lent as %lld", (long long)i);
         return NULL;
     }
@@ -359,8 +365,9 @@ const fv_tensor *fv_read_content(fv_graph_reader *r, const fv_type *type) {
         return NULL;
     }
     if (fv_lex_is(l, "...")) {
-        fv_lex_error(l, "the content of this constant was left out when the text was written; `fovea opt -o FILE.fvir` "
-                         "keeps it, and `-o -` on standard output");
+        fv_lex_error(l, "the content of this constant was left out when the text was written; "
+                        "`fovea opt -o FILE.fvir` "
+                        "keeps it, and `-o -` on standard output");
         return NULL;
     }
     if (fv_lex_accept(l, "hex"))

@@ -93,7 +93,9 @@ static void put_elements(fv_text *t, const fv_tensor *x) {
 }
 
 /* Where the next one begins. */
-static size_t aligned(size_t bytes) { return (bytes + SIDE_ALIGN - 1) / SIDE_ALIGN * SIDE_ALIGN; }
+static size_t aligned(size_t bytes) {
+    return (bytes + SIDE_ALIGN - 1) / SIDE_ALIGN * SIDE_ALIGN;
+}
 
 static void put_in_side(printer *p, const fv_tensor *x) {
     fv_graph_side *s = p->side;
@@ -112,7 +114,8 @@ bool fv_graph_side_write(const fv_graph_side *s, FILE *f) {
         const fv_tensor *x = s->all[i];
         size_t space = aligned(at) - at;
         if (fwrite(zeros, 1, space, f) != space ||
-            fwrite(fv_tensor_little_endian(s->arena, x), 1, x->bytes, f) != x->bytes) /* as files are */
+            /* as files are */
+            fwrite(fv_tensor_little_endian(s->arena, x), 1, x->bytes, f) != x->bytes)
             return false;
         at += space + x->bytes;
     }

@@ -37,9 +37,10 @@ typedef struct fv_graph_printer {
     fv_text *t;
     const char *side_name;
     fv_graph_side *side; /* where large constants go */
-    bool whole;    /* without `side`: they are in the text; else they are elided */
-    fv_lent *lent; /* large constants are `lent N`, and are in that list; NULL: as `side` and `whole` say */
-    bool elide;    /* regions too */
+    bool whole;          /* without `side`: they are in the text; else they are elided */
+    /* large constants are `lent N`, and are in that list; NULL: as `side` and `whole` say */
+    fv_lent *lent;
+    bool elide; /* regions too */
     int indent;
 } fv_graph_printer;
 
@@ -49,9 +50,9 @@ void fv_note_type(fv_ptrmap *spoken, const fv_type *t); /* may be NULL */
 void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *spoken);
 void fv_put_const(fv_graph_printer *p, const fv_value *v);
 void fv_put_func_head(fv_graph_printer *p, const fv_func *f); /* up to its block */
-void fv_put_op(fv_graph_printer *p, const fv_op *op); /* a line, without its end */
-void fv_put_attr(fv_graph_printer *p, const fv_attr *a); /* its value */
-void fv_put_value(fv_text *t, const fv_value *v); /* %x, @w; _ for none */
+void fv_put_op(fv_graph_printer *p, const fv_op *op);         /* a line, without its end */
+void fv_put_attr(fv_graph_printer *p, const fv_attr *a);      /* its value */
+void fv_put_value(fv_text *t, const fv_value *v);             /* %x, @w; _ for none */
 void fv_put_type_of(fv_text *t, const fv_value *v); /* and what is known of its elements */
 /* WORD "NODE", ...), where there are any; the word has the opening parenthesis. */
 void fv_put_nodes(fv_text *t, const char *word, int n, const char *const *nodes);

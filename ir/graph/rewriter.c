@@ -43,7 +43,8 @@ fv_op *fv_w_op_n(fv_rewriter *w, fv_op_id op, int nin, fv_value *const *in, int 
     return new_op(w, fv_op_def(op), nin, in, nattrs, attrs, nout);
 }
 
-fv_op *fv_w_def_n(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs, const fv_attr *attrs, int nout) {
+fv_op *fv_w_def_n(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
+                  const fv_attr *attrs, int nout) {
     return new_op(w, def, nin, in, nattrs, attrs, nout);
 }
 
@@ -169,7 +170,8 @@ fv_value *fv_w_expand(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const
 }
 
 fv_value *fv_w_zeros(fv_rewriter *w, const fv_type *t) {
-    fv_value *zero = fv_const_new(w->module, "c", fv_tensor_new(w->module->arena, t->elem, 0, NULL));
+    fv_value *zero =
+        fv_const_new(w->module, "c", fv_tensor_new(w->module->arena, t->elem, 0, NULL));
     return fv_w_expand(w, zero, t->rank, t->dims);
 }
 
@@ -203,8 +205,8 @@ static bool is_new(const fv_rewriter *w, const fv_value *v) {
     return false;
 }
 
-/* Element e of `old`, which a symbol stood for that a Bind binds, is known now: it is that dim wherever the symbol was. Parsed
- * again, the text would tell the dim. */
+/* Element e of `old`, which a symbol stood for that a Bind binds, is known now: it is that dim
+ * wherever the symbol was. Parsed again, the text would tell the dim. */
 static void tell_elem(fv_module *m, const fv_value *old, int e, const fv_dim *dim) {
     const fv_dim *symbol = old->elems[e];
     bool bound = false;
@@ -217,7 +219,8 @@ static void tell_elem(fv_module *m, const fv_value *old, int e, const fv_dim *di
             continue;
         const fv_dim **symbols = FV_NEW(m->arena, const fv_dim *, a->n);
         memcpy(symbols, a->u.dims, (size_t)a->n * sizeof *symbols);
-        symbols[e] = fv_dim_fresh(m->dims, symbol->name, symbol->lo, symbol->hi, true); /* which nobody reads */
+        /* which nobody reads */
+        symbols[e] = fv_dim_fresh(m->dims, symbol->name, symbol->lo, symbol->hi, true);
         fv_op_set_dims(bind, "symbols", a->n, symbols);
         bound = true;
     }
@@ -237,12 +240,13 @@ void fv_replace_known(fv_value *old, fv_value *v) {
     fv_replace_uses(old, v);
 }
 
-/* A dim of `old` that data decide was a symbol, for the op to bind. Where what stands for the op has a symbol of its own
- * there, that is the dim, also of all that reads `old`. */
+/* A dim of `old` that data decide was a symbol, for the op to bind. Where what stands for the op
+ * has a symbol of its own there, that is the dim, also of all that reads `old`. */
 static void tell_dims(const fv_rewriter *w, const fv_value *old, const fv_value *v) {
     for (int k = 0; k < old->type->rank; k++) {
         const fv_dim *said = old->type->dims[k];
-        if (said != v->type->dims[k] && said->kind == FV_DIM_SYMBOL && fv_unknown_above(w->at, said))
+        if (said != v->type->dims[k] && said->kind == FV_DIM_SYMBOL &&
+            fv_unknown_above(w->at, said))
             fv_module_replace_dim(w->module, said, v->type->dims[k]);
     }
 }
@@ -256,7 +260,8 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
     if (!old)
         return;
     if (old->type && old->type->kind == FV_TENSOR && v->type->kind == FV_TENSOR) {
-        FV_HOLDS(w->module->session, old->type->elem == v->type->elem && old->type->rank == v->type->rank);
+        FV_HOLDS(w->module->session,
+                 old->type->elem == v->type->elem && old->type->rank == v->type->rank);
         tell_dims(w, old, v);
     }
     fv_replace_known(old, v);
@@ -266,7 +271,8 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
 
 /* What a region assumes holds around it once it is known to run. */
 static void assume_around(fv_module *m, fv_op *op) {
-    const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0], *right = fv_op_find_attr(op, "right")->u.dims[0];
+    const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0],
+                 *right = fv_op_find_attr(op, "right")->u.dims[0];
     const fv_attr *says = fv_op_find_attr(op, "says");
     if (fv_module_require(m, left, right, fv_op_string(op, "why").s, says ? says->u.s.s : NULL))
         fv_op_erase(op); /* else the run says it, in that place */

@@ -11,7 +11,9 @@ typedef struct settler {
 } settler;
 
 /* NULL is an axis of which nothing is known, in a sequence. */
-static const fv_dim *again(settler *s, const fv_dim *d) { return d ? fv_dim_again(s->m->dims, d, &s->dims) : NULL; }
+static const fv_dim *again(settler *s, const fv_dim *d) {
+    return d ? fv_dim_again(s->m->dims, d, &s->dims) : NULL;
+}
 
 /* NULL: they are what they were. */
 static const fv_dim *const *all_again(settler *s, int n, const fv_dim *const *dims) {
@@ -83,7 +85,9 @@ static void settle_region(settler *s, fv_region *block) {
     }
 }
 
-static int number_of_results(const fv_func *f) { return f->body->last ? f->body->last->nin : 0; }
+static int number_of_results(const fv_func *f) {
+    return f->body->last ? f->body->last->nin : 0;
+}
 
 static void settle_func(settler *s, fv_func *f) {
     settle_region(s, f->body);
@@ -93,11 +97,13 @@ static void settle_func(settler *s, fv_func *f) {
 
 /* ---- relations ---- */
 
-/* Does it say what it is written as, with its parts as they are? It is what others are implied by, and is checked. */
+/* Does it say what it is written as, with its parts as they are? It is what others are implied by,
+ * and is checked. */
 static bool is_rule(settler *s, const struct fv_relation *r) {
     const fv_dim *sides[2] = {r->a, r->b};
     for (int side = 0; side < 2; side++)
-        if (sides[side]->settled == sides[1 - side] && !all_again(s, sides[side]->n, sides[side]->arg))
+        if (sides[side]->settled == sides[1 - side] &&
+            !all_again(s, sides[side]->n, sides[side]->arg))
             return true;
     return false;
 }
@@ -165,7 +171,8 @@ bool fv_module_dim_may_be(fv_module *m, const fv_dim *symbol, const fv_dim *dim)
     bool may = true;
     *fv_ptrmap_at(&s.dims, symbol) = (void *)(uintptr_t)dim;
     for (int i = 0; may && i < m->nrelations; i++)
-        may = fv_dim_compare(m->dims, again(&s, m->relations[i].a), again(&s, m->relations[i].b)) != FV_DIM_DIFFERENT;
+        may = fv_dim_compare(m->dims, again(&s, m->relations[i].a), again(&s, m->relations[i].b)) !=
+              FV_DIM_DIFFERENT;
     fv_arena_free(a);
     return may;
 }

@@ -36,7 +36,8 @@ static side_file *find_file(fv_side *s, const char *name, const char **error) {
     if (!f->mapping)
         return NULL;
     if (f->mapping->stat.st_nlink > 1) {
-        *error = fv_printf(s->arena, "the file '%s' has other hard links, which may be anywhere; copy it", path);
+        *error = fv_printf(
+            s->arena, "the file '%s' has other hard links, which may be anywhere; copy it", path);
         return NULL;
     }
     f->next = s->files;

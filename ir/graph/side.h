@@ -11,6 +11,7 @@ typedef struct fv_side {
 } fv_side;
 
 /* The bytes of t, whose elem, dims, count and bytes are set. False: *error says why. */
-bool fv_side_read(fv_side *s, fv_tensor *t, const char *name, int64_t offset, const char **error) FV_MUST_USE;
+bool fv_side_read(fv_side *s, fv_tensor *t, const char *name, int64_t offset,
+                  const char **error) FV_MUST_USE;
 
 #endif

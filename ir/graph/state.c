@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "ir/base/diag.h"
-#include "ir/base/text.h"
 #include "ir/base/quoted.h"
+#include "ir/base/text.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 
@@ -28,9 +28,9 @@ const char *fv_state_mismatch(fv_arena *a, const fv_state_side *in, const fv_sta
                          out->name, shape_str(a, out), in->name, shape_str(a, in));
     for (int i = 0; i < in->rank; i++)
         if (in->dims[i]->lo > out->dims[i]->hi || in->dims[i]->hi < out->dims[i]->lo)
-            return fv_printf(a, "on axis %d output '%s' has %s, which input '%s' with %s never takes", i,
-                             out->name, fv_dim_str(a, out->dims[i]), in->name,
-                             fv_dim_str(a, in->dims[i]));
+            return fv_printf(
+                a, "on axis %d output '%s' has %s, which input '%s' with %s never takes", i,
+                out->name, fv_dim_str(a, out->dims[i]), in->name, fv_dim_str(a, in->dims[i]));
     return NULL;
 }
 
@@ -48,8 +48,9 @@ const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_valu
         if (k != i && f->states[k] == p)
             return fv_printf(a, "input '%s' takes both '%s' and '%s'", p->name, result_name(f, k),
                              result_name(f, i));
-    return fv_state_mismatch(a, &(fv_state_side){p->name, p->type->elem, p->type->rank, p->type->dims},
-                    &(fv_state_side){result_name(f, i), t->elem, t->rank, t->dims});
+    return fv_state_mismatch(a,
+                             &(fv_state_side){p->name, p->type->elem, p->type->rank, p->type->dims},
+                             &(fv_state_side){result_name(f, i), t->elem, t->rank, t->dims});
 }
 
 /* ---- what is written into the memory of its input ---- */
@@ -61,16 +62,16 @@ static const char *differs(fv_arena *a, const fv_op *op, const fv_value *p, int 
         if (t->dims[k]->from_data)
             return fv_printf(a, "and data decide axis %d", k);
         if (k != axis && t->dims[k] != p->type->dims[k])
-            return fv_printf(a, "and on axis %d it has %s, the input %s", k, fv_dim_str(a, t->dims[k]),
-                             fv_dim_str(a, p->type->dims[k]));
+            return fv_printf(a, "and on axis %d it has %s, the input %s", k,
+                             fv_dim_str(a, t->dims[k]), fv_dim_str(a, p->type->dims[k]));
     }
     return NULL;
 }
 
 /* It replaces elements of its first operand. */
 static bool replaces(const fv_op *op) {
-    return fv_op_is(op, FV_OP_TensorScatter) || fv_op_is(op, FV_OP_fv_WriteRows) || fv_op_is(op, FV_OP_ScatterElements) ||
-           fv_op_is(op, FV_OP_ScatterND);
+    return fv_op_is(op, FV_OP_TensorScatter) || fv_op_is(op, FV_OP_fv_WriteRows) ||
+           fv_op_is(op, FV_OP_ScatterElements) || fv_op_is(op, FV_OP_ScatterND);
 }
 
 /* The axis of a memory whose size is that. */
@@ -85,7 +86,9 @@ static const char *not_replaced(const fv_func *f, int i, const fv_op *op, int *a
     const fv_value *p = f->states[i];
     fv_arena *a = f->module->arena;
     if (!find_axis(p->type, f->capacity[i], axis))
-        return fv_printf(a, "which leaves its size as it is, and no dim of the input is the capacity %s", fv_dim_str(a, f->capacity[i]));
+        return fv_printf(
+            a, "which leaves its size as it is, and no dim of the input is the capacity %s",
+            fv_dim_str(a, f->capacity[i]));
     return p->nuses > 1 ? "and more reads the input" : differs(a, op, p, *axis);
 }
 
@@ -97,7 +100,8 @@ static const char *not_added(const fv_func *f, int i, fv_op *op, int *axis) {
     if (!why && !fv_infer_axis(op, fv_op_int(op, "axis"), op->out[0]->type->rank, axis))
         return "whose axis is none";
     why = why ? why : differs(f->module->arena, op, p, *axis);
-    if (!why && fv_dim_is_one(f->capacity[i]) && (op->nin > 2 || !fv_dim_is_one(op->in[1]->type->dims[*axis])))
+    if (!why && fv_dim_is_one(f->capacity[i]) &&
+        (op->nin > 2 || !fv_dim_is_one(op->in[1]->type->dims[*axis])))
         why = "and what is new is not known to be one, which is the capacity";
     return why;
 }
@@ -127,11 +131,15 @@ fv_op *fv_state_writer(const fv_func *f, int i, int *axis) {
     if (!why)
         return v->def;
     if (v->def && v->def->origin->n)
-        what = fv_printf(f->module->arena, "node '%s' (%s) makes it", fv_origin_str(f->module->arena, v->def->origin), v->def->def->name);
+        what = fv_printf(f->module->arena, "node '%s' (%s) makes it",
+                         fv_origin_str(f->module->arena, v->def->origin), v->def->def->name);
     else if (v->def)
         what = fv_printf(f->module->arena, "%s makes it", v->def->def->name);
-    fv_error(f->module->session, "output '%s' cannot be written in the memory of input '%s': %s, %s; leave the capacity out, "
-             "and they are two buffers", result_name(f, i), p->name, what, why);
+    fv_error(f->module->session,
+             "output '%s' cannot be written in the memory of input '%s': %s, %s; leave the "
+             "capacity out, "
+             "and they are two buffers",
+             result_name(f, i), p->name, what, why);
     return NULL;
 }
 
@@ -151,7 +159,8 @@ static int find(const char *word, const char *const *names) {
     return -1;
 }
 
-/* What an option says, and the names that there are. Of a name in backquotes each character is its own. */
+/* What an option says, and the names that there are. Of a name in backquotes each character is its
+ * own. */
 typedef struct option {
     const char *text, *in, *out, *capacity; /* NULL: none */
     bool in_is_quoted, out_is_quoted;
@@ -176,7 +185,8 @@ static bool read_pair(fv_arena *a, option *o) {
 static const char *star_of(fv_arena *a, const char *pattern, const char *name) {
     const char *star = strchr(pattern, '*');
     size_t before = (size_t)(star - pattern), after = strlen(star + 1), n = strlen(name);
-    bool fits = n >= before + after && !strncmp(name, pattern, before) && !strcmp(name + n - after, star + 1);
+    bool fits = n >= before + after && !strncmp(name, pattern, before) &&
+                !strcmp(name + n - after, star + 1);
     return fits ? fv_strndup(a, name + before, n - before - after) : NULL;
 }
 
@@ -214,17 +224,20 @@ static bool keeps_size(const fv_type *in, const fv_type *out) {
     return true;
 }
 
-/* The axis that op writes along, where there is one; else -1. Caches of com.microsoft are [batch, heads, positions, size]. */
+/* The axis that op writes along, where there is one; else -1. Caches of com.microsoft are [batch,
+ * heads, positions, size]. */
 static int axis_of_op(const fv_op *op, const fv_type *in) {
     int axis;
     if (op && replaces(op) && fv_opdef_attr(op->def, "axis"))
-        return fv_infer_axis((fv_op *)(uintptr_t)op, fv_op_int(op, "axis"), in->rank, &axis) ? axis : -1;
+        return fv_infer_axis((fv_op *)(uintptr_t)op, fv_op_int(op, "axis"), in->rank, &axis) ? axis
+                                                                                             : -1;
     return op && !strcmp(op->def->domain, "com.microsoft") && in->rank == 4 ? 2 : -1;
 }
 
-/* The axis of the capacity: where the output has to fit, or that the op writes along, or that is the only open one; else one whose
- * dim it is. -1: none, or who knows. */
-static int axis_of_capacity(const fv_module *m, const fv_type *in, const fv_value *out, const fv_dim *capacity) {
+/* The axis of the capacity: where the output has to fit, or that the op writes along, or that is
+ * the only open one; else one whose dim it is. -1: none, or who knows. */
+static int axis_of_capacity(const fv_module *m, const fv_type *in, const fv_value *out,
+                            const fv_dim *capacity) {
     int axis, open = -1, nopen = 0;
     for (axis = 0; axis < in->rank; axis++)
         if (out->type->dims[axis] != in->dims[axis])
@@ -246,41 +259,54 @@ static int axis_of_capacity(const fv_module *m, const fv_type *in, const fv_valu
 
 /* "a <= room", of max(a, room). */
 static const char *fits_str(fv_arena *a, const fv_dim *largest, const fv_dim *room) {
-    if (largest->kind != FV_DIM_MAX_ || largest->n != 2 || (largest->arg[0] != room && largest->arg[1] != room))
+    if (largest->kind != FV_DIM_MAX_ || largest->n != 2 ||
+        (largest->arg[0] != room && largest->arg[1] != room))
         return fv_printf(a, "%s within %s", fv_dim_str(a, largest), fv_dim_str(a, room));
-    return fv_printf(a, "%s <= %s", fv_dim_str(a, largest->arg[largest->arg[0] == room]), fv_dim_str(a, room));
+    return fv_printf(a, "%s <= %s", fv_dim_str(a, largest->arg[largest->arg[0] == room]),
+                     fv_dim_str(a, room));
 }
 
-/* Memory that does not grow has its own size as capacity, and all that the output holds fits in it. */
-static const fv_dim *fixed_size(fv_module *m, const fv_func *f, const char *text, int i, const fv_dim *capacity) {
+/* Memory that does not grow has its own size as capacity, and all that the output holds fits in
+ * it. */
+static const fv_dim *fixed_size(fv_module *m, const fv_func *f, const char *text, int i,
+                                const fv_dim *capacity) {
     const fv_value *past = f->states[i], *v = f->body->last->in[i];
     if (!keeps_size(past->type, v->type)) {
         for (int k = 0; k < past->type->rank; k++)
             if (past->type->dims[k] == capacity && v->type->dims[k] != capacity) {
-                fv_error(m->session, "--state '%s': the capacity %s is what input '%s' has already, and output '%s' has more", text,
-                         fv_dim_str(m->arena, capacity), past->name, result_name(f, i));
+                fv_error(m->session,
+                         "--state '%s': the capacity %s is what input '%s' has already, and output "
+                         "'%s' has more",
+                         text, fv_dim_str(m->arena, capacity), past->name, result_name(f, i));
                 return NULL;
             }
         return capacity;
     }
     int axis = axis_of_capacity(m, past->type, v, capacity);
     const fv_dim *room = axis < 0 ? NULL : past->type->dims[axis];
-    if (!room || (room != capacity && (!fv_dim_is_const(capacity) || !fv_module_assume(m, room, capacity, "capacity of a state")))) {
-        fv_error(m->session, "--state '%s': input '%s' is %s, as large as its output; which of its dims is the capacity? None is %s", text,
-                 past->name, fv_type_str(m->arena, past->type), fv_dim_str(m->arena, capacity));
+    if (!room ||
+        (room != capacity && (!fv_dim_is_const(capacity) ||
+                              !fv_module_assume(m, room, capacity, "capacity of a state")))) {
+        fv_error(m->session,
+                 "--state '%s': input '%s' is %s, as large as its output; which of its dims is the "
+                 "capacity? None is %s",
+                 text, past->name, fv_type_str(m->arena, past->type),
+                 fv_dim_str(m->arena, capacity));
         return NULL;
     }
     if (!fv_dim_is_const(room) && (room->kind != FV_DIM_SYMBOL || room->from_data)) {
-        fv_error(m->session, "--state '%s': the capacity of input '%s' is %s, expected a number or a symbol", text, past->name,
-                 fv_dim_str(m->arena, room));
+        fv_error(m->session,
+                 "--state '%s': the capacity of input '%s' is %s, expected a number or a symbol",
+                 text, past->name, fv_dim_str(m->arena, room));
         return NULL;
     }
     for (int k = 0; k < past->type->rank; k++) {
         const fv_dim *in = past->type->dims[k], *out = v->type->dims[k];
         const char *says = fits_str(m->arena, out, in);
         if (!fv_module_require(m, out, in, "memory of a state", says)) {
-            fv_error(m->session, "--state '%s': output '%s' has %s on axis %d, more than input '%s'", text, result_name(f, i),
-                     fv_dim_str(m->arena, out), k, past->name);
+            fv_error(m->session,
+                     "--state '%s': output '%s' has %s on axis %d, more than input '%s'", text,
+                     result_name(f, i), fv_dim_str(m->arena, out), k, past->name);
             return NULL;
         }
     }
@@ -302,7 +328,9 @@ static const fv_dim *read_capacity(fv_module *m, const char *text, const char *s
     else if (fv_is_name(s))
         return fv_dim_fresh(m->dims, s, 0, FV_DIM_MAX, false);
     else
-        fv_error(m->session, "--state '%s': the capacity is '%s', expected a number from 1 on, or a name", text, s);
+        fv_error(m->session,
+                 "--state '%s': the capacity is '%s', expected a number from 1 on, or a name", text,
+                 s);
     return NULL;
 }
 
@@ -321,7 +349,8 @@ static bool declare(fv_module *m, const option *o, const char *in, const char *o
     if (problem)
         return fv_error(m->session, "--state '%s': %s", o->text, problem);
     if (f->states[r] && f->states[r] != past)
-        return fv_error(m->session, "--state '%s': output '%s' is the state of input '%s' already", o->text, out, f->states[r]->name);
+        return fv_error(m->session, "--state '%s': output '%s' is the state of input '%s' already",
+                        o->text, out, f->states[r]->name);
     f->states[r] = past;
     if (!o->capacity)
         return true;
@@ -336,30 +365,39 @@ static bool declare(fv_module *m, const option *o, const char *in, const char *o
     return capacity != NULL;
 }
 
-/* Every input that the pattern `in` fits, with the output that has the same in the place of the '*'. */
+/* Every input that the pattern `in` fits, with the output that has the same in the place of the
+ * '*'. */
 static bool declare_all(fv_module *m, const option *o) {
     const char *star = o->out_is_quoted ? NULL : strchr(o->out, '*');
     if (!star || strchr(star + 1, '*') || strchr(strchr(o->in, '*') + 1, '*'))
-        return fv_error(m->session, "--state '%s': expected one * in the input's name and one in the output's", o->text);
+        return fv_error(m->session,
+                        "--state '%s': expected one * in the input's name and one in the output's",
+                        o->text);
     bool any = false, good = true;
     for (int i = 0; good && o->ins[i]; i++) {
         const char *same = star_of(m->arena, o->in, o->ins[i]);
         any = any || same;
-        good = !same || declare(m, o, o->ins[i], fv_printf(m->arena, "%.*s%s%s", (int)(star - o->out), o->out, same, star + 1));
+        good = !same || declare(m, o, o->ins[i],
+                                fv_printf(m->arena, "%.*s%s%s", (int)(star - o->out), o->out, same,
+                                          star + 1));
     }
-    return any ? good : fv_error(m->session, "--state '%s': the model has no input '%s'", o->text, o->in);
+    return any ? good
+               : fv_error(m->session, "--state '%s': the model has no input '%s'", o->text, o->in);
 }
 
 bool fv_state_declare(fv_module *m, const char *text) {
     fv_func *f = m->funcs;
     int nin = f->body->nparams, nout = f->body->last->nin;
-    option o = {.text = text, .ins = FV_NEW(m->arena, const char *, nin + 1), .outs = FV_NEW(m->arena, const char *, nout + 1)};
+    option o = {.text = text,
+                .ins = FV_NEW(m->arena, const char *, nin + 1),
+                .outs = FV_NEW(m->arena, const char *, nout + 1)};
     for (int i = 0; i < nin; i++)
         o.ins[i] = f->body->params[i]->name;
     for (int i = 0; i < nout; i++)
         o.outs[i] = result_name(f, i);
     if (!read_pair(m->arena, &o))
-        return fv_error(m->session, "--state '%s': expected INPUT=OUTPUT or INPUT=OUTPUT:CAPACITY", text);
+        return fv_error(m->session, "--state '%s': expected INPUT=OUTPUT or INPUT=OUTPUT:CAPACITY",
+                        text);
     split_capacity(m->arena, &o);
     if (!f->states)
         f->states = FV_NEW(m->arena, const fv_value *, nout + 1);

@@ -20,7 +20,9 @@ static const struct {
 fv_ktype fv_read_ktype(const fv_read *r) {
     if (r->how != FV_READ_VALUE || r->of == FV_ARG_CPU)
         return fv_kt(FV_BOOL, 1);
-    return fv_kt(r->of == FV_ARG_BYTES || r->of == FV_ARG_ENV || r->of == FV_ARG_WEIGHTS ? FV_U64 : FV_I64, 1);
+    return fv_kt(r->of == FV_ARG_BYTES || r->of == FV_ARG_ENV || r->of == FV_ARG_WEIGHTS ? FV_U64
+                                                                                         : FV_I64,
+                 1);
 }
 
 /* Pointers have 32 bits at least. */
@@ -33,7 +35,9 @@ bool fv_read_equal(const fv_read *a, const fv_read *b) {
     return a->how == b->how && a->of == b->of && a->at == b->at && a->align == b->align;
 }
 
-const char *fv_argument_text(fv_argument of) { return arguments[of]; }
+const char *fv_argument_text(fv_argument of) {
+    return arguments[of];
+}
 
 fv_argument fv_argument_from_text(const char *text) {
     int i = 0;
@@ -42,9 +46,13 @@ fv_argument fv_argument_from_text(const char *text) {
     return (fv_argument)i;
 }
 
-const char *fv_read_how_text(fv_read_how how) { return hows[how]; }
+const char *fv_read_how_text(fv_read_how how) {
+    return hows[how];
+}
 
-const char *fv_env_text(int member) { return members[member].name; }
+const char *fv_env_text(int member) {
+    return members[member].name;
+}
 
 int fv_env_from_text(const char *text) {
     for (int i = 0; i < FV_ENV_MEMBERS; i++)
@@ -53,4 +61,6 @@ int fv_env_from_text(const char *text) {
     return -1;
 }
 
-bool fv_env_is_pointer(int member) { return members[member].kind == POINTER; }
+bool fv_env_is_pointer(int member) {
+    return members[member].kind == POINTER;
+}

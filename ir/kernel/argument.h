@@ -5,7 +5,14 @@
 #include "ir/expr/expr.h"
 
 typedef enum {
-    FV_ARG_DIMS, FV_ARG_INPUTS, FV_ARG_OUTPUTS, FV_ARG_ACTUAL, FV_ARG_WORKSPACE, FV_ARG_BYTES, FV_ARG_ENV, /* as a run has them */
+    /* as a run has them */
+    FV_ARG_DIMS,
+    FV_ARG_INPUTS,
+    FV_ARG_OUTPUTS,
+    FV_ARG_ACTUAL,
+    FV_ARG_WORKSPACE,
+    FV_ARG_BYTES,
+    FV_ARG_ENV,
     FV_ARG_WEIGHTS, /* the words that the file env.weights begins with */
     FV_ARG_CPU,     /* has it what the target needs? */
     FV_ARG_MOST,    /* bytes that the machine can address */
@@ -14,9 +21,9 @@ typedef enum {
 
 typedef enum {
     FV_READ_VALUE,
-    FV_READ_GIVEN,  /* bool: is the pointer not NULL? */
-    FV_READ_ALIGNED,/* bool: ... and a multiple of `align`? */
-    FV_READ_SAME    /* OUTPUTS, bool: is it NULL, or the input that it is the state of? */
+    FV_READ_GIVEN,   /* bool: is the pointer not NULL? */
+    FV_READ_ALIGNED, /* bool: ... and a multiple of `align`? */
+    FV_READ_SAME     /* OUTPUTS, bool: is it NULL, or the input that it is the state of? */
 } fv_read_how;
 
 enum {
@@ -28,7 +35,9 @@ enum {
 
 typedef struct fv_read {
     uint8_t how, of; /* fv_read_how, fv_argument */
-    int at;          /* of DIMS, INPUTS, OUTPUTS: which; ACTUAL: the output; ENV: the member; WEIGHTS: the word; -1: the whole */
+    /* of DIMS, INPUTS, OUTPUTS: which; ACTUAL: the output; ENV: the member; WEIGHTS: the word; -1:
+     * the whole */
+    int at;
     int align;
 } fv_read;
 
@@ -38,11 +47,11 @@ fv_ktype fv_read_ktype(const fv_read *r);
 void fv_read_bounds(const fv_read *r, int64_t *lo, int64_t *hi);
 bool fv_read_equal(const fv_read *a, const fv_read *b) FV_MUST_USE;
 
-const char *fv_argument_text(fv_argument of);  /* "dims" */
+const char *fv_argument_text(fv_argument of);        /* "dims" */
 fv_argument fv_argument_from_text(const char *text); /* FV_ARGS: there is none */
-const char *fv_read_how_text(fv_read_how how); /* "given"; of VALUE: "" */
-const char *fv_env_text(int member);           /* "alloc" */
-int fv_env_from_text(const char *text);        /* -1: there is none */
+const char *fv_read_how_text(fv_read_how how);       /* "given"; of VALUE: "" */
+const char *fv_env_text(int member);                 /* "alloc" */
+int fv_env_from_text(const char *text);              /* -1: there is none */
 bool fv_env_is_pointer(int member) FV_MUST_USE;
 
 #endif

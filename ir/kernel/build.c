@@ -46,7 +46,8 @@ fv_buf *fv_buf_new(fv_arena *a, const char *name, fv_buf_role role, fv_elem e, i
 /* Parameters are few; their arrays are copied when they grow. */
 fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem e, int rank,
                       fv_expr *const *extent) {
-    FV_HOLDS(fv_arena_session(k->arena), role == FV_BUF_IN || role == FV_BUF_OUT || role == FV_BUF_INOUT);
+    FV_HOLDS(fv_arena_session(k->arena),
+             role == FV_BUF_IN || role == FV_BUF_OUT || role == FV_BUF_INOUT);
     fv_buf **bufs = FV_NEW(k->arena, fv_buf *, k->nbufs + 1);
     for (int i = 0; i < k->nbufs; i++)
         bufs[i] = k->bufs[i];
@@ -116,9 +117,9 @@ enum { MAX_NESTED = 48 };
 
 typedef struct sharing {
     fv_kbuilder *builder;
-    fv_ptrmap uses; /* node -> number of parents */
-    fv_ptrmap done; /* node -> what stands for it */
-    fv_ptrmap size; /* node -> nodes in it, as a tree */
+    fv_ptrmap uses;   /* node -> number of parents */
+    fv_ptrmap done;   /* node -> what stands for it */
+    fv_ptrmap size;   /* node -> nodes in it, as a tree */
     fv_ptrmap height; /* what stands for a node -> how deep it is */
 } sharing;
 

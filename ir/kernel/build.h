@@ -24,22 +24,25 @@ fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem 
 fv_expr *fv_kernel_dim(fv_kernel *k, const char *name, int64_t lo, int64_t hi);
 void fv_kb_init(fv_kbuilder *b, fv_arena *a, fv_kernel *k, fv_block *block);
 #define FV_STMT_EXPRS 36 /* no more expressions in a store: FV_MAX_RANK indices, value, mask */
-/* Statements hold trees: what one uses twice becomes a let before it (these verbs see to it, but for
- * the condition of a while). Short index arithmetic is written out instead. */
+/* Statements hold trees: what one uses twice becomes a let before it (these verbs see to it, but
+ * for the condition of a while). Short index arithmetic is written out instead. */
 void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list);
 fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x); /* constants and vars: x itself */
 void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x, fv_expr *mask);
-void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, int cache); /* scalar indices */
+/* scalar indices */
+void fv_kb_prefetch(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, int cache);
 void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile);
 void fv_kb_call(fv_kbuilder *b, const fv_library_fn *fn, fv_buf *const *args);
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
                    fv_expr *init);
-/* Opens a loop, returns its variable; fv_kb_end closes what was opened last: a loop, if, while or outline. */
+/* Opens a loop, returns its variable; fv_kb_end closes what was opened last: a loop, if, while or
+ * outline. */
 fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
                    int64_t step);
-void fv_loop_bounds(fv_stmt *loop);     /* sets the bounds of its variable */
-bool fv_kernel_calls(const fv_kernel *k) FV_MUST_USE; /* has it a CALL? These stand in no block of another statement */
-void fv_task_bounds(fv_kernel *k);      /* ... of k->task */
+void fv_loop_bounds(fv_stmt *loop); /* sets the bounds of its variable */
+/* has it a CALL? These stand in no block of another statement */
+bool fv_kernel_calls(const fv_kernel *k) FV_MUST_USE;
+void fv_task_bounds(fv_kernel *k); /* ... of k->task */
 void fv_kb_if(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_else(fv_kbuilder *b);
 void fv_kb_while(fv_kbuilder *b, fv_expr *cond);

@@ -1,12 +1,13 @@
-/* confine.c - see confine.h. Statements are written anew, in the order of the text: what an access needs is computed in lets
- * before its statement, so that its index is computed once.
+/* confine.c - see confine.h. Statements are written anew, in the order of the text: what an access
+ * needs is computed in lets before its statement, so that its index is computed once.
  *
  *   y[i] = x[j]    becomes    let inside = require(0 <= j && j < n)
  *                             let inside_1 = require(0 <= i && i < m)
  *                             y[i] = x[j] if inside else 0.0 if inside_1
  *
- * A loop that counts takes from `turns`, a tile of each task, what it is about to take, and does not begin where that is not
- * there. Which loops count is decided by the bounds of their variables: what is short in any case does not. */
+ * A loop that counts takes from `turns`, a tile of each task, what it is about to take, and does
+ * not begin where that is not there. Which loops count is decided by the bounds of their variables:
+ * what is short in any case does not. */
 #include "ir/kernel/confine.h"
 
 #include <string.h>
@@ -19,8 +20,15 @@
 #include "ir/kernel/prove.h"
 #include "ir/kernel/verify.h"
 
-/* FREE_TURNS: what a loop may take without counting. FAR: bounds of loops beyond that are refused, so that no sum of two wraps. */
-enum { FREE_TURNS = 1 << 12, MAX_TILES = 1 << 20, MAX_UNROLLED = 1 << 18, MAX_FACTS = 32, INLINE_INDEX = 12 };
+/* FREE_TURNS: what a loop may take without counting. FAR: bounds of loops beyond that are refused,
+ * so that no sum of two wraps. */
+enum {
+    FREE_TURNS = 1 << 12,
+    MAX_TILES = 1 << 20,
+    MAX_UNROLLED = 1 << 18,
+    MAX_FACTS = 32,
+    INLINE_INDEX = 12
+};
 static const int64_t far = INT64_C(1) << 61;
 
 typedef struct confiner {
@@ -37,14 +45,22 @@ typedef struct confiner {
     fv_expr *budget; /* of one task, over dims */
 } confiner;
 
-static bool refuse(confiner *c, const char *what) { return fv_error(c->s, "kernel '%s': %s", c->k->name, what); }
+static bool refuse(confiner *c, const char *what) {
+    return fv_error(c->s, "kernel '%s': %s", c->k->name, what);
+}
 
 /* ---- small words ---- */
 
-static fv_expr *number(confiner *c, int64_t v) { return fv_x_int(c->a, v); }
-static fv_expr *binary(confiner *c, fv_expr_op op, fv_expr *x, fv_expr *y) { return fv_x_bin(c->a, op, x, y); }
+static fv_expr *number(confiner *c, int64_t v) {
+    return fv_x_int(c->a, v);
+}
+static fv_expr *binary(confiner *c, fv_expr_op op, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(c->a, op, x, y);
+}
 
-static fv_expr *both(confiner *c, fv_expr *x, fv_expr *y) { return x && y ? binary(c, FV_X_AND, x, y) : x ? x : y; }
+static fv_expr *both(confiner *c, fv_expr *x, fv_expr *y) {
+    return x && y ? binary(c, FV_X_AND, x, y) : x ? x : y;
+}
 
 static void learn_let(confiner *c, const fv_stmt *s) {
     if (s->x->type.elem == FV_BOOL)
@@ -60,7 +76,9 @@ static fv_expr *let(confiner *c, const char *name, fv_expr *x) {
     return v;
 }
 
-static fv_expr *require(confiner *c, const char *name, fv_expr *x) { return let(c, name, fv_x_un(c->a, FV_X_REQUIRE, x)); }
+static fv_expr *require(confiner *c, const char *name, fv_expr *x) {
+    return let(c, name, fv_x_un(c->a, FV_X_REQUIRE, x));
+}
 
 /* Where c0 holds, x has to. */
 static fv_expr *require_where(confiner *c, fv_expr *c0, fv_expr *x) {
@@ -103,7 +121,8 @@ static bool is_natural(confiner *c, const fv_expr *a, const fv_expr *b, int64_t 
 /* ---- accesses ---- */
 
 static bool is_plain(const fv_expr *x, int *nodes) {
-    if (++*nodes > INLINE_INDEX || x->op == FV_X_LOAD || x->op == FV_X_GUARD || x->op == FV_X_REQUIRE)
+    if (++*nodes > INLINE_INDEX || x->op == FV_X_LOAD || x->op == FV_X_GUARD ||
+        x->op == FV_X_REQUIRE)
         return false;
     for (int i = 0; i < x->n; i++)
         if (!is_plain(x->arg[i], nodes))
@@ -111,11 +130,13 @@ static bool is_plain(const fv_expr *x, int *nodes) {
     return true;
 }
 
-/* What has to be asked of the indices; NULL: all are proved. They become variables where they are asked about and long. */
+/* What has to be asked of the indices; NULL: all are proved. They become variables where they are
+ * asked about and long. */
 static fv_expr *unproved(confiner *c, const fv_buf *buf, fv_expr **index) {
     fv_expr *ask = NULL, *zero = number(c, 0);
     for (int i = 0; i < buf->rank; i++) {
-        bool low = is_natural(c, index[i], zero, 0), high = is_natural(c, buf->extent[i], index[i], 1);
+        bool low = is_natural(c, index[i], zero, 0),
+             high = is_natural(c, buf->extent[i], index[i], 1);
         int nodes = 0;
         if (low && high)
             continue;
@@ -141,7 +162,8 @@ static fv_expr *confined_read(confiner *c, const fv_expr *x, fv_expr **args) {
         return fv_x_with_args(c->a, x, args);
     if (!guard)
         return fv_x_guard(c->a, buf, args, require(c, "inside", ask), fv_x_zero(c->a, buf->elem));
-    return fv_x_guard(c->a, buf, args, require_where(c, let(c, "wanted", args[buf->rank]), ask), args[buf->rank + 1]);
+    return fv_x_guard(c->a, buf, args, require_where(c, let(c, "wanted", args[buf->rank]), ask),
+                      args[buf->rank + 1]);
 }
 
 static fv_expr *confined(confiner *c, fv_expr *x) {
@@ -154,7 +176,8 @@ static fv_expr *confined(confiner *c, fv_expr *x) {
 }
 
 static void confine_store(confiner *c, const fv_stmt *s) {
-    fv_expr *index[FV_MAX_RANK + 1], *x = confined(c, s->x), *mask = s->mask ? confined(c, s->mask) : NULL;
+    fv_expr *index[FV_MAX_RANK + 1], *x = confined(c, s->x),
+                                     *mask = s->mask ? confined(c, s->mask) : NULL;
     for (int i = 0; i < s->buf->rank; i++)
         index[i] = confined(c, s->index[i]);
     int mark = c->nfacts;
@@ -212,7 +235,8 @@ static int64_t cost_of(const fv_block *block) {
 static bool has_counting(const fv_block *block) {
     int64_t cost;
     for (const fv_stmt *s = block->first; s; s = s->next)
-        if (((s->kind == FV_S_FOR || s->kind == FV_S_WHILE) && has_to_count(s, &cost)) || has_counting(&s->body) || has_counting(&s->other))
+        if (((s->kind == FV_S_FOR || s->kind == FV_S_WHILE) && has_to_count(s, &cost)) ||
+            has_counting(&s->body) || has_counting(&s->other))
             return true;
     return false;
 }
@@ -222,12 +246,16 @@ static int64_t most_turns(const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
         int64_t body = fv_addsat(most_turns(&s->body), most_turns(&s->other));
         bool loop = s->kind == FV_S_FOR || s->kind == FV_S_WHILE;
-        all = fv_addsat(all, loop ? fv_mulsat(s->kind == FV_S_WHILE ? INT64_MAX : most_trips(s), fv_addsat(1, body)) : body);
+        all = fv_addsat(all, loop ? fv_mulsat(s->kind == FV_S_WHILE ? INT64_MAX : most_trips(s),
+                                              fv_addsat(1, body))
+                                  : body);
     }
     return all;
 }
 
-static fv_expr *turns_left(confiner *c) { return fv_x_load(c->a, c->turns, NULL); }
+static fv_expr *turns_left(confiner *c) {
+    return fv_x_load(c->a, c->turns, NULL);
+}
 
 static void declare_turns(confiner *c, const fv_block *body) {
     if (c->counts && !c->turns && has_counting(body))
@@ -246,7 +274,8 @@ static fv_stmt *add_like(confiner *c, const fv_stmt *s) {
     return copy;
 }
 
-/* The loop as the text has it: that its variable is within these bounds holds also where it ends before. */
+/* The loop as the text has it: that its variable is within these bounds holds also where it ends
+ * before. */
 static void learn_loop(confiner *c, const fv_stmt *s, fv_expr *lo, fv_expr *hi) {
     fv_stmt *known = FV_NEW(c->a, fv_stmt, 1);
     *known = *s;
@@ -264,17 +293,21 @@ static bool is_within(const fv_expr *x) {
 
 static fv_expr *is_near(confiner *c, fv_expr *x) {
     return is_within(x) ? NULL
-                        : binary(c, FV_X_AND, binary(c, FV_X_LE, number(c, -far), x), binary(c, FV_X_LE, x, number(c, far)));
+                        : binary(c, FV_X_AND, binary(c, FV_X_LE, number(c, -far), x),
+                                 binary(c, FV_X_LE, x, number(c, far)));
 }
 
 /* Takes what the loop is about to take, and gives its end. */
 static fv_expr *take_turns(confiner *c, const fv_stmt *s, fv_expr *lo, fv_expr *hi) {
     fv_expr *span = binary(c, FV_X_MAX, binary(c, FV_X_SUB, hi, lo), number(c, 0));
-    fv_expr *cost = let(c, "cost", binary(c, FV_X_MULSAT, span, number(c, fv_addsat(1, cost_of(&s->body)))));
+    fv_expr *cost =
+        let(c, "cost", binary(c, FV_X_MULSAT, span, number(c, fv_addsat(1, cost_of(&s->body)))));
     fv_expr *left = let(c, "left", turns_left(c));
-    fv_expr *fits = both(c, binary(c, FV_X_LE, cost, left), both(c, is_near(c, lo), is_near(c, hi)));
+    fv_expr *fits =
+        both(c, binary(c, FV_X_LE, cost, left), both(c, is_near(c, lo), is_near(c, hi)));
     fv_expr *ok = require(c, "ends", binary(c, FV_X_OR, binary(c, FV_X_LE, hi, lo), fits));
-    fv_expr *rest = fv_x_select(c->a, ok, binary(c, FV_X_SUB, left, binary(c, FV_X_MIN, cost, left)), number(c, 0));
+    fv_expr *rest = fv_x_select(
+        c->a, ok, binary(c, FV_X_SUB, left, binary(c, FV_X_MIN, cost, left)), number(c, 0));
     fv_kb_store(&c->b, c->turns, NULL, rest, NULL);
     return let(c, "end", fv_x_select(c->a, ok, hi, lo));
 }
@@ -299,12 +332,14 @@ static void confine_for(confiner *c, const fv_stmt *s) {
 
 /* The condition is computed in each iteration, in front of the body. */
 static void confine_while(confiner *c, const fv_stmt *s) {
-    fv_buf *goes_on = fv_kb_tile(&c->b, "goes_on", FV_BOOL, 0, NULL, fv_x_const_int(c->a, FV_BOOL, 1));
+    fv_buf *goes_on =
+        fv_kb_tile(&c->b, "goes_on", FV_BOOL, 0, NULL, fv_x_const_int(c->a, FV_BOOL, 1));
     fv_kb_while(&c->b, fv_x_load(c->a, goes_on, NULL));
     fv_expr *cond = let(c, "wanted", confined(c, s->x)), *left = let(c, "left", turns_left(c));
     fv_expr *on = require_where(c, cond, binary(c, FV_X_LE, number(c, 1), left));
     fv_expr *cost = number(c, fv_addsat(1, cost_of(&s->body)));
-    fv_kb_store(&c->b, c->turns, NULL, binary(c, FV_X_SUB, left, binary(c, FV_X_MIN, cost, left)), NULL);
+    fv_kb_store(&c->b, c->turns, NULL, binary(c, FV_X_SUB, left, binary(c, FV_X_MIN, cost, left)),
+                NULL);
     fv_kb_store(&c->b, goes_on, NULL, on, NULL);
     fv_kb_if(&c->b, on);
     int mark = c->nfacts;
@@ -359,10 +394,17 @@ static void confine_stmt(confiner *c, const fv_stmt *s) {
     case FV_S_IF: confine_if(c, s); break;
     case FV_S_WHILE: confine_while(c, s); break;
     case FV_S_OUTLINE: confine_outline(c, s); break;
-    case FV_S_TRANSPOSE: case FV_S_CALL: case FV_S_COMMENT: add_like(c, s); break;
-    case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
-    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
-        break; /* not in kernels */
+    case FV_S_TRANSPOSE:
+    case FV_S_CALL:
+    case FV_S_COMMENT: add_like(c, s); break;
+    case FV_S_READ:
+    case FV_S_PLAN:
+    case FV_S_MEMORY:
+    case FV_S_CHECK:
+    case FV_S_LAUNCH:
+    case FV_S_ALLOC:
+    case FV_S_FREE:
+    case FV_S_SETDIM: break; /* not in kernels */
     }
 }
 
@@ -376,7 +418,8 @@ static void confine_block(confiner *c, const fv_block *from, fv_block *to) {
 
 /* ---- tasks ---- */
 
-/* The parallel loop that a block consists of, but for lets and comments before it, as expansion looks for it; or NULL. */
+/* The parallel loop that a block consists of, but for lets and comments before it, as expansion
+ * looks for it; or NULL. */
 static const fv_stmt *only_parallel(const fv_block *block) {
     const fv_stmt *s = block->first;
     while (s && (s->kind == FV_S_LET || s->kind == FV_S_COMMENT))
@@ -393,7 +436,11 @@ static bool confine_tasks(confiner *c, const fv_stmt *s, fv_block *to) {
         s = s->next;
     fv_expr *lo = let(c, "first", confined(c, s->lo)), *hi = let(c, "last", confined(c, s->hi));
     if (!is_within(lo) || !is_within(hi))
-        return refuse(c, fv_printf(c->a, "the bounds of the parallel loop over '%s' may be too far apart to be counted", s->var->name));
+        return refuse(
+            c, fv_printf(
+                   c->a,
+                   "the bounds of the parallel loop over '%s' may be too far apart to be counted",
+                   s->var->name));
     fv_expr *span = let(c, "span", binary(c, FV_X_MAX, binary(c, FV_X_SUB, hi, lo), number(c, 0)));
     fv_expr *budget = c->budget;
     int64_t least, most, whole;
@@ -447,7 +494,8 @@ static int64_t tile_bytes(const fv_block *block) {
         int64_t bytes = s->kind == FV_S_TILE ? fv_elem_storage_bytes(s->buf->elem) : 0;
         for (int i = 0; bytes && i < s->buf->rank; i++)
             bytes = fv_mulsat(bytes, fv_x_int_value(s->buf->extent[i]));
-        all = fv_addsat(all, fv_addsat(bytes, fv_addsat(tile_bytes(&s->body), tile_bytes(&s->other))));
+        all = fv_addsat(all,
+                        fv_addsat(bytes, fv_addsat(tile_bytes(&s->body), tile_bytes(&s->other))));
     }
     return all;
 }
@@ -456,7 +504,8 @@ static int64_t tile_bytes(const fv_block *block) {
 static int64_t unrolled(const fv_block *block) {
     int64_t all = 0, lo, hi;
     for (const fv_stmt *s = block->first; s; s = s->next) {
-        bool copies = s->kind == FV_S_FOR && (s->loop == FV_UNROLL || s->loop == FV_VECTOR) && fv_x_is_int(s->lo, &lo) && fv_x_is_int(s->hi, &hi);
+        bool copies = s->kind == FV_S_FOR && (s->loop == FV_UNROLL || s->loop == FV_VECTOR) &&
+                      fv_x_is_int(s->lo, &lo) && fv_x_is_int(s->hi, &hi);
         int64_t body = fv_addsat(unrolled(&s->body), unrolled(&s->other));
         all = fv_addsat(all, fv_addsat(1, copies ? fv_mulsat(most_trips(s), body) : body));
     }
@@ -465,7 +514,8 @@ static int64_t unrolled(const fv_block *block) {
 
 static bool has_long_step(const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next)
-        if ((s->kind == FV_S_FOR && s->step >= far) || has_long_step(&s->body) || has_long_step(&s->other))
+        if ((s->kind == FV_S_FOR && s->step >= far) || has_long_step(&s->body) ||
+            has_long_step(&s->other))
             return true;
     return false;
 }
@@ -473,17 +523,23 @@ static bool has_long_step(const fv_block *block) {
 static bool is_fit(confiner *c) {
     const fv_block *body = &c->k->body;
     if (c->k->task || block_has_lanes(body))
-        return refuse(c, "it is written for one target: vectors are loops that are `vector`, tasks such that are `parallel`");
+        return refuse(c, "it is written for one target: vectors are loops that are `vector`, tasks "
+                         "such that are `parallel`");
     if (has_long_step(body))
         return refuse(c, "the step of a loop is so long that its variable may wrap");
     if (tile_bytes(body) > MAX_TILES)
         return refuse(c, fv_printf(c->a, "its tiles are larger than %d bytes together", MAX_TILES));
-    return unrolled(body) <= MAX_UNROLLED || refuse(c, fv_printf(c->a, "written out it has more than %d statements", MAX_UNROLLED));
+    return unrolled(body) <= MAX_UNROLLED ||
+           refuse(c, fv_printf(c->a, "written out it has more than %d statements", MAX_UNROLLED));
 }
 
 bool fv_kernel_confine(fv_session *s, fv_kernel *k, int64_t turns) {
     fv_arena *a = k->arena;
-    confiner c = {.s = s, .k = k, .a = a, .flags = fv_ptrmap_in(a), .budget = fv_x_int(a, turns),
+    confiner c = {.s = s,
+                  .k = k,
+                  .a = a,
+                  .flags = fv_ptrmap_in(a),
+                  .budget = fv_x_int(a, turns),
                   .z = {.a = a, .lets = fv_ptrmap_in(a), .loops = fv_ptrmap_in(a), .exact = true}};
     fv_block body = {0};
     if (!is_fit(&c) || !fv_kernel_verify_exact(s, k))

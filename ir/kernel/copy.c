@@ -95,8 +95,8 @@ static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     if (init)
         fv_kb_share(b, 1, &init);
     fv_stmt *copy = fv_kb_add(b, FV_S_TILE);
-    copy->buf = fv_buf_new(b->arena, s->buf->name, FV_BUF_TILE, s->buf->elem, s->buf->rank,
-                           s->buf->extent);
+    copy->buf =
+        fv_buf_new(b->arena, s->buf->name, FV_BUF_TILE, s->buf->elem, s->buf->rank, s->buf->extent);
     copy->buf->lanes = s->buf->lanes;
     copy->x = init;
     *fv_ptrmap_at(map, s->buf) = copy->buf;
@@ -130,9 +130,14 @@ void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
         break;
     case FV_S_CALL: copy_call(b, s, map); break;
     case FV_S_COMMENT: fv_kb_comment(b, s->text); break;
-    case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
-    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
-        break; /* not in kernels */
+    case FV_S_READ:
+    case FV_S_PLAN:
+    case FV_S_MEMORY:
+    case FV_S_CHECK:
+    case FV_S_LAUNCH:
+    case FV_S_ALLOC:
+    case FV_S_FREE:
+    case FV_S_SETDIM: break; /* not in kernels */
     }
 }
 

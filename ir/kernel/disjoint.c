@@ -45,7 +45,8 @@ static void collect_block(fv_prover *z, accesses *list, const fv_block *block) {
                     ((access){s->buf, s->index, s, true, s->x->type.lanes > s->buf->lanes}));
         }
         if (s->kind == FV_S_TRANSPOSE) /* any element */
-            FV_PUSH(z->a, list->at, list->n, list->cap, ((access){s->buf, s->buf->extent, s, true, false}));
+            FV_PUSH(z->a, list->at, list->n, list->cap,
+                    ((access){s->buf, s->buf->extent, s, true, false}));
         if (s->kind == FV_S_TILE)
             fv_prover_inner(z, s->buf);
         if (s->var)
@@ -106,6 +107,9 @@ static bool check_block(checker *c, const fv_block *block) {
 }
 
 bool fv_kv_disjoint(fv_kverifier *v, const fv_block *body) {
-    checker c = {.v = v, .z = {.a = v->a, .lets = fv_ptrmap_in(v->a), .loops = fv_ptrmap_in(v->a), .exact = v->exact}};
+    checker c = {
+        .v = v,
+        .z = {
+            .a = v->a, .lets = fv_ptrmap_in(v->a), .loops = fv_ptrmap_in(v->a), .exact = v->exact}};
     return check_block(&c, body);
 }

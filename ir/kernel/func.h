@@ -10,7 +10,7 @@ typedef struct fv_kfunc {
     const char *name;
     int nparams;
     fv_var **params;
-    fv_block body;  /* LETs mostly; loops and tiles where it cannot be said without */
+    fv_block body; /* LETs mostly; loops and tiles where it cannot be said without */
     fv_expr *result;
 } fv_kfunc;
 /* The body of a function in the builder's block; returns its result. */

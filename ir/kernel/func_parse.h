@@ -5,6 +5,7 @@
 #include "ir/kernel/func.h"
 
 /* Parses a file of functions, which may call those above them. False after a diagnostic. */
-bool fv_kfuncs_parse(fv_arena *a, const char *text, int *n, const fv_kfunc *const **out) FV_MUST_USE;
+bool fv_kfuncs_parse(fv_arena *a, const char *text, int *n,
+                     const fv_kfunc *const **out) FV_MUST_USE;
 
 #endif

@@ -29,20 +29,24 @@ typedef struct fv_block fv_block;
 /* ---- statements ---- */
 
 typedef enum {
-    FV_S_LET,    /* let var = x */
-    FV_S_STORE,  /* buf[index...] = x [if mask]; a mask of lanes stores only these */
-    FV_S_TILE,   /* declares a tile in this block; x: initial value of every element, or NULL */
-    FV_S_FOR,    /* for var = lo to hi step st { body }: var < hi; step is a positive constant */
-    FV_S_IF,     /* if x { body } else { other } */
-    FV_S_WHILE,  /* while x { body } */
-    FV_S_OUTLINE,/* outline { body }: consumers may make a function of it, whose registers are its own: for speed,
-                    changes nothing. Not in a vector loop, no while in it; it uses no scalar tile from outside */
-    FV_S_PREFETCH, /* what lies at buf[index...] will be read soon: for speed, changes nothing. The last index may
-                      run on past its axis, into what follows in the buffer */
-    FV_S_TRANSPOSE,/* buf, a tile [n, n]: rows become columns, in place; gone after expansion */
-    FV_S_CALL,   /* a function of a library, on parameters of the kernel: outside of loops and conditions. Where it fails the
-                    kernel ends, and the run with its status */
-    FV_S_COMMENT,/* a line of text; consumers may print it */
+    FV_S_LET,   /* let var = x */
+    FV_S_STORE, /* buf[index...] = x [if mask]; a mask of lanes stores only these */
+    FV_S_TILE,  /* declares a tile in this block; x: initial value of every element, or NULL */
+    FV_S_FOR,   /* for var = lo to hi step st { body }: var < hi; step is a positive constant */
+    FV_S_IF,    /* if x { body } else { other } */
+    FV_S_WHILE, /* while x { body } */
+    /* outline { body }: consumers may make a function of it, whose registers are its own: for
+     * speed, changes nothing. Not in a vector loop, no while in it; it uses no scalar tile from
+     * outside */
+    FV_S_OUTLINE,
+    /* what lies at buf[index...] will be read soon: for speed, changes nothing. The last index may
+     * run on past its axis, into what follows in the buffer */
+    FV_S_PREFETCH,
+    FV_S_TRANSPOSE, /* buf, a tile [n, n]: rows become columns, in place; gone after expansion */
+    /* a function of a library, on parameters of the kernel: outside of loops and conditions. Where
+     * it fails the kernel ends, and the run with its status */
+    FV_S_CALL,
+    FV_S_COMMENT, /* a line of text; consumers may print it */
     /* host programs only: */
     FV_S_READ,   /* var = what the caller gives: no more than that is known of it before a CHECK */
     FV_S_PLAN,   /* the statements of the plan; what they name is known from here on */
@@ -51,8 +55,9 @@ typedef enum {
     FV_S_LAUNCH, /* run a kernel on buffers with dims */
     FV_S_ALLOC,  /* HEAP buffer of `x` bytes from the caller's allocator */
     FV_S_FREE,
-    FV_S_SETDIM, /* what the caller is told: actual dim `axis` of output `output` = x; axis -1: the elements that it needs;
-                    output -1: the bytes of workspace */
+    /* what the caller is told: actual dim `axis` of output `output` = x; axis -1: the elements that
+     * it needs; output -1: the bytes of workspace */
+    FV_S_SETDIM,
 } fv_stmt_kind;
 
 typedef enum { FV_SERIAL, FV_PARALLEL, FV_VECTOR, FV_UNROLL } fv_loop_kind;
@@ -64,8 +69,12 @@ struct fv_block {
 struct fv_stmt {
     fv_stmt_kind kind;
     fv_stmt *next;
-    bool descending;   /* LAUNCH: a thread that runs all tasks begins with the last one, whose operands may be in a cache since the last time */
-    fv_var *var;       /* LET, FOR, READ; LET of a symbol or capacity of the program: its value is known from here on */
+    /* LAUNCH: a thread that runs all tasks begins with the last one, whose operands may be in a
+     * cache since the last time */
+    bool descending;
+    /* LET, FOR, READ; LET of a symbol or capacity of the program: its value is known from here
+     * on */
+    fv_var *var;
     fv_buf *buf;       /* STORE, PREFETCH, TILE, TRANSPOSE, ALLOC, FREE */
     fv_expr *x;        /* value or condition */
     fv_expr **index;   /* STORE, PREFETCH: buf->rank of them */
@@ -73,18 +82,18 @@ struct fv_stmt {
     fv_loop_kind loop; /* FOR */
     fv_expr *lo, *hi;
     int64_t step;
-    int cache;         /* PREFETCH: into that level of cache, 1 to 3 */
+    int cache; /* PREFETCH: into that level of cache, 1 to 3 */
     fv_block body, other;
-    const char *text;          /* COMMENT, CHECK; LAUNCH: the ONNX nodes, or NULL */
-    int status;                /* CHECK: an fv_status of runtime/fovea.h */
-    const char *indexes;       /* LAUNCH: those nodes whose indices data tells, or NULL */
-    struct fv_kernel *kernel;  /* LAUNCH */
+    const char *text;           /* COMMENT, CHECK; LAUNCH: the ONNX nodes, or NULL */
+    int status;                 /* CHECK: an fv_status of runtime/fovea.h */
+    const char *indexes;        /* LAUNCH: those nodes whose indices data tells, or NULL */
+    struct fv_kernel *kernel;   /* LAUNCH */
     const fv_library_fn *calls; /* CALL */
-    fv_buf **args;             /* LAUNCH, CALL: one per parameter */
-    fv_expr **dims;            /* LAUNCH: one per dim of the kernel */
-    int launch;                /* LAUNCH: its number, in order of the text (fv_program_number) */
-    int output, axis;          /* SETDIM */
-    fv_read read;              /* READ */
+    fv_buf **args;              /* LAUNCH, CALL: one per parameter */
+    fv_expr **dims;             /* LAUNCH: one per dim of the kernel */
+    int launch;                 /* LAUNCH: its number, in order of the text (fv_program_number) */
+    int output, axis;           /* SETDIM */
+    fv_read read;               /* READ */
 };
 
 /* ---- kernels ---- */
@@ -93,15 +102,16 @@ typedef struct fv_kernel {
     const char *name;
     fv_arena *arena;
     int nbufs, ndims;
-    fv_buf **bufs;    /* parameters: IN, OUT, INOUT */
-    fv_var **dims;    /* i64 parameters */
+    fv_buf **bufs; /* parameters: IN, OUT, INOUT */
+    fv_var **dims; /* i64 parameters */
     fv_block body;
     /* after expansion: the body is one task; NULL before */
-    fv_var *task;     /* number of the task, 0 <= task < tasks */
-    fv_expr *tasks;   /* over dims */
-    bool requires_;   /* has REQUIRE or CALL: gets an error word */
+    fv_var *task;      /* number of the task, 0 <= task < tasks */
+    fv_expr *tasks;    /* over dims */
+    bool requires_;    /* has REQUIRE or CALL: gets an error word */
     int nvars, ntiles; /* set by fv_kernel_number: var->id < nvars, tile->id < nbufs + ntiles */
-    /* for people: ONNX nodes it came from, formula, how it was made of that; not part of its identity */
+    /* for people: ONNX nodes it came from, formula, how it was made of that; not part of its
+     * identity */
     const char *origin, *formula;
     const fv_schedule *schedule; /* NULL: it was written by hand */
 } fv_kernel;

@@ -4,13 +4,18 @@
 #include <string.h>
 
 static const fv_library_fn functions[] = {
-#define LIBRARY(name, doc, ...) \
-    {#name, doc, (int)(sizeof(fv_library_param[]){__VA_ARGS__} / sizeof(fv_library_param)), {__VA_ARGS__}},
+#define LIBRARY(name, doc, ...)                                                                    \
+    {#name,                                                                                        \
+     doc,                                                                                          \
+     (int)(sizeof(fv_library_param[]){__VA_ARGS__} / sizeof(fv_library_param)),                    \
+     {__VA_ARGS__}},
 #include "ir/kernel/library.def"
 #undef LIBRARY
 };
 
-const fv_library_fn *fv_library_fn_of(fv_library_id id) { return &functions[id]; }
+const fv_library_fn *fv_library_fn_of(fv_library_id id) {
+    return &functions[id];
+}
 
 const fv_library_fn *fv_library_fn_called(const char *name) {
     for (int i = 0; i < FV_LIBRARY_FNS; i++)
@@ -19,4 +24,6 @@ const fv_library_fn *fv_library_fn_called(const char *name) {
     return NULL;
 }
 
-fv_library_id fv_library_id_of(const fv_library_fn *fn) { return (fv_library_id)(fn - functions); }
+fv_library_id fv_library_id_of(const fv_library_fn *fn) {
+    return (fv_library_id)(fn - functions);
+}

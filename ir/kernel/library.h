@@ -1,7 +1,7 @@
 /* library.h - functions that kernels call: what no formula says, and a library of others does well.
  *
- * Here is what a kernel may know of them, names and parameters; who executes kernels has the functions, or says that this
- * build has none (backend/library/library.h). */
+ * Here is what a kernel may know of them, names and parameters; who executes kernels has the
+ * functions, or says that this build has none (backend/library/library.h). */
 #ifndef FV_IR_KERNEL_LIBRARY_H
 #define FV_IR_KERNEL_LIBRARY_H
 

@@ -162,7 +162,8 @@ static bool parse_cache(fv_kparser *p, int *cache) {
     if (fv_lex_accept(&p->l, "to") && !fv_lex_int(&p->l, &level))
         return false;
     if (level < 1 || level > 3)
-        return fv_lex_error(&p->l, "a prefetch goes to a cache of level 1, 2 or 3, not %lld", (long long)level);
+        return fv_lex_error(&p->l, "a prefetch goes to a cache of level 1, 2 or 3, not %lld",
+                            (long long)level);
     *cache = (int)level;
     return true;
 }
@@ -443,7 +444,9 @@ static bool parse_task(fv_kparser *p, fv_kernel *k) {
 
 static bool parse_head(fv_kparser *p, fv_kernel *k) {
     for (;;) {
-        const char **text = fv_lex_is(&p->l, "origin") ? &k->origin : fv_lex_is(&p->l, "formula") ? &k->formula : NULL;
+        const char **text = fv_lex_is(&p->l, "origin")    ? &k->origin
+                            : fv_lex_is(&p->l, "formula") ? &k->formula
+                                                          : NULL;
         if (text) {
             fv_lex_next(&p->l);
             *text = fv_kp_parse_string(p, "a text");

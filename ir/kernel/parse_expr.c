@@ -47,10 +47,13 @@ static bool is_word(const fv_ast *e, const char *word) {
 static bool is_literal(const fv_ast *e) {
     if (is_minus(e))
         e = e->arg[0];
-    return e->kind == FV_AST_INT || e->kind == FV_AST_FLOAT || is_word(e, "inf") || is_word(e, "nan");
+    return e->kind == FV_AST_INT || e->kind == FV_AST_FLOAT || is_word(e, "inf") ||
+           is_word(e, "nan");
 }
 
-static bool is_arithmetic(const char *op) { return fv_ast_level(op) >= 8 || strchr("|^&", *op); }
+static bool is_arithmetic(const char *op) {
+    return fv_ast_level(op) >= 8 || strchr("|^&", *op);
+}
 
 /* Is it made of literals alone, so that its type comes from the place? */
 static bool is_untyped(const fv_ast *e) {
@@ -89,7 +92,10 @@ static fv_expr *literal(fv_kparser *p, const fv_ast *e, fv_elem hint) {
     bool minus = is_minus(e);
     const fv_ast *body = minus ? e->arg[0] : e;
     bool whole = body->kind == FV_AST_INT;
-    fv_elem type = hint ? fv_elem_arith(hint) : whole ? FV_I64 : p->float_default ? p->float_default : FV_F32;
+    fv_elem type = hint               ? fv_elem_arith(hint)
+                   : whole            ? FV_I64
+                   : p->float_default ? p->float_default
+                                      : FV_F32;
     if (type == FV_F32 || type == FV_F64) {
         double v = float_value(body);
         if (body->kind == FV_AST_FLOAT && type == FV_F32) /* rounded once, from the decimal */
@@ -257,7 +263,9 @@ static fv_expr *cast(fv_kparser *p, const fv_ast *e, fv_expr_op op, fv_elem elem
     return fv_x_cast(p->arena, op, elem, x);
 }
 
-static bool is_lanes(int64_t n) { return n > 1 && n <= 64 && (n & (n - 1)) == 0; }
+static bool is_lanes(int64_t n) {
+    return n > 1 && n <= 64 && (n & (n - 1)) == 0;
+}
 
 /* splat8(x), ramp8(x) */
 static fv_expr *widen(fv_kparser *p, const fv_ast *e, const char *digits, fv_elem hint) {
@@ -276,10 +284,13 @@ static fv_expr *widen(fv_kparser *p, const fv_ast *e, const char *digits, fv_ele
     return allowed(p, e, FV_X_REM, x) ? fv_x_ramp(p->arena, lanes, x) : NULL;
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 /* even2(a, b), odd2(a, b) */
-static fv_expr *blocks_call(fv_kparser *p, const fv_ast *e, fv_expr_op op, const char *digits, fv_elem hint) {
+static fv_expr *blocks_call(fv_kparser *p, const fv_ast *e, fv_expr_op op, const char *digits,
+                            fv_elem hint) {
     fv_expr *x[2] = {NULL, NULL};
     int block = atoi(digits);
     if (!expect_args(p, e, 2) || !build_same(p, e, 0, x, hint))
@@ -405,8 +416,9 @@ bool fv_kx_index(fv_kparser *p, const fv_ast *e, const fv_buf *b, fv_expr **inde
         const fv_ast *arg = e->arg[i];
         if (arg->kind == FV_AST_LANES) {
             if (i != b->rank - 1 || !is_lanes(arg->i) || b->lanes > 1)
-                return fv_kx_error(p, arg, "consecutive elements are those of the last axis, "
-                                           "a power of two from 2 to 64 of them");
+                return fv_kx_error(p, arg,
+                                   "consecutive elements are those of the last axis, "
+                                   "a power of two from 2 to 64 of them");
             *lanes = (int)arg->i;
             arg = arg->arg[0];
         }
@@ -471,9 +483,15 @@ fv_expr *fv_kx_build(fv_kparser *p, const fv_ast *e, fv_elem hint) {
     case FV_AST_INDEX: return fv_kx_element(p, e, fv_kx_buffer(p, e));
     case FV_AST_UNARY: return unary(p, e, hint);
     case FV_AST_BINARY: return binary(p, e, hint);
-    case FV_AST_INT: case FV_AST_FLOAT: break; /* literals */
-    case FV_AST_STRING: case FV_AST_GROUP: case FV_AST_VALUE: case FV_AST_NAMED: case FV_AST_REDUCE:
-    case FV_AST_LIST: case FV_AST_LANES: break;
+    case FV_AST_INT:
+    case FV_AST_FLOAT: break; /* literals */
+    case FV_AST_STRING:
+    case FV_AST_GROUP:
+    case FV_AST_VALUE:
+    case FV_AST_NAMED:
+    case FV_AST_REDUCE:
+    case FV_AST_LIST:
+    case FV_AST_LANES: break;
     }
     return fail(p, e, "this has no meaning in a kernel");
 }

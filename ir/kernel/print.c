@@ -1,5 +1,5 @@
-/* print.c - the text form of statements and kernels; print_expr.c has that of expressions. What is printed parses, and prints the
- * same again. */
+/* print.c - the text form of statements and kernels; print_expr.c has that of expressions. What is
+ * printed parses, and prints the same again. */
 #include "ir/kernel/print.h"
 
 #include <inttypes.h>
@@ -245,7 +245,8 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     switch (s->kind) {
     case FV_S_LET: {
         int i;
-        if (program && (fv_program_symbol(program, s->var, &i) || fv_program_capacity(program, s->var, &i))) {
+        if (program &&
+            (fv_program_symbol(program, s->var, &i) || fv_program_capacity(program, s->var, &i))) {
             fv_kp_line(p, "bind ");
             fv_kp_put_name(p, s->var, s->var->name);
             fv_text_put(p->t, " = ");
@@ -299,10 +300,14 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         fv_text_string(p->t, s->text, strlen(s->text));
         fv_text_put(p->t, "\n");
         break;
-    case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
-    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
-        put_host(p, s, program);
-        break;
+    case FV_S_READ:
+    case FV_S_PLAN:
+    case FV_S_MEMORY:
+    case FV_S_CHECK:
+    case FV_S_LAUNCH:
+    case FV_S_ALLOC:
+    case FV_S_FREE:
+    case FV_S_SETDIM: put_host(p, s, program); break;
     }
 }
 

@@ -14,9 +14,10 @@
 
 /* Names that begin a statement, or mean something in an expression. */
 static const char *const keywords[] = {
-    "for",  "parallel", "vector", "unroll", "let",   "tile",  "prefetch", "transpose", "while", "outline", "comment", "call", "check", "launch",
-    "alloc", "free",    "setdim", "out",    "inout", "true",  "false", "inf",     "nan",   "sum",
-    "prod", "min",      "max",    "any",    "all",   NULL};
+    "for",    "parallel", "vector",  "unroll", "let",   "tile",   "prefetch", "transpose",
+    "while",  "outline",  "comment", "call",   "check", "launch", "alloc",    "free",
+    "setdim", "out",      "inout",   "true",   "false", "inf",    "nan",      "sum",
+    "prod",   "min",      "max",     "any",    "all",   NULL};
 
 static bool is_keyword(const char *name) {
     for (int i = 0; keywords[i]; i++)
@@ -39,7 +40,9 @@ void fv_kp_name(fv_kprinter *p, const char *name) {
         fv_text_printf(p->t, "`%s`", name);
 }
 
-static void *counted(uintptr_t n) { return (void *)n; }
+static void *counted(uintptr_t n) {
+    return (void *)n;
+}
 
 /* The name itself, or with the first number that makes it new in this scope. */
 static const char *free_name(fv_kprinter *p, const char *name) {
@@ -120,7 +123,8 @@ static void put_literal(fv_kprinter *p, const fv_expr *x) {
 /* Need the type not be said, be it that the place gives it? */
 static bool is_bare(const fv_expr *x, bool typed_by_place) {
     switch ((fv_elem)x->type.elem) {
-    case FV_I64: case FV_BOOL: return true;
+    case FV_I64:
+    case FV_BOOL: return true;
     case FV_F32: return isfinite(x->u.f);
     case FV_F64: return typed_by_place && isfinite(x->u.f);
     default: return typed_by_place;
@@ -179,10 +183,12 @@ static void put_call(fv_kprinter *p, const char *name, const fv_expr *x) {
     fv_text_put(p->t, ")");
 }
 
-/* A number in a conversion is read as of the type that the result is computed in: where it has another one, that is said. */
+/* A number in a conversion is read as of the type that the result is computed in: where it has
+ * another one, that is said. */
 static void put_conversion(fv_kprinter *p, const fv_expr *x) {
     fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
-    bool said = x->arg[0]->op == FV_X_CONST && is_bare(x->arg[0], false) && to != FV_BOOL && fv_elem_arith(to) != from;
+    bool said = x->arg[0]->op == FV_X_CONST && is_bare(x->arg[0], false) && to != FV_BOOL &&
+                fv_elem_arith(to) != from;
     fv_text_printf(p->t, "%s(", fv_elem_name(to));
     if (said)
         fv_text_printf(p->t, "%s(", fv_elem_name(from));
@@ -242,8 +248,8 @@ static bool mentions(const fv_expr *x, const fv_var *v) {
     return false;
 }
 
-/* Would v, called `name`, be mistaken for another variable in x? One that an inner reduction binds may
- * have the same name where v is not used. */
+/* Would v, called `name`, be mistaken for another variable in x? One that an inner reduction binds
+ * may have the same name where v is not used. */
 static bool is_mistaken(fv_kprinter *p, const fv_expr *x, const fv_var *v, const char *name) {
     if (x->op == FV_X_VAR)
         return x->u.var != v && !strcmp(fv_kp_name_of(p, x->u.var, x->u.var->name), name);
@@ -346,7 +352,8 @@ static void expr_bare(fv_kprinter *p, const fv_expr *x) {
     switch ((fv_expr_op)x->op) {
     case FV_X_CONST: put_const(p, x, false); break;
     case FV_X_VAR: fv_kp_put_name(p, x->u.var, x->u.var->name); break;
-    case FV_X_LOAD: case FV_X_GUARD:
+    case FV_X_LOAD:
+    case FV_X_GUARD:
         fv_text_put(p->t, is_before(p, x) ? "before(" : "");
         if (x->op == FV_X_GUARD)
             put_guard(p, x);
@@ -354,7 +361,8 @@ static void expr_bare(fv_kprinter *p, const fv_expr *x) {
             fv_kp_index(p, x->u.buf, x->arg, x->type.lanes);
         fv_text_put(p->t, is_before(p, x) ? ")" : "");
         break;
-    case FV_X_NEG: case FV_X_NOT:
+    case FV_X_NEG:
+    case FV_X_NOT:
         fv_text_put(p->t, unary_text(x));
         expr_at(p, x->arg[0], UNARY_LEVEL);
         break;
@@ -391,9 +399,13 @@ static void expr_at(fv_kprinter *p, const fv_expr *x, int level) {
         fv_text_put(p->t, ")");
 }
 
-void fv_kp_expr(fv_kprinter *p, const fv_expr *x) { expr_at(p, x, ANYWHERE); }
+void fv_kp_expr(fv_kprinter *p, const fv_expr *x) {
+    expr_at(p, x, ANYWHERE);
+}
 
-void fv_kp_condition(fv_kprinter *p, const fv_expr *x) { expr_at(p, x, 1); }
+void fv_kp_condition(fv_kprinter *p, const fv_expr *x) {
+    expr_at(p, x, 1);
+}
 
 void fv_kp_stored(fv_kprinter *p, const fv_expr *x) {
     if (is_literal(x))

@@ -6,8 +6,8 @@
 
 static bool block_has_protocol(const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next)
-        if (s->kind == FV_S_READ || s->kind == FV_S_PLAN || s->kind == FV_S_MEMORY || block_has_protocol(&s->body) ||
-            block_has_protocol(&s->other))
+        if (s->kind == FV_S_READ || s->kind == FV_S_PLAN || s->kind == FV_S_MEMORY ||
+            block_has_protocol(&s->body) || block_has_protocol(&s->other))
             return true;
     return false;
 }

@@ -1,9 +1,10 @@
 /* program_fit.c - do the buffers of a program lie within the memory that holds them?
  *
- * Sizes are expressions over symbols. They are looked at for a few choices of these, and for all where
- * there are none: what depends on data is not seen, nor what a check refuses, nor a branch that is not taken. */
-#include "ir/expr/rewrite.h"
+ * Sizes are expressions over symbols. They are looked at for a few choices of these, and for all
+ * where there are none: what depends on data is not seen, nor what a check refuses, nor a branch
+ * that is not taken. */
 #include "ir/kernel/program_fit.h"
+#include "ir/expr/rewrite.h"
 #include "ir/kernel/verifier.h"
 
 /* A choice of the symbols, and what the lets of the plan are then. */
@@ -42,7 +43,8 @@ static bool choose(choice *c, int64_t wish) {
     for (const fv_stmt *s = p->plan.first; s; s = s->next) {
         int symbol;
         if (s->kind == FV_S_READ && s->read.of == FV_ARG_DIMS && s->read.how == FV_READ_VALUE)
-            *fv_ptrmap_at(&c->values, s->var) = fv_ptrmap_get(&c->values, p->symbol_vars[s->read.at]);
+            *fv_ptrmap_at(&c->values, s->var) =
+                fv_ptrmap_get(&c->values, p->symbol_vars[s->read.at]);
         if (s->kind == FV_S_LET && !fv_program_symbol(p, s->var, &symbol))
             *fv_ptrmap_at(&c->values, s->var) = value_of(c, s->x);
         if (s->kind == FV_S_CHECK && is_false(value_of(c, s->x)))
@@ -75,8 +77,8 @@ static bool fits_constant(const choice *c, const fv_buf *b) {
     if (!size_of(c, b, &need))
         return fv_kv_illegal(c->v, "the size of constant '%s' is not fixed", held->name);
     return need <= 0 || (uint64_t)need <= held->bytes ||
-           fv_kv_illegal(c->v, "buffer '%s' has %lld bytes, constant '%s' holds %zu", b->name, (long long)need,
-                         held->name, held->bytes);
+           fv_kv_illegal(c->v, "buffer '%s' has %lld bytes, constant '%s' holds %zu", b->name,
+                         (long long)need, held->name, held->bytes);
 }
 
 static bool fits_workspace(const choice *c, const fv_buf *b) {
@@ -87,11 +89,11 @@ static bool fits_workspace(const choice *c, const fv_buf *b) {
         (p->workspace && !is_known(c, p->workspace, &all)) || all >= far)
         return true;
     if (need > bytes)
-        return fv_kv_illegal(c->v, "buffer '%s' needs %lld bytes, its place has %lld", b->name, (long long)need,
-                             (long long)bytes);
+        return fv_kv_illegal(c->v, "buffer '%s' needs %lld bytes, its place has %lld", b->name,
+                             (long long)need, (long long)bytes);
     return (at >= 0 && bytes >= 0 && at <= all && bytes <= all - at) ||
-           fv_kv_illegal(c->v, "buffer '%s', %lld bytes at %lld, is outside a workspace of %lld", b->name,
-                         (long long)bytes, (long long)at, (long long)all);
+           fv_kv_illegal(c->v, "buffer '%s', %lld bytes at %lld, is outside a workspace of %lld",
+                         b->name, (long long)bytes, (long long)at, (long long)all);
 }
 
 static bool value_of_symbol(void *ctx, const fv_dim *symbol, int64_t *out) {
@@ -108,9 +110,10 @@ static bool has_its_extents(const choice *c, const fv_port *port) {
     for (int i = 0; i < port->rank; i++) {
         int64_t dim, extent;
         if (port->extent[i] && is_known(c, port->extent[i], &extent) &&
-            fv_dim_eval(port->dims[i], value_of_symbol, (void *)(uintptr_t)c, &dim) && dim != extent)
-            return fv_kv_illegal(c->v, "axis %d of '%s' is %lld, its extent %lld", i, port->name, (long long)dim,
-                                 (long long)extent);
+            fv_dim_eval(port->dims[i], value_of_symbol, (void *)(uintptr_t)c, &dim) &&
+            dim != extent)
+            return fv_kv_illegal(c->v, "axis %d of '%s' is %lld, its extent %lld", i, port->name,
+                                 (long long)dim, (long long)extent);
     }
     return true;
 }
@@ -123,12 +126,14 @@ static bool fits_port(const choice *c, const fv_port *port) {
         return true;
     if (!size_of(c, port->buf, &need) || !bytes_of(c, port->elem, port->rank, port->extent, &given))
         return true;
-    if (fv_elem_is_packed(port->elem)) { /* of these, an element is a byte inside of programs only */
+    /* of these, an element is a byte inside of programs only */
+    if (fv_elem_is_packed(port->elem)) {
         int64_t each = 8 / fv_elem_bits(port->elem);
         given = given / each + (given % each != 0);
     }
-    return need <= given || fv_kv_illegal(c->v, "buffer '%s' has %lld bytes, '%s' is given %lld", port->buf->name,
-                                          (long long)need, port->name, (long long)given);
+    return need <= given ||
+           fv_kv_illegal(c->v, "buffer '%s' has %lld bytes, '%s' is given %lld", port->buf->name,
+                         (long long)need, port->name, (long long)given);
 }
 
 static bool fits_parameter(const choice *c, const fv_stmt *s, const choice *inside, int i) {
@@ -136,8 +141,9 @@ static bool fits_parameter(const choice *c, const fv_stmt *s, const choice *insi
     int64_t need, given;
     if (!size_of(inside, param, &need) || !size_of(c, arg, &given))
         return true;
-    return need <= given || fv_kv_illegal(c->v, "parameter '%s' has %lld bytes, '%s' %lld", param->name,
-                                          (long long)need, arg->name, (long long)given);
+    return need <= given ||
+           fv_kv_illegal(c->v, "parameter '%s' has %lld bytes, '%s' %lld", param->name,
+                         (long long)need, arg->name, (long long)given);
 }
 
 static bool fits_launch(const choice *c, const fv_stmt *s) {
@@ -154,12 +160,14 @@ static bool fits_launch(const choice *c, const fv_stmt *s) {
 /* Where a run gets: behind a check that fails no launch of the block comes. */
 static bool fit_launches(const choice *c, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
-        const fv_expr *condition = s->kind == FV_S_CHECK || s->kind == FV_S_IF ? value_of(c, s->x) : NULL;
-        bool fails = condition && is_false(condition), holds = condition && condition->op == FV_X_CONST && !fails;
+        const fv_expr *condition =
+            s->kind == FV_S_CHECK || s->kind == FV_S_IF ? value_of(c, s->x) : NULL;
+        bool fails = condition && is_false(condition),
+             holds = condition && condition->op == FV_X_CONST && !fails;
         if (s->kind == FV_S_CHECK && fails)
             break;
-        if ((s->kind == FV_S_LAUNCH && !fits_launch(c, s)) || (!fails && !fit_launches(c, &s->body)) ||
-            (!holds && !fit_launches(c, &s->other)))
+        if ((s->kind == FV_S_LAUNCH && !fits_launch(c, s)) ||
+            (!fails && !fit_launches(c, &s->body)) || (!holds && !fit_launches(c, &s->other)))
             return false;
     }
     return true;
@@ -169,7 +177,8 @@ static bool fit_all(const choice *c) {
     const fv_program *p = c->v->program;
     for (int i = 0; i < p->nbuffers; i++) {
         const fv_buf *b = p->buffers[i];
-        if ((b->role == FV_BUF_CONST && !fits_constant(c, b)) || (b->role == FV_BUF_WORK && !fits_workspace(c, b)))
+        if ((b->role == FV_BUF_CONST && !fits_constant(c, b)) ||
+            (b->role == FV_BUF_WORK && !fits_workspace(c, b)))
             return false;
     }
     for (int i = 0; i < p->ninputs; i++)

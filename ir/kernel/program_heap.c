@@ -1,4 +1,5 @@
-/* program_heap.c - buffers of the caller's allocator: is each allocated before it is used, on all ways through the run? */
+/* program_heap.c - buffers of the caller's allocator: is each allocated before it is used, on all
+ * ways through the run? */
 #include "ir/kernel/program_heap.h"
 
 #include <string.h>
@@ -19,7 +20,8 @@ static bool check_use(const heap *h, uint8_t *states, const fv_buf *b) {
     if (b->role != FV_BUF_HEAP)
         return true;
     uint8_t is = *state_of(h, states, b);
-    return is == YES || fv_kv_illegal(h->v, "'%s' is not allocated%s", b->name, is == MAYBE ? " on all ways" : "");
+    return is == YES || fv_kv_illegal(h->v, "'%s' is not allocated%s", b->name,
+                                      is == MAYBE ? " on all ways" : "");
 }
 
 static bool check_loads(const heap *h, uint8_t *states, const fv_expr *x) {
@@ -34,7 +36,8 @@ static bool check_loads(const heap *h, uint8_t *states, const fv_expr *x) {
 }
 
 static bool check_parts(const heap *h, uint8_t *states, const fv_stmt *s) {
-    bool ok = check_loads(h, states, s->x) && check_loads(h, states, s->lo) && check_loads(h, states, s->hi);
+    bool ok = check_loads(h, states, s->x) && check_loads(h, states, s->lo) &&
+              check_loads(h, states, s->hi);
     for (int i = 0; ok && s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
         ok = check_use(h, states, s->args[i]);
     for (int i = 0; ok && s->kind == FV_S_LAUNCH && i < s->kernel->ndims; i++)
@@ -63,7 +66,8 @@ static bool check_loop(const heap *h, uint8_t *states, const fv_stmt *s) {
     h->v->stmt = s;
     for (int i = 0; i < h->n; i++)
         if (states[i] != before[i])
-            return fv_kv_illegal(h->v, "'%s' is %s by one iteration, and not for the next", h->v->program->buffers[i]->name,
+            return fv_kv_illegal(h->v, "'%s' is %s by one iteration, and not for the next",
+                                 h->v->program->buffers[i]->name,
                                  states[i] == NO ? "freed" : "allocated");
     return true;
 }

@@ -4,7 +4,8 @@
 
 #include "ir/kernel/verifier.h"
 
-/* Is each allocated where the run uses or frees it, and not where it allocates it, whichever way it took? */
+/* Is each allocated where the run uses or frees it, and not where it allocates it, whichever way it
+ * took? */
 bool fv_kv_heap(fv_kverifier *v) FV_MUST_USE;
 
 #endif

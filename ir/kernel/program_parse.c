@@ -15,7 +15,7 @@
 typedef struct reader {
     fv_kparser k;
     fv_program *program;
-    const char *side; /* path, or NULL */
+    const char *side;   /* path, or NULL */
     const char *memory; /* what is in it, or NULL */
     size_t memory_bytes;
     int cap_symbols, cap_vars, cap_constants, cap_buffers, cap_inputs, cap_outputs, cap_capacity,
@@ -105,8 +105,8 @@ static bool parse_side(reader *r, fv_constant *c, const fv_ast *at) {
     if (!r->memory && !side_size(r->side, &size))
         return fv_kx_error(&r->k, at, "cannot read '%.200s'", r->side);
     if (offset < 0 || bytes < 0 || offset > size || bytes > size - offset)
-        return fv_kx_error(&r->k, at, "constant '%.60s' lies outside its file of %lld bytes", c->name,
-                            (long long)size);
+        return fv_kx_error(&r->k, at, "constant '%.60s' lies outside its file of %lld bytes",
+                           c->name, (long long)size);
     if (r->memory) {
         c->data = r->memory + offset;
         c->bytes = (size_t)bytes;
@@ -189,7 +189,8 @@ static bool parse_shared(reader *r, fv_buf *b) {
     int64_t output, along;
     if (!fv_lex_accept(&r->k.l, fv_role_text(FV_BUF_OUTPUT)))
         return true;
-    if (!fv_lex_int(&r->k.l, &output) || !fv_lex_expect(&r->k.l, "along") || !fv_lex_int(&r->k.l, &along))
+    if (!fv_lex_int(&r->k.l, &output) || !fv_lex_expect(&r->k.l, "along") ||
+        !fv_lex_int(&r->k.l, &along))
         return false;
     if (output < 0 || output > FV_MAX_OPERANDS)
         return fv_lex_error(&r->k.l, "no such %s", fv_role_text(FV_BUF_OUTPUT));
@@ -223,7 +224,8 @@ static bool parse_buffer(reader *r) {
         b->index = (int)index;
         if (b->role == FV_BUF_CONST && index < r->program->nconstants)
             r->program->constants[index].buf = b;
-        return (b->role != FV_BUF_INPUT || parse_shared(r, b)) && parse_held(r, b) && add_buffer(r, b);
+        return (b->role != FV_BUF_INPUT || parse_shared(r, b)) && parse_held(r, b) &&
+               add_buffer(r, b);
     }
     return fv_lex_error(&r->k.l, "expected input, output, const, work or heap, found %s",
                         fv_lex_found(&r->k.l));
@@ -383,7 +385,10 @@ static bool parse_alloc(fv_kparser *p) {
     if (known && (!known->buf || known->buf->role != FV_BUF_HEAP))
         return fv_lex_error(&p->l, "'%.60s' is no buffer that is allocated", name);
     if (name && !known && p->b.depth)
-        return fv_lex_error(&p->l, "'%.60s' is allocated in a block: it is declared above, by 'buffer %.60s: TYPE heap'", name, name);
+        return fv_lex_error(
+            &p->l,
+            "'%.60s' is allocated in a block: it is declared above, by 'buffer %.60s: TYPE heap'",
+            name, name);
     fv_buf *b = known ? known->buf : name ? parse_type_of(p, name) : NULL;
     if (!b || !fv_lex_expect(&p->l, "bytes"))
         return false;
@@ -423,11 +428,12 @@ static bool add_told(fv_kparser *p, int output, int axis) {
 static bool parse_setdim(fv_kparser *p) {
     int64_t axis;
     int output = parse_output_name(p);
-    if (output < 0 || !fv_lex_expect(&p->l, "[") || !fv_lex_int(&p->l, &axis) || !fv_lex_expect(&p->l, "]") ||
-        !fv_lex_expect(&p->l, "="))
+    if (output < 0 || !fv_lex_expect(&p->l, "[") || !fv_lex_int(&p->l, &axis) ||
+        !fv_lex_expect(&p->l, "]") || !fv_lex_expect(&p->l, "="))
         return false;
     if (axis < 0 || axis >= p->program->outputs[output].rank)
-        return fv_lex_error(&p->l, "output '%.60s' has no axis %lld", p->program->outputs[output].buf->name, (long long)axis);
+        return fv_lex_error(&p->l, "output '%.60s' has no axis %lld",
+                            p->program->outputs[output].buf->name, (long long)axis);
     return add_told(p, output, (int)axis);
 }
 
@@ -457,7 +463,8 @@ static bool parse_symbol_name(fv_kparser *p, int *at) {
 
 static bool parse_env_name(fv_kparser *p, int *at) {
     const char *name = fv_lex_expect(&p->l, ".") ? fv_lex_name(&p->l, "a member of env") : NULL;
-    return name && ((*at = fv_env_from_text(name)) >= 0 || fv_lex_error(&p->l, "env has no member '%.60s'", name));
+    return name && ((*at = fv_env_from_text(name)) >= 0 ||
+                    fv_lex_error(&p->l, "env has no member '%.60s'", name));
 }
 
 /* dims[n], inputs[x], env.alloc, bytes */
@@ -516,7 +523,8 @@ static bool parse_bind(fv_kparser *p) {
     int i;
     const char *name = fv_lex_name(&p->l, "a symbol or capacity");
     fv_binding *b = name ? fv_scope_find(p, name) : NULL;
-    if (!b || !b->var || !(fv_program_symbol(p->program, b->var, &i) || fv_program_capacity(p->program, b->var, &i)))
+    if (!b || !b->var ||
+        !(fv_program_symbol(p->program, b->var, &i) || fv_program_capacity(p->program, b->var, &i)))
         return fv_lex_error(&p->l, "'%.60s' is no symbol or capacity", name ? name : "");
     fv_expr *x = fv_lex_expect(&p->l, "=") ? fv_kx_parse(p, FV_I64) : NULL;
     if (!x)

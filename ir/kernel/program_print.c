@@ -1,7 +1,8 @@
 /* program_print.c - the text form of host programs, and the side file of their constants.
  *
- * Order: what the model is, symbols, plan, constants, buffers, ports, kernels, size query, the run. Every name is declared
- * above its uses; buffers of the caller's allocator by the `alloc` in the run, where there is one only and in no block. */
+ * Order: what the model is, symbols, plan, constants, buffers, ports, kernels, size query, the run.
+ * Every name is declared above its uses; buffers of the caller's allocator by the `alloc` in the
+ * run, where there is one only and in no block. */
 #include "ir/kernel/program_print.h"
 
 #include <inttypes.h>
@@ -56,7 +57,9 @@ static uint64_t align_side(uint64_t offset) {
     return (offset + FV_SIDE_ALIGN - 1) / FV_SIDE_ALIGN * FV_SIDE_ALIGN;
 }
 
-static bool is_inline(const fv_constant *c) { return c->bytes <= FV_INLINE_BYTES; }
+static bool is_inline(const fv_constant *c) {
+    return c->bytes <= FV_INLINE_BYTES;
+}
 
 /* `whole`: all of them in the text. */
 static void put_constants(fv_kprinter *p, const fv_program *pr, bool whole) {
@@ -130,7 +133,8 @@ static void put_buffer(fv_kprinter *p, const fv_buf *b) {
     } else if (b->role != FV_BUF_HEAP) {
         fv_text_printf(p->t, " %d", b->index);
         if (b->output)
-            fv_text_printf(p->t, " %s %d along %d", fv_role_text(FV_BUF_OUTPUT), b->output - 1, b->along);
+            fv_text_printf(p->t, " %s %d along %d", fv_role_text(FV_BUF_OUTPUT), b->output - 1,
+                           b->along);
     }
     put_names(p, "over", b->nover, b->over);
     put_names(p, "part", b->nparts, b->parts);

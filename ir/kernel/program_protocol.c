@@ -1,8 +1,9 @@
 /* program_protocol.c - are the arguments of a run looked at before they are used?
  *
- * A run gets pointers and numbers of which nothing is known. A READ of an element is legal where a CHECK before it says that
- * the array is there; a symbol or capacity has a value where its bounds are checked; and MEMORY, behind which kernels may
- * run, asks for all that they rely on. What is known is a list of conditions, compared by structure. */
+ * A run gets pointers and numbers of which nothing is known. A READ of an element is legal where a
+ * CHECK before it says that the array is there; a symbol or capacity has a value where its bounds
+ * are checked; and MEMORY, behind which kernels may run, asks for all that they rely on. What is
+ * known is a list of conditions, compared by structure. */
 #include "ir/kernel/program_protocol.h"
 
 #include <string.h>
@@ -38,7 +39,8 @@ static const fv_read *read_of(const fv_kverifier *v, const fv_expr *x) {
     return s ? &s->read : NULL;
 }
 
-/* Is one of the conditions that hold `x`, where x may be a variable that was read as `r`, or `n == 0 | x`? */
+/* Is one of the conditions that hold `x`, where x may be a variable that was read as `r`, or `n ==
+ * 0 | x`? */
 static bool holds_read(const fv_kverifier *v, const fv_read *r, fv_expr *n) {
     int64_t none;
     if (n && fv_x_is_int(n, &none) && none == 0)
@@ -50,7 +52,8 @@ static bool holds_read(const fv_kverifier *v, const fv_read *r, fv_expr *n) {
             return true;
         bool either = n && f->op == FV_X_OR && f->type.elem == FV_BOOL;
         known = either ? read_of(v, f->arg[1]) : NULL;
-        if (known && fv_read_equal(known, r) && fv_x_equal(f->arg[0], fv_x_bin(v->a, FV_X_EQ, n, fv_x_int(v->a, 0))))
+        if (known && fv_read_equal(known, r) &&
+            fv_x_equal(f->arg[0], fv_x_bin(v->a, FV_X_EQ, n, fv_x_int(v->a, 0))))
             return true;
     }
     return false;
@@ -68,13 +71,16 @@ static bool is_aligned(const fv_kverifier *v, fv_argument of, int at, int align,
 
 /* ---- READ ---- */
 
-static bool in(const fv_kverifier *v, const char *where) { return !strcmp(v->where, where); }
+static bool in(const fv_kverifier *v, const char *where) {
+    return !strcmp(v->where, where);
+}
 
 static int members(const fv_program *p, fv_argument of) {
     switch (of) {
     case FV_ARG_DIMS: return p->nsymbols;
     case FV_ARG_INPUTS: return p->ninputs;
-    case FV_ARG_OUTPUTS: case FV_ARG_ACTUAL: return p->noutputs;
+    case FV_ARG_OUTPUTS:
+    case FV_ARG_ACTUAL: return p->noutputs;
     case FV_ARG_ENV: return FV_ENV_MEMBERS;
     case FV_ARG_WEIGHTS: return WEIGHTS_WORDS;
     default: return 0;
@@ -92,7 +98,9 @@ static bool is_argument(const fv_program *p, const fv_read *r) {
     if (r->how == FV_READ_SAME)
         return member && r->of == FV_ARG_OUTPUTS && fv_port_is_shared(&p->outputs[r->at]);
     if (r->how == FV_READ_ALIGNED)
-        return r->of == FV_ARG_WORKSPACE ? whole : member && (r->of == FV_ARG_INPUTS || r->of == FV_ARG_OUTPUTS);
+        return r->of == FV_ARG_WORKSPACE
+                   ? whole
+                   : member && (r->of == FV_ARG_INPUTS || r->of == FV_ARG_OUTPUTS);
     if (r->of == FV_ARG_ACTUAL)
         return member && p->capacity && p->capacity[r->at];
     return pointer ? member && r->of == FV_ARG_DIMS : r->of == FV_ARG_WEIGHTS ? member : whole;
@@ -115,8 +123,8 @@ static bool holds_head(const fv_kverifier *v) {
     for (int i = 0; i < v->nfacts; i++) {
         const fv_expr *f = v->facts[i];
         const fv_read *r = f->op == FV_X_EQ ? read_of(v, f->arg[0]) : NULL;
-        if (r && r->of == FV_ARG_ENV && r->at == FV_ENV_WEIGHTS_BYTES && f->arg[1]->op == FV_X_CONST &&
-            (uint64_t)f->arg[1]->u.i >= 8 * WEIGHTS_WORDS)
+        if (r && r->of == FV_ARG_ENV && r->at == FV_ENV_WEIGHTS_BYTES &&
+            f->arg[1]->op == FV_X_CONST && (uint64_t)f->arg[1]->u.i >= 8 * WEIGHTS_WORDS)
             return true;
     }
     return false;
@@ -156,7 +164,8 @@ static bool is_read_as(const fv_kverifier *v, const fv_expr *x, fv_argument of, 
 }
 
 static bool is_within(const fv_kverifier *v, fv_expr *x, int64_t lo, int64_t hi) {
-    return holds(v, fv_x_bin(v->a, FV_X_LE, fv_x_int(v->a, lo), x)) && holds(v, fv_x_bin(v->a, FV_X_LE, x, fv_x_int(v->a, hi)));
+    return holds(v, fv_x_bin(v->a, FV_X_LE, fv_x_int(v->a, lo), x)) &&
+           holds(v, fv_x_bin(v->a, FV_X_LE, x, fv_x_int(v->a, hi)));
 }
 
 bool fv_kv_bind(fv_kverifier *v, const fv_stmt *s) {
@@ -166,15 +175,18 @@ bool fv_kv_bind(fv_kverifier *v, const fv_stmt *s) {
         return fv_kv_illegal(v, "'%s' has its value from the caller", s->var->name);
     if (fv_program_symbol(p, s->var, &i)) {
         if (!in(v, "plan") || !is_read_as(v, s->x, FV_ARG_DIMS, i))
-            return fv_kv_illegal(v, "the value of '%s' is its dim, which the plan reads", s->var->name);
+            return fv_kv_illegal(v, "the value of '%s' is its dim, which the plan reads",
+                                 s->var->name);
         if (!is_within(v, s->x, s->var->lo, s->var->hi))
-            return fv_kv_illegal(v, "no check before this says that '%s' is in %lld..%lld", s->var->name,
-                                 (long long)s->var->lo, (long long)s->var->hi);
+            return fv_kv_illegal(v, "no check before this says that '%s' is in %lld..%lld",
+                                 s->var->name, (long long)s->var->lo, (long long)s->var->hi);
     } else if (fv_program_capacity(p, s->var, &i)) {
         int64_t zero;
         bool clipped = s->x->op == FV_X_MAX && fv_x_is_int(s->x->arg[1], &zero) && zero == 0;
         if (!in(v, "run") || !clipped || !is_read_as(v, s->x->arg[0], FV_ARG_ACTUAL, i))
-            return fv_kv_illegal(v, "the value of '%s' is what the caller gives for output '%s', or 0 where that is less",
+            return fv_kv_illegal(v,
+                                 "the value of '%s' is what the caller gives for output '%s', or 0 "
+                                 "where that is less",
                                  s->var->name, p->outputs[i].name);
     } else {
         return true;
@@ -206,7 +218,8 @@ void fv_kv_know_plan(fv_kverifier *v) {
 
 bool fv_kv_plan(fv_kverifier *v, const fv_stmt *s) {
     if (!is_top(v, s) || v->planned)
-        return fv_kv_illegal(v, v->planned ? "the plan was made already" : "it stands in no other statement");
+        return fv_kv_illegal(v, v->planned ? "the plan was made already"
+                                           : "it stands in no other statement");
     v->planned = true;
     fv_kv_know_plan(v);
     return true;
@@ -219,23 +232,31 @@ static bool has_shared(fv_kverifier *v, const fv_port *port, int at) {
     const fv_read same = {.how = FV_READ_SAME, .of = FV_ARG_OUTPUTS, .at = at};
     fv_expr *fits = fv_port_fits(v->a, port);
     if (!holds_read(v, &same, NULL))
-        return fv_kv_illegal(v, "no check before this says that outputs[%s] is NULL, or the input", port->buf->name);
-    return holds(v, fits) || fv_kv_illegal(v, "no check before this says that axis %d of '%s' fits into the memory of its input",
-                                           port->buf->along, port->name);
+        return fv_kv_illegal(v, "no check before this says that outputs[%s] is NULL, or the input",
+                             port->buf->name);
+    return holds(v, fits) ||
+           fv_kv_illegal(
+               v,
+               "no check before this says that axis %d of '%s' fits into the memory of its input",
+               port->buf->along, port->name);
 }
 
 static bool has_port(fv_kverifier *v, const fv_port *port, fv_argument of, int at) {
     fv_expr *n = fv_port_elements(v->a, v->program, port);
     return is_aligned(v, of, at, fv_elem_storage_bytes(port->buf->elem), n) ||
-           fv_kv_illegal(v, "no check before this says that %s[%s] is there, unless it is empty, and aligned to %d",
-                         fv_argument_text(of), port->buf->name, fv_elem_storage_bytes(port->buf->elem));
+           fv_kv_illegal(v,
+                         "no check before this says that %s[%s] is there, unless it is empty, and "
+                         "aligned to %d",
+                         fv_argument_text(of), port->buf->name,
+                         fv_elem_storage_bytes(port->buf->elem));
 }
 
 static bool holds_enough(const fv_kverifier *v, fv_expr *need) {
     fv_expr *bytes = fv_x_convert(v->a, FV_U64, need);
     for (int i = 0; i < v->nfacts; i++) {
         const fv_expr *f = v->facts[i];
-        if (f->op == FV_X_LE && is_read_as(v, f->arg[1], FV_ARG_BYTES, -1) && fv_x_equal(f->arg[0], bytes))
+        if (f->op == FV_X_LE && is_read_as(v, f->arg[1], FV_ARG_BYTES, -1) &&
+            fv_x_equal(f->arg[0], bytes))
             return true;
     }
     return false;
@@ -247,7 +268,9 @@ static bool has_workspace(fv_kverifier *v) {
     if (!need || (fv_x_is_int(need, &none) && none <= 0))
         return true;
     return (holds_enough(v, need) && is_aligned(v, FV_ARG_WORKSPACE, -1, WORKSPACE_ALIGN, need)) ||
-           fv_kv_illegal(v, "no check before this says that the workspace has the bytes that the plan needs, and is aligned to %d",
+           fv_kv_illegal(v,
+                         "no check before this says that the workspace has the bytes that the plan "
+                         "needs, and is aligned to %d",
                          WORKSPACE_ALIGN);
 }
 
@@ -264,7 +287,8 @@ bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) {
             return false;
     if (!has_workspace(v))
         return false;
-    if (p->uses_allocator && !(is_given(v, FV_ARG_ENV, FV_ENV_ALLOC) && is_given(v, FV_ARG_ENV, FV_ENV_FREE)))
+    if (p->uses_allocator &&
+        !(is_given(v, FV_ARG_ENV, FV_ENV_ALLOC) && is_given(v, FV_ARG_ENV, FV_ENV_FREE)))
         return fv_kv_illegal(v, "no check before this says that env.alloc and env.free are given");
     v->has_memory = true;
     for (int i = 0; i < p->nbuffers; i++)
@@ -284,10 +308,12 @@ bool fv_kv_told(fv_kverifier *v, const fv_stmt *s) {
     if (!query && (s->output < 0 || s->axis < 0))
         return fv_kv_illegal(v, "only the size query tells this");
     if (!v->protocol && !(p->capacity && p->capacity[s->output]))
-        return fv_kv_illegal(v, "the size of output '%s' is known before the run", p->outputs[s->output].name);
+        return fv_kv_illegal(v, "the size of output '%s' is known before the run",
+                             p->outputs[s->output].name);
     const fv_expr *known = !query ? p->outputs[s->output].extent[s->axis] : NULL;
     if (known && (!s->x || !fv_x_equal(known, s->x)))
-        return fv_kv_illegal(v, "axis %d of output '%s' is known before the run", s->axis, p->outputs[s->output].name);
+        return fv_kv_illegal(v, "axis %d of output '%s' is known before the run", s->axis,
+                             p->outputs[s->output].name);
     fv_argument of = s->output < 0 ? FV_ARG_WORKSPACE : FV_ARG_ACTUAL;
     if (v->protocol && !is_given(v, of, -1))
         return fv_kv_illegal(v, "no check before this says that %s is given", fv_argument_text(of));

@@ -44,17 +44,20 @@ static bool check_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     return true;
 }
 
-/* Has it no bytes, or so many, or so far out, that no run has a workspace like that? Such sums are saturated. */
+/* Has it no bytes, or so many, or so far out, that no run has a workspace like that? Such sums are
+ * saturated. */
 static bool is_nowhere(const fv_buf *b) {
     const int64_t far = INT64_C(1) << 62;
     int64_t n;
-    return (fv_x_is_int(b->bytes, &n) && (n <= 0 || n >= far)) || (fv_x_is_int(b->offset, &n) && n >= far);
+    return (fv_x_is_int(b->bytes, &n) && (n <= 0 || n >= far)) ||
+           (fv_x_is_int(b->offset, &n) && n >= far);
 }
 
 /* Do two buffers of the workspace overlap, as far as that can be seen? */
 static bool overlap(const fv_buf *a, const fv_buf *b) {
     int64_t at[2], n;
-    if (a == b || a->role != FV_BUF_WORK || b->role != FV_BUF_WORK || is_nowhere(a) || is_nowhere(b))
+    if (a == b || a->role != FV_BUF_WORK || b->role != FV_BUF_WORK || is_nowhere(a) ||
+        is_nowhere(b))
         return false;
     if (!fv_x_is_int(a->offset, &at[0]) || !fv_x_is_int(b->offset, &at[1]))
         return fv_x_equal(a->offset, b->offset);
@@ -68,7 +71,8 @@ static bool check_overlaps(fv_kverifier *v, const fv_stmt *s) {
     const fv_kernel *k = s->kernel;
     for (int i = 0; i < k->nbufs; i++)
         for (int j = 0; j < i; j++)
-            if ((k->bufs[i]->role != FV_BUF_IN || k->bufs[j]->role != FV_BUF_IN) && overlap(s->args[i], s->args[j]))
+            if ((k->bufs[i]->role != FV_BUF_IN || k->bufs[j]->role != FV_BUF_IN) &&
+                overlap(s->args[i], s->args[j]))
                 return fv_kv_illegal(v, "'%s' and '%s' overlap in the workspace, and are written",
                                      s->args[j]->name, s->args[i]->name);
     return true;
@@ -125,7 +129,8 @@ bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s) {
             return fv_kv_illegal(v, "'%s' is no buffer of the caller's allocator", s->buf->name);
         return check_i64(v, s->x, "the size");
     case FV_S_FREE:
-        return s->buf->role == FV_BUF_HEAP || fv_kv_illegal(v, "'%s' was not allocated", s->buf->name);
+        return s->buf->role == FV_BUF_HEAP ||
+               fv_kv_illegal(v, "'%s' was not allocated", s->buf->name);
     case FV_S_SETDIM: return fv_kv_told(v, s) && check_i64(v, s->x, "the dim");
     default: return true;
     }
@@ -134,7 +139,9 @@ bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s) {
 /* ---- buffers and ports ---- */
 
 static int count_of(const fv_program *p, const fv_buf *b) {
-    return b->role == FV_BUF_INPUT ? p->ninputs : b->role == FV_BUF_OUTPUT ? p->noutputs : p->nconstants;
+    return b->role == FV_BUF_INPUT    ? p->ninputs
+           : b->role == FV_BUF_OUTPUT ? p->noutputs
+                                      : p->nconstants;
 }
 
 static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
@@ -149,7 +156,9 @@ static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
             return false;
     }
     switch ((fv_buf_role)b->role) {
-    case FV_BUF_INPUT: case FV_BUF_OUTPUT: case FV_BUF_CONST:
+    case FV_BUF_INPUT:
+    case FV_BUF_OUTPUT:
+    case FV_BUF_CONST:
         if (b->index < 0 || b->index >= count_of(v->program, b))
             return fv_kv_illegal(v, "buffer '%s' is %s %d, which is not there", b->name,
                                  fv_role_text((fv_buf_role)b->role), b->index);
@@ -158,7 +167,10 @@ static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
         return check_i64(v, b->offset, "the offset of a buffer") && fv_kv_later(v, b->offset) &&
                check_i64(v, b->bytes, "the size of a buffer") && fv_kv_later(v, b->bytes);
     case FV_BUF_HEAP: return true;
-    case FV_BUF_IN: case FV_BUF_OUT: case FV_BUF_INOUT: case FV_BUF_TILE: break;
+    case FV_BUF_IN:
+    case FV_BUF_OUT:
+    case FV_BUF_INOUT:
+    case FV_BUF_TILE: break;
     }
     return fv_kv_illegal(v, "buffer '%s' has the role of a kernel's", b->name);
 }
@@ -166,52 +178,68 @@ static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
 static bool check_port(fv_kverifier *v, const fv_port *port, fv_buf_role role, int index) {
     if (!port->name || !port->cname || !fv_is_name(port->cname))
         return fv_kv_illegal(v, "%s %d has no name that is safe in C", fv_role_text(role), index);
-    bool shared = role == FV_BUF_OUTPUT && port->buf && fv_port_is_shared(port) && port->buf->output == 1 + index;
-    if (!in_scope(v, port->buf) || (!shared && (port->buf->role != role || port->buf->index != index)))
+    bool shared = role == FV_BUF_OUTPUT && port->buf && fv_port_is_shared(port) &&
+                  port->buf->output == 1 + index;
+    if (!in_scope(v, port->buf) ||
+        (!shared && (port->buf->role != role || port->buf->index != index)))
         return fv_kv_illegal(v, "%s '%s' has no buffer", fv_role_text(role), port->name);
-    fv_elem held = fv_elem_is_packed(port->elem) ? FV_U8 : port->elem; /* callers pass packed elements packed */
+    /* callers pass packed elements packed */
+    fv_elem held = fv_elem_is_packed(port->elem) ? FV_U8 : port->elem;
     if (port->buf->elem != held)
-        return fv_kv_illegal(v, "buffer '%s' of %s '%s' is %s, expected %s", port->buf->name, fv_role_text(role),
-                             port->name, fv_elem_name(port->buf->elem), fv_elem_name(held));
+        return fv_kv_illegal(v, "buffer '%s' of %s '%s' is %s, expected %s", port->buf->name,
+                             fv_role_text(role), port->name, fv_elem_name(port->buf->elem),
+                             fv_elem_name(held));
     for (int i = 0; i < port->rank; i++) {
         if (!port->extent[i] && (role == FV_BUF_INPUT || !port->dims[i]->from_data))
             return fv_kv_illegal(v, "axis %d of %s '%s' has no extent", i, fv_role_text(role),
                                  port->name);
-        if (port->extent[i] && !(check_i64(v, port->extent[i], "an extent") && fv_kv_later(v, port->extent[i])))
+        if (port->extent[i] &&
+            !(check_i64(v, port->extent[i], "an extent") && fv_kv_later(v, port->extent[i])))
             return false;
     }
     return true;
 }
 
-/* Of an input and the output in its memory: both are the whole of it but along one axis, where the output has more. */
+/* Of an input and the output in its memory: both are the whole of it but along one axis, where the
+ * output has more. */
 static bool check_shared(fv_kverifier *v, const fv_buf *b) {
     const fv_program *p = v->program;
     if (b->role != FV_BUF_INPUT || !b->output)
         return true;
     if (b->output > p->noutputs || p->outputs[b->output - 1].buf != b)
-        return fv_kv_illegal(v, "buffer '%s' is output %d, which lies elsewhere", b->name, b->output - 1);
+        return fv_kv_illegal(v, "buffer '%s' is output %d, which lies elsewhere", b->name,
+                             b->output - 1);
     const fv_port *in = &p->inputs[b->index], *out = &p->outputs[b->output - 1];
     if (out->state_of != 1 + b->index)
-        return fv_kv_illegal(v, "output '%s' lies in the memory of input '%s', and is not its state", out->name, in->name);
-    if (in->rank != b->rank || out->rank != b->rank || fv_elem_is_packed(in->elem) || in->elem != out->elem)
-        return fv_kv_illegal(v, "'%s' and '%s' differ from their buffer in rank or type", in->name, out->name);
+        return fv_kv_illegal(v,
+                             "output '%s' lies in the memory of input '%s', and is not its state",
+                             out->name, in->name);
+    if (in->rank != b->rank || out->rank != b->rank || fv_elem_is_packed(in->elem) ||
+        in->elem != out->elem)
+        return fv_kv_illegal(v, "'%s' and '%s' differ from their buffer in rank or type", in->name,
+                             out->name);
     int64_t number;
     int symbol;
     if (b->along < 0 || b->along >= b->rank)
         return fv_kv_illegal(v, "buffer '%s' has no axis %d", b->name, b->along);
     const fv_expr *room = b->extent[b->along];
-    if (!fv_x_is_int(room, &number) && !(room->op == FV_X_VAR && fv_program_symbol(p, room->u.var, &symbol)))
-        return fv_kv_illegal(v, "extent %d of '%s', its capacity, is neither a number nor a symbol", b->along, b->name);
+    if (!fv_x_is_int(room, &number) &&
+        !(room->op == FV_X_VAR && fv_program_symbol(p, room->u.var, &symbol)))
+        return fv_kv_illegal(v, "extent %d of '%s', its capacity, is neither a number nor a symbol",
+                             b->along, b->name);
     for (int i = 0; i < b->rank; i++) {
         if (!in->extent[i] || !out->extent[i])
             return fv_kv_illegal(v, "axis %d of '%s' is not known before the run", i, out->name);
-        if (i != b->along && (!fv_x_equal(in->extent[i], b->extent[i]) || !fv_x_equal(out->extent[i], b->extent[i])))
-            return fv_kv_illegal(v, "axis %d of '%s' or '%s' is not that of their buffer", i, in->name, out->name);
+        if (i != b->along &&
+            (!fv_x_equal(in->extent[i], b->extent[i]) || !fv_x_equal(out->extent[i], b->extent[i])))
+            return fv_kv_illegal(v, "axis %d of '%s' or '%s' is not that of their buffer", i,
+                                 in->name, out->name);
     }
     return true;
 }
 
-/* What speaks against output i being the state of the input that its state_of says; NULL: nothing. */
+/* What speaks against output i being the state of the input that its state_of says; NULL:
+ * nothing. */
 static const char *state_problem(fv_arena *a, const fv_program *p, int i) {
     const fv_port *out = &p->outputs[i], *in = &p->inputs[out->state_of - 1];
     if (out->state_of < 0 || out->state_of > p->ninputs)
@@ -221,7 +249,7 @@ static const char *state_problem(fv_arena *a, const fv_program *p, int i) {
             return fv_printf(a, "input '%s' takes both '%s' and '%s'", in->name, p->outputs[k].name,
                              out->name);
     return fv_state_mismatch(a, &(fv_state_side){in->name, in->elem, in->rank, in->dims},
-                    &(fv_state_side){out->name, out->elem, out->rank, out->dims});
+                             &(fv_state_side){out->name, out->elem, out->rank, out->dims});
 }
 
 /* Of an output that the caller gives whole. */
@@ -263,8 +291,9 @@ static bool have_ports(fv_kverifier *v) {
         bool given = b->role == FV_BUF_INPUT || b->role == FV_BUF_OUTPUT;
         const fv_port *ports = b->role == FV_BUF_INPUT ? p->inputs : p->outputs;
         if (given && ports[b->index].buf != b)
-            return fv_kv_illegal(v, "%s '%s' has two buffers, '%s' and '%s'", fv_role_text((fv_buf_role)b->role),
-                                 ports[b->index].name, ports[b->index].buf->name, b->name);
+            return fv_kv_illegal(v, "%s '%s' has two buffers, '%s' and '%s'",
+                                 fv_role_text((fv_buf_role)b->role), ports[b->index].name,
+                                 ports[b->index].buf->name, b->name);
     }
     return true;
 }
@@ -295,7 +324,8 @@ static bool check_plan(fv_kverifier *v) {
         fv_stmt alone = *s;
         alone.next = NULL;
         one.first = one.last = &alone;
-        if (s->kind != FV_S_LET && s->kind != FV_S_CHECK && s->kind != FV_S_COMMENT && s->kind != FV_S_READ)
+        if (s->kind != FV_S_LET && s->kind != FV_S_CHECK && s->kind != FV_S_COMMENT &&
+            s->kind != FV_S_READ)
             return fv_kv_illegal(v, "it has lets and checks only");
         if (!fv_kv_block(v, &one))
             return false;
@@ -341,7 +371,8 @@ static void begin_entry(fv_kverifier *v, const char *where) {
 static bool only_tells(fv_kverifier *v, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         v->stmt = s;
-        if (s->kind != FV_S_READ && s->kind != FV_S_SETDIM && s->kind != FV_S_IF && s->kind != FV_S_LET && s->kind != FV_S_COMMENT)
+        if (s->kind != FV_S_READ && s->kind != FV_S_SETDIM && s->kind != FV_S_IF &&
+            s->kind != FV_S_LET && s->kind != FV_S_COMMENT)
             return fv_kv_illegal(v, "the size query only tells what is asked for");
         if (!only_tells(v, &s->body) || !only_tells(v, &s->other))
             return false;
@@ -362,19 +393,25 @@ static bool check_run(fv_kverifier *v) {
     if (!fv_kv_block(v, &v->program->body))
         return false;
     v->stmt = NULL;
-    return !v->protocol || v->has_memory || fv_kv_illegal(v, "it looks at arguments, but memory is never there");
+    return !v->protocol || v->has_memory ||
+           fv_kv_illegal(v, "it looks at arguments, but memory is never there");
 }
 
 static bool check_program(fv_kverifier *v) {
     v->protocol = fv_program_has_protocol(v->program);
     v->where = "program";
-    return check_kernels(v) && check_plan(v) && check_ports(v) && check_query(v) && check_run(v) && fv_kv_heap(v) &&
-           fv_kv_fits(v);
+    return check_kernels(v) && check_plan(v) && check_ports(v) && check_query(v) && check_run(v) &&
+           fv_kv_heap(v) && fv_kv_fits(v);
 }
 
 bool fv_program_verify(fv_session *s, const fv_program *p) {
     fv_arena *a = fv_arena_new(s);
-    fv_kverifier v = {.session = s, .a = a, .program = p, .scope = fv_ptrmap_in(a), .reads = fv_ptrmap_in(a), .outside = -1};
+    fv_kverifier v = {.session = s,
+                      .a = a,
+                      .program = p,
+                      .scope = fv_ptrmap_in(a),
+                      .reads = fv_ptrmap_in(a),
+                      .outside = -1};
     bool ok = check_program(&v);
     fv_arena_free(a);
     return ok;

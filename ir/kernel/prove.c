@@ -1,10 +1,11 @@
 /* prove.c - the proof that two accesses never touch the same element.
  *
- * Some axis must tell them apart: with v' = v + step + t, t >= 0, for the iterations of a loop over v,
- * the difference of the two indices is proved to be at least 1, or at most -1. An index is a polynomial
- * over what is constant in the loop and over the variables of inner loops, each iteration having its
- * own; these are replaced by the bounds of their loops, the innermost first, until intervals decide. Or the difference is
- * never 0 since a divisor of all its coefficients is none of its constant: 2 * p - 1. */
+ * Some axis must tell them apart: with v' = v + step + t, t >= 0, for the iterations of a loop over
+ * v, the difference of the two indices is proved to be at least 1, or at most -1. An index is a
+ * polynomial over what is constant in the loop and over the variables of inner loops, each
+ * iteration having its own; these are replaced by the bounds of their loops, the innermost first,
+ * until intervals decide. Or the difference is never 0 since a divisor of all its coefficients is
+ * none of its constant: 2 * p - 1. */
 #include "ir/kernel/prove.h"
 
 #include "ir/expr/fold.h"
@@ -17,9 +18,9 @@ enum { MAX_FACTORS = 4, MAX_TERMS = 48, MAX_STEPS = 20000, MAX_DEPTH = 100, MAX_
 
 /* What a polynomial is over: a variable, or an expression that is not looked into. */
 typedef struct fv_atom {
-    const fv_var *var;    /* or NULL */
-    const fv_expr *x;     /* or NULL */
-    int iteration;        /* 0: v, 1: v'; -1: the same in both */
+    const fv_var *var; /* or NULL */
+    const fv_expr *x;  /* or NULL */
+    int iteration;     /* 0: v, 1: v'; -1: the same in both */
     int id;
     int64_t lo, hi;
 } atom;
@@ -121,12 +122,10 @@ static interval checked(wide lo, bool lo_known, wide hi, bool hi_known) {
 static interval times_interval(interval a, interval b) {
     bool positive = a.lo_known && a.lo >= 0 && b.lo_known && b.lo >= 0;
     if (positive)
-        return checked((wide)a.lo * b.lo, true, (wide)a.hi * b.hi,
-                       a.hi_known && b.hi_known);
+        return checked((wide)a.lo * b.lo, true, (wide)a.hi * b.hi, a.hi_known && b.hi_known);
     if (!a.lo_known || !a.hi_known || !b.lo_known || !b.hi_known)
         return (interval){0};
-    wide p[4] = {(wide)a.lo * b.lo, (wide)a.lo * b.hi, (wide)a.hi * b.lo,
-                     (wide)a.hi * b.hi};
+    wide p[4] = {(wide)a.lo * b.lo, (wide)a.lo * b.hi, (wide)a.hi * b.lo, (wide)a.hi * b.hi};
     wide lo = p[0], hi = p[0];
     for (int i = 1; i < 4; i++) {
         lo = p[i] < lo ? p[i] : lo;
@@ -271,7 +270,9 @@ static poly poly_of(fv_prover *z, const fv_expr *x, int iteration) {
     switch (x->op) {
     case FV_X_CONST: p = constant(x->u.i); break;
     case FV_X_VAR: p = of_var(z, x->u.var, iteration); break;
-    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL:
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MUL:
         p = z->exact && may_wrap(x) ? opaque(z, x, iteration) : of_operator(z, x, iteration);
         break;
     default: p = opaque(z, x, iteration); break;
@@ -397,8 +398,8 @@ static bool prove_by_own_loop(fv_prover *z, const poly *p) {
     return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN, -below, -1);
 }
 
-/* A minimum is at most either of its arguments, a maximum at least either. `inner`: those over variables of inner
- * loops, which come before the bounds of these. */
+/* A minimum is at most either of its arguments, a maximum at least either. `inner`: those over
+ * variables of inner loops, which come before the bounds of these. */
 static bool prove_by_choice(fv_prover *z, const poly *p, bool inner) {
     for (int i = 0; i < p->n; i++)
         for (int j = 0; j < p->t[i].n; j++) {
@@ -408,7 +409,8 @@ static bool prove_by_choice(fv_prover *z, const poly *p, bool inner) {
             if ((!min && !max) || inner != (a->iteration >= 0) || !split(p, a, &factor, &rest))
                 continue;
             if ((min ? is_nonpositive(&factor) : is_nonnegative(&factor)) &&
-                with_bound_expr(z, &factor, &rest, a->x, min ? FV_X_MIN : FV_X_MAX, 0, a->iteration))
+                with_bound_expr(z, &factor, &rest, a->x, min ? FV_X_MIN : FV_X_MAX, 0,
+                                a->iteration))
                 return true;
         }
     return false;
@@ -431,12 +433,13 @@ static bool prove(fv_prover *z, const poly *p) {
     if (is_nonnegative(&factor))
         return with_bound_expr(z, &factor, &rest, s->lo, FV_X_MAX, 0, a->iteration);
     if (is_nonpositive(&factor))
-        return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN,
-                               -below_end(z, s, a->iteration), a->iteration);
+        return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN, -below_end(z, s, a->iteration),
+                               a->iteration);
     return false;
 }
 
-/* Is index a of the later iteration always greater (sign 1) or smaller (-1) than b of the earlier? */
+/* Is index a of the later iteration always greater (sign 1) or smaller (-1) than b of the
+ * earlier? */
 static bool apart(fv_prover *z, const fv_expr *later, const fv_expr *earlier, int sign) {
     z->steps = 0;
     poly p = poly_of(z, later, 1), q = poly_of(z, earlier, 0), one = constant(1);
@@ -474,7 +477,8 @@ static bool differ_by_rest(fv_prover *z, const fv_expr *later, const fv_expr *ea
 
 bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later, fv_expr *const *earlier) {
     for (int d = 0; d < rank; d++)
-        if (differ_by_rest(z, later[d], earlier[d]) || apart(z, later[d], earlier[d], 1) || apart(z, later[d], earlier[d], -1))
+        if (differ_by_rest(z, later[d], earlier[d]) || apart(z, later[d], earlier[d], 1) ||
+            apart(z, later[d], earlier[d], -1))
             return true;
     return false;
 }

@@ -1,14 +1,15 @@
 /* reuse.c - kernels that write over what they read: an output in the memory of an input.
  *
- * That is right where no element of the input is read once it may have been written: of each store to
- * the output and each load of the input,
- * - where the load stands behind the store, the two never meet in one iteration of the loops around both;
- * - in no loop around both does a load of a later iteration meet a store of an earlier one. In parallel
- *   and vector loops no load meets the store of another iteration at all, which is what the verifier asks
+ * That is right where no element of the input is read once it may have been written: of each store
+ * to the output and each load of the input, - where the load stands behind the store, the two never
+ * meet in one iteration of the loops around both; - in no loop around both does a load of a later
+ * iteration meet a store of an earlier one. In parallel
+ *   and vector loops no load meets the store of another iteration at all, which is what the
+ *     verifier asks
  *   of the kernel that comes of it.
  *
- * The input may be an output, too, which the kernel makes on its way and nobody wants behind it: what is said of its loads then
- * holds of its stores as well. */
+ * The input may be an output, too, which the kernel makes on its way and nobody wants behind it:
+ * what is said of its loads then holds of its stores as well. */
 #include "ir/kernel/reuse.h"
 
 #include "ir/expr/rewrite.h"
@@ -178,8 +179,10 @@ bool fv_kernel_reuse(fv_kernel *k, int from, int to) {
     fv_arena *a = k->arena;
     fv_buf *x = k->bufs[from], *y = k->bufs[to];
     uint8_t role = x->role;
-    reuse r = {.z = {.a = a, .lets = fv_ptrmap_in(a), .loops = fv_ptrmap_in(a)}, .from = x, .to = y};
-    if (k->task || fv_kernel_calls(k) || !fv_kernel_alike(k, from, to)) /* nobody knows in which order a library reads and writes */
+    reuse r = {
+        .z = {.a = a, .lets = fv_ptrmap_in(a), .loops = fv_ptrmap_in(a)}, .from = x, .to = y};
+    /* nobody knows in which order a library reads and writes */
+    if (k->task || fv_kernel_calls(k) || !fv_kernel_alike(k, from, to))
         return false;
     x->role = FV_BUF_INOUT; /* what an index reads of it may change */
     learn(&r, &k->body);

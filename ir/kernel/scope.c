@@ -11,7 +11,9 @@ void fv_kparser_init(fv_kparser *p, fv_arena *a, const char *text) {
     fv_lex_init(&p->l, p->session, a, text);
 }
 
-int fv_scope_open(const fv_kparser *p) { return p->nundo; }
+int fv_scope_open(const fv_kparser *p) {
+    return p->nundo;
+}
 
 void fv_scope_close(fv_kparser *p, int mark) {
     while (p->nundo > mark) {

@@ -16,18 +16,19 @@ typedef struct fv_kparser {
     fv_session *session;
     fv_arena *arena;
     fv_kbuilder b;
-    fv_program *program;    /* host statements are allowed: NULL in kernels */
-    fv_ptrmap bindings;     /* interned name -> fv_binding */
+    fv_program *program; /* host statements are allowed: NULL in kernels */
+    fv_ptrmap bindings;  /* interned name -> fv_binding */
     struct fv_shadowed {
         const char *name;
         fv_binding *before;
-    } *undo;                /* of the open scopes */
+    } *undo; /* of the open scopes */
     int nundo, cap_undo;
-    int depth;              /* of nested blocks */
-    fv_elem float_default;  /* of float literals that nothing else types; 0: f32 */
+    int depth;             /* of nested blocks */
+    fv_elem float_default; /* of float literals that nothing else types; 0: f32 */
     const fv_kfunc *(*find_func)(struct fv_kparser *p, const char *name);
     void *funcs;
-    /* What only the text of definitions has, where it is one: *taken, and NULL after a diagnostic. NULL: kernels. */
+    /* What only the text of definitions has, where it is one: *taken, and NULL after a diagnostic.
+     * NULL: kernels. */
     fv_expr *(*more)(struct fv_kparser *p, const fv_ast *e, bool *taken);
     void *defining;
 } fv_kparser;

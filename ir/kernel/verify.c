@@ -36,7 +36,9 @@ static bool is_outside(const fv_kverifier *v, const void *what) {
 
 /* ---- expressions ---- */
 
-static bool is_lanes(int n) { return n >= 1 && n <= 64 && (n & (n - 1)) == 0; }
+static bool is_lanes(int n) {
+    return n >= 1 && n <= 64 && (n & (n - 1)) == 0;
+}
 
 static bool check_access(fv_kverifier *v, const fv_buf *b, fv_expr *const *index, int lanes) {
     if (!in_scope(v, b))
@@ -61,7 +63,8 @@ static bool check_access(fv_kverifier *v, const fv_buf *b, fv_expr *const *index
                                  (long long)at, (long long)extent);
     }
     if (b->lanes > 1 && lanes != b->lanes)
-        return fv_kv_illegal(v, "'%s' has elements of %d lanes, found %d", b->name, b->lanes, lanes);
+        return fv_kv_illegal(v, "'%s' has elements of %d lanes, found %d", b->name, b->lanes,
+                             lanes);
     if (lanes > 1 && b->lanes == 1 && !vectors && b->rank == 0)
         return fv_kv_illegal(v, "'%s' has one element, found %d lanes", b->name, lanes);
     return true;
@@ -77,10 +80,10 @@ static bool check_read(fv_kverifier *v, const fv_expr *x) {
                              fv_elem_name((fv_elem)x->type.elem));
     if (b->role == FV_BUF_OUT)
         return fv_kv_illegal(v, "'%s' is only written, it cannot be read", b->name);
-    if (guard && (x->arg[b->rank]->type.elem != FV_BOOL ||
-                  x->arg[b->rank]->type.lanes != x->type.lanes ||
-                  x->arg[b->rank + 1]->type.elem != x->type.elem ||
-                  x->arg[b->rank + 1]->type.lanes != x->type.lanes))
+    if (guard &&
+        (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank]->type.lanes != x->type.lanes ||
+         x->arg[b->rank + 1]->type.elem != x->type.elem ||
+         x->arg[b->rank + 1]->type.lanes != x->type.lanes))
         return fv_kv_illegal(v, "condition or value of a guarded load has the wrong type");
     return check_access(v, b, x->arg, x->type.lanes);
 }
@@ -93,7 +96,9 @@ static bool check_operator(fv_kverifier *v, const fv_expr *x) {
     if (expanded && (info->flags & FV_XF_MATH))
         return fv_kv_illegal(v, "%s is left in an expanded kernel", info->text);
     if (!v->kernel && (info->flags & FV_XF_MATH))
-        return fv_kv_illegal(v, "%s is an operation of kernels: the host program computes no such functions", info->text);
+        return fv_kv_illegal(
+            v, "%s is an operation of kernels: the host program computes no such functions",
+            info->text);
     const char *problem = fv_x_problem(v->a, x);
     return !problem || fv_kv_illegal(v, "%s", problem);
 }
@@ -101,7 +106,8 @@ static bool check_operator(fv_kverifier *v, const fv_expr *x) {
 static bool check_node(fv_kverifier *v, const fv_expr *x) {
     if (x->op == FV_X_VAR && !in_scope(v, x->u.var))
         return fv_kv_illegal(v, "'%s' is not in scope", x->u.var->name);
-    return check_operator(v, x) && ((x->op != FV_X_LOAD && x->op != FV_X_GUARD) || check_read(v, x));
+    return check_operator(v, x) &&
+           ((x->op != FV_X_LOAD && x->op != FV_X_GUARD) || check_read(v, x));
 }
 
 bool fv_kv_expr(fv_kverifier *v, const fv_expr *x) {
@@ -131,7 +137,8 @@ static bool check_scalar(fv_kverifier *v, const fv_expr *x, fv_elem e, const cha
 /* ---- statements ---- */
 
 static bool check_let(fv_kverifier *v, const fv_stmt *s) {
-    if (!s->var || !s->x || s->var->type.elem != s->x->type.elem || s->var->type.lanes != s->x->type.lanes)
+    if (!s->var || !s->x || s->var->type.elem != s->x->type.elem ||
+        s->var->type.lanes != s->x->type.lanes)
         return fv_kv_illegal(v, "variable and value differ in type");
     if (!fv_kv_expr(v, s->x) || (v->program && !fv_kv_bind(v, s)))
         return false;
@@ -139,8 +146,9 @@ static bool check_let(fv_kverifier *v, const fv_stmt *s) {
     return true;
 }
 
-static bool may_store(const fv_buf *b) { return b->role != FV_BUF_IN && b->role != FV_BUF_INPUT &&
-                                                b->role != FV_BUF_CONST; }
+static bool may_store(const fv_buf *b) {
+    return b->role != FV_BUF_IN && b->role != FV_BUF_INPUT && b->role != FV_BUF_CONST;
+}
 
 static bool check_store(fv_kverifier *v, const fv_stmt *s) {
     const fv_buf *b = s->buf;
@@ -153,7 +161,8 @@ static bool check_store(fv_kverifier *v, const fv_stmt *s) {
         return fv_kv_illegal(v, "'%s' is only read, it cannot be stored to", b->name);
     if (s->x->type.elem != b->elem)
         return fv_kv_illegal(v, "a %s is stored to '%s' of %s",
-                             fv_elem_name((fv_elem)s->x->type.elem), b->name, fv_elem_name(b->elem));
+                             fv_elem_name((fv_elem)s->x->type.elem), b->name,
+                             fv_elem_name(b->elem));
     if (s->mask && (s->mask->type.elem != FV_BOOL || s->mask->type.lanes != s->x->type.lanes))
         return fv_kv_illegal(v, "the mask is no bool of as many lanes as the value");
     return check_access(v, b, s->index, s->x->type.lanes);
@@ -162,8 +171,10 @@ static bool check_store(fv_kverifier *v, const fv_stmt *s) {
 static bool check_prefetch(fv_kverifier *v, const fv_stmt *s) {
     const fv_buf *b = s->buf;
     if (!v->kernel || b->role == FV_BUF_TILE)
-        return fv_kv_illegal(v, v->kernel ? "'%s' is a tile, it needs no prefetch"
-                                          : "only kernels prefetch, not '%s'", b->name);
+        return fv_kv_illegal(v,
+                             v->kernel ? "'%s' is a tile, it needs no prefetch"
+                                       : "only kernels prefetch, not '%s'",
+                             b->name);
     for (int i = 0; i < b->rank; i++)
         if (!s->index[i] || !fv_kv_expr(v, s->index[i]) || s->index[i]->type.lanes != 1)
             return fv_kv_illegal(v, "index %d is no scalar", i);
@@ -199,8 +210,8 @@ static bool check_transpose(fv_kverifier *v, const fv_stmt *s) {
         return fv_kv_illegal(v, "only kernels that are not expanded transpose");
     if (!in_scope(v, b))
         return fv_kv_illegal(v, "buffer '%s' is not in scope", b->name);
-    return (b->role == FV_BUF_TILE && b->rank == 2 && b->lanes == 1 && fv_x_is_int(b->extent[0], &n) &&
-            fv_x_is_int(b->extent[1], &m) && n == m) ||
+    return (b->role == FV_BUF_TILE && b->rank == 2 && b->lanes == 1 &&
+            fv_x_is_int(b->extent[0], &n) && fv_x_is_int(b->extent[1], &m) && n == m) ||
            fv_kv_illegal(v, "'%s' is no square tile", b->name);
 }
 
@@ -211,7 +222,8 @@ static bool is_on_top(const fv_kverifier *v, const fv_stmt *s) {
     return false;
 }
 
-/* Of the kernel's memory, and as the function wants it: it knows extents, and relies on the rest. */
+/* Of the kernel's memory, and as the function wants it: it knows extents, and relies on the
+ * rest. */
 static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     const fv_library_param *p = &s->calls->params[i];
     const fv_buf *b = s->args[i];
@@ -220,11 +232,13 @@ static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     if (!in_scope(v, b))
         return fv_kv_illegal(v, "buffer '%s' is not in scope", b->name);
     if (b->elem != p->elem || b->rank != p->rank)
-        return fv_kv_illegal(v, "argument %d is %s of rank %d, expected %s of rank %d", i, fv_elem_name(b->elem), b->rank,
-                             fv_elem_name(p->elem), p->rank);
+        return fv_kv_illegal(v, "argument %d is %s of rank %d, expected %s of rank %d", i,
+                             fv_elem_name(b->elem), b->rank, fv_elem_name(p->elem), p->rank);
     if (p->written ? b->role == FV_BUF_IN : b->role == FV_BUF_OUT)
-        return fv_kv_illegal(v, p->written ? "'%s' is only read, it cannot be given to be written"
-                                           : "'%s' is only written, it cannot be given to be read", b->name);
+        return fv_kv_illegal(v,
+                             p->written ? "'%s' is only read, it cannot be given to be written"
+                                        : "'%s' is only written, it cannot be given to be read",
+                             b->name);
     for (int j = 0; j < i; j++)
         if (s->args[j] == b && (p->written || s->calls->params[j].written))
             return fv_kv_illegal(v, "'%s' is given twice and written", b->name);
@@ -233,12 +247,14 @@ static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
 
 static bool check_call(fv_kverifier *v, const fv_stmt *s) {
     if (!v->kernel || !is_on_top(v, s))
-        return fv_kv_illegal(v, !v->kernel ? "only kernels call functions" : "a call stands in no loop, condition or outline");
+        return fv_kv_illegal(v, !v->kernel ? "only kernels call functions"
+                                           : "a call stands in no loop, condition or outline");
     int64_t tasks = 1;
     if (v->kernel->task && (!fv_x_is_int(v->kernel->tasks, &tasks) || tasks != 1))
         return fv_kv_illegal(v, "the kernel is several tasks, and each would call");
     if (v->kernel->task && !v->kernel->requires_)
-        return fv_kv_illegal(v, "the kernel does not say that it `requires` something, and the call may fail");
+        return fv_kv_illegal(
+            v, "the kernel does not say that it `requires` something, and the call may fail");
     for (int i = 0; i < s->calls->nparams; i++)
         if (!check_call_argument(v, s, i))
             return false;
@@ -286,8 +302,9 @@ static bool has_while(const fv_block *b) {
 
 static bool check_outline(fv_kverifier *v, const fv_stmt *s) {
     if (!v->kernel || v->outside >= 0 || has_while(&s->body))
-        return fv_kv_illegal(v, !v->kernel ? "only kernels have this statement"
-                                : v->outside >= 0 ? "it stands in another one" : "there is a while in it");
+        return fv_kv_illegal(v, !v->kernel        ? "only kernels have this statement"
+                                : v->outside >= 0 ? "it stands in another one"
+                                                  : "there is a while in it");
     v->outside = v->ndeclared;
     bool ok = fv_kv_block(v, &s->body);
     v->outside = -1;
@@ -303,12 +320,19 @@ static bool check_stmt(fv_kverifier *v, const fv_stmt *s) {
     case FV_S_TILE: return check_tile(v, s);
     case FV_S_TRANSPOSE: return check_transpose(v, s);
     case FV_S_FOR: return check_for(v, s);
-    case FV_S_IF: case FV_S_WHILE: return check_if(v, s);
+    case FV_S_IF:
+    case FV_S_WHILE: return check_if(v, s);
     case FV_S_OUTLINE: return check_outline(v, s);
     case FV_S_CALL: return check_call(v, s);
     case FV_S_COMMENT: return true;
-    case FV_S_READ: case FV_S_PLAN: case FV_S_MEMORY:
-    case FV_S_CHECK: case FV_S_LAUNCH: case FV_S_ALLOC: case FV_S_FREE: case FV_S_SETDIM:
+    case FV_S_READ:
+    case FV_S_PLAN:
+    case FV_S_MEMORY:
+    case FV_S_CHECK:
+    case FV_S_LAUNCH:
+    case FV_S_ALLOC:
+    case FV_S_FREE:
+    case FV_S_SETDIM:
         if (v->kernel)
             return fv_kv_illegal(v, "only host programs have this statement");
         return fv_kv_host_stmt(v, s);
@@ -359,11 +383,16 @@ static bool check_kernel(fv_kverifier *v) {
 
 static bool verify(fv_session *s, const fv_kernel *k, bool exact) {
     fv_arena *a = fv_arena_new(s);
-    fv_kverifier v = {.session = s, .a = a, .kernel = k, .scope = fv_ptrmap_in(a), .exact = exact, .outside = -1};
+    fv_kverifier v = {
+        .session = s, .a = a, .kernel = k, .scope = fv_ptrmap_in(a), .exact = exact, .outside = -1};
     bool ok = check_kernel(&v);
     fv_arena_free(a);
     return ok;
 }
 
-bool fv_kernel_verify(fv_session *s, const fv_kernel *k) { return verify(s, k, false); }
-bool fv_kernel_verify_exact(fv_session *s, const fv_kernel *k) { return verify(s, k, true); }
+bool fv_kernel_verify(fv_session *s, const fv_kernel *k) {
+    return verify(s, k, false);
+}
+bool fv_kernel_verify_exact(fv_session *s, const fv_kernel *k) {
+    return verify(s, k, true);
+}

@@ -3,14 +3,16 @@
 
 #include <string.h>
 
-static const char *const roles[] = {"in", "out", "inout", "tile", "input", "output",
-                                    "const", "work", "heap"};
+static const char *const roles[] = {"in",     "out",   "inout", "tile", "input",
+                                    "output", "const", "work",  "heap"};
 
-const char *fv_role_text(fv_buf_role role) { return roles[role]; }
+const char *fv_role_text(fv_buf_role role) {
+    return roles[role];
+}
 
-static const char *const statuses[] = {
-    "OK",        "BAD_DIM",   "BAD_INDEX",    "BAD_CPU",   "TOO_SMALL", "TOO_LARGE",
-    "NO_MEMORY", "CANCELLED", "BAD_ARGUMENT", "BAD_MODEL", "BAD_FILE",  "INTERNAL"};
+static const char *const statuses[] = {"OK",           "BAD_DIM",   "BAD_INDEX", "BAD_CPU",
+                                       "TOO_SMALL",    "TOO_LARGE", "NO_MEMORY", "CANCELLED",
+                                       "BAD_ARGUMENT", "BAD_MODEL", "BAD_FILE",  "INTERNAL"};
 enum { NSTATUSES = sizeof statuses / sizeof *statuses };
 
 const char *fv_status_word(int status) {

@@ -4,12 +4,12 @@
 
 #include "ir/expr/expr.h"
 
-#define FV_KERNEL_FORMAT 1 /* of the text */
-#define FV_INLINE_BYTES 256 /* larger constants of a program are in the side file */
-#define FV_SIDE_ALIGN 64
+#define FV_KERNEL_FORMAT 1   /* of the text */
+#define FV_INLINE_BYTES  256 /* larger constants of a program are in the side file */
+#define FV_SIDE_ALIGN    64
 
-const char *fv_role_text(fv_buf_role role);     /* "work" */
-const char *fv_status_word(int status);         /* "BAD_DIM" */
-int fv_status_from_word(const char *text);          /* -1: unknown */
+const char *fv_role_text(fv_buf_role role); /* "work" */
+const char *fv_status_word(int status);     /* "BAD_DIM" */
+int fv_status_from_word(const char *text);  /* -1: unknown */
 
 #endif

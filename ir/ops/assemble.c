@@ -29,7 +29,9 @@ fv_value *fv_w_flat(fv_rewriter *w, fv_value *x) {
 fv_value *fv_w_reduce(fv_rewriter *w, fv_op_id kind, fv_value *x, int axis) {
     int64_t at = axis;
     fv_attr a = fv_attr_int(w->module, "keepdims", 0);
-    return x ? fv_w_op(w, kind, 2, (fv_value *[]){x, fv_const_ints(w->module, "axes", 1, &at)}, 1, &a) : NULL;
+    return x ? fv_w_op(w, kind, 2, (fv_value *[]){x, fv_const_ints(w->module, "axes", 1, &at)}, 1,
+                       &a)
+             : NULL;
 }
 
 fv_value *fv_w_sums_before(fv_rewriter *w, fv_value *x) {
@@ -38,7 +40,8 @@ fv_value *fv_w_sums_before(fv_rewriter *w, fv_value *x) {
 }
 
 const fv_dim *fv_w_bound(fv_rewriter *w, const char *stem, int64_t lo, fv_value *x) {
-    const fv_dim *d = fv_dim_fresh(w->module->dims, stem, lo, FV_DIM_MAX, true), *one = fv_dim_const(w->module->dims, 1);
+    const fv_dim *d = fv_dim_fresh(w->module->dims, stem, lo, FV_DIM_MAX, true),
+                 *one = fv_dim_const(w->module->dims, 1);
     fv_w_bind(w, x ? fv_w_reshape(w, x, 1, &one) : NULL, 1, &d);
     return d;
 }

@@ -15,7 +15,8 @@ bool fv_same_dim(fv_op *op, const fv_dim *a, const fv_dim *b, const char *what) 
            fv_op_error(op, "%s: %s and %s", what, fv_dim_str(m->arena, a), fv_dim_str(m->arena, b));
 }
 
-bool fv_split_dim(fv_op *op, const fv_dim *all, const fv_dim *parts, const fv_dim **size, const char *what) {
+bool fv_split_dim(fv_op *op, const fv_dim *all, const fv_dim *parts, const fv_dim **size,
+                  const char *what) {
     fv_dims *t = fv_op_module(op)->dims;
     *size = fv_dim_floordiv(t, all, parts);
     return fv_same_dim(op, all, fv_dim_mul(t, *size, parts), what);
@@ -23,8 +24,8 @@ bool fv_split_dim(fv_op *op, const fv_dim *all, const fv_dim *parts, const fv_di
 
 /* ---- heads and caches ---- */
 
-fv_value *fv_w_split_heads(fv_rewriter *w, const fv_attention_dims *s, fv_value *x, const fv_dim *length,
-                           const fv_dim *heads, const fv_dim *size) {
+fv_value *fv_w_split_heads(fv_rewriter *w, const fv_attention_dims *s, fv_value *x,
+                           const fv_dim *length, const fv_dim *heads, const fv_dim *size) {
     static const int perm[4] = {0, 2, 1, 3};
     const fv_dim *dims[4] = {s->batch, length, heads, size};
     return fv_w_transpose(w, fv_w_reshape(w, x, 4, dims), perm);
@@ -56,17 +57,20 @@ fv_value *fv_w_behind(fv_rewriter *w, fv_value *past, fv_value *x) {
     return past ? fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){past, x}, 1, &axis) : x;
 }
 
-fv_value *fv_w_grouped_product(fv_rewriter *w, const fv_attention_dims *s, fv_value *x, fv_value *y) {
+fv_value *fv_w_grouped_product(fv_rewriter *w, const fv_attention_dims *s, fv_value *x,
+                               fv_value *y) {
     if (!x || !y)
         return NULL;
     if (fv_dim_compare(s->t, s->q_heads, s->kv_heads) == FV_DIM_EQUAL)
         return FV_W2(w, FV_OP_fv_MatMul, x, y);
-    const fv_dim *groups = fv_dim_floordiv(s->t, s->q_heads, s->kv_heads), *one = fv_dim_const(s->t, 1);
+    const fv_dim *groups = fv_dim_floordiv(s->t, s->q_heads, s->kv_heads),
+                 *one = fv_dim_const(s->t, 1);
     const fv_dim *const *dx = x->type->dims, *const *dy = y->type->dims;
     const fv_dim *a[5] = {s->batch, s->kv_heads, groups, dx[2], dx[3]};
     const fv_dim *b[5] = {s->batch, s->kv_heads, one, dy[2], dy[3]};
     const fv_dim *r[4] = {s->batch, s->q_heads, dx[2], dy[3]};
-    return fv_w_reshape(w, FV_W2(w, FV_OP_fv_MatMul, fv_w_reshape(w, x, 5, a), fv_w_reshape(w, y, 5, b)), 4, r);
+    return fv_w_reshape(
+        w, FV_W2(w, FV_OP_fv_MatMul, fv_w_reshape(w, x, 5, a), fv_w_reshape(w, y, 5, b)), 4, r);
 }
 
 /* ---- scores and weights ---- */
@@ -110,7 +114,8 @@ fv_value *fv_w_weights(fv_rewriter *w, fv_value *x, fv_elem precision, bool guar
     if (!x)
         return NULL;
     fv_elem e = x->type->elem;
-    fv_value *zero = fv_w_float(w, e, 0), *hidden = fv_w_float(w, e, (double)-INFINITY), *best = NULL;
+    fv_value *zero = fv_w_float(w, e, 0), *hidden = fv_w_float(w, e, (double)-INFINITY),
+             *best = NULL;
     fv_value *last = fv_const_ints(w->module, "axes", 1, (int64_t[]){-1});
     if (sink)
         return weights_with_sink(w, x, sink);
@@ -133,8 +138,10 @@ fv_value *fv_w_attend(fv_rewriter *w, fv_attend *a) {
     static const int perm[4] = {0, 1, 3, 2};
     const fv_attention_dims *s = &a->d;
     fv_value *k = fv_w_cast(w, a->k, FV_F32), *v = fv_w_cast(w, a->v, FV_F32);
-    fv_value *scale = a->scale != 0 ? fv_w_float(w, FV_F32, (double)a->scale) : fv_w_head_scale(w, s->head, FV_F32);
-    fv_value *x = fv_w_grouped_product(w, s, fv_w_cast(w, a->q, FV_F32), fv_w_transpose(w, k, perm));
+    fv_value *scale = a->scale != 0 ? fv_w_float(w, FV_F32, (double)a->scale)
+                                    : fv_w_head_scale(w, s->head, FV_F32);
+    fv_value *x =
+        fv_w_grouped_product(w, s, fv_w_cast(w, a->q, FV_F32), fv_w_transpose(w, k, perm));
     x = fv_w_soft_cap(w, FV_W2(w, FV_OP_Mul, x, scale), a->cap);
     if (a->bias)
         x = FV_W2(w, FV_OP_Add, x, fv_w_cast(w, a->bias, FV_F32));

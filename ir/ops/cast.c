@@ -29,7 +29,8 @@ static bool infer_to(fv_op *op, fv_elem_set set) {
 static bool check_round_mode(fv_op *op) {
     fv_string mode = fv_op_string(op, "round_mode");
     return string_is(mode, "up") || string_is(mode, "down") || string_is(mode, "nearest") ||
-           fv_op_error(op, "round_mode is '%.*s', expected up, down or nearest", (int)mode.n, mode.s);
+           fv_op_error(op, "round_mode is '%.*s', expected up, down or nearest", (int)mode.n,
+                       mode.s);
 }
 
 static bool infer_cast(fv_op *op) {
@@ -46,7 +47,8 @@ static fv_expr *any_bit(fv_arena *a, fv_expr *bits, uint32_t mask) {
 }
 
 /* A power of two, by the exponent of the f32: sign and fraction are dropped after rounding. Inf and
- * NaN become NaN (0xff). Nearest rounds half up, unless the exponent is 0 (the standard's words). */
+ * NaN become NaN (0xff). Nearest rounds half up, unless the exponent is 0 (the standard's
+ * words). */
 static fv_expr *to_e8m0(fv_arena *a, fv_expr *x, fv_string mode, bool saturate) {
     fv_expr *bits = fv_x_cast(a, FV_X_BITCAST, FV_U32, fv_x_convert(a, FV_F32, x));
     fv_expr *e = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_SHR, bits, u32(a, 23)), u32(a, 0xff));
@@ -54,9 +56,9 @@ static fv_expr *to_e8m0(fv_arena *a, fv_expr *x, fv_string mode, bool saturate) 
     if (string_is(mode, "up"))
         up = any_bit(a, bits, 0x7fffff);
     else if (string_is(mode, "nearest"))
-        up = fv_x_bin(a, FV_X_AND, any_bit(a, bits, 0x400000),
-                      fv_x_bin(a, FV_X_OR, any_bit(a, bits, 0x3fffff),
-                               fv_x_bin(a, FV_X_NE, e, u32(a, 0))));
+        up = fv_x_bin(
+            a, FV_X_AND, any_bit(a, bits, 0x400000),
+            fv_x_bin(a, FV_X_OR, any_bit(a, bits, 0x3fffff), fv_x_bin(a, FV_X_NE, e, u32(a, 0))));
     fv_expr *r = fv_x_bin(a, FV_X_ADD, e, fv_x_convert(a, FV_U32, up));
     if (saturate)
         r = fv_x_bin(a, FV_X_MIN, r, u32(a, 0xfe));
@@ -100,10 +102,11 @@ static bool upgrade_cast(fv_op *op, int version) {
     static const struct {
         const char *name;
         fv_elem elem;
-    } types[] = {{"FLOAT", FV_F32}, {"UINT8", FV_U8},     {"INT8", FV_I8},    {"UINT16", FV_U16},
-                 {"INT16", FV_I16}, {"INT32", FV_I32},    {"INT64", FV_I64},  {"STRING", FV_STRING},
-                 {"BOOL", FV_BOOL}, {"FLOAT16", FV_F16},  {"DOUBLE", FV_F64}, {"UINT32", FV_U32},
-                 {"UINT64", FV_U64}, {"COMPLEX64", FV_C64}, {"COMPLEX128", FV_C128}};
+    } types[] = {{"FLOAT", FV_F32},   {"UINT8", FV_U8},      {"INT8", FV_I8},
+                 {"UINT16", FV_U16},  {"INT16", FV_I16},     {"INT32", FV_I32},
+                 {"INT64", FV_I64},   {"STRING", FV_STRING}, {"BOOL", FV_BOOL},
+                 {"FLOAT16", FV_F16}, {"DOUBLE", FV_F64},    {"UINT32", FV_U32},
+                 {"UINT64", FV_U64},  {"COMPLEX64", FV_C64}, {"COMPLEX128", FV_C128}};
     if (version > 1)
         return true;
     fv_string to = fv_op_string_of(op, "to", version);
@@ -148,7 +151,8 @@ static bool infer_bit_cast(fv_op *op) {
     return true;
 }
 
-/* By way of the unsigned integer of the same width, which is where storage types have their bits. */
+/* By way of the unsigned integer of the same width, which is where storage types have their
+ * bits. */
 static bool define_bit_cast(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -163,27 +167,45 @@ static bool define_bit_cast(fv_definer *d, fv_op *op) {
 }
 
 const fv_opdef fv_ops_cast[] = {
-    {.domain = "", .name = "Cast", .id = FV_OP_Cast, .since = {1, 6, 9, 13, 19, 21, 23, 24, 25},
-     .doc = "to another element type; to strings: integers and bools (0, 1) as decimals, floats as the shortest that reads as the same "
-            "float of that type (`100.0`, `1e-05`, `INF`, `NaN`), from 1e-4 to below 1e16 without an exponent; of strings: decimals and "
-            "these words in any case, white space around them, rounded once to floats, without what stands behind the point to integers; "
-            "where one is no number, or out of range of an integer type, the run stops (FV_BAD_INDEX)",
-     .in = {{"input", "T1"}}, .out = {{"output", "T2"}},
+    {.domain = "",
+     .name = "Cast",
+     .id = FV_OP_Cast,
+     .since = {1, 6, 9, 13, 19, 21, 23, 24, 25},
+     .doc =
+         "to another element type; to strings: integers and bools (0, 1) as decimals, floats as "
+         "the shortest that reads as the same "
+         "float of that type (`100.0`, `1e-05`, `INF`, `NaN`), from 1e-4 to below 1e16 without an "
+         "exponent; of strings: decimals and "
+         "these words in any case, white space around them, rounded once to floats, without what "
+         "stands behind the point to integers; "
+         "where one is no number, or out of range of an integer type, the run stops (FV_BAD_INDEX)",
+     .in = {{"input", "T1"}},
+     .out = {{"output", "T2"}},
      .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1), FV_A_REQUIRED("to", INT),
                FV_A_REQUIRED_UNTIL(1, "to", STRING)},
      .types = {{"T1", FV_SET_MOVED}, {"T2", FV_SET_MOVED}},
      .infer = infer_cast,
-     .define = define_cast, .strings = fv_cast_strings, .upgrade = upgrade_cast},
-    {.domain = "", .name = "CastLike", .id = FV_OP_CastLike, .since = {15, 19, 21, 23, 24, 25},
+     .define = define_cast,
+     .strings = fv_cast_strings,
+     .upgrade = upgrade_cast},
+    {.domain = "",
+     .name = "CastLike",
+     .id = FV_OP_CastLike,
+     .since = {15, 19, 21, 23, 24, 25},
      .doc = "to the element type of another tensor, as Cast",
-     .in = {{"input", "T1"}, {"target_type", "T2"}}, .out = {{"output", "T2"}},
+     .in = {{"input", "T1"}, {"target_type", "T2"}},
+     .out = {{"output", "T2"}},
      .attrs = {FV_A_STRING("round_mode", "up"), FV_A_INT("saturate", 1)},
      .types = {{"T1", FV_SET_MOVED}, {"T2", FV_SET_MOVED}},
      .infer = infer_cast_like,
-     .decompose = decompose_cast_like, .strings = decompose_cast_like},
-    {.domain = "", .name = "BitCast", .since = {26},
+     .decompose = decompose_cast_like,
+     .strings = decompose_cast_like},
+    {.domain = "",
+     .name = "BitCast",
+     .since = {26},
      .doc = "the same bits as another element type of that width",
-     .in = {{"input", "T1"}}, .out = {{"output", "T2"}},
+     .in = {{"input", "T1"}},
+     .out = {{"output", "T2"}},
      .attrs = {FV_A_REQUIRED("to", INT)},
      .types = {{"T1", FV_SET_DATA}, {"T2", FV_SET_DATA}},
      .infer = infer_bit_cast,

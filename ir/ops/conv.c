@@ -21,8 +21,8 @@ bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *k, fv_elem e) {
         return fv_op_error(op, "group is %lld, expected at least 1", (long long)group);
     const fv_dim *channels = fv_dim_mul(t, k->dims[1], fv_dim_const(t, group));
     if (!fv_module_assume(m, x->dims[1], channels, "channels of a convolution"))
-        return fv_op_error(op, "X has %s channels, W and group need %s", fv_dim_str(m->arena, x->dims[1]),
-                           fv_dim_str(m->arena, channels));
+        return fv_op_error(op, "X has %s channels, W and group need %s",
+                           fv_dim_str(m->arena, x->dims[1]), fv_dim_str(m->arena, channels));
     if (fv_dim_is_const(k->dims[0]) && k->dims[0]->value % group)
         return fv_op_error(op, "%lld output channels do not divide into %lld groups",
                            (long long)k->dims[0]->value, (long long)group);
@@ -34,7 +34,8 @@ bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *k, fv_elem e) {
 
 static bool infer_conv(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
-    return fv_infer_conv(op, x, w, x->elem) && (!fv_op_in(op, 2) || fv_infer_per_channel(op, 2, w->dims[0]));
+    return fv_infer_conv(op, x, w, x->elem) &&
+           (!fv_op_in(op, 2) || fv_infer_per_channel(op, 2, w->dims[0]));
 }
 
 fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *weight, fv_value *bias) {
@@ -139,7 +140,8 @@ static bool transposed_window(fv_op *op, fv_window *w, const fv_dim **dims) {
         return fv_op_error(op, "output_shape has %d entries, expected %d", n, w->n);
     for (int i = 0; i < w->n; i++) {
         const fv_dim *in = x->dims[i + 2], *s = fv_dim_const(t, w->stride[i]);
-        const fv_dim *full = fv_dim_add(t, fv_dim_mul(t, s, fv_dim_sub(t, in, one)), fv_window_reach(t, w, i));
+        const fv_dim *full =
+            fv_dim_add(t, fv_dim_mul(t, s, fv_dim_sub(t, in, one)), fv_window_reach(t, w, i));
         full = fv_dim_add(t, full, fv_dim_const(t, extra[i]));
         if (!shape && mode != FV_PAD_UPPER && mode != FV_PAD_LOWER) {
             dims[i] = fv_dim_sub(t, full, fv_dim_add(t, w->before[i], w->after[i]));
@@ -196,10 +198,11 @@ static int64_t inverse(int64_t a, int64_t n) {
     return t0 < 0 ? t0 + n : t0;
 }
 
-/* All products first, not rounded to a narrower type, z[i, m, k] = sum over c of x[c, i] * w[c, m, k]: one contraction. Then output position
- * q - pads takes the sum of z[i, m, k] where i * stride + k * dilation == q. With g the greatest common
- * divisor of stride and dilation, there are such k only where g divides q, and every (stride / g)-th k is
- * one: k = q / g * inverse + j * step, for as many j as fit into the kernel. */
+/* All products first, not rounded to a narrower type, z[i, m, k] = sum over c of x[c, i] * w[c, m,
+ * k]: one contraction. Then output position q - pads takes the sum of z[i, m, k] where i * stride +
+ * k * dilation == q. With g the greatest common divisor of stride and dilation, there are such k
+ * only where g divides q, and every (stride / g)-th k is one: k = q / g * inverse + j * step, for
+ * as many j as fit into the kernel. */
 static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *y = op->out[0]->type, *x = fv_in_type(op, 0);
@@ -210,7 +213,8 @@ static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     if (!transposed_window(op, &win, dims))
         return false;
     if (2 * win.n + 2 > FV_MAX_RANK)
-        return fv_op_error(op, "has %d axes to slide along, at most %d can be compiled", win.n, FV_MAX_RANK / 2 - 1);
+        return fv_op_error(op, "has %d axes to slide along, at most %d can be compiled", win.n,
+                           FV_MAX_RANK / 2 - 1);
     products[0] = x->dims[0];
     products[win.n + 1] = y->dims[1];
     for (int i = 0; i < win.n; i++) {
@@ -234,17 +238,20 @@ static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
     a[n++] = fv_attr_ints(w->module, "step", win.n, step);
     a[n++] = fv_attr_dims(w->module, "taps", win.n, taps);
     a[n++] = fv_attr_dims(w->module, "dims", y->rank, y->dims);
-    fv_w_result(w, 0, fv_w_cast(w, fv_w_op(w, FV_OP_fv_ConvTranspose, in[1] ? 2 : 1, in, n, a), y->elem));
+    fv_w_result(w, 0,
+                fv_w_cast(w, fv_w_op(w, FV_OP_fv_ConvTranspose, in[1] ? 2 : 1, in, n, a), y->elem));
     return true;
 }
 
 #define Q "(o.. + pads..)"
 #define K "(" Q " floordiv common.. * inverse.. mod step.. + j.. * step..)"
 
-/* ---- ONNX Runtime's: with an addition and an activation, and with the channels in the last axis ---- */
+/* ---- ONNX Runtime's: with an addition and an activation, and with the channels in the last axis
+ * ---- */
 
 static bool is_channels_last(const fv_op *op) {
-    return fv_op_is(op, FV_OP_com_microsoft_NhwcConv) || fv_op_is(op, FV_OP_com_microsoft_NhwcFusedConv);
+    return fv_op_is(op, FV_OP_com_microsoft_NhwcConv) ||
+           fv_op_is(op, FV_OP_com_microsoft_NhwcFusedConv);
 }
 
 /* Z is added to the result. */
@@ -253,7 +260,8 @@ static bool infer_fused_conv(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
     if (is_channels_last(op))
         x = fv_type_channels_first(fv_op_module(op), x);
-    if (!fv_infer_conv(op, x, w, x->elem) || (fv_op_in(op, 2) && !fv_infer_per_channel(op, 2, w->dims[0])) ||
+    if (!fv_infer_conv(op, x, w, x->elem) ||
+        (fv_op_in(op, 2) && !fv_infer_per_channel(op, 2, w->dims[0])) ||
         !fv_infer_activation(op, params ? params->n : 0))
         return false;
     if (is_channels_last(op))
@@ -286,58 +294,87 @@ static bool decompose_fused_conv(fv_rewriter *w, fv_op *op) {
 
 #define CONV_ATTRS                                                                                 \
     FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS), FV_A_INT("group", 1),     \
-        FV_A_OPTIONAL("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)
-#define CONV_IN {"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}
+        FV_A_OPTIONAL("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS),                          \
+        FV_A_OPTIONAL("strides", INTS)
+#define CONV_IN                                                                                    \
+    {"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {                    \
+        "B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)                                          \
+    }
 #define ACTIVATION FV_A_OPTIONAL("activation", STRING), FV_A_OPTIONAL("activation_params", FLOATS)
 
 const fv_opdef fv_ops_conv[] = {
-    {.domain = "fv", .name = "Conv", .id = FV_OP_fv_Conv, .since = {1},
+    {.domain = "fv",
+     .name = "Conv",
+     .id = FV_OP_fv_Conv,
+     .since = {1},
      .doc = "convolution with explicit padding before each axis; zero outside",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
+            {"W", "T", .rank = FV_RANK_AS("X")},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),
                FV_A_REQUIRED("dilations", INTS), FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32)}},
      .infer = infer_fv_conv,
      .formula = "g = select(group == 1, 0, m floordiv (dim(Y, 1) floordiv group) * dim(W, 1)); "
-                "s = sum k.., c < dim(W, 1): (X[n, g + c, o.. * strides.. + k.. * dilations.. - pads..] else 0) "
+                "s = sum k.., c < dim(W, 1): (X[n, g + c, o.. * strides.. + k.. * dilations.. - "
+                "pads..] else 0) "
                 "* W[m, c, k..]; "
                 "Y[n, m, o..] = select(has(B), s + B[m], s)"},
-    {.domain = "", .name = "Conv", .id = FV_OP_Conv, .since = {1, 11, 22},
+    {.domain = "",
+     .name = "Conv",
+     .id = FV_OP_Conv,
+     .since = {1, 11, 22},
      .doc = "convolution",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
-               FV_A_OPTIONAL("dilations", INTS),
-               FV_A_INT("group", 1),
-               FV_A_OPTIONAL("kernel_shape", INTS),
-               FV_A_OPTIONAL("pads", INTS),
-               FV_A_OPTIONAL("strides", INTS)},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
+            {"W", "T", .rank = FV_RANK_AS("X")},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS),
+               FV_A_INT("group", 1), FV_A_OPTIONAL("kernel_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_conv,
      .decompose = decompose_conv},
-    {.domain = "com.microsoft", .name = "FusedConv", .since = {1},
+    {.domain = "com.microsoft",
+     .name = "FusedConv",
+     .since = {1},
      .doc = "Conv, plus Z, and an activation",
-     .in = {CONV_IN, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}}, .out = {{"Y", "T"}},
+     .in = {CONV_IN, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}},
+     .out = {{"Y", "T"}},
      .attrs = {CONV_ATTRS, ACTIVATION},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fused_conv,
      .decompose = decompose_fused_conv},
-    {.domain = "com.microsoft", .name = "NhwcConv", .id = FV_OP_com_microsoft_NhwcConv, .since = {1},
+    {.domain = "com.microsoft",
+     .name = "NhwcConv",
+     .id = FV_OP_com_microsoft_NhwcConv,
+     .since = {1},
      .doc = "Conv of an input whose channels lie in the last axis; the filter is Conv's",
-     .in = {CONV_IN}, .out = {{"Y", "T"}},
+     .in = {CONV_IN},
+     .out = {{"Y", "T"}},
      .attrs = {CONV_ATTRS},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fused_conv,
      .decompose = decompose_fused_conv},
-    {.domain = "com.microsoft", .name = "NhwcFusedConv", .id = FV_OP_com_microsoft_NhwcFusedConv, .since = {1},
+    {.domain = "com.microsoft",
+     .name = "NhwcFusedConv",
+     .id = FV_OP_com_microsoft_NhwcFusedConv,
+     .since = {1},
      .doc = "FusedConv of an input whose channels lie in the last axis; the filter is Conv's",
-     .in = {CONV_IN, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}}, .out = {{"Y", "T"}},
+     .in = {CONV_IN, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}},
+     .out = {{"Y", "T"}},
      .attrs = {CONV_ATTRS, ACTIVATION},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fused_conv,
      .decompose = decompose_fused_conv},
-    {.domain = "fv", .name = "ConvProducts", .id = FV_OP_fv_ConvProducts, .since = {1},
+    {.domain = "fv",
+     .name = "ConvProducts",
+     .id = FV_OP_fv_ConvProducts,
+     .since = {1},
      .doc = "what each element adds under each place of a filter, for each output channel",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Z", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}},
+     .out = {{"Z", "T"}},
      .attrs = {FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_products,
@@ -345,9 +382,14 @@ const fv_opdef fv_ops_conv[] = {
                 "g = select(group == 1, 0, m floordiv dim(W, 1) * (dim(W, 0) floordiv group)); "
                 "Z[n, i.., m, k..] = sum c < dim(W, 0) floordiv group: X[n, g + c, i..] * "
                 "W[g + c, select(group == 1, m, m mod dim(W, 1)), k..]"},
-    {.domain = "fv", .name = "ConvTranspose", .id = FV_OP_fv_ConvTranspose, .since = {1},
+    {.domain = "fv",
+     .name = "ConvTranspose",
+     .id = FV_OP_fv_ConvTranspose,
+     .since = {1},
      .doc = "sums of fv.ConvProducts: the transpose of a convolution, with explicit padding",
-     .in = {{"Z", "T", .rank = FV_RANK_FROM(4)}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
+     .in = {{"Z", "T", .rank = FV_RANK_FROM(4)},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),
                FV_A_REQUIRED("dilations", INTS), FV_A_REQUIRED("kernel", DIMS),
                FV_A_REQUIRED("common", INTS), FV_A_REQUIRED("inverse", INTS),
@@ -355,33 +397,39 @@ const fv_opdef fv_ops_conv[] = {
                FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_sums,
-     .formula = "s = sum j.. < taps..: (Z[n, (" Q " - " K " * dilations..) floordiv strides.., m, "
-                K " + " Q " mod common.. * kernel..] else 0); "
-                "Y[n, m, o..] = select(has(B), s + B[m], s)"},
-    {.domain = "com.microsoft", .name = "ConvTransposeWithDynamicPads", .id = FV_OP_com_microsoft_ConvTransposeWithDynamicPads, .since = {1},
+     .formula =
+         "s = sum j.. < taps..: (Z[n, (" Q " - " K " * dilations..) floordiv strides.., m, " K
+         " + " Q " mod common.. * kernel..] else 0); "
+         "Y[n, m, o..] = select(has(B), s + B[m], s)"},
+    {.domain = "com.microsoft",
+     .name = "ConvTransposeWithDynamicPads",
+     .id = FV_OP_com_microsoft_ConvTransposeWithDynamicPads,
+     .since = {1},
      .doc = "ConvTranspose, whose padding is an operand",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"Pads", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
+            {"W", "T", .rank = FV_RANK_AS("X")},
+            {"Pads", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"Y", "T"}},
-     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
-               FV_A_OPTIONAL("dilations", INTS),
-               FV_A_INT("group", 1),
-               FV_A_OPTIONAL("kernel_shape", INTS),
-               FV_A_OPTIONAL("output_padding", INTS),
-               FV_A_OPTIONAL("strides", INTS)},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS),
+               FV_A_INT("group", 1), FV_A_OPTIONAL("kernel_shape", INTS),
+               FV_A_OPTIONAL("output_padding", INTS), FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", FV_SET_FLOAT}, {"S", FV_SET(I64)}},
      .infer = infer_conv_transpose,
      .decompose = decompose_conv_transpose},
-    {.domain = "", .name = "ConvTranspose", .id = FV_OP_ConvTranspose, .since = {1, 11, 22},
+    {.domain = "",
+     .name = "ConvTranspose",
+     .id = FV_OP_ConvTranspose,
+     .since = {1, 11, 22},
      .doc = "the transpose of a convolution",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
-               FV_A_OPTIONAL("dilations", INTS),
-               FV_A_INT("group", 1),
-               FV_A_OPTIONAL("kernel_shape", INTS),
-               FV_A_OPTIONAL("output_padding", INTS),
-               FV_A_OPTIONAL("output_shape", INTS),
-               FV_A_OPTIONAL("pads", INTS),
-               FV_A_OPTIONAL("strides", INTS)},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
+            {"W", "T", .rank = FV_RANK_AS("X")},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS),
+               FV_A_INT("group", 1), FV_A_OPTIONAL("kernel_shape", INTS),
+               FV_A_OPTIONAL("output_padding", INTS), FV_A_OPTIONAL("output_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_conv_transpose,
      .decompose = decompose_conv_transpose},

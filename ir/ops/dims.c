@@ -44,7 +44,7 @@ static const fv_dim *open_length(const fv_op *op, int in) {
 int fv_shape_operand(const fv_op *op) {
     return fv_op_is(op, FV_OP_ConstantOfShape)                         ? 0
            : fv_op_is(op, FV_OP_Reshape) || fv_op_is(op, FV_OP_Expand) ? 1
-                                                                   : -1;
+                                                                       : -1;
 }
 
 bool fv_fix_length(fv_op *op, int in, int length) {
@@ -84,9 +84,10 @@ bool fv_int_operand(fv_op *op, int in, int *n, const fv_dim *const **elems) {
     if (fv_elems(op, in, n, elems))
         return true;
     const fv_type *t = fv_in_type(op, in);
-    return fv_op_error(op, "input '%s' is %s, expected a vector of at most %d integers whose length is known%s",
-                       op->def->in[in].name, fv_type_str(fv_op_module(op)->arena, t), FV_MAX_ELEMS,
-                       length_hint(op, in));
+    return fv_op_error(
+        op, "input '%s' is %s, expected a vector of at most %d integers whose length is known%s",
+        op->def->in[in].name, fv_type_str(fv_op_module(op)->arena, t), FV_MAX_ELEMS,
+        length_hint(op, in));
 }
 
 bool fv_known_elems(fv_op *op, int in, int *n, const fv_dim *const **elems) {
@@ -111,9 +112,12 @@ bool fv_require_axis(fv_op *op, const fv_dim *axis, int rank) {
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
     const fv_dim *least = fv_dim_const(t, -rank), *most = fv_dim_const(t, rank - 1);
-    return fv_module_require(m, fv_dim_max(t, least, fv_dim_min(t, axis, most)), axis, fv_printf(m->arena, "axis of a tensor of rank %d", rank),
-                             fv_printf(m->arena, "%d <= %s <= %d", -rank, fv_dim_str(m->arena, axis), rank - 1)) ||
-           fv_op_error(op, "axis %s is outside a tensor of rank %d", fv_dim_str(m->arena, axis), rank);
+    return fv_module_require(m, fv_dim_max(t, least, fv_dim_min(t, axis, most)), axis,
+                             fv_printf(m->arena, "axis of a tensor of rank %d", rank),
+                             fv_printf(m->arena, "%d <= %s <= %d", -rank,
+                                       fv_dim_str(m->arena, axis), rank - 1)) ||
+           fv_op_error(op, "axis %s is outside a tensor of rank %d", fv_dim_str(m->arena, axis),
+                       rank);
 }
 
 bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *constant) {
@@ -131,12 +135,14 @@ bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *const
 
 /* ---- what data decides ---- */
 
-const fv_dim *fv_run_time_dim(const fv_op *op, int out, int rank, int axis, int64_t lo, int64_t hi) {
+const fv_dim *fv_run_time_dim(const fv_op *op, int out, int rank, int axis, int64_t lo,
+                              int64_t hi) {
     fv_module *m = fv_op_module(op);
     const fv_type *said = op->out[out]->type;
     if (said && said->kind == FV_TENSOR && said->rank == rank)
         return said->dims[axis];
-    return fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", op->out[out]->name, axis), lo, hi, true);
+    return fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", op->out[out]->name, axis), lo, hi,
+                        true);
 }
 
 void fv_infer_run_time(fv_op *op, int out, fv_elem e, int rank, const fv_dim **dims) {
@@ -156,15 +162,18 @@ void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims) {
     for (int i = 0; i < n; i++) {
         bool binds = dims[i]->kind == FV_DIM_SYMBOL && dims[i]->from_data;
         symbols[i] = binds ? dims[i]
-                           : fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i), -FV_DIM_MAX, FV_DIM_MAX, true);
+                           : fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i),
+                                          -FV_DIM_MAX, FV_DIM_MAX, true);
     }
     fv_set_elems(v, n, symbols);
-    fv_op *bind = fv_op_new(w->at->block, w->at, fv_op_def(FV_OP_fv_Bind), 1, &v, 0, NULL, w->at->origin);
+    fv_op *bind =
+        fv_op_new(w->at->block, w->at, fv_op_def(FV_OP_fv_Bind), 1, &v, 0, NULL, w->at->origin);
     fv_op_set_dims(bind, "symbols", n, symbols);
     for (int i = 0; i < n; i++) /* behind the op: what a branch assumes stands where it is known */
         if (symbols[i] != dims[i] &&
             !fv_module_require(m, symbols[i], dims[i], fv_op_why(w->at, "declared shape"),
-                               fv_printf(m->arena, "the size that data gives is %s", fv_dim_str(m->arena, dims[i]))))
+                               fv_printf(m->arena, "the size that data gives is %s",
+                                         fv_dim_str(m->arena, dims[i]))))
             w->failed = !fv_op_error(w->at, "no size is %s", fv_dim_str(m->arena, dims[i]));
 }
 
@@ -195,7 +204,8 @@ fv_value *fv_w_rows(fv_rewriter *w, fv_value *table, fv_value *at) {
         return NULL;
     if (has_negative(at)) {
         fv_value *end = fv_w_ints(w, at->type->elem, 0, 1, table->type->dims);
-        at = FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Less, at, fv_w_int(w, at->type->elem, 0)), end, at);
+        at = FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Less, at, fv_w_int(w, at->type->elem, 0)), end,
+                   at);
     }
     return fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){table, at}, 1, &axis);
 }

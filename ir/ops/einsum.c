@@ -13,9 +13,10 @@ enum { MAX_LABELS = 128, MAX_TERMS = 16 };
 typedef struct equation {
     int nterms;
     int rank[MAX_TERMS + 1];
-    char label[MAX_TERMS + 1][FV_MAX_RANK]; /* of each axis; the term behind the last is the output */
-    int ellipsis;                           /* the largest number of axes that one stands for */
-    const fv_dim *dim[MAX_LABELS];                 /* of each label */
+    /* of each axis; the term behind the last is the output */
+    char label[MAX_TERMS + 1][FV_MAX_RANK];
+    int ellipsis;                  /* the largest number of axes that one stands for */
+    const fv_dim *dim[MAX_LABELS]; /* of each label */
 } equation;
 
 static bool is_letter(char c) {
@@ -50,7 +51,8 @@ static bool parse_term(fv_op *op, const char *s, size_t n, int rank, equation *e
     return true;
 }
 
-/* The axes of an ellipsis broadcast, as those of MatMul's batches do; what a letter names is one size. */
+/* The axes of an ellipsis broadcast, as those of MatMul's batches do; what a letter names is one
+ * size. */
 static bool bind_ellipsis(fv_op *op, equation *e, int l, const fv_dim *d) {
     const fv_dim *have = e->dim[l] ? e->dim[l] : d, *dims[FV_MAX_RANK];
     const fv_type a = {.rank = 1, .dims = &have}, b = {.rank = 1, .dims = &d}, *both[] = {&a, &b};
@@ -198,9 +200,13 @@ static bool define_einsum(fv_definer *d, fv_op *op) {
 }
 
 const fv_opdef fv_ops_einsum[] = {
-    {.domain = "", .name = "Einsum", .id = FV_OP_Einsum, .since = {12},
+    {.domain = "",
+     .name = "Einsum",
+     .id = FV_OP_Einsum,
+     .since = {12},
      .doc = "products of operands by labelled axes, summed over labels that the output has not",
-     .in = {{"Inputs", "T", FV_VARIADIC, 1}}, .out = {{"Output", "T"}},
+     .in = {{"Inputs", "T", FV_VARIADIC, 1}},
+     .out = {{"Output", "T"}},
      .attrs = {FV_A_REQUIRED("equation", STRING)},
      .types = {{"T", FV_SET_NUMBER}},
      .infer = infer_einsum,

@@ -1,6 +1,6 @@
-/* experimental.c - operators that the standard's first opsets had as experiments, and models of that
- * time use. They have no versions: every opset may have them. Not here are ATen and GRUUnit, of which
- * the standard never said what they compute. */
+/* experimental.c - operators that the standard's first opsets had as experiments, and models of
+ * that time use. They have no versions: every opset may have them. Not here are ATen and GRUUnit,
+ * of which the standard never said what they compute. */
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
@@ -58,13 +58,15 @@ static bool read_crop(fv_op *op, crop *c) {
     const int64_t *border = fv_op_ints(op, "border", &nborder);
     const int64_t *scale = fv_op_ints(op, "scale", &nscale);
     if (nborder != 4 || (scale && nscale != 2))
-        return fv_op_error(op, "attributes 'border' and 'scale' have %d and %d elements, expected 4 and 2",
-                           nborder, nscale);
+        return fv_op_error(
+            op, "attributes 'border' and 'scale' have %d and %d elements, expected 4 and 2",
+            nborder, nscale);
     for (int i = 0; i < 4; i++) {
         bool cut = i > 1;
         int64_t from = cut ? border[3 - i] : 0, to = cut ? border[5 - i] : 0;
         int64_t size = cut && scale ? scale[i - 2] : 0;
-        if (from < 0 || to < 0 || size < 0 || from > FV_DIM_MAX || to > FV_DIM_MAX || size > FV_DIM_MAX)
+        if (from < 0 || to < 0 || size < 0 || from > FV_DIM_MAX || to > FV_DIM_MAX ||
+            size > FV_DIM_MAX)
             return fv_op_error(op, "attributes 'border' and 'scale' must not be negative");
         c->start[i] = fv_dim_const(t, from);
         c->step[i] = fv_dim_const(t, 1);
@@ -99,8 +101,8 @@ static bool decompose_crop(fv_rewriter *w, fv_op *op) {
 
 /* ---- fills ---- */
 
-/* The shape of the result: `shape`, or that of the input, or with input_as_shape what is in it; then
- * `extra_shape`. */
+/* The shape of the result: `shape`, or that of the input, or with input_as_shape what is in it;
+ * then `extra_shape`. */
 static bool filled(fv_op *op, int *rank, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);
@@ -166,56 +168,88 @@ static bool decompose_given_fill(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_experimental[] = {
-    {.domain = "", .name = "Affine", .since = {1}, .experimental = true,
+    {.domain = "",
+     .name = "Affine",
+     .since = {1},
+     .experimental = true,
      .doc = "alpha * x + beta",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_FLOAT("beta", 0.0f)},
      .types = {{"T", FLOATS}},
      .formula = "Y = alpha * X + beta"},
-    {.domain = "", .name = "Scale", .since = {1}, .experimental = true,
+    {.domain = "",
+     .name = "Scale",
+     .since = {1},
+     .experimental = true,
      .doc = "scale * x",
-     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T"}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_FLOAT("scale", 1.0f)},
      .types = {{"T", FLOATS}},
      .formula = "output = scale * input"},
-    {.domain = "", .name = "ScaledTanh", .since = {1}, .experimental = true,
+    {.domain = "",
+     .name = "ScaledTanh",
+     .since = {1},
+     .experimental = true,
      .doc = "alpha * tanh(beta * x)",
-     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T"}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("alpha", FLOAT), FV_A_REQUIRED("beta", FLOAT)},
      .types = {{"T", FLOATS}},
      .formula = "output = alpha * tanh(beta * input)"},
-    {.domain = "", .name = "ParametricSoftplus", .since = {1}, .experimental = true,
+    {.domain = "",
+     .name = "ParametricSoftplus",
+     .since = {1},
+     .experimental = true,
      .doc = "alpha * log(1 + exp(beta * x))",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("alpha", FLOAT), FV_A_REQUIRED("beta", FLOAT)},
      .types = {{"T", FLOATS}},
      .formula = "z = beta * X; Y = alpha * (log1p(exp(-abs(z))) + max(z, 0))"},
-    {.domain = "", .name = "ImageScaler", .since = {1}, .experimental = true,
+    {.domain = "",
+     .name = "ImageScaler",
+     .since = {1},
+     .experimental = true,
      .doc = "scale * x + bias, one bias a channel",
-     .in = {{"input", "T", .rank = FV_RANK(4)}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK(4)}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("bias", FLOATS), FV_A_FLOAT("scale", 1.0f)},
      .types = {{"T", FLOATS}},
      .infer = infer_image_scaler,
      .decompose = decompose_image_scaler},
-    {.domain = "", .name = "Crop", .since = {1}, .experimental = true,
+    {.domain = "",
+     .name = "Crop",
+     .since = {1},
+     .experimental = true,
      .doc = "an image without its border, or so many rows and columns of it behind the border",
-     .in = {{"input", "T", .rank = FV_RANK(4)}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK(4)}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("border", INTS), FV_A_OPTIONAL("scale", INTS)},
      .types = {{"T", FLOATS}},
      .infer = infer_crop,
      .decompose = decompose_crop},
-    {.domain = "", .name = "ConstantFill", .since = {1}, .experimental = true,
+    {.domain = "",
+     .name = "ConstantFill",
+     .since = {1},
+     .experimental = true,
      .doc = "a value in a given shape, or in that of the input",
-     .in = {{"input", "T1", FV_OPTIONAL_OPERAND}}, .out = {{"output", "T2"}},
+     .in = {{"input", "T1", FV_OPTIONAL_OPERAND}},
+     .out = {{"output", "T2"}},
      .attrs = {FV_A_FLOAT("value", 0.0f), FV_A_INT("dtype", 1), FV_A_OPTIONAL("shape", INTS),
                FV_A_OPTIONAL("extra_shape", INTS), FV_A_INT("input_as_shape", 0)},
      .types = {{"T1", FV_SET(F32) | FV_SET(I32) | FV_SET(I64) | FV_SET(BOOL)},
                {"T2", FV_SET(F32) | FV_SET(I32) | FV_SET(I64) | FV_SET(BOOL)}},
      .infer = infer_constant_fill,
      .decompose = decompose_constant_fill},
-    {.domain = "", .name = "GivenTensorFill", .since = {1}, .experimental = true,
+    {.domain = "",
+     .name = "GivenTensorFill",
+     .since = {1},
+     .experimental = true,
      .doc = "given values in a given shape, or in that of the input",
-     .in = {{"shape", "T1", FV_OPTIONAL_OPERAND}}, .out = {{"X", "T"}},
+     .in = {{"shape", "T1", FV_OPTIONAL_OPERAND}},
+     .out = {{"X", "T"}},
      .attrs = {FV_A_REQUIRED("values", FLOATS), FV_A_OPTIONAL("shape", INTS),
                FV_A_OPTIONAL("extra_shape", INTS), FV_A_INT("input_as_shape", 0)},
      .types = {{"T1", FLOATS | FV_SET(I32) | FV_SET(I64)}, {"T", FLOATS}},

@@ -1,5 +1,5 @@
-/* image.c - files of images as tensors. Their size is what data decides: one kernel asks a file for it, the next one has a
- * result of that size. */
+/* image.c - files of images as tensors. Their size is what data decides: one kernel asks a file for
+ * it, the next one has a result of that size. */
 #include <string.h>
 
 #include "ir/definition/custom.h"
@@ -9,7 +9,9 @@
 
 extern const char *const fv_image_kernels; /* image.fvk */
 
-static bool is(fv_string s, const char *text) { return s.n == strlen(text) && memcmp(s.s, text, s.n) == 0; }
+static bool is(fv_string s, const char *text) {
+    return s.n == strlen(text) && memcmp(s.s, text, s.n) == 0;
+}
 
 /* 0: it is none. */
 static int channels_of(fv_string format) {
@@ -23,7 +25,8 @@ static bool infer_decoder(fv_op *op) {
     if (!channels)
         return fv_op_error(op, "pixel_format is '%.*s', expected RGB, BGR or Grayscale",
                            (int)(format.n > 40 ? 40 : format.n), format.s);
-    const fv_dim *dims[3] = {NULL, NULL, fv_dim_const(t, channels)}; /* bounds are none: callers would get memory for so many */
+    /* bounds are none: callers would get memory for so many */
+    const fv_dim *dims[3] = {NULL, NULL, fv_dim_const(t, channels)};
     fv_infer_run_time(op, 0, FV_U8, 3, dims);
     return true;
 }
@@ -40,7 +43,8 @@ static bool infer_pixels(fv_op *op) {
         return fv_op_error(op, "has %d dims, expected 3", d->n);
     const fv_dim *c = d->u.dims[2];
     if (!fv_dim_is_const(c) || (c->value != 1 && c->value != 3))
-        return fv_op_error(op, "has %s channels, expected 1 or 3", fv_dim_str(fv_op_module(op)->arena, c));
+        return fv_op_error(op, "has %s channels, expected 1 or 3",
+                           fv_dim_str(fv_op_module(op)->arena, c));
     fv_infer_out(op, 0, FV_U8, 3, d->u.dims);
     return true;
 }
@@ -59,8 +63,8 @@ static bool kernel_pixels(fv_custom *c, fv_op *op) {
 static fv_value *reversed(fv_rewriter *w, fv_value *x) {
     fv_dims *t = w->module->dims;
     const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
-    return fv_w_slice(w, x, (const fv_dim *[]){zero, zero, fv_dim_const(t, 2)}, (const fv_dim *[]){one, one, fv_dim_const(t, -1)},
-                      x->type->dims);
+    return fv_w_slice(w, x, (const fv_dim *[]){zero, zero, fv_dim_const(t, 2)},
+                      (const fv_dim *[]){one, one, fv_dim_const(t, -1)}, x->type->dims);
 }
 
 static bool decompose_decoder(fv_rewriter *w, fv_op *op) {
@@ -74,21 +78,47 @@ static bool decompose_decoder(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-#define FILE_IN {{"file", "T", .rank = FV_RANK(1)}}
+#define FILE_IN                                                                                    \
+    {                                                                                              \
+        {                                                                                          \
+            "file", "T", .rank = FV_RANK(1)                                                        \
+        }                                                                                          \
+    }
 
 const fv_opdef fv_ops_image[] = {
-    {.domain = "", .name = "ImageDecoder", .id = FV_OP_ImageDecoder, .since = {20},
-     .doc = "the pixels of a file that is an image: BMP, JPEG, JPEG 2000, PNG, PNM, TIFF or WebP; by libraries, not in generated C",
-     .in = {{"encoded_stream", "T", .rank = FV_RANK(1)}}, .out = {{"image", "T"}},
-     .attrs = {FV_A_STRING("pixel_format", "RGB")}, .types = {{"T", FV_SET(U8)}},
-     .infer = infer_decoder, .decompose = decompose_decoder},
-    {.domain = "fv", .name = "ImageSize", .id = FV_OP_fv_ImageSize, .since = {1},
+    {.domain = "",
+     .name = "ImageDecoder",
+     .id = FV_OP_ImageDecoder,
+     .since = {20},
+     .doc = "the pixels of a file that is an image: BMP, JPEG, JPEG 2000, PNG, PNM, TIFF or WebP; "
+            "by libraries, not in generated C",
+     .in = {{"encoded_stream", "T", .rank = FV_RANK(1)}},
+     .out = {{"image", "T"}},
+     .attrs = {FV_A_STRING("pixel_format", "RGB")},
+     .types = {{"T", FV_SET(U8)}},
+     .infer = infer_decoder,
+     .decompose = decompose_decoder},
+    {.domain = "fv",
+     .name = "ImageSize",
+     .id = FV_OP_fv_ImageSize,
+     .since = {1},
      .doc = "height and width of the image that a file is",
-     .in = FILE_IN, .out = {{"Y", "I"}}, .types = {{"T", FV_SET(U8)}, {"I", FV_SET(I64)}},
-     .infer = infer_size, .kernel = kernel_size},
-    {.domain = "fv", .name = "ImagePixels", .id = FV_OP_fv_ImagePixels, .since = {1},
-     .doc = "the pixels of the image that a file is, of dims height, width, and 1 for gray or 3 for red, green and blue",
-     .in = FILE_IN, .out = {{"Y", "T"}}, .attrs = {FV_A_REQUIRED("dims", DIMS)}, .types = {{"T", FV_SET(U8)}},
-     .infer = infer_pixels, .kernel = kernel_pixels},
+     .in = FILE_IN,
+     .out = {{"Y", "I"}},
+     .types = {{"T", FV_SET(U8)}, {"I", FV_SET(I64)}},
+     .infer = infer_size,
+     .kernel = kernel_size},
+    {.domain = "fv",
+     .name = "ImagePixels",
+     .id = FV_OP_fv_ImagePixels,
+     .since = {1},
+     .doc = "the pixels of the image that a file is, of dims height, width, and 1 for gray or 3 "
+            "for red, green and blue",
+     .in = FILE_IN,
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET(U8)}},
+     .infer = infer_pixels,
+     .kernel = kernel_pixels},
 
     {0}};

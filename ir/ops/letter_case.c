@@ -17,7 +17,8 @@ const fv_case_range fv_upper_cases[] = {
 #undef UPPER
 };
 
-const int fv_nlower_cases = sizeof fv_lower_cases / sizeof *fv_lower_cases, fv_nupper_cases = sizeof fv_upper_cases / sizeof *fv_upper_cases;
+const int fv_nlower_cases = sizeof fv_lower_cases / sizeof *fv_lower_cases,
+          fv_nupper_cases = sizeof fv_upper_cases / sizeof *fv_upper_cases;
 
 uint32_t fv_lower_of(uint32_t c) {
     for (int i = 0; i < fv_nlower_cases; i++) {

@@ -1,5 +1,5 @@
-/* linalg.c - determinants, inverses and distances. Matrices are eliminated column by column, the row with the
- * largest element of the column first. */
+/* linalg.c - determinants, inverses and distances. Matrices are eliminated column by column, the
+ * row with the largest element of the column first. */
 #include "ir/ops/dims.h"
 
 #include "ir/base/limits.h"
@@ -15,7 +15,8 @@ static bool check_square(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     return fv_module_assume(m, x->dims[x->rank - 2], x->dims[x->rank - 1], "square matrices") ||
            fv_op_error(op, "matrices are %s by %s, expected as many rows as columns",
-                       fv_dim_str(m->arena, x->dims[x->rank - 2]), fv_dim_str(m->arena, x->dims[x->rank - 1]));
+                       fv_dim_str(m->arena, x->dims[x->rank - 2]),
+                       fv_dim_str(m->arena, x->dims[x->rank - 1]));
 }
 
 static bool infer_determinant(fv_op *op) {
@@ -33,14 +34,16 @@ static bool infer_inverse(fv_op *op) {
 static bool decompose_matrices(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
-    const fv_dim *n = x->dims[x->rank - 1], *dims[3] = {fv_dim_product(t, x->rank - 2, x->dims), n, n};
+    const fv_dim *n = x->dims[x->rank - 1],
+                 *dims[3] = {fv_dim_product(t, x->rank - 2, x->dims), n, n};
     fv_value *v = fv_w_reshape(w, fv_w_cast(w, op->in[0], fv_elem_arith(x->elem)), 3, dims);
     v = FV_W1(w, y->rank < x->rank ? FV_OP_fv_Determinant : FV_OP_fv_Inverse, v);
     fv_w_result(w, 0, fv_w_cast(w, fv_w_reshape(w, v, y->rank, y->dims), y->elem));
     return true;
 }
 
-/* One matrix of a batch while it is eliminated; what is done to its rows is done to those of `other`, too. */
+/* One matrix of a batch while it is eliminated; what is done to its rows is done to those of
+ * `other`, too. */
 typedef struct elimination {
     fv_custom *c;
     fv_arena *a;
@@ -82,7 +85,8 @@ static fv_expr *pivot(const elimination *s, fv_expr *i) {
 
 static void swap_rows(const elimination *s, fv_buf *x, fv_expr *i, fv_expr *p) {
     fv_expr *j = each(s, "j", fv_x_int(s->a, 0));
-    fv_expr *upper = fv_kb_let(&s->c->b, "upper", at(s, x, i, j)), *lower = fv_kb_let(&s->c->b, "lower", at(s, x, p, j));
+    fv_expr *upper = fv_kb_let(&s->c->b, "upper", at(s, x, i, j)),
+            *lower = fv_kb_let(&s->c->b, "lower", at(s, x, p, j));
     put(s, x, i, j, lower);
     put(s, x, p, j, upper);
     fv_kb_end(&s->c->b);
@@ -107,7 +111,8 @@ static fv_value *copy_matrices(fv_custom *c, fv_op *op, bool units) {
     fv_value *v = fv_custom_value(c, "rows", x->elem, 3, x->dims);
     fv_expr *index[3];
     fv_custom_begin(c, "rows");
-    fv_buf *from = fv_custom_in(c, 0), *to = fv_custom_param(c, v, FV_BUF_OUT), *unit = units ? fv_custom_out(c, 0) : NULL;
+    fv_buf *from = fv_custom_in(c, 0), *to = fv_custom_param(c, v, FV_BUF_OUT),
+           *unit = units ? fv_custom_out(c, 0) : NULL;
     for (int i = 0; i < 3; i++)
         index[i] = fv_custom_for(c, i ? FV_SERIAL : FV_PARALLEL, "i", x->dims[i]);
     fv_kb_store(&c->b, to, index, fv_x_load(c->arena, from, index), NULL);
@@ -147,7 +152,8 @@ static bool kernel_determinant(fv_custom *c, fv_op *op) {
     fv_kb_store(b, product, NULL, bin(&s, FV_X_MUL, fv_x_load(s.a, product, NULL), d), NULL);
     fv_expr *r = each(&s, "r", bin(&s, FV_X_ADD, i, fv_x_int(s.a, 1)));
     fv_expr *f = bin(&s, FV_X_DIV, at(&s, s.x, r, i), d);
-    f = fv_kb_let(b, "f", fv_x_select(s.a, bin(&s, FV_X_EQ, d, zero), zero, f)); /* then the column is 0 */
+    /* then the column is 0 */
+    f = fv_kb_let(b, "f", fv_x_select(s.a, bin(&s, FV_X_EQ, d, zero), zero, f));
     subtract_row(&s, s.x, r, i, f);
     fv_kb_end(b);
     fv_kb_end(b);
@@ -194,11 +200,11 @@ static bool infer_distances(fv_op *op) {
     fv_string metric = fv_op_string(op, "metric");
     const fv_dim *dims[2] = {a->dims[0], b->dims[0]};
     if (!fv_attr_is(op, "metric", "euclidean") && !fv_attr_is(op, "metric", "sqeuclidean"))
-        return fv_op_error(op, "metric is '%.*s', expected euclidean or sqeuclidean", (int)(metric.n > 40 ? 40 : metric.n),
-                           metric.s);
+        return fv_op_error(op, "metric is '%.*s', expected euclidean or sqeuclidean",
+                           (int)(metric.n > 40 ? 40 : metric.n), metric.s);
     if (!fv_module_assume(m, a->dims[1], b->dims[1], "coordinates of CDist"))
-        return fv_op_error(op, "points have %s coordinates in A, %s in B", fv_dim_str(m->arena, a->dims[1]),
-                           fv_dim_str(m->arena, b->dims[1]));
+        return fv_op_error(op, "points have %s coordinates in A, %s in B",
+                           fv_dim_str(m->arena, a->dims[1]), fv_dim_str(m->arena, b->dims[1]));
     fv_infer_out(op, 0, a->elem, 2, dims);
     return true;
 }
@@ -206,36 +212,55 @@ static bool infer_distances(fv_op *op) {
 #define WIDE (FV_SET(F32) | FV_SET(F64))
 
 const fv_opdef fv_ops_linalg[] = {
-    {.domain = "fv", .name = "Determinant", .id = FV_OP_fv_Determinant, .since = {1},
+    {.domain = "fv",
+     .name = "Determinant",
+     .id = FV_OP_fv_Determinant,
+     .since = {1},
      .doc = "the determinant of each matrix of a batch",
-     .in = {{"X", "T", .rank = FV_RANK(3)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK(3)}},
+     .out = {{"Y", "T"}},
      .types = {{"T", WIDE}},
      .infer = infer_determinant,
      .kernel = kernel_determinant},
-    {.domain = "", .name = "Det", .since = {11, 22},
+    {.domain = "",
+     .name = "Det",
+     .since = {11, 22},
      .doc = "the determinants of matrices",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_determinant,
      .decompose = decompose_matrices},
-    {.domain = "fv", .name = "Inverse", .id = FV_OP_fv_Inverse, .since = {1},
+    {.domain = "fv",
+     .name = "Inverse",
+     .id = FV_OP_fv_Inverse,
+     .since = {1},
      .doc = "the inverse of each matrix of a batch",
-     .in = {{"X", "T", .rank = FV_RANK(3)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK(3)}},
+     .out = {{"Y", "T"}},
      .types = {{"T", WIDE}},
      .infer = infer_inverse,
      .kernel = kernel_inverse},
-    {.domain = "com.microsoft", .name = "Inverse", .since = {1},
+    {.domain = "com.microsoft",
+     .name = "Inverse",
+     .since = {1},
      .doc = "the inverses of matrices",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_inverse,
      .decompose = decompose_matrices},
-    {.domain = "com.microsoft", .name = "CDist", .id = FV_OP_com_microsoft_CDist, .since = {1},
+    {.domain = "com.microsoft",
+     .name = "CDist",
+     .id = FV_OP_com_microsoft_CDist,
+     .since = {1},
      .doc = "the distance, or its square, of each row of A and each of B",
-     .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}}, .out = {{"C", "T"}},
+     .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}},
+     .out = {{"C", "T"}},
      .attrs = {FV_A_STRING("metric", "sqeuclidean")},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_distances,
-     .formula = "s = sum k: (A[i, k] - B[j, k]) * (A[i, k] - B[j, k]); C[i, j] = select(metric == \"euclidean\", sqrt(s), s)"},
+     .formula = "s = sum k: (A[i, k] - B[j, k]) * (A[i, k] - B[j, k]); C[i, j] = select(metric == "
+                "\"euclidean\", sqrt(s), s)"},
 
     {0}};

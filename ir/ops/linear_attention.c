@@ -1,15 +1,19 @@
-/* linear_attention.c - LinearAttention: what was seen is kept as a matrix for each head, which a step decays, adds to and reads.
+/* linear_attention.c - LinearAttention: what was seen is kept as a matrix for each head, which a
+ * step decays, adds to and reads.
  *
- *     S_t = exp(g_t) S_t-1 + k_t u_t'     u_t = v_t; by the delta rule beta_t (v_t - exp(g_t) S_t-1' k_t)
+ *     S_t = exp(g_t) S_t-1 + k_t u_t'     u_t = v_t; by the delta rule beta_t (v_t - exp(g_t)
+ *                                         S_t-1' k_t)
  *     o_t = scale S_t' q_t
  *
- * The operators become fv.LinearAttention, whose decay is a factor, and whose result has heads apart. It is a recurrence: a column of S, of u and of o is made of that column alone, so a task takes a head and a
- * block of columns, and their state stays in the first-level cache for all steps. Sums over keys are sums over a state
- * like those of a recurrent layer, the heads of a query that share a state are rows of one product.
+ * The operators become fv.LinearAttention, whose decay is a factor, and whose result has heads
+ * apart. It is a recurrence: a column of S, of u and of o is made of that column alone, so a task
+ * takes a head and a block of columns, and their state stays in the first-level cache for all
+ * steps. Sums over keys are sums over a state like those of a recurrent layer, the heads of a query
+ * that share a state are rows of one product.
  *
- * Parallel forms over chunks of steps (the attribute chunk_size) trade work for parallelism that cores have in heads and
- * columns already. S. Yang et al.: Parallelizing Linear Transformers with the Delta Rule over Sequence Length,
- * arXiv:2406.06484; Gated Delta Networks, arXiv:2412.06464. */
+ * Parallel forms over chunks of steps (the attribute chunk_size) trade work for parallelism that
+ * cores have in heads and columns already. S. Yang et al.: Parallelizing Linear Transformers with
+ * the Delta Rule over Sequence Length, arXiv:2406.06484; Gated Delta Networks, arXiv:2412.06464. */
 #include <math.h>
 #include <string.h>
 
@@ -21,20 +25,24 @@
 
 enum { QUERY, KEY, VALUE, STATE, DECAY, BETA };
 enum { OUTPUT, PRESENT, STATES };
-enum { MAX_WINDOW = 8,    /* of state_window, as ONNX Runtime has it */
-       MOST_HEADS = 4096 }; /* that are tried where symbols tell how many */
+enum {
+    MAX_WINDOW = 8, /* of state_window, as ONNX Runtime has it */
+    MOST_HEADS = 4096
+}; /* that are tried where symbols tell how many */
 
 /* ---- what the operators say ---- */
 
 typedef struct packing {
-    bool microsoft;       /* heads of keys, values and queries need not be as many */
+    bool microsoft; /* heads of keys, values and queries need not be as many */
     bool gated, delta;
     int64_t query, key, value; /* heads; those of values are those of states */
-    int64_t window;       /* states that are given and made; 0: one, without an axis for them */
+    int64_t window; /* states that are given and made; 0: one, without an axis for them */
     const fv_dim *batch, *seq, *dk, *dv;
 } packing;
 
-static bool is_microsoft(const fv_op *op) { return !strcmp(op->def->domain, "com.microsoft"); }
+static bool is_microsoft(const fv_op *op) {
+    return !strcmp(op->def->domain, "com.microsoft");
+}
 
 static bool read_rule(fv_op *op, packing *h) {
     static const char *const rules[] = {"linear", "gated", "delta", "gated_delta"};
@@ -44,16 +52,20 @@ static bool read_rule(fv_op *op, packing *h) {
         i++;
     h->gated = i & 1;
     h->delta = i & 2;
-    return i < 4 || fv_op_error(op, "update_rule '%.*s' is none of linear, gated, delta, gated_delta", (int)(s.n > 40 ? 40 : s.n), s.s);
+    return i < 4 ||
+           fv_op_error(op, "update_rule '%.*s' is none of linear, gated, delta, gated_delta",
+                       (int)(s.n > 40 ? 40 : s.n), s.s);
 }
 
-/* Is the operand there where the rule needs it? ONNX Runtime does not look at one that no rule needs. */
+/* Is the operand there where the rule needs it? ONNX Runtime does not look at one that no rule
+ * needs. */
 static bool is_given(fv_op *op, const packing *h, int in, bool needed) {
     fv_string rule = fv_op_string(op, "update_rule");
     bool given = fv_op_in(op, in) != NULL;
     if (given == needed || (given && h->microsoft))
         return true;
-    return fv_op_error(op, "update_rule '%.*s' %s input '%s'", (int)rule.n, rule.s, needed ? "needs" : "does not take", op->def->in[in].name);
+    return fv_op_error(op, "update_rule '%.*s' %s input '%s'", (int)rule.n, rule.s,
+                       needed ? "needs" : "does not take", op->def->in[in].name);
 }
 
 static bool read_counts(fv_op *op, packing *h) {
@@ -61,11 +73,14 @@ static bool read_counts(fv_op *op, packing *h) {
     h->value = fv_op_int(op, "kv_num_heads");
     h->window = h->microsoft ? fv_op_int(op, "state_window") : 0;
     if (h->query < 1 || h->value < 1 || h->query > INT32_MAX || h->value > INT32_MAX)
-        return fv_op_error(op, "q_num_heads is %lld, kv_num_heads %lld, they must be positive", (long long)h->query, (long long)h->value);
+        return fv_op_error(op, "q_num_heads is %lld, kv_num_heads %lld, they must be positive",
+                           (long long)h->query, (long long)h->value);
     if (h->query % h->value && !(h->microsoft && h->value % h->query == 0))
-        return fv_op_error(op, "q_num_heads is %lld, expected a multiple of kv_num_heads, %lld", (long long)h->query, (long long)h->value);
+        return fv_op_error(op, "q_num_heads is %lld, expected a multiple of kv_num_heads, %lld",
+                           (long long)h->query, (long long)h->value);
     return (h->window >= 0 && h->window <= MAX_WINDOW) ||
-           fv_op_error(op, "state_window is %lld, expected 0 to %d", (long long)h->window, MAX_WINDOW);
+           fv_op_error(op, "state_window is %lld, expected 0 to %d", (long long)h->window,
+                       MAX_WINDOW);
 }
 
 /* The columns of each of n heads that are packed into the last axis. */
@@ -74,8 +89,8 @@ static bool head_size(fv_op *op, int in, int64_t n, const fv_dim **size) {
     const fv_dim *all = fv_in_type(op, in)->dims[2], *heads = fv_dim_const(m->dims, n);
     *size = fv_dim_floordiv(m->dims, all, heads);
     return fv_module_assume(m, all, fv_dim_mul(m->dims, *size, heads), "columns of heads") ||
-           fv_op_error(op, "input '%s' has %s columns, they do not divide into %lld heads", op->def->in[in].name,
-                       fv_dim_str(m->arena, all), (long long)n);
+           fv_op_error(op, "input '%s' has %s columns, they do not divide into %lld heads",
+                       op->def->in[in].name, fv_dim_str(m->arena, all), (long long)n);
 }
 
 /* The operand, if it is there, has that many on an axis. */
@@ -83,9 +98,12 @@ static bool has_dim(fv_op *op, int in, int axis, const fv_dim *dim) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, in);
     const char *name = op->def->in[in].name;
-    return !t || fv_module_assume(m, t->dims[axis], dim, fv_printf(m->arena, "dim %d of input '%s' of %s", axis, name, op->def->name)) ||
-           fv_op_error(op, "dim %d of input '%s' is %s, expected %s", axis, name, fv_dim_str(m->arena, t->dims[axis]),
-                       fv_dim_str(m->arena, dim));
+    return !t ||
+           fv_module_assume(
+               m, t->dims[axis], dim,
+               fv_printf(m->arena, "dim %d of input '%s' of %s", axis, name, op->def->name)) ||
+           fv_op_error(op, "dim %d of input '%s' is %s, expected %s", axis, name,
+                       fv_dim_str(m->arena, t->dims[axis]), fv_dim_str(m->arena, dim));
 }
 
 /* How many heads of n columns there are in all, whatever the symbols are; 0: that is not known. */
@@ -93,13 +111,14 @@ static int64_t heads_in(fv_module *m, const fv_dim *all, const fv_dim *n, int64_
     if (fv_dim_is_const(all) && fv_dim_is_const(n))
         return n->value > 0 && all->value % n->value == 0 ? all->value / n->value : 0;
     for (int64_t k = 1; k <= most && k <= MOST_HEADS; k++)
-        if (most % k == 0 && fv_module_equal(m, all, fv_dim_mul(m->dims, n, fv_dim_const(m->dims, k))))
+        if (most % k == 0 &&
+            fv_module_equal(m, all, fv_dim_mul(m->dims, n, fv_dim_const(m->dims, k))))
             return k;
     return 0;
 }
 
-/* Keys of ONNX Runtime may have fewer heads than values, as many as their columns tell, beside those of a query or a state; where
- * none of them does before the run, as many. */
+/* Keys of ONNX Runtime may have fewer heads than values, as many as their columns tell, beside
+ * those of a query or a state; where none of them does before the run, as many. */
 static bool key_heads(fv_op *op, packing *h) {
     fv_module *m = fv_op_module(op);
     const fv_dim *all = fv_in_type(op, KEY)->dims[2];
@@ -108,7 +127,8 @@ static bool key_heads(fv_op *op, packing *h) {
     h->key = h->key || !state ? h->key : heads_in(m, all, state->dims[state->rank - 2], h->value);
     h->key = h->key ? h->key : h->value;
     if (h->key < 1 || h->value % h->key)
-        return fv_op_error(op, "input 'key' has %lld heads, they do not divide %lld", (long long)h->key, (long long)h->value);
+        return fv_op_error(op, "input 'key' has %lld heads, they do not divide %lld",
+                           (long long)h->key, (long long)h->value);
     return has_dim(op, KEY, 2, fv_dim_mul(m->dims, h->dk, fv_dim_const(m->dims, h->key)));
 }
 
@@ -123,15 +143,18 @@ static bool fits_steps(fv_op *op, const packing *h) {
 static bool read_heads(fv_op *op, packing *h) {
     const fv_type *q = fv_in_type(op, QUERY);
     *h = (packing){.microsoft = is_microsoft(op), .batch = q->dims[0], .seq = q->dims[1]};
-    return read_rule(op, h) && read_counts(op, h) && is_given(op, h, DECAY, h->gated) && is_given(op, h, BETA, h->delta) &&
-           fits_steps(op, h) && head_size(op, QUERY, h->query, &h->dk) && head_size(op, VALUE, h->value, &h->dv) && key_heads(op, h) &&
-           fv_infer_at_least(op, h->dk, 1, "channels of a head");
+    return read_rule(op, h) && read_counts(op, h) && is_given(op, h, DECAY, h->gated) &&
+           is_given(op, h, BETA, h->delta) && fits_steps(op, h) &&
+           head_size(op, QUERY, h->query, &h->dk) && head_size(op, VALUE, h->value, &h->dv) &&
+           key_heads(op, h) && fv_infer_at_least(op, h->dk, 1, "channels of a head");
 }
 
-/* Dims of the state, and in front of them those of the window, if there is one. Returns the rank. */
+/* Dims of the state, and in front of them those of the window, if there is one. Returns the
+ * rank. */
 static int state_dims(const fv_op *op, const packing *h, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
-    const fv_dim *all[5] = {fv_dim_const(t, h->window), h->batch, fv_dim_const(t, h->value), h->dk, h->dv};
+    const fv_dim *all[5] = {fv_dim_const(t, h->window), h->batch, fv_dim_const(t, h->value), h->dk,
+                            h->dv};
     int rank = h->window ? 5 : 4;
     memcpy(dims, all + 5 - rank, (size_t)rank * sizeof *dims);
     return rank;
@@ -157,15 +180,20 @@ static bool fits_columns(fv_op *op, int in, int64_t heads, const fv_dim *most) {
         return true;
     if (!head_size(op, in, heads, &each))
         return false;
-    const fv_dim *wrong = fv_dim_mul(m->dims, fv_dim_sub(m->dims, each, one), fv_dim_sub(m->dims, each, most));
-    const char *want = fv_printf(m->arena, "%s is 1 or %s", fv_dim_str(m->arena, each), fv_dim_str(m->arena, most));
-    return fv_infer_is_fit(m, each, most) || fv_module_require(m, wrong, zero, "columns of heads", want) ||
-           fv_op_error(op, "input '%s' has %s columns for each of %lld heads, expected 1 or %s", op->def->in[in].name,
-                       fv_dim_str(m->arena, each), (long long)heads, fv_dim_str(m->arena, most));
+    const fv_dim *wrong =
+        fv_dim_mul(m->dims, fv_dim_sub(m->dims, each, one), fv_dim_sub(m->dims, each, most));
+    const char *want = fv_printf(m->arena, "%s is 1 or %s", fv_dim_str(m->arena, each),
+                                 fv_dim_str(m->arena, most));
+    return fv_infer_is_fit(m, each, most) ||
+           fv_module_require(m, wrong, zero, "columns of heads", want) ||
+           fv_op_error(op, "input '%s' has %s columns for each of %lld heads, expected 1 or %s",
+                       op->def->in[in].name, fv_dim_str(m->arena, each), (long long)heads,
+                       fv_dim_str(m->arena, most));
 }
 
 static bool fits_gates(fv_op *op, const packing *h) {
-    return fits_columns(op, DECAY, h->value, h->dk) && fits_columns(op, BETA, 1, fv_dim_const(fv_op_module(op)->dims, h->value));
+    return fits_columns(op, DECAY, h->value, h->dk) &&
+           fits_columns(op, BETA, 1, fv_dim_const(fv_op_module(op)->dims, h->value));
 }
 
 static fv_elem state_elem(const fv_op *op) {
@@ -178,7 +206,9 @@ static bool infer_packed(fv_op *op) {
     packing h;
     if (!read_heads(op, &h) || !fits_state(op, &h) || !fits_gates(op, &h))
         return false;
-    const fv_dim *y[3] = {h.batch, h.seq, fv_dim_mul(t, h.dv, fv_dim_const(t, h.query > h.value ? h.query : h.value))};
+    const fv_dim *y[3] = {
+        h.batch, h.seq,
+        fv_dim_mul(t, h.dv, fv_dim_const(t, h.query > h.value ? h.query : h.value))};
     fv_infer_out(op, OUTPUT, fv_in_type(op, QUERY)->elem, 3, y);
     fv_infer_out(op, PRESENT, state_elem(op), state_dims(op, &h, state), state);
     return true;
@@ -197,8 +227,10 @@ typedef struct expansion {
 /* The state before the first step: that of the window's last place. */
 static fv_value *first_state(const expansion *u) {
     const packing *h = u->h;
-    const fv_dim *one = fv_dim_const(u->t, 1), *zero = fv_dim_const(u->t, 0), *value = fv_dim_const(u->t, h->value);
-    const fv_dim *start[5] = {fv_dim_const(u->t, h->window - 1), zero, zero, zero, zero}, *step[5] = {one, one, one, one, one};
+    const fv_dim *one = fv_dim_const(u->t, 1), *zero = fv_dim_const(u->t, 0),
+                 *value = fv_dim_const(u->t, h->value);
+    const fv_dim *start[5] = {fv_dim_const(u->t, h->window - 1), zero, zero, zero, zero},
+                 *step[5] = {one, one, one, one, one};
     const fv_dim *dims[5] = {one, h->batch, value, h->dk, h->dv};
     fv_value *x = fv_op_in(u->op, STATE);
     if (!x || !h->window)
@@ -210,15 +242,19 @@ static void set_operands(expansion *u) {
     for (int i = QUERY; i <= VALUE; i++)
         u->in[i] = u->op->in[i];
     u->in[STATE] = first_state(u);
-    u->in[DECAY] = u->h->gated ? FV_W1(u->w, FV_OP_Exp, fv_w_cast(u->w, u->op->in[DECAY], FV_F32)) : NULL;
+    u->in[DECAY] =
+        u->h->gated ? FV_W1(u->w, FV_OP_Exp, fv_w_cast(u->w, u->op->in[DECAY], FV_F32)) : NULL;
     u->in[BETA] = u->h->delta ? u->op->in[BETA] : NULL;
 }
 
 /* Of an operand of steps, so many from `first` on. */
-static fv_value *some_steps(const expansion *u, fv_value *x, const fv_dim *first, const fv_dim *count) {
+static fv_value *some_steps(const expansion *u, fv_value *x, const fv_dim *first,
+                            const fv_dim *count) {
     const fv_dim *zero = fv_dim_const(u->t, 0), *one = fv_dim_const(u->t, 1);
     const fv_dim *start[3] = {zero, first, zero}, *step[3] = {one, one, one};
-    return x ? fv_w_slice(u->w, x, start, step, (const fv_dim *[]){x->type->dims[0], count, x->type->dims[2]}) : NULL;
+    return x ? fv_w_slice(u->w, x, start, step,
+                          (const fv_dim *[]){x->type->dims[0], count, x->type->dims[2]})
+             : NULL;
 }
 
 /* The op over these operands; a result without name is left out. */
@@ -227,7 +263,8 @@ static fv_op *run_steps(const expansion *u, fv_value *const *in, const char *con
     fv_module *m = u->w->module;
     const packing *h = u->h;
     fv_attr a[] = {fv_attr_int(m, "q_num_heads", h->query), fv_attr_int(m, "k_num_heads", h->key),
-                   fv_attr_int(m, "v_num_heads", h->value), fv_attr_float(m, "scale", fv_op_float(u->op, "scale"))};
+                   fv_attr_int(m, "v_num_heads", h->value),
+                   fv_attr_float(m, "scale", fv_op_float(u->op, "scale"))};
     int nin = BETA + 1;
     while (nin > required && !in[nin - 1])
         nin--;
@@ -236,32 +273,39 @@ static fv_op *run_steps(const expansion *u, fv_value *const *in, const char *con
             return NULL;
     if (u->w->failed)
         return NULL;
-    fv_op *steps = fv_op_new(u->op->block, u->w->at, fv_op_def(FV_OP_fv_LinearAttention), nin, in, STATES + 1, outs, u->op->origin);
+    fv_op *steps = fv_op_new(u->op->block, u->w->at, fv_op_def(FV_OP_fv_LinearAttention), nin, in,
+                             STATES + 1, outs, u->op->origin);
     for (int i = 0; i < 4; i++)
         fv_op_attr(steps, &a[i]);
     return fv_op_infer(steps) ? steps : NULL;
 }
 
-static bool is_used(const fv_op *op, int i) { return i < op->nout && op->out[i] && op->out[i]->nuses; }
+static bool is_used(const fv_op *op, int i) {
+    return i < op->nout && op->out[i] && op->out[i]->nuses;
+}
 
 static fv_value *packed(const expansion *u, fv_value *y) {
     const fv_type *t = u->op->out[OUTPUT]->type;
     return y ? fv_w_reshape(u->w, y, t->rank, t->dims) : NULL;
 }
 
-/* The states after the last steps of a window, zeros where there were no steps: those of the steps before are not kept. They
- * are carried on as they are computed, whatever the type of the results. */
+/* The states after the last steps of a window, zeros where there were no steps: those of the steps
+ * before are not kept. They are carried on as they are computed, whatever the type of the
+ * results. */
 static bool decompose_window(expansion *u) {
     fv_rewriter *w = u->w;
     const packing *h = u->h;
-    const fv_dim *window = fv_dim_const(u->t, h->window), *last = fv_dim_min(u->t, h->seq, window), *zero = fv_dim_const(u->t, 0);
+    const fv_dim *window = fv_dim_const(u->t, h->window), *last = fv_dim_min(u->t, h->seq, window),
+                 *zero = fv_dim_const(u->t, 0);
     const fv_dim *before = fv_dim_sub(u->t, h->seq, last), *dims[5];
-    const char *one_state[3] = {"output", "state", NULL}, *all_states[3] = {"output", NULL, "states"};
+    const char *one_state[3] = {"output", "state", NULL},
+               *all_states[3] = {"output", NULL, "states"};
     fv_value *some[2][BETA + 1];
     fv_attr along = fv_attr_int(w->module, "axis", 1), across = fv_attr_int(w->module, "axis", 0);
     int rank = state_dims(u->op, h, dims);
     fv_value *none = fv_w_float(w, FV_F32, 0);
-    u->in[STATE] = u->in[STATE] ? fv_w_cast(w, u->in[STATE], FV_F32) : fv_w_expand(w, none, rank - 1, dims + 1);
+    u->in[STATE] = u->in[STATE] ? fv_w_cast(w, u->in[STATE], FV_F32)
+                                : fv_w_expand(w, none, rank - 1, dims + 1);
     for (int i = 0; i <= BETA; i++) {
         some[0][i] = i == STATE ? u->in[i] : some_steps(u, u->in[i], zero, before);
         some[1][i] = i == STATE ? NULL : some_steps(u, u->in[i], before, last);
@@ -272,7 +316,8 @@ static bool decompose_window(expansion *u) {
     if (!b)
         return false;
     dims[0] = fv_dim_sub(u->t, window, last);
-    fv_value *states[2] = {fv_w_expand(w, none, rank, dims), b->out[STATES]}, *outputs[2] = {a->out[OUTPUT], b->out[OUTPUT]};
+    fv_value *states[2] = {fv_w_expand(w, none, rank, dims), b->out[STATES]},
+             *outputs[2] = {a->out[OUTPUT], b->out[OUTPUT]};
     fv_w_result(w, OUTPUT, packed(u, fv_w_op(w, FV_OP_Concat, 2, outputs, 1, &along)));
     fv_value *present = fv_w_op(w, FV_OP_Concat, 2, states, 1, &across);
     if (u->op->nout > PRESENT && u->op->out[PRESENT])
@@ -306,25 +351,37 @@ static bool decompose_packed(fv_rewriter *w, fv_op *op) {
 
 static bool read_steps(fv_op *op, packing *h) {
     const fv_type *q = fv_in_type(op, QUERY);
-    *h = (packing){.batch = q->dims[0], .seq = q->dims[1], .query = fv_op_int(op, "q_num_heads"),
-                   .key = fv_op_int(op, "k_num_heads"), .value = fv_op_int(op, "v_num_heads")};
-    bool divide = h->query > 0 && h->key > 0 && h->value > 0 && h->value <= INT32_MAX && h->query <= INT32_MAX &&
-                  h->value % h->key == 0 && (h->value % h->query == 0 || h->query % h->value == 0);
-    return divide || fv_op_error(op, "heads of queries, keys and values, %lld, %lld and %lld, do not divide each other",
-                                 (long long)h->query, (long long)h->key, (long long)h->value);
+    *h = (packing){.batch = q->dims[0],
+                   .seq = q->dims[1],
+                   .query = fv_op_int(op, "q_num_heads"),
+                   .key = fv_op_int(op, "k_num_heads"),
+                   .value = fv_op_int(op, "v_num_heads")};
+    bool divide = h->query > 0 && h->key > 0 && h->value > 0 && h->value <= INT32_MAX &&
+                  h->query <= INT32_MAX && h->value % h->key == 0 &&
+                  (h->value % h->query == 0 || h->query % h->value == 0);
+    return divide ||
+           fv_op_error(
+               op,
+               "heads of queries, keys and values, %lld, %lld and %lld, do not divide each other",
+               (long long)h->query, (long long)h->key, (long long)h->value);
 }
 
 /* Heads of queries that share a state. */
-static int64_t groups_of(const packing *h) { return h->query > h->value ? h->query / h->value : 1; }
+static int64_t groups_of(const packing *h) {
+    return h->query > h->value ? h->query / h->value : 1;
+}
 
 static bool infer_steps(fv_op *op) {
     fv_dims *t = fv_op_module(op)->dims;
     packing h;
-    if (!read_steps(op, &h) || !fits_steps(op, &h) || !head_size(op, QUERY, h.query, &h.dk) || !head_size(op, VALUE, h.value, &h.dv) ||
-        !has_dim(op, KEY, 2, fv_dim_mul(t, h.dk, fv_dim_const(t, h.key))) || !fits_state(op, &h) || !fits_gates(op, &h))
+    if (!read_steps(op, &h) || !fits_steps(op, &h) || !head_size(op, QUERY, h.query, &h.dk) ||
+        !head_size(op, VALUE, h.value, &h.dv) ||
+        !has_dim(op, KEY, 2, fv_dim_mul(t, h.dk, fv_dim_const(t, h.key))) || !fits_state(op, &h) ||
+        !fits_gates(op, &h))
         return false;
     const fv_dim *heads = fv_dim_const(t, h.value);
-    const fv_dim *y[5] = {h.batch, h.seq, heads, fv_dim_const(t, groups_of(&h)), h.dv}, *states[5] = {h.seq, h.batch, heads, h.dk, h.dv};
+    const fv_dim *y[5] = {h.batch, h.seq, heads, fv_dim_const(t, groups_of(&h)), h.dv},
+                 *states[5] = {h.seq, h.batch, heads, h.dk, h.dv};
     fv_infer_out(op, OUTPUT, fv_in_type(op, QUERY)->elem, 5, y);
     fv_infer_out(op, PRESENT, state_elem(op), 4, states + 1);
     fv_infer_out(op, STATES, state_elem(op), 5, states);
@@ -339,15 +396,23 @@ typedef struct step {
     fv_expr *t;
 } step;
 
-static fv_expr *bin(const step *s, fv_expr_op op, fv_expr *x, fv_expr *y) { return fv_x_bin(s->a, op, x, y); }
+static fv_expr *bin(const step *s, fv_expr_op op, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(s->a, op, x, y);
+}
 
-static fv_expr *var(const step *s, fv_var *v) { return fv_x_var(s->a, v); }
+static fv_expr *var(const step *s, fv_var *v) {
+    return fv_x_var(s->a, v);
+}
 
-static fv_expr *times(const step *s, fv_expr *x, const fv_dim *n) { return bin(s, FV_X_MUL, x, fv_x_dim(s->a, n)); }
+static fv_expr *times(const step *s, fv_expr *x, const fv_dim *n) {
+    return bin(s, FV_X_MUL, x, fv_x_dim(s->a, n));
+}
 
 /* An element of this step, where the head has so many columns. */
 static fv_expr *load(const step *s, int in, fv_expr *head, const fv_dim *columns, fv_expr *column) {
-    return fv_d_load(s->d, in, (fv_expr *[]){var(s, s->batch), s->t, bin(s, FV_X_ADD, times(s, head, columns), column)});
+    return fv_d_load(
+        s->d, in,
+        (fv_expr *[]){var(s, s->batch), s->t, bin(s, FV_X_ADD, times(s, head, columns), column)});
 }
 
 /* Of n heads, fewer than states, that of this state. */
@@ -356,7 +421,9 @@ static fv_expr *shared_head(const step *s, int64_t n) {
     return n < s->h.value ? bin(s, FV_X_FLOORDIV, head, fv_x_int(s->a, s->h.value / n)) : head;
 }
 
-static fv_expr *key_at(const step *s, fv_var *key) { return load(s, KEY, shared_head(s, s->h.key), s->h.dk, var(s, key)); }
+static fv_expr *key_at(const step *s, fv_var *key) {
+    return load(s, KEY, shared_head(s, s->h.key), s->h.dk, var(s, key));
+}
 
 static fv_expr *query_at(const step *s, fv_var *key) {
     fv_expr *head = shared_head(s, s->h.query);
@@ -366,7 +433,9 @@ static fv_expr *query_at(const step *s, fv_var *key) {
 }
 
 static fv_expr *state_at(const step *s, const fv_value *state, fv_var *key) {
-    return fv_state_load(s->d, state, (fv_expr *[]){var(s, s->batch), var(s, s->head), var(s, key), var(s, s->column)});
+    return fv_state_load(
+        s->d, state,
+        (fv_expr *[]){var(s, s->batch), var(s, s->head), var(s, key), var(s, s->column)});
 }
 
 /* x times the decay of that key; x where there is none. */
@@ -374,8 +443,10 @@ static fv_expr *decayed(const step *s, fv_var *key, fv_expr *x) {
     const fv_type *g = fv_in_type(s->d->op, DECAY);
     if (!g)
         return x;
-    const fv_dim *each = fv_dim_floordiv(s->d->module->dims, g->dims[2], fv_dim_const(s->d->module->dims, s->h.value));
-    return bin(s, FV_X_MUL, load(s, DECAY, var(s, s->head), each, fv_d_broadcast(s->d, key, each)), x);
+    const fv_dim *each = fv_dim_floordiv(s->d->module->dims, g->dims[2],
+                                         fv_dim_const(s->d->module->dims, s->h.value));
+    return bin(s, FV_X_MUL, load(s, DECAY, var(s, s->head), each, fv_d_broadcast(s->d, key, each)),
+               x);
 }
 
 static fv_expr *sum_of(const step *s, fv_var *over, fv_expr *x, fv_expr *y) {
@@ -390,10 +461,13 @@ static fv_expr *written(const step *s, fv_recurrence *r, const fv_state *state) 
     if (!beta)
         return value;
     fv_expr *kept = sum_of(s, k, decayed(s, k, key_at(s, k)), state_at(s, state->before, k));
-    fv_expr *rate = fv_d_load(s->d, BETA, (fv_expr *[]){var(s, s->batch), s->t, fv_d_broadcast(s->d, s->head, beta->dims[2])});
+    fv_expr *rate = fv_d_load(
+        s->d, BETA,
+        (fv_expr *[]){var(s, s->batch), s->t, fv_d_broadcast(s->d, s->head, beta->dims[2])});
     fv_state *u = &r->states[0];
     u->step = bin(s, FV_X_MUL, rate, bin(s, FV_X_SUB, value, kept));
-    return fv_state_load(s->d, u->now, (fv_expr *[]){var(s, s->batch), var(s, s->head), var(s, s->column)});
+    return fv_state_load(s->d, u->now,
+                         (fv_expr *[]){var(s, s->batch), var(s, s->head), var(s, s->column)});
 }
 
 /* 1 / sqrt(keys) where no scale is given. */
@@ -409,7 +483,8 @@ static fv_expr *scale_of(const step *s) {
 
 static bool set_axes(step *s, fv_recurrence *r) {
     fv_dims *t = s->d->module->dims;
-    if (!read_steps(s->d->op, &s->h) || !head_size(s->d->op, QUERY, s->h.query, &s->h.dk) || !head_size(s->d->op, VALUE, s->h.value, &s->h.dv))
+    if (!read_steps(s->d->op, &s->h) || !head_size(s->d->op, QUERY, s->h.query, &s->h.dk) ||
+        !head_size(s->d->op, VALUE, s->h.value, &s->h.dv))
         return false;
     r->t = fv_d_var(s->d, "t", s->h.seq);
     s->t = var(s, r->t);
@@ -425,19 +500,24 @@ static bool recur_linear_attention(fv_definer *d, fv_recurrence *r) {
     step s = {.d = d, .a = d->arena};
     if (!set_axes(&s, r))
         return false;
-    fv_var *index[4] = {s.batch, s.head, s.key, s.column}, *short_index[3] = {s.batch, s.head, s.column};
-    fv_expr *b = var(&s, s.batch), *h = var(&s, s.head), *i = var(&s, s.key), *g = var(&s, s.group), *j = var(&s, s.column);
+    fv_var *index[4] = {s.batch, s.head, s.key, s.column},
+           *short_index[3] = {s.batch, s.head, s.column};
+    fv_expr *b = var(&s, s.batch), *h = var(&s, s.head), *i = var(&s, s.key), *g = var(&s, s.group),
+            *j = var(&s, s.column);
     fv_expr *at[4] = {b, h, i, j}, *zero = fv_x_const(s.a, FV_F32, 0);
     fv_expr *first = fv_op_in(d->op, STATE) ? fv_d_load(d, STATE, at) : zero;
     if (fv_op_in(d->op, BETA))
         fv_recurrence_state(d, r, "u", FV_F32, 3, short_index, NULL);
     fv_state *state = fv_recurrence_state(d, r, "s", FV_F32, 4, index, first);
     fv_expr *u = written(&s, r, state);
-    state->step = fv_x_fma(s.a, key_at(&s, s.key), u, decayed(&s, s.key, state_at(&s, state->before, s.key)));
+    state->step =
+        fv_x_fma(s.a, key_at(&s, s.key), u, decayed(&s, s.key, state_at(&s, state->before, s.key)));
     fv_var *k = fv_d_var(d, "k", s.h.dk);
     fv_expr *read = sum_of(&s, k, query_at(&s, k), state_at(&s, state->now, k));
-    fv_recurrence_element(d, r, OUTPUT, (fv_expr *[]){b, s.t, h, g, j}, bin(&s, FV_X_MUL, scale_of(&s), read));
-    fv_recurrence_element(d, r, STATES, (fv_expr *[]){s.t, b, h, i, j}, state_at(&s, state->now, s.key));
+    fv_recurrence_element(d, r, OUTPUT, (fv_expr *[]){b, s.t, h, g, j},
+                          bin(&s, FV_X_MUL, scale_of(&s), read));
+    fv_recurrence_element(d, r, STATES, (fv_expr *[]){s.t, b, h, i, j},
+                          state_at(&s, state->now, s.key));
     fv_recurrence_last(d, r, PRESENT, at, state_at(&s, state->now, s.key));
     return true;
 }
@@ -448,7 +528,8 @@ enum { GATE_A, GATE_BIAS, GATE_SCALE, GATE_B };
 
 /* Is there what the result 'beta' is made of, if it is read? */
 static bool has_rate(const fv_op *op) {
-    return fv_op_in(op, GATE_B) || !fv_op_is_read(op, 1) || fv_op_error(op, "result 'beta' is read, which needs input 'b'");
+    return fv_op_in(op, GATE_B) || !fv_op_is_read(op, 1) ||
+           fv_op_error(op, "result 'beta' is read, which needs input 'b'");
 }
 
 static bool infer_gate(fv_op *op) {
@@ -483,41 +564,74 @@ static bool decompose_gate(fv_rewriter *w, fv_op *op) {
 
 #define NARROW (FV_SET(F32) | FV_SET(F16) | FV_SET(BF16))
 #define PACKED_IN(state)                                                                           \
-    {"query", "T", .rank = FV_RANK(3)}, {"key", "T", .rank = FV_RANK(3)}, {"value", "T", .rank = FV_RANK(3)}, \
-        {"past_state", "S", FV_OPTIONAL_OPERAND, .rank = state}, {"decay", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)}, \
-        {"beta", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)}
+    {"query", "T", .rank = FV_RANK(3)}, {"key", "T", .rank = FV_RANK(3)},                          \
+        {"value", "T", .rank = FV_RANK(3)},                                                        \
+        {"past_state", "S", FV_OPTIONAL_OPERAND, .rank = state},                                   \
+        {"decay", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)}, {                                 \
+        "beta", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)                                       \
+    }
 #define PACKED_OUT {"output", "T"}, {"present_state", "S"}
 #define HEADS                                                                                      \
-    FV_A_REQUIRED("q_num_heads", INT), FV_A_REQUIRED("kv_num_heads", INT), FV_A_FLOAT("scale", 0.0f), \
-        FV_A_STRING("update_rule", "gated_delta"), FV_A_INT("chunk_size", 64)
+    FV_A_REQUIRED("q_num_heads", INT), FV_A_REQUIRED("kv_num_heads", INT),                         \
+        FV_A_FLOAT("scale", 0.0f), FV_A_STRING("update_rule", "gated_delta"),                      \
+        FV_A_INT("chunk_size", 64)
 
 const fv_opdef fv_ops_linear_attention[] = {
-    {.domain = "", .name = "LinearAttention", .since = {27},
-     .doc = "attention to a matrix that is updated step by step: by sums of outer products, decayed, by the delta rule",
-     .in = {PACKED_IN(FV_RANK(4))}, .out = {PACKED_OUT},
-     .attrs = {HEADS}, .types = {{"T", NARROW}, {"S", NARROW}},
-     .infer = infer_packed, .decompose = decompose_packed},
-    {.domain = "com.microsoft", .name = "LinearAttention", .since = {1},
-     .doc = "LinearAttention, with any heads that divide those of values, or are divided by them, and states of several steps",
-     .in = {PACKED_IN(FV_RANKS(4, 5))}, .out = {PACKED_OUT},
-     .attrs = {HEADS, FV_A_INT("state_window", 0)}, .types = {{"T", NARROW}, {"S", NARROW}},
-     .infer = infer_packed, .decompose = decompose_packed},
-    {.domain = "com.microsoft", .name = "LinearAttentionGate", .since = {1},
-     .doc = "decay and update rate of LinearAttention: decay_scale * Softplus(a + dt_bias), Sigmoid(b)",
-     .in = {{"a", "T", .rank = FV_RANK_FROM(1)}, {"dt_bias", "TF", .rank = FV_RANK(1)}, {"decay_scale", "TF", .rank = FV_RANK(1)},
+    {.domain = "",
+     .name = "LinearAttention",
+     .since = {27},
+     .doc = "attention to a matrix that is updated step by step: by sums of outer products, "
+            "decayed, by the delta rule",
+     .in = {PACKED_IN(FV_RANK(4))},
+     .out = {PACKED_OUT},
+     .attrs = {HEADS},
+     .types = {{"T", NARROW}, {"S", NARROW}},
+     .infer = infer_packed,
+     .decompose = decompose_packed},
+    {.domain = "com.microsoft",
+     .name = "LinearAttention",
+     .since = {1},
+     .doc = "LinearAttention, with any heads that divide those of values, or are divided by them, "
+            "and states of several steps",
+     .in = {PACKED_IN(FV_RANKS(4, 5))},
+     .out = {PACKED_OUT},
+     .attrs = {HEADS, FV_A_INT("state_window", 0)},
+     .types = {{"T", NARROW}, {"S", NARROW}},
+     .infer = infer_packed,
+     .decompose = decompose_packed},
+    {.domain = "com.microsoft",
+     .name = "LinearAttentionGate",
+     .since = {1},
+     .doc = "decay and update rate of LinearAttention: decay_scale * Softplus(a + dt_bias), "
+            "Sigmoid(b)",
+     .in = {{"a", "T", .rank = FV_RANK_FROM(1)},
+            {"dt_bias", "TF", .rank = FV_RANK(1)},
+            {"decay_scale", "TF", .rank = FV_RANK(1)},
             {"b", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("a")}},
-     .out = {{"decay", "T"}, {"beta", "T", FV_OPTIONAL_OPERAND}}, .types = {{"T", NARROW}, {"TF", FV_SET(F32)}},
-     .infer = infer_gate, .decompose = decompose_gate},
-    {.domain = "fv", .name = "LinearAttention", .id = FV_OP_fv_LinearAttention, .since = {1},
-     .doc = "the steps of LinearAttention, the decay a factor: output[batch, step, state, head of a query that shares it, column]; "
+     .out = {{"decay", "T"}, {"beta", "T", FV_OPTIONAL_OPERAND}},
+     .types = {{"T", NARROW}, {"TF", FV_SET(F32)}},
+     .infer = infer_gate,
+     .decompose = decompose_gate},
+    {.domain = "fv",
+     .name = "LinearAttention",
+     .id = FV_OP_fv_LinearAttention,
+     .since = {1},
+     .doc = "the steps of LinearAttention, the decay a factor: output[batch, step, state, head of "
+            "a query that shares it, column]; "
             "the last state, and those after each step",
-     .in = {{"query", "T", .rank = FV_RANK(3)}, {"key", "T", .rank = FV_RANK(3)}, {"value", "T", .rank = FV_RANK(3)},
-            {"state", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(4)}, {"decay", "D", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)},
+     .in = {{"query", "T", .rank = FV_RANK(3)},
+            {"key", "T", .rank = FV_RANK(3)},
+            {"value", "T", .rank = FV_RANK(3)},
+            {"state", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(4)},
+            {"decay", "D", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)},
             {"beta", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)}},
-     .out = {{"output", "T", FV_OPTIONAL_OPERAND}, {"last", "S", FV_OPTIONAL_OPERAND}, {"states", "S", FV_OPTIONAL_OPERAND}},
-     .attrs = {FV_A_REQUIRED("q_num_heads", INT), FV_A_REQUIRED("k_num_heads", INT), FV_A_REQUIRED("v_num_heads", INT),
-               FV_A_FLOAT("scale", 0.0f)},
+     .out = {{"output", "T", FV_OPTIONAL_OPERAND},
+             {"last", "S", FV_OPTIONAL_OPERAND},
+             {"states", "S", FV_OPTIONAL_OPERAND}},
+     .attrs = {FV_A_REQUIRED("q_num_heads", INT), FV_A_REQUIRED("k_num_heads", INT),
+               FV_A_REQUIRED("v_num_heads", INT), FV_A_FLOAT("scale", 0.0f)},
      .types = {{"T", NARROW}, {"S", NARROW}, {"D", FV_SET(F32)}},
-     .infer = infer_steps, .recur = recur_linear_attention},
+     .infer = infer_steps,
+     .recur = recur_linear_attention},
 
     {0}};

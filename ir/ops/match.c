@@ -1,4 +1,5 @@
-/* match.c - RegexFullMatch: the pattern is a constant, so what runs is the table of its automaton (regex.h). */
+/* match.c - RegexFullMatch: the pattern is a constant, so what runs is the table of its automaton
+ * (regex.h). */
 #include "ir/definition/custom.h"
 #include "ir/graph/infer.h"
 #include "ir/ops/assemble.h"
@@ -18,7 +19,8 @@ bool fv_w_automaton(fv_rewriter *w, fv_string pattern, fv_value **tables) {
     fv_arena *a = w->module->arena, *scratch = fv_arena_new(w->module->session);
     const fv_dfa *d = automaton_of(w->at, scratch, pattern);
     if (d) {
-        fv_tensor *classes = fv_tensor_new(a, FV_U8, 1, (int64_t[]){256}), *accepts = fv_tensor_new(a, FV_BOOL, 1, (int64_t[]){d->nstates});
+        fv_tensor *classes = fv_tensor_new(a, FV_U8, 1, (int64_t[]){256}),
+                  *accepts = fv_tensor_new(a, FV_BOOL, 1, (int64_t[]){d->nstates});
         fv_tensor *next = fv_tensor_new(a, FV_I32, 2, (int64_t[]){d->nstates, d->nclasses});
         for (size_t i = 0; i < classes->count; i++)
             fv_tensor_set_int(classes, i, d->class_of[i]);
@@ -44,9 +46,11 @@ static bool match(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
     fv_strings x;
     fv_value *tables[3];
-    if (!fv_w_automaton(w, fv_op_string(op, "pattern"), tables) || !fv_strings_of(op, op->in[0], &x))
+    if (!fv_w_automaton(w, fv_op_string(op, "pattern"), tables) ||
+        !fv_strings_of(op, op->in[0], &x))
         return false;
-    fv_value *in[] = {x.text, fv_w_flat(w, x.spans), tables[0], tables[1], tables[2]}, *matches = fv_w_op(w, FV_OP_fv_TextMatch, 5, in, 0, NULL);
+    fv_value *in[] = {x.text, fv_w_flat(w, x.spans), tables[0], tables[1], tables[2]},
+             *matches = fv_w_op(w, FV_OP_fv_TextMatch, 5, in, 0, NULL);
     fv_w_result(w, 0, matches ? fv_w_reshape(w, matches, y->rank, y->dims) : NULL);
     return true;
 }
@@ -54,27 +58,45 @@ static bool match(fv_rewriter *w, fv_op *op) {
 static bool infer_text_match(fv_op *op) {
     fv_module *m = fv_op_module(op);
     fv_infer_out(op, 0, FV_BOOL, 1, fv_in_type(op, 1)->dims);
-    return (fv_module_assume(m, fv_in_type(op, 2)->dims[0], fv_dim_const(m->dims, 256), "a class for each byte") &&
-            fv_module_assume(m, fv_in_type(op, 3)->dims[0], fv_in_type(op, 4)->dims[0], "states of an automaton")) ||
+    return (fv_module_assume(m, fv_in_type(op, 2)->dims[0], fv_dim_const(m->dims, 256),
+                             "a class for each byte") &&
+            fv_module_assume(m, fv_in_type(op, 3)->dims[0], fv_in_type(op, 4)->dims[0],
+                             "states of an automaton")) ||
            fv_op_error(op, "has tables of other sizes");
 }
 
 static bool kernel_match(fv_custom *c, fv_op *op) {
-    fv_custom_text(c, fv_text_kernels, "text_match", 6, (fv_value *[]){op->in[0], op->in[1], op->in[2], op->in[3], op->in[4], op->out[0]});
+    fv_custom_text(
+        c, fv_text_kernels, "text_match", 6,
+        (fv_value *[]){op->in[0], op->in[1], op->in[2], op->in[3], op->in[4], op->out[0]});
     return true;
 }
 
 const fv_opdef fv_ops_match[] = {
-    {.domain = "fv", .name = "TextMatch", .id = FV_OP_fv_TextMatch, .since = {1},
-     .doc = "does an automaton accept each string? By the class of each byte, the next state by state and class, and whether a state accepts",
-     .in = {{"text", "T", .rank = FV_RANK(1)}, {"spans", "I", .rank = FV_RANK(1)}, {"classes", "T", .rank = FV_RANK(1)},
-            {"next", "N", .rank = FV_RANK(2)}, {"accepts", "B", .rank = FV_RANK(1)}},
-     .out = {{"Y", "B"}}, .types = {{"T", FV_SET(U8)}, {"I", FV_SET(I64)}, {"N", FV_SET(I32)}, {"B", FV_SET(BOOL)}},
-     .infer = infer_text_match, .kernel = kernel_match},
-    {.domain = "", .name = "RegexFullMatch", .since = {20},
+    {.domain = "fv",
+     .name = "TextMatch",
+     .id = FV_OP_fv_TextMatch,
+     .since = {1},
+     .doc = "does an automaton accept each string? By the class of each byte, the next state by "
+            "state and class, and whether a state accepts",
+     .in = {{"text", "T", .rank = FV_RANK(1)},
+            {"spans", "I", .rank = FV_RANK(1)},
+            {"classes", "T", .rank = FV_RANK(1)},
+            {"next", "N", .rank = FV_RANK(2)},
+            {"accepts", "B", .rank = FV_RANK(1)}},
+     .out = {{"Y", "B"}},
+     .types = {{"T", FV_SET(U8)}, {"I", FV_SET(I64)}, {"N", FV_SET(I32)}, {"B", FV_SET(BOOL)}},
+     .infer = infer_text_match,
+     .kernel = kernel_match},
+    {.domain = "",
+     .name = "RegexFullMatch",
+     .since = {20},
      .doc = "is the whole of each string what the pattern, in the syntax of RE2, says?",
-     .in = {{"X", "S"}}, .out = {{"Y", "B"}}, .attrs = {FV_A_REQUIRED("pattern", STRING)},
+     .in = {{"X", "S"}},
+     .out = {{"Y", "B"}},
+     .attrs = {FV_A_REQUIRED("pattern", STRING)},
      .types = {{"S", FV_SET(STRING)}, {"B", FV_SET(BOOL)}},
-     .infer = infer_match, .strings = match},
+     .infer = infer_match,
+     .strings = match},
 
     {0}};

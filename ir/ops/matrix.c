@@ -104,9 +104,9 @@ static fv_value *scaled(fv_rewriter *w, fv_value *x, float factor) {
     return factor == 1 ? x : FV_W2(w, FV_OP_Mul, x, fv_w_float(w, x->type->elem, (double)factor));
 }
 
-/* Factors are f32 whatever the elements are. Integers become f64 where a factor is not 1, and what comes out is cut
- * off towards 0, once, at the end: as the standard's reference implementation has it. Without factors sums of
- * integers stay integers, and are exact modulo 2^n. */
+/* Factors are f32 whatever the elements are. Integers become f64 where a factor is not 1, and what
+ * comes out is cut off towards 0, once, at the end: as the standard's reference implementation has
+ * it. Without factors sums of integers stay integers, and are exact modulo 2^n. */
 static bool decompose_gemm(fv_rewriter *w, fv_op *op) {
     static const int swap[2] = {1, 0};
     fv_value *a = op->in[0], *b = op->in[1], *c = fv_op_in(op, 2);
@@ -129,21 +129,36 @@ static bool decompose_gemm(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_matrix[] = {
-    {.domain = "fv", .name = "MatMul", .id = FV_OP_fv_MatMul, .since = {1},
+    {.domain = "fv",
+     .name = "MatMul",
+     .id = FV_OP_fv_MatMul,
+     .since = {1},
      .doc = "matrix product over the last two axes; the others broadcast",
-     .in = {{"A", "T", .rank = FV_RANK_FROM(2)}, {"B", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
+     .in = {{"A", "T", .rank = FV_RANK_FROM(2)}, {"B", "T", .rank = FV_RANK_FROM(2)}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
      .infer = infer_matmul,
      .formula = "Y[b.., i, j] = sum k: A[b.., i, k] * B[b.., k, j]"},
-    {.domain = "", .name = "MatMul", .id = FV_OP_MatMul, .since = {1, 9, 13},
+    {.domain = "",
+     .name = "MatMul",
+     .id = FV_OP_MatMul,
+     .since = {1, 9, 13},
      .doc = "matrix product as numpy.matmul",
-     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
+     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64)}},
      .infer = infer_matmul_any,
      .decompose = decompose_matmul},
-    {.domain = "", .name = "Gemm", .id = FV_OP_Gemm, .since = {1, 6, 7, 9, 11, 13},
-     .doc = "alpha * A * B + beta * C, A and B transposed on request; of integers with a factor that is not 1: in f64, cut off towards 0",
-     .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}, {"C", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 2)}}, .out = {{"Y", "T"}},
+    {.domain = "",
+     .name = "Gemm",
+     .id = FV_OP_Gemm,
+     .since = {1, 6, 7, 9, 11, 13},
+     .doc = "alpha * A * B + beta * C, A and B transposed on request; of integers with a factor "
+            "that is not 1: in f64, cut off towards 0",
+     .in = {{"A", "T", .rank = FV_RANK(2)},
+            {"B", "T", .rank = FV_RANK(2)},
+            {"C", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 2)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f),
                FV_A_FLOAT("beta", 1.0f),
                FV_A_INT("transA", 0),

@@ -1,5 +1,6 @@
-/* microsoft.c - operators of ONNX Runtime's domain com.microsoft: what its optimizer makes of products, sums
- * and activations. Norms are in microsoft_norm.c, and what is the standard's under another name stands beside it. */
+/* microsoft.c - operators of ONNX Runtime's domain com.microsoft: what its optimizer makes of
+ * products, sums and activations. Norms are in microsoft_norm.c, and what is the standard's under
+ * another name stands beside it. */
 
 #include "ir/ops/microsoft.h"
 
@@ -20,11 +21,19 @@ typedef struct named_activation {
 } named_activation;
 
 static const named_activation *find_activation(fv_string s) {
-    static const named_activation known[] = {
-        {"Relu", FV_OP_Relu, {0}}, {"Tanh", FV_OP_Tanh, {0}}, {"Sigmoid", FV_OP_Sigmoid, {0}}, {"Softsign", FV_OP_Softsign, {0}}, {"Softplus", FV_OP_Softplus, {0}},
-        {"Silu", FV_OP_Swish, {0}}, {"Softmax", FV_OP_Softmax, {"axis"}}, {"LogSoftmax", FV_OP_LogSoftmax, {"axis"}}, {"Selu", FV_OP_Selu, {"alpha", "gamma"}},
-        {"LeakyRelu", FV_OP_LeakyRelu, {"alpha"}}, {"Elu", FV_OP_Elu, {"alpha"}}, {"ThresholdedRelu", FV_OP_ThresholdedRelu, {"alpha"}},
-        {"HardSigmoid", FV_OP_HardSigmoid, {"alpha", "beta"}}};
+    static const named_activation known[] = {{"Relu", FV_OP_Relu, {0}},
+                                             {"Tanh", FV_OP_Tanh, {0}},
+                                             {"Sigmoid", FV_OP_Sigmoid, {0}},
+                                             {"Softsign", FV_OP_Softsign, {0}},
+                                             {"Softplus", FV_OP_Softplus, {0}},
+                                             {"Silu", FV_OP_Swish, {0}},
+                                             {"Softmax", FV_OP_Softmax, {"axis"}},
+                                             {"LogSoftmax", FV_OP_LogSoftmax, {"axis"}},
+                                             {"Selu", FV_OP_Selu, {"alpha", "gamma"}},
+                                             {"LeakyRelu", FV_OP_LeakyRelu, {"alpha"}},
+                                             {"Elu", FV_OP_Elu, {"alpha"}},
+                                             {"ThresholdedRelu", FV_OP_ThresholdedRelu, {"alpha"}},
+                                             {"HardSigmoid", FV_OP_HardSigmoid, {"alpha", "beta"}}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strlen(known[i].name) == s.n && !memcmp(known[i].name, s.s, s.n))
             return &known[i];
@@ -46,7 +55,8 @@ bool fv_infer_activation(fv_op *op, int nparams) {
            fv_op_error(op, "activation '%.*s' is not known", (int)(s.n > 40 ? 40 : s.n), s.s);
 }
 
-bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *params, fv_value **x) {
+bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *params,
+                     fv_value **x) {
     const named_activation *f = find_activation(name);
     fv_attr a[2];
     int n = 0;
@@ -54,12 +64,14 @@ bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *p
         return true;
     if (is_clip(name) && nparams == 2) {
         fv_elem e = (*x)->type->elem;
-        *x = FV_W3(w, FV_OP_Clip, *x, fv_w_float(w, e, (double)params[0]), fv_w_float(w, e, (double)params[1]));
+        *x = FV_W3(w, FV_OP_Clip, *x, fv_w_float(w, e, (double)params[0]),
+                   fv_w_float(w, e, (double)params[1]));
         return true;
     }
     for (; n < 2 && n < nparams && f->params[n]; n++)
-        a[n] = strcmp(f->params[n], "axis") ? fv_attr_float(w->module, f->params[n], params[n])
-                                            : fv_attr_int(w->module, f->params[n], (int64_t)params[n]);
+        a[n] = strcmp(f->params[n], "axis")
+                   ? fv_attr_float(w->module, f->params[n], params[n])
+                   : fv_attr_int(w->module, f->params[n], (int64_t)params[n]);
     *x = fv_w_op(w, f->op, 1, x, n, a);
     return true;
 }
@@ -71,11 +83,13 @@ static bool activate(fv_rewriter *w, const fv_op *op, fv_value **x) {
     fv_attr a[2];
     int n = 0;
     if (!f) {
-        float clip[2] = {fv_op_float_or(op, "activation_alpha", 0), fv_op_float_or(op, "activation_beta", 0)};
+        float clip[2] = {fv_op_float_or(op, "activation_alpha", 0),
+                         fv_op_float_or(op, "activation_beta", 0)};
         return fv_w_activation(w, name, 2, clip, x);
     }
     for (int i = 0; i < 2 && f->params[i]; i++) {
-        const fv_attr *given = fv_op_find_attr(op, fv_printf(w->module->arena, "activation_%s", f->params[i]));
+        const fv_attr *given =
+            fv_op_find_attr(op, fv_printf(w->module->arena, "activation_%s", f->params[i]));
         if (given && given->kind == FV_ATTR_INT)
             a[n++] = fv_attr_int(w->module, f->params[i], given->u.i);
         else if (given)
@@ -107,7 +121,8 @@ static bool decompose_gelu(fv_rewriter *w, fv_op *op) {
 
 /* ---- FusedMatMul ---- */
 
-/* Transposed as the attributes say: the batch axes stand behind the first one, the last two are swapped. */
+/* Transposed as the attributes say: the batch axes stand behind the first one, the last two are
+ * swapped. */
 static void operand_perm(const fv_op *op, int i, int *perm) {
     int rank = fv_in_type(op, i)->rank;
     bool batch = fv_op_int(op, i ? "transBatchB" : "transBatchA") != 0 && rank > 2;
@@ -156,7 +171,8 @@ static bool infer_fused_matmul_activation(fv_op *op) {
     int axis;
     return infer_fused_matmul(op) && infer_activation_of(op) &&
            (!fv_op_find_attr(op, "activation_axis") ||
-            fv_infer_axis(op, fv_op_find_attr(op, "activation_axis")->u.i, op->out[0]->type->rank, &axis));
+            fv_infer_axis(op, fv_op_find_attr(op, "activation_axis")->u.i, op->out[0]->type->rank,
+                          &axis));
 }
 
 /* ---- GemmFastGelu ---- */
@@ -179,7 +195,8 @@ static bool decompose_gemm_gelu(fv_rewriter *w, fv_op *op) {
 static bool infer_bias_add(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     fv_infer_like(op, 0, 0);
-    return fv_infer_per_channel(op, 1, x->dims[x->rank - 1]) && fv_infer_fits(op, 2, x->rank, x->dims);
+    return fv_infer_per_channel(op, 1, x->dims[x->rank - 1]) &&
+           fv_infer_fits(op, 2, x->rank, x->dims);
 }
 
 /* Gate and what it multiplies: one number a row. */
@@ -197,8 +214,10 @@ static bool infer_split_gelu(fv_op *op) {
     for (int i = 0; i < x->rank; i++)
         dims[i] = x->dims[i];
     dims[x->rank - 1] = fv_dim_floordiv(m->dims, last, two);
-    if (!fv_module_assume(m, last, fv_dim_mul(m->dims, dims[x->rank - 1], two), "an even number of channels"))
-        return fv_op_error(op, "the last axis has %s elements, expected an even number", fv_dim_str(m->arena, last));
+    if (!fv_module_assume(m, last, fv_dim_mul(m->dims, dims[x->rank - 1], two),
+                          "an even number of channels"))
+        return fv_op_error(op, "the last axis has %s elements, expected an even number",
+                           fv_dim_str(m->arena, last));
     fv_infer_out(op, 0, x->elem, x->rank, dims);
     return fv_infer_per_channel(op, 1, last);
 }
@@ -281,7 +300,8 @@ static bool infer_wide_product(fv_op *op) {
 
 static bool decompose_wide_product(fv_rewriter *w, fv_op *op) {
     fv_elem e = wide_of(op, 2);
-    fv_w_result(w, 0, FV_W2(w, FV_OP_MatMul, fv_w_cast(w, op->in[0], e), fv_w_cast(w, op->in[1], e)));
+    fv_w_result(w, 0,
+                FV_W2(w, FV_OP_MatMul, fv_w_cast(w, op->in[0], e), fv_w_cast(w, op->in[1], e)));
     return true;
 }
 
@@ -303,7 +323,8 @@ static fv_value *less_zero_point(fv_rewriter *w, fv_op *op, int i) {
 }
 
 static bool decompose_mul_integer(fv_rewriter *w, fv_op *op) {
-    fv_w_result(w, 0, FV_W2(w, FV_OP_Mul, less_zero_point(w, op, M_A), less_zero_point(w, op, M_B)));
+    fv_w_result(w, 0,
+                FV_W2(w, FV_OP_Mul, less_zero_point(w, op, M_A), less_zero_point(w, op, M_B)));
     return true;
 }
 
@@ -343,7 +364,8 @@ static bool decompose_sum_integer(fv_rewriter *w, fv_op *op) {
         if (reduced[i])
             axes[n++] = i;
     fv_attr keep = fv_attr_int(w->module, "keepdims", fv_op_int(op, "keepdims"));
-    fv_value *in[2] = {fv_w_cast(w, op->in[0], wide_of(op, 1)), fv_const_ints(w->module, "axes", n, axes)};
+    fv_value *in[2] = {fv_w_cast(w, op->in[0], wide_of(op, 1)),
+                       fv_const_ints(w->module, "axes", n, axes)};
     fv_w_result(w, 0, n ? fv_w_op(w, FV_OP_ReduceSum, 2, in, 1, &keep) : in[0]);
     return true;
 }
@@ -357,9 +379,9 @@ static bool infer_integer_product(fv_op *op) {
         return false;
     const fv_type *y = op->out[0]->type;
     const fv_dim *one = fv_dim_const(fv_op_module(op)->dims, 1);
-    return fv_infer_fits(op, I_A_SCALE, y->rank, y->dims) && fv_infer_fits(op, I_B_SCALE, y->rank, y->dims) &&
-           fv_infer_fits(op, I_A_ZERO, 1, &one) && fv_infer_fits_matrix(op, I_B_ZERO, b, -1) &&
-           fv_infer_fits(op, I_BIAS, y->rank, y->dims);
+    return fv_infer_fits(op, I_A_SCALE, y->rank, y->dims) &&
+           fv_infer_fits(op, I_B_SCALE, y->rank, y->dims) && fv_infer_fits(op, I_A_ZERO, 1, &one) &&
+           fv_infer_fits_matrix(op, I_B_ZERO, b, -1) && fv_infer_fits(op, I_BIAS, y->rank, y->dims);
 }
 
 static bool infer_dynamic_product(fv_op *op) {
@@ -372,8 +394,8 @@ static bool infer_dynamic_product(fv_op *op) {
 }
 
 /* (a - a_zero) * (b - b_zero) * a_scale * b_scale + bias */
-static fv_value *scaled_product(fv_rewriter *w, fv_value *const *ab, fv_value *a_scale, fv_value *b_scale,
-                                fv_value *bias) {
+static fv_value *scaled_product(fv_rewriter *w, fv_value *const *ab, fv_value *a_scale,
+                                fv_value *b_scale, fv_value *bias) {
     int n = ab[3] ? 4 : ab[2] ? 3 : 2;
     fv_value *y = fv_w_cast(w, fv_w_op(w, FV_OP_MatMulInteger, n, ab, 0, NULL), FV_F32);
     y = FV_W2(w, FV_OP_Mul, y, FV_W2(w, FV_OP_Mul, a_scale, b_scale));
@@ -396,124 +418,142 @@ static bool decompose_dynamic_quantize(fv_rewriter *w, fv_op *op) {
 }
 
 #define MS .domain = "com.microsoft", .since = {1}
-#define FLOATS {{"T", FV_SET_FLOAT}}
+#define FLOATS                                                                                     \
+    {                                                                                              \
+        {                                                                                          \
+            "T", FV_SET_FLOAT                                                                      \
+        }                                                                                          \
+    }
 #define INT8 (FV_SET(I8) | FV_SET(U8))
-#define QUANTIZED {{"T1", INT8}, {"T2", INT8}, {"F", FV_SET(F32)}}
+#define QUANTIZED                                                                                  \
+    {                                                                                              \
+        {"T1", INT8}, {"T2", INT8}, {                                                              \
+            "F", FV_SET(F32)                                                                       \
+        }                                                                                          \
+    }
 #define OPTIONAL FV_OPTIONAL_OPERAND
 
 const fv_opdef fv_ops_microsoft[] = {
-    {MS, .name = "Gelu",
-     .doc = "x * Phi(x)",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}}, .types = FLOATS,
+    {MS, .name = "Gelu", .doc = "x * Phi(x)", .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .types = FLOATS, .decompose = decompose_gelu},
+    {MS, .name = "BiasGelu", .doc = "Gelu of a sum", .in = {{"A", "T"}, {"B", "T"}},
+     .out = {{"C", "T"}}, .types = FLOATS, .infer = fv_infer_elementwise,
      .decompose = decompose_gelu},
-    {MS, .name = "BiasGelu",
-     .doc = "Gelu of a sum",
-     .in = {{"A", "T"}, {"B", "T"}}, .out = {{"C", "T"}}, .types = FLOATS,
-     .infer = fv_infer_elementwise, .decompose = decompose_gelu},
     {MS, .name = "FastGelu", .id = FV_OP_com_microsoft_FastGelu,
      .doc = "the tanh approximation of Gelu, of x or a sum",
      .in = {{"X", "T"}, {"bias", "T", OPTIONAL}}, .out = {{"Y", "T"}}, .types = FLOATS,
      .infer = fv_infer_elementwise, .decompose = decompose_gelu},
-    {MS, .name = "QuickGelu",
-     .doc = "x * sigmoid(alpha * x)",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_FLOAT("alpha", 1.702f)}, .types = FLOATS,
+    {MS, .name = "QuickGelu", .doc = "x * sigmoid(alpha * x)", .in = {{"X", "T"}},
+     .out = {{"Y", "T"}}, .attrs = {FV_A_FLOAT("alpha", 1.702f)}, .types = FLOATS,
      .formula = "Y = X * sigmoid(alpha * X)"},
-    {MS, .name = "FusedMatMul",
-     .doc = "alpha * A * B, with axes transposed on request",
-     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
+    {MS, .name = "FusedMatMul", .doc = "alpha * A * B, with axes transposed on request",
+     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
                FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0)},
-     .types = FLOATS,
-     .infer = infer_fused_matmul, .decompose = decompose_fused_matmul},
-    {MS, .name = "TransposeMatMul",
-     .doc = "an older name of FusedMatMul",
-     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
+     .types = FLOATS, .infer = infer_fused_matmul, .decompose = decompose_fused_matmul},
+    {MS, .name = "TransposeMatMul", .doc = "an older name of FusedMatMul",
+     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
                FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0)},
-     .types = FLOATS,
-     .infer = infer_fused_matmul, .decompose = decompose_fused_matmul},
-    {MS, .name = "FusedMatMulActivation",
-     .doc = "FusedMatMul and an activation",
-     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
+     .types = FLOATS, .infer = infer_fused_matmul, .decompose = decompose_fused_matmul},
+    {MS, .name = "FusedMatMulActivation", .doc = "FusedMatMul and an activation",
+     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
-               FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0), FV_A_REQUIRED("activation", STRING),
-               FV_A_OPTIONAL("activation_alpha", FLOAT), FV_A_OPTIONAL("activation_axis", INT),
-               FV_A_OPTIONAL("activation_beta", FLOAT), FV_A_OPTIONAL("activation_gamma", FLOAT)},
-     .types = FLOATS,
-     .infer = infer_fused_matmul_activation, .decompose = decompose_fused_matmul},
-    {MS, .name = "GemmFastGelu",
-     .doc = "FastGelu of a matrix product",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"W", "T", .rank = FV_RANK_FROM(1)}, {"bias", "T", OPTIONAL, .rank = FV_RANKS(0, 1)}}, .out = {{"Y", "T"}},
-     .types = FLOATS,
-     .infer = infer_gemm_gelu, .decompose = decompose_gemm_gelu},
+               FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0),
+               FV_A_REQUIRED("activation", STRING), FV_A_OPTIONAL("activation_alpha", FLOAT),
+               FV_A_OPTIONAL("activation_axis", INT), FV_A_OPTIONAL("activation_beta", FLOAT),
+               FV_A_OPTIONAL("activation_gamma", FLOAT)},
+     .types = FLOATS, .infer = infer_fused_matmul_activation, .decompose = decompose_fused_matmul},
+    {MS, .name = "GemmFastGelu", .doc = "FastGelu of a matrix product",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)},
+            {"W", "T", .rank = FV_RANK_FROM(1)},
+            {"bias", "T", OPTIONAL, .rank = FV_RANKS(0, 1)}},
+     .out = {{"Y", "T"}}, .types = FLOATS, .infer = infer_gemm_gelu,
+     .decompose = decompose_gemm_gelu},
     {MS, .name = "BiasAdd",
      .doc = "X + bias + skip, bias being one number for each place of the last axis",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"bias", "T", .rank = FV_RANK(1)}, {"skip", "T"}}, .out = {{"Y", "T"}},
-     .types = FLOATS,
-     .infer = infer_bias_add, .rule = "BiasAdd(x, b, s) => Add(Add(x, b), s)"},
-    {MS, .name = "GatedAdd",
-     .doc = "X + Y * gate, each product rounded; gate is one number a row",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"Y", "T", .rank = FV_RANK_AS("X")}, {"gate", "T", .rank = FV_RANK_AS("X")}}, .out = {{"output", "T"}},
-     .types = FLOATS,
-     .infer = infer_gated_add, .rule = "GatedAdd(x, y, g) => Add(x, Mul(y, g))"},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"bias", "T", .rank = FV_RANK(1)}, {"skip", "T"}},
+     .out = {{"Y", "T"}}, .types = FLOATS, .infer = infer_bias_add,
+     .rule = "BiasAdd(x, b, s) => Add(Add(x, b), s)"},
+    {MS, .name = "GatedAdd", .doc = "X + Y * gate, each product rounded; gate is one number a row",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)},
+            {"Y", "T", .rank = FV_RANK_AS("X")},
+            {"gate", "T", .rank = FV_RANK_AS("X")}},
+     .out = {{"output", "T"}}, .types = FLOATS, .infer = infer_gated_add,
+     .rule = "GatedAdd(x, y, g) => Add(x, Mul(y, g))"},
     {MS, .name = "BiasSplitGelu",
      .doc = "the left half of X + bias times Gelu of its right half, along the last axis",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"bias", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
-     .types = FLOATS,
-     .infer = infer_split_gelu, .decompose = decompose_split_gelu},
-    {MS, .name = "SampleOp",
-     .doc = "the input itself",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
-     .types = {{"T", FV_SET_NUMBER}},
-     .rule = "SampleOp(x) => Identity(x)"},
-    {.domain = "fv", .name = "AllFinite", .id = FV_OP_fv_AllFinite, .since = {1},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"bias", "T", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}}, .types = FLOATS, .infer = infer_split_gelu,
+     .decompose = decompose_split_gelu},
+    {MS, .name = "SampleOp", .doc = "the input itself", .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET_NUMBER}}, .rule = "SampleOp(x) => Identity(x)"},
+    {.domain = "fv",
+     .name = "AllFinite",
+     .id = FV_OP_fv_AllFinite,
+     .since = {1},
      .doc = "is no element an infinity, or NaN?",
-     .in = {{"X", "T"}}, .out = {{"Y", "B"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "B"}},
      .attrs = {FV_A_INT("isinf_only", 0), FV_A_INT("isnan_only", 0)},
      .types = {{"T", FV_SET_FLOAT}, {"B", FV_SET(BOOL)}},
      .infer = infer_truth,
-     .formula = "Y = all r..: select(isinf_only != 0, abs(X[r..]) != inf, select(isnan_only != 0, X[r..] == X[r..], abs(X[r..]) < inf))"},
-    {MS, .name = "IsAllFinite",
-     .doc = "is no element of any input an infinity, or NaN?",
+     .formula = "Y = all r..: select(isinf_only != 0, abs(X[r..]) != inf, select(isnan_only != 0, "
+                "X[r..] == X[r..], abs(X[r..]) < inf))"},
+    {MS, .name = "IsAllFinite", .doc = "is no element of any input an infinity, or NaN?",
      .in = {{"input", "V", FV_VARIADIC, 1}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("isinf_only", 0), FV_A_INT("isnan_only", 0)},
-     .types = {{"V", FV_SET_FLOAT}, {"T", FV_SET(BOOL)}},
-     .infer = infer_all_finite, .decompose = decompose_all_finite},
-    {MS, .name = "FusedGemm",
-     .doc = "Gemm and an activation",
-     .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}, {"C", "T", OPTIONAL, .rank = FV_RANKS(0, 2)}}, .out = {{"Y", "T"}},
+     .types = {{"V", FV_SET_FLOAT}, {"T", FV_SET(BOOL)}}, .infer = infer_all_finite,
+     .decompose = decompose_all_finite},
+    {MS, .name = "FusedGemm", .doc = "Gemm and an activation",
+     .in = {{"A", "T", .rank = FV_RANK(2)},
+            {"B", "T", .rank = FV_RANK(2)},
+            {"C", "T", OPTIONAL, .rank = FV_RANKS(0, 2)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_FLOAT("beta", 1.0f), FV_A_INT("transA", 0),
                FV_A_INT("transB", 0), FV_A_OPTIONAL("activation", STRING),
                FV_A_OPTIONAL("activation_alpha", FLOAT), FV_A_OPTIONAL("activation_beta", FLOAT),
                FV_A_OPTIONAL("activation_gamma", FLOAT)},
-     .types = FLOATS,
-     .infer = infer_fused_gemm, .decompose = decompose_fused_gemm},
-    {MS, .name = "MatMulInteger16",
-     .doc = "matrix product of integers of 16 bits, in 32 bits",
-     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T3"}},
-     .types = {{"T1", FV_SET(I16) | FV_SET(U16)}, {"T2", FV_SET(I16) | FV_SET(U16)}, {"T3", FV_SET(I32) | FV_SET(U32)}},
+     .types = FLOATS, .infer = infer_fused_gemm, .decompose = decompose_fused_gemm},
+    {MS, .name = "MatMulInteger16", .doc = "matrix product of integers of 16 bits, in 32 bits",
+     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T3"}},
+     .types = {{"T1", FV_SET(I16) | FV_SET(U16)},
+               {"T2", FV_SET(I16) | FV_SET(U16)},
+               {"T3", FV_SET(I32) | FV_SET(U32)}},
      .infer = infer_wide_product, .decompose = decompose_wide_product},
-    {MS, .name = "MulInteger",
-     .doc = "products of integers less their zero points",
-     .in = {{"A", "T"}, {"A_zero_point", "T", OPTIONAL, .rank = FV_SCALAR}, {"B", "T"}, {"B_zero_point", "T", OPTIONAL, .rank = FV_SCALAR}}, .out = {{"C", "T1"}},
-     .types = {{"T", INT8}, {"T1", FV_SET(I32)}},
-     .infer = infer_mul_integer, .decompose = decompose_mul_integer},
-    {MS, .name = "ReduceSumInteger",
-     .doc = "sums of integers over axes, in 32 bits",
+    {MS, .name = "MulInteger", .doc = "products of integers less their zero points",
+     .in = {{"A", "T"},
+            {"A_zero_point", "T", OPTIONAL, .rank = FV_SCALAR},
+            {"B", "T"},
+            {"B_zero_point", "T", OPTIONAL, .rank = FV_SCALAR}},
+     .out = {{"C", "T1"}}, .types = {{"T", INT8}, {"T1", FV_SET(I32)}}, .infer = infer_mul_integer,
+     .decompose = decompose_mul_integer},
+    {MS, .name = "ReduceSumInteger", .doc = "sums of integers over axes, in 32 bits",
      .in = {{"data", "T1"}}, .out = {{"reduced", "T2"}},
      .attrs = {FV_A_REQUIRED("axes", INTS), FV_A_REQUIRED("keepdims", INT)},
-     .types = {{"T1", INT8}, {"T2", FV_SET(I32) | FV_SET(U32)}},
-     .infer = infer_sum_integer, .decompose = decompose_sum_integer},
-    {MS, .name = "MatMulIntegerToFloat",
-     .doc = "MatMulInteger, scaled, and a bias",
-     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"a_scale", "F"}, {"b_scale", "F"}, {"a_zero_point", "T1", OPTIONAL},
-            {"b_zero_point", "T2", OPTIONAL}, {"bias", "F", OPTIONAL}},
-     .out = {{"Y", "F"}}, .types = QUANTIZED,
-     .infer = infer_integer_product, .decompose = decompose_integer_to_float},
+     .types = {{"T1", INT8}, {"T2", FV_SET(I32) | FV_SET(U32)}}, .infer = infer_sum_integer,
+     .decompose = decompose_sum_integer},
+    {MS, .name = "MatMulIntegerToFloat", .doc = "MatMulInteger, scaled, and a bias",
+     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)},
+            {"B", "T2", .rank = FV_RANK_FROM(1)},
+            {"a_scale", "F"},
+            {"b_scale", "F"},
+            {"a_zero_point", "T1", OPTIONAL},
+            {"b_zero_point", "T2", OPTIONAL},
+            {"bias", "F", OPTIONAL}},
+     .out = {{"Y", "F"}}, .types = QUANTIZED, .infer = infer_integer_product,
+     .decompose = decompose_integer_to_float},
     {MS, .name = "DynamicQuantizeMatMul",
      .doc = "a product whose left factor is quantized by its range, and a bias",
-     .in = {{"A", "F", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"b_scale", "F"}, {"b_zero_point", "T2", OPTIONAL}, {"bias", "F", OPTIONAL}},
+     .in = {{"A", "F", .rank = FV_RANK_FROM(1)},
+            {"B", "T2", .rank = FV_RANK_FROM(1)},
+            {"b_scale", "F"},
+            {"b_zero_point", "T2", OPTIONAL},
+            {"bias", "F", OPTIONAL}},
      .out = {{"Y", "F"}}, .types = {{"T2", INT8}, {"F", FV_SET(F32)}},
      .infer = infer_dynamic_product, .decompose = decompose_dynamic_quantize},
 

@@ -1,4 +1,5 @@
-/* ml.c - see ml.h. Where the standard leaves open what scores become, it is as ONNX Runtime has it. */
+/* ml.c - see ml.h. Where the standard leaves open what scores become, it is as ONNX Runtime has
+ * it. */
 #include "ir/ops/ml.h"
 
 #include "ir/base/text.h"
@@ -14,7 +15,8 @@ const float *fv_ml_floats(const fv_op *op, const char *name, int *n) {
     return a ? a->u.floats : NULL;
 }
 
-fv_value *fv_ml_const_floats(fv_module *m, const char *stem, fv_elem e, const float *v, int rank, const int64_t *dims) {
+fv_value *fv_ml_const_floats(fv_module *m, const char *stem, fv_elem e, const float *v, int rank,
+                             const int64_t *dims) {
     fv_tensor *t = fv_tensor_new(m->arena, e, rank, dims);
     for (size_t i = 0; i < t->count; i++)
         fv_tensor_set_float(t, i, (double)v[i]);
@@ -66,7 +68,8 @@ bool fv_ml_name_classes(fv_rewriter *w, fv_op *op, const char *name) {
     for (int i = 0; i < n; i++)
         ((fv_string *)(uintptr_t)strings->data)[i] = names.u.strings[i]; /* our own, new */
     bool scored = op->nout > 1 && op->out[1];
-    fv_op *made = fv_op_new(op->block, op, op->def, op->nin, op->in, op->nout, (const char *[]){"class", scored ? "scores" : NULL}, op->origin);
+    fv_op *made = fv_op_new(op->block, op, op->def, op->nin, op->in, op->nout,
+                            (const char *[]){"class", scored ? "scores" : NULL}, op->origin);
     fv_op_move_attrs(op, made);
     if (!fv_op_infer(made))
         return false;
@@ -84,7 +87,8 @@ int fv_ml_choice(const fv_op *op, const char *name, int n, const char *const *ch
             return i;
         fv_text_printf(&all, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", choices[i]);
     }
-    (void)!fv_op_error(op, "%s is '%.*s', expected %s", name, (int)(s.n > 40 ? 40 : s.n), s.s, all.s);
+    (void)!fv_op_error(op, "%s is '%.*s', expected %s", name, (int)(s.n > 40 ? 40 : s.n), s.s,
+                       all.s);
     return -1;
 }
 
@@ -100,7 +104,8 @@ bool fv_ml_infer_features(fv_op *op, int64_t n, const char *what) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *have = x->dims[x->rank - 1];
     return fv_module_assume(m, have, fv_dim_const(m->dims, n), fv_op_why(op, what)) ||
-           fv_op_error(op, "X has %s features, %s is for %lld", fv_dim_str(m->arena, have), what, (long long)n);
+           fv_op_error(op, "X has %s features, %s is for %lld", fv_dim_str(m->arena, have), what,
+                       (long long)n);
 }
 
 fv_value *fv_ml_matrix(fv_rewriter *w, fv_op *op, fv_elem e) {
@@ -137,7 +142,8 @@ fv_value *fv_ml_two_classes(fv_rewriter *w, fv_value *score, fv_post_transform p
     fv_attr axis = fv_attr_int(w->module, "axis", 1);
     if (!score || post == FV_POST_PROBIT)
         return NULL;
-    fv_value *first = by_sign ? FV_W1(w, FV_OP_Neg, score) : FV_W2(w, FV_OP_Sub, fv_w_float(w, score->type->elem, 1), score);
+    fv_value *first = by_sign ? FV_W1(w, FV_OP_Neg, score)
+                              : FV_W2(w, FV_OP_Sub, fv_w_float(w, score->type->elem, 1), score);
     if (post == FV_POST_LOGISTIC) {
         first = FV_W1(w, FV_OP_Sigmoid, FV_W1(w, FV_OP_Neg, score));
         score = FV_W1(w, FV_OP_Sigmoid, score);
@@ -161,16 +167,26 @@ fv_value *fv_ml_column(fv_rewriter *w, fv_value *x, int k) {
 }
 
 const fv_opdef fv_ops_ml[] = {
-    {.domain = "fv", .name = "SoftmaxZero", .id = FV_OP_fv_SoftmaxZero, .since = {1},
+    {.domain = "fv",
+     .name = "SoftmaxZero",
+     .id = FV_OP_fv_SoftmaxZero,
+     .since = {1},
      .doc = "softmax over the last axis, in which scores that are 0 do not take part",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET(F32) | FV_SET(F64)}},
-     .formula = "m = max k: X[b.., k]; s = sum k: select(0.0000001 < abs(X[b.., k]), exp(X[b.., k] - m), 0); "
-                "Y[b.., j] = select(0.0000001 < abs(X[b.., j]), exp(X[b.., j] - m), X[b.., j] * exp(-m)) / s"},
+     .formula = "m = max k: X[b.., k]; s = sum k: select(0.0000001 < abs(X[b.., k]), exp(X[b.., k] "
+                "- m), 0); "
+                "Y[b.., j] = select(0.0000001 < abs(X[b.., j]), exp(X[b.., j] - m), X[b.., j] * "
+                "exp(-m)) / s"},
     /* Winitzki's approximation of the inverse error function, with the constants of ONNX Runtime */
-    {.domain = "fv", .name = "Probit", .id = FV_OP_fv_Probit, .since = {1},
+    {.domain = "fv",
+     .name = "Probit",
+     .id = FV_OP_fv_Probit,
+     .since = {1},
      .doc = "the quantile of the normal distribution, approximately",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET(F32) | FV_SET(F64)}},
      .formula = "x = 2 * X - 1; l = log((1 - x) * (1 + x)); v = 2 / (3.14159 * 0.147) + 0.5 * l; "
                 "r = 1.41421356 * sqrt(sqrt(v * v - 1 / 0.147 * l) - v); Y = select(x < 0, -r, r)"},

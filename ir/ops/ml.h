@@ -1,24 +1,26 @@
-/* ml.h - what the operators of ai.onnx.ml have in common: lists among their attributes that become constants, rows of
- * features, scores and labels. */
+/* ml.h - what the operators of ai.onnx.ml have in common: lists among their attributes that become
+ * constants, rows of features, scores and labels. */
 #ifndef FV_IR_OPS_ML_H
 #define FV_IR_OPS_ML_H
 
 #include "ir/ops/dims.h"
 
-#define FV_ML(nm) .domain = "ai.onnx.ml", .name = nm
+#define FV_ML(nm)     .domain = "ai.onnx.ml", .name = nm
 #define FV_ML_NUMBERS (FV_SET(F32) | FV_SET(F64) | FV_SET(I64) | FV_SET(I32))
 
 /* A list among the attributes; nothing where it is left out. */
 const float *fv_ml_floats(const fv_op *op, const char *name, int *n);
 /* The list as a constant of type e and these dims, that many elements. */
-fv_value *fv_ml_const_floats(fv_module *m, const char *stem, fv_elem e, const float *v, int rank, const int64_t *dims);
+fv_value *fv_ml_const_floats(fv_module *m, const char *stem, fv_elem e, const float *v, int rank,
+                             const int64_t *dims);
 fv_value *fv_ml_const_ints(fv_module *m, const char *stem, fv_elem e, int n, const int64_t *v);
-/* Labels of the classes that a classifier has: the list `name`, or where they are strings 0, 1, ...; NULL: there are none. */
+/* Labels of the classes that a classifier has: the list `name`, or where they are strings 0, 1,
+ * ...; NULL: there are none. */
 const int64_t *fv_ml_labels(const fv_op *op, const char *name, int *n);
 /* Result 0, [N], is a label of these classes. False after a diagnostic. */
 bool fv_ml_infer_label(fv_op *op, const char *name, const fv_dim *rows) FV_MUST_USE;
-/* Of classes whose labels are strings: the classifier gives their numbers, and the label is looked up. `name`: the list of
- * labels that are numbers. */
+/* Of classes whose labels are strings: the classifier gives their numbers, and the label is looked
+ * up. `name`: the list of labels that are numbers. */
 bool fv_ml_name_classes(fv_rewriter *w, fv_op *op, const char *name) FV_MUST_USE;
 /* Which of these texts is the attribute? -1 after a diagnostic. */
 int fv_ml_choice(const fv_op *op, const char *name, int n, const char *const *choices);
@@ -32,22 +34,30 @@ fv_value *fv_ml_matrix(fv_rewriter *w, fv_op *op, fv_elem e);
 
 /* ---- keys ---- */
 
-/* The place of each element of x, integers, among n keys, of equal ones the first; that of what is none of them is n. */
+/* The place of each element of x, integers, among n keys, of equal ones the first; that of what is
+ * none of them is n. */
 fv_value *fv_ml_find_ints(fv_rewriter *w, fv_value *x, int n, const int64_t *keys);
 /* Of each of n keys the place of the first that is like it. */
 void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first);
 
 /* ---- scores ---- */
 
-typedef enum { FV_POST_NONE, FV_POST_SOFTMAX, FV_POST_LOGISTIC, FV_POST_SOFTMAX_ZERO, FV_POST_PROBIT } fv_post_transform;
+typedef enum {
+    FV_POST_NONE,
+    FV_POST_SOFTMAX,
+    FV_POST_LOGISTIC,
+    FV_POST_SOFTMAX_ZERO,
+    FV_POST_PROBIT
+} fv_post_transform;
 
 /* The attribute post_transform, a text. False after a diagnostic. */
 bool fv_ml_post_transform(const fv_op *op, fv_post_transform *out) FV_MUST_USE;
-/* Scores [N, n] after the transform, of rows. A single score is transformed by PROBIT only, as ONNX Runtime does. */
+/* Scores [N, n] after the transform, of rows. A single score is transformed by PROBIT only, as ONNX
+ * Runtime does. */
 fv_value *fv_ml_transformed(fv_rewriter *w, fv_value *scores, fv_post_transform post);
-/* Scores [N, 2] of a single one [N, 1], that of the second class: 1 - s and s, or where the sign tells the class -s and s;
- * LOGISTIC is taken of -s and s, other transforms are not taken, as in ONNX Runtime.
- * PROBIT leaves the single one: NULL without a diagnostic, there are no two. */
+/* Scores [N, 2] of a single one [N, 1], that of the second class: 1 - s and s, or where the sign
+ * tells the class -s and s; LOGISTIC is taken of -s and s, other transforms are not taken, as in
+ * ONNX Runtime. PROBIT leaves the single one: NULL without a diagnostic, there are no two. */
 fv_value *fv_ml_two_classes(fv_rewriter *w, fv_value *score, fv_post_transform post, bool by_sign);
 /* The label of the class with the highest score, the first of equal ones: [N] of scores [N, n]. */
 fv_value *fv_ml_best(fv_rewriter *w, fv_value *scores, int n, const int64_t *labels);

@@ -1,4 +1,5 @@
-/* ml_features.c - operators of ai.onnx.ml that prepare features: scaling, encoding, choosing them. */
+/* ml_features.c - operators of ai.onnx.ml that prepare features: scaling, encoding, choosing
+ * them. */
 #include "ir/ops/ml.h"
 
 #include <math.h>
@@ -70,7 +71,8 @@ static fv_value *threshold_of(fv_rewriter *w, fv_elem e, float threshold) {
 static bool decompose_binarizer(fv_rewriter *w, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     fv_value *t = threshold_of(w, x->elem, fv_op_float(op, "threshold"));
-    fv_value *above = t ? FV_W2(w, FV_OP_Greater, op->in[0], t) : FV_W2(w, FV_OP_Equal, op->in[0], op->in[0]);
+    fv_value *above =
+        t ? FV_W2(w, FV_OP_Greater, op->in[0], t) : FV_W2(w, FV_OP_Equal, op->in[0], op->in[0]);
     fv_w_result(w, 0, fv_w_cast(w, above, x->elem));
     return true;
 }
@@ -90,7 +92,8 @@ static bool infer_imputer(fv_op *op) {
         return fv_op_error(op, "X is of %s, expected %s", fv_elem_name(e), imputed_name(e));
     for (int i = 0; e == FV_I32 && i < a->n; i++)
         if (a->u.ints[i] != (int32_t)a->u.ints[i])
-            return fv_op_error(op, "%s has %lld, which i32 does not", a->name, (long long)a->u.ints[i]);
+            return fv_op_error(op, "%s has %lld, which i32 does not", a->name,
+                               (long long)a->u.ints[i]);
     return check_per_feature(op, a->name, a->n);
 }
 
@@ -111,8 +114,9 @@ static fv_value *is_replaced(fv_rewriter *w, fv_op *op) {
 static bool decompose_imputer(fv_rewriter *w, fv_op *op) {
     fv_elem e = fv_in_type(op, 0)->elem;
     const fv_attr *a = fv_op_find_attr(op, imputed_name(e));
-    fv_value *imputed = fv_elem_is_float(e) ? per_feature(w->module, "imputed", e, a->n, a->u.floats)
-                                            : fv_ml_const_ints(w->module, "imputed", e, a->n, a->u.ints);
+    fv_value *imputed = fv_elem_is_float(e)
+                            ? per_feature(w->module, "imputed", e, a->n, a->u.floats)
+                            : fv_ml_const_ints(w->module, "imputed", e, a->n, a->u.ints);
     fv_w_result(w, 0, FV_W3(w, FV_OP_Where, is_replaced(w, op), imputed, op->in[0]));
     return true;
 }
@@ -122,7 +126,8 @@ static bool decompose_imputer(fv_rewriter *w, fv_op *op) {
 static bool infer_extractor(fv_op *op) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0), *y = fv_in_type(op, 1);
-    const fv_dim *n = fv_dim_product(t, y->rank, y->dims), *dims[FV_MAX_RANK] = {fv_dim_const(t, 1)};
+    const fv_dim *n = fv_dim_product(t, y->rank, y->dims),
+                 *dims[FV_MAX_RANK] = {fv_dim_const(t, 1)};
     int rank = x->rank == 1 ? 2 : x->rank;
     for (int i = 0; x->rank > 1 && i < rank - 1; i++)
         dims[i] = x->dims[i];
@@ -173,11 +178,13 @@ static bool infer_vectorizer(fv_op *op) {
         if (n && sizes[i] < 0)
             return fv_op_error(op, "inputdimensions has %lld for input %d", (long long)sizes[i], i);
         if (dims[0] && !fv_module_assume(m, rows, dims[0], fv_op_why(op, "rows of features")))
-            return fv_op_error(op, "input %d has %s rows, those before have %s", i, fv_dim_str(m->arena, rows),
-                               fv_dim_str(m->arena, dims[0]));
-        if (n && !fv_dim_is_const(columns) && !fv_module_assume(m, columns, fv_dim_const(t, sizes[i]), fv_op_why(op, "columns of features")))
-            return fv_op_error(op, "input %d has %s columns, inputdimensions %lld", i, fv_dim_str(m->arena, columns),
-                               (long long)sizes[i]);
+            return fv_op_error(op, "input %d has %s rows, those before have %s", i,
+                               fv_dim_str(m->arena, rows), fv_dim_str(m->arena, dims[0]));
+        if (n && !fv_dim_is_const(columns) &&
+            !fv_module_assume(m, columns, fv_dim_const(t, sizes[i]),
+                              fv_op_why(op, "columns of features")))
+            return fv_op_error(op, "input %d has %s columns, inputdimensions %lld", i,
+                               fv_dim_str(m->arena, columns), (long long)sizes[i]);
         dims[0] = dims[0] ? dims[0] : rows;
         dims[1] = fv_dim_add(t, dims[1], n ? fv_dim_const(t, sizes[i]) : columns);
     }
@@ -189,7 +196,8 @@ static bool infer_vectorizer(fv_op *op) {
 static fv_value *sized(fv_rewriter *w, fv_op *op, int i, const fv_dim *rows, const int64_t *size) {
     fv_dims *t = w->module->dims;
     const fv_type *x = fv_in_type(op, i);
-    const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1), *dims[2] = {rows, columns_of(t, x)};
+    const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1),
+                 *dims[2] = {rows, columns_of(t, x)};
     fv_value *y = fv_w_cast(w, fv_w_reshape(w, op->in[i], 2, dims), FV_F32);
     if (!size || !fv_dim_is_const(dims[1]) || dims[1]->value == *size)
         return y;
@@ -214,50 +222,53 @@ static bool decompose_vectorizer(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_ml_features[] = {
-    {.domain = "fv", .name = "Columns", .id = FV_OP_fv_Columns, .since = {1},
+    {.domain = "fv",
+     .name = "Columns",
+     .id = FV_OP_fv_Columns,
+     .since = {1},
      .doc = "elements of the last axis, at positions that are data",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"at", "I", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"at", "I", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_ML_NUMBERS | FV_SET(STRING)}, {"I", FV_SET(I64)}},
      .infer = infer_columns,
      .formula = "Y[b.., j] = X[b.., at[j]]"},
     {FV_ML("ArrayFeatureExtractor"), .since = {1},
      .doc = "the features at the positions in Y; a vector becomes a row",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"Y", "I"}}, .out = {{"Z", "T"}},
-     .types = {{"T", FV_ML_NUMBERS | FV_SET(STRING)}, {"I", FV_SET(I64)}},
-     .infer = infer_extractor, .decompose = decompose_extractor},
-    {FV_ML("Binarizer"), .since = {1},
-     .doc = "1 where x is above the threshold, else 0",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_FLOAT("threshold", 0.0f)},
-     .types = {{"T", FV_ML_NUMBERS}},
-     .decompose = decompose_binarizer},
+     .types = {{"T", FV_ML_NUMBERS | FV_SET(STRING)}, {"I", FV_SET(I64)}}, .infer = infer_extractor,
+     .decompose = decompose_extractor},
+    {FV_ML("Binarizer"), .since = {1}, .doc = "1 where x is above the threshold, else 0",
+     .in = {{"X", "T"}}, .out = {{"Y", "T"}}, .attrs = {FV_A_FLOAT("threshold", 0.0f)},
+     .types = {{"T", FV_ML_NUMBERS}}, .decompose = decompose_binarizer},
     {FV_ML("FeatureVectorizer"), .since = {1},
-     .doc = "rows of features next to each other, each cut or filled with zeros to its number of columns",
+     .doc = "rows of features next to each other, each cut or filled with zeros to its number of "
+            "columns",
      .in = {{"X", "T1", FV_VARIADIC, .min = 1, .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T2"}},
      .attrs = {FV_A_OPTIONAL("inputdimensions", INTS)},
-     .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(F32)}},
-     .infer = infer_vectorizer, .decompose = decompose_vectorizer},
+     .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(F32)}}, .infer = infer_vectorizer,
+     .decompose = decompose_vectorizer},
     {FV_ML("Imputer"), .since = {1},
      .doc = "a number is replaced by another, one for all features or one for each",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_OPTIONAL("imputed_value_floats", FLOATS), FV_A_OPTIONAL("imputed_value_int64s", INTS),
+     .attrs = {FV_A_OPTIONAL("imputed_value_floats", FLOATS),
+               FV_A_OPTIONAL("imputed_value_int64s", INTS),
                FV_A_FLOAT("replaced_value_float", 0.0f), FV_A_INT("replaced_value_int64", 0)},
-     .types = {{"T", FV_ML_NUMBERS}},
-     .infer = infer_imputer, .decompose = decompose_imputer},
+     .types = {{"T", FV_ML_NUMBERS}}, .infer = infer_imputer, .decompose = decompose_imputer},
     {FV_ML("Normalizer"), .since = {1},
-     .doc = "each row divided by its largest element, by the sum of its magnitudes, or by its length",
+     .doc =
+         "each row divided by its largest element, by the sum of its magnitudes, or by its length",
      .in = {{"X", "T", .rank = FV_RANKS(1, 2)}}, .out = {{"Y", "T2"}},
-     .attrs = {FV_A_STRING("norm", "MAX")},
-     .types = {{"T", FV_ML_NUMBERS}, {"T2", FV_SET(F32)}},
+     .attrs = {FV_A_STRING("norm", "MAX")}, .types = {{"T", FV_ML_NUMBERS}, {"T2", FV_SET(F32)}},
      .infer = infer_normalizer,
-     .formula = "m = max k: f32(X[b.., k]); a = sum k: abs(f32(X[b.., k])); q = sum k: f32(X[b.., k]) * f32(X[b.., k]); "
+     .formula = "m = max k: f32(X[b.., k]); a = sum k: abs(f32(X[b.., k])); q = sum k: f32(X[b.., "
+                "k]) * f32(X[b.., k]); "
                 "d = select(norm == \"MAX\", m, select(norm == \"L1\", a, sqrt(q))); "
                 "Y[b.., j] = f32(X[b.., j]) / select(d == 0, 1, d)"},
     {FV_ML("Scaler"), .since = {1},
      .doc = "(x - offset) * scale, of numbers for all features or one for each",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T2"}},
      .attrs = {FV_A_OPTIONAL("offset", FLOATS), FV_A_OPTIONAL("scale", FLOATS)},
-     .types = {{"T", FV_ML_NUMBERS}, {"T2", FV_SET(F32)}},
-     .infer = infer_scaler, .decompose = decompose_scaler},
+     .types = {{"T", FV_ML_NUMBERS}, {"T2", FV_SET(F32)}}, .infer = infer_scaler,
+     .decompose = decompose_scaler},
 
     {0}};

@@ -1,5 +1,5 @@
-/* ml_labels.c - operators of ai.onnx.ml that exchange values for others: what belongs to a key, where among categories it is.
- * Keys and values are numbers or strings. */
+/* ml_labels.c - operators of ai.onnx.ml that exchange values for others: what belongs to a key,
+ * where among categories it is. Keys and values are numbers or strings. */
 #include "ir/ops/ml.h"
 
 #include <math.h>
@@ -23,7 +23,8 @@ static bool infer_lookup(fv_op *op) {
     if (!fv_dim_is_const(n) || n->value < 1 || n->value & (n->value - 1))
         return fv_op_error(op, "there are %s keys, expected a power of 2", fv_dim_str(m->arena, n));
     return fv_module_assume(m, values->dims[0], n, "a value for each key") ||
-           fv_op_error(op, "there are %s keys, and %s values", fv_dim_str(m->arena, n), fv_dim_str(m->arena, values->dims[0]));
+           fv_op_error(op, "there are %s keys, and %s values", fv_dim_str(m->arena, n),
+                       fv_dim_str(m->arena, values->dims[0]));
 }
 
 static fv_expr *bin(fv_custom *c, fv_expr_op op, fv_expr *x, fv_expr *y) {
@@ -53,10 +54,13 @@ static bool kernel_lookup(fv_custom *c, fv_op *op) {
     fv_custom_begin(c, "lookup");
     fv_buf *from = fv_custom_in(c, 0), *keys = fv_custom_in(c, 1), *values = fv_custom_in(c, 2);
     fv_buf *missing = fv_custom_in(c, 3), *nan = fv_custom_in(c, 4), *to = fv_custom_out(c, 0);
-    fv_expr *size = fv_custom_dim(c, fv_in_type(op, 0)->dims[0]), *block = fv_x_int(a, BLOCK), *zero = fv_x_int(a, 0);
+    fv_expr *size = fv_custom_dim(c, fv_in_type(op, 0)->dims[0]), *block = fv_x_int(a, BLOCK),
+            *zero = fv_x_int(a, 0);
     fv_expr *blocks = bin(c, FV_X_FLOORDIV, bin(c, FV_X_ADD, size, fv_x_int(a, BLOCK - 1)), block);
-    fv_expr *first = bin(c, FV_X_MUL, fv_kb_for(&c->b, FV_PARALLEL, "block", zero, blocks, 1), block);
-    fv_expr *count = fv_kb_let(&c->b, "count", bin(c, FV_X_MIN, block, bin(c, FV_X_SUB, size, first)));
+    fv_expr *first =
+        bin(c, FV_X_MUL, fv_kb_for(&c->b, FV_PARALLEL, "block", zero, blocks, 1), block);
+    fv_expr *count =
+        fv_kb_let(&c->b, "count", bin(c, FV_X_MIN, block, bin(c, FV_X_SUB, size, first)));
     fv_expr *i = bin(c, FV_X_ADD, first, fv_kb_for(&c->b, FV_VECTOR, "i", zero, count, 1));
     fv_expr *x = fv_kb_let(&c->b, "x", fv_custom_load(c, from, &i)), *at = search(c, keys, n, x);
     fv_expr *found = bin(c, FV_X_EQ, fv_custom_load(c, keys, &at), x);
@@ -86,7 +90,12 @@ static list list_of(const fv_attr *a) {
     case FV_ATTR_FLOATS: return (list){a->name, FV_F32, (size_t)a->n, a};
     case FV_ATTR_STRINGS: return (list){a->name, FV_STRING, (size_t)a->n, a};
     case FV_ATTR_TENSOR: return (list){a->name, a->u.tensor->elem, a->u.tensor->count, a};
-    case FV_ATTR_INT: case FV_ATTR_FLOAT: case FV_ATTR_STRING: case FV_ATTR_TYPE: case FV_ATTR_DIMS: case FV_ATTR_REGION: break;
+    case FV_ATTR_INT:
+    case FV_ATTR_FLOAT:
+    case FV_ATTR_STRING:
+    case FV_ATTR_TYPE:
+    case FV_ATTR_DIMS:
+    case FV_ATTR_REGION: break;
     }
     return (list){0};
 }
@@ -96,7 +105,8 @@ static int64_t int_at(const list *l, size_t i) {
 }
 
 static double float_at(const list *l, size_t i) {
-    return l->attr->kind == FV_ATTR_FLOATS ? (double)l->attr->u.floats[i] : fv_tensor_float(l->attr->u.tensor, i);
+    return l->attr->kind == FV_ATTR_FLOATS ? (double)l->attr->u.floats[i]
+                                           : fv_tensor_float(l->attr->u.tensor, i);
 }
 
 static const fv_string *strings_of(const list *l) {
@@ -118,14 +128,16 @@ static int by_key(const void *p, const void *q) {
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* Keys that are numbers, sorted, each once: of equal ones the first. *nan: one that is none, or n. */
+/* Keys that are numbers, sorted, each once: of equal ones the first. *nan: one that is none, or
+ * n. */
 static size_t sorted_keys(fv_arena *a, const list *keys, entry **out, size_t *nan) {
     entry *e = *out = FV_NEW(a, entry, keys->n + 1);
     bool is_float = fv_elem_is_float(keys->elem);
     size_t n = 0, unique = 0;
     *nan = keys->n;
     for (size_t i = 0; i < keys->n; i++) {
-        entry x = {.i = is_float ? 0 : int_at(keys, i), .f = is_float ? float_at(keys, i) : 0, .at = i};
+        entry x = {
+            .i = is_float ? 0 : int_at(keys, i), .f = is_float ? float_at(keys, i) : 0, .at = i};
         if (!isnan(x.f))
             e[n++] = x;
         else if (*nan == keys->n)
@@ -160,14 +172,16 @@ static void copy_value(fv_tensor *t, size_t i, const fv_tensor *from) {
 }
 
 /* What belongs to the elements of x; those without a key become `missing`, a tensor of rank 0. */
-static fv_value *lookup(fv_rewriter *w, fv_value *x, const list *keys, const list *values, const fv_tensor *missing) {
+static fv_value *lookup(fv_rewriter *w, fv_value *x, const list *keys, const list *values,
+                        const fv_tensor *missing) {
     fv_module *m = w->module;
     entry *e;
     size_t nan, n = sorted_keys(m->arena, keys, &e, &nan), padded = 1;
     while (padded < n)
         padded *= 2;
     int64_t dims[1] = {(int64_t)padded};
-    fv_tensor *k = fv_tensor_new(m->arena, keys->elem, 1, dims), *v = fv_tensor_new(m->arena, missing->elem, 1, dims);
+    fv_tensor *k = fv_tensor_new(m->arena, keys->elem, 1, dims),
+              *v = fv_tensor_new(m->arena, missing->elem, 1, dims);
     fv_tensor *for_nan = fv_tensor_new(m->arena, missing->elem, 0, NULL);
     copy_value(v, 0, missing); /* where no key is a number, 0 is one that means nothing */
     for (size_t i = 0; n && i < padded; i++) {
@@ -179,9 +193,11 @@ static fv_value *lookup(fv_rewriter *w, fv_value *x, const list *keys, const lis
     if (nan < keys->n)
         set_value(for_nan, 0, values, nan);
     const fv_dim *all = fv_dim_product(m->dims, x->type->rank, x->type->dims);
-    fv_value *in[5] = {fv_w_reshape(w, x, 1, &all), fv_const_new(m, "keys", k), fv_const_new(m, "values", v),
-                       fv_const_new(m, "missing", missing), fv_const_new(m, "for_nan", for_nan)};
-    return fv_w_reshape(w, fv_w_op(w, FV_OP_fv_Lookup, 5, in, 0, NULL), x->type->rank, x->type->dims);
+    fv_value *in[5] = {fv_w_reshape(w, x, 1, &all), fv_const_new(m, "keys", k),
+                       fv_const_new(m, "values", v), fv_const_new(m, "missing", missing),
+                       fv_const_new(m, "for_nan", for_nan)};
+    return fv_w_reshape(w, fv_w_op(w, FV_OP_fv_Lookup, 5, in, 0, NULL), x->type->rank,
+                        x->type->dims);
 }
 
 /* ---- LabelEncoder ---- */
@@ -199,14 +215,18 @@ static bool find_list(const fv_op *op, const char *kind, const char *const *name
             *out = l;
     }
     if (!out->name)
-        return fv_op_error(op, "has no %s: expected %s, %s, %s or %s", kind, names[0], names[1], names[2], names[3]);
+        return fv_op_error(op, "has no %s: expected %s, %s, %s or %s", kind, names[0], names[1],
+                           names[2], names[3]);
     bool known = (FV_SET_NUMBER | FV_SET(STRING)) >> out->elem & 1;
-    return known || fv_op_error(op, "%s is of %s, expected numbers or strings", out->name, fv_elem_name(out->elem));
+    return known || fv_op_error(op, "%s is of %s, expected numbers or strings", out->name,
+                                fv_elem_name(out->elem));
 }
 
 static bool find_map(const fv_op *op, list *keys, list *values) {
-    static const char *const key[KINDS] = {"keys_int64s", "keys_floats", "keys_strings", "keys_tensor"};
-    static const char *const value[KINDS] = {"values_int64s", "values_floats", "values_strings", "values_tensor"};
+    static const char *const key[KINDS] = {"keys_int64s", "keys_floats", "keys_strings",
+                                           "keys_tensor"};
+    static const char *const value[KINDS] = {"values_int64s", "values_floats", "values_strings",
+                                             "values_tensor"};
     return find_list(op, "keys", key, keys) && find_list(op, "values", value, values);
 }
 
@@ -217,12 +237,14 @@ static bool infer_label_encoder(fv_op *op) {
     if (!find_map(op, &keys, &values))
         return false;
     if (keys.elem != x->elem)
-        return fv_op_error(op, "X is of %s, %s of %s", fv_elem_name(x->elem), keys.name, fv_elem_name(keys.elem));
+        return fv_op_error(op, "X is of %s, %s of %s", fv_elem_name(x->elem), keys.name,
+                           fv_elem_name(keys.elem));
     if (keys.n != values.n)
         return fv_op_error(op, "has %zu keys, and %zu values", keys.n, values.n);
     if (d && (d->u.tensor->elem != values.elem || d->u.tensor->count != 1))
-        return fv_op_error(op, "default_tensor has %zu elements of %s, expected one of %s", d->u.tensor->count,
-                           fv_elem_name(d->u.tensor->elem), fv_elem_name(values.elem));
+        return fv_op_error(op, "default_tensor has %zu elements of %s, expected one of %s",
+                           d->u.tensor->count, fv_elem_name(d->u.tensor->elem),
+                           fv_elem_name(values.elem));
     fv_infer_out(op, 0, values.elem, x->rank, x->dims);
     return true;
 }
@@ -231,7 +253,9 @@ static const fv_tensor *default_of(const fv_op *op, fv_elem e) {
     const fv_attr *d = fv_op_find_attr(op, "default_tensor");
     fv_tensor *t = fv_tensor_new(fv_op_module(op)->arena, e, 0, NULL);
     if (e == FV_STRING)
-        *(fv_string *)(uintptr_t)t->data = d ? *(const fv_string *)d->u.tensor->data : fv_op_string(op, "default_string"); /* our own, new */
+        /* our own, new */
+        *(fv_string *)(uintptr_t)t->data =
+            d ? *(const fv_string *)d->u.tensor->data : fv_op_string(op, "default_string");
     else if (d)
         copy_value(t, 0, d->u.tensor);
     else if (fv_elem_is_float(e))
@@ -287,7 +311,8 @@ void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first
 
 /* Values, and behind them what those without a key become. */
 static fv_value *value_table(fv_rewriter *w, const list *values, const fv_tensor *missing) {
-    fv_tensor *t = fv_tensor_new(w->module->arena, values->elem, 1, (int64_t[]){(int64_t)values->n + 1});
+    fv_tensor *t =
+        fv_tensor_new(w->module->arena, values->elem, 1, (int64_t[]){(int64_t)values->n + 1});
     fv_string *to = (fv_string *)(uintptr_t)t->data; /* our own, new */
     for (size_t i = 0; i < values->n; i++)
         if (values->elem == FV_STRING)
@@ -302,7 +327,8 @@ static fv_value *value_table(fv_rewriter *w, const list *values, const fv_tensor
 }
 
 /* Which key it is, and the value at that place. */
-static bool exchange(fv_rewriter *w, fv_op *op, const list *keys, const list *values, const fv_tensor *missing) {
+static bool exchange(fv_rewriter *w, fv_op *op, const list *keys, const list *values,
+                     const fv_tensor *missing) {
     fv_value *at;
     if (keys->elem == FV_STRING) {
         fv_strings x;
@@ -318,7 +344,8 @@ static bool exchange(fv_rewriter *w, fv_op *op, const list *keys, const list *va
 
 static bool encode_strings(fv_rewriter *w, fv_op *op) {
     list keys, values;
-    return find_map(op, &keys, &values) && exchange(w, op, &keys, &values, default_of(op, values.elem));
+    return find_map(op, &keys, &values) &&
+           exchange(w, op, &keys, &values, default_of(op, values.elem));
 }
 
 /* Version 1 had a list of strings, which are the numbers of their places. */
@@ -342,7 +369,8 @@ static bool upgrade_label_encoder(fv_op *op, int version) {
 /* ---- CategoryMapper ---- */
 
 static bool find_categories(const fv_op *op, list *keys, list *values) {
-    list numbers = list_of(fv_op_find_attr(op, "cats_int64s")), words = list_of(fv_op_find_attr(op, "cats_strings"));
+    list numbers = list_of(fv_op_find_attr(op, "cats_int64s")),
+         words = list_of(fv_op_find_attr(op, "cats_strings"));
     if (!numbers.name || !words.name)
         return fv_op_error(op, "has no categories: expected cats_int64s and cats_strings");
     if (numbers.n != words.n)
@@ -364,7 +392,8 @@ static bool infer_mapper(fv_op *op) {
 
 static bool map_strings(fv_rewriter *w, fv_op *op) {
     list keys = {0}, values = {0};
-    return find_categories(op, &keys, &values) && exchange(w, op, &keys, &values, default_of(op, values.elem));
+    return find_categories(op, &keys, &values) &&
+           exchange(w, op, &keys, &values, default_of(op, values.elem));
 }
 
 /* ---- OneHotEncoder ---- */
@@ -407,17 +436,20 @@ static fv_value *category(fv_rewriter *w, fv_op *op, int n, const int64_t *categ
     return at;
 }
 
-/* Ones where each element's place is; without `zeros` a place that is none is an index out of range. */
+/* Ones where each element's place is; without `zeros` a place that is none is an index out of
+ * range. */
 static void mark(fv_rewriter *w, fv_op *op, fv_value *at) {
     const fv_type *y = op->out[0]->type;
     const fv_dim *dims[FV_MAX_RANK];
     size_t n = (size_t)y->dims[y->rank - 1]->value;
-    fv_value *all = fv_const_ints(w->module, "places", (int)n, count_up(w->module->arena, n).attr->u.ints);
+    fv_value *all =
+        fv_const_ints(w->module, "places", (int)n, count_up(w->module->arena, n).attr->u.ints);
     if (!fv_op_int(op, "zeros"))
         at = FV_W2(w, FV_OP_Gather, all, at);
     for (int i = 0; i < y->rank; i++)
         dims[i] = i < y->rank - 1 ? y->dims[i] : fv_dim_const(w->module->dims, 1);
-    fv_w_result(w, 0, fv_w_cast(w, FV_W2(w, FV_OP_Equal, fv_w_reshape(w, at, y->rank, dims), all), FV_F32));
+    fv_w_result(
+        w, 0, fv_w_cast(w, FV_W2(w, FV_OP_Equal, fv_w_reshape(w, at, y->rank, dims), all), FV_F32));
 }
 
 static bool decompose_one_hot_encoder(fv_rewriter *w, fv_op *op) {
@@ -445,37 +477,55 @@ static bool one_hot_strings(fv_rewriter *w, fv_op *op) {
 #define LABELS (FV_ML_NUMBERS | FV_SET(I16))
 
 const fv_opdef fv_ops_ml_labels[] = {
-    {.domain = "fv", .name = "Lookup", .id = FV_OP_fv_Lookup, .since = {1},
-     .doc = "the value that belongs to the key that each element is; keys are sorted, the last repeated up to a power of 2",
-     .in = {{"X", "K", .rank = FV_RANK(1)}, {"keys", "K", .rank = FV_RANK(1)}, {"values", "V", .rank = FV_RANK(1)},
-            {"missing", "V", .rank = {.scalar = true}}, {"for_nan", "V", .rank = {.scalar = true}}},
+    {.domain = "fv",
+     .name = "Lookup",
+     .id = FV_OP_fv_Lookup,
+     .since = {1},
+     .doc = "the value that belongs to the key that each element is; keys are sorted, the last "
+            "repeated up to a power of 2",
+     .in = {{"X", "K", .rank = FV_RANK(1)},
+            {"keys", "K", .rank = FV_RANK(1)},
+            {"values", "V", .rank = FV_RANK(1)},
+            {"missing", "V", .rank = {.scalar = true}},
+            {"for_nan", "V", .rank = {.scalar = true}}},
      .out = {{"Y", "V"}},
      .types = {{"K", LABELS}, {"V", FV_SET_NUMBER}},
      .infer = infer_lookup,
      .kernel = kernel_lookup},
     {FV_ML("LabelEncoder"), .since = {1, 2, 4},
-     .doc = "the value that belongs to each element as a key, or the default",
-     .in = {{"X", "T1"}}, .out = {{"Y", "T2"}},
-     .attrs = {FV_A_FLOAT("default_float", -0.0f), FV_A_INT("default_int64", -1), FV_A_STRING("default_string", "_Unused"),
-               FV_A_OPTIONAL("default_tensor", TENSOR), FV_A_OPTIONAL("keys_floats", FLOATS), FV_A_OPTIONAL("keys_int64s", INTS),
-               FV_A_OPTIONAL("keys_strings", STRINGS), FV_A_OPTIONAL("keys_tensor", TENSOR), FV_A_OPTIONAL("values_floats", FLOATS),
-               FV_A_OPTIONAL("values_int64s", INTS), FV_A_OPTIONAL("values_strings", STRINGS), FV_A_OPTIONAL("values_tensor", TENSOR),
+     .doc = "the value that belongs to each element as a key, or the default", .in = {{"X", "T1"}},
+     .out = {{"Y", "T2"}},
+     .attrs = {FV_A_FLOAT("default_float", -0.0f),
+               FV_A_INT("default_int64", -1),
+               FV_A_STRING("default_string", "_Unused"),
+               FV_A_OPTIONAL("default_tensor", TENSOR),
+               FV_A_OPTIONAL("keys_floats", FLOATS),
+               FV_A_OPTIONAL("keys_int64s", INTS),
+               FV_A_OPTIONAL("keys_strings", STRINGS),
+               FV_A_OPTIONAL("keys_tensor", TENSOR),
+               FV_A_OPTIONAL("values_floats", FLOATS),
+               FV_A_OPTIONAL("values_int64s", INTS),
+               FV_A_OPTIONAL("values_strings", STRINGS),
+               FV_A_OPTIONAL("values_tensor", TENSOR),
                {.name = "classes_strings", .kind = FV_ATTR_STRINGS, .until = 1}},
      .types = {{"T1", LABELS | FV_SET(STRING)}, {"T2", FV_SET_NUMBER | FV_SET(STRING)}},
-     .upgrade = upgrade_label_encoder,
-     .infer = infer_label_encoder, .decompose = decompose_label_encoder, .strings = encode_strings},
+     .upgrade = upgrade_label_encoder, .infer = infer_label_encoder,
+     .decompose = decompose_label_encoder, .strings = encode_strings},
     {FV_ML("CategoryMapper"), .since = {1},
-     .doc = "the number that belongs to each string, or the string that belongs to each number, or the default",
+     .doc = "the number that belongs to each string, or the string that belongs to each number, or "
+            "the default",
      .in = {{"X", "T1"}}, .out = {{"Y", "T2"}},
-     .attrs = {FV_A_OPTIONAL("cats_int64s", INTS), FV_A_OPTIONAL("cats_strings", STRINGS), FV_A_INT("default_int64", -1),
-               FV_A_STRING("default_string", "_Unused")},
+     .attrs = {FV_A_OPTIONAL("cats_int64s", INTS), FV_A_OPTIONAL("cats_strings", STRINGS),
+               FV_A_INT("default_int64", -1), FV_A_STRING("default_string", "_Unused")},
      .types = {{"T1", FV_SET(I64) | FV_SET(STRING)}, {"T2", FV_SET(I64) | FV_SET(STRING)}},
      .infer = infer_mapper, .strings = map_strings},
     {FV_ML("OneHotEncoder"), .since = {1},
-     .doc = "a new last axis: 1 at the category that each element is, else 0",
-     .in = {{"X", "T"}}, .out = {{"Y", "T2"}},
-     .attrs = {FV_A_OPTIONAL("cats_int64s", INTS), FV_A_OPTIONAL("cats_strings", STRINGS), FV_A_INT("zeros", 1)},
+     .doc = "a new last axis: 1 at the category that each element is, else 0", .in = {{"X", "T"}},
+     .out = {{"Y", "T2"}},
+     .attrs = {FV_A_OPTIONAL("cats_int64s", INTS), FV_A_OPTIONAL("cats_strings", STRINGS),
+               FV_A_INT("zeros", 1)},
      .types = {{"T", FV_ML_NUMBERS | FV_SET(STRING)}, {"T2", FV_SET(F32)}},
-     .infer = infer_one_hot_encoder, .decompose = decompose_one_hot_encoder, .strings = one_hot_strings},
+     .infer = infer_one_hot_encoder, .decompose = decompose_one_hot_encoder,
+     .strings = one_hot_strings},
 
     {0}};

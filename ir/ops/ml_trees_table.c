@@ -1,6 +1,7 @@
 /* ml_trees_table.c - checks an ensemble of trees, and makes the tables of fv.Trees.
  *
- * There every node asks x <= value, of which NaN says no, or yes where the node has a mark; its children lie next to each other:
+ * There every node asks x <= value, of which NaN says no, or yes where the node has a mark; its
+ * children lie next to each other:
  *   x < v     x <= the number below v
  *   x >= v    x <= the number below v, with the children exchanged; so x > v by x <= v
  *   x == v    x <= v, and then x <= the number below v, exchanged
@@ -25,7 +26,8 @@ static bool check_node(const fv_op *op, const fv_forest *f, int i, int64_t *most
     if (n->mode == FV_TREE_LEAF) {
         for (int k = n->first; k < n->first + n->count; k++)
             if (f->weights[k].target < 0 || f->weights[k].target >= f->targets)
-                return fv_op_error(op, "a leaf has target %d, there are %d", f->weights[k].target, f->targets);
+                return fv_op_error(op, "a leaf has target %d, there are %d", f->weights[k].target,
+                                   f->targets);
         return true;
     }
     if (n->feature < 0 || n->feature >= INT32_MAX)
@@ -35,14 +37,16 @@ static bool check_node(const fv_op *op, const fv_forest *f, int i, int64_t *most
 }
 
 /* Walks a tree: each node is met once. */
-static bool check_tree(const fv_op *op, const fv_forest *f, int root, bool *met, int *stack, int64_t *most) {
+static bool check_tree(const fv_op *op, const fv_forest *f, int root, bool *met, int *stack,
+                       int64_t *most) {
     int n = 0;
     stack[n++] = root;
     while (n) {
         int i = stack[--n];
         const fv_tree_node *node = &f->nodes[i];
         if (met[i])
-            return fv_op_error(op, "node %d of the trees is reached twice: they have a cycle, or share nodes", i);
+            return fv_op_error(
+                op, "node %d of the trees is reached twice: they have a cycle, or share nodes", i);
         met[i] = true;
         if (!check_node(op, f, i, most))
             return false;
@@ -68,9 +72,12 @@ bool fv_forest_check(const fv_op *op, const fv_forest *f, const fv_dim *features
         if (!check_tree(op, f, f->roots[i], met, stack, &most))
             return false;
     const fv_dim *least = fv_dim_const(m->dims, most + 1);
-    return fv_module_require(m, fv_dim_max(m->dims, features, least), features, fv_op_why(op, "features of trees"),
-                             fv_printf(m->arena, "%lld < %s", (long long)most, fv_dim_str(m->arena, features))) ||
-           fv_op_error(op, "a node asks for feature %lld, there are %s", (long long)most, fv_dim_str(m->arena, features));
+    return fv_module_require(
+               m, fv_dim_max(m->dims, features, least), features,
+               fv_op_why(op, "features of trees"),
+               fv_printf(m->arena, "%lld < %s", (long long)most, fv_dim_str(m->arena, features))) ||
+           fv_op_error(op, "a node asks for feature %lld, there are %s", (long long)most,
+                       fv_dim_str(m->arena, features));
 }
 
 /* ---- nodes ---- */
@@ -139,7 +146,8 @@ static int by_value(const void *p, const void *q) {
 }
 
 /* A search among n > 0 sorted numbers; steps it takes at most. */
-static int put_search(tables *t, int at, int feature, const double *v, int n, bool missing, int ways) {
+static int put_search(tables *t, int at, int feature, const double *v, int n, bool missing,
+                      int ways) {
     if (n == 1) {
         put_equal(t, at, feature, v[0], missing, ways);
         return 2;
@@ -166,7 +174,8 @@ static int put_member(tables *t, const fv_tree_node *node, int at) {
         v[n++] = t->f->members[node->first + i];
     qsort(v, (size_t)n, sizeof *v, by_value);
     if (n)
-        return put_search(t, at, (int)node->feature, v, n, node->missing_is_true, children(t, node->no, node->yes));
+        return put_search(t, at, (int)node->feature, v, n, node->missing_is_true,
+                          children(t, node->no, node->yes));
     put(t, at, (int)node->feature, NAN, node->missing_is_true, children(t, node->yes, node->no));
     return 1;
 }
@@ -181,13 +190,19 @@ static int put_node(tables *t, int i) {
         put_goto(t, at, at);
         t->places[at].leaf = i;
         return 0;
-    case FV_TREE_LEQ: put(t, at, feature, at_most(t->e, n->value, false), m, children(t, yes, no)); return 1;
-    case FV_TREE_LT: put(t, at, feature, at_most(t->e, n->value, true), m, children(t, yes, no)); return 1;
-    case FV_TREE_GTE: case FV_TREE_GT:
+    case FV_TREE_LEQ:
+        put(t, at, feature, at_most(t->e, n->value, false), m, children(t, yes, no));
+        return 1;
+    case FV_TREE_LT:
+        put(t, at, feature, at_most(t->e, n->value, true), m, children(t, yes, no));
+        return 1;
+    case FV_TREE_GTE:
+    case FV_TREE_GT:
         if (never)
             put(t, at, feature, NAN, m, children(t, yes, no));
         else
-            put(t, at, feature, at_most(t->e, n->value, n->mode == FV_TREE_GTE), !m, children(t, no, yes));
+            put(t, at, feature, at_most(t->e, n->value, n->mode == FV_TREE_GTE), !m,
+                children(t, no, yes));
         return 1;
     case FV_TREE_EQ:
         if (never)
@@ -206,7 +221,8 @@ static int put_node(tables *t, int i) {
     return 0;
 }
 
-/* Nodes in the order of their depth: those that most rows meet lie together. Steps to the deepest leaf. */
+/* Nodes in the order of their depth: those that most rows meet lie together. Steps to the deepest
+ * leaf. */
 static int put_tree(tables *t, int root, int *queue) {
     int head = 0, tail = 0, deepest = 0;
     queue[tail++] = root;
@@ -301,12 +317,14 @@ static void put_words(const tables *t, const place *p, fv_tensor *nodes, size_t 
 static void put_places(const tables *t, fv_module *m, fv_value **in) {
     const fv_forest *f = t->f;
     int64_t n = t->nplaces, words = FV_TREES_VALUE + (t->e == FV_F64 ? 2 : 1) + t->missing;
-    fv_tensor *nodes = fv_tensor_new(m->arena, FV_I32, 2, (int64_t[]){n, words}), *values = fv_tensor_new(m->arena, t->e, 1, &n);
+    fv_tensor *nodes = fv_tensor_new(m->arena, FV_I32, 2, (int64_t[]){n, words}),
+              *values = fv_tensor_new(m->arena, t->e, 1, &n);
     for (int64_t i = 0; i < n; i++) {
         const place *p = &t->places[i];
         const fv_tree_node *leaf = p->leaf >= 0 ? &f->nodes[p->leaf] : NULL;
         put_words(t, p, nodes, (size_t)(i * words));
-        fv_tensor_set_float(values, (size_t)i, t->single && leaf && leaf->count ? f->weights[leaf->first].weight : 0);
+        fv_tensor_set_float(values, (size_t)i,
+                            t->single && leaf && leaf->count ? f->weights[leaf->first].weight : 0);
     }
     in[FV_TREES_NODES] = fv_const_new(m, "nodes", nodes);
     in[FV_TREES_VALUES] = fv_const_new(m, "values", values);
@@ -334,16 +352,22 @@ static void put_weights(const tables *t, fv_module *m, fv_value **in) {
     in[FV_TREES_WEIGHTS] = fv_const_new(m, "weights", weights);
 }
 
-fv_value *fv_w_trees(fv_rewriter *w, fv_value *x, const fv_forest *f, fv_trees_aggregate aggregate) {
+fv_value *fv_w_trees(fv_rewriter *w, fv_value *x, const fv_forest *f,
+                     fv_trees_aggregate aggregate) {
     static const char *const names[] = {"SUM", "SUM", "MIN", "MAX"};
     fv_module *m = w->module;
     fv_value *in[FV_TREES_OPERANDS] = {x};
     if (!x)
         return NULL;
     size_t nodes = (size_t)f->nnodes, trees = (size_t)f->nroots;
-    tables t = {.a = m->arena, .f = f, .e = x->type->elem, .place_of = FV_NEW(m->arena, int, nodes), .depth = FV_NEW(m->arena, int, nodes)};
+    tables t = {.a = m->arena,
+                .f = f,
+                .e = x->type->elem,
+                .place_of = FV_NEW(m->arena, int, nodes),
+                .depth = FV_NEW(m->arena, int, nodes)};
     int *roots = FV_NEW(t.a, int, trees), *stack = FV_NEW(t.a, int, nodes + 2);
-    int64_t *at = FV_NEW(t.a, int64_t, trees), *depths = FV_NEW(t.a, int64_t, trees), *together = FV_NEW(t.a, int64_t, trees);
+    int64_t *at = FV_NEW(t.a, int64_t, trees), *depths = FV_NEW(t.a, int64_t, trees),
+            *together = FV_NEW(t.a, int64_t, trees);
     in[FV_TREES_STARTS] = order_trees(&t, m, roots, stack);
     for (size_t i = 0; i < trees; i++) {
         depths[i] = put_tree(&t, roots[i], stack);
@@ -358,10 +382,12 @@ fv_value *fv_w_trees(fv_rewriter *w, fv_value *x, const fv_forest *f, fv_trees_a
     put_places(&t, m, in);
     if (!t.single)
         put_weights(&t, m, in);
-    fv_attr attrs[2] = {fv_attr_int(m, "targets", f->targets), fv_attr_string(m, "aggregate", names[aggregate])};
+    fv_attr attrs[2] = {fv_attr_int(m, "targets", f->targets),
+                        fv_attr_string(m, "aggregate", names[aggregate])};
     fv_value *y = fv_w_op(w, FV_OP_fv_Trees, FV_TREES_OPERANDS, in, 2, attrs);
     if (aggregate < FV_TREES_MIN) /* a target that no tree has a weight for has the score 0 */
         return y;
-    fv_value *none = fv_w_float(w, t.e, aggregate == FV_TREES_MIN ? (double)INFINITY : -(double)INFINITY);
+    fv_value *none =
+        fv_w_float(w, t.e, aggregate == FV_TREES_MIN ? (double)INFINITY : -(double)INFINITY);
     return FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Equal, y, none), fv_w_float(w, t.e, 0), y);
 }

@@ -1,13 +1,15 @@
 /* ml_trees_walk.c - fv.Trees: rows go through decision trees, which are tables of nodes.
  *
- * A node asks x[feature] <= value and goes to its child, or to the one behind that; a leaf asks what is never so, and is behind its
- * child. So a walk is as many steps as the tree is deep, without a branch. A step waits for three loads, one behind the other,
- * so lanes walk next to each other: rows through one tree, or where rows are few one row through several trees. Scores are
+ * A node asks x[feature] <= value and goes to its child, or to the one behind that; a leaf asks
+ * what is never so, and is behind its child. So a walk is as many steps as the tree is deep,
+ * without a branch. A step waits for three loads, one behind the other, so lanes walk next to each
+ * other: rows through one tree, or where rows are few one row through several trees. Scores are
  * taken in the order of the trees either way.
  *
- * Lanes are scalars, not a vector: gathers take longer than the loads they stand for, and than what a vector saves. A node is
- * words that lie next to each other, so that a step touches one line of a cache. With a vector and four tables a row took 6.8 us
- * through 500 trees of depth 8 on Zen 5, and takes 3.1; 1000 rows took 5.9 ms, and take 2.9. */
+ * Lanes are scalars, not a vector: gathers take longer than the loads they stand for, and than what
+ * a vector saves. A node is words that lie next to each other, so that a step touches one line of a
+ * cache. With a vector and four tables a row took 6.8 us through 500 trees of depth 8 on Zen 5, and
+ * takes 3.1; 1000 rows took 5.9 ms, and take 2.9. */
 #include "ir/ops/ml_trees_walk.h"
 
 #include <math.h>
@@ -18,7 +20,11 @@
 #include "ir/graph/infer.h"
 #include "ir/ops/ml.h"
 
-enum { ROWS = 64 }; /* of a task: a tree is read for all of them, and they should stay in the first-level cache beside it */
+enum {
+    /* of a task: a tree is read for all of them, and they should stay in the first-level cache
+     * beside it */
+    ROWS = 64
+};
 
 /* Sums, minima or maxima of weights; -1 after a diagnostic. */
 enum { SUMS, MINIMA, MAXIMA };
@@ -44,13 +50,17 @@ bool fv_infer_trees(fv_op *op) {
     const fv_dim *dims[2] = {x->dims[0], fv_dim_const(m->dims, targets)};
     fv_infer_out(op, 0, x->elem, 2, dims);
     if (!fv_dim_is_const(words) || words->value < least || words->value > least + 1)
-        return fv_op_error(op, "a node has %s words, expected %lld or one more", fv_dim_str(m->arena, words), (long long)least);
-    if (!fv_module_assume(m, fv_in_type(op, FV_TREES_VALUES)->dims[0], nodes->dims[0], "a value for each node"))
-        return fv_op_error(op, "has %s nodes, and other values", fv_dim_str(m->arena, nodes->dims[0]));
+        return fv_op_error(op, "a node has %s words, expected %lld or one more",
+                           fv_dim_str(m->arena, words), (long long)least);
+    if (!fv_module_assume(m, fv_in_type(op, FV_TREES_VALUES)->dims[0], nodes->dims[0],
+                          "a value for each node"))
+        return fv_op_error(op, "has %s nodes, and other values",
+                           fv_dim_str(m->arena, nodes->dims[0]));
     bool single = !fv_op_in(op, FV_TREES_FIRST);
     if (single != !fv_op_in(op, FV_TREES_TARGETS) || single != !fv_op_in(op, FV_TREES_WEIGHTS))
         return fv_op_error(op, "first, targets and weights come together");
-    return fv_module_assume(m, starts, fv_dim_const(m->dims, single ? targets + 1 : 2), "trees of each target") ||
+    return fv_module_assume(m, starts, fv_dim_const(m->dims, single ? targets + 1 : 2),
+                            "trees of each target") ||
            fv_op_error(op, "has %s starts of trees", fv_dim_str(m->arena, starts));
 }
 
@@ -63,7 +73,8 @@ typedef struct walk {
     int aggregate;
     bool missing; /* nodes say where NaN goes */
     fv_buf *x, *nodes, *values, *roots, *depths, *together, *starts, *first, *targets, *weights, *y;
-    fv_buf *at, *leaf, *score; /* tiles: where lanes are, where they came to; scores of the rows of a task */
+    /* tiles: where lanes are, where they came to; scores of the rows of a task */
+    fv_buf *at, *leaf, *score;
     fv_expr *n, *zero, *one, *row; /* rows; the first one of the task */
 } walk;
 
@@ -106,7 +117,11 @@ static fv_expr *start_of(const walk *z) {
 }
 
 static fv_expr *taken_with(const walk *z, fv_expr *score, fv_expr *weight) {
-    return bin(z, z->aggregate == MINIMA ? FV_X_MIN : z->aggregate == MAXIMA ? FV_X_MAX : FV_X_ADD, score, weight);
+    return bin(z,
+               z->aggregate == MINIMA   ? FV_X_MIN
+               : z->aggregate == MAXIMA ? FV_X_MAX
+                                        : FV_X_ADD,
+               score, weight);
 }
 
 /* ---- steps ---- */
@@ -121,7 +136,8 @@ static fv_expr *value_of(const walk *z, fv_expr *node) {
     fv_expr *low = word(z, node, FV_TREES_VALUE);
     if (z->e == FV_F32)
         return fv_x_cast(a, FV_X_BITCAST, FV_F32, low);
-    fv_expr *high = bin(z, FV_X_SHL, fv_x_convert(a, FV_I64, word(z, node, FV_TREES_VALUE + 1)), integer(z, 32));
+    fv_expr *high = bin(z, FV_X_SHL, fv_x_convert(a, FV_I64, word(z, node, FV_TREES_VALUE + 1)),
+                        integer(z, 32));
     low = bin(z, FV_X_AND, fv_x_convert(a, FV_I64, low), integer(z, UINT32_MAX));
     return fv_x_cast(a, FV_X_BITCAST, FV_F64, bin(z, FV_X_OR, high, low));
 }
@@ -129,21 +145,27 @@ static fv_expr *value_of(const walk *z, fv_expr *node) {
 /* A step of a lane with this row. */
 static void step(const walk *z, fv_expr *lane, fv_expr *row) {
     fv_arena *a = z->a;
-    fv_expr *node = let(z, "node", load(z, z->at, lane)), *index[2] = {row, entry(z, "feature", word(z, node, FV_TREES_FEATURE))};
-    fv_expr *x = let(z, "x", fv_x_load(a, z->x, index)), *is_first = bin(z, FV_X_LE, x, value_of(z, node));
+    fv_expr *node = let(z, "node", load(z, z->at, lane)),
+            *index[2] = {row, entry(z, "feature", word(z, node, FV_TREES_FEATURE))};
+    fv_expr *x = let(z, "x", fv_x_load(a, z->x, index)),
+            *is_first = bin(z, FV_X_LE, x, value_of(z, node));
     if (z->missing) {
         fv_expr *mark = word(z, node, least_words(z->e));
-        is_first = bin(z, FV_X_OR, is_first, bin(z, FV_X_AND, bin(z, FV_X_NE, x, x), bin(z, FV_X_NE, mark, fv_x_const_int(a, FV_I32, 0))));
+        is_first = bin(z, FV_X_OR, is_first,
+                       bin(z, FV_X_AND, bin(z, FV_X_NE, x, x),
+                           bin(z, FV_X_NE, mark, fv_x_const_int(a, FV_I32, 0))));
     }
     fv_expr *child = fv_x_convert(a, FV_I64, word(z, node, FV_TREES_CHILD));
-    fv_kb_store(&z->c->b, z->at, &lane, bin(z, FV_X_ADD, child, fv_x_select(a, is_first, z->zero, z->one)), NULL);
+    fv_kb_store(&z->c->b, z->at, &lane,
+                bin(z, FV_X_ADD, child, fv_x_select(a, is_first, z->zero, z->one)), NULL);
 }
 
 static fv_expr *lanes(const walk *z, const char *name) {
     return loop(z, FV_UNROLL, name, z->zero, integer(z, FV_TREES_LANES));
 }
 
-/* In a tile of their own, since it is read at places that vary: lanes that walk stay in registers. */
+/* In a tile of their own, since it is read at places that vary: lanes that walk stay in
+ * registers. */
 static void keep_leaves(const walk *z) {
     fv_expr *c = lanes(z, "c");
     fv_kb_store(&z->c->b, z->leaf, &c, load(z, z->at, c), NULL);
@@ -153,8 +175,10 @@ static void keep_leaves(const walk *z) {
 /* What the leaf of a lane adds to a row: its weights, each of a target. */
 static void add_weights(const walk *z, fv_expr *lane, fv_expr *row) {
     fv_expr *leaf = let(z, "leaf", load(z, z->leaf, lane));
-    fv_expr *from = entry_at(z, "from", z->first, leaf), *to = entry_at(z, "to", z->first, bin(z, FV_X_ADD, leaf, z->one));
-    fv_expr *i = loop(z, FV_SERIAL, "i", from, to), *index[2] = {row, entry_at(z, "target", z->targets, i)};
+    fv_expr *from = entry_at(z, "from", z->first, leaf),
+            *to = entry_at(z, "to", z->first, bin(z, FV_X_ADD, leaf, z->one));
+    fv_expr *i = loop(z, FV_SERIAL, "i", from, to),
+            *index[2] = {row, entry_at(z, "target", z->targets, i)};
     fv_expr *score = fv_x_load(z->a, z->y, index);
     fv_kb_store(&z->c->b, z->y, index, taken_with(z, score, load(z, z->weights, i)), NULL);
     end(z);
@@ -163,27 +187,35 @@ static void add_weights(const walk *z, fv_expr *lane, fv_expr *row) {
 /* ---- many rows: lanes are rows ---- */
 
 static void rows_through_tree(const walk *z, fv_expr *tree, fv_expr *count) {
-    fv_expr *root = entry_at(z, "root", z->roots, tree), *depth = entry_at(z, "depth", z->depths, tree);
+    fv_expr *root = entry_at(z, "root", z->roots, tree),
+            *depth = entry_at(z, "depth", z->depths, tree);
     fv_expr *width = integer(z, FV_TREES_LANES), *last = bin(z, FV_X_SUB, z->n, z->one);
-    fv_expr *parts = let(z, "parts", bin(z, FV_X_FLOORDIV, bin(z, FV_X_ADD, count, integer(z, FV_TREES_LANES - 1)), width));
-    fv_expr *part = let(z, "first", bin(z, FV_X_MUL, loop(z, FV_SERIAL, "part", z->zero, parts), width));
+    fv_expr *parts =
+        let(z, "parts",
+            bin(z, FV_X_FLOORDIV, bin(z, FV_X_ADD, count, integer(z, FV_TREES_LANES - 1)), width));
+    fv_expr *part =
+        let(z, "first", bin(z, FV_X_MUL, loop(z, FV_SERIAL, "part", z->zero, parts), width));
     fv_expr *c = lanes(z, "c");
     fv_kb_store(&z->c->b, z->at, &c, root, NULL);
     end(z);
     loop(z, FV_SERIAL, "step", z->zero, depth);
     c = lanes(z, "c");
-    step(z, c, bin(z, FV_X_MIN, bin(z, FV_X_ADD, bin(z, FV_X_ADD, z->row, part), c), last)); /* lanes behind the last row walk with it */
+    /* lanes behind the last row walk with it */
+    step(z, c, bin(z, FV_X_MIN, bin(z, FV_X_ADD, bin(z, FV_X_ADD, z->row, part), c), last));
     end(z);
     end(z);
     if (z->first) {
         keep_leaves(z);
-        fv_expr *r = loop(z, FV_SERIAL, "r", z->zero, let(z, "here", bin(z, FV_X_MIN, width, bin(z, FV_X_SUB, count, part))));
+        fv_expr *r = loop(z, FV_SERIAL, "r", z->zero,
+                          let(z, "here", bin(z, FV_X_MIN, width, bin(z, FV_X_SUB, count, part))));
         add_weights(z, r, bin(z, FV_X_ADD, z->row, bin(z, FV_X_ADD, part, r)));
         end(z);
     } else {
         c = lanes(z, "c");
-        fv_expr *place = bin(z, FV_X_ADD, part, c), *value = load(z, z->values, let(z, "leaf", load(z, z->at, c)));
-        fv_kb_store(&z->c->b, z->score, &place, taken_with(z, load(z, z->score, place), value), NULL);
+        fv_expr *place = bin(z, FV_X_ADD, part, c),
+                *value = load(z, z->values, let(z, "leaf", load(z, z->at, c)));
+        fv_kb_store(&z->c->b, z->score, &place, taken_with(z, load(z, z->score, place), value),
+                    NULL);
         end(z);
     }
     end(z);
@@ -197,11 +229,13 @@ static void many_rows(const walk *z, fv_expr *count) {
         fv_kb_store(&z->c->b, z->score, &r, start_of(z), NULL);
         end(z);
     }
-    fv_expr *from = entry_at(z, "from", z->starts, k), *to = entry_at(z, "to", z->starts, bin(z, FV_X_ADD, k, z->one));
+    fv_expr *from = entry_at(z, "from", z->starts, k),
+            *to = entry_at(z, "to", z->starts, bin(z, FV_X_ADD, k, z->one));
     rows_through_tree(z, loop(z, FV_SERIAL, "tree", from, to), count);
     end(z);
     if (!z->first) {
-        fv_expr *r = loop(z, FV_VECTOR, "r", z->zero, count), *index[2] = {bin(z, FV_X_ADD, z->row, r), k};
+        fv_expr *r = loop(z, FV_VECTOR, "r", z->zero, count),
+                *index[2] = {bin(z, FV_X_ADD, z->row, r), k};
         fv_kb_store(&z->c->b, z->y, index, load(z, z->score, r), NULL);
         end(z);
     }
@@ -210,22 +244,28 @@ static void many_rows(const walk *z, fv_expr *count) {
 
 /* ---- few rows: lanes are trees ---- */
 
-static void row_through_trees(const walk *z, fv_expr *row, fv_expr *tree, fv_expr *to, fv_buf *score) {
-    fv_expr *width = integer(z, FV_TREES_LANES), *last = let(z, "last", bin(z, FV_X_SUB, to, z->one));
+static void row_through_trees(const walk *z, fv_expr *row, fv_expr *tree, fv_expr *to,
+                              fv_buf *score) {
+    fv_expr *width = integer(z, FV_TREES_LANES),
+            *last = let(z, "last", bin(z, FV_X_SUB, to, z->one));
     fv_expr *c = lanes(z, "c");
-    fv_kb_store(&z->c->b, z->at, &c, entry_at(z, "root", z->roots, bin(z, FV_X_MIN, bin(z, FV_X_ADD, tree, c), last)), NULL);
+    fv_kb_store(&z->c->b, z->at, &c,
+                entry_at(z, "root", z->roots, bin(z, FV_X_MIN, bin(z, FV_X_ADD, tree, c), last)),
+                NULL);
     end(z);
     loop(z, FV_SERIAL, "step", z->zero, entry_at(z, "depth", z->together, tree));
     step(z, lanes(z, "c"), row);
     end(z);
     end(z);
     keep_leaves(z);
-    fv_expr *i = loop(z, FV_SERIAL, "i", z->zero, let(z, "here", bin(z, FV_X_MIN, width, bin(z, FV_X_SUB, to, tree))));
+    fv_expr *i = loop(z, FV_SERIAL, "i", z->zero,
+                      let(z, "here", bin(z, FV_X_MIN, width, bin(z, FV_X_SUB, to, tree))));
     if (z->first) {
         add_weights(z, i, row);
     } else {
         fv_expr *value = load(z, z->values, let(z, "leaf", load(z, z->leaf, i)));
-        fv_kb_store(&z->c->b, score, NULL, taken_with(z, fv_x_load(z->a, score, NULL), value), NULL);
+        fv_kb_store(&z->c->b, score, NULL, taken_with(z, fv_x_load(z->a, score, NULL), value),
+                    NULL);
     }
     end(z);
 }
@@ -235,7 +275,8 @@ static void few_rows(const walk *z, fv_expr *count) {
     fv_expr *row = let(z, "own", bin(z, FV_X_ADD, z->row, loop(z, FV_SERIAL, "r", z->zero, count)));
     fv_expr *k = loop(z, FV_SERIAL, "target", z->zero, groups);
     fv_buf *score = z->first ? NULL : fv_kb_tile(&z->c->b, "sum", z->e, 0, NULL, start_of(z));
-    fv_expr *from = entry_at(z, "from", z->starts, k), *to = entry_at(z, "to", z->starts, bin(z, FV_X_ADD, k, z->one));
+    fv_expr *from = entry_at(z, "from", z->starts, k),
+            *to = entry_at(z, "to", z->starts, bin(z, FV_X_ADD, k, z->one));
     fv_expr *tree = fv_kb_for(&z->c->b, FV_SERIAL, "tree", from, to, FV_TREES_LANES);
     row_through_trees(z, row, tree, to, score);
     end(z);
@@ -250,7 +291,8 @@ static void few_rows(const walk *z, fv_expr *count) {
 static void fill(fv_custom *c, walk *z, const fv_type *y) {
     fv_custom_begin(c, "trees_start");
     fv_buf *to = fv_custom_out(c, 0);
-    fv_expr *index[2] = {fv_custom_for(c, FV_PARALLEL, "row", y->dims[0]), fv_custom_for(c, FV_VECTOR, "target", y->dims[1])};
+    fv_expr *index[2] = {fv_custom_for(c, FV_PARALLEL, "row", y->dims[0]),
+                         fv_custom_for(c, FV_VECTOR, "target", y->dims[1])};
     fv_kb_store(&c->b, to, index, start_of(z), NULL);
     fv_kb_end(&c->b);
     fv_kb_end(&c->b);
@@ -278,13 +320,19 @@ bool fv_kernel_trees(fv_custom *c, fv_op *op) {
     static const int64_t width[1] = {FV_TREES_LANES}, rows[1] = {ROWS};
     fv_arena *a = c->arena;
     const fv_type *x = fv_in_type(op, FV_TREES_X);
-    walk z = {.c = c, .a = a, .e = x->elem, .aggregate = aggregate_of(op), .zero = fv_x_int(a, 0), .one = fv_x_int(a, 1)};
+    walk z = {.c = c,
+              .a = a,
+              .e = x->elem,
+              .aggregate = aggregate_of(op),
+              .zero = fv_x_int(a, 0),
+              .one = fv_x_int(a, 1)};
     if (fv_op_in(op, FV_TREES_FIRST))
         fill(c, &z, op->out[0]->type);
     fv_custom_begin(c, "trees");
     bind(c, &z, op);
     z.n = fv_custom_dim(c, x->dims[0]);
-    fv_expr *block = fv_x_int(a, ROWS), *blocks = bin(&z, FV_X_FLOORDIV, bin(&z, FV_X_ADD, z.n, fv_x_int(a, ROWS - 1)), block);
+    fv_expr *block = fv_x_int(a, ROWS),
+            *blocks = bin(&z, FV_X_FLOORDIV, bin(&z, FV_X_ADD, z.n, fv_x_int(a, ROWS - 1)), block);
     z.row = bin(&z, FV_X_MUL, loop(&z, FV_PARALLEL, "block", z.zero, blocks), block);
     fv_expr *count = let(&z, "count", bin(&z, FV_X_MIN, block, bin(&z, FV_X_SUB, z.n, z.row)));
     z.at = fv_kb_tile(&c->b, "at", FV_I64, 1, width, z.zero);

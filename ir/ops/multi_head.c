@@ -1,6 +1,7 @@
-/* multi_head.c - masks, caches and beams of ONNX Runtime's attention. A mask does not hide: where it is 0 a number is
- * added to the score, by default -10000, and the lowest float where a query would look ahead. So a query all of whose
- * keys are padding attends to them as if there were no mask, with scores rounded to what such large numbers leave. */
+/* multi_head.c - masks, caches and beams of ONNX Runtime's attention. A mask does not hide: where
+ * it is 0 a number is added to the score, by default -10000, and the lowest float where a query
+ * would look ahead. So a query all of whose keys are padding attends to them as if there were no
+ * mask, with scores rounded to what such large numbers leave. */
 #include "ir/ops/multi_head.h"
 
 #include <float.h>
@@ -21,7 +22,8 @@ bool fv_read_multi_head(fv_op *op, fv_multi_head *m) {
         return fv_op_error(op, "num_heads is %lld", (long long)heads);
     m->d.q_heads = m->d.kv_heads = fv_dim_const(m->d.t, heads);
     m->scale = fv_op_float(op, "scale");
-    m->filter = fv_opdef_attr(op->def, "mask_filter_value") ? fv_op_float(op, "mask_filter_value") : 0;
+    m->filter =
+        fv_opdef_attr(op->def, "mask_filter_value") ? fv_op_float(op, "mask_filter_value") : 0;
     m->causal = fv_opdef_attr(op->def, "unidirectional") && fv_op_int(op, "unidirectional") != 0;
     return true;
 }
@@ -30,7 +32,8 @@ static const fv_dim *times(fv_dims *t, const fv_dim *a, int64_t n, int64_t more)
     return fv_dim_add(t, fv_dim_mul(t, a, fv_dim_const(t, n)), fv_dim_const(t, more));
 }
 
-/* Which of the forms of one axis the length has; -1, after a diagnostic: none. Where dims leave it open it is any. */
+/* Which of the forms of one axis the length has; -1, after a diagnostic: none. Where dims leave it
+ * open it is any. */
 static bool check_lengths(fv_op *op, const fv_attention_dims *s, const fv_dim *n, bool starts) {
     const fv_dim *forms[3] = {s->batch, times(s->t, s->batch, 3, 2), times(s->t, s->batch, 2, 0)};
     const fv_dim *product = fv_dim_const(s->t, 1);
@@ -42,13 +45,15 @@ static bool check_lengths(fv_op *op, const fv_attention_dims *s, const fv_dim *n
             product = fv_dim_mul(s->t, product, fv_dim_sub(s->t, n, forms[i]));
     }
     fv_module *m = fv_op_module(op);
-    const char *says = fv_printf(m->arena, "%s is %s%s or %s", fv_dim_str(m->arena, n), fv_dim_str(m->arena, forms[0]),
-                                 starts ? fv_printf(m->arena, ", %s", fv_dim_str(m->arena, forms[2])) : "",
-                                 fv_dim_str(m->arena, forms[1]));
-    if (!fv_dim_is_const(product) && fv_module_require(m, product, fv_dim_const(s->t, 0), "lengths of a mask", says))
+    const char *says = fv_printf(
+        m->arena, "%s is %s%s or %s", fv_dim_str(m->arena, n), fv_dim_str(m->arena, forms[0]),
+        starts ? fv_printf(m->arena, ", %s", fv_dim_str(m->arena, forms[2])) : "",
+        fv_dim_str(m->arena, forms[1]));
+    if (!fv_dim_is_const(product) &&
+        fv_module_require(m, product, fv_dim_const(s->t, 0), "lengths of a mask", says))
         return true;
-    return fv_op_error(op, "a mask of one axis has %s elements for a batch of %s", fv_dim_str(m->arena, n),
-                       fv_dim_str(m->arena, s->batch));
+    return fv_op_error(op, "a mask of one axis has %s elements for a batch of %s",
+                       fv_dim_str(m->arena, n), fv_dim_str(m->arena, s->batch));
 }
 
 bool fv_check_mask(fv_op *op, const fv_multi_head *m, bool starts) {
@@ -69,12 +74,14 @@ bool fv_check_attention_bias(fv_op *op, const fv_attention_dims *s, int in) {
     const fv_type *t = fv_in_type(op, in);
     const fv_dim *dims[4] = {s->batch, s->q_heads, s->queries, s->total};
     return !t || (fv_same_dim(op, t->dims[2], s->queries, "queries of attention_bias") &&
-                  fv_same_dim(op, t->dims[3], s->total, "keys of attention_bias") && fv_infer_fits(op, in, 4, dims));
+                  fv_same_dim(op, t->dims[3], s->total, "keys of attention_bias") &&
+                  fv_infer_fits(op, in, 4, dims));
 }
 
 /* ---- caches ---- */
 
-static bool same_cache(fv_op *op, const fv_attention_dims *s, const fv_type *t, const fv_dim *size) {
+static bool same_cache(fv_op *op, const fv_attention_dims *s, const fv_type *t,
+                       const fv_dim *size) {
     return fv_same_dim(op, t->dims[0], s->batch, "batch of the past") &&
            fv_same_dim(op, t->dims[1], s->kv_heads, "heads of the past") &&
            fv_same_dim(op, t->dims[3], size, "head size of the past");
@@ -82,7 +89,7 @@ static bool same_cache(fv_op *op, const fv_attention_dims *s, const fv_type *t, 
 
 bool fv_read_past_length(fv_op *op, fv_multi_head *m, const fv_dim *past, int length) {
     fv_attention_dims *s = &m->d;
-    const fv_dim *zero = fv_dim_const(s->t, 0), *const *e;
+    const fv_dim *zero = fv_dim_const(s->t, 0), *const * e;
     int n;
     s->past = past;
     if (fv_op_in(op, length)) {
@@ -90,12 +97,14 @@ bool fv_read_past_length(fv_op *op, fv_multi_head *m, const fv_dim *past, int le
             return false;
         m->capacity = past;
         s->past = fv_dim_max(s->t, e[0], zero);
-        if (!fv_module_require(fv_op_module(op), e[0], s->past, "past_sequence_length", "it is not negative"))
+        if (!fv_module_require(fv_op_module(op), e[0], s->past, "past_sequence_length",
+                               "it is not negative"))
             return fv_op_error(op, "past_sequence_length is negative");
     }
     s->total = fv_dim_add(s->t, s->past, s->keys);
     return !m->capacity || fv_infer_inside(op, past, zero, fv_dim_const(s->t, 1), s->total) ||
-           fv_op_error(op, "a cache of %s has no room for %s", fv_dim_str(fv_op_module(op)->arena, past),
+           fv_op_error(op, "a cache of %s has no room for %s",
+                       fv_dim_str(fv_op_module(op)->arena, past),
                        fv_dim_str(fv_op_module(op)->arena, s->total));
 }
 
@@ -113,7 +122,9 @@ bool fv_read_cache(fv_op *op, fv_multi_head *m, int key, int value, int length) 
 
 void fv_infer_present(fv_op *op, int out, const fv_multi_head *m, fv_elem e, const fv_dim *size) {
     const fv_attention_dims *s = &m->d;
-    fv_infer_out(op, out, e, 4, (const fv_dim *[]){s->batch, s->kv_heads, m->capacity ? m->capacity : s->total, size});
+    fv_infer_out(
+        op, out, e, 4,
+        (const fv_dim *[]){s->batch, s->kv_heads, m->capacity ? m->capacity : s->total, size});
 }
 
 bool fv_read_beams(fv_op *op, fv_multi_head *m, bool past, int width, int indirection) {
@@ -129,17 +140,19 @@ bool fv_read_beams(fv_op *op, fv_multi_head *m, bool past, int width, int indire
         m->beams = t->dims[1];
         m->indirection = indirection;
     }
-    if (t &&
-        (!fv_same_dim(op, fv_dim_mul(m->d.t, t->dims[0], t->dims[1]), m->d.batch, "batch and beams of cache_indirection") ||
-         !fv_same_dim(op, t->dims[2], m->capacity, "length of cache_indirection")))
+    if (t && (!fv_same_dim(op, fv_dim_mul(m->d.t, t->dims[0], t->dims[1]), m->d.batch,
+                           "batch and beams of cache_indirection") ||
+              !fv_same_dim(op, t->dims[2], m->capacity, "length of cache_indirection")))
         return false;
     if (!fv_op_in(op, width))
         return true;
     if (!fv_sized_operand(op, width, 1, &n, &e))
         return false;
     return fv_module_assume(module, e[0], t ? t->dims[1] : one, "beam_width") ||
-           fv_op_error(op, "beam_width is %s, cache_indirection %s", fv_dim_str(module->arena, e[0]),
-                       t ? fv_printf(module->arena, "is of %s beams", fv_dim_str(module->arena, t->dims[1])) : "is not there");
+           fv_op_error(
+               op, "beam_width is %s, cache_indirection %s", fv_dim_str(module->arena, e[0]),
+               t ? fv_printf(module->arena, "is of %s beams", fv_dim_str(module->arena, t->dims[1]))
+                 : "is not there");
 }
 
 /* The layout of keys in a cache of its operator, and back. */
@@ -148,18 +161,21 @@ static fv_value *reordered(fv_rewriter *w, const fv_multi_head *m, fv_value *x, 
     const fv_attention_dims *s = &m->d;
     if (!x)
         return NULL;
-    const fv_dim *n = fv_dim_const(s->t, 128 / fv_elem_bits(x->type->elem)), *parts = fv_dim_floordiv(s->t, s->head, n);
+    const fv_dim *n = fv_dim_const(s->t, 128 / fv_elem_bits(x->type->elem)),
+                 *parts = fv_dim_floordiv(s->t, s->head, n);
     const fv_dim *rows[5] = {s->batch, s->kv_heads, m->capacity, parts, n};
     const fv_dim *blocks[5] = {s->batch, s->kv_heads, parts, m->capacity, n};
     const fv_dim *dims[4] = {s->batch, s->kv_heads, m->capacity, s->head};
-    return fv_w_reshape(w, fv_w_transpose(w, fv_w_reshape(w, x, 5, in ? blocks : rows), perm), 4, dims);
+    return fv_w_reshape(w, fv_w_transpose(w, fv_w_reshape(w, x, 5, in ? blocks : rows), perm), 4,
+                        dims);
 }
 
 /* For each of the batch and each key of the cache, the row of the batch that has it. */
 static fv_value *beam_rows(fv_rewriter *w, const fv_op *op, const fv_multi_head *m) {
     const fv_attention_dims *s = &m->d;
     const fv_dim *dims[2] = {s->batch, m->capacity};
-    fv_value *row = fv_w_positions(w, s->batch, 2, 0), *width = fv_w_ints(w, FV_I64, 0, 1, &m->beams);
+    fv_value *row = fv_w_positions(w, s->batch, 2, 0),
+             *width = fv_w_ints(w, FV_I64, 0, 1, &m->beams);
     fv_value *past = fv_w_ints(w, FV_I64, 0, 1, &s->past);
     fv_value *from = fv_w_reshape(w, fv_w_cast(w, op->in[m->indirection], FV_I64), 2, dims);
     fv_value *first = FV_W2(w, FV_OP_Mul, FV_W2(w, FV_OP_Div, row, width), width);
@@ -173,16 +189,17 @@ static fv_value *of_beams(fv_rewriter *w, const fv_op *op, const fv_multi_head *
     const fv_attention_dims *s = &m->d;
     const fv_dim *dims[3] = {s->batch, m->capacity, fv_dim_const(s->t, 1)};
     fv_attr last = fv_attr_int(w->module, "axis", -1);
-    fv_value *in[2] = {
-        fv_w_reshape(w, beam_rows(w, op, m), 3, dims),
-        fv_w_expand(w, fv_w_reshape(w, fv_w_positions(w, m->capacity, 2, 1), 3, (const fv_dim *[]){dims[2], dims[1], dims[2]}),
-                    3, dims)};
+    fv_value *in[2] = {fv_w_reshape(w, beam_rows(w, op, m), 3, dims),
+                       fv_w_expand(w,
+                                   fv_w_reshape(w, fv_w_positions(w, m->capacity, 2, 1), 3,
+                                                (const fv_dim *[]){dims[2], dims[1], dims[2]}),
+                                   3, dims)};
     fv_value *at = fv_w_op(w, FV_OP_Concat, 2, in, 1, &last);
     return fv_w_transpose(w, FV_W2(w, FV_OP_GatherND, fv_w_transpose(w, x, perm), at), perm);
 }
 
-fv_value *fv_w_cached(fv_rewriter *w, const fv_op *op, const fv_multi_head *m, fv_value *past, fv_value *x, bool keys,
-                      fv_value **present) {
+fv_value *fv_w_cached(fv_rewriter *w, const fv_op *op, const fv_multi_head *m, fv_value *past,
+                      fv_value *x, bool keys, fv_value **present) {
     const fv_attention_dims *s = &m->d;
     *present = x;
     if (!past || !x)
@@ -203,22 +220,26 @@ fv_value *fv_w_cached(fv_rewriter *w, const fv_op *op, const fv_multi_head *m, f
 
 static fv_value *kept(fv_rewriter *w, const fv_multi_head *m, fv_value *seen, fv_value *added) {
     fv_value *zero = fv_w_float(w, FV_F32, 0);
-    return FV_W3(w, FV_OP_Where, seen, zero, added ? added : fv_w_float(w, FV_F32, (double)m->filter));
+    return FV_W3(w, FV_OP_Where, seen, zero,
+                 added ? added : fv_w_float(w, FV_F32, (double)m->filter));
 }
 
 /* Lengths of keys, or their ends and starts, as bounds of the positions that are no padding. */
 static fv_value *between(fv_rewriter *w, fv_value *mask, const fv_attention_dims *s) {
-    const fv_dim *n = mask->type->dims[0], *two = times(s->t, s->batch, 2, 0), *zero = fv_dim_const(s->t, 0);
+    const fv_dim *n = mask->type->dims[0], *two = times(s->t, s->batch, 2, 0),
+                 *zero = fv_dim_const(s->t, 0);
     const fv_dim *one = fv_dim_const(s->t, 1), *dims[4] = {s->batch, one, one, one};
     fv_dim_order o = fv_dim_compare(s->t, n, two);
     bool ends = fv_dim_compare(s->t, n, s->batch) == FV_DIM_EQUAL || o == FV_DIM_DIFFERENT;
     const fv_dim *has = o == FV_DIM_EQUAL ? one : fv_dim_is(s->t, fv_dim_sub(s->t, n, two), 0);
     mask = fv_w_cast(w, mask, FV_I64);
-    fv_value *key = fv_w_positions(w, s->total, 4, 3), *end = fv_w_reshape(w, fv_w_part(w, mask, 0, zero, s->batch), 4, dims);
+    fv_value *key = fv_w_positions(w, s->total, 4, 3),
+             *end = fv_w_reshape(w, fv_w_part(w, mask, 0, zero, s->batch), 4, dims);
     fv_value *seen = FV_W2(w, FV_OP_Less, key, end);
     if (ends)
         return seen;
-    fv_value *start = fv_w_reshape(w, fv_w_part(w, mask, 0, fv_dim_mul(s->t, has, s->batch), s->batch), 4, dims);
+    fv_value *start =
+        fv_w_reshape(w, fv_w_part(w, mask, 0, fv_dim_mul(s->t, has, s->batch), s->batch), 4, dims);
     start = FV_W2(w, FV_OP_Mul, start, fv_w_ints(w, FV_I64, 0, 1, &has));
     return fv_w_both(w, seen, FV_W2(w, FV_OP_LessOrEqual, start, key));
 }
@@ -232,16 +253,20 @@ static fv_value *unpadded(fv_rewriter *w, const fv_op *op, const fv_multi_head *
     if (rank == 1)
         return between(w, mask, s);
     if (rank == 4) /* a square of positions, of which rows and columns up to these are asked */
-        mask = fv_w_part(w, fv_w_part(w, mask, 2, s->past, s->queries), 3, fv_dim_const(s->t, 0), s->total);
+        mask = fv_w_part(w, fv_w_part(w, mask, 2, s->past, s->queries), 3, fv_dim_const(s->t, 0),
+                         s->total);
     if (rank > 2)
         dims[2] = s->queries;
     return FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I32, 0), fv_w_reshape(w, mask, 4, dims));
 }
 
-/* Keys up to the query; the last query sees all, also where there are more keys than it has before it. */
+/* Keys up to the query; the last query sees all, also where there are more keys than it has before
+ * it. */
 static fv_value *up_to_query(fv_rewriter *w, const fv_attention_dims *s) {
-    fv_value *row = fv_w_positions(w, s->queries, 4, 2), *past = fv_w_ints(w, FV_I64, 0, 1, &s->past);
-    fv_value *seen = FV_W2(w, FV_OP_LessOrEqual, fv_w_positions(w, s->total, 4, 3), FV_W2(w, FV_OP_Add, row, past));
+    fv_value *row = fv_w_positions(w, s->queries, 4, 2),
+             *past = fv_w_ints(w, FV_I64, 0, 1, &s->past);
+    fv_value *seen = FV_W2(w, FV_OP_LessOrEqual, fv_w_positions(w, s->total, 4, 3),
+                           FV_W2(w, FV_OP_Add, row, past));
     if (fv_module_equal(w->module, s->queries, s->keys))
         return seen;
     const fv_dim *last = fv_dim_sub(s->t, s->queries, fv_dim_const(s->t, 1));
@@ -249,11 +274,13 @@ static fv_value *up_to_query(fv_rewriter *w, const fv_attention_dims *s) {
 }
 
 fv_value *fv_w_added(fv_rewriter *w, fv_op *op, const fv_multi_head *m, bool *infinite) {
-    fv_value *mask = m->mask < 0 ? NULL : fv_op_in(op, m->mask), *bias = m->bias < 0 ? NULL : fv_op_in(op, m->bias);
+    fv_value *mask = m->mask < 0 ? NULL : fv_op_in(op, m->mask),
+             *bias = m->bias < 0 ? NULL : fv_op_in(op, m->bias);
     fv_value *added = mask ? kept(w, m, unpadded(w, op, m), NULL) : NULL;
     if (m->causal && !fv_dim_is_one(m->d.queries))
-        added = FV_W3(w, FV_OP_Where, up_to_query(w, &m->d), added ? added : fv_w_float(w, FV_F32, 0),
-                      fv_w_float(w, FV_F32, (double)-FLT_MAX));
+        added =
+            FV_W3(w, FV_OP_Where, up_to_query(w, &m->d), added ? added : fv_w_float(w, FV_F32, 0),
+                  fv_w_float(w, FV_F32, (double)-FLT_MAX));
     *infinite = bias || (mask && isinf(m->filter));
     if (!bias)
         return added;
@@ -263,8 +290,8 @@ fv_value *fv_w_added(fv_rewriter *w, fv_op *op, const fv_multi_head *m, bool *in
 
 /* ---- all of it ---- */
 
-fv_value *fv_w_multi_head(fv_rewriter *w, fv_op *op, const fv_multi_head *m, fv_value *q, fv_value *k, fv_value *v,
-                          fv_elem e, fv_value **scores) {
+fv_value *fv_w_multi_head(fv_rewriter *w, fv_op *op, const fv_multi_head *m, fv_value *q,
+                          fv_value *k, fv_value *v, fv_elem e, fv_value **scores) {
     fv_attend a = {.d = m->d, .q = q, .k = k, .v = v, .scale = m->scale};
     a.bias = fv_w_added(w, op, m, &a.clamped);
     fv_value *y = fv_w_attend(w, &a);

@@ -73,9 +73,9 @@ static bool infer_per_channel(fv_op *op) {
     return true;
 }
 
-/* Below opset 14 two more results are the batch's own statistics; from 7 on there is no attribute: who
- * asks for statistics trains. Exporters list them for inference, too, where nobody reads them; so it is
- * their uses that count, as for other runtimes. */
+/* Below opset 14 two more results are the batch's own statistics; from 7 on there is no attribute:
+ * who asks for statistics trains. Exporters list them for inference, too, where nobody reads them;
+ * so it is their uses that count, as for other runtimes. */
 static bool is_old_batch_norm(const fv_op *op) {
     return fv_op_find_attr(op, "training_by_use") != NULL;
 }
@@ -178,7 +178,8 @@ static fv_value *add_axes(fv_rewriter *w, fv_value *x, int extra) {
 static bool check_groups(fv_op *op) {
     const fv_dim *channels = fv_in_type(op, 0)->dims[1];
     int64_t groups = fv_op_int(op, "num_groups");
-    if (groups < 1 || groups > FV_DIM_MAX || (fv_dim_is_const(channels) && channels->value % groups))
+    if (groups < 1 || groups > FV_DIM_MAX ||
+        (fv_dim_is_const(channels) && channels->value % groups))
         return fv_op_error(op, "num_groups is %lld for %s channels", (long long)groups,
                            fv_dim_str(fv_op_module(op)->arena, channels));
     return true;
@@ -202,7 +203,8 @@ static bool upgrade_group_norm(fv_op *op, int version) {
     for (int i = 1; i < 3; i++) {
         if (!fv_module_assume(m, fv_in_type(op, i)->dims[0], groups, "one parameter a group"))
             return fv_op_error(op, "input '%s' has %s elements, expected one for each of %s groups",
-                               op->def->in[i].name, fv_dim_str(m->arena, fv_in_type(op, i)->dims[0]),
+                               op->def->in[i].name,
+                               fv_dim_str(m->arena, fv_in_type(op, i)->dims[0]),
                                fv_dim_str(m->arena, groups));
         fv_value *v = add_axes(&w, op->in[i], 1);
         v = fv_w_reshape(&w, fv_w_expand(&w, v, 2, wide), 1, &x->dims[1]);
@@ -272,10 +274,12 @@ static bool decompose_mvn(fv_rewriter *w, fv_op *op) {
     static const int64_t usual[] = {0, 2, 3};
     int n = 3;
     const int64_t *axes = fv_op_ints(op, "axes", &n);
-    fv_value *c = fv_const_ints(w->module, "axes", axes ? n : 3, axes ? axes : usual), *x = op->in[0];
+    fv_value *c = fv_const_ints(w->module, "axes", axes ? n : 3, axes ? axes : usual),
+             *x = op->in[0];
     fv_value *centred = FV_W2(w, FV_OP_Sub, x, FV_W2(w, FV_OP_ReduceMean, x, c));
     fv_value *variance = FV_W2(w, FV_OP_ReduceMean, FV_W2(w, FV_OP_Mul, centred, centred), c);
-    fv_value *d = FV_W2(w, FV_OP_Add, FV_W1(w, FV_OP_Sqrt, variance), fv_w_float(w, x->type->elem, 1e-9));
+    fv_value *d =
+        FV_W2(w, FV_OP_Add, FV_W1(w, FV_OP_Sqrt, variance), fv_w_float(w, x->type->elem, 1e-9));
     fv_w_result(w, 0, FV_W2(w, FV_OP_Div, centred, d));
     return true;
 }
@@ -285,73 +289,126 @@ static bool infer_sink_softmax(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *sink = fv_in_type(op, 1);
     fv_module *m = fv_op_module(op);
     for (int i = 0; i < x->rank; i++)
-        if (!fv_module_assume(m, sink->dims[i], i < x->rank - 1 ? x->dims[i] : fv_dim_const(m->dims, 1), "sink of a Softmax"))
+        if (!fv_module_assume(m, sink->dims[i],
+                              i < x->rank - 1 ? x->dims[i] : fv_dim_const(m->dims, 1),
+                              "sink of a Softmax"))
             return fv_op_error(op, "axis %d of the sink does not fit", i);
     fv_infer_like(op, 0, 0);
     return true;
 }
 
 const fv_opdef fv_ops_norm[] = {
-    {.domain = "", .name = "Softmax", .id = FV_OP_Softmax, .since = {1, 11, 13},
+    {.domain = "",
+     .name = "Softmax",
+     .id = FV_OP_Softmax,
+     .since = {1, 11, 13},
      .doc = "exponentials times the reciprocal of their sum along an axis",
-     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T"}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
-     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = exp(input[a.., j, c..] - m) * (1 / s)",
+     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - "
+                "m); output[a.., j, c..] = exp(input[a.., j, c..] - m) * (1 / s)",
      .upgrade = upgrade_softmax},
-    {.domain = "fv", .name = "SinkSoftmax", .id = FV_OP_fv_SinkSoftmax, .since = {1},
+    {.domain = "fv",
+     .name = "SinkSoftmax",
+     .id = FV_OP_fv_SinkSoftmax,
+     .since = {1},
      .doc = "Softmax along the last axis of each row and one more number, whose weight is dropped",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"sink", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"sink", "T", .rank = FV_RANK_AS("X")}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_sink_softmax,
-     .formula = "m = max(max k: X[a.., k], sink[a.., 0]); s = (sum k: exp(X[a.., k] - m)) + exp(sink[a.., 0] - m); Y[a.., j] = exp(X[a.., j] - m) * (1 / s)"},
-    {.domain = "", .name = "LogSoftmax", .id = FV_OP_LogSoftmax, .since = {1, 11, 13},
+     .formula = "m = max(max k: X[a.., k], sink[a.., 0]); s = (sum k: exp(X[a.., k] - m)) + "
+                "exp(sink[a.., 0] - m); Y[a.., j] = exp(X[a.., j] - m) * (1 / s)"},
+    {.domain = "",
+     .name = "LogSoftmax",
+     .id = FV_OP_LogSoftmax,
+     .since = {1, 11, 13},
      .doc = "logarithm of Softmax",
-     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T"}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
-     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - m); output[a.., j, c..] = input[a.., j, c..] - m - log(s)",
+     .formula = "a.. = axis; m = max k: input[a.., k, c..]; s = sum k: exp(input[a.., k, c..] - "
+                "m); output[a.., j, c..] = input[a.., j, c..] - m - log(s)",
      .upgrade = upgrade_softmax},
-    {.domain = "", .name = "LayerNormalization", .id = FV_OP_LayerNormalization, .since = {17},
+    {.domain = "",
+     .name = "LayerNormalization",
+     .id = FV_OP_LayerNormalization,
+     .since = {17},
      .doc = "(x - mean) / sqrt(variance + epsilon) * scale + b over the axes from axis on",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"Scale", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}}, .out = {{"Y", "T"}, {"Mean", "U", FV_OPTIONAL_OPERAND}, {"InvStdDev", "U", FV_OPTIONAL_OPERAND}},
-     .attrs = {FV_A_INT("axis", -1),
-               FV_A_FLOAT("epsilon", 1e-05f),
-               FV_A_INT("stash_type", 1)},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"Scale", "T"}, {"B", "T", FV_OPTIONAL_OPERAND}},
+     .out = {{"Y", "T"},
+             {"Mean", "U", FV_OPTIONAL_OPERAND},
+             {"InvStdDev", "U", FV_OPTIONAL_OPERAND}},
+     .attrs = {FV_A_INT("axis", -1), FV_A_FLOAT("epsilon", 1e-05f), FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(BF16) | FV_SET(F32)}},
      .infer = infer_layer_norm,
-     .formula = "a.. = axis; m = (sum r..: X[a.., r..]) / T(size(X, axis)); v = (sum r..: (X[a.., r..] - m) * (X[a.., r..] - m)) / T(size(X, axis)); s = 1 / sqrt(v + epsilon); n = (X[a.., j..] - m) * s * Scale; Y[a.., j..] = select(has(B), n + B, n); Mean[a.., j..] = U(m); InvStdDev[a.., j..] = U(s)"},
-    {.domain = "", .name = "RMSNormalization", .id = FV_OP_RMSNormalization, .since = {23},
+     .formula = "a.. = axis; m = (sum r..: X[a.., r..]) / T(size(X, axis)); v = (sum r..: (X[a.., "
+                "r..] - m) * (X[a.., r..] - m)) / T(size(X, axis)); s = 1 / sqrt(v + epsilon); n = "
+                "(X[a.., j..] - m) * s * Scale; Y[a.., j..] = select(has(B), n + B, n); Mean[a.., "
+                "j..] = U(m); InvStdDev[a.., j..] = U(s)"},
+    {.domain = "",
+     .name = "RMSNormalization",
+     .id = FV_OP_RMSNormalization,
+     .since = {23},
      .doc = "x / sqrt(mean of squares + epsilon) * scale over the axes from axis on",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"scale", "V"}}, .out = {{"Y", "V"}},
-     .attrs = {FV_A_INT("axis", -1),
-               FV_A_FLOAT("epsilon", 1e-05f),
-               FV_A_INT("stash_type", 1)},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"scale", "V"}},
+     .out = {{"Y", "V"}},
+     .attrs = {FV_A_INT("axis", -1), FV_A_FLOAT("epsilon", 1e-05f), FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}, {"V", FV_SET_FLOAT}},
      .infer = infer_rms_norm,
-     .formula = "a.. = axis; v = (sum r..: X[a.., r..] * X[a.., r..]) / T(size(X, axis)); n = V(X[a.., j..] / sqrt(v + epsilon)); Y[a.., j..] = n * scale"},
-    {.domain = "", .name = "InstanceNormalization", .since = {1, 6, 22},
+     .formula = "a.. = axis; v = (sum r..: X[a.., r..] * X[a.., r..]) / T(size(X, axis)); n = "
+                "V(X[a.., j..] / sqrt(v + epsilon)); Y[a.., j..] = n * scale"},
+    {.domain = "",
+     .name = "InstanceNormalization",
+     .since = {1, 6, 22},
      .doc = "each channel of each sample normalised over its positions",
-     .in = {{"input", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T", .rank = FV_RANK(1)}, {"B", "T", .rank = FV_RANK(1)}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(2)},
+            {"scale", "T", .rank = FV_RANK(1)},
+            {"B", "T", .rank = FV_RANK(1)}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_per_channel,
-     .formula = "m = (sum r..: input[n, c, r..]) / T(size(input, 2)); v = (sum r..: (input[n, c, r..] - m) * (input[n, c, r..] - m)) / T(size(input, 2)); output[n, c, j..] = (input[n, c, j..] - m) / sqrt(v + epsilon) * scale[c] + B[c]"},
-    {.domain = "fv", .name = "BatchNormalization", .id = FV_OP_fv_BatchNormalization, .since = {1},
+     .formula = "m = (sum r..: input[n, c, r..]) / T(size(input, 2)); v = (sum r..: (input[n, c, "
+                "r..] - m) * (input[n, c, r..] - m)) / T(size(input, 2)); output[n, c, j..] = "
+                "(input[n, c, j..] - m) / sqrt(v + epsilon) * scale[c] + B[c]"},
+    {.domain = "fv",
+     .name = "BatchNormalization",
+     .id = FV_OP_fv_BatchNormalization,
+     .since = {1},
      .doc = "channels normalised by given mean and variance",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T1", .rank = FV_RANK(1)}, {"B", "T1", .rank = FV_RANK(1)}, {"input_mean", "T2", .rank = FV_RANK(1)}, {"input_var", "T2", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)},
+            {"scale", "T1", .rank = FV_RANK(1)},
+            {"B", "T1", .rank = FV_RANK(1)},
+            {"input_mean", "T2", .rank = FV_RANK(1)},
+            {"input_var", "T2", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f)},
      .types = {{"T", FV_SET_FLOAT}, {"T1", FV_SET_FLOAT}, {"T2", FV_SET_FLOAT}},
      .infer = infer_per_channel,
-     .formula = "Y[n, c, j..] = (X[n, c, j..] - T(input_mean[c])) / sqrt(T(input_var[c]) + epsilon) * T(scale[c]) + T(B[c])"},
-    {.domain = "", .name = "BatchNormalization", .since = {1, 6, 7, 9, 14, 15},
+     .formula = "Y[n, c, j..] = (X[n, c, j..] - T(input_mean[c])) / sqrt(T(input_var[c]) + "
+                "epsilon) * T(scale[c]) + T(B[c])"},
+    {.domain = "",
+     .name = "BatchNormalization",
+     .since = {1, 6, 7, 9, 14, 15},
      .doc = "channels normalised by given mean and variance",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T1", .rank = FV_RANK(1)}, {"B", "T1", .rank = FV_RANK(1)}, {"input_mean", "T2", .rank = FV_RANK(1)}, {"input_var", "T2", .rank = FV_RANK(1)}},
-     .out = {{"Y", "T"}, {"running_mean", "T2", FV_OPTIONAL_OPERAND}, {"running_var", "T2", FV_OPTIONAL_OPERAND},
-             {"saved_mean", "T2", FV_OPTIONAL_OPERAND}, {"saved_var", "T2", FV_OPTIONAL_OPERAND}}, /* until opset 13 */
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)},
+            {"scale", "T1", .rank = FV_RANK(1)},
+            {"B", "T1", .rank = FV_RANK(1)},
+            {"input_mean", "T2", .rank = FV_RANK(1)},
+            {"input_var", "T2", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"},
+             {"running_mean", "T2", FV_OPTIONAL_OPERAND},
+             {"running_var", "T2", FV_OPTIONAL_OPERAND},
+             /* until opset 13 */
+             {"saved_mean", "T2", FV_OPTIONAL_OPERAND},
+             {"saved_var", "T2", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
                FV_A_FLOAT("momentum", 0.9f),
                FV_A_INT("training_mode", 0),
@@ -363,29 +420,44 @@ const fv_opdef fv_ops_norm[] = {
      .infer = infer_batch_norm,
      .decompose = decompose_batch_norm,
      .upgrade = upgrade_batch_norm},
-    {.domain = "", .name = "GroupNormalization", .id = FV_OP_GroupNormalization, .since = {18, 21},
+    {.domain = "",
+     .name = "GroupNormalization",
+     .id = FV_OP_GroupNormalization,
+     .since = {18, 21},
      .doc = "groups of channels normalised over their positions",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}, {"scale", "T", .rank = FV_RANK(1)}, {"bias", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_FLOAT("epsilon", 1e-05f),
-               FV_A_REQUIRED("num_groups", INT),
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)},
+            {"scale", "T", .rank = FV_RANK(1)},
+            {"bias", "T", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("epsilon", 1e-05f), FV_A_REQUIRED("num_groups", INT),
                FV_A_INT("stash_type", 1)},
      .types = {{"T", FV_SET_FLOAT}},
-     .infer = infer_group_norm, .upgrade = upgrade_group_norm, .decompose = decompose_group_norm},
-    {.domain = "", .name = "LpNormalization", .since = {1, 22},
+     .infer = infer_group_norm,
+     .upgrade = upgrade_group_norm,
+     .decompose = decompose_group_norm},
+    {.domain = "",
+     .name = "LpNormalization",
+     .since = {1, 22},
      .doc = "x divided by its norm along an axis",
-     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
-     .attrs = {FV_A_INT("axis", -1),
-               FV_A_INT("p", 2)},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"output", "T"}},
+     .attrs = {FV_A_INT("axis", -1), FV_A_INT("p", 2)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = fv_infer_along,
-     .formula = "a.. = axis; v = sum k: input[a.., k, c..] * input[a.., k, c..]; w = sum k: abs(input[a.., k, c..]); d = select(p == 1, w, sqrt(v)); output[a.., j, c..] = select(d == 0, 0, input[a.., j, c..] / d)"},
-    {.domain = "", .name = "MeanVarianceNormalization", .since = {1, 9, 13},
+     .formula = "a.. = axis; v = sum k: input[a.., k, c..] * input[a.., k, c..]; w = sum k: "
+                "abs(input[a.., k, c..]); d = select(p == 1, w, sqrt(v)); output[a.., j, c..] = "
+                "select(d == 0, 0, input[a.., j, c..] / d)"},
+    {.domain = "",
+     .name = "MeanVarianceNormalization",
+     .since = {1, 9, 13},
      .doc = "(x - mean) / sqrt(variance) over axes",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_OPTIONAL("axes", INTS),
-               FV_A_INT_UNTIL(1, "across_channels", 0),
+     .in = {{"X", "T"}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_OPTIONAL("axes", INTS), FV_A_INT_UNTIL(1, "across_channels", 0),
                FV_A_INT_UNTIL(1, "normalize_variance", 1)},
      .types = {{"T", FV_SET_FLOAT}},
-     .infer = infer_mvn, .decompose = decompose_mvn, .upgrade = upgrade_mvn},
+     .infer = infer_mvn,
+     .decompose = decompose_mvn,
+     .upgrade = upgrade_mvn},
 
     {0}};

@@ -42,7 +42,8 @@ static fv_strings in_case(fv_rewriter *w, fv_strings x, letter_case to) {
     fv_w_limit_sizes(w, sizes, fv_op_why(w->at, "sizes of strings"));
     const fv_dim *bytes = fv_w_bound(w, "text.bytes", 0, fv_w_reduce(w, FV_OP_ReduceSum, sizes, 0));
     fv_op *made = w->failed ? NULL : change(w, x, table, bytes);
-    return (fv_strings){made ? made->out[0] : NULL, fv_w_spans(w, fv_w_sums_before(w, sizes), sizes)};
+    return (fv_strings){made ? made->out[0] : NULL,
+                        fv_w_spans(w, fv_w_sums_before(w, sizes), sizes)};
 }
 
 static bool infer_case(fv_op *op) {
@@ -52,11 +53,13 @@ static bool infer_case(fv_op *op) {
         return fv_op_error(op, "has %d dims, expected 1", dims->n);
     fv_infer_out(op, 0, FV_U8, 1, dims->u.dims);
     fv_infer_out(op, 1, FV_I64, 1, fv_in_type(op, 1)->dims);
-    return fv_same_dim(op, fv_in_type(op, 2)->dims[1], fv_dim_const(m->dims, 4), "a range is four numbers");
+    return fv_same_dim(op, fv_in_type(op, 2)->dims[1], fv_dim_const(m->dims, 4),
+                       "a range is four numbers");
 }
 
 static bool kernel_case(fv_custom *c, fv_op *op) {
-    fv_custom_text(c, fv_text_kernels, "text_case", 5, (fv_value *[]){op->in[0], op->in[1], op->in[2], op->out[0], op->out[1]});
+    fv_custom_text(c, fv_text_kernels, "text_case", 5,
+                   (fv_value *[]){op->in[0], op->in[1], op->in[2], op->out[0], op->out[1]});
     return true;
 }
 
@@ -79,7 +82,8 @@ static bool infer_normalizer(fv_op *op) {
     const fv_dim *dims[2] = {x->dims[0], x->dims[x->rank - 1]};
     const fv_string *words;
     int n = stop_words(op, &words);
-    if (case_of(op) < 0 || (x->rank == 2 && !fv_same_dim(op, x->dims[0], fv_dim_const(t, 1), "rows of a matrix of words")))
+    if (case_of(op) < 0 || (x->rank == 2 && !fv_same_dim(op, x->dims[0], fv_dim_const(t, 1),
+                                                         "rows of a matrix of words")))
         return false;
     for (int i = 0; i < n; i++)
         if (!fv_string_fits(op, "a stop word", words[i]))
@@ -115,12 +119,15 @@ static fv_string lowered(fv_arena *a, fv_string s) {
     return (fv_string){t.s, t.n};
 }
 
-/* Places of the words that are no stop words, as they are compared; where nothing is left of an empty one, as the standard has it. */
-static fv_value *without(fv_rewriter *w, fv_value *spans, fv_strings compared, int n, const fv_string *words, const fv_dim *left) {
+/* Places of the words that are no stop words, as they are compared; where nothing is left of an
+ * empty one, as the standard has it. */
+static fv_value *without(fv_rewriter *w, fv_value *spans, fv_strings compared, int n,
+                         const fv_string *words, const fv_dim *left) {
     fv_dims *t = w->module->dims;
     const fv_dim *zero = fv_dim_const(t, 0), *count = fv_dim_fresh(t, "count", 0, FV_DIM_MAX, true);
     const fv_dim *size = fv_dim_max(t, count, fv_dim_const(t, 1));
-    fv_value *kept = FV_W2(w, FV_OP_Equal, fv_w_find_strings(w, compared, n, words, NULL, n), fv_w_int(w, FV_I64, n));
+    fv_value *kept = FV_W2(w, FV_OP_Equal, fv_w_find_strings(w, compared, n, words, NULL, n),
+                           fv_w_int(w, FV_I64, n));
     fv_value *at = kept ? fv_w_flat(w, fv_w_non_zero(w, kept, count)) : NULL;
     fv_value *parts[] = {FV_W2(w, FV_OP_Gather, spans, at), fv_w_ints(w, FV_I64, 1, 1, &zero)};
     fv_w_bind(w, fv_w_ints(w, FV_I64, 1, 1, &size), 1, &left);
@@ -140,24 +147,41 @@ static bool normalize(fv_rewriter *w, fv_op *op) {
     for (int i = 0; i < n; i++)
         stop[i] = folds ? lowered(w->module->arena, words[i]) : words[i];
     if (n)
-        x.spans = without(w, x.spans, in_case(w, x, folds ? LOWER_CASE : NO_CASE), n, stop, y->dims[y->rank - 1]);
+        x.spans = without(w, x.spans, in_case(w, x, folds ? LOWER_CASE : NO_CASE), n, stop,
+                          y->dims[y->rank - 1]);
     x = in_case(w, x, (letter_case)case_of(op));
-    fv_w_result(w, 0, fv_w_strings(w, (fv_strings){x.text, x.spans ? fv_w_reshape(w, x.spans, y->rank, y->dims) : NULL}));
+    fv_w_result(
+        w, 0,
+        fv_w_strings(
+            w, (fv_strings){x.text, x.spans ? fv_w_reshape(w, x.spans, y->rank, y->dims) : NULL}));
     return true;
 }
 
 const fv_opdef fv_ops_normalizer[] = {
-    {.domain = "fv", .name = "TextCase", .id = FV_OP_fv_TextCase, .since = {1},
-     .doc = "strings with characters of ranges changed, one behind the other, and their sizes; of the text as much as there is room for",
-     .in = {{"text", "T", .rank = FV_RANK(1)}, {"spans", "I", .rank = FV_RANK(1)}, {"ranges", "I", .rank = FV_RANK(2)}},
-     .out = {{"Y", "T"}, {"sizes", "I"}}, .attrs = {FV_A_REQUIRED("dims", DIMS)}, .types = {{"T", FV_SET(U8)}, {"I", FV_SET(I64)}},
-     .infer = infer_case, .kernel = kernel_case},
-    {.domain = "", .name = "StringNormalizer", .since = {10},
+    {.domain = "fv",
+     .name = "TextCase",
+     .id = FV_OP_fv_TextCase,
+     .since = {1},
+     .doc = "strings with characters of ranges changed, one behind the other, and their sizes; of "
+            "the text as much as there is room for",
+     .in = {{"text", "T", .rank = FV_RANK(1)},
+            {"spans", "I", .rank = FV_RANK(1)},
+            {"ranges", "I", .rank = FV_RANK(2)}},
+     .out = {{"Y", "T"}, {"sizes", "I"}},
+     .attrs = {FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET(U8)}, {"I", FV_SET(I64)}},
+     .infer = infer_case,
+     .kernel = kernel_case},
+    {.domain = "",
+     .name = "StringNormalizer",
+     .since = {10},
      .doc = "strings without stop words, in one case; each character for itself, in every locale",
-     .in = {{"X", "T", .rank = FV_RANKS(1, 2)}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_STRING("case_change_action", "NONE"), FV_A_INT("is_case_sensitive", 0), FV_A_OPTIONAL("locale", STRING),
-               FV_A_OPTIONAL("stopwords", STRINGS)},
+     .in = {{"X", "T", .rank = FV_RANKS(1, 2)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("case_change_action", "NONE"), FV_A_INT("is_case_sensitive", 0),
+               FV_A_OPTIONAL("locale", STRING), FV_A_OPTIONAL("stopwords", STRINGS)},
      .types = {{"T", FV_SET(STRING)}},
-     .infer = infer_normalizer, .strings = normalize},
+     .infer = infer_normalizer,
+     .strings = normalize},
 
     {0}};

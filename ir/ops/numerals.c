@@ -1,6 +1,6 @@
-/* numerals.c - Cast between numbers and strings. Numbers are widened to f64 or 64-bit integers on the way, which all are exactly;
- * how many digits they have, and how decimals are rounded to them, is a matter of their own type nevertheless. The kernels are
- * in numerals.fvk. */
+/* numerals.c - Cast between numbers and strings. Numbers are widened to f64 or 64-bit integers on
+ * the way, which all are exactly; how many digits they have, and how decimals are rounded to them,
+ * is a matter of their own type nevertheless. The kernels are in numerals.fvk. */
 #include "ir/ops/numerals.h"
 
 #include <assert.h>
@@ -40,7 +40,9 @@ static void divide(uint32_t *x, uint32_t by) {
     }
 }
 
-static int bit(const uint32_t *x, int i) { return i >= 0 && (x[i / 32] >> (i % 32) & 1); }
+static int bit(const uint32_t *x, int i) {
+    return i >= 0 && (x[i / 32] >> (i % 32) & 1);
+}
 
 /* The 128 bits from the highest on; one more where something stands behind them. */
 static void highest_bits(const uint32_t *x, bool is_exact, uint64_t *out) {
@@ -78,8 +80,8 @@ static fv_value *powers_of_ten(fv_rewriter *w) {
 
 /* ---- numbers to strings ---- */
 
-/* The bits of a float type's fraction, the one that is not stored among them, and the exponent of its lowest. A bare exponent is
- * f32, by which the standard rounds to it. */
+/* The bits of a float type's fraction, the one that is not stored among them, and the exponent of
+ * its lowest. A bare exponent is f32, by which the standard rounds to it. */
 static fv_value *form_of(fv_rewriter *w, fv_elem e) {
     int bits, least;
     fv_float_fraction(e == FV_F8E8M0 ? FV_F32 : e, &bits, &least);
@@ -96,10 +98,15 @@ static void numbers_to_strings(fv_rewriter *w, fv_op *op) {
     const fv_type *t = fv_in_type(op, 0);
     bool is_float = fv_elem_is_float(t->elem);
     fv_value *x = fv_w_flat(w, fv_w_cast(w, op->in[0], is_float ? FV_F64 : FV_I64));
-    fv_op *made = is_float ? fv_w_op_n(w, FV_OP_fv_FloatText, 3, (fv_value *[]){x, form_of(w, t->elem), powers_of_ten(w)}, 0, NULL, 2)
-                           : fv_w_op_n(w, FV_OP_fv_IntegerText, 2, (fv_value *[]){x, flag(w, "signed", t->elem != FV_U64)}, 0, NULL, 2);
+    fv_op *made =
+        is_float ? fv_w_op_n(w, FV_OP_fv_FloatText, 3,
+                             (fv_value *[]){x, form_of(w, t->elem), powers_of_ten(w)}, 0, NULL, 2)
+                 : fv_w_op_n(w, FV_OP_fv_IntegerText, 2,
+                             (fv_value *[]){x, flag(w, "signed", t->elem != FV_U64)}, 0, NULL, 2);
     if (made)
-        fv_w_result(w, 0, fv_w_strings(w, (fv_strings){fv_w_flat(w, made->out[0]), fv_w_reshape(w, made->out[1], t->rank, t->dims)}));
+        fv_w_result(w, 0,
+                    fv_w_strings(w, (fv_strings){fv_w_flat(w, made->out[0]),
+                                                 fv_w_reshape(w, made->out[1], t->rank, t->dims)}));
 }
 
 /* ---- strings to numbers ---- */
@@ -121,13 +128,16 @@ static fv_op *integers(fv_rewriter *w, fv_value *text, fv_op *parts, fv_elem e) 
     fv_tensor *limits = fv_tensor_new(w->module->arena, FV_U64, 1, (int64_t[]){2});
     fv_tensor_set_int(limits, 0, (int64_t)below);
     fv_tensor_set_int(limits, 1, (int64_t)above);
-    fv_value *in[] = {text, parts->out[0], parts->out[1], fv_const_new(w->module, "limits", limits)};
+    fv_value *in[] = {text, parts->out[0], parts->out[1],
+                      fv_const_new(w->module, "limits", limits)};
     return fv_w_op_n(w, FV_OP_fv_NumeralIntegers, 4, in, 0, NULL, 2);
 }
 
 /* To what the Cast is to, with what it says of that. */
 static fv_value *narrowed(fv_rewriter *w, fv_op *op, fv_value *x) {
-    return x && x->type->elem != op->out[0]->type->elem ? fv_w_op(w, FV_OP_Cast, 1, &x, op->nattrs, op->attrs) : x;
+    return x && x->type->elem != op->out[0]->type->elem
+               ? fv_w_op(w, FV_OP_Cast, 1, &x, op->nattrs, op->attrs)
+               : x;
 }
 
 /* The flags have the name that a run says which stops at one of them. */
@@ -136,7 +146,8 @@ static bool strings_to_numbers(fv_rewriter *w, fv_op *op) {
     bool is_int = fv_elem_is_int(t->elem);
     fv_strings s;
     fv_value *tables[3];
-    if (!fv_strings_of(op, op->in[0], &s) || !fv_w_automaton(w, (fv_string){numeral, sizeof numeral - 1}, tables))
+    if (!fv_strings_of(op, op->in[0], &s) ||
+        !fv_w_automaton(w, (fv_string){numeral, sizeof numeral - 1}, tables))
         return false;
     fv_value *in[] = {s.text, fv_w_flat(w, s.spans), tables[0], tables[1], tables[2]};
     fv_op *parts = fv_w_op_n(w, FV_OP_fv_Numerals, 5, in, 0, NULL, 2);
@@ -144,11 +155,16 @@ static bool strings_to_numbers(fv_rewriter *w, fv_op *op) {
     if (!parts || (is_int && !whole))
         return false;
     fv_value *form = is_int ? NULL : form_of(w, t->elem == FV_BOOL ? FV_F64 : t->elem);
-    fv_value *y = is_int ? whole->out[0] : FV_W3(w, FV_OP_fv_NumeralFloats, s.text, parts->out[0], form);
+    fv_value *y =
+        is_int ? whole->out[0] : FV_W3(w, FV_OP_fv_NumeralFloats, s.text, parts->out[0], form);
     fv_value *good = is_int ? whole->out[1] : parts->out[1];
-    fv_value_rename(w->module, good, fv_printf(w->module->arena, "%s.is_%s", op->in[0]->name, is_int ? fv_elem_name(t->elem) : "number"));
+    fv_value_rename(w->module, good,
+                    fv_printf(w->module->arena, "%s.is_%s", op->in[0]->name,
+                              is_int ? fv_elem_name(t->elem) : "number"));
     y = y ? fv_w_reshape(w, y, t->rank, t->dims) : NULL;
-    fv_w_result(w, 0, narrowed(w, op, FV_W2(w, FV_OP_fv_Checked, y, fv_w_reshape(w, good, t->rank, t->dims))));
+    fv_w_result(
+        w, 0,
+        narrowed(w, op, FV_W2(w, FV_OP_fv_Checked, y, fv_w_reshape(w, good, t->rank, t->dims))));
     return true;
 }
 
@@ -167,19 +183,24 @@ bool fv_cast_strings(fv_rewriter *w, fv_op *op) {
 
 static bool texts(fv_op *op, int64_t bytes) {
     const fv_dim *n = fv_in_type(op, 0)->dims[0];
-    fv_infer_out(op, 0, FV_U8, 2, (const fv_dim *[]){n, fv_dim_const(fv_op_module(op)->dims, bytes)});
+    fv_infer_out(op, 0, FV_U8, 2,
+                 (const fv_dim *[]){n, fv_dim_const(fv_op_module(op)->dims, bytes)});
     fv_infer_out(op, 1, FV_I64, 1, &n);
     return true;
 }
 
 static bool is_size(fv_op *op, int in, int axis, int64_t size, const char *why) {
-    return fv_same_dim(op, fv_in_type(op, in)->dims[axis], fv_dim_const(fv_op_module(op)->dims, size), why);
+    return fv_same_dim(op, fv_in_type(op, in)->dims[axis],
+                       fv_dim_const(fv_op_module(op)->dims, size), why);
 }
 
-static bool infer_integer_text(fv_op *op) { return is_size(op, 1, 0, 1, "one flag") && texts(op, INTEGER_BYTES); }
+static bool infer_integer_text(fv_op *op) {
+    return is_size(op, 1, 0, 1, "one flag") && texts(op, INTEGER_BYTES);
+}
 
 static bool infer_float_text(fv_op *op) {
-    return is_size(op, 1, 0, 2, "bits and exponent of a form") && is_size(op, 2, 0, FV_POWERS, "powers of ten") &&
+    return is_size(op, 1, 0, 2, "bits and exponent of a form") &&
+           is_size(op, 2, 0, FV_POWERS, "powers of ten") &&
            is_size(op, 2, 1, 2, "halves of a power") && texts(op, FLOAT_BYTES);
 }
 
@@ -189,20 +210,23 @@ static bool infer_numerals(fv_op *op) {
     fv_infer_out(op, 0, FV_I64, 2, (const fv_dim *[]){n, fv_dim_const(t, PARTS)});
     fv_infer_out(op, 1, FV_BOOL, 1, &n);
     return is_size(op, 2, 0, 256, "a class for each byte") &&
-           fv_same_dim(op, fv_in_type(op, 3)->dims[0], fv_in_type(op, 4)->dims[0], "states of an automaton");
+           fv_same_dim(op, fv_in_type(op, 3)->dims[0], fv_in_type(op, 4)->dims[0],
+                       "states of an automaton");
 }
 
 static bool infer_integers(fv_op *op) {
     const fv_dim *n = fv_in_type(op, 1)->dims[0];
     fv_infer_out(op, 0, FV_I64, 1, &n);
     fv_infer_out(op, 1, FV_BOOL, 1, &n);
-    return is_size(op, 1, 1, PARTS, "parts of a numeral") && fv_same_dim(op, fv_in_type(op, 2)->dims[0], n, "a flag for each numeral") &&
+    return is_size(op, 1, 1, PARTS, "parts of a numeral") &&
+           fv_same_dim(op, fv_in_type(op, 2)->dims[0], n, "a flag for each numeral") &&
            is_size(op, 3, 0, 2, "limits below 0 and above");
 }
 
 static bool infer_floats(fv_op *op) {
     fv_infer_out(op, 0, FV_F64, 1, fv_in_type(op, 1)->dims);
-    return is_size(op, 1, 1, PARTS, "parts of a numeral") && is_size(op, 2, 0, 2, "bits and exponent of a form");
+    return is_size(op, 1, 1, PARTS, "parts of a numeral") &&
+           is_size(op, 2, 0, 2, "bits and exponent of a form");
 }
 
 /* Operands and then results are the parameters. */
@@ -217,11 +241,21 @@ static bool kernel_of(fv_custom *c, fv_op *op, const char *name) {
     return true;
 }
 
-static bool kernel_integer_text(fv_custom *c, fv_op *op) { return kernel_of(c, op, "integer_text"); }
-static bool kernel_float_text(fv_custom *c, fv_op *op) { return kernel_of(c, op, "float_text"); }
-static bool kernel_numerals(fv_custom *c, fv_op *op) { return kernel_of(c, op, "numerals"); }
-static bool kernel_integers(fv_custom *c, fv_op *op) { return kernel_of(c, op, "numeral_integers"); }
-static bool kernel_floats(fv_custom *c, fv_op *op) { return kernel_of(c, op, "numeral_floats"); }
+static bool kernel_integer_text(fv_custom *c, fv_op *op) {
+    return kernel_of(c, op, "integer_text");
+}
+static bool kernel_float_text(fv_custom *c, fv_op *op) {
+    return kernel_of(c, op, "float_text");
+}
+static bool kernel_numerals(fv_custom *c, fv_op *op) {
+    return kernel_of(c, op, "numerals");
+}
+static bool kernel_integers(fv_custom *c, fv_op *op) {
+    return kernel_of(c, op, "numeral_integers");
+}
+static bool kernel_floats(fv_custom *c, fv_op *op) {
+    return kernel_of(c, op, "numeral_floats");
+}
 
 static bool infer_checked(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *good = fv_in_type(op, 1);
@@ -235,48 +269,55 @@ static bool infer_checked(fv_op *op) {
 static bool define_checked(fv_definer *d, fv_op *op) {
     (void)op;
     fv_definition *def = fv_definition_new(d, 0);
-    fv_expr *x = fv_d_elementwise(d, 0, def), *good = fv_x_un(d->arena, FV_X_REQUIRE, fv_d_elementwise(d, 1, def));
+    fv_expr *x = fv_d_elementwise(d, 0, def),
+            *good = fv_x_un(d->arena, FV_X_REQUIRE, fv_d_elementwise(d, 1, def));
     def->body = fv_x_select(d->arena, good, x, fv_x_zero(d->arena, (fv_elem)x->type.elem));
     return true;
 }
 
-#define OURS .domain = "fv", .since = {1}
+#define OURS          .domain = "fv", .since = {1}
 #define VECTOR(nm, t) {nm, t, .rank = FV_RANK(1)}
 #define MATRIX(nm, t) {nm, t, .rank = FV_RANK(2)}
-#define BYTES {"T", FV_SET(U8)}
-#define INTEGERS {"I", FV_SET(I64)}
-#define FLAGS {"B", FV_SET(BOOL)}
-#define WORDS {"U", FV_SET(U64)}
-#define FLOATS {"F", FV_SET(F64)}
+#define BYTES         {"T", FV_SET(U8)}
+#define INTEGERS      {"I", FV_SET(I64)}
+#define FLAGS         {"B", FV_SET(BOOL)}
+#define WORDS         {"U", FV_SET(U64)}
+#define FLOATS        {"F", FV_SET(F64)}
 
 const fv_opdef fv_ops_numerals[] = {
     {OURS, .name = "IntegerText", .id = FV_OP_fv_IntegerText,
-     .doc = "integers as decimals, each in room of 20 bytes, and their places; not signed: those of u64",
-     .in = {VECTOR("X", "I"), VECTOR("signed", "B")}, .out = {{"text", "T"}, {"spans", "I"}}, .types = {BYTES, INTEGERS, FLAGS},
-     .infer = infer_integer_text, .kernel = kernel_integer_text},
+     .doc = "integers as decimals, each in room of 20 bytes, and their places; not signed: those "
+            "of u64",
+     .in = {VECTOR("X", "I"), VECTOR("signed", "B")}, .out = {{"text", "T"}, {"spans", "I"}},
+     .types = {BYTES, INTEGERS, FLAGS}, .infer = infer_integer_text, .kernel = kernel_integer_text},
     {OURS, .name = "FloatText", .id = FV_OP_fv_FloatText,
-     .doc = "floats as the shortest decimals that read as the same float of their form, its bits and the exponent of its lowest one, each in room "
+     .doc = "floats as the shortest decimals that read as the same float of their form, its bits "
+            "and the exponent of its lowest one, each in room "
             "of 24 bytes, and their places; by powers of ten",
-     .in = {VECTOR("X", "F"), VECTOR("form", "I"), MATRIX("powers", "U")}, .out = {{"text", "T"}, {"spans", "I"}},
-     .types = {BYTES, INTEGERS, FLOATS, WORDS},
+     .in = {VECTOR("X", "F"), VECTOR("form", "I"), MATRIX("powers", "U")},
+     .out = {{"text", "T"}, {"spans", "I"}}, .types = {BYTES, INTEGERS, FLOATS, WORDS},
      .infer = infer_float_text, .kernel = kernel_float_text},
     {OURS, .name = "Numerals", .id = FV_OP_fv_Numerals,
-     .doc = "kind, sign, digits, point and exponent of what an automaton accepts as a number, and whether it does",
-     .in = {VECTOR("text", "T"), VECTOR("spans", "I"), VECTOR("classes", "T"), MATRIX("next", "N"), VECTOR("accepts", "B")},
+     .doc = "kind, sign, digits, point and exponent of what an automaton accepts as a number, and "
+            "whether it does",
+     .in = {VECTOR("text", "T"), VECTOR("spans", "I"), VECTOR("classes", "T"), MATRIX("next", "N"),
+            VECTOR("accepts", "B")},
      .out = {{"parts", "I"}, {"good", "B"}}, .types = {BYTES, INTEGERS, {"N", FV_SET(I32)}, FLAGS},
      .infer = infer_numerals, .kernel = kernel_numerals},
     {OURS, .name = "NumeralIntegers", .id = FV_OP_fv_NumeralIntegers,
-     .doc = "numerals without what stands behind their point, and whether they are no larger than a limit below 0 and one above",
-     .in = {VECTOR("text", "T"), MATRIX("parts", "I"), VECTOR("good", "B"), VECTOR("limits", "U")}, .out = {{"Y", "I"}, {"fits", "B"}},
-     .types = {BYTES, INTEGERS, FLAGS, WORDS},
+     .doc = "numerals without what stands behind their point, and whether they are no larger than "
+            "a limit below 0 and one above",
+     .in = {VECTOR("text", "T"), MATRIX("parts", "I"), VECTOR("good", "B"), VECTOR("limits", "U")},
+     .out = {{"Y", "I"}, {"fits", "B"}}, .types = {BYTES, INTEGERS, FLAGS, WORDS},
      .infer = infer_integers, .kernel = kernel_integers},
     {OURS, .name = "NumeralFloats", .id = FV_OP_fv_NumeralFloats,
-     .doc = "numerals, rounded once to floats of a form: its bits and the exponent of its lowest one",
-     .in = {VECTOR("text", "T"), MATRIX("parts", "I"), VECTOR("form", "I")}, .out = {{"Y", "F"}}, .types = {BYTES, INTEGERS, FLOATS},
-     .infer = infer_floats, .kernel = kernel_floats},
+     .doc =
+         "numerals, rounded once to floats of a form: its bits and the exponent of its lowest one",
+     .in = {VECTOR("text", "T"), MATRIX("parts", "I"), VECTOR("form", "I")}, .out = {{"Y", "F"}},
+     .types = {BYTES, INTEGERS, FLOATS}, .infer = infer_floats, .kernel = kernel_floats},
     {OURS, .name = "Checked", .id = FV_OP_fv_Checked,
      .doc = "X; a run in which not all flags hold returns FV_BAD_INDEX",
-     .in = {{"X", "N"}, {"good", "B", .rank = FV_RANK_AS("X")}}, .out = {{"Y", "N"}}, .types = {{"N", FV_SET_DATA}, FLAGS},
-     .infer = infer_checked, .define = define_checked},
+     .in = {{"X", "N"}, {"good", "B", .rank = FV_RANK_AS("X")}}, .out = {{"Y", "N"}},
+     .types = {{"N", FV_SET_DATA}, FLAGS}, .infer = infer_checked, .define = define_checked},
 
     {0}};

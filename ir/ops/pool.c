@@ -1,9 +1,11 @@
 /* pool.c - pooling: over windows that slide, over all positions, over neighbouring channels.
  *
  * What slides becomes an fv. op whose padding is explicit. Its definition is
- *   Y[n, c, o..] = max k.. < kernel..: X[n, c, o.. * strides.. + k.. * dilations.. - pads..] else -inf
- * and the like, where of a long kernel k starts at the first tap that lies inside. AveragePool divides by the number of
- * elements that lie inside; that is a product over the axes, each known in closed form. */
+ *   Y[n, c, o..] = max k.. < kernel..: X[n, c, o.. * strides.. + k.. * dilations.. - pads..] else
+ *     -inf
+ * and the like, where of a long kernel k starts at the first tap that lies inside. AveragePool
+ * divides by the number of elements that lie inside; that is a product over the axes, each known in
+ * closed form. */
 #include "ir/definition/definition.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
@@ -29,8 +31,9 @@ static bool infer_pool(fv_op *op) {
 
 static bool infer_max_pool(fv_op *op) {
     int64_t order = fv_op_int(op, "storage_order");
-    return infer_pool(op) && (order == 0 || order == 1 ||
-                              fv_op_error(op, "storage_order is %lld, expected 0 or 1", (long long)order));
+    return infer_pool(op) &&
+           (order == 0 || order == 1 ||
+            fv_op_error(op, "storage_order is %lld, expected 0 or 1", (long long)order));
 }
 
 /* pads, strides, dilations, kernel, dims */
@@ -60,7 +63,8 @@ static bool infer_fv_pool(fv_op *op) {
     for (int i = 0; i < d->n; i++)
         if ((i < 2 && !fv_module_assume(m, d->u.dims[i], x->dims[i], "dims of a pool")) ||
             (y && !fv_module_assume(m, d->u.dims[i], y->dims[i], "dims of a pool")))
-            return fv_op_error(op, "has %s on axis %d, an input has %s", fv_dim_str(m->arena, d->u.dims[i]), i,
+            return fv_op_error(op, "has %s on axis %d, an input has %s",
+                               fv_dim_str(m->arena, d->u.dims[i]), i,
                                fv_dim_str(m->arena, (y ? y : x)->dims[i]));
     fv_infer_out(op, 0, fv_op_is(op, FV_OP_fv_MaxPoolIndices) ? FV_I64 : x->elem, d->n, d->u.dims);
     return true;
@@ -70,10 +74,12 @@ static bool infer_masked(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0), *masked = fv_in_type(op, 1);
     if (masked->rank != x->rank - 1)
-        return fv_op_error(op, "input 'masked' has rank %d, expected %d", masked->rank, x->rank - 1);
+        return fv_op_error(op, "input 'masked' has rank %d, expected %d", masked->rank,
+                           x->rank - 1);
     for (int i = 1; i < masked->rank; i++)
         if (!fv_module_assume(m, masked->dims[i], x->dims[i + 1], "a mask for each element"))
-            return fv_op_error(op, "axis %d has %s in X, %s in masked", i + 1, fv_dim_str(m->arena, x->dims[i + 1]),
+            return fv_op_error(op, "axis %d has %s in X, %s in masked", i + 1,
+                               fv_dim_str(m->arena, x->dims[i + 1]),
                                fv_dim_str(m->arena, masked->dims[i]));
     return infer_fv_pool(op);
 }
@@ -140,27 +146,31 @@ typedef struct taps {
     int n; /* axes that slide */
     fv_var *k[FV_MAX_RANK];
     fv_expr *index[FV_MAX_RANK]; /* of the element of a tap, which may be outside */
-    fv_expr *within; /* is it a tap of the window? NULL: each is */
+    fv_expr *within;             /* is it a tap of the window? NULL: each is */
 } taps;
 
-/* A kernel that is longer, along an axis, runs only over what of it can lie inside. Up to here a tap that is
- * outside costs less than knowing the first that is not, and sums have all terms that the standard writes. */
+/* A kernel that is longer, along an axis, runs only over what of it can lie inside. Up to here a
+ * tap that is outside costs less than knowing the first that is not, and sums have all terms that
+ * the standard writes. */
 enum { LONG_KERNEL = 64 };
 
-/* The first tap of a long kernel that does not lie before the axis: the least k with start + k * step >= 0. */
+/* The first tap of a long kernel that does not lie before the axis: the least k with start + k *
+ * step >= 0. */
 static fv_expr *first_inside(fv_arena *a, fv_expr *start, int64_t step) {
-    fv_expr *before = fv_x_bin(a, FV_X_FLOORDIV, sub(a, fv_x_int(a, step - 1), start), fv_x_int(a, step));
+    fv_expr *before =
+        fv_x_bin(a, FV_X_FLOORDIV, sub(a, fv_x_int(a, step - 1), start), fv_x_int(a, step));
     return fv_x_bin(a, FV_X_MAX, fv_x_int(a, 0), before);
 }
 
-/* Axis i. From the first tap inside, no more than size / step, rounded up, are: the loop is as long as
- * what it reads, however large the kernel is. */
+/* Axis i. From the first tap inside, no more than size / step, rounded up, are: the loop is as long
+ * as what it reads, however large the kernel is. */
 static void taps_along(fv_definer *d, const fv_definition *def, int i, taps *w) {
     fv_dims *t = d->module->dims;
     fv_arena *a = d->arena;
     const fv_dim *kernel = fv_op_find_attr(d->op, "kernel")->u.dims[i];
     int64_t step = fv_op_find_attr(d->op, "dilations")->u.ints[i];
-    const fv_dim *most = fv_dim_ceildiv(t, fv_in_type(d->op, 0)->dims[i + 2], fv_dim_const(t, step));
+    const fv_dim *most =
+        fv_dim_ceildiv(t, fv_in_type(d->op, 0)->dims[i + 2], fv_dim_const(t, step));
     bool clipped = kernel->hi > LONG_KERNEL && !fv_dim_at_most(t, kernel, most);
     w->k[i] = fv_d_var(d, "k", clipped ? fv_dim_min(t, kernel, most) : kernel);
     fv_expr *tap = fv_x_var(a, w->k[i]), *o = fv_x_var(a, def->index[i + 2]);
@@ -230,7 +240,8 @@ static bool define_max_pool_indices(fv_definer *d, fv_op *op) {
     fv_expr *same = fv_x_bin(a, FV_X_OR, fv_x_bin(a, FV_X_EQ, e, fv_d_load(d, 1, out)),
                              fv_x_bin(a, FV_X_NE, e, e));
     fv_expr *none = fv_x_int(a, INT64_MAX);
-    fv_expr *at = fv_x_select(a, fv_x_bin(a, FV_X_AND, hit, same), position(a, x, index, false), none);
+    fv_expr *at =
+        fv_x_select(a, fv_x_bin(a, FV_X_AND, hit, same), position(a, x, index, false), none);
     fv_expr *first = fv_x_reduce(a, FV_REDUCE_MIN, w.n, w.k, at), *rest = first;
     fv_expr *image = add(a, mul(a, out[0], fv_x_dim(a, x->dims[1])), out[1]);
     if (fv_op_int(op, "storage_order")) {
@@ -247,14 +258,16 @@ static bool define_max_pool_indices(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* ---- MaxpoolWithMask: along each row of a window only up to the first element that is masked ---- */
+/* ---- MaxpoolWithMask: along each row of a window only up to the first element that is masked
+ * ---- */
 
 static bool infer_masked_pool(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0), *mask = fv_in_type(op, 1);
     for (int i = 2; i < x->rank; i++)
         if (!fv_module_assume(m, mask->dims[i], x->dims[i], "a mask for each element"))
-            return fv_op_error(op, "axis %d has %s in X, %s in the mask", i, fv_dim_str(m->arena, x->dims[i]),
+            return fv_op_error(op, "axis %d has %s in X, %s in the mask", i,
+                               fv_dim_str(m->arena, x->dims[i]),
                                fv_dim_str(m->arena, mask->dims[i]));
     return infer_pool(op);
 }
@@ -283,7 +296,8 @@ static bool decompose_masked_pool(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-/* max j: j where j <= i and element j of the row is 0, else -1. The first element of all may count as not masked. */
+/* max j: j where j <= i and element j of the row is 0, else -1. The first element of all may count
+ * as not masked. */
 static bool define_last_masked(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -296,10 +310,13 @@ static bool define_last_masked(fv_definer *d, fv_op *op) {
     }
     index[last] = fv_x_var(a, j);
     fv_expr *masked = fv_x_bin(a, FV_X_EQ, fv_d_load(d, 0, index), fv_x_const_int(a, FV_I32, 0));
-    masked = fv_x_bin(a, FV_X_AND, masked, fv_x_bin(a, FV_X_LE, index[last], fv_x_var(a, def->index[last])));
+    masked = fv_x_bin(a, FV_X_AND, masked,
+                      fv_x_bin(a, FV_X_LE, index[last], fv_x_var(a, def->index[last])));
     if (fv_op_int(op, "first"))
-        masked = fv_x_bin(a, FV_X_AND, masked, fv_x_bin(a, FV_X_LT, fv_x_int(a, 0), add(a, place, index[last])));
-    def->body = fv_x_reduce(a, FV_REDUCE_MAX, 1, &j, fv_x_select(a, masked, index[last], fv_x_int(a, -1)));
+        masked = fv_x_bin(a, FV_X_AND, masked,
+                          fv_x_bin(a, FV_X_LT, fv_x_int(a, 0), add(a, place, index[last])));
+    def->body =
+        fv_x_reduce(a, FV_REDUCE_MAX, 1, &j, fv_x_select(a, masked, index[last], fv_x_int(a, -1)));
     return true;
 }
 
@@ -309,7 +326,8 @@ static bool define_masked_max_pool(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     const fv_type *x = fv_in_type(op, 0), *masked = fv_in_type(op, 1);
     taps w = taps_of(d, def);
-    fv_expr *at[FV_MAX_RANK], *channel = add(a, mul(a, w.index[0], fv_x_dim(a, x->dims[1])), w.index[1]);
+    fv_expr *at[FV_MAX_RANK],
+        *channel = add(a, mul(a, w.index[0], fv_x_dim(a, x->dims[1])), w.index[1]);
     at[0] = fv_x_bin(a, FV_X_FLOORMOD, channel, fv_x_dim(a, masked->dims[0]));
     for (int i = 2; i < x->rank; i++)
         at[i - 1] = w.index[i];
@@ -334,7 +352,8 @@ static bool decompose_average_pool(fv_rewriter *w, fv_op *op) {
     if (!pool_attrs(w, op, &win, a, &n))
         return false;
     for (int i = 0; i < win.n; i++) {
-        lo[i] = with_padding ? fv_dim_sub(t, fv_dim_const(t, 0), win.before[i]) : fv_dim_const(t, 0);
+        lo[i] =
+            with_padding ? fv_dim_sub(t, fv_dim_const(t, 0), win.before[i]) : fv_dim_const(t, 0);
         hi[i] = with_padding ? fv_dim_add(t, x->dims[i + 2], win.after[i]) : x->dims[i + 2];
     }
     a[n++] = fv_attr_dims(w->module, "lo", win.n, lo);
@@ -418,12 +437,16 @@ static bool decompose_lp_pool(fv_rewriter *w, fv_op *op) {
 /* |x| to the power p, and back */
 static fv_expr *power(fv_arena *a, fv_expr *x, double p) {
     fv_expr *size = fv_x_un(a, FV_X_ABS, x);
-    return p == 1 ? size : p == 2 ? mul(a, x, x) : fv_x_bin(a, FV_X_POW, size, fv_x_const(a, (fv_elem)x->type.elem, p));
+    return p == 1   ? size
+           : p == 2 ? mul(a, x, x)
+                    : fv_x_bin(a, FV_X_POW, size, fv_x_const(a, (fv_elem)x->type.elem, p));
 }
 
 static fv_expr *root(fv_arena *a, fv_expr *x, double p) {
     fv_elem e = (fv_elem)x->type.elem;
-    return p == 1 ? x : p == 2 ? fv_x_un(a, FV_X_SQRT, x) : fv_x_bin(a, FV_X_POW, x, fv_x_const(a, e, 1 / p));
+    return p == 1   ? x
+           : p == 2 ? fv_x_un(a, FV_X_SQRT, x)
+                    : fv_x_bin(a, FV_X_POW, x, fv_x_const(a, e, 1 / p));
 }
 
 static bool define_lp_pool(fv_definer *d, fv_op *op) {
@@ -455,7 +478,8 @@ static bool infer_global(fv_op *op) {
 
 static bool infer_lrn(fv_op *op) {
     if (fv_op_int(op, "size") < 1)
-        return fv_op_error(op, "size is %lld, expected at least 1", (long long)fv_op_int(op, "size"));
+        return fv_op_error(op, "size is %lld, expected at least 1",
+                           (long long)fv_op_int(op, "size"));
     fv_infer_like(op, 0, 0);
     return true;
 }
@@ -466,93 +490,133 @@ static bool infer_lrn(fv_op *op) {
         FV_A_REQUIRED("kernel", DIMS), FV_A_REQUIRED("dims", DIMS)
 
 const fv_opdef fv_ops_pool[] = {
-    {.domain = "fv", .name = "MaxPool", .id = FV_OP_fv_MaxPool, .since = {1},
+    {.domain = "fv",
+     .name = "MaxPool",
+     .id = FV_OP_fv_MaxPool,
+     .since = {1},
      .doc = "the largest element of each window, with explicit padding before each axis",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}},
+     .out = {{"Y", "T"}},
      .attrs = {WINDOW},
      .types = {{"T", MAX_TYPES}},
      .infer = infer_fv_pool,
      .define = define_max_pool},
-    {.domain = "com.microsoft", .name = "NhwcMaxPool", .since = {1},
+    {.domain = "com.microsoft",
+     .name = "NhwcMaxPool",
+     .since = {1},
      .doc = "MaxPool of an input whose channels lie in the last axis",
-     .in = {{"x", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"y", "T"}},
-     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_INT("ceil_mode", 0), FV_A_OPTIONAL("dilations", INTS),
-               FV_A_REQUIRED("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)},
+     .in = {{"x", "T", .rank = FV_RANK_FROM(3)}},
+     .out = {{"y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_INT("ceil_mode", 0),
+               FV_A_OPTIONAL("dilations", INTS), FV_A_REQUIRED("kernel_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", MAX_TYPES}},
      .infer = infer_nhwc_max_pool,
      .decompose = decompose_nhwc_max_pool},
-    {.domain = "fv", .name = "LastMasked", .id = FV_OP_fv_LastMasked, .since = {1},
+    {.domain = "fv",
+     .name = "LastMasked",
+     .id = FV_OP_fv_LastMasked,
+     .since = {1},
      .doc = "up to each element of a row the last that is 0; -1 where there is none",
-     .in = {{"M", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "I"}},
+     .in = {{"M", "T", .rank = FV_RANK_FROM(2)}},
+     .out = {{"Y", "I"}},
      .attrs = {FV_A_INT("first", 0)},
      .types = {{"T", FV_SET(I32)}, {"I", FV_SET(I64)}},
      .infer = infer_last_masked,
      .define = define_last_masked},
-    {.domain = "fv", .name = "MaskedMaxPool", .id = FV_OP_fv_MaskedMaxPool, .since = {1},
-     .doc = "the largest element of each window, of whose rows only what lies before a masked one counts",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"masked", "I", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
+    {.domain = "fv",
+     .name = "MaskedMaxPool",
+     .id = FV_OP_fv_MaskedMaxPool,
+     .since = {1},
+     .doc = "the largest element of each window, of whose rows only what lies before a masked one "
+            "counts",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"masked", "I", .rank = FV_RANK_FROM(2)}},
+     .out = {{"Y", "T"}},
      .attrs = {WINDOW},
      .types = {{"T", FV_SET(F32)}, {"I", FV_SET(I64)}},
      .infer = infer_masked,
      .define = define_masked_max_pool},
-    {.domain = "com.microsoft", .name = "MaxpoolWithMask", .since = {1},
-     .doc = "MaxPool, of whose windows rows end before the first element with mask 0; masks are taken in turn by the channels",
-     .in = {{"X", "T", .rank = FV_RANKS(3, 5)}, {"M", "I", .rank = FV_RANK_AS("X")}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_REQUIRED("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS),
-               FV_A_INT("storage_order", 0), FV_A_OPTIONAL("strides", INTS)},
+    {.domain = "com.microsoft",
+     .name = "MaxpoolWithMask",
+     .since = {1},
+     .doc = "MaxPool, of whose windows rows end before the first element with mask 0; masks are "
+            "taken in turn by the channels",
+     .in = {{"X", "T", .rank = FV_RANKS(3, 5)}, {"M", "I", .rank = FV_RANK_AS("X")}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_REQUIRED("kernel_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS), FV_A_INT("storage_order", 0),
+               FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", FV_SET(F32)}, {"I", FV_SET(I32)}},
      .infer = infer_masked_pool,
      .decompose = decompose_masked_pool},
-    {.domain = "fv", .name = "MaxPoolIndices", .id = FV_OP_fv_MaxPoolIndices, .since = {1},
+    {.domain = "fv",
+     .name = "MaxPoolIndices",
+     .id = FV_OP_fv_MaxPoolIndices,
+     .since = {1},
      .doc = "where in X the largest element Y of each window is",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"Y", "T", .rank = FV_RANK_AS("X")}}, .out = {{"Indices", "I"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"Y", "T", .rank = FV_RANK_AS("X")}},
+     .out = {{"Indices", "I"}},
      .attrs = {WINDOW, FV_A_INT("storage_order", 0)},
      .types = {{"T", MAX_TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_fv_pool,
      .define = define_max_pool_indices},
-    {.domain = "", .name = "MaxPool", .id = FV_OP_MaxPool, .since = {1, 8, 10, 11, 12, 22},
+    {.domain = "",
+     .name = "MaxPool",
+     .id = FV_OP_MaxPool,
+     .since = {1, 8, 10, 11, 12, 22},
      .doc = "the largest element of each window",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}, {"Indices", "I", FV_OPTIONAL_OPERAND}},
-     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
-               FV_A_INT("ceil_mode", 0),
-               FV_A_OPTIONAL("dilations", INTS),
-               FV_A_REQUIRED("kernel_shape", INTS),
-               FV_A_OPTIONAL("pads", INTS),
-               FV_A_INT("storage_order", 0),
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}},
+     .out = {{"Y", "T"}, {"Indices", "I", FV_OPTIONAL_OPERAND}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_INT("ceil_mode", 0),
+               FV_A_OPTIONAL("dilations", INTS), FV_A_REQUIRED("kernel_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS), FV_A_INT("storage_order", 0),
                FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", MAX_TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_max_pool,
      .decompose = decompose_max_pool},
-    {.domain = "fv", .name = "AveragePool", .id = FV_OP_fv_AveragePool, .since = {1},
+    {.domain = "fv",
+     .name = "AveragePool",
+     .id = FV_OP_fv_AveragePool,
+     .since = {1},
      .doc = "the mean of each window, zero outside; elements at lo to hi count",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}},
+     .out = {{"Y", "T"}},
      .attrs = {WINDOW, FV_A_REQUIRED("lo", DIMS), FV_A_REQUIRED("hi", DIMS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fv_pool,
      .define = define_average_pool},
-    {.domain = "", .name = "AveragePool", .id = FV_OP_AveragePool, .since = {1, 7, 10, 11, 19, 22},
+    {.domain = "",
+     .name = "AveragePool",
+     .id = FV_OP_AveragePool,
+     .since = {1, 7, 10, 11, 19, 22},
      .doc = "the mean of each window",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
-               FV_A_INT("ceil_mode", 0),
-               FV_A_INT("count_include_pad", 0),
-               FV_A_OPTIONAL("dilations", INTS),
-               FV_A_REQUIRED("kernel_shape", INTS),
-               FV_A_OPTIONAL("pads", INTS),
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_INT("ceil_mode", 0),
+               FV_A_INT("count_include_pad", 0), FV_A_OPTIONAL("dilations", INTS),
+               FV_A_REQUIRED("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS),
                FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_pool,
      .decompose = decompose_average_pool},
-    {.domain = "fv", .name = "LpPool", .id = FV_OP_fv_LpPool, .since = {1},
+    {.domain = "fv",
+     .name = "LpPool",
+     .id = FV_OP_fv_LpPool,
+     .since = {1},
      .doc = "the p-norm of each window, zero outside",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}},
+     .out = {{"Y", "T"}},
      .attrs = {WINDOW, FV_A_FLOAT("p", 2)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_fv_pool,
      .define = define_lp_pool},
-    {.domain = "", .name = "LpPool", .id = FV_OP_LpPool, .since = {1, 2, 11, 18, 22},
+    {.domain = "",
+     .name = "LpPool",
+     .id = FV_OP_LpPool,
+     .since = {1, 2, 11, 18, 22},
      .doc = "the p-norm of each window",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("auto_pad", "NOTSET"),
                FV_A_INT("ceil_mode", 0),
                FV_A_OPTIONAL("dilations", INTS),
@@ -565,48 +629,67 @@ const fv_opdef fv_ops_pool[] = {
                {.name = "kernel_shape", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_pool,
-     .upgrade = upgrade_p, .decompose = decompose_lp_pool},
-    {.domain = "", .name = "GlobalAveragePool", .since = {1, 22},
+     .upgrade = upgrade_p,
+     .decompose = decompose_lp_pool},
+    {.domain = "",
+     .name = "GlobalAveragePool",
+     .since = {1, 22},
      .doc = "the mean of each channel",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_global,
      .formula = "Y[n, c, o..] = (sum r..: X[n, c, r..]) / T(size(X, 2))"},
-    {.domain = "", .name = "GlobalMaxPool", .since = {1, 22},
+    {.domain = "",
+     .name = "GlobalMaxPool",
+     .since = {1, 22},
      .doc = "the largest element of each channel",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_global,
      .formula = "Y[n, c, o..] = max r..: X[n, c, r..]"},
-    {.domain = "fv", .name = "GlobalLpPool", .id = FV_OP_fv_GlobalLpPool, .since = {1},
+    {.domain = "fv",
+     .name = "GlobalLpPool",
+     .id = FV_OP_fv_GlobalLpPool,
+     .since = {1},
      .doc = "the p-norm of each channel",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("p", 2)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_global,
-     .formula = "s = sum r..: select(p == 1, abs(X[n, c, r..]), select(p == 2, X[n, c, r..] * X[n, c, r..], "
+     .formula = "s = sum r..: select(p == 1, abs(X[n, c, r..]), select(p == 2, X[n, c, r..] * X[n, "
+                "c, r..], "
                 "pow(abs(X[n, c, r..]), p))); "
                 "Y[n, c, o..] = select(p == 1, s, select(p == 2, sqrt(s), pow(s, 1 / p)))"},
-    {.domain = "", .name = "GlobalLpPool", .id = FV_OP_GlobalLpPool, .since = {1, 2, 22},
+    {.domain = "",
+     .name = "GlobalLpPool",
+     .id = FV_OP_GlobalLpPool,
+     .since = {1, 2, 22},
      .doc = "the p-norm of each channel",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("p", 2),
                FV_A_OPTIONAL("exponent", FLOAT), /* ours: p of version 1 */
                {.name = "p", .kind = FV_ATTR_FLOAT, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_global,
-     .upgrade = upgrade_p, .decompose = decompose_global_lp_pool},
-    {.domain = "", .name = "LRN", .since = {1, 13},
+     .upgrade = upgrade_p,
+     .decompose = decompose_global_lp_pool},
+    {.domain = "",
+     .name = "LRN",
+     .since = {1, 13},
      .doc = "x / (bias + alpha / size * sum of squares of size channels around) to the power beta",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_FLOAT("alpha", 0.0001f),
-               FV_A_FLOAT("beta", 0.75f),
-               FV_A_FLOAT("bias", 1.0f),
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 0.0001f), FV_A_FLOAT("beta", 0.75f), FV_A_FLOAT("bias", 1.0f),
                FV_A_REQUIRED("size", INT)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_lrn,
      /* size 2 C - 1 reaches all C channels from each of them */
-     .formula = "s = sum k < min(size, 2 * dim(X, 1) - 1): (X[n, c + k - (count(k) - 1) floordiv 2, r..] else 0) "
+     .formula = "s = sum k < min(size, 2 * dim(X, 1) - 1): (X[n, c + k - (count(k) - 1) floordiv "
+                "2, r..] else 0) "
                 "* (X[n, c + k - (count(k) - 1) floordiv 2, r..] else 0); "
                 "Y[n, c, r..] = X[n, c, r..] / pow(bias + alpha / size * s, beta)"},
 

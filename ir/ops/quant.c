@@ -1,8 +1,8 @@
 /* quant.c - quantization: real numbers as integers (x - zero point) * scale, or as floats of 8 or 4
  * bits times a scale; and products of such tensors.
  *
- * Scales and zero points become operands that broadcast, whether they are one, one an axis, or one a
- * block. Products of integers are products of i32. */
+ * Scales and zero points become operands that broadcast, whether they are one, one an axis, or one
+ * a block. Products of integers are products of i32. */
 #include "ir/ops/quant.h"
 
 #include "ir/base/limits.h"
@@ -44,8 +44,9 @@ static bool check_scale(fv_op *op) {
     if (s->rank != x->rank)
         return fv_op_error(op, "the scale has rank %d, the data %d", s->rank, x->rank);
     for (int i = 0; i < x->rank; i++) {
-        const fv_dim *n = i == axis ? fv_dim_ceildiv(m->dims, x->dims[i], fv_dim_const(m->dims, block))
-                                    : x->dims[i];
+        const fv_dim *n = i == axis
+                              ? fv_dim_ceildiv(m->dims, x->dims[i], fv_dim_const(m->dims, block))
+                              : x->dims[i];
         if (!fv_module_assume(m, s->dims[i], n, "scales of blocks"))
             return fv_op_error(op, "axis %d has %s scales, expected %s", i,
                                fv_dim_str(m->arena, s->dims[i]), fv_dim_str(m->arena, n));
@@ -69,7 +70,8 @@ static fv_value *along(fv_rewriter *w, fv_value *v, int rank, int axis) {
 static fv_value *repeat(fv_rewriter *w, fv_value *v, int axis, int64_t block, const fv_dim *size) {
     fv_dims *t = w->module->dims;
     int rank = v->type->rank;
-    const fv_dim *split[FV_MAX_RANK + 1], *wide[FV_MAX_RANK + 1], *start[FV_MAX_RANK], *step[FV_MAX_RANK];
+    const fv_dim *split[FV_MAX_RANK + 1], *wide[FV_MAX_RANK + 1], *start[FV_MAX_RANK],
+        *step[FV_MAX_RANK];
     const fv_dim *dims[FV_MAX_RANK];
     if (rank == FV_MAX_RANK) {
         fv_op_error(w->at, "rank %d with blocks is more than %d", rank, FV_MAX_RANK - 1);
@@ -118,7 +120,8 @@ static bool infer_quantize(fv_op *op) {
     if (z || !to)
         to = z ? z->elem : FV_U8;
     if (to < 0 || to >= FV_ELEM_END ||
-        !((FV_SET_FLOAT8 | FV_SET_PACKED) >> to & 1 || is_quantized((fv_elem)to)) || to == FV_F8E8M0)
+        !((FV_SET_FLOAT8 | FV_SET_PACKED) >> to & 1 || is_quantized((fv_elem)to)) ||
+        to == FV_F8E8M0)
         return fv_op_error(op, "output_dtype %lld is no type to quantize to", (long long)to);
     if (p && (p < 0 || p >= FV_ELEM_END || !(FV_SET_FLOAT >> p & 1)))
         return fv_op_error(op, "precision %lld is no type to divide in", (long long)p);
@@ -134,7 +137,8 @@ static fv_elem quotient_type(const fv_op *op) {
     return s == FV_I32 ? FV_F64 : s == FV_F8E8M0 ? FV_F32 : s;
 }
 
-static fv_value *quantize(fv_rewriter *w, fv_value *x, fv_value *scale, fv_value *zero, fv_elem to) {
+static fv_value *quantize(fv_rewriter *w, fv_value *x, fv_value *scale, fv_value *zero,
+                          fv_elem to) {
     fv_value *in[3] = {x, scale, zero};
     fv_attr a = fv_attr_int(w->module, "to", to);
     return fv_w_op(w, FV_OP_fv_Quantize, zero ? 3 : 2, in, 1, &a);
@@ -177,7 +181,8 @@ static bool define_fv_quantize(fv_definer *d, fv_op *op) {
         z = fv_x_convert(a, FV_I32, fv_d_elementwise(d, 2, def));
     fv_expr *low = fv_x_bin(a, FV_X_SUB, fv_x_const_int(a, FV_I32, lo), z);
     fv_expr *high = fv_x_bin(a, FV_X_SUB, fv_x_const_int(a, FV_I32, lo + 2 * half - 1), z);
-    q = fv_x_bin(a, FV_X_MAX, fv_x_bin(a, FV_X_MIN, q, fv_x_convert(a, e, high)), fv_x_convert(a, e, low));
+    q = fv_x_bin(a, FV_X_MAX, fv_x_bin(a, FV_X_MIN, q, fv_x_convert(a, e, high)),
+                 fv_x_convert(a, e, low));
     q = fv_x_bin(a, FV_X_ADD, fv_x_convert(a, FV_I32, q), z);
     def->body = fv_x_convert(a, fv_elem_arith(to), q);
     return true;
@@ -247,7 +252,8 @@ static bool decompose_dynamic(fv_rewriter *w, fv_op *op) {
 
 /* ---- products ---- */
 
-/* x - zero point, as an i32, or (of narrow floats) as an f32; `axis`: of a vector of zero points. */
+/* x - zero point, as an i32, or (of narrow floats) as an f32; `axis`: of a vector of zero
+ * points. */
 static fv_value *centred(fv_rewriter *w, fv_value *x, fv_value *zero, int axis) {
     if (!x)
         return NULL;
@@ -275,13 +281,15 @@ bool fv_infer_fits_matrix(fv_op *op, int in, const fv_type *matrix, int axis) {
     if (t->rank > 1)
         return fv_infer_fits(op, in, matrix->rank, matrix->dims);
     return (at >= 0 && fv_module_assume(m, t->dims[0], matrix->dims[at], "scales along an axis")) ||
-           fv_op_error(op, "input '%s' is %s, expected a scalar or one for each of %s", op->def->in[in].name,
-                       fv_type_str(m->arena, t), at < 0 ? "the rows" : fv_dim_str(m->arena, matrix->dims[at]));
+           fv_op_error(op, "input '%s' is %s, expected a scalar or one for each of %s",
+                       op->def->in[in].name, fv_type_str(m->arena, t),
+                       at < 0 ? "the rows" : fv_dim_str(m->arena, matrix->dims[at]));
 }
 
 static bool infer_matmul_integer(fv_op *op) {
     const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
-    return fv_infer_matmul(op, a, b, FV_I32) && fv_infer_fits_matrix(op, 2, a, -2) && fv_infer_fits_matrix(op, 3, b, -1);
+    return fv_infer_matmul(op, a, b, FV_I32) && fv_infer_fits_matrix(op, 2, a, -2) &&
+           fv_infer_fits_matrix(op, 3, b, -1);
 }
 
 static bool decompose_matmul_integer(fv_rewriter *w, fv_op *op) {
@@ -294,8 +302,9 @@ static bool infer_qlinear_matmul(fv_op *op) {
     if (!fv_infer_matmul(op, a, b, fv_in_type(op, 7)->elem))
         return false;
     const fv_type *y = op->out[0]->type;
-    return fv_infer_fits_matrix(op, 2, a, -2) && fv_infer_fits_matrix(op, 5, b, -1) && fv_infer_fits_matrix(op, 1, y, -2) &&
-           fv_infer_fits_matrix(op, 4, y, -1) && fv_infer_fits_matrix(op, 6, y, -2) && fv_infer_fits_matrix(op, 7, y, -2);
+    return fv_infer_fits_matrix(op, 2, a, -2) && fv_infer_fits_matrix(op, 5, b, -1) &&
+           fv_infer_fits_matrix(op, 1, y, -2) && fv_infer_fits_matrix(op, 4, y, -1) &&
+           fv_infer_fits_matrix(op, 6, y, -2) && fv_infer_fits_matrix(op, 7, y, -2);
 }
 
 /* y * (scale a * scale b / scale y), to the type of the zero point */
@@ -312,8 +321,10 @@ static fv_value *requantize(fv_rewriter *w, fv_value *y, fv_value *sa, fv_value 
 static bool decompose_qlinear_matmul(fv_rewriter *w, fv_op *op) {
     int rank = op->out[0]->type->rank, rows = rank - 2;
     fv_value *y = product(w, op->in[0], op->in[2], op->in[3], op->in[5]);
-    fv_w_result(w, 0, requantize(w, y, along(w, op->in[1], rank, rows), along(w, op->in[4], rank, rank - 1),
-                                 along(w, op->in[6], rank, rows), along(w, op->in[7], rank, rows)));
+    fv_w_result(w, 0,
+                requantize(w, y, along(w, op->in[1], rank, rows),
+                           along(w, op->in[4], rank, rank - 1), along(w, op->in[6], rank, rows),
+                           along(w, op->in[7], rank, rows)));
     return true;
 }
 
@@ -329,96 +340,154 @@ static bool infer_conv_integer(fv_op *op) {
 }
 
 static bool decompose_conv_integer(fv_rewriter *w, fv_op *op) {
-    fv_w_result(w, 0, fv_w_conv(w, op, centred(w, op->in[0], fv_op_in(op, 2), 1),
-                                centred(w, op->in[1], fv_op_in(op, 3), 0), NULL));
+    fv_w_result(w, 0,
+                fv_w_conv(w, op, centred(w, op->in[0], fv_op_in(op, 2), 1),
+                          centred(w, op->in[1], fv_op_in(op, 3), 0), NULL));
     return true;
 }
 
 static bool infer_qlinear_conv(fv_op *op) {
     const fv_type *w = fv_in_type(op, 3);
-    return fv_infer_conv(op, fv_in_type(op, 0), w, fv_in_type(op, 7)->elem) && fits_filters(op, 4, w) &&
-           fits_filters(op, 5, w) && (!fv_op_in(op, 8) || fv_infer_per_channel(op, 8, w->dims[0]));
+    return fv_infer_conv(op, fv_in_type(op, 0), w, fv_in_type(op, 7)->elem) &&
+           fits_filters(op, 4, w) && fits_filters(op, 5, w) &&
+           (!fv_op_in(op, 8) || fv_infer_per_channel(op, 8, w->dims[0]));
 }
 
 static bool decompose_qlinear_conv(fv_rewriter *w, fv_op *op) {
     int rank = op->out[0]->type->rank;
     fv_value *y = fv_w_conv(w, op, centred(w, op->in[0], op->in[2], 1),
                             centred(w, op->in[3], op->in[5], 0), fv_op_in(op, 8));
-    fv_w_result(w, 0, requantize(w, y, along(w, op->in[1], rank, 1), along(w, op->in[4], rank, 1),
-                                 along(w, op->in[6], rank, 1), along(w, op->in[7], rank, 1)));
+    fv_w_result(w, 0,
+                requantize(w, y, along(w, op->in[1], rank, 1), along(w, op->in[4], rank, 1),
+                           along(w, op->in[6], rank, 1), along(w, op->in[7], rank, 1)));
     return true;
 }
 
 #define INT8 (FV_SET(I8) | FV_SET(U8))
-#define QUANTS (INT8 | FV_SET(I16) | FV_SET(U16) | FV_SET(U4) | FV_SET(I4) | FV_SET(U2) | FV_SET(I2))
+#define QUANTS                                                                                     \
+    (INT8 | FV_SET(I16) | FV_SET(U16) | FV_SET(U4) | FV_SET(I4) | FV_SET(U2) | FV_SET(I2))
 #define FLOAT8 (FV_SET_FLOAT8 & ~FV_SET(F8E8M0))
-#define REALS (FV_SET(F32) | FV_SET(F16) | FV_SET(BF16))
+#define REALS  (FV_SET(F32) | FV_SET(F16) | FV_SET(BF16))
 #define CONV                                                                                       \
     FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS), FV_A_INT("group", 1),     \
-        FV_A_OPTIONAL("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)
+        FV_A_OPTIONAL("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS),                          \
+        FV_A_OPTIONAL("strides", INTS)
 
 const fv_opdef fv_ops_quant[] = {
-    {.domain = "fv", .name = "Quantize", .id = FV_OP_fv_Quantize, .since = {1},
-     .doc = "x / scale + zero point, rounded to nearest, ties to even, and clamped; operands broadcast to x",
-     .in = {{"x", "T1"}, {"scale", "T1"}, {"zero_point", "T2", FV_OPTIONAL_OPERAND}}, .out = {{"y", "T2"}},
+    {.domain = "fv",
+     .name = "Quantize",
+     .id = FV_OP_fv_Quantize,
+     .since = {1},
+     .doc = "x / scale + zero point, rounded to nearest, ties to even, and clamped; operands "
+            "broadcast to x",
+     .in = {{"x", "T1"}, {"scale", "T1"}, {"zero_point", "T2", FV_OPTIONAL_OPERAND}},
+     .out = {{"y", "T2"}},
      .attrs = {FV_A_REQUIRED("to", INT)},
      .types = {{"T1", FV_SET_FLOAT}, {"T2", QUANTS}},
      .infer = infer_fv_quantize,
      .define = define_fv_quantize},
-    {.domain = "fv", .name = "Dequantize", .id = FV_OP_fv_Dequantize, .since = {1},
+    {.domain = "fv",
+     .name = "Dequantize",
+     .id = FV_OP_fv_Dequantize,
+     .since = {1},
      .doc = "(x - zero point) * scale; operands broadcast to x",
-     .in = {{"x", "T1"}, {"scale", "T2"}, {"zero_point", "T1", FV_OPTIONAL_OPERAND}}, .out = {{"y", "T2"}},
+     .in = {{"x", "T1"}, {"scale", "T2"}, {"zero_point", "T1", FV_OPTIONAL_OPERAND}},
+     .out = {{"y", "T2"}},
      .types = {{"T1", QUANTS | FV_SET(I32)}, {"T2", FV_SET(F32)}},
      .infer = infer_fv_dequantize,
      .formula = "y = f32(select(has(zero_point), i32(x) - i32(zero_point), i32(x))) * scale"},
-    {.domain = "", .name = "QuantizeLinear", .id = FV_OP_QuantizeLinear, .since = {10, 13, 19, 21, 23, 24, 25},
+    {.domain = "",
+     .name = "QuantizeLinear",
+     .id = FV_OP_QuantizeLinear,
+     .since = {10, 13, 19, 21, 23, 24, 25},
      .doc = "x / scale + zero point, rounded to the type of the zero point",
-     .in = {{"x", "T1"}, {"y_scale", "T2"}, {"y_zero_point", "T3", FV_OPTIONAL_OPERAND}}, .out = {{"y", "T3"}},
+     .in = {{"x", "T1"}, {"y_scale", "T2"}, {"y_zero_point", "T3", FV_OPTIONAL_OPERAND}},
+     .out = {{"y", "T3"}},
      .attrs = {FV_A_INT("axis", 1), FV_A_INT("block_size", 0), FV_A_INT("output_dtype", 0),
                FV_A_INT("precision", 0), FV_A_INT("saturate", 1)},
-     .types = {{"T1", REALS | FV_SET(I32)}, {"T2", REALS | FV_SET(I32) | FV_SET(F8E8M0)}, {"T3", QUANTS | FLOAT8 | FV_SET(F4E2M1)}},
+     .types = {{"T1", REALS | FV_SET(I32)},
+               {"T2", REALS | FV_SET(I32) | FV_SET(F8E8M0)},
+               {"T3", QUANTS | FLOAT8 | FV_SET(F4E2M1)}},
      .infer = infer_quantize,
      .decompose = decompose_quantize},
-    {.domain = "", .name = "DequantizeLinear", .id = FV_OP_DequantizeLinear, .since = {10, 13, 19, 21, 23, 24, 25},
+    {.domain = "",
+     .name = "DequantizeLinear",
+     .id = FV_OP_DequantizeLinear,
+     .since = {10, 13, 19, 21, 23, 24, 25},
      .doc = "(x - zero point) * scale",
-     .in = {{"x", "T1"}, {"x_scale", "T2"}, {"x_zero_point", "T1", FV_OPTIONAL_OPERAND}}, .out = {{"y", "T3"}},
+     .in = {{"x", "T1"}, {"x_scale", "T2"}, {"x_zero_point", "T1", FV_OPTIONAL_OPERAND}},
+     .out = {{"y", "T3"}},
      .attrs = {FV_A_INT("axis", 1), FV_A_INT("block_size", 0), FV_A_INT("output_dtype", 0)},
-     .types = {{"T1", QUANTS | FV_SET(I32) | FLOAT8 | FV_SET(F4E2M1)}, {"T2", REALS | FV_SET(F8E8M0)}, {"T3", REALS}},
+     .types = {{"T1", QUANTS | FV_SET(I32) | FLOAT8 | FV_SET(F4E2M1)},
+               {"T2", REALS | FV_SET(F8E8M0)},
+               {"T3", REALS}},
      .infer = infer_dequantize,
      .decompose = decompose_dequantize},
-    {.domain = "", .name = "DynamicQuantizeLinear", .id = FV_OP_DynamicQuantizeLinear, .since = {11},
+    {.domain = "",
+     .name = "DynamicQuantizeLinear",
+     .id = FV_OP_DynamicQuantizeLinear,
+     .since = {11},
      .doc = "quantized to u8 by the range of the data; scale and zero point come with it",
-     .in = {{"x", "T1"}}, .out = {{"y", "T2"}, {"y_scale", "S"}, {"y_zero_point", "T2"}},
+     .in = {{"x", "T1"}},
+     .out = {{"y", "T2"}, {"y_scale", "S"}, {"y_zero_point", "T2"}},
      .types = {{"T1", FV_SET(F32)}, {"T2", FV_SET(U8)}, {"S", FV_SET(F32)}},
      .infer = infer_dynamic,
      .decompose = decompose_dynamic},
-    {.domain = "", .name = "MatMulInteger", .id = FV_OP_MatMulInteger, .since = {10},
+    {.domain = "",
+     .name = "MatMulInteger",
+     .id = FV_OP_MatMulInteger,
+     .since = {10},
      .doc = "matrix product of integers less their zero points",
-     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}, {"a_zero_point", "T1", FV_OPTIONAL_OPERAND}, {"b_zero_point", "T2", FV_OPTIONAL_OPERAND}},
+     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)},
+            {"B", "T2", .rank = FV_RANK_FROM(1)},
+            {"a_zero_point", "T1", FV_OPTIONAL_OPERAND},
+            {"b_zero_point", "T2", FV_OPTIONAL_OPERAND}},
      .out = {{"Y", "T3"}},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", FV_SET(I32)}},
      .infer = infer_matmul_integer,
      .decompose = decompose_matmul_integer},
-    {.domain = "", .name = "QLinearMatMul", .since = {10, 21},
+    {.domain = "",
+     .name = "QLinearMatMul",
+     .since = {10, 21},
      .doc = "matrix product of quantized tensors, quantized",
-     .in = {{"a", "T1", .rank = FV_RANK_FROM(1)}, {"a_scale", "TS"}, {"a_zero_point", "T1"}, {"b", "T2", .rank = FV_RANK_FROM(1)}, {"b_scale", "TS"}, {"b_zero_point", "T2"},
-            {"y_scale", "TS"}, {"y_zero_point", "T3"}},
+     .in = {{"a", "T1", .rank = FV_RANK_FROM(1)},
+            {"a_scale", "TS"},
+            {"a_zero_point", "T1"},
+            {"b", "T2", .rank = FV_RANK_FROM(1)},
+            {"b_scale", "TS"},
+            {"b_zero_point", "T2"},
+            {"y_scale", "TS"},
+            {"y_zero_point", "T3"}},
      .out = {{"y", "T3"}},
      .types = {{"TS", REALS}, {"T1", INT8 | FLOAT8}, {"T2", INT8 | FLOAT8}, {"T3", INT8 | FLOAT8}},
      .infer = infer_qlinear_matmul,
      .decompose = decompose_qlinear_matmul},
-    {.domain = "", .name = "ConvInteger", .since = {10},
+    {.domain = "",
+     .name = "ConvInteger",
+     .since = {10},
      .doc = "convolution of integers less their zero points",
-     .in = {{"x", "T1", .rank = FV_RANK_FROM(3)}, {"w", "T2", .rank = FV_RANK_AS("x")}, {"x_zero_point", "T1", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"w_zero_point", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 1)}},
+     .in = {{"x", "T1", .rank = FV_RANK_FROM(3)},
+            {"w", "T2", .rank = FV_RANK_AS("x")},
+            {"x_zero_point", "T1", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},
+            {"w_zero_point", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANKS(0, 1)}},
      .out = {{"y", "T3"}},
      .attrs = {CONV},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", FV_SET(I32)}},
      .infer = infer_conv_integer,
      .decompose = decompose_conv_integer},
-    {.domain = "", .name = "QLinearConv", .since = {10},
+    {.domain = "",
+     .name = "QLinearConv",
+     .since = {10},
      .doc = "convolution of quantized tensors, quantized",
-     .in = {{"x", "T1", .rank = FV_RANK_FROM(3)}, {"x_scale", "S", .rank = FV_SCALAR}, {"x_zero_point", "T1", .rank = FV_SCALAR}, {"w", "T2", .rank = FV_RANK_AS("x")}, {"w_scale", "S", .rank = FV_RANKS(0, 1)}, {"w_zero_point", "T2", .rank = FV_RANKS(0, 1)},
-            {"y_scale", "S", .rank = FV_SCALAR}, {"y_zero_point", "T3", .rank = FV_SCALAR}, {"B", "T4", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .in = {{"x", "T1", .rank = FV_RANK_FROM(3)},
+            {"x_scale", "S", .rank = FV_SCALAR},
+            {"x_zero_point", "T1", .rank = FV_SCALAR},
+            {"w", "T2", .rank = FV_RANK_AS("x")},
+            {"w_scale", "S", .rank = FV_RANKS(0, 1)},
+            {"w_zero_point", "T2", .rank = FV_RANKS(0, 1)},
+            {"y_scale", "S", .rank = FV_SCALAR},
+            {"y_zero_point", "T3", .rank = FV_SCALAR},
+            {"B", "T4", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"y", "T3"}},
      .attrs = {CONV},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", INT8}, {"T4", FV_SET(I32)}, {"S", FV_SET(F32)}},

@@ -1,14 +1,17 @@
 /* recurrent_steps.c - RNN, GRU, LSTM and AttnLSTM as recurrences: what a step makes of the state.
  *
- *     h = act(x + (sum k: before(h[.., k]) * R[.., k]))        gate by gate; x is the inputs' part of the gates
+ *     h = act(x + (sum k: before(h[.., k]) * R[.., k]))        gate by gate; x is the inputs' part
+ *                                                              of the gates
  *
  * A row that has fewer steps than others keeps its state in those that are left, and writes zeros.
  *
- * A step of AttnLSTM is one of LSTM, of which the inputs have what the step before attended to; and attention (Bahdanau et al.,
- * arXiv:1409.0473), in parts that are each made for a whole row before the next one, as a softmax asks for:
+ * A step of AttnLSTM is one of LSTM, of which the inputs have what the step before attended to; and
+ * attention (Bahdanau et al., arXiv:1409.0473), in parts that are each made for a whole row before
+ * the next one, as a softmax asks for:
  *
  *     all = (h, attention), so that gates are sums over one state
- *     score[s] = sum a: v[a] * tanh(keys[a, s] + (sum u: h[u] * QW[u, a]))      keys are made before, for all steps
+ *     score[s] = sum a: v[a] * tanh(keys[a, s] + (sum u: h[u] * QW[u, a]))      keys are made
+ *     before, for all steps
  *     context[m] = sum s: softmax(score)[s] * memory[s, m]
  *     attention = context, or (h, context) * AW */
 #include "ir/ops/recurrent.h"
@@ -24,27 +27,36 @@ typedef struct cell {
     fv_recurrence *r;
     fv_arena *a;
     fv_recurrent of;
-    fv_elem e;                     /* arithmetic */
+    fv_elem e; /* arithmetic */
     const fv_dim *seq, *hidden;
     int nindex;
-    fv_var *index[3], *k;          /* of a state: [direction,] row, unit; what is summed over */
+    fv_var *index[3], *k; /* of a state: [direction,] row, unit; what is summed over */
     fv_expr *dir, *row, *unit;
-    fv_expr *length, *active;      /* steps of the row; has it this one? NULL: all rows have all */
-    fv_expr *time, *place;         /* the position in the sequence: where it is read, and written */
+    fv_expr *length, *active; /* steps of the row; has it this one? NULL: all rows have all */
+    fv_expr *time, *place;    /* the position in the sequence: where it is read, and written */
 } cell;
 
-static fv_expr *integer(const cell *z, int64_t n) { return fv_x_int(z->a, n); }
+static fv_expr *integer(const cell *z, int64_t n) {
+    return fv_x_int(z->a, n);
+}
 
-static fv_expr *bin(const cell *z, fv_expr_op op, fv_expr *x, fv_expr *y) { return fv_x_bin(z->a, op, x, y); }
+static fv_expr *bin(const cell *z, fv_expr_op op, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(z->a, op, x, y);
+}
 
-static fv_expr *number(const cell *z, double v) { return fv_x_const(z->a, z->e, v); }
+static fv_expr *number(const cell *z, double v) {
+    return fv_x_const(z->a, z->e, v);
+}
 
-static bool has(const cell *z, int in) { return fv_op_in(z->d->op, in) != NULL; }
+static bool has(const cell *z, int in) {
+    return fv_op_in(z->d->op, in) != NULL;
+}
 
 /* ---- activations ---- */
 
 static fv_expr *act_of(const cell *z, const fv_act *f, fv_expr *x) {
-    fv_expr *zero = number(z, 0), *one = number(z, 1), *alpha = number(z, f->alpha), *beta = number(z, f->beta);
+    fv_expr *zero = number(z, 0), *one = number(z, 1), *alpha = number(z, f->alpha),
+            *beta = number(z, f->beta);
     switch (f->kind) {
     case FV_ACT_RELU: return bin(z, FV_X_MAX, x, zero);
     case FV_ACT_TANH: return fv_x_un(z->a, FV_X_TANH, x);
@@ -61,7 +73,8 @@ static fv_expr *act_of(const cell *z, const fv_act *f, fv_expr *x) {
     case FV_ACT_ELU:
         return fv_x_select(z->a, bin(z, FV_X_LT, x, zero),
                            bin(z, FV_X_MUL, alpha, fv_x_un(z->a, FV_X_EXPM1, x)), x);
-    case FV_ACT_SOFTSIGN: return bin(z, FV_X_DIV, x, bin(z, FV_X_ADD, one, fv_x_un(z->a, FV_X_ABS, x)));
+    case FV_ACT_SOFTSIGN:
+        return bin(z, FV_X_DIV, x, bin(z, FV_X_ADD, one, fv_x_un(z->a, FV_X_ABS, x)));
     case FV_ACT_SOFTPLUS: {
         fv_expr *e = fv_x_un(z->a, FV_X_EXP, fv_x_un(z->a, FV_X_NEG, fv_x_un(z->a, FV_X_ABS, x)));
         return bin(z, FV_X_ADD, fv_x_un(z->a, FV_X_LOG1P, e), bin(z, FV_X_MAX, x, zero));
@@ -74,7 +87,8 @@ static fv_expr *act_of(const cell *z, const fv_act *f, fv_expr *x) {
 static fv_expr *apply(const cell *z, int i, fv_expr *x) {
     const fv_act *f = &z->of.act[0][i], *g = &z->of.act[1][i];
     fv_expr *y = act_of(z, f, x);
-    bool same = z->of.directions == 1 || (f->kind == g->kind && f->alpha == g->alpha && f->beta == g->beta);
+    bool same =
+        z->of.directions == 1 || (f->kind == g->kind && f->alpha == g->alpha && f->beta == g->beta);
     return same ? y : fv_x_select(z->a, bin(z, FV_X_EQ, z->dir, integer(z, 0)), y, act_of(z, g, x));
 }
 
@@ -93,10 +107,12 @@ static fv_expr *of_gate(const cell *z, int gate) {
 }
 
 static fv_expr *input(const cell *z, int gate) {
-    fv_expr *group = bin(z, FV_X_ADD, bin(z, FV_X_MUL, z->dir, integer(z, z->of.gates)), integer(z, gate));
+    fv_expr *group =
+        bin(z, FV_X_ADD, bin(z, FV_X_MUL, z->dir, integer(z, z->of.gates)), integer(z, gate));
     fv_expr *at = bin(z, FV_X_ADD, bin(z, FV_X_MUL, group, fv_x_dim(z->a, z->hidden)), z->unit);
     bool first = z->of.batch_first;
-    return fv_d_load(z->d, FV_STEPS_X, (fv_expr *[]){first ? z->row : z->time, first ? z->time : z->row, at});
+    return fv_d_load(z->d, FV_STEPS_X,
+                     (fv_expr *[]){first ? z->row : z->time, first ? z->time : z->row, at});
 }
 
 /* Element of a state, at its own indices or at unit k. */
@@ -105,11 +121,14 @@ static fv_expr *state_at(const cell *z, const fv_value *s, fv_expr *unit) {
     return fv_state_load(z->d, s, at + (z->nindex == 2));
 }
 
-static fv_expr *own(const cell *z, const fv_value *s) { return state_at(z, s, z->unit); }
+static fv_expr *own(const cell *z, const fv_value *s) {
+    return state_at(z, s, z->unit);
+}
 
 /* sum k: s[.., k] * R[.., unit of the gate, k]; of AttnLSTM, k goes on over what was attended to */
 static fv_expr *product(const cell *z, const fv_value *s, int gate) {
-    fv_expr *k = fv_x_var(z->a, z->k), *weight = fv_d_load(z->d, FV_STEPS_R, (fv_expr *[]){z->dir, of_gate(z, gate), k});
+    fv_expr *k = fv_x_var(z->a, z->k),
+            *weight = fv_d_load(z->d, FV_STEPS_R, (fv_expr *[]){z->dir, of_gate(z, gate), k});
     fv_var *over = z->k;
     return fv_x_reduce(z->a, FV_SUM, 1, &over, bin(z, FV_X_MUL, state_at(z, s, k), weight));
 }
@@ -122,14 +141,16 @@ static fv_expr *gate_sum(const cell *z, const fv_value *s, int gate) {
 static fv_expr *peephole(const cell *z, int k, fv_expr *sum, fv_expr *cell_state) {
     if (!has(z, FV_STEPS_P))
         return sum;
-    return fv_x_fma(z->a, fv_d_load(z->d, FV_STEPS_P, (fv_expr *[]){z->dir, of_gate(z, k)}), cell_state, sum);
+    return fv_x_fma(z->a, fv_d_load(z->d, FV_STEPS_P, (fv_expr *[]){z->dir, of_gate(z, k)}),
+                    cell_state, sum);
 }
 
 /* ---- states ---- */
 
 /* A state that begins as that operand, or as 0. */
 static fv_state *state(const cell *z, const char *name, int in) {
-    fv_expr *at[3] = {z->of.batch_first ? z->row : z->dir, z->of.batch_first ? z->dir : z->row, z->unit};
+    fv_expr *at[3] = {z->of.batch_first ? z->row : z->dir, z->of.batch_first ? z->dir : z->row,
+                      z->unit};
     fv_expr *first = has(z, in) ? fv_d_load(z->d, in, at) : number(z, 0);
     return fv_recurrence_state(z->d, z->r, name, z->e, z->nindex, z->index, first);
 }
@@ -182,7 +203,8 @@ enum { Z, R, H };
 
 static fv_state *gru_linear(const cell *z) {
     fv_state *h = state(z, "h", FV_STEPS_H);
-    fv_expr *update = activate(z, 0, gate_sum(z, h->before, Z)), *reset = activate(z, 0, gate_sum(z, h->before, R));
+    fv_expr *update = activate(z, 0, gate_sum(z, h->before, Z)),
+            *reset = activate(z, 0, gate_sum(z, h->before, R));
     fv_expr *sum = product(z, h->before, H);
     if (has(z, FV_STEPS_B))
         sum = bin(z, FV_X_ADD, sum, fv_d_load(z->d, FV_STEPS_B, (fv_expr *[]){z->dir, z->unit}));
@@ -191,7 +213,8 @@ static fv_state *gru_linear(const cell *z) {
     return h;
 }
 
-/* The reset gate comes before the product of the candidate: a step is two products, one after the other. */
+/* The reset gate comes before the product of the candidate: a step is two products, one after the
+ * other. */
 static fv_state *gru(const cell *z) {
     fv_state *update = made(z, "z"), *kept = made(z, "rh"), *h = state(z, "h", FV_STEPS_H);
     fv_expr *before = own(z, h->before);
@@ -218,7 +241,9 @@ static fv_var *axis(const cell *z, const char *name, const fv_dim *extent) {
     return fv_recurrence_index(z->d, z->r, name, extent);
 }
 
-static fv_expr *var(const cell *z, fv_var *v) { return fv_x_var(z->a, v); }
+static fv_expr *var(const cell *z, fv_var *v) {
+    return fv_x_var(z->a, v);
+}
 
 static fv_expr *sum_over(const cell *z, fv_var *v, fv_expr *x, fv_expr *y) {
     return fv_x_reduce(z->a, FV_SUM, 1, &v, bin(z, FV_X_MUL, x, y));
@@ -226,20 +251,25 @@ static fv_expr *sum_over(const cell *z, fv_var *v, fv_expr *x, fv_expr *y) {
 
 /* Element i of the state x, or of what stands behind it. */
 static fv_expr *joined(const cell *z, const fv_state *x, const fv_state *behind, fv_expr *i) {
-    fv_expr *n = fv_x_dim(z->a, x->now->type->dims[x->rank - 1]), *at[3] = {z->dir, z->row, i}, *zero = number(z, 0);
+    fv_expr *n = fv_x_dim(z->a, x->now->type->dims[x->rank - 1]), *at[3] = {z->dir, z->row, i},
+            *zero = number(z, 0);
     fv_expr **own_index = at + (z->nindex == 2), *first = bin(z, FV_X_LT, i, n);
     fv_expr *a = fv_x_guard(z->a, fv_value_buf(z->a, x->now), own_index, first, zero);
     at[2] = bin(z, FV_X_SUB, i, n);
-    fv_expr *b = fv_x_guard(z->a, fv_value_buf(z->a, behind->now), own_index, bin(z, FV_X_LE, n, i), zero);
+    fv_expr *b =
+        fv_x_guard(z->a, fv_value_buf(z->a, behind->now), own_index, bin(z, FV_X_LE, n, i), zero);
     return fv_x_select(z->a, first, a, b);
 }
 
 /* score[s]; what lies behind the row's memory counts for nothing. */
 static fv_expr *score(const cell *z, const fv_state *query, fv_var *s) {
     fv_var *a = fv_d_var(z->d, "a", query->now->type->dims[query->rank - 1]);
-    fv_expr *key = fv_d_load(z->d, FV_STEPS_KEYS, (fv_expr *[]){z->dir, z->row, var(z, a), var(z, s)});
-    fv_expr *meets = fv_x_un(z->a, FV_X_TANH, bin(z, FV_X_ADD, key, state_at(z, query->now, var(z, a))));
-    fv_expr *x = sum_over(z, a, fv_d_load(z->d, FV_STEPS_V, (fv_expr *[]){z->dir, var(z, a)}), meets);
+    fv_expr *key =
+        fv_d_load(z->d, FV_STEPS_KEYS, (fv_expr *[]){z->dir, z->row, var(z, a), var(z, s)});
+    fv_expr *meets =
+        fv_x_un(z->a, FV_X_TANH, bin(z, FV_X_ADD, key, state_at(z, query->now, var(z, a))));
+    fv_expr *x =
+        sum_over(z, a, fv_d_load(z->d, FV_STEPS_V, (fv_expr *[]){z->dir, var(z, a)}), meets);
     if (!has(z, FV_STEPS_MEMORY_LENS))
         return x;
     fv_expr *length = fv_d_load(z->d, FV_STEPS_MEMORY_LENS, (fv_expr *[]){z->row});
@@ -248,18 +278,27 @@ static fv_expr *score(const cell *z, const fv_state *query, fv_var *s) {
 
 /* The context of h: states for each of what a softmax asks for along the whole memory. */
 static fv_state *attend(const cell *z, const fv_state *h) {
-    const fv_type *keys = fv_in_type(z->d->op, FV_STEPS_KEYS), *memory = fv_in_type(z->d->op, FV_STEPS_M);
-    fv_var *a = axis(z, "a", keys->dims[2]), *s = axis(z, "s", keys->dims[3]), *m = axis(z, "m", memory->dims[2]);
+    const fv_type *keys = fv_in_type(z->d->op, FV_STEPS_KEYS),
+                  *memory = fv_in_type(z->d->op, FV_STEPS_M);
+    fv_var *a = axis(z, "a", keys->dims[2]), *s = axis(z, "s", keys->dims[3]),
+           *m = axis(z, "m", memory->dims[2]);
     fv_var *u = fv_d_var(z->d, "k", z->hidden), *t = fv_d_var(z->d, "s", keys->dims[3]);
-    fv_state *query = made_along(z, "query", a), *scores = made_along(z, "score", s), *most = made_along(z, "most", NULL);
-    fv_state *weight = made_along(z, "weight", s), *all = made_along(z, "total", NULL), *context = made_along(z, "context", m);
-    query->step = sum_over(z, u, state_at(z, h->now, var(z, u)), fv_d_load(z->d, FV_STEPS_QW, (fv_expr *[]){z->dir, var(z, u), var(z, a)}));
+    fv_state *query = made_along(z, "query", a), *scores = made_along(z, "score", s),
+             *most = made_along(z, "most", NULL);
+    fv_state *weight = made_along(z, "weight", s), *all = made_along(z, "total", NULL),
+             *context = made_along(z, "context", m);
+    query->step =
+        sum_over(z, u, state_at(z, h->now, var(z, u)),
+                 fv_d_load(z->d, FV_STEPS_QW, (fv_expr *[]){z->dir, var(z, u), var(z, a)}));
     scores->step = score(z, query, s);
     most->step = fv_x_reduce(z->a, FV_REDUCE_MAX, 1, &t, state_at(z, scores->now, var(z, t)));
-    weight->step = fv_x_un(z->a, FV_X_EXP, bin(z, FV_X_SUB, state_at(z, scores->now, var(z, s)), state_at(z, most->now, NULL)));
+    weight->step = fv_x_un(
+        z->a, FV_X_EXP,
+        bin(z, FV_X_SUB, state_at(z, scores->now, var(z, s)), state_at(z, most->now, NULL)));
     all->step = fv_x_reduce(z->a, FV_SUM, 1, &t, state_at(z, weight->now, var(z, t)));
     fv_expr *value = fv_d_load(z->d, FV_STEPS_M, (fv_expr *[]){z->row, var(z, t), var(z, m)});
-    context->step = bin(z, FV_X_DIV, sum_over(z, t, state_at(z, weight->now, var(z, t)), value), state_at(z, all->now, NULL));
+    context->step = bin(z, FV_X_DIV, sum_over(z, t, state_at(z, weight->now, var(z, t)), value),
+                        state_at(z, all->now, NULL));
     return context;
 }
 
@@ -268,7 +307,8 @@ static fv_state *attention_layer(const cell *z, const fv_state *h, fv_state *con
     const fv_type *layer = fv_in_type(z->d->op, FV_STEPS_AW);
     if (!layer)
         return context;
-    fv_var *i = axis(z, "i", layer->dims[1]), *o = axis(z, "o", layer->dims[2]), *k = fv_d_var(z->d, "k", layer->dims[1]);
+    fv_var *i = axis(z, "i", layer->dims[1]), *o = axis(z, "o", layer->dims[2]),
+           *k = fv_d_var(z->d, "k", layer->dims[1]);
     fv_state *both = made_along(z, "both", i), *attention = made_along(z, "attention", o);
     both->step = joined(z, h, context, var(z, i));
     fv_expr *weight = fv_d_load(z->d, FV_STEPS_AW, (fv_expr *[]){z->dir, var(z, k), var(z, o)});
@@ -276,7 +316,8 @@ static fv_state *attention_layer(const cell *z, const fv_state *h, fv_state *con
     return attention;
 }
 
-/* Before the first step, what was attended to is zeros. Its steps come last; gates read what it was. */
+/* Before the first step, what was attended to is zeros. Its steps come last; gates read what it
+ * was. */
 static fv_state *attention_lstm(const cell *z, fv_state **cell_state, fv_state **kept) {
     fv_state *c = *cell_state = state(z, "c", FV_STEPS_C), *h = made(z, "h");
     fv_state *attention = attention_layer(z, h, attend(z, h));
@@ -297,7 +338,8 @@ static fv_state *attention_lstm(const cell *z, fv_state **cell_state, fv_state *
 
 /* How many steps a row has, and where in the sequence each is. */
 static void place_steps(cell *z) {
-    fv_expr *t = fv_x_var(z->a, z->r->t), *n = fv_x_dim(z->a, z->seq), *last = bin(z, FV_X_SUB, n, integer(z, 1));
+    fv_expr *t = fv_x_var(z->a, z->r->t), *n = fv_x_dim(z->a, z->seq),
+            *last = bin(z, FV_X_SUB, n, integer(z, 1));
     bool varies = z->of.directions == 2;
     if (has(z, FV_STEPS_LENS)) {
         z->length = fv_x_convert(z->a, FV_I64, fv_d_load(z->d, FV_STEPS_LENS, &z->row));
@@ -323,7 +365,8 @@ static void set_axes(cell *z) {
     z->r->t = fv_d_var(z->d, "t", z->seq);
     z->k = fv_d_var(z->d, "k", fv_in_type(z->d->op, FV_STEPS_R)->dims[2]);
     if (z->of.directions == 2)
-        z->index[z->nindex++] = fv_recurrence_index(z->d, z->r, "d", fv_dim_const(z->d->module->dims, 2));
+        z->index[z->nindex++] =
+            fv_recurrence_index(z->d, z->r, "d", fv_dim_const(z->d->module->dims, 2));
     z->index[z->nindex++] = fv_recurrence_index(z->d, z->r, "b", batch);
     z->index[z->nindex++] = fv_recurrence_index(z->d, z->r, "u", z->hidden);
     z->dir = z->of.directions == 2 ? fv_x_var(z->a, z->index[0]) : integer(z, 0);
@@ -334,23 +377,28 @@ static void set_axes(cell *z) {
 
 /* A state at the end: 0 where there was no step, as ONNX Runtime has it. */
 static void give_last(const cell *z, int out, const fv_state *s) {
-    fv_expr *at[3] = {z->of.batch_first ? z->row : z->dir, z->of.batch_first ? z->dir : z->row, z->unit}, *x = own(z, s->now);
+    fv_expr *at[3] = {z->of.batch_first ? z->row : z->dir, z->of.batch_first ? z->dir : z->row,
+                      z->unit},
+            *x = own(z, s->now);
     if (z->length)
         x = fv_x_select(z->a, bin(z, FV_X_LE, z->length, integer(z, 0)), number(z, 0), x);
     fv_recurrence_last(z->d, z->r, out, at, x);
 }
 
-/* h; the cell state, where there is one; and the state that has h before a step, where that is another one. */
+/* h; the cell state, where there is one; and the state that has h before a step, where that is
+ * another one. */
 static fv_state *of_kind(const cell *z, fv_state **cell_state, fv_state **kept) {
     if (z->of.kind == FV_CELL_RNN)
         return rnn(z);
     if (z->of.kind == FV_CELL_GRU)
         return z->of.linear_before_reset ? gru_linear(z) : gru(z);
-    return fv_op_is(z->d->op, FV_OP_fv_AttnLSTM) ? attention_lstm(z, cell_state, kept) : lstm(z, cell_state);
+    return fv_op_is(z->d->op, FV_OP_fv_AttnLSTM) ? attention_lstm(z, cell_state, kept)
+                                                 : lstm(z, cell_state);
 }
 
 bool fv_recurrent_steps(fv_definer *d, fv_recurrence *r) {
-    cell z = {.d = d, .r = r, .a = d->arena, .e = fv_elem_arith(fv_in_type(d->op, FV_STEPS_X)->elem)};
+    cell z = {
+        .d = d, .r = r, .a = d->arena, .e = fv_elem_arith(fv_in_type(d->op, FV_STEPS_X)->elem)};
     fv_state *c = NULL, *kept = NULL;
     if (!fv_recurrent_read(d->op, &z.of))
         return false;
@@ -362,7 +410,8 @@ bool fv_recurrent_steps(fv_definer *d, fv_recurrence *r) {
         at[1] = z.place;
         at[2] = z.dir;
     }
-    fv_recurrence_element(d, r, FV_REC_Y, at, z.active ? fv_x_select(z.a, z.active, y, number(&z, 0)) : y);
+    fv_recurrence_element(d, r, FV_REC_Y, at,
+                          z.active ? fv_x_select(z.a, z.active, y, number(&z, 0)) : y);
     give_last(&z, FV_REC_Y_H, kept ? kept : h);
     if (c)
         give_last(&z, FV_REC_Y_C, c);

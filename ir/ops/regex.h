@@ -1,8 +1,10 @@
-/* regex.h - regular expressions, in the syntax of RE2, as tables of a deterministic automaton that reads bytes.
+/* regex.h - regular expressions, in the syntax of RE2, as tables of a deterministic automaton that
+ * reads bytes.
  *
- * A pattern is a constant of a model, so all of it is done when that is compiled: text to a tree, tree to an automaton of bytes with
- * jumps, that to one without. What matches takes one step a byte, whatever the pattern. Thompson: Regular expression search
- * algorithm, 1968; Cox: Regular expression matching in the wild, 2010. */
+ * A pattern is a constant of a model, so all of it is done when that is compiled: text to a tree,
+ * tree to an automaton of bytes with jumps, that to one without. What matches takes one step a
+ * byte, whatever the pattern. Thompson: Regular expression search algorithm, 1968; Cox: Regular
+ * expression matching in the wild, 2010. */
 #ifndef FV_IR_OPS_REGEX_H
 #define FV_IR_OPS_REGEX_H
 
@@ -11,7 +13,14 @@
 
 /* ---- the automaton with jumps ---- */
 
-typedef enum { FV_AT_BEGIN, FV_AT_END, FV_AT_LINE_BEGIN, FV_AT_LINE_END, FV_AT_WORD_EDGE, FV_NOT_AT_WORD_EDGE } fv_regex_place;
+typedef enum {
+    FV_AT_BEGIN,
+    FV_AT_END,
+    FV_AT_LINE_BEGIN,
+    FV_AT_LINE_END,
+    FV_AT_WORD_EDGE,
+    FV_NOT_AT_WORD_EDGE
+} fv_regex_place;
 typedef enum { FV_NFA_BYTES, FV_NFA_EITHER, FV_NFA_PLACE, FV_NFA_MATCH, FV_NFA_FAIL } fv_nfa_kind;
 
 typedef struct fv_nfa_node {
@@ -28,7 +37,8 @@ typedef struct fv_nfa {
 
 enum { FV_MAX_PATTERN = 50000, FV_MAX_NFA = 20000, FV_MAX_DFA = 4096, FV_MAX_DFA_WORK = 100000000 };
 
-/* What the whole of a text has to be. NULL, *why: it is no such pattern, or one with too many repetitions. */
+/* What the whole of a text has to be. NULL, *why: it is no such pattern, or one with too many
+ * repetitions. */
 const fv_nfa *fv_regex_parse(fv_arena *a, fv_string pattern, const char **why);
 
 /* ---- the automaton without ---- */

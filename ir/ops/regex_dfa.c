@@ -1,5 +1,6 @@
-/* regex_dfa.c - a state of the automaton without jumps is a set of nodes of the one with, and what kind of byte was before: places such
- * as the edge of a word look at the bytes on both sides, so jumps are taken when the next byte is known. */
+/* regex_dfa.c - a state of the automaton without jumps is a set of nodes of the one with, and what
+ * kind of byte was before: places such as the edge of a word look at the bytes on both sides, so
+ * jumps are taken when the next byte is known. */
 #include "ir/ops/regex.h"
 
 #include <stdlib.h>
@@ -16,19 +17,20 @@ typedef struct state {
 typedef struct maker {
     fv_arena *arena;
     const fv_nfa *nfa;
-    bool looks;          /* is there a place in the pattern? */
+    bool looks; /* is there a place in the pattern? */
     fv_dfa *dfa;
     uint8_t byte_of[257]; /* of each class one */
     state states[FV_MAX_DFA];
     int buckets[2 * FV_MAX_DFA]; /* state + 1; 0: free */
-    int *stack, *mark, turn; /* of nodes: were they seen in this turn? */
-    int *found, nfound;      /* nodes of bytes that the last walk came to */
-    bool matches;            /* and a match */
+    int *stack, *mark, turn;     /* of nodes: were they seen in this turn? */
+    int *found, nfound;          /* nodes of bytes that the last walk came to */
+    bool matches;                /* and a match */
     long work;
 } maker;
 
 static byte_kind kind_of(int byte) {
-    bool word = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_';
+    bool word = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+                (byte >= 'A' && byte <= 'Z') || byte == '_';
     return byte == '\n' ? LINE_END : word ? WORD : OTHER;
 }
 
@@ -99,10 +101,13 @@ static void walk(maker *m, const state *s, byte_kind after) {
 
 /* ---- states ---- */
 
-static int ascending(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+static int ascending(const void *a, const void *b) {
+    return *(const int *)a - *(const int *)b;
+}
 
 static bool same(const state *x, const state *y) {
-    return x->n == y->n && x->before == y->before && !memcmp(x->nodes, y->nodes, (size_t)x->n * sizeof(int));
+    return x->n == y->n && x->before == y->before &&
+           !memcmp(x->nodes, y->nodes, (size_t)x->n * sizeof(int));
 }
 
 /* The state of these nodes; -1: there are too many. */
@@ -173,7 +178,8 @@ const fv_dfa *fv_dfa_of(fv_arena *a, const fv_nfa *nfa, const char **why) {
     (void)state_of(m, 1, (int[]){nfa->start}, NO_BYTE);
     for (int i = 0; i < m->dfa->nstates; i++)
         if (!make_state(m, i)) {
-            *why = fv_printf(a, "it needs more than %d states, or too long to find them", FV_MAX_DFA);
+            *why =
+                fv_printf(a, "it needs more than %d states, or too long to find them", FV_MAX_DFA);
             return NULL;
         }
     return m->dfa;

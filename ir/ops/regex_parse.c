@@ -1,5 +1,6 @@
-/* regex_parse.c - patterns in the syntax of RE2 become automata: text to a tree, by recursive descent, and that from its end to its
- * beginning to nodes. Classes of Unicode (\p) are left out: there are no tables of them here. */
+/* regex_parse.c - patterns in the syntax of RE2 become automata: text to a tree, by recursive
+ * descent, and that from its end to its beginning to nodes. Classes of Unicode (\p) are left out:
+ * there are no tables of them here. */
 #include "ir/ops/regex.h"
 
 #include <stdlib.h>
@@ -22,7 +23,9 @@ typedef struct set {
     int n, cap;
 } set;
 
-static void add(fv_arena *a, set *s, uint32_t lo, uint32_t hi) { FV_PUSH(a, s->at, s->n, s->cap, ((range){lo, hi})); }
+static void add(fv_arena *a, set *s, uint32_t lo, uint32_t hi) {
+    FV_PUSH(a, s->at, s->n, s->cap, ((range){lo, hi}));
+}
 
 static void add_all(fv_arena *a, set *to, set s) {
     for (int i = 0; i < s.n; i++)
@@ -66,8 +69,11 @@ static bool has(const set *s, uint32_t c) {
     return false;
 }
 
-/* The dotted I and the i without a dot are cases of each other's letters in Turkic languages alone. */
-static bool is_turkic(uint32_t c) { return c == 0x130 || c == 0x131; }
+/* The dotted I and the i without a dot are cases of each other's letters in Turkic languages
+ * alone. */
+static bool is_turkic(uint32_t c) {
+    return c == 0x130 || c == 0x131;
+}
 
 /* Whichever of the two is in s, the other is in more. */
 static void fold_pair(fv_arena *a, const set *s, uint32_t x, uint32_t y, set *more) {
@@ -79,8 +85,8 @@ static void fold_pair(fv_arena *a, const set *s, uint32_t x, uint32_t y, set *mo
         add(a, more, x, x);
 }
 
-/* With the other cases of all in it, and the other cases of these; and with what is written the same and has no other case of one
- * character. Unicode's CaseFolding.txt, C and S. */
+/* With the other cases of all in it, and the other cases of these; and with what is written the
+ * same and has no other case of one character. Unicode's CaseFolding.txt, C and S. */
 static set fold(fv_arena *a, set s) {
     static const uint32_t same[][2] = {{0x390, 0x1fd3}, {0x3b0, 0x1fe3}, {0xfb05, 0xfb06}};
     for (int before = -1; before != s.n;) {
@@ -107,11 +113,11 @@ typedef enum { SET, SEQUENCE, EITHER, REPEAT, PLACE } node_kind;
 
 typedef struct node {
     node_kind kind;
-    set chars;             /* SET */
-    struct node **parts;   /* SEQUENCE, EITHER; REPEAT: one */
+    set chars;           /* SET */
+    struct node **parts; /* SEQUENCE, EITHER; REPEAT: one */
     int n, cap;
-    int least, most;       /* REPEAT; most -1: any number */
-    fv_regex_place place;  /* PLACE */
+    int least, most;      /* REPEAT; most -1: any number */
+    fv_regex_place place; /* PLACE */
 } node;
 
 typedef struct parser {
@@ -171,11 +177,23 @@ static const struct {
     const char *name;
     range ranges[5];
 } classes[] = {
-    {"alnum", {{'0', '9'}, {'A', 'Z'}, {'a', 'z'}}}, {"alpha", {{'A', 'Z'}, {'a', 'z'}}}, {"ascii", {{0, 127}}}, {"blank", {{'\t', '\t'}, {' ', ' '}}},
-    {"cntrl", {{0, 31}, {127, 127}}}, {"digit", {{'0', '9'}}}, {"graph", {{'!', '~'}}}, {"lower", {{'a', 'z'}}}, {"print", {{' ', '~'}}},
-    {"punct", {{'!', '/'}, {':', '@'}, {'[', '`'}, {'{', '~'}}}, {"space", {{'\t', '\r'}, {' ', ' '}}}, {"upper", {{'A', 'Z'}}},
-    {"word", {{'0', '9'}, {'A', 'Z'}, {'a', 'z'}, {'_', '_'}}}, {"xdigit", {{'0', '9'}, {'A', 'F'}, {'a', 'f'}}},
-    {"d", {{'0', '9'}}}, {"s", {{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}}}, {"w", {{'0', '9'}, {'A', 'Z'}, {'a', 'z'}, {'_', '_'}}},
+    {"alnum", {{'0', '9'}, {'A', 'Z'}, {'a', 'z'}}},
+    {"alpha", {{'A', 'Z'}, {'a', 'z'}}},
+    {"ascii", {{0, 127}}},
+    {"blank", {{'\t', '\t'}, {' ', ' '}}},
+    {"cntrl", {{0, 31}, {127, 127}}},
+    {"digit", {{'0', '9'}}},
+    {"graph", {{'!', '~'}}},
+    {"lower", {{'a', 'z'}}},
+    {"print", {{' ', '~'}}},
+    {"punct", {{'!', '/'}, {':', '@'}, {'[', '`'}, {'{', '~'}}},
+    {"space", {{'\t', '\r'}, {' ', ' '}}},
+    {"upper", {{'A', 'Z'}}},
+    {"word", {{'0', '9'}, {'A', 'Z'}, {'a', 'z'}, {'_', '_'}}},
+    {"xdigit", {{'0', '9'}, {'A', 'F'}, {'a', 'f'}}},
+    {"d", {{'0', '9'}}},
+    {"s", {{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}}},
+    {"w", {{'0', '9'}, {'A', 'Z'}, {'a', 'z'}, {'_', '_'}}},
 };
 
 static bool add_class(parser *p, set *to, const char *name, size_t n, bool other) {
@@ -204,12 +222,18 @@ static bool accept_class(parser *p, set *to) {
     return add_class(p, to, &small, 1, c != small);
 }
 
-static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99; }
+static int digit(char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : 99;
+}
 
 /* As many digits as there are of that base, `most` at most; no fewer than `least`. */
 static bool number(parser *p, int base, int least, int most, uint32_t *out) {
     int n = 0;
-    for (*out = 0; n < most && p->at < p->end && digit(*p->at) < base && *out <= LAST_CHARACTER; n++)
+    for (*out = 0; n < most && p->at < p->end && digit(*p->at) < base && *out <= LAST_CHARACTER;
+         n++)
         *out = *out * (uint32_t)base + (uint32_t)digit(*p->at++);
     return n >= least && *out <= LAST_CHARACTER;
 }
@@ -228,7 +252,8 @@ static bool escaped(parser *p, uint32_t *out) {
     if (name)
         *out = (unsigned char)codes[name - names];
     else if (c == 'x' && accept(p, "{"))
-        return (number(p, 16, 1, 8, out) && accept(p, "}")) || fail(p, "\\x{ is not followed by the number of a character and }");
+        return (number(p, 16, 1, 8, out) && accept(p, "}")) ||
+               fail(p, "\\x{ is not followed by the number of a character and }");
     else if (c == 'x')
         return number(p, 16, 2, 2, out) || fail(p, "\\x is not followed by two digits");
     else if (c == '0' || (c >= '1' && c <= '7' && p->at < p->end && digit(*p->at) < 8)) {
@@ -266,7 +291,8 @@ static bool accept_named(parser *p, set *to) {
         p->at = start;
         return false;
     }
-    return (n > 1 && add_class(p, to, name, n, other)) || fail(p, "[: :] has a name that is none of a class");
+    return (n > 1 && add_class(p, to, name, n, other)) ||
+           fail(p, "[: :] has a name that is none of a class");
 }
 
 static bool class_item(parser *p, set *to) {
@@ -295,7 +321,8 @@ static bool class_item(parser *p, set *to) {
     return true;
 }
 
-/* Each item is folded by itself: what \W is without has no other cases, even where another item is one. */
+/* Each item is folded by itself: what \W is without has no other cases, even where another item is
+ * one. */
 static node *parse_class(parser *p) {
     set s = {0};
     bool other = accept(p, "^");
@@ -351,7 +378,8 @@ static bool parse_flags(parser *p) {
                 return false;
             to = false;
             break;
-        case ':': case ')': return p->at[-1] != '-';
+        case ':':
+        case ')': return p->at[-1] != '-';
         default: return false;
         }
     }
@@ -362,7 +390,8 @@ static bool accept_name(parser *p) {
     if (!accept(p, "?P<") && !accept(p, "?<"))
         return false;
     const char *name = p->at;
-    while (p->at < p->end && (digit(*p->at) < 10 || ((*p->at | 32) >= 'a' && (*p->at | 32) <= 'z') || *p->at == '_'))
+    while (p->at < p->end &&
+           (digit(*p->at) < 10 || ((*p->at | 32) >= 'a' && (*p->at | 32) <= 'z') || *p->at == '_'))
         p->at++;
     return (p->at > name && accept(p, ">")) || fail(p, "the name of a group is none");
 }
@@ -520,7 +549,9 @@ static node *parse_either(parser *p) {
     return r;
 }
 
-/* ---- nodes of the automaton, from the end to the beginning: each function gives where the part begins ---- */
+/* ---- nodes of the automaton, from the end to the beginning: each function gives where the part
+ *    begins
+ * ---- */
 
 static int put(parser *p, fv_nfa *a, fv_nfa_node n) {
     if (a->n >= FV_MAX_NFA) {
@@ -544,13 +575,15 @@ static int encode(uint32_t c, uint8_t *out) {
     return n;
 }
 
-/* Characters lo to hi, whose encodings have one length and differ, from some byte on, in whole ranges: bytes lo[i]..hi[i]. */
+/* Characters lo to hi, whose encodings have one length and differ, from some byte on, in whole
+ * ranges: bytes lo[i]..hi[i]. */
 static int put_bytes(parser *p, fv_nfa *a, uint32_t lo, uint32_t hi, int next) {
     uint8_t from[4], to[4];
     int n = encode(lo, from);
     (void)encode(hi, to);
     for (int i = n; i-- > 0;)
-        next = put(p, a, (fv_nfa_node){.kind = FV_NFA_BYTES, .lo = from[i], .hi = to[i], .next = next});
+        next = put(p, a,
+                   (fv_nfa_node){.kind = FV_NFA_BYTES, .lo = from[i], .hi = to[i], .next = next});
     return next;
 }
 
@@ -579,7 +612,8 @@ static int put_range(parser *p, fv_nfa *a, uint32_t lo, uint32_t hi, int next, i
 
 static int put_node(parser *p, fv_nfa *a, const node *n, int next);
 
-/* What needs no nodes is the empty text, however often: repetitions of it in each other would take as long as all of them. */
+/* What needs no nodes is the empty text, however often: repetitions of it in each other would take
+ * as long as all of them. */
 static int put_repeat(parser *p, fv_nfa *a, const node *n, int next) {
     int start = next;
     if (n->most < 0) {
@@ -617,7 +651,8 @@ static int put_node(parser *p, fv_nfa *a, const node *n, int next) {
             start = either(p, a, put_node(p, a, n->parts[i], next), start);
         return start;
     case REPEAT: return put_repeat(p, a, n, next);
-    case PLACE: return put(p, a, (fv_nfa_node){.kind = FV_NFA_PLACE, .place = n->place, .next = next});
+    case PLACE:
+        return put(p, a, (fv_nfa_node){.kind = FV_NFA_PLACE, .place = n->place, .next = next});
     }
     return start;
 }
@@ -626,7 +661,9 @@ const fv_nfa *fv_regex_parse(fv_arena *arena, fv_string pattern, const char **wh
     parser p = {.arena = arena, .at = pattern.s, .end = pattern.s + pattern.n};
     fv_nfa *a = FV_NEW(arena, fv_nfa, 1);
     if (pattern.n > FV_MAX_PATTERN)
-        return *why = fv_printf(arena, "it has %zu bytes, at most %d are supported", pattern.n, FV_MAX_PATTERN), NULL;
+        return *why = fv_printf(arena, "it has %zu bytes, at most %d are supported", pattern.n,
+                                FV_MAX_PATTERN),
+               NULL;
     if (!fv_is_utf8(pattern.s, pattern.n))
         return *why = "it is no UTF-8", NULL;
     node *whole = parse_either(&p);

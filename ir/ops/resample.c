@@ -1,7 +1,8 @@
 /* resample.c - one axis resized.
  *
- * A position in the input is a fraction of integers where the scale is one (sizes, constant scales),
- * so that rounding to a neighbour is exact; with scales and regions that are data it is an f64. */
+ * A position in the input is a fraction of integers where the scale is one (sizes, constant
+ * scales), so that rounding to a neighbour is exact; with scales and regions that are data it is an
+ * f64. */
 #include "ir/ops/resample.h"
 
 #include <string.h>
@@ -20,8 +21,9 @@ bool fv_attr_is(const fv_op *op, const char *name, const char *text) {
 bool fv_infer_resized(fv_op *op, int axis, const fv_dim *to) {
     fv_module *m = fv_op_module(op);
     const fv_dim *from = fv_in_type(op, 0)->dims[axis];
-    return fv_module_require(m, fv_dim_mul(m->dims, to, fv_dim_is(m->dims, from, 0)), fv_dim_const(m->dims, 0),
-                             "resizing an empty axis", fv_printf(m->arena, "%s is not 0", fv_dim_str(m->arena, from))) ||
+    return fv_module_require(m, fv_dim_mul(m->dims, to, fv_dim_is(m->dims, from, 0)),
+                             fv_dim_const(m->dims, 0), "resizing an empty axis",
+                             fv_printf(m->arena, "%s is not 0", fv_dim_str(m->arena, from))) ||
            fv_op_error(op, "axis %d is empty and has no elements to resize", axis);
 }
 
@@ -32,7 +34,8 @@ static bool check_dims(fv_op *op, int axis) {
     const fv_attr *d = fv_op_find_attr(op, "dims");
     for (int i = 0; i < x->rank; i++)
         if (i != axis && !fv_module_assume(m, x->dims[i], d->u.dims[i], "dims of a resized tensor"))
-            return fv_op_error(op, "axis %d has %s elements, dims has %s", i, fv_dim_str(m->arena, x->dims[i]),
+            return fv_op_error(op, "axis %d has %s elements, dims has %s", i,
+                               fv_dim_str(m->arena, x->dims[i]),
                                fv_dim_str(m->arena, d->u.dims[i]));
     return fv_infer_resized(op, axis, d->u.dims[axis]);
 }
@@ -44,7 +47,8 @@ static bool infer_resample(fv_op *op) {
         return fv_op_error(op, "has %d dims for rank %d", d->n, x->rank);
     int64_t axis = fv_op_int(op, "axis");
     if (axis < 0 || axis >= x->rank)
-        return fv_op_error(op, "axis %lld is outside a tensor of rank %d", (long long)axis, x->rank);
+        return fv_op_error(op, "axis %lld is outside a tensor of rank %d", (long long)axis,
+                           x->rank);
     if (x->elem == FV_BOOL && !fv_attr_is(op, "mode", "nearest"))
         return fv_op_error(op, "bool is interpolated by mode nearest only");
     if (!s == !fv_op_in(op, 1))
@@ -84,15 +88,16 @@ static void choose(position *p, fv_expr *cond, fv_expr *num, fv_expr *den) {
     p->den = fv_x_select(p->a, cond, p->den, den);
 }
 
-/* The standard's formulas with scale = sn / sd, and length = in * sn / sd for that of the result before
- * it is rounded; of a region the length is what it is. */
+/* The standard's formulas with scale = sn / sd, and length = in * sn / sd for that of the result
+ * before it is rounded; of a region the length is what it is. */
 static void transform(position *p, const fv_op *op, fv_expr *i) {
     fv_expr *one = lit(p, 1), *zero = lit(p, 0), *last = sub(p, p->in, one);
     if (fv_attr_is(op, "coordinate_transformation_mode", "tf_crop_and_resize")) {
         fv_expr *span = mul(p, sub(p, p->end, p->start), last), *from = mul(p, p->start, last);
         p->num = add(p, from, fv_x_bin(p->a, FV_X_DIV, mul(p, i, span), sub(p, p->out, one)));
         p->den = one;
-        fv_expr *middle = mul(p, fv_x_const(p->a, FV_F64, 0.5), mul(p, add(p, p->start, p->end), last));
+        fv_expr *middle =
+            mul(p, fv_x_const(p->a, FV_F64, 0.5), mul(p, add(p, p->start, p->end), last));
         choose(p, fv_x_bin(p->a, FV_X_LT, one, p->out), middle, one);
         return;
     }
@@ -150,7 +155,8 @@ static void find_position(position *p, fv_definer *d, const fv_op *op, fv_expr *
 /* 1 where the next element is nearer. */
 static fv_expr *rounds_up(const position *p, const fv_op *op) {
     fv_expr *twice = mul(p, lit(p, 2), p->rest);
-    fv_expr *up = fv_x_const_int(p->a, FV_BOOL, 0), *any = fv_x_bin(p->a, FV_X_LT, lit(p, 0), p->rest);
+    fv_expr *up = fv_x_const_int(p->a, FV_BOOL, 0),
+            *any = fv_x_bin(p->a, FV_X_LT, lit(p, 0), p->rest);
     if (fv_attr_is(op, "nearest_mode", "round_prefer_floor"))
         up = fv_x_bin(p->a, FV_X_LT, p->den, twice);
     else if (fv_attr_is(op, "nearest_mode", "round_prefer_ceil"))
@@ -170,9 +176,9 @@ typedef struct filter {
     fv_elem t;
     position *p;
     int axis;
-    fv_expr **index;  /* of the result */
-    fv_expr *r;       /* the fraction of the position */
-    fv_expr *shrink;  /* min(scale, 1), or NULL */
+    fv_expr **index; /* of the result */
+    fv_expr *r;      /* the fraction of the position */
+    fv_expr *shrink; /* min(scale, 1), or NULL */
     bool cubic, exclude;
 } filter;
 
@@ -220,7 +226,8 @@ static fv_expr *wide_weight(const filter *f, fv_expr *offset) {
     return fv_x_select(a, bin(f, FV_X_LE, t, num(f, 1)), near(f, t), beyond);
 }
 
-/* The element at base + offset, or the one at the edge; *inside: whether it is no edge that stands in. */
+/* The element at base + offset, or the one at the edge; *inside: whether it is no edge that stands
+ * in. */
 static fv_expr *element(const filter *f, fv_expr *offset, fv_expr **inside) {
     fv_arena *a = f->d->arena;
     fv_expr *at = fv_x_bin(a, FV_X_ADD, f->p->base, offset), *index[FV_MAX_RANK];
@@ -256,9 +263,11 @@ static fv_expr *widened(filter *f) {
     const fv_dim *taps = fv_op_find_attr(f->op, "taps")->u.dims[0];
     fv_var *k = fv_d_var(f->d, "k", taps);
     fv_expr *half = fv_x_bin(a, FV_X_FLOORDIV, fv_x_dim(a, taps), fv_x_int(a, 2)), *inside;
-    fv_expr *offset = fv_x_bin(a, FV_X_ADD, fv_x_var(a, k), fv_x_bin(a, FV_X_SUB, fv_x_int(a, 1), half));
-    f->shrink = bin(f, FV_X_MIN, num(f, 1),
-                    bin(f, FV_X_DIV, fv_x_convert(a, f->t, f->p->sn), fv_x_convert(a, f->t, f->p->sd)));
+    fv_expr *offset =
+        fv_x_bin(a, FV_X_ADD, fv_x_var(a, k), fv_x_bin(a, FV_X_SUB, fv_x_int(a, 1), half));
+    f->shrink =
+        bin(f, FV_X_MIN, num(f, 1),
+            bin(f, FV_X_DIV, fv_x_convert(a, f->t, f->p->sn), fv_x_convert(a, f->t, f->p->sd)));
     fv_expr *x = element(f, offset, &inside), *w = kept(f, wide_weight(f, offset), inside);
     return bin(f, FV_X_DIV, fv_x_reduce(a, FV_SUM, 1, &k, bin(f, FV_X_MUL, w, x)),
                fv_x_reduce(a, FV_SUM, 1, &k, w));
@@ -269,8 +278,13 @@ static bool define_resample(fv_definer *d, fv_op *op) {
     fv_definition *def = fv_definition_new(d, 0);
     fv_expr *index[FV_MAX_RANK], *inside;
     position p = {.a = a};
-    filter f = {.d = d, .op = op, .t = fv_elem_arith(fv_in_type(op, 0)->elem), .p = &p, .index = index,
-                .axis = (int)fv_op_int(op, "axis"), .cubic = fv_attr_is(op, "mode", "cubic"),
+    filter f = {.d = d,
+                .op = op,
+                .t = fv_elem_arith(fv_in_type(op, 0)->elem),
+                .p = &p,
+                .index = index,
+                .axis = (int)fv_op_int(op, "axis"),
+                .cubic = fv_attr_is(op, "mode", "cubic"),
                 .exclude = fv_op_int(op, "exclude_outside") != 0};
     for (int i = 0; i < def->rank; i++)
         index[i] = fv_x_var(a, def->index[i]);
@@ -291,9 +305,15 @@ static bool define_resample(fv_definer *d, fv_op *op) {
 }
 
 const fv_opdef fv_ops_resample[] = {
-    {.domain = "fv", .name = "Resample", .id = FV_OP_fv_Resample, .since = {1},
+    {.domain = "fv",
+     .name = "Resample",
+     .id = FV_OP_fv_Resample,
+     .since = {1},
      .doc = "one axis resized: by scale, a fraction or data, of all or of the region roi",
-     .in = {{"X", "T"}, {"by", "D", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"roi", "D", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"},
+            {"by", "D", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},
+            {"roi", "D", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("axis", INT), FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("taps", DIMS),
                FV_A_OPTIONAL("scale", DIMS), FV_RESAMPLE_ATTRS},
      .types = {{"T", FV_RESAMPLE_TYPES}, {"D", FV_SET(F64)}},

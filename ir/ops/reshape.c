@@ -90,9 +90,11 @@ static bool decided_by_data(int n, const fv_dim *const *e) {
     return false;
 }
 
-/* What -1 stands for: what is left of the elements of x over the other dims. A dim of 0 among these takes one of x
- * along: [0, 4] by [0, -1] is [0, 4], which is what any other length in the place of that 0 gives. */
-static const fv_dim *remaining(fv_dims *t, const fv_type *x, int n, const fv_dim *const *dims, int inferred) {
+/* What -1 stands for: what is left of the elements of x over the other dims. A dim of 0 among these
+ * takes one of x along: [0, 4] by [0, -1] is [0, 4], which is what any other length in the place of
+ * that 0 gives. */
+static const fv_dim *remaining(fv_dims *t, const fv_type *x, int n, const fv_dim *const *dims,
+                               int inferred) {
     const fv_dim *total = fv_dim_const(t, 1), *rest = total;
     int zeros = 0;
     for (int i = 0; i < n; i++)
@@ -107,17 +109,20 @@ static const fv_dim *remaining(fv_dims *t, const fv_type *x, int n, const fv_dim
     return q ? q : fv_dim_floordiv(t, total, rest);
 }
 
-/* Is element i of the list a number of the model? Else it is, or comes of, a dim of a value. Where ops move elements
- * that is followed, elsewhere constants give constants. */
+/* Is element i of the list a number of the model? Else it is, or comes of, a dim of a value. Where
+ * ops move elements that is followed, elsewhere constants give constants. */
 static bool is_written(const fv_value *v, int64_t i) {
     while (v && v->kind == FV_VALUE_RESULT) {
         const fv_op *op = v->def;
         int part = 0;
         if (fv_op_is(op, FV_OP_Concat)) {
-            for (; part < op->nin - 1 && fv_dim_is_const(op->in[part]->type->dims[0]) && i >= op->in[part]->type->dims[0]->value; part++)
+            for (; part < op->nin - 1 && fv_dim_is_const(op->in[part]->type->dims[0]) &&
+                   i >= op->in[part]->type->dims[0]->value;
+                 part++)
                 i -= op->in[part]->type->dims[0]->value;
-        } else if (!fv_op_is(op, FV_OP_Cast) && !fv_op_is(op, FV_OP_Identity) && !fv_op_is(op, FV_OP_Unsqueeze) &&
-                   !fv_op_is(op, FV_OP_Squeeze) && !fv_op_is(op, FV_OP_Reshape)) {
+        } else if (!fv_op_is(op, FV_OP_Cast) && !fv_op_is(op, FV_OP_Identity) &&
+                   !fv_op_is(op, FV_OP_Unsqueeze) && !fv_op_is(op, FV_OP_Squeeze) &&
+                   !fv_op_is(op, FV_OP_Reshape)) {
             for (; part < op->nin; part++)
                 if (op->in[part] && op->in[part]->kind != FV_VALUE_CONST)
                     return false;
@@ -237,7 +242,8 @@ static fv_expr *each_wanted(fv_definer *d, fv_op *op, fv_var **k) {
 }
 
 /* As `remaining`, of data. */
-static fv_expr *remaining_at_run_time(fv_definer *d, fv_op *op, int rank, const fv_dim *const *dims) {
+static fv_expr *remaining_at_run_time(fv_definer *d, fv_op *op, int rank,
+                                      const fv_dim *const *dims) {
     fv_arena *a = d->arena;
     fv_var *k;
     fv_expr *total = fv_x_int(a, 1), *zeros = fv_x_int(a, 0), *e = each_wanted(d, op, &k);
@@ -248,11 +254,15 @@ static fv_expr *remaining_at_run_time(fv_definer *d, fv_op *op, int rank, const 
     for (int i = 0; i < rank; i++) {
         fv_expr *x = fv_x_dim(a, dims[i]);
         bool known = fv_dim_is_const(dims[i]);
-        total = fv_x_bin(a, FV_X_MUL, total, !known ? but_zero(a, x) : dims[i]->value ? x : fv_x_int(a, 1));
+        total = fv_x_bin(a, FV_X_MUL, total,
+                         !known           ? but_zero(a, x)
+                         : dims[i]->value ? x
+                                          : fv_x_int(a, 1));
         if (!known || !dims[i]->value)
             zeros = fv_x_bin(a, FV_X_ADD, zeros, is_zero(a, x));
     }
-    return fv_x_select(a, fv_x_bin(a, FV_X_LT, taken, zeros), fv_x_int(a, 0), fv_x_bin(a, FV_X_FLOORDIV, total, rest));
+    return fv_x_select(a, fv_x_bin(a, FV_X_LT, taken, zeros), fv_x_int(a, 0),
+                       fv_x_bin(a, FV_X_FLOORDIV, total, rest));
 }
 
 static bool define_reshape_dims(fv_definer *d, fv_op *op) {
@@ -261,7 +271,8 @@ static bool define_reshape_dims(fv_definer *d, fv_op *op) {
     int rank;
     const fv_dim *const *dims = dims_attr(op, "dims", &rank);
     fv_expr *own = wanted_dim(d, op, fv_x_var(a, def->index[0]));
-    def->body = fv_x_select(a, fv_x_bin(a, FV_X_EQ, own, fv_x_int(a, -1)), remaining_at_run_time(d, op, rank, dims), own);
+    def->body = fv_x_select(a, fv_x_bin(a, FV_X_EQ, own, fv_x_int(a, -1)),
+                            remaining_at_run_time(d, op, rank, dims), own);
     return true;
 }
 
@@ -272,7 +283,8 @@ static bool infer_flatten(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     int64_t axis = fv_op_int(op, "axis");
     if (axis < -x->rank || axis > x->rank)
-        return fv_op_error(op, "axis %lld is outside a tensor of rank %d", (long long)axis, x->rank);
+        return fv_op_error(op, "axis %lld is outside a tensor of rank %d", (long long)axis,
+                           x->rank);
     int at = (int)(axis < 0 ? axis + x->rank : axis);
     const fv_dim *dims[2] = {fv_dim_product(t, at, x->dims),
                              fv_dim_product(t, x->rank - at, x->dims + at)};
@@ -326,7 +338,8 @@ static bool infer_squeeze(fv_op *op) {
 
 static bool infer_unsqueeze(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
-    const fv_dim *const *e, *dims[FV_MAX_RANK] = {0}, *one = fv_dim_const(fv_op_module(op)->dims, 1);
+    const fv_dim *const *e, *dims[FV_MAX_RANK] = {0},
+                            *one = fv_dim_const(fv_op_module(op)->dims, 1);
     int n, axes[FV_MAX_RANK];
     bool constant;
     if (!fv_int_operand(op, 1, &n, &e))
@@ -365,7 +378,8 @@ static bool upgrade_axes(fv_op *op, int version) {
     return version >= 13 || fv_upgrade_attr_to_ints(op, "axes", 1);
 }
 
-/* An attribute that is an empty list was no list at all: all dims of 1 went. Empty axes that are an operand are no axis. */
+/* An attribute that is an empty list was no list at all: all dims of 1 went. Empty axes that are an
+ * operand are no axis. */
 static bool upgrade_squeeze(fv_op *op, int version) {
     const fv_attr *axes = fv_op_find_attr(op, "axes");
     if (version < 13 && axes && !axes->n)
@@ -382,8 +396,7 @@ static fv_expr *axes_before(fv_definer *d, fv_expr *at, int rank) {
     fv_arena *a = d->arena;
     fv_var *k = fv_d_var(d, "k", fv_in_type(d->op, 0)->dims[0]);
     fv_expr *axis = fv_d_wrap(d, fv_d_int(d, 0, fv_x_var(a, k)), fv_x_int(a, rank));
-    return fv_x_reduce(a, FV_SUM, 1, &k,
-                       fv_x_convert(a, FV_I64, fv_x_bin(a, FV_X_LT, axis, at)));
+    return fv_x_reduce(a, FV_SUM, 1, &k, fv_x_convert(a, FV_I64, fv_x_bin(a, FV_X_LT, axis, at)));
 }
 
 static fv_expr *is_axis(fv_definer *d, fv_expr *at, int rank) {
@@ -484,7 +497,8 @@ static bool decompose_tile(fv_rewriter *w, fv_op *op) {
         wide[rank++] = is_one(x->dims[i]) ? repeats[i] : x->dims[i];
     }
     if (rank > FV_MAX_RANK)
-        return fv_op_error(op, "repeats %d axes, at most %d of rank %d can be compiled", rank - n, FV_MAX_RANK - n, n);
+        return fv_op_error(op, "repeats %d axes, at most %d of rank %d can be compiled", rank - n,
+                           FV_MAX_RANK - n, n);
     fv_value *v = fv_w_reshape(w, op->in[0], rank, split);
     v = fv_w_expand(w, v, rank, wide);
     fv_w_result(w, 0, v ? fv_w_reshape(w, v, n, y->dims) : NULL);
@@ -507,13 +521,15 @@ static bool upgrade_tile(fv_op *op, int version) {
             v = fv_const_int(m, v->name, fv_whole(fv_tensor_float(v->tensor, 0)));
         fv_op_set_in(op, i, fv_w_cast(&w, v, FV_I64));
     }
-    if (w.failed || !fv_elems(op, 1, &n1, &tiles) || !fv_elems(op, 2, &n2, &axis) || n1 != 1 || n2 != 1)
+    if (w.failed || !fv_elems(op, 1, &n1, &tiles) || !fv_elems(op, 2, &n2, &axis) || n1 != 1 ||
+        n2 != 1)
         return fv_op_error(op, "'tiles' and 'axis' must be scalars");
     const fv_dim *at = fv_dim_wrap(m->dims, axis[0], fv_dim_const(m->dims, rank));
     at = fv_name_dim(op, "axis", at);
     for (int i = 0; i < rank; i++)
-        repeats[i] = fv_name_dim(op, "repeats", fv_dim_if(m->dims, fv_dim_is(m->dims, at, i),
-                                                          tiles[0], fv_dim_const(m->dims, 1)));
+        repeats[i] = fv_name_dim(
+            op, "repeats",
+            fv_dim_if(m->dims, fv_dim_is(m->dims, at, i), tiles[0], fv_dim_const(m->dims, 1)));
     fv_op_set_in(op, 1, fv_w_ints(&w, FV_I64, 1, rank, repeats));
     fv_op_set_in(op, 2, NULL);
     op->nin = 2;
@@ -536,7 +552,8 @@ static bool infer_constant_of_shape(fv_op *op) {
     if (n > FV_MAX_RANK)
         return fv_op_error(op, "rank %d is more than %d", n, FV_MAX_RANK);
     if (v && v->u.tensor->count != 1)
-        return fv_op_error(op, "attribute 'value' has %zu elements, expected 1", v->u.tensor->count);
+        return fv_op_error(op, "attribute 'value' has %zu elements, expected 1",
+                           v->u.tensor->count);
     if (!(FV_SET_DATA >> fill_elem(op) & 1))
         return fv_op_error(op, "type %s is not supported", fv_elem_name(fill_elem(op)));
     for (int i = 0; i < n; i++)
@@ -566,91 +583,147 @@ static bool decompose_constant_of_shape(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_reshape[] = {
-    {.domain = "fv", .name = "Ints", .id = FV_OP_fv_Ints, .since = {1},
+    {.domain = "fv",
+     .name = "Ints",
+     .id = FV_OP_fv_Ints,
+     .since = {1},
      .doc = "an integer tensor made of dims",
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("values", DIMS), FV_A_REQUIRED("to", TYPE), FV_A_INT("rank", 1)},
      .types = {{"T", FV_SET_INT | FV_SET(BOOL)}},
      .infer = infer_ints,
      .define = define_ints},
-    {.domain = "fv", .name = "ReshapeDims", .id = FV_OP_fv_ReshapeDims, .since = {1},
+    {.domain = "fv",
+     .name = "ReshapeDims",
+     .id = FV_OP_fv_ReshapeDims,
+     .since = {1},
      .doc = "the dims that a Reshape of a tensor of `dims` gives for a shape that is data",
-     .in = {{"shape", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
+     .in = {{"shape", "T", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("allowzero", 0)},
      .types = {{"T", FV_SET(I64)}},
      .infer = infer_reshape_dims,
      .define = define_reshape_dims},
-    {.domain = "fv", .name = "AxesDims", .id = FV_OP_fv_AxesDims, .since = {1},
+    {.domain = "fv",
+     .name = "AxesDims",
+     .id = FV_OP_fv_AxesDims,
+     .since = {1},
      .doc = "`dims` without the axes that data names, or with axes of dim 1 inserted there",
-     .in = {{"axes", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
+     .in = {{"axes", "T", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("rank", INT), FV_A_INT("insert", 0)},
      .types = {{"T", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_axes_dims,
      .define = define_axes_dims},
-    {.domain = "", .name = "Shape", .id = FV_OP_Shape, .since = {1, 13, 15, 19, 21, 23, 24, 25},
+    {.domain = "",
+     .name = "Shape",
+     .id = FV_OP_Shape,
+     .since = {1, 13, 15, 19, 21, 23, 24, 25},
      .doc = "the dims of axes start to end, as a tensor",
-     .in = {{"data", "T"}}, .out = {{"shape", "T1"}},
+     .in = {{"data", "T"}},
+     .out = {{"shape", "T1"}},
      .attrs = {FV_A_OPTIONAL("end", INT), FV_A_INT("start", 0)},
      .types = {{"T", FV_SET_MOVED}, {"T1", FV_SET(I64)}},
      .infer = infer_shape,
      .decompose = decompose_to_ints},
-    {.domain = "", .name = "Size", .id = FV_OP_Size, .since = {1, 13, 19, 21, 23, 24, 25},
+    {.domain = "",
+     .name = "Size",
+     .id = FV_OP_Size,
+     .since = {1, 13, 19, 21, 23, 24, 25},
      .doc = "the number of elements",
-     .in = {{"data", "T"}}, .out = {{"size", "T1"}},
+     .in = {{"data", "T"}},
+     .out = {{"size", "T1"}},
      .types = {{"T", FV_SET_MOVED}, {"T1", FV_SET(I64)}},
      .infer = infer_size,
      .decompose = decompose_to_ints},
-    {.domain = "", .name = "Reshape", .id = FV_OP_Reshape, .since = {1, 5, 13, 14, 19, 21, 23, 24, 25},
-     .doc = "the same elements in row-major order; a 0 of the model keeps a dim (one that is the dim of a value is a dim of 0), -1 is what is left",
-     .in = {{"data", "T"}, {"shape", "S", .rank = FV_LIST}}, .out = {{"reshaped", "T"}},
+    {.domain = "",
+     .name = "Reshape",
+     .id = FV_OP_Reshape,
+     .since = {1, 5, 13, 14, 19, 21, 23, 24, 25},
+     .doc = "the same elements in row-major order; a 0 of the model keeps a dim (one that is the "
+            "dim of a value is a dim of 0), -1 is what is left",
+     .in = {{"data", "T"}, {"shape", "S", .rank = FV_LIST}},
+     .out = {{"reshaped", "T"}},
      .attrs = {FV_A_INT("allowzero", 0),
                {.name = "consumed_inputs", .kind = FV_ATTR_INTS, .until = 1},
                {.name = "shape", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
      .infer = infer_reshape,
-     .decompose = decompose_reshape, .upgrade = upgrade_reshape},
-    {.domain = "", .name = "Flatten", .id = FV_OP_Flatten, .since = {1, 9, 11, 13, 21, 23, 24, 25},
+     .decompose = decompose_reshape,
+     .upgrade = upgrade_reshape},
+    {.domain = "",
+     .name = "Flatten",
+     .id = FV_OP_Flatten,
+     .since = {1, 9, 11, 13, 21, 23, 24, 25},
      .doc = "a matrix: the axes before `axis`, and those from there on",
-     .in = {{"input", "T"}}, .out = {{"output", "T"}},
+     .in = {{"input", "T"}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 1)},
      .types = {{"T", FV_SET_MOVED}},
      .infer = infer_flatten,
      .decompose = decompose_to_reshape},
-    {.domain = "", .name = "Squeeze", .id = FV_OP_Squeeze, .since = {1, 11, 13, 21, 23, 24, 25},
+    {.domain = "",
+     .name = "Squeeze",
+     .id = FV_OP_Squeeze,
+     .since = {1, 11, 13, 21, 23, 24, 25},
      .doc = "without the given axes of dim 1; without a list of them, all that are 1",
-     .in = {{"data", "T"}, {"axes", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"squeezed", "T"}},
+     .in = {{"data", "T"}, {"axes", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+     .out = {{"squeezed", "T"}},
      .attrs = {{.name = "axes", .kind = FV_ATTR_INTS, .until = 11}},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
      .infer = infer_squeeze,
-     .decompose = decompose_squeeze, .upgrade = upgrade_squeeze},
-    {.domain = "", .name = "Unsqueeze", .id = FV_OP_Unsqueeze, .since = {1, 11, 13, 21, 23, 24, 25},
+     .decompose = decompose_squeeze,
+     .upgrade = upgrade_squeeze},
+    {.domain = "",
+     .name = "Unsqueeze",
+     .id = FV_OP_Unsqueeze,
+     .since = {1, 11, 13, 21, 23, 24, 25},
      .doc = "with axes of dim 1 inserted",
-     .in = {{"data", "T"}, {"axes", "S", .rank = FV_LIST}}, .out = {{"expanded", "T"}},
+     .in = {{"data", "T"}, {"axes", "S", .rank = FV_LIST}},
+     .out = {{"expanded", "T"}},
      .attrs = {{.name = "axes", .kind = FV_ATTR_INTS, .until = 11}},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
      .infer = infer_unsqueeze,
-     .decompose = decompose_squeeze, .upgrade = upgrade_axes},
-    {.domain = "com.microsoft", .name = "ExpandDims", .since = {1},
+     .decompose = decompose_squeeze,
+     .upgrade = upgrade_axes},
+    {.domain = "com.microsoft",
+     .name = "ExpandDims",
+     .since = {1},
      .doc = "Unsqueeze by one axis",
-     .in = {{"X", "T"}, {"axis", "S", .rank = FV_LIST}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}, {"axis", "S", .rank = FV_LIST}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I32)}},
      .infer = infer_expand_dims,
      .decompose = decompose_squeeze},
-    {.domain = "", .name = "Expand", .id = FV_OP_Expand, .since = {8, 13},
+    {.domain = "",
+     .name = "Expand",
+     .id = FV_OP_Expand,
+     .since = {8, 13},
      .doc = "broadcast to a shape",
-     .in = {{"input", "T"}, {"shape", "S", .rank = FV_LIST}}, .out = {{"output", "T"}},
+     .in = {{"input", "T"}, {"shape", "S", .rank = FV_LIST}},
+     .out = {{"output", "T"}},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
      .infer = infer_expand,
      .decompose = decompose_expand},
-    {.domain = "", .name = "Tile", .id = FV_OP_Tile, .since = {1, 6, 13},
+    {.domain = "",
+     .name = "Tile",
+     .id = FV_OP_Tile,
+     .since = {1, 6, 13},
      .doc = "repeated along each axis",
-     .in = {{"input", "T"}, {"repeats", "S", .rank = FV_LIST}}, .out = {{"output", "T"}},
+     .in = {{"input", "T"}, {"repeats", "S", .rank = FV_LIST}},
+     .out = {{"output", "T"}},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
      .infer = infer_tile,
-     .decompose = decompose_tile, .upgrade = upgrade_tile, .moved = 1},
-    {.domain = "", .name = "ConstantOfShape", .id = FV_OP_ConstantOfShape, .since = {9, 20, 21, 23, 24, 25},
+     .decompose = decompose_tile,
+     .upgrade = upgrade_tile,
+     .moved = 1},
+    {.domain = "",
+     .name = "ConstantOfShape",
+     .id = FV_OP_ConstantOfShape,
+     .since = {9, 20, 21, 23, 24, 25},
      .doc = "a tensor of that shape filled with one value",
-     .in = {{"input", "S", .rank = FV_LIST}}, .out = {{"output", "T"}},
+     .in = {{"input", "S", .rank = FV_LIST}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("value", TENSOR)},
      .types = {{"S", FV_SET(I64)}, {"T", FV_SET_DATA}},
      .infer = infer_constant_of_shape,

@@ -1,7 +1,7 @@
 /* resize.c - resampling along axes: Resize, and Upsample as it was called first.
  *
- * All become a chain of fv.Resample, one for each axis that changes: the standard's interpolation in
- * n axes is the product of those in each. */
+ * All become a chain of fv.Resample, one for each axis that changes: the standard's interpolation
+ * in n axes is the product of those in each. */
 #include "ir/ops/resample.h"
 
 #include <math.h>
@@ -28,11 +28,11 @@ static bool one_of(fv_op *op, const char *name, const char *const *texts) {
 
 static bool check_words(fv_op *op) {
     static const char *const modes[] = {"nearest", "linear", "cubic", NULL};
-    static const char *const nearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil",
-                                          "opset10", NULL};
+    static const char *const nearest[] = {
+        "round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "opset10", NULL};
     static const char *const coordinates[] = {
-        "half_pixel",         "half_pixel_symmetric", "pytorch_half_pixel",   "align_corners",
-        "asymmetric",         "tf_crop_and_resize",   "tf_half_pixel_for_nn", NULL};
+        "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",   "align_corners",
+        "asymmetric", "tf_crop_and_resize",   "tf_half_pixel_for_nn", NULL};
     static const char *const policies[] = {"stretch", "not_larger", "not_smaller", NULL};
     return one_of(op, "mode", modes) && one_of(op, "nearest_mode", nearest) &&
            one_of(op, "coordinate_transformation_mode", coordinates) &&
@@ -121,7 +121,8 @@ static const fv_dim *scaled_dim(fv_dims *t, const fv_dim *d, float s) {
 }
 
 /* The smallest or largest size[i] / dim[i], where these are constants. */
-static bool common_scale(const fv_op *op, const request *r, const fv_dim *const *sizes, double *scale) {
+static bool common_scale(const fv_op *op, const request *r, const fv_dim *const *sizes,
+                         double *scale) {
     const fv_type *x = fv_in_type(op, 0);
     bool larger = fv_attr_is(op, "keep_aspect_ratio_policy", "not_smaller");
     for (int i = 0; i < r->n; i++) {
@@ -154,7 +155,8 @@ static bool infer_resize(fv_op *op) {
         if (r.by_sizes && !r.common)
             *d = sizes[i];
         else if (r.common)
-            *d = known ? fv_dim_const(m->dims, fv_whole(floor(scale * (double)(*d)->value + 0.5))) : NULL;
+            *d = known ? fv_dim_const(m->dims, fv_whole(floor(scale * (double)(*d)->value + 0.5)))
+                       : NULL;
         else
             *d = constant_scale(op, i, &s) && !r.crop ? scaled_dim(m->dims, *d, s) : NULL;
     }
@@ -171,7 +173,8 @@ static bool infer_resize(fv_op *op) {
 static bool infer_resize_dims(fv_op *op) {
     int count = fv_op_find_attr(op, "dims")->n;
     const fv_dim *n = fv_dim_const(fv_op_module(op)->dims, count);
-    bool scale = fv_op_is(op, FV_OP_fv_ResizeScale), one = !scale && fv_in_type(op, 0)->elem == FV_F64;
+    bool scale = fv_op_is(op, FV_OP_fv_ResizeScale),
+         one = !scale && fv_in_type(op, 0)->elem == FV_F64;
     if (scale && !count)
         return fv_op_error(op, "has no dims");
     if (scale)
@@ -187,7 +190,8 @@ static bool infer_resize_dims(fv_op *op) {
 static fv_expr *roi_length(fv_definer *d, int in, fv_expr *i, int n) {
     fv_arena *a = d->arena;
     fv_expr *end = fv_x_bin(a, FV_X_ADD, i, fv_x_int(a, n));
-    return fv_x_convert(a, FV_F32, fv_x_bin(a, FV_X_SUB, fv_d_load(d, in, &end), fv_d_load(d, in, &i)));
+    return fv_x_convert(a, FV_F32,
+                        fv_x_bin(a, FV_X_SUB, fv_d_load(d, in, &end), fv_d_load(d, in, &i)));
 }
 
 static bool define_resize_dims(fv_definer *d, fv_op *op) {
@@ -216,7 +220,8 @@ static bool define_resize_scale(fv_definer *d, fv_op *op) {
     fv_expr_op f = fv_op_int(op, "larger") ? FV_X_MAX : FV_X_MIN;
     for (int k = 0; k < dims->n; k++) {
         fv_expr *i = fv_x_int(a, k), *size = fv_x_convert(a, FV_F64, fv_d_load(d, 0, &i));
-        fv_expr *s = fv_x_bin(a, FV_X_DIV, size, fv_x_convert(a, FV_F64, fv_x_dim(a, dims->u.dims[k])));
+        fv_expr *s =
+            fv_x_bin(a, FV_X_DIV, size, fv_x_convert(a, FV_F64, fv_x_dim(a, dims->u.dims[k])));
         def->body = k ? fv_x_bin(a, f, def->body, s) : s;
     }
     return dims->n > 0;
@@ -233,8 +238,8 @@ typedef struct resizer {
     fv_rewriter *w;
     fv_op *op;
     request r;
-    fv_value *scale;  /* a common one, or scales as f64 */
-    int support;      /* of the filter, on either side */
+    fv_value *scale; /* a common one, or scales as f64 */
+    int support;     /* of the filter, on either side */
 } resizer;
 
 /* The scale of the i-th named axis: a fraction, or else an f64. */
@@ -291,7 +296,8 @@ static fv_value *resample(resizer *z, fv_value *x, int i) {
     if (fraction[0]) {
         in[1] = NULL;
         a[n++] = fv_attr_dims(m, "scale", 2, fraction);
-        if (fraction[0] == fraction[1] && !z->r.crop && !string_is(a[2].u.s, "tf_half_pixel_for_nn"))
+        if (fraction[0] == fraction[1] && !z->r.crop &&
+            !string_is(a[2].u.s, "tf_half_pixel_for_nn"))
             return x;
     }
     const fv_dim *taps = taps_of(z, fraction, in[1]);
@@ -312,8 +318,8 @@ static fv_value *resample(resizer *z, fv_value *x, int i) {
     return fv_w_op(z->w, FV_OP_fv_Resample, in[2] ? 3 : in[1] ? 2 : 1, in, n, a);
 }
 
-/* Dims that the run decides are computed, and bound; and the scales as f64. They were symbols when the
- * types were inferred, though the scales may have become constant since. */
+/* Dims that the run decides are computed, and bound; and the scales as f64. They were symbols when
+ * the types were inferred, though the scales may have become constant since. */
 static void prepare(resizer *z) {
     fv_rewriter *w = z->w;
     const fv_type *x = fv_in_type(z->op, 0), *y = z->op->out[0]->type;
@@ -325,7 +331,8 @@ static void prepare(resizer *z) {
     for (int i = 0; i < z->r.n; i++) {
         in[i] = x->dims[z->r.axes[i]];
         out[i] = y->dims[z->r.axes[i]];
-        known &= !z->r.common && constant_scale(z->op, i, &s) && scaled_dim(w->module->dims, in[i], s) == out[i];
+        known &= !z->r.common && constant_scale(z->op, i, &s) &&
+                 scaled_dim(w->module->dims, in[i], s) == out[i];
     }
     fv_attr a[2] = {fv_attr_dims(w->module, "dims", z->r.n, in),
                     fv_attr_int(w->module, "larger",
@@ -336,7 +343,8 @@ static void prepare(resizer *z) {
     else
         z->scale = fv_w_cast(w, z->op->in[SCALES], FV_F64);
     if (!known && !fv_dims_are_const(z->r.n, out))
-        fv_w_bind(w, fv_w_op(w, FV_OP_fv_ResizeDims, !z->r.common && from[1] ? 2 : 1, from, 1, a), z->r.n, out);
+        fv_w_bind(w, fv_w_op(w, FV_OP_fv_ResizeDims, !z->r.common && from[1] ? 2 : 1, from, 1, a),
+                  z->r.n, out);
 }
 
 /* What interpolation is computed in; between the axes nothing is rounded to a narrow type. */
@@ -387,7 +395,8 @@ static bool decompose_upsample(fv_rewriter *w, fv_op *op) {
 /* The scales were an attribute, at first two. */
 static bool upgrade_upsample(fv_op *op, int version) {
     fv_module *m = fv_op_module(op);
-    float first[4] = {1, 1, fv_op_float_of(op, "height_scale", version), fv_op_float_of(op, "width_scale", version)};
+    float first[4] = {1, 1, fv_op_float_of(op, "height_scale", version),
+                      fv_op_float_of(op, "width_scale", version)};
     const fv_attr *scales = fv_op_find_attr(op, "scales");
     int64_t n = version < 7 ? 4 : scales ? scales->n : 0;
     if (string_is(fv_op_string(op, "mode"), "bilinear"))
@@ -407,45 +416,75 @@ static bool upgrade_upsample(fv_op *op, int version) {
 }
 
 const fv_opdef fv_ops_resize[] = {
-    {.domain = "fv", .name = "ResizeDims", .id = FV_OP_fv_ResizeDims, .since = {1},
-     .doc = "dims times scales, rounded down, of all or of the region roi; or times one scale, to nearest",
-     .in = {{"scales", "S", .rank = FV_RANKS(0, 1)}, {"roi", "R", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T"}},
+    {.domain = "fv",
+     .name = "ResizeDims",
+     .id = FV_OP_fv_ResizeDims,
+     .since = {1},
+     .doc = "dims times scales, rounded down, of all or of the region roi; or times one scale, to "
+            "nearest",
+     .in = {{"scales", "S", .rank = FV_RANKS(0, 1)},
+            {"roi", "R", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
      .types = {{"S", FV_SET(F32) | FV_SET(F64)}, {"R", FV_SET_FLOAT}, {"T", FV_SET(I64)}},
      .infer = infer_resize_dims,
      .define = define_resize_dims},
-    {.domain = "fv", .name = "ResizeScale", .id = FV_OP_fv_ResizeScale, .since = {1},
+    {.domain = "fv",
+     .name = "ResizeScale",
+     .id = FV_OP_fv_ResizeScale,
+     .since = {1},
      .doc = "the smallest, or largest, of sizes divided by dims",
-     .in = {{"sizes", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "D"}},
+     .in = {{"sizes", "T", .rank = FV_RANK(1)}},
+     .out = {{"Y", "D"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("larger", 0)},
      .types = {{"T", FV_SET(I64)}, {"D", FV_SET(F64)}},
      .infer = infer_resize_dims,
      .define = define_resize_scale},
-    {.domain = "fv", .name = "ResizeTaps", .id = FV_OP_fv_ResizeTaps, .since = {1},
+    {.domain = "fv",
+     .name = "ResizeTaps",
+     .id = FV_OP_fv_ResizeTaps,
+     .since = {1},
      .doc = "how many elements a filter covers that widens where the scale is below 1",
-     .in = {{"scale", "D"}}, .out = {{"Y", "T"}},
+     .in = {{"scale", "D"}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("support", INT)},
      .types = {{"D", FV_SET(F64)}, {"T", FV_SET(I64)}},
      .infer = infer_taps,
      .formula = "Y = 2 * i64(ceil(support / min(scale, 1)))"},
-    {.domain = "", .name = "Resize", .id = FV_OP_Resize, .since = {10, 11, 13, 18, 19},
+    {.domain = "",
+     .name = "Resize",
+     .id = FV_OP_Resize,
+     .since = {10, 11, 13, 18, 19},
      .doc = "resized by scales or to sizes",
-     .in = {{"X", "T1"}, {"roi", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}, {"scales", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}, {"sizes", "I", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+     .in = {{"X", "T1"},
+            {"roi", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)},
+            {"scales", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST},
+            {"sizes", "I", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
      .out = {{"Y", "T1"}},
-     .attrs = {FV_RESAMPLE_ATTRS,
-               FV_A_OPTIONAL("axes", INTS), FV_A_STRING("keep_aspect_ratio_policy", "stretch")},
-     .types = {{"T1", FV_RESAMPLE_TYPES}, {"T2", FV_SET(F16) | FV_SET(F32) | FV_SET(F64)}, {"S", FV_SET(F32)}, {"I", FV_SET(I64)}},
+     .attrs = {FV_RESAMPLE_ATTRS, FV_A_OPTIONAL("axes", INTS),
+               FV_A_STRING("keep_aspect_ratio_policy", "stretch")},
+     .types = {{"T1", FV_RESAMPLE_TYPES},
+               {"T2", FV_SET(F16) | FV_SET(F32) | FV_SET(F64)},
+               {"S", FV_SET(F32)},
+               {"I", FV_SET(I64)}},
      .infer = infer_resize,
-     .upgrade = upgrade_resize, .moved = 10, .decompose = decompose_resize},
-    {.domain = "", .name = "Upsample", .id = FV_OP_Upsample, .since = {1, 7, 9, 10},
+     .upgrade = upgrade_resize,
+     .moved = 10,
+     .decompose = decompose_resize},
+    {.domain = "",
+     .name = "Upsample",
+     .id = FV_OP_Upsample,
+     .since = {1, 7, 9, 10},
      .doc = "Resize by its first name",
-     .in = {{"X", "T"}, {"scales", "S", .rank = FV_LIST}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}, {"scales", "S", .rank = FV_LIST}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("mode", "nearest"),
                FV_A_REQUIRED_UNTIL(1, "height_scale", FLOAT),
                FV_A_REQUIRED_UNTIL(1, "width_scale", FLOAT),
                {.name = "scales", .kind = FV_ATTR_FLOATS, .until = 7}},
      .types = {{"T", FV_RESAMPLE_TYPES}, {"S", FV_SET(F32)}},
      .infer = infer_resize,
-     .upgrade = upgrade_upsample, .decompose = decompose_upsample},
+     .upgrade = upgrade_upsample,
+     .decompose = decompose_upsample},
 
     {0}};

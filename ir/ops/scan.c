@@ -9,9 +9,13 @@
 #include "ir/graph/symbols.h"
 #include "ir/ops/scan.h"
 
-static const char *str(const fv_op *op, const fv_type *t) { return fv_type_str(fv_op_module(op)->arena, t); }
+static const char *str(const fv_op *op, const fv_type *t) {
+    return fv_type_str(fv_op_module(op)->arena, t);
+}
 
-static int states_of(const fv_op *op) { return op->nin - fv_scan_inputs(op); }
+static int states_of(const fv_op *op) {
+    return op->nin - fv_scan_inputs(op);
+}
 
 /* ---- attributes ---- */
 
@@ -42,7 +46,8 @@ static bool output_axis(fv_op *op, int k, int rank, int *axis) {
 static bool check_attrs(const fv_op *op, int outputs) {
     int n;
     const int64_t *axes = fv_op_ints(op, "scan_output_axes", &n);
-    return (!axes || n == outputs || fv_op_error(op, "scan_output_axes has %d axes for %d scan outputs", n, outputs)) &&
+    return (!axes || n == outputs ||
+            fv_op_error(op, "scan_output_axes has %d axes for %d scan outputs", n, outputs)) &&
            fv_check_directions(op, "scan_input_directions", fv_scan_inputs(op)) &&
            fv_check_directions(op, "scan_output_directions", outputs);
 }
@@ -52,15 +57,18 @@ static bool check_attrs(const fv_op *op, int outputs) {
 static bool has_shape_of_body(const fv_op *op) {
     const fv_region *body = fv_loop_body(op);
     if (fv_scan_inputs(op) < 0)
-        return fv_op_error(op, "num_scan_inputs is %lld, of %d inputs", (long long)fv_op_int(op, "num_scan_inputs"), op->nin);
+        return fv_op_error(op, "num_scan_inputs is %lld, of %d inputs",
+                           (long long)fv_op_int(op, "num_scan_inputs"), op->nin);
     if (body->nparams != op->nin)
         return fv_op_error(op, "its body takes %d values, expected %d", body->nparams, op->nin);
     if (body->last->nin < states_of(op))
-        return fv_op_error(op, "its body gives %d values, expected at least %d states", body->last->nin, states_of(op));
+        return fv_op_error(op, "its body gives %d values, expected at least %d states",
+                           body->last->nin, states_of(op));
     if (op->nout > body->last->nin)
         return fv_op_error(op, "has %d outputs, its body gives %d", op->nout, body->last->nin);
     for (int i = 0; i < body->last->nin; i++)
-        if (!body->last->in[i] || !body->last->in[i]->type || body->last->in[i]->type->kind != FV_TENSOR)
+        if (!body->last->in[i] || !body->last->in[i]->type ||
+            body->last->in[i]->type->kind != FV_TENSOR)
             return fv_op_error(op, "output %d of its body is no tensor", i);
     return true;
 }
@@ -68,7 +76,8 @@ static bool has_shape_of_body(const fv_op *op) {
 /* Is u, of a body, what t says, as known where that op stands? */
 static bool assume_same(const fv_op *op, const fv_type *t, const fv_type *u, const fv_op *where) {
     fv_module *m = fv_op_module(op);
-    bool same = t->kind == FV_TENSOR && u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank;
+    bool same =
+        t->kind == FV_TENSOR && u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank;
     const struct fv_within around = fv_module_enter(where);
     for (int i = 0; same && i < t->rank; i++)
         same = fv_module_assume(m, u->dims[i], t->dims[i], fv_op_why(op, "dims of a state"));
@@ -81,12 +90,14 @@ static bool find_length(fv_op *op, const fv_dim **length) {
     fv_module *m = fv_op_module(op);
     int first = states_of(op);
     for (int k = 0; k < fv_scan_inputs(op); k++) {
-        const fv_type *t = op->in[first + k]->type, *sees = fv_loop_body(op)->params[first + k]->type;
+        const fv_type *t = op->in[first + k]->type,
+                      *sees = fv_loop_body(op)->params[first + k]->type;
         int axis;
         if (!fv_scan_axis(op, k, &axis))
             return false;
         if (!assume_same(op, fv_without_axis(m->arena, t, axis), sees, op))
-            return fv_op_error(op, "scan input %d is %s with axis %d, its body takes %s", k, str(op, t), axis, str(op, sees));
+            return fv_op_error(op, "scan input %d is %s with axis %d, its body takes %s", k,
+                               str(op, t), axis, str(op, sees));
         if (k && !fv_module_assume(m, t->dims[axis], *length, "turns of a Scan"))
             return fv_op_error(op, "scan inputs 0 and %d differ in how many turns they are for", k);
         *length = k ? *length : t->dims[axis];
@@ -94,7 +105,8 @@ static bool find_length(fv_op *op, const fv_dim **length) {
     return true;
 }
 
-/* Of state k, before the scan, within and behind it: its dims are numbers where any of these says so. */
+/* Of state k, before the scan, within and behind it: its dims are numbers where any of these says
+ * so. */
 static const fv_type *state_type(const fv_op *op, int k) {
     const fv_region *body = fv_loop_body(op);
     const fv_type *t = op->in[k]->type, *all[2] = {body->params[k]->type, body->last->in[k]->type};
@@ -112,9 +124,11 @@ static bool infer_states(fv_op *op) {
     for (int k = 0; k < states_of(op); k++) {
         const fv_type *t = op->in[k]->type, *next = body->last->in[k]->type;
         if (!assume_same(op, t, body->params[k]->type, op))
-            return fv_op_error(op, "state %d is %s before the scan, its body takes %s", k, str(op, t), str(op, body->params[k]->type));
+            return fv_op_error(op, "state %d is %s before the scan, its body takes %s", k,
+                               str(op, t), str(op, body->params[k]->type));
         if (!assume_same(op, t, next, body->last))
-            return fv_op_error(op, "state %d is %s, its body gives %s", k, str(op, t), str(op, next));
+            return fv_op_error(op, "state %d is %s, its body gives %s", k, str(op, t),
+                               str(op, next));
         if (k < op->nout && op->out[k])
             op->out[k]->type = state_type(op, k);
     }
@@ -126,22 +140,24 @@ static bool infer_rows(fv_op *op, int out, const fv_dim *length) {
     const fv_dim *dims[FV_MAX_RANK + 1];
     int axis;
     if (t->rank >= FV_MAX_RANK)
-        return fv_op_error(op, "output %d is made of %s, expected at most %d axes", out, str(op, t), FV_MAX_RANK - 1);
+        return fv_op_error(op, "output %d is made of %s, expected at most %d axes", out, str(op, t),
+                           FV_MAX_RANK - 1);
     if (!output_axis(op, out - states_of(op), t->rank + 1, &axis))
         return false;
     for (int i = 0, k = 0; i < t->rank + 1; i++)
         dims[i] = i == axis ? length : t->dims[k++];
     for (int i = 0; i < t->rank; i++)
         if (fv_unknown_above(op, t->dims[i]))
-            return fv_op_error(op, "output %d is made of %s, whose size only a turn knows", out, str(op, t));
+            return fv_op_error(op, "output %d is made of %s, whose size only a turn knows", out,
+                               str(op, t));
     op->out[out]->type = fv_tensor_type(fv_op_module(op)->arena, t->elem, t->rank + 1, dims);
     return true;
 }
 
 static bool infer_scan(fv_op *op) {
     const fv_dim *length = NULL;
-    if (!has_shape_of_body(op) || !check_attrs(op, fv_loop_body(op)->last->nin - states_of(op)) || !find_length(op, &length) ||
-        !infer_states(op))
+    if (!has_shape_of_body(op) || !check_attrs(op, fv_loop_body(op)->last->nin - states_of(op)) ||
+        !find_length(op, &length) || !infer_states(op))
         return false;
     for (int i = states_of(op); i < op->nout; i++)
         if (op->out[i] && !infer_rows(op, i, length))
@@ -154,28 +170,33 @@ static bool infer_scan(fv_op *op) {
 typedef struct maker {
     fv_op *op, *loop;
     fv_module *m;
-    fv_region *body;     /* of the Loop */
+    fv_region *body; /* of the Loop */
     const fv_region *old;
     const fv_dim *length, *turn;
-    fv_rewriter w;       /* at the end of the body */
+    fv_rewriter w; /* at the end of the body */
 } maker;
 
-static const fv_dim *zero(const maker *k) { return fv_dim_const(k->m->dims, 0); }
+static const fv_dim *zero(const maker *k) {
+    return fv_dim_const(k->m->dims, 0);
+}
 
 /* length - 1 - turn, or turn */
 static const fv_dim *place_of(const maker *k, bool backward) {
     fv_dims *t = k->m->dims;
-    return backward ? fv_dim_sub(t, fv_dim_sub(t, k->length, fv_dim_const(t, 1)), k->turn) : k->turn;
+    return backward ? fv_dim_sub(t, fv_dim_sub(t, k->length, fv_dim_const(t, 1)), k->turn)
+                    : k->turn;
 }
 
 static fv_value *slice_of(maker *k, int input) {
     fv_value *x = k->op->in[states_of(k->op) + input];
-    const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK], *one = fv_dim_const(k->m->dims, 1);
+    const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK],
+        *one = fv_dim_const(k->m->dims, 1);
     int axis;
     if (!fv_scan_axis(k->op, input, &axis))
         return NULL;
     for (int i = 0; i < x->type->rank; i++) {
-        start[i] = i == axis ? place_of(k, is_backward(k->op, "scan_input_directions", input)) : zero(k);
+        start[i] =
+            i == axis ? place_of(k, is_backward(k->op, "scan_input_directions", input)) : zero(k);
         step[i] = one;
         dims[i] = i == axis ? one : x->type->dims[i];
     }
@@ -199,7 +220,8 @@ static void take_body(maker *k) {
     known_param(k, "turn", FV_I64, k->turn);
     given[0] = known_param(k, "go", FV_BOOL, fv_dim_const(k->m->dims, 1));
     for (int i = 0; i < states; i++)
-        fv_replace_uses(k->old->params[i], fv_param_new(k->body, k->old->params[i]->name, state_type(k->op, i)));
+        fv_replace_uses(k->old->params[i],
+                        fv_param_new(k->body, k->old->params[i]->name, state_type(k->op, i)));
     memcpy(given + 1, k->old->last->in, (size_t)n * sizeof *given);
     fv_op *ret = fv_op_new(k->body, NULL, &fv_return_def, n + 1, given, 0, NULL, k->op->origin);
     k->w = fv_rewriter_at(ret);
@@ -217,7 +239,8 @@ static void make_loop(maker *k, fv_rewriter *w) {
     int states = states_of(op);
     fv_value **in = FV_NEW(k->m->arena, fv_value *, FV_LOOP_FIRST + states + 1);
     const char **names = FV_NEW(k->m->arena, const char *, op->nout + 1);
-    fv_attr a[3] = {fv_attr_dims(k->m, "values", 1, &k->length), fv_attr_elem(k->m, "to", FV_I64), fv_attr_int(k->m, "rank", 0)};
+    fv_attr a[3] = {fv_attr_dims(k->m, "values", 1, &k->length), fv_attr_elem(k->m, "to", FV_I64),
+                    fv_attr_int(k->m, "rank", 0)};
     in[FV_LOOP_TIMES] = fv_w_op(w, FV_OP_fv_Ints, 0, NULL, 3, a);
     for (int i = 0; i < states; i++) {
         const fv_type *t = state_type(op, i);
@@ -225,9 +248,12 @@ static void make_loop(maker *k, fv_rewriter *w) {
     }
     for (int i = 0; i < op->nout; i++)
         names[i] = op->out[i] ? op->out[i]->name : NULL;
-    k->loop = fv_op_new(op->block, op, fv_op_def(FV_OP_Loop), FV_LOOP_FIRST + states, in, op->nout, names, op->origin);
+    k->loop = fv_op_new(op->block, op, fv_op_def(FV_OP_Loop), FV_LOOP_FIRST + states, in, op->nout,
+                        names, op->origin);
     k->body = fv_region_new(op->block->func, k->loop);
-    fv_op_attr(k->loop, &(fv_attr){.name = fv_intern(k->m->session, "body"), .kind = FV_ATTR_REGION, .u.region = k->body});
+    fv_op_attr(k->loop, &(fv_attr){.name = fv_intern(k->m->session, "body"),
+                                   .kind = FV_ATTR_REGION,
+                                   .u.region = k->body});
 }
 
 /* The rows of a result from the first turn on, along axis 0, as the Scan has them. */
@@ -253,7 +279,9 @@ static bool take_none(fv_rewriter *w, fv_op *op) {
     for (int i = 0; i < op->nout; i++) {
         const fv_type *t = op->out[i] ? op->out[i]->type : NULL;
         if (t)
-            fv_w_result(w, i, i < states_of(op) ? fv_w_reshape(w, op->in[i], t->rank, t->dims) : fv_w_zeros(w, t));
+            fv_w_result(w, i,
+                        i < states_of(op) ? fv_w_reshape(w, op->in[i], t->rank, t->dims)
+                                          : fv_w_zeros(w, t));
     }
     return !w->failed;
 }
@@ -275,16 +303,24 @@ static bool decompose_scan(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_scan[] = {
-    {.domain = "", .name = "Scan", .id = FV_OP_Scan, .since = {8, 9, 11, 16, 19, 21, 23, 24, 25},
+    {.domain = "",
+     .name = "Scan",
+     .id = FV_OP_Scan,
+     .since = {8, 9, 11, 16, 19, 21, 23, 24, 25},
      .doc = "a graph for each element of an axis; states go from turn to turn",
      .in = {{"initial_state_and_scan_inputs", "V", FV_VARIADIC, -1}},
      .out = {{"final_state_and_scan_outputs", "V", FV_VARIADIC, -1}},
-     .attrs = {FV_A_REQUIRED("body", REGION), FV_A_REQUIRED("num_scan_inputs", INT), FV_A_OPTIONAL("scan_input_axes", INTS),
-               FV_A_OPTIONAL("scan_input_directions", INTS), FV_A_OPTIONAL("scan_output_axes", INTS),
-               FV_A_OPTIONAL("scan_output_directions", INTS), {.name = "directions", .kind = FV_ATTR_INTS, .until = 8}},
+     .attrs = {FV_A_REQUIRED("body", REGION),
+               FV_A_REQUIRED("num_scan_inputs", INT),
+               FV_A_OPTIONAL("scan_input_axes", INTS),
+               FV_A_OPTIONAL("scan_input_directions", INTS),
+               FV_A_OPTIONAL("scan_output_axes", INTS),
+               FV_A_OPTIONAL("scan_output_directions", INTS),
+               {.name = "directions", .kind = FV_ATTR_INTS, .until = 8}},
      .types = {{"V", FV_SET_DATA}},
      .infer = infer_scan,
-     .upgrade = fv_upgrade_scan, .moved = 8,
+     .upgrade = fv_upgrade_scan,
+     .moved = 8,
      .decompose = decompose_scan},
 
     {0}};

@@ -2,8 +2,9 @@
  *
  *   %last, ..., %all, ... = Scan(%sequence_lens | _, %first, ..., %x, ...)
  *
- * Each operand has the batch as axis 0, scan inputs the turns as axis 1, and so have the results. An item of which
- * sequence_lens says that it is shorter takes so many turns: its states are those behind the last, its rows zeros from there. */
+ * Each operand has the batch as axis 0, scan inputs the turns as axis 1, and so have the results.
+ * An item of which sequence_lens says that it is shorter takes so many turns: its states are those
+ * behind the last, its rows zeros from there. */
 #ifndef FV_IR_OPS_SCAN_H
 #define FV_IR_OPS_SCAN_H
 

@@ -1,4 +1,5 @@
-/* scan_batch.c - Scan of opset 8, which goes over each item of a batch: a Scan over the batch, of a Scan over an item. */
+/* scan_batch.c - Scan of opset 8, which goes over each item of a batch: a Scan over the batch, of a
+ * Scan over an item. */
 #include "ir/ops/scan.h"
 
 #include "ir/base/limits.h"
@@ -12,7 +13,7 @@
 typedef struct batch {
     fv_op *op, *item; /* the Scan over the batch; the one over an item */
     fv_module *m;
-    int inputs;       /* of the Scan over an item: the last of its operands */
+    int inputs;                  /* of the Scan over an item: the last of its operands */
     const fv_dim *most, *length; /* turns of the longest item; of this one, NULL: the same */
 } batch;
 
@@ -42,7 +43,8 @@ static void make_item(batch *b) {
     int n, operands = fv_loop_body(op)->nparams;
     const int64_t *directions = fv_op_ints(op, "directions", &n);
     for (int i = 0; i < op->nin; i++)
-        in[i] = fv_param_new(body, op->in[i]->name, fv_without_axis(b->m->arena, op->in[i]->type, 0));
+        in[i] =
+            fv_param_new(body, op->in[i]->name, fv_without_axis(b->m->arena, op->in[i]->type, 0));
     for (int i = 0; i < op->nout; i++)
         names[i] = op->out[i] ? op->out[i]->name : "unused";
     b->item = fv_op_new(body, NULL, op->def, operands, in, op->nout, names, op->origin);
@@ -75,7 +77,8 @@ static fv_value *filled(const batch *b, fv_rewriter *w, fv_value *rows) {
         begin[i] = fv_dim_const(b->m->dims, 0);
         dims[i] = i ? rows->type->dims[i] : b->most;
     }
-    fv_attr a[2] = {fv_attr_dims(b->m, "begin", rows->type->rank, begin), fv_attr_dims(b->m, "dims", rows->type->rank, dims)};
+    fv_attr a[2] = {fv_attr_dims(b->m, "begin", rows->type->rank, begin),
+                    fv_attr_dims(b->m, "dims", rows->type->rank, dims)};
     return fv_w_op(w, FV_OP_fv_Pad, 1, &rows, 2, a);
 }
 
@@ -114,7 +117,8 @@ static bool fill_rows(batch *b) {
 
 /* Attributes that opset 9 brought are of other axes. */
 static bool has_old_attrs(const fv_op *op) {
-    static const char *const later[] = {"scan_input_axes", "scan_input_directions", "scan_output_axes", "scan_output_directions"};
+    static const char *const later[] = {"scan_input_axes", "scan_input_directions",
+                                        "scan_output_axes", "scan_output_directions"};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (fv_op_find_attr(op, later[i]))
             return fv_op_error(op, "attribute '%s' does not exist before opset 9", later[i]);
@@ -129,10 +133,13 @@ static bool are_alike(const batch *b) {
     for (int i = 0; i < op->nin; i++) {
         const fv_type *t = op->in[i] ? op->in[i]->type : NULL;
         if (t && !fv_module_assume(b->m, t->dims[0], like[0], fv_op_why(op, "the batch")))
-            return fv_op_error(op, "input %d has a batch of %s, input %d one of %s", i, fv_dim_str(b->m->arena, t->dims[0]),
-                               first_input, fv_dim_str(b->m->arena, like[0]));
-        if (i > first_input && !fv_module_assume(b->m, t->dims[1], like[1], fv_op_why(op, "turns of a Scan")))
-            return fv_op_error(op, "scan inputs 0 and %d differ in how many turns they are for", i - first_input);
+            return fv_op_error(op, "input %d has a batch of %s, input %d one of %s", i,
+                               fv_dim_str(b->m->arena, t->dims[0]), first_input,
+                               fv_dim_str(b->m->arena, like[0]));
+        if (i > first_input &&
+            !fv_module_assume(b->m, t->dims[1], like[1], fv_op_why(op, "turns of a Scan")))
+            return fv_op_error(op, "scan inputs 0 and %d differ in how many turns they are for",
+                               i - first_input);
     }
     return true;
 }
@@ -140,7 +147,8 @@ static bool are_alike(const batch *b) {
 static bool are_lengths(const fv_op *op, const fv_value *v) {
     const fv_type *t = v->type;
     return (t->kind == FV_TENSOR && t->elem == FV_I64 && t->rank == 1) ||
-           fv_op_error(op, "sequence_lens is %s, expected i64[batch]", fv_type_str(fv_op_module(op)->arena, t));
+           fv_op_error(op, "sequence_lens is %s, expected i64[batch]",
+                       fv_type_str(fv_op_module(op)->arena, t));
 }
 
 /* ---- the upgrade ---- */
@@ -150,8 +158,8 @@ bool fv_upgrade_scan(fv_op *op, int version) {
         return true;
     batch b = {.op = op, .m = fv_op_module(op), .inputs = fv_scan_inputs(op)};
     b.most = op->in[op->nin - b.inputs]->type->dims[1];
-    if (!has_old_attrs(op) || !fv_check_directions(op, "directions", b.inputs) || (op->in[0] && !are_lengths(op, op->in[0])) ||
-        !are_alike(&b) || !move_lengths(&b))
+    if (!has_old_attrs(op) || !fv_check_directions(op, "directions", b.inputs) ||
+        (op->in[0] && !are_lengths(op, op->in[0])) || !are_alike(&b) || !move_lengths(&b))
         return false;
     make_item(&b);
     bool varies = op->nin > b.item->nin;

@@ -22,9 +22,11 @@ static bool find_reduction(fv_op *op, reduction *out) {
     for (int i = 0; i < 5; i++)
         if (s.n == strlen(names[i]) && !memcmp(s.s, names[i], s.n)) {
             *out = (reduction)i;
-            return i == PUT || fv_in_type(op, 0)->elem != FV_STRING || fv_op_error(op, "reduction is '%s', which strings have not", names[i]);
+            return i == PUT || fv_in_type(op, 0)->elem != FV_STRING ||
+                   fv_op_error(op, "reduction is '%s', which strings have not", names[i]);
         }
-    return fv_op_error(op, "reduction is '%.*s', expected none, add, mul, max or min", (int)s.n, s.s);
+    return fv_op_error(op, "reduction is '%.*s', expected none, add, mul, max or min", (int)s.n,
+                       s.s);
 }
 
 static fv_expr *combine(fv_arena *a, reduction r, fv_expr *old, fv_expr *x) {
@@ -64,10 +66,11 @@ static fv_expr *is_inside(fv_arena *a, fv_expr *i, fv_expr *n) {
     int64_t none;
     if (fv_x_is_int(n, &none) && none == 0)
         return fv_x_const_int(a, FV_BOOL, 0);
-    return fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), i), fv_x_bin(a, FV_X_LT, i, n));
+    return fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, 0), i),
+                    fv_x_bin(a, FV_X_LT, i, n));
 }
 
-static fv_expr *and(fv_arena *a, fv_expr *x, fv_expr *y) {
+static fv_expr * and (fv_arena * a, fv_expr *x, fv_expr *y) {
     return x ? fv_x_bin(a, FV_X_AND, x, y) : y;
 }
 
@@ -114,7 +117,8 @@ static bool kernel_scatter_elements(fv_custom *c, fv_op *op) {
         return false;
     copy_data(c, x);
     fv_custom_begin(c, "scatter");
-    fv_buf *indices = fv_custom_in(c, 1), *updates = fv_custom_in(c, 2), *y = fv_custom_update(c, 0);
+    fv_buf *indices = fv_custom_in(c, 1), *updates = fv_custom_in(c, 2),
+           *y = fv_custom_update(c, 0);
     for (int i = 0; i < x->rank; i++) {
         if (i == axis)
             continue;
@@ -190,7 +194,8 @@ static bool kernel_scatter_nd(fv_custom *c, fv_op *op) {
         return false;
     copy_data(c, x);
     fv_custom_begin(c, "scatter");
-    fv_buf *indices = fv_custom_in(c, 1), *updates = fv_custom_in(c, 2), *y = fv_custom_update(c, 0);
+    fv_buf *indices = fv_custom_in(c, 1), *updates = fv_custom_in(c, 2),
+           *y = fv_custom_update(c, 0);
     for (int i = 0; i < rows; i++)
         row[i] = from[i] = fv_custom_for(c, FV_SERIAL, "r", j->dims[i]);
     fv_expr *ok = read_row(c, indices, row, x, depth, to);
@@ -240,10 +245,13 @@ static bool define_tensor_scatter(fv_definer *d, fv_op *op) {
         return false;
     for (int i = 0; i < def->rank; i++)
         index[i] = fv_x_var(a, def->index[i]);
-    fv_expr *old = fv_d_load(d, 0, index), *first = fv_op_in(op, 2) ? fv_d_int(d, 2, index[0]) : NULL;
-    fv_expr *n = fv_op_string(op, "mode").s[0] == 'c' ? fv_x_dim(a, def->value->type->dims[axis]) : NULL;
+    fv_expr *old = fv_d_load(d, 0, index),
+            *first = fv_op_in(op, 2) ? fv_d_int(d, 2, index[0]) : NULL;
+    fv_expr *n =
+        fv_op_string(op, "mode").s[0] == 'c' ? fv_x_dim(a, def->value->type->dims[axis]) : NULL;
     if (first) /* whatever it is, a difference from the rest does not overflow */
-        index[axis] = fv_x_bin(a, FV_X_SUB, index[axis], n ? fv_x_bin(a, FV_X_FLOORMOD, first, n) : first);
+        index[axis] =
+            fv_x_bin(a, FV_X_SUB, index[axis], n ? fv_x_bin(a, FV_X_FLOORMOD, first, n) : first);
     if (n)
         index[axis] = fv_x_bin(a, FV_X_FLOORMOD, index[axis], n);
     def->body = fv_d_load_else(d, 1, index, old);
@@ -261,15 +269,19 @@ static bool kernel_write_rows(fv_custom *c, fv_op *op) {
         return false;
     copy_data(c, x);
     fv_custom_begin(c, "write_rows");
-    fv_buf *rows = fv_custom_in(c, 1), *start = fv_op_in(op, 2) ? fv_custom_in(c, 2) : NULL, *y = fv_custom_update(c, 0);
+    fv_buf *rows = fv_custom_in(c, 1), *start = fv_op_in(op, 2) ? fv_custom_in(c, 2) : NULL,
+           *y = fv_custom_update(c, 0);
     fv_expr *n = fv_custom_dim(c, x->dims[axis]), *some = fv_x_bin(a, FV_X_MAX, n, fv_x_int(a, 1));
     for (int i = 0; i < x->rank; i++) {
-        fv_loop_kind kind = i < axis ? FV_PARALLEL : i > axis && i == x->rank - 1 ? FV_VECTOR : FV_SERIAL;
+        fv_loop_kind kind = i < axis                       ? FV_PARALLEL
+                            : i > axis && i == x->rank - 1 ? FV_VECTOR
+                                                           : FV_SERIAL;
         at[i] = from[i] = fv_custom_for(c, kind, "i", u->dims[i]);
         if (!i && start)
             first = fv_x_convert(a, FV_I64, fv_custom_load(c, start, at));
         if (!i && start) /* whatever it is, sums with it do not overflow */
-            first = fv_kb_let(&c->b, "first", circular ? fv_x_bin(a, FV_X_FLOORMOD, first, some) : first);
+            first = fv_kb_let(&c->b, "first",
+                              circular ? fv_x_bin(a, FV_X_FLOORMOD, first, some) : first);
         if (i != axis)
             continue;
         /* of more rows than there are places the first ones count, as TensorScatter says it */
@@ -284,42 +296,71 @@ static bool kernel_write_rows(fv_custom *c, fv_op *op) {
     return true;
 }
 
-#define DATA FV_SET_DATA
+#define DATA  FV_SET_DATA
 #define INDEX (FV_SET(I32) | FV_SET(I64))
 
 const fv_opdef fv_ops_scatter[] = {
-    {.domain = "fv", .name = "WriteRows", .id = FV_OP_fv_WriteRows, .since = {1},
-     .doc = "TensorScatter by a kernel that writes the update, for a cache that lies where its result does",
-     .in = {{"past", "T", .rank = FV_RANK_FROM(1)}, {"update", "T", .rank = FV_RANK_AS("past")}, {"at", "I", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+    {.domain = "fv",
+     .name = "WriteRows",
+     .id = FV_OP_fv_WriteRows,
+     .since = {1},
+     .doc = "TensorScatter by a kernel that writes the update, for a cache that lies where its "
+            "result does",
+     .in = {{"past", "T", .rank = FV_RANK_FROM(1)},
+            {"update", "T", .rank = FV_RANK_AS("past")},
+            {"at", "I", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"present", "T"}},
      .attrs = {FV_A_INT("axis", -2), FV_A_STRING("mode", "linear")},
      .types = {{"T", FV_SET_DATA}, {"I", FV_SET(I64)}},
      .infer = infer_tensor_scatter,
      .kernel = kernel_write_rows},
-    {.domain = "", .name = "Scatter", .since = {9, 11},
+    {.domain = "",
+     .name = "Scatter",
+     .since = {9, 11},
      .doc = "ScatterElements by its first name",
-     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}, {"updates", "T", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)},
+            {"indices", "Tind", .rank = FV_RANK_AS("data")},
+            {"updates", "T", .rank = FV_RANK_AS("data")}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0)},
      .types = {{"T", FV_SET_MOVED}, {"Tind", INDEX}},
      .infer = infer_scatter_elements,
      .decompose = decompose_scatter},
-    {.domain = "", .name = "ScatterElements", .id = FV_OP_ScatterElements, .since = {11, 13, 16, 18},
+    {.domain = "",
+     .name = "ScatterElements",
+     .id = FV_OP_ScatterElements,
+     .since = {11, 13, 16, 18},
      .doc = "a copy, with elements replaced or combined at positions along one axis",
-     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_AS("data")}, {"updates", "T", .rank = FV_RANK_AS("data")}}, .out = {{"output", "T"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)},
+            {"indices", "Tind", .rank = FV_RANK_AS("data")},
+            {"updates", "T", .rank = FV_RANK_AS("data")}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 0), FV_A_STRING("reduction", "none")},
      .types = {{"T", FV_SET_MOVED}, {"Tind", INDEX}},
      .infer = infer_scatter_elements,
      .kernel = kernel_scatter_elements},
-    {.domain = "", .name = "ScatterND", .id = FV_OP_ScatterND, .since = {11, 13, 16, 18},
+    {.domain = "",
+     .name = "ScatterND",
+     .id = FV_OP_ScatterND,
+     .since = {11, 13, 16, 18},
      .doc = "a copy, with slices replaced or combined at positions that are rows of indices",
-     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_FROM(1)}, {"updates", "T"}}, .out = {{"output", "T"}},
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)},
+            {"indices", "Tind", .rank = FV_RANK_FROM(1)},
+            {"updates", "T"}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_STRING("reduction", "none")},
      .types = {{"T", FV_SET_MOVED}, {"Tind", FV_SET(I64)}},
      .infer = infer_scatter_nd,
      .kernel = kernel_scatter_nd},
-    {.domain = "", .name = "TensorScatter", .id = FV_OP_TensorScatter, .since = {24},
+    {.domain = "",
+     .name = "TensorScatter",
+     .id = FV_OP_TensorScatter,
+     .since = {24},
      .doc = "a cache with an update written at each sequence's position",
-     .in = {{"past_cache", "T", .rank = FV_RANK_FROM(1)}, {"update", "T", .rank = FV_RANK_AS("past_cache")}, {"write_indices", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"present_cache", "T"}},
+     .in = {{"past_cache", "T", .rank = FV_RANK_FROM(1)},
+            {"update", "T", .rank = FV_RANK_AS("past_cache")},
+            {"write_indices", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"present_cache", "T"}},
      .attrs = {FV_A_INT("axis", -2), FV_A_STRING("mode", "linear")},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
      .infer = infer_tensor_scatter,

@@ -28,7 +28,8 @@ static fv_expr *bin(fv_custom *c, fv_expr_op op, fv_expr *x, fv_expr *y) {
 static fv_expr *element(const items *t, fv_expr *i, fv_expr *k) {
     fv_expr *index[4] = {t->a, i, t->line, k};
     fv_expr *e = fv_custom_load(t->c, t->x, index);
-    return fv_kb_let(&t->c->b, "e", e->type.elem == FV_BOOL ? fv_x_convert(t->c->arena, FV_U8, e) : e);
+    return fv_kb_let(&t->c->b, "e",
+                     e->type.elem == FV_BOOL ? fv_x_convert(t->c->arena, FV_U8, e) : e);
 }
 
 /* Does x come before y? */
@@ -47,7 +48,8 @@ static fv_expr *leads(const items *t, fv_expr *x, fv_expr *y) {
 static fv_expr *compare(const items *t, fv_expr *i, fv_expr *j) {
     fv_custom *c = t->c;
     fv_arena *a = c->arena;
-    fv_expr *size = t->x->extent[3], *zero = fv_x_int(a, 0), *one = fv_x_int(a, 1), *two = fv_x_int(a, 2);
+    fv_expr *size = t->x->extent[3], *zero = fv_x_int(a, 0), *one = fv_x_int(a, 1),
+            *two = fv_x_int(a, 2);
     int64_t n;
     bool single = fv_x_is_int(size, &n) && n == 1;
     fv_buf *order = fv_kb_tile(&c->b, "order", FV_I64, 0, NULL, zero), *k = NULL;
@@ -83,7 +85,8 @@ static bool first_of(fv_op *op, const fv_dim *k, const fv_dim *n) {
     fv_module *m = fv_op_module(op);
     const fv_dim *fits = fv_dim_max(m->dims, fv_dim_const(m->dims, 0), fv_dim_min(m->dims, k, n));
     const char *some = fv_dim_str(m->arena, k), *all = fv_dim_str(m->arena, n);
-    return fv_module_require(m, k, fits, "k of TopK", fv_printf(m->arena, "0 <= %s <= %s", some, all)) ||
+    return fv_module_require(m, k, fits, "k of TopK",
+                             fv_printf(m->arena, "0 <= %s <= %s", some, all)) ||
            fv_op_error(op, "k is %s, the axis has %s", some, all);
 }
 
@@ -95,7 +98,8 @@ static bool infer_order(fv_op *op) {
         return fv_op_error(op, "has %d dims, expected 3", d->n);
     for (int i = 0; i < 3; i += 2)
         if (!fv_module_assume(m, d->u.dims[i], x->dims[i], "lines of items"))
-            return fv_op_error(op, "has %s on axis %d, X has %s", fv_dim_str(m->arena, d->u.dims[i]), i,
+            return fv_op_error(op, "has %s on axis %d, X has %s",
+                               fv_dim_str(m->arena, d->u.dims[i]), i,
                                fv_dim_str(m->arena, x->dims[i]));
     fv_infer_out(op, 0, FV_I64, 3, d->u.dims);
     return first_of(op, d->u.dims[1], x->dims[1]);
@@ -122,10 +126,12 @@ static void sift(const heap *h, fv_expr *start, fv_expr *size, fv_expr *item) {
     fv_arena *a = c->arena;
     fv_expr *one = fv_x_int(a, 1), *two = fv_x_int(a, 2);
     fv_buf *at = fv_kb_tile(&c->b, "at", FV_I64, 0, NULL, start);
-    fv_buf *child = fv_kb_tile(&c->b, "child", FV_I64, 0, NULL, bin(c, FV_X_ADD, bin(c, FV_X_MUL, start, two), one));
+    fv_buf *child = fv_kb_tile(&c->b, "child", FV_I64, 0, NULL,
+                               bin(c, FV_X_ADD, bin(c, FV_X_MUL, start, two), one));
     fv_kb_while(&c->b, bin(c, FV_X_LT, fv_x_load(a, child, NULL), size));
     fv_expr *left = fv_kb_let(&c->b, "left", fv_x_load(a, child, NULL));
-    fv_expr *right = fv_kb_let(&c->b, "right", bin(c, FV_X_MIN, bin(c, FV_X_ADD, left, one), bin(c, FV_X_SUB, size, one)));
+    fv_expr *right = fv_kb_let(
+        &c->b, "right", bin(c, FV_X_MIN, bin(c, FV_X_ADD, left, one), bin(c, FV_X_SUB, size, one)));
     fv_expr *x = slot(h, left), *y = slot(h, right), *swap = before(h->t, x, y);
     fv_expr *last = fv_kb_let(&c->b, "last", fv_x_select(a, swap, y, x));
     fv_expr *where = fv_kb_let(&c->b, "where", fv_x_select(a, swap, right, left));
@@ -192,7 +198,8 @@ fv_value *fv_w_order(fv_rewriter *w, fv_value *x, const fv_dim *k, bool descendi
     if (!x)
         return NULL;
     const fv_dim *dims[3] = {x->type->dims[0], k, x->type->dims[2]};
-    fv_attr a[2] = {fv_attr_dims(w->module, "dims", 3, dims), fv_attr_int(w->module, "descending", descending)};
+    fv_attr a[2] = {fv_attr_dims(w->module, "dims", 3, dims),
+                    fv_attr_int(w->module, "descending", descending)};
     return fv_w_op(w, FV_OP_fv_Order, 1, &x, 2, a);
 }
 
@@ -223,9 +230,11 @@ static bool decompose_top_k(fv_rewriter *w, fv_op *op) {
     if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
     const fv_dim *dims[4] = {fv_dim_product(t, axis, x->dims), x->dims[axis],
-                             fv_dim_product(t, x->rank - axis - 1, x->dims + axis + 1), fv_dim_const(t, 1)};
+                             fv_dim_product(t, x->rank - axis - 1, x->dims + axis + 1),
+                             fv_dim_const(t, 1)};
     const fv_dim *const *out = some->type->dims;
-    fv_value *at = fv_w_order(w, fv_w_reshape(w, op->in[0], 4, dims), out[axis], fv_op_int(op, "largest") != 0);
+    fv_value *at = fv_w_order(w, fv_w_reshape(w, op->in[0], 4, dims), out[axis],
+                              fv_op_int(op, "largest") != 0);
     fv_value *in[2] = {op->in[0], at ? fv_w_reshape(w, at, x->rank, out) : NULL};
     fv_attr a = fv_attr_int(w->module, "axis", axis);
     if (op->out[0])
@@ -274,7 +283,8 @@ static bool kernel_non_zero(fv_custom *c, fv_op *op) {
     for (int i = 0; i < t->rank; i++)
         index[i] = fv_custom_for(c, FV_SERIAL, "i", t->dims[i]);
     fv_expr *e = fv_custom_load(c, x, index);
-    fv_kb_if(&c->b, e->type.elem == FV_BOOL ? e : bin(c, FV_X_NE, e, fv_x_zero(a, (fv_elem)e->type.elem)));
+    fv_kb_if(&c->b,
+             e->type.elem == FV_BOOL ? e : bin(c, FV_X_NE, e, fv_x_zero(a, (fv_elem)e->type.elem)));
     fv_expr *at = fv_kb_let(&c->b, "at", fv_x_load(a, count, NULL));
     fv_expr *fits = fv_kb_let(&c->b, "fits", bin(c, FV_X_LT, at, y->extent[1]));
     for (int i = 0; i < t->rank; i++)
@@ -370,8 +380,8 @@ static bool infer_runs(fv_op *op) {
     for (int i = 0; i < 3; i++)
         if (!fv_module_assume(m, order->dims[i], x->dims[i], "an order of items") ||
             (i != 1 && !fv_module_assume(m, x->dims[i], one, "one line of items")))
-            return fv_op_error(op, "X is %s and the order %s, expected one line of items", fv_type_str(m->arena, x),
-                               fv_type_str(m->arena, order));
+            return fv_op_error(op, "X is %s and the order %s, expected one line of items",
+                               fv_type_str(m->arena, x), fv_type_str(m->arena, order));
     for (int i = 0; i < 3; i++)
         fv_infer_out(op, i, FV_I64, 1, &fv_in_type(op, 0)->dims[1]);
     fv_infer_out(op, 3, FV_I64, 0, NULL);
@@ -439,8 +449,10 @@ static fv_value *start_of(fv_rewriter *w, fv_value *v, const fv_dim *n) {
     return v ? fv_w_slice(w, v, &zero, &one, &n) : NULL;
 }
 
-/* Runs in the order of their first items, instead of their values: `to` is the new number of each. */
-static void by_appearance(fv_rewriter *w, const fv_dim *n, fv_value **first, fv_value **length, fv_value **run) {
+/* Runs in the order of their first items, instead of their values: `to` is the new number of
+ * each. */
+static void by_appearance(fv_rewriter *w, const fv_dim *n, fv_value **first, fv_value **length,
+                          fv_value **run) {
     fv_value *from = fv_w_order(w, as_items(w, *first, 0), n, false);
     from = from ? fv_w_reshape(w, from, 1, &n) : NULL;
     fv_value *to = FV_W3(w, FV_OP_ScatterElements, *first, from, fv_w_positions(w, n, 1, 0));
@@ -461,7 +473,8 @@ static bool unique(fv_rewriter *w, fv_op *op, bool sorted, const int *which) {
     if (!runs)
         return false;
     fv_w_bind(w, runs->out[3], 1, &n);
-    fv_value *run = runs->out[0], *first = start_of(w, runs->out[1], n), *length = start_of(w, runs->out[2], n);
+    fv_value *run = runs->out[0], *first = start_of(w, runs->out[1], n),
+             *length = start_of(w, runs->out[2], n);
     if (!sorted && first)
         by_appearance(w, n, &first, &length, &run);
     fv_value *results[4] = {gather(w, x, first, axis), first, run, length};
@@ -491,63 +504,101 @@ static bool decompose_unique_vector(fv_rewriter *w, fv_op *op) {
 #define TYPES (FV_SET_NUMBER | FV_SET(BOOL))
 
 const fv_opdef fv_ops_select[] = {
-    {.domain = "fv", .name = "Order", .id = FV_OP_fv_Order, .since = {1},
+    {.domain = "fv",
+     .name = "Order",
+     .id = FV_OP_fv_Order,
+     .since = {1},
      .doc = "positions of the first of the items X[a, i, c, ..], sorted, along each line",
-     .in = {{"X", "T", .rank = FV_RANK(4)}}, .out = {{"Y", "I"}},
+     .in = {{"X", "T", .rank = FV_RANK(4)}},
+     .out = {{"Y", "I"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_INT("descending", 0)},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_order,
      .kernel = kernel_order},
-    {.domain = "", .name = "TopK", .id = FV_OP_TopK, .since = {1, 10, 11, 24},
+    {.domain = "",
+     .name = "TopK",
+     .id = FV_OP_TopK,
+     .since = {1, 10, 11, 24},
      .doc = "the k largest or smallest elements along an axis, in order, and where they are",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"K", "S", .rank = FV_LIST}}, .out = {{"Values", "T"}, {"Indices", "I"}},
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"K", "S", .rank = FV_LIST}},
+     .out = {{"Values", "T"}, {"Indices", "I"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT("largest", 1), FV_A_INT("sorted", 1),
                FV_A_REQUIRED_UNTIL(1, "k", INT)},
      .types = {{"T", FV_SET_NUMBER}, {"S", FV_SET(I64)}, {"I", FV_SET(I64)}},
      .infer = infer_top_k,
-     .upgrade = upgrade_top_k, .decompose = decompose_top_k},
-    {.domain = "fv", .name = "CountNonZero", .id = FV_OP_fv_CountNonZero, .since = {1},
+     .upgrade = upgrade_top_k,
+     .decompose = decompose_top_k},
+    {.domain = "fv",
+     .name = "CountNonZero",
+     .id = FV_OP_fv_CountNonZero,
+     .since = {1},
      .doc = "how many elements are not 0",
-     .in = {{"X", "T"}}, .out = {{"Y", "I"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_count,
      .formula = "Y = sum r..: i64(X[r..] != 0)"},
-    {.domain = "fv", .name = "NonZero", .id = FV_OP_fv_NonZero, .since = {1},
+    {.domain = "fv",
+     .name = "NonZero",
+     .id = FV_OP_fv_NonZero,
+     .since = {1},
      .doc = "positions of the elements that are not 0, of which there are dims",
-     .in = {{"X", "T"}}, .out = {{"Y", "I"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "I"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_non_zero,
      .kernel = kernel_non_zero},
-    {.domain = "", .name = "NonZero", .id = FV_OP_NonZero, .since = {9, 13},
+    {.domain = "",
+     .name = "NonZero",
+     .id = FV_OP_NonZero,
+     .since = {9, 13},
      .doc = "positions of the elements that are not 0, one a column",
-     .in = {{"X", "T"}}, .out = {{"Y", "I"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_non_zero,
      .decompose = decompose_non_zero},
-    {.domain = "", .name = "Compress", .since = {9, 11},
+    {.domain = "",
+     .name = "Compress",
+     .since = {9, 11},
      .doc = "slices along an axis, or elements of all, where a condition is true",
-     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"condition", "T1", .rank = FV_RANK(1)}}, .out = {{"output", "T"}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"condition", "T1", .rank = FV_RANK(1)}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_OPTIONAL("axis", INT)},
      .types = {{"T", TYPES | FV_SET(STRING)}, {"T1", FV_SET(BOOL)}},
      .infer = infer_compress,
      .decompose = decompose_compress},
-    {.domain = "fv", .name = "Runs", .id = FV_OP_fv_Runs, .since = {1},
-     .doc = "runs of equal items, in an order that sorts them: to which run each belongs, the first and the number of items of each run",
-     .in = {{"X", "T", .rank = FV_RANK(4)}, {"order", "I", .rank = FV_RANK(3)}}, .out = {{"run", "I"}, {"first", "I"}, {"length", "I"}, {"count", "I"}},
+    {.domain = "fv",
+     .name = "Runs",
+     .id = FV_OP_fv_Runs,
+     .since = {1},
+     .doc = "runs of equal items, in an order that sorts them: to which run each belongs, the "
+            "first and the number of items of each run",
+     .in = {{"X", "T", .rank = FV_RANK(4)}, {"order", "I", .rank = FV_RANK(3)}},
+     .out = {{"run", "I"}, {"first", "I"}, {"length", "I"}, {"count", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_runs,
      .kernel = kernel_runs},
-    {.domain = "", .name = "Unique", .since = {11},
-     .doc = "elements or slices without repetition, where each is first, which each is, how often it is there",
+    {.domain = "",
+     .name = "Unique",
+     .since = {11},
+     .doc = "elements or slices without repetition, where each is first, which each is, how often "
+            "it is there",
      .in = {{"X", "T"}},
-     .out = {{"Y", "T"}, {"indices", "I", FV_OPTIONAL_OPERAND}, {"inverse_indices", "I", FV_OPTIONAL_OPERAND}, {"counts", "I", FV_OPTIONAL_OPERAND}},
+     .out = {{"Y", "T"},
+             {"indices", "I", FV_OPTIONAL_OPERAND},
+             {"inverse_indices", "I", FV_OPTIONAL_OPERAND},
+             {"counts", "I", FV_OPTIONAL_OPERAND}},
      .attrs = {FV_A_OPTIONAL("axis", INT), FV_A_INT("sorted", 1)},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
      .infer = infer_unique,
      .decompose = decompose_unique},
-    {.domain = "com.microsoft", .name = "Unique", .since = {1},
-     .doc = "the elements of a vector without repetition as they appear, which each is, how often it is there",
+    {.domain = "com.microsoft",
+     .name = "Unique",
+     .since = {1},
+     .doc = "the elements of a vector without repetition as they appear, which each is, how often "
+            "it is there",
      .in = {{"x", "T", .rank = FV_RANK(1)}},
      .out = {{"y", "T"}, {"idx", "I", FV_OPTIONAL_OPERAND}, {"counts", "I", FV_OPTIONAL_OPERAND}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},

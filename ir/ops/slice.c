@@ -1,5 +1,5 @@
-/* slice.c - operators that take parts of axes: all become fv.Slice, whose starts, steps and dims are
- * symbolic. */
+/* slice.c - operators that take parts of axes: all become fv.Slice, whose starts, steps and dims
+ * are symbolic. */
 #include "ir/ops/dims.h"
 
 #include "ir/base/limits.h"
@@ -32,8 +32,7 @@ static void cut_forward(fv_dims *t, cut *c, int i, const fv_dim *n, const fv_dim
     end = beyond(end) ? n : before(end) ? zero : fv_dim_min(t, fv_dim_wrap(t, end, n), n);
     c->start[i] = start;
     c->step[i] = fv_dim_const(t, step);
-    c->dims[i] = fv_dim_max(
-        t, fv_dim_ceildiv(t, fv_dim_sub(t, end, start), c->step[i]), zero);
+    c->dims[i] = fv_dim_max(t, fv_dim_ceildiv(t, fv_dim_sub(t, end, start), c->step[i]), zero);
 }
 
 /* Backwards: from min(start, n - 1) down to above max(end, -1). */
@@ -41,13 +40,15 @@ static void cut_backward(fv_dims *t, cut *c, int i, const fv_dim *n, const fv_di
                          const fv_dim *end, int64_t step) {
     const fv_dim *zero = fv_dim_const(t, 0), *minus1 = fv_dim_const(t, -1);
     const fv_dim *last = fv_dim_add(t, n, minus1);
-    start = before(start) ? zero : beyond(start) ? last : fv_dim_max(t, fv_dim_wrap(t, start, n), zero);
+    start = before(start)   ? zero
+            : beyond(start) ? last
+                            : fv_dim_max(t, fv_dim_wrap(t, start, n), zero);
     start = fv_dim_min(t, start, last);
     end = beyond(end) ? last : before(end) ? minus1 : fv_dim_max(t, fv_dim_wrap(t, end, n), minus1);
     c->start[i] = start;
     c->step[i] = fv_dim_const(t, step);
-    c->dims[i] = fv_dim_max(
-        t, fv_dim_ceildiv(t, fv_dim_sub(t, start, end), fv_dim_const(t, -step)), zero);
+    c->dims[i] =
+        fv_dim_max(t, fv_dim_ceildiv(t, fv_dim_sub(t, start, end), fv_dim_const(t, -step)), zero);
 }
 
 static bool cut_axes(fv_op *op, cut *c, int n, const int *axes, const fv_dim *const *starts,
@@ -66,15 +67,17 @@ static bool cut_axes(fv_op *op, cut *c, int n, const int *axes, const fv_dim *co
     return true;
 }
 
-/* Starts, ends, axes and steps have one length. Where one operand states it as a number, the others, which may have been cut
- * out of data, are assumed to have it too. */
+/* Starts, ends, axes and steps have one length. Where one operand states it as a number, the
+ * others, which may have been cut out of data, are assumed to have it too. */
 static bool fix_lengths(fv_op *op) {
     const fv_type *t = NULL;
     for (int i = 1; i < op->nin && !t; i++)
-        if (op->in[i] && fv_in_type(op, i)->rank == 1 && fv_dim_is_const(fv_in_type(op, i)->dims[0]))
+        if (op->in[i] && fv_in_type(op, i)->rank == 1 &&
+            fv_dim_is_const(fv_in_type(op, i)->dims[0]))
             t = fv_in_type(op, i);
     for (int i = 1; i < op->nin; i++)
-        if (t && op->in[i] && t->dims[0]->value <= FV_MAX_RANK && !fv_fix_length(op, i, (int)t->dims[0]->value))
+        if (t && op->in[i] && t->dims[0]->value <= FV_MAX_RANK &&
+            !fv_fix_length(op, i, (int)t->dims[0]->value))
             return false;
     return true;
 }
@@ -92,7 +95,8 @@ static bool find_cut(fv_op *op, cut *c) {
         c->dims[i] = x->dims[i];
         axes[i] = i;
     }
-    if (!fix_lengths(op) || !fv_int_operand(op, 1, &n, &starts) || !fv_int_operand(op, 2, &nends, &ends))
+    if (!fix_lengths(op) || !fv_int_operand(op, 1, &n, &starts) ||
+        !fv_int_operand(op, 2, &nends, &ends))
         return false;
     naxes = nsteps = n;
     if (fv_op_in(op, 3) && !fv_axes_operand(op, 3, x->rank, &naxes, axes, &constant))
@@ -175,8 +179,10 @@ static bool infer_slice_bounds(fv_op *op) {
     const fv_dim *n = fv_dim_const(m->dims, 3 * dims->n), *count = fv_in_type(op, 0)->dims[0];
     fv_infer_out(op, 0, FV_I64, 1, &n);
     for (int i = 1; i < op->nin; i++)
-        if (op->in[i] && !fv_module_assume(m, fv_in_type(op, i)->dims[0], count, "bounds of a slice"))
-            return fv_op_error(op, "has %s starts, '%s' has %s", fv_dim_str(m->arena, count), op->def->in[i].name,
+        if (op->in[i] &&
+            !fv_module_assume(m, fv_in_type(op, i)->dims[0], count, "bounds of a slice"))
+            return fv_op_error(op, "has %s starts, '%s' has %s", fv_dim_str(m->arena, count),
+                               op->def->in[i].name,
                                fv_dim_str(m->arena, fv_in_type(op, i)->dims[0]));
     return true;
 }
@@ -188,12 +194,10 @@ static fv_expr *for_axis(fv_definer *d, int in, fv_expr *axis, int rank, fv_expr
         return otherwise;
     fv_var *k = fv_d_var(d, "k", fv_in_type(d->op, 0)->dims[0]);
     fv_expr *at = fv_x_var(a, k);
-    fv_expr *which = fv_op_in(d->op, 2)
-                         ? fv_d_wrap(d, fv_d_int(d, 2, at), fv_x_int(a, rank))
-                         : at;
+    fv_expr *which = fv_op_in(d->op, 2) ? fv_d_wrap(d, fv_d_int(d, 2, at), fv_x_int(a, rank)) : at;
     fv_expr *mine = fv_x_bin(a, FV_X_EQ, which, axis);
-    fv_expr *sum = fv_x_reduce(a, FV_SUM, 1, &k,
-                               fv_x_select(a, mine, fv_d_int(d, in, at), fv_x_int(a, 0)));
+    fv_expr *sum =
+        fv_x_reduce(a, FV_SUM, 1, &k, fv_x_select(a, mine, fv_d_int(d, in, at), fv_x_int(a, 0)));
     return fv_x_select(a, fv_x_reduce(a, FV_ANY, 1, &k, mine), sum, otherwise);
 }
 
@@ -217,10 +221,9 @@ static bool define_slice_bounds(fv_definer *d, fv_op *op) {
     fv_expr *start = fv_d_wrap(d, for_axis(d, 0, axis, dims->n, zero), n);
     fv_expr *end = fv_d_wrap(d, for_axis(d, 1, axis, dims->n, n), n);
     start = clamp(a, start, zero, fv_x_select(a, back, last, n));
-    end = clamp(a, end, fv_x_select(a, back, fv_x_int(a, -1), zero),
-                fv_x_select(a, back, last, n));
-    fv_expr *span = fv_x_select(a, back, fv_x_bin(a, FV_X_SUB, start, end),
-                                fv_x_bin(a, FV_X_SUB, end, start));
+    end = clamp(a, end, fv_x_select(a, back, fv_x_int(a, -1), zero), fv_x_select(a, back, last, n));
+    fv_expr *span =
+        fv_x_select(a, back, fv_x_bin(a, FV_X_SUB, start, end), fv_x_bin(a, FV_X_SUB, end, start));
     fv_expr *size = fv_x_bin(a, FV_X_MAX, step, fv_x_un(a, FV_X_NEG, step));
     fv_expr *up = fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_SUB, span, one), size);
     fv_expr *count = fv_x_bin(a, FV_X_MAX, zero, fv_x_bin(a, FV_X_FLOORDIV, up, size));
@@ -244,7 +247,8 @@ static bool part_sizes(fv_op *op, const fv_dim *size, const fv_dim **parts) {
             return fv_op_error(op, "splits into %d parts, but has %d results", given, n);
         for (int i = 0; i < n; i++) {
             sum = fv_dim_add(t, sum, parts[i] = e[i]);
-            if (!fv_module_require(m, fv_dim_max(t, e[i], fv_dim_const(t, 0)), e[i], "part of a Split",
+            if (!fv_module_require(m, fv_dim_max(t, e[i], fv_dim_const(t, 0)), e[i],
+                                   "part of a Split",
                                    fv_printf(m->arena, "0 <= %s", fv_dim_str(m->arena, e[i]))))
                 return fv_op_error(op, "part %d has %s", i, fv_dim_str(m->arena, e[i]));
         }
@@ -257,7 +261,8 @@ static bool part_sizes(fv_op *op, const fv_dim *size, const fv_dim **parts) {
     if (!part)
         part = uneven ? fv_dim_ceildiv(t, size, count) : fv_dim_floordiv(t, size, count);
     if (!uneven && !fv_module_assume(m, fv_dim_mul(t, part, count), size, "equal parts of a Split"))
-        return fv_op_error(op, "cannot split %s into %d equal parts", fv_dim_str(m->arena, size), n);
+        return fv_op_error(op, "cannot split %s into %d equal parts", fv_dim_str(m->arena, size),
+                           n);
     const fv_dim *left = size;
     for (int i = 0; i < n; i++) {
         parts[i] = uneven ? fv_dim_max(t, fv_dim_min(t, part, left), fv_dim_const(t, 0)) : part;
@@ -351,16 +356,20 @@ static bool infer_unfold(fv_op *op) {
     if (!fv_infer_axis(op, fv_op_int(op, "dim"), x->rank, &axis))
         return false;
     if (n < 1 || n > FV_DIM_MAX || step < 1 || step > FV_DIM_MAX)
-        return fv_op_error(op, "size is %lld and step %lld, expected at least 1", (long long)n, (long long)step);
+        return fv_op_error(op, "size is %lld and step %lld, expected at least 1", (long long)n,
+                           (long long)step);
     if (x->rank == FV_MAX_RANK)
         return fv_op_error(op, "rank %d is more than %d", x->rank + 1, FV_MAX_RANK);
     const fv_dim *size = fv_dim_const(t, n), *have = x->dims[axis];
     if (!fv_module_require(m, fv_dim_max(t, have, size), have, "slices of UnfoldTensor",
-                           fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, size), fv_dim_str(m->arena, have))))
-        return fv_op_error(op, "axis %d has %s elements, size is %lld", axis, fv_dim_str(m->arena, have), (long long)n);
+                           fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, size),
+                                     fv_dim_str(m->arena, have))))
+        return fv_op_error(op, "axis %d has %s elements, size is %lld", axis,
+                           fv_dim_str(m->arena, have), (long long)n);
     for (int i = 0; i < x->rank; i++)
         dims[i] = x->dims[i];
-    dims[axis] = fv_dim_add(t, fv_dim_floordiv(t, fv_dim_sub(t, have, size), fv_dim_const(t, step)), one);
+    dims[axis] =
+        fv_dim_add(t, fv_dim_floordiv(t, fv_dim_sub(t, have, size), fv_dim_const(t, step)), one);
     dims[x->rank] = size;
     fv_infer_out(op, 0, x->elem, x->rank + 1, dims);
     return true;
@@ -382,40 +391,74 @@ static bool define_unfold(fv_definer *d, fv_op *op) {
 }
 
 const fv_opdef fv_ops_slice[] = {
-    {.domain = "fv", .name = "SliceBounds", .id = FV_OP_fv_SliceBounds, .since = {1},
+    {.domain = "fv",
+     .name = "SliceBounds",
+     .id = FV_OP_fv_SliceBounds,
+     .since = {1},
      .doc = "starts, steps and dims of a slice of a tensor of `dims` by data",
-     .in = {{"starts", "T", .rank = FV_RANK(1)}, {"ends", "T", .rank = FV_RANK(1)}, {"axes", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}, {"steps", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}}, .out = {{"Y", "T1"}},
+     .in = {{"starts", "T", .rank = FV_RANK(1)},
+            {"ends", "T", .rank = FV_RANK(1)},
+            {"axes", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)},
+            {"steps", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T1"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET(I32) | FV_SET(I64)}, {"T1", FV_SET(I64)}},
      .infer = infer_slice_bounds,
      .define = define_slice_bounds},
-    {.domain = "", .name = "Slice", .id = FV_OP_Slice, .since = {1, 10, 11, 13},
+    {.domain = "",
+     .name = "Slice",
+     .id = FV_OP_Slice,
+     .since = {1, 10, 11, 13},
      .doc = "elements start, start + step, ... before end of each axis",
-     .in = {{"data", "T"}, {"starts", "Tind", .rank = FV_LIST}, {"ends", "Tind", .rank = FV_LIST}, {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}, {"steps", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"output", "T"}},
+     .in = {{"data", "T"},
+            {"starts", "Tind", .rank = FV_LIST},
+            {"ends", "Tind", .rank = FV_LIST},
+            {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST},
+            {"steps", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+     .out = {{"output", "T"}},
      .attrs = {{.name = "axes", .kind = FV_ATTR_INTS, .until = 1},
                {.name = "ends", .kind = FV_ATTR_INTS, .until = 1},
                {.name = "starts", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_MOVED}, {"Tind", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_slice,
-     .decompose = decompose_slice, .upgrade = upgrade_slice},
-    {.domain = "", .name = "DynamicSlice", .since = {1}, .experimental = true,
+     .decompose = decompose_slice,
+     .upgrade = upgrade_slice},
+    {.domain = "",
+     .name = "DynamicSlice",
+     .since = {1},
+     .experimental = true,
      .doc = "elements start, start + 1, ... before end of each axis",
-     .in = {{"data", "T"}, {"starts", "Tind", .rank = FV_LIST}, {"ends", "Tind", .rank = FV_LIST}, {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"output", "T"}},
+     .in = {{"data", "T"},
+            {"starts", "Tind", .rank = FV_LIST},
+            {"ends", "Tind", .rank = FV_LIST},
+            {"axes", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+     .out = {{"output", "T"}},
      .types = {{"T", FV_SET_MOVED}, {"Tind", FV_SET(I32) | FV_SET(I64)}},
      .infer = infer_slice,
      .decompose = decompose_slice},
-    {.domain = "", .name = "Split", .id = FV_OP_Split, .since = {1, 2, 11, 13, 18},
+    {.domain = "",
+     .name = "Split",
+     .id = FV_OP_Split,
+     .since = {1, 2, 11, 13, 18},
      .doc = "parts of an axis: of the given sizes, or equal ones, the last perhaps smaller",
-     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}, {"split", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}}, .out = {{"outputs", "T", FV_VARIADIC, 1}},
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)},
+            {"split", "S", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},
+     .out = {{"outputs", "T", FV_VARIADIC, 1}},
      .attrs = {FV_A_INT("axis", 0),
                FV_A_OPTIONAL("num_outputs", INT),
                {.name = "split", .kind = FV_ATTR_INTS, .until = 11}},
      .types = {{"T", FV_SET_MOVED}, {"S", FV_SET(I64)}},
      .infer = infer_split,
-     .decompose = decompose_split, .upgrade = upgrade_split, .moved = 1},
-    {.domain = "com.microsoft", .name = "UnfoldTensor", .since = {1},
-     .doc = "all slices of `size` elements along axis `dim`, a step apart; the elements of each lie along a new last axis",
-     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"output", "T"}},
+     .decompose = decompose_split,
+     .upgrade = upgrade_split,
+     .moved = 1},
+    {.domain = "com.microsoft",
+     .name = "UnfoldTensor",
+     .since = {1},
+     .doc = "all slices of `size` elements along axis `dim`, a step apart; the elements of each "
+            "lie along a new last axis",
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"output", "T"}},
      .attrs = {FV_A_INT("dim", -1), FV_A_REQUIRED("size", INT), FV_A_INT("step", 1)},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_unfold,

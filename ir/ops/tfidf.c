@@ -13,7 +13,8 @@ static bool infer_ngrams(fv_op *op) {
     const fv_dim *dims[2] = {fv_in_type(op, 0)->dims[0], fv_in_type(op, 1)->dims[0]};
     fv_infer_out(op, 0, FV_F32, 2, dims);
     int64_t skips = fv_op_int(op, "skips");
-    return (skips >= 1 && skips <= INT32_MAX) || fv_op_error(op, "skips is %lld, expected at least 1", (long long)skips);
+    return (skips >= 1 && skips <= INT32_MAX) ||
+           fv_op_error(op, "skips is %lld, expected at least 1", (long long)skips);
 }
 
 /* ---- TfIdfVectorizer ---- */
@@ -21,7 +22,8 @@ static bool infer_ngrams(fv_op *op) {
 /* The n-grams of a pool: those of length 1 from counts[0] on, of length 2 from counts[1] on, ... */
 typedef struct pool {
     int n, lengths, columns;
-    const int64_t *items, *counts, *column; /* of each n-gram: in which column of the result it is counted */
+    /* of each n-gram: in which column of the result it is counted */
+    const int64_t *items, *counts, *column;
     int64_t least, most, skips;
 } pool;
 
@@ -36,14 +38,18 @@ static int64_t size_of(const pool *p, int64_t length) {
 static bool check_lengths(const fv_op *op, const pool *p) {
     int64_t grams = 0;
     if (p->least < 1 || p->most < p->least || p->most > p->lengths)
-        return fv_op_error(op, "n-grams of length %lld to %lld, the pool has 1 to %d", (long long)p->least, (long long)p->most, p->lengths);
+        return fv_op_error(op, "n-grams of length %lld to %lld, the pool has 1 to %d",
+                           (long long)p->least, (long long)p->most, p->lengths);
     for (int64_t i = 1; i <= p->lengths; i++) {
         int64_t from = p->counts[i - 1], to = end_of(p, i);
         if (from < 0 || to < from || to > p->n || (to - from) % i)
-            return fv_op_error(op, "n-grams of length %lld are items %lld to %lld of %d", (long long)i, (long long)from, (long long)to, p->n);
+            return fv_op_error(op, "n-grams of length %lld are items %lld to %lld of %d",
+                               (long long)i, (long long)from, (long long)to, p->n);
         grams += (to - from) / i;
     }
-    return grams == p->columns || fv_op_error(op, "the pool has %lld n-grams, ngram_indexes %d columns", (long long)grams, p->columns);
+    return grams == p->columns ||
+           fv_op_error(op, "the pool has %lld n-grams, ngram_indexes %d columns", (long long)grams,
+                       p->columns);
 }
 
 /* A pool of strings has items once these are numbers: name_items. */
@@ -62,14 +68,17 @@ static bool read_words(const fv_op *op, pool *p) {
 static bool read_pool(fv_op *op, pool *p) {
     int weights;
     fv_ml_floats(op, "weights", &weights);
-    *p = (pool){.least = fv_op_int(op, "min_gram_length"), .most = fv_op_int(op, "max_gram_length"), .skips = fv_op_int(op, "max_skip_count")};
+    *p = (pool){.least = fv_op_int(op, "min_gram_length"),
+                .most = fv_op_int(op, "max_gram_length"),
+                .skips = fv_op_int(op, "max_skip_count")};
     p->items = fv_op_ints(op, "pool_int64s", &p->n);
     p->counts = fv_op_ints(op, "ngram_counts", &p->lengths);
     p->column = fv_op_ints(op, "ngram_indexes", &p->columns);
     if (!read_words(op, p))
         return false;
     if (!p->n)
-        return fv_op_error(op, "has no pool: expected %s", fv_in_type(op, 0)->elem == FV_STRING ? "pool_strings" : "pool_int64s");
+        return fv_op_error(op, "has no pool: expected %s",
+                           fv_in_type(op, 0)->elem == FV_STRING ? "pool_strings" : "pool_int64s");
     if (p->skips < 0 || p->skips >= INT32_MAX)
         return fv_op_error(op, "max_skip_count is %lld, expected at least 0", (long long)p->skips);
     if (weights && weights != p->columns)
@@ -112,17 +121,20 @@ static bool infer_vectorizer(fv_op *op) {
 
 /* How often rows have each n-gram of that length. Of length 1 there is nothing to skip. */
 static fv_value *count_length(fv_rewriter *w, const pool *p, fv_value *x, int64_t length) {
-    fv_tensor *grams = fv_tensor_new(w->module->arena, FV_I64, 2, (int64_t[]){size_of(p, length), length});
+    fv_tensor *grams =
+        fv_tensor_new(w->module->arena, FV_I64, 2, (int64_t[]){size_of(p, length), length});
     for (size_t i = 0; i < grams->count; i++)
         fv_tensor_set_int(grams, i, p->items[p->counts[length - 1] + (int64_t)i]);
     fv_attr skips = fv_attr_int(w->module, "skips", length == 1 ? 1 : p->skips + 1);
-    return fv_w_op(w, FV_OP_fv_Ngrams, 2, (fv_value *[]){x, fv_const_new(w->module, "grams", grams)}, 1, &skips);
+    return fv_w_op(w, FV_OP_fv_Ngrams, 2,
+                   (fv_value *[]){x, fv_const_new(w->module, "grams", grams)}, 1, &skips);
 }
 
 /* Counts of all n-grams in their columns: [rows, columns]. */
 static fv_value *count_columns(fv_rewriter *w, const pool *p, fv_value *x) {
     fv_dims *t = w->module->dims;
-    fv_attr axis = fv_attr_int(w->module, "axis", 1), add[2] = {axis, fv_attr_string(w->module, "reduction", "add")};
+    fv_attr axis = fv_attr_int(w->module, "axis", 1),
+            add[2] = {axis, fv_attr_string(w->module, "reduction", "add")};
     int64_t *column = FV_NEW(w->module->arena, int64_t, p->columns), first = 0, n = 0;
     fv_value **parts = FV_NEW(w->module->arena, fv_value *, p->lengths);
     int nparts = 0;
@@ -156,12 +168,15 @@ static bool decompose_vectorizer(fv_rewriter *w, fv_op *op) {
     if (mode == IDF)
         y = fv_w_cast(w, FV_W2(w, FV_OP_Greater, y, fv_w_float(w, FV_F32, 0)), FV_F32);
     if (mode != TF && weights)
-        y = FV_W2(w, FV_OP_Mul, y, fv_ml_const_floats(w->module, "weights", FV_F32, weight, 1, (int64_t[]){width_of(&p)}));
+        y = FV_W2(
+            w, FV_OP_Mul, y,
+            fv_ml_const_floats(w->module, "weights", FV_F32, weight, 1, (int64_t[]){width_of(&p)}));
     fv_w_result(w, 0, fv_w_reshape(w, y, type->rank, type->dims));
     return true;
 }
 
-/* Strings become numbers, those of the first of the pool that are like them; others are none of it. */
+/* Strings become numbers, those of the first of the pool that are like them; others are none of
+ * it. */
 static bool name_items(fv_rewriter *w, fv_op *op) {
     const fv_attr words = *fv_op_find_attr(op, "pool_strings");
     int64_t *items = FV_NEW(w->module->arena, int64_t, words.n);
@@ -177,22 +192,34 @@ static bool name_items(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_tfidf[] = {
-    {.domain = "fv", .name = "Ngrams", .id = FV_OP_fv_Ngrams, .since = {1},
-     .doc = "how often each row has each n-gram, its items next to each other, or the same number of others between each two, fewer than skips",
-     .in = {{"X", "T", .rank = FV_RANK(2)}, {"grams", "T", .rank = FV_RANK(2)}}, .out = {{"Y", "T1"}},
+    {.domain = "fv",
+     .name = "Ngrams",
+     .id = FV_OP_fv_Ngrams,
+     .since = {1},
+     .doc = "how often each row has each n-gram, its items next to each other, or the same number "
+            "of others between each two, fewer than skips",
+     .in = {{"X", "T", .rank = FV_RANK(2)}, {"grams", "T", .rank = FV_RANK(2)}},
+     .out = {{"Y", "T1"}},
      .attrs = {FV_A_INT("skips", 1)},
      .types = {{"T", FV_SET(I64)}, {"T1", FV_SET(F32)}},
      .infer = infer_ngrams,
-     .formula = "Y[b, g] = sum s < skips: sum p < dim(X, 1): select(all j < dim(grams, 1): (p + j * (s + 1) < dim(X, 1)) & "
+     .formula = "Y[b, g] = sum s < skips: sum p < dim(X, 1): select(all j < dim(grams, 1): (p + j "
+                "* (s + 1) < dim(X, 1)) & "
                 "((X[b, p + j * (s + 1)] else 0) == grams[g, j]), f32(1), f32(0))"},
-    {.domain = "", .name = "TfIdfVectorizer", .since = {9},
+    {.domain = "",
+     .name = "TfIdfVectorizer",
+     .since = {9},
      .doc = "how often rows have n-grams of a pool, or that they do, weighted",
-     .in = {{"X", "T", .rank = FV_RANKS(1, 2)}}, .out = {{"Y", "T1"}},
-     .attrs = {FV_A_REQUIRED("max_gram_length", INT), FV_A_REQUIRED("max_skip_count", INT), FV_A_REQUIRED("min_gram_length", INT),
-               FV_A_REQUIRED("mode", STRING), FV_A_REQUIRED("ngram_counts", INTS), FV_A_REQUIRED("ngram_indexes", INTS),
-               FV_A_OPTIONAL("pool_int64s", INTS), FV_A_OPTIONAL("pool_strings", STRINGS), FV_A_OPTIONAL("weights", FLOATS)},
+     .in = {{"X", "T", .rank = FV_RANKS(1, 2)}},
+     .out = {{"Y", "T1"}},
+     .attrs = {FV_A_REQUIRED("max_gram_length", INT), FV_A_REQUIRED("max_skip_count", INT),
+               FV_A_REQUIRED("min_gram_length", INT), FV_A_REQUIRED("mode", STRING),
+               FV_A_REQUIRED("ngram_counts", INTS), FV_A_REQUIRED("ngram_indexes", INTS),
+               FV_A_OPTIONAL("pool_int64s", INTS), FV_A_OPTIONAL("pool_strings", STRINGS),
+               FV_A_OPTIONAL("weights", FLOATS)},
      .types = {{"T", FV_SET(I32) | FV_SET(I64) | FV_SET(STRING)}, {"T1", FV_SET(F32)}},
      .strings = name_items,
-     .infer = infer_vectorizer, .decompose = decompose_vectorizer},
+     .infer = infer_vectorizer,
+     .decompose = decompose_vectorizer},
 
     {0}};

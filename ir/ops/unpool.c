@@ -1,5 +1,5 @@
-/* unpool.c - ways back from windows: Col2Im, which adds up blocks of images where they overlap, and MaxUnpool, which
- * puts elements where they were the largest of their windows. */
+/* unpool.c - ways back from windows: Col2Im, which adds up blocks of images where they overlap, and
+ * MaxUnpool, which puts elements where they were the largest of their windows. */
 #include "ir/ops/dims.h"
 
 #include "ir/base/limits.h"
@@ -27,9 +27,12 @@ static bool read_sizes(fv_op *op, int in, int64_t least, int *n, const fv_dim **
         sizes[i] = e[i];
         const fv_dim *enough = fv_dim_max(m->dims, e[i], fv_dim_const(m->dims, least));
         const char *name = op->def->in[in].name;
-        if (e[i]->lo > FV_DIM_MAX || e[i]->hi < least || !fv_module_require(m, enough, e[i], name,
-                                                        fv_printf(m->arena, "%lld <= %s", (long long)least, fv_dim_str(m->arena, e[i]))))
-            return fv_op_error(op, "input '%s' has %s, expected at least %lld", name, fv_dim_str(m->arena, e[i]), (long long)least);
+        if (e[i]->lo > FV_DIM_MAX || e[i]->hi < least ||
+            !fv_module_require(
+                m, enough, e[i], name,
+                fv_printf(m->arena, "%lld <= %s", (long long)least, fv_dim_str(m->arena, e[i]))))
+            return fv_op_error(op, "input '%s' has %s, expected at least %lld", name,
+                               fv_dim_str(m->arena, e[i]), (long long)least);
     }
     return true;
 }
@@ -43,23 +46,31 @@ static bool read_blocks(fv_op *op, blocks *b) {
     if (!read_sizes(op, IMAGE, 0, &n, b->image) || !read_sizes(op, BLOCK, 1, &k, b->w.kernel))
         return false;
     if (n != k || n < 1 || 2 + 2 * n > FV_MAX_RANK)
-        return fv_op_error(op, "image_shape has %d elements and block_shape %d, expected as many, 1 to %d", n, k, FV_MAX_RANK / 2 - 1);
+        return fv_op_error(
+            op, "image_shape has %d elements and block_shape %d, expected as many, 1 to %d", n, k,
+            FV_MAX_RANK / 2 - 1);
     b->w.n = n;
-    if (!fv_window_list(op, "strides", n, 1, 1, b->w.stride) || !fv_window_list(op, "dilations", n, 1, 1, b->w.dilation) ||
+    if (!fv_window_list(op, "strides", n, 1, 1, b->w.stride) ||
+        !fv_window_list(op, "dilations", n, 1, 1, b->w.dilation) ||
         !fv_window_list(op, "pads", 2 * n, 0, 0, pads))
         return false;
     for (int i = 0; i < n; i++) {
-        const fv_dim *one = fv_dim_const(t, 1), *padded = fv_dim_add(t, b->image[i], fv_dim_const(t, pads[i] + pads[n + i]));
+        const fv_dim *one = fv_dim_const(t, 1),
+                     *padded = fv_dim_add(t, b->image[i], fv_dim_const(t, pads[i] + pads[n + i]));
         const fv_dim *reach = fv_window_reach(t, &b->w, i);
         b->w.before[i] = fv_dim_const(t, pads[i]);
         if (!fv_module_require(m, fv_dim_max(t, padded, reach), padded, "blocks of an image",
-                               fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, reach), fv_dim_str(m->arena, padded))))
-            return fv_op_error(op, "a block is %s long, the image with its padding %s", fv_dim_str(m->arena, reach),
-                               fv_dim_str(m->arena, padded));
-        const fv_dim *steps = fv_dim_floordiv(t, fv_dim_sub(t, padded, reach), fv_dim_const(t, b->w.stride[i]));
-        b->count[i] = fv_name_dim(op, "blocks", fv_dim_max(t, fv_dim_const(t, 1), fv_dim_add(t, steps, one)));
+                               fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, reach),
+                                         fv_dim_str(m->arena, padded))))
+            return fv_op_error(op, "a block is %s long, the image with its padding %s",
+                               fv_dim_str(m->arena, reach), fv_dim_str(m->arena, padded));
+        const fv_dim *steps =
+            fv_dim_floordiv(t, fv_dim_sub(t, padded, reach), fv_dim_const(t, b->w.stride[i]));
+        b->count[i] =
+            fv_name_dim(op, "blocks", fv_dim_max(t, fv_dim_const(t, 1), fv_dim_add(t, steps, one)));
     }
-    if (!fv_split_dim(op, x->dims[1], fv_dim_product(t, n, b->w.kernel), &b->channels, "elements of a block"))
+    if (!fv_split_dim(op, x->dims[1], fv_dim_product(t, n, b->w.kernel), &b->channels,
+                      "elements of a block"))
         return false;
     b->channels = fv_name_dim(op, "channels", fv_dim_max(t, fv_dim_const(t, 0), b->channels));
     return fv_same_dim(op, x->dims[2], fv_dim_product(t, n, b->count), "blocks of an image");
@@ -104,11 +115,13 @@ static bool decompose_col2im(fv_rewriter *w, fv_op *op) {
 static bool infer_blocks(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_attr *image = fv_op_find_attr(op, "dims"), *pads = fv_op_find_attr(op, "pads");
-    const fv_attr *strides = fv_op_find_attr(op, "strides"), *dilations = fv_op_find_attr(op, "dilations");
+    const fv_attr *strides = fv_op_find_attr(op, "strides"),
+                  *dilations = fv_op_find_attr(op, "dilations");
     const fv_dim *dims[FV_MAX_RANK] = {x->dims[0], x->dims[1]};
     int n = (x->rank - 2) / 2;
     if (x->rank % 2 || image->n != n || pads->n != n || strides->n != n || dilations->n != n)
-        return fv_op_error(op, "has dims, pads, strides or dilations that are not for %d axes of an image", n);
+        return fv_op_error(
+            op, "has dims, pads, strides or dilations that are not for %d axes of an image", n);
     for (int i = 0; i < n; i++)
         if (strides->u.ints[i] < 1 || dilations->u.ints[i] < 1)
             return fv_op_error(op, "has a stride or dilation below 1");
@@ -118,26 +131,30 @@ static bool infer_blocks(fv_op *op) {
     return true;
 }
 
-/* Sums over the places k of a block of its element there, of the block that has it at p: block (p + pad - k * dilation) /
- * stride, where that is one. */
+/* Sums over the places k of a block of its element there, of the block that has it at p: block (p +
+ * pad - k * dilation) / stride, where that is one. */
 static bool define_blocks(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
     const fv_type *x = fv_in_type(op, 0);
     const fv_attr *pads = fv_op_find_attr(op, "pads");
     int n = def->rank - 2, none;
-    const int64_t *strides = fv_op_ints(op, "strides", &none), *dilations = fv_op_ints(op, "dilations", &none);
+    const int64_t *strides = fv_op_ints(op, "strides", &none),
+                  *dilations = fv_op_ints(op, "dilations", &none);
     fv_elem e = fv_elem_arith(x->elem);
-    fv_expr *at[FV_MAX_RANK] = {fv_x_var(a, def->index[0]), fv_x_var(a, def->index[1])}, *begins = NULL;
+    fv_expr *at[FV_MAX_RANK] = {fv_x_var(a, def->index[0]), fv_x_var(a, def->index[1])},
+            *begins = NULL;
     fv_var *k[FV_MAX_RANK];
     for (int i = 0; i < n; i++) {
         k[i] = fv_d_var(d, "k", x->dims[2 + i]);
-        fv_expr *p = fv_x_bin(a, FV_X_ADD, fv_x_var(a, def->index[2 + i]), fv_x_dim(a, pads->u.dims[i]));
+        fv_expr *p =
+            fv_x_bin(a, FV_X_ADD, fv_x_var(a, def->index[2 + i]), fv_x_dim(a, pads->u.dims[i]));
         fv_expr *stride = fv_x_int(a, strides[i]);
         at[2 + i] = fv_x_var(a, k[i]);
         p = fv_x_bin(a, FV_X_SUB, p, fv_x_bin(a, FV_X_MUL, at[2 + i], fv_x_int(a, dilations[i])));
         at[2 + n + i] = fv_x_bin(a, FV_X_FLOORDIV, p, stride);
-        fv_expr *whole = fv_x_bin(a, FV_X_EQ, fv_x_bin(a, FV_X_FLOORMOD, p, stride), fv_x_int(a, 0));
+        fv_expr *whole =
+            fv_x_bin(a, FV_X_EQ, fv_x_bin(a, FV_X_FLOORMOD, p, stride), fv_x_int(a, 0));
         if (strides[i] > 1)
             begins = begins ? fv_x_bin(a, FV_X_AND, begins, whole) : whole;
     }
@@ -166,8 +183,10 @@ static bool read_pooled(fv_op *op, const fv_dim **dims) {
             return false;
         if (i < 2)
             continue;
-        const fv_dim *size = fv_dim_mul(t, fv_dim_sub(t, x->dims[i], fv_dim_const(t, 1)), fv_dim_const(t, w.stride[i - 2]));
-        size = fv_dim_sub(t, fv_dim_add(t, size, w.kernel[i - 2]), fv_dim_add(t, w.before[i - 2], w.after[i - 2]));
+        const fv_dim *size = fv_dim_mul(t, fv_dim_sub(t, x->dims[i], fv_dim_const(t, 1)),
+                                        fv_dim_const(t, w.stride[i - 2]));
+        size = fv_dim_sub(t, fv_dim_add(t, size, w.kernel[i - 2]),
+                          fv_dim_add(t, w.before[i - 2], w.after[i - 2]));
         dims[i] = fv_dim_max(t, size, fv_dim_const(t, 0));
     }
     return true;
@@ -186,11 +205,14 @@ static bool infer_unpool(fv_op *op) {
         if (n != x->rank)
             return fv_op_error(op, "output_shape has %d elements, expected %d", n, x->rank);
         for (int i = 0; i < n; i++) {
-            const char *says = fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, dims[i]), fv_dim_str(m->arena, e[i]));
-            if (e[i]->lo > FV_DIM_MAX || e[i]->hi < 0 || (i < 2 && !fv_same_dim(op, e[i], dims[i], "batch and channels of output_shape")) ||
-                !fv_module_require(m, fv_dim_max(m->dims, e[i], dims[i]), e[i], "output_shape", says))
-                return fv_op_error(op, "output_shape has %s on axis %d, expected at least %s", fv_dim_str(m->arena, e[i]), i,
-                                   fv_dim_str(m->arena, dims[i]));
+            const char *says = fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, dims[i]),
+                                         fv_dim_str(m->arena, e[i]));
+            if (e[i]->lo > FV_DIM_MAX || e[i]->hi < 0 ||
+                (i < 2 && !fv_same_dim(op, e[i], dims[i], "batch and channels of output_shape")) ||
+                !fv_module_require(m, fv_dim_max(m->dims, e[i], dims[i]), e[i], "output_shape",
+                                   says))
+                return fv_op_error(op, "output_shape has %s on axis %d, expected at least %s",
+                                   fv_dim_str(m->arena, e[i]), i, fv_dim_str(m->arena, dims[i]));
             dims[i] = e[i];
         }
     }
@@ -198,8 +220,8 @@ static bool infer_unpool(fv_op *op) {
     return true;
 }
 
-/* A negative position is none from the end: it becomes one that is outside, as fv_w_rows does. Where a larger shape is
- * asked for, what is behind is zero. */
+/* A negative position is none from the end: it becomes one that is outside, as fv_w_rows does.
+ * Where a larger shape is asked for, what is behind is zero. */
 static bool decompose_unpool(fv_rewriter *w, fv_op *op) {
     fv_module *m = w->module;
     fv_dims *t = m->dims;
@@ -207,15 +229,19 @@ static bool decompose_unpool(fv_rewriter *w, fv_op *op) {
     const fv_dim *dims[FV_MAX_RANK], *begin[FV_MAX_RANK];
     if (!read_pooled(op, dims))
         return false;
-    const fv_dim *from = fv_dim_product(t, x->rank, x->dims), *to = fv_dim_product(t, x->rank, dims);
-    fv_value *at = fv_w_reshape(w, op->in[AT], 1, &from), *zero = fv_w_expand(w, fv_w_float(w, x->elem, 0), 1, &to);
-    at = FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Less, at, fv_w_int(w, FV_I64, 0)), fv_w_ints(w, FV_I64, 0, 1, &to), at);
+    const fv_dim *from = fv_dim_product(t, x->rank, x->dims),
+                 *to = fv_dim_product(t, x->rank, dims);
+    fv_value *at = fv_w_reshape(w, op->in[AT], 1, &from),
+             *zero = fv_w_expand(w, fv_w_float(w, x->elem, 0), 1, &to);
+    at = FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Less, at, fv_w_int(w, FV_I64, 0)),
+               fv_w_ints(w, FV_I64, 0, 1, &to), at);
     fv_value *v = FV_W3(w, FV_OP_ScatterElements, zero, at, fv_w_reshape(w, op->in[X], 1, &from));
     v = fv_w_reshape(w, v, x->rank, dims);
     if (fv_op_in(op, SHAPE)) {
         for (int i = 0; i < x->rank; i++)
             begin[i] = fv_dim_const(t, 0);
-        fv_attr a[2] = {fv_attr_dims(m, "begin", x->rank, begin), fv_attr_dims(m, "dims", x->rank, y->dims)};
+        fv_attr a[2] = {fv_attr_dims(m, "begin", x->rank, begin),
+                        fv_attr_dims(m, "dims", x->rank, y->dims)};
         v = fv_w_op(w, FV_OP_fv_Pad, 1, &v, 2, a);
     }
     fv_w_result(w, 0, v);
@@ -223,26 +249,42 @@ static bool decompose_unpool(fv_rewriter *w, fv_op *op) {
 }
 
 const fv_opdef fv_ops_unpool[] = {
-    {.domain = "fv", .name = "Blocks", .id = FV_OP_fv_Blocks, .since = {1},
-     .doc = "images [n, c, ..] of blocks [n, c, (place in a block), (which block)], added where they overlap",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(4)}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS), FV_A_REQUIRED("dilations", INTS)},
+    {.domain = "fv",
+     .name = "Blocks",
+     .id = FV_OP_fv_Blocks,
+     .since = {1},
+     .doc = "images [n, c, ..] of blocks [n, c, (place in a block), (which block)], added where "
+            "they overlap",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(4)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("pads", DIMS),
+               FV_A_REQUIRED("strides", INTS), FV_A_REQUIRED("dilations", INTS)},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}},
      .infer = infer_blocks,
      .define = define_blocks},
-    {.domain = "", .name = "Col2Im", .since = {18},
+    {.domain = "",
+     .name = "Col2Im",
+     .since = {18},
      .doc = "images of blocks that are columns, added where they overlap; of bools: is any true?",
-     .in = {{"input", "T", .rank = FV_RANK(3)}, {"image_shape", "S", .rank = FV_RANK(1)}, {"block_shape", "S", .rank = FV_RANK(1)}},
+     .in = {{"input", "T", .rank = FV_RANK(3)},
+            {"image_shape", "S", .rank = FV_RANK(1)},
+            {"block_shape", "S", .rank = FV_RANK(1)}},
      .out = {{"output", "T"}},
-     .attrs = {FV_A_OPTIONAL("dilations", INTS), FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)},
+     .attrs = {FV_A_OPTIONAL("dilations", INTS), FV_A_OPTIONAL("pads", INTS),
+               FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T", FV_SET_NUMBER | FV_SET(BOOL)}, {"S", FV_SET(I64)}},
      .infer = infer_col2im,
      .decompose = decompose_col2im},
-    {.domain = "", .name = "MaxUnpool", .since = {9, 11, 22},
+    {.domain = "",
+     .name = "MaxUnpool",
+     .since = {9, 11, 22},
      .doc = "the elements of X at the positions from which MaxPool took them, zeros elsewhere",
-     .in = {{"X", "T1", .rank = FV_RANK_FROM(3)}, {"I", "T2", .rank = FV_RANK_AS("X")}, {"output_shape", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .in = {{"X", "T1", .rank = FV_RANK_FROM(3)},
+            {"I", "T2", .rank = FV_RANK_AS("X")},
+            {"output_shape", "T2", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
      .out = {{"output", "T1"}},
-     .attrs = {FV_A_REQUIRED("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)},
+     .attrs = {FV_A_REQUIRED("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS),
+               FV_A_OPTIONAL("strides", INTS)},
      .types = {{"T1", FV_SET_FLOAT}, {"T2", FV_SET(I64)}},
      .infer = infer_unpool,
      .decompose = decompose_unpool},

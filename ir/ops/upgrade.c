@@ -10,7 +10,8 @@
 /* Before opset 7 the second operand broadcast only if `broadcast` said so, its axes laid against
  * those of the first from `axis` on (default: the last ones). */
 bool fv_upgrade_broadcast(fv_op *op, int version) {
-    int64_t broadcast = fv_op_int_of(op, "broadcast", version), axis = fv_op_int_or(op, "axis", INT64_MAX);
+    int64_t broadcast = fv_op_int_of(op, "broadcast", version),
+            axis = fv_op_int_or(op, "axis", INT64_MAX);
     fv_op_drop_attr(op, "broadcast");
     fv_op_drop_attr(op, "axis");
     fv_op_drop_attr(op, "consumed_inputs");
@@ -63,7 +64,8 @@ bool fv_upgrade_attr_to_float(fv_op *op, const char *attr, int in) {
 }
 
 bool fv_upgrade_replace(fv_op *op, fv_value *v) {
-    /* the importer looks at op's results only after this; what was made for them takes their name */
+    /* the importer looks at op's results only after this; what was made for them takes their
+     * name */
     if (v->kind == FV_VALUE_RESULT && v->def->origin == op->origin && op->out[0])
         fv_value_take_name(fv_op_module(op), v, op->out[0]);
     op->def = fv_op_def(FV_OP_Identity);

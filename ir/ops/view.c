@@ -51,8 +51,10 @@ static fv_expr *linearize(fv_definer *d, int n, const fv_dim *const *dims, fv_va
     return x;
 }
 
-/* The fewest axes, *i of the one shape and *o of the other, that have as many elements; all, where there are none. */
-static void match(fv_dims *t, int nin, const fv_dim *const *in, int nout, const fv_dim *const *out, int *i, int *o) {
+/* The fewest axes, *i of the one shape and *o of the other, that have as many elements; all, where
+ * there are none. */
+static void match(fv_dims *t, int nin, const fv_dim *const *in, int nout, const fv_dim *const *out,
+                  int *i, int *o) {
     const fv_dim *pi[FV_MAX_RANK + 1], *po[FV_MAX_RANK + 1];
     for (int k = 0; k <= nin; k++)
         pi[k] = fv_dim_product(t, k, in);
@@ -113,14 +115,17 @@ static bool infer_slice(fv_op *op) {
     fv_arena *a = fv_op_module(op)->arena;
     int rank, nstarts, nsteps;
     const fv_dim *const *dims = dims_attr(op, "dims", &rank);
-    const fv_dim *const *start = dims_attr(op, "start", &nstarts), *const *step = dims_attr(op, "step", &nsteps);
+    const fv_dim *const *start = dims_attr(op, "start", &nstarts), *const *step = dims_attr(
+                                                                       op, "step", &nsteps);
     if (rank != t->rank || nstarts != rank || nsteps != rank)
-        return fv_op_error(op, "has %d dims, %d starts and %d steps for rank %d", rank, nstarts, nsteps, t->rank);
+        return fv_op_error(op, "has %d dims, %d starts and %d steps for rank %d", rank, nstarts,
+                           nsteps, t->rank);
     for (int i = 0; i < rank; i++)
         if (!fv_infer_inside(op, t->dims[i], start[i], step[i], dims[i]))
-            return fv_op_error(op, "axis %d has %s elements, %s of them from %s in steps of %s are not inside", i,
-                               fv_dim_str(a, t->dims[i]), fv_dim_str(a, dims[i]), fv_dim_str(a, start[i]),
-                               fv_dim_str(a, step[i]));
+            return fv_op_error(
+                op, "axis %d has %s elements, %s of them from %s in steps of %s are not inside", i,
+                fv_dim_str(a, t->dims[i]), fv_dim_str(a, dims[i]), fv_dim_str(a, start[i]),
+                fv_dim_str(a, step[i]));
     fv_infer_out(op, 0, t->elem, rank, dims);
     return true;
 }
@@ -140,7 +145,8 @@ static bool infer_unpack(fv_op *op) {
     if (e <= FV_NO_ELEM || e >= FV_ELEM_END || !(FV_SET_PACKED >> e & 1))
         return fv_op_error(op, "type %lld is not packed", (long long)e);
     fv_infer_out(op, 0, (fv_elem)e, rank, dims);
-    return fv_module_assume(fv_op_module(op), fv_in_type(op, 0)->dims[0], packed_bytes(op, op->out[0]->type), "packed bytes") ||
+    return fv_module_assume(fv_op_module(op), fv_in_type(op, 0)->dims[0],
+                            packed_bytes(op, op->out[0]->type), "packed bytes") ||
            fv_op_error(op, "the dims are not of so many bytes");
 }
 
@@ -194,32 +200,37 @@ static bool are_symbols(fv_op *op) {
     const fv_dim *const *symbols = dims_attr(op, "symbols", &n);
     for (int i = 0; i < n; i++)
         if (symbols[i]->kind != FV_DIM_SYMBOL || !symbols[i]->from_data)
-            return fv_op_error(op, "%s is no symbol of data", fv_dim_str(fv_op_module(op)->arena, symbols[i]));
+            return fv_op_error(op, "%s is no symbol of data",
+                               fv_dim_str(fv_op_module(op)->arena, symbols[i]));
     return true;
 }
 
 static bool infer_bind(fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, 0);
-    const fv_dim *size = fv_dim_product(m->dims, t->rank, t->dims), *zero = fv_dim_const(m->dims, 0);
+    const fv_dim *size = fv_dim_product(m->dims, t->rank, t->dims),
+                 *zero = fv_dim_const(m->dims, 0);
     int n;
     dims_attr(op, "symbols", &n);
-    return are_symbols(op) && (fv_infer_inside(op, size, zero, fv_dim_const(m->dims, 1), fv_dim_const(m->dims, n)) ||
-                               fv_op_error(op, "has %d symbols for %s", n, fv_type_str(m->arena, t)));
+    return are_symbols(op) &&
+           (fv_infer_inside(op, size, zero, fv_dim_const(m->dims, 1), fv_dim_const(m->dims, n)) ||
+            fv_op_error(op, "has %d symbols for %s", n, fv_type_str(m->arena, t)));
 }
 
 static bool infer_let(fv_op *op) {
     int n, nvalues;
     dims_attr(op, "symbols", &n);
     dims_attr(op, "values", &nvalues);
-    return are_symbols(op) && (n == nvalues || fv_op_error(op, "has %d symbols for %d values", n, nvalues));
+    return are_symbols(op) &&
+           (n == nvalues || fv_op_error(op, "has %d symbols for %d values", n, nvalues));
 }
 
 static bool infer_assume(fv_op *op) {
     int n[2];
     dims_attr(op, "left", &n[0]);
     dims_attr(op, "right", &n[1]);
-    return (n[0] == 1 && n[1] == 1) || fv_op_error(op, "has %d and %d dims, expected one of each", n[0], n[1]);
+    return (n[0] == 1 && n[1] == 1) ||
+           fv_op_error(op, "has %d and %d dims, expected one of each", n[0], n[1]);
 }
 
 /* ---- fv.Extend: what an input of the model has room for ---- */
@@ -230,10 +241,12 @@ static bool infer_extend(fv_op *op) {
     int n;
     dims_attr(op, "start", &n);
     if (axis < 0 || axis >= room->rank || added->rank != room->rank || n != 1)
-        return fv_op_error(op, "has axis %lld, ranks %d and %d, and %d starts", (long long)axis, room->rank, added->rank, n);
+        return fv_op_error(op, "has axis %lld, ranks %d and %d, and %d starts", (long long)axis,
+                           room->rank, added->rank, n);
     for (int i = 0; i < room->rank; i++)
         if (i != axis && added->dims[i] != room->dims[i])
-            return fv_op_error(op, "axis %d has %s elements and %s", i, fv_dim_str(fv_op_module(op)->arena, room->dims[i]),
+            return fv_op_error(op, "axis %d has %s elements and %s", i,
+                               fv_dim_str(fv_op_module(op)->arena, room->dims[i]),
                                fv_dim_str(fv_op_module(op)->arena, added->dims[i]));
     fv_infer_out(op, 0, room->elem, room->rank, room->dims);
     return true;
@@ -246,7 +259,8 @@ static bool define_extend(fv_definer *d, fv_op *op) {
     for (int i = 0; i < def->rank; i++)
         index[i] = fv_x_var(d->arena, def->index[i]);
     fv_expr *before = fv_d_load(d, 0, index);
-    index[axis] = fv_x_bin(d->arena, FV_X_SUB, index[axis], fv_x_dim(d->arena, dims_attr(op, "start", &n)[0]));
+    index[axis] = fv_x_bin(d->arena, FV_X_SUB, index[axis],
+                           fv_x_dim(d->arena, dims_attr(op, "start", &n)[0]));
     def->body = fv_d_load_else(d, 1, index, before);
     return true;
 }
@@ -284,73 +298,115 @@ static bool define_transpose(fv_definer *d, fv_op *op) {
 }
 
 const fv_opdef fv_ops_view[] = {
-    {.domain = "fv", .name = "Reshape", .id = FV_OP_fv_Reshape, .since = {1},
+    {.domain = "fv",
+     .name = "Reshape",
+     .id = FV_OP_fv_Reshape,
+     .since = {1},
      .doc = "the same elements in row-major order under other dims",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_MOVED}},
      .infer = infer_reshape,
      .define = define_reshape},
-    {.domain = "fv", .name = "Expand", .id = FV_OP_fv_Expand, .since = {1},
+    {.domain = "fv",
+     .name = "Expand",
+     .id = FV_OP_fv_Expand,
+     .since = {1},
      .doc = "broadcast to dims",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_MOVED}},
      .infer = infer_expand,
      .formula = "Y = X"},
-    {.domain = "fv", .name = "Copy", .id = FV_OP_fv_Copy, .since = {1},
+    {.domain = "fv",
+     .name = "Copy",
+     .id = FV_OP_fv_Copy,
+     .since = {1},
      .doc = "a copy in memory of its own",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_MOVED}},
      .formula = "Y = X"},
-    {.domain = "fv", .name = "Slice", .id = FV_OP_fv_Slice, .since = {1},
+    {.domain = "fv",
+     .name = "Slice",
+     .id = FV_OP_fv_Slice,
+     .since = {1},
      .doc = "elements start + k * step of each axis, k < dims",
-     .in = {{"X", "T"}}, .out = {{"Y", "T"}},
-     .attrs = {FV_A_REQUIRED("start", DIMS), FV_A_REQUIRED("step", DIMS), FV_A_REQUIRED("dims", DIMS)},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("start", DIMS), FV_A_REQUIRED("step", DIMS),
+               FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET_MOVED}},
      .infer = infer_slice,
      .formula = "Y[i..] = X[start.. + i.. * step..]"},
-    {.domain = "fv", .name = "Extend", .id = FV_OP_fv_Extend, .since = {1},
+    {.domain = "fv",
+     .name = "Extend",
+     .id = FV_OP_fv_Extend,
+     .since = {1},
      .doc = "X, and in it A from start on along the axis",
-     .in = {{"X", "T"}, {"A", "T"}}, .out = {{"Y", "T"}},
+     .in = {{"X", "T"}, {"A", "T"}},
+     .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("axis", INT), FV_A_REQUIRED("start", DIMS)},
      .types = {{"T", FV_SET_DATA}},
      .infer = infer_extend,
      .define = define_extend},
-    {.domain = "fv", .name = "Unpack", .id = FV_OP_fv_Unpack, .since = {1},
+    {.domain = "fv",
+     .name = "Unpack",
+     .id = FV_OP_fv_Unpack,
+     .since = {1},
      .doc = "elements of 4 or 2 bits, from bytes as ONNX packs them",
-     .in = {{"X", "T", .rank = FV_RANK(1)}}, .out = {{"Y", "U"}},
+     .in = {{"X", "T", .rank = FV_RANK(1)}},
+     .out = {{"Y", "U"}},
      .attrs = {FV_A_REQUIRED("to", INT), FV_A_REQUIRED("dims", DIMS)},
      .types = {{"T", FV_SET(U8)}, {"U", FV_SET_PACKED}},
      .infer = infer_unpack,
      .define = define_unpack},
-    {.domain = "fv", .name = "Pack", .id = FV_OP_fv_Pack, .since = {1},
+    {.domain = "fv",
+     .name = "Pack",
+     .id = FV_OP_fv_Pack,
+     .since = {1},
      .doc = "elements of 4 or 2 bits, to bytes as ONNX packs them",
-     .in = {{"X", "T"}}, .out = {{"Y", "U"}},
+     .in = {{"X", "T"}},
+     .out = {{"Y", "U"}},
      .types = {{"T", FV_SET_PACKED}, {"U", FV_SET(U8)}},
      .infer = infer_pack,
      .define = define_pack},
-    {.domain = "fv", .name = "Bind", .id = FV_OP_fv_Bind, .since = {1},
+    {.domain = "fv",
+     .name = "Bind",
+     .id = FV_OP_fv_Bind,
+     .since = {1},
      .doc = "binds symbols of dims to the elements of a small integer tensor at run time",
      .in = {{"X", "T", .rank = FV_RANKS(0, 1)}},
      .attrs = {FV_A_REQUIRED("symbols", DIMS)},
      .types = {{"T", FV_SET(I64) | FV_SET(I32) | FV_SET(BOOL)}},
      .infer = infer_bind,
      .has_effect = true},
-    {.domain = "fv", .name = "Let", .id = FV_OP_fv_Let, .since = {1},
+    {.domain = "fv",
+     .name = "Let",
+     .id = FV_OP_fv_Let,
+     .since = {1},
      .doc = "binds symbols of dims to expressions over others at run time",
      .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("values", DIMS)},
      .infer = infer_let,
      .has_effect = true},
-    {.domain = "fv", .name = "Assume", .id = FV_OP_fv_Assume, .since = {1},
+    {.domain = "fv",
+     .name = "Assume",
+     .id = FV_OP_fv_Assume,
+     .since = {1},
      .doc = "two dims are equal where this is reached, or the run ends",
-     .attrs = {FV_A_REQUIRED("left", DIMS), FV_A_REQUIRED("right", DIMS), FV_A_REQUIRED("why", STRING),
-               FV_A_OPTIONAL("says", STRING)},
+     .attrs = {FV_A_REQUIRED("left", DIMS), FV_A_REQUIRED("right", DIMS),
+               FV_A_REQUIRED("why", STRING), FV_A_OPTIONAL("says", STRING)},
      .infer = infer_assume,
      .has_effect = true},
-    {.domain = "", .name = "Transpose", .id = FV_OP_Transpose, .since = {1, 13, 21, 23, 24, 25},
+    {.domain = "",
+     .name = "Transpose",
+     .id = FV_OP_Transpose,
+     .since = {1, 13, 21, 23, 24, 25},
      .doc = "permutes the axes; reverses them by default",
-     .in = {{"data", "T"}}, .out = {{"transposed", "T"}},
+     .in = {{"data", "T"}},
+     .out = {{"transposed", "T"}},
      .attrs = {FV_A_OPTIONAL("perm", INTS)},
      .types = {{"T", FV_SET_MOVED}},
      .infer = infer_transpose,

@@ -63,8 +63,8 @@ static bool read_kernel(fv_op *op, const fv_type *weight, fv_window *w) {
         const fv_dim *d = fv_dim_const(m->dims, shape[i]);
         w->kernel[i] = weight ? weight->dims[i + 2] : d;
         if (stated && !fv_module_assume(m, w->kernel[i], d, "kernel_shape"))
-            return fv_op_error(op, "kernel_shape is %lld on axis %d, W has %s", (long long)shape[i], i,
-                               fv_dim_str(m->arena, w->kernel[i]));
+            return fv_op_error(op, "kernel_shape is %lld on axis %d, W has %s", (long long)shape[i],
+                               i, fv_dim_str(m->arena, w->kernel[i]));
     }
     return true;
 }
@@ -80,7 +80,8 @@ bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_windo
         (fv_opdef_attr(op->def, "auto_pad") && !fv_window_auto_pad(op, &mode)))
         return false;
     /* the standard's formulas for VALID are the same in both modes of rounding */
-    w->ceil = mode == FV_PAD_GIVEN && fv_opdef_attr(op->def, "ceil_mode") && fv_op_int(op, "ceil_mode");
+    w->ceil =
+        mode == FV_PAD_GIVEN && fv_opdef_attr(op->def, "ceil_mode") && fv_op_int(op, "ceil_mode");
     for (int i = 0; i < w->n; i++) {
         w->before[i] = fv_dim_const(t, mode == FV_PAD_GIVEN ? pads[i] : 0);
         w->after[i] = fv_dim_const(t, mode == FV_PAD_GIVEN ? pads[i + w->n] : 0);
@@ -95,8 +96,8 @@ void fv_window_dims(fv_dims *t, const fv_window *w, const fv_type *x, const fv_d
     for (int i = 0; i < w->n; i++) {
         const fv_dim *s = fv_dim_const(t, w->stride[i]), *one = fv_dim_const(t, 1);
         const fv_dim *begins = fv_dim_add(t, x->dims[i + 2], w->before[i]);
-        const fv_dim *room = fv_dim_sub(t, fv_dim_add(t, begins, w->after[i]),
-                                        fv_window_reach(t, w, i));
+        const fv_dim *room =
+            fv_dim_sub(t, fv_dim_add(t, begins, w->after[i]), fv_window_reach(t, w, i));
         const fv_dim *n = w->ceil ? fv_dim_min(t, fv_dim_ceildiv(t, room, s),
                                                fv_dim_sub(t, fv_dim_ceildiv(t, begins, s), one))
                                   : fv_dim_floordiv(t, room, s);

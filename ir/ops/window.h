@@ -14,9 +14,9 @@ typedef struct fv_window {
     bool ceil; /* a window that ends outside of the padding counts too */
 } fv_window;
 
-/* Reads the attributes auto_pad, ceil_mode, dilations, kernel_shape, pads and strides of an op on x.
- * `weight`: the kernel's shape is that of its axes from 2 on; NULL: kernel_shape tells. False after
- * a diagnostic. */
+/* Reads the attributes auto_pad, ceil_mode, dilations, kernel_shape, pads and strides of an op on
+ * x. `weight`: the kernel's shape is that of its axes from 2 on; NULL: kernel_shape tells. False
+ * after a diagnostic. */
 bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_window *w) FV_MUST_USE;
 /* A list of n integers of at least `least`; all `otherwise` where there is no such attribute. */
 bool fv_window_list(fv_op *op, const char *name, int n, int64_t otherwise, int64_t least,

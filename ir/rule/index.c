@@ -1,6 +1,7 @@
-/* index.c - see index.h. A rule stands under the op of its pattern, and there under one operand that tells most: the op that makes
- * it, that it is a constant, or none. An op asks for the lists of its own op under each of its operands, whichever way round they
- * stand, and gets their rules in the order of the rules. */
+/* index.c - see index.h. A rule stands under the op of its pattern, and there under one operand
+ * that tells most: the op that makes it, that it is a constant, or none. An op asks for the lists
+ * of its own op under each of its operands, whichever way round they stand, and gets their rules in
+ * the order of the rules. */
 #include "ir/rule/index.h"
 
 #include "ir/base/ptrmap.h"
@@ -14,9 +15,9 @@ typedef struct list {
 
 /* Rules with patterns of one op. */
 typedef struct root {
-    list any;               /* that ask nothing of operands */
-    list constant;          /* one is a number */
-    fv_ptrmap by_operand;   /* the op that makes one -> list */
+    list any;             /* that ask nothing of operands */
+    list constant;        /* one is a number */
+    fv_ptrmap by_operand; /* the op that makes one -> list */
 } root;
 
 struct fv_rule_index {
@@ -40,7 +41,8 @@ static list *list_of(fv_arena *a, root *r, const fv_ast *operand) {
         return &r->any;
     if (fv_pattern_kind_of(operand) != FV_PATTERN_OP)
         return &r->constant;
-    list **at = (list **)fv_ptrmap_at(&r->by_operand, fv_op_get_in(fv_arena_session(a), operand->name));
+    list **at =
+        (list **)fv_ptrmap_at(&r->by_operand, fv_op_get_in(fv_arena_session(a), operand->name));
     if (!*at)
         *at = FV_NEW(a, list, 1);
     return *at;
@@ -51,7 +53,8 @@ fv_rule_index *fv_rule_index_new(fv_arena *a, const fv_rule *rules, int n) {
     x->roots = fv_ptrmap_in(a);
     for (int i = 0; i < n; i++) {
         const fv_ast *pattern = fv_rule_root(&rules[i]);
-        root **at = (root **)fv_ptrmap_at(&x->roots, fv_op_get_in(fv_arena_session(a), pattern->name));
+        root **at =
+            (root **)fv_ptrmap_at(&x->roots, fv_op_get_in(fv_arena_session(a), pattern->name));
         if (!*at) {
             *at = FV_NEW(a, root, 1);
             (*at)->by_operand = fv_ptrmap_in(a);
@@ -62,7 +65,8 @@ fv_rule_index *fv_rule_index_new(fv_arena *a, const fv_rule *rules, int n) {
     return x;
 }
 
-/* The least of the list that is more than `after`, if that is less than `found`; -1 is more than all. */
+/* The least of the list that is more than `after`, if that is less than `found`; -1 is more than
+ * all. */
 static int nearer(const list *l, int after, int found) {
     int low = 0, high = l ? l->n : 0;
     while (low < high) {

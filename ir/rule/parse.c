@@ -16,7 +16,8 @@ static bool parse_name(fv_lexer *l, const char **out) {
         fv_lex_next(l);
     }
     *out = t.s;
-    return t.s != NULL || fv_lex_error(l, "expected the name of the rule, found %s", fv_lex_found(l));
+    return t.s != NULL ||
+           fv_lex_error(l, "expected the name of the rule, found %s", fv_lex_found(l));
 }
 
 static bool accept_arrow(fv_lexer *l) {
@@ -103,7 +104,8 @@ static bool add(fv_rule_scope *s, const fv_ast *at, fv_rule_name name) {
     name.name = at->name;
     if (!strcmp(at->name, "_"))
         return true;
-    if (old && (old->is_attr != name.is_attr || old->is_rest != name.is_rest || old->kind != name.kind))
+    if (old &&
+        (old->is_attr != name.is_attr || old->is_rest != name.is_rest || old->kind != name.kind))
         return fv_rule_error(s, at, "'%s' is captured as another kind of thing before", at->name);
     if (old)
         return true;
@@ -113,7 +115,9 @@ static bool add(fv_rule_scope *s, const fv_ast *at, fv_rule_name name) {
     return true;
 }
 
-static bool add_value(fv_rule_scope *s, const fv_ast *at) { return add(s, at, (fv_rule_name){0}); }
+static bool add_value(fv_rule_scope *s, const fv_ast *at) {
+    return add(s, at, (fv_rule_name){0});
+}
 
 static bool add_attr(fv_rule_scope *s, const fv_ast *at, fv_attr_kind kind) {
     return add(s, at, (fv_rule_name){.is_attr = true, .kind = kind});
@@ -138,12 +142,14 @@ static bool is_variadic(const fv_opdef *def) {
 }
 
 /* n operands, and any number of others where one of them is `xs..`. */
-static bool check_operand_count(const fv_rule_scope *s, const fv_ast *call, const fv_opdef *def, int n) {
+static bool check_operand_count(const fv_rule_scope *s, const fv_ast *call, const fv_opdef *def,
+                                int n) {
     int least = 0, most = 0, rests = 0;
     for (int i = 0; i < call->n; i++)
         rests += call->arg[i]->kind == FV_AST_GROUP;
     if (rests && !is_variadic(def))
-        return fv_rule_error(s, call, "%s has no operands of any number, which `..` stands for", call->name);
+        return fv_rule_error(s, call, "%s has no operands of any number, which `..` stands for",
+                             call->name);
     for (; most < FV_MAX_IN && def->in[most].name; most++)
         if (def->in[most].arity == FV_REQUIRED)
             least = most + 1;
@@ -155,7 +161,7 @@ static bool check_operand_count(const fv_rule_scope *s, const fv_ast *call, cons
     least = rests ? 0 : least;
     if (n < least || n > most)
         return fv_rule_error(s, call, "%s has %d operands here, expected %s%d", call->name, n,
-                             n < least && least < most   ? "at least "
+                             n < least && least < most  ? "at least "
                              : n > most && least < most ? "at most "
                                                         : "",
                              n < least ? least : most);
@@ -219,7 +225,8 @@ static void keep_common(fv_rule_scope *s, const fv_rule_scope *other) {
     int n = 0;
     for (int i = 0; i < s->n; i++) {
         const fv_rule_name *k = fv_rule_find_name(other, s->names[i].name);
-        if (k && k->is_attr == s->names[i].is_attr && k->is_rest == s->names[i].is_rest && k->kind == s->names[i].kind)
+        if (k && k->is_attr == s->names[i].is_attr && k->is_rest == s->names[i].is_rest &&
+            k->kind == s->names[i].kind)
             s->names[n++] = s->names[i];
     }
     s->n = n;
@@ -233,12 +240,14 @@ static bool check_either(fv_rule_scope *s, const fv_ast *p) {
     return true;
 }
 
-/* Cast, fv.Reshape(), Transpose(perm=[1, 0]), Cast | Identity: nothing is captured of what may not be there. */
+/* Cast, fv.Reshape(), Transpose(perm=[1, 0]), Cast | Identity: nothing is captured of what may not
+ * be there. */
 static bool check_skipped(const fv_rule_scope *s, const fv_ast *p) {
     if (fv_pattern_kind_of(p) == FV_PATTERN_EITHER)
         return check_skipped(s, p->arg[0]) && check_skipped(s, p->arg[1]);
     if (p->kind != FV_AST_NAME && fv_pattern_kind_of(p) != FV_PATTERN_OP)
-        return fv_rule_error(s, p, "expected an op that may be skipped, as Cast or Transpose(perm=[1, 0])");
+        return fv_rule_error(
+            s, p, "expected an op that may be skipped, as Cast or Transpose(perm=[1, 0])");
     const fv_opdef *def = find_op(s, p);
     if (!def)
         return false;
@@ -246,11 +255,15 @@ static bool check_skipped(const fv_rule_scope *s, const fv_ast *p) {
         const fv_ast *named = p->arg[i], *value = named->n ? named->arg[0] : NULL;
         const fv_attr_def *d = named->kind == FV_AST_NAMED ? find_attr(s, named, def) : NULL;
         if (named->kind != FV_AST_NAMED)
-            return fv_rule_error(s, named, "what may be skipped is an op of one operand, which is left out here");
+            return fv_rule_error(
+                s, named, "what may be skipped is an op of one operand, which is left out here");
         if (!d)
             return false;
-        if (value->kind == FV_AST_NAME ? strcmp(value->name, "_") != 0 : !check_attr_literal(s, value, d))
-            return value->kind == FV_AST_NAME && fv_rule_error(s, value, "'%s' would not be known where nothing is skipped", value->name);
+        if (value->kind == FV_AST_NAME ? strcmp(value->name, "_") != 0
+                                       : !check_attr_literal(s, value, d))
+            return value->kind == FV_AST_NAME &&
+                   fv_rule_error(s, value, "'%s' would not be known where nothing is skipped",
+                                 value->name);
     }
     return true;
 }
@@ -263,7 +276,8 @@ static bool check_skipping(fv_rule_scope *s, const fv_ast *p) {
 
 /* result(i, OP(...)): is there such a result? */
 static bool check_result(const fv_rule_scope *s, const fv_ast *p) {
-    if (p->n != 2 || p->arg[0]->kind != FV_AST_INT || fv_pattern_kind_of(p->arg[1]) != FV_PATTERN_OP)
+    if (p->n != 2 || p->arg[0]->kind != FV_AST_INT ||
+        fv_pattern_kind_of(p->arg[1]) != FV_PATTERN_OP)
         return fv_rule_error(s, p, "expected result(i, OP(...)), where i counts from 0");
     const fv_opdef *def = find_op(s, p->arg[1]);
     int n = 0;
@@ -273,7 +287,8 @@ static bool check_result(const fv_rule_scope *s, const fv_ast *p) {
         n++;
     bool any = n && def->out[n - 1].arity == FV_VARIADIC;
     if (p->arg[0]->i < 0 || p->arg[0]->i >= (any ? FV_MAX_OUT : n))
-        return fv_rule_error(s, p->arg[0], "%s has no result %lld", p->arg[1]->name, (long long)p->arg[0]->i);
+        return fv_rule_error(s, p->arg[0], "%s has no result %lld", p->arg[1]->name,
+                             (long long)p->arg[0]->i);
     return true;
 }
 
@@ -355,7 +370,9 @@ static bool check_new_op(const fv_rule_scope *s, const fv_ast *x) {
         const fv_ast *arg = x->arg[i];
         bool named = arg->kind == FV_AST_NAMED;
         operands += !named;
-        if (named ? !check_new_attr(s, arg, def) : arg->kind == FV_AST_GROUP ? !check_rest(s, arg) : !check_replacement(s, arg))
+        if (named                       ? !check_new_attr(s, arg, def)
+            : arg->kind == FV_AST_GROUP ? !check_rest(s, arg)
+                                        : !check_replacement(s, arg))
             return false;
     }
     return check_operand_count(s, x, def, operands);

@@ -22,7 +22,7 @@ typedef struct fv_matcher {
     int depth, deepest; /* parts that matched, and the most that ever did */
     int goals;          /* that were tried */
     bool explain;
-    const char *why, *captured; /* of the deepest */
+    const char *why, *captured;                                 /* of the deepest */
     bool (*may)(void *user, const fv_rule *r, const fv_op *op); /* NULL: nobody is asked */
     void *user;
 } fv_matcher;
@@ -60,6 +60,7 @@ bool fv_rule_check_condition(const fv_rule_scope *s, const fv_ast *condition) FV
 void fv_rule_print_condition(fv_text *t, const fv_ast *c);
 
 /* `L(a, b) => R`: the meaning of an op. */
-bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) FV_MUST_USE;
+bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text,
+                           fv_rule *out) FV_MUST_USE;
 
 #endif

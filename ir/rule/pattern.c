@@ -40,7 +40,9 @@ int fv_rule_results(const fv_opdef *def, int result) {
     return n;
 }
 
-static int larger(int a, int b) { return a > b ? a : b; }
+static int larger(int a, int b) {
+    return a > b ? a : b;
+}
 
 int fv_pattern_parts(const fv_ast *p) {
     int n = 1;

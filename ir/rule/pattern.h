@@ -2,8 +2,8 @@
 #ifndef FV_IR_RULE_PATTERN_H
 #define FV_IR_RULE_PATTERN_H
 
-#include "ir/syntax/ast.h"
 #include "ir/catalogue/op.h"
+#include "ir/syntax/ast.h"
 
 typedef enum {
     FV_PATTERN_NAME,     /* x */
@@ -19,7 +19,8 @@ typedef enum {
 } fv_pattern_kind;
 
 fv_pattern_kind fv_pattern_kind_of(const fv_ast *p);
-/* How many results an op has of which number `result` is wanted: that, and those that are not optional. */
+/* How many results an op has of which number `result` is wanted: that, and those that are not
+ * optional. */
 int fv_rule_results(const fv_opdef *def, int result);
 /* The pattern of the op that a rule begins at: what `result` takes of it. */
 const fv_ast *fv_pattern_root(const fv_ast *pattern);

@@ -1,4 +1,5 @@
-/* rewrite.c - an op into simpler ones, by its entry: its .decompose, its .rule, or a tree of what associates. */
+/* rewrite.c - an op into simpler ones, by its entry: its .decompose, its .rule, or a tree of what
+ * associates. */
 #include "ir/rule/rewrite.h"
 
 #include "ir/graph/branch.h"
@@ -23,7 +24,8 @@ static void narrow(fv_rewriter *w, fv_op *op) {
     int n = 0;
     for (int i = 0, k; i < op->nin && !w->failed; i += k) {
         k = op->nin - i < MAX_FAN ? op->nin - i : MAX_FAN;
-        parts[n++] = k == 1 ? op->in[i] : fv_w_def(w, op->def, k, op->in + i, op->nattrs, op->attrs);
+        parts[n++] =
+            k == 1 ? op->in[i] : fv_w_def(w, op->def, k, op->in + i, op->nattrs, op->attrs);
     }
     fv_w_result(w, 0, w->failed ? NULL : fv_w_def(w, op->def, n, parts, op->nattrs, op->attrs));
 }

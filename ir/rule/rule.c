@@ -42,10 +42,10 @@ static bool bind(fv_matcher *m, const char *name, fv_value *value, const fv_attr
         return true;
     const fv_capture *c = fv_rule_capture(m, name);
     if (c && attr)
-        return fv_attr_equal(c->attr, attr) || miss(m, "'%s' is %s and %s", name, seen(m, c->attr), seen(m, attr));
+        return fv_attr_equal(c->attr, attr) ||
+               miss(m, "'%s' is %s and %s", name, seen(m, c->attr), seen(m, attr));
     if (c)
-        return c->value == value ||
-               miss(m, "'%s' is %s and %s", name, c->value->name, value->name);
+        return c->value == value || miss(m, "'%s' is %s and %s", name, c->value->name, value->name);
     m->captures[m->n++] = (fv_capture){.name = name, .value = value, .attr = attr};
     return true;
 }
@@ -63,9 +63,9 @@ static const char *called(const fv_op *op) {
 static bool default_attr(const fv_attr_def *d, fv_module *m, fv_attr *out) {
     if (!d->has_default)
         return false;
-    *out = d->kind == FV_ATTR_INT      ? fv_attr_int(m, d->name, d->i)
-           : d->kind == FV_ATTR_FLOAT  ? fv_attr_float(m, d->name, d->f)
-                                       : fv_attr_string(m, d->name, d->s ? d->s : "");
+    *out = d->kind == FV_ATTR_INT     ? fv_attr_int(m, d->name, d->i)
+           : d->kind == FV_ATTR_FLOAT ? fv_attr_float(m, d->name, d->f)
+                                      : fv_attr_string(m, d->name, d->s ? d->s : "");
     return d->kind == FV_ATTR_INT || d->kind == FV_ATTR_FLOAT || d->kind == FV_ATTR_STRING;
 }
 
@@ -82,7 +82,8 @@ static bool is_literal(const fv_attr *a, const fv_ast *want) {
     double x;
     switch (a->kind) {
     case FV_ATTR_INT: return fv_rule_number(want, &x) && x == (double)a->u.i;
-    case FV_ATTR_FLOAT: return fv_rule_number(want, &x) && fv_rule_rounds_to(FV_F32, x, (double)a->u.f);
+    case FV_ATTR_FLOAT:
+        return fv_rule_number(want, &x) && fv_rule_rounds_to(FV_F32, x, (double)a->u.f);
     case FV_ATTR_STRING: return a->u.s.n == want->len && !memcmp(a->u.s.s, want->name, a->u.s.n);
     case FV_ATTR_INTS:
         for (int i = 0; i < a->n && a->n == want->n; i++)
@@ -109,8 +110,7 @@ static bool match_attr(fv_matcher *m, const fv_ast *named, const fv_op *op) {
         return miss(m, "'%s' has no attribute '%s'", called(op), named->name);
     if (want->kind == FV_AST_NAME)
         return bind(m, want->name, NULL, a);
-    return is_literal(a, want) ||
-           miss(m, "'%s' has another '%s'", called(op), named->name);
+    return is_literal(a, want) || miss(m, "'%s' has another '%s'", called(op), named->name);
 }
 
 static bool is_mentioned(const fv_ast *p, const char *attr) {
@@ -122,11 +122,10 @@ static bool is_mentioned(const fv_ast *p, const char *attr) {
 
 static bool is_default(const fv_attr_def *d, const fv_attr *a) {
     const char *s = d->s ? d->s : "";
-    return d->kind == FV_ATTR_INT     ? a->u.i == d->i
-           : d->kind == FV_ATTR_FLOAT ? a->u.f == d->f
-           : d->kind == FV_ATTR_STRING
-               ? a->u.s.n == strlen(s) && !memcmp(a->u.s.s, s, a->u.s.n)
-               : true;
+    return d->kind == FV_ATTR_INT      ? a->u.i == d->i
+           : d->kind == FV_ATTR_FLOAT  ? a->u.f == d->f
+           : d->kind == FV_ATTR_STRING ? a->u.s.n == strlen(s) && !memcmp(a->u.s.s, s, a->u.s.n)
+                                       : true;
 }
 
 static bool match_attrs(fv_matcher *m, const fv_ast *p, const fv_op *op) {
@@ -146,8 +145,9 @@ static bool match_attrs(fv_matcher *m, const fv_ast *p, const fv_op *op) {
 /* Of one match: choices within choices would never end. */
 enum { MOST_REPEATED = 64, MOST_GOALS = 100000 };
 
-/* What is still to be matched: a list, so that a choice holds for all that comes after it, the conditions too. Choices are the two
- * ways round of an op, alternatives, how much is skipped, and how many operands a name stands for. */
+/* What is still to be matched: a list, so that a choice holds for all that comes after it, the
+ * conditions too. Choices are the two ways round of an op, alternatives, how much is skipped, and
+ * how many operands a name stands for. */
 typedef struct goal {
     const fv_ast *p;
     fv_value *v; /* it has to match p; or, where it is NULL, */
@@ -176,7 +176,8 @@ static void go_back(fv_matcher *m, int n, int depth) {
 static bool bind_rest(fv_matcher *m, const char *name, int n, fv_value *const *values) {
     const fv_capture *c = fv_rule_capture(m, name);
     if (c)
-        return (c->n == n && !memcmp(c->values, values, (size_t)n * sizeof *values)) || miss(m, "'%s..' stands for other operands as well", name);
+        return (c->n == n && !memcmp(c->values, values, (size_t)n * sizeof *values)) ||
+               miss(m, "'%s..' stands for other operands as well", name);
     m->captures[m->n++] = (fv_capture){.name = name, .n = n, .values = values};
     return true;
 }
@@ -230,18 +231,26 @@ static bool is_of(const fv_op *op, const char *name) {
     const char *dot = strrchr(name, '.'), *domain = op->def->domain;
     if (strcmp(dot ? dot + 1 : name, op->def->name) != 0)
         return false;
-    return dot ? strlen(domain) == (size_t)(dot - name) && !strncmp(domain, name, (size_t)(dot - name)) : !*domain;
+    return dot ? strlen(domain) == (size_t)(dot - name) &&
+                     !strncmp(domain, name, (size_t)(dot - name))
+               : !*domain;
 }
 
 /* Of an op, or result(i, an op). */
-static const fv_ast *op_of(const fv_ast *p) { return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? p->arg[1] : p; }
-static int result_of(const fv_ast *p) { return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? (int)p->arg[0]->i : -1; }
+static const fv_ast *op_of(const fv_ast *p) {
+    return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? p->arg[1] : p;
+}
+static int result_of(const fv_ast *p) {
+    return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? (int)p->arg[0]->i : -1;
+}
 
 /* v is result number `result`, or the only one, where that is -1. */
-static bool solve_op(fv_matcher *m, const fv_ast *p, const fv_value *v, int result, const goal *next) {
+static bool solve_op(fv_matcher *m, const fv_ast *p, const fv_value *v, int result,
+                     const goal *next) {
     const fv_op *op = v->def;
     if (!is_of(op, p->name))
-        return miss(m, "'%s' is %s%s%s, expected %s", v->name, op->def->domain, *op->def->domain ? "." : "", op->def->name, p->name);
+        return miss(m, "'%s' is %s%s%s, expected %s", v->name, op->def->domain,
+                    *op->def->domain ? "." : "", op->def->name, p->name);
     if (result < 0 && op->nout != 1)
         return miss(m, "%s has %d results", op->def->name, op->nout);
     if (result >= 0 && (result >= op->nout || op->out[result] != v))
@@ -271,7 +280,8 @@ static bool solve_either(fv_matcher *m, const goal *g) {
             return true;
         go_back(m, n, depth);
     }
-    if (!m->explain || deepest >= depth || m->deepest != depth) /* one of them got further, or others did */
+    /* one of them got further, or others did */
+    if (!m->explain || deepest >= depth || m->deepest != depth)
         return false;
     fv_text t = {.arena = m->module->arena};
     fv_ast_print(&t, g->p);
@@ -284,7 +294,8 @@ static bool is_skipped(fv_matcher *m, const fv_ast *wrapper, const fv_value *v) 
     if (fv_pattern_kind_of(wrapper) == FV_PATTERN_EITHER)
         return is_skipped(m, wrapper->arg[0], v) || is_skipped(m, wrapper->arg[1], v);
     const fv_op *op = v->kind == FV_VALUE_RESULT ? v->def : NULL;
-    return op && op->nin == 1 && op->in[0] && op->nout == 1 && is_of(op, wrapper->name) && match_attrs(m, wrapper, op);
+    return op && op->nin == 1 && op->in[0] && op->nout == 1 && is_of(op, wrapper->name) &&
+           match_attrs(m, wrapper, op);
 }
 
 /* As many are skipped as let the rest match. */
@@ -304,15 +315,18 @@ static bool solve_skipping(fv_matcher *m, const goal *g, int most) {
 
 static bool is_number(fv_matcher *m, const fv_value *v, double want) {
     double have;
-    return (fv_rule_uniform(v, &have) && fv_rule_rounds_to(v->type->elem, want, have)) || miss(m, "'%s' is not the constant %g", v->name, want);
+    return (fv_rule_uniform(v, &have) && fv_rule_rounds_to(v->type->elem, want, have)) ||
+           miss(m, "'%s' is not the constant %g", v->name, want);
 }
 
 static bool is_about(fv_matcher *m, const fv_value *v, double want) {
     double have;
     if (!fv_rule_uniform(v, &have))
-        return miss(m, "'%s' is no constant of one number, expected one within %d ulp of %.9g", v->name, FV_ABOUT_ULPS, want);
+        return miss(m, "'%s' is no constant of one number, expected one within %d ulp of %.9g",
+                    v->name, FV_ABOUT_ULPS, want);
     return fv_rule_is_about(v->type->elem, have, want) ||
-           miss(m, "'%s' is %.9g, expected what is within %d ulp of %.9g", v->name, have, FV_ABOUT_ULPS, want);
+           miss(m, "'%s' is %.9g, expected what is within %d ulp of %.9g", v->name, have,
+                FV_ABOUT_ULPS, want);
 }
 
 static bool solve_conditions(fv_matcher *m) {
@@ -321,11 +335,15 @@ static bool solve_conditions(fv_matcher *m) {
             fv_text t = {.arena = m->module->arena};
             if (m->explain)
                 fv_rule_print_condition(&t, m->rule->where[i]);
-            return miss(m, "%s does not hold: %s", t.s ? t.s : "", m->explain ? fv_rule_seen(m->module->arena, m->n, m->captures, m->rule->where[i]) : "");
+            return miss(m, "%s does not hold: %s", t.s ? t.s : "",
+                        m->explain
+                            ? fv_rule_seen(m->module->arena, m->n, m->captures, m->rule->where[i])
+                            : "");
         }
         m->depth++;
     }
-    return !m->rule->holds || m->rule->holds(m->rule->user, m->op, m->n, m->captures) || miss(m, "its function says no");
+    return !m->rule->holds || m->rule->holds(m->rule->user, m->op, m->n, m->captures) ||
+           miss(m, "its function says no");
 }
 
 static bool solve_next(fv_matcher *m, bool ok, const goal *g) {
@@ -420,7 +438,8 @@ static bool literal_attr(fv_module *m, const fv_attr_def *d, const fv_ast *x, fv
     return true;
 }
 
-static bool build_attr(const fv_matcher *m, const fv_ast *named, const fv_opdef *def, fv_attr *out) {
+static bool build_attr(const fv_matcher *m, const fv_ast *named, const fv_opdef *def,
+                       fv_attr *out) {
     const fv_ast *x = named->arg[0];
     const fv_capture *c = x->kind == FV_AST_NAME ? fv_rule_capture(m, x->name) : NULL;
     const char *name = fv_intern(m->session, named->name);
@@ -443,7 +462,8 @@ static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x);
 static int count_operands(const fv_matcher *m, const fv_ast *call) {
     int n = 0;
     for (int i = 0; i < call->n; i++)
-        n += call->arg[i]->kind == FV_AST_GROUP ? fv_rule_capture(m, call->arg[i]->name)->n : call->arg[i]->kind != FV_AST_NAMED;
+        n += call->arg[i]->kind == FV_AST_GROUP ? fv_rule_capture(m, call->arg[i]->name)->n
+                                                : call->arg[i]->kind != FV_AST_NAMED;
     return n;
 }
 
@@ -477,8 +497,8 @@ static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x) {
     if (c && c->value)
         return c->value;
     if (c)
-        return build_number(w, m, c->attr->kind == FV_ATTR_INT ? (double)c->attr->u.i
-                                                               : (double)c->attr->u.f);
+        return build_number(
+            w, m, c->attr->kind == FV_ATTR_INT ? (double)c->attr->u.i : (double)c->attr->u.f);
     if (fv_rule_number(x, &v))
         return build_number(w, m, v);
     if (x->kind == FV_AST_NAME)
@@ -497,9 +517,12 @@ static bool same_type(fv_dims *t, const fv_type *a, const fv_type *b) {
 }
 
 /* Of the op's results the one that is replaced. */
-static int root_result(const fv_rule *r) { return result_of(r->pattern) < 0 ? 0 : result_of(r->pattern); }
+static int root_result(const fv_rule *r) {
+    return result_of(r->pattern) < 0 ? 0 : result_of(r->pattern);
+}
 
-static bool may_replace(fv_matcher *m, const fv_rewriter *w, const fv_op *op, const fv_value *old, const fv_value *v) {
+static bool may_replace(fv_matcher *m, const fv_rewriter *w, const fv_op *op, const fv_value *old,
+                        const fv_value *v) {
     if (!v || w->failed)
         return miss(m, "the right side cannot be built");
     if (!same_type(m->module->dims, old->type, v->type))
@@ -513,7 +536,8 @@ static bool replace(fv_matcher *m, fv_op *op) {
     const int result = root_result(m->rule), errors = fv_error_count(m->session);
     fv_value *v = build(&w, m, m->rule->replacement);
     if (fv_error_count(m->session) > errors)
-        fv_error(m->session, "the right side of rule '%s' is not legal there, see above", m->rule->name);
+        fv_error(m->session, "the right side of rule '%s' is not legal there, see above",
+                 m->rule->name);
     if (may_replace(m, &w, op, op->out[result], v)) {
         fv_w_result(&w, result, v);
         return true;
@@ -525,7 +549,12 @@ static bool replace(fv_matcher *m, fv_op *op) {
 
 static fv_matcher matcher_at(const fv_rule *r, fv_op *op, bool explain) {
     fv_module *module = fv_op_module(op);
-    return (fv_matcher){.session = module->session, .module = module, .rule = r, .op = op, .deepest = -1, .explain = explain};
+    return (fv_matcher){.session = module->session,
+                        .module = module,
+                        .rule = r,
+                        .op = op,
+                        .deepest = -1,
+                        .explain = explain};
 }
 
 static bool match(fv_matcher *m) {
@@ -541,9 +570,14 @@ static bool match(fv_matcher *m) {
 }
 
 static bool tell(const fv_matcher *m, bool ok, fv_mismatch *why) {
-    int all = fv_rule_parts(m->rule), parts = m->deepest < 0 ? 0 : m->deepest > all ? all : m->deepest;
+    int all = fv_rule_parts(m->rule), parts = m->deepest < 0     ? 0
+                                              : m->deepest > all ? all
+                                                                 : m->deepest;
     if (why)
-        *why = (fv_mismatch){ok ? all : parts, ok ? NULL : m->why ? m->why : "the op has not one result",
+        *why = (fv_mismatch){ok ? all : parts,
+                             ok       ? NULL
+                             : m->why ? m->why
+                                      : "the op has not one result",
                              m->captured ? m->captured : ""};
     return ok;
 }
@@ -553,7 +587,8 @@ bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why) {
     return tell(&m, match(&m) && replace(&m, op), why);
 }
 
-bool fv_rule_apply_if(const fv_rule *r, fv_op *op, bool (*may)(void *user, const fv_rule *r, const fv_op *op), void *user,
+bool fv_rule_apply_if(const fv_rule *r, fv_op *op,
+                      bool (*may)(void *user, const fv_rule *r, const fv_op *op), void *user,
                       fv_mismatch *why) {
     fv_matcher m = matcher_at(r, op, why != NULL);
     m.may = may;
@@ -569,10 +604,13 @@ bool fv_rule_matches(const fv_rule *r, fv_op *op, fv_mismatch *why) {
 /* What is neither proved nor refuted is assumed: the run checks it. False after a diagnostic. */
 static bool gives(fv_op *op, const fv_type *want, const fv_type *type) {
     fv_module *m = fv_op_module(op);
-    bool same = type->kind == FV_TENSOR && want->kind == FV_TENSOR && type->elem == want->elem && type->rank == want->rank;
+    bool same = type->kind == FV_TENSOR && want->kind == FV_TENSOR && type->elem == want->elem &&
+                type->rank == want->rank;
     for (int i = 0; same && i < want->rank; i++)
-        same = fv_module_assume(m, type->dims[i], want->dims[i], fv_op_why(op, "what its rule gives"));
-    return same || fv_op_error(op, "its rule gives %s, expected %s", fv_type_str(m->arena, type), fv_type_str(m->arena, want));
+        same =
+            fv_module_assume(m, type->dims[i], want->dims[i], fv_op_why(op, "what its rule gives"));
+    return same || fv_op_error(op, "its rule gives %s, expected %s", fv_type_str(m->arena, type),
+                               fv_type_str(m->arena, want));
 }
 
 bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) {
@@ -599,6 +637,10 @@ bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) {
 
 /* ---- the pattern, for who asks ---- */
 
-const fv_ast *fv_rule_root(const fv_rule *r) { return fv_pattern_root(r->pattern); }
+const fv_ast *fv_rule_root(const fv_rule *r) {
+    return fv_pattern_root(r->pattern);
+}
 
-int fv_rule_parts(const fv_rule *r) { return fv_pattern_parts(r->pattern) + r->nwhere; }
+int fv_rule_parts(const fv_rule *r) {
+    return fv_pattern_parts(r->pattern) + r->nwhere;
+}

@@ -1,5 +1,5 @@
-/* where.c - the conditions of rules after `where`: what they may say, and whether it holds. To add a predicate is to add a row to the
- * table and its line to rule.h. */
+/* where.c - the conditions of rules after `where`: what they may say, and whether it holds. To add
+ * a predicate is to add a row to the table and its line to rule.h. */
 #include "ir/rule/parts.h"
 
 #include <string.h>
@@ -11,7 +11,8 @@
 /* ---- terms: what is compared ---- */
 
 typedef enum { NUMBER, INT_ATTR, DIM, ELEM, LIST } term_kind;
-static const char *const kind_names[] = {"a number", "a number", "a dim", "an element type", "a list of dims"};
+static const char *const kind_names[] = {"a number", "a number", "a dim", "an element type",
+                                         "a list of dims"};
 
 typedef struct term {
     term_kind kind;
@@ -27,8 +28,8 @@ static const struct property {
     const char *name;
     int args;
     term_kind kind;
-} properties[] = {{"rank", 1, NUMBER}, {"type", 1, ELEM}, {"shape", 1, LIST}, {"dim", 2, DIM}, {"uses", 1, NUMBER}, {"count", 1, NUMBER},
-                  {NULL, 0, NUMBER}};
+} properties[] = {{"rank", 1, NUMBER}, {"type", 1, ELEM},    {"shape", 1, LIST}, {"dim", 2, DIM},
+                  {"uses", 1, NUMBER}, {"count", 1, NUMBER}, {NULL, 0, NUMBER}};
 
 static const struct property *property_of(const fv_ast *x) {
     const struct property *p = properties;
@@ -41,15 +42,20 @@ static const struct property *property_of(const fv_ast *x) {
 
 static bool check_value(const fv_rule_scope *s, const fv_ast *x) {
     const fv_rule_name *k = x->kind == FV_AST_NAME ? fv_rule_find_name(s, x->name) : NULL;
-    return (k && !k->is_attr && !k->is_rest) || fv_rule_error(s, x, "expected a value that the pattern captures");
+    return (k && !k->is_attr && !k->is_rest) ||
+           fv_rule_error(s, x, "expected a value that the pattern captures");
 }
 
 static bool check_property(const fv_rule_scope *s, const fv_ast *x) {
-    const fv_rule_name *k = fv_rule_find_name(s, x->arg[0]->kind == FV_AST_NAME ? x->arg[0]->name : "");
+    const fv_rule_name *k =
+        fv_rule_find_name(s, x->arg[0]->kind == FV_AST_NAME ? x->arg[0]->name : "");
     double axis;
     if (!strcmp(x->name, "count"))
-        return (k && k->is_rest) || fv_rule_error(s, x->arg[0], "expected operands that the pattern captures, as xs of Concat(xs..)");
-    if (x->n == 2 && !(fv_rule_number(x->arg[1], &axis) && axis >= -FV_MAX_RANK && axis < FV_MAX_RANK && axis == (double)(int)axis))
+        return (k && k->is_rest) ||
+               fv_rule_error(s, x->arg[0],
+                             "expected operands that the pattern captures, as xs of Concat(xs..)");
+    if (x->n == 2 && !(fv_rule_number(x->arg[1], &axis) && axis >= -FV_MAX_RANK &&
+                       axis < FV_MAX_RANK && axis == (double)(int)axis))
         return fv_rule_error(s, x->arg[1], "expected an axis, as 0 or -1");
     return check_value(s, x->arg[0]);
 }
@@ -64,7 +70,9 @@ static bool check_name(const fv_rule_scope *s, const fv_ast *x, term_kind *out) 
     }
     bool list = k->is_attr && (k->kind == FV_ATTR_INTS || k->kind == FV_ATTR_DIMS);
     if (k->is_rest)
-        return fv_rule_error(s, x, "'%s' stands for operands, and cannot be compared; count(%s) can", x->name, x->name);
+        return fv_rule_error(s, x,
+                             "'%s' stands for operands, and cannot be compared; count(%s) can",
+                             x->name, x->name);
     *out = list ? LIST : k->is_attr && k->kind == FV_ATTR_INT ? INT_ATTR : NUMBER;
     return !k->is_attr || list || k->kind == FV_ATTR_INT || k->kind == FV_ATTR_FLOAT ||
            fv_rule_error(s, x, "attribute '%s' cannot be compared", x->name);
@@ -79,8 +87,10 @@ static bool check_term(const fv_rule_scope *s, const fv_ast *x, term_kind *out) 
         return check_name(s, x, out);
     const struct property *p = property_of(x);
     if (!p)
-        return fv_rule_error(s, x, "cannot be compared; expected a name, a number, rank(x), type(x), shape(x), dim(x, axis), uses(x) "
-                                   "or count(xs)");
+        return fv_rule_error(s, x,
+                             "cannot be compared; expected a name, a number, rank(x), type(x), "
+                             "shape(x), dim(x, axis), uses(x) "
+                             "or count(xs)");
     *out = p->kind;
     return check_property(s, x);
 }
@@ -89,8 +99,8 @@ static void list_term(const fv_matcher *m, const fv_attr *a, term *t) {
     t->kind = LIST;
     t->n = a->n < FV_MAX_RANK ? a->n : FV_MAX_RANK;
     for (int i = 0; i < t->n; i++)
-        t->dims[i] = a->kind == FV_ATTR_DIMS ? a->u.dims[i]
-                                             : fv_dim_const(m->module->dims, a->u.ints[i]);
+        t->dims[i] =
+            a->kind == FV_ATTR_DIMS ? a->u.dims[i] : fv_dim_const(m->module->dims, a->u.ints[i]);
 }
 
 static bool name_term(const fv_matcher *m, const fv_ast *x, term *t) {
@@ -169,8 +179,7 @@ static bool check_comparison(const fv_rule_scope *s, const fv_ast *c) {
     if (!numbers && !elems && !(a == LIST && b == LIST))
         return fv_rule_error(s, c, "%s is compared with %s", kind_names[a], kind_names[b]);
     bool equality = !strcmp(c->name, "==") || (elems && !strcmp(c->name, "!="));
-    return numbers || equality ||
-           fv_rule_error(s, c, "'%s' compares numbers only", c->name);
+    return numbers || equality || fv_rule_error(s, c, "'%s' compares numbers only", c->name);
 }
 
 /* Within FV_ABOUT_ULPS ulp: neighbours of a float are those of its bits. */
@@ -209,7 +218,8 @@ static bool compare_dims(const fv_matcher *m, const char *op, const term *a, con
         return fv_dim_compare(m->module->dims, x, y) == FV_DIM_EQUAL;
     if (!strcmp(op, "!="))
         return fv_dim_compare(m->module->dims, x, y) == FV_DIM_DIFFERENT;
-    const fv_dim *more = op[0] == '<' ? fv_dim_sub(m->module->dims, y, x) : fv_dim_sub(m->module->dims, x, y);
+    const fv_dim *more =
+        op[0] == '<' ? fv_dim_sub(m->module->dims, y, x) : fv_dim_sub(m->module->dims, x, y);
     return more->lo >= (op[1] ? 0 : 1);
 }
 
@@ -276,9 +286,9 @@ static const struct predicate {
     const char *name, *args;
     bool (*holds)(const predicate_args *a);
 } predicates[] = {
-    {"const", "v", is_const},   {"scalar", "v", is_scalar}, {"once", "v", is_used_once},
-    {"int", "v", is_int},       {"float", "v", is_float},   {"last", "av", is_last},
-    {"identity", "l", is_identity}, {"all", "ln", is_all},  {NULL, NULL, NULL}};
+    {"const", "v", is_const},       {"scalar", "v", is_scalar}, {"once", "v", is_used_once},
+    {"int", "v", is_int},           {"float", "v", is_float},   {"last", "av", is_last},
+    {"identity", "l", is_identity}, {"all", "ln", is_all},      {NULL, NULL, NULL}};
 
 static const struct predicate *find_predicate(const char *name) {
     const struct predicate *p = predicates;

@@ -1,52 +1,72 @@
 /* limits.c - what a schedule may be for one kernel. */
 #include "ir/schedule/limits.h"
 
-enum { SCALARS = 16, /* sums of a tile without vectors */
-       OPERANDS = 2 }; /* registers that a tile takes besides its sums: of each factor one, at least */
+enum {
+    SCALARS = 16, /* sums of a tile without vectors */
+    /* registers that a tile takes besides its sums: of each factor one, at least */
+    OPERANDS = 2
+};
 
 /* Rows of the tile that the columns, or the block, are of. */
 static fv_parameter rows_of(const fv_schedule *s, fv_parameter p) {
-    bool scores = p == FV_PARAMETER_score_columns || (p == FV_PARAMETER_block && s->kind == FV_SCHEDULE_attend);
+    bool scores = p == FV_PARAMETER_score_columns ||
+                  (p == FV_PARAMETER_block && s->kind == FV_SCHEDULE_attend);
     return scores ? FV_PARAMETER_score_rows : FV_PARAMETER_rows;
 }
 
-static const char *wrong_tile(fv_arena *a, const fv_schedule_limits *l, int64_t rows, int64_t columns) {
-    int64_t sums = rows * ((columns + l->lanes - 1) / l->lanes) * (l->sums ? l->sums : 1), most = l->lanes > 1 ? l->registers - OPERANDS : SCALARS;
+static const char *wrong_tile(fv_arena *a, const fv_schedule_limits *l, int64_t rows,
+                              int64_t columns) {
+    int64_t sums = rows * ((columns + l->lanes - 1) / l->lanes) * (l->sums ? l->sums : 1),
+            most = l->lanes > 1 ? l->registers - OPERANDS : SCALARS;
     if (sums <= most)
         return NULL;
     if (l->lanes > 1)
-        return fv_printf(a, "a tile of %lld x %lld sums takes %lld registers, expected at most %lld of the %d that there are",
-                         (long long)rows, (long long)columns, (long long)sums, (long long)most, l->registers);
-    return fv_printf(a, "a tile has %lld x %lld sums, expected at most %lld without vectors", (long long)rows,
-                     (long long)columns, (long long)most);
+        return fv_printf(a,
+                         "a tile of %lld x %lld sums takes %lld registers, expected at most %lld "
+                         "of the %d that there are",
+                         (long long)rows, (long long)columns, (long long)sums, (long long)most,
+                         l->registers);
+    return fv_printf(a, "a tile has %lld x %lld sums, expected at most %lld without vectors",
+                     (long long)rows, (long long)columns, (long long)most);
 }
 
 /* Sums of a block, and copies of rows, lie on the stack. */
-static const char *wrong_steps(fv_arena *a, const fv_schedule_limits *l, const fv_schedule *s, fv_parameter p) {
-    int64_t depth = s->value[FV_PARAMETER_depth], all = l->of[FV_PARAMETER_depth].most, rows = s->value[FV_PARAMETER_rows];
-    int64_t block = s->value[FV_PARAMETER_block], columns = s->value[FV_PARAMETER_columns] * (l->sums ? l->sums : 1);
+static const char *wrong_steps(fv_arena *a, const fv_schedule_limits *l, const fv_schedule *s,
+                               fv_parameter p) {
+    int64_t depth = s->value[FV_PARAMETER_depth], all = l->of[FV_PARAMETER_depth].most,
+            rows = s->value[FV_PARAMETER_rows];
+    int64_t block = s->value[FV_PARAMETER_block],
+            columns = s->value[FV_PARAMETER_columns] * (l->sums ? l->sums : 1);
     if (p == FV_PARAMETER_depth && depth < all && block > FV_MOST_SUMS / columns)
-        return fv_printf(a, "a block of %lld x %lld sums takes all %lld steps at once, expected at most %d sums for fewer",
+        return fv_printf(a,
+                         "a block of %lld x %lld sums takes all %lld steps at once, expected at "
+                         "most %d sums for fewer",
                          (long long)block, (long long)columns, (long long)all, FV_MOST_SUMS);
     if (p == FV_PARAMETER_copies && s->value[p] && depth == all)
-        return fv_printf(a, "rows are copied for a part of the steps, expected a 'depth' below %lld", (long long)all);
+        return fv_printf(a,
+                         "rows are copied for a part of the steps, expected a 'depth' below %lld",
+                         (long long)all);
     if (p == FV_PARAMETER_copies && s->value[p] && depth > FV_MOST_SUMS / rows - FV_SPACE)
-        return fv_printf(a, "a copy of %lld rows has %lld steps, expected at most %lld", (long long)rows, (long long)depth,
+        return fv_printf(a, "a copy of %lld rows has %lld steps, expected at most %lld",
+                         (long long)rows, (long long)depth,
                          (long long)(FV_MOST_SUMS / rows - FV_SPACE));
     return NULL;
 }
 
-const char *fv_schedule_wrong(fv_arena *a, const fv_schedule_limits *l, const fv_schedule *s, fv_parameter p) {
+const char *fv_schedule_wrong(fv_arena *a, const fv_schedule_limits *l, const fv_schedule *s,
+                              fv_parameter p) {
     const char *name = fv_parameter_name(p);
     int64_t value = s->value[p], least = l->of[p].least, most = l->of[p].most, step = l->of[p].step;
     if (!fv_is_choice(l, p))
         return fv_printf(a, "this kernel has no '%s' to choose", name);
     if (value < least || value > most)
-        return least == most ? fv_printf(a, "'%s' is %lld, expected %lld for this kernel", name, (long long)value, (long long)least)
-                             : fv_printf(a, "'%s' is %lld, expected %lld to %lld for this kernel", name, (long long)value,
-                                         (long long)least, (long long)most);
+        return least == most ? fv_printf(a, "'%s' is %lld, expected %lld for this kernel", name,
+                                         (long long)value, (long long)least)
+                             : fv_printf(a, "'%s' is %lld, expected %lld to %lld for this kernel",
+                                         name, (long long)value, (long long)least, (long long)most);
     if (value % step)
-        return fv_printf(a, "'%s' is %lld, expected a multiple of %lld", name, (long long)value, (long long)step);
+        return fv_printf(a, "'%s' is %lld, expected a multiple of %lld", name, (long long)value,
+                         (long long)step);
     if (p == FV_PARAMETER_size && value & (value - 1))
         return fv_printf(a, "'%s' is %lld, expected a power of 2", name, (long long)value);
     if (p == FV_PARAMETER_columns || p == FV_PARAMETER_score_columns)
@@ -55,7 +75,7 @@ const char *fv_schedule_wrong(fv_arena *a, const fv_schedule_limits *l, const fv
         return wrong_steps(a, l, s, p);
     int64_t rows = s->value[rows_of(s, p)];
     if (p == FV_PARAMETER_block && value % rows)
-        return fv_printf(a, "'%s' is %lld, expected a multiple of %lld, the rows of a tile", name, (long long)value,
-                         (long long)rows);
+        return fv_printf(a, "'%s' is %lld, expected a multiple of %lld, the rows of a tile", name,
+                         (long long)value, (long long)rows);
     return NULL;
 }

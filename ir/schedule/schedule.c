@@ -35,11 +35,19 @@ static const char *const schedule_names[] = {
 static const char *const operands[] = {"direct", "packed", "packs", NULL};
 static const char *const flags[] = {"false", "true", NULL};
 
-const char *fv_schedule_name(fv_schedule_kind k) { return schedules[k].name; }
-const char *fv_parameter_name(fv_parameter p) { return parameters[p].name; }
-bool fv_parameter_is_tuned(fv_parameter p) { return parameters[p].tuned; }
+const char *fv_schedule_name(fv_schedule_kind k) {
+    return schedules[k].name;
+}
+const char *fv_parameter_name(fv_parameter p) {
+    return parameters[p].name;
+}
+bool fv_parameter_is_tuned(fv_parameter p) {
+    return parameters[p].tuned;
+}
 
-static const char *const *words_of(fv_parameter p) { return parameters[p].kind == WORD ? operands : flags; }
+static const char *const *words_of(fv_parameter p) {
+    return parameters[p].kind == WORD ? operands : flags;
+}
 
 /* ---- printing ---- */
 
@@ -61,11 +69,14 @@ void fv_schedule_print(fv_text *t, const fv_schedule *s) {
 
 const char *fv_schedule_brief(fv_arena *a, const fv_schedule *s) {
     fv_text t = {.arena = a};
-    bool tile = fv_schedule_states(s, FV_PARAMETER_rows) && fv_schedule_states(s, FV_PARAMETER_columns);
+    bool tile =
+        fv_schedule_states(s, FV_PARAMETER_rows) && fv_schedule_states(s, FV_PARAMETER_columns);
     fv_text_put(&t, schedules[s->kind].name);
     if (tile)
-        fv_text_printf(&t, " %lld x %lld", (long long)s->value[FV_PARAMETER_rows], (long long)s->value[FV_PARAMETER_columns]);
-    if (fv_schedule_states(s, FV_PARAMETER_operand) && s->value[FV_PARAMETER_operand] != FV_OPERAND_DIRECT)
+        fv_text_printf(&t, " %lld x %lld", (long long)s->value[FV_PARAMETER_rows],
+                       (long long)s->value[FV_PARAMETER_columns]);
+    if (fv_schedule_states(s, FV_PARAMETER_operand) &&
+        s->value[FV_PARAMETER_operand] != FV_OPERAND_DIRECT)
         fv_text_printf(&t, ", %s", operands[s->value[FV_PARAMETER_operand]]);
     if (fv_schedule_states(s, FV_PARAMETER_in_place) && s->value[FV_PARAMETER_in_place])
         fv_text_put(&t, tile ? ", in place" : " in place");
@@ -119,8 +130,8 @@ static bool parse_value(fv_lexer *l, fv_parameter p, int64_t *out) {
     if (*out >= parameters[p].least && *out <= parameters[p].most)
         return true;
     l->tok = at;
-    return fv_lex_error(l, "'%s' is %lld, expected %lld to %lld", name, (long long)*out, (long long)parameters[p].least,
-                        (long long)parameters[p].most);
+    return fv_lex_error(l, "'%s' is %lld, expected %lld to %lld", name, (long long)*out,
+                        (long long)parameters[p].least, (long long)parameters[p].most);
 }
 
 static bool parse_parameter(fv_lexer *l, fv_schedule *s, fv_schedule_places *places, bool choices) {
@@ -129,11 +140,14 @@ static bool parse_parameter(fv_lexer *l, fv_schedule *s, fv_schedule_places *pla
     if (p < 0)
         return false;
     const char *name = parameters[p].name;
-    const char *wrong = !(schedules[s->kind].parameters >> p & 1)
-                            ? fv_printf(l->arena, "'%s' has no parameter '%s'", schedules[s->kind].name, name)
-                        : choices && !parameters[p].tuned ? fv_printf(l->arena, "'%s' is no choice, kernels show it", name)
-                        : fv_schedule_states(s, (fv_parameter)p) ? fv_printf(l->arena, "'%s' stands there twice", name)
-                                                                 : NULL;
+    const char *wrong =
+        !(schedules[s->kind].parameters >> p & 1)
+            ? fv_printf(l->arena, "'%s' has no parameter '%s'", schedules[s->kind].name, name)
+        : choices && !parameters[p].tuned
+            ? fv_printf(l->arena, "'%s' is no choice, kernels show it", name)
+        : fv_schedule_states(s, (fv_parameter)p)
+            ? fv_printf(l->arena, "'%s' stands there twice", name)
+            : NULL;
     if (wrong) {
         l->tok = at;
         return fv_lex_error(l, "%s", wrong);

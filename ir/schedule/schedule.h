@@ -1,4 +1,5 @@
-/* schedule.h - how a kernel is made of its definition: a record with a text, which kernels show and tuning files give.
+/* schedule.h - how a kernel is made of its definition: a record with a text, which kernels show and
+ * tuning files give.
  *
  *     contract {rows = 6, columns = 16, block = 72, outline = true, operand = packed}
  *
@@ -21,7 +22,12 @@ typedef enum {
     FV_NSCHEDULES
 } fv_schedule_kind;
 
-typedef enum { FV_OPERAND_DIRECT, FV_OPERAND_PACKED, FV_OPERAND_PACKS } fv_operand_kind; /* values of `operand` */
+typedef enum {
+    /* values of `operand` */
+    FV_OPERAND_DIRECT,
+    FV_OPERAND_PACKED,
+    FV_OPERAND_PACKS
+} fv_operand_kind;
 
 typedef struct fv_schedule {
     fv_schedule_kind kind;
@@ -49,9 +55,10 @@ const char *fv_parameter_name(fv_parameter p);
 bool fv_parameter_is_tuned(fv_parameter p) FV_MUST_USE;
 
 void fv_schedule_print(fv_text *t, const fv_schedule *s);
-/* NAME {PARAMETER = VALUE, ...} from the current token on; places NULL: nobody asks. `choices`: what is not tuned is refused.
- * False after a diagnostic. */
-bool fv_schedule_parse(fv_lexer *l, fv_schedule *out, fv_schedule_places *places, bool choices) FV_MUST_USE;
+/* NAME {PARAMETER = VALUE, ...} from the current token on; places NULL: nobody asks. `choices`:
+ * what is not tuned is refused. False after a diagnostic. */
+bool fv_schedule_parse(fv_lexer *l, fv_schedule *out, fv_schedule_places *places,
+                       bool choices) FV_MUST_USE;
 /* For tables: "contract 6 x 16, packed, in place". */
 const char *fv_schedule_brief(fv_arena *a, const fv_schedule *s);
 

@@ -20,7 +20,8 @@ static bool parse_string(fv_lexer *l, const char *what, const char **out) {
 static bool parse_format(fv_lexer *l) {
     int64_t format;
     if (!fv_lex_is(l, "fovea"))
-        return fv_lex_error(l, "expected 'fovea-tuning %d', found %s", FV_TUNING_FORMAT, fv_lex_found(l));
+        return fv_lex_error(l, "expected 'fovea-tuning %d', found %s", FV_TUNING_FORMAT,
+                            fv_lex_found(l));
     fv_lex_next(l);
     if (!fv_lex_expect(l, "-") || !fv_lex_expect(l, "tuning"))
         return false;
@@ -29,13 +30,15 @@ static bool parse_format(fv_lexer *l) {
         return false;
     l->tok = format == FV_TUNING_FORMAT ? l->tok : at;
     return format == FV_TUNING_FORMAT ||
-           fv_lex_error(l, "the text has format %lld, this version reads %d", (long long)format, FV_TUNING_FORMAT);
+           fv_lex_error(l, "the text has format %lld, this version reads %d", (long long)format,
+                        FV_TUNING_FORMAT);
 }
 
 /* `model "..."` */
-#define PARSE_LINE(l, u, member)                                                                                   \
-    (fv_lex_expect(l, #member) && ((u)->at_##member.line = (l)->tok.line, (u)->at_##member.column = (l)->tok.column, \
-                                   parse_string(l, "the text of '" #member "'", &(u)->member)))
+#define PARSE_LINE(l, u, member)                                                                   \
+    (fv_lex_expect(l, #member) &&                                                                  \
+     ((u)->at_##member.line = (l)->tok.line, (u)->at_##member.column = (l)->tok.column,            \
+      parse_string(l, "the text of '" #member "'", &(u)->member)))
 
 static bool is_key(const char *s) {
     return strlen(s) == FV_KERNEL_KEY && strspn(s, "0123456789abcdef") == FV_KERNEL_KEY;
@@ -46,9 +49,9 @@ static bool parse_kernel(fv_lexer *l, fv_tuning *u, int *cap) {
     fv_token at = l->tok;
     if (!parse_string(l, "the key of a kernel", &k.key))
         return false;
-    const char *wrong = !is_key(k.key)               ? "is no key of a kernel, which is 16 digits from 0 to f"
+    const char *wrong = !is_key(k.key) ? "is no key of a kernel, which is 16 digits from 0 to f"
                         : fv_tuning_find(u, k.key) ? "stands there twice"
-                                                     : NULL;
+                                                   : NULL;
     if (wrong) {
         l->tok = at;
         return fv_lex_error(l, "\"%.60s\" %s", k.key, wrong);
@@ -63,15 +66,16 @@ static bool parse_kernel(fv_lexer *l, fv_tuning *u, int *cap) {
 
 static bool parse(fv_lexer *l, fv_tuning *u) {
     int cap = 0;
-    if (!parse_format(l) || !PARSE_LINE(l, u, model) || !PARSE_LINE(l, u, producer) || !PARSE_LINE(l, u, target) ||
-        !PARSE_LINE(l, u, cpu))
+    if (!parse_format(l) || !PARSE_LINE(l, u, model) || !PARSE_LINE(l, u, producer) ||
+        !PARSE_LINE(l, u, target) || !PARSE_LINE(l, u, cpu))
         return false;
     while (fv_lex_accept(l, "kernel"))
         if (!parse_kernel(l, u, &cap))
             return false;
     if (!fv_lex_accept(l, "end")) /* else the file was cut */
         return fv_lex_error(l, "expected 'kernel' or 'end', found %s", fv_lex_found(l));
-    return l->tok.kind == FV_TOK_END || fv_lex_error(l, "expected the end of the text, found %s", fv_lex_found(l));
+    return l->tok.kind == FV_TOK_END ||
+           fv_lex_error(l, "expected the end of the text, found %s", fv_lex_found(l));
 }
 
 fv_tuning *fv_tuning_parse(fv_session *s, fv_arena *a, const char *text) {

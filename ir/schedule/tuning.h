@@ -1,4 +1,5 @@
-/* tuning.h - schedules for the kernels of a model, as a text: what `fovea tune` writes, and --tuning reads.
+/* tuning.h - schedules for the kernels of a model, as a text: what `fovea tune` writes, and
+ * --tuning reads.
  *
  *     fovea-tuning 1
  *     model "f0e1..."                                     hash of the model it was made for
@@ -8,7 +9,8 @@
  *     kernel "0123456789abcdef" contract {rows = 8, columns = 48}     # for people
  *     end
  *
- * A kernel is known by a hash of what it computes: of its definition, without names and literals. */
+ * A kernel is known by a hash of what it computes: of its definition, without names and
+ * literals. */
 #ifndef FV_IR_SCHEDULE_TUNING_H
 #define FV_IR_SCHEDULE_TUNING_H
 
@@ -17,9 +19,10 @@
 enum { FV_TUNING_FORMAT = 1, FV_KERNEL_KEY = 16 /* characters */ };
 
 typedef struct fv_tuned_kernel {
-    const char *key;           /* NULL: the kernels that `node` says */
-    const char *node;          /* those that store a value of that name or come from that ONNX node, and have that schedule; "": all that
-                                  have it. Of scripts: in a text kernels have keys */
+    const char *key; /* NULL: the kernels that `node` says */
+    /* those that store a value of that name or come from that ONNX node, and have that schedule;
+     * "": all that have it. Of scripts: in a text kernels have keys */
+    const char *node;
     fv_schedule schedule;      /* naive: they are made of serial loops instead */
     const char *note;          /* for people, printed only; NULL: none */
     int line, column;          /* of the key; 0: it was not read */

@@ -8,8 +8,9 @@
 
 /* ---- Reshape ---- */
 
-/* What a user would write: numbers, 0 for a dim that stays in its place, one -1 for what is left. False: this needs the dims
- * themselves, since a dim of 0 is no sign then, or since two are left. */
+/* What a user would write: numbers, 0 for a dim that stays in its place, one -1 for what is left.
+ * False: this needs the dims themselves, since a dim of 0 is no sign then, or since two are
+ * left. */
 static bool short_shape(const fv_type *x, const fv_type *y, int64_t *shape) {
     int left = -1;
     for (int i = 0; i < y->rank; i++) {
@@ -89,22 +90,25 @@ bool fv_spell_expand(fv_speller *s, fv_op *op) {
 
 /* ---- Slice ---- */
 
-/* Behind the last one of n that begin at start. Going back that may be -1, which would count from the end: there the axis is
- * taken off, so that it always does. */
-static const fv_dim *end_of(fv_dims *t, const fv_dim *size, const fv_dim *start, const fv_dim *step, const fv_dim *n) {
+/* Behind the last one of n that begin at start. Going back that may be -1, which would count from
+ * the end: there the axis is taken off, so that it always does. */
+static const fv_dim *end_of(fv_dims *t, const fv_dim *size, const fv_dim *start, const fv_dim *step,
+                            const fv_dim *n) {
     const fv_dim *end = fv_dim_add(t, start, fv_dim_mul(t, step, n));
     return fv_dim_sub(t, end, fv_dim_mul(t, fv_dim_is_negative(t, step), size));
 }
 
-/* Elements that were counted as max(end - start, 0), end cut to the axis, have that end: who reads the model counts the same.
- * NULL: they were not. */
-static const fv_dim *end_as_counted(fv_dims *t, const fv_dim *size, const fv_dim *start, const fv_dim *n) {
+/* Elements that were counted as max(end - start, 0), end cut to the axis, have that end: who reads
+ * the model counts the same. NULL: they were not. */
+static const fv_dim *end_as_counted(fv_dims *t, const fv_dim *size, const fv_dim *start,
+                                    const fv_dim *n) {
     const fv_dim *zero = fv_dim_const(t, 0);
     if (n->kind != FV_DIM_MAX_ || n->n != 2 || (n->arg[0] != zero && n->arg[1] != zero))
         return NULL;
     const fv_dim *end = fv_dim_add(t, n->arg[n->arg[0] == zero], start);
     for (int i = 0; i < 2; i++)
-        if (end->kind == FV_DIM_MIN && end->n == 2 && end->arg[i] == size && end->arg[1 - i]->lo >= 0)
+        if (end->kind == FV_DIM_MIN && end->n == 2 && end->arg[i] == size &&
+            end->arg[1 - i]->lo >= 0)
             return end->arg[1 - i];
     return end->lo >= 0 ? end : NULL;
 }
@@ -112,12 +116,14 @@ static const fv_dim *end_as_counted(fv_dims *t, const fv_dim *size, const fv_dim
 bool fv_spell_slice(fv_speller *s, fv_op *op) {
     fv_dims *t = s->w.module->dims;
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
-    const fv_dim *const *start = fv_spell_attr(op, "start", NULL), *const *step = fv_spell_attr(op, "step", NULL);
+    const fv_dim *const *start = fv_spell_attr(op, "start", NULL), *const *step = fv_spell_attr(
+                                                                       op, "step", NULL);
     const fv_dim *from[FV_MAX_RANK], *to[FV_MAX_RANK], *axes[FV_MAX_RANK], *by[FV_MAX_RANK];
     bool plain = true;
     int n = 0;
     for (int i = 0; i < x->rank; i++) {
-        bool whole = fv_dim_is_const(start[i]) && !start[i]->value && fv_dim_is_one(step[i]) && y->dims[i] == x->dims[i];
+        bool whole = fv_dim_is_const(start[i]) && !start[i]->value && fv_dim_is_one(step[i]) &&
+                     y->dims[i] == x->dims[i];
         if (whole)
             continue;
         from[n] = start[i];
@@ -128,15 +134,18 @@ bool fv_spell_slice(fv_speller *s, fv_op *op) {
         by[n++] = step[i];
         plain &= fv_dim_is_one(step[i]);
     }
-    fv_value *in[5] = {op->in[0], fv_spell_dims(s, n, from), fv_spell_dims(s, n, to), fv_spell_dims(s, n, axes),
-                       plain ? NULL : fv_spell_dims(s, n, by)};
-    return fv_spell_result(s, 0, n ? fv_spell_op(s, FV_OP_Slice, y, plain ? 4 : 5, in, 0, NULL) : op->in[0]);
+    fv_value *in[5] = {op->in[0], fv_spell_dims(s, n, from), fv_spell_dims(s, n, to),
+                       fv_spell_dims(s, n, axes), plain ? NULL : fv_spell_dims(s, n, by)};
+    return fv_spell_result(
+        s, 0, n ? fv_spell_op(s, FV_OP_Slice, y, plain ? 4 : 5, in, 0, NULL) : op->in[0]);
 }
 
 /* ---- Pad ---- */
 
 static fv_value *scalar(fv_speller *s, fv_value *v) {
-    return v && v->type->rank ? fv_spell_reshape(s, v, fv_spell_type(s, v->type->elem, 0, NULL), NULL) : v;
+    return v && v->type->rank
+               ? fv_spell_reshape(s, v, fv_spell_type(s, v->type->elem, 0, NULL), NULL)
+               : v;
 }
 
 bool fv_spell_pad(fv_speller *s, fv_op *op) {
@@ -165,15 +174,18 @@ bool fv_spell_ints(fv_speller *s, fv_op *op) {
 }
 
 static bool is_number(const fv_value *v, int64_t n) {
-    return v->kind == FV_VALUE_CONST && fv_elem_is_int(v->type->elem) && v->tensor->count == 1 && fv_tensor_int(v->tensor, 0) == n;
+    return v->kind == FV_VALUE_CONST && fv_elem_is_int(v->type->elem) && v->tensor->count == 1 &&
+           fv_tensor_int(v->tensor, 0) == n;
 }
 
-/* start + i * delta: the standard's Range counts its elements by itself, from a limit that may be rounded. */
+/* start + i * delta: the standard's Range counts its elements by itself, from a limit that may be
+ * rounded. */
 bool fv_spell_range(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     const fv_type *y = op->out[0]->type;
     fv_value *start = scalar(s, op->in[0]), *delta = scalar(s, op->in[1]);
-    fv_value *in[3] = {fv_const_int(m, "start", 0), fv_spell_dim(s, y->dims[0]), fv_const_int(m, "step", 1)};
+    fv_value *in[3] = {fv_const_int(m, "start", 0), fv_spell_dim(s, y->dims[0]),
+                       fv_const_int(m, "step", 1)};
     fv_value *v = fv_spell_op(s, FV_OP_Range, fv_spell_type(s, FV_I64, 1, y->dims), 3, in, 0, NULL);
     v = fv_spell_cast(s, v, y->elem);
     if (!is_number(op->in[1], 1))
@@ -191,7 +203,9 @@ bool fv_spell_range_count(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     const fv_dim *n = fv_dim_fresh(m->dims, "range", 0, FV_DIM_MAX, true); /* nobody asks */
     fv_value *in[3] = {scalar(s, op->in[0]), scalar(s, op->in[1]), scalar(s, op->in[2])};
-    fv_value *v = size_of(s, fv_spell_op(s, FV_OP_Range, fv_spell_type(s, fv_in_type(op, 0)->elem, 1, &n), 3, in, 0, NULL));
+    fv_value *v =
+        size_of(s, fv_spell_op(s, FV_OP_Range, fv_spell_type(s, fv_in_type(op, 0)->elem, 1, &n), 3,
+                               in, 0, NULL));
     int64_t one = 1;
     if (v && op->out[0]->type->rank)
         v = fv_spell_reshape(s, v, op->out[0]->type, &one);
@@ -202,7 +216,8 @@ bool fv_spell_range_count(fv_speller *s, fv_op *op) {
 
 static fv_value *equal(fv_speller *s, fv_value *v, int64_t n) {
     fv_value *in[2] = {v, fv_const_int(s->w.module, "c", n)};
-    return fv_spell_op(s, FV_OP_Equal, fv_spell_type(s, FV_BOOL, v->type->rank, v->type->dims), 2, in, 0, NULL);
+    return fv_spell_op(s, FV_OP_Equal, fv_spell_type(s, FV_BOOL, v->type->rank, v->type->dims), 2,
+                       in, 0, NULL);
 }
 
 static fv_value *where(fv_speller *s, fv_value *c, fv_value *a, fv_value *b) {
@@ -215,7 +230,8 @@ bool fv_spell_reshape_dims(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     const fv_type *y = op->out[0]->type;
     int rank;
-    const fv_dim *const *dims = fv_spell_attr(op, "dims", &rank), *own[FV_MAX_RANK], *total[1] = {fv_dim_product(m->dims, rank, dims)};
+    const fv_dim *const *dims = fv_spell_attr(op, "dims", &rank), *own[FV_MAX_RANK],
+                        *total[1] = {fv_dim_product(m->dims, rank, dims)};
     if (!fv_dim_is_const(y->dims[0]) || y->dims[0]->value > FV_MAX_RANK)
         return fv_spell_refuse(op, "the length of the shape is not known");
     int n = (int)y->dims[0]->value;
@@ -229,11 +245,14 @@ bool fv_spell_reshape_dims(fv_speller *s, fv_op *op) {
     fv_attr keep = fv_attr_int(m, "keepdims", 1);
     fv_value *others = where(s, minus, fv_const_int(m, "c", 1), v);
     const fv_dim *one = fv_dim_const(m->dims, 1);
-    fv_value *rest = fv_spell_op(s, FV_OP_ReduceProd, fv_spell_type(s, FV_I64, 1, &one), 1, &others, 1, &keep);
+    fv_value *rest =
+        fv_spell_op(s, FV_OP_ReduceProd, fv_spell_type(s, FV_I64, 1, &one), 1, &others, 1, &keep);
     if (!rest)
         return false;
-    fv_value *safe = where(s, equal(s, rest, 0), fv_const_int(m, "c", 1), rest), *all = fv_spell_dims(s, 1, total);
-    fv_value *left = fv_spell_op(s, FV_OP_Div, fv_spell_type(s, FV_I64, 1, &one), 2, (fv_value *[]){all, safe}, 0, NULL);
+    fv_value *safe = where(s, equal(s, rest, 0), fv_const_int(m, "c", 1), rest),
+             *all = fv_spell_dims(s, 1, total);
+    fv_value *left = fv_spell_op(s, FV_OP_Div, fv_spell_type(s, FV_I64, 1, &one), 2,
+                                 (fv_value *[]){all, safe}, 0, NULL);
     return fv_spell_result(s, 0, left ? where(s, minus, left, v) : NULL);
 }
 
@@ -245,11 +264,13 @@ bool fv_spell_axes_dims(fv_speller *s, fv_op *op) {
     int to = (int)fv_op_int(op, "rank");
     for (int i = 0; i < to; i++)
         none[i] = fv_dim_fresh(m->dims, "axes", 0, FV_DIM_MAX, true); /* nobody asks */
-    fv_value *in[2] = {fv_const_new(m, "c", fv_tensor_new(m->arena, FV_BOOL, 0, NULL)), fv_spell_dims(s, rank, dims)};
-    fv_value *x = fv_spell_op(s, FV_OP_Expand, fv_spell_type(s, FV_BOOL, rank, dims), 2, in, 0, NULL);
+    fv_value *in[2] = {fv_const_new(m, "c", fv_tensor_new(m->arena, FV_BOOL, 0, NULL)),
+                       fv_spell_dims(s, rank, dims)};
+    fv_value *x =
+        fv_spell_op(s, FV_OP_Expand, fv_spell_type(s, FV_BOOL, rank, dims), 2, in, 0, NULL);
     fv_value *axes[2] = {x, fv_spell_cast(s, op->in[0], FV_I64)};
-    fv_value *v = fv_spell_op(s, fv_op_int(op, "insert") ? FV_OP_Unsqueeze : FV_OP_Squeeze, fv_spell_type(s, FV_BOOL, to, none), 2, axes,
-                              0, NULL);
+    fv_value *v = fv_spell_op(s, fv_op_int(op, "insert") ? FV_OP_Unsqueeze : FV_OP_Squeeze,
+                              fv_spell_type(s, FV_BOOL, to, none), 2, axes, 0, NULL);
     const fv_dim *n = fv_dim_const(m->dims, to);
     v = fv_spell_op(s, FV_OP_Shape, fv_spell_type(s, FV_I64, 1, &n), 1, &v, 0, NULL);
     return fv_spell_result(s, 0, fv_spell_cast(s, v, op->out[0]->type->elem));

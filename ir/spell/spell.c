@@ -14,17 +14,17 @@
 
 typedef struct spelling {
     const char *op;
-    const char *rule;                        /* AS */
-    bool (*by)(fv_speller *s, fv_op *op);    /* BY */
-    const char *why;                         /* NONE: why there is none */
+    const char *rule;                     /* AS */
+    bool (*by)(fv_speller *s, fv_op *op); /* BY */
+    const char *why;                      /* NONE: why there is none */
     bool silent;
 } spelling;
 
 static const spelling spellings[] = {
-#define AS(name, text) {name, text, NULL, NULL, false},
+#define AS(name, text)     {name, text, NULL, NULL, false},
 #define BY(name, function) {name, NULL, function, NULL, false},
-#define NONE(name, why) {name, NULL, NULL, why, false},
-#define SILENT(name) {name, NULL, NULL, NULL, true},
+#define NONE(name, why)    {name, NULL, NULL, why, false},
+#define SILENT(name)       {name, NULL, NULL, NULL, true},
 #define OURS(name, attribute)
 #define GONE(name)
 #include "ir/spell/spellings.def"
@@ -44,7 +44,7 @@ static const struct {
     const char *op, *attribute; /* NULL: whatever it has */
 } ours[] = {
 #define OURS(name, attribute) {name, attribute},
-#define GONE(name) {name, NULL},
+#define GONE(name)            {name, NULL},
 #include "ir/spell/spellings.def"
 #undef OURS
 #undef GONE
@@ -62,7 +62,9 @@ const char *fv_spelling_str(const fv_opdef *def) {
     return !t ? NULL : t->rule ? t->rule : t->by ? "built" : t->silent ? "silent" : t->why;
 }
 
-static bool is_ours(const fv_op *op) { return !strcmp(op->def->domain, "fv") && op->def != &fv_return_def; }
+static bool is_ours(const fv_op *op) {
+    return !strcmp(op->def->domain, "fv") && op->def != &fv_return_def;
+}
 
 bool fv_spell_is_silent(const fv_op *op) {
     const spelling *t = is_ours(op) ? find(spellings, op->def) : NULL;
@@ -70,14 +72,16 @@ bool fv_spell_is_silent(const fv_op *op) {
 }
 
 bool fv_spell_must(const fv_op *op) {
-    return (is_ours(op) && !fv_spell_is_silent(op)) || (op->def->experimental && !fv_op_must_rewrite(op));
+    return (is_ours(op) && !fv_spell_is_silent(op)) ||
+           (op->def->experimental && !fv_op_must_rewrite(op));
 }
 
 bool fv_spell_must_rewrite(const fv_op *op) {
     if (op->def->experimental)
         return fv_op_must_rewrite(op);
     for (int i = 0; ours[i].op; i++)
-        if (fv_opdef_is_called(op->def, ours[i].op) && (!ours[i].attribute || fv_op_find_attr(op, ours[i].attribute)))
+        if (fv_opdef_is_called(op->def, ours[i].op) &&
+            (!ours[i].attribute || fv_op_find_attr(op, ours[i].attribute)))
             return true;
     return false;
 }
@@ -89,7 +93,8 @@ bool fv_spell_refuse(const fv_op *op, const char *format, ...) {
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
-    fv_text_printf(&t, "%s%s%s has no spelling in the standard's operators: %s", op->def->domain, *op->def->domain ? "." : "", op->def->name, why);
+    fv_text_printf(&t, "%s%s%s has no spelling in the standard's operators: %s", op->def->domain,
+                   *op->def->domain ? "." : "", op->def->name, why);
     return fv_op_error(op, "%s; --passes= writes the operators that the model has", t.s);
 }
 
@@ -107,10 +112,11 @@ bool fv_op_spell(fv_spelling *all, fv_op *op) {
 
 /* ---- ops ---- */
 
-fv_op *fv_spell_ops(fv_speller *s, const fv_opdef *def, int nin, fv_value *const *in, int nattrs, const fv_attr *attrs, int nout,
-                    const fv_type *const *types) {
+fv_op *fv_spell_ops(fv_speller *s, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
+                    const fv_attr *attrs, int nout, const fv_type *const *types) {
     fv_rewriter *w = &s->w;
-    const char *outs[FV_MAX_OUT], *stem = w->at->nout && w->at->out[0] ? w->at->out[0]->name : def->name;
+    const char *outs[FV_MAX_OUT],
+        *stem = w->at->nout && w->at->out[0] ? w->at->out[0]->name : def->name;
     for (int i = 0; i < nin && !w->failed; i++)
         w->failed = !in[i] && fv_opdef_operand(def->in, FV_MAX_IN, i)->arity != FV_OPTIONAL_OPERAND;
     if (w->failed)
@@ -127,13 +133,14 @@ fv_op *fv_spell_ops(fv_speller *s, const fv_opdef *def, int nin, fv_value *const
     return op;
 }
 
-fv_value *fv_spell_def(fv_speller *s, const fv_opdef *def, const fv_type *type, int nin, fv_value *const *in, int nattrs,
-                       const fv_attr *attrs) {
+fv_value *fv_spell_def(fv_speller *s, const fv_opdef *def, const fv_type *type, int nin,
+                       fv_value *const *in, int nattrs, const fv_attr *attrs) {
     fv_op *op = fv_spell_ops(s, def, nin, in, nattrs, attrs, 1, &type);
     return op ? op->out[0] : NULL;
 }
 
-fv_value *fv_spell_op(fv_speller *s, fv_op_id id, const fv_type *type, int nin, fv_value *const *in, int nattrs, const fv_attr *attrs) {
+fv_value *fv_spell_op(fv_speller *s, fv_op_id id, const fv_type *type, int nin, fv_value *const *in,
+                      int nattrs, const fv_attr *attrs) {
     return fv_spell_def(s, fv_op_def(id), type, nin, in, nattrs, attrs);
 }
 
@@ -150,7 +157,8 @@ fv_value *fv_spell_cast(fv_speller *s, fv_value *x, fv_elem to) {
     if (!x || x->type->elem == to)
         return x;
     fv_attr a = fv_attr_int(s->w.module, "to", to);
-    return fv_spell_op(s, FV_OP_Cast, fv_spell_type(s, to, x->type->rank, x->type->dims), 1, &x, 1, &a);
+    return fv_spell_op(s, FV_OP_Cast, fv_spell_type(s, to, x->type->rank, x->type->dims), 1, &x, 1,
+                       &a);
 }
 
 fv_value *fv_spell_reshape(fv_speller *s, fv_value *x, const fv_type *type, const int64_t *shape) {
@@ -169,7 +177,8 @@ const fv_dim *const *fv_spell_attr(const fv_op *op, const char *name, int *n) {
 
 typedef struct source {
     enum { SHAPE, ELEMENT, VALUE } kind;
-    const fv_op *holder;      /* ELEMENT: an fv.Bind, whose operand stays what it binds whatever replaces that */
+    /* ELEMENT: an fv.Bind, whose operand stays what it binds whatever replaces that */
+    const fv_op *holder;
     fv_value *value;          /* SHAPE, or ELEMENT without a holder */
     int index;                /* axis, or element */
     const fv_dim *expression; /* VALUE */
@@ -191,7 +200,8 @@ static const fv_dim *with(fv_dims *t, const fv_dim *d, const fv_dim *symbol, int
     return fv_dim_again(t, d, &memo);
 }
 
-/* The symbol of an extent times * symbol + plus, which no other symbol is in; NULL: it is no such expression. */
+/* The symbol of an extent times * symbol + plus, which no other symbol is in; NULL: it is no such
+ * expression. */
 static const fv_dim *solved(fv_dims *t, const fv_dim *d, int64_t *times, int64_t *plus) {
     const fv_dim *const *symbols, *only = NULL;
     int n = fv_dim_symbols(t, &symbols);
@@ -213,8 +223,9 @@ static const fv_dim *solved(fv_dims *t, const fv_dim *d, int64_t *times, int64_t
     return line == d ? only : NULL;
 }
 
-/* What a value tells: the elements that are symbols, and its extents. An expression that is one need not be computed, and who
- * reads the model has no more terms than were there. Where a symbol alone is no extent, one that is a line of it will do. */
+/* What a value tells: the elements that are symbols, and its extents. An expression that is one
+ * need not be computed, and who reads the model has no more terms than were there. Where a symbol
+ * alone is no extent, one that is a line of it will do. */
 static void tells(fv_spelling *all, fv_dims *t, fv_value *v, bool lines) {
     if (!v || !v->type || v->type->kind != FV_TENSOR)
         return;
@@ -224,7 +235,8 @@ static void tells(fv_spelling *all, fv_dims *t, fv_value *v, bool lines) {
         bool everywhere = !(v->def ? v->def->block : v->block)->parent;
         if (!lines && (d->kind == FV_DIM_SYMBOL || (d->n && everywhere)))
             found(all, d, from);
-        const fv_dim *symbol = lines && !fv_dim_is_const(d) ? solved(t, d, &from.times, &from.plus) : NULL;
+        const fv_dim *symbol =
+            lines && !fv_dim_is_const(d) ? solved(t, d, &from.times, &from.plus) : NULL;
         if (symbol)
             found(all, symbol, from);
     }
@@ -254,7 +266,10 @@ void fv_spelling_saw(fv_spelling *all, fv_op *op) {
             if (symbols[i]->kind == FV_DIM_SYMBOL)
                 found(all, symbols[i], (source){.kind = ELEMENT, .holder = op, .index = i});
     } else if (fv_op_is(op, FV_OP_fv_Let)) {
-        const fv_dim *const *symbols = fv_spell_attr(op, "symbols", &n), *const *values = fv_spell_attr(op, "values", NULL);
+        const fv_dim *const *symbols = fv_spell_attr(op, "symbols", &n), *const *values =
+                                                                             fv_spell_attr(op,
+                                                                                           "values",
+                                                                                           NULL);
         for (int i = 0; i < n; i++)
             found(all, symbols[i], (source){.kind = VALUE, .expression = values[i]});
     } else if (!fv_spell_must(op))
@@ -277,7 +292,9 @@ static fv_value *known(fv_value *v, const fv_dim *d) {
     return v;
 }
 
-static fv_value *literal(fv_speller *s, int64_t v) { return fv_const_ints(s->w.module, "dim", 1, &v); }
+static fv_value *literal(fv_speller *s, int64_t v) {
+    return fv_const_ints(s->w.module, "dim", 1, &v);
+}
 
 static fv_value *arithmetic(fv_speller *s, fv_op_id id, fv_value *a, fv_value *b) {
     return fv_spell_op(s, id, one_type(s, FV_I64), 2, (fv_value *[]){a, b}, 0, NULL);
@@ -285,14 +302,16 @@ static fv_value *arithmetic(fv_speller *s, fv_op_id id, fv_value *a, fv_value *b
 
 /* [c(a, b) ? x : y] */
 static fv_value *choose(fv_speller *s, fv_value *a, fv_value *b, fv_value *x, fv_value *y) {
-    fv_value *c = fv_spell_op(s, FV_OP_Equal, one_type(s, FV_BOOL), 2, (fv_value *[]){a, b}, 0, NULL);
+    fv_value *c =
+        fv_spell_op(s, FV_OP_Equal, one_type(s, FV_BOOL), 2, (fv_value *[]){a, b}, 0, NULL);
     return fv_spell_op(s, FV_OP_Where, one_type(s, FV_I64), 3, (fv_value *[]){c, x, y}, 0, NULL);
 }
 
-/* The standard's Div goes towards 0, its Mod with the sign of the divisor: a - a mod b is a multiple of b below a. Of b = 0 the
- * quotient is 0, which the standard leaves open. */
+/* The standard's Div goes towards 0, its Mod with the sign of the divisor: a - a mod b is a
+ * multiple of b below a. Of b = 0 the quotient is 0, which the standard leaves open. */
 static fv_value *quotient(fv_speller *s, const fv_dim *a, const fv_dim *b) {
-    fv_value *x = number(s, a), *y = number(s, b), *zero = b->lo <= 0 && b->hi >= 0 ? literal(s, 0) : NULL;
+    fv_value *x = number(s, a), *y = number(s, b),
+             *zero = b->lo <= 0 && b->hi >= 0 ? literal(s, 0) : NULL;
     fv_value *by = zero ? choose(s, y, zero, literal(s, 1), y) : y;
     if (a->lo < 0 || b->lo < 0)
         x = arithmetic(s, FV_OP_Sub, x, arithmetic(s, FV_OP_Mod, x, by));
@@ -305,12 +324,15 @@ static fv_value *remainder_of(fv_speller *s, const fv_dim *a, const fv_dim *b) {
     if (b->lo > 0 || b->hi < 0)
         return arithmetic(s, FV_OP_Mod, x, y);
     fv_value *zero = literal(s, 0);
-    return choose(s, y, zero, zero, arithmetic(s, FV_OP_Mod, x, choose(s, y, zero, literal(s, 1), y)));
+    return choose(s, y, zero, zero,
+                  arithmetic(s, FV_OP_Mod, x, choose(s, y, zero, literal(s, 1), y)));
 }
 
 static fv_value *extent(fv_speller *s, fv_value *v, int axis) {
-    fv_attr a[2] = {fv_attr_int(s->w.module, "start", axis), fv_attr_int(s->w.module, "end", axis + 1)};
-    return known(fv_spell_op(s, FV_OP_Shape, one_type(s, FV_I64), 1, &v, 2, a), v->type->dims[axis]);
+    fv_attr a[2] = {fv_attr_int(s->w.module, "start", axis),
+                    fv_attr_int(s->w.module, "end", axis + 1)};
+    return known(fv_spell_op(s, FV_OP_Shape, one_type(s, FV_I64), 1, &v, 2, a),
+                 v->type->dims[axis]);
 }
 
 static fv_value *element(fv_speller *s, fv_value *v, int i) {
@@ -318,7 +340,8 @@ static fv_value *element(fv_speller *s, fv_value *v, int i) {
     int64_t first = 0;
     v = fv_spell_cast(s, v, FV_I64);
     if (v && !v->type->rank)
-        return fv_spell_op(s, FV_OP_Unsqueeze, one_type(s, FV_I64), 2, (fv_value *[]){v, fv_const_ints(m, "axes", 1, &first)}, 0, NULL);
+        return fv_spell_op(s, FV_OP_Unsqueeze, one_type(s, FV_I64), 2,
+                           (fv_value *[]){v, fv_const_ints(m, "axes", 1, &first)}, 0, NULL);
     if (!v || fv_dim_is_one(v->type->dims[0]))
         return v;
     fv_value *in[4] = {v, literal(s, i), literal(s, i + 1), literal(s, 0)};
@@ -330,7 +353,9 @@ static fv_value *symbol(fv_speller *s, const fv_dim *d) {
     fv_dims *t = s->w.module->dims;
     if (!from) {
         s->w.failed = true;
-        fv_op_error(s->w.at, "dim '%s' stands in no shape of an input, nor is it an element of a tensor: the model cannot read it",
+        fv_op_error(s->w.at,
+                    "dim '%s' stands in no shape of an input, nor is it an element of a tensor: "
+                    "the model cannot read it",
                     fv_dim_str(s->w.module->arena, d));
         return NULL;
     }
@@ -341,7 +366,8 @@ static fv_value *symbol(fv_speller *s, const fv_dim *d) {
     }
     fv_value *v = extent(s, from->value, from->index);
     if (from->plus)
-        v = known(arithmetic(s, FV_OP_Sub, v, literal(s, from->plus)), fv_dim_mul(t, d, fv_dim_const(t, from->times)));
+        v = known(arithmetic(s, FV_OP_Sub, v, literal(s, from->plus)),
+                  fv_dim_mul(t, d, fv_dim_const(t, from->times)));
     return from->times == 1 ? v : arithmetic(s, FV_OP_Div, v, literal(s, from->times));
 }
 
@@ -366,7 +392,8 @@ static fv_value *compute(fv_speller *s, const fv_dim *d) {
     case FV_DIM_MAX_: return fold(s, FV_OP_Max, d);
     case FV_DIM_FLOORDIV: return quotient(s, d->arg[0], d->arg[1]);
     case FV_DIM_CEILDIV:
-        return quotient(s, fv_dim_sub(t, fv_dim_add(t, d->arg[0], d->arg[1]), fv_dim_const(t, 1)), d->arg[1]);
+        return quotient(s, fv_dim_sub(t, fv_dim_add(t, d->arg[0], d->arg[1]), fv_dim_const(t, 1)),
+                        d->arg[1]);
     case FV_DIM_MOD: return remainder_of(s, d->arg[0], d->arg[1]);
     case FV_DIM_BROADCAST: {
         fv_value *a = number(s, d->arg[0]);
@@ -376,7 +403,9 @@ static fv_value *compute(fv_speller *s, const fv_dim *d) {
     return NULL;
 }
 
-static fv_value *number(fv_speller *s, const fv_dim *d) { return s->w.failed ? NULL : known(compute(s, d), d); }
+static fv_value *number(fv_speller *s, const fv_dim *d) {
+    return s->w.failed ? NULL : known(compute(s, d), d);
+}
 
 /* Numbers in a row are one constant. */
 fv_value *fv_spell_dims(fv_speller *s, int n, const fv_dim *const *dims) {
@@ -397,7 +426,8 @@ fv_value *fv_spell_dims(fv_speller *s, int n, const fv_dim *const *dims) {
         return s->w.failed ? NULL : parts[0];
     fv_attr axis = fv_attr_int(m, "axis", 0);
     const fv_dim *length = fv_dim_const(m->dims, n);
-    fv_value *v = fv_spell_op(s, FV_OP_Concat, fv_spell_type(s, FV_I64, 1, &length), count, parts, 1, &axis);
+    fv_value *v =
+        fv_spell_op(s, FV_OP_Concat, fv_spell_type(s, FV_I64, 1, &length), count, parts, 1, &axis);
     if (v)
         fv_set_elems(v, n, dims);
     return v;
@@ -409,5 +439,6 @@ fv_value *fv_spell_dim(fv_speller *s, const fv_dim *d) {
     if (fv_dim_is_const(d))
         return fv_const_int(m, "dim", d->value);
     fv_value *in[2] = {number(s, d), fv_const_ints(m, "axes", 1, &zero)};
-    return known(fv_spell_op(s, FV_OP_Squeeze, fv_spell_type(s, FV_I64, 0, NULL), 2, in, 0, NULL), d);
+    return known(fv_spell_op(s, FV_OP_Squeeze, fv_spell_type(s, FV_I64, 0, NULL), 2, in, 0, NULL),
+                 d);
 }

@@ -14,8 +14,8 @@ typedef struct binary_op {
 } binary_op;
 
 static const binary_op binary_ops[] = {
-    {"||", 1}, {"&&", 2}, {"|", 3}, {"^", 4}, {"&", 5},  {"==", 6}, {"!=", 6},
-    {"<", 7},  {"<=", 7}, {">", 7}, {">=", 7}, {"<<", 8}, {">>", 8}, {"+", 9},
+    {"||", 1}, {"&&", 2}, {"|", 3},  {"^", 4},  {"&", 5},         {"==", 6},       {"!=", 6},
+    {"<", 7},  {"<=", 7}, {">", 7},  {">=", 7}, {"<<", 8},        {">>", 8},       {"+", 9},
     {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10}, {"floordiv", 10}, {"ceildiv", 10}, {"mod", 10},
 };
 enum { LOOSEST = 0, SHIFT_LEVEL = 8, UNARY_LEVEL = 11 };
@@ -68,7 +68,9 @@ static void add_arg(fv_lexer *l, fv_ast *e, arg_list *list, fv_ast *arg) {
 }
 
 static fv_ast *parse_level(fv_lexer *l, int level);
-static fv_ast *parse_expr(fv_lexer *l) { return parse_level(l, LOOSEST); }
+static fv_ast *parse_expr(fv_lexer *l) {
+    return parse_level(l, LOOSEST);
+}
 
 /* ---- primaries ---- */
 
@@ -276,7 +278,9 @@ static fv_ast *parse_primary(fv_lexer *l) {
         if (is_word(l))
             break;
         return starts_reduction(l) ? parse_reduction(l) : parse_name(l);
-    case FV_TOK_PUNCT: case FV_TOK_END: case FV_TOK_ERROR: break;
+    case FV_TOK_PUNCT:
+    case FV_TOK_END:
+    case FV_TOK_ERROR: break;
     }
     if (fv_lex_accept(l, "(")) {
         fv_ast *e = parse_expr(l);
@@ -411,14 +415,16 @@ static int level_of(const fv_ast *e) {
     case FV_AST_BINARY: return find_binary(e->name)->level;
     case FV_AST_UNARY: return UNARY_LEVEL;
     case FV_AST_REDUCE: return 0;
-    case FV_AST_INDEX: case FV_AST_VALUE: return e->otherwise ? 0 : UNARY_LEVEL + 1;
+    case FV_AST_INDEX:
+    case FV_AST_VALUE: return e->otherwise ? 0 : UNARY_LEVEL + 1;
     default: return UNARY_LEVEL + 1;
     }
 }
 
 static void print_bare(fv_text *t, const fv_ast *e) {
     switch (e->kind) {
-    case FV_AST_INT: case FV_AST_FLOAT: fv_text_put(t, e->name); break; /* as it was written */
+    case FV_AST_INT:
+    case FV_AST_FLOAT: fv_text_put(t, e->name); break; /* as it was written */
     case FV_AST_STRING: fv_text_string(t, e->name, e->len); break;
     case FV_AST_NAME: fv_text_name(t, e->name); break;
     case FV_AST_GROUP:
@@ -431,7 +437,8 @@ static void print_bare(fv_text *t, const fv_ast *e) {
         fv_text_put(t, " = ");
         print_at(t, e->arg[0], LOOSEST);
         break;
-    case FV_AST_INDEX: case FV_AST_VALUE: print_index(t, e); break;
+    case FV_AST_INDEX:
+    case FV_AST_VALUE: print_index(t, e); break;
     case FV_AST_UNARY:
         fv_text_put(t, e->name);
         print_at(t, e->arg[0], UNARY_LEVEL);
@@ -466,4 +473,6 @@ static void print_at(fv_text *t, const fv_ast *e, int level) {
         fv_text_put(t, ")");
 }
 
-void fv_ast_print(fv_text *t, const fv_ast *e) { print_at(t, e, LOOSEST); }
+void fv_ast_print(fv_text *t, const fv_ast *e) {
+    print_at(t, e, LOOSEST);
+}

@@ -10,9 +10,9 @@
 
 /* Longest first, so that the first match is the token. */
 static const char *const puncts[] = {
-    "...", "..", "->", "=>", "==", "!=", "<=", ">=", "<<", ">>", "&&", "||", "+",  "-",
-    "*",   "/",  "%",  "&",  "|",  "^",  "~",  "!",  "<",  ">",  "=",  "(",  ")",  "[",
-    "]",   "{",  "}",  ",",  ":",  ";",  ".",  "@",  "$",  "?",
+    "...", "..", "->", "=>", "==", "!=", "<=", ">=", "<<", ">>", "&&", "||", "+",
+    "-",   "*",  "/",  "%",  "&",  "|",  "^",  "~",  "!",  "<",  ">",  "=",  "(",
+    ")",   "[",  "]",  "{",  "}",  ",",  ":",  ";",  ".",  "@",  "$",  "?",
 };
 
 bool fv_lex_error(fv_lexer *l, const char *format, ...) {
@@ -32,8 +32,12 @@ bool fv_lex_error(fv_lexer *l, const char *format, ...) {
 static bool is_name_start(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_name_char(char c) { return is_name_start(c) || is_digit(c); }
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+static bool is_name_char(char c) {
+    return is_name_start(c) || is_digit(c);
+}
 
 static void advance(fv_lexer *l, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -63,9 +67,11 @@ static void skip_blanks(fv_lexer *l) {
 
 /* ---- numbers ---- */
 
-static size_t span(const char *s, const char *accept) { return strspn(s, accept); }
+static size_t span(const char *s, const char *accept) {
+    return strspn(s, accept);
+}
 
-#define DIGITS "0123456789"
+#define DIGITS     "0123456789"
 #define HEX_DIGITS "0123456789abcdefABCDEF"
 
 /* Length of an exponent at s: p+3, e-5; 0: none. */
@@ -311,11 +317,11 @@ const void *fv_lex_hex(fv_lexer *l, fv_arena *a, size_t *bytes) {
         data[i] = (unsigned char)(hi * 16 + lo);
     }
     if (l->tok.n % 2 || strspn(s, "0123456789abcdefABCDEF") != l->tok.n) {
-        fv_lex_error(l, "a string of bytes has an even number of hexadecimal digits and nothing else");
+        fv_lex_error(l,
+                     "a string of bytes has an even number of hexadecimal digits and nothing else");
         return NULL;
     }
     fv_lex_next(l);
     *bytes = n;
     return data;
 }
-

@@ -28,7 +28,9 @@ static const struct {
 #include "ir/target/processor.def"
 };
 
-const fv_processor *fv_processor_at(fv_processor_id id) { return &processors[id]; }
+const fv_processor *fv_processor_at(fv_processor_id id) {
+    return &processors[id];
+}
 
 const char *const *fv_processor_names(void) {
     static const char *const names[] = {
@@ -49,15 +51,16 @@ bool fv_processor_find(const char *name, fv_processor_id *out) {
 
 fv_processor_id fv_processor_of_model(const char *vendor, int family, int model) {
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        if (!strcmp(models[i].vendor, vendor) && models[i].family == family && models[i].first <= model &&
-            model <= models[i].last)
+        if (!strcmp(models[i].vendor, vendor) && models[i].family == family &&
+            models[i].first <= model && model <= models[i].last)
             return models[i].id;
     return FV_PROCESSOR_generic;
 }
 
 void fv_processor_tile(int registers, int lanes, int *rows, int *vectors) {
     size_t i = 0;
-    while (i + 1 < sizeof tiles / sizeof *tiles && (registers < tiles[i].registers || lanes < tiles[i].lanes))
+    while (i + 1 < sizeof tiles / sizeof *tiles &&
+           (registers < tiles[i].registers || lanes < tiles[i].lanes))
         i++;
     *rows = tiles[i].rows;
     *vectors = tiles[i].vectors;
@@ -122,5 +125,6 @@ const char *fv_cpu_str(fv_arena *a) {
     cpu c = {0};
     if (!ask(&c))
         return "unknown";
-    return fv_printf(a, "%s family %d model %d stepping %d", c.vendor, c.family, c.model, c.stepping);
+    return fv_printf(a, "%s family %d model %d stepping %d", c.vendor, c.family, c.model,
+                     c.stepping);
 }

@@ -1,4 +1,5 @@
-/* processor.h - families of processors, which decide how kernels are made: ir/target/processor.def. */
+/* processor.h - families of processors, which decide how kernels are made:
+ * ir/target/processor.def. */
 #ifndef FV_IR_TARGET_PROCESSOR_H
 #define FV_IR_TARGET_PROCESSOR_H
 
@@ -12,20 +13,25 @@ typedef enum {
 
 typedef struct fv_processor {
     const char *name;
-    const char *architecture;     /* the first word of triples of targets that it can be; "": any */
+    const char *architecture; /* the first word of triples of targets that it can be; "": any */
     int l1_bytes, l2_bytes, l3_bytes; /* 0: those of the target */
-    int line_bytes;               /* that one prefetch asks for */
-    int sums_in_flight;           /* that keep the multiply-adds busy: their latency times how many begin in a cycle */
-    int prefetch_bytes, prefetch_single_bytes; /* that prefetches run ahead in panels: of several tiles, of a single one */
-    int outline_steps;            /* of a tile's loop, below which a call costs more than what it saves */
-    int block_tiles;              /* of a block of rows at most, */
-    int block_l2_eighths;         /* whose factor takes so much of the second-level cache, two panels included, */
-    bool copies_rows;             /* and is copied a tile at a time where its rows share sets of the first-level cache */
-    int score_tiles;              /* of a block of queries at most, */
-    int score_l2_eighths;         /* whose scores take so much of that cache */
-    int attend_tasks;             /* of attention at least: memory for scores grows with them */
-    int row_task;                 /* elements that one task computes or sums, about: of rows, */
-    int vector_task;              /* of a vector that is the only one */
+    int line_bytes;                   /* that one prefetch asks for */
+    /* that keep the multiply-adds busy: their latency times how many begin in a cycle */
+    int sums_in_flight;
+    /* that prefetches run ahead in panels: of several tiles, of a single one */
+    int prefetch_bytes, prefetch_single_bytes;
+    /* of a tile's loop, below which a call costs more than what it saves */
+    int outline_steps;
+    int block_tiles; /* of a block of rows at most, */
+    /* whose factor takes so much of the second-level cache, two panels included, */
+    int block_l2_eighths;
+    /* and is copied a tile at a time where its rows share sets of the first-level cache */
+    bool copies_rows;
+    int score_tiles;      /* of a block of queries at most, */
+    int score_l2_eighths; /* whose scores take so much of that cache */
+    int attend_tasks;     /* of attention at least: memory for scores grows with them */
+    int row_task;         /* elements that one task computes or sums, about: of rows, */
+    int vector_task;      /* of a vector that is the only one */
 } fv_processor;
 
 const fv_processor *fv_processor_at(fv_processor_id id);

@@ -13,7 +13,8 @@ static const fv_target targets[] = {
 
 enum { NTARGETS = sizeof targets / sizeof *targets };
 
-static const fv_target natives[] = { /* the same, called native */
+static const fv_target natives[] = {
+    /* the same, called native */
 #define TARGET(text, ...) {.name = "native", .entry = text, __VA_ARGS__},
 #include "ir/target/target.def"
 #undef TARGET
@@ -59,14 +60,17 @@ static bool x86_has(const char *macros) {
     } features[] = {
 #define HAS(macro, name) {macro, __builtin_cpu_supports(name) != 0},
         HAS("__SSE2__", "sse2") HAS("__SSE3__", "sse3") HAS("__SSSE3__", "ssse3")
-        HAS("__SSE4_1__", "sse4.1") HAS("__SSE4_2__", "sse4.2") HAS("__POPCNT__", "popcnt")
-        HAS("__AVX__", "avx") HAS("__AVX2__", "avx2") HAS("__FMA__", "fma") HAS("__BMI__", "bmi")
-        HAS("__BMI2__", "bmi2") HAS("__GFNI__", "gfni") HAS("__AVX512F__", "avx512f")
-        HAS("__AVX512BW__", "avx512bw") HAS("__AVX512CD__", "avx512cd")
-        HAS("__AVX512DQ__", "avx512dq") HAS("__AVX512VL__", "avx512vl")
-        HAS("__AVX512VBMI__", "avx512vbmi") HAS("__AVX512VBMI2__", "avx512vbmi2")
-        HAS("__AVX512VNNI__", "avx512vnni") HAS("__AVX512BITALG__", "avx512bitalg")
-        HAS("__AVX512VPOPCNTDQ__", "avx512vpopcntdq") HAS("__AVX512BF16__", "avx512bf16")
+            HAS("__SSE4_1__", "sse4.1") HAS("__SSE4_2__", "sse4.2") HAS("__POPCNT__", "popcnt")
+                HAS("__AVX__", "avx") HAS("__AVX2__", "avx2") HAS("__FMA__", "fma")
+                    HAS("__BMI__", "bmi") HAS("__BMI2__", "bmi2") HAS("__GFNI__", "gfni")
+                        HAS("__AVX512F__", "avx512f") HAS("__AVX512BW__", "avx512bw")
+                            HAS("__AVX512CD__", "avx512cd") HAS("__AVX512DQ__", "avx512dq")
+                                HAS("__AVX512VL__", "avx512vl") HAS("__AVX512VBMI__", "avx512vbmi")
+                                    HAS("__AVX512VBMI2__", "avx512vbmi2")
+                                        HAS("__AVX512VNNI__", "avx512vnni")
+                                            HAS("__AVX512BITALG__", "avx512bitalg")
+                                                HAS("__AVX512VPOPCNTDQ__", "avx512vpopcntdq")
+                                                    HAS("__AVX512BF16__", "avx512bf16")
 #undef HAS
     };
     for (const char *p = macros; *p; p += strspn(p, " ")) {
@@ -111,7 +115,8 @@ const fv_target *fv_target_find(const char *name) {
     return NULL;
 }
 
-/* What the system tells of a cache, in bytes; 0 or less: nothing. Larger than an int is as good as that. */
+/* What the system tells of a cache, in bytes; 0 or less: nothing. Larger than an int is as good as
+ * that. */
 static int cache_bytes(int name, int otherwise) {
     long bytes = sysconf(name);
     return bytes <= 0 ? otherwise : bytes > INT_MAX ? INT_MAX : (int)bytes;
@@ -140,8 +145,10 @@ const fv_target *fv_target_choose(fv_arena *a, const char *name) {
     *t = here ? *here : *entry;
     t->l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, t->l1_bytes);
     t->l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, t->l2_bytes);
-    int last = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->l3_bytes), known = fv_processor_at(t->processor)->l3_bytes;
-    t->l3_bytes = known && known < last ? known : last; /* some systems tell of all of a package, of which a core has a part */
+    int last = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->l3_bytes),
+        known = fv_processor_at(t->processor)->l3_bytes;
+    /* some systems tell of all of a package, of which a core has a part */
+    t->l3_bytes = known && known < last ? known : last;
     return t;
 }
 

@@ -9,7 +9,8 @@ double fv_float_decode(fv_elem e, uint64_t bits);
 /* The nearest bits of a value, ties to even. Beyond the largest finite value: inf, or the largest
  * where the type has no inf. NaN where the type has none: the largest. */
 uint64_t fv_float_encode(fv_elem e, double v);
-/* The bits of its fraction, the one among them that is not stored, and the exponent of the lowest of a denormal. Not of f8e8m0. */
+/* The bits of its fraction, the one among them that is not stored, and the exponent of the lowest
+ * of a denormal. Not of f8e8m0. */
 void fv_float_fraction(fv_elem e, int *bits, int *least);
 
 #endif

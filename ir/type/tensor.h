@@ -19,7 +19,8 @@ typedef struct fv_tensor {
     const void *data;
 } fv_tensor;
 /* Elements and bytes of a tensor. False: a negative dim, too high a rank, or too large. */
-bool fv_tensor_size(fv_elem e, int rank, const int64_t *dims, size_t *count, size_t *bytes) FV_MUST_USE;
+bool fv_tensor_size(fv_elem e, int rank, const int64_t *dims, size_t *count,
+                    size_t *bytes) FV_MUST_USE;
 /* A tensor with zeroed data of its own. Out of range sizes: NULL. */
 fv_tensor *fv_tensor_new(fv_arena *a, fv_elem e, int rank, const int64_t *dims);
 /* Element i of an integer or bool tensor (packed too); of a float tensor as double. */

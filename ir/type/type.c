@@ -80,10 +80,13 @@ bool fv_type_may_hold(fv_type_kind kind, const fv_type *of) {
 }
 
 bool fv_type_may_be_map(fv_elem key, const fv_type *of) {
-    return (FV_SET_INT | FV_SET(STRING)) >> key & 1 && of->kind == FV_TENSOR && of->rank == 0 && FV_SET_MOVED >> of->elem & 1;
+    return (FV_SET_INT | FV_SET(STRING)) >> key & 1 && of->kind == FV_TENSOR && of->rank == 0 &&
+           FV_SET_MOVED >> of->elem & 1;
 }
 
-bool fv_type_has_maps(const fv_type *t) { return t->kind == FV_MAP || (t->kind == FV_SEQUENCE && t->of->kind == FV_MAP); }
+bool fv_type_has_maps(const fv_type *t) {
+    return t->kind == FV_MAP || (t->kind == FV_SEQUENCE && t->of->kind == FV_MAP);
+}
 
 const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of) {
     FV_HOLDS(fv_arena_session(a), kind == FV_SEQUENCE || kind == FV_OPTIONAL);
@@ -148,7 +151,8 @@ static void put_tensor(fv_text *t, const fv_type *type) {
     if (type->rank == FV_ANY_RANK)
         fv_text_put(t, "*");
     for (int i = 0; i < type->rank; i++)
-        fv_text_printf(t, "%s%s", i ? ", " : "", type->dims[i] ? fv_dim_str(t->arena, type->dims[i]) : "_");
+        fv_text_printf(t, "%s%s", i ? ", " : "",
+                       type->dims[i] ? fv_dim_str(t->arena, type->dims[i]) : "_");
     fv_text_put(t, "]");
 }
 
@@ -179,9 +183,9 @@ static const struct {
     const char *name;
     fv_elem_set set;
 } sets[] = {
-    {"any", FV_SET_ANY},           {"data", FV_SET_DATA},         {"number", FV_SET_NUMBER},
-    {"packed", FV_SET_PACKED},     {"f8", FV_SET_FLOAT8},         {"float", FV_SET_FLOAT},
-    {"int", FV_SET_INT},           {"signed", FV_SET_SIGNED},     {"unsigned", FV_SET_UNSIGNED},
+    {"any", FV_SET_ANY},       {"data", FV_SET_DATA},     {"number", FV_SET_NUMBER},
+    {"packed", FV_SET_PACKED}, {"f8", FV_SET_FLOAT8},     {"float", FV_SET_FLOAT},
+    {"int", FV_SET_INT},       {"signed", FV_SET_SIGNED}, {"unsigned", FV_SET_UNSIGNED},
 };
 
 const char *fv_elem_set_str(fv_arena *a, fv_elem_set set) {

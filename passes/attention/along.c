@@ -1,4 +1,5 @@
-/* along.c - see along.h: walks from the values to what they are cut of, through ops that are alike. */
+/* along.c - see along.h: walks from the values to what they are cut of, through ops that are
+ * alike. */
 #include "passes/attention/along.h"
 
 #include "ir/catalogue/op.h"
@@ -15,8 +16,9 @@ typedef struct line {
 } line;
 
 bool fv_is_elementwise(const fv_op *op) {
-    static const fv_op_id ids[] = {FV_OP_Add, FV_OP_Sub, FV_OP_Mul, FV_OP_Div, FV_OP_Neg, FV_OP_Cast, FV_OP_Where,
-                                   FV_OP_Tanh, FV_OP_Min, FV_OP_Max, FV_OP_Not, FV_OP_Identity};
+    static const fv_op_id ids[] = {FV_OP_Add, FV_OP_Sub,  FV_OP_Mul,   FV_OP_Div,
+                                   FV_OP_Neg, FV_OP_Cast, FV_OP_Where, FV_OP_Tanh,
+                                   FV_OP_Min, FV_OP_Max,  FV_OP_Not,   FV_OP_Identity};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (fv_op_is(op, ids[i]))
             return true;
@@ -53,7 +55,8 @@ bool fv_is_squeeze(const fv_module *m, const fv_type *a, const fv_type *b, int *
     return i == a->rank && k == b->rank;
 }
 
-/* Results of one operator with the same attributes, of as many operands? A Reshape's dims are asked about where it is seen through. */
+/* Results of one operator with the same attributes, of as many operands? A Reshape's dims are asked
+ * about where it is seen through. */
 static bool are_alike(const line *l, fv_value *const *v) {
     for (int i = 0; i < l->n; i++) {
         if (v[i]->kind != FV_VALUE_RESULT || v[0]->kind != FV_VALUE_RESULT)
@@ -103,17 +106,22 @@ int fv_aligned_axis(const fv_value *operand, const fv_value *of, int axis) {
 
 /* ---- slices ---- */
 
-static const fv_dim *slice_dim(const fv_value *v, const char *name, int i) { return fv_op_find_attr(v->def, name)->u.dims[i]; }
+static const fv_dim *slice_dim(const fv_value *v, const char *name, int i) {
+    return fv_op_find_attr(v->def, name)->u.dims[i];
+}
 
 static bool are_cut(const line *l, fv_value *const *v, int axis) {
     for (int i = 0; i < l->n; i++) {
-        if (v[i]->kind != FV_VALUE_RESULT || !fv_op_is(v[i]->def, FV_OP_fv_Slice) || v[i]->def->in[0] != v[0]->def->in[0])
+        if (v[i]->kind != FV_VALUE_RESULT || !fv_op_is(v[i]->def, FV_OP_fv_Slice) ||
+            v[i]->def->in[0] != v[0]->def->in[0])
             return false;
         for (int k = 0; k < v[0]->type->rank; k++) {
             const fv_dim *want = slice_dim(v[0], "start", k), *step = slice_dim(v[i], "step", k);
             if (k == axis && i > 0)
-                want = fv_dim_add(l->m->dims, slice_dim(v[i - 1], "start", k), v[i - 1]->type->dims[k]);
-            if (!fv_module_equal(l->m, slice_dim(v[i], "start", k), want) || step != slice_dim(v[0], "step", k) || (k == axis && !fv_dim_is_one(step)))
+                want = fv_dim_add(l->m->dims, slice_dim(v[i - 1], "start", k),
+                                  v[i - 1]->type->dims[k]);
+            if (!fv_module_equal(l->m, slice_dim(v[i], "start", k), want) ||
+                step != slice_dim(v[0], "step", k) || (k == axis && !fv_dim_is_one(step)))
                 return false;
         }
     }
@@ -142,12 +150,14 @@ static fv_value *uncut(const line *l, fv_value *const *v, int axis) {
     bool whole = true;
     for (int i = 0; i < v[0]->type->rank; i++) {
         const fv_dim *start = slice_dim(v[0], "start", i);
-        whole &= fv_dim_is_const(start) && start->value == 0 && fv_dim_is_one(slice_dim(v[0], "step", i)) &&
+        whole &= fv_dim_is_const(start) && start->value == 0 &&
+                 fv_dim_is_one(slice_dim(v[0], "step", i)) &&
                  fv_module_equal(l->m, dims[i], from->type->dims[i]);
     }
     if (whole || !l->w)
         return from;
-    return fv_w_slice(l->w, from, fv_op_find_attr(v[0]->def, "start")->u.dims, fv_op_find_attr(v[0]->def, "step")->u.dims, dims);
+    return fv_w_slice(l->w, from, fv_op_find_attr(v[0]->def, "start")->u.dims,
+                      fv_op_find_attr(v[0]->def, "step")->u.dims, dims);
 }
 
 /* ---- what copies nothing ---- */
@@ -176,14 +186,16 @@ static const fv_dim *after(const line *l, const fv_type *t, int axis) {
     return fv_dim_product(l->m->dims, t->rank - axis - 1, t->dims + axis + 1);
 }
 
-/* The axis of the operands of Reshapes that becomes `axis`, between the same others; -1: none does. */
+/* The axis of the operands of Reshapes that becomes `axis`, between the same others; -1: none
+ * does. */
 static int reshaped(const line *l, fv_value *const *v, int axis) {
     const fv_type *from = v[0]->def->in[0]->type;
     for (int a = 0; a < from->rank; a++) {
         bool same = true;
         for (int i = 0; i < l->n && same; i++) {
             const fv_type *t = v[i]->def->in[0]->type;
-            same = t->rank == from->rank && fv_module_equal(l->m, t->dims[a], v[i]->type->dims[axis]) &&
+            same = t->rank == from->rank &&
+                   fv_module_equal(l->m, t->dims[a], v[i]->type->dims[axis]) &&
                    fv_module_equal(l->m, after(l, t, a), after(l, v[i]->type, axis));
         }
         if (same)
@@ -201,12 +213,14 @@ static fv_value *join_view(line *l, fv_value *const *v, int axis) {
         x = perm ? join(l, in, (int)perm[axis]) : NULL;
         return x ? again(l, v, &x) : NULL;
     }
-    int a = fv_op_is(op, FV_OP_fv_Reshape) ? reshaped(l, v, axis) : fv_aligned_axis(in[0], v[0], axis);
+    int a =
+        fv_op_is(op, FV_OP_fv_Reshape) ? reshaped(l, v, axis) : fv_aligned_axis(in[0], v[0], axis);
     x = a < 0 ? NULL : join(l, in, a);
     if (!x || !l->w)
         return x;
     const fv_dim **dims = longer(l, v, axis);
-    return fv_op_is(op, FV_OP_fv_Reshape) ? fv_w_reshape(l->w, x, v[0]->type->rank, dims) : fv_w_expand(l->w, x, v[0]->type->rank, dims);
+    return fv_op_is(op, FV_OP_fv_Reshape) ? fv_w_reshape(l->w, x, v[0]->type->rank, dims)
+                                          : fv_w_expand(l->w, x, v[0]->type->rank, dims);
 }
 
 static fv_value *join_one(line *l, fv_value *const *v, int axis) {
@@ -223,7 +237,8 @@ static fv_value *join_one(line *l, fv_value *const *v, int axis) {
         return NULL;
     if (fv_is_elementwise(v[0]->def))
         return join_elementwise(l, v, axis);
-    bool view = fv_op_is(v[0]->def, FV_OP_Transpose) || fv_op_is(v[0]->def, FV_OP_fv_Reshape) || fv_op_is(v[0]->def, FV_OP_fv_Expand);
+    bool view = fv_op_is(v[0]->def, FV_OP_Transpose) || fv_op_is(v[0]->def, FV_OP_fv_Reshape) ||
+                fv_op_is(v[0]->def, FV_OP_fv_Expand);
     return view ? join_view(l, v, axis) : NULL;
 }
 
@@ -239,7 +254,10 @@ static fv_value *along(line *l, fv_value *const *v, int axis) {
     if (l->seen++ < MOST && are_alike(l, v) && fv_op_is(v[0]->def, FV_OP_Transpose)) {
         int n;
         const int64_t *perm = fv_op_ints(v[0]->def, "perm", &n);
-        fv_value **in = operands(l, v, 0), *x = perm && fv_may_follow(l->m, in, l->n, (int)perm[axis]) ? along(l, in, (int)perm[axis]) : NULL;
+        fv_value **in = operands(l, v, 0),
+                 *x = perm && fv_may_follow(l->m, in, l->n, (int)perm[axis])
+                          ? along(l, in, (int)perm[axis])
+                          : NULL;
         if (x)
             return again(l, v, &x);
     }
@@ -258,10 +276,12 @@ static bool is_matrix_product(const line *l, fv_value *const *v) {
         if (v[i]->def->in[1]->type->rank < 2)
             return false;
     fv_value **right = operands(l, v, 1);
-    return are_one(l, operands(l, v, 0)) && fv_may_follow(l->m, right, l->n, right[0]->type->rank - 1);
+    return are_one(l, operands(l, v, 0)) &&
+           fv_may_follow(l->m, right, l->n, right[0]->type->rank - 1);
 }
 
-/* Operand k of elementwise ops over columns: the same for all columns, or one that may follow; *a is its axis of columns, or -1. */
+/* Operand k of elementwise ops over columns: the same for all columns, or one that may follow; *a
+ * is its axis of columns, or -1. */
 static bool is_fit(const line *l, fv_value *const *v, int k, int *a) {
     fv_value **x = operands(l, v, k);
     *a = fv_aligned_axis(x[0], v[0], v[0]->type->rank - 1);
@@ -274,7 +294,8 @@ static bool is_fit(const line *l, fv_value *const *v, int k, int *a) {
 static bool are_scores(line *l, fv_value *const *v) {
     bool found = false;
     int a;
-    if (l->seen++ >= MOST || !are_alike(l, v) || !fv_may_follow(l->m, v, l->n, v[0]->type->rank - 1))
+    if (l->seen++ >= MOST || !are_alike(l, v) ||
+        !fv_may_follow(l->m, v, l->n, v[0]->type->rank - 1))
         return false;
     if (fv_op_is(v[0]->def, FV_OP_fv_MatMul))
         return is_matrix_product(l, v);
@@ -305,7 +326,9 @@ static fv_value *scores(line *l, fv_value *const *v) {
     for (int k = 0; k < op->nin; k++) {
         fv_value **x = operands(l, v, k);
         int a = fv_aligned_axis(x[0], v[0], v[0]->type->rank - 1);
-        in[k] = a < 0 ? x[0] : fv_are_scores(l->m, l->arena, x, l->n) ? scores(l, x) : along(l, x, a);
+        in[k] = a < 0                                    ? x[0]
+                : fv_are_scores(l->m, l->arena, x, l->n) ? scores(l, x)
+                                                         : along(l, x, a);
     }
     return again(l, v, in);
 }

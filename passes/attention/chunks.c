@@ -1,8 +1,9 @@
-/* chunks.c - see chunks.h: walks from scores, and from values, to where the axes of chunks and of their keys are next to each other. */
+/* chunks.c - see chunks.h: walks from scores, and from values, to where the axes of chunks and of
+ * their keys are next to each other. */
 #include "passes/attention/chunks.h"
 
-#include "ir/catalogue/op.h"
 #include "ir/base/limits.h"
+#include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
 #include "passes/attention/along.h"
 
@@ -14,7 +15,9 @@ typedef struct walk {
     int seen; /* as many so far */
 } walk;
 
-static bool is_result(const fv_value *v, fv_op_id id) { return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id); }
+static bool is_result(const fv_value *v, fv_op_id id) {
+    return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id);
+}
 
 /* The op that v is a result of, of other operands. */
 static fv_value *again(const walk *k, fv_value *v, fv_value *const *in) {
@@ -37,7 +40,8 @@ static fv_value *reshaped(const walk *k, fv_value *x, const fv_type *t, int chun
 static fv_value *unchunk(walk *k, fv_value *v, int chunks, int keys);
 
 /* Operand i of an elementwise op: of both axes or of neither. */
-static fv_value *unchunk_operand(walk *k, fv_value *v, int i, int chunks, int keys, fv_value *(*go)(walk *, fv_value *, int, int)) {
+static fv_value *unchunk_operand(walk *k, fv_value *v, int i, int chunks, int keys,
+                                 fv_value *(*go)(walk *, fv_value *, int, int)) {
     fv_value *x = v->def->in[i];
     int c = fv_aligned_axis(x, v, chunks), j = fv_aligned_axis(x, v, keys);
     if (c < 0 && j < 0)
@@ -45,7 +49,8 @@ static fv_value *unchunk_operand(walk *k, fv_value *v, int i, int chunks, int ke
     return c < 0 || j < 0 ? NULL : go(k, x, c, j);
 }
 
-static fv_value *unchunk_elementwise(walk *k, fv_value *v, int chunks, int keys, fv_value *(*go)(walk *, fv_value *, int, int)) {
+static fv_value *unchunk_elementwise(walk *k, fv_value *v, int chunks, int keys,
+                                     fv_value *(*go)(walk *, fv_value *, int, int)) {
     fv_value *in[FV_MAX_IN];
     if (v->def->nin > FV_MAX_IN)
         return NULL;
@@ -72,7 +77,8 @@ static fv_value *unchunk(walk *k, fv_value *v, int chunks, int keys) {
     if (chunks + 1 == keys)
         return reshaped(k, x, v->type, chunks, keys);
     int c = chunks, j = keys;
-    if (!view || !fv_is_squeeze(k->m, v->type, x->type, &c) || !fv_is_squeeze(k->m, v->type, x->type, &j) || c < 0 || j < 0)
+    if (!view || !fv_is_squeeze(k->m, v->type, x->type, &c) ||
+        !fv_is_squeeze(k->m, v->type, x->type, &j) || c < 0 || j < 0)
         return NULL;
     return reshaped(k, unchunk(k, x, c, j), v->type, chunks, keys);
 }
@@ -80,7 +86,9 @@ static fv_value *unchunk(walk *k, fv_value *v, int chunks, int keys) {
 static fv_value *once(const fv_value *v, fv_value *x, int axis) {
     if (fv_aligned_axis(x, v, axis) < 0)
         return x;
-    return is_result(x, FV_OP_fv_Expand) && fv_aligned_axis(x->def->in[0], v, axis) < 0 ? x->def->in[0] : NULL;
+    return is_result(x, FV_OP_fv_Expand) && fv_aligned_axis(x->def->in[0], v, axis) < 0
+               ? x->def->in[0]
+               : NULL;
 }
 
 static fv_value *unchunk_product(walk *k, fv_value *v, int chunks) {
@@ -98,14 +106,17 @@ static fv_value *unchunk_scores(walk *k, fv_value *v, int chunks, int keys) {
         return unchunk(k, v, chunks, keys);
     if (fv_op_is(v->def, FV_OP_fv_MatMul))
         return unchunk_product(k, v, chunks);
-    return fv_is_elementwise(v->def) ? unchunk_elementwise(k, v, chunks, keys, unchunk_scores) : unchunk(k, v, chunks, keys);
+    return fv_is_elementwise(v->def) ? unchunk_elementwise(k, v, chunks, keys, unchunk_scores)
+                                     : unchunk(k, v, chunks, keys);
 }
 
 bool fv_are_chunks(fv_module *m, fv_value *scores, fv_value *values, int axis) {
     walk s = {NULL, m, 0}, v = {NULL, m, 0};
     int rank = values->type->rank, of = axis - (scores->type->rank - rank);
-    return of >= 0 && rank > 2 && fv_module_equal(m, values->type->dims[of], scores->type->dims[axis]) &&
-           unchunk_scores(&s, scores, axis, scores->type->rank - 1) && unchunk(&v, values, of, rank - 2);
+    return of >= 0 && rank > 2 &&
+           fv_module_equal(m, values->type->dims[of], scores->type->dims[axis]) &&
+           unchunk_scores(&s, scores, axis, scores->type->rank - 1) &&
+           unchunk(&v, values, of, rank - 2);
 }
 
 fv_value *fv_w_chunk_scores(fv_rewriter *w, fv_value *scores, int axis) {

@@ -6,17 +6,21 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
-enum { LARGE = 4000, /* nodes of an element that is left as a load, */
-       MANY = 12,    /* or loads in it, */
-       DEEP = 60,    /* or values that would be substituted into each other */
-       LOADS = 64 };
+enum {
+    LARGE = 4000, /* nodes of an element that is left as a load, */
+    MANY = 12,    /* or loads in it, */
+    DEEP = 60,    /* or values that would be substituted into each other */
+    LOADS = 64
+};
 
 fv_elements fv_elements_new(fv_session *s) {
     fv_arena *a = fv_x_arena_new(s);
     return (fv_elements){.arena = a, .defined = fv_ptrmap_in(a), .composed = fv_ptrmap_in(a)};
 }
 
-void fv_elements_free(fv_elements *e) { fv_arena_free(e->arena); }
+void fv_elements_free(fv_elements *e) {
+    fv_arena_free(e->arena);
+}
 
 void fv_elements_stop(fv_elements *e, const fv_value *v) {
     if (e->stop != v)
@@ -33,8 +37,8 @@ static bool has_region(const fv_op *op) {
 
 const fv_definition *fv_element_definition(fv_elements *e, const fv_value *v) {
     fv_op *op = v->kind == FV_VALUE_RESULT ? v->def : NULL;
-    if (!op || op->nout > FV_MAX_OUT || op->def->has_effect || op->def->kernel || op->def->recur || has_region(op) ||
-        !(op->def->formula || op->def->define))
+    if (!op || op->nout > FV_MAX_OUT || op->def->has_effect || op->def->kernel || op->def->recur ||
+        has_region(op) || !(op->def->formula || op->def->define))
         return NULL;
     void **at = fv_ptrmap_at(&e->defined, op);
     if (!*at) {
@@ -56,10 +60,14 @@ static fv_expr *constant_of(fv_arena *a, const fv_value *v) {
         return NULL;
     if (t->elem == FV_F32 || t->elem == FV_F64)
         return fv_x_const(a, t->elem, fv_tensor_float(t, 0));
-    return fv_elem_is_int(t->elem) || t->elem == FV_BOOL ? fv_x_const_int(a, t->elem, fv_tensor_int(t, 0)) : NULL;
+    return fv_elem_is_int(t->elem) || t->elem == FV_BOOL
+               ? fv_x_const_int(a, t->elem, fv_tensor_int(t, 0))
+               : NULL;
 }
 
-static bool sums(const fv_expr *x) { return x->binds != 0; }
+static bool sums(const fv_expr *x) {
+    return x->binds != 0;
+}
 
 static fv_expr *composed(fv_elements *e, const fv_value *v);
 
@@ -72,7 +80,8 @@ static fv_expr *substitute(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     fv_expr *y = constant_of(e->arena, v);
     if (!y && (y = composed(e, v))) {
         const fv_definition *d = fv_element_definition(e, v);
-        y = fv_x_convert(e->arena, v->type->elem, fv_x_replace_vars(e->arena, y, d->rank, d->index, args));
+        y = fv_x_convert(e->arena, v->type->elem,
+                         fv_x_replace_vars(e->arena, y, d->rank, d->index, args));
     }
     return !y || x->op == FV_X_LOAD ? y : fv_x_select(e->arena, args[rank], y, args[rank + 1]);
 }
@@ -103,7 +112,8 @@ fv_expr *fv_element(fv_elements *e, const fv_value *v, fv_var **index) {
     const fv_definition *d = fv_element_definition(e, v);
     fv_expr *x = composed(e, v), *at[FV_MAX_RANK];
     for (int i = 0; i < v->type->rank; i++) {
-        index[i] = x ? d->index[i] : fv_index_var(e->arena, fv_printf(e->arena, "i%d", i), v->type->dims[i]);
+        index[i] = x ? d->index[i]
+                     : fv_index_var(e->arena, fv_printf(e->arena, "i%d", i), v->type->dims[i]);
         at[i] = fv_x_var(e->arena, index[i]);
     }
     return x ? x : fv_x_load(e->arena, fv_value_buf(e->arena, v), at);
@@ -120,7 +130,9 @@ static fv_expr *first_sum(fv_expr *x) {
     return found;
 }
 
-static fv_expr *without_conversion(fv_expr *x) { return x->op == FV_X_CONVERT ? without_conversion(x->arg[0]) : x; }
+static fv_expr *without_conversion(fv_expr *x) {
+    return x->op == FV_X_CONVERT ? without_conversion(x->arg[0]) : x;
+}
 
 static bool sum_of(fv_elements *e, const fv_definition *d, fv_expr *reduce, fv_summed *out) {
     fv_expr *x = reduce->arg[0], *zero = fv_x_int(e->arena, 0);
@@ -129,7 +141,8 @@ static bool sum_of(fv_elements *e, const fv_definition *d, fv_expr *reduce, fv_s
             x = fv_x_replace_vars(e->arena, x, 1, &reduce->u.red.vars[i], &zero);
     x = without_conversion(fv_elements_in(e, x));
     bool product = x->op == FV_X_MUL;
-    *out = (fv_summed){.def = d, .reduce = reduce, .f = product ? x->arg[0] : x, .g = product ? x->arg[1] : NULL};
+    *out = (fv_summed){
+        .def = d, .reduce = reduce, .f = product ? x->arg[0] : x, .g = product ? x->arg[1] : NULL};
     return true;
 }
 
@@ -140,8 +153,10 @@ bool fv_element_sum(fv_elements *e, const fv_value *v, fv_summed *out) {
 }
 
 bool fv_loaded_sum(fv_elements *e, const fv_expr *load, fv_summed *out) {
-    const fv_definition *d = fv_loaded(load) == e->stop ? NULL : fv_element_definition(e, fv_loaded(load));
-    fv_expr *y = d ? fv_x_replace_vars(e->arena, d->body, d->rank, d->index, (fv_expr **)load->arg) : NULL;
+    const fv_definition *d =
+        fv_loaded(load) == e->stop ? NULL : fv_element_definition(e, fv_loaded(load));
+    fv_expr *y =
+        d ? fv_x_replace_vars(e->arena, d->body, d->rank, d->index, (fv_expr **)load->arg) : NULL;
     fv_expr *reduce = y ? first_sum(y) : NULL;
     return reduce && sum_of(e, d, reduce, out);
 }

@@ -1,8 +1,9 @@
-/* elements.h - what the elements of a graph's values are, with what is computed element by element substituted.
+/* elements.h - what the elements of a graph's values are, with what is computed element by element
+ * substituted.
  *
- * Views and arithmetic vanish into indices and terms. What is left as loads are leaves: parameters, constants, results of
- * recurrences and of operators with kernels of their own, whatever sums, and what would be large: a stream to which many layers
- * have added. */
+ * Views and arithmetic vanish into indices and terms. What is left as loads are leaves: parameters,
+ * constants, results of recurrences and of operators with kernels of their own, whatever sums, and
+ * what would be large: a stream to which many layers have added. */
 #ifndef FV_PASSES_ATTENTION_ELEMENTS_H
 #define FV_PASSES_ATTENTION_ELEMENTS_H
 
@@ -41,7 +42,9 @@ bool fv_loaded_sum(fv_elements *e, const fv_expr *load, fv_summed *out) FV_MUST_
 static inline bool fv_is_load(const fv_expr *x) {
     return (x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value;
 }
-static inline const fv_value *fv_loaded(const fv_expr *load) { return load->u.buf->value; }
+static inline const fv_value *fv_loaded(const fv_expr *load) {
+    return load->u.buf->value;
+}
 /* The different loads of values in x. Returns how many; at most `max` are in `out`. */
 int fv_element_loads(fv_arena *a, fv_expr *x, fv_expr **out, int max);
 /* The same of those that are numbers in it: not below conditions. */

@@ -11,15 +11,21 @@ static bool symbol_of(void *ctx, const fv_dim *symbol, int64_t *out) {
     return true;
 }
 
-/* Of what the model assumes to be equal, a symbol is what the other side is: total == past + seq. */
+/* Of what the model assumes to be equal, a symbol is what the other side is: total == past +
+ * seq. */
 fv_sample fv_sample_new(fv_arena *a, const fv_module *m, int64_t size) {
-    fv_sample s = {.arena = a, .size = size, .symbols = fv_ptrmap_in(a),
-                   .memo = fv_ptrmap_in(a), .sums = fv_ptrmap_in(a), .of_sum = 1};
+    fv_sample s = {.arena = a,
+                   .size = size,
+                   .symbols = fv_ptrmap_in(a),
+                   .memo = fv_ptrmap_in(a),
+                   .sums = fv_ptrmap_in(a),
+                   .of_sum = 1};
     for (int i = 0; i < m->nrelations; i++) {
         const fv_dim *x = m->relations[i].a, *y = m->relations[i].b;
         const fv_dim *symbol = x->kind == FV_DIM_SYMBOL ? x : y->kind == FV_DIM_SYMBOL ? y : NULL;
         int64_t *n = FV_NEW(a, int64_t, 1);
-        if (symbol && !fv_ptrmap_get(&s.symbols, symbol) && fv_dim_eval(symbol == x ? y : x, symbol_of, &s, n) && *n > 0)
+        if (symbol && !fv_ptrmap_get(&s.symbols, symbol) &&
+            fv_dim_eval(symbol == x ? y : x, symbol_of, &s, n) && *n > 0)
             *fv_ptrmap_at(&s.symbols, symbol) = n;
     }
     return s;
@@ -31,8 +37,9 @@ void fv_sample_fit(fv_sample *s, const fv_dim *d) {
     for (int i = 0; d->kind == FV_DIM_BROADCAST && i < 2; i++) {
         const fv_dim *symbol = d->arg[i];
         int64_t *n = FV_NEW(s->arena, int64_t, 1);
-        if (symbol->kind == FV_DIM_SYMBOL && !fv_dim_mentions(d->arg[1 - i], symbol) && !fv_ptrmap_get(&s->symbols, symbol) &&
-            fv_dim_eval(d->arg[1 - i], symbol_of, s, n) && *n > 0) {
+        if (symbol->kind == FV_DIM_SYMBOL && !fv_dim_mentions(d->arg[1 - i], symbol) &&
+            !fv_ptrmap_get(&s->symbols, symbol) && fv_dim_eval(d->arg[1 - i], symbol_of, s, n) &&
+            *n > 0) {
             *fv_ptrmap_at(&s->symbols, symbol) = n;
             return;
         }
@@ -44,7 +51,9 @@ int64_t fv_sample_dim(fv_sample *s, const fv_dim *d) {
     return fv_dim_eval(d, symbol_of, s, &n) && n > 0 ? n : 1;
 }
 
-void fv_sample_forget(fv_sample *s) { s->memo = fv_ptrmap_in(s->arena); }
+void fv_sample_forget(fv_sample *s) {
+    s->memo = fv_ptrmap_in(s->arena);
+}
 
 void fv_sample_set(fv_sample *s, const fv_var *v, int64_t n) {
     int i = 0;
@@ -65,7 +74,9 @@ static int64_t variable(const fv_sample *s, const fv_var *v) {
     return 0;
 }
 
-static int64_t whole(double x) { return x >= -9e18 && x <= 9e18 ? (int64_t)x : 0; }
+static int64_t whole(double x) {
+    return x >= -9e18 && x <= 9e18 ? (int64_t)x : 0;
+}
 
 static double constant(fv_sample *s, const fv_expr *x, const fv_tensor *t) {
     int64_t at = 0;
@@ -75,7 +86,8 @@ static double constant(fv_sample *s, const fv_expr *x, const fv_tensor *t) {
     }
     if (!t->count)
         return 0;
-    return fv_elem_is_float(t->elem) ? fv_tensor_float(t, (size_t)at) : (double)fv_tensor_int(t, (size_t)at);
+    return fv_elem_is_float(t->elem) ? fv_tensor_float(t, (size_t)at)
+                                     : (double)fv_tensor_int(t, (size_t)at);
 }
 
 static double load(fv_sample *s, const fv_expr *x) {
@@ -99,11 +111,14 @@ static double load(fv_sample *s, const fv_expr *x) {
     return v && v->type->elem == FV_BOOL ? n != 0 : n;
 }
 
-static double floor_div(double a, double b) { return b == 0 ? 0 : floor(a / b); }
+static double floor_div(double a, double b) {
+    return b == 0 ? 0 : floor(a / b);
+}
 
 static double arithmetic(fv_sample *s, const fv_expr *x) {
     bool integer = !fv_elem_is_float((fv_elem)x->type.elem);
-    double a = x->n > 0 ? fv_sample_number(s, x->arg[0]) : 0, b = x->n > 1 ? fv_sample_number(s, x->arg[1]) : 0;
+    double a = x->n > 0 ? fv_sample_number(s, x->arg[0]) : 0,
+           b = x->n > 1 ? fv_sample_number(s, x->arg[1]) : 0;
     switch ((fv_expr_op)x->op) {
     case FV_X_ADD: return a + b;
     case FV_X_SUB: return a - b;
@@ -130,8 +145,11 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_EQ: return a == b;
     case FV_X_NE: return a != b;
     case FV_X_REQUIRE: return a;
-    case FV_X_CONVERT: case FV_X_CONVSAT:
-        return x->type.elem == FV_BOOL ? a != 0 : integer && fv_elem_is_float((fv_elem)x->arg[0]->type.elem) ? trunc(a) : a;
+    case FV_X_CONVERT:
+    case FV_X_CONVSAT:
+        return x->type.elem == FV_BOOL                                      ? a != 0
+               : integer && fv_elem_is_float((fv_elem)x->arg[0]->type.elem) ? trunc(a)
+                                                                            : a;
     case FV_X_EXP: return exp(a);
     case FV_X_EXP2: return exp2(a);
     case FV_X_EXPM1: return expm1(a);
@@ -146,11 +164,35 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_POW: return pow(a, b);
     case FV_X_FMA: return a * b + fv_sample_number(s, x->arg[2]);
     /* what stands around no score and no mask */
-    case FV_X_SHL: case FV_X_SHR: case FV_X_MULHI: case FV_X_ADDSAT: case FV_X_MULSAT: case FV_X_BITCAST: case FV_X_SPLAT:
-    case FV_X_RAMP: case FV_X_EVEN: case FV_X_ODD: case FV_X_TAN: case FV_X_ASIN: case FV_X_ACOS: case FV_X_ATAN:
-    case FV_X_SINH: case FV_X_COSH: case FV_X_ASINH: case FV_X_ACOSH: case FV_X_ATANH: case FV_X_FREM: case FV_X_REDUCE:
+    case FV_X_SHL:
+    case FV_X_SHR:
+    case FV_X_MULHI:
+    case FV_X_ADDSAT:
+    case FV_X_MULSAT:
+    case FV_X_BITCAST:
+    case FV_X_SPLAT:
+    case FV_X_RAMP:
+    case FV_X_EVEN:
+    case FV_X_ODD:
+    case FV_X_TAN:
+    case FV_X_ASIN:
+    case FV_X_ACOS:
+    case FV_X_ATAN:
+    case FV_X_SINH:
+    case FV_X_COSH:
+    case FV_X_ASINH:
+    case FV_X_ACOSH:
+    case FV_X_ATANH:
+    case FV_X_FREM:
+    case FV_X_REDUCE:
     /* not here */
-    case FV_X_CONST: case FV_X_VAR: case FV_X_DIM: case FV_X_LOAD: case FV_X_GUARD: case FV_X_SELECT: case FV_X_END: break;
+    case FV_X_CONST:
+    case FV_X_VAR:
+    case FV_X_DIM:
+    case FV_X_LOAD:
+    case FV_X_GUARD:
+    case FV_X_SELECT:
+    case FV_X_END: break;
     }
     return s->of_data;
 }
@@ -169,8 +211,9 @@ double fv_sample_number(fv_sample *s, const fv_expr *x) {
         return *known;
     double *n = FV_NEW(s->arena, double, 1);
     *n = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? load(s, x)
-         : x->op == FV_X_SELECT ? fv_sample_number(s, x->arg[fv_sample_number(s, x->arg[0]) != 0 ? 1 : 2])
-                                : arithmetic(s, x);
+         : x->op == FV_X_SELECT
+             ? fv_sample_number(s, x->arg[fv_sample_number(s, x->arg[0]) != 0 ? 1 : 2])
+             : arithmetic(s, x);
     *fv_ptrmap_at(&s->memo, x) = n;
     return *n;
 }

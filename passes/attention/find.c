@@ -4,7 +4,8 @@
 #include <string.h>
 
 const char *fv_attention_kind_name(fv_attention_kind kind) {
-    static const char *const names[] = {"none", "self", "cross", "additive", "pooling", "spatial", "channel"};
+    static const char *const names[] = {"none",    "self",    "cross",  "additive",
+                                        "pooling", "spatial", "channel"};
     return names[kind];
 }
 
@@ -56,7 +57,8 @@ static const fv_op *division_by(fv_finder *f, const fv_value *n, int deep) {
         const fv_op *op = n->uses[i].op;
         if ((fv_op_is(op, FV_OP_Div) && n->uses[i].index == 1) || fv_op_is(op, FV_OP_Reciprocal))
             return op;
-        const fv_definition *d = op->nout == 1 && op->out[0] ? fv_element_definition(&f->e, op->out[0]) : NULL;
+        const fv_definition *d =
+            op->nout == 1 && op->out[0] ? fv_element_definition(&f->e, op->out[0]) : NULL;
         const fv_op *found = d && !d->body->binds ? division_by(f, op->out[0], deep - 1) : NULL;
         if (found)
             return found;
@@ -95,7 +97,8 @@ static bool is_spelled(fv_finder *f, const fv_op *op, fv_attention_site *s) {
         s->axis = (int)fv_op_int(sub, "axis");
         return true;
     }
-    const fv_op *log = fv_op_is(sub, FV_OP_Sub) && sub->in[1]->kind == FV_VALUE_RESULT ? sub->in[1]->def : NULL;
+    const fv_op *log =
+        fv_op_is(sub, FV_OP_Sub) && sub->in[1]->kind == FV_VALUE_RESULT ? sub->in[1]->def : NULL;
     if (is_reduce(log, "ReduceLogSumExp") && log->in[0] == sub->in[0]) {
         s->weighted = sub->in[0];
         s->axis = reduced_axis(f, log->out[0]);
@@ -136,7 +139,9 @@ static void look_at(fv_finder *f, fv_attention_site *s) {
         s->mixed |= x->nmixed > 0;
         s->query_axis = axis_of(x, x->query);
         for (int i = 0; s->product->def && i < s->product->def->nin && !s->v; i++)
-            s->v = s->product->def->in[i] != s->weights && s->product->def->nin == 2 ? s->product->def->in[i] : NULL;
+            s->v = s->product->def->in[i] != s->weights && s->product->def->nin == 2
+                       ? s->product->def->in[i]
+                       : NULL;
         const fv_origin *o = s->score && s->score->def ? s->score->def->origin : NULL;
         o = o ? fv_origin_join(f->module, o, s->softmax->origin) : s->softmax->origin;
         s->nodes = add_origin(f, add_origin(f, o, s->weights), s->product);
@@ -150,14 +155,19 @@ static void look_at_op(fv_finder *f, fv_op *op) {
     if ((fv_op_is(op, FV_OP_Softmax) || fv_op_is(op, FV_OP_fv_SinkSoftmax)) && op->out[0]) {
         int rank = op->in[0]->type->rank;
         int64_t axis = fv_op_is(op, FV_OP_Softmax) ? fv_op_int(op, "axis") : -1;
-        s = (fv_attention_site){.softmax = op, .weighted = op->in[0], .weights = op->out[0], .nodes = op->origin,
-                                .axis = (int)(axis < 0 ? axis + rank : axis), .sink = fv_op_is(op, FV_OP_fv_SinkSoftmax)};
+        s = (fv_attention_site){.softmax = op,
+                                .weighted = op->in[0],
+                                .weights = op->out[0],
+                                .nodes = op->origin,
+                                .axis = (int)(axis < 0 ? axis + rank : axis),
+                                .sink = fv_op_is(op, FV_OP_fv_SinkSoftmax)};
         if (rank)
             look_at(f, &s);
     } else if (fv_op_is(op, FV_OP_Exp) && is_spelled(f, op, &s)) {
         s.axis += s.axis < 0 ? s.weighted->type->rank : 0;
         look_at(f, &s);
-    } else if ((fv_op_is(op, FV_OP_Sigmoid) || fv_op_is(op, FV_OP_HardSigmoid)) && fv_find_gate(f, op, &s))
+    } else if ((fv_op_is(op, FV_OP_Sigmoid) || fv_op_is(op, FV_OP_HardSigmoid)) &&
+               fv_find_gate(f, op, &s))
         FV_PUSH(f->arena, f->out->all, f->out->n, f->out->cap, s);
 }
 

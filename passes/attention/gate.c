@@ -1,11 +1,12 @@
-/* gate.c - a map times a sigmoid of what was pooled of it: squeeze and excitation, and what came after. */
+/* gate.c - a map times a sigmoid of what was pooled of it: squeeze and excitation, and what came
+ * after. */
 #include "passes/attention/parts.h"
 
 enum { NEAR = 120 }; /* values between map and sigmoid */
 
 static bool is_view(const fv_op *op) {
-    return fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_fv_Expand) || fv_op_is(op, FV_OP_Transpose) ||
-           fv_op_is(op, FV_OP_Cast) || fv_op_is(op, FV_OP_fv_Pad);
+    return fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_fv_Expand) ||
+           fv_op_is(op, FV_OP_Transpose) || fv_op_is(op, FV_OP_Cast) || fv_op_is(op, FV_OP_fv_Pad);
 }
 
 static const fv_value *through_views(const fv_value *v) {
@@ -15,7 +16,8 @@ static const fv_value *through_views(const fv_value *v) {
 }
 
 /* The product with something larger, through views. */
-static const fv_op *product_of(fv_finder *f, const fv_value *v, const fv_value **map, const fv_value **gate, int deep) {
+static const fv_op *product_of(fv_finder *f, const fv_value *v, const fv_value **map,
+                               const fv_value **gate, int deep) {
     for (int i = 0; i < v->nuses && deep > 0 && f->looked++ < FV_MOST_LOOKED; i++) {
         const fv_op *op = v->uses[i].op;
         if (fv_op_is(op, FV_OP_Mul)) {
@@ -41,8 +43,8 @@ static bool is_pooled_of(const fv_value *v, const fv_value *map, fv_arena *a) {
         if (all[i] == map)
             return true;
         for (int k = 0; op && k < op->nin && n < NEAR; k++)
-            if (op->in[k] && op->in[k]->kind != FV_VALUE_CONST && fv_elem_is_float(op->in[k]->type->elem) &&
-                !*fv_ptrmap_at(&seen, op->in[k])) {
+            if (op->in[k] && op->in[k]->kind != FV_VALUE_CONST &&
+                fv_elem_is_float(op->in[k]->type->elem) && !*fv_ptrmap_at(&seen, op->in[k])) {
                 *fv_ptrmap_at(&seen, op->in[k]) = (void *)op;
                 all[n++] = op->in[k];
             }
@@ -74,13 +76,22 @@ bool fv_find_gate(fv_finder *f, fv_op *op, fv_attention_site *s) {
     int places = 0;
     for (int i = 2; i < rank; i++)
         places += t->rank < rank || fv_dim_is_one(t->dims[i - (rank - t->rank)]);
-    bool pooled = broadcast && is_pooled_of(through_views(y->def->in[0]), through_views(map), f->e.arena);
-    for (int i = 0; broadcast && !pooled && map->def && fv_op_is(map->def, FV_OP_Mul) && i < 2; i++) /* behind another gate */
-        pooled = is_pooled_of(through_views(y->def->in[0]), through_views(map->def->in[i]), f->e.arena);
+    bool pooled =
+        broadcast && is_pooled_of(through_views(y->def->in[0]), through_views(map), f->e.arena);
+    /* behind another gate */
+    for (int i = 0; broadcast && !pooled && map->def && fv_op_is(map->def, FV_OP_Mul) && i < 2; i++)
+        pooled =
+            is_pooled_of(through_views(y->def->in[0]), through_views(map->def->in[i]), f->e.arena);
     if (!pooled)
         return false;
-    *s = (fv_attention_site){.kind = channel && places == rank - 2 ? FV_ATTENTION_CHANNEL : FV_ATTENTION_SPATIAL, .gate = true,
-                             .softmax = op, .weighted = map, .weights = y, .product = product->out[0], .axis = -1};
+    *s = (fv_attention_site){.kind = channel && places == rank - 2 ? FV_ATTENTION_CHANNEL
+                                                                   : FV_ATTENTION_SPATIAL,
+                             .gate = true,
+                             .softmax = op,
+                             .weighted = map,
+                             .weights = y,
+                             .product = product->out[0],
+                             .axis = -1};
     s->nodes = fv_origin_join(f->module, op->origin, product->origin);
     return true;
 }

@@ -1,29 +1,34 @@
-/* heads.c - whose keys, queries and values they are: heads, sequences, caches, the products that make them. */
+/* heads.c - whose keys, queries and values they are: heads, sequences, caches, the products that
+ * make them. */
 #include "passes/attention/parts.h"
 
 #include <string.h>
 
-enum { MOST = 1 << 14, /* places that are looked at */
-       NEAR = 400,     /* values that a query or key is followed back through */
-       DEEP = 4 };
+enum {
+    MOST = 1 << 14, /* places that are looked at */
+    NEAR = 400,     /* values that a query or key is followed back through */
+    DEEP = 4
+};
 
 /* ---- what queries, keys and values are projected by ---- */
 
-/* Is it a sum of products with constants, of which *computed is the other factor? Which axes of it are of the constants alone
- * is in `features`. */
+/* Is it a sum of products with constants, of which *computed is the other factor? Which axes of it
+ * are of the constants alone is in `features`. */
 static bool is_projection(fv_finder *f, const fv_expr *load, bool *features, fv_expr **computed) {
     const fv_value *v = fv_loaded(load);
     fv_summed sum, here;
     if (!fv_element_sum(&f->e, v, &sum) || !sum.g || !fv_loaded_sum(&f->e, load, &here))
         return false;
     bool cf = fv_is_computed(f->e.arena, sum.f), cg = fv_is_computed(f->e.arena, sum.g);
-    if (!cf && !cg && v->def->nin > 1 && v->def->in[0]->kind != FV_VALUE_CONST && v->def->in[1]->kind == FV_VALUE_CONST)
+    if (!cf && !cg && v->def->nin > 1 && v->def->in[0]->kind != FV_VALUE_CONST &&
+        v->def->in[1]->kind == FV_VALUE_CONST)
         cf = true; /* a constant that has to be made: repeated for each of a batch */
     if (cf == cg)
         return false;
     *computed = cf ? here.f : here.g;
     for (int i = 0; i < sum.def->rank; i++)
-        features[i] = fv_x_uses(cf ? sum.g : sum.f, sum.def->index[i]) && !fv_x_uses(cf ? sum.f : sum.g, sum.def->index[i]);
+        features[i] = fv_x_uses(cf ? sum.g : sum.f, sum.def->index[i]) &&
+                      !fv_x_uses(cf ? sum.f : sum.g, sum.def->index[i]);
     return true;
 }
 
@@ -35,16 +40,18 @@ static bool uses_any(const fv_expr *load, const bool *axes, const fv_expr *terms
     return false;
 }
 
-/* What makes the terms of a score in *x, which becomes what it stands in: a product over the sequence is looked through.
- * terms NULL: any. */
-static const fv_expr *projection_in(fv_finder *f, fv_expr **x, const fv_expr *terms, bool *features, int deep) {
+/* What makes the terms of a score in *x, which becomes what it stands in: a product over the
+ * sequence is looked through. terms NULL: any. */
+static const fv_expr *projection_in(fv_finder *f, fv_expr **x, const fv_expr *terms, bool *features,
+                                    int deep) {
     fv_expr *loads[FV_SOME_LOADS], *computed;
     int n = *x ? fv_element_loads(f->e.arena, *x, loads, FV_SOME_LOADS) : 0;
     for (int i = 0; i < n; i++) {
         bool is = is_projection(f, loads[i], features, &computed);
         if (is && (!terms || uses_any(loads[i], features, terms)))
             return loads[i];
-        const fv_expr *found = is && deep > 0 ? projection_in(f, &computed, terms, features, deep - 1) : NULL;
+        const fv_expr *found =
+            is && deep > 0 ? projection_in(f, &computed, terms, features, deep - 1) : NULL;
         if (found) {
             *x = computed;
             return found;
@@ -104,7 +111,8 @@ static bool decides(const places *p, const fv_expr *x, const fv_var *v) {
 }
 
 /* Places on these axes of v that x reads, over all but keys and queries. */
-static int64_t places_of(fv_finder *f, const fv_scores *s, fv_expr *x, const fv_value *v, const bool *axes) {
+static int64_t places_of(fv_finder *f, const fv_scores *s, fv_expr *x, const fv_value *v,
+                         const bool *axes) {
     fv_arena *a = fv_arena_new(fv_arena_session(f->arena));
     places *p = FV_NEW(a, places, 1);
     p->sample = fv_sample_new(a, f->module, FV_SAMPLE);
@@ -123,7 +131,8 @@ static int64_t places_of(fv_finder *f, const fv_scores *s, fv_expr *x, const fv_
         if (var != s->key && var != s->query && p->nvars < FV_MAX_RANK && decides(p, x, var))
             p->vars[p->nvars++] = var;
     }
-    fv_sample_set(&p->sample, s->key, fv_sample_dim(&p->sample, s->key->dim) - 1); /* the newest one: behind a past */
+    /* the newest one: behind a past */
+    fv_sample_set(&p->sample, s->key, fv_sample_dim(&p->sample, s->key->dim) - 1);
     count_places(p, 0);
     int64_t n = p->n;
     fv_arena_free(a);
@@ -139,13 +148,14 @@ static int64_t heads_of(fv_finder *f, const fv_scores *s, fv_expr *x, int64_t he
         return places_of(f, s, in, fv_loaded(load), axes) / (head_size ? head_size : 1);
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(f->e.arena, x, loads, FV_SOME_LOADS);
-    for (int i = 0; i < n; i++) { /* they are given as they are: the first axis is that of the batch */
+    /* they are given as they are: the first axis is that of the batch */
+    for (int i = 0; i < n; i++) {
         if (fv_loaded(loads[i])->kind == FV_VALUE_CONST || loads[i]->u.buf->rank < 4)
             continue;
         for (int k = 0; k < loads[i]->u.buf->rank; k++) {
             const fv_expr *at = loads[i]->arg[k];
-            axes[k] = at->op != FV_X_CONST && !fv_x_uses(at, s->key) && !(s->query && fv_x_uses(at, s->query)) &&
-                      !fv_x_uses(at, s->index[0]);
+            axes[k] = at->op != FV_X_CONST && !fv_x_uses(at, s->key) &&
+                      !(s->query && fv_x_uses(at, s->query)) && !fv_x_uses(at, s->index[0]);
             for (int t = 0; t < s->terms->u.red.nvars; t++)
                 axes[k] &= !fv_x_uses(at, s->terms->u.red.vars[t]);
         }
@@ -191,7 +201,8 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     if (x->load) {
         s->head_size = 1;
         for (int i = 0; i < x->terms->u.red.nvars; i++)
-            s->head_size = times(s->head_size, fv_sample_dim(&sample, x->terms->u.red.vars[i]->dim));
+            s->head_size =
+                times(s->head_size, fv_sample_dim(&sample, x->terms->u.red.vars[i]->dim));
         int64_t q = heads_of(f, x, x->q, s->head_size), k = heads_of(f, x, x->k, s->head_size);
         s->kv_heads = k > 0 ? k : 1;
         s->query_heads = q > 0 ? q : s->kv_heads;
@@ -200,7 +211,8 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
                 s->head_size = 0;
     } else {
         s->query_heads = 1;
-        for (int i = 0; i < x->rank; i++) /* what no data depend on, but the values do, are weights of heads */
+        /* what no data depend on, but the values do, are weights of heads */
+        for (int i = 0; i < x->rank; i++)
             if (x->index[i] != x->key && x->index[i] != x->query && values_have(s, x, i) &&
                 !depends(f, x->x, x->index[i], DEEP))
                 s->query_heads = times(s->query_heads, fv_sample_dim(&sample, x->index[i]->dim));
@@ -211,7 +223,8 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
 
 /* ---- from where ---- */
 
-/* The nearest values that something is made of, up to products of two things and to what is made step by step. */
+/* The nearest values that something is made of, up to products of two things and to what is made
+ * step by step. */
 typedef struct sources {
     const fv_value *all[NEAR];
     int n;
@@ -229,8 +242,8 @@ static void add_source(sources *s, const fv_value *v) {
 static bool ends_at(fv_finder *f, const fv_value *v) {
     fv_summed sum;
     return !fv_element_definition(&f->e, v) ||
-           (fv_element_sum(&f->e, v, &sum) && sum.g && sum.f != sum.g && fv_is_computed(f->e.arena, sum.f) &&
-            fv_is_computed(f->e.arena, sum.g));
+           (fv_element_sum(&f->e, v, &sum) && sum.g && sum.f != sum.g &&
+            fv_is_computed(f->e.arena, sum.f) && fv_is_computed(f->e.arena, sum.g));
 }
 
 static void find_sources(fv_finder *f, fv_expr *x, sources *s) {
@@ -280,7 +293,8 @@ static bool has_past(fv_finder *f, const fv_scores *x) {
 }
 
 static const fv_value *through_views(const fv_value *v) {
-    while (v->def && (fv_op_is(v->def, FV_OP_fv_Reshape) || fv_op_is(v->def, FV_OP_Transpose) || fv_op_is(v->def, FV_OP_Cast)))
+    while (v->def && (fv_op_is(v->def, FV_OP_fv_Reshape) || fv_op_is(v->def, FV_OP_Transpose) ||
+                      fv_op_is(v->def, FV_OP_Cast)))
         v = v->def->in[0];
     return v;
 }
@@ -331,7 +345,8 @@ void fv_find_origin(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     bool spatial = x->query && axes_with(f, x->q, x->query) > 1, channel = false;
     for (int i = 0; i < x->terms->u.red.nvars; i++)
         channel |= axes_with(f, x->q, x->terms->u.red.vars[i]) > 1;
-    s->kind = spatial ? FV_ATTENTION_SPATIAL
+    s->kind = spatial                                ? FV_ATTENTION_SPATIAL
               : channel || x->terms->u.red.nvars > 1 ? FV_ATTENTION_CHANNEL
-              : share_a_source(f, x) ? FV_ATTENTION_SELF : FV_ATTENTION_CROSS;
+              : share_a_source(f, x)                 ? FV_ATTENTION_SELF
+                                                     : FV_ATTENTION_CROSS;
 }

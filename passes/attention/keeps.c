@@ -1,5 +1,5 @@
-/* keeps.c - what is proved of masks, for all runs: that no element of one is infinite, that each query keeps a key, that it is
- * causal. */
+/* keeps.c - what is proved of masks, for all runs: that no element of one is infinite, that each
+ * query keeps a key, that it is causal. */
 #include <math.h>
 #include <string.h>
 
@@ -24,7 +24,8 @@ static bounds bounds_of_load(const fv_expr *x) {
         double v = fv_elem_is_float(t->elem) ? fv_tensor_float(t, i) : (double)fv_tensor_int(t, i);
         bool reached = true;
         for (size_t k = (size_t)t->rank, rest = i; k-- > 0; rest /= (size_t)t->dims[k])
-            reached &= x->arg[k]->op != FV_X_CONST || x->arg[k]->u.i == (int64_t)(rest % (size_t)t->dims[k]);
+            reached &= x->arg[k]->op != FV_X_CONST ||
+                       x->arg[k]->u.i == (int64_t)(rest % (size_t)t->dims[k]);
         if (reached && isnan(v))
             return (bounds){NAN, NAN};
         b.lo = reached && v < b.lo ? v : b.lo;
@@ -41,7 +42,8 @@ static bounds bounds_of(fv_arena *a, const fv_expr *x) {
         return is_float ? (bounds){x->u.f, x->u.f} : (bounds){(double)x->u.i, (double)x->u.i};
     if (x->op == FV_X_LOAD && fv_is_load(x))
         return bounds_of_load(x);
-    if (x->op == FV_X_CONVERT && x->type.elem != FV_BOOL && (is_float || x->arg[0]->type.elem == FV_BOOL))
+    if (x->op == FV_X_CONVERT && x->type.elem != FV_BOOL &&
+        (is_float || x->arg[0]->type.elem == FV_BOOL))
         return bounds_of(a, x->arg[0]);
     int t = x->type.elem == FV_BOOL ? truth(a, x) : UNKNOWN;
     return t == UNKNOWN ? (bounds){NAN, NAN} : (bounds){t, t};
@@ -67,7 +69,9 @@ static int truth_of_equality(fv_arena *a, const fv_expr *x) {
     return p.hi < q.lo || q.hi < p.lo ? 0 : UNKNOWN;
 }
 
-static int negation(int t) { return t == UNKNOWN ? UNKNOWN : !t; }
+static int negation(int t) {
+    return t == UNKNOWN ? UNKNOWN : !t;
+}
 
 /* 1, 0, or UNKNOWN. */
 static int truth(fv_arena *a, const fv_expr *x) {
@@ -80,7 +84,9 @@ static int truth(fv_arena *a, const fv_expr *x) {
     case FV_X_EQ: return truth_of_equality(a, x);
     case FV_X_NE: return negation(truth_of_equality(a, x));
     case FV_X_NOT: return negation(truth(a, x->arg[0]));
-    case FV_X_XOR: return x->arg[1]->op == FV_X_CONST && x->arg[1]->u.i ? negation(truth(a, x->arg[0])) : UNKNOWN;
+    case FV_X_XOR:
+        return x->arg[1]->op == FV_X_CONST && x->arg[1]->u.i ? negation(truth(a, x->arg[0]))
+                                                             : UNKNOWN;
     case FV_X_AND:
     case FV_X_OR:
         p = truth(a, x->arg[0]);
@@ -92,7 +98,8 @@ static int truth(fv_arena *a, const fv_expr *x) {
     case FV_X_LOAD:
         if (x->op == FV_X_CONVERT && x->arg[0]->type.elem == FV_BOOL)
             return truth(a, x->arg[0]);
-        b = x->op == FV_X_LOAD ? fv_is_load(x) ? bounds_of_load(x) : (bounds){NAN, NAN} : bounds_of(a, x->arg[0]);
+        b = x->op == FV_X_LOAD ? fv_is_load(x) ? bounds_of_load(x) : (bounds){NAN, NAN}
+                               : bounds_of(a, x->arg[0]);
         return b.lo > 0 || b.hi < 0 ? 1 : b.lo == 0 && b.hi == 0 ? 0 : UNKNOWN;
     default: return UNKNOWN;
     }
@@ -105,17 +112,24 @@ static bool is_finite_tensor(const fv_tensor *t) {
     return true;
 }
 
-/* Integers and bools are, however large: a mask of them that is scaled by the lowest float is taken for one of zeros and ones. */
+/* Integers and bools are, however large: a mask of them that is scaled by the lowest float is taken
+ * for one of zeros and ones. */
 static bool is_finite(fv_arena *a, const fv_expr *x) {
     if (!fv_elem_is_float(x->type.elem))
         return true;
     switch ((fv_expr_op)x->op) {
     case FV_X_CONST: return isfinite(x->u.f);
     case FV_X_LOAD:
-        return fv_is_load(x) && fv_loaded(x)->kind == FV_VALUE_CONST && fv_loaded(x)->tensor && is_finite_tensor(fv_loaded(x)->tensor);
-    case FV_X_ADD: case FV_X_SUB: case FV_X_MUL: case FV_X_MIN: case FV_X_MAX:
-        return is_finite(a, x->arg[0]) && is_finite(a, x->arg[1]);
-    case FV_X_NEG: case FV_X_ABS: case FV_X_CONVERT: return is_finite(a, x->arg[0]);
+        return fv_is_load(x) && fv_loaded(x)->kind == FV_VALUE_CONST && fv_loaded(x)->tensor &&
+               is_finite_tensor(fv_loaded(x)->tensor);
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MUL:
+    case FV_X_MIN:
+    case FV_X_MAX: return is_finite(a, x->arg[0]) && is_finite(a, x->arg[1]);
+    case FV_X_NEG:
+    case FV_X_ABS:
+    case FV_X_CONVERT: return is_finite(a, x->arg[0]);
     case FV_X_SELECT: {
         int c = truth(a, x->arg[0]);
         return (c == 0 || is_finite(a, x->arg[1])) && (c == 1 || is_finite(a, x->arg[2]));
@@ -136,7 +150,8 @@ static bool rows_keep(const fv_tensor *t, bool seen) {
     for (size_t i = 0; i < t->count; i += n) {
         bool kept = false;
         for (size_t k = i; k < i + n && !kept; k++)
-            kept = t->elem == FV_BOOL ? (fv_tensor_int(t, k) != 0) == seen : fv_tensor_float(t, k) > -INFINITY;
+            kept = t->elem == FV_BOOL ? (fv_tensor_int(t, k) != 0) == seen
+                                      : fv_tensor_float(t, k) > -INFINITY;
         if (!kept)
             return false;
     }
@@ -160,7 +175,8 @@ bool fv_mask_keeps_a_key(fv_elements *e, const fv_value *mask, bool seen) {
     if (rank < 1)
         return is_kept(a, x, seen);
     bool square = rank > 1 && mask->type->dims[rank - 1] == mask->type->dims[rank - 2];
-    fv_expr *tried[2] = {fv_x_int(a, 0), square ? fv_x_var(a, index[rank - 2]) : NULL}; /* the first key, the query's own */
+    /* the first key, the query's own */
+    fv_expr *tried[2] = {fv_x_int(a, 0), square ? fv_x_var(a, index[rank - 2]) : NULL};
     for (int i = 0; i < 2 && tried[i]; i++)
         if (is_kept(a, fv_x_replace_vars(a, x, 1, &index[rank - 1], &tried[i]), seen))
             return true;
@@ -170,11 +186,13 @@ bool fv_mask_keeps_a_key(fv_elements *e, const fv_value *mask, bool seen) {
 bool fv_mask_is_causal(fv_elements *e, const fv_value *mask, bool seen) {
     fv_var *index[FV_MAX_RANK];
     int rank = mask->type->rank;
-    if (mask->kind == FV_VALUE_CONST || rank < 2 || mask->type->dims[rank - 1] != mask->type->dims[rank - 2])
+    if (mask->kind == FV_VALUE_CONST || rank < 2 ||
+        mask->type->dims[rank - 1] != mask->type->dims[rank - 2])
         return false;
     const fv_expr *x = fv_element(e, mask, index);
     const fv_var *key = index[rank - 1], *query = index[rank - 2];
-    if (x->op != (seen ? FV_X_LE : FV_X_LT) || x->arg[0]->op != FV_X_VAR || x->arg[1]->op != FV_X_VAR)
+    if (x->op != (seen ? FV_X_LE : FV_X_LT) || x->arg[0]->op != FV_X_VAR ||
+        x->arg[1]->op != FV_X_VAR)
         return false;
     return x->arg[0]->u.var == (seen ? key : query) && x->arg[1]->u.var == (seen ? query : key);
 }

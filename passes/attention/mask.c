@@ -1,18 +1,19 @@
 /* mask.c - which keys a query does not see, and what is added to its scores.
  *
- * What a mask is made of matters little: it is tried out. On a small instance of the model what the softmax gets is computed
- * with scores of 0 and data that are masks of ones, of zeros, lengths, and numbers that change from key to key. */
+ * What a mask is made of matters little: it is tried out. On a small instance of the model what the
+ * softmax gets is computed with scores of 0 and data that are masks of ones, of zeros, lengths, and
+ * numbers that change from key to key. */
 #include <math.h>
 
 #include "passes/attention/parts.h"
 
-#define FAR_BELOW 80 /* exp(-80) is nothing beside 1 */
-#define STEP 0x1p-10 /* of a score */
-#define NEGATIVE -30 /* and that is a number, added or asked for its sign */
+#define FAR_BELOW 80      /* exp(-80) is nothing beside 1 */
+#define STEP      0x1p-10 /* of a score */
+#define NEGATIVE  -30     /* and that is a number, added or asked for its sign */
 enum { ENOUGH = 6, LARGEST = 96, LONG = 16384, MOST = 48, TRIES = 8 };
 
-/* Of long sequences some rows and columns, at even distances; of few rows also the first and the last columns, where a diagonal
- * that starts or ends with them lies. */
+/* Of long sequences some rows and columns, at even distances; of few rows also the first and the
+ * last columns, where a diagonal that starts or ends with them lies. */
 typedef struct picture {
     int rows, columns, hidden;
     int64_t queries, keys;
@@ -27,12 +28,18 @@ static void set_extents(picture *p, fv_sample *s, const fv_scores *x) {
     p->columns = p->keys < MOST ? (int)p->keys : MOST;
 }
 
-/* Place `at` of `count` at even distances from 0 to below n; n may be any, so it is not multiplied. */
-static int64_t spread(int at, int count, int64_t n) { return at * (n / count) + at * (n % count) / count; }
+/* Place `at` of `count` at even distances from 0 to below n; n may be any, so it is not
+ * multiplied. */
+static int64_t spread(int at, int count, int64_t n) {
+    return at * (n / count) + at * (n % count) / count;
+}
 
-static int64_t query_of(const picture *p, int row) { return spread(row, p->rows, p->queries); }
+static int64_t query_of(const picture *p, int row) {
+    return spread(row, p->rows, p->queries);
+}
 static int64_t key_of(const picture *p, int column) {
-    int edge = p->queries == p->rows && p->keys > p->columns ? p->rows < MOST / 3 ? p->rows : MOST / 3 : 0;
+    int edge =
+        p->queries == p->rows && p->keys > p->columns ? p->rows < MOST / 3 ? p->rows : MOST / 3 : 0;
     if (column < edge)
         return column;
     if (column >= p->columns - edge)
@@ -76,12 +83,14 @@ static void draw(fv_sample *s, const fv_scores *x, picture *p) {
 }
 
 /* What the weights are multiplied with hides keys, too. */
-static void draw_weights(fv_finder *f, const fv_attention_site *s, fv_sample *sample, const fv_scores *x, picture *p) {
+static void draw_weights(fv_finder *f, const fv_attention_site *s, fv_sample *sample,
+                         const fv_scores *x, picture *p) {
     const fv_value *product = s->product;
     const fv_definition *d = fv_element_definition(&f->e, product);
     int axis = -1;
     for (int i = 0; x->query && i < x->rank && i < x->weight_load->u.buf->rank; i++)
-        if (x->index[i] == x->query && fv_loaded(x->weight_load) == s->weights && x->weight_load->arg[i]->op == FV_X_VAR)
+        if (x->index[i] == x->query && fv_loaded(x->weight_load) == s->weights &&
+            x->weight_load->arg[i]->op == FV_X_VAR)
             axis = fv_definition_axis(d, x->weight_load->arg[i]->u.var);
     if (axis < 0 || axis == d->rank)
         return;
@@ -97,8 +106,8 @@ static void draw_weights(fv_finder *f, const fv_attention_site *s, fv_sample *sa
         }
 }
 
-/* Does the first key that a row sees, or the last one, move on with the rows? What is hidden between the two is something
- * else: false in *whole. */
+/* Does the first key that a row sees, or the last one, move on with the rows? What is hidden
+ * between the two is something else: false in *whole. */
 static unsigned shape_of(const picture *p, bool *whole) {
     int first[MOST], last[MOST];
     bool ends = p->rows > 1, starts = p->rows > 1;
@@ -143,7 +152,8 @@ typedef struct mask_data {
 } mask_data;
 
 /* Notes sums, which are numbers and no masks, and what else there is. */
-static void look_at_data(fv_finder *f, fv_sample *s, const fv_scores *x, fv_expr *in, mask_data *d) {
+static void look_at_data(fv_finder *f, fv_sample *s, const fv_scores *x, fv_expr *in,
+                         mask_data *d) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(f->e.arena, in, loads, FV_SOME_LOADS);
     for (int i = 0; i < n; i++) {
@@ -180,16 +190,17 @@ static fv_expr *exponentials(fv_finder *f, const fv_attention_site *s, fv_var **
     return x;
 }
 
-static void draw_exponentials(const fv_attention_site *s, fv_sample *sample, const fv_scores *x, fv_expr *e,
-                              fv_var *const *index, picture *p) {
+static void draw_exponentials(const fv_attention_site *s, fv_sample *sample, const fv_scores *x,
+                              fv_expr *e, fv_var *const *index, picture *p) {
     sample->score = s->softmax->out[0];
     sample->of_score = 1;
     for (int i = 0; i < p->rows; i++)
         for (int j = 0; j < p->columns; j++) {
             for (int k = 0; k < x->rank; k++)
-                fv_sample_set(sample, index[k], x->index[k] == x->key     ? key_of(p, j)
-                                                : x->index[k] == x->query ? query_of(p, i)
-                                                                          : fv_sample_dim(sample, index[k]->dim) - 1);
+                fv_sample_set(sample, index[k],
+                              x->index[k] == x->key     ? key_of(p, j)
+                              : x->index[k] == x->query ? query_of(p, i)
+                                                        : fv_sample_dim(sample, index[k]->dim) - 1);
             bool hidden = fv_sample_number(sample, e) == 0 && !p->hides[i][j];
             p->hides[i][j] |= hidden;
             p->hidden += hidden;
@@ -220,7 +231,8 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     fv_arena *a = fv_arena_new(fv_arena_session(f->arena));
     picture *all = FV_NEW(a, picture, TRIES);
     fv_sample sample;
-    for (int64_t size = FV_SAMPLE; size <= LARGEST; size *= 2) { /* where maps are made smaller there is little left of 12 */
+    /* where maps are made smaller there is little left of 12 */
+    for (int64_t size = FV_SAMPLE; size <= LARGEST; size *= 2) {
         sample = fv_sample_new(a, f->module, size);
         if (fv_sample_dim(&sample, x->summed->dim) >= ENOUGH || fv_dim_is_const(x->summed->dim))
             break;
@@ -233,8 +245,10 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     fv_sample_fit(&sample, x->summed->dim);
     int best = 0;
     double most = (double)fv_sample_dim(&sample, x->summed->dim) - 1;
-    const trial trials[TRIES] = {{1, FV_DATA_EVEN}, {0, FV_DATA_EVEN}, {1000, FV_DATA_EVEN}, {most, FV_DATA_EVEN}, {most + 1, FV_DATA_EVEN},
-                                 {1, FV_DATA_ALTERNATES}, {1, FV_DATA_RISES}, {1, FV_SUMS_ALTERNATE}};
+    const trial trials[TRIES] = {{1, FV_DATA_EVEN},        {0, FV_DATA_EVEN},
+                                 {1000, FV_DATA_EVEN},     {most, FV_DATA_EVEN},
+                                 {most + 1, FV_DATA_EVEN}, {1, FV_DATA_ALTERNATES},
+                                 {1, FV_DATA_RISES},       {1, FV_SUMS_ALTERNATE}};
     bool data_hide = false, varies = false, whole;
     mask_data from = {0}, of_weights = {0};
     look_at_data(f, &sample, x, x->x, &from);
@@ -263,8 +277,8 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     bool by_sums = trials[best].kind == FV_DATA_EVEN && differ(&all[TRIES - 1], &all[best]);
     if (shape & FV_MASK_CAUSAL)
         shape |= far_window(f, x, trials[best].data, a);
-    s->mask = shape | (!whole || both || by_sums ? FV_MASK_FORMULA : 0) | (data_hide && !both ? FV_MASK_PADDING : 0) |
-              (x->load && varies ? FV_MASK_BIAS : 0);
+    s->mask = shape | (!whole || both || by_sums ? FV_MASK_FORMULA : 0) |
+              (data_hide && !both ? FV_MASK_PADDING : 0) | (x->load && varies ? FV_MASK_BIAS : 0);
     sample.of_data = trials[best].data;
     sample.data = trials[best].kind;
     sample.score = x->load ? fv_loaded(x->top) : NULL;

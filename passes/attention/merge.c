@@ -1,19 +1,24 @@
-/* merge.c - attention that is written out piece by piece becomes one softmax over all keys: online softmax as exporters unroll it,
- * and attentions over parts of the keys that are joined by the logarithms of their sums.
+/* merge.c - attention that is written out piece by piece becomes one softmax over all keys: online
+ * softmax as exporters unroll it, and attentions over parts of the keys that are joined by the
+ * logarithms of their sums.
  *
  *     m' = max(m, max s),  a = exp(m - m'),  p = exp(s - m')       for each piece s = q * k^T, v
- *     l' = a * l + sum p,  o' = a * o + p * v                  =>    Softmax(q * Concat(k..)^T) * Concat(v..)
+ *     l' = a * l + sum p,  o' = a * o + p * v                  =>    Softmax(q * Concat(k..)^T) *
+ *                                                              Concat(v..)
  *     o / l, at the end
  *
- * What a value is of sums over pieces is said by pieces.h, how pieces are joined by along.h, and chunks by chunks.h. The scores of all pieces have to
- * be one product in the end, with what stands around it; what is made of parts of the sums besides has to be nothing that
- * anybody reads, since scores would be computed twice.
+ * What a value is of sums over pieces is said by pieces.h, how pieces are joined by along.h, and
+ * chunks by chunks.h. The scores of all pieces have to be one product in the end, with what stands
+ * around it; what is made of parts of the sums besides has to be nothing that anybody reads, since
+ * scores would be computed twice.
  *
- * The same is rounded elsewhere. A row is NaN in fewer cases: where a piece is masked whole, its maximum is -infinity,
- * and exp(-infinity - -infinity) is NaN before; where all keys of a row are, both are.
+ * The same is rounded elsewhere. A row is NaN in fewer cases: where a piece is masked whole, its
+ * maximum is -infinity, and exp(-infinity - -infinity) is NaN before; where all keys of a row are,
+ * both are.
  *
- * No rule of a file: there are as many pieces as there are. Needs the form that legalise gives, and equal values made one; leaves
- * what it replaced to remove-dead, and constants side by side to fold-constants. */
+ * No rule of a file: there are as many pieces as there are. Needs the form that legalise gives, and
+ * equal values made one; leaves what it replaced to remove-dead, and constants side by side to
+ * fold-constants. */
 #include "ir/catalogue/op.h"
 #include "ir/graph/rewriter.h"
 #include "passes/attention/along.h"
@@ -49,7 +54,8 @@ static bool has_region(const fv_op *op) {
 /* From the last op on that is given backwards to the first: those behind it are known. */
 static void find_live(merger *k, const fv_op *last, const fv_op *first, const fv_op *root) {
     for (const fv_op *op = last; op; op = op == first ? NULL : op->prev)
-        k->live[op->mark] = op->def == &fv_return_def || op->def->has_effect || has_region(op) || is_read(k, op, root);
+        k->live[op->mark] = op->def == &fv_return_def || op->def->has_effect || has_region(op) ||
+                            is_read(k, op, root);
 }
 
 static void look(merger *k) {
@@ -74,24 +80,28 @@ typedef struct joined {
     fv_value **scores, **values;
     int n;
     fv_elem elem; /* of the product with the values */
-    int chunks;   /* the axis of the scores along which one piece lies in chunks; -1: there are several */
+    /* the axis of the scores along which one piece lies in chunks; -1: there are several */
+    int chunks;
 } joined;
 
 static bool are_joinable(merger *k, const joined *j) {
     fv_module *m = k->r->module;
     if (j->chunks >= 0)
         return fv_are_chunks(m, j->scores[0], j->values[0], j->chunks);
-    return fv_are_scores(m, k->r->arena, j->scores, j->n) && fv_may_follow(m, j->values, j->n, j->values[0]->type->rank - 2);
+    return fv_are_scores(m, k->r->arena, j->scores, j->n) &&
+           fv_may_follow(m, j->values, j->n, j->values[0]->type->rank - 2);
 }
 
 static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) {
     fv_arena *a = k->r->arena;
     fv_piece *list = FV_NEW(a, fv_piece, t->n);
     bool dead = true;
-    *j = (joined){FV_NEW(a, fv_value *, t->n), FV_NEW(a, fv_value *, t->n), t->n, t->pieces->elem, t->n == 1 ? t->pieces->chunks - 1 : -1};
+    *j = (joined){FV_NEW(a, fv_value *, t->n), FV_NEW(a, fv_value *, t->n), t->n, t->pieces->elem,
+                  t->n == 1 ? t->pieces->chunks - 1 : -1};
     for (int i = 0; i < t->n; i++) {
         list[i] = t->pieces[i];
-        if (list[i].scores->kind != FV_VALUE_RESULT || list[i].scores->def->block != k->block || (list[i].chunks && t->n > 1))
+        if (list[i].scores->kind != FV_VALUE_RESULT || list[i].scores->def->block != k->block ||
+            (list[i].chunks && t->n > 1))
             return false;
     }
     sort(list, t->n);
@@ -109,13 +119,15 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
 }
 
 static fv_value *all_scores(merger *k, fv_rewriter *w, const joined *j) {
-    return j->chunks >= 0 ? fv_w_chunk_scores(w, j->scores[0], j->chunks) : fv_w_scores(w, k->r->arena, j->scores, j->n);
+    return j->chunks >= 0 ? fv_w_chunk_scores(w, j->scores[0], j->chunks)
+                          : fv_w_scores(w, k->r->arena, j->scores, j->n);
 }
 
 static fv_value *all_values(merger *k, fv_rewriter *w, const joined *j) {
     fv_value *v = j->values[0];
     int rank = v->type->rank;
-    return j->chunks >= 0 ? fv_w_chunk_values(w, v, j->chunks - (j->scores[0]->type->rank - rank)) : fv_w_along(w, k->r->arena, j->values, j->n, rank - 2);
+    return j->chunks >= 0 ? fv_w_chunk_values(w, v, j->chunks - (j->scores[0]->type->rank - rank))
+                          : fv_w_along(w, k->r->arena, j->values, j->n, rank - 2);
 }
 
 /* y in the form of the result that it replaces: there may be axes of 1 more, or less. */
@@ -161,7 +173,8 @@ static bool merge_block(fv_pass_run *r, fv_region *block) {
     for (fv_op *op = block->last, *before; op; op = before) {
         joined j;
         before = op->prev;
-        const fv_term *t = op->nout == 1 && op->out[0] ? fv_pieces_term(&k.pieces, op->out[0]) : NULL;
+        const fv_term *t =
+            op->nout == 1 && op->out[0] ? fv_pieces_term(&k.pieces, op->out[0]) : NULL;
         if (!fv_is_whole(t))
             continue;
         if (!any)

@@ -29,14 +29,17 @@ static bool has_all(const fv_term *t, const fv_term *of) {
 }
 
 /* No piece stands twice in a term. */
-bool fv_same_pieces(const fv_term *a, const fv_term *b) { return a->n == b->n && has_all(a, b); }
+bool fv_same_pieces(const fv_term *a, const fv_term *b) {
+    return a->n == b->n && has_all(a, b);
+}
 
 /* The same values with them, too? */
 static bool same_results(const fv_term *a, const fv_term *b) {
     for (int i = 0; i < a->n; i++) {
         bool found = false;
         for (int k = 0; k < b->n && !found; k++)
-            found = a->pieces[i].scores == b->pieces[k].scores && a->pieces[i].values == b->pieces[k].values &&
+            found = a->pieces[i].scores == b->pieces[k].scores &&
+                    a->pieces[i].values == b->pieces[k].values &&
                     a->pieces[i].chunks == b->pieces[k].chunks;
         if (!found)
             return false;
@@ -53,12 +56,17 @@ static bool is_apart(const fv_term *a, const fv_term *b) {
 }
 
 bool fv_same_reference(fv_reference a, fv_reference b) {
-    return a.value == b.value && a.common == b.common && !a.lse == !b.lse && (!a.lse || fv_same_pieces(a.lse, b.lse));
+    return a.value == b.value && a.common == b.common && !a.lse == !b.lse &&
+           (!a.lse || fv_same_pieces(a.lse, b.lse));
 }
 
-bool fv_is_zero_reference(fv_reference r) { return !r.value && !r.lse; }
+bool fv_is_zero_reference(fv_reference r) {
+    return !r.value && !r.lse;
+}
 
-static bool over_itself(const fv_term *t) { return t->r.lse && !t->r.common && fv_same_pieces(t->r.lse, t); }
+static bool over_itself(const fv_term *t) {
+    return t->r.lse && !t->r.common && fv_same_pieces(t->r.lse, t);
+}
 
 bool fv_is_whole(const fv_term *t) {
     return t && t->kind == FV_TERM_RESULT && (t->n > 1 || t->pieces->chunks) && over_itself(t);
@@ -85,7 +93,8 @@ static fv_reference lse_of(fv_pieces *p, const fv_term *t) {
 }
 
 /* Those of both, none of which they share. */
-const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind, fv_reference r) {
+const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind,
+                            fv_reference r) {
     if (a->n + b->n > FV_MAX_PIECES || !is_apart(a, b))
         return NULL;
     fv_piece *list = FV_NEW(p->arena, fv_piece, a->n + b->n);
@@ -96,7 +105,9 @@ const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv
 
 /* ---- shapes ---- */
 
-bool fv_is_plain_float(fv_elem e) { return fv_elem_is_float(e) && fv_elem_bits(e) >= 16; }
+bool fv_is_plain_float(fv_elem e) {
+    return fv_elem_is_float(e) && fv_elem_bits(e) >= 16;
+}
 
 bool fv_same_dims(const fv_pieces *p, const fv_type *a, const fv_type *b, int n) {
     for (int i = 0; i < n; i++)
@@ -109,7 +120,9 @@ bool fv_same_shape(const fv_pieces *p, const fv_type *a, const fv_type *b) {
     return a->rank == b->rank && fv_same_dims(p, a, b, a->rank);
 }
 
-static bool is_line(const fv_type *t) { return t->rank > 0 && fv_dim_is_one(t->dims[t->rank - 1]); }
+static bool is_line(const fv_type *t) {
+    return t->rank > 0 && fv_dim_is_one(t->dims[t->rank - 1]);
+}
 
 bool fv_is_single(const fv_type *t) {
     for (int i = 0; i < t->rank; i++)
@@ -120,7 +133,8 @@ bool fv_is_single(const fv_type *t) {
 
 /* Does v have a number for each row of `rows`, next to which it stands in its last axis? */
 static bool is_of_rows(const fv_pieces *p, const fv_value *v, const fv_type *rows) {
-    return is_line(v->type) && v->type->rank == rows->rank && fv_same_dims(p, v->type, rows, rows->rank - 1);
+    return is_line(v->type) && v->type->rank == rows->rank &&
+           fv_same_dims(p, v->type, rows, rows->rank - 1);
 }
 
 /* v, or what its one number for each row is repeated from along the last axis. */
@@ -139,7 +153,8 @@ static fv_value *unviewed(const fv_pieces *p, fv_value *v) {
     for (;;) {
         const fv_op *op = maker(v, FV_OP_fv_Reshape);
         op = op && is_same_elements(p, op->in[0]->type, v->type) ? op : maker(v, FV_OP_Identity);
-        if (!op && (op = maker(v, FV_OP_Cast)) && (!fv_is_plain_float(v->type->elem) || !fv_is_plain_float(op->in[0]->type->elem)))
+        if (!op && (op = maker(v, FV_OP_Cast)) &&
+            (!fv_is_plain_float(v->type->elem) || !fv_is_plain_float(op->in[0]->type->elem)))
             op = NULL;
         if (!op)
             return v;
@@ -147,7 +162,9 @@ static fv_value *unviewed(const fv_pieces *p, fv_value *v) {
     }
 }
 
-const fv_term *fv_pieces_term(const fv_pieces *p, const fv_value *v) { return fv_ptrmap_get(&p->terms, v); }
+const fv_term *fv_pieces_term(const fv_pieces *p, const fv_value *v) {
+    return fv_ptrmap_get(&p->terms, v);
+}
 
 const fv_term *fv_term_of(const fv_pieces *p, const fv_value *v, fv_term_kind kind) {
     const fv_term *t = fv_pieces_term(p, v);
@@ -168,7 +185,8 @@ static fv_reference lifted(fv_reference r, int axis) {
 }
 
 static bool is_common(fv_reference r, int axis) {
-    return fv_is_zero_reference(r) || (r.value && fv_is_single(r.value->type)) || r.common == 1 + axis;
+    return fv_is_zero_reference(r) || (r.value && fv_is_single(r.value->type)) ||
+           r.common == 1 + axis;
 }
 
 static fv_reference along(fv_reference r) {
@@ -176,7 +194,8 @@ static fv_reference along(fv_reference r) {
     return r;
 }
 
-/* Is y what x has, or with rows a number for each row of x? Along one axis at most it may be the same: `axis`, or -1. */
+/* Is y what x has, or with rows a number for each row of x? Along one axis at most it may be the
+ * same: `axis`, or -1. */
 bool fv_is_beside(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows, int *axis) {
     int more = x->rank - y->rank, n = rows ? x->rank - 1 : x->rank;
     *axis = -1;
@@ -194,14 +213,17 @@ bool fv_is_beside(const fv_pieces *p, const fv_type *y, const fv_type *x, bool r
 }
 
 static bool holds(const fv_value *v, double x) {
-    const fv_tensor *t = v->kind == FV_VALUE_CONST && fv_elem_is_float(v->type->elem) ? v->tensor : NULL;
+    const fv_tensor *t =
+        v->kind == FV_VALUE_CONST && fv_elem_is_float(v->type->elem) ? v->tensor : NULL;
     for (size_t i = 0; t && i < t->count; i++)
         if (fv_tensor_float(t, i) != x)
             return false;
     return t && t->count;
 }
 
-static const fv_term *zero(fv_pieces *p) { return fv_term_make(p, (fv_term){.kind = FV_TERM_ZERO}); }
+static const fv_term *zero(fv_pieces *p) {
+    return fv_term_make(p, (fv_term){.kind = FV_TERM_ZERO});
+}
 
 static const fv_term *operand(fv_pieces *p, const fv_value *v) {
     const fv_term *t = fv_pieces_term(p, v);
@@ -217,7 +239,8 @@ static const fv_term *others(fv_pieces *p, const fv_term *t) {
     for (int i = 0; i < t->r.lse->n; i++)
         if (!has(t, &t->r.lse->pieces[i]))
             rest[n++] = t->r.lse->pieces[i];
-    return n ? fv_term_make(p, (fv_term){.kind = FV_TERM_SUM, .r = t->r, .pieces = rest, .n = n}) : NULL;
+    return n ? fv_term_make(p, (fv_term){.kind = FV_TERM_SUM, .r = t->r, .pieces = rest, .n = n})
+             : NULL;
 }
 
 static const fv_term *of_sub(fv_pieces *p, const fv_op *op) {
@@ -225,23 +248,33 @@ static const fv_term *of_sub(fv_pieces *p, const fv_op *op) {
     const fv_term *a = fv_pieces_term(p, x), *b = fv_pieces_term(p, y);
     if (!fv_is_plain_float(x->type->elem))
         return NULL;
-    if (b && b->kind == FV_TERM_STEP && a && a->kind == FV_TERM_RESULT && same_results(a, b->a) && over_itself(a) && has_all(b->b, b))
+    if (b && b->kind == FV_TERM_STEP && a && a->kind == FV_TERM_RESULT && same_results(a, b->a) &&
+        over_itself(a) && has_all(b->b, b))
         return fv_term_both(p, b->a, b->b, FV_TERM_RESULT, b->r); /* a - (a - b) * share of b */
-    if (a && b && a->kind == FV_TERM_RESULT && b->kind == FV_TERM_RESULT && over_itself(a) && over_itself(b) && fv_same_shape(p, x->type, y->type))
+    if (a && b && a->kind == FV_TERM_RESULT && b->kind == FV_TERM_RESULT && over_itself(a) &&
+        over_itself(b) && fv_same_shape(p, x->type, y->type))
         return fv_term_make(p, (fv_term){.kind = FV_TERM_BETWEEN, .a = a, .b = b});
-    if (b && b->kind == FV_TERM_SUM && b->r.lse && has_all(b->r.lse, b) && holds(x, 1) && fv_same_shape(p, y->type, op->out[0]->type))
+    if (b && b->kind == FV_TERM_SUM && b->r.lse && has_all(b->r.lse, b) && holds(x, 1) &&
+        fv_same_shape(p, y->type, op->out[0]->type))
         return others(p, b);
-    if (a && b && a->kind == FV_TERM_LSE && b->kind == FV_TERM_LOG && b->r.lse && fv_same_pieces(a, b) && fv_same_shape(p, x->type, y->type))
-        return fv_term_with(p, b->r.lse, FV_TERM_LSE, (fv_reference){0}); /* log(sum(P, lse(Q))) = lse(P) - lse(Q) */
-    if (fv_same_shape(p, x->type, y->type) || fv_is_single(x->type) || (is_line(x->type) && fv_is_single(y->type)))
-        return fv_term_make(p, (fv_term){.kind = FV_TERM_APART, .r = fv_term_reference(p, x), .to = fv_term_reference(p, y)});
+    if (a && b && a->kind == FV_TERM_LSE && b->kind == FV_TERM_LOG && b->r.lse &&
+        fv_same_pieces(a, b) && fv_same_shape(p, x->type, y->type))
+        /* log(sum(P, lse(Q))) = lse(P) - lse(Q) */
+        return fv_term_with(p, b->r.lse, FV_TERM_LSE, (fv_reference){0});
+    if (fv_same_shape(p, x->type, y->type) || fv_is_single(x->type) ||
+        (is_line(x->type) && fv_is_single(y->type)))
+        return fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
+                                         .r = fv_term_reference(p, x),
+                                         .to = fv_term_reference(p, y)});
     if (!x->type->rank || !fv_same_shape(p, x->type, op->out[0]->type))
         return NULL;
     int axis;
     bool lines = is_line(x->type) || (a && a->kind == FV_TERM_LSE);
     if (lines || !(fv_is_beside(p, y->type, x->type, true, &axis) || fv_is_single(y->type)))
         return fv_is_beside(p, y->type, x->type, false, &axis)
-                   ? fv_term_make(p, (fv_term){.kind = FV_TERM_APART, .r = fv_term_reference(p, x), .to = lifted(fv_term_reference(p, y), axis)})
+                   ? fv_term_make(p, (fv_term){.kind = FV_TERM_APART,
+                                               .r = fv_term_reference(p, x),
+                                               .to = lifted(fv_term_reference(p, y), axis)})
                    : NULL;
     return of_one(p, FV_TERM_SHIFTED, x, lifted(fv_term_reference(p, y), axis));
 }
@@ -258,11 +291,14 @@ const fv_term *fv_term_exp(fv_pieces *p, const fv_term *a) {
 
 static const fv_term *of_exp(fv_pieces *p, const fv_op *op) {
     fv_value *x = op->in[0];
-    const fv_term *a = fv_pieces_term(p, x), *y = a && fv_is_plain_float(x->type->elem) ? fv_term_exp(p, a) : NULL;
+    const fv_term *a = fv_pieces_term(p, x),
+                  *y = a && fv_is_plain_float(x->type->elem) ? fv_term_exp(p, a) : NULL;
     const fv_reference none = {0};
     if (y || !fv_is_plain_float(x->type->elem))
         return y;
-    return (!a || a->kind == FV_TERM_STACK) && x->type->rank && !is_line(x->type) ? of_one(p, FV_TERM_WEIGHTS, x, none) : NULL;
+    return (!a || a->kind == FV_TERM_STACK) && x->type->rank && !is_line(x->type)
+               ? of_one(p, FV_TERM_WEIGHTS, x, none)
+               : NULL;
 }
 
 /* Of one result, counted from the first. */
@@ -271,10 +307,13 @@ int fv_softmax_axis(const fv_op *op) {
     return (int)(axis < 0 ? axis + op->out[0]->type->rank : axis);
 }
 
-/* The axis of the scores of a term's one piece that is an axis of its value, which has rows of scores in their order; -1: none. */
+/* The axis of the scores of a term's one piece that is an axis of its value, which has rows of
+ * scores in their order; -1: none. */
 static int of_scores(const fv_pieces *p, const fv_term *t, const fv_type *value, int axis) {
     const fv_type *s = t->pieces->scores->type;
-    int rows = t->kind == FV_TERM_RESULT || t->kind == FV_TERM_WEIGHTS ? value->rank - 1 : value->rank, k = fv_next_axis(s, 0);
+    int rows =
+            t->kind == FV_TERM_RESULT || t->kind == FV_TERM_WEIGHTS ? value->rank - 1 : value->rank,
+        k = fv_next_axis(s, 0);
     if (t->n != 1 || t->pieces->chunks || axis >= rows || fv_dim_is_one(value->dims[axis]))
         return -1;
     for (int i = fv_next_axis(value, 0); i < axis; i = fv_next_axis(value, i + 1))
@@ -283,7 +322,8 @@ static int of_scores(const fv_pieces *p, const fv_term *t, const fv_type *value,
 }
 
 /* Its one piece with keys along an axis of its value as well, over r; NULL: it has none such. */
-static const fv_term *chunked(fv_pieces *p, const fv_term *t, const fv_type *value, int axis, fv_term_kind kind, fv_reference r) {
+static const fv_term *chunked(fv_pieces *p, const fv_term *t, const fv_type *value, int axis,
+                              fv_term_kind kind, fv_reference r) {
     int of = of_scores(p, t, value, axis);
     if (of < 0)
         return NULL;
@@ -297,10 +337,14 @@ static const fv_term *of_softmax(fv_pieces *p, const fv_op *op) {
     fv_value *x = op->in[0];
     const fv_term *parts = fv_term_of(p, x, FV_TERM_LSE);
     if (parts) {
-        const fv_term *all = chunked(p, parts, x->type, fv_softmax_axis(op), FV_TERM_LSE, (fv_reference){0});
-        return all ? fv_term_with(p, parts, FV_TERM_SUM, lifted((fv_reference){.lse = all}, fv_softmax_axis(op))) : NULL;
+        const fv_term *all =
+            chunked(p, parts, x->type, fv_softmax_axis(op), FV_TERM_LSE, (fv_reference){0});
+        return all ? fv_term_with(p, parts, FV_TERM_SUM,
+                                  lifted((fv_reference){.lse = all}, fv_softmax_axis(op)))
+                   : NULL;
     }
-    if (fv_softmax_axis(op) != x->type->rank - 1 || is_line(x->type) || !fv_is_plain_float(x->type->elem))
+    if (fv_softmax_axis(op) != x->type->rank - 1 || is_line(x->type) ||
+        !fv_is_plain_float(x->type->elem))
         return NULL;
     const fv_term *t = of_one(p, FV_TERM_WEIGHTS, x, (fv_reference){0});
     return fv_term_with(p, t, FV_TERM_WEIGHTS, lse_of(p, t));
@@ -347,9 +391,11 @@ static const fv_term *of_reduce(fv_pieces *p, const fv_op *op) {
     const fv_term *a = fv_pieces_term(p, op->in[0]), *t;
     bool lse = fv_is_reduction(op, "ReduceLogSumExp");
     fv_reduced over;
-    if (!fv_reduces(p, op, &over) || !fv_is_plain_float(x->elem) || (!lse && !fv_is_reduction(op, "ReduceSum")))
+    if (!fv_reduces(p, op, &over) || !fv_is_plain_float(x->elem) ||
+        (!lse && !fv_is_reduction(op, "ReduceSum")))
         return NULL;
-    bool rows = a && (a->kind == FV_TERM_SUM || a->kind == FV_TERM_LSE), result = a && a->kind == FV_TERM_RESULT;
+    bool rows = a && (a->kind == FV_TERM_SUM || a->kind == FV_TERM_LSE),
+         result = a && a->kind == FV_TERM_RESULT;
     if (rows || result) { /* its last axis is one of rows, of 1, or of features */
         int axis = over.row ? x->rank - 1 : over.axis;
         if (axis < 0 || (over.row && (result || over.axis >= 0)) || lse != (a->kind == FV_TERM_LSE))
@@ -358,10 +404,13 @@ static const fv_term *of_reduce(fv_pieces *p, const fv_op *op) {
     }
     if (!over.row || is_line(x))
         return NULL;
-    t = lse ? of_one(p, FV_TERM_LSE, op->in[0], (fv_reference){0}) : a && a->kind == FV_TERM_WEIGHTS ? fv_term_with(p, a, FV_TERM_SUM, a->r) : NULL;
+    t = lse                               ? of_one(p, FV_TERM_LSE, op->in[0], (fv_reference){0})
+        : a && a->kind == FV_TERM_WEIGHTS ? fv_term_with(p, a, FV_TERM_SUM, a->r)
+                                          : NULL;
     if (!t || over.axis < 0)
         return t;
-    return lse ? chunked(p, t, x, over.axis, FV_TERM_LSE, t->r) : fv_term_over_chunks(p, t, x, over.axis);
+    return lse ? chunked(p, t, x, over.axis, FV_TERM_LSE, t->r)
+               : fv_term_over_chunks(p, t, x, over.axis);
 }
 
 static const fv_term *of_product(fv_pieces *p, const fv_op *op) {
@@ -376,13 +425,17 @@ static const fv_term *of_product(fv_pieces *p, const fv_op *op) {
 }
 
 /* Is y a number for each row of x, or of the same rows? Along `axis` it may be the same; -1. */
-static bool scales(const fv_pieces *p, const fv_term *a, const fv_value *x, const fv_value *y, int *axis) {
-    bool rows = a->kind == FV_TERM_WEIGHTS || a->kind == FV_TERM_RESULT || a->kind == FV_TERM_BETWEEN;
+static bool scales(const fv_pieces *p, const fv_term *a, const fv_value *x, const fv_value *y,
+                   int *axis) {
+    bool rows =
+        a->kind == FV_TERM_WEIGHTS || a->kind == FV_TERM_RESULT || a->kind == FV_TERM_BETWEEN;
     return fv_is_beside(p, y->type, x->type, rows, axis) || (*axis = -1, fv_is_single(y->type));
 }
 
 /* lse of a term, along an axis in which that is the same. */
-static fv_reference lse_along(fv_pieces *p, const fv_term *t, int axis) { return lifted(lse_of(p, t), axis); }
+static fv_reference lse_along(fv_pieces *p, const fv_term *t, int axis) {
+    return lifted(lse_of(p, t), axis);
+}
 
 /* a, times what has a number for each row, or the same number along an axis. */
 const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *factor, int axis) {
@@ -392,18 +445,28 @@ const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *fac
         return NULL;
     by->r = lifted(by->r, axis);
     by->to = lifted(by->to, axis);
-    if (by->kind == FV_TERM_FACTOR || by->kind == FV_TERM_INVERSE) { /* from by->r to another reference */
+    /* from by->r to another reference */
+    if (by->kind == FV_TERM_FACTOR || by->kind == FV_TERM_INVERSE) {
         fv_reference to = by->kind == FV_TERM_FACTOR ? by->to : lse_along(p, by, axis);
         if (pieces && fv_same_reference(a->r, by->r))
             return fv_term_with(p, a, a->kind, to);
         return a->kind == FV_TERM_FACTOR && fv_same_reference(a->to, by->r)
-                   ? fv_term_make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = to}) : NULL;
+                   ? fv_term_make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = to})
+                   : NULL;
     }
-    if (by->kind == FV_TERM_SUM && pieces && a->r.lse && a->r.common == lifted(a->r, axis).common && fv_same_pieces(a->r.lse, by)) /* exp(lse(P) - r) */
+    /* exp(lse(P) - r) */
+    if (by->kind == FV_TERM_SUM && pieces && a->r.lse && a->r.common == lifted(a->r, axis).common &&
+        fv_same_pieces(a->r.lse, by))
         return fv_term_with(p, a, a->kind, by->r);
-    if (by->kind == FV_TERM_SUM && axis < 0 && a->kind == FV_TERM_BETWEEN && by->r.lse && by->r.lse->n == a->a->n + a->b->n &&
-        has_all(by->r.lse, a->a) && has_all(by->r.lse, a->b) && is_apart(a->a, a->b) && (fv_same_pieces(by, a->a) || fv_same_pieces(by, a->b)))
-        return fv_term_make(p, (fv_term){.kind = FV_TERM_STEP, .r = by->r, .pieces = by->pieces, .n = by->n, .a = a->a, .b = a->b});
+    if (by->kind == FV_TERM_SUM && axis < 0 && a->kind == FV_TERM_BETWEEN && by->r.lse &&
+        by->r.lse->n == a->a->n + a->b->n && has_all(by->r.lse, a->a) && has_all(by->r.lse, a->b) &&
+        is_apart(a->a, a->b) && (fv_same_pieces(by, a->a) || fv_same_pieces(by, a->b)))
+        return fv_term_make(p, (fv_term){.kind = FV_TERM_STEP,
+                                         .r = by->r,
+                                         .pieces = by->pieces,
+                                         .n = by->n,
+                                         .a = a->a,
+                                         .b = a->b});
     return NULL;
 }
 
@@ -415,12 +478,17 @@ static const fv_term *of_mul(fv_pieces *p, const fv_op *op) {
         const fv_term *a = operand(p, x), *b = operand(p, y);
         if (a && a->kind == FV_TERM_ZERO)
             return a;
-        t = a && b && b->kind != FV_TERM_ZERO && scales(p, a, x, y, &axis) && fv_same_shape(p, x->type, op->out[0]->type) ? fv_term_scaled(p, a, b, axis) : NULL;
+        t = a && b && b->kind != FV_TERM_ZERO && scales(p, a, x, y, &axis) &&
+                    fv_same_shape(p, x->type, op->out[0]->type)
+                ? fv_term_scaled(p, a, b, axis)
+                : NULL;
     }
     return t;
 }
 
-const fv_term *fv_term_inverse(fv_pieces *p, const fv_term *sum) { return fv_term_with(p, sum, FV_TERM_INVERSE, sum->r); }
+const fv_term *fv_term_inverse(fv_pieces *p, const fv_term *sum) {
+    return fv_term_with(p, sum, FV_TERM_INVERSE, sum->r);
+}
 
 static const fv_term *of_div(fv_pieces *p, const fv_op *op) {
     fv_value *x = op->in[0], *y = fv_unrepeated(p, op->in[1]);
@@ -428,13 +496,17 @@ static const fv_term *of_div(fv_pieces *p, const fv_op *op) {
     if (b && holds(x, 1) && fv_same_shape(p, y->type, op->out[0]->type))
         return fv_term_inverse(p, b);
     int axis;
-    return a && b && scales(p, a, x, y, &axis) && fv_same_shape(p, x->type, op->out[0]->type) ? fv_term_scaled(p, a, fv_term_inverse(p, b), axis) : NULL;
+    return a && b && scales(p, a, x, y, &axis) && fv_same_shape(p, x->type, op->out[0]->type)
+               ? fv_term_scaled(p, a, fv_term_inverse(p, b), axis)
+               : NULL;
 }
 
 /* r + log(sum(P, r)) */
 static const fv_term *shifted_back(fv_pieces *p, fv_value *r, fv_value *log) {
     const fv_term *t = fv_term_of(p, log, FV_TERM_LOG);
-    return t && fv_same_reference(t->r, fv_term_reference(p, r)) ? fv_term_with(p, t, FV_TERM_LSE, (fv_reference){0}) : NULL;
+    return t && fv_same_reference(t->r, fv_term_reference(p, r))
+               ? fv_term_with(p, t, FV_TERM_LSE, (fv_reference){0})
+               : NULL;
 }
 
 /* a + b, of the same shape. */
@@ -445,17 +517,21 @@ const fv_term *fv_term_sum(fv_pieces *p, const fv_term *a, const fv_term *b) {
         return a->kind == FV_TERM_ZERO ? b : a;
     for (int i = 0; i < 2; i++) {
         const fv_term *t = i ? a : b, *step = i ? b : a;
-        if (step->kind == FV_TERM_STEP && t->kind == FV_TERM_RESULT && over_itself(t) && same_results(t, step->b) && has_all(step->a, step))
-            return fv_term_both(p, step->b, step->a, FV_TERM_RESULT, step->r); /* b + (a - b) * share of a */
+        if (step->kind == FV_TERM_STEP && t->kind == FV_TERM_RESULT && over_itself(t) &&
+            same_results(t, step->b) && has_all(step->a, step))
+            /* b + (a - b) * share of a */
+            return fv_term_both(p, step->b, step->a, FV_TERM_RESULT, step->r);
     }
-    bool alike = a->kind == b->kind && (a->kind == FV_TERM_SUM || a->kind == FV_TERM_RESULT) && fv_same_reference(a->r, b->r);
+    bool alike = a->kind == b->kind && (a->kind == FV_TERM_SUM || a->kind == FV_TERM_RESULT) &&
+                 fv_same_reference(a->r, b->r);
     return alike ? fv_term_both(p, a, b, a->kind, a->r) : NULL;
 }
 
 static const fv_term *of_sum(fv_pieces *p, const fv_op *op) {
     const fv_term *t = operand(p, op->in[0]);
     for (int i = 0; i < op->nin; i++)
-        if (!fv_same_shape(p, op->in[i]->type, op->out[0]->type) || !fv_is_plain_float(op->in[i]->type->elem))
+        if (!fv_same_shape(p, op->in[i]->type, op->out[0]->type) ||
+            !fv_is_plain_float(op->in[i]->type->elem))
             return NULL;
     if (op->nin == 2) {
         const fv_term *lse = shifted_back(p, op->in[0], op->in[1]);
@@ -468,17 +544,22 @@ static const fv_term *of_sum(fv_pieces *p, const fv_op *op) {
     return t;
 }
 
-const fv_term *fv_term_log(fv_pieces *p, const fv_term *a) { return fv_term_with(p, a, fv_is_zero_reference(a->r) ? FV_TERM_LSE : FV_TERM_LOG, a->r); }
+const fv_term *fv_term_log(fv_pieces *p, const fv_term *a) {
+    return fv_term_with(p, a, fv_is_zero_reference(a->r) ? FV_TERM_LSE : FV_TERM_LOG, a->r);
+}
 
 static const fv_term *of_log(fv_pieces *p, const fv_op *op) {
     const fv_term *a = fv_term_of(p, op->in[0], FV_TERM_SUM);
     return a ? fv_term_log(p, a) : NULL;
 }
 
-/* sigmoid(lse(P) - lse(Q)) is the share of P in both; softplus of that is lse of both, less lse(Q). */
+/* sigmoid(lse(P) - lse(Q)) is the share of P in both; softplus of that is lse of both, less
+ * lse(Q). */
 static const fv_term *of_two(fv_pieces *p, const fv_op *op) {
     const fv_term *a = fv_term_of(p, op->in[0], FV_TERM_APART);
-    const fv_term *all = a && a->r.lse && a->to.lse ? fv_term_both(p, a->r.lse, a->to.lse, FV_TERM_LSE, (fv_reference){0}) : NULL;
+    const fv_term *all = a && a->r.lse && a->to.lse
+                             ? fv_term_both(p, a->r.lse, a->to.lse, FV_TERM_LSE, (fv_reference){0})
+                             : NULL;
     if (!all)
         return NULL;
     if (fv_op_is(op, FV_OP_Sigmoid))
@@ -487,12 +568,14 @@ static const fv_term *of_two(fv_pieces *p, const fv_op *op) {
 }
 
 bool fv_is_row_kind(const fv_term *t) {
-    return t->kind == FV_TERM_SUM || t->kind == FV_TERM_INVERSE || t->kind == FV_TERM_LOG || t->kind == FV_TERM_LSE ||
-           t->kind == FV_TERM_APART || t->kind == FV_TERM_FACTOR || t->kind == FV_TERM_VALUE;
+    return t->kind == FV_TERM_SUM || t->kind == FV_TERM_INVERSE || t->kind == FV_TERM_LOG ||
+           t->kind == FV_TERM_LSE || t->kind == FV_TERM_APART || t->kind == FV_TERM_FACTOR ||
+           t->kind == FV_TERM_VALUE;
 }
 
 bool fv_is_last_kept(const fv_pieces *p, const fv_type *x, const fv_type *y) {
-    return x->rank && y->rank && fv_module_equal(p->module, x->dims[x->rank - 1], y->dims[y->rank - 1]);
+    return x->rank && y->rank &&
+           fv_module_equal(p->module, x->dims[x->rank - 1], y->dims[y->rank - 1]);
 }
 
 /* t, whose value is viewed with axes of 1 more or less. */
@@ -500,7 +583,8 @@ static const fv_term *squeezed(fv_pieces *p, const fv_term *t, const fv_type *x,
     int common = t->r.common ? t->r.common : t->to.common, axis = common - 1;
     if (!fv_is_row_kind(t) && !(t->kind == FV_TERM_RESULT && fv_is_last_kept(p, x, y)))
         return NULL;
-    if (!fv_is_squeeze(p->module, x, y, &axis) || (common && (axis < 0 || (t->r.common && t->to.common && t->r.common != t->to.common))))
+    if (!fv_is_squeeze(p->module, x, y, &axis) ||
+        (common && (axis < 0 || (t->r.common && t->to.common && t->r.common != t->to.common))))
         return NULL;
     fv_term there = *t;
     there.r.common = t->r.common ? 1 + axis : 0;
@@ -515,11 +599,14 @@ static const fv_term *of_view(fv_pieces *p, const fv_op *op) {
         return NULL;
     if (fv_op_is(op, FV_OP_Cast))
         return fv_is_plain_float(x->type->elem) && fv_is_plain_float(y->type->elem) ? a : NULL;
-    if (a->kind == FV_TERM_ZERO || fv_op_is(op, FV_OP_Identity) || fv_same_shape(p, x->type, y->type))
+    if (a->kind == FV_TERM_ZERO || fv_op_is(op, FV_OP_Identity) ||
+        fv_same_shape(p, x->type, y->type))
         return a;
     if (!fv_op_is(op, FV_OP_fv_Reshape))
         return NULL;
-    return a->kind == FV_TERM_STACK || a->kind == FV_TERM_MOVED ? fv_stack_squeezed(p, a, x->type, y->type) : squeezed(p, a, x->type, y->type);
+    return a->kind == FV_TERM_STACK || a->kind == FV_TERM_MOVED
+               ? fv_stack_squeezed(p, a, x->type, y->type)
+               : squeezed(p, a, x->type, y->type);
 }
 
 static const fv_term *of_op(fv_pieces *p, const fv_op *op) {
@@ -541,14 +628,17 @@ static const fv_term *of_op(fv_pieces *p, const fv_op *op) {
     if (fv_op_is(op, FV_OP_Div))
         return of_div(p, op);
     if (fv_op_is(op, FV_OP_Reciprocal))
-        return fv_term_of(p, op->in[0], FV_TERM_SUM) ? fv_term_inverse(p, fv_pieces_term(p, op->in[0])) : NULL;
+        return fv_term_of(p, op->in[0], FV_TERM_SUM)
+                   ? fv_term_inverse(p, fv_pieces_term(p, op->in[0]))
+                   : NULL;
     if (fv_op_is(op, FV_OP_Add) || fv_op_is(op, FV_OP_Sum))
         return of_sum(p, op);
     if (fv_op_is(op, FV_OP_Log))
         return of_log(p, op);
     if (fv_op_is(op, FV_OP_Sigmoid) || fv_op_is(op, FV_OP_Softplus))
         return of_two(p, op);
-    if (fv_op_is(op, FV_OP_Cast) || fv_op_is(op, FV_OP_Identity) || fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_fv_Expand))
+    if (fv_op_is(op, FV_OP_Cast) || fv_op_is(op, FV_OP_Identity) ||
+        fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_fv_Expand))
         return of_view(p, op);
     return NULL;
 }

@@ -1,19 +1,24 @@
 /* pieces.h - sums that are written out over pieces of the keys: what a value is of them.
  *
- * A piece is scores s, a row for each query, with values v, a row for each key. A reference r has a number for each query. With
- * P some pieces,
+ * A piece is scores s, a row for each query, with values v, a row for each key. A reference r has a
+ * number for each query. With P some pieces,
  *
- *     sum(P, r)    = sum over P, and over keys j of each:  exp(s[i, j] - r[i])                 l of online softmax
+ *     sum(P, r)    = sum over P, and over keys j of each:  exp(s[i, j] - r[i])                 l of
+ *                                                          online softmax
  *     result(P, r) = the same sums of                      exp(s[i, j] - r[i]) * v[j, d]       o
- *     lse(P)       = log(sum(P, 0)), so sum(P, lse(P)) = 1, and result(P, lse(P)) is attention over all keys of P
+ *     lse(P)       = log(sum(P, 0)), so sum(P, lse(P)) = 1, and result(P, lse(P)) is attention over
+ *                  all keys of P
  *
- * What exporters write of them goes from one of these to another: an exponential of a difference of references takes one
- * for the other, a division by a sum is lse in place of the reference. What a reference is, a running maximum, one of all keys, or a
- * constant, is no matter: it cancels. Milakov, Gimelshein: Online normalizer calculation for softmax, arXiv:1805.02867.
+ * What exporters write of them goes from one of these to another: an exponential of a difference of
+ * references takes one for the other, a division by a sum is lse in place of the reference. What a
+ * reference is, a running maximum, one of all keys, or a constant, is no matter: it cancels.
+ * Milakov, Gimelshein: Online normalizer calculation for softmax, arXiv:1805.02867.
  *
- * Pieces come side by side in two ways besides. A Concat along an axis of ones stacks terms: what is computed of the stack is computed of
- * each term, and a sum along that axis adds them. Or keys are reshaped into chunks, an axis of the scores like heads: then one piece has
- * all chunks, and a sum along that axis makes keys of them, where what it is compared with is the same for all chunks. */
+ * Pieces come side by side in two ways besides. A Concat along an axis of ones stacks terms: what
+ * is computed of the stack is computed of each term, and a sum along that axis adds them. Or keys
+ * are reshaped into chunks, an axis of the scores like heads: then one piece has all chunks, and a
+ * sum along that axis makes keys of them, where what it is compared with is the same for all
+ * chunks. */
 #ifndef FV_PASSES_ATTENTION_PIECES_H
 #define FV_PASSES_ATTENTION_PIECES_H
 
@@ -26,7 +31,8 @@ typedef struct fv_piece {
     fv_value *scores; /* [.., queries, keys of the piece] */
     fv_value *values; /* [.., keys of the piece, features]; NULL in terms without them */
     fv_elem elem;     /* of the product with them */
-    int chunks;       /* 1 + the axis of the scores along which their keys lie in chunks that were summed; 0: none */
+    /* 1 + the axis of the scores along which their keys lie in chunks that were summed; 0: none */
+    int chunks;
 } fv_piece;
 
 typedef enum {
@@ -53,7 +59,9 @@ typedef struct fv_term fv_term;
 typedef struct fv_reference {
     const fv_value *value; /* that value; or */
     const fv_term *lse;    /* lse of its pieces; neither: 0 */
-    int common;            /* 1 + the axis of the term's value along which it is the same, and does not have itself; 0: none */
+    /* 1 + the axis of the term's value along which it is the same, and does not have itself; 0:
+     * none */
+    int common;
 } fv_reference;
 
 struct fv_term {

@@ -63,15 +63,22 @@ static bool is_weight(const walk *k, fv_expr *x, const fv_var *key) {
     for (int i = 0; i < x->n && i < 3; i++)
         in[i] = weights_in(k, a[i]) != NULL;
     switch ((fv_expr_op)x->op) {
-    case FV_X_CONVERT: case FV_X_CONVSAT: case FV_X_NEG: case FV_X_RINT: case FV_X_FLOOR: return is_weight(k, a[0], key);
-    case FV_X_ADD: case FV_X_SUB: case FV_X_MIN: case FV_X_MAX:
+    case FV_X_CONVERT:
+    case FV_X_CONVSAT:
+    case FV_X_NEG:
+    case FV_X_RINT:
+    case FV_X_FLOOR: return is_weight(k, a[0], key);
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MIN:
+    case FV_X_MAX:
         return (!in[0] || is_weight(k, a[0], key)) && (!in[1] || is_weight(k, a[1], key));
     case FV_X_MUL:
         return in[0] != in[1] && is_weight(k, a[in[1]], key) && may_scale(k, a[in[0]], key);
     case FV_X_DIV: return in[0] && !in[1] && is_weight(k, a[0], key) && may_scale(k, a[1], key);
     case FV_X_SELECT: /* what is NaN may be something else */
-        return (!in[0] || (a[0]->op == FV_X_NE && a[0]->arg[0] == a[0]->arg[1])) && (!in[1] || is_weight(k, a[1], key)) &&
-               (!in[2] || is_weight(k, a[2], key));
+        return (!in[0] || (a[0]->op == FV_X_NE && a[0]->arg[0] == a[0]->arg[1])) &&
+               (!in[1] || is_weight(k, a[1], key)) && (!in[2] || is_weight(k, a[2], key));
     default: return false; /* whatever else is no weight any more */
     }
 }
@@ -111,16 +118,19 @@ static bool is_product_of_weights(walk *k, const fv_value *y, const fv_summed *s
     const fv_expr *at = load->arg[k->axis];
     if (!binds(sum->reduce, at)) {
         int axis = at->op == FV_X_VAR ? fv_definition_axis(sum->def, at->u.var) : sum->def->rank;
-        if (axis < sum->def->rank && other && !fv_is_computed(f->e.arena, other) && is_weight(k, weight, at->u.var))
+        if (axis < sum->def->rank && other && !fv_is_computed(f->e.arena, other) &&
+            is_weight(k, weight, at->u.var))
             return weigh_mixed(k, y, axis);
-        return fv_stops(k->s, y->def, "the weights are summed over another axis than that of the softmax");
+        return fv_stops(k->s, y->def,
+                        "the weights are summed over another axis than that of the softmax");
     }
     if (!other || !fv_x_uses(other, at->u.var))
         return false; /* a sum of weights */
     if (!fv_is_computed(f->e.arena, other))
         return fv_stops(k->s, y->def, "the values are constants");
     if (!is_weight(k, weight, at->u.var))
-        return fv_stops(k->s, y->def, "what is multiplied with the values are no longer the weights");
+        return fv_stops(k->s, y->def,
+                        "what is multiplied with the values are no longer the weights");
     k->s->product = y;
     k->s->combined = has_several(k, weight);
     k->x->values = other;
@@ -158,7 +168,8 @@ static bool weigh(walk *k, const fv_value *from) {
 }
 
 bool fv_find_product(fv_finder *f, fv_attention_site *s, fv_scores *x) {
-    walk k = {.f = f, .s = s, .x = x, .w = s->weights, .axis = s->axis, .seen = fv_ptrmap_in(f->e.arena)};
+    walk k = {
+        .f = f, .s = s, .x = x, .w = s->weights, .axis = s->axis, .seen = fv_ptrmap_in(f->e.arena)};
     bool found = weigh(&k, s->weights);
     fv_elements_stop(&f->e, NULL);
     return found || fv_stops(s, s->softmax, "nothing sums the weights with values");

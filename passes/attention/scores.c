@@ -7,8 +7,8 @@ enum { DEEP = 4 }; /* products within each other, which project queries and keys
 
 bool fv_is_product(fv_finder *f, const fv_expr *load, fv_summed *out) {
     fv_arena *a = f->e.arena;
-    return fv_loaded_sum(&f->e, load, out) && out->g && fv_is_computed(a, out->f) && fv_is_computed(a, out->g) &&
-           out->f != out->g;
+    return fv_loaded_sum(&f->e, load, out) && out->g && fv_is_computed(a, out->f) &&
+           fv_is_computed(a, out->g) && out->f != out->g;
 }
 
 /* ---- a product of queries and keys ---- */
@@ -37,20 +37,24 @@ static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
         return false;
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_terms(f->e.arena, in, loads, FV_SOME_LOADS);
-    for (int plain = 1; plain >= 0; plain--) /* what is read at the key itself comes before what is gathered by it */
+    /* what is read at the key itself comes before what is gathered by it */
+    for (int plain = 1; plain >= 0; plain--)
         for (int i = 0; i < n; i++) {
             fv_summed sum;
             bool direct = false;
             f->looked++;
             for (int k = 0; k < loads[i]->u.buf->rank; k++)
                 direct |= loads[i]->arg[k]->op == FV_X_VAR && loads[i]->arg[k]->u.var == x->key;
-            if (direct != (plain == 1) || !fv_load_uses(loads[i], x->key) || !fv_loaded_sum(&f->e, loads[i], &sum) || !sum.g)
+            if (direct != (plain == 1) || !fv_load_uses(loads[i], x->key) ||
+                !fv_loaded_sum(&f->e, loads[i], &sum) || !sum.g)
                 continue;
             bool cf = fv_is_computed(f->e.arena, sum.f), cg = fv_is_computed(f->e.arena, sum.g);
             bool kf = fv_x_uses(sum.f, x->key), kg = fv_x_uses(sum.g, x->key);
             /* what is learned may stand for the queries, if there are several */
-            bool learned = cf != cg && kf != kg && (cf ? kf : kg) && x->query && fv_x_uses(kf ? sum.g : sum.f, x->query) &&
-                           (!fv_x_uses(kf ? sum.f : sum.g, x->query) || n == 1) && has_sum(f, kf ? sum.f : sum.g);
+            bool learned = cf != cg && kf != kg && (cf ? kf : kg) && x->query &&
+                           fv_x_uses(kf ? sum.g : sum.f, x->query) &&
+                           (!fv_x_uses(kf ? sum.f : sum.g, x->query) || n == 1) &&
+                           has_sum(f, kf ? sum.f : sum.g);
             if (kf != kg && ((cf && cg) || learned) &&
                 (deep == DEEP || has_own_axis(x, kf ? sum.g : sum.f, kf ? sum.f : sum.g))) {
                 x->load = loads[i];
@@ -73,12 +77,13 @@ static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
 /* ---- other scores ---- */
 
 typedef struct sources {
-    bool learned;  /* something is multiplied with constants */
-    bool keys;     /* and depends on the key, */
-    bool others;   /* something does not */
+    bool learned; /* something is multiplied with constants */
+    bool keys;    /* and depends on the key, */
+    bool others;  /* something does not */
 } sources;
 
-static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep, bool learned, sources *s) {
+static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep, bool learned,
+                         sources *s) {
     if (f->looked > FV_MOST_LOOKED)
         return;
     fv_expr *loads[FV_SOME_LOADS];
@@ -90,7 +95,8 @@ static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep,
         if (v->kind == FV_VALUE_CONST || !fv_elem_is_float(v->type->elem))
             continue;
         bool is_sum = fv_loaded_sum(&f->e, loads[i], &sum);
-        bool cf = is_sum && fv_is_computed(f->e.arena, sum.f), cg = is_sum && sum.g && fv_is_computed(f->e.arena, sum.g);
+        bool cf = is_sum && fv_is_computed(f->e.arena, sum.f),
+             cg = is_sum && sum.g && fv_is_computed(f->e.arena, sum.g);
         if (deep > 0 && is_sum && cf != cg) {
             bool constant = sum.g != NULL;
             fv_expr *computed = cf ? sum.f : sum.g;
@@ -115,7 +121,8 @@ static bool is_comparison(fv_finder *f, const fv_scores *x, const fv_expr *load)
         bool term = false;
         for (int t = 0; t < sum.reduce->u.red.nvars; t++)
             term |= fv_load_uses(of[i], sum.reduce->u.red.vars[t]);
-        if (term && fv_loaded(of[i])->kind != FV_VALUE_CONST && fv_elem_is_float(of[i]->u.buf->elem))
+        if (term && fv_loaded(of[i])->kind != FV_VALUE_CONST &&
+            fv_elem_is_float(of[i]->u.buf->elem))
             *(fv_load_uses(of[i], x->key) ? &keys : &others) = true;
     }
     return keys && others;
@@ -130,7 +137,8 @@ static bool has_comparison(fv_finder *f, const fv_scores *x) {
     return false;
 }
 
-/* The last axis but that of the keys which is longer than 1: whose, is known when there is a product. */
+/* The last axis but that of the keys which is longer than 1: whose, is known when there is a
+ * product. */
 static fv_var *last_other(const fv_scores *x, int n) {
     for (int i = x->rank; i-- > 0;)
         if (x->index[i] != x->key && !fv_dim_is_one(x->index[i]->dim) && n-- == 0)
@@ -177,7 +185,8 @@ static void set_query_of_sum(fv_finder *f, fv_scores *x) {
 
 static const char *formula_of(fv_finder *f, const fv_attention_site *s, const fv_scores *x) {
     fv_text t = {.arena = f->arena};
-    fv_definition d = {.value = s->weighted, .rank = x->rank, .index = (fv_var **)x->index, .body = x->x};
+    fv_definition d = {
+        .value = s->weighted, .rank = x->rank, .index = (fv_var **)x->index, .body = x->x};
     fv_definition_print(&t, &d);
     return t.s;
 }
@@ -204,7 +213,8 @@ bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) {
             s->q = op->in[swapped];
             s->k = op->in[!swapped];
         }
-        s->kind = x->query || fv_is_computed(f->e.arena, x->q) ? FV_ATTENTION_CROSS : FV_ATTENTION_POOLING;
+        s->kind = x->query || fv_is_computed(f->e.arena, x->q) ? FV_ATTENTION_CROSS
+                                                               : FV_ATTENTION_POOLING;
         return true;
     }
     const fv_op *at = s->weighted->def ? s->weighted->def : s->softmax;

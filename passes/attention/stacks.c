@@ -1,5 +1,7 @@
-/* stacks.c - terms side by side along an axis, and their sums along it: stacks, which a Concat makes of the results for each piece, and keys in
- * chunks where a product, with the axis of chunks moved to its inner one, is that sum. What is computed of a stack is computed of each of its terms. */
+/* stacks.c - terms side by side along an axis, and their sums along it: stacks, which a Concat
+ * makes of the results for each piece, and keys in chunks where a product, with the axis of chunks
+ * moved to its inner one, is that sum. What is computed of a stack is computed of each of its
+ * terms. */
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -21,22 +23,27 @@ static const fv_term *of_concat(fv_pieces *p, const fv_op *op) {
     const fv_term **lanes = FV_NEW(p->arena, const fv_term *, op->nin);
     for (int i = 0; i < op->nin; i++) {
         const fv_term *t = fv_pieces_term(p, op->in[i]);
-        bool known = t && t->kind != FV_TERM_STACK && (fv_is_row_kind(t) || t->kind == FV_TERM_RESULT);
+        bool known =
+            t && t->kind != FV_TERM_STACK && (fv_is_row_kind(t) || t->kind == FV_TERM_RESULT);
         if (!fv_dim_is_one(op->in[i]->type->dims[axis]) || (known && (t->r.common || t->to.common)))
             return NULL;
-        lanes[i] = known ? t : fv_term_make(p, (fv_term){.kind = FV_TERM_VALUE, .r = fv_term_reference(p, op->in[i])});
+        lanes[i] = known ? t
+                         : fv_term_make(p, (fv_term){.kind = FV_TERM_VALUE,
+                                                     .r = fv_term_reference(p, op->in[i])});
     }
     return stack(p, axis, op->nin, lanes);
 }
 
-/* What is beside each term of a stack: those of one along the same axis, or a value that is the same along it. */
+/* What is beside each term of a stack: those of one along the same axis, or a value that is the
+ * same along it. */
 typedef struct beside {
     const fv_term *stack; /* or */
     const fv_term *term;  /* of value; may be NULL */
     fv_value *value;
 } beside;
 
-static bool is_beside_stack(const fv_pieces *p, const fv_op *op, const fv_term *s, fv_value *x, fv_value *v, beside *b) {
+static bool is_beside_stack(const fv_pieces *p, const fv_op *op, const fv_term *s, fv_value *x,
+                            fv_value *v, beside *b) {
     int axis;
     bool rows = s->stack[0]->kind == FV_TERM_RESULT;
     v = fv_unrepeated(p, v);
@@ -45,12 +52,16 @@ static bool is_beside_stack(const fv_pieces *p, const fv_op *op, const fv_term *
         return false;
     if (!b->stack && fv_is_single(v->type))
         return true;
-    if (!fv_is_beside(p, v->type, x->type, rows && (!b->stack || b->stack->stack[0]->kind != FV_TERM_RESULT), &axis))
+    if (!fv_is_beside(p, v->type, x->type,
+                      rows && (!b->stack || b->stack->stack[0]->kind != FV_TERM_RESULT), &axis))
         return false;
-    return b->stack ? axis < 0 && b->stack->axis == s->axis && b->stack->n == s->n : axis == s->axis;
+    return b->stack ? axis < 0 && b->stack->axis == s->axis && b->stack->n == s->n
+                    : axis == s->axis;
 }
 
-static const fv_term *side_term(const beside *b, int i) { return b->stack ? b->stack->stack[i] : b->term; }
+static const fv_term *side_term(const beside *b, int i) {
+    return b->stack ? b->stack->stack[i] : b->term;
+}
 
 /* What a term of a stack is as a reference. */
 static bool refers(const fv_term *t, fv_reference *r) {
@@ -70,7 +81,9 @@ static const fv_term *difference(fv_pieces *p, const fv_term *a, const beside *b
     fv_reference r, to;
     if (t && a->kind == FV_TERM_LSE && t->kind == FV_TERM_LOG && t->r.lse && fv_same_pieces(a, t))
         return fv_term_with(p, t->r.lse, FV_TERM_LSE, (fv_reference){0});
-    return refers(a, &r) && side_refers(p, b, i, &to) ? fv_term_make(p, (fv_term){.kind = FV_TERM_APART, .r = r, .to = to}) : NULL;
+    return refers(a, &r) && side_refers(p, b, i, &to)
+               ? fv_term_make(p, (fv_term){.kind = FV_TERM_APART, .r = r, .to = to})
+               : NULL;
 }
 
 static const fv_term *total(fv_pieces *p, const fv_term *a, const beside *b, int i) {
@@ -86,7 +99,8 @@ static const fv_term *total(fv_pieces *p, const fv_term *a, const beside *b, int
     return fv_term_sum(p, a, t);
 }
 
-static const fv_term *of_two_lanes(fv_pieces *p, const fv_op *op, const fv_term *a, const beside *b, int i) {
+static const fv_term *of_two_lanes(fv_pieces *p, const fv_op *op, const fv_term *a, const beside *b,
+                                   int i) {
     const fv_term *t = side_term(b, i);
     if (fv_op_is(op, FV_OP_Sub))
         return difference(p, a, b, i);
@@ -102,7 +116,8 @@ static const fv_term *of_stacks(fv_pieces *p, const fv_op *op) {
     int orders = fv_op_is(op, FV_OP_Mul) ? 2 : 1;
     const fv_term *made = NULL;
     for (int k = 0; k < orders && op->nin == 2 && !made; k++) {
-        const fv_term *s = fv_term_of(p, op->in[k], FV_TERM_STACK), **lanes = s ? FV_NEW(p->arena, const fv_term *, s->n) : NULL;
+        const fv_term *s = fv_term_of(p, op->in[k], FV_TERM_STACK),
+                      **lanes = s ? FV_NEW(p->arena, const fv_term *, s->n) : NULL;
         beside b;
         if (!s || !is_beside_stack(p, op, s, op->in[k], op->in[1 - k], &b))
             continue;
@@ -131,13 +146,16 @@ static const fv_term *of_each(fv_pieces *p, const fv_op *op, const fv_term *s) {
 static const fv_term *all_lse(fv_pieces *p, const fv_term *s) {
     const fv_term *all = s->stack[0]->kind == FV_TERM_LSE ? s->stack[0] : NULL;
     for (int i = 1; i < s->n && all; i++)
-        all = s->stack[i]->kind == FV_TERM_LSE ? fv_term_both(p, all, s->stack[i], FV_TERM_LSE, (fv_reference){0}) : NULL;
+        all = s->stack[i]->kind == FV_TERM_LSE
+                  ? fv_term_both(p, all, s->stack[i], FV_TERM_LSE, (fv_reference){0})
+                  : NULL;
     return all;
 }
 
 /* Its softmax, along its axis: the share of each in all. */
 static const fv_term *shares(fv_pieces *p, const fv_term *s, int axis) {
-    const fv_term *all = axis == s->axis ? all_lse(p, s) : NULL, **lanes = FV_NEW(p->arena, const fv_term *, s->n);
+    const fv_term *all = axis == s->axis ? all_lse(p, s) : NULL,
+                  **lanes = FV_NEW(p->arena, const fv_term *, s->n);
     for (int i = 0; i < s->n && all; i++)
         lanes[i] = fv_term_with(p, s->stack[i], FV_TERM_SUM, (fv_reference){.lse = all});
     return all ? stack(p, s->axis, s->n, lanes) : NULL;
@@ -146,7 +164,8 @@ static const fv_term *shares(fv_pieces *p, const fv_term *s, int axis) {
 static const fv_term *sum_of_stack(fv_pieces *p, const fv_op *op, const fv_term *s) {
     int last = op->in[0]->type->rank - 1;
     fv_reduced over;
-    if (!fv_reduces(p, op, &over) || (over.row ? last != s->axis || over.axis >= 0 : over.axis != s->axis))
+    if (!fv_reduces(p, op, &over) ||
+        (over.row ? last != s->axis || over.axis >= 0 : over.axis != s->axis))
         return NULL;
     if (fv_is_reduction(op, "ReduceLogSumExp"))
         return all_lse(p, s);
@@ -160,17 +179,23 @@ static const fv_term *sum_of_stack(fv_pieces *p, const fv_op *op, const fv_term 
 static const fv_term *of_slice(fv_pieces *p, const fv_op *op) {
     const fv_term *s = fv_term_of(p, op->in[0], FV_TERM_STACK);
     const fv_type *t = op->out[0]->type, *x = op->in[0]->type;
-    const fv_dim *const *start = fv_op_find_attr(op, "start")->u.dims, *const *step = fv_op_find_attr(op, "step")->u.dims;
+    const fv_dim *const *start = fv_op_find_attr(op, "start")->u.dims,
+                        *const *step = fv_op_find_attr(op, "step")->u.dims;
     for (int i = 0; s && i < t->rank; i++)
-        if (!fv_dim_is_one(step[i]) || (i != s->axis && !fv_module_equal(p->module, t->dims[i], x->dims[i])))
+        if (!fv_dim_is_one(step[i]) ||
+            (i != s->axis && !fv_module_equal(p->module, t->dims[i], x->dims[i])))
             return NULL;
     if (!s || !fv_dim_is_one(t->dims[s->axis]))
         return NULL;
     const fv_dim *at = start[s->axis];
-    return fv_dim_is_const(at) && at->value >= 0 && at->value < s->n && s->stack[at->value]->kind != FV_TERM_VALUE ? s->stack[at->value] : NULL;
+    return fv_dim_is_const(at) && at->value >= 0 && at->value < s->n &&
+                   s->stack[at->value]->kind != FV_TERM_VALUE
+               ? s->stack[at->value]
+               : NULL;
 }
 
-/* Is axis `from` of x that at `to` of the result, and do the others follow each other as they did? */
+/* Is axis `from` of x that at `to` of the result, and do the others follow each other as they
+ * did? */
 static bool moves_one(const fv_op *op, int from, int *to) {
     int n, k = 0;
     const int64_t *perm = fv_op_ints(op, "perm", &n);
@@ -202,10 +227,16 @@ static const fv_term *of_transpose(fv_pieces *p, const fv_op *op) {
     const int64_t *perm = fv_op_ints(op, "perm", &n);
     if (t && t->kind == FV_TERM_STACK)
         return moved_stack(p, op, t);
-    if (!t || !perm || last < 1 || !(t->kind == FV_TERM_RESULT || t->kind == FV_TERM_SUM) || t->r.lse == NULL)
+    if (!t || !perm || last < 1 || !(t->kind == FV_TERM_RESULT || t->kind == FV_TERM_SUM) ||
+        t->r.lse == NULL)
         return NULL;
     int at = t->kind == FV_TERM_RESULT ? last - 1 : last, from = (int)perm[at];
-    return moves_one(op, from, &to) && to == at ? fv_term_make(p, (fv_term){.kind = FV_TERM_MOVED, .a = t, .of = op->in[0], .from = from, .axis = at}) : NULL;
+    return moves_one(op, from, &to) && to == at
+               ? fv_term_make(
+                     p,
+                     (fv_term){
+                         .kind = FV_TERM_MOVED, .a = t, .of = op->in[0], .from = from, .axis = at})
+               : NULL;
 }
 
 /* The sum of results, each scaled by its term of a stack. */
@@ -221,12 +252,15 @@ static const fv_term *weighted_stack(fv_pieces *p, const fv_term *results, const
     return t;
 }
 
-/* The same along the axis of chunks of x, a result [.., features], with a number for each row of it. */
-static const fv_term *weighted_chunks(fv_pieces *p, const fv_value *x, const fv_term *result, int axis, const fv_value *w, const fv_term *by, int of) {
+/* The same along the axis of chunks of x, a result [.., features], with a number for each row of
+ * it. */
+static const fv_term *weighted_chunks(fv_pieces *p, const fv_value *x, const fv_term *result,
+                                      int axis, const fv_value *w, const fv_term *by, int of) {
     fv_type rows = *x->type;
     int to = axis;
     rows.rank--;
-    if (result->kind != FV_TERM_RESULT || !fv_is_row_kind(by) || !fv_is_squeeze(p->module, &rows, w->type, &to) || to != of)
+    if (result->kind != FV_TERM_RESULT || !fv_is_row_kind(by) ||
+        !fv_is_squeeze(p->module, &rows, w->type, &to) || to != of)
         return NULL;
     const fv_term *t = fv_term_scaled(p, result, by, -1);
     return t ? fv_term_over_chunks(p, t, x->type, axis) : NULL;
@@ -236,19 +270,21 @@ static const fv_term *weighted_chunks(fv_pieces *p, const fv_value *x, const fv_
 static const fv_term *of_products(fv_pieces *p, const fv_op *op) {
     const fv_type *w = op->in[0]->type, *v = op->in[1]->type;
     const fv_term *a = fv_pieces_term(p, op->in[0]), *b = fv_pieces_term(p, op->in[1]);
-    if (!a || !b || a->kind != b->kind || w->rank != v->rank || w->rank < 2 || a->axis != w->rank - 1 || b->axis != v->rank - 2)
+    if (!a || !b || a->kind != b->kind || w->rank != v->rank || w->rank < 2 ||
+        a->axis != w->rank - 1 || b->axis != v->rank - 2)
         return NULL;
     if (!fv_dim_is_one(w->dims[w->rank - 2]) || !fv_same_dims(p, w, v, w->rank - 2))
         return NULL;
     if (a->kind == FV_TERM_STACK)
         return a->n == b->n ? weighted_stack(p, b, a) : NULL;
-    return a->kind == FV_TERM_MOVED ? weighted_chunks(p, b->of, b->a, b->from, a->of, a->a, a->from) : NULL;
+    return a->kind == FV_TERM_MOVED ? weighted_chunks(p, b->of, b->a, b->from, a->of, a->a, a->from)
+                                    : NULL;
 }
 
 enum { LETTERS = 3 * FV_MAX_RANK + 3 };
 
-/* The letters of "shares,results->y", or of the other order, are those of rows; of rows and features; of the second without one of
- * the rows. That one's place, or -1. */
+/* The letters of "shares,results->y", or of the other order, are those of rows; of rows and
+ * features; of the second without one of the rows. That one's place, or -1. */
 static int summed_letter(const char *w, const char *x, const char *y) {
     size_t rows = strlen(w), i = 0;
     if (!rows || strlen(x) != rows + 1 || strlen(y) != rows || strncmp(w, x, rows) != 0)
@@ -295,9 +331,11 @@ static const fv_term *of_einsum(fv_pieces *p, const fv_op *op) {
         const fv_value *w = op->in[k], *x = op->in[1 - k];
         const fv_term *by = fv_pieces_term(p, w), *t = fv_pieces_term(p, x);
         int axis = summed_letter(part[k], part[1 - k], part[2]);
-        if (axis < 0 || !by || !t || !is_distinct(part[1 - k]) || !fv_same_dims(p, w->type, x->type, w->type->rank))
+        if (axis < 0 || !by || !t || !is_distinct(part[1 - k]) ||
+            !fv_same_dims(p, w->type, x->type, w->type->rank))
             continue;
-        if (t->kind == FV_TERM_STACK && by->kind == FV_TERM_STACK && t->n == by->n && t->axis == axis && by->axis == axis)
+        if (t->kind == FV_TERM_STACK && by->kind == FV_TERM_STACK && t->n == by->n &&
+            t->axis == axis && by->axis == axis)
             return weighted_stack(p, t, by);
         if (t->kind == FV_TERM_RESULT)
             return weighted_chunks(p, x, t, axis, w, by, axis);
@@ -305,7 +343,8 @@ static const fv_term *of_einsum(fv_pieces *p, const fv_op *op) {
     return NULL;
 }
 
-const fv_term *fv_stack_squeezed(fv_pieces *p, const fv_term *s, const fv_type *x, const fv_type *y) {
+const fv_term *fv_stack_squeezed(fv_pieces *p, const fv_term *s, const fv_type *x,
+                                 const fv_type *y) {
     int axis = s->axis;
     if (s->kind == FV_TERM_MOVED ? !fv_is_row_kind(s->a) : s->kind != FV_TERM_STACK)
         return NULL;
@@ -317,7 +356,8 @@ const fv_term *fv_stack_squeezed(fv_pieces *p, const fv_term *s, const fv_type *
         return fv_term_make(p, there);
     }
     for (int i = 0; i < s->n; i++)
-        if (!fv_is_row_kind(s->stack[i]) && !(s->stack[i]->kind == FV_TERM_RESULT && axis < y->rank - 1 && fv_is_last_kept(p, x, y)))
+        if (!fv_is_row_kind(s->stack[i]) && !(s->stack[i]->kind == FV_TERM_RESULT &&
+                                              axis < y->rank - 1 && fv_is_last_kept(p, x, y)))
             return NULL;
     return stack(p, axis, s->n, s->stack);
 }
@@ -335,7 +375,8 @@ const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op) {
         return of_products(p, op);
     if (fv_op_is(op, FV_OP_Einsum))
         return of_einsum(p, op);
-    if (fv_op_is(op, FV_OP_Sub) || fv_op_is(op, FV_OP_Mul) || fv_op_is(op, FV_OP_Div) || fv_op_is(op, FV_OP_Add) || fv_op_is(op, FV_OP_Sum))
+    if (fv_op_is(op, FV_OP_Sub) || fv_op_is(op, FV_OP_Mul) || fv_op_is(op, FV_OP_Div) ||
+        fv_op_is(op, FV_OP_Add) || fv_op_is(op, FV_OP_Sum))
         return of_stacks(p, op);
     if (!s)
         return NULL;
@@ -345,4 +386,3 @@ const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op) {
         return shares(p, s, fv_softmax_axis(op));
     return fv_op_is(op, FV_OP_fv_Reduce) ? sum_of_stack(p, op, s) : NULL;
 }
-

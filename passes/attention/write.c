@@ -2,14 +2,16 @@
  *
  *     softmax(q * k^T * scale + mask) * v   =>   Attention(q, k, v, mask) {scale}
  *
- * Written is what the operator says, and nothing near it: scores that are one product, times a number, with one mask. A query
- * whose keys are all hidden gives NaN by a softmax and zeros by the operator; so a mask that hides has to be proved to leave
- * each query a key. Rounding may be elsewhere: the standard leaves open where the scale is multiplied.
+ * Written is what the operator says, and nothing near it: scores that are one product, times a
+ * number, with one mask. A query whose keys are all hidden gives NaN by a softmax and zeros by the
+ * operator; so a mask that hides has to be proved to leave each query a key. Rounding may be
+ * elsewhere: the standard leaves open where the scale is multiplied.
  *
- * No rule of a file: attention is found by what each element is, whatever views lie between (attention.h), and what a mask hides
- * is proved over its elements.
+ * No rule of a file: attention is found by what each element is, whatever views lie between
+ * (attention.h), and what a mask hides is proved over its elements.
  *
- * Needs legalise, behind which attention is found; leaves an operator that lowering does not have, for who writes a model. */
+ * Needs legalise, behind which attention is found; leaves an operator that lowering does not have,
+ * for who writes a model. */
 #include <float.h>
 #include <math.h>
 
@@ -22,14 +24,14 @@
 typedef struct reading {
     fv_elements e;
     const fv_attention_site *s;
-    fv_value *q, *kt, *v;    /* operands of the products: q * kt, weights * v */
+    fv_value *q, *kt, *v; /* operands of the products: q * kt, weights * v */
     double scale;
-    fv_value *added;         /* a mask of floats; NULL: none */
-    bool behind;             /* it is added to what the mask of bools has left */
-    fv_value *decides;       /* a mask of bools; NULL: none */
-    bool seen;               /* which of them is that of scores that are seen */
-    double hidden;           /* what stands for the others */
-    const char *why;         /* it is not written */
+    fv_value *added;   /* a mask of floats; NULL: none */
+    bool behind;       /* it is added to what the mask of bools has left */
+    fv_value *decides; /* a mask of bools; NULL: none */
+    bool seen;         /* which of them is that of scores that are seen */
+    double hidden;     /* what stands for the others */
+    const char *why;   /* it is not written */
 } reading;
 
 static bool declines(reading *r, const char *why) {
@@ -41,13 +43,15 @@ static bool declines(reading *r, const char *why) {
 
 /* What casts to the type that it has, as exporters write them. */
 static fv_value *behind_casts(fv_value *v) {
-    while (v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_Cast) && v->type->elem == v->def->in[0]->type->elem)
+    while (v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_Cast) &&
+           v->type->elem == v->def->in[0]->type->elem)
         v = v->def->in[0];
     return v;
 }
 
 static bool is_number(const fv_value *v, double *n) {
-    if (v->kind != FV_VALUE_CONST || !v->tensor || v->tensor->count != 1 || !fv_elem_is_float(v->type->elem))
+    if (v->kind != FV_VALUE_CONST || !v->tensor || v->tensor->count != 1 ||
+        !fv_elem_is_float(v->type->elem))
         return false;
     *n = fv_tensor_float(v->tensor, 0);
     return true;
@@ -118,7 +122,8 @@ static bool read_products(reading *r) {
     const fv_type *w = r->s->weights->type;
     if (!fv_op_is(r->s->softmax, FV_OP_Softmax) || r->s->softmax->block->parent)
         return declines(r, "its softmax is spelled out, has a sink, or stands in a branch");
-    if (!score || !fv_op_is(score, FV_OP_fv_MatMul) || !fv_op_is(product, FV_OP_fv_MatMul) || behind_casts(product->in[0]) != r->s->weights)
+    if (!score || !fv_op_is(score, FV_OP_fv_MatMul) || !fv_op_is(product, FV_OP_fv_MatMul) ||
+        behind_casts(product->in[0]) != r->s->weights)
         return declines(r, "it is not two plain products");
     if (r->s->weights->nuses != 1)
         return declines(r, "its weights have other readers");
@@ -132,9 +137,11 @@ static bool read_products(reading *r) {
            declines(r, "queries, keys and values are not of the same entries and heads");
 }
 
-/* The lowest float takes the place of a score by being added to it: it absorbs what is below its last bit. */
+/* The lowest float takes the place of a score by being added to it: it absorbs what is below its
+ * last bit. */
 static bool is_lowest(const reading *r) {
-    return (r->q->type->elem == FV_F32 && r->hidden == -(double)FLT_MAX) || (r->q->type->elem == FV_F64 && r->hidden == -DBL_MAX);
+    return (r->q->type->elem == FV_F32 && r->hidden == -(double)FLT_MAX) ||
+           (r->q->type->elem == FV_F64 && r->hidden == -DBL_MAX);
 }
 
 static bool read_mask(reading *r) {
@@ -146,13 +153,16 @@ static bool read_mask(reading *r) {
         return declines(r, all);
     if (r->decides && !isinf(r->hidden) && !is_lowest(r))
         return declines(r, "what is hidden has a score that is neither -inf nor the lowest number");
-    if (r->decides && (r->hidden > 0 || ((isinf(r->hidden) || r->behind) && !fv_mask_keeps_a_key(&r->e, r->decides, r->seen))))
+    if (r->decides && (r->hidden > 0 || ((isinf(r->hidden) || r->behind) &&
+                                         !fv_mask_keeps_a_key(&r->e, r->decides, r->seen))))
         return declines(r, all);
     return true;
 }
 
 /* The operator's scale is an f32. */
-static bool has_scale(const reading *r) { return r->q->type->elem != FV_F64 || (double)(float)r->scale == r->scale; }
+static bool has_scale(const reading *r) {
+    return r->q->type->elem != FV_F64 || (double)(float)r->scale == r->scale;
+}
 
 static bool read_site(reading *r) {
     if (r->s->kind == FV_ATTENTION_NONE || r->s->gate)
@@ -178,7 +188,8 @@ static fv_value *with_heads(fv_rewriter *w, fv_value *x) {
 /* Keys, which lie behind a transpose mostly. */
 static fv_value *keys_of(fv_rewriter *w, fv_value *kt) {
     int perm[4] = {0, 1, 2, 3}, n = kt->type->rank;
-    const fv_op *op = kt->kind == FV_VALUE_RESULT && fv_op_is(kt->def, FV_OP_Transpose) ? kt->def : NULL;
+    const fv_op *op =
+        kt->kind == FV_VALUE_RESULT && fv_op_is(kt->def, FV_OP_Transpose) ? kt->def : NULL;
     const int64_t *given = op ? fv_op_ints(op, "perm", &(int){0}) : NULL;
     bool same = true;
     perm[n - 2] = n - 1;
@@ -214,7 +225,8 @@ static fv_value *mask_of(reading *r, fv_rewriter *w, bool *causal) {
     if (plain)
         return r->seen ? r->decides : FV_W1(w, FV_OP_Not, r->decides);
     fv_elem e = r->q->type->elem;
-    fv_value *shown = r->added ? r->added : fv_w_float(w, e, 0), *hidden = fv_w_float(w, e, r->hidden);
+    fv_value *shown = r->added ? r->added : fv_w_float(w, e, 0),
+             *hidden = fv_w_float(w, e, r->hidden);
     if (r->behind && !isinf(r->hidden))
         hidden = FV_W2(w, FV_OP_Add, hidden, r->added);
     return FV_W3(w, FV_OP_Where, r->decides, r->seen ? shown : hidden, r->seen ? hidden : shown);
@@ -224,11 +236,12 @@ static void write_site(reading *r) {
     fv_op *op = r->s->product->def;
     fv_rewriter w = fv_rewriter_at(op);
     const fv_type *scores = r->s->weights->type;
-    fv_attr attrs[2] = {fv_attr_float(w.module, "scale", (float)r->scale), fv_attr_int(w.module, "is_causal", 1)};
+    fv_attr attrs[2] = {fv_attr_float(w.module, "scale", (float)r->scale),
+                        fv_attr_int(w.module, "is_causal", 1)};
     bool causal;
     fv_value *mask = mask_of(r, &w, &causal);
-    fv_value *in[4] = {with_heads(&w, r->q), with_heads(&w, keys_of(&w, r->kt)), with_heads(&w, r->v),
-                       mask ? whole_mask(&w, scores, mask) : NULL};
+    fv_value *in[4] = {with_heads(&w, r->q), with_heads(&w, keys_of(&w, r->kt)),
+                       with_heads(&w, r->v), mask ? whole_mask(&w, scores, mask) : NULL};
     fv_value *y = fv_w_op(&w, FV_OP_Attention, mask ? 4 : 3, in, causal ? 2 : 1, attrs);
     if (y && scores->rank < 4)
         y = fv_w_reshape(&w, y, scores->rank, op->out[0]->type->dims);

@@ -47,18 +47,22 @@ const fv_attr_def *fv_lua_attr_def(lua_State *L, const fv_opdef *d, const char *
         names[n++] = d->attrs[i].name;
     }
     names[n] = NULL;
-    luaL_error(L, "%s has no attribute '%s'%s", d->name, name, fv_lua_nearest(fv_lua_of(L), name, names));
+    luaL_error(L, "%s has no attribute '%s'%s", d->name, name,
+               fv_lua_nearest(fv_lua_of(L), name, names));
     return NULL;
 }
 
 static const char *const kinds[] = {
-    [FV_ATTR_INT] = "an integer", [FV_ATTR_FLOAT] = "a number", [FV_ATTR_STRING] = "a string", [FV_ATTR_INTS] = "a list of integers",
-    [FV_ATTR_FLOATS] = "a list of numbers", [FV_ATTR_STRINGS] = "a list of strings", [FV_ATTR_TENSOR] = "a tensor",
-    [FV_ATTR_TYPE] = "a type", [FV_ATTR_DIMS] = "a list of dims", [FV_ATTR_REGION] = "a region"};
+    [FV_ATTR_INT] = "an integer",           [FV_ATTR_FLOAT] = "a number",
+    [FV_ATTR_STRING] = "a string",          [FV_ATTR_INTS] = "a list of integers",
+    [FV_ATTR_FLOATS] = "a list of numbers", [FV_ATTR_STRINGS] = "a list of strings",
+    [FV_ATTR_TENSOR] = "a tensor",          [FV_ATTR_TYPE] = "a type",
+    [FV_ATTR_DIMS] = "a list of dims",      [FV_ATTR_REGION] = "a region"};
 
 static _Noreturn void wrong(lua_State *L, int arg, const fv_attr_def *d, const fv_opdef *of) {
     for (;;) /* luaL_error does not return */
-        luaL_error(L, "attribute '%s' of %s is %s, not a %s", d->name, of->name, kinds[d->kind], luaL_typename(L, arg));
+        luaL_error(L, "attribute '%s' of %s is %s, not a %s", d->name, of->name, kinds[d->kind],
+                   luaL_typename(L, arg));
 }
 
 /* Element i of the list at `arg`, on the stack, or an error. */
@@ -68,10 +72,12 @@ static void get_element(lua_State *L, int arg, int i, const fv_attr_def *d, cons
               : d->kind == FV_ATTR_FLOATS ? lua_type(L, -1) == LUA_TNUMBER
                                           : lua_type(L, -1) == LUA_TSTRING;
     if (!ok)
-        luaL_error(L, "attribute '%s' of %s is %s: entry %d is a %s", d->name, of->name, kinds[d->kind], i + 1, luaL_typename(L, -1));
+        luaL_error(L, "attribute '%s' of %s is %s: entry %d is a %s", d->name, of->name,
+                   kinds[d->kind], i + 1, luaL_typename(L, -1));
 }
 
-static void read_list(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def *d, const fv_opdef *of, fv_attr *out) {
+static void read_list(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def *d,
+                      const fv_opdef *of, fv_attr *out) {
     if (!lua_istable(L, arg) || lua_rawlen(L, arg) > FV_MAX_OPERANDS)
         wrong(L, arg, d, of);
     out->n = (int)lua_rawlen(L, arg);
@@ -93,13 +99,15 @@ static void read_list(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def 
         else if (d->kind == FV_ATTR_FLOATS)
             ((float *)list)[i] = (float)lua_tonumber(L, -1);
         else
-            ((fv_string *)list)[i].s = lua_tolstring(L, -1, &((fv_string *)list)[i].n); /* the table holds it */
+            /* the table holds it */
+            ((fv_string *)list)[i].s = lua_tolstring(L, -1, &((fv_string *)list)[i].n);
         lua_pop(L, 1);
     }
     out->u.ints = list;
 }
 
-void fv_lua_read_attr(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def *d, const fv_opdef *of, fv_attr *out) {
+void fv_lua_read_attr(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def *d,
+                      const fv_opdef *of, fv_attr *out) {
     *out = (fv_attr){.name = d->name, .kind = d->kind};
     luaL_checkstack(L, 6, NULL);
     switch (d->kind) {
@@ -128,7 +136,8 @@ void fv_lua_read_attr(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def 
         bool tensor = d->kind == FV_ATTR_TENSOR;
         if (!fv_lua_is(L, arg, tensor ? &fv_lua_tensor_class : &fv_lua_type_class))
             wrong(L, arg, d, of);
-        const void *at = fv_lua_any(L, arg, tensor ? &fv_lua_tensor_class : &fv_lua_type_class, &other);
+        const void *at =
+            fv_lua_any(L, arg, tensor ? &fv_lua_tensor_class : &fv_lua_type_class, &other);
         if (other != box)
             luaL_error(L, "attribute '%s' is of %s module", d->name, other ? "another" : "no");
         if (tensor) {
@@ -140,7 +149,10 @@ void fv_lua_read_attr(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def 
         return;
     }
     case FV_ATTR_REGION:
-        luaL_error(L, "attribute '%s' of %s is a region: scripts change what is in a region, and make none", d->name, of->name);
+        luaL_error(
+            L,
+            "attribute '%s' of %s is a region: scripts change what is in a region, and make none",
+            d->name, of->name);
     }
 }
 
@@ -150,14 +162,17 @@ fv_attr fv_lua_keep_attr(fv_module *m, const fv_attr *a) {
     if (a->kind == FV_ATTR_STRING) {
         kept.u.s.s = fv_strndup(arena, a->u.s.s, a->u.s.n);
     } else if (a->kind == FV_ATTR_INTS || a->kind == FV_ATTR_FLOATS || a->kind == FV_ATTR_DIMS) {
-        size_t size = a->kind == FV_ATTR_INTS ? sizeof(int64_t) : a->kind == FV_ATTR_FLOATS ? sizeof(float) : sizeof(fv_dim *);
+        size_t size = a->kind == FV_ATTR_INTS     ? sizeof(int64_t)
+                      : a->kind == FV_ATTR_FLOATS ? sizeof(float)
+                                                  : sizeof(fv_dim *);
         void *copy = fv_alloc(arena, (size_t)a->n + 1, size);
         memcpy(copy, a->u.ints, (size_t)a->n * size);
         kept.u.ints = copy;
     } else if (a->kind == FV_ATTR_STRINGS) {
         fv_string *copy = FV_NEW(arena, fv_string, a->n + 1);
         for (int i = 0; i < a->n; i++)
-            copy[i] = (fv_string){fv_strndup(arena, a->u.strings[i].s, a->u.strings[i].n), a->u.strings[i].n};
+            copy[i] = (fv_string){fv_strndup(arena, a->u.strings[i].s, a->u.strings[i].n),
+                                  a->u.strings[i].n};
         kept.u.strings = copy;
     }
     return kept;

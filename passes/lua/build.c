@@ -27,7 +27,8 @@ const fv_opdef *fv_lua_opdef(lua_State *L, int arg) {
         if (!strcmp(other->domain, domain))
             names[n++] = other->name;
     }
-    luaL_error(L, "there is no op '%s'%s", text, fv_lua_nearest(fv_lua_of(L), dot ? dot + 1 : text, names));
+    luaL_error(L, "there is no op '%s'%s", text,
+               fv_lua_nearest(fv_lua_of(L), dot ? dot + 1 : text, names));
     return NULL;
 }
 
@@ -64,8 +65,9 @@ static void read_operands(lua_State *L, int arg, building *b) {
         if (fv_lua_is(L, -1, &fv_lua_value_class))
             b->in[i] = fv_lua_value_in(L, -1, b->box);
         else if (!lua_isboolean(L, -1) || lua_toboolean(L, -1))
-            luaL_error(L, "%s: operand %d is a %s, expected a value, or false for one that is left out", b->def->name, i + 1,
-                       luaL_typename(L, -1));
+            luaL_error(
+                L, "%s: operand %d is a %s, expected a value, or false for one that is left out",
+                b->def->name, i + 1, luaL_typename(L, -1));
         lua_pop(L, 1);
     }
 }
@@ -76,10 +78,12 @@ static void read_attrs(lua_State *L, int arg, building *b) {
     luaL_argexpected(L, lua_istable(L, arg), arg, "table of attributes");
     b->attrs = fv_lua_scratch(L, FV_MAX_ATTRS, sizeof *b->attrs);
     luaL_checkstack(L, 4 * FV_MAX_ATTRS, NULL);
-    for (const char *const *name = fv_lua_keys(L, arg, "the table of attributes"); *name; name++) { /* always in the same order */
+    /* always in the same order */
+    for (const char *const *name = fv_lua_keys(L, arg, "the table of attributes"); *name; name++) {
         const fv_attr_def *d = fv_lua_attr_def(L, b->def, *name);
         lua_getfield(L, arg, *name);
-        fv_lua_read_attr(L, lua_gettop(L), b->box, d, b->def, &b->attrs[b->nattrs++]); /* what it lies in stays on the stack */
+        /* what it lies in stays on the stack */
+        fv_lua_read_attr(L, lua_gettop(L), b->box, d, b->def, &b->attrs[b->nattrs++]);
     }
 }
 
@@ -107,8 +111,9 @@ static void read_results(lua_State *L, int arg, building *b) {
         else if (lua_type(L, -1) == LUA_TSTRING)
             b->outs[i] = fv_lua_whole(L, -1);
         else
-            luaL_error(L, "%s: result %d is a %s, expected its name, or false for one that is left out", b->def->name, i + 1,
-                       luaL_typename(L, -1));
+            luaL_error(
+                L, "%s: result %d is a %s, expected its name, or false for one that is left out",
+                b->def->name, i + 1, luaL_typename(L, -1));
         lua_pop(L, 1);
     }
 }
@@ -116,7 +121,9 @@ static void read_results(lua_State *L, int arg, building *b) {
 /* ---- building ---- */
 
 static const fv_origin *origin_of(const building *b) {
-    return b->before && b->before->def != &fv_return_def ? b->before->origin : b->r->parent ? b->r->parent->origin : NULL;
+    return b->before && b->before->def != &fv_return_def ? b->before->origin
+           : b->r->parent                                ? b->r->parent->origin
+                                                         : NULL;
 }
 
 /* An op that cannot be is taken back. */

@@ -1,7 +1,7 @@
 /* compiled.c - what a script has compiled: fv.compile, fv.run, and what comes out.
  *
- * What is compiled is the host's, and lies in no memory that Lua sees. So that a search of many does not fill the machine with
- * what is garbage already, fv.compile collects first. */
+ * What is compiled is the host's, and lies in no memory that Lua sees. So that a search of many
+ * does not fill the machine with what is garbage already, fv.compile collects first. */
 #include <string.h>
 
 #include "ir/graph/verify.h"
@@ -62,7 +62,10 @@ static const char *const *passes_field(lua_State *L, int table) {
     const char *const *names = fv_lua_texts(L, fv_lua_pass_names(L, lua_gettop(L)));
     for (int i = 0; names[i]; i++)
         if (!fv_pass_find(names[i]))
-            luaL_error(L, "pass '%s' is the script's: module:run{...} runs it, on a module:copy() perhaps, before that is compiled", names[i]);
+            luaL_error(L,
+                       "pass '%s' is the script's: module:run{...} runs it, on a module:copy() "
+                       "perhaps, before that is compiled",
+                       names[i]);
     return names;
 }
 
@@ -78,8 +81,9 @@ static const fv_lua_kernel *kernels_field(lua_State *L, int table, int *n) {
 }
 
 static fv_lua_how read_how(lua_State *L, int arg) {
-    static const char *const fields[] = {"backend", "dims", "disable", "enable", "kernels", "level", "passes", "processor", "schedule",
-                                         "schedules", "target", NULL};
+    static const char *const fields[] = {"backend",  "dims",      "disable", "enable",
+                                         "kernels",  "level",     "passes",  "processor",
+                                         "schedule", "schedules", "target",  NULL};
     fv_lua_how h = {0};
     if (lua_isnoneornil(L, arg))
         return h;
@@ -104,7 +108,8 @@ int fv_lua_compile(lua_State *L) {
     const fv_lua_host *host = &fv_lua_of(L)->o.host;
     compiling c = {.host = host, .box = fv_lua_module(L, 1)};
     if (!host->compile || !c.box->owned)
-        return luaL_error(L, "fv.compile: only `fovea lua` compiles modules; here the command does");
+        return luaL_error(L,
+                          "fv.compile: only `fovea lua` compiles modules; here the command does");
     c.how = read_how(L, 2);
     compiled *made = lua_newuserdatauv(L, sizeof *made, 1);
     *made = (compiled){.host = host};
@@ -171,7 +176,10 @@ const fv_lua_class fv_lua_compiled_class = {
     "compiled",
     (const luaL_Reg[]){{"inputs", compiled_inputs}, {"outputs", compiled_outputs}, {NULL, NULL}},
     (const luaL_Reg[]){{"close", compiled_close}, {"cost", fv_lua_compiled_cost}, {NULL, NULL}},
-    (const luaL_Reg[]){{"__tostring", compiled_str}, {"__gc", compiled_close}, {"__close", compiled_close}, {NULL, NULL}}};
+    (const luaL_Reg[]){{"__tostring", compiled_str},
+                       {"__gc", compiled_close},
+                       {"__close", compiled_close},
+                       {NULL, NULL}}};
 
 /* ---- what goes in, and comes out ---- */
 
@@ -198,7 +206,8 @@ fv_lua_inputs fv_lua_read_inputs(lua_State *L, int arg) {
     luaL_checkstack(L, 40, NULL);
     if (lua_getfield(L, arg, "inputs") != LUA_TNIL) {
         if (!lua_istable(L, -1))
-            luaL_error(L, "inputs is a %s, expected a table of tensors by name", luaL_typename(L, -1));
+            luaL_error(L, "inputs is a %s, expected a table of tensors by name",
+                       luaL_typename(L, -1));
         read_tensors(L, lua_gettop(L), &in);
     }
     in.dims = fv_lua_dims_field(L, arg, "dims");
@@ -268,7 +277,8 @@ int fv_lua_run(lua_State *L) {
     fv_lua_compiled *c = fv_lua_compiled_at(L, 1);
     lua_settop(L, 3);
     if (!lua_isnil(L, 2) && !lua_istable(L, 2))
-        return luaL_error(L, "fv.run: inputs is a %s, expected a table of tensors by name", luaL_typename(L, 2));
+        return luaL_error(L, "fv.run: inputs is a %s, expected a table of tensors by name",
+                          luaL_typename(L, 2));
     fv_lua_inputs in = {0};
     if (!lua_isnil(L, 3)) {
         luaL_checktype(L, 3, LUA_TTABLE);

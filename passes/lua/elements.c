@@ -1,5 +1,6 @@
-/* elements.c - insert, remove, move, concat, unpack and sort of the library `table`, as the manual of Lua 5.4 has them (6.6), with
- * elements that count: metamethods may make a table as long as they like, of which no instruction of the script is run. */
+/* elements.c - insert, remove, move, concat, unpack and sort of the library `table`, as the manual
+ * of Lua 5.4 has them (6.6), with elements that count: metamethods may make a table as long as they
+ * like, of which no instruction of the script is run. */
 #include <limits.h>
 
 #include "passes/lua/internal.h"
@@ -17,8 +18,8 @@ static bool has(lua_State *L, const char *field) {
 static void check(lua_State *L, int arg, int what) {
     if (lua_type(L, arg) == LUA_TTABLE)
         return;
-    bool fits = lua_getmetatable(L, arg) && (!(what & READ) || has(L, "__index")) && (!(what & WRITE) || has(L, "__newindex")) &&
-                (!(what & LENGTH) || has(L, "__len"));
+    bool fits = lua_getmetatable(L, arg) && (!(what & READ) || has(L, "__index")) &&
+                (!(what & WRITE) || has(L, "__newindex")) && (!(what & LENGTH) || has(L, "__len"));
     if (!fits)
         luaL_checktype(L, arg, LUA_TTABLE);
     lua_pop(L, 1);
@@ -74,12 +75,14 @@ static int take(lua_State *L) {
 }
 
 static int move(lua_State *L) {
-    lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3), at = luaL_checkinteger(L, 4);
+    lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3),
+                at = luaL_checkinteger(L, 4);
     int to = lua_isnoneornil(L, 5) ? 1 : 5;
     check(L, 1, READ);
     check(L, to, WRITE);
     if (last >= first) {
-        luaL_argcheck(L, first > 0 || last < LUA_MAXINTEGER + first, 3, "too many elements to move");
+        luaL_argcheck(L, first > 0 || last < LUA_MAXINTEGER + first, 3,
+                      "too many elements to move");
         lua_Integer n = last - first + 1;
         luaL_argcheck(L, at <= LUA_MAXINTEGER - n + 1, 4, "destination wrap around");
         bool upwards = at > last || at <= first || (to != 1 && !lua_compare(L, 1, to, LUA_OPEQ));
@@ -119,7 +122,8 @@ static int concat(lua_State *L) {
 }
 
 static int unpack(lua_State *L) {
-    lua_Integer i = luaL_optinteger(L, 2, 1), last = luaL_opt(L, luaL_checkinteger, 3, luaL_len(L, 1));
+    lua_Integer i = luaL_optinteger(L, 2, 1),
+                last = luaL_opt(L, luaL_checkinteger, 3, luaL_len(L, 1));
     if (i > last)
         return 0;
     lua_Unsigned n = (lua_Unsigned)last - (lua_Unsigned)i;
@@ -163,7 +167,8 @@ static int sort(lua_State *L) {
 }
 
 void fv_lua_set_elements(lua_State *L) {
-    static const luaL_Reg functions[] = {{"insert", insert}, {"remove", take}, {"move", move}, {"concat", concat}, {"unpack", unpack}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"insert", insert}, {"remove", take},   {"move", move},
+                                         {"concat", concat}, {"unpack", unpack}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
     lua_getfield(L, -1, "sort");
     lua_pushcclosure(L, sort, 1);

@@ -1,12 +1,13 @@
-/* handle.c - handles of modules and of what is in them: one an object, asked at each use whether it is still there. */
+/* handle.c - handles of modules and of what is in them: one an object, asked at each use whether it
+ * is still there. */
 #include <string.h>
 
 #include "passes/lua/internal.h"
 
 const fv_lua_class *const fv_lua_classes[] = {
-    &fv_lua_module_class, &fv_lua_func_class, &fv_lua_region_class, &fv_lua_op_class,   &fv_lua_value_class,
-    &fv_lua_type_class,   &fv_lua_dim_class,  &fv_lua_tensor_class, &fv_lua_pass_class, &fv_lua_rule_class,
-    &fv_lua_compiled_class, NULL};
+    &fv_lua_module_class, &fv_lua_func_class, &fv_lua_region_class,   &fv_lua_op_class,
+    &fv_lua_value_class,  &fv_lua_type_class, &fv_lua_dim_class,      &fv_lua_tensor_class,
+    &fv_lua_pass_class,   &fv_lua_rule_class, &fv_lua_compiled_class, NULL};
 
 static const char boxes[] = "fv.boxes"; /* in the registry: address of a box to its handle, weak */
 
@@ -27,7 +28,8 @@ static int unknown_name(lua_State *L, const fv_lua_class *c, const char *name) {
     for (const luaL_Reg *m = c->methods; m && m->name && n < 79; m++)
         names[n++] = m->name;
     names[n] = NULL;
-    return luaL_error(L, "fv.%s has no '%s'%s", c->name, name, fv_lua_nearest(fv_lua_of(L), name, names));
+    return luaL_error(L, "fv.%s has no '%s'%s", c->name, name,
+                      fv_lua_nearest(fv_lua_of(L), name, names));
 }
 
 /* x.NAME: a getter is called right here, so that its errors have the script's line. */
@@ -38,7 +40,8 @@ static int get(lua_State *L) {
         return elements->func(L);
     const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
     if (!name)
-        return luaL_error(L, "fv.%s is indexed by names, not by a %s", c->name, luaL_typename(L, 2));
+        return luaL_error(L, "fv.%s is indexed by names, not by a %s", c->name,
+                          luaL_typename(L, 2));
     const luaL_Reg *g = find(c->getters, name), *m = g ? NULL : find(c->methods, name);
     if (!g && !m)
         return unknown_name(L, c, name);
@@ -55,7 +58,8 @@ static int set(lua_State *L) {
     const luaL_Reg *elements = find(c->meta, "[]=");
     if (elements && lua_isinteger(L, 2))
         return elements->func(L);
-    return luaL_error(L, "fv.%s: nothing is changed by assigning to it; its methods do that", c->name);
+    return luaL_error(L, "fv.%s: nothing is changed by assigning to it; its methods do that",
+                      c->name);
 }
 
 static void make_class(lua_State *L, const fv_lua_class *c) {
@@ -122,7 +126,8 @@ fv_lua_box *fv_lua_push_box(lua_State *L, fv_module *m, bool owned) {
             return there;
         lua_pop(L, 1);
     }
-    fv_lua_box *box = lua_newuserdatauv(L, sizeof *box, 2); /* handles; the module of which this one is a copy */
+    /* handles; the module of which this one is a copy */
+    fv_lua_box *box = lua_newuserdatauv(L, sizeof *box, 2);
     *box = (fv_lua_box){.m = m, .owned = false};
     lua_newtable(L); /* handles of what is in it, by address */
     lua_newtable(L);
@@ -219,7 +224,8 @@ static bool const_lives(const fv_module *m, const fv_value *v) {
 bool fv_lua_value_lives(const fv_lua_box *box, const fv_value *v) {
     switch (v->kind) {
     case FV_VALUE_PARAM: return region_lives(v->block);
-    case FV_VALUE_RESULT: return fv_lua_op_lives(v->def) && v->index < v->def->nout && v->def->out[v->index] == v;
+    case FV_VALUE_RESULT:
+        return fv_lua_op_lives(v->def) && v->index < v->def->nout && v->def->out[v->index] == v;
     case FV_VALUE_CONST: return const_lives(box->m, v);
     }
     return false;
@@ -237,8 +243,10 @@ fv_value *fv_lua_value(lua_State *L, int arg, fv_lua_box **box) {
     fv_value *v = fv_lua_any(L, arg, &fv_lua_value_class, &b);
     if (!fv_lua_value_lives(b, v)) { /* a result has given its name to another value, perhaps */
         if (v->kind == FV_VALUE_CONST)
-            luaL_error(L, "the constant '%s' is gone: nothing used it, and it was removed", v->name);
-        luaL_error(L, "this value is gone: the %s that gave it was erased", v->kind == FV_VALUE_RESULT ? v->def->def->name : "op");
+            luaL_error(L, "the constant '%s' is gone: nothing used it, and it was removed",
+                       v->name);
+        luaL_error(L, "this value is gone: the %s that gave it was erased",
+                   v->kind == FV_VALUE_RESULT ? v->def->def->name : "op");
     }
     if (box)
         *box = b;
@@ -262,14 +270,16 @@ fv_region *fv_lua_region(lua_State *L, int arg, fv_lua_box **box) {
 
 /* ---- iterating ---- */
 
-/* What there was when the loop began. What is built later is not visited, so a loop that builds ends. */
+/* What there was when the loop began. What is built later is not visited, so a loop that builds
+ * ends. */
 typedef struct snapshot {
     fv_lua_box *box;
     int64_t n, next;
     fv_op *at[];
 } snapshot;
 
-static int64_t count(const fv_region *r, const fv_opdef *name, bool nested, fv_op **out, int64_t n) {
+static int64_t count(const fv_region *r, const fv_opdef *name, bool nested, fv_op **out,
+                     int64_t n) {
     for (fv_op *op = r->first; op; op = op->next) {
         if (op->def == &fv_return_def)
             continue;
@@ -296,7 +306,8 @@ static int next_op(lua_State *L) {
     return 1;
 }
 
-void fv_lua_push_ops(lua_State *L, fv_lua_box *box, const fv_region *r, const fv_opdef *name, bool nested) {
+void fv_lua_push_ops(lua_State *L, fv_lua_box *box, const fv_region *r, const fv_opdef *name,
+                     bool nested) {
     int64_t n = count(r, name, nested, NULL, 0);
     snapshot *s = lua_newuserdatauv(L, sizeof *s + (size_t)n * sizeof(fv_op *), 0);
     *s = (snapshot){.box = box, .n = n};

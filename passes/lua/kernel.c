@@ -1,4 +1,5 @@
-/* kernel.c - kernels that a script has written by hand; the host puts them into the place of those of their names. */
+/* kernel.c - kernels that a script has written by hand; the host puts them into the place of those
+ * of their names. */
 #include "ir/kernel/parse.h"
 #include "ir/kernel/verify.h"
 #include "passes/lua/internal.h"
@@ -21,7 +22,8 @@ static bool parse(void *arg) {
     if (!ok)
         return false;
     d->name = k->name;
-    FV_PUSH(l->arena, l->kernels, l->nkernels, l->cap_kernels, ((fv_lua_kernel){fv_strdup(l->arena, d->text), l->path, d->line}));
+    FV_PUSH(l->arena, l->kernels, l->nkernels, l->cap_kernels,
+            ((fv_lua_kernel){fv_strdup(l->arena, d->text), l->path, d->line}));
     return true;
 }
 
@@ -35,4 +37,6 @@ int fv_lua_kernel_new(lua_State *L) {
     return 1;
 }
 
-const fv_lua_kernel *fv_lua_kernel_at(const fv_lua *l, int i) { return i >= 0 && i < l->nkernels ? &l->kernels[i] : NULL; }
+const fv_lua_kernel *fv_lua_kernel_at(const fv_lua *l, int i) {
+    return i >= 0 && i < l->nkernels ? &l->kernels[i] : NULL;
+}

@@ -66,7 +66,8 @@ static void push_timing(lua_State *L, const fv_lua_timing *t) {
 
 /* time{A, B, ..., inputs=, dims=, seed=, threads=, rounds=, seconds=} */
 int fv_lua_time(lua_State *L) {
-    static const char *const fields[] = {"dims", "inputs", "rounds", "seconds", "seed", "threads", NULL};
+    static const char *const fields[] = {"dims", "inputs",  "rounds", "seconds",
+                                         "seed", "threads", NULL};
     enum { MOST = 64, MOST_ROUNDS = 10000 };
     luaL_checktype(L, 1, LUA_TTABLE);
     timing t = {.host = &fv_lua_of(L)->o.host, .n = (int)lua_rawlen(L, 1)};
@@ -78,7 +79,8 @@ int fv_lua_time(lua_State *L) {
     for (int i = 0; i < t.n; i++) {
         lua_rawgeti(L, 1, i + 1);
         if (!luaL_testudata(L, -1, "fv.compiled"))
-            return luaL_error(L, "entry %d is a %s, expected a compiled module", i + 1, luaL_typename(L, -1));
+            return luaL_error(L, "entry %d is a %s, expected a compiled module", i + 1,
+                              luaL_typename(L, -1));
         t.list[i] = fv_lua_compiled_at(L, lua_gettop(L));
         lua_pop(L, 1); /* it stays in the table */
     }
@@ -144,7 +146,8 @@ static void make_outputs(lua_State *L, int arg, const fv_lua_inputs *in) {
         fv_lua_push_outputs(L, fv_lua_compiled_at(L, arg), in);
         lua_replace(L, arg);
     } else if (!lua_istable(L, arg)) {
-        luaL_error(L, "fv.diff compares compiled modules, or tables of tensors by name, and no %s", luaL_typename(L, arg));
+        luaL_error(L, "fv.diff compares compiled modules, or tables of tensors by name, and no %s",
+                   luaL_typename(L, arg));
     }
 }
 

@@ -21,7 +21,8 @@ static bool parse(void *arg) {
     fv_session *s = r->l->session;
     const char *before = fv_diag_file_get(s);
     fv_diag_file(s, "the graph's text");
-    r->m = fv_module_parse(s, r->text, NULL); /* no files: what a compiled model depends on is known before */
+    /* no files: what a compiled model depends on is known before */
+    r->m = fv_module_parse(s, r->text, NULL);
     bool ok = r->m && fv_module_verify(r->m, NULL);
     fv_diag_file(s, before);
     return ok;
@@ -241,7 +242,8 @@ typedef struct copying {
 
 static bool copy(void *arg) {
     copying *c = arg;
-    return verify(c->box) && (c->copy = fv_module_copy(c->box->m->session, c->box->m, NULL)) != NULL;
+    return verify(c->box) &&
+           (c->copy = fv_module_copy(c->box->m->session, c->box->m, NULL)) != NULL;
 }
 
 /* Large constants lie in the module that was copied: it lives as long. */
@@ -281,7 +283,8 @@ typedef struct dim_text {
     const fv_dim *d;
 } dim_text;
 
-/* Has the module all symbols of the text? Asked of a table of its own: whoever parses makes those that are new. */
+/* Has the module all symbols of the text? Asked of a table of its own: whoever parses makes those
+ * that are new. */
 static bool has_symbols(fv_module *m, const char *text) {
     fv_arena *a = fv_arena_new(m->session);
     fv_dims *t = fv_dims_new(a);
@@ -301,7 +304,6 @@ static bool has_symbols(fv_module *m, const char *text) {
     return !lacks;
 }
 
-
 static bool parse_dim(void *arg) {
     dim_text *t = arg;
     const char *at = t->text, *why = "";
@@ -309,7 +311,8 @@ static bool parse_dim(void *arg) {
         return false;
     t->d = fv_dim_parse(t->m->dims, &at, &why);
     if (!t->d || at[strspn(at, " ")])
-        return fv_error(t->m->session, "'%s' is no dim: %s", t->text, t->d ? "there is more behind it" : why);
+        return fv_error(t->m->session, "'%s' is no dim: %s", t->text,
+                        t->d ? "there is more behind it" : why);
     return true;
 }
 
@@ -345,10 +348,22 @@ static int module_gc(lua_State *L) {
 
 const fv_lua_class fv_lua_module_class = {
     "module",
-    (const luaL_Reg[]){{"constants", module_constants}, {"functions", module_functions}, {"main", module_main}, {"name", module_name},
-                       {"symbols", module_symbols}, {"text", module_text}, {NULL, NULL}},
-    (const luaL_Reg[]){{"buffer", fv_lua_buffer}, {"const", fv_lua_const}, {"copy", module_copy}, {"dim", module_dim}, {"find", module_find},
-                       {"run", fv_lua_module_run}, {"save", module_save}, {"verify", module_verify}, {NULL, NULL}},
+    (const luaL_Reg[]){{"constants", module_constants},
+                       {"functions", module_functions},
+                       {"main", module_main},
+                       {"name", module_name},
+                       {"symbols", module_symbols},
+                       {"text", module_text},
+                       {NULL, NULL}},
+    (const luaL_Reg[]){{"buffer", fv_lua_buffer},
+                       {"const", fv_lua_const},
+                       {"copy", module_copy},
+                       {"dim", module_dim},
+                       {"find", module_find},
+                       {"run", fv_lua_module_run},
+                       {"save", module_save},
+                       {"verify", module_verify},
+                       {NULL, NULL}},
     (const luaL_Reg[]){{"__tostring", module_str}, {"__gc", module_gc}, {NULL, NULL}}};
 
 /* ---- functions ---- */
@@ -437,8 +452,13 @@ static int func_str(lua_State *L) {
 
 const fv_lua_class fv_lua_func_class = {
     "func",
-    (const luaL_Reg[]){{"body", func_body}, {"module", func_module}, {"name", func_name}, {"outputs", func_outputs},
-                       {"params", func_params}, {"results", func_results}, {NULL, NULL}},
+    (const luaL_Reg[]){{"body", func_body},
+                       {"module", func_module},
+                       {"name", func_name},
+                       {"outputs", func_outputs},
+                       {"params", func_params},
+                       {"results", func_results},
+                       {NULL, NULL}},
     (const luaL_Reg[]){{"ops", func_ops}, {"walk", func_walk}, {NULL, NULL}},
     (const luaL_Reg[]){{"__tostring", func_str}, {NULL, NULL}}};
 
@@ -514,7 +534,14 @@ static int region_str(lua_State *L) {
 
 const fv_lua_class fv_lua_region_class = {
     "region",
-    (const luaL_Reg[]){{"func", region_func}, {"params", region_params}, {"parent", region_parent}, {"results", region_results},
+    (const luaL_Reg[]){{"func", region_func},
+                       {"params", region_params},
+                       {"parent", region_parent},
+                       {"results", region_results},
                        {NULL, NULL}},
-    (const luaL_Reg[]){{"build", region_build}, {"give", region_give}, {"ops", region_ops}, {"walk", region_walk}, {NULL, NULL}},
+    (const luaL_Reg[]){{"build", region_build},
+                       {"give", region_give},
+                       {"ops", region_ops},
+                       {"walk", region_walk},
+                       {NULL, NULL}},
     (const luaL_Reg[]){{"__tostring", region_str}, {NULL, NULL}}};

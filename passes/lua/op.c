@@ -240,7 +240,8 @@ static int op_move_before(lua_State *L) {
         return luaL_error(L, "fv.return ends its region, and stays there");
     for (const fv_op *at = m.before; at; at = at->block->parent)
         if (at == m.op)
-            return luaL_error(L, "%s cannot be moved before itself, or into itself", m.op->def->name);
+            return luaL_error(L, "%s cannot be moved before itself, or into itself",
+                              m.op->def->name);
     fv_lua_change(L, box, move, &m);
     lua_settop(L, 1);
     return 1;
@@ -281,7 +282,8 @@ static const fv_value *find_used(const fv_op *op, const fv_region *block) {
                 if (!lies_in(o->out[i]->uses[k].op, op))
                     return o->out[i];
         for (int i = 0; i < o->nattrs; i++) {
-            const fv_value *v = o->attrs[i].kind == FV_ATTR_REGION ? find_used(op, o->attrs[i].u.region) : NULL;
+            const fv_value *v =
+                o->attrs[i].kind == FV_ATTR_REGION ? find_used(op, o->attrs[i].u.region) : NULL;
             if (v)
                 return v;
         }
@@ -300,13 +302,16 @@ static void check_erasable(lua_State *L, const fv_op *op, bool unused) {
     if (op->def->has_effect)
         luaL_error(L, "%s has an effect besides its results, and stays", op->def->name);
     for (int i = 0; i < op->nattrs; i++) {
-        const fv_value *v = op->attrs[i].kind == FV_ATTR_REGION ? find_used(op, op->attrs[i].u.region) : NULL;
+        const fv_value *v =
+            op->attrs[i].kind == FV_ATTR_REGION ? find_used(op, op->attrs[i].u.region) : NULL;
         if (v)
-            luaL_error(L, "'%s', in a region of this %s, has uses outside of it", v->name, op->def->name);
+            luaL_error(L, "'%s', in a region of this %s, has uses outside of it", v->name,
+                       op->def->name);
     }
     for (int i = 0; unused && i < op->nout; i++)
         if (op->out[i] && op->out[i]->nuses)
-            luaL_error(L, "'%s', a result of this %s, has uses: replace it first", op->out[i]->name, op->def->name);
+            luaL_error(L, "'%s', a result of this %s, has uses: replace it first", op->out[i]->name,
+                       op->def->name);
 }
 
 static int op_erase(lua_State *L) {
@@ -348,11 +353,13 @@ static int op_replace(lua_State *L) {
         if (!old || (!old->nuses && lua_isnoneornil(L, i + 2)))
             continue;
         if (i >= FV_MAX_OUT)
-            return luaL_error(L, "%s has more results than can be replaced at once", r.op->def->name);
+            return luaL_error(L, "%s has more results than can be replaced at once",
+                              r.op->def->name);
         r.with[i] = fv_lua_value_in(L, i + 2, box);
         if (r.with[i]->kind == FV_VALUE_RESULT && r.with[i]->def == r.op)
             return luaL_error(L, "'%s' is a result of the op that goes", r.with[i]->name);
-        const fv_region *block = r.with[i]->kind == FV_VALUE_RESULT ? r.with[i]->def->block : r.with[i]->block;
+        const fv_region *block =
+            r.with[i]->kind == FV_VALUE_RESULT ? r.with[i]->def->block : r.with[i]->block;
         if (r.with[i]->kind != FV_VALUE_CONST && block && lies_in(block->parent, r.op))
             return luaL_error(L, "'%s' lies in a region of the op that goes", r.with[i]->name);
         fv_lua_check_type(L, box, old, r.with[i]);
@@ -361,12 +368,26 @@ static int op_replace(lua_State *L) {
     return 0;
 }
 
-const fv_lua_class fv_lua_op_class = {
-    "op",
-    (const luaL_Reg[]){{"alive", op_alive}, {"attrs", op_attrs}, {"inputs", op_inputs}, {"name", op_name}, {"next", op_next},
-                       {"origin", op_origin}, {"output", op_output}, {"outputs", op_outputs}, {"prev", op_prev}, {"region", op_region},
-                       {"regions", op_regions}, {NULL, NULL}},
-    (const luaL_Reg[]){{"after", op_after}, {"attr", op_attr}, {"before", op_before}, {"erase", op_erase},
-                       {"move_before", op_move_before}, {"replace", op_replace}, {"set", op_set}, {"set_input", op_set_input},
-                       {NULL, NULL}},
-    (const luaL_Reg[]){{"__tostring", op_str}, {NULL, NULL}}};
+const fv_lua_class fv_lua_op_class = {"op",
+                                      (const luaL_Reg[]){{"alive", op_alive},
+                                                         {"attrs", op_attrs},
+                                                         {"inputs", op_inputs},
+                                                         {"name", op_name},
+                                                         {"next", op_next},
+                                                         {"origin", op_origin},
+                                                         {"output", op_output},
+                                                         {"outputs", op_outputs},
+                                                         {"prev", op_prev},
+                                                         {"region", op_region},
+                                                         {"regions", op_regions},
+                                                         {NULL, NULL}},
+                                      (const luaL_Reg[]){{"after", op_after},
+                                                         {"attr", op_attr},
+                                                         {"before", op_before},
+                                                         {"erase", op_erase},
+                                                         {"move_before", op_move_before},
+                                                         {"replace", op_replace},
+                                                         {"set", op_set},
+                                                         {"set_input", op_set_input},
+                                                         {NULL, NULL}},
+                                      (const luaL_Reg[]){{"__tostring", op_str}, {NULL, NULL}}};

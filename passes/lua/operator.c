@@ -1,5 +1,6 @@
-/* operator.c - fv.op: operators that a script declares. An entry is what one of the catalogue is (ir/catalogue/op.h), so whoever
- * reads entries, the importer, the verifier, the printer, rules and lowering, needs to know nothing of it. */
+/* operator.c - fv.op: operators that a script declares. An entry is what one of the catalogue is
+ * (ir/catalogue/op.h), so whoever reads entries, the importer, the verifier, the printer, rules and
+ * lowering, needs to know nothing of it. */
 #include <string.h>
 
 #include "backend/lower.h"
@@ -54,7 +55,8 @@ static fv_operand_def read_operand(lua_State *L, fv_opdef *d, bool input) {
         if (*type)
             o.type = variable_of(L, d, type);
     } else {
-        luaL_error(L, "%s is a %s, expected a name", input ? "an input" : "an output", luaL_typename(L, at));
+        luaL_error(L, "%s is a %s, expected a name", input ? "an input" : "an output",
+                   luaL_typename(L, at));
     }
     if (!is_word(o.name, ""))
         luaL_error(L, "'%s' is no name of an operand", o.name);
@@ -62,7 +64,8 @@ static fv_operand_def read_operand(lua_State *L, fv_opdef *d, bool input) {
     return o;
 }
 
-static void read_operands(lua_State *L, const char *field, const char *otherwise, int most, fv_opdef *d, fv_operand_def *out) {
+static void read_operands(lua_State *L, const char *field, const char *otherwise, int most,
+                          fv_opdef *d, fv_operand_def *out) {
     bool input = out == d->in;
     int type = lua_getfield(L, 1, field), list = lua_gettop(L);
     if (type == LUA_TNIL) {
@@ -94,7 +97,10 @@ static void read_attributes(lua_State *L, fv_opdef *d) {
     const char *const *names = fv_lua_keys(L, table, "attributes");
     for (int n = 0; names[n]; n++) {
         if (n == FV_MAX_ATTRS || !is_word(names[n], ""))
-            luaL_error(L, n == FV_MAX_ATTRS ? "'%s' is an attribute too many" : "'%s' is no name of an attribute", names[n]);
+            luaL_error(L,
+                       n == FV_MAX_ATTRS ? "'%s' is an attribute too many"
+                                         : "'%s' is no name of an attribute",
+                       names[n]);
         fv_attr_def *a = &d->attrs[n];
         *a = (fv_attr_def){.name = names[n], .has_default = true};
         lua_getfield(L, table, names[n]);
@@ -105,7 +111,8 @@ static void read_attributes(lua_State *L, fv_opdef *d) {
             a->kind = FV_ATTR_FLOAT;
             a->f = (float)lua_tonumber(L, -1);
         } else {
-            luaL_error(L, "attribute '%s': its default is a %s, expected a number", names[n], luaL_typename(L, -1));
+            luaL_error(L, "attribute '%s': its default is a %s, expected a number", names[n],
+                       luaL_typename(L, -1));
         }
         lua_pop(L, 1);
     }
@@ -123,7 +130,8 @@ static void read_types(lua_State *L, fv_opdef *d) {
         }
     }
     if (!set || (type != LUA_TNIL && type != LUA_TTABLE))
-        luaL_error(L, "types is a %s, expected a list of one or more, such as {\"f32\"}", luaL_typename(L, list));
+        luaL_error(L, "types is a %s, expected a list of one or more, such as {\"f32\"}",
+                   luaL_typename(L, list));
     d->types[0] = (fv_typevar){"T", set};
 }
 
@@ -162,7 +170,7 @@ static bool parse_meaning(fv_lua *l, fv_opdef *d) {
     bool ok = fv_formula_check(l->session, d->formula);
     fv_diag_file(l->session, before);
     if (ok)
-        d->infer = fv_formula_states_dims(l->session, d->formula)       ? fv_infer_by_formula
+        d->infer = fv_formula_states_dims(l->session, d->formula)      ? fv_infer_by_formula
                    : fv_formula_is_elementwise(l->session, d->formula) ? fv_infer_elementwise
                                                                        : fv_infer_same;
     return ok;
@@ -197,7 +205,8 @@ static fv_module *instance_of(fv_session *s, const fv_opdef *d, int rank) {
     for (; nin < FV_MAX_IN && d->in[nin].name; nin++) {
         const fv_rank_def *r = &d->in[nin].rank;
         int own = r->scalar ? 0 : r->most ? r->most : rank;
-        in[nin] = fv_param_new(body, d->in[nin].name, fv_tensor_type(m->arena, elem_of(d, d->in[nin].type), own, dims));
+        in[nin] = fv_param_new(body, d->in[nin].name,
+                               fv_tensor_type(m->arena, elem_of(d, d->in[nin].type), own, dims));
     }
     for (; nout < FV_MAX_OUT && d->out[nout].name; nout++)
         outs[nout] = d->out[nout].name;
@@ -214,14 +223,15 @@ static bool lowers(fv_session *s, const fv_opdef *d, int rank) {
     static const char *const passes[] = {"legalise", "remove-dead", NULL};
     fv_module *m = instance_of(s, d, rank);
     fv_lower_options o = {.target = fv_target_find("generic"), .naive = true, .verify = true};
-    return m && fv_module_verify(m, NULL) && fv_run_passes(m, passes, &(fv_pipeline_options){0}) && fv_lower(m, &o);
+    return m && fv_module_verify(m, NULL) && fv_run_passes(m, passes, &(fv_pipeline_options){0}) &&
+           fv_lower(m, &o);
 }
 
 /* In a session of its own, which takes along what was made. */
 static bool try_rank(fv_lua *l, const fv_opdef *d, int rank, bool tell) {
     fv_session *s = fv_session_new();
     fv_door door;
-    if (!s || FV_DOOR_OPEN(s, &door)) 
+    if (!s || FV_DOOR_OPEN(s, &door))
         fv_leave_too(l->session, s);
     fv_ops_lend(s, l->session);
     bool ok = lowers(s, d, rank);
@@ -236,7 +246,8 @@ static bool try_rank(fv_lua *l, const fv_opdef *d, int rank, bool tell) {
     return ok;
 }
 
-/* Is there a rank of operands with which it can be compiled? What is wrong is told of that with which one begins. */
+/* Is there a rank of operands with which it can be compiled? What is wrong is told of that with
+ * which one begins. */
 static bool try_ranks(fv_lua *l, const fv_opdef *d) {
     static const int ranks[] = {2, 1, 3, 4, 0};
     for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++)
@@ -245,17 +256,21 @@ static bool try_ranks(fv_lua *l, const fv_opdef *d) {
     return try_rank(l, d, ranks[0], true);
 }
 
-/* It is declared when all else is done: so its rule cannot name it, and each op is made of others that were there before. */
+/* It is declared when all else is done: so its rule cannot name it, and each op is made of others
+ * that were there before. */
 static bool declare(void *arg) {
     declaring *k = arg;
     fv_opdef *d = k->d = keep(k->l->arena, k->d);
-    return parse_meaning(k->l, d) && (!k->check || try_ranks(k->l, d)) && fv_op_declare(k->l->session, d);
+    return parse_meaning(k->l, d) && (!k->check || try_ranks(k->l, d)) &&
+           fv_op_declare(k->l->session, d);
 }
 
-/* op{name=, domain=, purpose=, inputs=, outputs=, attributes=, types=, formula= or rule=, check=}: its qualified name */
+/* op{name=, domain=, purpose=, inputs=, outputs=, attributes=, types=, formula= or rule=, check=}:
+ * its qualified name */
 int fv_lua_op_new(lua_State *L) {
-    static const char *const fields[] = {"attributes", "check", "domain", "formula", "inputs", "name", "outputs", "purpose", "rule",
-                                         "types", NULL};
+    static const char *const fields[] = {"attributes", "check", "domain",  "formula",
+                                         "inputs",     "name",  "outputs", "purpose",
+                                         "rule",       "types", NULL};
     declaring k = {.l = fv_lua_of(L)};
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -270,15 +285,20 @@ int fv_lua_op_new(lua_State *L) {
         return luaL_error(L, "fv.op: operators are declared while the script is read");
     if (!is_word(d->name, ""))
         return luaL_error(L, "'%s' is no name of an operator", d->name);
-    if (!is_word(d->domain, ".") || strlen(d->domain) > 63 || !strcmp(d->domain, "fv") || !strncmp(d->domain, "ai.onnx", 7))
-        return luaL_error(L, "'%s' is no domain of a script's operators: one such as \"com.example\"", d->domain);
+    if (!is_word(d->domain, ".") || strlen(d->domain) > 63 || !strcmp(d->domain, "fv") ||
+        !strncmp(d->domain, "ai.onnx", 7))
+        return luaL_error(
+            L, "'%s' is no domain of a script's operators: one such as \"com.example\"", d->domain);
     read_types(L, d);
     read_operands(L, "inputs", "X", FV_MAX_IN, d, d->in);
     read_operands(L, "outputs", "Y", FV_MAX_OUT, d, d->out);
     read_attributes(L, d);
-    const char *formula = fv_lua_text_field(L, 1, "formula", ""), *rule = fv_lua_text_field(L, 1, "rule", "");
+    const char *formula = fv_lua_text_field(L, 1, "formula", ""),
+               *rule = fv_lua_text_field(L, 1, "rule", "");
     if (!*formula == !*rule)
-        return luaL_error(L, "operator '%s' has %s", d->name, *rule ? "a formula and a rule: one says what it means" : "neither a formula nor a rule");
+        return luaL_error(L, "operator '%s' has %s", d->name,
+                          *rule ? "a formula and a rule: one says what it means"
+                                : "neither a formula nor a rule");
     d->formula = *formula ? formula : NULL;
     d->rule = *rule ? rule : NULL;
     d->source = *rule ? "the rule" : "the formula";

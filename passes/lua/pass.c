@@ -8,7 +8,8 @@
 
 /* ---- options ---- */
 
-static const char *const kinds[] = {[LUA_TBOOLEAN] = "true or false", [LUA_TNUMBER] = "a number", [LUA_TSTRING] = "a text"};
+static const char *const kinds[] = {
+    [LUA_TBOOLEAN] = "true or false", [LUA_TNUMBER] = "a number", [LUA_TSTRING] = "a text"};
 
 /* --script-arg NAME=VALUE; the last one counts. NULL: there is none. */
 static const char *given(const fv_lua *l, const char *name) {
@@ -31,7 +32,8 @@ static void push_given(lua_State *L, const char *name, const char *text, int lik
         lua_pushboolean(L, *text == 't');
         return;
     }
-    if (type == LUA_TNUMBER && lua_stringtonumber(L, text) && (!lua_isinteger(L, like) || lua_isinteger(L, -1)))
+    if (type == LUA_TNUMBER && lua_stringtonumber(L, text) &&
+        (!lua_isinteger(L, like) || lua_isinteger(L, -1)))
         return;
     luaL_error(L, "--script-arg %s=%s: option '%s' is %s", name, text, name,
                lua_isinteger(L, like) ? "an integer" : kinds[type]);
@@ -46,7 +48,8 @@ static bool add_option(void *arg) {
     const declaring *d = arg;
     fv_lua *l = d->l;
     fv_arena *a = l->arena;
-    fv_lua_option o = {fv_strdup(a, d->name), fv_strdup(a, d->doc), fv_strdup(a, d->otherwise), d->pass ? fv_strdup(a, d->pass) : NULL};
+    fv_lua_option o = {fv_strdup(a, d->name), fv_strdup(a, d->doc), fv_strdup(a, d->otherwise),
+                       d->pass ? fv_strdup(a, d->pass) : NULL};
     int i = l->noptions;
     FV_PUSH(a, l->options, l->noptions, l->cap_options, o);
     for (; i > 0 && strcmp(l->options[i - 1].name, o.name) > 0; i--)
@@ -55,7 +58,8 @@ static bool add_option(void *arg) {
     return true;
 }
 
-/* NAME = DEFAULT or NAME = {default = .., doc = ".."}: the pair on the top of the stack; sets values[NAME]. */
+/* NAME = DEFAULT or NAME = {default = .., doc = ".."}: the pair on the top of the stack; sets
+ * values[NAME]. */
 static void declare_option(lua_State *L, int values, const char *pass) {
     fv_lua *l = fv_lua_of(L);
     int pair = lua_gettop(L) - 1;
@@ -76,7 +80,8 @@ static void declare_option(lua_State *L, int values, const char *pass) {
     }
     int like = lua_gettop(L), type = lua_type(L, like);
     if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN)
-        luaL_error(L, "option '%s': its default is a %s, expected a text, a number, true or false", d.name, luaL_typename(L, like));
+        luaL_error(L, "option '%s': its default is a %s, expected a text, a number, true or false",
+                   d.name, luaL_typename(L, like));
     d.otherwise = luaL_tolstring(L, like, NULL);
     fv_lua_try(L, NULL, add_option, &d);
     lua_pushvalue(L, pair);
@@ -125,7 +130,9 @@ bool fv_lua_check_args(fv_lua *l) {
         const char *near = fv_nearest(name, names), *before = fv_diag_file_get(l->session);
         fv_diag_file(l->session, l->path);
         if (near)
-            fv_error(l->session, "--script-arg %s: the script has no option '%s'; did you mean '%s'?", arg, name, near);
+            fv_error(l->session,
+                     "--script-arg %s: the script has no option '%s'; did you mean '%s'?", arg,
+                     name, near);
         else
             fv_error(l->session, "--script-arg %s: the script has no option '%s'%s", arg, name,
                      l->noptions ? "; --help lists those that it has" : ", and no other");
@@ -149,8 +156,13 @@ static bool add_pass(void *arg) {
     adding *d = arg;
     fv_lua *l = d->l;
     fv_lua_pass *p = d->p = FV_NEW(l->arena, fv_lua_pass, 1);
-    *p = (fv_lua_pass){.pass = {.name = fv_strdup(l->arena, d->name), .doc = fv_strdup(l->arena, d->purpose), .run = run_pass, .user = p},
-                       .lua = l, .run = LUA_NOREF, .values = LUA_NOREF};
+    *p = (fv_lua_pass){.pass = {.name = fv_strdup(l->arena, d->name),
+                                .doc = fv_strdup(l->arena, d->purpose),
+                                .run = run_pass,
+                                .user = p},
+                       .lua = l,
+                       .run = LUA_NOREF,
+                       .values = LUA_NOREF};
     const fv_pass **list = FV_NEW(l->arena, const fv_pass *, l->npasses + 2);
     for (int i = 0; i < l->npasses; i++)
         list[i] = l->passes[i];
@@ -164,7 +176,9 @@ fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose)
     adding d = {l, NULL, name, purpose};
     if (l->loaded)
         luaL_error(L, "pass '%s': passes are declared while the script is read", name);
-    if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(name))
+    if (!*name ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") !=
+            strlen(name))
         luaL_error(L, "'%s' is no name of a pass: letters, digits, - and _", name);
     if (fv_pass_find_own(l->passes, name))
         luaL_error(L, "there is a pass '%s' already", name);
@@ -181,9 +195,11 @@ int fv_lua_pass_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     fv_lua_check_fields(L, 1, "fv.pass", fields);
-    const char *name = fv_lua_text_field(L, 1, "name", NULL), *purpose = fv_lua_text_field(L, 1, "purpose", "");
+    const char *name = fv_lua_text_field(L, 1, "name", NULL),
+               *purpose = fv_lua_text_field(L, 1, "purpose", "");
     if (lua_getfield(L, 1, "run") != LUA_TFUNCTION)
-        return luaL_error(L, "pass '%s': run is a %s, expected a function", name, luaL_typename(L, -1));
+        return luaL_error(L, "pass '%s': run is a %s, expected a function", name,
+                          luaL_typename(L, -1));
     int run = lua_gettop(L);
     lua_getfield(L, 1, "options");
     declare_options(L, lua_gettop(L), name);
@@ -255,7 +271,8 @@ static int pass_str(lua_State *L) {
 
 const fv_lua_class fv_lua_pass_class = {
     "pass",
-    (const luaL_Reg[]){{"name", pass_name}, {"options", pass_options}, {"purpose", pass_purpose}, {NULL, NULL}},
+    (const luaL_Reg[]){
+        {"name", pass_name}, {"options", pass_options}, {"purpose", pass_purpose}, {NULL, NULL}},
     (const luaL_Reg[]){{"count", pass_count}, {NULL, NULL}},
     (const luaL_Reg[]){{"__tostring", pass_str}, {NULL, NULL}}};
 
@@ -301,7 +318,8 @@ static int end_loan(lua_State *L) {
     return 0;
 }
 
-/* Is the module in the hands of the script already, by a pass around this one or because it has read it? */
+/* Is the module in the hands of the script already, by a pass around this one or because it has
+ * read it? */
 static int find_loan(lua_State *L) {
     const fv_lua_pass *p = lua_touserdata(L, 1);
     if (fv_lua_find_box(L, p->now->module))
@@ -348,6 +366,7 @@ static bool run_pass(fv_pass_run *r) {
     r->module->is_written = true;
     bool ok = p->rules ? run_rules(p, r, what) : run_script(p, what);
     fv_lua_end_passes(p->lua, p->outer);
-    return ok && (fv_module_verify(r->module, NULL) ||
-                  fv_error(r->module->session, "pass '%s' broke the module, see above", p->pass.name));
+    return ok &&
+           (fv_module_verify(r->module, NULL) ||
+            fv_error(r->module->session, "pass '%s' broke the module, see above", p->pass.name));
 }

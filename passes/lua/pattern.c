@@ -1,11 +1,19 @@
-/* pattern.c - string.find, match, gmatch and gsub, as the manual of Lua 5.4 has them (6.4.1), with steps that count: a pattern that
- * tries all ways in which its parts can share a text takes longer than anybody waits, and Lua's own matcher cannot be ended. */
+/* pattern.c - string.find, match, gmatch and gsub, as the manual of Lua 5.4 has them (6.4.1), with
+ * steps that count: a pattern that tries all ways in which its parts can share a text takes longer
+ * than anybody waits, and Lua's own matcher cannot be ended. */
 #include <ctype.h>
 #include <string.h>
 
 #include "passes/lua/internal.h"
 
-enum { MAX_DEPTH = 200, MAX_CAPTURES = 32, STEPS = 1000, A_POSITION = -2, UNFINISHED = -1, REPLACEMENT = 3 };
+enum {
+    MAX_DEPTH = 200,
+    MAX_CAPTURES = 32,
+    STEPS = 1000,
+    A_POSITION = -2,
+    UNFINISHED = -1,
+    REPLACEMENT = 3
+};
 
 typedef struct capture {
     const char *start;
@@ -190,7 +198,8 @@ static const char *match_frontier(matcher *m, const char *s, const char **p) {
     return here ? s : NULL;
 }
 
-/* A character and what says how many of it. True: the match goes on at *s and *p; else *s is how it ended. */
+/* A character and what says how many of it. True: the match goes on at *s and *p; else *s is how it
+ * ended. */
 static bool match_one(matcher *m, const char **s, const char **p) {
     const char *end = class_end(m, *p), *found;
     bool is = (*end != '*' && *end != '-') ? is_single(m, *s, *p, end) : true;
@@ -211,7 +220,8 @@ static bool match_one(matcher *m, const char **s, const char **p) {
     }
 }
 
-/* Where the text that the pattern matches from s on ends, or NULL. Texts and patterns end with a byte 0 of Lua's. */
+/* Where the text that the pattern matches from s on ends, or NULL. Texts and patterns end with a
+ * byte 0 of Lua's. */
 static const char *match(matcher *m, const char *s, const char *p) {
     if (m->depth-- == 0)
         luaL_error(m->L, "pattern too complex");
@@ -220,7 +230,9 @@ static const char *match(matcher *m, const char *s, const char *p) {
         bool escape = *p == '%' && p + 1 != m->pattern_end;
         if (*p == '(' || *p == ')') {
             bool position = *p == '(' && p[1] == ')';
-            s = *p == ')' ? close_capture(m, s, p + 1) : open_capture(m, s, p + 1 + position, position ? A_POSITION : UNFINISHED);
+            s = *p == ')'
+                    ? close_capture(m, s, p + 1)
+                    : open_capture(m, s, p + 1 + position, position ? A_POSITION : UNFINISHED);
             on = false;
         } else if (*p == '$' && p + 1 == m->pattern_end) {
             s = s == m->text_end ? s : NULL;
@@ -288,7 +300,8 @@ static size_t start_of(lua_State *L, int arg, size_t n) {
     return at == 0 || at < -(lua_Integer)n ? 0 : n + (size_t)at;
 }
 
-static int find_plain(lua_State *L, const char *s, size_t n, size_t start, const char *p, size_t np) {
+static int find_plain(lua_State *L, const char *s, size_t n, size_t start, const char *p,
+                      size_t np) {
     fv_lua_count(L, (int64_t)((n - start + np) / 16) + 1);
     const char *found = memmem(s + start, n - start, p, np);
     if (!found) {
@@ -333,15 +346,20 @@ static int search(lua_State *L, bool finds) {
     return 1;
 }
 
-static int find(lua_State *L) { return search(L, true); }
-static int match_first(lua_State *L) { return search(L, false); }
+static int find(lua_State *L) {
+    return search(L, true);
+}
+static int match_first(lua_State *L) {
+    return search(L, false);
+}
 
 /* ---- gmatch ---- */
 
 /* Upvalues: text, pattern, where the next search begins, where the last match ended; from 0. */
 static int next_match(lua_State *L) {
     size_t n, np;
-    const char *s = lua_tolstring(L, lua_upvalueindex(1), &n), *p = lua_tolstring(L, lua_upvalueindex(2), &np);
+    const char *s = lua_tolstring(L, lua_upvalueindex(1), &n),
+               *p = lua_tolstring(L, lua_upvalueindex(2), &np);
     size_t at = (size_t)lua_tointeger(L, lua_upvalueindex(3));
     lua_Integer last = lua_tointeger(L, lua_upvalueindex(4));
     matcher m = matcher_of(L, s, n, p, np);
@@ -419,7 +437,10 @@ static int gsub(lua_State *L) {
     size_t n, np;
     const char *s = luaL_checklstring(L, 1, &n), *p = luaL_checklstring(L, 2, &np), *last = NULL;
     int type = lua_type(L, 3);
-    luaL_argexpected(L, type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TFUNCTION || type == LUA_TTABLE, 3, "string/function/table");
+    luaL_argexpected(L,
+                     type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TFUNCTION ||
+                         type == LUA_TTABLE,
+                     3, "string/function/table");
     lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)n + 1), done = 0;
     bool anchored = *p == '^', changed = false;
     matcher m = matcher_of(L, s, n, p, np);
@@ -448,6 +469,7 @@ static int gsub(lua_State *L) {
 }
 
 void fv_lua_set_patterns(lua_State *L) {
-    static const luaL_Reg functions[] = {{"find", find}, {"match", match_first}, {"gmatch", gmatch}, {"gsub", gsub}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"find", find}, {"match", match_first}, {"gmatch", gmatch}, {"gsub", gsub}, {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -1,4 +1,5 @@
-/* pipeline.c - pipelines of a script: tables of passes, steps of lowering and a level of code, as those in passes/pipelines. */
+/* pipeline.c - pipelines of a script: tables of passes, steps of lowering and a level of code, as
+ * those in passes/pipelines. */
 #include <string.h>
 
 #include "ir/definition/step_names.h"
@@ -7,7 +8,8 @@
 
 /* ---- lists ---- */
 
-/* Names of passes, passes of the script, lists of these: appended to the list on the top of the stack. */
+/* Names of passes, passes of the script, lists of these: appended to the list on the top of the
+ * stack. */
 static void flatten(lua_State *L, int arg, int depth) {
     int list = lua_gettop(L);
     if (depth > 8)
@@ -26,7 +28,9 @@ static void flatten(lua_State *L, int arg, int depth) {
             lua_pushstring(L, (*(fv_lua_pass **)lua_touserdata(L, -1))->pass.name);
             lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
         } else {
-            luaL_error(L, "entry %I of the list of passes is a %s, expected a pass, its name, or a list", i, luaL_typename(L, -1));
+            luaL_error(
+                L, "entry %I of the list of passes is a %s, expected a pass, its name, or a list",
+                i, luaL_typename(L, -1));
         }
         lua_settop(L, list);
     }
@@ -45,7 +49,8 @@ static void check_names(lua_State *L, int list) {
             for (int k = 0; k < l->npasses && n < 299; k++)
                 names[n++] = l->passes[k]->name;
             names[n] = NULL;
-            luaL_error(L, "there is no pass '%s'%s", name, fv_lua_nearest(fv_lua_of(L), name, names));
+            luaL_error(L, "there is no pass '%s'%s", name,
+                       fv_lua_nearest(fv_lua_of(L), name, names));
         }
         lua_pop(L, 1);
     }
@@ -84,8 +89,9 @@ static bool set_pipeline(void *arg) {
     const fv_pipeline_table *t = &p->table;
     if (t->steps && (p->wrong = fv_pipeline_steps_wrong(a, t->steps)))
         return fv_error(p->l->session, "fv.pipeline: %s", p->wrong);
-    p->l->pipeline = (fv_pipeline_table){fv_strdup(a, t->purpose), keep_list(a, t->passes), keep_list(a, t->steps),
-                                         t->code ? fv_strdup(a, t->code) : NULL};
+    p->l->pipeline =
+        (fv_pipeline_table){fv_strdup(a, t->purpose), keep_list(a, t->passes),
+                            keep_list(a, t->steps), t->code ? fv_strdup(a, t->code) : NULL};
     return true;
 }
 
@@ -113,11 +119,13 @@ void fv_lua_set_pipeline(lua_State *L, int table) {
     if (lua_getfield(L, table, "code") != LUA_TNIL) {
         p.table.code = fv_lua_text_field(L, table, "code", NULL);
         if (strlen(p.table.code) != 1 || !fv_pipeline_shipped(*p.table.code))
-            luaL_error(L, "fv.pipeline: there is no code '%s'; there are \"0\" to \"3\" and \"s\"", p.table.code);
+            luaL_error(L, "fv.pipeline: there is no code '%s'; there are \"0\" to \"3\" and \"s\"",
+                       p.table.code);
     }
     if (lua_getfield(L, table, "steps") != LUA_TNIL) {
         if (!lua_istable(L, -1))
-            luaL_error(L, "fv.pipeline: steps is a %s, expected a list of steps of lowering", luaL_typename(L, -1));
+            luaL_error(L, "fv.pipeline: steps is a %s, expected a list of steps of lowering",
+                       luaL_typename(L, -1));
         p.table.steps = fv_lua_texts(L, lua_gettop(L));
     }
     p.table.passes = fv_lua_texts(L, fv_lua_pass_names(L, table));
@@ -193,7 +201,8 @@ static bool run_passes(void *arg) {
     const running *r = arg;
     fv_pipeline_options o = {.own = r->l->passes};
     fv_module *m = r->box->m;
-    return fv_lua_settle(r->box) && fv_module_verify(m, NULL) && fv_run_passes(m, r->names, &o) && fv_module_verify(m, NULL);
+    return fv_lua_settle(r->box) && fv_module_verify(m, NULL) && fv_run_passes(m, r->names, &o) &&
+           fv_module_verify(m, NULL);
 }
 
 int fv_lua_module_run(lua_State *L) {

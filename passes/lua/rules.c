@@ -1,7 +1,8 @@
 /* rules.c - rewrite rules of a script: the notation of ir/rule/rule.h, with conditions also in Lua.
  *
- * A rule that is text alone is tried on random instances when it is declared, as the shipped ones are by the tests. What a
- * condition in Lua asks for nobody knows beforehand: such a rule is not. */
+ * A rule that is text alone is tried on random instances when it is declared, as the shipped ones
+ * are by the tests. What a condition in Lua asks for nobody knows beforehand: such a rule is
+ * not. */
 #include <string.h>
 
 #include "passes/check.h"
@@ -75,8 +76,10 @@ static bool parse(fv_lua_rule *r, const char *text, int entry) {
     const char *before = fv_diag_file_get(l->session);
     fv_rule *rules;
     int n, errors = fv_error_count(l->session);
-    fv_diag_file(l->session, entry ? fv_printf(l->arena, "the text of entry %d", entry) : "the rule's text");
-    bool ok = fv_rules_parse(l->arena, fv_strdup(l->arena, text), &rules, &n) && fv_error_count(l->session) == errors;
+    fv_diag_file(l->session,
+                 entry ? fv_printf(l->arena, "the text of entry %d", entry) : "the rule's text");
+    bool ok = fv_rules_parse(l->arena, fv_strdup(l->arena, text), &rules, &n) &&
+              fv_error_count(l->session) == errors;
     if (ok && n != 1)
         ok = fv_error(l->session, "holds %d rules, expected one", n);
     fv_diag_file(l->session, before);
@@ -98,8 +101,11 @@ static bool try_instances(fv_lua_rule *r) {
         return false;
     }
     return report.compared > 0 ||
-           fv_error(s, "rule '%s' rewrites none of %d random instances of its pattern: %s; with check = false it is declared untried",
-                    r->rule.name, report.tried, report.declined ? report.declined : "none could be made");
+           fv_error(s,
+                    "rule '%s' rewrites none of %d random instances of its pattern: %s; with check "
+                    "= false it is declared untried",
+                    r->rule.name, report.tried,
+                    report.declined ? report.declined : "none could be made");
 }
 
 typedef struct declaring {
@@ -178,7 +184,8 @@ static const char *text_field(lua_State *L, const char *name, const char *otherw
     return fv_lua_whole(L, -1);
 }
 
-/* rules{name =, purpose =, ends =, rule or text, ...}: a pass that applies them until none matches. */
+/* rules{name =, purpose =, ends =, rule or text, ...}: a pass that applies them until none
+ * matches. */
 int fv_lua_rules_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -187,7 +194,8 @@ int fv_lua_rules_new(lua_State *L) {
     const char *name = text_field(L, "name", NULL), *purpose = text_field(L, "purpose", "");
     lua_getfield(L, 1, "ends");
     if (lua_type(L, -1) != LUA_TSTRING)
-        return luaL_error(L, "fv.rules '%s': ends says why applying them comes to an end, in words", name);
+        return luaL_error(L, "fv.rules '%s': ends says why applying them comes to an end, in words",
+                          name);
     if (!c.n)
         return luaL_error(L, "fv.rules '%s' has no rules", name);
     for (int i = 0, top = lua_gettop(L); i < c.n; i++) {
@@ -195,7 +203,8 @@ int fv_lua_rules_new(lua_State *L) {
             push_rule(L, fv_lua_whole(L, -1), i + 1, true);
         fv_lua_rule **handle = luaL_testudata(L, -1, "fv.rule");
         if (!handle || !*handle)
-            return luaL_error(L, "fv.rules '%s': entry %d is a %s, expected a rule or its text", name, i + 1, luaL_typename(L, -1));
+            return luaL_error(L, "fv.rules '%s': entry %d is a %s, expected a rule or its text",
+                              name, i + 1, luaL_typename(L, -1));
         c.from[i] = &(*handle)->rule; /* in the script's arena */
         lua_settop(L, top);
     }
@@ -275,7 +284,6 @@ static int rule_text(lua_State *L) {
 }
 
 const fv_lua_class fv_lua_rule_class = {
-    "rule",
-    (const luaL_Reg[]){{"name", rule_name}, {"text", rule_text}, {NULL, NULL}},
+    "rule", (const luaL_Reg[]){{"name", rule_name}, {"text", rule_text}, {NULL, NULL}},
     (const luaL_Reg[]){{"apply", rule_apply}, {"explain", rule_explain}, {NULL, NULL}},
     (const luaL_Reg[]){{"__tostring", rule_text}, {NULL, NULL}}};

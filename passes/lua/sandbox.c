@@ -1,8 +1,9 @@
-/* sandbox.c - what a script finds besides fv: Lua's libraries without those that reach for files, processes and bytecode.
+/* sandbox.c - what a script finds besides fv: Lua's libraries without those that reach for files,
+ * processes and bytecode.
  *
- * Whatever is here must not take long by itself: the limit of instructions is looked at between instructions of Lua. What may
- * take long counts what it does as steps, or is written anew so that it does (pattern.c, elements.c). A finalizer is run without
- * a limit, so tables have none. */
+ * Whatever is here must not take long by itself: the limit of instructions is looked at between
+ * instructions of Lua. What may take long counts what it does as steps, or is written anew so that
+ * it does (pattern.c, elements.c). A finalizer is run without a limit, so tables have none. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,7 +156,8 @@ static int call_wrapped(lua_State *L) {
     return lua_gettop(L);
 }
 
-/* coroutine.create: each coroutine begins to count anew, so it counts as what it may do uncounted. */
+/* coroutine.create: each coroutine begins to count anew, so it counts as what it may do
+ * uncounted. */
 static int create(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     fv_lua_count(L, FV_LUA_INTERVAL);
@@ -166,8 +168,8 @@ static int create(lua_State *L) {
     return 1;
 }
 
-/* What coroutine.wrap gives. Where the limit has ended the coroutine, what it would close is left: a hook has raised that error, and
- * what ran there now ran without one. */
+/* What coroutine.wrap gives. Where the limit has ended the coroutine, what it would close is left:
+ * a hook has raised that error, and what ran there now ran without one. */
 static int resume_wrapped(lua_State *L) {
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
     int n = lua_gettop(L), found = 0;
@@ -205,8 +207,8 @@ static int close_coroutine(lua_State *L) {
     return call_wrapped(L);
 }
 
-/* The script's function for errors is upvalue 1. The end of its instructions is no error for it: a hook has raised that, and what ran
- * here then ran without one. */
+/* The script's function for errors is upvalue 1. The end of its instructions is no error for it: a
+ * hook has raised that, and what ran here then ran without one. */
 static int handle_error(lua_State *L) {
     if (fv_lua_of(L)->stop)
         return 1;
@@ -244,7 +246,9 @@ static int repeat(lua_State *L) {
         lua_pushliteral(L, "");
         return 1;
     }
-    fv_lua_count(L, times < 1 || times > INT32_MAX ? 1 : (int64_t)((double)times * (double)(n + between) / 256));
+    fv_lua_count(L, times < 1 || times > INT32_MAX
+                        ? 1
+                        : (int64_t)((double)times * (double)(n + between) / 256));
     return call_wrapped(L);
 }
 
@@ -303,7 +307,8 @@ static int set_metatable(lua_State *L) {
     if (lua_istable(L, 2)) {
         lua_pushliteral(L, "__gc");
         if (lua_rawget(L, 2) != LUA_TNIL)
-            return luaL_error(L, "setmetatable: there is no __gc here: a finalizer could not be stopped");
+            return luaL_error(
+                L, "setmetatable: there is no __gc here: a finalizer could not be stopped");
         lua_pop(L, 1);
     }
     int n = lua_gettop(L);
@@ -325,9 +330,14 @@ static void wrap_global(lua_State *L, const char *name, lua_CFunction f) {
 static const char *find_file(lua_State *L, const char *name) {
     const fv_lua *l = fv_lua_of(L);
     char path[PATH_MAX], real[PATH_MAX], folder[PATH_MAX];
-    if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != strlen(name) || strstr(name, "..") ||
-        *name == '.')
-        luaL_error(L, "require: '%s' is no name of a script: letters, digits, _ and -, with dots for folders", name);
+    if (!*name ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") !=
+            strlen(name) ||
+        strstr(name, "..") || *name == '.')
+        luaL_error(
+            L,
+            "require: '%s' is no name of a script: letters, digits, _ and -, with dots for folders",
+            name);
     const char *file = luaL_gsub(L, name, ".", "/");
     if (snprintf(path, sizeof path, "%s/%s.lua", l->folder, file) >= (int)sizeof path)
         luaL_error(L, "require: '%s' is too long a name", name);
@@ -339,7 +349,8 @@ static const char *find_file(lua_State *L, const char *name) {
     return lua_pushstring(L, path);
 }
 
-/* Scripts are loaded while the main chunk runs: what a compiled model depends on is known before it is compiled. */
+/* Scripts are loaded while the main chunk runs: what a compiled model depends on is known before it
+ * is compiled. */
 static int require(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     fv_lua *l = fv_lua_of(L);
@@ -355,7 +366,8 @@ static int require(lua_State *L) {
         return 1;
     }
     if (l->loaded)
-        return luaL_error(L, "require: '%s' comes too late: scripts are read before passes run", name);
+        return luaL_error(L, "require: '%s' comes too late: scripts are read before passes run",
+                          name);
     const char *path = find_file(L, name), *text = fv_lua_read(L, path, &n);
     if (luaL_loadbufferx(L, text, n, lua_pushfstring(L, "@%s", path), "t") != LUA_OK)
         return lua_error(L);
@@ -374,11 +386,16 @@ static int require(lua_State *L) {
 
 /* ---- all of it ---- */
 
-static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},          {LUA_COLIBNAME, luaopen_coroutine},
-                                     {LUA_TABLIBNAME, luaopen_table},    {LUA_STRLIBNAME, luaopen_string},
-                                     {LUA_MATHLIBNAME, luaopen_math},    {LUA_UTF8LIBNAME, luaopen_utf8}, {NULL, NULL}};
+static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},
+                                     {LUA_COLIBNAME, luaopen_coroutine},
+                                     {LUA_TABLIBNAME, luaopen_table},
+                                     {LUA_STRLIBNAME, luaopen_string},
+                                     {LUA_MATHLIBNAME, luaopen_math},
+                                     {LUA_UTF8LIBNAME, luaopen_utf8},
+                                     {NULL, NULL}};
 
-static const char *const of_strings[] = {"format", "lower", "pack", "packsize", "reverse", "unpack", "upper"};
+static const char *const of_strings[] = {"format",  "lower",  "pack", "packsize",
+                                         "reverse", "unpack", "upper"};
 static const char *const of_utf8[] = {"codepoint", "len", "offset"};
 
 static void forget(lua_State *L, const char *global) {

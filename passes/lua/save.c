@@ -1,4 +1,5 @@
-/* save.c - fv.save: tables of a script as JSON or CSV. A text is put together of pieces, which are a list on Lua's stack. */
+/* save.c - fv.save: tables of a script as JSON or CSV. A text is put together of pieces, which are
+ * a list on Lua's stack. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,12 @@ static void put_number(writer *w, int arg, const char *otherwise) {
 /* Bytes of the character at s, which is n bytes long at most; 0: it is no UTF-8. */
 static size_t character(const unsigned char *s, size_t n) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = *s < 0x80 ? 1 : *s < 0xc0 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : *s < 0xf8 ? 4 : 0;
+    size_t length = *s < 0x80   ? 1
+                    : *s < 0xc0 ? 0
+                    : *s < 0xe0 ? 2
+                    : *s < 0xf0 ? 3
+                    : *s < 0xf8 ? 4
+                                : 0;
     if (length < 2 || length > n)
         return length == 1;
     uint32_t code = *s & (0x7fu >> length);
@@ -55,7 +61,8 @@ static size_t character(const unsigned char *s, size_t n) {
             return 0;
         code = code << 6 | (s[i] & 0x3f);
     }
-    return code >= least[length] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? length : 0;
+    return code >= least[length] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? length
+                                                                                         : 0;
 }
 
 static void put_quoted(writer *w, int arg) {
@@ -198,7 +205,8 @@ static void put_row(writer *w, int row, const char *const *columns) {
     put(w, "\r\n");
 }
 
-/* A list of rows: lists, or tables with names; of these the first tells the columns where nobody else does. */
+/* A list of rows: lists, or tables with names; of these the first tells the columns where nobody
+ * else does. */
 static void put_csv(writer *w, int rows, int columns) {
     lua_State *L = w->L;
     const char *const *names = lua_isnil(L, columns) ? NULL : fv_lua_texts(L, columns);

@@ -1,4 +1,5 @@
-/* schedule.c - schedules that a script wishes for kernels: entries of a tuning (ir/schedule/tuning.h) that are known by a node. */
+/* schedule.c - schedules that a script wishes for kernels: entries of a tuning
+ * (ir/schedule/tuning.h) that are known by a node. */
 #include <string.h>
 
 #include "passes/lua/internal.h"
@@ -10,7 +11,8 @@ typedef struct wishing {
     fv_tuned_kernel kernel;
 } wishing;
 
-/* Places in the text are none of the script: what is wrong with a value is told at the line that declares it. */
+/* Places in the text are none of the script: what is wrong with a value is told at the line that
+ * declares it. */
 static bool parse(void *arg) {
     wishing *w = arg;
     fv_lua *l = w->l;
@@ -21,7 +23,8 @@ static bool parse(void *arg) {
     fv_diag_file(l->session, "the schedule");
     fv_lex_init(&lex, l->session, l->arena, fv_strdup(l->arena, w->text));
     bool ok = fv_schedule_parse(&lex, &w->kernel.schedule, &places, true) && !lex.failed &&
-              (lex.tok.kind == FV_TOK_END || fv_lex_error(&lex, "expected the end of it, found %s", fv_lex_found(&lex)));
+              (lex.tok.kind == FV_TOK_END ||
+               fv_lex_error(&lex, "expected the end of it, found %s", fv_lex_found(&lex)));
     fv_diag_file(l->session, before);
     for (int p = 0; p < FV_NPARAMETERS; p++)
         w->kernel.places.at[p].line = w->line;
@@ -35,7 +38,8 @@ static const char *schedule_text(lua_State *L, const char *name, int params) {
     for (int i = 0; keys[i]; i++) {
         int type = lua_getfield(L, params, keys[i]);
         if (!lua_isinteger(L, -1) && type != LUA_TBOOLEAN)
-            luaL_error(L, "params: %s is a %s, expected an integer, true or false", keys[i], luaL_typename(L, -1));
+            luaL_error(L, "params: %s is a %s, expected an integer, true or false", keys[i],
+                       luaL_typename(L, -1));
         const char *value = luaL_tolstring(L, -1, NULL);
         lua_remove(L, -2);
         lua_pushfstring(L, "%s%s = %s", i ? ", " : "", keys[i], value);
@@ -60,7 +64,8 @@ fv_tuned_kernel fv_lua_read_schedule(lua_State *L, int table) {
     table = lua_absindex(L, table);
     luaL_checkstack(L, 20, NULL);
     if (!lua_istable(L, table))
-        luaL_error(L, "a schedule is a %s, expected a table {match =, name =, params =}", luaL_typename(L, table));
+        luaL_error(L, "a schedule is a %s, expected a table {match =, name =, params =}",
+                   luaL_typename(L, table));
     fv_lua_check_fields(L, table, "fv.schedule", fields);
     wishing w = {.l = fv_lua_of(L), .line = fv_lua_line(L)};
     w.node = fv_lua_text_field(L, table, "match", "");
@@ -101,14 +106,17 @@ int fv_lua_schedule_new(lua_State *L) {
     return 1;
 }
 
-const fv_tuning *fv_lua_schedules(const fv_lua *l) { return l->schedules.n ? &l->schedules : NULL; }
+const fv_tuning *fv_lua_schedules(const fv_lua *l) {
+    return l->schedules.n ? &l->schedules : NULL;
+}
 
 const fv_tuning *fv_lua_schedules_field(lua_State *L, int table) {
     int type = lua_getfield(L, table, "schedules");
     if (type == LUA_TNIL)
         return NULL;
     if (type != LUA_TTABLE)
-        luaL_error(L, "schedules is a %s, expected a list of {match =, name =, params =}", luaL_typename(L, -1));
+        luaL_error(L, "schedules is a %s, expected a list of {match =, name =, params =}",
+                   luaL_typename(L, -1));
     int list = lua_gettop(L), n = (int)lua_rawlen(L, list);
     fv_tuning *u = fv_lua_scratch(L, 1, sizeof *u);
     u->kernels = fv_lua_scratch(L, (size_t)n + 1, sizeof *u->kernels);

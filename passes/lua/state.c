@@ -1,4 +1,5 @@
-/* state.c - the Lua state of a script: its memory and its limits, protected calls, and what an error becomes. */
+/* state.c - the Lua state of a script: its memory and its limits, protected calls, and what an
+ * error becomes. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@ fv_lua *fv_lua_of(lua_State *L) {
 /* ---- limits ---- */
 
 #define INTERRUPTED "interrupted"
-#define TOO_LONG "the script has run as many instructions as it may; --script-steps=N allows more"
+static const char too_long[] =
+    "the script has run as many instructions as it may; --script-steps=N allows more";
 
 /* A signal has no argument: what it tells has to be here. */
 static volatile sig_atomic_t interrupted;
@@ -29,11 +31,12 @@ static void note_interrupt(int signal) {
 /* Bytes: of an allocation that counts; of a state that is looked at more often. */
 enum { LARGE = 4096, OFTEN = 16 << 20, NANOSECONDS = 100 /* of an instruction that is long */ };
 
-/* Whoever wants so much is about to fill it, in one instruction perhaps: that counts, and ends where the limit is. No error but this
- * can be raised here. */
+/* Whoever wants so much is about to fill it, in one instruction perhaps: that counts, and ends
+ * where the limit is. No error but this can be raised here. */
 static bool may_grow(fv_lua *l, size_t bytes) {
     l->steps += (int64_t)(bytes / 256);
-    if (l->main && l->used + bytes > OFTEN && lua_gethookcount(l->main) > 1) { /* coroutines may be gone */
+    /* coroutines may be gone */
+    if (l->main && l->used + bytes > OFTEN && lua_gethookcount(l->main) > 1) {
         l->steps += lua_gethookcount(l->main); /* as many may have run since the last look */
         fv_lua_look_soon(l->main);
     }
@@ -66,12 +69,14 @@ static void *allocate(void *user, void *old, size_t old_size, size_t size) {
     return now;
 }
 
-/* The more memory there is, the longer an instruction may be that goes through it, a comparison of texts for example. */
+/* The more memory there is, the longer an instruction may be that goes through it, a comparison of
+ * texts for example. */
 static int interval(const fv_lua *l) {
     return l->used < OFTEN ? FV_LUA_INTERVAL : (int)((size_t)FV_LUA_INTERVAL * OFTEN / l->used) + 1;
 }
 
-/* So many instructions; of a large state as many as the processor would have run, if they were long ones. */
+/* So many instructions; of a large state as many as the processor would have run, if they were long
+ * ones. */
 static int64_t long_steps(fv_lua *l, int n) {
     struct timespec t;
     int64_t before = l->nanoseconds, now = 0;
@@ -96,16 +101,19 @@ void fv_lua_look_soon(lua_State *L) {
         lua_sethook(L, look, LUA_MASKCOUNT, 1);
 }
 
-/* Once a limit is passed each further instruction fails, in whatever coroutine, so that no pcall gets around it. */
+/* Once a limit is passed each further instruction fails, in whatever coroutine, so that no pcall
+ * gets around it. */
 void fv_lua_count(lua_State *L, int64_t steps) {
     fv_lua *l = fv_lua_of(L);
     l->steps += steps;
     if (!l->stop && interrupted)
         l->stop = INTERRUPTED;
-    else if (!l->stop && fv_session_taken(l->session) > l->base && fv_session_taken(l->session) - l->base > l->o.memory)
-        l->stop = "what the script makes needs more memory than it may; --script-memory=N allows more";
+    else if (!l->stop && fv_session_taken(l->session) > l->base &&
+             fv_session_taken(l->session) - l->base > l->o.memory)
+        l->stop =
+            "what the script makes needs more memory than it may; --script-memory=N allows more";
     else if (!l->stop && l->steps >= l->o.steps)
-        l->stop = TOO_LONG;
+        l->stop = too_long;
     if (!l->stop)
         return;
     lua_sethook(l->main, look, LUA_MASKCOUNT, 1);
@@ -117,7 +125,9 @@ void fv_lua_count(lua_State *L, int64_t steps) {
 }
 
 _Static_assert(sizeof(sig_atomic_t) == sizeof(int32_t), "a run is cancelled by what a signal sets");
-const volatile int32_t *fv_lua_interrupt(void) { return (const volatile int32_t *)&interrupted; }
+const volatile int32_t *fv_lua_interrupt(void) {
+    return (const volatile int32_t *)&interrupted;
+}
 
 size_t fv_lua_room(lua_State *L) {
     const fv_lua *l = fv_lua_of(L);
@@ -140,7 +150,8 @@ static void note_frame(fv_lua *l, const lua_Debug *ar) {
         snprintf(f->name, sizeof f->name, "in the function of line %d", ar->linedefined);
 }
 
-/* Lua puts "SOURCE:LINE: " before the text of most errors: that becomes the place of the message. */
+/* Lua puts "SOURCE:LINE: " before the text of most errors: that becomes the place of the
+ * message. */
 static const char *without_place(fv_lua *l, const lua_Debug *ar, const char *text) {
     char place[LUA_IDSIZE + 20];
     int n = snprintf(place, sizeof place, "%s:%d: ", ar->short_src, ar->currentline);
@@ -166,13 +177,15 @@ static int keep(lua_State *L) {
         if (text)
             text = without_place(l, &ar, text);
     }
-    snprintf(l->message, sizeof l->message, text ? "%s" : "the error is a %s, and no text", text ? text : luaL_typename(L, 1));
+    snprintf(l->message, sizeof l->message, text ? "%s" : "the error is a %s, and no text",
+             text ? text : luaL_typename(L, 1));
     return 1;
 }
 
-static void say_at(fv_lua *l, fv_severity severity, const fv_lua_frame *at, int column, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
-static void say_at(fv_lua *l, fv_severity severity, const fv_lua_frame *at, int column, const char *format, ...) {
+static void say_at(fv_lua *l, fv_severity severity, const fv_lua_frame *at, int column,
+                   const char *format, ...) __attribute__((format(printf, 5, 6)));
+static void say_at(fv_lua *l, fv_severity severity, const fv_lua_frame *at, int column,
+                   const char *format, ...) {
     const char *before = fv_diag_file_get(l->session);
     fv_message m = {.severity = severity, .line = at ? at->line : 0, .column = column};
     va_list args;
@@ -191,13 +204,15 @@ void fv_lua_note_lines(fv_lua *l, const char *text) {
     }
 }
 
-/* Where the message is "... near 'TOKEN'" and the line has that once: its column. The compiler of Lua tells lines only. */
+/* Where the message is "... near 'TOKEN'" and the line has that once: its column. The compiler of
+ * Lua tells lines only. */
 static int column_of(fv_lua *l, const fv_lua_frame *at, const char *message) {
     const char *near = strstr(message, " near '"), *why;
     if (!near || !at->line)
         return 0;
     const char *token = near + 7, *end = strrchr(token, '\'');
-    const fv_mapping *file = end && end > token ? fv_map_file(l->session, l->arena, at->source, O_NONBLOCK, &why) : NULL;
+    const fv_mapping *file =
+        end && end > token ? fv_map_file(l->session, l->arena, at->source, O_NONBLOCK, &why) : NULL;
     const char *s = file ? file->start : NULL, *stop = s ? s + file->size : NULL;
     for (int line = 1; s && line < at->line; line++)
         if ((s = memchr(s, '\n', (size_t)(stop - s))))
@@ -243,21 +258,24 @@ static void report(fv_lua *l, int status, const char *what) {
     const char *text = l->message;
     fv_lua_frame place;
     if (status == LUA_ERRMEM && l->late) {
-        say_at(l, FV_ERROR, NULL, 0, "%s%s%s", what ? what : "", what ? ": " : "", interrupted ? INTERRUPTED : TOO_LONG);
+        say_at(l, FV_ERROR, NULL, 0, "%s%s%s", what ? what : "", what ? ": " : "",
+               interrupted ? INTERRUPTED : too_long);
         return;
     }
     if (status == LUA_ERRMEM && !l->starved)
         fv_out_of_memory(l->session);
     if (status == LUA_ERRMEM) {
-        say_at(l, FV_ERROR, NULL, 0, "%s%sthe script needs more memory than the %zu MiB that it may; --script-memory=N allows more",
+        say_at(l, FV_ERROR, NULL, 0,
+               "%s%sthe script needs more memory than the %zu MiB that it may; --script-memory=N "
+               "allows more",
                what ? what : "", what ? ": " : "", l->o.memory >> 20);
         return;
     }
     if (status == LUA_ERRERR)
         text = "an error came while another one was handled";
     const fv_lua_frame *at = l->at >= 0 ? &l->frames[l->at] : place_of_syntax(l, &text, &place);
-    say_at(l, FV_ERROR, at, at ? column_of(l, at, text) : 0, "%s%s%.*s", what ? what : "", what ? ": " : "",
-           (int)strcspn(text, "\n"), text);
+    say_at(l, FV_ERROR, at, at ? column_of(l, at, text) : 0, "%s%s%.*s", what ? what : "",
+           what ? ": " : "", (int)strcspn(text, "\n"), text);
     fv_lua_note_lines(l, text + strcspn(text, "\n"));
     for (int i = 0; i < l->nframes; i++)
         say_at(l, FV_NOTE, &l->frames[i], 0, "%s", l->frames[i].name);
@@ -292,7 +310,8 @@ bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) {
     if (outermost)
         sigaction(SIGINT, &before, NULL);
     l->depth--;
-    if (status == LUA_OK && outermost && l->stop) { /* a coroutine ended by it, and nothing came behind that */
+    /* a coroutine ended by it, and nothing came behind that */
+    if (status == LUA_OK && outermost && l->stop) {
         snprintf(l->message, sizeof l->message, "%s", l->stop);
         status = LUA_ERRRUN;
     }
@@ -308,7 +327,8 @@ static void gather(fv_lua *l, const fv_message *before, char *out, size_t size) 
     fv_arena *a = fv_arena_new(l->session);
     size_t n = 0;
     *out = 0;
-    for (const fv_message *m = before ? before->next : fv_messages(l->session); m && n < size; m = m->next) {
+    for (const fv_message *m = before ? before->next : fv_messages(l->session); m && n < size;
+         m = m->next) {
         if (m->severity == FV_WARNING)
             continue;
         if (m->severity == FV_NOTE) {
@@ -320,7 +340,8 @@ static void gather(fv_lua *l, const fv_message *before, char *out, size_t size) 
             plain.file = NULL;
         const char *text = fv_message_str(a, &plain), *error = strstr(text, "error: ");
         size_t head = error ? (size_t)(error - text) : 0; /* FILE:LINE:COLUMN:, if that is known */
-        n += (size_t)snprintf(out + n, size - n, "%s%.*s%s", n ? "; " : "", (int)head, text, error ? error + 7 : text);
+        n += (size_t)snprintf(out + n, size - n, "%s%.*s%s", n ? "; " : "", (int)head, text,
+                              error ? error + 7 : text);
     }
     fv_arena_free(a);
 }
@@ -340,13 +361,15 @@ static _Noreturn void raise_messages(lua_State *L, const fv_message *before) {
     abort();
 }
 
-/* Has the door been taken because of what the last message says, as a dim of too many parts does? */
+/* Has the door been taken because of what the last message says, as a dim of too many parts
+ * does? */
 static bool is_said(const fv_lua *l, const fv_message *before) {
     const fv_message *last = fv_messages_last(l->session);
     return last && last != before && last->severity == FV_ERROR;
 }
 
-static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work)(void *arg), void *arg) {
+static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work)(void *arg),
+                  void *arg) {
     fv_lua *l = fv_lua_of(L);
     lua_State *const outer = l->L; /* what runs is a coroutine, perhaps */
     const fv_lua_pass *const around = l->running;
@@ -375,8 +398,12 @@ static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work
         raise_messages(L, before);
 }
 
-void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg) { enter(L, changed, false, work, arg); }
-void fv_lua_try_dims(lua_State *L, fv_lua_box *box, bool (*work)(void *arg), void *arg) { enter(L, box, true, work, arg); }
+void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg) {
+    enter(L, changed, false, work, arg);
+}
+void fv_lua_try_dims(lua_State *L, fv_lua_box *box, bool (*work)(void *arg), void *arg) {
+    enter(L, box, true, work, arg);
+}
 
 void fv_lua_change(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg) {
     if (fv_lua_of(L)->matching)
@@ -484,7 +511,8 @@ static int start(lua_State *L) {
     push_words(L, l);
     lua_setglobal(L, "arg");
     const char *text = fv_lua_read(L, l->path, &n);
-    size_t skip = n && *text == '#' ? strcspn(text, "\n") : 0; /* #!/usr/bin/env; the line still counts */
+    /* #!/usr/bin/env; the line still counts */
+    size_t skip = n && *text == '#' ? strcspn(text, "\n") : 0;
     snprintf(name, sizeof name, "@%s", l->path);
     if (luaL_loadbufferx(L, text + skip, n - skip, name, "t") != LUA_OK)
         lua_error(L);
@@ -496,7 +524,8 @@ static int start(lua_State *L) {
     if (l->o.pipeline && lua_istable(L, -1))
         fv_lua_set_pipeline(L, lua_gettop(L));
     else if (l->o.pipeline && !l->pipeline.passes)
-        luaL_error(L, "the script returns a %s, expected a pipeline: return {\"legalise\", ..}", luaL_typename(L, -1));
+        luaL_error(L, "the script returns a %s, expected a pipeline: return {\"legalise\", ..}",
+                   luaL_typename(L, -1));
     return 0;
 }
 
@@ -511,7 +540,13 @@ static void close_state(void *arg) {
 fv_lua *fv_lua_open(fv_session *s, const char *path, const fv_lua_options *o) {
     fv_arena *a = fv_arena_new(s);
     fv_lua *l = FV_NEW(a, fv_lua, 1);
-    *l = (fv_lua){.session = s, .arena = a, .o = *o, .path = fv_strdup(a, path), .folder = folder_of(a, path), .key = {.arena = a}, .varies = o->unsafe};
+    *l = (fv_lua){.session = s,
+                  .arena = a,
+                  .o = *o,
+                  .path = fv_strdup(a, path),
+                  .folder = folder_of(a, path),
+                  .key = {.arena = a},
+                  .varies = o->unsafe};
     fv_text_printf(&l->key, "%s", LUA_RELEASE);
     for (int i = 0; o->args && o->args[i]; i++)
         fv_text_printf(&l->key, "\n%zu:%s", strlen(o->args[i]), o->args[i]);

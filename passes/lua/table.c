@@ -40,7 +40,8 @@ const char *fv_lua_text_field(lua_State *L, int table, const char *name, const c
     return fv_lua_whole(L, -1);
 }
 
-lua_Integer fv_lua_integer_field(lua_State *L, int table, const char *name, lua_Integer otherwise, lua_Integer least, lua_Integer most) {
+lua_Integer fv_lua_integer_field(lua_State *L, int table, const char *name, lua_Integer otherwise,
+                                 lua_Integer least, lua_Integer most) {
     if (lua_getfield(L, table, name) == LUA_TNIL)
         return otherwise;
     if (!lua_isinteger(L, -1))
@@ -64,7 +65,8 @@ const char *const *fv_lua_texts(lua_State *L, int arg) {
     const char **list = fv_lua_scratch(L, (size_t)n + 1, sizeof *list);
     for (int i = 0; i < n; i++) {
         if (lua_rawgeti(L, arg, i + 1) != LUA_TSTRING)
-            luaL_error(L, "entry %d of the list is a %s, expected a text", i + 1, luaL_typename(L, -1));
+            luaL_error(L, "entry %d of the list is a %s, expected a text", i + 1,
+                       luaL_typename(L, -1));
         list[i] = fv_lua_whole(L, -1);
         lua_pop(L, 1);
     }
@@ -103,7 +105,8 @@ const char *const *fv_lua_dims_field(lua_State *L, int table, const char *name) 
         lua_pushstring(L, *keys);
         lua_rawseti(L, pairs, ++n);
         if (lua_getfield(L, dims, *keys) != LUA_TSTRING && !lua_isinteger(L, -1))
-            luaL_error(L, "%s: %s is a %s, expected an integer, or a text such as \"1..8\"", name, *keys, luaL_typename(L, -1));
+            luaL_error(L, "%s: %s is a %s, expected an integer, or a text such as \"1..8\"", name,
+                       *keys, luaL_typename(L, -1));
         luaL_tolstring(L, -1, NULL);
         lua_rawseti(L, pairs, ++n);
         lua_pop(L, 1);

@@ -90,9 +90,11 @@ static void set_element(lua_State *L, fv_tensor *t, size_t i, int arg) {
         if (fv_tensor_int(t, i) == x && (x >= 0 || fv_elem_is_signed(t->elem)))
             return;
         fv_tensor_set_int(t, i, before);
-        luaL_error(L, "element %I: %I is no %s", (lua_Integer)i + 1, lua_tointeger(L, arg), fv_elem_name(t->elem));
+        luaL_error(L, "element %I: %I is no %s", (lua_Integer)i + 1, lua_tointeger(L, arg),
+                   fv_elem_name(t->elem));
     } else {
-        luaL_error(L, "element %I of %s: found a %s", (lua_Integer)i + 1, fv_elem_name(t->elem), luaL_typename(L, arg));
+        luaL_error(L, "element %I of %s: found a %s", (lua_Integer)i + 1, fv_elem_name(t->elem),
+                   luaL_typename(L, arg));
     }
 }
 
@@ -101,7 +103,9 @@ static int tensor_set(lua_State *L) {
     const fv_lua_handle *h = lua_touserdata(L, 1);
     lua_Integer i = lua_tointeger(L, 2);
     if (!h->open)
-        return luaL_error(L, "the tensor is a constant's, which do not change; module:buffer makes one that does");
+        return luaL_error(
+            L,
+            "the tensor is a constant's, which do not change; module:buffer makes one that does");
     if (i < 1 || (uint64_t)i > t->count)
         return luaL_error(L, "there is no element %I: the tensor has %I", i, (lua_Integer)t->count);
     set_element(L, t, (size_t)i - 1, 3);
@@ -122,11 +126,18 @@ static int tensor_str(lua_State *L) {
     return 1;
 }
 
-const fv_lua_class fv_lua_tensor_class = {
-    "tensor",
-    (const luaL_Reg[]){{"bytes", tensor_bytes}, {"count", tensor_count}, {"dims", tensor_dims}, {"elem", tensor_elem}, {NULL, NULL}},
-    (const luaL_Reg[]){{"list", tensor_list}, {NULL, NULL}},
-    (const luaL_Reg[]){{"[]", tensor_at}, {"[]=", tensor_set}, {"__len", tensor_count}, {"__tostring", tensor_str}, {NULL, NULL}}};
+const fv_lua_class fv_lua_tensor_class = {"tensor",
+                                          (const luaL_Reg[]){{"bytes", tensor_bytes},
+                                                             {"count", tensor_count},
+                                                             {"dims", tensor_dims},
+                                                             {"elem", tensor_elem},
+                                                             {NULL, NULL}},
+                                          (const luaL_Reg[]){{"list", tensor_list}, {NULL, NULL}},
+                                          (const luaL_Reg[]){{"[]", tensor_at},
+                                                             {"[]=", tensor_set},
+                                                             {"__len", tensor_count},
+                                                             {"__tostring", tensor_str},
+                                                             {NULL, NULL}}};
 
 /* ---- tensors of no module ---- */
 
@@ -146,7 +157,8 @@ fv_tensor *fv_lua_push_tensor(lua_State *L, fv_elem elem, int rank, const int64_
     loose *x = lua_newuserdatauv(L, head + bytes + ALIGN, 0);
     char *data = (char *)x + head;
     data += (ALIGN - (uintptr_t)data % ALIGN) % ALIGN;
-    x->tensor = (fv_tensor){.elem = elem, .rank = rank, .dims = x->dims, .count = count, .bytes = bytes, .data = data};
+    x->tensor = (fv_tensor){
+        .elem = elem, .rank = rank, .dims = x->dims, .count = count, .bytes = bytes, .data = data};
     x->handle = (fv_lua_handle){.at = &x->tensor, .open = true};
     for (int i = 0; i < rank; i++)
         x->dims[i] = dims[i];
@@ -178,7 +190,10 @@ static bool make_tensor(void *arg) {
     if (!fv_tensor_size(k->elem, k->rank, k->dims, &count, &bytes))
         return fv_error(k->m->session, "there is no tensor of such a size");
     if (bytes > k->most)
-        return fv_error(k->m->session, "a tensor of %zu bytes is more memory than the script may take; --script-memory=N allows more", bytes);
+        return fv_error(k->m->session,
+                        "a tensor of %zu bytes is more memory than the script may take; "
+                        "--script-memory=N allows more",
+                        bytes);
     k->tensor = fv_tensor_new(k->m->arena, k->elem, k->rank, k->dims);
     return k->tensor != NULL;
 }
@@ -240,7 +255,8 @@ int fv_lua_buffer(lua_State *L) {
 static void fill(lua_State *L, int arg, fv_tensor *t) {
     bool list = lua_istable(L, arg);
     if (list && lua_rawlen(L, arg) != t->count)
-        luaL_error(L, "%I elements, expected %I", (lua_Integer)lua_rawlen(L, arg), (lua_Integer)t->count);
+        luaL_error(L, "%I elements, expected %I", (lua_Integer)lua_rawlen(L, arg),
+                   (lua_Integer)t->count);
     for (size_t i = 0; i < t->count; i++) {
         if (list)
             lua_rawgeti(L, arg, (lua_Integer)i + 1);

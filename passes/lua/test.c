@@ -11,7 +11,8 @@ typedef struct adding {
 static bool add_test(void *arg) {
     const adding *d = arg;
     fv_lua *l = d->l;
-    FV_PUSH(l->arena, l->tests, l->ntests, l->cap_tests, ((fv_lua_test){fv_strdup(l->arena, d->name), LUA_NOREF}));
+    FV_PUSH(l->arena, l->tests, l->ntests, l->cap_tests,
+            ((fv_lua_test){fv_strdup(l->arena, d->name), LUA_NOREF}));
     return true;
 }
 
@@ -32,7 +33,9 @@ int fv_lua_test_new(lua_State *L) {
     return 0;
 }
 
-const char *fv_lua_test_name(const fv_lua *l, int i) { return i >= 0 && i < l->ntests ? l->tests[i].name : NULL; }
+const char *fv_lua_test_name(const fv_lua *l, int i) {
+    return i >= 0 && i < l->ntests ? l->tests[i].name : NULL;
+}
 
 static int call_test(lua_State *L) {
     const fv_lua_test *t = lua_touserdata(L, 1);
@@ -41,4 +44,6 @@ static int call_test(lua_State *L) {
     return 0;
 }
 
-bool fv_lua_test_run(fv_lua *l, int i) { return fv_lua_protected(l, NULL, call_test, &l->tests[i]); }
+bool fv_lua_test_run(fv_lua *l, int i) {
+    return fv_lua_protected(l, NULL, call_test, &l->tests[i]);
+}

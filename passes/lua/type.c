@@ -26,7 +26,10 @@ fv_elem fv_lua_elem(lua_State *L, int arg) {
 }
 
 static int type_kind(lua_State *L) {
-    static const char *const names[] = {[FV_TENSOR] = "tensor", [FV_SEQUENCE] = "sequence", [FV_OPTIONAL] = "optional", [FV_MAP] = "map"};
+    static const char *const names[] = {[FV_TENSOR] = "tensor",
+                                        [FV_SEQUENCE] = "sequence",
+                                        [FV_OPTIONAL] = "optional",
+                                        [FV_MAP] = "map"};
     lua_pushstring(L, names[check_type(L, NULL)->kind]);
     return 1;
 }
@@ -89,13 +92,19 @@ static int type_str(lua_State *L) {
 
 static int type_eq(lua_State *L) {
     bool both = fv_lua_is(L, 1, &fv_lua_type_class) && fv_lua_is(L, 2, &fv_lua_type_class);
-    lua_pushboolean(L, both && fv_type_equal(fv_lua_any(L, 1, &fv_lua_type_class, NULL), fv_lua_any(L, 2, &fv_lua_type_class, NULL)));
+    lua_pushboolean(L, both && fv_type_equal(fv_lua_any(L, 1, &fv_lua_type_class, NULL),
+                                             fv_lua_any(L, 2, &fv_lua_type_class, NULL)));
     return 1;
 }
 
 const fv_lua_class fv_lua_type_class = {
     "type",
-    (const luaL_Reg[]){{"dims", type_dims}, {"elem", type_elem}, {"kind", type_kind}, {"of", type_of}, {"rank", type_rank}, {NULL, NULL}},
+    (const luaL_Reg[]){{"dims", type_dims},
+                       {"elem", type_elem},
+                       {"kind", type_kind},
+                       {"of", type_of},
+                       {"rank", type_rank},
+                       {NULL, NULL}},
     (const luaL_Reg[]){{"dim", type_dim}, {NULL, NULL}},
     (const luaL_Reg[]){{"__tostring", type_str}, {"__eq", type_eq}, {NULL, NULL}}};
 
@@ -187,23 +196,41 @@ static int combine(lua_State *L, arithmetic f) {
     return 1;
 }
 
-static int dim_add(lua_State *L) { return combine(L, fv_dim_add); }
-static int dim_sub(lua_State *L) { return combine(L, fv_dim_sub); }
-static int dim_mul(lua_State *L) { return combine(L, fv_dim_mul); }
-static int dim_floordiv(lua_State *L) { return combine(L, fv_dim_floordiv); }
-static int dim_ceildiv(lua_State *L) { return combine(L, fv_dim_ceildiv); }
-static int dim_mod(lua_State *L) { return combine(L, fv_dim_mod); }
-static int dim_min(lua_State *L) { return combine(L, fv_dim_min); }
-static int dim_max(lua_State *L) { return combine(L, fv_dim_max); }
+static int dim_add(lua_State *L) {
+    return combine(L, fv_dim_add);
+}
+static int dim_sub(lua_State *L) {
+    return combine(L, fv_dim_sub);
+}
+static int dim_mul(lua_State *L) {
+    return combine(L, fv_dim_mul);
+}
+static int dim_floordiv(lua_State *L) {
+    return combine(L, fv_dim_floordiv);
+}
+static int dim_ceildiv(lua_State *L) {
+    return combine(L, fv_dim_ceildiv);
+}
+static int dim_mod(lua_State *L) {
+    return combine(L, fv_dim_mod);
+}
+static int dim_min(lua_State *L) {
+    return combine(L, fv_dim_min);
+}
+static int dim_max(lua_State *L) {
+    return combine(L, fv_dim_max);
+}
 
 static bool order(void *arg) {
     computing *c = arg;
-    c->order = fv_module_equal(c->m, c->a, c->b) ? FV_DIM_EQUAL : fv_dim_compare(c->m->dims, c->a, c->b);
+    c->order =
+        fv_module_equal(c->m, c->a, c->b) ? FV_DIM_EQUAL : fv_dim_compare(c->m->dims, c->a, c->b);
     return true;
 }
 
 static int dim_compare(lua_State *L) {
-    static const char *const names[] = {[FV_DIM_EQUAL] = "equal", [FV_DIM_DIFFERENT] = "different", [FV_DIM_UNKNOWN] = "unknown"};
+    static const char *const names[] = {
+        [FV_DIM_EQUAL] = "equal", [FV_DIM_DIFFERENT] = "different", [FV_DIM_UNKNOWN] = "unknown"};
     fv_lua_box *box;
     computing c = {.a = check_dim(L, &box)};
     c.m = box->m;
@@ -221,9 +248,21 @@ static int dim_str(lua_State *L) {
     return fv_lua_push_text(L, print_dim, check_dim(L, NULL));
 }
 
-const fv_lua_class fv_lua_dim_class = {
-    "dim",
-    (const luaL_Reg[]){{"least", dim_least}, {"most", dim_most}, {"name", dim_name}, {"value", dim_value}, {NULL, NULL}},
-    (const luaL_Reg[]){{"ceildiv", dim_ceildiv}, {"compare", dim_compare}, {"max", dim_max}, {"min", dim_min}, {NULL, NULL}},
-    (const luaL_Reg[]){{"__add", dim_add}, {"__sub", dim_sub}, {"__mul", dim_mul}, {"__idiv", dim_floordiv}, {"__mod", dim_mod},
-                       {"__tostring", dim_str}, {NULL, NULL}}};
+const fv_lua_class fv_lua_dim_class = {"dim",
+                                       (const luaL_Reg[]){{"least", dim_least},
+                                                          {"most", dim_most},
+                                                          {"name", dim_name},
+                                                          {"value", dim_value},
+                                                          {NULL, NULL}},
+                                       (const luaL_Reg[]){{"ceildiv", dim_ceildiv},
+                                                          {"compare", dim_compare},
+                                                          {"max", dim_max},
+                                                          {"min", dim_min},
+                                                          {NULL, NULL}},
+                                       (const luaL_Reg[]){{"__add", dim_add},
+                                                          {"__sub", dim_sub},
+                                                          {"__mul", dim_mul},
+                                                          {"__idiv", dim_floordiv},
+                                                          {"__mod", dim_mod},
+                                                          {"__tostring", dim_str},
+                                                          {NULL, NULL}}};

@@ -23,7 +23,8 @@ static int value_name(lua_State *L) {
 }
 
 static int value_kind(lua_State *L) {
-    static const char *const names[] = {[FV_VALUE_PARAM] = "param", [FV_VALUE_RESULT] = "result", [FV_VALUE_CONST] = "const"};
+    static const char *const names[] = {
+        [FV_VALUE_PARAM] = "param", [FV_VALUE_RESULT] = "result", [FV_VALUE_CONST] = "const"};
     lua_pushstring(L, names[fv_lua_value(L, 1, NULL)->kind]);
     return 1;
 }
@@ -122,13 +123,14 @@ static bool compare(void *arg) {
     if (same_type(c->m, c->old->type, c->v->type))
         return true;
     fv_arena *a = fv_arena_new(c->m->session);
-    fv_error(c->m->session, "'%s' is %s, expected %s as '%s' is", c->v->name, fv_type_str(a, c->v->type), fv_type_str(a, c->old->type),
-             c->old->name);
+    fv_error(c->m->session, "'%s' is %s, expected %s as '%s' is", c->v->name,
+             fv_type_str(a, c->v->type), fv_type_str(a, c->old->type), c->old->name);
     fv_arena_free(a);
     return false;
 }
 
-void fv_lua_check_type(lua_State *L, const fv_lua_box *box, const fv_value *old, const fv_value *v) {
+void fv_lua_check_type(lua_State *L, const fv_lua_box *box, const fv_value *old,
+                       const fv_value *v) {
     comparison c = {box->m, old, v};
     fv_lua_try(L, NULL, compare, &c);
 }
@@ -173,7 +175,15 @@ static int value_rename(lua_State *L) {
 
 const fv_lua_class fv_lua_value_class = {
     "value",
-    (const luaL_Reg[]){{"alive", value_alive}, {"elems", value_elems}, {"index", value_index}, {"kind", value_kind}, {"name", value_name},
-                       {"op", value_op}, {"tensor", value_tensor}, {"type", value_type}, {"uses", value_uses}, {NULL, NULL}},
+    (const luaL_Reg[]){{"alive", value_alive},
+                       {"elems", value_elems},
+                       {"index", value_index},
+                       {"kind", value_kind},
+                       {"name", value_name},
+                       {"op", value_op},
+                       {"tensor", value_tensor},
+                       {"type", value_type},
+                       {"uses", value_uses},
+                       {NULL, NULL}},
     (const luaL_Reg[]){{"rename", value_rename}, {"replace", value_replace}, {NULL, NULL}},
     (const luaL_Reg[]){{"__tostring", value_str}, {NULL, NULL}}};

@@ -1,16 +1,18 @@
-/* remove.c - what is computed token by token is computed for the tokens that a mask keeps: the pass remove-padding.
+/* remove.c - what is computed token by token is computed for the tokens that a mask keeps: the pass
+ * remove-padding.
  *
  *     y = f(x)                x, y: [batch, length, ..], f of each place by itself
  *  =>
  *     p = f(x at tokens)      [1, tokens, ..]
  *     y = p where there is a token, 0 elsewhere
  *
- * for whole runs of such ops: between an embedding and attention, and from there to the next. What is one sequence of all tokens
- * has the axes that it had, so an op is what it was, with 1 for the batch and the number of tokens for the length wherever these
- * stand in its attributes. Each element of a token is computed by the same sums of the same terms.
+ * for whole runs of such ops: between an embedding and attention, and from there to the next. What
+ * is one sequence of all tokens has the axes that it had, so an op is what it was, with 1 for the
+ * batch and the number of tokens for the length wherever these stand in its attributes. Each
+ * element of a token is computed by the same sums of the same terms.
  *
- * No rule of a file: a run has any number of ops, and ends where one mixes places; which axes are batch and length is followed
- * through each of them (tokens.h).
+ * No rule of a file: a run has any number of ops, and ends where one mixes places; which axes are
+ * batch and length is followed through each of them (tokens.h).
  *
  * Needs the form that legalise gives; leaves what it replaced to remove-dead. */
 #include "ir/base/limits.h"
@@ -33,7 +35,9 @@ typedef struct packer {
     fv_ptrmap dims;       /* batch and length -> what stands for them */
 } packer;
 
-static const fv_dim *all_places(const packer *k) { return fv_dim_mul(k->p.module->dims, k->p.batch, k->p.length); }
+static const fv_dim *all_places(const packer *k) {
+    return fv_dim_mul(k->p.module->dims, k->p.batch, k->p.length);
+}
 
 /* The number of each token: how many stand before it. */
 static fv_value *number_tokens(packer *k, fv_rewriter *w) {
@@ -41,7 +45,8 @@ static fv_value *number_tokens(packer *k, fv_rewriter *w) {
     const fv_dim *one = fv_dim_const(t, 1), *line[3] = {one, all_places(k), one};
     fv_value *ones = fv_w_cast(w, k->flags, FV_I64);
     ones = ones ? fv_w_reshape(w, ones, 3, line) : NULL;
-    fv_attr exclusive[3] = {fv_attr_int(w->module, "product", 0), fv_attr_int(w->module, "exclusive", 1),
+    fv_attr exclusive[3] = {fv_attr_int(w->module, "product", 0),
+                            fv_attr_int(w->module, "exclusive", 1),
                             fv_attr_int(w->module, "reverse", 0)};
     fv_value *before = ones ? fv_w_op(w, FV_OP_fv_Cumulate, 1, &ones, 3, exclusive) : NULL;
     before = before ? fv_w_reshape(w, before, 2, k->p.kept->type->dims) : NULL;
@@ -52,11 +57,14 @@ static bool find_places(packer *k, fv_rewriter *w) {
     fv_dims *t = w->module->dims;
     const fv_dim *one = fv_dim_const(t, 1);
     k->tokens = fv_dim_fresh(t, "tokens", 0, all_places(k)->hi, true);
-    fv_value *first = FV_W2(w, FV_OP_Equal, fv_w_positions(w, k->p.length, 2, 1), fv_w_int(w, FV_I64, 0));
+    fv_value *first =
+        FV_W2(w, FV_OP_Equal, fv_w_positions(w, k->p.length, 2, 1), fv_w_int(w, FV_I64, 0));
     k->flags = FV_W2(w, FV_OP_Or, fv_w_cast(w, k->p.kept, FV_BOOL), first);
     fv_value *places = k->flags ? fv_w_non_zero(w, k->flags, k->tokens) : NULL; /* [2, tokens] */
     places = places ? fv_w_transpose(w, places, (int[]){1, 0}) : NULL;
-    k->places = places ? fv_w_reshape(w, places, 3, (const fv_dim *[]){one, k->tokens, fv_dim_const(t, 2)}) : NULL;
+    k->places =
+        places ? fv_w_reshape(w, places, 3, (const fv_dim *[]){one, k->tokens, fv_dim_const(t, 2)})
+               : NULL;
     k->numbers = number_tokens(k, w);
     *fv_ptrmap_at(&k->dims, k->p.batch) = (void *)(uintptr_t)one;
     *fv_ptrmap_at(&k->dims, k->p.length) = (void *)(uintptr_t)k->tokens;
@@ -71,7 +79,9 @@ static fv_value *packed_of(packer *k, fv_rewriter *w, fv_value *v) {
     const fv_dim *whole[FV_MAX_RANK] = {k->p.batch, k->p.length};
     for (int i = 2; i < rank; i++)
         whole[i] = v->type->dims[i];
-    fv_value *x = whole[0] == v->type->dims[0] && whole[1] == v->type->dims[1] ? v : fv_w_expand(w, v, rank, whole);
+    fv_value *x = whole[0] == v->type->dims[0] && whole[1] == v->type->dims[1]
+                      ? v
+                      : fv_w_expand(w, v, rank, whole);
     return *fv_ptrmap_at(&k->packed, v) = FV_W2(w, FV_OP_GatherND, x, k->places);
 }
 
@@ -89,7 +99,8 @@ static bool pack(packer *k, fv_rewriter *w, fv_op *op) {
     fv_op *copy = fv_op_new(op->block, op, op->def, op->nin, in, op->nout, names, op->origin);
     for (int i = 0; i < op->nattrs; i++) {
         fv_attr a = op->attrs[i];
-        const fv_dim **dims = a.kind == FV_ATTR_DIMS ? FV_NEW(m->arena, const fv_dim *, a.n + 1) : NULL;
+        const fv_dim **dims =
+            a.kind == FV_ATTR_DIMS ? FV_NEW(m->arena, const fv_dim *, a.n + 1) : NULL;
         for (int j = 0; dims && j < a.n; j++)
             dims[j] = fv_dim_again(m->dims, a.u.dims[j], &k->dims);
         a.u.dims = dims ? dims : a.u.dims;
@@ -103,7 +114,8 @@ static bool pack(packer *k, fv_rewriter *w, fv_op *op) {
 
 /* What v is where there is a token, and 0 elsewhere. */
 static fv_value *padded(packer *k, fv_rewriter *w, const fv_value *v) {
-    const fv_dim *column[FV_MAX_RANK], *rows[FV_MAX_RANK] = {k->tokens}, *one = fv_dim_const(w->module->dims, 1);
+    const fv_dim *column[FV_MAX_RANK], *rows[FV_MAX_RANK] = {k->tokens},
+                                       *one = fv_dim_const(w->module->dims, 1);
     for (int i = 0; i < v->type->rank; i++)
         column[i] = i < 2 ? v->type->dims[i] : one;
     for (int i = 2; i < v->type->rank; i++)
@@ -111,7 +123,9 @@ static fv_value *padded(packer *k, fv_rewriter *w, const fv_value *v) {
     fv_attr axis = fv_attr_int(w->module, "axis", 0);
     fv_value *x = fv_w_reshape(w, fv_ptrmap_get(&k->packed, v), v->type->rank - 1, rows);
     x = fv_w_op(w, FV_OP_fv_Gather, 2, (fv_value *[]){x, k->numbers}, 1, &axis);
-    return x ? FV_W3(w, FV_OP_Where, fv_w_reshape(w, k->flags, v->type->rank, column), x, fv_w_float(w, v->type->elem, 0)) : NULL;
+    return x ? FV_W3(w, FV_OP_Where, fv_w_reshape(w, k->flags, v->type->rank, column), x,
+                     fv_w_float(w, v->type->elem, 0))
+             : NULL;
 }
 
 static bool is_read_by_others(const packer *k, const fv_value *v) {
@@ -157,13 +171,17 @@ static bool remove_padding(packer *k) {
 }
 
 bool fv_pass_remove_padding(fv_pass_run *r) {
-    packer k = {.run = r, .packed = fv_ptrmap_in(r->arena), .dims = fv_ptrmap_in(r->arena),
-                .p = {.arena = r->arena, .module = r->module, .e = fv_elements_new(r->module->session)}};
+    packer k = {
+        .run = r,
+        .packed = fv_ptrmap_in(r->arena),
+        .dims = fv_ptrmap_in(r->arena),
+        .p = {.arena = r->arena, .module = r->module, .e = fv_elements_new(r->module->session)}};
     bool ok = true;
     if (fv_find_tokens(&k.p))
         ok = remove_padding(&k);
     else if (k.p.at)
-        fv_pass_count_one(r, fv_printf(r->arena, "left alone, at '%s': %s", fv_origin_str(r->arena, k.p.at->origin), k.p.why));
+        fv_pass_count_one(r, fv_printf(r->arena, "left alone, at '%s': %s",
+                                       fv_origin_str(r->arena, k.p.at->origin), k.p.why));
     else
         fv_pass_count_one(r, fv_printf(r->arena, "left alone, %s", k.p.why));
     fv_elements_free(&k.p.e);

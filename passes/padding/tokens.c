@@ -6,14 +6,18 @@
 #include "ir/base/limits.h"
 #include "passes/attention/evaluate.h"
 
-enum { MOST_LOADS = 64, FEATURES = 3 /* axes of what has features */, MOST_PLACES = 48 /* of a sequence */ };
+enum {
+    MOST_LOADS = 64,
+    FEATURES = 3 /* axes of what has features */,
+    MOST_PLACES = 48 /* of a sequence */
+};
 #define LOWEST (-1e30) /* what is at most that weighs nothing beside any score */
 
 typedef enum {
-    APART,    /* nothing of what is packed is in it */
-    TOKENS,   /* an element is of the token at (batch, token) */
-    PAIRS,    /* of those at (batch, token) and (batch, other) */
-    WEIGHTS   /* it is 0 where that at `other` is padding, else as PAIRS */
+    APART,  /* nothing of what is packed is in it */
+    TOKENS, /* an element is of the token at (batch, token) */
+    PAIRS,  /* of those at (batch, token) and (batch, other) */
+    WEIGHTS /* it is 0 where that at `other` is padding, else as PAIRS */
 } reach_kind;
 
 typedef struct reach {
@@ -34,7 +38,9 @@ static const reach *reach_of(const fv_padding *p, const fv_value *v) {
     return r ? r : &apart;
 }
 
-static bool mentions(const fv_padding *p, const fv_dim *d) { return fv_dim_mentions(d, p->batch) || fv_dim_mentions(d, p->length); }
+static bool mentions(const fv_padding *p, const fv_dim *d) {
+    return fv_dim_mentions(d, p->batch) || fv_dim_mentions(d, p->length);
+}
 
 bool fv_has_tokens(const fv_padding *p, const fv_value *v) {
     bool has = false;
@@ -55,7 +61,8 @@ static bool is_of_token(const fv_padding *p, const fv_definition *d, const fv_ex
         return false;
     for (int i = 0; i < 2; i++) {
         bool along = t->dims[i] == dims[i];
-        if (along ? load->arg[i]->op != FV_X_VAR || load->arg[i]->u.var != d->index[i] : !fv_dim_is_one(t->dims[i]) || r->kind != APART)
+        if (along ? load->arg[i]->op != FV_X_VAR || load->arg[i]->u.var != d->index[i]
+                  : !fv_dim_is_one(t->dims[i]) || r->kind != APART)
             return false;
     }
     for (int i = 2; i < t->rank; i++)
@@ -73,7 +80,8 @@ static bool goes_by_token(const fv_padding *p, const fv_definition *d, const fv_
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
         if (mentions(p, x->u.red.vars[i]->dim))
             return false;
-    bool load = fv_is_load(x), of_token = load && fv_has_tokens(p, fv_loaded(x)), found = !of_token || is_of_token(p, d, x);
+    bool load = fv_is_load(x), of_token = load && fv_has_tokens(p, fv_loaded(x)),
+         found = !of_token || is_of_token(p, d, x);
     for (int i = of_token ? 2 : 0; i < x->n && found; i++)
         found = goes_by_token(p, d, x->arg[i]);
     return found;
@@ -83,12 +91,15 @@ static bool goes_by_token(const fv_padding *p, const fv_definition *d, const fv_
 
 static bool is_mask(const fv_value *v) {
     const fv_type *t = v->type;
-    return v->kind == FV_VALUE_PARAM && !v->block->parent && t->rank == 2 && t->dims[0]->kind == FV_DIM_SYMBOL &&
-           t->dims[1]->kind == FV_DIM_SYMBOL && t->dims[0] != t->dims[1];
+    return v->kind == FV_VALUE_PARAM && !v->block->parent && t->rank == 2 &&
+           t->dims[0]->kind == FV_DIM_SYMBOL && t->dims[1]->kind == FV_DIM_SYMBOL &&
+           t->dims[0] != t->dims[1];
 }
 
-/* A mask whose place (batch, key) what the softmax gets loads, beside its score and constants; NULL: none, or something else. */
-static fv_value *mask_of(fv_padding *p, const fv_attention_site *s, fv_expr *x, fv_var *const *index) {
+/* A mask whose place (batch, key) what the softmax gets loads, beside its score and constants;
+ * NULL: none, or something else. */
+static fv_value *mask_of(fv_padding *p, const fv_attention_site *s, fv_expr *x,
+                         fv_var *const *index) {
     fv_expr *loads[MOST_LOADS];
     fv_value *found = NULL;
     int n = fv_element_loads(p->e.arena, x, loads, MOST_LOADS);
@@ -99,8 +110,8 @@ static fv_value *mask_of(fv_padding *p, const fv_attention_site *s, fv_expr *x, 
         const fv_expr *const *at = (const fv_expr *const *)loads[i]->arg;
         if (v == s->score || v->kind == FV_VALUE_CONST)
             continue;
-        if ((found && found != v) || !is_mask(v) || at[0]->op != FV_X_VAR || at[0]->u.var != index[0] || at[1]->op != FV_X_VAR ||
-            at[1]->u.var != index[s->axis])
+        if ((found && found != v) || !is_mask(v) || at[0]->op != FV_X_VAR ||
+            at[0]->u.var != index[0] || at[1]->op != FV_X_VAR || at[1]->u.var != index[s->axis])
             return NULL;
         found = v;
     }
@@ -114,21 +125,24 @@ static double number_at(fv_sample *s, const fv_expr *x, double score, double dat
     return fv_sample_number(s, x);
 }
 
-/* Place i of `looked` in a sequence of n: all of a short one, of a long one some from the first to the last. */
+/* Place i of `looked` in a sequence of n: all of a short one, of a long one some from the first to
+ * the last. */
 static int64_t place_in(int64_t n, int64_t looked, int64_t i) {
     return i == looked - 1 ? n - 1 : i * (n / looked);
 }
 
-/* Has a key that the mask does not keep no weight beside any other, and does each query see itself? Tried out on a small
- * instance; of one whose dims are bounded from below, at some places. */
-static bool hides(fv_padding *p, const fv_attention_site *s, const fv_expr *x, fv_var *const *index) {
+/* Has a key that the mask does not keep no weight beside any other, and does each query see itself?
+ * Tried out on a small instance; of one whose dims are bounded from below, at some places. */
+static bool hides(fv_padding *p, const fv_attention_site *s, const fv_expr *x,
+                  fv_var *const *index) {
     static const double scores[] = {0, 1000, -1000};
     fv_sample sample = fv_sample_new(p->arena, p->module, FV_SAMPLE);
     bool hidden = true, seen = true;
     for (int i = 0; i < s->weighted->type->rank; i++)
         fv_sample_fit(&sample, index[i]->dim);
     sample.score = s->score;
-    int64_t n = fv_sample_dim(&sample, index[s->axis]->dim), looked = n < MOST_PLACES ? n : MOST_PLACES;
+    int64_t n = fv_sample_dim(&sample, index[s->axis]->dim),
+            looked = n < MOST_PLACES ? n : MOST_PLACES;
     for (int64_t q = 0; q < looked; q++)
         for (int64_t k = 0; k < looked; k++) {
             fv_sample_set(&sample, index[s->query_axis], place_in(n, looked, q));
@@ -140,10 +154,12 @@ static bool hides(fv_padding *p, const fv_attention_site *s, const fv_expr *x, f
     return hidden && seen;
 }
 
-/* Is it attention in which that mask, or the first that is found, hides padding from tokens of the same sequence? */
+/* Is it attention in which that mask, or the first that is found, hides padding from tokens of the
+ * same sequence? */
 static bool hides_padding(fv_padding *p, const fv_attention_site *s) {
     fv_var *index[FV_MAX_RANK];
-    if (s->kind == FV_ATTENTION_NONE || s->gate || s->query_axis < 0 || !fv_op_is(s->softmax, FV_OP_Softmax))
+    if (s->kind == FV_ATTENTION_NONE || s->gate || s->query_axis < 0 ||
+        !fv_op_is(s->softmax, FV_OP_Softmax))
         return false;
     fv_expr *x = fv_element(&p->e, s->weighted, index);
     fv_value *mask = mask_of(p, s, x, index);
@@ -156,15 +172,18 @@ static bool hides_padding(fv_padding *p, const fv_attention_site *s) {
 
 /* ---- what is computed of the mask alone ---- */
 
-/* Does x load the mask at (batch, token), beside constants and v (NULL: nothing)? Then *all: nothing else. */
-static bool loads_mask(const fv_padding *p, fv_expr *x, const fv_value *v, fv_var *const *index, bool *all) {
+/* Does x load the mask at (batch, token), beside constants and v (NULL: nothing)? Then *all:
+ * nothing else. */
+static bool loads_mask(const fv_padding *p, fv_expr *x, const fv_value *v, fv_var *const *index,
+                       bool *all) {
     fv_expr *loads[MOST_LOADS];
     int n = fv_element_loads(p->e.arena, x, loads, MOST_LOADS);
     bool mask = false;
     *all = n < MOST_LOADS;
     for (int i = 0; i < n; i++) {
         const fv_expr *at = loads[i];
-        bool here = fv_loaded(at) == p->kept && at->arg[0]->op == FV_X_VAR && at->arg[0]->u.var == index[0] && at->arg[1]->op == FV_X_VAR &&
+        bool here = fv_loaded(at) == p->kept && at->arg[0]->op == FV_X_VAR &&
+                    at->arg[0]->u.var == index[0] && at->arg[1]->op == FV_X_VAR &&
                     at->arg[1]->u.var == index[1];
         mask |= here;
         *all &= here || fv_loaded(at)->kind == FV_VALUE_CONST || fv_loaded(at) == v;
@@ -186,7 +205,8 @@ static bool vanishes_of(fv_padding *p, const fv_value *y, const fv_value *v) {
     fv_expr *x = fv_element(&p->e, y, index);
     fv_sample sample = fv_sample_new(p->arena, p->module, FV_SAMPLE);
     sample.score = v;
-    return loads_mask(p, x, v, index, &all) && all && number_at(&sample, x, 3, 0) == 0 && number_at(&sample, x, -7, 0) == 0;
+    return loads_mask(p, x, v, index, &all) && all && number_at(&sample, x, 3, 0) == 0 &&
+           number_at(&sample, x, -7, 0) == 0;
 }
 
 static bool vanishes(fv_padding *p, const fv_op *op) {
@@ -209,8 +229,9 @@ static bool is_by_token(fv_padding *p, const fv_op *op) {
     for (int i = 0; i < op->nout; i++) {
         const fv_definition *d = op->out[i] ? fv_element_definition(&p->e, op->out[i]) : NULL;
         const fv_type *t = d ? op->out[i]->type : NULL;
-        if (!d || t->rank < FEATURES || t->dims[0] != p->batch || t->dims[1] != p->length || !fv_elem_is_float(t->elem) ||
-            is_of_mask(p, op->out[i]) || !goes_by_token(p, d, d->body))
+        if (!d || t->rank < FEATURES || t->dims[0] != p->batch || t->dims[1] != p->length ||
+            !fv_elem_is_float(t->elem) || is_of_mask(p, op->out[i]) ||
+            !goes_by_token(p, d, d->body))
             return false;
         for (int k = 2; k < t->rank; k++)
             if (mentions(p, t->dims[k]))
@@ -221,9 +242,11 @@ static bool is_by_token(fv_padding *p, const fv_op *op) {
 
 /* ---- where tokens meet ---- */
 
-static const fv_attention_site *site_at(const fv_padding *p, const fv_op *softmax, const fv_value *product) {
+static const fv_attention_site *site_at(const fv_padding *p, const fv_op *softmax,
+                                        const fv_value *product) {
     for (int i = 0; i < p->sites.n; i++)
-        if ((softmax && p->sites.all[i].softmax == softmax) || (product && p->sites.all[i].product == product))
+        if ((softmax && p->sites.all[i].softmax == softmax) ||
+            (product && p->sites.all[i].product == product))
             return &p->sites.all[i];
     return NULL;
 }
@@ -233,15 +256,18 @@ typedef struct meeting {
     const fv_var *batch;
     const fv_var *token[2]; /* of TOKENS, the different ones; */
     int ntokens;
-    bool others;            /* some of TOKENS are not 0 at padding */
-    const fv_var *pair[2];  /* of PAIRS or WEIGHTS */
-    reach_kind kind;        /* of these; APART: there are none */
+    bool others;           /* some of TOKENS are not 0 at padding */
+    const fv_var *pair[2]; /* of PAIRS or WEIGHTS */
+    reach_kind kind;       /* of these; APART: there are none */
 } meeting;
 
-static const fv_var *var_at(const fv_expr *load, int axis) { return load->arg[axis]->op == FV_X_VAR ? load->arg[axis]->u.var : NULL; }
+static const fv_var *var_at(const fv_expr *load, int axis) {
+    return load->arg[axis]->op == FV_X_VAR ? load->arg[axis]->u.var : NULL;
+}
 
 static bool meets(meeting *m, const fv_expr *load, const reach *r) {
-    const fv_var *batch = var_at(load, r->batch), *t = var_at(load, r->token), *o = r->kind == TOKENS ? t : var_at(load, r->other);
+    const fv_var *batch = var_at(load, r->batch), *t = var_at(load, r->token),
+                 *o = r->kind == TOKENS ? t : var_at(load, r->other);
     int64_t first;
     if (r->kind == TOKENS && fv_x_is_int(load->arg[r->token], &first) && first == 0)
         return true; /* it is there in any case */
@@ -265,7 +291,9 @@ static bool meets(meeting *m, const fv_expr *load, const reach *r) {
     return true;
 }
 
-static bool is_copy(const fv_expr *x) { return fv_is_load(x) || (x->op == FV_X_CONVERT && is_copy(x->arg[0])); }
+static bool is_copy(const fv_expr *x) {
+    return fv_is_load(x) || (x->op == FV_X_CONVERT && is_copy(x->arg[0]));
+}
 
 /* Is all that x takes together a sum of elements as they are? */
 static bool sums_elements(const fv_expr *x) {
@@ -281,7 +309,8 @@ static bool sums_elements(const fv_expr *x) {
 static bool result_of(fv_padding *p, const fv_definition *d, const meeting *m, reach *out) {
     if (!m->batch)
         return true;
-    int batch = fv_definition_axis(d, m->batch), t[2] = {d->rank, d->rank}, pair[2] = {d->rank, d->rank};
+    int batch = fv_definition_axis(d, m->batch), t[2] = {d->rank, d->rank},
+        pair[2] = {d->rank, d->rank};
     for (int i = 0; i < 2; i++) {
         t[i] = i < m->ntokens ? fv_definition_axis(d, m->token[i]) : d->rank;
         pair[i] = m->kind != APART ? fv_definition_axis(d, m->pair[i]) : d->rank;
@@ -298,12 +327,13 @@ static bool result_of(fv_padding *p, const fv_definition *d, const meeting *m, r
         *out = (reach){PAIRS, batch, t[0], t[1], false};
         return true;
     }
-    if (m->ntokens == 0 && pair[0] < d->rank && pair[1] < d->rank && (m->kind == PAIRS || is_copy(d->body))) {
+    if (m->ntokens == 0 && pair[0] < d->rank && pair[1] < d->rank &&
+        (m->kind == PAIRS || is_copy(d->body))) {
         *out = (reach){m->kind, batch, pair[0], pair[1], false};
         return true;
     }
-    if (m->kind == WEIGHTS && m->ntokens == 1 && m->token[0] == m->pair[1] && t[0] == d->rank && pair[0] < d->rank &&
-        site_at(p, NULL, d->value)) {
+    if (m->kind == WEIGHTS && m->ntokens == 1 && m->token[0] == m->pair[1] && t[0] == d->rank &&
+        pair[0] < d->rank && site_at(p, NULL, d->value)) {
         *out = (reach){TOKENS, batch, pair[0], 0, false};
         return true;
     }
@@ -329,7 +359,9 @@ static bool follow_softmax(fv_padding *p, const fv_op *op, const fv_attention_si
         return declines(p, op, "its scores are not of pairs of tokens");
     if (!hides_padding(p, s))
         return declines(p, op, "no mask of its keys alone is known to hide padding here");
-    return set_reach(p, op->out[0], &(reach){WEIGHTS, r->batch, r->token == s->axis ? r->other : r->token, s->axis, false});
+    return set_reach(
+        p, op->out[0],
+        &(reach){WEIGHTS, r->batch, r->token == s->axis ? r->other : r->token, s->axis, false});
 }
 
 static bool follow_value(fv_padding *p, const fv_op *op, const fv_value *v) {
@@ -345,7 +377,8 @@ static bool follow_value(fv_padding *p, const fv_op *op, const fv_value *v) {
         if (of->kind != APART && !meets(&m, loads[i], of))
             return declines(p, op, "it reads across tokens");
     }
-    return result_of(p, d, &m, &r) ? set_reach(p, v, &r) : declines(p, op, "it makes one of several tokens");
+    return result_of(p, d, &m, &r) ? set_reach(p, v, &r)
+                                   : declines(p, op, "it makes one of several tokens");
 }
 
 static bool reads_tokens(const fv_padding *p, const fv_op *op) {
@@ -378,7 +411,9 @@ bool fv_find_tokens(fv_padding *p) {
     for (int i = 0; i < p->sites.n && !p->kept; i++)
         (void)!hides_padding(p, &p->sites.all[i]);
     if (!p->kept)
-        return declines(p, NULL, "no attention has a mask of keys alone, an input of two symbolic dims, that is known to hide padding");
+        return declines(p, NULL,
+                        "no attention has a mask of keys alone, an input of two symbolic dims, "
+                        "that is known to hide padding");
     p->batch = p->kept->type->dims[0];
     p->length = p->kept->type->dims[1];
     p->reaches = fv_ptrmap_in(p->arena);

@@ -23,12 +23,17 @@ static const char *elem_of(const fv_opdef *d, const char *var) {
 /* What operands of that type are, if not tensors. */
 static const char *holder_of(const fv_opdef *d, const char *var) {
     for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
-        if (!strcmp(d->types[i].name, var) && d->types[i].kinds && !(d->types[i].kinds >> FV_TENSOR & 1))
-            return d->types[i].kinds >> FV_SEQUENCE & 1 ? "seq" : d->types[i].kinds >> FV_MAP & 1 ? "map" : "optional";
+        if (!strcmp(d->types[i].name, var) && d->types[i].kinds &&
+            !(d->types[i].kinds >> FV_TENSOR & 1))
+            return d->types[i].kinds >> FV_SEQUENCE & 1 ? "seq"
+                   : d->types[i].kinds >> FV_MAP & 1    ? "map"
+                                                        : "optional";
     return NULL;
 }
 
-static bool is_map(const operand *o) { return o->holder && !strcmp(o->holder, "map"); }
+static bool is_map(const operand *o) {
+    return o->holder && !strcmp(o->holder, "map");
+}
 
 static int rank_of(const instance *x, const fv_rank_def *r) {
     for (int i = 0; r->as && i < x->nin; i++)
@@ -49,7 +54,9 @@ instance instance_derive(fv_arena *a, const fv_opdef *def, int version) {
         if (d->arity == FV_OPTIONAL_OPERAND)
             continue;
         for (int copies = d->arity == FV_VARIADIC ? 2 : 1; copies > 0; copies--) {
-            operand o = {.holder = holder_of(def, d->type), .elem = elem_of(def, d->type), .rank = rank_of(&x, &d->rank)};
+            operand o = {.holder = holder_of(def, d->type),
+                         .elem = elem_of(def, d->type),
+                         .rank = rank_of(&x, &d->rank)};
             if (is_map(&o)) {
                 o.key = "i64";
                 o.rank = 0;
@@ -90,7 +97,10 @@ static operand parse_operand(fv_arena *a, const char *s) {
     operand o = {.absent = !strcmp(s, "_")};
     if (o.absent)
         return o;
-    o.holder = !strncmp(s, "seq(", 4) ? "seq" : !strncmp(s, "optional(", 9) ? "optional" : !strncmp(s, "map(", 4) ? "map" : NULL;
+    o.holder = !strncmp(s, "seq(", 4)        ? "seq"
+               : !strncmp(s, "optional(", 9) ? "optional"
+               : !strncmp(s, "map(", 4)      ? "map"
+                                             : NULL;
     s += o.holder ? strlen(o.holder) + 1 : 0;
     if (is_map(&o)) {
         o.key = take(a, &s, ",");
@@ -133,7 +143,8 @@ instance instance_parse(fv_arena *a, const char *line) {
     return x;
 }
 
-int instance_lines(fv_arena *a, const char *cases, const fv_opdef *d, int version, instance *out, int max) {
+int instance_lines(fv_arena *a, const char *cases, const fv_opdef *d, int version, instance *out,
+                   int max) {
     int n = 0, best = 0;
     const char *name = fv_opdef_qualified(a, d);
     for (const char *p = cases; *p; p += strcspn(p, "\n"), p += *p == '\n') {
@@ -229,7 +240,8 @@ static void put_node(fv_text *t, const instance *x, const char *stem) {
     put_results(t, x, stem);
     fv_text_printf(t, " = %s(", fv_opdef_qualified(t->arena, x->def));
     for (int i = 0; i < x->nin; i++)
-        fv_text_printf(t, "%s%s", i ? ", " : "", x->in[i].absent ? "" : fv_printf(t->arena, "in%d", i));
+        fv_text_printf(t, "%s%s", i ? ", " : "",
+                       x->in[i].absent ? "" : fv_printf(t->arena, "in%d", i));
     fv_text_put(t, ")");
     for (int i = 0; i < x->nattrs; i++)
         if (x->attrs[i].value)
@@ -309,7 +321,8 @@ static const char *graph_text(fv_arena *a, const instance *x) {
     fv_text_printf(&t, "%s%s(", x->nout ? " = " : "", fv_opdef_qualified(a, x->def));
     for (int i = 0; i < x->nin; i++)
         fv_text_printf(&t, "%s%s", i ? ", " : "",
-                       x->in[i].absent ? "_" : fv_printf(a, "%sin%d", x->in[i].content ? "@" : "%", i));
+                       x->in[i].absent ? "_"
+                                       : fv_printf(a, "%sin%d", x->in[i].content ? "@" : "%", i));
     fv_text_put(&t, ") {");
     for (int i = 0, n = 0; i < x->nattrs; i++)
         if (x->attrs[i].value)

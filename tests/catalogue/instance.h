@@ -1,6 +1,7 @@
-/* instance.h - an operator with operands and attributes, small: what the tests of the catalogue change
- * and try. It is read from a line of cases.txt, or made up from the signature alone, and written as
- * ONNX (see model_text.h) or, for the operators that only graph IR has, as graph text. */
+/* instance.h - an operator with operands and attributes, small: what the tests of the catalogue
+ * change and try. It is read from a line of cases.txt, or made up from the signature alone, and
+ * written as ONNX (see model_text.h) or, for the operators that only graph IR has, as graph
+ * text. */
 #ifndef FV_TESTS_CATALOGUE_INSTANCE_H
 #define FV_TESTS_CATALOGUE_INSTANCE_H
 
@@ -10,9 +11,10 @@ enum { MAX_DIMS = 40, MAX_OPERANDS = 20 };
 
 typedef struct operand {
     bool absent, undecodable;
-    const char *holder;         /* "seq", "optional", "map": it holds such tensors; NULL: it is one */
-    const char *key;            /* of a map: "i64" */
-    const char *elem;           /* "f32" */
+    /* "seq", "optional", "map": it holds such tensors; NULL: it is one */
+    const char *holder;
+    const char *key;  /* of a map: "i64" */
+    const char *elem; /* "f32" */
     int rank;
     const char *dims[MAX_DIMS]; /* numbers, or names of symbols */
     const char *content;        /* numbers with blanks between; NULL: an input of the graph */
@@ -30,26 +32,31 @@ typedef struct instance {
     attribute attrs[FV_MAX_ATTRS];
     int nattrs;
     int nout;
-    bool in_branch; /* of an If that an input decides, and of which both branches are the same; in ONNX only */
+    /* of an If that an input decides, and of which both branches are the same; in ONNX only */
+    bool in_branch;
 } instance;
 
-/* The instance of this version that the signature suffices for: required operands, of rank 2 where any
- * may be, and no attributes. */
+/* The instance of this version that the signature suffices for: required operands, of rank 2 where
+ * any may be, and no attributes. */
 instance instance_derive(fv_arena *a, const fv_opdef *def, int version);
 
-/* `Op@V(f32[2, n], i64[1]{5}, seq(f32[2]), _) name=value name=[1, 2] -> 2`: of version V, and of newer ones up to the
- * next line of the operator. _ is an operand that is left out, {} what a constant holds, -> tells the
- * number of results where it is not that of the required ones. Asserts. */
+/* `Op@V(f32[2, n], i64[1]{5}, seq(f32[2]), _) name=value name=[1, 2] -> 2`: of version V, and of
+ * newer ones up to the next line of the operator. _ is an operand that is left out, {} what a
+ * constant holds, -> tells the number of results where it is not that of the required ones.
+ * Asserts. */
 instance instance_parse(fv_arena *a, const char *line);
 
-/* Those lines of the text of cases.txt that are of this operator and version: of its lines those of the newest version
- * that is not above it; where there is none, the instance that the signature gives. Returns how many, at most max. */
-int instance_lines(fv_arena *a, const char *cases, const fv_opdef *d, int version, instance *out, int max);
+/* Those lines of the text of cases.txt that are of this operator and version: of its lines those of
+ * the newest version that is not above it; where there is none, the instance that the signature
+ * gives. Returns how many, at most max. */
+int instance_lines(fv_arena *a, const char *cases, const fv_opdef *d, int version, instance *out,
+                   int max);
 
 attribute *instance_attr(instance *x, const char *name); /* NULL: it has none */
 void instance_set(instance *x, const char *name, const char *value);
 
-/* Is it in ONNX? Else it is graph text: operators of ours, and those of which the importer makes an attribute. */
+/* Is it in ONNX? Else it is graph text: operators of ours, and those of which the importer makes an
+ * attribute. */
 bool instance_is_onnx(const instance *x);
 const char *instance_text(fv_arena *a, const instance *x);
 

@@ -1,10 +1,11 @@
-/* Every operator of the catalogue, in every version, with operands and attributes that it is not made
- * for: left out, empty, of other ranks and types, huge, undecodable. Each is refused with a message
- * about the node when types are inferred, or compiles and runs: no crash, no endless loop, no refusal
- * by what comes after, no sanitizer's finding.
+/* Every operator of the catalogue, in every version, with operands and attributes that it is not
+ * made for: left out, empty, of other ranks and types, huge, undecodable. Each is refused with a
+ * message about the node when types are inferred, or compiles and runs: no crash, no endless loop,
+ * no refusal by what comes after, no sanitizer's finding.
  *
- * A small valid instance of each operator is derived from its signature, or stands in cases.txt; it has
- * to compile. FV_OP=NAME tries one operator, FV_SHOW=1 prints every instance before it is tried. */
+ * A small valid instance of each operator is derived from its signature, or stands in cases.txt; it
+ * has to compile. FV_OP=NAME tries one operator, FV_SHOW=1 prints every instance before it is
+ * tried. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <signal.h>
@@ -16,10 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backend/lower.h"
 #include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
 #include "backend/library/library.h"
+#include "backend/lower.h"
 #include "frontend/frontend.h"
 #include "instance.h"
 #include "ir/base/limits.h"
@@ -33,9 +34,9 @@
 
 enum {
     MEMORY = 1 << 30,
-    RUN_BYTES = 1 << 16,      /* a workspace of more is not run */
-    RUN_ELEMENTS = 4096,      /* nor operands or results of so many elements */
-    RUN_MILLISECONDS = 200,   /* a run that takes longer is stopped */
+    RUN_BYTES = 1 << 16,    /* a workspace of more is not run */
+    RUN_ELEMENTS = 4096,    /* nor operands or results of so many elements */
+    RUN_MILLISECONDS = 200, /* a run that takes longer is stopped */
 #if SAMPLE_HAS_ASAN
     COMPILE_MILLISECONDS = 20000
 #else
@@ -117,7 +118,9 @@ static const char *run(fv_arena *a, const fv_program *p) {
     if (p->nsymbols > 64 || p->ninputs > MAX_OPERANDS || p->noutputs > MAX_OPERANDS)
         return "more symbols or ports than are tried";
     for (int i = 0; i < p->nsymbols; i++)
-        symbols[i] = p->symbols[i]->lo > 2 ? p->symbols[i]->lo : p->symbols[i]->hi < 2 ? p->symbols[i]->hi : 2;
+        symbols[i] = p->symbols[i]->lo > 2   ? p->symbols[i]->lo
+                     : p->symbols[i]->hi < 2 ? p->symbols[i]->hi
+                                             : 2;
     for (int i = 0; i < p->ninputs; i++)
         if (!(in[i] = ones(a, p->inputs[i].elem, count_of(p, &p->inputs[i], symbols))))
             return NULL;
@@ -133,18 +136,23 @@ static const char *run(fv_arena *a, const fv_program *p) {
     for (int i = 0; i < p->noutputs; i++) {
         int64_t n = 1, *d = dims + fv_out_dims_at(p, i);
         for (int k = 0; k < p->outputs[i].rank; k++) /* behind the capacity; -1: the run tells */
-            n = d[k + 1] >= 0 && d[k + 1] < RUN_ELEMENTS && n * d[k + 1] < RUN_ELEMENTS ? n * d[k + 1] : RUN_ELEMENTS;
+            n = d[k + 1] >= 0 && d[k + 1] < RUN_ELEMENTS && n * d[k + 1] < RUN_ELEMENTS
+                    ? n * d[k + 1]
+                    : RUN_ELEMENTS;
         if (n >= RUN_ELEMENTS && !fv_port_depends_on_data(&p->outputs[i]))
             return NULL;
         d[0] = RUN_ELEMENTS;
         out[i] = fv_alloc_aligned(a, RUN_ELEMENTS * 8, 64);
     }
-    fv_env env = {.size = sizeof env, .user = a, .alloc = allocate, .free = forget, .cancel = &cancel};
+    fv_env env = {
+        .size = sizeof env, .user = a, .alloc = allocate, .free = forget, .cancel = &cancel};
     cancel = 0;
     alarm_in(RUN_MILLISECONDS);
-    int status = fv_interp_run(interp, symbols, in, out, dims, fv_alloc_aligned(a, bytes + 64, 64), bytes, &env);
+    int status = fv_interp_run(interp, symbols, in, out, dims, fv_alloc_aligned(a, bytes + 64, 64),
+                               bytes, &env);
     alarm_in(0);
-    return status == FV_INTERNAL ? fv_printf(a, "internal error: %s", fv_interp_fault(interp)) : NULL;
+    return status == FV_INTERNAL ? fv_printf(a, "internal error: %s", fv_interp_fault(interp))
+                                 : NULL;
 }
 
 /* ---- compiling ---- */
@@ -163,10 +171,11 @@ typedef enum { REFUSED, WORKS, FAILED } outcome;
  * newest version: they end with simple ops. The reference schedule is for what is valid. */
 typedef enum { LEGALISED, OPTIMIZED, REFERENCE } stage;
 
-/* Limits that only lowering can know; everything else is refused before. What only graph text can say
- * -- the canonical operators -- lowering may refuse, too: their formulas tell what fits. */
+/* Limits that only lowering can know; everything else is refused before. What only graph text can
+ * say -- the canonical operators -- lowering may refuse, too: their formulas tell what fits. */
 static bool is_limit(const char *said) {
-    static const char *const limits[] = {"can be compiled", "too large", "not in the catalogue", "dims have no values"};
+    static const char *const limits[] = {"can be compiled", "too large", "not in the catalogue",
+                                         "dims have no values"};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (strstr(said, limits[i]))
             return true;
@@ -235,7 +244,8 @@ static int newest(const fv_opdef *d) {
     return fv_op_version(d, FV_NEWEST_OPSET);
 }
 
-/* A change of a case; some of those of an operator, which have a process of their own, are taken. */
+/* A change of a case; some of those of an operator, which have a process of their own, are
+ * taken. */
 static void try_instance(const instance *x) {
     static size_t nth;
     if (sample_has(x->def->name, nth++, 4, 12))
@@ -272,7 +282,8 @@ static operand with_content(fv_arena *a, operand o, const char *what) {
     return o;
 }
 
-/* Of another rank, all its dims but those that were there are 1; a constant holds the same elements. */
+/* Of another rank, all its dims but those that were there are 1; a constant holds the same
+ * elements. */
 static operand with_rank(fv_arena *a, operand o, int rank) {
     for (int i = o.rank; i < rank; i++)
         o.dims[i] = "1";
@@ -292,8 +303,13 @@ static void try_operand(instance x, int i, operand o) {
 }
 
 static void try_contents(fv_arena *a, const instance *x, int i) {
-    static const char *const ints[] = {"0", "-1", "3", "4611686018427387904", "-4611686018427387904",
-                                       "9223372036854775807", "-9223372036854775808"};
+    static const char *const ints[] = {"0",
+                                       "-1",
+                                       "3",
+                                       "4611686018427387904",
+                                       "-4611686018427387904",
+                                       "9223372036854775807",
+                                       "-9223372036854775808"};
     static const char *const floats[] = {"0", "-1", "1e30", "-1e30", "0.3", "-inf", "-nan"};
     operand o = x->in[i];
     bool is_float = strchr("f", *o.elem) || !strncmp(o.elem, "bf", 2);
@@ -358,8 +374,15 @@ static void try_value(instance x, const char *name, const char *value) {
     try_instance(&x);
 }
 
-static const char *const huge[] = {"0", "-1", "1", "2", "1000", "4611686018427387904", "-4611686018427387904",
-                                   "9223372036854775807", "-9223372036854775808"};
+static const char *const huge[] = {"0",
+                                   "-1",
+                                   "1",
+                                   "2",
+                                   "1000",
+                                   "4611686018427387904",
+                                   "-4611686018427387904",
+                                   "9223372036854775807",
+                                   "-9223372036854775808"};
 enum { NHUGE = sizeof huge / sizeof *huge };
 
 /* A list of n that are `usual`, but the first (last 0) or last one. */
@@ -372,8 +395,8 @@ static const char *list_of(fv_arena *a, int n, const char *usual, const char *on
     return t.s;
 }
 
-static void try_lists(fv_arena *a, const instance *x, const char *name, const char *const *values, int n,
-                      const char *usual) {
+static void try_lists(fv_arena *a, const instance *x, const char *name, const char *const *values,
+                      int n, const char *usual) {
     static const int lengths[] = {0, 1, 2, 3, 4, 6, 9, 17, 34};
     for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++)
         try_value(*x, name, list_of(a, lengths[k], usual, usual, false));
@@ -400,24 +423,36 @@ static void try_own_list(fv_arena *a, const instance *x, const char *name, const
         fv_text t = {.arena = a};
         fv_text_put(&t, "[");
         for (int i = 0; i < count - (k == -2); i++)
-            fv_text_printf(&t, "%s%s", i ? ", " : "", k >= 0 && i == k / n ? values[k % n] : item[i]);
+            fv_text_printf(&t, "%s%s", i ? ", " : "",
+                           k >= 0 && i == k / n ? values[k % n] : item[i]);
         fv_text_put(&t, k == -1 && count ? ", 1]" : "]");
         try_value(*x, name, t.s);
     }
 }
 
 static void try_tensors(const instance *x, const char *name) {
-    static const char *const onnx[] = {"f32[2] typed", "f32[0]{}", "f32[2]{1 2}", "i64[]{4611686018427387904}",
-                                       "string[1] typed \"s\"", "f32[]{1}", "bool[1]{1}", "i4[1]{1}", "f32[1]{-nan}",
-                                       "f32[1099511627776, 1099511627776] typed", "f32[-1] typed"};
+    static const char *const onnx[] = {"f32[2] typed",
+                                       "f32[0]{}",
+                                       "f32[2]{1 2}",
+                                       "i64[]{4611686018427387904}",
+                                       "string[1] typed \"s\"",
+                                       "f32[]{1}",
+                                       "bool[1]{1}",
+                                       "i4[1]{1}",
+                                       "f32[1]{-nan}",
+                                       "f32[1099511627776, 1099511627776] typed",
+                                       "f32[-1] typed"};
     for (size_t k = 0; k < sizeof onnx / sizeof *onnx; k++)
         try_value(*x, name, onnx[k]);
 }
 
 static void change_attr(fv_arena *a, const instance *base, const fv_attr_def *d) {
-    static const char *const floats[] = {"0.0", "-1.5", "0.3", "-nan", "-inf", "340000000000000000000.0"};
-    static const char *const names[] = {"\"\"", "\"nonsense\"", "\"mean\"", "\"linear\"", "\"é\n\""};
-    static const char *const kinds[] = {"1", "1.5", "\"text\"", "[1, 2]", "[0.5]", "[\"a\"]", "f32[1]{1}"};
+    static const char *const floats[] = {"0.0",  "-1.5", "0.3",
+                                         "-nan", "-inf", "340000000000000000000.0"};
+    static const char *const names[] = {"\"\"", "\"nonsense\"", "\"mean\"", "\"linear\"",
+                                        "\"é\n\""};
+    static const char *const kinds[] = {"1",     "1.5",     "\"text\"", "[1, 2]",
+                                        "[0.5]", "[\"a\"]", "f32[1]{1}"};
     instance x = *base;
     const attribute *own = instance_attr(&x, d->name);
     bool onnx = instance_is_onnx(base);
@@ -474,7 +509,8 @@ static instance loosened(fv_arena *a, instance x) {
     return x;
 }
 
-/* What an operator assumes, and dims that data decide, are of a branch alone if it is there: what works outside works there. */
+/* What an operator assumes, and dims that data decide, are of a branch alone if it is there: what
+ * works outside works there. */
 static void try_in_branch(instance x) {
     x.in_branch = true;
     cr_expect(try_to(&x, OPTIMIZED) == WORKS, "%s is refused in a branch only", x.def->name);
@@ -512,7 +548,8 @@ ParameterizedTestParameters(catalogue, operators) {
 
 Test(catalogue, what_is_refused_is_not_there) {
     for (const fv_refusal *r = fv_refusals; r->name; r++) {
-        cr_expect_null(fv_op_find(r->domain, r->name), "%s.%s is in the catalogue", r->domain, r->name);
+        cr_expect_null(fv_op_find(r->domain, r->name), "%s.%s is in the catalogue", r->domain,
+                       r->name);
         cr_expect_str_eq(fv_op_refusal(r->domain, r->name), r->reason);
     }
     cr_expect_null(fv_op_refusal("", "Add"));
@@ -531,7 +568,8 @@ ParameterizedTest(int *which, catalogue, operators, .init = prepare, .timeout = 
         instance lines[MAX_LINES];
         int n = instance_lines(a, cases, d, d->since[v], lines, MAX_LINES);
         for (int i = 0; i < n; i++) {
-            bool works = try_to(&lines[i], OPTIMIZED) == WORKS && try_to(&lines[i], REFERENCE) == WORKS;
+            bool works =
+                try_to(&lines[i], OPTIMIZED) == WORKS && try_to(&lines[i], REFERENCE) == WORKS;
             cr_expect(works, "cases.txt needs a valid %s of version %d:\n%s",
                       fv_opdef_qualified(a, d), d->since[v], instance_text(a, &lines[i]));
             if (instance_is_onnx(&lines[i]) && lines[i].version == newest(d)) {

@@ -1,18 +1,19 @@
-/* types.c - every operator of the catalogue in every version, with every element type for every type variable, and with
- * attributes that are not their defaults.
+/* types.c - every operator of the catalogue in every version, with every element type for every
+ * type variable, and with attributes that are not their defaults.
  *
  *   types [--seed=S] [--share=N] [--only=OP] [-jN] [--show]
  *
- * An instance (instance.h) is either refused with a message, or compiled by the pipeline of -O2 and by that of -O0 with
- * the naive schedule, and both run on two sets of inputs: small numbers, and numbers at the ends of their type. The JIT
- * has to give the bits of the interpreter; it takes its turn in one instance of JIT_TURN. The naive schedule has to give
- * the same status, the same dims, the same bits where no float is involved, and else floats that are as close as their
- * type lets them be (close_enough). --share=N takes one instance of N, which the seed decides, beyond those that are
- * always tried: each element type of each variable in the newest version.
+ * An instance (instance.h) is either refused with a message, or compiled by the pipeline of -O2 and
+ * by that of -O0 with the naive schedule, and both run on two sets of inputs: small numbers, and
+ * numbers at the ends of their type. The JIT has to give the bits of the interpreter; it takes its
+ * turn in one instance of JIT_TURN. The naive schedule has to give the same status, the same dims,
+ * the same bits where no float is involved, and else floats that are as close as their type lets
+ * them be (close_enough). --share=N takes one instance of N, which the seed decides, beyond those
+ * that are always tried: each element type of each variable in the newest version.
  *
- * A dim of 0 acts alike when the model states it, when --dim fixes it, and when only the run knows it: each dim of each
- * instance of the newest version is 0 in these three ways. The first two are refused both or give the same bits; what the
- * third gives is the same, where it compiles at all.
+ * A dim of 0 acts alike when the model states it, when --dim fixes it, and when only the run knows
+ * it: each dim of each instance of the newest version is 0 in these three ways. The first two are
+ * refused both or give the same bits; what the third gives is the same, where it compiles at all.
  *
  * Each operator is tried in a process of its
  * own; what takes it down or does not come back is printed, and the next instance goes on. */
@@ -42,7 +43,8 @@ enum {
     MAX_LINES = 16,
     JIT_TURN = 24,
     SETS = 2,
-    SECONDS = 60, /* of processor time that one instance may take; the slowest takes less than one */
+    /* of processor time that one instance may take; the slowest takes less than one */
+    SECONDS = 60,
     MEMORY_GIB = 3
 };
 
@@ -72,7 +74,8 @@ typedef struct sweep {
 
 static double float_at(size_t i, int port, int set) {
     static const double wide[] = {0, -0.0, 1, -1, 0.3, -7.25, 100, 1000, -0.001, 2};
-    return set ? wide[(i * 3 + (size_t)port) % 10] : ((double)((i * 7 + (size_t)port * 3) % 9) - 4) * 0.5;
+    return set ? wide[(i * 3 + (size_t)port) % 10]
+               : ((double)((i * 7 + (size_t)port * 3) % 9) - 4) * 0.5;
 }
 
 static int64_t int_at(fv_elem e, size_t i, int port, int set) {
@@ -88,13 +91,17 @@ static void fill(fv_tensor *t, int port, int set) {
         if (fv_elem_is_float(t->elem))
             fv_tensor_set_float(t, i, float_at(i, port, set));
         else if (fv_elem_is_int(t->elem) || t->elem == FV_BOOL)
-            fv_tensor_set_int(t, i, t->elem == FV_BOOL ? (int64_t)(i + (size_t)port) % 2 : int_at(t->elem, i, port, set));
+            fv_tensor_set_int(t, i,
+                              t->elem == FV_BOOL ? (int64_t)(i + (size_t)port) % 2
+                                                 : int_at(t->elem, i, port, set));
         else /* complex numbers */
             for (size_t k = 0; k < (size_t)fv_elem_bits(t->elem) / 8; k += fv_elem_unit(t->elem)) {
-                unsigned char *p = (unsigned char *)(uintptr_t)t->data + i * (size_t)fv_elem_bits(t->elem) / 8 + k;
+                unsigned char *p =
+                    (unsigned char *)(uintptr_t)t->data + i * (size_t)fv_elem_bits(t->elem) / 8 + k;
                 double d = float_at(i + k, port, set);
                 float f = (float)d;
-                memcpy(p, fv_elem_unit(t->elem) == 8 ? (void *)&d : (void *)&f, fv_elem_unit(t->elem));
+                memcpy(p, fv_elem_unit(t->elem) == 8 ? (void *)&d : (void *)&f,
+                       fv_elem_unit(t->elem));
             }
 }
 
@@ -104,11 +111,14 @@ static bool inputs_of(fv_arena *a, const fv_model *m, int set, int64_t named, da
     for (int i = 0; i < m->ninputs; i++) {
         const fv_port_info *p = &m->inputs[i];
         fv_array *x = &out->inputs[i];
-        if (p->type == FV_STRING || strncmp(p->name, "in", 2) != 0 || p->name[2 + strspn(p->name + 2, "0123456789")])
+        if (p->type == FV_STRING || strncmp(p->name, "in", 2) != 0 ||
+            p->name[2 + strspn(p->name + 2, "0123456789")])
             return false;
         *x = (fv_array){.type = p->type, .rank = p->rank};
         for (int k = 0; k < p->rank; k++)
-            x->dims[k] = p->dims[k][0] >= '0' && p->dims[k][0] <= '9' ? strtoll(p->dims[k], NULL, 10) : named;
+            x->dims[k] = p->dims[k][0] >= '0' && p->dims[k][0] <= '9'
+                             ? strtoll(p->dims[k], NULL, 10)
+                             : named;
         fv_tensor *t = fv_tensor_new(a, (fv_elem)p->type, p->rank, x->dims);
         fill(t, i, set);
         x->data = (void *)(uintptr_t)t->data;
@@ -122,11 +132,16 @@ static bool inputs_of(fv_arena *a, const fv_model *m, int set, int64_t named, da
 /* ---- comparing ---- */
 
 static double unit_of_type(fv_elem e) {
-    return e == FV_F64 ? 0x1p-52 : e == FV_F32 || e == FV_C64 || e == FV_C128 ? 0x1p-23
-           : e == FV_F16 ? 0x1p-10 : e == FV_BF16 ? 0x1p-7 : fv_elem_is_float(e) ? 0x1p-1 : 0;
+    return e == FV_F64                                  ? 0x1p-52
+           : e == FV_F32 || e == FV_C64 || e == FV_C128 ? 0x1p-23
+           : e == FV_F16                                ? 0x1p-10
+           : e == FV_BF16                               ? 0x1p-7
+           : fv_elem_is_float(e)                        ? 0x1p-1
+                                                        : 0;
 }
 
-/* The unit of rounding of the coarsest float that the naive schedule computes with; 0: there is none. */
+/* The unit of rounding of the coarsest float that the naive schedule computes with; 0: there is
+ * none. */
 static double unit_of(const fv_program *naive) {
     double unit = 0;
     for (int i = 0; i < naive->nbuffers; i++)
@@ -135,15 +150,20 @@ static double unit_of(const fv_program *naive) {
 }
 
 static double element(const fv_array *x, size_t i, size_t count) {
-    fv_tensor t = {.elem = (fv_elem)x->type, .rank = x->rank, .dims = x->dims, .data = x->data, .count = count,
+    fv_tensor t = {.elem = (fv_elem)x->type,
+                   .rank = x->rank,
+                   .dims = x->dims,
+                   .data = x->data,
+                   .count = count,
                    .bytes = fv_array_bytes(x)};
     return fv_elem_is_float(t.elem) ? fv_tensor_float(&t, i) : (double)fv_tensor_int(&t, i);
 }
 
-/* Floats in another order of operations: within 64 units of rounding of the largest one. Where data are coarser than
- * that -- eight bits and less -- or a float decides an integer, a last bit may change everything: such outputs have the
- * same dims, and no more is asked of them. */
-static const char *close_enough(fv_arena *a, const fv_model *m, double rounding, const outcome *want, const outcome *got) {
+/* Floats in another order of operations: within 64 units of rounding of the largest one. Where data
+ * are coarser than that -- eight bits and less -- or a float decides an integer, a last bit may
+ * change everything: such outputs have the same dims, and no more is asked of them. */
+static const char *close_enough(fv_arena *a, const fv_model *m, double rounding,
+                                const outcome *want, const outcome *got) {
     double unit = 64 * rounding;
     for (int i = 0; i < want->noutputs; i++) {
         const fv_array *x = &want->outputs[i], *y = &got->outputs[i];
@@ -166,7 +186,9 @@ static const char *close_enough(fv_arena *a, const fv_model *m, double rounding,
         for (size_t k = 0; k < count; k++) {
             double p = element(x, k, count), q = element(y, k, count);
             if (p != q && !(isnan(p) && isnan(q)) && !(fabs(p - q) <= unit * largest))
-                return fv_printf(a, "output '%s': element %zu is %.9g, the naive schedule gives %.9g", m->outputs[i].name, k, q, p);
+                return fv_printf(a,
+                                 "output '%s': element %zu is %.9g, the naive schedule gives %.9g",
+                                 m->outputs[i].name, k, q, p);
         }
     }
     return NULL;
@@ -185,23 +207,31 @@ static const char *said(fv_session *s, fv_arena *a) {
 
 /* dims: as --dim says them, or NULL */
 static fv_program *lowered(fv_session *s, fv_text model, bool naive, const char *dim) {
-    fv_driver_options o = {.target = fv_target_find("x86-64-v3"), .target_given = true, .level = naive ? '0' : '2',
-                           .naive = naive, .name = "m"};
+    fv_driver_options o = {.target = fv_target_find("x86-64-v3"),
+                           .target_given = true,
+                           .level = naive ? '0' : '2',
+                           .naive = naive,
+                           .name = "m"};
     fv_import_options import = {.dims = &dim, .ndims = dim != NULL};
     fv_messages_clear(s);
-    fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_onnx_import_bytes(s, model.s, model.n, NULL, "m", &import)};
+    fv_source source = {.kind = FV_FILE_GRAPH,
+                        .module = fv_onnx_import_bytes(s, model.s, model.n, NULL, "m", &import)};
     fv_program *p = source.module ? fv_driver_lower(s, &source, &o) : NULL;
     if (p)
         fv_program_expand(p);
     return p;
 }
 
-static bool is_memory(int status) { return status == FV_NO_MEMORY || status == FV_TOO_LARGE; }
+static bool is_memory(int status) {
+    return status == FV_NO_MEMORY || status == FV_TOO_LARGE;
+}
 
-static const char *differ(sweep *w, fv_arena *a, const fv_model *m, double rounding, const outcome *naive, const outcome *got) {
+static const char *differ(sweep *w, fv_arena *a, const fv_model *m, double rounding,
+                          const outcome *naive, const outcome *got) {
     const char *why = outcome_differs(a, m, naive, got);
     if (!why || is_memory(naive->status) || is_memory(got->status) ||
-        (naive->status == FV_BAD_INDEX && got->status == FV_OK)) { /* of an element that no result needs */
+        /* of an element that no result needs */
+        (naive->status == FV_BAD_INDEX && got->status == FV_OK)) {
         atomic_fetch_add(&w->sh->same, 1);
         return NULL;
     }
@@ -212,8 +242,10 @@ static const char *differ(sweep *w, fv_arena *a, const fv_model *m, double round
 }
 
 /* NULL, or what is wrong. */
-static const char *compare_runs(sweep *w, fv_session *s, fv_arena *a, fv_program *p, fv_program *naive, bool jit) {
-    fv_artifact *x = fv_driver_artifact(s, p, FV_BACKEND_INTERP, '2'), *y = fv_driver_artifact(s, naive, FV_BACKEND_INTERP, '0');
+static const char *compare_runs(sweep *w, fv_session *s, fv_arena *a, fv_program *p,
+                                fv_program *naive, bool jit) {
+    fv_artifact *x = fv_driver_artifact(s, p, FV_BACKEND_INTERP, '2'),
+                *y = fv_driver_artifact(s, naive, FV_BACKEND_INTERP, '0');
     jit = jit && FV_HAVE_JIT && fv_target_runs_here(p->target);
     fv_artifact *z = x && y && jit ? fv_driver_artifact(s, p, FV_BACKEND_JIT, '2') : NULL;
     const char *why = !x || !y || (jit && !z) ? fv_printf(a, "no code: %s", said(s, a)) : NULL;
@@ -251,7 +283,8 @@ static const char *judge(sweep *w, fv_session *s, fv_arena *a, const char *text,
         return *first ? first : "refused without a message";
     fv_program *naive = lowered(s, model, true, NULL);
     if (!p != !naive)
-        return fv_printf(a, "%s refuses it: %s", p ? "the naive schedule" : "-O2", p ? said(s, a) : first);
+        return fv_printf(a, "%s refuses it: %s", p ? "the naive schedule" : "-O2",
+                         p ? said(s, a) : first);
     if (p)
         return compare_runs(w, s, a, p, naive, jit);
     atomic_fetch_add(&w->sh->refused, 1);
@@ -296,7 +329,8 @@ static void try_it(sweep *w, const instance *x, bool always) {
 
 /* ---- dims of 0 ---- */
 
-/* Every dim `value` of the instance's inputs is `dim` instead. False: it has none, or a constant has it. */
+/* Every dim `value` of the instance's inputs is `dim` instead. False: it has none, or a constant
+ * has it. */
 static bool with_dim(instance *x, const char *value, const char *dim) {
     bool has = false;
     for (int i = 0; i < x->nin; i++)
@@ -326,7 +360,8 @@ static bool run_way(fv_session *s, fv_arena *a, instance x, const char *value, w
     fv_program *p = lowered(s, model, false, y->option);
     if (!p)
         return *(y->refused = said(s, a)) != 0;
-    fv_artifact *artifact = fv_driver_artifact(s, p, FV_BACKEND_INTERP, '2'); /* until the session ends */
+    /* until the session ends */
+    fv_artifact *artifact = fv_driver_artifact(s, p, FV_BACKEND_INTERP, '2');
     y->model = artifact ? fv_artifact_model(artifact) : NULL;
     if (!artifact || !inputs_of(a, y->model, 0, 0, &inputs))
         return false;
@@ -335,8 +370,8 @@ static bool run_way(fv_session *s, fv_arena *a, instance x, const char *value, w
     return true;
 }
 
-/* What only the run knows may be 0 where it compiles, and no relation leaves other bounds. A position that no element
- * of a result needs is looked at only then. */
+/* What only the run knows may be 0 where it compiles, and no relation leaves other bounds. A
+ * position that no element of a result needs is looked at only then. */
 static bool may_be_zero(const way *y) {
     if (!y->model || y->gives.status == FV_BAD_INDEX)
         return false;
@@ -347,7 +382,9 @@ static bool may_be_zero(const way *y) {
 }
 
 static const char *ways_differ(fv_session *s, fv_arena *a, const instance *x, const char *value) {
-    way ways[] = {{"stated", "0", NULL, {0}, NULL, NULL}, {"by --dim", "zz", "zz=0", {0}, NULL, NULL}, {"at run time", "zz", NULL, {0}, NULL, NULL}};
+    way ways[] = {{"stated", "0", NULL, {0}, NULL, NULL},
+                  {"by --dim", "zz", "zz=0", {0}, NULL, NULL},
+                  {"at run time", "zz", NULL, {0}, NULL, NULL}};
     for (int i = 0; i < 3; i++)
         if (!run_way(s, a, *x, value, &ways[i]))
             return NULL;
@@ -356,7 +393,10 @@ static const char *ways_differ(fv_session *s, fv_arena *a, const instance *x, co
         if (ways[i].gives.status == FV_INTERNAL)
             why = ways[i].gives.said;
         else if (!ways[0].refused != !ways[i].refused)
-            why = i == 2 && !may_be_zero(&ways[i]) ? NULL : fv_printf(a, "%s: %s", ways[i].refused ? ways[i].name : "stated", ways[i].refused ? ways[i].refused : ways[0].refused);
+            why = i == 2 && !may_be_zero(&ways[i])
+                      ? NULL
+                      : fv_printf(a, "%s: %s", ways[i].refused ? ways[i].name : "stated",
+                                  ways[i].refused ? ways[i].refused : ways[0].refused);
         else if (!ways[0].refused)
             why = outcome_differs(a, ways[0].model, &ways[0].gives, &ways[i].gives);
         if (why)
@@ -376,7 +416,8 @@ static void try_zero(sweep *w, const instance *x, const char *value) {
     }
     const char *text = instance_text(a, x), *why = "takes too much memory";
     w->sh->at[w->slot].n = n;
-    snprintf(w->sh->at[w->slot].text, sizeof w->sh->at[w->slot].text, "dim %s as 0\n%s", value, text);
+    snprintf(w->sh->at[w->slot].text, sizeof w->sh->at[w->slot].text, "dim %s as 0\n%s", value,
+             text);
     if (!FV_DOOR_OPEN(s, &door)) {
         why = ways_differ(s, a, x, value);
         fv_door_close(s, &door);
@@ -420,8 +461,12 @@ static const char *content_of(fv_arena *a, fv_elem e, const char *content) {
     fv_text_put(&t, "");
     for (const char *p = content; *p; p += strspn(p, " ")) {
         int n = (int)strcspn(p, " ");
-        bool fits = strspn(p, "0123456789") >= (size_t)n && (n == 1 || fv_elem_bits(e) >= 32 || !whole);
-        fv_text_printf(&t, "%s%.*s", t.n ? " " : "", fits || !whole ? n : 1, fits || !whole ? p : e == FV_STRING ? "a" : "1");
+        bool fits =
+            strspn(p, "0123456789") >= (size_t)n && (n == 1 || fv_elem_bits(e) >= 32 || !whole);
+        fv_text_printf(&t, "%s%.*s", t.n ? " " : "", fits || !whole ? n : 1,
+                       fits || !whole   ? p
+                       : e == FV_STRING ? "a"
+                                        : "1");
         p += n;
     }
     return t.s;
@@ -445,8 +490,9 @@ static bool has_attr(const instance *x, const fv_attr_def *d) {
 }
 
 static bool names_type(const fv_attr_def *d) {
-    return d->kind == FV_ATTR_TYPE || (d->kind == FV_ATTR_INT && (strstr(d->name, "type") || strstr(d->name, "precision") ||
-                                                                  !strcmp(d->name, "to")));
+    return d->kind == FV_ATTR_TYPE ||
+           (d->kind == FV_ATTR_INT &&
+            (strstr(d->name, "type") || strstr(d->name, "precision") || !strcmp(d->name, "to")));
 }
 
 /* All floats are others than by default. */
@@ -465,9 +511,13 @@ static bool has_floats(const instance *x) {
 }
 
 static const char *const words[] = {
-    "DCR", "CRD", "SAME_UPPER", "SAME_LOWER", "VALID", "LEFT", "RIGHT", "add", "align_corners", "asymmetric", "avg", "bicubic",
-    "bidirectional", "ceil", "circular", "constant", "cubic", "edge", "euclidean", "floor", "gated", "gated_delta", "gelu", "half_pixel",
-    "linear", "max", "mean", "min", "mul", "nearest", "none", "reflect", "reflection", "relu", "reverse", "silu", "sum", "tanh", "wrap", "zeros"};
+    "DCR",           "CRD",     "SAME_UPPER",    "SAME_LOWER",  "VALID",   "LEFT",
+    "RIGHT",         "add",     "align_corners", "asymmetric",  "avg",     "bicubic",
+    "bidirectional", "ceil",    "circular",      "constant",    "cubic",   "edge",
+    "euclidean",     "floor",   "gated",         "gated_delta", "gelu",    "half_pixel",
+    "linear",        "max",     "mean",          "min",         "mul",     "nearest",
+    "none",          "reflect", "reflection",    "relu",        "reverse", "silu",
+    "sum",           "tanh",    "wrap",          "zeros"};
 
 static void try_attr(sweep *w, fv_arena *a, const instance *base, const fv_attr_def *d) {
     instance x = *base;
@@ -560,8 +610,9 @@ static void start(sweep *w, job *j, int slot, int op, int skip) {
 static int next_op(const options *o, int from) {
     fv_session *s = fv_session_new();
     fv_arena *a = fv_arena_new(s);
-    while (from < fv_op_count() && (!instance_is_onnx(&(instance){.def = fv_op_at(from)}) ||
-                                    (o->only && strcmp(o->only, fv_opdef_qualified(a, fv_op_at(from))) != 0)))
+    while (from < fv_op_count() &&
+           (!instance_is_onnx(&(instance){.def = fv_op_at(from)}) ||
+            (o->only && strcmp(o->only, fv_opdef_qualified(a, fv_op_at(from))) != 0)))
         from++;
     fv_session_free(s);
     return from;
@@ -581,7 +632,8 @@ static void run_all(sweep *w) {
         if (slot == slots)
             continue;
         if (status) {
-            printf("FAILED: the process ended: %s\n%s", WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "status",
+            printf("FAILED: the process ended: %s\n%s",
+                   WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "status",
                    w->sh->at[slot].text);
             atomic_fetch_add(&w->sh->failed, 1);
             start(w, &jobs[slot], slot, jobs[slot].op, w->sh->at[slot].n + 1);
@@ -639,7 +691,9 @@ int main(int argc, char **argv) {
     if (!w.cases)
         return 2;
     run_all(&w);
-    printf("seed %" PRIu64 ", one of %" PRIu64 ": %d refused, %d runs, of which %d of code in memory; against the naive schedule %d equal, %d close; %d with dims of 0\n",
+    printf("seed %" PRIu64 ", one of %" PRIu64
+           ": %d refused, %d runs, of which %d of code in memory; against the naive schedule %d "
+           "equal, %d close; %d with dims of 0\n",
            o.seed, o.share, sh->refused, sh->ran, sh->jit, sh->same, sh->close, sh->zeros);
     printf("%d passed, %d failed\n", sh->passed, sh->failed);
     fv_session_free(s);

@@ -158,8 +158,9 @@ bool shell(bench *b, const char *format, ...) {
     return ok && !(text && *text);
 }
 
-static int interpret(void *user, const fv_program *p, const int64_t *dims, const void *const *inputs,
-                     void *const *outputs, int64_t *out_dims, const fv_env *env) {
+static int interpret(void *user, const fv_program *p, const int64_t *dims,
+                     const void *const *inputs, void *const *outputs, int64_t *out_dims,
+                     const fv_env *env) {
     bench *b = user;
     fv_interp *i = fv_interp_new(b->a, p);
     size_t need = 0;

@@ -12,13 +12,18 @@
 
 static const char *const native = "x86-64-v3";
 
-static bool runs(const char *target) { return fv_target_runs_here(fv_target_find(target)); }
+static bool runs(const char *target) {
+    return fv_target_runs_here(fv_target_find(target));
+}
 
 /* The self-test carries the interpreter's result, so one make checks a compiler and a level. */
 static void check(bench *b, const char *cc, const char *flags) {
     if (!has_tool(cc))
         return;
-    cr_assert(shell(b, "make -s -C sub clean && make -s -C sub check CC=%s CFLAGS='-Werror %s' >log 2>&1 || cat log", cc, flags));
+    cr_assert(shell(b,
+                    "make -s -C sub clean && make -s -C sub check CC=%s CFLAGS='-Werror %s' >log "
+                    "2>&1 || cat log",
+                    cc, flags));
     cr_assert(strstr(contents(b, "log"), "self-test, one thread: ok"));
     cr_assert(shell(b, "nm -u sub/kws.o | grep -v ' kws_'; true"));
 }
@@ -47,20 +52,24 @@ Test(build, vectors) {
     bench_close(&b);
 }
 
-/* Who asks nothing of the caller's memory has no function for it, which a compiler would find unused: clang, in the file itself. */
+/* Who asks nothing of the caller's memory has no function for it, which a compiler would find
+ * unused: clang, in the file itself. */
 Test(build, tensors_without_elements) {
     static const char *const compilers[] = {"gcc", "clang", "clang-19", NULL};
     bench b = bench_open();
-    fv_program *p = program_from(&b, "generic", "fovea-program 1\nname none\ntarget \"generic\"\n"
-                                                "buffer x: f32[0, 3] input 0\nbuffer y: f32[0] output 0\n"
-                                                "input x = \"x\" as x: f32[0, 3] extents [0, 3]\n"
-                                                "output y = \"y\" as y: f32[0] extents [0]\n"
-                                                "kernel relu_1(A: f32[0, 3], out C: f32[0]) {\n"
-                                                "  for i < 0 { C[i] = A[i, 0] }\n}\nrun {\n  launch relu_1(x, y)\n}\n");
+    fv_program *p =
+        program_from(&b, "generic",
+                     "fovea-program 1\nname none\ntarget \"generic\"\n"
+                     "buffer x: f32[0, 3] input 0\nbuffer y: f32[0] output 0\n"
+                     "input x = \"x\" as x: f32[0, 3] extents [0, 3]\n"
+                     "output y = \"y\" as y: f32[0] extents [0]\n"
+                     "kernel relu_1(A: f32[0, 3], out C: f32[0]) {\n"
+                     "  for i < 0 { C[i] = A[i, 0] }\n}\nrun {\n  launch relu_1(x, y)\n}\n");
     cr_assert(fv_c_write(b.s, p, NULL, fv_printf(b.a, "%snone.c", b.folder)), "%s", said(&b));
     for (int i = 0; compilers[i]; i++)
         if (has_tool(compilers[i]))
-            cr_expect(shell(&b, "%s -std=c99 " WARN " -c none.c 2>&1", compilers[i]), "%s", compilers[i]);
+            cr_expect(shell(&b, "%s -std=c99 " WARN " -c none.c 2>&1", compilers[i]), "%s",
+                      compilers[i]);
     bench_close(&b);
 }
 
@@ -94,24 +103,30 @@ Test(build, the_self_test_can_fail) {
     fv_program *p = program_from(&b, "generic", fixed_text);
     cr_assert(fv_c_write(b.s, p, &o, fv_printf(b.a, "%ssub/", b.folder)), "%s", said(&b));
     cr_assert(shell(&b, "sed -i 's/-0.5f/-0.25f/' sub/kws.c && ! make -s -C sub check >log 2>&1"));
-    cr_assert(strstr(contents(&b, "log"), "outputs differ from what was recorded"), "%s", contents(&b, "log"));
+    cr_assert(strstr(contents(&b, "log"), "outputs differ from what was recorded"), "%s",
+              contents(&b, "log"));
     bench_close(&b);
 }
 
 Test(build, headers) {
     bench b = bench_open();
-    static const char *const compilers[] = {"gcc -std=c99 -x c", "g++ -std=c++11 -x c++", "clang -std=c99 -x c",
-                                            "clang++ -std=c++11 -x c++", NULL};
+    static const char *const compilers[] = {"gcc -std=c99 -x c", "g++ -std=c++11 -x c++",
+                                            "clang -std=c99 -x c", "clang++ -std=c++11 -x c++",
+                                            NULL};
     fv_c_options o = {.threads = true};
-    cr_assert(fv_c_write(b.s, program_from(&b, "generic", dynamic_text), &o, fv_printf(b.a, "%ssub/", b.folder)));
-    cr_assert(fv_c_write(b.s, program_from(&b, "generic", fixed_text), NULL, fv_printf(b.a, "%sfixed.c", b.folder)));
+    cr_assert(fv_c_write(b.s, program_from(&b, "generic", dynamic_text), &o,
+                         fv_printf(b.a, "%ssub/", b.folder)));
+    cr_assert(fv_c_write(b.s, program_from(&b, "generic", fixed_text), NULL,
+                         fv_printf(b.a, "%sfixed.c", b.folder)));
     cr_assert(shell(&b, "printf '#include \"sub/kws_threads.h\"\\nint one;\\n' > one.c; "
-                        "printf '#include \"fixed.h\"\\nKWS_ALIGNED extern unsigned char w[KWS_WORKSPACE_BYTES];\\n' > two.c"));
+                        "printf '#include \"fixed.h\"\\nKWS_ALIGNED extern unsigned char "
+                        "w[KWS_WORKSPACE_BYTES];\\n' > two.c"));
     for (int i = 0; compilers[i]; i++) {
         char tool[16];
         snprintf(tool, sizeof tool, "%.*s", (int)strcspn(compilers[i], " "), compilers[i]);
         if (has_tool(tool))
-            cr_assert(shell(&b, "%s " WARN " -Wconversion -fsyntax-only one.c two.c", compilers[i]), "%s", compilers[i]);
+            cr_assert(shell(&b, "%s " WARN " -Wconversion -fsyntax-only one.c two.c", compilers[i]),
+                      "%s", compilers[i]);
     }
     bench_close(&b);
 }
@@ -122,14 +137,16 @@ static const char user_text[] =
     "#include \"kws.h\"\n"
     "#include \"eye.h\"\n"
     "KWS_ALIGNED static unsigned char work[KWS_WORKSPACE_BYTES];\n"
-    "static const float x[1][5][3] = {{{1, 2, 3}, {-1, -2, -3}, {0, 1, 0}, {4, 0, 0}, {0, 0, 0.5f}}};\n"
+    "static const float x[1][5][3] = {{{1, 2, 3}, {-1, -2, -3}, {0, 1, 0}, {4, 0, 0}, {0, 0, "
+    "0.5f}}};\n"
     "int main(void) {\n"
     "    float y[KWS_Y_SIZE];\n"
     "    size_t need;\n"
     "    eye_dims dims = {4, 2};\n"
     "    if (kws_run(x, y, work) != FV_OK || eye_plan(&dims, &need, NULL) != FV_OK)\n"
     "        return 1;\n"
-    "    printf(\"%g %g %g %g %g %d %s\\n\", y[0], y[1], y[2], y[3], y[4], (int)need, eye_model()->name);\n"
+    "    printf(\"%g %g %g %g %g %d %s\\n\", y[0], y[1], y[2], y[3], y[4], (int)need, "
+    "eye_model()->name);\n"
     "    dims.k = 7;\n"
     "    return eye_run(&dims, NULL, NULL, NULL, NULL, 0, NULL) == FV_BAD_ARGUMENT ? 0 : 2;\n"
     "}\n";
@@ -139,7 +156,8 @@ Test(build, two_models_in_a_program) {
     fv_program *eye = program_from(&b, "generic", dynamic_text);
     eye->name = "eye";
     cr_assert(fv_c_write(b.s, eye, NULL, fv_printf(b.a, "%seye.c", b.folder)));
-    cr_assert(fv_c_write(b.s, program_from(&b, "generic", fixed_text), NULL, fv_printf(b.a, "%skws.c", b.folder)));
+    cr_assert(fv_c_write(b.s, program_from(&b, "generic", fixed_text), NULL,
+                         fv_printf(b.a, "%skws.c", b.folder)));
     FILE *f = fopen(fv_printf(b.a, "%suser.c", b.folder), "w");
     fputs(user_text, f);
     fclose(f);
@@ -151,38 +169,44 @@ Test(build, two_models_in_a_program) {
 /* What would change results stops the compiler. */
 Test(build, unfit_flags) {
     bench b = bench_open();
-    cr_assert(fv_c_write(b.s, program_from(&b, "generic", fixed_text), NULL, fv_printf(b.a, "%skws.c", b.folder)));
-    cr_assert(shell(&b, "! gcc -c -ffast-math kws.c 2>log && grep -q 'compile without -ffast-math' log"));
+    cr_assert(fv_c_write(b.s, program_from(&b, "generic", fixed_text), NULL,
+                         fv_printf(b.a, "%skws.c", b.folder)));
+    cr_assert(
+        shell(&b, "! gcc -c -ffast-math kws.c 2>log && grep -q 'compile without -ffast-math' log"));
     cr_assert(shell(&b, "! gcc -c -fno-signed-zeros kws.c 2>log"));
-    cr_assert(fv_c_write(b.s, program_from(&b, "x86-64-v3", fixed_text), NULL, fv_printf(b.a, "%skws.c", b.folder)));
+    cr_assert(fv_c_write(b.s, program_from(&b, "x86-64-v3", fixed_text), NULL,
+                         fv_printf(b.a, "%skws.c", b.folder)));
     cr_assert(shell(&b, "! gcc -c kws.c 2>log && grep -q 'compile with -march=x86-64-v3' log"));
     bench_close(&b);
 }
 
 Test(build, microcontroller) {
     bench b = bench_open();
-    cr_assert(fv_c_write(b.s, program_from(&b, "cortex-m4", fixed_text), NULL, fv_printf(b.a, "%skws.c", b.folder)));
+    cr_assert(fv_c_write(b.s, program_from(&b, "cortex-m4", fixed_text), NULL,
+                         fv_printf(b.a, "%skws.c", b.folder)));
     cr_assert(strstr(contents(&b, "kws.c"), "for (int32_t i = 0;"), "%s", contents(&b, "kws.c"));
     if (has_tool("arm-none-eabi-gcc"))
-        cr_assert(shell(&b, "arm-none-eabi-gcc -std=c99 -O2 " WARN " %s -ffreestanding -c kws.c && "
-                            "arm-none-eabi-nm -u kws.o | grep -v __aeabi_; true", fv_target_find("cortex-m4")->cflags));
+        cr_assert(shell(&b,
+                        "arm-none-eabi-gcc -std=c99 -O2 " WARN " %s -ffreestanding -c kws.c && "
+                        "arm-none-eabi-nm -u kws.o | grep -v __aeabi_; true",
+                        fv_target_find("cortex-m4")->cflags));
     bench_close(&b);
 }
 
 /* Plan and run: what a C compiler makes of both may need what the CPU lacks, so both ask first. */
-static const char older_text[] =
-    "#include <stdio.h>\n"
-    "#include \"eye.h\"\n"
-    "#include \"kws.h\"\n"
-    "KWS_ALIGNED static unsigned char work[KWS_WORKSPACE_BYTES];\n"
-    "int main(void) {\n"
-    "    static float x[1][5][3], y[KWS_Y_SIZE];\n"
-    "    eye_dims dims = {4, 2};\n"
-    "    size_t need = 1;\n"
-    "    int plan = eye_plan(&dims, &need, NULL), run = eye_run(&dims, NULL, NULL, NULL, NULL, 0, NULL);\n"
-    "    printf(\"%d %d %d\\n\", plan, run, kws_run(x, y, work));\n"
-    "    return 0;\n"
-    "}\n";
+static const char older_text[] = "#include <stdio.h>\n"
+                                 "#include \"eye.h\"\n"
+                                 "#include \"kws.h\"\n"
+                                 "KWS_ALIGNED static unsigned char work[KWS_WORKSPACE_BYTES];\n"
+                                 "int main(void) {\n"
+                                 "    static float x[1][5][3], y[KWS_Y_SIZE];\n"
+                                 "    eye_dims dims = {4, 2};\n"
+                                 "    size_t need = 1;\n"
+                                 "    int plan = eye_plan(&dims, &need, NULL), run = "
+                                 "eye_run(&dims, NULL, NULL, NULL, NULL, 0, NULL);\n"
+                                 "    printf(\"%d %d %d\\n\", plan, run, kws_run(x, y, work));\n"
+                                 "    return 0;\n"
+                                 "}\n";
 
 Test(build, older_cpu_is_told) {
     bench b = bench_open();
@@ -191,7 +215,8 @@ Test(build, older_cpu_is_told) {
     fv_program *eye = program_from(&b, "x86-64-v3", dynamic_text);
     eye->name = "eye";
     cr_assert(fv_c_write(b.s, eye, NULL, fv_printf(b.a, "%seye.c", b.folder)));
-    cr_assert(fv_c_write(b.s, program_from(&b, "x86-64-v3", fixed_text), NULL, fv_printf(b.a, "%skws.c", b.folder)));
+    cr_assert(fv_c_write(b.s, program_from(&b, "x86-64-v3", fixed_text), NULL,
+                         fv_printf(b.a, "%skws.c", b.folder)));
     FILE *f = fopen(fv_printf(b.a, "%suser.c", b.folder), "w");
     fputs(older_text, f);
     fclose(f);
@@ -200,8 +225,11 @@ Test(build, older_cpu_is_told) {
             const char *cc = i ? "clang" : "gcc";
             if (!has_tool(cc))
                 continue;
-            cr_assert(shell(&b, "%s -std=c99 -O%d " WARN " -march=x86-64-v3 -c eye.c kws.c && %s user.c eye.o kws.o -static -o user",
-                            cc, level, cc));
+            cr_assert(
+                shell(&b,
+                      "%s -std=c99 -O%d " WARN
+                      " -march=x86-64-v3 -c eye.c kws.c && %s user.c eye.o kws.o -static -o user",
+                      cc, level, cc));
             cr_assert(shell(&b, "qemu-x86_64 -cpu Nehalem ./user >log"), "%s -O%d", cc, level);
             cr_assert_str_eq(contents(&b, "log"), "3 3 3\n"); /* FV_BAD_CPU */
         }
@@ -210,30 +238,49 @@ Test(build, older_cpu_is_told) {
 
 /* ---- integers that overflow ---- */
 
-/* All integer arithmetic on data that overflows it, in lanes and one by one; and gathers whose masked lanes
- * have indices of any size. */
+/* All integer arithmetic on data that overflows it, in lanes and one by one; and gathers whose
+ * masked lanes have indices of any size. */
 static const char *arithmetic_text(bench *b, const char *type) {
-    static const char *const terms[] = {"A[i] + B[i]", "A[i] - B[i]", "A[i] * B[i]", "-A[i]", "abs(A[i])", "A[i] / B[i]",
-                                        "A[i] % B[i]", "A[i] floordiv B[i]", "A[i] mod B[i]", "A[i] << B[i]",
-                                        "A[i] >> B[i]", "A[i] * B[i] - (A[i] + B[i]) * A[i]", "min(A[i] * A[i], -B[i])"};
+    static const char *const terms[] = {"A[i] + B[i]",
+                                        "A[i] - B[i]",
+                                        "A[i] * B[i]",
+                                        "-A[i]",
+                                        "abs(A[i])",
+                                        "A[i] / B[i]",
+                                        "A[i] % B[i]",
+                                        "A[i] floordiv B[i]",
+                                        "A[i] mod B[i]",
+                                        "A[i] << B[i]",
+                                        "A[i] >> B[i]",
+                                        "A[i] * B[i] - (A[i] + B[i]) * A[i]",
+                                        "min(A[i] * A[i], -B[i])"};
     enum { N = sizeof terms / sizeof *terms };
     fv_text t = {.arena = b->a}, run = {.arena = b->a};
-    fv_text_printf(&t, "fovea-program 1\nname kws\ntarget \"generic\"\nsymbol n as n in 0..100\nplan {\n}\nworkspace 0\n"
-                       "buffer x: %s[n] input 0\nbuffer y: %s[n] input 1\nbuffer w: f32[n, 3] input 2\n"
-                       "buffer z: %s[%d, n] output 0\nbuffer g: f32[n] output 1\n"
-                       "input x = \"x\" as x: %s[n] extents [n]\ninput y = \"y\" as y: %s[n] extents [n]\n"
-                       "input w = \"w\" as w: f32[n, 3] extents [n, 3]\n"
-                       "output z = \"z\" as z: %s[%d, n] extents [%d, n]\noutput g = \"g\" as g: f32[n] extents [n]\n",
-                   type, type, type, 2 * N, type, type, type, 2 * N, 2 * N);
+    fv_text_printf(
+        &t,
+        "fovea-program 1\nname kws\ntarget \"generic\"\nsymbol n as n in 0..100\nplan "
+        "{\n}\nworkspace 0\n"
+        "buffer x: %s[n] input 0\nbuffer y: %s[n] input 1\nbuffer w: f32[n, 3] input 2\n"
+        "buffer z: %s[%d, n] output 0\nbuffer g: f32[n] output 1\n"
+        "input x = \"x\" as x: %s[n] extents [n]\ninput y = \"y\" as y: %s[n] extents [n]\n"
+        "input w = \"w\" as w: f32[n, 3] extents [n, 3]\n"
+        "output z = \"z\" as z: %s[%d, n] extents [%d, n]\noutput g = \"g\" as g: f32[n] extents "
+        "[n]\n",
+        type, type, type, 2 * N, type, type, type, 2 * N, 2 * N);
     for (int i = 0; i < 2 * N; i++) {
-        fv_text_printf(&t, "kernel k%d(A: %s[n], B: %s[n], inout C: %s[%d, n]; n) {\n  %s i < n { C[%d, i] = %s }\n}\n", i,
-                       type, type, type, 2 * N, i < N ? "vector" : "for", i, terms[i % N]);
+        fv_text_printf(&t,
+                       "kernel k%d(A: %s[n], B: %s[n], inout C: %s[%d, n]; n) {\n  %s i < n { "
+                       "C[%d, i] = %s }\n}\n",
+                       i, type, type, type, 2 * N, i < N ? "vector" : "for", i, terms[i % N]);
         fv_text_printf(&run, "  launch k%d(x, y, z; n)\n", i);
     }
-    fv_text_printf(&t, "kernel pick(A: %s[n], B: %s[n], W: f32[n, 3], out G: f32[n]; n) {\n"
-                       "  vector i < n {\n    G[i] = W[i64(A[i]), i64(B[i])] if i64(A[i]) >= 0 & i64(A[i]) < n & i64(B[i]) >= 0 & "
-                       "i64(B[i]) < 3 else 0.5\n  }\n}\n"
-                       "run {\n%s  launch pick(x, y, w, g; n)\n}\n", type, type, run.s);
+    fv_text_printf(&t,
+                   "kernel pick(A: %s[n], B: %s[n], W: f32[n, 3], out G: f32[n]; n) {\n"
+                   "  vector i < n {\n    G[i] = W[i64(A[i]), i64(B[i])] if i64(A[i]) >= 0 & "
+                   "i64(A[i]) < n & i64(B[i]) >= 0 & "
+                   "i64(B[i]) < 3 else 0.5\n  }\n}\n"
+                   "run {\n%s  launch pick(x, y, w, g; n)\n}\n",
+                   type, type, run.s);
     return t.s;
 }
 
@@ -241,7 +288,8 @@ static const char arithmetic_main[] =
     "#include <stdio.h>\n#include <string.h>\n#include \"k.h\"\n"
     "static unsigned char x[16 * 8], y[16 * 8], z[26 * 16 * 8];\nstatic float w[16 * 3], g[16];\n"
     "int main(void) {\n"
-    "    int64_t dims[] = {16}, out_dims[8] = {0}, v[16] = {0, 1, -1, 2, INT64_MIN, INT64_MAX, INT32_MIN, INT32_MAX, INT16_MIN, 3,\n"
+    "    int64_t dims[] = {16}, out_dims[8] = {0}, v[16] = {0, 1, -1, 2, INT64_MIN, INT64_MAX, "
+    "INT32_MIN, INT32_MAX, INT16_MIN, 3,\n"
     "        INT64_C(6148914691236517205), -7, 63, 255, INT64_C(-4611686018427387905), 65535};\n"
     "    const void *in[] = {x, y, w};\n"
     "    void *out[] = {z, g};\n"
@@ -267,9 +315,13 @@ static void defines_all(const char *cc, const char *target, const char *type, in
     }
     fv_program *p = program_from(&b, target, arithmetic_text(&b, type));
     cr_assert(fv_c_write(b.s, p, NULL, fv_printf(b.a, "%sk.c", b.folder)), "%s", said(&b));
-    cr_assert(fv_file_write(b.s, fv_printf(b.a, "%smain.c", b.folder), arithmetic_main, strlen(arithmetic_main)));
-    cr_assert(shell(&b, "%s -O1 -std=gnu11 %s -DBYTES=%d -fsanitize=undefined -fno-sanitize-recover=all k.c main.c -o t "
-                        ">log 2>&1 && ./t >>log 2>&1 || { echo '%s %s'; cat log; }", cc, p->target->cflags, bytes, target, type));
+    cr_assert(fv_file_write(b.s, fv_printf(b.a, "%smain.c", b.folder), arithmetic_main,
+                            strlen(arithmetic_main)));
+    cr_assert(shell(&b,
+                    "%s -O1 -std=gnu11 %s -DBYTES=%d -fsanitize=undefined "
+                    "-fno-sanitize-recover=all k.c main.c -o t "
+                    ">log 2>&1 && ./t >>log 2>&1 || { echo '%s %s'; cat log; }",
+                    cc, p->target->cflags, bytes, target, type));
     bench_close(&b);
 }
 
@@ -277,7 +329,8 @@ Test(build, no_integer_overflows, .timeout = 120) {
     static const struct {
         const char *name;
         int bytes;
-    } types[] = {{"i64", 8}, {"i32", 4}, {"i16", 2}, {"i8", 1}, {"u64", 8}, {"u32", 4}, {"u16", 2}, {"u8", 1}};
+    } types[] = {{"i64", 8}, {"i32", 4}, {"i16", 2}, {"i8", 1},
+                 {"u64", 8}, {"u32", 4}, {"u16", 2}, {"u8", 1}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         defines_all("gcc", "generic", types[i].name, types[i].bytes);
         defines_all("gcc", "x86-64-v3", types[i].name, types[i].bytes);

@@ -6,9 +6,12 @@
 
 #include "tests/cemit/bench.h"
 
-static const char *path(bench *b, const char *name) { return fv_printf(b->a, "%s%s", b->folder, name); }
+static const char *path(bench *b, const char *name) {
+    return fv_printf(b->a, "%s%s", b->folder, name);
+}
 
-static void refuses(bench *b, const fv_program *p, const fv_c_options *o, const char *where, const char *why) {
+static void refuses(bench *b, const fv_program *p, const fv_c_options *o, const char *where,
+                    const char *why) {
     fv_messages_clear(b->s);
     cr_assert(!fv_c_write(b->s, p, o, where), "%s", where);
     cr_assert(strstr(said(b), why), "expected '%s' in '%s'", why, said(b));
@@ -22,9 +25,10 @@ Test(files, two_files_or_a_folder) {
     cr_assert(strstr(contents(&b, "spot.c"), "#include \"spot.h\""));
     fv_c_options o = {.threads = true};
     cr_assert(fv_c_write(b.s, p, &o, path(&b, "sub/")));
-    cr_assert_str_eq(listing(&b, path(&b, "sub")),
-                     "Makefile fovea-manifest.txt kws.c kws.h kws_selftest.c kws_selftest_main.c kws_threads.c "
-                     "kws_threads.h ");
+    cr_assert_str_eq(
+        listing(&b, path(&b, "sub")),
+        "Makefile fovea-manifest.txt kws.c kws.h kws_selftest.c kws_selftest_main.c kws_threads.c "
+        "kws_threads.h ");
     o.threads = false; /* what is not made any more goes away */
     cr_assert(fv_c_write(b.s, p, &o, path(&b, "sub/")));
     cr_assert_str_eq(listing(&b, path(&b, "sub")),
@@ -36,7 +40,8 @@ Test(files, foreign_folders) {
     bench b = bench_open();
     fv_program *p = program_from(&b, "generic", fixed_text);
     cr_assert(shell(&b, "mkdir mine && echo precious > mine/kws.c"));
-    refuses(&b, p, NULL, path(&b, "mine/"), "holds 'kws.c', which is not in its fovea-manifest.txt");
+    refuses(&b, p, NULL, path(&b, "mine/"),
+            "holds 'kws.c', which is not in its fovea-manifest.txt");
     cr_assert_str_eq(contents(&b, "mine/kws.c"), "precious\n");
     cr_assert_str_eq(listing(&b, path(&b, "mine")), "kws.c ");
     bench_close(&b);
@@ -94,9 +99,10 @@ Test(files, weights) {
     fv_program *p = program_from(&b, "generic", fixed_text);
     fv_c_options o = {.weights = FV_WEIGHTS_INCBIN};
     cr_assert(fv_c_write(b.s, p, &o, path(&b, "sub/")), "%s", said(&b));
-    cr_assert_str_eq(listing(&b, path(&b, "sub")),
-                     "Makefile fovea-manifest.txt kws.c kws.h kws_selftest.c kws_selftest_main.c kws_weights.S "
-                     "kws_weights.bin ");
+    cr_assert_str_eq(
+        listing(&b, path(&b, "sub")),
+        "Makefile fovea-manifest.txt kws.c kws.h kws_selftest.c kws_selftest_main.c kws_weights.S "
+        "kws_weights.bin ");
     static const char large[1100000];
     p->constants[0].data = large;
     p->constants[0].bytes = sizeof large;

@@ -97,7 +97,8 @@ Test(text, names) {
 Test(text, comments_and_strings_stay_inside) {
     bench b = bench_open();
     cr_assert_str_eq(fv_c_comment(b.a, "a */ b /* c\nd\\"), "a * / b / * c d?");
-    cr_assert_str_eq(fv_c_comment(b.a, "\033[0m*\n/ ?\001?/ \342\200\256\377 \303\244**/"), "?[0m* / ? ? ?/ ? ? \303\244** /");
+    cr_assert_str_eq(fv_c_comment(b.a, "\033[0m*\n/ ?\001?/ \342\200\256\377 \303\244**/"),
+                     "?[0m* / ? ? ?/ ? ? \303\244** /");
     cr_assert_str_eq(fv_c_string(b.a, "a\"b\\c?\n\xc3"), "\"a\\\"b\\\\c\\?\\012\\303\"");
     bench_close(&b);
 }

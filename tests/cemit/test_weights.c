@@ -1,5 +1,5 @@
-/* test_weights.c - where the weights of generated C lie: each way gives the interpreter's bits, and a
- * file that is not the model's is a status. */
+/* test_weights.c - where the weights of generated C lie: each way gives the interpreter's bits, and
+ * a file that is not the model's is a status. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,14 +7,20 @@
 
 #include "tests/cemit/bench.h"
 
-static const fv_weights_kind kinds[] = {FV_WEIGHTS_OBJECT, FV_WEIGHTS_FILE, FV_WEIGHTS_INCBIN, FV_WEIGHTS_TEXT};
+static const fv_weights_kind kinds[] = {FV_WEIGHTS_OBJECT, FV_WEIGHTS_FILE, FV_WEIGHTS_INCBIN,
+                                        FV_WEIGHTS_TEXT};
 static const char *const compilers[] = {"gcc", "clang"};
 
-static const char *path(bench *b, const char *name) { return fv_printf(b->a, "%s%s", b->folder, name); }
+static const char *path(bench *b, const char *name) {
+    return fv_printf(b->a, "%s%s", b->folder, name);
+}
 
-static bool can_write(fv_weights_kind kind) { return kind != FV_WEIGHTS_OBJECT || FV_HAVE_ELF; }
+static bool can_write(fv_weights_kind kind) {
+    return kind != FV_WEIGHTS_OBJECT || FV_HAVE_ELF;
+}
 
-static void write_c(bench *b, const char *target, const char *text, fv_weights_kind kind, const char *name) {
+static void write_c(bench *b, const char *target, const char *text, fv_weights_kind kind,
+                    const char *name) {
     int64_t dims[] = {50, 2};
     fv_c_options o = with_reference(b);
     o.weights = kind;
@@ -25,7 +31,8 @@ static void write_c(bench *b, const char *target, const char *text, fv_weights_k
 
 Test(weights, names) {
     for (int i = 0; i < 4; i++)
-        cr_expect_eq(fv_weights_by_name(fv_weights_names()[kinds[i] - FV_WEIGHTS_OBJECT]), kinds[i]);
+        cr_expect_eq(fv_weights_by_name(fv_weights_names()[kinds[i] - FV_WEIGHTS_OBJECT]),
+                     kinds[i]);
     cr_expect_eq(fv_weights_by_name("paper"), FV_WEIGHTS_AUTO);
 }
 
@@ -37,16 +44,20 @@ Test(weights, folders_give_the_same_bits, .timeout = 120) {
                 continue;
             bench b = bench_open();
             write_c(&b, "generic", k ? fixed_text : dynamic_text, kinds[i], "sub/");
-            cr_assert(shell(&b, "make -s -C sub check CC=%s CFLAGS='-O1 -Werror' >log 2>&1 || cat log", compilers[k]));
+            cr_assert(shell(&b,
+                            "make -s -C sub check CC=%s CFLAGS='-O1 -Werror' >log 2>&1 || cat log",
+                            compilers[k]));
             cr_assert(strstr(contents(&b, "log"), "self-test, thread pool: ok"));
-            cr_assert(shell(&b, "make -s -C sub clean && make -s -C sub check >log 2>&1 || cat log"));
+            cr_assert(
+                shell(&b, "make -s -C sub clean && make -s -C sub check >log 2>&1 || cat log"));
             bench_close(&b);
         }
 }
 
 Test(weights, what_lies_beside_two_files) {
-    static const char *const beside[] = {"kws.c kws.h kws_weights.o ", "kws.c kws.h kws.weights kws_weights.c ",
-                                         "kws.c kws.h kws_weights.S kws_weights.bin ", "kws.c kws.h "};
+    static const char *const beside[] = {
+        "kws.c kws.h kws_weights.o ", "kws.c kws.h kws.weights kws_weights.c ",
+        "kws.c kws.h kws_weights.S kws_weights.bin ", "kws.c kws.h "};
     for (int i = 0; i < 4; i++) {
         bench b = bench_open();
         if (can_write(kinds[i])) {
@@ -61,7 +72,8 @@ static const char user_text[] =
     "#include <stdio.h>\n"
     "#include \"kws.h\"\n"
     "KWS_ALIGNED static unsigned char work[KWS_WORKSPACE_BYTES];\n"
-    "static const float x[1][5][3] = {{{1, 2, 3}, {-1, -2, -3}, {0, 1, 0}, {4, 0, 0}, {0, 0, 0.5f}}};\n"
+    "static const float x[1][5][3] = {{{1, 2, 3}, {-1, -2, -3}, {0, 1, 0}, {4, 0, 0}, {0, 0, "
+    "0.5f}}};\n"
     "int main(int argc, char **argv) {\n"
     "    float y[KWS_Y_SIZE] = {0};\n"
     "    fv_env env = {0};\n"
@@ -99,8 +111,10 @@ Test(weights, of_a_wrong_file) {
     opens(&b, "head -c 64 kws.weights >bad", "10 10 0 0\n");
     opens(&b, "cat kws.weights kws.weights >bad", "10 10 0 0\n");
     opens(&b, "head -c 128 /dev/zero >bad", "10 10 0 0\n");
-    opens(&b, "cp kws.weights bad && printf X | dd of=bad bs=1 seek=70 conv=notrunc status=none", "10 10 0 0\n");
-    opens(&b, "cp kws.weights bad && printf X | dd of=bad bs=1 seek=20 conv=notrunc status=none", "10 10 0 0\n");
+    opens(&b, "cp kws.weights bad && printf X | dd of=bad bs=1 seek=70 conv=notrunc status=none",
+          "10 10 0 0\n");
+    opens(&b, "cp kws.weights bad && printf X | dd of=bad bs=1 seek=20 conv=notrunc status=none",
+          "10 10 0 0\n");
     bench other = bench_open(); /* a good file, of another model: opened, but not run */
     write_c(&other, "generic", dynamic_text, FV_WEIGHTS_FILE, "kws.c");
     opens(&b, fv_printf(b.a, "cp %skws.weights bad", other.folder), "0 10 0 0\n");
@@ -125,8 +139,10 @@ Test(weights, objects_of_other_machines_link) {
         const char *tool = fv_strndup(b.a, crosses[i].compiler, strcspn(crosses[i].compiler, " "));
         if (FV_HAVE_ELF && has_tool(tool)) {
             write_c(&b, crosses[i].target, fixed_text, FV_WEIGHTS_OBJECT, "kws.c");
-            cr_assert(shell(&b, "%s %s -O1 -ffreestanding -nostdlib -Wl,-e,kws_run kws.c kws_weights.o -o linked 2>err && "
-                                "readelf -s linked | grep -q 'OBJECT.*kws_weights'",
+            cr_assert(shell(&b,
+                            "%s %s -O1 -ffreestanding -nostdlib -Wl,-e,kws_run kws.c kws_weights.o "
+                            "-o linked 2>err && "
+                            "readelf -s linked | grep -q 'OBJECT.*kws_weights'",
                             crosses[i].compiler, fv_target_find(crosses[i].target)->cflags));
         }
         bench_close(&b);
@@ -137,8 +153,10 @@ Test(weights, an_object_of_another_machine_runs) {
     bench b = bench_open();
     if (FV_HAVE_ELF && has_tool("aarch64-linux-gnu-gcc") && has_tool("qemu-aarch64")) {
         write_c(&b, "aarch64", dynamic_text, FV_WEIGHTS_OBJECT, "sub/");
-        cr_assert(shell(&b, "cd sub && aarch64-linux-gnu-gcc -static -O1 *.c kws_weights.o -lpthread -o test && "
-                            "qemu-aarch64 ./test >../log"));
+        cr_assert(shell(
+            &b,
+            "cd sub && aarch64-linux-gnu-gcc -static -O1 *.c kws_weights.o -lpthread -o test && "
+            "qemu-aarch64 ./test >../log"));
         cr_assert(strstr(contents(&b, "log"), "self-test, one thread: ok"));
     }
     bench_close(&b);

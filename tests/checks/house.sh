@@ -88,6 +88,11 @@ wrong=$(git ls-files 'tools/*.c' | grep -v '^tools/\(print\|json\|embed\|embed_p
     xargs grep -nE '\b(v?printf|puts|putchar|perror) ?\(|\b(v?fprintf|fput[cs]) ?\(.*std(out|err)')
 if [ -n "$wrong" ]; then bad "prints past tools/print.h: $wrong"; else good; fi
 
+# .clang-format is how our C looks; tables (.def) have lines as long as their rows.
+if git ls-files '*.c' '*.h' | xargs clang-format-19 --dry-run -Werror 2>"$1/format.log"; then good; else bad "format: $(head -n 3 "$1/format.log")"; fi
+wrong=$(git ls-files '*.c' '*.h' | xargs awk 'length > 100 { print FILENAME ":" FNR }')
+if [ -n "$wrong" ]; then bad "lines of more than 100 columns: $wrong"; else good; fi
+
 for file in $(git ls-files '*.c' '*.h' '*.def'); do
     lines=$(wc -l <"$file")
     if [ "$lines" -gt 900 ]; then bad "$file has $lines lines, more than 900"; else good; fi

@@ -414,7 +414,8 @@ static void run(evaluator *v, const fv_block *block) {
                 run(v, &s->body);
             break;
         case FV_S_OUTLINE: run(v, &s->body); break;
-        case FV_S_PREFETCH: case FV_S_COMMENT: break;
+        case FV_S_PREFETCH:
+        case FV_S_COMMENT: break;
         case FV_S_CALL:
         case FV_S_READ:
         case FV_S_PLAN:

@@ -14,13 +14,13 @@ bool rng_chance(rng *r, int percent);
 double rng_float(rng *r); /* one that is special */
 
 typedef struct gen_options {
-    bool serial;  /* serial loops only, and nothing that expansion would have to touch */
-    bool math;    /* MATH expressions */
-    bool require; /* REQUIRE, which mostly fails somewhere */
-    bool whole;   /* every element of an output is stored */
-    bool alike;   /* most parameters are f32[n0, n1] */
+    bool serial;   /* serial loops only, and nothing that expansion would have to touch */
+    bool math;     /* MATH expressions */
+    bool require;  /* REQUIRE, which mostly fails somewhere */
+    bool whole;    /* every element of an output is stored */
+    bool alike;    /* most parameters are f32[n0, n1] */
     bool confined; /* what runs is confined (ir/kernel/confine.h): not of the generator */
-    int size;     /* about how many expression nodes a kernel has */
+    int size;      /* about how many expression nodes a kernel has */
 } gen_options;
 
 /* Dims are called n0, n1, n2 and have bounds 0..64. Parameters: inputs, then one or two outputs,

@@ -39,9 +39,9 @@ void gen_close(gen *g);
 void gen_store(gen *g, fv_buf *out, fv_expr *const *index);
 
 /* gen_shapes.c: kernels as schedules build them. The parameters are there. */
-void gen_blocked(gen *g);  /* an axis cut into blocks, which are the tasks */
-void gen_chains(gen *g);   /* rows reduced by 16 chains and a tree */
-void gen_contract(gen *g); /* a matrix product by register tiles, and its edges */
+void gen_blocked(gen *g);   /* an axis cut into blocks, which are the tasks */
+void gen_chains(gen *g);    /* rows reduced by 16 chains and a tree */
+void gen_contract(gen *g);  /* a matrix product by register tiles, and its edges */
 void gen_transpose(gen *g); /* blocks transposed as tiles */
 
 #endif

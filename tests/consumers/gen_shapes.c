@@ -181,7 +181,8 @@ void gen_contract(gen *g) {
 
 /* ---- a copy across ---- */
 
-/* Blocks of n x n, of any type, transposed as tiles; what lies beyond the end is neither read nor stored. */
+/* Blocks of n x n, of any type, transposed as tiles; what lies beyond the end is neither read nor
+ * stored. */
 void gen_transpose(gen *g) {
     static const int sizes[] = {1, 3, 4, 8, 16, 16};
     int64_t n = PICK(g, sizes), square[2] = {n, n};
@@ -195,7 +196,8 @@ void gen_transpose(gen *g) {
     for (int k = 0; k < 2; k++) { /* rows of x into the tile, then rows of the tile into y */
         fv_expr *r = plain_loop(g, FV_UNROLL, "r", integer(g, 0), integer(g, n), 1);
         fv_expr *c = plain_loop(g, FV_VECTOR, "c", integer(g, 0), integer(g, n), 1);
-        fv_expr *rc[2] = {r, c}, *at[2] = {bin(g, FV_X_ADD, k ? j0 : i0, r), bin(g, FV_X_ADD, k ? i0 : j0, c)};
+        fv_expr *rc[2] = {r, c},
+                *at[2] = {bin(g, FV_X_ADD, k ? j0 : i0, r), bin(g, FV_X_ADD, k ? i0 : j0, c)};
         fv_expr *inside = bin(g, FV_X_AND, bin(g, FV_X_LT, at[0], k ? extent[1] : end),
                               bin(g, FV_X_LT, at[1], k ? end : extent[1]));
         if (k)

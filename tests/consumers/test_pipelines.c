@@ -303,8 +303,8 @@ static void check_pipelines(const char *target, int rounds) {
     rng r = {seed};
     rounds = (int)sample_rounds((uint64_t)rounds, (uint64_t)(rounds + 3) / 4);
     for (int i = 0; i < rounds; i++)
-        cr_assert(check_pipeline(rng_next(&r), i, target), "target %s, FV_SEED=%" PRIu64 ", round %d",
-                  target, seed, i);
+        cr_assert(check_pipeline(rng_next(&r), i, target),
+                  "target %s, FV_SEED=%" PRIu64 ", round %d", target, seed, i);
 }
 
 Test(pipelines, x86_64_v3) {

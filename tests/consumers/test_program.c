@@ -111,7 +111,8 @@ Test(program, launches_and_workspace) {
 
 /* ---- the protocol, as a text says it ---- */
 
-/* A text that asks its caller for less, or tells it something else, is refused whatever the verifier can prove of it. */
+/* A text that asks its caller for less, or tells it something else, is refused whatever the
+ * verifier can prove of it. */
 Test(program, protocol_of_a_text) {
     static const struct {
         const char *from, *to;
@@ -132,7 +133,8 @@ Test(program, protocol_of_a_text) {
         const char *at = strstr(t.s, changes[i].from);
         cr_assert(at, "'%s' is not in\n%s", changes[i].from, t.s);
         int before = (int)(at - t.s);
-        const char *text = fv_printf(arena, "%.*s%s%s", before, t.s, changes[i].to, at + strlen(changes[i].from));
+        const char *text =
+            fv_printf(arena, "%.*s%s%s", before, t.s, changes[i].to, at + strlen(changes[i].from));
         fv_program *p = fv_program_parse(arena, text, NULL);
         cr_expect(!p || !fv_program_keeps_protocol(session, p), "%s", text);
     }
@@ -207,11 +209,13 @@ Test(program, env_of_other_versions) {
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             fv_env *env = env_of_size(&all, cases[i].size);
             int status = o->run(o, d, (const void *[]){x}, (void *[]){y}, NULL, work, 128, env);
-            cr_expect_eq(status, cases[i].status, "%s: env of %zu bytes: %d", c->name, cases[i].size, status);
+            cr_expect_eq(status, cases[i].status, "%s: env of %zu bytes: %d", c->name,
+                         cases[i].size, status);
             free(env);
         }
         fv_env nonsense = {.size = 0};
-        cr_expect_eq(o->run(o, d, (const void *[]){x}, (void *[]){y}, NULL, work, 128, &nonsense), FV_BAD_ARGUMENT);
+        cr_expect_eq(o->run(o, d, (const void *[]){x}, (void *[]){y}, NULL, work, 128, &nonsense),
+                     FV_BAD_ARGUMENT);
     }
 }
 
@@ -244,19 +248,22 @@ Test(program, sizes_that_cannot_be) {
 
 /* A sum that saturated, rounded down to a multiple of 64. */
 Test(program, a_workspace_that_cannot_be) {
-    static const char *const sizes[] = {
-        "symbol n as n in 0..4\nplan { let end = addsat(mulsat(n, 4611686018427387904), 63) & -64 }\nworkspace end\n",
-        "plan { }\nworkspace 9223372036854775744\n"};
+    static const char *const sizes[] = {"symbol n as n in 0..4\nplan { let end = addsat(mulsat(n, "
+                                        "4611686018427387904), 63) & -64 }\nworkspace end\n",
+                                        "plan { }\nworkspace 9223372036854775744\n"};
     for (int i = 0; i < 2; i++) {
-        fv_program *p = program(fv_printf(arena, "fovea-program 1\nname m\ntarget \"generic\"\n%s"
-                                                 "buffer y: f32[1] output 0\n"
-                                                 "output y = \"y\" as y: f32[1] extents [1]\nrun {\n}\n", sizes[i]));
+        fv_program *p = program(fv_printf(arena,
+                                          "fovea-program 1\nname m\ntarget \"generic\"\n%s"
+                                          "buffer y: f32[1] output 0\n"
+                                          "output y = \"y\" as y: f32[1] extents [1]\nrun {\n}\n",
+                                          sizes[i]));
         FOR_EACH_CONSUMER(p, o) {
             size_t need = 77;
             int64_t n = 2;
             cr_expect_eq(o->plan(o, &n, &need, NULL), FV_TOO_LARGE);
             cr_expect_eq(need, 77);
-            cr_expect_eq(o->run(o, &n, NULL, (void *[]){&(float){0}}, NULL, NULL, 0, NULL), FV_TOO_LARGE);
+            cr_expect_eq(o->run(o, &n, NULL, (void *[]){&(float){0}}, NULL, NULL, 0, NULL),
+                         FV_TOO_LARGE);
         }
     }
 }

@@ -1,9 +1,9 @@
 /* test_storage.c - the reference of the narrow floats, checked by search: the nearest of all codes.
  */
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/math/math.h"

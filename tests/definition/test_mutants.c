@@ -1,7 +1,8 @@
-/* test_mutants.c - texts of definitions as a hand that errs would leave them: each line of what the steps of lowering make of
- * a few graphs removed, doubled, moved; each number and each name in it another. Of each mutant all holds that the fuzz target
- * asks: it is refused with a diagnostic, or it prints and reads the same, lowers, and runs. Some of them are tried, spread
- * evenly; FV_ROUNDS: how many of each text, FV_SEED: which. */
+/* test_mutants.c - texts of definitions as a hand that errs would leave them: each line of what the
+ * steps of lowering make of a few graphs removed, doubled, moved; each number and each name in it
+ * another. Of each mutant all holds that the fuzz target asks: it is refused with a diagnostic, or
+ * it prints and reads the same, lowers, and runs. Some of them are tried, spread evenly; FV_ROUNDS:
+ * how many of each text, FV_SEED: which. */
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <signal.h>
@@ -33,7 +34,9 @@ typedef struct text {
     size_t nlines, nwords;
 } text;
 
-static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
+static bool is_word(char c) {
+    return isalnum((unsigned char)c) || c == '_';
+}
 
 static void cut(text *t, const char *s) {
     *t = (text){.s = s, .n = strlen(s)};
@@ -90,7 +93,8 @@ static const char *with_word(const text *t, size_t word, int change, uint64_t *r
     }
     do
         q = t->words[fuzz_below(random, t->nwords)];
-    while (isdigit((unsigned char)t->s[q.at]) || (q.n == p.n && !memcmp(t->s + q.at, t->s + p.at, p.n)));
+    while (isdigit((unsigned char)t->s[q.at]) ||
+           (q.n == p.n && !memcmp(t->s + q.at, t->s + p.at, p.n)));
     return replaced(t, p, t->s + q.at, q.n);
 }
 
@@ -115,7 +119,8 @@ static void tell(int signal_number) {
 static void try_some(const char *s) {
     static text t;
     cut(&t, s);
-    size_t all = t.nlines * LINE_CHANGES + t.nwords * WORD_CHANGES, some = (size_t)sample_rounds(12, 5);
+    size_t all = t.nlines * LINE_CHANGES + t.nwords * WORD_CHANGES,
+           some = (size_t)sample_rounds(12, 5);
     uint64_t seed = sample_seed(1);
     for (size_t i = 0; i < all && i < some; i++) {
         size_t which = some < all ? (i * all + (size_t)(seed * 7919 % all)) / some % all : i;
@@ -143,7 +148,8 @@ Test(mutants, of_steps, .timeout = 900) {
     signal(SIGABRT, tell);
     signal(SIGSEGV, tell);
     for (size_t i = 0; i < NGRAPHS; i++) {
-        fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", graphs[i]), ".");
+        fv_module *m = fv_module_parse(
+            session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", graphs[i]), ".");
         dumps all = {0};
         fv_watch w = {&all, keep};
         fv_lower_options o = {.target = fv_target_find("x86-64-v3"), .verify = true, .watch = &w};

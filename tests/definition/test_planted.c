@@ -1,5 +1,6 @@
-/* test_planted.c - faults that a step of lowering could make: each is planted in what the steps make of a few graphs, wherever
- * it can be, and the verifier must refuse it, say why, and name the step. */
+/* test_planted.c - faults that a step of lowering could make: each is planted in what the steps
+ * make of a few graphs, wherever it can be, and the verifier must refuse it, say why, and name the
+ * step. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -13,12 +14,34 @@
 
 TestSuite(planted, .init = open_session, .fini = close_session);
 
-typedef enum { OUTSIDE, NO_GUARD, WRONG_TYPE, TWICE, ESCAPED, SUBSTITUTED, BELOW, ORDER, KINDS } kind;
+typedef enum {
+    OUTSIDE,
+    NO_GUARD,
+    WRONG_TYPE,
+    TWICE,
+    ESCAPED,
+    SUBSTITUTED,
+    BELOW,
+    ORDER,
+    KINDS
+} kind;
 
-static const char *const reasons[KINDS] = {"begins at|goes to", "begins at|goes to|nothing says", "the value",  "may be, too|where input",
-                                           "outside of the reduction", "is substituted", "is not made before", "in an order|in no order|chains along"};
-static const char *const names[KINDS] = {"index outside", "lost guard", "wrong type", "part in the place of another",
-                                         "variable without reduction", "load of a substituted value", "load of a value below", "wrong order"};
+static const char *const reasons[KINDS] = {"begins at|goes to",
+                                           "begins at|goes to|nothing says",
+                                           "the value",
+                                           "may be, too|where input",
+                                           "outside of the reduction",
+                                           "is substituted",
+                                           "is not made before",
+                                           "in an order|in no order|chains along"};
+static const char *const names[KINDS] = {"index outside",
+                                         "lost guard",
+                                         "wrong type",
+                                         "part in the place of another",
+                                         "variable without reduction",
+                                         "load of a substituted value",
+                                         "load of a value below",
+                                         "wrong order"};
 
 typedef struct field {
     const char *step;
@@ -51,7 +74,8 @@ static void expect_refused(const field *f, const fv_defined *x) {
     const char *text = said();
     planted[step_number(f->step)][f->kind]++;
     cr_expect(!legal, "%s in %%%s after '%s' passes", names[f->kind], x->value->name, f->step);
-    cr_expect(gives_reason(text, reasons[f->kind]), "%s in %%%s after '%s': %s", names[f->kind], x->value->name, f->step, text);
+    cr_expect(gives_reason(text, reasons[f->kind]), "%s in %%%s after '%s': %s", names[f->kind],
+              x->value->name, f->step, text);
     cr_expect(strstr(text, fv_printf(arena, "step '%s'", f->step)), "%s", text);
     fv_messages_clear(session);
 }
@@ -101,7 +125,8 @@ static void plant_in_nodes(const field *f, const fv_defined *x, fv_expr *e, fv_p
     if (*fv_ptrmap_at(seen, e))
         return;
     *fv_ptrmap_at(seen, e) = e;
-    if ((f->kind == OUTSIDE && e->op == FV_X_LOAD && e->n) || (f->kind == NO_GUARD && e->op == FV_X_GUARD))
+    if ((f->kind == OUTSIDE && e->op == FV_X_LOAD && e->n) ||
+        (f->kind == NO_GUARD && e->op == FV_X_GUARD))
         plant_in_load(f, x, e);
     if (f->kind == ESCAPED && e->op == FV_X_REDUCE)
         plant_escape(f, x, e);
@@ -148,13 +173,15 @@ static void plant_everywhere(const field *f, int i) {
     if (!x->def || (x->fate != FV_FATE_MEMORY && x->fate != FV_FATE_PART))
         return;
     if (f->kind == WRONG_TYPE)
-        plant_body(f, x, fv_x_const_int(arena, x->value->type->elem == FV_I16 ? FV_I32 : FV_I16, 1));
+        plant_body(f, x,
+                   fv_x_const_int(arena, x->value->type->elem == FV_I16 ? FV_I32 : FV_I16, 1));
     else if (f->kind == TWICE && x->fate == FV_FATE_PART)
         plant_twice(f, x);
     else if (f->kind == SUBSTITUTED || f->kind == BELOW)
         for (int k = 0; k < f->d->n; k++) {
             const fv_defined *y = &f->d->all[k];
-            if (f->kind == SUBSTITUTED ? k < i && y->fate == FV_FATE_SUBSTITUTED : k > i && y->fate == FV_FATE_MEMORY)
+            if (f->kind == SUBSTITUTED ? k < i && y->fate == FV_FATE_SUBSTITUTED
+                                       : k > i && y->fate == FV_FATE_MEMORY)
                 plant_load(f, x, y->value);
         }
     else
@@ -172,7 +199,8 @@ static void plant(void *user, const char *step, const fv_module *m, const fv_def
 
 Test(planted, faults, .timeout = 120) {
     for (size_t i = 0; i < NGRAPHS; i++) {
-        fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", graphs[i]), ".");
+        fv_module *m = fv_module_parse(
+            session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", graphs[i]), ".");
         cr_assert(m && fv_run_passes(m, fv_pipeline('2'), NULL), "%s", said());
         fv_watch w = {m, plant};
         fv_lower_options o = {.target = fv_target_find("x86-64-v3"), .verify = true, .watch = &w};

@@ -210,11 +210,7 @@ static void put_typed(parser *p, fv_text *out, fv_elem e) {
         else if (e == FV_F32)
             put_float(out, 4, (float)number(p));
         else
-            put_int(out,
-                    e == FV_I64                  ? 7
-                    : e == FV_U32 || e == FV_U64 ? 11
-                                                 : 5,
-                    integer(p));
+            put_int(out, e == FV_I64 ? 7 : e == FV_U32 || e == FV_U64 ? 11 : 5, integer(p));
     }
 }
 

@@ -2,12 +2,14 @@
  *
  *   ir 8                                   without it: 8
  *   opset 13                               without any: 13; `opset DOMAIN N`
- *   input x f32[batch, 4, ?]               ? has neither number nor name; f32: no shape; sparse(f32[4, 2])
+ *   input x f32[batch, 4, ?]               ? has neither number nor name; f32: no shape;
+ *                                          sparse(f32[4, 2])
  *   output y f32[batch, 4]                 value: value_info; the type may be left out
  *   init w f32[2] = 1 2                    raw_data; `init w i64[2] typed 1 2`: in its typed field
  *   sparse s f32[2, 3] at 0 4 = 1.5 2
  *   y, z = "node" com.custom.Op(x, , w) axis=1 alpha=0.5 mode="text" axes=[1, 2] scales=[0.5]
- *          value=f32[2]{1 2} sparse_value=sparse s f32[2, 3] at 0 4 = 1.5 2 body={ ...lines of a graph... } k=@outer
+ *          value=f32[2]{1 2} sparse_value=sparse s f32[2, 3] at 0 4 = 1.5 2 body={ ...lines of a
+ *     graph... } k=@outer
  *          type=type seq(f32[2])
  *   function com.custom.F(a, b) -> (c) attrs k alpha=1.0 { ...lines; opset lines... }
  *

@@ -39,20 +39,13 @@ static void make_files(void) {
 }
 
 static void remove_files(void) {
-    const char *const all[] = {"model/link",
-                               "model/hard",
-                               "model/outside",
-                               "model/neighbour",
-                               "model/pipe",
-                               "model/sub/weights",
-                               "model/sub",
-                               "model/weights",
-                               "model-2/weights",
-                               "model-2",
-                               "model/m.onnx",
-                               "model",
-                               "secret",
-                               ""};
+    const char *const all[] = {"model/link",      "model/hard",
+                               "model/outside",   "model/neighbour",
+                               "model/pipe",      "model/sub/weights",
+                               "model/sub",       "model/weights",
+                               "model-2/weights", "model-2",
+                               "model/m.onnx",    "model",
+                               "secret",          ""};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         remove(in_top(all[i]));
     fv_session_free(session);
@@ -137,7 +130,8 @@ Test(external, outside) {
 
 Test(external, hard_links) {
     cr_assert(link(in_top("secret"), in_top("model/hard")) == 0);
-    refused("hard", NULL, NULL, "the file has other hard links, which may be anywhere; copy it: 'hard'");
+    refused("hard", NULL, NULL,
+            "the file has other hard links, which may be anywhere; copy it: 'hard'");
     cr_assert(unlink(in_top("model/hard")) == 0);
     reads("weights", NULL, NULL, 0);
 }
@@ -179,7 +173,8 @@ Test(external, checksums) {
     cr_expect(!accepts(""));
 }
 
-/* Whoever only looks at a model waits for none of its weights: they are neither compared nor hashed. */
+/* Whoever only looks at a model waits for none of its weights: they are neither compared nor
+ * hashed. */
 Test(external, look) {
     const fv_import_options look = {.look = true};
     fv_text model = model_with("weights", "8", NULL, "0123456789abcdef0123456789abcdef01234567");
@@ -187,7 +182,8 @@ Test(external, look) {
     cr_assert(m);
     cr_expect_str_eq(m->source_hash, "");
     model = model_with("weights", "28", NULL, NULL);
-    cr_expect(!fv_onnx_import_bytes(session, model.s, model.n, in_top("model"), "m", &look), "its size is checked");
+    cr_expect(!fv_onnx_import_bytes(session, model.s, model.n, in_top("model"), "m", &look),
+              "its size is checked");
 }
 
 /* The hash is that of the model and of what it takes from other files. */

@@ -1,8 +1,8 @@
 /* Models as text become graph IR as text, or diagnostics: tests/frontend/import/\*.txt.
  *
- * A file holds cases: a line `=== name`, a model (model_text.h) in which lines `--dim ...` and `--strict`
- * are options, a line `---`, and what is expected. With FOVEA_UPDATE_GOLDENS set, the files are rewritten
- * with what came out. */
+ * A file holds cases: a line `=== name`, a model (model_text.h) in which lines `--dim ...` and
+ * `--strict` are options, a line `---`, and what is expected. With FOVEA_UPDATE_GOLDENS set, the
+ * files are rewritten with what came out. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <glob.h>
@@ -73,8 +73,8 @@ static void put_outcome(fv_text *out, fv_session *s, fv_module *m, fv_arena *a) 
 static const char *outcome(fv_session *s, fv_arena *a, const char *text) {
     const char *dims[16];
     char *model = fv_strdup(a, text);
-    fv_import_options o = {.dims = dims, .ndims = take_options(model, dims, a),
-                           .strict = take_strict(model)};
+    fv_import_options o = {
+        .dims = dims, .ndims = take_options(model, dims, a), .strict = take_strict(model)};
     fv_text bytes = model_of_text(a, model), out = {.arena = a};
     fv_text_put(&out, "");
     fv_module *m = fv_onnx_import_bytes(s, bytes.s, bytes.n, NULL, "test", &o);

@@ -195,8 +195,7 @@ Test(tensor, sequences_are_recognised) {
     put_int(&sequence, 2, 1);
     put_message(&sequence, 3, &tensor);
     cr_expect(!fv_tensor_from_pb(session, arena, (uint8_t *)sequence.s, sequence.n, "file"));
-    cr_expect_str_eq(last_message(),
-                     "'file' holds a sequence or an optional, expected a tensor");
+    cr_expect_str_eq(last_message(), "'file' holds a sequence or an optional, expected a tensor");
 }
 
 /* ---- strings ---- */
@@ -204,12 +203,14 @@ Test(tensor, sequences_are_recognised) {
 Test(tensor, strings_are_a_text_and_ends) {
     const fv_tensor *parts[2], *strings = sample(FV_STRING), *again;
     cr_assert(fv_text_from_strings(arena, strings, parts));
-    cr_expect(parts[0]->elem == FV_U8 && parts[0]->rank == 1 && parts[1]->elem == FV_I64 && parts[1]->count == strings->count);
+    cr_expect(parts[0]->elem == FV_U8 && parts[0]->rank == 1 && parts[1]->elem == FV_I64 &&
+              parts[1]->count == strings->count);
     again = fv_strings_from_text(arena, parts[0], parts[1]);
     cr_expect(again && fv_tensor_equal(strings, again));
     fv_tensor *ends = fv_tensor_new(arena, FV_I64, 1, (int64_t[]){2});
     fv_tensor_set_int(ends, 0, 1);
-    cr_expect_null(fv_strings_from_text(arena, parts[0], ends), "the second string ends before the first");
+    cr_expect_null(fv_strings_from_text(arena, parts[0], ends),
+                   "the second string ends before the first");
     fv_tensor_set_int(ends, 1, (int64_t)parts[0]->count + 1);
     cr_expect_null(fv_strings_from_text(arena, parts[0], ends), "a string ends behind the text");
 }
@@ -229,7 +230,8 @@ static fv_text sequence_of(int n, fv_tensor *const *tensors) {
 }
 
 static bool parts_of(const fv_text *bytes, fv_elem e, int n, const fv_tensor **parts) {
-    return fv_parts_from_pb(session, arena, (const uint8_t *)bytes->s, bytes->n, "file", e, n, parts);
+    return fv_parts_from_pb(session, arena, (const uint8_t *)bytes->s, bytes->n, "file", e, n,
+                            parts);
 }
 
 static fv_tensor *numbers(int64_t n) {
@@ -245,8 +247,10 @@ Test(tensor, sequences_are_two_tensors) {
     cr_assert(parts_of(&bytes, FV_I64, 2, parts));
     cr_expect(parts[0]->rank == 1 && parts[0]->dims[0] == 14 && fv_tensor_int(parts[0], 1) == 1);
     cr_expect(!memcmp((const char *)parts[0]->data + 16, sample(FV_I64)->data, 96));
-    static const int64_t shapes[] = {1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 3, 2, 3, 2, 1, 1, 1, 1, 1};
-    cr_expect(parts[1]->dims[0] == 3 && parts[1]->dims[1] == 9 && !memcmp(parts[1]->data, shapes, sizeof shapes));
+    static const int64_t shapes[] = {1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1,
+                                     1, 1, 1, 1, 3, 2, 3, 2, 1, 1, 1, 1, 1};
+    cr_expect(parts[1]->dims[0] == 3 && parts[1]->dims[1] == 9 &&
+              !memcmp(parts[1]->data, shapes, sizeof shapes));
     bytes = sequence_of(0, NULL);
     cr_assert(parts_of(&bytes, FV_I64, 2, parts));
     cr_expect(parts[0]->count == 0 && parts[1]->dims[0] == 0);
@@ -258,7 +262,8 @@ Test(tensor, sequences_are_two_tensors) {
 
 Test(tensor, optional_sequences_are_three) {
     const fv_tensor *parts[3];
-    fv_text bytes = sequence_of(1, (fv_tensor *[]){numbers(2)}), there = {.arena = arena}, none = {.arena = arena};
+    fv_text bytes = sequence_of(1, (fv_tensor *[]){numbers(2)}), there = {.arena = arena},
+            none = {.arena = arena};
     put_int(&there, 2, 3);
     put_message(&there, 5, &bytes);
     cr_assert(parts_of(&there, FV_I64, 3, parts));
@@ -272,20 +277,24 @@ Test(tensor, optional_sequences_are_three) {
 
 Test(tensor, sequences_that_cannot_be) {
     const fv_tensor *parts[3];
-    fv_text bytes = sequence_of(2, (fv_tensor *[]){numbers(2), sample(FV_F32)}), nested = {.arena = arena}, twice = {.arena = arena};
+    fv_text bytes = sequence_of(2, (fv_tensor *[]){numbers(2), sample(FV_F32)}),
+            nested = {.arena = arena}, twice = {.arena = arena};
     cr_expect(!parts_of(&bytes, FV_I64, 2, parts));
     cr_expect_str_eq(last_message(), "'file' holds a tensor of f32, expected i64");
     int64_t many[] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
     bytes = sequence_of(1, (fv_tensor *[]){fv_tensor_new(arena, FV_I64, 9, many)});
     cr_expect(!parts_of(&bytes, FV_I64, 2, parts));
-    cr_expect_str_eq(last_message(), "'file' holds a tensor of rank 9, at most 8 is supported there");
+    cr_expect_str_eq(last_message(),
+                     "'file' holds a tensor of rank 9, at most 8 is supported there");
     bytes = sequence_of(1, (fv_tensor *[]){sample(FV_U4)});
     cr_expect(!parts_of(&bytes, FV_U4, 2, parts));
-    cr_expect_str_eq(last_message(), "'file' holds tensors of u4, which cannot be read from a sequence");
+    cr_expect_str_eq(last_message(),
+                     "'file' holds tensors of u4, which cannot be read from a sequence");
     put_message(&nested, 5, &bytes);
     put_message(&nested, 5, &bytes);
     cr_expect(!parts_of(&nested, FV_I64, 2, parts));
-    cr_expect_str_eq(last_message(), "'file' holds something else than tensors in a sequence or an optional");
+    cr_expect_str_eq(last_message(),
+                     "'file' holds something else than tensors in a sequence or an optional");
     put_bytes(&twice, 3, "\xff", 1);
     cr_expect(!parts_of(&twice, FV_I64, 2, parts));
 }
@@ -304,7 +313,8 @@ Test(tensor, bits_of_a_sequence_flipped) {
 /* ---- maps ---- */
 
 static fv_maps maps_of(fv_elem key, const int64_t *ends, int n) {
-    fv_tensor *keys = fv_tensor_new(arena, key, 1, (int64_t[]){3}), *values = fv_tensor_new(arena, FV_F16, 1, (int64_t[]){3}), *e = NULL;
+    fv_tensor *keys = fv_tensor_new(arena, key, 1, (int64_t[]){3}),
+              *values = fv_tensor_new(arena, FV_F16, 1, (int64_t[]){3}), *e = NULL;
     for (size_t i = 0; i < 3; i++) {
         fv_tensor_set_float(values, i, (double)i / 2);
         if (key == FV_STRING)
@@ -320,35 +330,42 @@ static fv_maps maps_of(fv_elem key, const int64_t *ends, int n) {
 }
 
 static bool same_maps(const fv_maps *a, const fv_maps *b) {
-    return fv_tensor_equal(a->keys, b->keys) && fv_tensor_equal(a->values, b->values) && !a->ends == !b->ends &&
-           (!a->ends || fv_tensor_equal(a->ends, b->ends));
+    return fv_tensor_equal(a->keys, b->keys) && fv_tensor_equal(a->values, b->values) &&
+           !a->ends == !b->ends && (!a->ends || fv_tensor_equal(a->ends, b->ends));
 }
 
 static bool maps_from(const fv_text *bytes, fv_elem key, bool sequence, fv_maps *out) {
-    return fv_maps_from_pb(session, arena, (const uint8_t *)bytes->s, bytes->n, "file", key, FV_F16, sequence, out);
+    return fv_maps_from_pb(session, arena, (const uint8_t *)bytes->s, bytes->n, "file", key, FV_F16,
+                           sequence, out);
 }
 
 Test(tensor, maps_round_trip) {
     static const fv_elem keys[] = {FV_STRING, FV_I8, FV_U16, FV_I32, FV_I64, FV_U64};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         for (int sequence = 0; sequence < 2; sequence++) {
-            fv_maps m = maps_of(keys[i], sequence ? (int64_t[]){2, 2, 3} : NULL, sequence * 3), back;
+            fv_maps m = maps_of(keys[i], sequence ? (int64_t[]){2, 2, 3} : NULL, sequence * 3),
+                    back;
             fv_text out = {.arena = arena};
             fv_maps_to_pb(&out, &m, "m");
-            cr_assert(maps_from(&out, keys[i], sequence, &back), "%s: %s", fv_elem_name(keys[i]), last_message());
+            cr_assert(maps_from(&out, keys[i], sequence, &back), "%s: %s", fv_elem_name(keys[i]),
+                      last_message());
             cr_expect(same_maps(&m, &back), "%s", fv_elem_name(keys[i]));
         }
 }
 
 Test(tensor, maps_in_order) {
     fv_maps m = maps_of(FV_I64, NULL, 0), s = fv_maps_sorted(arena, &m);
-    cr_expect(fv_tensor_int(s.keys, 0) == -1 && fv_tensor_int(s.keys, 2) == 3 && fv_tensor_float(s.values, 0) == 1);
+    cr_expect(fv_tensor_int(s.keys, 0) == -1 && fv_tensor_int(s.keys, 2) == 3 &&
+              fv_tensor_float(s.values, 0) == 1);
     m = maps_of(FV_U64, NULL, 0);
     s = fv_maps_sorted(arena, &m);
-    cr_expect(fv_tensor_int(s.keys, 0) == 1 && fv_tensor_int(s.keys, 2) == -1, "without a sign it is the largest");
+    cr_expect(fv_tensor_int(s.keys, 0) == 1 && fv_tensor_int(s.keys, 2) == -1,
+              "without a sign it is the largest");
     m = maps_of(FV_STRING, (int64_t[]){1, 3}, 2);
     s = fv_maps_sorted(arena, &m);
-    cr_expect(((const fv_string *)s.keys->data)[0].s[0] == 'c' && fv_tensor_float(s.values, 1) == 0.5, "each map by itself");
+    cr_expect(((const fv_string *)s.keys->data)[0].s[0] == 'c' &&
+                  fv_tensor_float(s.values, 1) == 0.5,
+              "each map by itself");
 }
 
 Test(tensor, maps_that_are_none) {
@@ -433,10 +450,14 @@ static void npy_is(const fv_tensor *t, const char *expected) {
 
 /* Bytes that are no text stay what they are. */
 Test(npy, strings_that_are_no_unicode) {
-    const fv_tensor *t = npy(1, "{'descr': '|S3', 'fortran_order': False, 'shape': (2,)}", "\xFF\xC3" "ab\0\0", 6, FV_NO_ELEM);
+    const fv_tensor *t = npy(1, "{'descr': '|S3', 'fortran_order': False, 'shape': (2,)}",
+                             "\xFF\xC3"
+                             "ab\0\0",
+                             6, FV_NO_ELEM);
     fv_text out = {.arena = arena};
     cr_assert(t && fv_tensor_to_npy(&out, session, t));
-    const fv_tensor *again = fv_tensor_from_npy(session, arena, (uint8_t *)out.s, out.n, FV_STRING, "file");
+    const fv_tensor *again =
+        fv_tensor_from_npy(session, arena, (uint8_t *)out.s, out.n, FV_STRING, "file");
     cr_expect(again && fv_tensor_equal(t, again));
 }
 

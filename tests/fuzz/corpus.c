@@ -68,7 +68,8 @@ typedef struct steps {
 } steps;
 
 /* What values are after a step of lowering that changed something. */
-static void add_definitions(void *user, const char *step, const fv_module *m, const fv_definitions *d) {
+static void add_definitions(void *user, const char *step, const fv_module *m,
+                            const fv_definitions *d) {
     steps *w = user;
     fv_arena *a = d ? fv_arena_new(m->session) : NULL;
     fv_text t = {.arena = a};
@@ -115,7 +116,8 @@ static void model_file(corpus *c, fv_session *s, char *data, size_t size) {
 /* A tensor, and as numpy has it: the target's first byte says which type is wanted. */
 static void tensor_file(corpus *c, fv_session *s, char *data, size_t size) {
     fv_arena *a = fv_arena_new(s);
-    const fv_tensor *t = size <= LARGEST ? fv_tensor_from_pb(s, a, (uint8_t *)data, size, "tensor") : NULL;
+    const fv_tensor *t =
+        size <= LARGEST ? fv_tensor_from_pb(s, a, (uint8_t *)data, size, "tensor") : NULL;
     fv_text npy = {.arena = a};
     add(c, "pb", data, size);
     if (!t)
@@ -149,7 +151,8 @@ static void kernel_case(corpus *c, fv_session *s, char *input) {
 
 /* What the inputs hold comes first; a graph begins at the first of its words. */
 static void op_case(corpus *c, fv_session *s, char *input) {
-    while (*input && strncmp(input, "func ", 5) && strncmp(input, "const ", 6) && strncmp(input, "symbol ", 7))
+    while (*input && strncmp(input, "func ", 5) && strncmp(input, "const ", 6) &&
+           strncmp(input, "symbol ", 7))
         input += strcspn(input, "\n") + 1;
     add_graph(c, s, input);
 }
@@ -168,7 +171,9 @@ static void import_case(corpus *c, fv_session *s, char *input) {
 static void definitions_case(corpus *c, fv_session *s, char *input) {
     fv_arena *a = fv_arena_new(s);
     bool whole = !strncmp(input, "fovea-definitions", 17);
-    add_text(c, "definitions", whole ? input : fv_printf(a, "fovea-definitions 1 after \"layout\"\nmodule \"m\"\n%s", input));
+    add_text(c, "definitions",
+             whole ? input
+                   : fv_printf(a, "fovea-definitions 1 after \"layout\"\nmodule \"m\"\n%s", input));
     fv_arena_free(a);
 }
 
@@ -217,7 +222,8 @@ static void pass_fixture(corpus *c, fv_session *s, char *text, size_t size) {
 static void document(corpus *c, fv_session *s, char *text, size_t size) {
     (void)s;
     (void)size;
-    for (char *at = strstr(text, "\n```"), *end; at && (end = strstr(at + 4, "\n```")); at = strstr(end + 4, "\n```")) {
+    for (char *at = strstr(text, "\n```"), *end; at && (end = strstr(at + 4, "\n```"));
+         at = strstr(end + 4, "\n```")) {
         char *block = strchr(at + 1, '\n') + 1;
         end[1] = 0;
         if (strstr(block, "fovea-ir 1"))

@@ -1,4 +1,5 @@
-/* definitions.c - texts of definitions: legal ones print, are read again, and lower from there to programs that run. */
+/* definitions.c - texts of definitions: legal ones print, are read again, and lower from there to
+ * programs that run. */
 #include <string.h>
 
 #include "backend/lower.h"
@@ -41,10 +42,12 @@ static void print_again(const fv_module *m) {
 }
 
 static void lower(fv_session *s, const char *text, bool naive, uint64_t hash) {
-    static const char *const targets[] = {"x86-64-v3", "x86-64-v4", "x86-64-v2", "generic", "aarch64", "cortex-m4"};
+    static const char *const targets[] = {"x86-64-v3", "x86-64-v4", "x86-64-v2",
+                                          "generic",   "aarch64",   "cortex-m4"};
     fv_messages_clear(s);
     fv_module *m = read_text(s, text);
-    fv_lower_options o = {.naive = naive, .target = fv_target_find(targets[hash % 6]), .verify = true};
+    fv_lower_options o = {
+        .naive = naive, .target = fv_target_find(targets[hash % 6]), .verify = true};
     if (!m)
         return;
     if (!naive)

@@ -13,8 +13,10 @@ enum { MEMORY = 256 << 20 };
 const fuzz_target fuzz_targets[] = {
     {"onnx", "ONNX models: import, passes, lowering, a run", fuzz_onnx, fuzz_mutate_model},
     {"graph", "texts of graph IR: the same from the parser on", fuzz_graph, fuzz_mutate_text},
-    {"definitions", "texts of definitions: verifier, printer, lowering, a run", fuzz_definitions, fuzz_mutate_text},
-    {"kernel", "texts of kernels and programs: verifier, printer, expansion, a run", fuzz_kernel, fuzz_mutate_text},
+    {"definitions", "texts of definitions: verifier, printer, lowering, a run", fuzz_definitions,
+     fuzz_mutate_text},
+    {"kernel", "texts of kernels and programs: verifier, printer, expansion, a run", fuzz_kernel,
+     fuzz_mutate_text},
     {"tuning", "tuning files: read, printed, read again", fuzz_tuning, fuzz_mutate_text},
     {"npy", "numpy's files: read, written, read again", fuzz_npy, NULL},
     {"pb", "TensorProto: read, written, read again", fuzz_pb, fuzz_mutate_tensor},
@@ -64,7 +66,8 @@ size_t fuzz_mutate(const fuzz_target *t, uint8_t *data, size_t size, size_t max,
 }
 
 const char *fuzz_text(fv_arena *a, const uint8_t *data, size_t size) {
-    return size && memchr(data, 0, size) ? NULL : fv_strndup(a, size ? (const char *)data : "", size);
+    return size && memchr(data, 0, size) ? NULL
+                                         : fv_strndup(a, size ? (const char *)data : "", size);
 }
 
 void fuzz_same_text(fv_session *s, const char *once, const char *twice) {
@@ -76,8 +79,8 @@ void fuzz_same_text(fv_session *s, const char *once, const char *twice) {
         twice += m + (twice[m] != 0);
     }
     if (*once || *twice)
-        fuzz_finding(s, "prints differently the second time:\n%.*s\n%.*s", (int)strcspn(once, "\n"), once,
-                     (int)strcspn(twice, "\n"), twice);
+        fuzz_finding(s, "prints differently the second time:\n%.*s\n%.*s", (int)strcspn(once, "\n"),
+                     once, (int)strcspn(twice, "\n"), twice);
 }
 
 uint64_t fuzz_random(uint64_t *state) {

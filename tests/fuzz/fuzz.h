@@ -1,7 +1,8 @@
 /* fuzz.h - inputs from outside that nobody wrote with care: what reads them, and what must hold.
  *
- * A target takes any bytes. It returns, or calls fuzz_finding, or a sanitizer or assert ends it. Memory is
- * limited by the session's door, work by the interpreter's limit; so a timeout is a finding too. */
+ * A target takes any bytes. It returns, or calls fuzz_finding, or a sanitizer or assert ends it.
+ * Memory is limited by the session's door, work by the interpreter's limit; so a timeout is a
+ * finding too. */
 #ifndef FV_TESTS_FUZZ_H
 #define FV_TESTS_FUZZ_H
 
@@ -11,8 +12,8 @@ typedef struct fuzz_target {
     const char *name;
     const char *doc;
     void (*run)(fv_session *s, const uint8_t *data, size_t size);
-    /* Changes the input in place, to `max` bytes at most; returns its new size, or 0: it found nothing to
-     * change. NULL: bytes have no structure that is known. */
+    /* Changes the input in place, to `max` bytes at most; returns its new size, or 0: it found
+     * nothing to change. NULL: bytes have no structure that is known. */
     size_t (*mutate)(fv_session *s, uint8_t *data, size_t size, size_t max, uint64_t seed);
 } fuzz_target;
 
@@ -25,7 +26,8 @@ void fuzz_run(const fuzz_target *t, const uint8_t *data, size_t size);
 size_t fuzz_mutate(const fuzz_target *t, uint8_t *data, size_t size, size_t max, uint64_t seed);
 
 /* Tells what does not hold, with the session's messages, and aborts. */
-_Noreturn void fuzz_finding(fv_session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void fuzz_finding(fv_session *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Random numbers: splitmix64. */
 uint64_t fuzz_random(uint64_t *state);
@@ -54,7 +56,8 @@ size_t fuzz_mutate_text(fv_session *s, uint8_t *data, size_t size, size_t max, u
 const char *fuzz_text(fv_arena *a, const uint8_t *data, size_t size);
 /* What was printed parses and prints the same: where the texts first differ is a finding. */
 void fuzz_same_text(fv_session *s, const char *once, const char *twice);
-/* What must hold of a legal program, which is expanded: it prints, parses and prints the same, and runs. */
+/* What must hold of a legal program, which is expanded: it prints, parses and prints the same, and
+ * runs. */
 void fuzz_program(fv_session *s, fv_program *p, bool trusted, uint64_t seed);
 
 #endif

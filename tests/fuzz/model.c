@@ -1,4 +1,5 @@
-/* model.c - models, as ONNX and as text: import, passes, lowering by both schedules, a run of both. */
+/* model.c - models, as ONNX and as text: import, passes, lowering by both schedules, a run of
+ * both. */
 #include <string.h>
 
 #include "backend/lower.h"
@@ -60,7 +61,8 @@ static bool says(const fv_session *s, const char *what) {
 
 /* NULL: refused, with a reason. */
 static fv_program *lower(fv_session *s, const input *in, bool naive) {
-    static const char *const targets[] = {"x86-64-v3", "x86-64-v4", "x86-64-v2", "generic", "aarch64", "cortex-m4"};
+    static const char *const targets[] = {"x86-64-v3", "x86-64-v4", "x86-64-v2",
+                                          "generic",   "aarch64",   "cortex-m4"};
     fv_messages_clear(s);
     fv_module *m = read_input(s, in);
     fv_lower_options o = {.naive = naive, .target = fv_target_find(targets[in->hash % 6])};

@@ -1,5 +1,5 @@
-/* mutate_message.c - changes of protobuf messages that keep them messages: a field, an element of a list, a
- * name, a whole message in the place of another of its kind. */
+/* mutate_message.c - changes of protobuf messages that keep them messages: a field, an element of a
+ * list, a name, a whole message in the place of another of its kind. */
 #include <math.h>
 #include <protobuf-c/protobuf-c.h>
 #include <string.h>
@@ -41,16 +41,26 @@ static size_t *count_of(const ProtobufCMessage *m, const ProtobufCFieldDescripto
 
 /* The elements of a repeated field, or the only one. */
 static char *elements(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) {
-    return f->label == PROTOBUF_C_LABEL_REPEATED ? *(char **)place(m, f->offset) : place(m, f->offset);
+    return f->label == PROTOBUF_C_LABEL_REPEATED ? *(char **)place(m, f->offset)
+                                                 : place(m, f->offset);
 }
 
 static size_t width_of(const ProtobufCFieldDescriptor *f) {
     switch (f->type) {
-    case PROTOBUF_C_TYPE_INT64: case PROTOBUF_C_TYPE_SINT64: case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_UINT64: case PROTOBUF_C_TYPE_FIXED64: case PROTOBUF_C_TYPE_DOUBLE: return 8;
-    case PROTOBUF_C_TYPE_INT32: case PROTOBUF_C_TYPE_SINT32: case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_UINT32: case PROTOBUF_C_TYPE_FIXED32: case PROTOBUF_C_TYPE_FLOAT:
-    case PROTOBUF_C_TYPE_ENUM: case PROTOBUF_C_TYPE_BOOL: return 4;
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_DOUBLE: return 8;
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_SINT32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_FLOAT:
+    case PROTOBUF_C_TYPE_ENUM:
+    case PROTOBUF_C_TYPE_BOOL: return 4;
     case PROTOBUF_C_TYPE_STRING: return sizeof(char *);
     case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
     case PROTOBUF_C_TYPE_MESSAGE: return sizeof(ProtobufCMessage *);
@@ -61,7 +71,8 @@ static size_t width_of(const ProtobufCFieldDescriptor *f) {
 static size_t elements_of(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) {
     if (f->label == PROTOBUF_C_LABEL_REPEATED)
         return *count_of(m, f);
-    if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && *(uint32_t *)place(m, f->quantifier_offset) != f->id)
+    if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
+        *(uint32_t *)place(m, f->quantifier_offset) != f->id)
         return 0;
     if (f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING)
         return *(void **)place(m, f->offset) && *(void **)place(m, f->offset) != f->default_value;
@@ -90,8 +101,27 @@ static uint64_t below(changer *c, uint64_t n) {
 }
 
 static int64_t another_int(changer *c, int64_t old) {
-    static const int64_t odd[] = {0, 1, -1, 2, 3, 4, 7, 8, 16, 17, 64, 255, 1000, 100000, INT32_MAX, INT32_MIN,
-                                  INT64_C(1) << 32, INT64_C(1) << 40, INT64_C(1) << 62, INT64_MAX, INT64_MIN};
+    static const int64_t odd[] = {0,
+                                  1,
+                                  -1,
+                                  2,
+                                  3,
+                                  4,
+                                  7,
+                                  8,
+                                  16,
+                                  17,
+                                  64,
+                                  255,
+                                  1000,
+                                  100000,
+                                  INT32_MAX,
+                                  INT32_MIN,
+                                  INT64_C(1) << 32,
+                                  INT64_C(1) << 40,
+                                  INT64_C(1) << 62,
+                                  INT64_MAX,
+                                  INT64_MIN};
     switch (below(c, 4)) {
     case 0: return (int64_t)((uint64_t)old + 1);
     case 1: return (int64_t)((uint64_t)old - 1);
@@ -105,7 +135,8 @@ static double another_float(changer *c, double old) {
     return below(c, 3) ? odd[below(c, sizeof odd / sizeof *odd)] : -old;
 }
 
-/* A name that the same field has in another message; of operators and attributes also one of the catalogue. */
+/* A name that the same field has in another message; of operators and attributes also one of the
+ * catalogue. */
 static char *another_string(changer *c, const ProtobufCFieldDescriptor *f, char *old) {
     const fv_opdef *op = fv_op_at((int)below(c, (uint64_t)fv_op_count()));
     const char *attr = op->attrs[below(c, FV_MAX_ATTRS)].name;
@@ -115,7 +146,8 @@ static char *another_string(changer *c, const ProtobufCFieldDescriptor *f, char 
         return fv_strdup(c->arena, attr);
     for (int i = 0; i < 16; i++) {
         const ProtobufCMessage *m = c->all[below(c, (uint64_t)c->n)];
-        const ProtobufCFieldDescriptor *g = &m->descriptor->fields[below(c, m->descriptor->n_fields)];
+        const ProtobufCFieldDescriptor *g =
+            &m->descriptor->fields[below(c, m->descriptor->n_fields)];
         size_t n = g->type == PROTOBUF_C_TYPE_STRING ? elements_of(m, g) : 0;
         if (n)
             return ((char **)(void *)elements(m, g))[below(c, n)];
@@ -148,22 +180,35 @@ static void change_value(changer *c, const ProtobufCFieldDescriptor *f, char *at
     int32_t i32 = 0;
     int64_t i64 = 0;
     switch (f->type) {
-    case PROTOBUF_C_TYPE_INT64: case PROTOBUF_C_TYPE_SINT64: case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_UINT64: case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_FIXED64:
         memcpy(&i64, at, sizeof i64);
         i64 = another_int(c, i64);
         memcpy(at, &i64, sizeof i64);
         return;
-    case PROTOBUF_C_TYPE_INT32: case PROTOBUF_C_TYPE_SINT32: case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_UINT32: case PROTOBUF_C_TYPE_FIXED32: case PROTOBUF_C_TYPE_ENUM:
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_SINT32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_ENUM:
     case PROTOBUF_C_TYPE_BOOL:
         memcpy(&i32, at, sizeof i32);
         i32 = below(c, 2) ? (int32_t)below(c, 28) : (int32_t)another_int(c, i32);
         memcpy(at, &i32, sizeof i32);
         return;
-    case PROTOBUF_C_TYPE_FLOAT: *(float *)(void *)at = (float)another_float(c, *(float *)(void *)at); return;
-    case PROTOBUF_C_TYPE_DOUBLE: *(double *)(void *)at = another_float(c, *(double *)(void *)at); return;
-    case PROTOBUF_C_TYPE_STRING: *(char **)(void *)at = another_string(c, f, *(char **)(void *)at); return;
+    case PROTOBUF_C_TYPE_FLOAT:
+        *(float *)(void *)at = (float)another_float(c, *(float *)(void *)at);
+        return;
+    case PROTOBUF_C_TYPE_DOUBLE:
+        *(double *)(void *)at = another_float(c, *(double *)(void *)at);
+        return;
+    case PROTOBUF_C_TYPE_STRING:
+        *(char **)(void *)at = another_string(c, f, *(char **)(void *)at);
+        return;
     case PROTOBUF_C_TYPE_BYTES:
         *(ProtobufCBinaryData *)(void *)at = another_bytes(c, *(ProtobufCBinaryData *)(void *)at);
         return;
@@ -226,7 +271,8 @@ static void change_single(changer *c, ProtobufCMessage *m, const ProtobufCFieldD
     bool is_pointer = f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING;
     bool clear = elements_of(m, f) && below(c, 6) == 0;
     if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && !elements_of(m, f))
-        memset(place(m, f->offset), 0, width_of(f)); /* what another of them left there is no pointer */
+        /* what another of them left there is no pointer */
+        memset(place(m, f->offset), 0, width_of(f));
     if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
         *(uint32_t *)place(m, f->quantifier_offset) = clear ? 0 : f->id;
     else if (!is_pointer && f->label == PROTOBUF_C_LABEL_OPTIONAL)
@@ -269,8 +315,8 @@ static bool is_finite(const ProtobufCMessage *m, int depth, int *budget) {
     return true;
 }
 
-static size_t mutate(fv_session *s, const ProtobufCMessageDescriptor *d, uint8_t *data, size_t size, size_t max,
-                     uint64_t seed) {
+static size_t mutate(fv_session *s, const ProtobufCMessageDescriptor *d, uint8_t *data, size_t size,
+                     size_t max, uint64_t seed) {
     changer c = {.arena = fv_arena_new(s), .random = seed};
     ProtobufCAllocator allocator = {take, leave, c.arena};
     if (!fv_wire_matches(d, data, size))

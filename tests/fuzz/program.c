@@ -14,7 +14,14 @@
 #include "tests/fuzz/fuzz.h"
 #include "tools/driver/driver.h"
 
-enum { MAX_SYMBOLS = 32, MAX_PORTS = 64, MAX_ELEMENTS = 1 << 16, WORKSPACE = 1 << 24, ITERATIONS = 50000, RUNS = 2 };
+enum {
+    MAX_SYMBOLS = 32,
+    MAX_PORTS = 64,
+    MAX_ELEMENTS = 1 << 16,
+    WORKSPACE = 1 << 24,
+    ITERATIONS = 50000,
+    RUNS = 2
+};
 
 /* ---- text ---- */
 
@@ -115,7 +122,8 @@ static void fill(fv_tensor *t, uint64_t *random) {
     }
 }
 
-static bool make_inputs(fv_arena *a, const fv_program *p, symbols *c, uint64_t *random, const void **out) {
+static bool make_inputs(fv_arena *a, const fv_program *p, symbols *c, uint64_t *random,
+                        const void **out) {
     for (int i = 0; i < p->ninputs; i++) {
         fv_tensor *t = tensor_of(a, &p->inputs[i], c);
         if (!t)
@@ -139,7 +147,8 @@ static bool make_outputs(fv_arena *a, const fv_program *p, int64_t *out_dims, vo
     return true;
 }
 
-static void run_once(fv_session *s, fv_interp *interp, const fv_program *p, bool trusted, uint64_t *random) {
+static void run_once(fv_session *s, fv_interp *interp, const fv_program *p, bool trusted,
+                     uint64_t *random) {
     fv_arena *a = fv_arena_new(s);
     fv_env env = {.size = sizeof env, .alloc = allocate, .free = give_back};
     symbols c = {.program = p};
@@ -152,8 +161,8 @@ static void run_once(fv_session *s, fv_interp *interp, const fv_program *p, bool
     int status = fv_interp_plan(interp, c.value, &bytes, out_dims);
     if (status == FV_OK && bytes <= WORKSPACE && make_inputs(a, p, &c, random, in) &&
         make_outputs(a, p, out_dims, out))
-        status = fv_interp_run(interp, c.value, in, out, out_dims, fv_alloc_aligned(a, bytes, FV_BUFFER_ALIGN),
-                               bytes, &env);
+        status = fv_interp_run(interp, c.value, in, out, out_dims,
+                               fv_alloc_aligned(a, bytes, FV_BUFFER_ALIGN), bytes, &env);
     if (status == FV_INTERNAL && trusted)
         fuzz_finding(s, "%s\n%s", fv_interp_fault(interp), program_text(a, p));
     fv_arena_free(a);
@@ -182,7 +191,8 @@ static void kernel_again(fv_session *s, fv_arena *a, const fv_kernel *k) {
     fuzz_same_text(s, once.s, twice.s);
 }
 
-static fv_program *read_text(fv_session *s, fv_arena *a, const char *text, const fv_target *target) {
+static fv_program *read_text(fv_session *s, fv_arena *a, const char *text,
+                             const fv_target *target) {
     if (fv_driver_kind(text, strlen(text)) != FV_FILE_KERNEL)
         return fv_program_parse(a, text, NULL);
     const fv_kernel *k = fv_kernel_parse(a, text);
@@ -204,6 +214,7 @@ void fuzz_kernel(fv_session *s, const uint8_t *data, size_t size) {
         return;
     if (!p->target)
         p->target = fv_target_find(targets[hash % 4]);
-    if (fv_program_verify(s, p) && fv_program_keeps_protocol(s, p)) /* as whoever runs a text asks */
+    /* as whoever runs a text asks */
+    if (fv_program_verify(s, p) && fv_program_keeps_protocol(s, p))
         fuzz_program(s, p, false, hash);
 }

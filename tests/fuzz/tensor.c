@@ -25,8 +25,11 @@ static void sparse(fv_session *s, fv_arena *a, const uint8_t *data, size_t size)
     int before = fv_error_count(s);
     bool ok = fv_sparse_from_pb(s, a, data, size, "input", FV_F32, 2, parts);
     if (ok != (fv_error_count(s) == before))
-        fuzz_finding(s, "%s", ok ? "a sparse tensor is read, with errors" : "a sparse tensor is refused without a word");
-    if (ok && (parts[0]->rank != 1 || parts[1]->rank != 2 || parts[1]->dims[0] != parts[0]->dims[0] || parts[1]->dims[1] != 2))
+        fuzz_finding(s, "%s",
+                     ok ? "a sparse tensor is read, with errors"
+                        : "a sparse tensor is refused without a word");
+    if (ok && (parts[0]->rank != 1 || parts[1]->rank != 2 ||
+               parts[1]->dims[0] != parts[0]->dims[0] || parts[1]->dims[1] != 2))
         fuzz_finding(s, "parts of a sparse tensor do not fit each other");
 }
 

@@ -1,5 +1,6 @@
-/* What fuzzing found, kept in regressions/TARGET/; and without libFuzzer: a sample of the corpus of our own tests, and
- * mutations of it. FV_SEED and FV_ROUNDS (mutations of each input) change them; FOVEA_ALL=1 takes the whole corpus. */
+/* What fuzzing found, kept in regressions/TARGET/; and without libFuzzer: a sample of the corpus of
+ * our own tests, and mutations of it. FV_SEED and FV_ROUNDS (mutations of each input) change them;
+ * FOVEA_ALL=1 takes the whole corpus. */
 #include <criterion/criterion.h>
 #include <glob.h>
 #include <stdio.h>
@@ -56,7 +57,8 @@ static void run_mutations(corpus *c, const char *target, const uint8_t *data, si
     static uint8_t bytes[MAX_INPUT];
     walk *w = c->user;
     const fuzz_target *t = fuzz_find(target);
-    if (strcmp(target, w->target) || !sample_has("", (size_t)fuzz_hash(data, size), (w->apart + 1) / 2, w->apart))
+    if (strcmp(target, w->target) ||
+        !sample_has("", (size_t)fuzz_hash(data, size), (w->apart + 1) / 2, w->apart))
         return;
     fuzz_run(t, data, size);
     uint64_t random = w->seed + fuzz_hash(data, size);
@@ -71,16 +73,33 @@ static void run_mutations(corpus *c, const char *target, const uint8_t *data, si
 }
 
 static void mutations(const char *target, uint64_t rounds, size_t apart) {
-    walk w = {.target = target, .seed = sample_seed(1), .rounds = sample_rounds(rounds, rounds), .apart = apart};
+    walk w = {.target = target,
+              .seed = sample_seed(1),
+              .rounds = sample_rounds(rounds, rounds),
+              .apart = apart};
     corpus c = {.root = FV_SOURCE_ROOT, .add = run_mutations, .user = &w};
     corpus_walk(&c);
     cr_expect_gt(w.inputs, 0);
 }
 
-Test(fuzz, onnx, .timeout = 900) { mutations("onnx", 4, 8); }
-Test(fuzz, graph, .timeout = 900) { mutations("graph", 4, 8); }
-Test(fuzz, definitions, .timeout = 900) { mutations("definitions", 2, 8); }
-Test(fuzz, kernel, .timeout = 900) { mutations("kernel", 4, 8); }
-Test(fuzz, tuning, .timeout = 900) { mutations("tuning", 4, 1); }
-Test(fuzz, npy, .timeout = 900) { mutations("npy", 4, 1); }
-Test(fuzz, pb, .timeout = 900) { mutations("pb", 4, 1); }
+Test(fuzz, onnx, .timeout = 900) {
+    mutations("onnx", 4, 8);
+}
+Test(fuzz, graph, .timeout = 900) {
+    mutations("graph", 4, 8);
+}
+Test(fuzz, definitions, .timeout = 900) {
+    mutations("definitions", 2, 8);
+}
+Test(fuzz, kernel, .timeout = 900) {
+    mutations("kernel", 4, 8);
+}
+Test(fuzz, tuning, .timeout = 900) {
+    mutations("tuning", 4, 1);
+}
+Test(fuzz, npy, .timeout = 900) {
+    mutations("npy", 4, 1);
+}
+Test(fuzz, pb, .timeout = 900) {
+    mutations("pb", 4, 1);
+}

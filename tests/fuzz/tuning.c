@@ -1,6 +1,6 @@
 /* tuning.c - tuning files: what is read prints, and reads back as the same. */
-#include "ir/base/diag.h"
 #include "ir/schedule/tuning.h"
+#include "ir/base/diag.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char *read_and_print(fv_session *s, fv_arena *a, const char *text) {

@@ -78,8 +78,12 @@ static const char *left_with(void (*work)(void)) {
     return "not at all";
 }
 
-static void run_out(void) { fv_alloc(arena, SIZE_MAX / 2, 2); }
-static void breaks_a_rule(void) { fv_broken(session, "rank == 2"); }
+static void run_out(void) {
+    fv_alloc(arena, SIZE_MAX / 2, 2);
+}
+static void breaks_a_rule(void) {
+    fv_broken(session, "rank == 2");
+}
 
 static void breaks_a_rule_in_a_session_of_its_own(void) {
     fv_session *inner = fv_session_new();
@@ -89,7 +93,9 @@ static void breaks_a_rule_in_a_session_of_its_own(void) {
     fv_broken(inner, "n > 0");
 }
 
-static void has_no_session(void) { fv_leave_same(session, NULL); }
+static void has_no_session(void) {
+    fv_leave_same(session, NULL);
+}
 
 Test(arena, out_of_memory_says_so) {
     cr_expect_str_eq(left_with(run_out), "out of memory");
@@ -103,7 +109,8 @@ Test(arena, a_rule_that_does_not_hold_leaves_by_the_door) {
 }
 
 Test(arena, and_by_the_outer_one) {
-    cr_expect_str_eq(left_with(breaks_a_rule_in_a_session_of_its_own), "internal error: 'n > 0' does not hold");
+    cr_expect_str_eq(left_with(breaks_a_rule_in_a_session_of_its_own),
+                     "internal error: 'n > 0' does not hold");
 }
 
 Test(arena, doors_nest) {

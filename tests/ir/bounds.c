@@ -52,7 +52,8 @@ static void leaves(const char *symbols, const char *equalities, const char *expe
     const fv_module *m = module_of(symbols, equalities);
     fv_bounds *b = fv_bounds_new(arena, m);
     cr_expect_null(fv_bounds_narrow(b), "%s", equalities);
-    cr_expect_str_eq(bounds_of(m, b), expected, "%s: %s, expected %s", equalities, bounds_of(m, b), expected);
+    cr_expect_str_eq(bounds_of(m, b), expected, "%s: %s, expected %s", equalities, bounds_of(m, b),
+                     expected);
 }
 
 #define ANY(n) "symbol " n " 0..1099511627776 "
@@ -77,8 +78,10 @@ Test(bounds, of_a_broadcast) {
 }
 
 Test(bounds, of_several) {
-    leaves(ANY("past") ANY("seq") "symbol total 0..512", "past + seq == total", "past 0..512, seq 0..512, total 0..512");
-    leaves(ANY("a") ANY("b") "symbol c 2..5", "a * 3 == b; b == c * 6", "a 4..10, b 12..30, c 2..5");
+    leaves(ANY("past") ANY("seq") "symbol total 0..512", "past + seq == total",
+           "past 0..512, seq 0..512, total 0..512");
+    leaves(ANY("a") ANY("b") "symbol c 2..5", "a * 3 == b; b == c * 6",
+           "a 4..10, b 12..30, c 2..5");
     leaves(ANY("past") ANY("seq"), "past + seq == min(past + seq, 32)", "past 0..32, seq 0..32");
     leaves(ANY("a") ANY("b"), "a * b == 12", "a 1..12, b 1..12");
 }
@@ -93,10 +96,12 @@ Test(bounds, what_never_holds_is_named) {
 
 Test(bounds, of_a_module_are_beside_those_of_expressions) {
     fv_module *m = module_of(ANY("n"), "n == min(n, 48)");
-    const fv_dim *n = fv_dim_find(m->dims, "n"), *cut = fv_dim_min(m->dims, n, fv_dim_const(m->dims, 48));
+    const fv_dim *n = fv_dim_find(m->dims, "n"),
+                 *cut = fv_dim_min(m->dims, n, fv_dim_const(m->dims, 48));
     cr_assert(fv_module_bound(m));
     cr_expect(n->least == 0 && n->most == 48 && n->hi == FV_DIM_MAX);
-    cr_expect(fv_dim_min(m->dims, n, fv_dim_const(m->dims, 48)) == cut, "equal dims are one pointer");
+    cr_expect(fv_dim_min(m->dims, n, fv_dim_const(m->dims, 48)) == cut,
+              "equal dims are one pointer");
 }
 
 static int64_t chosen(fv_module *m, fv_bounds *b, const char *symbol, int64_t wish) {
@@ -122,7 +127,8 @@ Test(bounds, a_choice_is_legal_and_near) {
 }
 
 Test(bounds, a_choice_binds_others) {
-    fv_module *m = module_of(ANY("past") ANY("seq") ANY("total"), "past + seq == total; total == min(total, 32)");
+    fv_module *m = module_of(ANY("past") ANY("seq") ANY("total"),
+                             "past + seq == total; total == min(total, 32)");
     fv_bounds *b = fv_bounds_new(arena, m);
     cr_expect_eq(chosen(m, b, "past", 20), 20);
     cr_expect_eq(chosen(m, b, "seq", 128), 12);

@@ -278,7 +278,7 @@ Test(dim, compare) {
     order("seq + pos", "seq", FV_DIM_DIFFERENT);
     order("2 * a", "2 * b + 1", FV_DIM_DIFFERENT);
     order("2 * a", "4 * b + 2", FV_DIM_UNKNOWN);
-    order("seq", "seq floordiv 2", FV_DIM_UNKNOWN); /* 0 is its own half */
+    order("seq", "seq floordiv 2", FV_DIM_UNKNOWN);            /* 0 is its own half */
     order("-9223372036854775807 - 1", "-2", FV_DIM_DIFFERENT); /* further apart than 64 bits */
     order("min(any, -4)", "9223372036854775807", FV_DIM_DIFFERENT);
     order("pos", "pos floordiv 2", FV_DIM_DIFFERENT);
@@ -312,7 +312,8 @@ Test(dim, again) {
 }
 
 Test(dim, equalities) {
-    const fv_dim *before = parse("max(min(past + seq, 2048) - past, 0)"), *min = parse("min(past + seq, 2048)");
+    const fv_dim *before = parse("max(min(past + seq, 2048) - past, 0)"),
+                 *min = parse("min(past + seq, 2048)");
     cr_assert(fv_dim_equate(min, parse("past + seq")));
     predicate(parse("min(past + seq, 2048)"), "past + seq");
     predicate(parse("max(min(2048, seq + past) - past, 0)"), "seq");
@@ -321,10 +322,12 @@ Test(dim, equalities) {
     cr_assert(fv_dim_equate(parse("broadcast(total, past + seq)"), parse("past + seq")));
     predicate(parse("broadcast(min(past + seq, 2048), total)"), "past + seq");
     cr_expect_not(fv_dim_equate(min, parse("seq")), "it is equated already");
-    cr_expect_not(fv_dim_equate(parse("min(seq, past)"), parse("min(seq, batch)")), "no side is shorter");
+    cr_expect_not(fv_dim_equate(parse("min(seq, past)"), parse("min(seq, batch)")),
+                  "no side is shorter");
     cr_expect_not(fv_dim_equate(parse("seq + past + batch"), parse("seq")), "a sum");
     cr_expect_not(fv_dim_equate(parse("seq"), parse("4")), "a symbol");
-    predicate(again(parse("batch * 3 + min(seq, past) floordiv 7")), "batch * 3 + (min(past, seq) floordiv 7)");
+    predicate(again(parse("batch * 3 + min(seq, past) floordiv 7")),
+              "batch * 3 + (min(past, seq) floordiv 7)");
     /* what one is equated with may be equated with less */
     cr_assert(fv_dim_equate(parse("max(batch, min(seq, past) mod 7)"), parse("min(seq, past)")));
     cr_assert(fv_dim_equate(parse("min(seq, past)"), parse("seq")));

@@ -1,6 +1,6 @@
 /* Building and changing graphs: names, uses, attributes, origins. */
-#include "ir/catalogue/op.h"
 #include "ir/graph/graph.h"
+#include "ir/catalogue/op.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -86,14 +86,19 @@ Test(graph, order_of_ops) {
     cr_expect(body->last == r && b->out[0]->nuses == 0 && r->prev == b);
 }
 
-/* An entry with attributes of every kind that a getter reads; the axis was another one in version 1. */
+/* An entry with attributes of every kind that a getter reads; the axis was another one in version
+ * 1. */
 static const fv_opdef with_attrs = {
-    .domain = "test", .name = "Attrs", .since = {1, 2},
-    .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+    .domain = "test",
+    .name = "Attrs",
+    .since = {1, 2},
+    .in = {{"X", "T"}},
+    .out = {{"Y", "T"}},
     .attrs = {FV_A_INT("axis", -1), FV_A_FLOAT("alpha", 0.25f), FV_A_STRING("mode", "constant"),
-              FV_A_REQUIRED("size", INT), FV_A_OPTIONAL("count", INT), FV_A_OPTIONAL("scale", FLOAT),
-              FV_A_OPTIONAL("name", STRING), FV_A_OPTIONAL("perm", INTS), FV_A_OPTIONAL("none", INTS),
-              FV_A_OPTIONAL("axes", INTS), FV_A_INT_UNTIL(1, "axis", 1), FV_A_FLOAT_UNTIL(1, "ratio", 0.5f)},
+              FV_A_REQUIRED("size", INT), FV_A_OPTIONAL("count", INT),
+              FV_A_OPTIONAL("scale", FLOAT), FV_A_OPTIONAL("name", STRING),
+              FV_A_OPTIONAL("perm", INTS), FV_A_OPTIONAL("none", INTS), FV_A_OPTIONAL("axes", INTS),
+              FV_A_INT_UNTIL(1, "axis", 1), FV_A_FLOAT_UNTIL(1, "ratio", 0.5f)},
     .types = {{"T", FV_SET_ANY}},
 };
 
@@ -185,7 +190,8 @@ Test(graph, named_ops) {
         cr_expect_eq(fv_op_def(d->id), d);
         with_id++;
     }
-    cr_expect_eq(with_id, FV_OP_END - 1, "%d entries have an id, named.def has %d", with_id, FV_OP_END - 1);
+    cr_expect_eq(with_id, FV_OP_END - 1, "%d entries have an id, named.def has %d", with_id,
+                 FV_OP_END - 1);
 }
 
 Test(graph, origins_join) {

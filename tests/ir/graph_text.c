@@ -236,7 +236,8 @@ Test(graph_text, large_constants_in_the_text) {
     cr_expect(fv_module_is_elided(m));
     fv_text t = {.arena = arena};
     fv_module_print_whole(&t, m);
-    cr_expect_str_eq(t.s, HEAD "const @a: f16[17] = hex \"00000030003400360038003900" "3a003b003c803c003d803d003e803e003f803f0040\"\n"
+    cr_expect_str_eq(t.s, HEAD "const @a: f16[17] = hex \"00000030003400360038003900"
+                               "3a003b003c803c003d803d003e803e003f803f0040\"\n"
                                "const @b: i4[33] = hex \"98badcfe1032547698badcfe1032547608\"\n"
                                "func @main() {\n  return\n}\n");
     fv_module *back = fv_module_parse(session, t.s, NULL);
@@ -256,13 +257,18 @@ static void fault(const char *text, const char *message) {
 }
 
 Test(graph_text, faults_of_bytes) {
-    fault("fovea-ir 1 const @a: f32[1] = hex \"00000\"",
-          "1:35: error: a string of bytes has an even number of hexadecimal digits and nothing else");
-    fault("fovea-ir 1 const @a: f32[1] = hex \"0000000g\"",
-          "1:35: error: a string of bytes has an even number of hexadecimal digits and nothing else");
-    fault("fovea-ir 1 const @a: f32[1] = hex \"0000\"", "1:35: error: 2 bytes in the text, the type has 4");
-    fault("fovea-ir 1 const @a: f32[1] = hex 0", "1:35: error: expected hexadecimal digits in quotes, found '0'");
-    fault("fovea-ir 1 const @a: string[1] = hex \"00\"", "1:38: error: expected strings, found bytes");
+    fault(
+        "fovea-ir 1 const @a: f32[1] = hex \"00000\"",
+        "1:35: error: a string of bytes has an even number of hexadecimal digits and nothing else");
+    fault(
+        "fovea-ir 1 const @a: f32[1] = hex \"0000000g\"",
+        "1:35: error: a string of bytes has an even number of hexadecimal digits and nothing else");
+    fault("fovea-ir 1 const @a: f32[1] = hex \"0000\"",
+          "1:35: error: 2 bytes in the text, the type has 4");
+    fault("fovea-ir 1 const @a: f32[1] = hex 0",
+          "1:35: error: expected hexadecimal digits in quotes, found '0'");
+    fault("fovea-ir 1 const @a: string[1] = hex \"00\"",
+          "1:38: error: expected strings, found bytes");
 }
 
 Test(graph_text, faults_of_the_module) {
@@ -275,7 +281,8 @@ Test(graph_text, faults_of_the_module) {
     fault("fovea-ir 1 symbol n 0..3 symbol n 0..3",
           "1:39: error: symbol 'n' is declared twice, or after its use");
     fault("fovea-ir 1 assume 3 == 4 \"no\"", "1:26: error: 3 and 4 are never equal: no");
-    fault("fovea-ir 1 assume 3 == 4 \"no\" \"3 is 4\"", "1:26: error: it never holds that 3 is 4: no");
+    fault("fovea-ir 1 assume 3 == 4 \"no\" \"3 is 4\"",
+          "1:26: error: it never holds that 3 is 4: no");
     fault("fovea-ir 1 assume 3 = 4", "1:21: error: expected '==', found '='");
     fault("fovea-ir 1 func @f() { return } func @f() { return }",
           "1:40: error: function @f is defined twice");
@@ -286,42 +293,62 @@ Test(graph_text, faults_of_the_module) {
           "1:33: error: expected 'symbol', 'assume', 'const' or 'func', found '}'");
 }
 
-/* Bounds that leave no legal size of a broadcast: `op` of %x: f32[n, 3, 3], %y: f32[4, 3, 3], n 5..10. */
+/* Bounds that leave no legal size of a broadcast: `op` of %x: f32[n, 3, 3], %y: f32[4, 3, 3], n
+ * 5..10. */
 static void never_broadcasts(const char *op, const char *message) {
-    const char *text = fv_printf(arena, "fovea-ir 1\nsymbol n 5..10\n"
-                                        "func @main(%%x: f32[n, 3, 3], %%y: f32[4, 3, 3], %%p: bool[n, 1, 1],\n"
-                                        "           %%c: f32[n, 3], %%s: f32[4]) -> (%%r) {\n"
-                                        "%%r = %s\nreturn %%r }", op);
-    fault(text, fv_printf(arena, "5:1: error: node '%%r' (%.*s): %s", (int)strcspn(op, "("), op, message));
+    const char *text =
+        fv_printf(arena,
+                  "fovea-ir 1\nsymbol n 5..10\n"
+                  "func @main(%%x: f32[n, 3, 3], %%y: f32[4, 3, 3], %%p: bool[n, 1, 1],\n"
+                  "           %%c: f32[n, 3], %%s: f32[4]) -> (%%r) {\n"
+                  "%%r = %s\nreturn %%r }",
+                  op);
+    fault(text, fv_printf(arena, "5:1: error: node '%%r' (%.*s): %s", (int)strcspn(op, "("), op,
+                          message));
 }
 
 Test(graph_text, broadcasts_that_bounds_exclude) {
-    static const char *const both[] = {"Add(%x, %y)", "Mul(%x, %y)", "Max(%x, %x, %y)", "Sum(%x, %y)",
-                                       "Where(%p, %x, %y)", "MatMul(%x, %y)", "fv.MatMul(%x, %y)",
-                                       "Einsum(%x, %y) {equation = \"...ij,...jk->...ik\"}", NULL};
+    static const char *const both[] = {"Add(%x, %y)",
+                                       "Mul(%x, %y)",
+                                       "Max(%x, %x, %y)",
+                                       "Sum(%x, %y)",
+                                       "Where(%p, %x, %y)",
+                                       "MatMul(%x, %y)",
+                                       "fv.MatMul(%x, %y)",
+                                       "Einsum(%x, %y) {equation = \"...ij,...jk->...ik\"}",
+                                       NULL};
     for (int i = 0; both[i]; i++)
         never_broadcasts(both[i], "shapes do not broadcast: axis 0 has n (5 to 10) and 4");
     never_broadcasts("Less(%y, %x)", "shapes do not broadcast: axis 0 has 4 and n (5 to 10)");
     never_broadcasts("PRelu(%x, %y)", "input 'slope' has 4 on axis 0, expected n (5 to 10) or 1");
     never_broadcasts("PRelu(%y, %x)", "input 'slope' has n (5 to 10) on axis 0, expected 4 or 1");
-    never_broadcasts("LayerNormalization(%y, %c) {axis = 1}", "input 'Scale' has n (5 to 10) on axis 0, expected 3 or 1");
-    never_broadcasts("Gemm(%c, %c, %s) {transB = 1}", "input 'C' has 4 on axis 0, expected n (5 to 10) or 1");
-    fault("fovea-ir 1 const @s: i64[1] = [4] symbol n 5..10\nfunc @main(%x: f32[n]) { %y = Expand(%x, @s) return %y }",
+    never_broadcasts("LayerNormalization(%y, %c) {axis = 1}",
+                     "input 'Scale' has n (5 to 10) on axis 0, expected 3 or 1");
+    never_broadcasts("Gemm(%c, %c, %s) {transB = 1}",
+                     "input 'C' has 4 on axis 0, expected n (5 to 10) or 1");
+    fault("fovea-ir 1 const @s: i64[1] = [4] symbol n 5..10\nfunc @main(%x: f32[n]) { %y = "
+          "Expand(%x, @s) return %y }",
           "2:26: error: node '%y' (Expand): shapes do not broadcast: axis 0 has n (5 to 10) and 4");
 }
 
 Test(graph_text, only_the_result_of_a_gemm_broadcasts) {
-    fault("fovea-ir 1 func @main(%a: f32[1, 3], %b: f32[3, 2], %c: f32[4, 2]) {\n%y = Gemm(%a, %b, %c) return %y }",
+    fault("fovea-ir 1 func @main(%a: f32[1, 3], %b: f32[3, 2], %c: f32[4, 2]) {\n%y = Gemm(%a, %b, "
+          "%c) return %y }",
           "2:1: error: node '%y' (Gemm): input 'C' has 4 on axis 0, expected 1");
 }
 
 /* The first of `ops`, on the operands that are made here, is refused. */
 static void reaches_outside(const char *op, const char *message) {
-    const char *text = fv_printf(arena, "fovea-ir 1\nsymbol n 1..9\nsymbol k -5..9 data\nsymbol l 0..9 data\n"
-                                        "func @main(%%x: f32[n, 3], %%y: f32[2, 3], %%e: f32[1, 0], %%p: f32[1, 2, 5],\n"
-                                        "           %%r: f32[1, 3, 1, 1], %%o: i64[1, 4, 1], %%i: i64[2], %%j: i64[1], %%s: f64[3]) -> (%%z) {\n"
-                                        "%%z = %s\nreturn %%z }", op);
-    fault(text, fv_printf(arena, "7:1: error: node '%%z' (%.*s): %s", (int)strcspn(op, "("), op, message));
+    const char *text =
+        fv_printf(arena,
+                  "fovea-ir 1\nsymbol n 1..9\nsymbol k -5..9 data\nsymbol l 0..9 data\n"
+                  "func @main(%%x: f32[n, 3], %%y: f32[2, 3], %%e: f32[1, 0], %%p: f32[1, 2, 5],\n"
+                  "           %%r: f32[1, 3, 1, 1], %%o: i64[1, 4, 1], %%i: i64[2], %%j: i64[1], "
+                  "%%s: f64[3]) -> (%%z) {\n"
+                  "%%z = %s\nreturn %%z }",
+                  op);
+    fault(text, fv_printf(arena, "7:1: error: node '%%z' (%.*s): %s", (int)strcspn(op, "("), op,
+                          message));
 }
 
 Test(graph_text, canonical_operators_reach_no_further_than_their_operands) {
@@ -331,7 +358,8 @@ Test(graph_text, canonical_operators_reach_no_further_than_their_operands) {
                     "axis 0 has n elements, n of them from 1 in steps of 1 are not inside");
     reaches_outside("fv.Slice(%y) {start = [0, 2], step = [1, -2], dims = [2, 3]}",
                     "axis 1 has 3 elements, 3 of them from 2 in steps of -2 are not inside");
-    reaches_outside("fv.Slice(%y) {start = [0, 0], step = [1], dims = [2, 3]}", "has 2 dims, 2 starts and 1 steps for rank 2");
+    reaches_outside("fv.Slice(%y) {start = [0, 0], step = [1], dims = [2, 3]}",
+                    "has 2 dims, 2 starts and 1 steps for rank 2");
     reaches_outside("fv.Expand(%y) {dims = [3, 3]}", "input 'X' has 2 on axis 0, expected 3 or 1");
     reaches_outside("fv.Pad(%y) {begin = [0, 1], dims = [2, 4], mode = \"mirror\"}",
                     "mode is 'mirror', expected constant, reflect, edge or wrap");
@@ -343,40 +371,51 @@ Test(graph_text, canonical_operators_reach_no_further_than_their_operands) {
                     "axis 1 is empty and has no elements to resize");
     reaches_outside("fv.Resample(%y, _, %s) {axis = 1, dims = [2, 6], taps = [0], scale = [2, 1]}",
                     "input 'roi' is f64[3], expected 2 elements");
-    reaches_outside("fv.ResizeDims(%s) {dims = [2, 3]}", "input 'scales' is f64[3], expected 1 elements");
-    reaches_outside("fv.ResizeScale(%i) {dims = [2, 3, 4]}", "input 'sizes' is i64[2], expected 3 elements");
-    reaches_outside("fv.OneHot(%i, %j) {depth = [3]}", "input 'values' is i64[1], expected 2 elements");
+    reaches_outside("fv.ResizeDims(%s) {dims = [2, 3]}",
+                    "input 'scales' is f64[3], expected 1 elements");
+    reaches_outside("fv.ResizeScale(%i) {dims = [2, 3, 4]}",
+                    "input 'sizes' is i64[2], expected 3 elements");
+    reaches_outside("fv.OneHot(%i, %j) {depth = [3]}",
+                    "input 'values' is i64[1], expected 2 elements");
     reaches_outside("fv.SliceBounds(%i, %j) {dims = [4, 5]}", "has 2 starts, 'ends' has 1");
     reaches_outside("fv.Order(%r) {dims = [1, 4, 1]}", "k is 4, the axis has 3");
     reaches_outside("fv.Order(%r) {dims = [2, 3, 1]}", "has 2 on axis 0, X has 1");
-    reaches_outside("fv.MaxPoolIndices(%p, %p) {pads = [0], strides = [1], dilations = [1], kernel = [2], dims = [1, 2, 4]}",
+    reaches_outside("fv.MaxPoolIndices(%p, %p) {pads = [0], strides = [1], dilations = [1], kernel "
+                    "= [2], dims = [1, 2, 4]}",
                     "has 4 on axis 2, an input has 5");
     fault(HEAD "func @main(%r: f32[1, 3, 1, 1], %o: i64[1, 4, 1]) -> (%a, %b, %c, %d) {\n"
                "%a, %b, %c, %d = fv.Runs(%r, %o)\nreturn %a, %b, %c, %d }",
-          "4:1: error: node '%a' (fv.Runs): X is f32[1, 3, 1, 1] and the order i64[1, 4, 1], expected one line of items");
-    fault(HEAD "symbol k 0..9 data\nfunc @main(%i: i64[0]) {\nfv.Bind(%i) {symbols = [k]}\nreturn %i }",
+          "4:1: error: node '%a' (fv.Runs): X is f32[1, 3, 1, 1] and the order i64[1, 4, 1], "
+          "expected one line of items");
+    fault(HEAD
+          "symbol k 0..9 data\nfunc @main(%i: i64[0]) {\nfv.Bind(%i) {symbols = [k]}\nreturn %i }",
           "5:1: error: fv.Bind: has 1 symbols for i64[0]");
-    fault(HEAD "func @main(%i: i64[1]) {\nfv.Bind(%i) {symbols = [k]}\nreturn %i }", "4:1: error: fv.Bind: k is no symbol of data");
-    fault(HEAD "symbol k 0..9 data\nfunc @main(%i: i64[1]) {\nfv.Let() {symbols = [k], values = []}\nreturn %i }",
+    fault(HEAD "func @main(%i: i64[1]) {\nfv.Bind(%i) {symbols = [k]}\nreturn %i }",
+          "4:1: error: fv.Bind: k is no symbol of data");
+    fault(HEAD "symbol k 0..9 data\nfunc @main(%i: i64[1]) {\nfv.Let() {symbols = [k], values = "
+               "[]}\nreturn %i }",
           "5:1: error: fv.Let: has 1 symbols for 0 values");
 }
 
 /* What they cannot know is checked by the run, and stated once. */
 Test(graph_text, what_canonical_operators_reach_is_assumed) {
-    same(HEAD "symbol n 0..100\n"
-              "symbol m 0..50\n"
-              "symbol k -5..9 data\n"
-              "assume max(min(n - 1, 1), 0) * max(m - 1, 0) == 0 \"elements of an axis\" \"m + n - 2 < n, or n - 1 is 0\"\n"
-              "assume max(k, 0) == k \"elements of an axis\" \"0 <= k\"\n"
-              "assume max(n, k + 1) == n \"elements of an axis\" \"k < n\"\n"
-              "assume n * max(min(n - 1, 1), 1 - n) - m * max(min(n - 1, 1), 1 - n) == 0 \"broadcast\" \"n is 1 or m\"\n"
-              "func @main(%x: f32[n, 3], %i: i64[1]) -> (%y, %z, %t) {\n"
-              "  fv.Bind(%i) {symbols = [k]}\n"
-              "  %y = fv.Slice(%x) {start = [m, 0], step = [1, 1], dims = [n - 1, 3]} : f32[n - 1, 3]\n"
-              "  %z = fv.Slice(%x) {start = [k, 0], step = [1, 1], dims = [1, 3]} : f32[1, 3]\n"
-              "  %t = fv.Expand(%x) {dims = [m, 3]} : f32[m, 3]\n"
-              "  return %y, %z, %t\n"
-              "}\n");
+    same(HEAD
+         "symbol n 0..100\n"
+         "symbol m 0..50\n"
+         "symbol k -5..9 data\n"
+         "assume max(min(n - 1, 1), 0) * max(m - 1, 0) == 0 \"elements of an axis\" \"m + n - 2 < "
+         "n, or n - 1 is 0\"\n"
+         "assume max(k, 0) == k \"elements of an axis\" \"0 <= k\"\n"
+         "assume max(n, k + 1) == n \"elements of an axis\" \"k < n\"\n"
+         "assume n * max(min(n - 1, 1), 1 - n) - m * max(min(n - 1, 1), 1 - n) == 0 \"broadcast\" "
+         "\"n is 1 or m\"\n"
+         "func @main(%x: f32[n, 3], %i: i64[1]) -> (%y, %z, %t) {\n"
+         "  fv.Bind(%i) {symbols = [k]}\n"
+         "  %y = fv.Slice(%x) {start = [m, 0], step = [1, 1], dims = [n - 1, 3]} : f32[n - 1, 3]\n"
+         "  %z = fv.Slice(%x) {start = [k, 0], step = [1, 1], dims = [1, 3]} : f32[1, 3]\n"
+         "  %t = fv.Expand(%x) {dims = [m, 3]} : f32[m, 3]\n"
+         "  return %y, %z, %t\n"
+         "}\n");
 }
 
 /* Clamped as a Slice is, they are inside whatever the dims are. */
@@ -384,22 +423,26 @@ Test(graph_text, clamped_slices_assume_nothing) {
     same(HEAD "symbol n 0..100\n"
               "symbol m 0..50\n"
               "func @main(%x: f32[n]) -> (%a, %b, %c, %d) {\n"
-              "  %a = fv.Slice(%x) {start = [m], step = [1], dims = [max(n - m, 0)]} : f32[max(n - m, 0)]\n"
+              "  %a = fv.Slice(%x) {start = [m], step = [1], dims = [max(n - m, 0)]} : f32[max(n - "
+              "m, 0)]\n"
               "  %b = fv.Slice(%x) {start = [n - 1], step = [-1], dims = [n]} : f32[n]\n"
-              "  %c = fv.Slice(%x) {start = [0], step = [3], dims = [(n + 2) floordiv 3]} : f32[(n + 2) floordiv 3]\n"
-              "  %d = fv.Slice(%x) {start = [m], step = [1], dims = [max(min(n, m + 5) - m, 0)]} : f32[max(min(n, m + 5) - m, 0)]\n"
+              "  %c = fv.Slice(%x) {start = [0], step = [3], dims = [(n + 2) floordiv 3]} : f32[(n "
+              "+ 2) floordiv 3]\n"
+              "  %d = fv.Slice(%x) {start = [m], step = [1], dims = [max(min(n, m + 5) - m, 0)]} : "
+              "f32[max(min(n, m + 5) - m, 0)]\n"
               "  return %a, %b, %c, %d\n"
               "}\n");
 }
 
 Test(graph_text, one_may_be_all_that_bounds_leave) {
-    same(HEAD "symbol n 0..3\n"
-              "assume n * max(min(n - 1, 1), 1 - n) - max(min(n - 1, 1), 1 - n) * 4 == 0 \"broadcast\" "
-              "\"n and 4 are equal, or one of them is 1\"\n"
-              "func @main(%x: f32[n], %y: f32[4]) -> (%z) {\n"
-              "  %z = Add(%x, %y) : f32[4]\n"
-              "  return %z\n"
-              "}\n");
+    same(HEAD
+         "symbol n 0..3\n"
+         "assume n * max(min(n - 1, 1), 1 - n) - max(min(n - 1, 1), 1 - n) * 4 == 0 \"broadcast\" "
+         "\"n and 4 are equal, or one of them is 1\"\n"
+         "func @main(%x: f32[n], %y: f32[4]) -> (%z) {\n"
+         "  %z = Add(%x, %y) : f32[4]\n"
+         "  return %z\n"
+         "}\n");
 }
 
 Test(graph_text, faults_of_constants) {
@@ -416,7 +459,8 @@ Test(graph_text, faults_of_constants) {
           "1:40: error: the type has 1000000000 elements, the text does not");
     fault("fovea-ir 1 const @a: f32[-1] = [1.0]", "1:32: error: f32[-1] is too large");
     fault("fovea-ir 1 const @a: f32[99] = ...",
-          "1:32: error: the content of this constant was left out when the text was written; `fovea opt -o FILE.fvir` keeps it, and `-o -` on standard output");
+          "1:32: error: the content of this constant was left out when the text was written; "
+          "`fovea opt -o FILE.fvir` keeps it, and `-o -` on standard output");
     fault("fovea-ir 1 const @a: f32[] = 1.0 const @a: f32[] = 1.0",
           "1:41: error: @a is defined twice");
 }

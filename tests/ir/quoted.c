@@ -1,4 +1,5 @@
-/* Names as text: what people see, what our texts hold, and that it reads back, whatever bytes a name has. */
+/* Names as text: what people see, what our texts hold, and that it reads back, whatever bytes a
+ * name has. */
 #include "ir/base/quoted.h"
 #include "ir/dim/dim.h"
 #include "ir/dim/text.h"
@@ -42,12 +43,14 @@ Test(quoted, for_people) {
     shows("", "");
     shows("a b 'c' \"d\" `e` f\\g", "a b 'c' \"d\" `e` f\\g");
     shows("\033[31m\a\r\n\t\177", "\\x1b[31m\\x07\\x0d\\n\\x09\\x7f");
-    shows("stra\303\237e \351\251\254 \360\237\220\216", "stra\303\237e \351\251\254 \360\237\220\216");
-    shows("\302\205", "\\xc2\\x85");                        /* a control of 8 bits */
+    shows("stra\303\237e \351\251\254 \360\237\220\216",
+          "stra\303\237e \351\251\254 \360\237\220\216");
+    shows("\302\205", "\\xc2\\x85");                                       /* a control of 8 bits */
     shows("\342\200\256x\342\201\251", "\\xe2\\x80\\xaex\\xe2\\x81\\xa9"); /* directions */
     shows("\342\200\213\357\273\277\342\200\250", "\\xe2\\x80\\x8b\\xef\\xbb\\xbf\\xe2\\x80\\xa8");
-    shows("\363\240\201\201", "\\xf3\\xa0\\x81\\x81");      /* a tag */
-    shows("\300\257 \355\240\200 \364\220\200\200 \303", /* too long, half a pair, too large, cut off */
+    shows("\363\240\201\201", "\\xf3\\xa0\\x81\\x81"); /* a tag */
+    /* too long, half a pair, too large, cut off */
+    shows("\300\257 \355\240\200 \364\220\200\200 \303",
           "\\xc0\\xaf \\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80 \\xc3");
     const char *once = "\\x1b\\n"; /* what was escaped stays, so that two borders do no harm */
     shows(once, once);
@@ -73,7 +76,8 @@ static const char *any_name(uint64_t *r) {
     size_t n = 1 + next_random(r) % 12;
     char *s = fv_alloc(arena, n + 1, 1);
     for (size_t i = 0; i < n; i++)
-        s[i] = next_random(r) % 2 ? odd[next_random(r) % (sizeof odd - 1)] : (char)(1 + next_random(r) % 255);
+        s[i] = next_random(r) % 2 ? odd[next_random(r) % (sizeof odd - 1)]
+                                  : (char)(1 + next_random(r) % 255);
     return s;
 }
 
@@ -129,8 +133,11 @@ static void dim_reads_back(const char *name) {
 static void graph_reads_back(const char *name) {
     const char *q = quoted(name);
     fv_text t = {.arena = arena}, again = {.arena = arena};
-    fv_text_printf(&t, "fovea-ir 1\nmodule \"m\"\nsymbol %s 0..9\n"
-                       "func @main(%%%s: f32[%s]) -> (%%%s) {\n  %%r = Neg(%%%s) : f32[%s]\n  return %%r\n}\n", q, q, q, q, q, q);
+    fv_text_printf(
+        &t,
+        "fovea-ir 1\nmodule \"m\"\nsymbol %s 0..9\n"
+        "func @main(%%%s: f32[%s]) -> (%%%s) {\n  %%r = Neg(%%%s) : f32[%s]\n  return %%r\n}\n",
+        q, q, q, q, q, q);
     const fv_module *m = fv_module_parse(session, t.s, NULL);
     cr_assert(m, "%s%s", t.s, messages());
     const fv_region *body = m->funcs->body;
@@ -164,11 +171,15 @@ static void program_reads_back(const char *name) {
     const char *q = quoted(name);
     fv_text t = {.arena = arena}, again = {.arena = arena}, s = {.arena = arena};
     fv_text_string(&s, name, strlen(name));
-    fv_text_printf(&t, "fovea-program 1\nname p\ntarget \"generic\"\nsymbol %s as n in 0..100\nplan {\n}\nworkspace 0\n"
-                       "buffer %s: f32[n] input 0\nbuffer y: f32[n] output 0\n"
-                       "input %s = %s as x: f32[%s] extents [n]\noutput y = %s as y: f32[%s] extents [n]\n"
-                       "kernel k(A: f32[n], out C: f32[n]; n) {\n  for i < n { C[i] = A[i] }\n}\n"
-                       "run {\n  launch k(%s, y; n)\n}\n", q, q, q, s.s, q, s.s, q, q);
+    fv_text_printf(
+        &t,
+        "fovea-program 1\nname p\ntarget \"generic\"\nsymbol %s as n in 0..100\nplan "
+        "{\n}\nworkspace 0\n"
+        "buffer %s: f32[n] input 0\nbuffer y: f32[n] output 0\n"
+        "input %s = %s as x: f32[%s] extents [n]\noutput y = %s as y: f32[%s] extents [n]\n"
+        "kernel k(A: f32[n], out C: f32[n]; n) {\n  for i < n { C[i] = A[i] }\n}\n"
+        "run {\n  launch k(%s, y; n)\n}\n",
+        q, q, q, s.s, q, s.s, q, q);
     const fv_program *p = fv_program_parse(arena, t.s, NULL);
     cr_assert(p, "%s%s", t.s, messages());
     fv_program_print(&again, p);

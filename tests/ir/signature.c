@@ -19,7 +19,7 @@ static void teardown(void) {
 }
 TestSuite(signature, .init = setup, .fini = teardown);
 
-#define HEAD "fovea-ir 1\nmodule \"m\"\nsymbol p 0..64\nsymbol s 0..8\n"
+#define HEAD   "fovea-ir 1\nmodule \"m\"\nsymbol p 0..64\nsymbol s 0..8\n"
 #define INPUTS "func @main(%x: f32[s, 4], %past: f32[p, 4], %other: f32[p, 4], %i: i64[4])"
 #define CONCAT "  %all = Concat(%past, %x) {axis = 0} : f32[p + s, 4]\n  return %all\n}\n"
 
@@ -59,13 +59,17 @@ Test(signature, a_state_reads_back) {
 
 Test(signature, states_that_cannot_be) {
     refused(HEAD INPUTS " -> (%all state %i) {\n" CONCAT,
-            "5:79: error: output 'all' is f32[p + s, 4], input 'i' is i64[4]: type and rank must be the same");
-    refused(HEAD INPUTS " -> (%all state %all) {\n" CONCAT, "5:92: error: %all is not defined before its use");
+            "5:79: error: output 'all' is f32[p + s, 4], input 'i' is i64[4]: type and rank must "
+            "be the same");
+    refused(HEAD INPUTS " -> (%all state %all) {\n" CONCAT,
+            "5:92: error: %all is not defined before its use");
     refused(HEAD INPUTS " -> (%a state %past, %b state %past) {\n  return %past, %past\n}\n",
             "5:79: error: input 'past' takes both 'a' and 'b'");
-    refused("fovea-ir 1 func @main(%x: f32[2]) -> (%y state %x) { %y = Concat(%x, %x) {axis = 0} return %y }",
+    refused("fovea-ir 1 func @main(%x: f32[2]) -> (%y state %x) { %y = Concat(%x, %x) {axis = 0} "
+            "return %y }",
             "1:38: error: on axis 0 output 'y' has 4, which input 'x' with 2 never takes");
-    refused(HEAD INPUTS " -> (%all state %past capacity p + 1) {\n" CONCAT, "5:111: error: a capacity is a number or a symbol");
+    refused(HEAD INPUTS " -> (%all state %past capacity p + 1) {\n" CONCAT,
+            "5:111: error: a capacity is a number or a symbol");
 }
 
 /* Is the declaration the same when it was printed? */
@@ -79,7 +83,8 @@ Test(signature, capacities) {
     cr_expect_eq(again->funcs->capacity[0]->value, 64);
     cr_expect(fv_state_declare(again, "past=all:64"));
     cr_expect(!fv_state_declare(again, "past=all:65"));
-    cr_expect_str_eq(last_message(), "error: --state 'past=all:65': input 'past' has capacity 64 already");
+    cr_expect_str_eq(last_message(),
+                     "error: --state 'past=all:65': input 'past' has capacity 64 already");
     cr_expect(!fv_state_declare(again, "past=all:x y"));
     cr_expect(fv_state_declare(parse(HEAD INPUTS " -> (%all) {\n" CONCAT, NULL), "past=all:room"));
 }
@@ -93,8 +98,9 @@ static void declare(const char *option, const char *message) {
     if (ok) {
         cr_expect_eq(m->funcs->states[0], m->funcs->body->params[1]);
         cr_expect(!fv_state_declare(m, "other=all"));
-        cr_expect_str_eq(last_message(),
-                         "error: --state 'other=all': output 'all' is the state of input 'past' already");
+        cr_expect_str_eq(
+            last_message(),
+            "error: --state 'other=all': output 'all' is the state of input 'past' already");
     }
 }
 
@@ -102,18 +108,22 @@ Test(signature, states_as_options) {
     declare("past=all", "");
     declare("past", "error: --state 'past': expected INPUT=OUTPUT or INPUT=OUTPUT:CAPACITY");
     declare("all=past", "error: --state 'all=past': the input comes first: --state past=all");
-    declare("pats=all", "error: --state 'pats=all': the model has no input 'pats'; did you mean 'past'?");
+    declare("pats=all",
+            "error: --state 'pats=all': the model has no input 'pats'; did you mean 'past'?");
     declare("past=z", "error: --state 'past=z': the model has no output 'z'");
-    declare("i=all", "error: --state 'i=all': output 'all' is f32[p + s, 4], input 'i' is i64[4]: type "
-                     "and rank must be the same");
+    declare("i=all",
+            "error: --state 'i=all': output 'all' is f32[p + s, 4], input 'i' is i64[4]: type "
+            "and rank must be the same");
 }
 
 /* A star stands for the same text in both names, in all inputs that have them. */
 static void declare_all(const char *option, const char *message) {
-    fv_module *m = parse("fovea-ir 1 func @main(%x: f32[1], %past_0_k: f32[p], %past_1_k: f32[p], %past_k: f32[p]) "
-                         "-> (%now_0_k, %now_1_k) {"
-                         "  %now_0_k = Concat(%past_0_k, %x) {axis = 0}  %now_1_k = Concat(%past_1_k, %x) {axis = 0}"
-                         "  return %now_0_k, %now_1_k }", NULL);
+    fv_module *m = parse(
+        "fovea-ir 1 func @main(%x: f32[1], %past_0_k: f32[p], %past_1_k: f32[p], %past_k: f32[p]) "
+        "-> (%now_0_k, %now_1_k) {"
+        "  %now_0_k = Concat(%past_0_k, %x) {axis = 0}  %now_1_k = Concat(%past_1_k, %x) {axis = 0}"
+        "  return %now_0_k, %now_1_k }",
+        NULL);
     cr_assert(m != NULL, "%s", last_message());
     bool ok = fv_state_declare(m, option);
     cr_expect_eq(ok, !*message, "%s", option);
@@ -124,10 +134,12 @@ static void declare_all(const char *option, const char *message) {
     }
 }
 
-/* As TensorFlow calls its values: what stands behind the colon is a part of the name where an output is called so. */
+/* As TensorFlow calls its values: what stands behind the colon is a part of the name where an
+ * output is called so. */
 Test(signature, states_by_a_star_with_a_colon) {
     fv_module *m = parse("fovea-ir 1 func @main(%x: f32[1], %`p.0:0`: f32[p]) -> (%`n.0:0`) {"
-                         "%`n.0:0` = Concat(%`p.0:0`, %x) {axis = 0} return %`n.0:0` }", NULL);
+                         "%`n.0:0` = Concat(%`p.0:0`, %x) {axis = 0} return %`n.0:0` }",
+                         NULL);
     cr_assert(fv_state_declare(m, "p.*:0=n.*:0"));
     cr_expect_str_eq(m->funcs->states[0]->name, "p.0:0");
     cr_expect(!m->funcs->capacity || !m->funcs->capacity[0]);
@@ -137,13 +149,20 @@ Test(signature, states_by_a_star_with_a_colon) {
 
 Test(signature, states_by_a_star) {
     declare_all("past_*_k=now_*_k:8", "");
-    declare_all("past_*=now_*:8", "error: --state 'past_*=now_*:8': the model has no output 'now_k'");
-    declare_all("pats_*=now_*:8", "error: --state 'pats_*=now_*:8': the model has no input 'pats_*'");
-    declare_all("past_*=now_0_k:8", "error: --state 'past_*=now_0_k:8': expected one * in the input's name and one in the output's");
-    declare_all("past_*_*=now_*_k", "error: --state 'past_*_*=now_*_k': expected one * in the input's name and one in the output's");
-    declare_all("past_0_k=now_*_k", "error: --state 'past_0_k=now_*_k': the model has no output 'now_*_k'; did you mean 'now_0_k'?");
-    declare_all("past_*_k=`now_*_k`:8", "error: --state 'past_*_k=`now_*_k`:8': expected one * in the input's name and one in the output's");
-    declare_all("`past_*_k`=now_*_k", "error: --state '`past_*_k`=now_*_k': the model has no input 'past_*_k'; did you mean 'past_0_k'?");
+    declare_all("past_*=now_*:8",
+                "error: --state 'past_*=now_*:8': the model has no output 'now_k'");
+    declare_all("pats_*=now_*:8",
+                "error: --state 'pats_*=now_*:8': the model has no input 'pats_*'");
+    declare_all("past_*=now_0_k:8", "error: --state 'past_*=now_0_k:8': expected one * in the "
+                                    "input's name and one in the output's");
+    declare_all("past_*_*=now_*_k", "error: --state 'past_*_*=now_*_k': expected one * in the "
+                                    "input's name and one in the output's");
+    declare_all("past_0_k=now_*_k", "error: --state 'past_0_k=now_*_k': the model has no output "
+                                    "'now_*_k'; did you mean 'now_0_k'?");
+    declare_all("past_*_k=`now_*_k`:8", "error: --state 'past_*_k=`now_*_k`:8': expected one * in "
+                                        "the input's name and one in the output's");
+    declare_all("`past_*_k`=now_*_k", "error: --state '`past_*_k`=now_*_k': the model has no input "
+                                      "'past_*_k'; did you mean 'past_0_k'?");
 }
 
 Test(signature, the_verifier_sees_states) {
@@ -151,14 +170,16 @@ Test(signature, the_verifier_sees_states) {
     const fv_value *bad[] = {m->funcs->body->params[3]};
     m->funcs->states = bad;
     cr_expect(!fv_module_verify(m, NULL));
-    cr_expect_str_eq(last_message(), "error: @main: output 'all' is f32[p + s, 4], input 'i' is i64[4]: "
-                                     "type and rank must be the same");
+    cr_expect_str_eq(last_message(),
+                     "error: @main: output 'all' is f32[p + s, 4], input 'i' is i64[4]: "
+                     "type and rank must be the same");
 }
 
 /* ---- dims ---- */
 
 static void with_dims(const char *one, const char *two, const char *symbols, const char *type) {
-    fv_module *m = parse(HEAD INPUTS " -> (%all) {\n" CONCAT, (const char *const[]){one, two, NULL});
+    fv_module *m =
+        parse(HEAD INPUTS " -> (%all) {\n" CONCAT, (const char *const[]){one, two, NULL});
     cr_assert(m != NULL, "%s", last_message());
     const char *want = fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%sfunc", symbols);
     cr_expect_eq(strncmp(print(m), want, strlen(want)), 0, "%s", print(m));
@@ -174,17 +195,20 @@ Test(signature, dims_are_fixed_and_bounded) {
 }
 
 Test(signature, dims_that_no_line_declares) {
-    static const char *const text = "fovea-ir 1 module \"m\" func @main(%x: f32[n, m]) { %y = Relu(%x) return %y }";
+    static const char *const text =
+        "fovea-ir 1 module \"m\" func @main(%x: f32[n, m]) { %y = Relu(%x) return %y }";
     fv_module *m = parse(text, (const char *const[]){"n=1..9", "m=3", "n=..", NULL});
     cr_expect_null(m);
     m = parse(text, (const char *const[]){"n=1..9", "m=3", "n=2..20", NULL});
     cr_assert(m != NULL, "%s", last_message());
-    cr_expect_str_eq(print(m), "fovea-ir 1\nmodule \"m\"\nsymbol n 2..9\nfunc @main(%x: f32[n, 3]) {\n"
-                               "  %y = Relu(%x) : f32[n, 3]\n  return %y\n}\n");
+    cr_expect_str_eq(print(m),
+                     "fovea-ir 1\nmodule \"m\"\nsymbol n 2..9\nfunc @main(%x: f32[n, 3]) {\n"
+                     "  %y = Relu(%x) : f32[n, 3]\n  return %y\n}\n");
 }
 
 static void dim_fault(const char *one, const char *two, const char *message) {
-    cr_expect_null(parse(HEAD INPUTS " -> (%all) {\n" CONCAT, (const char *const[]){one, two, NULL}));
+    cr_expect_null(
+        parse(HEAD INPUTS " -> (%all) {\n" CONCAT, (const char *const[]){one, two, NULL}));
     cr_expect_str_eq(last_message(), message);
 }
 

@@ -1,4 +1,5 @@
-/* Targets and processors: which family a CPU is of, and what becomes of a target that is made for one. */
+/* Targets and processors: which family a CPU is of, and what becomes of a target that is made for
+ * one. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -39,7 +40,8 @@ Test(target, caches_are_those_of_the_processor) {
     fv_session *session = fv_session_new();
     cr_assert(session);
     fv_arena *arena = fv_arena_new(session);
-    const fv_target *v3 = fv_target_find("x86-64-v3"), *t = fv_target_for(arena, v3, FV_PROCESSOR_zen3);
+    const fv_target *v3 = fv_target_find("x86-64-v3"),
+                    *t = fv_target_for(arena, v3, FV_PROCESSOR_zen3);
     cr_assert(t);
     cr_expect_eq(t->processor, FV_PROCESSOR_zen3);
     cr_expect_eq(t->l2_bytes, 512 << 10);

@@ -21,21 +21,33 @@ static void begin(void) {
     x = fv_buf_seen(a, &like, 2, extent);
 }
 
-static void end(void) { fv_session_free(session); }
+static void end(void) {
+    fv_session_free(session);
+}
 
 TestSuite(unique, .init = begin, .fini = end);
 
-static fv_var *var(const char *name, int64_t n) { return fv_index_var(a, name, fv_dim_const(dims, n)); }
+static fv_var *var(const char *name, int64_t n) {
+    return fv_index_var(a, name, fv_dim_const(dims, n));
+}
 
 static fv_expr *at(fv_var *i, fv_var *k) {
     fv_expr *index[] = {fv_x_var(a, i), fv_x_var(a, k)};
     return fv_x_load(a, x, index);
 }
 
-static fv_expr *add(fv_expr *p, fv_expr *q) { return fv_x_bin(a, FV_X_ADD, p, q); }
-static fv_expr *times(fv_expr *p, fv_expr *q) { return fv_x_bin(a, FV_X_MUL, p, q); }
-static fv_expr *sum(fv_var *k, fv_expr *body) { return fv_x_reduce(a, FV_SUM, 1, &k, body); }
-static fv_expr *most(fv_var *k, fv_expr *body) { return fv_x_reduce(a, FV_REDUCE_MAX, 1, &k, body); }
+static fv_expr *add(fv_expr *p, fv_expr *q) {
+    return fv_x_bin(a, FV_X_ADD, p, q);
+}
+static fv_expr *times(fv_expr *p, fv_expr *q) {
+    return fv_x_bin(a, FV_X_MUL, p, q);
+}
+static fv_expr *sum(fv_var *k, fv_expr *body) {
+    return fv_x_reduce(a, FV_SUM, 1, &k, body);
+}
+static fv_expr *most(fv_var *k, fv_expr *body) {
+    return fv_x_reduce(a, FV_REDUCE_MAX, 1, &k, body);
+}
 
 static double nan_of(uint64_t payload) {
     uint64_t bits = UINT64_C(0x7ff8000000000000) | payload;
@@ -91,7 +103,8 @@ Test(unique, nested_reductions) {
     cr_assert_eq(sum(r, times(at(i, r), most(k, at(r, k)))), s, "with their names exchanged");
     cr_assert_neq(sum(p, times(at(i, p), most(q, at(q, p)))), s);
     /* side by side: of one variable, or of two */
-    cr_assert_eq(sum(k, add(most(r, at(k, r)), most(r, at(r, k)))), sum(k, add(most(p, at(k, p)), most(q, at(q, k)))));
+    cr_assert_eq(sum(k, add(most(r, at(k, r)), most(r, at(r, k)))),
+                 sum(k, add(most(p, at(k, p)), most(q, at(q, k)))));
 }
 
 Test(unique, several_variables) {
@@ -148,10 +161,13 @@ Test(unique, buffers_are_one_for_each_axes) {
 Test(unique, what_comes_from_elsewhere_becomes_one) {
     fv_arena *plain = fv_arena_new(session);
     fv_var *i = var("i", 4), *k = var("k", 4), *r = var("r", 4);
-    fv_expr *index[] = {fv_x_var(plain, i), fv_x_var(plain, k)}, *other[] = {index[0], fv_x_var(plain, r)};
-    fv_expr *p = fv_x_load(plain, x, index), *q = fv_x_load(plain, x, index), *u = fv_x_load(plain, x, other);
+    fv_expr *index[] = {fv_x_var(plain, i), fv_x_var(plain, k)},
+            *other[] = {index[0], fv_x_var(plain, r)};
+    fv_expr *p = fv_x_load(plain, x, index), *q = fv_x_load(plain, x, index),
+            *u = fv_x_load(plain, x, other);
     cr_assert_neq(p, q, "each is its own there");
-    fv_expr *both = fv_x_bin(plain, FV_X_ADD, fv_x_bin(plain, FV_X_MUL, p, q), fv_x_reduce(plain, FV_SUM, 1, &r, u));
+    fv_expr *both = fv_x_bin(plain, FV_X_ADD, fv_x_bin(plain, FV_X_MUL, p, q),
+                             fv_x_reduce(plain, FV_SUM, 1, &r, u));
     fv_ptrmap memo = fv_ptrmap_in(a);
     cr_assert_eq(fv_x_import(a, both, &memo), add(times(at(i, k), at(i, k)), sum(k, at(i, k))));
 }

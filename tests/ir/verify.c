@@ -1,10 +1,10 @@
 /* What the verifier refuses: each illegal case, and what is said about it. */
+#include "ir/graph/verify.h"
 #include "ir/base/text.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/graph.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/parse.h"
-#include "ir/graph/verify.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -210,7 +210,8 @@ Test(verify, the_pass_is_blamed) {
                      "internal error: pass 'fold-views' broke the module, see above");
 }
 
-/* What is known of dims by then shows that the model is wrong: its node is named, no pass is blamed. */
+/* What is known of dims by then shows that the model is wrong: its node is named, no pass is
+ * blamed. */
 Test(verify, types_are_not_blamed_on_a_pass) {
     const fv_dim *three = fv_dim_const(m->dims, 3), *dims[2] = {three, three};
     value("x")->type = fv_tensor_type(m->arena, FV_F32, 2, dims);

@@ -18,7 +18,9 @@ void open_session(void) {
     arena = fv_arena_new(session);
 }
 
-void close_session(void) { fv_session_free(session); }
+void close_session(void) {
+    fv_session_free(session);
+}
 
 const char *kernel_text(const fv_kernel *k) {
     fv_text t = {.arena = arena};

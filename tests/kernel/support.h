@@ -17,8 +17,8 @@ const char *program_text(const fv_program *p);
 const char *said(void);
 
 /* A golden file: cases that begin with a line `=== title`; a case is its input, a line that begins
- * with `---` (the rest of the line are options), and what is expected. With FOVEA_UPDATE_GOLDENS set
- * the file is rewritten with what comes out. */
+ * with `---` (the rest of the line are options), and what is expected. With FOVEA_UPDATE_GOLDENS
+ * set the file is rewritten with what comes out. */
 typedef const char *(*golden_fn)(const char *options, const char *input);
 void check_golden(const char *file, golden_fn run);
 

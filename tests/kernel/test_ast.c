@@ -1,4 +1,5 @@
-/* The one notation: what is read is printed back with the fewest parentheses; errors have a place. */
+/* The one notation: what is read is printed back with the fewest parentheses; errors have a
+ * place. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -19,7 +20,9 @@ static void prints(const char *text, const char *expected) {
     cr_expect_str_eq(t.s, expected);
 }
 
-static void same(const char *text) { prints(text, text); }
+static void same(const char *text) {
+    prints(text, text);
+}
 
 static void fails(const char *text, int line, int column, const char *message) {
     fv_lexer l;

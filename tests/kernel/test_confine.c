@@ -18,9 +18,12 @@ static const char *confined(const char *options, const char *input) {
     return k && fv_kernel_confine(session, k, turns ? turns : 1 << 30) ? kernel_text(k) : said();
 }
 
-Test(confine, texts) { check_golden("text/confine.txt", confined); }
+Test(confine, texts) {
+    check_golden("text/confine.txt", confined);
+}
 
-/* f32[n] beside memory that must stay as it is: of n = 4 it has 4 elements, and 4 more are there. */
+/* f32[n] beside memory that must stay as it is: of n = 4 it has 4 elements, and 4 more are
+ * there. */
 static int run(const char *text, int64_t turns, float *x, float *y, const char **fault) {
     fv_kernel *k = fv_kernel_parse(arena, text);
     cr_assert(k && fv_kernel_confine(session, k, turns), "%s", said());
@@ -31,7 +34,8 @@ static int run(const char *text, int64_t turns, float *x, float *y, const char *
 
 static void ends(const char *body, int64_t turns, int expected) {
     float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, y[8] = {0};
-    const char *fault, *text = fv_printf(arena, "kernel k(X: f32[n], out Y: f32[n]; n in 0..100) { %s }", body);
+    const char *fault,
+        *text = fv_printf(arena, "kernel k(X: f32[n], out Y: f32[n]; n in 0..100) { %s }", body);
     int status = run(text, turns, x, y, &fault);
     cr_expect_eq(status, expected, "%s: status %d, %s", body, status, fault ? fault : "");
     for (int i = 4; i < 8; i++)
@@ -50,7 +54,8 @@ Test(confine, never_outside) {
     ends("for i < n { Y[i + 3] = 1.0 if i == 1 }", TURNS, FV_BAD_INDEX);
     ends("for i < n { let at = i64(X[i]) - 1 Y[at] = X[at] }", TURNS, FV_OK);
     ends("for i < n { let at = i64(X[i]) Y[i] = X[at] }", TURNS, FV_BAD_INDEX);
-    ends("for i < n { let at = i64(X[i] * 1.0e18) * 4611686018427387904 Y[i] = X[at + 9] }", TURNS, FV_BAD_INDEX);
+    ends("for i < n { let at = i64(X[i] * 1.0e18) * 4611686018427387904 Y[i] = X[at + 9] }", TURNS,
+         FV_BAD_INDEX);
     ends("tile t: f32[4] for i < n { let at = i64(X[i]) t[at] = 1.0 }", TURNS, FV_BAD_INDEX);
     ends("tile t: i64[4] for i < n { Y[t[i + 3 - n]] = 1.0 }", TURNS, FV_BAD_INDEX);
     ends("vector i < n { Y[i + n] = X[i] }", TURNS, FV_BAD_INDEX);
@@ -67,7 +72,8 @@ Test(confine, never_endless) {
     ends("for i < 1 << 40 { for j < 1 << 40 { Y[0] = 1.0 } }", 1 << 20, FV_BAD_INDEX);
     ends("for i < 1 << 18 { for j < n { Y[j] = 1.0 } }", 1 << 26, FV_OK);
     ends("for i < 1 << 18 { for j < n * 100000 { Y[0] = 1.0 } }", 1 << 20, FV_BAD_INDEX);
-    ends("for i = 9223372036854775800 to 9223372036854775807 step 100 { Y[0] = 1.0 }", 1000, FV_BAD_INDEX);
+    ends("for i = 9223372036854775800 to 9223372036854775807 step 100 { Y[0] = 1.0 }", 1000,
+         FV_BAD_INDEX);
     ends("for i < n * 100000 { while false { } }", 1 << 20, FV_OK);
     ends("parallel i < n { tile t: i64 = 1 while t > 0 { t = t + 1 } }", 1 << 12, FV_BAD_INDEX);
     ends("outline { for i < n * 100000 { Y[0] = 1.0 } }", 1 << 12, FV_BAD_INDEX);

@@ -24,38 +24,45 @@ static void costs(const char *text, int64_t n, double flops, double read, double
 }
 
 Test(cost, loops_multiply) {
-    costs("kernel f(A: f32[n, 64], out C: f32[n, 64]; n) {\n  parallel i < n {\n    vector j < 64 {\n"
-          "      C[i, j] = A[i, j] + exp(A[i, j])\n    }\n  }\n}",
-          10, 2 * 640, 4 * 640, 4 * 640);
-    costs("kernel f(A: f32[n], out C: f32[n]; n) {\n  for i = 2 to n step 3 {\n    C[i] = fma(A[i], 2.0, 1.0)\n"
+    costs(
+        "kernel f(A: f32[n, 64], out C: f32[n, 64]; n) {\n  parallel i < n {\n    vector j < 64 {\n"
+        "      C[i, j] = A[i, j] + exp(A[i, j])\n    }\n  }\n}",
+        10, 2 * 640, 4 * 640, 4 * 640);
+    costs("kernel f(A: f32[n], out C: f32[n]; n) {\n  for i = 2 to n step 3 {\n    C[i] = "
+          "fma(A[i], 2.0, 1.0)\n"
           "  }\n}",
           9, 2 * 3, 4 * 3, 4 * 3);
 }
 
 Test(cost, nothing_runs) {
-    costs("kernel f(A: f32[n], out C: f32[n]; n) {\n  for i < n {\n    C[i] = A[i] * 2.0\n  }\n}", 0, 0, 0, 0);
+    costs("kernel f(A: f32[n], out C: f32[n]; n) {\n  for i < n {\n    C[i] = A[i] * 2.0\n  }\n}",
+          0, 0, 0, 0);
 }
 
 Test(cost, a_shorter_last_block) {
     static const char text[] =
         "kernel f(A: f32[n, 8], out C: f32[n, 8]; n) {\n  parallel block < (n + 11) floordiv 12 {\n"
         "    let rows = min(n - block * 12, 12)\n    if rows == 12 {\n      unroll r < 12 {\n"
-        "        vector j < 8 {\n          C[block * 12 + r, j] = A[block * 12 + r, j] * 3.0\n        }\n      }\n"
+        "        vector j < 8 {\n          C[block * 12 + r, j] = A[block * 12 + r, j] * 3.0\n     "
+        "   }\n      }\n"
         "    } else {\n      for r < rows {\n        vector j < 8 {\n"
-        "          C[block * 12 + r, j] = A[block * 12 + r, j] * 3.0\n        }\n      }\n    }\n  }\n}";
+        "          C[block * 12 + r, j] = A[block * 12 + r, j] * 3.0\n        }\n      }\n    }\n  "
+        "}\n}";
     costs(text, 24, 8 * 24, 32 * 24, 32 * 24);
     costs(text, 29, 8 * 29, 32 * 29, 32 * 29);
     costs(text, 1, 8, 32, 32);
 }
 
 Test(cost, a_buffer_is_read_once) { /* 16 times through the cache */
-    costs("kernel f(A: f32[n], out C: f32[16]; n) {\n  for i < 16 {\n    tile s: f32 = 0.0\n    for k < n {\n"
+    costs("kernel f(A: f32[n], out C: f32[16]; n) {\n  for i < 16 {\n    tile s: f32 = 0.0\n    "
+          "for k < n {\n"
           "      s = s + A[k]\n    }\n    C[i] = s\n  }\n}",
           100, 1600, 400, 64);
 }
 
 Test(cost, a_gather_reads_what_it_takes) {
-    costs("kernel f(T: f32[30000, 8], I: i64[n], out C: f32[n, 8]; n) {\n  for i < n {\n    for j < 8 {\n"
+    costs("kernel f(T: f32[30000, 8], I: i64[n], out C: f32[n, 8]; n) {\n  for i < n {\n    for j "
+          "< 8 {\n"
           "      C[i, j] = T[I[i], j]\n    }\n  }\n}",
           4, 0, 4 * 8 * 4 + 8 * 4, 4 * 8 * 4);
 }
@@ -64,15 +71,19 @@ Test(cost, triangles) {
     costs("kernel f(out C: f32[n]; n) {\n  for i < n {\n    tile s: f32 = 1.0\n    for j < i {\n"
           "      s = s * 2.0\n    }\n    C[i] = s\n  }\n}",
           20, 190, 0, 80);
-    fv_cost c = cost_of("kernel f(out C: f32[n]; n) {\n  for i < n {\n    tile s: f32 = 1.0\n    for j < i {\n"
-                        "      s = s * 2.0\n    }\n    C[i] = s\n  }\n}", 100000);
+    fv_cost c = cost_of(
+        "kernel f(out C: f32[n]; n) {\n  for i < n {\n    tile s: f32 = 1.0\n    for j < i {\n"
+        "      s = s * 2.0\n    }\n    C[i] = s\n  }\n}",
+        100000);
     cr_expect_float_eq(c.flops / (0.5 * 1e5 * 1e5), 1.0, 1e-2);
     cr_expect_not(c.exact); /* not every iteration was walked */
 }
 
 Test(cost, data_decides) {
-    fv_cost c = cost_of("kernel f(A: f32[n], out C: f32[n]; n) {\n  for i < n {\n    if A[i] < 0.0 {\n"
-                        "      C[i] = A[i] * A[i] + 1.0\n    } else {\n      C[i] = A[i] + 1.0\n    }\n  }\n}", 7);
+    fv_cost c = cost_of(
+        "kernel f(A: f32[n], out C: f32[n]; n) {\n  for i < n {\n    if A[i] < 0.0 {\n"
+        "      C[i] = A[i] * A[i] + 1.0\n    } else {\n      C[i] = A[i] + 1.0\n    }\n  }\n}",
+        7);
     cr_expect_eq(c.flops, 14);
     cr_expect_not(c.exact);
 }
@@ -90,12 +101,15 @@ Test(cost, expanded) { /* math is counted as what it became, lanes count */
 }
 
 Test(cost, launches_of_a_program) {
-    fv_program *p = fv_program_parse(arena,
-        "fovea-program 1\nname two\nsymbol n as n in 0..100\nplan {\n  let twice = n * 2\n}\nworkspace 0\n"
+    fv_program *p = fv_program_parse(
+        arena,
+        "fovea-program 1\nname two\nsymbol n as n in 0..100\nplan {\n  let twice = n * "
+        "2\n}\nworkspace 0\n"
         "buffer x: f32[n] input 0\nbuffer y: f32[n] output 0\n"
         "input x = \"x\" as x: f32[n] extents [n]\noutput y = \"y\" as y: f32[n] extents [n]\n"
         "kernel f(A: f32[m], out C: f32[m]; m) {\n  for i < m {\n    C[i] = A[i] * 2.0\n  }\n}\n"
-        "run {\n  launch f(x, y; twice floordiv 2)\n}\n", NULL);
+        "run {\n  launch f(x, y; twice floordiv 2)\n}\n",
+        NULL);
     fv_launch_cost *list;
     if (!p)
         cr_assert_fail("%s", said());
@@ -109,6 +123,7 @@ Test(cost, launches_of_a_program) {
 }
 
 Test(cost, a_call_passes_over_its_buffers) {
-    fv_cost c = cost_of("kernel f(file: u8[n], out y: u8[n, m, 3]; n, m) { call image_pixels(file, y) }", 10);
+    fv_cost c = cost_of(
+        "kernel f(file: u8[n], out y: u8[n, m, 3]; n, m) { call image_pixels(file, y) }", 10);
     cr_expect(c.read == 10 && c.written == 300 && c.flops == 0 && !c.exact);
 }

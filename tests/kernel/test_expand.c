@@ -26,9 +26,15 @@ static const char *expanded(const char *options, const char *input) {
     return text;
 }
 
-Test(expand, types) { check_golden("expand/types.txt", expanded); }
-Test(expand, vectors) { check_golden("expand/vectors.txt", expanded); }
-Test(expand, flatten) { check_golden("expand/flatten.txt", expanded); }
+Test(expand, types) {
+    check_golden("expand/types.txt", expanded);
+}
+Test(expand, vectors) {
+    check_golden("expand/vectors.txt", expanded);
+}
+Test(expand, flatten) {
+    check_golden("expand/flatten.txt", expanded);
+}
 
 Test(expand, every_elementary_function_is_there) {
     const fv_elem elems[] = {FV_F32, FV_F64};
@@ -55,7 +61,8 @@ Test(expand, all_conversions) {
                     !(fv_elem_is_storage(f) || fv_elem_is_storage(e)))
                     continue;
                 const char *text = fv_printf(
-                    arena, "kernel k(A: %s[n], out B: %s[n]; n) { vector i < n { B[i] = %s(A[i]) } }",
+                    arena,
+                    "kernel k(A: %s[n], out B: %s[n]; n) { vector i < n { B[i] = %s(A[i]) } }",
                     fv_elem_name(f), fv_elem_name(e), fv_elem_name(e));
                 fv_kernel *k = fv_kernel_parse(arena, text);
                 cr_assert(k && fv_kernel_verify(session, k), "%s", said());

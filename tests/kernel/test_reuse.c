@@ -36,4 +36,6 @@ static const char *over(const char *options, const char *input) {
     return after;
 }
 
-Test(reuse, outputs_over_inputs) { check_golden("text/reuse.txt", over); }
+Test(reuse, outputs_over_inputs) {
+    check_golden("text/reuse.txt", over);
+}

@@ -36,9 +36,15 @@ static const char *program_again(const char *options, const char *input) {
     return once;
 }
 
-Test(text, kernels) { check_golden("text/kernels.txt", kernel_again); }
-Test(text, errors) { check_golden("text/errors.txt", kernel_again); }
-Test(text, programs) { check_golden("text/programs.txt", program_again); }
+Test(text, kernels) {
+    check_golden("text/kernels.txt", kernel_again);
+}
+Test(text, errors) {
+    check_golden("text/errors.txt", kernel_again);
+}
+Test(text, programs) {
+    check_golden("text/programs.txt", program_again);
+}
 
 static const char *key_of(const char *text) {
     fv_kernel *k = fv_kernel_parse(arena, text);
@@ -84,8 +90,9 @@ Test(text, side_file) {
 
 /* Parses, verifies and expands with the nth allocation failing; true: there were fewer. */
 static bool survives(int64_t nth) {
-    const char *text = "kernel k(A: f32[n, 4], out B: f32[n, 4]; n) { parallel i < n { vector j < 4 "
-                       "{ B[i, j] = exp(A[i, j]) } } }";
+    const char *text =
+        "kernel k(A: f32[n, 4], out B: f32[n, 4]; n) { parallel i < n { vector j < 4 "
+        "{ B[i, j] = exp(A[i, j]) } } }";
     fv_session *s = fv_session_new();
     fv_door door;
     fv_session_fail_at(s, nth);

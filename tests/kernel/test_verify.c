@@ -26,9 +26,15 @@ static const char *program_verdict(const char *options, const char *input) {
     return said();
 }
 
-Test(verify, disjoint_stores) { check_golden("text/disjoint.txt", verdict); }
-Test(verify, rules) { check_golden("text/illegal.txt", verdict); }
-Test(verify, programs) { check_golden("text/illegal_programs.txt", program_verdict); }
+Test(verify, disjoint_stores) {
+    check_golden("text/disjoint.txt", verdict);
+}
+Test(verify, rules) {
+    check_golden("text/illegal.txt", verdict);
+}
+Test(verify, programs) {
+    check_golden("text/illegal_programs.txt", program_verdict);
+}
 
 /* What text cannot say, because parsing checks it already. */
 static void refuses(const fv_kernel *k, const char *message) {
@@ -78,13 +84,16 @@ Test(verify, built_wrongly) {
     cr_expect(fv_kernel_verify(session, k), "%s", said());
 }
 
-/* A bound that is a minimum of minima: the search for a proof ends, however long and however wide that is. */
+/* A bound that is a minimum of minima: the search for a proof ends, however long and however wide
+ * that is. */
 static void gives_up(const char *lets, int n) {
     fv_text t = {.arena = arena};
-    fv_text_put(&t, "kernel k(x: f32[8], out y: f32[8]; n in 0..8) {\n let p0 = min(n, 7)\n let q0 = min(n, 6)\n");
+    fv_text_put(&t, "kernel k(x: f32[8], out y: f32[8]; n in 0..8) {\n let p0 = min(n, 7)\n let q0 "
+                    "= min(n, 6)\n");
     for (int i = 1; i < n; i++)
         fv_text_put(&t, fv_printf(arena, lets, i, i - 1, i - 1, i, i - 1, i - 1));
-    fv_text_printf(&t, " parallel i < 2 { for j < p%d { y[i * p%d + j] = x[j] } }\n}\n", n - 1, n - 1);
+    fv_text_printf(&t, " parallel i < 2 { for j < p%d { y[i * p%d + j] = x[j] } }\n}\n", n - 1,
+                   n - 1);
     fv_kernel *k = fv_kernel_parse(arena, t.s);
     cr_assert(k, "%s", said());
     refuses(k, "cannot prove");

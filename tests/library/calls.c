@@ -1,4 +1,5 @@
-/* calls.c - models whose kernels call: what every consumer makes of them, whole files and damaged ones. */
+/* calls.c - models whose kernels call: what every consumer makes of them, whole files and damaged
+ * ones. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +34,10 @@ static const char *in_folder(const char *name) {
 static const char *model(const char *format) {
     FILE *f = fopen(in_folder("m.fvir"), "w");
     cr_assert(f);
-    fprintf(f, "fovea-ir 1\nmodule \"m\"\nsymbol n 0..1000\nfunc @main(%%file: u8[n]) -> (%%y) {\n"
-               "  %%y = ImageDecoder(%%file)%s    loc(\"decode\")\n  return %%y\n}\n", format);
+    fprintf(f,
+            "fovea-ir 1\nmodule \"m\"\nsymbol n 0..1000\nfunc @main(%%file: u8[n]) -> (%%y) {\n"
+            "  %%y = ImageDecoder(%%file)%s    loc(\"decode\")\n  return %%y\n}\n",
+            format);
     fclose(f);
     return place;
 }
@@ -42,7 +45,8 @@ static const char *model(const char *format) {
 static const char picture[] = "P6 2 3 255\nabcdefghijklmnopqr";
 
 static int run(fv_artifact *a, const char *bytes, size_t n, fv_array *out, fv_log *log) {
-    fv_array in = {.type = FV_TYPE_UINT8, .rank = 1, .dims = {(int64_t)n}, .data = (void *)(uintptr_t)bytes};
+    fv_array in = {
+        .type = FV_TYPE_UINT8, .rank = 1, .dims = {(int64_t)n}, .data = (void *)(uintptr_t)bytes};
     return fv_artifact_run(a, &in, out, NULL, log);
 }
 
@@ -95,7 +99,8 @@ static void decodes(fv_compile_options o) {
 
 Test(calls, interpreter) {
     decodes((fv_compile_options){.backend = FV_BACKEND_INTERP});
-    decodes((fv_compile_options){.backend = FV_BACKEND_INTERP, .naive = 1, .level = '0', .verify = 1});
+    decodes(
+        (fv_compile_options){.backend = FV_BACKEND_INTERP, .naive = 1, .level = '0', .verify = 1});
 }
 
 Test(calls, code_in_memory) {
@@ -122,13 +127,15 @@ Test(calls, as_text) {
 Test(calls, extents) {
     FILE *f = fopen(in_folder("k.fvk"), "w");
     cr_assert(f);
-    fputs("kernel k(file: u8[n], out size: i64[3]; n in 0..1000) { call image_size(file, size) }", f);
+    fputs("kernel k(file: u8[n], out size: i64[3]; n in 0..1000) { call image_size(file, size) }",
+          f);
     fclose(f);
     fv_artifact *a = compiled(place, (fv_compile_options){.backend = FV_BACKEND_INTERP});
     fv_array out = {0};
     fv_log *log = fv_log_new();
     cr_expect_eq(run(a, picture, sizeof picture - 1, &out, log), FV_INTERNAL);
-    cr_expect(strstr(fv_log_text(log), "k: image_size takes no arguments of these extents"), "%s", fv_log_text(log));
+    cr_expect(strstr(fv_log_text(log), "k: image_size takes no arguments of these extents"), "%s",
+              fv_log_text(log));
     fv_array_free(&out);
     fv_artifact_free(a);
     fv_log_free(log);
@@ -146,7 +153,8 @@ static void refuses(const char *name, const char *why) {
 
 /* What stands alone has no libraries. */
 Test(calls, files) {
-    refuses("m.c", "generated C depends on no library, and kernel 'image_size_0', of node 'decode', calls one");
+    refuses("m.c", "generated C depends on no library, and kernel 'image_size_0', of node "
+                   "'decode', calls one");
     refuses("m/", "generated C depends on no library");
     static const char *const names[] = {"m.so", "m.o", "m.a", "m.ll", "m.s"};
     for (int i = 0; FV_HAVE_LLVM && i < 5; i++)
@@ -157,16 +165,20 @@ static fv_artifact *of_constant(const char *pixels, fv_log *log) {
     FILE *f = fopen(in_folder("c.fvir"), "w");
     fv_artifact *a;
     cr_assert(f);
-    fprintf(f, "fovea-ir 1\nmodule \"m\"\nconst @file: u8[%zu] = hex \"503520332031203235350a%s\"\n"
-               "func @main(%%x: u8[1]) -> (%%y) {\n  %%p = ImageDecoder(@file) {pixel_format = \"Grayscale\"}    loc(\"decode\")\n"
-               "  %%y = Add(%%x, %%p)\n  return %%y\n}\n", 11 + strlen(pixels) / 2, pixels);
+    fprintf(f,
+            "fovea-ir 1\nmodule \"m\"\nconst @file: u8[%zu] = hex \"503520332031203235350a%s\"\n"
+            "func @main(%%x: u8[1]) -> (%%y) {\n  %%p = ImageDecoder(@file) {pixel_format = "
+            "\"Grayscale\"}    loc(\"decode\")\n"
+            "  %%y = Add(%%x, %%p)\n  return %%y\n}\n",
+            11 + strlen(pixels) / 2, pixels);
     fclose(f);
     fv_compile_options o = {.size = sizeof o, .backend = FV_BACKEND_INTERP};
     cr_assert_eq(fv_compile(place, &o, log, &a), FV_OK, "%s", fv_log_text(log));
     return a;
 }
 
-/* A damaged constant is told when the model is compiled, and each run stops at it; a whole one is decoded then. */
+/* A damaged constant is told when the model is compiled, and each run stops at it; a whole one is
+ * decoded then. */
 Test(calls, constants) {
     uint8_t x[1] = {1};
     fv_array in = {.type = FV_TYPE_UINT8, .rank = 1, .dims = {1}, .data = x}, out = {0};
@@ -178,10 +190,13 @@ Test(calls, constants) {
     fv_array_free(&out);
     fv_artifact_free(a);
     a = of_constant("0102", log);
-    cr_expect(strstr(fv_log_text(log), "this is no file that can be decoded, and all operands are constants: every run stops here with FV_BAD_FILE"),
+    cr_expect(strstr(fv_log_text(log), "this is no file that can be decoded, and all operands are "
+                                       "constants: every run stops here with FV_BAD_FILE"),
               "%s", fv_log_text(log));
     cr_expect_eq(fv_artifact_run(a, &in, &out, NULL, log), FV_BAD_FILE);
-    cr_expect(strstr(fv_log_text(log), "node 'decode': constant 'file': the file ends before its image does"), "%s", fv_log_text(log));
+    cr_expect(strstr(fv_log_text(log),
+                     "node 'decode': constant 'file': the file ends before its image does"),
+              "%s", fv_log_text(log));
     fv_array_free(&out);
     fv_artifact_free(a);
     fv_log_free(log);

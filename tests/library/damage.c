@@ -1,5 +1,6 @@
-/* damage.c - files that end early, and files with bytes changed: they decode to something, or are refused, and nothing is
- * read or written elsewhere: what sanitizers look at. FV_SEED=N repeats, FV_DAMAGES=N makes more of it. */
+/* damage.c - files that end early, and files with bytes changed: they decode to something, or are
+ * refused, and nothing is read or written elsewhere: what sanitizers look at. FV_SEED=N repeats,
+ * FV_DAMAGES=N makes more of it. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +27,12 @@ static int decode(const uint8_t *bytes, size_t n) {
     memcpy(f, bytes, n);
     int64_t extents[4] = {(int64_t)n, 2}, size[2] = {-1, -1};
     const char *why = NULL;
-    int status = fv_library_look(fv_library_fn_of(FV_LIBRARY_image_size))((void *[]){f, size}, extents, &why);
+    int status = fv_library_look(fv_library_fn_of(FV_LIBRARY_image_size))((void *[]){f, size},
+                                                                          extents, &why);
     cr_assert(status == FV_OK || status == FV_BAD_FILE || status == FV_NO_MEMORY, "%d", status);
     cr_assert_eq(status == FV_OK, why == NULL);
-    cr_assert(status == FV_OK ? size[0] > 0 && size[1] > 0 && size[0] <= (1 << 28) / size[1] : size[0] == -1 && size[1] == -1);
+    cr_assert(status == FV_OK ? size[0] > 0 && size[1] > 0 && size[0] <= (1 << 28) / size[1]
+                              : size[0] == -1 && size[1] == -1);
     if (status == FV_OK && size[0] * size[1] <= MOST) {
         int channels = any(2) ? 3 : 1;
         size_t all = (size_t)(size[0] * size[1] * channels);
@@ -38,7 +41,8 @@ static int decode(const uint8_t *bytes, size_t n) {
         extents[1] = size[0];
         extents[2] = size[1];
         extents[3] = channels;
-        status = fv_library_look(fv_library_fn_of(FV_LIBRARY_image_pixels))((void *[]){f, y}, extents, NULL);
+        status = fv_library_look(fv_library_fn_of(FV_LIBRARY_image_pixels))((void *[]){f, y},
+                                                                            extents, NULL);
         cr_assert(status == FV_OK || status == FV_BAD_FILE || status == FV_NO_MEMORY, "%d", status);
         for (size_t i = 0; status != FV_OK && i < all; i++)
             cr_assert_eq(y[i], MARK, "a result of what failed");
@@ -70,7 +74,8 @@ static void damage(file f, const char *name) {
     cr_assert(decode(f.at, f.n), "%s", name);
     for (size_t cut = 0; cut < f.n; cut++)
         whole += decode(f.at, cut);
-    cr_expect(whole * 10 < (int)f.n * 4 + 10, "%s: %d of %zu files that end early decode", name, whole, f.n);
+    cr_expect(whole * 10 < (int)f.n * 4 + 10, "%s: %d of %zu files that end early decode", name,
+              whole, f.n);
     for (int i = 0; i < n; i++) {
         file g = {0};
         add(&g, f.at, f.n);
@@ -112,10 +117,28 @@ Test(damage, jpeg2000) {
 }
 
 Test(damage, tiff) {
-    damage(make_tiff((tiff_kind){.photometric = PHOTOMETRIC_RGB, .samples = 3, .bits = 8, .compression = COMPRESSION_ADOBE_DEFLATE}), "rgb");
-    damage(make_tiff((tiff_kind){.photometric = PHOTOMETRIC_SEPARATED, .samples = 4, .bits = 16, .tiled = true, .apart = true}), "cmyk");
-    damage(make_tiff((tiff_kind){.photometric = PHOTOMETRIC_PALETTE, .samples = 1, .bits = 8, .compression = COMPRESSION_LZW}), "palette");
-    damage(make_tiff((tiff_kind){.photometric = PHOTOMETRIC_RGB, .samples = 3, .bits = 8, .big = true, .orientation = 6}), "big");
+    damage(make_tiff((tiff_kind){.photometric = PHOTOMETRIC_RGB,
+                                 .samples = 3,
+                                 .bits = 8,
+                                 .compression = COMPRESSION_ADOBE_DEFLATE}),
+           "rgb");
+    damage(make_tiff((tiff_kind){.photometric = PHOTOMETRIC_SEPARATED,
+                                 .samples = 4,
+                                 .bits = 16,
+                                 .tiled = true,
+                                 .apart = true}),
+           "cmyk");
+    damage(make_tiff((tiff_kind){.photometric = PHOTOMETRIC_PALETTE,
+                                 .samples = 1,
+                                 .bits = 8,
+                                 .compression = COMPRESSION_LZW}),
+           "palette");
+    damage(make_tiff((tiff_kind){.photometric = PHOTOMETRIC_RGB,
+                                 .samples = 3,
+                                 .bits = 8,
+                                 .big = true,
+                                 .orientation = 6}),
+           "big");
 }
 
 static file of_text(const char *text, size_t n) {
@@ -125,7 +148,8 @@ static file of_text(const char *text, size_t n) {
 }
 
 Test(damage, pnm) {
-    static const char *const plain = "P3 #c\n 2 2 9 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6", *const bits = "P1\n5 3\n0 1 1 0 1\n00111\n11000\n";
+    static const char *const plain = "P3 #c\n 2 2 9 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6",
+                             *const bits = "P1\n5 3\n0 1 1 0 1\n00111\n11000\n";
     damage(of_text(plain, strlen(plain)), "plain");
     damage(of_text(bits, strlen(bits)), "bits");
     damage(of_text("P6\n2 2 255\nabcdefghijkl", 23), "raw");
@@ -152,7 +176,8 @@ Test(damage, bmp) {
             for (int i = 0; !runs && i < 28; i++)
                 add_little(&f, (uint32_t)(i * y), 1);
             if (runs)
-                add(&f, (uint8_t[]){3, 0x12, 0, 4, 1, 2, 3, 4, 0, 2, 1, 0, 0, 0}, runs == 1 ? 14 : 14);
+                add(&f, (uint8_t[]){3, 0x12, 0, 4, 1, 2, 3, 4, 0, 2, 1, 0, 0, 0},
+                    runs == 1 ? 14 : 14);
         }
         if (runs)
             add(&f, (uint8_t[]){0, 1}, 2);

@@ -46,11 +46,18 @@ static const char *new_path(char *path) {
 
 /* ---- PNG ---- */
 
-static void put_png(png_structp png, png_bytep from, size_t n) { add(png_get_io_ptr(png), from, n); }
-static void flush_png(png_structp png) { (void)png; }
+static void put_png(png_structp png, png_bytep from, size_t n) {
+    add(png_get_io_ptr(png), from, n);
+}
+static void flush_png(png_structp png) {
+    (void)png;
+}
 
 static int channels_of(int colour) {
-    return colour == PNG_COLOR_TYPE_RGB ? 3 : colour == PNG_COLOR_TYPE_RGB_ALPHA ? 4 : colour == PNG_COLOR_TYPE_GRAY_ALPHA ? 2 : 1;
+    return colour == PNG_COLOR_TYPE_RGB          ? 3
+           : colour == PNG_COLOR_TYPE_RGB_ALPHA  ? 4
+           : colour == PNG_COLOR_TYPE_GRAY_ALPHA ? 2
+                                                 : 1;
 }
 
 static void png_row(uint8_t *row, int y, int channels, int bits) {
@@ -75,7 +82,8 @@ file make_png(int colour, int bits, bool interlaced) {
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
     png_infop info = png_create_info_struct(png);
     png_set_write_fn(png, &f, put_png, flush_png);
-    png_set_IHDR(png, info, WIDTH, HEIGHT, bits, colour, interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
+    png_set_IHDR(png, info, WIDTH, HEIGHT, bits, colour,
+                 interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_color palette[256];
     for (int i = 0; i < 256; i++)
@@ -138,9 +146,11 @@ static file lossless(int channels, int add_to) {
     for (int y = 0; y < HEIGHT; y++)
         for (int x = 0; x < WIDTH; x++)
             for (int k = 0; k < channels; k++)
-                (&pixels[0][0][0])[(y * WIDTH + x) * channels + k] = (uint8_t)(k == 3 ? 255 - (x & 1) * 100 : sample(x, y, k) + add_to);
-    size_t n = channels == 4 ? WebPEncodeLosslessRGBA(&pixels[0][0][0], WIDTH, HEIGHT, 4 * WIDTH, &made)
-                             : WebPEncodeLosslessRGB(&pixels[0][0][0], WIDTH, HEIGHT, 3 * WIDTH, &made);
+                (&pixels[0][0][0])[(y * WIDTH + x) * channels + k] =
+                    (uint8_t)(k == 3 ? 255 - (x & 1) * 100 : sample(x, y, k) + add_to);
+    size_t n = channels == 4
+                   ? WebPEncodeLosslessRGBA(&pixels[0][0][0], WIDTH, HEIGHT, 4 * WIDTH, &made)
+                   : WebPEncodeLosslessRGB(&pixels[0][0][0], WIDTH, HEIGHT, 3 * WIDTH, &made);
     file f = {0};
     cr_assert(n);
     add(&f, made, n);
@@ -148,7 +158,9 @@ static file lossless(int channels, int add_to) {
     return f;
 }
 
-file make_webp(int channels) { return lossless(channels, 0); }
+file make_webp(int channels) {
+    return lossless(channels, 0);
+}
 
 static void add_chunk(file *f, const char *name, const file *body) {
     add(f, name, 4);
@@ -267,21 +279,30 @@ file make_jpeg2000(int channels, int bits, bool bare, bool half) {
     parameters.numresolution = 3;
     for (int k = 0; k < channels; k++) {
         unsigned step = half && k ? 2 : 1;
-        part[k] = (opj_image_cmptparm_t){.dx = step, .dy = step, .w = (WIDTH + step - 1) / step, .h = (HEIGHT + step - 1) / step,
-                                         .prec = (OPJ_UINT32)bits, .bpp = (OPJ_UINT32)bits};
+        part[k] = (opj_image_cmptparm_t){.dx = step,
+                                         .dy = step,
+                                         .w = (WIDTH + step - 1) / step,
+                                         .h = (HEIGHT + step - 1) / step,
+                                         .prec = (OPJ_UINT32)bits,
+                                         .bpp = (OPJ_UINT32)bits};
     }
-    opj_image_t *image = opj_image_create((OPJ_UINT32)channels, part, half ? OPJ_CLRSPC_SYCC : channels < 3 ? OPJ_CLRSPC_GRAY : OPJ_CLRSPC_SRGB);
+    opj_image_t *image = opj_image_create((OPJ_UINT32)channels, part,
+                                          half           ? OPJ_CLRSPC_SYCC
+                                          : channels < 3 ? OPJ_CLRSPC_GRAY
+                                                         : OPJ_CLRSPC_SRGB);
     image->x1 = WIDTH;
     image->y1 = HEIGHT;
     for (int k = 0; k < channels; k++)
         for (unsigned i = 0; i < part[k].w * part[k].h; i++) {
-            int x = (int)(i % part[k].w * part[k].dx), y = (int)(i / part[k].w * part[k].dy), v = sample(x, y, k);
+            int x = (int)(i % part[k].w * part[k].dx), y = (int)(i / part[k].w * part[k].dy),
+                v = sample(x, y, k);
             image->comps[k].data[i] = bits >= 8 ? v << (bits - 8) : v >> (8 - bits);
         }
     opj_codec_t *codec = opj_create_compress(bare ? OPJ_CODEC_J2K : OPJ_CODEC_JP2);
     cr_assert(opj_setup_encoder(codec, &parameters, image));
     opj_stream_t *stream = opj_stream_create_default_file_stream(new_path(path), OPJ_FALSE);
-    cr_assert(opj_start_compress(codec, image, stream) && opj_encode(codec, stream) && opj_end_compress(codec, stream));
+    cr_assert(opj_start_compress(codec, image, stream) && opj_encode(codec, stream) &&
+              opj_end_compress(codec, stream));
     opj_stream_destroy(stream);
     opj_destroy_codec(codec);
     opj_image_destroy(image);

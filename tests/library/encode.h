@@ -14,12 +14,15 @@ typedef struct file {
 enum { WIDTH = 21, HEIGHT = 13 };
 
 /* Channel k at x, y: 0 to 255. */
-static inline int sample(int x, int y, int k) { return (x * 37 + y * 59 + k * 83 + x * y) & 255; }
+static inline int sample(int x, int y, int k) {
+    return (x * 37 + y * 59 + k * 83 + x * y) & 255;
+}
 
 void add(file *f, const void *bytes, size_t n);
 void add_little(file *f, uint64_t v, int bytes);
 
-/* Samples of `bits`, whose upper eight are `sample`. colour: of PNG_COLOR_TYPE_; a palette has 2^bits colours. */
+/* Samples of `bits`, whose upper eight are `sample`. colour: of PNG_COLOR_TYPE_; a palette has
+ * 2^bits colours. */
 file make_png(int colour, int bits, bool interlaced);
 /* quality 100; channels 1, 3 or 4 (CMYK, inverted) */
 file make_jpeg(int channels, bool progressive);
@@ -31,6 +34,7 @@ typedef struct tiff_kind {
     bool tiled, apart, big;
 } tiff_kind;
 file make_tiff(tiff_kind k);
-file make_jpeg2000(int channels, int bits, bool bare, bool half); /* half: the last two at half the resolution, as YCC */
+/* half: the last two at half the resolution, as YCC */
+file make_jpeg2000(int channels, int bits, bool bare, bool half);
 
 #endif

@@ -11,8 +11,12 @@
 
 TestSuite(images);
 
-static uint8_t gray(const uint8_t *p) { return (uint8_t)((p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16); }
-static uint8_t gray_of_palette(const uint8_t *p) { return (uint8_t)((p[0] * 299 + p[1] * 587 + p[2] * 114) / 1000); }
+static uint8_t gray(const uint8_t *p) {
+    return (uint8_t)((p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16);
+}
+static uint8_t gray_of_palette(const uint8_t *p) {
+    return (uint8_t)((p[0] * 299 + p[1] * 587 + p[2] * 114) / 1000);
+}
 
 static int call(fv_library_id id, file f, void *out, const int64_t *dims, int n, const char **why) {
     int64_t extents[4] = {(int64_t)f.n};
@@ -26,7 +30,8 @@ static uint8_t *pixels(file f, int height, int width, int channels) {
     int64_t size[2] = {0}, dims[3] = {height, width, channels}, two = 2;
     const char *why = "";
     cr_assert_eq(call(FV_LIBRARY_image_size, f, size, &two, 1, &why), FV_OK, "%s", why);
-    cr_assert(size[0] == height && size[1] == width, "%lld x %lld", (long long)size[0], (long long)size[1]);
+    cr_assert(size[0] == height && size[1] == width, "%lld x %lld", (long long)size[0],
+              (long long)size[1]);
     uint8_t *y = malloc((size_t)(height * width * channels));
     cr_assert_eq(call(FV_LIBRARY_image_pixels, f, y, dims, 3, &why), FV_OK, "%s", why);
     return y;
@@ -35,12 +40,14 @@ static uint8_t *pixels(file f, int height, int width, int channels) {
 typedef void colour_fn(int x, int y, uint8_t *rgb);
 
 /* As RGB, and as gray, which is made of it. */
-static void becomes_gray(file f, const char *name, colour_fn *want, uint8_t (*made)(const uint8_t *)) {
+static void becomes_gray(file f, const char *name, colour_fn *want,
+                         uint8_t (*made)(const uint8_t *)) {
     uint8_t *rgb = pixels(f, HEIGHT, WIDTH, 3), *g = pixels(f, HEIGHT, WIDTH, 1), p[3];
     for (int i = 0; i < WIDTH * HEIGHT; i++) {
         want(i % WIDTH, i / WIDTH, p);
-        cr_assert(!memcmp(rgb + 3 * i, p, 3), "%s: %d, %d is %d %d %d, not %d %d %d", name, i % WIDTH, i / WIDTH, rgb[3 * i],
-                  rgb[3 * i + 1], rgb[3 * i + 2], p[0], p[1], p[2]);
+        cr_assert(!memcmp(rgb + 3 * i, p, 3), "%s: %d, %d is %d %d %d, not %d %d %d", name,
+                  i % WIDTH, i / WIDTH, rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2], p[0], p[1],
+                  p[2]);
         cr_assert_eq(g[i], made(p), "%s: gray %d, not %d", name, g[i], made(p));
     }
     free(rgb);
@@ -48,28 +55,48 @@ static void becomes_gray(file f, const char *name, colour_fn *want, uint8_t (*ma
     free(f.at);
 }
 
-static void becomes(file f, const char *name, colour_fn *want) { becomes_gray(f, name, want, gray); }
+static void becomes(file f, const char *name, colour_fn *want) {
+    becomes_gray(f, name, want, gray);
+}
 
 static void coloured(int x, int y, uint8_t *rgb) {
     for (int k = 0; k < 3; k++)
         rgb[k] = (uint8_t)sample(x, y, k);
 }
 
-static void same(uint8_t *rgb, int v) { memset(rgb, v, 3); }
-static void one(int x, int y, uint8_t *rgb) { same(rgb, sample(x, y, 0)); }
-static void inverse(int x, int y, uint8_t *rgb) { same(rgb, 255 - sample(x, y, 0)); }
-static void of_1(int x, int y, uint8_t *rgb) { same(rgb, sample(x, y, 0) >> 7 ? 255 : 0); }
-static void of_2(int x, int y, uint8_t *rgb) { same(rgb, (sample(x, y, 0) >> 6) * 85); }
-static void of_4(int x, int y, uint8_t *rgb) { same(rgb, (sample(x, y, 0) >> 4) * 17); }
+static void same(uint8_t *rgb, int v) {
+    memset(rgb, v, 3);
+}
+static void one(int x, int y, uint8_t *rgb) {
+    same(rgb, sample(x, y, 0));
+}
+static void inverse(int x, int y, uint8_t *rgb) {
+    same(rgb, 255 - sample(x, y, 0));
+}
+static void of_1(int x, int y, uint8_t *rgb) {
+    same(rgb, sample(x, y, 0) >> 7 ? 255 : 0);
+}
+static void of_2(int x, int y, uint8_t *rgb) {
+    same(rgb, (sample(x, y, 0) >> 6) * 85);
+}
+static void of_4(int x, int y, uint8_t *rgb) {
+    same(rgb, (sample(x, y, 0) >> 4) * 17);
+}
 
 static void colour(int i, uint8_t *rgb) {
     rgb[0] = (uint8_t)(255 - i);
     rgb[1] = (uint8_t)(i * 7);
     rgb[2] = (uint8_t)(i * 3);
 }
-static void of_256(int x, int y, uint8_t *rgb) { colour(sample(x, y, 0), rgb); }
-static void of_16(int x, int y, uint8_t *rgb) { colour(sample(x, y, 0) >> 4, rgb); }
-static void of_two(int x, int y, uint8_t *rgb) { colour(sample(x, y, 0) >> 7, rgb); }
+static void of_256(int x, int y, uint8_t *rgb) {
+    colour(sample(x, y, 0), rgb);
+}
+static void of_16(int x, int y, uint8_t *rgb) {
+    colour(sample(x, y, 0) >> 4, rgb);
+}
+static void of_two(int x, int y, uint8_t *rgb) {
+    colour(sample(x, y, 0) >> 7, rgb);
+}
 
 static void ink(int x, int y, uint8_t *rgb) {
     int white = 255 - sample(x, y, 3);
@@ -117,11 +144,15 @@ Test(images, jpeg2000_in_ycc) {
     file f = make_jpeg2000(3, 8, false, true);
     uint8_t *rgb = pixels(f, HEIGHT, WIDTH, 3);
     for (int i = 0; i < WIDTH * HEIGHT; i++) {
-        int x = i % WIDTH, y = i / WIDTH, cb = sample(x & ~1, y & ~1, 1) - 128, cr = sample(x & ~1, y & ~1, 2) - 128;
-        double want[3] = {sample(x, y, 0) + 1.402 * cr, sample(x, y, 0) - 0.344136 * cb - 0.714136 * cr, sample(x, y, 0) + 1.772 * cb};
+        int x = i % WIDTH, y = i / WIDTH, cb = sample(x & ~1, y & ~1, 1) - 128,
+            cr = sample(x & ~1, y & ~1, 2) - 128;
+        double want[3] = {sample(x, y, 0) + 1.402 * cr,
+                          sample(x, y, 0) - 0.344136 * cb - 0.714136 * cr,
+                          sample(x, y, 0) + 1.772 * cb};
         for (int k = 0; k < 3; k++) {
             double clipped = want[k] < 0 ? 0 : want[k] > 255 ? 255 : want[k];
-            cr_assert(rgb[3 * i + k] - clipped < 1 && clipped - rgb[3 * i + k] < 1, "%d, %d: %d, not %g", x, y, rgb[3 * i + k], clipped);
+            cr_assert(rgb[3 * i + k] - clipped < 1 && clipped - rgb[3 * i + k] < 1,
+                      "%d, %d: %d, not %g", x, y, rgb[3 * i + k], clipped);
         }
     }
     free(rgb);
@@ -132,11 +163,13 @@ Test(images, jpeg2000_in_ycc) {
 static void is_near(file f, int channels) {
     uint8_t *rgb = pixels(f, HEIGHT, WIDTH, 3), *g = pixels(f, HEIGHT, WIDTH, 1);
     for (int i = 0; i < 3 * WIDTH * HEIGHT; i++) {
-        int x = i / 3 % WIDTH, y = i / 3 / WIDTH, k = channels == 1 ? 0 : i % 3, base = 10 * x + 3 * y;
+        int x = i / 3 % WIDTH, y = i / 3 / WIDTH, k = channels == 1 ? 0 : i % 3,
+            base = 10 * x + 3 * y;
         double want = base + 5 * k;
         if (channels == 4) /* inverted: what is written is the paper that ink leaves */
             want = (base + 5 * k) * (base + 15) / 255.0;
-        cr_assert(rgb[i] - want < 5 && want - rgb[i] < 5, "%d channels: %d, %d, %d is %d, not %g", channels, x, y, k, rgb[i], want);
+        cr_assert(rgb[i] - want < 5 && want - rgb[i] < 5, "%d channels: %d, %d, %d is %d, not %g",
+                  channels, x, y, k, rgb[i], want);
     }
     for (int i = 0; i < WIDTH * HEIGHT; i++)
         cr_assert_eq(g[i], gray(rgb + 3 * i));
@@ -155,7 +188,10 @@ Test(images, jpeg) {
 
 Test(images, tiff) {
     for (int i = 0; i < 16; i++) {
-        tiff_kind k = {.tiled = i & 1, .apart = (i & 2) != 0, .big = (i & 4) != 0, .bits = i & 8 ? 16 : 8,
+        tiff_kind k = {.tiled = i & 1,
+                       .apart = (i & 2) != 0,
+                       .big = (i & 4) != 0,
+                       .bits = i & 8 ? 16 : 8,
                        .compression = i & 4 ? COMPRESSION_ADOBE_DEFLATE : COMPRESSION_NONE};
         k.samples = 1;
         k.photometric = PHOTOMETRIC_MINISBLACK;
@@ -174,7 +210,11 @@ Test(images, tiff) {
         becomes(make_tiff(k), "cmyk", ink);
     }
     for (int tiled = 0; tiled < 2; tiled++) {
-        tiff_kind k = {.photometric = PHOTOMETRIC_PALETTE, .samples = 1, .bits = 8, .tiled = tiled, .compression = COMPRESSION_LZW};
+        tiff_kind k = {.photometric = PHOTOMETRIC_PALETTE,
+                       .samples = 1,
+                       .bits = 8,
+                       .tiled = tiled,
+                       .compression = COMPRESSION_LZW};
         becomes_gray(make_tiff(k), "palette", of_256, gray_of_palette);
     }
 }
@@ -183,7 +223,10 @@ Test(images, tiff) {
 Test(images, tiff_that_is_turned) {
     for (int o = 1; o <= 8; o++)
         for (int palette = 0; palette < 2; palette++) {
-            tiff_kind k = {.photometric = palette ? PHOTOMETRIC_PALETTE : PHOTOMETRIC_RGB, .samples = palette ? 1 : 3, .bits = 8, .orientation = o};
+            tiff_kind k = {.photometric = palette ? PHOTOMETRIC_PALETTE : PHOTOMETRIC_RGB,
+                           .samples = palette ? 1 : 3,
+                           .bits = 8,
+                           .orientation = o};
             file f = make_tiff(k);
             int h = o > 4 ? WIDTH : HEIGHT, w = o > 4 ? HEIGHT : WIDTH;
             uint8_t *rgb = pixels(f, h, w, 3), want[3];
@@ -191,7 +234,8 @@ Test(images, tiff_that_is_turned) {
                 int x = i % w, y = i / w;
                 /* TIFF 6.0, Orientation: what row 0 and column 0 of the file are */
                 int right = w - 1 - x, below = h - 1 - y;
-                int row[9] = {0, y, y, below, below, x, right, right, x}, column[9] = {0, x, right, right, x, y, y, below, below};
+                int row[9] = {0, y, y, below, below, x, right, right, x},
+                    column[9] = {0, x, right, right, x, y, y, below, below};
                 (palette ? of_256 : coloured)(column[o], row[o], want);
                 cr_assert(!memcmp(rgb + 3 * i, want, 3), "orientation %d: %d, %d", o, x, y);
             }
@@ -243,7 +287,8 @@ static void add_rows(file *f, int bits, bool from_top, const int *parts) {
         uint8_t row[4 * WIDTH + 4] = {0};
         for (int x = 0; x < WIDTH; x++) {
             if (bits <= 8)
-                row[x * bits / 8] |= (uint8_t)(sample(x, y, 0) >> (8 - bits) << (8 - bits - x * bits % 8));
+                row[x * bits / 8] |=
+                    (uint8_t)(sample(x, y, 0) >> (8 - bits) << (8 - bits - x * bits % 8));
             uint32_t v = bits > 8 ? packed(x, y, parts) : 0;
             for (int k = 0; bits > 8 && k < bits / 8; k++)
                 row[x * bits / 8 + k] = (uint8_t)(v >> (8 * k));
@@ -263,12 +308,14 @@ static void of_565(int x, int y, uint8_t *rgb) {
 }
 
 Test(images, bmp) {
-    static const int heads[] = {12, 40, 52, 56, 64, 108, 124}, eights[] = {8, 8, 8}, fives[] = {5, 5, 5}, five_six[] = {5, 6, 5};
+    static const int heads[] = {12, 40, 52, 56, 64, 108, 124}, eights[] = {8, 8, 8},
+                     fives[] = {5, 5, 5}, five_six[] = {5, 6, 5};
     static const uint32_t masks[] = {0xf800, 0x7e0, 0x1f}, whole[] = {0xff0000, 0xff00, 0xff};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         for (int top = 0; top < (heads[i] == 12 ? 1 : 2); top++) {
             int height = top ? -HEIGHT : HEIGHT, h = heads[i];
-            file f[8] = {bmp(h, 1, 0, height, NULL), bmp(h, 4, 0, height, NULL), bmp(h, 8, 0, height, NULL), bmp(h, 24, 0, height, NULL)};
+            file f[8] = {bmp(h, 1, 0, height, NULL), bmp(h, 4, 0, height, NULL),
+                         bmp(h, 8, 0, height, NULL), bmp(h, 24, 0, height, NULL)};
             add_rows(&f[0], 1, top, NULL);
             add_rows(&f[1], 4, top, NULL);
             add_rows(&f[2], 8, top, NULL);
@@ -296,7 +343,13 @@ Test(images, bmp) {
 
 /* A run, literals of an even and an odd number, a move to the right, the end of each row. */
 static void runs(int x, int y, uint8_t *rgb) {
-    colour(x < 5 ? 3 : x < 9 ? 1 + x - 5 : x < 12 ? 7 + x - 9 : x < 14 ? 0 : x == 14 && y < HEIGHT ? 2 : 0, rgb);
+    colour(x < 5                   ? 3
+           : x < 9                 ? 1 + x - 5
+           : x < 12                ? 7 + x - 9
+           : x < 14                ? 0
+           : x == 14 && y < HEIGHT ? 2
+                                   : 0,
+           rgb);
 }
 
 Test(images, bmp_in_runs) {
@@ -381,7 +434,8 @@ static void refused(const void *bytes, size_t n, const char *want) {
     cr_expect_eq(call(FV_LIBRARY_image_size, f, size, &two, 1, &why), FV_BAD_FILE, "%s", want);
     cr_expect(why && strstr(why, want), "'%s', not '%s'", why ? why : "", want);
     cr_expect_eq(call(FV_LIBRARY_image_pixels, f, y, dims, 3, NULL), FV_BAD_FILE, "%s", want);
-    cr_expect(size[0] == -7 && size[1] == -7 && y[0] == 9 && y[5] == 9, "%s: results are as before", want);
+    cr_expect(size[0] == -7 && size[1] == -7 && y[0] == 9 && y[5] == 9, "%s: results are as before",
+              want);
 }
 #define REFUSED(bytes, want) refused(bytes, sizeof bytes - 1, want)
 
@@ -420,7 +474,8 @@ Test(images, bombs) {
     free(f.at);
     f = bmp(40, 24, 0, HEIGHT, NULL);
     add_rows(&f, 24, false, (int[]){8, 8, 8});
-    memcpy(f.at + 18, (uint8_t[]){0, 0, 0, 0x80, 0, 0, 0, 0x80}, 8); /* the least numbers there are */
+    /* the least numbers there are */
+    memcpy(f.at + 18, (uint8_t[]){0, 0, 0, 0x80, 0, 0, 0, 0x80}, 8);
     cr_expect_eq(call(FV_LIBRARY_image_size, f, size, &two, 1, &why), FV_BAD_FILE, "%s", why);
     memcpy(f.at + 18, (uint8_t[]){0, 0x40, 0, 0, 0, 0x3e, 0, 0}, 8);
     cr_expect_eq(call(FV_LIBRARY_image_size, f, size, &two, 1, &why), FV_BAD_FILE, "%s", why);

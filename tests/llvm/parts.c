@@ -1,4 +1,5 @@
-/* parts.c - a program that is compiled as several modules; objects that are kept and loaded again. */
+/* parts.c - a program that is compiled as several modules; objects that are kept and loaded
+ * again. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,11 @@ static float value(int k, float x, float w) {
 }
 
 static void put_kernel(fv_text *t, int k) {
-    fv_text_printf(t, "kernel k%d(X: f32[n, 8], W: f32[8], out Y: f32[n, 8]; n in 0..1000) task t < n {\n  for j < 8 {\n"
-                      "    let v0 = X[t, j] + W[j]\n", k);
+    fv_text_printf(t,
+                   "kernel k%d(X: f32[n, 8], W: f32[8], out Y: f32[n, 8]; n in 0..1000) task t < n "
+                   "{\n  for j < 8 {\n"
+                   "    let v0 = X[t, j] + W[j]\n",
+                   k);
     for (int i = 0; i < STEPS; i++)
         fv_text_printf(t, "    let v%d = v%d * 0.5 + %d.0\n", i + 1, i, k + 1);
     fv_text_printf(t, "    Y[t, j] = v%d\n  }\n}\n", STEPS);
@@ -26,9 +30,12 @@ static void put_kernel(fv_text *t, int k) {
 
 static const char *program(fv_arena *a) {
     fv_text t = {.arena = a};
-    fv_text_put(&t, "fovea-program 1\nname parts\ntarget \"native\"\nsymbol n as n in 0..1000\nplan {\n}\nworkspace 0\n"
-                    "constant \"w\" hex \"0000803f0000004000004040000080400000a0400000c0400000e04000000041\"\n"
-                    "buffer x: f32[n, 8] input 0\nbuffer w: f32[8] const 0\n");
+    fv_text_put(
+        &t,
+        "fovea-program 1\nname parts\ntarget \"native\"\nsymbol n as n in 0..1000\nplan "
+        "{\n}\nworkspace 0\n"
+        "constant \"w\" hex \"0000803f0000004000004040000080400000a0400000c0400000e04000000041\"\n"
+        "buffer x: f32[n, 8] input 0\nbuffer w: f32[8] const 0\n");
     for (int k = 0; k < KERNELS; k++)
         fv_text_printf(&t, "buffer y%d: f32[n, 8] output %d\n", k, k);
     fv_text_put(&t, "input x = \"x\" as x: f32[n, 8] extents [n, 8]\n");
@@ -55,7 +62,8 @@ static void gives(const fv_model *m, float scale) {
     cr_assert_eq(m->run(&n, in, out, NULL, NULL, 0, NULL), FV_OK);
     for (int k = 0; k < KERNELS; k++)
         for (int i = 0; i < ROWS * COLUMNS; i++)
-            cr_assert_eq(y[k][i / COLUMNS][i % COLUMNS], value(k, (float)i, scale * (float)(i % COLUMNS + 1)), "%d %d", k, i);
+            cr_assert_eq(y[k][i / COLUMNS][i % COLUMNS],
+                         value(k, (float)i, scale * (float)(i % COLUMNS + 1)), "%d %d", k, i);
 }
 
 /* What is linked is more than one object. */

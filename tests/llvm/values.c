@@ -51,7 +51,8 @@ static void check_with(const facts *f, const char *target, int lanes, int level)
     fv_jit *j = fv_jit_new(b.s, b.p, &o);
     cr_assert(j, "%s: %s", f->text, said(&b));
     fv_elem from = FV_NO_ELEM, to = FV_NO_ELEM;
-    cr_assert(fv_elem_parse(f->from, strlen(f->from), &from) && fv_elem_parse(f->to, strlen(f->to), &to));
+    cr_assert(fv_elem_parse(f->from, strlen(f->from), &from) &&
+              fv_elem_parse(f->to, strlen(f->to), &to));
     size_t in_size = (size_t)fv_elem_storage_bytes(from),
            out_size = (size_t)fv_elem_storage_bytes(to);
     _Alignas(8) unsigned char x[N * 8] = {0}, y[N * 8] = {0}, z[N * 8] = {0};

@@ -1,7 +1,9 @@
-/* test_lua.c - scripts, and what they are told: every case of errors.txt and results.txt; and scripts without memory.
+/* test_lua.c - scripts, and what they are told: every case of errors.txt and results.txt; and
+ * scripts without memory.
  *
- * A case is a line `# what it shows`, a script, a line `---`, and what comes out: printed lines, then messages as the command
- * prints them. Blank lines separate cases. FOVEA_UPDATE_GOLDENS=1 rewrites what is expected. */
+ * A case is a line `# what it shows`, a script, a line `---`, and what comes out: printed lines,
+ * then messages as the command prints them. Blank lines separate cases. FOVEA_UPDATE_GOLDENS=1
+ * rewrites what is expected. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,13 +47,16 @@ static void write_script(const char *text) {
     cr_assert(f && fputs(text, f) >= 0 && fclose(f) == 0);
 }
 
-static const char model[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 0..100\nconst @w: f32[2, 2] = [1, 2, 3, 4]\n"
-                            "func @main(%x: f32[n, 2]) -> (%y) {\n"
-                            "  %h = MatMul(%x, @w) loc(\"fc\")\n  %r = Relu(%h) loc(\"act\")\n  %y = Softmax(%r) loc(\"soft\")\n"
-                            "  return %y\n}\n";
+static const char model[] =
+    "fovea-ir 1\nmodule \"m\"\nsymbol n 0..100\nconst @w: f32[2, 2] = [1, 2, 3, 4]\n"
+    "func @main(%x: f32[n, 2]) -> (%y) {\n"
+    "  %h = MatMul(%x, @w) loc(\"fc\")\n  %r = Relu(%h) loc(\"act\")\n  %y = Softmax(%r) "
+    "loc(\"soft\")\n"
+    "  return %y\n}\n";
 
 static fv_lua_options limits(fv_text *out) {
-    return (fv_lua_options){.host = {.user = out, .write = print}, .memory = 16 << 20, .steps = 5000000};
+    return (fv_lua_options){
+        .host = {.user = out, .write = print}, .memory = 16 << 20, .steps = 5000000};
 }
 
 /* The main chunk, and then its passes over the model. */
@@ -74,7 +79,8 @@ static const char *outcome(const char *script) {
     fv_text_put(&out, "");
     write_script(script);
     bool ok = run_script(session, &out);
-    cr_expect_eq(ok, fv_error_count(session) == 0, "the answer and the messages differ: %s", script);
+    cr_expect_eq(ok, fv_error_count(session) == 0, "the answer and the messages differ: %s",
+                 script);
     for (const fv_message *m = fv_messages(session); m; m = m->next)
         fv_text_printf(&out, "%s\n", fv_message_str(arena, m));
     fv_messages_clear(session);
@@ -90,9 +96,11 @@ static const char *without_blank_end(const char *s, size_t n) {
 
 /* One case from `at`; returns where the next one begins. */
 static const char *check_case(const char *file, const char *at, fv_text *now) {
-    const char *title = fv_strndup(arena, at, strcspn(at, "\n")), *body = strchr(at, '\n'), *rule = strstr(at, "\n---\n");
+    const char *title = fv_strndup(arena, at, strcspn(at, "\n")), *body = strchr(at, '\n'),
+               *rule = strstr(at, "\n---\n");
     cr_assert(body && rule, "%s: %s: no line ---", file, title);
-    const char *script = fv_strndup(arena, body + 1, (size_t)(rule - body)), *expected = rule + 5, *next = strstr(expected, "\n# ");
+    const char *script = fv_strndup(arena, body + 1, (size_t)(rule - body)), *expected = rule + 5,
+               *next = strstr(expected, "\n# ");
     size_t n = next ? (size_t)(next + 1 - expected) : strlen(expected);
     const char *got = outcome(script);
     got = without_blank_end(got, strlen(got));
@@ -103,7 +111,8 @@ static const char *check_case(const char *file, const char *at, fv_text *now) {
 }
 
 static void check_file(const char *name) {
-    const char *path = fv_printf(arena, FV_SOURCE_ROOT "/tests/lua/%s", name), *at = read_text_file(arena, path);
+    const char *path = fv_printf(arena, FV_SOURCE_ROOT "/tests/lua/%s", name),
+               *at = read_text_file(arena, path);
     fv_text now = {.arena = arena};
     while (*at)
         at = check_case(name, at, &now);
@@ -127,18 +136,21 @@ static const char greedy[] =
     "fv.op{name = 'A', domain = 'd', attributes = {k = 2}, formula = 'Y = X * k', check = false}\n"
     "fv.op{name = 'B', domain = 'd', rule = 'B(X) => d.A(Neg(X), k=3)', check = false}\n"
     "local twice = fv.rule('rule a: Relu(Relu(x)) => Relu(x) exact', {check = false})\n"
-    "local w = fv.rule('rule b: Relu(x) => Abs(x) exact', function(c) return c.x.op.name == 'MatMul' end)\n"
+    "local w = fv.rule('rule b: Relu(x) => Abs(x) exact', function(c) return c.x.op.name == "
+    "'MatMul' end)\n"
     "fv.rules{name = 'rules', ends = 'x', twice, w}\n"
     "local inner inner = fv.pass{name = 'inner', run = function(m, p)\n"
     "  pcall(m.const, m, 'e', 'f32', {4}, 1) pcall(m.run, m, {'simplify'}) p:count 'x'\n"
     "end}\n"
-    "local m = fv.parse[[fovea-ir 1 module \"t\" symbol n 0..9 func @main(%x: f32[n, 2]) -> (%y) { %y = Neg(%x) return %y }]]\n"
+    "local m = fv.parse[[fovea-ir 1 module \"t\" symbol n 0..9 func @main(%x: f32[n, 2]) -> (%y) { "
+    "%y = Neg(%x) return %y }]]\n"
     "m:run{'legalise'} local t = m:copy().text m:const('k', fv.tensor('f32', {2}, 1))\n"
     "local n = fv.parse(t) pcall(n.run, n, {inner}) pcall(inner.count, inner, 'y')\n"
     "fv.pass{name = 'p', purpose = 'q', options = {b = 'c'}, run = function(m, p)\n"
     "  local op = m:find('h').op\n"
     "  local y = op:before('Softmax', op.inputs[1], {axis = 0}, {'soft'})\n"
-    "  op:before('Slice', {m.main.params[1], m:const('a', 'i64', {1}, {0}), m:const('b', 'i64', {1}, 1)}):rename 'z'\n"
+    "  op:before('Slice', {m.main.params[1], m:const('a', 'i64', {1}, {0}), m:const('b', 'i64', "
+    "{1}, 1)}):rename 'z'\n"
     "  pcall(op.before, op, 'MatMul', {y, y})\n"
     "  local r = m:find('r').op\n"
     "  r:replace(r:before('Identity', r.inputs[1]))\n"
@@ -150,7 +162,8 @@ static const char greedy[] =
     "  p:count 'thing' m:verify() m:run{'simplify'}\n"
     "end}\n";
 
-/* What runs in a session of its own, with less and less in its way; false: it failed, with a word. */
+/* What runs in a session of its own, with less and less in its way; false: it failed, with a
+ * word. */
 typedef bool attempt(fv_session *s, size_t n);
 
 static bool alone(attempt *try, size_t n) {
@@ -175,7 +188,8 @@ static bool fail_at(fv_session *s, size_t n) {
     return ok;
 }
 
-/* The nth allocation of Fovea's own fails, for every n: the script fails, or has caught it, and nothing else happens. */
+/* The nth allocation of Fovea's own fails, for every n: the script fails, or has caught it, and
+ * nothing else happens. */
 Test(lua, without_memory, .init = open_session, .fini = close_session) {
     int failed = 0;
     size_t n = 1;

@@ -1,4 +1,5 @@
-/* test_names.c - the stubs for editors and docs/lua.md name what there is, all of it and nothing else. */
+/* test_names.c - the stubs for editors and docs/lua.md name what there is, all of it and nothing
+ * else. */
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -55,12 +56,14 @@ static void read_line(names *list, char *owner, const char *line) {
         add(list, owner, ".", name);
     else if (!strncmp(line, "function fv.", 12) && word(line + 12, name))
         add(list, "fv", ".", name);
-    else if (!strncmp(line, "function ", 9) && word(line + 9, owner) && word(line + 10 + strlen(owner), name))
+    else if (!strncmp(line, "function ", 9) && word(line + 9, owner) &&
+             word(line + 10 + strlen(owner), name))
         add(list, owner, ":", name);
 }
 
 static names *stubs(void) {
-    char *text = read_file(FV_SOURCE_ROOT "/passes/lua/stubs/fv.lua"), owner[FV_LUA_NAME] = "", *rest = NULL;
+    char *text = read_file(FV_SOURCE_ROOT "/passes/lua/stubs/fv.lua"), owner[FV_LUA_NAME] = "",
+         *rest = NULL;
     names *list = calloc(1, sizeof *list);
     cr_assert(list);
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
@@ -106,7 +109,8 @@ static bool is_used(const char *text, const char *entry) {
 }
 
 Test(names, documents_explain_and_use_each) {
-    char *text = read_file(FV_SOURCE_ROOT "/docs/lua.md"), name[FV_LUA_NAME], entry[FV_LUA_NAME + 2];
+    char *text = read_file(FV_SOURCE_ROOT "/docs/lua.md"), name[FV_LUA_NAME],
+         entry[FV_LUA_NAME + 2];
     for (int i = 0; fv_lua_name_at(i, name); i++) {
         const char *at = text;
         bool told = false;

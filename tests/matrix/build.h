@@ -12,8 +12,9 @@ typedef struct compiler {
     const char *name;    /* "gcc -O2" */
     const char *command; /* "gcc" */
     const char *flags;
-    bool ours; /* the flags that we recommend (freestanding): no symbol stays undefined; else memcpy,
-                  memset, memmove, memcmp may */
+    /* the flags that we recommend (freestanding): no symbol stays undefined; else memcpy, memset,
+     * memmove, memcmp may */
+    bool ours;
 } compiler;
 
 /* For code of this machine, of aarch64, of cortex-m4; a NULL name ends each. */

@@ -13,7 +13,7 @@
 
 enum { MAX_VARIANTS = 16 };
 
-#define RUNNER FV_SOURCE_ROOT "/tests/matrix/runner/"
+#define RUNNER  FV_SOURCE_ROOT "/tests/matrix/runner/"
 #define INCLUDE "-I '" FV_SOURCE_ROOT "' "
 static const char *const runner_headers[] = {
     RUNNER "runner.h", FV_SOURCE_ROOT "/runtime/fovea_model.h", RUNNER "cortex_m4.ld", NULL};
@@ -106,12 +106,15 @@ static void build_aarch64_c(built *b) {
         const compiler *c = &aarch64_compilers[i];
         if (!takes_turn(s, i, n) || !build_version(s->cache, c->command))
             continue;
-        build_step step = {.command = c->command, .sources = sources, .others = others,
+        build_step step = {.command = c->command,
+                           .sources = sources,
+                           .others = others,
                            .suffix = ".so",
-                           .flags = fv_printf(s->arena, "%s %s -fPIC -shared -nostdlib -s", c->flags,
-                                              b->r->target->cflags)};
+                           .flags = fv_printf(s->arena, "%s %s -fPIC -shared -nostdlib -s",
+                                              c->flags, b->r->target->cflags)};
         const char *why, *path = build_run(s->cache, s->arena, &step, &why);
-        const char *symbol = path ? undefined_symbol(s->arena, path, c->ours ? allow_none : allow_memory) : NULL;
+        const char *symbol =
+            path ? undefined_symbol(s->arena, path, c->ours ? allow_none : allow_memory) : NULL;
         if (symbol)
             why = fv_printf(s->arena, "symbol %s is undefined", symbol);
         if (!path || symbol)
@@ -130,8 +133,10 @@ static void build_aarch64_llvm(built *b) {
             continue;
         why = llvm_object(b->r, 2 * i, allow_none, &object);
         const char *sources[] = {object, NULL};
-        build_step step = {.command = "aarch64-linux-gnu-gcc", .flags = "-shared -nostdlib",
-                           .sources = sources, .suffix = ".so"};
+        build_step step = {.command = "aarch64-linux-gnu-gcc",
+                           .flags = "-shared -nostdlib",
+                           .sources = sources,
+                           .suffix = ".so"};
         const char *path = why ? NULL : build_run(s->cache, s->arena, &step, &why);
         if (path)
             add(b, names[i], path);
@@ -142,8 +147,11 @@ static void build_aarch64_llvm(built *b) {
 
 static const char *aarch64_runner(subject *s, const char **why) {
     static const char *const sources[] = {RUNNER "runner.c", RUNNER "linux.c", NULL};
-    build_step step = {.command = "aarch64-linux-gnu-gcc", .flags = "-std=gnu11 -O2 " INCLUDE,
-                       .sources = sources, .others = runner_headers, .libraries = "-lpthread -ldl",
+    build_step step = {.command = "aarch64-linux-gnu-gcc",
+                       .flags = "-std=gnu11 -O2 " INCLUDE,
+                       .sources = sources,
+                       .others = runner_headers,
+                       .libraries = "-lpthread -ldl",
                        .suffix = ""};
     return build_run(s->cache, s->arena, &step, why);
 }
@@ -177,7 +185,10 @@ static void run_aarch64(built *b) {
 static const char *object_of_c(built *b, const compiler *c, const char **why) {
     subject *s = b->r->subject;
     const char *sources[] = {scratch(b, "m.c"), NULL}, *others[] = {scratch(b, "m.h"), NULL};
-    build_step step = {.command = c->command, .sources = sources, .others = others, .suffix = ".o",
+    build_step step = {.command = c->command,
+                       .sources = sources,
+                       .others = others,
+                       .suffix = ".o",
                        .flags = fv_printf(s->arena, "%s %s -c", c->flags, b->r->target->cflags)};
     const char *path = build_run(s->cache, s->arena, &step, why);
     const char *symbol = path ? undefined_symbol(s->arena, path, allow_helpers) : NULL;
@@ -189,10 +200,14 @@ static const char *object_of_c(built *b, const compiler *c, const char **why) {
 static const char *image_of(built *b, const char *object, const char **why) {
     subject *s = b->r->subject;
     const char *sources[] = {RUNNER "runner.c", RUNNER "cortex_m4.c", object, NULL};
-    build_step step = {.command = ARM, .sources = sources, .others = runner_headers, .suffix = ".elf",
+    build_step step = {.command = ARM,
+                       .sources = sources,
+                       .others = runner_headers,
+                       .suffix = ".elf",
                        .libraries = "-lc -lgcc",
-                       .flags = fv_printf(s->arena, "-std=gnu11 -O2 %s " INCLUDE
-                                          "-nostartfiles -T '" RUNNER "cortex_m4.ld'",
+                       .flags = fv_printf(s->arena,
+                                          "-std=gnu11 -O2 %s " INCLUDE "-nostartfiles -T '" RUNNER
+                                          "cortex_m4.ld'",
                                           b->r->target->cflags)};
     return build_run(s->cache, s->arena, &step, why);
 }
@@ -240,7 +255,8 @@ static void check_cortex_m4(built *b) {
     for (int level = 0; level <= 2 && FV_HAVE_JIT; level += 2)
         if (takes_turn(s, level / 2, 2)) {
             why = llvm_object(b->r, level, allow_helpers, &object);
-            run_image(b, level ? "object by LLVM -O2" : "object by LLVM -O0", why ? NULL : object, why);
+            run_image(b, level ? "object by LLVM -O2" : "object by LLVM -O0", why ? NULL : object,
+                      why);
         }
 }
 

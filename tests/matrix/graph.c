@@ -287,7 +287,8 @@ static void declare(graph *g, fv_text *t, const char *used, bool params) {
 
 static const char *whole_text(graph *g, const char *last, const char *results) {
     fv_text t = {.arena = g->arena};
-    const char *lines = fv_printf(g->arena, "%s%s  return %s\n", g->body.s ? g->body.s : "", last, results);
+    const char *lines =
+        fv_printf(g->arena, "%s%s  return %s\n", g->body.s ? g->body.s : "", last, results);
     fv_text_printf(&t, "fovea-ir 1\nmodule \"graph\"\n%s", g->symbols.s);
     declare(g, &t, lines, false);
     fv_text_put(&t, "func @main(");
@@ -361,7 +362,9 @@ static void judge(const graph *g, gvalue *v, const line *l, int n, gvalue *const
         v->grid = sum;
         v->grid.on = sum.on && l->effect == ADDS;
         break;
-    case BLURS: v->agree = !floats || operands_agree == ANY || g->flavour == WILD ? ANY : CLOSE; break;
+    case BLURS:
+        v->agree = !floats || operands_agree == ANY || g->flavour == WILD ? ANY : CLOSE;
+        break;
     }
     if (!floats && v->agree == CLOSE && l->effect != MOVES)
         v->agree = ANY;
@@ -443,9 +446,15 @@ static const struct family {
     const char *name;
     const graph_op *list;
     int percent;
-} families[] = {{"pointwise", graph_pointwise, 35}, {"moves", graph_moves, 20}, {"picks", graph_picks, 10},
-                {"joins", graph_joins, 10},         {"sums", graph_sums, 18},   {"attention", graph_attention, 3},
-                {"images", graph_images, 4},        {"branches", graph_branches, 0}}; /* asked for by name */
+} families[] = {{"pointwise", graph_pointwise, 35},
+                {"moves", graph_moves, 20},
+                {"picks", graph_picks, 10},
+                {"joins", graph_joins, 10},
+                {"sums", graph_sums, 18},
+                {"attention", graph_attention, 3},
+                /* asked for by name */
+                {"images", graph_images, 4},
+                {"branches", graph_branches, 0}};
 enum { FAMILIES = sizeof families / sizeof *families };
 
 int graph_family(const char *name) {
@@ -470,8 +479,8 @@ static const graph_op *choose_maker(graph *g, int family) {
 }
 
 graph *graph_new(fv_session *s, uint64_t seed, int lines, int family) {
-    static const fv_elem elems[] = {FV_F32, FV_F32, FV_F32, FV_F32, FV_F32, FV_F64, FV_F16,
-                                    FV_BF16, FV_I32, FV_I64};
+    static const fv_elem elems[] = {FV_F32, FV_F32, FV_F32,  FV_F32, FV_F32,
+                                    FV_F64, FV_F16, FV_BF16, FV_I32, FV_I64};
     fv_arena *a = fv_arena_new(s);
     graph *g = FV_NEW(a, graph, 1);
     g->session = s;

@@ -1,10 +1,11 @@
 /* graph.h - random valid graphs, as text.
  *
- * A graph grows line by line: a maker (graph_*.c) writes one operator in graph IR, the parser infers
- * what its results are, and a line that it refuses is dropped again. Of each value is known what the
- * reference schedule and a faster one may make of it:
+ * A graph grows line by line: a maker (graph_*.c) writes one operator in graph IR, the parser
+ * infers what its results are, and a line that it refuses is dropped again. Of each value is known
+ * what the reference schedule and a faster one may make of it:
  *
- *   SAME   the same bits: no rounded sum is behind it. Sums of floats are exact where their operands
+ *   SAME   the same bits: no rounded sum is behind it. Sums of floats are exact where their
+ *          operands
  *          lie on a grid (multiples of 2^unit, at most 2^bound) that the type holds: then order and
  *          fma change nothing
  *   CLOSE  sums in another order are behind it, and functions that are continuous
@@ -17,7 +18,13 @@
 #include "runtime/fovea.h"
 #include "tests/consumers/gen.h"
 
-enum { GRAPH_RANK = 5, GRAPH_VALUES = 160, GRAPH_SYMBOLS = 3, GRAPH_POOL = 6, GRAPH_ELEMENTS = 12000 };
+enum {
+    GRAPH_RANK = 5,
+    GRAPH_VALUES = 160,
+    GRAPH_SYMBOLS = 3,
+    GRAPH_POOL = 6,
+    GRAPH_ELEMENTS = 12000
+};
 
 typedef enum { SAME, CLOSE, ANY } agreement;
 
@@ -68,17 +75,19 @@ typedef struct graph {
     gvalue *values[GRAPH_VALUES];
     int nvalues, nnames, nlines;
     fv_text symbols, body;
-    const char *refused;   /* why the last line was dropped */
-    const char *op;        /* of the maker that is at work */
+    const char *refused; /* why the last line was dropped */
+    const char *op;      /* of the maker that is at work */
 } graph;
 
-/* A graph of `lines` operators, of one family or (-1) of all; the first ones of the same seed are the same. */
+/* A graph of `lines` operators, of one family or (-1) of all; the first ones of the same seed are
+ * the same. */
 graph *graph_new(fv_session *s, uint64_t seed, int lines, int family);
 int graph_family(const char *name); /* -1: there is none of that name */
 /* The graph as text, with these results (NULL: all values that nothing uses). */
 const char *graph_text(graph *g, const gvalue *only);
-/* Bytes of a parameter, and its shape. change 1, 2, ...: floats differ a little from those of change 0, each time
- * in another way; -1, -2, ...: some axes are longer or shorter, and some indices out of range. */
+/* Bytes of a parameter, and its shape. change 1, 2, ...: floats differ a little from those of
+ * change 0, each time in another way; -1, -2, ...: some axes are longer or shorter, and some
+ * indices out of range. */
 void graph_data(const graph *g, const gvalue *v, int change, uint64_t seed, fv_array *out);
 /* Is it a result? Of a graph with `only` that one is, and no other. */
 bool graph_returns(const gvalue *v, const gvalue *only);
@@ -100,7 +109,8 @@ extern const graph_op graph_pointwise[], graph_moves[], graph_picks[], graph_sum
  * by chance. */
 gvalue *graph_pick(graph *g, fv_elem_set set, int min_rank, int max_rank);
 gvalue *graph_param(graph *g, fv_elem e, int rank, const char *const *dims, const int64_t *n);
-gvalue *graph_like(graph *g, const gvalue *v, fv_elem e);      /* of the same shape: found or made */
+/* of the same shape: found or made */
+gvalue *graph_like(graph *g, const gvalue *v, fv_elem e);
 gvalue *graph_broadcast(graph *g, const gvalue *v, fv_elem e); /* whose shape broadcasts with v's */
 gvalue *graph_ints(graph *g, int n, const int64_t *list);      /* i64[n]: a constant */
 gvalue *graph_int(graph *g, int64_t n);                        /* i64[] */
@@ -116,17 +126,18 @@ typedef enum {
     MOVES,    /* elements as they are */
     SMOOTHLY, /* each on its own, continuous */
     STEPS,    /* each on its own, not continuous */
-    ADDS,     /* sums of `terms` products of as many operands as there are floats: exact on a grid */
+    /* sums of `terms` products of as many operands as there are floats: exact on a grid */
+    ADDS,
     AVERAGES, /* the same, then something that leaves the grid */
     BLURS     /* never exact */
 } effect;
 
 typedef struct line {
     effect effect;
-    int64_t terms;   /* of ADDS, AVERAGES */
-    int factors;     /* operands that one product has; 0: 1 */
+    int64_t terms; /* of ADDS, AVERAGES */
+    int factors;   /* operands that one product has; 0: 1 */
     bool squares;
-    grid grid;       /* results of MOVES and others on this grid, if on */
+    grid grid; /* results of MOVES and others on this grid, if on */
 } line;
 
 /* Adds a line of one operator with so many results; out[i] NULL: left out. The format is the text
@@ -143,6 +154,9 @@ grid grid_of_product(grid x, grid y);
 bool grid_fits(grid x, fv_elem e);
 
 #define CHOOSE(g, list) ((list)[rng_below(&(g)->r, (int)(sizeof(list) / sizeof *(list)))])
-#define OPERANDS(...) (int)(sizeof((gvalue *[]){__VA_ARGS__}) / sizeof(gvalue *)), (gvalue *[]){__VA_ARGS__}
+#define OPERANDS(...)                                                                              \
+    (int)(sizeof((gvalue *[]){__VA_ARGS__}) / sizeof(gvalue *)), (gvalue *[]) {                    \
+        __VA_ARGS__                                                                                \
+    }
 
 #endif

@@ -1,6 +1,6 @@
-/* graph_attention.c - makers of attention as exporters write it, and of what only looks like it: heads beside each
- * other or in front, keys and values in either order, shared by heads; scales, masks, caps; softmax in one
- * operator or in five; results in between that are wanted besides. */
+/* graph_attention.c - makers of attention as exporters write it, and of what only looks like it:
+ * heads beside each other or in front, keys and values in either order, shared by heads; scales,
+ * masks, caps; softmax in one operator or in five; results in between that are wanted besides. */
 #include <string.h>
 
 #include "tests/matrix/graph.h"
@@ -42,7 +42,8 @@ static gvalue *one(graph *g, effect how, int n, gvalue *const *operands, const c
     return graph_lines(g, (line){.effect = how}, n, operands, 1, &y, "%s", text) ? y : NULL;
 }
 
-#define ONE(g, how, operands, ...) one((g), (how), OPERANDS operands, fv_printf((g)->arena, __VA_ARGS__))
+#define ONE(g, how, operands, ...)                                                                 \
+    one((g), (how), OPERANDS operands, fv_printf((g)->arena, __VA_ARGS__))
 
 static gvalue *product(graph *g, gvalue *a, gvalue *b, int64_t terms) {
     line l = {.effect = ADDS, .factors = 2, .terms = terms};
@@ -50,10 +51,12 @@ static gvalue *product(graph *g, gvalue *a, gvalue *b, int64_t terms) {
     return graph_lines(g, l, OPERANDS(a, b), 1, &y, "MatMul(%s, %s)", a->name, b->name) ? y : NULL;
 }
 
-/* [batch, heads, rows, columns], or with the last two swapped: a parameter that is so, or a transpose of one. */
+/* [batch, heads, rows, columns], or with the last two swapped: a parameter that is so, or a
+ * transpose of one. */
 static gvalue *operand(maker *m, size heads, size rows, size columns, bool swapped) {
     size s[4] = {m->batch, heads, rows, columns};
-    static const int orders[][4] = {{0, 1, 2, 3}, {0, 2, 1, 3}, {0, 1, 3, 2}, {0, 2, 3, 1}, {2, 0, 1, 3}};
+    static const int orders[][4] = {
+        {0, 1, 2, 3}, {0, 2, 1, 3}, {0, 1, 3, 2}, {0, 2, 3, 1}, {2, 0, 1, 3}};
     const int *o = CHOOSE(m->g, orders), want[4] = {0, 1, swapped ? 3 : 2, swapped ? 2 : 3};
     const char *dims[4];
     int64_t n[4];
@@ -69,7 +72,8 @@ static gvalue *operand(maker *m, size heads, size rows, size columns, bool swapp
     gvalue *x = graph_param(m->g, m->elem, 4, dims, n);
     bool same = perm[0] == 0 && perm[1] == 1 && perm[2] == 2;
     return same ? x
-                : ONE(m->g, MOVES, (x), "Transpose(%s) {perm = [%d, %d, %d, %d]}", x->name, perm[0], perm[1], perm[2], perm[3]);
+                : ONE(m->g, MOVES, (x), "Transpose(%s) {perm = [%d, %d, %d, %d]}", x->name, perm[0],
+                      perm[1], perm[2], perm[3]);
 }
 
 /* Each head of x several times. */
@@ -78,18 +82,20 @@ static gvalue *repeated(maker *m, gvalue *x) {
     if (m->groups == 1 || !x)
         return x;
     const char *h = fv_printf(g->arena, "%lld", (long long)(m->heads.n / m->groups));
-    gvalue *y = ONE(g, MOVES, (x), "fv.Reshape(%s) {dims = [%s, %s, 1, %s, %s]}", x->name, x->dim[0], h, x->dim[2], x->dim[3]);
-    y = y ? ONE(g, MOVES, (y), "fv.Expand(%s) {dims = [%s, %s, %d, %s, %s]}", y->name, x->dim[0], h, m->groups, x->dim[2],
-                x->dim[3])
+    gvalue *y = ONE(g, MOVES, (x), "fv.Reshape(%s) {dims = [%s, %s, 1, %s, %s]}", x->name,
+                    x->dim[0], h, x->dim[2], x->dim[3]);
+    y = y ? ONE(g, MOVES, (y), "fv.Expand(%s) {dims = [%s, %s, %d, %s, %s]}", y->name, x->dim[0], h,
+                m->groups, x->dim[2], x->dim[3])
           : NULL;
-    return y ? ONE(g, MOVES, (y), "fv.Reshape(%s) {dims = [%s, %s, %s, %s]}", y->name, x->dim[0], m->heads.text, x->dim[2],
-                   x->dim[3])
+    return y ? ONE(g, MOVES, (y), "fv.Reshape(%s) {dims = [%s, %s, %s, %s]}", y->name, x->dim[0],
+                   m->heads.text, x->dim[2], x->dim[3])
              : NULL;
 }
 
 static gvalue *scalar(graph *g, fv_elem e, const char *value) {
     gvalue *none = graph_ints(g, 0, NULL);
-    return ONE(g, MOVES, (none), "ConstantOfShape(%s) {value = tensor %s[1] [%s]}", none->name, fv_elem_name(e), value);
+    return ONE(g, MOVES, (none), "ConstantOfShape(%s) {value = tensor %s[1] [%s]}", none->name,
+               fv_elem_name(e), value);
 }
 
 /* Scales, masks and caps. */
@@ -106,7 +112,9 @@ static gvalue *scored(graph *g, gvalue *s) {
         case 2: {
             gvalue *fill = scalar(g, s->elem, CHOOSE(g, low));
             with = graph_broadcast(g, s, FV_BOOL);
-            s = fill ? ONE(g, SMOOTHLY, (with, s, fill), "Where(%s, %s, %s)", with->name, s->name, fill->name) : NULL;
+            s = fill ? ONE(g, SMOOTHLY, (with, s, fill), "Where(%s, %s, %s)", with->name, s->name,
+                           fill->name)
+                     : NULL;
             break;
         }
         default:
@@ -124,7 +132,8 @@ static gvalue *weighted(graph *g, gvalue *s) {
     int axis = rng_chance(&g->r, 8) ? -2 : -1;
     gvalue *along = graph_ints(g, 1, (int64_t[]){axis});
     if (rng_chance(&g->r, 75))
-        return ONE(g, BLURS, (s), "%sSoftmax(%s) {axis = %d}", rng_chance(&g->r, 8) ? "Log" : "", s->name, axis);
+        return ONE(g, BLURS, (s), "%sSoftmax(%s) {axis = %d}", rng_chance(&g->r, 8) ? "Log" : "",
+                   s->name, axis);
     gvalue *m = ONE(g, SMOOTHLY, (s), "ReduceMax(%s, %s)", s->name, along->name);
     gvalue *d = m ? ONE(g, BLURS, (s, m), "Sub(%s, %s)", s->name, m->name) : NULL;
     gvalue *e = d ? ONE(g, BLURS, (d), "Exp(%s)", d->name) : NULL;
@@ -134,8 +143,12 @@ static gvalue *weighted(graph *g, gvalue *s) {
 }
 
 static bool make_attention(graph *g) {
-    maker m = {.g = g, .elem = rng_chance(&g->r, 70) ? g->elem : FV_F32, .batch = pool_size(g), .queries = pool_size(g),
-               .keys = pool_size(g), .groups = rng_chance(&g->r, 25) ? 2 + rng_below(&g->r, 2) : 1};
+    maker m = {.g = g,
+               .elem = rng_chance(&g->r, 70) ? g->elem : FV_F32,
+               .batch = pool_size(g),
+               .queries = pool_size(g),
+               .keys = pool_size(g),
+               .groups = rng_chance(&g->r, 25) ? 2 + rng_below(&g->r, 2) : 1};
     if (!(FLOATS >> m.elem & 1))
         m.elem = FV_F32;
     size shared = fixed_size(g, 1 + rng_below(&g->r, 3));
@@ -167,24 +180,25 @@ static const char *name_of(const gvalue *v) {
     return v ? v->name : "_";
 }
 
-/* ONNX Runtime's operator, across or of itself, with masks in its forms, or a past. What a mask adds is no number that
- * leaves scores few bits. */
+/* ONNX Runtime's operator, across or of itself, with masks in its forms, or a past. What a mask
+ * adds is no number that leaves scores few bits. */
 static bool make_multi_head(graph *g) {
     static const char *const fills[] = {"-8.0", "-3e38", "-inf"};
     static const fv_elem elems[] = {FV_F32, FV_F32, FV_F16};
-    size batch = pool_size(g), queries = pool_size(g), keys = rng_chance(&g->r, 50) ? queries : pool_size(g),
-         past = pool_size(g);
+    size batch = pool_size(g), queries = pool_size(g),
+         keys = rng_chance(&g->r, 50) ? queries : pool_size(g), past = pool_size(g);
     fv_elem e = CHOOSE(g, elems);
     int64_t heads = 1 + rng_below(&g->r, 3), head = 1 + rng_below(&g->r, 16),
             v_head = rng_chance(&g->r, 50) ? head : 1 + rng_below(&g->r, 20);
-    size n = fixed_size(g, heads), h = fixed_size(g, head), hv = fixed_size(g, v_head), hidden = fixed_size(g, heads * head),
-         v_hidden = fixed_size(g, heads * v_head);
+    size n = fixed_size(g, heads), h = fixed_size(g, head), hv = fixed_size(g, v_head),
+         hidden = fixed_size(g, heads * head), v_hidden = fixed_size(g, heads * v_head);
     bool cached = rng_chance(&g->r, 25);
-    gvalue *x[8] = {
-        graph_param(g, e, 3, (const char *[]){batch.text, queries.text, hidden.text},
-                    (int64_t[]){batch.n, queries.n, hidden.n}),
-        graph_param(g, e, 3, (const char *[]){batch.text, keys.text, hidden.text}, (int64_t[]){batch.n, keys.n, hidden.n}),
-        graph_param(g, e, 3, (const char *[]){batch.text, keys.text, v_hidden.text}, (int64_t[]){batch.n, keys.n, v_hidden.n})};
+    gvalue *x[8] = {graph_param(g, e, 3, (const char *[]){batch.text, queries.text, hidden.text},
+                                (int64_t[]){batch.n, queries.n, hidden.n}),
+                    graph_param(g, e, 3, (const char *[]){batch.text, keys.text, hidden.text},
+                                (int64_t[]){batch.n, keys.n, hidden.n}),
+                    graph_param(g, e, 3, (const char *[]){batch.text, keys.text, v_hidden.text},
+                                (int64_t[]){batch.n, keys.n, v_hidden.n})};
     if (rng_chance(&g->r, 40))
         x[3] = graph_weight(g, e, 1, (int64_t[]){heads * (2 * head + v_head)});
     const char *dims[4] = {batch.text, queries.text, keys.text, keys.text};
@@ -207,12 +221,14 @@ static bool make_multi_head(graph *g) {
     for (int i = 0; i < 8; i++)
         if (x[i])
             operands[count++] = x[i];
-    return graph_lines(
-        g, (line){.effect = BLURS}, count, operands, cached ? 3 : 1, y,
-        "com.microsoft.MultiHeadAttention(%s, %s, %s, %s, %s, _, %s, %s) {num_heads = %lld, unidirectional = %d, "
-        "mask_filter_value = %s}",
-        name_of(x[0]), name_of(x[1]), name_of(x[2]), name_of(x[3]), name_of(x[4]), name_of(x[6]), name_of(x[7]),
-        (long long)heads, rng_chance(&g->r, 40), CHOOSE(g, fills));
+    return graph_lines(g, (line){.effect = BLURS}, count, operands, cached ? 3 : 1, y,
+                       "com.microsoft.MultiHeadAttention(%s, %s, %s, %s, %s, _, %s, %s) {num_heads "
+                       "= %lld, unidirectional = %d, "
+                       "mask_filter_value = %s}",
+                       name_of(x[0]), name_of(x[1]), name_of(x[2]), name_of(x[3]), name_of(x[4]),
+                       name_of(x[6]), name_of(x[7]), (long long)heads, rng_chance(&g->r, 40),
+                       CHOOSE(g, fills));
 }
 
-const graph_op graph_attention[] = {{"attention", make_attention, 3}, {"multi_head", make_multi_head, 1}, {NULL, NULL, 0}};
+const graph_op graph_attention[] = {
+    {"attention", make_attention, 3}, {"multi_head", make_multi_head, 1}, {NULL, NULL, 0}};

@@ -1,5 +1,6 @@
-/* graph_branches.c - makers of graphs with an If that data decide, and with Loops: one within the other, results that are
- * inputs, of around, of dims that differ between the branches; states that change places, that grow; no turn. */
+/* graph_branches.c - makers of graphs with an If that data decide, and with Loops: one within the
+ * other, results that are inputs, of around, of dims that differ between the branches; states that
+ * change places, that grow; no turn. */
 #include "tests/matrix/graph.h"
 
 static const fv_elem_set FLOATS = FV_SET(F32) | FV_SET(F64);
@@ -14,7 +15,9 @@ typedef struct maker {
     const gvalue *like; /* of the shape that all of them have */
 } maker;
 
-static const char *new_name(graph *g) { return fv_printf(g->arena, "%%v%d", g->nnames++); }
+static const char *new_name(graph *g) {
+    return fv_printf(g->arena, "%%v%d", g->nnames++);
+}
 
 static const char *operand(maker *m, gvalue *v) {
     if (m->n < MOST * DEPTH)
@@ -22,7 +25,9 @@ static const char *operand(maker *m, gvalue *v) {
     return v->name;
 }
 
-static const char *condition(maker *m) { return operand(m, graph_param(m->g, FV_BOOL, 0, NULL, NULL)); }
+static const char *condition(maker *m) {
+    return operand(m, graph_param(m->g, FV_BOOL, 0, NULL, NULL));
+}
 
 static const char *make_if(maker *m, const char *const *names, int n, int rank, int depth);
 static const char *make_loop(maker *m, const char *const *names, int n, int rank, int depth);
@@ -49,7 +54,8 @@ static const char *make_value(maker *m, const char *const *names, int n, int ran
 }
 
 /* { lines; return a value }, joined to another along an axis where `longer` */
-static void make_branch(maker *m, const char *const *around, int n, int rank, int depth, bool longer) {
+static void make_branch(maker *m, const char *const *around, int n, int rank, int depth,
+                        bool longer) {
     const char *names[2 * MOST];
     rng *r = &m->g->r;
     for (int i = 0; i < n; i++)
@@ -60,7 +66,8 @@ static void make_branch(maker *m, const char *const *around, int n, int rank, in
     const char *y = names[rng_chance(r, 70) ? n - 1 : rng_below(r, n)];
     if (longer) {
         const char *both = new_name(m->g);
-        fv_text_printf(&m->t, "%s = Concat(%s, %s) {axis = %d} ", both, y, names[rng_below(r, n)], rng_below(r, rank));
+        fv_text_printf(&m->t, "%s = Concat(%s, %s) {axis = %d} ", both, y, names[rng_below(r, n)],
+                       rng_below(r, rank));
         y = both;
     }
     fv_text_printf(&m->t, "return %s }", y);
@@ -92,13 +99,16 @@ static const char *type_text(const maker *m, int axis, const char *dim) {
 
 static const char *times(maker *m) {
     rng *r = &m->g->r;
-    return operand(m, rng_chance(r, 50) ? graph_int(m->g, rng_below(r, 5) - 1) : graph_index(m->g, FV_I64, 0, NULL, NULL, DATA_COUNT, 4));
+    return operand(m, rng_chance(r, 50) ? graph_int(m->g, rng_below(r, 5) - 1)
+                                        : graph_index(m->g, FV_I64, 0, NULL, NULL, DATA_COUNT, 4));
 }
 
-/* Loop(times, cond, states) {body}, of n states like the names; `grows` more: one that grows along an axis. Rows of the first
- * state are the last result. */
-static void put_loop(maker *m, const char *const *around, int n, int rank, int depth, int states, bool grows) {
-    const char *names[2 * MOST], *state[STATES], *i = new_name(m->g), *go = new_name(m->g), *large = NULL, *larger = NULL;
+/* Loop(times, cond, states) {body}, of n states like the names; `grows` more: one that grows along
+ * an axis. Rows of the first state are the last result. */
+static void put_loop(maker *m, const char *const *around, int n, int rank, int depth, int states,
+                     bool grows) {
+    const char *names[2 * MOST], *state[STATES], *i = new_name(m->g), *go = new_name(m->g),
+                                                 *large = NULL, *larger = NULL;
     rng *r = &m->g->r;
     bool has_cond = rng_chance(r, 50);
     int axis = rng_below(r, rank), most = rng_below(r, 3);
@@ -122,7 +132,8 @@ static void put_loop(maker *m, const char *const *around, int n, int rank, int d
     for (int k = rng_below(r, 3); k > 0 && n < 2 * MOST; k--, n++)
         names[n] = make_value(m, names, n, rank, depth);
     if (grows)
-        fv_text_printf(&m->t, "%s = Concat(%s, %s) {axis = %d} ", larger = new_name(m->g), large, names[rng_below(r, n)], axis);
+        fv_text_printf(&m->t, "%s = Concat(%s, %s) {axis = %d} ", larger = new_name(m->g), large,
+                       names[rng_below(r, n)], axis);
     if (has_cond && rng_chance(r, 60)) {
         go = new_name(m->g);
         fv_text_printf(&m->t, "%s = Less(%s, %s) ", go, i, operand(m, graph_int(m->g, most)));
@@ -172,8 +183,10 @@ static bool make_branches(graph *g) {
 /* What stands between branches. */
 static bool make_around(graph *g) {
     gvalue *x = graph_pick(g, FLOATS, 1, 4), *y = graph_broadcast(g, x, x->elem);
-    return rng_chance(&g->r, 50) ? graph_line(g, (line){.effect = SMOOTHLY}, (x, y), "Max(%s, %s)", x->name, y->name)
-                                 : graph_line(g, (line){.effect = BLURS}, (x), "Softmax(%s) {axis = -1}", x->name);
+    return rng_chance(&g->r, 50)
+               ? graph_line(g, (line){.effect = SMOOTHLY}, (x, y), "Max(%s, %s)", x->name, y->name)
+               : graph_line(g, (line){.effect = BLURS}, (x), "Softmax(%s) {axis = -1}", x->name);
 }
 
-const graph_op graph_branches[] = {{"If", make_branches, 3}, {"Loop", make_loops, 3}, {"", make_around, 2}, {NULL, NULL, 0}};
+const graph_op graph_branches[] = {
+    {"If", make_branches, 3}, {"Loop", make_loops, 3}, {"", make_around, 2}, {NULL, NULL, 0}};

@@ -41,20 +41,25 @@ static const char *run_one(const graph_in_c *x, void *library) {
 }
 
 /* One library of graphs [from, to). */
-static void *compile(const graph_batch *b, build_cache *cache, fv_arena *a, int from, int to, const char **why) {
+static void *compile(const graph_batch *b, build_cache *cache, fv_arena *a, int from, int to,
+                     const char **why) {
     const char *sources[GRAPH_BATCH + 1], *others[GRAPH_BATCH + 1];
     int n = 0;
     for (int i = from; i < to; i++)
         if (b->graphs[i].path) {
             sources[n] = b->graphs[i].path;
-            others[n++] = fv_printf(a, "%.*s.h", (int)strlen(b->graphs[i].path) - 2, b->graphs[i].path);
+            others[n++] =
+                fv_printf(a, "%.*s.h", (int)strlen(b->graphs[i].path) - 2, b->graphs[i].path);
         }
     sources[n] = others[n] = NULL;
     *why = "nothing to compile";
     if (!n)
         return NULL;
     const graph_checker *c = &b->graphs[from].checker;
-    build_step step = {.command = c->compiler->command, .sources = sources, .others = others, .suffix = ".so",
+    build_step step = {.command = c->compiler->command,
+                       .sources = sources,
+                       .others = others,
+                       .suffix = ".so",
                        .flags = fv_printf(a, "%s %s -fPIC -shared -nostdlib -s", c->compiler->flags,
                                           c->target->cflags)};
     const char *path = build_run(cache, a, &step, why);

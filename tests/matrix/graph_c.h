@@ -15,7 +15,7 @@ typedef struct graph_in_c {
     const fv_model *model;
     data_set set;
     outcome want;
-    const char *why;         /* after the run; NULL: the bits are equal */
+    const char *why; /* after the run; NULL: the bits are equal */
 } graph_in_c;
 
 /* Graphs of one target, for one compiler. */

@@ -27,7 +27,8 @@ const char *graph_error(const fv_session *s) {
 
 static fv_program *lower(const graph_checker *c, const char *text, const fv_target *t, bool naive,
                          const char *name) {
-    fv_driver_options o = {.target = t, .target_given = true, .level = '2', .naive = naive, .name = name};
+    fv_driver_options o = {
+        .target = t, .target_given = true, .level = '2', .naive = naive, .name = name};
     fv_messages_clear(c->session);
     fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_module_parse(c->session, text, NULL)};
     fv_program *p = source.module ? fv_driver_lower(c->session, &source, &o) : NULL;
@@ -55,19 +56,22 @@ static void look(void *user, const char *step, const fv_module *m, const fv_defi
 }
 
 /* By way of the text of its definitions after one of the steps of lowering. */
-static fv_program *lower_definitions(const graph_checker *c, const graph *g, const char *text, const fv_target *t) {
+static fv_program *lower_definitions(const graph_checker *c, const graph *g, const char *text,
+                                     const fv_target *t) {
     int nsteps = 0;
     while (fv_lower_steps()[nsteps])
         nsteps++;
     stop s = {g, c->index % nsteps, NULL};
     fv_watch watch = {&s, look};
     fv_pipeline_options pipeline = {.watch = &watch, .verify = true};
-    fv_driver_options o = {.target = t, .target_given = true, .level = '2', .name = "g", .pipeline = &pipeline};
+    fv_driver_options o = {
+        .target = t, .target_given = true, .level = '2', .name = "g", .pipeline = &pipeline};
     fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_module_parse(c->session, text, NULL)};
     if (!source.module || !fv_driver_lower(c->session, &source, &o) || !s.text)
         return NULL;
     pipeline.watch = NULL;
-    source = (fv_source){.kind = FV_FILE_DEFINITIONS, .module = fv_definitions_parse(c->session, s.text, NULL, NULL)};
+    source = (fv_source){.kind = FV_FILE_DEFINITIONS,
+                         .module = fv_definitions_parse(c->session, s.text, NULL, NULL)};
     fv_program *p = source.module ? fv_driver_lower(c->session, &source, &o) : NULL;
     if (p)
         fv_program_expand(p);
@@ -94,8 +98,12 @@ data_set graph_inputs(const graph *g, const fv_model *m, int change) {
 /* ---- against the naive schedule ---- */
 
 static double element(const fv_array *x, size_t i) {
-    fv_tensor t = {.elem = (fv_elem)x->type, .rank = x->rank, .dims = x->dims, .data = x->data,
-                   .count = i + 1, .bytes = fv_array_bytes(x)};
+    fv_tensor t = {.elem = (fv_elem)x->type,
+                   .rank = x->rank,
+                   .dims = x->dims,
+                   .data = x->data,
+                   .count = i + 1,
+                   .bytes = fv_array_bytes(x)};
     return fv_elem_is_float(t.elem) ? fv_tensor_float(&t, i) : (double)fv_tensor_int(&t, i);
 }
 
@@ -146,8 +154,9 @@ static const char *far_apart(const graph *g, const fv_array *got, const fv_array
         double x = element(got, i), y = element(want, i);
         if (x == y || (isnan(x) && isnan(y)) || fabs(x - y) <= bound)
             continue;
-        return fv_printf(g->arena, "element %zu is %.9g, the naive schedule gives %.9g; may differ by %.3g", i, x,
-                         y, bound);
+        return fv_printf(g->arena,
+                         "element %zu is %.9g, the naive schedule gives %.9g; may differ by %.3g",
+                         i, x, y, bound);
     }
     return NULL;
 }
@@ -178,7 +187,8 @@ static graph_verdict compare_schedules(const graph_checker *c, const graph *g, c
         v.output = output_name(g, i, only);
         const gvalue *value = graph_find(g, v.output);
         agreement agree = value ? value->agree : ANY;
-        outcome one = {0, 1, (fv_array *)(uintptr_t)got, NULL}, other = {0, 1, (fv_array *)(uintptr_t)want, NULL};
+        outcome one = {0, 1, (fv_array *)(uintptr_t)got, NULL},
+                other = {0, 1, (fv_array *)(uintptr_t)want, NULL};
         if (agree == SAME)
             v.why = outcome_differs(g->arena, p->model, &other, &one);
         else if (agree == CLOSE && !p->astray)
@@ -186,7 +196,8 @@ static graph_verdict compare_schedules(const graph_checker *c, const graph *g, c
         if (c->totals && !p->astray)
             atomic_fetch_add(agree == SAME    ? &c->totals->same
                              : agree == CLOSE ? &c->totals->close
-                                              : &c->totals->any, 1);
+                                              : &c->totals->any,
+                             1);
     }
     return v;
 }
@@ -206,8 +217,9 @@ static const char *output_name(const graph *g, int i, const gvalue *only) {
 /* ---- one graph ---- */
 
 /* Runs the program, at several thread counts; sets `out` to the first outcome. */
-static const char *run_backend(const graph_checker *c, const graph *g, fv_program *p, fv_backend_kind kind, char level,
-                               int change, const outcome *want, outcome *out) {
+static const char *run_backend(const graph_checker *c, const graph *g, fv_program *p,
+                               fv_backend_kind kind, char level, int change, const outcome *want,
+                               outcome *out) {
     fv_artifact *a = fv_driver_artifact(c->session, p, kind, level);
     const char *why = a ? NULL : graph_error(c->session);
     for (int threads = 1; a && !why && threads <= (want ? 3 : 1); threads += 2) {
@@ -231,10 +243,10 @@ graph_verdict graph_fail(const graph_checker *c, const graph *g, const char *who
     return v;
 }
 
-/* Both programs and their consumers on inputs of which some lead astray: the same status, and where it is FV_OK the
- * results that no rounding separates. */
-static graph_verdict check_astray(const graph_checker *c, graph *g, fv_program *p, fv_program *naive, const pair *usual,
-                                  const gvalue *only) {
+/* Both programs and their consumers on inputs of which some lead astray: the same status, and where
+ * it is FV_OK the results that no rounding separates. */
+static graph_verdict check_astray(const graph_checker *c, graph *g, fv_program *p,
+                                  fv_program *naive, const pair *usual, const gvalue *only) {
     graph_verdict none = {0};
     for (int i = 1; i <= ASTRAY; i++) {
         const char *why;
@@ -242,7 +254,8 @@ static graph_verdict check_astray(const graph_checker *c, graph *g, fv_program *
         pair both = {.model = usual->model, .astray = true};
         if ((why = run_backend(c, g, p, FV_BACKEND_INTERP, '2', -i, NULL, &both.scheduled)))
             return graph_fail(c, g, "interpreter, astray", why, only);
-        if (FV_HAVE_JIT && (why = run_backend(c, g, p, FV_BACKEND_JIT, '2', -i, &both.scheduled, &got)))
+        if (FV_HAVE_JIT &&
+            (why = run_backend(c, g, p, FV_BACKEND_JIT, '2', -i, &both.scheduled, &got)))
             return graph_fail(c, g, "jit -O2, astray", why, only);
         if ((why = run_backend(c, g, naive, FV_BACKEND_INTERP, '2', -i, NULL, &both.naive)))
             return graph_fail(c, g, "interpreter, naively, astray", why, only);
@@ -255,7 +268,8 @@ static graph_verdict check_astray(const graph_checker *c, graph *g, fv_program *
     return none;
 }
 
-static graph_verdict check_text(const graph_checker *c, graph *g, const char *text, const gvalue *only) {
+static graph_verdict check_text(const graph_checker *c, graph *g, const char *text,
+                                const gvalue *only) {
     const fv_target *t = c->target;
     const char *why = NULL;
     outcome got;
@@ -265,11 +279,13 @@ static graph_verdict check_text(const graph_checker *c, graph *g, const char *te
         return graph_fail(c, g, "lowering", graph_error(c->session), only);
     if ((why = run_backend(c, g, p, FV_BACKEND_INTERP, '2', 0, NULL, &all.scheduled)))
         return graph_fail(c, g, "interpreter", why, only);
-    if (FV_HAVE_JIT && (why = run_backend(c, g, p, FV_BACKEND_JIT, c->index % 2 ? '0' : '2', 0, &all.scheduled, &got)))
+    if (FV_HAVE_JIT && (why = run_backend(c, g, p, FV_BACKEND_JIT, c->index % 2 ? '0' : '2', 0,
+                                          &all.scheduled, &got)))
         return graph_fail(c, g, c->index % 2 ? "jit -O0" : "jit -O2", why, only);
     fv_program *read = lower_definitions(c, g, text, t);
     if (!read)
-        return graph_fail(c, g, "lowering definitions that were read", graph_error(c->session), only);
+        return graph_fail(c, g, "lowering definitions that were read", graph_error(c->session),
+                          only);
     if ((why = run_backend(c, g, read, FV_BACKEND_INTERP, '2', 0, &all.scheduled, &got)))
         return graph_fail(c, g, "interpreter, from the text of definitions", why, only);
     if (c->totals && all.scheduled.status)

@@ -87,7 +87,8 @@ void graph_data(const graph *g, const gvalue *v, int change, uint64_t seed, fv_a
             gen_data(&r, v->elem, out->data, bytes);
         return;
     }
-    int64_t range = v->data == DATA_UNIQUE ? v->range : 0, *order = FV_NEW(g->arena, int64_t, range + 1);
+    int64_t range = v->data == DATA_UNIQUE ? v->range : 0,
+            *order = FV_NEW(g->arena, int64_t, range + 1);
     for (int64_t i = 0; i < range; i++)
         order[i] = i;
     shuffle(&r, order, range);
@@ -123,8 +124,12 @@ static void print_element(fv_text *out, const fv_tensor *t, size_t i) {
 }
 
 void graph_data_print(fv_text *out, const fv_array *x) {
-    fv_tensor t = {.elem = (fv_elem)x->type, .rank = x->rank, .dims = x->dims, .count = 1,
-                   .bytes = fv_array_bytes(x), .data = x->data};
+    fv_tensor t = {.elem = (fv_elem)x->type,
+                   .rank = x->rank,
+                   .dims = x->dims,
+                   .count = 1,
+                   .bytes = fv_array_bytes(x),
+                   .data = x->data};
     for (int i = 0; i < x->rank; i++)
         t.count *= (size_t)x->dims[i];
     if (x->rank)

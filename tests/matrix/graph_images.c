@@ -1,6 +1,7 @@
-/* graph_images.c - makers of chains over images, [n, c, ...]: filters of all kinds, pools, residuals, Concats,
- * norms, softmaxes and reductions along every axis, attention over pixels. Their values lie in memory with the channels last or as their type says, and
- * meet in all combinations. */
+/* graph_images.c - makers of chains over images, [n, c, ...]: filters of all kinds, pools,
+ * residuals, Concats, norms, softmaxes and reductions along every axis, attention over pixels.
+ * Their values lie in memory with the channels last or as their type says, and meet in all
+ * combinations. */
 #include <inttypes.h>
 
 #include "tests/matrix/graph.h"
@@ -41,7 +42,8 @@ static const char *numbers(graph *g, int n, int least, int below, int percent) {
     fv_text_put(&t, "[");
     for (int i = 0; i < n; i++)
         fv_text_printf(&t, "%s%d", i ? ", " : "",
-                       rng_chance(&g->r, percent) ? least + rng_below(&g->r, below - least) : least);
+                       rng_chance(&g->r, percent) ? least + rng_below(&g->r, below - least)
+                                                  : least);
     fv_text_put(&t, "]");
     return t.s;
 }
@@ -64,8 +66,9 @@ static const char *dilations(chain *s) {
     fv_text t = {.arena = s->g->arena};
     fv_text_put(&t, "[");
     for (int i = 0; i < s->spatial; i++)
-        fv_text_printf(&t, "%s%d", i ? ", " : "",
-                       rng_chance(&s->g->r, last(s)->n[i + 2] > 4 ? 25 : 2) ? 2 + rng_below(&s->g->r, 2) : 1);
+        fv_text_printf(
+            &t, "%s%d", i ? ", " : "",
+            rng_chance(&s->g->r, last(s)->n[i + 2] > 4 ? 25 : 2) ? 2 + rng_below(&s->g->r, 2) : 1);
     fv_text_put(&t, "]");
     return t.s;
 }
@@ -100,19 +103,22 @@ static bool make_filter(chain *s) {
         return false;
     gvalue *w = filter(s, out, c / group, &taps);
     if (rng_chance(&g->r, 50))
-        b = rng_chance(&g->r, 70) ? graph_constant(g, x->elem, 1, &out) : graph_weight(g, x->elem, 1, &out);
+        b = rng_chance(&g->r, 70) ? graph_constant(g, x->elem, 1, &out)
+                                  : graph_weight(g, x->elem, 1, &out);
     line l = {.effect = ADDS, .factors = 2, .terms = c / group * taps + 1};
-    return graph_lines(g, l, OPERANDS(x, w, b), 1, &y,
-                       "Conv(%s, %s, %s) {group = %" PRId64 ", pads = %s, strides = %s, dilations = %s}", x->name,
-                       w->name, b ? b->name : "_", group, numbers(g, 2 * s->spatial, 0, 4, 50),
-                       numbers(g, s->spatial, 1, 4, 25), dilations(s)) &&
+    return graph_lines(
+               g, l, OPERANDS(x, w, b), 1, &y,
+               "Conv(%s, %s, %s) {group = %" PRId64 ", pads = %s, strides = %s, dilations = %s}",
+               x->name, w->name, b ? b->name : "_", group, numbers(g, 2 * s->spatial, 0, 4, 50),
+               numbers(g, s->spatial, 1, 4, 25), dilations(s)) &&
            add(s, y);
 }
 
 static bool make_transposed(chain *s) {
     graph *g = s->g;
     gvalue *x = last(s), *b = NULL, *y;
-    int64_t c = x->n[1], group = c % 2 == 0 && rng_chance(&g->r, 30) ? 2 : 1, out = some_channels(g), taps;
+    int64_t c = x->n[1], group = c % 2 == 0 && rng_chance(&g->r, 30) ? 2 : 1,
+            out = some_channels(g), taps;
     if (!c || c * out > WEIGHTS)
         return false;
     gvalue *w = filter(s, c, out, &taps);
@@ -123,9 +129,9 @@ static bool make_transposed(chain *s) {
     return graph_lines(g, l, OPERANDS(x, w, b), 1, &y,
                        "ConvTranspose(%s, %s, %s) {group = %" PRId64
                        ", pads = %s, strides = %s, dilations = %s, output_padding = %s}",
-                       x->name, w->name, b ? b->name : "_", group, numbers(g, 2 * s->spatial, 0, 3, 40),
-                       numbers(g, s->spatial, 1, 4, 50), numbers(g, s->spatial, 1, 4, 20),
-                       numbers(g, s->spatial, 0, 2, 20)) &&
+                       x->name, w->name, b ? b->name : "_", group,
+                       numbers(g, 2 * s->spatial, 0, 3, 40), numbers(g, s->spatial, 1, 4, 50),
+                       numbers(g, s->spatial, 1, 4, 20), numbers(g, s->spatial, 0, 2, 20)) &&
            add(s, y);
 }
 
@@ -138,9 +144,11 @@ static bool make_pool(chain *s) {
     for (int i = 0; i < s->spatial; i++)
         fv_text_printf(&kernel, "%s%" PRId64, i ? ", " : "", window(s, i));
     line l = {.effect = which ? BLURS : SMOOTHLY, .grid = which ? (grid){0} : x->grid};
-    return graph_lines(g, l, OPERANDS(x), 1, &y, "%s(%s) {kernel_shape = [%s], pads = %s, strides = %s%s%s}",
-                       names[which], x->name, kernel.s, numbers(g, 2 * s->spatial, 0, 2, 40),
-                       numbers(g, s->spatial, 1, 4, 50), rng_chance(&g->r, 25) ? ", ceil_mode = 1" : "",
+    return graph_lines(g, l, OPERANDS(x), 1, &y,
+                       "%s(%s) {kernel_shape = [%s], pads = %s, strides = %s%s%s}", names[which],
+                       x->name, kernel.s, numbers(g, 2 * s->spatial, 0, 2, 40),
+                       numbers(g, s->spatial, 1, 4, 50),
+                       rng_chance(&g->r, 25) ? ", ceil_mode = 1" : "",
                        which == 1 && rng_chance(&g->r, 40) ? ", count_include_pad = 1" : "") &&
            add(s, y);
 }
@@ -177,7 +185,8 @@ static bool make_residual(chain *s) {
     const char *name = CHOOSE(g, names);
     gvalue *x = last(s), *y = find_like(s, x, -1), *z;
     line l = {.effect = *name == 'M' ? SMOOTHLY : ADDS, .terms = 2};
-    return graph_lines(g, l, OPERANDS(x, y), 1, &z, "%s(%s, %s)", name, x->name, y->name) && add(s, z);
+    return graph_lines(g, l, OPERANDS(x, y), 1, &z, "%s(%s, %s)", name, x->name, y->name) &&
+           add(s, z);
 }
 
 /* By a constant or parameter for each channel, or by what comes of the image itself. */
@@ -194,7 +203,8 @@ static bool make_scale(chain *s) {
     by->kept |= by->elem == x->elem && *by->name == '%' && rng_chance(&g->r, 30);
     bool adds = rng_chance(&g->r, 30);
     line l = {.effect = ADDS, .factors = adds ? 1 : 2, .terms = adds ? 2 : 1};
-    return graph_lines(g, l, OPERANDS(x, by), 1, &y, "%s(%s, %s)", adds ? "Add" : "Mul", x->name, by->name) &&
+    return graph_lines(g, l, OPERANDS(x, by), 1, &y, "%s(%s, %s)", adds ? "Add" : "Mul", x->name,
+                       by->name) &&
            add(s, y);
 }
 
@@ -203,10 +213,11 @@ static bool make_batch_norm(chain *s) {
     gvalue *x = last(s), *v[4], *square, *y;
     for (int i = 0; i < 4; i++)
         v[i] = graph_constant(g, x->elem, 1, &x->n[1]);
-    return graph_lines(g, (line){.effect = SMOOTHLY}, OPERANDS(v[3]), 1, &square, "Abs(%s)", v[3]->name) &&
+    return graph_lines(g, (line){.effect = SMOOTHLY}, OPERANDS(v[3]), 1, &square, "Abs(%s)",
+                       v[3]->name) &&
            graph_lines(g, (line){.effect = BLURS}, OPERANDS(x, v[0], v[1], v[2], square), 1, &y,
-                       "BatchNormalization(%s, %s, %s, %s, %s)", x->name, v[0]->name, v[1]->name, v[2]->name,
-                       square->name) &&
+                       "BatchNormalization(%s, %s, %s, %s, %s)", x->name, v[0]->name, v[1]->name,
+                       v[2]->name, square->name) &&
            add(s, y);
 }
 
@@ -214,7 +225,8 @@ static bool make_batch_norm(chain *s) {
 
 static bool make_concat(chain *s) {
     graph *g = s->g;
-    int axis = rng_chance(&g->r, 70) ? 1 : rng_below(&g->r, s->spatial + 2), n = 2 + rng_below(&g->r, 2);
+    int axis = rng_chance(&g->r, 70) ? 1 : rng_below(&g->r, s->spatial + 2),
+        n = 2 + rng_below(&g->r, 2);
     gvalue *x = last(s), *part[3] = {x}, *y;
     fv_text t = {.arena = g->arena};
     for (int i = 1; i < n; i++)
@@ -225,7 +237,9 @@ static bool make_concat(chain *s) {
     }
     for (int i = 0; i < n; i++)
         fv_text_printf(&t, "%s%s", i ? ", " : "", part[i]->name);
-    return graph_lines(g, (line){.effect = MOVES}, n, part, 1, &y, "Concat(%s) {axis = %d}", t.s, axis) && add(s, y);
+    return graph_lines(g, (line){.effect = MOVES}, n, part, 1, &y, "Concat(%s) {axis = %d}", t.s,
+                       axis) &&
+           add(s, y);
 }
 
 static bool make_split(chain *s) {
@@ -239,14 +253,14 @@ static bool make_split(chain *s) {
             step = 1 + rng_below(&g->r, 2);
     if (rng_chance(&g->r, 50)) {
         gvalue *parts = graph_ints(g, 2, sizes);
-        return graph_lines(g, (line){.effect = MOVES}, 1, &x, 2, y, "Split(%s, %s) {axis = %d}", x->name, parts->name,
-                           axis) &&
+        return graph_lines(g, (line){.effect = MOVES}, 1, &x, 2, y, "Split(%s, %s) {axis = %d}",
+                           x->name, parts->name, axis) &&
                add(s, y[0]) && add(s, y[1]);
     }
-    gvalue *from = graph_ints(g, 1, &first), *to = graph_ints(g, 1, &n), *axes = graph_ints(g, 1, &at),
-           *by = graph_ints(g, 1, &step);
-    return graph_lines(g, (line){.effect = MOVES}, OPERANDS(x), 1, y, "Slice(%s, %s, %s, %s, %s)", x->name,
-                       from->name, to->name, axes->name, by->name) &&
+    gvalue *from = graph_ints(g, 1, &first), *to = graph_ints(g, 1, &n),
+           *axes = graph_ints(g, 1, &at), *by = graph_ints(g, 1, &step);
+    return graph_lines(g, (line){.effect = MOVES}, OPERANDS(x), 1, y, "Slice(%s, %s, %s, %s, %s)",
+                       x->name, from->name, to->name, axes->name, by->name) &&
            add(s, y[0]);
 }
 
@@ -263,8 +277,9 @@ static bool make_pad(chain *s) {
     gvalue *pads = graph_ints(g, 2 * (s->spatial + 2), list);
     if (*mode == 'c' && rng_chance(&g->r, 50))
         value = graph_constant(g, x->elem, 0, NULL);
-    return graph_lines(g, (line){.effect = MOVES}, OPERANDS(x, value), 1, &y, "Pad(%s, %s, %s) {mode = \"%s\"}",
-                       x->name, pads->name, value ? value->name : "_", mode) &&
+    return graph_lines(g, (line){.effect = MOVES}, OPERANDS(x, value), 1, &y,
+                       "Pad(%s, %s, %s) {mode = \"%s\"}", x->name, pads->name,
+                       value ? value->name : "_", mode) &&
            add(s, y);
 }
 
@@ -275,11 +290,15 @@ static bool make_turn(chain *s) {
     graph *g = s->g;
     gvalue *x = last(s), *y, *z = NULL;
     line moves = {.effect = MOVES};
-    if (!graph_lines(g, moves, OPERANDS(x), 1, &y, "Transpose(%s) {perm = [%s]}", x->name, to[s->spatial - 1]))
+    if (!graph_lines(g, moves, OPERANDS(x), 1, &y, "Transpose(%s) {perm = [%s]}", x->name,
+                     to[s->spatial - 1]))
         return false;
     y->kept |= rng_chance(&g->r, 30);
     switch (rng_below(&g->r, 4)) {
-    case 0: graph_lines(g, (line){.effect = BLURS}, OPERANDS(y), 1, &z, "Softmax(%s) {axis = -1}", y->name); break;
+    case 0:
+        graph_lines(g, (line){.effect = BLURS}, OPERANDS(y), 1, &z, "Softmax(%s) {axis = -1}",
+                    y->name);
+        break;
     case 1: {
         gvalue *w = graph_constant(g, y->elem, 2, (int64_t[]){x->n[1], some_channels(g)});
         line l = {.effect = ADDS, .factors = 2, .terms = x->n[1]};
@@ -289,7 +308,8 @@ static bool make_turn(chain *s) {
     default: z = y; break;
     }
     return z &&
-           graph_lines(g, moves, OPERANDS(z), 1, &y, "Transpose(%s) {perm = [%s]}", z->name, back[s->spatial - 1]) &&
+           graph_lines(g, moves, OPERANDS(z), 1, &y, "Transpose(%s) {perm = [%s]}", z->name,
+                       back[s->spatial - 1]) &&
            add(s, y);
 }
 
@@ -302,10 +322,12 @@ static bool make_shuffle(chain *s) {
         return false;
     shape = graph_ints(g, 5, (int64_t[]){x->n[0], 2, x->n[1] / 2, x->n[2], x->n[3]});
     if (!graph_lines(g, moves, OPERANDS(x), 1, &y, "Reshape(%s, %s)", x->name, shape->name) ||
-        !graph_lines(g, moves, OPERANDS(y), 1, &z, "Transpose(%s) {perm = [0, 2, 1, 3, 4]}", y->name) ||
+        !graph_lines(g, moves, OPERANDS(y), 1, &z, "Transpose(%s) {perm = [0, 2, 1, 3, 4]}",
+                     y->name) ||
         !graph_lines(g, moves, OPERANDS(x), 1, &all, "Shape(%s)", x->name))
         return false;
-    return graph_lines(g, moves, OPERANDS(z), 1, &y, "Reshape(%s, %s)", z->name, all->name) && add(s, y);
+    return graph_lines(g, moves, OPERANDS(z), 1, &y, "Reshape(%s, %s)", z->name, all->name) &&
+           add(s, y);
 }
 
 static bool make_resize(chain *s) {
@@ -319,7 +341,8 @@ static bool make_resize(chain *s) {
     gvalue *by = graph_ints(g, x->rank, sizes);
     return x->elem != FV_BF16 &&
            graph_lines(g, (line){.effect = mode ? SMOOTHLY : MOVES}, OPERANDS(x), 1, &y,
-                       "Resize(%s, _, _, %s) {mode = \"%s\", coordinate_transformation_mode = \"asymmetric\"}",
+                       "Resize(%s, _, _, %s) {mode = \"%s\", coordinate_transformation_mode = "
+                       "\"asymmetric\"}",
                        x->name, by->name, modes[mode]) &&
            add(s, y);
 }
@@ -330,7 +353,8 @@ static bool make_softmax(chain *s) {
     static const char *const names[] = {"Softmax", "Softmax", "LogSoftmax"};
     gvalue *x = last(s), *y;
     int axis = rng_chance(&s->g->r, 40) ? 1 : rng_below(&s->g->r, s->spatial + 2);
-    return graph_lines(s->g, (line){.effect = BLURS}, OPERANDS(x), 1, &y, "%s(%s) {axis = %d}", CHOOSE(s->g, names), x->name, axis) &&
+    return graph_lines(s->g, (line){.effect = BLURS}, OPERANDS(x), 1, &y, "%s(%s) {axis = %d}",
+                       CHOOSE(s->g, names), x->name, axis) &&
            add(s, y);
 }
 
@@ -339,11 +363,13 @@ static bool make_norm(chain *s) {
     gvalue *x = last(s), *y;
     if (!x->n[1])
         return false;
-    gvalue *a = graph_constant(g, x->elem, 1, &x->n[1]), *b = graph_constant(g, x->elem, 1, &x->n[1]);
+    gvalue *a = graph_constant(g, x->elem, 1, &x->n[1]),
+           *b = graph_constant(g, x->elem, 1, &x->n[1]);
     const char *groups = x->n[1] % 2 ? "{num_groups = 1}" : "{num_groups = 2}";
     bool all = rng_chance(&g->r, 50);
-    return graph_lines(g, (line){.effect = BLURS}, OPERANDS(x, a, b), 1, &y, "%sNormalization(%s, %s, %s) %s",
-                       all ? "Instance" : "Group", x->name, a->name, b->name, all ? "" : groups) &&
+    return graph_lines(g, (line){.effect = BLURS}, OPERANDS(x, a, b), 1, &y,
+                       "%sNormalization(%s, %s, %s) %s", all ? "Instance" : "Group", x->name,
+                       a->name, b->name, all ? "" : groups) &&
            add(s, y);
 }
 
@@ -352,15 +378,17 @@ static bool make_norm_from(chain *s) {
     static const char *const names[] = {"LayerNormalization", "RMSNormalization"};
     graph *g = s->g;
     gvalue *x = last(s), *y;
-    int axis = 1 + rng_below(&g->r, s->spatial + 1), from = rng_chance(&g->r, 70) ? axis : x->rank - 1;
+    int axis = 1 + rng_below(&g->r, s->spatial + 1),
+        from = rng_chance(&g->r, 70) ? axis : x->rank - 1;
     int64_t n = 1;
     for (int i = from; i < x->rank; i++)
         n *= x->n[i];
     if (n > WEIGHTS)
         return false;
     gvalue *scale = graph_constant(g, x->elem, x->rank - from, &x->n[from]);
-    return graph_lines(g, (line){.effect = BLURS}, OPERANDS(x, scale), 1, &y, "%s(%s, %s) {axis = %d, epsilon = 0.01}", CHOOSE(g, names),
-                       x->name, scale->name, axis) &&
+    return graph_lines(g, (line){.effect = BLURS}, OPERANDS(x, scale), 1, &y,
+                       "%s(%s, %s) {axis = %d, epsilon = 0.01}", CHOOSE(g, names), x->name,
+                       scale->name, axis) &&
            add(s, y);
 }
 
@@ -371,16 +399,22 @@ static bool make_norm_along(chain *s) {
     int axis = rng_below(&g->r, x->rank), other = rng_below(&g->r, x->rank);
     line l = {.effect = BLURS};
     if (rng_chance(&g->r, 40))
-        return graph_lines(g, l, OPERANDS(x), 1, &y, "LpNormalization(%s) {axis = %d, p = %d}", x->name, axis, 1 + rng_below(&g->r, 2)) &&
+        return graph_lines(g, l, OPERANDS(x), 1, &y, "LpNormalization(%s) {axis = %d, p = %d}",
+                           x->name, axis, 1 + rng_below(&g->r, 2)) &&
                add(s, y);
     if (axis == other)
-        return graph_lines(g, l, OPERANDS(x), 1, &y, "MeanVarianceNormalization(%s) {axes = [%d]}", x->name, axis) && add(s, y);
-    return graph_lines(g, l, OPERANDS(x), 1, &y, "MeanVarianceNormalization(%s) {axes = [%d, %d]}", x->name, axis, other) && add(s, y);
+        return graph_lines(g, l, OPERANDS(x), 1, &y, "MeanVarianceNormalization(%s) {axes = [%d]}",
+                           x->name, axis) &&
+               add(s, y);
+    return graph_lines(g, l, OPERANDS(x), 1, &y, "MeanVarianceNormalization(%s) {axes = [%d, %d]}",
+                       x->name, axis, other) &&
+           add(s, y);
 }
 
 /* A reduction, whose result is broadcast again. */
 static bool make_reduced(chain *s) {
-    static const char *const names[] = {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2", "ReduceLogSumExp"};
+    static const char *const names[] = {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2",
+                                        "ReduceLogSumExp"};
     graph *g = s->g;
     gvalue *x = last(s), *r, *y;
     int64_t list[SPATIAL + 2];
@@ -399,12 +433,12 @@ static bool make_reduced(chain *s) {
             list[n++] = rng_below(&g->r, x->rank);
     }
     gvalue *axes = graph_ints(g, n, list);
-    if (!graph_lines(g, (line){.effect = BLURS}, OPERANDS(x), 1, &r, "%s(%s, %s)", CHOOSE(g, names), x->name,
-                     axes->name))
+    if (!graph_lines(g, (line){.effect = BLURS}, OPERANDS(x), 1, &r, "%s(%s, %s)", CHOOSE(g, names),
+                     x->name, axes->name))
         return false;
     r->kept |= rng_chance(&g->r, 40);
-    return graph_lines(g, (line){.effect = ADDS, .terms = 2}, OPERANDS(x, r), 1, &y, "Sub(%s, %s)", x->name,
-                       r->name) &&
+    return graph_lines(g, (line){.effect = ADDS, .terms = 2}, OPERANDS(x, r), 1, &y, "Sub(%s, %s)",
+                       x->name, r->name) &&
            add(s, y);
 }
 
@@ -417,22 +451,25 @@ static bool make_attention(chain *s) {
     if (other->n[1] != x->n[1])
         other = x;
     if (!graph_lines(g, moves, OPERANDS(x), 1, &f, "Reshape(%s, %s)", x->name, flat->name) ||
-        !graph_lines(g, moves, OPERANDS(other), 1, &k, "Reshape(%s, %s)", other->name, flat->name) ||
-        !graph_lines(g, moves, OPERANDS(f), 1, &t, "Transpose(%s) {perm = [0, 2, 1]}", f->name) || !f->known)
+        !graph_lines(g, moves, OPERANDS(other), 1, &k, "Reshape(%s, %s)", other->name,
+                     flat->name) ||
+        !graph_lines(g, moves, OPERANDS(f), 1, &t, "Transpose(%s) {perm = [0, 2, 1]}", f->name) ||
+        !f->known)
         return false;
     bool pixels = rng_chance(&g->r, 60);
     line scores = {.effect = ADDS, .factors = 2, .terms = f->n[pixels ? 1 : 2]};
     line sums = {.effect = ADDS, .factors = 2, .terms = f->n[pixels ? 2 : 1]};
     if (!graph_lines(g, scores, OPERANDS(t, k), 1, &p, "MatMul(%s, %s)", (pixels ? t : k)->name,
                      (pixels ? k : t)->name) ||
-        !graph_lines(g, (line){.effect = BLURS}, OPERANDS(p), 1, &q, "Softmax(%s) {axis = %d}", p->name,
-                     rng_chance(&g->r, 70) ? -1 : 1) ||
+        !graph_lines(g, (line){.effect = BLURS}, OPERANDS(p), 1, &q, "Softmax(%s) {axis = %d}",
+                     p->name, rng_chance(&g->r, 70) ? -1 : 1) ||
         !graph_lines(g, sums, OPERANDS(f, q), 1, &y, "MatMul(%s, %s)", (pixels ? f : q)->name,
                      (pixels ? q : f)->name) ||
         !graph_lines(g, moves, OPERANDS(x), 1, &shape, "Shape(%s)", x->name))
         return false;
     y->kept |= rng_chance(&g->r, 20);
-    return graph_lines(g, moves, OPERANDS(y), 1, &k, "Reshape(%s, %s)", y->name, shape->name) && add(s, k);
+    return graph_lines(g, moves, OPERANDS(y), 1, &k, "Reshape(%s, %s)", y->name, shape->name) &&
+           add(s, k);
 }
 
 /* To one number each of some classes: the end of a network. */
@@ -440,7 +477,8 @@ static bool make_head(chain *s) {
     graph *g = s->g;
     gvalue *x = one_of(s), *f, *y;
     line moves = {.effect = MOVES};
-    if (!graph_lines(g, moves, OPERANDS(x), 1, &f, "Flatten(%s)", x->name) || !f->known || f->rank != 2)
+    if (!graph_lines(g, moves, OPERANDS(x), 1, &f, "Flatten(%s)", x->name) || !f->known ||
+        f->rank != 2)
         return false;
     int64_t n[2] = {f->n[1], 1 + rng_below(&g->r, 10)};
     if (n[0] * n[1] > WEIGHTS)
@@ -459,7 +497,8 @@ static gvalue *make_image(graph *g, int spatial) {
         if (i == 0 ? rng_chance(&g->r, 40) : i != 1)
             graph_pool_dim(g, &dims[i], &n[i]);
         else
-            dims[i] = graph_dim_text(g, n[i] = i ? 1 + rng_below(&g->r, rng_chance(&g->r, 30) ? 20 : 4) : 1);
+            dims[i] = graph_dim_text(
+                g, n[i] = i ? 1 + rng_below(&g->r, rng_chance(&g->r, 30) ? 20 : 4) : 1);
         if (i != 1 && pixels * n[i] > PIXELS)
             dims[i] = graph_dim_text(g, n[i] = 1 + rng_below(&g->r, 3));
         pixels *= i == 1 ? 1 : n[i];
@@ -472,10 +511,11 @@ static const struct step {
     bool (*make)(chain *s);
     int weight;
 } steps[] = {
-    {make_filter, 30}, {make_transposed, 7}, {make_pool, 8},   {make_smooth, 8},  {make_residual, 10},
-    {make_scale, 8},   {make_batch_norm, 3}, {make_concat, 8}, {make_split, 6},   {make_pad, 4},
-    {make_turn, 6},    {make_shuffle, 3},    {make_resize, 4}, {make_softmax, 7}, {make_norm, 7},
-    {make_norm_from, 6}, {make_norm_along, 5}, {make_reduced, 8}, {make_attention, 6},  {make_head, 3},
+    {make_filter, 30},    {make_transposed, 7}, {make_pool, 8},       {make_smooth, 8},
+    {make_residual, 10},  {make_scale, 8},      {make_batch_norm, 3}, {make_concat, 8},
+    {make_split, 6},      {make_pad, 4},        {make_turn, 6},       {make_shuffle, 3},
+    {make_resize, 4},     {make_softmax, 7},    {make_norm, 7},       {make_norm_from, 6},
+    {make_norm_along, 5}, {make_reduced, 8},    {make_attention, 6},  {make_head, 3},
 };
 
 static void make_step(chain *s) {

@@ -1,5 +1,6 @@
-/* graph_joins.c - makers of graphs whose values may share memory: parts of Concats, of Concats of Concats,
- * read by others, twice in one, results of the graph besides; chains that may be computed in place. */
+/* graph_joins.c - makers of graphs whose values may share memory: parts of Concats, of Concats of
+ * Concats, read by others, twice in one, results of the graph besides; chains that may be computed
+ * in place. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -37,7 +38,10 @@ static gvalue *product(graph *g, gvalue *x, bool wide) {
 
 static gvalue *softmax(graph *g, gvalue *x) {
     gvalue *y;
-    return graph_lines(g, (line){.effect = BLURS}, OPERANDS(x), 1, &y, "Softmax(%s) {axis = -1}", x->name) ? y : NULL;
+    return graph_lines(g, (line){.effect = BLURS}, OPERANDS(x), 1, &y, "Softmax(%s) {axis = -1}",
+                       x->name)
+               ? y
+               : NULL;
 }
 
 /* A value that can stand beside x in a Concat along the axis. */
@@ -62,7 +66,10 @@ static gvalue *concat(graph *g, int n, gvalue **parts, int axis) {
     gvalue *y;
     for (int i = 0; i < n; i++)
         fv_text_printf(&t, "%s%s", i ? ", " : "", parts[i]->name);
-    return graph_lines(g, (line){.effect = MOVES}, n, parts, 1, &y, "Concat(%s) {axis = %d}", t.s, axis) ? y : NULL;
+    return graph_lines(g, (line){.effect = MOVES}, n, parts, 1, &y, "Concat(%s) {axis = %d}", t.s,
+                       axis)
+               ? y
+               : NULL;
 }
 
 /* Parts made of x and of each other, then the Concat; again with that as a part, by chance. */
@@ -101,16 +108,21 @@ static bool make_chain(graph *g) {
         switch (rng_below(&g->r, 4)) {
         case 0: y = softmax(g, x); break;
         case 1: y = elementwise(g, x); break;
-        case 2: graph_lines(g, adds, OPERANDS(x, with), 1, &y, "Add(%s, %s)", x->name, with->name); break;
+        case 2:
+            graph_lines(g, adds, OPERANDS(x, with), 1, &y, "Add(%s, %s)", x->name, with->name);
+            break;
         default: y = product(g, x, false); break;
         }
         if (y && y->known && y->rank == x->rank && rng_chance(&g->r, 40)) { /* a residual */
             gvalue *sum;
-            y = graph_lines(g, adds, OPERANDS(y, x), 1, &sum, "Add(%s, %s)", y->name, x->name) ? sum : NULL;
+            y = graph_lines(g, adds, OPERANDS(y, x), 1, &sum, "Add(%s, %s)", y->name, x->name)
+                    ? sum
+                    : NULL;
         }
         x = kept(g, y);
     }
     return x != NULL;
 }
 
-const graph_op graph_joins[] = {{"parts of a Concat", make_joined, 5}, {"in place", make_chain, 2}, {NULL, NULL, 0}};
+const graph_op graph_joins[] = {
+    {"parts of a Concat", make_joined, 5}, {"in place", make_chain, 2}, {NULL, NULL, 0}};

@@ -70,7 +70,8 @@ static bool make_reshape(graph *g) {
     if (factor > 1)
         list[n++] = factor;
     shape = graph_ints(g, n, list);
-    return graph_line(g, (line){.effect = MOVES}, (x, shape), "Reshape(%s, %s)", x->name, shape->name);
+    return graph_line(g, (line){.effect = MOVES}, (x, shape), "Reshape(%s, %s)", x->name,
+                      shape->name);
 }
 
 static bool make_flatten(graph *g) {
@@ -85,7 +86,8 @@ static bool make_squeeze(graph *g) {
         if (x->n[i] == 1) {
             int64_t axis = i - (rng_chance(&g->r, 50) ? x->rank : 0);
             gvalue *axes = graph_ints(g, 1, &axis);
-            return graph_line(g, (line){.effect = MOVES}, (x, axes), "Squeeze(%s, %s)", x->name, axes->name);
+            return graph_line(g, (line){.effect = MOVES}, (x, axes), "Squeeze(%s, %s)", x->name,
+                              axes->name);
         }
     return false;
 }
@@ -94,7 +96,8 @@ static bool make_unsqueeze(graph *g) {
     gvalue *x = graph_pick(g, DATA, 0, GRAPH_RANK - 1);
     int64_t axis = rng_below(&g->r, x->rank + 1) - (rng_chance(&g->r, 30) ? x->rank + 1 : 0);
     gvalue *axes = graph_ints(g, 1, &axis);
-    return graph_line(g, (line){.effect = MOVES}, (x, axes), "Unsqueeze(%s, %s)", x->name, axes->name);
+    return graph_line(g, (line){.effect = MOVES}, (x, axes), "Unsqueeze(%s, %s)", x->name,
+                      axes->name);
 }
 
 static bool make_expand(graph *g) {
@@ -106,7 +109,8 @@ static bool make_expand(graph *g) {
     for (int i = 0; i < x->rank; i++)
         list[n++] = x->n[i] == 1 ? 1 + rng_below(&g->r, 5) : 1;
     gvalue *shape = graph_ints(g, n, list);
-    return graph_line(g, (line){.effect = MOVES}, (x, shape), "Expand(%s, %s)", x->name, shape->name);
+    return graph_line(g, (line){.effect = MOVES}, (x, shape), "Expand(%s, %s)", x->name,
+                      shape->name);
 }
 
 /* To the shape of another value: as people write it, through Shape. */
@@ -121,13 +125,16 @@ static bool make_expand_like(graph *g) {
 static bool make_reshape_by_shape(graph *g) {
     gvalue *x = graph_pick(g, DATA, 2, GRAPH_RANK), *shape, *dim, *one, *target;
     int64_t minus = -1;
-    gvalue *zero = graph_int(g, 0), *axes = graph_ints(g, 1, (int64_t[]){0}), *rest = graph_ints(g, 1, &minus);
+    gvalue *zero = graph_int(g, 0), *axes = graph_ints(g, 1, (int64_t[]){0}),
+           *rest = graph_ints(g, 1, &minus);
     line l = {.effect = MOVES};
     return graph_lines(g, l, OPERANDS(x), 1, &shape, "Shape(%s)", x->name) &&
            graph_lines(g, l, OPERANDS(shape), 1, &dim, "Gather(%s, %s)", shape->name, zero->name) &&
            graph_lines(g, l, OPERANDS(dim), 1, &one, "Unsqueeze(%s, %s)", dim->name, axes->name) &&
-           graph_lines(g, l, OPERANDS(one), 1, &target, "Concat(%s, %s) {axis = 0}", one->name, rest->name) &&
-           graph_line(g, (line){.effect = MOVES}, (x, target), "Reshape(%s, %s)", x->name, target->name);
+           graph_lines(g, l, OPERANDS(one), 1, &target, "Concat(%s, %s) {axis = 0}", one->name,
+                       rest->name) &&
+           graph_line(g, (line){.effect = MOVES}, (x, target), "Reshape(%s, %s)", x->name,
+                      target->name);
 }
 
 static bool make_shape(graph *g) {
@@ -144,7 +151,8 @@ static bool make_tile(graph *g) {
     for (int i = 0; i < x->rank; i++)
         list[i] = rng_chance(&g->r, 60) ? 1 : rng_below(&g->r, 4);
     gvalue *repeats = graph_ints(g, x->rank, list);
-    return graph_line(g, (line){.effect = MOVES}, (x, repeats), "Tile(%s, %s)", x->name, repeats->name);
+    return graph_line(g, (line){.effect = MOVES}, (x, repeats), "Tile(%s, %s)", x->name,
+                      repeats->name);
 }
 
 static bool make_concat(graph *g) {
@@ -159,10 +167,11 @@ static bool make_concat(graph *g) {
         z = graph_param(g, x->elem, x->rank, dims, n);
     }
     if (z)
-        return graph_line(g, (line){.effect = MOVES}, (x, z, y), "Concat(%s, %s, %s) {axis = %" PRId64 "}",
-                          x->name, z->name, y->name, axis);
-    return graph_line(g, (line){.effect = MOVES}, (y, x), "Concat(%s, %s) {axis = %" PRId64 "}", y->name,
-                      x->name, axis);
+        return graph_line(g, (line){.effect = MOVES}, (x, z, y),
+                          "Concat(%s, %s, %s) {axis = %" PRId64 "}", x->name, z->name, y->name,
+                          axis);
+    return graph_line(g, (line){.effect = MOVES}, (y, x), "Concat(%s, %s) {axis = %" PRId64 "}",
+                      y->name, x->name, axis);
 }
 
 static bool make_split(graph *g) {
@@ -171,11 +180,13 @@ static bool make_split(graph *g) {
     int parts = 2 + rng_below(&g->r, 2);
     line l = {.effect = MOVES};
     if (rng_chance(&g->r, 50))
-        return graph_lines(g, l, 1, &x, parts, out, "Split(%s) {axis = %" PRId64 ", num_outputs = %d}",
-                           x->name, axis, parts);
+        return graph_lines(g, l, 1, &x, parts, out,
+                           "Split(%s) {axis = %" PRId64 ", num_outputs = %d}", x->name, axis,
+                           parts);
     int64_t first = n ? rng_below(&g->r, (int)n) : 0, list[2] = {first, n - first};
     gvalue *sizes = graph_ints(g, 2, list);
-    return graph_lines(g, l, 1, &x, 2, out, "Split(%s, %s) {axis = %" PRId64 "}", x->name, sizes->name, axis);
+    return graph_lines(g, l, 1, &x, 2, out, "Split(%s, %s) {axis = %" PRId64 "}", x->name,
+                       sizes->name, axis);
 }
 
 /* Starts and ends beyond the dim too, and steps of both signs. */
@@ -187,14 +198,17 @@ static bool make_slice(graph *g) {
     for (int i = 0; i < n; i++) {
         int d = (int)x->n[order[i]];
         axes[i] = order[i];
-        step[i] = rng_chance(&g->r, 60) ? 1 : rng_below(&g->r, 2) ? -1 - rng_below(&g->r, 2) : 2 + rng_below(&g->r, 2);
+        step[i] = rng_chance(&g->r, 60) ? 1
+                  : rng_below(&g->r, 2) ? -1 - rng_below(&g->r, 2)
+                                        : 2 + rng_below(&g->r, 2);
         start[i] = rng_below(&g->r, 2 * d + 3) - d - 1;
-        end[i] = rng_chance(&g->r, 25) ? (step[i] > 0 ? INT64_MAX : INT64_MIN) : rng_below(&g->r, 2 * d + 3) - d - 1;
+        end[i] = rng_chance(&g->r, 25) ? (step[i] > 0 ? INT64_MAX : INT64_MIN)
+                                       : rng_below(&g->r, 2 * d + 3) - d - 1;
     }
     gvalue *s = graph_ints(g, n, start), *e = graph_ints(g, n, end), *a = graph_ints(g, n, axes),
            *t = graph_ints(g, n, step);
-    return graph_line(g, (line){.effect = MOVES}, (x), "Slice(%s, %s, %s, %s, %s)", x->name, s->name, e->name,
-                      a->name, t->name);
+    return graph_line(g, (line){.effect = MOVES}, (x), "Slice(%s, %s, %s, %s, %s)", x->name,
+                      s->name, e->name, a->name, t->name);
 }
 
 /* What is put around is 0, or a constant on the grid. */
@@ -208,7 +222,8 @@ static bool make_pad(graph *g) {
     gvalue *pads = graph_ints(g, 2 * x->rank, list);
     if (*mode == 'c' && rng_chance(&g->r, 50)) {
         gvalue *value = graph_weight(g, x->elem, 0, NULL);
-        return graph_line(g, (line){.effect = MOVES}, (x, value), "Pad(%s, %s, %s)", x->name, pads->name, value->name);
+        return graph_line(g, (line){.effect = MOVES}, (x, value), "Pad(%s, %s, %s)", x->name,
+                          pads->name, value->name);
     }
     line l = moves(x);
     return graph_line(g, l, (x), "Pad(%s, %s) {mode = \"%s\"}", x->name, pads->name, mode);
@@ -218,7 +233,8 @@ static bool make_trilu(graph *g) {
     gvalue *x = graph_pick(g, FV_SET_NUMBER | FV_SET(BOOL), 2, GRAPH_RANK);
     gvalue *k = graph_int(g, rng_below(&g->r, 7) - 3);
     line l = moves(x);
-    return graph_line(g, l, (x), "Trilu(%s, %s) {upper = %d}", x->name, k->name, rng_below(&g->r, 2));
+    return graph_line(g, l, (x), "Trilu(%s, %s) {upper = %d}", x->name, k->name,
+                      rng_below(&g->r, 2));
 }
 
 static bool make_depth(graph *g) {
@@ -232,8 +248,9 @@ static bool make_depth(graph *g) {
         if (n[0] * n[1] * n[2] * n[3] > GRAPH_ELEMENTS)
             return false;
         gvalue *x = graph_param(g, g->elem, 4, dims, n);
-        return graph_line(g, (line){.effect = MOVES}, (x), "DepthToSpace(%s) {blocksize = 2, mode = \"%s\"}",
-                          x->name, rng_chance(&g->r, 50) ? "DCR" : "CRD");
+        return graph_line(g, (line){.effect = MOVES}, (x),
+                          "DepthToSpace(%s) {blocksize = 2, mode = \"%s\"}", x->name,
+                          rng_chance(&g->r, 50) ? "DCR" : "CRD");
     }
     dims[2] = dims[3] = graph_dim_text(g, n[2] = n[3] = even);
     if (n[0] * n[1] * n[2] * n[3] > GRAPH_ELEMENTS)
@@ -262,30 +279,35 @@ static bool make_eye(graph *g) {
 static bool make_constant_of_shape(graph *g) {
     int64_t list[2] = {rng_below(&g->r, 9), 1 + rng_below(&g->r, 5)};
     gvalue *shape = graph_ints(g, 2, list);
-    return graph_line(g, (line){.effect = SMOOTHLY}, (shape), "ConstantOfShape(%s) {value = tensor f32[1] [%d.0]}",
-                      shape->name, rng_below(&g->r, 3));
+    return graph_line(g, (line){.effect = SMOOTHLY}, (shape),
+                      "ConstantOfShape(%s) {value = tensor f32[1] [%d.0]}", shape->name,
+                      rng_below(&g->r, 3));
 }
 
 static bool make_range(graph *g) {
     gvalue *a = graph_int(g, rng_below(&g->r, 5) - 2), *b = graph_int(g, rng_below(&g->r, 20)),
            *c = graph_int(g, rng_chance(&g->r, 20) ? -2 : 1 + rng_below(&g->r, 3));
-    return graph_line(g, (line){.effect = MOVES}, (a, b, c), "Range(%s, %s, %s)", a->name, b->name, c->name);
+    return graph_line(g, (line){.effect = MOVES}, (a, b, c), "Range(%s, %s, %s)", a->name, b->name,
+                      c->name);
 }
 
 /* Up to a number that only the data tells: the shape is known in the run. */
 static bool make_range_of_data(graph *g) {
-    gvalue *limit = graph_index(g, FV_I64, 0, NULL, NULL, DATA_COUNT, 9), *zero = graph_int(g, 0), *one = graph_int(g, 1);
-    return graph_line(g, (line){.effect = MOVES}, (limit), "Range(%s, %s, %s)", zero->name, limit->name, one->name);
+    gvalue *limit = graph_index(g, FV_I64, 0, NULL, NULL, DATA_COUNT, 9), *zero = graph_int(g, 0),
+           *one = graph_int(g, 1);
+    return graph_line(g, (line){.effect = MOVES}, (limit), "Range(%s, %s, %s)", zero->name,
+                      limit->name, one->name);
 }
 
 static bool make_slice_of_data(graph *g) {
     gvalue *x = graph_pick(g, FV_SET_NUMBER, 1, GRAPH_RANK);
     const char *one = "1";
     int64_t n = 1, zero = 0;
-    gvalue *start = graph_index(g, FV_I64, 1, &one, &n, DATA_COUNT, 4), *end = graph_index(g, FV_I64, 1, &one, &n, DATA_INDEX, 9);
+    gvalue *start = graph_index(g, FV_I64, 1, &one, &n, DATA_COUNT, 4),
+           *end = graph_index(g, FV_I64, 1, &one, &n, DATA_INDEX, 9);
     gvalue *axes = graph_ints(g, 1, &zero);
-    return graph_line(g, (line){.effect = MOVES}, (x, start, end), "Slice(%s, %s, %s, %s)", x->name, start->name,
-                      end->name, axes->name);
+    return graph_line(g, (line){.effect = MOVES}, (x, start, end), "Slice(%s, %s, %s, %s)", x->name,
+                      start->name, end->name, axes->name);
 }
 
 const graph_op graph_moves[] = {

@@ -24,10 +24,12 @@ static bool make_gather(graph *g) {
         for (int i = 0; i < 3; i++)
             list[i] = rng_below(&g->r, 2 * (int)x->n[axis]) - x->n[axis];
         gvalue *c = rng_chance(&g->r, 50) ? graph_int(g, list[0]) : graph_ints(g, 3, list);
-        return graph_line(g, (line){.effect = MOVES}, (x), "Gather(%s, %s) {axis = %d}", x->name, c->name, axis);
+        return graph_line(g, (line){.effect = MOVES}, (x), "Gather(%s, %s) {axis = %d}", x->name,
+                          c->name, axis);
     }
     gvalue *i = graph_index(g, index_type(g), rank, dims, n, DATA_INDEX, x->n[axis]);
-    return graph_line(g, (line){.effect = MOVES}, (x, i), "Gather(%s, %s) {axis = %d}", x->name, i->name, axis);
+    return graph_line(g, (line){.effect = MOVES}, (x, i), "Gather(%s, %s) {axis = %d}", x->name,
+                      i->name, axis);
 }
 
 static bool make_gather_elements(graph *g) {
@@ -39,8 +41,8 @@ static bool make_gather_elements(graph *g) {
     memcpy(n, x->n, sizeof n);
     graph_pool_dim(g, &dims[axis], &n[axis]);
     gvalue *i = graph_index(g, index_type(g), x->rank, dims, n, DATA_INDEX, x->n[axis]);
-    return graph_line(g, (line){.effect = MOVES}, (x, i), "GatherElements(%s, %s) {axis = %d}", x->name,
-                      i->name, axis);
+    return graph_line(g, (line){.effect = MOVES}, (x, i), "GatherElements(%s, %s) {axis = %d}",
+                      x->name, i->name, axis);
 }
 
 static int64_t smallest(const int64_t *n, int count) {
@@ -73,8 +75,8 @@ static bool make_scatter_elements(graph *g) {
     gvalue *i = graph_index(g, index_type(g), x->rank, x->dim, x->n, DATA_INDEX, x->n[axis]);
     gvalue *u = graph_like(g, x, x->elem);
     return graph_line(g, (line){.effect = SMOOTHLY}, (x, i, u),
-                      "ScatterElements(%s, %s, %s) {axis = %d, reduction = \"%s\"}", x->name, i->name,
-                      u->name, axis, reduction(g));
+                      "ScatterElements(%s, %s, %s) {axis = %d, reduction = \"%s\"}", x->name,
+                      i->name, u->name, axis, reduction(g));
 }
 
 static bool make_scatter_nd(graph *g) {
@@ -90,8 +92,9 @@ static bool make_scatter_nd(graph *g) {
     dims[1] = "1";
     n[1] = 1;
     gvalue *i = graph_index(g, FV_I64, 2, dims, n, DATA_INDEX, x->n[0]);
-    return graph_line(g, (line){.effect = SMOOTHLY}, (x, i, u), "ScatterND(%s, %s, %s) {reduction = \"%s\"}",
-                      x->name, i->name, u->name, reduction(g));
+    return graph_line(g, (line){.effect = SMOOTHLY}, (x, i, u),
+                      "ScatterND(%s, %s, %s) {reduction = \"%s\"}", x->name, i->name, u->name,
+                      reduction(g));
 }
 
 static bool make_tensor_scatter(graph *g) {
@@ -108,17 +111,19 @@ static bool make_tensor_scatter(graph *g) {
     bool circular = rng_chance(&g->r, 50);
     gvalue *w = graph_index(g, FV_I64, 1, x->dim, x->n, DATA_COUNT,
                             circular ? x->n[axis] : x->n[axis] - n[axis] + 1);
-    return graph_line(g, (line){.effect = MOVES}, (x, u, w), "TensorScatter(%s, %s, %s) {mode = \"%s\"}",
-                      x->name, u->name, w->name, circular ? "circular" : "linear");
+    return graph_line(g, (line){.effect = MOVES}, (x, u, w),
+                      "TensorScatter(%s, %s, %s) {mode = \"%s\"}", x->name, u->name, w->name,
+                      circular ? "circular" : "linear");
 }
 
 static bool make_reverse_sequence(graph *g) {
     gvalue *x = graph_pick(g, DATA, 2, 4);
     int batch = rng_below(&g->r, 2);
-    gvalue *lens = graph_index(g, FV_I64, 1, &x->dim[batch], &x->n[batch], DATA_COUNT, x->n[1 - batch] + 1);
+    gvalue *lens =
+        graph_index(g, FV_I64, 1, &x->dim[batch], &x->n[batch], DATA_COUNT, x->n[1 - batch] + 1);
     return graph_line(g, (line){.effect = MOVES}, (x, lens),
-                      "ReverseSequence(%s, %s) {batch_axis = %d, time_axis = %d}", x->name, lens->name,
-                      batch, 1 - batch);
+                      "ReverseSequence(%s, %s) {batch_axis = %d, time_axis = %d}", x->name,
+                      lens->name, batch, 1 - batch);
 }
 
 static bool make_one_hot(graph *g) {
@@ -130,8 +135,8 @@ static bool make_one_hot(graph *g) {
     gvalue *i = graph_index(g, FV_I64, rank, dims, n, DATA_INDEX, depth + 1);
     gvalue *d = graph_int(g, depth), *values = graph_weight(g, FV_F32, 1, &two);
     line l = {.effect = MOVES, .grid = values->grid};
-    return graph_line(g, l, (i, values), "OneHot(%s, %s, %s) {axis = %d}", i->name, d->name, values->name,
-                      rng_below(&g->r, rank + 1) - 1);
+    return graph_line(g, l, (i, values), "OneHot(%s, %s, %s) {axis = %d}", i->name, d->name,
+                      values->name, rng_below(&g->r, rank + 1) - 1);
 }
 
 /* ---- positions of extremes ---- */
@@ -141,14 +146,17 @@ static bool make_arg(graph *g) {
     int axis = rng_below(&g->r, x->rank);
     if (!x->n[axis])
         return false;
-    return graph_line(g, (line){.effect = STEPS}, (x), "Arg%s(%s) {axis = %d, keepdims = %d, select_last_index = %d}",
-                      rng_chance(&g->r, 50) ? "Max" : "Min", x->name, axis, rng_below(&g->r, 2), rng_below(&g->r, 2));
+    return graph_line(g, (line){.effect = STEPS}, (x),
+                      "Arg%s(%s) {axis = %d, keepdims = %d, select_last_index = %d}",
+                      rng_chance(&g->r, 50) ? "Max" : "Min", x->name, axis, rng_below(&g->r, 2),
+                      rng_below(&g->r, 2));
 }
 
 static bool make_hardmax(graph *g) {
     gvalue *x = graph_pick(g, FV_SET_FLOAT, 1, GRAPH_RANK);
     line l = {.effect = STEPS, .grid = {true, 0, 0}};
-    return graph_line(g, l, (x), "Hardmax(%s) {axis = %d}", x->name, rng_below(&g->r, x->rank) - x->rank);
+    return graph_line(g, l, (x), "Hardmax(%s) {axis = %d}", x->name,
+                      rng_below(&g->r, x->rank) - x->rank);
 }
 
 const graph_op graph_picks[] = {

@@ -17,27 +17,27 @@ typedef struct unary {
     bool steps, keeps;
 } unary;
 static const unary unaries[] = {
-    {"Abs", NULL, false, true},      {"Acos", NULL, false, false},
-    {"Acosh", NULL, false, false},   {"Asin", NULL, false, false},
-    {"Asinh", NULL, false, false},   {"Atan", NULL, false, false},
-    {"Atanh", NULL, false, false},   {"Ceil", NULL, true, true},
-    {"Celu", "alpha", false, false}, {"Cos", NULL, false, false},
-    {"Cosh", NULL, false, false},    {"Elu", "alpha", false, false},
-    {"Erf", NULL, false, false},     {"Exp", NULL, false, false},
-    {"Floor", NULL, true, true},     {"Gelu", "{approximate = \"tanh\"}", false, false},
-    {"Gelu", NULL, false, false},    {"HardSigmoid", "alpha", false, false},
+    {"Abs", NULL, false, true},        {"Acos", NULL, false, false},
+    {"Acosh", NULL, false, false},     {"Asin", NULL, false, false},
+    {"Asinh", NULL, false, false},     {"Atan", NULL, false, false},
+    {"Atanh", NULL, false, false},     {"Ceil", NULL, true, true},
+    {"Celu", "alpha", false, false},   {"Cos", NULL, false, false},
+    {"Cosh", NULL, false, false},      {"Elu", "alpha", false, false},
+    {"Erf", NULL, false, false},       {"Exp", NULL, false, false},
+    {"Floor", NULL, true, true},       {"Gelu", "{approximate = \"tanh\"}", false, false},
+    {"Gelu", NULL, false, false},      {"HardSigmoid", "alpha", false, false},
     {"HardSwish", NULL, false, false}, {"LeakyRelu", "alpha", false, false},
-    {"Log", NULL, false, false},     {"Mish", NULL, false, false},
-    {"Neg", NULL, false, true},      {"Reciprocal", NULL, false, false},
-    {"Relu", NULL, false, true},     {"Round", NULL, true, true},
-    {"Selu", "alpha", false, false}, {"Sigmoid", NULL, false, false},
-    {"Sign", NULL, true, true},      {"Sin", NULL, false, false},
-    {"Sinh", NULL, false, false},    {"Softplus", NULL, false, false},
-    {"Softsign", NULL, false, false}, {"Sqrt", NULL, false, false},
-    {"Swish", "alpha", false, false}, {"Tan", NULL, false, false},
-    {"Tanh", NULL, false, false},    {"ThresholdedRelu", "alpha", true, true},
-    {"IsInf", NULL, true, false},    {"IsInf", "{detect_negative = 0}", true, false},
-    {"IsNaN", NULL, true, false},    {"Identity", NULL, false, true},
+    {"Log", NULL, false, false},       {"Mish", NULL, false, false},
+    {"Neg", NULL, false, true},        {"Reciprocal", NULL, false, false},
+    {"Relu", NULL, false, true},       {"Round", NULL, true, true},
+    {"Selu", "alpha", false, false},   {"Sigmoid", NULL, false, false},
+    {"Sign", NULL, true, true},        {"Sin", NULL, false, false},
+    {"Sinh", NULL, false, false},      {"Softplus", NULL, false, false},
+    {"Softsign", NULL, false, false},  {"Sqrt", NULL, false, false},
+    {"Swish", "alpha", false, false},  {"Tan", NULL, false, false},
+    {"Tanh", NULL, false, false},      {"ThresholdedRelu", "alpha", true, true},
+    {"IsInf", NULL, true, false},      {"IsInf", "{detect_negative = 0}", true, false},
+    {"IsNaN", NULL, true, false},      {"Identity", NULL, false, true},
 };
 
 static bool make_unary(graph *g) {
@@ -117,31 +117,36 @@ static bool make_pow(graph *g) {
 static bool make_prelu(graph *g) {
     gvalue *x = graph_pick(g, FLOATS | FV_SET(I32) | FV_SET(I64), 1, GRAPH_RANK);
     gvalue *slope = graph_param(g, x->elem, 1, &x->dim[x->rank - 1], &x->n[x->rank - 1]);
-    return graph_line(g, (line){.effect = SMOOTHLY}, (x, slope), "PRelu(%s, %s)", x->name, slope->name);
+    return graph_line(g, (line){.effect = SMOOTHLY}, (x, slope), "PRelu(%s, %s)", x->name,
+                      slope->name);
 }
 
 static bool make_compare(graph *g) {
-    static const char *const names[] = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"};
+    static const char *const names[] = {"Equal", "Greater", "GreaterOrEqual", "Less",
+                                        "LessOrEqual"};
     gvalue *x = graph_pick(g, NUMBERS, 0, GRAPH_RANK), *y = graph_broadcast(g, x, x->elem);
-    return graph_line(g, (line){.effect = STEPS}, (x, y), "%s(%s, %s)", CHOOSE(g, names), x->name, y->name);
+    return graph_line(g, (line){.effect = STEPS}, (x, y), "%s(%s, %s)", CHOOSE(g, names), x->name,
+                      y->name);
 }
 
 static bool make_logical(graph *g) {
     static const char *const names[] = {"And", "Or", "Xor"};
     gvalue *x = graph_pick(g, FV_SET(BOOL), 0, GRAPH_RANK), *y = graph_broadcast(g, x, FV_BOOL);
-    return graph_line(g, (line){.effect = STEPS}, (x, y), "%s(%s, %s)", CHOOSE(g, names), x->name, y->name);
+    return graph_line(g, (line){.effect = STEPS}, (x, y), "%s(%s, %s)", CHOOSE(g, names), x->name,
+                      y->name);
 }
 
 static bool make_bitwise(graph *g) {
     static const char *const names[] = {"BitwiseAnd", "BitwiseOr", "BitwiseXor"};
     gvalue *x = graph_pick(g, FV_SET_INT, 0, GRAPH_RANK), *y = graph_broadcast(g, x, x->elem);
-    return graph_line(g, (line){.effect = STEPS}, (x, y), "%s(%s, %s)", CHOOSE(g, names), x->name, y->name);
+    return graph_line(g, (line){.effect = STEPS}, (x, y), "%s(%s, %s)", CHOOSE(g, names), x->name,
+                      y->name);
 }
 
 static bool make_shift(graph *g) {
     gvalue *x = graph_pick(g, FV_SET_UNSIGNED, 0, GRAPH_RANK), *y = graph_broadcast(g, x, x->elem);
-    return graph_line(g, (line){.effect = STEPS}, (x, y), "BitShift(%s, %s) {direction = \"%s\"}", x->name,
-                      y->name, rng_chance(&g->r, 50) ? "LEFT" : "RIGHT");
+    return graph_line(g, (line){.effect = STEPS}, (x, y), "BitShift(%s, %s) {direction = \"%s\"}",
+                      x->name, y->name, rng_chance(&g->r, 50) ? "LEFT" : "RIGHT");
 }
 
 /* ---- three ---- */
@@ -164,13 +169,14 @@ static bool make_clip(graph *g) {
         return graph_line(g, l, (x), "Clip(%s)", x->name);
     if (!hi)
         return graph_line(g, l, (x, lo), "Clip(%s, %s)", x->name, lo->name);
-    return graph_line(g, l, (x, lo, hi), "Clip(%s, %s, %s)", x->name, lo ? lo->name : "_", hi->name);
+    return graph_line(g, l, (x, lo, hi), "Clip(%s, %s, %s)", x->name, lo ? lo->name : "_",
+                      hi->name);
 }
 
 static bool make_shrink(graph *g) {
     gvalue *x = graph_pick(g, FV_SET_INT | FV_SET(F32) | FV_SET(F16) | FV_SET(F64), 0, GRAPH_RANK);
-    return graph_line(g, (line){.effect = STEPS}, (x), "Shrink(%s) {bias = %s, lambd = %s}", x->name,
-                      number(g), number(g));
+    return graph_line(g, (line){.effect = STEPS}, (x), "Shrink(%s) {bias = %s, lambd = %s}",
+                      x->name, number(g), number(g));
 }
 
 /* ---- types ---- */
@@ -180,9 +186,11 @@ static bool keeps_grid(const gvalue *x, fv_elem to) {
 }
 
 static fv_elem some_elem(graph *g) {
-    static const fv_elem often[] = {FV_F32, FV_F16, FV_BF16, FV_F64, FV_I32, FV_I64, FV_BOOL, FV_U8, FV_I8};
+    static const fv_elem often[] = {FV_F32, FV_F16,  FV_BF16, FV_F64, FV_I32,
+                                    FV_I64, FV_BOOL, FV_U8,   FV_I8};
     for (;;) {
-        fv_elem e = rng_chance(&g->r, 70) ? CHOOSE(g, often) : (fv_elem)rng_below(&g->r, FV_ELEM_END);
+        fv_elem e =
+            rng_chance(&g->r, 70) ? CHOOSE(g, often) : (fv_elem)rng_below(&g->r, FV_ELEM_END);
         if ((FV_SET_DATA >> e & 1) && e != FV_NO_ELEM)
             return e;
     }
@@ -203,15 +211,18 @@ static bool make_cast(graph *g) {
 }
 
 static bool make_cast_like(graph *g) {
-    gvalue *x = graph_pick(g, FV_SET_NUMBER, 0, GRAPH_RANK), *y = graph_pick(g, FV_SET_NUMBER, 0, 2);
+    gvalue *x = graph_pick(g, FV_SET_NUMBER, 0, GRAPH_RANK),
+           *y = graph_pick(g, FV_SET_NUMBER, 0, 2);
     line l = {.effect = is_smooth_cast(x->elem, y->elem) ? SMOOTHLY : STEPS};
     return graph_line(g, l, (x, y), "CastLike(%s, %s)", x->name, y->name);
 }
 
 /* Not of floats: the bits of a NaN are nobody's promise. */
 static bool make_bit_cast(graph *g) {
-    static const fv_elem to[][4] = {{FV_I8, FV_U8, FV_F8E5M2, FV_F8E4M3FN}, {FV_I16, FV_U16, FV_F16, FV_BF16},
-                                    {FV_I32, FV_U32, FV_F32, FV_I32}, {FV_I64, FV_U64, FV_F64, FV_I64}};
+    static const fv_elem to[][4] = {{FV_I8, FV_U8, FV_F8E5M2, FV_F8E4M3FN},
+                                    {FV_I16, FV_U16, FV_F16, FV_BF16},
+                                    {FV_I32, FV_U32, FV_F32, FV_I32},
+                                    {FV_I64, FV_U64, FV_F64, FV_I64}};
     gvalue *x = graph_pick(g, FV_SET_INT, 0, GRAPH_RANK);
     int bits = fv_elem_bits(x->elem), row = bits == 8 ? 0 : bits == 16 ? 1 : bits == 32 ? 2 : 3;
     return graph_line(g, (line){.effect = STEPS}, (x), "BitCast(%s) {to = %d}", x->name,
@@ -242,15 +253,25 @@ static bool make_chain(graph *g) {
 }
 
 const graph_op graph_pointwise[] = {
-    {"unary", make_unary, 30},     {"unary of integers", make_int_unary, 3},
-    {"Not", make_not, 1},          {"arithmetic", make_arithmetic, 25},
-    {"extreme", make_extreme, 6},  {"Mod", make_mod, 2},
-    {"Pow", make_pow, 3},          {"PRelu", make_prelu, 1},
-    {"compare", make_compare, 6},  {"logical", make_logical, 2},
-    {"bitwise", make_bitwise, 2},  {"BitShift", make_shift, 1},
-    {"Where", make_where, 6},      {"Clip", make_clip, 4},
-    {"Shrink", make_shrink, 1},    {"Cast", make_cast, 8},
-    {"CastLike", make_cast_like, 2}, {"BitCast", make_bit_cast, 2},
-    {"Dropout", make_dropout, 1},  {"chain", make_chain, 4},
+    {"unary", make_unary, 30},
+    {"unary of integers", make_int_unary, 3},
+    {"Not", make_not, 1},
+    {"arithmetic", make_arithmetic, 25},
+    {"extreme", make_extreme, 6},
+    {"Mod", make_mod, 2},
+    {"Pow", make_pow, 3},
+    {"PRelu", make_prelu, 1},
+    {"compare", make_compare, 6},
+    {"logical", make_logical, 2},
+    {"bitwise", make_bitwise, 2},
+    {"BitShift", make_shift, 1},
+    {"Where", make_where, 6},
+    {"Clip", make_clip, 4},
+    {"Shrink", make_shrink, 1},
+    {"Cast", make_cast, 8},
+    {"CastLike", make_cast_like, 2},
+    {"BitCast", make_bit_cast, 2},
+    {"Dropout", make_dropout, 1},
+    {"chain", make_chain, 4},
     {NULL, NULL, 0},
 };

@@ -6,7 +6,8 @@
 #include "tests/matrix/graph.h"
 
 static const fv_elem_set FLOATS = FV_SET_FLOAT;
-static const fv_elem_set SUMMED = FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64);
+static const fv_elem_set SUMMED =
+    FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64);
 
 /* ---- reductions ---- */
 
@@ -16,11 +17,11 @@ typedef struct reduction {
     bool squares, keeps; /* keeps: the result is one of the elements */
 } reduction;
 static const reduction reductions[] = {
-    {"ReduceSum", ADDS, false, false},      {"ReduceSum", ADDS, false, false},
-    {"ReduceMean", AVERAGES, false, false}, {"ReduceMean", AVERAGES, false, false},
-    {"ReduceMax", SMOOTHLY, false, true},   {"ReduceMin", SMOOTHLY, false, true},
-    {"ReduceL1", ADDS, false, false},       {"ReduceL2", AVERAGES, true, false},
-    {"ReduceSumSquare", ADDS, true, false}, {"ReduceLogSum", AVERAGES, false, false},
+    {"ReduceSum", ADDS, false, false},        {"ReduceSum", ADDS, false, false},
+    {"ReduceMean", AVERAGES, false, false},   {"ReduceMean", AVERAGES, false, false},
+    {"ReduceMax", SMOOTHLY, false, true},     {"ReduceMin", SMOOTHLY, false, true},
+    {"ReduceL1", ADDS, false, false},         {"ReduceL2", AVERAGES, true, false},
+    {"ReduceSumSquare", ADDS, true, false},   {"ReduceLogSum", AVERAGES, false, false},
     {"ReduceLogSumExp", BLURS, false, false}, {"ReduceProd", BLURS, false, false},
 };
 
@@ -41,21 +42,27 @@ static gvalue *some_axes(graph *g, const gvalue *x, int64_t *terms) {
 
 static bool make_reduction(graph *g) {
     const reduction *r = &CHOOSE(g, reductions);
-    gvalue *x = graph_pick(g, r->keeps ? FV_SET_NUMBER & ~(FV_SET(I16) | FV_SET(U16)) : SUMMED, 0, GRAPH_RANK);
+    gvalue *x = graph_pick(g, r->keeps ? FV_SET_NUMBER & ~(FV_SET(I16) | FV_SET(U16)) : SUMMED, 0,
+                           GRAPH_RANK);
     line l = {.effect = r->effect, .squares = r->squares, .grid = r->keeps ? x->grid : (grid){0}};
     if (!fv_elem_is_float(x->elem)) /* roots and logarithms are of doubles; else integers wrap */
         l.effect = r->name[6] == 'L' && r->name[7] != '1' ? BLURS : SMOOTHLY;
     gvalue *axes = some_axes(g, x, &l.terms);
-    return graph_line(g, l, (x), "%s(%s, %s) {keepdims = %d, noop_with_empty_axes = %d}", r->name, x->name,
-                      axes ? axes->name : "_", rng_below(&g->r, 2), rng_chance(&g->r, 20));
+    return graph_line(g, l, (x), "%s(%s, %s) {keepdims = %d, noop_with_empty_axes = %d}", r->name,
+                      x->name, axes ? axes->name : "_", rng_below(&g->r, 2), rng_chance(&g->r, 20));
 }
 
 static bool make_cumulate(graph *g) {
-    gvalue *x = graph_pick(g, SUMMED, 1, 4), *axis = graph_int(g, rng_below(&g->r, x->rank) - x->rank);
+    gvalue *x = graph_pick(g, SUMMED, 1, 4),
+           *axis = graph_int(g, rng_below(&g->r, x->rank) - x->rank);
     bool sum = rng_chance(&g->r, 75);
-    line l = {.effect = sum ? ADDS : fv_elem_is_float(x->elem) ? BLURS : SMOOTHLY, .terms = x->count};
-    return graph_line(g, l, (x), "Cum%s(%s, %s) {exclusive = %d, reverse = %d}", sum ? "Sum" : "Prod", x->name,
-                      axis->name, rng_below(&g->r, 2), rng_below(&g->r, 2));
+    line l = {.effect = sum                         ? ADDS
+                        : fv_elem_is_float(x->elem) ? BLURS
+                                                    : SMOOTHLY,
+              .terms = x->count};
+    return graph_line(g, l, (x), "Cum%s(%s, %s) {exclusive = %d, reverse = %d}",
+                      sum ? "Sum" : "Prod", x->name, axis->name, rng_below(&g->r, 2),
+                      rng_below(&g->r, 2));
 }
 
 /* ---- products ---- */
@@ -78,7 +85,8 @@ static gvalue *right_operand(graph *g, const gvalue *x) {
         rank++;
     }
     bool is_fixed = dims[rank - 1][0] != 'n' && x->dim[x->rank - 1][0] != 'n';
-    return is_fixed && rank <= 2 ? graph_weight(g, x->elem, rank, n) : graph_param(g, x->elem, rank, dims, n);
+    return is_fixed && rank <= 2 ? graph_weight(g, x->elem, rank, n)
+                                 : graph_param(g, x->elem, rank, dims, n);
 }
 
 static bool make_matmul(graph *g) {
@@ -92,9 +100,13 @@ static bool make_scores(graph *g) {
     gvalue *x = graph_pick(g, FLOATS, 2, 4), *y = graph_like(g, x, x->elem), *t, *s;
     fv_text perm = {.arena = g->arena};
     for (int i = 0; i < x->rank; i++)
-        fv_text_printf(&perm, "%s%d", i ? ", " : "", i < x->rank - 2 ? i : i == x->rank - 2 ? i + 1 : i - 1);
+        fv_text_printf(&perm, "%s%d", i ? ", " : "",
+                       i < x->rank - 2    ? i
+                       : i == x->rank - 2 ? i + 1
+                                          : i - 1);
     line l = {.effect = ADDS, .factors = 2, .terms = x->n[x->rank - 1]};
-    if (!graph_lines(g, (line){.effect = MOVES}, OPERANDS(y), 1, &t, "Transpose(%s) {perm = [%s]}", y->name, perm.s) ||
+    if (!graph_lines(g, (line){.effect = MOVES}, OPERANDS(y), 1, &t, "Transpose(%s) {perm = [%s]}",
+                     y->name, perm.s) ||
         !graph_lines(g, l, OPERANDS(x, t), 1, &s, "MatMul(%s, %s)", x->name, t->name))
         return false;
     return rng_chance(&g->r, 50) ||
@@ -117,8 +129,8 @@ static bool make_gemm(graph *g) {
     const char *scale = rng_chance(&g->r, 30) ? ", alpha = 0.5, beta = 2.0" : "";
     if (*scale)
         l.effect = BLURS;
-    return graph_line(g, l, (x, y, c), "Gemm(%s, %s, %s) {transA = %d, transB = %d%s}", x->name, y->name,
-                      c->name, ta, tb, scale);
+    return graph_line(g, l, (x, y, c), "Gemm(%s, %s, %s) {transA = %d, transB = %d%s}", x->name,
+                      y->name, c->name, ta, tb, scale);
 }
 
 static bool make_einsum(graph *g) {
@@ -152,9 +164,10 @@ static bool make_einsum(graph *g) {
     }
     line l = {.effect = ADDS, .factors = v[1] ? 2 : 1, .terms = terms};
     if (!v[1])
-        return graph_line(g, l, (v[0]), "Einsum(%s) {equation = \"%s\"}", v[0]->name, list[which].equation);
-    return graph_line(g, l, (v[0], v[1]), "Einsum(%s, %s) {equation = \"%s\"}", v[0]->name, v[1]->name,
-                      list[which].equation);
+        return graph_line(g, l, (v[0]), "Einsum(%s) {equation = \"%s\"}", v[0]->name,
+                          list[which].equation);
+    return graph_line(g, l, (v[0], v[1]), "Einsum(%s, %s) {equation = \"%s\"}", v[0]->name,
+                      v[1]->name, list[which].equation);
 }
 
 static bool make_conv(graph *g) {
@@ -179,8 +192,8 @@ static bool make_conv(graph *g) {
         return false;
     gvalue *k = graph_weight(g, e, 2 + spatial, w), *b = graph_weight(g, e, 1, w);
     line l = {.effect = ADDS, .factors = 2, .terms = w[1] * w[2] * (spatial > 1 ? w[3] : 1) + 1};
-    return graph_line(g, l, (x, k, b), "Conv(%s, %s, %s) {group = %d, pads = [%s], strides = [%s]}", x->name,
-                      k->name, b->name, group, pads.s, strides.s);
+    return graph_line(g, l, (x, k, b), "Conv(%s, %s, %s) {group = %d, pads = [%s], strides = [%s]}",
+                      x->name, k->name, b->name, group, pads.s, strides.s);
 }
 
 /* ---- norms ---- */
@@ -188,8 +201,8 @@ static bool make_conv(graph *g) {
 static bool make_softmax(graph *g) {
     static const char *const names[] = {"Softmax", "Softmax", "LogSoftmax"};
     gvalue *x = graph_pick(g, FLOATS, 1, GRAPH_RANK);
-    return graph_line(g, (line){.effect = BLURS}, (x), "%s(%s) {axis = %d}", CHOOSE(g, names), x->name,
-                      rng_chance(&g->r, 60) ? -1 : rng_below(&g->r, x->rank));
+    return graph_line(g, (line){.effect = BLURS}, (x), "%s(%s) {axis = %d}", CHOOSE(g, names),
+                      x->name, rng_chance(&g->r, 60) ? -1 : rng_below(&g->r, x->rank));
 }
 
 static bool make_layer_norm(graph *g) {
@@ -201,10 +214,10 @@ static bool make_layer_norm(graph *g) {
     if (rng_chance(&g->r, 30))
         return graph_line(g, l, (x, scale), "RMSNormalization(%s, %s)", x->name, scale->name);
     if (rng_chance(&g->r, 25) && x->elem == FV_F32)
-        return graph_lines(g, l, OPERANDS(x, scale, bias), 3, out, "LayerNormalization(%s, %s, %s)", x->name,
-                           scale->name, bias->name);
-    return graph_line(g, l, (x, scale, bias), "LayerNormalization(%s, %s, %s) {epsilon = 0.01}", x->name,
-                      scale->name, bias->name);
+        return graph_lines(g, l, OPERANDS(x, scale, bias), 3, out, "LayerNormalization(%s, %s, %s)",
+                           x->name, scale->name, bias->name);
+    return graph_line(g, l, (x, scale, bias), "LayerNormalization(%s, %s, %s) {epsilon = 0.01}",
+                      x->name, scale->name, bias->name);
 }
 
 /* [n, c, ...]: those over channels and places. */
@@ -224,16 +237,19 @@ static bool make_channel_norm(graph *g) {
     line l = {.effect = BLURS};
     switch (rng_below(&g->r, 4)) {
     case 0:
-        return graph_line(g, l, (x, s, b), "InstanceNormalization(%s, %s, %s)", x->name, s->name, b->name);
+        return graph_line(g, l, (x, s, b), "InstanceNormalization(%s, %s, %s)", x->name, s->name,
+                          b->name);
     case 1:
-        return graph_line(g, l, (x, s, b), "GroupNormalization(%s, %s, %s) {num_groups = %" PRId64 "}", x->name,
+        return graph_line(g, l, (x, s, b),
+                          "GroupNormalization(%s, %s, %s) {num_groups = %" PRId64 "}", x->name,
                           s->name, b->name, groups);
     case 2: {
         gvalue *mean = graph_weight(g, e, 1, n + 1), *var = graph_weight(g, e, 1, n + 1), *square;
-        return graph_lines(g, (line){.effect = SMOOTHLY}, OPERANDS(var), 1, &square, "Abs(%s)", var->name) &&
+        return graph_lines(g, (line){.effect = SMOOTHLY}, OPERANDS(var), 1, &square, "Abs(%s)",
+                           var->name) &&
                graph_line(g, (line){.effect = SMOOTHLY}, (x, s, b, mean, square),
-                          "BatchNormalization(%s, %s, %s, %s, %s)", x->name, s->name, b->name, mean->name,
-                          square->name);
+                          "BatchNormalization(%s, %s, %s, %s, %s)", x->name, s->name, b->name,
+                          mean->name, square->name);
     }
     default: return graph_line(g, l, (x), "LRN(%s) {size = 3, alpha = 0.5}", x->name);
     }
@@ -242,16 +258,18 @@ static bool make_channel_norm(graph *g) {
 static bool make_lp_norm(graph *g) {
     gvalue *x = graph_pick(g, FLOATS, 1, GRAPH_RANK);
     if (rng_chance(&g->r, 40))
-        return graph_line(g, (line){.effect = BLURS}, (x), "MeanVarianceNormalization(%s) {axes = [%d]}", x->name,
+        return graph_line(g, (line){.effect = BLURS}, (x),
+                          "MeanVarianceNormalization(%s) {axes = [%d]}", x->name,
                           rng_below(&g->r, x->rank));
-    return graph_line(g, (line){.effect = BLURS}, (x), "LpNormalization(%s) {axis = %d, p = %d}", x->name,
-                      rng_below(&g->r, x->rank), 1 + rng_below(&g->r, 2));
+    return graph_line(g, (line){.effect = BLURS}, (x), "LpNormalization(%s) {axis = %d, p = %d}",
+                      x->name, rng_below(&g->r, x->rank), 1 + rng_below(&g->r, 2));
 }
 
 /* ---- windows ---- */
 
 static bool make_pool(graph *g) {
-    static const char *const names[] = {"AveragePool", "MaxPool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"};
+    static const char *const names[] = {"AveragePool",       "MaxPool",       "LpPool",
+                                        "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"};
     static const effect effects[] = {BLURS, SMOOTHLY, BLURS, BLURS, SMOOTHLY, BLURS};
     const char *dims[4], *name;
     int64_t n[4];
@@ -266,16 +284,19 @@ static bool make_pool(graph *g) {
     line l = {.effect = effects[which], .grid = effects[which] == SMOOTHLY ? x->grid : (grid){0}};
     if (*name == 'G')
         return graph_line(g, l, (x), "%s(%s)", name, x->name);
-    const char *attr = rank == 3 ? "kernel_shape = [2], strides = [2]" : "kernel_shape = [3, 2], pads = [1, 0, 1, 1]";
+    const char *attr = rank == 3 ? "kernel_shape = [2], strides = [2]"
+                                 : "kernel_shape = [3, 2], pads = [1, 0, 1, 1]";
     const char *ceil_mode = rng_chance(&g->r, 30) ? ", ceil_mode = 1" : "";
     if (which == 1 && rng_chance(&g->r, 40))
-        return graph_lines(g, l, OPERANDS(x), 2, out, "MaxPool(%s) {%s%s}", x->name, attr, ceil_mode);
+        return graph_lines(g, l, OPERANDS(x), 2, out, "MaxPool(%s) {%s%s}", x->name, attr,
+                           ceil_mode);
     return graph_line(g, l, (x), "%s(%s) {%s%s}", name, x->name, attr, ceil_mode);
 }
 
 static bool make_resize(graph *g) {
     static const char *const modes[] = {"nearest", "linear", "cubic"};
-    static const char *const places[] = {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"};
+    static const char *const places[] = {"half_pixel", "align_corners", "asymmetric",
+                                         "pytorch_half_pixel"};
     gvalue *x = graph_pick(g, FV_SET(F32) | FV_SET(F64) | FV_SET(F16), 3, 4);
     int64_t sizes[4];
     for (int i = 0; i < x->rank; i++)
@@ -283,8 +304,9 @@ static bool make_resize(graph *g) {
     int mode = rng_below(&g->r, 3);
     gvalue *s = graph_ints(g, x->rank, sizes);
     line l = {.effect = mode ? SMOOTHLY : MOVES};
-    return graph_line(g, l, (x), "Resize(%s, _, _, %s) {mode = \"%s\", coordinate_transformation_mode = \"%s\"}",
-                      x->name, s->name, modes[mode], CHOOSE(g, places));
+    return graph_line(
+        g, l, (x), "Resize(%s, _, _, %s) {mode = \"%s\", coordinate_transformation_mode = \"%s\"}",
+        x->name, s->name, modes[mode], CHOOSE(g, places));
 }
 
 const graph_op graph_sums[] = {

@@ -4,9 +4,10 @@
  *   graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]
  *   graphs --dump=DIR [--count=N] [--seed=S] [--family=F]      their texts as files, and no tests
  *
- * F: one of pointwise, moves, picks, joins, sums, images, branches, and no operators of another; else of all.
- * FV_SEED is another way to give the seed; graph I of a seed is always the same. A graph that fails
- * is made again with fewer lines, as few as still fail, and printed as graph IR. */
+ * F: one of pointwise, moves, picks, joins, sums, images, branches, and no operators of another;
+ * else of all. FV_SEED is another way to give the seed; graph I of a seed is always the same. A
+ * graph that fails is made again with fewer lines, as few as still fail, and printed as graph
+ * IR. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,15 +47,17 @@ static graph_checker checker_of(fv_session *s, int i) {
     int chunk = i / CHUNK;
     const fv_target *t = fv_target_find(targets[chunk % 4]);
     return (graph_checker){
-        .session = s, .index = i, .target = fv_target_runs_here(t) ? t : fv_target_find("generic"),
+        .session = s,
+        .index = i,
+        .target = fv_target_runs_here(t) ? t : fv_target_find("generic"),
         .compiler = &native_compilers[(chunk + chunk / 8) % compiler_count(native_compilers)]};
 }
 
 /* ---- what fails, smaller ---- */
 
 /* cache NULL: not as C. */
-static graph_verdict check_all(const options *o, const graph_checker *c, graph *g, const gvalue *only,
-                               const char *folder) {
+static graph_verdict check_all(const options *o, const graph_checker *c, graph *g,
+                               const gvalue *only, const char *folder) {
     graph_verdict v = graph_check(c, g, only);
     if (v.why || !folder)
         return v;
@@ -86,9 +89,11 @@ static void print_smallest(const options *o, const graph_checker *c, const char 
     printf("(smaller graphs of the same seed do not fail)\n");
 }
 
-static void report_failure(const options *o, shared *sh, const graph_checker *c, graph_verdict v, const char *folder) {
+static void report_failure(const options *o, shared *sh, const graph_checker *c, graph_verdict v,
+                           const char *folder) {
     graph_checker quiet = *c;
-    printf("FAILED graph %d of seed %llu: %s: %s\n", c->index, (unsigned long long)o->seed, v.who, v.why);
+    printf("FAILED graph %d of seed %llu: %s: %s\n", c->index, (unsigned long long)o->seed, v.who,
+           v.why);
     fflush(stdout);
     atomic_fetch_add(&sh->totals.failed, 1);
     quiet.totals = NULL;
@@ -167,7 +172,8 @@ static void judge_one(const options *o, shared *sh, const graph_in_c *x, const c
 }
 
 /* In a process of its own: graphs [from, to). */
-static void run_chunk(const options *o, shared *sh, int slot, int from, int to, const char *folder) {
+static void run_chunk(const options *o, shared *sh, int slot, int from, int to,
+                      const char *folder) {
     graph_batch batch = {.folder = folder, .cache = o->cache, .at = &sh->at[slot]};
     for (int i = from; i < to; i++) {
         atomic_store(&sh->at[slot], i);
@@ -185,7 +191,8 @@ typedef struct job {
     int to;
 } job;
 
-static void start(const options *o, shared *sh, job *jobs, int slot, int from, int to, const char *scratch) {
+static void start(const options *o, shared *sh, job *jobs, int slot, int from, int to,
+                  const char *scratch) {
     fflush(stdout);
     jobs[slot].to = to;
     jobs[slot].pid = fork();
@@ -210,7 +217,8 @@ static int finish(const options *o, shared *sh, job *jobs, int n, const char *sc
         int at = atomic_load(&sh->at[slot]);
         if (!status)
             return slot;
-        printf("FAILED graph %d of seed %llu: the process ended: %s\n", at, (unsigned long long)o->seed,
+        printf("FAILED graph %d of seed %llu: the process ended: %s\n", at,
+               (unsigned long long)o->seed,
                WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "status");
         atomic_fetch_add(&sh->totals.failed, 1);
         if (sh->ncrashed < MAX_JOBS)
@@ -234,7 +242,8 @@ static void run_all(const options *o, shared *sh, const char *scratch) {
             continue;
         running--;
         if (next < o->count) {
-            start(o, sh, jobs, slot, next, next + CHUNK < o->count ? next + CHUNK : o->count, scratch);
+            start(o, sh, jobs, slot, next, next + CHUNK < o->count ? next + CHUNK : o->count,
+                  scratch);
             running++;
             next += CHUNK;
         }
@@ -285,7 +294,8 @@ static int dump(const options *o) {
 
 static void report(const graph_totals *t) {
     printf("%d operators; outputs against the naive schedule: %d equal, %d close, %d not compared; "
-           "%d graphs as C; %d ended with a status other than FV_OK, and %d runs that were led astray\n",
+           "%d graphs as C; %d ended with a status other than FV_OK, and %d runs that were led "
+           "astray\n",
            t->lines, t->same, t->close, t->any, t->c, t->stopped, t->astray);
     printf("%d passed, %d failed\n", t->passed, t->failed);
 }
@@ -293,8 +303,10 @@ static void report(const graph_totals *t) {
 int main(int argc, char **argv) {
     options o;
     if (!read_options(&o, argc, argv)) {
-        fprintf(stderr, "usage: graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]\n"
-                        "       graphs --dump=DIR [--count=N] [--seed=S] [--family=F]: their texts as files, and no tests\n");
+        fprintf(stderr,
+                "usage: graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]\n"
+                "       graphs --dump=DIR [--count=N] [--seed=S] [--family=F]: their texts as "
+                "files, and no tests\n");
         return 2;
     }
     if (o.dump)

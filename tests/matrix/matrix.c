@@ -2,10 +2,10 @@
  *
  *   matrix --cache=DIR [OPTIONS] FOLDER... [--cover=op|type FOLDER...]
  *
- * A folder holds model.onnx and test_data_set_N, or folders that do; an .onnx file has its data sets
- * beside it or in `test`. Of the folders behind --cover only models take part that have an operator
- * (or an operator with such element types) which no earlier model had. Each model runs in a process
- * of its own, N at a time. */
+ * A folder holds model.onnx and test_data_set_N, or folders that do; an .onnx file has its data
+ * sets beside it or in `test`. Of the folders behind --cover only models take part that have an
+ * operator (or an operator with such element types) which no earlier model had. Each model runs in
+ * a process of its own, N at a time. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,11 @@
 #include "tools/driver/driver.h"
 
 enum { MAX_JOBS = 64, MAX_TARGETS = 16, SECONDS = 1500 };
-enum { APART = 3, APART_COVERING = 6 }; /* --quick: of so many targets one is tried, of a model that is named and behind --cover */
+enum {
+    /* --quick: of so many targets one is tried, of a model that is named and behind --cover */
+    APART = 3,
+    APART_COVERING = 6
+};
 
 typedef struct options {
     bool quick, naive, verbose, cover_types;
@@ -33,8 +37,10 @@ typedef struct options {
 
 static const char how_to_use[] =
     "usage: matrix --cache=DIR [OPTIONS] FOLDER... [--cover=op|type FOLDER...]\n"
-    "  --quick           of JIT levels, compilers and so on one a target, in turn; and of the targets\n"
-    "                    each third, behind --cover each sixth, in turn; FV_SEED=N begins elsewhere\n"
+    "  --quick           of JIT levels, compilers and so on one a target, in turn; and of the "
+    "targets\n"
+    "                    each third, behind --cover each sixth, in turn; FV_SEED=N begins "
+    "elsewhere\n"
     "  --schedule=naive  each op alone, as serial loops\n"
     "  --target=T,...    these targets only\n"
     "  -v                says how long each model took\n"
@@ -44,7 +50,7 @@ static const char how_to_use[] =
 typedef struct matrix {
     fv_arena *arena;
     options o;
-    const char **models; /* .onnx files */
+    const char **models;          /* .onnx files */
     int nmodels, cap, cover_from; /* from there on they are behind --cover */
     const fv_target *target[MAX_TARGETS];
     int ntargets;
@@ -69,18 +75,21 @@ static void compare_targets(reference *refs, int n) {
         return;
     const char *why = NULL;
     for (int i = 0; i < s->nsets && !why; i++) {
-        const char *text = outcome_differs(s->arena, refs[n].model, &refs[first].want[i], &refs[n].want[i]);
+        const char *text =
+            outcome_differs(s->arena, refs[n].model, &refs[first].want[i], &refs[n].want[i]);
         if (text)
             why = fv_printf(s->arena, "%s: %s", s->sets[i].name, text);
     }
     subject_count(s, refs[n].target->name,
-                  fv_printf(s->arena, "interpreter against that for %s", refs[first].target->name), why);
+                  fv_printf(s->arena, "interpreter against that for %s", refs[first].target->name),
+                  why);
 }
 
 /* NULL, or why there is none. */
 static const char *make_reference(reference *r, subject *s, const fv_target *t) {
     *r = (reference){.subject = s, .target = t, .program = subject_program(s, t)};
-    fv_artifact *a = r->program ? fv_driver_artifact(s->session, r->program, FV_BACKEND_INTERP, '2') : NULL;
+    fv_artifact *a =
+        r->program ? fv_driver_artifact(s->session, r->program, FV_BACKEND_INTERP, '2') : NULL;
     if (!a)
         return subject_error(s);
     r->model = fv_artifact_model(a); /* in the program's arena */
@@ -105,7 +114,8 @@ static bool write_c(reference *r) {
     return false;
 }
 
-/* The first target of a model of which one in `every` is tried. Neighbours begin apart, and those of one compiler too. */
+/* The first target of a model of which one in `every` is tried. Neighbours begin apart, and those
+ * of one compiler too. */
 static int first_target(int turn, int every) {
     unsigned long from = (unsigned long)turn * 7 / 6 + (unsigned long)sample_seed(0);
     return (int)(from % (unsigned long)every);
@@ -125,7 +135,8 @@ static void check_model(subject *s, const matrix *m, int every) {
             return;
         }
         compare_targets(refs, n);
-        bool alone = !fv_program_caller(refs[n].program); /* else nobody writes code of it: tests/library */
+        /* else nobody writes code of it: tests/library */
+        bool alone = !fv_program_caller(refs[n].program);
         if (!alone || write_c(&refs[n])) {
             native_check(&refs[n]);
             if (alone)
@@ -151,8 +162,13 @@ static void remove_folder(const char *path) {
 
 /* In a process of its own. */
 static int run_model(const matrix *m, int which) {
-    subject s = {.session = fv_session_new(), .model = m->models[which], .tally = m->tally,
-                 .cache = m->cache, .naive = m->o.naive, .quick = m->o.quick, .turn = which};
+    subject s = {.session = fv_session_new(),
+                 .model = m->models[which],
+                 .tally = m->tally,
+                 .cache = m->cache,
+                 .naive = m->o.naive,
+                 .quick = m->o.quick,
+                 .turn = which};
     fv_door door;
     if (!s.session)
         return 1;
@@ -198,10 +214,12 @@ static child *finish(const matrix *m, child *children, int n) {
         if (children[i].pid != pid)
             continue;
         if (m->o.verbose)
-            printf("%4d s  %s\n", (int)(time(NULL) - children[i].since), label(m->arena, m->models[children[i].model]));
+            printf("%4d s  %s\n", (int)(time(NULL) - children[i].since),
+                   label(m->arena, m->models[children[i].model]));
         if (status) {
             const char *how = WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "out of memory";
-            printf("FAILED %s: the process ended: %s\n", label(m->arena, m->models[children[i].model]), how);
+            printf("FAILED %s: the process ended: %s\n",
+                   label(m->arena, m->models[children[i].model]), how);
             atomic_fetch_add(&m->tally->failed, 1);
         }
         return &children[i];
@@ -271,7 +289,8 @@ static void choose_cover(matrix *m, int from) {
 }
 
 static bool choose_targets(matrix *m) {
-    const char *const every = "generic,x86-64,x86-64-v2,x86-64-v3,x86-64-v4,native,aarch64,riscv64,cortex-m4";
+    const char *const every =
+        "generic,x86-64,x86-64-v2,x86-64-v3,x86-64-v4,native,aarch64,riscv64,cortex-m4";
     char *list = fv_strdup(m->arena, m->o.targets ? m->o.targets : every), *save = NULL;
     for (char *t = strtok_r(list, ",", &save); t; t = strtok_r(NULL, ",", &save)) {
         const fv_target *target = fv_target_find(t);
@@ -294,7 +313,8 @@ static void say_what_is_missing(matrix *m) {
     const compiler *lists[] = {native_compilers, aarch64_compilers, cortex_m4_compilers};
     for (int l = 0; l < 3; l++)
         for (const compiler *c = lists[l]; c->name; c++)
-            if (!build_version(m->cache, c->command)) /* also: asked once, before there are processes */
+            /* also: asked once, before there are processes */
+            if (!build_version(m->cache, c->command))
                 printf("%s: there is no %s\n", c->name, c->command);
     if (!FV_HAVE_JIT)
         printf("jit: this build has no LLVM\n");
@@ -360,7 +380,8 @@ int main(int argc, char **argv) {
     fv_session *s = fv_session_new();
     fv_door door;
     (void)argc;
-    m.tally = mmap(NULL, sizeof *m.tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    m.tally =
+        mmap(NULL, sizeof *m.tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (!s || m.tally == MAP_FAILED || FV_DOOR_OPEN(s, &door)) {
         fprintf(stderr, "matrix: error: out of memory\n");
         return 2;

@@ -1,8 +1,9 @@
 /* matrix.h - bit equality among consumers: what the files of this folder share.
  *
- * A subject is a model with its data sets. For each target it is compiled once; the interpreter with
- * one thread gives the reference, and everyone else who can run code of that target has to give the
- * same bits: outcome.c compares, native.c runs in this process, foreign.c under emulators. */
+ * A subject is a model with its data sets. For each target it is compiled once; the interpreter
+ * with one thread gives the reference, and everyone else who can run code of that target has to
+ * give the same bits: outcome.c compares, native.c runs in this process, foreign.c under
+ * emulators. */
 #ifndef FV_TESTS_MATRIX_H
 #define FV_TESTS_MATRIX_H
 
@@ -30,12 +31,12 @@ typedef struct subject {
     fv_session *session;
     fv_arena *arena;
     tally *tally;
-    const char *folder;    /* as given: a folder with model.onnx, or an .onnx file */
+    const char *folder; /* as given: a folder with model.onnx, or an .onnx file */
     const char *model;
-    const char *scratch;   /* a folder for files, gone afterwards */
+    const char *scratch; /* a folder for files, gone afterwards */
     build_cache *cache;
     bool naive, quick;
-    int turn;              /* quick: which of the variants takes part */
+    int turn; /* quick: which of the variants takes part */
     data_set *sets;
     int nsets;
 } subject;
@@ -63,7 +64,8 @@ typedef struct outcome {
 /* Runs once with so many threads. Outputs lie in the arena. */
 outcome outcome_run(fv_arena *a, fv_artifact *artifact, const data_set *set, int threads);
 /* NULL where the bits are equal (any NaN equals any NaN); else the first difference. */
-const char *outcome_differs(fv_arena *a, const fv_model *m, const outcome *want, const outcome *got);
+const char *outcome_differs(fv_arena *a, const fv_model *m, const outcome *want,
+                            const outcome *got);
 
 extern const int thread_counts[]; /* 0 ends */
 

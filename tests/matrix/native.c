@@ -73,7 +73,10 @@ static const char *build_library(reference *r, const compiler *c, const char **p
     subject *s = r->subject;
     const char *sources[] = {fv_printf(s->arena, "%s/m.c", s->scratch), NULL};
     const char *others[] = {fv_printf(s->arena, "%s/m.h", s->scratch), NULL};
-    build_step step = {.command = c->command, .sources = sources, .others = others, .suffix = ".so",
+    build_step step = {.command = c->command,
+                       .sources = sources,
+                       .others = others,
+                       .suffix = ".so",
                        .flags = fv_printf(s->arena, "%s %s -fPIC -shared -nostdlib -s", c->flags,
                                           r->target->cflags)};
     const char *why;

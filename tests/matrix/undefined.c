@@ -27,8 +27,8 @@ bool allow_memory(const char *name) {
  * under their old names. */
 bool allow_helpers(const char *name) {
     static const char *const list[] = {"__popcountsi2", "__popcountdi2", "__clzsi2", "__clzdi2",
-                                       "__ctzsi2", "__ctzdi2", "__divdi3", "__udivdi3", "__moddi3",
-                                       "__umoddi3", "__muldi3", NULL};
+                                       "__ctzsi2",      "__ctzdi2",      "__divdi3", "__udivdi3",
+                                       "__moddi3",      "__umoddi3",     "__muldi3", NULL};
     return !strncmp(name, "__aeabi_", 8) || allow_memory(name) || is_one_of(name, list);
 }
 
@@ -54,7 +54,8 @@ const char *undefined_symbol(fv_arena *a, const char *path, bool (*allowed)(cons
     Elf_Scn *section = NULL;
     while (!found && (section = elf_nextscn(elf, section))) {
         GElf_Shdr head;
-        if (gelf_getshdr(section, &head) && (head.sh_type == SHT_SYMTAB || head.sh_type == SHT_DYNSYM))
+        if (gelf_getshdr(section, &head) &&
+            (head.sh_type == SHT_SYMTAB || head.sh_type == SHT_DYNSYM))
             found = undefined_in(a, elf, section, &head, allowed);
     }
     if (elf)

@@ -1,5 +1,5 @@
-/* fail.h - allocations of this program that fail when they are told to. The linker sends the calls of
- * our own objects here (--wrap); those of LLVM and of the C library are not touched. */
+/* fail.h - allocations of this program that fail when they are told to. The linker sends the calls
+ * of our own objects here (--wrap); those of LLVM and of the C library are not touched. */
 #ifndef FV_TESTS_MEMORY_FAIL_H
 #define FV_TESTS_MEMORY_FAIL_H
 
@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* From now on the nth allocation fails, with `onwards` all after it, too; 0: none. Any thread's count. */
+/* From now on the nth allocation fails, with `onwards` all after it, too; 0: none. Any thread's
+ * count. */
 void fail_at(int64_t nth, bool onwards);
 int64_t fail_count(void); /* allocations since then */
 bool fail_happened(void);

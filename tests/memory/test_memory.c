@@ -1,6 +1,7 @@
-/* test_memory.c - whichever allocation fails, of compiling, loading or running: a status, and a message
- * where there is a log; nothing left in memory or on disk; and no wrong result. The nth alone, or all
- * from it on. LLVM's own allocations are not among them: without memory LLVM ends the process. */
+/* test_memory.c - whichever allocation fails, of compiling, loading or running: a status, and a
+ * message where there is a log; nothing left in memory or on disk; and no wrong result. The nth
+ * alone, or all from it on. LLVM's own allocations are not among them: without memory LLVM ends the
+ * process. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -57,7 +58,8 @@ static int run(fv_artifact *a, int threads, fv_log *log) {
     float x[4] = {1, 1, 1, -1};
     static const float y[] = {5, 7, 9, 0, 0, 0};
     static const int64_t z[] = {0, 0, 0, 0, 1, 2};
-    fv_array in = {.type = FV_TYPE_FLOAT, .rank = 2, .dims = {2, 2}, .data = x}, out[2] = {{0}, {0}};
+    fv_array in = {.type = FV_TYPE_FLOAT, .rank = 2, .dims = {2, 2}, .data = x},
+             out[2] = {{0}, {0}};
     fv_run_options o = {.size = sizeof o, .threads = threads};
     int status = fv_artifact_run(a, &in, out, &o, log);
     if (status == FV_OK) {
@@ -106,7 +108,8 @@ static int strangers(const char *const *expected) {
     int n = 0;
     cr_assert(d);
     for (struct dirent *e; (e = readdir(d));) {
-        bool known = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strcmp(e->d_name, "m.fvir") || !strcmp(e->d_name, "cache");
+        bool known = !strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+                     !strcmp(e->d_name, "m.fvir") || !strcmp(e->d_name, "cache");
         for (int i = 0; expected && expected[i]; i++)
             known |= !strcmp(e->d_name, expected[i]);
         if (!known)
@@ -120,7 +123,8 @@ static int strangers(const char *const *expected) {
 /* ---- the loop ---- */
 
 static bool is_honest(int status) {
-    return status == FV_OK || status == FV_NO_MEMORY || status == FV_BAD_FILE || status == FV_BAD_MODEL;
+    return status == FV_OK || status == FV_NO_MEMORY || status == FV_BAD_FILE ||
+           status == FV_BAD_MODEL;
 }
 
 /* One go with that failure; true: nothing failed any more. */
@@ -133,21 +137,25 @@ static bool survives(const work *w, int64_t nth, bool onwards, const char *const
     bool failed = fail_happened();
     fail_at(0, false);
     cr_assert(is_honest(status), "%s, allocation %lld: status %d", w->name, (long long)nth, status);
-    cr_assert(failed || status == FV_OK, "%s, allocation %lld: %s", w->name, (long long)nth, fv_log_text(log));
+    cr_assert(failed || status == FV_OK, "%s, allocation %lld: %s", w->name, (long long)nth,
+              fv_log_text(log));
     /* what the log itself could not keep is dropped */
-    cr_assert(status == FV_OK || status == FV_NO_MEMORY || onwards || *fv_log_text(log), "%s, allocation %lld: no word about status %d",
-              w->name, (long long)nth, status);
-    cr_assert(status != FV_BAD_MODEL || strstr(fv_log_text(log), "emory"), "%s, allocation %lld: %s", w->name,
-              (long long)nth, fv_log_text(log));
+    cr_assert(status == FV_OK || status == FV_NO_MEMORY || onwards || *fv_log_text(log),
+              "%s, allocation %lld: no word about status %d", w->name, (long long)nth, status);
+    cr_assert(status != FV_BAD_MODEL || strstr(fv_log_text(log), "emory"),
+              "%s, allocation %lld: %s", w->name, (long long)nth, fv_log_text(log));
     fv_log_free(log);
-    cr_assert_eq(fail_live() - before, -1, "%s, allocation %lld%s: %lld blocks stay, status %d", w->name,
-                 (long long)nth, onwards ? " on" : "", (long long)(fail_live() - before + 1), status);
+    cr_assert_eq(fail_live() - before, -1, "%s, allocation %lld%s: %lld blocks stay, status %d",
+                 w->name, (long long)nth, onwards ? " on" : "",
+                 (long long)(fail_live() - before + 1), status);
     cr_assert(status != FV_OK || !files || strangers(files) == 0);
-    cr_assert(status == FV_OK || strangers(files) == 0, "%s, allocation %lld", w->name, (long long)nth);
+    cr_assert(status == FV_OK || strangers(files) == 0, "%s, allocation %lld", w->name,
+              (long long)nth);
     return !failed;
 }
 
-/* Every `step`th allocation, or a sample of these: every second, under sanitizers every fifth, others in the second round. */
+/* Every `step`th allocation, or a sample of these: every second, under sanitizers every fifth,
+ * others in the second round. */
 static void some(const work *w, int64_t step, const char *const *files) {
     step *= sample_is_all() ? 1 : SAMPLE_HAS_ASAN ? 5 : 2;
     for (int onwards = 0; onwards < 2; onwards++) {
@@ -209,8 +217,11 @@ Test(memory, compile_to_text) {
 
 Test(memory, compile_to_c) {
     static const char *const pair[] = {"x.c", "x.h", NULL};
-    static const char *const mapped[] = {"x.c", "x.h", "y.c", "y.h", "y_weights.c", "y.weights", NULL};
-    static const char *const object[] = {"x.c", "x.h", "y.c", "y.h", "y_weights.c", "y.weights", "z.c", "z.h", "z_weights.o", "f", NULL};
+    static const char *const mapped[] = {"x.c",         "x.h",       "y.c", "y.h",
+                                         "y_weights.c", "y.weights", NULL};
+    static const char *const object[] = {"x.c",         "x.h",       "y.c", "y.h",
+                                         "y_weights.c", "y.weights", "z.c", "z.h",
+                                         "z_weights.o", "f",         NULL};
     all(&(work){"C text", write_file, .out = "x.c"}, pair);
     all(&(work){"C file", write_file, .out = "y.c", .weights = "file"}, mapped);
     if (FV_HAVE_ELF)
@@ -266,14 +277,16 @@ static void run_all(const char *name, fv_backend_kind backend, int threads) {
             int status = run(a, threads, log);
             more = fail_happened();
             fail_at(0, false);
-            cr_assert(status == FV_OK || status == FV_NO_MEMORY, "%s, allocation %lld: %d", name, (long long)n, status);
-            cr_assert(status == FV_OK || onwards || strstr(fv_log_text(log), "out of memory"), "%s, allocation %lld", name,
-                      (long long)n);
-            cr_assert_eq(run(a, threads, log), FV_OK, "%s, after allocation %lld", name, (long long)n);
+            cr_assert(status == FV_OK || status == FV_NO_MEMORY, "%s, allocation %lld: %d", name,
+                      (long long)n, status);
+            cr_assert(status == FV_OK || onwards || strstr(fv_log_text(log), "out of memory"),
+                      "%s, allocation %lld", name, (long long)n);
+            cr_assert_eq(run(a, threads, log), FV_OK, "%s, after allocation %lld", name,
+                         (long long)n);
             fv_log_free(log);
             fv_artifact_free(a);
-            cr_assert_eq(fail_live(), before, "%s, allocation %lld: %lld blocks stay", name, (long long)n,
-                         (long long)(fail_live() - before));
+            cr_assert_eq(fail_live(), before, "%s, allocation %lld: %lld blocks stay", name,
+                         (long long)n, (long long)(fail_live() - before));
         }
 }
 
@@ -344,10 +357,12 @@ static void allocates(fv_backend_kind backend) {
     fv_log *log = fv_log_new();
     cr_assert_eq(fv_compile(in_folder("z.fvir"), &o, log, &a), FV_OK, "%s", fv_log_text(log));
     cr_assert_eq(run_on(a, &all_well, &want), FV_OK);
-    cr_assert(all_well.calls >= 3 && all_well.live == 0 && want > 0, "%d allocations", all_well.calls);
+    cr_assert(all_well.calls >= 3 && all_well.live == 0 && want > 0, "%d allocations",
+              all_well.calls);
     for (int i = 0; i < 2 * all_well.calls; i++) {
         heap h = {.fails = i / 2 + 1, .onwards = i % 2};
-        cr_expect_eq(run_on(a, &h, &sum), FV_NO_MEMORY, "allocation %d of backend %d", h.fails, backend);
+        cr_expect_eq(run_on(a, &h, &sum), FV_NO_MEMORY, "allocation %d of backend %d", h.fails,
+                     backend);
         cr_expect_eq(h.live, 0, "%d stay", h.live);
         h = (heap){0};
         cr_expect(run_on(a, &h, &sum) == FV_OK && sum == want && h.live == 0);

@@ -24,7 +24,11 @@ spoiled_element spoiled;
 /* Vector bits, registers, second-level cache: blocks of one tile to four. */
 static const struct tiling {
     int bits, registers, l2_bytes;
-} tilings[TILINGS] = {{512, 32, 1 << 20}, {512, 32, 1 << 10}, {256, 16, 1 << 15}, {128, 16, 1 << 12}, {0, 16, 1 << 16}};
+} tilings[TILINGS] = {{512, 32, 1 << 20},
+                      {512, 32, 1 << 10},
+                      {256, 16, 1 << 15},
+                      {128, 16, 1 << 12},
+                      {0, 16, 1 << 16}};
 
 fv_target tiled(size_t t) {
     fv_target target = *fv_target_find("x86-64-v3");
@@ -34,11 +38,14 @@ fv_target tiled(size_t t) {
     return target;
 }
 
-static fv_program *lower_without(const char *const *steps, const char *body, const char *returned, const fv_target *target) {
+static fv_program *lower_without(const char *const *steps, const char *body, const char *returned,
+                                 const fv_target *target) {
     const char *at = strstr(body, "(%y)");
     cr_assert(at);
-    const char *text = fv_printf(arena, "fovea-ir 1\nmodule \"m\"\nsymbol n 0..4096\nsymbol m 0..4096\n%.*s(%s)%s  return %s\n}\n",
-                                 (int)(at - body), body, returned, at + 4, returned);
+    const char *text = fv_printf(
+        arena,
+        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..4096\nsymbol m 0..4096\n%.*s(%s)%s  return %s\n}\n",
+        (int)(at - body), body, returned, at + 4, returned);
     fv_module *g = fv_module_parse(session, text, NULL);
     fv_pipeline_options po = {.verify = true};
     fv_lower_options lo = {.target = target, .without = steps};
@@ -110,7 +117,8 @@ static void *run_for(int result, const fv_program *p, int n, int m, size_t *size
     const void *in[8];
     void *out[4];
     size_t bytes;
-    for (int i = 0; i < p->nsymbols; i++) /* r and s: of a mask that may be broadcast along n or m */
+    /* r and s: of a mask that may be broadcast along n or m */
+    for (int i = 0; i < p->nsymbols; i++)
         switch (p->symbols[i]->name[0]) {
         case 'n': dims[i] = n; break;
         case 'm': dims[i] = m; break;
@@ -142,17 +150,21 @@ static void *run_for(int result, const fv_program *p, int n, int m, size_t *size
         if (i == result)
             *size = (size_t)(count * fv_elem_storage_bytes(p->outputs[i].elem));
     }
-    int status = fv_interp_run(interp, dims, in, out, out_dims, fv_alloc_aligned(arena, bytes + 64, 64), bytes, NULL);
+    int status = fv_interp_run(interp, dims, in, out, out_dims,
+                               fv_alloc_aligned(arena, bytes + 64, 64), bytes, NULL);
     cr_assert_eq(status, 0, "%s", fv_interp_fault(interp));
     return out[result];
 }
 
-void *run(const fv_program *p, int n, int m, size_t *size) { return run_for(0, p, n, m, size); }
+void *run(const fv_program *p, int n, int m, size_t *size) {
+    return run_for(0, p, n, m, size);
+}
 
 bool same(const void *a, const void *b, size_t size, bool wide) {
     for (size_t i = 0; i < size; i += wide ? 8 : 4) {
         const char *x = (const char *)a + i, *y = (const char *)b + i;
-        double u = wide ? *(const double *)x : (double)*(const float *)x, v = wide ? *(const double *)y : (double)*(const float *)y;
+        double u = wide ? *(const double *)x : (double)*(const float *)x,
+               v = wide ? *(const double *)y : (double)*(const float *)y;
         if (!(isnan(u) && isnan(v)) && memcmp(x, y, wide ? 8 : 4) != 0)
             return false;
     }
@@ -171,17 +183,20 @@ void check_kept(const pair *p, const char *body, int n, int m) {
         size_t a, b;
         const void *x = run_for(i, p->kept, n, m, &a), *y = run_for(i, p->apart, n, m, &b);
         cr_assert_eq(a, b);
-        cr_assert(same(x, y, a, p->kept->outputs[i].elem == FV_F64), "result %d, n = %d, m = %d\n%s", i, n, m, body);
+        cr_assert(same(x, y, a, p->kept->outputs[i].elem == FV_F64),
+                  "result %d, n = %d, m = %d\n%s", i, n, m, body);
     }
 }
 
 void check_either(const char *body, bool kept) {
-    static const int sizes[][2] = {{29, 37}, {5, 64}, {50, 3}, {1, 17}, {1, 130}, {1, 3}, {13, 1}, {0, 5}, {4, 0}, {1, 0}};
+    static const int sizes[][2] = {{29, 37}, {5, 64}, {50, 3}, {1, 17}, {1, 130},
+                                   {1, 3},   {13, 1}, {0, 5},  {4, 0},  {1, 0}};
     for (size_t t = 0; t < TILINGS; t++) {
         if (!sample_has(body, t, 2, 5))
             continue;
         const fv_target target = tiled(t);
-        const fv_program *one = lower(body, "%y", &target), *three = lower_apart(body, "%y, %p", &target);
+        const fv_program *one = lower(body, "%y", &target),
+                         *three = lower_apart(body, "%y, %p", &target);
         cr_assert_eq(attends(one), 1, "tiling %zu", t);
         cr_assert_eq(attends(three), 0);
         pair both = kept ? lower_pair(body, &target) : (pair){NULL, NULL};
@@ -189,11 +204,15 @@ void check_either(const char *body, bool kept) {
             check_kept(&both, body, sizes[i][0], sizes[i][1]);
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             size_t a, b;
-            const void *x = run(one, sizes[i][0], sizes[i][1], &a), *y = run(three, sizes[i][0], sizes[i][1], &b);
+            const void *x = run(one, sizes[i][0], sizes[i][1], &a),
+                       *y = run(three, sizes[i][0], sizes[i][1], &b);
             cr_assert_eq(a, b);
-            cr_assert(same(x, y, a, one->outputs[0].elem == FV_F64), "tiling %zu, n = %d, m = %d", t, sizes[i][0], sizes[i][1]);
+            cr_assert(same(x, y, a, one->outputs[0].elem == FV_F64), "tiling %zu, n = %d, m = %d",
+                      t, sizes[i][0], sizes[i][1]);
         }
     }
 }
 
-void check(const char *body) { check_either(body, true); }
+void check(const char *body) {
+    check_either(body, true);
+}

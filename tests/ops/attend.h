@@ -1,6 +1,7 @@
-/* attend.h - attention as one kernel gives the bits of three, where these have the scores in rows as well: each case is compiled as
- * it is, which has an `attend` kernel; with its weights returned besides, which has one, too, of two results; and so without the
- * step that makes these one, which has none. For tilings in turn (all of them with FOVEA_ALL), and for sizes that leave edges
+/* attend.h - attention as one kernel gives the bits of three, where these have the scores in rows
+ * as well: each case is compiled as it is, which has an `attend` kernel; with its weights returned
+ * besides, which has one, too, of two results; and so without the step that makes these one, which
+ * has none. For tilings in turn (all of them with FOVEA_ALL), and for sizes that leave edges
  * everywhere. */
 #ifndef FV_TESTS_OPS_ATTEND_H
 #define FV_TESTS_OPS_ATTEND_H
@@ -12,7 +13,8 @@ enum { TILINGS = 5 };
 /* A target of that tiling. */
 fv_target tiled(size_t t);
 
-/* The program of a function whose result is (%y) in the text, and which returns that instead; without the step "join". */
+/* The program of a function whose result is (%y) in the text, and which returns that instead;
+ * without the step "join". */
 fv_program *lower(const char *body, const char *returned, const fv_target *target);
 fv_program *lower_apart(const char *body, const char *returned, const fv_target *target);
 int attends(const fv_program *p); /* how many kernels are attention */
@@ -20,8 +22,8 @@ int attends(const fv_program *p); /* how many kernels are attention */
 /* What masks hide: of query i of n and key j of m. */
 typedef enum { SEVENTHS, CAUSAL, WINDOW, LATE, MIDDLE, NONE, ALL, ROWS, PATTERNS } pattern;
 extern pattern hides;
-extern float fill;    /* of a mask of floats that is called `hide`, where it hides */
-extern bool poisoned; /* keys and values that no query sees are NaN and infinite */
+extern float fill;               /* of a mask of floats that is called `hide`, where it hides */
+extern bool poisoned;            /* keys and values that no query sees are NaN and infinite */
 typedef struct spoiled_element { /* an element of k or v, and what it is */
     const char *name;
     int64_t at;
@@ -36,7 +38,8 @@ double element(const fv_port *port, int i, int64_t e, int64_t n, int64_t m);
 void *run(const fv_program *p, int n, int m, size_t *size);
 bool same(const void *a, const void *b, size_t size, bool wide); /* any NaN is like any */
 
-/* Weights that are returned beside what is made of them: a program with one kernel of two results, and one without that step. */
+/* Weights that are returned beside what is made of them: a program with one kernel of two results,
+ * and one without that step. */
 typedef struct pair {
     const fv_program *kept, *apart;
 } pair;
@@ -44,27 +47,39 @@ pair lower_pair(const char *body, const fv_target *target);
 /* Both results are the same. */
 void check_kept(const pair *p, const char *body, int n, int m);
 
-/* y is the result, p what the graph has between its two products; `kept`: where it is returned, too, it is a result of one kernel. */
+/* y is the result, p what the graph has between its two products; `kept`: where it is returned,
+ * too, it is a result of one kernel. */
 void check_either(const char *body, bool kept);
 void check(const char *body);
 
 /* Parts of bodies. */
-#define QKV(type) "func @main(%q: " type "[2, 3, n, 8], %k: " type "[2, 3, m, 8], %v: " type "[2, 3, m, 20]"
+#define QKV(type)                                                                                  \
+    "func @main(%q: " type "[2, 3, n, 8], %k: " type "[2, 3, m, 8], %v: " type "[2, 3, m, 20]"
 #define SCORES "  %kt = Transpose(%k) {perm = [0, 1, 3, 2]}\n  %s = MatMul(%q, %kt)\n"
-#define SHARED                                                                                                           \
-    "  %a = fv.Reshape(%k) {dims = [2, 2, 1, m, 8]}\n  %b = fv.Expand(%a) {dims = [2, 2, 3, m, 8]}\n"                      \
-    "  %c = fv.Reshape(%b) {dims = [2, 6, m, 8]}\n  %d = fv.Reshape(%v) {dims = [2, 2, 1, m, 12]}\n"                      \
-    "  %e = fv.Expand(%d) {dims = [2, 2, 3, m, 12]}\n  %f = fv.Reshape(%e) {dims = [2, 6, m, 12]}\n"                      \
+#define SHARED                                                                                     \
+    "  %a = fv.Reshape(%k) {dims = [2, 2, 1, m, 8]}\n  %b = fv.Expand(%a) {dims = [2, 2, 3, m, "   \
+    "8]}\n"                                                                                        \
+    "  %c = fv.Reshape(%b) {dims = [2, 6, m, 8]}\n  %d = fv.Reshape(%v) {dims = [2, 2, 1, m, "     \
+    "12]}\n"                                                                                       \
+    "  %e = fv.Expand(%d) {dims = [2, 2, 3, m, 12]}\n  %f = fv.Reshape(%e) {dims = [2, 6, m, "     \
+    "12]}\n"                                                                                       \
     "  %kt = Transpose(%c) {perm = [0, 1, 3, 2]}\n"
-#define OF_GROUPS(more) "func @main(%q: f32[2, 6, n, 8], %k: f32[2, 2, m, 8], %v: f32[2, 2, m, 12]" more ") -> (%y) {\n" SHARED
+#define OF_GROUPS(more)                                                                            \
+    "func @main(%q: f32[2, 6, n, 8], %k: f32[2, 2, m, 8], %v: f32[2, 2, m, 12]" more               \
+    ") -> (%y) {\n" SHARED
 #define REST_OF_GROUPS "  %p = Softmax(%t) {axis = -1}\n  %y = MatMul(%p, %f)\n"
-#define SCORE "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n"
-#define REST "  %p = Softmax(%t) {axis = -1}\n  %y = MatMul(%p, %v)\n"
+#define SCORE          "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n"
+#define REST           "  %p = Softmax(%t) {axis = -1}\n  %y = MatMul(%p, %v)\n"
 /* Heads that keys are broadcast to: with one query, their rows are as many as there are heads. */
-#define BROADCAST(mask) "func @main(%q: f32[2, 4, n, 8], %k: f32[2, m, 8], %v: f32[2, m, 20]" mask ") -> (%y) {\n" \
-    "  %a = Transpose(%k) {perm = [0, 2, 1]}\n  %b = fv.Reshape(%a) {dims = [2, 1, 8, m]}\n  %s = MatMul(%q, %b)\n"
-#define REST_OF_BROADCAST "  %p = Softmax(%t) {axis = -1}\n  %c = fv.Reshape(%v) {dims = [2, 1, m, 20]}\n  %y = MatMul(%p, %c)\n"
-#define FIVE(mask) "func @main(%q: f32[2, 5, 8], %k: f32[2, m, 8], %v: f32[2, m, 20]" mask ") -> (%y) {\n" \
+#define BROADCAST(mask)                                                                            \
+    "func @main(%q: f32[2, 4, n, 8], %k: f32[2, m, 8], %v: f32[2, m, 20]" mask ") -> (%y) {\n"     \
+    "  %a = Transpose(%k) {perm = [0, 2, 1]}\n  %b = fv.Reshape(%a) {dims = [2, 1, 8, m]}\n  %s "  \
+    "= MatMul(%q, %b)\n"
+#define REST_OF_BROADCAST                                                                          \
+    "  %p = Softmax(%t) {axis = -1}\n  %c = fv.Reshape(%v) {dims = [2, 1, m, 20]}\n  %y = "        \
+    "MatMul(%p, %c)\n"
+#define FIVE(mask)                                                                                 \
+    "func @main(%q: f32[2, 5, 8], %k: f32[2, m, 8], %v: f32[2, m, 20]" mask ") -> (%y) {\n"        \
     "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %s = MatMul(%q, %kt)\n"
 
 #endif

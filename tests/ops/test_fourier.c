@@ -1,5 +1,6 @@
-/* Fourier transforms against sums in f64, of all short lengths and a sample of long ones: lengths that the model tells and lengths
- * that the run tells. The error is the norm of the difference by the norm of what it should be. */
+/* Fourier transforms against sums in f64, of all short lengths and a sample of long ones: lengths
+ * that the model tells and lengths that the run tells. The error is the norm of the difference by
+ * the norm of what it should be. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -37,12 +38,18 @@ static fv_program *lower(const char *text) {
 }
 
 static fv_program *program(const transform *f) {
-    const char *rest = fv_printf(arena, "{inverse = %d, onesided = %d}\n  return %%y\n}\n", f->inverse, f->onesided);
+    const char *rest = fv_printf(arena, "{inverse = %d, onesided = %d}\n  return %%y\n}\n",
+                                 f->inverse, f->onesided);
     if (f->at_run_time)
-        return lower(fv_printf(arena, "fovea-ir 1\nmodule \"m\"\nsymbol n 1..1000000\nfunc @main(%%x: %s[%lld, n, %d]) -> (%%y) {\n  %%y = DFT(%%x) %s",
+        return lower(fv_printf(arena,
+                               "fovea-ir 1\nmodule \"m\"\nsymbol n 1..1000000\nfunc @main(%%x: "
+                               "%s[%lld, n, %d]) -> (%%y) {\n  %%y = DFT(%%x) %s",
                                f->type, (long long)f->lines, f->parts, rest));
-    return lower(fv_printf(arena, "fovea-ir 1\nmodule \"m\"\nconst @n: i64[] = %lld\nfunc @main(%%x: %s[%lld, %lld, %d]) -> (%%y) {\n  %%y = DFT(%%x, @n) %s",
-                           (long long)f->n, f->type, (long long)f->lines, (long long)f->have, f->parts, rest));
+    return lower(fv_printf(arena,
+                           "fovea-ir 1\nmodule \"m\"\nconst @n: i64[] = %lld\nfunc @main(%%x: "
+                           "%s[%lld, %lld, %d]) -> (%%y) {\n  %%y = DFT(%%x, @n) %s",
+                           (long long)f->n, f->type, (long long)f->lines, (long long)f->have,
+                           f->parts, rest));
 }
 
 static void run(const fv_program *p, const transform *f, const void *in, void *out) {
@@ -50,7 +57,8 @@ static void run(const fv_program *p, const transform *f, const void *in, void *o
     int64_t dims[16] = {f->n}, actual[16] = {0};
     fv_interp *interp = fv_interp_new(arena, p);
     cr_assert_eq(fv_interp_plan(interp, dims, &work, actual), FV_OK);
-    int status = fv_interp_run(interp, dims, &in, &out, actual, fv_alloc_aligned(arena, work + 64, 64), work, NULL);
+    int status = fv_interp_run(interp, dims, &in, &out, actual,
+                               fv_alloc_aligned(arena, work + 64, 64), work, NULL);
     cr_assert_eq(status, FV_OK, "%s", fv_interp_fault(interp));
 }
 
@@ -84,14 +92,16 @@ static double error_of(const fv_program *p, const transform *f) {
             ((double *)x)[i] = v;
     }
     run(p, f, x, y);
-    double off = 0, all = 0, *cosine = FV_NEW(arena, double, (size_t)f->n), *sine = FV_NEW(arena, double, (size_t)f->n);
+    double off = 0, all = 0, *cosine = FV_NEW(arena, double, (size_t)f->n),
+           *sine = FV_NEW(arena, double, (size_t)f->n);
     for (int64_t t = 0; t < f->n; t++)
         fv_turn(t, f->n, &cosine[t], &sine[t]);
     for (int64_t line = 0; line < f->lines; line++)
         for (int64_t k = line % step; k < bins; k += step) {
             long double sum[2] = {0, 0};
             for (int64_t t = 0; t < f->n; t++) {
-                double re = given(f, x, line, t, 0), im = given(f, x, line, t, 1), c = cosine[t * k % f->n];
+                double re = given(f, x, line, t, 0), im = given(f, x, line, t, 1),
+                       c = cosine[t * k % f->n];
                 double s = f->inverse ? -sine[t * k % f->n] : sine[t * k % f->n];
                 sum[0] += (long double)re * c + (long double)im * s;
                 sum[1] += (long double)im * c - (long double)re * s;
@@ -109,7 +119,8 @@ static double error_of(const fv_program *p, const transform *f) {
 static void check(const fv_program *p, transform f) {
     bool single = strcmp(f.type, "f32") == 0;
     double e = error_of(p, &f);
-    cr_expect(e <= (single ? 2.5e-7 : 1e-15), "%s, %lld of %lld: %g", f.type, (long long)f.have, (long long)f.n, e);
+    cr_expect(e <= (single ? 2.5e-7 : 1e-15), "%s, %lld of %lld: %g", f.type, (long long)f.have,
+              (long long)f.n, e);
 }
 
 static void is_exact(transform f) {
@@ -121,7 +132,8 @@ static void is_exact(transform f) {
 
 /* The same program does all lengths of the run. */
 static void are_exact(const char *type, bool inverse, int count, const int64_t *n) {
-    transform f = {.type = type, .n = n[0], .lines = 2, .parts = 2, .inverse = inverse, .at_run_time = true};
+    transform f = {
+        .type = type, .n = n[0], .lines = 2, .parts = 2, .inverse = inverse, .at_run_time = true};
     const fv_program *p = program(&f);
     for (int i = 0; i < count; i++) {
         f.n = f.have = n[i];
@@ -129,7 +141,8 @@ static void are_exact(const char *type, bool inverse, int count, const int64_t *
     }
 }
 
-static const int64_t long_ones[] = {81, 97, 121, 128, 210, 243, 331, 512, 625, 1009, 2048, 2310, 4096, 5003};
+static const int64_t long_ones[] = {81,  97,  121,  128,  210,  243,  331,
+                                    512, 625, 1009, 2048, 2310, 4096, 5003};
 enum { LONG = sizeof long_ones / sizeof *long_ones };
 
 Test(fourier, short_lengths) {
@@ -149,7 +162,8 @@ Test(fourier, lengths_of_the_run) {
 
 Test(fourier, long_lengths) {
     for (int i = 0; i < LONG; i++)
-        is_exact((transform){.type = i % 2 ? "f32" : "f64", .n = long_ones[i], .inverse = i % 3 == 0});
+        is_exact(
+            (transform){.type = i % 2 ? "f32" : "f64", .n = long_ones[i], .inverse = i % 3 == 0});
     is_exact((transform){.type = "f32", .n = 2048});
     is_exact((transform){.type = "f32", .n = 30030});
 }
@@ -162,8 +176,14 @@ Test(fourier, halves) {
     for (int i = 0; i < 16; i++) {
         int64_t n = i < 6 ? 14 + 3 * i : long_ones[i - 6];
         is_exact((transform){.type = "f32", .n = n, .parts = 1, .onesided = true, .lines = 3});
-        is_exact((transform){.type = "f32", .n = n, .have = n / 2 + 1, .onesided = true, .inverse = true, .lines = 18});
-        is_exact((transform){.type = "f64", .n = n, .have = n / 2 - 1, .onesided = true, .inverse = true});
+        is_exact((transform){.type = "f32",
+                             .n = n,
+                             .have = n / 2 + 1,
+                             .onesided = true,
+                             .inverse = true,
+                             .lines = 18});
+        is_exact((transform){
+            .type = "f64", .n = n, .have = n / 2 - 1, .onesided = true, .inverse = true});
     }
 }
 

@@ -1,6 +1,6 @@
-/* What compiling costs grows with the model and no faster: of twice the layers, passes, lowering and verifier make
- * at most 2.2 times the allocations (nodes, definitions, statements), and a program 2.2 times as long, written out as
- * trees. Neither depends on the machine. */
+/* What compiling costs grows with the model and no faster: of twice the layers, passes, lowering
+ * and verifier make at most 2.2 times the allocations (nodes, definitions, statements), and a
+ * program 2.2 times as long, written out as trees. Neither depends on the machine. */
 #include <criterion/criterion.h>
 
 #include "backend/lower.h"
@@ -23,20 +23,25 @@ typedef struct family {
 } family;
 
 static const family families[] = {
-    {"elementwise chain", "func @main(%h0: f32[n, 16]) -> (%y) {\n", "  %t< = Tanh(%h<)\n  %h> = Sigmoid(%t<)\n", false},
-    {"residual", "func @main(%h0: f32[n, 16]) -> (%y) {\n", "  %t< = Softmax(%h<) {axis = -1}\n  %h> = Add(%h<, %t<)\n",
-     false},
+    {"elementwise chain", "func @main(%h0: f32[n, 16]) -> (%y) {\n",
+     "  %t< = Tanh(%h<)\n  %h> = Sigmoid(%t<)\n", false},
+    {"residual", "func @main(%h0: f32[n, 16]) -> (%y) {\n",
+     "  %t< = Softmax(%h<) {axis = -1}\n  %h> = Add(%h<, %t<)\n", false},
     {"convolutions", "func @main(%h0: f32[b, 4, n, n], %w: f32[4, 4, 3, 3]) -> (%y) {\n",
-     "  %c< = Conv(%h<, %w) {pads = [1, 1, 1, 1]}\n  %r< = Relu(%c<)\n  %h> = Add(%r<, %h<)\n", false},
+     "  %c< = Conv(%h<, %w) {pads = [1, 1, 1, 1]}\n  %r< = Relu(%c<)\n  %h> = Add(%r<, %h<)\n",
+     false},
     {"fan-out and concat", "func @main(%h0: f32[n, 16]) -> (%y) {\n",
      "  %s< = Softmax(%h<) {axis = -1}\n  %h> = Relu(%s<)\n", true},
     {"encoder", "func @main(%h0: f32[b, n, 16], %w: f32[16, 16]) -> (%y) {\n",
-     "  %q< = MatMul(%h<, %w)\n  %k< = Transpose(%q<) {perm = [0, 2, 1]}\n  %s< = MatMul(%h<, %k<)\n"
+     "  %q< = MatMul(%h<, %w)\n  %k< = Transpose(%q<) {perm = [0, 2, 1]}\n  %s< = MatMul(%h<, "
+     "%k<)\n"
      "  %p< = Softmax(%s<) {axis = -1}\n  %v< = MatMul(%p<, %q<)\n  %a< = Add(%v<, %h<)\n"
      "  %d< = Shape(%a<)\n  %e< = Reshape(%a<, %d<)\n  %h> = Relu(%e<)\n",
      false},
     {"data decides", "func @main(%h0: f32[n, 16], %s: i64[2]) -> (%y) {\n",
-     "  %r< = Reshape(%h<, %s)\n  %t< = Transpose(%r<) {perm = [1, 0]}\n  %h> = Softmax(%t<) {axis = -1}\n", false},
+     "  %r< = Reshape(%h<, %s)\n  %t< = Transpose(%r<) {perm = [1, 0]}\n  %h> = Softmax(%t<) {axis "
+     "= -1}\n",
+     false},
 };
 
 static void put_layer(fv_text *t, const char *layer, int i) {
@@ -56,7 +61,8 @@ static const char *model_of(const family *f, int layers) {
         fv_text_printf(&t, "  %%y = Neg(%%h%d)\n", layers);
     else
         for (int i = 0; i <= layers; i++)
-            fv_text_printf(&t, "%s%%h%d%s", i ? ", " : "  %y = Concat(", i, i < layers ? "" : ") {axis = 1}\n");
+            fv_text_printf(&t, "%s%%h%d%s", i ? ", " : "  %y = Concat(", i,
+                           i < layers ? "" : ") {axis = 1}\n");
     fv_text_put(&t, "  return %y\n}\n");
     return t.s;
 }
@@ -85,15 +91,16 @@ Test(growth, linear) {
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         const family *f = &families[i];
         cost once = compile(model_of(f, LAYERS)), twice = compile(model_of(f, 2 * LAYERS));
-        cr_expect(twice.allocations <= 2.2 * once.allocations, "%s: %g allocations, of twice the layers %g", f->name,
-                  once.allocations, twice.allocations);
-        cr_expect(twice.text <= 2.2 * once.text, "%s: %g bytes of program, of twice the layers %g", f->name, once.text,
-                  twice.text);
+        cr_expect(twice.allocations <= 2.2 * once.allocations,
+                  "%s: %g allocations, of twice the layers %g", f->name, once.allocations,
+                  twice.allocations);
+        cr_expect(twice.text <= 2.2 * once.text, "%s: %g bytes of program, of twice the layers %g",
+                  f->name, once.text, twice.text);
     }
 }
 
-/* A sum of inputs each of which may have one row or as many as all others: the more there are, the longer are
- * the dims; but never do they double. */
+/* A sum of inputs each of which may have one row or as many as all others: the more there are, the
+ * longer are the dims; but never do they double. */
 Test(growth, broadcasts) {
     fv_text t = {.arena = arena};
     int n = 62;

@@ -1,4 +1,5 @@
-/* LinearAttention, compared with its equations, written down here in double: scheduled for several targets, and naive. */
+/* LinearAttention, compared with its equations, written down here in double: scheduled for several
+ * targets, and naive. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,7 +15,12 @@
 
 enum { MOST = 1 << 15 };
 
-typedef enum { ABSENT, ONE, EACH } gate; /* decay: of a head, of each key; beta: of all heads, of each head */
+typedef enum {
+    /* decay: of a head, of each key; beta: of all heads, of each head */
+    ABSENT,
+    ONE,
+    EACH
+} gate;
 
 typedef struct config {
     const char *rule;
@@ -22,11 +28,11 @@ typedef struct config {
     gate decay, beta;
     bool past;
     double scale;
-    int window;                 /* -1: the standard's operator */
-    bool open;                  /* columns are symbols */
-    const char *elem, *state;   /* NULL: f32 */
-    const char *drop;           /* a result that is left out: "y" or "s" */
-    double error;               /* 0: 1e-5 */
+    int window;               /* -1: the standard's operator */
+    bool open;                /* columns are symbols */
+    const char *elem, *state; /* NULL: f32 */
+    const char *drop;         /* a result that is left out: "y" or "s" */
+    double error;             /* 0: 1e-5 */
 } config;
 
 /* ---- the equations ---- */
@@ -36,20 +42,32 @@ typedef struct data {
     double y[MOST], present[MOST];
 } data;
 
-static int most_heads(const config *t) { return t->q > t->v ? t->q : t->v; }
-static int states_of(const config *t) { return t->batch * t->v * t->dk * t->dv; }
-static int places_of(const config *t) { return t->window > 0 ? t->window : 1; }
-static int decays_of(const config *t) { return t->decay == EACH ? t->v * t->dk : t->v; }
-static int betas_of(const config *t) { return t->beta == EACH ? t->v : 1; }
+static int most_heads(const config *t) {
+    return t->q > t->v ? t->q : t->v;
+}
+static int states_of(const config *t) {
+    return t->batch * t->v * t->dk * t->dv;
+}
+static int places_of(const config *t) {
+    return t->window > 0 ? t->window : 1;
+}
+static int decays_of(const config *t) {
+    return t->decay == EACH ? t->v * t->dk : t->v;
+}
+static int betas_of(const config *t) {
+    return t->beta == EACH ? t->v : 1;
+}
 
 /* One step of a head's state, and what the heads of queries read of it. */
 static void step(const config *t, data *z, int b, int at, int h, double *s) {
     int row = b * t->seq + at;
-    const double *k = z->k + (row * t->k + h * t->k / t->v) * t->dk, *v = z->v + (row * t->v + h) * t->dv;
+    const double *k = z->k + (row * t->k + h * t->k / t->v) * t->dk,
+                 *v = z->v + (row * t->v + h) * t->dv;
     double scale = t->scale != 0 ? t->scale : 1 / sqrt(t->dk);
     for (int i = 0; i < t->dk && t->decay; i++)
         for (int j = 0; j < t->dv; j++)
-            s[i * t->dv + j] *= exp(z->g[row * decays_of(t) + (t->decay == EACH ? h * t->dk + i : h)]);
+            s[i * t->dv + j] *=
+                exp(z->g[row * decays_of(t) + (t->decay == EACH ? h * t->dk + i : h)]);
     for (int j = 0; j < t->dv; j++) {
         double u = v[j], kept = 0;
         for (int i = 0; i < t->dk; i++)
@@ -103,14 +121,17 @@ typedef struct operand {
 enum { OPERANDS = 6 };
 
 static const char *columns(const config *t, const char *symbol, int n) {
-    return t->open ? fv_printf(arena, "[batch, seq, %s]", symbol) : fv_printf(arena, "[batch, seq, %d]", n);
+    return t->open ? fv_printf(arena, "[batch, seq, %s]", symbol)
+                   : fv_printf(arena, "[batch, seq, %d]", n);
 }
 
 static void list_operands(const config *t, const data *z, operand *o) {
     const char *e = t->elem ? t->elem : "f32", *s = t->state ? t->state : "f32";
-    const char *state = fv_printf(arena, t->open ? "batch, %d, dk, dv]" : "batch, %d, %d, %d]", t->v, t->dk, t->dv);
+    const char *state =
+        fv_printf(arena, t->open ? "batch, %d, dk, dv]" : "batch, %d, %d, %d]", t->v, t->dk, t->dv);
     int rows = t->batch * t->seq;
-    state = t->window > 0 ? fv_printf(arena, "[%d, %s", t->window, state) : fv_printf(arena, "[%s", state);
+    state = t->window > 0 ? fv_printf(arena, "[%d, %s", t->window, state)
+                          : fv_printf(arena, "[%s", state);
     operand all[OPERANDS] = {
         {"q", columns(t, "qs", t->q * t->dk), e, z->q, rows * t->q * t->dk, true},
         {"k", columns(t, "ks", t->k * t->dk), e, z->k, rows * t->k * t->dk, true},
@@ -126,21 +147,27 @@ static const char *graph_text(const config *t, const operand *o) {
     int last = OPERANDS;
     fv_text_put(&out, "fovea-ir 1\nmodule \"m\"\nsymbol seq 0..100\nsymbol batch 0..100\n");
     for (int i = 0; i < 7 && t->open; i++)
-        fv_text_printf(&out, "symbol %s 1..1000\n", ((const char *[]){"qs", "ks", "vs", "gs", "bs", "dk", "dv"})[i]);
+        fv_text_printf(&out, "symbol %s 1..1000\n",
+                       ((const char *[]){"qs", "ks", "vs", "gs", "bs", "dk", "dv"})[i]);
     fv_text_put(&out, "func @main(");
     for (int i = 0; i < OPERANDS; i++)
         if (o[i].there)
             fv_text_printf(&out, "%s%%%s: %s%s", i ? ", " : "", o[i].name, o[i].elem, o[i].dims);
     bool y = !t->drop || *t->drop != 'y', s = !t->drop || *t->drop != 's';
-    fv_text_printf(&out, ") -> (%s%s%s) {\n  %s, %s = %sLinearAttention(", y ? "%y" : "", y && s ? ", " : "", s ? "%present" : "",
-                   y ? "%y" : "%unread", s ? "%present" : "%rest", t->window < 0 ? "" : "com.microsoft.");
+    fv_text_printf(&out, ") -> (%s%s%s) {\n  %s, %s = %sLinearAttention(", y ? "%y" : "",
+                   y && s ? ", " : "", s ? "%present" : "", y ? "%y" : "%unread",
+                   s ? "%present" : "%rest", t->window < 0 ? "" : "com.microsoft.");
     while (!o[last - 1].there)
         last--;
     for (int i = 0; i < last; i++)
-        fv_text_printf(&out, "%s%s", i ? ", " : "", o[i].there ? fv_printf(arena, "%%%s", o[i].name) : "_");
-    fv_text_printf(&out, ") {update_rule = \"%s\", q_num_heads = %d, kv_num_heads = %d, scale = %.9g", t->rule, t->q, t->v, t->scale);
+        fv_text_printf(&out, "%s%s", i ? ", " : "",
+                       o[i].there ? fv_printf(arena, "%%%s", o[i].name) : "_");
+    fv_text_printf(&out,
+                   ") {update_rule = \"%s\", q_num_heads = %d, kv_num_heads = %d, scale = %.9g",
+                   t->rule, t->q, t->v, t->scale);
     fv_text_printf(&out, t->window > 0 ? ", state_window = %d}\n" : "}\n", t->window);
-    fv_text_printf(&out, "  return %s%s%s\n}\n", y ? "%y" : "", y && s ? ", " : "", s ? "%present" : "");
+    fv_text_printf(&out, "  return %s%s%s\n}\n", y ? "%y" : "", y && s ? ", " : "",
+                   s ? "%present" : "");
     return out.s;
 }
 
@@ -158,8 +185,9 @@ static int64_t symbol_of(const config *t, const char *name) {
     const struct {
         const char *name;
         int value;
-    } all[] = {{"seq", t->seq}, {"batch", t->batch}, {"qs", t->q * t->dk}, {"ks", t->k * t->dk}, {"vs", t->v * t->dv},
-               {"gs", decays_of(t)}, {"bs", betas_of(t)}, {"dk", t->dk}, {"dv", t->dv}};
+    } all[] = {{"seq", t->seq},      {"batch", t->batch},  {"qs", t->q * t->dk},
+               {"ks", t->k * t->dk}, {"vs", t->v * t->dv}, {"gs", decays_of(t)},
+               {"bs", betas_of(t)},  {"dk", t->dk},        {"dv", t->dv}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(all[i].name, name))
             return all[i].value;
@@ -184,19 +212,22 @@ static void run(const config *t, const operand *o, fv_program *p, fv_tensor **ou
     }
     fv_interp *interp = fv_interp_new(arena, p);
     cr_assert_eq(fv_interp_plan(interp, symbols, &bytes, dims), 0);
-    int status = fv_interp_run(interp, symbols, in, results, dims, fv_alloc_aligned(arena, bytes + 64, 64), bytes, NULL);
+    int status = fv_interp_run(interp, symbols, in, results, dims,
+                               fv_alloc_aligned(arena, bytes + 64, 64), bytes, NULL);
     cr_assert_eq(status, 0, "status %d: %s", status, fv_interp_fault(interp));
 }
 
-static void compare(const config *t, const char *what, const fv_program *p, fv_tensor *const *out, const data *z) {
+static void compare(const config *t, const char *what, const fv_program *p, fv_tensor *const *out,
+                    const data *z) {
     for (int i = 0; i < p->noutputs; i++) {
         bool y = !strcmp(p->outputs[i].name, "y");
         const double *want = y ? z->y : z->present;
         int n = y ? t->batch * t->seq * most_heads(t) * t->dv : states_of(t) * places_of(t);
         for (int k = 0; k < n; k++) {
             double got = fv_tensor_float(out[i], (size_t)k);
-            cr_assert(fabs(got - want[k]) <= (t->error > 0 ? t->error : 1e-5), "%s, %s: element %d of %s is %g, expected %g", t->rule,
-                      what, k, y ? "y" : "present", got, want[k]);
+            cr_assert(fabs(got - want[k]) <= (t->error > 0 ? t->error : 1e-5),
+                      "%s, %s: element %d of %s is %g, expected %g", t->rule, what, k,
+                      y ? "y" : "present", got, want[k]);
         }
     }
 }
@@ -245,51 +276,69 @@ static void check_all(const config *t, size_t n) {
     for (size_t i = 0; i < n; i++)
         check(&t[i]);
 }
-#define CHECK(...) check_all((config[]){__VA_ARGS__}, sizeof((config[]){__VA_ARGS__}) / sizeof(config))
+#define CHECK(...)                                                                                 \
+    check_all((config[]){__VA_ARGS__}, sizeof((config[]){__VA_ARGS__}) / sizeof(config))
 
 Test(linear, rules, .init = open_session, .fini = close_session) {
-    CHECK({"linear", 2, 5, 2, 2, 2, 4, 6, .window = -1}, {"gated", 2, 5, 2, 2, 2, 4, 6, ONE, .past = true, .window = -1},
-          {"gated", 1, 4, 3, 3, 3, 5, 7, EACH, .window = -1}, {"delta", 2, 5, 2, 2, 2, 4, 6, .beta = EACH, .scale = 0.7, .window = -1},
+    CHECK({"linear", 2, 5, 2, 2, 2, 4, 6, .window = -1},
+          {"gated", 2, 5, 2, 2, 2, 4, 6, ONE, .past = true, .window = -1},
+          {"gated", 1, 4, 3, 3, 3, 5, 7, EACH, .window = -1},
+          {"delta", 2, 5, 2, 2, 2, 4, 6, .beta = EACH, .scale = 0.7, .window = -1},
           {"delta", 2, 5, 2, 2, 2, 4, 6, .beta = ONE, .past = true, .window = -1},
           {"gated_delta", 2, 4, 2, 2, 2, 8, 8, EACH, EACH, .past = true, .window = -1},
           {"gated_delta", 2, 1, 2, 2, 2, 8, 8, ONE, ONE, .past = true, .window = -1});
 }
 
 Test(linear, heads, .init = open_session, .fini = close_session) {
-    CHECK({"gated_delta", 2, 4, 6, 2, 2, 4, 5, EACH, EACH, .window = -1}, {"linear", 1, 3, 12, 1, 1, 8, 9, .window = -1},
-          {"gated_delta", 2, 3, 2, 4, 4, 4, 5, ONE, EACH, .past = true}, {"gated_delta", 1, 3, 2, 2, 6, 3, 5, ONE, EACH},
+    CHECK({"gated_delta", 2, 4, 6, 2, 2, 4, 5, EACH, EACH, .window = -1},
+          {"linear", 1, 3, 12, 1, 1, 8, 9, .window = -1},
+          {"gated_delta", 2, 3, 2, 4, 4, 4, 5, ONE, EACH, .past = true},
+          {"gated_delta", 1, 3, 2, 2, 6, 3, 5, ONE, EACH},
           {"delta", 1, 3, 6, 1, 3, 3, 5, .beta = ONE}, {"gated", 2, 3, 4, 2, 2, 4, 33, EACH});
 }
 
-/* Blocks of columns: one, several, with a part of one behind; states that the first-level cache does not hold. */
+/* Blocks of columns: one, several, with a part of one behind; states that the first-level cache
+ * does not hold. */
 Test(linear, columns, .init = open_session, .fini = close_session) {
-    CHECK({"gated_delta", 1, 3, 2, 2, 2, 16, 48, ONE, EACH, .past = true, .window = -1, .error = 1e-4},
+    CHECK({"gated_delta", 1, 3, 2, 2, 2, 16, 48, ONE, EACH, .past = true, .window = -1,
+           .error = 1e-4},
           {"gated_delta", 1, 2, 2, 2, 2, 8, 100, EACH, EACH, .window = -1, .error = 1e-4},
-          {"linear", 2, 2, 1, 1, 1, 24, 40, .past = true, .window = -1, .error = 1e-4}, {"delta", 1, 3, 2, 2, 2, 5, 1, .beta = EACH},
-          {"gated", 1, 3, 2, 2, 2, 1, 17, EACH});
+          {"linear", 2, 2, 1, 1, 1, 24, 40, .past = true, .window = -1, .error = 1e-4},
+          {"delta", 1, 3, 2, 2, 2, 5, 1, .beta = EACH}, {"gated", 1, 3, 2, 2, 2, 1, 17, EACH});
 }
 
 Test(linear, symbols, .init = open_session, .fini = close_session) {
-    CHECK({"gated_delta", 2, 3, 4, 2, 2, 4, 5, EACH, EACH, .past = true, .window = -1, .open = true},
-          {"gated_delta", 1, 3, 2, 2, 2, 3, 20, ONE, ONE, .past = true, .open = true},
-          {"gated", 2, 2, 2, 2, 2, 1, 5, ONE, .past = true, .open = true});
+    CHECK(
+        {"gated_delta", 2, 3, 4, 2, 2, 4, 5, EACH, EACH, .past = true, .window = -1, .open = true},
+        {"gated_delta", 1, 3, 2, 2, 2, 3, 20, ONE, ONE, .past = true, .open = true},
+        {"gated", 2, 2, 2, 2, 2, 1, 5, ONE, .past = true, .open = true});
 }
 
 Test(linear, types, .init = open_session, .fini = close_session) {
-    CHECK({"gated_delta", 2, 4, 2, 2, 2, 4, 6, ONE, EACH, .past = true, .window = -1, .elem = "f16", .error = 2e-3},
-          {"gated_delta", 2, 4, 2, 2, 2, 4, 6, EACH, ONE, .window = -1, .elem = "bf16", .error = 1e-2},
-          {"delta", 2, 4, 2, 2, 2, 4, 6, .beta = EACH, .past = true, .window = -1, .elem = "f16", .state = "f16", .error = 2e-3},
-          {"gated", 1, 3, 2, 2, 2, 4, 6, ONE, .past = true, .elem = "bf16", .state = "f16", .error = 1e-2});
+    CHECK({"gated_delta", 2, 4, 2, 2, 2, 4, 6, ONE, EACH, .past = true, .window = -1, .elem = "f16",
+           .error = 2e-3},
+          {"gated_delta", 2, 4, 2, 2, 2, 4, 6, EACH, ONE, .window = -1, .elem = "bf16",
+           .error = 1e-2},
+          {"delta", 2, 4, 2, 2, 2, 4, 6, .beta = EACH, .past = true, .window = -1, .elem = "f16",
+           .state = "f16", .error = 2e-3},
+          {"gated", 1, 3, 2, 2, 2, 4, 6, ONE, .past = true, .elem = "bf16", .state = "f16",
+           .error = 1e-2});
 }
 
 Test(linear, windows, .init = open_session, .fini = close_session) {
-    CHECK({"gated_delta", 2, 5, 2, 2, 2, 4, 6, ONE, EACH, .past = true, .window = 3}, {"linear", 1, 2, 2, 2, 2, 4, 6, .window = 4},
-          {"delta", 2, 3, 4, 2, 2, 4, 6, .beta = ONE, .past = true, .window = 1}, {"gated", 1, 3, 2, 2, 2, 4, 6, EACH, .past = true, .window = 3},
-          {"gated_delta", 2, 4, 2, 2, 2, 4, 6, ONE, EACH, .past = true, .window = 2, .elem = "f16", .state = "f16", .error = 2e-3});
+    CHECK({"gated_delta", 2, 5, 2, 2, 2, 4, 6, ONE, EACH, .past = true, .window = 3},
+          {"linear", 1, 2, 2, 2, 2, 4, 6, .window = 4},
+          {"delta", 2, 3, 4, 2, 2, 4, 6, .beta = ONE, .past = true, .window = 1},
+          {"gated", 1, 3, 2, 2, 2, 4, 6, EACH, .past = true, .window = 3},
+          {"gated_delta", 2, 4, 2, 2, 2, 4, 6, ONE, EACH, .past = true, .window = 2, .elem = "f16",
+           .state = "f16", .error = 2e-3});
 }
 
 Test(linear, sizes, .init = open_session, .fini = close_session) {
-    CHECK({"gated_delta", 2, 0, 2, 2, 2, 4, 6, ONE, EACH, .past = true, .window = -1}, {"linear", 0, 3, 2, 2, 2, 4, 6, .window = -1},
-          {"linear", 2, 3, 2, 2, 2, 4, 6, .window = -1, .drop = "s"}, {"linear", 2, 3, 2, 2, 2, 4, 6, .window = -1, .drop = "y"},
-          {"gated", 2, 3, 2, 2, 2, 4, 6, ONE, .window = 2, .drop = "y"}, {"gated", 1, 0, 2, 2, 2, 4, 6, ONE, .past = true, .window = 2});
+    CHECK({"gated_delta", 2, 0, 2, 2, 2, 4, 6, ONE, EACH, .past = true, .window = -1},
+          {"linear", 0, 3, 2, 2, 2, 4, 6, .window = -1},
+          {"linear", 2, 3, 2, 2, 2, 4, 6, .window = -1, .drop = "s"},
+          {"linear", 2, 3, 2, 2, 2, 4, 6, .window = -1, .drop = "y"},
+          {"gated", 2, 3, 2, 2, 2, 4, 6, ONE, .window = 2, .drop = "y"},
+          {"gated", 1, 0, 2, 2, 2, 4, 6, ONE, .past = true, .window = 2});
 }

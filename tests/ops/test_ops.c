@@ -1,17 +1,18 @@
 /* What operators compute, and how their attributes and operands are checked: tests/ops/\*.txt.
  *
- * A case is what the inputs hold ("x[2, 3] = 1 2 3 4 5 6", "x[2] = \"a\" \"b c\""), a function in graph IR, a line `---`,
- * and the outputs, or the messages. Every case runs through the passes of -O2 and through those of
- * -O0 on the naive schedule, by the interpreter, and must give the same. */
+ * A case is what the inputs hold ("x[2, 3] = 1 2 3 4 5 6", "x[2] = \"a\" \"b c\""), a function in
+ * graph IR, a line `---`, and the outputs, or the messages. Every case runs through the passes of
+ * -O2 and through those of -O0 on the naive schedule, by the interpreter, and must give the
+ * same. */
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/lower.h"
 #include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
+#include "backend/lower.h"
 #include "ir/base/limits.h"
 #include "ir/base/quoted.h"
 #include "ir/graph/parse.h"
@@ -107,7 +108,8 @@ static void put_numbers(fv_text *out, const fv_tensor *t) {
 /* Is output i the text of strings, whose ends are the next one? */
 static bool is_text(const fv_program *p, int i) {
     const char *name = p->outputs[i].name, *dot = strstr(name, ".text");
-    return dot && i + 1 < p->noutputs && !strcmp(p->outputs[i + 1].name, fv_printf(arena, "%.*s.ends", (int)(dot - name), name));
+    return dot && i + 1 < p->noutputs &&
+           !strcmp(p->outputs[i + 1].name, fv_printf(arena, "%.*s.ends", (int)(dot - name), name));
 }
 
 static void put_outputs(fv_text *out, const fv_program *p, void *const *data, const int64_t *dims) {
@@ -121,7 +123,8 @@ static void put_outputs(fv_text *out, const fv_program *p, void *const *data, co
             dims++;
             continue;
         }
-        fv_text_printf(out, "%.*s[", (int)(strlen(port->name) - (text ? strlen(".ends") : 0)), port->name);
+        fv_text_printf(out, "%.*s[", (int)(strlen(port->name) - (text ? strlen(".ends") : 0)),
+                       port->name);
         for (int k = 0; k < port->rank; k++, dims++) {
             t.count *= (size_t)*dims;
             fv_text_printf(out, "%s%lld", k ? ", " : "", (long long)*dims);
@@ -193,7 +196,8 @@ static void run_program(fv_text *out, fv_program *p, const array *inputs, int ni
 static const char *outcome(const char *text, const array *inputs, int n, bool naive) {
     fv_text out = {.arena = arena};
     fv_text_put(&out, "");
-    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
+    fv_module *m =
+        fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
     fv_pipeline_options po = {.verify = true};
     fv_lower_options lo = {.target = fv_target_find("x86-64-v3"), .naive = naive};
     fv_program *p = NULL;
@@ -210,7 +214,8 @@ static const char *run_case(const char *options, const char *input) {
     (void)options;
     array *inputs = FV_NEW(arena, array, MAX_PORTS);
     int n = 0;
-    while (strncmp(input, "func ", 5) && strncmp(input, "const ", 6) && strncmp(input, "symbol ", 7))
+    while (strncmp(input, "func ", 5) && strncmp(input, "const ", 6) &&
+           strncmp(input, "symbol ", 7))
         input = read_arrays(input, inputs, &n);
     const char *fast = outcome(input, inputs, n, false), *naive = outcome(input, inputs, n, true);
     if (strcmp(fast, naive))

@@ -1,12 +1,12 @@
-/* The memory plan: tests/ops/plan.txt says what lies in which buffer, and how kernels are launched; of every
- * program there what lives at once is apart, for all sizes, and the workspace hardly larger. tests/ops/order.txt
- * says in which order axes lie, tests/ops/group.txt what is one kernel, tests/ops/rows.txt what the passes over
- * a row keep. */
+/* The memory plan: tests/ops/plan.txt says what lies in which buffer, and how kernels are launched;
+ * of every program there what lives at once is apart, for all sizes, and the workspace hardly
+ * larger. tests/ops/order.txt says in which order axes lie, tests/ops/group.txt what is one kernel,
+ * tests/ops/rows.txt what the passes over a row keep. */
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "backend/lower.h"
 #include "backend/consumer/consumer.h"
+#include "backend/lower.h"
 #include "ir/base/ptrmap.h"
 #include "ir/expr/rewrite.h"
 #include "ir/graph/parse.h"
@@ -19,7 +19,8 @@
 TestSuite(plan, .init = open_session, .fini = close_session);
 
 static fv_program *lower(const char *text) {
-    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
+    fv_module *m =
+        fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
     fv_pipeline_options po = {.verify = true};
     fv_lower_options lo = {.target = fv_target_find("x86-64-v3")};
     cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
@@ -62,7 +63,9 @@ static void find_lives(sized *z) {
 }
 
 static sized at_size(const fv_program *p, const int64_t *dims) {
-    sized z = {.p = p, .values = fv_ptrmap_in(arena), .at = FV_NEW(arena, int64_t, p->nbuffers + 1),
+    sized z = {.p = p,
+               .values = fv_ptrmap_in(arena),
+               .at = FV_NEW(arena, int64_t, p->nbuffers + 1),
                .end = FV_NEW(arena, int64_t, p->nbuffers + 1)};
     for (int i = 0; i < p->nsymbols; i++)
         *fv_ptrmap_at(&z.values, p->symbol_vars[i]) = fv_x_int(arena, dims[i]);
@@ -97,10 +100,11 @@ static void check_apart(const sized *z) {
     for (int i = 0; i < z->p->nbuffers; i++) {
         cr_expect(z->at[i] >= 0 && z->at[i] % 64 == 0 && z->end[i] <= z->total);
         for (int k = 0; k < i; k++) {
-            bool together = z->first[i] && z->first[k] && z->first[i] <= z->last[k] && z->first[k] <= z->last[i];
+            bool together = z->first[i] && z->first[k] && z->first[i] <= z->last[k] &&
+                            z->first[k] <= z->last[i];
             bool apart = z->end[i] <= z->at[k] || z->end[k] <= z->at[i];
-            cr_expect(!together || apart, "%s at %lld and %s at %lld", z->p->buffers[i]->name, (long long)z->at[i],
-                      z->p->buffers[k]->name, (long long)z->at[k]);
+            cr_expect(!together || apart, "%s at %lld and %s at %lld", z->p->buffers[i]->name,
+                      (long long)z->at[i], z->p->buffers[k]->name, (long long)z->at[k]);
         }
     }
 }
@@ -133,8 +137,11 @@ static void put_list(fv_text *t, const char *what, int n, const char *const *nam
 }
 
 static const char *plan(const char *options, const char *input) {
-    static const char *const roles[] = {[FV_BUF_INPUT] = "input", [FV_BUF_OUTPUT] = "output", [FV_BUF_CONST] = "const",
-                                        [FV_BUF_WORK] = "work", [FV_BUF_HEAP] = "heap"};
+    static const char *const roles[] = {[FV_BUF_INPUT] = "input",
+                                        [FV_BUF_OUTPUT] = "output",
+                                        [FV_BUF_CONST] = "const",
+                                        [FV_BUF_WORK] = "work",
+                                        [FV_BUF_HEAP] = "heap"};
     const fv_program *p = lower(input);
     int64_t dims[8];
     fv_text t = {.arena = arena};
@@ -165,15 +172,20 @@ static const char *plan(const char *options, const char *input) {
     return t.s;
 }
 
-Test(plan, what_lies_where) { check_golden("../ops/plan.txt", plan); }
+Test(plan, what_lies_where) {
+    check_golden("../ops/plan.txt", plan);
+}
 
 /* Names are for people: two values may have the same one. */
 Test(plan, names_tell_nothing) {
     fv_module *m = fv_module_parse(session,
-        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..1000\n"
-        "func @main(%x: f32[n, 16, 9, 9], %u: f32[n, 16, 9, 9], %w: f32[16, 16, 3, 3]) -> (%y, %z) {\n"
-        "  %a = Tanh(%x)\n  %b = Tanh(%u)\n  %y = Conv(%a, %w) {pads = [1, 1, 1, 1]}\n  %z = Conv(%b, %w) {pads = [1, 1, 1, 1]}\n"
-        "  return %y, %z\n}\n", NULL);
+                                   "fovea-ir 1\nmodule \"m\"\nsymbol n 0..1000\n"
+                                   "func @main(%x: f32[n, 16, 9, 9], %u: f32[n, 16, 9, 9], %w: "
+                                   "f32[16, 16, 3, 3]) -> (%y, %z) {\n"
+                                   "  %a = Tanh(%x)\n  %b = Tanh(%u)\n  %y = Conv(%a, %w) {pads = "
+                                   "[1, 1, 1, 1]}\n  %z = Conv(%b, %w) {pads = [1, 1, 1, 1]}\n"
+                                   "  return %y, %z\n}\n",
+                                   NULL);
     fv_pipeline_options po = {.verify = true};
     fv_lower_options lo = {.target = fv_target_find("x86-64-v3")};
     cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
@@ -199,12 +211,17 @@ static const char *kernels(const char *options, const char *input) {
     const fv_program *p = lower(input);
     fv_text t = {.arena = arena};
     for (int i = 0; i < p->nkernels; i++)
-        fv_text_printf(&t, "%s\n  %s\n", p->kernels[i]->formula, fv_schedule_brief(arena, p->kernels[i]->schedule));
+        fv_text_printf(&t, "%s\n  %s\n", p->kernels[i]->formula,
+                       fv_schedule_brief(arena, p->kernels[i]->schedule));
     return t.s;
 }
 
-Test(plan, which_axis_lies_last) { check_golden("../ops/order.txt", kernels); }
-Test(plan, what_is_one_kernel) { check_golden("../ops/group.txt", kernels); }
+Test(plan, which_axis_lies_last) {
+    check_golden("../ops/order.txt", kernels);
+}
+Test(plan, what_is_one_kernel) {
+    check_golden("../ops/group.txt", kernels);
+}
 
 /* ---- rows ---- */
 
@@ -220,11 +237,13 @@ static const char *kept(const char *options, const char *input) {
         if (k->schedule->kind == FV_SCHEDULE_contract || k->schedule->kind == FV_SCHEDULE_pack)
             continue;
         fv_kernel_print(&body, k);
-        for (const char *line = strstr(body.s, "} {\n"), *end; line && (end = strchr(line, '\n')); line = end + 1) {
+        for (const char *line = strstr(body.s, "} {\n"), *end; line && (end = strchr(line, '\n'));
+             line = end + 1) {
             int n = (int)(end - line), indent = (int)strspn(line, " ");
-            bool let = !strncmp(line + indent, "let kept", 8) || !strncmp(line + indent, "let held", 8);
-            bool store = memchr(line, '[', (size_t)n) && strncmp(line + indent, "acc", 3) && strncmp(line + indent, "let", 3) &&
-                         strncmp(line + indent, "tile", 4);
+            bool let =
+                !strncmp(line + indent, "let kept", 8) || !strncmp(line + indent, "let held", 8);
+            bool store = memchr(line, '[', (size_t)n) && strncmp(line + indent, "acc", 3) &&
+                         strncmp(line + indent, "let", 3) && strncmp(line + indent, "tile", 4);
             if (let || store)
                 fv_text_printf(&t, "  %.*s\n", n - indent, line + indent);
         }
@@ -232,16 +251,22 @@ static const char *kept(const char *options, const char *input) {
     return t.s;
 }
 
-Test(plan, what_a_row_keeps) { check_golden("../ops/rows.txt", kept); }
+Test(plan, what_a_row_keeps) {
+    check_golden("../ops/rows.txt", kept);
+}
 
 /* ---- sizes ---- */
 
 static const char block[] =
-    "func @main(%x: f32[n, 32], %wq: f32[32, 32], %wk: f32[32, 32], %wv: f32[32, 32], %wo: f32[32, 32]) -> (%y) {\n"
+    "func @main(%x: f32[n, 32], %wq: f32[32, 32], %wk: f32[32, 32], %wv: f32[32, 32], %wo: f32[32, "
+    "32]) -> (%y) {\n"
     "  %q = MatMul(%x, %wq)\n  %k = MatMul(%x, %wk)\n  %v = MatMul(%x, %wv)\n"
-    "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n  %p = Softmax(%s) {axis = -1}\n"
-    "  %o = MatMul(%p, %v)\n  %h = MatMul(%o, %wo)\n  %r = Add(%h, %x)\n  %m = ReduceMean(%r) {keepdims = 1}\n"
-    "  %c = Sub(%r, %m)\n  %g = MatMul(%c, %wo)\n  %t = Tanh(%g)\n  %u = MatMul(%t, %wq)\n  %y = Add(%u, %r)\n"
+    "  %kt = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %kt)\n  %p = Softmax(%s) {axis = "
+    "-1}\n"
+    "  %o = MatMul(%p, %v)\n  %h = MatMul(%o, %wo)\n  %r = Add(%h, %x)\n  %m = ReduceMean(%r) "
+    "{keepdims = 1}\n"
+    "  %c = Sub(%r, %m)\n  %g = MatMul(%c, %wo)\n  %t = Tanh(%g)\n  %u = MatMul(%t, %wq)\n  %y = "
+    "Add(%u, %r)\n"
     "  return %y\n}\n";
 
 Test(plan, bounded_dims_have_constant_offsets) {
@@ -267,21 +292,27 @@ Test(plan, bounded_dims_have_constant_offsets) {
 
 /* Sums that saturate are no places that overlap, but a workspace that no run has. */
 Test(plan, sizes_beyond_all_memory) {
-    static const char *const sizes[] = {"1073741824", "8589934592", "1099511627775"}; /* 2^62, 2^68, 2^82 bytes a value */
+    /* 2^62, 2^68, 2^82 bytes a value */
+    static const char *const sizes[] = {"1073741824", "8589934592", "1099511627775"};
     for (int i = 0; i < 3; i++) {
         const char *n = sizes[i];
-        const fv_program *p = lower(fv_printf(arena, "func @main(%%x: f32[%s, %s]) -> (%%y) {\n"
-                                                     "  %%t = Softmax(%%x) {axis = 0}\n  %%s = Softmax(%%t) {axis = 1}\n"
-                                                     "  %%u = MatMul(%%x, %%s)\n  %%v = MatMul(%%t, %%u)\n"
-                                                     "  %%y = MatMul(%%v, %%t)\n  return %%y\n}\n", n, n));
+        const fv_program *p =
+            lower(fv_printf(arena,
+                            "func @main(%%x: f32[%s, %s]) -> (%%y) {\n"
+                            "  %%t = Softmax(%%x) {axis = 0}\n  %%s = Softmax(%%t) {axis = 1}\n"
+                            "  %%u = MatMul(%%x, %%s)\n  %%v = MatMul(%%t, %%u)\n"
+                            "  %%y = MatMul(%%v, %%t)\n  return %%y\n}\n",
+                            n, n));
         int64_t most;
         cr_expect(fv_x_is_int(p->workspace, &most) && most > FV_MOST_BYTES, "%s", n);
     }
-    const fv_program *p = lower("symbol n 0..1099511627776\nfunc @main(%x: f32[n, 64]) -> (%y) {\n"
-                                "  %t = Transpose(%x) {perm = [1, 0]}\n  %s = MatMul(%x, %t)\n"
-                                "  %p = Softmax(%s) {axis = 0}\n  %y = MatMul(%p, %x)\n  return %y\n}\n");
+    const fv_program *p =
+        lower("symbol n 0..1099511627776\nfunc @main(%x: f32[n, 64]) -> (%y) {\n"
+              "  %t = Transpose(%x) {perm = [1, 0]}\n  %s = MatMul(%x, %t)\n"
+              "  %p = Softmax(%s) {axis = 0}\n  %y = MatMul(%p, %x)\n  return %y\n}\n");
     for (int64_t n = INT64_C(1) << 24; n < INT64_C(1) << 40; n *= 2)
-        cr_expect((at_size(p, &n).total > FV_MOST_BYTES) == (n >= INT64_C(1) << 31), "%lld", (long long)n);
+        cr_expect((at_size(p, &n).total > FV_MOST_BYTES) == (n >= INT64_C(1) << 31), "%lld",
+                  (long long)n);
 }
 
 /* That is found when the run gets there; what is done before has its memory. */
@@ -289,8 +320,10 @@ Test(plan, a_dim_that_may_be_negative) {
     const fv_program *p = lower(
         "symbol n 0..1099511627776\nconst @k: i64[2] = [1000, 0]\n"
         "func @main(%x: f32[n, 64], %z: f32[64], %u: f32[64, 64]) -> (%y) {\n"
-        "  %a = MatMul(%u, %u)\n  %b = MatMul(%a, %u)\n  %s = Shape(%x)\n  %m = Sub(%s, @k)\n  %e = Expand(%z, %m)\n"
-        "  %p = Softmax(%e) {axis = 0}\n  %q = Softmax(%p) {axis = 1}\n  %t = Transpose(%q) {perm = [1, 0]}\n"
+        "  %a = MatMul(%u, %u)\n  %b = MatMul(%a, %u)\n  %s = Shape(%x)\n  %m = Sub(%s, @k)\n  %e "
+        "= Expand(%z, %m)\n"
+        "  %p = Softmax(%e) {axis = 0}\n  %q = Softmax(%p) {axis = 1}\n  %t = Transpose(%q) {perm "
+        "= [1, 0]}\n"
         "  %g = MatMul(%t, %q)\n  %h = MatMul(%g, %b)\n  %y = MatMul(%h, %a)\n  return %y\n}\n");
     int64_t sizes[] = {0, 900, 999, 1000, 1001, 2000};
     for (int i = 0; i < 6; i++) {
@@ -310,8 +343,8 @@ Test(plan, unbounded_dims_have_computed_offsets) {
             sized z = at_size(p, dims);
             check_apart(&z);
             if (dims[0] >= 64)
-                cr_expect_leq(z.total, bound_of(&z) * 11 / 10, "%lld: %lld, %lld", (long long)dims[0],
-                              (long long)z.total, (long long)bound_of(&z));
+                cr_expect_leq(z.total, bound_of(&z) * 11 / 10, "%lld: %lld, %lld",
+                              (long long)dims[0], (long long)z.total, (long long)bound_of(&z));
         }
     }
 }

@@ -1,6 +1,6 @@
-/* Kernels that differ in literals only are one: tests/ops/share.txt says what it reads, and what launches give it. Each
- * result there has the bits that it has where it is compiled alone, by every schedule; and layers that differ in scales
- * have as many kernels as equal ones. */
+/* Kernels that differ in literals only are one: tests/ops/share.txt says what it reads, and what
+ * launches give it. Each result there has the bits that it has where it is compiled alone, by every
+ * schedule; and layers that differ in scales have as many kernels as equal ones. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -19,7 +19,8 @@ TestSuite(share, .init = open_session, .fini = close_session);
 enum { ELEMENTS = 45, MAX_RESULTS = 8 };
 
 static fv_program *lower(const char *text, const char *target, bool naive) {
-    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
+    fv_module *m =
+        fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
     fv_pipeline_options po = {.verify = true};
     fv_lower_options lo = {.target = fv_target_find(target), .naive = naive};
     cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
@@ -31,7 +32,8 @@ static fv_program *lower(const char *text, const char *target, bool naive) {
 /* ---- bits ---- */
 
 static double value(int i) {
-    static const double some[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.5, 127.5, -300.0, 3e9, 1e-40};
+    static const double some[] = {NAN, INFINITY, -INFINITY, 0.0,   -0.0,   1.0, -1.0,
+                                  0.5, 2.5,      -3.5,      127.5, -300.0, 3e9, 1e-40};
     size_t n = sizeof some / sizeof *some;
     return (size_t)i < n ? some[i] : sin(i) * (i % 5 ? 2.0 : 200.0);
 }
@@ -55,30 +57,38 @@ static void run(fv_program *p, void **out) {
         out[i] = FV_NEW(arena, double, ELEMENTS);
     fv_interp *interp = fv_interp_new(arena, p);
     cr_assert(interp && fv_interp_plan(interp, &n, &bytes, out_dims) == 0);
-    int status = fv_interp_run(interp, &n, in, out, out_dims, fv_alloc_aligned(arena, bytes + 64, 64), bytes, NULL);
+    int status = fv_interp_run(interp, &n, in, out, out_dims,
+                               fv_alloc_aligned(arena, bytes + 64, 64), bytes, NULL);
     cr_assert_eq(status, 0, "%d: %s", status, fv_interp_fault(interp));
 }
 
 static void expect_same(const fv_port *port, const void *a, const void *b, const char *how) {
-    fv_tensor s = {.elem = port->elem, .data = a, .count = ELEMENTS}, t = {.elem = port->elem, .data = b, .count = ELEMENTS};
+    fv_tensor s = {.elem = port->elem, .data = a, .count = ELEMENTS},
+              t = {.elem = port->elem, .data = b, .count = ELEMENTS};
     size_t size = (size_t)fv_elem_storage_bytes(port->elem);
     for (size_t i = 0; i < ELEMENTS; i++) {
-        bool nan = fv_elem_is_float(port->elem) && isnan(fv_tensor_float(&s, i)) && isnan(fv_tensor_float(&t, i));
-        cr_expect(nan || memcmp((const char *)a + i * size, (const char *)b + i * size, size) == 0, "%s[%zu], %s",
-                  port->name, i, how);
+        bool nan = fv_elem_is_float(port->elem) && isnan(fv_tensor_float(&s, i)) &&
+                   isnan(fv_tensor_float(&t, i));
+        cr_expect(nan || memcmp((const char *)a + i * size, (const char *)b + i * size, size) == 0,
+                  "%s[%zu], %s", port->name, i, how);
     }
 }
 
 /* The function with one of its results. */
 static const char *alone(const char *text, const char *result) {
-    const char *list = strstr(text, "-> (") + 4, *rest = strchr(list, ')'), *end = strstr(rest, "  return ");
-    return fv_printf(arena, "%.*s%%%s%.*s  return %%%s\n}\n", (int)(list - text), text, result, (int)(end - rest), rest,
-                     result);
+    const char *list = strstr(text, "-> (") + 4, *rest = strchr(list, ')'),
+               *end = strstr(rest, "  return ");
+    return fv_printf(arena, "%.*s%%%s%.*s  return %%%s\n}\n", (int)(list - text), text, result,
+                     (int)(end - rest), rest, result);
 }
 
 static void check_bits(const char *text) {
-    static const struct { const char *how, *target; bool naive; } ways[] = {
-        {"vectors", "x86-64-v3", false}, {"scalar", "generic", false}, {"naive", "x86-64-v3", true}};
+    static const struct {
+        const char *how, *target;
+        bool naive;
+    } ways[] = {{"vectors", "x86-64-v3", false},
+                {"scalar", "generic", false},
+                {"naive", "x86-64-v3", true}};
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         void *all[MAX_RESULTS], *one[1];
         fv_program *p = lower(text, ways[w].target, ways[w].naive);
@@ -95,12 +105,14 @@ static void check_bits(const char *text) {
 /* Constants, kernels, and the run behind what it asks of its caller. */
 static const char *shared(const char *options, const char *input) {
     (void)options;
-    const char *text = program_text(lower(input, "x86-64-v3", false)), *kernels = strstr(text, "\nkernel ");
+    const char *text = program_text(lower(input, "x86-64-v3", false)),
+               *kernels = strstr(text, "\nkernel ");
     fv_text t = {.arena = arena};
     for (const char *s = strstr(text, "\nconstant "); s; s = strstr(s + 1, "\nconstant "))
         fv_text_printf(&t, "%.*s\n", (int)strcspn(s + 1, "\n"), s + 1);
     const char *query = strstr(kernels, "\nquery {"), *memory = strstr(kernels, "\n  memory\n");
-    fv_text_printf(&t, "%.*s\nrun {%s", (int)(query - kernels - 1), kernels + 1, memory + strlen("\n  memory"));
+    fv_text_printf(&t, "%.*s\nrun {%s", (int)(query - kernels - 1), kernels + 1,
+                   memory + strlen("\n  memory"));
     check_bits(input);
     return t.s;
 }
@@ -115,14 +127,17 @@ static int kernels_of(int layers, bool equal) {
     fv_text t = {.arena = arena}, body = {.arena = arena};
     for (int i = 0; i < layers; i++) {
         int by = equal ? 0 : i;
-        fv_text_printf(&t, "const @s%d: f32[] = %g\nconst @z%d: u8[] = %d\n", i, 0.01 + by * 0.003, i, 120 + by);
+        fv_text_printf(&t, "const @s%d: f32[] = %g\nconst @z%d: u8[] = %d\n", i, 0.01 + by * 0.003,
+                       i, 120 + by);
         fv_text_printf(&body, "  %%q%d = QuantizeLinear(%%y%d, @s%d, @z%d)\n", i, i, i, i);
         fv_text_printf(&body, "  %%d%d = DequantizeLinear(%%q%d, @s%d, @z%d)\n", i, i, i, i);
-        fv_text_printf(&body, "  %%p%d = MatMul(%%d%d, %%w)\n  %%m%d = Mul(%%p%d, @s%d)\n", i, i, i, i, i);
+        fv_text_printf(&body, "  %%p%d = MatMul(%%d%d, %%w)\n  %%m%d = Mul(%%p%d, @s%d)\n", i, i, i,
+                       i, i);
         fv_text_printf(&body, "  %%y%d = Softmax(%%m%d)\n", i + 1, i);
     }
-    fv_text_printf(&t, "func @main(%%y0: f32[n, 64], %%w: f32[64, 64]) -> (%%y%d) {\n%s  return %%y%d\n}\n", layers,
-                   body.s, layers);
+    fv_text_printf(
+        &t, "func @main(%%y0: f32[n, 64], %%w: f32[64, 64]) -> (%%y%d) {\n%s  return %%y%d\n}\n",
+        layers, body.s, layers);
     return lower(t.s, "x86-64-v3", false)->nkernels;
 }
 

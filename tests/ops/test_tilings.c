@@ -1,28 +1,31 @@
-/* Tiles, caches and vector widths change no bit: products of all kinds, lowered for targets that differ
- * in nothing but registers, vectors and caches, give what the first of them gives; and, within an error,
- * what the naive schedule gives. */
+/* Tiles, caches and vector widths change no bit: products of all kinds, lowered for targets that
+ * differ in nothing but registers, vectors and caches, give what the first of them gives; and,
+ * within an error, what the naive schedule gives. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
-#include "backend/lower.h"
-#include "backend/expand/expand.h"
 #include "backend/consumer/consumer.h"
+#include "backend/expand/expand.h"
 #include "backend/interp/interp.h"
+#include "backend/lower.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/verify.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 #include "tests/sample.h"
 
-/* Vector bits, registers, second-level cache, processor: 4 x 4, 6 x 8, 6 x 16, 8 x 12, 12 x 16, 12 x 32 tiles, blocks of one
- * tile to ten; 16 sums in flight. */
+/* Vector bits, registers, second-level cache, processor: 4 x 4, 6 x 8, 6 x 16, 8 x 12, 12 x 16, 12
+ * x 32 tiles, blocks of one tile to ten; 16 sums in flight. */
 static const struct tiling {
     int bits, registers, l2_bytes;
     fv_processor_id processor;
 } tilings[] = {
-    {512, 32, 1 << 20}, {512, 32, 1 << 10}, {256, 16, 256 << 10}, {256, 16, 1 << 12}, {256, 32, 1 << 20},
-    {128, 16, 256 << 10}, {128, 32, 512 << 10}, {128, 32, 1 << 20, FV_PROCESSOR_neoverse_v1}, {0, 16, 1 << 16},
+    {512, 32, 1 << 20},   {512, 32, 1 << 10},
+    {256, 16, 256 << 10}, {256, 16, 1 << 12},
+    {256, 32, 1 << 20},   {128, 16, 256 << 10},
+    {128, 32, 512 << 10}, {128, 32, 1 << 20, FV_PROCESSOR_neoverse_v1},
+    {0, 16, 1 << 16},
 };
 
 static int seq; /* the symbol n in the run; 29: two tiles of 12 and 5, a prime for edges */
@@ -83,8 +86,8 @@ static float *run(const fv_program *p, int64_t *count) {
         *count += n;
         cr_assert_lt(*count, MOST);
     }
-    int status = fv_interp_run(interp, dims, in, out, out_dims, fv_alloc_aligned(arena, bytes + 64, 64),
-                               bytes, NULL);
+    int status = fv_interp_run(interp, dims, in, out, out_dims,
+                               fv_alloc_aligned(arena, bytes + 64, 64), bytes, NULL);
     cr_assert_eq(status, 0, "%s", fv_interp_fault(interp));
     return all;
 }
@@ -116,10 +119,13 @@ static void check_at(const char *text, const char *schedule) {
         for (int64_t e = 0; e < n; e++) {
             if (isnan(now[e]) && isnan(first[e]) && isnan(naive[e]))
                 continue; /* the mean of nothing */
-            cr_assert(memcmp(&now[e], &first[e], sizeof *now) == 0, "%s: tiling %zu: element %lld is %a, not %a",
-                      text, i, (long long)e, (double)now[e], (double)first[e]);
-            cr_assert(now[e] == naive[e] || fabsf(now[e] - naive[e]) <= 1e-4f + 1e-4f * fabsf(naive[e]),
-                      "%s: n = %d, tiling %zu: element %lld is %g, naive %g", text, seq, i, (long long)e, (double)now[e], (double)naive[e]);
+            cr_assert(memcmp(&now[e], &first[e], sizeof *now) == 0,
+                      "%s: tiling %zu: element %lld is %a, not %a", text, i, (long long)e,
+                      (double)now[e], (double)first[e]);
+            cr_assert(now[e] == naive[e] ||
+                          fabsf(now[e] - naive[e]) <= 1e-4f + 1e-4f * fabsf(naive[e]),
+                      "%s: n = %d, tiling %zu: element %lld is %g, naive %g", text, seq, i,
+                      (long long)e, (double)now[e], (double)naive[e]);
         }
     }
 }
@@ -133,40 +139,52 @@ static void check(const char *text, const char *schedule) {
     }
 }
 
-#define TILINGS(name) Test(tilings, name, .init = open_session, .fini = close_session, .timeout = 60)
+#define TILINGS(name)                                                                              \
+    Test(tilings, name, .init = open_session, .fini = close_session, .timeout = 60)
 #define HEAD "fovea-ir 1\nmodule \"m\"\nsymbol n 0..4096\n"
 
 TILINGS(weights_with_an_epilogue) {
-    check(fv_printf(arena, HEAD "%s%sfunc @main(%%x: f32[2, n, 40]) -> (%%y) {\n"
-                    "  %%a = MatMul(%%x, @w)\n  %%b = Add(%%a, @bias)\n  %%s = Sigmoid(%%b)\n  %%y = Mul(%%b, %%s)\n"
-                    "  return %%y\n}\n", constant("w", 40, 70), constant("bias", 1, 70)),
+    check(fv_printf(arena,
+                    HEAD "%s%sfunc @main(%%x: f32[2, n, 40]) -> (%%y) {\n"
+                         "  %%a = MatMul(%%x, @w)\n  %%b = Add(%%a, @bias)\n  %%s = Sigmoid(%%b)\n "
+                         " %%y = Mul(%%b, %%s)\n"
+                         "  return %%y\n}\n",
+                    constant("w", 40, 70), constant("bias", 1, 70)),
           "contract 12 x 32, packed");
 }
 
 TILINGS(weights_that_lie_across) {
-    check(fv_printf(arena, HEAD "%sfunc @main(%%x: f32[n, 33]) -> (%%y) {\n"
-                    "  %%y = Gemm(%%x, @w) {transB = 1, alpha = 0.5}\n  return %%y\n}\n", constant("w", 50, 33)),
+    check(fv_printf(arena,
+                    HEAD "%sfunc @main(%%x: f32[n, 33]) -> (%%y) {\n"
+                         "  %%y = Gemm(%%x, @w) {transB = 1, alpha = 0.5}\n  return %%y\n}\n",
+                    constant("w", 50, 33)),
           "contract 12 x 32, packed");
 }
 
 TILINGS(one_row) {
-    check(fv_printf(arena, HEAD "%sfunc @main(%%x: f32[1, 64]) -> (%%y) {\n  %%y = MatMul(%%x, @w)\n"
-                    "  return %%y\n}\n", constant("w", 64, 150)),
+    check(fv_printf(arena,
+                    HEAD "%sfunc @main(%%x: f32[1, 64]) -> (%%y) {\n  %%y = MatMul(%%x, @w)\n"
+                         "  return %%y\n}\n",
+                    constant("w", 64, 150)),
           "contract 1 x 128, packed");
 }
 
 TILINGS(attention) {
-    check(HEAD "const @c: f32[] = 0.25\n"
+    check(HEAD
+          "const @c: f32[] = 0.25\n"
           "func @main(%q: f32[3, n, 16], %k: f32[3, n, 16], %v: f32[3, n, 16]) -> (%y) {\n"
           "  %kt = Transpose(%k) {perm = [0, 2, 1]}\n  %kc = Mul(%kt, @c)\n  %s = MatMul(%q, %kc)\n"
-          "  %p = Softmax(%s) {axis = -1}\n  %o = MatMul(%p, %v)\n  %y = Transpose(%o) {perm = [1, 0, 2]}\n"
+          "  %p = Softmax(%s) {axis = -1}\n  %o = MatMul(%p, %v)\n  %y = Transpose(%o) {perm = [1, "
+          "0, 2]}\n"
           "  return %y\n}\n",
           "attend 12 x 16");
 }
 
 TILINGS(grouped_heads) {
-    check(HEAD "func @main(%q: f32[4, n, 16], %k: f32[2, n, 16]) -> (%y) {\n"
-          "  %a = fv.Reshape(%k) {dims = [2, 1, n, 16]}\n  %b = fv.Expand(%a) {dims = [2, 2, n, 16]}\n"
+    check(HEAD
+          "func @main(%q: f32[4, n, 16], %k: f32[2, n, 16]) -> (%y) {\n"
+          "  %a = fv.Reshape(%k) {dims = [2, 1, n, 16]}\n  %b = fv.Expand(%a) {dims = [2, 2, n, "
+          "16]}\n"
           "  %c = fv.Reshape(%b) {dims = [4, n, 16]}\n  %t = Transpose(%c) {perm = [0, 2, 1]}\n"
           "  %y = MatMul(%q, %t)\n  return %y\n}\n",
           "contract 12 x 32, packs");
@@ -174,12 +192,14 @@ TILINGS(grouped_heads) {
 
 TILINGS(columns_that_may_be_none) {
     check("fovea-ir 1\nmodule \"m\"\nsymbol n 0..30\n"
-          "func @main(%x: f32[20, 16], %w: f32[n, 16]) -> (%y) {\n  %t = Transpose(%w) {perm = [1, 0]}\n"
+          "func @main(%x: f32[20, 16], %w: f32[n, 16]) -> (%y) {\n  %t = Transpose(%w) {perm = [1, "
+          "0]}\n"
           "  %y = MatMul(%x, %t)\n  return %y\n}\n",
           "contract 12 x 32, packs");
 }
 
-/* Blocks of 4 to 16 elements: none, one, whole ones, and a last one that lies over the one before. */
+/* Blocks of 4 to 16 elements: none, one, whole ones, and a last one that lies over the one
+ * before. */
 static void check_across(const char *text) {
     static const int all[] = {0, 1, 3, 4, 15, 16, 17, 33, 64, 101};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -189,94 +209,130 @@ static void check_across(const char *text) {
 }
 
 TILINGS(across) {
-    check_across(HEAD "func @main(%x: f32[n, 45]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n  return %y\n}\n");
+    check_across(HEAD "func @main(%x: f32[n, 45]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, "
+                      "0]}\n  return %y\n}\n");
 }
 
 TILINGS(across_within_few_columns) {
-    check_across(HEAD "func @main(%x: f32[7, n, 4]) -> (%y) {\n  %y = Transpose(%x) {perm = [0, 2, 1]}\n  return %y\n}\n");
+    check_across(HEAD "func @main(%x: f32[7, n, 4]) -> (%y) {\n  %y = Transpose(%x) {perm = [0, 2, "
+                      "1]}\n  return %y\n}\n");
 }
 
 TILINGS(across_both_symbolic) {
-    check_across(HEAD "func @main(%x: f32[n, n]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n  return %y\n}\n");
+    check_across(HEAD "func @main(%x: f32[n, n]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n "
+                      " return %y\n}\n");
 }
 
 TILINGS(across_without_bound) {
     check("fovea-ir 1\nmodule \"m\"\nsymbol n 0..1099511627776\n"
-          "func @main(%x: f32[64, n, n]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 2, 0]}\n  return %y\n}\n",
+          "func @main(%x: f32[64, n, n]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 2, 0]}\n  "
+          "return %y\n}\n",
           "transpose");
 }
 
-/* To channels last, padded, with what is computed of the element: along rows, along columns, twice of it. */
+/* To channels last, padded, with what is computed of the element: along rows, along columns, twice
+ * of it. */
 TILINGS(across_with_work) {
-    check_across(fv_printf(arena, HEAD "%s%sconst @p: i64[6] = [0, 0, 1, 0, 0, 2]\n"
-                 "func @main(%%x: f32[2, 20, n]) -> (%%y) {\n  %%a = Pad(%%x, @p) {mode = \"constant\"}\n"
-                 "  %%t = Transpose(%%a) {perm = [0, 2, 1]}\n  %%b = Mul(%%t, @w)\n  %%c = Add(%%b, @bias)\n"
-                 "  %%r = Relu(%%c)\n  %%d = Cast(%%r) {to = 11}\n  %%y = Cast(%%d) {to = 1}\n  return %%y\n}\n",
-                 constant("w", 1, 20), constant("bias", 1, 20)));
+    check_across(fv_printf(
+        arena,
+        HEAD
+        "%s%sconst @p: i64[6] = [0, 0, 1, 0, 0, 2]\n"
+        "func @main(%%x: f32[2, 20, n]) -> (%%y) {\n  %%a = Pad(%%x, @p) {mode = \"constant\"}\n"
+        "  %%t = Transpose(%%a) {perm = [0, 2, 1]}\n  %%b = Mul(%%t, @w)\n  %%c = Add(%%b, @bias)\n"
+        "  %%r = Relu(%%c)\n  %%d = Cast(%%r) {to = 11}\n  %%y = Cast(%%d) {to = 1}\n  return "
+        "%%y\n}\n",
+        constant("w", 1, 20), constant("bias", 1, 20)));
 }
 
 TILINGS(convolution) {
-    check(fv_printf(arena, HEAD "%sconst @d: i64[4] = [14, 3, 3, 3]\n"
+    check(fv_printf(arena,
+                    HEAD
+                    "%sconst @d: i64[4] = [14, 3, 3, 3]\n"
                     "func @main(%%x: f32[2, 3, 9, 37]) -> (%%y, %%z) {\n  %%f = Reshape(@w, @d)\n"
-                    "  %%y = Conv(%%x, %%f) {pads = [1, 1, 1, 1]}\n  %%z = Conv(%%x, %%f) {strides = [2, 2]}\n"
-                    "  return %%y, %%z\n}\n", constant("w", 14, 27)),
+                    "  %%y = Conv(%%x, %%f) {pads = [1, 1, 1, 1]}\n  %%z = Conv(%%x, %%f) {strides "
+                    "= [2, 2]}\n"
+                    "  return %%y, %%z\n}\n",
+                    constant("w", 14, 27)),
           "contract 10 x 32");
 }
 
-/* Channels come last in memory where 16 or more are computed: a window, a block with a residual, a filter of each
- * channel, a pool, and what is reshaped in between, which keeps its order. */
+/* Channels come last in memory where 16 or more are computed: a window, a block with a residual, a
+ * filter of each channel, a pool, and what is reshaped in between, which keeps its order. */
 TILINGS(channels_last) {
-    check(fv_printf(arena, HEAD "%s%s%sconst @d: i64[4] = [20, 3, 3, 3]\nconst @e: i64[4] = [20, 20, 1, 3]\n"
-                    "const @g: i64[4] = [20, 1, 3, 3]\nconst @rows: i64[3] = [0, 0, -1]\nconst @one: i64[1] = [1]\nconst @two: i64[1] = [2]\nconst @small: f32[] = 0.03\n"
-                    "func @main(%%x: f32[1, 3, n, 14]) -> (%%y, %%p, %%q, %%r, %%s) {\n"
-                    "  %%f = Reshape(@a, @d)\n  %%m = Mul(@b, @small)\n  %%h = Reshape(%%m, @e)\n  %%k = Reshape(@c, @g)\n"
-                    "  %%v1 = Conv(%%x, %%f) {pads = [1, 1, 1, 1]}\n  %%v2 = Relu(%%v1)\n"
-                    "  %%v3 = Conv(%%v2, %%h) {pads = [0, 1, 0, 1]}\n  %%v4 = Add(%%v3, %%v2)\n"
-                    "  %%v5 = Conv(%%v4, %%k) {pads = [1, 1, 1, 1], group = 20}\n"
-                    "  %%v6 = Conv(%%v5, %%k) {pads = [2, 2, 2, 2], dilations = [2, 2], group = 20}\n"
-                    "  %%v7 = MaxPool(%%v6) {kernel_shape = [3, 2], pads = [1, 0, 1, 0], strides = [1, 2]}\n"
-                    "  %%p = GlobalAveragePool(%%v7)\n  %%v8 = Mul(%%v7, %%p)\n  %%q = ReduceMax(%%v8, @one)\n"
-                    "  %%v9 = Reshape(%%v4, @rows)\n  %%r = ReduceMin(%%v9, @two)\n  %%s = Softmax(%%v8) {axis = 1}\n"
-                    "  %%y = Conv(%%v4, %%h) {pads = [0, 1, 0, 1], strides = [1, 1]}\n"
-                    "  return %%y, %%p, %%q, %%r, %%s\n}\n",
-                    constant("a", 20, 27), constant("b", 20, 60), constant("c", 20, 9)),
-          "packed");
+    check(
+        fv_printf(arena,
+                  HEAD
+                  "%s%s%sconst @d: i64[4] = [20, 3, 3, 3]\nconst @e: i64[4] = [20, 20, 1, 3]\n"
+                  "const @g: i64[4] = [20, 1, 3, 3]\nconst @rows: i64[3] = [0, 0, -1]\nconst @one: "
+                  "i64[1] = [1]\nconst @two: i64[1] = [2]\nconst @small: f32[] = 0.03\n"
+                  "func @main(%%x: f32[1, 3, n, 14]) -> (%%y, %%p, %%q, %%r, %%s) {\n"
+                  "  %%f = Reshape(@a, @d)\n  %%m = Mul(@b, @small)\n  %%h = Reshape(%%m, @e)\n  "
+                  "%%k = Reshape(@c, @g)\n"
+                  "  %%v1 = Conv(%%x, %%f) {pads = [1, 1, 1, 1]}\n  %%v2 = Relu(%%v1)\n"
+                  "  %%v3 = Conv(%%v2, %%h) {pads = [0, 1, 0, 1]}\n  %%v4 = Add(%%v3, %%v2)\n"
+                  "  %%v5 = Conv(%%v4, %%k) {pads = [1, 1, 1, 1], group = 20}\n"
+                  "  %%v6 = Conv(%%v5, %%k) {pads = [2, 2, 2, 2], dilations = [2, 2], group = 20}\n"
+                  "  %%v7 = MaxPool(%%v6) {kernel_shape = [3, 2], pads = [1, 0, 1, 0], strides = "
+                  "[1, 2]}\n"
+                  "  %%p = GlobalAveragePool(%%v7)\n  %%v8 = Mul(%%v7, %%p)\n  %%q = "
+                  "ReduceMax(%%v8, @one)\n"
+                  "  %%v9 = Reshape(%%v4, @rows)\n  %%r = ReduceMin(%%v9, @two)\n  %%s = "
+                  "Softmax(%%v8) {axis = 1}\n"
+                  "  %%y = Conv(%%v4, %%h) {pads = [0, 1, 0, 1], strides = [1, 1]}\n"
+                  "  return %%y, %%p, %%q, %%r, %%s\n}\n",
+                  constant("a", 20, 27), constant("b", 20, 60), constant("c", 20, 9)),
+        "packed");
 }
 
-/* Windows that stay inside along one axis and not along the other, of sizes that may be too small for any. */
+/* Windows that stay inside along one axis and not along the other, of sizes that may be too small
+ * for any. */
 TILINGS(windows_of_symbolic_size) {
-    check(fv_printf(arena, HEAD "%sconst @d: i64[4] = [18, 5, 3, 2]\nconst @e: i64[4] = [18, 18, 3, 2]\n"
-                    "func @main(%%x: f32[1, 5, n, 7]) -> (%%y, %%z) {\n"
-                    "  %%f = Reshape(@w, @d)\n  %%g = Reshape(@v, @e)\n"
-                    "  %%a = Conv(%%x, %%f) {pads = [0, 1, 0, 1]}\n"
-                    "  %%y = Conv(%%a, %%g) {pads = [0, 2, 0, 0]}\n"
-                    "  %%b = MaxPool(%%a) {kernel_shape = [2, 2], strides = [3, 2]}\n"
-                    "  %%z = Conv(%%b, %%g) {pads = [2, 0, 1, 0], dilations = [2, 1]}\n"
-                    "  return %%y, %%z\n}\n", fv_printf(arena, "%s%s", constant("w", 18, 30), constant("v", 18, 108))),
+    check(fv_printf(arena,
+                    HEAD "%sconst @d: i64[4] = [18, 5, 3, 2]\nconst @e: i64[4] = [18, 18, 3, 2]\n"
+                         "func @main(%%x: f32[1, 5, n, 7]) -> (%%y, %%z) {\n"
+                         "  %%f = Reshape(@w, @d)\n  %%g = Reshape(@v, @e)\n"
+                         "  %%a = Conv(%%x, %%f) {pads = [0, 1, 0, 1]}\n"
+                         "  %%y = Conv(%%a, %%g) {pads = [0, 2, 0, 0]}\n"
+                         "  %%b = MaxPool(%%a) {kernel_shape = [2, 2], strides = [3, 2]}\n"
+                         "  %%z = Conv(%%b, %%g) {pads = [2, 0, 1, 0], dilations = [2, 1]}\n"
+                         "  return %%y, %%z\n}\n",
+                    fv_printf(arena, "%s%s", constant("w", 18, 30), constant("v", 18, 108))),
           "packed");
 }
 
 TILINGS(transposed_convolution) {
-    check(fv_printf(arena, HEAD "%sconst @d: i64[4] = [5, 18, 3, 4]\nconst @e: i64[4] = [30, 3, 3, 4]\nconst @k: i64[4] = [20, 18, 1, 3]\n"
-                    "func @main(%%x: f32[1, 5, n, 6], %%z: f32[1, 30, 3, n]) -> (%%y, %%a, %%b) {\n"
-                    "  %%f = Reshape(@w, @d)\n  %%g = Reshape(@w, @e)\n  %%h = Reshape(@w, @k)\n"
-                    "  %%v1 = ConvTranspose(%%x, %%f) {strides = [2, 3], pads = [1, 0, 0, 2], output_padding = [1, 0]}\n"
-                    "  %%y = Tanh(%%v1)\n  %%a = Conv(%%v1, %%h)\n"
-                    "  %%b = ConvTranspose(%%z, %%g) {strides = [2, 1], dilations = [1, 2], group = 3}\n"
-                    "  return %%y, %%a, %%b\n}\n", constant("w", 30, 36)),
+    check(fv_printf(
+              arena,
+              HEAD
+              "%sconst @d: i64[4] = [5, 18, 3, 4]\nconst @e: i64[4] = [30, 3, 3, 4]\nconst @k: "
+              "i64[4] = [20, 18, 1, 3]\n"
+              "func @main(%%x: f32[1, 5, n, 6], %%z: f32[1, 30, 3, n]) -> (%%y, %%a, %%b) {\n"
+              "  %%f = Reshape(@w, @d)\n  %%g = Reshape(@w, @e)\n  %%h = Reshape(@w, @k)\n"
+              "  %%v1 = ConvTranspose(%%x, %%f) {strides = [2, 3], pads = [1, 0, 0, 2], "
+              "output_padding = [1, 0]}\n"
+              "  %%y = Tanh(%%v1)\n  %%a = Conv(%%v1, %%h)\n"
+              "  %%b = ConvTranspose(%%z, %%g) {strides = [2, 1], dilations = [1, 2], group = 3}\n"
+              "  return %%y, %%a, %%b\n}\n",
+              constant("w", 30, 36)),
           "packed");
 }
 
 /* Groups of few channels and of many, of a factor that lies in either order, with a stride too. */
 TILINGS(filters_in_groups) {
-    check(fv_printf(arena, HEAD "%s%sconst @d: i64[4] = [36, 6, 3, 1]\nconst @e: i64[4] = [36, 18, 1, 2]\nconst @f: i64[4] = [36, 36, 1, 1]\n"
+    check(fv_printf(arena,
+                    HEAD
+                    "%s%sconst @d: i64[4] = [36, 6, 3, 1]\nconst @e: i64[4] = [36, 18, 1, "
+                    "2]\nconst @f: i64[4] = [36, 36, 1, 1]\n"
                     "func @main(%%x: f32[1, 36, n, 9]) -> (%%y, %%z, %%u, %%w) {\n"
                     "  %%fa = Reshape(@a, @d)\n  %%fb = Reshape(@b, @e)\n  %%fc = Reshape(@b, @f)\n"
-                    "  %%p = Conv(%%x, %%fc)\n  %%q = Conv(%%p, %%fa) {pads = [1, 0, 1, 0], group = 6}\n  %%y = Relu(%%q)\n"
+                    "  %%p = Conv(%%x, %%fc)\n  %%q = Conv(%%p, %%fa) {pads = [1, 0, 1, 0], group "
+                    "= 6}\n  %%y = Relu(%%q)\n"
                     "  %%r = Conv(%%q, %%fb) {group = 2}\n  %%z = Sigmoid(%%r)\n"
                     "  %%u = Conv(%%p, %%fa) {strides = [1, 2], pads = [1, 0, 1, 0], group = 6}\n"
-                    "  %%s = fv.Reshape(%%q) {dims = [1, 6, 6, n, 9]}\n  %%t = Transpose(%%s) {perm = [0, 2, 1, 3, 4]}\n"
+                    "  %%s = fv.Reshape(%%q) {dims = [1, 6, 6, n, 9]}\n  %%t = Transpose(%%s) "
+                    "{perm = [0, 2, 1, 3, 4]}\n"
                     "  %%v = fv.Reshape(%%t) {dims = [1, 36, n, 9]}\n  %%w = Relu(%%v)\n"
-                    "  return %%y, %%z, %%u, %%w\n}\n", constant("a", 36, 18), constant("b", 36, 36)),
+                    "  return %%y, %%z, %%u, %%w\n}\n",
+                    constant("a", 36, 18), constant("b", 36, 36)),
           "packed");
 }

@@ -32,7 +32,8 @@ const char *said(void) {
 }
 
 fv_module *module_of(const char *text) {
-    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
+    fv_module *m =
+        fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", text), NULL);
     cr_assert(m, "%s", said());
     return m;
 }

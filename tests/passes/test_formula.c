@@ -1,5 +1,5 @@
-/* test_formula.c - formulas: what is wrong with one is told with its place. That right ones mean what
- * they say, tests of operators show. */
+/* test_formula.c - formulas: what is wrong with one is told with its place. That right ones mean
+ * what they say, tests of operators show. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -30,10 +30,10 @@ static void gives(const char *function, const char *text, const char *expected) 
     cr_expect_str_eq(got, expected, "%s\ngives %s", text, got);
 }
 
-#define UNARY "func @main(%x: f32[n, m]) { %y = LeakyRelu(%x) {alpha = 0.25} return %y }"
+#define UNARY   "func @main(%x: f32[n, m]) { %y = LeakyRelu(%x) {alpha = 0.25} return %y }"
 #define INTEGER "func @main(%x: i64[n]) { %y = Abs(%x) return %y }"
-#define MATMUL "func @main(%a: f32[n, k], %b: f32[k, m]) { %y = MatMul(%a, %b) return %y }"
-#define CLIP "func @main(%x: f32[n]) { %y = Clip(%x) return %y }"
+#define MATMUL  "func @main(%a: f32[n, k], %b: f32[k, m]) { %y = MatMul(%a, %b) return %y }"
+#define CLIP    "func @main(%x: f32[n]) { %y = Clip(%x) return %y }"
 
 FORMULA(defines) {
     gives(UNARY, "Y = select(X < 0, alpha * X, X)",
@@ -51,12 +51,14 @@ FORMULA(prints_names_apart) {
           "y[i, j] = sum k < n: x[k, j] * (sum k < m: x[i, k])");
     gives(UNARY, "s = sum k: X[i, k] * t; t = sum k: X[k, j];\nY[i, j] = s",
           "y[i, j] = sum k < m: x[i, k] * (sum k < n: x[k, j])");
-    fv_var *a = fv_var_new(arena, "k", fv_kt(FV_I64, 1)), *b = fv_var_new(arena, "k", fv_kt(FV_I64, 1));
+    fv_var *a = fv_var_new(arena, "k", fv_kt(FV_I64, 1)),
+           *b = fv_var_new(arena, "k", fv_kt(FV_I64, 1));
     fv_expr *x = fv_x_var(arena, a), *y = fv_x_var(arena, b);
     fv_expr *inner = fv_x_reduce(arena, FV_SUM, 1, &b, fv_x_bin(arena, FV_X_MUL, x, y));
     fv_text t = {.arena = arena}, u = {.arena = arena};
     fv_expr_print(&t, fv_x_reduce(arena, FV_SUM, 1, &a, inner));
-    fv_expr_print(&u, fv_x_reduce(arena, FV_REDUCE_MAX, 2, (fv_var *[]){a, b}, fv_x_bin(arena, FV_X_MUL, x, y)));
+    fv_expr_print(&u, fv_x_reduce(arena, FV_REDUCE_MAX, 2, (fv_var *[]){a, b},
+                                  fv_x_bin(arena, FV_X_MUL, x, y)));
     cr_expect_str_eq(t.s, "sum k_1: sum k: k_1 * k");
     cr_expect_str_eq(u.s, "max k, k_1: k * k_1");
 }
@@ -66,10 +68,14 @@ FORMULA(unknown_names) {
     gives(UNARY, "Y = X +\n  beta * X", "2:3: formula of LeakyRelu: unknown name 'beta'\n");
     gives(UNARY, "Y = expo(X)", "1:5: formula of LeakyRelu: unknown function 'expo'\n");
     gives(UNARY, "Y[i, j] = Z[i, j]", "1:11: formula of LeakyRelu: 'Z' is no operand\n");
-    gives(UNARY, "Y[i.., j] = X[k.., j]", "1:15: formula of LeakyRelu: unknown index group 'k..'\n");
-    gives(UNARY, "Y = X * dim(Z, 0)", "1:13: formula of LeakyRelu: expected the name of an operand or result\n");
-    gives(CLIP, "output = max(input, min)", "1:21: formula of Clip: 'min' is used where it is left out\n");
-    gives(CLIP, "output = select(has(1), input, 0)", "1:21: formula of Clip: expected the name of an operand\n");
+    gives(UNARY, "Y[i.., j] = X[k.., j]",
+          "1:15: formula of LeakyRelu: unknown index group 'k..'\n");
+    gives(UNARY, "Y = X * dim(Z, 0)",
+          "1:13: formula of LeakyRelu: expected the name of an operand or result\n");
+    gives(CLIP, "output = max(input, min)",
+          "1:21: formula of Clip: 'min' is used where it is left out\n");
+    gives(CLIP, "output = select(has(1), input, 0)",
+          "1:21: formula of Clip: expected the name of an operand\n");
     gives(UNARY, "Z = X", "its formula does not define result 'Y'\n");
 }
 
@@ -77,18 +83,24 @@ FORMULA(wrong_rank) {
     gives(UNARY, "Y[i] = X[i, i]", "1:1: formula of LeakyRelu: 'Y' has rank 2 here\n");
     gives(UNARY, "Y[i, j, k] = X[i, j]", "1:1: formula of LeakyRelu: 'Y' has rank 2 here\n");
     gives(UNARY, "Y[i, j] = X[i]", "input 'X' has rank 2, the formula at 1:11 has 1 index\n");
-    gives(UNARY, "Y[i, j] = X[i, j, i]", "input 'X' has rank 2, the formula at 1:11 has more indices\n");
-    gives(UNARY, "a.. = 33; Y[a.., i] = 0", "1:1: formula of LeakyRelu: 'a..' would have rank 33\n");
-    gives(UNARY, "Y = X * dim(X, 2)", "1:9: formula of LeakyRelu: axis 2 of 'X', which has rank 2\n");
+    gives(UNARY, "Y[i, j] = X[i, j, i]",
+          "input 'X' has rank 2, the formula at 1:11 has more indices\n");
+    gives(UNARY, "a.. = 33; Y[a.., i] = 0",
+          "1:1: formula of LeakyRelu: 'a..' would have rank 33\n");
+    gives(UNARY, "Y = X * dim(X, 2)",
+          "1:9: formula of LeakyRelu: axis 2 of 'X', which has rank 2\n");
     gives(UNARY, "Y[1, j] = X[1, j]", "1:3: formula of LeakyRelu: expected an index\n");
-    gives(MATMUL, "Y[i, j] = sum k: A[i, k, j] * B[k, j]", "input 'A' has rank 2, the formula at 1:18 has more indices\n");
+    gives(MATMUL, "Y[i, j] = sum k: A[i, k, j] * B[k, j]",
+          "input 'A' has rank 2, the formula at 1:18 has more indices\n");
 }
 
 FORMULA(mixed_types) {
     gives(UNARY, "Y = X + dim(X, 0)", "1:7: formula of LeakyRelu: f32 meets i64 at '+'\n");
     gives(UNARY, "Y = max(X, i64(X))", "1:12: formula of LeakyRelu: f32 meets i64 in 'max'\n");
-    gives(UNARY, "Y = select(X, 1, 2)", "1:12: formula of LeakyRelu: the condition of select is f32, expected bool\n");
-    gives(UNARY, "Y = select(X < 0, X, dim(X, 0))", "1:5: formula of LeakyRelu: select between f32 and i64\n");
+    gives(UNARY, "Y = select(X, 1, 2)",
+          "1:12: formula of LeakyRelu: the condition of select is f32, expected bool\n");
+    gives(UNARY, "Y = select(X < 0, X, dim(X, 0))",
+          "1:5: formula of LeakyRelu: select between f32 and i64\n");
     gives(UNARY, "Y = X < 0", "1:7: formula of LeakyRelu: 'Y' would be bool, expected f32\n");
     gives(UNARY, "Y = X & X", "1:7: formula of LeakyRelu: '&' of f32\n");
     gives(UNARY, "Y = X % X", "1:7: formula of LeakyRelu: '%' of f32\n");
@@ -100,19 +112,26 @@ FORMULA(mixed_types) {
     gives(INTEGER, "Y[i] = sum k: X[k] < 0", "1:8: formula of Abs: 'sum' of bool\n");
     gives(UNARY, "Y = X[wrap(X[0, 0] < 0, 3), 0]",
           "1:7: formula of LeakyRelu: wrap of bool and i64, expected a number and i64\n");
-    gives(UNARY, "Y = X[X[0, 0], 0]", "1:7: formula of LeakyRelu: index 0 of 'X' is f32, expected i64\n");
+    gives(UNARY, "Y = X[X[0, 0], 0]",
+          "1:7: formula of LeakyRelu: index 0 of 'X' is f32, expected i64\n");
 }
 
 FORMULA(wrong_arguments) {
-    gives(UNARY, "Y = exp(X, X)", "1:5: formula of LeakyRelu: 'exp' has 2 arguments here, expected 1\n");
-    gives(UNARY, "Y = max(X)", "1:5: formula of LeakyRelu: 'max' has 1 arguments here, expected 2\n");
-    gives(UNARY, "Y = select(X < 0, X)", "1:5: formula of LeakyRelu: 'select' has 2 arguments here, expected 3\n");
+    gives(UNARY, "Y = exp(X, X)",
+          "1:5: formula of LeakyRelu: 'exp' has 2 arguments here, expected 1\n");
+    gives(UNARY, "Y = max(X)",
+          "1:5: formula of LeakyRelu: 'max' has 1 arguments here, expected 2\n");
+    gives(UNARY, "Y = select(X < 0, X)",
+          "1:5: formula of LeakyRelu: 'select' has 2 arguments here, expected 3\n");
     gives(UNARY, "Y = exp(x=X)", "1:9: formula of LeakyRelu: an argument of 'exp' has a name\n");
     gives(UNARY, "Y = splat8(X)", "1:5: formula of LeakyRelu: unknown function 'splat8'\n");
     gives(UNARY, "Y = \"text\"", "1:5: formula of LeakyRelu: expected a scalar\n");
-    gives(UNARY, "Y[i, j] = sum k < X: X[i, j]", "1:19: formula of LeakyRelu: 'X' is no integer attribute\n");
-    gives(UNARY, "Y[i, j] = sum k: X[i, j]", "1:11: formula of LeakyRelu: cannot tell the extent of 'k'\n");
-    gives(UNARY, "s = t + 1; t = s; Y = X * s", "1:16: formula of LeakyRelu: 's' is defined in terms of itself\n");
+    gives(UNARY, "Y[i, j] = sum k < X: X[i, j]",
+          "1:19: formula of LeakyRelu: 'X' is no integer attribute\n");
+    gives(UNARY, "Y[i, j] = sum k: X[i, j]",
+          "1:11: formula of LeakyRelu: cannot tell the extent of 'k'\n");
+    gives(UNARY, "s = t + 1; t = s; Y = X * s",
+          "1:16: formula of LeakyRelu: 's' is defined in terms of itself\n");
 }
 
 FORMULA(syntax) {

@@ -27,7 +27,8 @@ static bool only_feeds_shapes(const fv_value *v) {
 }
 
 static const char *shape_arithmetic(const fv_region *block) {
-    static const char *const never[] = {"Shape", "Size", "ConstantOfShape", "Range", "fv.Bind", "fv.Let"};
+    static const char *const never[] = {"Shape", "Size",    "ConstantOfShape",
+                                        "Range", "fv.Bind", "fv.Let"};
     for (const fv_op *op = block->first; op; op = op->next) {
         for (size_t i = 0; i < sizeof never / sizeof *never; i++)
             if (op->def == fv_op_get(never[i]))

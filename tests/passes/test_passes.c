@@ -55,7 +55,8 @@ static const char *check_case(const char *file, const char *at, fv_text *now) {
     const char *got = without_blank_end(outcome(options, input), strlen(outcome(options, input)));
     expected += *expected == '\n';
     if (!getenv("FOVEA_UPDATE_GOLDENS"))
-        cr_expect_str_eq(got, without_blank_end(expected, n ? n - 1 : 0), "%s: %s:\n%s", file, title, got);
+        cr_expect_str_eq(got, without_blank_end(expected, n ? n - 1 : 0), "%s: %s:\n%s", file,
+                         title, got);
     fv_text_printf(now, "%s%s\n%s--- %s\n%s", now->s ? "\n" : "", title, input, options, got);
     return next ? next + 1 : expected + strlen(expected);
 }
@@ -99,7 +100,8 @@ Test(passes, shipped_order, .init = open_session, .fini = close_session) {
     }
 }
 
-/* What turns the gates of a GRU round is folded, in whatever size; what is large and computed is not. */
+/* What turns the gates of a GRU round is folded, in whatever size; what is large and computed is
+ * not. */
 Test(passes, parts_of_large_constants, .init = open_session, .fini = close_session) {
     fv_text t = {.arena = arena};
     fv_text_put(&t, "const @w: f32[300, 100] = [");
@@ -117,7 +119,8 @@ Test(passes, parts_of_large_constants, .init = open_session, .fini = close_sessi
                     "  return %y, %z\n"
                     "}\n");
     fv_module *m = module_of(t.s);
-    cr_assert(fv_run_passes(m, (const char *[]){"fold-constants", "remove-dead", NULL}, &(fv_pipeline_options){.verify = true}));
+    cr_assert(fv_run_passes(m, (const char *[]){"fold-constants", "remove-dead", NULL},
+                            &(fv_pipeline_options){.verify = true}));
     const fv_op *op = m->funcs->body->first;
     cr_assert(fv_op_is(op, FV_OP_Mul) && op->in[1]->kind == FV_VALUE_CONST);
     const float *c = op->in[1]->tensor->data;
@@ -132,14 +135,17 @@ static void warns(const char *passes, const char *expected) {
 }
 
 Test(passes, order, .init = open_session, .fini = close_session) {
-    static const char simplify_late[] = "pass 'reduce-strength' should run after 'simplify': patterns of simplify know what exporters write\n";
-    static const char fold_again[] = "pass 'fold-constants' should run again after 'reduce-strength': it makes reciprocals of constants\n";
+    static const char simplify_late[] = "pass 'reduce-strength' should run after 'simplify': "
+                                        "patterns of simplify know what exporters write\n";
+    static const char fold_again[] = "pass 'fold-constants' should run again after "
+                                     "'reduce-strength': it makes reciprocals of constants\n";
     warns("simplify reduce-strength", "");
     warns("reduce-strength", "");
     warns("reduce-strength simplify", simplify_late);
     warns("simplify reduce-strength simplify", "");
     warns("fold-constants reduce-strength", fold_again);
     warns("fold-constants reduce-strength fold-constants", "");
-    warns("fold-constants reduce-strength simplify", fv_printf(arena, "%s%s", fold_again, simplify_late));
+    warns("fold-constants reduce-strength simplify",
+          fv_printf(arena, "%s%s", fold_again, simplify_late));
     warns("nothing-known reduce-strength", "");
 }

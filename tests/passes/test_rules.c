@@ -49,10 +49,13 @@ RULES(shipped_ones_hold) {
 RULES(choices_hold) {
     check_rules("rule a: Abs(optional(Identity, Neg(x))) => Abs(x) exact\n"
                 "rule b: Abs(repeated(Identity | Neg, Sin(x))) => Abs(Sin(x)) exact\n"
-                "rule c: Concat(xs.., Concat(ys.., axis=a), zs.., axis=a) => Concat(xs.., ys.., zs.., axis=a) exact\n"
-                "rule d: Neg(result(1, Split(Neg(x), axis=a, num_outputs=n))) => result(1, Split(x, axis=a, num_outputs=n)) exact\n"
+                "rule c: Concat(xs.., Concat(ys.., axis=a), zs.., axis=a) => Concat(xs.., ys.., "
+                "zs.., axis=a) exact\n"
+                "rule d: Neg(result(1, Split(Neg(x), axis=a, num_outputs=n))) => result(1, "
+                "Split(x, axis=a, num_outputs=n)) exact\n"
                 "rule e: result(0, Dropout(x)) where dim(x, -1) == 4, dim(x, 0) > 6 => x exact\n"
-                "rule f: Mul(Abs(x), ~1 | ~1.5) where dim(x, -1) <= 9, uses(x) == 1, float(x) => Abs(x) approximate 0.9\n");
+                "rule f: Mul(Abs(x), ~1 | ~1.5) where dim(x, -1) <= 9, uses(x) == 1, float(x) => "
+                "Abs(x) approximate 0.9\n");
 }
 
 /* The smallest counterexample ends with these lines. */
@@ -80,22 +83,32 @@ RULES(wrong_ones_are_caught) {
     caught("rule skipped: Neg(optional(Abs, x)) => Neg(x) exact", "");
     caught("rule repeated: Neg(repeated(Neg, x)) => Neg(x) exact", "");
     caught("rule order: Concat(x, xs.., axis=a) => Concat(xs.., x, axis=a) exact", "");
-    caught("rule first: result(1, Split(x, axis=a, num_outputs=n)) => result(0, Split(x, axis=a, num_outputs=n)) exact", "");
+    caught("rule first: result(1, Split(x, axis=a, num_outputs=n)) => result(0, Split(x, axis=a, "
+           "num_outputs=n)) exact",
+           "");
 }
 
 RULES(what_a_rule_may_state) {
     fv_rule_report r;
-    cr_expect(fv_rule_check(arena, rule_of("rule a: Div(x, y) where float(x) => Mul(x, Reciprocal(y)) rounding"), 1, 50, &r),
-              "%s", r.counterexample);
-    cr_expect(fv_rule_check(arena, rule_of("rule b: Sigmoid(x) => Div(1, Add(Exp(Neg(x)), 1)) approximate 0.1"), 1, 50, &r),
-              "%s", r.counterexample);
-    cr_expect(fv_rule_check(arena, rule_of("rule c: MatMul(x, y) => MatMul(x, y) exact"), 1, 50, &r), "%s",
-              r.declined);
+    cr_expect(
+        fv_rule_check(arena,
+                      rule_of("rule a: Div(x, y) where float(x) => Mul(x, Reciprocal(y)) rounding"),
+                      1, 50, &r),
+        "%s", r.counterexample);
+    cr_expect(
+        fv_rule_check(arena,
+                      rule_of("rule b: Sigmoid(x) => Div(1, Add(Exp(Neg(x)), 1)) approximate 0.1"),
+                      1, 50, &r),
+        "%s", r.counterexample);
+    cr_expect(
+        fv_rule_check(arena, rule_of("rule c: MatMul(x, y) => MatMul(x, y) exact"), 1, 50, &r),
+        "%s", r.declined);
 }
 
 RULES(what_cannot_be_checked_is_told) {
     fv_rule_report r;
-    cr_expect_not(fv_rule_check(arena, rule_of("rule r: Relu(x) where rank(x) == 9 => x exact"), 1, 10, &r));
+    cr_expect_not(
+        fv_rule_check(arena, rule_of("rule r: Relu(x) where rank(x) == 9 => x exact"), 1, 10, &r));
     cr_expect_null(r.counterexample);
     cr_expect_str_eq(r.declined, "rank(x) == 9 does not hold: x is %x: f32[1]");
 }
@@ -112,9 +125,11 @@ static void refused(const char *text, const char *message) {
 
 RULES(unknown_names) {
     refused("rule a: Mull(x, y) => x exact", "1:9: rule a: there is no op 'Mull'\n");
-    refused("rule a: Mul(x, y) => fv.Nothing(x) exact", "1:22: rule a: there is no op 'fv.Nothing'\n");
+    refused("rule a: Mul(x, y) => fv.Nothing(x) exact",
+            "1:22: rule a: there is no op 'fv.Nothing'\n");
     refused("rule a: Relu(x) => y exact", "1:20: rule a: the pattern captures no 'y'\n");
-    refused("rule a: Relu(x) where fancy(x) => x exact", "1:23: rule a: there is no condition 'fancy'\n");
+    refused("rule a: Relu(x) where fancy(x) => x exact",
+            "1:23: rule a: there is no condition 'fancy'\n");
     refused("rule a: Relu(x) where const(y) => x exact",
             "1:29: rule a: expected a value that the pattern captures\n");
     refused("rule a: Relu(x) where type(x) == f33 => x exact",
@@ -129,57 +144,87 @@ RULES(unknown_names) {
 RULES(wrong_kinds) {
     refused("rule a: Relu(x, y) => x exact", "1:9: rule a: Relu has 2 operands here, expected 1\n");
     refused("rule a: Add(x) => x exact", "1:9: rule a: Add has 1 operands here, expected 2\n");
-    refused("rule a: Relu(x) => Relu(x, x) exact", "1:20: rule a: Relu has 2 operands here, expected 1\n");
+    refused("rule a: Relu(x) => Relu(x, x) exact",
+            "1:20: rule a: Relu has 2 operands here, expected 1\n");
     refused("rule a: Relu(x) where rank(x) == f32 => x exact",
             "1:31: rule a: a number is compared with an element type\n");
-    refused("rule a: Relu(x) where type(x) < f32 => x exact", "1:31: rule a: '<' compares numbers only\n");
+    refused("rule a: Relu(x) where type(x) < f32 => x exact",
+            "1:31: rule a: '<' compares numbers only\n");
     refused("rule a: Relu(x) where once(x, x) => x exact",
             "1:23: rule a: once has 2 arguments here, expected 1\n");
-    refused("rule a: Softmax(x, axis=\"last\") => x exact", "1:25: rule a: attribute 'axis' cannot be that\n");
-    refused("rule a: Transpose(x, perm=p) => p exact", "1:33: rule a: attribute 'p' is no number\n");
-    refused("rule a: Transpose(p, perm=p) => p exact", "1:27: rule a: 'p' is captured as another kind of thing before\n");
+    refused("rule a: Softmax(x, axis=\"last\") => x exact",
+            "1:25: rule a: attribute 'axis' cannot be that\n");
+    refused("rule a: Transpose(x, perm=p) => p exact",
+            "1:33: rule a: attribute 'p' is no number\n");
+    refused("rule a: Transpose(p, perm=p) => p exact",
+            "1:27: rule a: 'p' is captured as another kind of thing before\n");
     refused("rule a: x => x exact", "1:9: rule a: expected an op on the left of =>\n");
     refused("rule a: Relu([1]) => 1 exact", "1:14: rule a: expected an op, a name or a number\n");
 }
 
 RULES(wrong_choices) {
-    refused("rule a: Relu(Sin(x) | Cos(y)) => x exact", "1:34: rule a: the pattern captures no 'x'\n");
-    refused("rule a: Sin(x) | Cos(x) => x exact", "1:16: rule a: expected an op on the left of =>\n");
+    refused("rule a: Relu(Sin(x) | Cos(y)) => x exact",
+            "1:34: rule a: the pattern captures no 'x'\n");
+    refused("rule a: Sin(x) | Cos(x) => x exact",
+            "1:16: rule a: expected an op on the left of =>\n");
     refused("rule a: Relu(~x) => 1 exact", "1:14: rule a: expected a number behind ~\n");
-    refused("rule a: Relu(~1 / 6) => 1 exact", "1:17: rule a: ~ is of the number behind it alone: write ~(a / b)\n");
-    refused("rule a: Relu(~1) => ~1 exact", "1:21: rule a: expected an op, a captured name or a number\n");
-    refused("rule a: Relu(optional(Cast)) => 1 exact", "1:14: rule a: expected optional(OP, pattern)\n");
-    refused("rule a: Relu(optional(1, x)) => x exact", "1:23: rule a: expected an op that may be skipped, as Cast or Transpose(perm=[1, 0])\n");
+    refused("rule a: Relu(~1 / 6) => 1 exact",
+            "1:17: rule a: ~ is of the number behind it alone: write ~(a / b)\n");
+    refused("rule a: Relu(~1) => ~1 exact",
+            "1:21: rule a: expected an op, a captured name or a number\n");
+    refused("rule a: Relu(optional(Cast)) => 1 exact",
+            "1:14: rule a: expected optional(OP, pattern)\n");
+    refused(
+        "rule a: Relu(optional(1, x)) => x exact",
+        "1:23: rule a: expected an op that may be skipped, as Cast or Transpose(perm=[1, 0])\n");
     refused("rule a: Relu(optional(Cas, x)) => x exact", "1:23: rule a: there is no op 'Cas'\n");
-    refused("rule a: Relu(repeated(Neg(y), x)) => x exact", "1:27: rule a: what may be skipped is an op of one operand, which is left out here\n");
-    refused("rule a: Relu(optional(Cast(to=t), x)) => x exact", "1:31: rule a: 't' would not be known where nothing is skipped\n");
-    refused("rule a: Relu(optional(Cast(too=_), x)) => x exact", "1:28: rule a: Cast has no attribute 'too'\n");
+    refused("rule a: Relu(repeated(Neg(y), x)) => x exact",
+            "1:27: rule a: what may be skipped is an op of one operand, which is left out here\n");
+    refused("rule a: Relu(optional(Cast(to=t), x)) => x exact",
+            "1:31: rule a: 't' would not be known where nothing is skipped\n");
+    refused("rule a: Relu(optional(Cast(too=_), x)) => x exact",
+            "1:28: rule a: Cast has no attribute 'too'\n");
 }
 
 RULES(wrong_operands_and_results) {
-    refused("rule a: Relu(xs..) => 1 exact", "1:9: rule a: Relu has no operands of any number, which `..` stands for\n");
-    refused("rule a: Sum(xs..) => xs exact", "1:22: rule a: 'xs' stands for operands: write xs..\n");
-    refused("rule a: Sum(xs..) => Sum(ys..) exact", "1:26: rule a: the pattern captures no 'ys..'\n");
-    refused("rule a: Sum(xs, Sum(xs..)) => xs exact", "1:21: rule a: 'xs' is captured as another kind of thing before\n");
-    refused("rule a: Sum(x, y) where count(x) == 2 => x exact", "1:31: rule a: expected operands that the pattern captures, as xs of Concat(xs..)\n");
-    refused("rule a: Sum(xs..) where xs == 2 => 1 exact", "1:25: rule a: 'xs' stands for operands, and cannot be compared; count(xs) can\n");
-    refused("rule a: Sum(xs..) where once(xs) => 1 exact", "1:30: rule a: expected a value that the pattern captures\n");
+    refused("rule a: Relu(xs..) => 1 exact",
+            "1:9: rule a: Relu has no operands of any number, which `..` stands for\n");
+    refused("rule a: Sum(xs..) => xs exact",
+            "1:22: rule a: 'xs' stands for operands: write xs..\n");
+    refused("rule a: Sum(xs..) => Sum(ys..) exact",
+            "1:26: rule a: the pattern captures no 'ys..'\n");
+    refused("rule a: Sum(xs, Sum(xs..)) => xs exact",
+            "1:21: rule a: 'xs' is captured as another kind of thing before\n");
+    refused("rule a: Sum(x, y) where count(x) == 2 => x exact",
+            "1:31: rule a: expected operands that the pattern captures, as xs of Concat(xs..)\n");
+    refused("rule a: Sum(xs..) where xs == 2 => 1 exact",
+            "1:25: rule a: 'xs' stands for operands, and cannot be compared; count(xs) can\n");
+    refused("rule a: Sum(xs..) where once(xs) => 1 exact",
+            "1:30: rule a: expected a value that the pattern captures\n");
     refused("rule a: result(2, TopK(x, k)) => x exact", "1:16: rule a: TopK has no result 2\n");
-    refused("rule a: Relu(result(x, TopK(x, k))) => x exact", "1:14: rule a: expected result(i, OP(...)), where i counts from 0\n");
-    refused("rule a: Relu(result(-1, TopK(x, k))) => x exact", "1:14: rule a: expected result(i, OP(...)), where i counts from 0\n");
-    refused("rule a: Relu(x) where dim(x, 0.5) == 1 => x exact", "1:30: rule a: expected an axis, as 0 or -1\n");
+    refused("rule a: Relu(result(x, TopK(x, k))) => x exact",
+            "1:14: rule a: expected result(i, OP(...)), where i counts from 0\n");
+    refused("rule a: Relu(result(-1, TopK(x, k))) => x exact",
+            "1:14: rule a: expected result(i, OP(...)), where i counts from 0\n");
+    refused("rule a: Relu(x) where dim(x, 0.5) == 1 => x exact",
+            "1:30: rule a: expected an axis, as 0 or -1\n");
     refused("rule a: Relu(x) where dim(x) == 1 => x exact",
-            "1:23: rule a: cannot be compared; expected a name, a number, rank(x), type(x), shape(x), dim(x, axis), uses(x) or count(xs)\n");
-    refused("rule a: Relu(x) where dim(x, 0) == f32 => x exact", "1:33: rule a: a dim is compared with an element type\n");
-    refused("rule a: Relu(x) where dim(x, 0) ~ 1 => x exact", "1:23: rule a: a dim is compared with a number\n");
+            "1:23: rule a: cannot be compared; expected a name, a number, rank(x), type(x), "
+            "shape(x), dim(x, axis), uses(x) or count(xs)\n");
+    refused("rule a: Relu(x) where dim(x, 0) == f32 => x exact",
+            "1:33: rule a: a dim is compared with an element type\n");
+    refused("rule a: Relu(x) where dim(x, 0) ~ 1 => x exact",
+            "1:23: rule a: a dim is compared with a number\n");
 }
 
 RULES(syntax) {
     refused("rule a Relu(x) => x exact", "1:12: expected ':', found '('\n");
-    refused("rule a: Relu(x) => x", "1:21: expected exact, rounding or approximate, found the end of the text\n");
+    refused("rule a: Relu(x) => x",
+            "1:21: expected exact, rounding or approximate, found the end of the text\n");
     refused("rule a: Relu(x) x exact", "1:17: expected =>, found 'x'\n");
-    refused("rule a: Relu(x) => x approximate",
-            "1:33: expected a tolerance such as 1e-3 after approximate, found the end of the text\n");
+    refused(
+        "rule a: Relu(x) => x approximate",
+        "1:33: expected a tolerance such as 1e-3 after approximate, found the end of the text\n");
     refused("\n\n  rule a: Relu(\n", "4:1: expected an expression, found the end of the text\n");
 }
 
@@ -190,7 +235,8 @@ RULES(every_wrong_rule_is_told) {
 }
 
 RULES(printed_as_written) {
-    static const char text[] = "rule r: Mul(x, Erf(Div(x, c))) where c ~ sqrt(2), once(x) => Gelu(x) approximate 0.001";
+    static const char text[] =
+        "rule r: Mul(x, Erf(Div(x, c))) where c ~ sqrt(2), once(x) => Gelu(x) approximate 0.001";
     fv_text t = {.arena = arena};
     fv_rule_print(&t, rule_of(text));
     cr_assert_str_eq(t.s, text);
@@ -198,9 +244,10 @@ RULES(printed_as_written) {
 
 /* ---- matching ---- */
 
-static const char constants[] = "const @one: f32[] = 1.0\nconst @half: f32[] = 0.5\n"
-                                "const @ones: f32[2] = [1.0, 1.0]\nconst @root: f32[] = 1.41421354\n"
-                                "const @root_f16: f16[] = 1.4140625\nconst @two: i64[] = 2\nconst @twos: i64[1] = [2]\n";
+static const char constants[] =
+    "const @one: f32[] = 1.0\nconst @half: f32[] = 0.5\n"
+    "const @ones: f32[2] = [1.0, 1.0]\nconst @root: f32[] = 1.41421354\n"
+    "const @root_f16: f16[] = 1.4140625\nconst @two: i64[] = 2\nconst @twos: i64[1] = [2]\n";
 
 /* The rule at the last op before the return: what it leaves, or why it does not match. */
 static const char *applied(const char *rule, const char *function) {
@@ -211,7 +258,8 @@ static const char *applied(const char *rule, const char *function) {
     cr_expect(fv_module_verify(m, "the rule"), "%s", said());
     fv_op *last = m->funcs->body->last;
     fv_value *v = last->in[0];
-    return v->kind == FV_VALUE_RESULT ? fv_op_str(arena, v->def) : fv_printf(arena, "%%%s", v->name);
+    return v->kind == FV_VALUE_RESULT ? fv_op_str(arena, v->def)
+                                      : fv_printf(arena, "%%%s", v->name);
 }
 
 static void gives(const char *rule, const char *function, const char *expected) {
@@ -249,37 +297,48 @@ RULES(constants_as_near_as_their_type) {
     const char *rule = "rule r: Div(x, c) where c ~ sqrt(2) => x exact";
     gives(rule, F("%z = Div(%x, @root) return %z"), "%x");
     gives(rule, F("%z = Div(%h, @root_f16) return %z"), "%h");
-    gives(rule, F("%z = Div(%x, @one) return %z"), "c ~ sqrt(2) does not hold: c is @one = 1.0: f32[]");
+    gives(rule, F("%z = Div(%x, @one) return %z"),
+          "c ~ sqrt(2) does not hold: c is @one = 1.0: f32[]");
     gives(rule, F("%z = Div(%x, %y) return %z"), "c ~ sqrt(2) does not hold: c is %y: f32[n]");
-    gives("rule r: Mul(x, 0.5) => x exact", F("%z = Mul(%x, @one) return %z"), "'one' is not the constant 0.5");
+    gives("rule r: Mul(x, 0.5) => x exact", F("%z = Mul(%x, @one) return %z"),
+          "'one' is not the constant 0.5");
 }
 
 RULES(conditions) {
-    gives("rule r: Mul(x, c) where const(c), scalar(c) => x exact", F("%z = Mul(%x, @half) return %z"), "%x");
+    gives("rule r: Mul(x, c) where const(c), scalar(c) => x exact",
+          F("%z = Mul(%x, @half) return %z"), "%x");
     gives("rule r: Add(x, c) where scalar(c) => x exact", F("%z = Add(%y, %x) return %z"),
           "scalar(c) does not hold: c is %x: f32[n]");
     gives("rule r: Relu(Neg(x)) where int(x) => x exact", F("%a = Neg(%x) %z = Relu(%a) return %z"),
           "int(x) does not hold: x is %x: f32[n]");
-    gives("rule r: Relu(x) where type(x) != f16, rank(x) >= 1 => x exact", F("%z = Relu(%x) return %z"), "%x");
+    gives("rule r: Relu(x) where type(x) != f16, rank(x) >= 1 => x exact",
+          F("%z = Relu(%x) return %z"), "%x");
     gives("rule r: Relu(x) where type(x) != f16 => x exact", F("%z = Relu(%h) return %z"),
           "type(x) != f16 does not hold: x is %h: f16[n]");
-    gives("rule r: Softmax(x, axis=a) where last(a, x) => x exact", F("%z = Softmax(%x) return %z"), "%x");
-    gives("rule r: Relu(x) where once(x) => x exact", F("%a = Neg(%x) %b = Abs(%a) %z = Relu(%a) return %z, %b"),
+    gives("rule r: Softmax(x, axis=a) where last(a, x) => x exact", F("%z = Softmax(%x) return %z"),
+          "%x");
+    gives("rule r: Relu(x) where once(x) => x exact",
+          F("%a = Neg(%x) %b = Abs(%a) %z = Relu(%a) return %z, %b"),
           "once(x) does not hold: x is %a: f32[n] with 2 uses");
-    gives("rule r: Transpose(x, perm=p) where identity(p) => x exact", "func @main(%x: f32[2, 2]) {%z = Transpose(%x) {perm = [1, 0]} return %z}",
+    gives("rule r: Transpose(x, perm=p) where identity(p) => x exact",
+          "func @main(%x: f32[2, 2]) {%z = Transpose(%x) {perm = [1, 0]} return %z}",
           "identity(p) does not hold: p is [1, 0]");
-    gives("rule r: fv.Reshape(x, dims=d) where shape(x) == d => x exact", F("%z = fv.Reshape(%x) {dims = [1, n]} return %z"),
+    gives("rule r: fv.Reshape(x, dims=d) where shape(x) == d => x exact",
+          F("%z = fv.Reshape(%x) {dims = [1, n]} return %z"),
           "shape(x) == d does not hold: d is [1, n], x is %x: f32[n]");
 }
 
 RULES(attributes) {
-    gives("rule r: Gelu(x) => x exact", F("%z = Gelu(%x) {approximate = \"none\"} return %z"), "%x");
+    gives("rule r: Gelu(x) => x exact", F("%z = Gelu(%x) {approximate = \"none\"} return %z"),
+          "%x");
     gives("rule r: Gelu(x) => x exact", F("%z = Gelu(%x) {approximate = \"tanh\"} return %z"),
           "'z' has another 'approximate' than by default");
-    gives("rule r: Gelu(x, approximate=_) => x exact", F("%z = Gelu(%x) {approximate = \"tanh\"} return %z"), "%x");
+    gives("rule r: Gelu(x, approximate=_) => x exact",
+          F("%z = Gelu(%x) {approximate = \"tanh\"} return %z"), "%x");
     gives("rule r: Elu(x, alpha=a) => Mul(x, a) exact", F("%z = Elu(%x) {alpha = 0.25} return %z"),
           "%z = Mul(%x, @c) : f32[n]");
-    gives("rule r: Transpose(x, perm=[0]) => x exact", F("%z = Transpose(%x) {perm = [0]} return %z"), "%x");
+    gives("rule r: Transpose(x, perm=[0]) => x exact",
+          F("%z = Transpose(%x) {perm = [0]} return %z"), "%x");
     gives("rule r: Transpose(x, perm=p) => x exact", F("%z = Transpose(%x) return %z"),
           "'z' has no attribute 'perm'");
     gives("rule r: LeakyRelu(x, alpha=0.01) => Relu(x) exact", F("%z = LeakyRelu(%x) return %z"),
@@ -287,41 +346,57 @@ RULES(attributes) {
 }
 
 RULES(alternatives) {
-    const char *rule = "rule r: Relu(Sin(x) | Cos(x) | 0.5) => Abs(1) exact", *half = "rule r: Mul(x, ~0.5 | Relu(y)) => x exact";
-    gives("rule r: Relu(Sin(x) | Cos(x)) => Abs(x) exact", F("%a = Sin(%x) %z = Relu(%a) return %z"), "%z = Abs(%x) : f32[n]");
-    gives("rule r: Relu(Sin(x) | Cos(x)) => Abs(x) exact", F("%a = Cos(%y) %z = Relu(%a) return %z"), "%z = Abs(%y) : f32[n]");
+    const char *rule = "rule r: Relu(Sin(x) | Cos(x) | 0.5) => Abs(1) exact",
+               *half = "rule r: Mul(x, ~0.5 | Relu(y)) => x exact";
+    gives("rule r: Relu(Sin(x) | Cos(x)) => Abs(x) exact",
+          F("%a = Sin(%x) %z = Relu(%a) return %z"), "%z = Abs(%x) : f32[n]");
+    gives("rule r: Relu(Sin(x) | Cos(x)) => Abs(x) exact",
+          F("%a = Cos(%y) %z = Relu(%a) return %z"), "%z = Abs(%y) : f32[n]");
     gives(rule, F("%a = Tan(%y) %z = Relu(%a) return %z"), "'a' is none of Sin(x) | Cos(x) | 0.5");
     gives(half, F("%z = Mul(@half, %x) return %z"), "%x");
     gives(half, F("%a = Relu(%x) %z = Mul(%a, %y) return %z"), "%y");
-    gives("rule r: Mul(x, ~0.5) => x exact", F("%z = Mul(@one, %x) return %z"), "'x' is no constant of one number, expected one within 2 ulp of 0.5");
+    gives("rule r: Mul(x, ~0.5) => x exact", F("%z = Mul(@one, %x) return %z"),
+          "'x' is no constant of one number, expected one within 2 ulp of 0.5");
     /* what comes behind decides which it is */
-    gives("rule r: Add(Neg(x) | Neg(Neg(x)), x) => x exact", F("%a = Neg(%x) %b = Neg(%a) %z = Add(%b, %x) return %z"), "%x");
+    gives("rule r: Add(Neg(x) | Neg(Neg(x)), x) => x exact",
+          F("%a = Neg(%x) %b = Neg(%a) %z = Add(%b, %x) return %z"), "%x");
 }
 
 RULES(what_may_be_skipped) {
-    const char *one = "rule r: Relu(optional(Identity, Neg(x))) => x exact", *any = "rule r: Relu(repeated(Identity | Neg, x)) => x exact";
+    const char *one = "rule r: Relu(optional(Identity, Neg(x))) => x exact",
+               *any = "rule r: Relu(repeated(Identity | Neg, x)) => x exact";
     gives(one, F("%a = Neg(%x) %z = Relu(%a) return %z"), "%x");
     gives(one, F("%a = Neg(%x) %b = Identity(%a) %z = Relu(%b) return %z"), "%x");
-    gives(one, F("%a = Neg(%x) %b = Identity(%a) %c = Identity(%b) %z = Relu(%c) return %z"), "'b' is Identity, expected Neg");
+    gives(one, F("%a = Neg(%x) %b = Identity(%a) %c = Identity(%b) %z = Relu(%c) return %z"),
+          "'b' is Identity, expected Neg");
     gives(any, F("%z = Relu(%x) return %z"), "%x");
     gives(any, F("%a = Neg(%x) %b = Identity(%a) %c = Neg(%b) %z = Relu(%c) return %z"), "%x");
-    gives("rule r: Relu(optional(Transpose(perm=[1, 0]), x)) where rank(x) == 1 => x exact", F("%a = Transpose(%x) {perm = [0]} %z = Relu(%a) return %z"), "%a = Transpose(%x) {perm = [0]} : f32[n]");
+    gives("rule r: Relu(optional(Transpose(perm=[1, 0]), x)) where rank(x) == 1 => x exact",
+          F("%a = Transpose(%x) {perm = [0]} %z = Relu(%a) return %z"),
+          "%a = Transpose(%x) {perm = [0]} : f32[n]");
     /* fewer are skipped where that lets the rest match */
-    gives("rule r: Relu(repeated(Neg, Neg(x))) => x exact", F("%a = Neg(%x) %b = Neg(%a) %z = Relu(%b) return %z"), "%x");
+    gives("rule r: Relu(repeated(Neg, Neg(x))) => x exact",
+          F("%a = Neg(%x) %b = Neg(%a) %z = Relu(%b) return %z"), "%x");
 }
 
 RULES(any_number_of_operands) {
-    const char *flat = "rule r: Concat(xs.., Concat(ys.., axis=a), zs.., axis=a) => Concat(xs.., ys.., zs.., axis=a) exact";
+    const char *flat = "rule r: Concat(xs.., Concat(ys.., axis=a), zs.., axis=a) => Concat(xs.., "
+                       "ys.., zs.., axis=a) exact";
     gives(flat, F("%a = Concat(%x, %y) {axis = 0} %z = Concat(%y, %a, %x) {axis = 0} return %z"),
           "%z = Concat(%y, %x, %y, %x) {axis = 0} : f32[n * 4]");
-    gives(flat, F("%a = Concat(%x) {axis = 0} %z = Concat(%a) {axis = 0} return %z"), "%z = Concat(%x) {axis = 0} : f32[n]");
-    gives(flat, F("%a = Concat(%x) {axis = -1} %z = Concat(%a) {axis = 0} return %z"), "'a' is 0 and -1");
-    gives("rule r: Sum(xs.., Neg(x), ys..) where count(xs) == 1, count(ys) == 0 => x exact", F("%a = Neg(%x) %z = Sum(%y, %a) return %z"), "%x");
+    gives(flat, F("%a = Concat(%x) {axis = 0} %z = Concat(%a) {axis = 0} return %z"),
+          "%z = Concat(%x) {axis = 0} : f32[n]");
+    gives(flat, F("%a = Concat(%x) {axis = -1} %z = Concat(%a) {axis = 0} return %z"),
+          "'a' is 0 and -1");
+    gives("rule r: Sum(xs.., Neg(x), ys..) where count(xs) == 1, count(ys) == 0 => x exact",
+          F("%a = Neg(%x) %z = Sum(%y, %a) return %z"), "%x");
     gives("rule r: Sum(xs.., x) where count(xs) > 1 => x exact", F("%z = Sum(%y, %x) return %z"),
           "count(xs) > 1 does not hold: xs is [%y]");
-    gives("rule r: Add(Sum(xs..), Sum(xs..)) => Sum(xs..) exact", F("%a = Sum(%x, %y) %b = Sum(%x, %y) %z = Add(%a, %b) return %z"),
+    gives("rule r: Add(Sum(xs..), Sum(xs..)) => Sum(xs..) exact",
+          F("%a = Sum(%x, %y) %b = Sum(%x, %y) %z = Add(%a, %b) return %z"),
           "%z = Sum(%x, %y) : f32[n]");
-    gives("rule r: Add(Sum(xs..), Sum(xs..)) => Sum(xs..) exact", F("%a = Sum(%x, %y) %b = Sum(%x, %x) %z = Add(%a, %b) return %z"),
+    gives("rule r: Add(Sum(xs..), Sum(xs..)) => Sum(xs..) exact",
+          F("%a = Sum(%x, %y) %b = Sum(%x, %x) %z = Add(%a, %b) return %z"),
           "'xs..' stands for other operands as well");
 }
 
@@ -341,23 +416,34 @@ RULES(too_many_choices) {
 
 /* The other results stay what they were. */
 RULES(one_of_several_results) {
-    const char *rule = "rule r: Neg(result(1, Split(x, axis=a, num_outputs=_))) => result(1, Split(Neg(x), axis=a, num_outputs=2)) exact";
-    const char *of = "func @main(%x: f32[4]) {%a, %b = Split(%x) {axis = 0, num_outputs = 2} %z = Neg(%b) return %z}";
+    const char *rule = "rule r: Neg(result(1, Split(x, axis=a, num_outputs=_))) => result(1, "
+                       "Split(Neg(x), axis=a, num_outputs=2)) exact";
+    const char *of = "func @main(%x: f32[4]) {%a, %b = Split(%x) {axis = 0, num_outputs = 2} %z = "
+                     "Neg(%b) return %z}";
     gives(rule, of, "%z_2, %z = Split(%z_1) {axis = 0, num_outputs = 2} : f32[2], f32[2]");
-    gives(rule, F("%a, %b = Split(%x) {axis = 0, num_outputs = 2} %z = Neg(%a) return %z"), "'a' is not result 1 of Split");
+    gives(rule, F("%a, %b = Split(%x) {axis = 0, num_outputs = 2} %z = Neg(%a) return %z"),
+          "'a' is not result 1 of Split");
     gives(rule, F("%a = Abs(%x) %z = Neg(%a) return %z"), "'a' is Abs, expected Split");
-    gives("rule r: result(0, TopK(x, k)) => x exact", "func @main(%x: f32[2]) {%v, %i = TopK(%x, @twos) return %i}", "nothing uses 'v'");
-    gives("rule r: result(0, TopK(x, k)) => x exact", "func @main(%x: f32[2]) {%v, %i = TopK(%x, @twos) return %v, %i}", "%x");
+    gives("rule r: result(0, TopK(x, k)) => x exact",
+          "func @main(%x: f32[2]) {%v, %i = TopK(%x, @twos) return %i}", "nothing uses 'v'");
+    gives("rule r: result(0, TopK(x, k)) => x exact",
+          "func @main(%x: f32[2]) {%v, %i = TopK(%x, @twos) return %v, %i}", "%x");
 }
 
 RULES(dims_and_uses) {
-    gives("rule r: Relu(x) where dim(x, 0) == 3, dim(x, -1) <= 3, dim(x, 0) != 2 => x exact", "func @main(%x: f32[3]) {%z = Relu(%x) return %z}", "%x");
-    gives("rule r: Add(x, y) where dim(x, 0) == dim(y, 0) => x exact", F("%z = Add(%x, %y) return %z"), "%x");
-    gives("rule r: Relu(x) where dim(x, 0) >= 1 => x exact", F("%z = Relu(%x) return %z"), "dim(x, 0) >= 1 does not hold: x is %x: f32[n]");
+    gives("rule r: Relu(x) where dim(x, 0) == 3, dim(x, -1) <= 3, dim(x, 0) != 2 => x exact",
+          "func @main(%x: f32[3]) {%z = Relu(%x) return %z}", "%x");
+    gives("rule r: Add(x, y) where dim(x, 0) == dim(y, 0) => x exact",
+          F("%z = Add(%x, %y) return %z"), "%x");
+    gives("rule r: Relu(x) where dim(x, 0) >= 1 => x exact", F("%z = Relu(%x) return %z"),
+          "dim(x, 0) >= 1 does not hold: x is %x: f32[n]");
     gives("rule r: Relu(x) where dim(x, 0) >= 0 => x exact", F("%z = Relu(%x) return %z"), "%x");
-    gives("rule r: Relu(x) where dim(x, 1) >= 0 => x exact", F("%z = Relu(%x) return %z"), "dim(x, 1) >= 0 does not hold: x is %x: f32[n]");
-    gives("rule r: Relu(x) where dim(x, 0) == 0.5 => x exact", F("%z = Relu(%x) return %z"), "dim(x, 0) == 0.5 does not hold: x is %x: f32[n]");
-    gives("rule r: Relu(x) where uses(x) == 2 => x exact", F("%a = Neg(%x) %b = Abs(%a) %z = Relu(%a) return %z, %b"), "%a = Neg(%x) : f32[n]");
+    gives("rule r: Relu(x) where dim(x, 1) >= 0 => x exact", F("%z = Relu(%x) return %z"),
+          "dim(x, 1) >= 0 does not hold: x is %x: f32[n]");
+    gives("rule r: Relu(x) where dim(x, 0) == 0.5 => x exact", F("%z = Relu(%x) return %z"),
+          "dim(x, 0) == 0.5 does not hold: x is %x: f32[n]");
+    gives("rule r: Relu(x) where uses(x) == 2 => x exact",
+          F("%a = Neg(%x) %b = Abs(%a) %z = Relu(%a) return %z, %b"), "%a = Neg(%x) : f32[n]");
     gives("rule r: Relu(x) where uses(x) > 1 => x exact", F("%a = Neg(%x) %z = Relu(%a) return %z"),
           "uses(x) > 1 does not hold: x is %a: f32[n] with 1 uses");
 }
@@ -367,19 +453,25 @@ RULES(why_not) {
     const char *rule = "rule r: Mul(Mul(x, Add(Erf(y), 1)), 0.5) => x exact";
     gives(rule, F("%z = Relu(%x) return %z"), "'z' is Relu, expected Mul");
     gives(rule, F("%z = Mul(%x, @half) return %z"), "'x' is not the result of Mul");
-    gives(rule, F("%a = Tanh(%x) %b = Add(%a, @one) %c = Mul(%x, %b) %z = Mul(%c, @half) return %z"),
+    gives(rule,
+          F("%a = Tanh(%x) %b = Add(%a, @one) %c = Mul(%x, %b) %z = Mul(%c, @half) return %z"),
           "'a' is Tanh, expected Erf");
-    gives(rule, F("%a = Erf(%x) %b = Add(@half, %a) %c = Mul(%x, %b) %z = Mul(%c, @half) return %z"),
+    gives(rule,
+          F("%a = Erf(%x) %b = Add(@half, %a) %c = Mul(%x, %b) %z = Mul(%c, @half) return %z"),
           "'half' is not the constant 1");
-    gives("rule r: Concat(x, y, axis=_) => x exact", F("%z = Concat(%x, %x, %x) {axis = 0} return %z"),
-          "'z' has 3 operands");
-    gives("rule r: fv.Reshape(x) => x exact", F("%z = Relu(%x) return %z"), "'z' is Relu, expected fv.Reshape");
+    gives("rule r: Concat(x, y, axis=_) => x exact",
+          F("%z = Concat(%x, %x, %x) {axis = 0} return %z"), "'z' has 3 operands");
+    gives("rule r: fv.Reshape(x) => x exact", F("%z = Relu(%x) return %z"),
+          "'z' is Relu, expected fv.Reshape");
 }
 
 /* What was captured there is told, and how many parts of all matched. */
 RULES(how_far) {
-    fv_module *m = module_of(fv_printf(arena, "%s%s", constants, F("%a = Erf(%x) %b = Add(@half, %a) %z = Mul(%y, %b) return %z")));
-    const fv_rule *rule = rule_of("rule r: Mul(x, Add(Erf(y), c)) where rank(y) == 1, c == 1 => x exact");
+    fv_module *m =
+        module_of(fv_printf(arena, "%s%s", constants,
+                            F("%a = Erf(%x) %b = Add(@half, %a) %z = Mul(%y, %b) return %z")));
+    const fv_rule *rule =
+        rule_of("rule r: Mul(x, Add(Erf(y), c)) where rank(y) == 1, c == 1 => x exact");
     fv_mismatch why;
     cr_expect_not(fv_rule_matches(rule, m->funcs->body->last->prev, &why));
     cr_expect_eq(why.parts, 7);
@@ -397,7 +489,8 @@ static bool refuse(void *user, const fv_rule *r, const fv_op *op) {
 
 /* Who may refuse is asked where nothing else is in the way, and once. */
 RULES(asked_before_it_is_applied) {
-    fv_module *m = module_of(fv_printf(arena, "%s%s", constants, F("%a = Mul(%x, @one) %z = Mul(%a, @half) return %z")));
+    fv_module *m = module_of(
+        fv_printf(arena, "%s%s", constants, F("%a = Mul(%x, @one) %z = Mul(%a, @half) return %z")));
     const fv_rule *rule = rule_of("rule r: Mul(x, c) where c == 1 => x exact");
     int asked = 0;
     cr_expect_not(fv_rule_apply_if(rule, m->funcs->body->last->prev, refuse, &asked, NULL));
@@ -431,21 +524,27 @@ static void endless(const char *text, const char *function, const char *message)
 
 RULES(endless_ones_are_stopped) {
     const char *neg = F("%z = Neg(%x) return %z"), *add = F("%z = Add(%x, %y) return %z");
-    endless("rule turn: Add(x, y) => Add(y, x) exact", add, "the rules come to no end: 'turn' still applies;");
+    endless("rule turn: Add(x, y) => Add(y, x) exact", add,
+            "the rules come to no end: 'turn' still applies;");
     endless("rule ping: Neg(x) => Sub(0, x) rounding rule pong: Sub(0, x) => Neg(x) rounding", neg,
-            "the rules come to no end: 'pong' and 'ping' still apply; what one of them makes, it or another takes back");
+            "the rules come to no end: 'pong' and 'ping' still apply; what one of them makes, it "
+            "or another takes back");
     endless("rule grow: Neg(x) => Neg(Neg(Neg(x))) exact", neg, "the rules come to no end: 'grow'");
     endless("rule double: Add(x, y) => Add(Add(x, y), Add(y, x)) rounding", add,
             "the rules come to no end: 'double'");
     endless("rule twice: Neg(Neg(x)) => x exact rule abs: Abs(Neg(x)) => Abs(x) exact",
-            F("%a = Neg(%x) %b = Neg(%a) %c = Neg(%b) %d = Neg(%c) %e = Neg(%d) %z = Abs(%e) return %z"), "");
+            F("%a = Neg(%x) %b = Neg(%a) %c = Neg(%b) %d = Neg(%c) %e = Neg(%d) %z = Abs(%e) "
+              "return %z"),
+            "");
 }
 
 /* ---- many rules ---- */
 
-static const char *const unary[] = {"Abs", "Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Relu", "Erf", "Sin", "Cos",
-                                    "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "Floor", "Ceil",
-                                    "Round", "Reciprocal", "Sign", "Softplus", "Softsign", "Elu", "Selu", "Celu", "HardSwish", "Mish"};
+static const char *const unary[] = {
+    "Abs",  "Neg",      "Exp",      "Log",   "Sqrt",  "Tanh", "Sigmoid",   "Relu",
+    "Erf",  "Sin",      "Cos",      "Tan",   "Asin",  "Acos", "Atan",      "Sinh",
+    "Cosh", "Asinh",    "Acosh",    "Atanh", "Floor", "Ceil", "Round",     "Reciprocal",
+    "Sign", "Softplus", "Softsign", "Elu",   "Selu",  "Celu", "HardSwish", "Mish"};
 enum { UNARY = sizeof unary / sizeof *unary, OPS = 10000 };
 
 /* One for each two of them in a row, none of which holds but for Neg(Neg(x)). */
@@ -454,12 +553,14 @@ static int pairs(fv_rule **rules) {
     int n;
     for (int i = 0; i < UNARY; i++)
         for (int k = 0; k < UNARY; k++)
-            fv_text_printf(&t, "rule r%d-%d: %s(%s(x)) where rank(x) == %d => x exact\n", i, k, unary[i], unary[k], i == 1 && k == 1 ? 1 : 9);
+            fv_text_printf(&t, "rule r%d-%d: %s(%s(x)) where rank(x) == %d => x exact\n", i, k,
+                           unary[i], unary[k], i == 1 && k == 1 ? 1 : 9);
     cr_assert(fv_rules_parse(arena, t.s, rules, &n), "%s", said());
     return n;
 }
 
-/* What is tried does not depend on how many rules there are of other ops: two rounds, in each the one of its two ops. */
+/* What is tried does not depend on how many rules there are of other ops: two rounds, in each the
+ * one of its two ops. */
 RULES(a_thousand_on_ten_thousand_ops) {
     fv_rule *rules;
     fv_text t = {.arena = arena};
@@ -477,18 +578,27 @@ RULES(a_thousand_on_ten_thousand_ops) {
 
 /* The index leaves out nothing that matches, and keeps the order of the rules. */
 RULES(indexed_as_they_stand) {
-    static const char text[] = "rule two: Mul(x, 2) => x exact rule add: Mul(Add(x, y), z) => x exact rule any: Mul(x, y) => x exact "
-                               "rule one: Mul(1, x) => x exact rule neg: Mul(x, Neg(y)) => x exact rule not: Add(x, y) => x exact";
+    static const char text[] = "rule two: Mul(x, 2) => x exact rule add: Mul(Add(x, y), z) => x "
+                               "exact rule any: Mul(x, y) => x exact "
+                               "rule one: Mul(1, x) => x exact rule neg: Mul(x, Neg(y)) => x exact "
+                               "rule not: Add(x, y) => x exact";
     static const char *const cases[][2] = {
-        {"%z = Mul(%x, %y)", "any "}, {"%z = Mul(%x, @one)", "two any one "}, {"%z = Mul(@one, %x)", "two any one "},
-        {"%a = Add(%x, %y) %z = Mul(%y, %a)", "add any "}, {"%a = Neg(%x) %b = Add(%x, %y) %z = Mul(%a, %b)", "add any neg "},
-        {"%a = Neg(%x) %z = Mul(%a, @one)", "two any one neg "}, {"%z = Add(%x, %y)", "not "}, {"%z = Sub(%x, %y)", ""}};
+        {"%z = Mul(%x, %y)", "any "},
+        {"%z = Mul(%x, @one)", "two any one "},
+        {"%z = Mul(@one, %x)", "two any one "},
+        {"%a = Add(%x, %y) %z = Mul(%y, %a)", "add any "},
+        {"%a = Neg(%x) %b = Add(%x, %y) %z = Mul(%a, %b)", "add any neg "},
+        {"%a = Neg(%x) %z = Mul(%a, @one)", "two any one neg "},
+        {"%z = Add(%x, %y)", "not "},
+        {"%z = Sub(%x, %y)", ""}};
     fv_rule *rules;
     int n;
     cr_assert(fv_rules_parse(arena, text, &rules, &n), "%s", said());
     const fv_rule_index *index = fv_rule_index_new(arena, rules, n);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fv_module *m = module_of(fv_printf(arena, "%sfunc @main(%%x: f32[n], %%y: f32[n]) {%s return %%z}", constants, cases[i][0]));
+        fv_module *m =
+            module_of(fv_printf(arena, "%sfunc @main(%%x: f32[n], %%y: f32[n]) {%s return %%z}",
+                                constants, cases[i][0]));
         fv_text t = {.arena = arena};
         fv_text_put(&t, "");
         for (int k = -1; (k = fv_rule_index_next(index, m->funcs->body->last->prev, k)) >= 0;)
@@ -514,13 +624,15 @@ RULES(catalogue) {
     for (int i = 0; i < fv_op_count(); i++) {
         fv_rule rule;
         if (fv_op_at(i)->rule)
-            cr_expect(fv_rule_parse_meaning(arena, fv_op_at(i), fv_op_at(i)->rule, &rule), "%s", said());
+            cr_expect(fv_rule_parse_meaning(arena, fv_op_at(i), fv_op_at(i)->rule, &rule), "%s",
+                      said());
     }
 }
 
 RULES(meanings) {
-    cr_expect_str_eq(expanded(F("%z = Mish(%x) return %z"), "Mish", "Mish(a) => Mul(a, Tanh(Softplus(a)))"),
-                     "Mul(%x, %z_2) : f32[n]");
+    cr_expect_str_eq(
+        expanded(F("%z = Mish(%x) return %z"), "Mish", "Mish(a) => Mul(a, Tanh(Softplus(a)))"),
+        "Mul(%x, %z_2) : f32[n]");
     cr_expect_str_eq(expanded(F("%z = Elu(%x) return %z"), "Elu", "Elu(a) => Celu(a, alpha=alpha)"),
                      "Celu(%x) {alpha = 1.0} : f32[n]");
     cr_expect_str_eq(expanded(F("%z = Mish(%x) return %z"), "Mish", "Mish(a) => Mul(a, Tanhh(a))"),

@@ -24,7 +24,7 @@ Test(spell, what_the_standard_has_no_more_is_written_otherwise) {
 #define NONE(name, why)
 #define SILENT(name)
 #define OURS(name, attribute) name,
-#define GONE(name) name,
+#define GONE(name)            name,
 #include "ir/spell/spellings.def"
 #undef AS
 #undef BY
@@ -36,7 +36,8 @@ Test(spell, what_the_standard_has_no_more_is_written_otherwise) {
     for (int i = 0; i < fv_op_count(); i++) {
         const fv_opdef *d = fv_op_at(i);
         if (d->experimental)
-            cr_expect(d->rule || d->decompose || fv_spelling_str(d), "%s is neither rewritten nor spelled", d->name);
+            cr_expect(d->rule || d->decompose || fv_spelling_str(d),
+                      "%s is neither rewritten nor spelled", d->name);
     }
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
         const fv_opdef *d = fv_op_find("", gone[i]);
@@ -48,10 +49,10 @@ Test(spell, what_the_standard_has_no_more_is_written_otherwise) {
 /* A line of an op that is gone would stay unseen. */
 Test(spell, every_line_is_of_an_op) {
     static const char *const names[] = {
-#define AS(name, text) name,
+#define AS(name, text)     name,
 #define BY(name, function) name,
-#define NONE(name, why) name,
-#define SILENT(name) name,
+#define NONE(name, why)    name,
+#define SILENT(name)       name,
 #define OURS(name, attribute)
 #define GONE(name)
 #include "ir/spell/spellings.def"

@@ -1,11 +1,13 @@
-/* models.c - reasons that lowering has for models are whole; one that is refused counts for nothing. Usage: models TARGET MODEL... */
+/* models.c - reasons that lowering has for models are whole; one that is refused counts for
+ * nothing. Usage: models TARGET MODEL... */
 #include "tests/models.h"
 #include "tests/reasons/whole.h"
 #include "tools/driver/driver.h"
 
 static models_outcome look_at(fv_session *s, const char *path, const fv_target *t) {
     fv_reasons r;
-    fv_driver_options o = {.target = t, .target_given = true, .level = '2', .look = true, .name = "m", .reasons = &r};
+    fv_driver_options o = {
+        .target = t, .target_given = true, .level = '2', .look = true, .name = "m", .reasons = &r};
     fv_source source;
     if (!fv_driver_read(s, path, &o, &source) || !fv_driver_lower(s, &source, &o))
         return models_is_refused(s) ? MODELS_REFUSED : models_failed(path, "it cannot be compiled");
@@ -13,4 +15,6 @@ static models_outcome look_at(fv_session *s, const char *path, const fv_target *
     return fault ? models_failed(path, fault) : MODELS_GOOD;
 }
 
-int main(int argc, char **argv) { return models_main(argc, argv, look_at); }
+int main(int argc, char **argv) {
+    return models_main(argc, argv, look_at);
+}

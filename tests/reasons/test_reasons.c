@@ -1,4 +1,5 @@
-/* test_reasons.c - what lowering decided and why: graphs in, decisions out; and each reason of the table is seen. */
+/* test_reasons.c - what lowering decided and why: graphs in, decisions out; and each reason of the
+ * table is seen. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +16,8 @@ TestSuite(reasons, .init = open_session, .fini = close_session);
 
 static bool seen[FV_NWHYS];
 
-/* "%N:FROM-TO TEXT" is the text for each number, in which < and > stand for it and the next, | for the end of a line: for
- * what only limits decline. */
+/* "%N:FROM-TO TEXT" is the text for each number, in which < and > stand for it and the next, | for
+ * the end of a line: for what only limits decline. */
 static void expand(fv_text *t, const char *line, size_t n) {
     int from, to, used = 0;
     if (sscanf(line, "%%N:%d-%d %n", &from, &to, &used) != 2 || !used) {
@@ -56,29 +57,41 @@ static const fv_tuning *tuning_of(fv_lower_options o, char *input) {
     if (!line)
         return NULL;
     line[1] = 0;
-    fv_module *m = fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", input), ".");
+    fv_module *m =
+        fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", input), ".");
     o.choices = &all;
-    cr_assert(m && fv_run_passes(m, fv_pipeline('2'), NULL) && fv_lower(m, &o) && all.n, "%s", said());
+    cr_assert(m && fv_run_passes(m, fv_pipeline('2'), NULL) && fv_lower(m, &o) && all.n, "%s",
+              said());
     const char *head = "fovea-tuning 1 model \"\" producer \"\" target \"\" cpu \"\"";
-    const fv_tuning *u = fv_tuning_parse(session, arena, fv_printf(arena, "%s kernel \"%s\" %s end", head, all.at[0].key, line + 8));
+    const fv_tuning *u = fv_tuning_parse(
+        session, arena, fv_printf(arena, "%s kernel \"%s\" %s end", head, all.at[0].key, line + 8));
     cr_assert(u, "%s", said());
     return u;
 }
 
-/* Options: the steps whose decisions are told, `first` (each reason once), `naive`, `-O0`, `target=T`. */
+/* Options: the steps whose decisions are told, `first` (each reason once), `naive`, `-O0`,
+ * `target=T`. */
 static const char *decided(const char *options, const char *input) {
     fv_reasons r;
     const char *target = strstr(options, "target=");
     target = target ? fv_strndup(arena, target + 7, strcspn(target + 7, " ")) : "x86-64-v3";
-    fv_lower_options o = {.target = fv_target_find(target), .naive = is_asked(options, "naive"), .verify = true, .reasons = &r};
+    fv_lower_options o = {.target = fv_target_find(target),
+                          .naive = is_asked(options, "naive"),
+                          .verify = true,
+                          .reasons = &r};
     fv_lower_options plain = {.target = o.target};
     char *graph = fv_strdup(arena, input);
     o.tuning = tuning_of(plain, graph);
     input = graph;
-    fv_module *m = strncmp(input, "fovea-definitions", 17)
-                       ? fv_module_parse(session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", expanded(input)), ".")
-                       : fv_definitions_parse(session, input, ".", NULL);
-    if (!m || (!m->definitions && !fv_run_passes(m, fv_pipeline(is_asked(options, "-O0") ? '0' : '2'), NULL)) || !fv_lower(m, &o))
+    fv_module *m =
+        strncmp(input, "fovea-definitions", 17)
+            ? fv_module_parse(
+                  session, fv_printf(arena, "fovea-ir 1\nmodule \"m\"\n%s", expanded(input)), ".")
+            : fv_definitions_parse(session, input, ".", NULL);
+    if (!m ||
+        (!m->definitions &&
+         !fv_run_passes(m, fv_pipeline(is_asked(options, "-O0") ? '0' : '2'), NULL)) ||
+        !fv_lower(m, &o))
         return said();
     const char *fault = reasons_fault(arena, &r);
     cr_expect(!fault, "%s\n%s", fault, input);
@@ -95,16 +108,20 @@ static const char *decided(const char *options, const char *input) {
         if (r.all[i].about != last)
             fv_text_printf(&t, "%s\n", r.all[i].about->name);
         last = r.all[i].about;
-        fv_text_printf(&t, "  %s %s %s: %s\n", info->step, info->verdict == FV_TAKEN ? "yes" : "no", info->name,
-                       fv_reason_str(arena, &r.all[i]));
+        fv_text_printf(&t, "  %s %s %s: %s\n", info->step, info->verdict == FV_TAKEN ? "yes" : "no",
+                       info->name, fv_reason_str(arena, &r.all[i]));
     }
     return t.s;
 }
 
-static const char *const fixtures[] = {"group", "attend", "fold", "results", "schedule", "contract", "transpose", "map", "concat", "extend", "layout", "order", "join", "memory", "loops", "tuning"};
+static const char *const fixtures[] = {
+    "group",  "attend", "fold",   "results", "schedule", "contract", "transpose", "map",
+    "concat", "extend", "layout", "order",   "join",     "memory",   "loops",     "tuning"};
 enum { NFIXTURES = sizeof fixtures / sizeof *fixtures };
 
-static void run_fixture(const char *name) { check_golden(fv_printf(arena, "../reasons/%s.txt", name), decided); }
+static void run_fixture(const char *name) {
+    check_golden(fv_printf(arena, "../reasons/%s.txt", name), decided);
+}
 
 /* In one process, so that each of the table is seen. */
 Test(reasons, table) {
@@ -120,7 +137,8 @@ Test(reasons, facts) {
         const fv_why_info *info = fv_why_info_of((fv_why)i);
         int n = 0;
         for (const char *p = info->sentence; (p = strchr(p, '{')); p++) {
-            cr_expect(strchr(p, '}') && strcspn(p, " ,.:") > strcspn(p, "}"), "%s: %s", info->name, info->sentence);
+            cr_expect(strchr(p, '}') && strcspn(p, " ,.:") > strcspn(p, "}"), "%s: %s", info->name,
+                      info->sentence);
             n++;
         }
         cr_expect(n <= FV_MAX_FACTS, "%s has %d facts", info->name, n);

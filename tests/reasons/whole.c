@@ -21,7 +21,8 @@ static const char *sentence_fault(fv_arena *a, const fv_reason *r) {
             return fv_printf(a, "has nothing for {%s}", fv_reason_fact(a, r, i));
         length += strlen(fv_fact_str(a, &r->facts[i])) - strlen(fv_reason_fact(a, r, i)) - 2;
     }
-    return strlen(fv_reason_str(a, r)) == length ? NULL : fv_printf(a, "says '%s'", fv_reason_str(a, r));
+    return strlen(fv_reason_str(a, r)) == length ? NULL
+                                                 : fv_printf(a, "says '%s'", fv_reason_str(a, r));
 }
 
 /* ---- all reasons of a value ---- */
@@ -41,12 +42,17 @@ static told *told_of(fv_arena *a, fv_ptrmap *all, const fv_value *v) {
     return *at;
 }
 
-static const char *step_of(const fv_reason *r) { return fv_why_info_of(r->why)->step; }
-static bool is_taken(const fv_reason *r) { return fv_why_info_of(r->why)->verdict == FV_TAKEN; }
+static const char *step_of(const fv_reason *r) {
+    return fv_why_info_of(r->why)->step;
+}
+static bool is_taken(const fv_reason *r) {
+    return fv_why_info_of(r->why)->verdict == FV_TAKEN;
+}
 
 /* Steps that decide one thing of a value, and once. */
 static bool decides_once(const char *step) {
-    static const char *const steps[] = {"schedule", "contract", "transpose", "map", "keep", "tasks", "memory", "share"};
+    static const char *const steps[] = {"schedule", "contract", "transpose", "map",
+                                        "keep",     "tasks",    "memory",    "share"};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         if (!strcmp(step, steps[i]))
             return true;
@@ -59,7 +65,8 @@ static const char *contradiction(fv_arena *a, const told *t) {
             const fv_reason *x = t->list[k], *y = t->list[i];
             if (x->why == y->why && !strcmp(fv_reason_str(a, x), fv_reason_str(a, y)))
                 return fv_printf(a, "says '%s' twice", fv_reason_str(a, x));
-            if (!strcmp(step_of(x), step_of(y)) && is_taken(x) != is_taken(y) && decides_once(step_of(x)))
+            if (!strcmp(step_of(x), step_of(y)) && is_taken(x) != is_taken(y) &&
+                decides_once(step_of(x)))
                 return fv_printf(a, "says '%s' and '%s'", fv_reason_str(a, x), fv_reason_str(a, y));
         }
     return NULL;
@@ -103,25 +110,30 @@ static const fv_why operands[][WAYS] = {
 static bool is_explained(const told *t, const fv_schedule *s) {
     if (!says_one_of(t, builds[s->kind]))
         return false;
-    if (fv_schedule_states(s, FV_PARAMETER_operand) && !says_one_of(t, operands[s->value[FV_PARAMETER_operand]]))
+    if (fv_schedule_states(s, FV_PARAMETER_operand) &&
+        !says_one_of(t, operands[s->value[FV_PARAMETER_operand]]))
         return false;
-    return says(t, FV_WHY_in_place) || !fv_schedule_states(s, FV_PARAMETER_in_place) || !s->value[FV_PARAMETER_in_place];
+    return says(t, FV_WHY_in_place) || !fv_schedule_states(s, FV_PARAMETER_in_place) ||
+           !s->value[FV_PARAMETER_in_place];
 }
 
 /* ... of any of the results that the kernel makes. */
 static bool are_explained(fv_arena *a, fv_ptrmap *all, const fv_reason_launch *n) {
     fv_schedule how = *n->kernel->schedule;
-    bool in_place = fv_schedule_states(&how, FV_PARAMETER_in_place) && how.value[FV_PARAMETER_in_place];
+    bool in_place =
+        fv_schedule_states(&how, FV_PARAMETER_in_place) && how.value[FV_PARAMETER_in_place];
     for (int i = 0; n->group && in_place && i < n->group->nout; i++)
         if (says(told_of(a, all, n->group->out[i]), FV_WHY_in_place))
             how.value[FV_PARAMETER_in_place] = false;
     return is_explained(told_of(a, all, n->made), &how);
 }
 
-/* ... and of what lies in another's memory its schedule says so, or that of the operator's other kernels. */
+/* ... and of what lies in another's memory its schedule says so, or that of the operator's other
+ * kernels. */
 static bool shows_in_place(const fv_reasons *r, const fv_value *v) {
     for (int i = 0; i < r->nlaunches; i++)
-        if (r->launches[i].made == v && fv_schedule_states(r->launches[i].kernel->schedule, FV_PARAMETER_in_place))
+        if (r->launches[i].made == v &&
+            fv_schedule_states(r->launches[i].kernel->schedule, FV_PARAMETER_in_place))
             return true;
     return false;
 }
@@ -147,8 +159,8 @@ static const char *launch_fault(fv_arena *a, const fv_reasons *r, fv_ptrmap *all
         const fv_reason_launch *n = &r->launches[i];
         const told *t = told_of(a, all, n->made);
         if (!are_explained(a, all, n))
-            return fv_printf(a, "nothing says why '%s' is made by '%s', %s", n->made->name, n->kernel->name,
-                             fv_schedule_brief(a, n->kernel->schedule));
+            return fv_printf(a, "nothing says why '%s' is made by '%s', %s", n->made->name,
+                             n->kernel->name, fv_schedule_brief(a, n->kernel->schedule));
         if (!are_placed(a, all, n))
             return fv_printf(a, "nothing says where '%s' lies", n->made->name);
         if (says(t, FV_WHY_in_place) && !shows_in_place(r, n->made))
@@ -160,13 +172,16 @@ static const char *launch_fault(fv_arena *a, const fv_reasons *r, fv_ptrmap *all
 /* ---- values of the graph ---- */
 
 /* fv.Bind and fv.Let have no elements of their own. */
-static bool is_decided(const fv_op *op) { return !fv_op_is(op, FV_OP_fv_Bind) && !fv_op_is(op, FV_OP_fv_Let); }
+static bool is_decided(const fv_op *op) {
+    return !fv_op_is(op, FV_OP_fv_Bind) && !fv_op_is(op, FV_OP_fv_Let);
+}
 
 static const char *silent_value(fv_arena *a, const fv_reasons *r, fv_ptrmap *all) {
     for (const fv_op *op = r->module->funcs->body->first; op; op = op->next)
         for (int i = 0; i < op->nout && is_decided(op); i++)
             if (op->out[i] && !told_of(a, all, op->out[i])->n)
-                return fv_printf(a, "nothing is said about '%s' (%s)", op->out[i]->name, op->def->name);
+                return fv_printf(a, "nothing is said about '%s' (%s)", op->out[i]->name,
+                                 op->def->name);
     return NULL;
 }
 
@@ -175,7 +190,8 @@ const char *reasons_fault(fv_arena *a, const fv_reasons *r) {
     for (int i = 0; i < r->n; i++) {
         const char *fault = sentence_fault(a, &r->all[i]);
         if (fault)
-            return fv_printf(a, "'%s': %s %s", r->all[i].about->name, fv_why_info_of(r->all[i].why)->name, fault);
+            return fv_printf(a, "'%s': %s %s", r->all[i].about->name,
+                             fv_why_info_of(r->all[i].why)->name, fault);
         told *t = told_of(a, &all, r->all[i].about);
         FV_PUSH(a, t->list, t->n, t->cap, &r->all[i]);
         if ((fault = contradiction(a, t)))

@@ -1,5 +1,5 @@
-/* whole.h - what reasons promise: of each value and each launch there is one that says what became of it, and each says it in
- * full. */
+/* whole.h - what reasons promise: of each value and each launch there is one that says what became
+ * of it, and each says it in full. */
 #ifndef FV_TESTS_REASONS_WHOLE_H
 #define FV_TESTS_REASONS_WHOLE_H
 

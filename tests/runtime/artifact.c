@@ -53,9 +53,18 @@ static int run(const int64_t *dims, const void *const *in, void *const *out, int
     return FV_OK;
 }
 
-static const fv_model model = {.abi = 2, .size = sizeof(fv_model), .name = "positive", .target = "generic",
-                               .nsymbols = 1, .ninputs = 1, .noutputs = 2, .symbols = symbols,
-                               .inputs = inputs, .outputs = outputs, .plan = plan, .run = run};
+static const fv_model model = {.abi = 2,
+                               .size = sizeof(fv_model),
+                               .name = "positive",
+                               .target = "generic",
+                               .nsymbols = 1,
+                               .ninputs = 1,
+                               .noutputs = 2,
+                               .symbols = symbols,
+                               .inputs = inputs,
+                               .outputs = outputs,
+                               .plan = plan,
+                               .run = run};
 
 enum { MANY = 100000 };
 static float ones[MANY];
@@ -118,10 +127,14 @@ Test(artifact, nonsense_is_refused) {
     is_refused(fv_artifact_run(a, NULL, out, NULL, log), log, "no inputs");
     is_refused(fv_artifact_run(a, &in, NULL, NULL, log), log, "no outputs");
     cr_expect_eq(fv_artifact_run(a, NULL, NULL, NULL, NULL), FV_BAD_ARGUMENT);
-    const fv_run_options sizes[] = {{.size = 0}, {.size = 3}, {.size = 4096}, {.size = sizeof *sizes, .threads = -1}};
+    const fv_run_options sizes[] = {
+        {.size = 0}, {.size = 3}, {.size = 4096}, {.size = sizeof *sizes, .threads = -1}};
     for (int i = 0; i < 4; i++)
         is_refused(fv_artifact_run(a, &in, out, &sizes[i], log), log, "options");
-    const fv_array odd[] = {{0}, {1, -1, {4}, ones, NULL}, {1, 1 << 30, {4}, ones, NULL}, {-7, 1, {4}, ones, NULL},
+    const fv_array odd[] = {{0},
+                            {1, -1, {4}, ones, NULL},
+                            {1, 1 << 30, {4}, ones, NULL},
+                            {-7, 1, {4}, ones, NULL},
                             {1 << 30, 1, {4}, ones, NULL}};
     for (int i = 0; i < 5; i++)
         is_refused(fv_artifact_run(a, &odd[i], out, NULL, log), log, "an odd input");

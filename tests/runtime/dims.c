@@ -8,9 +8,14 @@ static const fv_symbol_info symbols[] = {{"batch", 0, 64}, {"seq", 1, 512}, {"pa
 
 static const char *const x_dims[] = {"batch", "seq", "768"};
 static const char *const mask_dims[] = {"batch", "past_len + seq"};
-static const fv_port_info inputs[] = {{"x", 1, 3, x_dims, 0, 0, 0}, {"mask", 7, 2, mask_dims, 0, 0, 0}};
-static const fv_model model = {.abi = 2, .size = sizeof(fv_model), .nsymbols = 3, .symbols = symbols,
-                               .ninputs = 2, .inputs = inputs};
+static const fv_port_info inputs[] = {{"x", 1, 3, x_dims, 0, 0, 0},
+                                      {"mask", 7, 2, mask_dims, 0, 0, 0}};
+static const fv_model model = {.abi = 2,
+                               .size = sizeof(fv_model),
+                               .nsymbols = 3,
+                               .symbols = symbols,
+                               .ninputs = 2,
+                               .inputs = inputs};
 
 static void evaluates(const char *text, int64_t want) {
     const int64_t dims[] = {3, 5, 7};
@@ -58,7 +63,8 @@ Test(dims, nonsense) {
 }
 
 Test(dims, names_in_backquotes) {
-    static const fv_symbol_info odd[] = {{"a\\b", 0, 9}, {"`\033\n", 0, 9}, {"7", 0, 9}, {"", 0, 9}};
+    static const fv_symbol_info odd[] = {
+        {"a\\b", 0, 9}, {"`\033\n", 0, 9}, {"7", 0, 9}, {"", 0, 9}};
     static const fv_model m = {.abi = 2, .size = sizeof m, .nsymbols = 4, .symbols = odd};
     const int64_t dims[] = {3, 5, 7, 9};
     int64_t got;
@@ -75,7 +81,8 @@ Test(dims, names_in_backquotes) {
 Test(dims, a_log_has_one_line_a_message) {
     fv_log *log = fv_log_new();
     fv_log_add(log, "error: input '%s'", "x\nerror: forged\033[0m\342\200\256\377");
-    cr_expect_str_eq(fv_log_text(log), "error: input 'x\\nerror: forged\\x1b[0m\\xe2\\x80\\xae\\xff'\n");
+    cr_expect_str_eq(fv_log_text(log),
+                     "error: input 'x\\nerror: forged\\x1b[0m\\xe2\\x80\\xae\\xff'\n");
     fv_log_free(log);
 }
 

@@ -2,8 +2,8 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <unistd.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/internal.h"
 #include "runtime/pool.h"
@@ -86,7 +86,8 @@ static void wait_a_little(void *arg, int64_t i) {
     hit(arg, i);
 }
 
-/* Threads park when a region takes long, and others find it closed: nobody is waited for in vain. */
+/* Threads park when a region takes long, and others find it closed: nobody is waited for in
+ * vain. */
 Test(pool, regions_of_all_lengths, .timeout = 60) {
     fv_pool *p = fv_pool_new(3);
     fv_env env = fv_pool_env(p);
@@ -130,14 +131,21 @@ Test(pool, each_thread_has_its_part, .timeout = 60) {
 
 static size_t size_of(fv_member_kind kind) {
     switch (kind) {
-    case FV_MEMBER_NUMBER: case FV_MEMBER_SIZE: return sizeof(int32_t);
-    case FV_MEMBER_WIDE: case FV_MEMBER_SUM: return sizeof(int64_t);
-    case FV_MEMBER_TEXT: case FV_MEMBER_MAYBE: case FV_MEMBER_TEXTS: case FV_MEMBER_LIST: case FV_MEMBER_CODE: break;
+    case FV_MEMBER_NUMBER:
+    case FV_MEMBER_SIZE: return sizeof(int32_t);
+    case FV_MEMBER_WIDE:
+    case FV_MEMBER_SUM: return sizeof(int64_t);
+    case FV_MEMBER_TEXT:
+    case FV_MEMBER_MAYBE:
+    case FV_MEMBER_TEXTS:
+    case FV_MEMBER_LIST:
+    case FV_MEMBER_CODE: break;
     }
     return sizeof(void *);
 }
 
-/* Members in their order, without a gap but what alignment asks for, up to the end: none is left out. */
+/* Members in their order, without a gap but what alignment asks for, up to the end: none is left
+ * out. */
 static void expect_whole(const fv_structure *s) {
     size_t at = 0, align = 1;
     for (int i = 0; i < s->n; i++) {
@@ -153,4 +161,6 @@ static void expect_whole(const fv_structure *s) {
     cr_expect_eq((at + align - 1) / align * align, s->size, "%s", s->type);
 }
 
-Test(table, lists_all_members) { expect_whole(&fv_model_structure); }
+Test(table, lists_all_members) {
+    expect_whole(&fv_model_structure);
+}

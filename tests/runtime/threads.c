@@ -1,5 +1,5 @@
-/* threads.c - how many threads a pool takes: affinity and cgroups of a system that this makes up. The
- * pool is compiled once more, with its root in a folder and the system's answers from here. */
+/* threads.c - how many threads a pool takes: affinity and cgroups of a system that this makes up.
+ * The pool is compiled once more, with its root in a folder and the system's answers from here. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int cpus_allowed, cpus_online = 64, threads_left = 1 << 20; /* cpus_allowed 0: the call fails */
+/* cpus_allowed 0: the call fails */
+static int cpus_allowed, cpus_online = 64, threads_left = 1 << 20;
 
 static int fake_affinity(pid_t pid, size_t bytes, cpu_set_t *set) {
     (void)pid;
@@ -26,18 +27,19 @@ static long fake_sysconf(int name) {
     return name == _SC_NPROCESSORS_ONLN ? cpus_online : -1;
 }
 
-static int fake_create(pthread_t *id, const pthread_attr_t *attributes, void *(*start)(void *), void *arg) {
+static int fake_create(pthread_t *id, const pthread_attr_t *attributes, void *(*start)(void *),
+                       void *arg) {
     return threads_left-- > 0 ? pthread_create(id, attributes, start, arg) : EAGAIN;
 }
 
 #define sched_getaffinity fake_affinity
-#define sysconf fake_sysconf
-#define pthread_create fake_create
-#define fv_pool_new made_up_new
-#define fv_pool_free made_up_free
-#define fv_pool_size made_up_size
-#define fv_pool_env made_up_env
-#define FV_POOL_ROOT "."
+#define sysconf           fake_sysconf
+#define pthread_create    fake_create
+#define fv_pool_new       made_up_new
+#define fv_pool_free      made_up_free
+#define fv_pool_size      made_up_size
+#define fv_pool_env       made_up_env
+#define FV_POOL_ROOT      "."
 #include "runtime/pool.c"
 
 /* ---- a system ---- */

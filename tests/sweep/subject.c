@@ -13,22 +13,48 @@ static long double sigmoidl(long double x) {
     return 1 / (1 + expl(-x));
 }
 
-#define SAME(name) {#name, FV_F32, false, name, name##l}
-#define TO(name, type) {name, type, false, NULL, NULL}
+#define SAME(name)      {#name, FV_F32, false, name, name##l}
+#define TO(name, type)  {name, type, false, NULL, NULL}
 #define SAT(name, type) {"sat_" name, type, true, NULL, NULL}
 
-static const subject all[] = {
-    SAME(exp),   SAME(exp2),  SAME(expm1), SAME(log),     SAME(log2), SAME(log1p), SAME(sigmoid),
-    SAME(tanh),  SAME(erf),   SAME(sin),   SAME(cos),     SAME(tan),  SAME(asin),  SAME(acos),
-    SAME(atan),  SAME(sinh),  SAME(cosh),  SAME(asinh),   SAME(acosh), SAME(atanh), SAME(sqrt),
-    SAME(floor), SAME(ceil),  SAME(trunc), SAME(rint),
-    TO("f16", FV_F16), TO("bf16", FV_BF16),
-    TO("f8e4m3fn", FV_F8E4M3FN), SAT("f8e4m3fn", FV_F8E4M3FN),
-    TO("f8e4m3fnuz", FV_F8E4M3FNUZ), SAT("f8e4m3fnuz", FV_F8E4M3FNUZ),
-    TO("f8e5m2", FV_F8E5M2), SAT("f8e5m2", FV_F8E5M2),
-    TO("f8e5m2fnuz", FV_F8E5M2FNUZ), SAT("f8e5m2fnuz", FV_F8E5M2FNUZ),
-    TO("f8e8m0", FV_F8E8M0), SAT("f8e8m0", FV_F8E8M0),
-    {0}};
+static const subject all[] = {SAME(exp),
+                              SAME(exp2),
+                              SAME(expm1),
+                              SAME(log),
+                              SAME(log2),
+                              SAME(log1p),
+                              SAME(sigmoid),
+                              SAME(tanh),
+                              SAME(erf),
+                              SAME(sin),
+                              SAME(cos),
+                              SAME(tan),
+                              SAME(asin),
+                              SAME(acos),
+                              SAME(atan),
+                              SAME(sinh),
+                              SAME(cosh),
+                              SAME(asinh),
+                              SAME(acosh),
+                              SAME(atanh),
+                              SAME(sqrt),
+                              SAME(floor),
+                              SAME(ceil),
+                              SAME(trunc),
+                              SAME(rint),
+                              TO("f16", FV_F16),
+                              TO("bf16", FV_BF16),
+                              TO("f8e4m3fn", FV_F8E4M3FN),
+                              SAT("f8e4m3fn", FV_F8E4M3FN),
+                              TO("f8e4m3fnuz", FV_F8E4M3FNUZ),
+                              SAT("f8e4m3fnuz", FV_F8E4M3FNUZ),
+                              TO("f8e5m2", FV_F8E5M2),
+                              SAT("f8e5m2", FV_F8E5M2),
+                              TO("f8e5m2fnuz", FV_F8E5M2FNUZ),
+                              SAT("f8e5m2fnuz", FV_F8E5M2FNUZ),
+                              TO("f8e8m0", FV_F8E8M0),
+                              SAT("f8e8m0", FV_F8E8M0),
+                              {0}};
 
 const subject *subjects(void) {
     return all;
@@ -92,8 +118,8 @@ double error_f64(double got, long double want) {
 typedef struct layout {
     fv_elem type;
     int fraction, bias;
-    int finite;        /* how many codes are finite and not negative */
-    int over, nan;     /* codes of what is too large, and of NaN */
+    int finite;    /* how many codes are finite and not negative */
+    int over, nan; /* codes of what is too large, and of NaN */
     bool one_zero;
 } layout;
 
@@ -159,7 +185,8 @@ static int nearest(const narrow *t, double x, int *last) {
 unsigned narrow_of(const narrow *t, float x, int *last) {
     const layout *l = layout_of(t->type);
     int bits = fv_elem_bits(t->type);
-    if (isnan(x) || (isinf(x) && t->type == FV_F8E8M0)) /* there inf is NaN even where it saturates */
+    /* there inf is NaN even where it saturates */
+    if (isnan(x) || (isinf(x) && t->type == FV_F8E8M0))
         return (unsigned)l->nan;
     int code = nearest(t, fabs((double)x), last);
     if (code == t->n)
@@ -177,5 +204,5 @@ bool narrow_same(const narrow *t, unsigned a, unsigned b) {
     a &= ~sign;
     b &= ~sign;
     int inf = t->type == FV_F8E8M0 || l->nan == l->over ? -1 : l->over;
-    return inf < 0 ? a == (unsigned)l->nan && b == a : a > (unsigned)inf && b > (unsigned)inf;
+    return inf<0 ? a == (unsigned)l->nan && b == a : a>(unsigned) inf && b > (unsigned)inf;
 }

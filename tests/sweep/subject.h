@@ -9,8 +9,8 @@ typedef struct subject {
     const char *name; /* as kernel text calls it: "exp", "sat_f8e4m3fn" */
     fv_elem to;       /* what it gives: FV_F32 (or FV_F64), or the narrow type of a conversion */
     bool saturates;
-    double (*wide)(double);             /* reference of f32; NULL: a conversion */
-    long double (*wider)(long double);  /* reference of f64 */
+    double (*wide)(double);            /* reference of f32; NULL: a conversion */
+    long double (*wider)(long double); /* reference of f64 */
 } subject;
 
 /* Every function of one argument that is expanded from polynomials, the roundings, the square root,
@@ -25,13 +25,14 @@ const char *subject_missing(void);
 double error_f32(float got, double want);
 double error_f64(double got, long double want);
 
-/* Bits of x rounded to a narrow type. Built from the list of all values of that type: shares nothing
- * with how generated code does it. */
+/* Bits of x rounded to a narrow type. Built from the list of all values of that type: shares
+ * nothing with how generated code does it. */
 typedef struct narrow {
     fv_elem type;
     bool saturates;
-    int n;           /* codes 0 ... n - 1 are the finite numbers from 0 up */
-    double *middle;  /* [i]: half way between codes i and i + 1; the last: to what would come next */
+    int n; /* codes 0 ... n - 1 are the finite numbers from 0 up */
+    /* [i]: half way between codes i and i + 1; the last: to what would come next */
+    double *middle;
 } narrow;
 narrow *narrow_new(fv_elem type, bool saturates);
 void narrow_free(narrow *t);

@@ -213,7 +213,8 @@ static bool sweep(const options *o, const subject *s, const char *const *targets
     fv_jit *jits[MAX_TARGETS] = {0};
     narrow *exact = s->wide ? NULL : narrow_new(s->to, s->saturates);
     job j = {.o = o, .s = s, .exact = exact, .ntargets = n};
-    j.chunks = 1 + (o->f64 ? o->count / CHUNK : ((UINT64_C(1) << 32) / o->stride + CHUNK - 1) / CHUNK);
+    j.chunks =
+        1 + (o->f64 ? o->count / CHUNK : ((UINT64_C(1) << 32) / o->stride + CHUNK - 1) / CHUNK);
     bool ok = true;
     for (int t = 0; t < n && ok; t++)
         if ((ok = (jits[t] = compile(session, s, o->f64, targets[t])) != NULL))

@@ -62,7 +62,8 @@ Test(api, arguments) {
     cr_assert_eq(fv_compile(model, &c, log, &a), FV_OK, "%s", fv_log_text(log));
     float x[4] = {0}, y[6];
     fv_array good = {1, 2, {2, 2}, x, NULL}, none = {1, 2, {2, 2}, NULL, NULL};
-    fv_array odd = {1, 2, {2, 2}, (char *)x + 1, NULL}, small = {1, 2, {1, 3}, y, NULL}, other = {7, 2, {1, 3}, y, NULL};
+    fv_array odd = {1, 2, {2, 2}, (char *)x + 1, NULL}, small = {1, 2, {1, 3}, y, NULL},
+             other = {7, 2, {1, 3}, y, NULL};
     fv_run_options o = {.size = 1}, few = {.size = sizeof few, .threads = -1};
     fv_array room = {1, 2, {2, 3}, y, NULL};
     const struct {
@@ -74,16 +75,21 @@ Test(api, arguments) {
         {&none, &room, NULL, FV_BAD_ARGUMENT, "error: input 'x' is f32[2, 2], its data is NULL\n"},
         {&odd, &room, NULL, FV_BAD_ARGUMENT,
          "error: input 'x' is f32[2, 2], its data is at an address that is no multiple of 4\n"},
-        {&good, &small, NULL, FV_TOO_SMALL, "error: output 'y' is given room for 3 elements, needs 6\n"},
-        {&good, &other, NULL, FV_BAD_ARGUMENT, "error: output 'y' is given i64[1, 3], expected f32\n"},
-        {&good, &room, &o, FV_BAD_ARGUMENT, "error: the options have size 1, expected sizeof(fv_run_options), "},
-        {&good, &room, &few, FV_BAD_ARGUMENT, "error: the options ask for -1 threads, may be 0 or more\n"},
+        {&good, &small, NULL, FV_TOO_SMALL,
+         "error: output 'y' is given room for 3 elements, needs 6\n"},
+        {&good, &other, NULL, FV_BAD_ARGUMENT,
+         "error: output 'y' is given i64[1, 3], expected f32\n"},
+        {&good, &room, &o, FV_BAD_ARGUMENT,
+         "error: the options have size 1, expected sizeof(fv_run_options), "},
+        {&good, &room, &few, FV_BAD_ARGUMENT,
+         "error: the options ask for -1 threads, may be 0 or more\n"},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         fv_array out = *all[i].out;
         fv_log_clear(log);
         cr_expect_eq(fv_artifact_run(a, all[i].in, &out, all[i].options, log), all[i].status);
-        cr_expect(!strncmp(fv_log_text(log), all[i].says, strlen(all[i].says)), "%s", fv_log_text(log));
+        cr_expect(!strncmp(fv_log_text(log), all[i].says, strlen(all[i].says)), "%s",
+                  fv_log_text(log));
     }
     fv_artifact_free(a);
     fv_log_free(log);
@@ -102,7 +108,8 @@ static void compiles(fv_compile_options o) {
 
 Test(api, backends) {
     compiles((fv_compile_options){.backend = FV_BACKEND_INTERP});
-    compiles((fv_compile_options){.backend = FV_BACKEND_INTERP, .naive = 1, .level = '0', .verify = 1, .strict = 1});
+    compiles((fv_compile_options){
+        .backend = FV_BACKEND_INTERP, .naive = 1, .level = '0', .verify = 1, .strict = 1});
     compiles((fv_compile_options){.backend = FV_BACKEND_C, .name = "other"});
     if (FV_HAVE_JIT)
         compiles((fv_compile_options){.backend = FV_BACKEND_JIT, .level = '3'});
@@ -146,12 +153,15 @@ enum { HEADS = 2, FEATURES = 4, ROOM = 9, STEPS = 5 };
 /* Two caches, read by attention; the first also before anything is added, by its rows. */
 static const char cache_model[] =
     "fovea-ir 1\nsymbol p 0..64\nsymbol s 1..8\nconst @rows: i64[2] = [1, 2]\n"
-    "func @main(%q: f32[2, s, 4], %nk: f32[2, s, 4], %nv: f32[2, s, 4], %k: f32[2, p, 4], %v: f32[2, p, 4]) -> (%y, %pk, %pv, %z) {\n"
+    "func @main(%q: f32[2, s, 4], %nk: f32[2, s, 4], %nv: f32[2, s, 4], %k: f32[2, p, 4], %v: "
+    "f32[2, p, 4]) -> (%y, %pk, %pv, %z) {\n"
     "  %r = Tanh(%nk)\n  %pk = Concat(%k, %r) {axis = 1}\n  %pv = Concat(%v, %nv) {axis = 1}\n"
-    "  %t = Transpose(%pk) {perm = [0, 2, 1]}\n  %a = MatMul(%q, %t)\n  %w = Softmax(%a)\n  %o = MatMul(%w, %pv)\n"
+    "  %t = Transpose(%pk) {perm = [0, 2, 1]}\n  %a = MatMul(%q, %t)\n  %w = Softmax(%a)\n  %o = "
+    "MatMul(%w, %pv)\n"
     "  %y = Add(%o, %r)\n  %z = ReduceSum(%k, @rows)\n  return %y, %pk, %pv, %z\n}\n";
 
-static fv_artifact *compile_cache(fv_backend_kind backend, bool naive, const char *const *states, fv_log *log) {
+static fv_artifact *compile_cache(fv_backend_kind backend, bool naive, const char *const *states,
+                                  fv_log *log) {
     fv_artifact *a;
     put(in_folder("kv.fvir"), cache_model);
     fv_compile_options o = {.size = sizeof o, .backend = backend, .states = states, .naive = naive};
@@ -160,13 +170,15 @@ static fv_artifact *compile_cache(fv_backend_kind backend, bool naive, const cha
 }
 
 static fv_array array_of(int64_t rows, float *data) {
-    return (fv_array){.type = FV_TYPE_FLOAT, .rank = 3, .dims = {HEADS, rows, FEATURES}, .data = data};
+    return (fv_array){
+        .type = FV_TYPE_FLOAT, .rank = 3, .dims = {HEADS, rows, FEATURES}, .data = data};
 }
 
 /* The first rows of memory that has room for more are those of a dense one. */
 static bool holds(const float *room, const float *dense, int64_t rows) {
     for (int h = 0; h < HEADS; h++)
-        if (memcmp(room + h * ROOM * FEATURES, dense + h * rows * FEATURES, (size_t)rows * FEATURES * sizeof *room))
+        if (memcmp(room + h * ROOM * FEATURES, dense + h * rows * FEATURES,
+                   (size_t)rows * FEATURES * sizeof *room))
             return false;
     return true;
 }
@@ -177,7 +189,8 @@ static void grows(fv_backend_kind backend, bool naive, const char *capacity, int
     snprintf(k, sizeof k, "k=pk:%s", capacity);
     snprintf(v, sizeof v, "v=pv:%s", capacity);
     fv_log *log = fv_log_new();
-    fv_artifact *copied = compile_cache(backend, naive, (const char *const[]){"k=pk", "v=pv", NULL}, log);
+    fv_artifact *copied =
+        compile_cache(backend, naive, (const char *const[]){"k=pk", "v=pv", NULL}, log);
     fv_artifact *placed = compile_cache(backend, naive, (const char *const[]){k, v, NULL}, log);
     const fv_model *m = fv_artifact_model(placed);
     cr_expect_eq(m->outputs[1].in_place, 2);
@@ -185,7 +198,8 @@ static void grows(fv_backend_kind backend, bool naive, const char *capacity, int
     cr_expect_str_eq(m->outputs[2].capacity, capacity);
     cr_expect_str_eq(m->inputs[4].dims[1], "p");
     fv_run_options o = {.size = sizeof o, .threads = threads};
-    float new[3][8 * HEADS * FEATURES], room[2][HEADS * ROOM * FEATURES], before[2][HEADS * ROOM * FEATURES];
+    float new[3][8 * HEADS * FEATURES], room[2][HEADS * ROOM * FEATURES],
+        before[2][HEADS * ROOM * FEATURES];
     for (int i = 0; i < HEADS * ROOM * FEATURES; i++)
         room[0][i] = room[1][i] = -7;
     fv_array in[5], old[2], out[4] = {0};
@@ -207,8 +221,10 @@ static void grows(fv_backend_kind backend, bool naive, const char *capacity, int
         memset(out, 0, sizeof out);
         cr_assert_eq(fv_artifact_run(placed, in, out, &o, log), FV_OK, "%s", fv_log_text(log));
         cr_expect_eq(fv_array_bytes(&out[0]), fv_array_bytes(&want[0]));
-        cr_expect_eq(memcmp(out[0].data, want[0].data, fv_array_bytes(&out[0])), 0, "step %d", step);
-        cr_expect_eq(memcmp(out[3].data, want[3].data, fv_array_bytes(&out[3])), 0, "step %d", step);
+        cr_expect_eq(memcmp(out[0].data, want[0].data, fv_array_bytes(&out[0])), 0, "step %d",
+                     step);
+        cr_expect_eq(memcmp(out[3].data, want[3].data, fv_array_bytes(&out[3])), 0, "step %d",
+                     step);
         for (int i = 0; i < 2; i++) {
             int64_t rows = want[1 + i].dims[1];
             cr_expect_eq(out[1 + i].data, room[i]);
@@ -233,7 +249,9 @@ static void grows(fv_backend_kind backend, bool naive, const char *capacity, int
     memset(out, 0, sizeof out);
     fv_log_clear(log);
     cr_expect_eq(fv_artifact_run(placed, in, out, &o, log), FV_TOO_SMALL);
-    cr_expect(strstr(fv_log_text(log), "input 'k' has capacity 9 on axis 1, output 'pk' needs 10") != NULL, "%s", fv_log_text(log));
+    cr_expect(strstr(fv_log_text(log),
+                     "input 'k' has capacity 9 on axis 1, output 'pk' needs 10") != NULL,
+              "%s", fv_log_text(log));
     cr_expect_eq(memcmp(before, room, sizeof room), 0, "nothing is written");
     in[3].dims[1] = in[4].dims[1] = ROOM + 3;
     cr_expect_eq(fv_artifact_run(placed, in, out, &o, NULL), FV_TOO_SMALL);
@@ -242,7 +260,8 @@ static void grows(fv_backend_kind backend, bool naive, const char *capacity, int
     out[1] = array_of(3, before[0]);
     fv_log_clear(log);
     cr_expect_eq(fv_artifact_run(placed, in, out, &o, log), FV_BAD_ARGUMENT);
-    cr_expect(strstr(fv_log_text(log), "output 'pk' is given memory of its own") != NULL, "%s", fv_log_text(log));
+    cr_expect(strstr(fv_log_text(log), "output 'pk' is given memory of its own") != NULL, "%s",
+              fv_log_text(log));
     out[1] = (fv_array){0};
     in[3].axis = 2;
     cr_expect_eq(fv_artifact_run(placed, in, out, &o, NULL), FV_BAD_ARGUMENT);
@@ -250,7 +269,8 @@ static void grows(fv_backend_kind backend, bool naive, const char *capacity, int
     in[4].capacity = ROOM - 1; /* another one than k's, or the model's */
     fv_log_clear(log);
     cr_expect_eq(fv_artifact_run(placed, in, out, &o, log), FV_BAD_DIM);
-    cr_expect(strstr(fv_log_text(log), "input 'v' has capacity 8 on axis 1, expected 9") != NULL, "%s", fv_log_text(log));
+    cr_expect(strstr(fv_log_text(log), "input 'v' has capacity 8 on axis 1, expected 9") != NULL,
+              "%s", fv_log_text(log));
     for (int i = 0; i < 2; i++)
         fv_array_free(&old[i]);
     fv_artifact_free(copied);
@@ -273,10 +293,15 @@ static void refuses_state(const char *state, const char *message) {
     fv_artifact *a;
     fv_log *log = fv_log_new();
     put(in_folder("odd.fvir"),
-        "fovea-ir 1\nsymbol p 0..64\nsymbol q 0..64\nfunc @main(%x: f32[1, 4], %past: f32[p, 4], %b: u4[p, 2], %w: f32[q, 4]) -> (%a, %y, %o, %c, %n, %m) {\n"
-        "  %a = Concat(%x, %past) {axis = 0} loc(\"front\")\n  %y = Concat(%past, %past) {axis = 0}\n  %o = Relu(%past) loc(\"act\")\n"
-        "  %c = Concat(%b, %b) {axis = 0}\n  %n = Concat(%past, %x) {axis = 0}\n  %m = Concat(%past, %w) {axis = 0}\n  return %a, %y, %o, %c, %n, %m\n}\n");
-    fv_compile_options o = {.size = sizeof o, .backend = FV_BACKEND_INTERP, .states = (const char *const[]){state, NULL}};
+        "fovea-ir 1\nsymbol p 0..64\nsymbol q 0..64\nfunc @main(%x: f32[1, 4], %past: f32[p, 4], "
+        "%b: u4[p, 2], %w: f32[q, 4]) -> (%a, %y, %o, %c, %n, %m) {\n"
+        "  %a = Concat(%x, %past) {axis = 0} loc(\"front\")\n  %y = Concat(%past, %past) {axis = "
+        "0}\n  %o = Relu(%past) loc(\"act\")\n"
+        "  %c = Concat(%b, %b) {axis = 0}\n  %n = Concat(%past, %x) {axis = 0}\n  %m = "
+        "Concat(%past, %w) {axis = 0}\n  return %a, %y, %o, %c, %n, %m\n}\n");
+    fv_compile_options o = {.size = sizeof o,
+                            .backend = FV_BACKEND_INTERP,
+                            .states = (const char *const[]){state, NULL}};
     cr_expect_eq(fv_compile(place, &o, log, &a), *message ? FV_BAD_MODEL : FV_OK, "%s", state);
     cr_expect(strstr(fv_log_text(log), message) != NULL, "%s: %s", state, fv_log_text(log));
     if (!*message)
@@ -288,11 +313,13 @@ Test(api, states_that_cannot_be_in_place) {
     refuses_state("past=n:20", "");
     refuses_state("past=n:1", "");
     refuses_state("past=m:1", "and what is new is not known to be one, which is the capacity");
-    refuses_state("past=a:20", "output 'a' cannot be written in the memory of input 'past': node 'front' (Concat) makes it, "
+    refuses_state("past=a:20", "output 'a' cannot be written in the memory of input 'past': node "
+                               "'front' (Concat) makes it, "
                                "whose first operand is not the input");
     refuses_state("past=y:20", "which has the input twice");
     refuses_state("past=o:cap", "which of its dims is the capacity? None is cap");
-    refuses_state("past=o:p", "node 'act' (Relu) makes it, expected a Concat of the input and what is new, or a scatter into it");
+    refuses_state("past=o:p", "node 'act' (Relu) makes it, expected a Concat of the input and what "
+                              "is new, or a scatter into it");
     refuses_state("b=c:cap", "and its elements lie several in a byte");
     refuses_state("past=n:0", "the capacity is '0', expected a number from 1 on, or a name");
     refuses_state("past=n:1x", "the capacity is '1x'");
@@ -343,12 +370,16 @@ Test(api, files) {
     cr_expect_eq(fv_compile_file(model, in_folder("x.c"), NULL, log), FV_OK);
     cr_expect_eq(access(in_folder("x.h"), F_OK), 0);
     cr_expect_eq(fv_compile_file(model, in_folder("x.fvk"), NULL, log), FV_OK);
-    cr_expect_eq(fv_compile(in_folder("x.fvk"), &(fv_compile_options){.size = sizeof(fv_compile_options),
-                 .backend = FV_BACKEND_INTERP}, log, &a), FV_OK, "%s", fv_log_text(log));
+    cr_expect_eq(fv_compile(in_folder("x.fvk"),
+                            &(fv_compile_options){.size = sizeof(fv_compile_options),
+                                                  .backend = FV_BACKEND_INTERP},
+                            log, &a),
+                 FV_OK, "%s", fv_log_text(log));
     gives(a);
     fv_artifact_free(a);
     if (FV_HAVE_JIT && fv_target_runs_here(fv_target_find("x86-64-v3"))) {
-        cr_expect_eq(fv_compile_file(model, in_folder("x.so"), NULL, log), FV_OK, "%s", fv_log_text(log));
+        cr_expect_eq(fv_compile_file(model, in_folder("x.so"), NULL, log), FV_OK, "%s",
+                     fv_log_text(log));
         cr_assert_eq(fv_load(in_folder("x.so"), log, &a), FV_OK, "%s", fv_log_text(log));
         gives(a);
         fv_artifact_free(a);
@@ -379,14 +410,17 @@ Test(api, weights_in_a_file) {
     void *out[] = {y};
     const fv_model *m = fv_artifact_model(two);
     cr_expect_eq(m->run(&n, in, out, NULL, NULL, 0, NULL), FV_BAD_FILE, "nobody gives the weights");
-    fv_env env = {.size = sizeof env, .weights = (const char *)two->weights + 1, .weights_bytes = two->weights_bytes};
+    fv_env env = {.size = sizeof env,
+                  .weights = (const char *)two->weights + 1,
+                  .weights_bytes = two->weights_bytes};
     cr_expect_eq(m->run(&n, in, out, NULL, NULL, 0, &env), FV_BAD_ARGUMENT, "not aligned");
     env.weights = two->weights;
     env.weights_bytes--;
     cr_expect_eq(m->run(&n, in, out, NULL, NULL, 0, &env), FV_BAD_FILE, "too short");
     fv_artifact_free(two);
     cr_expect_eq(fv_load(in_folder("x.so"), log, &one), FV_BAD_FILE);
-    cr_expect(strstr(fv_log_text(log), "x.weights, cannot be used: No such file or directory"), "%s", fv_log_text(log));
+    cr_expect(strstr(fv_log_text(log), "x.weights, cannot be used: No such file or directory"),
+              "%s", fv_log_text(log));
     fv_log_free(log);
 }
 
@@ -409,8 +443,10 @@ Test(api, failures) {
     refuses(model, (fv_compile_options){.name = "a b"}, FV_BAD_ARGUMENT, "'a b'");
     refuses(model, (fv_compile_options){.weights = "paper"}, FV_BAD_ARGUMENT, "'paper'");
     refuses(model, (fv_compile_options){.passes = passes}, FV_BAD_ARGUMENT, "no pass 'legalize'");
-    refuses(model, (fv_compile_options){.disable = needed}, FV_BAD_ARGUMENT, "error: disable=legalise: it cannot be left out");
-    refuses(model, (fv_compile_options){.enable = nothing}, FV_BAD_ARGUMENT, "error: enable=shares: there is no such pass or step");
+    refuses(model, (fv_compile_options){.disable = needed}, FV_BAD_ARGUMENT,
+            "error: disable=legalise: it cannot be left out");
+    refuses(model, (fv_compile_options){.enable = nothing}, FV_BAD_ARGUMENT,
+            "error: enable=shares: there is no such pass or step");
     refuses(model, (fv_compile_options){.dims = dims}, FV_BAD_MODEL, "within 0..100");
     refuses(model, (fv_compile_options){.size = 5000}, FV_BAD_ARGUMENT, "size");
     put(in_folder("bad.fvir"), "fovea-ir 1\nmodule \"m\"\nfunc @main(%x: f32[2]) -> (%y) {\n"
@@ -431,7 +467,9 @@ static const char *put_tuning(const char *schedule) {
     fv_driver_options o = {.target = fv_target_find("generic"), .level = '2', .choices = &all};
     cr_assert(!FV_DOOR_OPEN(s, &door));
     cr_assert(fv_driver_read(s, model, &o, &source) && fv_driver_lower(s, &source, &o) && all.n);
-    snprintf(says, sizeof says, "fovea-tuning 1\nmodel \"%s\"\nproducer \"fovea %s\"\ntarget \"generic\"\ncpu \"\"\nkernel \"%s\" %s\nend\n",
+    snprintf(says, sizeof says,
+             "fovea-tuning 1\nmodel \"%s\"\nproducer \"fovea %s\"\ntarget \"generic\"\ncpu "
+             "\"\"\nkernel \"%s\" %s\nend\n",
              source.hash, FV_VERSION, all.at[0].key, schedule);
     fv_door_close(s, &door);
     fv_session_free(s);
@@ -441,7 +479,8 @@ static const char *put_tuning(const char *schedule) {
 }
 
 Test(api, tunings) {
-    fv_compile_options o = {.backend = FV_BACKEND_INTERP, .target = "generic", .tuning = in_folder("a.tuning")};
+    fv_compile_options o = {
+        .backend = FV_BACKEND_INTERP, .target = "generic", .tuning = in_folder("a.tuning")};
     refuses(model, o, FV_BAD_FILE, "a.tuning: error: ");
     o.tuning = put_tuning("contract {rows = 2, block = 8}");
     compiles(o);
@@ -451,7 +490,8 @@ Test(api, tunings) {
     o.tuning = put_tuning("contract {rows = 60}");
     refuses(model, o, FV_BAD_MODEL, "a.tuning:6:8: error: a tile ");
     o.tuning = put_tuning("map {task = 64}");
-    refuses(model, o, FV_BAD_MODEL, "a.tuning:6:8: error: the kernel's schedule is 'contract', not 'map'");
+    refuses(model, o, FV_BAD_MODEL,
+            "a.tuning:6:8: error: the kernel's schedule is 'contract', not 'map'");
     o.tuning = put_tuning("contract {rows = 2}");
     o.target = "x86-64-v3";
     refuses(model, o, FV_BAD_MODEL, "a.tuning:4:8: error: was made for another target");
@@ -502,14 +542,22 @@ Test(api, nonsense_is_refused) {
     is_refused(fv_compile_file(NULL, "x.c", NULL, log), log, "no model");
     is_refused(fv_compile_file(model, NULL, NULL, log), log, "no name");
     const fv_compile_options odd[] = {
-        {.size = 0}, {.size = 1}, {.size = 4096}, {.size = sizeof *odd, .level = '9'}, {.size = sizeof *odd, .level = -1},
-        {.size = sizeof *odd, .backend = (fv_backend_kind)77}, {.size = sizeof *odd, .target = ""},
-        {.size = sizeof *odd, .name = ""}, {.size = sizeof *odd, .name = "a b"}, {.size = sizeof *odd, .weights = "?"},
+        {.size = 0},
+        {.size = 1},
+        {.size = 4096},
+        {.size = sizeof *odd, .level = '9'},
+        {.size = sizeof *odd, .level = -1},
+        {.size = sizeof *odd, .backend = (fv_backend_kind)77},
+        {.size = sizeof *odd, .target = ""},
+        {.size = sizeof *odd, .name = ""},
+        {.size = sizeof *odd, .name = "a b"},
+        {.size = sizeof *odd, .weights = "?"},
         {.size = sizeof *odd, .passes = (const char *const[]){"", NULL}}};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         is_refused(fv_compile(model, &odd[i], log, &a), log, "options");
         if (i != 5) /* files have no backend */
-            is_refused(fv_compile_file(model, in_folder("x.c"), &odd[i], log), log, "options for a file");
+            is_refused(fv_compile_file(model, in_folder("x.c"), &odd[i], log), log,
+                       "options for a file");
     }
     cr_expect_eq(fv_compile(model, NULL, NULL, &a), FV_OK, "no log, no options");
     gives(a);

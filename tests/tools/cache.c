@@ -1,4 +1,5 @@
-/* cache.c - the cache of compiled models: what hits and what misses, damaged files, many writers. */
+/* cache.c - the cache of compiled models: what hits and what misses, damaged files, many
+ * writers. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -45,7 +46,8 @@ static void put_weights(const char *path, int columns, float scale) {
     free(w);
 }
 
-/* Long enough ago for its times to tell of another change: what was written just now is not kept. */
+/* Long enough ago for its times to tell of another change: what was written just now is not
+ * kept. */
 static void rest(void) {
     usleep(25000);
 }
@@ -56,10 +58,11 @@ static void put_model(const char *folder, int columns, float scale) {
     mkdir(folder, 0700);
     snprintf(path, sizeof path, "%s/w.bin", folder);
     put_weights(path, columns, scale);
-    snprintf(text, sizeof text,
-             "fovea-ir 1\nmodule \"m\"\nsymbol n 0..100\nconst @w: f32[%d, %d] = file \"w.bin\" 0 %zu\n"
-             "func @main(%%x: f32[n, %d]) -> (%%y) {\n  %%y = MatMul(%%x, @w)\n  return %%y\n}\n",
-             K, columns, (size_t)K * (size_t)columns * 4, K);
+    snprintf(
+        text, sizeof text,
+        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..100\nconst @w: f32[%d, %d] = file \"w.bin\" 0 %zu\n"
+        "func @main(%%x: f32[n, %d]) -> (%%y) {\n  %%y = MatMul(%%x, @w)\n  return %%y\n}\n",
+        K, columns, (size_t)K * (size_t)columns * 4, K);
     snprintf(path, sizeof path, "%s/m.fvir", folder);
     put(path, text, strlen(text));
     rest();
@@ -124,7 +127,8 @@ static bool gives(fv_artifact *a, int columns, float scale) {
     fv_array input = {FV_TYPE_FLOAT, 2, {ROWS, K}, x, NULL}, y = {0};
     for (int i = 0; i < ROWS * K; i++)
         x[i] = (float)(i % 5 - 2);
-    bool ok = fv_artifact_run(a, &input, &y, NULL, NULL) == FV_OK && y.rank == 2 && y.dims[1] == columns;
+    bool ok =
+        fv_artifact_run(a, &input, &y, NULL, NULL) == FV_OK && y.rank == 2 && y.dims[1] == columns;
     for (int i = 0; i < ROWS && ok; i++)
         for (int n = 0; n < columns && ok; n++) {
             float sum = 0;
@@ -241,25 +245,42 @@ Test(cache, links) {
 /* ---- keys ---- */
 
 Test(cache, keys) {
-    static const char *const dims[] = {"n=2", NULL}, *const wider[] = {"n=1..50", NULL}, *const none[] = {NULL};
+    static const char *const dims[] = {"n=2", NULL}, *const wider[] = {"n=1..50", NULL},
+                             *const none[] = {NULL};
     static const char *const passes[] = {"legalise", "remove-dead", NULL},
-                            *const more[] = {"legalise", "share", "remove-dead", NULL},
-                            *const switched[] = {"merge-qkv", NULL};
+                             *const more[] = {"legalise", "share", "remove-dead", NULL},
+                             *const switched[] = {"merge-qkv", NULL};
     fv_session *session = fv_session_new();
     cr_assert(session);
-    fv_target other = *fv_driver_target(fv_arena_new(session), NULL, true), cache = other, same = other;
+    fv_target other = *fv_driver_target(fv_arena_new(session), NULL, true), cache = other,
+              same = other;
     other.features = "-avx512vnni";
     cache.l2_bytes *= 2;
-    const fv_driver_options all[] = {{0}, {.level = '1'}, {.level = '3'}, {.naive = true}, {.dims = dims},
-                                     {.dims = wider}, {.dims = none}, {.name = "other"}, {.passes = passes},
-                                     {.passes = more}, {.enable = switched}, {.disable = switched}, {.target = &other}, {.target = &cache}};
+    const fv_driver_options all[] = {{0},
+                                     {.level = '1'},
+                                     {.level = '3'},
+                                     {.naive = true},
+                                     {.dims = dims},
+                                     {.dims = wider},
+                                     {.dims = none},
+                                     {.name = "other"},
+                                     {.passes = passes},
+                                     {.passes = more},
+                                     {.enable = switched},
+                                     {.disable = switched},
+                                     {.target = &other},
+                                     {.target = &cache}};
     int n = sizeof all / sizeof *all;
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < n; i++)
-            cr_expect_eq(compile_with(in("small/m.fvir"), all[i], SMALL, 1).how, round ? BY_PATH : MISS, "%d", i);
+            cr_expect_eq(compile_with(in("small/m.fvir"), all[i], SMALL, 1).how,
+                         round ? BY_PATH : MISS, "%d", i);
     cr_expect_eq(files(".model", NULL, 0), n);
-    cr_expect_eq(compile_with(in("small/m.fvir"), (fv_driver_options){.target = &same}, SMALL, 1).how, BY_PATH);
-    cr_assert_eq(rename(in("small/m.fvir"), in("small/n.fvir")), 0); /* a model is called after its file */
+    cr_expect_eq(
+        compile_with(in("small/m.fvir"), (fv_driver_options){.target = &same}, SMALL, 1).how,
+        BY_PATH);
+    /* a model is called after its file */
+    cr_assert_eq(rename(in("small/m.fvir"), in("small/n.fvir")), 0);
     cr_expect_eq(compile_with(in("small/n.fvir"), (fv_driver_options){0}, SMALL, 1).how, MISS);
     fv_session_free(session);
 }
@@ -267,7 +288,9 @@ Test(cache, keys) {
 Test(cache, off) {
     const fv_pipeline_options verify = {.verify = true};
     expect(MISS, in("small"), SMALL, 1);
-    cr_expect_eq(compile_with(in("small/m.fvir"), (fv_driver_options){.pipeline = &verify}, SMALL, 1).how, MISS);
+    cr_expect_eq(
+        compile_with(in("small/m.fvir"), (fv_driver_options){.pipeline = &verify}, SMALL, 1).how,
+        MISS);
     setenv("FOVEA_CACHE_SIZE", "0", 1);
     expect(MISS, in("small"), SMALL, 1);
     unsetenv("FOVEA_CACHE_SIZE");
@@ -305,7 +328,8 @@ static void warns(const char *folder) {
     setenv("FOVEA_CACHE_DIR", folder, 1);
     for (int i = 0; i < 2; i++) {
         made m = compile(in("small"), SMALL, 1);
-        cr_expect(m.how == MISS && m.warnings == 1, "%s: %d, %d warnings", folder, m.how, m.warnings);
+        cr_expect(m.how == MISS && m.warnings == 1, "%s: %d, %d warnings", folder, m.how,
+                  m.warnings);
     }
 }
 
@@ -501,13 +525,14 @@ Test(cache, many_writers) {
     cr_expect_eq(files(".tmp", NULL, 0), 0);
 }
 
-/* One writes to the model in place, again and again, while another compiles it: what that makes of it is nobody's
- * guess, but nothing of it may be found under either content later. */
+/* One writes to the model in place, again and again, while another compiles it: what that makes of
+ * it is nobody's guess, but nothing of it may be found under either content later. */
 static void rewrite_or_compile(int child) {
     float w[2][K * SMALL];
     int fd = open(in("small/w.bin"), O_RDWR);
     for (int i = 0; i < 2 * K * SMALL; i++)
-        w[i / (K * SMALL)][i % (K * SMALL)] = weight(i / SMALL % K, i % SMALL, (float)(1 + i / (K * SMALL)));
+        w[i / (K * SMALL)][i % (K * SMALL)] =
+            weight(i / SMALL % K, i % SMALL, (float)(1 + i / (K * SMALL)));
     for (int i = 0; i < (child ? 25 : 2000); i++) {
         fv_artifact *a = NULL;
         if (child && fv_compile(model_in(in("small")), NULL, NULL, &a))
@@ -515,7 +540,8 @@ static void rewrite_or_compile(int child) {
         if (!child && pwrite(fd, w[i % 2], sizeof *w, 0) < 0)
             _exit(2);
         if (!child)
-            usleep((useconds_t)(i % 100 ? 200 : 30000)); /* mostly within a tick, sometimes at rest */
+            /* mostly within a tick, sometimes at rest */
+            usleep((useconds_t)(i % 100 ? 200 : 30000));
         fv_artifact_free(a);
     }
 }
@@ -553,7 +579,9 @@ static bool stores(bool change) {
     cr_assert(w);
     int fd = change ? open(in("large/w.bin"), O_WRONLY) : -1;
     cr_assert(!change || (pwrite(fd, "1234", 4, 0) == 4 && close(fd) == 0));
-    bool stored = fv_cache_store(c, w, &key, &(fv_cache_item){.files = &model, .text = "", .object = "", .folder = c->folder});
+    bool stored = fv_cache_store(
+        c, w, &key,
+        &(fv_cache_item){.files = &model, .text = "", .object = "", .folder = c->folder});
     fv_cache_end(w);
     fv_door_close(s, &door);
     fv_session_free(s);
@@ -592,7 +620,8 @@ Test(cache, entries_that_vanish) {
 Test(cache, eviction) {
     char name[20];
     mkdir(in("c"), 0700);
-    static const char *const theirs[] = {"my.model", "fovea.tmp", "fovea-notes.tmp", "x.path", "0123456789abcdef.model"};
+    static const char *const theirs[] = {"my.model", "fovea.tmp", "fovea-notes.tmp", "x.path",
+                                         "0123456789abcdef.model"};
     for (int i = 0; i < 5; i++) {
         char path[100];
         snprintf(path, sizeof path, "c/%s", theirs[i]);
@@ -648,7 +677,8 @@ static bool survives(int64_t nth) {
 Test(cache, out_of_memory) {
     char command[100];
     snprintf(command, sizeof command, "rm -rf %s", in("c"));
-    for (int64_t nth = 1; !survives(nth); nth += 1 + nth / 20) /* whatever was kept goes: cold again */
+    /* whatever was kept goes: cold again */
+    for (int64_t nth = 1; !survives(nth); nth += 1 + nth / 20)
         cr_assert_eq(system(command), 0);
     cr_expect_eq(files(".tmp", NULL, 0), 0);
     int64_t nth = 1;

@@ -122,10 +122,13 @@ Test(damage, tables, .timeout = 120) {
     cr_assert_eq(load(), 0);
     srand(seed);
     for (int i = 0; i < 150; i++) /* counts, types, ranks */
-        *(flip(table->sh_offset + (size_t)rand() % table->sh_size, (unsigned char)(1 << rand() % 8)) ? &refused : &loaded) += 1;
+        *(flip(table->sh_offset + (size_t)rand() % table->sh_size, (unsigned char)(1 << rand() % 8))
+              ? &refused
+              : &loaded) += 1;
     const Elf64_Rela *all = (const void *)(bytes + moves->sh_offset);
     for (size_t i = 0; i < moves->sh_size / sizeof *all; i++) { /* pointers */
-        bool in_table = all[i].r_offset >= table->sh_addr && all[i].r_offset < table->sh_addr + table->sh_size;
+        bool in_table =
+            all[i].r_offset >= table->sh_addr && all[i].r_offset < table->sh_addr + table->sh_size;
         size_t at = (size_t)((const unsigned char *)&all[i].r_addend - bytes);
         for (int k = 0; k < 8 && in_table; k++)
             *(flip(at + (size_t)k, (unsigned char)(1 << rand() % 8)) ? &refused : &loaded) += 1;

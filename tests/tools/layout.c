@@ -12,7 +12,9 @@ static void begin(void) {
     l = (fv_layout){.arena = fv_arena_new(session)};
 }
 
-static void end(void) { fv_session_free(session); }
+static void end(void) {
+    fv_session_free(session);
+}
 
 TestSuite(layout, .init = begin, .fini = end);
 
@@ -30,16 +32,19 @@ static void net(int from, const int *to) {
 }
 #define NET(from, ...) net(from, (const int[]){__VA_ARGS__, -1})
 
-/* Nothing overlaps in a layer; ends of the picture are 0 and width; bends are where a net passes. */
+/* Nothing overlaps in a layer; ends of the picture are 0 and width; bends are where a net
+ * passes. */
 static void is_sound(void) {
     double right = 0;
     for (int i = 0; i < l.n; i++) {
         cr_assert(l.nodes[i].layer >= 0 && l.nodes[i].layer < l.nlayers);
         cr_assert_geq(l.nodes[i].x - l.nodes[i].width / 2, -1e-6);
-        right = l.nodes[i].x + l.nodes[i].width / 2 > right ? l.nodes[i].x + l.nodes[i].width / 2 : right;
+        right = l.nodes[i].x + l.nodes[i].width / 2 > right ? l.nodes[i].x + l.nodes[i].width / 2
+                                                            : right;
         for (int k = 0; k < i; k++)
             cr_assert(l.nodes[i].layer != l.nodes[k].layer ||
-                      (l.nodes[i].x > l.nodes[k].x ? l.nodes[i].x - l.nodes[k].x : l.nodes[k].x - l.nodes[i].x) >=
+                      (l.nodes[i].x > l.nodes[k].x ? l.nodes[i].x - l.nodes[k].x
+                                                   : l.nodes[k].x - l.nodes[i].x) >=
                           (l.nodes[i].width + l.nodes[k].width) / 2);
     }
     cr_assert_float_eq(right, l.width, 1e-6);
@@ -56,9 +61,11 @@ Test(layout, nothing) {
     cr_assert_eq(l.width, 0);
 }
 
-/* x -> a -> b -> y, and x beside them to b and y: one line for both, straight, and the others below each other. */
+/* x -> a -> b -> y, and x beside them to b and y: one line for both, straight, and the others below
+ * each other. */
 Test(layout, residual) {
-    int x = node(40, FV_PLACE_TOP), a = node(40, FV_PLACE_FREE), b = node(40, FV_PLACE_FREE), y = node(40, FV_PLACE_BOTTOM);
+    int x = node(40, FV_PLACE_TOP), a = node(40, FV_PLACE_FREE), b = node(40, FV_PLACE_FREE),
+        y = node(40, FV_PLACE_BOTTOM);
     NET(x, a, b, y, a);
     NET(a, b);
     NET(b, y);
@@ -73,7 +80,8 @@ Test(layout, residual) {
 
 /* Two chains that come crosswise are drawn without a crossing. */
 Test(layout, uncrossed) {
-    int a = node(30, FV_PLACE_FREE), b = node(30, FV_PLACE_FREE), c = node(30, FV_PLACE_FREE), d = node(30, FV_PLACE_FREE);
+    int a = node(30, FV_PLACE_FREE), b = node(30, FV_PLACE_FREE), c = node(30, FV_PLACE_FREE),
+        d = node(30, FV_PLACE_FREE);
     NET(a, d);
     NET(b, c);
     fv_layout_find(&l);
@@ -83,7 +91,8 @@ Test(layout, uncrossed) {
 
 /* What gets nothing stands right above who needs it. */
 Test(layout, late) {
-    int a = node(30, FV_PLACE_FREE), b = node(30, FV_PLACE_FREE), c = node(30, FV_PLACE_FREE), k = node(30, FV_PLACE_FREE);
+    int a = node(30, FV_PLACE_FREE), b = node(30, FV_PLACE_FREE), c = node(30, FV_PLACE_FREE),
+        k = node(30, FV_PLACE_FREE);
     NET(a, b);
     NET(b, c);
     NET(k, c);
@@ -106,7 +115,8 @@ static double gap_before(int i) {
     double gap = 0;
     for (int k = 0; k < l.n; k++) {
         double between = l.nodes[i].x - l.nodes[i].width / 2 - l.nodes[k].x - l.nodes[k].width / 2;
-        if (l.nodes[k].layer == l.nodes[i].layer && l.nodes[k].x < l.nodes[i].x && (gap == 0 || between < gap))
+        if (l.nodes[k].layer == l.nodes[i].layer && l.nodes[k].x < l.nodes[i].x &&
+            (gap == 0 || between < gap))
             gap = between;
     }
     return gap;
@@ -124,7 +134,8 @@ Test(layout, alone) {
         fv_layout_find(&l);
         is_sound();
         for (int i = 0; i < 14; i++)
-            cr_assert(!is_alone(i) || gap_before(i) < 20, "turn %d: node %d is %g away", turn, i, gap_before(i));
+            cr_assert(!is_alone(i) || gap_before(i) < 20, "turn %d: node %d is %g away", turn, i,
+                      gap_before(i));
     }
 }
 

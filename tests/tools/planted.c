@@ -1,5 +1,6 @@
-/* planted.c - faults of passes, of steps of lowering, of schedules and of the plan of memory, which the test of `opt --bisect` links
- * into the command in front of what they are faults of. FV_PLANTED names the one that happens: "share", "join", ... */
+/* planted.c - faults of passes, of steps of lowering, of schedules and of the plan of memory, which
+ * the test of `opt --bisect` links into the command in front of what they are faults of. FV_PLANTED
+ * names the one that happens: "share", "join", ... */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,14 +16,14 @@ static bool is_planted(const char *name) {
 
 /* ---- passes: what a pass does besides its changes is that of the pass ---- */
 
-#define PASS(id)                                                                                                                       \
-    bool __real_fv_pass_##id(fv_pass_run *r);                                                                                          \
-    bool __wrap_fv_pass_##id(fv_pass_run *r);                                                                                          \
-    bool __wrap_fv_pass_##id(fv_pass_run *r) {                                                                                         \
-        bool ok = __real_fv_pass_##id(r);                                                                                              \
-        if (is_planted(r->pass->name))                                                                                                 \
-            break_##id(r->module);                                                                                                     \
-        return ok;                                                                                                                     \
+#define PASS(id)                                                                                   \
+    bool __real_fv_pass_##id(fv_pass_run *r);                                                      \
+    bool __wrap_fv_pass_##id(fv_pass_run *r);                                                      \
+    bool __wrap_fv_pass_##id(fv_pass_run *r) {                                                     \
+        bool ok = __real_fv_pass_##id(r);                                                          \
+        if (is_planted(r->pass->name))                                                             \
+            break_##id(r->module);                                                                 \
+        return ok;                                                                                 \
     }
 
 /* A constant is another one. */
@@ -67,14 +68,17 @@ static void break_reduce_strength(fv_module *m) {
 }
 PASS(reduce_strength)
 
-/* ---- steps of lowering: the last value that has a kernel is a little more than it should be ---- */
+/* ---- steps of lowering: the last value that has a kernel is a little more than it should be
+ * ---- */
 
 static void bend(fv_lowerer *l, fv_storage *s) {
     fv_expr *body = s->def->body;
     s->def->body = fv_x_bin(l->exprs, FV_X_ADD, body, fv_x_const(l->exprs, FV_F32, 0.25));
 }
 
-static bool is_float(const fv_storage *s) { return s->def && s->def->body->type.elem == FV_F32 && s->value->type->elem == FV_F32; }
+static bool is_float(const fv_storage *s) {
+    return s->def && s->def->body->type.elem == FV_F32 && s->value->type->elem == FV_F32;
+}
 
 static void bend_last(fv_lowerer *l) {
     for (fv_op *op = l->func->body->last; op; op = op->prev)
@@ -87,14 +91,14 @@ static void bend_last(fv_lowerer *l) {
         }
 }
 
-#define STEP(id)                                                                                                                       \
-    bool __real_fv_step_##id(fv_lowerer *l);                                                                                           \
-    bool __wrap_fv_step_##id(fv_lowerer *l);                                                                                           \
-    bool __wrap_fv_step_##id(fv_lowerer *l) {                                                                                          \
-        bool ok = __real_fv_step_##id(l);                                                                                              \
-        if (ok && is_planted(#id))                                                                                                     \
-            bend_last(l);                                                                                                              \
-        return ok;                                                                                                                     \
+#define STEP(id)                                                                                   \
+    bool __real_fv_step_##id(fv_lowerer *l);                                                       \
+    bool __wrap_fv_step_##id(fv_lowerer *l);                                                       \
+    bool __wrap_fv_step_##id(fv_lowerer *l) {                                                      \
+        bool ok = __real_fv_step_##id(l);                                                          \
+        if (ok && is_planted(#id))                                                                 \
+            bend_last(l);                                                                          \
+        return ok;                                                                                 \
     }
 STEP(group)
 STEP(attend)

@@ -1,4 +1,5 @@
-/* Tuning files as texts (texts.txt), and what lowering makes of what one says of a kernel (choices.txt). */
+/* Tuning files as texts (texts.txt), and what lowering makes of what one says of a kernel
+ * (choices.txt). */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -24,12 +25,17 @@ static const char *text(const char *options, const char *input) {
     return t.s;
 }
 
-Test(tuning, texts, .init = open_session, .fini = close_session) { check_golden("../tuning/texts.txt", text); }
+Test(tuning, texts, .init = open_session, .fini = close_session) {
+    check_golden("../tuning/texts.txt", text);
+}
 
 Test(tuning, notes_are_comments, .init = open_session, .fini = close_session) {
-    fv_tuned_kernel k = {.key = "0123456789abcdef", .schedule = {.kind = FV_SCHEDULE_map}, .note = "a \"name\"\nkernel `x`\\"};
+    fv_tuned_kernel k = {.key = "0123456789abcdef",
+                         .schedule = {.kind = FV_SCHEDULE_map},
+                         .note = "a \"name\"\nkernel `x`\\"};
     fv_schedule_set(&k.schedule, FV_PARAMETER_task, 64);
-    fv_tuning u = {.model = "\"", .producer = "p", .target = "", .cpu = "a\\\nb", .n = 1, .kernels = &k};
+    fv_tuning u = {
+        .model = "\"", .producer = "p", .target = "", .cpu = "a\\\nb", .n = 1, .kernels = &k};
     fv_text t = {.arena = arena};
     fv_tuning_print(&t, &u);
     const fv_tuning *read = fv_tuning_parse(session, arena, t.s);
@@ -42,15 +48,19 @@ Test(tuning, notes_are_comments, .init = open_session, .fini = close_session) {
 /* ---- what it says of kernels ---- */
 
 static const char product[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\n"
-                              "func @main(%x: f32[n, 40], %w: f32[40, 70]) -> (%y) {\n  %y = MatMul(%x, %w)\n  return %y\n}\n";
-static const char attention[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 4..4096\n"
-                                "func @main(%q: f32[n, 16], %k: f32[n, 16], %v: f32[n, 16]) -> (%y) {\n"
-                                "  %t = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %t)\n  %p = Softmax(%s)\n"
-                                "  %y = MatMul(%p, %v)\n  return %y\n}\n";
-static const char softmax[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\n"
-                              "func @main(%x: f32[n, 40]) -> (%y) {\n  %y = Softmax(%x)\n  return %y\n}\n";
-static const char across[] = "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\n"
-                             "func @main(%x: f32[n, 40]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n  return %y\n}\n";
+                              "func @main(%x: f32[n, 40], %w: f32[40, 70]) -> (%y) {\n  %y = "
+                              "MatMul(%x, %w)\n  return %y\n}\n";
+static const char attention[] =
+    "fovea-ir 1\nmodule \"m\"\nsymbol n 4..4096\n"
+    "func @main(%q: f32[n, 16], %k: f32[n, 16], %v: f32[n, 16]) -> (%y) {\n"
+    "  %t = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %t)\n  %p = Softmax(%s)\n"
+    "  %y = MatMul(%p, %v)\n  return %y\n}\n";
+static const char softmax[] =
+    "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\n"
+    "func @main(%x: f32[n, 40]) -> (%y) {\n  %y = Softmax(%x)\n  return %y\n}\n";
+static const char across[] =
+    "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\n"
+    "func @main(%x: f32[n, 40]) -> (%y) {\n  %y = Transpose(%x) {perm = [1, 0]}\n  return %y\n}\n";
 
 /* A sum so long that a block of rows has no room for it beside two panels. */
 static const char *weights(void) {
@@ -58,11 +68,13 @@ static const char *weights(void) {
     fv_text_put(&t, "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\nconst @w: f32[1408, 20] = [0.5");
     for (int i = 1; i < 1408 * 20; i++)
         fv_text_put(&t, ", 0.5");
-    fv_text_put(&t, "]\nfunc @main(%x: f32[n, 1408]) -> (%y) {\n  %y = MatMul(%x, @w)\n  return %y\n}\n");
+    fv_text_put(
+        &t, "]\nfunc @main(%x: f32[n, 1408]) -> (%y) {\n  %y = MatMul(%x, @w)\n  return %y\n}\n");
     return t.s;
 }
 
-static fv_program *lower(const char *graph, const fv_target *target, const fv_tuning *u, fv_choices *all) {
+static fv_program *lower(const char *graph, const fv_target *target, const fv_tuning *u,
+                         fv_choices *all) {
     fv_module *m = fv_module_parse(session, graph, NULL);
     fv_lower_options o = {.target = target, .tuning = u, .choices = all};
     cr_assert(m && fv_run_passes(m, fv_pipeline('2'), NULL), "%s", said());
@@ -80,7 +92,10 @@ static const char *choice(const char *options, const char *input) {
     fv_choices all = {0};
     cr_assert(lower(graph, target, NULL, &all) && all.n, "%s", said());
     const char *key = strstr(options, "unknown") ? "0123456789abcdef" : all.at[all.n - 1].key;
-    const char *text = fv_printf(arena, "fovea-tuning 1 model \"\" producer \"\" target \"\" cpu \"\"\nkernel \"%s\"\n%s\nend\n", key, input);
+    const char *text = fv_printf(
+        arena,
+        "fovea-tuning 1 model \"\" producer \"\" target \"\" cpu \"\"\nkernel \"%s\"\n%s\nend\n",
+        key, input);
     const fv_tuning *u = fv_tuning_parse(session, arena, text);
     fv_choices now = {0};
     fv_text t = {.arena = arena};
@@ -91,15 +106,20 @@ static const char *choice(const char *options, const char *input) {
     return t.s;
 }
 
-Test(tuning, what_kernels_become, .init = open_session, .fini = close_session) { check_golden("../tuning/choices.txt", choice); }
+Test(tuning, what_kernels_become, .init = open_session, .fini = close_session) {
+    check_golden("../tuning/choices.txt", choice);
+}
 
 /* Layers that differ in nothing but names and literals have one key, others have others. */
 Test(tuning, keys, .init = open_session, .fini = close_session) {
     fv_choices all = {0};
-    const char *graph = "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\nsymbol m 1..4096\nconst @a: f32[] = 0.5\nconst @b: f32[] = 0.25\n"
-                        "func @main(%x: f32[n, 40], %z: f32[n, 40], %w: f32[n, 41], %v: f32[m, 40], %u: f32[n, 40]) -> "
+    const char *graph = "fovea-ir 1\nmodule \"m\"\nsymbol n 1..4096\nsymbol m 1..4096\nconst @a: "
+                        "f32[] = 0.5\nconst @b: f32[] = 0.25\n"
+                        "func @main(%x: f32[n, 40], %z: f32[n, 40], %w: f32[n, 41], %v: f32[m, "
+                        "40], %u: f32[n, 40]) -> "
                         "(%p, %q, %r, %s, %t) {\n"
-                        "  %p = Mul(%x, @a)\n  %q = Mul(%z, @b)\n  %r = Mul(%w, @a)\n  %s = Mul(%v, @a)\n  %t = Add(%u, @a)\n"
+                        "  %p = Mul(%x, @a)\n  %q = Mul(%z, @b)\n  %r = Mul(%w, @a)\n  %s = "
+                        "Mul(%v, @a)\n  %t = Add(%u, @a)\n"
                         "  return %p, %q, %r, %s, %t\n}\n";
     cr_assert(lower(graph, fv_target_find("x86-64-v3"), NULL, &all), "%s", said());
     cr_assert_eq(all.n, 5);

@@ -1,5 +1,6 @@
-/* No tuning changes a bit: models of products, attention, norms and filters, with any legal schedules for their kernels, give
- * what they give without, with one thread and with two. FV_SEED and FV_ROUNDS (tunings of each model) give others. */
+/* No tuning changes a bit: models of products, attention, norms and filters, with any legal
+ * schedules for their kernels, give what they give without, with one thread and with two. FV_SEED
+ * and FV_ROUNDS (tunings of each model) give others. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -45,49 +46,82 @@ typedef struct model {
 } model;
 
 static const model models[] = {
-    {"a product with weights", {{"w", "64, 90", 5760}, {"b", "90", 90}},
-     "func @main(%x: f32[2, n, 64]) -> (%y) {\n  %a = MatMul(%x, @w)\n  %s = Add(%a, @b)\n  %y = Relu(%s)\n  return %y\n}\n"},
-    {"a product with many steps", {{"w", "1408, 33", 1408 * 33}},
+    {"a product with weights",
+     {{"w", "64, 90", 5760}, {"b", "90", 90}},
+     "func @main(%x: f32[2, n, 64]) -> (%y) {\n  %a = MatMul(%x, @w)\n  %s = Add(%a, @b)\n  %y = "
+     "Relu(%s)\n  return %y\n}\n"},
+    {"a product with many steps",
+     {{"w", "1408, 33", 1408 * 33}},
      "func @main(%x: f32[n, 1408]) -> (%y) {\n  %y = MatMul(%x, @w)\n  return %y\n}\n"},
-    {"a product with one row", {{"w", "64, 200", 12800}},
+    {"a product with one row",
+     {{"w", "64, 200", 12800}},
      "func @main(%x: f32[1, 64]) -> (%y) {\n  %y = MatMul(%x, @w)\n  return %y\n}\n"},
-    {"a product of few rows", {{"w", "50, 33", 1650}},
-     "func @main(%x: f32[5, 33]) -> (%y) {\n  %y = Gemm(%x, @w) {transB = 1, alpha = 0.5}\n  return %y\n}\n"},
-    {"a product of computed factors", {{0}},
-     "func @main(%x: f32[3, n, 40], %w: f32[3, 40, n]) -> (%y) {\n  %y = MatMul(%x, %w)\n  return %y\n}\n"},
-    {"a product with what lies across", {{0}},
-     "func @main(%x: f32[n, 40], %w: f32[50, 40]) -> (%y) {\n  %t = Transpose(%w) {perm = [1, 0]}\n  %y = MatMul(%x, %t)\n"
+    {"a product of few rows",
+     {{"w", "50, 33", 1650}},
+     "func @main(%x: f32[5, 33]) -> (%y) {\n  %y = Gemm(%x, @w) {transB = 1, alpha = 0.5}\n  "
+     "return %y\n}\n"},
+    {"a product of computed factors",
+     {{0}},
+     "func @main(%x: f32[3, n, 40], %w: f32[3, 40, n]) -> (%y) {\n  %y = MatMul(%x, %w)\n  return "
+     "%y\n}\n"},
+    {"a product with what lies across",
+     {{0}},
+     "func @main(%x: f32[n, 40], %w: f32[50, 40]) -> (%y) {\n  %t = Transpose(%w) {perm = [1, "
+     "0]}\n  %y = MatMul(%x, %t)\n"
      "  return %y\n}\n"},
-    {"a product in f64", {{0}},
-     "func @main(%x: f64[n, 40], %w: f64[40, 50]) -> (%y) {\n  %y = MatMul(%x, %w)\n  return %y\n}\n"},
-    {"two layers", {{"w", "48, 96", 4608}, {"v", "96, 48", 4608}},
-     "func @main(%x: f32[n, 48]) -> (%y) {\n  %a = MatMul(%x, @w)\n  %b = Sigmoid(%a)\n  %c = Mul(%a, %b)\n"
+    {"a product in f64",
+     {{0}},
+     "func @main(%x: f64[n, 40], %w: f64[40, 50]) -> (%y) {\n  %y = MatMul(%x, %w)\n  return "
+     "%y\n}\n"},
+    {"two layers",
+     {{"w", "48, 96", 4608}, {"v", "96, 48", 4608}},
+     "func @main(%x: f32[n, 48]) -> (%y) {\n  %a = MatMul(%x, @w)\n  %b = Sigmoid(%a)\n  %c = "
+     "Mul(%a, %b)\n"
      "  %e = MatMul(%c, @v)\n  %y = Add(%e, %x)\n  return %y\n}\n"},
-    {"attention", {{0}},
-     "func @main(%q: f32[n, 24], %k: f32[n, 24], %v: f32[n, 20]) -> (%y) {\n  %t = Transpose(%k) {perm = [1, 0]}\n"
+    {"attention",
+     {{0}},
+     "func @main(%q: f32[n, 24], %k: f32[n, 24], %v: f32[n, 20]) -> (%y) {\n  %t = Transpose(%k) "
+     "{perm = [1, 0]}\n"
      "  %s = MatMul(%q, %t)\n  %p = Softmax(%s)\n  %y = MatMul(%p, %v)\n  return %y\n}\n"},
-    {"attention of heads with a mask and a scale", {{"c", "", 1}},
-     "func @main(%q: f32[2, 3, n, 16], %k: f32[2, 3, n, 16], %v: f32[2, 3, n, 16], %m: f32[2, 1, 1, n]) -> (%y) {\n"
-     "  %t = Transpose(%k) {perm = [0, 1, 3, 2]}\n  %s = MatMul(%q, %t)\n  %a = Mul(%s, @c)\n  %b = Add(%a, %m)\n"
-     "  %p = Softmax(%b)\n  %o = MatMul(%p, %v)\n  %y = Transpose(%o) {perm = [0, 2, 1, 3]}\n  return %y\n}\n"},
-    {"a filter of many channels", {{"w", "32, 8, 3, 3", 2304}, {"b", "32", 32}},
-     "func @main(%x: f32[2, 8, 13, n]) -> (%y) {\n  %a = Conv(%x, @w, @b) {pads = [1, 1, 1, 1]}\n  %y = Relu(%a)\n"
+    {"attention of heads with a mask and a scale",
+     {{"c", "", 1}},
+     "func @main(%q: f32[2, 3, n, 16], %k: f32[2, 3, n, 16], %v: f32[2, 3, n, 16], %m: f32[2, 1, "
+     "1, n]) -> (%y) {\n"
+     "  %t = Transpose(%k) {perm = [0, 1, 3, 2]}\n  %s = MatMul(%q, %t)\n  %a = Mul(%s, @c)\n  %b "
+     "= Add(%a, %m)\n"
+     "  %p = Softmax(%b)\n  %o = MatMul(%p, %v)\n  %y = Transpose(%o) {perm = [0, 2, 1, 3]}\n  "
+     "return %y\n}\n"},
+    {"a filter of many channels",
+     {{"w", "32, 8, 3, 3", 2304}, {"b", "32", 32}},
+     "func @main(%x: f32[2, 8, 13, n]) -> (%y) {\n  %a = Conv(%x, @w, @b) {pads = [1, 1, 1, 1]}\n  "
+     "%y = Relu(%a)\n"
      "  return %y\n}\n"},
-    {"a filter of few channels", {{"w", "6, 3, 3, 3", 162}},
-     "func @main(%x: f32[1, 3, 20, n]) -> (%y) {\n  %y = Conv(%x, @w) {strides = [2, 2]}\n  return %y\n}\n"},
-    {"a filter for each channel", {{"w", "24, 1, 3, 3", 216}, {"v", "24, 24, 1, 1", 576}},
+    {"a filter of few channels",
+     {{"w", "6, 3, 3, 3", 162}},
+     "func @main(%x: f32[1, 3, 20, n]) -> (%y) {\n  %y = Conv(%x, @w) {strides = [2, 2]}\n  return "
+     "%y\n}\n"},
+    {"a filter for each channel",
+     {{"w", "24, 1, 3, 3", 216}, {"v", "24, 24, 1, 1", 576}},
      "func @main(%x: f32[1, 24, 11, n]) -> (%y) {\n  %a = Conv(%x, @v)\n  %r = Relu(%a)\n"
      "  %y = Conv(%r, @w) {group = 24, pads = [1, 1, 1, 1]}\n  return %y\n}\n"},
-    {"a norm", {{"g", "72", 72}, {"b", "72", 72}},
-     "func @main(%x: f32[2, n, 72]) -> (%y) {\n  %y = LayerNormalization(%x, @g, @b) {axis = -1}\n  return %y\n}\n"},
-    {"a softmax of one long row", {{0}},
-     "func @main(%x: f32[n, 5000]) -> (%y, %z) {\n  %y = Softmax(%x)\n  %r = fv.Reshape(%y) {dims = [n * 5000]}\n"
+    {"a norm",
+     {{"g", "72", 72}, {"b", "72", 72}},
+     "func @main(%x: f32[2, n, 72]) -> (%y) {\n  %y = LayerNormalization(%x, @g, @b) {axis = -1}\n "
+     " return %y\n}\n"},
+    {"a softmax of one long row",
+     {{0}},
+     "func @main(%x: f32[n, 5000]) -> (%y, %z) {\n  %y = Softmax(%x)\n  %r = fv.Reshape(%y) {dims "
+     "= [n * 5000]}\n"
      "  %z = Sigmoid(%r)\n  return %y, %z\n}\n"},
-    {"a transpose", {{0}},
-     "func @main(%x: f32[3, n, 45]) -> (%y, %z) {\n  %y = Transpose(%x) {perm = [0, 2, 1]}\n  %t = Exp(%x)\n"
+    {"a transpose",
+     {{0}},
+     "func @main(%x: f32[3, n, 45]) -> (%y, %z) {\n  %y = Transpose(%x) {perm = [0, 2, 1]}\n  %t = "
+     "Exp(%x)\n"
      "  %z = Transpose(%t) {perm = [2, 1, 0]}\n  return %y, %z\n}\n"},
-    {"element by element", {{"b", "700", 700}},
-     "func @main(%x: f32[n, 700]) -> (%y, %z) {\n  %a = Add(%x, @b)\n  %y = Tanh(%a)\n  %z = ReduceSum(%x) {keepdims = 0}\n"
+    {"element by element",
+     {{"b", "700", 700}},
+     "func @main(%x: f32[n, 700]) -> (%y, %z) {\n  %a = Add(%x, @b)\n  %y = Tanh(%a)\n  %z = "
+     "ReduceSum(%x) {keepdims = 0}\n"
      "  return %y, %z\n}\n"},
 };
 enum { NMODELS = sizeof models / sizeof *models };
@@ -96,7 +130,8 @@ static const char *text_of(const model *m) {
     fv_text t = {.arena = arena};
     fv_text_put(&t, "fovea-ir 1\nmodule \"m\"\nsymbol n 0..4096\n");
     for (int i = 0; i < 4 && m->constants[i].name; i++)
-        fv_text_put(&t, constant(m->constants[i].name, m->constants[i].dims, m->constants[i].count));
+        fv_text_put(&t,
+                    constant(m->constants[i].name, m->constants[i].dims, m->constants[i].count));
     fv_text_put(&t, m->text);
     return t.s;
 }
@@ -117,7 +152,8 @@ static program compile(const char *text, const fv_target *target, const fv_tunin
     fv_program *lowered = fv_driver_lower(session, &source, &o);
     cr_assert(lowered, "%s", said());
     (void)said(); /* kernels that operands no longer have */
-    p.artifact = fv_driver_artifact(session, lowered, FV_HAVE_JIT ? FV_BACKEND_JIT : FV_BACKEND_INTERP, '1');
+    p.artifact =
+        fv_driver_artifact(session, lowered, FV_HAVE_JIT ? FV_BACKEND_JIT : FV_BACKEND_INTERP, '1');
     cr_assert(p.artifact, "%s", said());
     return p;
 }
@@ -132,7 +168,9 @@ static void run(const program *p, int threads, fv_array *out) {
         in[i] = (fv_array){.type = port->type, .rank = port->rank};
         int64_t count = 1;
         for (int k = 0; k < port->rank; k++)
-            count *= in[i].dims[k] = port->dims[k] && strcmp(port->dims[k], "n") ? strtoll(port->dims[k], NULL, 10) : SEQ;
+            count *= in[i].dims[k] = port->dims[k] && strcmp(port->dims[k], "n")
+                                         ? strtoll(port->dims[k], NULL, 10)
+                                         : SEQ;
         bool wide = port->type == FV_F64;
         in[i].data = fv_alloc_aligned(arena, (size_t)count * (wide ? 8 : 4) + 64, 64);
         for (int64_t e = 0; e < count; e++) {
@@ -154,14 +192,17 @@ static void run(const program *p, int threads, fv_array *out) {
 /* Small values as often as large ones. */
 static int64_t any_value(int64_t least, int64_t most, int64_t step) {
     int64_t range = most / step - (least + step - 1) / step + 1, span = 1;
-    for (uint64_t doublings = below(1 + (uint64_t)(64 - __builtin_clzll((uint64_t)range))); doublings; doublings--)
+    for (uint64_t doublings = below(1 + (uint64_t)(64 - __builtin_clzll((uint64_t)range)));
+         doublings; doublings--)
         span *= 2;
-    return ((least + step - 1) / step + (int64_t)below((uint64_t)(span < range ? span : range))) * step;
+    return ((least + step - 1) / step + (int64_t)below((uint64_t)(span < range ? span : range))) *
+           step;
 }
 
 static bool is_legal(const fv_choice *c, const fv_schedule *s) {
     for (int p = 0; p < FV_NPARAMETERS; p++)
-        if (fv_is_choice(&c->limits, (fv_parameter)p) && fv_schedule_wrong(arena, &c->limits, s, (fv_parameter)p))
+        if (fv_is_choice(&c->limits, (fv_parameter)p) &&
+            fv_schedule_wrong(arena, &c->limits, s, (fv_parameter)p))
             return false;
     return true;
 }
@@ -178,7 +219,8 @@ static bool any_schedule(const fv_choice *c, fv_schedule *out) {
             s.value[p] = (int64_t)4 << below(3);
         fv_schedule_set(out, (fv_parameter)p, s.value[p]);
     }
-    int64_t rows = s.value[s.kind == FV_SCHEDULE_attend ? FV_PARAMETER_score_rows : FV_PARAMETER_rows];
+    int64_t rows =
+        s.value[s.kind == FV_SCHEDULE_attend ? FV_PARAMETER_score_rows : FV_PARAMETER_rows];
     if (fv_is_choice(&c->limits, FV_PARAMETER_block)) {
         s.value[FV_PARAMETER_block] = rows * (1 + (int64_t)below(6));
         fv_schedule_set(out, FV_PARAMETER_block, s.value[FV_PARAMETER_block]);
@@ -217,7 +259,8 @@ static void compare(const program *p, int n, const fv_array *want, const char *w
         run(p, threads, out);
         for (int i = 0; i < n; i++) {
             cr_assert_eq(fv_array_bytes(&out[i]), fv_array_bytes(&want[i]));
-            cr_assert(!memcmp(out[i].data, want[i].data, fv_array_bytes(&want[i])), "output %d, %d threads, %s", i, threads, what);
+            cr_assert(!memcmp(out[i].data, want[i].data, fv_array_bytes(&want[i])),
+                      "output %d, %d threads, %s", i, threads, what);
             fv_array_free(&out[i]);
         }
     }
@@ -228,13 +271,16 @@ static int check_model(const model *m, const fv_target *target, uint64_t rounds)
     program plain = compile(text, target, NULL);
     fv_array want[MOST_OUTPUTS];
     int n = fv_artifact_model(plain.artifact)->noutputs, tuned = 0;
-    for (int i = 0; i < plain.choices.n; i++) /* else an entry that states less could not be legal */
-        cr_expect(is_legal(&plain.choices.at[i], &plain.choices.at[i].how), "%s: kernel %d", m->name, i);
+    /* else an entry that states less could not be legal */
+    for (int i = 0; i < plain.choices.n; i++)
+        cr_expect(is_legal(&plain.choices.at[i], &plain.choices.at[i].how), "%s: kernel %d",
+                  m->name, i);
     run(&plain, 1, want);
     for (uint64_t i = 0; i < rounds; i++) {
         fv_tuning u = any_tuning(&plain.choices);
         program p = compile(text, target, &u);
-        compare(&p, n, want, fv_printf(arena, "%s for %s:\n%s", m->name, target->name, tuning_text(&u)));
+        compare(&p, n, want,
+                fv_printf(arena, "%s for %s:\n%s", m->name, target->name, tuning_text(&u)));
         fv_artifact_free(p.artifact);
         tuned += u.n;
     }
@@ -258,9 +304,15 @@ static void check_target(const char *name) {
     }
 }
 
-Test(tunings, v2, .timeout = 200) { check_target("x86-64-v2"); }
-Test(tunings, v3, .timeout = 200) { check_target("x86-64-v3"); }
-Test(tunings, native, .timeout = 200) { check_target("native"); }
+Test(tunings, v2, .timeout = 200) {
+    check_target("x86-64-v2");
+}
+Test(tunings, v3, .timeout = 200) {
+    check_target("x86-64-v3");
+}
+Test(tunings, native, .timeout = 200) {
+    check_target("native");
+}
 
 /* ---- what is tried ---- */
 
@@ -274,7 +326,8 @@ static void note_tried(const fv_choices *all, unsigned *asked, unsigned *tried) 
     }
 }
 
-/* `fovea tune` tries other values of each parameter that is a choice, for a kernel of these models. */
+/* `fovea tune` tries other values of each parameter that is a choice, for a kernel of these
+ * models. */
 Test(tunings, all_are_tried, .timeout = 200) {
     unsigned asked = 0, tried = 0;
     fv_target target = *fv_target_find("x86-64-v3");
@@ -289,7 +342,8 @@ Test(tunings, all_are_tried, .timeout = 200) {
     }
     for (int p = 0; p < FV_NPARAMETERS; p++)
         if (fv_parameter_is_tuned((fv_parameter)p)) {
-            cr_expect(asked >> p & 1, "'%s' is no choice of any kernel", fv_parameter_name((fv_parameter)p));
+            cr_expect(asked >> p & 1, "'%s' is no choice of any kernel",
+                      fv_parameter_name((fv_parameter)p));
             cr_expect(tried >> p & 1, "'%s' is not tried", fv_parameter_name((fv_parameter)p));
         }
     close_session();

@@ -1,6 +1,6 @@
-/* models.c - neither fusion nor layout multiplies the operations of models and graphs; one that is refused counts for nothing. Dims of a
- * graph that tests/matrix/graphs has dumped are those that its text names: "symbol n0 0..64 # 7 in the runs".
- * Usage: work TARGET MODEL... */
+/* models.c - neither fusion nor layout multiplies the operations of models and graphs; one that is
+ * refused counts for nothing. Dims of a graph that tests/matrix/graphs has dumped are those that
+ * its text names: "symbol n0 0..64 # 7 in the runs". Usage: work TARGET MODEL... */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +16,8 @@ static const char *const *dims_of(fv_arena *a, const char *path) {
     FILE *f = fv_driver_path_kind(path) == FV_FILE_GRAPH ? fopen(path, "r") : NULL;
     while (f && fgets(line, sizeof line, f)) {
         const char *run = strstr(line, "# ");
-        if (run && sscanf(line, "symbol %63s", name) == 1 && sscanf(run, "# %ld in the runs", &value) == 1) {
+        if (run && sscanf(line, "symbol %63s", name) == 1 &&
+            sscanf(run, "# %ld in the runs", &value) == 1) {
             const char *dim = fv_printf(a, "%s=%ld", name, value);
             FV_PUSH(a, list, n, cap, dim);
         }
@@ -41,9 +42,12 @@ static models_outcome look_at(fv_session *s, const char *path, const fv_target *
     work_subject model = {read_file, &f, dims_of(fv_arena_new(s), path)};
     work_outcome w = work_of(s, &model, t);
     if (!w.lowered) /* a run with those dims may be refused, too */
-        return *model.dims || models_is_refused(s) ? MODELS_REFUSED : models_failed(path, "it cannot be compiled");
+        return *model.dims || models_is_refused(s) ? MODELS_REFUSED
+                                                   : models_failed(path, "it cannot be compiled");
     const char *fault = work_fault(fv_arena_new(s), &w);
     return fault ? models_failed(path, fault) : MODELS_GOOD;
 }
 
-int main(int argc, char **argv) { return models_main(argc, argv, look_at); }
+int main(int argc, char **argv) {
+    return models_main(argc, argv, look_at);
+}

@@ -113,7 +113,8 @@ static bool is_own(const fv_kernel *k, const fv_definitions *d) {
     return true;
 }
 
-static double work_of_own_kernels(fv_arena *scratch, const fv_program *naive, const fv_definitions *d) {
+static double work_of_own_kernels(fv_arena *scratch, const fv_program *naive,
+                                  const fv_definitions *d) {
     fv_launch_cost *list;
     double sum = 0;
     int n = launches_of(scratch, naive, &list);
@@ -141,8 +142,15 @@ static fv_program *lower(fv_session *s, const work_subject *model, const fv_targ
     static const char *const without[] = {"fuse-attention", "fold-mask", NULL};
     fv_watch watch = {a, look, NULL};
     fv_pipeline_options pipeline = {.watch = a->naive ? &watch : NULL};
-    fv_driver_options o = {.target = t, .target_given = true, .level = '2', .look = true, .name = "m", .dims = model->dims, .naive = !a->naive,
-                           .disable = without, .pipeline = &pipeline};
+    fv_driver_options o = {.target = t,
+                           .target_given = true,
+                           .level = '2',
+                           .look = true,
+                           .name = "m",
+                           .dims = model->dims,
+                           .naive = !a->naive,
+                           .disable = without,
+                           .pipeline = &pipeline};
     fv_source source;
     return model->read(model->user, s, &o, &source) ? fv_driver_lower(s, &source, &o) : NULL;
 }
@@ -161,6 +169,9 @@ work_outcome work_of(fv_session *s, const work_subject *model, const fv_target *
 const char *work_fault(fv_arena *a, const work_outcome *w) {
     if (w->done <= WORK_MOST * w->asked + WORK_FEW)
         return NULL;
-    return fv_printf(a, "%.4g operations, %.3g times those that its operators ask for, at most %.3g; most of them in %s: %s", w->done,
-                     w->done / w->asked, WORK_MOST, w->largest->name, w->largest->formula ? w->largest->formula : "");
+    return fv_printf(a,
+                     "%.4g operations, %.3g times those that its operators ask for, at most %.3g; "
+                     "most of them in %s: %s",
+                     w->done, w->done / w->asked, WORK_MOST, w->largest->name,
+                     w->largest->formula ? w->largest->formula : "");
 }

@@ -1,16 +1,21 @@
-/* work.h - does lowering multiply operations? What kernels of a program compute, against what its operators say has to be.
+/* work.h - does lowering multiply operations? What kernels of a program compute, against what its
+ * operators say has to be.
  *
- * What operators ask for is counted in their definitions: each operation on floats (backend/cost.h), once for all combinations of the
- * variables on which it depends, so that a sum counts once wherever it is wanted. Kernels that operators bring themselves and recurrences
- * count as the naive program has them. Attention is taken apart: its kernel has loops of its own, and computes blocks again that a mask
- * hides. Dims are typical (backend/lowering/sizes.h); launches whose dims data decide count for nothing. */
+ * What operators ask for is counted in their definitions: each operation on floats
+ * (backend/cost.h), once for all combinations of the variables on which it depends, so that a sum
+ * counts once wherever it is wanted. Kernels that operators bring themselves and recurrences count
+ * as the naive program has them. Attention is taken apart: its kernel has loops of its own, and
+ * computes blocks again that a mask hides. Dims are typical (backend/lowering/sizes.h); launches
+ * whose dims data decide count for nothing. */
 #ifndef FV_TESTS_WORK_H
 #define FV_TESTS_WORK_H
 
 #include "tools/driver/driver.h"
 
-#define WORK_MOST 1.5 /* times what operators ask for: cheap work may be done again, and tiles are padded */
-#define WORK_FEW 100000 /* operations more count for nothing: tiles of that few are mostly padding */
+#define WORK_MOST                                                                                  \
+    1.5 /* times what operators ask for: cheap work may be done again, and tiles are padded */
+#define WORK_FEW                                                                                   \
+    100000 /* operations more count for nothing: tiles of that few are mostly padding */
 
 /* A model that can be read more than once. False after diagnostics. */
 typedef struct work_subject {
@@ -20,8 +25,8 @@ typedef struct work_subject {
 } work_subject;
 
 typedef struct work_outcome {
-    bool lowered; /* else the session has said why not */
-    double asked, done; /* operations */
+    bool lowered;             /* else the session has said why not */
+    double asked, done;       /* operations */
     const fv_kernel *largest; /* the one that has most of them; NULL: none has any */
 } work_outcome;
 

@@ -37,11 +37,20 @@ static int bad_option(job *j, const char *what, const char *value) {
 static int check_options(job *j, bool here) {
     const fv_compile_options *o = &j->o;
     j->pipeline.verify = o->verify != 0;
-    j->driver = (fv_driver_options){
-        .target = fv_driver_target(fv_arena_new(j->session), o->target, here),
-        .target_given = o->target != NULL, .dims = o->dims, .states = o->states, .level = o->level ? o->level : '2',
-        .naive = o->naive != 0, .strict = o->strict != 0, .tuning = o->tuning, .name = o->name, .passes = o->passes,
-        .enable = o->enable, .disable = o->disable, .pipeline = &j->pipeline};
+    j->driver =
+        (fv_driver_options){.target = fv_driver_target(fv_arena_new(j->session), o->target, here),
+                            .target_given = o->target != NULL,
+                            .dims = o->dims,
+                            .states = o->states,
+                            .level = o->level ? o->level : '2',
+                            .naive = o->naive != 0,
+                            .strict = o->strict != 0,
+                            .tuning = o->tuning,
+                            .name = o->name,
+                            .passes = o->passes,
+                            .enable = o->enable,
+                            .disable = o->disable,
+                            .pipeline = &j->pipeline};
     if (!j->driver.target)
         return bad_option(j, "there is no target", o->target ? o->target : "native");
     if (o->naive && o->tuning)
@@ -57,7 +66,8 @@ static int check_options(job *j, bool here) {
     for (int i = 0; o->passes && o->passes[i]; i++)
         if (!fv_pass_find(o->passes[i]))
             return bad_option(j, "there is no pass", o->passes[i]);
-    const char *wrong = fv_switches_wrong(fv_arena_new(j->session), o->passes, NULL, o->enable, o->disable);
+    const char *wrong =
+        fv_switches_wrong(fv_arena_new(j->session), o->passes, NULL, o->enable, o->disable);
     if (wrong) {
         fv_log_add(j->log, "error: %s", wrong);
         return FV_BAD_ARGUMENT;
@@ -109,7 +119,9 @@ static void free_session(void *s) {
 
 static int make_artifact(job *j, void *arg) {
     (void)arg;
-    return fv_driver_compile(j->session, j->path, &j->driver, j->o.backend, NULL, &j->made) ? FV_OK : status_of(j);
+    return fv_driver_compile(j->session, j->path, &j->driver, j->o.backend, NULL, &j->made)
+               ? FV_OK
+               : status_of(j);
 }
 
 int fv_compile(const char *path, const fv_compile_options *o, fv_log *log, fv_artifact **out) {

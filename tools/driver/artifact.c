@@ -16,9 +16,10 @@
 #include "driver.h"
 #include "frontend/file.h"
 
-/* Iterations after which nobody looks any longer for where a kernel by hand has stopped: it may be its loops that were too long. */
+/* Iterations after which nobody looks any longer for where a kernel by hand has stopped: it may be
+ * its loops that were too long. */
 #define EXPLAINED_TURNS ((int64_t)1 << 26)
-#define LARGE_WEIGHTS ((size_t)1 << 20)
+#define LARGE_WEIGHTS   ((size_t)1 << 20)
 
 extern char **environ;
 
@@ -40,16 +41,17 @@ static void say_where(const fv_interp *interp, int status, fv_log *log) {
     if (status == FV_INTERNAL && fault)
         fv_log_add(log, "internal error: %s", fault);
     else if (status == FV_BAD_INDEX && (index || (at && *at)))
-        fv_log_add(log, "error: %s%s%s%s", at && *at ? "node '" : "", at ? at : "", at && *at ? "': " : "",
-                   index ? index : "an index in the data is out of range");
+        fv_log_add(log, "error: %s%s%s%s", at && *at ? "node '" : "", at ? at : "",
+                   at && *at ? "': " : "", index ? index : "an index in the data is out of range");
     else if (status == FV_BAD_FILE && index)
-        fv_log_add(log, "error: %s%s%s%s", at && *at ? "node '" : "", at ? at : "", at && *at ? "': " : "", index);
+        fv_log_add(log, "error: %s%s%s%s", at && *at ? "node '" : "", at ? at : "",
+                   at && *at ? "': " : "", index);
     else if (status == FV_BAD_DIM && at)
         fv_log_add(log, "error: dims contradict each other: %s", at);
 }
 
-/* Faults are noted once an interpreter, and it may have run before: only what is noted of all runs is asked of
- * this one, the rest of a new one. */
+/* Faults are noted once an interpreter, and it may have run before: only what is noted of all runs
+ * is asked of this one, the rest of a new one. */
 static void interp_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
     if (status == FV_BAD_INDEX || status == FV_BAD_FILE)
         fv_driver_explain(a, status, inputs, log);
@@ -116,8 +118,8 @@ const char *fv_driver_code_steps(fv_arena *a, const fv_artifact *artifact) {
     if (artifact->destroy != jit_destroy)
         return NULL;
     fv_jit_times t = fv_jit_times_of(artifact->ctx);
-    return fv_printf(a, "LLVM IR %.0f, %d part%s through LLVM %.0f, loading %.0f", t.emit, t.parts, t.parts == 1 ? "" : "s",
-                     t.code, t.load);
+    return fv_printf(a, "LLVM IR %.0f, %d part%s through LLVM %.0f, loading %.0f", t.emit, t.parts,
+                     t.parts == 1 ? "" : "s", t.code, t.load);
 }
 
 static fv_artifact *from_jit(fv_session *s, fv_program *p, char level) {
@@ -207,22 +209,28 @@ static bool compile_c(fv_session *s, fv_arena *a, const char *folder, const fv_p
                       char level) {
     const char *env = getenv("CC"), *cc = env && *env ? env : "cc";
     const char *command = fv_printf(
-        a, "cd \"$0\" && %s -std=c99 -O%c -fPIC -shared %s -ffp-contract=off -fno-math-errno %s "
-           "-o model.so %s export.c > cc.log 2>&1",
+        a,
+        "cd \"$0\" && %s -std=c99 -O%c -fPIC -shared %s -ffp-contract=off -fno-math-errno %s "
+        "-o model.so %s export.c > cc.log 2>&1",
         cc, level ? level : '2', p->target->cflags, traced(a, p->name), sources_of(a, p));
-    const char *export = fv_printf(a, "#include \"%s.h\"\nconst fv_model *fovea_model(void);\n"
-                                      "const fv_model *fovea_model(void) { return %s_model(); }\n",
+    const char *export = fv_printf(a,
+                                   "#include \"%s.h\"\nconst fv_model *fovea_model(void);\n"
+                                   "const fv_model *fovea_model(void) { return %s_model(); }\n",
                                    has_large_weights(p) ? p->name : "model", p->name);
     const char *argv[] = {"/bin/sh", "-c", command, folder, NULL};
     if (!fv_file_write(s, fv_printf(a, "%s/export.c", folder), export, strlen(export)))
         return false;
     int status = shell(argv);
     if (status == 126 || status == 127)
-        return fv_error(s, "--backend=c needs a C compiler, and '%s' cannot be run; CC in the environment "
-                           "names another", cc);
+        return fv_error(
+            s,
+            "--backend=c needs a C compiler, and '%s' cannot be run; CC in the environment "
+            "names another",
+            cc);
     if (status)
-        return fv_error(s, "'%s' failed on the generated C: %s; CC in the environment names another compiler",
-                        cc, first_error(s, a, fv_printf(a, "%s/cc.log", folder)));
+        return fv_error(
+            s, "'%s' failed on the generated C: %s; CC in the environment names another compiler",
+            cc, first_error(s, a, fv_printf(a, "%s/cc.log", folder)));
     return true;
 }
 
@@ -244,7 +252,8 @@ static fv_artifact *load_c(fv_session *s, fv_arena *a, const char *folder) {
     return out;
 }
 
-/* Nobody calls what is loaded at once by its name: files may be called as C allows no name, BERT.onnx. */
+/* Nobody calls what is loaded at once by its name: files may be called as C allows no name,
+ * BERT.onnx. */
 static const fv_program *with_fit_name(fv_arena *a, const fv_program *p) {
     if (fv_c_name_is_fit(p->name))
         return p;

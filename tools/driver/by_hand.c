@@ -1,4 +1,5 @@
-/* by_hand.c - see by_hand.h. Both kernels become programs of their own, whose inputs are what they read. */
+/* by_hand.c - see by_hand.h. Both kernels become programs of their own, whose inputs are what they
+ * read. */
 #include "by_hand.h"
 
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 #include "ir/type/tensor.h"
 #include "runtime/pool.h"
 
-/* What is tried for dims of the program, where the bounds have it; tasks, tiles and vectors end within. */
+/* What is tried for dims of the program, where the bounds have it; tasks, tiles and vectors end
+ * within. */
 static const int64_t odd[] = {1, 7, 0, 3, 33, 2, 17, 13, 5, 129};
 enum { TRIALS = sizeof odd / sizeof *odd, TRIAL_TURNS = 1 << 28 };
 
@@ -28,10 +30,13 @@ typedef struct party {
     int status;
 } party;
 
-static void free_artifact(void *artifact) { fv_artifact_free(artifact); }
+static void free_artifact(void *artifact) {
+    fv_artifact_free(artifact);
+}
 
 /* The interpreter looks at each index, and a kernel by hand may have any, and may not end. */
-static bool open_party(fv_session *s, fv_arena *a, const char *text, const fv_target *target, bool trusted, party *out) {
+static bool open_party(fv_session *s, fv_arena *a, const char *text, const fv_target *target,
+                       bool trusted, party *out) {
     fv_program *p = fv_driver_wrap_kernel(s, text, target);
     if (!p || !fv_program_verify(s, p))
         return false;
@@ -106,7 +111,8 @@ static bool run(trial *t, party *p, fv_tensor **outputs) {
     p->status = p->artifact->plan(p->artifact, t->dims, &bytes, NULL);
     void *workspace = p->status ? NULL : env.alloc(env.user, bytes);
     if (!p->status)
-        p->status = workspace ? p->artifact->run(p->artifact, t->dims, t->data, p->outputs, p->out_dims, workspace, bytes, &env)
+        p->status = workspace ? p->artifact->run(p->artifact, t->dims, t->data, p->outputs,
+                                                 p->out_dims, workspace, bytes, &env)
                               : FV_NO_MEMORY;
     env.free(env.user, workspace);
     return p->status != FV_NO_MEMORY;
@@ -120,7 +126,8 @@ static int64_t differing(const fv_tensor *a, const fv_tensor *b) {
     size_t each = fv_elem_is_packed(a->elem) ? 0 : bytes / a->count;
     for (size_t i = 0; i < a->count; i++) {
         const char *x = (const char *)a->data + i * each, *y = (const char *)b->data + i * each;
-        bool nan = fv_elem_is_float(a->elem) && fv_tensor_float(a, i) != fv_tensor_float(a, i) && fv_tensor_float(b, i) != fv_tensor_float(b, i);
+        bool nan = fv_elem_is_float(a->elem) && fv_tensor_float(a, i) != fv_tensor_float(a, i) &&
+                   fv_tensor_float(b, i) != fv_tensor_float(b, i);
         if (!nan && (!each ? fv_tensor_int(a, i) != fv_tensor_int(b, i) : memcmp(x, y, each) != 0))
             return (int64_t)i;
     }
@@ -139,28 +146,40 @@ static const char *dims_str(fv_arena *a, const trial *t) {
     fv_text s = {.arena = a};
     fv_text_put(&s, "");
     for (int i = 0; i < t->model->nsymbols; i++)
-        fv_text_printf(&s, "%s%s = %lld", i ? ", " : " where ", t->model->symbols[i].name, (long long)t->dims[i]);
+        fv_text_printf(&s, "%s%s = %lld", i ? ", " : " where ", t->model->symbols[i].name,
+                       (long long)t->dims[i]);
     return s.s;
 }
 
 static bool compare(const place *at, trial *t, party *made, party *hand, const char *name) {
     int n = t->model->noutputs;
-    fv_tensor **want = FV_NEW(t->arena, fv_tensor *, n + 1), **got = FV_NEW(t->arena, fv_tensor *, n + 1);
+    fv_tensor **want = FV_NEW(t->arena, fv_tensor *, n + 1),
+              **got = FV_NEW(t->arena, fv_tensor *, n + 1);
     if (!run(t, made, want) || !run(t, hand, got))
-        return fv_error_at(at->s, at->line, 0, "kernel '%s': out of memory while it is tried%s", name, dims_str(t->arena, t));
+        return fv_error_at(at->s, at->line, 0, "kernel '%s': out of memory while it is tried%s",
+                           name, dims_str(t->arena, t));
     if (hand->status == FV_CANCELLED)
-        return fv_error_at(at->s, at->line, 0, "kernel '%s' does not end after %d iterations of its loops%s", name, TRIAL_TURNS, dims_str(t->arena, t));
-    if (hand->status == FV_INTERNAL || (hand->status == FV_BAD_INDEX && !made->status)) /* of the interpreter; of a confined one */
-        return fv_error_at(at->s, at->line, 0, "kernel '%s' reaches outside of what it is given%s", name, dims_str(t->arena, t));
+        return fv_error_at(at->s, at->line, 0,
+                           "kernel '%s' does not end after %d iterations of its loops%s", name,
+                           TRIAL_TURNS, dims_str(t->arena, t));
+    /* of the interpreter; of a confined one */
+    if (hand->status == FV_INTERNAL || (hand->status == FV_BAD_INDEX && !made->status))
+        return fv_error_at(at->s, at->line, 0, "kernel '%s' reaches outside of what it is given%s",
+                           name, dims_str(t->arena, t));
     if (made->status != hand->status)
-        return fv_error_at(at->s, at->line, 0, "kernel '%s' ends with %s%s, the one that it replaces with %s", name, fv_status_name(hand->status),
-                        dims_str(t->arena, t), fv_status_name(made->status));
+        return fv_error_at(at->s, at->line, 0,
+                           "kernel '%s' ends with %s%s, the one that it replaces with %s", name,
+                           fv_status_name(hand->status), dims_str(t->arena, t),
+                           fv_status_name(made->status));
     for (int i = 0; i < n && !made->status; i++) {
         int64_t k = differing(want[i], got[i]);
         if (k >= 0)
-            return fv_error_at(at->s, at->line, 0, "kernel '%s' gives other bits than the one that it replaces: %s%s: element %lld is %.9g, expected %.9g", name,
-                            t->model->outputs[i].name, dims_str(t->arena, t), (long long)k, fv_tensor_float(got[i], (size_t)k),
-                            fv_tensor_float(want[i], (size_t)k));
+            return fv_error_at(at->s, at->line, 0,
+                               "kernel '%s' gives other bits than the one that it replaces: %s%s: "
+                               "element %lld is %.9g, expected %.9g",
+                               name, t->model->outputs[i].name, dims_str(t->arena, t), (long long)k,
+                               fv_tensor_float(got[i], (size_t)k),
+                               fv_tensor_float(want[i], (size_t)k));
     }
     return true;
 }
@@ -204,7 +223,8 @@ static void give_values(values *v, const fv_expr *x) {
     FV_PUSH(v->arena, v->is, v->n, v->cap[1], fv_x_int(v->arena, value_of(x->u.var, v->number, i)));
 }
 
-/* Dims depend on each other, as the number of panels does on that of columns: the program tells what a kernel gets. */
+/* Dims depend on each other, as the number of panels does on that of columns: the program tells
+ * what a kernel gets. */
 static bool dims_of_trial(fv_arena *a, const fv_stmt *launch, int n, int64_t *dims) {
     values v = {.arena = a, .number = n};
     bool known = true;
@@ -215,34 +235,43 @@ static bool dims_of_trial(fv_arena *a, const fv_stmt *launch, int n, int64_t *di
     return known;
 }
 
-static bool try_dims(const place *at, fv_arena *a, party *made, party *hand, const fv_stmt *launch, int n) {
+static bool try_dims(const place *at, fv_arena *a, party *made, party *hand, const fv_stmt *launch,
+                     int n) {
     const char *name = launch->kernel->name;
     const fv_model *m = fv_artifact_model(made->artifact);
-    trial t = {.arena = a, .model = m, .dims = FV_NEW(a, int64_t, m->nsymbols + 1),
-               .inputs = FV_NEW(a, const fv_tensor *, m->ninputs + 1), .data = FV_NEW(a, const void *, m->ninputs + 1)};
+    trial t = {.arena = a,
+               .model = m,
+               .dims = FV_NEW(a, int64_t, m->nsymbols + 1),
+               .inputs = FV_NEW(a, const fv_tensor *, m->ninputs + 1),
+               .data = FV_NEW(a, const void *, m->ninputs + 1)};
     int size = 1;
     for (int i = 0; i < m->noutputs; i++)
         size += 1 + m->outputs[i].rank;
     if (!dims_of_trial(a, launch, n, t.dims))
-        return fv_error_at(at->s, at->line, 0, "kernel '%s' cannot be tried: data tell its dims", name);
+        return fv_error_at(at->s, at->line, 0, "kernel '%s' cannot be tried: data tell its dims",
+                           name);
     party *both[] = {made, hand};
     for (int k = 0; k < 2; k++) {
         both[k]->outputs = FV_NEW(a, void *, m->noutputs + 1);
         both[k]->out_dims = FV_NEW(a, int64_t, size);
     }
     if (!make_inputs(&t, n))
-        return fv_error_at(at->s, at->line, 0, "kernel '%s' cannot be tried: its parameters are too large%s", name, dims_str(a, &t));
+        return fv_error_at(at->s, at->line, 0,
+                           "kernel '%s' cannot be tried: its parameters are too large%s", name,
+                           dims_str(a, &t));
     return compare(at, &t, made, hand, name);
 }
 
-static bool gives_the_same(const place *at, const fv_program *p, const fv_kernel *made, const char *text) {
+static bool gives_the_same(const place *at, const fv_program *p, const fv_kernel *made,
+                           const char *text) {
     const fv_stmt *launch = launch_of(&p->body, made);
     fv_session *s = at->s;
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
     party first = {0}, second = {0};
     fv_kernel_print(&t, made);
-    bool ok = open_party(s, a, t.s, p->target, true, &first) && open_party(s, a, text, p->target, false, &second);
+    bool ok = open_party(s, a, t.s, p->target, true, &first) &&
+              open_party(s, a, text, p->target, false, &second);
     for (int n = 0; n < TRIALS && ok && launch; n++) {
         fv_arena *one = fv_arena_new(s);
         ok = try_dims(at, one, &first, &second, launch, n);
@@ -280,8 +309,12 @@ static bool no_kernel(const place *at, const fv_program *p, const char *name) {
     for (int i = 0; i < p->nkernels; i++)
         names[i] = p->kernels[i]->name;
     const char *near = fv_nearest(name, names);
-    return near ? fv_error_at(at->s, at->line, 0, "there is no kernel '%s'; did you mean '%s'?", name, near)
-                : fv_error_at(at->s, at->line, 0, "there is no kernel '%s'; `fovea compile --emit=kernels` shows which there are", name);
+    return near ? fv_error_at(at->s, at->line, 0, "there is no kernel '%s'; did you mean '%s'?",
+                              name, near)
+                : fv_error_at(at->s, at->line, 0,
+                              "there is no kernel '%s'; `fovea compile --emit=kernels` shows which "
+                              "there are",
+                              name);
 }
 
 static bool is_read(const fv_block *b, const fv_buf *buf) {
@@ -294,8 +327,8 @@ static bool is_read(const fv_block *b, const fv_buf *buf) {
     return found;
 }
 
-/* Do others rely on what the kernel writes, without looking? Kernels of one operator do, and those that find by tables; what is
- * loaded as an index otherwise is looked at where it is loaded. */
+/* Do others rely on what the kernel writes, without looking? Kernels of one operator do, and those
+ * that find by tables; what is loaded as an index otherwise is looked at where it is loaded. */
 static bool is_relied_on(const fv_program *p, const fv_block *b, const fv_kernel *k) {
     bool found = k->schedule && k->schedule->kind == FV_SCHEDULE_custom;
     for (const fv_stmt *s = b->first; s && !found; s = s->next) {
@@ -308,10 +341,14 @@ static bool is_relied_on(const fv_program *p, const fv_block *b, const fv_kernel
 }
 
 /* The text of what is tried and then runs; NULL after a diagnostic. */
-static const char *confine(const place *at, const fv_program *p, fv_kernel *hand, const fv_kernel *made, int64_t turns) {
+static const char *confine(const place *at, const fv_program *p, fv_kernel *hand,
+                           const fv_kernel *made, int64_t turns) {
     fv_text t = {.arena = p->arena};
     if (is_relied_on(p, &p->body, made)) {
-        fv_error_at(at->s, at->line, 0, "kernel '%s' makes what others find elements by: --unsafe-lua lets a script replace it", made->name);
+        fv_error_at(
+            at->s, at->line, 0,
+            "kernel '%s' makes what others find elements by: --unsafe-lua lets a script replace it",
+            made->name);
         return NULL;
     }
     if (!fv_kernel_confine(at->s, hand, turns))
@@ -329,8 +366,10 @@ static bool replace(const place *at, fv_program *p, const char *text, int64_t tu
         return no_kernel(at, p, hand->name);
     const char *theirs = parameters(p->arena, hand), *ours = parameters(p->arena, made);
     if (strcmp(theirs, ours))
-        return fv_error_at(at->s, at->line, 0, "it is `%s`, the kernel that it replaces `%s`", theirs, ours);
-    if ((turns && !(text = confine(at, p, hand, made, turns))) || !gives_the_same(at, p, made, text))
+        return fv_error_at(at->s, at->line, 0, "it is `%s`, the kernel that it replaces `%s`",
+                           theirs, ours);
+    if ((turns && !(text = confine(at, p, hand, made, turns))) ||
+        !gives_the_same(at, p, made, text))
         return false;
     hand->schedule = NULL;
     hand->origin = made->origin;

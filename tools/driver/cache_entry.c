@@ -1,7 +1,8 @@
 /* cache_entry.c - an entry of the cache: one file.
  *
  *   head     what it is, where the sections are, their checksums, its own checksum
- *   weights  from a multiple of 2 MiB on, so that the system may map it in large pages; each constant
+ *   weights  from a multiple of 2 MiB on, so that the system may map it in large pages; each
+ *            constant
  *            aligned to 64, as kernels use it: mapped, never copied
  *   about    names and places of constants, messages
  *   code     the object that LLVM wrote
@@ -9,9 +10,10 @@
  *
  * Weights are written while LLVM makes the code; the head comes last.
  *
- * Checksums of all but the weights hold whenever an entry is loaded. Large weights are compared only where
- * the file is not, to the nanosecond and since the system has started, as it was when they were compared
- * last (fv_cache_is_whole): any write shows there, but not a disk or a memory that forgets. */
+ * Checksums of all but the weights hold whenever an entry is loaded. Large weights are compared
+ * only where the file is not, to the nanosecond and since the system has started, as it was when
+ * they were compared last (fv_cache_is_whole): any write shows there, but not a disk or a memory
+ * that forgets. */
 #include <errno.h>
 #include <fcntl.h>
 #include <llvm-c/blake3.h>
@@ -30,8 +32,8 @@
 #include "ir/kernel/words.h"
 #include "pack.h"
 
-#define MAGIC "fovea\1m"
-#define HUGE_PAGE ((size_t)2 << 20)
+#define MAGIC           "fovea\1m"
+#define HUGE_PAGE       ((size_t)2 << 20)
 #define ALWAYS_COMPARED ((size_t)4 << 20) /* bytes of weights, in a millisecond */
 enum { ALIGN = FV_BUFFER_ALIGN, BLOCK = 4 << 20 };
 _Static_assert(ALIGN == FV_SIDE_ALIGN, "the text says where constants lie");
@@ -66,12 +68,12 @@ typedef struct piece {
     size_t bytes;
 } piece;
 
-/* Constants in the order in which they are written: those of the program's side file first, as its text
- * says, then those that the text holds itself. */
+/* Constants in the order in which they are written: those of the program's side file first, as its
+ * text says, then those that the text holds itself. */
 typedef struct layout {
     const fv_program *program;
     uint64_t *offset; /* of each constant, in the weights */
-    piece *pieces; /* constants and what is between them */
+    piece *pieces;    /* constants and what is between them */
     int npieces;
     size_t bytes;
 } layout;
@@ -91,7 +93,8 @@ static void add_pieces(layout *l, bool in_side) {
 }
 
 static layout lay_out(fv_arena *a, const fv_program *p) {
-    layout l = {.program = p, .offset = FV_NEW(a, uint64_t, p->nconstants + 1),
+    layout l = {.program = p,
+                .offset = FV_NEW(a, uint64_t, p->nconstants + 1),
                 .pieces = FV_NEW(a, piece, 2 * p->nconstants + 1)};
     add_pieces(&l, true);
     add_pieces(&l, false);
@@ -179,9 +182,11 @@ static bool write_piece(fv_cache_writing *w, const piece *p, uint64_t offset) {
     return ok;
 }
 
-/* What there is room for is known before it is written. Where a file system cannot say, writing will. */
+/* What there is room for is known before it is written. Where a file system cannot say, writing
+ * will. */
 static bool reserve(const fv_cache_writing *w) {
-    return !w->l.bytes || fallocate(w->fd, 0, (off_t)w->offset, (off_t)w->l.bytes) == 0 || errno != ENOSPC;
+    return !w->l.bytes || fallocate(w->fd, 0, (off_t)w->offset, (off_t)w->l.bytes) == 0 ||
+           errno != ENOSPC;
 }
 
 static void *write_weights(void *arg) {
@@ -224,7 +229,8 @@ fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p) {
     w->offset = w->l.bytes >= HUGE_PAGE ? HUGE_PAGE : round_up(sizeof(head), ALIGN);
     w->fd = -1;
     if (w->l.bytes > c->limit) {
-        fv_cache_warn(c, "a compiled model of %zu kB is not kept; FOVEA_CACHE_SIZE sets the limit", w->l.bytes / 1000);
+        fv_cache_warn(c, "a compiled model of %zu kB is not kept; FOVEA_CACHE_SIZE sets the limit",
+                      w->l.bytes / 1000);
         return NULL;
     }
     llvm_blake3_hasher_init(&w->hasher);
@@ -290,17 +296,20 @@ static void note(fv_cache *c, const fv_digest *key, const head *h, const struct 
         fv_cache_note_use(c, key);
 }
 
-bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key, const fv_cache_item *item) {
+bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key,
+                    const fv_cache_item *item) {
     fv_text about = {.arena = c->arena};
     head h = {.magic = MAGIC, .key = *key};
     struct stat state;
     put_about(&about, c->session, item, &w->l);
-    const piece small[NSECTIONS] = {[ABOUT] = {about.s, about.n}, [CODE] = {item->object, item->object_bytes},
-                                       [TEXT] = {item->text, strlen(item->text) + 1}};
+    const piece small[NSECTIONS] = {[ABOUT] = {about.s, about.n},
+                                    [CODE] = {item->object, item->object_bytes},
+                                    [TEXT] = {item->text, strlen(item->text) + 1}};
     const char *path = fv_cache_path(c, key, ".model");
     place_sections(&h, w, small);
     await_weights(w);
-    if (item->files && !fv_cache_unchanged(item->files)) /* some of the weights may be others by now */
+    /* some of the weights may be others by now */
+    if (item->files && !fv_cache_unchanged(item->files))
         return false;
     errno = w->error;
     if (w->error || !write_rest(w, &h, small) || !finish(w, path, &state))
@@ -312,7 +321,8 @@ bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key, cons
 
 /* ---- loading ---- */
 
-/* What an artifact from the cache is made of. The arena is the session's; the file is mapped in it. */
+/* What an artifact from the cache is made of. The arena is the session's; the file is mapped in
+ * it. */
 typedef struct loaded {
     fv_jit *jit;
     fv_arena *arena;
@@ -334,7 +344,8 @@ static void destroy(fv_artifact *a) {
     fv_arena_free(l->arena);
 }
 
-/* Kernels are shared, so a text does not tell which nodes a launch computes; the artifact's table does. */
+/* Kernels are shared, so a text does not tell which nodes a launch computes; the artifact's table
+ * does. */
 static void name_launches(fv_block *b, const fv_model *m) {
     for (fv_stmt *s = b->first; s; s = s->next) {
         name_launches(&s->body, m);
@@ -449,7 +460,8 @@ static fv_artifact *make_artifact(fv_cache *c, fv_arena *a, const fv_mapping *m,
     loaded *l = FV_NEW(a, loaded, 1);
     fv_unpack u = {a, file + s[ABOUT].offset, file + s[ABOUT].offset + s[ABOUT].bytes, false};
     about b = read_about(&u, file + s[WEIGHTS].offset);
-    fv_jit *jit = fv_jit_load(c->session, b.name, file + s[CODE].offset, s[CODE].bytes, b.constants, b.nconstants);
+    fv_jit *jit = fv_jit_load(c->session, b.name, file + s[CODE].offset, s[CODE].bytes, b.constants,
+                              b.nconstants);
     if (!jit)
         return NULL;
     fv_artifact *artifact = fv_artifact_new(fv_jit_model(jit));

@@ -1,4 +1,5 @@
-/* cache_folder.c - the folder of the cache: where it is, who may write to it, how large it grows. */
+/* cache_folder.c - the folder of the cache: where it is, who may write to it, how large it
+ * grows. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 #include "pack.h"
 
 #define DEFAULT_LIMIT ((uint64_t)5 << 30)
-enum { STEPS = 16 }; /* the folder is looked through when that part of the limit has come */
+enum { STEPS = 16 };       /* the folder is looked through when that part of the limit has come */
 #define STALE_SECONDS 3600 /* a temporary file of this age belongs to nobody any more */
 
 /* Somebody may keep other things in the folder. */
@@ -29,7 +30,8 @@ static bool is_ours(const char *name, const char *suffix) {
 #define TEMPORARY "fovea-"
 static bool is_temporary(const char *name) {
     size_t n = strlen(TEMPORARY);
-    return !strncmp(name, TEMPORARY, n) && !strcmp(name + n + strspn(name + n, "0123456789abcdef-"), ".tmp");
+    return !strncmp(name, TEMPORARY, n) &&
+           !strcmp(name + n + strspn(name + n, "0123456789abcdef-"), ".tmp");
 }
 
 static bool say(fv_cache *c, fv_severity severity, const char *format, va_list args) {
@@ -66,10 +68,12 @@ static const char *environment(const char *name) {
     return v && *v ? v : NULL;
 }
 
-/* It may name a folder that is meant not to exist, or, for who has become root, that of somebody else. */
+/* It may name a folder that is meant not to exist, or, for who has become root, that of somebody
+ * else. */
 static bool is_home(const char *path) {
     struct stat st;
-    return path && *path == '/' && stat(path, &st) == 0 && (st.st_uid == geteuid() || geteuid() != 0);
+    return path && *path == '/' && stat(path, &st) == 0 &&
+           (st.st_uid == geteuid() || geteuid() != 0);
 }
 
 static const char *default_folder(fv_arena *a) {
@@ -87,7 +91,8 @@ static bool read_size(const char *text, uint64_t *out) {
     unsigned long long n = strtoull(text, &end, 10);
     const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
     int shift = unit ? 10 * (int)(unit - units + 1) : 0;
-    if (end == text || *text == '-' || errno || (*end && (!unit || end[1])) || n > UINT64_MAX >> shift)
+    if (end == text || *text == '-' || errno || (*end && (!unit || end[1])) ||
+        n > UINT64_MAX >> shift)
         return false;
     *out = (uint64_t)n << shift;
     return true;
@@ -97,7 +102,8 @@ static void find_limit(fv_cache *c) {
     const char *text = environment("FOVEA_CACHE_SIZE");
     c->limit = DEFAULT_LIMIT;
     if (text && !read_size(text, &c->limit))
-        fv_warning(c->session, "FOVEA_CACHE_SIZE='%s' is no size such as 500M or 5G and is ignored", text);
+        fv_warning(c->session, "FOVEA_CACHE_SIZE='%s' is no size such as 500M or 5G and is ignored",
+                   text);
 }
 
 /* ---- whose ---- */
@@ -107,7 +113,8 @@ static bool make_folders(fv_arena *a, const char *path) {
     char *p = fv_strdup(a, path);
     for (char *slash = p + 1; (slash = strchr(slash, '/')); slash++) {
         *slash = 0;
-        if (mkdir(p, 0700) && errno != EEXIST && errno != EISDIR && errno != EROFS && errno != EACCES)
+        if (mkdir(p, 0700) && errno != EEXIST && errno != EISDIR && errno != EROFS &&
+            errno != EACCES)
             return false;
         *slash = '/';
     }
@@ -118,8 +125,8 @@ static bool is_private(const struct stat *st) {
     return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* Who may write to a folder above may put another one in the place of ours: only this user and root may, or all
- * where the sticky bit keeps them from each other's files. NULL: all is well. */
+/* Who may write to a folder above may put another one in the place of ours: only this user and root
+ * may, or all where the sticky bit keeps them from each other's files. NULL: all is well. */
 static const char *open_parent(fv_arena *a, const char *folder) {
     char real[PATH_MAX];
     struct stat st;
@@ -141,20 +148,25 @@ static bool check_parents(fv_cache *c) {
     const char *open = open_parent(c->arena, c->folder);
     if (!open)
         return true;
-    const char *what = "models are compiled without a cache: others may write to the folder '%s' above; chmod go-w helps";
+    const char *what = "models are compiled without a cache: others may write to the folder '%s' "
+                       "above; chmod go-w helps";
     return c->named ? fv_cache_warn(c, what, open) : note(c, what, open);
 }
 
 static bool check_folder(fv_cache *c) {
     struct stat st;
     if (stat(c->folder, &st) && (!make_folders(c->arena, c->folder) || stat(c->folder, &st)))
-        return fv_cache_warn(c, "models are compiled without a cache: the folder cannot be made: %s", strerror(errno));
+        return fv_cache_warn(c,
+                             "models are compiled without a cache: the folder cannot be made: %s",
+                             strerror(errno));
     if (!S_ISDIR(st.st_mode))
         return fv_cache_warn(c, "models are compiled without a cache: this is no folder");
     if (st.st_uid != geteuid())
-        return fv_cache_warn(c, "models are compiled without a cache: the folder belongs to another user");
+        return fv_cache_warn(
+            c, "models are compiled without a cache: the folder belongs to another user");
     if (!is_private(&st))
-        return fv_cache_warn(c, "models are compiled without a cache: others may write to the folder; chmod go-w helps");
+        return fv_cache_warn(c, "models are compiled without a cache: others may write to the "
+                                "folder; chmod go-w helps");
     return check_parents(c);
 }
 
@@ -163,7 +175,10 @@ fv_cache *fv_cache_open(fv_session *s, fv_arena *a) {
     if (given && !*given)
         return NULL;
     fv_cache *c = FV_NEW(a, fv_cache, 1);
-    *c = (fv_cache){.session = s, .arena = a, .named = given != NULL, .folder = given ? given : default_folder(a)};
+    *c = (fv_cache){.session = s,
+                    .arena = a,
+                    .named = given != NULL,
+                    .folder = given ? given : default_folder(a)};
     if (!c->folder || !check_folder(c))
         return NULL;
     find_limit(c);
@@ -187,8 +202,8 @@ int fv_cache_create(fv_cache *c, const char **name) {
     struct timespec now;
     for (int i = 0; i < 100; i++) {
         clock_gettime(CLOCK_MONOTONIC, &now); /* threads of this process may be at it, too */
-        *name = fv_printf(c->arena, "%s/" TEMPORARY "%ld-%lx-%lx.tmp", c->folder, (long)getpid(), (long)now.tv_nsec,
-                          (unsigned long)pthread_self());
+        *name = fv_printf(c->arena, "%s/" TEMPORARY "%ld-%lx-%lx.tmp", c->folder, (long)getpid(),
+                          (long)now.tv_nsec, (unsigned long)pthread_self());
         int fd = open(*name, flags, 0600);
         if (fd >= 0 || errno != EEXIST)
             return fd;
@@ -311,11 +326,12 @@ static void evict(fv_cache *c, const char *newest) {
     fv_arena_free(a);
 }
 
-/* A file counts what has come since everything was looked at. Whoever finds it in use leaves the work to
- * the other. */
+/* A file counts what has come since everything was looked at. Whoever finds it in use leaves the
+ * work to the other. */
 void fv_cache_trim(fv_cache *c, uint64_t bytes, const char *newest) {
     uint64_t count = 0;
-    int fd = open(fv_printf(c->arena, "%s/fovea-count", c->folder), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = open(fv_printf(c->arena, "%s/fovea-count", c->folder),
+                  O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return;
     bool ours = flock(fd, LOCK_EX | LOCK_NB) == 0;

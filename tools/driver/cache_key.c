@@ -1,5 +1,5 @@
-/* cache_key.c - what a compiled model depends on, besides the content of its files. What is added to
- * the options of the driver and changes what is compiled has to be added here. */
+/* cache_key.c - what a compiled model depends on, besides the content of its files. What is added
+ * to the options of the driver and changes what is compiled has to be added here. */
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
@@ -72,10 +72,13 @@ static bool put_build(fv_text *t, uintptr_t address) {
 /* ---- target and options ---- */
 
 static void put_target(fv_text *t, const fv_target *target) {
-    const char *texts[] = {target->name, target->entry, target->triple, target->cpu, target->features};
-    const int64_t numbers[] = {target->pointer_bits, target->vector_bits, target->vector_registers, target->fma32,
-                               target->fma64, target->round, target->sqrt32, target->sqrt64, target->double_,
-                               target->l1_bytes, target->l2_bytes, target->l3_bytes, target->processor};
+    const char *texts[] = {target->name, target->entry, target->triple, target->cpu,
+                           target->features};
+    const int64_t numbers[] = {target->pointer_bits, target->vector_bits, target->vector_registers,
+                               target->fma32,        target->fma64,       target->round,
+                               target->sqrt32,       target->sqrt64,      target->double_,
+                               target->l1_bytes,     target->l2_bytes,    target->l3_bytes,
+                               target->processor};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         fv_pack_text(t, texts[i]);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -96,7 +99,8 @@ static bool is_watched(const fv_pipeline_options *p) {
     return p && (p->verify || p->watch || p->report || p->gate);
 }
 
-/* What the file says, and on which CPU that was asked. False: it cannot be read, which compiling will tell. */
+/* What the file says, and on which CPU that was asked. False: it cannot be read, which compiling
+ * will tell. */
 static bool put_tuning(fv_text *t, fv_cache *c, const fv_driver_options *o) {
     const char *why;
     c->tuning = o->tuning;
@@ -115,13 +119,15 @@ static bool put_tuning(fv_text *t, fv_cache *c, const fv_driver_options *o) {
 bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o, char level) {
     fv_text t = {.arena = c->arena};
     unsigned version[3];
-    if (is_watched(o->pipeline) || o->tuned || o->kernels || o->choices || (o->script && *o->script_varies) || !put_tuning(&t, c, o))
+    if (is_watched(o->pipeline) || o->tuned || o->kernels || o->choices ||
+        (o->script && *o->script_varies) || !put_tuning(&t, c, o))
         return false;
     LLVMGetVersion(&version[0], &version[1], &version[2]);
     fv_pack_number(&t, FORMAT);
     fv_pack_text(&t, FV_VERSION);
     if (!put_build(&t, (uintptr_t)&fv_cache_set_base))
-        return fv_cache_warn(c, "models are compiled without a cache: this build of Fovea has no build id");
+        return fv_cache_warn(
+            c, "models are compiled without a cache: this build of Fovea has no build id");
     put_build(&t, (uintptr_t)&LLVMGetVersion);
     for (int i = 0; i < 3; i++)
         fv_pack_number(&t, version[i]);

@@ -1,9 +1,9 @@
 /* cache_record.c - which files a path's model was made of, and what it was compiled to.
  *
- * Reading a large model to find that nothing has changed takes longer than loading what it was compiled
- * to. So files are known by their state: device, inode, size, and the times of the last change to content
- * and inode, the second of which nobody can set. What is left is a change within the same tick of the
- * clock, so a file counts only if it was at rest before it was read. */
+ * Reading a large model to find that nothing has changed takes longer than loading what it was
+ * compiled to. So files are known by their state: device, inode, size, and the times of the last
+ * change to content and inode, the second of which nobody can set. What is left is a change within
+ * the same tick of the clock, so a file counts only if it was at rest before it was read. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,13 +47,18 @@ static bool take_state(fv_unpack *u, const struct stat *st) {
 
 /* ---- at rest ---- */
 
-#define TICK_NS 20000000 /* what local file systems take their times from ticks every 10 ms or faster */
+#define TICK_NS                                                                                    \
+    20000000 /* what local file systems take their times from ticks every 10 ms or faster */
 #define COARSE_NS 2000000000
 
 /* File systems of this machine whose times have its clock's resolution. */
 static bool is_fine(const char *path, const struct stat *st) {
-    static const unsigned long local[] = {0xEF53 /* ext4 */, 0x58465342 /* xfs */, 0x9123683E /* btrfs */,
-                                          0x01021994 /* tmpfs */, 0x794C7630 /* overlay */, 0xF2F52010 /* f2fs */,
+    static const unsigned long local[] = {0xEF53 /* ext4 */,
+                                          0x58465342 /* xfs */,
+                                          0x9123683E /* btrfs */,
+                                          0x01021994 /* tmpfs */,
+                                          0x794C7630 /* overlay */,
+                                          0xF2F52010 /* f2fs */,
                                           0x2FC12FC1 /* zfs */};
     struct statfs fs;
     if (st->st_ctim.tv_nsec % 1000000 == 0 || statfs(path, &fs))
@@ -146,8 +151,8 @@ static const char *record_path(fv_cache *c, const char *path) {
     return fv_cache_path(c, &name, ".path");
 }
 
-/* A file of the cache whose last bytes are the checksum of what is before. False: it is not there, or is
- * damaged. */
+/* A file of the cache whose last bytes are the checksum of what is before. False: it is not there,
+ * or is damaged. */
 static bool open_record(fv_cache *c, const char *path, fv_unpack *out) {
     const fv_mapping *m = fv_cache_map(c, c->arena, path);
     fv_digest sum;
@@ -186,7 +191,8 @@ static void seal(fv_text *t) {
     fv_text_putn(t, (const char *)&sum, sizeof sum);
 }
 
-void fv_cache_remember(fv_cache *c, const char *path, const fv_model_files *f, const fv_digest *key) {
+void fv_cache_remember(fv_cache *c, const char *path, const fv_model_files *f,
+                       const fv_digest *key) {
     const char *record = record_path(c, path);
     fv_text t = {.arena = c->arena};
     if (!record)
@@ -206,8 +212,8 @@ void fv_cache_remember(fv_cache *c, const char *path, const fv_model_files *f, c
 
 /* ---- entries that are known to be whole ---- */
 
-/* The system's start and the entry's state: what was written before a crash may not have reached the
- * disk. False: the start is not known. */
+/* The system's start and the entry's state: what was written before a crash may not have reached
+ * the disk. False: the start is not known. */
 static bool put_whole(fv_text *t, const struct stat *st) {
     char id[64];
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "r");
@@ -228,9 +234,9 @@ bool fv_cache_is_whole(fv_cache *c, const fv_digest *key, const struct stat *st)
     return at && !memcmp(at, t.s, t.n);
 }
 
-/* The record has to be younger than the entry by a tick: a change to the entry from now on shows in its
- * state. Where the clock of the file system is too slow for that, an empty record tells the last use, and
- * who loads the entry next compares its content again. */
+/* The record has to be younger than the entry by a tick: a change to the entry from now on shows in
+ * its state. Where the clock of the file system is too slow for that, an empty record tells the
+ * last use, and who loads the entry next compares its content again. */
 void fv_cache_note_whole(fv_cache *c, const fv_digest *key, const struct stat *st) {
     fv_text t = {.arena = c->arena};
     struct timespec now;

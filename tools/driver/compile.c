@@ -1,7 +1,7 @@
 /* compile.c - from a path to something that runs, through the cache on disk.
  *
- * The cache is asked twice: before anything is read, by the state of the files that this path's model was
- * made of; and when the model has been read, by its content. */
+ * The cache is asked twice: before anything is read, by the state of the files that this path's
+ * model was made of; and when the model has been read, by its content. */
 #include <string.h>
 
 #include "driver.h"
@@ -95,9 +95,14 @@ static void remember(job *j, fv_cache *c, const fv_digest *key, const fv_model_f
     fv_door_close(j->session, &door);
 }
 
-static void keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files, fv_cache_writing *w,
-                 const char *text) {
-    fv_cache_item item = {.files = files, .before = j->before, .nread = j->nread, .folder = c->folder, .tuning = c->tuning, .text = text};
+static void keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files,
+                 fv_cache_writing *w, const char *text) {
+    fv_cache_item item = {.files = files,
+                          .before = j->before,
+                          .nread = j->nread,
+                          .folder = c->folder,
+                          .tuning = c->tuning,
+                          .text = text};
     fv_door door;
     if (FV_DOOR_OPEN(j->session, &door))
         return;
@@ -108,14 +113,16 @@ static void keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files
         remember(j, c, key, files);
 }
 
-/* Everything, and into the cache with it. files NULL: the model came through standard input. A failure
- * to keep it is none of the compilation. */
-static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files) {
+/* Everything, and into the cache with it. files NULL: the model came through standard input. A
+ * failure to keep it is none of the compilation. */
+static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key,
+                             const fv_model_files *files) {
     fv_text text = {.arena = c->arena};
     if (!lower_model(j))
         return false;
     fv_program_print(&text, j->out->program);
-    fv_cache_writing *w = !files || fv_cache_unchanged(files) ? fv_cache_begin(c, j->out->program) : NULL;
+    fv_cache_writing *w =
+        !files || fv_cache_unchanged(files) ? fv_cache_begin(c, j->out->program) : NULL;
     bool made = make_code(j);
     if (made && w && !(j->o->script && *j->o->script_varies))
         keep(j, c, key, files, w, text.s);
@@ -161,7 +168,8 @@ static bool is_cacheable(const job *j) {
 static bool compile_any(job *j) {
     fv_arena *a = fv_arena_new(j->session);
     fv_cache *c = is_cacheable(j) ? fv_cache_open(j->session, a) : NULL;
-    bool ok = c && fv_cache_set_base(c, j->path, j->o, j->level) ? compile_through(j, c) : compile(j);
+    bool ok =
+        c && fv_cache_set_base(c, j->path, j->o, j->level) ? compile_through(j, c) : compile(j);
     fv_arena_free(a);
     return ok;
 }
@@ -176,9 +184,14 @@ static bool compile_any(job *j) {
 }
 #endif
 
-bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options *o, fv_backend_kind backend,
-                       const fv_driver_watch *watch, fv_compiled *out) {
-    job j = {.session = s, .path = path, .o = o, .backend = backend, .watch = watch, .out = out,
+bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options *o,
+                       fv_backend_kind backend, const fv_driver_watch *watch, fv_compiled *out) {
+    job j = {.session = s,
+             .path = path,
+             .o = o,
+             .backend = backend,
+             .watch = watch,
+             .out = out,
              .level = o->level ? o->level : '2'};
     *out = (fv_compiled){.source.kind = FV_FILE_ONNX};
     fv_lap(&j.mark);

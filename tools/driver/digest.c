@@ -96,7 +96,8 @@ fv_hashing *fv_hash_file(fv_arena *a, const char *path) {
     h->path = fv_strdup(a, path);
     llvm_blake3_hasher_init(&h->hasher);
     fv_arena_at_free(a, give_up, h);
-    h->threaded = stat(path, &st) == 0 && st.st_size > LARGE && pthread_create(&h->thread, NULL, work, h) == 0;
+    h->threaded = stat(path, &st) == 0 && st.st_size > LARGE &&
+                  pthread_create(&h->thread, NULL, work, h) == 0;
     return h;
 }
 

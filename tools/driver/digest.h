@@ -1,5 +1,5 @@
-/* digest.h - BLAKE3 of memory and files: the one that LLVM brings along. It is cryptographic, so nobody
- * can make a model whose key is that of another, and hashes some 5 GB/s a core. */
+/* digest.h - BLAKE3 of memory and files: the one that LLVM brings along. It is cryptographic, so
+ * nobody can make a model whose key is that of another, and hashes some 5 GB/s a core. */
 #ifndef FV_DRIVER_DIGEST_H
 #define FV_DRIVER_DIGEST_H
 
@@ -17,8 +17,8 @@ enum { FV_DIGEST_NAME = 40 }; /* characters */
 const char *fv_digest_name(fv_arena *a, const fv_digest *d);
 bool fv_digest_equal(const fv_digest *a, const fv_digest *b) FV_MUST_USE;
 
-/* Hashing a file while others work: on a thread of its own where it is large. The thread has ended when
- * fv_hash_wait returns, or when the arena is freed. */
+/* Hashing a file while others work: on a thread of its own where it is large. The thread has ended
+ * when fv_hash_wait returns, or when the arena is freed. */
 typedef struct fv_hashing fv_hashing;
 fv_hashing *fv_hash_file(fv_arena *a, const char *path);
 /* state  NULL, or of the file that was read. False: it could not be read. */

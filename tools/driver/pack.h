@@ -1,4 +1,5 @@
-/* pack.h - numbers and texts in a row of bytes, of files that only the machine reads that wrote them. */
+/* pack.h - numbers and texts in a row of bytes, of files that only the machine reads that wrote
+ * them. */
 #ifndef FV_DRIVER_PACK_H
 #define FV_DRIVER_PACK_H
 

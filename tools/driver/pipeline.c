@@ -100,7 +100,8 @@ static int count(const char *const *list) {
 /* ---- reading ---- */
 
 static bool runs_no_passes(fv_session *s, const fv_driver_options *o, const char *what) {
-    return !o->passes || fv_error(s, "holds %s: passes are for graphs, --%s does not apply", what, o->script ? "script" : "passes");
+    return !o->passes || fv_error(s, "holds %s: passes are for graphs, --%s does not apply", what,
+                                  o->script ? "script" : "passes");
 }
 
 /* Kernels are made for certain dims and ports. */
@@ -108,14 +109,18 @@ static bool is_as_it_is(fv_session *s, const fv_driver_options *o) {
     if (!runs_no_passes(s, o, "kernels"))
         return false;
     if (count(o->dims) && !o->dims_are_values)
-        return fv_error(s, "holds kernels: its `symbol` lines bound the dims, --dim %s does not apply",
+        return fv_error(s,
+                        "holds kernels: its `symbol` lines bound the dims, --dim %s does not apply",
                         o->dims[0]);
     if (o->tuning)
         return fv_error(s, "holds kernels, which are made already: --tuning does not apply");
     if (o->processor_given)
         return fv_error(s, "holds kernels, which are made already: --processor does not apply");
-    return !count(o->states) || fv_error(s, "holds kernels: its `output` lines declare states, --state %s "
-                                            "does not apply", o->states[0]);
+    return !count(o->states) ||
+           fv_error(s,
+                    "holds kernels: its `output` lines declare states, --state %s "
+                    "does not apply",
+                    o->states[0]);
 }
 
 static bool read_graph(fv_session *s, const char *text, const char *folder,
@@ -145,7 +150,8 @@ static bool read_program(fv_session *s, fv_arena *a, const char *text, const cha
 
 static const char *hash_of(fv_arena *a, const fv_file *f) {
     XXH128_hash_t h = XXH3_128bits(f->data, f->size);
-    return fv_printf(a, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
+    return fv_printf(a, "%016llx%016llx", (unsigned long long)h.high64,
+                     (unsigned long long)h.low64);
 }
 
 static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_file *f,
@@ -161,7 +167,8 @@ static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_fil
 }
 
 static bool read_any(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
-    fv_import_options io = {.dims = o->dims, .ndims = count(o->dims), .strict = o->strict, .look = o->look};
+    fv_import_options io = {
+        .dims = o->dims, .ndims = count(o->dims), .strict = o->strict, .look = o->look};
     bool input = !strcmp(path, "-");
     *out = (fv_source){.kind = fv_driver_path_kind(path), .hash = ""};
     fv_diag_file(s, input ? "standard input" : path);
@@ -172,7 +179,10 @@ static bool read_any(fv_session *s, const char *path, const fv_driver_options *o
     if (!(input ? read_input(s, a, &f) : fv_file_map(s, a, path, &f)))
         return false;
     if (input)
-        *out = (fv_source){.kind = fv_driver_kind((const char *)f.data, f.size), .hash = "", .bytes = f.data, .nbytes = f.size};
+        *out = (fv_source){.kind = fv_driver_kind((const char *)f.data, f.size),
+                           .hash = "",
+                           .bytes = f.data,
+                           .nbytes = f.size};
     if (out->kind == FV_FILE_ELF)
         return fv_error(s, "is compiled already; `fovea run` runs it");
     if (out->kind == FV_FILE_ONNX)
@@ -201,11 +211,13 @@ const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here) {
 }
 
 fv_llvm_options fv_driver_llvm(char level) {
-    return (fv_llvm_options){.level = level >= '0' && level <= '3' ? level - '0' : 2, .small = level == 's'};
+    return (fv_llvm_options){.level = level >= '0' && level <= '3' ? level - '0' : 2,
+                             .small = level == 's'};
 }
 
 /* Names of steps, in their order, without those that are disabled. */
-static const char *const *steps_of(fv_arena *a, const fv_driver_options *o, const fv_pipeline_table *level) {
+static const char *const *steps_of(fv_arena *a, const fv_driver_options *o,
+                                   const fv_pipeline_table *level) {
     const char *const *steps = o->steps ? o->steps : level->steps;
     return fv_pipeline_with(a, steps ? steps : fv_pipeline_steps(a), NULL, o->disable);
 }
@@ -214,8 +226,11 @@ bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o, fv_pipeline_tab
     const fv_pipeline_table *level = fv_pipeline_shipped(o->level ? o->level : '2');
     if (!level)
         return false;
-    *out = (fv_pipeline_table){.purpose = o->passes ? NULL : level->purpose, .code = level->code, .steps = steps_of(a, o, level),
-                               .passes = fv_pipeline_with(a, o->passes ? o->passes : level->passes, o->enable, o->disable)};
+    *out = (fv_pipeline_table){.purpose = o->passes ? NULL : level->purpose,
+                               .code = level->code,
+                               .steps = steps_of(a, o, level),
+                               .passes = fv_pipeline_with(a, o->passes ? o->passes : level->passes,
+                                                          o->enable, o->disable)};
     return true;
 }
 
@@ -232,13 +247,20 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
     return fv_module_verify(m, NULL) && fv_run_passes(m, p.passes, &with);
 }
 
-static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o, const fv_source *source) {
+static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
+                                      const fv_source *source) {
     fv_pipeline_table p = {0}; /* passes have run by then: there is such a level */
-    const char *const *without = fv_driver_pipeline(a, o, &p) ? fv_switches_steps(a, p.steps) : NULL;
-    return (fv_lower_options){.target = o->target, .name = o->name, .naive = o->naive, .look = o->look,
+    const char *const *without =
+        fv_driver_pipeline(a, o, &p) ? fv_switches_steps(a, p.steps) : NULL;
+    return (fv_lower_options){.target = o->target,
+                              .name = o->name,
+                              .naive = o->naive,
+                              .look = o->look,
                               .without = without,
-                              .tuning = source->tuning ? source->tuning : o->tuned, .choices = o->choices,
-                              .verify = o->pipeline && o->pipeline->verify, .watch = o->pipeline ? o->pipeline->watch : NULL,
+                              .tuning = source->tuning ? source->tuning : o->tuned,
+                              .choices = o->choices,
+                              .verify = o->pipeline && o->pipeline->verify,
+                              .watch = o->pipeline ? o->pipeline->watch : NULL,
                               .gate = o->pipeline ? o->pipeline->gate : NULL,
                               .reasons = o->reasons};
 }
@@ -271,20 +293,22 @@ static bool write_definitions(void *user, const fv_module *m, const fv_definitio
     return fv_driver_write_ir(w->s, m, d, w->out);
 }
 
-bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_options *driver, fv_emit_kind kind, const char *out,
-                    const fv_write_options *o, fv_program **p) {
+bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_options *driver,
+                    fv_emit_kind kind, const char *out, const fv_write_options *o, fv_program **p) {
     bool graph = kind == FV_EMIT_IR || kind == FV_EMIT_DEFINITIONS;
     *p = NULL;
     if (graph && !source->module)
-        return fv_error(s, "%s: kernels have no %s to write", out, kind == FV_EMIT_IR ? "graph" : "definitions");
+        return fv_error(s, "%s: kernels have no %s to write", out,
+                        kind == FV_EMIT_IR ? "graph" : "definitions");
     if (kind == FV_EMIT_IR && source->module->definitions)
         return fv_error(s, "%s: definitions have no graph to write", out);
     if (graph) {
         fv_lower_options lo = lower_options(source->module->arena, driver, source);
         writing w = {s, out};
         return fv_driver_passes(source->module, driver) &&
-               (kind == FV_EMIT_IR ? write_definitions(&w, source->module, NULL)
-                                   : fv_lower_definitions(source->module, &lo, write_definitions, &w));
+               (kind == FV_EMIT_IR
+                    ? write_definitions(&w, source->module, NULL)
+                    : fv_lower_definitions(source->module, &lo, write_definitions, &w));
     }
     *p = fv_driver_lower(s, source, driver);
     return *p && (!o->accept || o->accept(o->user)) && fv_driver_write(s, *p, kind, out, o);

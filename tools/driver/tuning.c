@@ -8,31 +8,40 @@
 
 const char *fv_tuning_target(fv_arena *a, const fv_target *t) {
     const fv_target *own = fv_target_choose(a, t->name);
-    return own && own->processor == t->processor
-               ? fv_target_str(a, t)
-               : fv_printf(a, "%s for %s", fv_target_str(a, t), fv_processor_at(t->processor)->name);
+    return own && own->processor == t->processor ? fv_target_str(a, t)
+                                                 : fv_printf(a, "%s for %s", fv_target_str(a, t),
+                                                             fv_processor_at(t->processor)->name);
 }
 
-static bool is_the_same(fv_session *s, const char *what, int line, int column, const char *theirs, const char *ours) {
+static bool is_the_same(fv_session *s, const char *what, int line, int column, const char *theirs,
+                        const char *ours) {
     return !strcmp(theirs, ours) ||
-           fv_error_at(s, line, column, "was made for another %s: \"%.200s\", here it is \"%.200s\"", what, theirs, ours);
+           fv_error_at(s, line, column,
+                       "was made for another %s: \"%.200s\", here it is \"%.200s\"", what, theirs,
+                       ours);
 }
 
-static bool fits(fv_session *s, fv_arena *a, const fv_tuning *u, const char *model, const fv_target *t) {
+static bool fits(fv_session *s, fv_arena *a, const fv_tuning *u, const char *model,
+                 const fv_target *t) {
     bool here = !strcmp(t->name, "native"); /* else it runs elsewhere, on what the target says */
     return is_the_same(s, "model", u->at_model.line, u->at_model.column, u->model, model) &&
-           is_the_same(s, "version", u->at_producer.line, u->at_producer.column, u->producer, FV_PRODUCER) &&
-           is_the_same(s, "target", u->at_target.line, u->at_target.column, u->target, fv_tuning_target(a, t)) &&
-           (!here || is_the_same(s, "CPU", u->at_cpu.line, u->at_cpu.column, u->cpu, fv_cpu_str(a)));
+           is_the_same(s, "version", u->at_producer.line, u->at_producer.column, u->producer,
+                       FV_PRODUCER) &&
+           is_the_same(s, "target", u->at_target.line, u->at_target.column, u->target,
+                       fv_tuning_target(a, t)) &&
+           (!here ||
+            is_the_same(s, "CPU", u->at_cpu.line, u->at_cpu.column, u->cpu, fv_cpu_str(a)));
 }
 
-static const fv_tuning *read(fv_session *s, fv_arena *a, const fv_driver_options *o, const char *model) {
+static const fv_tuning *read(fv_session *s, fv_arena *a, const fv_driver_options *o,
+                             const char *model) {
     const char *text = fv_file_text(s, a, o->tuning);
     const fv_tuning *u = text ? fv_tuning_parse(s, a, text) : NULL;
     return u && fits(s, a, u, model, o->target) ? u : NULL;
 }
 
-const fv_tuning *fv_driver_tuning(fv_session *s, fv_arena *a, const fv_driver_options *o, const char *model) {
+const fv_tuning *fv_driver_tuning(fv_session *s, fv_arena *a, const fv_driver_options *o,
+                                  const char *model) {
     const char *file = fv_diag_file_get(s);
     fv_diag_file(s, o->tuning);
     const fv_tuning *u = read(s, a, o, model);

@@ -75,7 +75,9 @@ static void put_dims(fv_text *t, const fv_kernel *k) {
         put_dim(t, i ? ", " : "; ", k->dims[i]);
 }
 
-static const char *copy_name(fv_arena *a, const fv_buf *b) { return fv_printf(a, "copy_to_%s", b->name); }
+static const char *copy_name(fv_arena *a, const fv_buf *b) {
+    return fv_printf(a, "copy_to_%s", b->name);
+}
 
 /* kernel copy_X(from: T, out to: T; dims) { for i0 < e0 { ... to[i0] = from[i0] ... } } */
 static void put_copy(fv_text *t, const fv_kernel *k, const fv_buf *b) {

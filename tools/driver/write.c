@@ -24,19 +24,24 @@ static const struct {
     const char *name, *suffix;
     fv_emit_kind kind;
 } kinds[] = {
-    {"so", ".so", FV_EMIT_SO},          {"obj", ".o", FV_EMIT_OBJ},
-    {"lib", ".a", FV_EMIT_LIB},         {"c", ".c", FV_EMIT_C},
-    {"c", "/", FV_EMIT_C},              {"llvm", ".ll", FV_EMIT_LLVM},
-    {"asm", ".s", FV_EMIT_ASM},         {"ir", ".fvir", FV_EMIT_IR},
+    {"so", ".so", FV_EMIT_SO},
+    {"obj", ".o", FV_EMIT_OBJ},
+    {"lib", ".a", FV_EMIT_LIB},
+    {"c", ".c", FV_EMIT_C},
+    {"c", "/", FV_EMIT_C},
+    {"llvm", ".ll", FV_EMIT_LLVM},
+    {"asm", ".s", FV_EMIT_ASM},
+    {"ir", ".fvir", FV_EMIT_IR},
     {"onnx", ".onnx", FV_EMIT_ONNX},
     {"definitions", ".fvd", FV_EMIT_DEFINITIONS},
-    {"kernels", ".fvk", FV_EMIT_KERNELS}, {"expanded", ".fvk", FV_EMIT_EXPANDED},
+    {"kernels", ".fvk", FV_EMIT_KERNELS},
+    {"expanded", ".fvk", FV_EMIT_EXPANDED},
     {NULL, NULL, FV_EMIT_NONE},
 };
 
 const char *const *fv_emit_names(void) {
-    static const char *const names[] = {"so", "obj", "lib", "c", "llvm", "asm", "ir", "onnx", "definitions", "kernels",
-                                        "expanded", NULL};
+    static const char *const names[] = {"so", "obj",  "lib",         "c",       "llvm",     "asm",
+                                        "ir", "onnx", "definitions", "kernels", "expanded", NULL};
     return names;
 }
 
@@ -103,7 +108,8 @@ static bool is_mapped(const fv_mapping *m, const char *path) {
 }
 
 bool fv_driver_spares(fv_session *s, const char *out) {
-    return !is_mapped(fv_mappings(s), out) || fv_error(s, "-o %s would overwrite what was read", out);
+    return !is_mapped(fv_mappings(s), out) ||
+           fv_error(s, "-o %s would overwrite what was read", out);
 }
 
 /* ---- text with a side file ---- */
@@ -138,7 +144,9 @@ static bool program_side(const void *what, FILE *f) {
     return fv_program_write_side(what, f);
 }
 
-static bool graph_side(const void *what, FILE *f) { return fv_graph_side_write(what, f); }
+static bool graph_side(const void *what, FILE *f) {
+    return fv_graph_side_write(what, f);
+}
 
 static bool write_kernels(fv_session *s, const fv_program *p, const char *out) {
     fv_arena *a = fv_arena_new(s);
@@ -153,7 +161,8 @@ static bool write_kernels(fv_session *s, const fv_program *p, const char *out) {
     return ok;
 }
 
-bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions *d, const char *out) {
+bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions *d,
+                        const char *out) {
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
     fv_graph_side side = {.arena = a};
@@ -165,7 +174,8 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
         fv_module_print_whole(&t, m);
     else
         fv_module_print(&t, m, beside, &side);
-    bool ok = (alone || (fv_driver_spares(s, out) && (!side.n || fv_driver_spares(s, side_of(a, out))))) &&
+    bool ok = (alone ||
+               (fv_driver_spares(s, out) && (!side.n || fv_driver_spares(s, side_of(a, out))))) &&
               (side.n ? put_both(s, a, out, &t, graph_side, &side) : put(s, out, t.s, t.n));
     fv_arena_free(a);
     return ok;
@@ -188,7 +198,8 @@ static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const 
     const char *folder = fv_driver_temporary(s, a);
     const char *file = folder ? fv_printf(a, "%s/model", folder) : NULL;
     fv_file f;
-    return file && fv_llvm_write(s, p, o, kind, file) && fv_file_map(s, a, file, &f) && put(s, out, f.data, f.size);
+    return file && fv_llvm_write(s, p, o, kind, file) && fv_file_map(s, a, file, &f) &&
+           put(s, out, f.data, f.size);
 }
 
 static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
@@ -197,9 +208,10 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
     o.weights = weights;
     bool beside = fv_llvm_weights_path(p->arena, p, &o, llvm_kind(kind), out) != NULL;
     if (beside && (is_standard(out) || is_special(out)))
-        return fv_error(s, "the weights would lie beside %s, where nothing can lie: name a file with -o%s",
-                        is_standard(out) ? "standard output" : out,
-                        weights == FV_WEIGHTS_AUTO ? ", or say --weights=object" : "");
+        return fv_error(
+            s, "the weights would lie beside %s, where nothing can lie: name a file with -o%s",
+            is_standard(out) ? "standard output" : out,
+            weights == FV_WEIGHTS_AUTO ? ", or say --weights=object" : "");
     if (!is_standard(out) && !is_special(out))
         return fv_llvm_write(s, p, &o, llvm_kind(kind), out);
     fv_arena *a = fv_arena_new(s);
@@ -215,7 +227,9 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
     (void)kind;
     (void)level;
     (void)weights;
-    return fv_error(s, "%s: this fovea was built without LLVM; it writes .c, folders of C, .fvir and .fvk", out);
+    return fv_error(
+        s, "%s: this fovea was built without LLVM; it writes .c, folders of C, .fvir and .fvk",
+        out);
 }
 #endif
 
@@ -233,7 +247,8 @@ const char *fv_emit_stem(fv_arena *a, const char *out) {
     fv_emit_kind kind = fv_emit_by_suffix(out);
     if (kind != FV_EMIT_NONE && !out[n] && strrchr(name, '.') > name) /* a folder has no suffix */
         *strrchr(name, '.') = 0;
-    bool library = (kind == FV_EMIT_SO || kind == FV_EMIT_LIB) && !strncmp(name, "lib", 3) && name[3];
+    bool library =
+        (kind == FV_EMIT_SO || kind == FV_EMIT_LIB) && !strncmp(name, "lib", 3) && name[3];
     return library ? name + 3 : name;
 }
 
@@ -243,8 +258,9 @@ const char *fv_emit_prefix(fv_arena *a, const char *out) {
 }
 
 /* What the self-test of a folder of C compares with. */
-static int reference(void *user, const fv_program *p, const int64_t *dims, const void *const *inputs,
-                     void *const *outputs, int64_t *out_dims, const fv_env *env) {
+static int reference(void *user, const fv_program *p, const int64_t *dims,
+                     const void *const *inputs, void *const *outputs, int64_t *out_dims,
+                     const fv_env *env) {
     fv_session *s = user;
     fv_arena *a = fv_arena_new(s);
     fv_interp *interp = fv_interp_new(a, p);
@@ -258,8 +274,10 @@ static int reference(void *user, const fv_program *p, const int64_t *dims, const
 }
 
 static bool write_c(fv_session *s, const fv_program *p, const char *out, fv_weights_kind weights) {
-    fv_c_options o = {.reference = reference, .reference_user = s,
-                      .threads = !p->target->tools, .weights = weights};
+    fv_c_options o = {.reference = reference,
+                      .reference_user = s,
+                      .threads = !p->target->tools,
+                      .weights = weights};
     if (is_standard(out) || is_special(out))
         return fv_error(s, "C is more than one file: -o NAME.c or -o NAME/");
     return fv_c_write(s, p, &o, out);
@@ -268,7 +286,8 @@ static bool write_c(fv_session *s, const fv_program *p, const char *out, fv_weig
 /* ---- which files ---- */
 
 static bool is_text(fv_emit_kind kind) {
-    return kind == FV_EMIT_KERNELS || kind == FV_EMIT_EXPANDED || kind == FV_EMIT_IR || kind == FV_EMIT_DEFINITIONS;
+    return kind == FV_EMIT_KERNELS || kind == FV_EMIT_EXPANDED || kind == FV_EMIT_IR ||
+           kind == FV_EMIT_DEFINITIONS;
 }
 
 static bool exists(const char *path) {
@@ -308,8 +327,8 @@ static const char *beside_code(fv_arena *a, const fv_program *p, fv_emit_kind ki
                                fv_weights_kind weights) {
 #if FV_HAVE_LLVM
     fv_llvm_options o = {.weights = weights};
-    bool code = kind == FV_EMIT_SO || kind == FV_EMIT_OBJ || kind == FV_EMIT_LIB || kind == FV_EMIT_LLVM ||
-                kind == FV_EMIT_ASM;
+    bool code = kind == FV_EMIT_SO || kind == FV_EMIT_OBJ || kind == FV_EMIT_LIB ||
+                kind == FV_EMIT_LLVM || kind == FV_EMIT_ASM;
     return p && code ? fv_llvm_weights_path(a, p, &o, llvm_kind(kind), out) : NULL;
 #else
     (void)a, (void)p, (void)kind, (void)out, (void)weights;
@@ -317,8 +336,8 @@ static const char *beside_code(fv_arena *a, const fv_program *p, fv_emit_kind ki
 #endif
 }
 
-const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p, fv_emit_kind kind, const char *out,
-                                   fv_weights_kind weights) {
+const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p,
+                                   fv_emit_kind kind, const char *out, fv_weights_kind weights) {
     const char **list = NULL;
     int n = 0, cap = 0;
     size_t len = strlen(out);
@@ -350,25 +369,23 @@ static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, 
     const char *const *file = fv_driver_files(s, a, p, kind, out, weights);
     while (*file && !is_mapped(read, *file))
         file++;
-    bool ok = !*file || fv_error(s, "-o %s would overwrite the model, of which %s is a part", out, *file);
+    bool ok =
+        !*file || fv_error(s, "-o %s would overwrite the model, of which %s is a part", out, *file);
     fv_arena_free(a);
     return ok;
 }
 
-
-bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out, const fv_write_options *o) {
+bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out,
+                     const fv_write_options *o) {
     if (o->weights != FV_WEIGHTS_AUTO && is_text(kind))
-        return fv_error(s, "--weights is for code; the constants of a text lie in %s", side_of(p->arena, out));
+        return fv_error(s, "--weights is for code; the constants of a text lie in %s",
+                        side_of(p->arena, out));
     if (!spares_model(s, p, kind, out, o->weights))
         return false;
     switch (kind) {
     case FV_EMIT_KERNELS: return write_kernels(s, p, out);
-    case FV_EMIT_EXPANDED:
-        fv_program_expand(p);
-        return write_kernels(s, p, out);
-    case FV_EMIT_C:
-        fv_program_expand(p);
-        return write_c(s, p, out, o->weights);
+    case FV_EMIT_EXPANDED: fv_program_expand(p); return write_kernels(s, p, out);
+    case FV_EMIT_C: fv_program_expand(p); return write_c(s, p, out, o->weights);
     case FV_EMIT_SO:
     case FV_EMIT_OBJ:
     case FV_EMIT_LIB:
@@ -376,8 +393,14 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_ASM:
         fv_program_expand(p);
         return write_llvm(s, p, kind, out, o->level, o->weights);
-    case FV_EMIT_IR: case FV_EMIT_ONNX: case FV_EMIT_DEFINITIONS: case FV_EMIT_NONE: break; /* not of a program */
+    /* not of a program */
+    case FV_EMIT_IR:
+    case FV_EMIT_ONNX:
+    case FV_EMIT_DEFINITIONS:
+    case FV_EMIT_NONE: break;
     }
-    return fv_error(s, "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir .fvd .fvk, a folder /) nor by --emit",
+    return fv_error(s,
+                    "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir "
+                    ".fvd .fvk, a folder /) nor by --emit",
                     out);
 }

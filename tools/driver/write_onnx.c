@@ -43,14 +43,17 @@ static bool write_alone(fv_session *s, const fv_export *e, const char *out) {
 }
 
 /* A new file in that folder, as its permissions should be; NULL: errno tells. */
-static const char *make_in(fv_arena *a, const char *folder, const char *name, const fv_export *e, put_fn *put) {
+static const char *make_in(fv_arena *a, const char *folder, const char *name, const fv_export *e,
+                           put_fn *put) {
     const char *path = folder ? fv_printf(a, "%s/%s", folder, name) : NULL;
     FILE *f = path ? fopen(path, "wbx") : NULL;
     return f && put_and_close(e, put, f) ? path : NULL;
 }
 
-/* Both are whole before the first is renamed. The weights go first: a model never lies there without them. */
-static bool write_files(fv_session *s, fv_arena *a, const fv_export *e, const char *out, const char *side) {
+/* Both are whole before the first is renamed. The weights go first: a model never lies there
+ * without them. */
+static bool write_files(fv_session *s, fv_arena *a, const fv_export *e, const char *out,
+                        const char *side) {
     const char *weights = NULL, *model = NULL, *folder = fv_staging_beside(a, out);
     bool has_side = fv_export_has_side(e);
     if (has_side && !((weights = make_in(a, folder, "weights", e, fv_export_put_side))))
@@ -67,10 +70,12 @@ static bool spares(fv_session *s, const fv_export *e, const char *out, const cha
     return fv_driver_spares(s, out) && (!fv_export_has_side(e) || fv_driver_spares(s, side));
 }
 
-bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weights_kind weights, const fv_pipeline_options *o) {
+bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weights_kind weights,
+                          const fv_pipeline_options *o) {
     static const char *const spell[] = {"spell", "share", "remove-dead", NULL};
     if (weights == FV_WEIGHTS_INCBIN || weights == FV_WEIGHTS_TEXT)
-        return fv_error(s, "--weights of an ONNX model are object, in the model, or file, beside it");
+        return fv_error(s,
+                        "--weights of an ONNX model are object, in the model, or file, beside it");
     if (!fv_run_passes(m, spell, o))
         return false;
     fv_arena *a = fv_arena_new(s);
@@ -81,7 +86,8 @@ bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weigh
                                        : weights == FV_WEIGHTS_OBJECT ? FV_EXPORT_INSIDE
                                                                       : FV_EXPORT_AUTO};
     const fv_export *e = fv_onnx_export(s, a, m, &eo);
-    bool ok = e && (alone ? write_alone(s, e, out) : spares(s, e, out, side) && write_files(s, a, e, out, side));
+    bool ok = e && (alone ? write_alone(s, e, out)
+                          : spares(s, e, out, side) && write_files(s, a, e, out, side));
     fv_arena_free(a);
     return ok;
 }

@@ -11,8 +11,7 @@ typedef struct runner {
 static void *take(runner *r, int64_t bytes) {
     size_t n = ((size_t)bytes + 127) / 64 * 64;
     size_t start = r->used + (64 - ((uintptr_t)r->port->heap + r->used) % 64) % 64;
-    if (bytes < 0 || (uint64_t)bytes > r->port->heap_bytes ||
-        start + n > r->port->heap_bytes) {
+    if (bytes < 0 || (uint64_t)bytes > r->port->heap_bytes || start + n > r->port->heap_bytes) {
         r->failed = 1;
         return NULL;
     }
@@ -78,7 +77,8 @@ static int run_set(runner *r, const job_view *v, const fv_model *m, const int64_
                    void **out, int64_t *out_dims) {
     size_t bytes = 0;
     const void **in = take(r, v->ninputs * (int64_t)sizeof *in);
-    fv_env env = {sizeof env, r, threads > 1 ? spread : NULL, env_alloc, env_free, NULL, NULL, NULL, 0};
+    fv_env env = {sizeof env, r, threads > 1 ? spread : NULL, env_alloc, env_free, NULL, NULL,
+                  NULL,       0};
     int status = m->plan(set, &bytes, out_dims);
     if (status || !in)
         return status;

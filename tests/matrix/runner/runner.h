@@ -4,7 +4,8 @@
  * The job is a file of 64-bit words, little-endian like every machine here:
  *   bytes of the job, sets, n, n thread counts, nsymbols, ninputs, noutputs,
  *   for each output its rank and bits of an element,
- *   for each set: nsymbols dims, for each input the offset of its bytes (a multiple of 64; -1: NULL),
+ *   for each set: nsymbols dims, for each input the offset of its bytes (a multiple of 64; -1:
+ *     NULL),
  *     for each output the elements to expect where the plan knows no bound
  * and then the bytes. The result, for each library, set, thread count: status; where that is 0 for
  * each output its dims, then its bytes, filled up to a multiple of 8. */
