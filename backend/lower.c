@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "backend/fuse/form.h"
 #include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/gate.h"
@@ -218,7 +219,13 @@ static bool look_after(fv_lowerer *l, const char *step) {
     fv_definitions *d = look || verify ? state_after(l, step) : NULL;
     if (look)
         o->watch->look(o->watch->user, step, l->module, d);
-    return !verify || fv_definitions_verify(l->module, d, step);
+    if (!verify)
+        return true;
+    if (!fv_definitions_verify(l->module, d, step))
+        return false;
+    return fv_forms_verify(l) ||
+           fv_error(l->session, "internal error: step '%s' of lowering broke a form, see above",
+                    step);
 }
 
 /* Recurrences of ops that a text has as what they are. */
@@ -250,6 +257,8 @@ static bool run_steps(fv_lowerer *l) {
         return false;
     l->after = d ? d->after : NULL;
     if (d && !fv_check_copies(l))
+        return false;
+    if (d && !fv_step_comes(d->after, "form") && !fv_forms_complete(l))
         return false;
     for (int i = 0; i < NSTEPS; i++) {
         const char *step = steps[i].name;

@@ -291,22 +291,13 @@ static void place(fv_lowerer *l, fv_op *op, void *plan) {
 
 /* ---- the scheduler ---- */
 
-bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
-    fv_attend a = {.l = l, .d = d};
-    if (!fv_find_attention(l, d, &a.at))
-        return false;
-    set_products(&a);
-    *at = a.at;
-    return fv_contract_fits(l, &a.scores, &a.qk) && fv_contract_fits(l, d, &a.pv);
-}
-
 void fv_attend_keeps(void *plan, const fv_definition *weights) {
     ((fv_attend *)plan)->kept = weights;
 }
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
     fv_attention found;
-    if (!fv_find_attention(l, s->def, &found))
+    if (fv_form_of(l, s->def) != FV_FORM_ATTENTION || !fv_find_attention(l, s->def, &found))
         return NULL;
     fv_attend *a = FV_NEW(l->arena, fv_attend, 1);
     a->l = l;

@@ -2,11 +2,9 @@
 #ifndef FV_BACKEND_SCHEDULE_ATTENTION_H
 #define FV_BACKEND_SCHEDULE_ATTENTION_H
 
-#include "backend/fuse/attention.h"
+#include "backend/fuse/form.h"
 #include "backend/schedule/scheduler.h"
 
-/* Is d attention, both of whose products are contractions? Decides, and does nothing. */
-bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) FV_MUST_USE;
 /* A plan of fv_schedule_attend is to store the weights as well, as the element of these, over
  * variables of the result but for the key. */
 void fv_attend_keeps(void *plan, const fv_definition *weights);

@@ -35,88 +35,19 @@ static bool runs_along(const fv_expr *x, const fv_var *j) {
     return n.contiguous && !n.strided;
 }
 
-/* The factors of a product: b is the only one that depends on the column. */
-static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_contraction *c,
-                        const fv_expr *body) {
-    const fv_var *j = d->index[d->rank - 1];
-    bool in[2] = {fv_x_uses(body->arg[0], j), fv_x_uses(body->arg[1], j)};
-    c->each = in[0] && in[1];
-    bool second = c->each ? fv_x_is_constant(body->arg[1]) : in[1];
-    c->a = body->arg[!second];
-    c->b = body->arg[second];
-    if (c->each && !fv_x_is_constant(c->b))
-        return fv_declines(l, d->value, FV_WHY_contract_both, fv_d(j->dim));
-    if (c->each && !runs_along(c->a, j))
-        return fv_declines(l, d->value, FV_WHY_contract_each_strided, fv_d(j->dim));
-    if (!in[second])
-        return fv_declines(l, d->value, FV_WHY_contract_no_column, fv_d(j->dim));
-    c->column = d->rank - 1;
-    c->row = -1;
-    for (int i = c->column; i-- > 0 && c->row < 0;)
-        if (fv_x_uses(c->a, d->index[i]) && !fv_x_uses(c->b, d->index[i]))
-            c->row = i;
-    return true;
-}
-
-/* The product that is summed, over the variables of `first`; NULL: it runs over others. */
-static fv_expr *product_over(fv_arena *a, const fv_expr *sum, const fv_expr *first) {
-    fv_expr *to[FV_MAX_RANK];
-    int n = sum->u.red.nvars;
-    if (n != first->u.red.nvars || sum->type.elem != first->type.elem)
-        return NULL;
-    for (int i = 0; i < n; i++) {
-        if (sum->u.red.vars[i]->dim != first->u.red.vars[i]->dim)
-            return NULL;
-        to[i] = fv_x_var(a, first->u.red.vars[i]);
+fv_contraction fv_contraction_of(const fv_products *p) {
+    fv_contraction c = {.sum = p->sums[0],
+                        .a = p->a,
+                        .b = p->b[0],
+                        .nsums = p->nsums,
+                        .row = p->row,
+                        .column = p->column,
+                        .each = p->each};
+    for (int i = 0; i < p->nsums; i++) {
+        c.sums[i] = p->sums[i];
+        c.factors[i] = p->b[i];
     }
-    return fv_x_replace_vars(a, sum->arg[0], n, sum->u.red.vars, to);
-}
-
-static bool is_product(fv_lowerer *l, const fv_definition *d, const fv_expr *sum) {
-    fv_expr *body = sum->arg[0], *inner;
-    if (sum->u.red.kind != FV_SUM || body->op != FV_X_MUL)
-        return fv_declines(l, d->value, FV_WHY_contract_products);
-    if (fv_x_reductions(body, &inner, 1))
-        return fv_declines(l, d->value, FV_WHY_contract_nested);
-    return fv_elem_is_float((fv_elem)body->type.elem) ||
-           fv_declines(l, d->value, FV_WHY_contract_type,
-                       fv_s(fv_elem_name((fv_elem)body->type.elem)));
-}
-
-/* One of several sums: has it the factor of the first one that goes with the rows? */
-static bool set_sum(fv_lowerer *l, const fv_definition *d, fv_contraction *c, fv_expr *sum) {
-    const fv_expr *body = c->nsums ? product_over(l->exprs, sum, c->sum) : sum->arg[0];
-    fv_contraction own = {0};
-    if (body && !set_factors(l, d, &own, body))
-        return false;
-    if (!body || (c->nsums && (own.a != c->a || own.row != c->row || own.each || c->each)))
-        return fv_declines(l, d->value, FV_WHY_contract_sums, fv_s("several"));
-    if (!c->nsums)
-        *c = own;
-    c->factors[c->nsums] = own.b;
-    c->sums[c->nsums++] = sum;
-    c->sum = c->sums[0];
-    return true;
-}
-
-static bool recognise(fv_lowerer *l, const fv_definition *d, int nroots, fv_expr *const *roots,
-                      fv_contraction *c) {
-    fv_expr *sums[FV_MAX_SUMS + 1];
-    memset(c, 0, sizeof *c);
-    if (d->rank < 1)
-        return fv_declines(l, d->value, FV_WHY_contract_one);
-    int n = 0;
-    for (int i = 0; i < nroots; i++)
-        n = fv_x_add_reductions(roots[i], sums, n, FV_MAX_SUMS + 1);
-    if (n < 1 || n > FV_MAX_SUMS)
-        return fv_declines(l, d->value, FV_WHY_contract_sums, fv_s(n ? "many" : "no"));
-    for (int i = 0; i < n; i++)
-        if (!is_product(l, d, sums[i]))
-            return false;
-    for (int i = 0; i < n; i++)
-        if (!set_sum(l, d, c, sums[i]))
-            return false;
-    return true;
+    return c;
 }
 
 static bool is_loaded(const fv_expr *x) {
@@ -218,21 +149,6 @@ void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contracti
     *nr = (int)fv_choose(u, columns, *nr, step < 2 ? 2 : step, most > *nr ? most : *nr, step);
 }
 
-/* Would x run along the columns if one of its axes were the last? */
-static bool could_run_along(const fv_expr *x, const fv_var *j) {
-    int n = 0;
-    bool adds = false;
-    x = fv_x_stored(x);
-    for (int i = 0; i < x->u.buf->rank; i++)
-        if (fv_x_uses(x->arg[i], j)) {
-            adds = fv_x_adds(x->arg[i], j);
-            n++;
-        }
-    return n == 1 && adds;
-}
-
-enum { FEW_ROWS = 4 }; /* fewer are not worth a copy of the other factor */
-
 /* Does x depend on the step that the sum is taken in: on a state, or on a variable around the
  * definition? */
 static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr *x,
@@ -259,14 +175,10 @@ static bool is_made_before(fv_lowerer *l, const fv_definition *d, const fv_contr
     return !c->often || !is_of_step(d, c->sum, factor, &seen);
 }
 
-/* All are packed together: constants, or what has rows enough to be worth a copy. */
+/* All are packed together. */
 static bool choose_several(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
-    const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
-    bool few = !c->often && (!rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FEW_ROWS));
     for (int i = 0; i < c->nsums; i++) {
         fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->factors[i], d)));
-        if (few && !fv_x_is_constant(c->factors[i]))
-            return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
         if (!is_made_before(l, d, c, c->factors[i]))
             return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
         if (!fv_panels_fit(d, c->sum))
@@ -280,18 +192,11 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     if (c->nsums > 1)
         return choose_several(l, d, c);
     const fv_var *j = d->index[c->column];
-    const fv_var *rows = c->row < 0 ? NULL : d->index[c->row];
-    bool constant = has_constant_columns(d, c), loaded = is_loaded(c->b);
+    bool constant = has_constant_columns(d, c), before = constant || is_made_before(l, d, c, c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
-    bool few = !constant && !c->often &&
-               (!rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FEW_ROWS));
-    if (few && loaded && !could_run_along(c->b, j))
-        return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
-    bool before = constant || is_made_before(l, d, c, c->b);
     c->dense = !constant && before && fv_choose_dense(l, d, c->sum, c->b, j, &c->copy);
-    bool contiguous = c->dense ? fv_dense_runs_along(&c->copy, j) : loaded && runs_along(c->b, j);
-    if (few && !contiguous && (loaded || c->dense))
-        return fv_declines(l, d->value, FV_WHY_operand_few_rows, name, fv_n(FEW_ROWS));
+    bool contiguous =
+        c->dense ? fv_dense_runs_along(&c->copy, j) : is_loaded(c->b) && runs_along(c->b, j);
     c->packed = constant || !contiguous;
     if (c->packed && !before)
         return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
@@ -300,16 +205,6 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
         c->packed = false;
     }
     return c->packed || contiguous;
-}
-
-bool fv_contract_fits(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
-    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    return rows && d->index[c->column]->dim->hi >= 2 && fv_contract_choose(l, d, c);
-}
-
-bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) {
-    fv_contraction c;
-    return recognise(l, d, 1, (fv_expr *[]){d->body}, &c) && fv_contract_fits(l, d, &c);
 }
 
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c,
@@ -451,14 +346,14 @@ static bool is_one_chain(const fv_contraction *c) {
 
 fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, int n,
                                        fv_expr *const *roots, bool often) {
-    fv_contraction found;
-    if (!recognise(l, d, n, roots, &found))
+    fv_products found;
+    if (!fv_find_products(l, d, n, roots, &found))
         return NULL;
     fv_contract_plan *p = FV_NEW(l->arena, fv_contract_plan, 1);
     fv_contraction *c = &p->c;
     fv_tile *t = &p->t;
     p->d = d;
-    *c = found;
+    *c = fv_contraction_of(&found);
     c->often = often;
     *t = (fv_tile){.c = c, .rest = -1};
     p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
@@ -480,6 +375,8 @@ void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) {
 }
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
+    if (fv_form_of(l, s->def) != FV_FORM_CONTRACT)
+        return NULL;
     return fv_contract_plan_new(l, s->def, 1, (fv_expr *[]){s->def->body}, false);
 }
 

@@ -2,10 +2,14 @@
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_H
 
+#include "backend/axes/products.h"
+#include "backend/fuse/form.h"
 #include "backend/schedule/choice.h"
 #include "backend/schedule/tile.h"
 #include "ir/kernel/build.h"
 
+/* Those products, of which nothing is chosen yet. */
+fv_contraction fv_contraction_of(const fv_products *p);
 /* Chooses rows and columns of the register tile; 0: there is none. */
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
                       fv_parameter rows, fv_parameter columns, int *mr, int *nr);
@@ -32,10 +36,6 @@ void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p); /* what it is, 
 void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value);
 /* The schedule that it became, for people. */
 fv_schedule fv_contract_schedule(const fv_contract_plan *p);
-/* Is it a contraction, for which b can be read and is? Sums of d are one chain then. */
-bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
-/* The same of a sum of d whose factors are known. */
-bool fv_contract_fits(fv_lowerer *l, const fv_definition *d, fv_contraction *c) FV_MUST_USE;
 /* Makes of b what was chosen; panels are nr wide. */
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr);
 

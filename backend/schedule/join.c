@@ -15,7 +15,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/fuse/attention.h"
+#include "backend/fuse/form.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
 #include "backend/lowering/steps.h"
@@ -567,6 +567,8 @@ static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     }
     int mark = fv_why_mark(l);
     fv_why_settle(l, mark, !fv_is_left_out(l->options, "fold") && fv_fold_kept(l, y, &kept));
+    for (int i = 0; i < 2; i++)
+        fv_update_form(l, g.all[i]); /* the result was a contraction of weights in memory */
     carry_out(j, NULL, u, &g);
     note_attention(j, u);
     for (int i = 0; i < kept.nwithin; i++) {

@@ -17,13 +17,11 @@
 
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
+#include "backend/fuse/form.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
-#include "backend/schedule/attention.h"
-#include "backend/schedule/contract.h"
-#include "backend/schedule/map.h"
 #include "ir/base/limits.h"
 #include "ir/definition/recurrence.h"
 #include "ir/expr/rewrite.h"
@@ -97,12 +95,13 @@ static fv_why decide(orders *o, const fv_definition *d) {
     fv_attention at;
     int vector = fv_map_vector(d);
     fv_ptrmap seen = fv_ptrmap_in(o->l->exprs);
-    if (fv_is_attended(o->l, d, &at)) {
+    fv_form_kind form = fv_form_of(o->l, d);
+    if (form == FV_FORM_ATTENTION && fv_find_attention(o->l, d, &at)) {
         take_weights(o, &at);
         o->parts = has_parts(d, &at) ? at.sum : NULL;
         return FV_WHY_order_attends;
     }
-    if (fv_is_contracted(o->l, d))
+    if (form == FV_FORM_CONTRACT)
         return FV_WHY_order_contracts;
     take_rows(o, d->body, vector < 0 ? NULL : d->index[vector], &seen);
     return o->rows ? FV_WHY_order_rows : FV_WHY_order_serial;

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "backend/axes/products.h"
 #include "backend/consumer/consumer.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/why.h"
@@ -140,7 +141,7 @@ typedef struct layout {
         /* more than one: of constants side by side, of which no copy is made but this */
         int npieces;
         piece of[MAX_PIECES]; /* in order of their columns; together all of them */
-    } factor[FV_MAX_FACTORS];
+    } factor[FV_MAX_SUMS];
     const fv_tensor *made; /* NULL: not yet */
     fv_value *value;       /* that it is */
     struct layout *next;   /* whose first factor begins with the same tensor */
@@ -428,7 +429,7 @@ static void stored_factors(int n, fv_expr *const *factors, fv_expr **x) {
 
 void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                     int nfactors, fv_expr *const *factors, int column, int width, fv_panels *p) {
-    fv_expr *x[FV_MAX_FACTORS] = {0}, *at[FV_MAX_RANK];
+    fv_expr *x[FV_MAX_SUMS] = {0}, *at[FV_MAX_RANK];
     int nk = sum->u.red.nvars, n = 0;
     stored_factors(nfactors, factors, x);
     for (int i = 0; i < d->rank; i++) {

@@ -5,7 +5,6 @@
 #include "backend/lowering/lowering.h"
 #include "ir/base/limits.h"
 
-enum { FV_MAX_FACTORS = 8 }; /* that share a panel */
 /* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
     fv_value *value;            /* [.., panel, k.., column in the panel] */

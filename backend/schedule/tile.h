@@ -2,11 +2,11 @@
 #ifndef FV_BACKEND_SCHEDULE_TILE_H
 #define FV_BACKEND_SCHEDULE_TILE_H
 
+#include "backend/axes/products.h"
 #include "backend/schedule/emit.h"
 #include "backend/schedule/materialize.h"
 #include "backend/schedule/panels.h"
 
-enum { FV_MAX_SUMS = FV_MAX_FACTORS };
 typedef struct fv_contraction {
     fv_expr *sum;   /* the REDUCE, */
     fv_expr *a, *b; /* its factors: a goes with rows, b with columns */

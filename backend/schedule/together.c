@@ -45,11 +45,11 @@ static bool has_sums(const fv_definition *d) {
 /* ---- which kernels are rows? ---- */
 
 static bool is_mapped(fv_lowerer *l, const fv_storage *s) {
-    fv_attention at;
     fv_storage seen = *s;
+    fv_form_kind form = fv_form_of(l, s->def);
     seen.def = fv_merge_axes(l, fv_split_axes(l, s->def));
-    if (has_sums(s->def))
-        return !fv_is_attended(l, seen.def, &at) && !fv_is_contracted(l, seen.def);
+    if (form != FV_FORM_MAP)
+        return form == FV_FORM_ROW;
     return fv_schedule_transpose.choose(l, &seen) == NULL;
 }
 

@@ -13,6 +13,7 @@
 #ifndef FV_IR_DEFINITION_DEFINITION_H
 #define FV_IR_DEFINITION_DEFINITION_H
 
+#include "ir/definition/form.h"
 #include "ir/expr/expr.h"
 #include "ir/graph/graph.h"
 
@@ -24,6 +25,7 @@ typedef struct fv_definition {
     /* where in the memory of another value its element lies, as a load over the indices; NULL: it
      * has its own */
     const fv_expr *place;
+    fv_form form;     /* what kind of computation it is; NONE before the step `form` */
     const char *text; /* the formula, for people */
 } fv_definition;
 

@@ -22,7 +22,7 @@
  *   op        ... [loc(..)] [checks("NODE", ..)] [{ result ... }]
  *   group     %NAME, %NAME, ... = define(..) .. : TYPE, TYPE, ... { element ... element ... }
  *   result    element %NAME[NAME, ...] [last AXIS] {index NAME < DIM | let NAME = EXPR}
- *                 [at %NAME[EXPR, ...]] = EXPR
+ *                 [at %NAME[EXPR, ...]] = EXPR [as FORM]
  *           | substituted %NAME[NAME, ...] {index .. | let ..} = EXPR
  *                 it has no memory
  *           | view %NAME[NAME, ...] {index .. | let ..} of VALUE = EXPR
@@ -35,6 +35,10 @@
  *                 a recurrence; before(%NAME[..]) is a state before the step
  *           | assembled %NAME [last AXIS] [over %PARAM]
  *                 its elements are those of the values that are stored `at` it
+ *   form      map | row
+ *           | contract [rows NAME, ...] columns NAME, ... | each NAME [over NAME, ...]
+ *           | attention [queries NAME, ...] [features NAME, ...] [keys NAME, ...]
+ *                 what kind of computation it is (ir/definition/form.h); left out, it is found
  *
  * The op `define` has no other meaning than its definition, and its operands are values that it
  * loads; `op` is what its kernel is called after. In a definition %x[i, k] and @w[k, j] are

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/definition/form_text.h"
 #include "ir/dim/text.h"
 #include "ir/expr/check.h"
 #include "ir/graph/parse.h"
@@ -413,6 +414,68 @@ static bool read_names(fv_definition_reader *r) {
     }
 }
 
+/* NAME, NAME, ...: axes of d, as bits. */
+static bool read_axes(fv_definition_reader *r, const fv_definition *d, uint32_t *axes) {
+    fv_lexer *l = &r->p.l;
+    do {
+        const char *name = fv_lex_name(l, "an axis");
+        const fv_var *v = name ? fv_dr_var(r, name) : NULL;
+        int i = v ? fv_definition_axis(d, v) : d->rank;
+        if (!name)
+            return false;
+        if (i == d->rank)
+            return fv_lex_error(l, "'%.60s' is no axis of %%%.60s", name, d->value->name);
+        *axes |= UINT32_C(1) << i;
+    } while (fv_lex_accept(l, ","));
+    return true;
+}
+
+/* NAME, NAME, ...: the variables of its first sum. */
+static bool read_summed(fv_definition_reader *r, const fv_definition *d) {
+    fv_lexer *l = &r->p.l;
+    fv_var *const *vars;
+    int n = fv_form_over(d, &vars), i = 0;
+    do {
+        const char *name = fv_lex_name(l, "a variable of the sum");
+        const fv_var *v = name ? fv_dr_var(r, name) : NULL;
+        if (!name)
+            return false;
+        if (i == n || !v || v->dim != vars[i]->dim)
+            return fv_lex_error(l, "the sum of %%%.60s is not over '%.60s' there", d->value->name,
+                                name);
+        i++;
+    } while (fv_lex_accept(l, ","));
+    return i == n || fv_lex_error(l, "the sum of %%%.60s is over %d variables, found %d",
+                                  d->value->name, n, i);
+}
+
+/* as FORM [rows|queries AXES] [columns|each|features AXES] [over|keys VARIABLES] */
+static bool read_form(fv_definition_reader *r, fv_definition *d) {
+    fv_lexer *l = &r->p.l;
+    if (fv_lex_is(l, "as") && !is_behind(r, "form", "no definition has a form"))
+        return false;
+    if (!fv_lex_accept(l, "as"))
+        return true;
+    const char *name = fv_lex_name(l, "a form");
+    if (!name)
+        return false;
+    d->form.kind = fv_form_find(name);
+    if (d->form.kind == FV_FORM_NONE)
+        return fv_lex_error(l, "'%.60s' is no form; there are map, row, contract and attention",
+                            name);
+    bool attends = d->form.kind == FV_FORM_ATTENTION, contracts = d->form.kind == FV_FORM_CONTRACT;
+    if ((attends || contracts) && fv_lex_accept(l, attends ? "queries" : "rows") &&
+        !read_axes(r, d, &d->form.rows))
+        return false;
+    d->form.each = contracts && fv_lex_accept(l, "each");
+    bool columns = d->form.each ||
+                   ((attends || contracts) && fv_lex_accept(l, attends ? "features" : "columns"));
+    if (columns && !read_axes(r, d, &d->form.columns))
+        return false;
+    bool over = (attends || contracts) && fv_lex_accept(l, attends ? "keys" : "over");
+    return !over || read_summed(r, d);
+}
+
 static bool read_body(fv_definition_reader *r, fv_defined *x) {
     fv_elem stored = x->value->type->elem;
     if (!fv_lex_expect(&r->p.l, "="))
@@ -428,7 +491,7 @@ static bool read_body(fv_definition_reader *r, fv_defined *x) {
             &r->p, e, "%%%.60s is %s, this is %s", x->value->name, fv_elem_name(stored),
             body->type.lanes == 1 ? fv_elem_name((fv_elem)body->type.elem) : "a vector");
     x->def->body = body;
-    return true;
+    return read_form(r, x->def);
 }
 
 /* of VALUE */

@@ -7,6 +7,7 @@
 #include "ir/base/ptrmap.h"
 #include "ir/catalogue/op.h"
 #include "ir/definition/definitions_parse.h"
+#include "ir/definition/form_text.h"
 #include "ir/definition/recurrence.h"
 #include "ir/dim/text.h"
 #include "ir/graph/print.h"
@@ -220,6 +221,18 @@ static void put_index(namer *n, const fv_var *v) {
     fv_text_printf(n->p->graph.t, " < %s", fv_dim_str(n->arena, v->dim));
 }
 
+static void put_var_name(void *user, const fv_var *v) {
+    namer *n = user;
+    put_name(n, fv_ptrmap_get(&n->vars, v));
+}
+
+static void put_form(namer *n, const fv_definition *d) {
+    if (d->form.kind == FV_FORM_NONE)
+        return;
+    fv_text_put(n->p->graph.t, n->n ? "\n      as " : " as ");
+    fv_form_put(n->p->graph.t, d, put_var_name, n);
+}
+
 /* In a group: the variables of the first result have the names that they have there, and no other
  * is called so. */
 static void take_names(namer *n, const fv_defined *d, const namer *first, const fv_definition *of) {
@@ -287,6 +300,7 @@ static namer put_definition(printer *p, const fv_defined *d, const namer *first,
         fv_text_put(t, fv_ptrmap_get(&n.terms, d->def->body));
     else
         put_expr(&n, d->def->body);
+    put_form(&n, d->def);
     fv_text_put(t, "\n");
     return n;
 }

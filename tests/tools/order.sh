@@ -185,4 +185,30 @@ for n in 1 5; do
         check "parts in the order of the text ($backend, $n)" 0 '1 of 1 outputs as expected' "$fovea" run parts.fvd --backend=$backend --dim n=$n --dim m=1100 --expect serial$n --atol=0 --rtol=0
     done
 done
+# A form is what is found, or refused; without one it is found.
+form() { # FORM
+    sed "s/FORM/$1/" >form.fvd <<'T'
+fovea-definitions 1 after "form"
+symbol n 0..100
+func @main(%x: f32[n, 16], %w: f32[16, 8]) -> (%y, %z) {
+  %y = define(%x, %w) : f32[n, 8] {
+    element %y[i, j] = sum k < 16: %x[i, k] * %w[k, j] FORM
+  }
+  %z = define(%y) : f32[n, 8] {
+    element %z[i, j] = exp(%y[i, j]) as map
+  }
+  return %y, %z
+}
+T
+}
+form 'as contract rows i columns j over k'
+check 'a form' 0 'as contract rows i columns j over k' "$fovea" compile form.fvd --emit=definitions -o -
+form ''
+check 'no form' 0 'as contract rows i columns j over k' "$fovea" compile form.fvd --emit=definitions -o -
+form 'as row'
+check 'another form' 1 '%y: it is called row, and is contract rows i columns j over k' "$fovea" run form.fvd
+form 'as contract columns j over k'
+check 'a form without rows' 1 'it is called contract columns j over k, and is' "$fovea" run form.fvd
+form 'as contract rows j columns i over k'
+check 'rows for columns' 1 'it is called contract rows j columns i over k, and is' "$fovea" run form.fvd
 finish

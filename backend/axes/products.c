@@ -1,0 +1,162 @@
+/* products.c - see products.h. */
+#include "backend/axes/products.h"
+
+#include <string.h>
+
+#include "backend/lowering/access.h"
+#include "backend/lowering/why.h"
+#include "ir/base/limits.h"
+#include "ir/definition/bits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
+
+bool fv_x_sums_products(const fv_expr *x) {
+    return x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
+           !fv_x_equal(x->arg[0]->arg[0], x->arg[0]->arg[1]);
+}
+
+/* ---- the factors of one sum ---- */
+
+/* Does x lie in memory so that neighbouring columns are neighbours? */
+static bool runs_along(const fv_expr *x, const fv_var *j) {
+    fv_load_count n = {0};
+    fv_x_count_loads(x, j, &n);
+    return n.contiguous && !n.strided;
+}
+
+/* The factors of a product: b is the only one that depends on the column. */
+static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_products *p,
+                        const fv_expr *product) {
+    const fv_var *j = d->index[d->rank - 1];
+    bool in[2] = {fv_x_uses(product->arg[0], j), fv_x_uses(product->arg[1], j)};
+    p->each = in[0] && in[1];
+    bool second = p->each ? fv_x_is_constant(product->arg[1]) : in[1];
+    p->a = product->arg[!second];
+    p->b[0] = product->arg[second];
+    if (p->each && !fv_x_is_constant(p->b[0]))
+        return fv_declines(l, d->value, FV_WHY_contract_both, fv_d(j->dim));
+    if (p->each && !runs_along(p->a, j))
+        return fv_declines(l, d->value, FV_WHY_contract_each_strided, fv_d(j->dim));
+    if (!in[second])
+        return fv_declines(l, d->value, FV_WHY_contract_no_column, fv_d(j->dim));
+    p->column = d->rank - 1;
+    p->row = -1;
+    for (int i = p->column; i-- > 0 && p->row < 0;)
+        if (fv_x_uses(p->a, d->index[i]) && !fv_x_uses(p->b[0], d->index[i]))
+            p->row = i;
+    return true;
+}
+
+/* ---- several sums ---- */
+
+/* The product that is summed, over the variables of `first`; NULL: it runs over others. */
+static fv_expr *product_over(fv_arena *a, const fv_expr *sum, const fv_expr *first) {
+    fv_expr *to[FV_MAX_RANK];
+    int n = sum->u.red.nvars;
+    if (n != first->u.red.nvars || sum->type.elem != first->type.elem)
+        return NULL;
+    for (int i = 0; i < n; i++) {
+        if (sum->u.red.vars[i]->dim != first->u.red.vars[i]->dim)
+            return NULL;
+        to[i] = fv_x_var(a, first->u.red.vars[i]);
+    }
+    return fv_x_replace_vars(a, sum->arg[0], n, sum->u.red.vars, to);
+}
+
+static bool is_product(fv_lowerer *l, const fv_definition *d, const fv_expr *sum) {
+    fv_expr *body = sum->arg[0], *inner;
+    if (sum->u.red.kind != FV_SUM || body->op != FV_X_MUL)
+        return fv_declines(l, d->value, FV_WHY_contract_products);
+    if (fv_x_reductions(body, &inner, 1))
+        return fv_declines(l, d->value, FV_WHY_contract_nested);
+    return fv_elem_is_float((fv_elem)body->type.elem) ||
+           fv_declines(l, d->value, FV_WHY_contract_type,
+                       fv_s(fv_elem_name((fv_elem)body->type.elem)));
+}
+
+/* One of several sums: has it the factor of the first one that goes with the rows? */
+static bool add_sum(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_expr *sum) {
+    const fv_expr *body = p->nsums ? product_over(l->exprs, sum, p->sums[0]) : sum->arg[0];
+    fv_products own = {0};
+    if (body && !set_factors(l, d, &own, body))
+        return false;
+    if (!body || (p->nsums && (own.a != p->a || own.row != p->row || own.each || p->each)))
+        return fv_declines(l, d->value, FV_WHY_contract_sums, fv_s("several"));
+    if (!p->nsums)
+        *p = own;
+    p->b[p->nsums] = own.b[0];
+    p->sums[p->nsums++] = sum;
+    return true;
+}
+
+bool fv_find_products(fv_lowerer *l, const fv_definition *d, int nroots, fv_expr *const *roots,
+                      fv_products *p) {
+    fv_expr *sums[FV_MAX_SUMS + 1];
+    memset(p, 0, sizeof *p);
+    if (d->rank < 1)
+        return fv_declines(l, d->value, FV_WHY_contract_one);
+    int n = 0;
+    for (int i = 0; i < nroots; i++)
+        n = fv_x_add_reductions(roots[i], sums, n, FV_MAX_SUMS + 1);
+    if (n < 1 || n > FV_MAX_SUMS)
+        return fv_declines(l, d->value, FV_WHY_contract_sums, fv_s(n ? "many" : "no"));
+    for (int i = 0; i < n; i++)
+        if (!is_product(l, d, sums[i]))
+            return false;
+    for (int i = 0; i < n; i++)
+        if (!add_sum(l, d, p, sums[i]))
+            return false;
+    return true;
+}
+
+/* ---- which sums are taken side by side ---- */
+
+static bool is_loaded(const fv_expr *x) {
+    x = fv_x_stored(x);
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+}
+
+/* Does a window of the sum slide along the columns of x, so that its elements are read several
+ * times? A copy in which columns lie side by side pays for itself. */
+static bool slides_along(const fv_expr *x, const fv_var *j, const fv_expr *sum) {
+    const fv_expr *at = NULL;
+    x = fv_x_stored(x);
+    for (int i = 0; i < x->u.buf->rank; i++)
+        if (fv_x_uses(x->arg[i], j)) {
+            if (at || !fv_x_adds(x->arg[i], j))
+                return false;
+            at = x->arg[i];
+        }
+    bool slides = false;
+    for (int i = 0; at && i < sum->u.red.nvars; i++)
+        slides |= fv_x_uses(at, sum->u.red.vars[i]);
+    return slides && x->op == FV_X_GUARD;
+}
+
+/* Is all that it reads known when the model is compiled? */
+static bool is_made_of_constants(fv_arena *a, const fv_expr *factor) {
+    fv_x_visitor v = fv_x_visit(a, factor);
+    bool loads = false;
+    for (const fv_expr *x; (x = fv_x_next(&v));)
+        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
+            if (((const fv_value *)x->u.buf->value)->kind != FV_VALUE_CONST)
+                return false;
+            loads = true;
+        }
+    return loads;
+}
+
+bool fv_products_are_columns(fv_lowerer *l, const fv_definition *d, const fv_products *p) {
+    const fv_var *j = d->index[p->column], *rows = p->row < 0 ? NULL : d->index[p->row];
+    bool few = !rows || (fv_dim_is_const(rows->dim) && rows->dim->value < FV_FEW_ROWS);
+    if ((rows && rows->dim->hi <= 0) || j->dim->hi < 2)
+        return fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(j->dim));
+    for (int i = 0; i < p->nsums && few; i++) {
+        const fv_expr *b = p->b[i];
+        bool beside =
+            p->nsums == 1 && (!is_loaded(b) || runs_along(b, j) || slides_along(b, j, p->sums[0]));
+        if (!beside && !is_made_of_constants(l->exprs, b))
+            return fv_declines(l, d->value, FV_WHY_contract_few_rows, fv_n(FV_FEW_ROWS));
+    }
+    return true;
+}

@@ -1,0 +1,38 @@
+/* products.h - sums of products, and which of a definition's axes their factors depend on.
+ *
+ *     y[i, j] = max(sum k: a[i, k] * b[k, j] + c[j], 0)      i: a row, j: a column
+ *     y[n, j] = sum k: x[n + k, j] * w[k, j]                 each column by itself
+ *     f[i, j], g[i, j] of sums of a * b and of a * c         several sums of the same rows
+ *
+ * The columns are the last axis that has more than one element: what lies side by side in memory. */
+#ifndef FV_BACKEND_AXES_PRODUCTS_H
+#define FV_BACKEND_AXES_PRODUCTS_H
+
+#include "backend/lowering/lowering.h"
+
+enum { FV_MAX_SUMS = 8 }; /* that share the factor of the rows */
+
+typedef struct fv_products {
+    int nsums;
+    fv_expr *sums[FV_MAX_SUMS]; /* reductions */
+    fv_expr *a;                 /* the factor that they have in common: of the rows */
+    /* the other factor of each, of the columns, over the variables of the first sum */
+    fv_expr *b[FV_MAX_SUMS];
+    int row, column; /* axes of the definition; row -1: there is none */
+    bool each;       /* a depends on the column as well: a depthwise convolution */
+} fv_products;
+
+/* Is it a sum of products of two different factors, in any order? A sum of squares is none. */
+bool fv_x_sums_products(const fv_expr *x) FV_MUST_USE;
+/* Are all sums in these expressions, over the indices of d, sums of products with one factor in
+ * common, the columns of which are the last axis of d? Says why not. d has its axes split and
+ * merged. */
+bool fv_find_products(fv_lowerer *l, const fv_definition *d, int n, fv_expr *const *roots,
+                      fv_products *out) FV_MUST_USE;
+/* Are sums like these taken side by side, a column each? Where there are few rows, and the columns
+ * of the other factor do not lie side by side, terms do: each sum is better taken along them. It
+ * decides bits, and so depends on the definition alone. Says why not. */
+bool fv_products_are_columns(fv_lowerer *l, const fv_definition *d,
+                             const fv_products *p) FV_MUST_USE;
+
+#endif

@@ -1,0 +1,180 @@
+/* form.c - see form.h. */
+#include "backend/fuse/form.h"
+
+#include "backend/axes/merge.h"
+#include "backend/axes/split.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/steps.h"
+#include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
+#include "ir/definition/form_text.h"
+
+/* ---- attention ---- */
+
+/* The scores of a row: over the axes of d but for the features, the keys last. */
+static fv_definition scores_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at) {
+    fv_definition r = {.value = d->value, .body = at->score, .rank = 0};
+    r.index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
+    for (int i = 0; i < d->rank; i++)
+        if (i != at->column)
+            r.index[r.rank++] = d->index[i];
+    r.index[r.rank++] = at->key;
+    return r;
+}
+
+bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
+    if (!fv_find_attention(l, d, at))
+        return false;
+    fv_definition scores = scores_of(l, d, at);
+    int row = at->row - (at->row > at->column);
+    fv_products qk = {.nsums = 1,
+                      .sums = {at->score},
+                      .a = at->q,
+                      .b = {at->k},
+                      .row = row,
+                      .column = scores.rank - 1};
+    fv_products pv = {
+        .nsums = 1, .sums = {at->sum}, .b = {at->v}, .row = at->row, .column = at->column};
+    return fv_products_are_columns(l, &scores, &qk) && fv_products_are_columns(l, d, &pv);
+}
+
+/* ---- axes ---- */
+
+/* Axes with more than one element on which x depends and `other` does not, as bits. */
+static uint32_t axes_of(const fv_definition *d, const fv_expr *x, const fv_expr *other) {
+    uint32_t axes = 0;
+    for (int i = 0; i < d->rank; i++)
+        if (!fv_dim_is_one(d->index[i]->dim) && fv_x_uses(x, d->index[i]) &&
+            !fv_x_uses(other, d->index[i]))
+            axes |= UINT32_C(1) << i;
+    return axes;
+}
+
+/* The last axis with more than one element. */
+static int last_axis(const fv_definition *d) {
+    int i = d->rank - 1;
+    while (i > 0 && fv_dim_is_one(d->index[i]->dim))
+        i--;
+    return i;
+}
+
+/* The form of d, which is a contraction with its axes split and merged. */
+static fv_form contraction_of(const fv_definition *d, bool each) {
+    fv_expr *sum;
+    fv_form form = {.kind = FV_FORM_CONTRACT, .each = each};
+    if (!fv_x_reductions(d->body, &sum, 1))
+        return form;
+    int last = last_axis(d);
+    fv_expr *const *f = sum->arg[0]->arg;
+    bool in[2] = {fv_x_uses(f[0], d->index[last]), fv_x_uses(f[1], d->index[last])};
+    bool second = in[0] && in[1] ? fv_x_is_constant(f[1]) : in[1];
+    form.rows = axes_of(d, f[!second], f[second]);
+    form.columns = UINT32_C(1) << last;
+    if (!each) /* one that a factor sees in groups is in both */
+        form.columns |= axes_of(d, f[second], f[!second]);
+    return form;
+}
+
+static fv_form attention_of(fv_lowerer *l, const fv_definition *d) {
+    fv_attention at;
+    fv_form form = {.kind = FV_FORM_ATTENTION};
+    struct fv_reasons *reasons = l->reasons;
+    l->reasons = NULL; /* they were said of the definition with its axes merged */
+    if (fv_find_attention(l, d, &at)) {
+        form.rows = axes_of(d, at.q, at.k) & ~axes_of(d, at.v, at.weight);
+        form.columns = axes_of(d, at.v, at.weight);
+    }
+    l->reasons = reasons;
+    return form;
+}
+
+/* ---- the form ---- */
+
+bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) {
+    fv_products p;
+    return fv_find_products(l, d, 1, (fv_expr *[]){d->body}, &p) &&
+           fv_products_are_columns(l, d, &p);
+}
+
+fv_form fv_find_form(fv_lowerer *l, const fv_definition *d) {
+    const fv_definition *seen = fv_merge_axes(l, fv_split_axes(l, d));
+    fv_attention at;
+    fv_products p;
+    fv_expr *sum;
+    if (!fv_x_reductions(seen->body, &sum, 1))
+        return (fv_form){.kind = FV_FORM_MAP};
+    if (fv_is_attended(l, seen, &at))
+        return attention_of(l, d);
+    if (fv_find_products(l, seen, 1, (fv_expr *[]){seen->body}, &p) &&
+        fv_products_are_columns(l, seen, &p))
+        return contraction_of(d, p.each);
+    return (fv_form){.kind = FV_FORM_ROW};
+}
+
+static fv_form found_silently(fv_lowerer *l, const fv_definition *d) {
+    struct fv_reasons *reasons = l->reasons;
+    l->reasons = NULL;
+    fv_form form = fv_find_form(l, d);
+    l->reasons = reasons;
+    return form;
+}
+
+fv_form_kind fv_form_of(fv_lowerer *l, const fv_definition *d) {
+    return d->form.kind ? d->form.kind : found_silently(l, d).kind;
+}
+
+void fv_update_form(fv_lowerer *l, fv_definition *d) {
+    d->form = found_silently(l, d);
+}
+
+static bool is_as_found(fv_lowerer *l, const fv_storage *s) {
+    fv_form found = found_silently(l, s->def);
+    if (fv_form_same(s->def->form, found))
+        return true;
+    fv_definition other = *s->def;
+    other.form = found;
+    return fv_error(l->session, "illegal definition of %%%s: it is called %s, and is %s",
+                    s->value->name, fv_form_text(l->arena, s->def), fv_form_text(l->arena, &other));
+}
+
+static bool each_definition(fv_lowerer *l, bool (*with)(fv_lowerer *l, fv_storage *s)) {
+    bool ok = true;
+    for (const fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (s && s->def && fv_storage_has_kernel(s))
+                ok &= with(l, s);
+        }
+    return ok;
+}
+
+static bool verify(fv_lowerer *l, fv_storage *s) {
+    return s->def->form.kind == FV_FORM_NONE || is_as_found(l, s);
+}
+
+bool fv_forms_verify(fv_lowerer *l) {
+    return each_definition(l, verify);
+}
+
+static bool complete(fv_lowerer *l, fv_storage *s) {
+    if (s->def->form.kind == FV_FORM_NONE)
+        fv_update_form(l, s->def);
+    return is_as_found(l, s);
+}
+
+bool fv_forms_complete(fv_lowerer *l) {
+    return each_definition(l, complete);
+}
+
+static bool find(fv_lowerer *l, fv_storage *s) {
+    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
+    *d = *s->def;
+    d->form = fv_find_form(l, d);
+    s->def = d;
+    return fv_takes(l, s->value, FV_WHY_form_found, fv_s(fv_form_text(l->arena, d)));
+}
+
+/* Finds the form of each definition that a kernel computes. */
+bool fv_step_form(fv_lowerer *l) {
+    return each_definition(l, find);
+}

@@ -1,0 +1,47 @@
+/* form.h - what kind of computation a definition is.
+ *
+ *     y[i, j] = max(sum k: x[i, k] * w[k, j], 0)       contract rows i columns j over k
+ *     y[p, c] = sum k: x[p + k, c] * w[k, c]           contract rows p each c over k
+ *     y[i, d] = sum j: softmax(i, j) * v[j, d]         attention queries i features d keys j
+ *     y[i, j] = x[i, j] / (sum k: x[i, k])             row
+ *     y[i, j] = exp(x[i, j])                           map
+ *
+ * The step `form` of lowering finds it once for each definition that a kernel computes
+ * (backend/fuse/form.h); from then on it is part of the definition: in which order sums are taken,
+ * what is computed together and which schedule builds the kernel follow from it. It depends on the
+ * definition alone, never on the target. */
+#ifndef FV_IR_DEFINITION_FORM_H
+#define FV_IR_DEFINITION_FORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum fv_form_kind {
+    FV_FORM_NONE,     /* the step `form` is to come, or no kernel computes the definition */
+    FV_FORM_MAP,      /* element by element: there are no sums */
+    FV_FORM_ROW,      /* sums along a row, and elements that are made of them */
+    FV_FORM_CONTRACT, /* sums of products, a column beside the other */
+    FV_FORM_ATTENTION /* scores, weights made of them, and their products with values */
+} fv_form_kind;
+
+typedef struct fv_form {
+    fv_form_kind kind;
+    /* Axes of the definition, as bits. CONTRACT: those that one factor alone depends on, the factor
+     * of the rows. ATTENTION: queries. */
+    uint32_t rows;
+    /* CONTRACT: those that the other factor alone depends on; or, where `each`, the last axis, on
+     * which both depend. ATTENTION: features of the values. */
+    uint32_t columns;
+    bool each;
+} fv_form;
+
+/* "map", "row", "contract", "attention"; NULL: NONE. */
+const char *fv_form_name(fv_form_kind kind);
+/* The kind of that name; NONE: there is none. */
+fv_form_kind fv_form_find(const char *name);
+
+static inline bool fv_form_same(fv_form a, fv_form b) {
+    return a.kind == b.kind && a.rows == b.rows && a.columns == b.columns && a.each == b.each;
+}
+
+#endif
