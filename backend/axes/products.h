@@ -4,7 +4,8 @@
  *     y[n, j] = sum k: x[n + k, j] * w[k, j]                 each column by itself
  *     f[i, j], g[i, j] of sums of a * b and of a * c         several sums of the same rows
  *
- * The columns are the last axis that has more than one element: what lies side by side in memory. */
+ * The columns are the last axis that has more than one element: what lies side by side in
+ * memory. */
 #ifndef FV_BACKEND_AXES_PRODUCTS_H
 #define FV_BACKEND_AXES_PRODUCTS_H
 

@@ -5,8 +5,9 @@
  *         if (x->op == FV_X_REDUCE)
  *             fv_x_skip(&v);
  *
- * Expressions share nodes: a walk along all paths from the root may take exponential time, this one takes time and memory in the
- * number of nodes. A node comes before its arguments (but for those that came already), the first argument first. */
+ * Expressions share nodes: a walk along all paths from the root may take exponential time, this one
+ * takes time and memory in the number of nodes. A node comes before its arguments (but for those
+ * that came already), the first argument first. */
 #ifndef FV_IR_EXPR_VISIT_H
 #define FV_IR_EXPR_VISIT_H
 

@@ -14,7 +14,7 @@ static const fv_target targets[] = {
 enum { NTARGETS = sizeof targets / sizeof *targets };
 
 static const fv_target natives[] = {
-    /* the same, called native */
+/* the same, called native */
 #define TARGET(text, ...) {.name = "native", .entry = text, __VA_ARGS__},
 #include "ir/target/target.def"
 #undef TARGET

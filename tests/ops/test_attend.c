@@ -66,27 +66,27 @@ Test(attend, queries_and_keys_that_are_scaled) { /* and not the scores */
 Test(attend, soft_cap) {
     check("const @c: f32[] = 5\n" QKV(
         "f32") ") -> (%y) {\n" SCORES "  %t = Div(%s, @c)\n  %u = Tanh(%t)\n  %w = Mul(%u, @c)\n  "
-                                      "%p = Softmax(%w) {axis = -1}\n  %y = MatMul(%p, %v)\n");
+               "%p = Softmax(%w) {axis = -1}\n  %y = MatMul(%p, %v)\n");
 }
 
 Test(attend, spelled_out) {
     check("const @axis: i64[1] = [-1]\n" QKV(
         "f32") ") -> (%y) {\n" SCORES "  %m = ReduceMax(%s, @axis)\n  %d = Sub(%s, %m)\n  %e = "
-                                      "Exp(%d)\n  %t = ReduceSum(%e, @axis)\n  %p = Div(%e, %t)\n"
+               "Exp(%d)\n  %t = ReduceSum(%e, @axis)\n  %p = Div(%e, %t)\n"
                "  %y = MatMul(%p, %v)\n");
 }
 
 Test(attend, sums_of_scores_after_exponentials) { /* what was kept is not there for them */
     check("const @axis: i64[1] = [-1]\n" QKV(
         "f32") ") -> (%y) {\n" SCORES "  %r = Softmax(%s) {axis = -1}\n  %a = ReduceMean(%s, "
-                                      "@axis)\n  %b = Add(%r, %a)\n  %p = Add(%b, %s)\n"
+               "@axis)\n  %b = Add(%r, %a)\n  %p = Add(%b, %s)\n"
                "  %y = MatMul(%p, %v)\n");
 }
 
 Test(attend, what_a_sum_keeps_beside_the_scores_themselves) {
     check("const @axis: i64[1] = [-1]\n" QKV(
         "f32") ") -> (%y) {\n" SCORES "  %e = Tanh(%s)\n  %b = Add(%e, %s)\n  %c = ReduceSum(%b, "
-                                      "@axis)\n  %p = Mul(%e, %c)\n  %y = MatMul(%p, %v)\n");
+               "@axis)\n  %p = Mul(%e, %c)\n  %y = MatMul(%p, %v)\n");
 }
 
 Test(attend, doubles) {
