@@ -33,7 +33,7 @@ typedef struct fv_sample {
 } fv_sample;
 
 fv_sample fv_sample_new(fv_arena *a, const fv_module *m, int64_t size);
-/* If d is a broadcast of two dims, makes the dims equal. */
+/* For each broadcast in d, gives a symbol on one side the value of the other side. */
 void fv_sample_fit(fv_sample *s, const fv_dim *d);
 /* The value of the dim, at least 1. */
 int64_t fv_sample_dim(fv_sample *s, const fv_dim *d);
