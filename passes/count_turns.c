@@ -4,11 +4,11 @@
  * A while loop of PyTorch, and a for loop that may be left early, have a condition instead of a
  * number of iterations:
  *
- *      Loop(_, %going, 0, ...) {body = ^(%turn, %going, %i, ...) {
- *        %next = Add(%i, 1)
- *        %more = And(Less(%next, 7), ...)
- *        return %more, %next, ...
- *      }}                                              =>    Loop(7, %going, 0, ...) {...}
+ *     Loop(_, %going, 0, ...) {body = ^(%turn, %going, %i, ...) {
+ *       %next = Add(%i, 1)
+ *       %more = And(Less(%next, 7), ...)
+ *       return %more, %next, ...
+ *     }}                                              =>    Loop(7, %going, 0, ...) {...}
  *
  * With a bound, results with a row per iteration can be placed in the workspace, and need not grow
  * by the allocator. The condition is kept, because another part of it may end the loop earlier.

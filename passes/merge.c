@@ -1,9 +1,9 @@
 /* merge.c - the pass `merge-qkv`: contractions of one input become one: queries, keys and values of
  * attention, or the keys and values of cross attention.
  *
- *      q = x wq + bq                            y = x [wq wk wv] + [bq bk bv]
- *      k = x wk + bk            =>              q = y[.., 0:n]
- *      v = x wv + bv                            k = y[.., n:2n], ...
+ *     q = x wq + bq                            y = x [wq wk wv] + [bq bk bv]
+ *     k = x wk + bk            =>              q = y[.., 0:n]
+ *     v = x wv + bv                            k = y[.., n:2n], ...
  *
  * Each element is the same sum of the same products, so no bit changes. Weights are constants,
  * possibly transposed. They stay separate constants, of which the graph has the concatenation;

@@ -1,9 +1,9 @@
 /* sinks.c - the pass `sink-softmax`: a softmax over rows with one more element, whose weight is
  * dropped, becomes fv.SinkSoftmax. Exporters write attention sinks in this way.
  *
- *      c = Concat(scores, sink)                      the column may be the first, too
- *      w = Softmax(c)  or  Softmax(c - max c)        =>    w = fv.SinkSoftmax(scores, sink)
- *      Slice(w): the columns of the scores
+ *     c = Concat(scores, sink)                      the column may be the first, too
+ *     w = Softmax(c)  or  Softmax(c - max c)        =>    w = fv.SinkSoftmax(scores, sink)
+ *     Slice(w): the columns of the scores
  *
  * Afterwards the rows of scores and weights have the length of the keys, so the ops around them are
  * attention like any other. The sum has the same terms in another order. Subtracting the maximum

@@ -1,11 +1,11 @@
 /* stack_turns.c - the pass `stack-turns`: a value that each iteration of a Loop appends to a state
  * becomes a row of a result.
  *
- *      Loop(..., %none, ...) {body = ^(..., %all, ...) {
- *        %more = SequenceInsert(%all, %x)          or  Concat(%all, %x)
- *        return ..., %more, ...                    =>    return ..., ..., %x
- *      }}                                                SplitToSequence(%rows)  or  Concat(%none,
- *                                                        Reshape(%rows))
+ *     Loop(..., %none, ...) {body = ^(..., %all, ...) {
+ *       %more = SequenceInsert(%all, %x)          or  Concat(%all, %x)
+ *       return ..., %more, ...                    =>    return ..., ..., %x
+ *     }}                                                SplitToSequence(%rows)  or  Concat(%none,
+ *                                                       Reshape(%rows))
  *
  * Appending copies what was there before: n iterations copy n (n - 1) / 2 elements, whereas a row
  * is written once. PyTorch appends to lists in this way, and models that extend a tensor with

@@ -1,6 +1,6 @@
 /* attention.h - finds the attention in a graph, for reports and for passes that rewrite it.
  *
- *      y = sum j: softmax_j(score(i, j), ..) * v[j]
+ *     y = sum j: softmax_j(score(i, j), ..) * v[j]
  *
  * The walk begins at each softmax, whether it is one operator or exponentials divided by their sum.
  * Towards the outputs it looks for the product that sums the weights over the axis of the softmax;

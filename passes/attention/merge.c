@@ -2,10 +2,10 @@
  * over all keys. The pieces are those of an unrolled online softmax, or attentions over parts of
  * the keys that are combined by the logarithms of their sums.
  *
- *      m' = max(m, max s),  a = exp(m - m'),  p = exp(s - m')       for each piece s = q * k^T, v
- *      l' = a * l + sum p,  o' = a * o + p * v                  =>    Softmax(q * Concat(k..)^T) *
- *                                                               Concat(v..)
- *      o / l, at the end
+ *     m' = max(m, max s),  a = exp(m - m'),  p = exp(s - m')       for each piece s = q * k^T, v
+ *     l' = a * l + sum p,  o' = a * o + p * v                  =>    Softmax(q * Concat(k..)^T) *
+ *                                                              Concat(v..)
+ *     o / l, at the end
  *
  * pieces.h represents a value as sums over pieces; along.h joins pieces, and chunks.h chunks. The
  * scores of all pieces must become one product, including the arithmetic around them. No other

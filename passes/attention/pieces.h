@@ -3,11 +3,11 @@
  * A piece consists of scores s, with a row for each query, and values v, with a row for each key. A
  * reference r is a number for each query. For a set P of pieces,
  *
- *      sum(P, r)    = sum over P, and over keys j of each:  exp(s[i, j] - r[i])                 l of
- *                                                           online softmax
- *      result(P, r) = the same sums of                      exp(s[i, j] - r[i]) * v[j, d]       o
- *      lse(P)       = log(sum(P, 0)), so sum(P, lse(P)) = 1, and result(P, lse(P)) is attention over
- *                   all keys of P
+ *     sum(P, r)    = sum over P, and over keys j of each:  exp(s[i, j] - r[i])                 l of
+ *                                                          online softmax
+ *     result(P, r) = the same sums of                      exp(s[i, j] - r[i]) * v[j, d]       o
+ *     lse(P)       = log(sum(P, 0)), so sum(P, lse(P)) = 1, and result(P, lse(P)) is attention over
+ *                  all keys of P
  *
  * The operations that exporters write transform one of these values into another: a factor that is
  * an exponential of a difference of references replaces one reference by another, and a division by

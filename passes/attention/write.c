@@ -1,6 +1,6 @@
 /* write.c - the pass `write-attention`: recognised attention becomes the standard's Attention.
  *
- *      softmax(q * k^T * scale + mask) * v   =>   Attention(q, k, v, mask) {scale}
+ *     softmax(q * k^T * scale + mask) * v   =>   Attention(q, k, v, mask) {scale}
  *
  * Only exact matches are written: scores that are one product, times a number, with one mask. If
  * all keys of a query are hidden, a softmax gives NaN and the operator gives zeros; a mask that

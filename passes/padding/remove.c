@@ -1,10 +1,10 @@
 /* remove.c - the pass `remove-padding`: ops that compute each token by itself are applied only to
  * the tokens that a mask keeps.
  *
- *      y = f(x)                x, y: [batch, length, ..], f acts on each position separately
+ *     y = f(x)                x, y: [batch, length, ..], f acts on each position separately
  *   =>
- *      p = f(x at tokens)      [1, tokens, ..]
- *      y = p at tokens, 0 elsewhere
+ *     p = f(x at tokens)      [1, tokens, ..]
+ *     y = p at tokens, 0 elsewhere
  *
  * This is done for whole runs of such ops: between an embedding and attention, and from there to
  * the next attention. The tokens of all sequences form one sequence with the same axes as before.
