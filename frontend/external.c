@@ -81,7 +81,7 @@ static const char *resolve(fv_tensor_reader *r, const Onnx__TensorProto *t, cons
 }
 
 /* A hard link is no path that could be followed: another name of the file may be anywhere, that of
- * a secret for instance. As onnx.checker does, ExternalDataSecurity.md of ONNX: the file that was
+ * a secret for instance. As onnx.checker does, its document ExternalDataSecurity: the file that was
  * opened is asked. */
 static bool map_only_name(fv_tensor_reader *r, const Onnx__TensorProto *t, const char *path,
                           const char *location, fv_file *out) {

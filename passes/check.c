@@ -16,7 +16,7 @@
 
 enum { MAX_PORTS = 64, TRIES_PER_INSTANCE = 200 };
 
-/* One instance: its text, what goes in. */
+/* A random instance of the pattern, and the seed of its inputs. */
 typedef struct instance {
     fv_session *session;
     fv_arena *arena; /* of this instance */
@@ -26,7 +26,7 @@ typedef struct instance {
     uint64_t data; /* seed of its inputs */
 } instance;
 
-/* What a run gave: inputs as they were, outputs. */
+/* The inputs and outputs of a run. */
 typedef struct outcome {
     int status;
     int ninputs, noutputs;
@@ -56,7 +56,8 @@ static fv_tensor *tensor_for(instance *c, const fv_port *port) {
     return fv_tensor_new(c->arena, port->elem, port->rank, dims);
 }
 
-/* The same data for an input of the same name, whatever the order. */
+/* Data for an input; inputs of the same name get the same data, in whatever order they are
+ * filled. */
 static uint64_t seed_of(const instance *c, const char *name) {
     uint64_t h = c->data;
     for (; *name; name++)
@@ -102,7 +103,8 @@ static int run(instance *c, const fv_program *p, outcome *o) {
     return status ? status : fv_interp_run(interp, dims, in, out, out_dims, work, bytes, NULL);
 }
 
-/* Every op's result becomes one of the function's: the values that make up the first. */
+/* Makes the result of every op a result of the function: the values from which its first result is
+ * computed. */
 static void return_all(fv_module *m) {
     fv_region *body = m->funcs->body;
     fv_value *results[MAX_PORTS] = {body->last->in[0]};
@@ -131,7 +133,7 @@ static bool lower_and_run(instance *c, fv_module *m, outcome *o) {
     return o->status != FV_INTERNAL;
 }
 
-/* The left side: the pattern as it is. False: it cannot be run. */
+/* Runs the left side of the rule, the pattern. False: it cannot be run. */
 static bool run_left(instance *c, outcome *o) {
     fv_module *m = fv_module_parse(c->session, c->text, NULL);
     bool ok = m != NULL;
@@ -144,7 +146,7 @@ static bool run_left(instance *c, outcome *o) {
 
 typedef enum { APPLIED, NO_MATCH, ILLEGAL } applied;
 
-/* The right side: the rule applied where the pattern's result is made. */
+/* Runs the right side: the rule is applied where the result of the pattern is computed. */
 static applied run_right(instance *c, fv_arena *a, outcome *o, const char **why) {
     fv_module *m = fv_module_parse(c->session, c->text, NULL);
     fv_mismatch miss = {0, NULL};
@@ -162,7 +164,7 @@ static applied run_right(instance *c, fv_arena *a, outcome *o, const char **why)
 
 /* ---- comparing ---- */
 
-/* The distance of neighbours at magnitude v. */
+/* The distance between neighbouring floats of magnitude v. */
 static double ulp(fv_elem e, double v) {
     static const struct {
         fv_elem elem;
@@ -189,8 +191,9 @@ static bool same_bits(const fv_tensor *a, const fv_tensor *b, size_t i) {
     return !memcmp(p + i * size, q + i * size, size);
 }
 
-/* The largest magnitude in what goes into element i of the result: its own element where a value
- * has as many, else any. NaN counts as none, and is told. */
+/* The largest magnitude among the values from which element i of the result is computed: element i
+ * of a tensor of that size, any element of another. NaN is skipped; *finite tells whether none is
+ * NaN or infinite. */
 static double largest(const fv_tensor *const *t, int n, size_t count, size_t i, bool *finite) {
     double most = 0;
     *finite = true;
@@ -205,8 +208,8 @@ static double largest(const fv_tensor *const *t, int n, size_t count, size_t i, 
     return most;
 }
 
-/* Where some intermediate value overflows the result may be anything; where an operand is NaN or
- * infinite, both sides must agree on what becomes of it. */
+/* If an intermediate value overflows, any result is accepted. If an operand is NaN or infinite,
+ * both sides must give the same. */
 static bool close_enough(const fv_rule *r, const outcome *left, const fv_tensor *b, size_t i) {
     const fv_tensor *a = left->outputs[0];
     bool inputs_finite, all_finite;
@@ -228,7 +231,7 @@ static bool close_enough(const fv_rule *r, const outcome *left, const fv_tensor 
                                                        : r->tolerance * most);
 }
 
-/* The first element that differs; -1: none. */
+/* The index of the first element that differs; -1: all are equal. */
 static int64_t difference(const fv_rule *r, const outcome *left, const outcome *right) {
     const fv_tensor *a = left->outputs[0], *b = right->outputs[0];
     if (a->elem != b->elem || a->count != b->count || a->rank != b->rank ||
@@ -240,7 +243,7 @@ static int64_t difference(const fv_rule *r, const outcome *left, const outcome *
     return -1;
 }
 
-/* ---- telling ---- */
+/* ---- the text of a counterexample ---- */
 
 static void put_tensor(fv_text *t, const char *name, const fv_tensor *x) {
     fv_text_printf(t, "%s[", name);
@@ -288,7 +291,7 @@ typedef struct check {
     fv_arena *arena; /* of the report */
     fv_session *session;
     fv_rule_report *report;
-    size_t smallest; /* counterexample so far: elements and characters */
+    size_t smallest; /* size of the best counterexample so far: elements and characters */
 } check;
 
 static void note(check *k, size_t size, const char *text) {
@@ -305,7 +308,8 @@ static size_t size_of(const instance *c, const outcome *o) {
     return n;
 }
 
-/* An instance that cannot run as it is, is none; likewise one on which the rule does not match. */
+/* Compares both sides. An instance that cannot be run, or on which the rule does not match, is not
+ * counted. */
 static void compare(check *k, instance *c) {
     outcome left = {0}, right = {0};
     if (!run_left(c, &left) || left.status == FV_BAD_DIM)
@@ -365,7 +369,7 @@ static void try_all(check *k, const fv_rule *r, uint64_t seed, int instances) {
 
 bool fv_rule_check(fv_arena *a, const fv_rule *r, uint64_t seed, int instances,
                    fv_rule_report *report) {
-    /* instances that are none complain: not to the caller */
+    /* a session of its own: messages about instances that cannot be run do not reach the caller */
     fv_session *session = fv_session_new();
     fv_door door;
     *report = (fv_rule_report){0};

@@ -1,9 +1,10 @@
 /* check_case.c - random instances of a pattern.
  *
- * Element types first: each name, and each type variable of each op, is a class of values of one
- * type; operands unite classes, constraints narrow them, then each class draws a type. Then the ops
- * are built from the leaves up, attributes drawn when the operands' types are known. What does not
- * fit is given up: the caller tries again. */
+ * Element types are drawn first. The values that must have the same type form a class: each name of
+ * the pattern, and each type variable of each op, starts as one; an operand merges two classes,
+ * constraints restrict the types of a class, and then a type is drawn for each class. Then the ops
+ * are built from the leaves up, and attributes are drawn when the types of the operands are known.
+ * If no legal op results, the attempt is given up, and the caller tries again. */
 #include "passes/check_case.h"
 
 #include <assert.h>
@@ -42,7 +43,7 @@ static double random_float(fv_random *r, fv_elem e) {
     int n = (int)(sizeof special / sizeof *special), pick = fv_random_below(r, 2 * n);
     if (pick < n)
         return special[pick];
-    if (pick == n) /* a denormal, the smallest or some */
+    if (pick == n) /* the smallest denormal, or a larger one */
         return fv_float_decode(e, fv_random_one_in(r, 2) ? 1 : fv_random_next(r) & 7);
     return fv_random_real(r) * (fv_random_one_in(r, 2) ? 1 : 8);
 }
@@ -72,7 +73,7 @@ const char *const fv_case_symbols[FV_CASE_SYMBOLS] = {"n", "m"};
 typedef struct type_class {
     fv_elem_set set;
     int parent;
-    fv_elem elem; /* once drawn */
+    fv_elem elem; /* valid once it is drawn */
 } type_class;
 
 typedef struct name {
@@ -98,17 +99,17 @@ typedef struct maker {
     int nattrs;
     struct typed_op {
         const fv_ast *p;
-        int first; /* of the classes of its type variables */
+        int first; /* index of the first class of its type variables */
     } ops[MAX_CLASSES / FV_MAX_TYPEVARS];
     int nops;
-    int rank; /* of the shape that others are parts of */
+    int rank; /* rank of the shape from which the shapes of others are taken */
     const fv_dim *dims[FV_MAX_RANK];
-    bool square; /* all shapes are [k, k]: what matrix products fit to */
+    bool square; /* all shapes are [k, k], so that matrix products are legal */
 } maker;
 
 /* ---- types ---- */
 
-/* Packed types are unpacked at the border of a model, not inside. */
+/* Packed types occur only as inputs and outputs of a model, never inside. */
 #define CASE_TYPES (FV_SET_NUMBER | FV_SET(BOOL) | FV_SET_FLOAT8)
 
 static int new_class(maker *k, fv_elem_set set) {
@@ -140,7 +141,7 @@ static name *name_of(maker *k, const char *s) {
     return n;
 }
 
-/* The declaration of an operand, or of a result: a variadic one serves for all from there on. */
+/* The declaration of operand or result i; a variadic one stands for all from its position on. */
 static const fv_operand_def *operand(const fv_opdef *d, int i) {
     while (i > 0 && (i >= FV_MAX_IN || !d->in[i].name))
         i--;
@@ -153,7 +154,8 @@ static const fv_operand_def *result_of(const fv_opdef *d, int i) {
     return &d->out[i];
 }
 
-/* Classes of an op's type variables stand behind `first`, in order of the entry. */
+/* The class of a type variable; those of an op begin at `first`, in the order of the catalogue's
+ * entry. */
 static int variable(const fv_opdef *d, int first, const char *type) {
     int i = 0;
     while (i < FV_MAX_TYPEVARS - 1 && d->types[i].name && strcmp(d->types[i].name, type))
@@ -168,7 +170,7 @@ static bool is_about(const fv_ast *p, double *v) {
     return is;
 }
 
-/* result(i, op): the op, and which of its results. */
+/* For result(i, op) of the notation: the op, and i in *result. */
 static const fv_ast *op_of(const fv_ast *p, int *result) {
     bool one = fv_pattern_kind_of(p) == FV_PATTERN_RESULT;
     *result = one ? (int)p->arg[0]->i : 0;
@@ -204,7 +206,7 @@ static int type_op(maker *k, const fv_ast *p) {
     return variable(d, first, result_of(d, result)->type);
 }
 
-/* Conditions that speak of types. */
+/* Restricts classes by the conditions of the rule on types. */
 static void narrow_by(maker *k, const fv_ast *c) {
     fv_elem e;
     bool property = c->kind == FV_AST_BINARY && c->arg[0]->kind == FV_AST_CALL;
@@ -219,7 +221,8 @@ static void narrow_by(maker *k, const fv_ast *c) {
     }
 }
 
-/* Often one that was drawn before: rules about equal types would rarely be met else. */
+/* Draws a type of the set. Types that were drawn before are preferred, because otherwise rules that
+ * require equal types would rarely match. */
 static fv_elem draw(maker *k, fv_elem_set set) {
     for (int i = 0; i < k->nclasses && fv_random_one_in(k->r, 2); i++)
         if (k->classes[i].elem && (set >> k->classes[i].elem & 1))
@@ -249,7 +252,8 @@ static fv_elem elem_of(maker *k, int class) {
 
 /* ---- shapes ---- */
 
-/* A condition `dim(x, axis) == 4`, or another comparison with a number. */
+/* Is it a condition `dim(x, axis) == 4`, or another comparison of a dim with a number? That number
+ * is *n. */
 static bool asks_for_dim(const fv_ast *c, int64_t *n) {
     double v;
     bool asks = c->kind == FV_AST_BINARY && c->arg[0]->kind == FV_AST_CALL &&
@@ -260,7 +264,7 @@ static bool asks_for_dim(const fv_ast *c, int64_t *n) {
     return asks && *n >= 0;
 }
 
-/* One of those that the rule asks for; NULL: there is none. */
+/* A dim that the rule asks for; NULL: it asks for none. */
 static const fv_dim *wanted_dim(maker *k) {
     int64_t n;
     int all = 0, found = 0;
@@ -283,7 +287,7 @@ static const fv_dim *random_dim(maker *k) {
     return fv_dim_const(k->m->dims, few[fv_random_below(k->r, k->size > 1 ? 5 : 2)]);
 }
 
-/* Of a new symbol, where there is room. */
+/* Sets the bounds of a new symbol, if the table has room. */
 static void bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) {
     bool left = fv_dim_bound(t, symbol, lo, hi);
     assert(left);
@@ -302,7 +306,7 @@ static void draw_shape(maker *k) {
         k->dims[i] = k->square && i ? k->dims[0] : random_dim(k);
 }
 
-/* The whole shape, or what broadcasts to it: its last axes, some of them 1. */
+/* Draws the whole shape, or one that broadcasts to it: its last axes, some of them with dim 1. */
 static int part_of_shape(maker *k, const fv_dim **dims) {
     int drop = 0;
     bool whole = k->square || !fv_random_one_in(k->r, 3);
@@ -316,7 +320,7 @@ static int part_of_shape(maker *k, const fv_dim **dims) {
 
 /* ---- values ---- */
 
-/* A condition of the rule that says which constant `s` is. */
+/* A condition of the rule on the value of the constant `s`. */
 static const fv_ast *wanted_number(const fv_rule *r, const char *s) {
     double v;
     for (int i = 0; i < r->nwhere; i++) {
@@ -339,7 +343,7 @@ static bool wants_constant(const fv_rule *r, const char *s) {
     return false;
 }
 
-/* One element mostly, of rank 0 to 2. */
+/* A tensor that usually has one element, of rank 0 to 2. */
 static fv_tensor *small_tensor(maker *k, fv_elem e) {
     int64_t dims[2] = {1, 1};
     if (fv_random_one_in(k->r, 4))
@@ -358,7 +362,7 @@ static fv_value *uniform(maker *k, const char *stem, fv_elem e, double v) {
     return fv_const_new(k->m, stem, t);
 }
 
-/* A constant that compares so with v. */
+/* A constant that fulfils the comparison with v. */
 static fv_value *number_for(maker *k, const char *stem, fv_elem e, char comparison, double v) {
     switch (comparison) {
     case '~':
@@ -432,7 +436,8 @@ static void draw_perm(maker *k, fv_op *op, fv_elem result) {
     fv_op_set_ints(op, "perm", n, perm);
 }
 
-/* The same dims, all in one, an axis of 1 more, or two axes merged. */
+/* Draws the dims of a reshape: unchanged, all merged into one axis, with one more axis of 1, or
+ * with two axes merged. */
 static void draw_reshape(maker *k, fv_op *op, fv_elem result) {
     (void)result;
     const fv_type *t = op->in[0]->type;
@@ -494,7 +499,8 @@ static void draw_to(maker *k, fv_op *op, fv_elem result) {
     fv_op_set_int(op, "to", result);
 }
 
-/* Where an attribute must fit to the operands. Others: a number, an axis, the default. */
+/* Attributes whose value must be legal for the operands. Any other attribute is a number, an axis
+ * or its default. */
 static const struct {
     const char *op;
     void (*draw)(maker *k, fv_op *op, fv_elem result);
@@ -535,7 +541,7 @@ static void set_literal(fv_op *op, const fv_attr_def *d, const fv_ast *x) {
         fv_op_set_float(op, d->name, (float)v);
 }
 
-/* What has a name is the same wherever that stands. */
+/* An attribute with a name in the pattern has the same value wherever the name occurs. */
 static void unite_attr(maker *k, fv_op *op, const fv_ast *named) {
     const char *captured = named->arg[0]->name;
     const fv_attr *drawn = fv_op_find_attr(op, named->name);

@@ -8,7 +8,7 @@
 
 enum { MOST_OPERANDS = 3, MOST_SKIPPED = 3 };
 
-/* `xs..` is so many operands wherever it stands. */
+/* The state of a draw: how many operands `xs..` stands for is drawn once. */
 typedef struct drawing {
     fv_arena *arena;
     fv_random *r;
@@ -57,7 +57,7 @@ static fv_ast *draw_call(drawing *d, const fv_ast *p) {
     return call;
 }
 
-/* An op that may be skipped, around x. */
+/* Puts x into an op that the pattern marks as optional. */
 static fv_ast *wrap(drawing *d, const fv_ast *wrapper, fv_ast *x) {
     while (fv_pattern_kind_of(wrapper) == FV_PATTERN_EITHER)
         wrapper = wrapper->arg[fv_random_below(d->r, 2)];

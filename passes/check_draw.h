@@ -1,12 +1,13 @@
-/* check_draw.h - of a pattern one of the patterns that it stands for: without alternatives,
- * wrappers that may not be there, and operands of any number. */
+/* check_draw.h - draws one of the patterns that a pattern stands for: alternatives, optional ops
+ * and the number of operands are decided. */
 #ifndef FV_PASSES_CHECK_DRAW_H
 #define FV_PASSES_CHECK_DRAW_H
 
 #include "ir/syntax/ast.h"
 #include "passes/check_case.h"
 
-/* Of ops, names, numbers, `~e` and result(i, op) only. In the arena. */
+/* The result is allocated in `a` and consists of ops, names, numbers, `~e` and result(i, op)
+ * only. */
 fv_ast *fv_pattern_draw(fv_arena *a, fv_random *r, const fv_ast *pattern);
 
 #endif

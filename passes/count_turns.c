@@ -1,7 +1,8 @@
-/* count_turns.c - a Loop that a counter ends says how often it turns at most.
+/* count_turns.c - the pass `count-turns`: a Loop that a counter ends gets a bound of its
+ * iterations.
  *
- * A while loop of PyTorch, and a for loop that a break may end, has no number of turns but a
- * condition:
+ * A while loop of PyTorch, and a for loop that may be left early, have a condition instead of a
+ * number of iterations:
  *
  *     Loop(_, %going, 0, ...) {body = ^(%turn, %going, %i, ...) {
  *       %next = Add(%i, 1)
@@ -9,13 +10,13 @@
  *       return %more, %next, ...
  *     }}                                              =>    Loop(7, %going, 0, ...) {...}
  *
- * What has a bound has a place in the workspace, and no allocator need grow it. The condition
- * stays: other parts of it may end the loop before.
+ * With a bound, results with a row per iteration can be placed in the workspace, and need not grow
+ * by the allocator. The condition is kept, because another part of it may end the loop earlier.
  *
- * No rule of a file: how a state goes on is said by a block's parameters and its `return`, of which
- * the notation of rules knows nothing.
+ * This is no rewrite rule, because the states of a loop are connected through the parameters of its
+ * body and `return`, which the notation of rules cannot express.
  *
- * Matches operators as models have them: what stands behind legalise has fewer of them. */
+ * The pass runs before legalise and matches the operators that models contain. */
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
@@ -26,7 +27,7 @@
 #include "ir/ops/dims.h"
 #include "passes/internal.h"
 
-/* In turn t, which is 0 at first: first + t step. */
+/* A counter: its value in iteration t, counted from 0, is first + t * step. */
 typedef struct counter {
     int64_t first, step;
 } counter;
@@ -35,7 +36,7 @@ static const fv_op *maker(const fv_value *v, fv_op_id id) {
     return v && v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id) ? v->def : NULL;
 }
 
-/* v, or what it is by another name. */
+/* Skips Identity, and casts to the same type. */
 static const fv_value *plain(const fv_value *v) {
     for (const fv_op *op; (op = maker(v, FV_OP_Identity)) ||
                           ((op = maker(v, FV_OP_Cast)) && op->in[0]->type->elem == v->type->elem);)
@@ -43,15 +44,15 @@ static const fv_value *plain(const fv_value *v) {
     return v;
 }
 
-/* Of a size that sums of a few are exact in. */
+/* Is v a constant integer that is far from the ends of 64 bits? It is *out then. */
 static bool is_known(const fv_value *v, int64_t *out) {
     return v && fv_known_int(v, out) && *out > -FV_DIM_MAX && *out < FV_DIM_MAX;
 }
 
 /* ---- counters ---- */
 
-/* The state that v is, as the body takes it; -1: none. The number of the turn is FV_BODY_TURN -
- * FV_BODY_STATE. */
+/* The number of the state that v is a parameter for; NO_STATE: it is none. TURN stands for the
+ * number of the iteration, whose parameter precedes the states. */
 enum { NO_STATE = FV_BODY_TURN - FV_BODY_STATE - 1, TURN = FV_BODY_TURN - FV_BODY_STATE };
 
 static int state_of(const fv_op *loop, const fv_value *v) {
@@ -62,7 +63,7 @@ static int state_of(const fv_op *loop, const fv_value *v) {
     return v->index - FV_BODY_STATE;
 }
 
-/* v = a state + what is known; which state. */
+/* If v is a state plus a constant, returns that state and sets *more to the constant. */
 static int state_and(const fv_op *loop, const fv_value *v, int64_t *more) {
     int k = state_of(loop, v);
     *more = 0;
@@ -96,15 +97,17 @@ static const fv_dim *limit_of(const fv_op *loop, const fv_value *v) {
     return v->elems && v->nelems == 1 && !fv_unknown_above(loop, v->elems[0]) ? v->elems[0] : NULL;
 }
 
-/* Does a counter of v's type get from its first value to its last? What is_known and FV_DIM_MAX
- * leave is far from the ends of 64 bits; one of 32 may wrap, and begin again. */
+/* Can a counter of v's type run from its first to its last value without wrapping? The bounds that
+ * is_known and FV_DIM_MAX guarantee are far below 2^63, but a counter of 32 bits may wrap around
+ * and continue. */
 static bool fits(const fv_value *v, const fv_dim *first, const fv_dim *last) {
     return v->type->elem == FV_I64 ||
            (v->type->elem == FV_I32 && first->lo >= INT32_MIN && first->hi <= INT32_MAX &&
             last->lo >= INT32_MIN && last->hi <= INT32_MAX);
 }
 
-/* It goes on while a < b, or a <= b: how many turns are that at most? NULL: this does not tell. */
+/* The bound of the number of iterations of a loop that continues while a < b, or a <= b; NULL:
+ * there is none. */
 static const fv_dim *turns_below(const fv_op *loop, const fv_value *a, const fv_value *b,
                                  bool or_equal) {
     fv_dims *t = fv_op_module(loop)->dims;
@@ -113,7 +116,7 @@ static const fv_dim *turns_below(const fv_op *loop, const fv_value *a, const fv_
     bool up = is_counter(loop, a, &c) && (limit = limit_of(loop, plain(b)));
     if (!up && !(is_counter(loop, b, &c) && (limit = limit_of(loop, plain(a)))))
         return NULL;
-    /* or before that */
+    /* ... or before */
     const fv_dim *first = fv_dim_const(t, c.first),
                  *last = fv_dim_add(t, limit, fv_dim_const(t, c.step));
     int64_t step = up ? c.step : -c.step;
@@ -122,7 +125,7 @@ static const fv_dim *turns_below(const fv_op *loop, const fv_value *a, const fv_
     limit = up ? fv_dim_sub(t, limit, first) : fv_dim_sub(t, first, limit);
     limit = or_equal ? fv_dim_add(t, limit, fv_dim_const(t, 1)) : limit;
     const fv_dim *held = fv_dim_ceildiv(t, limit, fv_dim_const(t, step));
-    /* and that which sees that it holds no more */
+    /* one more: the last iteration evaluates the condition to false */
     return fv_dim_add(t, fv_dim_max(t, held, fv_dim_const(t, 0)), fv_dim_const(t, 1));
 }
 
@@ -130,7 +133,8 @@ static const fv_dim *fewer(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     return !a ? b : !b ? a : fv_dim_min(t, a, b);
 }
 
-/* How often it turns at most if it goes on only while `going` is `held`. */
+/* The bound of the number of iterations if the loop continues only while `going` equals `held`;
+ * NULL: none is known. */
 static const fv_dim *turns_while(const fv_op *loop, const fv_value *going, bool held) {
     static const struct {
         fv_op_id id;
@@ -148,7 +152,7 @@ static const fv_dim *turns_while(const fv_op *loop, const fv_value *going, bool 
                      turns_while(loop, op->in[1], held));
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
         if ((op = maker(going, orders[i].id))) {
-            bool swapped = orders[i].swapped != !held; /* not a < b is b <= a */
+            bool swapped = orders[i].swapped != !held; /* not (a < b) is b <= a */
             return turns_below(loop, op->in[swapped], op->in[!swapped], orders[i].or_equal == held);
         }
     return NULL;
@@ -156,7 +160,7 @@ static const fv_dim *turns_while(const fv_op *loop, const fv_value *going, bool 
 
 /* ---- all ---- */
 
-/* Results that have a row a turn have no more than turns. */
+/* Bounds the dim of results that have one row per iteration. */
 static void bound_rows(const fv_op *loop, const fv_dim *times) {
     fv_module *m = fv_op_module(loop);
     for (int i = fv_loop_states(loop); i < loop->nout; i++) {
@@ -168,7 +172,7 @@ static void bound_rows(const fv_op *loop, const fv_dim *times) {
 
 static bool count(fv_pass_run *r, fv_op *loop) {
     static const char what[] = "counters that end a loop";
-    /* nobody asks what the body says then */
+    /* without a condition operand the condition of the body is ignored */
     if (!fv_op_is(loop, FV_OP_Loop) || !fv_op_in(loop, FV_LOOP_COND))
         return true;
     const fv_dim *most = turns_while(loop, fv_loop_body(loop)->last->in[FV_BODY_GOES_ON], true);

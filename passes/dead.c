@@ -1,6 +1,6 @@
-/* dead.c - ops that nothing uses are removed, last first; an fv.Bind when none of its symbols is
- * mentioned any more by what is left, or by what the model assumes. The same is true of a Loop and
- * an If, which give dims beside their results. */
+/* dead.c - the pass `remove-dead`: removes ops without users, from the last to the first. An
+ * fv.Bind is removed when no op that is left, and no relation of the model, mentions one of its
+ * symbols. The same holds for a Loop and an If, which bind dims in addition to their results. */
 #include <string.h>
 
 #include "ir/base/ptrmap.h"
@@ -17,7 +17,7 @@ static void mention(fv_ptrmap *symbols, const fv_dim *d) {
         mention(symbols, d->arg[i]);
 }
 
-/* What it will be rewritten to may have dims that operands say. */
+/* The ops that will replace this one may use the dims of its operands. */
 static void mention_operands(fv_ptrmap *symbols, const fv_op *op) {
     for (int i = 0; i < op->nin; i++)
         for (int k = 0; op->in[i] && op->in[i]->elems && k < op->in[i]->nelems; k++)
@@ -48,7 +48,7 @@ static bool bind_is_used(const fv_op *op, const fv_ptrmap *symbols) {
     return false;
 }
 
-/* Is a symbol of d mentioned that nothing above `op` gives? */
+/* Is there a symbol of d that is mentioned and not bound by an op before `op`? */
 static bool gives_mentioned(const fv_op *op, const fv_dim *d, const fv_ptrmap *symbols) {
     bool found = d->kind == FV_DIM_SYMBOL && fv_ptrmap_get(symbols, d) && fv_unknown_above(op, d);
     for (int i = 0; i < d->n && !found; i++)
@@ -79,8 +79,8 @@ static bool is_dead(const fv_op *op, const fv_ptrmap *symbols) {
     return !gives_dims(op, symbols);
 }
 
-/* Backwards: users come after what they use, so one walk sees everything that becomes dead; a
- * mentioned symbol is bound before it is mentioned. */
+/* Goes backwards. Users follow what they use, so one walk finds all ops that become dead; and a
+ * symbol is bound before it is mentioned. */
 static void sweep(fv_pass_run *r, fv_region *block, fv_ptrmap *symbols) {
     for (fv_op *op = block->last, *prev; op; op = prev) {
         prev = op->prev;
@@ -96,7 +96,7 @@ static void sweep(fv_pass_run *r, fv_region *block, fv_ptrmap *symbols) {
     }
 }
 
-/* What the operators left bind, or name. */
+/* Collects the symbols that the remaining ops bind or mention. */
 static void find_left(const fv_region *block, fv_ptrmap *left) {
     for (const fv_op *op = block->first; op; op = op->next) {
         mention_op(left, op);
@@ -111,10 +111,10 @@ static void find_left(const fv_region *block, fv_ptrmap *left) {
     }
 }
 
-/* Relations stay, whatever needed them, and with them what they are about: they are part of what
- * the model says, and kernels rely on it (a result may be declared smaller than data makes it). But
- * those over symbols of operators that were replaced by others, which nobody binds or names, cannot
- * be checked, and go. */
+/* Relations are kept even if the ops that implied them are gone, and so are the symbols in them:
+ * relations are part of the meaning of the model, and kernels rely on them (a result may be
+ * declared to be smaller than the data makes it). A relation over symbols of ops that were
+ * replaced, which nothing binds or mentions any more, cannot be checked and is dropped. */
 static void drop_relations(fv_module *m, fv_arena *a) {
     fv_ptrmap map = fv_ptrmap_in(a), *left = &map;
     for (const fv_func *f = m->funcs; f; f = f->next)

@@ -1,4 +1,5 @@
-/* embedded.h - rule files as strings, and pipelines as tables, made at build time. */
+/* embedded.h - the files of rules as strings, and the pipelines as tables; the build generates
+ * them. */
 #ifndef FV_PASSES_EMBEDDED_H
 #define FV_PASSES_EMBEDDED_H
 

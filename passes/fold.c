@@ -1,9 +1,11 @@
-/* fold.c - ops whose operands are constants are computed by the interpreter, all of them in one
- * program, on the naive schedule for the generic target: so what is folded depends neither on the
- * target nor on the schedule. Results above FV_FOLD_BYTES stay as they are, but for a constant in
- * another shape, which is the same bytes, and for constants and parts of constants that are put
- * together: so PyTorch turns the gates of a GRU round, and a layer that has them as one constant
- * packs them when it is compiled. */
+/* fold.c - the pass `fold-constants`: ops whose operands are constants are computed by the
+ * interpreter, all of them in one program, on the naive schedule for the generic target. The result
+ * therefore depends neither on the target nor on the schedule.
+ *
+ * A result of more than FV_FOLD_BYTES is not folded, with two exceptions: a constant in another
+ * shape, which has the same bytes, and a concatenation of constants and of parts of constants.
+ * PyTorch, for instance, reorders the gates of a GRU so; a layer whose weights are one constant can
+ * pack them when the model is compiled. */
 #include <string.h>
 
 #include "backend/expand/expand.h"
@@ -15,7 +17,7 @@
 #include "ir/graph/rewriter.h"
 #include "passes/internal.h"
 
-/* Each op of the block, and of the regions in it, which stand before the op that has them. */
+/* Visits each op of the block. Ops in a region are visited before the op that owns the region. */
 static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), void *user) {
     for (fv_op *op = block->first; op; op = op->next) {
         for (int i = 0; i < op->nattrs; i++)
@@ -25,9 +27,9 @@ static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), v
     }
 }
 
-enum { MOST_JOINED = 1 << 24 }; /* bytes of a Concat */
+enum { MOST_JOINED = 1 << 24 }; /* for Concat and slices */
 
-/* How many bytes of a constant it may take, and give to others that are folded. */
+/* The most bytes that a result of op may have to be folded. */
 static size_t most_of(const fv_op *op) {
     return fv_op_is(op, FV_OP_Concat) || fv_op_is(op, FV_OP_fv_Slice) ? MOST_JOINED : FV_FOLD_BYTES;
 }
@@ -125,7 +127,8 @@ static void copy_op(folder *f, fv_op *op) {
         if (op->out[i]) {
             c->out[i]->type = copy_type(f->temp, op->out[i]->type);
             *fv_ptrmap_at(&f->copies, op->out[i]) = c->out[i];
-            c->origin = fv_origin_of(f->temp, c->out[i]->name); /* tells where the run stopped */
+            /* to find the op at which a run stopped */
+            c->origin = fv_origin_of(f->temp, c->out[i]->name);
         }
 }
 
@@ -134,7 +137,7 @@ static void take(void *user, fv_op *op) {
         copy_op(user, op);
 }
 
-/* What ops that are not folded use becomes a result of the program. */
+/* Makes the values that remaining ops read results of the program. */
 static void add_results(void *user, fv_op *op) {
     folder *f = user;
     bool is_taken = op->nout && op->out[0] && fv_ptrmap_get(&f->copies, op->out[0]);
@@ -160,8 +163,8 @@ static fv_tensor *tensor_for(fv_module *m, const fv_type *t) {
     return fv_tensor_new(m->arena, t->elem, t->rank, dims);
 }
 
-/* The op at which the run stopped, for its index is out of range, or a library does not take its
- * operand; NULL: at none. */
+/* The op at which the run stopped, because its index is out of range or because a library function
+ * refuses its operand; NULL: there is none. */
 static fv_op *bad_operand(folder *f, const fv_interp *interp, int status) {
     const char *at =
         status == FV_BAD_INDEX || status == FV_BAD_FILE ? fv_interp_stopped(interp) : NULL;
@@ -169,7 +172,7 @@ static fv_op *bad_operand(folder *f, const fv_interp *interp, int status) {
     return v && v->def ? fv_ptrmap_get(&f->sources, v->def) : NULL;
 }
 
-/* Large parts that nothing puts together are no results. */
+/* Removes ops without users: large parts that no folded Concat needs are no results. */
 static void drop_unused(fv_region *body) {
     for (fv_op *op = body->last->prev, *before; op; op = before) {
         bool used = false;
@@ -191,7 +194,7 @@ static bool compute(folder *f, fv_op **bad, bool *index) {
     fv_program_expand(p);
     fv_interp *interp = fv_interp_new(p->arena, p);
     if (!interp)
-        return false; /* it has said why */
+        return false; /* a diagnostic was reported */
     void **outputs = FV_NEW(f->r->arena, void *, f->n + 1);
     fv_tensor **tensors = FV_NEW(f->r->arena, fv_tensor *, f->n + 1);
     for (int i = 0; i < f->n; i++) {
@@ -237,10 +240,11 @@ static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad, bool *ind
 
 typedef struct reshaper {
     fv_pass_run *r;
-    fv_ptrmap made; /* names of bytes in a shape -> the constant */
+    fv_ptrmap made; /* key of the bytes and the shape -> the constant */
 } reshaper;
 
-/* The bytes of x in the shape of t, the same constant each time. NULL: a dim is not constant. */
+/* The bytes of x in the shape of t; equal requests return the same constant. NULL: a dim of t is
+ * not constant. */
 static fv_value *in_shape(reshaper *s, const fv_value *x, const fv_type *t, const char *name) {
     fv_pass_run *r = s->r;
     fv_arena *a = r->module->arena;
@@ -262,7 +266,7 @@ static fv_value *in_shape(reshaper *s, const fv_value *x, const fv_type *t, cons
     return *at = fv_const_new(r->module, name, c);
 }
 
-/* A constant in the shape of the op's result; it may have any size. */
+/* Replaces a reshape of a constant by a constant, of any size. */
 static void share_reshaped(void *user, fv_op *op) {
     reshaper *s = user;
     fv_pass_run *r = s->r;
@@ -278,8 +282,8 @@ static void share_reshaped(void *user, fv_op *op) {
     fv_pass_count_one(r, op->def->name);
 }
 
-/* An op whose constant index is out of range, or whose constant file is damaged, is told, and
- * stays; the others are folded without it. */
+/* An op with a constant index that is out of range, or with a damaged file as its operand, is
+ * reported and stays in the graph; the others are folded without it. */
 bool fv_pass_fold_constants(fv_pass_run *r) {
     fv_ptrmap spoilt = fv_ptrmap_in(r->arena);
     reshaper s = {r, fv_ptrmap_in(r->arena)};

@@ -1,4 +1,4 @@
-/* internal.h - the functions behind the table of passes. */
+/* internal.h - the functions of the passes in passes.def. */
 #ifndef FV_PASSES_INTERNAL_H
 #define FV_PASSES_INTERNAL_H
 

@@ -1,13 +1,14 @@
-/* legalise.c - rewrites every op that has a rule or an expansion, until none is left. What is known
- * to have no elements needs no operands: an fv.Expand of a constant stands for it, and whatever led
- * there is dead.
+/* legalise.c - the pass `legalise`: rewrites each op that has a rule or an expansion, until none is
+ * left. A result that is known to have no elements needs no operands: it becomes an fv.Expand of a
+ * constant, and the ops that computed it are dead.
  *
- * Sequences, optionals and tensors of strings are taken apart on the way: what a block takes and
- * gives by unpack.c, what its ops make and read of them by their expansions, which find an
- * fv.Ragged or fv.Strings in each operand; ops that move strings move their places (ir/ops/text.h).
+ * Sequences, optionals, maps and tensors of strings are replaced by tensors. unpack.c does so for
+ * the parameters and results of blocks; the expansions of operators do so for operands and results,
+ * with an fv.Ragged or fv.Strings in each operand. Ops that only move strings move their places
+ * (ir/ops/text.h).
  *
- * After it, each op has a formula, a definition or a kernel of its own. Needs nothing; dead ops
- * (the shape arithmetic that views no longer read) are left for remove-dead. */
+ * Afterwards each op has a formula, a definition or kernels. Needs nothing. Dead ops, such as the
+ * arithmetic of shapes that views no longer read, are left for remove-dead. */
 #include "ir/catalogue/op.h"
 #include "ir/ops/text.h"
 #include "ir/rule/rewrite.h"
@@ -16,7 +17,7 @@
 
 /* ---- what has no elements ---- */
 
-/* A symbol that data decides may be bound by what this op is rewritten to. */
+/* Data decide a symbol of d, so the ops that replace this one may have to bind it. */
 static bool depends_on_data(const fv_dim *d) {
     bool depends = d->kind == FV_DIM_SYMBOL && d->from_data;
     for (int i = 0; i < d->n && !depends; i++)
@@ -36,8 +37,8 @@ static bool is_empty(const fv_type *t) {
     return empty;
 }
 
-/* Are all results of the op empty, though it reads something that was computed? fv.Strings is what
- * no strings become, too. */
+/* Are all results of the op empty, although it reads a computed value? fv.Strings is excluded: an
+ * empty tensor of strings becomes one, too. */
 static bool computes_nothing(const fv_op *op) {
     bool reads = false;
     if (!op->nout || op->def->has_effect || fv_op_is(op, FV_OP_fv_Strings))
@@ -78,7 +79,7 @@ static bool legalise_ops(fv_pass_run *r, fv_region *block) {
             op = op->next;
             continue;
         }
-        /* what it was rewritten to stands before it and may need rewriting too */
+        /* the ops that replaced it precede `next`, and may need rewriting, too */
         fv_op *before = op->prev;
         const char *name = op->def->name;
         if (!(nothing ? make_empty(op) : strings ? fv_op_rewrite_strings(op) : fv_op_rewrite(op))) {

@@ -1,25 +1,25 @@
-/* merge.c - contractions of one input become one: queries, keys and values of attention, or the
- * keys and values of what is attended to.
+/* merge.c - the pass `merge-qkv`: contractions of one input become one: queries, keys and values of
+ * attention, or the keys and values of cross attention.
  *
  *     q = x wq + bq                            y = x [wq wk wv] + [bq bk bv]
  *     k = x wk + bk            =>              q = y[.., 0:n]
  *     v = x wv + bv                            k = y[.., n:2n], ...
  *
  * Each element is the same sum of the same products, so no bit changes. Weights are constants,
- * transposed ones among them; side by side they stay what they are, and their panels are laid out
- * from all of them when the model is compiled, so nothing is there twice. A bias may be added
- * before the heads are split or behind that; a factor of what comes of it, as the scale of the
- * queries, is multiplied with where the sums are, behind the bias, so that it may be any number.
+ * possibly transposed. They stay separate constants, of which the graph has the concatenation;
+ * their panels are packed from all of them when the model is compiled, so no weight is stored
+ * twice. A bias may be added before or after the heads are split. A scale, such as that of the
+ * queries, becomes a factor of the columns after the bias, so it may be any number.
  *
- * What is merged is read where it lies, in one memory: by products, in parts, or several times. A
- * result of the model, a part of a Concat, and what is followed by elementwise work or a gate have
- * kernels that write them where and as they are wanted, and would be copied; they are left as they
- * are.
+ * A contraction is merged only if its readers read memory anyway: products, slices, or several
+ * readers. A result of the model, an operand of a Concat, and a value that is followed by
+ * elementwise work or a gate are not merged: their kernels write them where and in the form they
+ * are needed, and after the merge they would have to be copied.
  *
- * No rule of a file: a rule rewrites one operator by what it reads, and here several operators that
- * read the same are one.
+ * This is no rewrite rule: a rule replaces one op according to what it reads, and here several ops
+ * that read the same value become one.
  *
- * Needs the form that legalise gives; leaves what it replaced to remove-dead. */
+ * Needs the form that legalise gives; leaves the replaced ops to remove-dead. */
 #include <math.h>
 
 #include "ir/base/ptrmap.h"
@@ -29,16 +29,17 @@
 
 enum { MOST = 3, MOST_VIEWS = 8 };
 
-/* A contraction with a constant, and what follows that can be done where its sums are. */
+/* A contraction with a constant, and the bias and scale that follow it and can be merged with
+ * it. */
 typedef struct projection {
     fv_op *product;
-    fv_value *weight; /* the constant, */
-    bool transposed;  /* whose rows are columns */
+    fv_value *weight; /* the constant factor */
+    bool transposed;  /* the rows of `weight` are the columns of the product */
     int64_t columns;
     fv_op *bias, *scale;     /* Add, then Mul or Div; NULL: there is none */
-    fv_value *added;         /* the constant of the first; */
-    double factor;           /* what the second multiplies with */
-    struct projection *next; /* of the same input */
+    fv_value *added;         /* the constant of `bias` */
+    double factor;           /* the factor of `scale` */
+    struct projection *next; /* the next projection of the same input */
 } projection;
 
 static fv_value *only_result(const fv_op *op) {
@@ -68,7 +69,8 @@ static bool find_weight(fv_value *w, projection *p) {
 
 /* ---- what follows ---- */
 
-/* The other operand, if that is a constant of which the result has the type of v. */
+/* The other operand of op besides v, if it is a constant and the result has the type of v; NULL
+ * otherwise. */
 static fv_value *constant_beside(const fv_op *op, const fv_value *v) {
     fv_value *other = op->nin == 2 ? op->in[op->in[0] == v] : NULL;
     return other && other->kind == FV_VALUE_CONST && other != v &&
@@ -77,7 +79,7 @@ static fv_value *constant_beside(const fv_op *op, const fv_value *v) {
                : NULL;
 }
 
-/* Does it have an element for each of so many columns, which are the last axes of t? */
+/* Does the bias have one element for each of `columns` columns, which are the last axes of t? */
 static bool is_of_columns(const fv_type *bias, const fv_type *t, int64_t columns) {
     int64_t n = 1;
     for (int i = 1; i <= bias->rank; i++) {
@@ -91,7 +93,8 @@ static bool is_of_columns(const fv_type *bias, const fv_type *t, int64_t columns
     return n == columns;
 }
 
-/* Is it added to v, the product or that in another shape of its last axis? */
+/* Finds the bias that is added to v: to the product, or to the product with its last axis
+ * reshaped. */
 static bool find_bias(fv_value *v, projection *p) {
     fv_op *use = only_use(v);
     if (use && fv_op_is(use, FV_OP_fv_Reshape)) {
@@ -106,13 +109,13 @@ static bool find_bias(fv_value *v, projection *p) {
     return true;
 }
 
-/* Is x / c, whatever x is, x * r to the bit? For powers of two. */
+/* Does x / c equal x * (1 / c) to the bit for every x? It does for powers of two. */
 static bool has_exact_reciprocal(double c) {
     int e;
     return fabs(frexp(c, &e)) == 0.5 && e > -100 && e < 100;
 }
 
-/* A factor of all of v, or of views of it that are all that is read. */
+/* Finds a factor of v, or one factor of all the views through which alone v is read. */
 static void find_scale(fv_value *v, projection *p) {
     fv_op *use = only_use(v);
     for (int i = 0; use && is_view(use) && i < MOST_VIEWS; i++) {
@@ -130,7 +133,7 @@ static void find_scale(fv_value *v, projection *p) {
     p->factor = divides ? 1 / factor : factor;
 }
 
-/* Does all that reads v read memory, whichever that is? */
+/* Do all readers of v read memory in any case, so that a view serves them as well? */
 static bool is_read_where_it_lies(const fv_value *v, const fv_region *block, int depth) {
     bool several = false;
     if (!v->nuses || !depth)
@@ -166,7 +169,8 @@ static bool is_projection(fv_op *op, projection *p) {
 
 /* ---- one for all ---- */
 
-/* An element for each column: of the biases, or of the scales, which are 1 where there is none. */
+/* A constant with one element for each column: of the biases, or of the scales, where 1 stands for
+ * a missing one. */
 static fv_value *of_columns(fv_rewriter *w, int n, projection *const *all, bool scales) {
     int64_t columns = 0, at = 0;
     for (int i = 0; i < n; i++)
@@ -187,7 +191,7 @@ static fv_value *of_columns(fv_rewriter *w, int n, projection *const *all, bool 
 static fv_value *weights(fv_rewriter *w, int n, projection *const *all) {
     static const int swap[2] = {1, 0};
     fv_value *in[MOST];
-    bool rows = true; /* all are transposed: one is made of rows */
+    bool rows = true; /* all are transposed, so the merged weight consists of rows */
     for (int i = 0; i < n; i++)
         rows &= all[i]->transposed;
     for (int i = 0; i < n; i++)
@@ -198,7 +202,7 @@ static fv_value *weights(fv_rewriter *w, int n, projection *const *all) {
     return rows && joined ? fv_w_transpose(w, joined, swap) : joined;
 }
 
-/* The columns of one of them. */
+/* The slice of y that replaces one of the contractions. */
 static fv_value *part(fv_rewriter *w, fv_value *y, int64_t first, const fv_type *t) {
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK];
     for (int i = 0; i < t->rank; i++) {
@@ -212,7 +216,7 @@ static fv_value *computed_operand(const fv_op *op) {
     return op->in[op->in[0]->kind == FV_VALUE_CONST];
 }
 
-/* `made` stands for what op computes, which nothing reads any more. */
+/* `made` replaces the result of op, which has no readers afterwards. */
 static void replace(fv_rewriter *w, const fv_op *op, fv_value *made) {
     fv_replace_uses(op->out[0], made);
     if (made->kind == FV_VALUE_RESULT)
@@ -253,7 +257,7 @@ static bool merge(fv_pass_run *r, int n, projection *const *all) {
     for (fv_op *op = before ? before->next : first->block->first; op != first; op = op->next)
         op->origin = origin;
     for (int i = 0; i < n; i++) {
-        if (all[i]->scale) /* views of the part, as they were of what it is */
+        if (all[i]->scale) /* the views that were read of the product are made of its slice */
             replace(&w, all[i]->scale, computed_operand(all[i]->scale));
         if (all[i]->bias)
             replace(&w, all[i]->bias, computed_operand(all[i]->bias));
@@ -265,7 +269,7 @@ static bool merge(fv_pass_run *r, int n, projection *const *all) {
 
 /* ---- all ---- */
 
-/* Those of one input in a block, in their order. */
+/* Collects the projections of a block by their input, in their order. */
 static void note(fv_pass_run *r, fv_ptrmap *of, fv_value ***inputs, int *n, int *cap,
                  const projection *found) {
     projection **at = (projection **)fv_ptrmap_at(of, found->product->in[0]),

@@ -1,5 +1,5 @@
-/* pipeline.c - pipelines: which passes a graph is given to, and which steps of lowering are done
- * then. What has to come after what is in passes.def and in ir/definition/steps.def. */
+/* pipeline.c - pipelines: which passes run on a graph, and which steps of lowering follow. The
+ * constraints on their order are in passes.def and in ir/definition/steps.def. */
 #include <string.h>
 
 #include "ir/base/text.h"
@@ -27,7 +27,7 @@ const char *const *fv_pipeline(char level) {
 
 /* ---- order ---- */
 
-/* The first or the last run of a pass in a list; -1: it has none. */
+/* The index of the first or the last run of a pass in a list; -1: it is not in the list. */
 static int run_of(const fv_pass *p, const char *const *names, bool last) {
     int at = -1;
     for (int i = 0; names[i] && (last || at < 0); i++)
@@ -106,7 +106,7 @@ bool fv_is_in(const char *const *list, const char *name) {
     return list && *list;
 }
 
-/* Behind the first runs of all that it has to come after. */
+/* The index after the first runs of all passes that p has to follow. */
 static int place_in(const char *const *names, const fv_pass *p) {
     const fv_pass_order *o;
     int place = 0;

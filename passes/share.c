@@ -1,5 +1,6 @@
-/* share.c - equal ops with equal operands become one (common subexpressions), and equal small
- * constants too. Ops in nested blocks are compared within their own block only. */
+/* share.c - the pass `share`: equal ops with equal operands become one (common subexpressions), and
+ * so do equal small constants. Ops in nested blocks are compared with ops of their own block
+ * only. */
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -7,7 +8,8 @@
 #include "ir/catalogue/op.h"
 #include "passes/internal.h"
 
-enum { TABLE = 4096, HASHED = 256 }; /* HASHED: bytes of a constant; the rest is compared */
+/* HASHED: the bytes of a constant that enter its hash; all bytes are compared */
+enum { TABLE = 4096, HASHED = 256 };
 
 typedef struct entry {
     fv_op *op;
@@ -67,8 +69,8 @@ static void share_block(fv_pass_run *r, fv_region *block) {
     }
 }
 
-/* Exports repeat small constants: one for each use; and what is folded is, at each use of a
- * weight. */
+/* Exports repeat a small constant for each use, and constant folding repeats a result for each use
+ * of a weight. */
 static void share_constants(fv_pass_run *r) {
     fv_module *m = r->module;
     fv_value **table = FV_NEW(r->arena, fv_value *, TABLE);

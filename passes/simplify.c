@@ -1,4 +1,4 @@
-/* simplify.c - passes that apply the rules of a file until none matches. */
+/* simplify.c - the passes that apply the rewrite rules of a file until none matches. */
 #include <string.h>
 
 #include "ir/catalogue/op.h"
@@ -6,9 +6,10 @@
 #include "passes/embedded.h"
 #include "passes/internal.h"
 
-/* Rules that come to an end need a round or two, and seldom an application for every op. */
+/* Rules that terminate need one or two rounds, and on average far less than one application per
+ * op. */
 enum { MAX_ROUNDS = 200, MAX_APPLICATIONS = 32 };
-/* What circles has come round within so many. */
+/* Rules that undo each other all occur among so many applications. */
 enum { MAX_LAST = 64 };
 
 typedef struct simplifier {
@@ -16,8 +17,9 @@ typedef struct simplifier {
     const fv_rule *rules;
     fv_rule_index *index;
     fv_exactness most;
-    int64_t left, done;            /* applications */
-    const fv_rule *last[MAX_LAST]; /* that were applied: number `done` is at done % MAX_LAST */
+    int64_t left, done; /* applications of rules */
+    /* the last rules that were applied: application i is at i % MAX_LAST */
+    const fv_rule *last[MAX_LAST];
 } simplifier;
 
 static bool may(void *user, const fv_rule *rule, const fv_op *op) {
@@ -26,7 +28,7 @@ static bool may(void *user, const fv_rule *rule, const fv_op *op) {
     return !(o && fv_is_in(o->without, rule->name)) && fv_pass_may(s->r, rule->name, op);
 }
 
-/* The first rule that matches. */
+/* Applies the first rule that matches. */
 static bool apply_one(simplifier *s, fv_op *op) {
     for (int i = -1; (i = fv_rule_index_next(s->index, op, i)) >= 0;) {
         const fv_rule *rule = &s->rules[i];
@@ -73,7 +75,8 @@ static int64_t count_ops(const fv_region *block) {
     return n;
 }
 
-/* "'ping' and 'pong' still apply": each once, the last that was applied first. */
+/* The names of the rules that still apply, for the message: "'ping' and 'pong' still apply". Each
+ * is named once, the last one first. */
 static const char *circle(const simplifier *s, fv_arena *a) {
     fv_text t = {.arena = a};
     const fv_rule *told[MAX_LAST];

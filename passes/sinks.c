@@ -1,19 +1,19 @@
-/* sinks.c - a softmax of rows with one element more, whose weight is cut off, becomes one with a
- * sink: attention sinks, as exporters write them.
+/* sinks.c - the pass `sink-softmax`: a softmax over rows with one more element, whose weight is
+ * dropped, becomes fv.SinkSoftmax. Exporters write attention sinks in this way.
  *
- *     c = Concat(scores, sink)                      the column may stand first, too
+ *     c = Concat(scores, sink)                      the column may be the first, too
  *     w = Softmax(c)  or  Softmax(c - max c)        =>    w = fv.SinkSoftmax(scores, sink)
  *     Slice(w): the columns of the scores
  *
- * Rows of scores and weights have the length of the keys then, so what is around them is attention
- * like any other. The sum is the same, its terms in another order; taking the maximum away before
- * changes nothing, since a softmax does that itself.
+ * Afterwards the rows of scores and weights have the length of the keys, so the ops around them are
+ * attention like any other. The sum has the same terms in another order. Subtracting the maximum
+ * before the softmax changes nothing, because the softmax does so itself.
  *
- * No rule of a file: where casts stand decides the types of what is built, the slice begins behind
- * the sink where that stands first, and readers of which nobody reads anything do not count. The
- * notation of rules says none of these.
+ * This is no rewrite rule: the types of the result depend on the position of casts, the slice
+ * begins after the sink if that is the first column, and readers without readers have to be
+ * ignored. The notation of rules can express none of these.
  *
- * Needs the form that legalise gives; leaves what it replaced to remove-dead. */
+ * Needs the form that legalise gives; leaves the replaced ops to remove-dead. */
 #include <string.h>
 
 #include "ir/catalogue/op.h"
@@ -22,8 +22,9 @@
 
 typedef struct sunk {
     const fv_op *softmax, *slice;
-    fv_value *scores, *sink; /* what the Concat has beside each other */
-    /* what they are cast to before anything is taken away; and the softmax */
+    fv_value *scores, *sink; /* the operands of the Concat */
+    /* rounded: the type to which they are cast before the maximum is subtracted; elem: that of the
+     * softmax */
     fv_elem rounded, elem;
 } sunk;
 
@@ -31,8 +32,8 @@ static fv_op *maker(const fv_value *v, fv_op_id id) {
     return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id) ? v->def : NULL;
 }
 
-/* One that has no more to it than the type: types of 8 bits have several ways to round, integers
- * and flags are other numbers. */
+/* Is it a float type without options of rounding? Types of 8 bits have several ways to round;
+ * integers and bool are other numbers. */
 static bool is_plain(fv_elem e) {
     return fv_elem_is_float(e) && fv_elem_bits(e) >= 16;
 }
@@ -54,7 +55,7 @@ static bool is_maximum(const fv_op *op) {
     return kind.n == sizeof name - 1 && !memcmp(kind.s, name, kind.n);
 }
 
-/* Is m the largest of each row of x? */
+/* Is m the maximum of each row of x? */
 static bool is_row_maximum(const fv_value *m, const fv_value *x) {
     const fv_op *op = maker(m, FV_OP_fv_Reduce);
     if (!op || op->in[0] != x || !is_maximum(op))
@@ -72,7 +73,7 @@ static fv_value *before_shift(fv_value *v) {
     return sub && is_row_maximum(sub->in[1], sub->in[0]) ? sub->in[0] : v;
 }
 
-/* Are the columns from `first` on, as many as those of the scores, all that is taken? */
+/* Does the slice take the columns from `first` on, exactly as many as the scores have? */
 static bool takes(const fv_op *slice, const fv_value *scores, int64_t first) {
     const fv_attr *start = fv_op_find_attr(slice, "start"), *step = fv_op_find_attr(slice, "step");
     const fv_type *t = slice->out[0]->type;
@@ -87,7 +88,8 @@ static bool takes(const fv_op *slice, const fv_value *scores, int64_t first) {
     return true;
 }
 
-/* By one operator whose results anybody reads? A Split leaves a slice for each of its parts. */
+/* Has v exactly one reader, not counting readers without readers? A Split leaves a slice for each
+ * of its results. */
 static bool is_read_once(const fv_value *v) {
     int n = 0;
     for (int i = 0; i < v->nuses; i++) {
@@ -112,7 +114,7 @@ static bool find_sink(const fv_op *slice, sunk *s) {
         return false;
     if (given != shifted && shifted != x &&
         fv_elem_bits(shifted->type->elem) >= fv_elem_bits(x->type->elem))
-        /* a narrower type has what is left over the maximum, not the scores themselves */
+        /* a narrower type rounds the difference to the maximum, not the scores themselves */
         return false;
     for (int i = 0; i < 2; i++) {
         fv_value *sink = concat->in[i], *scores = concat->in[1 - i];

@@ -1,8 +1,9 @@
-/* spell.c - ops of ours become the standard's, as an ONNX model has them: the table is
- * ir/spell/spellings.def.
+/* spell.c - the pass `spell`: ops of the dialect fv. become the standard's, for models in ONNX. The
+ * table is ir/spell/spellings.def.
  *
- * Needs nothing: what has no spelling is an error. What speaks of symbols only (fv.Bind, fv.Let,
- * fv.Assume) stays, since types do; who writes a model leaves it out. */
+ * Needs nothing; an op without a spelling is an error. Ops that only bind or mention symbols
+ * (fv.Bind, fv.Let, fv.Assume) stay, because types still mention the symbols; the exporter omits
+ * them. */
 #include "ir/spell/spell.h"
 #include "ir/rule/rewrite.h"
 #include "passes/internal.h"
@@ -35,7 +36,8 @@ static bool spell_block(fv_pass_run *r, fv_spelling *all, fv_region *block) {
         bool rewrite = fv_spell_must_rewrite(op), spell = !rewrite && fv_spell_must(op);
         ok &= spell_regions(r, all, op);
         if (rewrite && (ok &= fv_op_rewrite(op)))
-            next = before ? before->next : block->first; /* what it became needs spelling */
+            /* the ops that replace it may need spelling, too */
+            next = before ? before->next : block->first;
         else if (spell && is_used(op) && (ok &= fv_op_spell(all, op))) {
             fv_pass_count_one(r, name);
             for (fv_op *made = before ? before->next : block->first; made != op; made = made->next)

@@ -1,4 +1,5 @@
-/* stack_turns.c - what each turn of a Loop appends to a state becomes a row of a result.
+/* stack_turns.c - the pass `stack-turns`: a value that each iteration of a Loop appends to a state
+ * becomes a row of a result.
  *
  *     Loop(..., %none, ...) {body = ^(..., %all, ...) {
  *       %more = SequenceInsert(%all, %x)          or  Concat(%all, %x)
@@ -6,14 +7,15 @@
  *     }}                                                SplitToSequence(%rows)  or  Concat(%none,
  *                                                       Reshape(%rows))
  *
- * Appending copies what was there: n turns copy n (n - 1) / 2 elements, and a row is written once.
- * PyTorch writes lists so, and whoever grows a tensor by torch.cat.
+ * Appending copies what was there before: n iterations copy n (n - 1) / 2 elements, whereas a row
+ * is written once. PyTorch appends to lists in this way, and models that extend a tensor with
+ * torch.cat do, too.
  *
- * Nobody else may read the state or have its length, and all elements must have one shape. No rule
- * of a file: how a state goes on is said by a block's parameters and its `return`, of which the
- * notation of rules knows nothing.
+ * The state must have no other reader, its length must not be used, and all elements must have the
+ * same shape. This is no rewrite rule, because the states of a loop are connected through the
+ * parameters of its body and `return`, which the notation of rules cannot express.
  *
- * Matches operators as models have them: what stands behind legalise has fewer of them. */
+ * The pass runs before legalise and matches the operators that models contain. */
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
@@ -24,9 +26,9 @@
 #include "passes/internal.h"
 
 typedef struct growth {
-    fv_op *append; /* NULL: this state stays */
+    fv_op *append; /* the op that appends; NULL: the state is not replaced */
     fv_value *x;
-    int axis; /* of a tensor; of a sequence it is 0, and new */
+    int axis; /* the axis along which a tensor grows; for a sequence 0, a new axis */
 } growth;
 
 /* ---- what grows ---- */
@@ -35,7 +37,8 @@ static bool is_sequence(const fv_value *v) {
     return v->type->kind == FV_SEQUENCE;
 }
 
-/* A row has one size, in bytes too, which strings have not. */
+/* Is the shape the same in all iterations, and has a row a fixed number of bytes? Strings do
+ * not. */
 static bool has_one_shape(const fv_op *loop, const fv_type *t) {
     if (t->kind != FV_TENSOR || t->rank >= FV_MAX_RANK - 1 || t->elem == FV_STRING)
         return false;
@@ -49,16 +52,16 @@ static bool begins_empty(const fv_value *v) {
     return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_SequenceEmpty);
 }
 
-/* One whose length was declared is left to whoever compares the two, and so is one that others
- * share it with. */
+/* May the length of the state be arbitrary? Not if a length was declared, which has to be compared
+ * with the actual one, or if other values share its symbol. */
 static bool has_any_length(const fv_op *loop, int k, int axis, const fv_op *append) {
     const fv_value *out = k < loop->nout ? loop->out[k] : NULL;
     return fv_loop_changes_alone(loop, k, axis, append) &&
            (!out || fv_unknown_above(loop, out->type->dims[axis]) == out->type->dims[axis]);
 }
 
-/* Where no turn is taken nobody asks whether the other axes of the two are equal: they have to
- * be. */
+/* In a loop without iterations no Concat checks that the other axes of the state and of the
+ * appended value are equal, so they must be known to be. */
 static bool grows_along(const fv_op *loop, int k, const growth *g) {
     const fv_type *t = fv_loop_body(loop)->params[FV_BODY_STATE + k]->type;
     for (int i = 0; i < t->rank; i++)
@@ -95,7 +98,7 @@ static fv_value *as_sequence(fv_rewriter *w, fv_value *rows) {
     return fv_w_op(w, FV_OP_SplitToSequence, 1, &rows, 2, attrs);
 }
 
-/* Rows one behind the other along the axis, behind what was there at first. */
+/* The rows concatenated along the axis, after the initial value of the state. */
 static fv_value *as_tensor(fv_rewriter *w, fv_value *rows, const fv_value *out, fv_value *first,
                            int axis) {
     fv_dims *t = w->module->dims;

@@ -1,8 +1,9 @@
-/* standardise.c - operators of other domains (com.microsoft) become what their entries rewrite them
- * to, until they are the standard's, or ops of ours that the pass spell writes in these; or what
- * the table of spellings says (ir/spell/spellings.def). Needs nothing; before legalise, which takes
- * the standard's operators apart, too. One that neither has is an error: a model could not have
- * it. */
+/* standardise.c - the pass `standardise`: operators of other domains (com.microsoft) are rewritten
+ * by their entries of the catalogue, until only operators of the standard are left, or ops of the
+ * dialect fv. that the pass spell can write in these; or by the table of spellings
+ * (ir/spell/spellings.def). Needs nothing. Runs before legalise, which would expand the standard's
+ * operators as well. An operator with neither is an error, because a model could not contain the
+ * result. */
 #include <string.h>
 
 #include "ir/rule/rewrite.h"

@@ -1,16 +1,16 @@
-/* switches.h - passes, rules of passes and steps of lowering by name: what --disable leaves out,
- * and --enable asks for. */
+/* switches.h - the names that --disable and --enable take: passes, rules of passes and steps of
+ * lowering. */
 #ifndef FV_PASSES_SWITCHES_H
 #define FV_PASSES_SWITCHES_H
 
 #include "ir/base/arena.h"
 
-/* What is wrong with such lists of names, NULL terminated or NULL; NULL: nothing. In the arena; it
- * begins with "enable=" or "disable=".
- *  passes, steps  lists that replace the level's, or NULL; what is enabled has no place in them */
+/* What is wrong with such lists, which are NULL terminated or NULL; NULL: nothing. The text is in
+ * the arena and begins with "enable=" or "disable=". passes, steps: lists that replace those of the
+ * level, or NULL; together with them nothing can be enabled */
 const char *fv_switches_wrong(fv_arena *a, const char *const *passes, const char *const *steps,
                               const char *const *enable, const char *const *disable);
-/* Ids of the steps that are not in the list of names, NULL terminated; NULL: all are. In the
+/* The ids of the steps that a list of names lacks (NULL terminated; NULL: it lacks none). In the
  * arena. */
 const char *const *fv_switches_steps(fv_arena *a, const char *const *steps);
 

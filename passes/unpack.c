@@ -14,8 +14,9 @@
 
 /* ---- parts ---- */
 
-/* A value is some tensors: a sequence its elements and their shapes, a map its keys and values. One
- * of strings is two parts of the value, its text and their places; any other is one. */
+/* The tensors that represent a value: for a sequence its elements and their shapes, for a map its
+ * keys and values. Each tensor of strings is represented by two parts, its text and its places, and
+ * any other tensor is one part. */
 enum { MOST_TENSORS = 3, MOST = MOST_TENSORS + 2 * (FV_TEXT_PARTS - 1) };
 
 _Static_assert((int)FV_MAX_PARTS == (int)MOST_TENSORS, "a sequence has as many tensors");
@@ -33,7 +34,7 @@ static int tensors_of(const fv_type *t) {
     return !has_tensors(t) ? 1 : fv_type_has_maps(t) ? fv_map_parts(t) : fv_ragged_parts(t);
 }
 
-/* The elements of tensor i. */
+/* The element type of tensor i. */
 static fv_elem elem_of(const fv_type *t, int i) {
     if (fv_type_has_maps(t))
         return i == FV_PART_KEYS     ? fv_type_of_maps(t)->elem
@@ -60,14 +61,15 @@ static int parts_of_all(int n, fv_value *const *values) {
     return parts;
 }
 
-/* "s.data", "s.keys"; of strings what their text and ends are called after: "s", "s.keys" */
+/* The name of tensor i of the value `name`: "s.data", "s.keys". For strings it is the common prefix
+ * of the names of text and ends. */
 static const char *tensor_name(fv_arena *a, const fv_type *t, const char *name, int i) {
     if (fv_type_has_maps(t))
         return fv_map_part_name(a, name, i);
     return elem_of(t, i) == FV_STRING ? name : fv_part_name(a, name, i);
 }
 
-/* "s.text", "s.ends", "s.shapes", "s.keys.text" */
+/* The name of a part of v: "s.text", "s.ends", "s.shapes", "s.keys.text". */
 static const char *part_name(fv_arena *a, const fv_value *v, const char *name, int part) {
     int i = 0;
     for (; part >= parts_of_tensor(v->type, i); i++)
@@ -86,7 +88,7 @@ static fv_value *new_op(fv_op *before, fv_op_id id, int n, fv_value *const *in, 
     return op->out[0];
 }
 
-/* The value of type t that has these parts. */
+/* An op that makes the value of type t from its parts. */
 static fv_value *pack(fv_op *before, const fv_type *t, fv_value *const *parts, const char *name) {
     fv_value *tensor[MOST_TENSORS] = {NULL};
     for (int i = 0; i < tensors_of(t); parts += parts_of_tensor(t, i++))
@@ -104,15 +106,15 @@ static fv_value *pack(fv_op *before, const fv_type *t, fv_value *const *parts, c
 
 /* ---- what blocks take ---- */
 
-/* The caller of a model says how many elements there are, as a dim; in a loop each turn has
- * others. */
+/* A dim for the number of elements. For the function of a model it is a symbol whose value the
+ * caller gives; in a loop each iteration has its own. */
 static const fv_dim *count_of(const fv_region *block, const char *name, const char *what) {
     fv_module *m = fv_region_module(block);
     return fv_dim_fresh(m->dims, fv_printf(m->arena, "%s.%s", name, what), 0, FV_DIM_MAX,
                         block->parent != NULL);
 }
 
-/* Types of the tensors that a sequence, an optional or a map is. */
+/* The types of the tensors that represent a sequence, an optional or a map. */
 static void type_tensors(fv_region *block, const fv_value *v, const fv_type **types) {
     fv_module *m = fv_region_module(block);
     bool maps = fv_type_has_maps(v->type), several = v->type->kind != FV_MAP;
@@ -126,7 +128,7 @@ static void type_tensors(fv_region *block, const fv_value *v, const fv_type **ty
     }
 }
 
-/* Strings of that type become their text and their places. */
+/* A tensor of strings becomes its text and its places. */
 static void type_text(fv_region *block, const char *name, const fv_type *strings,
                       const fv_type **types) {
     fv_module *m = fv_region_module(block);
@@ -149,11 +151,12 @@ static void add_parts(fv_region *block, const fv_value *v, fv_value **parts) {
         parts[i] = fv_param_new(block, part_name(a, v, v->name, i), types[i]);
 }
 
-/* What a caller gives has ends of strings where `parts` gets places; it is checked. */
+/* The parts that a caller passes have ends of strings where `parts` needs places. They are checked,
+ * and places are computed. */
 static void check(fv_op *before, const fv_value *v, fv_value **parts) {
     fv_rewriter w = fv_rewriter_at(before);
     const fv_type *t = v->type;
-    /* of strings: their places, of which there are as many */
+    /* of strings: the tensor of places has the same shape */
     fv_value *tensor[MOST_TENSORS] = {NULL};
     for (int i = 0; i < tensors_of(t); parts += parts_of_tensor(t, i++)) {
         tensor[i] = *parts;
@@ -222,7 +225,7 @@ static bool take_one_apart(const fv_op *op, const fv_value *v, fv_value **parts)
     return true;
 }
 
-/* These values in parts; false after a diagnostic about op, which reads them. */
+/* Replaces values by their parts; false after a diagnostic about op, which reads them. */
 static bool take_apart(const fv_op *op, int n, fv_value *const *values, fv_value **parts) {
     for (int i = 0; i < n; parts += parts_of(values[i]), i++) {
         if (!is_packed(values[i]))
@@ -233,7 +236,7 @@ static bool take_apart(const fv_op *op, int n, fv_value *const *values, fv_value
     return true;
 }
 
-/* Callers of a model get ends where there are places of strings. */
+/* Replaces places of strings by ends, which callers of a model get. */
 static void give_ends_of(fv_rewriter *w, const fv_type *t, const char *name, fv_value **parts) {
     for (int i = 0; i < tensors_of(t) && !w->failed; parts += parts_of_tensor(t, i++)) {
         if (elem_of(t, i) != FV_STRING)
@@ -318,7 +321,7 @@ static bool unpack_bodies(const fv_op *op) {
     return true;
 }
 
-/* Results of `op` keep their names, and tensors what is known of them. */
+/* Results of `op` keep their names, and tensors what is known of their elements. */
 static void name_results(fv_arena *a, const fv_op *op, const char **names) {
     for (int i = 0; i < op->nout; i++)
         for (int k = 0; k < parts_of(op->out[i]); k++)
@@ -339,7 +342,8 @@ static void hand_over(fv_module *m, fv_op *op, fv_op *made) {
     }
 }
 
-/* Rows of strings would lie in a text for each turn. */
+/* Refuses results with a row of strings per iteration, since each row would have a text of its
+ * own. */
 static bool check_rows(const fv_op *op) {
     for (int i = op->nin - 2; fv_op_is(op, FV_OP_Loop) && i < op->nout; i++)
         if (op->out[i] && fv_type_is_strings(op->out[i]->type))

@@ -1,7 +1,7 @@
 /* why.h - reasons: what lowering decided for each value, and why, recorded where it is decided.
  *
  *     if (users > MAX_SHARED)
- *         return fv_declines(l, v, FV_WHY_many_uses, fv_n(users), fv_n(MAX_SHARED));
+ *         return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(MAX_SHARED));
  *
  * why.def is the table of all reasons. What the condition saw comes along as facts, one for each
  * {name} of the sentence there. Nothing is recorded but where the options ask for it. */

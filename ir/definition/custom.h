@@ -43,8 +43,8 @@ typedef struct fv_custom {
     fv_custom_kernel *kernels;
 } fv_custom;
 
-/* Kernels of op, which must have a .kernel; false after a diagnostic. `in_place`: who can write
- * there (fv_state_writes). */
+/* Kernels of op, which must have a .kernel; false after a diagnostic. `in_place`: the
+ * result is written over its first operand (fv_custom.in_place). */
 bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t,
                      struct fv_ptrmap *kept, fv_op *op, bool in_place) FV_MUST_USE;
 

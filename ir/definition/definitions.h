@@ -12,7 +12,7 @@
  *     return %y
  *   }
  *
- * The text is graph IR (its grammar is in the head of graph_parse.c) with these besides:
+ * The text is graph IR (its grammar is in the head of ir/graph/parse.c) with these besides:
  *
  *   header    fovea-definitions 1 after "STEP"
  *   packed    packed input N: TYPE | packed output N: TYPE

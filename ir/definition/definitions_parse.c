@@ -1,5 +1,5 @@
 /* definitions_parse.c - definitions from text: grammar in definitions.h. The graph is read first,
- * by graph_parse.c; definitions when all values are known, since what is stored in a part of a
+ * by ir/graph/parse.c; definitions when all values are known, since what is stored in a part of a
  * Concat names that before it stands there. */
 #include "ir/definition/definitions_parse_parts.h"
 

@@ -16,7 +16,7 @@ typedef enum fv_expr_op {
 /* An element type and a number of lanes (1: scalar). Storage types (f16, f8, packed ints, ...) are
  * values too, but only load, store, select, convert and bit casts take them: their bits lie in an
  * unsigned integer of that width (packed types: one byte an element, in the low bits; memory inside
- * a program is unpacked, fv_ktype_bytes). */
+ * a program is unpacked). */
 typedef struct fv_ktype {
     uint8_t elem; /* fv_elem */
     uint8_t lanes;

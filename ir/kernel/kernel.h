@@ -85,7 +85,7 @@ struct fv_stmt {
     int cache; /* PREFETCH: into that level of cache, 1 to 3 */
     fv_block body, other;
     const char *text;           /* COMMENT, CHECK; LAUNCH: the ONNX nodes, or NULL */
-    int status;                 /* CHECK: an fv_status of runtime/fovea.h */
+    int status;                 /* CHECK: FV_BAD_DIM, ... (fovea_model.h) */
     const char *indexes;        /* LAUNCH: those nodes whose indices data tells, or NULL */
     struct fv_kernel *kernel;   /* LAUNCH */
     const fv_library_fn *calls; /* CALL */

@@ -1,6 +1,6 @@
 /* search_times.c - the rules of Whisper's tokens of times: they come in pairs, before and behind
  * what was said, never go back, and come where they are together likelier than any token of text.
- * The rules are those of OpenAI's whisper/decoding.py, ApplyTimestampRules. */
+ * The rules are those of ApplyTimestampRules in the module whisper.decoding of OpenAI's Whisper. */
 #include "ir/ops/search_times.h"
 
 #include <float.h>

@@ -1,18 +1,18 @@
-/* along.c - see along.h: walks from the values to what they are cut of, through ops that are
- * alike. */
+/* along.c - see along.h. Walks from the values back to the tensor of which they were cut, through
+ * ops that are the same for all of them. */
 #include "passes/attention/along.h"
 
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
 
-enum { MOST = 256 }; /* ops that are walked through for one operand of a product */
+enum { MOST = 256 }; /* the most ops that are walked through for one operand of a product */
 
 typedef struct line {
-    fv_rewriter *w; /* NULL: asks only */
+    fv_rewriter *w; /* NULL: the walk only asks whether the values can be joined */
     fv_module *m;
     fv_arena *arena;
     int n;
-    int seen; /* as many so far */
+    int seen; /* ops walked through so far */
 } line;
 
 bool fv_is_elementwise(const fv_op *op) {
@@ -55,8 +55,8 @@ bool fv_is_squeeze(const fv_module *m, const fv_type *a, const fv_type *b, int *
     return i == a->rank && k == b->rank;
 }
 
-/* Results of one operator with the same attributes, of as many operands? A Reshape's dims are asked
- * about where it is seen through. */
+/* Are the values results of the same operator, with equal attributes and equally many operands? The
+ * dims of a Reshape are compared where the walk goes through it. */
 static bool are_alike(const line *l, fv_value *const *v) {
     for (int i = 0; i < l->n; i++) {
         if (v[i]->kind != FV_VALUE_RESULT || v[0]->kind != FV_VALUE_RESULT)
@@ -93,7 +93,7 @@ static fv_value *concat(const line *l, fv_value *const *v, int axis) {
     return !l->w ? v[0] : fv_w_op(l->w, FV_OP_Concat, l->n, v, 1, &a);
 }
 
-/* The op that v[0] is a result of, of other operands. */
+/* The op that computes v[0], with other operands. */
 static fv_value *again(const line *l, fv_value *const *v, fv_value *const *in) {
     const fv_op *op = v[0]->def;
     return !l->w ? v[0] : fv_w_def(l->w, op->def, op->nin, in, op->nattrs, op->attrs);
@@ -128,7 +128,7 @@ static bool are_cut(const line *l, fv_value *const *v, int axis) {
     return true;
 }
 
-/* The sum of the lengths of all along the axis. */
+/* The sum of the lengths of all values along the axis. */
 static const fv_dim *length(const line *l, fv_value *const *v, int axis) {
     const fv_dim *sum = v[0]->type->dims[axis];
     for (int i = 1; i < l->n; i++)
@@ -160,7 +160,7 @@ static fv_value *uncut(const line *l, fv_value *const *v, int axis) {
                       fv_op_find_attr(v[0]->def, "step")->u.dims, dims);
 }
 
-/* ---- what copies nothing ---- */
+/* ---- joining without a copy ---- */
 
 static fv_value *join(line *l, fv_value *const *v, int axis);
 
@@ -186,8 +186,8 @@ static const fv_dim *after(const line *l, const fv_type *t, int axis) {
     return fv_dim_product(l->m->dims, t->rank - axis - 1, t->dims + axis + 1);
 }
 
-/* The axis of the operands of Reshapes that becomes `axis`, between the same others; -1: none
- * does. */
+/* The axis of the operands of Reshapes that becomes `axis` of their results, with equal axes before
+ * and after it; -1: there is none. */
 static int reshaped(const line *l, fv_value *const *v, int axis) {
     const fv_type *from = v[0]->def->in[0]->type;
     for (int a = 0; a < from->rank; a++) {
@@ -242,7 +242,8 @@ static fv_value *join_one(line *l, fv_value *const *v, int axis) {
     return view ? join_view(l, v, axis) : NULL;
 }
 
-/* v along the axis, where that needs no copy of them but of constants; NULL: it does. */
+/* The values v joined along the axis, if nothing but constants has to be copied for that; NULL
+ * otherwise. */
 static fv_value *join(line *l, fv_value *const *v, int axis) {
     return l->seen++ < MOST ? join_one(l, v, axis) : NULL;
 }
@@ -280,8 +281,8 @@ static bool is_matrix_product(const line *l, fv_value *const *v) {
            fv_may_follow(l->m, right, l->n, right[0]->type->rank - 1);
 }
 
-/* Operand k of elementwise ops over columns: the same for all columns, or one that may follow; *a
- * is its axis of columns, or -1. */
+/* Can operand k of elementwise ops over columns be joined? It must be the same for all columns, or
+ * be values that can be joined; *a is the axis of columns in it, -1 for the former. */
 static bool is_fit(const line *l, fv_value *const *v, int k, int *a) {
     fv_value **x = operands(l, v, k);
     *a = fv_aligned_axis(x[0], v[0], v[0]->type->rank - 1);

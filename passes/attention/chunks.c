@@ -1,5 +1,5 @@
-/* chunks.c - see chunks.h: walks from scores, and from values, to where the axes of chunks and of
- * their keys are next to each other. */
+/* chunks.c - see chunks.h. Walks from the scores, and from the values, back to where the axes of
+ * chunks and of the keys within a chunk are adjacent. */
 #include "passes/attention/chunks.h"
 
 #include "ir/base/limits.h"
@@ -7,25 +7,25 @@
 #include "ir/graph/infer.h"
 #include "passes/attention/along.h"
 
-enum { MOST = 64 }; /* ops that are walked through for one operand of a product */
+enum { MOST = 64 }; /* the most ops that are walked through for one operand of a product */
 
 typedef struct walk {
-    fv_rewriter *w; /* NULL: asks only */
+    fv_rewriter *w; /* NULL: the walk only asks whether the rewrite is possible */
     fv_module *m;
-    int seen; /* as many so far */
+    int seen; /* ops walked through so far */
 } walk;
 
 static bool is_result(const fv_value *v, fv_op_id id) {
     return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id);
 }
 
-/* The op that v is a result of, of other operands. */
+/* The op that computes v, with other operands. */
 static fv_value *again(const walk *k, fv_value *v, fv_value *const *in) {
     const fv_op *op = v->def;
     return !k->w ? v : fv_w_def(k->w, op->def, op->nin, in, op->nattrs, op->attrs);
 }
 
-/* x with the elements of v, of whose axes `chunks` and `keys` one is made. */
+/* x reshaped such that the axes `chunks` and `keys` of type t become one axis of keys. */
 static fv_value *reshaped(const walk *k, fv_value *x, const fv_type *t, int chunks, int keys) {
     const fv_dim *dims[FV_MAX_RANK];
     if (!x || !k->w)
@@ -39,7 +39,7 @@ static fv_value *reshaped(const walk *k, fv_value *x, const fv_type *t, int chun
 
 static fv_value *unchunk(walk *k, fv_value *v, int chunks, int keys);
 
-/* Operand i of an elementwise op: of both axes or of neither. */
+/* Rewrites operand i of an elementwise op, which has both axes or neither. */
 static fv_value *unchunk_operand(walk *k, fv_value *v, int i, int chunks, int keys,
                                  fv_value *(*go)(walk *, fv_value *, int, int)) {
     fv_value *x = v->def->in[i];
@@ -60,7 +60,7 @@ static fv_value *unchunk_elementwise(walk *k, fv_value *v, int chunks, int keys,
     return again(k, v, in);
 }
 
-/* v, whose elements are the same, in the same order but for axes of one number each. */
+/* Rewrites v through ops that keep all elements in their order, except for moved axes of dim 1. */
 static fv_value *unchunk(walk *k, fv_value *v, int chunks, int keys) {
     if (k->seen++ >= MOST)
         return NULL;
@@ -100,7 +100,8 @@ static fv_value *unchunk_product(walk *k, fv_value *v, int chunks) {
     return in[1] ? again(k, v, in) : NULL;
 }
 
-/* One product at most, what is beside it is no score. */
+/* Rewrites scores through elementwise ops. At most one operand leads to the product; others are no
+ * scores. */
 static fv_value *unchunk_scores(walk *k, fv_value *v, int chunks, int keys) {
     if (k->seen++ >= MOST || v->kind != FV_VALUE_RESULT)
         return unchunk(k, v, chunks, keys);

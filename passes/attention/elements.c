@@ -7,9 +7,9 @@
 #include "ir/expr/unique.h"
 
 enum {
-    LARGE = 4000, /* nodes of an element that is left as a load, */
-    MANY = 12,    /* or loads in it, */
-    DEEP = 60,    /* or values that would be substituted into each other */
+    LARGE = 4000, /* a value with more nodes stays a load, */
+    MANY = 12,    /* or with more loads, */
+    DEEP = 60,    /* or after so many nested substitutions */
     LOADS = 64
 };
 
@@ -43,7 +43,7 @@ const fv_definition *fv_element_definition(fv_elements *e, const fv_value *v) {
     void **at = fv_ptrmap_at(&e->defined, op);
     if (!*at) {
         fv_definition **all = FV_NEW(e->arena, fv_definition *, FV_MAX_OUT);
-        if (!fv_define(e->arena, op, all)) /* lowering says so */
+        if (!fv_define(e->arena, op, all)) /* lowering reports the reason */
             for (int i = 0; i < FV_MAX_OUT; i++)
                 all[i] = NULL;
         *fv_ptrmap_at(&e->defined, op) = all;
@@ -91,7 +91,7 @@ fv_expr *fv_elements_in(fv_elements *e, fv_expr *x) {
     return fv_x_rewrite(&r, x);
 }
 
-/* Over the indices of its definition; NULL: it is a leaf. */
+/* The element of v over the indices of its definition; NULL: v is a leaf. */
 static fv_expr *composed(fv_elements *e, const fv_value *v) {
     const fv_definition *d = v == e->stop ? NULL : fv_element_definition(e, v);
     if (!d || sums(d->body) || e->depth > DEEP)
@@ -136,7 +136,7 @@ static fv_expr *without_conversion(fv_expr *x) {
 
 static bool sum_of(fv_elements *e, const fv_definition *d, fv_expr *reduce, fv_summed *out) {
     fv_expr *x = reduce->arg[0], *zero = fv_x_int(e->arena, 0);
-    for (int i = 0; i < reduce->u.red.nvars; i++) /* of a kernel of one place */
+    for (int i = 0; i < reduce->u.red.nvars; i++) /* for a sum over a single position */
         if (reduce->u.red.nvars > 1 && fv_dim_is_one(reduce->u.red.vars[i]->dim))
             x = fv_x_replace_vars(e->arena, x, 1, &reduce->u.red.vars[i], &zero);
     x = without_conversion(fv_elements_in(e, x));

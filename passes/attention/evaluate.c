@@ -1,4 +1,5 @@
-/* evaluate.c - expressions as numbers. Integers are doubles too: positions and masks are small. */
+/* evaluate.c - evaluates expressions. Integers are represented as doubles, since positions and
+ * masks are small numbers. */
 #include "passes/attention/evaluate.h"
 
 #include <math.h>
@@ -11,8 +12,7 @@ static bool symbol_of(void *ctx, const fv_dim *symbol, int64_t *out) {
     return true;
 }
 
-/* Of what the model assumes to be equal, a symbol is what the other side is: total == past +
- * seq. */
+/* For a relation such as total == past + seq, the symbol gets the value of the other side. */
 fv_sample fv_sample_new(fv_arena *a, const fv_module *m, int64_t size) {
     fv_sample s = {.arena = a,
                    .size = size,
@@ -163,7 +163,7 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_SIGMOID: return 1 / (1 + exp(-a));
     case FV_X_POW: return pow(a, b);
     case FV_X_FMA: return a * b + fv_sample_number(s, x->arg[2]);
-    /* what stands around no score and no mask */
+    /* operations that occur around neither scores nor masks */
     case FV_X_SHL:
     case FV_X_SHR:
     case FV_X_MULHI:
@@ -185,7 +185,7 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_ATANH:
     case FV_X_FREM:
     case FV_X_REDUCE:
-    /* not here */
+    /* do not occur here */
     case FV_X_CONST:
     case FV_X_VAR:
     case FV_X_DIM:

@@ -1,19 +1,19 @@
-/* heads.c - whose keys, queries and values they are: heads, sequences, caches, the products that
- * make them. */
+/* heads.c - finds out where queries, keys and values come from: how many heads they have, from
+ * which sequences, from a cache, and whether one product computes them. */
 #include "passes/attention/parts.h"
 
 #include <string.h>
 
 enum {
-    MOST = 1 << 14, /* places that are looked at */
-    NEAR = 400,     /* values that a query or key is followed back through */
+    MOST = 1 << 14, /* the most positions that are enumerated */
+    NEAR = 400,     /* the most values through which a query or key is traced back */
     DEEP = 4
 };
 
 /* ---- what queries, keys and values are projected by ---- */
 
-/* Is it a sum of products with constants, of which *computed is the other factor? Which axes of it
- * are of the constants alone is in `features`. */
+/* Does the load read a sum of products with constants? *computed is the other factor then, and
+ * `features` tells which axes of the sum only the constants have. */
 static bool is_projection(fv_finder *f, const fv_expr *load, bool *features, fv_expr **computed) {
     const fv_value *v = fv_loaded(load);
     fv_summed sum, here;
@@ -22,7 +22,7 @@ static bool is_projection(fv_finder *f, const fv_expr *load, bool *features, fv_
     bool cf = fv_is_computed(f->e.arena, sum.f), cg = fv_is_computed(f->e.arena, sum.g);
     if (!cf && !cg && v->def->nin > 1 && v->def->in[0]->kind != FV_VALUE_CONST &&
         v->def->in[1]->kind == FV_VALUE_CONST)
-        cf = true; /* a constant that has to be made: repeated for each of a batch */
+        cf = true; /* a constant that the graph computes: repeated for each entry of a batch */
     if (cf == cg)
         return false;
     *computed = cf ? here.f : here.g;
@@ -40,8 +40,9 @@ static bool uses_any(const fv_expr *load, const bool *axes, const fv_expr *terms
     return false;
 }
 
-/* What makes the terms of a score in *x, which becomes what it stands in: a product over the
- * sequence is looked through. terms NULL: any. */
+/* The projection whose result supplies the terms of a score in *x; *x becomes the expression in
+ * which it was found. A product over the sequence in between is skipped. terms NULL: any
+ * projection. */
 static const fv_expr *projection_in(fv_finder *f, fv_expr **x, const fv_expr *terms, bool *features,
                                     int deep) {
     fv_expr *loads[FV_SOME_LOADS], *computed;
@@ -66,7 +67,7 @@ typedef struct places {
     fv_sample sample;
     fv_ptrmap seen;
     fv_expr *x;
-    bool axes[FV_MAX_RANK]; /* of the load that is watched, whose places are counted */
+    bool axes[FV_MAX_RANK]; /* the axes of the watched load whose positions are counted */
     fv_var *vars[FV_MAX_RANK + 8];
     int nvars, n, looked;
 } places;
@@ -82,7 +83,7 @@ static void note_place(void *user, const fv_expr *load) {
     *at = p;
 }
 
-/* Ends, whatever the dims are, when MOST are looked at. */
+/* Enumerates positions; stops after MOST of them, whatever the dims are. */
 static void count_places(places *p, int var) {
     if (var == p->nvars) {
         p->looked++;
@@ -96,7 +97,7 @@ static void count_places(places *p, int var) {
     }
 }
 
-/* Does v decide what is loaded: in a condition, or on these axes of the value? */
+/* Does v influence which element is loaded, in a condition or in an index of one of these axes? */
 static bool decides(const places *p, const fv_expr *x, const fv_var *v) {
     int rank = fv_is_load(x) ? x->u.buf->rank : 0;
     bool found = x->op == FV_X_SELECT && fv_x_uses(x->arg[0], v);
@@ -110,7 +111,8 @@ static bool decides(const places *p, const fv_expr *x, const fv_var *v) {
     return found;
 }
 
-/* Places on these axes of v that x reads, over all but keys and queries. */
+/* The number of distinct positions on these axes of v that x reads, over all variables but key and
+ * query. */
 static int64_t places_of(fv_finder *f, const fv_scores *s, fv_expr *x, const fv_value *v,
                          const bool *axes) {
     fv_arena *a = fv_arena_new(fv_arena_session(f->arena));
@@ -131,7 +133,7 @@ static int64_t places_of(fv_finder *f, const fv_scores *s, fv_expr *x, const fv_
         if (var != s->key && var != s->query && p->nvars < FV_MAX_RANK && decides(p, x, var))
             p->vars[p->nvars++] = var;
     }
-    /* the newest one: behind a past */
+    /* the last key, which comes after those of a past */
     fv_sample_set(&p->sample, s->key, fv_sample_dim(&p->sample, s->key->dim) - 1);
     count_places(p, 0);
     int64_t n = p->n;
@@ -139,7 +141,7 @@ static int64_t places_of(fv_finder *f, const fv_scores *s, fv_expr *x, const fv_
     return n;
 }
 
-/* Of the factor x of a score. */
+/* The number of heads of the factor x of a score. */
 static int64_t heads_of(fv_finder *f, const fv_scores *s, fv_expr *x, int64_t head_size) {
     bool axes[FV_MAX_RANK] = {false};
     fv_expr *in = x;
@@ -148,7 +150,7 @@ static int64_t heads_of(fv_finder *f, const fv_scores *s, fv_expr *x, int64_t he
         return places_of(f, s, in, fv_loaded(load), axes) / (head_size ? head_size : 1);
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(f->e.arena, x, loads, FV_SOME_LOADS);
-    /* they are given as they are: the first axis is that of the batch */
+    /* no projection was found: the first axis is taken to be that of the batch */
     for (int i = 0; i < n; i++) {
         if (fv_loaded(loads[i])->kind == FV_VALUE_CONST || loads[i]->u.buf->rank < 4)
             continue;
@@ -164,7 +166,7 @@ static int64_t heads_of(fv_finder *f, const fv_scores *s, fv_expr *x, int64_t he
     return fv_is_computed(f->e.arena, x) ? 1 : 0;
 }
 
-/* Does something that data decide depend on v, below products with constants? */
+/* Does a value that depends on data depend on v, below products with constants? */
 static bool depends(fv_finder *f, fv_expr *x, const fv_var *v, int deep) {
     if (f->looked++ > FV_MOST_LOOKED)
         return true;
@@ -183,13 +185,13 @@ static bool depends(fv_finder *f, fv_expr *x, const fv_var *v, int deep) {
     return found;
 }
 
-/* Do the values have that axis of the weights? */
+/* Do the values have that axis of the weights as well? */
 static bool values_have(const fv_attention_site *s, const fv_scores *x, int axis) {
     const fv_expr *at = fv_loaded(x->weight_load) == s->weights ? x->weight_load->arg[axis] : NULL;
     return at && at->op == FV_X_VAR && fv_x_uses(x->values, at->u.var);
 }
 
-/* What there is of all these together; 0, not known, where no 64 bits hold it. */
+/* n * of; 0, which means unknown, if that exceeds 64 bits. */
 static int64_t times(int64_t n, int64_t of) {
     int64_t all;
     return __builtin_mul_overflow(n, of, &all) ? 0 : all;
@@ -211,7 +213,7 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
                 s->head_size = 0;
     } else {
         s->query_heads = 1;
-        /* what no data depend on, but the values do, are weights of heads */
+        /* an axis on which no data depend, but values do, is one of weights per head */
         for (int i = 0; i < x->rank; i++)
             if (x->index[i] != x->key && x->index[i] != x->query && values_have(s, x, i) &&
                 !depends(f, x->x, x->index[i], DEEP))
@@ -221,10 +223,10 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     fv_arena_free(a);
 }
 
-/* ---- from where ---- */
+/* ---- sources ---- */
 
-/* The nearest values that something is made of, up to products of two things and to what is made
- * step by step. */
+/* The nearest values from which something is computed: the walk ends at products of two computed
+ * values and at recurrences. */
 typedef struct sources {
     const fv_value *all[NEAR];
     int n;
@@ -269,7 +271,7 @@ static bool share_a_source(fv_finder *f, const fv_scores *x) {
     return false;
 }
 
-/* In how many indices of the map that x reads does v stand? */
+/* The number of indices of the feature map read by x in which v occurs. */
 static int axes_with(fv_finder *f, fv_expr *x, const fv_var *v) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(f->e.arena, x, loads, FV_SOME_LOADS), most = 0;
@@ -299,7 +301,7 @@ static const fv_value *through_views(const fv_value *v) {
     return v;
 }
 
-/* What a projection is of. */
+/* The operand of a projection besides its weights. */
 static const fv_value *projected(const fv_value *v) {
     for (int i = 0; i < v->def->nin; i++)
         if (v->def->in[i] && v->def->in[i]->kind != FV_VALUE_CONST)
@@ -307,7 +309,7 @@ static const fv_value *projected(const fv_value *v) {
     return NULL;
 }
 
-/* Do two read one part of it? Then nothing is merged: it is the same value twice. */
+/* Do the two read the same part of it? Then nothing is merged: it is one value used twice. */
 static bool same_part(const fv_expr *a, const fv_expr *b, const bool *features, fv_sample *s) {
     for (int i = 0; i < a->u.buf->rank; i++)
         if (features[i] && fv_sample_number(s, a->arg[i]) != fv_sample_number(s, b->arg[i]))
@@ -320,7 +322,7 @@ static bool is_merged(fv_finder *f, const fv_scores *x) {
     const fv_expr *made[3] = {0};
     const fv_value *from[3] = {0};
     bool merged = false, features[FV_MAX_RANK];
-    fv_sample sample = fv_sample_new(f->e.arena, f->module, FV_SAMPLE); /* all variables are 0 */
+    fv_sample sample = fv_sample_new(f->e.arena, f->module, FV_SAMPLE); /* with all variables 0 */
     for (int i = 0; i < 3; i++) {
         made[i] = projection_in(f, &of[i], NULL, features, 0);
         from[i] = made[i] ? projected(fv_loaded(made[i])) : NULL;

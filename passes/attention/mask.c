@@ -1,24 +1,25 @@
-/* mask.c - which keys a query does not see, and what is added to its scores.
+/* mask.c - finds out which keys a query does not see, and what is added to its scores.
  *
- * What a mask is made of matters little: it is tried out. On a small instance of the model what the
- * softmax gets is computed with scores of 0 and data that are masks of ones, of zeros, lengths, and
- * numbers that change from key to key. */
+ * It does not matter how a mask is computed, because it is evaluated: the operand of the softmax is
+ * computed on a small instance of the model, with scores of 0, and with data that are masks of
+ * ones, of zeros, lengths, and numbers that change from key to key. */
 #include <math.h>
 
 #include "passes/attention/parts.h"
 
-#define FAR_BELOW 80      /* exp(-80) is nothing beside 1 */
-#define STEP      0x1p-10 /* of a score */
-#define NEGATIVE  -30     /* and that is a number, added or asked for its sign */
+#define FAR_BELOW 80      /* exp(-80) is negligible compared to 1 */
+#define STEP      0x1p-10 /* a small change of a score */
+#define NEGATIVE  -30     /* stands for a negative number that is added, or whose sign is tested */
 enum { ENOUGH = 6, LARGEST = 96, LONG = 16384, MOST = 48, TRIES = 8 };
 
-/* Of long sequences some rows and columns, at even distances; of few rows also the first and the
- * last columns, where a diagonal that starts or ends with them lies. */
+/* The evaluated mask. For long sequences only some rows and columns are evaluated, at even
+ * distances; if there are few rows, also the first and last columns, which contain the diagonal if
+ * it starts or ends with them. */
 typedef struct picture {
     int rows, columns, hidden;
     int64_t queries, keys;
     bool hides[MOST][MOST];
-    bool varies; /* among those of a row that are not hidden there are different ones */
+    bool varies; /* the visible elements of a row differ */
 } picture;
 
 static void set_extents(picture *p, fv_sample *s, const fv_scores *x) {
@@ -28,8 +29,8 @@ static void set_extents(picture *p, fv_sample *s, const fv_scores *x) {
     p->columns = p->keys < MOST ? (int)p->keys : MOST;
 }
 
-/* Place `at` of `count` at even distances from 0 to below n; n may be any, so it is not
- * multiplied. */
+/* The position of sample `at` of `count`, at even distances from 0 to below n. Avoids a product
+ * with n, which may be large. */
 static int64_t spread(int at, int count, int64_t n) {
     return at * (n / count) + at * (n % count) / count;
 }
@@ -47,7 +48,8 @@ static int64_t key_of(const picture *p, int column) {
     return edge + spread(column - edge, p->columns - 2 * edge, p->keys - 2 * edge);
 }
 
-/* Heads, batches, windows: the last of each, where masks are most likely to show. */
+/* Sets the other variables (heads, batches, windows) to their last value, where a mask is most
+ * likely to have an effect. */
 static void set_others(fv_sample *s, const fv_scores *x) {
     for (int i = 0; i < x->rank; i++)
         if (x->index[i] != x->key && x->index[i] != x->query)
@@ -67,7 +69,7 @@ static void note_row(picture *p, int i, const double *row) {
     p->varies |= least < INFINITY && most - least > 1e-6;
 }
 
-/* Of x, over query and key. */
+/* Evaluates x for the sampled queries and keys. */
 static void draw(fv_sample *s, const fv_scores *x, picture *p) {
     double row[MOST];
     set_extents(p, s, x);
@@ -82,7 +84,7 @@ static void draw(fv_sample *s, const fv_scores *x, picture *p) {
     }
 }
 
-/* What the weights are multiplied with hides keys, too. */
+/* Adds keys that a factor of the weights hides. */
 static void draw_weights(fv_finder *f, const fv_attention_site *s, fv_sample *sample,
                          const fv_scores *x, picture *p) {
     const fv_value *product = s->product;
@@ -106,8 +108,8 @@ static void draw_weights(fv_finder *f, const fv_attention_site *s, fv_sample *sa
         }
 }
 
-/* Does the first key that a row sees, or the last one, move on with the rows? What is hidden
- * between the two is something else: false in *whole. */
+/* The shape of the mask: whether the first visible key, or the last one, advances with the rows.
+ * *whole becomes false if keys between the two are hidden. */
 static unsigned shape_of(const picture *p, bool *whole) {
     int first[MOST], last[MOST];
     bool ends = p->rows > 1, starts = p->rows > 1;
@@ -130,7 +132,7 @@ static unsigned shape_of(const picture *p, bool *whole) {
     }
     ends &= p->rows > 2 && last[0] >= 0 && last[p->rows - 1] > last[0] + 1;
     starts &= p->rows > 2 && first[p->rows - 1] > first[0] + 1 && first[p->rows - 1] < p->columns;
-    bool even = true; /* with no shape, all rows hide the same */
+    bool even = true; /* without a shape: all rows hide the same keys */
     for (int i = 1; i < p->rows; i++)
         even &= first[i] == first[0] && last[i] == last[0];
     *whole &= ends || starts || even;
@@ -146,12 +148,12 @@ static bool differ(const picture *a, const picture *b) {
 }
 
 typedef struct mask_data {
-    bool both; /* some depend on query and key, */
-    bool rows; /* others on the query, */
-    bool rest; /* and others not on it */
+    bool both; /* some loads depend on query and key, */
+    bool rows; /* others on the query only, */
+    bool rest; /* and others not on the query */
 } mask_data;
 
-/* Notes sums, which are numbers and no masks, and what else there is. */
+/* Records which data x depends on. Sums are numbers and not masks. */
 static void look_at_data(fv_finder *f, fv_sample *s, const fv_scores *x, fv_expr *in,
                          mask_data *d) {
     fv_expr *loads[FV_SOME_LOADS];
@@ -179,7 +181,7 @@ static double scale_of(fv_sample *s, const fv_scores *x) {
     return isfinite(slope) && slope != 0 ? (double)(float)slope : (double)NAN;
 }
 
-/* Where the softmax is spelled out, exponentials may be hidden before they are summed. */
+/* If the softmax is written out, exponentials may be hidden before they are summed. */
 static fv_expr *exponentials(fv_finder *f, const fv_attention_site *s, fv_var **index) {
     if (!fv_op_is(s->softmax, FV_OP_Exp) || s->weights == s->softmax->out[0] ||
         s->weights->type->rank != s->weighted->type->rank)
@@ -207,7 +209,7 @@ static void draw_exponentials(const fv_attention_site *s, fv_sample *sample, con
         }
 }
 
-/* A window is wider than a small instance: is there one where sequences are long? */
+/* Is there a window that is wider than the small instance? Tries longer sequences. */
 static unsigned far_window(fv_finder *f, const fv_scores *x, double data, fv_arena *a) {
     fv_sample sample = fv_sample_new(a, f->module, LONG);
     picture *p = FV_NEW(a, picture, 1);
@@ -231,7 +233,7 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     fv_arena *a = fv_arena_new(fv_arena_session(f->arena));
     picture *all = FV_NEW(a, picture, TRIES);
     fv_sample sample;
-    /* where maps are made smaller there is little left of 12 */
+    /* a model that reduces feature maps leaves little of 12 positions */
     for (int64_t size = FV_SAMPLE; size <= LARGEST; size *= 2) {
         sample = fv_sample_new(a, f->module, size);
         if (fv_sample_dim(&sample, x->summed->dim) >= ENOUGH || fv_dim_is_const(x->summed->dim))

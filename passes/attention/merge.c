@@ -1,24 +1,24 @@
-/* merge.c - attention that is written out piece by piece becomes one softmax over all keys: online
- * softmax as exporters unroll it, and attentions over parts of the keys that are joined by the
- * logarithms of their sums.
+/* merge.c - the pass `merge-softmax`: attention that is computed piece by piece becomes one softmax
+ * over all keys. The pieces are those of an unrolled online softmax, or attentions over parts of
+ * the keys that are combined by the logarithms of their sums.
  *
  *     m' = max(m, max s),  a = exp(m - m'),  p = exp(s - m')       for each piece s = q * k^T, v
  *     l' = a * l + sum p,  o' = a * o + p * v                  =>    Softmax(q * Concat(k..)^T) *
  *                                                              Concat(v..)
  *     o / l, at the end
  *
- * What a value is of sums over pieces is said by pieces.h, how pieces are joined by along.h, and
- * chunks by chunks.h. The scores of all pieces have to be one product in the end, with what stands
- * around it; what is made of parts of the sums besides has to be nothing that anybody reads, since
- * scores would be computed twice.
+ * pieces.h represents a value as sums over pieces; along.h joins pieces, and chunks.h chunks. The
+ * scores of all pieces must become one product, including the arithmetic around them. No other
+ * value that depends on parts of the sums may have a reader, since scores would then be computed
+ * twice.
  *
- * The same is rounded elsewhere. A row is NaN in fewer cases: where a piece is masked whole, its
- * maximum is -infinity, and exp(-infinity - -infinity) is NaN before; where all keys of a row are,
- * both are.
+ * Results are rounded elsewhere. A row is NaN in fewer cases: if a piece is hidden as a whole, its
+ * maximum is -infinity, and exp(-infinity - -infinity) is NaN before the pass; if all keys of a row
+ * are hidden, the row is NaN before and after it.
  *
- * No rule of a file: there are as many pieces as there are. Needs the form that legalise gives, and
- * equal values made one; leaves what it replaced to remove-dead, and constants side by side to
- * fold-constants. */
+ * This is no rewrite rule, because there are any number of pieces. Needs the form that legalise
+ * gives, and equal values made one by `share`; leaves the replaced ops to remove-dead, and
+ * concatenations of constants to fold-constants. */
 #include "ir/catalogue/op.h"
 #include "ir/graph/rewriter.h"
 #include "passes/attention/along.h"
@@ -30,10 +30,11 @@ typedef struct merger {
     fv_pass_run *r;
     fv_region *block;
     fv_pieces pieces;
-    bool *live; /* of the op with that mark, which is its place in the block: is it of use? */
+    bool *live; /* for the op at each position of the block: is its result needed? */
 } merger;
 
-/* Does an op of use read a result of op? `root`, whose results nobody reads then, NULL: none. */
+/* Does an op that is needed read a result of op? `root` counts as having no readers; NULL: no op
+ * does. */
 static bool is_read(const merger *k, const fv_op *op, const fv_op *root) {
     for (int o = 0; o < op->nout; o++)
         for (int i = 0; op->out[o] && i < op->out[o]->nuses; i++) {
@@ -51,7 +52,8 @@ static bool has_region(const fv_op *op) {
     return false;
 }
 
-/* From the last op on that is given backwards to the first: those behind it are known. */
+/* Marks the ops from `last` backwards to `first` that are needed; those after `last` are marked
+ * already. */
 static void find_live(merger *k, const fv_op *last, const fv_op *first, const fv_op *root) {
     for (const fv_op *op = last; op; op = op == first ? NULL : op->prev)
         k->live[op->mark] = op->def == &fv_return_def || op->def->has_effect || has_region(op) ||
@@ -66,7 +68,8 @@ static void look(merger *k) {
     find_live(k, k->block->last, k->block->first, NULL);
 }
 
-/* In the order of their scores in the block, which is that of the keys where they were cut. */
+/* Sorts pieces by the position of their scores in the block, which is the order of the keys if
+ * these were cut from one tensor. */
 static void sort(fv_piece *p, int n) {
     for (int i = 1; i < n; i++)
         for (int k = i; k > 0 && p[k].scores->def->mark < p[k - 1].scores->def->mark; k--) {
@@ -79,8 +82,9 @@ static void sort(fv_piece *p, int n) {
 typedef struct joined {
     fv_value **scores, **values;
     int n;
-    fv_elem elem; /* of the product with the values */
-    /* the axis of the scores along which one piece lies in chunks; -1: there are several */
+    fv_elem elem; /* type of the product with the values */
+    /* the axis of chunks of the scores, if there is a single piece in chunks; -1: there are several
+     * pieces */
     int chunks;
 } joined;
 
@@ -111,7 +115,7 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
     }
     if (!are_joinable(k, j))
         return false;
-    find_live(k, root->prev, j->scores[0]->def, root); /* without root */
+    find_live(k, root->prev, j->scores[0]->def, root); /* as if root had no readers */
     for (int i = 0; i < t->n; i++)
         dead &= !k->live[j->scores[i]->def->mark];
     find_live(k, root->prev, j->scores[0]->def, NULL);
@@ -130,7 +134,8 @@ static fv_value *all_values(merger *k, fv_rewriter *w, const joined *j) {
                           : fv_w_along(w, k->r->arena, j->values, j->n, rank - 2);
 }
 
-/* y in the form of the result that it replaces: there may be axes of 1 more, or less. */
+/* y reshaped to the type of the result that it replaces, which may have more or fewer axes of dim
+ * 1. */
 static fv_value *formed(merger *k, fv_rewriter *w, fv_value *y, const fv_type *t) {
     bool same = y && y->type->rank == t->rank;
     for (int i = 0; same && i < t->rank; i++)
@@ -162,7 +167,8 @@ static bool merge(merger *k, fv_op *root, const joined *j) {
 
 static bool merge_regions(fv_pass_run *r, const fv_op *op);
 
-/* The last of a block comes first: what it is made of is of no use then. */
+/* The last attention of a block is merged first; what it was computed from is not needed
+ * afterwards. */
 static bool merge_block(fv_pass_run *r, fv_region *block) {
     merger k = {.r = r, .block = block, .pieces = {.arena = r->arena, .module = r->module}};
     bool any = false;

@@ -1,4 +1,4 @@
-/* parts.h - what the files of the walk share. */
+/* parts.h - shared by the files that search for attention. */
 #ifndef FV_PASSES_ATTENTION_PARTS_H
 #define FV_PASSES_ATTENTION_PARTS_H
 
@@ -11,43 +11,46 @@
 enum { FV_SOME_LOADS = 64, FV_MOST_LOOKED = 2000 };
 
 typedef struct fv_finder {
-    fv_arena *arena; /* of what is found */
+    fv_arena *arena; /* memory of the results */
     fv_module *module;
     fv_elements e;
     fv_attention_sites *out;
-    int looked; /* values, for the site that is looked at; more than FV_MOST_LOOKED are not */
+    /* the number of values visited for the current softmax; at most FV_MOST_LOOKED are */
+    int looked;
 } fv_finder;
 
-/* What is known of a site while it is looked at. */
+/* What is known of a softmax during the search. */
 typedef struct fv_scores {
-    fv_expr *x; /* what the softmax gets, over these indices */
+    fv_expr *x; /* the operand of the softmax, over the indices `index` */
     fv_var *index[FV_MAX_RANK];
     int rank;
-    fv_var *key, *query; /* query NULL: there is one */
-    const fv_expr *load; /* of the score; NULL: it is no product */
-    /* what stands for it in x: it, or what several heads are mixed to */
+    fv_var *key, *query; /* query NULL: there is only one query */
+    const fv_expr *load; /* the load of the score; NULL: the score is no product */
+    /* the expression in x that takes the place of the score: the score itself, or a mixture of the
+     * scores of several heads */
     const fv_expr *top;
-    fv_expr *q, *k;             /* its factors: over the indices of x, and `terms` */
-    fv_expr *terms;             /* the reduction of the score; NULL with `load` */
-    fv_var *mixed[FV_MAX_RANK]; /* of sums that mix the scores of several heads */
+    /* the factors of the score, over the indices of x and the variables of `terms` */
+    fv_expr *q, *k;
+    fv_expr *terms;             /* the sum of the score; NULL if `load` is */
+    fv_var *mixed[FV_MAX_RANK]; /* the variables of sums that mix the scores of several heads */
     int nmixed;
-    /* factors of the product, over its indices and the variables of its sum */
+    /* the factors of the product with the values, over its indices and the variables of its sum */
     fv_expr *values, *weight;
-    fv_var *summed;             /* that of the keys there */
-    const fv_expr *weight_load; /* of the weights in `weight` */
+    fv_var *summed;             /* the variable of the keys in that sum */
+    const fv_expr *weight_load; /* the load of the weights in `weight` */
 } fv_scores;
 
-/* Fills in what it says; false: s->why says why not. */
+/* Each fills in what its file finds out; false: s->why says why the softmax is not attention. */
 bool fv_find_product(fv_finder *f, fv_attention_site *s, fv_scores *x) FV_MUST_USE; /* product.c */
 bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) FV_MUST_USE;  /* scores.c */
 void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x);         /* heads.c */
-/* heads.c: self or cross, past, merged */
+/* heads.c: self or cross attention, with a past, merged */
 void fv_find_origin(fv_finder *f, fv_attention_site *s, const fv_scores *x);
 void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x);    /* mask.c */
 bool fv_find_gate(fv_finder *f, fv_op *op, fv_attention_site *s) FV_MUST_USE; /* gate.c */
-/* The sum that x loads is one of products of two things that data decide? */
+/* Is the value that is loaded a sum of products of two factors that both depend on data? */
 bool fv_is_product(fv_finder *f, const fv_expr *load, fv_summed *out) FV_MUST_USE;
-/* False. */
+/* Records why the softmax is not attention, and returns false. */
 bool fv_stops(fv_attention_site *s, const fv_op *op, const char *why) FV_MUST_USE;
 
 #endif

@@ -1,4 +1,5 @@
-/* pieces.c - the arithmetic of pieces.h: one op makes one term of those of its operands. */
+/* pieces.c - the arithmetic of pieces.h: the term of the result of an op, from the terms of its
+ * operands. */
 #include "passes/attention/pieces.h"
 
 #include <string.h>
@@ -28,12 +29,12 @@ static bool has_all(const fv_term *t, const fv_term *of) {
     return true;
 }
 
-/* No piece stands twice in a term. */
+/* Do both consist of the same pieces? No piece occurs twice in a term. */
 bool fv_same_pieces(const fv_term *a, const fv_term *b) {
     return a->n == b->n && has_all(a, b);
 }
 
-/* The same values with them, too? */
+/* The same pieces, with the same values? */
 static bool same_results(const fv_term *a, const fv_term *b) {
     for (int i = 0; i < a->n; i++) {
         bool found = false;
@@ -92,7 +93,7 @@ static fv_reference lse_of(fv_pieces *p, const fv_term *t) {
     return (fv_reference){.lse = fv_term_with(p, t, FV_TERM_LSE, (fv_reference){0})};
 }
 
-/* Those of both, none of which they share. */
+/* A term of the pieces of both; NULL if they share a piece. */
 const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind,
                             fv_reference r) {
     if (a->n + b->n > FV_MAX_PIECES || !is_apart(a, b))
@@ -131,13 +132,13 @@ bool fv_is_single(const fv_type *t) {
     return true;
 }
 
-/* Does v have a number for each row of `rows`, next to which it stands in its last axis? */
+/* Does v have one number for each row of `rows`, and the same axes except for the last? */
 static bool is_of_rows(const fv_pieces *p, const fv_value *v, const fv_type *rows) {
     return is_line(v->type) && v->type->rank == rows->rank &&
            fv_same_dims(p, v->type, rows, rows->rank - 1);
 }
 
-/* v, or what its one number for each row is repeated from along the last axis. */
+/* v, or, if v repeats one number per row along the last axis, that number. */
 fv_value *fv_unrepeated(const fv_pieces *p, fv_value *v) {
     const fv_op *op = maker(v, FV_OP_fv_Expand);
     return op && is_of_rows(p, op->in[0], v->type) ? op->in[0] : v;
@@ -148,7 +149,7 @@ static bool is_same_elements(const fv_pieces *p, const fv_type *a, const fv_type
     return fv_is_squeeze(p->module, a, b, &axis);
 }
 
-/* What v has the elements of, in their order: v itself, at the end. */
+/* The value whose elements v has in the same order; v itself if there is none. */
 static fv_value *unviewed(const fv_pieces *p, fv_value *v) {
     for (;;) {
         const fv_op *op = maker(v, FV_OP_fv_Reshape);
@@ -177,7 +178,7 @@ fv_reference fv_term_reference(const fv_pieces *p, fv_value *v) {
     return t ? (fv_reference){.lse = t} : (fv_reference){.value = of};
 }
 
-/* r, which has a number for all along an axis where there are several. */
+/* r for a value with one more axis, along which r is constant. */
 static fv_reference lifted(fv_reference r, int axis) {
     if (axis >= 0 && !fv_is_zero_reference(r) && !(r.value && fv_is_single(r.value->type)))
         r.common = 1 + axis;
@@ -194,8 +195,8 @@ static fv_reference along(fv_reference r) {
     return r;
 }
 
-/* Is y what x has, or with rows a number for each row of x? Along one axis at most it may be the
- * same: `axis`, or -1. */
+/* Does y have the shape of x, or, with `rows`, one number for each row of x? It may be constant
+ * along one axis, which is *axis then; -1: none. */
 bool fv_is_beside(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows, int *axis) {
     int more = x->rank - y->rank, n = rows ? x->rank - 1 : x->rank;
     *axis = -1;
@@ -232,7 +233,7 @@ static const fv_term *operand(fv_pieces *p, const fv_value *v) {
 
 /* ---- one op ---- */
 
-/* 1 - sum(P, lse(Q)): the share of those of Q that are not in P. */
+/* 1 - sum(P, lse(Q)): the share of the pieces of Q that are not in P. */
 static const fv_term *others(fv_pieces *p, const fv_term *t) {
     fv_piece *rest = FV_NEW(p->arena, fv_piece, t->r.lse->n);
     int n = 0;
@@ -301,14 +302,14 @@ static const fv_term *of_exp(fv_pieces *p, const fv_op *op) {
                : NULL;
 }
 
-/* Of one result, counted from the first. */
+/* The axis of a softmax, log-softmax or Concat, not negative. */
 int fv_softmax_axis(const fv_op *op) {
     int64_t axis = fv_op_int(op, "axis");
     return (int)(axis < 0 ? axis + op->out[0]->type->rank : axis);
 }
 
-/* The axis of the scores of a term's one piece that is an axis of its value, which has rows of
- * scores in their order; -1: none. */
+/* The axis of the scores of the only piece of the term that corresponds to `axis` of its value; -1:
+ * none does. The value has the rows of the scores in their order. */
 static int of_scores(const fv_pieces *p, const fv_term *t, const fv_type *value, int axis) {
     const fv_type *s = t->pieces->scores->type;
     int rows =
@@ -321,7 +322,8 @@ static int of_scores(const fv_pieces *p, const fv_term *t, const fv_type *value,
     return k < s->rank - 1 && fv_module_equal(p->module, s->dims[k], value->dims[axis]) ? k : -1;
 }
 
-/* Its one piece with keys along an axis of its value as well, over r; NULL: it has none such. */
+/* The term of its only piece, in which `axis` of the value becomes an axis of chunks of keys, with
+ * reference r; NULL: that is impossible. */
 static const fv_term *chunked(fv_pieces *p, const fv_term *t, const fv_type *value, int axis,
                               fv_term_kind kind, fv_reference r) {
     int of = of_scores(p, t, value, axis);
@@ -355,7 +357,7 @@ bool fv_is_reduction(const fv_op *reduce, const char *name) {
     return kind.n == strlen(name) && !memcmp(kind.s, name, kind.n);
 }
 
-/* Over all of the last axis, one other, or both? */
+/* Which axes does the reduction run over: the last, one other, or both? */
 bool fv_reduces(const fv_pieces *p, const fv_op *op, fv_reduced *r) {
     const fv_type *t = op->in[0]->type, *y = op->out[0]->type;
     const fv_attr *extent = fv_op_find_attr(op, "extent");
@@ -380,7 +382,7 @@ bool fv_reduces(const fv_pieces *p, const fv_op *op, fv_reduced *r) {
     return is_same_elements(p, &left, y);
 }
 
-/* The sum of a term along an axis of its value that is of chunks. */
+/* The sum of a term along an axis of its value that is one of chunks. */
 const fv_term *fv_term_over_chunks(fv_pieces *p, const fv_term *t, const fv_type *value, int axis) {
     bool sum = t->kind == FV_TERM_SUM || t->kind == FV_TERM_RESULT;
     return sum && is_common(t->r, axis) ? chunked(p, t, value, axis, t->kind, along(t->r)) : NULL;
@@ -396,7 +398,7 @@ static const fv_term *of_reduce(fv_pieces *p, const fv_op *op) {
         return NULL;
     bool rows = a && (a->kind == FV_TERM_SUM || a->kind == FV_TERM_LSE),
          result = a && a->kind == FV_TERM_RESULT;
-    if (rows || result) { /* its last axis is one of rows, of 1, or of features */
+    if (rows || result) { /* its last axis has dim 1, or is that of queries or features */
         int axis = over.row ? x->rank - 1 : over.axis;
         if (axis < 0 || (over.row && (result || over.axis >= 0)) || lse != (a->kind == FV_TERM_LSE))
             return NULL;
@@ -424,7 +426,7 @@ static const fv_term *of_product(fv_pieces *p, const fv_op *op) {
     return fv_term_make(p, (fv_term){.kind = FV_TERM_RESULT, .r = a->r, .pieces = piece, .n = 1});
 }
 
-/* Is y a number for each row of x, or of the same rows? Along `axis` it may be the same; -1. */
+/* Is y one number for each row of x? It may be constant along one axis, *axis; -1: none. */
 static bool scales(const fv_pieces *p, const fv_term *a, const fv_value *x, const fv_value *y,
                    int *axis) {
     bool rows =
@@ -432,12 +434,12 @@ static bool scales(const fv_pieces *p, const fv_term *a, const fv_value *x, cons
     return fv_is_beside(p, y->type, x->type, rows, axis) || (*axis = -1, fv_is_single(y->type));
 }
 
-/* lse of a term, along an axis in which that is the same. */
+/* The lse of a term as a reference that is constant along an axis. */
 static fv_reference lse_along(fv_pieces *p, const fv_term *t, int axis) {
     return lifted(lse_of(p, t), axis);
 }
 
-/* a, times what has a number for each row, or the same number along an axis. */
+/* a times a factor with one number for each row, or with the same number along an axis. */
 const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *factor, int axis) {
     bool pieces = a->kind == FV_TERM_WEIGHTS || a->kind == FV_TERM_SUM || a->kind == FV_TERM_RESULT;
     fv_term there = *factor, *by = &there;
@@ -445,7 +447,7 @@ const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *fac
         return NULL;
     by->r = lifted(by->r, axis);
     by->to = lifted(by->to, axis);
-    /* from by->r to another reference */
+    /* replaces the reference by->r by another one */
     if (by->kind == FV_TERM_FACTOR || by->kind == FV_TERM_INVERSE) {
         fv_reference to = by->kind == FV_TERM_FACTOR ? by->to : lse_along(p, by, axis);
         if (pieces && fv_same_reference(a->r, by->r))
@@ -509,7 +511,7 @@ static const fv_term *shifted_back(fv_pieces *p, fv_value *r, fv_value *log) {
                : NULL;
 }
 
-/* a + b, of the same shape. */
+/* The term of a + b, which have the same shape. */
 const fv_term *fv_term_sum(fv_pieces *p, const fv_term *a, const fv_term *b) {
     if (!a || !b)
         return NULL;
@@ -553,8 +555,8 @@ static const fv_term *of_log(fv_pieces *p, const fv_op *op) {
     return a ? fv_term_log(p, a) : NULL;
 }
 
-/* sigmoid(lse(P) - lse(Q)) is the share of P in both; softplus of that is lse of both, less
- * lse(Q). */
+/* sigmoid(lse(P) - lse(Q)) is the share of P in both; softplus of the difference is lse of both
+ * minus lse(Q). */
 static const fv_term *of_two(fv_pieces *p, const fv_op *op) {
     const fv_term *a = fv_term_of(p, op->in[0], FV_TERM_APART);
     const fv_term *all = a && a->r.lse && a->to.lse
@@ -578,7 +580,7 @@ bool fv_is_last_kept(const fv_pieces *p, const fv_type *x, const fv_type *y) {
            fv_module_equal(p->module, x->dims[x->rank - 1], y->dims[y->rank - 1]);
 }
 
-/* t, whose value is viewed with axes of 1 more or less. */
+/* The term t after a view that adds or removes axes of dim 1. */
 static const fv_term *squeezed(fv_pieces *p, const fv_term *t, const fv_type *x, const fv_type *y) {
     int common = t->r.common ? t->r.common : t->to.common, axis = common - 1;
     if (!fv_is_row_kind(t) && !(t->kind == FV_TERM_RESULT && fv_is_last_kept(p, x, y)))

@@ -1,14 +1,15 @@
-/* product.c - from weights outwards: who sums them with values over the keys? */
+/* product.c - searches from the weights towards the outputs: which product sums them with values
+ * over the keys? */
 #include "passes/attention/parts.h"
 
-enum { MANY = 256 }; /* values that are looked at */
+enum { MANY = 256 }; /* the most values that are visited */
 
 typedef struct walk {
     fv_finder *f;
     fv_attention_site *s;
     fv_scores *x;
-    const fv_value *w; /* weights, by now: mixed over heads they are another value */
-    int axis;          /* of the keys in it */
+    const fv_value *w; /* the current weights; after a mixing of heads these are another value */
+    int axis;          /* the axis of the keys in w */
     fv_ptrmap seen;
     int n;
 } walk;
@@ -21,7 +22,7 @@ bool fv_stops(fv_attention_site *s, const fv_op *op, const char *why) {
     return false;
 }
 
-/* The first load of w in x. */
+/* The first load of w in x; NULL: none. */
 static const fv_expr *weights_in(const walk *k, fv_expr *x) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = x ? fv_element_loads(k->f->e.arena, x, loads, FV_SOME_LOADS) : 0;
@@ -31,7 +32,7 @@ static const fv_expr *weights_in(const walk *k, fv_expr *x) {
     return NULL;
 }
 
-/* Are there other weights in x than those of the first load? */
+/* Does x load w at different positions, so that several weights are combined? */
 static bool has_several(const walk *k, fv_expr *x) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(k->f->e.arena, x, loads, FV_SOME_LOADS);
@@ -42,7 +43,7 @@ static bool has_several(const walk *k, fv_expr *x) {
     return false;
 }
 
-/* Is it a mask, or the same for the whole row? */
+/* May x be a factor of weights: a mask, or a number that is the same for the whole row? */
 static bool may_scale(const walk *k, fv_expr *x, const fv_var *key) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(k->f->e.arena, x, loads, FV_SOME_LOADS);
@@ -54,7 +55,7 @@ static bool may_scale(const walk *k, fv_expr *x, const fv_var *key) {
     return true;
 }
 
-/* Is x a multiple of a weight for each key, or a sum of such? */
+/* Is x a multiple of one weight for each key, or a sum of such multiples? */
 static bool is_weight(const walk *k, fv_expr *x, const fv_var *key) {
     fv_expr *const *a = x->arg;
     bool in[3] = {false};
@@ -76,10 +77,10 @@ static bool is_weight(const walk *k, fv_expr *x, const fv_var *key) {
     case FV_X_MUL:
         return in[0] != in[1] && is_weight(k, a[in[1]], key) && may_scale(k, a[in[0]], key);
     case FV_X_DIV: return in[0] && !in[1] && is_weight(k, a[0], key) && may_scale(k, a[1], key);
-    case FV_X_SELECT: /* what is NaN may be something else */
+    case FV_X_SELECT: /* a NaN may be replaced */
         return (!in[0] || (a[0]->op == FV_X_NE && a[0]->arg[0] == a[0]->arg[1])) &&
                (!in[1] || is_weight(k, a[1], key)) && (!in[2] || is_weight(k, a[2], key));
-    default: return false; /* whatever else is no weight any more */
+    default: return false; /* after any other operation it is no weight */
     }
 }
 
@@ -92,7 +93,7 @@ static bool binds(const fv_expr *reduce, const fv_expr *x) {
 
 static bool weigh(walk *k, const fv_value *from);
 
-/* The same weights, of which a value is several heads mixed. */
+/* Continues with y, a mixture of the weights of several heads. */
 static bool weigh_mixed(walk *k, const fv_value *y, int axis) {
     const fv_value *w = k->w;
     int was = k->axis;

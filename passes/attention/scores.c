@@ -1,9 +1,10 @@
-/* scores.c - from what the softmax gets inwards: what is the key compared with? */
+/* scores.c - searches from the operand of the softmax towards the inputs: what is the key compared
+ * with? */
 #include "passes/attention/parts.h"
 
 #include "ir/expr/rewrite.h"
 
-enum { DEEP = 4 }; /* products within each other, which project queries and keys */
+enum { DEEP = 4 }; /* the deepest nesting of products that project queries and keys */
 
 bool fv_is_product(fv_finder *f, const fv_expr *load, fv_summed *out) {
     fv_arena *a = f->e.arena;
@@ -23,7 +24,7 @@ static bool has_sum(fv_finder *f, fv_expr *x) {
     return false;
 }
 
-/* Below the mixing of heads what is no query has no axis of its own. */
+/* Has the query an axis of its own? Below a mixing of heads a factor without one is no query. */
 static bool has_own_axis(const fv_scores *x, const fv_expr *q, const fv_expr *k) {
     for (int i = 0; i < x->rank; i++)
         if (x->index[i] != x->key && fv_x_uses(q, x->index[i]) && !fv_x_uses(k, x->index[i]))
@@ -31,13 +32,14 @@ static bool has_own_axis(const fv_scores *x, const fv_expr *q, const fv_expr *k)
     return false;
 }
 
-/* In x, which is what the softmax gets or, with constants, what heads are mixed of. */
+/* Searches the product in `in`: the operand of the softmax, or, with constant factors, the operand
+ * of a mixing of heads. */
 static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
     if (f->looked > FV_MOST_LOOKED)
         return false;
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_terms(f->e.arena, in, loads, FV_SOME_LOADS);
-    /* what is read at the key itself comes before what is gathered by it */
+    /* loads at the key itself are tried before loads that gather by it */
     for (int plain = 1; plain >= 0; plain--)
         for (int i = 0; i < n; i++) {
             fv_summed sum;
@@ -50,7 +52,7 @@ static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
                 continue;
             bool cf = fv_is_computed(f->e.arena, sum.f), cg = fv_is_computed(f->e.arena, sum.g);
             bool kf = fv_x_uses(sum.f, x->key), kg = fv_x_uses(sum.g, x->key);
-            /* what is learned may stand for the queries, if there are several */
+            /* constants may be the queries, if there are several */
             bool learned = cf != cg && kf != kg && (cf ? kf : kg) && x->query &&
                            fv_x_uses(kf ? sum.g : sum.f, x->query) &&
                            (!fv_x_uses(kf ? sum.f : sum.g, x->query) || n == 1) &&
@@ -77,9 +79,9 @@ static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
 /* ---- other scores ---- */
 
 typedef struct sources {
-    bool learned; /* something is multiplied with constants */
-    bool keys;    /* and depends on the key, */
-    bool others;  /* something does not */
+    bool learned; /* a source is multiplied with constants */
+    bool keys;    /* a source depends on the key */
+    bool others;  /* a source does not depend on the key */
 } sources;
 
 static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep, bool learned,
@@ -100,7 +102,7 @@ static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep,
         if (deep > 0 && is_sum && cf != cg) {
             bool constant = sum.g != NULL;
             fv_expr *computed = cf ? sum.f : sum.g;
-            /* the element of a table for each key is no key */
+            /* an element that is looked up in a table for each key is no key */
             find_sources(f, key, computed, deep - 1, learned || constant, s);
             continue;
         }
@@ -109,7 +111,8 @@ static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep,
     }
 }
 
-/* Does it sum what is made of a key and of something beside it, over what both have: a distance? */
+/* Does the load read a sum, over an axis that both have, of an expression of a key and of something
+ * else, such as a distance? */
 static bool is_comparison(fv_finder *f, const fv_scores *x, const fv_expr *load) {
     fv_expr *of[FV_SOME_LOADS];
     fv_summed sum;
@@ -137,8 +140,8 @@ static bool has_comparison(fv_finder *f, const fv_scores *x) {
     return false;
 }
 
-/* The last axis but that of the keys which is longer than 1: whose, is known when there is a
- * product. */
+/* The last axis with a dim other than 1, except that of the keys. Which axis it is, is certain when
+ * there is a product. */
 static fv_var *last_other(const fv_scores *x, int n) {
     for (int i = x->rank; i-- > 0;)
         if (x->index[i] != x->key && !fv_dim_is_one(x->index[i]->dim) && n-- == 0)
@@ -146,7 +149,8 @@ static fv_var *last_other(const fv_scores *x, int n) {
     return NULL;
 }
 
-/* Queries: an axis that the factor of the query has, and that of the key has not. */
+/* Sets the axis of the queries: one that the factor of the query has and that of the key has
+ * not. */
 static void set_query(fv_scores *x) {
     x->query = NULL;
     for (int i = 0; i < x->rank; i++) {
@@ -156,7 +160,7 @@ static void set_query(fv_scores *x) {
     }
 }
 
-/* ... and where scores are no product, one that something without the key depends on. */
+/* The same if the scores are no product: an axis on which a term without the key depends. */
 static void set_query_of_sum(fv_finder *f, fv_scores *x) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(f->e.arena, x->x, loads, FV_SOME_LOADS);
@@ -167,7 +171,7 @@ static void set_query_of_sum(fv_finder *f, fv_scores *x) {
         for (int l = 0; l < n; l++) {
             fv_summed sum;
             fv_expr *more[FV_SOME_LOADS];
-            if (!fv_loaded_sum(&f->e, loads[l], &sum)) /* a mask */
+            if (!fv_loaded_sum(&f->e, loads[l], &sum)) /* the load of a mask */
                 continue;
             int m = fv_element_loads(f->e.arena, sum.f, more, FV_SOME_LOADS);
             if (sum.g)
@@ -206,7 +210,8 @@ bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) {
         s->score = fv_loaded(x->load);
         const fv_op *op = s->score->def;
         if (op && op->nin == 2 && op->in[0] && op->in[1]) {
-            bool swapped = false; /* which operand has the keys: the factors stand in their order */
+            /* whether the first operand has the keys; factors are in the order of operands */
+            bool swapped = false;
             fv_summed sum;
             if (fv_loaded_sum(&f->e, x->load, &sum))
                 swapped = sum.f == x->k;

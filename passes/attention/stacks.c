@@ -1,7 +1,7 @@
-/* stacks.c - terms side by side along an axis, and their sums along it: stacks, which a Concat
- * makes of the results for each piece, and keys in chunks where a product, with the axis of chunks
- * moved to its inner one, is that sum. What is computed of a stack is computed of each of its
- * terms. */
+/* stacks.c - stacks of terms along an axis, and sums along that axis. A Concat of results for each
+ * piece makes a stack; keys in chunks are treated as one, where a product sums along the axis of
+ * chunks after that axis was moved to its inner one. An operation on a stack is an operation on
+ * each of its terms. */
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -34,11 +34,11 @@ static const fv_term *of_concat(fv_pieces *p, const fv_op *op) {
     return stack(p, axis, op->nin, lanes);
 }
 
-/* What is beside each term of a stack: those of one along the same axis, or a value that is the
- * same along it. */
+/* The other operand of an op with a stack: a stack along the same axis, or a value that is constant
+ * along it. */
 typedef struct beside {
-    const fv_term *stack; /* or */
-    const fv_term *term;  /* of value; may be NULL */
+    const fv_term *stack; /* NULL: it is no stack, but `value` */
+    const fv_term *term;  /* the term of `value`; may be NULL */
     fv_value *value;
 } beside;
 
@@ -63,7 +63,7 @@ static const fv_term *side_term(const beside *b, int i) {
     return b->stack ? b->stack->stack[i] : b->term;
 }
 
-/* What a term of a stack is as a reference. */
+/* A member of a stack as a reference. */
 static bool refers(const fv_term *t, fv_reference *r) {
     *r = t->kind == FV_TERM_VALUE ? t->r : (fv_reference){.lse = t};
     return t->kind == FV_TERM_VALUE || t->kind == FV_TERM_LSE;
@@ -111,7 +111,7 @@ static const fv_term *of_two_lanes(fv_pieces *p, const fv_op *op, const fv_term 
     return t && t->kind != FV_TERM_ZERO ? fv_term_scaled(p, a, t, -1) : NULL;
 }
 
-/* Of two operands, the first of them that is a stack, or for what commutes the second. */
+/* The result of a binary op: the first operand is a stack, or for commutative ops either is. */
 static const fv_term *of_stacks(fv_pieces *p, const fv_op *op) {
     int orders = fv_op_is(op, FV_OP_Mul) ? 2 : 1;
     const fv_term *made = NULL;
@@ -152,7 +152,7 @@ static const fv_term *all_lse(fv_pieces *p, const fv_term *s) {
     return all;
 }
 
-/* Its softmax, along its axis: the share of each in all. */
+/* The softmax of a stack along its axis: the share of each member in all. */
 static const fv_term *shares(fv_pieces *p, const fv_term *s, int axis) {
     const fv_term *all = axis == s->axis ? all_lse(p, s) : NULL,
                   **lanes = FV_NEW(p->arena, const fv_term *, s->n);
@@ -175,7 +175,7 @@ static const fv_term *sum_of_stack(fv_pieces *p, const fv_op *op, const fv_term 
     return t;
 }
 
-/* One of a stack. */
+/* A slice of a stack: one of its members. */
 static const fv_term *of_slice(fv_pieces *p, const fv_op *op) {
     const fv_term *s = fv_term_of(p, op->in[0], FV_TERM_STACK);
     const fv_type *t = op->out[0]->type, *x = op->in[0]->type;
@@ -194,8 +194,7 @@ static const fv_term *of_slice(fv_pieces *p, const fv_op *op) {
                : NULL;
 }
 
-/* Is axis `from` of x that at `to` of the result, and do the others follow each other as they
- * did? */
+/* Does the op move axis `from` of x to position *to, and keep the order of the others? */
 static bool moves_one(const fv_op *op, int from, int *to) {
     int n, k = 0;
     const int64_t *perm = fv_op_ints(op, "perm", &n);
@@ -212,7 +211,7 @@ static bool moves_one(const fv_op *op, int from, int *to) {
     return *to >= 0;
 }
 
-/* The axis of a stack is moved; that of features stays. */
+/* A transpose of a stack moves its axis; the axis of features stays the last. */
 static const fv_term *moved_stack(fv_pieces *p, const fv_op *op, const fv_term *s) {
     int to, last = op->out[0]->type->rank - 1;
     if (!moves_one(op, s->axis, &to))
@@ -220,7 +219,8 @@ static const fv_term *moved_stack(fv_pieces *p, const fv_op *op, const fv_term *
     return s->stack[0]->kind == FV_TERM_RESULT && to == last ? NULL : stack(p, to, s->n, s->stack);
 }
 
-/* An axis is moved to where a product sums it: the last, or that before features. */
+/* A transpose that moves an axis to where a product sums it: the last, or the one before
+ * features. */
 static const fv_term *of_transpose(fv_pieces *p, const fv_op *op) {
     const fv_term *t = fv_pieces_term(p, op->in[0]);
     int n, to, last = op->out[0]->type->rank - 1;
@@ -239,7 +239,7 @@ static const fv_term *of_transpose(fv_pieces *p, const fv_op *op) {
                : NULL;
 }
 
-/* The sum of results, each scaled by its term of a stack. */
+/* The sum of the results of a stack, each scaled by its member of another stack. */
 static const fv_term *weighted_stack(fv_pieces *p, const fv_term *results, const fv_term *by) {
     const fv_term *t = NULL;
     for (int i = 0; i < results->n; i++) {
@@ -252,8 +252,8 @@ static const fv_term *weighted_stack(fv_pieces *p, const fv_term *results, const
     return t;
 }
 
-/* The same along the axis of chunks of x, a result [.., features], with a number for each row of
- * it. */
+/* The same along the axis of chunks of x, a result [.., features], with one number for each of its
+ * rows. */
 static const fv_term *weighted_chunks(fv_pieces *p, const fv_value *x, const fv_term *result,
                                       int axis, const fv_value *w, const fv_term *by, int of) {
     fv_type rows = *x->type;
@@ -266,7 +266,8 @@ static const fv_term *weighted_chunks(fv_pieces *p, const fv_value *x, const fv_
     return t ? fv_term_over_chunks(p, t, x->type, axis) : NULL;
 }
 
-/* shares [.., 1, n] * results [.., n, features], each share a number for one row */
+/* The product of shares [.., 1, n] and results [.., n, features]; each share is one number of a
+ * row. */
 static const fv_term *of_products(fv_pieces *p, const fv_op *op) {
     const fv_type *w = op->in[0]->type, *v = op->in[1]->type;
     const fv_term *a = fv_pieces_term(p, op->in[0]), *b = fv_pieces_term(p, op->in[1]);
@@ -283,8 +284,9 @@ static const fv_term *of_products(fv_pieces *p, const fv_op *op) {
 
 enum { LETTERS = 3 * FV_MAX_RANK + 3 };
 
-/* The letters of "shares,results->y", or of the other order, are those of rows; of rows and
- * features; of the second without one of the rows. That one's place, or -1. */
+/* For the equation "shares,results->y" of an Einsum, or with the operands exchanged: the letters of
+ * the first operand are those of rows; of the result, rows and features; the second has these
+ * without one row. Returns the position of that letter, or -1. */
 static int summed_letter(const char *w, const char *x, const char *y) {
     size_t rows = strlen(w), i = 0;
     if (!rows || strlen(x) != rows + 1 || strlen(y) != rows || strncmp(w, x, rows) != 0)
@@ -315,7 +317,7 @@ static bool is_split(fv_string equation, char part[3][LETTERS]) {
     return k == 2;
 }
 
-/* No letter twice in an operand. */
+/* Does no letter occur twice in an operand? */
 static bool is_distinct(const char *x) {
     for (; *x; x++)
         if (strchr(x + 1, *x))
@@ -362,7 +364,7 @@ const fv_term *fv_stack_squeezed(fv_pieces *p, const fv_term *s, const fv_type *
     return stack(p, axis, s->n, s->stack);
 }
 
-/* What is made of stacks. */
+/* The term of an op on stacks. */
 const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op) {
     const fv_term *s = op->nin ? fv_term_of(p, op->in[0], FV_TERM_STACK) : NULL;
     if (fv_op_is(op, FV_OP_Concat))

@@ -1,17 +1,17 @@
-/* write.c - recognised attention as the standard's Attention: the pass write-attention.
+/* write.c - the pass `write-attention`: recognised attention becomes the standard's Attention.
  *
  *     softmax(q * k^T * scale + mask) * v   =>   Attention(q, k, v, mask) {scale}
  *
- * Written is what the operator says, and nothing near it: scores that are one product, times a
- * number, with one mask. A query whose keys are all hidden gives NaN by a softmax and zeros by the
- * operator; so a mask that hides has to be proved to leave each query a key. Rounding may be
- * elsewhere: the standard leaves open where the scale is multiplied.
+ * Only exact matches are written: scores that are one product, times a number, with one mask. If
+ * all keys of a query are hidden, a softmax gives NaN and the operator gives zeros; a mask that
+ * hides keys must therefore be proved to leave each query a visible key. Rounding may differ, since
+ * the standard does not define where the scale is applied.
  *
- * No rule of a file: attention is found by what each element is, whatever views lie between
- * (attention.h), and what a mask hides is proved over its elements.
+ * This is no rewrite rule: attention is found by expressions of elements through any views
+ * (attention.h), and what a mask hides is proved of its elements.
  *
- * Needs legalise, behind which attention is found; leaves an operator that lowering does not have,
- * for who writes a model. */
+ * Needs legalise, after which attention can be found. Leaves an operator that lowering does not
+ * know, for whoever writes the model to a file. */
 #include <float.h>
 #include <math.h>
 
@@ -24,14 +24,14 @@
 typedef struct reading {
     fv_elements e;
     const fv_attention_site *s;
-    fv_value *q, *kt, *v; /* operands of the products: q * kt, weights * v */
+    fv_value *q, *kt, *v; /* the operands of the products q * kt and weights * v */
     double scale;
-    fv_value *added;   /* a mask of floats; NULL: none */
-    bool behind;       /* it is added to what the mask of bools has left */
-    fv_value *decides; /* a mask of bools; NULL: none */
-    bool seen;         /* which of them is that of scores that are seen */
-    double hidden;     /* what stands for the others */
-    const char *why;   /* it is not written */
+    fv_value *added;   /* a mask of floats that is added; NULL: none */
+    bool behind;       /* it is added after the mask of bools was applied */
+    fv_value *decides; /* a mask of bools that selects scores; NULL: none */
+    bool seen;         /* the value of a bool for visible scores */
+    double hidden;     /* the number that replaces hidden scores */
+    const char *why;   /* why the attention cannot be written; NULL: it can */
 } reading;
 
 static bool declines(reading *r, const char *why) {
@@ -41,7 +41,7 @@ static bool declines(reading *r, const char *why) {
 
 /* ---- from the softmax to the product ---- */
 
-/* What casts to the type that it has, as exporters write them. */
+/* Skips casts to the type that the value already has, as exporters write them. */
 static fv_value *behind_casts(fv_value *v) {
     while (v->kind == FV_VALUE_RESULT && fv_op_is(v->def, FV_OP_Cast) &&
            v->type->elem == v->def->in[0]->type->elem)
@@ -82,7 +82,7 @@ static bool hides(reading *r, fv_value *decides, bool seen, const fv_value *othe
     return true;
 }
 
-/* Reads what is done to the score, from inside outwards. */
+/* Reads the arithmetic between the softmax and the product of scores. */
 static bool read_scores(reading *r, fv_value *x, int deep) {
     double n;
     x = behind_casts(x);
@@ -137,7 +137,7 @@ static bool read_products(reading *r) {
            declines(r, "queries, keys and values are not of the same entries and heads");
 }
 
-/* The lowest float takes the place of a score by being added to it: it absorbs what is below its
+/* Is the lowest float added to hide? It replaces a score, because it absorbs everything below its
  * last bit. */
 static bool is_lowest(const reading *r) {
     return (r->q->type->elem == FV_F32 && r->hidden == -(double)FLT_MAX) ||
@@ -159,7 +159,7 @@ static bool read_mask(reading *r) {
     return true;
 }
 
-/* The operator's scale is an f32. */
+/* Can the scale be represented? That of the operator is an f32. */
 static bool has_scale(const reading *r) {
     return r->q->type->elem != FV_F64 || (double)(float)r->scale == r->scale;
 }
@@ -176,7 +176,7 @@ static bool read_site(reading *r) {
 
 /* ---- writing ---- */
 
-/* Of rank 4: three axes are entries of one head each. */
+/* x with rank 4: a tensor of three axes gets an axis of one head. */
 static fv_value *with_heads(fv_rewriter *w, fv_value *x) {
     const fv_dim *one = fv_dim_const(w->module->dims, 1), *dims[4] = {one, one, one, one};
     int n = x->type->rank;
@@ -185,7 +185,7 @@ static fv_value *with_heads(fv_rewriter *w, fv_value *x) {
     return n < 4 ? fv_w_reshape(w, x, 4, dims) : x;
 }
 
-/* Keys, which lie behind a transpose mostly. */
+/* The keys, which usually come from a transpose. */
 static fv_value *keys_of(fv_rewriter *w, fv_value *kt) {
     int perm[4] = {0, 1, 2, 3}, n = kt->type->rank;
     const fv_op *op =
@@ -202,7 +202,8 @@ static fv_value *keys_of(fv_rewriter *w, fv_value *kt) {
     return same ? x : fv_w_transpose(w, x, perm);
 }
 
-/* Runtimes broadcast no queries and no keys of a mask. */
+/* The mask, expanded to all queries and keys, because runtimes do not broadcast these axes of a
+ * mask. */
 static fv_value *whole_mask(fv_rewriter *w, const fv_type *scores, fv_value *mask) {
     const fv_dim *dims[4];
     int n = mask->type->rank > 2 ? mask->type->rank : 2, r = scores->rank;
@@ -216,7 +217,7 @@ static fv_value *whole_mask(fv_rewriter *w, const fv_type *scores, fv_value *mas
     return mask && n == 3 && r == 3 ? with_heads(w, mask) : mask;
 }
 
-/* The mask that the operator takes; NULL: none, or *causal says all of it. */
+/* The mask operand; NULL: none is needed, or *causal expresses it completely. */
 static fv_value *mask_of(reading *r, fv_rewriter *w, bool *causal) {
     bool plain = r->decides && isinf(r->hidden) && !r->added;
     *causal = plain && fv_mask_is_causal(&r->e, r->decides, r->seen);

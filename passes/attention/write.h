@@ -1,17 +1,18 @@
-/* write.h - what is asked of masks before an attention is written as one operator. */
+/* write.h - properties of masks that must be proved before attention can be written as one
+ * operator. */
 #ifndef FV_PASSES_ATTENTION_WRITE_H
 #define FV_PASSES_ATTENTION_WRITE_H
 
 #include "passes/attention/elements.h"
 
-/* Is each element of a mask that is added a finite number, where integers that a run gives are
- * masks of zeros and ones? */
+/* Is each element of an added mask finite? Integers of the run are taken to be masks of zeros and
+ * ones. */
 bool fv_mask_is_finite(fv_elements *e, const fv_value *mask) FV_MUST_USE;
-/* Has each row of the mask, whose last axis are keys, one that is not hidden: by -inf, or by bools
- * other than `seen`? */
+/* Does each row of the mask, whose last axis are the keys, keep a visible key? Hidden are -inf, or
+ * bools other than `seen`. */
 bool fv_mask_keeps_a_key(fv_elements *e, const fv_value *mask, bool seen) FV_MUST_USE;
-/* Is it `seen` where the key does not stand behind the query, and nowhere else, with as many of
- * both? */
+/* Is the mask `seen` exactly for the keys up to the position of the query, with as many queries as
+ * keys? */
 bool fv_mask_is_causal(fv_elements *e, const fv_value *mask, bool seen) FV_MUST_USE;
 
 #endif

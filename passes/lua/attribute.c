@@ -65,7 +65,7 @@ static _Noreturn void wrong(lua_State *L, int arg, const fv_attr_def *d, const f
                    luaL_typename(L, arg));
 }
 
-/* Element i of the list at `arg`, on the stack, or an error. */
+/* Pushes element i of the list at `arg`, or raises an error. */
 static void get_element(lua_State *L, int arg, int i, const fv_attr_def *d, const fv_opdef *of) {
     lua_rawgeti(L, arg, i + 1);
     bool ok = d->kind == FV_ATTR_INTS     ? lua_isinteger(L, -1)
@@ -99,7 +99,7 @@ static void read_list(lua_State *L, int arg, fv_lua_box *box, const fv_attr_def 
         else if (d->kind == FV_ATTR_FLOATS)
             ((float *)list)[i] = (float)lua_tonumber(L, -1);
         else
-            /* the table holds it */
+            /* the table keeps the text alive */
             ((fv_string *)list)[i].s = lua_tolstring(L, -1, &((fv_string *)list)[i].n);
         lua_pop(L, 1);
     }

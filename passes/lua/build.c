@@ -1,4 +1,4 @@
-/* build.c - new ops: their operands, attributes and results as Lua gives them. */
+/* build.c - builds ops from operands, attributes and results as Lua gives them. */
 #include <ctype.h>
 #include <string.h>
 
@@ -43,10 +43,10 @@ typedef struct building {
     fv_attr *attrs;
     const char **outs;
     int nin, nattrs, nout;
-    fv_op *op; /* out */
+    fv_op *op; /* the result */
 } building;
 
-/* A list of values, `false` where an operand is left out; or one value. */
+/* Reads a list of values, with `false` for an omitted operand; or a single value. */
 static void read_operands(lua_State *L, int arg, building *b) {
     if (fv_lua_is(L, arg, &fv_lua_value_class)) {
         b->nin = 1;
@@ -78,16 +78,16 @@ static void read_attrs(lua_State *L, int arg, building *b) {
     luaL_argexpected(L, lua_istable(L, arg), arg, "table of attributes");
     b->attrs = fv_lua_scratch(L, FV_MAX_ATTRS, sizeof *b->attrs);
     luaL_checkstack(L, 4 * FV_MAX_ATTRS, NULL);
-    /* always in the same order */
+    /* in a fixed order */
     for (const char *const *name = fv_lua_keys(L, arg, "the table of attributes"); *name; name++) {
         const fv_attr_def *d = fv_lua_attr_def(L, b->def, *name);
         lua_getfield(L, arg, *name);
-        /* what it lies in stays on the stack */
+        /* its memory stays on the stack */
         fv_lua_read_attr(L, lua_gettop(L), b->box, d, b->def, &b->attrs[b->nattrs++]);
     }
 }
 
-/* The number of results, their names, or nothing: those that are not optional. */
+/* Reads the number of results, or their names; nothing stands for all that are not optional. */
 static void read_results(lua_State *L, int arg, building *b) {
     bool list = lua_istable(L, arg);
     lua_Integer n = list ? (lua_Integer)lua_rawlen(L, arg) : luaL_optinteger(L, arg, 0);
@@ -126,7 +126,7 @@ static const fv_origin *origin_of(const building *b) {
                                                          : NULL;
 }
 
-/* An op that cannot be is taken back. */
+/* An op that is not legal is removed again. */
 static bool build(void *arg) {
     building *b = arg;
     fv_module *m = b->box->m;
@@ -156,7 +156,7 @@ int fv_lua_build(lua_State *L, int arg, fv_lua_box *box, fv_region *r, fv_op *be
         else
             lua_pushboolean(L, 0);
     }
-    if (!n) { /* it is known by nothing else */
+    if (!n) { /* an op without results has no other name */
         fv_lua_push(L, box, &fv_lua_op_class, b.op);
         n = 1;
     }

@@ -1,14 +1,15 @@
-/* compiled.c - what a script has compiled: fv.compile, fv.run, and what comes out.
+/* compiled.c - fv.compile, fv.run, and the compiled modules.
  *
- * What is compiled is the host's, and lies in no memory that Lua sees. So that a search of many
- * does not fill the machine with what is garbage already, fv.compile collects first. */
+ * A compiled module belongs to the host and its memory is not visible to Lua. A search that
+ * compiles many modules could fill the machine with unused ones; fv.compile therefore collects
+ * garbage first. */
 #include <string.h>
 
 #include "ir/graph/verify.h"
 #include "passes/lua/internal.h"
 
 typedef struct compiled {
-    fv_lua_compiled *at; /* NULL: closed */
+    fv_lua_compiled *at; /* NULL: it is closed */
     const fv_lua_host *host;
 } compiled;
 
@@ -34,7 +35,7 @@ static bool compile(void *arg) {
            c->host->compile(c->host->user, c->box->m, &c->how, c->out);
 }
 
-/* A text, or a number for it; NULL where it is not there. Pushed. */
+/* Pushes a field that is a text or a number, as a text; NULL if it does not exist. */
 static const char *word_field(lua_State *L, int table, const char *name) {
     int type = lua_getfield(L, table, name);
     if (type == LUA_TNIL)
@@ -52,7 +53,8 @@ static const char *const *words_field(lua_State *L, int table, const char *name)
     return fv_lua_texts(L, lua_gettop(L));
 }
 
-/* Passes of the script change a module in the script's hands; what is compiled is a copy. */
+/* Only shipped passes are accepted: a pass of the script changes a module of which the script has a
+ * handle, and what is compiled is a copy. */
 static const char *const *passes_field(lua_State *L, int table) {
     int type = lua_getfield(L, table, "passes");
     if (type == LUA_TNIL)
@@ -69,7 +71,7 @@ static const char *const *passes_field(lua_State *L, int table) {
     return names;
 }
 
-/* Texts of kernels. */
+/* Reads the field of kernels, a list of texts. */
 static const fv_lua_kernel *kernels_field(lua_State *L, int table, int *n) {
     const char *const *texts = words_field(L, table, "kernels");
     for (*n = 0; texts && texts[*n];)
@@ -115,14 +117,14 @@ int fv_lua_compile(lua_State *L) {
     *made = (compiled){.host = host};
     luaL_setmetatable(L, "fv.compiled");
     lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 1); /* its constants are the module's */
+    lua_setiuservalue(L, -2, 1); /* it shares the constants of the module */
     lua_gc(L, LUA_GCCOLLECT);
     c.out = &made->at;
     fv_lua_change(L, c.box, compile, &c);
     return 1;
 }
 
-/* ---- what it is ---- */
+/* ---- properties ---- */
 
 static int compiled_close(lua_State *L) {
     compiled *c = luaL_checkudata(L, 1, "fv.compiled");
@@ -181,7 +183,7 @@ const fv_lua_class fv_lua_compiled_class = {
                        {"__close", compiled_close},
                        {NULL, NULL}}};
 
-/* ---- what goes in, and comes out ---- */
+/* ---- inputs and outputs ---- */
 
 static void read_tensors(lua_State *L, int table, fv_lua_inputs *in) {
     const char *const *names = fv_lua_keys(L, table, "inputs");
@@ -192,7 +194,7 @@ static void read_tensors(lua_State *L, int table, fv_lua_inputs *in) {
         lua_getfield(L, table, names[i]);
         if (!fv_lua_is(L, -1, &fv_lua_tensor_class))
             luaL_error(L, "input '%s' is a %s, expected a tensor", names[i], luaL_typename(L, -1));
-        list[i] = fv_lua_tensor_at(L, -1); /* stays in the table of inputs */
+        list[i] = fv_lua_tensor_at(L, -1); /* the table of inputs keeps it alive */
         lua_pop(L, 1);
     }
     in->names = names;
@@ -233,13 +235,13 @@ static bool run(void *arg) {
 
 static int free_arena(lua_State *L) {
     fv_arena **a = lua_touserdata(L, 1);
-    if (*a && !fv_lua_of(L)->closing) /* then the session frees it */
+    if (*a && !fv_lua_of(L)->closing) /* when the state is closed the session frees it */
         fv_arena_free(*a);
     *a = NULL;
     return 0;
 }
 
-/* An arena that goes with the variable on the stack, whatever is raised. */
+/* An arena that is freed with the variable on the stack, whatever error is raised. */
 fv_arena **fv_lua_push_arena(lua_State *L) {
     fv_arena **a = lua_newuserdatauv(L, sizeof *a, 0);
     *a = NULL;

@@ -1,6 +1,6 @@
-/* elements.c - insert, remove, move, concat, unpack and sort of the library `table`, as the manual
- * of Lua 5.4 has them (6.6), with elements that count: metamethods may make a table as long as they
- * like, of which no instruction of the script is run. */
+/* elements.c - insert, remove, move, concat, unpack and sort of the library `table` as in the
+ * manual of Lua 5.4 (6.6), with elements that count as steps. Metamethods can make a table
+ * arbitrarily long, without executing an instruction of the script. */
 #include <limits.h>
 
 #include "passes/lua/internal.h"
@@ -14,7 +14,7 @@ static bool has(lua_State *L, const char *field) {
     return there;
 }
 
-/* A table, or what has the metamethods for it. */
+/* Raises an error unless the argument is a table, or has the required metamethods. */
 static void check(lua_State *L, int arg, int what) {
     if (lua_type(L, arg) == LUA_TTABLE)
         return;
@@ -30,7 +30,7 @@ static lua_Integer length(lua_State *L, int what) {
     return luaL_len(L, 1);
 }
 
-/* An element more; one that a metamethod makes takes longer. */
+/* Counts one element; one that a metamethod supplies takes longer. */
 static void count(lua_State *L, int table) {
     bool has_metamethods = lua_getmetatable(L, table);
     if (has_metamethods)
@@ -137,7 +137,8 @@ static int unpack(lua_State *L) {
     return (int)n;
 }
 
-/* What sorts asks this. Upvalues: the script's function, or none; has the table metamethods? */
+/* The comparison of sort. Upvalues: the function of the script, or none; whether the table has
+ * metamethods. */
 static int compare(lua_State *L) {
     fv_lua_count(L, lua_toboolean(L, lua_upvalueindex(2)) ? METAMETHOD : 1);
     lua_settop(L, 2);
@@ -151,7 +152,7 @@ static int compare(lua_State *L) {
     return 1;
 }
 
-/* Lua's own is upvalue 1: between two comparisons it does little. */
+/* The sort of Lua is upvalue 1: it does little between two comparisons. */
 static int sort(lua_State *L) {
     if (!lua_isnoneornil(L, 2))
         luaL_checktype(L, 2, LUA_TFUNCTION);

@@ -1,5 +1,5 @@
-/* handle.c - handles of modules and of what is in them: one an object, asked at each use whether it
- * is still there. */
+/* handle.c - handles of modules and of the objects in them: one for each object, which is checked
+ * at each use. */
 #include <string.h>
 
 #include "passes/lua/internal.h"
@@ -9,7 +9,8 @@ const fv_lua_class *const fv_lua_classes[] = {
     &fv_lua_value_class,  &fv_lua_type_class, &fv_lua_dim_class,      &fv_lua_tensor_class,
     &fv_lua_pass_class,   &fv_lua_rule_class, &fv_lua_compiled_class, NULL};
 
-static const char boxes[] = "fv.boxes"; /* in the registry: address of a box to its handle, weak */
+/* in the registry: a weak table from the address of a box to its handle */
+static const char boxes[] = "fv.boxes";
 
 /* ---- classes ---- */
 
@@ -32,7 +33,7 @@ static int unknown_name(lua_State *L, const fv_lua_class *c, const char *name) {
                       fv_lua_nearest(fv_lua_of(L), name, names));
 }
 
-/* x.NAME: a getter is called right here, so that its errors have the script's line. */
+/* x.NAME: a getter is called here, so that its errors have the line of the script. */
 static int get(lua_State *L) {
     const fv_lua_class *c = lua_touserdata(L, lua_upvalueindex(1));
     const luaL_Reg *elements = find(c->meta, "[]");
@@ -122,14 +123,14 @@ bool fv_lua_find_box(lua_State *L, const fv_module *m) {
 fv_lua_box *fv_lua_push_box(lua_State *L, fv_module *m, bool owned) {
     if (fv_lua_find_box(L, m)) {
         fv_lua_box *there = lua_touserdata(L, -1);
-        if (there->m) /* of a module that is gone another one may have the address */
+        if (there->m) /* another module may have got the address of one that no longer exists */
             return there;
         lua_pop(L, 1);
     }
-    /* handles; the module of which this one is a copy */
+    /* user values: the table of handles; the module of which this one is a copy */
     fv_lua_box *box = lua_newuserdatauv(L, sizeof *box, 2);
     *box = (fv_lua_box){.m = m, .owned = false};
-    lua_newtable(L); /* handles of what is in it, by address */
+    lua_newtable(L); /* handles of its objects, by address */
     lua_newtable(L);
     lua_pushliteral(L, "v");
     lua_setfield(L, -2, "__mode");
@@ -158,7 +159,7 @@ fv_lua_box *fv_lua_module(lua_State *L, int arg) {
 
 /* ---- handles ---- */
 
-/* The userdata of a box; of a live handle it is there. */
+/* Pushes the userdata of a box, which exists as long as a handle does. */
 static void push_userdata_of(lua_State *L, const fv_lua_box *box) {
     if (!box->m || !fv_lua_find_box(L, box->m))
         luaL_error(L, "the module is gone");
@@ -177,7 +178,7 @@ void fv_lua_push(lua_State *L, fv_lua_box *box, const fv_lua_class *c, const voi
         fv_lua_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
         *h = (fv_lua_handle){.box = box, .at = (void *)at};
         lua_pushvalue(L, -3);
-        lua_setiuservalue(L, -2, 1); /* the module's handle lives as long */
+        lua_setiuservalue(L, -2, 1); /* keeps the handle of the module alive */
         luaL_getmetatable(L, metatable_of(L, c));
         lua_remove(L, -2);
         lua_setmetatable(L, -2);
@@ -201,7 +202,7 @@ void *fv_lua_any(lua_State *L, int arg, const fv_lua_class *c, fv_lua_box **box)
 
 /* ---- is it still there? ---- */
 
-/* What stands in an erased op is erased with it. */
+/* An op in a region of an erased op is erased as well. */
 bool fv_lua_op_lives(const fv_op *op) {
     for (; op; op = op->block->parent)
         if (op->erased)
@@ -213,7 +214,7 @@ static bool region_lives(const fv_region *r) {
     return !r->parent || fv_lua_op_lives(r->parent);
 }
 
-/* A constant that has uses is one of its module. */
+/* A constant with uses belongs to the module. */
 static bool const_lives(const fv_module *m, const fv_value *v) {
     for (int i = m->nconsts - 1; i >= 0 && !v->nuses; i--)
         if (m->consts[i] == v)
@@ -241,7 +242,7 @@ fv_op *fv_lua_op(lua_State *L, int arg, fv_lua_box **box) {
 fv_value *fv_lua_value(lua_State *L, int arg, fv_lua_box **box) {
     fv_lua_box *b;
     fv_value *v = fv_lua_any(L, arg, &fv_lua_value_class, &b);
-    if (!fv_lua_value_lives(b, v)) { /* a result has given its name to another value, perhaps */
+    if (!fv_lua_value_lives(b, v)) { /* a result may have passed its name on to another value */
         if (v->kind == FV_VALUE_CONST)
             luaL_error(L, "the constant '%s' is gone: nothing used it, and it was removed",
                        v->name);
@@ -270,8 +271,8 @@ fv_region *fv_lua_region(lua_State *L, int arg, fv_lua_box **box) {
 
 /* ---- iterating ---- */
 
-/* What there was when the loop began. What is built later is not visited, so a loop that builds
- * ends. */
+/* The ops that existed when the loop began. Ops that are built later are not visited, so a loop
+ * that builds ops ends. */
 typedef struct snapshot {
     fv_lua_box *box;
     int64_t n, next;
@@ -312,6 +313,6 @@ void fv_lua_push_ops(lua_State *L, fv_lua_box *box, const fv_region *r, const fv
     snapshot *s = lua_newuserdatauv(L, sizeof *s + (size_t)n * sizeof(fv_op *), 0);
     *s = (snapshot){.box = box, .n = n};
     count(r, name, nested, s->at, 0);
-    push_userdata_of(L, box); /* it lives as long as the iterator */
+    push_userdata_of(L, box); /* keeps the module alive as long as the iterator */
     lua_pushcclosure(L, next_op, 2);
 }

@@ -1,5 +1,5 @@
-/* kernel.c - kernels that a script has written by hand; the host puts them into the place of those
- * of their names. */
+/* kernel.c - kernels that a script wrote by hand; the host replaces the kernels of the same names
+ * by them. */
 #include "ir/kernel/parse.h"
 #include "ir/kernel/verify.h"
 #include "passes/lua/internal.h"

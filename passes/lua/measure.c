@@ -1,4 +1,4 @@
-/* measure.c - compiled modules beside each other: time, differences, what the cost model says. */
+/* measure.c - compares compiled modules: times, differences, and costs by the cost model. */
 #include <string.h>
 
 #include "passes/lua/internal.h"
@@ -23,7 +23,7 @@ static void set_text(lua_State *L, const char *name, const char *v) {
     lua_setfield(L, -2, name);
 }
 
-/* What fv_lua_check_fields knows, besides the entries of a list: pushes a copy without these. */
+/* Pushes a copy of the table without the entries of its list, for fv_lua_check_fields. */
 static int push_without_list(lua_State *L, int table, lua_Integer n) {
     lua_newtable(L);
     int copy = lua_gettop(L);
@@ -82,7 +82,7 @@ int fv_lua_time(lua_State *L) {
             return luaL_error(L, "entry %d is a %s, expected a compiled module", i + 1,
                               luaL_typename(L, -1));
         t.list[i] = fv_lua_compiled_at(L, lua_gettop(L));
-        lua_pop(L, 1); /* it stays in the table */
+        lua_pop(L, 1); /* the table keeps it alive */
     }
     t.rounds = (int)fv_lua_integer_field(L, 1, "rounds", 10, 1, MOST_ROUNDS);
     t.seconds = fv_lua_number_field(L, 1, "seconds", 1);
@@ -140,7 +140,8 @@ static void push_difference(lua_State *L, const char *name, const fv_lua_differe
     set_bool(L, "inf_in_b", d->inf[0]);
 }
 
-/* Tensors by name: a table of them, or what a compiled module gives; replaces the argument. */
+/* Replaces the argument by tensors by name: it is such a table, or a compiled module that is
+ * run. */
 static void make_outputs(lua_State *L, int arg, const fv_lua_inputs *in) {
     if (luaL_testudata(L, arg, "fv.compiled")) {
         fv_lua_push_outputs(L, fv_lua_compiled_at(L, arg), in);
@@ -173,7 +174,8 @@ static bool push_row(lua_State *L, const char *name, comparing *c) {
     return true;
 }
 
-/* diff(A, B, {inputs=, dims=, seed=, threads=, atol=, rtol=}): a list, and whether all agree */
+/* diff(A, B, {inputs=, dims=, seed=, threads=, atol=, rtol=}): a list of rows, and whether all
+ * agree */
 int fv_lua_diff(lua_State *L) {
     static const char *const fields[] = {"atol", "dims", "inputs", "rtol", "seed", "threads", NULL};
     comparing c = {.l = fv_lua_of(L), .atol = -1, .rtol = -1};
@@ -247,7 +249,7 @@ static void push_cost(lua_State *L, const fv_lua_cost *c) {
     lua_setfield(L, -2, "launches");
 }
 
-/* compiled:cost{dims=}, or with inputs, of which the dims count */
+/* compiled:cost{dims=}, or with inputs, of which only the dims are used */
 int fv_lua_compiled_cost(lua_State *L) {
     static const char *const fields[] = {"dims", "inputs", NULL};
     costing k = {.l = fv_lua_of(L), .c = fv_lua_compiled_at(L, 1)};

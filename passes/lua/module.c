@@ -1,4 +1,4 @@
-/* module.c - fv itself, and modules, functions and regions. */
+/* module.c - the table fv, and modules, functions and regions. */
 #include <string.h>
 
 #include "ir/dim/text.h"
@@ -21,7 +21,7 @@ static bool parse(void *arg) {
     fv_session *s = r->l->session;
     const char *before = fv_diag_file_get(s);
     fv_diag_file(s, "the graph's text");
-    /* no files: what a compiled model depends on is known before */
+    /* without files, so that the inputs of a compiled model are known beforehand */
     r->m = fv_module_parse(s, r->text, NULL);
     bool ok = r->m && fv_module_verify(r->m, NULL);
     fv_diag_file(s, before);
@@ -74,7 +74,7 @@ const luaL_Reg fv_lua_functions[] = {{"compile", fv_lua_compile},
 
 static const luaL_Reg constants[] = {{"version", NULL}, {NULL, NULL}};
 
-/* fv.NAME: what is misspelt is an error, not nil. */
+/* fv.NAME: a misspelt name is an error, not nil. */
 static int missing(lua_State *L) {
     const char *names[40], *name = luaL_checkstring(L, 2);
     int n = 0;
@@ -90,7 +90,7 @@ static int assigned(lua_State *L) {
 
 void fv_lua_open_module(lua_State *L) {
     fv_lua_make_classes(L);
-    lua_newtable(L); /* empty: what it has stands in its metatable */
+    lua_newtable(L); /* an empty table, whose contents are in its metatable */
     lua_newtable(L);
     luaL_newlib(L, fv_lua_functions);
     lua_pushliteral(L, FV_VERSION);
@@ -198,7 +198,7 @@ static int module_find(lua_State *L) {
     return 1;
 }
 
-/* A text of ours becomes one of Lua's. */
+/* Pushes a text of Fovea as one of Lua. */
 static void push_text(lua_State *L, const fv_text *t) {
     lua_pushlstring(L, t->s ? t->s : "", t->n);
     fv_arena_free(t->arena);
@@ -246,7 +246,7 @@ static bool copy(void *arg) {
            (c->copy = fv_module_copy(c->box->m->session, c->box->m, NULL)) != NULL;
 }
 
-/* Large constants lie in the module that was copied: it lives as long. */
+/* A copy shares large constants with the module, and keeps it alive. */
 static int module_copy(lua_State *L) {
     copying c = {fv_lua_module(L, 1), NULL};
     if (!c.box->owned)
@@ -283,14 +283,14 @@ typedef struct dim_text {
     const fv_dim *d;
 } dim_text;
 
-/* Has the module all symbols of the text? Asked of a table of its own: whoever parses makes those
- * that are new. */
+/* Does the module have all symbols of the text? The text is parsed with a separate table of dims,
+ * because parsing creates new symbols. */
 static bool has_symbols(fv_module *m, const char *text) {
     fv_arena *a = fv_arena_new(m->session);
     fv_dims *t = fv_dims_new(a);
     const fv_dim *const *named, *const *there;
     const char *at = text, *why, *lacks = NULL;
-    (void)fv_dim_parse(t, &at, &why); /* what is wrong with it is said where it counts */
+    (void)fv_dim_parse(t, &at, &why); /* a mistake is reported where the text is used */
     int n = fv_dim_symbols(t, &named), all = fv_dim_symbols(m->dims, &there);
     for (int i = 0; i < n && !lacks; i++) {
         int k = 0;
@@ -337,7 +337,8 @@ static int module_str(lua_State *L) {
     return 1;
 }
 
-/* What the script has read goes when nothing refers to it; at the end the session frees all. */
+/* A module that the script owns is freed when nothing refers to it; at the end the session frees
+ * all. */
 static int module_gc(lua_State *L) {
     fv_lua_box *box = luaL_checkudata(L, 1, "fv.module");
     if (box->m && box->owned && !fv_lua_of(L)->closing)

@@ -1,4 +1,4 @@
-/* op.c - ops: reading them, changing them, and taking them out. */
+/* op.c - ops: reading, changing and erasing them. */
 #include <string.h>
 
 #include "ir/graph/infer.h"
@@ -175,7 +175,7 @@ static bool set(void *arg) {
     return true;
 }
 
-/* What the op computes is not looked at before the pass ends: a change may take several steps. */
+/* The op is not verified before the pass ends, because a change may take several steps. */
 static int op_set(lua_State *L) {
     fv_lua_box *box;
     setting s = {.op = fv_lua_op(L, 1, &box)};
@@ -194,7 +194,7 @@ static int op_set(lua_State *L) {
     return 1;
 }
 
-/* ---- operands and places ---- */
+/* ---- operands and positions ---- */
 
 typedef struct moving {
     fv_lua_box *box;
@@ -261,7 +261,7 @@ static int op_after(lua_State *L) {
     return fv_lua_build(L, 2, box, op->block, op->next);
 }
 
-/* ---- taking out ---- */
+/* ---- erasing ---- */
 
 static bool erase(void *arg) {
     fv_op_erase(arg);
@@ -274,7 +274,7 @@ static bool lies_in(const fv_op *at, const fv_op *op) {
     return at == op;
 }
 
-/* A value of op's regions that is used elsewhere; NULL: there is none. */
+/* A value in a region of op that is used outside; NULL: there is none. */
 static const fv_value *find_used(const fv_op *op, const fv_region *block) {
     for (const fv_op *o = block->first; o; o = o->next) {
         for (int i = 0; i < o->nout; i++)
@@ -295,7 +295,7 @@ static const fv_value *find_used(const fv_op *op, const fv_region *block) {
     return NULL;
 }
 
-/* Raises where something would be left that nobody gives. */
+/* Raises an error if a value would be left without the op that computes it. */
 static void check_erasable(lua_State *L, const fv_op *op, bool unused) {
     if (op->def == &fv_return_def)
         luaL_error(L, "fv.return ends its region, and stays there");
@@ -328,7 +328,7 @@ typedef struct replacing {
     fv_value *with[FV_MAX_OUT];
 } replacing;
 
-/* What takes a result's place takes its name too, where it is a result itself. */
+/* The value that replaces a result also gets its name, if it is a result itself. */
 static bool replace(void *arg) {
     replacing *r = arg;
     for (int i = 0; i < r->op->nout; i++) {

@@ -1,6 +1,6 @@
-/* operator.c - fv.op: operators that a script declares. An entry is what one of the catalogue is
- * (ir/catalogue/op.h), so whoever reads entries, the importer, the verifier, the printer, rules and
- * lowering, needs to know nothing of it. */
+/* operator.c - fv.op: operators that a script declares. Their entries have the form of those of the
+ * catalogue (ir/catalogue/op.h), so the importer, the verifier, the printer, rules and lowering,
+ * which read entries, treat them alike. */
 #include <string.h>
 
 #include "backend/lower.h"
@@ -12,7 +12,7 @@
 #include "ir/rule/parts.h"
 #include "passes/lua/internal.h"
 
-/* ---- what the script says ---- */
+/* ---- reading the declaration ---- */
 
 static bool is_word(const char *s, const char *more) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
@@ -22,7 +22,7 @@ static bool is_word(const char *s, const char *more) {
     return n && !s[n] && !(*s >= '0' && *s <= '9') && *s != '.';
 }
 
-/* A type variable of one type is called as that is. */
+/* The type variable for an operand of a single type; it has the name of the type. */
 static const char *variable_of(lua_State *L, fv_opdef *d, const char *type) {
     int n = 0;
     lua_pushstring(L, type);
@@ -36,7 +36,7 @@ static const char *variable_of(lua_State *L, fv_opdef *d, const char *type) {
     return d->types[n].name;
 }
 
-/* "X" or {name = "X", type = "i64", rank = 1, optional = true}, at the top of the stack. */
+/* Reads "X" or {name = "X", type = "i64", rank = 1, optional = true} at the top of the stack. */
 static fv_operand_def read_operand(lua_State *L, fv_opdef *d, bool input) {
     static const char *const fields[] = {"name", "optional", "rank", "type", NULL};
     fv_operand_def o = {.type = "T"};
@@ -87,7 +87,7 @@ static void read_operands(lua_State *L, const char *field, const char *otherwise
     }
 }
 
-/* The kind of an attribute is that of its default. */
+/* Reads the attributes. The kind of an attribute is that of its default. */
 static void read_attributes(lua_State *L, fv_opdef *d) {
     int type = lua_getfield(L, 1, "attributes"), table = lua_gettop(L);
     if (type == LUA_TNIL)
@@ -139,7 +139,7 @@ static void read_types(lua_State *L, fv_opdef *d) {
 
 typedef struct declaring {
     fv_lua *l;
-    fv_opdef *d; /* of Lua's memory, then of ours */
+    fv_opdef *d; /* first in memory of Lua, then in the arena of the session */
     bool check;
 } declaring;
 
@@ -192,7 +192,7 @@ static fv_elem elem_of(const fv_opdef *d, const char *variable) {
     return FV_F32;
 }
 
-/* A module of that op alone; operands of which nothing is said have `rank` axes. */
+/* A module that consists of that op; operands whose rank is not declared have `rank` axes. */
 static fv_module *instance_of(fv_session *s, const fv_opdef *d, int rank) {
     fv_module *m = fv_module_new(s, "instance");
     fv_region *body = fv_func_new(m, "main")->body;
@@ -227,7 +227,7 @@ static bool lowers(fv_session *s, const fv_opdef *d, int rank) {
            fv_lower(m, &o);
 }
 
-/* In a session of its own, which takes along what was made. */
+/* Tries to compile an instance, in a session of its own, which is freed with all it made. */
 static bool try_rank(fv_lua *l, const fv_opdef *d, int rank, bool tell) {
     fv_session *s = fv_session_new();
     fv_door door;
@@ -246,8 +246,8 @@ static bool try_rank(fv_lua *l, const fv_opdef *d, int rank, bool tell) {
     return ok;
 }
 
-/* Is there a rank of operands with which it can be compiled? What is wrong is told of that with
- * which one begins. */
+/* Can the operator be compiled with some rank of operands? If not, the diagnostics are those of the
+ * rank that is tried first. */
 static bool try_ranks(fv_lua *l, const fv_opdef *d) {
     static const int ranks[] = {2, 1, 3, 4, 0};
     for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++)
@@ -256,8 +256,8 @@ static bool try_ranks(fv_lua *l, const fv_opdef *d) {
     return try_rank(l, d, ranks[0], true);
 }
 
-/* It is declared when all else is done: so its rule cannot name it, and each op is made of others
- * that were there before. */
+/* Adds the entry. This is the last step, so its rule cannot name the operator itself, and each
+ * operator is made of ones that existed before. */
 static bool declare(void *arg) {
     declaring *k = arg;
     fv_opdef *d = k->d = keep(k->l->arena, k->d);
@@ -266,7 +266,7 @@ static bool declare(void *arg) {
 }
 
 /* op{name=, domain=, purpose=, inputs=, outputs=, attributes=, types=, formula= or rule=, check=}:
- * its qualified name */
+ * returns its qualified name */
 int fv_lua_op_new(lua_State *L) {
     static const char *const fields[] = {"attributes", "check", "domain",  "formula",
                                          "inputs",     "name",  "outputs", "purpose",

@@ -11,7 +11,7 @@
 static const char *const kinds[] = {
     [LUA_TBOOLEAN] = "true or false", [LUA_TNUMBER] = "a number", [LUA_TSTRING] = "a text"};
 
-/* --script-arg NAME=VALUE; the last one counts. NULL: there is none. */
+/* The value of --script-arg NAME=VALUE, of which the last one counts; NULL: it is not given. */
 static const char *given(const fv_lua *l, const char *name) {
     const char *value = NULL;
     size_t n = strlen(name);
@@ -21,7 +21,7 @@ static const char *given(const fv_lua *l, const char *name) {
     return value;
 }
 
-/* Pushes the text as a value of the type that the one at `like` has. */
+/* Pushes the text, converted to the type of the value at `like`. */
 static void push_given(lua_State *L, const char *name, const char *text, int like) {
     int type = lua_type(L, like);
     if (type == LUA_TSTRING) {
@@ -58,8 +58,8 @@ static bool add_option(void *arg) {
     return true;
 }
 
-/* NAME = DEFAULT or NAME = {default = .., doc = ".."}: the pair on the top of the stack; sets
- * values[NAME]. */
+/* Declares an option from NAME = DEFAULT or NAME = {default = .., doc = ".."}, a key and a value on
+ * the top of the stack; sets values[NAME]. */
 static void declare_option(lua_State *L, int values, const char *pass) {
     fv_lua *l = fv_lua_of(L);
     int pair = lua_gettop(L) - 1;
@@ -93,7 +93,7 @@ static void declare_option(lua_State *L, int values, const char *pass) {
     lua_settop(L, pair + 1);
 }
 
-/* The table of options at `arg`, or none: pushes the table of their values. */
+/* Declares the options of the table at `arg`, or none, and pushes the table of their values. */
 static void declare_options(lua_State *L, int arg, const char *pass) {
     lua_newtable(L);
     int values = lua_gettop(L);
@@ -283,7 +283,7 @@ void fv_lua_end_passes(fv_lua *l, const fv_lua_pass *outer) {
         l->running->now = NULL;
 }
 
-/* Pushes a new handle of the pass: equal ones are not needed. */
+/* Pushes a new handle of the pass. It need not equal other handles of the pass. */
 static void push_pass(lua_State *L, fv_lua_pass *p) {
     fv_lua_pass **handle = lua_newuserdatauv(L, sizeof *handle, 0);
     *handle = p;
@@ -299,14 +299,15 @@ static int call_run(lua_State *L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, p->run);
     fv_lua_box *box = fv_lua_push_box(L, p->now->module, false);
     push_pass(L, p);
-    lua_pushvalue(L, -2); /* the module's handle stays */
+    lua_pushvalue(L, -2); /* the handle of the module stays on the stack */
     lua_insert(L, 1);
     lua_call(L, 2, 0);
     fv_lua_try(L, box, settle, box);
     return 0;
 }
 
-/* Its module is somebody else's, who changes and frees it: handles do not outlive the run. */
+/* Ends the loan of a module that the script does not own: its owner changes and frees it, so
+ * handles must not be used after the run. */
 static int end_loan(lua_State *L) {
     const fv_lua_pass *p = lua_touserdata(L, 1);
     if (!fv_lua_find_box(L, p->now->module))
@@ -318,8 +319,8 @@ static int end_loan(lua_State *L) {
     return 0;
 }
 
-/* Is the module in the hands of the script already, by a pass around this one or because it has
- * read it? */
+/* Has the script a handle of the module already, from an outer pass or because it read the
+ * module? */
 static int find_loan(lua_State *L) {
     const fv_lua_pass *p = lua_touserdata(L, 1);
     if (fv_lua_find_box(L, p->now->module))
@@ -338,12 +339,13 @@ static bool run_script(fv_lua_pass *p, const char *what) {
     p->around = around;
     if (!fv_lua_protected(l, what, end_loan, p))
         return false;
-    if (l->poisoned) /* though the script has caught it */
+    if (l->poisoned) /* even if the script has caught the error */
         fv_out_of_memory(l->session);
     return ok;
 }
 
-/* Conditions in Lua see the module; handles of it do not outlive the run either. */
+/* Runs the rules of a pass. Conditions in Lua get handles of the module, which are closed after the
+ * run as well. */
 static bool run_rules(fv_lua_pass *p, fv_pass_run *r, const char *what) {
     fv_lua *l = p->lua;
     l->lent = false;
@@ -354,7 +356,7 @@ static bool run_rules(fv_lua_pass *p, fv_pass_run *r, const char *what) {
     return fv_lua_protected(l, what, end_loan, p) && ok;
 }
 
-/* What a script leaves is verified in every build. */
+/* The graph that a script leaves is verified in every build. */
 static bool run_pass(fv_pass_run *r) {
     fv_lua_pass *p = r->pass->user;
     const char *what = fv_printf(r->arena, "pass '%s'", p->pass.name);

@@ -1,6 +1,6 @@
-/* pattern.c - string.find, match, gmatch and gsub, as the manual of Lua 5.4 has them (6.4.1), with
- * steps that count: a pattern that tries all ways in which its parts can share a text takes longer
- * than anybody waits, and Lua's own matcher cannot be ended. */
+/* pattern.c - string.find, match, gmatch and gsub as in the manual of Lua 5.4 (6.4.1), with steps
+ * that count. Some patterns try exponentially many ways to divide a text, and the matcher of Lua
+ * itself cannot be interrupted. */
 #include <ctype.h>
 #include <string.h>
 
@@ -17,13 +17,13 @@ enum {
 
 typedef struct capture {
     const char *start;
-    ptrdiff_t n; /* or A_POSITION, UNFINISHED */
+    ptrdiff_t n; /* the length, or A_POSITION or UNFINISHED */
 } capture;
 
 typedef struct matcher {
     lua_State *L;
     const char *text, *text_end, *pattern_end;
-    int depth, steps; /* calls that are left; steps that are not counted yet */
+    int depth, steps; /* recursive calls that are left; steps that are not counted yet */
     int ncaptures;
     capture captures[MAX_CAPTURES];
 } matcher;
@@ -76,7 +76,7 @@ static bool is_of_class(int c, int class) {
     return isupper(class) ? !yes : yes;
 }
 
-/* p is at the bracket, last at the one that closes. */
+/* p is at the opening bracket, last at the closing one. */
 static bool is_of_set(matcher *m, int c, const char *p, const char *last) {
     bool inside = p[1] != '^';
     step(m, (size_t)(last - p) / 8);
@@ -109,7 +109,7 @@ static bool is_single(matcher *m, const char *s, const char *p, const char *end)
     }
 }
 
-/* ---- more of them ---- */
+/* ---- several characters ---- */
 
 /* %bxy */
 static const char *match_balance(matcher *m, const char *s, const char *p) {
@@ -198,8 +198,8 @@ static const char *match_frontier(matcher *m, const char *s, const char **p) {
     return here ? s : NULL;
 }
 
-/* A character and what says how many of it. True: the match goes on at *s and *p; else *s is how it
- * ended. */
+/* Matches a single character with its repetition. True: the match continues at *s and *p; otherwise
+ * *s is its result. */
 static bool match_one(matcher *m, const char **s, const char **p) {
     const char *end = class_end(m, *p), *found;
     bool is = (*end != '*' && *end != '-') ? is_single(m, *s, *p, end) : true;
@@ -220,8 +220,8 @@ static bool match_one(matcher *m, const char **s, const char **p) {
     }
 }
 
-/* Where the text that the pattern matches from s on ends, or NULL. Texts and patterns end with a
- * byte 0 of Lua's. */
+/* The end of the text that the pattern matches from s on, or NULL. Texts and patterns end with a
+ * byte 0, which Lua adds. */
 static const char *match(matcher *m, const char *s, const char *p) {
     if (m->depth-- == 0)
         luaL_error(m->L, "pattern too complex");
@@ -266,7 +266,7 @@ static matcher matcher_of(lua_State *L, const char *s, size_t n, const char *p, 
 
 /* ---- captures ---- */
 
-/* Capture i, or all from s to e where the pattern has none. */
+/* Pushes capture i; if the pattern has none, the text from s to e. */
 static void push_capture(matcher *m, int i, const char *s, const char *e) {
     if (i >= m->ncaptures && i)
         luaL_error(m->L, "invalid capture index %%%d", i + 1);
@@ -281,7 +281,7 @@ static void push_capture(matcher *m, int i, const char *s, const char *e) {
         lua_pushlstring(m->L, c->start, (size_t)c->n);
 }
 
-/* s NULL: nothing where the pattern has none. */
+/* s NULL: if the pattern has no captures, nothing is pushed. */
 static int push_captures(matcher *m, const char *s, const char *e) {
     int n = !m->ncaptures && s ? 1 : m->ncaptures;
     luaL_checkstack(m->L, n, "too many captures");
@@ -292,7 +292,7 @@ static int push_captures(matcher *m, const char *s, const char *e) {
 
 /* ---- find, match ---- */
 
-/* Where a search begins, from 0; beyond n: nowhere. */
+/* The offset at which a search begins; more than n: it finds nothing. */
 static size_t start_of(lua_State *L, int arg, size_t n) {
     lua_Integer at = luaL_optinteger(L, arg, 1);
     if (at > 0)
@@ -355,7 +355,7 @@ static int match_first(lua_State *L) {
 
 /* ---- gmatch ---- */
 
-/* Upvalues: text, pattern, where the next search begins, where the last match ended; from 0. */
+/* Upvalues: text, pattern, offset of the next search, offset of the end of the last match. */
 static int next_match(lua_State *L) {
     size_t n, np;
     const char *s = lua_tolstring(L, lua_upvalueindex(1), &n),

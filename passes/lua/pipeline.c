@@ -1,5 +1,5 @@
-/* pipeline.c - pipelines of a script: tables of passes, steps of lowering and a level of code, as
- * those in passes/pipelines. */
+/* pipeline.c - pipelines of a script: tables of passes, steps of lowering and an optimization
+ * level, in the form of those in passes/pipelines. */
 #include <string.h>
 
 #include "ir/definition/step_names.h"
@@ -8,7 +8,7 @@
 
 /* ---- lists ---- */
 
-/* Names of passes, passes of the script, lists of these: appended to the list on the top of the
+/* Appends names of passes, passes of the script, and lists of these to the list on the top of the
  * stack. */
 static void flatten(lua_State *L, int arg, int depth) {
     int list = lua_gettop(L);
@@ -69,7 +69,7 @@ int fv_lua_pass_names(lua_State *L, int arg) {
 
 typedef struct piping {
     fv_lua *l;
-    fv_pipeline_table table; /* of Lua's texts */
+    fv_pipeline_table table; /* its texts belong to Lua */
     const char *wrong;
 } piping;
 
@@ -95,7 +95,7 @@ static bool set_pipeline(void *arg) {
     return true;
 }
 
-/* Names of a table besides those of its list. */
+/* Checks the named fields of a table, apart from its list. */
 static void check_named(lua_State *L, int table) {
     static const char *const fields[] = {"purpose", "steps", "code", NULL};
     lua_newtable(L);

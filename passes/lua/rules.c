@@ -1,8 +1,9 @@
-/* rules.c - rewrite rules of a script: the notation of ir/rule/rule.h, with conditions also in Lua.
+/* rules.c - rewrite rules of a script: the notation of ir/rule/rule.h, with conditions that can be
+ * functions in Lua.
  *
- * A rule that is text alone is tried on random instances when it is declared, as the shipped ones
- * are by the tests. What a condition in Lua asks for nobody knows beforehand: such a rule is
- * not. */
+ * A rule of text only is tested on random instances when it is declared, as the tests do with
+ * shipped rules. A rule with a condition in Lua is not, because it is unknown which instances
+ * satisfy the condition. */
 #include <string.h>
 
 #include "passes/check.h"
@@ -12,7 +13,7 @@ enum { INSTANCES = 20, SEED = 20240 };
 
 /* ---- conditions in Lua ---- */
 
-/* A question of the matcher. */
+/* A call of a condition by the matcher. */
 typedef struct question {
     fv_lua_rule *rule;
     fv_op *op;
@@ -21,7 +22,7 @@ typedef struct question {
     bool answer;
 } question;
 
-/* A value, an attribute, or a list of the values of `xs..`. */
+/* Pushes a captured value or attribute, or the list of values of `xs..`. */
 static void push_capture(lua_State *L, fv_lua_box *box, const fv_capture *c) {
     if (c->value) {
         fv_lua_push(L, box, &fv_lua_value_class, c->value);
@@ -43,7 +44,7 @@ static int ask(lua_State *L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, q->rule->when);
     lua_createtable(L, 0, q->n);
     fv_lua_box *box = fv_lua_push_box(L, fv_region_module(q->op->block), false);
-    lua_insert(L, 1); /* it stays */
+    lua_insert(L, 1); /* keeps the handle on the stack */
     for (int i = 0; i < q->n; i++) {
         push_capture(L, box, &q->captures[i]);
         lua_setfield(L, -2, q->captures[i].name);
@@ -54,7 +55,8 @@ static int ask(lua_State *L) {
     return 0;
 }
 
-/* The matcher walks the graph while this is asked: it may look, and change nothing. */
+/* Calls the condition. The matcher is walking the graph meanwhile, so the condition may read it,
+ * and change nothing. */
 static bool holds(void *user, fv_op *op, int n, const fv_capture *captures) {
     fv_lua_rule *rule = user;
     fv_lua *l = rule->lua;
@@ -70,7 +72,7 @@ static bool holds(void *user, fv_op *op, int n, const fv_capture *captures) {
 
 /* ---- declaring ---- */
 
-/* Of the list of fv.rules it is that entry; 0: of none. */
+/* Parses a rule, which is entry `entry` of the list of fv.rules; 0: it is in no list. */
 static bool parse(fv_lua_rule *r, const char *text, int entry) {
     fv_lua *l = r->lua;
     const char *before = fv_diag_file_get(l->session);
@@ -123,7 +125,7 @@ static bool declare(void *arg) {
     return parse(d->rule, d->text, d->entry) && (!d->check || try_instances(d->rule));
 }
 
-/* Declares it, and leaves its handle. */
+/* Declares the rule, and leaves its handle on the stack. */
 static fv_lua_rule *push_rule(lua_State *L, const char *text, int entry, bool check) {
     declaring d = {.l = fv_lua_of(L), .text = text, .entry = entry, .check = check};
     if (d.l->loaded)
@@ -184,8 +186,8 @@ static const char *text_field(lua_State *L, const char *name, const char *otherw
     return fv_lua_whole(L, -1);
 }
 
-/* rules{name =, purpose =, ends =, rule or text, ...}: a pass that applies them until none
- * matches. */
+/* rules{name =, purpose =, ends =, rule or text, ...}: declares a pass that applies the rules until
+ * none matches */
 int fv_lua_rules_new(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -205,7 +207,7 @@ int fv_lua_rules_new(lua_State *L) {
         if (!handle || !*handle)
             return luaL_error(L, "fv.rules '%s': entry %d is a %s, expected a rule or its text",
                               name, i + 1, luaL_typename(L, -1));
-        c.from[i] = &(*handle)->rule; /* in the script's arena */
+        c.from[i] = &(*handle)->rule; /* it is in the arena of the script */
         lua_settop(L, top);
     }
     c.pass = fv_lua_declare(L, name, purpose);
@@ -240,7 +242,8 @@ static bool apply(void *arg) {
     if (!fv_lua_settle(a->box))
         return false;
     a->rule->lua->condition_failed = false;
-    int errors = fv_error_count(a->rule->lua->session); /* of a right side that is not legal */
+    /* to notice diagnostics about an illegal right side */
+    int errors = fv_error_count(a->rule->lua->session);
     a->applied = fv_rule_apply(&a->rule->rule, a->op, NULL);
     return !a->rule->lua->condition_failed && fv_error_count(a->rule->lua->session) == errors;
 }

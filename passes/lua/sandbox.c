@@ -1,9 +1,9 @@
-/* sandbox.c - what a script finds besides fv: Lua's libraries without those that reach for files,
+/* sandbox.c - the environment of a script besides fv: Lua's libraries, without functions for files,
  * processes and bytecode.
  *
- * Whatever is here must not take long by itself: the limit of instructions is looked at between
- * instructions of Lua. What may take long counts what it does as steps, or is written anew so that
- * it does (pattern.c, elements.c). A finalizer is run without a limit, so tables have none. */
+ * No function here may take long, because limits are checked between instructions of Lua. A
+ * function that can take long counts its work as steps, or is rewritten so that it does (pattern.c,
+ * elements.c). Finalizers would run without a limit, so tables have none. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static void write_all(lua_State *L, int first, fv_lua_stream to) {
     }
 }
 
-/* io.stdout and io.stderr: tables with these. */
+/* io.stdout and io.stderr are tables with these functions. */
 static int stream_write(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     write_all(L, 2, (fv_lua_stream)lua_tointeger(L, lua_upvalueindex(1)));
@@ -74,13 +74,14 @@ static int io_write(lua_State *L) {
     return 1;
 }
 
-/* ---- what depends on the run ---- */
+/* ---- functions whose results vary ---- */
 
-/* A function of Lua's, after which what the script does may depend on more than its text. */
+/* Calls a function of Lua whose result can differ between runs, and records that the script depends
+ * on more than its text. */
 static int vary(lua_State *L) {
     int n = lua_gettop(L);
     fv_lua_of(L)->varies = true;
-    if (lua_type(L, 1) == LUA_TSTRING) /* of os.date */
+    if (lua_type(L, 1) == LUA_TSTRING) /* os.date with a format */
         fv_lua_count(L, (int64_t)lua_rawlen(L, 1));
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
@@ -88,14 +89,15 @@ static int vary(lua_State *L) {
     return lua_gettop(L);
 }
 
-/* The field of the library on the top, as `name` of the table below it. */
+/* Copies the field of the library on the top of the stack, wrapped in `vary`, to `name` of the
+ * table below it. */
 static void keep_varying(lua_State *L, const char *name) {
     lua_getfield(L, -1, name);
     lua_pushcclosure(L, vary, 1);
     lua_setfield(L, -3, name);
 }
 
-/* io.stdin: only reading, and only through a table, which cannot be closed. */
+/* io.stdin can only be read, through a table, and cannot be closed. */
 static int stdin_read(lua_State *L) {
     int n = lua_gettop(L);
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -108,7 +110,7 @@ static int stdin_read(lua_State *L) {
     return lua_gettop(L);
 }
 
-static void push_stdin(lua_State *L) { /* the library of io is on the top */
+static void push_stdin(lua_State *L) { /* the library io is on the top of the stack */
     static const char *const methods[] = {"read", "lines"};
     lua_newtable(L);
     for (int i = 0; i < 2; i++) {
@@ -121,7 +123,7 @@ static void push_stdin(lua_State *L) { /* the library of io is on the top */
 
 static void open_io(lua_State *L) {
     lua_newtable(L);
-    luaL_requiref(L, "fv.io", luaopen_io, 0); /* not where a script finds it */
+    luaL_requiref(L, "fv.io", luaopen_io, 0); /* under a name that scripts cannot reach */
     keep_varying(L, "read");
     push_stdin(L);
     lua_setfield(L, -3, "stdin");
@@ -145,9 +147,9 @@ static void open_os(lua_State *L) {
     lua_setglobal(L, "os");
 }
 
-/* ---- what takes long ---- */
+/* ---- functions that may take long ---- */
 
-/* Calls the function of Lua that is upvalue 1 with all arguments. */
+/* Calls the function of Lua in upvalue 1 with all arguments. */
 static int call_wrapped(lua_State *L) {
     int n = lua_gettop(L);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -156,8 +158,8 @@ static int call_wrapped(lua_State *L) {
     return lua_gettop(L);
 }
 
-/* coroutine.create: each coroutine begins to count anew, so it counts as what it may do
- * uncounted. */
+/* coroutine.create: a new coroutine starts a new interval between two checks, so it counts as that
+ * many steps. */
 static int create(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     fv_lua_count(L, FV_LUA_INTERVAL);
@@ -168,8 +170,8 @@ static int create(lua_State *L) {
     return 1;
 }
 
-/* What coroutine.wrap gives. Where the limit has ended the coroutine, what it would close is left:
- * a hook has raised that error, and what ran there now ran without one. */
+/* The function that coroutine.wrap returns. A coroutine that a limit ended is not closed: closing
+ * would run code after the hook has raised the error, and without a limit. */
 static int resume_wrapped(lua_State *L) {
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
     int n = lua_gettop(L), found = 0;
@@ -201,14 +203,14 @@ static int wrap(lua_State *L) {
     return 1;
 }
 
-/* coroutine.close: not what the limit has ended. */
+/* coroutine.close: not for a coroutine that a limit ended. */
 static int close_coroutine(lua_State *L) {
     fv_lua_count(L, 1);
     return call_wrapped(L);
 }
 
-/* The script's function for errors is upvalue 1. The end of its instructions is no error for it: a
- * hook has raised that, and what ran here then ran without one. */
+/* A handler of errors of the script, in upvalue 1. It is not called for the error of a limit: that
+ * error was raised by a hook, and the handler would run without one. */
 static int handle_error(lua_State *L) {
     if (fv_lua_of(L)->stop)
         return 1;
@@ -227,7 +229,7 @@ static int call_with_handler(lua_State *L) {
     return call_wrapped(L);
 }
 
-/* What goes through texts once: as many steps as that takes. */
+/* Calls a function that goes through its texts once, and counts their bytes as steps. */
 static int go_through(lua_State *L) {
     size_t all = 0;
     for (int i = 1; i <= lua_gettop(L); i++)
@@ -236,7 +238,7 @@ static int go_through(lua_State *L) {
     return call_wrapped(L);
 }
 
-/* string.rep: nothing, however often, is nothing. */
+/* string.rep: the empty text, however often, is empty. */
 static int repeat(lua_State *L) {
     size_t n, between;
     luaL_checklstring(L, 1, &n);
@@ -252,7 +254,7 @@ static int repeat(lua_State *L) {
     return call_wrapped(L);
 }
 
-/* collectgarbage: it goes through all that there is. */
+/* collectgarbage: goes through all memory of the state. */
 static int collect(lua_State *L) {
     fv_lua_count(L, (int64_t)(fv_lua_of(L)->used / 64));
     return call_wrapped(L);
@@ -266,7 +268,7 @@ static void wrap_field(lua_State *L, const char *library, const char *name, lua_
     lua_pop(L, 1);
 }
 
-/* Without a seed the numbers are others at each run. */
+/* math.randomseed: without a seed the numbers differ in each run. */
 static int seed_numbers(lua_State *L) {
     fv_lua_of(L)->varies |= lua_gettop(L) == 0;
     return call_wrapped(L);
@@ -274,7 +276,7 @@ static int seed_numbers(lua_State *L) {
 
 /* ---- text only ---- */
 
-/* What gives load its text, piece by piece, is upvalue 1. */
+/* The function that supplies the text of load in pieces is upvalue 1. */
 static int read_piece(lua_State *L) {
     fv_lua_count(L, FV_LUA_INTERVAL);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -294,7 +296,7 @@ static int load_text(lua_State *L) {
     }
     if (n < 2)
         lua_settop(L, 2);
-    lua_settop(L, n > 4 ? 4 : n < 3 ? 3 : n); /* the environment may be nil, which is not none */
+    lua_settop(L, n > 4 ? 4 : n < 3 ? 3 : n); /* an environment of nil differs from none */
     lua_pushliteral(L, "t");
     lua_replace(L, 3);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -326,7 +328,8 @@ static void wrap_global(lua_State *L, const char *name, lua_CFunction f) {
 
 /* ---- require ---- */
 
-/* "a.b" as a path within the script's folder, links followed; the name is pushed. */
+/* The path of module "a.b" within the folder of the script, with links resolved; the name is
+ * pushed. */
 static const char *find_file(lua_State *L, const char *name) {
     const fv_lua *l = fv_lua_of(L);
     char path[PATH_MAX], real[PATH_MAX], folder[PATH_MAX];
@@ -349,8 +352,8 @@ static const char *find_file(lua_State *L, const char *name) {
     return lua_pushstring(L, path);
 }
 
-/* Scripts are loaded while the main chunk runs: what a compiled model depends on is known before it
- * is compiled. */
+/* Modules are loaded only while the main chunk runs, so that the texts on which a compiled model
+ * depends are known before it is compiled. */
 static int require(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     fv_lua *l = fv_lua_of(L);
@@ -384,7 +387,7 @@ static int require(lua_State *L) {
     return 1;
 }
 
-/* ---- all of it ---- */
+/* ---- the environment ---- */
 
 static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},
                                      {LUA_COLIBNAME, luaopen_coroutine},
@@ -439,7 +442,7 @@ static void open_safe(lua_State *L) {
     lua_setglobal(L, "require");
 }
 
-/* All of Lua; modules are looked for in the script's folder first. */
+/* All libraries of Lua; modules are searched in the folder of the script first. */
 static void open_all(lua_State *L) {
     luaL_openlibs(L);
     lua_getglobal(L, "package");
@@ -457,7 +460,7 @@ void fv_lua_open_libraries(lua_State *L) {
         open_safe(L);
     lua_pushcfunction(L, print);
     lua_setglobal(L, "print");
-    lua_getglobal(L, "math"); /* a run is like the one before */
+    lua_getglobal(L, "math"); /* the seed is fixed, so that runs are equal */
     lua_getfield(L, -1, "randomseed");
     lua_pushinteger(L, 0);
     lua_call(L, 1, 0);

@@ -1,5 +1,5 @@
-/* save.c - fv.save: tables of a script as JSON or CSV. A text is put together of pieces, which are
- * a list on Lua's stack. */
+/* save.c - fv.save: writes tables of a script as JSON or CSV. The text is composed of pieces, which
+ * are kept in a list on the stack of Lua. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,11 +11,11 @@ enum { DEEPEST = 60 };
 
 typedef struct writer {
     lua_State *L;
-    int pieces; /* where the list is */
+    int pieces; /* index of the list */
     lua_Integer n;
 } writer;
 
-/* What is on the top of the stack is the next piece. */
+/* Appends the value on the top of the stack as the next piece. */
 static void put_top(writer *w) {
     lua_rawseti(w->L, w->pieces, ++w->n);
 }
@@ -25,7 +25,8 @@ static void put(writer *w, const char *text) {
     put_top(w);
 }
 
-/* As it is read again. Not finite: there is no such number in JSON, and none is in a table. */
+/* Writes a number such that it reads back exactly. JSON has no number that is not finite;
+ * `otherwise` is written for it. */
 static void put_number(writer *w, int arg, const char *otherwise) {
     char text[40];
     double v = lua_tonumber(w->L, arg);
@@ -44,7 +45,8 @@ static void put_number(writer *w, int arg, const char *otherwise) {
 
 /* ---- JSON ---- */
 
-/* Bytes of the character at s, which is n bytes long at most; 0: it is no UTF-8. */
+/* The number of bytes of the UTF-8 character at s, of which n bytes are available; 0: it is not
+ * UTF-8. */
 static size_t character(const unsigned char *s, size_t n) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t length = *s < 0x80   ? 1
@@ -103,7 +105,7 @@ static void put_list(writer *w, int arg, lua_Integer n, int depth) {
     put(w, "[");
     for (lua_Integer i = 1; i <= n; i++) {
         put(w, i > 1 ? ", " : "");
-        lua_geti(w->L, arg, i); /* of a tensor too */
+        lua_geti(w->L, arg, i); /* tensors are indexed, too */
         put_json(w, lua_gettop(w->L), depth + 1);
         lua_pop(w->L, 1);
     }
@@ -141,7 +143,7 @@ static void put_table(writer *w, int arg, int depth) {
         put_object(w, arg, depth);
 }
 
-/* The value at `arg`, the top of the stack. */
+/* Writes the value at `arg`, which is the top of the stack. */
 static void put_json(writer *w, int arg, int depth) {
     lua_State *L = w->L;
     if (depth > DEEPEST)
@@ -205,8 +207,8 @@ static void put_row(writer *w, int row, const char *const *columns) {
     put(w, "\r\n");
 }
 
-/* A list of rows: lists, or tables with names; of these the first tells the columns where nobody
- * else does. */
+/* Writes a list of rows, which are lists or tables with names; the names of the first row are the
+ * columns unless they are given. */
 static void put_csv(writer *w, int rows, int columns) {
     lua_State *L = w->L;
     const char *const *names = lua_isnil(L, columns) ? NULL : fv_lua_texts(L, columns);
@@ -216,7 +218,7 @@ static void put_csv(writer *w, int rows, int columns) {
             luaL_error(L, "fv.save: row %I is a %s, expected a table", i, luaL_typename(L, -1));
         int row = lua_gettop(L);
         if (i == 1 && !names && !lua_rawlen(L, row))
-            names = fv_lua_keys(L, row, "a row"); /* it stays on the stack */
+            names = fv_lua_keys(L, row, "a row"); /* the names stay on the stack */
         for (int k = 0; i == 1 && names && names[k]; k++) {
             put(w, k ? "," : "");
             lua_pushstring(L, names[k]);
@@ -249,7 +251,7 @@ static bool ends(const char *name, const char *suffix) {
     return n > k && !strcmp(name + n - k, suffix);
 }
 
-/* The pieces as one text, pushed. */
+/* Pushes the pieces as one text. */
 static const char *join(writer *w, size_t *n) {
     luaL_Buffer b;
     luaL_buffinit(w->L, &b);

@@ -1,5 +1,5 @@
-/* schedule.c - schedules that a script wishes for kernels: entries of a tuning
- * (ir/schedule/tuning.h) that are known by a node. */
+/* schedule.c - schedules that a script asks for: entries of a tuning (ir/schedule/tuning.h) that
+ * name a node. */
 #include <string.h>
 
 #include "passes/lua/internal.h"
@@ -11,8 +11,8 @@ typedef struct wishing {
     fv_tuned_kernel kernel;
 } wishing;
 
-/* Places in the text are none of the script: what is wrong with a value is told at the line that
- * declares it. */
+/* Parses the text of a schedule. Positions in it mean nothing to the script, so an error is
+ * reported at the line that declares the schedule. */
 static bool parse(void *arg) {
     wishing *w = arg;
     fv_lua *l = w->l;
@@ -31,7 +31,7 @@ static bool parse(void *arg) {
     return ok;
 }
 
-/* "contract {rows = 4, columns = 16}", pushed. */
+/* Pushes a text such as "contract {rows = 4, columns = 16}". */
 static const char *schedule_text(lua_State *L, const char *name, int params) {
     const char *const *keys = fv_lua_keys(L, params, "params");
     lua_pushfstring(L, "%s {", name);
@@ -95,7 +95,7 @@ static bool add(void *arg) {
     return true;
 }
 
-/* schedule{match =, name =, params =}: the table */
+/* schedule{match =, name =, params =}: returns the table */
 int fv_lua_schedule_new(lua_State *L) {
     if (fv_lua_of(L)->loaded)
         return luaL_error(L, "fv.schedule: schedules are declared while the script is read");

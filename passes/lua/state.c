@@ -1,5 +1,5 @@
-/* state.c - the Lua state of a script: its memory and its limits, protected calls, and what an
- * error becomes. */
+/* state.c - the Lua state of a script: memory, limits, protected calls, and diagnostics of
+ * errors. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ fv_lua *fv_lua_of(lua_State *L) {
 static const char too_long[] =
     "the script has run as many instructions as it may; --script-steps=N allows more";
 
-/* A signal has no argument: what it tells has to be here. */
+/* The flag is global because a handler of signals has no argument. */
 static volatile sig_atomic_t interrupted;
 
 static void note_interrupt(int signal) {
@@ -28,16 +28,18 @@ static void note_interrupt(int signal) {
     interrupted = 1;
 }
 
-/* Bytes: of an allocation that counts; of a state that is looked at more often. */
-enum { LARGE = 4096, OFTEN = 16 << 20, NANOSECONDS = 100 /* of an instruction that is long */ };
+/* LARGE: allocations from this size on count as steps. OFTEN: states from this size on are checked
+ * more often. */
+enum { LARGE = 4096, OFTEN = 16 << 20, NANOSECONDS = 100 /* the time of a long instruction */ };
 
-/* Whoever wants so much is about to fill it, in one instruction perhaps: that counts, and ends
- * where the limit is. No error but this can be raised here. */
+/* An allocation of this size will be filled, possibly by one instruction, so it counts as steps,
+ * and fails at the limit. No other error can be raised here. */
 static bool may_grow(fv_lua *l, size_t bytes) {
     l->steps += (int64_t)(bytes / 256);
-    /* coroutines may be gone */
+    /* the coroutine that ran may no longer exist */
     if (l->main && l->used + bytes > OFTEN && lua_gethookcount(l->main) > 1) {
-        l->steps += lua_gethookcount(l->main); /* as many may have run since the last look */
+        /* as many instructions may have run since the last check */
+        l->steps += lua_gethookcount(l->main);
         fv_lua_look_soon(l->main);
     }
     if (!l->closing && (l->steps >= l->o.steps || interrupted))
@@ -47,7 +49,7 @@ static bool may_grow(fv_lua *l, size_t bytes) {
 
 static void *allocate(void *user, void *old, size_t old_size, size_t size) {
     fv_lua *l = user;
-    size_t had = old ? old_size : 0; /* of a new object it is its kind */
+    size_t had = old ? old_size : 0; /* for a new object old_size is its kind */
     if (size > had + LARGE && !may_grow(l, size - had))
         return NULL;
     if (!size) {
@@ -60,7 +62,7 @@ static void *allocate(void *user, void *old, size_t old_size, size_t size) {
         return NULL;
     }
     void *now = realloc(old, size);
-    if (!now && size <= had) /* Lua counts on it that smaller always fits */
+    if (!now && size <= had) /* Lua relies on shrinking to succeed */
         now = old;
     if (now)
         l->used = l->used - had + size;
@@ -69,14 +71,14 @@ static void *allocate(void *user, void *old, size_t old_size, size_t size) {
     return now;
 }
 
-/* The more memory there is, the longer an instruction may be that goes through it, a comparison of
- * texts for example. */
+/* The instructions between two checks. A single instruction, such as a comparison of texts, can
+ * take the longer the more memory there is. */
 static int interval(const fv_lua *l) {
     return l->used < OFTEN ? FV_LUA_INTERVAL : (int)((size_t)FV_LUA_INTERVAL * OFTEN / l->used) + 1;
 }
 
-/* So many instructions; of a large state as many as the processor would have run, if they were long
- * ones. */
+/* The steps that n instructions count as. In a large state they count as the number of long
+ * instructions that fit into the time they took. */
 static int64_t long_steps(fv_lua *l, int n) {
     struct timespec t;
     int64_t before = l->nanoseconds, now = 0;
@@ -101,8 +103,8 @@ void fv_lua_look_soon(lua_State *L) {
         lua_sethook(L, look, LUA_MASKCOUNT, 1);
 }
 
-/* Once a limit is passed each further instruction fails, in whatever coroutine, so that no pcall
- * gets around it. */
+/* After a limit is exceeded, every further instruction fails, in all coroutines, so that no pcall
+ * can continue. */
 void fv_lua_count(lua_State *L, int64_t steps) {
     fv_lua *l = fv_lua_of(L);
     l->steps += steps;
@@ -150,19 +152,19 @@ static void note_frame(fv_lua *l, const lua_Debug *ar) {
         snprintf(f->name, sizeof f->name, "in the function of line %d", ar->linedefined);
 }
 
-/* Lua puts "SOURCE:LINE: " before the text of most errors: that becomes the place of the
- * message. */
+/* Removes the prefix "SOURCE:LINE: " that Lua puts before most errors; the diagnostic has it as its
+ * position. */
 static const char *without_place(fv_lua *l, const lua_Debug *ar, const char *text) {
     char place[LUA_IDSIZE + 20];
     int n = snprintf(place, sizeof place, "%s:%d: ", ar->short_src, ar->currentline);
     if (l->at >= 0)
         return text;
-    for (; !strncmp(text, place, (size_t)n); text += n) /* coroutine.wrap adds one */
+    for (; !strncmp(text, place, (size_t)n); text += n) /* coroutine.wrap adds another prefix */
         l->at = l->nframes - 1;
     return text;
 }
 
-/* The handler of errors: keeps what is to be told, while the stack is still there. */
+/* The handler of errors: records the message and the frames while the stack exists. */
 static int keep(lua_State *L) {
     fv_lua *l = fv_lua_of(L);
     lua_Debug ar;
@@ -204,8 +206,8 @@ void fv_lua_note_lines(fv_lua *l, const char *text) {
     }
 }
 
-/* Where the message is "... near 'TOKEN'" and the line has that once: its column. The compiler of
- * Lua tells lines only. */
+/* The column of TOKEN, if the message is "... near 'TOKEN'" and the line contains it once. The
+ * compiler of Lua reports lines only. */
 static int column_of(fv_lua *l, const fv_lua_frame *at, const char *message) {
     const char *near = strstr(message, " near '"), *why;
     if (!near || !at->line)
@@ -227,7 +229,7 @@ static int column_of(fv_lua *l, const fv_lua_frame *at, const char *message) {
     return (int)(found - s) + 1;
 }
 
-/* Is that a script that was read, or a name that Lua has shortened? */
+/* Is it the name of a script that was read, possibly shortened by Lua? */
 static bool has_read(const fv_lua *l, const char *name, size_t n) {
     bool found = n > 3 && !strncmp(name, "...", 3);
     for (int i = 0; i < l->nfiles && !found; i++)
@@ -235,7 +237,7 @@ static bool has_read(const fv_lua *l, const char *name, size_t n) {
     return found;
 }
 
-/* Errors of the compiler come without a stack: their place is in their text alone. */
+/* Errors of the compiler have no stack; their position is only in their text. */
 static const fv_lua_frame *place_of_syntax(fv_lua *l, const char **text, fv_lua_frame *at) {
     const char *colon = *text;
     while ((colon = strchr(colon, ':')) && !(colon[1] >= '0' && colon[1] <= '9'))
@@ -310,7 +312,7 @@ bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) {
     if (outermost)
         sigaction(SIGINT, &before, NULL);
     l->depth--;
-    /* a coroutine ended by it, and nothing came behind that */
+    /* the limit ended a coroutine, and nothing ran after that */
     if (status == LUA_OK && outermost && l->stop) {
         snprintf(l->message, sizeof l->message, "%s", l->stop);
         status = LUA_ERRRUN;
@@ -322,7 +324,8 @@ bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) {
 
 /* ---- calls into Fovea ---- */
 
-/* Errors since `before` as one text, with their places; notes are lines below. */
+/* Collects the errors since `before` into one text, with their positions; notes are lines after
+ * them. */
 static void gather(fv_lua *l, const fv_message *before, char *out, size_t size) {
     fv_arena *a = fv_arena_new(l->session);
     size_t n = 0;
@@ -336,10 +339,11 @@ static void gather(fv_lua *l, const fv_message *before, char *out, size_t size) 
             continue;
         }
         fv_message plain = *m;
-        if (m->file == fv_diag_file_get(l->session)) /* of what is worked on anyway */
+        /* the position of the file that is being processed is omitted */
+        if (m->file == fv_diag_file_get(l->session))
             plain.file = NULL;
         const char *text = fv_message_str(a, &plain), *error = strstr(text, "error: ");
-        size_t head = error ? (size_t)(error - text) : 0; /* FILE:LINE:COLUMN:, if that is known */
+        size_t head = error ? (size_t)(error - text) : 0; /* FILE:LINE:COLUMN:, if known */
         n += (size_t)snprintf(out + n, size - n, "%s%.*s%s", n ? "; " : "", (int)head, text,
                               error ? error + 7 : text);
     }
@@ -361,8 +365,7 @@ static _Noreturn void raise_messages(lua_State *L, const fv_message *before) {
     abort();
 }
 
-/* Has the door been taken because of what the last message says, as a dim of too many parts
- * does? */
+/* Did the last message cause the jump to the door, as for a dim with too many terms? */
 static bool is_said(const fv_lua *l, const fv_message *before) {
     const fv_message *last = fv_messages_last(l->session);
     return last && last != before && last->severity == FV_ERROR;
@@ -371,14 +374,14 @@ static bool is_said(const fv_lua *l, const fv_message *before) {
 static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work)(void *arg),
                   void *arg) {
     fv_lua *l = fv_lua_of(L);
-    lua_State *const outer = l->L; /* what runs is a coroutine, perhaps */
+    lua_State *const outer = l->L; /* the running thread may be a coroutine */
     const fv_lua_pass *const around = l->running;
     const bool matching = l->matching;
     const int depth = l->depth;
     const fv_message *before = fv_messages_last(l->session);
     fv_door door;
     if (FV_DOOR_OPEN(l->session, &door)) {
-        l->L = outer; /* as if what ran inside had ended */
+        l->L = outer; /* restores the thread that ran before the call */
         l->matching = matching;
         l->depth = depth;
         fv_lua_end_passes(l, around);
@@ -392,7 +395,7 @@ static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work
     l->L = L;
     bool ok = work(arg);
     l->L = outer;
-    l->nanoseconds = 0; /* it was not the script's time */
+    l->nanoseconds = 0; /* this time was not spent by the script */
     fv_door_close(l->session, &door);
     if (!ok)
         raise_messages(L, before);
@@ -511,7 +514,7 @@ static int start(lua_State *L) {
     push_words(L, l);
     lua_setglobal(L, "arg");
     const char *text = fv_lua_read(L, l->path, &n);
-    /* #!/usr/bin/env; the line still counts */
+    /* a first line #!/usr/bin/env is skipped, and still counted */
     size_t skip = n && *text == '#' ? strcspn(text, "\n") : 0;
     snprintf(name, sizeof name, "@%s", l->path);
     if (luaL_loadbufferx(L, text + skip, n - skip, name, "t") != LUA_OK)

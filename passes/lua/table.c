@@ -1,4 +1,4 @@
-/* table.c - tables that a script passes by names: fields that there are, and lists. */
+/* table.c - tables as arguments of functions: named fields, and lists. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* tensor.c - contents of constants: read where they lie, and made. */
+/* tensor.c - the elements of constants, read in place; and new tensors. */
 #include <math.h>
 #include <string.h>
 
@@ -55,7 +55,7 @@ static void push_element(lua_State *L, const fv_tensor *t, size_t i) {
     }
 }
 
-/* t[i], row by row; nil behind the last, as of any list. */
+/* t[i], in row-major order; nil after the last, as for any list. */
 static int tensor_at(lua_State *L) {
     const fv_tensor *t = check_tensor(L, NULL);
     lua_Integer i = lua_tointeger(L, 2);
@@ -139,11 +139,11 @@ const fv_lua_class fv_lua_tensor_class = {"tensor",
                                                              {"__tostring", tensor_str},
                                                              {NULL, NULL}}};
 
-/* ---- tensors of no module ---- */
+/* ---- tensors without a module ---- */
 
 enum { ALIGN = 64 };
 
-/* The handle, the tensor, its dims, its elements: one piece of memory, which Lua counts. */
+/* Handle, tensor, dims and elements are one block of memory, which Lua counts. */
 typedef struct loose {
     fv_lua_handle handle;
     fv_tensor tensor;
@@ -178,7 +178,7 @@ typedef struct making {
     fv_elem elem;
     int rank;
     int64_t dims[FV_MAX_RANK];
-    size_t most; /* bytes */
+    size_t most; /* the most bytes */
     const char *name;
     fv_tensor *tensor;
     fv_value *v;
@@ -198,7 +198,7 @@ static bool make_tensor(void *arg) {
     return k->tensor != NULL;
 }
 
-/* A tensor of no module is copied into this one. */
+/* Copies a tensor without a module into this module. */
 static bool copy_tensor(void *arg) {
     making *k = arg;
     const fv_tensor *from = k->tensor;
@@ -217,7 +217,7 @@ static bool make_const(void *arg) {
     return true;
 }
 
-/* A list of sizes; nothing: rank 0. */
+/* Reads a list of sizes; none means rank 0. */
 static void read_dims(lua_State *L, int arg, making *k) {
     if (lua_isnoneornil(L, arg))
         return;
@@ -251,7 +251,7 @@ int fv_lua_buffer(lua_State *L) {
     return 1;
 }
 
-/* All elements are the one at `arg`, or it is a list of as many. */
+/* Fills a tensor with the number at `arg`, or with the list of its elements there. */
 static void fill(lua_State *L, int arg, fv_tensor *t) {
     bool list = lua_istable(L, arg);
     if (list && lua_rawlen(L, arg) != t->count)
@@ -266,7 +266,7 @@ static void fill(lua_State *L, int arg, fv_tensor *t) {
     }
 }
 
-/* tensor(ELEM, DIMS, ELEMENTS): without elements zeros */
+/* tensor(ELEM, DIMS, ELEMENTS); without elements they are 0 */
 int fv_lua_tensor_new(lua_State *L) {
     making k = {.elem = fv_lua_elem(L, 1)};
     check_elem(L, k.elem);

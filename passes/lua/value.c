@@ -1,4 +1,4 @@
-/* value.c - values: where they come from, what they are, and who uses them. */
+/* value.c - values: their definition, type and users. */
 #include <string.h>
 
 #include "passes/lua/internal.h"

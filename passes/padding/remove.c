@@ -1,20 +1,21 @@
-/* remove.c - what is computed token by token is computed for the tokens that a mask keeps: the pass
- * remove-padding.
+/* remove.c - the pass `remove-padding`: ops that compute each token by itself are applied only to
+ * the tokens that a mask keeps.
  *
- *     y = f(x)                x, y: [batch, length, ..], f of each place by itself
- *  =>
+ *     y = f(x)                x, y: [batch, length, ..], f acts on each position separately
+ *   =>
  *     p = f(x at tokens)      [1, tokens, ..]
- *     y = p where there is a token, 0 elsewhere
+ *     y = p at tokens, 0 elsewhere
  *
- * for whole runs of such ops: between an embedding and attention, and from there to the next. What
- * is one sequence of all tokens has the axes that it had, so an op is what it was, with 1 for the
- * batch and the number of tokens for the length wherever these stand in its attributes. Each
- * element of a token is computed by the same sums of the same terms.
+ * This is done for whole runs of such ops: between an embedding and attention, and from there to
+ * the next attention. The tokens of all sequences form one sequence with the same axes as before.
+ * An op is therefore unchanged, except that 1 replaces the batch and the number of tokens the
+ * length wherever they occur in its attributes. Each element of a token is computed by the same
+ * sums of the same terms.
  *
- * No rule of a file: a run has any number of ops, and ends where one mixes places; which axes are
- * batch and length is followed through each of them (tokens.h).
+ * This is no rewrite rule: a run has any number of ops and ends where an op mixes positions, and
+ * which axes are batch and length has to be followed through each op (tokens.h).
  *
- * Needs the form that legalise gives; leaves what it replaced to remove-dead. */
+ * Needs the form that legalise gives; leaves the replaced ops to remove-dead. */
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
@@ -27,19 +28,19 @@
 typedef struct packer {
     fv_pass_run *run;
     fv_padding p;
-    const fv_dim *tokens; /* how many there are: data say so */
-    fv_value *flags;      /* [batch, length]: is there a token? */
-    fv_value *places;     /* [1, tokens, 2]: which sequence, and where in it */
-    fv_value *numbers;    /* [batch, length]: the number of the token there */
-    fv_ptrmap packed;     /* value -> the same of tokens alone, [1, tokens, ..] */
-    fv_ptrmap dims;       /* batch and length -> what stands for them */
+    const fv_dim *tokens; /* the number of tokens, which data decide */
+    fv_value *flags;      /* [batch, length]: is this position a token? */
+    fv_value *places;     /* [1, tokens, 2]: sequence and position of each token */
+    fv_value *numbers;    /* [batch, length]: the index of the token at this position */
+    fv_ptrmap packed;     /* value -> its packed form, of tokens only: [1, tokens, ..] */
+    fv_ptrmap dims;       /* batch and length -> the dims that replace them */
 } packer;
 
 static const fv_dim *all_places(const packer *k) {
     return fv_dim_mul(k->p.module->dims, k->p.batch, k->p.length);
 }
 
-/* The number of each token: how many stand before it. */
+/* Computes the index of each token: the number of tokens before it. */
 static fv_value *number_tokens(packer *k, fv_rewriter *w) {
     fv_dims *t = w->module->dims;
     const fv_dim *one = fv_dim_const(t, 1), *line[3] = {one, all_places(k), one};
@@ -85,7 +86,7 @@ static fv_value *packed_of(packer *k, fv_rewriter *w, fv_value *v) {
     return *fv_ptrmap_at(&k->packed, v) = FV_W2(w, FV_OP_GatherND, x, k->places);
 }
 
-/* The same op of packed operands. */
+/* Adds the op on packed operands. */
 static bool pack(packer *k, fv_rewriter *w, fv_op *op) {
     fv_module *m = w->module;
     fv_value **in = FV_NEW(k->run->arena, fv_value *, op->nin + 1);
@@ -112,7 +113,7 @@ static bool pack(packer *k, fv_rewriter *w, fv_op *op) {
     return fv_op_infer(copy);
 }
 
-/* What v is where there is a token, and 0 elsewhere. */
+/* v at tokens, and 0 elsewhere, from its packed form. */
 static fv_value *padded(packer *k, fv_rewriter *w, const fv_value *v) {
     const fv_dim *column[FV_MAX_RANK], *rows[FV_MAX_RANK] = {k->tokens},
                                        *one = fv_dim_const(w->module->dims, 1);
@@ -153,7 +154,7 @@ static bool replace(packer *k, fv_op *op) {
     return true;
 }
 
-/* All of it, or nothing: what a packed op reads is packed. */
+/* Rewrites everything or nothing, since a packed op needs packed operands. */
 static bool remove_padding(packer *k) {
     fv_ptrmap *by_token = &k->p.by_token;
     bool asked = false;

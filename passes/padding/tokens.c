@@ -8,22 +8,22 @@
 
 enum {
     MOST_LOADS = 64,
-    FEATURES = 3 /* axes of what has features */,
-    MOST_PLACES = 48 /* of a sequence */
+    FEATURES = 3 /* rank of a value with features: [batch, length, features] */,
+    MOST_PLACES = 48 /* the most positions of a sequence that are tried */
 };
-#define LOWEST (-1e30) /* what is at most that weighs nothing beside any score */
+#define LOWEST (-1e30) /* a score of at most this has no weight next to any other */
 
 typedef enum {
-    APART,  /* nothing of what is packed is in it */
-    TOKENS, /* an element is of the token at (batch, token) */
-    PAIRS,  /* of those at (batch, token) and (batch, other) */
-    WEIGHTS /* it is 0 where that at `other` is padding, else as PAIRS */
+    APART,  /* depends on no packed value */
+    TOKENS, /* an element belongs to the token at (batch, token) */
+    PAIRS,  /* an element belongs to the tokens at (batch, token) and (batch, other) */
+    WEIGHTS /* like PAIRS, and 0 if the token at `other` is padding */
 } reach_kind;
 
 typedef struct reach {
     reach_kind kind;
-    int batch, token, other; /* axes */
-    bool zero;               /* TOKENS: at padding it is 0, in the model as well */
+    int batch, token, other; /* the numbers of the axes */
+    bool zero;               /* TOKENS: the model itself sets it to 0 at padding */
 } reach;
 
 static bool declines(fv_padding *p, const fv_op *at, const char *why) {
@@ -49,9 +49,9 @@ bool fv_has_tokens(const fv_padding *p, const fv_value *v) {
     return has;
 }
 
-/* ---- what is computed token by token ---- */
+/* ---- ops that compute each token by itself ---- */
 
-/* Is what x loads there that of the token at the first two indices of d? */
+/* Does the load read an element of the token at the first two indices of d? */
 static bool is_of_token(const fv_padding *p, const fv_definition *d, const fv_expr *load) {
     const fv_value *v = fv_loaded(load);
     const fv_type *t = v->type;
@@ -71,7 +71,7 @@ static bool is_of_token(const fv_padding *p, const fv_definition *d, const fv_ex
     return true;
 }
 
-/* Does x depend on which token it is by loads alone? */
+/* Does x depend on the position of the token through loads only? */
 static bool goes_by_token(const fv_padding *p, const fv_definition *d, const fv_expr *x) {
     if (x->op == FV_X_VAR)
         return x->u.var != d->index[0] && x->u.var != d->index[1];
@@ -96,8 +96,8 @@ static bool is_mask(const fv_value *v) {
            t->dims[0] != t->dims[1];
 }
 
-/* A mask whose place (batch, key) what the softmax gets loads, beside its score and constants;
- * NULL: none, or something else. */
+/* The mask that the operand of the softmax loads at (batch, key), apart from its score and
+ * constants; NULL: none, or it loads something else. */
 static fv_value *mask_of(fv_padding *p, const fv_attention_site *s, fv_expr *x,
                          fv_var *const *index) {
     fv_expr *loads[MOST_LOADS];
@@ -125,14 +125,15 @@ static double number_at(fv_sample *s, const fv_expr *x, double score, double dat
     return fv_sample_number(s, x);
 }
 
-/* Place i of `looked` in a sequence of n: all of a short one, of a long one some from the first to
- * the last. */
+/* The i-th of `looked` positions in a sequence of n: all positions of a short sequence; for a long
+ * one, positions from the first to the last. */
 static int64_t place_in(int64_t n, int64_t looked, int64_t i) {
     return i == looked - 1 ? n - 1 : i * (n / looked);
 }
 
-/* Has a key that the mask does not keep no weight beside any other, and does each query see itself?
- * Tried out on a small instance; of one whose dims are bounded from below, at some places. */
+/* Does a key that the mask does not keep have no weight next to any other, and does each query see
+ * itself? This is evaluated on a small instance of the model; if dims have lower bounds, at some
+ * positions. */
 static bool hides(fv_padding *p, const fv_attention_site *s, const fv_expr *x,
                   fv_var *const *index) {
     static const double scores[] = {0, 1000, -1000};
@@ -154,8 +155,8 @@ static bool hides(fv_padding *p, const fv_attention_site *s, const fv_expr *x,
     return hidden && seen;
 }
 
-/* Is it attention in which that mask, or the first that is found, hides padding from tokens of the
- * same sequence? */
+/* Does this attention hide padding from the tokens of the same sequence, by the mask of `p` or, if
+ * none was found before, by the first mask that is found? */
 static bool hides_padding(fv_padding *p, const fv_attention_site *s) {
     fv_var *index[FV_MAX_RANK];
     if (s->kind == FV_ATTENTION_NONE || s->gate || s->query_axis < 0 ||
@@ -170,10 +171,10 @@ static bool hides_padding(fv_padding *p, const fv_attention_site *s) {
     return true;
 }
 
-/* ---- what is computed of the mask alone ---- */
+/* ---- values that depend on the mask only ---- */
 
-/* Does x load the mask at (batch, token), beside constants and v (NULL: nothing)? Then *all:
- * nothing else. */
+/* Does x load the mask at (batch, token), besides constants and v (NULL: nothing)? *all tells
+ * whether it loads nothing else. */
 static bool loads_mask(const fv_padding *p, fv_expr *x, const fv_value *v, fv_var *const *index,
                        bool *all) {
     fv_expr *loads[MOST_LOADS];
@@ -191,14 +192,15 @@ static bool loads_mask(const fv_padding *p, fv_expr *x, const fv_value *v, fv_va
     return mask;
 }
 
-/* It is left as it is: what reads it reads the mask. */
+/* Does v depend on the mask only? It stays unpacked, since its readers read the mask. */
 static bool is_of_mask(fv_padding *p, const fv_value *v) {
     fv_var *index[FV_MAX_RANK];
     bool all;
     return loads_mask(p, fv_element(&p->e, v, index), NULL, index, &all) && all;
 }
 
-/* Is it v, of tokens, times the mask, or v where the mask says so: 0 at padding, whatever v is? */
+/* Is y v, per token, times the mask, or v selected by the mask, so that y is 0 at padding whatever
+ * v is? */
 static bool vanishes_of(fv_padding *p, const fv_value *y, const fv_value *v) {
     fv_var *index[FV_MAX_RANK];
     bool all;
@@ -251,14 +253,14 @@ static const fv_attention_site *site_at(const fv_padding *p, const fv_op *softma
     return NULL;
 }
 
-/* What an element of a value loads of others that have something of tokens. */
+/* What an element of a value loads of values that belong to tokens. */
 typedef struct meeting {
     const fv_var *batch;
-    const fv_var *token[2]; /* of TOKENS, the different ones; */
+    const fv_var *token[2]; /* the distinct variables at which TOKENS are loaded; */
     int ntokens;
-    bool others;           /* some of TOKENS are not 0 at padding */
-    const fv_var *pair[2]; /* of PAIRS or WEIGHTS */
-    reach_kind kind;       /* of these; APART: there are none */
+    bool others;           /* some TOKENS are not 0 at padding */
+    const fv_var *pair[2]; /* the variables at which PAIRS or WEIGHTS are loaded */
+    reach_kind kind;       /* PAIRS or WEIGHTS; APART: there are none */
 } meeting;
 
 static const fv_var *var_at(const fv_expr *load, int axis) {
@@ -270,7 +272,7 @@ static bool meets(meeting *m, const fv_expr *load, const reach *r) {
                  *o = r->kind == TOKENS ? t : var_at(load, r->other);
     int64_t first;
     if (r->kind == TOKENS && fv_x_is_int(load->arg[r->token], &first) && first == 0)
-        return true; /* it is there in any case */
+        return true; /* already recorded */
     if (!batch || !t || !o || (m->batch && m->batch != batch))
         return false;
     m->batch = batch;
@@ -295,7 +297,7 @@ static bool is_copy(const fv_expr *x) {
     return fv_is_load(x) || (x->op == FV_X_CONVERT && is_copy(x->arg[0]));
 }
 
-/* Is all that x takes together a sum of elements as they are? */
+/* Are all reductions in x sums of unchanged elements? */
 static bool sums_elements(const fv_expr *x) {
     if (x->op == FV_X_REDUCE)
         return x->u.red.kind == FV_SUM && is_copy(x->arg[0]);
@@ -305,7 +307,7 @@ static bool sums_elements(const fv_expr *x) {
     return sums;
 }
 
-/* What d is of then; false: an element of a token is made of others. */
+/* The kind of value that d computes; false: an element of a token depends on other tokens. */
 static bool result_of(fv_padding *p, const fv_definition *d, const meeting *m, reach *out) {
     if (!m->batch)
         return true;
@@ -322,7 +324,7 @@ static bool result_of(fv_padding *p, const fv_definition *d, const meeting *m, r
         return true;
     }
     if (m->kind == APART && m->ntokens == 1 && !m->others && sums_elements(d->body))
-        return true; /* where there is padding nothing is added */
+        return true; /* at padding nothing is added */
     if (m->kind == APART && m->ntokens == 2 && t[0] < d->rank && t[1] < d->rank) {
         *out = (reach){PAIRS, batch, t[0], t[1], false};
         return true;
@@ -352,7 +354,7 @@ static bool set_reach(fv_padding *p, const fv_value *v, const reach *r) {
     return true;
 }
 
-/* The softmax over keys, which the mask hides. */
+/* The softmax over keys, of which the mask hides padding. */
 static bool follow_softmax(fv_padding *p, const fv_op *op, const fv_attention_site *s) {
     const reach *r = reach_of(p, op->in[0]);
     if (r->kind != PAIRS || (r->token != s->axis && r->other != s->axis) || r->batch != 0)

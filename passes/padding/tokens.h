@@ -1,13 +1,14 @@
-/* tokens.h - which elements of a graph's values are of one token: what padding reaches, and what it
- * does not.
+/* tokens.h - finds out which elements of a graph's values belong to one token, and where padding
+ * has an influence.
  *
- * A mask of a batch's sequences, kept[batch, length], says which places are tokens; the others are
- * padding. What a value holds of padding is nobody's affair if no element of a token is made of it.
- * So of each value that has something of tokens it is known which of its axes they are, from what
- * its elements load; attention is where tokens meet, and the mask has to hide the others there.
+ * A mask kept[batch, length] says which positions of the sequences are tokens; the others are
+ * padding. The elements of a value at padding do not matter if no element of a token depends on
+ * them. For each value that depends on tokens, the search determines which of its axes are batch
+ * and length, from what its elements load. Attention is where tokens meet, and its mask has to hide
+ * padding there.
  *
- * The first place of each sequence counts as a token in any case: models read it for the whole
- * sequence. */
+ * The first position of each sequence counts as a token in any case, because models read it for the
+ * whole sequence. */
 #ifndef FV_PASSES_PADDING_TOKENS_H
 #define FV_PASSES_PADDING_TOKENS_H
 
@@ -19,19 +20,19 @@ typedef struct fv_padding {
     fv_module *module;
     fv_elements e;
     fv_attention_sites sites;
-    fv_value *kept;               /* the mask, a parameter; */
-    const fv_dim *batch, *length; /* its dims, two symbols */
-    fv_ptrmap reaches;            /* of values that are computed of packed ones */
-    /* ops that compute each token by itself, of rows of features -> themselves */
+    fv_value *kept;               /* the mask, an input of the model */
+    const fv_dim *batch, *length; /* the dims of the mask, two symbols */
+    fv_ptrmap reaches;            /* what is known of values that depend on packed ones */
+    /* the set of ops that compute each token by itself, on rows of features */
     fv_ptrmap by_token;
-    int npacked;     /* of those */
-    const char *why; /* padding cannot be left out */
-    const fv_op *at; /* where that showed; NULL: nowhere in particular */
+    int npacked;     /* the number of those ops */
+    const char *why; /* why padding cannot be left out */
+    const fv_op *at; /* the op at which that was found; NULL: none in particular */
 } fv_padding;
 
-/* Finds out what can be computed for tokens alone. False: p->why. */
+/* Finds what can be computed for tokens only. False: p->why says why nothing can. */
 bool fv_find_tokens(fv_padding *p) FV_MUST_USE;
-/* Has it one of the dims of the mask? */
+/* Has v one of the dims of the mask? */
 bool fv_has_tokens(const fv_padding *p, const fv_value *v) FV_MUST_USE;
 
 #endif

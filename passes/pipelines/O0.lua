@@ -1,6 +1,6 @@
--- -O0: what compiling needs, and code that is made quickly. The graph stays as near the model as it can.
+-- -O0: only the passes that compiling needs, and the fastest code generation. The graph stays as close to the model as possible.
 return {
-  purpose = "what compiling needs, and code that is made quickly",
+  purpose = "only the passes that compiling needs, and the fastest code generation",
   "legalise", "remove-dead",
   code = "0",
 }

@@ -1,9 +1,9 @@
--- -O2, which is what compiling does unless it is told otherwise: also rewrites that compute the same and round elsewhere.
+-- -O2, the default: also rewrites that compute the same formula but round elsewhere.
 return {
-  purpose = "also rewrites that round elsewhere, and code as good as is worth its time",
+  purpose = "also rewrites that round elsewhere, and the usual optimization of code",
   "count-turns", "stack-turns",
   "legalise", "fold-constants", "simplify", "share", "merge-softmax", "sink-softmax", "reduce-strength",
-  "fold-constants", -- reciprocals that reduce-strength asks for
+  "fold-constants", -- reciprocals that reduce-strength introduces
   "share", "remove-dead",
   code = "2",
 }

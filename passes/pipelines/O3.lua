@@ -1,6 +1,6 @@
--- -O3: the graph as at -O2, of which a second round of the passes finds nothing more; the compiler of code takes all the time it wants.
+-- -O3: the graph of -O2, in which a second round of the passes finds nothing more; code generation may take any time.
 return {
-  purpose = "the graph as at -O2, and all that the compiler of code has",
+  purpose = "the graph of -O2, and the most optimization of code",
   "count-turns", "stack-turns",
   "legalise", "fold-constants", "simplify", "share", "merge-softmax", "sink-softmax", "reduce-strength", "fold-constants", "share", "remove-dead",
   code = "3",

@@ -1,6 +1,6 @@
--- -Os: the graph as at -O2, code of fewer bytes where that costs little time.
+-- -Os: the graph of -O2, and smaller code where that costs little time.
 return {
-  purpose = "the graph as at -O2, and code of fewer bytes",
+  purpose = "the graph of -O2, and smaller code",
   "count-turns", "stack-turns",
   "legalise", "fold-constants", "simplify", "share", "merge-softmax", "sink-softmax", "reduce-strength", "fold-constants", "share", "remove-dead",
   code = "s",

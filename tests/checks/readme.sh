@@ -1,4 +1,4 @@
-# README.md and docs/ are true: what they show is what the commands print, docs/operators.md is the
+# README.md, docs/ and the READMEs of folders are true: what they show is what the commands print, docs/operators.md is the
 # catalogue, README's number of operators is its, links lead to files. Usage: readme.sh BUILD
 set -u
 build=$(cd "$1" && pwd)
@@ -9,7 +9,7 @@ bad() { failed=$((failed + 1)); echo "FAILED $*"; }
 
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-python3 tests/checks/documents.py "$build" README.md $(git ls-files 'docs/*.md' | grep -v docs/operators.md) >"$out" 2>&1
+python3 tests/checks/documents.py "$build" $(git ls-files README.md 'docs/*.md' '*/README.md' | grep -vE '^(examples|tests)/|docs/operators.md') >"$out" 2>&1
 grep -v ' passed, ' "$out"
 line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$out" | tail -n 1)
 f=${line#*, }
@@ -29,10 +29,22 @@ n=$(sed -n 's/.* \([0-9]*\) operators of the standard.*/\1/p' "$out" | head -n 1
 [ -z "${FOVEA_UPDATE_GOLDENS:-}" ] || sed -i "s/[0-9]* of the standard's/$n of the standard's/" README.md
 if grep -q "\b$n of the standard's" README.md; then good; else bad "README.md: the catalogue has $n of the standard's operators"; fi
 
+# headings FILE: those of a document, as links name them
+headings() {
+    grep -E '^#+ ' "$1" | sed -E 's/^#+ //; s/[^A-Za-z0-9 _-]//g; s/ /-/g' | tr 'A-Z' 'a-z'
+}
 for file in $(git ls-files '*.md'); do
     folder=$(dirname "$file")
-    for link in $(grep -oE '\]\([^)# ]+' "$file" | cut -c 3- | grep -v ://); do
-        if [ -e "$folder/$link" ]; then good; else bad "$file: there is no $link"; fi
+    for link in $(grep -oE '\]\([^) ]+' "$file" | cut -c 3- | grep -v ://); do
+        target=$folder/${link%%#*}
+        [ "${link%%#*}" ] || target=$file
+        if [ ! -e "$target" ]; then
+            bad "$file: there is no $link"
+        elif [ "$link" != "${link#*#}" ] && ! headings "$target" | grep -qx -- "${link#*#}"; then
+            bad "$file: nothing in $target is called ${link#*#}"
+        else
+            good
+        fi
     done
 done
 echo "$passed passed, $failed failed"

@@ -136,9 +136,10 @@ static void warns(const char *passes, const char *expected) {
 
 Test(passes, order, .init = open_session, .fini = close_session) {
     static const char simplify_late[] = "pass 'reduce-strength' should run after 'simplify': "
-                                        "patterns of simplify know what exporters write\n";
-    static const char fold_again[] = "pass 'fold-constants' should run again after "
-                                     "'reduce-strength': it makes reciprocals of constants\n";
+                                        "simplify has rules for the form that exporters write\n";
+    static const char fold_again[] =
+        "pass 'fold-constants' should run again after "
+        "'reduce-strength': reciprocals of constants can be computed\n";
     warns("simplify reduce-strength", "");
     warns("reduce-strength", "");
     warns("reduce-strength simplify", simplify_late);

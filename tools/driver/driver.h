@@ -187,7 +187,8 @@ const char *const *fv_emit_names(void);        /* NULL terminated */
 /* What an output path is called: "kws" of "kws.c", "kws/" and "libkws.so"; NULL for standard
  * output. */
 const char *fv_emit_stem(fv_arena *a, const char *out);
-/* That, made fit as a prefix of names in C: "my_model" of "my__model.c", "int_v" of "int.c". */
+/* That, made fit as a prefix of names in C: "my_model" for `-o my__model.c`, "int_v" for
+ * `-o int.c`. */
 const char *fv_emit_prefix(fv_arena *a, const char *out);
 /* False after a diagnostic: s has read the file at `out`, and writing would be the end of it. */
 bool fv_driver_spares(fv_session *s, const char *out) FV_MUST_USE;
