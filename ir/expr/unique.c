@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 
 typedef struct slot {
     uint64_t hash;
@@ -130,16 +132,25 @@ static void put(table *t, uint64_t hash, fv_expr *x) {
 
 /* ---- nodes ---- */
 
+static int has_itself(const fv_expr *x) {
+    bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    return (reads ? FV_HAS_LOAD : 0) | (x->op == FV_X_REQUIRE ? FV_HAS_REQUIRE : 0) |
+           (x->op == FV_X_REDUCE ? FV_HAS_REDUCE : 0) | (x->type.lanes > 1 ? FV_HAS_LANES : 0) |
+           (fv_expr_op_is_math((fv_expr_op)x->op) ? FV_HAS_MATH : 0);
+}
+
 static fv_expr *make(fv_arena *a, const fv_expr *head, fv_expr *const *args) {
     fv_expr *x = fv_alloc(a, 1, sizeof *x + head->n * sizeof *x->arg);
     unsigned size = 1;
     *x = *head;
     x->vars = x->op == FV_X_VAR ? fv_var_bit(x->u.var) : 0;
     x->binds = 0;
+    x->has = (uint8_t)has_itself(x);
     for (int i = 0; i < x->n; i++) {
         x->arg[i] = args[i];
         x->vars |= args[i]->vars;
         x->binds |= args[i]->binds;
+        x->has |= args[i]->has;
         size += args[i]->size;
         size = size < FV_X_MOST ? size : FV_X_MOST;
     }
@@ -286,40 +297,37 @@ static bool is_reduction(fv_arena *a, const fv_expr *x, const fv_expr *head, fv_
 }
 
 /* x with y where v is free. What y is, a new variable, no reduction binds. */
-static fv_expr *with_new(fv_arena *a, fv_expr *x, const fv_var *v, fv_expr *y, fv_ptrmap *memo) {
-    fv_expr *args[FV_MAX_RANK + 2], *known;
-    if (!(x->vars & fv_var_bit(v)) || fv_x_binds(x, v))
+typedef struct renaming {
+    const fv_var *from;
+    fv_expr *to;
+} renaming;
+
+static fv_expr *with_new(fv_x_rewriter *w, fv_expr *x) {
+    const renaming *r = w->user;
+    if (!(x->vars & fv_var_bit(r->from)) || fv_x_binds(x, r->from))
         return x;
-    if (x->op == FV_X_VAR)
-        return x->u.var == v ? y : x;
-    if ((known = fv_ptrmap_get(memo, x)))
-        return known;
-    FV_HOLDS(fv_arena_session(a), x->n <= FV_MAX_RANK + 2);
-    for (int i = 0; i < x->n; i++)
-        args[i] = with_new(a, x->arg[i], v, y, memo);
-    known = fv_x_with_args(a, x, args);
-    return *fv_ptrmap_at(memo, x) = known;
+    return x->op == FV_X_VAR && x->u.var == r->from ? r->to : NULL;
 }
 
 fv_expr *fv_x_rename(fv_arena *a, int n, fv_var **vars, fv_expr *x) {
     for (int i = 0; i < n; i++) {
-        fv_ptrmap memo = fv_ptrmap_in(a);
         fv_var *own = FV_NEW(a, fv_var, 1);
         *own = *vars[i];
-        x = with_new(a, x, vars[i], fv_x_var(a, own), &memo);
+        renaming r = {vars[i], fv_x_var(a, own)};
+        x = fv_x_rewrite(&(fv_x_rewriter){.arena = a, .before = with_new, .user = &r}, x);
         vars[i] = own;
     }
     return x;
 }
 
-static bool is_bound_in(const fv_expr *x, const fv_var *v, fv_ptrmap *visited) {
-    if (!(x->binds & fv_var_bit(v)) || fv_ptrmap_get(visited, x))
-        return false;
-    *fv_ptrmap_at(visited, x) = (void *)(uintptr_t)x;
-    for (int i = 0; i < x->n; i++)
-        if (is_bound_in(x->arg[i], v, visited))
+static bool is_bound_in(fv_arena *a, const fv_expr *root, const fv_var *var) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));)
+        if (!(x->binds & fv_var_bit(var)))
+            fv_x_skip(&v);
+        else if (fv_x_binds(x, var))
             return true;
-    return fv_x_binds(x, v);
+    return false;
 }
 
 /* Does a reduction in body bind one of the variables? */
@@ -329,8 +337,7 @@ static bool binds_again(fv_arena *a, int n, fv_var *const *vars, const fv_expr *
     for (int i = 0; i < n && !again; i++)
         if (body->binds & fv_var_bit(vars[i])) {
             scratch = scratch ? scratch : fv_arena_new(fv_arena_session(a));
-            fv_ptrmap visited = fv_ptrmap_in(scratch);
-            again = is_bound_in(body, vars[i], &visited);
+            again = is_bound_in(scratch, body, vars[i]);
         }
     fv_arena_free(scratch);
     return again;
@@ -435,19 +442,20 @@ fv_buf *fv_buf_seen(fv_arena *a, const fv_buf *like, int rank, fv_expr *const *e
 
 /* ---- from another arena ---- */
 
-fv_expr *fv_x_import(fv_arena *a, const fv_expr *x, fv_ptrmap *memo) {
-    fv_expr *known = fv_ptrmap_get(memo, x), head = *x;
-    if (known)
-        return known;
-    fv_expr **args = FV_NEW(a, fv_expr *, x->n + 1);
-    for (int i = 0; i < x->n; i++)
-        args[i] = fv_x_import(a, x->arg[i], memo);
+static fv_expr *imported(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    fv_expr head = *x, *extent[FV_MAX_RANK];
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
         const fv_buf *b = x->u.buf;
-        fv_expr **extent = FV_NEW(a, fv_expr *, b->rank + 1);
         for (int i = 0; i < b->rank; i++)
-            extent[i] = fv_x_import(a, b->extent[i], memo);
-        head.u.buf = fv_buf_seen(a, b, b->rank, extent);
+            extent[i] = fv_x_rewrite(r, b->extent[i]);
+        head.u.buf = fv_buf_seen(r->arena, b, b->rank, extent);
     }
-    return *fv_ptrmap_at(memo, x) = fv_x_node(a, &head, args);
+    return fv_x_node(r->arena, &head, args);
+}
+
+fv_expr *fv_x_import(fv_arena *a, const fv_expr *x, fv_ptrmap *memo) {
+    fv_x_rewriter r = {.arena = a, .after = imported, .memo = *memo};
+    fv_expr *y = fv_x_rewrite(&r, x);
+    *memo = r.memo;
+    return y;
 }
