@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 #include "ir/graph/infer.h"
 
 enum { TERMS = 12, DEPTH = 4, BUDGET = 4000, VARS = 64, WIDE = 62, SIZE_BITS = 40 };
@@ -406,17 +408,21 @@ static bool is_assumed(prover *p, const fv_expr *c) {
 }
 
 /* Guards of what is assumed are loads. */
-static fv_expr *simplified(prover *p, fv_expr *x, fv_ptrmap *memo) {
-    fv_expr *known = fv_ptrmap_get(memo, x), *args[FV_MAX_RANK + 2];
+static fv_expr *unguarded(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    prover *p = r->user;
     int rank = x->n - 2;
-    if (known || !x->n || x->op == FV_X_REDUCE)
-        return known ? known : x;
-    for (int i = 0; i < x->n; i++)
-        args[i] = simplified(p, x->arg[i], memo);
-    known = x->op == FV_X_GUARD && (is_assumed(p, x->arg[rank]) || is_assumed(p, args[rank]))
-                ? fv_x_load(p->a, x->u.buf, args)
-                : fv_x_with_args(p->a, x, args);
-    return *fv_ptrmap_at(memo, x) = known;
+    return x->op == FV_X_GUARD && (is_assumed(p, x->arg[rank]) || is_assumed(p, args[rank]))
+               ? fv_x_load(p->a, x->u.buf, args)
+               : NULL;
+}
+
+static fv_expr *sum_as_it_is(fv_x_rewriter *r, fv_expr *x) {
+    (void)r;
+    return x->op == FV_X_REDUCE ? x : NULL;
+}
+
+static fv_x_rewriter simplifier(prover *p) {
+    return (fv_x_rewriter){.arena = p->a, .before = sum_as_it_is, .after = unguarded, .user = p};
 }
 
 /* ---- facts ---- */
@@ -689,24 +695,21 @@ static bool is_never(prover *p) {
     return false;
 }
 
-static void mark(prover *p, const fv_expr *x, fv_ptrmap *marked) {
-    if (*fv_ptrmap_at(marked, canonical(p, x)))
-        return;
-    *fv_ptrmap_at(marked, canonical(p, x)) = (void *)(uintptr_t)x;
-    for (int i = 0; i < x->n; i++)
-        mark(p, x->arg[i], marked);
+static void mark(prover *p, const fv_expr *root, fv_ptrmap *marked) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(p->a, root); (x = fv_x_next(&v));)
+        *fv_ptrmap_at(marked, canonical(p, x)) = (void *)(uintptr_t)x;
 }
 
-/* Is there a load in it that is not marked? Which nodes were seen is marked, too. */
-static bool has_other_load(prover *p, const fv_expr *x, fv_ptrmap *marked) {
-    bool is_load = x->op == FV_X_LOAD || x->op == FV_X_GUARD, found = false;
-    void **at = fv_ptrmap_at(marked, canonical(p, x));
-    if (*at || is_load)
-        return !*at;
-    *at = (void *)(uintptr_t)x;
-    for (int i = 0; i < x->n && !found; i++)
-        found = has_other_load(p, x->arg[i], marked);
-    return found;
+/* Is there a load in it that is not marked? */
+static bool has_other_load(prover *p, const fv_expr *root, const fv_ptrmap *marked) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(p->a, root); (x = fv_x_next(&v));)
+        if (fv_ptrmap_get(marked, canonical(p, x)))
+            fv_x_skip(&v);
+        else if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+            return true;
+    return false;
 }
 
 fv_inside *fv_inside_new(fv_module *m, fv_arena *a, const fv_definition *d) {
@@ -743,13 +746,13 @@ static void begin(prover *p, int n, fv_expr *const *index, const fv_expr *cond) 
 
 bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *const *extent,
                     fv_expr *cond, int *at) {
-    fv_ptrmap memo = fv_ptrmap_in(p->a);
+    fv_x_rewriter simple = simplifier(p);
     begin(p, n, index, cond);
     if (cond) {
-        fv_expr *plain = simplified(p, cond, &memo);
+        fv_expr *plain = fv_x_rewrite(&simple, cond);
         assume(p, plain);
         know_condition(p, plain, true);
-        memo = fv_ptrmap_in(p->a);
+        simple = simplifier(p);
     }
     const fact *all = p->facts;
     bool never = is_never(p);
@@ -757,7 +760,7 @@ bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *co
         p->budget = BUDGET;
         p->facts = all;
         know_relations(p, extent[*at]);
-        form least = form_of(p, cond ? simplified(p, index[*at], &memo) : index[*at]);
+        form least = form_of(p, cond ? fv_x_rewrite(&simple, index[*at]) : index[*at]);
         form most = constant(fv_dim_sub(p->t, extent[*at], number(p, 1)));
         most = plus(p, most, &least, number(p, -1));
         if (!least.rest || !most.rest || !prove(p, &least, DEPTH) || !prove(p, &most, DEPTH))
@@ -767,12 +770,13 @@ bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *co
 }
 
 bool fv_inside_from_data(fv_inside *p, fv_expr *x, fv_expr *cond) {
-    fv_ptrmap memo = fv_ptrmap_in(p->a), marked = fv_ptrmap_in(p->a);
+    fv_ptrmap marked = fv_ptrmap_in(p->a);
+    fv_x_rewriter simple = simplifier(p);
     begin(p, 1, &x, cond);
     if (cond) {
         mark(p, cond, &marked);
-        mark(p, simplified(p, cond, &memo), &marked);
-        x = simplified(p, x, &memo);
+        mark(p, fv_x_rewrite(&simple, cond), &marked);
+        x = fv_x_rewrite(&simple, x);
     }
     p->facts = NULL;
     return !(bound_of(p, x, false) && bound_of(p, x, true)) && has_other_load(p, x, &marked);
