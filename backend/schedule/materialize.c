@@ -17,6 +17,7 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
 typedef struct base { /* an axis of the copy: the sum of by * var */
@@ -36,7 +37,7 @@ typedef struct bases {
     base *list;
     int n, cap;
     bool apart; /* one variable, one axis */
-    fv_ptrmap memo;
+    bool full;  /* there were more axes than a value has */
 } bases;
 
 /* ---- sums of variables ---- */
@@ -157,32 +158,28 @@ static base *axis_of(bases *b, const base *s) {
 
 /* ---- over the axes of the copy ---- */
 
-/* x in terms of the axes, which are found on the way; NULL: there are too many. */
-static fv_expr *over_axes(bases *b, fv_expr *x) {
-    fv_arena *a = b->l->exprs;
+/* A sum of variables in terms of its axis, which becomes one where there is none. */
+static fv_expr *over_axis(fv_x_rewriter *r, fv_expr *x) {
+    bases *b = r->user;
+    fv_arena *a = r->arena;
     const fv_dim *rest = fv_dim_const(b->l->module->dims, 0);
-    fv_expr *known = x->n ? fv_ptrmap_get(&b->memo, x) : NULL, *args[FV_MAX_RANK + 2], *y;
     base s = {0};
-    if (known)
-        return known;
-    if ((!b->apart || x->op == FV_X_VAR) && split(b, x, 1, &s, &rest) && s.n) {
-        int64_t by = reduce(&s);
-        const base *axis = s.n ? axis_of(b, &s) : NULL;
-        if (s.n && !axis)
-            return NULL;
-        y = fv_x_dim(a, rest);
-        if (axis) {
-            fv_expr *i = fv_x_bin(a, FV_X_ADD, fv_x_var(a, axis->index), fv_x_dim(a, axis->low));
-            y = fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, i, fv_x_int(a, by)), y);
-        }
-    } else {
-        for (int i = 0; i < x->n; i++)
-            if (!(args[i] = over_axes(b, x->arg[i])))
-                return NULL;
-        y = x->n ? fv_x_with_args(a, x, args) : x;
-    }
-    *fv_ptrmap_at(&b->memo, x) = y;
-    return y;
+    if ((b->apart && x->op != FV_X_VAR) || !split(b, x, 1, &s, &rest) || !s.n)
+        return NULL;
+    int64_t by = reduce(&s);
+    const base *axis = s.n ? axis_of(b, &s) : NULL;
+    b->full |= s.n && !axis;
+    if (!axis)
+        return fv_x_dim(a, rest);
+    fv_expr *i = fv_x_bin(a, FV_X_ADD, fv_x_var(a, axis->index), fv_x_dim(a, axis->low));
+    return fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, i, fv_x_int(a, by)), fv_x_dim(a, rest));
+}
+
+/* x in terms of the axes, which are found on the way; NULL: there are too many. */
+static fv_expr *over_axes(bases *b, const fv_expr *x) {
+    fv_x_rewriter r = {.arena = b->l->exprs, .before = over_axis, .user = b};
+    fv_expr *y = fv_x_rewrite(&r, x);
+    return b->full ? NULL : y;
 }
 
 static fv_expr *index_of(fv_arena *a, const base *s) {
@@ -255,8 +252,6 @@ static const void *key_of(fv_arena *a, const fv_dense *c) {
  * are too many, or none. */
 static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
     bases together = *b, apart = *b;
-    together.memo = fv_ptrmap_in(b->l->exprs);
-    apart.memo = fv_ptrmap_in(b->l->exprs);
     apart.apart = true;
     fv_expr *over[2] = {over_axes(&together, x), over_axes(&apart, x)};
     *window = over[0] && over[1] && elements(&together) < elements(&apart);
