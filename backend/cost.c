@@ -7,6 +7,7 @@
 
 #include "ir/base/ptrmap.h"
 #include "ir/expr/fold.h"
+#include "ir/expr/visit.h"
 
 /* Values of a variable that are walked one by one; of longer loops so many, evenly spread, stand
  * for all. */
@@ -91,13 +92,14 @@ static bool evaluate(counter *c, const fv_expr *x, int64_t *out) {
 
 /* ---- which variables steer ---- */
 
-static void steer(counter *c, const fv_expr *x) {
-    if (x->op == FV_X_VAR)
-        number_of(c, x->u.var)->steers = true;
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        return; /* what the data says is not known anyway */
-    for (int i = 0; i < x->n; i++)
-        steer(c, x->arg[i]);
+static void steer(counter *c, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(c->arena, root); (x = fv_x_next(&v));) {
+        if (x->op == FV_X_VAR)
+            number_of(c, x->u.var)->steers = true;
+        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+            fv_x_skip(&v); /* what the data says is not known anyway */
+    }
 }
 
 /* Backwards: what a let is computed from steers if the let does. */
