@@ -7,7 +7,6 @@
 
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
-#include "ir/expr/visit.h"
 
 typedef struct slot {
     uint64_t hash;
@@ -320,14 +319,15 @@ fv_expr *fv_x_rename(fv_arena *a, int n, fv_var **vars, fv_expr *x) {
     return x;
 }
 
-static bool is_bound_in(fv_arena *a, const fv_expr *root, const fv_var *var) {
-    const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));)
-        if (!(x->binds & fv_var_bit(var)))
-            fv_x_skip(&v);
-        else if (fv_x_binds(x, var))
-            return true;
-    return false;
+typedef struct binding {
+    const fv_var *var;
+    bool found;
+} binding;
+
+static fv_expr *find_binding(fv_x_rewriter *r, fv_expr *x) {
+    binding *b = r->user;
+    b->found = b->found || fv_x_binds(x, b->var);
+    return b->found || !(x->binds & fv_var_bit(b->var)) ? x : NULL; /* nothing changes */
 }
 
 /* Does a reduction in body bind one of the variables? */
@@ -337,7 +337,10 @@ static bool binds_again(fv_arena *a, int n, fv_var *const *vars, const fv_expr *
     for (int i = 0; i < n && !again; i++)
         if (body->binds & fv_var_bit(vars[i])) {
             scratch = scratch ? scratch : fv_arena_new(fv_arena_session(a));
-            again = is_bound_in(scratch, body, vars[i]);
+            binding b = {.var = vars[i]};
+            (void)fv_x_rewrite(
+                &(fv_x_rewriter){.arena = scratch, .before = find_binding, .user = &b}, body);
+            again = b.found;
         }
     fv_arena_free(scratch);
     return again;
