@@ -356,19 +356,22 @@ static bool is_total(const fold *f, const fv_expr *x) {
 }
 
 /* Is whatever has scores that, the sum of it, or their maximum? */
-static bool find_parts(fold *f, fv_expr *x) {
-    if (!fv_has_products(x) || is_exp(f, x) || x == f->max || x == f->sum)
-        return true;
-    if (x->op == FV_X_REDUCE) {
-        bool sum = !f->sum && x->u.red.kind == FV_SUM && x->u.red.nvars == 1 &&
-                   is_exp(f, over_key(f, x->arg[0], x->u.red.vars[0]));
-        f->sum = sum ? x : f->sum;
-        f->max = f->max ? f->max : x; /* the exponential will say so */
-        return sum || x == f->max;
+static bool find_parts(fold *f, const fv_expr *root) {
+    fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(f->a, root); (x = fv_x_next(&v));) {
+        bool known = !fv_has_products(x) || is_exp(f, x) || x == f->max || x == f->sum;
+        if (!known && x->op == FV_X_REDUCE) {
+            bool sum = !f->sum && x->u.red.kind == FV_SUM && x->u.red.nvars == 1 &&
+                       is_exp(f, over_key(f, x->arg[0], x->u.red.vars[0]));
+            f->sum = sum ? x : f->sum;
+            f->max = f->max ? f->max : x; /* the exponential will say so */
+            known = sum || x == f->max;
+            if (!known)
+                return false;
+        }
+        if (known)
+            fv_x_skip(&v);
     }
-    for (int i = 0; i < x->n; i++)
-        if (!find_parts(f, x->arg[i]))
-            return false;
     return true;
 }
 
