@@ -455,25 +455,17 @@ static fv_expr *reduce(fv_kemit *e, fv_expr *r) {
     return x;
 }
 
-/* Are all variables that x uses, and does not bind itself, bound by now? */
-static bool is_bound(const fv_kemit *e, const fv_expr *x, const fv_expr *const *inner, int depth) {
-    if (x->op == FV_X_VAR) {
-        for (int d = 0; d < depth; d++)
-            for (int i = 0; i < inner[d]->u.red.nvars; i++)
-                if (inner[d]->u.red.vars[i] == x->u.var)
-                    return true;
-        return bound(e, x->u.var) != NULL;
-    }
-    const fv_expr *stack[32];
-    if (x->op == FV_X_REDUCE && depth < 31) {
-        for (int d = 0; d < depth; d++)
-            stack[d] = inner[d];
-        stack[depth++] = x;
-        inner = stack;
-    }
-    for (int i = 0; i < x->n; i++)
-        if (!is_bound(e, x->arg[i], inner, depth))
+/* Are all variables that it uses, and does not bind itself, bound by now? What a reduction in it
+ * binds is nowhere free in it: see unique.h. */
+static bool is_bound(const fv_kemit *e, const fv_expr *root) {
+    fv_ptrmap inner = fv_ptrmap_in(e->l->exprs);
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(e->l->exprs, root); (x = fv_x_next(&v));) {
+        for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
+            *fv_ptrmap_at(&inner, x->u.red.vars[i]) = x->u.red.vars[i];
+        if (x->op == FV_X_VAR && !fv_ptrmap_get(&inner, x->u.var) && !bound(e, x->u.var))
             return false;
+    }
     return true;
 }
 
@@ -482,7 +474,7 @@ static fv_expr *is_there(fv_x_rewriter *r, fv_expr *x) {
 }
 
 static fv_expr *hoisted(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
-    if (x->op == FV_X_REDUCE && is_bound(r->user, x, NULL, 0))
+    if (x->op == FV_X_REDUCE && is_bound(r->user, x))
         reduce(r->user, x);
     (void)args;
     return x;
@@ -503,7 +495,7 @@ void fv_kemit_invariants(fv_kemit *e, fv_expr *root, const fv_var *v) {
     for (fv_x_visitor nodes = fv_x_visit(e->l->exprs, root); (x = fv_x_next(&nodes));) {
         bool known = x->op == FV_X_REDUCE || emitted(e, x),
              makes = !known && is_costly(x) && fv_elem_is_float((fv_elem)x->type.elem) &&
-                     !fv_x_uses(x, v) && is_bound(e, x, NULL, 0);
+                     !fv_x_uses(x, v) && is_bound(e, x);
         if (makes)
             fv_kemit_memo(e, x, fv_kb_let(&e->b, "v", fv_kemit_expr(e, x)));
         if (known || makes)
