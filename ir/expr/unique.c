@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
-#include "ir/expr/rewrite.h"
 
 typedef struct slot {
     uint64_t hash;
@@ -296,38 +295,40 @@ static bool is_reduction(fv_arena *a, const fv_expr *x, const fv_expr *head, fv_
 }
 
 /* x with y where v is free. What y is, a new variable, no reduction binds. */
-typedef struct renaming {
-    const fv_var *from;
-    fv_expr *to;
-} renaming;
-
-static fv_expr *with_new(fv_x_rewriter *w, fv_expr *x) {
-    const renaming *r = w->user;
-    if (!(x->vars & fv_var_bit(r->from)) || fv_x_binds(x, r->from))
+static fv_expr *with_new(fv_arena *a, fv_expr *x, const fv_var *v, fv_expr *y, fv_ptrmap *memo) {
+    fv_expr *args[FV_MAX_RANK + 2], *known;
+    if (!(x->vars & fv_var_bit(v)) || fv_x_binds(x, v))
         return x;
-    return x->op == FV_X_VAR && x->u.var == r->from ? r->to : NULL;
+    if (x->op == FV_X_VAR)
+        return x->u.var == v ? y : x;
+    if ((known = fv_ptrmap_get(memo, x)))
+        return known;
+    FV_HOLDS(fv_arena_session(a), x->n <= FV_MAX_RANK + 2);
+    for (int i = 0; i < x->n; i++)
+        args[i] = with_new(a, x->arg[i], v, y, memo);
+    known = fv_x_with_args(a, x, args);
+    return *fv_ptrmap_at(memo, x) = known;
 }
 
 fv_expr *fv_x_rename(fv_arena *a, int n, fv_var **vars, fv_expr *x) {
     for (int i = 0; i < n; i++) {
+        fv_ptrmap memo = fv_ptrmap_in(a);
         fv_var *own = FV_NEW(a, fv_var, 1);
         *own = *vars[i];
-        renaming r = {vars[i], fv_x_var(a, own)};
-        x = fv_x_rewrite(&(fv_x_rewriter){.arena = a, .before = with_new, .user = &r}, x);
+        x = with_new(a, x, vars[i], fv_x_var(a, own), &memo);
         vars[i] = own;
     }
     return x;
 }
 
-typedef struct binding {
-    const fv_var *var;
-    bool found;
-} binding;
-
-static fv_expr *find_binding(fv_x_rewriter *r, fv_expr *x) {
-    binding *b = r->user;
-    b->found = b->found || fv_x_binds(x, b->var);
-    return b->found || !(x->binds & fv_var_bit(b->var)) ? x : NULL; /* nothing changes */
+static bool is_bound_in(const fv_expr *x, const fv_var *v, fv_ptrmap *visited) {
+    if (!(x->binds & fv_var_bit(v)) || fv_ptrmap_get(visited, x))
+        return false;
+    *fv_ptrmap_at(visited, x) = (void *)(uintptr_t)x;
+    for (int i = 0; i < x->n; i++)
+        if (is_bound_in(x->arg[i], v, visited))
+            return true;
+    return fv_x_binds(x, v);
 }
 
 /* Does a reduction in body bind one of the variables? */
@@ -337,10 +338,8 @@ static bool binds_again(fv_arena *a, int n, fv_var *const *vars, const fv_expr *
     for (int i = 0; i < n && !again; i++)
         if (body->binds & fv_var_bit(vars[i])) {
             scratch = scratch ? scratch : fv_arena_new(fv_arena_session(a));
-            binding b = {.var = vars[i]};
-            (void)fv_x_rewrite(
-                &(fv_x_rewriter){.arena = scratch, .before = find_binding, .user = &b}, body);
-            again = b.found;
+            fv_ptrmap visited = fv_ptrmap_in(scratch);
+            again = is_bound_in(body, vars[i], &visited);
         }
     fv_arena_free(scratch);
     return again;
@@ -441,24 +440,4 @@ fv_buf *fv_buf_seen(fv_arena *a, const fv_buf *like, int rank, fv_expr *const *e
         *at = s;
     }
     return b;
-}
-
-/* ---- from another arena ---- */
-
-static fv_expr *imported(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
-    fv_expr head = *x, *extent[FV_MAX_RANK];
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
-        const fv_buf *b = x->u.buf;
-        for (int i = 0; i < b->rank; i++)
-            extent[i] = fv_x_rewrite(r, b->extent[i]);
-        head.u.buf = fv_buf_seen(r->arena, b, b->rank, extent);
-    }
-    return fv_x_node(r->arena, &head, args);
-}
-
-fv_expr *fv_x_import(fv_arena *a, const fv_expr *x, fv_ptrmap *memo) {
-    fv_x_rewriter r = {.arena = a, .after = imported, .memo = *memo};
-    fv_expr *y = fv_x_rewrite(&r, x);
-    *memo = r.memo;
-    return y;
 }
