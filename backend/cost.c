@@ -7,6 +7,7 @@
 
 #include "ir/base/ptrmap.h"
 #include "ir/expr/fold.h"
+#include "ir/expr/visit.h"
 
 /* Values of a variable that are walked one by one; of longer loops so many, evenly spread, stand
  * for all. */
@@ -47,57 +48,27 @@ static void set(counter *c, const fv_var *v, int64_t value) {
 
 /* ---- integers ---- */
 
-static bool evaluate(counter *c, const fv_expr *x, int64_t *out);
-
-static bool evaluate_select(counter *c, const fv_expr *x, int64_t *out) {
-    int64_t condition;
-    return evaluate(c, x->arg[0], &condition) && evaluate(c, x->arg[condition ? 1 : 2], out);
+static bool known(void *user, const fv_var *v, int64_t *value) {
+    const number *n = number_of(user, v);
+    *value = n->value;
+    return n->known;
 }
 
 /* The value of an integer or bool, where it follows from dims and loops. */
 static bool evaluate(counter *c, const fv_expr *x, int64_t *out) {
-    fv_elem e = (fv_elem)x->type.elem;
-    int64_t a, b;
-    if (x->type.lanes > 1 || fv_elem_is_float(e))
-        return false;
-    if (x->op == FV_X_CONST) {
-        *out = x->u.i;
-        return true;
-    }
-    if (x->op == FV_X_VAR) {
-        number *n = number_of(c, x->u.var);
-        *out = n->value;
-        return n->known;
-    }
-    if (x->op == FV_X_SELECT)
-        return evaluate_select(c, x, out);
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD || x->n < 1 || x->n > 2 ||
-        !evaluate(c, x->arg[0], &a))
-        return false;
-    if (x->n == 2) {
-        fv_elem of = (fv_elem)x->arg[0]->type.elem;
-        return evaluate(c, x->arg[1], &b) && fv_fold_ints(of, (fv_expr_op)x->op, a, b, out);
-    }
-    if (x->op == FV_X_NOT && e == FV_BOOL)
-        *out = !a;
-    else if (x->op == FV_X_NEG)
-        *out = fv_fold_wrap(e, (int64_t)(0 - (uint64_t)a));
-    else if (x->op == FV_X_CONVERT)
-        *out = e == FV_BOOL ? a != 0 : fv_fold_wrap(e, a);
-    else
-        return false;
-    return true;
+    return fv_x_value(x, known, c, out);
 }
 
 /* ---- which variables steer ---- */
 
-static void steer(counter *c, const fv_expr *x) {
-    if (x->op == FV_X_VAR)
-        number_of(c, x->u.var)->steers = true;
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        return; /* what the data says is not known anyway */
-    for (int i = 0; i < x->n; i++)
-        steer(c, x->arg[i]);
+static void steer(counter *c, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(c->arena, root); (x = fv_x_next(&v));) {
+        if (x->op == FV_X_VAR)
+            number_of(c, x->u.var)->steers = true;
+        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+            fv_x_skip(&v); /* what the data says is not known anyway */
+    }
 }
 
 /* Backwards: what a let is computed from steers if the let does. */

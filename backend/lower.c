@@ -26,6 +26,7 @@
 #include "ir/definition/definitions_verify.h"
 #include "ir/definition/step_names.h"
 #include "ir/expr/unique.h"
+#include "ir/expr/visit.h"
 #include "ir/graph/bounds.h"
 #include "ir/graph/infer.h"
 
@@ -108,30 +109,27 @@ static bool knows_type(const fv_ptrmap *known, const fv_op *op, const fv_type *t
 }
 
 /* What it speaks of: dims, extents of variables, and sizes of what it loads. */
-static bool knows_expr(const fv_ptrmap *known, const fv_op *op, const fv_expr *x, fv_ptrmap *seen) {
-    if (*fv_ptrmap_at(seen, x))
-        return true;
-    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+static bool knows_node(const fv_ptrmap *known, const fv_op *op, const fv_expr *x) {
     if (x->op == FV_X_DIM && !are_known(known, op, 1, &x->u.dim))
         return false;
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
         if (!are_known(known, op, 1, &x->u.red.vars[i]->dim))
             return false;
     const fv_value *from = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
-    if (from && !knows_type(known, op, from->type))
-        return false;
-    for (int i = 0; i < x->n; i++)
-        if (!knows_expr(known, op, x->arg[i], seen))
-            return false;
-    return true;
+    return !from || knows_type(known, op, from->type);
 }
 
 /* Of a text: what steps make of ops speaks of what they speak of. */
 static bool knows_definition(fv_lowerer *l, const fv_ptrmap *known, const fv_defined *d) {
-    fv_ptrmap seen = fv_ptrmap_in(l->arena);
-    return !d || !d->def ||
-           (knows_expr(known, d->value->def, d->def->body, &seen) &&
-            (!d->def->place || knows_expr(known, d->value->def, d->def->place, &seen)));
+    if (!d || !d->def)
+        return true;
+    const fv_expr *x, *const roots[] = {d->def->body, d->def->place};
+    fv_x_visitor v = fv_x_visit(l->arena, roots[0]);
+    for (int i = 0; i < 2 && roots[i]; i++)
+        for (fv_x_visit_also(&v, roots[i]); (x = fv_x_next(&v));)
+            if (!knows_node(known, d->value->def, x))
+                return false;
+    return true;
 }
 
 static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {

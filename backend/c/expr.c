@@ -27,15 +27,6 @@ const char *fv_c_str(fv_cg *g, const fv_expr *x) {
     return fv_c_expr(g, x).s;
 }
 
-bool fv_c_has_require(const fv_expr *x) {
-    if (x->op == FV_X_REQUIRE)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (fv_c_has_require(x->arg[i]))
-            return true;
-    return false;
-}
-
 enum { STEP_ROOM = 65536 }; /* so that a loop's variable may go beyond its end */
 
 static bool fits_int(const fv_expr *x) {
@@ -240,7 +231,7 @@ static fv_c_piece logic(fv_cg *g, const fv_expr *x) {
         return infix(g, x, "^", FV_C_XOR, FV_C_UNARY, FV_C_UNARY);
     }
     bool both = x->op == FV_X_AND;
-    if (is_bool && !fv_c_has_require(x->arg[1])) /* reading less is no difference */
+    if (is_bool && !fv_x_has(x->arg[1], FV_HAS_REQUIRE)) /* reading less is no difference */
         return both ? infix(g, x, "&&", FV_C_ANDAND, FV_C_ANDAND, FV_C_EQUAL)
                     : infix(g, x, "||", FV_C_OROR, FV_C_EQUAL, FV_C_EQUAL);
     return infix(g, x, both ? "&" : "|", both ? FV_C_AND : FV_C_OR, FV_C_UNARY, FV_C_UNARY);
@@ -295,7 +286,8 @@ const char *fv_c_condition(fv_cg *g, const fv_expr *x) {
 }
 
 static fv_c_piece choose(fv_cg *g, const fv_expr *x) {
-    if (fv_c_has_require(x->arg[1]) || fv_c_has_require(x->arg[2])) /* both sides are evaluated */
+    if (fv_x_has(x->arg[1], FV_HAS_REQUIRE) ||
+        fv_x_has(x->arg[2], FV_HAS_REQUIRE)) /* both sides are evaluated */
         return fv_c_call(g, fv_c_helper(g, FV_X_SELECT, x->type.elem), 3, x->arg);
     fv_c_piece a = fv_c_expr(g, x->arg[1]), b = fv_c_expr(g, x->arg[2]);
     const char *s = fv_printf(g->arena, "%s ? %s : %s", fv_c_condition(g, x->arg[0]),

@@ -99,7 +99,6 @@ const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 const char *fv_c_address(fv_cg *g, const fv_buf *b, fv_expr *const *index); /* `&buf[index]` */
 const char *fv_c_float(fv_arena *a, fv_elem e, double v);                   /* exact; finite */
 bool fv_c_is_narrow(const fv_cg *g, const fv_expr *x) FV_MUST_USE; /* may it be an int32_t? */
-bool fv_c_has_require(const fv_expr *x) FV_MUST_USE;
 
 /* ---- types ---- */
 

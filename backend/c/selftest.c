@@ -28,27 +28,14 @@ static fv_expr *elements_of(fv_cg *g, const fv_port *port) {
     return n;
 }
 
+static bool known(void *user, const fv_var *v, int64_t *value) {
+    const int64_t *n = fv_ptrmap_get(user, v);
+    *value = n ? *n : 0;
+    return n != NULL;
+}
+
 static bool eval(fv_ptrmap *values, const fv_expr *x, int64_t *out) {
-    int64_t a = 0, b = 0;
-    if (x->op == FV_X_CONST) {
-        *out = x->u.i;
-        return !fv_elem_is_float(x->type.elem);
-    }
-    if (x->op == FV_X_VAR) {
-        const int64_t *v = fv_ptrmap_get(values, x->u.var);
-        *out = v ? *v : 0;
-        return v != NULL;
-    }
-    if (x->op == FV_X_SELECT)
-        return eval(values, x->arg[0], &a) && eval(values, x->arg[a ? 1 : 2], out);
-    if (x->n < 1 || x->n > 2 || !eval(values, x->arg[0], &a) ||
-        (x->n == 2 && !eval(values, x->arg[1], &b)))
-        return false;
-    if (x->op == FV_X_CONVERT) {
-        *out = x->type.elem == FV_BOOL ? a != 0 : fv_fold_wrap(x->type.elem, a);
-        return !fv_elem_is_float(x->type.elem);
-    }
-    return fv_fold_ints(x->arg[0]->type.elem, (fv_expr_op)x->op, a, b, out);
+    return fv_x_value(x, known, values, out);
 }
 
 static void set_value(fv_cg *g, fv_ptrmap *values, const fv_var *v, int64_t value) {

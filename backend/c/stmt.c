@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backend/c/layer.h"
+#include "ir/expr/visit.h"
 
 /* ---- what is used ---- */
 
@@ -24,17 +25,18 @@ static void mark_place(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
     }
 }
 
-void fv_c_mark_expr(fv_cg *g, const fv_expr *x) {
-    if (!x)
+void fv_c_mark_expr(fv_cg *g, const fv_expr *root) {
+    const fv_expr *x;
+    if (!root)
         return;
-    if (x->op == FV_X_VAR)
-        fv_c_mark(g, x->u.var);
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
-        fv_c_mark(g, x->u.buf);
-        mark_place(g, x->u.buf, x->arg);
+    for (fv_x_visitor v = fv_x_visit(g->arena, root); (x = fv_x_next(&v));) {
+        if (x->op == FV_X_VAR)
+            fv_c_mark(g, x->u.var);
+        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
+            fv_c_mark(g, x->u.buf);
+            mark_place(g, x->u.buf, x->arg);
+        }
     }
-    for (int i = 0; i < x->n; i++)
-        fv_c_mark_expr(g, x->arg[i]);
 }
 
 /* A let that nobody reads, or a tile that nobody loads. */
@@ -47,7 +49,7 @@ static bool is_idle(const fv_cg *g, const fv_stmt *s) {
 
 /* What is idle still evaluates its REQUIREs. */
 static bool is_dead(const fv_cg *g, const fv_stmt *s) {
-    return is_idle(g, s) && !(s->x && fv_c_has_require(s->x));
+    return is_idle(g, s) && !(s->x && fv_x_has(s->x, FV_HAS_REQUIRE));
 }
 
 static void mark_backwards(fv_cg *g, const fv_block *b);

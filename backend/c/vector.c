@@ -154,7 +154,7 @@ static fv_c_piece min_max(fv_cg *g, const fv_expr *x) {
 
 static fv_c_piece choose(fv_cg *g, const fv_expr *x) {
     const fv_expr *c = x->arg[0]->op == FV_X_SPLAT ? x->arg[0]->arg[0] : x->arg[0];
-    if (c->type.lanes > 1 || fv_c_has_require(x))
+    if (c->type.lanes > 1 || fv_x_has(x, FV_HAS_REQUIRE))
         return fv_c_call(g, fv_c_layer_select(g, x->type.elem, x->type.lanes), 3, x->arg);
     return piece(fv_printf(g->arena, "%s ? %s : %s", fv_c_condition(g, c),
                            fv_c_at(g, x->arg[1], FV_C_OROR), fv_c_at(g, x->arg[2], FV_C_COND)),

@@ -2,6 +2,7 @@
 #include "backend/consumer/outline.h"
 
 #include "ir/base/ptrmap.h"
+#include "ir/expr/visit.h"
 
 typedef struct finder {
     fv_arena *arena;
@@ -27,16 +28,17 @@ static void find_buf(finder *f, fv_buf *b) {
         find_in_expr(f, b->extent[i]);
 }
 
-static void find_in_expr(finder *f, const fv_expr *x) {
-    if (!x)
+static void find_in_expr(finder *f, const fv_expr *root) {
+    const fv_expr *x;
+    if (!root)
         return;
-    if (x->op == FV_X_VAR && is_new(f, x->u.var))
-        FV_PUSH(f->arena, f->found.vars, f->found.nvars, f->found.cap_vars, x->u.var);
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        find_buf(f, x->u.buf);
-    f->found.requires_ |= x->op == FV_X_REQUIRE;
-    for (int i = 0; i < x->n; i++)
-        find_in_expr(f, x->arg[i]);
+    for (fv_x_visitor v = fv_x_visit(f->arena, root); (x = fv_x_next(&v));) {
+        if (x->op == FV_X_VAR && is_new(f, x->u.var))
+            FV_PUSH(f->arena, f->found.vars, f->found.nvars, f->found.cap_vars, x->u.var);
+        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+            find_buf(f, x->u.buf);
+    }
+    f->found.requires_ |= fv_x_has(root, FV_HAS_REQUIRE);
 }
 
 static void find_in_block(finder *f, const fv_block *block) {

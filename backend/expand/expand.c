@@ -8,6 +8,7 @@
 #include "backend/expand/vector.h"
 #include "ir/base/diag.h"
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 #include "ir/kernel/copy.h"
 
 typedef struct flattener {
@@ -32,19 +33,19 @@ static const fv_stmt *only_parallel(const fv_block *block) {
     return NULL;
 }
 
-static bool is_over_dims(const fv_kernel *k, const fv_expr *x) {
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        return false;
-    if (x->op == FV_X_VAR) {
-        for (int i = 0; i < k->ndims; i++)
-            if (k->dims[i] == x->u.var)
-                return true;
-        return false;
-    }
-    for (int i = 0; i < x->n; i++)
-        if (!is_over_dims(k, x->arg[i]))
+static bool is_dim(const fv_kernel *k, const fv_var *v) {
+    int i = 0;
+    while (i < k->ndims && k->dims[i] != v)
+        i++;
+    return i < k->ndims;
+}
+
+static bool is_over_dims(fv_arena *a, const fv_kernel *k, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_VAR && !is_dim(k, x->u.var))
             return false;
-    return true;
+    return !fv_x_has_load(root);
 }
 
 /* max(0, hi - lo) ceildiv step */
@@ -74,7 +75,7 @@ static nest find_nest(flattener *z, const fv_block *block) {
                 *fv_ptrmap_at(&lets, s->var) = fv_x_subst(z->a, s->x, &lets, &memo);
         fv_expr *lo = fv_x_subst(z->a, loop->lo, &lets, &memo);
         fv_expr *hi = fv_x_subst(z->a, loop->hi, &lets, &memo);
-        if (!is_over_dims(z->out, lo) || !is_over_dims(z->out, hi))
+        if (!is_over_dims(z->a, z->out, lo) || !is_over_dims(z->a, z->out, hi))
             break;
         found.loop[found.n] = loop;
         found.lo[found.n] = lo;
@@ -125,18 +126,17 @@ static void flatten_body(flattener *z, const fv_block *body) {
 /* ---- what nobody uses ---- */
 
 typedef struct sweeper {
-    int *uses; /* by number of the variable */
+    fv_arena *a;
+    bool *used; /* by number of the variable */
     bool requires_;
 } sweeper;
 
-static bool count(sweeper *z, const fv_expr *x, int by) { /* true: it must stay */
-    bool stays = x->op == FV_X_REQUIRE;
-    if (x->op == FV_X_VAR)
-        z->uses[x->u.var->id] += by;
-    for (int i = 0; i < x->n; i++)
-        stays |= count(z, x->arg[i], by);
-    z->requires_ |= stays;
-    return stays;
+static void count(sweeper *z, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_VAR)
+            z->used[x->u.var->id] = true;
+    z->requires_ |= fv_x_has(root, FV_HAS_REQUIRE);
 }
 
 static void count_stmt(sweeper *z, const fv_stmt *s) {
@@ -144,16 +144,9 @@ static void count_stmt(sweeper *z, const fv_stmt *s) {
     z->requires_ |= s->kind == FV_S_CALL;
     for (int i = 0; i < 4; i++)
         if (parts[i])
-            count(z, parts[i], 1);
+            count(z, parts[i]);
     for (int i = 0; s->index && i < s->buf->rank; i++)
-        count(z, s->index[i], 1);
-}
-
-static bool must_stay(const fv_expr *x) {
-    for (int i = 0; i < x->n; i++)
-        if (must_stay(x->arg[i]))
-            return true;
-    return x->op == FV_X_REQUIRE;
+        count(z, s->index[i]);
 }
 
 static fv_stmt *sweep_from(sweeper *z, fv_stmt *s);
@@ -180,9 +173,9 @@ static fv_stmt *sweep_from(sweeper *z, fv_stmt *first) {
         sweep(z, &s->other);
         bool empty = (s->kind == FV_S_FOR || s->kind == FV_S_IF || s->kind == FV_S_OUTLINE) &&
                      !s->body.first && !s->other.first;
-        if (s->kind == FV_S_LET && z->uses[s->var->id] == 0 && !must_stay(s->x))
+        if (s->kind == FV_S_LET && !z->used[s->var->id] && !fv_x_has(s->x, FV_HAS_REQUIRE))
             continue;
-        if (empty && !(s->x && must_stay(s->x)))
+        if (empty && !(s->x && fv_x_has(s->x, FV_HAS_REQUIRE)))
             continue;
         count_stmt(z, s);
         s->next = kept;
@@ -192,7 +185,7 @@ static fv_stmt *sweep_from(sweeper *z, fv_stmt *first) {
 }
 
 static void sweep_kernel(fv_kernel *k) {
-    sweeper z = {.uses = FV_NEW(k->arena, int, fv_kernel_number(k) + 1)};
+    sweeper z = {.a = k->arena, .used = FV_NEW(k->arena, bool, fv_kernel_number(k) + 1)};
     sweep(&z, &k->body);
     k->requires_ = z.requires_;
     fv_kernel_number(k);

@@ -7,18 +7,22 @@
 
 #include "backend/math/math.h"
 #include "ir/base/diag.h"
+#include "ir/expr/rewrite.h"
 
 typedef struct typer {
     fv_arena *a;
     fv_session *s;
     const fv_target *t;
     fv_kbuilder b;
-    fv_ptrmap memo;  /* of the statement: expression -> what it became */
-    fv_ptrmap funcs; /* fv_kfunc -> the same without what the target lacks */
+    fv_x_rewriter expand; /* of the statement */
+    fv_ptrmap funcs;      /* fv_kfunc -> the same without what the target lacks */
     bool failed;
 } typer;
 
-static fv_expr *expand(typer *z, fv_expr *x);
+static fv_expr *expand(typer *z, const fv_expr *x) {
+    return fv_x_rewrite(&z->expand, x);
+}
+
 static void expand_block(typer *z, const fv_block *in, fv_block *out);
 
 /* ---- calls ---- */
@@ -31,13 +35,13 @@ static const fv_kfunc *expand_func(typer *z, const fv_kfunc *f) {
     *done = *f;
     done->body = (fv_block){0};
     fv_kbuilder around = z->b;
-    fv_ptrmap memo = z->memo;
+    fv_ptrmap memo = z->expand.memo;
     expand_block(z, &f->body, &done->body);
     fv_kb_init(&z->b, z->a, NULL, &done->body);
-    z->memo = fv_ptrmap_in(z->a);
+    z->expand.memo = fv_ptrmap_in(z->a);
     done->result = expand(z, f->result);
     z->b = around;
-    z->memo = memo;
+    z->expand.memo = memo;
     *fv_ptrmap_at(&z->funcs, f) = done;
     return done;
 }
@@ -121,7 +125,8 @@ static bool has_sqrt(const fv_target *t, fv_elem e) {
     return e == FV_F32 ? t->sqrt32 : t->sqrt64;
 }
 
-static fv_expr *expand_op(typer *z, fv_expr *x, fv_expr **args) {
+static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    typer *z = r->user;
     fv_elem e = (fv_elem)x->type.elem;
     fv_expr_op op = (fv_expr_op)x->op;
     if (fv_expr_op_is_math(op))
@@ -146,19 +151,7 @@ static fv_expr *expand_op(typer *z, fv_expr *x, fv_expr **args) {
     case FV_X_CONVSAT: return convert(z, op, e, args[0]);
     default: break;
     }
-    return x->n ? fv_x_with_args(z->a, x, args) : x;
-}
-
-static fv_expr *expand(typer *z, fv_expr *x) {
-    fv_expr *done = fv_ptrmap_get(&z->memo, x);
-    if (done)
-        return done;
-    fv_expr **args = FV_NEW(z->a, fv_expr *, x->n + 1);
-    for (int i = 0; i < x->n; i++)
-        args[i] = expand(z, x->arg[i]);
-    done = expand_op(z, x, args);
-    *fv_ptrmap_at(&z->memo, x) = done;
-    return done;
+    return NULL;
 }
 
 /* ---- statements ---- */
@@ -168,10 +161,10 @@ static bool needs_lets(typer *z, fv_expr *x) {
     fv_kbuilder around = z->b;
     fv_block scratch = {0};
     fv_kb_init(&z->b, z->a, NULL, &scratch);
-    z->memo = fv_ptrmap_in(z->a);
+    z->expand.memo = fv_ptrmap_in(z->a);
     expand(z, x);
     z->b = around;
-    z->memo = fv_ptrmap_in(z->a);
+    z->expand.memo = fv_ptrmap_in(z->a);
     return scratch.first != NULL;
 }
 
@@ -190,14 +183,14 @@ static void expand_while(typer *z, const fv_stmt *s) {
     fv_kbuilder around = z->b;
     expand_block(z, &s->body, &copy->body);
     fv_kb_init(&z->b, z->a, NULL, &copy->body);
-    z->memo = fv_ptrmap_in(z->a);
+    z->expand.memo = fv_ptrmap_in(z->a);
     fv_kb_store(&z->b, go, NULL, expand(z, s->x), NULL);
     z->b = around;
 }
 
 /* Expressions first: what they need comes before the statement. */
 static void expand_stmt(typer *z, const fv_stmt *s) {
-    z->memo = fv_ptrmap_in(z->a);
+    z->expand.memo = fv_ptrmap_in(z->a);
     if (s->kind == FV_S_WHILE) {
         expand_while(z, s);
         return;
@@ -234,6 +227,7 @@ static void expand_block(typer *z, const fv_block *in, fv_block *out) {
 
 bool fv_expand_types(fv_arena *a, const fv_target *t, const fv_block *in, fv_block *out) {
     typer z = {.a = a, .s = fv_arena_session(a), .t = t, .funcs = fv_ptrmap_in(a)};
+    z.expand = (fv_x_rewriter){.arena = a, .after = expand_op, .user = &z};
     expand_block(&z, in, out);
     return !z.failed;
 }

@@ -12,18 +12,19 @@
 #include "backend/expand/lanes.h"
 #include "backend/expand/transpose.h"
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 
 /* ---- lanes ---- */
 
 /* What varies from iteration to iteration: variables and tiles of the loop. */
-static bool varies(const fv_ptrmap *varying, const fv_expr *x) {
-    if (x->op == FV_X_VAR)
-        return fv_ptrmap_get(varying, x->u.var) != NULL;
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_ptrmap_get(varying, x->u.buf))
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (varies(varying, x->arg[i]))
+static bool varies(const fv_ptrmap *varying, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(varying->arena, root); (x = fv_x_next(&v));) {
+        bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+        const void *key = x->op == FV_X_VAR ? x->u.var : reads ? (const void *)x->u.buf : NULL;
+        if (key && fv_ptrmap_get(varying, key))
             return true;
+    }
     return false;
 }
 
@@ -92,11 +93,11 @@ static void join(fv_expand_vec *z, const void *loop, const fv_buf *b) {
     h->into = g;
 }
 
-static void join_tiles_of_expr(fv_expand_vec *z, const fv_stmt *loop, const fv_expr *x) {
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        join(z, loop, x->u.buf);
-    for (int i = 0; i < x->n; i++)
-        join_tiles_of_expr(z, loop, x->arg[i]);
+static void join_tiles_of_expr(fv_expand_vec *z, const fv_stmt *loop, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+            join(z, loop, x->u.buf);
 }
 
 static void join_tiles(fv_expand_vec *z, const fv_stmt *loop, const fv_block *block) {
@@ -203,13 +204,12 @@ static bool is_lane_index(fv_expand_vec *z, const fv_expr *x, fv_var *v, int lan
 }
 
 /* Will the index be a constant when loops are unrolled? */
-static bool is_constant_place(fv_expand_vec *z, const fv_expr *x) {
-    if (x->op == FV_X_VAR || x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        return x->op == FV_X_VAR && fv_ptrmap_get(&z->unrolled, x->u.var);
-    for (int i = 0; i < x->n; i++)
-        if (!is_constant_place(z, x->arg[i]))
+static bool is_constant_place(fv_expand_vec *z, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_VAR && !fv_ptrmap_get(&z->unrolled, x->u.var))
             return false;
-    return true;
+    return !fv_x_has_load(root);
 }
 
 static void note_access(fv_expand_vec *z, const fv_buf *b, fv_expr *const *index,
@@ -228,11 +228,11 @@ static void note_access(fv_expand_vec *z, const fv_buf *b, fv_expr *const *index
     use->rejected = !ok;
 }
 
-static void note_expr(fv_expand_vec *z, const fv_expr *x, const fv_stmt *loop) {
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        note_access(z, x->u.buf, x->arg, loop);
-    for (int i = 0; i < x->n; i++)
-        note_expr(z, x->arg[i], loop);
+static void note_expr(fv_expand_vec *z, const fv_expr *root, const fv_stmt *loop) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+            note_access(z, x->u.buf, x->arg, loop);
 }
 
 static void note_tile(fv_expand_vec *z, const fv_stmt *s, bool inside) {
@@ -353,11 +353,10 @@ static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
 
 static bool accesses_vector_tile(fv_expand_vec *z, const fv_block *block);
 
-static bool reads_vector_tile(fv_expand_vec *z, const fv_expr *x) {
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_expand_vector_tile(z, x->u.buf))
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (reads_vector_tile(z, x->arg[i]))
+static bool reads_vector_tile(fv_expand_vec *z, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
+        if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_expand_vector_tile(z, x->u.buf))
             return true;
     return false;
 }

@@ -18,6 +18,8 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 #include "ir/graph/infer.h"
 
 enum { MAX_PARTS = 256 };
@@ -41,59 +43,27 @@ typedef struct join {
 
 /* ---- questions ---- */
 
-static bool is_read(fv_lowerer *l, const fv_expr *x, const fv_storage *what, fv_ptrmap *seen) {
-    if (!x->n || *fv_ptrmap_at(seen, x))
-        return x->op == FV_X_LOAD &&
-               fv_storage_home(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what;
-    *fv_ptrmap_at(seen, x) = (void *)x;
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) &&
-        fv_storage_home(fv_storage_root(fv_storage_of(l, x->u.buf->value))) == what)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (is_read(l, x->arg[i], what, seen))
-            return true;
-    return false;
-}
-
-static bool reads(fv_lowerer *l, const fv_storage *s, const fv_storage *what) {
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-    return is_read(l, s->def->body, what, &seen);
-}
-
-/* What a row keeps on its way it keeps where the result lies, and only there (keep.c). */
-static bool may_keep(const fv_expr *x, bool *math, bool *reduces) {
-    *math |= fv_expr_op_is_math((fv_expr_op)x->op);
-    *reduces |= x->op == FV_X_REDUCE;
-    for (int i = 0; i < x->n && !(*math && *reduces); i++)
-        may_keep(x->arg[i], math, reduces);
-    return *math && *reduces;
-}
-
 static bool is_substituted(const fv_storage *s) {
     return s->fate == FV_FATE_SUBSTITUTED;
 }
 
+/* What a row keeps on its way it keeps where the result lies, and only there (keep.c). */
 static bool can_be_placed(const fv_storage *s) {
-    bool math = false, reduces = false;
-    return s->def && !may_keep(s->def->body, &math, &reduces);
+    return s->def && !fv_x_has(s->def->body, FV_HAS_MATH | FV_HAS_REDUCE);
 }
 
 /* What attention computes anew is defined by what has no memory either. */
-static bool loads_substituted(fv_lowerer *l, const fv_expr *x, fv_ptrmap *seen) {
-    const fv_storage *s =
-        x->op == FV_X_LOAD || x->op == FV_X_GUARD ? fv_storage_of(l, x->u.buf->value) : NULL;
-    bool found = s && is_substituted(s);
-    if (found || !x->n || *fv_ptrmap_at(seen, x))
-        return found;
-    *fv_ptrmap_at(seen, x) = (void *)x;
-    for (int i = 0; i < x->n && !found; i++)
-        found = loads_substituted(l, x->arg[i], seen);
-    return found;
+static bool loads_substituted(fv_lowerer *l, const fv_definition *d) {
+    const fv_storage *s;
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(l->exprs, d->body); (x = fv_x_next(&v));)
+        if ((s = fv_storage_loaded(l, x)) && is_substituted(s))
+            return true;
+    return false;
 }
 
 static bool can_get_memory(fv_lowerer *l, const fv_storage *s) {
-    fv_ptrmap seen = fv_ptrmap_in(l->arena);
-    return can_be_placed(s) && !loads_substituted(l, s->def->body, &seen);
+    return can_be_placed(s) && !loads_substituted(l, s->def);
 }
 
 /* Is its memory read by nothing but definitions? */
@@ -154,7 +124,7 @@ bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
 static bool is_read_beside(const join *j, const fv_storage *s) {
     for (const member *m = *j->members; m; m = m->next)
         if (m->s != j->whole && m->s->fate != FV_FATE_ASSEMBLED &&
-            fv_storage_home(m->s) == j->root && reads(j->l, m->s, s))
+            fv_storage_home(m->s) == j->root && fv_storage_is_read_by(j->l, s, m->s->def))
             return true;
     return false;
 }
@@ -189,7 +159,7 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
         return fv_declines(j->l, v, FV_WHY_part_read, whole);
     if (!is_once(j->op, v))
         return fv_declines(j->l, v, FV_WHY_part_twice, whole);
-    if (reads(j->l, s, j->root))
+    if (fv_storage_is_read_by(j->l, j->root, s->def))
         return fv_declines(j->l, v, FV_WHY_part_reads, whole);
     return !is_read_beside(j, s) || fv_declines(j->l, v, FV_WHY_part_beside, whole);
 }
@@ -208,11 +178,12 @@ static bool separate(join *j) {
             return fv_declines(j->l, j->op->out[0], FV_WHY_join_around, fv_v(j->op->in[i]));
         if (is_substituted(j->part[i]) && !fits(j, j->op->in[i]))
             return false;
-        if (is_substituted(j->part[i]) && reads(j->l, j->part[i], j->root))
+        if (is_substituted(j->part[i]) && fv_storage_is_read_by(j->l, j->root, j->part[i]->def))
             /* for safety: the whole would have read it, and be no part of that memory */
             return false;
         for (int k = 0; k < j->n; k++)
-            if (k != i && j->direct[k] && reads(j->l, j->part[i], j->part[k])) {
+            if (k != i && j->direct[k] &&
+                fv_storage_is_read_by(j->l, j->part[k], j->part[i]->def)) {
                 int copied = j->direct[i] ? i : k;
                 j->direct[copied] =
                     fv_declines(j->l, j->op->in[copied], FV_WHY_part_reads_part,
@@ -315,7 +286,6 @@ static bool carry_out(join *j) {
 typedef struct relocator {
     fv_lowerer *l;
     fv_ptrmap members; /* storage -> its member */
-    fv_ptrmap memo;
 } relocator;
 
 /* The indices of the element in the memory of its home. */
@@ -326,29 +296,20 @@ static fv_storage *locate(const relocator *r, fv_storage *s, fv_expr **index) {
     return s;
 }
 
-static fv_expr *relocate(relocator *r, fv_expr *x) {
-    fv_lowerer *l = r->l;
-    fv_expr *args[FV_MAX_RANK + 2], *y = x->n ? fv_ptrmap_get(&r->memo, x) : NULL;
-    if (y || (!x->n && x->op != FV_X_LOAD))
-        return y ? y : x;
-    for (int i = 0; i < x->n; i++)
-        args[i] = relocate(r, x->arg[i]);
-    fv_storage *s = fv_storage_loaded(l, x);
-    if (s && fv_ptrmap_get(&r->members, s)) {
-        fv_buf *b = fv_value_buf(l->exprs, locate(r, s, args)->value);
-        y = x->op == FV_X_LOAD ? fv_x_load(l->exprs, b, args)
-                               : fv_x_guard(l->exprs, b, args, args[b->rank], args[b->rank + 1]);
-    } else
-        y = fv_x_with_args(l->exprs, x, args);
-    *fv_ptrmap_at(&r->memo, x) = y;
-    return y;
+static fv_expr *relocate(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
+    const relocator *r = w->user;
+    fv_storage *s = fv_storage_loaded(r->l, x);
+    if (!s || !fv_ptrmap_get(&r->members, s))
+        return NULL;
+    return fv_x_load_like(w->arena, x, fv_value_buf(w->arena, locate(r, s, args)->value), args,
+                          args);
 }
 
 static void settle(relocator *r, fv_storage *s) {
     fv_arena *a = r->l->exprs;
     fv_expr *index[FV_MAX_RANK];
-    r->memo = fv_ptrmap_in(a);
-    s->def->body = relocate(r, s->def->body);
+    fv_x_rewriter w = {.arena = a, .after = relocate, .user = r};
+    s->def->body = fv_x_rewrite(&w, s->def->body);
     if (s->fate != FV_FATE_PART)
         return;
     for (int i = 0; i < s->def->rank; i++)

@@ -13,6 +13,7 @@
 #include "backend/lowering/turns.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/state.h"
@@ -26,30 +27,9 @@ typedef struct moved { /* a value whose elements lie in the memory of another */
 typedef struct mover {
     fv_lowerer *l;
     fv_ptrmap moved; /* storage -> moved */
-    fv_ptrmap memo;
 } mover;
 
 /* ---- may a kernel write there? ---- */
-
-static bool reads(fv_lowerer *l, const fv_expr *x, const fv_storage *memory, fv_ptrmap *seen) {
-    if (*fv_ptrmap_at(seen, x))
-        return false;
-    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
-    const fv_storage *s = fv_storage_loaded(l, x);
-    bool found = s && fv_storage_home(fv_storage_root((fv_storage *)(uintptr_t)s)) == memory;
-    for (int i = 0; i < x->n && !found; i++)
-        found = reads(l, x->arg[i], memory, seen);
-    return found;
-}
-
-/* What a row keeps on its way it keeps where the result lies, and only there (keep.c). */
-static bool may_keep(const fv_expr *x, bool *math, bool *reduces) {
-    *math |= fv_expr_op_is_math((fv_expr_op)x->op);
-    *reduces |= x->op == FV_X_REDUCE;
-    for (int i = 0; i < x->n && !(*math && *reduces); i++)
-        may_keep(x->arg[i], math, reduces);
-    return *math && *reduces;
-}
 
 /* Is it read by definitions alone, in no other shape, and added once? */
 static bool is_private(fv_lowerer *l, const fv_value *v) {
@@ -66,12 +46,12 @@ static bool is_private(fv_lowerer *l, const fv_value *v) {
     return added == 1;
 }
 
+/* What a row keeps on its way it keeps where the result lies, and only there (keep.c). */
 static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
                              const fv_storage *memory) {
-    bool math = false, reduces = false;
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     return v->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && s->def && is_private(l, v) &&
-           !may_keep(s->def->body, &math, &reduces) && !reads(l, s->def->body, memory, &seen);
+           !fv_x_has(s->def->body, FV_HAS_MATH | FV_HAS_REDUCE) &&
+           !fv_storage_is_read_by(l, memory, s->def);
 }
 
 /* ---- where elements lie ---- */
@@ -90,29 +70,19 @@ static bool locate(const mover *m, fv_storage **s, fv_expr **index) {
     return any;
 }
 
-static fv_expr *relocate(mover *m, fv_expr *x) {
-    fv_arena *a = m->l->exprs;
-    fv_expr *args[FV_MAX_RANK + 2], *y = x->n ? fv_ptrmap_get(&m->memo, x) : NULL;
-    if (y || (!x->n && x->op != FV_X_LOAD))
-        return y ? y : x;
-    for (int i = 0; i < x->n; i++)
-        args[i] = relocate(m, x->arg[i]);
+static fv_expr *relocate(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
+    const mover *m = w->user;
     fv_storage *s = fv_storage_loaded(m->l, x);
-    if (s && locate(m, &s, args)) {
-        fv_buf *b = fv_value_buf(a, s->value);
-        y = x->op == FV_X_LOAD ? fv_x_load(a, b, args)
-                               : fv_x_guard(a, b, args, args[b->rank], args[b->rank + 1]);
-    } else
-        y = fv_x_with_args(a, x, args);
-    *fv_ptrmap_at(&m->memo, x) = y;
-    return y;
+    return s && locate(m, &s, args)
+               ? fv_x_load_like(w->arena, x, fv_value_buf(w->arena, s->value), args, args)
+               : NULL;
 }
 
 static void settle(mover *m, fv_storage *s) {
     fv_expr *index[FV_MAX_RANK];
     fv_storage *home = s;
-    m->memo = fv_ptrmap_in(m->l->exprs);
-    s->def->body = relocate(m, s->def->body);
+    fv_x_rewriter w = {.arena = m->l->exprs, .after = relocate, .user = m};
+    s->def->body = fv_x_rewrite(&w, s->def->body);
     for (int i = 0; i < s->def->rank; i++)
         index[i] = fv_x_var(m->l->exprs, s->def->index[i]);
     if (locate(m, &home, index))

@@ -27,6 +27,7 @@
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 #include "ir/type/float_bits.h"
 
 #define FAR_BELOW                                                                                  \
@@ -86,12 +87,7 @@ static bool is_like(const fv_expr *x, const fv_expr *y) {
 }
 
 static bool has_score(const fold *f, const fv_expr *x) {
-    if (x == f->at->score)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (has_score(f, x->arg[i]))
-            return true;
-    return false;
+    return fv_x_contains(f->a, x, f->at->score);
 }
 
 static fv_expr *float_of(const fold *f, double value) {
@@ -360,19 +356,22 @@ static bool is_total(const fold *f, const fv_expr *x) {
 }
 
 /* Is whatever has scores that, the sum of it, or their maximum? */
-static bool find_parts(fold *f, fv_expr *x) {
-    if (!fv_has_products(x) || is_exp(f, x) || x == f->max || x == f->sum)
-        return true;
-    if (x->op == FV_X_REDUCE) {
-        bool sum = !f->sum && x->u.red.kind == FV_SUM && x->u.red.nvars == 1 &&
-                   is_exp(f, over_key(f, x->arg[0], x->u.red.vars[0]));
-        f->sum = sum ? x : f->sum;
-        f->max = f->max ? f->max : x; /* the exponential will say so */
-        return sum || x == f->max;
+static bool find_parts(fold *f, const fv_expr *root) {
+    fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(f->a, root); (x = fv_x_next(&v));) {
+        bool known = !fv_has_products(x) || is_exp(f, x) || x == f->max || x == f->sum;
+        if (!known && x->op == FV_X_REDUCE) {
+            bool sum = !f->sum && x->u.red.kind == FV_SUM && x->u.red.nvars == 1 &&
+                       is_exp(f, over_key(f, x->arg[0], x->u.red.vars[0]));
+            f->sum = sum ? x : f->sum;
+            f->max = f->max ? f->max : x; /* the exponential will say so */
+            known = sum || x == f->max;
+            if (!known)
+                return false;
+        }
+        if (known)
+            fv_x_skip(&v);
     }
-    for (int i = 0; i < x->n; i++)
-        if (!find_parts(f, x->arg[i]))
-            return false;
     return true;
 }
 
@@ -507,14 +506,6 @@ static fv_expr *without(const fold *f, const hides *h) {
                             fv_x_with_args(f->a, product, args));
 }
 
-/* Does it check an index that data gives? Whether that is one of a hidden key is not to be seen. */
-static bool has_check(const fv_expr *x) {
-    bool found = x->op == FV_X_REQUIRE;
-    for (int i = 0; i < x->n && !found; i++)
-        found = has_check(x->arg[i]);
-    return found;
-}
-
 bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
     fv_attention at;
     fv_definition d = *s->def;
@@ -534,8 +525,10 @@ bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
     if (!is_softmax(&f))
         return fv_declines(l, s->value, FV_WHY_fold_weights);
     hides h = hide(&f, f.x, DEPTH);
-    if (!h.where || !fv_x_uses(h.where, at.key) || fv_has_products(h.where) || has_check(at.k) ||
-        has_check(at.v))
+    /* whether an index that data gives, and that is checked, is one of a hidden key is not to be
+     * seen */
+    if (!h.where || !fv_x_uses(h.where, at.key) || fv_has_products(h.where) ||
+        fv_x_has(at.k, FV_HAS_REQUIRE) || fv_x_has(at.v, FV_HAS_REQUIRE))
         return fv_declines(l, s->value, FV_WHY_fold_nothing);
     d.body = with(f.a, d.body, (swap){{at.sum}, {without(&f, &h)}});
     if (!fv_is_small(l, &d))

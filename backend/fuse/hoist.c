@@ -17,6 +17,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
+#include "ir/expr/visit.h"
 #include "ir/graph/infer.h"
 
 /* A loop, and what is known in its turns alone. */
@@ -83,15 +84,14 @@ static turns turns_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
     return t;
 }
 
-static bool expr_mentions(const fv_ptrmap *symbols, const fv_expr *x, fv_ptrmap *seen) {
-    if (*fv_ptrmap_at(seen, x))
-        return false;
-    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
-    bool found = x->op == FV_X_DIM && mentions(symbols, x->u.dim);
-    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars && !found; i++)
-        found = mentions(symbols, x->u.red.vars[i]->dim);
-    for (int i = 0; i < x->n && !found; i++)
-        found = expr_mentions(symbols, x->arg[i], seen);
+static bool expr_mentions(fv_arena *a, const fv_ptrmap *symbols, const fv_expr *root) {
+    const fv_expr *x;
+    bool found = false;
+    for (fv_x_visitor v = fv_x_visit(a, root); !found && (x = fv_x_next(&v));) {
+        found = x->op == FV_X_DIM && mentions(symbols, x->u.dim);
+        for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars && !found; i++)
+            found = mentions(symbols, x->u.red.vars[i]->dim);
+    }
     return found;
 }
 
@@ -100,12 +100,11 @@ static bool speaks_of(fv_lowerer *l, const fv_op *op, const fv_ptrmap *symbols) 
     for (int i = 0; i < op->nin; i++)
         if (op->in[i] && type_mentions(symbols, op->in[i]->type))
             return true;
-    for (int i = 0; i < op->nout; i++) {
-        fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-        if (op->out[i] && (type_mentions(symbols, op->out[i]->type) ||
-                           expr_mentions(symbols, fv_storage_of(l, op->out[i])->def->body, &seen)))
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] &&
+            (type_mentions(symbols, op->out[i]->type) ||
+             expr_mentions(l->exprs, symbols, fv_storage_of(l, op->out[i])->def->body)))
             return true;
-    }
     return false;
 }
 

@@ -6,6 +6,7 @@
 #include "backend/lowering/storage.h"
 #include "ir/base/limits.h"
 #include "ir/definition/recurrence.h"
+#include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
 /* The nodes of its origin that index by what data says. */

@@ -1,6 +1,8 @@
 /* storage.c - the storage of values, and whose memory it is. */
 #include "backend/lowering/storage.h"
 
+#include "ir/expr/visit.h"
+
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v) {
     void **at = fv_ptrmap_at(&l->storage, v);
     if (!*at) {
@@ -32,6 +34,15 @@ fv_storage *fv_storage_home(fv_storage *s) {
     while ((s->fate == FV_FATE_PART || s->fate == FV_FATE_ASSEMBLED) && s->of)
         s = s->of;
     return s;
+}
+
+bool fv_storage_is_read_by(fv_lowerer *l, const fv_storage *s, const fv_definition *d) {
+    fv_storage *of;
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(l->exprs, d->body); (x = fv_x_next(&v));)
+        if ((of = fv_storage_loaded(l, x)) && fv_storage_home(fv_storage_root(of)) == s)
+            return true;
+    return false;
 }
 
 bool fv_storage_has_kernel(const fv_storage *s) {

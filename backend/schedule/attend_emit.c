@@ -8,10 +8,13 @@
 #include "backend/schedule/blocks.h"
 #include "backend/schedule/map.h"
 #include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 
 enum { MAX_SUMS = 16 }; /* that are computed for all rows of a block before the next */
 
 typedef struct sums {
+    const fv_attend *a;
     int n;
     fv_expr *sum[MAX_SUMS];
     fv_buf *of_rows[MAX_SUMS]; /* for each row of the block */
@@ -131,36 +134,40 @@ static void emit_either(fv_attend *a, const fv_expr *x, emits *emit, void *user)
 
 /* ---- weights ---- */
 
-/* The sums along a row that x is made of, inner ones first; those that are equal once. */
-static void find_sums(const fv_attend *a, fv_expr *x, sums *s) {
-    for (int i = 0; i < x->n; i++)
-        find_sums(a, x->arg[i], s);
-    if (x->op != FV_X_REDUCE || fv_x_uses(x, a->at.key) || fv_kemit_is_known(&a->e, x))
-        return;
-    for (int i = 0; i < s->n; i++)
-        if (fv_x_equal(s->sum[i], x))
-            return;
-    if (s->n < MAX_SUMS)
+static fv_expr *note_sum(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    sums *s = r->user;
+    const fv_attend *a = s->a;
+    bool of_row = x->op == FV_X_REDUCE && !fv_x_uses(x, a->at.key) && !fv_kemit_is_known(&a->e, x);
+    for (int i = 0; i < s->n && of_row; i++)
+        of_row = !fv_x_equal(s->sum[i], x);
+    if (of_row && s->n < MAX_SUMS)
         s->sum[s->n++] = x;
+    (void)args;
+    return x;
+}
+
+/* The sums along a row that x is made of, inner ones first; those that are equal once. */
+static void find_sums(sums *s, const fv_expr *x) {
+    fv_x_rewriter r = {.arena = s->a->l->exprs, .after = note_sum, .user = s};
+    (void)fv_x_rewrite(&r, x); /* nothing changes: it takes arguments before what they are of */
 }
 
 /* Does x load from the memory, other than in sums that are known, where the pass takes what is
  * kept, and in `but`? */
-static bool loads(const fv_attend *a, const fv_expr *x, const sums *s, int known,
+static bool loads(const fv_attend *a, const fv_expr *root, const sums *s, int known,
                   const fv_pass *pass, const fv_expr *but) {
-    for (int i = 0; i < known; i++)
-        if (x->op == FV_X_REDUCE && fv_x_equal(s->sum[i], x))
-            return false;
-    for (int i = 0; pass && i < pass->n; i++)
-        if (pass->held[i] == x)
-            return false;
-    if (x == but)
-        return false;
-    if (x->op == FV_X_LOAD && x->u.buf->value == a->memory->value)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (loads(a, x->arg[i], s, known, pass, but))
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a->l->exprs, root); (x = fv_x_next(&v));) {
+        bool other = x != but;
+        for (int i = 0; i < known && x->op == FV_X_REDUCE; i++)
+            other &= !fv_x_equal(s->sum[i], x);
+        for (int i = 0; pass && i < pass->n; i++)
+            other &= pass->held[i] != x;
+        if (other && x->op == FV_X_LOAD && x->u.buf->value == a->memory->value)
             return true;
+        if (!other)
+            fv_x_skip(&v);
+    }
     return false;
 }
 
@@ -251,11 +258,11 @@ static void emit_rows(fv_attend *a, void *user) {
     fv_kemit *e = &a->e;
     const fv_definition *weights = e->def;
     bool folded = weights == &a->folded;
-    sums s = {0};
+    sums s = {.a = a};
     if (a->seen)
-        find_sums(a, a->seen, &s);
+        find_sums(&s, a->seen);
     const int before = s.n;
-    find_sums(a, weights->body, &s);
+    find_sums(&s, weights->body);
     int mark = fv_why_mark(a->l);
     fv_row_start(e, w, NULL);
     w->keeps_nothing |= e->keep.n && !can_keep(a, weights, &s);
@@ -557,11 +564,11 @@ static void find_keys(fv_attend *a, void *user) {
 
 /* Which sums of the weights are over the scores: the others are of queries and keys as they
  * were. */
-static void note_ranged(fv_attend *a, const fv_expr *x, fv_ptrmap *ranged) {
-    if (x->op == FV_X_REDUCE && loads(a, x->arg[0], NULL, 0, NULL, NULL))
-        *fv_ptrmap_at(ranged, x) = (void *)(uintptr_t)x;
-    for (int i = 0; i < x->n; i++)
-        note_ranged(a, x->arg[i], ranged);
+static void note_ranged(fv_attend *a, const fv_expr *root, fv_ptrmap *ranged) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a->l->exprs, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_REDUCE && loads(a, x->arg[0], NULL, 0, NULL, NULL))
+            *fv_ptrmap_at(ranged, x) = (void *)(uintptr_t)x;
 }
 
 static void emit_block(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory,

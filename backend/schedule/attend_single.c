@@ -18,27 +18,29 @@
 #include "backend/lowering/access.h"
 #include "backend/schedule/blocks.h"
 #include "ir/base/limits.h"
+#include "ir/expr/visit.h"
 #include "ir/target/target.h"
 
 enum { LEAST_BLOCK = 4, AHEAD = 2 /* blocks: keys that are asked for */ };
 
 /* The one load along keys; false: there are several, or more is done than a few operations upon
  * it. */
-static bool find_load(fv_single_scores *f, fv_expr *x) {
-    if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || x->op == FV_X_GUARD ||
-        fv_expr_op_is_math((fv_expr_op)x->op))
-        return false;
-    if (x->op == FV_X_LOAD && fv_x_uses(x, f->key)) {
-        if (f->load)
-            return fv_x_equal(f->load, x);
-        f->load = x;
-        return fv_x_is_plain(x) && fv_x_stride(x, f->channel) > 0 &&
-               fv_elem_is_float((fv_elem)x->type.elem) && !fv_elem_is_packed((fv_elem)x->type.elem);
-    }
-    for (int i = 0; i < x->n; i++)
-        if (!find_load(f, x->arg[i]))
+static bool find_load(fv_arena *a, fv_single_scores *f, const fv_expr *root) {
+    fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));) {
+        if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || x->op == FV_X_GUARD ||
+            fv_expr_op_is_math((fv_expr_op)x->op))
             return false;
-    return true;
+        if (x->op != FV_X_LOAD || !fv_x_uses(x, f->key))
+            continue;
+        if (f->load && !fv_x_equal(f->load, x))
+            return false;
+        f->load = x;
+        fv_x_skip(&v);
+    }
+    x = f->load;
+    return x && fv_x_is_plain(x) && fv_x_stride(x, f->channel) > 0 &&
+           fv_elem_is_float((fv_elem)x->type.elem) && !fv_elem_is_packed((fv_elem)x->type.elem);
 }
 
 /* That factor of a dim that may be 1; none: 1. */
@@ -60,7 +62,7 @@ bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, i
         return false;
     f->channel = f->sum->u.red.vars[0];
     f->load = NULL;
-    if (!find_load(f, f->k) || !f->load)
+    if (!find_load(a, f, f->k))
         return false;
     int wide = fv_elem_storage_bytes((fv_elem)f->sum->type.elem),
         bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem);

@@ -12,18 +12,11 @@
 #include "ir/base/limits.h"
 #include "ir/definition/print.h"
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 
 enum { IN_FLIGHT = 4 }; /* vectors of a maximum */
 
 /* ---- parameters and dims ---- */
-
-/* How often each node is used, in e->uses: what a tree would compute twice gets a name. */
-static void count_uses(fv_kemit *e, const fv_expr *x) {
-    intptr_t n = (intptr_t)fv_ptrmap_get(&e->uses, x);
-    *fv_ptrmap_at(&e->uses, x) = (void *)(n + 1);
-    for (int i = 0; !n && i < x->n; i++)
-        count_uses(e, x->arg[i]);
-}
 
 void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem) {
     memset(e, 0, sizeof *e);
@@ -32,13 +25,14 @@ void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const c
     e->kernel = fv_kernel_new(l->arena, stem);
     fv_kb_init(&e->b, l->arena, e->kernel, &e->kernel->body);
     e->uses = fv_ptrmap_in(l->arena);
+    e->counted = fv_x_visit(l->arena, NULL);
     fv_kemit_use(e, def);
 }
 
 void fv_kemit_use(fv_kemit *e, const fv_definition *def) {
     e->def = def;
     if (def)
-        count_uses(e, def->body);
+        fv_x_count_uses(&e->counted, def->body, &e->uses);
 }
 
 /* Each distinct symbolic dim is one parameter, so that what a kernel does depends on little. */
@@ -461,52 +455,52 @@ static fv_expr *reduce(fv_kemit *e, fv_expr *r) {
     return x;
 }
 
-/* Are all variables that x uses, and does not bind itself, bound by now? */
-static bool is_bound(const fv_kemit *e, const fv_expr *x, const fv_expr *const *inner, int depth) {
-    if (x->op == FV_X_VAR) {
-        for (int d = 0; d < depth; d++)
-            for (int i = 0; i < inner[d]->u.red.nvars; i++)
-                if (inner[d]->u.red.vars[i] == x->u.var)
-                    return true;
-        return bound(e, x->u.var) != NULL;
-    }
-    const fv_expr *stack[32];
-    if (x->op == FV_X_REDUCE && depth < 31) {
-        for (int d = 0; d < depth; d++)
-            stack[d] = inner[d];
-        stack[depth++] = x;
-        inner = stack;
-    }
-    for (int i = 0; i < x->n; i++)
-        if (!is_bound(e, x->arg[i], inner, depth))
+/* Are all variables that it uses, and does not bind itself, bound by now? What a reduction in it
+ * binds is nowhere free in it: see unique.h. */
+static bool is_bound(const fv_kemit *e, const fv_expr *root) {
+    fv_ptrmap inner = fv_ptrmap_in(e->l->exprs);
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(e->l->exprs, root); (x = fv_x_next(&v));) {
+        for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
+            *fv_ptrmap_at(&inner, x->u.red.vars[i]) = x->u.red.vars[i];
+        if (x->op == FV_X_VAR && !fv_ptrmap_get(&inner, x->u.var) && !bound(e, x->u.var))
             return false;
+    }
     return true;
 }
 
+static fv_expr *is_there(fv_x_rewriter *r, fv_expr *x) {
+    return emitted(r->user, x) ? x : NULL;
+}
+
+static fv_expr *hoisted(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    if (x->op == FV_X_REDUCE && is_bound(r->user, x))
+        reduce(r->user, x);
+    (void)args;
+    return x;
+}
+
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x) {
-    if (!x->n || emitted(e, x))
-        return;
-    /* what is inside, and does not depend on what x binds, comes first */
-    for (int i = 0; i < x->n; i++)
-        fv_kemit_hoist(e, x->arg[i]);
-    if (x->op == FV_X_REDUCE && is_bound(e, x, NULL, 0))
-        reduce(e, x);
+    /* what is inside, and does not depend on what x binds, comes first: nothing is rewritten */
+    fv_x_rewriter r = {.arena = e->l->exprs, .before = is_there, .after = hoisted, .user = e};
+    (void)fv_x_rewrite(&r, x);
 }
 
 static bool is_costly(const fv_expr *x) {
     return x->op == FV_X_DIV || x->op == FV_X_SQRT || fv_expr_op_is_math((fv_expr_op)x->op);
 }
 
-void fv_kemit_invariants(fv_kemit *e, fv_expr *x, const fv_var *v) {
-    if (!x->n || x->op == FV_X_REDUCE || emitted(e, x))
-        return;
-    if (is_costly(x) && fv_elem_is_float((fv_elem)x->type.elem) && !fv_x_uses(x, v) &&
-        is_bound(e, x, NULL, 0)) {
-        fv_kemit_memo(e, x, fv_kb_let(&e->b, "v", fv_kemit_expr(e, x)));
-        return;
+void fv_kemit_invariants(fv_kemit *e, fv_expr *root, const fv_var *v) {
+    fv_expr *x;
+    for (fv_x_visitor nodes = fv_x_visit(e->l->exprs, root); (x = fv_x_next(&nodes));) {
+        bool known = x->op == FV_X_REDUCE || emitted(e, x),
+             makes = !known && is_costly(x) && fv_elem_is_float((fv_elem)x->type.elem) &&
+                     !fv_x_uses(x, v) && is_bound(e, x);
+        if (makes)
+            fv_kemit_memo(e, x, fv_kb_let(&e->b, "v", fv_kemit_expr(e, x)));
+        if (known || makes)
+            fv_x_skip(&nodes);
     }
-    for (int i = 0; i < x->n; i++)
-        fv_kemit_invariants(e, x->arg[i], v);
 }
 
 /* ---- expressions ---- */

@@ -3,6 +3,7 @@
 #define FV_BACKEND_SCHEDULE_EMIT_H
 
 #include "backend/lowering/lowering.h"
+#include "ir/expr/visit.h"
 #include "ir/kernel/build.h"
 
 enum { FV_MAX_PASSES = 16, FV_MAX_KEPT = 8 };
@@ -42,6 +43,7 @@ typedef struct fv_kemit {
     } *memo;
     int nmemo, cap_memo;
     fv_ptrmap uses; /* node -> how many uses in the definition */
+    fv_x_visitor counted;
     fv_expr *guard; /* loads only where this holds; NULL: always */
     /* what is the same in any order is taken by chains where terms lie side by side */
     bool rows;

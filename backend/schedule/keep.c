@@ -11,6 +11,7 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/why.h"
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 
 enum {
     /* measured: sums of three or four loads are sooner computed again than stored */
@@ -93,28 +94,25 @@ static fv_expr *as_in(const planner *p, const fv_pass *pass, const fv_expr *x) {
     return fv_x_replace_vars(p->e->l->exprs, (fv_expr *)x, 1, &p->j, &at);
 }
 
-/* Nodes of x equal to `what`, outside of reductions and of `but`; more than max: max + 1. */
-static int find_equal(const fv_pass *pass, const fv_expr *x, const fv_expr *what,
-                      const fv_expr *but, const fv_expr **found, int n, int max) {
-    if (x->op == FV_X_REDUCE || n > max || (but && fv_x_equal(x, but)))
-        return n;
-    if (is_value(pass, x) && fv_x_equal(x, what)) {
-        for (int i = 0; i < n; i++)
-            if (found[i] == x)
-                return n;
-        if (n < max)
-            found[n] = x;
-        return n + 1;
-    }
-    for (int i = 0; i < x->n; i++)
-        n = find_equal(pass, x->arg[i], what, but, found, n, max);
-    return n;
-}
-
+/* Nodes of the pass equal to `what`, outside of reductions and of `but`; more than FV_MAX_KEPT:
+ * one more. `what` has arguments. */
 static int find_in(const planner *p, const fv_pass *pass, const fv_expr *what, const fv_expr *but,
                    const fv_expr **found) {
-    return find_equal(pass, body_of(p, pass), as_in(p, pass, what),
-                      but ? as_in(p, pass, but) : NULL, found, 0, FV_MAX_KEPT);
+    const fv_expr *x;
+    int n = 0;
+    what = as_in(p, pass, what);
+    but = but ? as_in(p, pass, but) : NULL;
+    fv_x_visitor v = fv_x_visit(p->e->l->exprs, body_of(p, pass));
+    while (n <= FV_MAX_KEPT && (x = fv_x_next(&v))) {
+        bool other = x->op != FV_X_REDUCE && !(but && fv_x_equal(x, but)),
+             equal = other && is_value(pass, x) && fv_x_equal(x, what);
+        if (equal && n < FV_MAX_KEPT)
+            found[n] = x;
+        n += equal;
+        if (!other || equal)
+            fv_x_skip(&v);
+    }
+    return n;
 }
 
 /* Is `what` wanted by a pass from that one on, other than for `but`? */
@@ -149,26 +147,27 @@ static int work(const fv_expr *x, const fv_var *k, const fv_expr *held) {
     return n;
 }
 
-/* The largest part of x that is worth to be kept by pass i. */
-static const fv_expr *find_worth(const planner *p, int i, const fv_expr *x, const fv_expr *held,
-                                 fv_ptrmap *seen) {
+/* The largest part that is worth to be kept by pass i. */
+static const fv_expr *find_worth(const planner *p, int i, const fv_expr *held) {
     const fv_pass *pass = &p->e->keep.passes[i];
     fv_var *k = var_of(p, pass);
-    if (!x->n || x->op == FV_X_REDUCE || *fv_ptrmap_at(seen, x) ||
-        work(x, k, held) <= WORTH_KEEPING)
-        return NULL;
-    *fv_ptrmap_at(seen, x) = (void *)x;
-    if (x->type.elem == p->elem && is_value(pass, x)) {
-        fv_expr *at = fv_x_var(p->e->l->exprs, p->j);
-        const fv_expr *over_j = fv_x_replace_vars(p->e->l->exprs, (fv_expr *)x, 1, &k, &at);
-        if (is_wanted(p, i + 1, over_j, NULL) && !(p->now && is_wanted(p, i + 1, p->now, over_j)))
-            return x;
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(p->e->l->exprs, body_of(p, pass)); (x = fv_x_next(&v));) {
+        if (!x->n || x->op == FV_X_REDUCE || work(x, k, held) <= WORTH_KEEPING) {
+            fv_x_skip(&v);
+            continue;
+        }
+        if (x->type.elem == p->elem && is_value(pass, x)) {
+            fv_expr *at = fv_x_var(p->e->l->exprs, p->j);
+            const fv_expr *over_j = fv_x_replace_vars(p->e->l->exprs, x, 1, &k, &at);
+            if (is_wanted(p, i + 1, over_j, NULL) &&
+                !(p->now && is_wanted(p, i + 1, p->now, over_j)))
+                return x;
+        }
+        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+            fv_x_skip_first(&v, x->u.buf->rank); /* not of an index */
     }
-    const fv_expr *found = NULL;
-    bool load = x->op == FV_X_LOAD || x->op == FV_X_GUARD; /* not of an index */
-    for (int a = load ? x->u.buf->rank : 0; a < x->n && !found; a++)
-        found = find_worth(p, i, x->arg[a], held, seen);
-    return found;
+    return NULL;
 }
 
 static void plan_pass(planner *p, int i) {
@@ -181,8 +180,7 @@ static void plan_pass(planner *p, int i) {
     }
     if (!pass->sum)
         return;
-    fv_ptrmap seen = fv_ptrmap_in(p->e->l->exprs);
-    pass->x = find_worth(p, i, body_of(p, pass), held, &seen);
+    pass->x = find_worth(p, i, held);
     if (pass->x) {
         fv_expr *at = fv_x_var(p->e->l->exprs, p->j);
         fv_var *k = var_of(p, pass);

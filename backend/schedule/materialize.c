@@ -17,6 +17,8 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
+#include "ir/expr/affine.h"
+#include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
 typedef struct base { /* an axis of the copy: the sum of by * var */
@@ -36,31 +38,10 @@ typedef struct bases {
     base *list;
     int n, cap;
     bool apart; /* one variable, one axis */
-    fv_ptrmap memo;
+    bool full;  /* there were more axes than a value has */
 } bases;
 
 /* ---- sums of variables ---- */
-
-static bool constant_of(const fv_expr *x, int64_t *n) {
-    if (x->op == FV_X_DIM && fv_dim_is_const(x->u.dim)) {
-        *n = x->u.dim->value;
-        return true;
-    }
-    return x->op != FV_X_DIM && fv_x_is_int(x, n);
-}
-
-static bool add_term(base *s, fv_var *v, int64_t by) {
-    for (int i = 0; i < s->n; i++)
-        if (s->term[i].var == v) {
-            s->term[i].by += by;
-            return true;
-        }
-    if (s->n == FV_MAX_RANK)
-        return false;
-    s->term[s->n].var = v;
-    s->term[s->n++].by = by;
-    return true;
-}
 
 static bool is_free(const bases *b, const fv_var *v) {
     for (int i = 0; i < b->nfree; i++)
@@ -69,33 +50,21 @@ static bool is_free(const bases *b, const fv_var *v) {
     return false;
 }
 
-/* x * by as a sum of free variables and *rest. */
-static bool split(const bases *b, const fv_expr *x, int64_t by, base *s, const fv_dim **rest) {
-    fv_dims *t = b->l->module->dims;
-    int64_t n;
-    if (x->type.elem != FV_I64 || by > INT32_MAX || by < -INT32_MAX)
+/* x as a sum of free variables and *rest. */
+static bool split(const bases *b, const fv_expr *x, base *s, const fv_dim **rest) {
+    if (x->type.elem != FV_I64)
         return false;
-    if (constant_of(x, &n)) {
-        if (n > INT32_MAX || n < -INT32_MAX)
-            return false;
-        *rest = fv_dim_add(t, *rest, fv_dim_const(t, n * by));
-        return true;
+    fv_affine f = fv_affine_of(&(fv_affines){.dims = b->l->module->dims}, x);
+    bool is = fv_affine_is_of_vars(&f);
+    for (int i = 0; i < f.n && is; i++) {
+        fv_var *v = f.term[i].x->u.var;
+        int64_t by = f.term[i].by->value;
+        is = is_free(b, v) && by <= INT32_MAX && by >= -INT32_MAX;
+        s->term[s->n].var = v;
+        s->term[s->n++].by = by;
     }
-    switch (x->op) {
-    case FV_X_VAR: return is_free(b, x->u.var) && add_term(s, x->u.var, by);
-    case FV_X_DIM:
-        *rest = fv_dim_add(t, *rest, fv_dim_mul(t, x->u.dim, fv_dim_const(t, by)));
-        return true;
-    case FV_X_ADD: return split(b, x->arg[0], by, s, rest) && split(b, x->arg[1], by, s, rest);
-    case FV_X_SUB: return split(b, x->arg[0], by, s, rest) && split(b, x->arg[1], -by, s, rest);
-    case FV_X_MUL:
-        for (int i = 0; i < 2; i++)
-            if (constant_of(x->arg[i], &n))
-                return n <= INT32_MAX && n >= -INT32_MAX &&
-                       split(b, x->arg[1 - i], by * n, s, rest);
-        return false;
-    default: return false;
-    }
+    *rest = f.rest;
+    return is;
 }
 
 static int64_t gcd(int64_t a, int64_t b) {
@@ -105,16 +74,11 @@ static int64_t gcd(int64_t a, int64_t b) {
 /* Divides by what all terms have in common, the sign of the first term too. */
 static int64_t reduce(base *s) {
     int64_t g = 0;
-    int n = 0;
     for (int i = 0; i < s->n; i++)
-        if (s->term[i].by)
-            s->term[n++] = s->term[i];
-    s->n = n;
-    for (int i = 0; i < n; i++)
         g = gcd(g, s->term[i].by);
-    if (n && s->term[0].by < 0)
+    if (s->term[0].by < 0)
         g = -g;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < s->n; i++)
         s->term[i].by /= g;
     return g;
 }
@@ -157,32 +121,28 @@ static base *axis_of(bases *b, const base *s) {
 
 /* ---- over the axes of the copy ---- */
 
-/* x in terms of the axes, which are found on the way; NULL: there are too many. */
-static fv_expr *over_axes(bases *b, fv_expr *x) {
-    fv_arena *a = b->l->exprs;
-    const fv_dim *rest = fv_dim_const(b->l->module->dims, 0);
-    fv_expr *known = x->n ? fv_ptrmap_get(&b->memo, x) : NULL, *args[FV_MAX_RANK + 2], *y;
+/* A sum of variables in terms of its axis, which becomes one where there is none. */
+static fv_expr *over_axis(fv_x_rewriter *r, fv_expr *x) {
+    bases *b = r->user;
+    fv_arena *a = r->arena;
+    const fv_dim *rest;
     base s = {0};
-    if (known)
-        return known;
-    if ((!b->apart || x->op == FV_X_VAR) && split(b, x, 1, &s, &rest) && s.n) {
-        int64_t by = reduce(&s);
-        const base *axis = s.n ? axis_of(b, &s) : NULL;
-        if (s.n && !axis)
-            return NULL;
-        y = fv_x_dim(a, rest);
-        if (axis) {
-            fv_expr *i = fv_x_bin(a, FV_X_ADD, fv_x_var(a, axis->index), fv_x_dim(a, axis->low));
-            y = fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, i, fv_x_int(a, by)), y);
-        }
-    } else {
-        for (int i = 0; i < x->n; i++)
-            if (!(args[i] = over_axes(b, x->arg[i])))
-                return NULL;
-        y = x->n ? fv_x_with_args(a, x, args) : x;
-    }
-    *fv_ptrmap_at(&b->memo, x) = y;
-    return y;
+    if ((b->apart && x->op != FV_X_VAR) || !split(b, x, &s, &rest) || !s.n)
+        return NULL;
+    int64_t by = reduce(&s);
+    const base *axis = axis_of(b, &s);
+    b->full |= !axis;
+    if (!axis)
+        return x;
+    fv_expr *i = fv_x_bin(a, FV_X_ADD, fv_x_var(a, axis->index), fv_x_dim(a, axis->low));
+    return fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, i, fv_x_int(a, by)), fv_x_dim(a, rest));
+}
+
+/* x in terms of the axes, which are found on the way; NULL: there are too many. */
+static fv_expr *over_axes(bases *b, const fv_expr *x) {
+    fv_x_rewriter r = {.arena = b->l->exprs, .before = over_axis, .user = b};
+    fv_expr *y = fv_x_rewrite(&r, x);
+    return b->full ? NULL : y;
 }
 
 static fv_expr *index_of(fv_arena *a, const base *s) {
@@ -255,8 +215,6 @@ static const void *key_of(fv_arena *a, const fv_dense *c) {
  * are too many, or none. */
 static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
     bases together = *b, apart = *b;
-    together.memo = fv_ptrmap_in(b->l->exprs);
-    apart.memo = fv_ptrmap_in(b->l->exprs);
     apart.apart = true;
     fv_expr *over[2] = {over_axes(&together, x), over_axes(&apart, x)};
     *window = over[0] && over[1] && elements(&together) < elements(&apart);

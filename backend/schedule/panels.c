@@ -17,6 +17,8 @@
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
 #include "ir/base/mapping.h"
+#include "ir/expr/affine.h"
+#include "ir/expr/fold.h"
 #include "ir/expr/rewrite.h"
 
 /* ---- affine indices ---- */
@@ -39,47 +41,31 @@ static void add_scaled(affine *to, const affine *x, int n, int64_t k) {
 }
 
 /* x as an affine function of the variables. */
-static bool affine_of(const fv_expr *x, int n, const fv_var *const *vars, affine *out) {
-    affine a = {0}, b = {0};
-    *out = (affine){0};
-    switch (x->op) {
-    case FV_X_CONST: out->at = x->u.i; return true;
-    case FV_X_DIM: out->at = x->u.dim->value; return fv_dim_is_const(x->u.dim);
-    case FV_X_VAR:
-        for (int i = 0; i < n; i++)
-            if (vars[i] == x->u.var) {
-                out->by[i] = 1;
-                return true;
-            }
-        return false;
-    case FV_X_NEG:
-    case FV_X_ADD:
-    case FV_X_SUB:
-        if (!affine_of(x->arg[0], n, vars, &a) || (x->n > 1 && !affine_of(x->arg[1], n, vars, &b)))
-            return false;
-        add_scaled(out, &a, n, x->op == FV_X_NEG ? -1 : 1);
-        add_scaled(out, &b, n, x->op == FV_X_SUB ? -1 : 1);
-        return true;
-    case FV_X_MUL:
-        for (int i = 0; i < 2; i++)
-            if (affine_of(x->arg[i], 0, NULL, &a) && affine_of(x->arg[1 - i], n, vars, &b)) {
-                add_scaled(out, &b, n, a.at);
-                return true;
-            }
-        return false;
-    default: return false;
+static bool affine_of(fv_dims *t, const fv_expr *x, int n, const fv_var *const *vars, affine *out) {
+    fv_affine f = fv_affine_of(&(fv_affines){.dims = t}, x);
+    bool is = fv_affine_is_of_vars(&f) && fv_dim_is_const(f.rest);
+    *out = (affine){.at = is ? f.rest->value : 0};
+    for (int i = 0; i < f.n && is; i++) {
+        int k = 0;
+        while (k < n && vars[k] != f.term[i].x->u.var)
+            k++;
+        is = k < n;
+        if (is)
+            out->by[k] = f.term[i].by->value;
     }
+    return is;
 }
 
 /* Where in the buffer the load reads, in elements. */
-static bool offset_of(const fv_expr *load, int n, const fv_var *const *vars, affine *out) {
+static bool offset_of(fv_dims *t, const fv_expr *load, int n, const fv_var *const *vars,
+                      affine *out) {
     const fv_buf *b = load->u.buf;
     int64_t stride = 1, extent;
     *out = (affine){0};
     for (int i = b->rank; i-- > 0;) {
         affine a;
         const fv_expr *e = b->extent[i];
-        if (!affine_of(load->arg[i], n, vars, &a))
+        if (!affine_of(t, load->arg[i], n, vars, &a))
             return false;
         add_scaled(out, &a, n, stride);
         if (e->op == FV_X_DIM || !fv_x_is_int(e, &extent))
@@ -249,39 +235,24 @@ static layout *layout_of(fv_lowerer *l, const layout *key) {
 }
 
 /* A constant whose index is affine? */
-static bool is_affine_constant(const fv_expr *load, int n, const fv_var *const *vars, piece *f) {
+static bool is_affine_constant(fv_dims *t, const fv_expr *load, int n, const fv_var *const *vars,
+                               piece *f) {
     const fv_value *v = load->u.buf->value;
     if (!v || v->kind != FV_VALUE_CONST || fv_elem_is_packed(v->type->elem))
         return false;
     f->tensor = v->tensor;
-    return offset_of(load, n, vars, &f->at);
+    return offset_of(t, load, n, vars, &f->at);
 }
 
-/* An integer or a condition that the column decides. */
-static bool value_at(const fv_expr *x, const fv_var *column, int64_t j, int64_t *out) {
-    int64_t v[2] = {0};
-    if (x->op == FV_X_CONST || (x->op == FV_X_DIM && fv_dim_is_const(x->u.dim))) {
-        *out = x->op == FV_X_CONST ? x->u.i : x->u.dim->value;
-        return !fv_elem_is_float((fv_elem)x->type.elem);
-    }
-    if (x->op == FV_X_VAR) {
-        *out = j;
-        return x->u.var == column;
-    }
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD || x->n < 1 || x->n > 2)
-        return false;
-    for (int i = 0; i < x->n; i++)
-        if (!value_at(x->arg[i], column, j, &v[i]))
-            return false;
-    switch ((int)x->op) {
-    case FV_X_ADD: *out = v[0] + v[1]; return x->n == 2;
-    case FV_X_SUB: *out = v[0] - v[1]; return x->n == 2;
-    case FV_X_LT: *out = v[0] < v[1]; return true;
-    case FV_X_LE: *out = v[0] <= v[1]; return true;
-    case FV_X_AND: *out = v[0] & v[1]; return x->n == 2;
-    case FV_X_NOT: *out = !v[0]; return x->n == 1;
-    default: return false;
-    }
+typedef struct column_at {
+    const fv_var *column;
+    int64_t j;
+} column_at;
+
+static bool is_column(void *user, const fv_var *v, int64_t *value) {
+    const column_at *at = user;
+    *value = at->j;
+    return v == at->column;
 }
 
 /* Which constant the column is of, where several stand side by side: `w[k, j] if j < 8 else v[k, j
@@ -290,7 +261,7 @@ static const fv_expr *piece_at(const fv_expr *x, const fv_var *column, int64_t j
     int64_t here;
     while (x->op == FV_X_GUARD) {
         int rank = x->u.buf->rank;
-        if (!value_at(x->arg[rank], column, j, &here))
+        if (!fv_x_value(x->arg[rank], is_column, &(column_at){column, j}, &here))
             return NULL;
         if (here)
             return x;
@@ -299,8 +270,8 @@ static const fv_expr *piece_at(const fv_expr *x, const fv_var *column, int64_t j
     return x->op == FV_X_LOAD ? x : NULL;
 }
 
-static bool find_pieces(const fv_expr *x, int n, const fv_var *const *vars, const fv_var *column,
-                        struct factor *f) {
+static bool find_pieces(fv_dims *t, const fv_expr *x, int n, const fv_var *const *vars,
+                        const fv_var *column, struct factor *f) {
     const fv_expr *last = NULL;
     f->npieces = 0;
     if (column->dim->value > MOST_JOINED)
@@ -311,7 +282,7 @@ static bool find_pieces(const fv_expr *x, int n, const fv_var *const *vars, cons
             return false;
         if (at != last) {
             f->of[f->npieces] = (piece){.first = j};
-            if (!is_affine_constant(at, n, vars, &f->of[f->npieces]))
+            if (!is_affine_constant(t, at, n, vars, &f->of[f->npieces]))
                 return false;
             f->npieces++;
         }
@@ -356,7 +327,7 @@ static layout *constant_panels(fv_lowerer *l, int nfactors, fv_expr *const *load
         vars[n++] = ks[i];
     }
     for (int i = 0; i < nfactors && known; i++)
-        known = find_pieces(loads[i], n, vars, column, &key.factor[i]);
+        known = find_pieces(l->module->dims, loads[i], n, vars, column, &key.factor[i]);
     for (int i = 0; i < nfactors && known; i++)
         for (int k = 0; k < key.factor[i].npieces; k++)
             known &= key.factor[i].of[k].tensor->elem == elem_of(&key);

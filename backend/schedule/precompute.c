@@ -6,11 +6,11 @@
 #include "ir/expr/rewrite.h"
 
 const char *fv_operand_name(const fv_expr *x, const fv_definition *d) {
-    for (int i = 0; i < x->n; i++) {
-        const char *name = fv_operand_name(x->arg[i], NULL);
-        if (name)
-            return name;
-    }
+    for (int i = 0; i < x->n; i++) /* the innermost load of the first argument that has one */
+        if (fv_x_has_load(x->arg[i])) {
+            x = x->arg[i];
+            i = -1;
+        }
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
         return ((const fv_value *)x->u.buf->value)->name;
     return d ? d->value->name : NULL;

@@ -8,6 +8,7 @@
 #include "backend/schedule/recur_length.h"
 
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 
 static bool is_state(const fv_recurrence *r, const fv_expr *x) {
     bool is = false;
@@ -16,19 +17,12 @@ static bool is_state(const fv_recurrence *r, const fv_expr *x) {
     return is;
 }
 
-static bool reads_states(const fv_recurrence *r, const fv_expr *x, fv_ptrmap *seen) {
-    bool reads = is_state(r, x);
-    if (*fv_ptrmap_at(seen, x))
-        return false;
-    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
-    for (int i = 0; i < x->n && !reads; i++)
-        reads = reads_states(r, x->arg[i], seen);
-    return reads;
-}
-
-static bool depends_on_states(fv_arena *a, const fv_recurrence *r, const fv_expr *x) {
-    fv_ptrmap seen = fv_ptrmap_in(a);
-    return reads_states(r, x, &seen);
+static bool depends_on_states(fv_arena *a, const fv_recurrence *r, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));)
+        if (is_state(r, x))
+            return true;
+    return false;
 }
 
 /* Where does it change? NULL: its step does not say that it stays as it is. */

@@ -10,6 +10,7 @@
 #include "backend/lowering/storage.h"
 #include "ir/definition/print.h"
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 
 /* ---- reads of states ---- */
 
@@ -32,8 +33,6 @@ static bool is_own(const fv_expr *load, const fv_state *s) {
 }
 
 typedef struct reads {
-    fv_parts *p;
-    fv_ptrmap seen;
     /* of this step; at other indices than its own */
     bool now[FV_MAX_STATES], across[FV_MAX_STATES];
     bool before[FV_MAX_STATES], before_across[FV_MAX_STATES]; /* of the step before */
@@ -47,24 +46,28 @@ static void carry(fv_parts *p, const fv_expr *load, const fv_state *s) {
                 p->carried[v] &= is_var(load->arg[i], s->index[i]);
 }
 
-static void find_reads(reads *d, const fv_expr *x) {
-    if (*fv_ptrmap_at(&d->seen, x))
-        return;
-    *fv_ptrmap_at(&d->seen, x) = (void *)(uintptr_t)x;
+static void note_read(fv_parts *p, const fv_expr *x, reads *d) {
     bool load = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
-    const fv_state *s = load ? state_of(d->p->r, x->u.buf->value) : NULL;
-    if (s) {
-        bool own = is_own(x, s), now = x->u.buf->value == s->now;
-        int i = (int)(s - d->p->r->states);
-        d->now[i] |= now;
-        d->across[i] |= now && !own;
-        d->before[i] |= !now;
-        d->before_across[i] |= !now && !own;
-        d->strays |= !own;
-        carry(d->p, x, s);
-    }
-    for (int i = 0; i < x->n; i++)
-        find_reads(d, x->arg[i]);
+    const fv_state *s = load ? state_of(p->r, x->u.buf->value) : NULL;
+    if (!s)
+        return;
+    bool own = is_own(x, s), now = x->u.buf->value == s->now;
+    int i = (int)(s - p->r->states);
+    d->now[i] |= now;
+    d->across[i] |= now && !own;
+    d->before[i] |= !now;
+    d->before_across[i] |= !now && !own;
+    d->strays |= !own;
+    carry(p, x, s);
+}
+
+/* How the item reads each state: as it was, at its own indices or at others, and as it is. */
+static reads reads_of(fv_parts *p, const fv_item *m) {
+    reads d = {0};
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(p->l->exprs, m->x); (x = fv_x_next(&v));)
+        note_read(p, x, &d);
+    return d;
 }
 
 /* ---- states in memory of the kernel ---- */
@@ -205,8 +208,7 @@ static fv_definition *definition_of(const fv_parts *p, const fv_item *m) {
 /* The item joins the last part if that is over the same variables, and what it reads is made by
  * then. */
 static void add(fv_parts *p, fv_item *m) {
-    reads d = {.p = p, .seen = fv_ptrmap_in(p->l->exprs)};
-    find_reads(&d, m->x);
+    reads d = reads_of(p, m);
     p->own &= !d.strays;
     fv_part *last = p->n ? &p->all[p->n - 1] : NULL;
     bool joins = last && same_vars(last->items[0], m);
@@ -267,13 +269,6 @@ void fv_parts_choose(fv_parts *p) {
 }
 
 /* ---- states of one place ---- */
-
-/* How the item reads each state: as it was, at its own indices or at others, and as it is. */
-static reads reads_of(fv_parts *p, const fv_item *m) {
-    reads d = {.p = p, .seen = fv_ptrmap_in(p->l->exprs)};
-    find_reads(&d, m->x);
-    return d;
-}
 
 /* Of what follows its own item nothing reads it as it was; and in its part nothing else reads it,
  * since nodes are equal that read it before and after it is made. */

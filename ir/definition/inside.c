@@ -10,23 +10,15 @@
 #include <string.h>
 
 #include "ir/base/limits.h"
+#include "ir/expr/affine.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 #include "ir/graph/infer.h"
 
-enum { TERMS = 12, DEPTH = 4, BUDGET = 4000, VARS = 64, WIDE = 62, SIZE_BITS = 40 };
-
-typedef struct term {
-    const fv_expr *x;
-    const fv_dim *by;
-} term;
-
-typedef struct form { /* rest + the sum of by * x */
-    int n;
-    term terms[TERMS];
-    const fv_dim *rest; /* NULL: it has too many terms */
-} form;
+enum { DEPTH = 4, BUDGET = 4000, VARS = 64, WIDE = 62, SIZE_BITS = 40 };
 
 typedef struct fact { /* form >= 0 */
-    form form;
+    fv_affine form;
     const struct fact *next;
 } fact;
 
@@ -40,6 +32,7 @@ struct fv_inside {
     fv_module *m;
     fv_dims *t;
     fv_arena *a;
+    fv_affines sums;
     fv_ptrmap known; /* node -> which stands for it */
     fv_ptrmap first; /* hash -> same */
     fv_ptrmap width; /* node -> its bits + 1 */
@@ -117,7 +110,7 @@ static const fv_expr *canonical(prover *p, const fv_expr *x) {
     return known;
 }
 
-static bool is_same(prover *p, const fv_expr *a, const fv_expr *b) {
+static bool is_same(void *p, const fv_expr *a, const fv_expr *b) {
     return canonical(p, a) == canonical(p, b);
 }
 
@@ -194,63 +187,21 @@ static int bits(prover *p, const fv_expr *x) {
 
 /* ---- forms ---- */
 
-static form constant(const fv_dim *d) {
-    return (form){.rest = d};
+static bool comes_apart(void *user, const fv_expr *x) {
+    prover *p = user;
+    return --p->budget > 0 && bits(p, x) <= WIDE;
 }
 
-static void add_term(prover *p, form *f, const fv_expr *x, const fv_dim *by) {
-    int i = 0;
-    while (i < f->n && !is_same(p, f->terms[i].x, x))
-        i++;
-    if (i == TERMS) {
-        f->rest = NULL;
-        return;
-    }
-    const fv_dim *sum = i < f->n ? fv_dim_add(p->t, f->terms[i].by, by) : by;
-    f->terms[i] = (term){x, sum};
-    f->n += i == f->n;
-    if (fv_dim_is_const(sum) && sum->value == 0)
-        f->terms[i] = f->terms[--f->n];
+static fv_affine plus(prover *p, fv_affine a, const fv_affine *b, const fv_dim *by) {
+    return fv_affine_plus(&p->sums, a, b, by);
 }
 
-/* a + b * by */
-static form plus(prover *p, form a, const form *b, const fv_dim *by) {
-    if (!a.rest || !b->rest)
-        return constant(NULL);
-    a.rest = fv_dim_add(p->t, a.rest, fv_dim_mul(p->t, b->rest, by));
-    for (int i = 0; i < b->n && a.rest; i++)
-        add_term(p, &a, b->terms[i].x, fv_dim_mul(p->t, b->terms[i].by, by));
-    return a;
+static fv_affine form_of(prover *p, const fv_expr *x) {
+    return fv_affine_of(&p->sums, x);
 }
 
-static form form_of(prover *p, const fv_expr *x) {
-    form a, b, none = constant(number(p, 0));
-    int64_t c;
-    if (fv_x_is_int(x, &c))
-        return constant(number(p, c));
-    if (x->op == FV_X_DIM)
-        return constant(x->u.dim);
-    bool sum = x->op == FV_X_ADD || x->op == FV_X_SUB, product = x->op == FV_X_MUL,
-         negated = x->op == FV_X_NEG;
-    if ((sum || product || negated) && x->type.elem == FV_I64 && --p->budget > 0 &&
-        bits(p, x) <= WIDE) {
-        a = form_of(p, x->arg[0]);
-        if (negated)
-            return plus(p, none, &a, number(p, -1));
-        b = form_of(p, x->arg[1]);
-        if (sum)
-            return plus(p, a, &b, number(p, x->op == FV_X_ADD ? 1 : -1));
-        if (a.rest && b.rest && !b.n)
-            return plus(p, none, &a, b.rest);
-        if (a.rest && b.rest && !a.n)
-            return plus(p, none, &b, a.rest);
-    }
-    add_term(p, &none, x, number(p, 1));
-    return none;
-}
-
-static form difference(prover *p, const fv_expr *a, const fv_expr *b, int64_t less) {
-    form fa = form_of(p, a), fb = form_of(p, b), r = plus(p, fa, &fb, number(p, -1));
+static fv_affine difference(prover *p, const fv_expr *a, const fv_expr *b, int64_t less) {
+    fv_affine fa = form_of(p, a), fb = form_of(p, b), r = plus(p, fa, &fb, number(p, -1));
     if (r.rest)
         r.rest = fv_dim_sub(p->t, r.rest, number(p, less));
     return r;
@@ -258,15 +209,15 @@ static form difference(prover *p, const fv_expr *a, const fv_expr *b, int64_t le
 
 /* ---- bounds ---- */
 
-static bool prove(prover *p, const form *f, int depth);
+static bool prove(prover *p, const fv_affine *f, int depth);
 static const fv_dim *bound(prover *p, const fv_expr *x, bool most);
 
-static const fv_dim *bound_of_form(prover *p, const form *f, bool most) {
+static const fv_dim *bound_of_form(prover *p, const fv_affine *f, bool most) {
     const fv_dim *sum = f->rest;
     for (int i = 0; i < f->n && sum; i++) {
-        const fv_dim *by = f->terms[i].by;
-        const fv_dim *b = by->lo >= 0   ? bound(p, f->terms[i].x, most)
-                          : by->hi <= 0 ? bound(p, f->terms[i].x, !most)
+        const fv_dim *by = f->term[i].by;
+        const fv_dim *b = by->lo >= 0   ? bound(p, f->term[i].x, most)
+                          : by->hi <= 0 ? bound(p, f->term[i].x, !most)
                                         : NULL;
         sum = b ? fv_dim_add(p->t, sum, fv_dim_mul(p->t, by, b)) : NULL;
     }
@@ -274,12 +225,12 @@ static const fv_dim *bound_of_form(prover *p, const form *f, bool most) {
 }
 
 static const fv_dim *bound_of(prover *p, const fv_expr *x, bool most) {
-    form f = form_of(p, x);
+    fv_affine f = form_of(p, x);
     return bound_of_form(p, &f, most);
 }
 
 /* By facts; not again where they are asked for a bound. */
-static bool prove_within(prover *p, const form *f) {
+static bool prove_within(prover *p, const fv_affine *f) {
     if (p->within || !p->facts || !f->rest)
         return false;
     p->within = true;
@@ -289,7 +240,7 @@ static bool prove_within(prover *p, const form *f) {
 }
 
 static bool is_at_most(prover *p, const fv_dim *a, const fv_dim *b) {
-    form f = constant(fv_dim_sub(p->t, b, a));
+    fv_affine f = fv_affine_dim(fv_dim_sub(p->t, b, a));
     return fv_dim_at_most(p->t, a, b) || prove_within(p, &f);
 }
 
@@ -309,12 +260,12 @@ static const fv_dim *inner(prover *p, const fv_dim *a, const fv_dim *b, bool mos
 }
 
 static bool is_positive(prover *p, const fv_dim *d) {
-    form f = constant(fv_dim_sub(p->t, d, number(p, 1)));
+    fv_affine f = fv_affine_dim(fv_dim_sub(p->t, d, number(p, 1)));
     return d->lo > 0 || prove(p, &f, 1);
 }
 
 static bool is_natural_by_facts(prover *p, const fv_expr *x) {
-    form f = form_of(p, x);
+    fv_affine f = form_of(p, x);
     return prove_within(p, &f);
 }
 
@@ -355,7 +306,7 @@ static const fv_dim *bound_elem(prover *p, fv_elem e, bool most) {
 
 /* Of an atom: NULL: none is known. */
 static const fv_dim *bound(prover *p, const fv_expr *x, bool most) {
-    form b;
+    fv_affine b;
     int64_t c;
     if (--p->budget < 0)
         return NULL;
@@ -406,22 +357,26 @@ static bool is_assumed(prover *p, const fv_expr *c) {
 }
 
 /* Guards of what is assumed are loads. */
-static fv_expr *simplified(prover *p, fv_expr *x, fv_ptrmap *memo) {
-    fv_expr *known = fv_ptrmap_get(memo, x), *args[FV_MAX_RANK + 2];
+static fv_expr *unguarded(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    prover *p = r->user;
     int rank = x->n - 2;
-    if (known || !x->n || x->op == FV_X_REDUCE)
-        return known ? known : x;
-    for (int i = 0; i < x->n; i++)
-        args[i] = simplified(p, x->arg[i], memo);
-    known = x->op == FV_X_GUARD && (is_assumed(p, x->arg[rank]) || is_assumed(p, args[rank]))
-                ? fv_x_load(p->a, x->u.buf, args)
-                : fv_x_with_args(p->a, x, args);
-    return *fv_ptrmap_at(memo, x) = known;
+    return x->op == FV_X_GUARD && (is_assumed(p, x->arg[rank]) || is_assumed(p, args[rank]))
+               ? fv_x_load(p->a, x->u.buf, args)
+               : NULL;
+}
+
+static fv_expr *sum_as_it_is(fv_x_rewriter *r, fv_expr *x) {
+    (void)r;
+    return x->op == FV_X_REDUCE ? x : NULL;
+}
+
+static fv_x_rewriter simplifier(prover *p) {
+    return (fv_x_rewriter){.arena = p->a, .before = sum_as_it_is, .after = unguarded, .user = p};
 }
 
 /* ---- facts ---- */
 
-static void know(prover *p, const form *f) {
+static void know(prover *p, const fv_affine *f) {
     fact *k = f->rest ? FV_NEW(p->a, fact, 1) : NULL;
     if (!k)
         return;
@@ -430,12 +385,12 @@ static void know(prover *p, const form *f) {
 }
 
 static void know_difference(prover *p, const fv_expr *a, const fv_expr *b, int64_t less) {
-    form f = difference(p, a, b, less);
+    fv_affine f = difference(p, a, b, less);
     know(p, &f);
 }
 
 static void know_equal(prover *p, const fv_dim *a, const fv_dim *b) {
-    form f = constant(fv_dim_sub(p->t, a, b)), g = constant(fv_dim_sub(p->t, b, a));
+    fv_affine f = fv_affine_dim(fv_dim_sub(p->t, a, b)), g = fv_affine_dim(fv_dim_sub(p->t, b, a));
     know(p, &f);
     know(p, &g);
 }
@@ -456,7 +411,7 @@ static void know_differ(prover *p, const fv_expr *a, const fv_expr *b) {
 
 /* What follows from c, or from its contrary. */
 static void know_condition(prover *p, const fv_expr *c, bool holds) {
-    form never = constant(number(p, -1));
+    fv_affine never = fv_affine_dim(number(p, -1));
     bool i64 = c->n == 2 && c->arg[0]->type.elem == FV_I64;
     if (--p->budget < 0)
         return;
@@ -498,7 +453,7 @@ static void know_condition(prover *p, const fv_expr *c, bool holds) {
 
 /* d > 0, and so is what it could not be without. */
 static void know_positive(prover *p, const fv_dim *d) {
-    form f = constant(fv_dim_sub(p->t, d, number(p, 1)));
+    fv_affine f = fv_affine_dim(fv_dim_sub(p->t, d, number(p, 1)));
     bool quotient = (d->kind == FV_DIM_FLOORDIV || d->kind == FV_DIM_CEILDIV) && d->arg[1]->lo > 0;
     if (d->lo <= 0)
         know(p, &f);
@@ -535,12 +490,12 @@ static uint64_t vars_of(prover *p, const fv_expr *x) {
 
 /* What assumptions leave of symbols. */
 static void know_symbols(prover *p, const fv_dim *d) {
-    form least = constant(d->kind == FV_DIM_SYMBOL && d->least > d->lo
-                              ? fv_dim_sub(p->t, d, number(p, d->least))
-                              : NULL);
-    form most = constant(d->kind == FV_DIM_SYMBOL && d->most < d->hi
-                             ? fv_dim_sub(p->t, number(p, d->most), d)
-                             : NULL);
+    fv_affine least = fv_affine_dim(d->kind == FV_DIM_SYMBOL && d->least > d->lo
+                                        ? fv_dim_sub(p->t, d, number(p, d->least))
+                                        : NULL);
+    fv_affine most = fv_affine_dim(d->kind == FV_DIM_SYMBOL && d->most < d->hi
+                                       ? fv_dim_sub(p->t, number(p, d->most), d)
+                                       : NULL);
     know(p, &least);
     know(p, &most);
     for (int i = 0; i < d->n; i++)
@@ -584,13 +539,13 @@ static bool is_natural(prover *p, const fv_dim *d) {
 
 /* How often fact f may be taken from g so that a term of both is gone; 0: they have none of the
  * same sign. */
-static int64_t times(prover *p, const form *g, const form *f) {
+static int64_t times(prover *p, const fv_affine *g, const fv_affine *f) {
     if (!f->n)
         return 1;
     for (int i = 0; i < f->n; i++)
         for (int k = 0; k < g->n; k++) {
-            const fv_dim *a = g->terms[k].by, *b = f->terms[i].by;
-            if (!is_same(p, g->terms[k].x, f->terms[i].x))
+            const fv_dim *a = g->term[k].by, *b = f->term[i].by;
+            if (!is_same(p, g->term[k].x, f->term[i].x))
                 continue;
             if (a == b)
                 return 1;
@@ -601,10 +556,10 @@ static int64_t times(prover *p, const form *g, const form *f) {
     return 0;
 }
 
-static bool prove_by_facts(prover *p, const form *g, int depth) {
+static bool prove_by_facts(prover *p, const fv_affine *g, int depth) {
     for (const fact *k = p->facts; k; k = k->next) {
         int64_t n = times(p, g, &k->form);
-        form less = n ? plus(p, *g, &k->form, number(p, -n)) : *g;
+        fv_affine less = n ? plus(p, *g, &k->form, number(p, -n)) : *g;
         if (n && less.rest && prove(p, &less, depth - 1))
             return true;
     }
@@ -612,25 +567,25 @@ static bool prove_by_facts(prover *p, const form *g, int depth) {
 }
 
 /* With x in place of term i. */
-static form with(prover *p, const form *g, int i, const fv_expr *x) {
-    form f = *g, by = form_of(p, x);
-    const fv_dim *times = f.terms[i].by;
-    f.terms[i] = f.terms[--f.n];
+static fv_affine with(prover *p, const fv_affine *g, int i, const fv_expr *x) {
+    fv_affine f = *g, by = form_of(p, x);
+    const fv_dim *times = f.term[i].by;
+    f.term[i] = f.term[--f.n];
     return plus(p, f, &by, times);
 }
 
-static bool prove_with(prover *p, const form *g, int i, const fv_expr *x, int depth) {
-    form f = with(p, g, i, x);
+static bool prove_with(prover *p, const fv_affine *g, int i, const fv_expr *x, int depth) {
+    fv_affine f = with(p, g, i, x);
     return f.rest && prove(p, &f, depth - 1);
 }
 
 /* In one of the cases of term i, or in both. */
-static bool prove_cases(prover *p, const form *g, int i, int depth) {
-    const fv_expr *x = g->terms[i].x;
+static bool prove_cases(prover *p, const fv_affine *g, int i, int depth) {
+    const fv_expr *x = g->term[i].x;
     const fact *before = p->facts;
-    bool up = g->terms[i].by->lo >= 0, ok = true;
+    bool up = g->term[i].by->lo >= 0, ok = true;
     if (x->op != FV_X_SELECT) { /* min, max */
-        if (!up && g->terms[i].by->hi > 0)
+        if (!up && g->term[i].by->hi > 0)
             return false;
         if (up == (x->op == FV_X_MAX))
             return prove_with(p, g, i, x->arg[0], depth) || prove_with(p, g, i, x->arg[1], depth);
@@ -646,13 +601,13 @@ static bool prove_cases(prover *p, const form *g, int i, int depth) {
 
 /* b * (a floordiv b) is a - b + 1 at least, a at most: where b > 0 and the term is a multiple of
  * it. */
-static bool prove_quotient(prover *p, const form *g, int i, int depth) {
-    form b = form_of(p, g->terms[i].x->arg[1]), a = form_of(p, g->terms[i].x->arg[0]), f = *g;
-    const fv_dim *by = g->terms[i].by,
+static bool prove_quotient(prover *p, const fv_affine *g, int i, int depth) {
+    fv_affine b = form_of(p, g->term[i].x->arg[1]), a = form_of(p, g->term[i].x->arg[0]), f = *g;
+    const fv_dim *by = g->term[i].by,
                  *n = b.rest && !b.n && a.rest ? fv_dim_quotient(p->t, by, b.rest) : NULL;
     if (!n || !fv_dim_is_const(n) || !is_positive(p, b.rest))
         return false;
-    f.terms[i] = f.terms[--f.n];
+    f.term[i] = f.term[--f.n];
     if (n->value > 0)
         a.rest = fv_dim_add(p->t, fv_dim_sub(p->t, a.rest, b.rest), number(p, 1));
     f = plus(p, f, &a, n);
@@ -660,7 +615,7 @@ static bool prove_quotient(prover *p, const form *g, int i, int depth) {
 }
 
 /* Is f >= 0? */
-static bool prove(prover *p, const form *f, int depth) {
+static bool prove(prover *p, const fv_affine *f, int depth) {
     if (--p->budget < 0)
         return false;
     if (is_natural(p, bound_of_form(p, f, false)))
@@ -670,7 +625,7 @@ static bool prove(prover *p, const form *f, int depth) {
     if (prove_by_facts(p, f, depth))
         return true;
     for (int i = 0; i < f->n; i++) {
-        int op = f->terms[i].x->op;
+        int op = f->term[i].x->op;
         if (((op == FV_X_SELECT || op == FV_X_MIN || op == FV_X_MAX) &&
              prove_cases(p, f, i, depth)) ||
             (op == FV_X_FLOORDIV && prove_quotient(p, f, i, depth)))
@@ -689,24 +644,21 @@ static bool is_never(prover *p) {
     return false;
 }
 
-static void mark(prover *p, const fv_expr *x, fv_ptrmap *marked) {
-    if (*fv_ptrmap_at(marked, canonical(p, x)))
-        return;
-    *fv_ptrmap_at(marked, canonical(p, x)) = (void *)(uintptr_t)x;
-    for (int i = 0; i < x->n; i++)
-        mark(p, x->arg[i], marked);
+static void mark(prover *p, const fv_expr *root, fv_ptrmap *marked) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(p->a, root); (x = fv_x_next(&v));)
+        *fv_ptrmap_at(marked, canonical(p, x)) = (void *)(uintptr_t)x;
 }
 
-/* Is there a load in it that is not marked? Which nodes were seen is marked, too. */
-static bool has_other_load(prover *p, const fv_expr *x, fv_ptrmap *marked) {
-    bool is_load = x->op == FV_X_LOAD || x->op == FV_X_GUARD, found = false;
-    void **at = fv_ptrmap_at(marked, canonical(p, x));
-    if (*at || is_load)
-        return !*at;
-    *at = (void *)(uintptr_t)x;
-    for (int i = 0; i < x->n && !found; i++)
-        found = has_other_load(p, x->arg[i], marked);
-    return found;
+/* Is there a load in it that is not marked? */
+static bool has_other_load(prover *p, const fv_expr *root, const fv_ptrmap *marked) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(p->a, root); (x = fv_x_next(&v));)
+        if (fv_ptrmap_get(marked, canonical(p, x)))
+            fv_x_skip(&v);
+        else if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+            return true;
+    return false;
 }
 
 fv_inside *fv_inside_new(fv_module *m, fv_arena *a, const fv_definition *d) {
@@ -718,6 +670,7 @@ fv_inside *fv_inside_new(fv_module *m, fv_arena *a, const fv_definition *d) {
                      .first = fv_ptrmap_in(a),
                      .width = fv_ptrmap_in(a),
                      .sets = fv_ptrmap_in(a)};
+    p->sums = (fv_affines){.dims = m->dims, .is_same = is_same, .apart = comes_apart, .user = p};
     for (int i = 0; i < d->rank; i++)
         p->of_all |= vars_of(p, fv_x_var(a, d->index[i]));
     return p;
@@ -743,13 +696,13 @@ static void begin(prover *p, int n, fv_expr *const *index, const fv_expr *cond) 
 
 bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *const *extent,
                     fv_expr *cond, int *at) {
-    fv_ptrmap memo = fv_ptrmap_in(p->a);
+    fv_x_rewriter simple = simplifier(p);
     begin(p, n, index, cond);
     if (cond) {
-        fv_expr *plain = simplified(p, cond, &memo);
+        fv_expr *plain = fv_x_rewrite(&simple, cond);
         assume(p, plain);
         know_condition(p, plain, true);
-        memo = fv_ptrmap_in(p->a);
+        simple = simplifier(p);
     }
     const fact *all = p->facts;
     bool never = is_never(p);
@@ -757,8 +710,8 @@ bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *co
         p->budget = BUDGET;
         p->facts = all;
         know_relations(p, extent[*at]);
-        form least = form_of(p, cond ? simplified(p, index[*at], &memo) : index[*at]);
-        form most = constant(fv_dim_sub(p->t, extent[*at], number(p, 1)));
+        fv_affine least = form_of(p, cond ? fv_x_rewrite(&simple, index[*at]) : index[*at]);
+        fv_affine most = fv_affine_dim(fv_dim_sub(p->t, extent[*at], number(p, 1)));
         most = plus(p, most, &least, number(p, -1));
         if (!least.rest || !most.rest || !prove(p, &least, DEPTH) || !prove(p, &most, DEPTH))
             return false;
@@ -767,12 +720,13 @@ bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *co
 }
 
 bool fv_inside_from_data(fv_inside *p, fv_expr *x, fv_expr *cond) {
-    fv_ptrmap memo = fv_ptrmap_in(p->a), marked = fv_ptrmap_in(p->a);
+    fv_ptrmap marked = fv_ptrmap_in(p->a);
+    fv_x_rewriter simple = simplifier(p);
     begin(p, 1, &x, cond);
     if (cond) {
         mark(p, cond, &marked);
-        mark(p, simplified(p, cond, &memo), &marked);
-        x = simplified(p, x, &memo);
+        mark(p, fv_x_rewrite(&simple, cond), &marked);
+        x = fv_x_rewrite(&simple, x);
     }
     p->facts = NULL;
     return !(bound_of(p, x, false) && bound_of(p, x, true)) && has_other_load(p, x, &marked);

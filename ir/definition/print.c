@@ -10,6 +10,7 @@
 
 #include "ir/base/ptrmap.h"
 #include "ir/definition/definition.h"
+#include "ir/expr/visit.h"
 #include "ir/kernel/print.h"
 #include "ir/kernel/printer.h"
 
@@ -89,18 +90,17 @@ static const char *new_name(terms *t) {
 }
 
 /* Names what is used several times below x, but x itself. Constants stay what they are. */
-static void name_below(terms *t, const fv_expr *x) {
-    for (int i = 0; i < x->n; i++) {
-        const fv_expr *y = x->arg[i];
-        const term *known = fv_ptrmap_get(&t->at, y);
-        if (known->uses > 1 && known->nodes >= WORTH_A_NAME && !known->open) {
-            if (fv_ptrmap_get(&t->names, y))
-                continue;
-            *fv_ptrmap_at(&t->names, y) = (void *)(uintptr_t)new_name(t);
-            FV_PUSH(t->arena, t->named, t->n, t->cap, y);
-        } else {
-            name_below(t, y);
-        }
+static void name_below(terms *t, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(t->arena, root); (x = fv_x_next(&v));) {
+        const term *known = fv_ptrmap_get(&t->at, x);
+        if (x == root || known->uses <= 1 || known->nodes < WORTH_A_NAME || known->open)
+            continue;
+        fv_x_skip(&v);
+        if (fv_ptrmap_get(&t->names, x))
+            continue;
+        *fv_ptrmap_at(&t->names, x) = (void *)(uintptr_t)new_name(t);
+        FV_PUSH(t->arena, t->named, t->n, t->cap, x);
     }
 }
 

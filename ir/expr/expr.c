@@ -256,7 +256,7 @@ static int load_lanes(const fv_buf *b, fv_expr *const *index) {
 fv_expr *fv_x_load_n(fv_arena *a, fv_buf *b, fv_expr *const *index, int lanes) {
     for (int i = 0; i < b->rank; i++)
         FV_HOLDS(fv_arena_session(a), index[i]->type.elem == FV_I64);
-    return fv_x_node(a, HEAD(FV_X_LOAD, fv_kt(b->elem, lanes), (uint16_t)b->rank, .u.buf = b),
+    return fv_x_node(a, HEAD(FV_X_LOAD, fv_kt(b->elem, lanes), (uint8_t)b->rank, .u.buf = b),
                      index);
 }
 
@@ -273,8 +273,8 @@ fv_expr *fv_x_guard_n(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c,
         args[i] = index[i];
     args[b->rank] = fv_x_splat(a, lanes, c);
     args[b->rank + 1] = fv_x_splat(a, lanes, otherwise);
-    return fv_x_node(
-        a, HEAD(FV_X_GUARD, fv_kt(b->elem, lanes), (uint16_t)(b->rank + 2), .u.buf = b), args);
+    return fv_x_node(a, HEAD(FV_X_GUARD, fv_kt(b->elem, lanes), (uint8_t)(b->rank + 2), .u.buf = b),
+                     args);
 }
 
 fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c, fv_expr *otherwise) {
@@ -362,15 +362,6 @@ bool fv_x_uses(const fv_expr *x, const fv_var *v) {
         return x->u.var == v;
     for (int i = 0; i < x->n; i++)
         if (fv_x_uses(x->arg[i], v))
-            return true;
-    return false;
-}
-
-bool fv_x_has_load(const fv_expr *x) {
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (fv_x_has_load(x->arg[i]))
             return true;
     return false;
 }

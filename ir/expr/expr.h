@@ -63,7 +63,8 @@ typedef enum fv_order {
 struct fv_expr {
     uint16_t op; /* fv_expr_op */
     fv_ktype type;
-    uint16_t n;    /* arguments */
+    uint8_t n;     /* arguments */
+    uint8_t has;   /* FV_HAS_: what is in it, itself and below */
     uint16_t size; /* nodes of its tree, at most FV_X_MOST */
     /* bits of the variables that occur in it, and of those that reductions in it bind */
     uint32_t vars, binds;
@@ -88,6 +89,14 @@ struct fv_expr {
 };
 
 enum { FV_X_MOST = UINT16_MAX };
+
+/* What an expression has: it reads memory (LOAD, GUARD), checks (REQUIRE), reduces, has elementary
+ * functions (fv_expr_op_is_math), vectors. */
+enum { FV_HAS_LOAD = 1, FV_HAS_REQUIRE = 2, FV_HAS_REDUCE = 4, FV_HAS_MATH = 8, FV_HAS_LANES = 16 };
+/* Has it all of these? */
+static inline bool fv_x_has(const fv_expr *x, int what) {
+    return (x->has & what) == what;
+}
 
 enum { FV_XR_SAME, FV_XR_BOOL, FV_XR_GIVEN };
 enum { FV_XF_COMMUTES = 1, FV_XF_FLOATS = 2, FV_XF_INTS = 4, FV_XF_MATH = 8, FV_XF_DEF = 16 };
@@ -147,10 +156,11 @@ bool fv_x_is_one_chain(const fv_expr *x) FV_MUST_USE;
 fv_expr *fv_x_with_args(fv_arena *a, const fv_expr *x, fv_expr *const *args);
 /* The same expression by structure; buffers and variables by identity. */
 bool fv_x_equal(const fv_expr *a, const fv_expr *b) FV_MUST_USE;
+static inline bool fv_x_has_load(const fv_expr *x) {
+    return fv_x_has(x, FV_HAS_LOAD);
+}
 /* Does the variable occur free in x? */
 bool fv_x_uses(const fv_expr *x, const fv_var *v) FV_MUST_USE;
-/* Does it read memory? */
-bool fv_x_has_load(const fv_expr *x) FV_MUST_USE;
 /* Is it an i64 constant? */
 bool fv_x_is_int(const fv_expr *x, int64_t *value) FV_MUST_USE;
 /* The value of what is one: of the extent of a tile (assert). */

@@ -94,6 +94,30 @@ bool fv_fold_ints(fv_elem e, fv_expr_op op, int64_t x, int64_t y, int64_t *out) 
     return true;
 }
 
+bool fv_x_value(const fv_expr *x, fv_x_variable *of, void *user, int64_t *value) {
+    fv_elem e = (fv_elem)x->type.elem;
+    int64_t p, q = 0;
+    if (x->type.lanes > 1 || fv_elem_is_float(e))
+        return false;
+    if (x->op == FV_X_CONST || (x->op == FV_X_DIM && fv_dim_is_const(x->u.dim))) {
+        *value = x->op == FV_X_CONST ? x->u.i : x->u.dim->value;
+        return true;
+    }
+    if (x->op == FV_X_VAR)
+        return of(user, x->u.var, value);
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD || x->n < 1 ||
+        !fv_x_value(x->arg[0], of, user, &p))
+        return false;
+    if (x->op == FV_X_SELECT)
+        return fv_x_value(x->arg[p ? 1 : 2], of, user, value);
+    if (x->op == FV_X_CONVERT) {
+        *value = e == FV_BOOL ? p != 0 : fv_fold_wrap(e, p);
+        return true;
+    }
+    return x->n <= 2 && (x->n == 1 || fv_x_value(x->arg[1], of, user, &q)) &&
+           fv_fold_ints((fv_elem)x->arg[0]->type.elem, (fv_expr_op)x->op, p, q, value);
+}
+
 /* ---- intervals ---- */
 
 typedef struct range {

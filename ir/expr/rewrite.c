@@ -126,3 +126,23 @@ fv_expr *fv_x_replace_vars(fv_arena *a, const fv_expr *x, int n, fv_var *const *
     fv_x_rewriter r = {.arena = a, .before = replaced, .user = &p};
     return fv_x_rewrite(&r, x);
 }
+
+/* ---- from another arena ---- */
+
+static fv_expr *imported(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    fv_expr head = *x, *extent[FV_MAX_RANK];
+    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
+        const fv_buf *b = x->u.buf;
+        for (int i = 0; i < b->rank; i++)
+            extent[i] = fv_x_rewrite(r, b->extent[i]);
+        head.u.buf = fv_buf_seen(r->arena, b, b->rank, extent);
+    }
+    return fv_x_node(r->arena, &head, args);
+}
+
+fv_expr *fv_x_import(fv_arena *a, const fv_expr *x, fv_ptrmap *memo) {
+    fv_x_rewriter r = {.arena = a, .after = imported, .memo = *memo};
+    fv_expr *y = fv_x_rewrite(&r, x);
+    *memo = r.memo;
+    return y;
+}

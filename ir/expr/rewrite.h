@@ -30,5 +30,8 @@ fv_expr *fv_x_subst(fv_arena *a, const fv_expr *x, const fv_ptrmap *map, fv_ptrm
  * reduction around it that binds what is free in it gets other variables. */
 fv_expr *fv_x_replace_vars(fv_arena *a, const fv_expr *x, int n, fv_var *const *from,
                            fv_expr *const *to);
+/* An expression of another arena, as it is, in one where expressions are unique. `memo`: of several
+ * that share parts. */
+fv_expr *fv_x_import(fv_arena *a, const fv_expr *x, fv_ptrmap *memo);
 
 #endif

@@ -130,16 +130,25 @@ static void put(table *t, uint64_t hash, fv_expr *x) {
 
 /* ---- nodes ---- */
 
+static int has_itself(const fv_expr *x) {
+    bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    return (reads ? FV_HAS_LOAD : 0) | (x->op == FV_X_REQUIRE ? FV_HAS_REQUIRE : 0) |
+           (x->op == FV_X_REDUCE ? FV_HAS_REDUCE : 0) | (x->type.lanes > 1 ? FV_HAS_LANES : 0) |
+           (fv_expr_op_is_math((fv_expr_op)x->op) ? FV_HAS_MATH : 0);
+}
+
 static fv_expr *make(fv_arena *a, const fv_expr *head, fv_expr *const *args) {
     fv_expr *x = fv_alloc(a, 1, sizeof *x + head->n * sizeof *x->arg);
     unsigned size = 1;
     *x = *head;
     x->vars = x->op == FV_X_VAR ? fv_var_bit(x->u.var) : 0;
     x->binds = 0;
+    x->has = (uint8_t)has_itself(x);
     for (int i = 0; i < x->n; i++) {
         x->arg[i] = args[i];
         x->vars |= args[i]->vars;
         x->binds |= args[i]->binds;
+        x->has |= args[i]->has;
         size += args[i]->size;
         size = size < FV_X_MOST ? size : FV_X_MOST;
     }
@@ -431,23 +440,4 @@ fv_buf *fv_buf_seen(fv_arena *a, const fv_buf *like, int rank, fv_expr *const *e
         *at = s;
     }
     return b;
-}
-
-/* ---- from another arena ---- */
-
-fv_expr *fv_x_import(fv_arena *a, const fv_expr *x, fv_ptrmap *memo) {
-    fv_expr *known = fv_ptrmap_get(memo, x), head = *x;
-    if (known)
-        return known;
-    fv_expr **args = FV_NEW(a, fv_expr *, x->n + 1);
-    for (int i = 0; i < x->n; i++)
-        args[i] = fv_x_import(a, x->arg[i], memo);
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD) {
-        const fv_buf *b = x->u.buf;
-        fv_expr **extent = FV_NEW(a, fv_expr *, b->rank + 1);
-        for (int i = 0; i < b->rank; i++)
-            extent[i] = fv_x_import(a, b->extent[i], memo);
-        head.u.buf = fv_buf_seen(a, b, b->rank, extent);
-    }
-    return *fv_ptrmap_at(memo, x) = fv_x_node(a, &head, args);
 }

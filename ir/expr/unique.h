@@ -20,9 +20,6 @@
 
 /* An arena in which expressions are unique. */
 fv_arena *fv_x_arena_new(fv_session *s);
-/* An expression of another arena, as it is, in one where expressions are unique. `memo`: of several
- * that share parts. */
-fv_expr *fv_x_import(fv_arena *a, const fv_expr *x, fv_ptrmap *memo);
 
 /* A node with that operation, type, payload and number of arguments, as it stands: nothing is
  * folded. */

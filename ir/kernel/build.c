@@ -6,6 +6,8 @@
 
 #include "ir/base/ptrmap.h"
 #include "ir/expr/fold.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 #include "ir/kernel/kernel.h"
 
 fv_var *fv_var_new(fv_arena *a, const char *name, fv_ktype type) {
@@ -118,55 +120,36 @@ enum { MAX_NESTED = 48 };
 typedef struct sharing {
     fv_kbuilder *builder;
     fv_ptrmap uses;   /* node -> number of parents */
-    fv_ptrmap done;   /* node -> what stands for it */
-    fv_ptrmap size;   /* node -> nodes in it, as a tree */
     fv_ptrmap height; /* what stands for a node -> how deep it is */
 } sharing;
 
-static void count_uses(sharing *s, const fv_expr *x) {
-    void **uses = fv_ptrmap_at(&s->uses, x);
-    *uses = (void *)((uintptr_t)*uses + 1);
-    if ((uintptr_t)*uses > 1)
-        return;
-    uintptr_t size = 1;
-    for (int i = 0; i < x->n; i++) {
-        count_uses(s, x->arg[i]);
-        size += (uintptr_t)fv_ptrmap_get(&s->size, x->arg[i]);
-    }
-    *fv_ptrmap_at(&s->size, x) = (void *)size;
-}
-
 /* Short index arithmetic reads better where it is used, and costs nothing there. */
-static bool is_worth_a_let(const sharing *s, const fv_expr *x) {
+static bool is_worth_a_let(const fv_expr *x) {
     if (x->n == 0 || x->op == FV_X_SPLAT)
         return x->op == FV_X_LOAD; /* of rank 0 */
-    return x->type.elem != FV_I64 || (uintptr_t)fv_ptrmap_get(&s->size, x) >= 8;
+    return x->type.elem != FV_I64 || x->size >= 8;
 }
 
-static fv_expr *unshare(sharing *s, fv_expr *x) {
-    fv_expr *done = fv_ptrmap_get(&s->done, x);
-    if (done)
-        return done;
-    fv_arena *a = s->builder->arena;
-    fv_expr **args = FV_NEW(a, fv_expr *, x->n + 1);
+static fv_expr *unshare(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
+    sharing *s = w->user;
     uintptr_t height = 1;
     for (int i = 0; i < x->n; i++) {
-        args[i] = unshare(s, x->arg[i]);
         uintptr_t below = (uintptr_t)fv_ptrmap_get(&s->height, args[i]);
         height = below >= height ? below + 1 : height;
     }
-    fv_expr *r = x->n ? fv_x_with_args(a, x, args) : x;
-    bool twice = (uintptr_t)fv_ptrmap_get(&s->uses, x) > 1 && is_worth_a_let(s, x);
+    fv_expr *r = fv_x_with_args(w->arena, x, args);
+    bool twice = (uintptr_t)fv_ptrmap_get(&s->uses, x) > 1 && is_worth_a_let(x);
     if ((twice || height > MAX_NESTED) && r->n > 0)
         r = add_let(s->builder, "t", r);
     *fv_ptrmap_at(&s->height, r) = (void *)(r->n ? height : 1);
-    *fv_ptrmap_at(&s->done, x) = r;
     return r;
 }
 
 void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list) {
     fv_ptrmap empty = fv_ptrmap_in(b->arena);
-    sharing s = {b, empty, empty, empty, empty};
+    sharing s = {b, empty, empty};
+    fv_x_visitor v = fv_x_visit(b->arena, NULL);
+    fv_x_rewriter w = {.arena = b->arena, .after = unshare, .user = &s};
     bool all_small = true;
     for (int i = 0; i < n; i++)
         all_small = all_small && (!list[i] || list[i]->n == 0);
@@ -174,10 +157,10 @@ void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list) {
         return;
     for (int i = 0; i < n; i++)
         if (list[i])
-            count_uses(&s, list[i]);
+            fv_x_count_uses(&v, list[i], &s.uses);
     for (int i = 0; i < n; i++)
         if (list[i])
-            list[i] = unshare(&s, list[i]);
+            list[i] = fv_x_rewrite(&w, list[i]);
 }
 
 /* ---- the builder's verbs ---- */

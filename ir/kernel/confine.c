@@ -16,6 +16,7 @@
 #include "ir/base/limits.h"
 #include "ir/base/saturate.h"
 #include "ir/expr/fold.h"
+#include "ir/expr/rewrite.h"
 #include "ir/kernel/build.h"
 #include "ir/kernel/prove.h"
 #include "ir/kernel/verify.h"
@@ -120,14 +121,8 @@ static bool is_natural(confiner *c, const fv_expr *a, const fv_expr *b, int64_t 
 
 /* ---- accesses ---- */
 
-static bool is_plain(const fv_expr *x, int *nodes) {
-    if (++*nodes > INLINE_INDEX || x->op == FV_X_LOAD || x->op == FV_X_GUARD ||
-        x->op == FV_X_REQUIRE)
-        return false;
-    for (int i = 0; i < x->n; i++)
-        if (!is_plain(x->arg[i], nodes))
-            return false;
-    return true;
+static bool is_plain(const fv_expr *x) {
+    return x->size <= INLINE_INDEX && !fv_x_has_load(x) && !fv_x_has(x, FV_HAS_REQUIRE);
 }
 
 /* What has to be asked of the indices; NULL: all are proved. They become variables where they are
@@ -137,10 +132,9 @@ static fv_expr *unproved(confiner *c, const fv_buf *buf, fv_expr **index) {
     for (int i = 0; i < buf->rank; i++) {
         bool low = is_natural(c, index[i], zero, 0),
              high = is_natural(c, buf->extent[i], index[i], 1);
-        int nodes = 0;
         if (low && high)
             continue;
-        if (!is_plain(index[i], &nodes))
+        if (!is_plain(index[i]))
             index[i] = let(c, "at", index[i]);
         ask = both(c, ask, binary(c, FV_X_LE, zero, index[i]));
         ask = both(c, ask, binary(c, FV_X_LT, index[i], buf->extent[i]));
@@ -148,9 +142,10 @@ static fv_expr *unproved(confiner *c, const fv_buf *buf, fv_expr **index) {
     return ask;
 }
 
-static fv_expr *confined(confiner *c, fv_expr *x);
-
-static fv_expr *confined_read(confiner *c, const fv_expr *x, fv_expr **args) {
+static fv_expr *confined_read(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    if (x->op != FV_X_LOAD && x->op != FV_X_GUARD)
+        return NULL;
+    confiner *c = r->user;
     fv_buf *buf = x->u.buf;
     int mark = c->nfacts;
     bool guard = x->op == FV_X_GUARD;
@@ -159,7 +154,7 @@ static fv_expr *confined_read(confiner *c, const fv_expr *x, fv_expr **args) {
     fv_expr *ask = unproved(c, buf, args);
     c->nfacts = mark;
     if (!ask)
-        return fv_x_with_args(c->a, x, args);
+        return NULL;
     if (!guard)
         return fv_x_guard(c->a, buf, args, require(c, "inside", ask), fv_x_zero(c->a, buf->elem));
     return fv_x_guard(c->a, buf, args, require_where(c, let(c, "wanted", args[buf->rank]), ask),
@@ -167,12 +162,8 @@ static fv_expr *confined_read(confiner *c, const fv_expr *x, fv_expr **args) {
 }
 
 static fv_expr *confined(confiner *c, fv_expr *x) {
-    fv_expr *args[FV_MAX_RANK + 2];
-    for (int i = 0; i < x->n; i++)
-        args[i] = confined(c, x->arg[i]);
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        return confined_read(c, x, args);
-    return x->n ? fv_x_with_args(c->a, x, args) : x;
+    fv_x_rewriter r = {.arena = c->a, .after = confined_read, .user = c};
+    return fv_x_rewrite(&r, x);
 }
 
 static void confine_store(confiner *c, const fv_stmt *s) {
@@ -464,20 +455,13 @@ static bool confine_tasks(confiner *c, const fv_stmt *s, fv_block *to) {
 
 /* ---- what is refused ---- */
 
-static bool has_lanes(const fv_expr *x) {
-    bool yes = x->type.lanes > 1;
-    for (int i = 0; i < x->n && !yes; i++)
-        yes = has_lanes(x->arg[i]);
-    return yes;
-}
-
 static bool stmt_has_lanes(const fv_stmt *s) {
     const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
     bool yes = s->kind == FV_S_TILE && s->buf->lanes > 1;
     for (int i = 0; i < 4 && !yes; i++)
-        yes = parts[i] && has_lanes(parts[i]);
+        yes = parts[i] && fv_x_has(parts[i], FV_HAS_LANES);
     for (int i = 0; s->index && i < s->buf->rank && !yes; i++)
-        yes = has_lanes(s->index[i]);
+        yes = fv_x_has(s->index[i], FV_HAS_LANES);
     return yes;
 }
 

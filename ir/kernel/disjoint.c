@@ -1,6 +1,7 @@
 /* disjoint.c - no two iterations of a parallel or vector loop touch the same element, one of them
  * storing it: proved for each pair of accesses to a buffer in the loop, one of them a store. */
 #include "ir/kernel/disjoint.h"
+#include "ir/expr/visit.h"
 #include "ir/kernel/prove.h"
 #include "ir/kernel/verifier.h"
 
@@ -24,12 +25,14 @@ typedef struct accesses {
     int n, cap;
 } accesses;
 
-static void collect_expr(fv_prover *z, accesses *list, const fv_expr *x, const fv_stmt *s) {
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-        FV_PUSH(z->a, list->at, list->n, list->cap,
-                ((access){x->u.buf, x->arg, s, false, x->type.lanes > x->u.buf->lanes}));
-    for (int i = 0; i < x->n; i++)
-        collect_expr(z, list, x->arg[i], s);
+static void collect_expr(fv_prover *z, accesses *list, const fv_expr *root, const fv_stmt *s) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+            FV_PUSH(z->a, list->at, list->n, list->cap,
+                    ((access){x->u.buf, x->arg, s, false, x->type.lanes > x->u.buf->lanes}));
+        else if (!fv_x_has_load(x))
+            fv_x_skip(&v);
 }
 
 static void collect_block(fv_prover *z, accesses *list, const fv_block *block) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/expr/visit.h"
 #include "ir/kernel/printer.h"
 #include "ir/kernel/program_print.h"
 #include "ir/kernel/words.h"
@@ -27,11 +28,10 @@ void fv_kp_line(fv_kprinter *p, const char *format, ...) {
     fv_text_put(p->t, text);
 }
 
-static bool is_declared(const fv_kprinter *p, const fv_expr *x) {
-    if (x->op == FV_X_VAR)
-        return fv_ptrmap_get(&p->names, x->u.var) != NULL;
-    for (int i = 0; i < x->n; i++)
-        if (!is_declared(p, x->arg[i]))
+static bool is_declared(const fv_kprinter *p, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(p->arena, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_VAR && !fv_ptrmap_get(&p->names, x->u.var))
             return false;
     return true;
 }

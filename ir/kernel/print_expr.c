@@ -1,4 +1,5 @@
 /* print_expr.c - the names of a text, and expressions. */
+#include "ir/expr/visit.h"
 #include "ir/kernel/print.h"
 
 #include <inttypes.h>
@@ -239,26 +240,33 @@ static void put_guard(fv_kprinter *p, const fv_expr *x) {
         expr_at(p, x->arg[rank + 1], ANYWHERE);
 }
 
-static bool mentions(const fv_expr *x, const fv_var *v) {
-    if (x->op == FV_X_VAR)
-        return x->u.var == v;
-    for (int i = 0; i < x->n; i++)
-        if (mentions(x->arg[i], v))
+static bool mentions(fv_arena *a, const fv_expr *root, const fv_var *v) {
+    const fv_expr *x;
+    for (fv_x_visitor nodes = fv_x_visit(a, root); (x = fv_x_next(&nodes));)
+        if (x->op == FV_X_VAR && x->u.var == v)
+            return true;
+    return false;
+}
+
+static bool binds_name(const fv_expr *x, const char *name) {
+    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
+        if (!strcmp(x->u.red.vars[i]->name, name))
             return true;
     return false;
 }
 
 /* Would v, called `name`, be mistaken for another variable in x? One that an inner reduction binds
  * may have the same name where v is not used. */
-static bool is_mistaken(fv_kprinter *p, const fv_expr *x, const fv_var *v, const char *name) {
-    if (x->op == FV_X_VAR)
-        return x->u.var != v && !strcmp(fv_kp_name_of(p, x->u.var, x->u.var->name), name);
-    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
-        if (!strcmp(x->u.red.vars[i]->name, name))
-            return mentions(x->arg[0], v);
-    for (int i = 0; i < x->n; i++)
-        if (is_mistaken(p, x->arg[i], v, name))
+static bool is_mistaken(fv_kprinter *p, const fv_expr *root, const fv_var *v, const char *name) {
+    const fv_expr *x;
+    for (fv_x_visitor nodes = fv_x_visit(p->arena, root); (x = fv_x_next(&nodes));) {
+        bool other = x->op == FV_X_VAR && x->u.var != v, binds = binds_name(x, name);
+        if ((other && !strcmp(fv_kp_name_of(p, x->u.var, x->u.var->name), name)) ||
+            (binds && mentions(p->arena, x->arg[0], v)))
             return true;
+        if (binds)
+            fv_x_skip(&nodes);
+    }
     return false;
 }
 

@@ -2,6 +2,8 @@
  * ways through the run? */
 #include "ir/kernel/program_heap.h"
 
+#include "ir/expr/visit.h"
+
 #include <string.h>
 
 enum { NO, YES, MAYBE }; /* is it allocated? MAYBE: on some ways */
@@ -24,13 +26,12 @@ static bool check_use(const heap *h, uint8_t *states, const fv_buf *b) {
                                       is == MAYBE ? " on all ways" : "");
 }
 
-static bool check_loads(const heap *h, uint8_t *states, const fv_expr *x) {
-    if (!x)
+static bool check_loads(const heap *h, uint8_t *states, const fv_expr *root) {
+    const fv_expr *x;
+    if (!root)
         return true;
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && !check_use(h, states, x->u.buf))
-        return false;
-    for (int i = 0; i < x->n; i++)
-        if (!check_loads(h, states, x->arg[i]))
+    for (fv_x_visitor v = fv_x_visit(h->v->a, root); (x = fv_x_next(&v));)
+        if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && !check_use(h, states, x->u.buf))
             return false;
     return true;
 }

@@ -9,6 +9,7 @@
 #include "ir/kernel/prove.h"
 
 #include "ir/expr/fold.h"
+#include "ir/expr/visit.h"
 
 #include <string.h>
 
@@ -173,13 +174,12 @@ static bool is_nonpositive(const poly *p) {
 
 /* ---- from expressions ---- */
 
-static bool depends_on_inner(fv_prover *z, const fv_expr *x) {
-    if (x->op == FV_X_VAR)
-        return fv_ptrmap_get(&z->inner, x->u.var) != NULL;
-    if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
+static bool depends_on_inner(fv_prover *z, const fv_expr *root) {
+    const fv_expr *x;
+    if (fv_x_has_load(root))
         return true; /* may be stored between */
-    for (int i = 0; i < x->n; i++)
-        if (depends_on_inner(z, x->arg[i]))
+    for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_VAR && fv_ptrmap_get(&z->inner, x->u.var))
             return true;
     return false;
 }
@@ -206,11 +206,12 @@ static atom *atom_of(fv_prover *z, const fv_var *var, const fv_expr *x, int iter
 static poly poly_of(fv_prover *z, const fv_expr *x, int iteration);
 
 /* Does x read memory that may be stored to between? Two such reads need not give the same. */
-static bool reads_mutable(const fv_expr *x) {
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->role != FV_BUF_IN)
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (reads_mutable(x->arg[i]))
+static bool reads_mutable(fv_prover *z, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
+        if (!fv_x_has_load(x))
+            fv_x_skip(&v);
+        else if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->role != FV_BUF_IN)
             return true;
     return false;
 }
@@ -218,7 +219,7 @@ static bool reads_mutable(const fv_expr *x) {
 /* The value of a let, unless it is to be taken as it was read. */
 static const fv_expr *value_of(fv_prover *z, const fv_var *v) {
     const fv_stmt *let = fv_ptrmap_get(&z->lets, v);
-    return let && !reads_mutable(let->x) ? let->x : NULL;
+    return let && !reads_mutable(z, let->x) ? let->x : NULL;
 }
 
 static poly of_var(fv_prover *z, const fv_var *v, int iteration) {
@@ -241,7 +242,7 @@ static poly of_var(fv_prover *z, const fv_var *v, int iteration) {
 }
 
 static poly opaque(fv_prover *z, const fv_expr *x, int iteration) {
-    poly p = {.unknown = reads_mutable(x)};
+    poly p = {.unknown = reads_mutable(z, x)};
     add_atom(&p, atom_of(z, NULL, x, depends_on_inner(z, x) ? iteration : -1), 1);
     return p;
 }

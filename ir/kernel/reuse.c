@@ -13,6 +13,7 @@
 #include "ir/kernel/reuse.h"
 
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 #include "ir/kernel/build.h"
 #include "ir/kernel/prove.h"
 
@@ -35,13 +36,15 @@ typedef struct reuse {
 
 /* ---- what is read and written ---- */
 
-static void collect_expr(reuse *r, accesses *list, const fv_expr *x) {
-    if (!x)
+static void collect_expr(reuse *r, accesses *list, const fv_expr *root) {
+    const fv_expr *x;
+    if (!root)
         return;
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf == r->from)
-        FV_PUSH(r->z.a, list->at, list->n, list->cap, ((access){x->arg, false}));
-    for (int i = 0; i < x->n; i++)
-        collect_expr(r, list, x->arg[i]);
+    for (fv_x_visitor v = fv_x_visit(r->z.a, root); (x = fv_x_next(&v));)
+        if (!fv_x_has_load(x))
+            fv_x_skip(&v);
+        else if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf == r->from)
+            FV_PUSH(r->z.a, list->at, list->n, list->cap, ((access){x->arg, false}));
 }
 
 static void collect(reuse *r, accesses *list, const fv_stmt *s);

@@ -5,6 +5,7 @@
 #include "ir/definition/define.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
+#include "ir/expr/visit.h"
 
 enum {
     LARGE = 4000, /* a value with more nodes stays a load, */
@@ -121,13 +122,14 @@ fv_expr *fv_element(fv_elements *e, const fv_value *v, fv_var **index) {
 
 /* ---- sums ---- */
 
-static fv_expr *first_sum(fv_expr *x) {
-    if (!sums(x))
-        return NULL;
-    fv_expr *found = x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM ? x : NULL;
-    for (int i = 0; i < x->n && !found && x->op != FV_X_REDUCE; i++)
-        found = first_sum(x->arg[i]);
-    return found;
+static fv_expr *first_sum(fv_arena *a, fv_expr *root) {
+    fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM && sums(x))
+            return x;
+        else if (x->op == FV_X_REDUCE || !sums(x))
+            fv_x_skip(&v);
+    return NULL;
 }
 
 static fv_expr *without_conversion(fv_expr *x) {
@@ -148,7 +150,7 @@ static bool sum_of(fv_elements *e, const fv_definition *d, fv_expr *reduce, fv_s
 
 bool fv_element_sum(fv_elements *e, const fv_value *v, fv_summed *out) {
     const fv_definition *d = v == e->stop ? NULL : fv_element_definition(e, v);
-    fv_expr *reduce = d ? first_sum(d->body) : NULL;
+    fv_expr *reduce = d ? first_sum(e->arena, d->body) : NULL;
     return reduce && sum_of(e, d, reduce, out);
 }
 
@@ -157,36 +159,35 @@ bool fv_loaded_sum(fv_elements *e, const fv_expr *load, fv_summed *out) {
         fv_loaded(load) == e->stop ? NULL : fv_element_definition(e, fv_loaded(load));
     fv_expr *y =
         d ? fv_x_replace_vars(e->arena, d->body, d->rank, d->index, (fv_expr **)load->arg) : NULL;
-    fv_expr *reduce = y ? first_sum(y) : NULL;
+    fv_expr *reduce = y ? first_sum(e->arena, y) : NULL;
     return reduce && sum_of(e, d, reduce, out);
 }
 
 /* ---- questions ---- */
 
-static int add_loads(fv_ptrmap *seen, fv_expr *x, fv_expr **out, int n, int max, bool terms) {
-    if (*fv_ptrmap_at(seen, x) || (terms && x->type.elem == FV_BOOL))
-        return n;
-    *fv_ptrmap_at(seen, x) = x;
-    if (fv_is_load(x)) {
-        if (n < max)
-            out[n] = x;
-        n++;
-    }
-    for (int i = 0; i < x->n; i++)
-        n = add_loads(seen, x->arg[i], out, n, max, terms);
+static bool has(fv_expr *const *loads, int n, const fv_expr *x) {
+    while (n > 0 && loads[n - 1] != x)
+        n--;
+    return n > 0;
+}
+
+static int find_loads(fv_arena *a, fv_expr *root, fv_expr **out, int max, bool terms) {
+    fv_expr *x;
+    int n = 0;
+    for (fv_x_visitor v = fv_x_visit(a, root); n < max && (x = fv_x_next(&v));)
+        if (terms && x->type.elem == FV_BOOL)
+            fv_x_skip(&v);
+        else if (fv_is_load(x) && !has(out, n, x))
+            out[n++] = x;
     return n;
 }
 
 int fv_element_loads(fv_arena *a, fv_expr *x, fv_expr **out, int max) {
-    fv_ptrmap seen = fv_ptrmap_in(a);
-    int n = add_loads(&seen, x, out, 0, max, false);
-    return n < max ? n : max;
+    return find_loads(a, x, out, max, false);
 }
 
 int fv_element_terms(fv_arena *a, fv_expr *x, fv_expr **out, int max) {
-    fv_ptrmap seen = fv_ptrmap_in(a);
-    int n = add_loads(&seen, x, out, 0, max, true);
-    return n < max ? n : max;
+    return find_loads(a, x, out, max, true);
 }
 
 bool fv_is_computed(fv_arena *a, fv_expr *x) {

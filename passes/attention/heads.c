@@ -1,5 +1,6 @@
 /* heads.c - finds out where queries, keys and values come from: how many heads they have, from
  * which sequences, from a cache, and whether one product computes them. */
+#include "ir/expr/visit.h"
 #include "passes/attention/parts.h"
 
 #include <string.h>
@@ -98,17 +99,23 @@ static void count_places(places *p, int var) {
 }
 
 /* Does v influence which element is loaded, in a condition or in an index of one of these axes? */
-static bool decides(const places *p, const fv_expr *x, const fv_var *v) {
+static bool decides_in(const places *p, const fv_expr *x, const fv_var *v) {
     int rank = fv_is_load(x) ? x->u.buf->rank : 0;
-    bool found = x->op == FV_X_SELECT && fv_x_uses(x->arg[0], v);
-    if (!fv_x_uses(x, v))
-        return false;
-    found |= x->op == FV_X_GUARD && fv_x_uses(x->arg[rank], v);
+    bool found = (x->op == FV_X_SELECT && fv_x_uses(x->arg[0], v)) ||
+                 (x->op == FV_X_GUARD && fv_x_uses(x->arg[rank], v));
     for (int i = 0; i < rank && fv_loaded(x) == p->sample.watched; i++)
         found |= p->axes[i] && fv_x_uses(x->arg[i], v);
-    for (int i = 0; i < x->n && !found; i++)
-        found = decides(p, x->arg[i], v);
     return found;
+}
+
+static bool decides(const places *p, const fv_expr *root, const fv_var *v) {
+    const fv_expr *x;
+    for (fv_x_visitor nodes = fv_x_visit(p->sample.arena, root); (x = fv_x_next(&nodes));)
+        if (!fv_x_uses(x, v))
+            fv_x_skip(&nodes);
+        else if (decides_in(p, x, v))
+            return true;
+    return false;
 }
 
 /* The number of distinct positions on these axes of v that x reads, over all variables but key and

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "ir/base/limits.h"
+#include "ir/expr/visit.h"
 #include "passes/attention/evaluate.h"
 
 enum {
@@ -72,19 +73,21 @@ static bool is_of_token(const fv_padding *p, const fv_definition *d, const fv_ex
 }
 
 /* Does x depend on the position of the token through loads only? */
-static bool goes_by_token(const fv_padding *p, const fv_definition *d, const fv_expr *x) {
-    if (x->op == FV_X_VAR)
-        return x->u.var != d->index[0] && x->u.var != d->index[1];
-    if (x->op == FV_X_DIM)
-        return !mentions(p, x->u.dim);
-    for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
-        if (mentions(p, x->u.red.vars[i]->dim))
+static bool goes_by_token(const fv_padding *p, const fv_definition *d) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(p->arena, d->body); (x = fv_x_next(&v));) {
+        bool of_token = fv_is_load(x) && fv_has_tokens(p, fv_loaded(x)),
+             goes = x->op == FV_X_VAR   ? x->u.var != d->index[0] && x->u.var != d->index[1]
+                    : x->op == FV_X_DIM ? !mentions(p, x->u.dim)
+                                        : !of_token || is_of_token(p, d, x);
+        for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++)
+            goes &= !mentions(p, x->u.red.vars[i]->dim);
+        if (!goes)
             return false;
-    bool load = fv_is_load(x), of_token = load && fv_has_tokens(p, fv_loaded(x)),
-         found = !of_token || is_of_token(p, d, x);
-    for (int i = of_token ? 2 : 0; i < x->n && found; i++)
-        found = goes_by_token(p, d, x->arg[i]);
-    return found;
+        if (of_token)
+            fv_x_skip_first(&v, 2);
+    }
+    return true;
 }
 
 /* ---- masks ---- */
@@ -232,8 +235,7 @@ static bool is_by_token(fv_padding *p, const fv_op *op) {
         const fv_definition *d = op->out[i] ? fv_element_definition(&p->e, op->out[i]) : NULL;
         const fv_type *t = d ? op->out[i]->type : NULL;
         if (!d || t->rank < FEATURES || t->dims[0] != p->batch || t->dims[1] != p->length ||
-            !fv_elem_is_float(t->elem) || is_of_mask(p, op->out[i]) ||
-            !goes_by_token(p, d, d->body))
+            !fv_elem_is_float(t->elem) || is_of_mask(p, op->out[i]) || !goes_by_token(p, d))
             return false;
         for (int k = 2; k < t->rank; k++)
             if (mentions(p, t->dims[k]))
@@ -298,13 +300,16 @@ static bool is_copy(const fv_expr *x) {
 }
 
 /* Are all reductions in x sums of unchanged elements? */
-static bool sums_elements(const fv_expr *x) {
-    if (x->op == FV_X_REDUCE)
-        return x->u.red.kind == FV_SUM && is_copy(x->arg[0]);
-    bool sums = true;
-    for (int i = 0; i < x->n && sums; i++)
-        sums = sums_elements(x->arg[i]);
-    return sums;
+static bool sums_elements(fv_arena *a, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));) {
+        if (x->op != FV_X_REDUCE)
+            continue;
+        if (x->u.red.kind != FV_SUM || !is_copy(x->arg[0]))
+            return false;
+        fv_x_skip(&v);
+    }
+    return true;
 }
 
 /* The kind of value that d computes; false: an element of a token depends on other tokens. */
@@ -323,7 +328,7 @@ static bool result_of(fv_padding *p, const fv_definition *d, const meeting *m, r
         *out = (reach){TOKENS, batch, t[0], 0, !m->others && is_copy(d->body)};
         return true;
     }
-    if (m->kind == APART && m->ntokens == 1 && !m->others && sums_elements(d->body))
+    if (m->kind == APART && m->ntokens == 1 && !m->others && sums_elements(p->arena, d->body))
         return true; /* at padding nothing is added */
     if (m->kind == APART && m->ntokens == 2 && t[0] < d->rank && t[1] < d->rank) {
         *out = (reach){PAIRS, batch, t[0], t[1], false};

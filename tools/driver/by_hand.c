@@ -8,6 +8,7 @@
 #include "backend/interp/interp.h"
 #include "driver.h"
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 #include "ir/kernel/confine.h"
 #include "ir/kernel/parse.h"
 #include "ir/kernel/print.h"
@@ -209,18 +210,21 @@ static int64_t value_of(const fv_var *v, int number, int i) {
     return x < v->lo ? v->lo : x > v->hi ? v->hi : x;
 }
 
-static void give_values(values *v, const fv_expr *x) {
+static void give_value(values *v, fv_var *var) {
     int i = 0, n = v->n;
-    for (int k = 0; k < x->n; k++)
-        give_values(v, x->arg[k]);
-    if (x->op != FV_X_VAR)
-        return;
-    while (i < v->n && v->var[i] != x->u.var)
+    while (i < v->n && v->var[i] != var)
         i++;
     if (i < v->n)
         return;
-    FV_PUSH(v->arena, v->var, n, v->cap[0], x->u.var);
-    FV_PUSH(v->arena, v->is, v->n, v->cap[1], fv_x_int(v->arena, value_of(x->u.var, v->number, i)));
+    FV_PUSH(v->arena, v->var, n, v->cap[0], var);
+    FV_PUSH(v->arena, v->is, v->n, v->cap[1], fv_x_int(v->arena, value_of(var, v->number, i)));
+}
+
+static void give_values(values *v, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor nodes = fv_x_visit(v->arena, root); (x = fv_x_next(&nodes));)
+        if (x->op == FV_X_VAR)
+            give_value(v, x->u.var);
 }
 
 /* Dims depend on each other, as the number of panels does on that of columns: the program tells
