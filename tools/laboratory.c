@@ -101,9 +101,9 @@ static bool choose_words(trial *t, const fv_lua_how *h) {
         return fv_error(s, "there is no schedule '%s'; there are naive and default", h->schedule);
     if (h->backend && !is_one_of(h->backend, backends))
         return fv_error(s, "there is no backend '%s'; there are jit, c and interp", h->backend);
-    if (h->target && !fv_driver_target(t->kept, h->target, true))
-        return fv_error(s, "there is no target '%s'; there are %s", h->target,
-                        fv_names_str(t->kept, fv_target_names()));
+    const char *why = "";
+    if (h->target && !fv_driver_target(t->kept, h->target, true, &why))
+        return fv_error(s, "%s", why);
     if (h->processor && !fv_processor_find(h->processor, &id))
         return fv_error(s, "there is no processor '%s'; there are %s", h->processor,
                         fv_names_str(t->kept, fv_processor_names()));
@@ -125,6 +125,7 @@ const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, i
 static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) {
     fv_pipeline_options *pipeline = FV_NEW(t->kept, fv_pipeline_options, 1);
     fv_processor_id id;
+    const char *why = "";
     if (!choose_words(t, h))
         return false;
     *o = (fv_driver_options){.level = t->args.level,
@@ -137,7 +138,7 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
                              .disable = h->disable,
                              .pipeline = pipeline,
                              .target_given = h->target != NULL,
-                             .target = fv_driver_target(t->kept, h->target, true)};
+                             .target = fv_driver_target(t->kept, h->target, true, &why)};
     if (h->processor && fv_processor_find(h->processor, &id)) {
         const fv_target *base = o->target;
         if (!(o->target = fv_target_for(t->kept, base, id)))

@@ -45,18 +45,10 @@ static bool find_processor(fv_arena *arena, const fv_args *a, fv_driver_options 
 }
 
 static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o, bool here) {
-    const char *name = a->target;
-    o->target_given = name != NULL;
-    o->target = fv_driver_target(arena, name, here);
-    if (o->target)
-        return find_processor(arena, a, o);
-    const char *near = fv_nearest(name, fv_target_names());
-    if (near)
-        fv_usage(a, "there is no target '%s'; did you mean '%s'?", name, near);
-    else
-        fv_usage(a, "there is no target '%s'; there are %s", name,
-                 fv_names_str(arena, fv_target_names()));
-    return false;
+    const char *why = "";
+    o->target_given = a->target != NULL;
+    o->target = fv_driver_target(arena, a->target, here, &why);
+    return o->target ? find_processor(arena, a, o) : fv_usage(a, "%s", why) == FV_EXIT_OK;
 }
 
 /* "a,b" as a list; empty words are left out. */

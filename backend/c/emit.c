@@ -75,7 +75,7 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
     g->NAME = fv_c_upper(a, p->name);
     g->isa = isa_of(p->target);
     g->native = p->target->vector_bits / 8;
-    g->sse41 = strstr(p->target->macros, "__SSE2__") == NULL;
+    g->sse41 = fv_target_has(p->target, FV_FEATURE_sse41);
     g->narrow = p->target->pointer_bits == 32;
     g->types.arena = g->helpers.arena = a;
     g->made = g->names = g->used = g->pointers = fv_ptrmap_in(a);

@@ -324,7 +324,7 @@ static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
     fv_elem to = x->type.elem, from = x->arg[0]->type.elem;
     if (to == FV_BOOL)
         return piece(fv_printf(g->arena, "%s != 0", fv_c_at(g, x->arg[0], FV_C_ADD)), FV_C_EQUAL);
-    if (fv_elem_is_float(from) && !fv_elem_is_float(to))
+    if (fv_c_converts_by_call(g, from, to))
         return fv_c_call(g, fv_c_helper_convert(g, from, to), 1, x->arg);
     return cast(g, fv_c_elem(to), fv_c_expr(g, x->arg[0]));
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/c/internal.h"
+#include "ir/expr/instruction.h"
 
 /* ---- types ---- */
 
@@ -280,11 +281,35 @@ static const char saturate_unsigned[] =
          "    return a >= @5@ ? @7@ : (@0@)a;\n"
          "}\n";
 
+bool fv_c_converts_by_call(const fv_cg *g, fv_elem from, fv_elem to) {
+    return (fv_elem_is_float(from) && !fv_elem_is_float(to)) ||
+           fv_instruction_has(g->p->target, FV_X_CONVERT, from, to);
+}
+
+/* One instruction of the target: @0@ to, @1@ from, @3@ name, @4@ the expression of it */
+static const char one_instruction[] = HEAD "@0@ @3@(@1@ a) {\n"
+                                           "    return (@0@)@4@;\n"
+                                           "}\n\n";
+
+/* An expression of the table without the marks before its operands. */
+static const char *unmarked(fv_cg *g, const char *expr) {
+    static const char *const marks[][2] = {{"$", ""}};
+    fv_text t = {.arena = g->arena};
+    fv_c_replace(&t, expr, 1, marks);
+    return t.s;
+}
+
 const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to) {
+    const fv_instruction *row = fv_instruction_find(g->p->target, FV_X_CONVERT, from, to, 1);
     const char *name = fv_printf(g->arena, "%s_%s", fv_elem_name(to), fv_elem_name(from));
     name = fv_printf(g->arena, "to_%s", name);
     if (!fv_c_helper_new(g, name))
         return name;
+    if (row) {
+        fv_c_fill(g, &g->helpers, one_instruction, fv_c_elem(to), fv_c_elem(from), "", name,
+                  unmarked(g, row->c), NULL);
+        return name;
+    }
     int bits = fv_elem_bits(to);
     bool sg = fv_elem_is_signed(to);
     double top = 1;

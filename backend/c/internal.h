@@ -109,12 +109,15 @@ const char *fv_c_vtype(fv_cg *g, fv_elem e, int lanes);
 const char *fv_c_mask(fv_cg *g, int lanes);
 fv_elem fv_c_mask_elem(int lanes);
 
+/* Is the conversion a helper? Float to integer, and what the target has an instruction for. */
+bool fv_c_converts_by_call(const fv_cg *g, fv_elem from, fv_elem to) FV_MUST_USE;
+
 /* ---- helpers: each makes the function if it is not there yet, and returns its name ---- */
 
 /* Opens a definition: false if it was made before. Then `helpers` takes it. */
 bool fv_c_helper_new(fv_cg *g, const char *name) FV_MUST_USE;
 const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e);         /* min_f32 */
-const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to); /* float to integer */
+const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to); /* fv_c_converts_by_call */
 const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to);
 /* min or max with a constant; strict: with max -0, min +0 */
 const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict);
@@ -154,7 +157,7 @@ void fv_c_public(fv_cg *g);                        /* the functions of the heade
 void fv_c_table(fv_cg *g);                         /* ... and the last of them, NAME_model */
 void fv_c_header(fv_cg *g, fv_text *t);
 const char *fv_c_maker(fv_cg *g); /* "Fovea 1.0" */
-/* x86: is there something to ask of cpuid? */
+/* Is there something to ask of the CPU? */
 bool fv_c_checks_cpu(const fv_cg *g) FV_MUST_USE;
 void fv_c_unit(fv_cg *g, fv_text *t);                 /* NAME.c; the header comes after it */
 bool fv_c_selftest(fv_cg *g, fv_text *t) FV_MUST_USE; /* NAME_selftest.c */

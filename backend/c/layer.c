@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "ir/expr/instruction.h"
+
 /* ---- types ---- */
 
 fv_elem fv_c_mask_elem(int lanes) {
@@ -95,7 +97,8 @@ typedef struct def {
     const char *expr; /* with $a $b $c $d; LANES: of lane l; PARTS: unused */
     int lanes;
     bool wide;
-    const char *part, *part_op; /* PARTS: type and helper of a part */
+    /* PARTS: type and helper of a part; of operands where these are of another type */
+    const char *part, *part_op, *part_in;
     int nparts;
 } def;
 
@@ -151,7 +154,8 @@ static void put_macro(fv_text *t, const def *d) {
     for (int i = 0; i < 4 && d->param[i]; i++) {
         if (d->mode == PARTS)
             fv_text_printf(t, "        union { %s whole; %s part[%d]; } fv_%c = {(%c)}; \\\n",
-                           d->param[i], d->part, d->nparts, 'a' + i, 'a' + i);
+                           d->param[i], d->part_in ? d->part_in : d->part, d->nparts, 'a' + i,
+                           'a' + i);
         else
             fv_text_printf(t, "        %s fv_%c = (%c); \\\n", d->param[i], 'a' + i, 'a' + i);
     }
@@ -509,10 +513,20 @@ static const char *x86_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
                      from == FV_F32 ? "f" : "", mask_close, mask, mask_close);
 }
 
-/* Float to integer; everything else is __builtin_convertvector. */
+/* The widest instruction of the target for that conversion, of at most so many lanes; NULL: it has
+ * none of several lanes. */
+static const fv_instruction *widest(const fv_cg *g, fv_elem from, fv_elem to, int lanes) {
+    const fv_instruction *row = NULL;
+    for (; !row && lanes > 1; lanes /= 2)
+        row = fv_instruction_find(g->p->target, FV_X_CONVERT, from, to, lanes);
+    return row;
+}
+
+/* What fv_c_converts_by_call says; everything else is __builtin_convertvector. */
 const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     const char *v = vector(g, to, lanes), *w = vector(g, from, lanes);
-    const char *name = fv_printf(g->arena, "to_%s_%s", v, w);
+    const char *name =
+        fv_printf(g->arena, "to_%sx%d_%sx%d", fv_elem_name(to), lanes, fv_elem_name(from), lanes);
     if (!fv_c_helper_new(g, name))
         return name;
     def d = {.name = name,
@@ -521,7 +535,16 @@ const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
              .lanes = lanes,
              .wide = too_wide(g, bytes_of(from, lanes)) || too_wide(g, bytes_of(to, lanes))};
     d.expr = x86_convert(g, from, to, lanes);
-    if (!d.expr) {
+    const fv_instruction *row = widest(g, from, to, lanes);
+    if (row && row->out.lanes == lanes) {
+        d.expr = fv_printf(g->arena, "(%s)%s", v, row->c);
+    } else if (row) {
+        d.mode = PARTS;
+        d.part = vector(g, to, row->out.lanes);
+        d.part_in = vector(g, from, row->in.lanes);
+        d.part_op = fv_c_layer_convert(g, from, to, row->out.lanes);
+        d.nparts = lanes / row->out.lanes;
+    } else if (!d.expr) {
         d.mode = LANES;
         d.expr = fv_printf(g->arena, "%s($a[l])", fv_c_helper_convert(g, from, to));
     }

@@ -97,26 +97,11 @@ static const char macros[] =
     "#endif\n\n";
 
 static void put_isa_checks(fv_cg *g, fv_text *t) {
-    const char *s = g->p->target->macros;
-    while (*s) {
-        size_t n = strcspn(s, " ");
-        const char *macro = fv_strndup(g->arena, s, n);
-        if (n)
-            fv_text_printf(t, "#ifndef %s\n#error \"compile with %s\"\n#endif\n", macro,
-                           g->p->target->cflags);
-        s += n + (s[n] == ' ');
-    }
+    const char *const *macro = fv_features_macros(g->arena, fv_target_features(g->p->target));
+    for (; *macro; macro++)
+        fv_text_printf(t, "#ifndef %s\n#error \"compile with %s\"\n#endif\n", *macro,
+                       g->p->target->cflags);
 }
-
-/* cpuid: leaf 1 ecx, leaf 7 ebx, and what the system must save of registers (xcr0) */
-static const struct cpu {
-    const char *macro;
-    uint32_t leaf1, leaf7, xcr0;
-} cpus[] = {
-    {"__AVX512F__", 0x38d83201u, 0xd0030128u, 0xe6},
-    {"__AVX2__", 0x38d83201u, 0x00000128u, 0x06},
-    {"__SSE4_2__", 0x00982201u, 0, 0},
-};
 
 static const char cpu_check[] =
     "/* Does this machine lack what the code was compiled for? What is found is kept: asking is "
@@ -127,47 +112,77 @@ static const char cpu_check[] =
     "    int state = __atomic_load_n(&known, __ATOMIC_RELAXED);\n"
     "    if (state)\n"
     "        return state == 2;\n"
-    "    unsigned a = 0, b = 0, c = 0, d = 0, most = __get_cpuid_max(0, NULL);\n"
-    "    bool good = false;\n"
-    "    if (most >= 1) {\n"
-    "        __cpuid(1, a, b, c, d);\n"
-    "        good = (c & @0@) == @0@;\n"
-    "    }\n"
-    "@1@"
+    "    bool good = true;\n"
+    "@0@"
     "    __atomic_store_n(&known, good ? 1 : 2, __ATOMIC_RELAXED);\n"
     "    return !good;\n"
     "}\n\n";
-static const char cpu_check_avx[] =
+static const char
+    cpu_check_leaf[] = /* @0@ leaf, @1@ its first one, @2@ subleaf, @3@ what is asked */
+    "    if (good && (good = (unsigned)__get_cpuid_max(@1@, NULL) >= @0@)) {\n"
+    "        unsigned a, b, c, d;\n"
+    "        __cpuid_count(@0@, @2@, a, b, c, d);\n"
+    "        good = @3@;\n"
+    "    }\n";
+static const char cpu_check_state[] = /* what the system saves of registers */
     "    if (good) {\n"
-    "        __asm__ volatile(\"xgetbv\" : \"=a\"(a), \"=d\"(d) : \"c\"(0));\n"
-    "        good = (a & @1@) == @1@ && most >= 7;\n"
-    "    }\n"
-    "    if (good) {\n"
-    "        __cpuid_count(7, 0, a, b, c, d);\n"
-    "        good = (b & @0@) == @0@;\n"
+    "        unsigned low, high;\n"
+    "        __asm__ volatile(\"xgetbv\" : \"=a\"(low), \"=d\"(high) : \"c\"(0));\n"
+    "        good = (low & @0@) == @0@;\n"
+    "    }\n";
+static const char cpu_check_id[] = /* @0@ a register, @1@ where its four bits begin, @2@ a name */
+    "    if (good) { /* @2@ */\n"
+    "        uint64_t id;\n"
+    "        __asm__ volatile(\"mrs %0, @0@\" : \"=r\"(id));\n"
+    "        id = id >> @1@ & 15;\n"
+    "        good = id >= 1 && id <= 14;\n"
     "    }\n";
 
-static const struct cpu *needed_cpu(const fv_cg *g) {
-    for (size_t i = 0; g->isa == FV_C_X86 && i < sizeof cpus / sizeof *cpus; i++)
-        if (strstr(g->p->target->macros, cpus[i].macro))
-            return &cpus[i];
-    return NULL;
+/* C in which the registers a to d have all bits of the masks; NULL: nothing is asked of them. */
+static const char *has_bits(fv_cg *g, const uint32_t *mask) {
+    fv_text t = {.arena = g->arena};
+    for (int r = 0; r < 4; r++)
+        if (mask[r])
+            fv_text_printf(&t, "%s(%c & 0x%xu) == 0x%xu", t.n ? " &&\n            " : "", 'a' + r,
+                           (unsigned)mask[r], (unsigned)mask[r]);
+    return t.s;
+}
+
+static void put_cpuid(fv_cg *g, fv_text *t, uint64_t features) {
+    fv_cpuid_need n = fv_features_cpuid(features);
+    for (int i = 0; i < FV_CPUID_LEAVES; i++) {
+        const char *bits = has_bits(g, n.at[i].mask);
+        unsigned leaf = n.at[i].leaf;
+        if (bits)
+            fv_c_fill(g, t, cpu_check_leaf, fv_printf(g->arena, "0x%xu", leaf),
+                      fv_printf(g->arena, "0x%xu", leaf & 0x80000000u),
+                      fv_printf(g->arena, "%u", (unsigned)n.at[i].subleaf), bits, NULL);
+        if (i == 0 && n.state) /* the bit that says that there is xgetbv was asked */
+            fv_c_fill(g, t, cpu_check_state, fv_printf(g->arena, "0x%xu", (unsigned)n.state), NULL);
+    }
+}
+
+static void put_ids(fv_cg *g, fv_text *t, uint64_t features) {
+    for (int i = 0; i < FV_NFEATURES; i++) {
+        const fv_feature *f = fv_feature_at((fv_feature_id)i);
+        if ((features >> i & 1) && f->kind == FV_CPU_ID)
+            fv_c_fill(g, t, cpu_check_id, fv_id_register(f->reg),
+                      fv_printf(g->arena, "%d", (int)f->bit), f->name, NULL);
+    }
 }
 
 bool fv_c_checks_cpu(const fv_cg *g) {
-    return needed_cpu(g) != NULL;
+    return fv_features_can_lack(fv_target_features(g->p->target));
 }
 
 static void put_cpu_check(fv_cg *g, fv_text *t) {
-    if (!needed_cpu(g))
+    uint64_t features = fv_target_features(g->p->target);
+    fv_text asked = {.arena = g->arena};
+    if (!fv_c_checks_cpu(g))
         return;
-    struct cpu need = *needed_cpu(g);
-    fv_text avx = {.arena = g->arena};
-    fv_text_put(&avx, "");
-    if (need.xcr0)
-        fv_c_fill(g, &avx, cpu_check_avx, fv_printf(g->arena, "0x%xu", need.leaf7),
-                  fv_printf(g->arena, "0x%xu", need.xcr0), NULL);
-    fv_c_fill(g, t, cpu_check, fv_printf(g->arena, "0x%xu", need.leaf1), avx.s, NULL);
+    put_cpuid(g, &asked, features);
+    put_ids(g, &asked, features);
+    fv_c_fill(g, t, cpu_check, asked.s, NULL);
 }
 
 /* ---- the whole ---- */
@@ -199,8 +214,9 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
     fv_c_public(g);
     g->p = p;
     const char *flags = *p->target->cflags ? fv_printf(g->arena, "%s ", p->target->cflags) : "";
-    const char *includes = fv_printf(g->arena, "%s%s", needed_cpu(g) ? "#include <cpuid.h>\n" : "",
-                                     fv_c_layer_includes(g));
+    const char *includes = fv_printf(
+        g->arena, "%s%s", g->isa == FV_C_X86 && fv_c_checks_cpu(g) ? "#include <cpuid.h>\n" : "",
+        fv_c_layer_includes(g));
     fv_c_fill(g, t, head, fv_c_maker(g), p->target->name, flags,
               g->narrow ? ",\n * and on this target the compiler's own arithmetic helpers" : "",
               includes, "", g->file, NULL);

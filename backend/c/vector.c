@@ -178,7 +178,7 @@ static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
         return to == fv_c_mask_elem(lanes) ? piece(ones, FV_C_UNARY)
                                            : convert_vector(g, ones, type);
     }
-    if (fv_elem_is_float(from) && !fv_elem_is_float(to))
+    if (fv_c_converts_by_call(g, from, to))
         return fv_c_call(g, fv_c_layer_convert(g, from, to, lanes), 1, x->arg);
     if (fv_elem_bits(from) == fv_elem_bits(to) && !fv_elem_is_float(from) && !fv_elem_is_float(to))
         return cast(g, type, fv_c_expr(g, x->arg[0]));

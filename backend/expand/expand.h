@@ -37,9 +37,9 @@
  *   stored before it is loaded. A tile is new in every iteration of the loop that it stands in.
  * - Storage types (fv_elem_is_storage) occur in LOAD, GUARD, STORE, SELECT, SPLAT, EVEN, ODD, LET
  * and
- *   BITCAST to and from fv_elem_bits_elem only. CONVERT is between f32, f64, bool and the integers
- *     of 8 to
- *   64 bits. A bool in memory is a byte, 0 or 1; one that is loaded counts as byte != 0.
+ *   BITCAST to and from fv_elem_bits_elem, and where the target has an instruction for it
+ *   (fv_instruction_has) in CONVERT. Any other CONVERT is between f32, f64, bool and the integers
+ *   of 8 to 64 bits. A bool in memory is a byte, 0 or 1; one that is loaded counts as byte != 0.
  * - REQUIRE: evaluated where it stands; any false lane sets the error word, the value is as
  * computed. - An index is always inside its buffer (the schedule sees to it): no check is needed.
  *

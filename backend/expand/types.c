@@ -7,6 +7,7 @@
 
 #include "backend/math/math.h"
 #include "ir/base/diag.h"
+#include "ir/expr/instruction.h"
 #include "ir/expr/rewrite.h"
 
 typedef struct typer {
@@ -75,6 +76,8 @@ static fv_expr *from_storage(typer *z, fv_expr *x) {
     fv_elem e = (fv_elem)x->type.elem;
     if (!fv_elem_is_storage(e))
         return x;
+    if (fv_instruction_has(z->t, FV_X_CONVERT, e, FV_F32))
+        return fv_x_convert(z->a, FV_F32, x);
     fv_expr *bits = bits_of(z, x);
     if (fv_elem_is_float(e))
         return call_exact(z, fv_printf(z->a, "f32_from_%s", fv_elem_name(e)), bits);
@@ -97,6 +100,8 @@ static fv_expr *before_narrowing(typer *z, fv_expr *x) {
 
 static fv_expr *to_storage(typer *z, fv_elem e, fv_expr_op op, fv_expr *x) {
     fv_expr *bits;
+    if (op == FV_X_CONVERT && fv_instruction_has(z->t, op, FV_F32, e))
+        return fv_x_convert(z->a, e, before_narrowing(z, x));
     if (fv_elem_is_float(e)) {
         const char *how = op == FV_X_CONVSAT ? "sat" : "from";
         const char *name = fv_printf(z->a, "%s_%s_f32", fv_elem_name(e), how);

@@ -101,6 +101,12 @@ static void blocks(build *b, const fv_expr *x, uint32_t d) {
 
 static void convert(build *b, const fv_expr *x, uint32_t d) {
     fv_elem from = (fv_elem)x->arg[0]->type.elem, to = (fv_elem)x->type.elem;
+    fv_lane_fn lane = fv_instruction_lane((fv_expr_op)x->op, from, to);
+    if (lane) {
+        unary(b, fv_i_by_lane(width(x->arg[0]), width(x)), x, d);
+        b->insns[b->n - 1].u.lane = lane;
+        return;
+    }
     insn_fn fn = from == to ? fv_i_copy(width(x)) : fv_i_convert(from, to);
     if (!fn || x->op == FV_X_CONVSAT)
         fv_i_fail(b, "a conversion of %s to %s was not expanded", fv_elem_name(from),

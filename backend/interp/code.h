@@ -16,6 +16,7 @@
 #include "backend/interp/interp.h"
 #include "backend/library/library.h"
 #include "ir/base/limits.h"
+#include "ir/expr/instruction.h"
 
 typedef struct insn insn;
 typedef struct frame frame;
@@ -44,6 +45,7 @@ struct insn {
         const insn *to; /* where a jump goes */
         const access *access;
         const void *data;
+        fv_lane_fn lane;
     } u;
 };
 
@@ -154,6 +156,8 @@ insn_fn fv_i_odd(int bytes);
 insn_fn fv_i_copy(int bytes);
 /* convert.c: NULL where one is a storage type */
 insn_fn fv_i_convert(fv_elem from, fv_elem to);
+/* applies u.lane to each lane; by the bytes of an element, NULL where nothing has these */
+insn_fn fv_i_by_lane(int from_bytes, int to_bytes);
 /* memory.c */
 insn_fn fv_i_load(const access *m, fv_elem e, int lanes);
 insn_fn fv_i_store(const access *m, int lanes);

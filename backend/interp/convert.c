@@ -1,5 +1,5 @@
 /* convert.c - CONVERT between the types of arithmetic, one function a pair. What converts storage
- * types is integer arithmetic after expansion. */
+ * types is integer arithmetic after expansion, or what an instruction of some target means. */
 #include "backend/interp/code.h"
 
 /* ---- floats to integers: towards zero, saturating, NaN is 0 ---- */
@@ -75,6 +75,24 @@ static const insn_fn pairs[FV_ELEM_END][FV_ELEM_END] = {
     ROW(FV_U8, u8),   ROW(FV_U16, u16), ROW(FV_U32, u32), ROW(FV_U64, u64),
     ROW(FV_F32, f32), ROW(FV_F64, f64), ROW(FV_BOOL, u8), /* bools are 0 or 1 */
 };
+
+/* ---- instructions of targets ---- */
+
+/* Elements of so many bytes. */
+#define BY_LANE(from, to, F, T)                                                                    \
+    static const insn *lanes_##from##_##to(frame *f, const insn *i) {                              \
+        for (uint32_t l = 0; l < i->lanes; l++)                                                    \
+            i->u.lane(AS(F, f, i->a) + l, AS(T, f, i->d) + l);                                     \
+        return i + 1;                                                                              \
+    }
+BY_LANE(2, 4, reg_u16, reg_u32)
+BY_LANE(4, 2, reg_u32, reg_u16)
+
+insn_fn fv_i_by_lane(int from_bytes, int to_bytes) {
+    return from_bytes == 2 && to_bytes == 4   ? lanes_2_4
+           : from_bytes == 4 && to_bytes == 2 ? lanes_4_2
+                                              : NULL;
+}
 
 insn_fn fv_i_convert(fv_elem from, fv_elem to) {
     return pairs[from][to];

@@ -1,5 +1,8 @@
 /* convert.c - CONVERT and BITCAST. */
+#include <string.h>
+
 #include "backend/llvm/emit.h"
+#include "ir/expr/instruction.h"
 
 static LLVMTypeRef shaped(fv_ll_fn *f, LLVMValueRef x, fv_elem e) {
     return fv_ll_lanes(fv_ll_elem(f->m, e), fv_ll_lanes_of(x));
@@ -35,9 +38,27 @@ static LLVMValueRef int_to_int(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_ele
     return LLVMBuildIntCast2(f->b, x, type, fv_elem_is_signed(from), "");
 }
 
+/* LLVM's type of a float, which is an integer in our memory where it is a storage type. */
+static LLVMTypeRef float_type(fv_ll_fn *f, LLVMValueRef x, fv_elem e) {
+    return e == FV_F16 ? fv_ll_lanes(f->m->f16, fv_ll_lanes_of(x)) : shaped(f, x, e);
+}
+
+/* The instruction that a row names. LLVM cuts vectors that are wider than a register. */
+static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef x,
+                                   fv_elem from, fv_elem to) {
+    LLVMTypeRef type = float_type(f, x, to);
+    x = LLVMBuildBitCast(f->b, x, float_type(f, x, from), "");
+    x = strcmp(row->llvm, "fpext") ? LLVMBuildFPTrunc(f->b, x, type, "")
+                                   : LLVMBuildFPExt(f->b, x, type, "");
+    return LLVMBuildBitCast(f->b, x, shaped(f, x, to), "");
+}
+
 LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to) {
     if (from == to)
         return x;
+    const fv_instruction *row = fv_instruction_find(f->m->target, FV_X_CONVERT, from, to, 1);
+    if (row)
+        return by_instruction(f, row, x, from, to);
     if (fv_elem_is_storage(from) || fv_elem_is_storage(to)) {
         fv_ll_fault(f->m, "conversion of %s to %s is not expanded", fv_elem_name(from),
                     fv_elem_name(to));

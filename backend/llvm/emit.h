@@ -29,7 +29,7 @@ typedef struct fv_ll_module {
     LLVMModuleRef module;
     LLVMTargetMachineRef machine;
     char *triple;
-    LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr, size, none;
+    LLVMTypeRef i1, i8, i16, i32, i64, f16, f32, f64, ptr, size, none;
     LLVMTypeRef task_type;  /* void (ptr arg, i64 task) */
     LLVMTypeRef state_type; /* what kernels share with the run: cancel flag, error word */
     /* external, hidden; resident: NAME_constants, an address for each, that who loads the code

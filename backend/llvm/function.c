@@ -50,12 +50,13 @@ static void text_attr(fv_ll_module *m, LLVMValueRef fn, const char *name, const 
 
 /* What runs before the CPU is known to have the target's features must not use them. */
 static void set_cpu(fv_ll_module *m, LLVMValueRef fn, bool baseline) {
-    baseline = baseline && strncmp(m->triple, "x86_64", 6) == 0;
-    const char *cpu = baseline ? "x86-64" : m->target->cpu;
+    bool x86 = strncmp(m->triple, "x86_64", 6) == 0, arm = strncmp(m->triple, "aarch64", 7) == 0;
+    baseline = baseline && (x86 || arm);
+    const char *cpu = baseline && x86 ? "x86-64" : m->target->cpu;
     const char *features = baseline ? "" : m->target->features;
     if (*cpu)
         text_attr(m, fn, "target-cpu", cpu);
-    if (*features)
+    if (*features || baseline) /* a function without them has those of the module */
         text_attr(m, fn, "target-features", features);
 }
 

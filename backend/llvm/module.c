@@ -85,6 +85,7 @@ static void make_types(fv_ll_module *m) {
     m->i16 = LLVMInt16TypeInContext(c);
     m->i32 = LLVMInt32TypeInContext(c);
     m->i64 = LLVMInt64TypeInContext(c);
+    m->f16 = LLVMHalfTypeInContext(c);
     m->f32 = LLVMFloatTypeInContext(c);
     m->f64 = LLVMDoubleTypeInContext(c);
     m->ptr = LLVMPointerTypeInContext(c, 0);

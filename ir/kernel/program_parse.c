@@ -578,11 +578,11 @@ bool fv_kp_parse_host(fv_kparser *p, bool *taken) {
 /* ---- the whole ---- */
 
 static bool parse_target(reader *r) {
-    const char *name = fv_kp_parse_string(&r->k, "a target");
-    if (!name)
+    const char *text = fv_kp_parse_string(&r->k, "a target"), *why;
+    if (!text)
         return false;
-    r->program->target = fv_target_find(name);
-    return r->program->target || fv_lex_error(&r->k.l, "target '%.60s' is not known", name);
+    r->program->target = fv_target_read(r->k.arena, text, &why);
+    return r->program->target || fv_lex_error(&r->k.l, "%s", why);
 }
 
 static bool parse_kernel(reader *r) {

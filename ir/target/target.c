@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ir/base/diag.h"
+
 static const fv_target targets[] = {
 #define TARGET(text, ...) {.name = text, .entry = text, __VA_ARGS__},
 #include "ir/target/target.def"
@@ -32,70 +34,40 @@ static const char *host_architecture(void) {
 #endif
 }
 
-/* Levels of x86 as the psABI defines them; a feature stands for those that came with it. */
-static bool x86_level_runs_here(const char *cpu) {
-#if defined __x86_64__
-    if (strcmp(cpu, "x86-64-v4") == 0)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && x86_level_runs_here("x86-64-v3");
-    if (strcmp(cpu, "x86-64-v3") == 0)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-               __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-    if (strcmp(cpu, "x86-64-v2") == 0)
-        return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt") &&
-               __builtin_cpu_supports("ssse3");
-#else
-    (void)cpu;
-#endif
-    return true;
+/* ---- features ---- */
+
+static bool of_architecture(const fv_target *t, const char *architecture) {
+    size_t n = strlen(architecture);
+    return strncmp(t->triple, architecture, n) == 0 && t->triple[n] == '-';
 }
 
-/* Does this machine have what all these macros of a target stand for? One that is not known: no. */
-static bool x86_has(const char *macros) {
-#if defined __x86_64__
-    const struct {
-        const char *macro;
-        bool here;
-    } features[] = {
-#define HAS(macro, name) {macro, __builtin_cpu_supports(name) != 0},
-        HAS("__SSE2__", "sse2") HAS("__SSE3__", "sse3") HAS("__SSSE3__", "ssse3")
-            HAS("__SSE4_1__", "sse4.1") HAS("__SSE4_2__", "sse4.2") HAS("__POPCNT__", "popcnt")
-                HAS("__AVX__", "avx") HAS("__AVX2__", "avx2") HAS("__FMA__", "fma")
-                    HAS("__BMI__", "bmi") HAS("__BMI2__", "bmi2") HAS("__GFNI__", "gfni")
-                        HAS("__AVX512F__", "avx512f") HAS("__AVX512BW__", "avx512bw")
-                            HAS("__AVX512CD__", "avx512cd") HAS("__AVX512DQ__", "avx512dq")
-                                HAS("__AVX512VL__", "avx512vl") HAS("__AVX512VBMI__", "avx512vbmi")
-                                    HAS("__AVX512VBMI2__", "avx512vbmi2")
-                                        HAS("__AVX512VNNI__", "avx512vnni")
-                                            HAS("__AVX512BITALG__", "avx512bitalg")
-                                                HAS("__AVX512VPOPCNTDQ__", "avx512vpopcntdq")
-                                                    HAS("__AVX512BF16__", "avx512bf16")
-#undef HAS
-    };
-    for (const char *p = macros; *p; p += strspn(p, " ")) {
-        size_t n = strcspn(p, " ");
-        bool here = false;
-        for (size_t i = 0; i < sizeof features / sizeof *features; i++)
-            here |= features[i].here && strlen(features[i].macro) == n &&
-                    !memcmp(features[i].macro, p, n);
-        if (!here)
-            return false;
-        p += n;
-    }
-#else
-    (void)macros;
-#endif
-    return true;
+uint64_t fv_target_features(const fv_target *t) {
+    return fv_features_closed(fv_level_features(t->level) | t->more);
+}
+
+bool fv_target_has(const fv_target *t, fv_feature_id f) {
+    return fv_target_features(t) >> f & 1;
+}
+
+static bool can_have(const fv_target *entry, const fv_feature *f) {
+    return f->base != FV_LEVEL_none && of_architecture(entry, f->architecture) &&
+           entry->level >= f->base;
+}
+
+const char *const *fv_target_feature_names(fv_arena *a, const fv_target *entry) {
+    const char **names = NULL;
+    int n = 0, cap = 0;
+    for (int i = 0; i < FV_NFEATURES; i++)
+        if (can_have(entry, fv_feature_at((fv_feature_id)i)) &&
+            !fv_target_has(entry, (fv_feature_id)i))
+            FV_PUSH(a, names, n, cap, fv_feature_at((fv_feature_id)i)->name);
+    FV_PUSH(a, names, n, cap, NULL);
+    return names;
 }
 
 bool fv_target_runs_here(const fv_target *t) {
-    if (*t->triple == '\0')
-        return true;
-    size_t n = strlen(host_architecture());
-    if (strncmp(t->triple, host_architecture(), n) != 0 || t->triple[n] != '-')
-        return false;
-    return x86_level_runs_here(t->cpu) && x86_has(t->macros);
+    return *t->triple == '\0' ||
+           (of_architecture(t, host_architecture()) && fv_features_here(fv_target_features(t)));
 }
 
 /* Widest first, so that the first that runs is the best. */
@@ -115,6 +87,143 @@ const fv_target *fv_target_find(const char *name) {
     return NULL;
 }
 
+/* ---- text ---- */
+
+/* An entry with features besides. */
+static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint64_t more) {
+    fv_text name = {.arena = a}, features = {.arena = a}, flags = {.arena = a};
+    more = fv_features_closed(more) & ~fv_target_features(entry);
+    if (!more)
+        return entry;
+    fv_text_put(&name, entry->entry);
+    fv_text_put(&features, entry->features);
+    fv_text_put(&flags, entry->cflags);
+    for (int i = 0; i < FV_NFEATURES; i++) {
+        const fv_feature *f = fv_feature_at((fv_feature_id)i);
+        if (!(more >> i & 1))
+            continue;
+        fv_text_printf(&features, "%s+%s", features.n ? "," : "", f->llvm);
+        if (f->base == FV_LEVEL_none) /* comes with one that has a name */
+            continue;
+        fv_text_printf(&name, "+%s", f->name);
+        fv_text_printf(&flags, "%s%s", *f->flag == '-' ? " " : "", f->flag);
+    }
+    fv_target *t = FV_NEW(a, fv_target, 1);
+    *t = *entry;
+    t->entry = name.s;
+    t->name = strcmp(entry->name, entry->entry) ? entry->name : name.s;
+    t->features = features.s;
+    t->cflags = flags.s;
+    t->more |= more;
+    return t;
+}
+
+static const fv_target *native_with_all(fv_arena *a) {
+    const fv_target *entry = native();
+    uint64_t more = 0;
+    for (int i = 0; i < FV_NFEATURES; i++) {
+        uint64_t one = fv_features_closed(UINT64_C(1) << i);
+        if (can_have(entry, fv_feature_at((fv_feature_id)i)) && fv_features_here(one))
+            more |= one;
+    }
+    return with_features(a, entry, more);
+}
+
+static const char *joined(fv_arena *a, const char *const *names) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (; *names; names++)
+        fv_text_printf(&t, "%s%s", t.n ? ", " : "", *names);
+    return t.s;
+}
+
+static const fv_feature *feature_of_name(const char *name, const fv_target *of, fv_feature_id *id) {
+    const fv_feature *elsewhere = NULL;
+    for (int i = 0; i < FV_NFEATURES; i++) {
+        const fv_feature *f = fv_feature_at((fv_feature_id)i);
+        if (strcmp(f->name, name))
+            continue;
+        *id = (fv_feature_id)i;
+        if (of_architecture(of, f->architecture))
+            return f;
+        elsewhere = f;
+    }
+    return elsewhere;
+}
+
+/* The lowest entry with that level. */
+static const char *level_name(fv_level level) {
+    for (int i = 0; i < NTARGETS; i++)
+        if (targets[i].level == level)
+            return targets[i].name;
+    return "none";
+}
+
+/* Why the entry cannot have that feature; f is NULL where none has that name. */
+static const char *why_not(fv_arena *a, const fv_target *entry, const char *name,
+                           const fv_feature *f) {
+    const char *const *names = fv_target_feature_names(a, entry);
+    const char *near = f ? NULL : fv_nearest(name, names);
+    if (near)
+        return fv_printf(a, "target '%s' has no feature '%s'; did you mean '%s'?", entry->name,
+                         name, near);
+    const char *rest = *names ? fv_printf(a, "'%s' takes %s", entry->name, joined(a, names))
+                              : fv_printf(a, "'%s' takes none", entry->name);
+    if (!f)
+        return fv_printf(a, "target '%.60s' has no feature '%.60s'; %s", entry->name, name, rest);
+    if (!of_architecture(entry, f->architecture))
+        return fv_printf(a, "feature '%s' is of %s, target '%s' is not; %s", name, f->architecture,
+                         entry->name, rest);
+    if (f->base != FV_LEVEL_none)
+        return fv_printf(a, "feature '%s' needs '%s' or more, the target is '%s'; %s", name,
+                         level_name(f->base), entry->name, rest);
+    return f->level != FV_LEVEL_none
+               ? fv_printf(a, "feature '%s' comes with target '%s', and is not added; %s", name,
+                           level_name(f->level), rest)
+               : fv_printf(a, "feature '%s' comes with others, and is not added; %s", name, rest);
+}
+
+static const fv_target *read_features(fv_arena *a, const fv_target *entry, const char *text,
+                                      const char **why) {
+    uint64_t more = 0;
+    if (!strcmp(entry->name, "native")) {
+        *why = "target 'native' has all features of this machine already; name a level to choose "
+               "them";
+        return NULL;
+    }
+    while (*text == '+') {
+        size_t n = strcspn(++text, "+");
+        const char *name = fv_strndup(a, text, n);
+        fv_feature_id id = FV_NFEATURES;
+        const fv_feature *f = feature_of_name(name, entry, &id);
+        bool had = f && of_architecture(entry, f->architecture) && fv_target_has(entry, id);
+        if (!had && (!f || !can_have(entry, f))) {
+            *why = why_not(a, entry, name, f);
+            return NULL;
+        }
+        more |= UINT64_C(1) << id;
+        text += n;
+    }
+    return with_features(a, entry, more);
+}
+
+const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why) {
+    size_t n = strcspn(text, "+");
+    const char *level = fv_strndup(a, text, n);
+    if (!strcmp(text, "native"))
+        return native_with_all(a);
+    const fv_target *entry = fv_target_find(level);
+    if (entry)
+        return text[n] ? read_features(a, entry, text + n, why) : entry;
+    const char *near = fv_nearest(level, fv_target_names());
+    *why = near ? fv_printf(a, "there is no target '%.60s'; did you mean '%s'?", level, near)
+                : fv_printf(a, "there is no target '%.60s'; there are %s", level,
+                            joined(a, fv_target_names()));
+    return NULL;
+}
+
+/* ---- this machine ---- */
+
 /* What the system tells of a cache, in bytes; 0 or less: nothing. Larger than an int is as good as
  * that. */
 static int cache_bytes(int name, int otherwise) {
@@ -124,8 +233,7 @@ static int cache_bytes(int name, int otherwise) {
 
 const fv_target *fv_target_for(fv_arena *a, const fv_target *of, fv_processor_id processor) {
     const fv_processor *p = fv_processor_at(processor);
-    size_t n = strlen(p->architecture);
-    if (n && (strncmp(of->triple, p->architecture, n) != 0 || of->triple[n] != '-'))
+    if (*p->architecture && !of_architecture(of, p->architecture))
         return NULL;
     fv_target *t = FV_NEW(a, fv_target, 1);
     *t = *of;
@@ -137,7 +245,8 @@ const fv_target *fv_target_for(fv_arena *a, const fv_target *of, fv_processor_id
 }
 
 const fv_target *fv_target_choose(fv_arena *a, const char *name) {
-    const fv_target *entry = fv_target_find(name);
+    const char *why;
+    const fv_target *entry = fv_target_read(a, name, &why);
     if (!entry || strcmp(entry->name, "native"))
         return entry;
     const fv_target *here = fv_target_for(a, entry, fv_processor_here());

@@ -98,8 +98,9 @@ fv_program *program_from(bench *b, const char *target, const char *text) {
     fv_program *p = fv_program_parse(b->a, text, NULL);
     cr_assert(p, "%s", said(b));
     cr_assert(fv_program_verify(b->s, p), "%s", said(b));
-    p->target = fv_target_find(target);
-    cr_assert(p->target);
+    const char *why = NULL;
+    p->target = fv_target_read(b->a, target, &why);
+    cr_assert(p->target, "%s", why);
     fv_program_expand(p);
     return p;
 }

@@ -193,7 +193,38 @@ Test(build, microcontroller) {
     bench_close(&b);
 }
 
-/* Plan and run: what a C compiler makes of both may need what the CPU lacks, so both ask first. */
+/* What a target has is asked of the compiler and of the CPU, and nothing else is. */
+Test(build, each_feature_is_asked_for) {
+    static const struct {
+        const char *target, *macro, *bits;
+        bool asked;
+    } cases[] = {
+        {"x86-64-v3", "__F16C__", "(c & 0x38d83201u) == 0x38d83201u", true},
+        {"x86-64-v2", "__F16C__", "(low & 0x6u) == 0x6u", false},
+        {"x86-64-v2+f16c", "__F16C__", "(low & 0x6u) == 0x6u", true},
+        {"x86-64-v4+vnni", "__AVX512VNNI__", "(c & 0x800u) == 0x800u", true},
+        {"x86-64-v4", "__AVX512VNNI__", "(c & 0x800u) == 0x800u", false},
+        {"x86-64-v4+avx512bf16", "__AVX512BF16__", "(a & 0x20u) == 0x20u", true},
+        {"x86-64-v3+avxvnni", "__AVXVNNI__", "(a & 0x10u) == 0x10u", true},
+        {"x86-64-v3", "__AVXVNNI__", "(a & 0x10u) == 0x10u", false},
+        {"aarch64+dotprod", "__ARM_FEATURE_DOTPROD", "id >> 44 & 15", true},
+        {"aarch64", "__ARM_FEATURE_DOTPROD", "id >> 44 & 15", false},
+    };
+    bench b = bench_open();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert(fv_c_write(b.s, program_from(&b, cases[i].target, fixed_text), NULL,
+                             fv_printf(b.a, "%skws.c", b.folder)));
+        const char *text = contents(&b, "kws.c");
+        const char *macro = fv_printf(b.a, "#ifndef %s\n#error", cases[i].macro);
+        cr_expect_eq(strstr(text, macro) != NULL, cases[i].asked, "%s: %s", cases[i].target, macro);
+        cr_expect_eq(strstr(text, cases[i].bits) != NULL, cases[i].asked, "%s: %s", cases[i].target,
+                     cases[i].bits);
+    }
+    bench_close(&b);
+}
+
+/* Plan and run: what a C compiler makes of both may need what the CPU lacks, so both ask first.
+ * 3 is FV_BAD_CPU, 8 FV_BAD_ARGUMENT: the run is given no inputs. */
 static const char older_text[] = "#include <stdio.h>\n"
                                  "#include \"eye.h\"\n"
                                  "#include \"kws.h\"\n"
@@ -212,27 +243,35 @@ Test(build, older_cpu_is_told) {
     bench b = bench_open();
     if (!has_tool("qemu-x86_64"))
         cr_skip_test("needs qemu-x86_64");
-    fv_program *eye = program_from(&b, "x86-64-v3", dynamic_text);
-    eye->name = "eye";
-    cr_assert(fv_c_write(b.s, eye, NULL, fv_printf(b.a, "%seye.c", b.folder)));
-    cr_assert(fv_c_write(b.s, program_from(&b, "x86-64-v3", fixed_text), NULL,
-                         fv_printf(b.a, "%skws.c", b.folder)));
     FILE *f = fopen(fv_printf(b.a, "%suser.c", b.folder), "w");
     fputs(older_text, f);
     fclose(f);
-    for (int i = 0; i < 2; i++)
-        for (int level = 0; level <= 3; level += 3) {
-            const char *cc = i ? "clang" : "gcc";
-            if (!has_tool(cc))
-                continue;
-            cr_assert(
-                shell(&b,
-                      "%s -std=c99 -O%d " WARN
-                      " -march=x86-64-v3 -c eye.c kws.c && %s user.c eye.o kws.o -static -o user",
-                      cc, level, cc));
-            cr_assert(shell(&b, "qemu-x86_64 -cpu Nehalem ./user >log"), "%s -O%d", cc, level);
-            cr_assert_str_eq(contents(&b, "log"), "3 3 3\n"); /* FV_BAD_CPU */
+    static const struct {
+        const char *target, *cpu, *says;
+        int most; /* level of optimization */
+    } cases[] = {
+        {"x86-64-v3", "Nehalem", "3 3 3\n", 3},         {"x86-64-v2+f16c", "Nehalem", "3 3 3\n", 0},
+        {"x86-64-v2+f16c", "Haswell", "0 8 0\n", 0},    {"x86-64-v3", "Haswell", "0 8 0\n", 0},
+        {"x86-64-v3+avxvnni", "Haswell", "3 3 3\n", 0},
+    };
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        const char *target = cases[i / 2].target, *cc = i % 2 ? "clang" : "gcc";
+        fv_program *eye = program_from(&b, target, dynamic_text);
+        eye->name = "eye";
+        cr_assert(fv_c_write(b.s, eye, NULL, fv_printf(b.a, "%seye.c", b.folder)));
+        cr_assert(fv_c_write(b.s, program_from(&b, target, fixed_text), NULL,
+                             fv_printf(b.a, "%skws.c", b.folder)));
+        for (int level = 0; level <= cases[i / 2].most && has_tool(cc); level += 3) {
+            cr_assert(shell(&b,
+                            "%s -std=c99 -O%d " WARN
+                            " %s -c eye.c kws.c && %s user.c eye.o kws.o -static -o user",
+                            cc, level, eye->target->cflags, cc));
+            cr_assert(shell(&b, "qemu-x86_64 -cpu %s ./user >log 2>warnings", cases[i / 2].cpu),
+                      "%s -O%d", cc, level);
+            cr_assert_str_eq(contents(&b, "log"), cases[i / 2].says, "%s: %s", target,
+                             contents(&b, "log"));
         }
+    }
     bench_close(&b);
 }
 

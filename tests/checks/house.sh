@@ -39,7 +39,7 @@ ir/schedule: ir/base ir/syntax
 ir/target: ir/base
 ir/catalogue: ir/base ir/type
 ir/graph: ir/base ir/syntax ir/dim ir/type ir/catalogue
-ir/expr: ir/base ir/dim ir/type
+ir/expr: ir/base ir/dim ir/type ir/target
 ir/kernel: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/graph ir/expr
 ir/definition: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/catalogue ir/graph ir/expr ir/kernel
 ir/rule: ir/base ir/syntax ir/dim ir/type ir/catalogue ir/graph

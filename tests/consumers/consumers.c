@@ -138,6 +138,15 @@ const consumer *consumers(void) {
     return all;
 }
 
+static opened *c_open_clang(fv_arena *a, const fv_program *p) {
+    return c_open(a, p, "clang -O2");
+}
+
+const consumer *clang_consumer(void) {
+    static const consumer clang = {"clang -O2", c_open_clang, true, 1};
+    return system("command -v clang >/dev/null 2>&1") == 0 ? &clang : NULL;
+}
+
 /* ---- comparing ---- */
 
 static bool is_nan(fv_elem e, const unsigned char *p) {

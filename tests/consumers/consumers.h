@@ -30,6 +30,8 @@ typedef struct consumer {
 
 /* Those of this build; ends with a NULL name. */
 const consumer *consumers(void);
+/* C compiled by clang, for few tests; NULL: there is none. */
+const consumer *clang_consumer(void);
 
 /* An expanded program that launches each kernel once, with inputs and outputs of its own, in the
  * order of the kernels' parameters; its symbols are the dims of the kernels, by name. */

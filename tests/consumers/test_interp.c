@@ -434,10 +434,10 @@ Test(interp, what_is_not_expanded_is_refused) {
                  FV_INTERNAL);
     cr_expect(strstr(fv_messages(session)->text, "loop 'i' is not serial"));
     fv_messages_clear(session);
-    k = kernel("kernel f(A: f16[4], out C: f32[4]) {\n  C[0] = f32(A[0])\n}");
+    k = kernel("kernel f(A: bf16[4], out C: f32[4]) {\n  C[0] = f32(A[0])\n}");
     cr_expect_eq(fv_interp_kernel(arena, k, NULL, (fv_span[]){SPAN(A), SPAN(C)}, NULL, NULL),
                  FV_INTERNAL);
-    cr_expect(strstr(fv_messages(session)->text, "a conversion of f16 to f32 was not expanded"));
+    cr_expect(strstr(fv_messages(session)->text, "a conversion of bf16 to f32 was not expanded"));
 }
 
 Test(interp, exact_arithmetic_is_kept_in_long_kernels) {

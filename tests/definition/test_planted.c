@@ -93,7 +93,7 @@ static void plant_in_load(const field *f, const fv_defined *x, fv_expr *load) {
         load->arg[0] = fv_x_dim(arena, sum);
     else {
         load->op = FV_X_LOAD;
-        load->n = (uint16_t)t->rank;
+        load->n = (uint8_t)t->rank;
     }
     expect_refused(f, x);
     load->arg[0] = index;

@@ -1,5 +1,5 @@
-/* Targets and processors: which family a CPU is of, and what becomes of a target that is made for
- * one. */
+/* Targets and processors: which family a CPU is of, what becomes of a target that is made for one,
+ * what features there are, and the text of targets that have some. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -54,4 +54,183 @@ Test(target, caches_are_those_of_the_processor) {
     int most = fv_processor_at(here->processor)->l3_bytes;
     cr_expect(!most || here->l3_bytes <= most, "no more than the family has");
     fv_session_free(session);
+}
+
+/* ---- features ---- */
+
+static fv_session *session;
+static fv_arena *arena;
+
+static void open_session(void) {
+    session = fv_session_new();
+    cr_assert(session);
+    arena = fv_arena_new(session);
+}
+static void close_session(void) {
+    fv_session_free(session);
+}
+
+TestSuite(feature, .init = open_session, .fini = close_session);
+
+static const fv_feature *at(int i) {
+    return fv_feature_at((fv_feature_id)i);
+}
+
+static bool is_architecture(const char *name) {
+    for (const char *const *t = fv_target_names(); *t; t++)
+        if (!strncmp(fv_target_find(*t)->triple, name, strlen(name)))
+            return true;
+    return false;
+}
+
+Test(feature, the_table_is_consistent) {
+    for (int i = 0; i < FV_NFEATURES; i++) {
+        const fv_feature *f = at(i);
+        bool named = f->base != FV_LEVEL_none;
+        cr_expect(is_architecture(f->architecture), "%s", f->name);
+        cr_expect(f->kind != FV_CPU_ALWAYS || f->level != FV_LEVEL_none, "%s: no CPU says it",
+                  f->name);
+        cr_expect(!named || (*f->flag && *f->llvm && *f->macro), "%s: cannot be asked for",
+                  f->name);
+        cr_expect(f->level == FV_LEVEL_none || !named || f->base < f->level,
+                  "%s: is added to what has it", f->name);
+        cr_expect(f->kind != FV_CPU_CPUID || !strcmp(f->architecture, "x86_64"), "%s", f->name);
+        cr_expect(f->kind != FV_CPU_ID || !strcmp(f->architecture, "aarch64"), "%s", f->name);
+        for (int j = 0; j < FV_NFEATURES; j++) {
+            bool same = !strcmp(at(j)->architecture, f->architecture);
+            cr_expect(i == j || !same || strcmp(at(j)->name, f->name), "%s twice", f->name);
+            cr_expect(same || !(f->needs >> j & 1), "%s needs %s", f->name, at(j)->name);
+        }
+        if (f->kind != FV_CPU_CPUID)
+            continue;
+        fv_cpuid_need n = fv_features_cpuid(UINT64_C(1) << i);
+        uint32_t asked = 0;
+        for (int k = 0; k < FV_CPUID_LEAVES; k++)
+            if (n.at[k].leaf == f->leaf && n.at[k].subleaf == f->subleaf)
+                asked |= n.at[k].mask[f->reg];
+        cr_expect(asked >> f->bit & 1, "%s: its leaf is not asked", f->name);
+        cr_expect_eq(n.state, f->state, "%s", f->name);
+    }
+}
+
+/* What a level has is closed: what its features need came with it or before. */
+Test(feature, levels_have_what_their_features_need) {
+    for (const char *const *name = fv_target_names(); *name; name++) {
+        const fv_target *t = fv_target_find(*name);
+        uint64_t level = fv_level_features(t->level);
+        cr_expect_eq(fv_features_closed(level), level, "%s", *name);
+        cr_expect_eq(fv_target_features(t), level, "%s", *name);
+        for (int i = 0; i < FV_NFEATURES; i++)
+            cr_expect(!(level >> i & 1) ||
+                          !strncmp(t->triple, at(i)->architecture, strlen(at(i)->architecture)),
+                      "%s has %s", *name, at(i)->name);
+    }
+    cr_expect(fv_target_has(fv_target_find("x86-64-v3"), FV_FEATURE_f16c));
+    cr_expect(fv_target_has(fv_target_find("x86-64-v4"), FV_FEATURE_f16c));
+    cr_expect(!fv_target_has(fv_target_find("x86-64-v2"), FV_FEATURE_f16c));
+    cr_expect(!fv_target_has(fv_target_find("x86-64-v4"), FV_FEATURE_vnni));
+    cr_expect_eq(fv_target_features(fv_target_find("generic")), 0);
+}
+
+static const fv_target *read(const char *text) {
+    const char *why = "nothing";
+    const fv_target *t = fv_target_read(arena, text, &why);
+    cr_assert(t, "%s: %s", text, why);
+    return t;
+}
+
+static void reads_as(const char *text, const char *name) {
+    cr_expect_str_eq(read(text)->name, name);
+    cr_expect_str_eq(read(name)->name, name);
+}
+
+Test(feature, texts_of_targets) {
+    reads_as("x86-64-v3", "x86-64-v3");
+    reads_as("x86-64-v3+f16c", "x86-64-v3");
+    reads_as("x86-64-v2+f16c", "x86-64-v2+f16c");
+    reads_as("x86-64-v3+avxvnni", "x86-64-v3+avxvnni");
+    reads_as("x86-64-v4+avx512bf16+vnni+avx512bf16+avx2", "x86-64-v4+vnni+avx512bf16");
+    reads_as("x86-64-v4+amx-int8", "x86-64-v4+amx-int8");
+    reads_as("aarch64+i8mm+dotprod", "aarch64+dotprod+i8mm");
+    const fv_target *t = read("x86-64-v4+amx-int8+vnni");
+    cr_expect_str_eq(t->entry, t->name);
+    cr_expect_str_eq(t->features, "-prefer-256-bit,+avx512vnni,+amx-tile,+amx-int8");
+    cr_expect_str_eq(t->cflags, "-march=x86-64-v4 -mavx512vnni -mamx-int8");
+    cr_expect(fv_target_has(t, FV_FEATURE_amx_tile) && !fv_target_has(t, FV_FEATURE_avx512bf16));
+    cr_expect_str_eq(read("aarch64+fp16+bf16")->cflags, "-march=armv8-a+fp16+bf16");
+    t = read("x86-64-v2+f16c");
+    cr_expect(fv_target_has(t, FV_FEATURE_avx), "the registers that it works on");
+    cr_expect_eq(fv_features_cpuid(fv_target_features(t)).state, 6, "and the system saves them");
+}
+
+/* Each feature that a level takes, alone: by its name, and back. */
+Test(feature, every_feature_has_a_text) {
+    for (const char *const *level = fv_target_names(); *level; level++) {
+        const fv_target *entry = fv_target_find(*level);
+        if (!strcmp(*level, "native"))
+            continue;
+        for (const char *const *f = fv_target_feature_names(arena, entry); *f; f++) {
+            const char *name = fv_printf(arena, "%s+%s", *level, *f);
+            reads_as(name, name);
+            cr_expect_neq(fv_target_features(read(name)), fv_target_features(entry));
+        }
+    }
+}
+
+static void refused(const char *text, const char *expected) {
+    const char *why = "nothing";
+    cr_expect_null(fv_target_read(arena, text, &why), "%s", text);
+    cr_expect_str_eq(why, expected);
+}
+
+Test(feature, wrong_texts_say_what_there_is) {
+    refused("x86-64-v4+vnn", "target 'x86-64-v4' has no feature 'vnn'; did you mean 'vnni'?");
+    refused("x86-64-v3+zzzzzz",
+            "target 'x86-64-v3' has no feature 'zzzzzz'; 'x86-64-v3' takes avxvnni");
+    refused("x86-64-v3+", "target 'x86-64-v3' has no feature ''; 'x86-64-v3' takes avxvnni");
+    refused("x86-64-v3+vnni", "feature 'vnni' needs 'x86-64-v4' or more, the target is "
+                              "'x86-64-v3'; 'x86-64-v3' takes avxvnni");
+    refused("x86-64-v2+avx2", "feature 'avx2' comes with target 'x86-64-v3', and is not added; "
+                              "'x86-64-v2' takes f16c");
+    refused("x86-64-v4+dotprod",
+            "feature 'dotprod' is of aarch64, target 'x86-64-v4' is not; "
+            "'x86-64-v4' takes avxvnni, vnni, avx512bf16, avx512fp16, amx-int8");
+    refused("aarch64+vnni", "feature 'vnni' is of x86_64, target 'aarch64' is not; 'aarch64' takes "
+                            "dotprod, fp16, i8mm, bf16");
+    refused("generic+f16c",
+            "feature 'f16c' is of x86_64, target 'generic' is not; 'generic' takes none");
+    refused("native+f16c", "target 'native' has all features of this machine already; name a level "
+                           "to choose them");
+    refused("x86-64-v5+f16c", "there is no target 'x86-64-v5'; did you mean 'x86-64-v2'?");
+}
+
+/* native is a level that runs here, with each feature that does, and with no other. */
+Test(feature, native_has_what_this_machine_has) {
+    const fv_target *t = fv_target_choose(arena, "native");
+    cr_expect_str_eq(t->name, "native");
+    cr_expect(fv_target_runs_here(t));
+    const fv_target *entry = read(t->entry);
+    cr_expect_eq(fv_target_features(entry), fv_target_features(t));
+    cr_expect_str_eq(entry->features, t->features);
+    for (const char *const *f = fv_target_feature_names(arena, entry); *f; f++) {
+        const fv_target *more = read(fv_printf(arena, "%s+%s", t->entry, *f));
+        cr_expect(!fv_target_runs_here(more), "%s", more->name);
+    }
+}
+
+static bool is_among(const char *const *list, const char *word) {
+    for (; *list; list++)
+        if (!strcmp(*list, word))
+            return true;
+    return false;
+}
+
+/* What generated C asks of its compiler: of a macro that another one implies, the other one. */
+Test(feature, macros_of_compilers) {
+    const char *const *v3 = fv_features_macros(arena, fv_target_features(read("x86-64-v3")));
+    cr_expect(is_among(v3, "__AVX2__") && is_among(v3, "__FMA__") && is_among(v3, "__F16C__"));
+    cr_expect(!is_among(v3, "__AVX__") && !is_among(v3, "__SSE4_2__"));
+    const char *const *more = fv_features_macros(arena, fv_target_features(read("x86-64-v4+vnni")));
+    cr_expect(is_among(more, "__AVX512VNNI__") && is_among(more, "__AVX512BW__"));
+    cr_expect_null(*fv_features_macros(arena, 0));
 }

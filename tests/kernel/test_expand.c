@@ -12,8 +12,9 @@ TestSuite(expand, .init = open_session, .fini = close_session);
 
 /* Expands for the target that the options name. */
 static const char *expanded(const char *options, const char *input) {
-    const fv_target *t = fv_target_find(options + strspn(options, " "));
-    cr_assert(t, "no target '%s'", options);
+    const char *why;
+    const fv_target *t = fv_target_read(arena, options + strspn(options, " "), &why);
+    cr_assert(t, "%s", why);
     fv_kernel *k = fv_kernel_parse(arena, input);
     if (!k || !fv_kernel_verify(session, k))
         return said();

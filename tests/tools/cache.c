@@ -146,7 +146,7 @@ static made compile_with(const char *path, fv_driver_options o, int columns, flo
     fv_compiled c;
     made m = {MISS, 0};
     cr_assert(s && !FV_DOOR_OPEN(s, &door));
-    o.target = o.target ? o.target : fv_driver_target(fv_arena_new(s), NULL, true);
+    o.target = o.target ? o.target : fv_target_choose(fv_arena_new(s), "native");
     cr_assert(fv_driver_compile(s, path, &o, FV_BACKEND_JIT, NULL, &c));
     cr_assert(gives(c.artifact, columns, scale), "%s: wrong result", path);
     m.how = !c.cached ? MISS : c.source.module ? BY_CONTENT : BY_PATH;
@@ -252,7 +252,7 @@ Test(cache, keys) {
                              *const switched[] = {"merge-qkv", NULL};
     fv_session *session = fv_session_new();
     cr_assert(session);
-    fv_target other = *fv_driver_target(fv_arena_new(session), NULL, true), cache = other,
+    fv_target other = *fv_target_choose(fv_arena_new(session), "native"), cache = other,
               same = other;
     other.features = "-avx512vnni";
     cache.l2_bytes *= 2;

@@ -449,7 +449,7 @@ absent no.c
 for t in $(sed -n 's/^TARGET("\([^"]*\)".*/\1/p' "$root/ir/target/target.def") native; do
     check "help names $t" 0 "(, | )$t(,|\$)" "$fovea" compile --help
 done
-check 'native is one of them' 0 'target +native \([a-z0-9-]+\)' "$fovea" inspect cache.fvir
+check 'native is one of them' 0 'target +native \([a-z0-9-]+(\+[a-z0-9-]+)*\)' "$fovea" inspect cache.fvir
 
 # ---- inspect, opt, ops ----
 check 'inspect' 0 'kernels +[0-9]+, [0-9]+ launches' "$fovea" inspect "$dates"

@@ -37,22 +37,25 @@ static int bad_option(job *j, const char *what, const char *value) {
 static int check_options(job *j, bool here) {
     const fv_compile_options *o = &j->o;
     j->pipeline.verify = o->verify != 0;
-    j->driver =
-        (fv_driver_options){.target = fv_driver_target(fv_arena_new(j->session), o->target, here),
-                            .target_given = o->target != NULL,
-                            .dims = o->dims,
-                            .states = o->states,
-                            .level = o->level ? o->level : '2',
-                            .naive = o->naive != 0,
-                            .strict = o->strict != 0,
-                            .tuning = o->tuning,
-                            .name = o->name,
-                            .passes = o->passes,
-                            .enable = o->enable,
-                            .disable = o->disable,
-                            .pipeline = &j->pipeline};
-    if (!j->driver.target)
-        return bad_option(j, "there is no target", o->target ? o->target : "native");
+    const char *why = "";
+    j->driver = (fv_driver_options){
+        .target = fv_driver_target(fv_arena_new(j->session), o->target, here, &why),
+        .target_given = o->target != NULL,
+        .dims = o->dims,
+        .states = o->states,
+        .level = o->level ? o->level : '2',
+        .naive = o->naive != 0,
+        .strict = o->strict != 0,
+        .tuning = o->tuning,
+        .name = o->name,
+        .passes = o->passes,
+        .enable = o->enable,
+        .disable = o->disable,
+        .pipeline = &j->pipeline};
+    if (!j->driver.target) {
+        fv_log_add(j->log, "error: %s", why);
+        return FV_BAD_ARGUMENT;
+    }
     if (o->naive && o->tuning)
         return bad_option(j, "the naive schedule has nothing that a tuning could say:", o->tuning);
     if (here && o->backend > FV_BACKEND_C)

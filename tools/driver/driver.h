@@ -56,9 +56,9 @@ typedef struct fv_driver_options {
     struct fv_reasons *reasons;
 } fv_driver_options;
 
-/* By name, NULL where there is none of it. Without a name native where it is to run here; for files
- * what most machines of this architecture can run. */
-const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here);
+/* By its text (fv_target_read), NULL where that is wrong: `*why` says what. Without a name native
+ * where it is to run here; for files what most machines of this architecture can run. */
+const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here, const char **why);
 
 #ifdef FV_HAVE_LLVM
 #define FV_HAVE_JIT FV_HAVE_LLVM

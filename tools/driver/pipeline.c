@@ -203,7 +203,9 @@ bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
 
 /* ---- to a program ---- */
 
-const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here) {
+const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here, const char **why) {
+    if (name && !fv_target_read(a, name, why))
+        return NULL;
     if (name || here)
         return fv_target_choose(a, name ? name : "native");
     const fv_target *t = fv_target_baseline();

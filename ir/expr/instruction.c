@@ -1,0 +1,79 @@
+/* instruction.c - the table of instructions, and what each means for an element. */
+#include "ir/expr/instruction.h"
+
+#include <string.h>
+
+#include "ir/type/float_bits.h"
+
+/* ---- meanings ---- */
+
+static void f32_from_f16(const void *in, void *out) {
+    uint16_t bits;
+    memcpy(&bits, in, sizeof bits);
+    float x = (float)fv_float_decode(FV_F16, bits); /* exact */
+    memcpy(out, &x, sizeof x);
+}
+
+static void f16_from_f32(const void *in, void *out) {
+    float x;
+    memcpy(&x, in, sizeof x);
+    uint16_t bits = (uint16_t)fv_float_encode(FV_F16, (double)x);
+    memcpy(out, &bits, sizeof bits);
+}
+
+/* ---- the table ---- */
+
+static const fv_instruction rows[] = {
+#define IN(e, lanes_)  {FV_##e, lanes_}
+#define OUT(e, lanes_) {FV_##e, lanes_}
+#define INSTRUCTION(id, op_, in_, out_, feature_, llvm_, c_, lane_, meaning_)                      \
+    {.name = #id,                                                                                  \
+     .op = FV_X_##op_,                                                                             \
+     .in = in_,                                                                                    \
+     .out = out_,                                                                                  \
+     .feature = FV_FEATURE_##feature_,                                                             \
+     .llvm = llvm_,                                                                                \
+     .c = c_,                                                                                      \
+     .lane = lane_,                                                                                \
+     .meaning = meaning_},
+#include "ir/expr/instruction.def"
+};
+
+enum { NROWS = sizeof rows / sizeof *rows };
+
+int fv_instructions(void) {
+    return NROWS;
+}
+
+const fv_instruction *fv_instruction_at(int i) {
+    return &rows[i];
+}
+
+static bool is_of(const fv_instruction *r, fv_expr_op op, fv_elem in, fv_elem out) {
+    return r->op == op && r->in.elem == in && r->out.elem == out;
+}
+
+static bool fits(const fv_target *t, fv_ktype type) {
+    return type.lanes == 1 ||
+           type.lanes * fv_elem_storage_bytes((fv_elem)type.elem) * 8 <= t->vector_bits;
+}
+
+const fv_instruction *fv_instruction_find(const fv_target *t, fv_expr_op op, fv_elem in,
+                                          fv_elem out, int lanes) {
+    for (int i = 0; i < NROWS; i++)
+        if (is_of(&rows[i], op, in, out) && rows[i].out.lanes == lanes &&
+            fv_target_has(t, rows[i].feature) && fits(t, rows[i].in) && fits(t, rows[i].out))
+            return &rows[i];
+    return NULL;
+}
+
+bool fv_instruction_has(const fv_target *t, fv_expr_op op, fv_elem in, fv_elem out) {
+    return fv_instruction_find(t, op, in, out, 1) != NULL;
+}
+
+fv_lane_fn fv_instruction_lane(fv_expr_op op, fv_elem in, fv_elem out) {
+    for (int i = 0; i < NROWS; i++)
+        if (is_of(&rows[i], op, in, out))
+            return rows[i].lane;
+    return NULL;
+}

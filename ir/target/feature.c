@@ -1,0 +1,186 @@
+/* feature.c - the table of features, and which of them this machine has. */
+#include "ir/target/feature.h"
+
+#include <string.h>
+#if defined __x86_64__
+#include <cpuid.h>
+#endif
+
+static const fv_feature features[] = {
+#define HAS(id) FV_FEATURE_BIT(id)
+#define ALWAYS  .kind = FV_CPU_ALWAYS
+#define CPUID(leaf_, subleaf_, reg_, bit_, state_)                                                 \
+    .kind = FV_CPU_CPUID, .leaf = (leaf_), .subleaf = (subleaf_), .reg = FV_CPUID_##reg_,          \
+    .bit = (bit_), .state = (state_)
+#define ID(reg_, shift) .kind = FV_CPU_ID, .reg = FV_ID_##reg_, .bit = (shift)
+#define FEATURE(id, text, of, level_, base_, macro_, llvm_, flag_, needs_, ...)                    \
+    {.name = text,                                                                                 \
+     .architecture = of,                                                                           \
+     .level = FV_LEVEL_##level_,                                                                   \
+     .base = FV_LEVEL_##base_,                                                                     \
+     .macro = macro_,                                                                              \
+     .llvm = llvm_,                                                                                \
+     .flag = flag_,                                                                                \
+     .needs = needs_,                                                                              \
+     __VA_ARGS__},
+#include "ir/target/feature.def"
+#undef HAS
+#undef ALWAYS
+#undef CPUID
+#undef ID
+};
+
+const fv_feature *fv_feature_at(fv_feature_id id) {
+    return &features[id];
+}
+
+static bool has(uint64_t set, int id) {
+    return set >> id & 1;
+}
+
+uint64_t fv_features_closed(uint64_t set) {
+    uint64_t before;
+    do {
+        before = set;
+        for (int i = 0; i < FV_NFEATURES; i++)
+            set |= has(set, i) ? features[i].needs : 0;
+    } while (set != before);
+    return set;
+}
+
+static bool same_architecture(fv_level level, const fv_feature *f) {
+    for (int i = 0; i < FV_NFEATURES; i++)
+        if (features[i].level == level)
+            return !strcmp(features[i].architecture, f->architecture);
+    return false;
+}
+
+uint64_t fv_level_features(fv_level level) {
+    uint64_t set = 0;
+    for (int i = 0; i < FV_NFEATURES; i++) {
+        const fv_feature *f = &features[i];
+        if (f->level != FV_LEVEL_none && f->level <= level && same_architecture(level, f))
+            set |= UINT64_C(1) << i;
+    }
+    return set;
+}
+
+uint64_t fv_features_asked(uint64_t set) {
+    uint64_t needed = 0;
+    for (int i = 0; i < FV_NFEATURES; i++)
+        needed |= has(set, i) ? fv_features_closed(features[i].needs) : 0;
+    return set & ~needed;
+}
+
+bool fv_features_can_lack(uint64_t set) {
+    for (int i = 0; i < FV_NFEATURES; i++)
+        if (has(set, i) && features[i].kind != FV_CPU_ALWAYS)
+            return true;
+    return false;
+}
+
+const char *const *fv_features_macros(fv_arena *a, uint64_t set) {
+    const char **list = NULL;
+    int n = 0, cap = 0;
+    uint64_t named = 0;
+    for (int i = 0; i < FV_NFEATURES; i++)
+        if (has(set, i) && *features[i].macro)
+            named |= UINT64_C(1) << i;
+    uint64_t asked = fv_features_asked(named);
+    for (int i = 0; i < FV_NFEATURES; i++)
+        if (has(asked, i))
+            FV_PUSH(a, list, n, cap, features[i].macro);
+    FV_PUSH(a, list, n, cap, NULL);
+    return list;
+}
+
+/* ---- x86 ---- */
+
+fv_cpuid_need fv_features_cpuid(uint64_t set) {
+    enum { OSXSAVE = 27 };
+    fv_cpuid_need n = {
+        .at = {
+            {.leaf = 1}, {.leaf = 7}, {.leaf = 7, .subleaf = 1}, {.leaf = UINT32_C(0x80000001)}}};
+    for (int i = 0; i < FV_NFEATURES; i++) {
+        const fv_feature *f = &features[i];
+        if (!has(set, i) || f->kind != FV_CPU_CPUID)
+            continue;
+        for (int k = 0; k < FV_CPUID_LEAVES; k++)
+            if (n.at[k].leaf == f->leaf && n.at[k].subleaf == f->subleaf)
+                n.at[k].mask[f->reg] |= UINT32_C(1) << f->bit;
+        n.state |= f->state;
+    }
+    if (n.state)
+        n.at[0].mask[FV_CPUID_ECX] |= UINT32_C(1) << OSXSAVE;
+    return n;
+}
+
+#if defined __x86_64__
+static bool cpuid_has(const fv_cpuid_need *n) {
+    for (int k = 0; k < FV_CPUID_LEAVES; k++) {
+        const uint32_t *mask = n->at[k].mask;
+        uint32_t r[4];
+        if (!(mask[0] | mask[1] | mask[2] | mask[3]))
+            continue;
+        if (!__get_cpuid_count(n->at[k].leaf, n->at[k].subleaf, &r[0], &r[1], &r[2], &r[3]))
+            return false;
+        for (int i = 0; i < 4; i++)
+            if ((r[i] & mask[i]) != mask[i])
+                return false;
+        if (k == 0 && n->state) { /* OSXSAVE is set: the instruction is there */
+            uint32_t low, high;
+            __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+            if ((low & n->state) != n->state)
+                return false;
+        }
+    }
+    return true;
+}
+#endif
+
+/* ---- aarch64 ---- */
+
+/* Numbers instead of names, which some assemblers know for newer architectures only. */
+const char *fv_id_register(int reg) {
+    static const char *const names[FV_NIDS] = {[FV_ID_ISAR0] = "s3_0_c0_c6_0",
+                                               [FV_ID_ISAR1] = "s3_0_c0_c6_1",
+                                               [FV_ID_PFR0] = "s3_0_c0_c4_0"};
+    return names[reg];
+}
+
+#if defined __aarch64__
+static bool id_has(const fv_feature *f) {
+    uint64_t id[FV_NIDS];
+    __asm__("mrs %0, s3_0_c0_c6_0" : "=r"(id[FV_ID_ISAR0]));
+    __asm__("mrs %0, s3_0_c0_c6_1" : "=r"(id[FV_ID_ISAR1]));
+    __asm__("mrs %0, s3_0_c0_c4_0" : "=r"(id[FV_ID_PFR0]));
+    uint64_t value = id[f->reg] >> f->bit & 15;
+    return value >= 1 && value <= 14;
+}
+#endif
+
+/* ---- this machine ---- */
+
+bool fv_features_here(uint64_t set) {
+    for (int i = 0; i < FV_NFEATURES; i++) {
+        const fv_feature *f = &features[i];
+        if (!has(set, i))
+            continue;
+#if defined __x86_64__
+        if (f->kind == FV_CPU_ID)
+            return false;
+#elif defined __aarch64__
+        if (f->kind == FV_CPU_CPUID || (f->kind == FV_CPU_ID && !id_has(f)))
+            return false;
+#else
+        if (f->kind != FV_CPU_ALWAYS)
+            return false;
+#endif
+    }
+#if defined __x86_64__
+    fv_cpuid_need need = fv_features_cpuid(set);
+    return cpuid_has(&need);
+#else
+    return true;
+#endif
+}

@@ -1,0 +1,223 @@
+/* test_instruction.c - the table of instructions (ir/expr/instruction.def): what it says is
+ * consistent, and an operation gives the same bits on all consumers, with an instruction and
+ * without. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/consumer/protocol.h"
+#include "backend/expand/expand.h"
+#include "ir/expr/instruction.h"
+#include "ir/kernel/parse.h"
+#include "ir/kernel/verify.h"
+#include "tests/consumers/consumers.h"
+#include "tests/consumers/gen.h"
+#include "tests/consumers/storage.h"
+
+static fv_session *session;
+static fv_arena *arena;
+
+static void open_session(void) {
+    session = fv_session_new();
+    cr_assert(session);
+    arena = fv_arena_new(session);
+}
+static void close_session(void) {
+    fv_session_free(session);
+}
+
+TestSuite(instruction, .init = open_session, .fini = close_session);
+
+/* ---- the table ---- */
+
+static bool some_target_has(const fv_instruction *r) {
+    for (const char *const *name = fv_target_names(); *name; name++) {
+        const fv_target *t = fv_target_find(*name);
+        if (fv_instruction_find(t, r->op, (fv_elem)r->in.elem, (fv_elem)r->out.elem,
+                                r->out.lanes) == r)
+            return true;
+    }
+    return false;
+}
+
+Test(instruction, the_table_is_consistent) {
+    for (int i = 0; i < fv_instructions(); i++) {
+        const fv_instruction *r = fv_instruction_at(i);
+        fv_elem in = (fv_elem)r->in.elem, out = (fv_elem)r->out.elem;
+        cr_expect(r->feature < FV_NFEATURES && fv_feature_at(r->feature)->name, "%s", r->name);
+        cr_expect(*fv_feature_at(r->feature)->macro, "%s: C cannot ask for its feature", r->name);
+        cr_expect(some_target_has(r), "%s: no target has it", r->name);
+        cr_expect(r->lane && *r->meaning && strstr(r->c, "$a"), "%s", r->name);
+        cr_expect(!strcmp(r->llvm, "fpext") || !strcmp(r->llvm, "fptrunc"), "%s: %s", r->name,
+                  r->llvm);
+        cr_expect_eq(r->lane, fv_instruction_lane(r->op, in, out),
+                     "%s: rows of an operation have one meaning", r->name);
+        for (int j = 0; j < i; j++)
+            cr_expect(strcmp(r->name, fv_instruction_at(j)->name), "%s twice", r->name);
+        /* consumers make other numbers of lanes of the scalar */
+        for (const char *const *name = fv_target_names(); *name; name++) {
+            const fv_target *t = fv_target_find(*name);
+            if (fv_instruction_find(t, r->op, in, out, r->out.lanes))
+                cr_expect(fv_instruction_has(t, r->op, in, out), "%s: no scalar for %s", r->name,
+                          *name);
+        }
+    }
+}
+
+Test(instruction, wider_than_a_register_is_none) {
+    const fv_target *v2 = fv_target_find("x86-64-v2"), *v3 = fv_target_find("x86-64-v3"),
+                    *v4 = fv_target_find("x86-64-v4");
+    cr_expect_null(fv_instruction_find(v2, FV_X_CONVERT, FV_F16, FV_F32, 1));
+    cr_expect(fv_instruction_find(v3, FV_X_CONVERT, FV_F16, FV_F32, 8));
+    cr_expect_null(fv_instruction_find(v3, FV_X_CONVERT, FV_F16, FV_F32, 16));
+    cr_expect(fv_instruction_find(v4, FV_X_CONVERT, FV_F16, FV_F32, 16));
+    const char *why;
+    const fv_target *more = fv_target_read(arena, "x86-64-v2+f16c", &why);
+    cr_assert(more, "%s", why);
+    cr_expect(fv_instruction_find(more, FV_X_CONVERT, FV_F16, FV_F32, 4));
+    cr_expect_null(fv_instruction_find(more, FV_X_CONVERT, FV_F16, FV_F32, 8));
+    cr_expect_null(fv_instruction_find(v4, FV_X_CONVERT, FV_F32, FV_BF16, 1),
+                   "it would flush denormals");
+}
+
+/* ---- bits ---- */
+
+/* All halves; and of each where f32 is rounded to it: itself, what lies in the middle between it
+ * and the next one, what is next to that. */
+enum { HALVES = 1 << 16, MORE = 1 << 15, NARROWED = 5 * HALVES + MORE };
+
+typedef struct io {
+    uint16_t half[HALVES], narrowed[2][NARROWED];
+    float single[NARROWED], widened[2][HALVES];
+    uint16_t to_half[NARROWED]; /* what is expected */
+    float to_single[HALVES];
+} io;
+
+static const char text_of_kernels[] =
+    "kernel widen(A: f16[65536], out B: f32[65536], out C: f32[65536]) {\n"
+    "  vector i < 65536 { B[i] = f32(A[i]) }\n"
+    "  for i < 65536 { C[i] = f32(A[i]) }\n"
+    "}\n"
+    "kernel narrow(A: f32[n], out B: f16[n], out C: f16[n]; n in 0..1000000) {\n"
+    "  vector i < n { B[i] = f16(A[i]) }\n"
+    "  for i < n { C[i] = f16(A[i]) }\n"
+    "}\n";
+
+static io *make_io(void) {
+    io *d = calloc(1, sizeof *d);
+    cr_assert(d);
+    rng r = {11};
+    for (uint32_t h = 0; h < HALVES; h++) {
+        double x = widen(FV_F16, h), next = widen(FV_F16, (h + 1) & 0xffff);
+        float middle = (float)((x + next) / 2), *at = d->single + 5 * h;
+        if ((h & 0x7fff) == 0x7bff) /* from here on it is infinity */
+            middle = copysignf(65520.0f, (float)x);
+        d->half[h] = (uint16_t)h;
+        d->to_single[h] = (float)x;
+        at[0] = (float)x;
+        at[1] = middle;
+        at[2] = nextafterf(middle, -INFINITY);
+        at[3] = nextafterf(middle, INFINITY);
+        at[4] = nextafterf((float)x, 0);
+    }
+    for (int i = 0; i < MORE; i++) {
+        uint32_t bits = (uint32_t)rng_next(&r);
+        memcpy(&d->single[5 * HALVES + i], &bits, sizeof bits);
+    }
+    for (int i = 0; i < NARROWED; i++)
+        d->to_half[i] = (uint16_t)narrow(FV_F16, (double)d->single[i], false);
+    return d;
+}
+
+static fv_program *program_for(const fv_target *t) {
+    fv_kernel *kernels[2];
+    const char *half = strstr(text_of_kernels, "kernel narrow");
+    const char *texts[] = {fv_strndup(arena, text_of_kernels, (size_t)(half - text_of_kernels)),
+                           half};
+    for (int i = 0; i < 2; i++) {
+        fv_kernel *k = fv_kernel_parse(arena, texts[i]);
+        cr_assert(k && fv_kernel_verify(session, k));
+        cr_assert(kernels[i] = fv_kernel_expand(arena, k, t));
+    }
+    fv_program *p = program_of(arena, t, 2, kernels);
+    fv_program_protocol(p);
+    cr_assert(fv_program_verify(session, p));
+    return p;
+}
+
+static void same(fv_elem e, const void *got, const void *expected, size_t bytes,
+                 const char *where) {
+    size_t at;
+    cr_expect(same_elements(e, got, expected, bytes, &at), "%s: element %zu", where, at);
+}
+
+static void check_consumer(const consumer *c, const fv_program *p, io *d) {
+    opened *o = c->open(arena, p);
+    cr_assert(o, "%s for %s", c->name, p->target->name);
+    int64_t dims[] = {NARROWED};
+    const void *in[] = {d->half, d->single};
+    void *out[] = {d->widened[0], d->widened[1], d->narrowed[0], d->narrowed[1]};
+    memset(d->widened, 0x55, sizeof d->widened);
+    memset(d->narrowed, 0x55, sizeof d->narrowed);
+    cr_assert_eq(o->run(o, dims, in, out, NULL, NULL, 0, NULL), 0, "%s for %s", c->name,
+                 p->target->name);
+    for (int i = 0; i < 2; i++) {
+        const char *where = fv_printf(arena, "%s for %s, %s", c->name, p->target->name,
+                                      i ? "one by one" : "in lanes");
+        same(FV_F32, d->widened[i], d->to_single, sizeof d->to_single, where);
+        same(FV_F16, d->narrowed[i], d->to_half, sizeof d->to_half, where);
+    }
+    o->close(o);
+}
+
+static void check_target(const char *text, io *d) {
+    const char *why = "";
+    const fv_target *t = fv_target_read(arena, text, &why);
+    cr_assert(t, "%s", why);
+    const fv_program *p = program_for(t);
+    bool here = fv_target_runs_here(t);
+    for (const consumer *c = consumers(); c->name; c++)
+        if (here || !c->native)
+            check_consumer(c, p, d);
+    if (here && clang_consumer())
+        check_consumer(clang_consumer(), p, d);
+}
+
+/* Without the instruction: generic and x86-64. With it: the others, 1 to 16 lanes at a time. */
+Test(instruction, halves_have_the_same_bits_everywhere) {
+    static const char *const targets[] = {"generic",   "x86-64",    "x86-64-v2+f16c",
+                                          "x86-64-v3", "x86-64-v4", "aarch64"};
+    io *d = make_io();
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+        check_target(targets[i], d);
+    free(d);
+}
+
+/* ---- who asks the table ---- */
+
+static bool converts(const fv_expr *x, fv_elem from) {
+    if (x->op == FV_X_CONVERT && x->arg[0]->type.elem == from)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (converts(x->arg[i], from))
+            return true;
+    return false;
+}
+
+static bool block_converts(const fv_block *b, fv_elem from) {
+    for (const fv_stmt *s = b->first; s; s = s->next)
+        if ((s->x && converts(s->x, from)) || block_converts(&s->body, from) ||
+            block_converts(&s->other, from))
+            return true;
+    return false;
+}
+
+Test(instruction, expansion_keeps_what_the_target_has) {
+    for (const char *const *name = fv_target_names(); *name; name++) {
+        const fv_target *t = fv_target_find(*name);
+        const fv_program *p = program_for(t);
+        cr_expect_eq(block_converts(&p->kernels[0]->body, FV_F16),
+                     fv_instruction_has(t, FV_X_CONVERT, FV_F16, FV_F32), "%s", *name);
+    }
+}
