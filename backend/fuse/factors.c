@@ -1,0 +1,559 @@
+/* factors.c - the step `factor`: zero points and scales leave sums of products of integers.
+ *
+ *     y[i, j] = sum k: (i32(a[i, k]) - za) * (i32(w[k, j]) - zw[j])          k < n
+ *  =>
+ *     r[i] = sum k: i32(a[i, k])
+ *     c[j] = sum k: i32(w[k, j])
+ *     y[i, j] = (sum k: i32(a[i, k]) * i32(w[k, j])) - zw[j] * r[i] - za * c[j] + n * za * zw[j]
+ *
+ * What is multiplied is then an element as memory has it, of 8 bits, where the difference took 32 and
+ * had to be stored or computed again for each product. Sums of constants are computed here. Integers
+ * wrap, so both sides have the same bits. Floats are left alone: each side would round differently.
+ *
+ * Operators bring one definition each when the step runs, so the factors are looked for through
+ * the definitions of the values that a product loads. Where a factor is padded with zeros,
+ * as in a convolution, the padding becomes the zero point:
+ *
+ *     (i32(x[p]) - i32(z) if inside else 0)   is   i32(x[p] if inside else z) - i32(z) */
+#include <string.h>
+
+#include "backend/lowering/access.h"
+#include "backend/lowering/define.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/steps.h"
+#include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
+#include "ir/base/limits.h"
+#include "ir/expr/affine.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
+#include "ir/type/tensor.h"
+
+/* FEW_SHARE: a sum over one factor that the run computes takes as long as one of the products that
+ * share it; with fewer than this many, the step would add too much work. MAX_DEPTH: definitions and
+ * operations within each other that a factor is looked for in. */
+enum { FEW_SHARE = 8, MAX_DEPTH = 12 };
+
+/* What is rewritten: a sum in the definition of the one result of an op. */
+typedef struct field {
+    fv_lowerer *l;
+    fv_op *op;
+    const fv_definition *d;
+    const fv_expr *sum;
+    const fv_origin *origin; /* of the op, and of those whose definitions were looked into */
+} field;
+
+/* An integer expression `by * core + rest`, where only `core` depends on the variables of the sum.
+ * core NULL: it does not depend on them. by NULL: 1. rest NULL: 0. */
+typedef struct linear {
+    fv_expr *by, *core, *rest;
+    const fv_origin *origin; /* of the values that were looked into; NULL: none */
+} linear;
+
+/* ---- arithmetic in which NULL is 0, or 1 ---- */
+
+static fv_expr *plus(fv_arena *a, fv_expr *x, fv_expr *y) {
+    return !x ? y : !y ? x : fv_x_bin(a, FV_X_ADD, x, y);
+}
+
+static fv_expr *minus(fv_arena *a, fv_expr *x, fv_expr *y) {
+    return !y ? x : !x ? fv_x_un(a, FV_X_NEG, y) : fv_x_bin(a, FV_X_SUB, x, y);
+}
+
+/* x * y, where NULL is 1. */
+static fv_expr *times(fv_arena *a, fv_expr *x, fv_expr *y) {
+    return !x ? y : !y ? x : fv_x_bin(a, FV_X_MUL, x, y);
+}
+
+/* y + x * by, as a difference where `by` is negative. */
+static fv_expr *plus_times(fv_arena *a, fv_expr *y, fv_expr *x, fv_expr *by) {
+    if (by->op == FV_X_NEG)
+        return fv_x_bin(a, FV_X_SUB, y, fv_x_bin(a, FV_X_MUL, x, by->arg[0]));
+    return fv_x_bin(a, FV_X_ADD, y, fv_x_bin(a, FV_X_MUL, x, by));
+}
+
+/* x * y, where two signs cancel. */
+static fv_expr *product_of(fv_arena *a, fv_expr *x, fv_expr *y) {
+    bool both = x->op == FV_X_NEG && y->op == FV_X_NEG;
+    return both ? fv_x_bin(a, FV_X_MUL, x->arg[0], y->arg[0]) : fv_x_bin(a, FV_X_MUL, x, y);
+}
+
+/* ---- a factor as by * core + rest ---- */
+
+static const fv_origin *joined(const field *f, const fv_origin *x, const fv_origin *y) {
+    return !x ? y : !y ? x : fv_origin_join(f->l->module, x, y);
+}
+
+static linear linear_of(const field *f, fv_expr *x, int depth);
+
+static bool depends(const field *f, const fv_expr *x) {
+    for (int i = 0; i < f->sum->u.red.nvars; i++)
+        if (fv_x_uses(x, f->sum->u.red.vars[i]))
+            return true;
+    return false;
+}
+
+static linear core_only(fv_expr *x) {
+    return (linear){.core = x};
+}
+
+static linear linear_sum(const field *f, fv_expr *x, int depth) {
+    fv_arena *a = f->l->exprs;
+    linear p = linear_of(f, x->arg[0], depth), q = linear_of(f, x->arg[1], depth);
+    bool subtract = x->op == FV_X_SUB;
+    if (p.core && q.core)
+        return core_only(x);
+    p.rest = subtract ? minus(a, p.rest, q.rest) : plus(a, p.rest, q.rest);
+    if (q.core) {
+        p.core = q.core;
+        p.by = subtract
+                   ? fv_x_un(a, FV_X_NEG, q.by ? q.by : fv_x_const_int(a, (fv_elem)x->type.elem, 1))
+                   : q.by;
+    }
+    p.origin = joined(f, p.origin, q.origin);
+    return p;
+}
+
+static linear linear_product(const field *f, fv_expr *x, int depth) {
+    fv_arena *a = f->l->exprs;
+    bool second = depends(f, x->arg[1]);
+    if (second && depends(f, x->arg[0]))
+        return core_only(x);
+    linear p = linear_of(f, x->arg[second], depth);
+    fv_expr *scale = x->arg[!second];
+    p.by = times(a, p.by, scale);
+    p.rest = p.rest ? times(a, p.rest, scale) : NULL;
+    return p;
+}
+
+/* The definition of what x loads, at the indices of x; NULL: an input, a constant, or what a kernel
+ * of its own makes. */
+static fv_expr *looked_into(const field *f, const fv_expr *x, const fv_origin **origin) {
+    const fv_storage *s = fv_storage_loaded(f->l, x);
+    const fv_value *v = s ? s->value : NULL;
+    if (!v || v->kind != FV_VALUE_RESULT || !s->def || v->type->elem != (fv_elem)x->type.elem ||
+        (fv_elem)s->def->body->type.elem != v->type->elem || v->def->block != f->op->block)
+        return NULL;
+    if (fv_x_has(s->def->body, FV_HAS_REDUCE) || fv_x_has(s->def->body, FV_HAS_REQUIRE))
+        return NULL;
+    *origin = fv_storage_origin(f->l, v);
+    return fv_x_replace_vars(f->l->exprs, s->def->body, s->def->rank, s->def->index, x->arg);
+}
+
+static bool is_narrow(const fv_expr *core) {
+    const fv_expr *stored = core->op == FV_X_CONVERT ? core->arg[0] : core;
+    return (stored->op == FV_X_LOAD || stored->op == FV_X_GUARD) &&
+           fv_elem_is_int((fv_elem)stored->type.elem) &&
+           fv_elem_bits((fv_elem)stored->type.elem) < fv_elem_bits((fv_elem)core->type.elem);
+}
+
+static linear linear_load(const field *f, fv_expr *x, int depth) {
+    const fv_origin *origin = NULL;
+    fv_expr *body = looked_into(f, x, &origin);
+    if (!body)
+        return core_only(x);
+    linear p = linear_of(f, body, depth);
+    if (p.core && !is_narrow(p.core))
+        return core_only(x);
+    p.origin = joined(f, origin, p.origin);
+    return p;
+}
+
+/* The stored value z, of that type, if x is `-i32(z)`, the conversion in x or in the definition of
+ * what x loads; NULL: x is something else. */
+static fv_expr *negated_zero_point(const field *f, const fv_expr *x, fv_elem stored) {
+    const fv_origin *origin;
+    if (x->op != FV_X_NEG)
+        return NULL;
+    fv_expr *z = x->arg[0], *body = z->op == FV_X_LOAD ? looked_into(f, z, &origin) : NULL;
+    z = body ? body : z;
+    bool is = z->op == FV_X_CONVERT && (fv_elem)z->arg[0]->type.elem == stored;
+    return is ? z->arg[0] : NULL;
+}
+
+/* `v if c else 0` where v is i32(q) - i32(z). */
+static linear linear_guard(const field *f, fv_expr *x, int depth) {
+    fv_arena *a = f->l->exprs;
+    const fv_buf *b = x->u.buf;
+    fv_expr *condition = x->arg[b->rank], *otherwise = x->arg[b->rank + 1];
+    int64_t zero = 1;
+    linear p = linear_load(f, fv_x_load(a, x->u.buf, x->arg), depth);
+    fv_expr *load = p.core && p.core->op == FV_X_CONVERT ? p.core->arg[0] : NULL;
+    if (otherwise->op == FV_X_CONST)
+        zero = otherwise->u.i;
+    if (!load || load->op != FV_X_LOAD || p.by || zero)
+        return core_only(x);
+    fv_expr *z = p.rest ? negated_zero_point(f, p.rest, (fv_elem)load->type.elem)
+                        : fv_x_zero(a, (fv_elem)load->type.elem);
+    if (!z)
+        return core_only(x);
+    p.core =
+        fv_x_convert(a, (fv_elem)x->type.elem, fv_x_guard(a, load->u.buf, load->arg, condition, z));
+    return p;
+}
+
+static linear linear_of(const field *f, fv_expr *x, int depth) {
+    linear p;
+    if (!depends(f, x))
+        return (linear){.rest = x};
+    if (depth == MAX_DEPTH)
+        return core_only(x);
+    switch ((fv_expr_op)x->op) {
+    case FV_X_ADD:
+    case FV_X_SUB: return linear_sum(f, x, depth + 1);
+    case FV_X_MUL: return linear_product(f, x, depth + 1);
+    case FV_X_NEG:
+        p = linear_of(f, x->arg[0], depth + 1);
+        p.by = fv_x_un(f->l->exprs, FV_X_NEG,
+                       p.by ? p.by : fv_x_const_int(f->l->exprs, (fv_elem)x->type.elem, 1));
+        p.rest = p.rest ? fv_x_un(f->l->exprs, FV_X_NEG, p.rest) : NULL;
+        return p;
+    case FV_X_LOAD: return linear_load(f, x, depth + 1);
+    case FV_X_GUARD: return linear_guard(f, x, depth + 1);
+    default: return core_only(x);
+    }
+}
+
+/* ---- sums of constants ---- */
+
+enum { MAX_LOOPS = 2 * FV_MAX_RANK };
+
+/* Loops over elements of a constant: by which number of elements each goes on, axes of the result
+ * first. */
+typedef struct walk {
+    int n, naxes;
+    const fv_var *var[MAX_LOOPS];
+    int64_t count[MAX_LOOPS], by[MAX_LOOPS], at;
+} walk;
+
+static bool add_loop(walk *w, const fv_var *v) {
+    if (w->n == MAX_LOOPS || !fv_dim_is_const(v->dim))
+        return false;
+    w->var[w->n] = v;
+    w->count[w->n++] = v->dim->value;
+    return true;
+}
+
+static bool add_index(walk *w, fv_dims *t, const fv_expr *index, int64_t stride) {
+    fv_affine x = fv_affine_of(&(fv_affines){.dims = t}, index);
+    if (!fv_affine_is_of_vars(&x) || !fv_dim_is_const(x.rest))
+        return false;
+    w->at += stride * x.rest->value;
+    for (int i = 0; i < x.n; i++) {
+        int k = 0;
+        while (k < w->n && w->var[k] != x.term[i].x->u.var)
+            k++;
+        if (k == w->n || !fv_dim_is_const(x.term[i].by))
+            return false;
+        w->by[k] += stride * x.term[i].by->value;
+    }
+    return true;
+}
+
+/* The constant that the core loads with indices that are affine in those variables; NULL: it is
+ * something else. */
+static const fv_tensor *constant_walk(const field *f, const fv_expr *core, int n,
+                                      fv_var *const *axes, walk *w) {
+    const fv_expr *load = fv_x_stored(core);
+    const fv_value *v = load->op == FV_X_LOAD ? load->u.buf->value : NULL;
+    if (!v || v->kind != FV_VALUE_CONST || !v->tensor->data)
+        return NULL;
+    *w = (walk){.naxes = n};
+    for (int i = 0; i < n; i++)
+        if (!add_loop(w, axes[i]))
+            return NULL;
+    for (int i = 0; i < f->sum->u.red.nvars; i++)
+        if (!add_loop(w, f->sum->u.red.vars[i]))
+            return NULL;
+    int64_t stride = 1;
+    for (int i = v->tensor->rank; i-- > 0; stride *= v->tensor->dims[i])
+        if (!add_index(w, f->l->module->dims, load->arg[i], stride))
+            return NULL;
+    return v->tensor;
+}
+
+#define ADD_ALL(type)                                                                              \
+    for (int64_t i = 0; i < n; i++)                                                                \
+    total += (uint64_t)(int64_t)((const type *)t->data)[at + i * by]
+
+static uint64_t add_run(const fv_tensor *t, int64_t at, int64_t n, int64_t by) {
+    uint64_t total = 0;
+    switch (t->elem) {
+    case FV_I8: ADD_ALL(int8_t); break;
+    case FV_U8: ADD_ALL(uint8_t); break;
+    case FV_I16: ADD_ALL(int16_t); break;
+    case FV_I32: ADD_ALL(int32_t); break;
+    default:
+        for (int64_t i = 0; i < n; i++)
+            total += (uint64_t)fv_tensor_int(t, (size_t)(at + i * by));
+        break;
+    }
+    return total;
+}
+
+/* The sum over the loops from k on. */
+static uint64_t add_loops(const walk *w, const fv_tensor *t, int k, int64_t at) {
+    uint64_t total = 0;
+    if (k == w->n - 1)
+        return add_run(t, at, w->count[k], w->by[k]);
+    for (int64_t i = 0; i < w->count[k]; i++)
+        total += add_loops(w, t, k + 1, at + i * w->by[k]);
+    return total;
+}
+
+static fv_value *constant_sum(const field *f, const walk *w, const fv_tensor *t, fv_elem elem,
+                              const char *name) {
+    fv_module *m = f->l->module;
+    fv_tensor *r = fv_tensor_new(m->arena, elem, w->naxes, w->count);
+    if (!r)
+        return NULL;
+    for (size_t i = 0; i < r->count; i++) {
+        int64_t at = w->at, rest = (int64_t)i;
+        for (int k = w->naxes; k-- > 0; rest /= w->count[k])
+            at += rest % w->count[k] * w->by[k];
+        fv_tensor_set_int(r, i, (int64_t)add_loops(w, t, w->naxes, at));
+    }
+    return fv_const_new(m, name, r);
+}
+
+/* ---- sums of one factor ---- */
+
+/* The axes of the definition on which x depends. */
+static int axes_of(const field *f, const fv_expr *x, fv_var **axes) {
+    int n = 0;
+    for (int i = 0; i < f->d->rank; i++)
+        if (fv_x_uses(x, f->d->index[i]))
+            axes[n++] = f->d->index[i];
+    return n;
+}
+
+/* How many elements of the definition share a sum of x, where dims are of typical size. */
+static double shared_by(const field *f, const fv_expr *x) {
+    double n = 1;
+    for (int i = 0; i < f->d->rank; i++)
+        if (!fv_x_uses(x, f->d->index[i])) {
+            int64_t size = fv_typical_dim(f->d->index[i]->dim);
+            n *= size < 0 ? 1e9 : (double)size;
+        }
+    return n;
+}
+
+static bool is_constant(const field *f, const fv_expr *core) {
+    fv_var *axes[FV_MAX_RANK];
+    walk w;
+    int n = axes_of(f, core, axes);
+    return constant_walk(f, core, n, axes, &w) != NULL;
+}
+
+typedef struct loaded {
+    fv_value **all; /* each once */
+    int n, cap;
+} loaded;
+
+static loaded loaded_by(fv_lowerer *l, const fv_expr *root) {
+    loaded r = {0};
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    fv_x_visitor v = fv_x_visit(l->exprs, root);
+    for (const fv_expr *x; (x = fv_x_next(&v));) {
+        fv_value *from = x->op == FV_X_LOAD || x->op == FV_X_GUARD
+                             ? (fv_value *)(uintptr_t)x->u.buf->value
+                             : NULL;
+        if (from && !*fv_ptrmap_at(&seen, from)) {
+            *fv_ptrmap_at(&seen, from) = from;
+            FV_PUSH(l->exprs, r.all, r.n, r.cap, from);
+        }
+    }
+    return r;
+}
+
+/* A new op before that of the definition, whose operands are the values that x loads. */
+static fv_op *define_op(const field *f, const fv_expr *x, int nout, const char *const *names) {
+    loaded in = loaded_by(f->l, x);
+    fv_op *op =
+        fv_op_new(f->op->block, f->op, &fv_define_def, in.n, in.all, nout, names, f->origin);
+    fv_op_set_string(op, "op", fv_op_stem(f->op));
+    return op;
+}
+
+/* A value that is x for each element of those axes. */
+static fv_value *define_value(const field *f, const fv_expr *x, const char *name, int n,
+                              fv_var *const *axes) {
+    fv_arena *a = f->l->exprs;
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_expr *to[FV_MAX_RANK];
+    fv_definition *d = FV_NEW(a, fv_definition, 1);
+    fv_op *op = define_op(f, x, 1, &name);
+    d->rank = n;
+    d->index = FV_NEW(a, fv_var *, n + 1);
+    for (int i = 0; i < n; i++) {
+        dims[i] = axes[i]->dim;
+        d->index[i] = fv_index_var(a, axes[i]->name, axes[i]->dim);
+        to[i] = fv_x_var(a, d->index[i]);
+    }
+    d->body = fv_x_replace_vars(a, x, n, axes, to);
+    d->value = op->out[0];
+    op->out[0]->type = fv_tensor_type(f->l->module->arena, (fv_elem)x->type.elem, n, dims);
+    fv_storage_of(f->l, op->out[0])->def = d;
+    fv_takes(f->l, op->out[0], FV_WHY_factor_sum, fv_v(f->d->value));
+    return op->out[0];
+}
+
+/* The sum of a core over the variables of the sum: a load of what was computed before. */
+static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
+    fv_arena *a = f->l->exprs;
+    fv_var *axes[FV_MAX_RANK];
+    fv_expr *index[FV_MAX_RANK];
+    walk w;
+    int n = axes_of(f, core, axes);
+    const char *name = fv_printf(a, "%s.%s", f->d->value->name, what);
+    const fv_tensor *t = constant_walk(f, core, n, axes, &w);
+    fv_value *v = t ? constant_sum(f, &w, t, (fv_elem)core->type.elem, name) : NULL;
+    if (!v)
+        v = define_value(f, fv_x_reduce(a, FV_SUM, f->sum->u.red.nvars, f->sum->u.red.vars, core),
+                         name, n, axes);
+    for (int i = 0; i < n; i++)
+        index[i] = fv_x_var(a, axes[i]);
+    return fv_x_load(a, fv_value_buf(a, v), index);
+}
+
+/* The number of terms of the sum, wrapped to its type. */
+static fv_expr *number_of_terms(const field *f) {
+    fv_arena *a = f->l->exprs;
+    fv_expr *n = fv_x_int(a, 1);
+    for (int i = 0; i < f->sum->u.red.nvars; i++)
+        n = fv_x_bin(a, FV_X_MUL, n, fv_x_dim(a, f->sum->u.red.vars[i]->dim));
+    return fv_x_convert(a, (fv_elem)f->sum->type.elem, n);
+}
+
+/* ---- a sum of products ---- */
+
+/* Whether to take out what q adds to its core; p: the other factor, of which a sum is needed then. */
+static bool pays(const field *f, const linear *p, const linear *q) {
+    double share = shared_by(f, p->core);
+    return !q->rest || is_constant(f, p->core) || share >= FEW_SHARE ||
+           fv_declines(f->l, f->d->value, FV_WHY_factor_few, fv_n((int64_t)share), fv_n(FEW_SHARE));
+}
+
+/* (p.by * p.core + p.rest) * (q.by * q.core + q.rest), summed. */
+static fv_expr *expanded_sum(const field *f, const linear *p, const linear *q) {
+    fv_arena *a = f->l->exprs;
+    fv_expr *product = fv_x_bin(a, FV_X_MUL, p->core, q->core);
+    fv_expr *y = fv_x_reduce_like(a, f->sum, f->sum->u.red.nvars, f->sum->u.red.vars, product);
+    y = times(a, times(a, y, p->by), q->by);
+    if (q->rest)
+        y = plus_times(a, y, times(a, core_sum(f, p->core, "rows"), p->by), q->rest);
+    if (p->rest)
+        y = plus_times(a, y, times(a, core_sum(f, q->core, "columns"), q->by), p->rest);
+    if (p->rest && q->rest)
+        y = plus_times(a, y, number_of_terms(f), product_of(a, p->rest, q->rest));
+    return y;
+}
+
+/* Leaves a factor whole whose addend would need a sum that does not pay. */
+static void keep_whole(const field *f, linear *p, linear *q) {
+    fv_expr *const *factor = f->sum->arg[0]->arg;
+    if (!pays(f, p, q))
+        *q = core_only(factor[1]);
+    if (!pays(f, q, p))
+        *p = core_only(factor[0]);
+}
+
+static bool gains(const linear *p) {
+    return is_narrow(p->core) && (p->rest || p->by);
+}
+
+/* The sum without what is added to its factors; NULL: it stays as it is. */
+static fv_expr *taken_apart(field *f) {
+    fv_expr *const *factor = f->sum->arg[0]->arg;
+    linear p = linear_of(f, factor[0], 0), q = linear_of(f, factor[1], 0);
+    if (!p.core || !q.core || p.core == q.core || !(gains(&p) || gains(&q)))
+        return NULL;
+    keep_whole(f, &p, &q);
+    if (!gains(&p) && !gains(&q))
+        return NULL;
+    f->origin = joined(f, f->origin, p.origin);
+    f->origin = joined(f, f->origin, q.origin);
+    return expanded_sum(f, &p, &q);
+}
+
+/* The one reduction of the definition, if it is a sum of products of integers. */
+static const fv_expr *integer_products(const fv_definition *d) {
+    fv_expr *sum;
+    if (!d || !fv_x_has(d->body, FV_HAS_REDUCE) || fv_x_reductions(d->body, &sum, 1) != 1)
+        return NULL;
+    return sum->u.red.kind == FV_SUM && fv_elem_is_int((fv_elem)sum->type.elem) &&
+                   sum->arg[0]->op == FV_X_MUL && !fv_x_has(sum->arg[0], FV_HAS_REDUCE)
+               ? sum
+               : NULL;
+}
+
+/* ---- ops ---- */
+
+/* Erases the op if nothing reads its results, then those that only it read. */
+static void erase_unread(fv_op *op) {
+    fv_value *in[FV_MAX_OUT];
+    int n = 0;
+    if (op->erased || op->def->has_effect || op->nin > FV_MAX_OUT)
+        return;
+    for (int i = 0; i < op->nout; i++)
+        if (op->out[i] && op->out[i]->nuses)
+            return;
+    for (int i = 0; i < op->nin; i++)
+        if (op->in[i] && op->in[i]->kind == FV_VALUE_RESULT)
+            in[n++] = op->in[i];
+    fv_op_erase(op);
+    for (int i = 0; i < n; i++) {
+        bool again = false; /* an operand that the op read twice was erased the first time */
+        for (int k = 0; k < i; k++)
+            again |= in[k]->def == in[i]->def;
+        if (!again)
+            erase_unread(in[i]->def);
+    }
+}
+
+typedef struct replacement {
+    const fv_expr *sum;
+    fv_expr *by;
+} replacement;
+
+static fv_expr *replace(fv_x_rewriter *w, fv_expr *x) {
+    const replacement *r = w->user;
+    return x == r->sum ? r->by : NULL;
+}
+
+/* The op becomes one with that definition, whose operands are what this loads. */
+static void redefine(field *f, fv_expr *sum) {
+    fv_lowerer *l = f->l;
+    replacement r = {f->sum, sum};
+    fv_x_rewriter w = {.arena = l->exprs, .before = replace, .user = &r};
+    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
+    *d = *f->d;
+    d->body = fv_x_rewrite(&w, f->d->body);
+    fv_op *op = define_op(f, d->body, 0, NULL), *old = f->op;
+    fv_value *v = old->out[0];
+    fv_op_take_result(op, v);
+    fv_storage_of(l, v)->def = d;
+    *fv_ptrmap_at(&l->origins, v) = (void *)(uintptr_t)f->origin;
+    erase_unread(old);
+}
+
+static void factor_op(fv_lowerer *l, fv_op *op) {
+    const fv_storage *s = op->nout == 1 && op->out[0] ? fv_storage_of(l, op->out[0]) : NULL;
+    const fv_expr *sum = s ? integer_products(s->def) : NULL;
+    if (!sum)
+        return;
+    field f = {l, op, s->def, sum, fv_storage_origin(l, s->value)};
+    fv_expr *y = taken_apart(&f);
+    if (!y)
+        return;
+    fv_takes(l, s->value, FV_WHY_factored);
+    redefine(&f, y);
+}
+
+bool fv_step_factor(fv_lowerer *l) {
+    for (fv_op *op = l->func->body->first, *next; op; op = next) {
+        next = op->next;
+        factor_op(l, op);
+    }
+    return true;
+}
