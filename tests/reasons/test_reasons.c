@@ -115,8 +115,8 @@ static const char *decided(const char *options, const char *input) {
 }
 
 static const char *const fixtures[] = {
-    "group",  "attend", "fold",   "results", "schedule", "contract", "transpose", "map",
-    "concat", "extend", "layout", "order",   "join",     "memory",   "loops",     "tuning"};
+    "factor", "group",  "attend", "fold",  "results", "schedule", "contract", "transpose", "map",
+    "concat", "extend", "layout", "order", "join",    "memory",   "loops",    "tuning"};
 enum { NFIXTURES = sizeof fixtures / sizeof *fixtures };
 
 static void run_fixture(const char *name) {

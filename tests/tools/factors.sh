@@ -1,0 +1,76 @@
+# Zero points leave sums of products of integers: the same results as where each op is computed alone; and a fault that is
+# planted in what the step `factor` makes shows in that comparison.
+. "$(dirname "$0")/lib.sh"
+
+cat >product.fvir <<'M'
+fovea-ir 1
+module "product"
+symbol n 0..64
+func @main(%a: u8[n, 24], %b: i8[24, 32], %za: u8[n], %zb: i8[32]) -> (%y) {
+  %y = MatMulInteger(%a, %b, %za, %zb)
+  return %y
+}
+M
+cat >conv.fvir <<'M'
+fovea-ir 1
+module "conv"
+symbol n 0..8
+func @main(%x: u8[n, 3, 9, 9], %w: i8[16, 3, 3, 3], %z: u8[], %zw: i8[]) -> (%y) {
+  %y = ConvInteger(%x, %w, %z, %zw) {pads = [1, 2, 0, 1], strides = [2, 1], dilations = [1, 2]}
+  return %y
+}
+M
+cat >scaled.fvir <<'M'
+fovea-ir 1
+module "scaled"
+symbol n 0..8
+func @main(%a: i8[n, 24], %b: u8[24, 16], %s: i64[n, 1], %z: i64[1, 16]) -> (%y) {
+  %i = Cast(%a) {to = 7}
+  %m = Mul(%i, %s)
+  %o = Neg(%m)
+  %j = Cast(%b) {to = 7}
+  %d = Sub(%z, %j)
+  %y = MatMul(%o, %d)
+  return %y
+}
+M
+# done_by COMMAND...: it succeeds
+done_by() { "$@" >out 2>err </dev/null && tell "$name" yes || tell "$name" no; }
+# outputs FOLDER MODEL OPTION...: of one run on inputs of one seed
+outputs() {
+    mkdir -p "$1"
+    name=$1
+    done_by "$fovea" run "$2" -q --dim n=5 --seed=7 --format=npy -o "$1" "${@:3}"
+}
+# same A B: have these folders the same bytes?
+same() { for f in "$1"/*.npy; do cmp -s "$f" "$2/$(basename "$f")" || return 1; done; }
+for m in product conv scaled; do
+    check "$m: the step changes it" 0 'factor yes factored|multiplies integers as they are stored' "$fovea" inspect $m.fvir --why
+    outputs $m.naive $m.fvir --schedule=naive
+    for b in interp c; do
+        outputs $m.$b $m.fvir --backend=$b
+        same $m.naive $m.$b && tell "$m by $b: the bits of the naive schedule" yes || tell "$m by $b: other bits" no
+    done
+    name="$m: texts"
+    done_by "$fovea" compile $m.fvir -q --emit=definitions --dump-dir=$m.steps -o /dev/null
+    text=$(ls $m.steps/*factor*.fvd)
+    outputs $m.text "$text"
+    same $m.naive $m.text && tell "$m: from the text" yes || tell "$m: other bits from the text" no
+done
+
+# planted MODEL NAME SED: the fault is there, legal, and shows
+planted() {
+    text=$(ls "$1".steps/*factor*.fvd)
+    sed "$3" "$text" >"$(dirname "$text")/planted.fvd"
+    cmp -s "$text" "$(dirname "$text")/planted.fvd" && tell "$2: nothing is planted" no && return
+    outputs "$1.planted" "$(dirname "$text")/planted.fvd"
+    same "$1.naive" "$1.planted" && tell "$2: nobody sees it" no || tell "$2 shows" yes
+}
+planted product "a sign" '/element %y\[/s/- %`y.rows`/+ %`y.rows`/'
+planted product "a sum that is left out" '/element %y\[/s/ - %`y.columns`\[[a-z]*\] \* %[a-z0-9_]*\[[^]]*\]//'
+planted product "a number of terms" '/element %y\[/s/ \* 24$/ * 23/'
+planted product "the sum of another factor" '/element %`y.rows`/s/i32(%a\[/-i32(%a[/'
+planted conv "padding that is not the zero point" '/element %y\[/,/^  }/s/ else %z\[\]/ else u8(0)/'
+planted scaled "a scale that is left out" '/element %y\[/s/%s\[i, 0\] \* -1/-1/'
+
+finish
