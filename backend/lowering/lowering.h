@@ -16,7 +16,7 @@ typedef struct fv_storage {
     struct fv_storage *of;
     int inner;                  /* the axis that is moved to the end in memory; -1: none */
     struct fv_grouped *grouped; /* what each step knows of it besides: backend/fuse/group.c, */
-    struct fv_layout *layout;   /* backend/axes/data_layout.c, */
+    struct fv_axis_order *layout; /* backend/axes/data_layout.c, */
     /* schedules: made in the run for a contraction, which reads nothing else of it, */
     bool operand;
     /* an operand: where that holds, over dims, nobody reads it (transpose.c makes nothing then);
