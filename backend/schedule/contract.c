@@ -56,8 +56,8 @@ static bool is_loaded(const fv_expr *x) {
 }
 
 /* Are panels of the factor with the columns made when the model is compiled? */
-static bool has_constant_columns(const fv_definition *d, const fv_contraction *c) {
-    return fv_x_is_constant(c->b) || fv_is_joined_constant(c->b, d->index[c->column]);
+static bool has_constant_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    return fv_is_laid_out(l, d, c->sum, c->b, c->column);
 }
 
 /* To begin and end a tile takes so many steps of k with one sum; and up to how many tiles of rows
@@ -103,8 +103,9 @@ static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *n
 /* The tile of the table. Fewer rows where there are fewer, with more columns then: so many sums are
  * in flight. Returns what columns are a multiple of: the lanes of a vector, or fewer where there
  * are fewer columns. */
-static int tile_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr,
+static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int *mr,
                      int *nr) {
+    const fv_target *t = l->target;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     int in_flight = fv_processor_at(t->processor)->sums_in_flight;
     lanes = lanes < 2 ? 1 : lanes;
@@ -123,7 +124,7 @@ static int tile_size(const fv_target *t, const fv_definition *d, const fv_contra
     }
     if (rows < *mr) {
         *mr = rows > 0 ? (int)rows : 1;
-        if (has_constant_columns(d, c) && *mr * (*nr / lanes) * c->nsums < in_flight)
+        if (has_constant_columns(l, d, c) && *mr * (*nr / lanes) * c->nsums < in_flight)
             *nr = in_flight / (*mr * c->nsums) * lanes;
     }
     while (lanes > columns)
@@ -136,7 +137,7 @@ static int tile_size(const fv_target *t, const fv_definition *d, const fv_contra
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
                       fv_parameter rows, fv_parameter columns, int *mr, int *nr) {
     const fv_target *t = u->l->target;
-    int64_t step = tile_size(t, d, c, mr, nr), n = d->index[c->column]->dim->hi;
+    int64_t step = tile_size(u->l, d, c, mr, nr), n = d->index[c->column]->dim->hi;
     int64_t most_rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     if (*nr < 2)
@@ -192,7 +193,8 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     if (c->nsums > 1)
         return choose_several(l, d, c);
     const fv_var *j = d->index[c->column];
-    bool constant = has_constant_columns(d, c), before = constant || is_made_before(l, d, c, c->b);
+    bool constant = has_constant_columns(l, d, c),
+         before = constant || is_made_before(l, d, c, c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     c->dense = !constant && before && fv_choose_dense(l, d, c->sum, c->b, j, &c->copy);
     bool contiguous =

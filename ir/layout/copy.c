@@ -37,21 +37,32 @@ static values range_of(const copying *c, int i) {
     memcpy(to + (at + q * stride) * (int64_t)sizeof(type),                                         \
            from + (source + q * by) * (int64_t)sizeof(type), sizeof(type))
 
+/* The same where elements of either have less than a byte; at most one byte in the layout. */
+static void copy_bits(const copying *c, int64_t source, int64_t by, int64_t at, int64_t stride,
+                      int64_t n) {
+    const uint8_t *from = c->s->data;
+    const int bits = c->s->packed ? c->s->packed : 8,
+              narrow = bits < c->l->bits ? bits : c->l->bits, mask = (1 << narrow) - 1;
+    for (int64_t q = 0; q < n; q++) {
+        int64_t to = (at + q * stride) * c->l->bits, first = (source + q * by) * bits;
+        int element = from[first / 8] >> first % 8 & mask;
+        c->to[to / 8] = (uint8_t)(c->to[to / 8] | element << to % 8);
+    }
+}
+
 static void copy_level(const copying *c, int64_t source, int64_t by, int64_t at, int64_t stride,
                        int64_t n) {
     const uint8_t *from = c->s->data;
     uint8_t *to = c->to;
+    if (c->l->bits < 8 || c->s->packed) {
+        copy_bits(c, source, by, at, stride, n);
+        return;
+    }
     switch (c->l->bits) {
     case 8: COPY(uint8_t); return;
     case 16: COPY(uint16_t); return;
     case 32: COPY(uint32_t); return;
-    case 64: COPY(uint64_t); return;
-    default: break;
-    }
-    const int bits = c->l->bits, mask = (1 << bits) - 1;
-    for (int64_t q = 0; q < n; q++) {
-        int64_t bit = (at + q * stride) * bits;
-        to[bit / 8] |= (uint8_t)((from[source + q * by] & mask) << bit % 8);
+    default: COPY(uint64_t); return;
     }
 }
 

@@ -93,16 +93,18 @@ fv_layout *fv_layout_parse(fv_lexer *l, fv_arena *a);
 /* ---- laying out ---- */
 
 /* Elements of a tensor in another order: that with the values q of the levels is the number
- * at + the sum of q * by[level] of `data`. There each element takes bytes of its own, one where it
- * has less than 8 bits. Only elements with from <= index < to along each axis are there. */
+ * at + the sum of q * by[level] of `data`. There elements have the width of those of the layout, one
+ * byte where that is less; or less than a byte, and follow each other from the low bits on. Only
+ * elements with from <= index < to along each axis are there. */
 typedef struct fv_layout_source {
     const void *data;
+    int packed; /* bits of an element of data, where these are less than 8; else 0 */
     int64_t at, by[FV_LAYOUT_LEVELS];
     int64_t from[FV_MAX_RANK], to[FV_MAX_RANK];
 } fv_layout_source;
 
-/* Stores these elements of the layout in `to`, which has fv_layout_bytes, those of elements of less
- * than a byte zeroed. */
+/* Stores these elements of the layout in `to`, which has fv_layout_bytes; they are zero where
+ * elements have less than a byte. */
 void fv_layout_copy(const fv_layout *l, const fv_layout_source *from, void *to);
 
 #endif

@@ -207,6 +207,22 @@ Test(layout, only_what_is_in_range_is_laid_out) {
             cr_expect_eq(to[fv_layout_element(l, (int64_t[]){k, j})], j >= 5 && j < 18);
 }
 
+Test(layout, elements_of_packed_tensors) {
+    uint8_t from[6] = {0x21, 0x43, 0x65, 0x87, 0xa9, 0xcb}, halves[6] = {0}, bytes[12] = {0};
+    const fv_layout *half = legal("layout k 3, j 4: j k bits 4"),
+                    *byte = legal("layout k 3, j 4: j k bits 8");
+    fv_layout_source s = source_of(half, from);
+    s.packed = 4;
+    fv_layout_copy(half, &s, halves);
+    fv_layout_copy(byte, &s, bytes);
+    for (int64_t k = 0; k < 3; k++)
+        for (int64_t j = 0; j < 4; j++) {
+            int64_t at = fv_layout_element(byte, (int64_t[]){k, j});
+            cr_expect_eq(bytes[at], k * 4 + j + 1);
+            cr_expect_eq(stored(half, halves, at), (unsigned)(k * 4 + j + 1));
+        }
+}
+
 /* ---- what is refused ---- */
 
 static void refused(const char *text, const char *why) {
