@@ -467,5 +467,6 @@ void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
             p->x = p->load;
         }
     }
+    p->computed = p->x != p->load;
     p->x = fv_x_as_stored(l->exprs, factors[0], x[0], p->x);
 }

@@ -8,6 +8,7 @@
 /* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
     fv_value *value;  /* [.., panel, k.., column in the panel]; of several the largest */
+    bool computed;    /* the factor is more than the load of an element, converted */
     bool made_in_run; /* by a kernel of its own, before; else a constant */
     int panel;        /* that axis of it */
     int steps;        /* of the last axis of the sum, whose elements share a byte of it */

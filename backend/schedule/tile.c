@@ -226,6 +226,21 @@ static fv_expr *open_sum(fv_tile *t) {
     return k;
 }
 
+void fv_tile_unpack(fv_tile *t) {
+    fv_kemit *e = t->e;
+    const int width = fv_tile_width(t);
+    t->unpacked = fv_kb_tile(&e->b, "unpacked", (fv_elem)t->c->sum->type.elem, 2,
+                             (int64_t[]){t->depth, width}, NULL);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *k = open_sum(t), *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+    bind_column(t, c);
+    fv_expr *at[2] = {binary(e, FV_X_SUB, k, t->from), c};
+    fv_kb_store(&e->b, t->unpacked, at, fv_kemit_expr(e, t->c->b), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
 typedef enum { TO_SUMS, FROM_SUMS } direction;
 
 static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, direction d) {
@@ -281,7 +296,10 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
     bind_column(t, c);
     e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
-    fv_kb_store(&e->b, b, &c, fv_kemit_expr(e, t->c->b), NULL);
+    fv_expr *unpacked[2] = {t->unpacked ? binary(e, FV_X_SUB, k, t->from) : NULL, c};
+    fv_kb_store(
+        &e->b, b, &c,
+        t->unpacked ? fv_x_load(e->arena, t->unpacked, unpacked) : fv_kemit_expr(e, t->c->b), NULL);
     e->guard = NULL;
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
@@ -375,7 +393,8 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
         t->at[0] = t->done;
     if (t->outlined)
         fv_kb_outline(&e->b);
-    if (prefetches(t))
+    t->ahead = NULL;
+    if (prefetches(t) && !t->unpacked)
         plan_prefetch(t);
     multiply_columns(t, rows);
     if (t->outlined)
