@@ -28,7 +28,7 @@ typedef struct lists {
 } lists;
 
 typedef struct work {
-    fv_layout *l;
+    fv_page_layout *l;
     fv_arena *a;
     lists before;               /* node -> nodes whose nets go to it */
     int *order, *rank;          /* topological, but for what goes round; rank[order[i]] == i */
@@ -68,7 +68,7 @@ static int by_number(const void *a, const void *b) {
 }
 
 /* Targets once each; a net goes nowhere else than to others. */
-static void make_simple(fv_layout_net *net) {
+static void make_simple(fv_page_net *net) {
     int kept = 0;
     if (net->nto)
         qsort(net->to, (size_t)net->nto, sizeof *net->to, by_number);
@@ -79,7 +79,7 @@ static void make_simple(fv_layout_net *net) {
 }
 
 static void find_before(work *w) {
-    const fv_layout *l = w->l;
+    const fv_page_layout *l = w->l;
     int n = 0;
     for (int i = 0; i < l->nnets; i++)
         n += l->nets[i].nto;
@@ -128,12 +128,12 @@ static bool goes_down(const work *w, int from, int to) {
 
 /* The first layer in which a node can be. */
 static void push_down(work *w) {
-    fv_layout *l = w->l;
+    fv_page_layout *l = w->l;
     int first = 0;
     for (int i = 0; i < l->n; i++)
         first |= l->nodes[i].place == FV_PLACE_TOP;
     for (int i = 0; i < l->n; i++) {
-        fv_layout_node *node = &l->nodes[w->order[i]];
+        fv_page_node *node = &l->nodes[w->order[i]];
         node->layer = node->place == FV_PLACE_TOP ? 0 : first;
         for (int k = w->before.at[w->order[i]];
              node->place != FV_PLACE_TOP && k < w->before.at[w->order[i] + 1]; k++) {
@@ -146,7 +146,7 @@ static void push_down(work *w) {
 
 /* What gets less than it gives, as a constant does, stands right above who needs it. */
 static void pull_down(work *w) {
-    fv_layout *l = w->l;
+    fv_page_layout *l = w->l;
     int *most = FV_NEW(w->a, int, l->n + 1), *gives = FV_NEW(w->a, int, l->n + 1);
     int *key = FV_NEW(w->a, int, l->nnets + 1), *item = FV_NEW(w->a, int, l->nnets + 1);
     for (int i = 0; i < l->nnets; i++) {
@@ -158,7 +158,7 @@ static void pull_down(work *w) {
         int node = w->order[i];
         most[node] = -1;
         for (int k = nets.at[node]; k < nets.at[node + 1]; k++) {
-            const fv_layout_net *net = &l->nets[nets.list[k]];
+            const fv_page_net *net = &l->nets[nets.list[k]];
             gives[node] += net->nto > 0;
             for (int t = 0; t < net->nto; t++)
                 if (goes_down(w, node, net->to[t]) &&
@@ -172,7 +172,7 @@ static void pull_down(work *w) {
 }
 
 static void find_layers(work *w) {
-    fv_layout *l = w->l;
+    fv_page_layout *l = w->l;
     push_down(w);
     pull_down(w);
     for (int i = 0; i < l->n; i++)
@@ -189,8 +189,8 @@ static void find_layers(work *w) {
 
 /* ---- bends, and links ---- */
 
-static void bend(work *w, fv_layout_net *net) {
-    fv_layout *l = w->l;
+static void bend(work *w, fv_page_net *net) {
+    fv_page_layout *l = w->l;
     int first = l->nodes[net->from].layer, last = first;
     for (int i = 0; i < net->nto; i++)
         if (l->nodes[net->to[i]].layer > last)
@@ -202,7 +202,7 @@ static void bend(work *w, fv_layout_net *net) {
     net->bends = FV_NEW(l->arena, int, n);
     for (int i = 0; i < n; i++) {
         net->bends[i] = l->n;
-        FV_PUSH(l->arena, l->nodes, l->n, l->cap, ((fv_layout_node){.layer = first + 1 + i}));
+        FV_PUSH(l->arena, l->nodes, l->n, l->cap, ((fv_page_node){.layer = first + 1 + i}));
     }
 }
 
@@ -215,8 +215,8 @@ static void link_nodes(work *w, int upper, int lower) {
                                : 1}));
 }
 
-static void link_net(work *w, const fv_layout_net *net) {
-    const fv_layout *l = w->l;
+static void link_net(work *w, const fv_page_net *net) {
+    const fv_page_layout *l = w->l;
     int above = net->from;
     for (int i = 0; i < net->nbends; i++) {
         link_nodes(w, above, net->bends[i]);
@@ -231,7 +231,7 @@ static void link_net(work *w, const fv_layout_net *net) {
 }
 
 static void find_links(work *w) {
-    fv_layout *l = w->l;
+    fv_page_layout *l = w->l;
     l->nreal = l->n;
     for (int i = 0; i < l->nnets; i++)
         bend(w, &l->nets[i]);
@@ -252,7 +252,7 @@ static void find_links(work *w) {
 
 /* The first one: as nodes come, a bend where its net comes from. */
 static void begin_order(work *w) {
-    fv_layout *l = w->l;
+    fv_page_layout *l = w->l;
     int *origin = FV_NEW(w->a, int, l->n + 1), *from = FV_NEW(w->a, int, l->n + 1);
     for (int i = 0; i < l->nreal; i++)
         origin[i] = i;
@@ -373,7 +373,7 @@ static void find_order(work *w) {
 /* ---- places ---- */
 
 /* Between the middles of a and of b, its neighbour to the right. */
-static double distance(const fv_layout *l, int a, int b) {
+static double distance(const fv_page_layout *l, int a, int b) {
     bool line = a >= l->nreal || b >= l->nreal;
     return (l->nodes[a].width + l->nodes[b].width) / 2 + (line ? BEND_GAP : GAP);
 }
@@ -405,7 +405,7 @@ typedef struct block {
  * moved as one, by isotonic regression of what remains when distances are taken away (pool adjacent
  * violators). */
 static void place_layer(work *w, int layer, bool by_upper, block *blocks) {
-    fv_layout *l = w->l;
+    fv_page_layout *l = w->l;
     double offset = 0, at = 0;
     int n = 0, i = 0;
     for (int k = 0; k < w->size[layer]; k++) {
@@ -431,7 +431,7 @@ static void place_layer(work *w, int layer, bool by_upper, block *blocks) {
 }
 
 static void find_places(work *w) {
-    fv_layout *l = w->l;
+    fv_page_layout *l = w->l;
     block *blocks = FV_NEW(w->a, block, l->n + 1);
     for (int i = 0; i < l->nlayers; i++)
         place_layer(w, i, true, blocks);
@@ -451,7 +451,7 @@ static void find_places(work *w) {
     l->width = right;
 }
 
-void fv_layout_find(fv_layout *l) {
+void fv_page_find(fv_page_layout *l) {
     fv_arena *a = fv_arena_new(fv_arena_session(l->arena));
     work w = {.l = l, .a = a};
     for (int i = 0; i < l->nnets; i++)

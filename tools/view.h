@@ -54,7 +54,7 @@ typedef struct fv_view_scope {
     fv_view_item *items; /* nodes of the layout, in front of its bends */
     int *values;         /* of each net */
     int cap_values;
-    fv_layout layout;
+    fv_page_layout layout;
     /* what makes one -> 1 + its place; ports by fv_item_kind - FV_ITEM_IN */
     fv_ptrmap nets, ports[2];
 } fv_view_scope;

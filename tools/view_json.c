@@ -56,7 +56,7 @@ static json_t *op_json(const fv_view_graph *g, const fv_view_op *op) {
     return o;
 }
 
-static json_t *item_json(const fv_view_item *item, const fv_layout_node *node) {
+static json_t *item_json(const fv_view_item *item, const fv_page_node *node) {
     json_t *a = json_array();
     fv_json_append(a, json_integer(item->kind));
     fv_json_append(a, json_integer(item->ref));
@@ -66,7 +66,7 @@ static json_t *item_json(const fv_view_item *item, const fv_layout_node *node) {
     return a;
 }
 
-static json_t *net_json(const fv_layout *l, const fv_layout_net *net, int value) {
+static json_t *net_json(const fv_page_layout *l, const fv_page_net *net, int value) {
     json_t *a = json_array(), *bends = json_array();
     fv_json_append(a, json_integer(value));
     fv_json_append(a, json_integer(net->from));

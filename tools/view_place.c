@@ -30,7 +30,7 @@ static int item_new(fv_view_graph *g, int scope, fv_item_kind kind, int ref, dou
                      : kind == FV_ITEM_OUT ? FV_PLACE_BOTTOM
                                            : FV_PLACE_FREE;
     FV_PUSH(g->arena, s->layout.nodes, s->layout.n, s->layout.cap,
-            ((fv_layout_node){.width = width, .place = place}));
+            ((fv_page_node){.width = width, .place = place}));
     return s->nitems - 1;
 }
 
@@ -79,16 +79,16 @@ static int port(fv_view_graph *g, int scope, fv_item_kind kind, const void *key,
 
 static void connect(fv_view_graph *g, int scope, const void *key, int value, int from, int to) {
     fv_view_scope *s = &g->scopes[scope];
-    fv_layout *l = &s->layout;
+    fv_page_layout *l = &s->layout;
     intptr_t at = (intptr_t)fv_ptrmap_get(&s->nets, key);
     if (!at) {
         int n = l->nnets;
         FV_PUSH(g->arena, s->values, n, s->cap_values, value);
-        FV_PUSH(g->arena, l->nets, l->nnets, l->cap_nets, ((fv_layout_net){.from = from}));
+        FV_PUSH(g->arena, l->nets, l->nnets, l->cap_nets, ((fv_page_net){.from = from}));
         at = l->nnets;
         *fv_ptrmap_at(&s->nets, key) = (void *)at;
     }
-    fv_layout_net *net = &l->nets[at - 1];
+    fv_page_net *net = &l->nets[at - 1];
     FV_PUSH(g->arena, net->to, net->nto, net->cap_to, to);
 }
 
@@ -173,7 +173,7 @@ static void lead_region(fv_view_graph *g, const fv_region *r) {
 void fv_view_place(fv_view_graph *g) {
     for (int i = 0; i < g->nscopes; i++) {
         fv_view_scope *s = &g->scopes[i];
-        s->layout = (fv_layout){.arena = g->arena};
+        s->layout = (fv_page_layout){.arena = g->arena};
         s->nets = s->ports[0] = s->ports[1] = fv_ptrmap_in(g->arena);
     }
     make_items(g);
@@ -188,5 +188,5 @@ void fv_view_place(fv_view_graph *g) {
     }
     for (int i = 0; i < g->nscopes; i++)
         if (!g->scopes[i].dropped)
-            fv_layout_find(&g->scopes[i].layout);
+            fv_page_find(&g->scopes[i].layout);
 }

@@ -33,7 +33,7 @@ enum {
     MANY = 1 << 30
 };
 
-typedef struct fv_layout {
+typedef struct fv_axis_order {
     bool fixed;    /* the axes lie in memory in the order of the type */
     bool ordered;  /* a view, or an op with a kernel of its own, reads it in that order */
     uint32_t kept; /* axes that readers want elsewhere than at the end, as bits */
@@ -43,13 +43,13 @@ typedef struct fv_layout {
     /* of its definition: the axis along which runs what it was taken out of; NULL: it is nobody's
      * part */
     const fv_var *along;
-} fv_layout;
+} fv_axis_order;
 
-_Static_assert(FV_MAX_RANK <= 32, "fv_layout.kept has a bit for each axis");
+_Static_assert(FV_MAX_RANK <= 32, "fv_axis_order.kept has a bit for each axis");
 
-static fv_layout *layout_of(fv_lowerer *l, fv_storage *s) {
+static fv_axis_order *layout_of(fv_lowerer *l, fv_storage *s) {
     if (!s->layout)
-        s->layout = FV_NEW(l->exprs, fv_layout, 1);
+        s->layout = FV_NEW(l->exprs, fv_axis_order, 1);
     return s->layout;
 }
 
@@ -189,7 +189,7 @@ static void note_uses(fv_lowerer *l, fv_op *op) {
         fv_storage *s = op->in[i] ? fv_storage_root(fv_storage_of(l, op->in[i])) : NULL;
         if (!s)
             continue;
-        fv_layout *layout = layout_of(l, s);
+        fv_axis_order *layout = layout_of(l, s);
         if (returns && s->value == op->in[i])
             layout->returned = true;
         else if (returns || op->def->kernel)
@@ -522,7 +522,7 @@ static choice stay(choice c, fv_why why) {
 static choice choice_of(fv_lowerer *l, fv_storage *s) {
     const fv_definition *d = s->def;
     const fv_storage *home = fv_storage_home(s);
-    const fv_layout *layout = home->layout;
+    const fv_axis_order *layout = home->layout;
     choice none = {.axis = -1}, c = none;
     if (layout->decided || d->rank < 2)
         return none;
@@ -546,7 +546,7 @@ static choice choice_of(fv_lowerer *l, fv_storage *s) {
 /* The memory of a Concat is in the order that suits the first of its parts. */
 static void choose(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_storage *home = fv_storage_home(s);
-    fv_layout *layout = layout_of(l, home);
+    fv_axis_order *layout = layout_of(l, home);
     choice c = choice_of(l, s);
     fv_fact length = c.axis < 0 ? fv_n(0) : fv_d(s->def->index[c.axis]->dim);
     layout->decided = true;

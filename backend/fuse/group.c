@@ -47,6 +47,15 @@ static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
     return fv_op_is(op, FV_OP_fv_Reshape) && grouped_of(l, fv_storage_of(l, op->out[0]))->costly;
 }
 
+/* Does the reshape read elements of a constant, each repeated along the last axis, as scales of
+ * blocks are? A copy of them takes more memory than divisions take time. */
+static bool repeats_constant(fv_lowerer *l, const fv_op *op) {
+    const fv_storage *s = fv_op_is(op, FV_OP_fv_Reshape) ? fv_storage_of(l, op->in[0]) : NULL;
+    const fv_definition *d = s ? s->def : NULL;
+    return d && d->rank && d->body->op == FV_X_LOAD && fv_x_is_constant(d->body) &&
+           !fv_dim_is_one(d->index[d->rank - 1]->dim) && !fv_x_uses(d->body, d->index[d->rank - 1]);
+}
+
 /* Does the axis structure let each element of v be used by one element of the consumer only? */
 static bool covers(const fv_definition *consumer, const fv_value *v) {
     int n = 0, m = 0;
@@ -665,7 +674,7 @@ bool fv_step_group(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (fv_op_is(op, FV_OP_fv_Reshape)) {
             fv_storage *s = fv_storage_of(l, op->out[0]);
-            grouped_of(l, s)->costly = fv_divides_along(s->def);
+            grouped_of(l, s)->costly = fv_divides_along(s->def) && !repeats_constant(l, op);
             grouped_of(l, s)->divides = fv_divides_at_all(s->def);
         }
     for (fv_op *op = l->func->body->first; op; op = op->next)

@@ -56,8 +56,8 @@ static bool is_loaded(const fv_expr *x) {
 }
 
 /* Are panels of the factor with the columns made when the model is compiled? */
-static bool has_constant_columns(const fv_definition *d, const fv_contraction *c) {
-    return fv_x_is_constant(c->b) || fv_is_joined_constant(c->b, d->index[c->column]);
+static bool has_constant_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    return fv_is_laid_out(l, d, c->sum, c->b, c->column);
 }
 
 /* To begin and end a tile takes so many steps of k with one sum; and up to how many tiles of rows
@@ -103,8 +103,9 @@ static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *n
 /* The tile of the table. Fewer rows where there are fewer, with more columns then: so many sums are
  * in flight. Returns what columns are a multiple of: the lanes of a vector, or fewer where there
  * are fewer columns. */
-static int tile_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr,
+static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int *mr,
                      int *nr) {
+    const fv_target *t = l->target;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     int in_flight = fv_processor_at(t->processor)->sums_in_flight;
     lanes = lanes < 2 ? 1 : lanes;
@@ -123,7 +124,7 @@ static int tile_size(const fv_target *t, const fv_definition *d, const fv_contra
     }
     if (rows < *mr) {
         *mr = rows > 0 ? (int)rows : 1;
-        if (has_constant_columns(d, c) && *mr * (*nr / lanes) * c->nsums < in_flight)
+        if (has_constant_columns(l, d, c) && *mr * (*nr / lanes) * c->nsums < in_flight)
             *nr = in_flight / (*mr * c->nsums) * lanes;
     }
     while (lanes > columns)
@@ -136,7 +137,7 @@ static int tile_size(const fv_target *t, const fv_definition *d, const fv_contra
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
                       fv_parameter rows, fv_parameter columns, int *mr, int *nr) {
     const fv_target *t = u->l->target;
-    int64_t step = tile_size(t, d, c, mr, nr), n = d->index[c->column]->dim->hi;
+    int64_t step = tile_size(u->l, d, c, mr, nr), n = d->index[c->column]->dim->hi;
     int64_t most_rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
     if (*nr < 2)
@@ -192,7 +193,8 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     if (c->nsums > 1)
         return choose_several(l, d, c);
     const fv_var *j = d->index[c->column];
-    bool constant = has_constant_columns(d, c), before = constant || is_made_before(l, d, c, c->b);
+    bool constant = has_constant_columns(l, d, c),
+         before = constant || is_made_before(l, d, c, c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     c->dense = !constant && before && fv_choose_dense(l, d, c->sum, c->b, j, &c->copy);
     bool contiguous =
@@ -294,6 +296,22 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
     return ways > 0 && sets * ways / 2 < mr;
 }
 
+/* Steps for which b is computed at a time: half of the first-level cache holds them. */
+static int64_t unpack_depth(const fv_target *t, const fv_tile *tile, int64_t steps) {
+    int64_t row = fv_tile_width(tile) * fv_elem_storage_bytes((fv_elem)tile->c->sum->type.elem);
+    int64_t most = t->l1_bytes / 2 / row / FV_SPACE * FV_SPACE;
+    most = most > FV_SPACE ? most : FV_SPACE;
+    int64_t parts = (steps + most - 1) / most;
+    int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
+    return depth < steps ? depth : steps;
+}
+
+/* Is b computed once for all tiles of a block of rows? What is computed lies on the stack. */
+static bool unpacks(const fv_tile *t, int64_t block, int64_t depth) {
+    int64_t most = FV_MOST_SUMS / fv_tile_width(t);
+    return t->c->panels.computed && fv_can_prefetch(t->c) && depth <= most && block <= most;
+}
+
 /* What is chosen besides the tile, once panels are there: whether they can be asked for in time.
  * Returns the rows of a block. */
 static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv_definition *d) {
@@ -306,6 +324,8 @@ static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv
         bool parts = fv_can_prefetch(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
         t->depth = parts ? block_depth(target, c, t->mr, t->nr) : 0;
+        if (parts && c->panels.computed)
+            t->depth = unpack_depth(target, t, steps);
         block = block_rows(target, c, t->mr, t->nr, t->depth);
     }
     if (rows > 1)
@@ -314,7 +334,8 @@ static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv
         t->depth = fv_choose(
             u, FV_PARAMETER_depth,
             !t->depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->depth, 1, steps, 1);
-        t->depth = t->depth < steps ? t->depth : 0;
+        t->unpacks = unpacks(t, block, t->depth);
+        t->depth = t->depth < steps || t->unpacks ? t->depth : 0;
         if (!c->each)
             t->copies = fv_choose(u, FV_PARAMETER_copies,
                                   t->depth && copies_pay(target, c, d, t->mr), 0, 1, 1);
@@ -426,6 +447,43 @@ static void place(fv_lowerer *l, fv_op *op, void *as) {
     fv_contract_plan_place(l, op, p);
 }
 
+/* Blocks of steps, one after the other, each for all tiles of the block of rows. */
+static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    int outer = e->b.depth;
+    fv_open_steps(t);
+    if (t->unpacks)
+        fv_tile_unpack(t);
+    fv_tile_multiply(t, fv_open_tiles(t, first, rows));
+    while (e->b.depth > outer)
+        fv_kb_end(&e->b);
+}
+
+/* All steps at once, of the rows of one tile. */
+static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
+    fv_tile one = *t;
+    one.depth = 0;
+    one.from = one.whole = NULL;
+    one.unpacked = NULL;
+    one.done = integer(t->e, 0);
+    one.i0 = first;
+    fv_tile_multiply(&one, rows);
+}
+
+static void multiply_by_steps(fv_tile *t, int64_t block, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = t->e;
+    fv_tile_sums(t, block);
+    if (!t->unpacks) {
+        multiply_tiles(t, first, rows);
+        return;
+    }
+    fv_kb_if(&e->b, binary(e, FV_X_LE, rows, integer(e, t->mr)));
+    multiply_one_tile(t, first, rows);
+    fv_kb_else(&e->b);
+    multiply_tiles(t, first, rows);
+    fv_kb_end(&e->b);
+}
+
 void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value) {
     const fv_definition *d = p->d;
     const fv_contraction *c = &p->c;
@@ -441,14 +499,8 @@ void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value) {
     if (c->row >= 0)
         open_rows(t, p->block, &first, &rows);
     fv_open_panels(t, FV_PARALLEL);
-    if (t->depth) {
-        fv_tile_sums(t, p->block);
-        int outer = e->b.depth;
-        fv_open_steps(t);
-        fv_tile_multiply(t, fv_open_tiles(t, first, rows));
-        while (e->b.depth > outer)
-            fv_kb_end(&e->b);
-    }
+    if (t->depth)
+        multiply_by_steps(t, p->block, first, rows);
     fv_expr *here = fv_open_tiles(t, first, rows);
     if (!t->depth) {
         fv_tile_sums(t, t->mr);

@@ -1,348 +1,232 @@
 /* panels.c - operands of contractions, laid out in the order in which their kernel reads them.
  *
  * The factor b[.., k, j] that goes with the columns becomes panels of `width` columns,
- *     p[.., j / width, k, j % width]      0 beyond the last column
+ *     layout .., k, j: .. j/width k j%width       0 beyond the last column
  * so that a register tile reads one panel from end to end. One layout serves all row counts. Panels
- * of constants are made here and replace the constant, or several that stand side by side; others
- * are made by a kernel in the run. Of several factors that one tile reads, a panel has `width`
- * columns of each, side by side for every k. */
+ * of constants are made here and replace the constant, or several that are side by side; others are
+ * made by a kernel in the run. Of several factors that one tile reads, a panel has `width` columns
+ * of each, side by side for every k.
+ *
+ * A factor that is computed from constants, such as a dequantized weight, stays an expression: each
+ * constant that depends on the column is laid out as it is stored, and the tile computes the
+ * expression from these panels as it reads them.
+ *     f32(i32(q[k, j]) - i32(z[k floordiv 32, j])) * s[k floordiv 32, j]
+ *     q: layout k, j: j/16 k/2 j%16 k%2 bits 4        two steps of k in a byte
+ *     z, s: layout k, j: j/16 k/32 j%16 k%32 stride 0
+ * No weight is written in a run, and no weight takes more memory than the model gives it. */
 #include "backend/schedule/panels.h"
 
 #include <string.h>
 
 #include "backend/axes/products.h"
-#include "backend/consumer/consumer.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/why.h"
+#include "backend/schedule/lay_out.h"
 #include "backend/schedule/precompute.h"
-#include "ir/base/limits.h"
-#include "ir/base/mapping.h"
-#include "ir/expr/affine.h"
-#include "ir/expr/fold.h"
 #include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
 
-/* ---- affine indices ---- */
+/* ---- the layout of one constant ---- */
 
-enum {
-    MAX_LOOPS = 2 * FV_MAX_RANK,
-    MAX_PIECES = 4,
-    MOST_JOINED = 1 << 16 /* columns that are looked at one by one */
-};
-
-typedef struct affine {
-    int64_t at; /* where all variables are 0 */
-    int64_t by[MAX_LOOPS];
-} affine;
-
-static void add_scaled(affine *to, const affine *x, int n, int64_t k) {
-    to->at += k * x->at;
-    for (int i = 0; i < n; i++)
-        to->by[i] += k * x->by[i];
-}
-
-/* x as an affine function of the variables. */
-static bool affine_of(fv_dims *t, const fv_expr *x, int n, const fv_var *const *vars, affine *out) {
-    fv_affine f = fv_affine_of(&(fv_affines){.dims = t}, x);
-    bool is = fv_affine_is_of_vars(&f) && fv_dim_is_const(f.rest);
-    *out = (affine){.at = is ? f.rest->value : 0};
-    for (int i = 0; i < f.n && is; i++) {
-        int k = 0;
-        while (k < n && vars[k] != f.term[i].x->u.var)
-            k++;
-        is = k < n;
-        if (is)
-            out->by[k] = f.term[i].by->value;
-    }
-    return is;
-}
-
-/* Where in the buffer the load reads, in elements. */
-static bool offset_of(fv_dims *t, const fv_expr *load, int n, const fv_var *const *vars,
-                      affine *out) {
-    const fv_buf *b = load->u.buf;
-    int64_t stride = 1, extent;
-    *out = (affine){0};
-    for (int i = b->rank; i-- > 0;) {
-        affine a;
-        const fv_expr *e = b->extent[i];
-        if (!affine_of(t, load->arg[i], n, vars, &a))
-            return false;
-        add_scaled(out, &a, n, stride);
-        if (e->op == FV_X_DIM || !fv_x_is_int(e, &extent))
-            return false;
-        stride *= extent;
-    }
-    return true;
-}
-
-/* ---- panels of constants ---- */
-
-/* One run of `columns` columns of every k: to[k.., r] = from[at + k.. + r * by], where k is
- * `stride` apart. */
-typedef struct run {
-    const uint8_t *from;
-    uint8_t *to;
-    int nk;
-    const int64_t *count, *by; /* of each k */
-    int64_t columns, stride, column_by;
-} run;
-
-#define COPY(type)                                                                                 \
-    for (int64_t i = 0; i < count; i++)                                                            \
-        for (int64_t r = 0; r < u->columns; r++)                                                   \
-    memcpy(to + (i * u->stride + r) * (int64_t)sizeof(type),                                       \
-           from + (i * by + r * u->column_by) * (int64_t)sizeof(type), sizeof(type))
-
-static int64_t copy_run(const run *u, int k, int size, int64_t at, int64_t done) {
-    if (k < u->nk - 1) {
-        for (int64_t i = 0; i < u->count[k]; i++)
-            done = copy_run(u, k + 1, size, at + i * u->by[k], done);
-        return done;
-    }
-    const uint8_t *from = u->from + at * size;
-    uint8_t *to = u->to + done * u->stride * size;
-    int64_t count = u->count[k], by = u->by[k];
-    switch (size) {
-    case 1: COPY(uint8_t); break;
-    case 2: COPY(uint16_t); break;
-    case 4: COPY(uint32_t); break;
-    default: COPY(uint64_t); break;
-    }
-    return done + count;
-}
-
-/* Columns from `first` to before `end` of a factor are of this constant. */
-typedef struct piece {
-    const fv_tensor *tensor;
-    affine at; /* by outer axes, the column, axes of the sum */
-    int64_t first, end;
-} piece;
-
-/* What is laid out, and how: equal ones are made once. */
-typedef struct layout {
-    int64_t columns;
-    int width, nfactors, nouter, nk;
-    int64_t count[MAX_LOOPS]; /* outer axes, then those of the sum */
-    struct factor {
-        /* more than one: of constants side by side, of which no copy is made but this */
-        int npieces;
-        piece of[MAX_PIECES]; /* in order of their columns; together all of them */
-    } factor[FV_MAX_SUMS];
-    const fv_tensor *made; /* NULL: not yet */
-    fv_value *value;       /* that it is */
-    struct layout *next;   /* whose first factor begins with the same tensor */
-} layout;
-
-static fv_elem elem_of(const layout *p) {
-    return p->factor[0].of[0].tensor->elem;
-}
-
-/* The columns of a piece that are in this block, of all k. */
-static void pack_block(const layout *p, const piece *f, int64_t at, int64_t block, uint8_t *to) {
-    const int size = fv_elem_storage_bytes(f->tensor->elem);
-    const int64_t from = block * p->width, first = f->first > from ? f->first : from;
-    const int64_t end = f->end < from + p->width ? f->end : from + p->width,
-                  column_by = f->at.by[p->nouter];
-    if (first >= end)
-        return;
-    run u = {.from = f->tensor->data,
-             .to = to + (first - from) * size,
-             .nk = p->nk,
-             .count = p->count + p->nouter,
-             .by = f->at.by + p->nouter + 1,
-             .columns = end - first,
-             .stride = (int64_t)p->nfactors * p->width,
-             .column_by = column_by};
-    copy_run(&u, 0, size, at + first * column_by, 0);
-}
-
-static void pack_piece(const layout *p, const piece *f, int64_t outer, int64_t blocks,
-                       int64_t depth, uint8_t *to) {
-    const int size = fv_elem_storage_bytes(f->tensor->elem);
-    int64_t at = f->at.at, rest = outer;
-    for (int i = p->nouter; i-- > 0; rest /= p->count[i])
-        at += rest % p->count[i] * f->at.by[i];
-    for (int64_t b = f->first / p->width; b < blocks && b * p->width < f->end; b++)
-        pack_block(p, f, at, b, to + (outer * blocks + b) * depth * p->nfactors * p->width * size);
-}
-
-static void pack_all(const layout *p, int64_t outers, int64_t blocks, int64_t depth, uint8_t *to) {
-    const int size = fv_elem_storage_bytes(elem_of(p));
-    for (int64_t o = 0; o < outers; o++)
-        for (int f = 0; f < p->nfactors; f++)
-            for (int i = 0; i < p->factor[f].npieces; i++)
-                pack_piece(p, &p->factor[f].of[i], o, blocks, depth,
-                           to + (int64_t)f * p->width * size);
-}
-
-static const fv_tensor *pack(fv_lowerer *l, const layout *p) {
-    int64_t dims[MAX_LOOPS + 1], blocks = (p->columns + p->width - 1) / p->width, depth = 1,
-                                 outers = 1;
-    int rank = 0;
-    fv_elem elem = elem_of(p);
-    for (int i = 0; i < p->nouter; i++)
-        outers *= dims[rank++] = p->count[i];
-    dims[rank++] = blocks;
-    for (int i = 0; i < p->nk; i++)
-        depth *= dims[rank++] = p->count[p->nouter + i];
-    dims[rank++] = (int64_t)p->nfactors * p->width;
-    fv_tensor *t = FV_NEW(l->arena, fv_tensor, 1);
-    int64_t *own = FV_NEW(l->arena, int64_t, rank);
-    memcpy(own, dims, (size_t)rank * sizeof *own);
-    *t = (fv_tensor){.elem = elem, .rank = rank, .dims = own};
-    if (!fv_tensor_size(elem, rank, own, &t->count, &t->bytes))
-        return NULL;
-    if (l->options->look)
-        return t;
-    uint8_t *to = fv_alloc_aligned(l->arena, t->bytes + 1, FV_BUFFER_ALIGN);
-    t->data = to;
-    if (p->columns % p->width)
-        memset(to, 0, t->bytes);
-    pack_all(p, outers, blocks, depth, to);
-    return t;
-}
-
-static bool const_dim(const fv_var *v, int64_t *n) {
-    *n = v->dim->value;
-    return fv_dim_is_const(v->dim);
-}
-
-static bool same_layout(const layout *a, const layout *b) {
-    bool same = a->columns == b->columns && a->width == b->width && a->nfactors == b->nfactors &&
-                a->nouter == b->nouter && a->nk == b->nk &&
-                !memcmp(a->count, b->count, sizeof a->count);
-    for (int i = 0; same && i < a->nfactors; i++) {
-        same = a->factor[i].npieces == b->factor[i].npieces;
-        for (int k = 0; same && k < a->factor[i].npieces; k++) {
-            const piece *x = &a->factor[i].of[k], *y = &b->factor[i].of[k];
-            same = x->tensor == y->tensor && x->first == y->first && x->end == y->end &&
-                   !memcmp(&x->at, &y->at, sizeof(affine));
-        }
-    }
-    return same;
-}
-
-/* The one that is equal: there is one from now on. */
-static layout *layout_of(fv_lowerer *l, const layout *key) {
-    layout **first = (layout **)fv_ptrmap_at(&l->layouts, key->factor[0].of[0].tensor);
-    for (layout *p = *first; p; p = p->next)
-        if (same_layout(p, key))
-            return p;
-    layout *p = FV_NEW(l->arena, layout, 1);
-    *p = *key;
-    p->next = *first;
-    return *first = p;
-}
-
-/* A constant whose index is affine? */
-static bool is_affine_constant(fv_dims *t, const fv_expr *load, int n, const fv_var *const *vars,
-                               piece *f) {
-    const fv_value *v = load->u.buf->value;
-    if (!v || v->kind != FV_VALUE_CONST || fv_elem_is_packed(v->type->elem))
-        return false;
-    f->tensor = v->tensor;
-    return offset_of(t, load, n, vars, &f->at);
-}
-
-typedef struct column_at {
+/* The axes of a factor: outer ones, those of the sum, the column. */
+typedef struct axes {
+    int nouter, nk;
+    fv_var *outer[FV_MAX_RANK], *k[FV_MAX_RANK];
     const fv_var *column;
-    int64_t j;
-} column_at;
+    int width, nfactors;
+} axes;
 
-static bool is_column(void *user, const fv_var *v, int64_t *value) {
-    const column_at *at = user;
-    *value = at->j;
-    return v == at->column;
-}
-
-/* Which constant the column is of, where several stand side by side: `w[k, j] if j < 8 else v[k, j
- * - 8] if ...`. NULL: something else than the column decides that, or it is of none. */
-static const fv_expr *piece_at(const fv_expr *x, const fv_var *column, int64_t j) {
-    int64_t here;
-    while (x->op == FV_X_GUARD) {
-        int rank = x->u.buf->rank;
-        if (!fv_x_value(x->arg[rank], is_column, &(column_at){column, j}, &here))
-            return NULL;
-        if (here)
-            return x;
-        x = x->arg[rank + 1];
+/* What x has of v: 0 nothing; n > 1: v floordiv n and nothing else; 1: anything else. */
+static int64_t block_of(const fv_expr *x, const fv_var *v) {
+    int64_t block = 0, n;
+    if (!fv_x_uses(x, v))
+        return 0;
+    if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && fv_x_is_int(x->arg[1], &n) && n > 1)
+        return n;
+    for (int i = 0; i < x->n; i++) {
+        int64_t of = block_of(x->arg[i], v);
+        block = !of || of == block ? block : !block ? of : 1;
     }
-    return x->op == FV_X_LOAD ? x : NULL;
+    return x->op == FV_X_VAR ? 1 : block;
 }
 
-static bool find_pieces(fv_dims *t, const fv_expr *x, int n, const fv_var *const *vars,
-                        const fv_var *column, struct factor *f) {
-    const fv_expr *last = NULL;
-    f->npieces = 0;
-    if (column->dim->value > MOST_JOINED)
-        return false;
-    for (int64_t j = 0; j < column->dim->value; j++) {
-        const fv_expr *at = piece_at(x, column, j);
-        if (!at || (at != last && f->npieces == MAX_PIECES))
-            return false;
-        if (at != last) {
-            f->of[f->npieces] = (piece){.first = j};
-            if (!is_affine_constant(t, at, n, vars, &f->of[f->npieces]))
-                return false;
-            f->npieces++;
-        }
-        f->of[f->npieces - 1].end = j + 1;
-        last = at;
-    }
-    return f->npieces > 0;
+/* Elements of the sum's last axis that share a byte. */
+static int steps_in_byte(fv_elem e) {
+    return fv_elem_is_packed(e) ? 8 / fv_elem_bits(e) : 1;
 }
 
-bool fv_is_joined_constant(const fv_expr *x, const fv_var *column) {
-    x = fv_x_stored(x);
-    if (x->op != FV_X_GUARD || !fv_dim_is_const(column->dim) || column->dim->value > MOST_JOINED)
-        return false;
-    const fv_expr *last = NULL;
-    for (int64_t j = 0, n = 0; j < column->dim->value; j++) {
-        const fv_expr *at = piece_at(x, column, j);
-        if (!at || ((const fv_value *)at->u.buf->value)->kind != FV_VALUE_CONST ||
-            (at != last && n++ == MAX_PIECES))
-            return false;
-        last = at;
-    }
-    return last;
+/* A constant's axes: block 0 where it does not depend on one of the factor. */
+typedef struct stored {
+    fv_laid_out laid;
+    fv_layout_vars vars;
+    fv_var *block_var[FV_MAX_RANK]; /* of the axes of the sum; NULL: the variable itself */
+    int64_t outer[FV_MAX_RANK], k[FV_MAX_RANK];
+    int rank;                   /* of the constant as it is stored, */
+    fv_var *index[FV_MAX_RANK]; /* the variables of its axes, */
+    fv_expr *at[FV_MAX_RANK];   /* and an element's index, over those of the factor */
+    int panel, packed_k; /* which is that of the panel; the k of which a byte has several; -1 */
+} stored;
+
+static const char *numbered(fv_arena *a, const char *name, int i) {
+    return i ? fv_printf(a, "%s%d", name, i) : name;
 }
 
-/* Panels of constants whose indices are affine; NULL: they are not. */
-static layout *constant_panels(fv_lowerer *l, int nfactors, fv_expr *const *loads, int nouter,
-                               fv_var *const *outer, const fv_var *column, int nk,
-                               fv_var *const *ks, int width) {
-    layout key = {.width = width, .nfactors = nfactors, .nouter = nouter, .nk = nk};
-    const fv_var *vars[MAX_LOOPS];
-    if (nouter + nk + 1 > MAX_LOOPS || nk == 0 || !const_dim(column, &key.columns))
-        return NULL;
-    int n = 0;
+/* The axes of the layout, and the variable of each. */
+static bool set_axes(fv_lowerer *l, const axes *x, stored *s) {
+    fv_layout *o = &s->laid.layout;
     bool known = true;
-    for (int i = 0; i < nouter; i++) {
-        known &= const_dim(outer[i], &key.count[i]);
-        vars[n++] = outer[i];
+    for (int i = 0; i < x->nouter; i++) {
+        known &= fv_dim_is_const(x->outer[i]->dim);
+        s->vars.var[o->rank] = x->outer[i];
+        s->vars.block[o->rank] = 1;
+        fv_layout_add_axis(o, numbered(l->arena, "i", i), x->outer[i]->dim->value);
     }
-    vars[n++] = column;
-    for (int i = 0; i < nk; i++) {
-        known &= const_dim(ks[i], &key.count[nouter + i]);
-        vars[n++] = ks[i];
+    for (int i = 0; i < x->nk; i++) {
+        known &= fv_dim_is_const(x->k[i]->dim);
+        s->vars.var[o->rank] = s->block_var[i] ? s->block_var[i] : x->k[i];
+        s->vars.block[o->rank] = s->k[i] > 1 ? s->k[i] : 1;
+        fv_layout_add_axis(o, numbered(l->arena, "k", i), x->k[i]->dim->value);
     }
-    for (int i = 0; i < nfactors && known; i++)
-        known = find_pieces(l->module->dims, loads[i], n, vars, column, &key.factor[i]);
-    for (int i = 0; i < nfactors && known; i++)
-        for (int k = 0; k < key.factor[i].npieces; k++)
-            known &= key.factor[i].of[k].tensor->elem == elem_of(&key);
-    if (!known)
-        return NULL;
-    layout *p = layout_of(l, &key);
-    if (!p->made) {
-        p->made = pack(l, p);
-        for (int i = 0; i < nfactors; i++)
-            for (int k = 0; k < p->factor[i].npieces; k++)
-                fv_mapping_drop(l->session, p->factor[i].of[k].tensor->data,
-                                p->factor[i].of[k].tensor->bytes);
+    if (x->nfactors > 1) {
+        s->vars.block[o->rank] = 1;
+        fv_layout_add_axis(o, "f", x->nfactors);
     }
-    return p->made ? p : NULL;
+    s->vars.column = o->rank;
+    s->vars.var[o->rank] = x->column;
+    s->vars.block[o->rank] = 1;
+    fv_layout_add_axis(o, "j", x->column->dim->value);
+    return known && fv_dim_is_const(x->column->dim);
 }
+
+static void add_level(stored *s, int axis, int64_t divisor, int64_t modulus, bool matters) {
+    fv_layout_add_level(&s->laid.layout, axis, divisor, modulus, matters ? FV_STRIDE_PACKED : 0);
+}
+
+/* outer.., j/width, k.., f, j%width, k within a byte; then what does not matter. */
+static bool set_levels(const axes *x, stored *s) {
+    const int column = s->vars.column, first_k = x->nouter, per = steps_in_byte(s->laid.elem);
+    for (int i = 0; i < x->nouter; i++)
+        if (s->outer[i])
+            add_level(s, i, 1, 0, true);
+    add_level(s, column, x->width, 0, true);
+    for (int i = 0; i < x->nk; i++)
+        if (s->k[i])
+            add_level(s, first_k + i, i == s->packed_k ? per : s->k[i], 0, true);
+    if (x->nfactors > 1)
+        add_level(s, column - 1, 1, 0, true);
+    add_level(s, column, 1, x->width, true);
+    if (s->packed_k >= 0)
+        add_level(s, first_k + s->packed_k, 1, per, true);
+    for (int i = 0; i < x->nouter; i++)
+        if (!s->outer[i])
+            add_level(s, i, 1, 0, false);
+    for (int i = 0; i < x->nk; i++) {
+        if (s->k[i] != 1)
+            add_level(s, first_k + i, 1, s->k[i], false);
+    }
+    /* without a k that fills bytes, each element has one of its own */
+    s->laid.layout.bits =
+        s->packed_k >= 0 ? fv_elem_bits(s->laid.elem) : 8 * fv_elem_storage_bytes(s->laid.elem);
+    return fv_layout_pack(&s->laid.layout);
+}
+
+/* The variable of an axis of the constant, and the index of an element along it. */
+static void add_index(stored *s, fv_var *v, fv_expr *at) {
+    s->index[s->rank] = v;
+    s->at[s->rank++] = at;
+}
+
+static void set_index(fv_lowerer *l, const axes *x, stored *s, fv_var *panel, fv_var *c) {
+    fv_arena *a = l->exprs;
+    fv_dims *t = l->module->dims;
+    for (int i = 0; i < x->nouter; i++)
+        if (s->outer[i])
+            add_index(s, x->outer[i], fv_x_var(a, x->outer[i]));
+    s->panel = s->rank;
+    add_index(s, panel, fv_x_var(a, panel));
+    for (int i = 0; i < x->nk; i++) {
+        int64_t block = i == s->packed_k ? steps_in_byte(s->laid.elem) : s->k[i];
+        const fv_dim *n = fv_dim_const(t, block);
+        fv_expr *k = fv_x_var(a, x->k[i]);
+        if (block == 1)
+            add_index(s, x->k[i], k);
+        else if (block)
+            add_index(s, fv_index_var(a, x->k[i]->name, fv_dim_ceildiv(t, x->k[i]->dim, n)),
+                      fv_x_bin(a, FV_X_FLOORDIV, k, fv_x_int(a, block)));
+    }
+    add_index(s, c, fv_x_var(a, c));
+}
+
+/* ---- constants as they are stored ---- */
+
+typedef struct blocks {
+    const axes *x;
+    stored *s;
+} blocks;
+
+static fv_expr *over_blocks(fv_x_rewriter *r, fv_expr *x) {
+    const blocks *b = r->user;
+    if (x->op != FV_X_FLOORDIV || x->arg[0]->op != FV_X_VAR)
+        return NULL;
+    for (int i = 0; i < b->x->nk; i++)
+        if (b->s->block_var[i] && x->arg[0]->u.var == b->x->k[i])
+            return fv_x_var(r->arena, b->s->block_var[i]);
+    return NULL;
+}
+
+/* Constants that factors load, in the layout of panels; `whole`: the load is all of the factor,
+ * which has all axes. False: an index is not affine, or an extent is not known. */
+static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whole, stored *s) {
+    fv_dims *t = l->module->dims;
+    memset(s, 0, sizeof *s);
+    s->laid.elem = (fv_elem)loads[0]->type.elem;
+    s->packed_k = -1;
+    for (int i = 0; i < x->nouter; i++)
+        s->outer[i] = whole ? 1 : block_of(loads[0], x->outer[i]) > 0;
+    for (int i = 0; i < x->nk; i++) {
+        s->k[i] = whole ? 1 : block_of(loads[0], x->k[i]);
+        if (s->k[i] == 1 && steps_in_byte(s->laid.elem) > 1)
+            s->packed_k = i;
+        if (s->k[i] > 1)
+            s->block_var[i] = fv_index_var(
+                l->exprs, "k", fv_dim_ceildiv(t, x->k[i]->dim, fv_dim_const(t, s->k[i])));
+    }
+    bool known =
+        x->nk > 0 && x->nouter + x->nk + 2 <= FV_MAX_RANK && set_axes(l, x, s) && set_levels(x, s);
+    for (int i = 0; i < x->nfactors && known; i++) {
+        fv_x_rewriter w = {.arena = l->exprs, .before = over_blocks, .user = &(blocks){x, s}};
+        known = fv_lay_out_add(l, &s->laid, &s->vars, fv_x_rewrite(&w, loads[i]),
+                               x->nfactors > 1 ? s->vars.column - 1 : -1, i);
+    }
+    return known;
+}
+
+/* The value of the constant that is laid out; NULL: it is too large. */
+static fv_value *made(fv_lowerer *l, const stored *s, const char *name) {
+    fv_laid_out *laid = fv_laid_out_find(l, &s->laid);
+    if (laid->value)
+        return laid->value;
+    fv_elem e = fv_elem_is_packed(s->laid.elem) ? FV_U8 : s->laid.elem;
+    fv_value *v = fv_new_value(l, fv_printf(l->exprs, "%s.panels", name), e, s->rank, s->index);
+    return fv_lay_out_make(l, laid, v) ? v : NULL;
+}
+
+/* The constant's element: what is loaded, or the bits of a byte that are the element's. */
+static fv_expr *element_of(fv_lowerer *l, const axes *x, const stored *s, fv_expr *load) {
+    fv_arena *a = l->exprs;
+    const int per = steps_in_byte(s->laid.elem), bits = 8 / per;
+    if (per == 1)
+        return load;
+    if (s->packed_k >= 0) {
+        fv_expr *k = fv_x_bin(a, FV_X_FLOORMOD, fv_x_var(a, x->k[s->packed_k]), fv_x_int(a, per));
+        fv_expr *shift = fv_x_convert(a, FV_U8, fv_x_bin(a, FV_X_MUL, k, fv_x_int(a, bits)));
+        load = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_SHR, load, shift),
+                        fv_x_const_int(a, FV_U8, (1 << bits) - 1));
+    }
+    return fv_x_cast(a, FV_X_BITCAST, s->laid.elem, load);
+}
+
+/* ---- panels that a kernel makes ---- */
 
 /* Column `at` of a panel of x, 0 beyond the last one and where not `here` (NULL: it is here). */
 static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column,
@@ -398,47 +282,191 @@ static void stored_factors(int n, fv_expr *const *factors, fv_expr **x) {
         x[i] = factors[i];
 }
 
-void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
-                    int nfactors, fv_expr *const *factors, int column, int width, fv_panels *p) {
-    fv_expr *x[FV_MAX_SUMS] = {0}, *at[FV_MAX_RANK];
-    int nk = sum->u.red.nvars, n = 0;
-    stored_factors(nfactors, factors, x);
+/* ---- factors that are computed from constants ---- */
+
+typedef struct keeping {
+    fv_lowerer *l;
+    const axes *x;
+    const fv_definition *d;
+    fv_panels *p;       /* NULL: only looks whether it can be done */
+    double bytes, most; /* of all constants that are laid out; of the largest */
+    bool failed;
+} keeping;
+
+static double elements_of(const stored *s) {
+    double n = 1;
+    for (int i = 0; i < s->rank; i++)
+        n *= (double)s->index[i]->dim->value;
+    return n;
+}
+
+/* The panels of the factor are those of its largest constant. */
+static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load, double bytes) {
+    fv_panels *p = k->p;
+    if (bytes <= k->most)
+        return;
+    k->most = bytes;
+    p->value = v;
+    p->load = load;
+    p->panel = s->panel;
+    p->steps = s->packed_k >= 0 ? steps_in_byte(s->laid.elem) : 1;
+}
+
+/* What the load of a constant becomes. */
+static fv_expr *keep_load(keeping *k, fv_expr *load) {
+    fv_lowerer *l = k->l;
+    stored s;
+    if (!store(l, k->x, &load, false, &s)) {
+        k->failed = true;
+        return load;
+    }
+    set_index(l, k->x, &s, k->p->panel_index, k->p->column);
+    double bytes = elements_of(&s) * fv_elem_storage_bytes(s.laid.elem);
+    k->bytes += bytes;
+    if (!k->d)
+        return load;
+    fv_value *v = made(l, &s, ((const fv_value *)load->u.buf->value)->name);
+    k->failed |= !v;
+    if (!v)
+        return load;
+    fv_expr *x = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), s.at);
+    use_panels(k, &s, v, x, bytes);
+    return element_of(l, k->x, &s, x);
+}
+
+static fv_expr *keep(fv_x_rewriter *r, fv_expr *x) {
+    keeping *k = r->user;
+    if (x->op != FV_X_LOAD && x->op != FV_X_GUARD)
+        return NULL;
+    const fv_value *v = x->u.buf->value;
+    k->failed |= x->op != FV_X_LOAD || !v || v->kind != FV_VALUE_CONST;
+    for (int i = 0; i < x->u.buf->rank; i++)
+        k->failed |= fv_x_has_load(x->arg[i]);
+    if (k->failed || !fv_x_uses(x, k->x->column))
+        return x;
+    return keep_load(k, x);
+}
+
+/* The factor over panels of its constants, where these have fewer bytes than its elements; NULL: it
+ * is no such factor. d: NULL: nothing is made. */
+static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_expr *factor,
+                     fv_panels *p) {
+    keeping k = {.l = l, .x = x, .p = p, .d = NULL};
+    fv_x_rewriter look = {.arena = l->exprs, .before = keep, .user = &k};
+    double all = fv_elem_storage_bytes((fv_elem)factor->type.elem);
+    if (fv_x_has(factor, FV_HAS_REDUCE) || fv_x_is_checked(factor))
+        return NULL;
+    fv_x_rewrite(&look, factor);
+    for (int i = 0; i < x->nouter; i++)
+        all *= (double)x->outer[i]->dim->value;
+    for (int i = 0; i < x->nk; i++)
+        all *= (double)x->k[i]->dim->value;
+    all *= (double)x->column->dim->value;
+    if (k.failed || !k.bytes || k.bytes >= all)
+        return NULL;
+    if (!d)
+        return factor;
+    k.d = d;
+    fv_x_rewriter make = {.arena = l->exprs, .before = keep, .user = &k};
+    factor = fv_x_rewrite(&make, factor);
+    return k.failed ? NULL : factor;
+}
+
+/* ---- the factors of a contraction ---- */
+
+/* Variables of the panel, and of a column of all factors in it. */
+static void set_variables(fv_lowerer *l, const axes *x, fv_panels *p) {
+    fv_dims *t = l->module->dims;
+    const fv_dim *w = fv_dim_const(t, x->width),
+                 *all = fv_dim_const(t, (int64_t)x->width * x->nfactors);
+    p->width = x->width;
+    p->steps = 1;
+    p->panel_index = fv_index_var(l->exprs, "panel", fv_dim_ceildiv(t, x->column->dim, w));
+    p->column = fv_index_var(l->exprs, "c", all);
+}
+
+static axes axes_of(const fv_definition *d, const fv_expr *sum, int n, fv_expr *const *x,
+                    int column, int width) {
+    axes a = {.nk = sum->u.red.nvars, .column = d->index[column], .width = width, .nfactors = n};
     for (int i = 0; i < d->rank; i++) {
         bool uses = false;
-        for (int k = 0; k < nfactors; k++)
+        for (int k = 0; k < n; k++)
             uses |= fv_x_uses(x[k], d->index[i]);
         if (i != column && uses)
-            p->index[n++] = d->index[i];
+            a.outer[a.nouter++] = d->index[i];
     }
+    memcpy(a.k, sum->u.red.vars, (size_t)a.nk * sizeof *a.k);
+    return a;
+}
+
+bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
+                    int column) {
+    fv_expr *x = (fv_expr *)fv_x_stored(factor);
+    if (fv_x_is_constant(x) || fv_is_joined_constant(x, d->index[column]))
+        return true;
+    fv_panels p;
+    axes a = axes_of(d, sum, 1, &x, column, 1);
+    set_variables(l, &a, &p);
+    return kept(l, NULL, &a, x, &p) != NULL;
+}
+
+/* Panels that a kernel makes in the run. */
+static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const axes *a,
+                        fv_expr *const *x, fv_panels *p) {
+    fv_expr *at[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < a->nouter; i++)
+        p->index[n++] = a->outer[i];
     p->panel = n;
-    p->width = width;
-    const fv_dim *w = fv_dim_const(l->module->dims, width),
-                 *all = fv_dim_const(l->module->dims, (int64_t)width * nfactors);
-    p->index[n++] =
-        fv_index_var(l->exprs, "panel", fv_dim_ceildiv(l->module->dims, d->index[column]->dim, w));
-    for (int i = 0; i < nk; i++)
-        p->index[n++] = sum->u.red.vars[i];
-    p->index[n++] = fv_index_var(l->exprs, "c", all);
+    p->index[n++] = p->panel_index;
+    for (int i = 0; i < a->nk; i++)
+        p->index[n++] = a->k[i];
+    p->index[n++] = p->column;
     for (int i = 0; i < n; i++)
         at[i] = fv_x_var(l->exprs, p->index[i]);
-    fv_value *v = fv_new_value(l, fv_printf(l->exprs, "%s.panels", fv_operand_name(x[0], d)),
-                               (fv_elem)x[0]->type.elem, n, p->index);
-    layout *constant = constant_panels(l, nfactors, x, p->panel, p->index, d->index[column], nk,
-                                       sum->u.red.vars, width);
-    p->made_in_run = !constant;
-    if (constant && constant->value) {
-        v = constant->value;
-    } else if (constant) {
-        v->kind = FV_VALUE_CONST;
-        v->tensor = constant->made;
-        constant->value = v;
-    } else {
-        fv_takes(l, v, FV_WHY_operand_is_panels,
-                 fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x[0], d))), fv_v(d->value));
-        fv_define_operand(l, op, v, p->index,
-                          element_of_panel(l, nfactors, x, p, d->index[column], n), d);
-    }
+    const char *name = fv_operand_name(x[0], d);
+    p->value = fv_new_value(l, fv_printf(l->exprs, "%s.panels", name), (fv_elem)x[0]->type.elem, n,
+                            p->index);
+    fv_takes(l, p->value, FV_WHY_operand_is_panels, fv_s(fv_printf(l->arena, "'%s'", name)),
+             fv_v(d->value));
+    fv_define_operand(l, op, p->value, p->index,
+                      element_of_panel(l, a->nfactors, x, p, (fv_var *)a->column, n), d);
+    p->made_in_run = true;
+    p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, p->value), at);
+}
+
+/* Panels of constants that are all of the factors; false: they are not. */
+static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_expr *const *x,
+                       fv_panels *p) {
+    stored s;
+    if (!store(l, a, x, true, &s))
+        return false;
+    set_index(l, a, &s, p->panel_index, p->column);
+    fv_value *v = made(l, &s, fv_operand_name(x[0], d));
+    if (!v)
+        return false;
     p->value = v;
-    p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), at);
-    p->x = fv_x_as_stored(l->exprs, factors[0], x[0], p->load);
+    p->panel = s.panel;
+    p->steps = s.packed_k >= 0 ? steps_in_byte(s.laid.elem) : 1;
+    p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), s.at);
+    p->x = element_of(l, a, &s, p->load);
+    return true;
+}
+
+void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
+                    int nfactors, fv_expr *const *factors, int column, int width, fv_panels *p) {
+    fv_expr *x[FV_MAX_SUMS] = {0};
+    stored_factors(nfactors, factors, x);
+    axes a = axes_of(d, sum, nfactors, x, column, width);
+    memset(p, 0, sizeof *p);
+    set_variables(l, &a, p);
+    if (!make_whole(l, d, &a, x, p)) {
+        p->x = nfactors == 1 ? kept(l, d, &a, x[0], p) : NULL;
+        if (!p->x) {
+            make_in_run(l, op, d, &a, x, p);
+            p->x = p->load;
+        }
+    }
+    p->computed = p->x != p->load;
+    p->x = fv_x_as_stored(l->exprs, factors[0], x[0], p->x);
 }

@@ -7,18 +7,22 @@
 
 /* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
-    fv_value *value;            /* [.., panel, k.., column in the panel] */
-    bool made_in_run;           /* by a kernel of its own, before; else a constant */
-    int panel;                  /* that axis of it */
-    fv_var *index[FV_MAX_RANK]; /* of its axes: axes of d, one for the panel, k of the sum,
-                                       one for the column in the panel, which is the last */
-    fv_expr *load;              /* of an element, over these */
-    fv_expr *x;                 /* the factor: the load, converted */
-    int width;                  /* columns of each factor in a panel */
+    fv_value *value;  /* [.., panel, k.., column in the panel]; of several the largest */
+    bool computed;    /* the factor is more than the load of an element, converted */
+    bool made_in_run; /* by a kernel of its own, before; else a constant */
+    int panel;        /* that axis of it */
+    int steps;        /* of the last axis of the sum, whose elements share a byte of it */
+    fv_var *panel_index, *column; /* of the panel, and of the column in it */
+    fv_var *index[FV_MAX_RANK];   /* made in the run: of its axes */
+    fv_expr *load;                /* of an element of it, over these and the axes of the sum */
+    fv_expr *x;                   /* the factor, over the same */
+    int width;                    /* columns of each factor in a panel */
 } fv_panels;
-/* Is it of constants that stand side by side, each column of one of them, so that their panels are
- * one constant? */
-bool fv_is_joined_constant(const fv_expr *factor, const fv_var *column) FV_MUST_USE;
+/* Is the factor of `sum` in d laid out in panels when the model is compiled? It is a constant, or
+ * several constants each of which has some of the columns, or it is computed from constants that
+ * have fewer bytes than it has. */
+bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
+                    int column) FV_MUST_USE;
 /* Would panels of a factor of `sum` in d have few enough axes? */
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
 /* Of factors of `sum` in d, one or several, whose columns are that axis; they fit. A panel has

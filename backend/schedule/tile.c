@@ -115,8 +115,8 @@ static void bind_column(fv_tile *t, fv_expr *c) {
     if (!t->c->packed)
         return;
     const fv_panels *p = &t->c->panels;
-    fv_kemit_bind(e, p->index[p->value->type->rank - 1], c);
-    fv_kemit_bind(e, p->index[p->panel], t->panel);
+    fv_kemit_bind(e, p->column, c);
+    fv_kemit_bind(e, p->panel_index, t->panel);
 }
 
 static void bind_row(fv_tile *t, fv_expr *r) {
@@ -131,14 +131,19 @@ void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
     bind_column(t, c);
 }
 
+/* Rows of a panel, of one column each, that have so many steps of the sum. */
+static int64_t rows_of(const fv_panels *p, int64_t steps) {
+    return (steps + p->steps - 1) / p->steps;
+}
+
 /* Where the prefetches of a tile begin: distances in elements, from an element of the panel. What
  * tiles share are the steps that come next, of the next panel or of this one. */
 static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
     int bytes = fv_elem_storage_bytes(p->value->type->elem);
-    int64_t width = fv_tile_width(t), panel = all_steps(t) * width,
-            block = t->depth ? t->depth * width : panel;
+    int64_t width = fv_tile_width(t), panel = rows_of(p, all_steps(t)) * width,
+            block = t->depth ? rows_of(p, t->depth) * width : panel;
     fv_expr *left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->last, t->panel), integer(e, panel));
     fv_expr *ahead = integer(e, t->far / bytes);
     if (t->whole) {
@@ -155,11 +160,13 @@ static void plan_prefetch(fv_tile *t) {
         fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share);
         fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
         if (t->depth) { /* elements of step k: k * stride on from here */
-            fv_expr *next = binary(e, FV_X_MUL, binary(e, FV_X_ADD, t->from, integer(e, t->depth)),
-                                   integer(e, width));
+            fv_expr *steps = integer(e, p->steps), *from = binary(e, FV_X_FLOORDIV, t->from, steps),
+                    *end = binary(e, FV_X_ADD, t->from, integer(e, t->depth));
+            fv_expr *next =
+                binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, end, steps), integer(e, width));
             next = binary(e, FV_X_MIN, next, binary(e, FV_X_ADD, left, integer(e, panel - block)));
             part = binary(e, FV_X_SUB, binary(e, FV_X_ADD, next, part),
-                          binary(e, FV_X_MUL, t->from, t->stride));
+                          binary(e, FV_X_MUL, from, t->stride));
         }
         t->part = fv_kb_let(&e->b, "part", part);
     }
@@ -219,6 +226,21 @@ static fv_expr *open_sum(fv_tile *t) {
     return k;
 }
 
+void fv_tile_unpack(fv_tile *t) {
+    fv_kemit *e = t->e;
+    const int width = fv_tile_width(t);
+    t->unpacked = fv_kb_tile(&e->b, "unpacked", (fv_elem)t->c->sum->type.elem, 2,
+                             (int64_t[]){t->depth, width}, NULL);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *k = open_sum(t), *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+    bind_column(t, c);
+    fv_expr *at[2] = {binary(e, FV_X_SUB, k, t->from), c};
+    fv_kb_store(&e->b, t->unpacked, at, fv_kemit_expr(e, t->c->b), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
 typedef enum { TO_SUMS, FROM_SUMS } direction;
 
 static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, direction d) {
@@ -274,7 +296,10 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
     bind_column(t, c);
     e->guard = edge ? binary(e, FV_X_LT, c, t->columns) : NULL;
-    fv_kb_store(&e->b, b, &c, fv_kemit_expr(e, t->c->b), NULL);
+    fv_expr *unpacked[2] = {t->unpacked ? binary(e, FV_X_SUB, k, t->from) : NULL, c};
+    fv_kb_store(
+        &e->b, b, &c,
+        t->unpacked ? fv_x_load(e->arena, t->unpacked, unpacked) : fv_kemit_expr(e, t->c->b), NULL);
     e->guard = NULL;
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
@@ -368,7 +393,8 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
         t->at[0] = t->done;
     if (t->outlined)
         fv_kb_outline(&e->b);
-    if (prefetches(t))
+    t->ahead = NULL;
+    if (prefetches(t) && !t->unpacked)
         plan_prefetch(t);
     multiply_columns(t, rows);
     if (t->outlined)

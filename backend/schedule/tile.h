@@ -50,8 +50,12 @@ typedef struct fv_tile {
     int mr, nr;        /* rows; columns, of each sum */
     int64_t depth;     /* steps that all tiles do before the next ones are done; 0: all */
     int64_t near, far; /* bytes that prefetches run ahead; both 0: there are none */
-    bool copies;       /* a tile's rows of a are copied together before they are used */
-    bool outlined;     /* its loops may become a function */
+    /* b is computed once for all tiles of a block, for `depth` steps at a time, where there is more
+     * than one tile of rows; else by each tile as it reads b */
+    bool unpacks;
+    fv_buf *unpacked; /* [step, column]: what was computed; NULL: nothing */
+    bool copies;      /* a tile's rows of a are copied together before they are used */
+    bool outlined;    /* its loops may become a function */
     /* stores what is made of the sums there, by name; NULL: what the definition says */
     void (*put)(void *user, fv_expr *const *index);
     void *user;
@@ -81,6 +85,8 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows);
 void fv_tile_sums(fv_tile *t, int64_t rows);
 /* Loop over blocks of `depth` steps of the sum, each of which all tiles go over: sets from. */
 void fv_open_steps(fv_tile *t);
+/* b of these steps and this panel, computed, for the tiles that follow. */
+void fv_tile_unpack(fv_tile *t);
 /* What follows is of row r and column c of the tile. */
 void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c);
 /* sums[at..] of `rows` rows; of these steps, added to what is there. */

@@ -37,6 +37,7 @@ ir/dim: ir/base ir/syntax
 ir/type: ir/base ir/syntax ir/dim
 ir/schedule: ir/base ir/syntax
 ir/target: ir/base
+ir/layout: ir/base ir/syntax
 ir/catalogue: ir/base ir/type
 ir/graph: ir/base ir/syntax ir/dim ir/type ir/catalogue
 ir/expr: ir/base ir/dim ir/type ir/target

@@ -5,11 +5,11 @@
 #include "tools/layout.h"
 
 static fv_session *session;
-static fv_layout l;
+static fv_page_layout l;
 
 static void begin(void) {
     session = fv_session_new();
-    l = (fv_layout){.arena = fv_arena_new(session)};
+    l = (fv_page_layout){.arena = fv_arena_new(session)};
 }
 
 static void end(void) {
@@ -19,14 +19,14 @@ static void end(void) {
 TestSuite(layout, .init = begin, .fini = end);
 
 static int node(double width, fv_place place) {
-    FV_PUSH(l.arena, l.nodes, l.n, l.cap, ((fv_layout_node){.width = width, .place = place}));
+    FV_PUSH(l.arena, l.nodes, l.n, l.cap, ((fv_page_node){.width = width, .place = place}));
     return l.n - 1;
 }
 
 /* A net of its own from a node to the next ones; -1 ends them. */
 static void net(int from, const int *to) {
-    FV_PUSH(l.arena, l.nets, l.nnets, l.cap_nets, ((fv_layout_net){.from = from}));
-    fv_layout_net *n = &l.nets[l.nnets - 1];
+    FV_PUSH(l.arena, l.nets, l.nnets, l.cap_nets, ((fv_page_net){.from = from}));
+    fv_page_net *n = &l.nets[l.nnets - 1];
     for (; *to >= 0; to++)
         FV_PUSH(l.arena, n->to, n->nto, n->cap_to, *to);
 }
@@ -56,7 +56,7 @@ static void is_sound(void) {
 }
 
 Test(layout, nothing) {
-    fv_layout_find(&l);
+    fv_page_find(&l);
     cr_assert_eq(l.nlayers, 0);
     cr_assert_eq(l.width, 0);
 }
@@ -69,7 +69,7 @@ Test(layout, residual) {
     NET(x, a, b, y, a);
     NET(a, b);
     NET(b, y);
-    fv_layout_find(&l);
+    fv_page_find(&l);
     is_sound();
     cr_assert_eq(l.nlayers, 4);
     cr_assert_eq(l.nets[0].nto, 3, "a target counts once");
@@ -84,7 +84,7 @@ Test(layout, uncrossed) {
         d = node(30, FV_PLACE_FREE);
     NET(a, d);
     NET(b, c);
-    fv_layout_find(&l);
+    fv_page_find(&l);
     is_sound();
     cr_assert((l.nodes[a].x < l.nodes[b].x) == (l.nodes[d].x < l.nodes[c].x));
 }
@@ -96,7 +96,7 @@ Test(layout, late) {
     NET(a, b);
     NET(b, c);
     NET(k, c);
-    fv_layout_find(&l);
+    fv_page_find(&l);
     cr_assert_eq(l.nodes[k].layer, l.nodes[c].layer - 1);
 }
 
@@ -126,12 +126,12 @@ static double gap_before(int i) {
 Test(layout, alone) {
     srand(3);
     for (int turn = 0; turn < 60; turn++) {
-        l = (fv_layout){.arena = l.arena};
+        l = (fv_page_layout){.arena = l.arena};
         for (int i = 0; i < 14; i++)
             node(10 + rand() % 200, FV_PLACE_FREE);
         for (int i = 0; i < 6; i++)
             NET(rand() % 14, rand() % 14);
-        fv_layout_find(&l);
+        fv_page_find(&l);
         is_sound();
         for (int i = 0; i < 14; i++)
             cr_assert(!is_alone(i) || gap_before(i) < 20, "turn %d: node %d is %g away", turn, i,
@@ -145,7 +145,7 @@ Test(layout, circle) {
     NET(a, b, a);
     NET(b, c);
     NET(c, a);
-    fv_layout_find(&l);
+    fv_page_find(&l);
     is_sound();
     int up = 0;
     for (int i = 0; i < l.nnets; i++)
@@ -160,7 +160,7 @@ Test(layout, long_lines) {
         node(20, FV_PLACE_FREE);
     for (int i = 0; i + 1 < N; i++)
         NET(i, i + 1, N - 1);
-    fv_layout_find(&l);
+    fv_page_find(&l);
     is_sound();
     cr_assert_leq(l.n, 17 * N);
 }
@@ -168,13 +168,13 @@ Test(layout, long_lines) {
 Test(layout, any) {
     srand(7);
     for (int turn = 0; turn < 40; turn++) {
-        l = (fv_layout){.arena = l.arena};
+        l = (fv_page_layout){.arena = l.arena};
         int n = 1 + rand() % 60;
         for (int i = 0; i < n; i++)
             node(10 + rand() % 90, i < 3 ? FV_PLACE_TOP : i > 55 ? FV_PLACE_BOTTOM : FV_PLACE_FREE);
         for (int i = 0; i < n; i++)
             NET(i, rand() % n, rand() % n);
-        fv_layout_find(&l);
+        fv_page_find(&l);
         is_sound();
     }
 }

@@ -1,0 +1,225 @@
+/* lay_out.c - constants in the layout in which a kernel reads them.
+ *
+ * An index of a load that is affine in the variables of the axes makes the load a copy between two
+ * orders of the same elements, which fv_layout_copy does. Equal ones are made once. */
+#include "backend/schedule/lay_out.h"
+
+#include <string.h>
+
+#include "backend/lowering/access.h"
+#include "ir/base/mapping.h"
+#include "ir/expr/affine.h"
+#include "ir/expr/fold.h"
+
+/* ---- affine indices ---- */
+
+typedef struct affine {
+    int64_t at; /* where all variables are 0 */
+    int64_t by[FV_MAX_RANK];
+} affine;
+
+static void add_scaled(affine *to, const affine *x, int n, int64_t k) {
+    to->at += k * x->at;
+    for (int i = 0; i < n; i++)
+        to->by[i] += k * x->by[i];
+}
+
+/* x as an affine function of the n variables. */
+static bool affine_of(fv_dims *t, const fv_expr *x, int n, const fv_var *const *vars, affine *out) {
+    fv_affine f = fv_affine_of(&(fv_affines){.dims = t}, x);
+    bool is = fv_affine_is_of_vars(&f) && fv_dim_is_const(f.rest);
+    *out = (affine){.at = is ? f.rest->value : 0};
+    for (int i = 0; i < f.n && is; i++) {
+        int k = 0;
+        while (k < n && vars[k] != f.term[i].x->u.var)
+            k++;
+        is = k < n;
+        if (is)
+            out->by[k] = f.term[i].by->value;
+    }
+    return is;
+}
+
+/* The number of the element that the load reads. */
+static bool offset_of(fv_dims *t, const fv_expr *load, int n, const fv_var *const *vars,
+                      affine *out) {
+    const fv_buf *b = load->u.buf;
+    int64_t stride = 1, extent;
+    *out = (affine){0};
+    for (int i = b->rank; i-- > 0;) {
+        affine a;
+        const fv_expr *e = b->extent[i];
+        if (!affine_of(t, load->arg[i], n, vars, &a))
+            return false;
+        add_scaled(out, &a, n, stride);
+        if (e->op == FV_X_DIM || !fv_x_is_int(e, &extent))
+            return false;
+        stride *= extent;
+    }
+    return true;
+}
+
+/* ---- constants that are side by side ---- */
+
+typedef struct column_at {
+    const fv_var *column;
+    int64_t j;
+} column_at;
+
+static bool is_column(void *user, const fv_var *v, int64_t *value) {
+    const column_at *at = user;
+    *value = at->j;
+    return v == at->column;
+}
+
+/* The load of the constant that has column j: `w[k, j] if j < 8 else v[k, j - 8] if ...`. NULL:
+ * something else than the column decides, or no constant has it. */
+static const fv_expr *piece_at(const fv_expr *x, const fv_var *column, int64_t j) {
+    int64_t here;
+    while (x->op == FV_X_GUARD) {
+        int rank = x->u.buf->rank;
+        if (!fv_x_value(x->arg[rank], is_column, &(column_at){column, j}, &here))
+            return NULL;
+        if (here)
+            return x;
+        x = x->arg[rank + 1];
+    }
+    return x->op == FV_X_LOAD ? x : NULL;
+}
+
+static bool is_constant(const fv_expr *load) {
+    const fv_value *v = load->u.buf->value;
+    return v && v->kind == FV_VALUE_CONST;
+}
+
+bool fv_is_joined_constant(const fv_expr *x, const fv_var *column) {
+    x = fv_x_stored(x);
+    if (x->op != FV_X_GUARD || !fv_dim_is_const(column->dim) || column->dim->value > FV_MOST_JOINED)
+        return false;
+    const fv_expr *last = NULL;
+    for (int64_t j = 0, n = 0; j < column->dim->value; j++) {
+        const fv_expr *at = piece_at(x, column, j);
+        if (!at || !is_constant(at) || (at != last && n++ == FV_MOST_FACTORS_PIECES))
+            return false;
+        last = at;
+    }
+    return last;
+}
+
+/* ---- pieces ---- */
+
+/* Steps of the source for one value of each level. */
+static void set_steps(const fv_layout *l, const fv_layout_vars *v, const affine *at,
+                      fv_layout_source *s) {
+    for (int i = 0; i < l->nlevels; i++) {
+        const fv_layout_level *level = &l->level[i];
+        int64_t block = v->block[level->axis];
+        s->by[i] = level->divisor % block ? 0 : at->by[level->axis] * (level->divisor / block);
+    }
+    for (int i = 0; i < l->rank; i++) {
+        s->from[i] = 0;
+        s->to[i] = l->axis[i].extent;
+    }
+}
+
+/* Another piece for that load; false: its index is not affine, or it is no constant. */
+static bool add_piece(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v,
+                      const fv_expr *load) {
+    affine at;
+    if (to->npieces == FV_MOST_PIECES || !is_constant(load) ||
+        !offset_of(l->module->dims, load, to->layout.rank, v->var, &at))
+        return false;
+    struct fv_layout_piece *p = &to->piece[to->npieces++];
+    memset(p, 0, sizeof *p);
+    p->tensor = ((const fv_value *)load->u.buf->value)->tensor;
+    p->from.data = p->tensor->data;
+    p->from.packed = fv_elem_is_packed(p->tensor->elem) ? fv_elem_bits(p->tensor->elem) : 0;
+    p->from.at = at.at;
+    set_steps(&to->layout, v, &at, &p->from);
+    return true;
+}
+
+static bool add_columns(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v, const fv_expr *x) {
+    const fv_var *column = v->var[v->column];
+    const fv_expr *last = NULL;
+    int first = to->npieces;
+    if (to->layout.axis[v->column].extent > FV_MOST_JOINED)
+        return false;
+    for (int64_t j = 0; j < to->layout.axis[v->column].extent; j++) {
+        const fv_expr *at = piece_at(x, column, j);
+        if (!at || (at != last && to->npieces - first == FV_MOST_FACTORS_PIECES))
+            return false;
+        if (at != last) {
+            if (!add_piece(l, to, v, at))
+                return false;
+            to->piece[to->npieces - 1].from.from[v->column] = j;
+        }
+        to->piece[to->npieces - 1].from.to[v->column] = j + 1;
+        last = at;
+    }
+    return to->npieces > first;
+}
+
+bool fv_lay_out_add(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v, const fv_expr *x,
+                    int factor_axis, int64_t factor) {
+    int first = to->npieces;
+    bool known = x->op == FV_X_GUARD ? add_columns(l, to, v, x)
+                                     : x->op == FV_X_LOAD && add_piece(l, to, v, x);
+    for (int i = first; i < to->npieces && known; i++) {
+        if (factor_axis >= 0) {
+            to->piece[i].from.from[factor_axis] = factor;
+            to->piece[i].from.to[factor_axis] = factor + 1;
+        }
+        known = to->piece[i].tensor->elem == to->elem;
+    }
+    return known;
+}
+
+/* ---- one for all that are equal ---- */
+
+static bool is_same(const fv_laid_out *a, const fv_laid_out *b) {
+    bool same = fv_layout_equal(&a->layout, &b->layout) && a->npieces == b->npieces;
+    for (int i = 0; same && i < a->npieces; i++)
+        same = a->piece[i].tensor == b->piece[i].tensor &&
+               !memcmp(&a->piece[i].from, &b->piece[i].from, sizeof a->piece[i].from);
+    return same;
+}
+
+fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key) {
+    fv_laid_out **first = (fv_laid_out **)fv_ptrmap_at(&l->layouts, key->piece[0].tensor);
+    for (fv_laid_out *p = *first; p; p = p->next)
+        if (is_same(p, key))
+            return p;
+    fv_laid_out *p = FV_NEW(l->arena, fv_laid_out, 1);
+    *p = *key;
+    p->next = *first;
+    return *first = p;
+}
+
+bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) {
+    int64_t dims[FV_MAX_RANK];
+    fv_tensor *t = FV_NEW(l->arena, fv_tensor, 1);
+    for (int i = 0; i < as->type->rank; i++)
+        dims[i] = as->type->dims[i]->value;
+    int64_t *own = FV_NEW(l->arena, int64_t, as->type->rank);
+    memcpy(own, dims, (size_t)as->type->rank * sizeof *own);
+    *t = (fv_tensor){.elem = as->type->elem, .rank = as->type->rank, .dims = own};
+    if (!fv_tensor_size(t->elem, t->rank, own, &t->count, &t->bytes))
+        return false;
+    if (!l->options->look) {
+        size_t bytes;
+        bool known = fv_layout_bytes(&to->layout, &bytes);
+        FV_HOLDS(l->session, known && bytes <= t->bytes);
+        uint8_t *data = fv_alloc_aligned(l->arena, t->bytes + 1, 64);
+        memset(data, 0, t->bytes);
+        for (int i = 0; i < to->npieces; i++)
+            fv_layout_copy(&to->layout, &to->piece[i].from, data);
+        t->data = data;
+        for (int i = 0; i < to->npieces; i++)
+            fv_mapping_drop(l->session, to->piece[i].tensor->data, to->piece[i].tensor->bytes);
+    }
+    as->kind = FV_VALUE_CONST;
+    as->tensor = t;
+    to->value = as;
+    return true;
+}

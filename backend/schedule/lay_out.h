@@ -1,0 +1,50 @@
+/* lay_out.h - constants in the layout in which a kernel reads them, made when the model is
+ * compiled. */
+#ifndef FV_BACKEND_SCHEDULE_LAY_OUT_H
+#define FV_BACKEND_SCHEDULE_LAY_OUT_H
+
+#include "backend/lowering/lowering.h"
+#include "ir/layout/layout.h"
+
+enum {
+    FV_MOST_PIECES = 16,        /* constants that one layout is made of */
+    FV_MOST_FACTORS_PIECES = 4, /* ... of them for one factor */
+    FV_MOST_JOINED = 1 << 16    /* columns that are looked at one by one */
+};
+
+/* The variable of each axis of a layout. */
+typedef struct fv_layout_vars {
+    const fv_var *var[FV_MAX_RANK]; /* NULL: no index depends on it */
+    /* so many elements along the axis have one value, and var is the number of these */
+    int64_t block[FV_MAX_RANK];
+    int column; /* the axis along which a factor may be several constants */
+} fv_layout_vars;
+
+/* What is laid out: pieces of constants, at known places. */
+typedef struct fv_laid_out {
+    fv_layout layout;
+    fv_elem elem;
+    int npieces;
+    struct fv_layout_piece {
+        const fv_tensor *tensor;
+        fv_layout_source from;
+    } piece[FV_MOST_PIECES];
+    fv_value *value;          /* the constant; NULL: it is not made yet */
+    struct fv_laid_out *next; /* whose first piece is of the same tensor */
+} fv_laid_out;
+
+/* Adds the pieces of x, an element over the variables, which is a load of a constant, or of several
+ * that are side by side along the column: `w[k, j] if j < 8 else v[k, j - 8]`. `layout` of `to` is
+ * set. factor_axis: x is at `factor` along that axis; -1: there is none. False: an index is not
+ * affine, or it is something else. */
+bool fv_lay_out_add(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v, const fv_expr *x,
+                    int factor_axis, int64_t factor) FV_MUST_USE;
+/* The same one if it was asked for before, else this one. */
+fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key);
+/* The constant becomes the value of `to`: its elements are those of the layout, those of less than
+ * a byte in bytes. False: it is too large. */
+bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) FV_MUST_USE;
+/* Is it of constants that are side by side, each column of one of them? */
+bool fv_is_joined_constant(const fv_expr *factor, const fv_var *column) FV_MUST_USE;
+
+#endif
