@@ -1,4 +1,4 @@
-"""Writes the models of points that are no network of layers, or that are made of another model.
+"""Writes the models of points that bench_models.py of the shared folder does not have.
 
     models.py NAME OUT.onnx [SEQ2SEQ.onnx]
 
@@ -8,6 +8,8 @@ import argparse
 
 import numpy as np
 from onnx import TensorProto, helper, load, numpy_helper
+
+from networks import NETWORKS
 
 RATE, FRAME, HOP, BANDS = 16000, 400, 160, 80
 FEATURES, TREES, DEPTH, CLASSES = 100, 500, 8, 10
@@ -231,6 +233,7 @@ MODELS = {
     "mel": mel,
     "detections": lambda: detections(False),
     "detections-dense": lambda: detections(True),
+    **NETWORKS,
 }
 MADE_OF = {"seq2seq-unrolled": ("seq2seq", unrolled)}  # of a model of bench_models.py
 

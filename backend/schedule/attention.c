@@ -200,7 +200,8 @@ static void choose_queries(fv_attend *a) {
     if (!loaded && sum->u.red.nvars == 1 && a->at.q->type.elem == sum->type.elem)
         a->of_query = a->at.q;
     else
-        a->qk.dense_a = fv_choose_dense(a->l, &a->scores, sum, a->at.q, NULL, &a->qk.copy_a);
+        a->qk.dense_a =
+            fv_choose_dense(a->l, &a->scores, sum, a->at.q, FV_DENSE_ALL, NULL, &a->qk.copy_a);
 }
 
 static void place_queries(fv_attend *a, fv_op *op) {

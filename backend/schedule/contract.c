@@ -50,6 +50,43 @@ fv_contraction fv_contraction_of(const fv_products *p) {
     return c;
 }
 
+/* From so many terms and filters on it pays to make filters the columns, see `turns`. */
+enum { TURNED_TERMS = 512, TURNED_FILTERS = 16 };
+
+/* The variable of the sum whose terms follow each other. */
+static const fv_var *last_term(const fv_contraction *c) {
+    return c->sum->u.red.vars[c->sum->u.red.nvars - 1];
+}
+
+/* Filters that make an image in the order of its type, y[m, h, w], would be rows, and pixels the
+ * columns. For each term of the sum such a tile reads pixels of another channel, that is, of another
+ * page. With the filters as columns their panels are made when the model is compiled, and the
+ * channels of a pixel are neighbours in the copy of the image. What that costs is that neighbours
+ * among the columns are stored apart, once for each sum: few terms do not pay for it. Which factor
+ * is called a changes no bit. */
+static bool turns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    fv_dense window;
+    int64_t terms = 1;
+    if (c->nsums > 1 || c->each || c->row < 0 || !fv_x_is_constant(c->a) || fv_x_is_constant(c->b))
+        return false;
+    for (int i = 0; i < c->sum->u.red.nvars && terms < TURNED_TERMS; i++)
+        terms *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
+    const fv_dim *filters = d->index[c->row]->dim;
+    return terms >= TURNED_TERMS && fv_dim_is_const(filters) && filters->value >= TURNED_FILTERS &&
+           fv_panels_fit(d, c->sum) &&
+           fv_choose_dense(l, d, c->sum, c->b, FV_DENSE_WINDOWS, last_term(c), &window);
+}
+
+static void turn(fv_contraction *c) {
+    fv_expr *a = c->a;
+    int row = c->row;
+    c->a = c->b;
+    c->b = c->factors[0] = a;
+    c->row = c->column;
+    c->column = row;
+    c->turned = true;
+}
+
 static bool is_loaded(const fv_expr *x) {
     x = fv_x_stored(x);
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
@@ -196,7 +233,8 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     bool constant = has_constant_columns(l, d, c),
          before = constant || is_made_before(l, d, c, c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
-    c->dense = !constant && before && fv_choose_dense(l, d, c->sum, c->b, j, &c->copy);
+    c->dense =
+        !constant && before && fv_choose_dense(l, d, c->sum, c->b, FV_DENSE_WINDOWS, j, &c->copy);
     bool contiguous =
         c->dense ? fv_dense_runs_along(&c->copy, j) : is_loaded(c->b) && runs_along(c->b, j);
     c->packed = constant || !contiguous;
@@ -350,6 +388,8 @@ static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv
 
 static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     fv_fact columns = fv_d(d->index[c->column]->dim);
+    if (c->turned)
+        fv_takes(l, d->value, FV_WHY_contracts_turned, columns);
     if (c->each)
         fv_takes(l, d->value, FV_WHY_contracts_each, columns);
     else if (c->row < 0)
@@ -376,6 +416,8 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
     p->d = d;
     *c = fv_contraction_of(&found);
     c->often = often;
+    if (!often && turns(l, d, c))
+        turn(c);
     *t = (fv_tile){.c = c, .rest = -1};
     p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
     fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
@@ -386,8 +428,9 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
               (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)
         return NULL;
-    c->dense_a =
-        is_made_before(l, d, c, c->a) && fv_choose_dense(l, d, c->sum, c->a, NULL, &c->copy_a);
+    c->dense_a = is_made_before(l, d, c, c->a) &&
+                 fv_choose_dense(l, d, c->sum, c->a, FV_DENSE_ALL, c->turned ? last_term(c) : NULL,
+                                 &c->copy_a);
     return p;
 }
 

@@ -224,13 +224,13 @@ static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
 }
 
 bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
-                     const fv_var *last, fv_dense *dense) {
+                     fv_dense_of of, const fv_var *last, fv_dense *dense) {
     fv_expr *x = (fv_expr *)fv_x_stored(factor);
     bases b = begin(l, d, sum);
     bool window;
     if (x->op == FV_X_LOAD || !find_axes(&b, x, &dense->copy, &window))
         return false;
-    if (last && !window)
+    if (of == FV_DENSE_WINDOWS && !window)
         return fv_declines(l, d->value, FV_WHY_operand_no_window,
                            fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d))));
     if (!window)

@@ -15,10 +15,14 @@ typedef struct fv_dense {
     fv_expr *at[FV_MAX_RANK];   /* and which one stands for the factor */
 } fv_dense;
 
-/* Decides whether the factor is to be made dense, and does nothing. If `last` is not NULL: only
- * where a window slides over it, and that variable runs along the last axis if it can. */
+/* Which factors are made dense: all that are more than a load, or those over which a window slides,
+ * of which the copy has fewer elements than the variables have values. */
+typedef enum fv_dense_of { FV_DENSE_ALL, FV_DENSE_WINDOWS } fv_dense_of;
+/* Decides whether the factor is to be made dense, and changes nothing. The last axis of the copy is
+ * the one that `last` runs along, if there is one; NULL: in the order in which the factor is
+ * read. */
 bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
-                     const fv_var *last, fv_dense *dense) FV_MUST_USE;
+                     fv_dense_of of, const fv_var *last, fv_dense *dense) FV_MUST_USE;
 /* Are neighbours along v neighbours in the copy? */
 bool fv_dense_runs_along(const fv_dense *dense, const fv_var *v) FV_MUST_USE;
 /* The factor as a load of the copy, which is made unless an equal one is there. */

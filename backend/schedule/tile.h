@@ -15,6 +15,7 @@ typedef struct fv_contraction {
     fv_expr *sums[FV_MAX_SUMS], *factors[FV_MAX_SUMS];
     int row, column;     /* axes of the definition; row -1: none */
     bool each;           /* a runs along the columns as well: a depthwise convolution */
+    bool turned;         /* the columns are not neighbours in the result; the rows are */
     bool dense, dense_a; /* b, or a, is computed beforehand: how */
     fv_dense copy, copy_a;
     bool packed; /* b is read from panels */
