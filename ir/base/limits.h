@@ -35,6 +35,7 @@
 /* bytes of workspace up to which offsets are constants; where bounds of dims allow more, the run
  * computes offsets */
 #define FV_FIXED_WORKSPACE (1 << 28)
-#define FV_FOLD_BYTES      65536 /* bytes of a constant; the interpreter does not fold larger ones */
+/* the interpreter does not fold constants of more bytes */
+#define FV_FOLD_BYTES 65536
 
 #endif

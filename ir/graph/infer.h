@@ -41,7 +41,7 @@ bool fv_infer_inside(fv_op *op, const fv_dim *size, const fv_dim *start, const f
 /* Is d at least `least`? Assumed if the run decides; `what` names the quantity in the message.
  * False after a diagnostic. */
 bool fv_infer_at_least(fv_op *op, const fv_dim *d, int64_t least, const char *what) FV_MUST_USE;
-/* Is operand `in` a vector with one element for each channel? A missing operand is accepted. False
+/* Is operand `in` a vector with one element for each channel? False
  * after a diagnostic. */
 bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) FV_MUST_USE;
 /* Normalizes an axis in [-rank, rank) to [0, rank); false after a diagnostic. */
