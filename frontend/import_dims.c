@@ -87,7 +87,7 @@ static bool is_keyword(const char *w, size_t n) {
 
 enum { LONGEST_EXPRESSION = 128 }; /* products of sums grow */
 
-/* Is it made of names that stand alone somewhere, and of more than one word? */
+/* Does it consist of several words, each of which is the name of a dim somewhere? */
 static bool is_expression(const table *t, const char *text) {
     bool joins = false, name = false;
     if (strlen(text) > LONGEST_EXPRESSION)
@@ -125,8 +125,8 @@ static bool is_real_input(const fv_importer *im, const Onnx__ValueInfoProto *v) 
     return !fv_ptrmap_get(&im->is_initializer, fv_intern(im->s, fv_text_of(v->name)));
 }
 
-/* One pass over the dims of all inputs: those named by plain words first, so that the others can be
- * told from expressions over them. */
+/* One pass over the dims of all inputs: first those named by plain words, so that the others can be
+ * recognized as expressions over them. */
 static void collect(table *t, bool plain) {
     const Onnx__GraphProto *g = t->im->model->graph;
     for (size_t i = 0; i < g->n_input; i++) {

@@ -7,7 +7,7 @@ enum { SAID = 3 }; /* of each kind; the others are counted */
 
 static const struct {
     fv_severity severity;
-    const char *others; /* behind their number */
+    const char *others; /* after their number */
     bool legal;         /* --strict refuses none */
 } kinds[FV_LENIENT_KINDS] = {
     [FV_LENIENT_OPSET] = {FV_NOTE, "more such opset imports", false},

@@ -9,7 +9,8 @@
 /* What became of an attention. */
 typedef struct fv_attention_fate {
     const fv_attention_site *site;
-    /* scores, weights and product are one kernel; of a gate: it lies nowhere as large as the map */
+    /* scores, weights and product are one kernel; for a gate: no memory of the size of the map is
+     * needed */
     bool fused;
     bool by_rows;            /* a query at a time, whose scores and weights lie in memory */
     bool keeps;              /* its weights lie in memory, since others read them */
@@ -22,7 +23,7 @@ typedef struct fv_attention_fate {
     const char *stopped_at;
 } fv_attention_fate;
 
-/* What is asked for before a model is lowered, and told when it is. */
+/* What is collected before a model is lowered, and reported afterwards. */
 typedef struct fv_attention_query {
     fv_context *c;
     fv_attention_sites sites;

@@ -25,7 +25,7 @@ enum { TURNS_A_STEP = 100 };
 
 typedef struct trial {
     fv_lua_compiled shown; /* the first */
-    /* its session; c.arena: of the last call, beside what the subject needs */
+    /* its session; c.arena: of the last call, in addition to what the subject needs */
     fv_context c;
     fv_args args;
     fv_subject m;

@@ -6,7 +6,7 @@
 #include "ir/graph/infer.h"
 #include "passes/passes.h"
 
-#define MOST_ZEROS ((size_t)64 << 20) /* bytes of a constant that stands for ops */
+#define MOST_ZEROS ((size_t)64 << 20) /* bytes of a constant that replaces ops */
 
 /* ---- results ---- */
 

@@ -75,7 +75,7 @@ typedef struct answer {
     double cycles;       /* of the program */
     bool kernels_only;   /* it was read as such */
     const char *nothing; /* why there is nothing about the name; NULL: there is */
-    int left;            /* kernels that are not told of */
+    int left;            /* kernels that are not reported */
 } answer;
 
 static subject *subject_of(answer *w, const fv_value *v) {
@@ -193,7 +193,7 @@ static const char *holders(answer *w, const fv_value *v) {
     return list.text.s;
 }
 
-/* ---- which values are told of ---- */
+/* ---- which values are reported ---- */
 
 static void show(void *user, subject *s) {
     (void)user;
@@ -359,7 +359,7 @@ static void print_subject(answer *w, const subject *s, json_t *list) {
 
 typedef void tell_fn(answer *w, const subject *s, json_t *list);
 
-/* Those that are told of: by the time of their kernels, or in the order of the program. */
+/* The values that are reported: by the time of their kernels, or in the order of the program. */
 static void tell(answer *w, tell_fn *fn, json_t *list) {
     for (int k = 0; k < w->nkernels && !w->q->name; k++)
         for (int i = 0; i < w->n; i++)

@@ -14,7 +14,8 @@ struct fv_ll_host {
     LLVMValueRef launch;                     /* function: (env, task, args, n, descending) */
     LLVMBasicBlockRef out;                   /* the way out */
     LLVMBasicBlockRef fail[FV_INTERNAL + 1]; /* per status, made when needed */
-    /* fv_buf -> address of an input or output, behind MEMORY; slot of that of a HEAP buffer */
+    /* fv_buf -> address of an input or output, after MEMORY; for a HEAP buffer: the variable with
+     * its address */
     fv_ptrmap places;
     fv_ptrmap args; /* fv_ll_kernel -> slot of its arguments */
 };

@@ -144,7 +144,7 @@ fv_op *fv_flatten_branch(fv_op *op) {
 
 /* ---- what is legal ---- */
 
-typedef struct scope { /* a list of ops: main, one side of an if, or a turn */
+typedef struct scope { /* A list of ops: main, a branch, or the body of a loop. */
     const fv_op *mark;
     struct scope *outer;
     int depth;
@@ -235,7 +235,8 @@ bool fv_branches_are_legal(fv_lowerer *l) {
             const scope *of = op->in[i] ? fv_ptrmap_get(&made, op->in[i]) : NULL;
             if (of && !is_around(of, s))
                 return fv_op_error(
-                    op, "uses %%%s, which is made in a branch or a turn that may not have run",
+                    op,
+                    "uses %%%s, which is computed in a branch or iteration that may not have run",
                     op->in[i]->name);
         }
         if (op->def == &fv_endif_def && s->mark && s->mark->def == &fv_else_def &&

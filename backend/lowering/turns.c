@@ -14,15 +14,17 @@
 
 /* ---- from a region to marks ---- */
 
-/* What goes from turn to turn: a state, or the rows that turns have made, where it is not known
- * before how many they become. These are one axis of elements where it takes a turn to know how
- * long they are. Behind all that come rows that do not go round: each turn writes its own. */
+/* What is passed from one iteration to the next: a state, or rows that iterations have returned so
+ * far, if their final number is not known before the loop. Such rows are stored as one axis of
+ * elements if only an iteration determines their length. They are followed by rows that are not
+ * passed on: each iteration writes its own. */
 typedef struct carried {
     fv_value *first, *out; /* out: the result of the Loop, or NULL */
     int from;              /* which of the body's values it becomes, or gets as a row */
-    const fv_type *seen;   /* by a turn */
-    const fv_type *behind; /* the last turn */
-    /* of elements: symbols of the dims of the row before; NULL: they are rows, or a state */
+    const fv_type *seen;   /* the type within an iteration */
+    const fv_type *behind; /* the type after the last iteration */
+    /* of rows stored as elements: the symbols of the dims of the previous row; NULL: they are
+     * stored as rows, or it is a state */
     const fv_dim *const *row;
     const char *name;
 } carried;
@@ -34,14 +36,15 @@ typedef struct flattener {
     const fv_region *body;
     fv_rewriter w;
     carried *all;
-    int n, cap, nstates, nround; /* the first nround of n go round */
-    /* dims that change; the first is the number of the turn */
+    /* the first nround of n are passed from one iteration to the next */
+    int n, cap, nstates, nround;
+    /* dims that change between iterations; the first symbol is the number of the iteration */
     const fv_dim **symbols, **first, **next, **last;
     int ndims, cap_dims[4];
-    const fv_dim *rows; /* how many turns there were, as soon as that is known; */
-    /* and how many there are at most, which is known before; NULL: nobody knows */
+    const fv_dim *rows; /* the number of iterations, once it is known */
+    /* the maximum number of iterations, known before the loop; NULL: there is none */
     const fv_dim *room;
-    /* where what a turn says of the condition counts, and is not known to hold */
+    /* the condition of an iteration may end the loop: it is not known to be true */
     bool ends_early;
 } flattener;
 
@@ -65,7 +68,7 @@ static const fv_dim *bound_behind(flattener *f, const fv_dim *d, const char *ste
     return symbol ? symbol : d;
 }
 
-/* How many turns there were, as the end binds it. */
+/* The number of iterations, as bound at the end of the loop. */
 static const fv_dim *count_of(flattener *f) {
     const char *stem = fv_printf(f->a, "%s_count", f->body->params[FV_BODY_TURN]->name);
     bool known = fv_loop_times(f->op) && !fv_loop_may_end_early(f->op);
@@ -100,8 +103,8 @@ static int number_carried(const flattener *f, const fv_dim *symbol) {
     return i;
 }
 
-/* What a dim of states, which several may have, is behind the last turn: the symbol of a result.
- * One that is used comes first, but of others the dims may be read. */
+/* The value that a dim of states, which several states may share, has after the last iteration: the
+ * symbol of a result. Results with uses are preferred, but the dims of others may be read, too. */
 static const fv_dim *changed_behind(flattener *f, const fv_dim *d) {
     for (int used = 1; used >= 0; used--)
         for (int k = 0; k < f->nstates && k < f->op->nout; k++) {
@@ -179,14 +182,15 @@ static void carry_elements(flattener *f, carried *c, const fv_type *row) {
     c->behind = fv_tensor_type(f->a, row->elem, 1, &behind);
 }
 
-/* Is it no waste to have memory for a row of each turn that there may be, if fewer are taken? */
+/* Is the memory for a row of each possible iteration small enough to be allocated before the loop,
+ * even if fewer iterations run? */
 static bool has_room(const flattener *f, const fv_type *row) {
     return row->elem != FV_STRING &&
            (double)f->room->hi * fv_typical_elements(row) * fv_elem_storage_bytes(row->elem) <=
                FV_MOST_ROOM;
 }
 
-/* Is there memory for all rows before the first turn? */
+/* Is the memory for all rows allocated before the first iteration? */
 static bool are_placed(const flattener *f, int i) {
     const fv_type *row = f->body->last->in[FV_BODY_NEXT + i]->type;
     return f->room && is_known_before(f, row) && (f->rows == f->room || has_room(f, row));
@@ -207,7 +211,7 @@ static void add_rows(flattener *f, int i) {
     FV_PUSH(f->a, f->all, f->n, f->cap, c);
 }
 
-/* Of rows that nobody reads the dims may be, where only the turns tell them. */
+/* Even if no op reads the rows, their dims may be needed, if only the iterations determine them. */
 static bool are_wanted(const flattener *f, int i) {
     return f->op->out[i] &&
            (f->op->out[i]->nuses || !is_known_before(f, f->body->last->in[FV_BODY_NEXT + i]->type));
@@ -278,14 +282,14 @@ static void compare_rows(flattener *f, const fv_dim *const *before, const fv_typ
     f->m->within = (struct fv_within){f->op->block, f->op};
     for (int i = 0; i < row->rank && !f->w.failed; i++)
         if (!fv_module_require(f->m, fv_dim_mul(t, any, fv_dim_sub(t, row->dims[i], before[i])),
-                               zero, "rows that turns give",
-                               fv_printf(f->a, "%s is what it was in the turn before",
+                               zero, "rows that iterations return",
+                               fv_printf(f->a, "%s equals that of the previous iteration",
                                          fv_dim_str(f->a, row->dims[i]))))
-            f->w.failed = !fv_op_error(f->op, "its turns give rows of several shapes");
+            f->w.failed = !fv_op_error(f->op, "its iterations return rows of different shapes");
     f->m->within = (struct fv_within){0};
 }
 
-/* Behind what the turns before have made comes v; before NULL: it is all that there is. */
+/* The rows `before` followed by the row v; `before` NULL: v is the only one. */
 static fv_value *with_row(flattener *f, const carried *c, fv_value *before, fv_value *v) {
     const fv_dim *one = fv_dim_const(f->m->dims, 1),
                  *elements = fv_dim_product(f->m->dims, v->type->rank, v->type->dims);
@@ -323,7 +327,7 @@ static fv_op *end(flattener *f) {
     return end;
 }
 
-/* Of the rows that there is memory for, those of the turns that were taken. */
+/* The first rows of those for which there is memory, one for each iteration that ran. */
 static fv_value *taken_rows(flattener *f, fv_value *all) {
     fv_dims *t = f->m->dims;
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
@@ -392,14 +396,15 @@ bool fv_flatten_regions(fv_lowerer *l) {
 
 /* ---- what is legal ---- */
 
-/* Of a state that has a row for each turn: as many as there may be at most. */
+/* For a state with a row for each iteration: their maximum number. */
 static bool are_all_turns(const fv_op *loop, const fv_dim *d) {
     const fv_attr *times = fv_op_find_attr(loop, "times");
     fv_dims *t = fv_op_module(loop)->dims;
     return times && fv_dim_at_most(t, fv_dim_max(t, times->u.dims[0], fv_dim_const(t, 0)), d);
 }
 
-/* A dim of state i: where a symbol of the loop stands, it is what that is; else it stays. */
+/* Does a dim of state i agree between the ends of the loop? A symbol of the loop is bound to a dim;
+ * other dims do not change. */
 static bool dims_agree(const fv_op *loop, const fv_op *end, int i, int axis) {
     const fv_attr *symbols = fv_op_find_attr(loop, "symbols");
     const fv_dim *first = loop->in[1 + i]->type->dims[axis],
@@ -415,13 +420,14 @@ static bool dims_agree(const fv_op *loop, const fv_op *end, int i, int axis) {
             (k == 0 && are_all_turns(loop, last)));
 }
 
-/* The first dim is the number of the turn: a row is written for each. */
+/* Is the first symbol the number of the iteration? It is the index of the row that an iteration
+ * writes. */
 static bool counts_turns(const fv_op *loop, const fv_op *end) {
     fv_dims *t = fv_op_module(loop)->dims;
     const fv_dim *turn = fv_op_find_attr(loop, "symbols")->u.dims[0], *zero = fv_dim_const(t, 0);
     return (fv_op_find_attr(loop, "first")->u.dims[0] == zero &&
             fv_op_find_attr(end, "next")->u.dims[0] == fv_dim_add(t, turn, fv_dim_const(t, 1))) ||
-           fv_op_error(end, "its first symbol is not the number of the turn");
+           fv_op_error(end, "its first symbol is not the number of the iteration");
 }
 
 static bool is_returned(const fv_value *v) {
@@ -431,8 +437,8 @@ static bool is_returned(const fv_value *v) {
     return false;
 }
 
-/* What a turn gives behind the states is a row of the result, which has room for all; of those that
- * a condition may leave out, who reads it knows. */
+/* Is result i, after the states, a row of a result that has room for all of them? If a condition
+ * may end the loop earlier, the readers of the result know the number of rows. */
 static bool is_row(const fv_op *loop, const fv_op *end, int i) {
     fv_arena *a = fv_op_module(end)->arena;
     const fv_type *row = end->in[1 + i]->type, *all = end->out[i] ? end->out[i]->type : NULL;
@@ -443,7 +449,7 @@ static bool is_row(const fv_op *loop, const fv_op *end, int i) {
         fits = fv_are_said_equal(end, row->dims[k], all->dims[k]);
     if (fits && (loop->in[0] || end->in[0]) && is_returned(end->out[i]))
         return fv_op_error(
-            end, "gives rows, which are as many as turns, and a condition may end it before");
+            end, "has a row for each iteration, and a condition may end the loop earlier");
     return fits || fv_op_error(end, "result %d is %s, of rows that are %s", i,
                                all ? fv_type_str(a, all) : "left out", fv_type_str(a, row));
 }
@@ -484,12 +490,13 @@ static fv_storage *root_of(fv_lowerer *l, const fv_value *v) {
     return fv_storage_root(fv_storage_of(l, v));
 }
 
-/* Does v lie in the memory of a state that a turn sees? */
+/* Is v stored in the memory of a state within an iteration? */
 static bool is_state(fv_lowerer *l, const fv_op *loop, const fv_value *v) {
     return root_of(l, v)->value->def == loop;
 }
 
-/* What a turn gives for a state may be another one, which by then holds what the next turn sees. */
+/* An iteration may return another state as a state; at the end of the iteration that memory would
+ * hold the value for the next one, so it is copied. */
 static bool copy_next(fv_lowerer *l, const fv_op *loop, fv_op *end) {
     for (int i = 0; i <= loop->nout; i++) {
         bool stays = i && end->in[i] && root_of(l, end->in[i])->value == loop->out[i - 1];
@@ -526,7 +533,7 @@ bool fv_copy_states(fv_lowerer *l) {
 
 /* ---- rows ---- */
 
-/* A row lies where the number of the turn says. */
+/* The number of the iteration is the index of its row. */
 static void place_row(fv_lowerer *l, const fv_op *loop, const fv_op *end, int i) {
     fv_storage *row = fv_storage_of(l, end->in[1 + i]), *all = fv_storage_of(l, end->out[i]);
     fv_expr *index[FV_MAX_RANK];
@@ -566,9 +573,10 @@ static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *
     for (const fv_op *op = next->def; op != end; op = op->next)
         for (int i = 0; i < op->nin; i++)
             if (op->in[i] && root_of(l, op->in[i])->value == state)
-                return fv_op_error(op,
-                                   "reads state %%%s, where %%%s lies, and this is after \"%s\"",
-                                   state->name, next->name, l->after);
+                return fv_op_error(
+                    op,
+                    "reads state %%%s, in whose memory %%%s is stored, and this is after \"%s\"",
+                    state->name, next->name, l->after);
     return true;
 }
 
@@ -597,8 +605,9 @@ static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
         if (!is_own(l, loop, i))
             return false;
     if (end->in[0] && is_state(l, loop, end->in[0]))
-        return fv_op_error(end, "its condition lies in a state, and this is after \"%s\"",
-                           l->after);
+        return fv_op_error(
+            end, "its condition is stored in the memory of a state, and this is after \"%s\"",
+            l->after);
     for (int i = 1; i <= loop->nout; i++) {
         const fv_value *state = loop->out[i - 1], *next = end->in[i];
         if (root_of(l, next)->value == state)
@@ -606,9 +615,9 @@ static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
         if (!is_own(l, end, i))
             return false;
         if (!fv_is_made_beside(end, next))
-            return fv_op_error(end,
-                               "operand %d, %%%s, is not made in a turn, and this is after \"%s\"",
-                               i, next->name, l->after);
+            return fv_op_error(
+                end, "operand %d, %%%s, is not computed in an iteration, and this is after \"%s\"",
+                i, next->name, l->after);
         if (!is_left_alone(l, state, next, end))
             return false;
     }

@@ -1,24 +1,25 @@
-/* turns.h - a Loop: its body as a part of the list of ops, between marks, until the program has it
- * as a block; and the memory of its states, which goes from turn to turn. */
+/* turns.h - loops: the body of a Loop becomes a part of the list of ops, between marks, until the
+ * host program has it as a block; and the memory of states. */
 #ifndef FV_BACKEND_LOWERING_TURNS_H
 #define FV_BACKEND_LOWERING_TURNS_H
 
 #include "backend/lowering/lowering.h"
 
-/* Each If and Loop of main becomes ops between marks (ir/definition/definitions.h). False after a
- * diagnostic. */
+/* Replaces each If and Loop of main by ops between marks (ir/definition/definitions.h). False after
+ * a diagnostic. */
 bool fv_flatten_regions(fv_lowerer *l) FV_MUST_USE;
-/* Have the two ends of a loop the same states? False after a diagnostic: a text may say
- * anything. */
+/* Do the two ends of a loop have the same states? False after a diagnostic; needed because a text
+ * may contain anything. */
 bool fv_states_agree(const fv_op *loop, const fv_op *end) FV_MUST_USE;
-/* States are copied into memory of their own before the first turn, and at the end of each; false
- * after a diagnostic. */
+/* Makes copies of states into their own memory before the first iteration and at the end of each.
+ * False after a diagnostic. */
 bool fv_copy_states(fv_lowerer *l) FV_MUST_USE;
-/* Rows that turns give are parts of the result. */
+/* Stores the rows that iterations return as parts of the result. */
 void fv_place_rows(fv_lowerer *l);
-/* Are they there in a text that goes on behind that step? False after a diagnostic. */
+/* Checks that a text of definitions from after that step has these copies. False after a
+ * diagnostic. */
 bool fv_check_copies(fv_lowerer *l) FV_MUST_USE;
-/* A state is one memory: before the loop, in a turn, and behind it. */
+/* Stores a state before the loop, within iterations and after the loop in the same memory. */
 void fv_join_states(fv_lowerer *l);
 
 #endif

@@ -28,7 +28,7 @@ static int count_facts(const char *sentence) {
     return n;
 }
 
-/* Are they told of by the same name? A node may have become several ops. */
+/* Do both have the same name in messages? A node may have become several ops. */
 static bool is_same_node(const fv_op *a, const fv_op *b) {
     const fv_origin *x = a->origin, *y = b->origin;
     return a == b ||

@@ -149,7 +149,8 @@ void fv_plan_buffers(fv_lowerer *l) {
     }
     for (int i = 0; i < body->last->nin; i++) {
         fv_storage *s = returned(l, i), *home = fv_storage_home(s);
-        if (home->value->kind == FV_VALUE_PARAM) { /* it is added to what is there */
+        /* its elements are added to those that are in the memory already */
+        if (home->value->kind == FV_VALUE_PARAM) {
             s->buf = home->buf;
             s->buf->output = 1 + i;
             s->buf->along = along(l, i);

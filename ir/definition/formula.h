@@ -1,4 +1,5 @@
-/* formula.h - formulas: the meaning of an op as text, an expression for each element of its results.
+/* formula.h - formulas: the meaning of an op as text, with an expression for each element of its
+ * results.
  *
  *   Softplus   Y = log1p(exp(-abs(X))) + max(X, 0)
  *   MatMul     Y[b.., i, j] = sum k: A[b.., i, k] * B[b.., k, j]

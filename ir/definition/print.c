@@ -26,7 +26,8 @@ typedef struct term {
     const fv_expr *x;
     int uses;  /* from distinct nodes */
     int nodes; /* of the tree, at most MOST_NODES */
-    /* variables of reductions around it, by their bits: behind the formula they mean nothing */
+    /* hashes of the variables of reductions around it: outside of the formula they have no
+     * meaning */
     uint64_t open;
 } term;
 

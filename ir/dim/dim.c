@@ -356,7 +356,7 @@ const fv_dim *fv_dim_sub(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     return add_scaled(t, a, b, -1);
 }
 
-/* Multiplied out, a product of sums may be far longer than as it stands. */
+/* A product of sums may be far longer when it is multiplied out. */
 static bool is_too_long(const fv_poly *p) {
     uint64_t n = 1;
     for (int i = 0; i < p->n; i++)

@@ -8,8 +8,8 @@
  * b)". A symbol that is not an identifier is written in backquotes. Parsing the text gives the same
  * dim. */
 const char *fv_dim_str(fv_arena *a, const fv_dim *d);
-/* Parses a dim at *s and moves *s behind it. Returns NULL for a malformed text: *s is the place of
- * the error, *error says what is wrong. */
+/* Parses a dim at *s and moves *s to the character after it. Returns NULL for a malformed text: *s
+ * is the place of the error, *error says what is wrong. */
 const fv_dim *fv_dim_parse(fv_dims *t, const char **s, const char **error);
 
 #endif

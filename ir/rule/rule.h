@@ -3,8 +3,8 @@
  *   rule gelu-erf: Mul(Mul(x, Add(Erf(Div(x, c)), 1)), 0.5)  where c ~ sqrt(2)  =>  Gelu(x)
  *                                                            rounding
  *
- * The left side is a pattern of ops. Names capture values (a name that occurs twice must be the same
- * value, or equal attributes); `_` matches any value. A number matches a constant all of whose
+ * The left side is a pattern of ops. Names capture values (a name that occurs twice must be the
+ * same value, or equal attributes); `_` matches any value. A number matches a constant all of whose
  * elements are that number, rounded to its type. The two operands of an op that commutes match in
  * either order; the order is found for which the rest of the pattern and the conditions match, too.
  * Attributes: `axis=-1`, `perm=[1, 0]`, `mode="linear"` must be equal, `perm=p` captures, `perm=_`
@@ -33,7 +33,8 @@
  *              shape(x); a list attribute (equal if that is proved for all values of symbols)
  *              dim(x, -1), a dim of x, compared with numbers and dims; the comparison must be
  *              proved
- *              uses(x), the number of operands that x is; count(xs), the number of captured operands
+ *              uses(x), the number of operands that x is; count(xs), the number of captured
+ *              operands
  *   a ~ b              the number a is within 2 ulp of b, in the constant's type
  *   const(c)           a constant
  *   scalar(c)          a constant of one element
@@ -43,8 +44,8 @@
  *   identity(p)        the list is 0, 1, 2, ...
  *   all(p, n)          every entry of the list is n
  *
- * The right side is a captured value, a number, or ops. Numbers, and INT and FLOAT attributes in the
- * place of a value, become constants of the type of the first captured value. `perm=p` passes an
+ * The right side is a captured value, a number, or ops. Numbers, and INT and FLOAT attributes in
+ * the place of a value, become constants of the type of the first captured value. `perm=p` passes an
  * attribute on, `perm=p[q]` is the list p at the positions q. A rule is not applied where the new
  * value would have another type or shape than the old one.
  *

@@ -168,7 +168,7 @@ struct fv_cache_writing {
     pthread_t thread;
 };
 
-/* What lies in the model's file does not stay in memory for having been copied. */
+/* Data that were copied from the model's file need not stay in memory. */
 static bool write_piece(fv_cache_writing *w, const piece *p, uint64_t offset) {
     const char *at = p->data;
     bool ok = true;
@@ -207,7 +207,7 @@ static void await_weights(fv_cache_writing *w) {
     w->threaded = false;
 }
 
-/* Whatever is not finished leaves nothing behind. */
+/* Whatever is not finished leaves no files. */
 static void give_up(void *arg) {
     fv_cache_writing *w = arg;
     w->stop = true;

@@ -1,4 +1,4 @@
-/* write_onnx.c - graphs to ONNX files: the model, and its weights beside it where they are many. */
+/* write_onnx.c - graphs as ONNX files: the model, and a file with its weights if they are many. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,8 @@
 #include "ir/base/mapping.h"
 #include "ir/base/staging.h"
 
-/* Nothing is written beside standard output, a device or a pipe, and nothing renamed over it. */
+/* For standard output, a device or a pipe no other file is written, and it is not replaced by
+ * renaming. */
 static bool stands_alone(const char *path) {
     struct stat st;
     return !strcmp(path, "-") || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
@@ -50,8 +51,8 @@ static const char *make_in(fv_arena *a, const char *folder, const char *name, co
     return f && put_and_close(e, put, f) ? path : NULL;
 }
 
-/* Both are whole before the first is renamed. The weights go first: a model never lies there
- * without them. */
+/* Both are complete before the first is renamed. The weights are renamed first, so that there is
+ * never a model without them. */
 static bool write_files(fv_session *s, fv_arena *a, const fv_export *e, const char *out,
                         const char *side) {
     const char *weights = NULL, *model = NULL, *folder = fv_staging_beside(a, out);
@@ -74,8 +75,9 @@ bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weigh
                           const fv_pipeline_options *o) {
     static const char *const spell[] = {"spell", "share", "remove-dead", NULL};
     if (weights == FV_WEIGHTS_INCBIN || weights == FV_WEIGHTS_TEXT)
-        return fv_error(s,
-                        "--weights of an ONNX model are object, in the model, or file, beside it");
+        return fv_error(
+            s,
+            "--weights of an ONNX model are object, in the model, or file, in a file next to it");
     if (!fv_run_passes(m, spell, o))
         return false;
     fv_arena *a = fv_arena_new(s);
