@@ -520,7 +520,7 @@ static void launch(writer *w, int index) {
     launch_with(w, n, n->args, false);
     if (n->args_odd) {
         fv_kb_else(&w->b);
-        launch_with(w, n, n->args_odd, n->turns_round);
+        launch_with(w, n, n->args_odd, n->reverses_tasks);
         fv_kb_end(&w->b);
     }
 }

@@ -500,7 +500,7 @@ static uint64_t weights_bytes(const fv_module *m) {
 
 static bool choose_place(exporter *x) {
     bool large = weights_bytes(x->m) > FV_EXPORT_LARGE;
-    x->beside = x->o->weights == FV_EXPORT_BESIDE ||
+    x->beside = x->o->weights == FV_EXPORT_EXTERNAL ||
                 (x->o->weights == FV_EXPORT_AUTO && large && x->o->side);
     if (!x->beside)
         return true;

@@ -14,7 +14,7 @@
 typedef enum {
     FV_EXPORT_AUTO, /* in a file next to the model if they are more than FV_EXPORT_LARGE bytes */
     FV_EXPORT_INSIDE,
-    FV_EXPORT_BESIDE
+    FV_EXPORT_EXTERNAL
 } fv_export_weights;
 
 #define FV_EXPORT_LARGE                                                                            \

@@ -44,12 +44,12 @@ typedef struct fv_function {
 /* In what a model may depart from the standard, without --strict, or is not taken as it is
  * written. */
 typedef enum {
-    FV_LENIENT_OPSET,     /* a domain is not imported, or twice */
-    FV_LENIENT_DECLARED,  /* a declared type or shape is not the value's */
-    FV_LENIENT_ATTRIBUTE, /* the operator has no such attribute, in any version */
-    FV_LENIENT_OUTPUT,    /* the graph has an output twice */
-    FV_LENIENT_TURNS,     /* legal: a size is declared, and how often a loop is taken decides it */
-    FV_LENIENT_RANK,      /* legal: an input has no shape, and a rank is assumed */
+    FV_LENIENT_OPSET,      /* a domain is not imported, or twice */
+    FV_LENIENT_DECLARED,   /* a declared type or shape is not the value's */
+    FV_LENIENT_ATTRIBUTE,  /* the operator has no such attribute, in any version */
+    FV_LENIENT_OUTPUT,     /* the graph has an output twice */
+    FV_LENIENT_ITERATIONS, /* legal: a size is declared, and how often a loop is taken decides it */
+    FV_LENIENT_RANK,       /* legal: an input has no shape, and a rank is assumed */
     FV_LENIENT_KINDS
 } fv_lenient_kind;
 
@@ -231,7 +231,7 @@ const fv_type *fv_import_held_type(fv_importer *im, const Onnx__TypeProto *t, co
 int fv_import_declared_rank(const Onnx__ValueInfoProto *declared);
 /* Sizes of results of a loop do not depend on what is declared for them or computed from them,
  * since exporters declare the sizes of one run. */
-void fv_import_note_turns(fv_importer *im, const fv_op *loop);
+void fv_import_note_loop(fv_importer *im, const fv_op *loop);
 /* Compares a value's type with what the model declares. A declaration that contradicts it is said,
  * and does not count; one that does not is taken for dims that data decides, and checked when the
  * model runs. */

@@ -465,7 +465,7 @@ static void say_contradiction(fv_importer *im, const fv_value *v,
                       declared_str(im, declared->type), fv_type_str(im->tmp, v->type));
 }
 
-void fv_import_note_turns(fv_importer *im, const fv_op *loop) {
+void fv_import_note_loop(fv_importer *im, const fv_op *loop) {
     const fv_dim *const *symbols;
     int n = fv_dim_symbols(im->m->dims, &symbols);
     for (int i = 0; i < loop->nout; i++) {
@@ -498,7 +498,7 @@ static bool is_output(const fv_importer *im, const Onnx__ValueInfoProto *declare
 
 static void say_turns(fv_importer *im, const fv_value *v, const Onnx__ValueInfoProto *declared) {
     fv_import_departs(
-        im, FV_LENIENT_TURNS, declared, NULL, "the declared size is not relied on",
+        im, FV_LENIENT_ITERATIONS, declared, NULL, "the declared size is not relied on",
         "output '%s' is declared as %s, but how often a loop is taken decides its size", v->name,
         declared_str(im, declared->type));
 }

@@ -147,7 +147,7 @@ static bool loop_params(fv_importer *im, fv_import_scope *inner, int n,
                            "condition, and %d states",
                            n, FV_BODY_STATE + states, states);
     for (int i = 0; i < n; i++) {
-        fv_value *v = i == FV_BODY_TURN   ? turn_param(im, body, in[i])
+        fv_value *v = i == FV_BODY_NUMBER ? turn_param(im, body, in[i])
                       : i == FV_BODY_COND ? cond_param(im, body, in[i])
                                           : state_param(im, body, in[i], i - FV_BODY_STATE, c);
         if (!v)

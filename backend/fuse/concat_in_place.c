@@ -151,7 +151,7 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
         return fv_declines(j->l, v, FV_WHY_part_own, whole);
     if (!can_be_placed(s))
         return fv_declines(j->l, v, FV_WHY_part_keeps, whole);
-    if (!fv_is_made_beside(j->op, v))
+    if (!fv_is_made_in_block(j->op, v))
         return fv_declines(j->l, v, FV_WHY_part_around, whole);
     if (!fits(j, v))
         return false;
@@ -161,7 +161,7 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
         return fv_declines(j->l, v, FV_WHY_part_twice, whole);
     if (fv_storage_is_read_by(j->l, j->root, s->def))
         return fv_declines(j->l, v, FV_WHY_part_reads, whole);
-    return !is_read_beside(j, s) || fv_declines(j->l, v, FV_WHY_part_beside, whole);
+    return !is_read_beside(j, s) || fv_declines(j->l, v, FV_WHY_part_read_by_writer, whole);
 }
 
 /* Parts are kernels of their own: none reads another one. */
@@ -174,7 +174,7 @@ static bool separate(join *j) {
         }
         if (is_substituted(j->part[i]) && !can_get_memory(j->l, j->part[i]))
             return fv_declines(j->l, j->op->out[0], FV_WHY_join_kept, fv_v(j->op->in[i]));
-        if (is_substituted(j->part[i]) && !fv_is_made_beside(j->op, j->op->in[i]))
+        if (is_substituted(j->part[i]) && !fv_is_made_in_block(j->op, j->op->in[i]))
             return fv_declines(j->l, j->op->out[0], FV_WHY_join_around, fv_v(j->op->in[i]));
         if (is_substituted(j->part[i]) && !fits(j, j->op->in[i]))
             return false;

@@ -8,9 +8,9 @@
  * reads past. No kernel reads what it writes, and what it writes was not there before: past is
  * asked below p only (backend/ports.c). */
 #include "backend/lowering/define.h"
+#include "backend/lowering/loop_body.h"
 #include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
-#include "backend/lowering/turns.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"

@@ -110,7 +110,7 @@ static fv_why needs_memory(fv_lowerer *l, const fv_value *v, const fv_op **becau
         if (use->def == &fv_else_def || use->def == &fv_endif_def)
             return FV_WHY_branch_gives;
         if (use->def == &fv_loop_def || use->def == &fv_endloop_def)
-            return FV_WHY_goes_round;
+            return FV_WHY_loop_state;
         if (is_costly_reshape(l, use))
             return FV_WHY_seen_reshaped;
         for (int k = 0; k < use->nout; k++)
@@ -601,7 +601,7 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
 
 /* The use in a loop around which v is made: each turn would compute it again. NULL: there is
  * none. */
-static const fv_op *use_each_turn(const fv_value *v) {
+static const fv_op *use_in_loop(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         int depth = 0;
         for (const fv_op *op = v->uses[i].op->prev; op && op != v->def; op = op->prev) {
@@ -630,8 +630,8 @@ static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
         return false;
     if (fv_is_view(&w))
         return fv_takes(l, v, FV_WHY_moves_only);
-    if ((because = use_each_turn(v)))
-        return fv_declines(l, v, FV_WHY_each_turn, fv_o(because));
+    if ((because = use_in_loop(v)))
+        return fv_declines(l, v, FV_WHY_each_iteration, fv_o(because));
     g->rows = w.math && !g->rows ? v : g->rows;
     g->passes = w.math && w.reductions;
     if (distinct_users(v) > 1)

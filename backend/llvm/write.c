@@ -39,7 +39,7 @@ static bool file_error(output *o, const char *what) {
 /* A new file, to be renamed to its place. */
 static bool create(output *o, const char *name, const char **path) {
     if (!o->staging)
-        o->staging = fv_staging_beside(o->arena, o->path);
+        o->staging = fv_staging_next_to(o->arena, o->path);
     const char *at = o->staging ? fv_printf(o->arena, "%s/%s", o->staging, name) : NULL;
     o->fd = at ? open(at, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
     if (o->fd < 0)

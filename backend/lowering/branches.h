@@ -12,8 +12,8 @@ fv_op *fv_flatten_branch(fv_op *op);
 /* The symbol that the end of op, an If or Loop, binds for the dim d of a result: d itself if it is
  * a symbol that nothing before op binds and that is not among the n bound ones; otherwise a new
  * symbol that an assumption equates with d. NULL after a diagnostic. */
-const fv_dim *fv_bound_behind(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound,
-                              const char *stem);
+const fv_dim *fv_bound_after(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound,
+                             const char *stem);
 /* v with the type t, which is known or declared; sets w->failed after a diagnostic. */
 fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t);
 /* Are a and b equal, by proof, by an assumption of the module, or by an fv.Assume before op? */
@@ -28,10 +28,10 @@ bool fv_branches_are_legal(fv_lowerer *l) FV_MUST_USE;
 bool fv_copy_branch_results(fv_lowerer *l) FV_MUST_USE;
 /* Is v computed in the same list of ops as op: in the same branch or iteration, not outside of
  * it? */
-bool fv_is_made_beside(const fv_op *op, const fv_value *v) FV_MUST_USE;
+bool fv_is_made_in_block(const fv_op *op, const fv_value *v) FV_MUST_USE;
 /* Is v a result of a branch or loop with dims that are known only after it? The caller's memory for
  * outputs is requested earlier. */
-bool fv_is_told_late(const fv_value *v) FV_MUST_USE;
+bool fv_has_late_dims(const fv_value *v) FV_MUST_USE;
 /* Appends the statement op to the steps of the host program. */
 void fv_add_statement(fv_lowerer *l, fv_op *op);
 /* Keeps values that were computed before a branch or loop and are used in it alive until its

@@ -40,7 +40,7 @@ typedef struct fv_launch {
      * the same */
     fv_value *const *args_odd;
     /* in iterations with an odd number a single thread begins with the last task */
-    bool turns_round;
+    bool reverses_tasks;
     const fv_dim *const *dims; /* the values of the kernel's dims */
     int nliterals;
     fv_buf *const *literals; /* values for the parameters after those of args: backend/share.h */

@@ -113,7 +113,7 @@ void fv_why_drop(fv_lowerer *l, int mark, fv_why why) {
         r->all[i].dropped |= r->all[i].why == why;
 }
 
-bool fv_why_told(const fv_lowerer *l, const fv_value *v, const char *step) {
+bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) {
     const fv_reasons *r = l->reasons;
     bool told = false;
     for (int i = r ? (int)(intptr_t)fv_ptrmap_get(&r->last, v) - 1 : -1; i >= 0 && !told;

@@ -112,7 +112,7 @@ bool fv_why_settle(fv_lowerer *l, int mark, bool taken);
 /* Drops the reasons with that id recorded since the mark. */
 void fv_why_drop(fv_lowerer *l, int mark, fv_why why);
 /* Has a reason of that step been recorded for v? */
-bool fv_why_told(const fv_lowerer *l, const fv_value *v, const char *step) FV_MUST_USE;
+bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) FV_MUST_USE;
 
 /* Records that v became a result of op `to`. */
 void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to);

@@ -64,7 +64,7 @@ static bool can_go_over(fv_lowerer *l, int step, const fv_value *made, const fv_
         return fv_declines(l, made, FV_WHY_place_twice, operand);
     if (is_returned(l, x))
         return fv_declines(l, made, FV_WHY_place_returned, operand);
-    if (fv_is_told_late(x->value) && is_returned(l, y))
+    if (fv_has_late_dims(x->value) && is_returned(l, y))
         return fv_declines(l, made, FV_WHY_place_late, operand);
     return same_dims(x->value->type, y->value->type) ||
            fv_declines(l, made, FV_WHY_place_dims, operand);

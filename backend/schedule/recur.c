@@ -144,7 +144,7 @@ static void launch(const fv_parts *p, fv_part *part, const fv_dim *turn) {
     fv_recur_finish(&e, p, part, &how);
     fv_launch *n = &l->steps[l->nsteps - 1].launch;
     n->args_odd = change_places(p, n);
-    n->turns_round = part->plan->t.mr == 1;
+    n->reverses_tasks = part->plan->t.mr == 1;
     fv_chosen(&part->plan->chosen, FV_SCHEDULE_contract);
 }
 

@@ -78,7 +78,7 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
         for (int i = 0; i < op->nout; i++) /* of an endif, a loop or its end */
             if (op->out[i])
                 fv_takes(l, op->out[i],
-                         op->def == &fv_endif_def ? FV_WHY_branches_give : FV_WHY_turns_give);
+                         op->def == &fv_endif_def ? FV_WHY_branches_give : FV_WHY_loop_writes);
         return true;
     }
     if (op->def->kernel)

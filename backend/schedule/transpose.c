@@ -91,7 +91,7 @@ static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_val
     int bytes = 1;
     for (int i = 0; i < 3; i++)
         bytes = fv_elem_storage_bytes(elems[i]) > bytes ? fv_elem_storage_bytes(elems[i]) : bytes;
-    int64_t n = fv_turned_block(l->target, bytes);
+    int64_t n = fv_transposed_block(l->target, bytes);
     while (n >= MIN_BLOCK && (n > fv_typical_dim(t->def->index[t->u]->dim) ||
                               n > fv_typical_dim(t->def->index[t->v]->dim)))
         n /= 2;

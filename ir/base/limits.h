@@ -18,8 +18,8 @@
 /* nodes of that expression, shared ones counted for each use: passes may walk it as a tree */
 #define FV_MAX_DEFINITION_TREE 65536
 /* iterations of all loops in one launch of a kernel that a script contributes */
-#define FV_MAX_CONFINED_TURNS (INT64_C(1) << 40)
-#define FV_MAX_NODES          10000000 /* nodes of a model */
+#define FV_MAX_CONFINED_ITERATIONS (INT64_C(1) << 40)
+#define FV_MAX_NODES               10000000 /* nodes of a model */
 /* nodes that inlined functions and repeated bodies add to a model */
 #define FV_MAX_INLINED    250000
 #define FV_MAX_ATTRIBUTES 256 /* attributes of one node or function; opset imports of a model */

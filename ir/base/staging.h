@@ -16,7 +16,7 @@
  * arena is freed; it must not contain folders. Return its path, or NULL with errno set; lack of
  * memory leaves by the door. */
 const char *fv_staging_in(fv_arena *a, const char *folder);
-const char *fv_staging_beside(fv_arena *a, const char *path);
+const char *fv_staging_next_to(fv_arena *a, const char *path);
 const char *fv_staging_elsewhere(fv_arena *a);
 
 #endif

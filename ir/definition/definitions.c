@@ -48,7 +48,7 @@ static bool dim_is_told(const fv_dim *d, const fv_type *by) {
     return told;
 }
 
-bool fv_type_is_told(const fv_type *t, const fv_type *by) {
+bool fv_type_is_known_from(const fv_type *t, const fv_type *by) {
     for (int i = 0; i < t->rank; i++)
         if (!dim_is_told(t->dims[i], by))
             return false;

@@ -115,7 +115,7 @@ typedef struct fv_watch {
 
 /* Does every dim of `t` that depends on data occur in the type `by`? Then code that knows memory of
  * type `by` knows the dims of t. */
-bool fv_type_is_told(const fv_type *t, const fv_type *by) FV_MUST_USE;
+bool fv_type_is_known_from(const fv_type *t, const fv_type *by) FV_MUST_USE;
 
 /* The op of a value given by its definition; not in the catalogue. */
 extern const fv_opdef fv_define_def;

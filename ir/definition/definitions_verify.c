@@ -849,7 +849,7 @@ static bool check_uses(fv_verifier *v, const fv_op *op) {
 static bool check_results(fv_verifier *v, const fv_op *ret) {
     for (int i = 0; i < ret->nin && !fv_step_comes(v->d->after, "results"); i++) {
         const fv_value *x = ret->in[i], *memory = memory_of(v, x);
-        if (memory->kind != FV_VALUE_RESULT || !fv_type_is_told(x->type, memory->type))
+        if (memory->kind != FV_VALUE_RESULT || !fv_type_is_known_from(x->type, memory->type))
             return fv_op_error(
                 ret, "result %d, %s%s, has no memory of its own, and this is after \"%s\"", i,
                 x->kind == FV_VALUE_CONST ? "@" : "%", x->name, v->d->after);

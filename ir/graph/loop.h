@@ -18,9 +18,9 @@
 
 #include "ir/graph/graph.h"
 
-enum { FV_LOOP_TIMES, FV_LOOP_COND, FV_LOOP_FIRST }; /* operands; FIRST: the first state */
-enum { FV_BODY_TURN, FV_BODY_COND, FV_BODY_STATE };  /* parameters of the body */
-enum { FV_BODY_GOES_ON, FV_BODY_NEXT };              /* results of the body */
+enum { FV_LOOP_TIMES, FV_LOOP_COND, FV_LOOP_FIRST };  /* operands; FIRST: the first state */
+enum { FV_BODY_NUMBER, FV_BODY_COND, FV_BODY_STATE }; /* parameters of the body */
+enum { FV_BODY_GOES_ON, FV_BODY_NEXT };               /* results of the body */
 
 const fv_region *fv_loop_body(const fv_op *op);
 int fv_loop_states(const fv_op *op); /* number of states */

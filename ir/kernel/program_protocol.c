@@ -299,7 +299,7 @@ bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) {
 
 /* ---- SETDIM ---- */
 
-bool fv_kv_told(fv_kverifier *v, const fv_stmt *s) {
+bool fv_kv_report(fv_kverifier *v, const fv_stmt *s) {
     const fv_program *p = v->program;
     bool query = in(v, "query");
     if (s->output < -1 || s->output >= p->noutputs)

@@ -11,7 +11,7 @@ void fv_kv_learn(fv_kverifier *v, const fv_expr *condition);
  * diagnostic. */
 bool fv_kv_read(fv_kverifier *v, const fv_stmt *s) FV_MUST_USE;
 bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) FV_MUST_USE;
-bool fv_kv_told(fv_kverifier *v, const fv_stmt *s) FV_MUST_USE;
+bool fv_kv_report(fv_kverifier *v, const fv_stmt *s) FV_MUST_USE;
 /* brings the names of the plan into scope and records its checks */
 void fv_kv_know_plan(fv_kverifier *v);
 bool fv_kv_plan(fv_kverifier *v, const fv_stmt *s) FV_MUST_USE;

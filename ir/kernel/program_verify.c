@@ -131,7 +131,7 @@ bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s) {
     case FV_S_FREE:
         return s->buf->role == FV_BUF_HEAP ||
                fv_kv_illegal(v, "'%s' was not allocated", s->buf->name);
-    case FV_S_SETDIM: return fv_kv_told(v, s) && check_i64(v, s->x, "the dim");
+    case FV_S_SETDIM: return fv_kv_report(v, s) && check_i64(v, s->x, "the dim");
     default: return true;
     }
 }

@@ -27,7 +27,7 @@ fv_value *fv_w_merge_heads(fv_rewriter *w, fv_value *x);
 /* n elements of that axis, the first one at `start` */
 fv_value *fv_w_part(fv_rewriter *w, fv_value *x, int axis, const fv_dim *start, const fv_dim *n);
 /* Behind each other along axis 2; past may be NULL. */
-fv_value *fv_w_behind(fv_rewriter *w, fv_value *past, fv_value *x);
+fv_value *fv_w_append_keys(fv_rewriter *w, fv_value *past, fv_value *x);
 /* x * y over [batch, heads, rows, columns], y having fewer heads: each serves a group of x's. */
 fv_value *fv_w_grouped_product(fv_rewriter *w, const fv_attention_dims *s, fv_value *x,
                                fv_value *y);

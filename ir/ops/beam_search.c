@@ -570,7 +570,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     int n = pack(s, &r, states);
     for (int i = 0; i < s->layers; i++)
         seen[n - s->layers + i] = fv_search_past_type(s, i);
-    fv_turns k = fv_w_turns(w, s, times, goes_on(w, s, &r), n, rows, states, seen);
+    fv_search_loop k = fv_w_search_loop(w, s, times, goes_on(w, s, &r), n, rows, states, seen);
     if (w->failed)
         return false;
     r = unpack(s, n, k.state, fv_dim_add(s->t, s->past, one));
@@ -582,7 +582,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
         states[n] = r.scores;
     if (shows(op))
         states[n + gives_all(op)] = fv_w_shown(&k.w, s, &d, pairs_of(op));
-    fv_w_turns_end(w, &k, goes_on(&k.w, s, &r), n + rows, states);
+    fv_w_search_loop_end(w, &k, goes_on(&k.w, s, &r), n + rows, states);
     if (w->failed)
         return false;
     if (gives_all(op))

@@ -197,14 +197,14 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     for (int i = 0; i < s.layers; i++)
         seen[n - s.layers + i] = fv_search_past_type(&s, i);
     const fv_dim *times = fv_dim_sub(s.t, draw[0], fv_dim_const(s.t, 1));
-    fv_turns k = fv_w_turns(w, &s, times, fv_w_any_not(w, r.ended), n, 0, states, seen);
+    fv_search_loop k = fv_w_search_loop(w, &s, times, fv_w_any_not(w, r.ended), n, 0, states, seen);
     if (w->failed)
         return false;
     r = unpack(&s, n, k.state);
     d = fv_w_decode_tokens(&k.w, &s, &p, r.tokens, r.pasts);
     r = choose(&k.w, &s, &r.q, r.ended, &d, numbers);
     pack(&s, &r, states);
-    fv_w_turns_end(w, &k, fv_w_any_not(&k.w, r.ended), n, states);
+    fv_w_search_loop_end(w, &k, fv_w_any_not(&k.w, r.ended), n, states);
     if (w->failed)
         return false;
     fv_w_result(w, 0, k.loop->out[SEQUENCES]);

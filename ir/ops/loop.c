@@ -34,9 +34,9 @@ static bool has_shape_of_body(const fv_op *op) {
     for (int i = 0; i < body->last->nin; i++)
         if (!body->last->in[i] || !body->last->in[i]->type)
             return fv_op_error(op, "its body leaves out output %d", i);
-    if (!is_scalar(body->params[FV_BODY_TURN], FV_I64))
+    if (!is_scalar(body->params[FV_BODY_NUMBER], FV_I64))
         return fv_op_error(op, "its body takes the number of the turn as %s, expected i64[]",
-                           str(op, body->params[FV_BODY_TURN]->type));
+                           str(op, body->params[FV_BODY_NUMBER]->type));
     if (!is_scalar(body->params[FV_BODY_COND], FV_BOOL))
         return fv_op_error(op, "its body takes the condition as %s, expected bool[]",
                            str(op, body->params[FV_BODY_COND]->type));

@@ -124,22 +124,24 @@ fv_value *const *fv_w_search_graph(fv_rewriter *w, const fv_region *r, fv_value 
 fv_value *fv_w_last_scores(fv_rewriter *w, const fv_search *s, fv_value *logits,
                            const fv_dim *rows);
 
-/* ---- search_turns.c ---- */
+/* ---- search_loop.c ---- */
 
 /* A Loop while its body is made. */
-typedef struct fv_turns {
+typedef struct fv_search_loop {
     fv_op *loop;
     fv_region *body;
     fv_rewriter w;    /* puts ops at the end of the body */
     fv_value **state; /* as a turn sees them */
-} fv_turns;
+} fv_search_loop;
 /* A Loop of `times` turns at most while the condition holds, with n states and so many results that
  * are a row of each turn. state[i]: what it is before the first; seen[i]: its type in a turn, NULL:
  * the same. */
-fv_turns fv_w_turns(fv_rewriter *w, const fv_search *s, const fv_dim *times, fv_value *condition,
-                    int n, int rows, fv_value *const *state, const fv_type *const *seen);
+fv_search_loop fv_w_search_loop(fv_rewriter *w, const fv_search *s, const fv_dim *times,
+                                fv_value *condition, int n, int rows, fv_value *const *state,
+                                const fv_type *const *seen);
 /* Its end: whether it goes on, and of `all` results the states of the next turn and the rows. */
-void fv_w_turns_end(fv_rewriter *w, fv_turns *k, fv_value *goes_on, int all, fv_value *const *next);
+void fv_w_search_loop_end(fv_rewriter *w, fv_search_loop *k, fv_value *goes_on, int all,
+                          fv_value *const *next);
 
 /* Sequences so far. */
 typedef struct fv_sequences {

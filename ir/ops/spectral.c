@@ -105,7 +105,7 @@ static fv_value *turn(fv_rewriter *w, fv_elem e, const fv_dim *n, bool sine) {
     fv_tensor *t = fv_tensor_new(w->module->arena, e, 1, &n->value);
     for (int64_t i = 0; i < n->value; i++) {
         double c, s;
-        fv_turn(i, n->value, &c, &s);
+        fv_unit_root(i, n->value, &c, &s);
         fv_tensor_set_float(t, (size_t)i, sine ? s : c);
     }
     return fv_const_new(w->module, sine ? "sines" : "cosines", t);

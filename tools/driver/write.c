@@ -121,7 +121,7 @@ static const char *side_of(fv_arena *a, const char *out) {
 /* Text and side file: both are written completely before the first is renamed. */
 static bool put_both(fv_session *s, fv_arena *a, const char *out, const fv_text *t,
                      bool (*side)(const void *what, FILE *f), const void *what) {
-    const char *path = side_of(a, out), *folder = fv_staging_beside(a, path);
+    const char *path = side_of(a, out), *folder = fv_staging_next_to(a, path);
     const char *beside = folder ? fv_printf(a, "%s/side", folder) : NULL;
     FILE *f = beside ? fopen(beside, "wb") : NULL;
     bool ok = f != NULL && side(what, f);

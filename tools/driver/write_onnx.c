@@ -55,7 +55,7 @@ static const char *make_in(fv_arena *a, const char *folder, const char *name, co
  * never a model without them. */
 static bool write_files(fv_session *s, fv_arena *a, const fv_export *e, const char *out,
                         const char *side) {
-    const char *weights = NULL, *model = NULL, *folder = fv_staging_beside(a, out);
+    const char *weights = NULL, *model = NULL, *folder = fv_staging_next_to(a, out);
     bool has_side = fv_export_has_side(e);
     if (has_side && !((weights = make_in(a, folder, "weights", e, fv_export_put_side))))
         return cannot_write(s, side);
@@ -84,7 +84,7 @@ bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weigh
     bool alone = stands_alone(out);
     const char *side = alone ? NULL : fv_printf(a, "%s.data", out);
     fv_export_options eo = {.side = side ? fv_path_name(side) : NULL,
-                            .weights = weights == FV_WEIGHTS_FILE     ? FV_EXPORT_BESIDE
+                            .weights = weights == FV_WEIGHTS_FILE     ? FV_EXPORT_EXTERNAL
                                        : weights == FV_WEIGHTS_OBJECT ? FV_EXPORT_INSIDE
                                                                       : FV_EXPORT_AUTO};
     const fv_export *e = fv_onnx_export(s, a, m, &eo);

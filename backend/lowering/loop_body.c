@@ -1,5 +1,5 @@
-/* turns.c - see turns.h. */
-#include "backend/lowering/turns.h"
+/* loop_body.c - see loop_body.h. */
+#include "backend/lowering/loop_body.h"
 
 #include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
@@ -62,25 +62,25 @@ static const fv_dim *fresh(const flattener *f, const char *stem) {
 }
 
 /* The symbol that the end binds where a result has d. */
-static const fv_dim *bound_behind(flattener *f, const fv_dim *d, const char *stem) {
-    const fv_dim *symbol = fv_bound_behind(f->op, d, f->ndims, f->last, stem);
+static const fv_dim *bound_after(flattener *f, const fv_dim *d, const char *stem) {
+    const fv_dim *symbol = fv_bound_after(f->op, d, f->ndims, f->last, stem);
     f->w.failed |= !symbol;
     return symbol ? symbol : d;
 }
 
 /* The number of iterations, as bound at the end of the loop. */
 static const fv_dim *count_of(flattener *f) {
-    const char *stem = fv_printf(f->a, "%s_count", f->body->params[FV_BODY_TURN]->name);
+    const char *stem = fv_printf(f->a, "%s_count", f->body->params[FV_BODY_NUMBER]->name);
     bool known = fv_loop_times(f->op) && !fv_loop_may_end_early(f->op);
     for (int i = f->nstates; i < f->op->nout && !known; i++)
         if (f->op->out[i])
-            return bound_behind(f, f->op->out[i]->type->dims[0], stem);
+            return bound_after(f, f->op->out[i]->type->dims[0], stem);
     return fresh(f, stem);
 }
 
 /* The body may know it by another dim: of a loop that turns once it is 0. */
 static void number_turns(flattener *f) {
-    const fv_value *v = f->body->params[FV_BODY_TURN];
+    const fv_value *v = f->body->params[FV_BODY_NUMBER];
     const fv_dim *d = v->elems ? v->elems[0] : NULL;
     const fv_dim *turn =
         d && d->kind == FV_DIM_SYMBOL && fv_unknown_above(f->op, d) ? d : fresh(f, v->name);
@@ -105,13 +105,13 @@ static int number_carried(const flattener *f, const fv_dim *symbol) {
 
 /* The value that a dim of states, which several states may share, has after the last iteration: the
  * symbol of a result. Results with uses are preferred, but the dims of others may be read, too. */
-static const fv_dim *changed_behind(flattener *f, const fv_dim *d) {
+static const fv_dim *changed_after(flattener *f, const fv_dim *d) {
     for (int used = 1; used >= 0; used--)
         for (int k = 0; k < f->nstates && k < f->op->nout; k++) {
             const fv_type *seen = f->body->params[FV_BODY_STATE + k]->type;
             for (int i = 0; f->op->out[k] && is_used(f->op->out[k]) == used && i < seen->rank; i++)
                 if (seen->dims[i] == d)
-                    return bound_behind(f, f->op->out[k]->type->dims[i], d->name);
+                    return bound_after(f, f->op->out[k]->type->dims[i], d->name);
         }
     return fresh(f, d->name);
 }
@@ -126,7 +126,7 @@ static void carry_state(flattener *f, int k) {
         const fv_dim *d = seen->type->dims[i];
         int number = number_carried(f, d);
         if (changes && number == f->ndims)
-            add_dim(f, d, first->type->dims[i], next->type->dims[i], changed_behind(f, d));
+            add_dim(f, d, first->type->dims[i], next->type->dims[i], changed_after(f, d));
         behind[i] = changes ? f->last[number] : d;
     }
     carried c = {.first = first,
@@ -174,7 +174,7 @@ static void carry_elements(flattener *f, carried *c, const fv_type *row) {
         const char *stem = fv_printf(f->a, "%s_%d", c->name, 1 + i);
         dims[i] = fresh(f, stem);
         add_dim(f, dims[i], zero, row->dims[i],
-                fv_unknown_above(f->op, row->dims[i]) ? bound_behind(f, d, stem) : fresh(f, stem));
+                fv_unknown_above(f->op, row->dims[i]) ? bound_after(f, d, stem) : fresh(f, stem));
     }
     add_dim(f, seen, zero, fv_dim_add(t, seen, fv_dim_product(t, row->rank, row->dims)), behind);
     c->row = dims;
@@ -266,7 +266,7 @@ static void know_as(flattener *f, int param, fv_elem e, const fv_dim *value) {
 }
 
 static void move_body(flattener *f) {
-    know_as(f, FV_BODY_TURN, FV_I64, f->symbols[0]);
+    know_as(f, FV_BODY_NUMBER, FV_I64, f->symbols[0]);
     know_as(f, FV_BODY_COND, FV_BOOL, fv_dim_const(f->m->dims, 1));
     for (int i = 0; i < f->nstates; i++)
         fv_replace_uses(f->body->params[FV_BODY_STATE + i], f->loop->out[i]);
@@ -397,7 +397,7 @@ bool fv_flatten_regions(fv_lowerer *l) {
 /* ---- what is legal ---- */
 
 /* For a state with a row for each iteration: their maximum number. */
-static bool are_all_turns(const fv_op *loop, const fv_dim *d) {
+static bool are_all_iterations(const fv_op *loop, const fv_dim *d) {
     const fv_attr *times = fv_op_find_attr(loop, "times");
     fv_dims *t = fv_op_module(loop)->dims;
     return times && fv_dim_at_most(t, fv_dim_max(t, times->u.dims[0], fv_dim_const(t, 0)), d);
@@ -417,12 +417,12 @@ static bool dims_agree(const fv_op *loop, const fv_op *end, int i, int axis) {
     return fv_are_said_equal(loop, first, fv_op_find_attr(loop, "first")->u.dims[k]) &&
            fv_are_said_equal(end, next, fv_op_find_attr(end, "next")->u.dims[k]) &&
            (last == fv_op_find_attr(end, "symbols")->u.dims[k] ||
-            (k == 0 && are_all_turns(loop, last)));
+            (k == 0 && are_all_iterations(loop, last)));
 }
 
 /* Is the first symbol the number of the iteration? It is the index of the row that an iteration
  * writes. */
-static bool counts_turns(const fv_op *loop, const fv_op *end) {
+static bool counts_iterations(const fv_op *loop, const fv_op *end) {
     fv_dims *t = fv_op_module(loop)->dims;
     const fv_dim *turn = fv_op_find_attr(loop, "symbols")->u.dims[0], *zero = fv_dim_const(t, 0);
     return (fv_op_find_attr(loop, "first")->u.dims[0] == zero &&
@@ -444,7 +444,7 @@ static bool is_row(const fv_op *loop, const fv_op *end, int i) {
     const fv_type *row = end->in[1 + i]->type, *all = end->out[i] ? end->out[i]->type : NULL;
     bool fits = all && row->kind == FV_TENSOR && all->kind == FV_TENSOR && row->elem == all->elem &&
                 row->rank == all->rank && row->rank > 0 && fv_dim_is_one(row->dims[0]) &&
-                are_all_turns(loop, all->dims[0]);
+                are_all_iterations(loop, all->dims[0]);
     for (int k = 1; fits && k < row->rank; k++)
         fits = fv_are_said_equal(end, row->dims[k], all->dims[k]);
     if (fits && (loop->in[0] || end->in[0]) && is_returned(end->out[i]))
@@ -459,7 +459,7 @@ bool fv_states_agree(const fv_op *loop, const fv_op *end) {
     if (loop->nout > end->nout ||
         fv_op_find_attr(loop, "symbols")->n != fv_op_find_attr(end, "symbols")->n)
         return fv_op_error(end, "has other states than its loop");
-    if (!counts_turns(loop, end))
+    if (!counts_iterations(loop, end))
         return false;
     for (int i = loop->nout; i < end->nout; i++)
         if (!is_row(loop, end, i))
@@ -586,13 +586,14 @@ static bool has_rows(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
     for (int i = loop->nout; i < end->nout; i++) {
         const fv_storage *row = fv_storage_of(l, end->in[1 + i]);
         bool there = row->fate == FV_FATE_PART && row->of == fv_storage_of(l, end->out[i]) &&
-                     row->value->nuses == 1 && fv_is_made_beside(end, row->value);
+                     row->value->nuses == 1 && fv_is_made_in_block(end, row->value);
         if (placed && !there)
             return fv_op_error(
                 end,
                 "operand %d, %%%s, is no part of what it is a row of, and this is after \"%s\"",
                 1 + i, end->in[1 + i]->name, l->after);
-        if (!placed && (!is_own(l, end, 1 + i) || !row->def || !fv_is_made_beside(end, row->value)))
+        if (!placed &&
+            (!is_own(l, end, 1 + i) || !row->def || !fv_is_made_in_block(end, row->value)))
             return false;
     }
     return true;
@@ -614,7 +615,7 @@ static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
             continue;
         if (!is_own(l, end, i))
             return false;
-        if (!fv_is_made_beside(end, next))
+        if (!fv_is_made_in_block(end, next))
             return fv_op_error(
                 end, "operand %d, %%%s, is not computed in an iteration, and this is after \"%s\"",
                 i, next->name, l->after);
