@@ -77,7 +77,7 @@ static fv_value *valid(fv_lowerer *l, fv_op *before, fv_value *room, const fv_ty
     fv_op_set_dims(op, "start", t->rank, start);
     fv_op_set_dims(op, "step", t->rank, step);
     fv_op_set_dims(op, "dims", t->rank, t->dims);
-    op->out[0]->type = t; /* that this many are there, an entry check says */
+    op->out[0]->type = t; /* the entry check ensures that there are that many elements */
     return op->out[0];
 }
 

@@ -1,5 +1,5 @@
-/* attention.c - attention, what it is and what became of it: the walk on the graph says the first,
- * the reasons of lowering the second. */
+/* attention.c - `inspect --attention`: the attentions of a graph, which passes find, and what
+ * lowering made of each, according to its reasons. */
 #include "tools/attention.h"
 
 #include <inttypes.h>

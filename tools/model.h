@@ -15,7 +15,7 @@ typedef enum {
     FV_HINT_MASK   /* ones */
 } fv_hint_kind;
 typedef struct fv_hint {
-    const char *name; /* of the input */
+    const char *name; /* name of the input */
     fv_hint_kind kind;
     const fv_dim *bound;
 } fv_hint;

@@ -200,7 +200,8 @@ static void show(void *user, subject *s) {
     s->shown = true;
 }
 
-/* Has it memory of that name, as a recurrence has for its states? */
+/* Does the kernel write a buffer with that name? Kernels of recurrences have buffers for states,
+ * which are not values of the program. */
 static bool writes(const fv_kernel *k, const char *name) {
     for (int i = 0; i < k->nbufs; i++)
         if (k->bufs[i]->role != FV_BUF_IN && !strcmp(k->bufs[i]->name, name))

@@ -273,7 +273,7 @@ static readers *readers_of(fuser *f, const fv_storage *s) {
     return *at;
 }
 
-/* A value in the memory of another reads that for those who read it. */
+/* A value in the memory of another one counts as a reader on behalf of its own readers. */
 static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
     fv_storage *s = fv_storage_loaded(f->l, x);
     void **at = fv_ptrmap_at(seen, s ? (const void *)s : x);
@@ -286,7 +286,7 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
         bool first = readers_of(f, s)->kernels++ == 0;
         if (first && s->fate == FV_FATE_VIEW && s->def)
             add_reads(f, s->def->body, &inner);
-        else if (first) /* a text behind a step has views without what they are */
+        else if (first) /* a text from after a later step has views without their definitions */
             for (fv_storage *of = s->fate == FV_FATE_VIEW ? s->of : NULL; of;
                  of = of->fate == FV_FATE_VIEW ? of->of : NULL)
                 readers_of(f, of)->kernels++;

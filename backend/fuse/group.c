@@ -30,7 +30,7 @@ typedef struct fv_grouped {
     bool passes; /* ... several times */
     /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     const fv_value *sum;
-    bool two; /* there is another one beside it */
+    bool two; /* there is a second contraction */
 } fv_grouped;
 
 static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
@@ -556,8 +556,8 @@ static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
     return false;
 }
 
-/* Does `use` read v, which sums, in what is no contraction, and so that v is computed once a
- * row? */
+/* Does `use` compute the sums of v once per row: is neither of them a contraction, and does every
+ * result of `use` read v by rows? */
 static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
     fv_row_axes axes = fv_row_axes_of(own);
@@ -599,8 +599,8 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
     return fv_declines(l, v, FV_WHY_shared_apart, fv_n(users));
 }
 
-/* The use in a loop around which v is made: each turn would compute it again. NULL: there is
- * none. */
+/* The use of v in a loop outside of which v is computed: each iteration would compute it again.
+ * NULL: there is none. */
 static const fv_op *use_in_loop(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         int depth = 0;

@@ -201,7 +201,7 @@ static const insn *store_lanes(frame *f, const insn *i) {
     return i + 1;
 }
 
-/* Some lanes of an element of a tile with lanes. */
+/* Stores some lanes of an element of a tile whose elements are vectors. */
 static const insn *store_blend(frame *f, const insn *i) {
     const access *m = i->u.access;
     unsigned char *p = scalar_element(f, m);

@@ -81,7 +81,7 @@ typedef struct layout {
     TIFF *t;
     int64_t width, height;
     uint16_t photometric, bits, samples, planar, orientation, format;
-    int taken;     /* samples of a pixel that count: without alpha */
+    int taken;     /* number of samples of a pixel that are used: without alpha */
     bool apart;    /* each sample has a plane of its own */
     uint8_t *line; /* a row, or a tile */
 } layout;

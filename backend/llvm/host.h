@@ -9,7 +9,7 @@ struct fv_ll_host {
     LLVMValueRef argument[FV_ARG_ENV + 1];
     LLVMValueRef env;     /* words: the caller's, as far as it goes; never NULL */
     LLVMValueRef weights; /* where they begin in the caller's file; NULL: they are in the object */
-    /* state_type: what kernels get; its error word is what the entry returns */
+    /* of type state_type: passed to kernels; the entry returns its error word */
     LLVMValueRef state;
     LLVMValueRef launch;                     /* function: (env, task, args, n, descending) */
     LLVMBasicBlockRef out;                   /* the way out */

@@ -192,7 +192,8 @@ int fv_number_of(const fv_attr *symbols, const fv_dim *d) {
     return i;
 }
 
-/* A dim of a result: that of both branches, or a symbol that is what each of them says. */
+/* A dim of a result: the dim of both branches, or a symbol that is bound to the dim of the branch
+ * that ran. */
 static bool has_dim(const fv_op *middle, const fv_op *end, const fv_dim *d, const fv_dim *then,
                     const fv_dim *other) {
     const fv_attr *symbols = fv_op_find_attr(end, "symbols");

@@ -341,7 +341,7 @@ static fv_value *taken_rows(flattener *f, fv_value *all) {
     return fv_w_slice(&f->w, all, start, step, dims);
 }
 
-/* In the place of what the Loop gives, by its names. */
+/* Replaces the results of the Loop by those of `endloop`, which get their names. */
 static void take_results(flattener *f, const fv_op *end) {
     fv_value **with = FV_NEW(f->a, fv_value *, f->n + 1);
     for (int i = 0; i < f->n; i++) {

@@ -1,5 +1,5 @@
-/* loop_body.h - loops: the body of a Loop becomes a part of the list of ops, between marks, until the
- * host program has it as a block; and the memory of states. */
+/* loop_body.h - loops: the body of a Loop becomes a part of the list of ops, between marks, until
+ * the host program has it as a block; and the memory of states. */
 #ifndef FV_BACKEND_LOWERING_LOOP_BODY_H
 #define FV_BACKEND_LOWERING_LOOP_BODY_H
 

@@ -82,7 +82,9 @@ typedef struct fv_reason_launch {
 } fv_reason_launch;
 
 typedef struct fv_reasons {
-    fv_arena *arena; /* the program's */
+    /* the module was read as text after this step of lowering, so earlier steps have no reasons;
+     * NULL: all steps were done */
+    fv_arena *arena;
     fv_module *module;
     /* the module was read after this step of lowering, so earlier steps have no reasons; NULL: all
      * steps were done */

@@ -156,7 +156,8 @@ void fv_plan_buffers(fv_lowerer *l) {
             s->buf->along = along(l, i);
             continue;
         }
-        /* by the type of the result: the dims of what it is a view of may be known later only */
+        /* with the extents of the result's type, since the dims of the value that it is a view of
+         * may become known later only */
         s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, body->last->in[i]->type);
         s->buf->index = i;
         name_what_was_there(l, s);

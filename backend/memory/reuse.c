@@ -162,7 +162,7 @@ static int parameter_in(fv_lowerer *l, const fv_launch *n, const fv_storage *mem
     return i;
 }
 
-/* May the kernel that makes x, which reads the state, write it in its place? */
+/* Can the kernel that computes x, which reads the state, store x in the memory of the state? */
 static bool makes_in_place(fv_lowerer *l, int step, fv_storage *state, fv_storage *x) {
     fv_launch *n = &l->steps[step].launch;
     if (l->steps[step].kind != FV_STEP_LAUNCH || n->args_odd || !is_once(l, n, state) ||

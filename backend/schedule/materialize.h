@@ -12,7 +12,7 @@ typedef struct fv_dense {
     int n;
     fv_var *index[FV_MAX_RANK]; /* axes of the copy */
     fv_expr *copy;              /* an element of it, */
-    fv_expr *at[FV_MAX_RANK];   /* and which one stands for the factor */
+    fv_expr *at[FV_MAX_RANK];   /* and the one that replaces the factor */
 } fv_dense;
 
 /* Decides whether the factor is to be made dense, and does nothing. If `last` is not NULL: only

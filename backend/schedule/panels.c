@@ -255,8 +255,8 @@ static bool is_column(void *user, const fv_var *v, int64_t *value) {
     return v == at->column;
 }
 
-/* Which constant the column is of, where several stand side by side: `w[k, j] if j < 8 else v[k, j
- * - 8] if ...`. NULL: something else than the column decides that, or it is of none. */
+/* The constant of a column, if several are joined along columns: `w[k, j] if j < 8 else v[k, j - 8]
+ * if ...`. NULL: the choice depends on something else than the column, or there is no constant. */
 static const fv_expr *piece_at(const fv_expr *x, const fv_var *column, int64_t j) {
     int64_t here;
     while (x->op == FV_X_GUARD) {

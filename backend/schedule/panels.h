@@ -16,8 +16,8 @@ typedef struct fv_panels {
     fv_expr *x;                 /* the factor: the load, converted */
     int width;                  /* columns of each factor in a panel */
 } fv_panels;
-/* Is it of constants that stand side by side, each column of one of them, so that their panels are
- * one constant? */
+/* Does it consist of constants that are joined along columns, so that their panels are one
+ * constant? */
 bool fv_is_joined_constant(const fv_expr *factor, const fv_var *column) FV_MUST_USE;
 /* Would panels of a factor of `sum` in d have few enough axes? */
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;

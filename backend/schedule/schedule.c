@@ -21,7 +21,7 @@ static bool makes_kernel(fv_lowerer *l, const fv_op *op) {
     return makes;
 }
 
-/* How many reductions stand within each other; nodes are shared. */
+/* The nesting depth of reductions; nodes are shared. */
 static intptr_t depth_of(const fv_expr *x, fv_ptrmap *known) {
     intptr_t depth = (intptr_t)fv_ptrmap_get(known, x);
     if (depth)

@@ -62,7 +62,7 @@ typedef struct fv_tile {
     int64_t rest;
 } fv_tile;
 
-/* Columns of all sums: those of one lie behind those of the one before. */
+/* Columns of all sums: those of one sum follow those of the previous one. */
 static inline int fv_tile_width(const fv_tile *t) {
     return t->nr * t->c->nsums;
 }
@@ -76,14 +76,15 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind);
 /* Loop over tiles of `rows` rows, the first of which is `first`: sets i0 and done; returns the rows
  * of the tile. */
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows);
-/* Sums of so many rows in the kernel: those of a tile, or of all tiles of a block of rows, which
- * begin as 0 then; of several, one behind the other in each row. */
+/* Sums of that number of rows in the kernel: those of a tile, or of all tiles of a block of rows,
+ * initialized with 0 then; several sums follow each other in each row. */
 void fv_tile_sums(fv_tile *t, int64_t rows);
-/* Loop over blocks of `depth` steps of the sum, each of which all tiles go over: sets from. */
+/* Opens a loop over blocks of `depth` steps of the sum; all tiles compute a block before the next
+ * one. Sets t->from. */
 void fv_open_steps(fv_tile *t);
-/* What follows is of row r and column c of the tile. */
+/* Sets the row r and the column c of the tile for the expressions that are emitted next. */
 void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c);
-/* sums[at..] of `rows` rows; of these steps, added to what is there. */
+/* Computes sums[at..] for `rows` rows; of these steps, added to the present values. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows);
 /* y = epilogue(sums) of that many rows, and of the columns that are there. */
 void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows);

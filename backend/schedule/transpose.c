@@ -216,7 +216,7 @@ static fv_expr *both(fv_kemit *e, fv_expr *a, fv_expr *b) {
     return a && b ? fv_x_bin(e->arena, FV_X_AND, a, b) : a ? a : b;
 }
 
-/* A loop over blocks of an axis; the last one lies over that before it rather than beyond the
+/* A loop over blocks of an axis; the last block overlaps the previous one instead of exceeding the
  * end. */
 static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr *size) {
     const fv_var *v = t->def->index[axis];

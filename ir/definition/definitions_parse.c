@@ -495,7 +495,7 @@ static bool read_body(fv_definition_reader *r, fv_defined *x) {
     return read_form(r, x->def);
 }
 
-/* of VALUE */
+/* Reads `of VALUE`. */
 static bool read_home(fv_definition_reader *r, fv_defined *x) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "of"))

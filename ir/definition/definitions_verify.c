@@ -483,7 +483,8 @@ static bool check_node(fv_verifier *v, const fv_expr *x, uint64_t *free) {
     return true;
 }
 
-/* Is no reduction over a variable that runs already? Reductions nest a few deep only. */
+/* Is no reduction within another one over the same variable? Reductions are nested only a few
+ * levels deep. */
 static bool check_nesting(fv_verifier *v, const fv_expr *x, uint64_t running, fv_ptrmap *seen) {
     uint64_t *with = fv_ptrmap_get(seen, x);
     if (with && (running & ~*with) == 0)

@@ -579,7 +579,8 @@ static bool prove_with(prover *p, const fv_affine *g, int i, const fv_expr *x, i
     return f.rest && prove(p, &f, depth - 1);
 }
 
-/* In one of the cases of term i, or in both. */
+/* Proves it for min, max and select as term i: for one of the two cases if that is enough,
+ * otherwise for both. */
 static bool prove_cases(prover *p, const fv_affine *g, int i, int depth) {
     const fv_expr *x = g->term[i].x;
     const fact *before = p->facts;

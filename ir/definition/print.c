@@ -90,7 +90,7 @@ static const char *new_name(terms *t) {
     return name;
 }
 
-/* Names what is used several times below x, but x itself. Constants stay what they are. */
+/* Gives names to expressions that occur several times in x, except for x itself and constants. */
 static void name_below(terms *t, const fv_expr *root) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(t->arena, root); (x = fv_x_next(&v));) {

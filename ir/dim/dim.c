@@ -442,7 +442,8 @@ static const fv_dim *argument(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     return memo ? fv_dim_again(t, d, memo) : fv_dim_settle(t, d);
 }
 
-/* Puts arguments together in the order of the text: settled, or made anew where there is a memo. */
+/* Builds d from its arguments in the order of its text. The arguments are simplified first, or, if
+ * there is a memo, built again. */
 static const fv_dim *rebuild(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     int lead = d->kind == FV_DIM_ADD ? fv_dim_lead(d) : 0;
     const fv_dim *out = argument(t, d->arg[lead], memo);

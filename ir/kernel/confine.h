@@ -12,8 +12,8 @@
  *     REQUIRE;
  *   - no tile is read before it is written.
  *
- * 1 <= turns <= FV_MAX_CONFINED_ITERATIONS. A kernel that violates none of this computes the same bits
- * as before. False after a diagnostic: the kernel has statements of expanded kernels only, or
+ * 1 <= turns <= FV_MAX_CONFINED_ITERATIONS. A kernel that violates none of this computes the same
+ * bits as before. False after a diagnostic: the kernel has statements of expanded kernels only, or
  * iterations of a parallel or vector loop are not proved to store different elements (index
  * arithmetic may wrap), or it is too large. */
 bool fv_kernel_confine(fv_session *s, fv_kernel *k, int64_t turns) FV_MUST_USE;

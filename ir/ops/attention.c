@@ -191,7 +191,7 @@ static fv_value *visible(fv_rewriter *w, const fv_op *op, const fv_attention_dim
     return seen;
 }
 
-/* The mask as large as the scores: what is behind its end is masked. */
+/* The mask extended to the size of the scores: keys after its end are masked. */
 static fv_value *whole_mask(fv_rewriter *w, const fv_attention_dims *s, fv_value *mask, fv_elem e) {
     const fv_type *t = mask->type;
     bool is_bool = t->elem == FV_BOOL;

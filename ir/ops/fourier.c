@@ -42,7 +42,9 @@ void fv_unit_root(int64_t i, int64_t n, double *cosine, double *sine) {
 /* ---- plans of lengths that are known ---- */
 
 typedef struct plan {
-    int64_t n, size;       /* elements that are transformed, and of the transforms that are done */
+    /* the number of elements that are transformed, and the size of transforms that are done
+     * already */
+    int64_t n, size;
     int64_t rows, columns; /* whose product is the size */
     bool convolved;
     int nfactors, of_rows; /* those of the rows come first */

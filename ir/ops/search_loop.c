@@ -1,4 +1,4 @@
-/* search_loop.c - what turns of a search hand on: a Loop, and sequences that get longer. */
+/* search_loop.c - the Loop of a search: what its iterations pass on, and sequences that grow. */
 #include "ir/ops/search.h"
 
 #include "ir/graph/infer.h"
@@ -13,7 +13,8 @@ static fv_value *known_param(fv_region *body, const char *name, fv_elem e, const
     return v;
 }
 
-/* The body takes the number of the turn, a condition that holds, and the states. */
+/* The parameters of the body: the number of the iteration, a condition that is true, and the
+ * states. */
 static void make_body(fv_search_loop *k, const fv_search *s, const fv_dim *times, int n,
                       fv_value *const *state, const fv_type *const *seen) {
     fv_op *op = s->op;

@@ -11,7 +11,7 @@ static const fv_region *body_of(const fv_op *op) {
     return fv_op_find_attr(op, "body")->u.region;
 }
 
-/* Is that what a turn sees of it: the tensor, or an element of the sequence? */
+/* Is that the type that an iteration gets: the tensor, or an element of the sequence? */
 static bool sees(const fv_op *op, const fv_type *given, const fv_type *t) {
     if (t->kind != FV_TENSOR || given->kind != FV_SEQUENCE)
         return fv_type_equal(given, t);

@@ -129,8 +129,7 @@ static fv_value *lines_transformed(fv_rewriter *w, fv_value *x, const fv_fourier
     return together || !y ? y : fv_w_transpose(w, y, swap);
 }
 
-/* x transformed along an axis: `length` elements of it, zeros behind those that are there, become
- * `result`. */
+/* x transformed along an axis: `length` elements of it, extended by zeros, become `result`. */
 static fv_value *transformed(fv_rewriter *w, fv_value *x, int axis, const fv_dim *length,
                              const fv_dim *result, int parts, bool inverse, bool half) {
     int given = x && !(fv_dim_is_const(x->type->dims[x->type->rank - 1]) &&
@@ -262,7 +261,8 @@ static bool infer_dft(fv_op *op) {
     return true;
 }
 
-/* Along an axis that the run tells: what lies around it has sizes that the run tells, too. */
+/* Along an axis that is known in the run only: the sizes around it are known in the run only,
+ * too. */
 static fv_value *transformed_at_run_time(fv_rewriter *w, fv_op *op, fv_value *x, const plan *p) {
     fv_dims *t = w->module->dims;
     const fv_type *y = op->out[0]->type, *from = x ? x->type : NULL;

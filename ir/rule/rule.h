@@ -45,9 +45,9 @@
  *   all(p, n)          every entry of the list is n
  *
  * The right side is a captured value, a number, or ops. Numbers, and INT and FLOAT attributes in
- * the place of a value, become constants of the type of the first captured value. `perm=p` passes an
- * attribute on, `perm=p[q]` is the list p at the positions q. A rule is not applied where the new
- * value would have another type or shape than the old one.
+ * the place of a value, become constants of the type of the first captured value. `perm=p` passes
+ * an attribute on, `perm=p[q]` is the list p at the positions q. A rule is not applied where the
+ * new value would have another type or shape than the old one.
  *
  * Each rule states its effect on numbers:
  *   exact            the same bits, where any NaN equals any NaN

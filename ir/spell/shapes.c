@@ -258,14 +258,14 @@ bool fv_spell_reshape_dims(fv_speller *s, fv_op *op) {
     return fv_spell_result(s, 0, left ? where(s, minus, left, v) : NULL);
 }
 
-/* The shape of what the operator itself makes of a tensor of these dims. */
+/* The dims of the tensor that the operator itself computes from a tensor of these dims. */
 bool fv_spell_axes_dims(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     int rank;
     const fv_dim *const *dims = fv_spell_attr(op, "dims", &rank), *none[FV_MAX_RANK];
     int to = (int)fv_op_int(op, "rank");
     for (int i = 0; i < to; i++)
-        none[i] = fv_dim_fresh(m->dims, "axes", 0, FV_DIM_MAX, true); /* nobody asks */
+        none[i] = fv_dim_fresh(m->dims, "axes", 0, FV_DIM_MAX, true); /* not used */
     fv_value *in[2] = {fv_const_new(m, "c", fv_tensor_new(m->arena, FV_BOOL, 0, NULL)),
                        fv_spell_dims(s, rank, dims)};
     fv_value *x =

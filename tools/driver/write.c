@@ -192,7 +192,7 @@ static fv_llvm_kind llvm_kind(fv_emit_kind kind) {
                                  : FV_LLVM_IR;
 }
 
-/* To where nothing can be renamed: made in a folder of its own, then copied. */
+/* For outputs that cannot be replaced by renaming: writes in a temporary folder, then copies. */
 static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const fv_llvm_options *o,
                          fv_llvm_kind kind, const char *out) {
     const char *folder = fv_driver_temporary(s, a);
