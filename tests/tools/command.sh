@@ -519,7 +519,7 @@ check 'why a node' 0 '^m: of /layer/MatMul, kernel MatMul_0, contract' "$fovea" 
 said "group +no +it is a contraction, and '/layer/Softmax' sums as well"
 check 'why a value' 0 '^p: of /layer/Softmax, no kernel of its own, in Mul_1$' "$fovea" inspect softmax.fvir --why=p
 said '^r: of /layer/Scale, kernel Mul_1'
-said "group +yes +'/layer/Scale' takes its sums once a row"
+said "group +yes +'/layer/Scale' computes its sums once per row"
 check 'why a kernel' 0 '^p: of /layer/Softmax' "$fovea" inspect softmax.fvir --why Mul_1
 check 'why, with all of it' 0 'second_contraction|contraction_summed: both have sums' "$fovea" inspect softmax.fvir --why m -v
 check 'why, as json' 0 '"code": "contraction_summed"' "$fovea" inspect softmax.fvir --why m --json

@@ -116,7 +116,7 @@ func @main(%x: f32[2]) -> (%y) {
 }
 T
     "$fovea" compile other.fvir -q -o other.so --weights=file && mv other.weights moved/libd.weights
-    check 'weights of another' 1 'libd.weights, beside the library, holds the weights of another compilation' "$fovea" run moved/libd.so
+    check 'weights of another' 1 'libd.weights, next to the library, holds the weights of another compilation' "$fovea" run moved/libd.so
     rm -r moved
 
     # ---- objects, archives, assembly: through the table ----
