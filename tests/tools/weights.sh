@@ -10,7 +10,7 @@ check 'a place that is none' 2 'there are object, file, incbin, text' "$fovea" c
 check help 0 'weights=WHERE +where weights go: object, file, incbin, text' "$fovea" compile --help
 for o in x.fvk x.fvir; do
     for w in object file incbin text; do
-        check "$o with $w" 2 'the constants of a text lie beside it' "$fovea" compile "$dates" -o $o --weights=$w
+        check "$o with $w" 2 'the constants of a text are in a file next to it' "$fovea" compile "$dates" -o $o --weights=$w
     done
 done
 
