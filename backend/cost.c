@@ -9,8 +9,8 @@
 #include "ir/expr/fold.h"
 #include "ir/expr/visit.h"
 
-/* Values of a variable that are walked one by one; of longer loops so many, evenly spread, stand
- * for all. */
+/* Values of a variable that are visited individually; a longer loop is sampled at so many evenly
+ * spaced values. */
 enum { SAMPLES = 512, INNER_SAMPLES = 32 };
 
 typedef struct number {
@@ -379,8 +379,8 @@ static bool is_outside(const fv_buf *b) {
     return b->role == FV_BUF_INPUT || b->role == FV_BUF_OUTPUT || b->role == FV_BUF_CONST;
 }
 
-/* The most that one launch touches of a buffer: two halves of it by two launches are not told apart
- * from the same half twice. */
+/* Takes the maximum of what one launch reads of a buffer; two launches that read two halves are not
+ * distinguished from two launches that read the same half. */
 double fv_cost_memory(fv_arena *scratch, int n, const fv_launch_cost *list) {
     fv_ptrmap most = fv_ptrmap_in(scratch); /* fv_buf -> double */
     double sum = 0;

@@ -9,11 +9,11 @@
 #include "backend/lowering/define.h"
 #include "backend/lowering/gate.h"
 #include "backend/lowering/host_dims.h"
+#include "backend/lowering/loop_body.h"
 #include "backend/lowering/names.h"
 #include "backend/lowering/state.h"
 #include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
-#include "backend/lowering/turns.h"
 #include "backend/lowering/weights.h"
 #include "backend/lowering/why.h"
 #include "backend/memory/plan.h"
@@ -35,7 +35,8 @@ static bool define_all(fv_lowerer *l) {
     int depth = 0;
     for (fv_op *op = l->func->body->first; op; op = op->next) {
         depth += fv_mark_depth(op);
-        /* what it assumes, a run that takes the other branch, or no turn, is not asked */
+        /* an assumption within a branch or loop must not be checked in a run that takes the other
+         * branch, or has no iteration */
         if (depth)
             l->module->within = (struct fv_within){op->block, op};
         ok &= fv_define_op(l, op);
@@ -50,10 +51,11 @@ bool fv_step_results(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {
         fv_storage *s = fv_storage_root(fv_storage_of(l, ret->in[i]));
-        fv_why taken = s->value->kind != FV_VALUE_RESULT                    ? FV_WHY_result_given
-                       : !fv_type_is_told(ret->in[i]->type, s->value->type) ? FV_WHY_result_dims
-                       : fv_is_told_late(s->value)                          ? FV_WHY_result_late
-                                                                            : FV_WHY_none;
+        fv_why taken = s->value->kind != FV_VALUE_RESULT ? FV_WHY_result_given
+                       : !fv_type_is_known_from(ret->in[i]->type, s->value->type)
+                           ? FV_WHY_result_dims
+                       : fv_has_late_dims(s->value) ? FV_WHY_result_late
+                                                    : FV_WHY_none;
         for (int k = 0; k < i && !taken; k++)
             taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s ? FV_WHY_result_twice
                                                                        : FV_WHY_none;

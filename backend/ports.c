@@ -1,7 +1,8 @@
-/* ports.c - types at the border. A program keeps an element of 4 or 2 bits in a byte; callers pass
- * and get them packed. So a packed parameter becomes its bytes with an fv.Unpack behind it, a
- * packed result is what an fv.Pack makes. What is added to an input lies in its memory: see below.
- * The module is put back as it was when lowering is done. */
+/* ports.c - types of inputs and outputs as callers see them. A program stores an element of 4 or 2
+ * bits in a byte, callers pass such elements packed. So a packed parameter becomes its bytes,
+ * followed by an fv.Unpack, and a packed result is the result of an fv.Pack. A state with a
+ * capacity is stored in the memory of its input: see below. The module is restored when lowering is
+ * done. */
 #include "backend/ports.h"
 
 #include <string.h>
@@ -76,7 +77,7 @@ static fv_value *valid(fv_lowerer *l, fv_op *before, fv_value *room, const fv_ty
     fv_op_set_dims(op, "start", t->rank, start);
     fv_op_set_dims(op, "step", t->rank, step);
     fv_op_set_dims(op, "dims", t->rank, t->dims);
-    op->out[0]->type = t; /* that this many are there, an entry check says */
+    op->out[0]->type = t; /* the entry check ensures that there are that many elements */
     return op->out[0];
 }
 
@@ -99,7 +100,7 @@ static bool open_state(fv_lowerer *l, int i) {
     fv_op *concat = fv_state_writer(l->func, i, &axis);
     if (concat && fv_op_is(concat, FV_OP_TensorScatter))
         concat->def = fv_op_def(FV_OP_fv_WriteRows);
-    /* all of the memory is valid, before and behind it */
+    /* all of the memory is valid, before and after it */
     if (concat && !fv_op_is(concat, FV_OP_Concat))
         return true;
     fv_value *new = concat ? added(l, concat, axis) : NULL;

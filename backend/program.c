@@ -87,19 +87,19 @@ typedef struct writer {
     fv_ptrmap ready; /* data symbols that are bound by now */
     bool *relations; /* checked by now */
     fv_ptrmap sizes; /* dims that were checked to be sizes */
-    fv_expr *turn;   /* of the loop around */
+    fv_expr *turn;   /* number of the iteration of the loop around */
     /* types with dims that may be negative, of what is written and what is around it */
     const fv_type **doubtful;
     int ndoubtful, cap_doubtful;
     const fv_op **assumed; /* fv.Assume of what is written and around it; NULL: it was checked */
     int nassumed, cap_assumed;
-    struct around { /* a branch or a turn: what was known before it */
+    struct around { /* a branch or an iteration, and what was known before it */
         fv_ptrmap ready, sizes;
         int ndoubtful, nassumed;
         fv_buf **unknown; /* what becomes of the symbols that its end binds */
         fv_buf *goes_on;  /* of a loop: does its condition hold? NULL: it has none */
         struct around *outer;
-    } *around;
+    } * around;
 } writer;
 
 static bool is_ready(writer *w, const fv_dim *d) {
@@ -190,9 +190,9 @@ static bool may_be_negative(const fv_type *t) {
     return false;
 }
 
-/* Everything that is computed from that op on, up to the end of the branch or turn, whether it gets
- * memory or is substituted: what a run refuses is no matter of schedules. Branches in it are asked
- * when they run. */
+/* Collects the values that are computed from that op up to the end of the branch or iteration,
+ * whether they get memory or are substituted: for which dims a run is refused must not depend on
+ * schedules. Nested branches are handled when they are written. */
 static void find_doubtful(writer *w, const fv_op *op) {
     for (int depth = 0; op && depth >= 0; op = op->next) {
         depth -= fv_mark_depth(op) < 0 || (op->def == &fv_else_def && !depth);
@@ -290,8 +290,8 @@ static void announce(writer *w, fv_buf *b) {
           fv_printf(a, "capacity of output '%s'", port->name));
 }
 
-/* What is allocated for a value: where a branch or a turn gives it, of the size that it has
- * there. */
+/* The size of the allocation for a value; for a result of a branch or loop, the size that it has
+ * within it. */
 static fv_expr *bytes_for(fv_lowerer *l, const fv_storage *s, const fv_buf *b) {
     for (; s->fate == FV_FATE_VIEW; s = s->of)
         if (s->of->value->def && fv_mark_depth(s->of->value->def) < 0)
@@ -314,7 +314,8 @@ static void make_room(writer *w, fv_value *v) {
         allocate(w, v, b);
 }
 
-/* Where its memory begins to live; that of a state is known by the state, whatever that lies in. */
+/* The step at which its memory begins to live. For a state that is recorded with the state, not
+ * with the value in whose memory it is. */
 static int begins_at(fv_lowerer *l, const fv_value *v) {
     const fv_storage *s = fv_storage_of(l, v);
     while (s->first < 0 && s->fate == FV_FATE_VIEW)
@@ -322,7 +323,7 @@ static int begins_at(fv_lowerer *l, const fv_value *v) {
     return s->first;
 }
 
-/* ---- branches and turns ---- */
+/* ---- branches and iterations ---- */
 
 static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
     fv_ptrmap r = fv_ptrmap_in(a);
@@ -332,7 +333,7 @@ static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
     return r;
 }
 
-/* What runs from here on is the branch or the turn behind op. */
+/* The branch or iteration that follows op is written from here on. */
 static void enter_branch(writer *w, const fv_op *op) {
     fv_arena *a = w->l->arena;
     w->ready = copy_of(a, &w->around->ready);
@@ -343,8 +344,8 @@ static void enter_branch(writer *w, const fv_op *op) {
     check_doubtful(w);
 }
 
-/* Behind this, what is known is known within; each symbol that is bound behind the end has a
- * variable, which is `first` until then. */
+/* Enters a block: what is known then is known within the block only. Each symbol that is bound at
+ * the end gets a variable, whose initial value is `first`. */
 static struct around *step_inside(writer *w, const fv_attr *symbols, const fv_attr *first) {
     fv_arena *a = w->l->arena;
     struct around *r = FV_NEW(a, struct around, 1);
@@ -389,13 +390,13 @@ static void begin_if(writer *w, const fv_op *op) {
     enter_branch(w, op);
 }
 
-/* The dims that the branch gave, or the turn. */
+/* Stores the dims of a branch or an iteration in the variables of the symbols. */
 static void store_dims(writer *w, const fv_attr *dims) {
     for (int i = 0; i < dims->n; i++)
         fv_kb_store(&w->b, w->around->unknown[i], NULL, fv_p_dim(w->l, dims->u.dims[i]), NULL);
 }
 
-/* For the rows of all turns. */
+/* Allocates memory for the rows of all iterations. */
 static void make_room_for_rows(writer *w, const fv_op *end, int index) {
     for (int i = 0; i < end->nout; i++)
         if (end->out[i] && begins_at(w->l, end->out[i]) == index)
@@ -468,7 +469,7 @@ static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     return t.s;
 }
 
-/* A state that is of another size in the next turn. */
+/* A state with another size in the next iteration. */
 static void make_room_again(writer *w, fv_value *v) {
     fv_buf *b = buffer_of(w, v);
     const fv_storage *s = fv_storage_of(w->l, v);
@@ -519,7 +520,7 @@ static void launch(writer *w, int index) {
     launch_with(w, n, n->args, false);
     if (n->args_odd) {
         fv_kb_else(&w->b);
-        launch_with(w, n, n->args_odd, n->turns_round);
+        launch_with(w, n, n->args_odd, n->reverses_tasks);
         fv_kb_end(&w->b);
     }
 }
@@ -564,9 +565,9 @@ static void free_after(writer *w, int index) {
 
 /* ---- the program's own dims ---- */
 
-/* What the bounds that assumptions leave make of a dim that data decides: `broadcast(u, l)` is `l`
- * where that is 3. The port has no extent before the run nevertheless, so a symbol stands for it:
- * of more than one value, or its text would be that value. */
+/* A dim that depends on data with the bounds that assumptions leave: `broadcast(u, l)` is `l` where
+ * that is 3. The port has no known extent before the run nevertheless, so a symbol with more than
+ * one value replaces such a dim; otherwise its text would be the value. */
 static const fv_dim *known_after_run(fv_dims *t, const fv_port *port, int axis, const fv_dim *own) {
     const fv_dim *d = port->dims[axis];
     int64_t hi = own->hi > d->lo ? own->hi : d->hi;
@@ -602,7 +603,7 @@ static void own_dims(fv_lowerer *l) {
             if (p->symbols[k] == all[i])
                 p->symbols[k] = own;
     }
-    /* dims of the module -> symbols that stand for them */
+    /* dims of the module -> symbols that replace them */
     fv_ptrmap unknown = fv_ptrmap_in(l->arena);
     for (int i = 0; i < p->ninputs; i++)
         own_port_dims(l, t, &unknown, &p->inputs[i]);

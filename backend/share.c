@@ -52,7 +52,8 @@ typedef struct literals {
     fv_arena *arena;
     fv_expr **list;
     int n, cap;
-    /* what stands for them; NULL: 3, which is never better known; they are listed */
+    /* the variable or parameter that replaces them; NULL: it is 3 (not a buffer); they are
+     * listed */
     fv_expr *const *by;
     bool shares; /* the statement has something twice */
 } literals;
@@ -102,8 +103,8 @@ static fv_expr *in_place_of(literals *z, fv_expr *x) {
     return fv_x_const(z->arena, (fv_elem)x->type.elem, 3);
 }
 
-/* A minimum or maximum of two variables asks for NaN and signs of zeros. Beside a bound one
- * comparison is it, asked so that NaN and what is equal come from x. */
+/* A minimum or maximum of two variables must handle NaN and signs of zeros. With a constant bound
+ * one comparison is enough, written such that NaN and equal values come from x. */
 static fv_expr *clamped(literals *z, const fv_expr *x, int bound) {
     fv_expr *c = x->arg[bound], *v = x->arg[!bound];
     bool max = x->op == FV_X_MAX;
@@ -125,7 +126,8 @@ static fv_expr *replaced(literals *z, fv_expr *x) {
         if (is_float_literal(x->arg[i]) && args[i]->op == FV_X_VAR)
             bound = i;
     }
-    fv_expr *r = fv_x_node(z->arena, x, args); /* as it stands: a constructor would fold zeros */
+    /* without simplification: a constructor would fold zeros */
+    fv_expr *r = fv_x_node(z->arena, x, args);
     bool clamps = bound >= 0 && (x->op == FV_X_MIN || x->op == FV_X_MAX);
     return clamps ? clamped(z, r, bound) : r;
 }
@@ -193,7 +195,8 @@ static void find_member(sharer *z, fv_kernel *k) {
 
 /* ---- one kernel of a family ---- */
 
-typedef struct column { /* what stands in one place, or in several that are equal in each member */
+/* what occurs in one place, or in several places that are equal in each member */
+typedef struct column {
     int place;
     fv_elem elem;
     fv_expr *x; /* in the kernel of all */

@@ -45,7 +45,7 @@ bool fv_sparse_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t s
 /* Is it a sparse tensor, and no other? Nobody hears why not. */
 bool fv_sparse_is_pb(const uint8_t *data, size_t size) FV_MUST_USE;
 
-/* Maps: the entries of all of them, one map behind the other, and where each one ends
+/* Maps: the entries of all maps in sequence, and the position at which each map ends
  * (ir/ops/map.h). */
 typedef struct fv_maps {
     const fv_tensor *keys, *values; /* vectors of one length; strings are strings */

@@ -16,7 +16,7 @@ struct fv_export {
     struct fv_beside { /* in the order of the side file */
         const fv_tensor *tensor;
         uint64_t offset;
-    } *beside;
+    } * beside;
     int nbeside, cap_beside;
     uint64_t side_bytes;
 };
@@ -249,7 +249,7 @@ static Onnx__TensorProto *tensor_of(exporter *x, const fv_tensor *t, const char 
     return p;
 }
 
-/* Constants stand around all graphs, also those that only a branch reads. */
+/* Constants are written outside of all graphs, also those that only a branch reads. */
 static void list_constant(exporter *x, const fv_value *v) {
     void **at = fv_ptrmap_at(&x->inits, v);
     if (*at)
@@ -351,8 +351,8 @@ static Onnx__AttributeProto *ints_of(exporter *x, const fv_op *op, const char *n
         x, op, &(fv_attr){.name = name, .kind = FV_ATTR_INTS, .n = (int)t->count, .u.ints = v});
 }
 
-/* Operands that stand before those that may be many are written, also where they are left out: a
- * Loop has at least two. */
+/* Operands before a variadic one are written even if they are left out: a Loop has at least two
+ * operands. */
 static int least_inputs(const fv_opdef *d) {
     int i = 0;
     while (i < FV_MAX_IN && d->in[i].name && d->in[i].arity != FV_VARIADIC)
@@ -500,12 +500,13 @@ static uint64_t weights_bytes(const fv_module *m) {
 
 static bool choose_place(exporter *x) {
     bool large = weights_bytes(x->m) > FV_EXPORT_LARGE;
-    x->beside = x->o->weights == FV_EXPORT_BESIDE ||
+    x->beside = x->o->weights == FV_EXPORT_EXTERNAL ||
                 (x->o->weights == FV_EXPORT_AUTO && large && x->o->side);
     if (!x->beside)
         return true;
     if (!x->o->side)
-        return fv_error(x->s, "the weights would lie in a file beside the model, where nothing can "
+        return fv_error(x->s, "the weights would be written to a file next to the model, where no "
+                              "file can be written "
                               "lie: name a file with -o");
     if (strchr(x->o->side, '\\') || !is_utf8(x->o->side))
         return fv_error(x->s,
@@ -563,7 +564,7 @@ fv_export *fv_onnx_export(fv_session *s, fv_arena *a, const fv_module *m,
     size_t size = protobuf_c_message_get_packed_size(&e->model.base);
     if (size > FV_EXPORT_MOST) {
         fv_error(s, "the model would have %zu bytes, ONNX allows 2 GiB in one file%s", size,
-                 x.beside ? "" : "; --weights=file puts weights beside it");
+                 x.beside ? "" : "; --weights=file writes weights to a file next to it");
         return NULL;
     }
     return e;

@@ -12,21 +12,21 @@
 #include "ir/graph/graph.h"
 
 typedef enum {
-    FV_EXPORT_AUTO, /* beside where they are more than FV_EXPORT_LARGE bytes */
+    FV_EXPORT_AUTO, /* in a file next to the model if they are more than FV_EXPORT_LARGE bytes */
     FV_EXPORT_INSIDE,
-    FV_EXPORT_BESIDE
+    FV_EXPORT_EXTERNAL
 } fv_export_weights;
 
 #define FV_EXPORT_LARGE                                                                            \
     (UINT64_C(1) << 30) /* bytes of weights that lie in the model itself by default */
 #define FV_EXPORT_MOST (UINT64_C(0x7fffffff)) /* bytes that a protobuf message may have */
 #define FV_EXPORT_SMALL                                                                            \
-    1024 /* bytes of a constant that is never put beside: what shapes are made of */
+    1024 /* bytes of a constant that always stays in the model, as those of shapes */
 
 typedef struct fv_export_options {
     fv_export_weights weights;
-    /* what the file of weights beside the model is called, without folder; NULL: there can be
-     * none */
+    /* the name of the file of weights next to the model, without folder; NULL: such a file cannot
+     * be written */
     const char *side;
 } fv_export_options;
 
@@ -43,9 +43,9 @@ typedef struct fv_export fv_export;
 fv_export *fv_onnx_export(fv_session *s, fv_arena *a, const fv_module *m,
                           const fv_export_options *options);
 
-/* Has it a file of weights beside it? */
+/* Are weights written to a separate file? */
 bool fv_export_has_side(const fv_export *e) FV_MUST_USE;
-/* The model, and the weights beside it. False: errno tells. */
+/* Write the model, and the file of weights. False with errno set. */
 bool fv_export_put(const fv_export *e, FILE *f) FV_MUST_USE;
 bool fv_export_put_side(const fv_export *e, FILE *f) FV_MUST_USE;
 

@@ -1,4 +1,4 @@
-/* external.c - tensor data in files beside the model: found inside its folder, and nowhere else. */
+/* external.c - tensor data in separate files: only files within the model's folder are read. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -70,7 +70,7 @@ static bool write_directly(fv_session *s, const char *path, const void *data, si
 /* Not mkstemp: its permissions would not heed the umask. */
 static bool write_beside(fv_session *s, fv_arena *a, const char *path, const void *data,
                          size_t size) {
-    const char *folder = fv_staging_beside(a, path),
+    const char *folder = fv_staging_next_to(a, path),
                *temporary = folder ? fv_printf(a, "%s/file", folder) : NULL;
     int fd = temporary ? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
     if (fd < 0)

@@ -16,9 +16,9 @@ bool fv_file_map(fv_session *s, fv_arena *a, const char *path, fv_file *out) FV_
  * what follows it. */
 const char *fv_file_text(fv_session *s, fv_arena *a, const char *path);
 
-/* Writes a file beside `path` and renames it, so that `path` is either the old file or the whole
- * new one. Something that is no regular file (/dev/stdout) is written to directly. False after a
- * diagnostic; then nothing is left behind. */
+/* Writes a temporary file in the folder of `path` and renames it, so that `path` is either the old
+ * file or the complete new one. If `path` is not a regular file (/dev/stdout) it is written
+ * directly. False after a diagnostic; no temporary file is left then. */
 bool fv_file_write(fv_session *s, const char *path, const void *data, size_t size) FV_MUST_USE;
 
 /* "a/b/c.onnx": "a/b", and "c"; "c.onnx": "." */

@@ -182,8 +182,8 @@ static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
 
 /* ---- nodes and outputs ---- */
 
-/* What a node assumes counts for those behind it, whose dims would grow otherwise; each time all
- * that is there is walked. */
+/* Assumptions of a node apply to the nodes after it, whose dims would otherwise grow; each time all
+ * existing ones are visited. */
 static void settle(fv_importer *im) {
     int n = im->m->nrelations;
     if (n == im->relations || im->settled == MOST_SETTLED)

@@ -44,12 +44,12 @@ typedef struct fv_function {
 /* In what a model may depart from the standard, without --strict, or is not taken as it is
  * written. */
 typedef enum {
-    FV_LENIENT_OPSET,     /* a domain is not imported, or twice */
-    FV_LENIENT_DECLARED,  /* a declared type or shape is not the value's */
-    FV_LENIENT_ATTRIBUTE, /* the operator has no such attribute, in any version */
-    FV_LENIENT_OUTPUT,    /* the graph has an output twice */
-    FV_LENIENT_TURNS,     /* legal: a size is declared, and how often a loop is taken decides it */
-    FV_LENIENT_RANK,      /* legal: an input has no shape, and a rank is assumed */
+    FV_LENIENT_OPSET,      /* a domain is not imported, or twice */
+    FV_LENIENT_DECLARED,   /* a declared type or shape is not the value's */
+    FV_LENIENT_ATTRIBUTE,  /* the operator has no such attribute, in any version */
+    FV_LENIENT_OUTPUT,     /* the graph has an output twice */
+    FV_LENIENT_ITERATIONS, /* legal: a size is declared, and how often a loop is taken decides it */
+    FV_LENIENT_RANK,       /* legal: an input has no shape, and a rank is assumed */
     FV_LENIENT_KINDS
 } fv_lenient_kind;
 
@@ -88,7 +88,7 @@ typedef struct fv_importer {
     fv_ptrmap sparse;
     fv_tensor_reader tensors;
     size_t size;            /* of the model's bytes, which `tensors` has */
-    fv_value *poison;       /* stands for a value that could not be made */
+    fv_value *poison;       /* replaces a value that could not be made */
     fv_value *absent;       /* for one that the caller of a function left out */
     size_t nodes;           /* of the model; functions counted once */
     size_t imported;        /* so far; functions and repeated bodies count each time */
@@ -97,7 +97,7 @@ typedef struct fv_importer {
     bool strict;            /* departures are errors */
     fv_faults faults;
     fv_ranks trial;        /* what is tried; n = 0: nothing is */
-    const fv_dim **turned; /* symbols that say how much loops leave behind */
+    const fv_dim **turned; /* symbols of the sizes that results of loops have */
     int nturned, cap_turned;
     int ndepartures[FV_LENIENT_KINDS];
     fv_ptrmap departures; /* which were met: what departs */
@@ -124,7 +124,8 @@ struct fv_import_scope {
     fv_ptrmap stems;              /* of a function: its outputs are called as the caller does */
     /* of the main graph, or of a function's outputs there: Onnx__ValueInfoProto by name */
     fv_ptrmap declared;
-    /* of a body, of which only ranks count: what its turns have is not said by one size */
+    /* of a body of which only ranks are needed: types differ between its iterations, so one size
+     * says nothing */
     fv_ptrmap in_body;
     fv_region *region;
     const fv_opsets *opsets;
@@ -152,8 +153,9 @@ void fv_import_note_declared(fv_importer *im, const Onnx__GraphProto *g, fv_ptrm
 void fv_import_define(fv_importer *im, fv_import_scope *sc, const char *name, fv_value *v);
 bool fv_import_opsets(fv_importer *im, size_t n, Onnx__OperatorSetIdProto **imports,
                       fv_opsets *out) FV_MUST_USE;
-/* The constant that a message stands for: the same one each time, though functions are inlined and
- * bodies imported again. `t` is its content when it is new, NULL: it was at fault. */
+/* The constant of an initializer of the model: the same one each time, although functions are
+ * inlined and bodies imported several times. `t`: its content if it is new; NULL: it had an
+ * error. */
 fv_value *fv_import_shared(fv_importer *im, const void *message, const char *stem,
                            const fv_tensor *t);
 /* Initializers of a graph, the sparse ones too, as constants of its scope. */
@@ -203,8 +205,8 @@ bool fv_import_survey(fv_importer *im) FV_MUST_USE;
 
 /* ---- import_rank.c ---- */
 
-/* Gives inputs without a shape one of open dims, where their rank can be told; of a trial, all of
- * them. */
+/* Gives inputs without a shape one with open dims, if their rank can be determined; in a trial
+ * import, all such inputs. */
 void fv_import_ranks(fv_importer *im, const fv_import_options *o);
 /* The rank that nodes of the model's graph take a value to have, or -1. */
 int fv_import_rank_by_use(fv_importer *im, const char *value) FV_MUST_USE;
@@ -227,9 +229,9 @@ const fv_type *fv_import_type(fv_importer *im, const Onnx__TypeProto *t, const c
 const fv_type *fv_import_held_type(fv_importer *im, const Onnx__TypeProto *t, const char *what);
 /* The rank that is declared; -1: none. */
 int fv_import_declared_rank(const Onnx__ValueInfoProto *declared);
-/* Sizes of what a loop leaves behind are its own, whatever is declared for it and what is made of
- * it: exporters write there what one run had. */
-void fv_import_note_turns(fv_importer *im, const fv_op *loop);
+/* Sizes of results of a loop do not depend on what is declared for them or computed from them,
+ * since exporters declare the sizes of one run. */
+void fv_import_note_loop(fv_importer *im, const fv_op *loop);
 /* Compares a value's type with what the model declares. A declaration that contradicts it is said,
  * and does not count; one that does not is taken for dims that data decides, and checked when the
  * model runs. */

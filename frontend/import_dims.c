@@ -87,7 +87,7 @@ static bool is_keyword(const char *w, size_t n) {
 
 enum { LONGEST_EXPRESSION = 128 }; /* products of sums grow */
 
-/* Is it made of names that stand alone somewhere, and of more than one word? */
+/* Does it consist of several words, each of which is the name of a dim somewhere? */
 static bool is_expression(const table *t, const char *text) {
     bool joins = false, name = false;
     if (strlen(text) > LONGEST_EXPRESSION)
@@ -125,8 +125,8 @@ static bool is_real_input(const fv_importer *im, const Onnx__ValueInfoProto *v) 
     return !fv_ptrmap_get(&im->is_initializer, fv_intern(im->s, fv_text_of(v->name)));
 }
 
-/* One pass over the dims of all inputs: those named by plain words first, so that the others can be
- * told from expressions over them. */
+/* One pass over the dims of all inputs: first those named by plain words, so that the others can be
+ * recognized as expressions over them. */
 static void collect(table *t, bool plain) {
     const Onnx__GraphProto *g = t->im->model->graph;
     for (size_t i = 0; i < g->n_input; i++) {
@@ -465,7 +465,7 @@ static void say_contradiction(fv_importer *im, const fv_value *v,
                       declared_str(im, declared->type), fv_type_str(im->tmp, v->type));
 }
 
-void fv_import_note_turns(fv_importer *im, const fv_op *loop) {
+void fv_import_note_loop(fv_importer *im, const fv_op *loop) {
     const fv_dim *const *symbols;
     int n = fv_dim_symbols(im->m->dims, &symbols);
     for (int i = 0; i < loop->nout; i++) {
@@ -498,7 +498,7 @@ static bool is_output(const fv_importer *im, const Onnx__ValueInfoProto *declare
 
 static void say_turns(fv_importer *im, const fv_value *v, const Onnx__ValueInfoProto *declared) {
     fv_import_departs(
-        im, FV_LENIENT_TURNS, declared, NULL, "the declared size is not relied on",
+        im, FV_LENIENT_ITERATIONS, declared, NULL, "the declared size is not relied on",
         "output '%s' is declared as %s, but how often a loop is taken decides its size", v->name,
         declared_str(im, declared->type));
 }

@@ -7,14 +7,14 @@ enum { SAID = 3 }; /* of each kind; the others are counted */
 
 static const struct {
     fv_severity severity;
-    const char *others; /* behind their number */
+    const char *others; /* after their number */
     bool legal;         /* --strict refuses none */
 } kinds[FV_LENIENT_KINDS] = {
     [FV_LENIENT_OPSET] = {FV_NOTE, "more such opset imports", false},
     [FV_LENIENT_DECLARED] = {FV_WARNING, "more declarations contradict what is computed", false},
     [FV_LENIENT_ATTRIBUTE] = {FV_WARNING, "more attributes are not known", false},
     [FV_LENIENT_OUTPUT] = {FV_WARNING, "more outputs are there again", false},
-    [FV_LENIENT_TURNS] = {FV_NOTE, "more declared sizes are decided by loops", true},
+    [FV_LENIENT_ITERATIONS] = {FV_NOTE, "more declared sizes are decided by loops", true},
     [FV_LENIENT_RANK] = {FV_NOTE, "more ranks of inputs are assumed", true},
 };
 

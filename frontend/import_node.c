@@ -248,7 +248,7 @@ static fv_op *build_op(fv_importer *im, const fv_import_scope *sc, const Onnx__N
 static void define_results(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node,
                            const fv_op *op) {
     if (fv_op_is(op, FV_OP_Loop))
-        fv_import_note_turns(im, op);
+        fv_import_note_loop(im, op);
     for (size_t i = 0; i < node->n_output; i++) {
         const char *name = node->output[i];
         if (!*name)

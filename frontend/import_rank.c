@@ -31,8 +31,8 @@ static int rank_of_initializer(const Onnx__GraphProto *g, const char *name) {
     return -1;
 }
 
-/* The rank that an operator of the standard takes as operand k; -1: several, or it cannot be
- * told. */
+/* The rank that an operator of the standard requires of operand k; -1: several are possible, or it
+ * is not known. */
 static int rank_of_use(const Onnx__GraphProto *g, const Onnx__NodeProto *node, size_t k) {
     static const char *const matrices[] = {"Gemm", "EyeLike", NULL},
                              *const sequences[] = {"LSTM", "GRU", "RNN", NULL},

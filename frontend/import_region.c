@@ -34,11 +34,11 @@ static const Onnx__ValueInfoProto **inputs_of(fv_importer *im, const Onnx__Graph
 /* The first operand that its body sees something of. */
 static int first_of_body(const fv_op *op, int version) {
     if (fv_op_is(op, FV_OP_Scan))
-        return version < 9; /* behind sequence_lens */
+        return version < 9; /* after sequence_lens */
     return fv_op_is(op, FV_OP_Loop) ? FV_LOOP_FIRST : 0;
 }
 
-/* The number of the turn, as a dim of the body's own; its rank is what the body declares. */
+/* The number of the iteration, as a dim of the body; its rank is the one that the body declares. */
 static fv_value *turn_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in) {
     fv_module *m = im->m;
     const fv_dim *times = fv_loop_times(body->parent), *one = fv_dim_const(m->dims, 1);
@@ -51,7 +51,7 @@ static fv_value *turn_param(fv_importer *im, fv_region *body, const Onnx__ValueI
     return v;
 }
 
-/* A turn is taken where the condition holds. */
+/* An iteration runs only if the condition is true. */
 static fv_value *cond_param(fv_importer *im, fv_region *body, const Onnx__ValueInfoProto *in) {
     const fv_dim *one = fv_dim_const(im->m->dims, 1);
     fv_value *v =
@@ -61,10 +61,11 @@ static fv_value *cond_param(fv_importer *im, fv_region *body, const Onnx__ValueI
     return v;
 }
 
-/* What of states changes from turn to turn, as far as attempts have shown. */
+/* What changes in the states from iteration to iteration, as far as attempts have shown. */
 typedef struct changes {
     const fv_dim *(*symbols)[FV_MAX_RANK]; /* dims of each state; NULL: it stays */
-    /* of each that is a sequence or optional: one for all turns; NULL: that before the loop */
+    /* for each state that is a sequence or optional: the type for all iterations; NULL: that before
+     * the loop */
     const fv_type **types;
 } changes;
 
@@ -79,7 +80,8 @@ static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__Value
     const fv_type *t = body->parent->in[FV_LOOP_FIRST + k]->type;
     const fv_dim *dims[FV_MAX_RANK];
     if (fv_type_has_maps(t)) {
-        fv_op_error(body->parent, "state %d is %s, which cannot be carried from turn to turn", k,
+        fv_op_error(body->parent,
+                    "state %d is %s, which cannot be passed from one iteration to the next", k,
                     fv_type_str(im->m->arena, t));
         return NULL;
     }
@@ -91,7 +93,8 @@ static fv_value *state_param(fv_importer *im, fv_region *body, const Onnx__Value
                         fv_tensor_type(im->m->arena, t->elem, t->rank, dims));
 }
 
-/* What a turn sees of operand i, a state or what it goes over; NULL after a diagnostic. */
+/* The type that an iteration gets for operand i, a state or a scanned operand; NULL after a
+ * diagnostic. */
 static const fv_type *seen(fv_importer *im, const fv_op *op, int i) {
     int first_input = op->nin - fv_scan_inputs(op), axis;
     const fv_type *t = op->in[i]->type;
@@ -100,13 +103,13 @@ static const fv_type *seen(fv_importer *im, const fv_op *op, int i) {
     return fv_scan_axis(op, i - first_input, &axis) ? fv_without_axis(im->m->arena, t, axis) : NULL;
 }
 
-/* The same in opset 8, whose operands have an axis of the batch, and behind it one of the turns. */
+/* The same in opset 8, where operands have a batch axis, followed by the axis of iterations. */
 static const fv_type *seen_of_batch(fv_importer *im, const fv_op *op, int i) {
     bool is_state = i < op->nin - fv_scan_inputs(op);
     const fv_type *t = op->in[i]->type;
     if (t->kind != FV_TENSOR || t->rank < (is_state ? 1 : 2)) {
         fv_op_error(op, "input %d is %s, expected %s", i, fv_type_str(im->m->arena, t),
-                    is_state ? "an axis of the batch" : "axes of the batch and of the turns");
+                    is_state ? "an axis of the batch" : "axes of the batch and of the iterations");
         return NULL;
     }
     t = fv_without_axis(im->m->arena, t, 0);
@@ -140,11 +143,11 @@ static bool loop_params(fv_importer *im, fv_import_scope *inner, int n,
     int states = fv_loop_states(op);
     if (n != FV_BODY_STATE + states)
         return fv_op_error(op,
-                           "its body has %d inputs, expected %d: the number of the turn, a "
+                           "its body has %d inputs, expected %d: the number of the iteration, a "
                            "condition, and %d states",
                            n, FV_BODY_STATE + states, states);
     for (int i = 0; i < n; i++) {
-        fv_value *v = i == FV_BODY_TURN   ? turn_param(im, body, in[i])
+        fv_value *v = i == FV_BODY_NUMBER ? turn_param(im, body, in[i])
                       : i == FV_BODY_COND ? cond_param(im, body, in[i])
                                           : state_param(im, body, in[i], i - FV_BODY_STATE, c);
         if (!v)
@@ -154,8 +157,8 @@ static bool loop_params(fv_importer *im, fv_import_scope *inner, int n,
     return true;
 }
 
-/* What a turn of a SequenceMap sees: an element of a sequence, of which each may have other dims;
- * or a tensor. */
+/* The type that an iteration of a SequenceMap gets: an element of a sequence, whose dims may differ
+ * between elements; or a tensor. */
 static const fv_type *seen_by_map(fv_importer *im, const fv_op *op, int i,
                                   const Onnx__ValueInfoProto *in) {
     const fv_type *t = op->in[i]->type, *of = t->kind == FV_SEQUENCE ? t->of : NULL;
@@ -267,8 +270,8 @@ static bool import_region(fv_importer *im, fv_bound_attr from, fv_op *op, const 
 
 /* ---- dims that change ---- */
 
-/* A sequence or optional that a turn gives, and one that it got: is there a type for both, which is
- * another? */
+/* A sequence or optional that an iteration returns, and the one that it got: is there a type that
+ * includes both, and is it a different one? */
 static bool widen(const fv_importer *im, const fv_type *got, const fv_type *given,
                   const fv_type **out) {
     const fv_type *both = fv_type_join(im->m->arena, got, given);
@@ -278,8 +281,8 @@ static bool widen(const fv_importer *im, const fv_type *got, const fv_type *give
     return true;
 }
 
-/* Dims in which what a turn gives is not, by proof, what it got: they become symbols. False: there
- * are none. */
+/* Replaces dims of the state by symbols where the iteration returns a dim that is not proved to be
+ * equal to the one that it got. False: there are none. */
 static bool find_changes(fv_importer *im, const fv_op *op, changes *c) {
     const fv_region *body = fv_loop_body(op);
     bool found = false;
@@ -302,7 +305,7 @@ static bool find_changes(fv_importer *im, const fv_op *op, changes *c) {
     return found;
 }
 
-/* What a turn gives for a state that is an optional is there, if it is none itself. */
+/* A state that is an optional and not itself empty is not empty after an iteration. */
 static bool give_optionals(fv_op *op) {
     fv_region *body = (fv_region *)(uintptr_t)fv_loop_body(op);
     for (int k = 0; k < fv_loop_states(op); k++) {
@@ -326,9 +329,9 @@ static const fv_message *last_message(const fv_session *s) {
     return m;
 }
 
-/* With the dims that states have before the loop; where a turn gives others, again, with symbols
- * for those. Each attempt finds one more at least. What is said of an attempt that is given up is
- * not about the model. */
+/* Imports the body with the dims that states have before the loop; if an iteration returns other
+ * dims, again, with symbols for them. Each attempt finds at least one more. Messages of an attempt
+ * that is discarded do not concern the model. */
 static bool import_body(fv_importer *im, fv_bound_attr from, fv_op *op, const char *name,
                         int version) {
     changes c = {(const fv_dim *(*)[FV_MAX_RANK])FV_NEW(im->tmp, const fv_dim *,

@@ -81,7 +81,7 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
     const char *where = *domain ? fv_printf(im->tmp, "version of domain '%s':", domain) : "opset";
     if (!version) {
         r.problem = fv_printf(im->tmp, "domain '%s' is not among the opset imports%s", domain,
-                              *domain ? "" : ": which version is meant cannot be told");
+                              *domain ? "" : ": it is not known which version is meant");
         return r;
     }
     r.is_constant = !*domain && !strcmp(op, "Constant");

@@ -383,7 +383,8 @@ static void put_unpacked(fv_text *out, const fv_tensor *t) {
     }
 }
 
-/* The code point at s[*i], which is moved on; a byte that starts none stands for itself. */
+/* The code point at s[*i], which is advanced; a byte that begins no valid one is returned as it
+ * is. */
 static uint32_t next_code_point(fv_string s, size_t *i) {
     const uint8_t *p = (const uint8_t *)s.s + *i;
     size_t left = s.n - *i, n = p[0] < 0xC0 ? 1 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
@@ -464,7 +465,7 @@ bool fv_tensor_to_npy(fv_text *out, fv_session *s, const fv_tensor *t) {
     return true;
 }
 
-/* The file does not tell these types: who reads it must know. */
+/* The file format has no names for these types: the reader must know them. */
 static bool is_disguised(fv_elem e) {
     return e == FV_BF16 || fv_elem_is_packed(e) || (e < FV_ELEM_END && (FV_SET_FLOAT8 >> e & 1));
 }

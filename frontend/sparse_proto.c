@@ -64,10 +64,11 @@ static bool check_indices(fv_session *s, fv_arena *a, const fv_sparse_parts *p, 
             return fv_error(s, "'%s': index %zu is %s, outside of dims %s", what, i,
                             index_str(a, p, i), dims_str(a, p->rank, p->dims));
         if (i && !is_behind(p, i))
-            return fv_error(s,
-                            "'%s': index %zu is %s, not behind that before it, %s: they ascend, "
-                            "and none is there twice",
-                            what, i, index_str(a, p, i), index_str(a, p, i - 1));
+            return fv_error(
+                s,
+                "'%s': index %zu is %s, not greater than the previous one, %s: they must ascend, "
+                "and none is there twice",
+                what, i, index_str(a, p, i), index_str(a, p, i - 1));
     }
     return true;
 }

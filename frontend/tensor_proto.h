@@ -1,4 +1,5 @@
-/* tensor_proto.h - elements of TensorProto messages, of the file itself and of files beside it. */
+/* tensor_proto.h - elements of TensorProto messages, stored in the file itself or in external
+ * files. */
 #ifndef FV_FRONTEND_TENSOR_PROTO_H
 #define FV_FRONTEND_TENSOR_PROTO_H
 
@@ -14,7 +15,7 @@ typedef struct fv_external_file {
     struct fv_external_file *next;
 } fv_external_file;
 
-/* Whose tensors: the bytes that were unpacked, and where external data lies. */
+/* The origin of tensors: the bytes that were unpacked, and the folder of external data. */
 typedef struct fv_tensor_reader {
     fv_session *session;
     fv_arena *arena; /* of the tensors; maps external files */

@@ -291,7 +291,7 @@ static bool walk_field(walk *k, const ProtobufCMessageDescriptor *type,
     return true;
 }
 
-/* A tensor without its elements says where it lies. */
+/* A tensor without elements records where they are stored. */
 static void put_place(walk *k, const uint8_t *bytes, size_t size) {
     fv_wire_place place = {(uint64_t)(bytes - k->base), size};
     put_tag(k,

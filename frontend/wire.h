@@ -46,7 +46,7 @@ ProtobufCMessage *fv_wire_unpack(fv_session *s, fv_arena *a, const ProtobufCMess
 bool fv_wire_matches(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,
                      size_t size) FV_MUST_USE;
 
-/* Where an unpacked tensor lies in the bytes. */
+/* The position of an unpacked tensor in the bytes. */
 typedef struct fv_wire_place {
     uint64_t offset, size;
 } fv_wire_place;

@@ -141,7 +141,7 @@ static name *name_of(maker *k, const char *s) {
     return n;
 }
 
-/* The declaration of operand or result i; a variadic one stands for all from its position on. */
+/* The declaration of operand or result i; a variadic one applies to all from its position on. */
 static const fv_operand_def *operand(const fv_opdef *d, int i) {
     while (i > 0 && (i >= FV_MAX_IN || !d->in[i].name))
         i--;

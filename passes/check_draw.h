@@ -1,5 +1,5 @@
-/* check_draw.h - draws one of the patterns that a pattern stands for: alternatives, optional ops
- * and the number of operands are decided. */
+/* check_draw.h - draws one concrete pattern from a pattern: decides alternatives, optional ops and
+ * the number of operands. */
 #ifndef FV_PASSES_CHECK_DRAW_H
 #define FV_PASSES_CHECK_DRAW_H
 

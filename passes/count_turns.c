@@ -53,7 +53,7 @@ static bool is_known(const fv_value *v, int64_t *out) {
 
 /* The number of the state that v is a parameter for; NO_STATE: it is none. TURN stands for the
  * number of the iteration, whose parameter precedes the states. */
-enum { NO_STATE = FV_BODY_TURN - FV_BODY_STATE - 1, TURN = FV_BODY_TURN - FV_BODY_STATE };
+enum { NO_STATE = FV_BODY_NUMBER - FV_BODY_STATE - 1, TURN = FV_BODY_NUMBER - FV_BODY_STATE };
 
 static int state_of(const fv_op *loop, const fv_value *v) {
     const fv_region *body = fv_loop_body(loop);

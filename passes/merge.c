@@ -169,7 +169,7 @@ static bool is_projection(fv_op *op, projection *p) {
 
 /* ---- one for all ---- */
 
-/* A constant with one element for each column: of the biases, or of the scales, where 1 stands for
+/* A constant with one element for each column: of the biases, or of the scales, where 1 is used for
  * a missing one. */
 static fv_value *of_columns(fv_rewriter *w, int n, projection *const *all, bool scales) {
     int64_t columns = 0, at = 0;

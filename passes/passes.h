@@ -57,14 +57,14 @@ typedef struct fv_pass_order {
     const char *why;
 } fv_pass_order;
 
-const fv_pass_order *fv_pass_order_at(int i); /* NULL behind the last */
+const fv_pass_order *fv_pass_order_at(int i); /* NULL after the last */
 /* Does the list keep the constraint? It does if it lacks one of the two. */
 bool fv_pass_order_holds(const fv_pass_order *o, const char *const *names) FV_MUST_USE;
 /* Reports a warning for each constraint that a list of passes (NULL terminated) breaks. */
 void fv_warn_of_order(fv_session *s, const char *const *names);
 
 const fv_pass *fv_pass_find(const char *name);
-const fv_pass *fv_pass_at(int i); /* NULL behind the last */
+const fv_pass *fv_pass_at(int i); /* NULL after the last */
 
 /* A callback for when no rule of a pass matches any more. It gets the rules in the order in which
  * they are tried. */

@@ -134,7 +134,7 @@ static bool hand_over(fv_op *loop, fv_value *const *rows, const growth *grown) {
 /* ---- all ---- */
 
 static bool stack(fv_pass_run *r, fv_op *loop) {
-    static const char what[] = "states that turns append to";
+    static const char what[] = "states that iterations append to";
     if (!fv_op_is(loop, FV_OP_Loop))
         return true;
     int states = fv_loop_states(loop), n = 0;

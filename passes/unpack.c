@@ -347,10 +347,11 @@ static void hand_over(fv_module *m, fv_op *op, fv_op *made) {
 static bool check_rows(const fv_op *op) {
     for (int i = op->nin - 2; fv_op_is(op, FV_OP_Loop) && i < op->nout; i++)
         if (op->out[i] && fv_type_is_strings(op->out[i]->type))
-            return fv_op_error(op,
-                               "each turn gives a row of strings for '%s', which is not supported: "
-                               "a state or a sequence may have them",
-                               op->out[i]->name);
+            return fv_op_error(
+                op,
+                "each iteration returns a row of strings for '%s', which is not supported: "
+                "a state or a sequence may have them",
+                op->out[i]->name);
     return true;
 }
 

@@ -233,7 +233,8 @@ static int share_output(run_state *s, int i, fv_log *log) {
     const fv_array *x = &s->inputs[p->state_of - 1];
     if (!s->ours[i] && s->outputs[i].data != x->data) {
         fv_log_add(log,
-                   "error: output '%s' is given memory of its own, it lies in that of input '%s'",
+                   "error: output '%s' was passed memory of its own, but it is stored in that of "
+                   "input '%s'",
                    p->name, in->name);
         return FV_BAD_ARGUMENT;
     }
@@ -269,7 +270,7 @@ static void forget_dims(run_state *s) {
             s->out_dims[at + 1 + k] = -1;
 }
 
-/* How many elements the run told that an output has, whose dims these are; -1: it stopped
+/* The number of elements that the run reported for an output with these dims; -1: it stopped
  * before. */
 static int64_t told_elements(const fv_port_info *p, const int64_t *dims) {
     int64_t n = 1;
@@ -377,8 +378,8 @@ static int check_inputs(const fv_model *m, const fv_array *inputs, fv_log *log) 
     return FV_OK;
 }
 
-/* A number is what it is; a formula longer than a line's half says less than the words behind
- * it. */
+/* A number is printed as it is; a formula longer than half a line is less helpful than the words
+ * that follow. */
 static void tell_relation(const run_state *s, const fv_relation_info *r, int64_t left,
                           int64_t right, fv_log *log) {
     enum { READABLE = 60 };
@@ -406,7 +407,7 @@ static void tell_relations(const run_state *s, fv_log *log) {
     }
 }
 
-/* After FV_TOO_SMALL: outputs whose size the run has told, and states. */
+/* After FV_TOO_SMALL: outputs whose size the run has reported, and states. */
 static void tell_capacities(const run_state *s, fv_log *log) {
     const fv_model *m = s->artifact->model;
     for (int i = 0, at = 0; i < m->noutputs; at += 1 + m->outputs[i++].rank) {
@@ -449,7 +450,7 @@ static void tell(run_state *s, int status, const fv_array *inputs, fv_log *log) 
     fv_artifact *a = s->artifact;
     size_t said = strlen(fv_log_text(log));
     if (status == FV_BAD_FILE && a->weights)
-        fv_log_add(log, "error: %s, beside the library, holds the weights of another compilation",
+        fv_log_add(log, "error: %s, next to the library, holds the weights of another compilation",
                    a->model->weights_file);
     if (status == FV_BAD_CPU)
         fv_log_add(log, "error: this CPU lacks what target %s needs; compile the model for another",

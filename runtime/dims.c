@@ -34,7 +34,7 @@ static int accept(reader *r, const char *word) {
     return 1;
 }
 
-/* The symbol that stands at s, in backquotes where it is no word; -1: none. */
+/* The index of the symbol that begins at s (in backquotes if it is not an identifier); -1: none. */
 static int find_symbol(const fv_model *m, const char *s, size_t *length) {
     int quoted = *s == '`';
     size_t n = 0;

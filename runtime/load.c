@@ -106,13 +106,14 @@ static int map_checked(const char *path, void **file, size_t *bytes, const char 
     return FV_BAD_FILE;
 }
 
-/* The file that lies beside the library `full`. Its runs compare the head with theirs. */
+/* The file in the folder of the library `full`. Each run compares its header with the one that it
+ * expects. */
 static int map_weights(fv_artifact *a, const char *library, const char *full, fv_log *log) {
     const char *name = a->model->weights_file, *why;
     if (!name)
         return FV_OK;
     if (!*name || strchr(name, '/'))
-        return no_weights(log, library, name, "it is not beside the library");
+        return no_weights(log, library, name, "it is not in the folder of the library");
     size_t folder = (size_t)(strrchr(full, '/') + 1 - full), size = folder + strlen(name) + 1,
            bytes;
     char *path = malloc(size);

@@ -123,7 +123,8 @@ static double cgroup_quota(void) {
     return least;
 }
 
-/* By affinity; where it is not told (a mask of more than 1024), those that are online. */
+/* By affinity; if that cannot be determined (a mask of more than 1024 CPUs), the number of CPUs
+ * that are online. */
 static int usable_cpus(void) {
     cpu_set_t set;
     long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
@@ -202,7 +203,7 @@ static void take_from(const fv_pool *p, share *s) {
     }
 }
 
-/* Its own first, then those of the threads behind it. */
+/* First its own tasks, then those of the threads after it. */
 static void take_tasks(fv_pool *p, const share *own) {
     int first = (int)(own - p->shares);
     for (int i = 0; i < p->threads; i++)
@@ -260,7 +261,8 @@ static void *worker(void *arg) {
     }
 }
 
-/* No more threads than there are tasks, or CPUs to run on: more would only take turns. */
+/* At most as many threads as there are tasks, or CPUs to run on: more threads would only share
+ * CPUs. */
 static void wake(fv_pool *p) {
     int most = p->n < p->threads ? (int)p->n : p->threads;
     if (most > p->cpus)

@@ -57,8 +57,8 @@ static inline void fv_weights_hash_end(const fv_weights_hash *h, uint64_t id[2])
 /* Up to that size a file is read whole when it is opened, which takes milliseconds. */
 #define FV_WEIGHTS_READ_WHOLE ((size_t)256 << 20)
 
-/* What is wrong with a file of weights that lies in memory, aligned to 8; NULL: nothing. `whole`:
- * its content is compared, too, which reads all of it. */
+/* What is wrong with a file of weights in memory at an address aligned to 8; NULL: nothing.
+ * `whole`: its content is checked, too, which reads all of it. */
 static inline const char *fv_weights_fault(const void *file, size_t bytes, int whole) {
     fv_weights_head head = {0};
     fv_weights_hash hash;

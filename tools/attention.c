@@ -1,5 +1,5 @@
-/* attention.c - attention, what it is and what became of it: the walk on the graph says the first,
- * the reasons of lowering the second. */
+/* attention.c - `inspect --attention`: the attentions of a graph, which passes find, and what
+ * lowering made of each, according to its reasons. */
 #include "tools/attention.h"
 
 #include <inttypes.h>
@@ -185,7 +185,7 @@ static void judge_gate(const fv_attention_query *q, fv_attention_fate *f) {
         if (product->in[i] != f->site->weighted && same_type(product->in[i], f->site->weighted) &&
             kernel_of(q, product->in[i])) {
             f->fused = false;
-            f->why = "the gate lies in memory, as large as the map";
+            f->why = "the gate is in memory, with the size of the map";
             f->stopped_at = node_of(product->in[i]);
         }
     if (!f->fused && !f->why) {
@@ -239,7 +239,7 @@ bool fv_attention_require(const fv_attention_query *q) {
     return all;
 }
 
-/* ---- told ---- */
+/* ---- the report ---- */
 
 static bool value_of(void *ctx, const fv_dim *symbol, int64_t *out) {
     const fv_subject *m = ctx;
@@ -333,7 +333,7 @@ static void print_gate(const fv_attention_query *q, const fv_attention_fate *f) 
 
 void fv_attention_print(const fv_attention_query *q, const fv_subject *m) {
     if (!m->source.module || m->source.module->definitions)
-        fv_out("\nno attention is looked for: the file is behind the graph\n");
+        fv_out("\nattention is not searched for: the file is from a stage after the graph\n");
     else if (!q->n)
         fv_out("\nthere is neither a softmax nor a gate\n");
     for (int i = 0; i < q->n; i++) {

@@ -9,7 +9,8 @@
 /* What became of an attention. */
 typedef struct fv_attention_fate {
     const fv_attention_site *site;
-    /* scores, weights and product are one kernel; of a gate: it lies nowhere as large as the map */
+    /* scores, weights and product are one kernel; for a gate: no memory of the size of the map is
+     * needed */
     bool fused;
     bool by_rows;            /* a query at a time, whose scores and weights lie in memory */
     bool keeps;              /* its weights lie in memory, since others read them */
@@ -22,7 +23,7 @@ typedef struct fv_attention_fate {
     const char *stopped_at;
 } fv_attention_fate;
 
-/* What is asked for before a model is lowered, and told when it is. */
+/* What is collected before a model is lowered, and reported afterwards. */
 typedef struct fv_attention_query {
     fv_context *c;
     fv_attention_sites sites;
@@ -39,9 +40,10 @@ const char *fv_attention_name(const fv_attention_site *s);
 const char *fv_attention_masks_str(fv_arena *a, unsigned mask);
 const char *fv_attention_heads_str(fv_arena *a, const fv_attention_site *s);
 
-/* Sees to it in the options of a driver; other reasons that are recorded there are shared. */
+/* Makes the driver record the reasons that the query needs; other users of these records are not
+ * affected. */
 void fv_attention_begin(fv_attention_query *q, fv_context *c, fv_driver_options *o);
-/* After lowering; a program that was read as such has none. */
+/* Evaluates them after lowering; a program that was read as text has none. */
 void fv_attention_judge(fv_attention_query *q);
 /* "11 of 12"; NULL: there is none. */
 const char *fv_attention_count(const fv_attention_query *q);

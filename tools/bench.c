@@ -1,6 +1,7 @@
-/* bench.c - `fovea bench`: how long a model takes, beside another runtime and the machine's roof.
+/* bench.c - `fovea bench`: how long a model takes, compared with another runtime and the machine's
+ * roof.
  *
- * Whoever is compared takes turns (rounds.h). */
+ * The programs that are compared run alternately (rounds.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -32,11 +32,12 @@ typedef struct fv_args {
     char level; /* 0: not given */
     bool strict, verify, json, quiet, help;
     double atol, rtol; /* below 0: not given */
-    /* of some subcommands */
+    /* empty: the profile is printed; otherwise it is written to that file as well */
     const char *output, *emit, *weights, *name, *backend, *passes, *data_set, *expect, *dump_after,
         *dump_dir, *format;
     const char *profile; /* "": printed; else also to that file */
-    const char *why;     /* "": of what costs most; else of that name */
+    /* --why: "" for the costliest values and kernels, otherwise the name to explain */
+    const char *why;
     const char *against, *against_model;
     const char *attention_maps, *labels;
     const char *script;   /* its passes are run */

@@ -6,8 +6,8 @@
 
 #include "ir/base/text.h"
 
-/* Bytes of what is along an axis and behind it, n of them; and how many of these blocks there
- * are. */
+/* The bytes of a block along an axis and the axes after it, with n entries on that axis; and the
+ * number of such blocks. */
 static size_t block_of(const fv_array *x, int64_t n, size_t *blocks) {
     fv_array block = {.type = x->type, .rank = x->rank - x->axis};
     *blocks = 1;
@@ -163,7 +163,7 @@ static double distance(double x, double y) {
     return isnan(x) || isnan(y) ? INFINITY : fabs(x - y);
 }
 
-/* Where a float lies among all of its type, in their order; 0 for others. */
+/* The position of a float in the order of all floats of its type; 0 for other types. */
 static uint64_t place_of(const fv_tensor *t, size_t i) {
     uint64_t bits = 0;
     int width = fv_elem_bits(t->elem);

@@ -77,9 +77,8 @@ static bool choose_weights(fv_context *c, result *r) {
         return fv_usage(a, "--weights %s: there are %s", a->weights,
                         fv_names_str(c->arena, fv_weights_names())) == FV_EXIT_OK;
     if (is_text(r->kind))
-        return fv_usage(a,
-                        "--weights is for code: the constants of a text lie beside it, in .bin") ==
-               FV_EXIT_OK;
+        return fv_usage(a, "--weights is for code: the constants of a text are in a file next to "
+                           "it, .bin") == FV_EXIT_OK;
     if (r->kind != FV_EMIT_C && (r->weights == FV_WEIGHTS_INCBIN || r->weights == FV_WEIGHTS_TEXT))
         return fv_usage(a, "--weights=%s is for C; --emit=%s takes object and file", a->weights,
                         a->emit ? a->emit : fv_emit_name(r->kind)) == FV_EXIT_OK;

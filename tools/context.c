@@ -37,7 +37,7 @@ static const struct {
     const char *word, *colour;
 } severities[] = {{"error: ", "\033[1;31m"}, {"warning: ", "\033[1;33m"}, {"note: ", "\033[1;36m"}};
 
-/* The severity is the first such word behind the place. */
+/* The severity is the first such word after that position. */
 void fv_print_line(const fv_args *a, const char *file, const char *line) {
     const char *at = NULL, *colour = "";
     size_t n = 0;

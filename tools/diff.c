@@ -82,7 +82,7 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
                         level) == FV_EXIT_OK;
     if (level)
         s->args.level = *level;
-    /* what nobody has told */
+    /* what has not been reported yet */
     if (a->n == 1 && !i && !a->backend && !a->schedule && !a->passes && !a->levels) {
         s->args.schedule = "naive";
         s->args.level = '0';
@@ -213,7 +213,7 @@ typedef struct chunk {
     int side, first, n;
 } chunk;
 
-/* The values of the chunk are outputs behind those that there are. */
+/* The values of the chunk become outputs after the existing ones. */
 static bool show(void *user, fv_module *m) {
     const chunk *k = user;
     fv_value **values = FV_NEW(m->arena, fv_value *, k->n + 1);
@@ -287,7 +287,7 @@ static bool run_both(comparison *d, int first, int n, int inner) {
     int outputs[2] = {0, 0};
     chunk k[2] = {{d, 0, first, n}, {d, 1, first, n}};
     bool ok = run_chunk(d, &k[0], scratch, &out[0]) && run_chunk(d, &k[1], scratch, &out[1]);
-    for (int s = 0; ok && s < 2; s++) /* those of the model stand before the chunk's */
+    for (int s = 0; ok && s < 2; s++) /* those of the model come before those of the chunk */
         while (out[s][outputs[s] + n].elem != FV_NO_ELEM)
             outputs[s]++;
     if (ok)

@@ -81,10 +81,9 @@ static int find(const fv_model *t, const char *name, size_t n) {
     return -1;
 }
 
-/* ---- --at; and --dim where it was not for who read the model: kernels and compiled libraries
- * ---- */
+/* ---- --at, and --dim for kernels and compiled libraries, whose reader does not take it ---- */
 
-/* What stands at INPUT:AXIS; "": there is no such place. */
+/* The dim at INPUT:AXIS; "": there is no such axis. */
 static const char *symbol_at(const fv_model *t, const fv_dim_option *o) {
     for (int i = 0; i < t->ninputs; i++)
         if (!strcmp(t->inputs[i].name, o->input))

@@ -7,7 +7,7 @@
 
 #include "tools/named.h"
 
-enum { MOST = 5 }; /* ops that are told of, without -v */
+enum { MOST = 5 }; /* ops that are reported without -v */
 
 /* An op at which the rule does not match, or is not wanted. */
 typedef struct attempt {
@@ -70,7 +70,7 @@ static bool ask_only(void *user, const fv_rule *r, const fv_op *op) {
     return false;
 }
 
-/* Marks what results depend on: what rules have replaced is still there. Users come behind what
+/* Marks what results depend on: ops that rules have replaced still exist. Users come after what
  * they use. */
 static void mark_live(const fv_region *block) {
     for (fv_op *op = block->last; op; op = op->prev) {
@@ -91,7 +91,7 @@ static void try_block(explanation *e, const fv_rule *r, const fv_region *block) 
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 try_block(e, r, op->attrs[i].u.region);
-        /* of a node it is told that it is another op */
+        /* a node is reported to have become another op */
         bool worth = is_root(r, op, a) || (e->node && !e->applied);
         if (!worth || !op->mark || !is_asked_about(e, op))
             continue;

@@ -52,7 +52,7 @@ static bool is_loop(const fv_stmt *s) {
     return s->kind == FV_S_FOR || s->kind == FV_S_WHILE;
 }
 
-/* What was there before a loop that uses it is there in its last turn. */
+/* What was computed before a loop that uses it is still needed in the last iteration. */
 static void keep_through(fv_footprint *f, int before) {
     for (int b = 0; b < f->nbuffers; b++) {
         fv_footprint_buffer *x = &f->buffers[b];

@@ -9,7 +9,7 @@
 typedef struct fv_footprint_buffer {
     const fv_buf *buf;
     int64_t bytes, offset; /* -1: data decides; the offset is that of a buffer of the workspace */
-    /* launches that use it, from 1 as they stand in the program; 0: none does */
+    /* launches that use it, counted from 1 in the order of the program; 0: none does */
     int first, last;
 } fv_footprint_buffer;
 

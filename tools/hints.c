@@ -120,7 +120,7 @@ static bool says(const char *name, const char *word) {
 enum {
     MOST_POSITIONS = 65536, /* of a constant that is looked at */
     DEEPEST = 16
-}; /* ops behind each other; two operands each */
+}; /* ops one after the other; two operands each */
 
 static const fv_dim *most_of_constant(fv_module *m, const fv_tensor *t) {
     int64_t most = 0;

@@ -118,7 +118,7 @@ static bool read_set(fv_context *c, fv_subject *m, const char *folder) {
 
 /* ---- --input NAME=FILE ---- */
 
-/* Which of these values, and the file behind the equals sign; NULL: none. */
+/* The index of the value, and the file after the equals sign; NULL: none. */
 static const fv_port_value *find_value(fv_context *c, int n, const fv_port_value *v,
                                        const char *arg, const char **path) {
     const char *rest = arg, *quoted = fv_option_quoted(c->arena, arg, &rest);
@@ -317,7 +317,7 @@ static bool make_input(fv_context *c, fv_subject *m, int i, fv_bounds *b, uint64
            fv_error(c->session, "input '%s' cannot be passed", p->name);
 }
 
-/* What the model adds to lies in memory of its capacity. */
+/* A state to which the model appends is in memory of its capacity. */
 static bool add_room(fv_context *c, fv_subject *m, int i) {
     const fv_port_info *p = &m->table->inputs[i];
     int64_t capacity;

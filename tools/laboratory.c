@@ -25,7 +25,7 @@ enum { TURNS_A_STEP = 100 };
 
 typedef struct trial {
     fv_lua_compiled shown; /* the first */
-    /* its session; c.arena: of the last call, beside what the subject needs */
+    /* its session; c.arena: of the last call, in addition to what the subject needs */
     fv_context c;
     fv_args args;
     fv_subject m;
@@ -117,7 +117,7 @@ const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, i
     for (int i = 0; i < n; i++)
         at[i] = (fv_hand_kernel){list[i].text, list[i].path, list[i].line};
     int64_t turns = (int64_t)args->script_steps * 1000000 * TURNS_A_STEP;
-    turns = turns > FV_MAX_CONFINED_TURNS ? FV_MAX_CONFINED_TURNS : turns;
+    turns = turns > FV_MAX_CONFINED_ITERATIONS ? FV_MAX_CONFINED_ITERATIONS : turns;
     *kernels = (fv_hand_kernels){args->unsafe_lua ? 0 : turns, n, at};
     return n ? kernels : NULL;
 }

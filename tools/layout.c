@@ -1,5 +1,5 @@
-/* layout.c - a graph in layers: which layer a node is in, the order within each, and then where it
- * stands there. */
+/* layout.c - drawing a graph in layers: the layer of each node, the order within each layer, and
+ * then its position. */
 #include "tools/layout.h"
 
 #include <float.h>
@@ -31,7 +31,7 @@ typedef struct work {
     fv_page_layout *l;
     fv_arena *a;
     lists before;               /* node -> nodes whose nets go to it */
-    int *order, *rank;          /* topological, but for what goes round; rank[order[i]] == i */
+    int *order, *rank;          /* topological, except for cycles; rank[order[i]] == i */
     int **layer, *size, *place; /* nodes of each layer, how many, and where in it a node is */
     int nlinks, cap_links;
     link *links;
@@ -93,7 +93,7 @@ static void find_before(work *w) {
     w->before = lists_of(w->a, l->n, n, key, item);
 }
 
-/* Each behind those that it gets something from; of nodes in a circle one is first. */
+/* Each node comes after those from which it gets something; in a cycle one node is the first. */
 static void sort_nodes(work *w) {
     enum { NEW, BEGUN, DONE };
     int n = w->l->n, depth = 0, done = 0;
@@ -144,7 +144,7 @@ static void push_down(work *w) {
     }
 }
 
-/* What gets less than it gives, as a constant does, stands right above who needs it. */
+/* A node with fewer inputs than outputs, as a constant, is placed directly above its users. */
 static void pull_down(work *w) {
     fv_page_layout *l = w->l;
     int *most = FV_NEW(w->a, int, l->n + 1), *gives = FV_NEW(w->a, int, l->n + 1);
@@ -294,8 +294,8 @@ static bool is_alone(const work *w, int node) {
     return w->up.at[node] == w->up.at[node + 1] && w->down.at[node] == w->down.at[node + 1];
 }
 
-/* In the order of the middles of what they are linked to, above or below; what is alone comes
- * behind. */
+/* In the order of the centres of the nodes that they are linked to, above or below; nodes without
+ * links come last. */
 static void sort_layer(work *w, int layer, bool by_upper, wish *wishes) {
     const lists *s = by_upper ? &w->up : &w->down;
     int n = w->size[layer];

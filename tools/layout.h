@@ -22,16 +22,16 @@ typedef struct fv_page_node {
 typedef struct fv_page_net {
     int from;
     int nto, cap_to;
-    /* each once, when it is done; those that are not below `from` (it goes round) are reached
+    /* each once, when it is complete; those that are not below `from` (in a cycle) are reached
      * without bends */
     int *to;
-    int nbends; /* found: in the layers behind that of `from`, one in each */
+    int nbends; /* found: in the layers after that of `from`, one in each */
     int *bends;
 } fv_page_net;
 
 typedef struct fv_page_layout {
     fv_arena *arena;
-    int n, cap; /* nodes in an order in which most nets go down; bends come behind them */
+    int n, cap; /* nodes in an order in which most nets go down; bends come after them */
     fv_page_node *nodes;
     int nnets, cap_nets;
     fv_page_net *nets;

@@ -97,8 +97,8 @@ const fv_command fv_commands[] = {
     {"inspect", "MODEL", 1, 1, "what is in a model, and what becomes of it",
      "--ops --memory --schedules --attention --why --passes --state --tuning " SCRIPT,
      fv_cmd_inspect,
-     "Without --ops, --memory, --schedules, --attention and --why: a summary. --why NODE stands "
-     "behind the model, --why=NODE anywhere.\n"
+     "Without --ops, --memory, --schedules, --attention and --why: a summary. --why NODE comes "
+     "after the model, --why=NODE anywhere.\n"
      "\nexamples:\n"
      "  fovea inspect model.onnx --schedules --dim seq=128\n"
      "  fovea inspect model.onnx --attention\n"
@@ -130,7 +130,7 @@ const fv_command fv_commands[] = {
      "  fovea opt model.onnx --script mine.lua --script-arg limit=4 -v\n"},
     {"lua", "F.lua [ARG...]", 1, 0, "run a script: graphs, passes and experiments in Lua",
      "--output --script-arg --script-memory --script-steps --unsafe-lua", fv_cmd_lua,
-     "What stands behind F.lua is the script's: `arg` and `...` there. It writes files under the "
+     "Arguments after F.lua are the script's: `arg` and `...` there. It writes files under the "
      "folder of\n"
      "--output, which has to be there, and nowhere else. docs/lua.md is the language.\n"
      "\nexamples:\n"
@@ -139,7 +139,7 @@ const fv_command fv_commands[] = {
     {"diff", "A [B]", 1, 2, "where two ways to run a model, or two models, come apart, op by op",
      "--backend --levels --passes --chunk --graph --input --data-set --seed --state " SCRIPT,
      fv_cmd_diff,
-     "The sides are told by --backend=A,B, --schedule=naive,default, --levels=0,2 and "
+     "The sides are given by --backend=A,B, --schedule=naive,default, --levels=0,2 and "
      "--passes=A,B:C,D, of which\n"
      "one value is for both; without any, and with one model, the naive schedule at -O0 is "
      "compared with what\n"

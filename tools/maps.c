@@ -1,7 +1,7 @@
 /* maps.c - `run --attention-maps`: the weights of attentions.
  *
- * What was run has no weights: they are in no memory. So the model is compiled once more, with the
- * weights of each attention as results behind its own, and run on the same inputs. */
+ * A run does not store weights. So the model is compiled once more, with the weights of each
+ * attention as additional results, and run on the same inputs. */
 #include <string.h>
 
 #include "frontend/data.h"
@@ -24,17 +24,17 @@ typedef struct mapping {
 
 /* ---- weights as results ---- */
 
-/* Why the weights of all turns of `inner` (NULL: of one) cannot leave what is around them; NULL:
- * they can. */
+/* Why the weights of all iterations of `inner` (NULL: of one iteration) cannot leave the block
+ * around them; NULL: they can. */
 static const char *kept_in(const fv_op *around, const fv_op *inner, const fv_type *t) {
     if (!fv_op_is(around, FV_OP_Loop))
-        return "it stands in a branch";
+        return "it is in a branch";
     for (int i = 0; i < t->rank; i++)
         if (fv_unknown_above(around, t->dims[i]))
-            return "each turn of a loop has other keys";
+            return "each iteration of a loop has other keys";
     const fv_dim *times = inner ? fv_loop_times(inner) : NULL;
     if (inner && (!times || fv_unknown_above(around, times) || fv_loop_may_end_early(inner)))
-        return "each turn of a loop has others of a loop in it";
+        return "each iteration of a loop has those of another loop within it";
     return NULL;
 }
 
@@ -53,8 +53,8 @@ static bool is_mapped(const mapping *d, const fv_attention_site *s) {
     return !why;
 }
 
-/* The weights of all turns of the loops around it, outermost first; NULL after a diagnostic. Where
- * a turn has one query, turns are the queries. */
+/* The weights of all iterations of the loops around it, the outermost first; NULL after a
+ * diagnostic. If an iteration has one query, iterations are the queries. */
 static fv_value *out_of_loops(fv_attention_site *s) {
     fv_value *v = s->weights->def->out[s->weights->index];
     const fv_type *t = v->type;

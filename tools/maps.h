@@ -39,8 +39,8 @@ int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend
 
 /* ---- maps_page.c ---- */
 
-/* The weights of an attention. Its axes but those of queries and keys are a batch and, behind it,
- * heads. */
+/* The weights of an attention. Its axes, apart from those of queries and keys, are a batch followed
+ * by heads. */
 typedef struct fv_map {
     const fv_attention_site *site;
     const char *name, *file; /* of the softmax; of its weights, beside the page */

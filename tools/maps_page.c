@@ -239,7 +239,7 @@ static void put_row_labels(fv_text *t, const axis *x, int left, int top) {
     }
 }
 
-/* Labels of more than two characters stand upright only on their side. */
+/* Labels of more than two characters are vertical on the side only. */
 static bool is_turned(const axis *x) {
     return x->all && x->widest > 2;
 }
@@ -476,9 +476,10 @@ void fv_maps_page(fv_text *out, const char *title, const char *dims, const fv_ma
         put_shown(out, dims);
         fv_text_put(out, "</p>\n");
     }
-    fv_text_put(out, "<p>Weight: 0 <i id=\"scale\"></i> the largest of the map, which stands below "
-                     "it; <i id=\"none\"></i> no number. "
-                     "A weight under the pointer is told, to two digits.</p>\n<nav>\n");
+    fv_text_put(out,
+                "<p>Weight: 0 <i id=\"scale\"></i> the largest of the map, which is given below "
+                "it; <i id=\"none\"></i> no number. "
+                "The weight under the pointer is shown, to two digits.</p>\n<nav>\n");
     for (int i = 0; i < n; i++) {
         fv_text_printf(out, "<a href=\"#a%d\">", i);
         put_shown(out, maps[i].name);

@@ -15,7 +15,7 @@ typedef enum {
     FV_HINT_MASK   /* ones */
 } fv_hint_kind;
 typedef struct fv_hint {
-    const char *name; /* of the input */
+    const char *name; /* name of the input */
     fv_hint_kind kind;
     const fv_dim *bound;
 } fv_hint;
@@ -41,7 +41,8 @@ typedef struct fv_subject {
     unsigned char *known; /* which of them are decided */
     unsigned char *given; /* which inputs come from files */
     fv_array *inputs, *outputs;
-    /* what the outputs stand for (tools/values.h): strings are one, sequences are their parts */
+    /* what the outputs represent (tools/values.h): a tensor of strings is one value, sequences are
+     * several ports */
     struct fv_port_value *results;
     int nresults;
     const char **safe; /* names of these for files */
@@ -56,7 +57,7 @@ bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend,
 bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend,
                            const fv_tuning *tuned, fv_choices *choices,
                            fv_subject *out) FV_MUST_USE;
-/* What is changed of a graph: as it was read, and behind its passes; NULL: nothing. False after a
+/* A change of the graph as it was read, and one after its passes; NULL: none. False after a
  * diagnostic. */
 typedef struct fv_change {
     bool (*read)(void *user, fv_module *m);
@@ -131,8 +132,8 @@ json_t *fv_json_outputs(fv_context *c, const fv_subject *m);
  * entries of `list` where that is not NULL, else prints the map. */
 bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path,
                       json_t *list) FV_MUST_USE;
-/* --expect: a folder, or the file of the one output; how many outputs differ, each told on stdout
- * (or added to `list`); -1 after messages. */
+/* --expect: a folder, or the file of the only output. Returns the number of outputs that differ,
+ * each of which is reported on stdout (or added to `list`); -1 after messages. */
 int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, json_t *list);
 
 #endif

@@ -89,7 +89,7 @@ def mel():
                  [value("log_mel", TensorProto.FLOAT, 1, "frames", BANDS)], constants), {}
 
 
-# ---- what is behind a detector ----
+# ---- the part after a detector ----
 
 def detections(dense):
     """Boxes around some objects, which score high in the class of their object and low in others; dense: each box in each class."""
@@ -118,7 +118,7 @@ def constants_of(graph):
 
 
 def unroll(graph, at):
-    """Node `at`, a Loop whose number of turns is constant, as its turns one behind the other. Their conditions go unread, so all
+    """Node `at`, a Loop whose number of iterations is constant, as its iterations one after the other. Their conditions go unread, so all
     of them have to be true; the nodes of a turn that only those read go with them."""
     loop = graph.node[at]
     body = next(a.g for a in loop.attribute if a.name == "body")

@@ -1,4 +1,4 @@
-/* no_script.c - scripts in a build without Lua: what asks for one is told. */
+/* no_script.c - scripts in a build without Lua: a request for one is an error. */
 #include "tools/script.h"
 
 static int refuse(const fv_args *a, const char *what) {

@@ -118,7 +118,7 @@ static void print_steps(void) {
     }
 }
 
-/* What each runs, and what is told to LLVM and to the C compiler of --backend=c. */
+/* What each level runs, and what LLVM and the C compiler of --backend=c are given. */
 static void print_levels(void) {
     fv_out("\npipelines of levels\n");
     for (const char *l = levels; *l; l++) {
@@ -182,16 +182,16 @@ static bool choose_weights(const fv_args *a, fv_emit_kind kind, fv_weights_kind 
     if (!a->weights)
         return true;
     if (kind != FV_EMIT_ONNX)
-        return fv_usage(a,
-                        "--weights is for ONNX: the constants of a text lie beside it, in .bin") ==
-               FV_EXIT_OK;
+        return fv_usage(a, "--weights is for ONNX: the constants of a text are in a file next to "
+                           "it, .bin") == FV_EXIT_OK;
     return *weights == FV_WEIGHTS_OBJECT || *weights == FV_WEIGHTS_FILE ||
            fv_usage(a,
-                    "--weights %s: an ONNX model takes object, in the model, and file, beside it",
+                    "--weights %s: an ONNX model takes object, in the model, and file, in a file "
+                    "next to it",
                     a->weights) == FV_EXIT_OK;
 }
 
-/* For people. Who hands it to a program is told how. */
+/* For people, with a hint how to get the text that programs read. */
 static void print_graph(fv_context *c, const fv_module *m) {
     fv_text t = {.arena = c->arena};
     fv_module_print(&t, m, NULL, NULL);
@@ -200,7 +200,8 @@ static void print_graph(fv_context *c, const fv_module *m) {
         fv_note(c, "larger constants are left out; -o - writes them, too");
 }
 
-/* --standard: before the passes that are named; without any with what attention is found behind. */
+/* --standard: before the named passes; without any, before those after which attention is searched
+ * for. */
 static const char *const *with_standard(fv_context *c, const char *const *passes) {
     static const char *const alone[] = {"standardise", "legalise",        "fold-constants",
                                         "remove-dead", "write-attention", "remove-dead",
@@ -254,7 +255,7 @@ int fv_cmd_opt(fv_context *c) {
     if (a->standard && a->level)
         return fv_usage(a,
                         "--standard runs the passes of no level: -O%c does not apply; --passes=A,B "
-                        "runs some behind it",
+                        "runs some after it",
                         a->level);
     if (a->standard)
         o.passes = with_standard(c, o.passes);

@@ -1,8 +1,8 @@
 /* ort.c - ONNX Runtime through its C interface.
  *
- * The library exports one function, which gives a table of function pointers; releases only append
- * to it, so that a function is known by its place. Of the objects behind it only addresses are
- * seen. */
+ * The library exports one function, which returns a table of function pointers; releases only
+ * append to it, so a function is identified by its index. Objects of the library are opaque
+ * addresses. */
 #include "tools/ort.h"
 
 #include <dlfcn.h>
@@ -90,7 +90,7 @@ static double now_ms(void) {
 
 /* ---- messages ---- */
 
-/* True if there is no complaint; else it is told: "onnxruntime 1.30.0 WHAT: complaint". */
+/* True if there is no error; otherwise it is reported: "onnxruntime 1.30.0 WHAT: error". */
 static bool fine(fv_ort *o, object *status, const char *what) {
     if (!status)
         return true;

@@ -1,9 +1,9 @@
-"""Times an operator that sums behind one that produces what it sums, against both apart: fusion and layout must not cost.
+"""Times an operator that sums the result of another one, against both apart: fusion and layout must not cost.
 
     pairs.py --fovea=build/gcc/tools/fovea --folder=DIR [--only=TEXT] [--rounds=N] [--onnxruntime=LIB]
 
 For each producer (a Conv, a MaxPool of one, a MatMul, ...) and each norm, softmax and reduction along each axis there are three models:
-the pair, and the two alone. They are timed in turns with one thread; of each the best run of all rounds counts, since neighbours come
+the pair, and the two alone. They are timed alternately with one thread; of each the best run of all rounds counts, since neighbours come
 and go. Prints a line a pair, and closes with how many take at most 1.1 times what both apart take; with a library of ONNX Runtime
 also its time of the pair. Status 1 where a pair takes more. It is a measurement, and no test."""
 import argparse

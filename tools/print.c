@@ -78,7 +78,7 @@ static char read_length(const char **s) {
     return length;
 }
 
-/* *s is behind the percent sign, and then behind the conversion. */
+/* *s points after the percent sign, and on return after the conversion. */
 static conversion read_conversion(const char **s, arguments *args) {
     conversion c = {.precision = -1};
     char flags[8] = "";

@@ -6,7 +6,7 @@
 #include "ir/graph/infer.h"
 #include "passes/passes.h"
 
-#define MOST_ZEROS ((size_t)64 << 20) /* bytes of a constant that stands for ops */
+#define MOST_ZEROS ((size_t)64 << 20) /* bytes of a constant that replaces ops */
 
 /* ---- results ---- */
 
@@ -134,7 +134,7 @@ static bool move_results(fv_module *m) {
     return true;
 }
 
-/* Does anything that stays read it? */
+/* Does an op that is kept read it? */
 static bool is_read_outside(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *user = v->uses[i].op;

@@ -18,8 +18,8 @@ typedef struct fv_roof_memory fv_roof_memory;
 fv_roof_memory *fv_roof_memory_new(void);
 void fv_roof_memory_free(fv_roof_memory *m);
 
-/* One measurement of some 20 ms, on the threads behind env->parallel_for. Machines are noisy: the
- * best of several is the roof. `memory` may be NULL. */
+/* One measurement of about 20 ms, on the threads of env->parallel_for. Machines are noisy: the best
+ * of several is the roof. `memory` may be NULL. */
 fv_roof fv_roof_measure(const fv_env *env, int threads, fv_roof_memory *memory);
 
 /* Bytes of the largest cache of a core; what fits stays there from run to run, and memory is no

@@ -1,4 +1,4 @@
-/* rounds.c - turns, and what they sum up to. */
+/* rounds.c - rounds of measurements, and their summary. */
 #include "tools/rounds.h"
 
 #include <stdlib.h>
@@ -35,7 +35,7 @@ fv_summary fv_summarise(double *ms, int n) {
                         ms[n - 1]};
 }
 
-/* ---- turns ---- */
+/* ---- rounds ---- */
 
 static bool warm_up(fv_contender *k, double turn_ms) {
     double best = 1e300, spent = 0, ms;
@@ -46,7 +46,7 @@ static bool warm_up(fv_contender *k, double turn_ms) {
         best = ms < best ? ms : best;
     }
     double block = turn_ms / (best > 1e-6 ? best : 1e-6);
-    k->block = block<1 ? 1 : block>(double) MAX_BLOCK ? MAX_BLOCK : (int)block;
+    k->block = block < 1 ? 1 : block > (double)MAX_BLOCK ? MAX_BLOCK : (int)block;
     return true;
 }
 

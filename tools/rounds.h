@@ -1,6 +1,6 @@
-/* rounds.h - timing several things fairly, on machines that are noisy: whoever is compared takes
- * turns, round after round, in the other order each time; a turn starts with a run that is not
- * counted, because the one before had the caches. */
+/* rounds.h - comparing the speed of several programs fairly on noisy machines: in each round each
+ * program has one slot, in reverse order every other round; a slot begins with a run that is not
+ * counted, since the caches hold data of the previous program. */
 #ifndef FV_TOOLS_ROUNDS_H
 #define FV_TOOLS_ROUNDS_H
 
@@ -19,8 +19,8 @@ typedef struct fv_contender {
     /* once; false after a message. NULL: nobody takes this part */
     bool (*run)(void *user, double *ms);
     void *user;
-    double rest_ms; /* after each turn, for threads that go on looking for work */
-    int block;      /* timed runs of a turn */
+    double rest_ms; /* called after each slot, for threads that keep looking for work */
+    int block;      /* timed runs in a slot */
     double *ms;     /* of all timed runs, then sorted */
     int n, cap;
     double *round; /* the median of each round; the caller's */

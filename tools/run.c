@@ -29,7 +29,7 @@ static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backe
     return fv_json_print(c->session, d);
 }
 
-/* Are the values asked for in files, or for comparing? Then they are printed beside that, but with
+/* Are the values requested in files, or for comparison? Then they are printed only without
  * --quiet. */
 static bool is_elsewhere(const fv_args *a) {
     return (a->output && !strcmp(a->output, "-")) || (a->quiet && (a->output || a->expect));

@@ -19,8 +19,8 @@ typedef struct fv_tests {
 void fv_test_fail(fv_tests *t, const char *path, const char *kind, const char *name,
                   const char *why, const char *more);
 void fv_test_progress(const fv_tests *t, const char *path, const char *name);
-/* Does the work in a session of its own, so that what it took is given back; where memory runs out
- * that is told. */
+/* Does the work in a session of its own, so that its memory is released; running out of memory is
+ * reported. */
 void fv_test_alone(fv_tests *t, const char *path, const char *name, const fv_args *args,
                    void (*work)(fv_context *c, void *arg), void *arg);
 /* The last error as one line, without the file; an operator that is not known explains all

@@ -58,7 +58,7 @@ void fv_test_rules(fv_tests *t, const char *path) {
 
 /* ---- scripts ---- */
 
-/* The error that ended a test, and the lines below it: the way that led there. */
+/* Prints the error that ended a test, followed by the traceback. */
 static void tell_test(fv_context *c, void *user, const char *name, bool passed) {
     const text_test *x = user;
     const char *why = NULL;

@@ -35,8 +35,8 @@ static bool is_called(const ports *p, int i, const char *name, fv_elem e) {
     return i < p->n && !strcmp(p->at[i].name, name) && p->at[i].type == (int32_t)e;
 }
 
-/* Behind the elements of a sequence or optional, which are `n` ports: how many more belong to
- * it. */
+/* The number of ports after the elements of a sequence or optional, which are `n` ports, that also
+ * belong to it. */
 static int held_parts(const ports *p, int n, const char *stem) {
     if (!is_called(p, n, fv_part_name(p->arena, stem, FV_PART_SHAPES), FV_I64) ||
         p->at[n].rank != 2)
@@ -47,8 +47,8 @@ static int held_parts(const ports *p, int n, const char *stem) {
                : 1;
 }
 
-/* Is port i a vector that is called so, of as many elements as the first port of its value has? *e:
- * of what. The number of ports behind it, or -1. */
+/* Is port i a vector with that name, with as many elements as the first port of its value? *e: its
+ * element type. The number of ports after it, or -1. */
 static int vector_at(const ports *p, int i, const char *name, const char *n, fv_elem *e) {
     if (is_called(p, i, fv_text_part_name(p->arena, name, FV_PART_TEXT), FV_U8)) {
         *e = FV_STRING;

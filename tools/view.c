@@ -18,7 +18,8 @@ static const char head[] =
     "'unsafe-inline'; script-src 'unsafe-inline'\">\n"
     "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Fovea</title>\n<style>\n";
 
-/* JSON within a script: what could end that stands in strings only, where it can be escaped. */
+/* JSON within a script: text that could end the script occurs in strings only, where it can be
+ * escaped. */
 static void put_data(fv_text *t, const char *json) {
     while (*json) {
         size_t n = strcspn(json, "<>&\x7f");

@@ -24,7 +24,7 @@ typedef struct fv_view_op {
     const fv_origin *origin;
     int nin, nout;
     int *in, *out;          /* values; -1: left out */
-    int scope;              /* in which it stands */
+    int scope;              /* the scope in which it is */
     int inner;              /* the scope of its regions; -1: it has none */
     int item;               /* in its scope */
     const char *definition; /* NULL: it has none, or none was asked for */
@@ -59,7 +59,7 @@ typedef struct fv_view_scope {
     fv_ptrmap nets, ports[2];
 } fv_view_scope;
 
-/* A layer that nodes are of whose path does not tell: a part of the path, behind so many others. */
+/* A layer of nodes whose path does not name one: a part of the path, after so many others. */
 typedef struct fv_view_layer {
     int depth;
     const char *name;
@@ -68,7 +68,7 @@ typedef struct fv_view_layer {
 typedef struct fv_view_graph {
     fv_arena *arena;
     int nops, cap_ops, nvalues, cap_values, nscopes, cap_scopes;
-    /* in the order of the graph, those of a region behind the op that has it */
+    /* in the order of the graph, those of a region after the op that has it */
     fv_view_op *ops;
     fv_view_value *values;
     fv_view_scope *scopes; /* parents first */

@@ -1,4 +1,5 @@
-/* view_graph.c - a graph as it is now, as texts and numbers: what comes behind may change it. */
+/* view_graph.c - a graph in its present state as texts and numbers, since later stages may change
+ * it. */
 #include <string.h>
 
 #include "ir/graph/print.h"

@@ -7,9 +7,10 @@
 #include "tools/view.h"
 
 enum {
-    FLAT = 48,    /* ops beside each other: fewer can be looked at */
-    FEWEST = 2,   /* layers */
-    MOST_RUNS = 2 /* a layer begins that often, on average: else nodes do not stand in its order */
+    FLAT = 48,  /* ops next to each other: fewer can be read */
+    FEWEST = 2, /* layers */
+    /* a layer begins at least that often, on average: otherwise nodes are not in its order */
+    MOST_RUNS = 2
 };
 
 typedef struct finder {
@@ -17,7 +18,7 @@ typedef struct finder {
     fv_arena *a;
     /* which is flat, and how many parts begin the paths of all that is in it */
     int scope, depth;
-    /* scope in it -> the layer that its first weight tells; NULL: none has told */
+    /* scope in it -> the layer that its first weight names; NULL: none does */
     const fv_view_layer **of;
     fv_ptrmap layers;   /* interned "m.layers.0" -> its layer */
     int nlayers, nruns; /* layers, and how often one begins */

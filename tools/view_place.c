@@ -62,7 +62,7 @@ static void make_items(fv_view_graph *g) {
             item_of_scope(g, i);
 }
 
-/* The port of a value, told by `key`, on its way into a scope or out of it. */
+/* The port of a value, identified by `key`, where it enters or leaves a scope. */
 static int port(fv_view_graph *g, int scope, fv_item_kind kind, const void *key, int value) {
     fv_ptrmap *known = &g->scopes[scope].ports[kind - FV_ITEM_IN];
     intptr_t at = (intptr_t)fv_ptrmap_get(known, key);

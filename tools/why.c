@@ -75,7 +75,7 @@ typedef struct answer {
     double cycles;       /* of the program */
     bool kernels_only;   /* it was read as such */
     const char *nothing; /* why there is nothing about the name; NULL: there is */
-    int left;            /* kernels that are not told of */
+    int left;            /* kernels that are not reported */
 } answer;
 
 static subject *subject_of(answer *w, const fv_value *v) {
@@ -193,14 +193,15 @@ static const char *holders(answer *w, const fv_value *v) {
     return list.text.s;
 }
 
-/* ---- which values are told of ---- */
+/* ---- which values are reported ---- */
 
 static void show(void *user, subject *s) {
     (void)user;
     s->shown = true;
 }
 
-/* Has it memory of that name, as a recurrence has for its states? */
+/* Does the kernel write a buffer with that name? Kernels of recurrences have buffers for states,
+ * which are not values of the program. */
 static bool writes(const fv_kernel *k, const char *name) {
     for (int i = 0; i < k->nbufs; i++)
         if (k->bufs[i]->role != FV_BUF_IN && !strcmp(k->bufs[i]->name, name))
@@ -359,7 +360,7 @@ static void print_subject(answer *w, const subject *s, json_t *list) {
 
 typedef void tell_fn(answer *w, const subject *s, json_t *list);
 
-/* Those that are told of: by the time of their kernels, or in the order of the program. */
+/* The values that are reported: by the time of their kernels, or in the order of the program. */
 static void tell(answer *w, tell_fn *fn, json_t *list) {
     for (int k = 0; k < w->nkernels && !w->q->name; k++)
         for (int i = 0; i < w->n; i++)

@@ -38,7 +38,7 @@ typedef struct fv_axis_order {
     bool ordered;  /* a view, or an op with a kernel of its own, reads it in that order */
     uint32_t kept; /* axes that readers want elsewhere than at the end, as bits */
     bool returned; /* it is a result of the model */
-    bool copies;   /* a Concat, of which a part is a copy of what lies in the order of its type */
+    bool copies;   /* a Concat, one of whose parts is a copy of a value in the order of its type */
     bool decided;
     /* of its definition: the axis along which runs what it was taken out of; NULL: it is nobody's
      * part */
@@ -301,8 +301,9 @@ static bool sums_rows(fv_lowerer *l, const fv_definition *d) {
     return any && !of_products;
 }
 
-/* What lies in another order than that of its type is followed, and by sums whatever runs across
- * the rows of the type. `along`: an axis of d where nothing is followed; NULL: the last one. */
+/* An axis is followed if a loaded value is stored in another order than that of its type, and for
+ * sums also where loads run across the rows of the type. `along`: an axis of d along which nothing
+ * is followed; NULL: the last one. */
 static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) {
     int runs[FV_MAX_RANK] = {0}, moved = 0, best = last_axis(d);
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
@@ -320,7 +321,7 @@ static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) 
     return best;
 }
 
-/* ---- definitions in terms of what lies where ---- */
+/* ---- definitions with the order of axes in memory ---- */
 
 /* Axis `inner` goes to the end. */
 static void move_last(void **items, int n, int inner) {
@@ -348,8 +349,8 @@ static bool is_product_sum(const fv_expr *x) {
            x->arg[0]->arg[0] != x->arg[0]->arg[1];
 }
 
-/* x with that body: the variable along which most of what it reads lies comes last, so that its
- * terms are neighbours. */
+/* x with that body, whose last variable is the one along which most loads are contiguous, so that
+ * its terms are neighbours. */
 static fv_expr *reduced_along(fv_arena *a, const fv_expr *x, fv_expr *body) {
     fv_var *vars[FV_MAX_RANK];
     int n = x->u.red.nvars, best = n - 1, most = 0;
@@ -411,7 +412,8 @@ typedef struct turning {
     fv_lowerer *l;
     const fv_var *last; /* of the type */
     bool costly;        /* sums, or elementary functions */
-    int across;         /* loads of what lies in another order: rows of the type run across that */
+    /* loads of values that are stored in another order, across which rows of the type run */
+    int across;
     fv_ptrmap seen;
 } turning;
 
@@ -435,7 +437,7 @@ static bool can_turn(fv_lowerer *l, const fv_definition *d) {
     return !t.costly && t.across <= 1;
 }
 
-/* ---- copies for those who read the order of the type ---- */
+/* ---- copies for readers that need the order of the type ---- */
 
 typedef struct copying {
     fv_lowerer *l;
@@ -516,9 +518,9 @@ static choice stay(choice c, fv_why why) {
     return c;
 }
 
-/* Kernels of contractions, and those that do little, write the order of the type in passing; what
- * others make is moved and then copied for those who want that order. What lies in the memory of a
- * Concat is not copied for its readers. */
+/* Kernels of contractions, and kernels that do little work, can write the order of the type at no
+ * cost; the results of others are moved, and then copied for readers that need that order. Values
+ * in the memory of a Concat are not copied for its readers. */
 static choice choice_of(fv_lowerer *l, fv_storage *s) {
     const fv_definition *d = s->def;
     const fv_storage *home = fv_storage_home(s);

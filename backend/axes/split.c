@@ -82,8 +82,8 @@ static fv_buf *view(splitter *s, fv_buf *b, int at) {
     return fv_buf_seen(s->arena, b, b->rank + 1, extent);
 }
 
-/* The first axis of whole groups that is indexed by the variable, behind *before groups of others;
- * -1: there is none. */
+/* The first axis of whole groups that is indexed by the variable, preceded by *before groups of
+ * others; -1: there is none. */
 static int axis_of(const splitter *s, const fv_expr *x, int64_t *before) {
     int64_t n;
     for (int i = 0; i < x->u.buf->rank && x->u.buf->rank < FV_MAX_RANK; i++) {

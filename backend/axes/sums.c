@@ -203,7 +203,7 @@ typedef struct twin {
     const fv_expr *sum, *term, *element;
     fv_expr *at[FV_MAX_RANK];   /* the element that the term is, for variables of the sum */
     int n;                      /* of those variables, */
-    fv_expr *axis[FV_MAX_RANK]; /* and the axes that they stand for */
+    fv_expr *axis[FV_MAX_RANK]; /* and the axes that they represent */
 } twin;
 
 /* Takes an axis for each variable of the sum: of its length, and not one on which the sum

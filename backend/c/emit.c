@@ -101,7 +101,8 @@ static bool write_pair(fv_cg *g, const char *path) {
     return fv_c_files_write(g->session, &f, folder);
 }
 
-/* What is written depends on nothing. */
+/* Checks that no kernel calls a library function, since generated C must not depend on a
+ * library. */
 static bool calls_nothing(const fv_cg *g) {
     const fv_kernel *k = fv_program_caller(g->p);
     bool named = k && k->origin && *k->origin;

@@ -12,9 +12,13 @@
 #include "ir/kernel/program.h"
 #include "runtime/fovea_model.h"
 
-/* Runs the program by other means (the interpreter), so that the self-test can carry the result.
- * dims: nsymbols of them; inputs: the bytes that the self-test generates; outputs: room for what
- * the plan tells; out_dims, env: as in fv_run_fn. Returns the status of the run. */
+/* Runs the program in another way (with the interpreter), to compute the results that the self-test
+ * expects.
+ *  dims      nsymbols values
+ *  inputs    the bytes that the self-test generates
+ *  outputs   memory of the sizes that the plan reports
+ *  out_dims, env  as in fv_run_fn
+ * Returns the status of the run. */
 typedef int (*fv_c_reference)(void *user, const fv_program *p, const int64_t *dims,
                               const void *const *inputs, void *const *outputs, int64_t *out_dims,
                               const fv_env *env);

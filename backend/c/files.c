@@ -1,5 +1,5 @@
-/* files.c - writing sets of files: beside their places first, then renamed; folders with a
- * manifest.
+/* files.c - writing a set of files: into a temporary folder next to their destination, then
+ * renamed; also folders with a manifest.
  *
  * Running out of memory leaves by a longjmp, so nothing is allocated while a file is open. */
 #include "backend/c/files.h"

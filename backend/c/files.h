@@ -24,8 +24,8 @@ void fv_c_files_add(fv_c_files *f, const char *name, const void *data, size_t by
 /* One that is written from where its parts lie. `put` asks no arena for memory. */
 void fv_c_files_add_put(fv_c_files *f, const char *name, const void *data,
                         bool (*put)(const void *data, FILE *f));
-/* Writes all beside their places, then renames all. After a failure (a diagnostic) none of the new
- * files is left and the old ones are as they were. */
+/* Writes all files next to their destinations, then renames all of them. After a failure (a
+ * diagnostic) no new file is left and the old ones are unchanged. */
 bool fv_c_files_write(fv_session *s, fv_c_files *f, const char *folder) FV_MUST_USE;
 
 /* The same into a folder of our own, which is made if it is not there. It must hold nothing but the

@@ -225,7 +225,7 @@ static bool uses(const fv_cg *g, fv_buf_role role) {
     return false;
 }
 
-/* Behind this the run may leave through `done`. */
+/* After this line the run may leave by a jump to `done`. */
 static void put_memory(fv_cg *g) {
     const fv_program *p = g->p;
     for (int i = 0; i < FV_ARG_ENV; i++)

@@ -19,7 +19,7 @@ typedef struct fv_cg {
     const char *name, *NAME; /* the prefix, and in capitals */
     const char *file;        /* of the sources, without .c */
     fv_weights_kind weights; /* decided: not AUTO; TEXT where there are none */
-    bool apart;              /* text of weights lies in a file of its own */
+    bool apart;              /* the text of weights is in a file of its own */
     fv_c_isa isa;
     int native;  /* bytes of a vector register; 0: scalar code */
     bool sse41;  /* x86: beyond the baseline */
@@ -37,8 +37,9 @@ typedef struct fv_cg {
     bool in_kernel;
     fv_ptrmap pointers; /* variables of READs: the pointer that they ask for */
     const char *head;   /* of the file of weights, where the run has looked at it */
-    const fv_var *cpu;  /* what the run is told of the CPU: who calls it has asked */
-    bool has_heap;      /* failures of the host program leave through `done` */
+    /* the run is given the result of the check of the CPU: its caller has made it */
+    const fv_var *cpu;
+    bool has_heap; /* failures of the host program leave through `done` */
     bool failed;
 } fv_cg;
 
@@ -56,7 +57,7 @@ static inline void fv_c_set_name(fv_cg *g, const void *p, const char *name) {
 
 /* A line of code at the current indent, wrapped at 100 columns. */
 void fv_c_line(fv_cg *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The text with each of the n words replaced by what stands beside it. */
+/* The text with each of the n words replaced by the other word of its pair. */
 void fv_c_replace(fv_text *t, const char *text, int n, const char *const (*words)[2]);
 /* The same lines with `@name@` and `@NAME@` replaced, and @0@ ... by the arguments (NULL ends). */
 void fv_c_fill(fv_cg *g, fv_text *t, const char *text, ...);
@@ -141,8 +142,8 @@ const char *fv_c_var_type(fv_cg *g, const fv_var *v);
 const char *fv_c_tile(fv_cg *g, const fv_buf *tile);
 /* "const float *restrict x" */
 const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict);
-/* Functions of a kernel, each made where its OUTLINE stands; they have names before the kernel
- * begins. */
+/* Functions made from OUTLINE statements of a kernel; they are numbered before the kernel is
+ * written. */
 void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b);
 void fv_c_outline(fv_cg *g, const fv_stmt *s);
 void fv_c_kernel(fv_cg *g, fv_kernel *k);
@@ -162,7 +163,8 @@ bool fv_c_checks_cpu(const fv_cg *g) FV_MUST_USE;
 void fv_c_unit(fv_cg *g, fv_text *t);                 /* NAME.c; the header comes after it */
 bool fv_c_selftest(fv_cg *g, fv_text *t) FV_MUST_USE; /* NAME_selftest.c */
 bool fv_c_write_folder(fv_cg *g, const char *path) FV_MUST_USE;
-void fv_c_add_weights(fv_cg *g, fv_c_files *f);       /* the files that hold them, beside NAME.c */
+/* the files with weights, in the folder of NAME.c */
+void fv_c_add_weights(fv_cg *g, fv_c_files *f);
 const char *fv_c_weights_file(const fv_cg *g);        /* NAME.weights; NULL: there is none */
 bool fv_c_is_direct(const fv_program *p) FV_MUST_USE; /* one call with arrays as arguments */
 

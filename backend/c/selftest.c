@@ -46,7 +46,7 @@ static void set_value(fv_cg *g, fv_ptrmap *values, const fv_var *v, int64_t valu
 
 typedef struct test {
     int64_t *dims, *out_dims; /* out_dims: capacities filled in */
-    int64_t workspace, heap;  /* heap: what the run allocates besides */
+    int64_t workspace, heap;  /* heap: bytes that the run allocates in addition */
     /* inputs, then outputs: of outputs whose size is unknown, the capacity */
     int64_t *elements;
     int status;

@@ -31,7 +31,7 @@ static const char *element_name(fv_cg *g, const char *list, int i) {
     return fv_printf(g->arena, "%s_%d_", list, i);
 }
 
-/* code: names of the functions in turn; moved on. */
+/* code: the names of the functions, one after the other; moved on. */
 static const char *member(fv_cg *g, const void *s, const fv_structure *type, const fv_member *x,
                           const char *owner, const char *const **code) {
     switch (x->kind) {

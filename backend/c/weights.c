@@ -173,7 +173,7 @@ static void put_weights_text(fv_cg *g, fv_text *t) {
     }
 }
 
-/* ---- files beside the code ---- */
+/* ---- files next to the code ---- */
 
 static const char assembler[] =
     "/* @0@_weights.S - the constants of @0@.c, as they lie in @0@_weights.bin.\n"

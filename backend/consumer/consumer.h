@@ -48,8 +48,8 @@ typedef enum {
                        */
 } fv_access;
 
-/* `lanes`: of the loaded or stored value. An index of one lane beside vectors counts for every
- * lane. A mask or guard of one lane beside a vector value counts for every lane. */
+/* `lanes`: of the loaded or stored value. If there are vectors among the indices, an index of one
+ * lane applies to every lane; so does a mask or guard of one lane for a vector value. */
 fv_access fv_access_kind(const fv_buf *b, fv_expr *const *index, int lanes);
 
 /* ---- metadata ---- */
@@ -60,7 +60,8 @@ bool fv_port_depends_on_data(const fv_port *port) FV_MUST_USE;
 int64_t fv_port_bound(const fv_port *port, int axis);
 /* ... and is that a bound that somebody stated? If not, the plan's capacity is INT64_MAX. */
 bool fv_port_is_bounded(const fv_port *port) FV_MUST_USE;
-/* Length of out_dims, and where the capacity of an output stands in it (its dims follow). */
+/* The length of out_dims, and the position of an output's capacity in it (the dims of the output
+ * follow). */
 int fv_out_dims_size(const fv_program *p);
 int fv_out_dims_at(const fv_program *p, int output);
 

@@ -19,7 +19,7 @@ static bool is_new(finder *f, const void *what) {
 
 static void find_in_expr(finder *f, const fv_expr *x);
 
-/* An address needs the extents behind the first. */
+/* An address depends on all extents but the first. */
 static void find_buf(finder *f, fv_buf *b) {
     if (!is_new(f, b))
         return;

@@ -403,20 +403,22 @@ static bool differs(const reader *r, const char *where) {
         fv_expr_print(&t, s->x);
     if (!s)
         return fv_error(r->session,
-                        "illegal %s: more stands there than what fovea asks of a caller", where);
+                        "illegal %s: it has more statements than the protocol with the caller",
+                        where);
     if (s->kind == FV_S_CHECK)
         return fv_error(
             r->session,
-            "illegal %s: it is not what fovea asks of a caller: expected `check %s` of %s", where,
-            t.s, s->text);
+            "illegal %s: it deviates from the protocol with the caller: expected `check %s` of %s",
+            where, t.s, s->text);
     return fv_error(r->session,
-                    "illegal %s: it is not what fovea asks of a caller: expected %s%s%s%s", where,
+                    "illegal %s: it deviates from the protocol with the caller: expected %s%s%s%s",
+                    where,
                     s->kind == FV_S_READ     ? "a read of an argument"
                     : s->kind == FV_S_PLAN   ? "plan"
                     : s->kind == FV_S_MEMORY ? "memory"
                     : s->kind == FV_S_LET    ? "a value of "
                     : s->kind == FV_S_IF     ? "if"
-                                             : "what the caller is told",
+                                             : "a report of a size to the caller",
                     s->kind == FV_S_LET ? s->var->name : "", s->x ? ": " : "", s->x ? t.s : "");
 }
 

@@ -40,7 +40,7 @@ size_t fv_weights_bytes(const fv_program *p) {
 bool fv_weights_can_be_linked(fv_session *s, const fv_program *p, const char *path) {
     size_t bytes = fv_weights_bytes(p);
     return bytes <= MOST_LINKED || fv_error(s,
-                                            "%s: %zu bytes of weights do not fit beside code, "
+                                            "%s: %zu bytes of weights do not fit next to code, "
                                             "which reaches 2 GiB; --weights=file keeps "
                                             "them in a file that is mapped",
                                             path, bytes);

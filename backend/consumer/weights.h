@@ -1,6 +1,6 @@
-/* weights.h - the constants of a program as one blob: where each lies in it, and the blob as a file
- * (runtime/weights_file.h) or an ELF object. They are written from where they are; nobody copies
- * them. */
+/* weights.h - the constants of a program as one block of bytes: the offset of each, and the block
+ * as a file (runtime/weights_file.h) or an ELF object. The bytes are written from where they are in
+ * memory, without a copy. */
 #ifndef FV_BACKEND_CONSUMER_WEIGHTS_H
 #define FV_BACKEND_CONSUMER_WEIGHTS_H
 
@@ -13,7 +13,7 @@
 /* Where what is written keeps its weights: --weights. */
 typedef enum {
     FV_WEIGHTS_AUTO,   /* each kind of output has its own default */
-    FV_WEIGHTS_OBJECT, /* in the object; beside C: an object of their own */
+    FV_WEIGHTS_OBJECT, /* within the object; for C: an object of its own */
     FV_WEIGHTS_FILE,   /* in a file that the caller maps: fv_env.weights */
     FV_WEIGHTS_INCBIN, /* C: a file that an assembler includes */
     FV_WEIGHTS_TEXT    /* C: array initialisers */

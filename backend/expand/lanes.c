@@ -67,7 +67,7 @@ static bool tile_index(laner *l, const fv_buf *b, const value *index, bool outsi
     return true;
 }
 
-/* The tile of vectors that stands for b, or NULL. */
+/* The tile of vectors that replaces b, or NULL. */
 static fv_buf *vector_tile(laner *l, const fv_buf *b, bool *outside) {
     fv_buf *own = fv_ptrmap_get(&l->tiles, b);
     *outside = own == NULL;
@@ -335,7 +335,7 @@ static void statement(laner *l, const fv_stmt *s) {
             conditional(l, s);
         break;
     case FV_S_COMMENT: fv_kb_comment(&l->b, s->text); break;
-    /* stand outside of vector loops */
+    /* they are outside of vector loops */
     case FV_S_PREFETCH:
     case FV_S_TRANSPOSE:
     case FV_S_OUTLINE:

@@ -18,7 +18,7 @@ typedef struct fv_expand_vec {
     bool failed;        /* a loop that was to use vector tiles stayed serial */
 } fv_expand_vec;
 
-/* The tile of vectors that stands for a tile, or NULL. */
+/* The tile of vectors that replaces a tile, or NULL. */
 fv_buf *fv_expand_vector_tile(fv_expand_vec *z, const fv_buf *b);
 
 /* The body of `loop` for `lanes` iterations from `first` on, into `out`. False: it cannot be done;

@@ -1,8 +1,9 @@
-/* transpose.c - a square tile is transposed: in registers where it is one of vectors.
+/* transpose.c - transposing a square tile: in registers if it is a tile of vectors.
  *
- * Of n vectors of n lanes, cut into blocks of n / 2, n / 4, ... 1 lanes, a round takes pairs of
- * vectors that are as far apart as a block is long, and exchanges the blocks beside the diagonal:
- * the even ones of both are one result, the odd ones the other. */
+ * n vectors of n lanes are divided into blocks of n / 2, n / 4, ... 1 lanes, one round for each
+ * size. A round takes pairs of vectors whose distance is the length of a block, and exchanges the
+ * blocks off the diagonal: the even blocks of both vectors form one result, the odd ones the
+ * other. */
 #include "backend/expand/transpose.h"
 
 #include "backend/expand/lanes.h"

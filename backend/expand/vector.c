@@ -306,7 +306,7 @@ static void append(fv_expand_vec *z, fv_stmt *s) {
     fv_block_append(z->b.block, s);
 }
 
-/* The iterations lo <= v < hi as they stand. */
+/* The iterations lo <= v < hi, unchanged. */
 static void remaining_loop(fv_expand_vec *z, const fv_stmt *s, fv_expr *lo) {
     fv_stmt *copy = fv_kb_add(&z->b, FV_S_FOR);
     copy->var = s->var;

@@ -186,8 +186,8 @@ static bool find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *
         if (is_attention(l, d, at))
             return true;
     }
-    return fv_why_told(l, d->value, "attend") ? false
-                                              : fv_declines(l, d->value, FV_WHY_attend_no_scores);
+    return fv_why_has(l, d->value, "attend") ? false
+                                             : fv_declines(l, d->value, FV_WHY_attend_no_scores);
 }
 
 bool fv_find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
@@ -256,12 +256,12 @@ typedef struct fv_fuser {
     struct fused {
         fv_storage *y; /* what attention gives */
         fv_attention at;
-    } *fused;
+    } * fused;
     int nfused, cap_fused;
     struct within {
         fv_storage *s; /* what is substituted in them */
         fv_fate was;
-    } *within;
+    } * within;
     int nwithin, cap_within;
     bool rows; /* a factor of what is looked at is a softmax of scores */
 } fuser;
@@ -273,7 +273,7 @@ static readers *readers_of(fuser *f, const fv_storage *s) {
     return *at;
 }
 
-/* A value in the memory of another reads that for those who read it. */
+/* A value in the memory of another one counts as a reader on behalf of its own readers. */
 static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
     fv_storage *s = fv_storage_loaded(f->l, x);
     void **at = fv_ptrmap_at(seen, s ? (const void *)s : x);
@@ -286,7 +286,7 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
         bool first = readers_of(f, s)->kernels++ == 0;
         if (first && s->fate == FV_FATE_VIEW && s->def)
             add_reads(f, s->def->body, &inner);
-        else if (first) /* a text behind a step has views without what they are */
+        else if (first) /* a text from after a later step has views without their definitions */
             for (fv_storage *of = s->fate == FV_FATE_VIEW ? s->of : NULL; of;
                  of = of->fate == FV_FATE_VIEW ? of->of : NULL)
                 readers_of(f, of)->kernels++;
@@ -378,7 +378,7 @@ static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, can
             c->list[c->n++] = s;
         else if (f->l->reasons && s->def && s->fate != FV_FATE_SUBSTITUTED && !is_own(f, s) &&
                  looks_like_weights(f, s))
-            fv_declines(f->l, c->y, FV_WHY_attend_read_besides, fv_v(s->value));
+            fv_declines(f->l, c->y, FV_WHY_attend_weights_read, fv_v(s->value));
     }
     if (x->op == FV_X_REDUCE)
         along = x->u.red.vars[0];
@@ -599,7 +599,7 @@ static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weight
     if (weights->memory)
         return fv_declines(f->l, s->value, FV_WHY_attended_by_query);
     if (all->memory || weights->kernels != all->kernels)
-        return fv_declines(f->l, s->value, FV_WHY_attended_besides, fv_n(weights->kernels));
+        return fv_declines(f->l, s->value, FV_WHY_attended_read, fv_n(weights->kernels));
     if (!cheap)
         return fv_declines(f->l, s->value, FV_WHY_attended_costly);
     return fv_takes(f->l, s->value, FV_WHY_attended_in_place);

@@ -61,7 +61,7 @@ fv_expr *fv_with_scores(fv_arena *a, const fv_attention *at, fv_expr *x, fv_expr
 /* The same as weights whose key is that variable. */
 fv_expr *fv_weights_along(fv_arena *a, const fv_attention *at, fv_var *key);
 
-/* Sees who reads what by now. */
+/* Finds the present readers of each value. */
 fv_fuser *fv_fuser_new(fv_lowerer *l);
 /* Would y be attention if its weights were kept, as a second result? Decides, and does nothing. */
 bool fv_find_kept(fv_fuser *f, const fv_storage *y, fv_kept_weights *out) FV_MUST_USE;

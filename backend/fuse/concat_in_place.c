@@ -26,7 +26,7 @@ enum { MAX_PARTS = 256 };
 
 typedef struct member { /* a part of some Concat's memory */
     fv_storage *s;
-    int axis;            /* along which it lies there, */
+    int axis;            /* the axis along which it is stored there */
     const fv_dim *start; /* from there on */
     struct member *next;
 } member;
@@ -35,7 +35,7 @@ typedef struct join {
     fv_lowerer *l;
     member **members;
     fv_op *op;
-    fv_storage *whole, *root; /* the Concat, and in whose memory it lies */
+    fv_storage *whole, *root; /* the Concat, and the value in whose memory that is stored */
     int axis, n;
     fv_storage *part[MAX_PARTS];
     bool direct[MAX_PARTS]; /* its own kernel stores there */
@@ -47,7 +47,8 @@ static bool is_substituted(const fv_storage *s) {
     return s->fate == FV_FATE_SUBSTITUTED;
 }
 
-/* What a row keeps on its way it keeps where the result lies, and only there (keep.c). */
+/* Values that a row keeps between passes are kept in the memory of the result, and only there
+ * (keep.c). */
 static bool can_be_placed(const fv_storage *s) {
     return s->def && !fv_x_has(s->def->body, FV_HAS_MATH | FV_HAS_REDUCE);
 }
@@ -129,8 +130,8 @@ static bool is_read_beside(const join *j, const fv_storage *s) {
     return false;
 }
 
-/* Are its other dims those of the whole, as far as is known before anything runs? What a branch or
- * a turn checks is checked where it says so, which may be behind the part. */
+/* Are its other dims those of the whole, as far as is known before the run? An assumption within a
+ * branch or an iteration is checked there only, which may be after the part is written. */
 static bool fits(const join *j, const fv_value *v) {
     const fv_type *whole = j->op->out[0]->type;
     bool fits = true;
@@ -151,7 +152,7 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
         return fv_declines(j->l, v, FV_WHY_part_own, whole);
     if (!can_be_placed(s))
         return fv_declines(j->l, v, FV_WHY_part_keeps, whole);
-    if (!fv_is_made_beside(j->op, v))
+    if (!fv_is_made_in_block(j->op, v))
         return fv_declines(j->l, v, FV_WHY_part_around, whole);
     if (!fits(j, v))
         return false;
@@ -161,7 +162,7 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
         return fv_declines(j->l, v, FV_WHY_part_twice, whole);
     if (fv_storage_is_read_by(j->l, j->root, s->def))
         return fv_declines(j->l, v, FV_WHY_part_reads, whole);
-    return !is_read_beside(j, s) || fv_declines(j->l, v, FV_WHY_part_beside, whole);
+    return !is_read_beside(j, s) || fv_declines(j->l, v, FV_WHY_part_read_by_writer, whole);
 }
 
 /* Parts are kernels of their own: none reads another one. */
@@ -169,12 +170,13 @@ static bool separate(join *j) {
     for (int i = 0; i < j->n; i++) {
         if (!j->direct[i] && !is_substituted(j->part[i])) { /* a copy, of other memory */
             if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
-                return false; /* for safety: who lies there is read by definitions alone */
+                /* for safety: a value that is stored there is read by definitions only */
+                return false;
             continue;
         }
         if (is_substituted(j->part[i]) && !can_get_memory(j->l, j->part[i]))
             return fv_declines(j->l, j->op->out[0], FV_WHY_join_kept, fv_v(j->op->in[i]));
-        if (is_substituted(j->part[i]) && !fv_is_made_beside(j->op, j->op->in[i]))
+        if (is_substituted(j->part[i]) && !fv_is_made_in_block(j->op, j->op->in[i]))
             return fv_declines(j->l, j->op->out[0], FV_WHY_join_around, fv_v(j->op->in[i]));
         if (is_substituted(j->part[i]) && !fits(j, j->op->in[i]))
             return false;

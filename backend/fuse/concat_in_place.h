@@ -1,4 +1,4 @@
-/* concat_in_place.h - what is made for a Concat is written where it belongs. */
+/* concat_in_place.h - operands of a Concat are written directly into its memory. */
 #ifndef FV_BACKEND_FUSE_CONCAT_IN_PLACE_H
 #define FV_BACKEND_FUSE_CONCAT_IN_PLACE_H
 

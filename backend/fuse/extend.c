@@ -8,9 +8,9 @@
  * reads past. No kernel reads what it writes, and what it writes was not there before: past is
  * asked below p only (backend/ports.c). */
 #include "backend/lowering/define.h"
+#include "backend/lowering/loop_body.h"
 #include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
-#include "backend/lowering/turns.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
@@ -46,7 +46,8 @@ static bool is_private(fv_lowerer *l, const fv_value *v) {
     return added == 1;
 }
 
-/* What a row keeps on its way it keeps where the result lies, and only there (keep.c). */
+/* Values that a row keeps between passes are kept in the memory of the result, and only there
+ * (keep.c). */
 static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
                              const fv_storage *memory) {
     return v->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && s->def && is_private(l, v) &&
@@ -56,7 +57,8 @@ static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
 
 /* ---- where elements lie ---- */
 
-/* The indices of an element in the memory where it is; false: it lies in its own. */
+/* The indices of an element in the memory in which it is stored; false: it is stored in its own
+ * memory. */
 static bool locate(const mover *m, fv_storage **s, fv_expr **index) {
     const moved *at;
     bool any = false;

@@ -319,7 +319,7 @@ static bool is_same_for_row(const fold *f, const fv_expr *x) {
     return !fv_has_products(x) && !fv_x_uses(x, f->at->key);
 }
 
-/* The maximum of x in `shift`, which may have a sink beside it; NULL: it has none. */
+/* The maximum of x in `shift`, which may be combined with a sink; NULL: there is none. */
 static fv_expr *max_in(const fold *f, fv_expr *shift, const fv_expr *x) {
     if (is_max(f, shift, x))
         return shift;
@@ -510,7 +510,7 @@ bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
     fv_attention at;
     fv_definition d = *s->def;
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* those of attention stand there */
+    l->reasons = NULL; /* those of attention are there */
     bool found = fv_find_attention(l, &d, &at);
     if (found) {
         d.body = fv_without_tables(l->exprs, tables, d.body);

@@ -5,8 +5,8 @@
 #include "backend/axes/products.h"
 #include "backend/fuse/attention.h"
 
-/* The form of d, whose axes stand as its memory has them. Says why it is no contraction, or what
- * it is. */
+/* The form of d, whose axes are in the order of memory. Records why it is not a contraction, or
+ * which form it has. */
 fv_form fv_find_form(fv_lowerer *l, const fv_definition *d);
 /* What kind of computation d is: as the step `form` has written it, or, where that was left out, as
  * it is found. Says nothing. */
@@ -17,8 +17,8 @@ void fv_update_form(fv_lowerer *l, fv_definition *d);
 bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) FV_MUST_USE;
 /* Is d, whose axes are split and merged, a contraction? */
 bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
-/* Finds the forms that a text behind the step `form` leaves out. False, after a diagnostic: one
- * that it has is not what is found. */
+/* Finds the forms that a text from after the step `form` leaves out. False, after a diagnostic: the
+ * text states a form that differs from the one that is found. */
 bool fv_forms_complete(fv_lowerer *l) FV_MUST_USE;
 /* Has each definition the form that is found for it, or none? Where not, a diagnostic says which
  * one. */

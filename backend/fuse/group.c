@@ -30,7 +30,7 @@ typedef struct fv_grouped {
     bool passes; /* ... several times */
     /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     const fv_value *sum;
-    bool two; /* there is another one beside it */
+    bool two; /* there is a second contraction */
 } fv_grouped;
 
 static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
@@ -119,7 +119,7 @@ static fv_why needs_memory(fv_lowerer *l, const fv_value *v, const fv_op **becau
         if (use->def == &fv_else_def || use->def == &fv_endif_def)
             return FV_WHY_branch_gives;
         if (use->def == &fv_loop_def || use->def == &fv_endloop_def)
-            return FV_WHY_goes_round;
+            return FV_WHY_loop_state;
         if (is_costly_reshape(l, use))
             return FV_WHY_seen_reshaped;
         for (int k = 0; k < use->nout; k++)
@@ -565,8 +565,8 @@ static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
     return false;
 }
 
-/* Does `use` read v, which sums, in what is no contraction, and so that v is computed once a
- * row? */
+/* Does `use` compute the sums of v once per row: is neither of them a contraction, and does every
+ * result of `use` read v by rows? */
 static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
     fv_row_axes axes = fv_row_axes_of(own);
@@ -608,9 +608,9 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
     return fv_declines(l, v, FV_WHY_shared_apart, fv_n(users));
 }
 
-/* The use in a loop around which v is made: each turn would compute it again. NULL: there is
- * none. */
-static const fv_op *use_each_turn(const fv_value *v) {
+/* The use of v in a loop outside of which v is computed: each iteration would compute it again.
+ * NULL: there is none. */
+static const fv_op *use_in_loop(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         int depth = 0;
         for (const fv_op *op = v->uses[i].op->prev; op && op != v->def; op = op->prev) {
@@ -639,8 +639,8 @@ static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
         return false;
     if (fv_is_view(&w))
         return fv_takes(l, v, FV_WHY_moves_only);
-    if ((because = use_each_turn(v)))
-        return fv_declines(l, v, FV_WHY_each_turn, fv_o(because));
+    if ((because = use_in_loop(v)))
+        return fv_declines(l, v, FV_WHY_each_iteration, fv_o(because));
     g->rows = w.math && !g->rows ? v : g->rows;
     g->passes = w.math && w.reductions;
     if (distinct_users(v) > 1)

@@ -20,7 +20,7 @@
 #include "ir/expr/visit.h"
 #include "ir/graph/infer.h"
 
-/* A loop, and what is known in its turns alone. */
+/* A loop, and the values that are known within its iterations only. */
 typedef struct turns {
     fv_lowerer *l;
     fv_op *loop, *end;
@@ -29,7 +29,7 @@ typedef struct turns {
     fv_ptrmap assumed; /* symbols of which something is assumed */
 } turns;
 
-/* ---- what is of a turn ---- */
+/* ---- values that depend on the iteration ---- */
 
 static bool mentions(const fv_ptrmap *symbols, const fv_dim *d) {
     bool found = d->kind == FV_DIM_SYMBOL && fv_ptrmap_get(symbols, d);
@@ -58,7 +58,7 @@ static void put_attr(fv_ptrmap *symbols, const fv_op *op, const char *name) {
         put_symbols(symbols, a->u.dims[i]);
 }
 
-/* Of what a Scan slices: turn < times, which each turn says that is taken. */
+/* A condition of what a Scan slices: turn < times, which each iteration implies. */
 static bool is_of_times(const fv_op *loop, const fv_op *assume) {
     const fv_attr *times = fv_op_find_attr(loop, "times");
     fv_dims *t = fv_op_module(loop)->dims;
@@ -108,7 +108,7 @@ static bool speaks_of(fv_lowerer *l, const fv_op *op, const fv_ptrmap *symbols) 
     return false;
 }
 
-/* Is it the same in each turn? */
+/* Is it the same in all iterations? */
 static bool is_same(const turns *t, const fv_op *op) {
     int defined = 0;
     for (int i = 0; i < op->nin; i++)
@@ -138,7 +138,7 @@ static bool may_be_negative(const fv_type *t) {
     return false;
 }
 
-/* May it run where the loop takes no turn? */
+/* May it be computed if the loop has no iterations? */
 static bool is_safe(const turns *t, const fv_op *op) {
     const fv_value *v = first_result(op);
     bool asks = false, negative = false;
@@ -153,7 +153,7 @@ static bool is_safe(const turns *t, const fv_op *op) {
     return true;
 }
 
-/* Does it spare a turn more than a turn takes to read it? */
+/* Does it save more time in an iteration than reading it takes? */
 static bool pays(const turns *t, const fv_op *op) {
     double most = 0, all = 0;
     for (int i = 0; i < op->nin; i++)
@@ -207,7 +207,7 @@ static void hoist_out_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
     }
 }
 
-/* From the inside: what leaves a loop may leave the one around it, too. */
+/* Inner loops first: a value that leaves a loop may leave the loop around it, too. */
 bool fv_step_hoist(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (op->def == &fv_endloop_def)

@@ -69,7 +69,7 @@ static const fv_var *affine_in(const fv_expr *x, const fv_definition *d) {
     return NULL;
 }
 
-/* Does every variable of d stand in an index of its own? */
+/* Is every variable of d an index on its own? */
 static bool is_injective(const fv_expr *load, const fv_definition *d) {
     for (int i = 0; i < load->u.buf->rank; i++) {
         const fv_var *v = affine_in(load->arg[i], d);

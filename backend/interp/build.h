@@ -57,10 +57,12 @@ void fv_i_statements(build *b, const fv_block *block);
 /* What a LOAD or STORE of so many lanes needs to know; not yet masked. */
 access *fv_i_access(build *b, const fv_buf *buf, fv_expr *const *index, int lanes);
 
-/* Code behind a REQUIRE, for where it fails: which index was it? index.c. `ok`: its register. */
+/* Code after a REQUIRE for the case that it fails: it finds which index was out of range (index.c).
+ * `ok`: the register of the condition. */
 void fv_i_ask_index(build *b, const fv_expr *cond, uint32_t ok);
 
-/* Constants go behind the registers, jumps become pointers. No more code after this. */
+/* Places constants after the registers and turns jumps into pointers. No code may be added
+ * afterwards. */
 void fv_i_finish(build *b, bytecode *c, int task);
 
 #endif

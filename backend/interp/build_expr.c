@@ -1,5 +1,5 @@
-/* build_expr.c - bytecode of expressions. They are trees: every node is computed where it stands,
- * into a register that is given back when its statement ends. */
+/* build_expr.c - bytecode of expressions. Expressions are trees: every node is computed in place,
+ * into a register that is released when its statement ends. */
 #include "backend/interp/build.h"
 
 static int width(const fv_expr *x) {
@@ -213,7 +213,8 @@ void fv_i_value_into(build *b, const fv_expr *x, uint32_t d) {
     case FV_X_EVEN:
     case FV_X_ODD: blocks(b, x, d); break;
     case FV_X_REQUIRE: require(b, x, d); break;
-    default: arithmetic(b, x, d); break; /* MATH and what stands in definitions is in no table */
+    /* MATH and the operations of definitions are in no table */
+    default: arithmetic(b, x, d); break;
     }
 }
 

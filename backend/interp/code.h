@@ -49,7 +49,7 @@ struct insn {
     } u;
 };
 
-/* The memory behind a buffer. */
+/* The memory of a buffer. */
 typedef struct slot {
     unsigned char *base;
     size_t bytes;
@@ -234,7 +234,7 @@ typedef struct host_run {
     size_t bytes;
     const fv_env *given;
     fv_env env;   /* of the size that is known here */
-    size_t *need; /* size query: where the bytes of workspace are told */
+    size_t *need; /* size query: where the bytes of workspace are stored */
 } host_run;
 
 void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text,

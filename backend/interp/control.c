@@ -56,7 +56,7 @@ const insn *fv_i_require(frame *f, const insn *i) {
     return f->required ? i + 1 : i->u.to;
 }
 
-/* The memory behind its parameters is as large as they say: the launch asked. */
+/* The launch has checked that the memory of each parameter is as large as its extents say. */
 const insn *fv_i_call(frame *f, const insn *i) {
     const call *c = i->u.data;
     void *buffers[FV_LIBRARY_PARAMS];

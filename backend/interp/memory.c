@@ -1,5 +1,5 @@
-/* memory.c - loads and stores, every one of them checked: each index against its extent, the
- * element against the memory behind the buffer. */
+/* memory.c - loads and stores, all of which are checked: each index against its extent, the element
+ * against the memory of the buffer. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +36,8 @@ static inline unsigned char *in_memory(const slot *s, const access *m, uint64_t 
     return s->base + offset;
 }
 
-/* The element of a lane, and behind it room for `count` in all; NULL: outside. */
+/* The address of the element of a lane, if it is followed by room for `count` elements in all;
+ * NULL: it is outside. */
 static unsigned char *element(const frame *f, const access *m, uint32_t lane, uint32_t count) {
     uint64_t at = 0;
     for (int k = 0; k < m->rank; k++) {
@@ -200,7 +201,7 @@ static const insn *store_lanes(frame *f, const insn *i) {
     return i + 1;
 }
 
-/* Some lanes of an element of a tile with lanes. */
+/* Stores some lanes of an element of a tile whose elements are vectors. */
 static const insn *store_blend(frame *f, const insn *i) {
     const access *m = i->u.access;
     unsigned char *p = scalar_element(f, m);

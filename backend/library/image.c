@@ -83,8 +83,8 @@ static const char *decode(fv_bytes file, bool whole, fv_image *image) {
 
 /* ---- pixels ---- */
 
-/* ITU-R 601-2, in 16 bits behind the point. Palettes are converted colour by colour, with numbers
- * of their own. */
+/* ITU-R 601-2, in fixed point with 16 fractional bits. Palettes are converted colour by colour,
+ * with coefficients of their own. */
 static uint8_t gray_of(const uint8_t *rgb, bool palette) {
     int r = rgb[0], g = rgb[1], b = rgb[2];
     return (uint8_t)(palette ? (r * 299 + g * 587 + b * 114) / 1000

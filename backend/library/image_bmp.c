@@ -38,7 +38,7 @@ static const char *read_palette(bmp *b, size_t at, uint32_t colours, int bytes) 
     return NULL;
 }
 
-/* They stand at one place, behind a head of 40 bytes or within a larger one. */
+/* They are at the same offset, after a header of 40 bytes or within a larger one. */
 static const char *read_masks(bmp *b) {
     static const uint32_t of_16[] = {0x7c00, 0x3e0, 0x1f}, of_32[] = {0xff0000, 0xff00, 0xff};
     memcpy(b->mask, b->bits == 16 ? of_16 : of_32, sizeof b->mask);

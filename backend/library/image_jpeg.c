@@ -91,7 +91,7 @@ static const char *decode(decoding *d, fv_bytes file, bool whole) {
 }
 
 const char *fv_decode_jpeg(fv_bytes file, bool whole, fv_image *image) {
-    decoding d = {.image = image}; /* not changed here behind setjmp */
+    decoding d = {.image = image}; /* not changed after setjmp */
     d.jpeg.err = jpeg_std_error(&d.errors);
     d.errors.error_exit = leave;
     d.errors.emit_message = take_message;

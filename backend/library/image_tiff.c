@@ -81,7 +81,7 @@ typedef struct layout {
     TIFF *t;
     int64_t width, height;
     uint16_t photometric, bits, samples, planar, orientation, format;
-    int taken;     /* samples of a pixel that count: without alpha */
+    int taken;     /* number of samples of a pixel that are used: without alpha */
     bool apart;    /* each sample has a plane of its own */
     uint8_t *line; /* a row, or a tile */
 } layout;
@@ -205,7 +205,8 @@ static const char *read_other(layout *l, fv_image *image) {
 
 /* ---- all ---- */
 
-/* What the file says is the top left corner is: orientations 2 to 8 mirror and turn. */
+/* Moves the pixel that the file calls the first one to the top left corner: orientations 2 to 8 are
+ * reflections and rotations. */
 static const char *turn(fv_image *image, int orientation) {
     bool swap = orientation >= ORIENTATION_LEFTTOP, from_right = false, from_below = false;
     switch (orientation) {

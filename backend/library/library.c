@@ -1,4 +1,4 @@
-/* library.c - which function stands behind which name. */
+/* library.c - the table of library functions by name. */
 #include "backend/library/library.h"
 
 #include "backend/library/image.h"

@@ -155,9 +155,9 @@ static LLVMValueRef both_ways(fv_ll_fn *f, bool max, LLVMValueRef a, LLVMValueRe
     return LLVMBuildBitCast(f->b, LLVMBuildOr(f->b, both, ones, ""), type, "");
 }
 
-/* Beside a constant c that is no NaN one question is enough, asked so that NaN and what equals c
- * come from x. Zeros: max(-0, +0) would be -0, and all results of max(x, +0) have the sign cleared;
- * likewise min(+0, -0), and the sign set. */
+/* If the second operand is a constant c that is not NaN, one comparison is enough, written such
+ * that NaN and values equal to c come from x. Zeros: max(-0, +0) would be -0, so results of max(x,
+ * +0) have the sign cleared; likewise min(x, -0) has the sign set. */
 static LLVMValueRef beside_constant(fv_ll_fn *f, bool max, LLVMValueRef x, LLVMValueRef c,
                                     double value) {
     LLVMValueRef r = ordered(f, max, c, x);

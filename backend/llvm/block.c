@@ -17,7 +17,8 @@ static bool stays_small(const fv_stmt *s) {
     return s->step == 1 || (s->var->hi < INT64_MAX - s->step && s->var->lo > INT64_MIN);
 }
 
-/* The condition stands at the end, and once before the loop: what LLVM's loop passes like best. */
+/* The condition is evaluated at the end, and once before the loop: the form that LLVM's loop passes
+ * expect. */
 static void for_(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef lo = fv_ll_expr(f, s->lo), hi = fv_ll_expr(f, s->hi);
     LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b);
@@ -83,7 +84,7 @@ static void call(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef buffers[FV_LIBRARY_PARAMS], extents[FV_LIBRARY_PARAMS * FV_MAX_RANK];
     int n = 0;
     if (!f->error) {
-        fv_ll_fault(m, "CALL stands in a kernel that states to have none");
+        fv_ll_fault(m, "CALL in a kernel that declares to have none");
         return;
     }
     for (int i = 0; i < s->calls->nparams; i++) {
@@ -130,7 +131,7 @@ static void stmt(fv_ll_fn *f, const fv_stmt *s) {
         if (f->host)
             fv_ll_host_stmt(f, s);
         else
-            fv_ll_fault(f->m, "a statement of host programs stands in a kernel");
+            fv_ll_fault(f->m, "a statement of host programs in a kernel");
         return;
     }
 }

@@ -118,7 +118,7 @@ LLVMValueRef fv_ll_offset(fv_ll_fn *f, LLVMValueRef p, LLVMValueRef bytes);
 /* *p != 0, of the caller's cancel flag */
 LLVMValueRef fv_ll_poll(fv_ll_fn *f);
 void fv_ll_branch(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef yes, LLVMBasicBlockRef no);
-/* As branch, where c is not expected. */
+/* The same as fv_ll_branch for a condition that is expected to be false. */
 void fv_ll_branch_unlikely(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef yes,
                            LLVMBasicBlockRef no);
 

@@ -45,7 +45,7 @@ static LLVMTypeRef run_type(fv_ll_module *m) {
     return LLVMFunctionType(m->i32, types, 7, 0);
 }
 
-/* A constant that stands for what the caller did not give. */
+/* A constant that replaces an argument which the caller left out. */
 static LLVMValueRef zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
     LLVMValueRef g = LLVMAddGlobal(m->module, type, name);
     LLVMSetInitializer(g, LLVMConstNull(type));

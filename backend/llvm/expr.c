@@ -137,7 +137,7 @@ static LLVMValueRef blocks(fv_ll_fn *f, const fv_expr *x) {
 static LLVMValueRef require(fv_ll_fn *f, const fv_expr *x) {
     LLVMValueRef ok = arg(f, x, 0), all = ok;
     if (!f->error) {
-        fv_ll_fault(f->m, "REQUIRE stands in a kernel that states to have none");
+        fv_ll_fault(f->m, "REQUIRE in a kernel that declares to have none");
         return ok;
     }
     if (x->type.lanes > 1) {

@@ -1,5 +1,5 @@
-/* host.c - the statements of host programs: what the caller gives and is told, checks, launches,
- * allocations. */
+/* host.c - the statements of host programs: arguments of the caller and reports to it, checks,
+ * launches, allocations. */
 #include "backend/llvm/host.h"
 
 /* ---- the caller's environment ---- */

@@ -9,12 +9,13 @@ struct fv_ll_host {
     LLVMValueRef argument[FV_ARG_ENV + 1];
     LLVMValueRef env;     /* words: the caller's, as far as it goes; never NULL */
     LLVMValueRef weights; /* where they begin in the caller's file; NULL: they are in the object */
-    /* state_type: what kernels get; its error word is what the entry returns */
+    /* of type state_type: passed to kernels; the entry returns its error word */
     LLVMValueRef state;
     LLVMValueRef launch;                     /* function: (env, task, args, n, descending) */
     LLVMBasicBlockRef out;                   /* the way out */
     LLVMBasicBlockRef fail[FV_INTERNAL + 1]; /* per status, made when needed */
-    /* fv_buf -> address of an input or output, behind MEMORY; slot of that of a HEAP buffer */
+    /* fv_buf -> address of an input or output, after MEMORY; for a HEAP buffer: the variable with
+     * its address */
     fv_ptrmap places;
     fv_ptrmap args; /* fv_ll_kernel -> slot of its arguments */
 };

@@ -16,8 +16,8 @@ extern char **environ;
 
 enum { WORDS = 1024 }; /* what is kept of what a linker says: its first line */
 
-/* Nothing here asks an arena for memory: the child would stay behind. The rest of what it says is
- * read and dropped, so that it does not block. */
+/* Must not allocate from an arena: the child process would be left running. The remaining output of
+ * the child is read and dropped, so that the child does not block. */
 static void read_words(int fd, char words[WORDS]) {
     char drop[4096];
     size_t n = 0;

@@ -31,19 +31,20 @@ typedef struct fv_llvm_options {
     int level;          /* 0 ... 3; changes no bit of a result */
     bool small;         /* functions of fewer bytes where that costs little time; nor does this */
     const char *soname; /* SO: NULL: the last part of the path */
-    /* AUTO: in the object, beyond 1 GiB in a file; nowhere for IR and ASM, which declare them.
-     * OBJECT: of IR and ASM one beside the text. FILE: beside it */
+    /* AUTO: in the object, above 1 GiB in a file; IR and ASM only declare them. OBJECT: for IR and
+     * ASM an object next to the text. FILE: a file next to the output */
     fv_weights_kind weights;
 } fv_llvm_options;
 
-/* Writes the program for p->target to `path`: beside it first, renamed when it is whole. False
- * after a diagnostic; then nothing is left behind. The same program gives the same bytes. */
+/* Writes the program for p->target to `path`: to a temporary file in the same folder first, which
+ * is renamed when it is complete. False after a diagnostic; no file is left then. The same program
+ * gives the same bytes. */
 bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
                    const char *path) FV_MUST_USE;
 
 /* What AUTO means for the program. */
 fv_weights_kind fv_llvm_weights(const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind);
-/* The file beside `path` that holds the weights: X.weights, X_weights.o; NULL: there is none. */
+/* The path of the weights file next to `path`: X.weights, X_weights.o; NULL: there is none. */
 const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm_options *o,
                                  fv_llvm_kind kind, const char *path);
 

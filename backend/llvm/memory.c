@@ -107,8 +107,8 @@ static void store_at(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRe
     LLVMSetAlignment(s, align);
 }
 
-/* One of the masked intrinsics; argument `at` is the address. Before LLVM 22 its alignment is an
- * argument of its own, behind it. */
+/* A masked intrinsic; argument `at` is the address. Before LLVM 22 the alignment is a separate
+ * argument, after the address. */
 static LLVMValueRef masked(fv_ll_fn *f, const fv_buf *b, const char *name, LLVMTypeRef *types,
                            int at, LLVMValueRef *args) {
     unsigned align = (unsigned)fv_elem_storage_bytes((fv_elem)b->elem);

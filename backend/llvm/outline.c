@@ -1,6 +1,6 @@
-/* outline.c - a block of a kernel as a function of its own, which has all registers: what stands
- * around it, the constants of an epilogue for instance, would else take some of them, and the
- * innermost loop would move vectors about. */
+/* outline.c - a block of a kernel as a function of its own, which can use all registers: otherwise
+ * values of the code around it, such as the constants of an epilogue, would occupy some of them,
+ * and the innermost loop would spill vectors. */
 #include <string.h>
 
 #include "backend/consumer/outline.h"

@@ -92,7 +92,7 @@ static void *compile_some(void *arg) {
     return NULL;
 }
 
-/* Where it is not told, there are more than 1024. */
+/* Where the number is not known, it is above 1024. */
 static int cores(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) ? FV_LL_MOST_PARTS : CPU_COUNT(&set);

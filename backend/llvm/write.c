@@ -1,6 +1,6 @@
-/* write.c - files: objects, archives, shared libraries, text.
+/* write.c - writing files: objects, archives, shared libraries, text.
  *
- * Each is written beside its place and renamed when it is whole. */
+ * Each file is written in the folder of its destination and renamed when it is complete. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ typedef struct output {
     const char *staging; /* the folder in which files are made */
     const char *object;  /* files in it; NULL: none */
     const char *whole;
-    const char *side;      /* what lies beside it: weights */
+    const char *side;      /* the weights file next to it */
     const char *side_path; /* where it goes; NULL: there is none */
     int fd;                /* of the one that is open; -1: none */
 } output;
@@ -39,7 +39,7 @@ static bool file_error(output *o, const char *what) {
 /* A new file, to be renamed to its place. */
 static bool create(output *o, const char *name, const char **path) {
     if (!o->staging)
-        o->staging = fv_staging_beside(o->arena, o->path);
+        o->staging = fv_staging_next_to(o->arena, o->path);
     const char *at = o->staging ? fv_printf(o->arena, "%s/%s", o->staging, name) : NULL;
     o->fd = at ? open(at, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
     if (o->fd < 0)
@@ -247,14 +247,14 @@ static bool write_kind(output *o) {
     return false;
 }
 
-/* What lies beside it first: code without its weights is of no use. */
+/* The weights file first: code without its weights cannot be used. */
 static bool rename_result(output *o) {
     if (o->side && rename(o->side, o->side_path) != 0)
         return file_error(o, "write");
     return rename(o->whole ? o->whole : o->object, o->path) == 0 || file_error(o, "write");
 }
 
-/* A file of code stands alone: who loads it has no libraries for it. */
+/* A code file must be self-contained: its user has no libraries for it. */
 static bool calls_nothing(output *o, const fv_program *p) {
     const fv_kernel *k = fv_program_caller(p);
     return !k || fv_error(o->session,

@@ -2,8 +2,8 @@
 #include "backend/lowering/branches.h"
 
 #include "backend/lowering/define.h"
+#include "backend/lowering/loop_body.h"
 #include "backend/lowering/storage.h"
-#include "backend/lowering/turns.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
@@ -27,8 +27,8 @@ static void move_out(fv_op *op, const char *name) {
         fv_op_move_before(r->first, op);
 }
 
-const fv_dim *fv_bound_behind(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound,
-                              const char *stem) {
+const fv_dim *fv_bound_after(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound,
+                             const char *stem) {
     fv_module *m = fv_op_module(op);
     bool is_bound = d->kind != FV_DIM_SYMBOL || !fv_unknown_above(op, d);
     for (int i = 0; i < n && !is_bound; i++)
@@ -68,7 +68,7 @@ static const fv_dim *dim_behind(fv_op *op, unknown *u, const fv_dim *d, const fv
     for (int i = 0; i < u->n; i++)
         if (u->dims[i] == d && u->then[i] == then && u->other[i] == other)
             return u->symbols[i];
-    const fv_dim *symbol = fv_bound_behind(op, d, u->n, u->symbols, stem);
+    const fv_dim *symbol = fv_bound_after(op, d, u->n, u->symbols, stem);
     if (!symbol)
         return NULL;
     int n[3] = {u->n, u->n, u->n};
@@ -144,7 +144,7 @@ fv_op *fv_flatten_branch(fv_op *op) {
 
 /* ---- what is legal ---- */
 
-typedef struct scope { /* a list of ops: main, one side of an if, or a turn */
+typedef struct scope { /* A list of ops: main, a branch, or the body of a loop. */
     const fv_op *mark;
     struct scope *outer;
     int depth;
@@ -192,7 +192,8 @@ int fv_number_of(const fv_attr *symbols, const fv_dim *d) {
     return i;
 }
 
-/* A dim of a result: that of both branches, or a symbol that is what each of them says. */
+/* A dim of a result: the dim of both branches, or a symbol that is bound to the dim of the branch
+ * that ran. */
 static bool has_dim(const fv_op *middle, const fv_op *end, const fv_dim *d, const fv_dim *then,
                     const fv_dim *other) {
     const fv_attr *symbols = fv_op_find_attr(end, "symbols");
@@ -235,7 +236,8 @@ bool fv_branches_are_legal(fv_lowerer *l) {
             const scope *of = op->in[i] ? fv_ptrmap_get(&made, op->in[i]) : NULL;
             if (of && !is_around(of, s))
                 return fv_op_error(
-                    op, "uses %%%s, which is made in a branch or a turn that may not have run",
+                    op,
+                    "uses %%%s, which is computed in a branch or iteration that may not have run",
                     op->in[i]->name);
         }
         if (op->def == &fv_endif_def && s->mark && s->mark->def == &fv_else_def &&
@@ -256,7 +258,7 @@ bool fv_branches_are_legal(fv_lowerer *l) {
 
 /* ---- what branches give ---- */
 
-bool fv_is_made_beside(const fv_op *op, const fv_value *v) {
+bool fv_is_made_in_block(const fv_op *op, const fv_value *v) {
     int depth = 0;
     for (op = op->prev; op; op = op->prev) {
         if (depth == 0 && (fv_mark_depth(op) > 0 || op->def == &fv_else_def))
@@ -272,7 +274,8 @@ bool fv_is_made_beside(const fv_op *op, const fv_value *v) {
 static bool is_own(fv_lowerer *l, const fv_op *end, int i) {
     const fv_value *v = end->in[i];
     const fv_storage *s = fv_storage_of(l, v);
-    bool own = v->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && fv_is_made_beside(end, v);
+    bool own =
+        v->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && fv_is_made_in_block(end, v);
     for (int k = 0; k < i && own; k++)
         own = end->in[k] != v;
     return own;
@@ -291,7 +294,7 @@ bool fv_copy_branch_results(fv_lowerer *l) {
     return true;
 }
 
-bool fv_is_told_late(const fv_value *v) {
+bool fv_has_late_dims(const fv_value *v) {
     return v->def && (v->def->def == &fv_endif_def || v->def->def == &fv_endloop_def) &&
            fv_any_from_data(v->type->rank, v->type->dims);
 }

@@ -1,42 +1,43 @@
-/* branches.h - an If whose condition is data: its branches as a part of the list of ops, between
- * marks, until the program has them as blocks. */
+/* branches.h - an If whose condition is known only in the run: its branches become parts of the
+ * list of ops, between marks, until the host program has them as blocks. */
 #ifndef FV_BACKEND_LOWERING_BRANCHES_H
 #define FV_BACKEND_LOWERING_BRANCHES_H
 
 #include "backend/lowering/lowering.h"
 #include "ir/graph/rewriter.h"
 
-/* An If becomes if, ops, else, ops, endif (ir/definition/definitions.h). Gives the op in place of
- * which to go on; NULL after a diagnostic. */
+/* Replaces an If by if, ops, else, ops, endif (ir/definition/definitions.h). Returns the op at
+ * which to continue; NULL after a diagnostic. */
 fv_op *fv_flatten_branch(fv_op *op);
-/* The symbol that the end of op, an If or Loop, binds where a result has d: d itself where that is
- * a symbol to which nothing gives a value, neither above op nor among the n that are bound already;
- * else a new one, which the run finds equal to d. NULL after a diagnostic. */
-const fv_dim *fv_bound_behind(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound,
-                              const char *stem);
-/* What the end gives, as the type that is known or declared of it; w->failed is set after a
- * diagnostic. */
+/* The symbol that the end of op, an If or Loop, binds for the dim d of a result: d itself if it is
+ * a symbol that nothing before op binds and that is not among the n bound ones; otherwise a new
+ * symbol that an assumption equates with d. NULL after a diagnostic. */
+const fv_dim *fv_bound_after(fv_op *op, const fv_dim *d, int n, const fv_dim *const *bound,
+                             const char *stem);
+/* v with the type t, which is known or declared; sets w->failed after a diagnostic. */
 fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t);
-/* Are two dims equal: is it proved, assumed, or said by an fv.Assume above op? */
+/* Are a and b equal, by proof, by an assumption of the module, or by an fv.Assume before op? */
 bool fv_are_said_equal(const fv_op *op, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
-/* Which of a list of symbols is d? How many there are: none. */
+/* The index of d in a list of symbols; the length of the list if d is not in it. */
 int fv_number_of(const fv_attr *symbols, const fv_dim *d);
-/* Do marks nest, and is each value used where it is made, or within? False after a diagnostic: a
- * text may say anything. */
+/* Are marks nested properly, and is each value used only in the branch or loop in which it is
+ * computed, or within it? False after a diagnostic; needed because a text may contain anything. */
 bool fv_branches_are_legal(fv_lowerer *l) FV_MUST_USE;
-/* Of what a branch gives, what is no memory that it has made is copied; false after a
- * diagnostic. */
+/* Adds copies for results of branches that are not in memory that the branch has written. False
+ * after a diagnostic. */
 bool fv_copy_branch_results(fv_lowerer *l) FV_MUST_USE;
-/* Is v made in the list of ops that op stands in: in its branch or turn, not around it? */
-bool fv_is_made_beside(const fv_op *op, const fv_value *v) FV_MUST_USE;
-/* Is it what branches or turns give, in dims that are known only behind them? A caller's memory is
- * asked for before. */
-bool fv_is_told_late(const fv_value *v) FV_MUST_USE;
-/* Adds the statement op to the steps. */
+/* Is v computed in the same list of ops as op: in the same branch or iteration, not outside of
+ * it? */
+bool fv_is_made_in_block(const fv_op *op, const fv_value *v) FV_MUST_USE;
+/* Is v a result of a branch or loop with dims that are known only after it? The caller's memory for
+ * outputs is requested earlier. */
+bool fv_has_late_dims(const fv_value *v) FV_MUST_USE;
+/* Appends the statement op to the steps of the host program. */
 void fv_add_statement(fv_lowerer *l, fv_op *op);
-/* What lives in a branch or a loop, and was made before it, lives up to its end. */
+/* Keeps values that were computed before a branch or loop and are used in it alive until its
+ * end. */
 void fv_hold_through_marks(fv_lowerer *l);
-/* What branches give lies in the memory of the result. */
+/* Stores results of branches in the memory of the result of the If. */
 void fv_join_branches(fv_lowerer *l);
 
 #endif

@@ -77,9 +77,9 @@ const fv_dim *fv_p_in_bounds(fv_lowerer *l, fv_dims *t, const fv_dim *d) {
     return own;
 }
 
-/* Which operand the bounds of symbols leave, as that is what callers see: a turn or a branch may
- * assume that the two fit, and then a run that takes neither has a size nevertheless. NULL:
- * either. */
+/* The operand of a broadcast that remains by the bounds of symbols as callers see them: an
+ * assumption within a branch or an iteration does not count, since a run without it has a size,
+ * too. NULL: either may remain. */
 static const fv_dim *decided(fv_lowerer *l, const fv_dim *d) {
     l->bounded = l->bounded ? l->bounded : fv_dims_new(l->arena);
     const fv_dim *own = fv_p_in_bounds(l, l->bounded, d), *by = NULL;
@@ -91,10 +91,10 @@ static const fv_dim *decided(fv_lowerer *l, const fv_dim *d) {
     return by;
 }
 
-enum { SHORT_DIM = 16 }; /* nodes of a dim that may stand twice in an expression */
+enum { SHORT_DIM = 16 }; /* the most nodes of a dim that may occur twice in an expression */
 
-/* a == 1 ? b : a. The two are equal or one of them is 1, so either may be the one that stands there
- * twice: were it always the longer, broadcasts of broadcasts would double with each level. */
+/* a == 1 ? b : a. The two are equal or one of them is 1, so either may be chosen to occur twice: if
+ * it were always the longer one, nested broadcasts would double in size at each level. */
 static fv_expr *broadcast(fv_lowerer *l, const fv_dim *d) {
     const fv_dim *by = decided(l, d);
     if (by)

@@ -13,8 +13,8 @@ void fv_end_loop(fv_lowerer *l) {
     FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
 }
 
-/* The values become those of both steps: memory is taken before the loop and given back behind
- * it. */
+/* Values of the loop become values of both steps: their memory lives from before the loop until
+ * after it. */
 static void hold(fv_lowerer *l, int begin, int end) {
     fv_value **held = NULL;
     int nheld = 0, cap = 0, n;

@@ -4,11 +4,12 @@
 
 #include "backend/lowering/lowering.h"
 
-/* What is launched up to the end runs `times` times; `turn` is the symbol that says which time it
- * is. */
+/* Begins a loop that runs the launches up to fv_end_loop `times` times; the symbol `turn` is the
+ * number of the iteration. */
 void fv_begin_loop(fv_lowerer *l, const fv_dim *turn, const fv_dim *times);
 void fv_end_loop(fv_lowerer *l);
-/* What a loop touches lives from its begin to its end: the next turn may read it. */
+/* Keeps the memory that a loop uses alive from its begin to its end, since the next iteration may
+ * read it. */
 void fv_hold_through_loops(fv_lowerer *l);
 
 #endif

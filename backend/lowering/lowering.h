@@ -1,4 +1,5 @@
-/* lowering.h - what the steps of lowering share: what becomes of values, and the launches to be. */
+/* lowering.h - data that the steps of lowering share: where values are stored, and the launches of
+ * the program. */
 #ifndef FV_BACKEND_LOWERING_LOWERING_H
 #define FV_BACKEND_LOWERING_LOWERING_H
 
@@ -7,39 +8,44 @@
 #include "ir/definition/definitions.h"
 #include "ir/kernel/program.h"
 
-/* What becomes of a value. */
+/* What lowering decides about a value. */
 typedef struct fv_storage {
     fv_value *value;
-    fv_definition *def; /* of its elements; NULL: a parameter, constant or custom result */
+    /* the definition of its elements; NULL: a parameter, a constant or a result of a custom
+     * kernel */
+    fv_definition *def;
     fv_fate fate;
-    /* VIEW: whose memory it shares; PART, and ASSEMBLED within another: of that Concat */
+    /* VIEW: the value whose memory it shares; PART, and ASSEMBLED within another value: the
+     * whole */
     struct fv_storage *of;
-    int inner;                    /* the axis that is moved to the end in memory; -1: none */
-    struct fv_grouped *grouped;   /* what each step knows of it besides: backend/fuse/group.c, */
-    struct fv_axis_order *layout; /* backend/axes/data_layout.c, */
-    /* schedules: made in the run for a contraction, which reads nothing else of it, */
+    int inner; /* the axis that is innermost in memory instead of the last one; -1: none is moved */
+    struct fv_grouped *grouped; /* data of the step group: backend/fuse/group.c */
+    struct fv_axis_order *layout; /* data of the step layout: backend/axes/data_layout.c */
+    /* a schedule made it in the run as an operand of a contraction, and nothing else reads it */
     bool operand;
-    /* an operand: where that holds, over dims, nobody reads it (transpose.c makes nothing then);
-     * NULL: somebody always does */
+    /* of such an operand: a condition over dims under which it is not read, so that it need not be
+     * computed; NULL: it is always read */
     fv_expr *unless;
-    const struct fv_storage *over; /* memory: whose it took over where that died; NULL: nobody's; */
-    fv_buf *buf;                   /* in the program; NULL until it is needed; */
-    int first, last;               /* live over these launches */
+    const struct fv_storage *over; /* the value whose memory it reuses; NULL: none */
+    fv_buf *buf;                   /* its buffer in the program; NULL until it is needed */
+    int first, last;               /* the first and last step that uses it */
 } fv_storage;
 
-/* One launch to be: kernel, and which value stands behind each parameter. */
+/* A launch of the host program: a kernel with the values of its parameters. */
 typedef struct fv_launch {
     fv_kernel *kernel;
     int nargs, ndims;
     fv_value *const *args;
-    /* in a loop: those at its odd numbers, where states change places; NULL: the same */
+    /* in a loop: the values for iterations with an odd number, where states exchange memory; NULL:
+     * the same */
     fv_value *const *args_odd;
-    bool turns_round;          /* at its odd numbers it begins with its last task */
-    const fv_dim *const *dims; /* what the kernel's dims are */
+    /* in iterations with an odd number a single thread begins with the last task */
+    bool reverses_tasks;
+    const fv_dim *const *dims; /* the values of the kernel's dims */
     int nliterals;
-    fv_buf *const *literals; /* for the parameters after those of args: backend/share.h */
+    fv_buf *const *literals; /* values for the parameters after those of args: backend/share.h */
     fv_op *op;               /* the last op of the group */
-    const fv_value *made;    /* what the kernel is for; NULL: op brought it */
+    const fv_value *made;    /* the value that the kernel computes; NULL: op brought the kernel */
     const fv_origin *origin;
 } fv_launch;
 
@@ -48,9 +54,10 @@ typedef struct fv_step {
     fv_step_kind kind;
     fv_launch launch;
     fv_op *op; /* STATEMENT: fv.Bind, fv.Let, fv.Assume, if, else, endif */
-    /* LOOP, up to the END: a symbol for the number of the turn, and how many there are */
+    /* LOOP, up to the END: the symbol for the number of the iteration, and the number of
+     * iterations */
     const fv_dim *turn, *times;
-    int nvalues; /* whose memory it touches, or keeps alive up to here */
+    int nvalues; /* the values whose memory it uses, or keeps alive up to here */
     fv_value **values;
 } fv_step;
 /* The values whose memory a step touches. */
@@ -64,37 +71,39 @@ struct fv_lowerer {
     fv_module *module;
     fv_func *func;
     fv_arena *arena; /* the program's */
-    /* of definitions, in which expressions are unique (ir/expr/unique.h); freed with that */
+    /* owns definitions, with unique expressions (ir/expr/unique.h); freed after lowering */
     fv_arena *exprs;
     const fv_lower_options *options;
     bool naive; /* what is scheduled now gets serial loops */
     const fv_target *target;
-    struct fv_reasons *reasons; /* where decisions are recorded (why.h); NULL: nowhere */
+    struct fv_reasons *reasons; /* records decisions (why.h); NULL: they are not recorded */
     fv_program *program;
     fv_ptrmap storage; /* value -> fv_storage */
     fv_ptrmap origins; /* value -> joined fv_origin of what was substituted into it */
-    /* interned names of nodes whose definition asks whether an index is legal -> 1 */
+    /* interned names of ONNX nodes whose definitions check an index -> 1 */
     fv_ptrmap indexing;
-    fv_ptrmap panels;  /* what ops with kernels of their own packed, and how -> its value */
+    /* packed operands of custom kernels, with the way of packing -> the packed value */
+    fv_ptrmap panels;
     fv_ptrmap layouts; /* tensor of a constant -> the panels of it (schedule/panels.c) */
-    /* what was copied in the run, and how -> its value; a branch forgets those of the other */
+    /* copies made in the run -> their values; a branch does not see those of the other branch */
     fv_ptrmap copies;
-    struct fv_storage **operands; /* of the kernel that is placed: their kernels come before it */
+    /* operands of the kernel that is scheduled whose own kernels come before it */
+    struct fv_storage **operands;
     int noperands, cap_operands;
-    struct fv_branch *branch; /* the one that is scheduled: backend/lowering/branches.c */
+    struct fv_branch *branch; /* the branch that is scheduled: backend/lowering/branches.c */
     fv_step *steps;
     int nsteps, cap_steps;
-    const fv_type **in_types, **out_types; /* of the ports, as the model has them */
+    const fv_type **in_types, **out_types; /* types of the ports, as the model has them */
     const char *after;                     /* the last step that was done; NULL: none */
-    fv_ptrmap recurrences;                 /* op -> what it is, where it is one */
+    fv_ptrmap recurrences;                 /* op -> its recurrence, if it has one */
     int counter;                           /* for kernel names */
-    fv_ptrmap tuned;                       /* kernels of the tuning that this model has; */
-    fv_ptrmap refused;                     /* those whose schedule is not legal */
-    /* bytes of the constants that a turn of the loop that is scheduled reads; of all where there is
-     * none */
+    fv_ptrmap tuned;                       /* entries of the tuning whose kernels this model has */
+    fv_ptrmap refused;                     /* entries whose schedule is not legal */
+    /* bytes of the constants that one iteration of the loop that is scheduled reads; outside of
+     * loops, all constants */
     int64_t weights;
     fv_ptrmap symbols; /* symbol of a dim -> its variable in the program */
-    /* dims in the bounds that assumptions leave (host_dims.c); NULL: nobody asked yet */
+    /* dims with the bounds that assumptions leave (host_dims.c); NULL: not made yet */
     fv_dims *bounded;
     int cap_buffers, cap_constants, cap_kernels;
 };

@@ -10,14 +10,15 @@ enum {
     FV_LONG_ROW = 2048
 };
 
-/* What is nearest to n among the values of a symbol. */
+/* The value nearest to n within the bounds of a symbol. */
 int64_t fv_nearest_size(const fv_dim *symbol, int64_t n);
-/* What a dim is where its symbols have typical values: for choices that change no result. -1: too
- * large. */
+/* The value of d where its symbols have typical values, for decisions that change no result. -1:
+ * too large. */
 int64_t fv_typical_dim(const fv_dim *d);
-/* Of a tensor, where its dims have those; very large where one is too large. */
+/* The number of elements of a tensor whose dims have their typical values; a very large number if a
+ * dim is too large. */
 double fv_typical_elements(const fv_type *t);
-/* n for people; -1: too large. */
+/* n as an integer, for printing; -1: too large. */
 int64_t fv_whole_number(double n);
 
 #endif

@@ -7,7 +7,7 @@
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v);
 /* what x loads; NULL: it is no load */
 fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x);
-fv_storage *fv_storage_root(fv_storage *s); /* whose memory it has */
+fv_storage *fv_storage_root(fv_storage *s); /* The storage that owns the memory of s. */
 fv_storage *fv_storage_home(fv_storage *s); /* the Concat in whose memory it is a part; itself */
 /* Is the memory of s read by d, as it is or in another shape? */
 bool fv_storage_is_read_by(fv_lowerer *l, const fv_storage *s, const fv_definition *d) FV_MUST_USE;

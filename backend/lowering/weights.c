@@ -23,7 +23,7 @@ static int64_t add_constants(const fv_op *op, fv_ptrmap *seen) {
     return bytes;
 }
 
-/* The mark of the innermost loop that op stands in; NULL: none. */
+/* The mark of the innermost loop around op; NULL: none. */
 static const fv_op *loop_around(const fv_op *op) {
     int ended = 0;
     for (op = op->prev; op; op = op->prev)

@@ -28,7 +28,7 @@ static int count_facts(const char *sentence) {
     return n;
 }
 
-/* Are they told of by the same name? A node may have become several ops. */
+/* Do both have the same name in messages? A node may have become several ops. */
 static bool is_same_node(const fv_op *a, const fv_op *b) {
     const fv_origin *x = a->origin, *y = b->origin;
     return a == b ||
@@ -113,7 +113,7 @@ void fv_why_drop(fv_lowerer *l, int mark, fv_why why) {
         r->all[i].dropped |= r->all[i].why == why;
 }
 
-bool fv_why_told(const fv_lowerer *l, const fv_value *v, const char *step) {
+bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) {
     const fv_reasons *r = l->reasons;
     bool told = false;
     for (int i = r ? (int)(intptr_t)fv_ptrmap_get(&r->last, v) - 1 : -1; i >= 0 && !told;

@@ -1,10 +1,11 @@
-/* why.h - reasons: what lowering decided for each value, and why, recorded where it is decided.
+/* why.h - reasons: the decisions of lowering about each value and the conditions that led to them,
+ * recorded where they are taken.
  *
  *     if (users > MAX_SHARED)
  *         return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(MAX_SHARED));
  *
- * why.def is the table of all reasons. What the condition saw comes along as facts, one for each
- * {name} of the sentence there. Nothing is recorded but where the options ask for it. */
+ * why.def is the table of all reasons. Each reason is recorded with facts, one for each {name} of
+ * its sentence. Reasons are recorded only if the options request it. */
 #ifndef FV_BACKEND_LOWERING_WHY_H
 #define FV_BACKEND_LOWERING_WHY_H
 
@@ -24,8 +25,8 @@ typedef enum fv_verdict { FV_TAKEN, FV_DECLINED } fv_verdict;
 typedef struct fv_why_info {
     const char *name, *step;
     fv_verdict verdict;
-    const char *sentence;  /* with {name} where a fact stands */
-    const char *condition; /* that held */
+    const char *sentence;  /* contains {name} for each fact */
+    const char *condition; /* the condition that held */
 } fv_why_info;
 const fv_why_info *fv_why_info_of(fv_why why);
 
@@ -66,69 +67,73 @@ typedef struct fv_reason {
     fv_why why;
     const fv_value *about;
     fv_fact facts[FV_MAX_FACTS];
-    int before; /* the one before about the same value, in `all`; -1: none */
+    int before; /* index in `all` of the previous reason about the same value; -1: none */
     bool dropped;
 } fv_reason;
 
-/* A launch of the program, in their order. */
+/* A launch of the program, in order. */
 typedef struct fv_reason_launch {
     const fv_kernel *kernel;
-    /* what it is for; of an op with its own kernels, and of a group, its first result */
+    /* the value that it computes; for an op with custom kernels, and for a group, the first
+     * result */
     const fv_value *made;
-    const fv_op *group; /* of which it makes all results; NULL: it makes that one */
+    /* the group all of whose results it computes; NULL: it computes `made` only */
+    const fv_op *group;
 } fv_reason_launch;
 
 typedef struct fv_reasons {
-    fv_arena *arena; /* the program's */
+    /* the module was read as text after this step of lowering, so earlier steps have no reasons;
+     * NULL: all steps were done */
+    fv_arena *arena;
     fv_module *module;
-    /* steps up to this one were done before the module was read: of those there is nothing; NULL:
-     * none */
+    /* the module was read after this step of lowering, so earlier steps have no reasons; NULL: all
+     * steps were done */
     const char *after;
-    /* in the order in which they were taken; without those that are dropped */
+    /* in the order in which they were recorded, without those that were dropped */
     fv_reason *all;
     int n, cap;
     fv_ptrmap last;  /* value -> 1 + its last reason */
-    fv_ptrmap moved; /* op -> the one that gives a result of it by now */
+    fv_ptrmap moved; /* op -> the op that has its results now */
     fv_reason_launch *launches;
     int nlaunches, cap_launches;
 } fv_reasons;
 
-/* What a launch is for; of an op with its own kernels the first result. */
+/* The value that a launch computes; for an op with custom kernels the first result. */
 const fv_value *fv_launch_value(const fv_launch *n);
 
-/* Record a decision about a value, with a fact for each place in the sentence; once, however often
- * it is said. */
+/* Record a decision about a value, with a fact for each {name} of the sentence. A reason that was
+ * recorded already is not repeated. */
 bool fv_takes(fv_lowerer *l, const fv_value *about, fv_why why, ...);    /* true */
 bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...); /* false */
 
-/* What is tried before it is decided: of what was recorded since the mark only that stays which
- * speaks for the outcome. Returns `taken`. */
+/* For decisions that are tried first: of the reasons recorded since the mark, keeps those that
+ * agree with the outcome `taken`, and drops the others. Returns `taken`. */
 int fv_why_mark(const fv_lowerer *l);
 bool fv_why_settle(fv_lowerer *l, int mark, bool taken);
 
-/* ... and none of that reason. */
+/* Drops the reasons with that id recorded since the mark. */
 void fv_why_drop(fv_lowerer *l, int mark, fv_why why);
-/* Has that step said something about v? */
-bool fv_why_told(const fv_lowerer *l, const fv_value *v, const char *step) FV_MUST_USE;
+/* Has a reason of that step been recorded for v? */
+bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) FV_MUST_USE;
 
-/* v becomes a result of that op. */
+/* Records that v became a result of op `to`. */
 void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to);
-/* The op that gives results of op by now; itself. */
+/* The op that has the results of op now; may be op itself. */
 const fv_op *fv_reasons_op(const fv_reasons *r, const fv_op *op);
 
-/* Before the first step, and when the launches are known. */
+/* Called before the first step, and when the launches are known. */
 void fv_reasons_begin(fv_lowerer *l);
 void fv_reasons_end(fv_lowerer *l);
 
-/* ---- telling them ---- */
+/* ---- reasons as text ---- */
 
-/* The sentence with its facts; names are as the model has them. */
+/* The sentence with its facts; names are those of the model. */
 const char *fv_reason_str(fv_arena *a, const fv_reason *r);
-/* The i-th fact: its name, as text; NULL: there are no more. */
+/* The name of the i-th fact in the sentence; NULL: there are no more. */
 const char *fv_reason_fact(fv_arena *a, const fv_reason *r, int i);
-/* Of a value, or of the node that an operator is from; NULL: it is neither. */
+/* The name of a value, or of the node from which an op was made; NULL: the fact is neither. */
 const char *fv_fact_name(const fv_fact *f);
-/* A fact as text. */
+/* The text of a fact. */
 const char *fv_fact_str(fv_arena *a, const fv_fact *f);
 
 #endif

@@ -194,8 +194,8 @@ static int64_t end_with(const layout *w, const int64_t *sizes, int64_t *at) {
     return end;
 }
 
-/* How much more than what lives at once the order takes, where that is worst; `enough` is not told
- * from more. */
+/* The largest ratio, over all steps, of the memory that the order takes to the memory of live
+ * buffers; ratios below `enough` need not be exact. */
 static double excess(const layout *w, int64_t *at, double enough) {
     double worst = 0;
     for (int p = 0; p < 1 << w->nvaried && worst < enough; p++) {
@@ -276,7 +276,8 @@ static bool is_hidden(item *const *below, int n, int y) {
     return false;
 }
 
-/* What lies below x leaves it its place, which may be that of another one. */
+/* The place of x that the buffers below it leave, which may be that of a buffer that is not alive
+ * with it. */
 static fv_expr *place_of(fv_lowerer *l, item *const *sorted, int x) {
     if (!sorted[x]->above)
         return fv_x_int(l->arena, 0);

@@ -9,9 +9,9 @@
 #include "backend/lowering/branches.h"
 #include "backend/lowering/gate.h"
 #include "backend/lowering/host_dims.h"
+#include "backend/lowering/loop_body.h"
 #include "backend/lowering/loops.h"
 #include "backend/lowering/storage.h"
-#include "backend/lowering/turns.h"
 #include "backend/lowering/why.h"
 #include "backend/memory/placement.h"
 #include "backend/memory/reuse.h"
@@ -149,13 +149,15 @@ void fv_plan_buffers(fv_lowerer *l) {
     }
     for (int i = 0; i < body->last->nin; i++) {
         fv_storage *s = returned(l, i), *home = fv_storage_home(s);
-        if (home->value->kind == FV_VALUE_PARAM) { /* it is added to what is there */
+        /* its elements are added to those that are in the memory already */
+        if (home->value->kind == FV_VALUE_PARAM) {
             s->buf = home->buf;
             s->buf->output = 1 + i;
             s->buf->along = along(l, i);
             continue;
         }
-        /* by the type of the result: the dims of what it is a view of may be known later only */
+        /* with the extents of the result's type, since the dims of the value that it is a view of
+         * may become known later only */
         s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, body->last->in[i]->type);
         s->buf->index = i;
         name_what_was_there(l, s);

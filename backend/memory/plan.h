@@ -1,4 +1,4 @@
-/* plan.h - which buffer each value lies in, and how long. */
+/* plan.h - the buffer in which each value is stored, and how long it lives. */
 #ifndef FV_BACKEND_MEMORY_PLAN_H
 #define FV_BACKEND_MEMORY_PLAN_H
 

@@ -64,7 +64,7 @@ static bool can_go_over(fv_lowerer *l, int step, const fv_value *made, const fv_
         return fv_declines(l, made, FV_WHY_place_twice, operand);
     if (is_returned(l, x))
         return fv_declines(l, made, FV_WHY_place_returned, operand);
-    if (fv_is_told_late(x->value) && is_returned(l, y))
+    if (fv_has_late_dims(x->value) && is_returned(l, y))
         return fv_declines(l, made, FV_WHY_place_late, operand);
     return same_dims(x->value->type, y->value->type) ||
            fv_declines(l, made, FV_WHY_place_dims, operand);
@@ -97,7 +97,7 @@ static bool is_candidate(fv_lowerer *l, int step, int from, int to) {
     return n->kernel->bufs[from]->role == FV_BUF_IN || (x->last == step && !is_returned(l, x));
 }
 
-/* y lies where x did: one memory, which has the name of what is in it last. */
+/* y is stored in the memory of x, which gets the name of the value that it holds last. */
 static bool put_over(fv_lowerer *l, int step, int from, int to) {
     fv_launch *n = &l->steps[step].launch;
     fv_storage *x = root_of(l, n->args[from]), *y = root_of(l, n->args[to]);
@@ -138,7 +138,7 @@ static bool is_state(fv_lowerer *l, const fv_value *v) {
     return gives && gives->def == &fv_endloop_def;
 }
 
-/* A copy that makes a state of a loop of what is there for it; NULL: the step is none. */
+/* The copy that makes a state of a loop from a value; NULL: the step is not such a copy. */
 static const fv_launch *state_copy(fv_lowerer *l, const fv_step *s) {
     const fv_launch *n = &s->launch;
     bool copies =
@@ -162,7 +162,7 @@ static int parameter_in(fv_lowerer *l, const fv_launch *n, const fv_storage *mem
     return i;
 }
 
-/* May the kernel that makes x, which reads the state, write it in its place? */
+/* Can the kernel that computes x, which reads the state, store x in the memory of the state? */
 static bool makes_in_place(fv_lowerer *l, int step, fv_storage *state, fv_storage *x) {
     fv_launch *n = &l->steps[step].launch;
     if (l->steps[step].kind != FV_STEP_LAUNCH || n->args_odd || !is_once(l, n, state) ||
@@ -185,15 +185,16 @@ static bool is_laid_out_alike(fv_lowerer *l, const fv_launch *copy) {
     return true;
 }
 
-/* As many elements, as far as is known before anything runs: what a turn checks of a state it
- * checks behind what makes it. */
+/* Do the types have the same number of elements, by what is known before the run? An iteration
+ * checks dims of a state only after computing it. */
 static bool are_as_many(fv_lowerer *l, const fv_type *x, const fv_type *y) {
     fv_dims *t = l->module->dims;
     return fv_module_equal(l->module, fv_dim_product(t, x->rank, x->dims),
                            fv_dim_product(t, y->rank, y->dims));
 }
 
-/* Nobody needs x behind the copy, and nobody the state from where x is made up to there. */
+/* Is x not read after the copy, and the state not read between the computation of x and the
+ * copy? */
 static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *state) {
     const fv_launch *copy = &l->steps[step].launch;
     const fv_value *about = copy->made;

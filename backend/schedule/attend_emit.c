@@ -706,7 +706,7 @@ static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     a->alone = false;
 }
 
-/* Scores are there, but for those behind the last whole block of keys. */
+/* All scores are computed, except for those after the last whole block of keys. */
 static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv_expr *group) {
     fv_kemit *e = &a->e;
     fv_expr *seen = a->seen, *n = fv_kemit_dim(e, a->at.key->dim),

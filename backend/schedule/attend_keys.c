@@ -286,7 +286,7 @@ static fv_expr *is_hidden(const fv_key_search *s, fv_expr *part, fv_expr *end, f
                : fv_x_un(s->e->arena, FV_X_NOT, is_any(s, false, part, first, queries, NULL));
 }
 
-/* Free parts stay whole ones behind where the first one begins. */
+/* After the position where the first free part begins, free parts stay whole ones. */
 void fv_trim_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first,
                   fv_expr *queries) {
     fv_kemit *e = s->e;

@@ -21,7 +21,7 @@
 #include "backend/schedule/precompute.h"
 #include "ir/base/limits.h"
 
-/* ---- what is shared, and where it lies ---- */
+/* ---- memory that tasks share ---- */
 
 /* 1 where so few queries have several parts of keys, and fewer heads than there shall be tasks;
  * else 0. */

@@ -15,11 +15,11 @@
 /* Three values of which the last may be such an attention. */
 typedef struct fv_row_attention {
     const fv_value *scores, *weights;
-    int keys; /* the axis of the scores along which a row of them lies */
+    int keys; /* the axis of the scores along which a row of them is contiguous */
 } fv_row_attention;
 
-/* Is y a sum of what lies along a row of weights, made along that row of scores, which are sums
- * each? `def`: the definition of a value, or NULL. */
+/* Is y a sum over a row of weights, which are computed along a row of scores, each of which is a
+ * sum? `def`: returns the definition of a value, or NULL. */
 bool fv_find_row_attention(const fv_definition *y,
                            const fv_definition *(*def)(void *user, const fv_value *v), void *user,
                            fv_row_attention *out) FV_MUST_USE;

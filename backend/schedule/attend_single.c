@@ -67,7 +67,7 @@ bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, i
     int wide = fv_elem_storage_bytes((fv_elem)f->sum->type.elem),
         bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem);
     f->turns = t->vector_bits > 0;
-    int64_t n = f->turns ? fv_turned_block(t, bytes > wide ? bytes : wide) : LEAST_BLOCK;
+    int64_t n = f->turns ? fv_transposed_block(t, bytes > wide ? bytes : wide) : LEAST_BLOCK;
     while (n >= LEAST_BLOCK && f->channel->dim->value % n)
         n /= 2;
     f->block = n;

@@ -5,7 +5,7 @@
 #include "backend/schedule/emit.h"
 
 typedef struct fv_single_scores {
-    fv_expr *sum, *q, *k; /* the score, and its factors: k as it lies in memory, not in panels */
+    fv_expr *sum, *q, *k; /* the score, and its factors: k as it is stored, not in panels */
     fv_var *channel;      /* of the sum */
     const fv_var *key;
     fv_expr *load; /* the element that k reads */

@@ -24,7 +24,7 @@ fv_expr *fv_ceildiv(fv_kemit *e, fv_expr *a, fv_expr *b) {
                   b);
 }
 
-int64_t fv_turned_block(const fv_target *t, int bytes) {
+int64_t fv_transposed_block(const fv_target *t, int bytes) {
     int64_t lanes = t->vector_bits / 8 / bytes, rows = t->vector_registers / 2;
     return lanes > rows ? rows : lanes;
 }

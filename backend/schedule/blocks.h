@@ -22,7 +22,7 @@ fv_expr *fv_open_blocks(fv_kemit *e, fv_loop_kind kind, const char *name, fv_exp
                         fv_expr *blocks, fv_expr *step, bool fits, fv_expr **first, fv_expr **size);
 /* Rows of a square block of such elements that is turned round in registers, as many as a vector
  * has, while others are free for what goes on. */
-int64_t fv_turned_block(const fv_target *t, int bytes);
+int64_t fv_transposed_block(const fv_target *t, int bytes);
 fv_expr *fv_ceildiv(fv_kemit *e, fv_expr *a, fv_expr *b);
 
 #endif

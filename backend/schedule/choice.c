@@ -135,7 +135,7 @@ fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const
     return c;
 }
 
-/* One message for each kernel of the tuning, however many layers it stands for. */
+/* One message for each kernel of the tuning, however many layers use it. */
 static void refuse(fv_lowerer *l, const fv_tuned_kernel *wish, int line, int column,
                    const char *why) {
     const char *model = fv_diag_file_get(l->session);
@@ -193,7 +193,7 @@ static void check_wish(fv_choosing *c) {
     *fv_ptrmap_at(&c->l->tuned, w) = c->l;
 }
 
-/* What is refused is a diagnostic, and there is no program whose reasons could be told. */
+/* A refused value is an error, so there is no program whose reasons could be printed. */
 static void say_why(const fv_choosing *c) {
     fv_lowerer *l = c->l;
     fv_text t = {.arena = l->arena};

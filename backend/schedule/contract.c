@@ -279,9 +279,9 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
 }
 
-/* Rows of a task: as much of a as stays in the second-level cache beside the panel that goes by and
- * the next one, or, where all of them take `depth` steps before the next ones (0: all), such parts
- * of these. May be less than 1. */
+/* Rows of a task: the number of rows of a that fit into the second-level cache together with the
+ * current panel and the next one; if all rows take `depth` steps before the next ones (0: all
+ * steps), parts of panels of that depth. May be less than 1. */
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, int nr, int64_t depth) {
     int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), steps = 1;
     int64_t room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths;
@@ -305,7 +305,7 @@ static int64_t block_rows(const fv_target *t, const fv_contraction *c, int mr, i
 static int64_t block_depth(const fv_target *t, const fv_contraction *c, int mr, int nr) {
     int64_t steps = c->sum->u.red.vars[0]->dim->value,
             bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    /* a copy of them lies on the stack */
+    /* a copy of them is on the stack */
     int64_t room = t->l1_bytes / bytes < FV_MOST_SUMS ? t->l1_bytes / bytes : FV_MOST_SUMS;
     int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
             parts = most > 0 ? (steps + most - 1) / most : 1;
@@ -473,7 +473,7 @@ static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     if (joined->rank == d.rank)
         return;
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* they are told */
+    l->reasons = NULL; /* these reasons have been recorded */
     fv_contract_plan *q = fv_contract_plan_new(l, joined, 1, (fv_expr *[]){joined->body}, false);
     l->reasons = reasons;
     if (!q)

@@ -325,8 +325,8 @@ static void chain_steps(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, 
     fv_kb_end(&e->b);
 }
 
-/* Terms from `from` to `to`, of which those in between are free of a condition: it is not asked for
- * there. What is on both sides of them is one loop, in two turns. */
+/* Terms from `from` to `to`, for some of which in the middle a condition is known to hold, so that
+ * it is not evaluated. The terms before and after these are one loop, which runs twice. */
 static void chain_steps_around(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains,
                                fv_expr *from, fv_expr *to) {
     fv_arena *x = e->arena;
@@ -410,7 +410,7 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     return fv_kemit_fold(e, acc, (fv_reduce_kind)r->u.red.kind);
 }
 
-/* Parts, a chain each, which are added as they come. */
+/* Adds parts, each of which is summed in a chain, in their order. */
 static fv_expr *reduce_parts(fv_kemit *e, const fv_expr *r) {
     fv_arena *x = e->arena;
     fv_elem t = (fv_elem)r->type.elem;

@@ -8,9 +8,12 @@
 
 enum { FV_MAX_PASSES = 16, FV_MAX_KEPT = 8 };
 typedef struct fv_pass {
-    const fv_expr *sum;               /* along a row; NULL: the result, which is the last pass */
-    const fv_expr *x;                 /* what it keeps of what it computes; NULL: nothing */
-    const fv_expr *held[FV_MAX_KEPT]; /* nodes of it whose value the row holds by then */
+    /* the sum that the pass computes along a row; NULL: it is the last pass, which computes the
+     * result */
+    const fv_expr *sum;
+    const fv_expr *x; /* the value that the pass keeps in the row of the result; NULL: none */
+    /* subexpressions whose values the row holds after earlier passes */
+    const fv_expr *held[FV_MAX_KEPT];
     int n;
 } fv_pass;
 
@@ -27,7 +30,7 @@ typedef struct fv_kemit {
     struct fv_kept { /* values that lie in a tile of the kernel */
         const fv_value *value;
         fv_buf *tile;
-    } *tiles;
+    } * tiles;
     int ntiles, cap_tiles;
     const fv_dim **dims; /* per kernel dim */
     int ndims, cap_dims;
@@ -35,12 +38,12 @@ typedef struct fv_kemit {
     struct fv_bound { /* index variable -> its value here */
         const fv_var *var;
         fv_expr *x;
-    } *bound;
+    } * bound;
     int nbound, cap_bound;
     struct fv_emitted { /* node -> what was emitted for it, innermost scope last */
         const fv_expr *from;
         fv_expr *to;
-    } *memo;
+    } * memo;
     int nmemo, cap_memo;
     fv_ptrmap uses; /* node -> how many uses in the definition */
     fv_x_visitor counted;
@@ -57,7 +60,7 @@ typedef struct fv_kemit {
         fv_ptrmap *sums;   /* which of the reductions */
         /* from here to there, in between, `where` does not hold; NULL: nobody knows */
         fv_expr *free[2];
-        int width; /* of which both are whole multiples behind lo */
+        int width; /* after lo, both are whole multiples of it */
         const fv_var *term;
         fv_expr *where; /* over the term */
     } range;
@@ -76,7 +79,7 @@ void fv_kemit_use(fv_kemit *e, const fv_definition *def);
 fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d);
 /* the parameter for a buffer of the definition, or its tile */
 fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from);
-/* That value lies in the kernel, in a tile that is added here; its extents are known. */
+/* The value is in a tile of the kernel, which this adds; its extents are known. */
 void fv_kemit_keep(fv_kemit *e, const fv_value *v);
 fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v); /* with the axes of the definition */
 void fv_kemit_bind(fv_kemit *e, const fv_var *v, fv_expr *x);
@@ -111,8 +114,8 @@ fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *p
 /* The reductions r, each one chain, side by side for all of an axis of known extent: in a tile. Its
  * variable is not bound yet. */
 fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v);
-/* All elements of a tile of one axis as one: chain c and c + n / 2 of the n that there are, while n
- * is even, then the others in turn. */
+/* Combines all elements of a tile with one axis: elements c and c + n / 2 of the n that are left,
+ * while n is even, then the others in order. */
 fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind);
 /* The pass that is this sum, or with NULL the last one; NULL: nothing is kept for it. */
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);

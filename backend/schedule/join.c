@@ -262,8 +262,8 @@ static bool can_move_up(joiner *j, const unit *a, const unit *b) {
     return true;
 }
 
-/* The op of a group stands above the one that makes what is not in it: does anything of u read
- * that? */
+/* Does no definition of u load a result of the op of u that u does not compute? The group comes
+ * before the op that computes such a result. */
 static bool is_apart(joiner *j, const unit *u) {
     for (int i = 0; i < u->n; i++) {
         const reads *r = reads_of(j, u->of[i]->def);
@@ -703,7 +703,7 @@ static void place_op(joiner *j, fv_op *op, int number, int stretch) {
     }
 }
 
-/* Does it write a state of a loop? That is memory which a turn also knows by another name. */
+/* Does it write a state of a loop? An iteration also has another name for that memory. */
 static bool writes_state(const fv_op *op) {
     for (int i = 0; i < op->nout; i++)
         for (int k = 0; op->out[i] && k < op->out[i]->nuses; k++) {

@@ -12,7 +12,7 @@ typedef struct fv_dense {
     int n;
     fv_var *index[FV_MAX_RANK]; /* axes of the copy */
     fv_expr *copy;              /* an element of it, */
-    fv_expr *at[FV_MAX_RANK];   /* and which one stands for the factor */
+    fv_expr *at[FV_MAX_RANK];   /* and the one that replaces the factor */
 } fv_dense;
 
 /* Which factors are made dense: all that are more than a load, or those over which a window slides,

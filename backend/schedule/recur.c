@@ -103,7 +103,7 @@ static void make_last(const fv_parts *p) {
 
 /* ---- the loop ---- */
 
-/* In odd turns the state that was made is the one before. */
+/* In odd iterations the new state of the previous one is the state before the step. */
 static fv_value **change_places(const fv_parts *p, const fv_launch *n) {
     fv_value **args = FV_NEW(p->l->arena, fv_value *, n->nargs + 1);
     for (int i = 0; i < n->nargs; i++) {
@@ -144,7 +144,7 @@ static void launch(const fv_parts *p, fv_part *part, const fv_dim *turn) {
     fv_recur_finish(&e, p, part, &how);
     fv_launch *n = &l->steps[l->nsteps - 1].launch;
     n->args_odd = change_places(p, n);
-    n->turns_round = part->plan->t.mr == 1;
+    n->reverses_tasks = part->plan->t.mr == 1;
     fv_chosen(&part->plan->chosen, FV_SCHEDULE_contract);
 }
 
@@ -185,8 +185,8 @@ static const fv_dim *longest(const fv_parts *p, fv_expr *length) {
     return fv_dim_min(dims, p->r->t->dim, taken);
 }
 
-/* What an element is behind the steps that are taken: a kernel, whose tasks are along the first of
- * its axes. */
+/* Computes elements after the steps that are taken: a kernel whose tasks are along the first of its
+ * axes. */
 static void put_rest(const fv_parts *p, const fv_item *m, const fv_dim *taken) {
     fv_lowerer *l = p->l;
     const fv_recurrence *r = p->r;
@@ -209,7 +209,7 @@ static void put_rest(const fv_parts *p, const fv_item *m, const fv_dim *taken) {
     while (e.b.depth)
         fv_kb_end(&e.b);
     fv_recur_finish(&e, p, NULL, &how);
-    l->steps[l->nsteps - 1].launch.kernel->formula = "what is left behind the steps that are taken";
+    l->steps[l->nsteps - 1].launch.kernel->formula = "elements after the steps that are taken";
 }
 
 static void run_launches(fv_parts *p) {

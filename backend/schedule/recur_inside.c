@@ -55,7 +55,7 @@ enum { VECTORS = 4 }; /* that are under way at once */
 typedef struct alone {
     fv_kemit e;
     fv_parts *p;
-    fv_var *column;        /* NULL: one place at a time */
+    fv_var *column;        /* NULL: one element at a time */
     fv_expr *first, *size; /* columns of the block */
     fv_buf *tile[FV_MAX_STATES];
 } alone;
@@ -205,7 +205,8 @@ static int number_of(const fv_recurrence *r, const fv_var *v) {
     return i;
 }
 
-/* Memory of a state: of two steps in turn, where the one before is read when it is made. */
+/* Memory for a state: two buffers that steps use alternately, if the state before the step is read
+ * while the new one is computed. */
 static void take_memory(fv_parts *p) {
     fv_lowerer *l = p->l;
     for (int i = 0; i < p->r->nstates; i++) {
@@ -477,7 +478,7 @@ static void choose_columns(inside *s) {
         s->width = width_of(column->dim, most, lanes);
         p->local = fv_index_var(p->l->exprs, "c", fv_dim_const(p->l->module->dims, s->width));
         int64_t bytes = memory_bytes(p);
-        /* it lies on the stack */
+        /* it is on the stack */
         if (bytes >= 0 && bytes <= t->l1_bytes && bytes <= FV_MOST_SUMS * (int64_t)sizeof(float))
             return;
     }
@@ -550,7 +551,7 @@ static fv_expr *longest(inside *s, fv_expr *length) {
     return fv_kb_let(&e->b, "taken", binary(e, FV_X_MIN, fv_x_load(e->arena, most, NULL), all));
 }
 
-/* What elements are behind the steps that are taken. */
+/* Computes elements after the steps that are taken. */
 static void put_rest(inside *s, fv_expr *taken) {
     fv_kemit *e = &s->e;
     fv_parts *p = s->p;

@@ -5,10 +5,10 @@
 
 #include "ir/definition/recurrence.h"
 
-/* How many steps a place takes, over the variables of r: behind them every state stays as it is,
- * and no element depends on one. NULL: all of them. */
+/* The number of steps of an element, over the variables of r: after these steps every state keeps
+ * its value, and no element depends on it. NULL: all steps. */
 fv_expr *fv_recur_length(fv_arena *a, const fv_recurrence *r);
-/* An element as it is behind the steps of its place, of a recurrence that has a length. */
+/* The value of an element after the steps of its row, for a recurrence that has a length. */
 fv_emission fv_recur_rest(fv_arena *a, const fv_recurrence *r, const fv_emission *m);
 
 #endif

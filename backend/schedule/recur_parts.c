@@ -108,7 +108,7 @@ fv_expr *fv_memory_load(const fv_parts *p, const fv_state *s, fv_expr *place,
     return fv_x_load(a, fv_value_buf(a, p->memory[s - p->r->states]), at);
 }
 
-/* Where a state lies: in memory of the kernel, or in that of its launch. */
+/* Where a state is stored: in memory of the kernel, or in memory of its launch. */
 static fv_expr *load_of(const fv_parts *p, const fv_state *s, bool before, fv_expr *const *index) {
     fv_arena *a = p->l->exprs;
     if (!p->memory[s - p->r->states])

@@ -6,7 +6,7 @@
 #include "backend/schedule/contract.h"
 #include "ir/definition/recurrence.h"
 
-/* A state's step, or an element that a step leaves behind. */
+/* The step of a state, or an element that a step computes. */
 typedef struct fv_item {
     fv_state *state; /* or */
     fv_emission *element;
@@ -33,16 +33,16 @@ typedef struct fv_parts {
     fv_part all[FV_MAX_ITEMS];
     fv_item items[FV_MAX_ITEMS];
     bool own; /* no step reads of a state what is not at its own indices */
-    /* of each variable of r: at each place along it, states are made of what is there */
+    /* for each variable of r: states are computed from states at the same index only */
     bool carried[FV_MAX_RANK];
     int64_t products; /* of a step and a row */
     /* In one kernel for all steps, states lie in memory: before and after a step, or what a step
      * makes. */
     fv_value *memory[FV_MAX_STATES];
-    /* who reads it before a step has done so when it is made: it has one place */
+    /* all reads of the old state precede the write of the new one, so one buffer is enough */
     bool once[FV_MAX_STATES];
     bool around[FV_MAX_RANK]; /* of each variable of r: the memory is that of one place along it */
-    fv_expr *taken;           /* how many steps are taken, where states are read behind them */
+    fv_expr *taken; /* number of steps that are taken, if states are read after the last one */
     /* the memory is that of a block along `column`, in which `local` counts; or NULL */
     fv_var *column, *local;
 } fv_parts;

@@ -21,7 +21,7 @@ static bool makes_kernel(fv_lowerer *l, const fv_op *op) {
     return makes;
 }
 
-/* How many reductions stand within each other; nodes are shared. */
+/* The nesting depth of reductions; nodes are shared. */
 static intptr_t depth_of(const fv_expr *x, fv_ptrmap *known) {
     intptr_t depth = (intptr_t)fv_ptrmap_get(known, x);
     if (depth)
@@ -78,7 +78,7 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
         for (int i = 0; i < op->nout; i++) /* of an endif, a loop or its end */
             if (op->out[i])
                 fv_takes(l, op->out[i],
-                         op->def == &fv_endif_def ? FV_WHY_branches_give : FV_WHY_turns_give);
+                         op->def == &fv_endif_def ? FV_WHY_branches_give : FV_WHY_loop_writes);
         return true;
     }
     if (op->def->kernel)

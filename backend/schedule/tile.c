@@ -257,7 +257,7 @@ static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, directi
     fv_kb_end(&e->b);
 }
 
-/* The rows of a in this block of steps, one behind the other. */
+/* The rows of a for this block of steps, copied next to each other. */
 static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_var *k = t->c->sum->u.red.vars[0];
@@ -373,7 +373,7 @@ static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
 static void multiply_columns(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t known;
-    bool edges = !t->c->packed || t->c->each; /* of what is read beside panels */
+    bool edges = !t->c->packed || t->c->each; /* of values that are read in addition to panels */
     if (!edges || fv_x_is_int(t->columns, &known)) {
         multiply_rows(t, rows, edges && known < t->nr);
         return;

@@ -79,7 +79,7 @@ static bool are_mapped(fv_lowerer *l, const fv_op *op) {
 
 /* ---- choosing ---- */
 
-/* The buffer that stands for what the m-th makes, as its kernel has it. */
+/* The buffer of the m-th result in the kernel. */
 static fv_buf *made_buf(fv_lowerer *l, const fv_definition *d) {
     fv_expr *extent[FV_MAX_RANK];
     for (int i = 0; i < d->rank; i++)

@@ -91,7 +91,7 @@ static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_val
     int bytes = 1;
     for (int i = 0; i < 3; i++)
         bytes = fv_elem_storage_bytes(elems[i]) > bytes ? fv_elem_storage_bytes(elems[i]) : bytes;
-    int64_t n = fv_turned_block(l->target, bytes);
+    int64_t n = fv_transposed_block(l->target, bytes);
     while (n >= MIN_BLOCK && (n > fv_typical_dim(t->def->index[t->u]->dim) ||
                               n > fv_typical_dim(t->def->index[t->v]->dim)))
         n /= 2;
@@ -216,7 +216,7 @@ static fv_expr *both(fv_kemit *e, fv_expr *a, fv_expr *b) {
     return a && b ? fv_x_bin(e->arena, FV_X_AND, a, b) : a ? a : b;
 }
 
-/* A loop over blocks of an axis; the last one lies over that before it rather than beyond the
+/* A loop over blocks of an axis; the last block overlaps the previous one instead of exceeding the
  * end. */
 static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr *size) {
     const fv_var *v = t->def->index[axis];

@@ -25,7 +25,7 @@ static bool is_empty(const fv_definition *d) {
     return false;
 }
 
-/* The kernel of s, behind those of its operands. */
+/* Builds the kernel of s, after those of its operands. */
 static void make(fv_lowerer *l, fv_storage *s, fv_op *op) {
     void *plan = NULL;
     size_t i = 0;

@@ -4,8 +4,8 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Of s by its definition, behind those of its operands; and those of operands that were defined for
- * a kernel to come. */
+/* Builds the kernel of s by its definition, after those of its operands; and those of operands that
+ * were defined for a later kernel. */
 void fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op);
 /* of a value with no elements: nothing is read for it */
 void fv_spare_empty(fv_lowerer *l, fv_storage *s);

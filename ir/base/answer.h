@@ -1,10 +1,10 @@
-/* answer.h - answers that can refuse. */
+/* answer.h - FV_MUST_USE, the mark of functions whose result must be used. */
 #ifndef FV_IR_BASE_ANSWER_H
 #define FV_IR_BASE_ANSWER_H
 
-/* Whoever calls such a function acts on what it returns. In headers all that return a bool carry
- * it, but those that only say something (tests/checks/house.sh), and those whose int is a
- * status. */
+/* The compiler warns when a caller ignores the result of a function with this mark. Every function
+ * in a header that returns bool has it, except those that only report something and always return
+ * the same value (tests/checks/house.sh checks this); so do functions whose int is a status. */
 #define FV_MUST_USE __attribute__((warn_unused_result))
 
 #endif

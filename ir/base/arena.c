@@ -39,7 +39,7 @@ enum { LARGE = 1 << 20, LARGE_CHUNK = 64 << 20, HUGE_PAGE = 2 << 20 };
 
 typedef struct block {
     alignas(ALIGN) struct block *next;
-    size_t bytes;  /* behind this head */
+    size_t bytes;  /* after this header */
     size_t mapped; /* all of it, where it came from mmap; 0: from malloc */
 } block;
 static_assert(sizeof(block) % ALIGN == 0, "what follows the head is aligned");

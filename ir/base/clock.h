@@ -1,10 +1,10 @@
-/* clock.h - how long a step took. */
+/* clock.h - measuring how long something took. */
 #ifndef FV_IR_BASE_CLOCK_H
 #define FV_IR_BASE_CLOCK_H
 
 #include <time.h>
 
-/* Milliseconds since *mark, which is set to now. */
+/* Milliseconds from *mark until now; sets *mark to now. */
 static inline double fv_lap(struct timespec *mark) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

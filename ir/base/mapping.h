@@ -1,4 +1,4 @@
-/* mapping.h - files that are mapped for reading, until an arena is freed. */
+/* mapping.h - files that are mapped into memory for reading, until an arena is freed. */
 #ifndef FV_IR_BASE_MAPPING_H
 #define FV_IR_BASE_MAPPING_H
 
@@ -7,32 +7,34 @@
 #include "ir/base/arena.h"
 
 typedef struct fv_mapping {
-    const void *start; /* NULL: an empty file */
+    const void *start; /* NULL: the file is empty */
     size_t size;
-    const char *path; /* under which it was opened, or is known: fv_mapping_rename */
-    struct stat stat; /* when it was mapped */
+    const char *path; /* the path by which it was opened, or the name set by fv_mapping_rename */
+    struct stat stat; /* of the time of mapping */
     fv_session *session;
-    struct fv_mapping *next; /* in the session */
+    struct fv_mapping *next; /* the next older mapping of the session */
 } fv_mapping;
 
-/* Maps a regular file. flags: of open(), besides O_RDONLY | O_CLOEXEC.
- *  why  what went wrong: a text with `path` in it, in the arena
- *  NULL: it cannot be mapped. A file that shrinks while it is mapped ends the process: that is the
- *  system's way. */
+/* Maps a regular file for reading.
+ *  flags  passed to open() together with O_RDONLY | O_CLOEXEC
+ *  why    out: if the file cannot be mapped, the reason, a text in the arena that contains `path`
+ * Returns NULL if the file cannot be mapped. If another process shortens the file while it is
+ * mapped, reading the missing part ends this process (SIGBUS). */
 const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int flags,
                               const char **why);
 
-/* The newest mapping of s; `next` leads to the older ones. NULL: there is none. */
+/* The newest mapping of s, whose member `next` leads to older ones; NULL: no file is mapped. */
 const fv_mapping *fv_mappings(const fv_session *s);
-/* Says by which name the model knows the file that begins at `start`: where that name leads may
- * change. */
+/* Sets the name of the mapping that begins at `start` to the name by which the model refers to the
+ * file. It differs from the path when that is a symbolic link, which may change later. */
 void fv_mapping_rename(fv_session *s, const void *start, const char *name);
 
-/* Gives the pages of a range that lies in a mapped file back to the system: they are read again
- * when they are touched. Other memory is left alone. For what has been copied, and is large. */
+/* Returns the pages of a range of a mapped file to the system, which reads them again when they are
+ * accessed. Ranges that are not in a mapped file are left alone. Use it for large data that has
+ * been copied. */
 void fv_mapping_drop(fv_session *s, const void *start, size_t size);
 
-/* The name of a file, without its folders. */
+/* The name of a file without its folders. */
 const char *fv_path_name(const char *path);
 
 #endif

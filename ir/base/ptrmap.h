@@ -1,5 +1,5 @@
-/* ptrmap.h - a map from pointers to pointers, in an arena: what walks over shared nodes
- * remember. */
+/* ptrmap.h - a hash map from pointers to pointers, in an arena: used for instance to remember the
+ * nodes that a walk has visited. */
 #ifndef FV_IR_BASE_PTRMAP_H
 #define FV_IR_BASE_PTRMAP_H
 
@@ -7,7 +7,7 @@
 
 typedef struct fv_ptrmap {
     fv_arena *arena;
-    const void **keys; /* open addressing; NULL: free */
+    const void **keys; /* open addressing; NULL: an unused slot */
     void **values;
     size_t n, cap; /* cap is 0 or a power of two */
 } fv_ptrmap;
@@ -15,12 +15,14 @@ typedef struct fv_ptrmap {
 static inline fv_ptrmap fv_ptrmap_in(fv_arena *a) {
     return (fv_ptrmap){.arena = a};
 }
-/* The place of the key's value, NULL when it is new; valid until the next call. */
+/* The address of the value of `key`, which is added with the value NULL if it is new. Valid until
+ * the next call. */
 void **fv_ptrmap_at(fv_ptrmap *m, const void *key);
-/* Its value, or NULL. */
+/* The value of `key`, or NULL if the map does not have it. */
 void *fv_ptrmap_get(const fv_ptrmap *m, const void *key);
 
-/* A place of the session for whoever holds the key: what is made once a session. */
+/* The address of a pointer that the session stores for `key`, NULL at first: for data that is made
+ * once per session. */
 void **fv_session_slot(fv_session *s, const void *key);
 
 #endif

@@ -1,8 +1,8 @@
-/* quoted.h - names and strings as text: what people see of them, and the form of our own texts,
- * with the one reader of that form. Names come from files that nobody vouches for: any byte may be
- * in them.
+/* quoted.h - escapes for names and strings: how they are shown to people, how they are written in
+ * our text formats, and the reader of that notation. Names come from untrusted files and may
+ * contain any byte.
  *
- * Needs nothing but libc: the library that runs models reads the same texts. */
+ * Depends on libc only, since the library that runs models uses it, too. */
 #ifndef FV_IR_BASE_QUOTED_H
 #define FV_IR_BASE_QUOTED_H
 
@@ -11,32 +11,35 @@
 
 #include "ir/base/answer.h"
 
-enum { FV_LONGEST_ESCAPE = 16 }; /* of one character: four bytes as \xNN */
+enum { FV_LONGEST_ESCAPE = 16 }; /* bytes of one escaped character: four times \xNN */
 
-/* Bytes of the character at s, of which n > 0 are there. *shows: does it stand for itself on a
- * terminal and in a document? Not controls, line ends, what cannot be seen or changes the direction
- * of what is around it, nor a byte that is no UTF-8. */
+/* Length in bytes of the character at s, of which n > 0 bytes are readable. *shows is set to
+ * whether a terminal or document shows the character itself: false for control characters, line
+ * ends, invisible characters, characters that change the direction of text, and bytes that are not
+ * UTF-8. */
 size_t fv_char_bytes(const char *s, size_t n, bool *shows);
 
-/* Are these bytes UTF-8, the shortest form only, without surrogates? */
+/* Are the n bytes valid UTF-8: shortest forms only, no surrogates? */
 bool fv_is_utf8(const char *s, size_t n) FV_MUST_USE;
 
-/* Writes the character at s, of `bytes`, with escapes where it does not show: \n, \xNN of each
- * byte. The `quote` and the backslash are escaped, too; quote 0: for people, the backslash stays,
- * and what has been escaped stays as it is. Returns the bytes written, at most
- * FV_LONGEST_ESCAPE. */
+/* Writes the character at s, `bytes` long, to `out`; if it does not show (see fv_char_bytes) as \n
+ * or as \xNN for each byte. The character `quote` and the backslash get a backslash in front. With
+ * quote 0 the text is for people: a backslash is written as it is, also one that began an escape
+ * before. Returns the number of bytes written, at most FV_LONGEST_ESCAPE. */
 size_t fv_char_escape(char out[FV_LONGEST_ESCAPE], const char *s, size_t bytes, bool shows,
                       char quote);
 
-/* Reads one escape, whose backslash stands before s. Returns its bytes without the backslash; 0:
- * none. */
+/* Reads one escape; s points to the character after the backslash. Returns the number of bytes read
+ * from s; 0: it is not a known escape. */
 size_t fv_char_unescape(const char *s, char *out);
 
-/* Reads what stands between quotes: s is behind the first one, `out` has room for strlen(s) bytes,
- * or is NULL. Returns where it stopped: at the closing quote, else at a line end, the end of the
- * text or the backslash of an escape that is none. *n: bytes read. */
+/* Reads the content of a quoted string; s points to the character after the opening quote. `out` is
+ * NULL or has room for strlen(s) bytes; *n is set to the number of bytes written. Returns where
+ * reading stopped: at the closing quote, or, if the text is malformed, at a line end, at the end of
+ * the text, or at the backslash of an unknown escape. */
 const char *fv_quoted_read(const char *s, char quote, char *out, size_t *n);
-/* Is `name` what stands between the quotes? Allocates nothing. */
+/* Is the content of the quoted string at s (after its opening quote) equal to `name`? Does not
+ * allocate. */
 bool fv_quoted_is(const char *s, char quote, const char *name) FV_MUST_USE;
 
 #endif

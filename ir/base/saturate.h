@@ -1,5 +1,5 @@
-/* saturate.h - sums and products of 64 bits which are the largest integer where they do not fit:
- * what addsat and mulsat of kernel IR mean, and how iterations are counted. */
+/* saturate.h - 64-bit sums and products that become INT64_MAX on overflow. They define the
+ * operations addsat and mulsat of kernel IR, and count iterations. */
 #ifndef FV_IR_BASE_SATURATE_H
 #define FV_IR_BASE_SATURATE_H
 

@@ -1,4 +1,4 @@
-/* session.h - what a session holds: shared by arena.c and diag.c, of no interest to others. */
+/* session.h - the members of a session, for arena.c, diag.c and mapping.c only. */
 #ifndef FV_IR_BASE_SESSION_H
 #define FV_IR_BASE_SESSION_H
 
@@ -9,27 +9,29 @@ struct fv_message;
 struct fv_mapping;
 
 typedef struct fv_intern_slot {
-    const char *s; /* NULL: free */
+    const char *s; /* NULL: an unused slot */
     size_t n;
     uint64_t hash;
 } fv_intern_slot;
 
 struct fv_session {
-    fv_door *door;   /* innermost */
-    int64_t fail_in; /* test hook: allocations until one fails, 0: never */
-    /* test hook: bytes that arenas may hold, 0: any number; and that they do */
+    fv_door *door; /* the innermost open door */
+    /* for tests: the number of the next allocation that fails, counted down; 0: none */
+    int64_t fail_in;
+    /* for tests: the most bytes that arenas may hold, 0: any number; and the bytes that they hold
+     * now */
     size_t limit, taken;
-    fv_arena *arenas;      /* newest first */
-    fv_arena *own;         /* names */
-    fv_arena *spoken;      /* messages; freed when they are cleared */
-    fv_intern_slot *names; /* open addressing, a power of two of them */
+    fv_arena *arenas;      /* all arenas, the newest first */
+    fv_arena *own;         /* holds interned names */
+    fv_arena *spoken;      /* holds messages; freed when they are cleared */
+    fv_intern_slot *names; /* hash table with open addressing; cap_names is a power of two */
     size_t nnames, cap_names;
     struct fv_message *first, *last;
     int nerrors;
     const char *file;
-    fv_ptrmap slots; /* fv_session_slot */
+    fv_ptrmap slots; /* see fv_session_slot */
     struct fv_mapping *mappings;
-    const char *broken; /* the rule; NULL: none was */
+    const char *broken; /* the rule that was violated (FV_HOLDS); NULL: none */
 };
 
 #endif

@@ -105,7 +105,7 @@ const char *fv_staging_in(fv_arena *a, const char *folder) {
     return NULL;
 }
 
-const char *fv_staging_beside(fv_arena *a, const char *path) {
+const char *fv_staging_next_to(fv_arena *a, const char *path) {
     const char *slash = strrchr(path, '/');
     return fv_staging_in(a, slash ? fv_strndup(a, path, (size_t)(slash + 1 - path)) : "");
 }

@@ -1,14 +1,15 @@
-/* op.h - the catalogue of operators: one declaration an op.
+/* op.h - the catalogue of operators: one declaration per operator.
  *
- * To add an op is to write one entry, in the file of its family in ir/ops/. The importer, verifier,
- * printer, `fovea ops` and the tables in docs/ all read that entry. Its meaning is one of
- *   .formula  text: a scalar expression per output element (ir/definition/formula.h)
- *   .rule     text: a rewriting into simpler ops (ir/rule/rule.h)
- *   .decompose C: the same where the rewriting depends on attributes or shapes
- *   .define   C: builds the definitions where formula text cannot say it
- *   .kernel   C: kernels written with the builder (ir/definition/custom.h), for what is none of
- *             these
- * Graph IR speaks the newest version of each op; an older one is upgraded at import. */
+ * To add an operator is to write one entry, in the file of its family in ir/ops/. The importer, the
+ * verifier, the printer, `fovea ops` and the tables in docs/ read that entry. The meaning of the
+ * operator is given by one of
+ *   .formula   text: a scalar expression per element of the result (ir/definition/formula.h)
+ *   .rule      text: a rewrite into simpler ops (ir/rule/rule.h)
+ *   .decompose C: the same, where the rewrite depends on attributes or shapes
+ *   .define    C: builds definitions that formula text cannot express
+ *   .kernel    C: kernels written with the builder (ir/definition/custom.h), where none of the
+ *              others can express it
+ * Graph IR contains the newest version of each operator only; the importer upgrades older ones. */
 #ifndef FV_IR_CATALOGUE_OP_H
 #define FV_IR_CATALOGUE_OP_H
 
@@ -22,31 +23,39 @@
 
 typedef enum { FV_REQUIRED = 0, FV_OPTIONAL_OPERAND = 1, FV_VARIADIC = 2 } fv_arity;
 
-/* Which ranks an operand may have; nothing of it: any. */
+/* The ranks that an operand may have; all zero: any rank. */
 typedef struct fv_rank_def {
     int least, most; /* most 0: no limit */
-    bool scalar;     /* rank 0, or rank 1 with one element */
-    /* rank 1; where a model has rank 0, its element is the only one (fv_op_adopt_lists) */
+    bool scalar;     /* rank 0, or rank 1 with a single element */
+    /* rank 1; an operand of rank 0 is accepted and becomes a vector of one element
+     * (fv_op_adopt_lists) */
     bool list;
-    const char *as; /* the rank of the operand of that name, where it is there */
+    const char *as; /* the same rank as the operand of that name, if that is present */
 } fv_rank_def;
-#define FV_RANK(n)      {.least = (n), .most = (n)}
-#define FV_RANK_FROM(n) {.least = (n)}
-#define FV_RANKS(n, m)  {.least = (n), .most = (m)}
-#define FV_RANK_AS(nm)  {.as = (nm)}
-#define FV_SCALAR       {.most = 1, .scalar = true}
-#define FV_LIST         {.least = 1, .most = 1, .list = true}
+#define FV_RANK(n)                                                                                 \
+    { .least = (n), .most = (n) }
+#define FV_RANK_FROM(n)                                                                            \
+    { .least = (n) }
+#define FV_RANKS(n, m)                                                                             \
+    { .least = (n), .most = (m) }
+#define FV_RANK_AS(nm)                                                                             \
+    { .as = (nm) }
+#define FV_SCALAR                                                                                  \
+    { .most = 1, .scalar = true }
+#define FV_LIST                                                                                    \
+    { .least = 1, .most = 1, .list = true }
 
 typedef struct fv_operand_def {
     const char *name;
     const char *type; /* a type variable of the entry: "T" */
-    /* only OPTIONAL ones may be left out; VARIADIC: the last one, at least `min` times */
+    /* only OPTIONAL operands may be left out; a VARIADIC one is the last and occurs at least `min`
+     * times */
     fv_arity arity;
     int min;
     fv_rank_def rank;
 } fv_operand_def;
 
-/* What an attribute holds. */
+/* The kind of an attribute's value. */
 typedef enum {
     FV_ATTR_INT,
     FV_ATTR_FLOAT,
@@ -64,43 +73,51 @@ typedef struct fv_attr_def {
     const char *name;
     fv_attr_kind kind;
     bool required;
-    union { /* the default; lists default to absent */
+    union { /* the default; a list has no default */
         int64_t i;
         float f;
         const char *s;
-        /* of a REGION that a model leaves out: the graph of that attribute, with what this one
-         * takes */
+        /* of a REGION: if a model leaves the attribute out, the graph of the attribute of this name
+         * is used, with the parameters of this one */
         const char *like;
     };
     bool has_default;
-    int until; /* only in versions <= until, gone by .upgrade; 0: also in the newest */
-    int from;  /* only in versions >= from; 0: always. Presence decides, not the version,
-                             where the standard changed a schema within an opset */
+    /* the attribute exists in versions up to this one, after which .upgrade removes it; 0: also in
+     * the newest */
+    int until;
+    /* the attribute exists from this version on; 0: always. Where the standard changed a schema
+     * within an opset, the attribute is accepted if it is present */
+    int from;
 } fv_attr_def;
-#define FV_A_INT(nm, def)    {.name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true}
-#define FV_A_FLOAT(nm, def)  {.name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true}
-#define FV_A_STRING(nm, def) {.name = nm, .kind = FV_ATTR_STRING, .s = (def), .has_default = true}
-/* what versions up to `last` had, or had otherwise */
+#define FV_A_INT(nm, def)                                                                          \
+    { .name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true }
+#define FV_A_FLOAT(nm, def)                                                                        \
+    { .name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true }
+#define FV_A_STRING(nm, def)                                                                       \
+    { .name = nm, .kind = FV_ATTR_STRING, .s = (def), .has_default = true }
+/* Attributes that only versions up to `last` have, or have with this meaning. */
 #define FV_A_INT_UNTIL(last, nm, def)                                                              \
-    {.name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true, .until = (last)}
+    { .name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true, .until = (last) }
 #define FV_A_FLOAT_UNTIL(last, nm, def)                                                            \
-    {.name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true, .until = (last)}
+    { .name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true, .until = (last) }
 #define FV_A_REQUIRED_UNTIL(last, nm, k)                                                           \
-    {.name = nm, .kind = FV_ATTR_##k, .required = true, .until = (last)}
-#define FV_A_OPTIONAL(nm, k) {.name = nm, .kind = FV_ATTR_##k}
+    { .name = nm, .kind = FV_ATTR_##k, .required = true, .until = (last) }
+#define FV_A_OPTIONAL(nm, k)                                                                       \
+    { .name = nm, .kind = FV_ATTR_##k }
 #define FV_A_REGION_LIKE(nm, of)                                                                   \
-    {.name = nm, .kind = FV_ATTR_REGION, .like = (of), .required = true}
-#define FV_A_REQUIRED(nm, k) {.name = nm, .kind = FV_ATTR_##k, .required = true}
+    { .name = nm, .kind = FV_ATTR_REGION, .like = (of), .required = true }
+#define FV_A_REQUIRED(nm, k)                                                                       \
+    { .name = nm, .kind = FV_ATTR_##k, .required = true }
 
 typedef struct fv_typevar {
     const char *name;
-    fv_elem_set set;   /* of a tensor, or of the tensors in what else it may be */
-    fv_kind_set kinds; /* 0: tensors alone */
+    fv_elem_set set;   /* element types of a tensor, or of the tensors in a value of another kind */
+    fv_kind_set kinds; /* kinds of types; 0: tensors only */
 } fv_typevar;
 
-/* The operators that C code speaks of: what is misspelt does not compile. */
+/* The operators that C code refers to by name, so that a misspelt name does not compile. */
 typedef enum {
-    FV_OP_NONE, /* and of an entry that only texts name */
+    FV_OP_NONE, /* no operator, or one that only texts refer to */
 #define NAMED(name) FV_OP_##name,
 #include "ir/catalogue/named.def"
 #undef NAMED
@@ -114,32 +131,34 @@ struct fv_recurrence; /* ir/definition/recurrence.h */
 struct fv_custom;     /* ir/definition/custom.h */
 
 typedef struct fv_opdef {
-    const char *domain; /* "" the standard's; "fv" ours */
+    const char *domain; /* "": the standard's; "fv": our own */
     const char *name;
-    fv_op_id id;                /* where ir/catalogue/named.def has it */
-    int since[FV_MAX_VERSIONS]; /* versions, ascending, 0 ends; the last is what the IR speaks */
+    fv_op_id id; /* FV_OP_NONE if ir/catalogue/named.def does not list it */
+    /* versions in ascending order, ended by 0; the last one is the version of graph IR */
+    int since[FV_MAX_VERSIONS];
     const char *doc;
     fv_operand_def in[FV_MAX_IN];
     fv_operand_def out[FV_MAX_OUT];
     fv_attr_def attrs[FV_MAX_ATTRS];
     fv_typevar types[FV_MAX_TYPEVARS];
-    /* Older versions: turns an op with the operands and attributes of `version` into the newest
-     * form, in place (it may add ops before it). NULL: nothing but attributes that are gone. Trusts
-     * the operands that are there to be what the entry says, but in versions up to `moved`, whose
-     * operands stood elsewhere. */
+    /* Changes an op with the operands and attributes of `version` to the newest form in place; may
+     * add ops before it. NULL: it is enough to remove attributes that no longer exist. Operands
+     * conform to the entry, except in versions up to `moved`, which had them in other positions.
+     * False after a diagnostic. */
     bool (*upgrade)(struct fv_op *op, int version);
     int moved;
-    /* Types (and elems, where small integers) of the results: fv_infer_* of ir/graph/infer.h. False
-     * after a diagnostic. NULL: every result is like the first operand. */
+    /* Sets the types of the results, and `elems` of small integer results: with fv_infer_* of
+     * ir/graph/infer.h. False after a diagnostic. NULL: every result has the type of the first
+     * operand. */
     bool (*infer)(struct fv_op *op);
-    /* The types of the n values that a region takes, by operands and attributes that are as the
-     * entry says. `declared`: what the model says of each, a tensor whose rank (FV_ANY_RANK) and
-     * dims (NULL) may be open; an element that is NULL: nothing. False after a diagnostic. (What
-     * Loop, Scan and SequenceMap hand to their bodies is in ir/graph/loop.h.) */
+    /* Sets types[0..n) to the types of the n parameters of a region, derived from operands and
+     * attributes, which conform to the entry. `declared`: the types that the model states; rank
+     * (FV_ANY_RANK) and dims (NULL) of a tensor may be open, an element may be NULL. False after a
+     * diagnostic. (For Loop, Scan and SequenceMap see ir/graph/loop.h.) */
     bool (*handed)(struct fv_op *op, const char *region, int n, const fv_type *const *declared,
                    const fv_type **types);
-    /* Does the operator need this region, which the entry requires? By its attributes and the
-     * regions that stand before it in the entry. NULL: it needs all that are required. */
+    /* Does this op use the region of that name, which the entry requires? Depends on attributes and
+     * on regions earlier in the entry. NULL: all required regions are used. */
     bool (*needs)(const struct fv_op *op, const char *region);
     const char *formula;
     const char *rule;
@@ -147,53 +166,56 @@ typedef struct fv_opdef {
     bool (*define)(struct fv_definer *d, struct fv_op *op);
     bool (*recur)(struct fv_definer *d, struct fv_recurrence *r); /* ir/definition/recurrence.h */
     bool (*kernel)(struct fv_custom *c, struct fv_op *op);
-    /* An expansion of its own where an operand or result is a tensor of strings (ir/ops/text.h).
-     * NULL: it moves elements, so it does with the places of strings what it does with numbers. */
+    /* An expansion for operands or results that are tensors of strings (ir/ops/text.h). NULL: the
+     * operator only moves elements, and moves references to strings like numbers. */
     bool (*strings)(struct fv_rewriter *w, struct fv_op *op);
-    bool experimental; /* the standard tried it in its first opsets, and has it no more */
-    bool has_effect;   /* kept even if no result is used */
-    /* random numbers, other ones for each op: two that are written alike are not one */
+    /* a trial operator of the standard's first opsets, which has been removed since */
+    bool experimental;
+    bool has_effect; /* kept even if no result is used */
+    /* draws random numbers, so two equal ops are not the same value */
     bool draws;
-    /* f(a, b, c, d) may be f(f(a, b), f(c, d)): that is how very many are done */
+    /* f(a, b, c, d) equals f(f(a, b), f(c, d)); ops with very many operands are split like this */
     bool associates;
-    bool commutes; /* of two operands: f(a, b) is f(b, a), to the bit */
-    /* its rule or expansion rounds differently from the standard's own function */
+    bool commutes; /* of two operands: f(a, b) equals f(b, a) in every bit */
+    /* the rule or expansion rounds differently from the standard's reference function */
     bool rounding;
-    const char *source; /* where its formula or rule stands, for messages; NULL: the catalogue */
+    /* where the formula or rule is written, for messages; NULL: in the catalogue */
+    const char *source;
 } fv_opdef;
 
 /* ---- the catalogue ---- */
 
-/* The families, arrays of entries that end with one without name; NULL ends them
+/* The families: arrays of entries, each ended by an entry without name; the list is ended by NULL
  * (ir/ops/families.c). */
 extern const fv_opdef *const fv_op_families[];
 
-/* The op, or NULL. Domain "ai.onnx" is "". */
+/* The entry, or NULL. The domain "ai.onnx" equals "". */
 const fv_opdef *fv_op_find(const char *domain, const char *name);
-/* By the name that a text has, "MatMul", "fv.Slice": asserts that it is there. */
+/* The entry by its qualified name, "MatMul" or "fv.Slice"; asserts that it exists. */
 const fv_opdef *fv_op_get(const char *qualified);
-const fv_opdef *fv_op_def(fv_op_id id);                /* the entry of that identity, not of NONE */
-bool fv_op_has_domain(const char *domain) FV_MUST_USE; /* any op of it */
+const fv_opdef *fv_op_def(fv_op_id id); /* the entry with that identity, which is not NONE */
+bool fv_op_has_domain(const char *domain) FV_MUST_USE; /* does any entry have this domain? */
 int fv_op_count(void);
-const fv_opdef *fv_op_at(int i); /* sorted by domain, name */
-/* Operators that the catalogue will not have (refused.def), NULL name behind the last. */
+const fv_opdef *fv_op_at(int i); /* entries are sorted by domain and name */
+/* Operators that are left out of the catalogue on purpose (refused.def); the last one has a NULL
+ * name. */
 typedef struct fv_refusal {
     const char *domain, *name, *reason;
 } fv_refusal;
 extern const fv_refusal fv_refusals[];
-/* Why the operator is none of the catalogue, or NULL: nobody decided that. */
+/* The reason for which an operator was left out; NULL: it is not in that list. */
 const char *fv_op_refusal(const char *domain, const char *name);
-/* The version of the op that a model of this opset means; 0: it did not exist yet. */
+/* The version of the operator in a model of this opset; 0: the opset does not have it. */
 int fv_op_version(const fv_opdef *d, int opset);
 const char *fv_opdef_source(const fv_opdef *d); /* "the catalogue" */
 const char *fv_opdef_qualified(fv_arena *a, const fv_opdef *d);
-/* Is that its name, with its domain in front if it is not the standard's? */
+/* Is `qualified` the name of d, prefixed by the domain unless that is the standard's? */
 bool fv_opdef_is_called(const fv_opdef *d, const char *qualified) FV_MUST_USE;
-/* The declaration of operand or result i of at most `max`, seeing through a variadic last one;
- * NULL: there are not so many. */
+/* The declaration of operand or result i, i >= 0, in an array of `max` declarations; the last one
+ * may be variadic and stand for all further ones. NULL: there are fewer. */
 const fv_operand_def *fv_opdef_operand(const fv_operand_def *defs, int max, int i);
-/* As in the newest version (older ones' that are gone come last), or as in version `version`:
- * Cast's `to` was a string once. */
+/* The declaration of an attribute in the newest version (attributes that only older versions have
+ * come last), or in version `version`: an early `to` of Cast was a string, for instance. */
 const fv_attr_def *fv_opdef_attr(const fv_opdef *d, const char *name);
 const fv_attr_def *fv_opdef_attr_of(const fv_opdef *d, const char *name, int version);
 #define FV_NEWEST_OPSET 28

@@ -1,7 +1,8 @@
-/* custom.h - operators that are kernels of their own: what an entry's .kernel builds with.
+/* custom.h - operators that bring kernels of their own: the functions from which a .kernel of the
+ * catalogue builds them.
  *
- * Written for ops that no formula says: scattering, sorting. A
- * .kernel function builds one or several kernels, which run one after the other:
+ * They are used for operators that no formula expresses, such as scattering and sorting. A .kernel
+ * function builds one or several kernels, which run in the order in which they are built:
  *
  *   bool kernel_copy(fv_custom *c, fv_op *op) {
  *       fv_custom_begin(c, "copy");
@@ -13,9 +14,9 @@
  *       return true;
  *   }
  *
- * Memory of its own (state, operands in another layout) is a value of fv_custom_value; what is
- * known when the kernel is built is one of fv_custom_const. What depends on data (a count) is a
- * result of one op, bound to a symbol by fv.Bind, and a dim of the next. */
+ * Additional memory (a state, operands in another layout) is a value made by fv_custom_value; data
+ * that are known when the kernel is built are a value of fv_custom_const. A size that depends on
+ * data is the result of one op, bound to a symbol by fv.Bind, and a dim of the next op. */
 #ifndef FV_IR_DEFINITION_CUSTOM_H
 #define FV_IR_DEFINITION_CUSTOM_H
 
@@ -26,52 +27,57 @@
 typedef struct fv_custom_kernel {
     fv_kernel *kernel;
     int nargs, ndims, cap_args, cap_dims;
-    fv_value **args;     /* what stands behind each parameter of the kernel */
-    const fv_dim **dims; /* what each of its dims is */
+    fv_value **args;     /* the value of each parameter of the kernel */
+    const fv_dim **dims; /* the dim of each dim parameter */
 } fv_custom_kernel;
 
 typedef struct fv_custom {
     fv_module *module;
     fv_arena *arena;
-    const fv_target *target; /* for the sizes of tiles; the bits must not depend on it */
-    struct fv_ptrmap *kept;  /* by interned key: constants that the kernels of several ops share */
+    /* for choosing sizes of tiles; the bits of results must not depend on it */
+    const fv_target *target;
+    struct fv_ptrmap *kept; /* constants that the kernels of several ops share, by interned key */
     fv_op *op;
-    /* result 0 lies in the memory of operand 0, and has its elements before the first kernel */
+    /* result 0 is stored in the memory of operand 0, and has its elements before the first kernel
+     * runs */
     bool in_place;
-    fv_kbuilder b; /* of the kernel between begin and end */
+    fv_kbuilder b; /* of the kernel between fv_custom_begin and fv_custom_end */
     int nkernels, cap_kernels;
     fv_custom_kernel *kernels;
 } fv_custom;
 
-/* Kernels of op, which must have a .kernel; false after a diagnostic. `in_place`: the
- * result is written over its first operand (fv_custom.in_place). */
+/* Builds the kernels of op, which must have a .kernel; false after a diagnostic. `in_place`: result
+ * 0 overwrites operand 0 (fv_custom.in_place). */
 bool fv_custom_build(fv_custom *c, fv_module *m, fv_arena *a, const fv_target *t,
                      struct fv_ptrmap *kept, fv_op *op, bool in_place) FV_MUST_USE;
 
 /* ---- for .kernel functions ---- */
 
-void fv_custom_begin(fv_custom *c, const char *stem); /* a new kernel; `stem` of its name */
+/* begins a kernel whose name contains `stem` */
+void fv_custom_begin(fv_custom *c, const char *stem);
 void fv_custom_end(fv_custom *c);
-/* The same of a kernel that is written: that of the name in a text of kernels (docs/ir.md). Behind
- * its parameters stand these values, one for each; its dims are what they are extents of. Asserts
- * that it is one. */
+/* Adds the kernel with that name from a text of kernels (docs/ir.md) instead. `args`: the values of
+ * its n parameters; its dims are determined by their extents. Asserts that the text is legal. */
 void fv_custom_text(fv_custom *c, const char *text, const char *name, int n, fv_value *const *args);
-/* Parameters of the kernel: operand i, result i, result i that an earlier kernel wrote. */
+/* Parameters of the kernel: operand i (read); result i (written); result i that an earlier kernel
+ * wrote (read and written). */
 fv_buf *fv_custom_in(fv_custom *c, int i);
 fv_buf *fv_custom_out(fv_custom *c, int i);
 fv_buf *fv_custom_update(fv_custom *c, int i);
-/* Memory that lives as long as the kernels of the op need it; a constant, whose tensor stays as
- * long as the arena; and the parameter for one of these: IN, OUT or INOUT. */
+/* A value for temporary memory, which lives while the kernels of the op use it; a value for a
+ * constant, whose tensor must live as long as the arena; and a parameter for such a value, with the
+ * role IN, OUT or INOUT. */
 fv_value *fv_custom_value(fv_custom *c, const char *stem, fv_elem e, int rank,
                           const fv_dim *const *dims);
 fv_value *fv_custom_const(fv_custom *c, const char *stem, const fv_tensor *t);
 fv_buf *fv_custom_param(fv_custom *c, fv_value *v, fv_buf_role role);
-/* Where a constant is kept under that key, for ops that need the same: NULL at first. */
+/* The address where the constant with that key is stored for ops that need the same one; *result is
+ * NULL at first. */
 fv_value **fv_custom_kept(fv_custom *c, const char *key);
 fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d); /* i64 */
-/* A loop over [0, d); close it with fv_kb_end(&c->b). */
+/* A loop over [0, d); end it with fv_kb_end(&c->b). */
 fv_expr *fv_custom_for(fv_custom *c, fv_loop_kind kind, const char *name, const fv_dim *d);
-/* The element in the type that arithmetic on it is done in; stores convert back. */
+/* Load an element converted to the type of its arithmetic; store an element converted back. */
 fv_expr *fv_custom_load(fv_custom *c, fv_buf *b, fv_expr *const *index);
 void fv_custom_store(fv_custom *c, fv_buf *b, fv_expr *const *index, fv_expr *x, fv_expr *mask);
 

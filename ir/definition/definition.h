@@ -1,15 +1,16 @@
-/* definition.h - what each element of a value is: the form between ops and kernels.
+/* definition.h - definitions: a scalar expression for each element of a value, the representation
+ * between ops and kernels.
  *
- * A definition is a scalar expression over index variables, one an axis, whose LOADs name graph
- * values (fv_buf.value) and whose REDUCEs say what is summed, not how. Grouping substitutes one
- * definition into another; a schedule turns the result into a kernel.
+ * A definition is an expression over index variables, one per axis. Its LOADs refer to graph values
+ * (fv_buf.value); its REDUCEs state which terms are summed, not in which loops. The step `group`
+ * substitutes definitions into others; a schedule turns what is left into kernels.
  *
  *   Softmax over the last axis of x: f32[n, m]
  *     y[i, j] = exp(x[i, j] - M) * (1 / S)
  *     with  M = max k < m: x[i, k],  S = sum k < m: exp(x[i, k] - M)
  *
- * Expressions are DAGs in which equal nodes are one (ir/expr/unique.h): what occurs twice is
- * computed once. */
+ * Expressions are DAGs in which equal nodes are the same node (ir/expr/unique.h), so what occurs
+ * twice is computed once. */
 #ifndef FV_IR_DEFINITION_DEFINITION_H
 #define FV_IR_DEFINITION_DEFINITION_H
 
@@ -20,53 +21,57 @@
 typedef struct fv_definition {
     const fv_value *value;
     int rank;
-    fv_var **index; /* rank of them; extent in var->dim */
-    fv_expr *body;  /* of the value's arithmetic type or its storage type; rounded where stored */
-    /* where in the memory of another value its element lies, as a load over the indices; NULL: it
-     * has its own */
+    fv_var **index; /* `rank` index variables, whose extents are in var->dim */
+    /* of the value's arithmetic type or its storage type; rounded when it is stored */
+    fv_expr *body;
+    /* the element of another value in whose memory this element is stored, as a load over the
+     * indices; NULL: the value has its own memory */
     const fv_expr *place;
-    fv_form form;     /* what kind of computation it is; NONE before the step `form` */
+    fv_form form;     /* the kind of computation; NONE before the step `form` */
     const char *text; /* the formula, for people */
 } fv_definition;
 
 typedef struct fv_definer {
     fv_module *module;
+    /* Arguments of .define functions. */
     fv_arena *arena;
     fv_op *op;
-    fv_definition **out; /* one per result */
+    fv_definition **out; /* one definition per result */
 } fv_definer;
 
 /* ---- for .define functions ---- */
 
-fv_definition *fv_definition_new(fv_definer *d, int out); /* with index variables made */
-/* The element of an operand at these indices, converted to its arithmetic type. */
+fv_definition *fv_definition_new(fv_definer *d, int out); /* its index variables are made */
+/* The element of operand `in` at these indices, converted to its arithmetic type. */
 fv_expr *fv_d_load(fv_definer *d, int in, fv_expr *const *index);
-/* The element as it is stored, of its storage type; where `cond` is given and false: zero bits. */
+/* The element as it is stored, of its storage type; zero bits where `cond` is given and false. */
 fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index, fv_expr *cond);
-/* The converted element where all of `index` lies inside, else `otherwise`. */
+/* The converted element where all indices are within the operand, else `otherwise`. */
 fv_expr *fv_d_load_else(fv_definer *d, int in, fv_expr *const *index, fv_expr *otherwise);
-/* The same for indices that come from data: outside, the error word is set and the value is 0. */
+/* The same for indices that come from data: outside of the operand the value is 0 and the run
+ * returns FV_BAD_INDEX. */
 fv_expr *fv_d_load_checked(fv_definer *d, int in, fv_expr *const *index);
-/* The operand broadcast against the indices of the output (aligned at the last axis). */
+/* The element of an operand that broadcasts to the result, aligned at the last axis. */
 fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out);
-/* The index for variable `v` on an axis of dim `d`: v; 0 where d is 1; decided at run time where it
- * may be. */
+/* The index on an axis of size `dim` of an operand that broadcasts: v, or 0 if dim is 1; if only
+ * the run knows dim, an expression that decides it. */
 fv_expr *fv_d_broadcast(fv_definer *d, fv_var *v, const fv_dim *dim);
-fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent); /* to reduce over */
+fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent); /* for reductions */
 
-/* An index variable for an axis. */
+/* A new index variable for an axis of that extent. */
 fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
-/* Which index of d is v? d->rank: none. */
+/* The axis of d that v indexes; d->rank: none. */
 int fv_definition_axis(const fv_definition *d, const fv_var *v);
-/* The last value of an index variable. It is right where there is one: the extent max(n, 0) counts
- * as n, and so an index that stays inside whenever there is something to compute is known to. */
+/* The last value of an index variable, extent - 1. An extent max(n, 0) counts as n, because the
+ * value matters only if there is an element; so an index that is within bounds for all existing
+ * elements is found to be. */
 const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);
-/* The largest value of a sum of index variables with factors, the smallest if not `most`; it is
- * reached. NULL: it is none. */
+/* The largest value (smallest if not `most`) of a sum of index variables with factors, which is
+ * reached. NULL: x is not such a sum. */
 const fv_dim *fv_x_bound(fv_dims *t, const fv_expr *x, bool most);
 
-/* The buffer that stands for a graph value in definitions: one a value where expressions are unique
- * (ir/expr/unique.h). */
+/* The buffer that represents a graph value in definitions; one per value where expressions are
+ * unique (ir/expr/unique.h). */
 fv_buf *fv_value_buf(fv_arena *a, const fv_value *v);
 
 #endif

@@ -48,7 +48,7 @@ static bool dim_is_told(const fv_dim *d, const fv_type *by) {
     return told;
 }
 
-bool fv_type_is_told(const fv_type *t, const fv_type *by) {
+bool fv_type_is_known_from(const fv_type *t, const fv_type *by) {
     for (int i = 0; i < t->rank; i++)
         if (!dim_is_told(t->dims[i], by))
             return false;
@@ -166,7 +166,7 @@ static bool infer_repeated(fv_op *op, const char *values) {
            ((symbols->n == dims->n && symbols->n > 0 && op->nin == op->nout + 1) ||
             fv_op_error(
                 op,
-                "has %d symbols for %d dims, and %d results for %d operands behind the condition",
+                "has %d symbols for %d dims, and %d results for %d operands after the condition",
                 symbols->n, dims->n, op->nout, op->nin - 1));
 }
 
@@ -184,7 +184,7 @@ const fv_opdef fv_loop_def = {
     .name = "loop",
     .domain = "",
     .since = {1},
-    .doc = "what follows runs again and again; what a turn sees of the states",
+    .doc = "the ops that follow run in each iteration; the results are the states in it",
     .in = {{"cond", "B", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"first", "T", FV_VARIADIC, -1}},
     .out = {{"states", "R", FV_VARIADIC, -1}},
     .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("first", DIMS),
@@ -198,7 +198,7 @@ const fv_opdef fv_endloop_def = {
     .name = "endloop",
     .domain = "",
     .since = {1},
-    .doc = "what a turn makes of the states; what they are in the end",
+    .doc = "the operands are the states after an iteration, the results those after the loop",
     .in = {{"cond", "B", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}, {"next", "T", FV_VARIADIC, -1}},
     .out = {{"states", "R", FV_VARIADIC, -1}},
     .attrs = {FV_A_REQUIRED("symbols", DIMS), FV_A_REQUIRED("next", DIMS)},

@@ -1,6 +1,6 @@
-/* definitions_parse.c - definitions from text: grammar in definitions.h. The graph is read first,
- * by ir/graph/parse.c; definitions when all values are known, since what is stored in a part of a
- * Concat names that before it stands there. */
+/* definitions_parse.c - parsing definitions; the grammar is in definitions.h. The graph is read
+ * first, by ir/graph/parse.c, and definitions when all values are known, because a part of a Concat
+ * refers to the Concat, which comes later in the text. */
 #include "ir/definition/definitions_parse_parts.h"
 
 #include <string.h>
@@ -79,7 +79,8 @@ fv_var *fv_dr_var(fv_definition_reader *r, const char *name) {
     return b ? b->var : NULL;
 }
 
-/* The order that stands there; behind the step that decides, one chain where nothing does. */
+/* The order that the text states; after the step that decides orders, one chain where it states
+ * none. */
 static fv_expr *in_order(fv_definition_reader *r, const fv_ast *e, fv_expr *x) {
     bool decided = !fv_step_comes(r->d->after, "order");
     const char *problem = NULL;
@@ -235,7 +236,7 @@ bool fv_dr_is_in_bounds(fv_definition_reader *r, const fv_expr *x, const fv_toke
 
 /* ---- lines ---- */
 
-/* What only that step makes stands behind it. */
+/* Only that step makes what follows. */
 static bool is_behind(fv_definition_reader *r, const char *step, const char *what) {
     return !fv_step_comes(r->d->after, step) ||
            fv_lex_error(&r->p.l, "%s before the step \"%s\", and this is after \"%s\"", what, step,
@@ -494,7 +495,7 @@ static bool read_body(fv_definition_reader *r, fv_defined *x) {
     return read_form(r, x->def);
 }
 
-/* of VALUE */
+/* Reads `of VALUE`. */
 static bool read_home(fv_definition_reader *r, fv_defined *x) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "of"))
@@ -553,7 +554,8 @@ static bool read_element(fv_definition_reader *r, fv_op *op, int block, fv_fate 
 /* over %past */
 static bool read_over(fv_definition_reader *r, const fv_op *op, fv_defined *x) {
     fv_lexer *l = &r->p.l;
-    if (fv_lex_is(l, "over") && !is_behind(r, "extend", "nothing lies in the memory of an input"))
+    if (fv_lex_is(l, "over") &&
+        !is_behind(r, "extend", "nothing is stored in the memory of an input"))
         return false;
     if (!fv_lex_accept(l, "over"))
         return true;
@@ -583,7 +585,7 @@ static bool read_assembled(fv_definition_reader *r, fv_op *op, int block) {
     return true;
 }
 
-/* ---- what stands behind an op ---- */
+/* ---- what follows an op ---- */
 
 static bool read_block(fv_definition_reader *r, int block) {
     fv_lexer *l = &r->p.l;
@@ -704,7 +706,7 @@ static bool behind(fv_graph_reader *g, fv_op *op) {
             "no kernel has several results before the step \"join\", and this is after \"%s\"",
             r->d->after);
     if (op->block != g->m->funcs->body)
-        return fv_lex_error(&g->l, "what stands in a region of an op has no definitions");
+        return fv_lex_error(&g->l, "values in a region of an op have no definitions");
     b.at = g->l;
     FV_PUSH(g->m->arena, r->blocks, r->nblocks, r->cap_blocks, b);
     return skip(&g->l);
@@ -738,14 +740,14 @@ static bool set_ports(fv_definition_reader *r) {
                                 fv_type_str(a, v->type), fv_type_str(a, p->type));
         const fv_type **type = &(p->input ? r->d->in : r->d->out)[p->port];
         if (*type)
-            return fv_lex_error(&r->graph->l, "%s %lld is told twice",
+            return fv_lex_error(&r->graph->l, "%s %lld is given twice",
                                 p->input ? "input" : "output", (long long)p->port);
         *type = p->type;
     }
     return true;
 }
 
-/* A load's indices stand as its memory has the axes. */
+/* Indices of a load are written in the order of axes in memory. */
 static void move_axes(fv_definition_reader *r) {
     for (int i = 0; i < r->d->n; i++) {
         const fv_defined *x = &r->d->all[i];

@@ -4,10 +4,10 @@
 
 #include "ir/definition/definitions.h"
 
-#define FV_DEFINITIONS_FORMAT 1 /* of the text */
+#define FV_DEFINITIONS_FORMAT 1 /* version of the text format */
 
-/* A module with m->definitions. `folder`: where side files are looked for. NULL after
- * diagnostics. */
+/* A module with m->definitions. `folder`: the folder of side files; `dims`: settings of dims, as
+ * for fv_module_parse_dims. NULL after diagnostics. */
 fv_module *fv_definitions_parse(fv_session *s, const char *text, const char *folder,
                                 const char *const *dims);
 

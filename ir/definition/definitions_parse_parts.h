@@ -1,4 +1,4 @@
-/* definitions_parse_parts.h - what the files of the reader of definitions share. */
+/* definitions_parse_parts.h - interface between the files of the parser of definitions. */
 #ifndef FV_IR_DEFINITION_DEFINITIONS_PARSE_PARTS_H
 #define FV_IR_DEFINITION_DEFINITIONS_PARSE_PARTS_H
 
@@ -11,7 +11,7 @@ typedef struct fv_block_later {
     fv_op *op;
     int nchecks;
     const char *const *checks;
-    fv_lexer at; /* the opening brace */
+    fv_lexer at; /* the state of the lexer at the opening brace */
 } fv_block_later;
 
 typedef struct fv_port_line {
@@ -21,7 +21,7 @@ typedef struct fv_port_line {
     fv_token at;
 } fv_port_line;
 
-/* Of an expression that is walked as a tree. */
+/* Size of an expression as a tree. */
 typedef struct fv_tree_size {
     int nodes, height;
 } fv_tree_size;
@@ -33,27 +33,28 @@ typedef struct fv_definition_reader {
     int nblocks, cap_blocks;
     fv_port_line *ports;
     int nports, cap_ports;
-    fv_ptrmap bufs;            /* value -> its buffer */
-    fv_ptrmap lets;            /* interned name -> expression, in this definition */
-    fv_ptrmap taken;           /* value -> its line */
-    fv_ptrmap sizes;           /* expression -> its fv_tree_size */
-    const fv_op *group;        /* of which the first result was read, */
-    fv_ptrmap group_var;       /* interned name -> the variable of that name that indexes it */
-    fv_recurrence *recurrence; /* that is read; NULL: none */
+    fv_ptrmap bufs;     /* value -> its buffer */
+    fv_ptrmap lets;     /* interned name -> expression, of the current definition */
+    fv_ptrmap taken;    /* value -> the line that defines it */
+    fv_ptrmap sizes;    /* expression -> its fv_tree_size */
+    const fv_op *group; /* the group whose first result was read */
+    /* interned name -> the index variable with that name that the results of the group share */
+    fv_ptrmap group_var;
+    fv_recurrence *recurrence; /* the recurrence that is read; NULL: none */
     fv_kparser p;
 } fv_definition_reader;
 
-/* The variable of that name that is in scope; NULL: there is none. */
+/* The variable with that name in scope; NULL: there is none. */
 fv_var *fv_dr_var(fv_definition_reader *r, const char *name);
-/* The state of that name of the recurrence that is read; NULL: there is none. */
+/* The state with that name of the recurrence that is read; NULL: there is none. */
 const fv_state *fv_dr_state(const fv_definition_reader *r, const char *name);
-/* NAME < DIM: a variable in scope from here on. */
+/* Reads NAME < DIM, and declares the variable. */
 bool fv_dr_index(fv_definition_reader *r) FV_MUST_USE;
-/* %NAME, a result of the op that has no line yet; NULL after a message. */
+/* Reads %NAME, a result of the op that has no definition yet; NULL after a diagnostic. */
 fv_value *fv_dr_result(fv_definition_reader *r, const fv_op *op);
-/* Is x no larger than definitions may be? A message at that token otherwise. */
+/* Is the expression within the limits of definitions? If not, a diagnostic at that token. */
 bool fv_dr_is_in_bounds(fv_definition_reader *r, const fv_expr *x, const fv_token *at) FV_MUST_USE;
-/* What stands in the braces of a recurrence, the last one too. */
+/* Reads the content of the braces of a recurrence, and the closing brace. */
 bool fv_dr_recurrence(fv_definition_reader *r, fv_op *op) FV_MUST_USE;
 
 #endif

@@ -112,7 +112,7 @@ static bool read_emission(fv_definition_reader *r, fv_op *op, bool last) {
     return e.x != NULL;
 }
 
-/* What stands in the braces of a recurrence. */
+/* The content of the braces of a recurrence. */
 static bool read_lines(fv_definition_reader *r, fv_op *op) {
     fv_lexer *l = &r->p.l;
     fv_recurrence *z = r->recurrence;

@@ -1,5 +1,6 @@
-/* definitions_print.c - definitions as text that is read back: grammar in definitions.h. What
- * stands in a definition several times has a name, unless it is as short as one. */
+/* definitions_print.c - printing definitions so that they can be parsed; the grammar is in
+ * definitions.h. An expression that occurs several times in a definition gets a name, unless it is
+ * no longer than one. */
 #include "ir/definition/definitions_print.h"
 
 #include <string.h>
@@ -19,7 +20,7 @@ enum {
         * read */
     WORTH_A_NAME = 5,
     DEEPEST = 60
-}; /* an expression that is deeper in parentheses is told in parts */
+}; /* an expression with deeper parentheses is printed in several lets */
 
 static const char *const heads[] = {
     [FV_FATE_MEMORY] = "    element ",      [FV_FATE_SUBSTITUTED] = "    substituted ",
@@ -72,8 +73,8 @@ static bool name_is_apart(const namer *n, const char *name, int number) {
     return true;
 }
 
-/* May v have that name? It may be that of a variable of another reduction beside it, with the same
- * extent: they become one. */
+/* May v be printed with that name? It may be the name of a variable of another reduction with the
+ * same extent that is not nested with this one: a reader makes one variable of both. */
 static bool is_free(namer *n, const char *name, const fv_var *v, int number) {
     const void *owner = fv_ptrmap_get(&n->taken, name);
     if (!owner)
@@ -208,7 +209,7 @@ static void put_left(namer *n, const fv_defined *d) {
         fv_text_printf(t, " last %d", d->last);
 }
 
-/* On the same line, where nothing stands between. */
+/* On the same line, if nothing is between. */
 static void begin(namer *n, const char *word) {
     bool first = !n->n && !n->nlines; /* nothing has a name */
     fv_text_printf(n->p->graph.t, first ? " %s " : "\n      %s ", word);
@@ -336,7 +337,7 @@ static void find_operands(const printer *p, const fv_expr *x, fv_ptrmap *seen, f
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
     const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
     const fv_defined *d = v ? fv_ptrmap_get(&p->defined, v) : NULL;
-    /* it stands below its parts */
+    /* it comes after its parts */
     bool below = d && d->fate == FV_FATE_ASSEMBLED && !d->value->def->def->kernel;
     if (v && !*fv_ptrmap_at(seen, v) && !below) {
         *fv_ptrmap_at(seen, v) = (void *)(uintptr_t)v;
@@ -535,7 +536,7 @@ static void choose(printer *p) {
             } else if (d) {
                 whole = false;
             }
-            /* what another op gives by now stands there */
+            /* the op that has the result now follows here */
             shown |= op->out[i] && (!d || fv_ptrmap_get(&p->shown, op->out[i]));
         }
         if (!whole || !shown)

@@ -104,13 +104,13 @@ static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *
     return true;
 }
 
-/* The value in whose memory it lies. */
+/* The value in whose memory it is stored. */
 static const fv_value *memory_of(const fv_verifier *v, const fv_value *x) {
     const fv_defined *d = fv_ptrmap_get(&v->defined, x);
     return d && d->fate == FV_FATE_VIEW ? d->of : x;
 }
 
-/* ---- inputs in whose memory a result lies ---- */
+/* ---- inputs in whose memory a result is stored ---- */
 
 /* The type that a port has for who calls, where more than that is in memory; NULL: it has all of
  * it, or is packed. */
@@ -118,7 +118,7 @@ static const fv_type *valid_type(const fv_type *const *types, int i) {
     return types && types[i] && !fv_elem_is_packed(types[i]->elem) ? types[i] : NULL;
 }
 
-/* Which result lies in the memory of a parameter, or is to? -1: none. */
+/* The number of the result that is, or will be, stored in the memory of a parameter; -1: none. */
 static int result_over(const fv_verifier *v, const fv_value *param) {
     const fv_op *ret = v->m->funcs->body->last;
     for (int i = 0; i < ret->nin; i++) {
@@ -302,7 +302,7 @@ static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
     for (int i = 0; i < op->nout; i++)
         if (op->out[i] != from && home_of(v, op->out[i]) == home_of(v, from) &&
             x != v->at->def->place)
-            return fv_dv_illegal(v, "`%s`: %%%s, which the same kernel makes, lies there",
+            return fv_dv_illegal(v, "`%s`: %%%s, which the same kernel computes, is stored there",
                                  fv_dv_text(v, x), op->out[i]->name);
     for (int i = 0; from->def == op && from != v->at->value && i < d->def->rank; i++) {
         bool shared = false,
@@ -371,7 +371,7 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
     if (from->kind != FV_VALUE_CONST && !fv_ptrmap_get(&v->made, from) && !assembled)
         return fv_dv_illegal(v, "`%s`: the value is not made before", fv_dv_text(v, x));
     if (assembled && d->of)
-        return fv_dv_illegal(v, "`%s`: it lies in the memory of %%%s, where it is loaded",
+        return fv_dv_illegal(v, "`%s`: it is stored in the memory of %%%s, where it is loaded",
                              fv_dv_text(v, x), d->of->name);
     if (assembled && !fv_ptrmap_get(&v->parts, from))
         return fv_dv_illegal(v, "`%s`: the value is assembled of no parts", fv_dv_text(v, x));
@@ -434,7 +434,7 @@ static bool is_index(const fv_definition *d, const fv_var *var) {
     return false;
 }
 
-/* Behind the step that decides, each sum has its order; before it, none has. */
+/* After the step that decides orders each sum has one; before it none has. */
 static bool check_order(fv_verifier *v, const fv_expr *x) {
     bool open = x->u.red.order == FV_ORDER_OPEN;
     if (!fv_step_comes(v->d->after, "order"))
@@ -483,7 +483,8 @@ static bool check_node(fv_verifier *v, const fv_expr *x, uint64_t *free) {
     return true;
 }
 
-/* Is no reduction over a variable that runs already? Reductions nest a few deep only. */
+/* Is no reduction within another one over the same variable? Reductions are nested only a few
+ * levels deep. */
 static bool check_nesting(fv_verifier *v, const fv_expr *x, uint64_t running, fv_ptrmap *seen) {
     uint64_t *with = fv_ptrmap_get(seen, x);
     if (with && (running & ~*with) == 0)
@@ -535,7 +536,7 @@ static bool check_indices(fv_verifier *v) {
                                  fv_dim_str(v->a, t->dims[axis]));
         for (int k = 0; k < i; k++)
             if (d->index[k] == d->index[i])
-                return fv_dv_illegal(v, "index '%s' stands for two axes", d->index[i]->name);
+                return fv_dv_illegal(v, "index '%s' is used for two axes", d->index[i]->name);
     }
     return true;
 }
@@ -720,7 +721,8 @@ static bool check_over(fv_verifier *v) {
                          fv_dim_str(v->a, all));
 }
 
-/* Of what has a row for each turn there is one part, which is where the number of the turn says. */
+/* A result with a row for each iteration has one part, whose place is given by the number of the
+ * iteration. */
 static bool check_rows(fv_verifier *v, const fv_op *end) {
     const fv_value *x = v->at->value;
     const fv_op *loop = fv_loop_begin(end);
@@ -736,14 +738,15 @@ static bool check_rows(fv_verifier *v, const fv_op *end) {
         part_range(v, row, i, &begin, &to);
         from = begin && fv_dim_is_const(begin) && begin->value == 0 ? from : NULL;
     }
-    /* there is one turn */
+    /* there is one iteration */
     bool only = from && turn->lo == turn->hi && fv_dim_is_const(from) && from->value == turn->lo;
     return (from && from == turn) || only ||
-           fv_dv_illegal(v, "a turn gives no row of it, or not at its own place");
+           fv_dv_illegal(
+               v, "an iteration computes no row of it, or not at the index of the iteration");
 }
 
-/* Parts are apart and inside: so they are all of it where they have as many elements. Of no parts
- * is one that lies in another one, as nobody's value. */
+/* Parts are disjoint and inside of the whole, so they cover it if they have as many elements. A
+ * value without parts is stored in another one and has no readers. */
 static bool check_assembled(fv_verifier *v) {
     const fv_value *x = v->at->value;
     const fv_dim *parts = fv_ptrmap_get(&v->parts, x);
@@ -822,8 +825,8 @@ static bool check_op(fv_verifier *v, const fv_op *op) {
     return ok;
 }
 
-/* What is returned, or read by who knows no definitions, is in memory, and lies there as its type
- * says. */
+/* A value that is returned, or read by an op that needs memory, is in memory, with the axes in the
+ * order of its type. */
 static bool check_uses(fv_verifier *v, const fv_op *op) {
     bool reads = fv_reads_memory(op);
     for (int i = 0; i < op->nin && reads; i++) {
@@ -847,7 +850,7 @@ static bool check_uses(fv_verifier *v, const fv_op *op) {
 static bool check_results(fv_verifier *v, const fv_op *ret) {
     for (int i = 0; i < ret->nin && !fv_step_comes(v->d->after, "results"); i++) {
         const fv_value *x = ret->in[i], *memory = memory_of(v, x);
-        if (memory->kind != FV_VALUE_RESULT || !fv_type_is_told(x->type, memory->type))
+        if (memory->kind != FV_VALUE_RESULT || !fv_type_is_known_from(x->type, memory->type))
             return fv_op_error(
                 ret, "result %d, %s%s, has no memory of its own, and this is after \"%s\"", i,
                 x->kind == FV_VALUE_CONST ? "@" : "%", x->name, v->d->after);
@@ -881,7 +884,7 @@ bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *af
     for (int i = 0; i < body->nparams; i++)
         fv_dv_note_made(&v, body->params[i]);
     v.errors += !check_ports(&v, body->last);
-    bool ports = v.errors == 0; /* else it cannot be told what may be read */
+    bool ports = v.errors == 0; /* otherwise it is not known what may be read */
     for (const fv_op *op = body->first; ports && op && v.errors < ENOUGH; op = op->next)
         v.errors += !check_op(&v, op) || !check_uses(&v, op) ||
                     (op == body->last && !check_results(&v, op));

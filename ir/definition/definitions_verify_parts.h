@@ -1,5 +1,4 @@
-/* definitions_verify_parts.h - what the files of the verifier of definitions share: what is looked
- * at, and what was seen. */
+/* definitions_verify_parts.h - interface between the files of the verifier of definitions. */
 #ifndef FV_IR_DEFINITION_DEFINITIONS_VERIFY_PARTS_H
 #define FV_IR_DEFINITION_DEFINITIONS_VERIFY_PARTS_H
 
@@ -9,7 +8,7 @@
 #include "ir/definition/inside.h"
 #include "ir/definition/recurrence.h"
 
-enum { FV_DV_SETS = 64 }; /* variables of one definition whose scopes are seen to */
+enum { FV_DV_SETS = 64 }; /* the most variables of one definition whose scopes are checked */
 
 typedef struct fv_verifier {
     fv_module *m;
@@ -17,27 +16,27 @@ typedef struct fv_verifier {
     const fv_definitions *d;
     fv_arena *a;
     fv_ptrmap defined; /* value -> its fv_defined */
-    fv_ptrmap parts;   /* value that is assembled -> how many elements its parts have */
-    fv_ptrmap made;    /* value that is made above what is looked at -> itself */
+    fv_ptrmap parts;   /* assembled value -> number of elements of its parts */
+    /* values that are computed before the definition that is checked -> themselves */
+    fv_ptrmap made;
     const fv_defined *at;
     fv_ptrmap free; /* node -> set of the variables of reductions that are free in it */
     const fv_var *vars[FV_DV_SETS];
     int nvars, errors;
-    fv_var *shared[FV_MAX_RANK]; /* variables of the group that it is in */
+    fv_var *shared[FV_MAX_RANK]; /* index variables of the group that contains the definition */
     int nshared;
-    fv_inside *inside; /* of the definition that is looked at */
+    fv_inside *inside; /* of the definition that is checked */
     bool is_text;
 } fv_verifier;
 
-/* A message about the definition that is looked at. Returns false. */
+/* Reports an error in the definition that is checked. Returns false. */
 bool fv_dv_illegal(fv_verifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *fv_dv_text(fv_verifier *v, const fv_expr *x);
-/* Are the nodes of that expression legal, and the variables of the definition that is looked at
- * bound where they are used? */
+/* Checks the nodes of x, and that its variables are bound in the definition that is checked. */
 bool fv_dv_expr(fv_verifier *v, const fv_expr *x) FV_MUST_USE;
-/* From here on x may be read. */
+/* Allows the definitions after this one to read x. */
 void fv_dv_note_made(fv_verifier *v, const fv_value *x);
-/* Is the recurrence of that op legal? */
+/* Checks the recurrence of an op. */
 bool fv_dv_recurrence(fv_verifier *v, const fv_op *op, fv_recurrence *r) FV_MUST_USE;
 
 #endif

@@ -60,7 +60,7 @@ static bool check_axis(fv_verifier *v, const fv_emission *e, int k, fv_var **var
                              k, fv_dim_str(v->a, extent));
     for (int i = 0; i < *n; i++)
         if (vars[i] == at->u.var)
-            return fv_dv_illegal(v, "index '%s' stands for two axes", at->u.var->name);
+            return fv_dv_illegal(v, "index '%s' is used for two axes", at->u.var->name);
     vars[(*n)++] = at->u.var;
     return true;
 }

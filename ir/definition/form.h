@@ -1,4 +1,4 @@
-/* form.h - what kind of computation a definition is.
+/* form.h - the form of a definition: the kind of computation that it is.
  *
  *     y[i, j] = max(sum k: x[i, k] * w[k, j], 0)       contract rows i columns j over k
  *     y[p, c] = sum k: x[p + k, c] * w[k, c]           contract rows p each c over k
@@ -7,9 +7,9 @@
  *     y[i, j] = exp(x[i, j])                           map
  *
  * The step `form` of lowering finds it once for each definition that a kernel computes
- * (backend/fuse/form.h); from then on it is part of the definition: in which order sums are taken,
- * what is computed together and which schedule builds the kernel follow from it. It depends on the
- * definition alone, never on the target. */
+ * (backend/fuse/form.h); from then on it is part of the definition. The order of sums, the values
+ * that one kernel computes together, and the schedule of the kernel follow from it. It depends on
+ * the definition alone, never on the target. */
 #ifndef FV_IR_DEFINITION_FORM_H
 #define FV_IR_DEFINITION_FORM_H
 
@@ -17,27 +17,27 @@
 #include <stdint.h>
 
 typedef enum fv_form_kind {
-    FV_FORM_NONE,     /* the step `form` is to come, or no kernel computes the definition */
-    FV_FORM_MAP,      /* element by element: there are no sums */
-    FV_FORM_ROW,      /* sums along a row, and elements that are made of them */
-    FV_FORM_CONTRACT, /* sums of products, a column beside the other */
-    FV_FORM_ATTENTION /* scores, weights made of them, and their products with values */
+    FV_FORM_NONE,     /* the step `form` has not run yet, or no kernel computes the definition */
+    FV_FORM_MAP,      /* each element on its own, without sums */
+    FV_FORM_ROW,      /* sums along a row, and elements computed from them */
+    FV_FORM_CONTRACT, /* sums of products of two factors, for many columns */
+    FV_FORM_ATTENTION /* scores, weights computed from them, and sums of weighted values */
 } fv_form_kind;
 
 typedef struct fv_form {
     fv_form_kind kind;
-    /* Axes of the definition, as bits. CONTRACT: those that one factor alone depends on, the factor
-     * of the rows. ATTENTION: queries. */
+    /* Axes of the definition, as bits. CONTRACT: axes on which only the first factor depends.
+     * ATTENTION: queries. */
     uint32_t rows;
-    /* CONTRACT: those that the other factor alone depends on; or, where `each`, the last axis, on
-     * which both depend. ATTENTION: features of the values. */
+    /* CONTRACT: axes on which only the second factor depends; if `each`, the last axis, on which
+     * both depend. ATTENTION: features of the values. */
     uint32_t columns;
     bool each;
 } fv_form;
 
-/* "map", "row", "contract", "attention"; NULL: NONE. */
+/* "map", "row", "contract", "attention"; NULL for NONE. */
 const char *fv_form_name(fv_form_kind kind);
-/* The kind of that name; NONE: there is none. */
+/* The kind with that name; NONE: there is none. */
 fv_form_kind fv_form_find(const char *name);
 
 static inline bool fv_form_same(fv_form a, fv_form b) {

@@ -5,10 +5,11 @@
 #include "ir/base/text.h"
 #include "ir/definition/definition.h"
 
-/* The variables that a form of d is over: of its first sum, which has products or runs along the
- * keys; how many, 0: it is over none. */
+/* The variables of the first sum of d that has products (or, for attention, runs along the keys):
+ * those after `over` or `keys` in the text of the form. Returns their number; 0: the form names
+ * none. */
 int fv_form_over(const fv_definition *d, fv_var *const **vars);
-/* The form of d, by the names of variables; `name` gives them, NULL: their own. */
+/* Prints the form of d; `put_name` prints the name of a variable, NULL: its own name is printed. */
 void fv_form_put(fv_text *t, const fv_definition *d, void (*put_name)(void *user, const fv_var *v),
                  void *user);
 const char *fv_form_text(fv_arena *a, const fv_definition *d);

@@ -6,7 +6,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 
-typedef struct vec { /* what an item of an index list stands for */
+typedef struct vec { /* the axes that an item of an index list indexes */
     int n;
     fv_expr *x[FV_MAX_RANK];
     bool raw[FV_MAX_RANK]; /* an index of a group as it is: broadcasts */

@@ -1,4 +1,4 @@
-/* formula_parts.h - what the files of formulas share: the context in which one is evaluated. */
+/* formula_parts.h - interface between the files that evaluate formulas. */
 #ifndef FV_IR_DEFINITION_FORMULA_PARTS_H
 #define FV_IR_DEFINITION_FORMULA_PARTS_H
 
@@ -7,12 +7,13 @@
 #include "ir/definition/formula.h"
 #include "ir/syntax/ast.h"
 
-/* A scalar while it is typed. A weak one (literals, attributes) takes the type of what it meets. */
+/* The value of a subexpression. A weak value (a literal or attribute) takes the type of the operand
+ * that it is combined with. */
 typedef struct fv_fvalue {
     fv_expr *x;
     bool weak, weak_int;
-    double f;  /* of a weak one */
-    int64_t i; /* of a weak int */
+    double f;  /* value of a weak one */
+    int64_t i; /* value of a weak integer */
 } fv_fvalue;
 
 /* An index group: several axes under one name. */
@@ -24,7 +25,7 @@ typedef struct fv_fgroup {
     bool ranked;
 } fv_fgroup;
 
-typedef struct fv_fname { /* an index, or a scalar named by a statement */
+typedef struct fv_fname { /* an index, or a scalar that a statement names */
     const char *name;
     fv_var *var;
     fv_ast *ast;
@@ -39,7 +40,7 @@ typedef struct fv_fenv {
     fv_op *op;
     fv_arena *arena;
     fv_session *session;
-    const fv_definition *result; /* the one that is being defined */
+    const fv_definition *result; /* the definition that is being made */
     fv_fgroup groups[FV_F_MAX_NAMES];
     fv_fname names[FV_F_MAX_NAMES];
     int ngroups, nnames;
@@ -48,37 +49,40 @@ typedef struct fv_fenv {
 
 /* ---- formula.c ---- */
 
-/* "formula of OP: ...", at a place in its text; only the first is told. Returns false. */
+/* Reports "formula of OP: ..." with a position in the formula; later errors are suppressed. Returns
+ * false. */
 bool fv_f_error(fv_fenv *e, const fv_ast *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-fv_fvalue fv_f_none(fv_fenv *e); /* stands for a value after an error */
+fv_fvalue fv_f_none(fv_fenv *e); /* a dummy value after an error */
 #define FV_F_FAIL(e, ...) (fv_f_error((e), __VA_ARGS__), fv_f_none(e))
 
 /* ---- formula_expr.c: scalars ---- */
 
 fv_fvalue fv_f_eval(fv_fenv *e, fv_ast *a);
 fv_fvalue fv_f_binary(fv_fenv *e, fv_ast *a, fv_fvalue x, fv_fvalue y);
-/* Integers that are known symbolically: extents and ranks. False after a diagnostic. */
+/* An integer that is known as a dim: an extent or rank. False after a diagnostic. */
 bool fv_f_dim(fv_fenv *e, fv_ast *a, const fv_dim **out) FV_MUST_USE;
 static inline fv_fvalue fv_f_strong(fv_expr *x) {
     return (fv_fvalue){.x = x};
 }
-/* A weak value as a constant of type t. */
+/* v as an expression of type t, if it is weak. */
 fv_expr *fv_f_give(fv_fenv *e, fv_fvalue v, fv_elem t);
-/* Stand-alone: what a weak value is where nothing tells (the type of the first operand's
- * arithmetic). */
+/* v as an expression; a weak value takes the arithmetic type of the first operand. */
 fv_expr *fv_f_settle(fv_fenv *e, fv_fvalue v);
 
 /* ---- formula_index.c: names, indices, reductions ---- */
 
-int fv_f_operand(const fv_operand_def *defs, int max, const char *name); /* -1: there is none */
-const fv_type *fv_f_tensor(fv_fenv *e, const char *name); /* of an operand or result, or NULL */
+/* index of the operand with that name; -1: there is none */
+int fv_f_operand(const fv_operand_def *defs, int max, const char *name);
+/* of the operand or result with that name; NULL: there is none */
+const fv_type *fv_f_tensor(fv_fenv *e, const char *name);
 fv_fgroup *fv_f_find_group(fv_fenv *e, const char *name);
 fv_fgroup *fv_f_add_group(fv_fenv *e, const fv_ast *at, const char *name);
 fv_fname *fv_f_find_name(fv_fenv *e, const char *name);
 fv_fname *fv_f_add_name(fv_fenv *e, const fv_ast *at, const char *name);
 const fv_attr_def *fv_f_attr(fv_fenv *e, const char *name);
-/* First axis and number of axes that an item of an index list takes up; false: not known. */
+/* The first axis and the number of axes that item `item` of an index list indexes in a tensor of
+ * that rank; false: not known. */
 bool fv_f_axes(fv_fenv *e, const fv_ast *index, int item, int rank, int *axis,
                int *count) FV_MUST_USE;
 fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a);

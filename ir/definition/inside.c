@@ -24,7 +24,7 @@ typedef struct fact { /* form >= 0 */
 
 /* Nodes that are the same by structure. */
 typedef struct same {
-    const fv_expr *x; /* which stands for all */
+    const fv_expr *x; /* the node that represents all equal ones */
     const struct same *next;
 } same;
 
@@ -33,7 +33,7 @@ struct fv_inside {
     fv_dims *t;
     fv_arena *a;
     fv_affines sums;
-    fv_ptrmap known; /* node -> which stands for it */
+    fv_ptrmap known; /* node -> the node that represents it */
     fv_ptrmap first; /* hash -> same */
     fv_ptrmap width; /* node -> its bits + 1 */
     fv_ptrmap sets;  /* node -> set of the variables in it */
@@ -86,7 +86,7 @@ static uint64_t hash_of(const fv_expr *x, const fv_expr *const *args) {
     return h;
 }
 
-/* The node that stands for all that are the same by structure. */
+/* The node that represents all nodes with the same structure. */
 static const fv_expr *canonical(prover *p, const fv_expr *x) {
     const fv_expr *known = fv_ptrmap_get(&p->known, x), *args[FV_MAX_RANK + 2];
     if (known)
@@ -579,7 +579,8 @@ static bool prove_with(prover *p, const fv_affine *g, int i, const fv_expr *x, i
     return f.rest && prove(p, &f, depth - 1);
 }
 
-/* In one of the cases of term i, or in both. */
+/* Proves it for min, max and select as term i: for one of the two cases if that is enough,
+ * otherwise for both. */
 static bool prove_cases(prover *p, const fv_affine *g, int i, int depth) {
     const fv_expr *x = g->term[i].x;
     const fact *before = p->facts;

@@ -26,7 +26,8 @@ typedef struct term {
     const fv_expr *x;
     int uses;  /* from distinct nodes */
     int nodes; /* of the tree, at most MOST_NODES */
-    /* variables of reductions around it, by their bits: behind the formula they mean nothing */
+    /* hashes of the variables of reductions around it: outside of the formula they have no
+     * meaning */
     uint64_t open;
 } term;
 
@@ -89,7 +90,7 @@ static const char *new_name(terms *t) {
     return name;
 }
 
-/* Names what is used several times below x, but x itself. Constants stay what they are. */
+/* Gives names to expressions that occur several times in x, except for x itself and constants. */
 static void name_below(terms *t, const fv_expr *root) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(t->arena, root); (x = fv_x_next(&v));) {

@@ -5,7 +5,8 @@
 #include "ir/base/text.h"
 #include "ir/definition/definition.h"
 
-/* As a formula for people, of a few lines: repeated terms have names, t0 = ..., behind it. */
+/* Prints a definition as a formula of a few lines; terms that occur several times get names, t0 =
+ * ..., which follow it. */
 void fv_definition_print(fv_text *t, const fv_definition *d);
 
 #endif

@@ -1,4 +1,4 @@
-/* recurrence.c - recurrences: states, steps, what they leave behind. */
+/* recurrence.c - recurrences: states, steps and results. */
 #include "ir/definition/recurrence.h"
 
 #include <assert.h>

@@ -356,7 +356,7 @@ const fv_dim *fv_dim_sub(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     return add_scaled(t, a, b, -1);
 }
 
-/* Multiplied out, a product of sums may be far longer than as it stands. */
+/* A product of sums may be far longer when it is multiplied out. */
 static bool is_too_long(const fv_poly *p) {
     uint64_t n = 1;
     for (int i = 0; i < p->n; i++)
@@ -442,7 +442,8 @@ static const fv_dim *argument(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     return memo ? fv_dim_again(t, d, memo) : fv_dim_settle(t, d);
 }
 
-/* Puts arguments together in the order of the text: settled, or made anew where there is a memo. */
+/* Builds d from its arguments in the order of its text. The arguments are simplified first, or, if
+ * there is a memo, built again. */
 static const fv_dim *rebuild(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     int lead = d->kind == FV_DIM_ADD ? fv_dim_lead(d) : 0;
     const fv_dim *out = argument(t, d->arg[lead], memo);

@@ -223,7 +223,7 @@ const fv_dim *fv_dim_ceildiv(fv_dims *t, const fv_dim *a, const fv_dim *b) {
 
 /* ---- mod ---- */
 
-/* (y mod k) stands for y where c divides k. */
+/* (y mod k) can be replaced by y if c divides k. */
 static bool drop_inner_mods(fv_poly *p, int64_t c) {
     for (int i = 0; i < p->n; i++) {
         const fv_dim *m = p->term[i].m;

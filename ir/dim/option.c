@@ -48,7 +48,7 @@ const char *fv_dim_option_parse(fv_arena *a, const char *text, fv_dim_option *ou
     if (!strncmp(c, "..", 2)) {
         c += 2;
         if (!parse_size(&c, &out->hi))
-            return "expected a size behind '..'";
+            return "expected a size after '..'";
     }
     if (*c)
         return notation;

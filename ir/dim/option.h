@@ -1,28 +1,30 @@
-/* option.h - what a user says about a dim: NAME=N, NAME=LO..HI, INPUT:AXIS=N. A name may stand in
- * backquotes, with escapes (ir/base/quoted.h). */
+/* option.h - settings of dims on the command line: NAME=N, NAME=LO..HI, INPUT:AXIS=N. A name may be
+ * written in backquotes, with escapes (ir/base/quoted.h). */
 #ifndef FV_IR_DIM_OPTION_H
 #define FV_IR_DIM_OPTION_H
 
 #include "ir/base/arena.h"
 
 typedef struct fv_dim_option {
-    const char *text;  /* as it was given */
-    const char *flag;  /* of the command that gave it; NULL: --dim */
-    const char *name;  /* of the symbol; or INPUT:AXIS, where `input` is set */
-    const char *input; /* NULL: name has no colon with a number behind it */
+    const char *text; /* the text of the setting */
+    const char *flag; /* the option of the command that gave it; NULL: --dim */
+    const char *name; /* of the symbol; INPUT:AXIS if `input` is set */
+    /* the input of INPUT:AXIS; NULL if `name` has no colon followed by a number */
+    const char *input;
     int axis;
     int64_t lo, hi;
 } fv_dim_option;
 
-/* NULL, or what is wrong with the text. */
+/* Parses a setting. Returns NULL, or a text that says what is wrong with it. */
 const char *fv_dim_option_parse(fv_arena *a, const char *text, fv_dim_option *out);
-/* Narrows lo..hi; false after a diagnostic where nothing is left. */
+/* Intersects lo..hi with the setting; false after a diagnostic if no value is left. */
 bool fv_dim_option_apply(fv_session *s, const fv_dim_option *o, int64_t *lo,
                          int64_t *hi) FV_MUST_USE;
-/* That there is no such dim, but `names` (NULL terminated). Returns false. */
+/* Reports that there is no such dim, and which there are: `names`, NULL-terminated. Returns
+ * false. */
 bool fv_dim_option_unknown(fv_session *s, fv_arena *a, const fv_dim_option *o,
                            const char *const *names);
-/* `FLAG 'TEXT': WHAT`. Returns false. */
+/* Reports `FLAG 'TEXT': WHAT`. Returns false. */
 bool fv_dim_option_error(fv_session *s, const fv_dim_option *o, const char *what);
 
 #endif

@@ -405,7 +405,7 @@ fv_range fv_poly_range(const fv_poly *p) {
     return refined_range(p, 5);
 }
 
-/* One corner of a quotient of ranges; b >= 1, INT64_MAX stands for any size. */
+/* A corner of a quotient of ranges; b >= 1, INT64_MAX means any size. */
 static int64_t corner(int64_t a, int64_t b) {
     if (a == INT64_MIN || a == INT64_MAX)
         return a;

@@ -277,7 +277,7 @@ static const fv_dim *parse_name(dim_reader *r) {
     const char *name = fv_strndup(fv_dims_arena(r->dims), r->s, n);
     for (int i = 0; words[i]; i++)
         if (strcmp(name, words[i]) == 0)
-            return fail(r, "an operator stands where a dim is expected");
+            return fail(r, "an operator where a dim is expected");
     r->s += n;
     return fv_dim_symbol(r->dims, name);
 }

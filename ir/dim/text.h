@@ -4,10 +4,12 @@
 
 #include "ir/dim/dim.h"
 
-/* Text: "seq * 64 + 1", "(seq + 63) floordiv 64", "min(a, b)", "max(a, b)", "broadcast(a, b)".
- * A symbol that is no identifier is written in backquotes. Parsing prints back to itself. */
+/* Text of a dim: "seq * 64 + 1", "(seq + 63) floordiv 64", "min(a, b)", "max(a, b)", "broadcast(a,
+ * b)". A symbol that is not an identifier is written in backquotes. Parsing the text gives the same
+ * dim. */
 const char *fv_dim_str(fv_arena *a, const fv_dim *d);
-/* Parses at *s, and advances it; NULL: *s is left at the fault and *error says what is wrong. */
+/* Parses a dim at *s and moves *s to the character after it. Returns NULL for a malformed text: *s
+ * is the place of the error, *error says what is wrong. */
 const fv_dim *fv_dim_parse(fv_dims *t, const char **s, const char **error);
 
 #endif

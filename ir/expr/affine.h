@@ -1,9 +1,10 @@
-/* affine.h - integer expressions as sums: a dim, and parts that are no sums with dims as factors.
+/* affine.h - integer expressions as sums: a dim, and terms, each an atom (an expression that is not
+ * a sum) times a dim.
  *
  *     (i + n) * 4 - x[j] * m   is   4 * i + (-m) * x[j] + 4 * n         atoms: i, x[j]
  *
- * Terms are those of different atoms, in the order in which they are met first; none has the factor
- * 0. Overflow is not looked at: `apart` leaves alone what may have one. */
+ * Each atom has one term, in the order of first occurrence; no factor is 0. Overflow is ignored:
+ * the callback `apart` can keep an expression that may overflow as an atom. */
 #ifndef FV_IR_EXPR_AFFINE_H
 #define FV_IR_EXPR_AFFINE_H
 
@@ -17,13 +18,13 @@ typedef struct fv_affine {
         const fv_expr *x; /* the atom */
         const fv_dim *by;
     } term[FV_AFFINE_TERMS];
-    const fv_dim *rest; /* NULL: there are more terms */
+    const fv_dim *rest; /* the dim that is added; NULL: the expression has too many terms */
 } fv_affine;
 
-/* How expressions become sums. */
+/* How expressions are taken apart. */
 typedef struct fv_affines {
     fv_dims *dims;
-    /* Are two atoms one? NULL: where they are one node, or one variable. */
+    /* Are two atoms the same? NULL: if they are the same node or the same variable. */
     bool (*is_same)(void *user, const fv_expr *a, const fv_expr *b);
     /* May this sum, product or negation be taken apart? NULL: always. */
     bool (*apart)(void *user, const fv_expr *x);
@@ -34,7 +35,7 @@ fv_affine fv_affine_dim(const fv_dim *d);
 fv_affine fv_affine_of(const fv_affines *s, const fv_expr *x);
 /* a + b * by */
 fv_affine fv_affine_plus(const fv_affines *s, fv_affine a, const fv_affine *b, const fv_dim *by);
-/* Is it a sum of variables with constant factors, and a dim? */
+/* Is every atom a variable and every factor a constant? */
 bool fv_affine_is_of_vars(const fv_affine *f) FV_MUST_USE;
 
 #endif

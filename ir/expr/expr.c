@@ -49,7 +49,7 @@ fv_elem fv_elem_bits_elem(fv_elem e) {
 
 /* ---- making nodes ---- */
 
-/* What the payload of a node is, beside its operation, type and number of arguments. */
+/* The payload of a node: its data other than operation, type and number of arguments. */
 #define HEAD(o, t, ...) (&(fv_expr){.op = (uint16_t)(o), .type = (t), .n = __VA_ARGS__})
 
 static bool is_arith_float(fv_elem e) {
@@ -171,7 +171,7 @@ fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x) {
     return fv_x_node(a, HEAD(op, x->type, 1), &x);
 }
 
-/* A scalar beside a vector is copied to all lanes. */
+/* A scalar operand next to a vector operand is copied to all lanes. */
 static int common_lanes(const fv_expr *x, const fv_expr *y) {
     return x->type.lanes > y->type.lanes ? x->type.lanes : y->type.lanes;
 }

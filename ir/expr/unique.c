@@ -294,7 +294,7 @@ static bool is_reduction(fv_arena *a, const fv_expr *x, const fv_expr *head, fv_
     return are_alike(a, &s, x->arg[0], &t, body, &memo);
 }
 
-/* x with y where v is free. What y is, a new variable, no reduction binds. */
+/* x with the free variable v replaced by the new variable y, which no reduction binds. */
 static fv_expr *with_new(fv_arena *a, fv_expr *x, const fv_var *v, fv_expr *y, fv_ptrmap *memo) {
     fv_expr *args[FV_MAX_RANK + 2], *known;
     if (!(x->vars & fv_var_bit(v)) || fv_x_binds(x, v))

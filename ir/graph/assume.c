@@ -69,7 +69,7 @@ static void state(fv_module *m, const fv_dim *a, const fv_dim *b, const char *wh
                   const char *says) {
     struct fv_within at = m->within;
     fv_op *place = place_of(at, a, b);
-    /* behind an op: behind one that this replaces, too */
+    /* after an op: also after one that this replaces */
     if (is_stated(at.block, place == at.before ? place : NULL, a, b))
         return;
     fv_op *op = fv_op_new(at.block, place, fv_op_def(FV_OP_fv_Assume), 0, NULL, 0, NULL,

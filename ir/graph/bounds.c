@@ -124,7 +124,7 @@ static bool is_excluded(const fv_bounds *b, const equality *e, cell *c, int64_t 
     return excluded;
 }
 
-/* What lies between two values; false: nothing. */
+/* The range between two values; false: it is empty. */
 static bool between(int64_t x, int64_t y, int64_t *middle) {
     int64_t lo = x < y ? x : y, hi = x < y ? y : x;
     uint64_t apart = (uint64_t)hi - (uint64_t)lo;
@@ -132,7 +132,8 @@ static bool between(int64_t x, int64_t y, int64_t *middle) {
     return apart > 1;
 }
 
-/* Where a range is excluded, so is what lies in it: bisection finds how much of an end is. */
+/* If a range is excluded, so is each range within it: bisection finds how much of an end is
+ * excluded. */
 static int64_t shaved_top(const fv_bounds *b, const equality *e, cell *c) {
     int64_t left = c->lo, gone = c->hi, middle;
     if (!is_excluded(b, e, c, c->hi, c->hi))

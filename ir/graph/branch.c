@@ -51,8 +51,8 @@ static bool is_single(const fv_type *t) {
     return single;
 }
 
-/* A number, as a scalar here and with an axis there: that is no axis squeezed, either may run, and
- * who reads it broadcasts. */
+/* One branch returns a number as a scalar, the other with an axis: this is not a squeezed axis,
+ * either branch may run, and readers broadcast the result. */
 static bool is_number(const fv_op *op, int i) {
     return is_single(type_of(op, FV_BRANCH_THEN, i)) && is_single(type_of(op, FV_BRANCH_ELSE, i)) &&
            !is_declared(op, FV_BRANCH_THEN, i) && !is_declared(op, FV_BRANCH_ELSE, i);

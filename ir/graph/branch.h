@@ -7,13 +7,12 @@
 enum { FV_BRANCH_ELSE, FV_BRANCH_THEN, FV_BRANCH_EITHER };
 
 const fv_region *fv_branch_of(const fv_op *op, int which);
-/* Of an If: the only one that can run, where shapes and constants tell it, or the one to which it
- * is held since a value has one rank and one element type (see fv_branch_hold); or EITHER, and the
- * run decides. */
+/* The branch of an If that runs, where shapes and constants decide it or fv_branch_hold has assumed
+ * it; EITHER if the run decides. */
 int fv_branch_taken(const fv_op *op);
-/* Where the results of the branches differ in rank or element type: assumes that the run takes the
- * one that is declared, or else `then_branch` (squeezing an axis of 1 is exported as an If on
- * that). False after a diagnostic. */
+/* If the results of the two branches differ in rank or element type, assumes that the branch runs
+ * whose results have the declared types, or else `then_branch` (exporters write the squeezing of an
+ * axis of size 1 as an If). False after a diagnostic. */
 bool fv_branch_hold(fv_op *op) FV_MUST_USE;
 
 #endif

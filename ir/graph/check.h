@@ -1,18 +1,19 @@
-/* check.h - is an op what its entry in the catalogue says? */
+/* check.h - does an op conform to its entry in the catalogue? */
 #ifndef FV_IR_GRAPH_CHECK_H
 #define FV_IR_GRAPH_CHECK_H
 
 #include "ir/graph/graph.h"
 
-/* Arities, attribute names and kinds, types and ranks as the entry says; sets no types. What comes
- * after -- infer, decompose, define, kernel -- trusts them. */
+/* Checks number of operands, names and kinds of attributes, types and ranks against the entry; does
+ * not set types. The functions of the entry (infer, decompose, define, kernel) rely on it. False
+ * after a diagnostic. */
 bool fv_op_check(fv_op *op) FV_MUST_USE;
-/* The same where regions are not there yet. */
+/* The same before the regions of the op exist. */
 bool fv_op_check_around(fv_op *op) FV_MUST_USE;
-/* The same of the operands that are there alone: before .upgrade, which adds others. */
+/* The same for the operands that are present only: used before .upgrade, which may add operands. */
 bool fv_op_check_operands(fv_op *op) FV_MUST_USE;
 
-/* "at least 2", "1", "1 to 3"; NULL: any. */
+/* Text of the ranks that an operand may have: "at least 2", "1", "1 to 3"; NULL: any rank. */
 const char *fv_rank_str(fv_arena *a, const fv_rank_def *r);
 
 #endif

@@ -1,12 +1,12 @@
-/* copy.h - a module once more. */
+/* copy.h - copies of modules. */
 #ifndef FV_IR_GRAPH_COPY_H
 #define FV_IR_GRAPH_COPY_H
 
 #include "ir/graph/graph.h"
 
-/* A module of its own that is like m, in session s, with dims fixed or bounded as --dim says it
- * (NULL terminated, or NULL). Its large constants lie where those of m do, which has to outlive it,
- * and so have operators that m's session has declared. m is verified. NULL after diagnostics. */
+/* A copy of the verified module m in session s. `dims`: settings of dims as --dim has them,
+ * NULL-terminated; NULL: none. The copy uses the data of large constants of m, and operators that
+ * m's session has declared, so m must outlive it. NULL after diagnostics. */
 fv_module *fv_module_copy(fv_session *s, const fv_module *m, const char *const *dims);
 
 #endif

@@ -1,5 +1,6 @@
-/* gate.h - who is asked before each change of a module that could as well not be made: the rewrites
- * of optimizing passes, and steps of lowering without which a program is slower, and no other. */
+/* gate.h - the callback that is asked before each optional change of a module: rewrites of
+ * optimizing passes, and steps of lowering without which a program is slower but computes the
+ * same. */
 #ifndef FV_IR_GRAPH_GATE_H
 #define FV_IR_GRAPH_GATE_H
 
@@ -7,9 +8,9 @@
 
 typedef struct fv_gate {
     void *user;
-    /* May it be? `stage`: the pass or step of lowering; `what`: which of its changes, NULL: the
-     * whole of it; `op`: that is changed, NULL: no single one is. They are asked of in the order in
-     * which they would be made. */
+    /* May the change be made? `stage`: the pass or step of lowering; `what`: the kind of change,
+     * NULL: the whole stage; `op`: the op that would change, NULL: no single one. Called in the
+     * order in which the changes would be made. */
     bool (*may)(void *user, const char *stage, const char *what, const fv_op *op);
 } fv_gate;
 

@@ -471,7 +471,7 @@ static const fv_attr *attr_of(const fv_op *op, const char *name, fv_attr_kind ki
     return a && a->kind == kind ? a : NULL;
 }
 
-/* Where it stands what the attribute is if it is left out: the one place that says it. */
+/* The value of an attribute that is left out: the only place where it is computed. */
 static const fv_attr_def *entry_of(const fv_op *op, const char *name, fv_attr_kind kind,
                                    int version) {
     const fv_attr_def *d = fv_opdef_attr_of(op->def, name, version);

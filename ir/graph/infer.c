@@ -285,7 +285,7 @@ bool fv_const_elems(fv_module *m, fv_value *v) {
     return true;
 }
 
-/* Puts an fv.Bind behind the definition of v: its elements become symbols. */
+/* Adds an fv.Bind after the definition of v: its elements become symbols. */
 static void bind_elems(fv_module *m, fv_value *v, int n) {
     const fv_dim **e = FV_NEW(m->arena, const fv_dim *, n + 1);
     int64_t lo, hi;

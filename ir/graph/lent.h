@@ -1,5 +1,5 @@
-/* lent.h - tensors that a text speaks of by their numbers, for one that is read again at once,
- * where they are (copy.c). */
+/* lent.h - a list of tensors to which a text refers by number; used to copy a module by printing
+ * and parsing it without copying its tensors (copy.c). */
 #ifndef FV_IR_GRAPH_LENT_H
 #define FV_IR_GRAPH_LENT_H
 

@@ -364,8 +364,8 @@ static bool infer_at(fv_graph_reader *r, fv_op *op, const fv_declared *types, co
     return false;
 }
 
-/* What an op assumes of its own results is stated behind it when it is read; where the text states
- * that, too, it is the text's. */
+/* Assumptions that inference adds about results of an op follow the op; if the text states them as
+ * well, those of the text are kept. */
 static void take_over(fv_graph_reader *r, fv_op *op) {
     if (!fv_op_is(op, FV_OP_fv_Assume)) {
         r->asks = op;
@@ -461,7 +461,8 @@ static bool parse_results(fv_graph_reader *r, name_list *results, value_list *st
     return fv_lex_expect(l, ")");
 }
 
-/* Once the types of the results are known; `at` is where they stand. */
+/* Called once the types of the results are known; `at` is the position of the elements in the
+ * text. */
 static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states,
                        const dim_list *capacity, const fv_token *at) {
     const fv_value **list = FV_NEW(r->m->arena, const fv_value *, states->n + 1);

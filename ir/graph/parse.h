@@ -6,36 +6,40 @@
 #include "ir/graph/lent.h"
 
 #define FV_IR_FORMAT 1
-/* `folder`: where side files are looked for (NULL: there are none). NULL after diagnostics. */
+/* Parses a module. `folder`: the folder of side files; NULL: there are none. NULL after
+ * diagnostics. */
 fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);
-/* With dims fixed or bounded, as --dim says it (ir/dim/option.h); NULL terminated, or NULL. */
+/* The same; `dims`: settings of dims as --dim has them (ir/dim/option.h), NULL-terminated; NULL:
+ * none. */
 fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
                                 const char *const *dims);
 
-/* The text of fv_module_print_lent; the tensors have to outlive the module. */
+/* Parses the text of fv_module_print_lent. The tensors in `lent` must outlive the module. */
 fv_module *fv_module_parse_lent(fv_session *s, const char *text, const fv_lent *lent,
                                 const char *const *dims);
 
-/* ---- texts that are more than graph IR ---- */
+/* ---- texts that extend graph IR ---- */
 
 struct fv_graph_reader;
 
-/* A text that is graph IR with more in it. Answers are false after a diagnostic. */
+/* A language that extends graph IR. Its functions return false after a diagnostic. */
 typedef struct fv_graph_dialect {
-    const char *word;                         /* fovea-WORD N: what the text begins with */
+    const char *word;                         /* the text begins with fovea-WORD N */
     int format;                               /* N */
-    bool (*begin)(struct fv_graph_reader *r); /* behind N */
-    bool (*line)(struct fv_graph_reader *r, bool *taken); /* besides symbol, assume, const, func */
-    /* besides the catalogue's; NULL: it is none */
+    bool (*begin)(struct fv_graph_reader *r); /* called after N is read */
+    /* reads a line other than symbol, assume, const and func; *taken: it was one of the
+     * dialect's */
+    bool (*line)(struct fv_graph_reader *r, bool *taken);
+    /* finds an op that is not in the catalogue; NULL: there is none */
     const fv_opdef *(*op)(const char *name);
-    bool (*behind)(struct fv_graph_reader *r, fv_op *op); /* what follows an op's loc(..) */
-    bool (*end)(struct fv_graph_reader *r);               /* all is read */
+    bool (*behind)(struct fv_graph_reader *r, fv_op *op); /* reads what follows loc(..) of an op */
+    bool (*end)(struct fv_graph_reader *r);               /* called after the whole text is read */
 } fv_graph_dialect;
 
-/* fv_module_parse_dims of a dialect's text. */
+/* fv_module_parse_dims for the text of a dialect. */
 fv_module *fv_module_parse_as(fv_session *s, const char *text, const char *folder,
                               const char *const *dims, const fv_graph_dialect *dialect);
-/* WORD("NODE", ...), if the word is there. */
+/* Reads WORD("NODE", ...) if the current token is that word. */
 bool fv_read_nodes(struct fv_graph_reader *r, const char *word, int *n,
                    const char *const **out) FV_MUST_USE;
 

@@ -9,7 +9,7 @@
 
 /* ---- dims and types ---- */
 
-/* A dim behind the current token; the token behind it is the next. */
+/* Reads a dim after the current token; the token after the dim becomes the current one. */
 const fv_dim *fv_read_dim(fv_graph_reader *r) {
     const char *s = r->l.tok.start + r->l.tok.n, *error = NULL;
     const fv_dim *d = fv_dim_parse(r->m->dims, &s, &error);
@@ -59,7 +59,7 @@ static bool parse_elem(fv_graph_reader *r, fv_elem *out) {
     return true;
 }
 
-/* Behind the current token: is it `mark`, and then `,` or `]`? */
+/* After the current token: is it `mark`, followed by `,` or `]`? */
 static bool stands_alone(const fv_graph_reader *r, char mark) {
     static const char spaces[] = " \t\r\n";
     const char *next = r->l.tok.start + r->l.tok.n;
@@ -70,7 +70,7 @@ static bool stands_alone(const fv_graph_reader *r, char mark) {
     return *next == ',' || *next == ']';
 }
 
-/* DIM | _ , behind the current token; `_` is NULL. */
+/* DIM | _ , after the current token; `_` is NULL. */
 static bool parse_axis(fv_graph_reader *r, const fv_dim **out) {
     if (!stands_alone(r, '_'))
         return (*out = fv_read_dim(r)) != NULL;

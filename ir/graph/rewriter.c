@@ -240,8 +240,8 @@ void fv_replace_known(fv_value *old, fv_value *v) {
     fv_replace_uses(old, v);
 }
 
-/* A dim of `old` that data decide was a symbol, for the op to bind. Where what stands for the op
- * has a symbol of its own there, that is the dim, also of all that reads `old`. */
+/* A dim of `old` that depends on data was a symbol, which the op bound. If the new value has a
+ * symbol of its own there, it replaces that symbol, also in all values computed from `old`. */
 static void tell_dims(const fv_rewriter *w, const fv_value *old, const fv_value *v) {
     for (int k = 0; k < old->type->rank; k++) {
         const fv_dim *said = old->type->dims[k];

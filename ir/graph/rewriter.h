@@ -1,16 +1,16 @@
-/* rewriter.h - building ops before the one that is replaced. */
+/* rewriter.h - building ops that replace another op. */
 #ifndef FV_IR_GRAPH_REWRITER_H
 #define FV_IR_GRAPH_REWRITER_H
 
 #include "ir/graph/graph.h"
 
-/* Builds ops before the one that is replaced, with its origin; infers their types. A builder call
- * that fails returns NULL and every later call given NULL for a required operand does too, so that
- * errors need testing once, at the end. */
+/* Builds ops before the op that is replaced; they get its origin, and their types are inferred.
+ * After an error a call returns NULL, and so does each later call that gets NULL for a required
+ * operand; so errors need to be tested once, at the end. */
 typedef struct fv_rewriter {
     fv_module *module;
     fv_op *at;
-    fv_op *before; /* what stood before `at`: ops between them are new */
+    fv_op *before; /* the op before `at` at the beginning: the ops between them are new */
     bool failed;
 } fv_rewriter;
 
@@ -32,8 +32,9 @@ fv_value *fv_w_int(fv_rewriter *w, fv_elem e, int64_t v);
 fv_value *fv_w_reshape(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const *dims);
 fv_value *fv_w_transpose(fv_rewriter *w, fv_value *x, const int *perm);
 fv_value *fv_w_expand(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const *dims);
-fv_value *fv_w_zeros(fv_rewriter *w, const fv_type *t); /* of strings: empty ones */
-/* Elements start[i] + k * step[i], k < dims[i]; the start may be symbolic, steps are dims too */
+fv_value *fv_w_zeros(fv_rewriter *w, const fv_type *t); /* for strings, empty ones */
+/* The elements start[i] + k * step[i], 0 <= k < dims[i], on each axis i; start and step are dims,
+ * which may be symbolic. */
 fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
                      const fv_dim *const *step, const fv_dim *const *dims);
 fv_attr fv_attr_int(fv_module *m, const char *name, int64_t v);
@@ -41,19 +42,21 @@ fv_attr fv_attr_float(fv_module *m, const char *name, float v);
 fv_attr fv_attr_ints(fv_module *m, const char *name, int n, const int64_t *v);
 fv_attr fv_attr_dims(fv_module *m, const char *name, int n, const fv_dim *const *v);
 fv_attr fv_attr_string(fv_module *m, const char *name, const char *v);
-fv_attr fv_attr_elem(fv_module *m, const char *name, fv_elem e); /* TYPE: a rank 0 tensor of e */
-/* v in place of `old` wherever that is used; symbols that data decided by the elements of `old` are
- * what those of v are known to be. */
+/* a TYPE attribute: a tensor of rank 0 with element type e */
+fv_attr fv_attr_elem(fv_module *m, const char *name, fv_elem e);
+/* Replaces all uses of `old` by v. Symbols that were bound to elements of `old` are replaced by the
+ * known elements of v. */
 void fv_replace_known(fv_value *old, fv_value *v);
-/* Replaces result i of the op being expanded; a value that is new takes over its name. */
+/* Replaces result i of the op that is expanded by v; if v is a new value it gets the result's
+ * name. */
 void fv_w_result(fv_rewriter *w, int i, fv_value *v);
 
-/* Moves what a region of the op being expanded computes before it. Returns what the region
- * gives. */
+/* Moves the ops of a region of the op that is expanded before that op; returns the region's
+ * results. */
 fv_value *const *fv_w_inline(fv_rewriter *w, const fv_region *r);
 
-/* Operands that are lists, but of rank 0, become vectors of one element: PyTorch exports axes so,
- * and ONNX Runtime takes them. False after a diagnostic. */
+/* Reshapes operands of rank 0 that the entry declares as lists to vectors of one element; PyTorch
+ * exports axes of rank 0, and ONNX Runtime accepts them. False after a diagnostic. */
 bool fv_op_adopt_lists(fv_op *op) FV_MUST_USE;
 
 #endif

@@ -1,17 +1,17 @@
-/* settle.h - dims as what a module assumes makes of them: where `min(past + seq, 2048) == past +
- * seq` is checked, the second stands in place of the first, and `max(min(past + seq, 2048) - past,
- * 0)` is `seq`. */
+/* settle.h - simplifying dims with what a module assumes: where `min(past + seq, 2048) == past +
+ * seq` is checked, the right side replaces the left one, and `max(min(past + seq, 2048) - past, 0)`
+ * becomes `seq`. */
 #ifndef FV_IR_GRAPH_SETTLE_H
 #define FV_IR_GRAPH_SETTLE_H
 
 #include "ir/graph/graph.h"
 
-/* Equates what relations of the module say to be equal, and makes all its dims anew: of types,
- * attributes, contents, relations. A relation that another one implies by that is gone. */
+/* Simplifies all dims of the module (in types, attributes, elements and relations) with the
+ * equalities of its relations, and removes relations that follow from others. */
 void fv_module_settle(fv_module *m);
-/* Wherever the symbol stands, `dim` does from here on: they are the same in every run. */
+/* Replaces the symbol by `dim` everywhere; the caller knows that both are equal in every run. */
 void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim);
-/* Does what the module assumes leave it possible that symbol is that dim? */
+/* Can the symbol be equal to `dim`, as far as the assumptions of the module tell? */
 bool fv_module_dim_may_be(fv_module *m, const fv_dim *symbol, const fv_dim *dim) FV_MUST_USE;
 
 #endif

@@ -22,11 +22,12 @@ static side_file *find_file(fv_side *s, const char *name, const char **error) {
         if (strcmp(f->name, name) == 0)
             return f;
     if (!plain_name(name)) {
-        *error = fv_printf(s->arena, "the name '%s' is not that of a file beside the text", name);
+        *error = fv_printf(s->arena,
+                           "the name '%s' is not that of a file in the folder of the text", name);
         return NULL;
     }
     if (!s->folder) {
-        *error = "no file lies beside this text";
+        *error = "this text has no folder with side files";
         return NULL;
     }
     const char *path = fv_printf(s->arena, "%s/%s", s->folder, name);

@@ -94,7 +94,7 @@ static const char *not_replaced(const fv_func *f, int i, const fv_op *op, int *a
 
 static const char *not_added(const fv_func *f, int i, fv_op *op, int *axis) {
     const fv_value *p = f->states[i];
-    const char *why = op->nin < 2 ? "expected what is new behind the input" : NULL;
+    const char *why = op->nin < 2 ? "expected the new elements after the input" : NULL;
     for (int k = 1; !why && k < op->nin; k++)
         why = op->in[k] == p ? "which has the input twice" : NULL;
     if (!why && !fv_infer_axis(op, fv_op_int(op, "axis"), op->out[0]->type->rank, axis))
@@ -181,7 +181,7 @@ static bool read_pair(fv_arena *a, option *o) {
     return true;
 }
 
-/* What stands in `name` for the '*' of the pattern; NULL: it is not of the pattern. */
+/* The text of `name` at the '*' of the pattern; NULL: the name does not match the pattern. */
 static const char *star_of(fv_arena *a, const char *pattern, const char *name) {
     const char *star = strchr(pattern, '*');
     size_t before = (size_t)(star - pattern), after = strlen(star + 1), n = strlen(name);

@@ -1,13 +1,13 @@
-/* symbols.h - where symbols of dims are known. */
+/* symbols.h - where symbols of dims occur and where their values are known. */
 #ifndef FV_IR_GRAPH_SYMBOLS_H
 #define FV_IR_GRAPH_SYMBOLS_H
 
 #include "ir/graph/graph.h"
 
 bool fv_dims_mention(int n, const fv_dim *const *dims, const fv_dim *symbol) FV_MUST_USE;
-/* In its type, or in what is known of its elements? */
+/* Does the symbol occur in the type of v or in its known elements? */
 bool fv_value_mentions(const fv_value *v, const fv_dim *symbol) FV_MUST_USE;
-/* A symbol of d that data decide, and nothing above op gives a value; NULL: there is none. */
+/* A symbol of d that depends on data and that no op before `op` binds; NULL: there is none. */
 const fv_dim *fv_unknown_above(const fv_op *op, const fv_dim *d);
 
 #endif

@@ -62,7 +62,7 @@ static uint64_t hash_use(const fv_op *op, int index) {
     return (h ^ h >> 31) * UINT64_C(0xBF58476D1CE4E5B9);
 }
 
-/* `inner` is `outer` or lies in it. */
+/* Is `inner` equal to `outer` or within it? */
 static bool is_within(const fv_region *inner, const fv_region *outer) {
     while (inner && inner != outer)
         inner = inner->parent ? inner->parent->block : NULL;

@@ -1,11 +1,11 @@
-/* argument.h - what the caller of a model gives, as host programs READ it. */
+/* argument.h - the arguments of a model's entry points, which host programs read (READ). */
 #ifndef FV_IR_KERNEL_ARGUMENT_H
 #define FV_IR_KERNEL_ARGUMENT_H
 
 #include "ir/expr/expr.h"
 
 typedef enum {
-    /* as a run has them */
+    /* arguments of a run */
     FV_ARG_DIMS,
     FV_ARG_INPUTS,
     FV_ARG_OUTPUTS,
@@ -13,8 +13,8 @@ typedef enum {
     FV_ARG_WORKSPACE,
     FV_ARG_BYTES,
     FV_ARG_ENV,
-    FV_ARG_WEIGHTS, /* the words that the file env.weights begins with */
-    FV_ARG_CPU,     /* has it what the target needs? */
+    FV_ARG_WEIGHTS, /* the first words of the file env.weights */
+    FV_ARG_CPU,     /* does the CPU have what the target needs? */
     FV_ARG_MOST,    /* bytes that the machine can address */
     FV_ARGS
 } fv_argument;
@@ -22,8 +22,8 @@ typedef enum {
 typedef enum {
     FV_READ_VALUE,
     FV_READ_GIVEN,   /* bool: is the pointer not NULL? */
-    FV_READ_ALIGNED, /* bool: ... and a multiple of `align`? */
-    FV_READ_SAME     /* OUTPUTS, bool: is it NULL, or the input that it is the state of? */
+    FV_READ_ALIGNED, /* bool: is it not NULL and a multiple of `align`? */
+    FV_READ_SAME     /* OUTPUTS, bool: is it NULL, or the input whose state it is? */
 } fv_read_how;
 
 enum {
@@ -35,21 +35,21 @@ enum {
 
 typedef struct fv_read {
     uint8_t how, of; /* fv_read_how, fv_argument */
-    /* of DIMS, INPUTS, OUTPUTS: which; ACTUAL: the output; ENV: the member; WEIGHTS: the word; -1:
-     * the whole */
+    /* number of the dim, input or output; ACTUAL: of the output; ENV: the member; WEIGHTS: the
+     * word; -1: the argument itself */
     int at;
     int align;
 } fv_read;
 
-/* i64, but u64 of sizes and words, and bool. */
+/* The type of the value: i64, u64 for sizes and words, bool. */
 fv_ktype fv_read_ktype(const fv_read *r);
-/* What is known of the value before it is checked. */
+/* The bounds of the value before it is checked. */
 void fv_read_bounds(const fv_read *r, int64_t *lo, int64_t *hi);
 bool fv_read_equal(const fv_read *a, const fv_read *b) FV_MUST_USE;
 
 const char *fv_argument_text(fv_argument of);        /* "dims" */
 fv_argument fv_argument_from_text(const char *text); /* FV_ARGS: there is none */
-const char *fv_read_how_text(fv_read_how how);       /* "given"; of VALUE: "" */
+const char *fv_read_how_text(fv_read_how how);       /* "given"; "" for VALUE */
 const char *fv_env_text(int member);                 /* "alloc" */
 int fv_env_from_text(const char *text);              /* -1: there is none */
 bool fv_env_is_pointer(int member) FV_MUST_USE;

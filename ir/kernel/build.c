@@ -120,7 +120,7 @@ enum { MAX_NESTED = 48 };
 typedef struct sharing {
     fv_kbuilder *builder;
     fv_ptrmap uses;   /* node -> number of parents */
-    fv_ptrmap height; /* what stands for a node -> how deep it is */
+    fv_ptrmap height; /* the expression that replaces a node -> its height */
 } sharing;
 
 /* Short index arithmetic reads better where it is used, and costs nothing there. */

@@ -192,7 +192,8 @@ static void confine_prefetch(confiner *c, const fv_stmt *s) {
 
 /* ---- how long it takes ---- */
 
-/* The most iterations of a loop; INT64_MAX: its bounds do not tell, or its variable may wrap. */
+/* The maximum number of iterations of a loop; INT64_MAX: its bounds are unknown, or its variable
+ * may wrap. */
 static int64_t most_trips(const fv_stmt *s) {
     int64_t least, most, lo, hi;
     fv_x_range(s->lo, &lo, &least);

@@ -1,20 +1,21 @@
-/* confine.h - kernels whose author is not trusted: they reach nothing but what they are given, and
- * end. */
+/* confine.h - safety of kernels from untrusted authors: they access only their own buffers and
+ * terminate. */
 #ifndef FV_IR_KERNEL_CONFINE_H
 #define FV_IR_KERNEL_CONFINE_H
 
 #include "ir/kernel/kernel.h"
 
-/* Rewrites a legal kernel that is not expanded, so that whatever its dims and data are
- *   - each access whose index is not proved to be within its axis asks for it by REQUIRE, and does
- *     nothing where it is not;
- *   - a launch takes no more than so many iterations: loops that might take more count, and end by
+/* Rewrites a legal kernel that is not expanded so that for all dims and data
+ *   - each access whose index is not proved to be within its axis checks it with REQUIRE and is
+ *     skipped otherwise;
+ *   - a launch runs at most `turns` iterations: loops that may run more count them and end with
  *     REQUIRE;
  *   - no tile is read before it is written.
- * `turns` is at least 1, and at most FV_MAX_CONFINED_TURNS. A kernel that breaks none of this has
- * the same bits as before. False after a diagnostic: it holds what only expanded kernels have,
- * iterations that run at a time are not proved to store different elements whatever wraps, or it is
- * too large. */
+ *
+ * 1 <= turns <= FV_MAX_CONFINED_ITERATIONS. A kernel that violates none of this computes the same
+ * bits as before. False after a diagnostic: the kernel has statements of expanded kernels only, or
+ * iterations of a parallel or vector loop are not proved to store different elements (index
+ * arithmetic may wrap), or it is too large. */
 bool fv_kernel_confine(fv_session *s, fv_kernel *k, int64_t turns) FV_MUST_USE;
 
 #endif

@@ -51,7 +51,7 @@ static void copy_if(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     fv_kb_end(b);
 }
 
-/* Of what is there already: folding makes such of `acc = acc + 0 * x`. */
+/* For expressions that exist already: folding makes such of `acc = acc + 0 * x`. */
 static bool stores_itself(const fv_buf *buf, fv_expr *const *index, const fv_expr *x) {
     bool same = x->op == FV_X_LOAD && x->u.buf == buf;
     for (int i = 0; i < buf->rank && same; i++)

@@ -4,7 +4,7 @@
 
 #include "ir/kernel/func.h"
 
-/* Parses a file of functions, which may call those above them. False after a diagnostic. */
+/* Parses a file of functions, each of which may call earlier ones. False after a diagnostic. */
 bool fv_kfuncs_parse(fv_arena *a, const char *text, int *n,
                      const fv_kfunc *const **out) FV_MUST_USE;
 

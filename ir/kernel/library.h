@@ -1,7 +1,8 @@
-/* library.h - functions that kernels call: what no formula says, and a library of others does well.
+/* library.h - library functions that kernels may call, for what no formula expresses and an
+ * external library does well.
  *
- * Here is what a kernel may know of them, names and parameters; who executes kernels has the
- * functions, or says that this build has none (backend/library/library.h). */
+ * Kernels know names and parameters only. The functions are in backend/library/library.h; a build
+ * may lack some. */
 #ifndef FV_IR_KERNEL_LIBRARY_H
 #define FV_IR_KERNEL_LIBRARY_H
 
@@ -12,7 +13,7 @@ enum { FV_LIBRARY_PARAMS = 4 };
 typedef struct fv_library_param {
     fv_elem elem;
     int rank;
-    bool written; /* ... and not read; others are read, and not written */
+    bool written; /* it is only written; otherwise it is only read */
 } fv_library_param;
 
 typedef struct fv_library_fn {

@@ -473,7 +473,7 @@ fv_kernel *fv_kp_parse_kernel(fv_kparser *p) {
     if (!name)
         return NULL;
     fv_kernel *k = fv_kernel_new(p->arena, name);
-    fv_program *program = p->program; /* a kernel knows nothing of the program around it */
+    fv_program *program = p->program; /* a kernel has no access to names of the program */
     fv_ptrmap around = p->bindings;
     p->program = NULL;
     p->bindings = fv_ptrmap_in(p->arena);

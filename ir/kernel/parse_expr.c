@@ -1,7 +1,7 @@
 /* parse_expr.c - kernel expressions from the trees that ast.c reads: names, types, lanes.
  *
- * A literal takes the type of what it stands beside; where nothing says it, integers are i64 and
- * floats f32. */
+ * A literal takes the type of the other operand; if nothing determines its type, integers are i64
+ * and floats f32. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static bool is_minus(const fv_ast *e) {
     return e->kind == FV_AST_UNARY && strcmp(e->name, "-") == 0;
 }
 
-/* What is called like that stands in backquotes. */
+/* Such a name must be written in backquotes. */
 static bool is_word(const fv_ast *e, const char *word) {
     return e->kind == FV_AST_NAME && !e->quoted && strcmp(e->name, word) == 0;
 }

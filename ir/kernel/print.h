@@ -1,4 +1,4 @@
-/* print.h - kernels as text, which parses and prints the same again. */
+/* print.h - kernels as text that can be parsed again. */
 #ifndef FV_IR_KERNEL_PRINT_H
 #define FV_IR_KERNEL_PRINT_H
 
@@ -9,8 +9,8 @@ void fv_kernel_print(fv_text *t, const fv_kernel *k);
 
 void fv_expr_print(fv_text *t, const fv_expr *x);
 
-/* Text that is equal for kernels that do the same: names of buffers, dims and variables replaced
- * by numbers, no comments. The key for sharing and caching. */
+/* A text that is equal for kernels that compute the same: names of buffers, dims and variables are
+ * replaced by numbers, comments are left out. Used as a key for sharing and caching. */
 const char *fv_kernel_key(fv_arena *a, const fv_kernel *k);
 
 #endif

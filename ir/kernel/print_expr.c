@@ -387,7 +387,7 @@ static void expr_bare(fv_kprinter *p, const fv_expr *x) {
     }
 }
 
-/* What stands for an expression in a formula for people; NULL: itself. */
+/* The expression that replaces x in a formula for people; NULL: x itself. */
 static const char *short_form(const fv_kprinter *p, const fv_expr *x) {
     const char *name = p->terms && x != p->defining ? fv_ptrmap_get(p->terms, x) : NULL;
     return name ? name : p->end && p->t->n > p->end && x->n ? "..." : NULL;

@@ -1,4 +1,4 @@
-/* printer.h - what printing of kernels and programs shares. Of no interest to others. */
+/* printer.h - interface between the files of the printer of kernels and programs. */
 #ifndef FV_IR_KERNEL_PRINTER_H
 #define FV_IR_KERNEL_PRINTER_H
 
@@ -10,43 +10,44 @@ typedef struct fv_kprinter {
     fv_text *t;
     fv_arena *arena;
     int indent;
-    bool canonical;     /* numbers for names, nothing for people */
-    fv_ptrmap names;    /* variable or buffer -> how it is called here */
-    fv_ptrmap taken;    /* interned name -> declarations in scope that have it */
-    fv_ptrmap next;     /* interned name -> last number that was added to it */
-    int counter;        /* canonical names */
+    bool canonical;     /* replace names by numbers and leave out what is for people */
+    fv_ptrmap names;    /* variable or buffer -> its name in this text */
+    fv_ptrmap taken;    /* interned name -> number of declarations in scope with that name */
+    fv_ptrmap next;     /* interned name -> the last number that was appended to it */
+    int counter;        /* of canonical names */
     const char **scope; /* names in scope */
     int nscope, cap_scope;
-    /* formulas for people (ir/definition/print.c); NULL and 0 in texts that are read back */
-    /* expression -> its name; what is being defined is printed nevertheless */
+    /* for formulas for people (ir/definition/print.c); NULL and 0 in texts that are parsed again */
+    /* expression -> its name; the expression `defining` is printed in full */
     const fv_ptrmap *terms;
     const fv_expr *defining;
-    /* in the text of definitions: buffers are values, indices have their names */
+    /* in texts of definitions: buffers are values, indices are printed by name */
     bool values;
-    size_t end; /* of the text: what is in parentheses behind it is left out */
+    size_t end; /* length of the text after which parentheses are left out */
 } fv_kprinter;
 
 void fv_kprinter_init(fv_kprinter *p, fv_text *t, bool canonical);
 void fv_kp_expr(fv_kprinter *p, const fv_expr *x);
-void fv_kp_exprs(fv_kprinter *p, int n, fv_expr *const *list); /* with commas */
-/* where the place has the type of a literal */
+void fv_kp_exprs(fv_kprinter *p, int n, fv_expr *const *list); /* separated by commas */
+/* Prints a stored value: the place determines the type of a literal. */
 void fv_kp_stored(fv_kprinter *p, const fv_expr *x);
-void fv_kp_condition(fv_kprinter *p, const fv_expr *x); /* behind an `if` */
+void fv_kp_condition(fv_kprinter *p, const fv_expr *x); /* after an `if` */
 void fv_kp_index(fv_kprinter *p, const fv_buf *b, fv_expr *const *index, int lanes); /* "x[i, j]" */
 void fv_kp_int(fv_kprinter *p, int64_t v);
 void fv_kp_line(fv_kprinter *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fv_kp_name(fv_kprinter *p, const char *name);
-/* Declares a variable or buffer in the current scope and prints its name. */
+/* Declares a variable or buffer in the current scope and prints its name; `letter` begins canonical
+ * names. */
 void fv_kp_declare(fv_kprinter *p, const void *what, const char *name, char letter);
-/* Declarations since p->nscope was `mark` are out of scope. */
+/* Ends the scope of declarations made since p->nscope was `mark`. */
 void fv_kp_close_scope(fv_kprinter *p, int mark);
-/* The name of what is declared; else `name`. */
+/* Prints the name of a declared variable or buffer; `name` if it is not declared. */
 void fv_kp_put_name(fv_kprinter *p, const void *what, const char *name);
 const char *fv_kp_name_of(fv_kprinter *p, const void *what, const char *name);
 void fv_kp_bounds(fv_kprinter *p, int64_t lo, int64_t hi); /* " in 0..64" */
 void fv_kp_type(fv_kprinter *p, const fv_buf *b);
 void fv_kp_block(fv_kprinter *p, const fv_block *block, const fv_program *program);
-/* " {", its lines, "}"; its names end */
+/* " {", the lines, "}"; the names declared in the block go out of scope */
 void fv_kp_body(fv_kprinter *p, const fv_block *block, const fv_program *program);
 void fv_kp_kernel(fv_kprinter *p, const fv_kernel *k);
 

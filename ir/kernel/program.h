@@ -1,4 +1,4 @@
-/* program.h - the host program that launches kernels: a model that is compiled. */
+/* program.h - host programs: compiled models that launch kernels. */
 #ifndef FV_IR_KERNEL_PROGRAM_H
 #define FV_IR_KERNEL_PROGRAM_H
 
@@ -7,25 +7,26 @@
 
 typedef struct fv_constant {
     const char *name;
-    const void *data; /* of `bytes`, in the layout that kernels read (storage types, unpacked) */
+    const void *data; /* `bytes` bytes in the layout of kernels: storage types, unpacked */
     size_t bytes;
     const fv_buf *buf;
 } fv_constant;
 
 typedef struct fv_port { /* an input or output of the model */
     const char *name;    /* as in the model */
-    const char *cname;   /* safe in C and as a file name; unique */
-    fv_elem elem;        /* packed types are passed as in ONNX: packed */
+    const char *cname;   /* valid in C and as a file name; unique */
+    fv_elem elem;        /* callers pass packed types packed, as in ONNX */
     int rank;
-    const fv_dim *const *dims; /* over the program's symbols; from_data ones: known after the run */
-    fv_expr **extent;          /* the same over the program's variables; NULL for from_data dims */
+    /* over the program's symbols; those with from_data are known after the run */
+    const fv_dim *const *dims;
+    fv_expr **extent; /* the same over the program's variables; NULL for dims that depend on data */
     fv_buf *buf;
-    /* outputs: 1 + the input that takes it at the next run (ir/graph/state.h); 0: none */
+    /* outputs: 1 + the input to which it is passed in the next run (ir/graph/state.h); 0: none */
     int state_of;
 } fv_port;
 
-/* Dims of the caller that must be equal, as text, for the model's table: its CHECK is in the
- * body. */
+/* An equality of dims that callers must satisfy, as text for the model's table; a CHECK in the body
+ * tests it. */
 typedef struct fv_program_relation {
     const char *left, *right, *why;
 } fv_program_relation;
@@ -33,52 +34,52 @@ typedef struct fv_program_relation {
 typedef struct fv_program {
     fv_arena *arena;
     fv_dims *dims_table;
-    const char *name; /* prefix of every C name */
+    const char *name; /* prefix of all names in C */
     const fv_target *target;
-    int nsymbols; /* dims that the caller gives, in order of M_dims */
+    int nsymbols; /* dims that the caller passes, in the order of M_dims */
     const fv_dim **symbols;
     fv_var **symbol_vars;
     int ninputs, noutputs, nconstants, nkernels, nbuffers;
     fv_port *inputs, *outputs;
     fv_constant *constants;
-    fv_kernel **kernels; /* distinct ones */
+    fv_kernel **kernels; /* each kernel once */
     fv_buf **buffers;    /* INPUT, OUTPUT, CONST, WORK, HEAP */
-    /* per output: variable with the caller's capacity in elements; NULL: the size is known */
+    /* for each output: the variable with the caller's capacity in elements; NULL: its size is
+     * known */
     fv_var **capacity;
-    /* READs of dims; LETs: sizes and offsets from these; CHECKs; shared by size query and run */
+    /* READs of dims, LETs of sizes and offsets, CHECKs; shared by the size query and the run */
     fv_block plan;
-    fv_expr *workspace; /* bytes, over the plan */
-    /* what the size query does behind the plan: tells what is asked for */
+    fv_expr *workspace; /* in bytes, over variables of the plan */
+    /* statements of the size query after the plan: they report sizes */
     fv_block query;
     fv_block body;       /* the run */
-    bool uses_allocator; /* has HEAP buffers; env.alloc and env.free are the caller's */
+    bool uses_allocator; /* it has HEAP buffers, for which env.alloc and env.free are used */
     int nvars;           /* set by fv_program_number: var->id < nvars */
     int nrelations, cap_relations;
-    fv_program_relation *relations; /* for people; the text of a program does not hold them */
-    const char *source_hash;        /* hex */
+    fv_program_relation *relations; /* for people; not in the program's text */
+    const char *source_hash;        /* in hexadecimal */
     const char *producer;           /* version of Fovea */
 } fv_program;
 
-/* Is there any statement of the protocol between model and caller: READ, PLAN, MEMORY, a size
- * query? Texts may leave it to fv_program_protocol (backend/consumer/protocol.h). */
+/* Does the program have statements of the protocol with the caller: READ, PLAN, MEMORY or a size
+ * query? If a text has none, fv_program_protocol (backend/consumer/protocol.h) adds them. */
 bool fv_program_has_protocol(const fv_program *p) FV_MUST_USE;
-/* The first kernel that calls a function of a library; NULL: none does, and the program may stand
- * alone. */
+/* The first kernel that calls a library function; NULL: none, so compiled code needs no library. */
 const fv_kernel *fv_program_caller(const fv_program *p);
-/* Symbol i or the capacity of output i; false: it is none. */
+/* The number of the symbol, or of the output with that capacity; false: v is neither. */
 bool fv_program_symbol(const fv_program *p, const fv_var *v, int *i) FV_MUST_USE;
 bool fv_program_capacity(const fv_program *p, const fv_var *v, int *i) FV_MUST_USE;
 
-/* Does an output lie in the memory of the input that it is the state of? */
+/* Is the output stored in the memory of the input whose state it is? */
 static inline bool fv_port_is_shared(const fv_port *port) {
     return port->buf->role == FV_BUF_INPUT && port->buf->output > 0;
 }
-/* `n <= capacity`, of such an output: it has no more along its axis than the memory. */
+/* The condition that such an output fits into the memory along its axis: n <= capacity. */
 fv_expr *fv_port_fits(fv_arena *a, const fv_port *output);
-/* Elements of an input or output, as its buffer holds them (saturating where they may overflow); of
- * an output whose size depends on data its capacity. */
+/* The number of elements in the buffer of an input or output, saturating where it may overflow; for
+ * an output whose size depends on data, its capacity. */
 fv_expr *fv_port_elements(fv_arena *a, const fv_program *p, const fv_port *port);
-/* `n == 0 | there`: what has no elements may be missing. */
+/* n == 0 | there: a buffer without elements may be missing. */
 fv_expr *fv_unless_empty(fv_arena *a, fv_expr *n, fv_expr *there);
 
 #endif

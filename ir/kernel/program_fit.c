@@ -157,7 +157,8 @@ static bool fits_launch(const choice *c, const fv_stmt *s) {
     return true;
 }
 
-/* Where a run gets: behind a check that fails no launch of the block comes. */
+/* Do all launches fit that a run can reach? After a check that always fails no statement of the
+ * block runs. */
 static bool fit_launches(const choice *c, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
         const fv_expr *condition =

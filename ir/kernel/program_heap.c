@@ -48,7 +48,7 @@ static bool check_parts(const heap *h, uint8_t *states, const fv_stmt *s) {
 
 static bool check_block(const heap *h, uint8_t *states, const fv_block *b);
 
-/* Both ways; what is allocated on one of them may be allocated behind. */
+/* Both branches; a buffer that one of them allocates may be allocated afterwards. */
 static bool check_if(const heap *h, uint8_t *states, const fv_stmt *s) {
     uint8_t *other = FV_NEW(h->v->a, uint8_t, h->n + 1);
     memcpy(other, states, (size_t)h->n);

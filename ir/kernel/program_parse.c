@@ -105,7 +105,7 @@ static bool parse_side(reader *r, fv_constant *c, const fv_ast *at) {
     if (!r->memory && !side_size(r->side, &size))
         return fv_kx_error(&r->k, at, "cannot read '%.200s'", r->side);
     if (offset < 0 || bytes < 0 || offset > size || bytes > size - offset)
-        return fv_kx_error(&r->k, at, "constant '%.60s' lies outside its file of %lld bytes",
+        return fv_kx_error(&r->k, at, "constant '%.60s' is outside of its file of %lld bytes",
                            c->name, (long long)size);
     if (r->memory) {
         c->data = r->memory + offset;

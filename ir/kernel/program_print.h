@@ -7,18 +7,18 @@
 #include "ir/base/text.h"
 #include "ir/kernel/program.h"
 
-/* all: ports, plan, body, kernels, constants by name */
+/* The whole program: ports, plan, body, kernels, constants (large ones by name). */
 void fv_program_print(fv_text *t, const fv_program *p);
-/* the larger constants, too: nothing lies beside it */
+/* The same with the data of large constants in the text. */
 void fv_program_print_whole(fv_text *t, const fv_program *p);
 
-/* Are there constants that fv_program_print leaves to the side file? */
+/* Does fv_program_print leave data of constants to a side file? */
 bool fv_program_has_side(const fv_program *p) FV_MUST_USE;
-/* Writes the constants that the text does not hold; false where writing fails. */
+/* Writes these data; false if writing fails. */
 bool fv_program_write_side(const fv_program *p, FILE *f) FV_MUST_USE;
 
-/* Is the statement that allocates the buffer where the text declares it: the only one, and in no
- * block? */
+/* Does the declaration of the buffer in the text allocate it: is its ALLOC the only one, and not
+ * within a block? */
 bool fv_program_declares(const fv_program *p, const fv_buf *buf) FV_MUST_USE;
 
 #endif

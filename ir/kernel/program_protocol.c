@@ -106,7 +106,8 @@ static bool is_argument(const fv_program *p, const fv_read *r) {
     return pointer ? member && r->of == FV_ARG_DIMS : r->of == FV_ARG_WEIGHTS ? member : whole;
 }
 
-/* The plan sees the dims; the size query what may be told; the CPU is asked before all. */
+/* The plan reads dims; the size query reads what it may report; the check of the CPU comes
+ * first. */
 static bool is_known_here(const fv_kverifier *v, const fv_stmt *s) {
     const fv_read *r = &s->read;
     if (in(v, "plan"))
@@ -219,7 +220,7 @@ void fv_kv_know_plan(fv_kverifier *v) {
 bool fv_kv_plan(fv_kverifier *v, const fv_stmt *s) {
     if (!is_top(v, s) || v->planned)
         return fv_kv_illegal(v, v->planned ? "the plan was made already"
-                                           : "it stands in no other statement");
+                                           : "it must not be within another statement");
     v->planned = true;
     fv_kv_know_plan(v);
     return true;
@@ -227,7 +228,7 @@ bool fv_kv_plan(fv_kverifier *v, const fv_stmt *s) {
 
 /* ---- MEMORY ---- */
 
-/* What lies in the memory of an input is given there or not at all, and no longer than that. */
+/* An output in the memory of an input is passed as that memory or as NULL, and is not larger. */
 static bool has_shared(fv_kverifier *v, const fv_port *port, int at) {
     const fv_read same = {.how = FV_READ_SAME, .of = FV_ARG_OUTPUTS, .at = at};
     fv_expr *fits = fv_port_fits(v->a, port);
@@ -277,7 +278,7 @@ static bool has_workspace(fv_kverifier *v) {
 bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) {
     const fv_program *p = v->program;
     if (!is_top(v, s) || !v->planned || v->has_memory)
-        return fv_kv_illegal(v, "memory is there once, behind the plan");
+        return fv_kv_illegal(v, "`memory` occurs once, after the plan");
     for (int i = 0; i < p->ninputs; i++)
         if (!has_port(v, &p->inputs[i], FV_ARG_INPUTS, i))
             return false;
@@ -298,7 +299,7 @@ bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) {
 
 /* ---- SETDIM ---- */
 
-bool fv_kv_told(fv_kverifier *v, const fv_stmt *s) {
+bool fv_kv_report(fv_kverifier *v, const fv_stmt *s) {
     const fv_program *p = v->program;
     bool query = in(v, "query");
     if (s->output < -1 || s->output >= p->noutputs)

@@ -131,7 +131,7 @@ bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s) {
     case FV_S_FREE:
         return s->buf->role == FV_BUF_HEAP ||
                fv_kv_illegal(v, "'%s' was not allocated", s->buf->name);
-    case FV_S_SETDIM: return fv_kv_told(v, s) && check_i64(v, s->x, "the dim");
+    case FV_S_SETDIM: return fv_kv_report(v, s) && check_i64(v, s->x, "the dim");
     default: return true;
     }
 }
@@ -207,13 +207,13 @@ static bool check_shared(fv_kverifier *v, const fv_buf *b) {
     if (b->role != FV_BUF_INPUT || !b->output)
         return true;
     if (b->output > p->noutputs || p->outputs[b->output - 1].buf != b)
-        return fv_kv_illegal(v, "buffer '%s' is output %d, which lies elsewhere", b->name,
+        return fv_kv_illegal(v, "buffer '%s' is output %d, which is stored elsewhere", b->name,
                              b->output - 1);
     const fv_port *in = &p->inputs[b->index], *out = &p->outputs[b->output - 1];
     if (out->state_of != 1 + b->index)
-        return fv_kv_illegal(v,
-                             "output '%s' lies in the memory of input '%s', and is not its state",
-                             out->name, in->name);
+        return fv_kv_illegal(
+            v, "output '%s' is stored in the memory of input '%s', but is not its state", out->name,
+            in->name);
     if (in->rank != b->rank || out->rank != b->rank || fv_elem_is_packed(in->elem) ||
         in->elem != out->elem)
         return fv_kv_illegal(v, "'%s' and '%s' differ from their buffer in rank or type", in->name,
@@ -314,7 +314,7 @@ static bool check_kernels(fv_kverifier *v) {
     return true;
 }
 
-/* Lets of the plan stay in scope for buffers and ports, and for what is behind it. */
+/* Lets of the plan stay in scope for buffers, ports and the statements after it. */
 static bool check_plan(fv_kverifier *v) {
     v->where = "plan";
     for (int i = 0; !v->protocol && i < v->program->nsymbols; i++)
@@ -380,7 +380,7 @@ static bool only_tells(fv_kverifier *v, const fv_block *b) {
     return true;
 }
 
-/* Behind the plan, and without buffers. */
+/* After the plan, and without buffers. */
 static bool check_query(fv_kverifier *v) {
     begin_entry(v, "query");
     if (v->protocol)

@@ -91,7 +91,7 @@ static bool never_meet(reuse *r, const access *later, const access *earlier) {
     return fv_prove_apart(&r->z, r->to->rank, later->index, earlier->index);
 }
 
-/* Loads of `second`, which stands behind `first`, read nothing that it stores. */
+/* Do loads of `second`, which comes after `first`, read nothing that it stores? */
 static bool check_order(reuse *r, const fv_stmt *first, const fv_stmt *second) {
     accesses list = {0};
     fv_prover_start(&r->z, NULL);

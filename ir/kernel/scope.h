@@ -1,4 +1,4 @@
-/* scope.h - the state of a parser of kernels, and the names that it knows. */
+/* scope.h - the state of the parser of kernels, and its scopes of names. */
 #ifndef FV_IR_KERNEL_SCOPE_H
 #define FV_IR_KERNEL_SCOPE_H
 
@@ -16,26 +16,27 @@ typedef struct fv_kparser {
     fv_session *session;
     fv_arena *arena;
     fv_kbuilder b;
-    fv_program *program; /* host statements are allowed: NULL in kernels */
+    fv_program *program; /* NULL in kernels, where host statements are not allowed */
     fv_ptrmap bindings;  /* interned name -> fv_binding */
+    /* declarations to be restored when open scopes are closed */
     struct fv_shadowed {
         const char *name;
         fv_binding *before;
-    } *undo; /* of the open scopes */
+    } * undo; /* of the open scopes */
     int nundo, cap_undo;
     int depth;             /* of nested blocks */
-    fv_elem float_default; /* of float literals that nothing else types; 0: f32 */
+    fv_elem float_default; /* type of float literals whose type nothing else determines; 0: f32 */
     const fv_kfunc *(*find_func)(struct fv_kparser *p, const char *name);
     void *funcs;
-    /* What only the text of definitions has, where it is one: *taken, and NULL after a diagnostic.
-     * NULL: kernels. */
+    /* Builds an expression that only texts of definitions have; *taken: it was one; NULL after a
+     * diagnostic. The callback is NULL for kernels. */
     fv_expr *(*more)(struct fv_kparser *p, const fv_ast *e, bool *taken);
     void *defining;
 } fv_kparser;
 
 void fv_kparser_init(fv_kparser *p, fv_arena *a, const char *text);
 
-/* Names. A scope is closed by giving back what _open returned. */
+/* fv_scope_open returns a mark; fv_scope_close with it ends the scope. */
 int fv_scope_open(const fv_kparser *p);
 void fv_scope_close(fv_kparser *p, int mark);
 void fv_scope_var(fv_kparser *p, const char *name, fv_var *v);

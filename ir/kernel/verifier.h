@@ -1,4 +1,4 @@
-/* verifier.h - between the files of the verifier. */
+/* verifier.h - interface between the files of the verifier. */
 #ifndef FV_IR_KERNEL_VERIFIER_H
 #define FV_IR_KERNEL_VERIFIER_H
 
@@ -7,25 +7,26 @@
 
 typedef struct fv_kverifier {
     fv_session *session;
-    fv_arena *a;             /* for the time of the verification */
-    const fv_kernel *kernel; /* NULL: a host program's block */
+    fv_arena *a;             /* freed after the verification */
+    const fv_kernel *kernel; /* NULL: a block of a host program */
     const fv_program *program;
-    const char *where;     /* "plan", "run": in host programs */
-    const fv_stmt *stmt;   /* that is being looked at */
-    fv_ptrmap scope;       /* variables and tiles that are declared here */
-    const void **declared; /* in order, to close scopes */
+    const char *where;     /* of a host program: "plan" or "run" */
+    const fv_stmt *stmt;   /* the statement that is checked */
+    fv_ptrmap scope;       /* variables and tiles in scope */
+    const void **declared; /* the same in order of declaration, to close scopes */
     int ndeclared, cap_declared;
-    /* the program has statements of the protocol: arguments are looked at (program_protocol.c) */
+    /* the program has statements of the protocol, so uses of arguments are checked
+     * (program_protocol.c) */
     bool protocol;
-    bool planned, has_memory; /* behind PLAN; MEMORY */
-    const fv_expr **facts;    /* conditions that hold here */
+    bool planned, has_memory; /* PLAN has been passed; MEMORY has been passed */
+    const fv_expr **facts;    /* conditions that hold at this statement */
     int nfacts, cap_facts;
     fv_ptrmap reads; /* variable -> its READ */
     bool exact;      /* index arithmetic may wrap (prove.h) */
-    int outside;     /* in an outline: so many are declared outside of it; else -1 */
+    int outside;     /* within an outline: number of declarations outside of it; else -1 */
 } fv_kverifier;
 
-/* "kernel 'add': `C[i] = x`: ..."; false. Said once: callers return. */
+/* Reports "kernel 'add': `C[i] = x`: ..." and returns false; only the first error is reported. */
 bool fv_kv_illegal(fv_kverifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void fv_kv_declare(fv_kverifier *v, const void *what);

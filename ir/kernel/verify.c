@@ -248,7 +248,7 @@ static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
 static bool check_call(fv_kverifier *v, const fv_stmt *s) {
     if (!v->kernel || !is_on_top(v, s))
         return fv_kv_illegal(v, !v->kernel ? "only kernels call functions"
-                                           : "a call stands in no loop, condition or outline");
+                                           : "a call must not be in a loop, condition or outline");
     int64_t tasks = 1;
     if (v->kernel->task && (!fv_x_is_int(v->kernel->tasks, &tasks) || tasks != 1))
         return fv_kv_illegal(v, "the kernel is several tasks, and each would call");
@@ -279,7 +279,7 @@ static bool check_for(fv_kverifier *v, const fv_stmt *s) {
     return ok;
 }
 
-/* What the condition says holds in the block behind it. */
+/* The condition holds in the block that follows it. */
 static bool check_if(fv_kverifier *v, const fv_stmt *s) {
     if (!check_scalar(v, s->x, FV_BOOL, "the condition"))
         return false;
@@ -303,7 +303,7 @@ static bool has_while(const fv_block *b) {
 static bool check_outline(fv_kverifier *v, const fv_stmt *s) {
     if (!v->kernel || v->outside >= 0 || has_while(&s->body))
         return fv_kv_illegal(v, !v->kernel        ? "only kernels have this statement"
-                                : v->outside >= 0 ? "it stands in another one"
+                                : v->outside >= 0 ? "it is within another one"
                                                   : "there is a while in it");
     v->outside = v->ndeclared;
     bool ok = fv_kv_block(v, &s->body);

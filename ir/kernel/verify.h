@@ -1,13 +1,14 @@
-/* verify.h - is a kernel legal, is a program? */
+/* verify.h - the verifier of kernels and programs. */
 #ifndef FV_IR_KERNEL_VERIFY_H
 #define FV_IR_KERNEL_VERIFY_H
 
 #include "ir/kernel/program.h"
 
-/* Legal? Types, scopes, ranks, roles; parallel and vector loops proved to store disjoint elements.
- * Reports as internal errors, naming kernel and statement. */
+/* Checks types, scopes, ranks and roles, and that iterations of parallel and vector loops are
+ * proved to store different elements. Errors are reported as internal errors that name kernel and
+ * statement. */
 bool fv_kernel_verify(fv_session *s, const fv_kernel *k) FV_MUST_USE;
-/* The same of a kernel whose index arithmetic is not trusted: the proofs hold whatever wraps. */
+/* The same for a kernel whose index arithmetic is not trusted: the proofs hold even if it wraps. */
 bool fv_kernel_verify_exact(fv_session *s, const fv_kernel *k) FV_MUST_USE;
 bool fv_program_verify(fv_session *s, const fv_program *p) FV_MUST_USE;
 

@@ -1,11 +1,11 @@
-/* words.h - what texts of kernels and programs have in common: format, roles, statuses. */
+/* words.h - keywords of the texts of kernels and programs: format, roles, statuses. */
 #ifndef FV_IR_KERNEL_WORDS_H
 #define FV_IR_KERNEL_WORDS_H
 
 #include "ir/expr/expr.h"
 
-#define FV_KERNEL_FORMAT 1   /* of the text */
-#define FV_INLINE_BYTES  256 /* larger constants of a program are in the side file */
+#define FV_KERNEL_FORMAT 1   /* version of the text format */
+#define FV_INLINE_BYTES  256 /* constants of a program with more bytes are in the side file */
 #define FV_SIDE_ALIGN    64
 
 const char *fv_role_text(fv_buf_role role); /* "work" */

@@ -86,9 +86,10 @@ static bool infer_cumulate(fv_op *op) {
     return true;
 }
 
-/* The axes before, at and behind one that may be data, as three: sums of what each axis would give,
- * of which one counts. Products of choices would multiply out. Where the axis is none, all are 0,
- * and the run refuses the shape. */
+/* Three dims: the product of the axes before an axis, which may depend on data, the dim of that
+ * axis, and the product of the axes after it. Each is a sum over all possible axes of terms of
+ * which one is not 0; products of choices would become too long. If the axis is out of range all
+ * are 0, and the run refuses the shape. */
 static void three_axes(fv_op *op, const fv_dim *axis, const fv_dim **dims) {
     fv_dims *t = fv_op_module(op)->dims;
     const fv_type *x = fv_in_type(op, 0);

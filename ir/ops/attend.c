@@ -52,7 +52,7 @@ fv_value *fv_w_part(fv_rewriter *w, fv_value *x, int axis, const fv_dim *start, 
     return fv_w_slice(w, x, from, step, dims);
 }
 
-fv_value *fv_w_behind(fv_rewriter *w, fv_value *past, fv_value *x) {
+fv_value *fv_w_append_keys(fv_rewriter *w, fv_value *past, fv_value *x) {
     fv_attr axis = fv_attr_int(w->module, "axis", 2);
     return past ? fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){past, x}, 1, &axis) : x;
 }

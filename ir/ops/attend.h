@@ -7,9 +7,9 @@
 
 typedef struct fv_attention_dims {
     fv_dims *t;
-    bool flat; /* operands of rank 3: heads lie in the last axis */
+    bool flat; /* operands of rank 3: the last axis has heads and features */
     const fv_dim *batch, *q_heads, *kv_heads, *queries, *head, *v_head;
-    const fv_dim *keys, *past, *total; /* what is new, what is there before, and both */
+    const fv_dim *keys, *past, *total; /* the new elements, those of the past, and both together */
 } fv_attention_dims;
 
 /* Are they one, as far as anybody knows? What is not proved the run checks. False after a
@@ -26,8 +26,8 @@ fv_value *fv_w_split_heads(fv_rewriter *w, const fv_attention_dims *s, fv_value 
 fv_value *fv_w_merge_heads(fv_rewriter *w, fv_value *x);
 /* n elements of that axis, the first one at `start` */
 fv_value *fv_w_part(fv_rewriter *w, fv_value *x, int axis, const fv_dim *start, const fv_dim *n);
-/* Behind each other along axis 2; past may be NULL. */
-fv_value *fv_w_behind(fv_rewriter *w, fv_value *past, fv_value *x);
+/* Concatenates past and x along axis 2; past may be NULL. */
+fv_value *fv_w_append_keys(fv_rewriter *w, fv_value *past, fv_value *x);
 /* x * y over [batch, heads, rows, columns], y having fewer heads: each serves a group of x's. */
 fv_value *fv_w_grouped_product(fv_rewriter *w, const fv_attention_dims *s, fv_value *x,
                                fv_value *y);

@@ -191,7 +191,7 @@ static fv_value *visible(fv_rewriter *w, const fv_op *op, const fv_attention_dim
     return seen;
 }
 
-/* The mask as large as the scores: what is behind its end is masked. */
+/* The mask extended to the size of the scores: keys after its end are masked. */
 static fv_value *whole_mask(fv_rewriter *w, const fv_attention_dims *s, fv_value *mask, fv_elem e) {
     const fv_type *t = mask->type;
     bool is_bool = t->elem == FV_BOOL;
@@ -243,10 +243,10 @@ static bool decompose_attention(fv_rewriter *w, fv_op *op) {
     if (!read_attention(op, &s))
         return false;
     fv_value *q = by_heads(w, &s, op->in[Q], s.queries, s.q_heads, s.head);
-    fv_value *k = fv_w_behind(w, fv_op_in(op, PAST_K),
-                              by_heads(w, &s, op->in[K], s.keys, s.kv_heads, s.head));
-    fv_value *v = fv_w_behind(w, fv_op_in(op, PAST_V),
-                              by_heads(w, &s, op->in[V], s.keys, s.kv_heads, s.v_head));
+    fv_value *k = fv_w_append_keys(w, fv_op_in(op, PAST_K),
+                                   by_heads(w, &s, op->in[K], s.keys, s.kv_heads, s.head));
+    fv_value *v = fv_w_append_keys(w, fv_op_in(op, PAST_V),
+                                   by_heads(w, &s, op->in[V], s.keys, s.kv_heads, s.v_head));
     fv_value *at[4];
     at[RAW] = scores_of(w, op, &s, q, k);
     at[CAPPED] = fv_w_soft_cap(w, at[RAW], fv_op_float(op, "softcap"));

@@ -43,7 +43,7 @@ enum {
 
 typedef struct beam_search {
     fv_search s;
-    /* of each prompt: tokens that are looked at in a turn; sequences that are given */
+    /* for each prompt: tokens that are considered in an iteration; sequences that are returned */
     const fv_dim *candidates, *returned;
     bool early; /* as many that have ended as there are beams are enough */
     fv_timestamps times;
@@ -64,7 +64,7 @@ static bool check_counts(const beam_search *b) {
                         fv_dim_str(m->arena, b->returned), fv_dim_str(m->arena, s->beams)));
 }
 
-/* Does it give the scores of all turns? */
+/* Does it return the scores of all iterations? */
 static bool gives_all(const fv_op *op) {
     return op->nout > OUT_ALL_SCORES && op->out[OUT_ALL_SCORES];
 }
@@ -218,7 +218,7 @@ static bool check_tokens(const fv_search *s) {
                        (long long)silence);
 }
 
-/* The run tells how many turns there are. */
+/* The number of iterations is known in the run only. */
 static void infer_shown(const beam_search *b) {
     const fv_search *s = &b->s;
     const fv_dim *all =
@@ -300,8 +300,8 @@ static fv_value *first_columns(fv_rewriter *w, const fv_search *s, fv_value *v, 
 /* As many of each prompt as there are beams, the best first. */
 typedef struct found {
     fv_value *scores; /* f32 [batch, beams]; -infinity: there is none */
-    /* i32 [batch, beams, most]; where scores of what the encoder read are given, paths stand behind
-     * them, as many again */
+    /* i32 [batch, beams, most]; if scores of the encoder's input are requested, followed by as many
+     * elements for paths */
     fv_value *tokens;
 } found;
 
@@ -367,9 +367,9 @@ static fv_value *enough(fv_rewriter *w, const beam_search *b, const found *f, fv
     return b->early ? full : FV_W2(w, FV_OP_And, full, FV_W2(w, FV_OP_GreaterOrEqual, worst, best));
 }
 
-/* ---- turns ---- */
+/* ---- iterations ---- */
 
-/* What goes from turn to turn. */
+/* What is passed from one iteration to the next. */
 typedef struct carried {
     fv_value *tokens; /* i32 [rows]: the last ones */
     fv_value *sums;   /* f32 [batch, beams]: of the scores of all tokens that were chosen */
@@ -377,8 +377,8 @@ typedef struct carried {
     found found;
     fv_sequences q;
     fv_value **pasts;
-    /* f32 [batch, beams, vocabulary]: the sums that there would be with each token; only out of a
-     * turn */
+    /* f32 [batch, beams, vocabulary]: the sums that each token would give; after an iteration
+     * only */
     fv_value *scores;
     fv_value *paths; /* i32 [rows, most]; NULL: nobody asks (search_cross.h) */
 } carried;
@@ -404,8 +404,8 @@ static fv_sequences of_parents(fv_rewriter *w, const fv_sequences *q, fv_value *
                           .length = q->length};
 }
 
-/* The best tokens behind all beams of a prompt: those that end their sequence are found, the others
- * go on. */
+/* The best tokens after all beams of a prompt: those that end their sequence are recorded as found,
+ * the others continue. */
 static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, const fv_decoded *d,
                        bool first) {
     const fv_search *s = &b->s;
@@ -446,7 +446,7 @@ static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, c
     return next;
 }
 
-/* As states of a Loop; how many. */
+/* Lists the states of the Loop; returns their number. */
 enum { TOKENS, SUMS, DONE, FOUND_SCORES, FOUND_TOKENS, SEQUENCES, STATES };
 
 static int pack(const fv_search *s, const carried *r, fv_value **states) {
@@ -477,8 +477,8 @@ static fv_value *goes_on(fv_rewriter *w, const fv_search *s, const carried *r) {
     return fv_w_any_not(w, fv_w_reshape(w, r->done, 1, &s->batch));
 }
 
-/* Of the sequences that are given, of which the paths stand behind the tokens, the scores of all
- * turns, f32 [turns, rows, pairs, frames]. */
+/* For the returned sequences, whose paths follow the tokens, the scores of all iterations, f32
+ * [iterations, rows, pairs, frames]. */
 static void give_shown(fv_rewriter *w, const beam_search *b, fv_value *sequences, fv_value *turns) {
     const fv_search *s = &b->s;
     const fv_type *t = s->op->out[OUT_CROSS]->type;
@@ -489,8 +489,8 @@ static void give_shown(fv_rewriter *w, const beam_search *b, fv_value *sequences
     fv_w_result(w, OUT_CROSS, fv_w_reshape(w, v, 5, t->dims));
 }
 
-/* What was found, and sequences that are as long as may be. shown: NULL, or the scores of all
- * turns. */
+/* The sequences that were found, and those of maximum length. shown: NULL, or the scores of all
+ * iterations. */
 static void give(fv_rewriter *w, const beam_search *b, const carried *r, fv_value *shown) {
     const fv_search *s = &b->s;
     const fv_op *op = s->op;
@@ -512,7 +512,7 @@ static void give(fv_rewriter *w, const beam_search *b, const carried *r, fv_valu
         fv_w_result(w, OUT_SCORES, fv_w_cast(w, all.scores, op->out[OUT_SCORES]->type->elem));
 }
 
-/* Scores of all turns, the first one apart: of turns that are not taken zeros. */
+/* The scores of all iterations, the first one separate; zeros for iterations that do not run. */
 static void give_scores(fv_rewriter *w, const fv_search *s, fv_value *first, fv_value *rows) {
     const fv_op *op = s->op;
     const fv_type *t = op->out[OUT_ALL_SCORES]->type;
@@ -570,7 +570,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     int n = pack(s, &r, states);
     for (int i = 0; i < s->layers; i++)
         seen[n - s->layers + i] = fv_search_past_type(s, i);
-    fv_turns k = fv_w_turns(w, s, times, goes_on(w, s, &r), n, rows, states, seen);
+    fv_search_loop k = fv_w_search_loop(w, s, times, goes_on(w, s, &r), n, rows, states, seen);
     if (w->failed)
         return false;
     r = unpack(s, n, k.state, fv_dim_add(s->t, s->past, one));
@@ -582,7 +582,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
         states[n] = r.scores;
     if (shows(op))
         states[n + gives_all(op)] = fv_w_shown(&k.w, s, &d, pairs_of(op));
-    fv_w_turns_end(w, &k, goes_on(&k.w, s, &r), n + rows, states);
+    fv_w_search_loop_end(w, &k, goes_on(&k.w, s, &r), n + rows, states);
     if (w->failed)
         return false;
     if (gives_all(op))

@@ -177,7 +177,7 @@ const fv_opdef fv_ops_cast[] = {
          "float of that type (`100.0`, `1e-05`, `INF`, `NaN`), from 1e-4 to below 1e16 without an "
          "exponent; of strings: decimals and "
          "these words in any case, white space around them, rounded once to floats, without what "
-         "stands behind the point to integers; "
+         "follows the point to integers; "
          "where one is no number, or out of range of an integer type, the run stops (FV_BAD_INDEX)",
      .in = {{"input", "T1"}},
      .out = {{"output", "T2"}},

@@ -1,16 +1,16 @@
-/* causal_conv.c - CausalConvWithState: a depthwise convolution along a sequence that goes on where
- * another one ended.
+/* causal_conv.c - CausalConvWithState: a depthwise convolution along a sequence that continues a
+ * previous one.
  *
- *     all = past, then input                     the past is zeros where there is none
+ *     all = past, then input                     the past is zeros if it is left out
  *     output[.., o] = act(bias + sum k: all[.., o + k * dilation] * weight[k])
  *     present = the end of all
  *
- * No recurrence: no output depends on another one. The past put before the input is a Concat, whose
- * parts are written where they come to lie, so who makes the input writes it there; the sum over it
- * is a convolution like any other, whose channels lie last in memory where that is better, whatever
- * the operator's layout. Without a past the input is read where it lies, zero outside.
- * fv.CausalConv has no attribute for groups: there are as many as channels, of which the number may
- * be a symbol. */
+ * This is not a recurrence: no output depends on another one. The past and the input are joined by
+ * a Concat, whose operands are written directly into its memory. The sum over it is a convolution
+ * like any other, whose channels are innermost in memory where that is better, whatever the
+ * operator's layout. Without a past the input is read in place, with zeros outside. fv.CausalConv
+ * has no attribute for groups: there is one group per channel, and the number of channels may be a
+ * symbol. */
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -252,9 +252,7 @@ static bool infer_states(fv_op *op) {
 
 #define NARROW                                                                                     \
     {                                                                                              \
-        {                                                                                          \
-            "T", FV_SET(F32) | FV_SET(F16) | FV_SET(BF16)                                          \
-        }                                                                                          \
+        { "T", FV_SET(F32) | FV_SET(F16) | FV_SET(BF16) }                                          \
     }
 #define SIGNATURE(x, state)                                                                        \
     .in = {{"input", "T", .rank = x},                                                              \
@@ -300,7 +298,7 @@ const fv_opdef fv_ops_causal_conv[] = {
      .name = "CausalStates",
      .id = FV_OP_fv_CausalStates,
      .since = {1},
-     .doc = "what fv.CausalConv would read before the position behind the last one; or behind each "
+     .doc = "what fv.CausalConv would read before the position after the last one; or after each "
             "of the last `window` ones, zeros for those that are not there",
      .in = {{"X", "T", .rank = FV_RANK(3)}, {"W", "T", .rank = FV_RANK(3)}},
      .out = {{"Y", "T"}},

@@ -169,7 +169,8 @@ void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims) {
     fv_op *bind =
         fv_op_new(w->at->block, w->at, fv_op_def(FV_OP_fv_Bind), 1, &v, 0, NULL, w->at->origin);
     fv_op_set_dims(bind, "symbols", n, symbols);
-    for (int i = 0; i < n; i++) /* behind the op: what a branch assumes stands where it is known */
+    /* after the op: assumptions of a branch are placed where their symbols are known */
+    for (int i = 0; i < n; i++)
         if (symbols[i] != dims[i] &&
             !fv_module_require(m, symbols[i], dims[i], fv_op_why(w->at, "declared shape"),
                                fv_printf(m->arena, "the size that data gives is %s",

@@ -52,8 +52,8 @@ void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims);
 /* An integer tensor of these elements, of rank 0 or 1. */
 fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *const *elems);
 
-/* Rows of a matrix, or what else lies along axis 0, at positions that are not counted from the end:
- * a negative one is an index out of range. */
+/* The rows of a matrix, or slices along axis 0, at positions that are not counted from the end: a
+ * negative one is an index out of range. */
 fv_value *fv_w_rows(fv_rewriter *w, fv_value *table, fv_value *at);
 
 /* ---- in definitions ---- */

@@ -13,9 +13,9 @@ enum { MAX_LABELS = 128, MAX_TERMS = 16 };
 typedef struct equation {
     int nterms;
     int rank[MAX_TERMS + 1];
-    /* of each axis; the term behind the last is the output */
+    /* of each axis; the term after the last one is the output */
     char label[MAX_TERMS + 1][FV_MAX_RANK];
-    int ellipsis;                  /* the largest number of axes that one stands for */
+    int ellipsis;                  /* the largest number of axes that an ellipsis represents */
     const fv_dim *dim[MAX_LABELS]; /* of each label */
 } equation;
 
@@ -23,7 +23,7 @@ static bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* One term: labels, with at most one ellipsis that stands for what is left of `rank` axes. */
+/* One term: labels, with at most one ellipsis that represents the remaining ones of `rank` axes. */
 static bool parse_term(fv_op *op, const char *s, size_t n, int rank, equation *e, int t) {
     int letters = 0, dots = 0, at = 0;
     for (size_t i = 0; i < n; i++) {

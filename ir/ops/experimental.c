@@ -50,7 +50,7 @@ typedef struct crop {
 /* `border` is left, top, right, bottom; `scale` is height, width, and then the last two of `border`
  * say nothing. */
 static bool read_crop(fv_op *op, crop *c) {
-    static const char why[] = "a crop lies in the image";
+    static const char why[] = "a crop is within the image";
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
     const fv_dim *zero = fv_dim_const(t, 0), *const *have = fv_in_type(op, 0)->dims;
@@ -223,7 +223,7 @@ const fv_opdef fv_ops_experimental[] = {
      .name = "Crop",
      .since = {1},
      .experimental = true,
-     .doc = "an image without its border, or so many rows and columns of it behind the border",
+     .doc = "an image without its border, or so many rows and columns of it after the border",
      .in = {{"input", "T", .rank = FV_RANK(4)}},
      .out = {{"output", "T"}},
      .attrs = {FV_A_REQUIRED("border", INTS), FV_A_OPTIONAL("scale", INTS)},

@@ -61,7 +61,7 @@ static bool check_activation(fv_op *op) {
     return true;
 }
 
-/* Weights [experts, rows, columns] of a layer, and the bias [experts, rows] behind. */
+/* Weights [experts, rows, columns] of a layer, followed by the bias [experts, rows]. */
 static bool check_layer(fv_op *op, int in, const fv_dim *experts, const fv_dim *rows,
                         const fv_dim *columns) {
     fv_module *m = fv_op_module(op);

@@ -29,7 +29,7 @@ bool fv_fourier_is_fast(const fv_dim *length) {
     return !fv_dim_is_const(length) || length->value >= LEAST_FAST;
 }
 
-void fv_turn(int64_t i, int64_t n, double *cosine, double *sine) {
+void fv_unit_root(int64_t i, int64_t n, double *cosine, double *sine) {
     static const double half_pi = 1.57079632679489661923;
     int64_t quarter = (8 * i + n) / (2 * n); /* the nearest */
     double angle = half_pi * (double)(4 * i - quarter * n) / (double)n, c = cos(angle),
@@ -42,7 +42,9 @@ void fv_turn(int64_t i, int64_t n, double *cosine, double *sine) {
 /* ---- plans of lengths that are known ---- */
 
 typedef struct plan {
-    int64_t n, size;       /* elements that are transformed, and of the transforms that are done */
+    /* the number of elements that are transformed, and the size of transforms that are done
+     * already */
+    int64_t n, size;
     int64_t rows, columns; /* whose product is the size */
     bool convolved;
     int nfactors, of_rows; /* those of the rows come first */
@@ -118,7 +120,7 @@ static fv_value *pairs_table(fv_custom *c, fv_elem e, const char *stem, int64_t 
 static double *turns(fv_arena *a, int64_t n) {
     double *x = FV_NEW(a, double, (size_t)(2 * n));
     for (int64_t i = 0; i < n; i++)
-        fv_turn(i, n, &x[i], &x[n + i]);
+        fv_unit_root(i, n, &x[i], &x[n + i]);
     return x;
 }
 
@@ -126,7 +128,7 @@ static double *turns(fv_arena *a, int64_t n) {
 static double *chirps(fv_arena *a, int64_t n) {
     double *x = FV_NEW(a, double, (size_t)(2 * n));
     for (int64_t t = 0; t < n; t++)
-        fv_turn(t * t % (2 * n), 2 * n, &x[t], &x[n + t]);
+        fv_unit_root(t * t % (2 * n), 2 * n, &x[t], &x[n + t]);
     return x;
 }
 

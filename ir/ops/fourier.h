@@ -25,6 +25,6 @@ bool fv_fourier_beats_product(const fv_dim *length) FV_MUST_USE;
  * type is f32 or f64. */
 fv_value *fv_w_fourier(fv_rewriter *w, fv_value *x, const fv_fourier *f);
 /* Cosine and sine of 2 pi i / n; exact at quarters of a turn. */
-void fv_turn(int64_t i, int64_t n, double *cosine, double *sine);
+void fv_unit_root(int64_t i, int64_t n, double *cosine, double *sine);
 
 #endif

@@ -31,7 +31,7 @@ static bool are_constant_scalars(const fv_op *op) {
     return true;
 }
 
-/* The difference is rounded as the type does, the quotient is not. */
+/* The difference is rounded to the type, the quotient is not. */
 static const fv_dim *count_constants(const fv_op *op) {
     const fv_tensor *a = op->in[0]->tensor, *b = op->in[1]->tensor, *c = op->in[2]->tensor;
     fv_dims *t = fv_op_module(op)->dims;
@@ -243,7 +243,7 @@ static bool infer_fused_dropout(fv_op *op) {
                      fv_infer_fits(op, D_RESIDUAL, x->rank, x->dims));
 }
 
-/* Bit i mod 32 of word i floordiv 32 is element i; bits behind the last element are 0. */
+/* Bit i mod 32 of word i floordiv 32 is element i; bits after the last element are 0. */
 static fv_value *as_bits(fv_rewriter *w, fv_value *keep, const fv_dim *words) {
     fv_module *m = w->module;
     if (!keep)

@@ -1,5 +1,5 @@
-/* greedy_search.c - GreedySearch and Sampling: behind each prompt the token that a graph scores
- * highest, or one that is drawn by the scores, again and again. */
+/* greedy_search.c - GreedySearch and Sampling: after each prompt, repeatedly the token with the
+ * highest score of a graph, or one that is drawn by the scores. */
 #include <float.h>
 
 #include "ir/graph/infer.h"
@@ -29,7 +29,7 @@ static bool read_sampling(fv_op *op, fv_search *s) {
     if (kept < 0)
         return fv_op_error(op, "min_tokens_to_keep is %lld, expected at least 0", (long long)kept);
     return (op->nout < 2 || !op->out[1]) ||
-           fv_op_error(op, "filtered_logits is not supported: each turn has others, and the "
+           fv_op_error(op, "filtered_logits is not supported: each iteration has others, and the "
                            "operator does not say which are meant");
 }
 
@@ -133,9 +133,9 @@ static fv_value *drawn(fv_rewriter *w, const fv_search *s, fv_value *scores, fv_
                         &s->batch);
 }
 
-/* ---- turns ---- */
+/* ---- iterations ---- */
 
-/* What goes from turn to turn. */
+/* What is passed from one iteration to the next. */
 typedef struct carried {
     fv_value *tokens; /* i32 [rows]: the last ones */
     fv_value *ended;  /* bool [rows] */
@@ -144,7 +144,7 @@ typedef struct carried {
 } carried;
 
 /* The next token; padding where the sequence has ended, or ends with that token. `ended` NULL: it
- * is the first one. Numbers, f64 [turns, batch], or NULL: by which each is drawn. */
+ * is the first one. The numbers by which tokens are drawn, f64 [iterations, batch], or NULL. */
 static carried choose(fv_rewriter *w, const fv_search *s, const fv_sequences *q, fv_value *ended,
                       const fv_decoded *d, fv_value *numbers) {
     fv_value *scores = fv_w_search_scores(w, s, d->scores, q, !ended);
@@ -197,14 +197,14 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     for (int i = 0; i < s.layers; i++)
         seen[n - s.layers + i] = fv_search_past_type(&s, i);
     const fv_dim *times = fv_dim_sub(s.t, draw[0], fv_dim_const(s.t, 1));
-    fv_turns k = fv_w_turns(w, &s, times, fv_w_any_not(w, r.ended), n, 0, states, seen);
+    fv_search_loop k = fv_w_search_loop(w, &s, times, fv_w_any_not(w, r.ended), n, 0, states, seen);
     if (w->failed)
         return false;
     r = unpack(&s, n, k.state);
     d = fv_w_decode_tokens(&k.w, &s, &p, r.tokens, r.pasts);
     r = choose(&k.w, &s, &r.q, r.ended, &d, numbers);
     pack(&s, &r, states);
-    fv_w_turns_end(w, &k, fv_w_any_not(&k.w, r.ended), n, states);
+    fv_w_search_loop_end(w, &k, fv_w_any_not(&k.w, r.ended), n, states);
     if (w->failed)
         return false;
     fv_w_result(w, 0, k.loop->out[SEQUENCES]);
@@ -230,7 +230,7 @@ const fv_opdef fv_ops_greedy_search[] = {
     {.domain = "com.microsoft",
      .name = "GreedySearch",
      .since = {1},
-     .doc = "prompts, and behind each the token that a graph scores highest, again and again, "
+     .doc = "prompts, and after each, repeatedly, the token that a graph scores highest, "
             "until all have ended or are as long as may be",
      .in = {OPERANDS},
      .out = {{"sequences", "I"}},
@@ -244,8 +244,9 @@ const fv_opdef fv_ops_greedy_search[] = {
      .id = FV_OP_com_microsoft_Sampling,
      .since = {1},
      .draws = true,
-     .doc = "prompts, and behind each a token that is drawn by the scores of a graph, again and "
-            "again, until all have ended or are as long as may be",
+     .doc =
+         "prompts, and after each, repeatedly, a token that is drawn by the scores of a graph and "
+         "again, until all have ended or are as long as may be",
      .in = {OPERANDS,
             {"presence_mask", "I", OPTIONAL, .rank = FV_RANK(2)},
             {"seed", "I", OPTIONAL, .rank = FV_SCALAR}},

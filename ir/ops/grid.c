@@ -99,8 +99,8 @@ static fv_expr *high(const sampler *s, int i) {
     return bin(s, FV_X_SUB, s->size[i], num(s, s->corners ? 1 : 0.5));
 }
 
-/* Thrown back and forth between both edges: `over`, how far p lies beyond one of them, in widths of
- * the image. */
+/* A position reflected between both edges: `over` is the distance of p beyond one of them, in
+ * widths of the image. */
 static fv_expr *reflected(const sampler *s, int i, fv_expr *p) {
     fv_expr *lo = low(s), *hi = high(s, i), *width = bin(s, FV_X_SUB, hi, lo), *two = num(s, 2);
     fv_expr *below = bin(s, FV_X_LT, p, lo);
@@ -142,7 +142,8 @@ static fv_expr *position(const sampler *s, int i, fv_expr *const *out) {
     return fv_x_select(s->a, is_beyond(s, i, p), moved, p);
 }
 
-/* What stands for element p of axis i, an integer of type t, which may lie beside the image. */
+/* The element that replaces element p of axis i, an integer of type t, which may be outside of the
+ * image. */
 static fv_expr *source(const sampler *s, int i, fv_expr *p) {
     const fv_dim *dim = fv_in_type(s->d->op, IMAGE)->dims[i + 2];
     if (s->outside == REFLECTION)
@@ -164,7 +165,7 @@ static fv_expr *element(const sampler *s) {
 }
 
 /* Keys: Cubic convolution interpolation for digital image processing, 1981; with a = -0.75. The
- * element at `offset` - 1 behind the one before position f in [0, 1). */
+ * weight of the element `offset` - 1 after the one before position f in [0, 1). */
 static fv_expr *cubic_weight(const sampler *s, int offset, fv_expr *f) {
     const double a = -0.75;
     fv_expr *t = offset == 0   ? bin(s, FV_X_ADD, f, num(s, 1))
@@ -264,9 +265,9 @@ static bool infer_affine_grid(fv_op *op) {
     return true;
 }
 
-/* Where element i of an axis of n lies, from -1 to 1: its centre, of n of the same width; or from
- * end to end, and of one element, of which the standard divides by 0, in the middle, as in PyTorch,
- * whose operator this is. */
+/* The position of element i of an axis of n elements, from -1 to 1: the centre of one of n equal
+ * intervals; or from end to end. A single element, for which the standard divides by 0, is in the
+ * middle, as in PyTorch, where the operator is from. */
 static fv_expr *centre(fv_definer *d, fv_elem e, fv_var *i, bool corners) {
     fv_arena *a = d->arena;
     fv_expr *x = fv_x_convert(a, e, fv_x_var(a, i)), *n = fv_x_convert(a, e, fv_x_dim(a, i->dim));

@@ -118,7 +118,7 @@ typedef struct grams {
     int64_t n;
 } grams;
 
-/* What stands where no token is. */
+/* The value at places without a token. */
 static fv_expr *filler(const grams *g) {
     fv_expr *zero = fv_x_int(g->a, 0);
     if (!fv_op_in(g->d->op, END))
@@ -136,7 +136,7 @@ static fv_expr *token(const grams *g, fv_expr *p) {
     return fv_d_load_else(g->d, IDS, at, before);
 }
 
-/* Does another segment begin behind the token k places back? */
+/* Does another segment begin after the token k places back? */
 static fv_expr *is_border(const grams *g, int64_t k) {
     fv_expr *zero = fv_x_const_int(g->a, FV_I32, 0),
             *p = bin(g->d, FV_X_SUB, g->t, fv_x_int(g->a, k));
@@ -146,8 +146,8 @@ static fv_expr *is_border(const grams *g, int64_t k) {
     return bin(g->d, FV_X_AND, bin(g->d, FV_X_LE, fv_x_int(g->a, 0), p), differ);
 }
 
-/* The tokens k places back for each k < n. Behind an end, or the border of a segment, none is
- * seen. */
+/* The tokens k places back for each k < n. Tokens beyond the end, or beyond the border of a
+ * segment, are not used. */
 static void window(const grams *g, fv_expr **w) {
     fv_op *op = g->d->op;
     bool ends = fv_op_in(op, END) && fv_op_int(op, "reset_on_eos");

@@ -25,7 +25,7 @@ static bool infer_decoder(fv_op *op) {
     if (!channels)
         return fv_op_error(op, "pixel_format is '%.*s', expected RGB, BGR or Grayscale",
                            (int)(format.n > 40 ? 40 : format.n), format.s);
-    /* bounds are none: callers would get memory for so many */
+    /* dims without bounds: with bounds, callers would be asked for memory of that size */
     const fv_dim *dims[3] = {NULL, NULL, fv_dim_const(t, channels)};
     fv_infer_run_time(op, 0, FV_U8, 3, dims);
     return true;
@@ -80,9 +80,7 @@ static bool decompose_decoder(fv_rewriter *w, fv_op *op) {
 
 #define FILE_IN                                                                                    \
     {                                                                                              \
-        {                                                                                          \
-            "file", "T", .rank = FV_RANK(1)                                                        \
-        }                                                                                          \
+        { "file", "T", .rank = FV_RANK(1) }                                                        \
     }
 
 const fv_opdef fv_ops_image[] = {

@@ -142,7 +142,7 @@ static void pad_result(fv_rewriter *w, fv_op *op, const fv_dim *const *begin, fv
 
 /* ---- Pad ---- */
 
-/* Elements before and behind each axis; negative ones are taken away. */
+/* Elements added before and after each axis; negative numbers remove elements. */
 static bool paddings(fv_op *op, const fv_dim **begin, const fv_dim **end) {
     fv_dims *t = fv_op_module(op)->dims;
     int rank = fv_in_type(op, 0)->rank, n, naxes = rank;
@@ -344,7 +344,7 @@ const fv_opdef fv_ops_join[] = {
      .name = "Concat",
      .id = FV_OP_Concat,
      .since = {1, 4, 11, 13},
-     .doc = "one behind the other along an axis",
+     .doc = "concatenated along an axis",
      .in = {{"inputs", "T", FV_VARIADIC, 1, .rank = {.least = 1, .as = "inputs"}}},
      .out = {{"concat_result", "T"}},
      .attrs = {FV_A_REQUIRED("axis", INT), FV_A_INT_UNTIL(1, "axis", 1)},
@@ -371,7 +371,7 @@ const fv_opdef fv_ops_join[] = {
      .id = FV_OP_Pad,
      .since = {1, 2, 11, 13, 18, 19, 21, 23, 24, 25},
      .doc =
-         "elements before and behind each axis: a value, a reflection, the edge, or the other end",
+         "elements before and after each axis: a value, a reflection, the edge, or the other end",
      .in = {{"data", "T"},
             {"pads", "S", .rank = FV_LIST},
             {"constant_value", "T", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},

@@ -33,10 +33,10 @@ enum {
 /* ---- what the operators say ---- */
 
 typedef struct packing {
-    bool microsoft; /* heads of keys, values and queries need not be as many */
+    bool microsoft; /* keys, values and queries may have different numbers of heads */
     bool gated, delta;
-    int64_t query, key, value; /* heads; those of values are those of states */
-    int64_t window; /* states that are given and made; 0: one, without an axis for them */
+    int64_t query, key, value; /* numbers of heads; states have as many as values */
+    int64_t window; /* states that are passed and returned; 0: one, without an axis for them */
     const fv_dim *batch, *seq, *dk, *dv;
 } packing;
 
@@ -117,8 +117,9 @@ static int64_t heads_in(fv_module *m, const fv_dim *all, const fv_dim *n, int64_
     return 0;
 }
 
-/* Keys of ONNX Runtime may have fewer heads than values, as many as their columns tell, beside
- * those of a query or a state; where none of them does before the run, as many. */
+/* Keys of ONNX Runtime may have fewer heads than values. Their number follows from their columns
+ * and the head size of a query or a state; if neither is known before the run, it is that of the
+ * values. */
 static bool key_heads(fv_op *op, packing *h) {
     fv_module *m = fv_op_module(op);
     const fv_dim *all = fv_in_type(op, KEY)->dims[2];
@@ -570,7 +571,10 @@ static bool decompose_gate(fv_rewriter *w, fv_op *op) {
         {"decay", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)}, {                                 \
         "beta", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)                                       \
     }
-#define PACKED_OUT {"output", "T"}, {"present_state", "S"}
+#define PACKED_OUT                                                                                 \
+    {"output", "T"}, {                                                                             \
+        "present_state", "S"                                                                       \
+    }
 #define HEADS                                                                                      \
     FV_A_REQUIRED("q_num_heads", INT), FV_A_REQUIRED("kv_num_heads", INT),                         \
         FV_A_FLOAT("scale", 0.0f), FV_A_STRING("update_rule", "gated_delta"),                      \

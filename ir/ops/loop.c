@@ -21,7 +21,7 @@ static bool has_shape_of_body(const fv_op *op) {
     int states = fv_loop_states(op);
     if (body->nparams != FV_BODY_STATE + states)
         return fv_op_error(op,
-                           "its body takes %d values, expected %d: the number of the turn, a "
+                           "its body takes %d values, expected %d: the number of the iteration, a "
                            "condition, and %d states",
                            body->nparams, FV_BODY_STATE + states, states);
     if (body->last->nin < FV_BODY_NEXT + states)
@@ -34,9 +34,9 @@ static bool has_shape_of_body(const fv_op *op) {
     for (int i = 0; i < body->last->nin; i++)
         if (!body->last->in[i] || !body->last->in[i]->type)
             return fv_op_error(op, "its body leaves out output %d", i);
-    if (!is_scalar(body->params[FV_BODY_TURN], FV_I64))
-        return fv_op_error(op, "its body takes the number of the turn as %s, expected i64[]",
-                           str(op, body->params[FV_BODY_TURN]->type));
+    if (!is_scalar(body->params[FV_BODY_NUMBER], FV_I64))
+        return fv_op_error(op, "its body takes the number of the iteration as %s, expected i64[]",
+                           str(op, body->params[FV_BODY_NUMBER]->type));
     if (!is_scalar(body->params[FV_BODY_COND], FV_BOOL))
         return fv_op_error(op, "its body takes the condition as %s, expected bool[]",
                            str(op, body->params[FV_BODY_COND]->type));
@@ -56,7 +56,7 @@ static bool may_be(const fv_op *op, const fv_type *t, const fv_type *u) {
     return u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank;
 }
 
-/* Is a dim that does not change what it was, before the loop and behind a turn? */
+/* Is a dim that does not change the same before the loop and after an iteration? */
 static bool assume_same(const fv_op *op, int k, int axis) {
     fv_module *m = fv_op_module(op);
     const fv_region *body = fv_loop_body(op);
@@ -114,7 +114,7 @@ static bool infer_state(fv_op *op, int k) {
     return true;
 }
 
-/* ---- a row for each turn ---- */
+/* ---- a row for each iteration ---- */
 
 static bool infer_rows(fv_op *op, int out, const fv_dim **count) {
     fv_module *m = fv_op_module(op);

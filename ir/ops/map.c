@@ -70,7 +70,7 @@ void fv_w_check_map_ends(fv_rewriter *w, const char *name, fv_value *const *part
         !fv_module_require(m, fv_dim_min(m->dims, least, zero), zero, why,
                            "no map ends before it begins") ||
         !fv_module_require(m, fv_dim_max(m->dims, most, entries), entries, why,
-                           "no map ends behind the last entry") ||
+                           "no map ends after the last entry") ||
         !fv_module_require(m, sum, entries, why, "the last map ends where the entries do"))
         w->failed = true;
 }

@@ -1,10 +1,10 @@
-/* map.h - what a map, or a sequence of maps, is made of once it is taken apart.
+/* map.h - the tensors that represent a map or a sequence of maps.
  *
- * Kernels know tensors alone. So a map is two vectors, `keys` and `values`, of one length; of a
- * sequence these have the entries of all its maps, one map behind the other, and a third vector,
- * `ends`, says where each map ends in them. The order of entries means nothing; who reads a map
- * checks that no key that it looks for is there twice. An fv.Map stands for the value where it is
- * made; who reads the value reads its parts. */
+ * Kernels have tensors only. So a map is represented by two vectors of the same length, `keys` and
+ * `values`. For a sequence of maps they contain the entries of all maps, concatenated, and a third
+ * vector, `ends`, has the position at which each map ends. The order of entries has no meaning; an
+ * op that looks up a key checks that it does not occur twice. An fv.Map op joins the parts of a
+ * value where it is made; ops that read the value read the parts. */
 #ifndef FV_IR_OPS_MAP_H
 #define FV_IR_OPS_MAP_H
 

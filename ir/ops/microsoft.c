@@ -1,6 +1,6 @@
-/* microsoft.c - operators of ONNX Runtime's domain com.microsoft: what its optimizer makes of
- * products, sums and activations. Norms are in microsoft_norm.c, and what is the standard's under
- * another name stands beside it. */
+/* microsoft.c - operators of ONNX Runtime's domain com.microsoft into which its optimizer fuses
+ * products, sums and activations. Norms are in microsoft_norm.c; an operator that equals one of the
+ * standard is next to that one. */
 
 #include "ir/ops/microsoft.h"
 
@@ -121,8 +121,8 @@ static bool decompose_gelu(fv_rewriter *w, fv_op *op) {
 
 /* ---- FusedMatMul ---- */
 
-/* Transposed as the attributes say: the batch axes stand behind the first one, the last two are
- * swapped. */
+/* Transposed as the attributes say: batch axes come after the first one, the last two are
+ * exchanged. */
 static void operand_perm(const fv_op *op, int i, int *perm) {
     int rank = fv_in_type(op, i)->rank;
     bool batch = fv_op_int(op, i ? "transBatchB" : "transBatchA") != 0 && rank > 2;
@@ -372,7 +372,8 @@ static bool decompose_sum_integer(fv_rewriter *w, fv_op *op) {
 
 enum { I_A_SCALE = 2, I_B_SCALE, I_A_ZERO, I_B_ZERO, I_BIAS };
 
-/* Of the result: scales and bias; zero points: one number of a, of the columns of b. */
+/* Scales and the bias broadcast to the result; the zero point of a is one number, that of b a
+ * number for each column. */
 static bool infer_integer_product(fv_op *op) {
     const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
     if (!fv_infer_matmul(op, a, b, FV_F32))
@@ -420,9 +421,7 @@ static bool decompose_dynamic_quantize(fv_rewriter *w, fv_op *op) {
 #define MS .domain = "com.microsoft", .since = {1}
 #define FLOATS                                                                                     \
     {                                                                                              \
-        {                                                                                          \
-            "T", FV_SET_FLOAT                                                                      \
-        }                                                                                          \
+        { "T", FV_SET_FLOAT }                                                                      \
     }
 #define INT8 (FV_SET(I8) | FV_SET(U8))
 #define QUANTIZED                                                                                  \

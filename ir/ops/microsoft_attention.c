@@ -11,7 +11,7 @@
 
 enum { OUTPUT, PRESENT_KEY, PRESENT_VALUE, QK };
 
-/* Where operands stand; -1: the operator has none. */
+/* Positions of operands; -1: the operator does not have it. */
 typedef struct operands {
     int bias, mask, added, past_key, past_value, past_length, beam_width, beams;
 } operands;
@@ -284,7 +284,7 @@ static bool read_sizes(fv_op *op, fv_attention_dims *s, const fv_dim **hidden,
                         "the projection of values and its heads");
 }
 
-/* Keys and values stand behind each other in `past`. */
+/* `past` has keys followed by values. */
 static bool read_past(fv_op *op, fv_multi_head *m) {
     fv_attention_dims *s = &m->d;
     const fv_type *t = fv_in_type(op, PAST);

@@ -14,7 +14,7 @@
 enum { QUERY, KEY, VALUE, PAST_KEY, PAST_VALUE };
 enum { OUTPUT, PRESENT_KEY, PRESENT_VALUE, OUTPUT_QK };
 
-/* Where operands stand. */
+/* Positions of operands. */
 typedef struct operands {
     int lengths, total, cos, sin;
 } operands;
@@ -42,7 +42,7 @@ static const operands of_sparse = {.total = 7, .lengths = 8, .cos = 9, .sin = 10
 typedef struct grouped {
     fv_attention_dims d;
     const operands *at;
-    bool sparse, packed; /* query has key and value behind it */
+    bool sparse, packed; /* query is followed by key and value in one tensor */
     bool fresh;          /* there is no past */
     /* total_sequence_length: positions there are, of the longest sequence */
     const fv_dim *longest;
@@ -99,7 +99,7 @@ static bool at_most(fv_op *op, const fv_dim *a, const fv_dim *b, const char *why
            fv_op_error(op, "%s: not %s", why, says);
 }
 
-/* Numbers of 4 bits stand two in a byte. */
+/* Two numbers of 4 bits are stored in a byte. */
 static bool read_width(fv_op *op, grouped *g) {
     g->width = g->d.head;
     return g->sparse || fv_op_int(op, "kv_cache_bit_width") != 4 ||
@@ -285,8 +285,9 @@ static fv_value *rotated(fv_rewriter *w, const fv_op *op, const grouped *g, fv_v
     return fv_w_op(w, FV_OP_RotaryEmbedding, 4, in, 2, a);
 }
 
-/* Positions that rows are rotated by, i64 [batch, queries]; NULL: they are not rotated. Of given
- * ones a first prompt takes the first, and counts on from there, as ONNX Runtime does. */
+/* The positions by which rows are rotated, i64 [batch, queries]; NULL: they are not rotated. If
+ * positions are given, a first prompt uses only the first one and counts up from it, as ONNX
+ * Runtime does. */
 static fv_value *angles_at(fv_rewriter *w, const fv_op *op, const grouped *g, const positions *p) {
     const fv_attention_dims *s = &g->d;
     const fv_dim *dims[2] = {s->batch, s->queries}, *column[2] = {s->batch, fv_dim_const(s->t, 1)},
@@ -612,9 +613,9 @@ static bool infer_sparse(fv_op *op) {
     return true;
 }
 
-/* i32 [layouts, blocks, blocks], 1 for blocks that are there. Entry j of a layout is in as many
- * rows' way as start at or before it; what pads the list is behind the last row, and goes into a
- * row more than there are. */
+/* i32 [layouts, blocks, blocks], 1 for blocks that are present. The row of entry j of a layout is
+ * the number of rows that start at or before it; the padding of the list comes after the last row,
+ * and is written to an additional row. */
 static fv_value *block_mask(fv_rewriter *w, const fv_op *op, const grouped *g) {
     fv_dims *t = g->d.t;
     const fv_dim *one = fv_dim_const(t, 1),

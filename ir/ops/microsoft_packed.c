@@ -1,6 +1,6 @@
 /* microsoft_packed.c - PackedAttention, PackedMultiHeadAttention and LongformerAttention of ONNX
- * Runtime's domain com.microsoft: attention whose tokens stand without padding behind each other,
- * and attention to what is near. */
+ * Runtime's domain com.microsoft: attention of sequences whose tokens are concatenated without
+ * padding, and attention to near tokens. */
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
 #include "ir/ops/attend.h"
@@ -166,7 +166,7 @@ static bool decompose_packed(fv_rewriter *w, fv_op *op) {
     fv_value *ends = fv_w_cast(w, op->in[p.ends], FV_I64);
     fv_value *first = fv_w_part(w, ends, 0, zero, s->batch),
              *length = FV_W2(w, FV_OP_Sub, fv_w_part(w, ends, 0, one, s->batch), first);
-    /* the token of a place; behind the end of a sequence any, as nobody looks there */
+    /* the token of a place; after the end of a sequence any token, because it is not used */
     fv_value *at =
         FV_W2(w, FV_OP_Add, fv_w_reshape(w, first, 2, column), fv_w_positions(w, s->queries, 2, 1));
     at = FV_W2(w, FV_OP_Min, at, fv_w_ints(w, FV_I64, 0, 1, &last));
@@ -283,7 +283,7 @@ static bool decompose_longformer(fv_rewriter *w, fv_op *op) {
 
 const fv_opdef fv_ops_microsoft_packed[] = {
     {MS, .name = "PackedAttention",
-     .doc = "Attention of sequences whose tokens stand behind each other, without padding",
+     .doc = "Attention of sequences whose tokens are concatenated without padding",
      .in = {{"input", "T", .rank = FV_RANK(2)},
             {"weights", "T", .rank = FV_RANK(2)},
             {"bias", "T", .rank = FV_RANK(1)},
@@ -295,7 +295,7 @@ const fv_opdef fv_ops_microsoft_packed[] = {
      .types = {{"T", FLOATS}, {"M", FV_SET(I32)}}, .infer = infer_packed,
      .decompose = decompose_packed},
     {MS, .name = "PackedMultiHeadAttention", .id = FV_OP_com_microsoft_PackedMultiHeadAttention,
-     .doc = "MultiHeadAttention of sequences whose tokens stand behind each other, without padding",
+     .doc = "MultiHeadAttention of sequences whose tokens are concatenated without padding",
      .in = {{"query", "T", .rank = FV_RANKS(2, 4)},
             {"key", "T", OPTIONAL, .rank = FV_RANK(2)},
             {"value", "T", OPTIONAL, .rank = FV_RANK(2)},

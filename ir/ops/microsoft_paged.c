@@ -1,6 +1,6 @@
-/* microsoft_paged.c - PagedAttention of ONNX Runtime's domain com.microsoft: tokens of all
- * sequences behind each other, and a cache in blocks that a table gives to sequences. All are one
- * attention in which a query sees the keys of its own sequence. */
+/* microsoft_paged.c - PagedAttention of ONNX Runtime's domain com.microsoft: the tokens of all
+ * sequences are concatenated, and a table assigns blocks of a cache to sequences. All of them are
+ * one attention, in which a query uses the keys of its own sequence only. */
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -36,7 +36,7 @@ typedef struct paged {
     fv_attention_dims d;
     /* of the batch; in the cache; rows of one; places of a sequence */
     const fv_dim *sequences, *blocks, *block, *room;
-    /* query has key and value behind it; values are the first channels of keys */
+    /* query is followed by key and value; values are the first channels of keys */
     bool packed, latent;
 } paged;
 

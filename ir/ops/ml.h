@@ -34,8 +34,8 @@ fv_value *fv_ml_matrix(fv_rewriter *w, fv_op *op, fv_elem e);
 
 /* ---- keys ---- */
 
-/* The place of each element of x, integers, among n keys, of equal ones the first; that of what is
- * none of them is n. */
+/* The position of each integer of x among n keys, the first one if keys are equal; n for a number
+ * that is not among them. */
 fv_value *fv_ml_find_ints(fv_rewriter *w, fv_value *x, int n, const int64_t *keys);
 /* Of each of n keys the place of the first that is like it. */
 void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first);

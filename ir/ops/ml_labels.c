@@ -183,7 +183,8 @@ static fv_value *lookup(fv_rewriter *w, fv_value *x, const list *keys, const lis
     fv_tensor *k = fv_tensor_new(m->arena, keys->elem, 1, dims),
               *v = fv_tensor_new(m->arena, missing->elem, 1, dims);
     fv_tensor *for_nan = fv_tensor_new(m->arena, missing->elem, 0, NULL);
-    copy_value(v, 0, missing); /* where no key is a number, 0 is one that means nothing */
+    /* if there are no numbers among the keys, 0 is a key with the default value */
+    copy_value(v, 0, missing);
     for (size_t i = 0; n && i < padded; i++) {
         const entry *from = &e[i < n ? i : n - 1];
         set_key(k, i, from);
@@ -309,7 +310,7 @@ void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first
         first[e[i].at] = i && e[i].i == e[i - 1].i ? first[e[i - 1].at] : (int64_t)e[i].at;
 }
 
-/* Values, and behind them what those without a key become. */
+/* Values, followed by the default for elements without a key. */
 static fv_value *value_table(fv_rewriter *w, const list *values, const fv_tensor *missing) {
     fv_tensor *t =
         fv_tensor_new(w->module->arena, values->elem, 1, (int64_t[]){(int64_t)values->n + 1});
@@ -416,7 +417,7 @@ static bool infer_one_hot_encoder(fv_op *op) {
     return true;
 }
 
-/* Where each of the n categories stands, the last one where it is there twice. */
+/* The position of each of the n categories; the last one if it occurs twice. */
 static fv_value *category(fv_rewriter *w, fv_op *op, int n, const int64_t *categories) {
     fv_module *m = w->module;
     fv_attr keys = {.name = "keys", .kind = FV_ATTR_INTS, .n = n}, values = keys;

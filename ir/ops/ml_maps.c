@@ -1,6 +1,5 @@
-/* ml_maps.c - operators of ai.onnx.ml that make maps or read them (map.h). Who reads one finds the
- * entry of each key that it asks for; a key that is there twice would leave it open which, so the
- * run refuses that. */
+/* ml_maps.c - operators of ai.onnx.ml that make maps or read them (map.h). A reader looks up the
+ * entry of each key; since a key that occurs twice would be ambiguous, the run refuses it. */
 #include "ir/ops/ml.h"
 
 #include <inttypes.h>
@@ -196,7 +195,8 @@ static bool infer_cast_map(fv_op *op) {
     return true;
 }
 
-/* Of 0 or more, so none counts from the end: those below become one that is out of range. */
+/* The positions of keys in an array of n elements: keys below 0 and from n on become n + 1, which
+ * is out of range; a negative position would count from the end. */
 static fv_value *places_of(fv_rewriter *w, fv_value *key, int64_t n) {
     fv_value *outside = fv_w_int(w, FV_I64, n + 1),
              *inside = FV_W2(w, FV_OP_Less, key, fv_w_int(w, FV_I64, n));

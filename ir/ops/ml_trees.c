@@ -167,7 +167,7 @@ static bool find_roots(reader *r, const bool *is_child) {
     return true;
 }
 
-/* The weights of each leaf, one behind the other in their order. */
+/* The weights of all leaves, concatenated in their order. */
 static bool read_weights(reader *r, const names *by) {
     fv_forest *f = r->f;
     int trees, nodes, targets, n, at = 0;
@@ -412,7 +412,7 @@ typedef struct tables {
     fv_op *op;
     fv_arena *a;
     fv_forest *f;
-    int n; /* inner nodes; leaves come behind them */
+    int n; /* inner nodes; leaves follow them */
     const int64_t *feature, *yes, *no, *yes_is_leaf, *no_is_leaf, *missing, *target;
     int leaves;
     numbers weights;
@@ -525,7 +525,7 @@ static bool read_ensemble(fv_op *op, fv_forest *f) {
         return fv_op_error(op, "nodes_missing_value_tracks_true has %d entries for %d nodes",
                            nmissing, t.n);
     if (!nmissing)
-        t.missing = NULL; /* an empty list is there, and tells of none */
+        t.missing = NULL; /* an empty list means that no values are missing */
     if (!read_table(&t, "nodes_truenodeids", &t.yes) ||
         !read_table(&t, "nodes_falsenodeids", &t.no) ||
         !read_table(&t, "nodes_trueleafs", &t.yes_is_leaf) ||
@@ -576,8 +576,10 @@ static bool decompose_ensemble(fv_rewriter *w, fv_op *op) {
         FV_A_OPTIONAL("nodes_modes", STRINGS), FV_A_OPTIONAL("nodes_nodeids", INTS),               \
         FV_A_OPTIONAL("nodes_treeids", INTS), FV_A_OPTIONAL("nodes_truenodeids", INTS),            \
         FV_A_OPTIONAL("nodes_values", FLOATS), FV_A_OPTIONAL("nodes_values_as_tensor", TENSOR)
-#define TABLE(nm, t)   {nm, t, .rank = FV_RANK(1)}
-#define PERHAPS(nm, t) {nm, t, FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}
+#define TABLE(nm, t)                                                                               \
+    { nm, t, .rank = FV_RANK(1) }
+#define PERHAPS(nm, t)                                                                             \
+    { nm, t, FV_OPTIONAL_OPERAND, .rank = FV_RANK(1) }
 
 const fv_opdef fv_ops_ml_trees[] = {
     {.domain = "fv",

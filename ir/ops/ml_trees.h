@@ -46,7 +46,7 @@ typedef enum { FV_TREES_AVERAGE, FV_TREES_SUM, FV_TREES_MIN, FV_TREES_MAX } fv_t
 /* Are these trees: each node, from its root, met once, children there, features among those of X,
  * targets among the forest's? False after a diagnostic. */
 bool fv_forest_check(const fv_op *op, const fv_forest *f, const fv_dim *features) FV_MUST_USE;
-/* The scores [N, targets] of rows x [N, F], which are of type f32 or f64, as the results. Of an
+/* The scores [N, targets] of rows x [N, F], which have type f32 or f64, as has the result. For an
  * average: the sum. */
 fv_value *fv_w_trees(fv_rewriter *w, fv_value *x, const fv_forest *f, fv_trees_aggregate aggregate);
 

@@ -87,7 +87,7 @@ typedef struct place {
     int feature;
     double value;
     bool missing; /* NaN goes to the first child */
-    int child;    /* a place; the second one is behind it */
+    int child;    /* a position; the second one follows it */
     int leaf;     /* the node of the forest that it is as a leaf, -1: it is none */
 } place;
 
@@ -132,7 +132,7 @@ static void put_goto(tables *t, int at, int to) {
     put(t, at, 0, NAN, false, to - 1);
 }
 
-/* `ways`: where to go if x is not v, and behind it where to go if it is. */
+/* `ways`: the next node if x is not v, followed by the next node if it is. */
 static void put_equal(tables *t, int at, int feature, double v, bool missing, int ways) {
     int next = take(t, 2);
     put(t, at, feature, at_most(t->e, v, false), missing, next);

@@ -21,8 +21,8 @@
 #include "ir/ops/ml.h"
 
 enum {
-    /* of a task: a tree is read for all of them, and they should stay in the first-level cache
-     * beside it */
+    /* of a task: a tree is read once for all of them, and they should fit into the first-level
+     * cache together with it */
     ROWS = 64
 };
 
@@ -200,7 +200,7 @@ static void rows_through_tree(const walk *z, fv_expr *tree, fv_expr *count) {
     end(z);
     loop(z, FV_SERIAL, "step", z->zero, depth);
     c = lanes(z, "c");
-    /* lanes behind the last row walk with it */
+    /* lanes after the last row repeat it */
     step(z, c, bin(z, FV_X_MIN, bin(z, FV_X_ADD, bin(z, FV_X_ADD, z->row, part), c), last));
     end(z);
     end(z);

@@ -205,7 +205,7 @@ fv_value *fv_w_cached(fv_rewriter *w, const fv_op *op, const fv_multi_head *m, f
     if (!past || !x)
         return x;
     if (!m->capacity)
-        return *present = fv_w_behind(w, past, x);
+        return *present = fv_w_append_keys(w, past, x);
     if (m->reordered && keys)
         past = reordered(w, m, past, true);
     fv_value *at = fv_w_expand(w, fv_w_ints(w, FV_I64, 0, 1, &s->past), 1, &s->batch);

@@ -12,7 +12,7 @@ typedef struct fv_multi_head {
     float scale, filter; /* 0: 1 / sqrt(head); what is added where a mask is 0 */
     bool causal;
     int mask, bias; /* operands */
-    /* of a cache that is written in place; NULL: what is new stands behind the past */
+    /* of a cache that is written in place; NULL: new elements follow those of the past */
     const fv_dim *capacity;
     /* beams of each sequence; NULL: keys of the past are the sequence's own */
     const fv_dim *beams;

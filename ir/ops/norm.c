@@ -14,7 +14,7 @@ static bool upgrade_softmax(fv_op *op, int version) {
     fv_module *m = fv_op_module(op);
     int axis;
     int64_t wanted = fv_op_int_of(op, "axis", version);
-    if (wanted == t->rank) /* nothing behind the axis: rows of one element */
+    if (wanted == t->rank) /* no axes after this one: rows of one element */
         axis = t->rank;
     else if (!fv_infer_axis(op, wanted, t->rank, &axis))
         return false;
@@ -73,9 +73,9 @@ static bool infer_per_channel(fv_op *op) {
     return true;
 }
 
-/* Below opset 14 two more results are the batch's own statistics; from 7 on there is no attribute:
- * who asks for statistics trains. Exporters list them for inference, too, where nobody reads them;
- * so it is their uses that count, as for other runtimes. */
+/* Before opset 14 two more results are the batch's own statistics, and since opset 7 no attribute
+ * selects training: a model that requests the statistics is in training. Exporters list these
+ * results for inference, too; so training is recognized by their uses, as in other runtimes. */
 static bool is_old_batch_norm(const fv_op *op) {
     return fv_op_find_attr(op, "training_by_use") != NULL;
 }

@@ -162,7 +162,7 @@ const fv_opdef fv_ops_normalizer[] = {
      .name = "TextCase",
      .id = FV_OP_fv_TextCase,
      .since = {1},
-     .doc = "strings with characters of ranges changed, one behind the other, and their sizes; of "
+     .doc = "strings with characters of ranges changed, concatenated, and their sizes; of "
             "the text as much as there is room for",
      .in = {{"text", "T", .rank = FV_RANK(1)},
             {"spans", "I", .rank = FV_RANK(1)},

@@ -44,7 +44,7 @@ static int bit(const uint32_t *x, int i) {
     return i >= 0 && (x[i / 32] >> (i % 32) & 1);
 }
 
-/* The 128 bits from the highest on; one more where something stands behind them. */
+/* The highest 128 bits as a number, plus 1 unless x is exact and all lower bits are 0. */
 static void highest_bits(const uint32_t *x, bool is_exact, uint64_t *out) {
     int top = 32 * LIMBS - 1;
     while (!bit(x, top))
@@ -111,7 +111,7 @@ static void numbers_to_strings(fv_rewriter *w, fv_op *op) {
 
 /* ---- strings to numbers ---- */
 
-/* What is white may stand around it; digits on one side of a point are enough. */
+/* White space may surround it; digits on one side of the point are enough. */
 static const char numeral[] = "[\t-\r ]*[+-]?(([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"
                               "|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])[\t-\r ]*";
 
@@ -275,14 +275,21 @@ static bool define_checked(fv_definer *d, fv_op *op) {
     return true;
 }
 
-#define OURS          .domain = "fv", .since = {1}
-#define VECTOR(nm, t) {nm, t, .rank = FV_RANK(1)}
-#define MATRIX(nm, t) {nm, t, .rank = FV_RANK(2)}
-#define BYTES         {"T", FV_SET(U8)}
-#define INTEGERS      {"I", FV_SET(I64)}
-#define FLAGS         {"B", FV_SET(BOOL)}
-#define WORDS         {"U", FV_SET(U64)}
-#define FLOATS        {"F", FV_SET(F64)}
+#define OURS .domain = "fv", .since = {1}
+#define VECTOR(nm, t)                                                                              \
+    { nm, t, .rank = FV_RANK(1) }
+#define MATRIX(nm, t)                                                                              \
+    { nm, t, .rank = FV_RANK(2) }
+#define BYTES                                                                                      \
+    { "T", FV_SET(U8) }
+#define INTEGERS                                                                                   \
+    { "I", FV_SET(I64) }
+#define FLAGS                                                                                      \
+    { "B", FV_SET(BOOL) }
+#define WORDS                                                                                      \
+    { "U", FV_SET(U64) }
+#define FLOATS                                                                                     \
+    { "F", FV_SET(F64) }
 
 const fv_opdef fv_ops_numerals[] = {
     {OURS, .name = "IntegerText", .id = FV_OP_fv_IntegerText,
@@ -305,7 +312,7 @@ const fv_opdef fv_ops_numerals[] = {
      .out = {{"parts", "I"}, {"good", "B"}}, .types = {BYTES, INTEGERS, {"N", FV_SET(I32)}, FLAGS},
      .infer = infer_numerals, .kernel = kernel_numerals},
     {OURS, .name = "NumeralIntegers", .id = FV_OP_fv_NumeralIntegers,
-     .doc = "numerals without what stands behind their point, and whether they are no larger than "
+     .doc = "numerals without their fraction, and whether they are no larger than "
             "a limit below 0 and one above",
      .in = {VECTOR("text", "T"), MATRIX("parts", "I"), VECTOR("good", "B"), VECTOR("limits", "U")},
      .out = {{"Y", "I"}, {"fits", "B"}}, .types = {BYTES, INTEGERS, FLAGS, WORDS},

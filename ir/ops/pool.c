@@ -277,7 +277,7 @@ static bool infer_last_masked(fv_op *op) {
     return true;
 }
 
-/* Channels of all masks are one axis: they are taken in turn. */
+/* Channels of all masks are one axis: masks are used cyclically. */
 static bool decompose_masked_pool(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *mask = fv_in_type(op, 1);
@@ -320,7 +320,7 @@ static bool define_last_masked(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* A tap counts where the last masked element of its row lies before the window. */
+/* A tap counts if the last masked element of its row is before the window. */
 static bool define_masked_max_pool(fv_definer *d, fv_op *op) {
     fv_arena *a = d->arena;
     fv_definition *def = fv_definition_new(d, 0);
@@ -409,7 +409,7 @@ static bool define_average_pool(fv_definer *d, fv_op *op) {
 
 /* ---- LpPool, GlobalLpPool ---- */
 
-/* At first p was a float; it need not be an integer then. */
+/* p was a float in version 1, so it need not be an integer. */
 static bool upgrade_p(fv_op *op, int version) {
     const fv_attr *p = fv_op_find_attr(op, "p");
     if (version > 1 || !p)
@@ -528,8 +528,9 @@ const fv_opdef fv_ops_pool[] = {
      .name = "MaskedMaxPool",
      .id = FV_OP_fv_MaskedMaxPool,
      .since = {1},
-     .doc = "the largest element of each window, of whose rows only what lies before a masked one "
-            "counts",
+     .doc =
+         "the largest element of each window, of whose rows only the elements before a masked one "
+         "counts",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"masked", "I", .rank = FV_RANK_FROM(2)}},
      .out = {{"Y", "T"}},
      .attrs = {WINDOW},
@@ -624,7 +625,7 @@ const fv_opdef fv_ops_pool[] = {
                FV_A_INT("p", 2),
                FV_A_OPTIONAL("pads", INTS),
                FV_A_OPTIONAL("strides", INTS),
-               FV_A_OPTIONAL("exponent", FLOAT), /* ours: p of version 1 */
+               FV_A_OPTIONAL("exponent", FLOAT), /* our own: p of version 1 */
                {.name = "p", .kind = FV_ATTR_FLOAT, .until = 1},
                {.name = "kernel_shape", .kind = FV_ATTR_INTS, .until = 1}},
      .types = {{"T", FV_SET_FLOAT}},

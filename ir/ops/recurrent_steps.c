@@ -249,7 +249,7 @@ static fv_expr *sum_over(const cell *z, fv_var *v, fv_expr *x, fv_expr *y) {
     return fv_x_reduce(z->a, FV_SUM, 1, &v, bin(z, FV_X_MUL, x, y));
 }
 
-/* Element i of the state x, or of what stands behind it. */
+/* Element i of the state x, or of the elements that follow it. */
 static fv_expr *joined(const cell *z, const fv_state *x, const fv_state *behind, fv_expr *i) {
     fv_expr *n = fv_x_dim(z->a, x->now->type->dims[x->rank - 1]), *at[3] = {z->dir, z->row, i},
             *zero = number(z, 0);
@@ -261,7 +261,7 @@ static fv_expr *joined(const cell *z, const fv_state *x, const fv_state *behind,
     return fv_x_select(z->a, first, a, b);
 }
 
-/* score[s]; what lies behind the row's memory counts for nothing. */
+/* score[s]; positions after the row's memory do not count. */
 static fv_expr *score(const cell *z, const fv_state *query, fv_var *s) {
     fv_var *a = fv_d_var(z->d, "a", query->now->type->dims[query->rank - 1]);
     fv_expr *key =
@@ -353,7 +353,7 @@ static void place_steps(cell *z) {
         back = fv_x_select(z->a, bin(z, FV_X_EQ, z->dir, integer(z, 0)), t, back);
     z->place = varies || z->of.reverse ? back : t;
     z->time = z->place;
-    if (z->active && z->place != t) /* who reads by what data say asks for it */
+    if (z->active && z->place != t) /* indices that come from data are checked */
         z->time = bin(z, FV_X_MAX, integer(z, 0), bin(z, FV_X_MIN, z->place, last));
 }
 

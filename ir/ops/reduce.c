@@ -72,7 +72,8 @@ static fv_expr *over(reduction *r, fv_reduce_kind kind, fv_expr *body) {
     return r->nvars ? fv_x_reduce(r->d->arena, kind, r->nvars, r->vars, body) : body;
 }
 
-/* Of all elements x, by variables of its own: it stands within another reduction over them. */
+/* The sum over all elements x, with variables of its own, since it is nested in another reduction
+ * over them. */
 static fv_expr *largest(const reduction *r, fv_expr *x) {
     reduction own = {.d = r->d, .nvars = r->nvars};
     fv_expr *to[FV_MAX_RANK];
@@ -254,8 +255,8 @@ static bool keeps_dims(const fv_op *op) {
     return fv_op_int(op, "keepdims") != 0;
 }
 
-/* Without keepdims the number of axes decides the rank of the result. All of them leave no axis; so
- * do none of them, which stand for all. */
+/* Without keepdims the number of axes decides the rank of the result. If all axes are listed, none
+ * is left; an empty list means all axes. */
 bool fv_fix_axes(fv_op *op, int rank) {
     const fv_type *in = fv_in_type(op, 0);
     bool all = rank == 0 && !fv_op_int(op, "noop_with_empty_axes");
@@ -382,23 +383,20 @@ static bool decompose_reduce(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
-#define VERSIONS(...) {__VA_ARGS__}
+#define VERSIONS(...)                                                                              \
+    { __VA_ARGS__ }
 /* REDUCTION(name, versions, the last one with axes as attribute, types, doc) */
 #define REDUCTION(nm, versions, last, set, text)                                                   \
-    {.domain = "",                                                                                 \
-     .name = #nm,                                                                                  \
-     .id = FV_OP_##nm,                                                                             \
-     .since = versions,                                                                            \
-     .doc = text,                                                                                  \
-     .in = {{"data", "T"}, {"axes", "tensor(int64)", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},       \
-     .out = {{"reduced", "T"}},                                                                    \
-     .attrs = {FV_A_INT("keepdims", 1),                                                            \
-               FV_A_INT("noop_with_empty_axes", 0),                                                \
-               {.name = "axes", .kind = FV_ATTR_INTS, .until = last}},                             \
-     .types = {{"T", set}, {"tensor(int64)", FV_SET(I64)}},                                        \
-     .infer = infer_reduce_op,                                                                     \
-     .upgrade = upgrade_reduce,                                                                    \
-     .decompose = decompose_reduce}
+    {                                                                                              \
+        .domain = "", .name = #nm, .id = FV_OP_##nm, .since = versions, .doc = text,               \
+        .in = {{"data", "T"}, {"axes", "tensor(int64)", FV_OPTIONAL_OPERAND, .rank = FV_LIST}},    \
+        .out = {{"reduced", "T"}},                                                                 \
+        .attrs = {FV_A_INT("keepdims", 1),                                                         \
+                  FV_A_INT("noop_with_empty_axes", 0),                                             \
+                  {.name = "axes", .kind = FV_ATTR_INTS, .until = last}},                          \
+        .types = {{"T", set}, {"tensor(int64)", FV_SET(I64)}}, .infer = infer_reduce_op,           \
+        .upgrade = upgrade_reduce, .decompose = decompose_reduce                                   \
+    }
 #define WIDE    (FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64))
 #define ORDERED (WIDE | FV_SET(I8) | FV_SET(U8) | FV_SET(BOOL))
 

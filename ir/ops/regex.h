@@ -44,10 +44,10 @@ const fv_nfa *fv_regex_parse(fv_arena *a, fv_string pattern, const char **why);
 /* ---- the automaton without ---- */
 
 typedef struct fv_dfa {
-    int nstates, nclasses; /* the first state is where it starts */
+    int nstates, nclasses; /* the first state is the initial one */
     uint8_t class_of[256]; /* of bytes that no state tells apart */
     int32_t *next;         /* [nstates][nclasses] */
-    bool *accepts;         /* [nstates], behind the last byte */
+    bool *accepts;         /* [nstates], after the last byte */
 } fv_dfa;
 
 /* NULL, *why: it would have more than FV_MAX_DFA states, or take too long to make. */

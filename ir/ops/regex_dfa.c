@@ -22,7 +22,7 @@ typedef struct maker {
     uint8_t byte_of[257]; /* of each class one */
     state states[FV_MAX_DFA];
     int buckets[2 * FV_MAX_DFA]; /* state + 1; 0: free */
-    int *stack, *mark, turn;     /* of nodes: were they seen in this turn? */
+    int *stack, *mark, turn;     /* of nodes: were they visited in this step? */
     int *found, nfound;          /* nodes of bytes that the last walk came to */
     bool matches;                /* and a match */
     long work;

@@ -213,7 +213,7 @@ static bool add_class(parser *p, set *to, const char *name, size_t n, bool other
     return false;
 }
 
-/* \d and the like, behind the backslash. */
+/* \d and similar classes, after the backslash. */
 static bool accept_class(parser *p, set *to) {
     char c = p->at < p->end ? *p->at : 0, small = (char)(c | 32);
     if (c == 0 || !strchr("dswDSW", c))
@@ -238,7 +238,7 @@ static bool number(parser *p, int base, int least, int most, uint32_t *out) {
     return n >= least && *out <= LAST_CHARACTER;
 }
 
-/* A character, behind the backslash. */
+/* A character after the backslash. */
 static bool escaped(parser *p, uint32_t *out) {
     static const char names[] = "aftnrv", codes[] = "\a\f\t\n\r\v";
     if (p->at == p->end)
@@ -277,7 +277,7 @@ static bool class_character(parser *p, uint32_t *out) {
     return true;
 }
 
-/* [:alpha:], behind its first bracket's [ */
+/* [:alpha:], after the [ of the outer bracket. */
 static bool accept_named(parser *p, set *to) {
     const char *start = p->at;
     if (!accept(p, "[:"))
@@ -364,7 +364,7 @@ static node *parse_escape(parser *p) {
     return of_set(p, s);
 }
 
-/* Behind (?: flags up to : or ); false where they are none. */
+/* Flags after (? up to : or ); false if they are malformed. */
 static bool parse_flags(parser *p) {
     bool to = true;
     for (; p->at < p->end; p->at++) {
@@ -454,7 +454,7 @@ static bool count(parser *p, int *out) {
     return p->at > start && (*start != '0' || p->at == start + 1);
 }
 
-/* {n}, {n,} or {n,m}; what is none of them stands for itself. */
+/* {n}, {n,} or {n,m}; other braces are ordinary characters. */
 static bool accept_count(parser *p, int *least, int *most) {
     const char *start = p->at;
     bool fits = accept(p, "{") && count(p, least);
@@ -484,7 +484,7 @@ static bool accept_repetition(parser *p, int *least, int *most) {
     return true;
 }
 
-/* What stands there, as often as is said behind it. */
+/* An atom and its repetition. */
 static node *repeated(parser *p, node *r) {
     int least, most;
     if (!r || !accept_repetition(p, &least, &most))
@@ -506,7 +506,7 @@ static node *parse_repeated(parser *p) {
     return p->why ? NULL : repeated(p, parse_atom(p));
 }
 
-/* \Q...\E: characters that stand for themselves; what is behind repeats the last. */
+/* \Q...\E: quoted characters; a repetition after it applies to the last one. */
 static bool take_quoted(parser *p, node *to) {
     int before = to->n;
     if (!accept(p, "\\Q"))

@@ -205,7 +205,8 @@ static fv_expr *far(const filter *f, fv_expr *t) {
     return bin(f, FV_X_MUL, num(f, a), y);
 }
 
-/* The weight of the element `offset` behind base, where no filter widens: one of -1, 0, 1, 2. */
+/* The weight of the element at distance `offset` from base, without a widened filter: offset is -1,
+ * 0, 1 or 2. */
 static fv_expr *weight(const filter *f, int offset) {
     fv_expr *r = f->r;
     if (!f->cubic)
@@ -226,8 +227,8 @@ static fv_expr *wide_weight(const filter *f, fv_expr *offset) {
     return fv_x_select(a, bin(f, FV_X_LE, t, num(f, 1)), near(f, t), beyond);
 }
 
-/* The element at base + offset, or the one at the edge; *inside: whether it is no edge that stands
- * in. */
+/* The element at base + offset, or the one at the edge; *inside: false if it was replaced by the
+ * edge. */
 static fv_expr *element(const filter *f, fv_expr *offset, fv_expr **inside) {
     fv_arena *a = f->d->arena;
     fv_expr *at = fv_x_bin(a, FV_X_ADD, f->p->base, offset), *index[FV_MAX_RANK];

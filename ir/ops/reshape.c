@@ -90,9 +90,9 @@ static bool decided_by_data(int n, const fv_dim *const *e) {
     return false;
 }
 
-/* What -1 stands for: what is left of the elements of x over the other dims. A dim of 0 among these
- * takes one of x along: [0, 4] by [0, -1] is [0, 4], which is what any other length in the place of
- * that 0 gives. */
+/* The dim that -1 means: the number of elements of x divided by the other dims. If one of these is
+ * a 0, that dim of x is left out on both sides: [0, 4] by [0, -1] is [0, 4], as for any other size
+ * of that dim. */
 static const fv_dim *remaining(fv_dims *t, const fv_type *x, int n, const fv_dim *const *dims,
                                int inferred) {
     const fv_dim *total = fv_dim_const(t, 1), *rest = total;
@@ -159,7 +159,8 @@ static bool resolve_shape(fv_op *op, int n, const fv_dim *const *e, const fv_dim
     return true;
 }
 
-/* Are there as many elements under these dims? Where only the run knows, the fv.Reshape asks it. */
+/* Does x have as many elements as these dims? If only the run can tell, fv.Reshape checks it
+ * there. */
 static bool holds_all(fv_op *op, int n, const fv_dim *const *dims) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0);

@@ -54,7 +54,7 @@ typedef struct request {
     bool crop;             /* a region of the input, roi, is what is resized */
 } request;
 
-/* Is the operand there? An empty tensor stands for one that is left out. */
+/* Is the operand present? An empty tensor means that it is left out. */
 static bool is_given(const fv_op *op, int in) {
     const fv_type *t = fv_in_type(op, in);
     return t && !(t->rank == 1 && t->dims[0]->hi == 0);

@@ -24,7 +24,7 @@ typedef struct pooling {
     fv_elem e;
     fv_buf *x, *regions, *y;
     fv_expr *region, *channel, *place[2];
-    fv_expr *image, *known; /* which image, and whether it is there */
+    fv_expr *image, *known; /* the index of the image, and whether it is in range */
     fv_expr *size[2];       /* of images, i64 */
     float scale;
 } pooling;
@@ -132,8 +132,8 @@ static bool infer_roi_align(fv_op *op) {
     return infer_pooled(op, 4, fv_op_int(op, "output_height"), fv_op_int(op, "output_width"));
 }
 
-/* Samples along an axis, evenly in each part of the region: the first one's position, the step, and
- * how many. */
+/* Evenly spaced samples along an axis in each part of the region: the position of the first one,
+ * the distance, and the number. */
 typedef struct samples {
     fv_expr *start, *step, *count;
 } samples;
@@ -167,7 +167,7 @@ static samples samples_along(const pooling *s, const fv_op *op, int axis) {
     return r;
 }
 
-/* Of a sample: is it at the image, and the elements beside it with their weights. */
+/* For a sample: is it within the image, and the neighbouring elements with their weights. */
 typedef struct sample {
     fv_expr *inside, *at[2], *weight[2];
 } sample;

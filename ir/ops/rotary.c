@@ -160,7 +160,7 @@ static bool is_offset(const fv_type *ids) {
     return ids->rank < 2;
 }
 
-/* Without rotary_embedding_dim the caches tell how large a head is. */
+/* Without rotary_embedding_dim the size of a head follows from the caches. */
 static bool read_cached(fv_op *op, rotary *r) {
     const fv_type *x = fv_in_type(op, X), *cos = fv_in_type(op, COS_CACHE);
     int64_t n = fv_op_int(op, "num_heads");

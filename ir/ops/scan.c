@@ -73,7 +73,7 @@ static bool has_shape_of_body(const fv_op *op) {
     return true;
 }
 
-/* Is u, of a body, what t says, as known where that op stands? */
+/* Does the type u, from a body, agree with t, by what is known at that op? */
 static bool assume_same(const fv_op *op, const fv_type *t, const fv_type *u, const fv_op *where) {
     fv_module *m = fv_op_module(op);
     bool same =
@@ -85,7 +85,7 @@ static bool assume_same(const fv_op *op, const fv_type *t, const fv_type *u, con
     return same;
 }
 
-/* How many turns: as many elements as each scan input has along its axis. */
+/* The number of iterations: the size of each scan input along its axis. */
 static bool find_length(fv_op *op, const fv_dim **length) {
     fv_module *m = fv_op_module(op);
     int first = states_of(op);
@@ -98,15 +98,15 @@ static bool find_length(fv_op *op, const fv_dim **length) {
         if (!assume_same(op, fv_without_axis(m->arena, t, axis), sees, op))
             return fv_op_error(op, "scan input %d is %s with axis %d, its body takes %s", k,
                                str(op, t), axis, str(op, sees));
-        if (k && !fv_module_assume(m, t->dims[axis], *length, "turns of a Scan"))
-            return fv_op_error(op, "scan inputs 0 and %d differ in how many turns they are for", k);
+        if (k && !fv_module_assume(m, t->dims[axis], *length, "iterations of a Scan"))
+            return fv_op_error(op, "scan inputs 0 and %d have different numbers of iterations", k);
         *length = k ? *length : t->dims[axis];
     }
     return true;
 }
 
-/* Of state k, before the scan, within and behind it: its dims are numbers where any of these says
- * so. */
+/* The type of state k before the scan, within it and after it: a dim is a number if one of these
+ * types has a number. */
 static const fv_type *state_type(const fv_op *op, int k) {
     const fv_region *body = fv_loop_body(op);
     const fv_type *t = op->in[k]->type, *all[2] = {body->params[k]->type, body->last->in[k]->type};
@@ -148,8 +148,9 @@ static bool infer_rows(fv_op *op, int out, const fv_dim *length) {
         dims[i] = i == axis ? length : t->dims[k++];
     for (int i = 0; i < t->rank; i++)
         if (fv_unknown_above(op, t->dims[i]))
-            return fv_op_error(op, "output %d is made of %s, whose size only a turn knows", out,
-                               str(op, t));
+            return fv_op_error(
+                op, "output %d is made of %s, whose size is known only within an iteration", out,
+                str(op, t));
     op->out[out]->type = fv_tensor_type(fv_op_module(op)->arena, t->elem, t->rank + 1, dims);
     return true;
 }
@@ -180,7 +181,7 @@ static const fv_dim *zero(const maker *k) {
     return fv_dim_const(k->m->dims, 0);
 }
 
-/* length - 1 - turn, or turn */
+/* length - 1 - number of the iteration, or the number itself */
 static const fv_dim *place_of(const maker *k, bool backward) {
     fv_dims *t = k->m->dims;
     return backward ? fv_dim_sub(t, fv_dim_sub(t, k->length, fv_dim_const(t, 1)), k->turn)
@@ -256,7 +257,7 @@ static void make_loop(maker *k, fv_rewriter *w) {
                                    .u.region = k->body});
 }
 
-/* The rows of a result from the first turn on, along axis 0, as the Scan has them. */
+/* The rows of a result from the first iteration on, along axis 0, as the Scan returns them. */
 static fv_value *arranged(maker *k, fv_rewriter *w, int out) {
     fv_value *v = k->loop->out[out];
     fv_dims *t = k->m->dims;
@@ -274,7 +275,7 @@ static fv_value *arranged(maker *k, fv_rewriter *w, int out) {
     return axis && v ? fv_w_transpose(w, v, perm) : v;
 }
 
-/* No turn is taken: states are what they were, and there are no rows. */
+/* If no iteration runs, states keep their values, and there are no rows. */
 static bool take_none(fv_rewriter *w, fv_op *op) {
     for (int i = 0; i < op->nout; i++) {
         const fv_type *t = op->out[i] ? op->out[i]->type : NULL;
@@ -307,7 +308,7 @@ const fv_opdef fv_ops_scan[] = {
      .name = "Scan",
      .id = FV_OP_Scan,
      .since = {8, 9, 11, 16, 19, 21, 23, 24, 25},
-     .doc = "a graph for each element of an axis; states go from turn to turn",
+     .doc = "a graph for each element of an axis; states are passed from one iteration to the next",
      .in = {{"initial_state_and_scan_inputs", "V", FV_VARIADIC, -1}},
      .out = {{"final_state_and_scan_outputs", "V", FV_VARIADIC, -1}},
      .attrs = {FV_A_REQUIRED("body", REGION),

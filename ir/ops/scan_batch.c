@@ -14,12 +14,13 @@ typedef struct batch {
     fv_op *op, *item; /* the Scan over the batch; the one over an item */
     fv_module *m;
     int inputs;                  /* of the Scan over an item: the last of its operands */
-    const fv_dim *most, *length; /* turns of the longest item; of this one, NULL: the same */
+    const fv_dim *most, *length; /* iterations for the longest item; for this one, NULL: the same */
 } batch;
 
 /* ---- the Scans ---- */
 
-/* What says how long each item is goes behind the other operands, checked, where it is given. */
+/* Moves the operand with the lengths of items, if it is given, to the end of the operands, and
+ * checks it. */
 static bool move_lengths(batch *b) {
     fv_op *op = b->op;
     fv_rewriter w = fv_rewriter_at(op);
@@ -70,7 +71,7 @@ static fv_value *cut(const batch *b, fv_rewriter *w, fv_value *x) {
     return fv_w_slice(w, x, start, step, dims);
 }
 
-/* Zeros behind the last row, as many rows as the longest item has. */
+/* Appends rows of zeros until there are as many as for the longest item. */
 static fv_value *filled(const batch *b, fv_rewriter *w, fv_value *rows) {
     const fv_dim *begin[FV_MAX_RANK], *dims[FV_MAX_RANK];
     for (int i = 0; i < rows->type->rank; i++) {
@@ -125,7 +126,7 @@ static bool has_old_attrs(const fv_op *op) {
     return true;
 }
 
-/* All are of one batch, and scan inputs for as many turns. */
+/* Are all of the same batch size, and scan inputs of the same number of iterations? */
 static bool are_alike(const batch *b) {
     const fv_op *op = b->op;
     int first_input = op->nin - b->inputs;
@@ -137,8 +138,8 @@ static bool are_alike(const batch *b) {
                                fv_dim_str(b->m->arena, t->dims[0]), first_input,
                                fv_dim_str(b->m->arena, like[0]));
         if (i > first_input &&
-            !fv_module_assume(b->m, t->dims[1], like[1], fv_op_why(op, "turns of a Scan")))
-            return fv_op_error(op, "scan inputs 0 and %d differ in how many turns they are for",
+            !fv_module_assume(b->m, t->dims[1], like[1], fv_op_why(op, "iterations of a Scan")))
+            return fv_op_error(op, "scan inputs 0 and %d have different numbers of iterations",
                                i - first_input);
     }
     return true;

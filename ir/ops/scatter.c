@@ -258,7 +258,7 @@ static bool define_tensor_scatter(fv_definer *d, fv_op *op) {
     return true;
 }
 
-/* The same where the result lies in the memory of the cache: what is new is all that is written. */
+/* The same if the result is stored in the memory of the cache: only new elements are written. */
 static bool kernel_write_rows(fv_custom *c, fv_op *op) {
     fv_arena *a = c->arena;
     const fv_type *x = fv_in_type(op, 0), *u = fv_in_type(op, 1);
@@ -304,7 +304,7 @@ const fv_opdef fv_ops_scatter[] = {
      .name = "WriteRows",
      .id = FV_OP_fv_WriteRows,
      .since = {1},
-     .doc = "TensorScatter by a kernel that writes the update, for a cache that lies where its "
+     .doc = "TensorScatter by a kernel that writes the update, for a cache in the memory of its "
             "result does",
      .in = {{"past", "T", .rank = FV_RANK_FROM(1)},
             {"update", "T", .rank = FV_RANK_AS("past")},

@@ -1,7 +1,7 @@
 /* search.c - the graphs of operators that search for sequences of tokens: one scores the token
- * behind a prompt, the other the token behind those, again and again. Such an operator becomes the
- * first graph and a Loop of the other, whose states are the tokens so far and what the graph keeps
- * of them: so all that is known of attention, of weights and of loops goes for it. */
+ * after a prompt, the other each following token. Such an operator becomes the first graph and a
+ * Loop with the second one, whose states are the tokens so far and the pasts of the graph. So all
+ * optimizations of attention, weights and loops apply to it. */
 #include "ir/ops/search.h"
 
 #include <string.h>
@@ -62,8 +62,8 @@ const fv_dim *fv_search_past(const fv_search *s, const fv_dim *declared) {
     return fv_dim_fresh(s->t, "past", 0, s->most->hi, true);
 }
 
-/* The tokens that it has pasts of are those of the prompts before, or what no turn outside
- * knows. */
+/* The tokens whose pasts it has: those of previous prompts, or their number is a symbol that is
+ * known within an iteration only. */
 static const fv_dim *past_of(const fv_search *s, const fv_type *const *declared) {
     return fv_search_past(
         s, declared[PASTS] && declared[PASTS]->rank == 5 ? declared[PASTS]->dims[3] : NULL);
@@ -315,7 +315,7 @@ fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, const fv_prom
     return run(w, s, s->first, in);
 }
 
-/* What v has, and ones behind. */
+/* The elements of v, followed by ones. */
 static fv_value *followed_by_ones(fv_rewriter *w, const fv_search *s, fv_value *v,
                                   const fv_type *t) {
     const fv_dim *begin[2] = {num(s, 0), num(s, 0)};

@@ -32,7 +32,7 @@ fv_value *fv_w_no_path(fv_rewriter *w, const fv_search *s) {
     return fv_w_expand(w, fv_w_int(w, FV_I32, -1), 2, (const fv_dim *[]){s->rows, s->most});
 }
 
-/* The first turn with scores has one token more than prompts. */
+/* The first iteration with scores has one token more than the prompts. */
 fv_value *fv_w_path(fv_rewriter *w, const fv_search *s, fv_value *path, const fv_dim *length) {
     const fv_dim *turn = fv_dim_sub(s->t, fv_dim_sub(s->t, length, s->prompt), num(s, 1));
     fv_value *here = FV_W2(w, FV_OP_Equal, fv_w_positions(w, s->most, 2, 1), whole(w, turn));

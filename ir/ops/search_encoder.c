@@ -14,7 +14,7 @@
 #include "ir/ops/dims.h"
 
 enum {
-    /* what an encoder takes, and the first tokens of the answer behind these */
+    /* operands of an encoder, followed by the first tokens of the answer */
     SOURCE,
     SOURCE_MASK
 };
@@ -24,7 +24,7 @@ enum {
     HIDDEN,
     FIRST_SELF
 };
-enum { PRESENTS = 1 }; /* what a decoder gives behind its logits */
+enum { PRESENTS = 1 }; /* results of a decoder after its logits */
 enum {
     /* pasts: keys and values of tokens before, and of the encoder */
     PER_LAYER = 4

@@ -13,7 +13,7 @@ bool fv_search_needs(const fv_op *op, const char *region) FV_MUST_USE;
 fv_prompts fv_w_encoder_prompts(fv_rewriter *w, const fv_search *s);
 /* Runs the encoder, and sets in p what later tokens need of it. */
 fv_decoded fv_w_encode(fv_rewriter *w, const fv_search *s, fv_prompts *p);
-/* The scores behind sequences, whose last tokens, i32 [rows], have these pasts. */
+/* The scores of the tokens after sequences whose last tokens, i32 [rows], have these pasts. */
 fv_decoded fv_w_decode_encoded(fv_rewriter *w, const fv_search *s, const fv_prompts *p,
                                const fv_sequences *q, fv_value *tokens, fv_value *const *pasts);
 

@@ -55,7 +55,7 @@ static fv_value *divide(fv_rewriter *w, const fv_search *s, fv_value *x) {
     return FV_W2(w, FV_OP_Div, x, FV_W3(w, FV_OP_Where, positive, by, fv_w_float(w, FV_F32, 1)));
 }
 
-/* How many tokens there are behind the prompt, and how many of these are forced. */
+/* The number of tokens after the prompt, and how many of these are forced. */
 static fv_value *behind(fv_rewriter *w, const fv_search *s, const fv_sequences *q) {
     const fv_dim *n = fv_dim_sub(s->t, q->length, s->prompt);
     return fv_w_ints(w, FV_I64, 0, 1, &n);
@@ -79,7 +79,7 @@ static fv_value *only_forced(fv_rewriter *w, const fv_search *s, fv_value *x,
     return FV_W3(w, FV_OP_Where, known, forbid(w, other, fv_w_float(w, FV_F32, 0)), x);
 }
 
-/* The mask of first tokens, which goes for those that are forced and the one behind them. */
+/* The mask of first tokens, which applies to forced tokens and the one after them. */
 static fv_value *first_allowed(fv_rewriter *w, const fv_search *s, fv_value *x,
                                const fv_sequences *q, bool first) {
     fv_value *mask = fv_w_for_rows(w, s, s->allowed_first);

@@ -61,7 +61,7 @@ static fv_value *is_token(fv_rewriter *w, fv_value *tokens, int64_t token) {
     return FV_W2(w, FV_OP_Equal, tokens, fv_w_int(w, FV_I64, token));
 }
 
-/* bool [rows, vocabulary]: which must not follow? */
+/* bool [rows, vocabulary]: true for tokens that must not follow. */
 static fv_value *forbidden(fv_rewriter *w, const fv_timestamps *t, const fv_dim *vocabulary,
                            const history *h) {
     fv_value *v = fv_w_positions(w, vocabulary, 2, 1), *first = fv_w_int(w, FV_I64, t->first);

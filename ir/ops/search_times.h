@@ -11,8 +11,8 @@ typedef struct fv_timestamps {
     int64_t first, end, start, none, language_model, translate, transcribe;
 } fv_timestamps;
 
-/* Scores f32 [rows, vocabulary] of the token behind these, as the rules change them. tokens: i32
- * [rows, most], of which so many are there. */
+/* Scores f32 [rows, vocabulary] of the next token, as the rules change them. tokens: i32 [rows,
+ * most], of which the first ones are set. */
 fv_value *fv_w_timestamp_scores(fv_rewriter *w, const fv_timestamps *t, fv_value *tokens,
                                 const fv_dim *length, fv_value *scores);
 

@@ -107,7 +107,7 @@ static bool infer_order(fv_op *op) {
 
 typedef struct heap {
     items *t;
-    fv_buf *y; /* a heap of positions: none comes behind the one above it */
+    fv_buf *y; /* a heap of positions: no node comes after its parent in the order */
 } heap;
 
 static fv_expr *slot(const heap *h, fv_expr *i) {
@@ -120,7 +120,7 @@ static void put(const heap *h, fv_expr *i, fv_expr *item) {
     fv_kb_store(&h->t->c->b, h->y, index, item, NULL);
 }
 
-/* Puts `item` at `start` or below it; what comes behind it moves up. */
+/* Inserts `item` at `start` or below; children that come after it move up. */
 static void sift(const heap *h, fv_expr *start, fv_expr *size, fv_expr *item) {
     fv_custom *c = h->t->c;
     fv_arena *a = c->arena;
@@ -159,7 +159,8 @@ static void fill(fv_custom *c, const fv_type *y) {
     fv_custom_end(c);
 }
 
-/* A heap of the best k so far, the worst of them on top; then taken off one by one, from behind. */
+/* A heap of the best k so far, with the worst at the top; the items are removed one by one, and
+ * stored from the end. */
 static bool kernel_order(fv_custom *c, fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
     fv_expr *zero = fv_x_int(c->arena, 0), *one = fv_x_int(c->arena, 1);

@@ -235,9 +235,12 @@ static bool infer_ragged(fv_op *op) {
     return set_type(op, t);
 }
 
-#define TENSOR   {"T", FV_SET_MOVED}
-#define SEQUENCE {"S", FV_SET_MOVED, FV_KIND(SEQUENCE)}
-#define POSITION {"I", FV_SET(I32) | FV_SET(I64)}
+#define TENSOR                                                                                     \
+    { "T", FV_SET_MOVED }
+#define SEQUENCE                                                                                   \
+    { "S", FV_SET_MOVED, FV_KIND(SEQUENCE) }
+#define POSITION                                                                                   \
+    { "I", FV_SET(I32) | FV_SET(I64) }
 
 const fv_opdef fv_ops_sequence[] = {
     {.domain = "",
@@ -263,7 +266,7 @@ const fv_opdef fv_ops_sequence[] = {
      .name = "SequenceInsert",
      .id = FV_OP_SequenceInsert,
      .since = {11},
-     .doc = "with a tensor more, at a position or behind the last",
+     .doc = "with a tensor inserted at a position or after the last",
      .in = {{"input_sequence", "S"},
             {"tensor", "T"},
             {"position", "I", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
@@ -315,7 +318,7 @@ const fv_opdef fv_ops_sequence[] = {
      .name = "ConcatFromSequence",
      .id = FV_OP_ConcatFromSequence,
      .since = {11},
-     .doc = "all elements one behind the other along an axis, which may be a new one",
+     .doc = "all elements concatenated along an axis, which may be a new one",
      .in = {{"input_sequence", "S"}},
      .out = {{"concat_result", "T"}},
      .attrs = {FV_A_REQUIRED("axis", INT), FV_A_INT("new_axis", 0)},

@@ -1,10 +1,10 @@
-/* sequence.h - what a sequence or optional is made of, once it is taken apart.
+/* sequence.h - the tensors that represent a sequence or optional.
  *
- * Kernels know tensors alone. So the elements of a sequence lie one behind the other in one of
- * them, `data`, and another, `shapes`, has a row for each: its rank, its dims, and ones up to
+ * Kernels have tensors only. So the elements of a sequence are concatenated in a vector, `data`,
+ * and a matrix, `shapes`, has a row for each element: its rank, its dims, and ones up to
  * FV_SHAPE_COLUMNS. An optional tensor is a sequence of one element or none; an optional sequence
- * is that sequence, and whether it is there. A fv.Ragged stands for the value where it is made; who
- * reads the value reads its parts. */
+ * is that sequence with a flag whether it is present. An fv.Ragged op joins the parts of a value
+ * where it is made; ops that read the value read the parts. */
 #ifndef FV_IR_OPS_SEQUENCE_H
 #define FV_IR_OPS_SEQUENCE_H
 
@@ -18,8 +18,8 @@ enum { FV_PART_DATA, FV_PART_SHAPES, FV_PART_THERE, FV_MAX_PARTS };
 const char *fv_part_name(fv_arena *a, const char *name, int part);
 /* How many parts a value of that type has: 2, or 3 of an optional sequence. */
 int fv_ragged_parts(const fv_type *t);
-/* What a sequence or optional of this tensor knows of it; NULL after a diagnostic. Dims that data
- * decide are not known there: in a loop each turn may have others. */
+/* The type of a sequence's or optional's elements like this tensor; NULL after a diagnostic. Dims
+ * that depend on data are unknown in it, since in a loop each iteration may have others. */
 const fv_type *fv_element_type(const fv_op *op, const fv_type *t);
 /* The parts of v; false after a diagnostic about op, which reads it: nothing has taken it apart. */
 bool fv_ragged_of(const fv_op *op, const fv_value *v, fv_value **parts) FV_MUST_USE;

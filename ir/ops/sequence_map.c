@@ -11,7 +11,7 @@ static const fv_region *body_of(const fv_op *op) {
     return fv_op_find_attr(op, "body")->u.region;
 }
 
-/* Is that what a turn sees of it: the tensor, or an element of the sequence? */
+/* Is that the type that an iteration gets: the tensor, or an element of the sequence? */
 static bool sees(const fv_op *op, const fv_type *given, const fv_type *t) {
     if (t->kind != FV_TENSOR || given->kind != FV_SEQUENCE)
         return fv_type_equal(given, t);
@@ -109,13 +109,14 @@ static bool become_turns(const fv_op *op, fv_region *body) {
     fv_value **params = FV_NEW(m->arena, fv_value *, FV_BODY_STATE + op->nout);
     const fv_dim *turn = fv_dim_fresh(m->dims, "element", 0, FV_DIM_MAX, true),
                  *one = fv_dim_const(m->dims, 1);
-    params[FV_BODY_TURN] = fv_param_new(body, "element", fv_tensor_type(m->arena, FV_I64, 0, NULL));
-    fv_set_elems(params[FV_BODY_TURN], 1, &turn);
+    params[FV_BODY_NUMBER] =
+        fv_param_new(body, "element", fv_tensor_type(m->arena, FV_I64, 0, NULL));
+    fv_set_elems(params[FV_BODY_NUMBER], 1, &turn);
     params[FV_BODY_COND] = fv_param_new(body, "go", fv_tensor_type(m->arena, FV_BOOL, 0, NULL));
     fv_set_elems(params[FV_BODY_COND], 1, &one);
     for (int i = 0; i < op->nout; i++)
         params[FV_BODY_STATE + i] = fv_param_new(body, "results", op->out[i]->type);
-    if (!read_elements(op, body, params[FV_BODY_TURN]) ||
+    if (!read_elements(op, body, params[FV_BODY_NUMBER]) ||
         !add_results(op, body, params[FV_BODY_COND], params + FV_BODY_STATE))
         return false;
     fv_region_set_params(body, FV_BODY_STATE + op->nout, params);

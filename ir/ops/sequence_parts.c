@@ -249,7 +249,7 @@ bool fv_decompose_sequence_construct(fv_rewriter *w, fv_op *op) {
                         fv_w_concat(w, 0, op->nin, shapes));
 }
 
-/* x between the first `at` along axis 0 and what stands there. */
+/* x inserted before position `at` of the elements along axis 0. */
 static fv_value *between(fv_rewriter *w, fv_value *all, const fv_dim *at, fv_value *x) {
     fv_value *parts[] = {
         fv_w_cut(w, all, 0, constant(w, 0), at), x,
@@ -286,7 +286,7 @@ bool fv_decompose_sequence_insert(fv_rewriter *w, fv_op *op) {
            put_together(w, op, between(w, data, found[1], x), between(w, shapes, found[0], row));
 }
 
-/* Without n along axis 0, from `at` on. */
+/* The elements along axis 0 without n of them, from `at` on. */
 static fv_value *without(fv_rewriter *w, fv_value *all, const fv_dim *at, const fv_dim *n) {
     fv_dims *t = w->module->dims;
     const fv_dim *behind = fv_dim_add(t, at, n);
@@ -331,7 +331,7 @@ bool fv_decompose_sequence_length(fv_rewriter *w, fv_op *op) {
 /* ---- SplitToSequence ---- */
 
 typedef struct pieces {
-    fv_value **data, **shapes; /* to be laid one behind the other */
+    fv_value **data, **shapes; /* to be concatenated */
     int n;
 } pieces;
 
@@ -473,9 +473,9 @@ static fv_value *owners(fv_rewriter *w, fv_value *ends, const fv_dim *all) {
                        fv_w_cast(w, FV_W2(w, FV_OP_LessOrEqual, ends, at), FV_I64), 1);
 }
 
-/* Element (p, j) of what is [before, all, behind] lies in row before * start + p * size + (j -
- * start) of the data, which has `behind` columns: element number `owner` of the sequence has `size`
- * positions along the axis, from `start` on. */
+/* Element (p, j) of [before, all, after] is in row before * start + p * size + (j - start) of the
+ * data, which has `behind` columns: element number `owner` of the sequence has `size` positions
+ * along the axis, from `start` on. */
 static bool chain(fv_rewriter *w, fv_op *op, const ragged *r, int axis) {
     const fv_type *t = op->out[0]->type;
     fv_dims *table = w->module->dims;
@@ -511,7 +511,7 @@ static bool chain(fv_rewriter *w, fv_op *op, const ragged *r, int axis) {
     return true;
 }
 
-/* Elements of one shape: what lies as [length, before, at, behind] becomes [before, length, at,
+/* Elements of one shape: data in the order [length, before, at, behind] become [before, length, at,
  * behind]. */
 static bool lay_beside(fv_rewriter *w, fv_op *op, const ragged *r, const fv_dim *const *row,
                        int axis, bool anew) {

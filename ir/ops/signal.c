@@ -62,21 +62,19 @@ static bool infer_mel(fv_op *op) {
 /* a0 - a1 cos(angle) + a2 cos(2 angle); the angle takes one turn over the window, or to its last
  * element. With one element and no period that is 0 / 0, in the standard too. */
 #define WINDOW(NAME, WHAT, BODY)                                                                   \
-    {.domain = "",                                                                                 \
-     .name = NAME,                                                                                 \
-     .since = {17},                                                                                \
-     .doc = WHAT,                                                                                  \
-     .in = {{"size", "T1", .rank = FV_SCALAR}},                                                    \
-     .out = {{"output", "T2"}},                                                                    \
-     .attrs = {FV_A_INT("output_datatype", FV_F32), FV_A_INT("periodic", 1)},                      \
-     .types = {{"T1", FV_SET(I32) | FV_SET(I64)}, {"T2", FV_SET_NUMBER}},                          \
-     .infer = infer_window,                                                                        \
-     .formula =                                                                                    \
-         "n = f64(dim(output, 0)); a = 2.0 * pi * f64(i) / select(periodic != 0, n, n - 1.0); "    \
-         "output[i] = T2(" BODY ")"}
+    {                                                                                              \
+        .domain = "", .name = NAME, .since = {17}, .doc = WHAT,                                    \
+        .in = {{"size", "T1", .rank = FV_SCALAR}}, .out = {{"output", "T2"}},                      \
+        .attrs = {FV_A_INT("output_datatype", FV_F32), FV_A_INT("periodic", 1)},                   \
+        .types = {{"T1", FV_SET(I32) | FV_SET(I64)}, {"T2", FV_SET_NUMBER}},                       \
+        .infer = infer_window,                                                                     \
+        .formula =                                                                                 \
+            "n = f64(dim(output, 0)); a = 2.0 * pi * f64(i) / select(periodic != 0, n, n - 1.0); " \
+            "output[i] = T2(" BODY ")"                                                             \
+    }
 
-/* The bin of the spectrum in which point `k` lies; points are evenly apart in mels: 2595 log10(1 +
- * hertz / 700). The standard divides by as many steps as there are points. */
+/* The bin of the spectrum that contains point `k`; points have equal distances in mels: 2595
+ * log10(1 + hertz / 700). The standard divides by as many steps as there are points. */
 #define MEL(v) "2595.0 * log(1.0 + f64(" v ") / 700.0) / ln10"
 #define BIN(k)                                                                                     \
     "i64(floor((f64(dft_length) + 1.0) * (700.0 * (pow(10.0, (f64(" k                              \

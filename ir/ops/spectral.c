@@ -105,7 +105,7 @@ static fv_value *turn(fv_rewriter *w, fv_elem e, const fv_dim *n, bool sine) {
     fv_tensor *t = fv_tensor_new(w->module->arena, e, 1, &n->value);
     for (int64_t i = 0; i < n->value; i++) {
         double c, s;
-        fv_turn(i, n->value, &c, &s);
+        fv_unit_root(i, n->value, &c, &s);
         fv_tensor_set_float(t, (size_t)i, sine ? s : c);
     }
     return fv_const_new(w->module, sine ? "sines" : "cosines", t);
@@ -129,8 +129,7 @@ static fv_value *lines_transformed(fv_rewriter *w, fv_value *x, const fv_fourier
     return together || !y ? y : fv_w_transpose(w, y, swap);
 }
 
-/* x transformed along an axis: `length` elements of it, zeros behind those that are there, become
- * `result`. */
+/* x transformed along an axis: `length` elements of it, extended by zeros, become `result`. */
 static fv_value *transformed(fv_rewriter *w, fv_value *x, int axis, const fv_dim *length,
                              const fv_dim *result, int parts, bool inverse, bool half) {
     int given = x && !(fv_dim_is_const(x->type->dims[x->type->rank - 1]) &&
@@ -262,7 +261,8 @@ static bool infer_dft(fv_op *op) {
     return true;
 }
 
-/* Along an axis that the run tells: what lies around it has sizes that the run tells, too. */
+/* Along an axis that is known in the run only: the sizes around it are known in the run only,
+ * too. */
 static fv_value *transformed_at_run_time(fv_rewriter *w, fv_op *op, fv_value *x, const plan *p) {
     fv_dims *t = w->module->dims;
     const fv_type *y = op->out[0]->type, *from = x ? x->type : NULL;

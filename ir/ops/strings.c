@@ -133,7 +133,7 @@ static bool kernel_find(fv_custom *c, fv_op *op) {
 
 /* ---- StringConcat ---- */
 
-/* Pairs of strings, one behind the other, become one. */
+/* Pairs of strings are concatenated. */
 static bool decompose_concat(fv_rewriter *w, fv_op *op) {
     const fv_type *t = op->out[0]->type;
     fv_strings xy[2];
@@ -231,10 +231,13 @@ static bool kernel_split(fv_custom *c, fv_op *op) {
     return true;
 }
 
-#define OURS       .domain = "fv", .since = {1}
-#define STRINGS    {"T", FV_SET(STRING)}
-#define TEXT(nm)   {nm, "T", .rank = FV_RANK(1)}
-#define PLACES(nm) {nm, "I", .rank = FV_RANK(1)}
+#define OURS .domain = "fv", .since = {1}
+#define STRINGS                                                                                    \
+    { "T", FV_SET(STRING) }
+#define TEXT(nm)                                                                                   \
+    { nm, "T", .rank = FV_RANK(1) }
+#define PLACES(nm)                                                                                 \
+    { nm, "I", .rank = FV_RANK(1) }
 #define PARTS                                                                                      \
     {"T", FV_SET(U8)}, {                                                                           \
         "I", FV_SET(I64)                                                                           \
@@ -253,7 +256,7 @@ const fv_opdef fv_ops_strings[] = {
     {.domain = "",
      .name = "StringConcat",
      .since = {20},
-     .doc = "b behind a",
+     .doc = "b appended to a",
      .in = {{"X", "T"}, {"Y", "T"}},
      .out = {{"Z", "T"}},
      .types = {STRINGS},

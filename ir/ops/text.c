@@ -1,5 +1,5 @@
-/* text.c - tensors of strings as the tensors that they are made of, and the kernels that know what
- * lies in a text (text.fvk). */
+/* text.c - tensors of strings as the tensors of numbers that represent them, and the kernels that
+ * read text (text.fvk). */
 #include "ir/ops/text.h"
 
 #include <string.h>
@@ -26,7 +26,7 @@ bool fv_type_is_strings(const fv_type *t) {
 
 /* ---- parts ---- */
 
-/* A constant's text has each of its strings once behind the other. */
+/* The text of a constant contains each of its strings once, concatenated. */
 static fv_strings constant_parts(fv_module *m, const fv_value *v) {
     const fv_string *strings = v->tensor->data;
     int64_t bytes = 0;
@@ -287,7 +287,7 @@ static const fv_tensor *repeated(fv_rewriter *w, const fv_strings *s, const fv_d
     return v->def->in[0]->tensor;
 }
 
-/* The bytes of strings at these places, one behind the other, and where each ends. */
+/* The bytes of strings at these places, concatenated, and the position at which each ends. */
 static void copy_constant(const fv_strings *s, const fv_tensor *spans, fv_tensor *text,
                           fv_tensor *ends) {
     const uint8_t *from = s->text->tensor->data;
@@ -369,9 +369,11 @@ static bool kernel_faults(fv_custom *c, fv_op *op) {
     return true;
 }
 
-#define OURS  .domain = "fv", .since = {1}
-#define TEXT  {"text", "T", .rank = FV_RANK(1)}
-#define SPANS {"spans", "I", .rank = FV_RANK(1)}
+#define OURS .domain = "fv", .since = {1}
+#define TEXT                                                                                       \
+    { "text", "T", .rank = FV_RANK(1) }
+#define SPANS                                                                                      \
+    { "spans", "I", .rank = FV_RANK(1) }
 #define TYPES                                                                                      \
     {"T", FV_SET(U8)}, {                                                                           \
         "I", FV_SET(I64)                                                                           \
@@ -387,10 +389,9 @@ const fv_opdef fv_ops_text[] = {
      .doc = "how many bytes strings have, by their places", .in = {{"spans", "I"}},
      .out = {{"Y", "I"}}, .types = {{"I", FV_SET(I64)}}, .infer = fv_infer_same,
      .formula = "Y = spans & 8388607"},
-    {OURS, .name = "TextCopy", .id = FV_OP_fv_TextCopy,
-     .doc = "the bytes of strings, one string behind the other", .in = {TEXT, SPANS},
-     .out = {{"Y", "T"}}, .attrs = {FV_A_REQUIRED("dims", DIMS)}, .types = {TYPES},
-     .infer = infer_copy, .kernel = kernel_copy},
+    {OURS, .name = "TextCopy", .id = FV_OP_fv_TextCopy, .doc = "the bytes of strings, concatenated",
+     .in = {TEXT, SPANS}, .out = {{"Y", "T"}}, .attrs = {FV_A_REQUIRED("dims", DIMS)},
+     .types = {TYPES}, .infer = infer_copy, .kernel = kernel_copy},
     {OURS, .name = "TextFaults", .id = FV_OP_fv_TextFaults, .doc = "how many strings are no UTF-8",
      .in = {TEXT, SPANS}, .out = {{"Y", "I"}}, .types = {TYPES}, .infer = infer_count,
      .kernel = kernel_faults},

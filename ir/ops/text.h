@@ -1,14 +1,15 @@
-/* text.h - what a tensor of strings is made of, once it is taken apart.
+/* text.h - the tensors that represent a tensor of strings.
  *
- * Kernels know numbers alone. So the bytes of strings lie in one tensor, `text`, and another,
- * `spans`, has the place of each string: where it begins, FV_SPAN_BITS further up, and how many
- * bytes it has; 0 is the empty string. Who moves strings moves spans, with the ops and kernels that
- * move integers, and shares the text. Who makes new text makes a new one. A fv.Strings stands for
- * the value where it is made; who reads the value reads its parts.
+ * Kernels have numbers only. So the bytes of strings are in one tensor, `text`, and another,
+ * `spans`, has an integer for each string: the position where it begins, shifted left by
+ * FV_SPAN_BITS, plus its number of bytes; 0 is the empty string. Ops that move strings move spans,
+ * with the ops and kernels for integers, and share the text. Ops that compute strings make a new
+ * text. An fv.Strings op joins the parts of a value where it is made; ops that read the value read
+ * the parts.
  *
- * Text is UTF-8, without zeros at the ends of strings. What callers of a model give and get has no
- * spans but `ends`: strings lie one behind the other, and this is where each one ends. The run
- * checks what they give. */
+ * Text is UTF-8, without zeros at the ends of strings. Callers of a model pass and get `ends` in
+ * place of spans: strings are concatenated, and this is the position at which each one ends. The
+ * run checks what callers pass. */
 #ifndef FV_IR_OPS_TEXT_H
 #define FV_IR_OPS_TEXT_H
 
@@ -47,14 +48,14 @@ bool fv_op_rewrite_strings(fv_op *op) FV_MUST_USE;
 
 fv_value *fv_w_sizes(fv_rewriter *w, fv_value *spans);                   /* bytes of each */
 fv_value *fv_w_spans(fv_rewriter *w, fv_value *starts, fv_value *sizes); /* of places in a text */
-/* The text of these strings, one behind the other; `bytes` of it are bound to that name. `sizes` is
- * a vector. */
+/* The text of these strings, concatenated; its number of bytes is bound to `bytes`. `sizes` is a
+ * vector. */
 fv_value *fv_w_copy_text(fv_rewriter *w, fv_strings s, fv_value *sizes, const char *name);
 
 /* The run checks that strings of these sizes, a vector, may be. */
 void fv_w_limit_sizes(fv_rewriter *w, fv_value *sizes, const char *why);
-/* Strings of type t, each of the bytes of as many of s as there are for each of them, one behind
- * the other; `sizes` is a vector. */
+/* Strings of type t, each of which is the concatenation of the strings of s that belong to it;
+ * `sizes` is a vector. */
 fv_value *fv_w_new_strings(fv_rewriter *w, fv_strings s, fv_value *sizes, const fv_type *t);
 
 /* The automaton of a regular expression (regex.h) as constants: classes of bytes, next states, and

@@ -183,7 +183,7 @@ static bool check_gram_sizes(fv_op *op) {
            fv_op_error(op, "n-grams of %lld to %lld tokens", (long long)least, (long long)most);
 }
 
-/* As many tokens as are predicted right, and one more, go behind the current ones. */
+/* The tokens that were predicted correctly, and one more, are appended to the current ones. */
 static bool infer_bifurcation(fv_op *op) {
     fv_module *m = fv_op_module(op);
     fv_dims *t = m->dims;
@@ -322,7 +322,7 @@ static bool infer_warp_path(fv_op *op) {
     return true;
 }
 
-/* The path lies at the end of what the kernel has place for. */
+/* The path is stored at the end of the memory that the kernel has. */
 static bool decompose_warping(fv_rewriter *w, fv_op *op) {
     fv_dims *t = w->module->dims;
     const fv_type *x = fv_in_type(op, 0);
@@ -387,7 +387,7 @@ static fv_expr *origin(fv_custom *c, fv_buf *sums, fv_expr *i, fv_expr *j, fv_ex
                                  fv_x_select(a, from_u, fv_x_int(a, UP), fv_x_int(a, LEFT))));
 }
 
-/* Back from the last cell, putting the path before what is there of it. */
+/* From the last cell back, prepending each cell to the path. */
 static void trace_back(fv_custom *c, fv_op *op, fv_buf *sums, fv_buf *path, fv_buf *length) {
     fv_arena *a = c->arena;
     const fv_type *x = fv_in_type(op, 0);
@@ -516,14 +516,12 @@ static bool decompose_words(fv_rewriter *w, fv_op *op) {
 #define OPTIONAL FV_OPTIONAL_OPERAND
 #define TOKENS                                                                                     \
     {                                                                                              \
-        {                                                                                          \
-            "T", FV_SET(I64)                                                                       \
-        }                                                                                          \
+        { "T", FV_SET(I64) }                                                                       \
     }
 
 const fv_opdef fv_ops_tokens[] = {
     {MS, .name = "RemovePadding",
-     .doc = "the tokens of all sequences without the padding behind each; where they and the "
+     .doc = "the tokens of all sequences without the padding after each; where they and the "
             "padding were, where each sequence ends",
      .in = {{"input", "T", .rank = FV_RANK(3)}, {"sequence_token_count", "M", .rank = FV_RANK(1)}},
      .out = {{"output", "T"},
@@ -560,7 +558,7 @@ const fv_opdef fv_ops_tokens[] = {
      .formula = "n = dim(predicted, 0) - 1; f = from[0]; m = min k < dim(predicted, 0) - 1: "
                 "select(predicted[k + 0] == source[f + k], n, k); Y = min(m, n)"},
     {OURS, .name = "SuffixMatch", .id = FV_OP_fv_SuffixMatch,
-     .doc = "behind which place of the source the tokens go on, as their last n-gram is there "
+     .doc = "after which place of the source the tokens continue, as their last n-gram is there "
             "once; -1: nowhere",
      .in = {{"source", "T", .rank = FV_RANK(1)}, {"tokens", "T", .rank = FV_RANK(1)}},
      .out = {{"Y", "T"}},

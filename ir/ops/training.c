@@ -1,5 +1,6 @@
 /* training.c - one step of an optimizer: Adagrad, Adam, Momentum. Each takes any number of tensors,
- * all the gradients behind them, then what is kept of each; fv.Adagrad and its like have one. */
+ * followed by all gradients, then the state for each tensor; fv.Adagrad and similar ops take one
+ * tensor. */
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
 #include "ir/ops/resample.h"
@@ -10,7 +11,7 @@ enum { RATE, COUNT, FIRST };
 static bool infer_step(fv_op *op, int kept) {
     int per = 2 + kept, n = (op->nin - FIRST) / per;
     if (op->nin == FIRST || (op->nin - FIRST) % per)
-        return fv_op_error(op, "has %d inputs behind 'T', expected %d for each tensor",
+        return fv_op_error(op, "has %d inputs after 'T', expected %d for each tensor",
                            op->nin - FIRST, per);
     if (op->nout != n * (per - 1))
         return fv_op_error(op, "has %d outputs for %d tensors, expected %d", op->nout, n,

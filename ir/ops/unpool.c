@@ -220,8 +220,8 @@ static bool infer_unpool(fv_op *op) {
     return true;
 }
 
-/* A negative position is none from the end: it becomes one that is outside, as fv_w_rows does.
- * Where a larger shape is asked for, what is behind is zero. */
+/* A negative position is not counted from the end: it becomes one that is out of range, as in
+ * fv_w_rows. If a larger shape is requested, the additional elements are zero. */
 static bool decompose_unpool(fv_rewriter *w, fv_op *op) {
     fv_module *m = w->module;
     fv_dims *t = m->dims;

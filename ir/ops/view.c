@@ -1,5 +1,5 @@
-/* view.c - the canonical views: what all the reshaping, slicing and expanding operators become.
- * Their dims are attributes, so that no integer tensor is left behind. */
+/* view.c - the canonical views, into which all operators that reshape, slice and expand are
+ * rewritten. Their dims are attributes, so no tensors of shapes are left. */
 
 #include <string.h>
 
@@ -51,8 +51,8 @@ static fv_expr *linearize(fv_definer *d, int n, const fv_dim *const *dims, fv_va
     return x;
 }
 
-/* The fewest axes, *i of the one shape and *o of the other, that have as many elements; all, where
- * there are none. */
+/* The smallest numbers of axes, *i of one shape and *o of the other, with the same number of
+ * elements; all axes if there are no such numbers. */
 static void match(fv_dims *t, int nin, const fv_dim *const *in, int nout, const fv_dim *const *out,
                   int *i, int *o) {
     const fv_dim *pi[FV_MAX_RANK + 1], *po[FV_MAX_RANK + 1];

@@ -91,7 +91,7 @@ bool fv_window_read(fv_op *op, const fv_type *x, const fv_type *weight, fv_windo
     return true;
 }
 
-/* A window that would start in the padding behind is left out. */
+/* A window that would start in the padding at the end is left out. */
 void fv_window_dims(fv_dims *t, const fv_window *w, const fv_type *x, const fv_dim **dims) {
     for (int i = 0; i < w->n; i++) {
         const fv_dim *s = fv_dim_const(t, w->stride[i]), *one = fv_dim_const(t, 1);

@@ -1,4 +1,5 @@
-/* capture.h - what a name of a pattern stands for. */
+/* capture.h - the meaning of a name in a matched pattern: a value, an attribute, or a list of
+ * operands. */
 #ifndef FV_IR_RULE_CAPTURE_H
 #define FV_IR_RULE_CAPTURE_H
 
@@ -6,8 +7,8 @@
 
 typedef struct fv_capture {
     const char *name;
-    fv_value *value;     /* or: */
-    const fv_attr *attr; /* or, of `name..`: */
+    fv_value *value;     /* NULL: it is one of the others */
+    const fv_attr *attr; /* an attribute */
     int n;
     fv_value *const *values;
 } fv_capture;

@@ -1,7 +1,7 @@
-/* index.c - see index.h. A rule stands under the op of its pattern, and there under one operand
- * that tells most: the op that makes it, that it is a constant, or none. An op asks for the lists
- * of its own op under each of its operands, whichever way round they stand, and gets their rules in
- * the order of the rules. */
+/* index.c - see index.h. A rule is listed under the op of its pattern, and there under the operand
+ * that restricts matches most: by the op that computes it, as a constant, or under none. A lookup
+ * takes the lists of the op under each of its operands (in either order of operands), and returns
+ * their rules in the order of the rules. */
 #include "ir/rule/index.h"
 
 #include "ir/base/ptrmap.h"

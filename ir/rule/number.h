@@ -5,13 +5,13 @@
 #include "ir/syntax/ast.h"
 #include "ir/type/type.h"
 
-/* A number without names of values: 0.5, sqrt(2), 2 * pi. */
+/* Evaluates a number without names of values: 0.5, sqrt(2), 2 * pi. False: it is none. */
 bool fv_rule_number(const fv_ast *a, double *out) FV_MUST_USE;
-/* The value of what is one: rules are checked when they are parsed (assert). */
+/* The same for an expression that is known to be a number; asserts it. */
 double fv_rule_value(const fv_ast *a);
-/* Is x what `want` becomes when it is rounded to type e? */
+/* Is x equal to `want` rounded to type e? */
 bool fv_rule_rounds_to(fv_elem e, double want, double x) FV_MUST_USE;
-/* `c ~ e`, c of a type. */
+/* Does `c ~ e` hold for a constant c of that type: within FV_ABOUT_ULPS ulp? */
 enum { FV_ABOUT_ULPS = 2 };
 bool fv_rule_is_about(fv_elem type, double c, double e) FV_MUST_USE;
 

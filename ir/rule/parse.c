@@ -294,7 +294,7 @@ static bool check_result(const fv_rule_scope *s, const fv_ast *p) {
 
 static bool check_about(const fv_rule_scope *s, const fv_ast *p) {
     double v;
-    return fv_rule_number(p->arg[0], &v) || fv_rule_error(s, p, "expected a number behind ~");
+    return fv_rule_number(p->arg[0], &v) || fv_rule_error(s, p, "expected a number after ~");
 }
 
 static bool check_pattern(fv_rule_scope *s, const fv_ast *p) {
@@ -311,7 +311,8 @@ static bool check_pattern(fv_rule_scope *s, const fv_ast *p) {
     case FV_PATTERN_NONE: break;
     }
     if (p->kind == FV_AST_BINARY && fv_pattern_kind_of(p->arg[0]) == FV_PATTERN_ABOUT)
-        return fv_rule_error(s, p, "~ is of the number behind it alone: write ~(a %s b)", p->name);
+        return fv_rule_error(s, p, "~ applies to the number after it only: write ~(a %s b)",
+                             p->name);
     return fv_rule_error(s, p, "expected an op, a name or a number");
 }
 

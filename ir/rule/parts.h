@@ -1,4 +1,4 @@
-/* parts.h - what the parser, the matcher and the conditions of rules share. */
+/* parts.h - interface between the parser, the matcher and the conditions of rules. */
 #ifndef FV_IR_RULE_PARTS_H
 #define FV_IR_RULE_PARTS_H
 
@@ -16,14 +16,15 @@ typedef struct fv_matcher {
     fv_session *session;
     fv_module *module;
     const fv_rule *rule;
-    fv_op *op; /* that it is tried at */
+    fv_op *op; /* the op at which the rule is tried */
     fv_capture captures[FV_MAX_CAPTURES];
     int n;
-    int depth, deepest; /* parts that matched, and the most that ever did */
-    int goals;          /* that were tried */
+    int depth, deepest; /* number of parts that match at present, and the maximum so far */
+    int goals;          /* number of attempts */
     bool explain;
-    const char *why, *captured;                                 /* of the deepest */
-    bool (*may)(void *user, const fv_rule *r, const fv_op *op); /* NULL: nobody is asked */
+    const char *why, *captured; /* for the deepest attempt */
+    /* is asked before the rule is applied; NULL: nobody is */
+    bool (*may)(void *user, const fv_rule *r, const fv_op *op);
     void *user;
 } fv_matcher;
 
@@ -35,12 +36,12 @@ bool fv_rule_holds(const fv_matcher *m, const fv_ast *condition) FV_MUST_USE;
 
 /* ---- parse.c: names ---- */
 
-/* What a pattern captures, as far as the text tells. */
+/* What the text of a rule says about a captured name. */
 typedef struct fv_rule_name {
     const char *name;
     bool is_attr;
     fv_attr_kind kind; /* of an attribute */
-    bool is_rest;      /* operands: xs.. */
+    bool is_rest;      /* a list of operands, xs.. */
 } fv_rule_name;
 
 typedef struct fv_rule_scope {
@@ -51,15 +52,15 @@ typedef struct fv_rule_scope {
 } fv_rule_scope;
 
 const fv_rule_name *fv_rule_find_name(const fv_rule_scope *s, const char *name);
-/* "rule NAME: ...", at a place in the text. Returns false. */
+/* Reports "rule NAME: ..." with a position in the text. Returns false. */
 bool fv_rule_error(const fv_rule_scope *s, const fv_ast *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* where.c: is the condition one? False after a diagnostic. */
+/* Is the condition well-formed? False after a diagnostic (where.c). */
 bool fv_rule_check_condition(const fv_rule_scope *s, const fv_ast *condition) FV_MUST_USE;
 
 void fv_rule_print_condition(fv_text *t, const fv_ast *c);
 
-/* `L(a, b) => R`: the meaning of an op. */
+/* Parses `L(a, b) => R`, the meaning of an op. */
 bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text,
                            fv_rule *out) FV_MUST_USE;
 

@@ -1,4 +1,4 @@
-/* pattern.h - what the nodes of a pattern are. */
+/* pattern.h - kinds of nodes of a pattern. */
 #ifndef FV_IR_RULE_PATTERN_H
 #define FV_IR_RULE_PATTERN_H
 
@@ -19,12 +19,13 @@ typedef enum {
 } fv_pattern_kind;
 
 fv_pattern_kind fv_pattern_kind_of(const fv_ast *p);
-/* How many results an op has of which number `result` is wanted: that, and those that are not
- * optional. */
+/* The number of results with which an op is made when result `result` is needed: up to that one,
+ * and all that are not optional. */
 int fv_rule_results(const fv_opdef *def, int result);
-/* The pattern of the op that a rule begins at: what `result` takes of it. */
+/* The pattern of the op at which a rule is tried: the argument of `result`, or the pattern
+ * itself. */
 const fv_ast *fv_pattern_root(const fv_ast *pattern);
-/* Ops, names and numbers: what has to match; of alternatives the most. */
+/* The number of ops, names and numbers that have to match; of alternatives, the largest number. */
 int fv_pattern_parts(const fv_ast *pattern);
 
 #endif

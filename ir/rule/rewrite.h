@@ -1,12 +1,12 @@
-/* rewrite.h - an op into simpler ones, by its entry. */
+/* rewrite.h - rewriting an op into simpler ones as its entry in the catalogue says. */
 #ifndef FV_IR_RULE_REWRITE_H
 #define FV_IR_RULE_REWRITE_H
 
 #include "ir/graph/graph.h"
 
-/* Has it a .rule or a .decompose, or too many operands for one kernel? */
+/* Does the op have a .rule or .decompose, or more operands than one kernel can have? */
 bool fv_op_must_rewrite(const fv_op *op) FV_MUST_USE;
-/* Rewrites such an op, and erases it; false after a diagnostic. */
+/* Replaces such an op by simpler ones and erases it; false after a diagnostic. */
 bool fv_op_rewrite(fv_op *op) FV_MUST_USE;
 
 #endif

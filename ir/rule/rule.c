@@ -19,7 +19,7 @@ const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name) {
     return NULL;
 }
 
-/* Of all attempts the one that got furthest is told. */
+/* Of all attempts, the one that got furthest is reported. */
 static bool miss(fv_matcher *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool miss(fv_matcher *m, const char *format, ...) {
     if (!m->explain || m->depth <= m->deepest)
@@ -145,9 +145,9 @@ static bool match_attrs(fv_matcher *m, const fv_ast *p, const fv_op *op) {
 /* Of one match: choices within choices would never end. */
 enum { MOST_REPEATED = 64, MOST_GOALS = 100000 };
 
-/* What is still to be matched: a list, so that a choice holds for all that comes after it, the
- * conditions too. Choices are the two ways round of an op, alternatives, how much is skipped, and
- * how many operands a name stands for. */
+/* The goals that are still to be matched: a list, so that a choice holds for all later goals and
+ * the conditions. Choices are the order of two operands, alternatives, the number of skipped ops,
+ * and the number of operands that a name captures. */
 typedef struct goal {
     const fv_ast *p;
     fv_value *v; /* it has to match p; or, where it is NULL, */
@@ -177,7 +177,7 @@ static bool bind_rest(fv_matcher *m, const char *name, int n, fv_value *const *v
     const fv_capture *c = fv_rule_capture(m, name);
     if (c)
         return (c->n == n && !memcmp(c->values, values, (size_t)n * sizeof *values)) ||
-               miss(m, "'%s..' stands for other operands as well", name);
+               miss(m, "'%s..' captures other operands as well", name);
     m->captures[m->n++] = (fv_capture){.name = name, .n = n, .values = values};
     return true;
 }
@@ -213,7 +213,7 @@ static bool solve_operands(fv_matcher *m, const goal *g) {
         arg++;
     if (arg == g->p->n && !g->nin)
         return solve(m, g->next);
-    if (arg == g->p->n) /* where some stand for any number, another number is tried */
+    if (arg == g->p->n) /* operands captured by `xs..` are tried with other numbers */
         return !has_rest(g->p) && miss(m, "'%s' has %d operands", called(g->op), g->op->nin);
     const fv_ast *p = g->p->arg[arg];
     goal rest = {.p = g->p, .op = g->op, .arg = arg + 1, .next = g->next};
@@ -458,7 +458,7 @@ static bool build_attr(const fv_matcher *m, const fv_ast *named, const fv_opdef 
 
 static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x);
 
-/* Those that `x..` stands for count one by one. */
+/* The operands that `x..` captured count individually. */
 static int count_operands(const fv_matcher *m, const fv_ast *call) {
     int n = 0;
     for (int i = 0; i < call->n; i++)

@@ -17,7 +17,7 @@ const char *fv_rule_seen_attr(fv_arena *a, const fv_attr *attr) {
     return t.s;
 }
 
-/* A constant's number where it has one; its content is told by its type alone where it has not. */
+/* A constant's number if all elements are equal; otherwise its type only. */
 static void put_seen_value(fv_text *t, const fv_value *v) {
     double number;
     fv_put_value(t, v);

@@ -1,12 +1,12 @@
-/* seen.h - what the matcher had before it when it gave up. */
+/* seen.h - texts of captures, for explaining why a rule did not match. */
 #ifndef FV_IR_RULE_SEEN_H
 #define FV_IR_RULE_SEEN_H
 
 #include "ir/rule/capture.h"
 #include "ir/syntax/ast.h"
 
-/* "c is @half = 0.5: f32[], a is -1": captures, all (NULL) or those that the condition speaks of;
- * "": none. */
+/* "c is @half = 0.5: f32[], a is -1": the captures that the condition mentions, or all if it is
+ * NULL; "": none. */
 const char *fv_rule_seen(fv_arena *a, int n, const fv_capture *captures, const fv_ast *condition);
 
 /* An attribute as text. */

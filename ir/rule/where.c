@@ -23,7 +23,8 @@ typedef struct term {
     const fv_dim *dims[FV_MAX_RANK]; /* of a DIM the first */
 } term;
 
-/* rank(x), dim(x, -1), ...: what is asked of a value, or of `xs..`; its name stands first. */
+/* rank(x), dim(x, -1), ...: a property of a value, or of `xs..`, whose name is the first
+ * argument. */
 static const struct property {
     const char *name;
     int args;

@@ -145,9 +145,8 @@ static bool parse_parameter(fv_lexer *l, fv_schedule *s, fv_schedule_places *pla
             ? fv_printf(l->arena, "'%s' has no parameter '%s'", schedules[s->kind].name, name)
         : choices && !parameters[p].tuned
             ? fv_printf(l->arena, "'%s' is no choice, kernels show it", name)
-        : fv_schedule_states(s, (fv_parameter)p)
-            ? fv_printf(l->arena, "'%s' stands there twice", name)
-            : NULL;
+        : fv_schedule_states(s, (fv_parameter)p) ? fv_printf(l->arena, "'%s' is given twice", name)
+                                                 : NULL;
     if (wrong) {
         l->tok = at;
         return fv_lex_error(l, "%s", wrong);

@@ -1,9 +1,9 @@
-/* schedule.h - how a kernel is made of its definition: a record with a text, which kernels show and
- * tuning files give.
+/* schedule.h - a schedule: the way in which a kernel is built from its definition. It has a text,
+ * which dumps of kernels contain and tuning files give:
  *
  *     contract {rows = 6, columns = 16, block = 72, outline = true, operand = packed}
  *
- * No parameter changes a bit of what is computed. */
+ * No parameter changes a bit of the result. */
 #ifndef FV_IR_SCHEDULE_SCHEDULE_H
 #define FV_IR_SCHEDULE_SCHEDULE_H
 
@@ -23,7 +23,7 @@ typedef enum {
 } fv_schedule_kind;
 
 typedef enum {
-    /* values of `operand` */
+    /* the values of the parameter `operand` */
     FV_OPERAND_DIRECT,
     FV_OPERAND_PACKED,
     FV_OPERAND_PACKS
@@ -31,11 +31,11 @@ typedef enum {
 
 typedef struct fv_schedule {
     fv_schedule_kind kind;
-    unsigned stated; /* which parameters have a value: bits of fv_parameter */
+    unsigned stated; /* the parameters that have a value, as bits of fv_parameter */
     int64_t value[FV_NPARAMETERS];
 } fv_schedule;
 
-/* Where each parameter stands in a text. */
+/* Where each parameter is written in a text. */
 typedef struct fv_schedule_places {
     struct {
         int line, column;
@@ -51,15 +51,16 @@ static inline void fv_schedule_set(fv_schedule *s, fv_parameter p, int64_t value
 }
 const char *fv_schedule_name(fv_schedule_kind k);
 const char *fv_parameter_name(fv_parameter p);
-/* One that is a choice: a tuning may state it of a kernel. */
+/* Can the parameter be chosen, so that a tuning may state it? */
 bool fv_parameter_is_tuned(fv_parameter p) FV_MUST_USE;
 
 void fv_schedule_print(fv_text *t, const fv_schedule *s);
-/* NAME {PARAMETER = VALUE, ...} from the current token on; places NULL: nobody asks. `choices`:
- * what is not tuned is refused. False after a diagnostic. */
+/* Parses NAME {PARAMETER = VALUE, ...} from the current token on. *places gets the position of each
+ * parameter; NULL: not needed. `choices`: refuses parameters that cannot be tuned. False after a
+ * diagnostic. */
 bool fv_schedule_parse(fv_lexer *l, fv_schedule *out, fv_schedule_places *places,
                        bool choices) FV_MUST_USE;
-/* For tables: "contract 6 x 16, packed, in place". */
+/* A short form for tables: "contract 6 x 16, packed, in place". */
 const char *fv_schedule_brief(fv_arena *a, const fv_schedule *s);
 
 #endif

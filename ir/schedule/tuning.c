@@ -50,7 +50,7 @@ static bool parse_kernel(fv_lexer *l, fv_tuning *u, int *cap) {
     if (!parse_string(l, "the key of a kernel", &k.key))
         return false;
     const char *wrong = !is_key(k.key) ? "is no key of a kernel, which is 16 digits from 0 to f"
-                        : fv_tuning_find(u, k.key) ? "stands there twice"
+                        : fv_tuning_find(u, k.key) ? "is given twice"
                                                    : NULL;
     if (wrong) {
         l->tok = at;

@@ -1,16 +1,15 @@
-/* tuning.h - schedules for the kernels of a model, as a text: what `fovea tune` writes, and
- * --tuning reads.
+/* tuning.h - a tuning: schedules for the kernels of a model, as the text that `fovea tune` writes
+ * and --tuning reads.
  *
  *     fovea-tuning 1
- *     model "f0e1..."                                     hash of the model it was made for
+ *     model "f0e1..."                                     hash of the model that was tuned
  *     producer "fovea 0.1.0"
  *     target "native (x86-64-v4)"
- *     cpu "GenuineIntel family 6 model 85 stepping 7"     on which it was measured
- *     kernel "0123456789abcdef" contract {rows = 8, columns = 48}     # for people
+ *     cpu "GenuineIntel family 6 model 85 stepping 7"     the CPU on which it was measured
+ *     kernel "0123456789abcdef" contract {rows = 8, columns = 48}     # a note for people
  *     end
  *
- * A kernel is known by a hash of what it computes: of its definition, without names and
- * literals. */
+ * The key of a kernel is a hash of its definition without names and literals. */
 #ifndef FV_IR_SCHEDULE_TUNING_H
 #define FV_IR_SCHEDULE_TUNING_H
 
@@ -19,30 +18,32 @@
 enum { FV_TUNING_FORMAT = 1, FV_KERNEL_KEY = 16 /* characters */ };
 
 typedef struct fv_tuned_kernel {
-    const char *key; /* NULL: the kernels that `node` says */
-    /* those that store a value of that name or come from that ONNX node, and have that schedule;
-     * "": all that have it. Of scripts: in a text kernels have keys */
+    const char *key; /* NULL: `node` selects the kernels */
+    /* selects the kernels with that schedule that store a value of that name or come from the ONNX
+     * node of that name; "": all with that schedule. Only scripts set it; a text has keys */
     const char *node;
-    fv_schedule schedule;      /* naive: they are made of serial loops instead */
-    const char *note;          /* for people, printed only; NULL: none */
-    int line, column;          /* of the key; 0: it was not read */
-    fv_schedule_places places; /* of the parameters */
+    fv_schedule schedule; /* naive: the selected kernels are built as serial loops */
+    const char *note;     /* printed after the entry, for people; NULL: none */
+    int line, column; /* position of the key in the text; 0: the entry was not read from a text */
+    fv_schedule_places places; /* positions of the parameters */
 } fv_tuned_kernel;
 
 typedef struct fv_tuning {
-    const char *path; /* that messages speak of; NULL: it was not read */
+    const char *path; /* the file, for messages; NULL: not read from a file */
     const char *model, *producer, *target, *cpu;
     struct {
         int line, column;
     } at_model, at_producer, at_target, at_cpu;
     int n;
-    fv_tuned_kernel *kernels; /* no key twice; of those with a node the last counts */
+    /* keys are unique; of two entries with the same node the last one applies */
+    fv_tuned_kernel *kernels;
 } fv_tuning;
 
-/* NULL after a diagnostic with line and column; the session's file is the text's. */
+/* Parses a text, whose file is the current one of the session (fv_diag_file). NULL after a
+ * diagnostic with line and column. */
 fv_tuning *fv_tuning_parse(fv_session *s, fv_arena *a, const char *text);
 void fv_tuning_print(fv_text *t, const fv_tuning *u);
-/* What it says of the kernel with that key; NULL: nothing. */
+/* The entry with that key; NULL: there is none. */
 const fv_tuned_kernel *fv_tuning_find(const fv_tuning *u, const char *key);
 
 #endif

@@ -267,7 +267,8 @@ static bool product_of(const fv_value *v, fv_value **x, fv_value **w) {
     return true;
 }
 
-/* x * w + b, b a vector along the last axis. False: it is made otherwise. */
+/* Finds v = x * w + b or x * w, where b is a vector along the last axis. False: v is computed in
+ * another way. */
 static bool find_layer(const fv_value *v, layer *l) {
     const fv_op *add = v->def;
     *l = (layer){0};

@@ -28,7 +28,7 @@ static bool short_shape(const fv_type *x, const fv_type *y, int64_t *shape) {
     }
     for (int i = 0; i < y->rank && left >= 0; i++)
         if (i != left && y->dims[i]->lo < 1)
-            return false; /* of no elements nothing can be told */
+            return false; /* nothing is known about values without elements */
     return true;
 }
 
@@ -90,16 +90,18 @@ bool fv_spell_expand(fv_speller *s, fv_op *op) {
 
 /* ---- Slice ---- */
 
-/* Behind the last one of n that begin at start. Going back that may be -1, which would count from
- * the end: there the axis is taken off, so that it always does. */
+/* The position after the last one of n that begin at start. In reverse order it may be -1, which
+ * would count from the end: the size of the axis is subtracted then, so that it is before the first
+ * element in any case. */
 static const fv_dim *end_of(fv_dims *t, const fv_dim *size, const fv_dim *start, const fv_dim *step,
                             const fv_dim *n) {
     const fv_dim *end = fv_dim_add(t, start, fv_dim_mul(t, step, n));
     return fv_dim_sub(t, end, fv_dim_mul(t, fv_dim_is_negative(t, step), size));
 }
 
-/* Elements that were counted as max(end - start, 0), end cut to the axis, have that end: who reads
- * the model counts the same. NULL: they were not. */
+/* If the number of elements was computed as max(end - start, 0), with end cut to the axis, that end
+ * can be written: readers of the model compute the same number. NULL: it was not computed like
+ * this. */
 static const fv_dim *end_as_counted(fv_dims *t, const fv_dim *size, const fv_dim *start,
                                     const fv_dim *n) {
     const fv_dim *zero = fv_dim_const(t, 0);
@@ -256,14 +258,14 @@ bool fv_spell_reshape_dims(fv_speller *s, fv_op *op) {
     return fv_spell_result(s, 0, left ? where(s, minus, left, v) : NULL);
 }
 
-/* The shape of what the operator itself makes of a tensor of these dims. */
+/* The dims of the tensor that the operator itself computes from a tensor of these dims. */
 bool fv_spell_axes_dims(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     int rank;
     const fv_dim *const *dims = fv_spell_attr(op, "dims", &rank), *none[FV_MAX_RANK];
     int to = (int)fv_op_int(op, "rank");
     for (int i = 0; i < to; i++)
-        none[i] = fv_dim_fresh(m->dims, "axes", 0, FV_DIM_MAX, true); /* nobody asks */
+        none[i] = fv_dim_fresh(m->dims, "axes", 0, FV_DIM_MAX, true); /* not used */
     fv_value *in[2] = {fv_const_new(m, "c", fv_tensor_new(m->arena, FV_BOOL, 0, NULL)),
                        fv_spell_dims(s, rank, dims)};
     fv_value *x =

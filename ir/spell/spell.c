@@ -223,9 +223,9 @@ static const fv_dim *solved(fv_dims *t, const fv_dim *d, int64_t *times, int64_t
     return line == d ? only : NULL;
 }
 
-/* What a value tells: the elements that are symbols, and its extents. An expression that is one
- * need not be computed, and who reads the model has no more terms than were there. Where a symbol
- * alone is no extent, one that is a line of it will do. */
+/* What can be read from a value: its elements that are symbols, and its extents. An expression that
+ * is an element or extent need not be computed, so a reader of the model gets no more terms than
+ * before. If a symbol is not an extent itself, an extent that is linear in it is used. */
 static void tells(fv_spelling *all, fv_dims *t, fv_value *v, bool lines) {
     if (!v || !v->type || v->type->kind != FV_TENSOR)
         return;
@@ -354,7 +354,7 @@ static fv_value *symbol(fv_speller *s, const fv_dim *d) {
     if (!from) {
         s->w.failed = true;
         fv_op_error(s->w.at,
-                    "dim '%s' stands in no shape of an input, nor is it an element of a tensor: "
+                    "dim '%s' occurs in no shape of an input, and is no element of a tensor: "
                     "the model cannot read it",
                     fv_dim_str(s->w.module->arena, d));
         return NULL;

@@ -27,7 +27,8 @@ static const fv_dim *reach(fv_dims *t, const window *w, int i) {
         one);
 }
 
-/* The least padding behind axis i with which there are as many places: numbers from 0 on. */
+/* The smallest padding at the end of axis i with which there are as many places: numbers from 0
+ * on. */
 static bool behind(fv_module *m, const fv_type *x, const window *w, int i, int64_t *pad) {
     fv_dims *t = m->dims;
     const fv_dim *cover = reach(t, w, i), *step = fv_dim_const(t, w->strides->u.ints[i]);

@@ -1,5 +1,5 @@
-/* ast.h - the one notation: tokens and expressions that kernel text, formulas, rules and attribute
- * lists share. What the names mean is up to the reader of the tree.
+/* ast.h - the syntax of expressions, which kernel text, formulas, rules and attribute lists share.
+ * The tree holds names as they are written; its reader decides what they mean.
  *
  * Operators, loosest first, all left associative:
  *   ||   &&   |   ^   &   == !=   < <= > >=   << >>   + -   * / % floordiv ceildiv mod   unary - !
@@ -7,10 +7,10 @@
  * || and && are | and & on bools; both sides are always evaluated.
  * Primary: number, name, `...`-quoted name, "string", name.., f(a, b, k=v), x[i, j], %x[i, j], @w,
  *   x[i, j] if c else v, x[i, j] else v, (e), [a, b],
- *   sum k < n, r.. : e   (also prod, min, max, any, all; extents may be left out; e reaches as far
- *   to the right as it can)
- * In an index, j:8 stands for 8 consecutive elements from j on. An `if` is part of the expression
- * only on the same line, and where its `else` follows. */
+ *   sum k < n, r.. : e   (also prod, min, max, any, all; extents may be left out; e extends as far
+ *   to the right as possible)
+ * In an index, j:8 means 8 consecutive elements from j on. An `if` belongs to the expression only
+ * if it is on the same line and an `else` follows. */
 #ifndef FV_IR_SYNTAX_AST_H
 #define FV_IR_SYNTAX_AST_H
 
@@ -24,50 +24,50 @@ typedef enum {
     FV_AST_STRING,
     FV_AST_NAME,  /* name */
     FV_AST_GROUP, /* name.. */
-    /* %name, @name: a value of a graph; i is the sigil; with args, cond and otherwise as an
-     * INDEX */
+    /* %name, @name: a value of a graph; i is the sigil; may have args, cond and otherwise as INDEX
+     * has */
     FV_AST_VALUE,
-    FV_AST_CALL,   /* name(args); a named argument is a NAMED among them; "fv.Slice" is one name */
-    FV_AST_NAMED,  /* name = arg[0] */
-    FV_AST_INDEX,  /* name[args], with cond and otherwise, which may be NULL */
-    FV_AST_UNARY,  /* name is the operator */
+    FV_AST_CALL,  /* name(args); a named argument is a NAMED node in args; "fv.Slice" is one name */
+    FV_AST_NAMED, /* name = arg[0] */
+    FV_AST_INDEX, /* name[args], with cond and otherwise, each of which may be NULL */
+    FV_AST_UNARY, /* name is the operator */
     FV_AST_BINARY, /* name is the operator */
-    /* name: sum...; vars; arg[0] is the body; in so many chains, which run along the last i
-     * variables, or in parts of i terms */
+    /* name: sum...; vars; arg[0] is the body; `chains` chains along the last i variables, or parts
+     * of i terms */
     FV_AST_REDUCE,
     FV_AST_LIST, /* [args] */
     FV_AST_LANES /* arg[0]:i */
 } fv_ast_kind;
 
 typedef struct fv_ast fv_ast;
-typedef struct fv_ast_var { /* of a reduction */
+typedef struct fv_ast_var { /* a variable of a reduction */
     const char *name;
     bool group;     /* r.. */
-    fv_ast *extent; /* or NULL */
+    fv_ast *extent; /* NULL: not written */
 } fv_ast_var;
 
 struct fv_ast {
     fv_ast_kind kind;
     int line, column;
-    int height; /* of the tree, limited by FV_MAX_EXPR_HEIGHT: it may be walked recursively */
+    int height; /* of the tree, at most FV_MAX_EXPR_HEIGHT, so that recursive walks are safe */
     const char *name;
-    bool quoted; /* the name stands in backquotes: no word of the language */
+    bool quoted; /* the name was written in backquotes, so it is not a keyword */
     int64_t i;
     double f;
-    size_t len; /* STRING */
+    size_t len; /* of a STRING: bytes */
     int n;
     fv_ast **arg;
     fv_ast *cond, *otherwise;
-    int nvars, chains; /* chains 0: nothing is said of them */
+    int nvars, chains; /* chains: 0 if none are written */
     bool parts;
     fv_ast_var *vars;
 };
 
-/* of a binary operator, 1 ... 10: the higher, the tighter; 0: it is none */
+/* The precedence of a binary operator, 1 (loosest) to 10; 0: `op` is not a binary operator. */
 int fv_ast_level(const char *op);
-/* NULL after a diagnostic. */
+/* Parses an expression at the current token; NULL after a diagnostic. */
 fv_ast *fv_ast_parse(fv_lexer *l);
-/* `name(args)`, `x[..]`: as printed back; for messages and tests. */
+/* Appends the expression in the same notation: for messages and tests. */
 void fv_ast_print(fv_text *t, const fv_ast *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* lex.h - tokens of the one notation, see ast.h. */
+/* lex.h - the lexer of the notation described in ast.h. */
 #ifndef FV_IR_SYNTAX_LEX_H
 #define FV_IR_SYNTAX_LEX_H
 
@@ -16,26 +16,27 @@ typedef enum {
 
 typedef struct fv_token {
     fv_tok_kind kind;
-    /* interned text: of a name (quotes removed, sigils % @ kept apart as PUNCT), of punctuation */
+    /* interned text of a name (without backquotes) or of punctuation; the sigils % and @ are PUNCT
+     * tokens of their own */
     const char *s;
-    size_t n;  /* of a STRING: bytes, escapes done */
-    int64_t i; /* INT; hex is allowed; overflow is an ERROR */
-    double f;  /* FLOAT: decimal or C hex float; also inf and nan are NAMEs */
+    size_t n;  /* of a STRING: its bytes after escapes are replaced */
+    int64_t i; /* of an INT, decimal or hexadecimal; one that overflows is an ERROR */
+    double f;  /* of a FLOAT: decimal or a hexadecimal float of C; inf and nan are NAMEs */
     int line, column;
-    const char *start; /* in the text */
+    const char *start; /* where the token begins in the text */
     bool newline_before;
-    bool quoted; /* a NAME in backquotes: never a keyword */
+    bool quoted; /* a NAME in backquotes, which is never a keyword */
 } fv_token;
 
-/* Reads tokens; `#` starts a comment. Names are [A-Za-z_][A-Za-z0-9_]* (dots are PUNCT, so that
- * fv.Slice is three tokens); ".." and "..." are one token each. */
+/* The state of a lexer. `#` starts a comment. Names are [A-Za-z_][A-Za-z0-9_]*; a dot is a PUNCT,
+ * so fv.Slice is three tokens; ".." and "..." are one token each. */
 typedef struct fv_lexer {
     fv_session *session;
     fv_arena *arena;
     const char *text, *at;
     int line, column;
-    int depth;    /* of nested expressions, limited by FV_MAX_EXPR_DEPTH */
-    bool failed;  /* a diagnostic was given; everything after it is quiet */
+    int depth;    /* nesting of expressions, at most FV_MAX_EXPR_DEPTH */
+    bool failed;  /* a diagnostic was given; later ones are suppressed */
     fv_token tok; /* the current token */
 } fv_lexer;
 
@@ -43,17 +44,19 @@ void fv_lex_init(fv_lexer *l, fv_session *s, fv_arena *a, const char *text);
 void fv_lex_next(fv_lexer *l);
 bool fv_lex_is(const fv_lexer *l, const char *punct_or_name) FV_MUST_USE;
 bool fv_lex_accept(fv_lexer *l, const char *punct_or_name) FV_MUST_USE;
-/* diagnostic: expected X, found Y */
+/* Skips the token if it is this one; else gives the diagnostic "expected X, found Y". */
 bool fv_lex_expect(fv_lexer *l, const char *punct_or_name) FV_MUST_USE;
-const char *fv_lex_name(fv_lexer *l, const char *what); /* a NAME, or diagnostic and NULL */
-/* Goes on at `s`, which lies behind the start of the current token: what another parser left. */
+/* The current NAME, which is skipped; NULL after a diagnostic. */
+const char *fv_lex_name(fv_lexer *l, const char *what);
+/* Continues at `s`, a place after the start of the current token up to which another parser has
+ * read. */
 void fv_lex_resume(fv_lexer *l, const char *s);
-/* an integer with optional minus */
+/* Reads an integer with an optional minus. */
 bool fv_lex_int(fv_lexer *l, int64_t *out) FV_MUST_USE;
-/* The bytes of a string of hexadecimal digits (what follows the word `hex`), aligned to 64; NULL
- * after a diagnostic. */
+/* Reads a string of hexadecimal digits (which follows the word `hex`) into bytes aligned to 64;
+ * NULL after a diagnostic. */
 const void *fv_lex_hex(fv_lexer *l, fv_arena *a, size_t *bytes);
 bool fv_lex_error(fv_lexer *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const char *fv_lex_found(const fv_lexer *l); /* the current token, for messages */
+const char *fv_lex_found(const fv_lexer *l); /* describes the current token in messages */
 
 #endif

@@ -1,5 +1,5 @@
-/* feature.h - what CPUs have beyond the oldest of their architecture, and how they say so:
- * ir/target/feature.def. */
+/* feature.h - features of CPUs beyond the baseline of their architecture, and how to detect them;
+ * the table is ir/target/feature.def. */
 #ifndef FV_IR_TARGET_FEATURE_H
 #define FV_IR_TARGET_FEATURE_H
 
@@ -11,12 +11,12 @@ typedef enum {
     FV_NFEATURES
 } fv_feature_id;
 
-/* Sets of features have a bit for each. */
+/* The bit of a feature in a set of features. */
 #define FV_FEATURE_BIT(id) (UINT64_C(1) << FV_FEATURE_##id)
 _Static_assert(FV_NFEATURES <= 64, "a set of features is a word");
 
-/* Levels: sets of features that came together. Those of one architecture are neighbours, and each
- * has what those before it have. */
+/* Levels: sets of features that were introduced together. Levels of one architecture follow each
+ * other here, and each contains those before it. */
 typedef enum {
     FV_LEVEL_none,
     FV_LEVEL_cortex_m4,
@@ -38,27 +38,30 @@ typedef struct fv_feature {
     const char *macro, *llvm, *flag;
     uint64_t needs;
     fv_cpu_kind kind;
-    uint32_t leaf, subleaf, state; /* of CPUID: state are bits of XCR0 */
-    uint8_t reg, bit;              /* of CPUID; of ID: the register, and its lowest bit */
+    uint32_t leaf, subleaf, state; /* of CPUID; state: the bits of XCR0 that must be set */
+    /* reg: of CPUID or ID; bit: of CPUID the bit, of ID the lowest bit of the field */
+    uint8_t reg, bit;
 } fv_feature;
 
 const fv_feature *fv_feature_at(fv_feature_id id);
-/* The same features, and all that they need. */
+/* The set together with all features that its members need. */
 uint64_t fv_features_closed(uint64_t features);
-/* What that level of its architecture has. */
+/* The features of a level. */
 uint64_t fv_level_features(fv_level level);
-/* Those of the set that no other one in it needs: to ask for these is to ask for all. */
+/* The members of a set that no other member needs: a check for these is a check for the whole
+ * set. */
 uint64_t fv_features_asked(uint64_t features);
-/* Macros that C compilers define where they may use them, without those that others imply; NULL
- * terminated. */
+/* Names of the macros by which C compilers tell that they may use the features, NULL-terminated; a
+ * macro that another one implies is left out. */
 const char *const *fv_features_macros(fv_arena *a, uint64_t features);
-/* Is there one among them that a CPU of the architecture may lack? */
+/* Does the set contain a feature that some CPU of its architecture lacks? */
 bool fv_features_can_lack(uint64_t features) FV_MUST_USE;
-/* Does this machine have all of them? */
+/* Does this machine have all features of the set? */
 bool fv_features_here(uint64_t features) FV_MUST_USE;
 
-/* What a set asks of cpuid: for each leaf bits of EAX to EDX, all of which must be set. The first
- * leaf is 1, whose ECX has OSXSAVE where `state` is not 0: then XCR0 must have those bits. */
+/* The CPUID bits that a set needs: for each leaf a mask of EAX, EBX, ECX and EDX, all of whose bits
+ * must be set. The first leaf is 1. If `state` is not 0, ECX of that leaf includes OSXSAVE, and
+ * XCR0 must have the bits of `state`. */
 enum { FV_CPUID_LEAVES = 4 };
 typedef struct fv_cpuid_need {
     struct {
@@ -67,7 +70,7 @@ typedef struct fv_cpuid_need {
     uint32_t state;
 } fv_cpuid_need;
 fv_cpuid_need fv_features_cpuid(uint64_t features);
-/* The name for assemblers of an ID register of aarch64. */
+/* The name that assemblers use for an ID register of aarch64. */
 const char *fv_id_register(int reg);
 
 #endif

@@ -1,5 +1,5 @@
-/* processor.h - families of processors, which decide how kernels are made:
- * ir/target/processor.def. */
+/* processor.h - families of processors, with the properties that decide how kernels are built; the
+ * table is ir/target/processor.def. */
 #ifndef FV_IR_TARGET_PROCESSOR_H
 #define FV_IR_TARGET_PROCESSOR_H
 
@@ -13,37 +13,42 @@ typedef enum {
 
 typedef struct fv_processor {
     const char *name;
-    const char *architecture; /* the first word of triples of targets that it can be; "": any */
-    int l1_bytes, l2_bytes, l3_bytes; /* 0: those of the target */
-    int line_bytes;                   /* that one prefetch asks for */
-    /* that keep the multiply-adds busy: their latency times how many begin in a cycle */
+    const char *architecture; /* the first word of the triples that the processor fits; "": all */
+    int l1_bytes, l2_bytes, l3_bytes; /* sizes of the caches; 0: those of the target */
+    int line_bytes;                   /* bytes that one prefetch loads */
+    /* partial sums that keep the multiply-add units busy: latency in cycles times the number of
+     * operations that begin in each cycle */
     int sums_in_flight;
-    /* that prefetches run ahead in panels: of several tiles, of a single one */
+    /* distance of prefetches in panels, in bytes: with several tiles per panel, with one */
     int prefetch_bytes, prefetch_single_bytes;
-    /* of a tile's loop, below which a call costs more than what it saves */
+    /* iterations of a tile's loop below which a call of an outlined function does not pay */
     int outline_steps;
-    int block_tiles; /* of a block of rows at most, */
-    /* whose factor takes so much of the second-level cache, two panels included, */
+    int block_tiles; /* most register tiles in a block of rows */
+    /* share of the second-level cache, in eighths, for the rows of a block and two panels */
     int block_l2_eighths;
-    /* and is copied a tile at a time where its rows share sets of the first-level cache */
+    /* copy the rows of a tile whose addresses compete for the same sets of the first-level cache */
     bool copies_rows;
-    int score_tiles;      /* of a block of queries at most, */
-    int score_l2_eighths; /* whose scores take so much of that cache */
-    int attend_tasks;     /* of attention at least: memory for scores grows with them */
-    int row_task;         /* elements that one task computes or sums, about: of rows, */
-    int vector_task;      /* of a vector that is the only one */
+    int score_tiles; /* most register tiles in a block of queries */
+    /* share of the second-level cache, in eighths, for the scores of a block */
+    int score_l2_eighths;
+    int attend_tasks; /* least number of tasks of an attention; each needs memory for its scores */
+    int row_task;     /* elements that one task computes or sums, if the kernel has rows */
+    int vector_task;  /* the same if the kernel computes a single vector */
 } fv_processor;
 
 const fv_processor *fv_processor_at(fv_processor_id id);
-const char *const *fv_processor_names(void); /* NULL terminated */
-/* By name; false: there is none. */
+const char *const *fv_processor_names(void); /* NULL-terminated */
+/* Finds a processor by its name; false: there is none. */
 bool fv_processor_find(const char *name, fv_processor_id *out) FV_MUST_USE;
-/* Of what a CPU says of itself; generic where it is none of those that are known. */
+/* The processor with these CPU identifiers; generic if they are not in the table. */
 fv_processor_id fv_processor_of_model(const char *vendor, int family, int model);
+/* The processor of this machine. */
 fv_processor_id fv_processor_here(void);
-/* "GenuineIntel family 6 model 85 stepping 7"; "unknown" where the CPU does not tell. */
+/* Text of this machine's CPU: "GenuineIntel family 6 model 85 stepping 7"; "unknown" if it does not
+ * identify itself. */
 const char *fv_cpu_str(fv_arena *a);
-/* Rows and vectors of a register tile. */
+/* The size of a register tile, in rows and vectors, for that number of vector registers and
+ * lanes. */
 void fv_processor_tile(int registers, int lanes, int *rows, int *vectors);
 
 #endif

@@ -1,4 +1,4 @@
-/* float_bits.c - what the bits of float types stand for, and rounding to them. */
+/* float_bits.c - decoding of float types, and rounding to them. */
 #include "ir/type/float_bits.h"
 
 #include <assert.h>
@@ -140,7 +140,8 @@ uint64_t fv_float_encode(fv_elem e, double v) {
                     ((uint64_t)(exponent + f.bias - 1) << f.mantissa);
     }
     if (magnitude > largest)
-        magnitude = f.specials == IEEE ? largest + 1 : largest; /* behind the largest is inf */
+        /* above the largest value is infinity */
+        magnitude = f.specials == IEEE ? largest + 1 : largest;
     bool keeps_sign = magnitude || f.specials != FINITE_UZ;
     return magnitude | (uint64_t)(signbit(v) && keeps_sign) << (f.exponent + f.mantissa);
 }

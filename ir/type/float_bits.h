@@ -1,16 +1,18 @@
-/* float_bits.h - the bits of float types, the narrow ones too. */
+/* float_bits.h - conversion between doubles and the bits of all float types, 8 and 4 bits
+ * included. */
 #ifndef FV_IR_TYPE_FLOAT_BITS_H
 #define FV_IR_TYPE_FLOAT_BITS_H
 
 #include "ir/type/type.h"
 
-/* The value that the bits of a float type stand for; exact. */
+/* The value of a bit pattern of float type e; exact. */
 double fv_float_decode(fv_elem e, uint64_t bits);
-/* The nearest bits of a value, ties to even. Beyond the largest finite value: inf, or the largest
- * where the type has no inf. NaN where the type has none: the largest. */
+/* The bit pattern of type e nearest to v, ties to even. A value beyond the largest finite one
+ * becomes infinity, or the largest finite one if the type has no infinity; so does NaN if the type
+ * has none. */
 uint64_t fv_float_encode(fv_elem e, double v);
-/* The bits of its fraction, the one among them that is not stored, and the exponent of the lowest
- * of a denormal. Not of f8e8m0. */
+/* The precision of type e: *bits of the significand, the implicit leading bit included, and the
+ * exponent *least of the lowest bit of a denormal number. Not for f8e8m0. */
 void fv_float_fraction(fv_elem e, int *bits, int *least);
 
 #endif

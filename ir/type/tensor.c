@@ -111,7 +111,8 @@ static bool same_content(const fv_tensor *a, const fv_tensor *b) {
                 return false;
         return true;
     }
-    if (fv_elem_is_packed(a->elem)) { /* the last byte may hold anything behind the last element */
+    /* bits of the last byte after the last element may have any value */
+    if (fv_elem_is_packed(a->elem)) {
         for (size_t i = 0; i < a->count; i++)
             if (get_bits(a, i) != get_bits(b, i))
                 return false;

@@ -1,11 +1,12 @@
-/* tensor.h - contents of tensors. */
+/* tensor.h - tensors with their data. */
 #ifndef FV_IR_TYPE_TENSOR_H
 #define FV_IR_TYPE_TENSOR_H
 
 #include "ir/type/type.h"
 
-/* A tensor's content. Elements are in host byte order, packed types packed as in ONNX; strings are
- * an array of fv_string. The bytes belong to the module's arena or to a file mapped by it. */
+/* A tensor with its data. Elements are in host byte order; types of less than 8 bits are packed as
+ * in ONNX; strings are an array of fv_string. The data belong to the module's arena or to a file
+ * that it has mapped. */
 typedef struct fv_string {
     const char *s;
     size_t n;
@@ -18,26 +19,31 @@ typedef struct fv_tensor {
     size_t bytes;
     const void *data;
 } fv_tensor;
-/* Elements and bytes of a tensor. False: a negative dim, too high a rank, or too large. */
+/* Computes the numbers of elements and bytes of a tensor. False: a dim is negative, the rank is
+ * above FV_MAX_RANK, or a number does not fit. */
 bool fv_tensor_size(fv_elem e, int rank, const int64_t *dims, size_t *count,
                     size_t *bytes) FV_MUST_USE;
-/* A tensor with zeroed data of its own. Out of range sizes: NULL. */
+/* A new tensor with zeroed data in the arena; NULL if fv_tensor_size fails. */
 fv_tensor *fv_tensor_new(fv_arena *a, fv_elem e, int rank, const int64_t *dims);
-/* Element i of an integer or bool tensor (packed too); of a float tensor as double. */
+/* Element i, in row-major order, of an integer or bool tensor (packed types included); of a float
+ * tensor, as a double. */
 int64_t fv_tensor_int(const fv_tensor *t, size_t i);
 double fv_tensor_float(const fv_tensor *t, size_t i);
-/* Sets element i of a tensor from fv_tensor_new: wraps, or rounds, to the element type. */
+/* Set element i of a tensor made by fv_tensor_new; the value wraps, or is rounded, to the element
+ * type. */
 void fv_tensor_set_int(fv_tensor *t, size_t i, int64_t v);
 void fv_tensor_set_float(fv_tensor *t, size_t i, double v);
-/* Copies n units of `unit` bytes; swap: each with its bytes reversed. */
+/* Copies n units of `unit` bytes each; swap: reverses the bytes of each unit. */
 void fv_copy_units(void *to, const void *from, size_t n, size_t unit, bool swap);
-/* Does this host differ from the file formats, which are little-endian? */
+/* Is this host big-endian? Files are little-endian. */
 bool fv_host_is_big_endian(void) FV_MUST_USE;
-/* Bytes of what is swapped as one: half of a complex element; packed types: 1. */
+/* The number of bytes that are swapped as one unit: of a complex type half an element, of a packed
+ * type 1. */
 size_t fv_elem_unit(fv_elem e);
-/* Its bytes as files hold them, little-endian; in the arena where that is a copy. No strings. */
+/* The bytes of t in little-endian order, as files store them; a copy in the arena on a big-endian
+ * host, else t->data. Not for strings. */
 const void *fv_tensor_little_endian(fv_arena *a, const fv_tensor *t);
-/* Same type, shape and bits (strings: same content). */
+/* Have both the same type, shape and bits (strings: the same content)? */
 bool fv_tensor_equal(const fv_tensor *a, const fv_tensor *b) FV_MUST_USE;
 
 #endif

@@ -1,7 +1,8 @@
 /* type.h - element types, and the types of values.
  *
- * Types are immutable and live in their module's arena. A tensor's rank is always known; its dims
- * are symbolic expressions. Of tensors in a sequence or optional less may be known. */
+ * Types are immutable and live in their module's arena. The rank of a tensor is always known; its
+ * dims are symbolic expressions. The ranks and dims of tensors in a sequence or optional may be
+ * unknown. */
 #ifndef FV_IR_TYPE_TYPE_H
 #define FV_IR_TYPE_TYPE_H
 
@@ -17,22 +18,24 @@ typedef enum fv_elem {
 } fv_elem;
 
 const char *fv_elem_name(fv_elem e); /* "f32" */
+/* Sets *out to the element type of that name; false: there is none. */
 bool fv_elem_parse(const char *text, size_t n, fv_elem *out) FV_MUST_USE;
-int fv_elem_bits(fv_elem e); /* in memory: 4 for i4 */
-/* of any width, storage-only ones too */
+int fv_elem_bits(fv_elem e); /* width in memory: 4 for i4 */
+/* also types that are only stored, such as f8 */
 bool fv_elem_is_float(fv_elem e) FV_MUST_USE;
-bool fv_elem_is_int(fv_elem e) FV_MUST_USE;    /* signed or unsigned; bool is not */
-bool fv_elem_is_signed(fv_elem e) FV_MUST_USE; /* signed integer */
-/* The least and the largest value of an integer of at most 32 bits, or of a bool; false: of another
- * type. */
+bool fv_elem_is_int(fv_elem e) FV_MUST_USE;    /* signed or unsigned, not bool */
+bool fv_elem_is_signed(fv_elem e) FV_MUST_USE; /* a signed integer */
+/* The least and largest value of an integer type of at most 32 bits, or of bool; false for other
+ * types. */
 bool fv_elem_range(fv_elem e, int64_t *lo, int64_t *hi) FV_MUST_USE;
-/* The type that arithmetic on `e` is done in: f32 for the narrow floats, i8/u8 for packed. */
+/* The type in which arithmetic on `e` is done: f32 for narrower floats, i8 or u8 for packed
+ * integers. */
 fv_elem fv_elem_arith(fv_elem e);
 static inline bool fv_elem_is_packed(fv_elem e) {
     return fv_elem_bits(e) < 8;
 }
 
-/* Sets of element types, for constraints. */
+/* Sets of element types, for type constraints of operators. */
 typedef uint32_t fv_elem_set;
 #define FV_SET(id)      ((fv_elem_set)1 << FV_##id)
 #define FV_SET_FLOAT    (FV_SET(F16) | FV_SET(F32) | FV_SET(F64) | FV_SET(BF16))
@@ -43,60 +46,65 @@ typedef uint32_t fv_elem_set;
 #define FV_SET_FLOAT8                                                                              \
     (FV_SET(F8E4M3FN) | FV_SET(F8E4M3FNUZ) | FV_SET(F8E5M2) | FV_SET(F8E5M2FNUZ) | FV_SET(F8E8M0))
 #define FV_SET_PACKED (FV_SET(U4) | FV_SET(I4) | FV_SET(F4E2M1) | FV_SET(U2) | FV_SET(I2))
-/* all that kernels move: numbers, bool and the storage types, not strings nor complex */
+/* all types that kernels can load and store: numbers, bool and the storage types; no strings or
+ * complex numbers */
 #define FV_SET_DATA (FV_SET_NUMBER | FV_SET(BOOL) | FV_SET_FLOAT8 | FV_SET_PACKED)
-/* what is moved as it is, whatever it means: strings as the places of their text (ir/ops/text.h) */
+/* types whose values an op may move without interpreting them; strings are moved as references to
+ * their text (ir/ops/text.h) */
 #define FV_SET_MOVED (FV_SET_DATA | FV_SET(STRING))
 #define FV_SET_ANY   (FV_SET_DATA | FV_SET(STRING) | FV_SET(C64) | FV_SET(C128))
 
-/* "float, i32, i64": named sets first, then what is left. */
+/* A set as text: "float, i32, i64", named sets first, then the remaining types. */
 const char *fv_elem_set_str(fv_arena *a, fv_elem_set set);
 
 typedef enum { FV_TENSOR, FV_SEQUENCE, FV_OPTIONAL, FV_MAP } fv_type_kind;
 
-/* Sets of kinds, for constraints. */
+/* Sets of kinds of types, for type constraints. */
 typedef uint32_t fv_kind_set;
 #define FV_KIND(k)  ((fv_kind_set)1 << FV_##k)
 #define FV_KIND_ANY (FV_KIND(TENSOR) | FV_KIND(SEQUENCE) | FV_KIND(OPTIONAL))
 
-/* Ranks of what a sequence or optional holds, besides numbers: */
+/* Special ranks of the tensors in a sequence or optional: */
 enum {
     FV_ANY_RANK = -1, /* elements may differ in rank */
-    FV_NO_RANK = -2   /* there are no elements so far */
+    FV_NO_RANK = -2   /* there are no elements yet */
 };
 
 typedef struct fv_type {
     fv_type_kind kind;
-    fv_elem elem; /* of a tensor; of the keys of a map */
+    fv_elem elem; /* of a tensor; of a map: of its keys */
     int rank;     /* of a tensor */
-    /* rank of them; NULL, in a sequence or optional: elements may differ */
+    /* `rank` dims; in a sequence or optional an entry may be NULL: elements may differ there */
     const fv_dim *const *dims;
-    const struct fv_type *of; /* of sequence, optional, map: its values are of rank 0 */
+    /* of a sequence, optional or map: the type of its elements; the values of a map have rank 0 */
+    const struct fv_type *of;
 } fv_type;
 
 const fv_type *fv_tensor_type(fv_arena *a, fv_elem e, int rank, const fv_dim *const *dims);
 const fv_type *fv_wrap_type(fv_arena *a, fv_type_kind kind, const fv_type *of);
 const fv_type *fv_map_type(fv_arena *a, fv_elem key, const fv_type *of);
-/* A sequence holds tensors or maps, an optional a tensor or a sequence of them, a map from integers
- * or strings tensors of one element: what operators take of what ONNX allows. */
+/* May a value of that kind hold values of type `of`? Operators take sequences of tensors or maps,
+ * optionals of a tensor or a sequence of tensors, and maps from integers or strings to tensors of
+ * one element; ONNX allows more. */
 bool fv_type_may_hold(fv_type_kind kind, const fv_type *of) FV_MUST_USE;
 bool fv_type_may_be_map(fv_elem key, const fv_type *of) FV_MUST_USE;
-/* Is it a map, or a sequence of maps? */
+/* Is t a map or a sequence of maps? */
 bool fv_type_has_maps(const fv_type *t) FV_MUST_USE;
 bool fv_type_equal(const fv_type *a, const fv_type *b) FV_MUST_USE;
-/* The tensors that a value is made of: the type itself, or what a sequence, optional or map holds,
- * at any depth. */
+/* The tensor type in t: t itself, or the type of the tensors that a sequence, optional or map
+ * contains at any depth. */
 const fv_type *fv_type_tensor(const fv_type *t);
-/* The type of sequences, or of optionals, that are either; NULL: there is none. */
+/* The most specific type of sequences (or optionals) that includes both types; NULL: there is
+ * none. */
 const fv_type *fv_type_join(fv_arena *a, const fv_type *x, const fv_type *y);
-/* "f32[batch, seq, 768]", "seq(f32[_, 8])" where an axis differs, "seq(f32[*])" where ranks do,
- * "seq(f32)" without elements, "optional(i64[])" */
+/* Text of a type: "f32[batch, seq, 768]", "seq(f32[_, 8])" if an axis differs between elements,
+ * "seq(f32[*])" if ranks do, "seq(f32)" without elements, "optional(i64[])". */
 const char *fv_type_str(fv_arena *a, const fv_type *t);
 
-/* ---- sizes, checked: false where the result does not fit ---- */
+/* ---- checked arithmetic: false if the result does not fit ---- */
 bool fv_mul_size(size_t a, size_t b, size_t *out) FV_MUST_USE;
 bool fv_add_size(size_t a, size_t b, size_t *out) FV_MUST_USE;
-/* bytes that `n` elements take in an ONNX tensor (packed types: rounded up to a byte) */
+/* The bytes of n elements in an ONNX tensor; packed types are rounded up to a whole byte. */
 bool fv_elem_bytes(fv_elem e, size_t n, size_t *out) FV_MUST_USE;
 
 #endif

@@ -8,7 +8,7 @@
 enum { MOST = 256 }; /* the most ops that are walked through for one operand of a product */
 
 typedef struct line {
-    fv_rewriter *w; /* NULL: the walk only asks whether the values can be joined */
+    fv_rewriter *w; /* NULL: it is only tested whether the values can be joined */
     fv_module *m;
     fv_arena *arena;
     int n;

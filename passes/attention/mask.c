@@ -9,7 +9,7 @@
 
 #define FAR_BELOW 80      /* exp(-80) is negligible compared to 1 */
 #define STEP      0x1p-10 /* a small change of a score */
-#define NEGATIVE  -30     /* stands for a negative number that is added, or whose sign is tested */
+#define NEGATIVE  -30     /* represents a negative number that is added, or whose sign is tested */
 enum { ENOUGH = 6, LARGEST = 96, LONG = 16384, MOST = 48, TRIES = 8 };
 
 /* The evaluated mask. For long sequences only some rows and columns are evaluated, at even

@@ -121,7 +121,7 @@ static bool read_products(reading *r) {
     const fv_op *score = r->s->score ? r->s->score->def : NULL, *product = r->s->product->def;
     const fv_type *w = r->s->weights->type;
     if (!fv_op_is(r->s->softmax, FV_OP_Softmax) || r->s->softmax->block->parent)
-        return declines(r, "its softmax is spelled out, has a sink, or stands in a branch");
+        return declines(r, "its softmax is spelled out, has a sink, or is in a branch");
     if (!score || !fv_op_is(score, FV_OP_fv_MatMul) || !fv_op_is(product, FV_OP_fv_MatMul) ||
         behind_casts(product->in[0]) != r->s->weights)
         return declines(r, "it is not two plain products");

@@ -312,7 +312,7 @@ static bool parse_dim(void *arg) {
     t->d = fv_dim_parse(t->m->dims, &at, &why);
     if (!t->d || at[strspn(at, " ")])
         return fv_error(t->m->session, "'%s' is no dim: %s", t->text,
-                        t->d ? "there is more behind it" : why);
+                        t->d ? "there is more text after it" : why);
     return true;
 }
 

@@ -361,7 +361,7 @@ static int op_replace(lua_State *L) {
         const fv_region *block =
             r.with[i]->kind == FV_VALUE_RESULT ? r.with[i]->def->block : r.with[i]->block;
         if (r.with[i]->kind != FV_VALUE_CONST && block && lies_in(block->parent, r.op))
-            return luaL_error(L, "'%s' lies in a region of the op that goes", r.with[i]->name);
+            return luaL_error(L, "'%s' is in a region of the op that is removed", r.with[i]->name);
         fv_lua_check_type(L, box, old, r.with[i]);
     }
     fv_lua_change(L, box, replace, &r);

@@ -348,7 +348,7 @@ static const char *find_file(lua_State *L, const char *name) {
         luaL_error(L, "require: there is no %s", path);
     size_t n = strlen(folder);
     if (strncmp(real, folder, n) || (real[n] != '/' && n > 1))
-        luaL_error(L, "require: %s lies outside the folder of the script", path);
+        luaL_error(L, "require: %s is outside of the folder of the script", path);
     return lua_pushstring(L, path);
 }
 

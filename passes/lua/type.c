@@ -186,7 +186,7 @@ static bool compute(void *arg) {
     return true;
 }
 
-/* Either side may be a number. */
+/* One of the operands may be a number. */
 static int combine(lua_State *L, arithmetic f) {
     fv_lua_box *box;
     fv_lua_any(L, fv_lua_is(L, 1, &fv_lua_dim_class) ? 1 : 2, &fv_lua_dim_class, &box);

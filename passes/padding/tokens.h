@@ -20,7 +20,7 @@ typedef struct fv_padding {
     fv_module *module;
     fv_elements e;
     fv_attention_sites sites;
-    fv_value *kept;               /* the mask, an input of the model */
+    fv_value *kept;               /* the mask of valid tokens, an input of the model */
     const fv_dim *batch, *length; /* the dims of the mask, two symbols */
     fv_ptrmap reaches;            /* what is known of values that depend on packed ones */
     /* the set of ops that compute each token by itself, on rows of features */

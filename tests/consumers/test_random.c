@@ -257,7 +257,7 @@ static fv_kernel *what_runs(const batch *b, const subject *s) {
         return s->kernel;
     fv_kernel_print(&t, s->kernel);
     fv_kernel *k = fv_kernel_parse(b->arena, t.s);
-    return k && fv_kernel_confine(b->session, k, FV_MAX_CONFINED_TURNS) ? k : NULL;
+    return k && fv_kernel_confine(b->session, k, FV_MAX_CONFINED_ITERATIONS) ? k : NULL;
 }
 
 static bool check_batch(batch *b) {

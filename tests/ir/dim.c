@@ -402,7 +402,7 @@ Test(dim, faults) {
     fault("min(seq)", "expected ','", 7);
     fault("min seq", "expected '('", 4);
     fault("9223372036854775808", "integer does not fit 64 bits", 0);
-    fault("mod 3", "an operator stands where a dim is expected", 0);
+    fault("mod 3", "an operator where a dim is expected", 0);
     fault("`seq", "missing closing `", 0);
     fault("a + *", "expected a dim", 4);
 }

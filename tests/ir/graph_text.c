@@ -214,11 +214,12 @@ Test(graph_text, large_constants_in_a_side_file) {
         fv_module_parse(session, "fovea-ir 1 const @a: f32[20] = file \"n.bin\" 0 80", folder));
     cr_expect_str_eq(
         all_messages(),
-        fv_printf(arena,
-                  "1:37: error: 80 bytes at offset 100 are outside the file 'm.bin' of 145\n"
-                  "1:37: error: the name '../m.bin' is not that of a file beside the text\n"
-                  "1:37: error: cannot open '%s/n.bin': No such file or directory\n",
-                  folder));
+        fv_printf(
+            arena,
+            "1:37: error: 80 bytes at offset 100 are outside the file 'm.bin' of 145\n"
+            "1:37: error: the name '../m.bin' is not that of a file in the folder of the text\n"
+            "1:37: error: cannot open '%s/n.bin': No such file or directory\n",
+            folder));
     remove(path);
     rmdir(folder);
 }

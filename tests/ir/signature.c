@@ -219,6 +219,6 @@ Test(signature, dims_that_cannot_be) {
     dim_fault("x:1=5", NULL, "error: --dim 'x:1=5': that dim is fixed to 4");
     dim_fault("x:2=5", NULL, "error: --dim 'x:2=5': there is no dim 'x:2'; the model has 'p', 's'");
     dim_fault("p", NULL, "error: --dim 'p': expected NAME=N, NAME=LO..HI or INPUT:AXIS=N");
-    dim_fault("p=5..", NULL, "error: --dim 'p=5..': expected a size behind '..'");
+    dim_fault("p=5..", NULL, "error: --dim 'p=5..': expected a size after '..'");
     dim_fault("p=5..4", NULL, "error: --dim 'p=5..4': the lower bound is above the upper one");
 }

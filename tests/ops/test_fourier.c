@@ -95,7 +95,7 @@ static double error_of(const fv_program *p, const transform *f) {
     double off = 0, all = 0, *cosine = FV_NEW(arena, double, (size_t)f->n),
            *sine = FV_NEW(arena, double, (size_t)f->n);
     for (int64_t t = 0; t < f->n; t++)
-        fv_turn(t, f->n, &cosine[t], &sine[t]);
+        fv_unit_root(t, f->n, &cosine[t], &sine[t]);
     for (int64_t line = 0; line < f->lines; line++)
         for (int64_t k = line % step; k < bins; k += step) {
             long double sum[2] = {0, 0};

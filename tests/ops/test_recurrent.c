@@ -354,7 +354,8 @@ static void check(const config *t) {
     }
 }
 
-#define NONE {-1}
+#define NONE                                                                                       \
+    { -1 }
 static void check_all(const config *t, size_t n) {
     for (size_t i = 0; i < n; i++)
         check(&t[i]);
@@ -463,7 +464,7 @@ static fv_program *lowered(const char *text, bool naive) {
     return p;
 }
 
-/* Results of the program, one behind the other. */
+/* Results of the program, concatenated. */
 static float *run_longs(const longs *t, const fv_program *p, size_t n) {
     void *results[3], *in[4];
     int64_t dims[32] = {0}, symbols[2];

@@ -167,9 +167,9 @@ RULES(wrong_choices) {
             "1:34: rule a: the pattern captures no 'x'\n");
     refused("rule a: Sin(x) | Cos(x) => x exact",
             "1:16: rule a: expected an op on the left of =>\n");
-    refused("rule a: Relu(~x) => 1 exact", "1:14: rule a: expected a number behind ~\n");
+    refused("rule a: Relu(~x) => 1 exact", "1:14: rule a: expected a number after ~\n");
     refused("rule a: Relu(~1 / 6) => 1 exact",
-            "1:17: rule a: ~ is of the number behind it alone: write ~(a / b)\n");
+            "1:17: rule a: ~ applies to the number after it only: write ~(a / b)\n");
     refused("rule a: Relu(~1) => ~1 exact",
             "1:21: rule a: expected an op, a captured name or a number\n");
     refused("rule a: Relu(optional(Cast)) => 1 exact",
@@ -397,7 +397,7 @@ RULES(any_number_of_operands) {
           "%z = Sum(%x, %y) : f32[n]");
     gives("rule r: Add(Sum(xs..), Sum(xs..)) => Sum(xs..) exact",
           F("%a = Sum(%x, %y) %b = Sum(%x, %x) %z = Add(%a, %b) return %z"),
-          "'xs..' stands for other operands as well");
+          "'xs..' captures other operands as well");
 }
 
 /* Choices within choices come to an end. */

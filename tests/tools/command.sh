@@ -519,7 +519,7 @@ check 'why a node' 0 '^m: of /layer/MatMul, kernel MatMul_0, contract' "$fovea" 
 said "group +no +it is a contraction, and '/layer/Softmax' sums as well"
 check 'why a value' 0 '^p: of /layer/Softmax, no kernel of its own, in Mul_1$' "$fovea" inspect softmax.fvir --why=p
 said '^r: of /layer/Scale, kernel Mul_1'
-said "group +yes +'/layer/Scale' takes its sums once a row"
+said "group +yes +'/layer/Scale' computes its sums once per row"
 check 'why a kernel' 0 '^p: of /layer/Softmax' "$fovea" inspect softmax.fvir --why Mul_1
 check 'why, with all of it' 0 'second_contraction|contraction_summed: both have sums' "$fovea" inspect softmax.fvir --why m -v
 check 'why, as json' 0 '"code": "contraction_summed"' "$fovea" inspect softmax.fvir --why m --json
@@ -548,7 +548,7 @@ func @main(%x: f32[n, 4]) -> (%y, %i) {
 E
 check 'why, of an operator with several kernels' 0 '^y_2: of /TopK, kernel order_fill_1, custom' "$fovea" inspect sorted.fvir --why
 said '^y_2: of /TopK, kernel order_2, custom'
-check 'why the first of them' 0 'schedule +yes +Order brings its own kernels' "$fovea" inspect sorted.fvir --why order_fill_1
+check 'why the first of them' 0 'schedule +yes +Order has a custom kernel' "$fovea" inspect sorted.fvir --why order_fill_1
 check 'why naive' 0 'schedule +yes +--schedule=naive' "$fovea" inspect softmax.fvir --why /layer/Softmax --schedule=naive
 check 'why without passes' 0 'group +no +it is a contraction' "$fovea" inspect softmax.fvir --why m -O0
 "$fovea" compile softmax.fvir -q -o softmax.fvk && "$fovea" compile softmax.fvir -q --emit=definitions -o softmax.fvd

@@ -40,9 +40,9 @@ same 'its weights are as they were' w.onnx
 check 'over the model' 1 'would overwrite' "$fovea" opt -q w.onnx -o w.onnx
 ln -s w.onnx link.onnx
 check 'over the model by a link' 1 'would overwrite' "$fovea" opt -q w.onnx -o link.onnx
-check 'weights beside nothing' 1 'where nothing can lie' "$fovea" opt -q "$dates" --emit=onnx --weights=file -o -
+check 'weights beside nothing' 1 'where no file can be written' "$fovea" opt -q "$dates" --emit=onnx --weights=file -o -
 for w in incbin text; do
-    check "weights $w" 2 'takes object, in the model, and file, beside it' "$fovea" opt "$dates" -o d.onnx --weights=$w
+    check "weights $w" 2 'takes object, in the model, and file, in a file next to it' "$fovea" opt "$dates" -o d.onnx --weights=$w
 done
 check 'weights of a text' 2 'weights is for ONNX' "$fovea" opt "$dates" -o d.fvir --weights=file
 check 'a name that no model may have' 1 'is no name that a model may have' "$fovea" opt -q "$dates" -o 'a\b.onnx' --weights=file

@@ -180,8 +180,8 @@ func @main(%x: f32[2, 1, 4], %keys: f32[2, 4, 5], %m: i64[]) -> (%y, %z, %h, %g)
 }
 T
 check 'maps of loops' 0 'one -> loops/one.npy' "$fovea" run loop.fvir --attention-maps loops
-grep -q "no map of 'grows': each turn of a loop has other keys" err && tell 'keys that grow' yes || tell 'keys that grow' no
-grep -q "no map of 'branch': it stands in a branch" err && tell 'a branch' yes || tell 'a branch' no
+grep -q "no map of 'grows': each iteration of a loop has other keys" err && tell 'keys that grow' yes || tell 'keys that grow' no
+grep -q "no map of 'branch': it is in a branch" err && tell 'a branch' yes || tell 'a branch' no
 grep -q "'shape': (3, 2, 1, 5)" loops/one.npy && tell 'a row for each turn' yes || tell 'a row for each turn' no
 grep -q "'shape': (3, 2, 2, 1, 5)" loops/inner.npy && tell 'of both loops' yes || tell 'of both loops' no
 grep -q 'Rows are queries (3), columns keys (5)' loops/index.html && grep -q 'Rows are queries (2), columns keys (5)' loops/index.html &&

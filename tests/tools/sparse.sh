@@ -59,9 +59,9 @@ refused 'a place too far' ": index 2 is 12, outside of dims \[3, 4\]$" "$values 
 refused 'a place before the first' ": index 0 is -1, outside of dims \[3, 4\]$" "$values $(i64 'dims: 3' -1 8 11) $dims"
 refused 'a column too far' ": index 1 is \[2, 4\], outside of dims \[3, 4\]$" "$values $(i64 'dims: 3 dims: 2' 0 1 2 4 2 3) $dims"
 refused 'a row before the first' ": index 0 is \[-1, 1\], outside of dims \[3, 4\]$" "$values $(i64 'dims: 3 dims: 2' -1 1 2 0 2 3) $dims"
-refused 'another order' ": index 2 is 7, not behind that before it, 8: they ascend, and none is there twice$" "$values $(i64 'dims: 3' 1 8 7) $dims"
-refused 'one twice' ": index 1 is 1, not behind that before it, 1" "$values $(i64 'dims: 3' 1 1 7) $dims"
-refused 'another order along axes' ": index 1 is \[0, 0\], not behind that before it, \[0, 1\]" "$values $(i64 'dims: 3 dims: 2' 0 1 0 0 2 3) $dims"
+refused 'another order' ": index 2 is 7, not greater than the previous one, 8: they must ascend, and none is there twice$" "$values $(i64 'dims: 3' 1 8 7) $dims"
+refused 'one twice' ": index 1 is 1, not greater than the previous one, 1" "$values $(i64 'dims: 3' 1 1 7) $dims"
+refused 'another order along axes' ": index 1 is \[0, 0\], not greater than the previous one, \[0, 1\]" "$values $(i64 'dims: 3 dims: 2' 0 1 0 0 2 3) $dims"
 refused 'fewer places' ": values f32\[3\] and indices i64\[2\] do not fit each other: f32\[n\] and i64\[n\] or i64\[n, 2\] do$" "$values $(i64 'dims: 2' 1 8) $dims"
 refused 'more axes' ": values f32\[3\] and indices i64\[3, 3\] do not fit each other" "$values $(i64 'dims: 3 dims: 3' 0 0 1 0 2 0 0 2 3) $dims"
 refused 'places of another type' ": values f32\[3\] and indices i32\[3\] do not fit each other" "$values indices { dims: 3 data_type: 6 int32_data: 1 int32_data: 8 int32_data: 11 } $dims"
@@ -81,7 +81,7 @@ wrong() { # WHAT MESSAGE JSON
     echo "$3" >a.json
     check "$1" 1 "error: '?a.json'?:$2" run a.json
 }
-wrong 'JSON: another order' " index 1 is 0, not behind that before it, 1" '{"dims": [3, 4], "indices": [1, 0], "values": [2, 3]}'
+wrong 'JSON: another order' " index 1 is 0, not greater than the previous one, 1" '{"dims": [3, 4], "indices": [1, 0], "values": [2, 3]}'
 wrong 'JSON: a place too far' " index 1 is \[3, 0\], outside of dims \[3, 4\]$" '{"dims": [3, 4], "indices": [[0, 1], [3, 0]], "values": [2, 3]}'
 wrong 'JSON: fewer values' " values f32\[1\] and indices i64\[2\] do not fit each other" '{"dims": [3, 4], "indices": [0, 1], "values": [2]}'
 wrong 'JSON: no number' ' "values" 1 is no f32$' '{"dims": [3, 4], "indices": [0, 1], "values": [2, "x"]}'

@@ -23,7 +23,7 @@ written() {
 [ "$(written "$in_place")" = '192 bytes 192 bytes ' ] && tell 'a row is written' yes || tell 'a row is written' no
 [ "$(written "${in_place%:*}")" = '29 kB 29 kB ' ] && tell 'two buffers are a copy' yes || tell 'two buffers are a copy' no
 for t in x86-64-v3 generic cortex-m4; do
-    check "keys are read where they lie, $t" 0 'keys are read where they lie, without panels of them' \
+    check "keys are read where they are stored, $t" 0 'reads keys where they are stored, without panels' \
         "$fovea" inspect stories.onnx --target=$t --state "$in_place" --why=/model/layers.0/Softmax
 done
 

@@ -84,7 +84,7 @@ backends="jit interp c"
 check 'an unknown name' 2 '--disable=fold: there is no such pass or step, and no rule of that name; there are .*legalise, .*merge-qkv, .*fuse-attention, fold-mask, .*join' "$fovea" inspect block.fvir --disable=share,fold
 check 'an unknown name to enable' 2 '--enable=qkv: there is no such pass or step; there are .*legalise' "$fovea" run block.fvir --enable=qkv
 check 'a pass that is needed' 2 "--disable=legalise: it cannot be left out: an operator without a definition" "$fovea" opt block.fvir --disable=legalise
-check 'a step that is needed' 2 '--disable=order: it cannot be left out: an order decides bits' "$fovea" compile block.fvir -o block.c --disable=join --disable=order
+check 'a step that is needed' 2 '--disable=order: it cannot be left out: the order decides the bits' "$fovea" compile block.fvir -o block.c --disable=join --disable=order
 absent block.c
 check 'on and off' 2 '--enable=share: it is disabled, too' "$fovea" run block.fvir --enable=share --disable=share
 check 'beside a list of passes' 2 '--enable=merge-qkv: a list says which passes run' "$fovea" opt block.fvir --passes=legalise,remove-dead --enable=merge-qkv

@@ -66,7 +66,7 @@ bad 'another schedule' 'attend {rows = 4}' "the kernel's schedule is 'contract',
 bad 'an unknown schedule' 'contracts {rows = 4}' "'contracts' is no schedule; did you mean 'contract'"
 bad 'an unknown parameter' 'contract {row = 4}' "'row' is no parameter; did you mean 'rows'"
 bad 'another type' 'contract {rows = true}' "expected an integer for 'rows', found 'true'"
-bad 'a parameter twice' 'contract {rows = 4, rows = 4}' "'rows' stands there twice"
+bad 'a parameter twice' 'contract {rows = 4, rows = 4}' "'rows' is given twice"
 bad 'a block of parts' 'contract {rows = 4, block = 6}' "'block' is 6, expected a multiple of 4"
 head -c 200 t.tuning >u.tuning
 check truncated 1 'u.tuning:[0-9]*:[0-9]*: error: ' "$fovea" run m.fvir --tuning=u.tuning

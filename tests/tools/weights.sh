@@ -10,7 +10,7 @@ check 'a place that is none' 2 'there are object, file, incbin, text' "$fovea" c
 check help 0 'weights=WHERE +where weights go: object, file, incbin, text' "$fovea" compile --help
 for o in x.fvk x.fvir; do
     for w in object file incbin text; do
-        check "$o with $w" 2 'the constants of a text lie beside it' "$fovea" compile "$dates" -o $o --weights=$w
+        check "$o with $w" 2 'the constants of a text are in a file next to it' "$fovea" compile "$dates" -o $o --weights=$w
     done
 done
 
@@ -116,7 +116,7 @@ func @main(%x: f32[2]) -> (%y) {
 }
 T
     "$fovea" compile other.fvir -q -o other.so --weights=file && mv other.weights moved/libd.weights
-    check 'weights of another' 1 'libd.weights, beside the library, holds the weights of another compilation' "$fovea" run moved/libd.so
+    check 'weights of another' 1 'libd.weights, next to the library, holds the weights of another compilation' "$fovea" run moved/libd.so
     rm -r moved
 
     # ---- objects, archives, assembly: through the table ----

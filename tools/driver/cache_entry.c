@@ -72,7 +72,7 @@ typedef struct piece {
  * text says, then those that the text holds itself. */
 typedef struct layout {
     const fv_program *program;
-    uint64_t *offset; /* of each constant, in the weights */
+    uint64_t *offset; /* offset of each constant within the weights */
     piece *pieces;    /* constants and what is between them */
     int npieces;
     size_t bytes;
@@ -168,7 +168,7 @@ struct fv_cache_writing {
     pthread_t thread;
 };
 
-/* What lies in the model's file does not stay in memory for having been copied. */
+/* Data that were copied from the model's file need not stay in memory. */
 static bool write_piece(fv_cache_writing *w, const piece *p, uint64_t offset) {
     const char *at = p->data;
     bool ok = true;
@@ -207,7 +207,7 @@ static void await_weights(fv_cache_writing *w) {
     w->threaded = false;
 }
 
-/* Whatever is not finished leaves nothing behind. */
+/* Whatever is not finished leaves no files. */
 static void give_up(void *arg) {
     fv_cache_writing *w = arg;
     w->stop = true;
@@ -219,7 +219,7 @@ static void give_up(void *arg) {
     w->fd = -1;
 }
 
-/* In an arena younger than that of the program: where all are freed, it ends first. */
+/* The arena is newer than that of the program, so that it is freed first when all are freed. */
 fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p) {
     fv_arena *a = fv_arena_new(c->session);
     fv_cache_writing *w = FV_NEW(a, fv_cache_writing, 1);

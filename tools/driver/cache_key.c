@@ -16,7 +16,7 @@ enum { FORMAT = 2 }; /* of entries and records */
 
 /* ---- this build ---- */
 
-/* The build id of the program or library that an address lies in: a hash of its content. */
+/* The build id of the program or library that contains an address: a hash of its content. */
 typedef struct build {
     uintptr_t address;
     unsigned char id[64];

@@ -47,7 +47,7 @@ typedef struct fv_driver_options {
     const char *script;
     /* it is true when they have depended on something else: what they make is not kept */
     const bool *script_varies;
-    /* changes the graph behind its passes; false after a diagnostic. NULL: nobody does */
+    /* changes the graph after its passes; false after a diagnostic. NULL: there is none */
     bool (*passed)(void *user, fv_module *m);
     void *passed_user;
     /* out: those of the graph after its passes (passes/attention/attention.h); NULL: nobody asks */
@@ -93,13 +93,13 @@ typedef struct fv_source {
     /* of what was read: of an ONNX model's files, or of a text; "": nobody needed it */
     const char *hash;
     const fv_tuning *tuning; /* what --tuning has read; NULL: nothing was asked for */
-    const void *bytes; /* of a model that came through standard input; NULL: it lies in files */
+    const void *bytes; /* of a model that was read from standard input; NULL: it is in files */
     size_t nbytes;
 } fv_source;
 
 /* Reads a model, graph IR text, program text or the text of a kernel; `-` is standard input. Large
- * constants of a text lie beside it: F.bin for a program text F. Messages speak of the path from
- * here on. False after diagnostics. */
+ * constants of a text are in a file next to it: F.bin for a program text F. Messages refer to the
+ * path from here on. False after diagnostics. */
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
                     fv_source *out) FV_MUST_USE;
 /* What a graph is given to, with switches. False: there is no such level. Lists are in the
@@ -108,8 +108,8 @@ bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o,
                         fv_pipeline_table *out) FV_MUST_USE;
 /* Runs the pipeline over the graph; definitions are past that, and are only verified. */
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) FV_MUST_USE;
-/* What LLVM is told of a level: for 's' what it is told for '2', and that functions are to be
- * small. */
+/* The level that LLVM gets: for 's' the same as for '2', with the attribute that functions are to
+ * be small. */
 fv_llvm_options fv_driver_llvm(char level);
 /* Passes, lowering, verification. Not expanded yet. NULL after diagnostics. */
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o);
@@ -119,7 +119,7 @@ fv_program *fv_driver_wrap_kernel(fv_session *s, const char *text, const fv_targ
 
 /* ---- running ---- */
 
-/* What making something that runs has left behind. */
+/* What is kept of the compilation of something that runs. */
 typedef struct fv_compiled {
     fv_artifact *artifact;
     fv_source source;    /* only its kind where nothing had to be read */
@@ -220,8 +220,8 @@ bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weigh
 bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_options *driver,
                     fv_emit_kind kind, const char *out, const fv_write_options *o,
                     fv_program **p) FV_MUST_USE;
-/* Files that were written: `out`, then what lies beside it; a folder's, from its manifest. `p` may
- * be NULL. NULL terminated, in the arena. */
+/* Files that were written: `out`, then the files next to it; for a folder those of its manifest.
+ * `p` may be NULL. NULL-terminated, in the arena. */
 const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p,
                                    fv_emit_kind kind, const char *out, fv_weights_kind weights);
 

@@ -12,7 +12,7 @@ static inline void fv_pack_number(fv_text *t, uint64_t v) {
     fv_text_putn(t, (const char *)&v, sizeof v);
 }
 
-/* n bytes; NULL is told from none. */
+/* n bytes; NULL is distinguished from an empty block. */
 static inline void fv_pack_bytes(fv_text *t, const void *data, size_t n) {
     fv_pack_number(t, data ? n : UINT64_MAX);
     if (data)

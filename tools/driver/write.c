@@ -82,7 +82,7 @@ static bool is_standard(const char *path) {
     return !strcmp(path, "-");
 }
 
-/* A device or a pipe: nothing is written beside it, nothing renamed over it. */
+/* A device or a pipe: no other file is written, and it is not replaced by renaming. */
 static bool is_special(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
@@ -118,10 +118,10 @@ static const char *side_of(fv_arena *a, const char *out) {
     return fv_printf(a, "%s.bin", out);
 }
 
-/* Text and side file: both are written beside their places before the first is renamed. */
+/* Text and side file: both are written completely before the first is renamed. */
 static bool put_both(fv_session *s, fv_arena *a, const char *out, const fv_text *t,
                      bool (*side)(const void *what, FILE *f), const void *what) {
-    const char *path = side_of(a, out), *folder = fv_staging_beside(a, path);
+    const char *path = side_of(a, out), *folder = fv_staging_next_to(a, path);
     const char *beside = folder ? fv_printf(a, "%s/side", folder) : NULL;
     FILE *f = beside ? fopen(beside, "wb") : NULL;
     bool ok = f != NULL && side(what, f);
@@ -166,7 +166,7 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
     fv_graph_side side = {.arena = a};
-    bool alone = is_standard(out) || is_special(out); /* nothing lies beside it */
+    bool alone = is_standard(out) || is_special(out); /* there is no side file */
     const char *beside = alone ? NULL : fv_path_name(side_of(a, out));
     if (d)
         fv_definitions_print(&t, m, d, beside, &side, alone);
@@ -192,7 +192,7 @@ static fv_llvm_kind llvm_kind(fv_emit_kind kind) {
                                  : FV_LLVM_IR;
 }
 
-/* To where nothing can be renamed: made in a folder of its own, then copied. */
+/* For outputs that cannot be replaced by renaming: writes in a temporary folder, then copies. */
 static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const fv_llvm_options *o,
                          fv_llvm_kind kind, const char *out) {
     const char *folder = fv_driver_temporary(s, a);
@@ -208,10 +208,11 @@ static bool write_llvm(fv_session *s, const fv_program *p, fv_emit_kind kind, co
     o.weights = weights;
     bool beside = fv_llvm_weights_path(p->arena, p, &o, llvm_kind(kind), out) != NULL;
     if (beside && (is_standard(out) || is_special(out)))
-        return fv_error(
-            s, "the weights would lie beside %s, where nothing can lie: name a file with -o%s",
-            is_standard(out) ? "standard output" : out,
-            weights == FV_WEIGHTS_AUTO ? ", or say --weights=object" : "");
+        return fv_error(s,
+                        "the weights would be written to a file next to %s, where no file can be "
+                        "written: name a file with -o%s",
+                        is_standard(out) ? "standard output" : out,
+                        weights == FV_WEIGHTS_AUTO ? ", or say --weights=object" : "");
     if (!is_standard(out) && !is_special(out))
         return fv_llvm_write(s, p, &o, llvm_kind(kind), out);
     fv_arena *a = fv_arena_new(s);
@@ -361,7 +362,7 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
 
 /* ---- all ---- */
 
-/* External data of a model may have the name of what is written beside the code. */
+/* External data of a model may have the name of a file that is written together with the code. */
 static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
                          fv_weights_kind weights) {
     const fv_mapping *read = fv_mappings(s);
@@ -400,7 +401,7 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_NONE: break;
     }
     return fv_error(s,
-                    "%s: what to write is told neither by its suffix (.so .o .a .c .ll .s .fvir "
+                    "%s: the format is given neither by its suffix (.so .o .a .c .ll .s .fvir "
                     ".fvd .fvk, a folder /) nor by --emit",
                     out);
 }

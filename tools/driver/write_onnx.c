@@ -1,4 +1,4 @@
-/* write_onnx.c - graphs to ONNX files: the model, and its weights beside it where they are many. */
+/* write_onnx.c - graphs as ONNX files: the model, and a file with its weights if they are many. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,8 @@
 #include "ir/base/mapping.h"
 #include "ir/base/staging.h"
 
-/* Nothing is written beside standard output, a device or a pipe, and nothing renamed over it. */
+/* For standard output, a device or a pipe no other file is written, and it is not replaced by
+ * renaming. */
 static bool stands_alone(const char *path) {
     struct stat st;
     return !strcmp(path, "-") || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
@@ -50,11 +51,11 @@ static const char *make_in(fv_arena *a, const char *folder, const char *name, co
     return f && put_and_close(e, put, f) ? path : NULL;
 }
 
-/* Both are whole before the first is renamed. The weights go first: a model never lies there
- * without them. */
+/* Both are complete before the first is renamed. The weights are renamed first, so that there is
+ * never a model without them. */
 static bool write_files(fv_session *s, fv_arena *a, const fv_export *e, const char *out,
                         const char *side) {
-    const char *weights = NULL, *model = NULL, *folder = fv_staging_beside(a, out);
+    const char *weights = NULL, *model = NULL, *folder = fv_staging_next_to(a, out);
     bool has_side = fv_export_has_side(e);
     if (has_side && !((weights = make_in(a, folder, "weights", e, fv_export_put_side))))
         return cannot_write(s, side);
@@ -74,15 +75,16 @@ bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weigh
                           const fv_pipeline_options *o) {
     static const char *const spell[] = {"spell", "share", "remove-dead", NULL};
     if (weights == FV_WEIGHTS_INCBIN || weights == FV_WEIGHTS_TEXT)
-        return fv_error(s,
-                        "--weights of an ONNX model are object, in the model, or file, beside it");
+        return fv_error(
+            s,
+            "--weights of an ONNX model are object, in the model, or file, in a file next to it");
     if (!fv_run_passes(m, spell, o))
         return false;
     fv_arena *a = fv_arena_new(s);
     bool alone = stands_alone(out);
     const char *side = alone ? NULL : fv_printf(a, "%s.data", out);
     fv_export_options eo = {.side = side ? fv_path_name(side) : NULL,
-                            .weights = weights == FV_WEIGHTS_FILE     ? FV_EXPORT_BESIDE
+                            .weights = weights == FV_WEIGHTS_FILE     ? FV_EXPORT_EXTERNAL
                                        : weights == FV_WEIGHTS_OBJECT ? FV_EXPORT_INSIDE
                                                                       : FV_EXPORT_AUTO};
     const fv_export *e = fv_onnx_export(s, a, m, &eo);

@@ -1,5 +1,5 @@
-/* turns.c - see turns.h. */
-#include "backend/lowering/turns.h"
+/* loop_body.c - see loop_body.h. */
+#include "backend/lowering/loop_body.h"
 
 #include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
@@ -14,15 +14,17 @@
 
 /* ---- from a region to marks ---- */
 
-/* What goes from turn to turn: a state, or the rows that turns have made, where it is not known
- * before how many they become. These are one axis of elements where it takes a turn to know how
- * long they are. Behind all that come rows that do not go round: each turn writes its own. */
+/* What is passed from one iteration to the next: a state, or rows that iterations have returned so
+ * far, if their final number is not known before the loop. Such rows are stored as one axis of
+ * elements if only an iteration determines their length. They are followed by rows that are not
+ * passed on: each iteration writes its own. */
 typedef struct carried {
     fv_value *first, *out; /* out: the result of the Loop, or NULL */
     int from;              /* which of the body's values it becomes, or gets as a row */
-    const fv_type *seen;   /* by a turn */
-    const fv_type *behind; /* the last turn */
-    /* of elements: symbols of the dims of the row before; NULL: they are rows, or a state */
+    const fv_type *seen;   /* the type within an iteration */
+    const fv_type *behind; /* the type after the last iteration */
+    /* of rows stored as elements: the symbols of the dims of the previous row; NULL: they are
+     * stored as rows, or it is a state */
     const fv_dim *const *row;
     const char *name;
 } carried;
@@ -34,14 +36,15 @@ typedef struct flattener {
     const fv_region *body;
     fv_rewriter w;
     carried *all;
-    int n, cap, nstates, nround; /* the first nround of n go round */
-    /* dims that change; the first is the number of the turn */
+    /* the first nround of n are passed from one iteration to the next */
+    int n, cap, nstates, nround;
+    /* dims that change between iterations; the first symbol is the number of the iteration */
     const fv_dim **symbols, **first, **next, **last;
     int ndims, cap_dims[4];
-    const fv_dim *rows; /* how many turns there were, as soon as that is known; */
-    /* and how many there are at most, which is known before; NULL: nobody knows */
+    const fv_dim *rows; /* the number of iterations, once it is known */
+    /* the maximum number of iterations, known before the loop; NULL: there is none */
     const fv_dim *room;
-    /* where what a turn says of the condition counts, and is not known to hold */
+    /* the condition of an iteration may end the loop: it is not known to be true */
     bool ends_early;
 } flattener;
 
@@ -59,25 +62,25 @@ static const fv_dim *fresh(const flattener *f, const char *stem) {
 }
 
 /* The symbol that the end binds where a result has d. */
-static const fv_dim *bound_behind(flattener *f, const fv_dim *d, const char *stem) {
-    const fv_dim *symbol = fv_bound_behind(f->op, d, f->ndims, f->last, stem);
+static const fv_dim *bound_after(flattener *f, const fv_dim *d, const char *stem) {
+    const fv_dim *symbol = fv_bound_after(f->op, d, f->ndims, f->last, stem);
     f->w.failed |= !symbol;
     return symbol ? symbol : d;
 }
 
-/* How many turns there were, as the end binds it. */
+/* The number of iterations, as bound at the end of the loop. */
 static const fv_dim *count_of(flattener *f) {
-    const char *stem = fv_printf(f->a, "%s_count", f->body->params[FV_BODY_TURN]->name);
+    const char *stem = fv_printf(f->a, "%s_count", f->body->params[FV_BODY_NUMBER]->name);
     bool known = fv_loop_times(f->op) && !fv_loop_may_end_early(f->op);
     for (int i = f->nstates; i < f->op->nout && !known; i++)
         if (f->op->out[i])
-            return bound_behind(f, f->op->out[i]->type->dims[0], stem);
+            return bound_after(f, f->op->out[i]->type->dims[0], stem);
     return fresh(f, stem);
 }
 
 /* The body may know it by another dim: of a loop that turns once it is 0. */
 static void number_turns(flattener *f) {
-    const fv_value *v = f->body->params[FV_BODY_TURN];
+    const fv_value *v = f->body->params[FV_BODY_NUMBER];
     const fv_dim *d = v->elems ? v->elems[0] : NULL;
     const fv_dim *turn =
         d && d->kind == FV_DIM_SYMBOL && fv_unknown_above(f->op, d) ? d : fresh(f, v->name);
@@ -100,15 +103,15 @@ static int number_carried(const flattener *f, const fv_dim *symbol) {
     return i;
 }
 
-/* What a dim of states, which several may have, is behind the last turn: the symbol of a result.
- * One that is used comes first, but of others the dims may be read. */
-static const fv_dim *changed_behind(flattener *f, const fv_dim *d) {
+/* The value that a dim of states, which several states may share, has after the last iteration: the
+ * symbol of a result. Results with uses are preferred, but the dims of others may be read, too. */
+static const fv_dim *changed_after(flattener *f, const fv_dim *d) {
     for (int used = 1; used >= 0; used--)
         for (int k = 0; k < f->nstates && k < f->op->nout; k++) {
             const fv_type *seen = f->body->params[FV_BODY_STATE + k]->type;
             for (int i = 0; f->op->out[k] && is_used(f->op->out[k]) == used && i < seen->rank; i++)
                 if (seen->dims[i] == d)
-                    return bound_behind(f, f->op->out[k]->type->dims[i], d->name);
+                    return bound_after(f, f->op->out[k]->type->dims[i], d->name);
         }
     return fresh(f, d->name);
 }
@@ -123,7 +126,7 @@ static void carry_state(flattener *f, int k) {
         const fv_dim *d = seen->type->dims[i];
         int number = number_carried(f, d);
         if (changes && number == f->ndims)
-            add_dim(f, d, first->type->dims[i], next->type->dims[i], changed_behind(f, d));
+            add_dim(f, d, first->type->dims[i], next->type->dims[i], changed_after(f, d));
         behind[i] = changes ? f->last[number] : d;
     }
     carried c = {.first = first,
@@ -171,7 +174,7 @@ static void carry_elements(flattener *f, carried *c, const fv_type *row) {
         const char *stem = fv_printf(f->a, "%s_%d", c->name, 1 + i);
         dims[i] = fresh(f, stem);
         add_dim(f, dims[i], zero, row->dims[i],
-                fv_unknown_above(f->op, row->dims[i]) ? bound_behind(f, d, stem) : fresh(f, stem));
+                fv_unknown_above(f->op, row->dims[i]) ? bound_after(f, d, stem) : fresh(f, stem));
     }
     add_dim(f, seen, zero, fv_dim_add(t, seen, fv_dim_product(t, row->rank, row->dims)), behind);
     c->row = dims;
@@ -179,14 +182,15 @@ static void carry_elements(flattener *f, carried *c, const fv_type *row) {
     c->behind = fv_tensor_type(f->a, row->elem, 1, &behind);
 }
 
-/* Is it no waste to have memory for a row of each turn that there may be, if fewer are taken? */
+/* Is the memory for a row of each possible iteration small enough to be allocated before the loop,
+ * even if fewer iterations run? */
 static bool has_room(const flattener *f, const fv_type *row) {
     return row->elem != FV_STRING &&
            (double)f->room->hi * fv_typical_elements(row) * fv_elem_storage_bytes(row->elem) <=
                FV_MOST_ROOM;
 }
 
-/* Is there memory for all rows before the first turn? */
+/* Is the memory for all rows allocated before the first iteration? */
 static bool are_placed(const flattener *f, int i) {
     const fv_type *row = f->body->last->in[FV_BODY_NEXT + i]->type;
     return f->room && is_known_before(f, row) && (f->rows == f->room || has_room(f, row));
@@ -207,7 +211,7 @@ static void add_rows(flattener *f, int i) {
     FV_PUSH(f->a, f->all, f->n, f->cap, c);
 }
 
-/* Of rows that nobody reads the dims may be, where only the turns tell them. */
+/* Even if no op reads the rows, their dims may be needed, if only the iterations determine them. */
 static bool are_wanted(const flattener *f, int i) {
     return f->op->out[i] &&
            (f->op->out[i]->nuses || !is_known_before(f, f->body->last->in[FV_BODY_NEXT + i]->type));
@@ -262,7 +266,7 @@ static void know_as(flattener *f, int param, fv_elem e, const fv_dim *value) {
 }
 
 static void move_body(flattener *f) {
-    know_as(f, FV_BODY_TURN, FV_I64, f->symbols[0]);
+    know_as(f, FV_BODY_NUMBER, FV_I64, f->symbols[0]);
     know_as(f, FV_BODY_COND, FV_BOOL, fv_dim_const(f->m->dims, 1));
     for (int i = 0; i < f->nstates; i++)
         fv_replace_uses(f->body->params[FV_BODY_STATE + i], f->loop->out[i]);
@@ -278,14 +282,14 @@ static void compare_rows(flattener *f, const fv_dim *const *before, const fv_typ
     f->m->within = (struct fv_within){f->op->block, f->op};
     for (int i = 0; i < row->rank && !f->w.failed; i++)
         if (!fv_module_require(f->m, fv_dim_mul(t, any, fv_dim_sub(t, row->dims[i], before[i])),
-                               zero, "rows that turns give",
-                               fv_printf(f->a, "%s is what it was in the turn before",
+                               zero, "rows that iterations return",
+                               fv_printf(f->a, "%s equals that of the previous iteration",
                                          fv_dim_str(f->a, row->dims[i]))))
-            f->w.failed = !fv_op_error(f->op, "its turns give rows of several shapes");
+            f->w.failed = !fv_op_error(f->op, "its iterations return rows of different shapes");
     f->m->within = (struct fv_within){0};
 }
 
-/* Behind what the turns before have made comes v; before NULL: it is all that there is. */
+/* The rows `before` followed by the row v; `before` NULL: v is the only one. */
 static fv_value *with_row(flattener *f, const carried *c, fv_value *before, fv_value *v) {
     const fv_dim *one = fv_dim_const(f->m->dims, 1),
                  *elements = fv_dim_product(f->m->dims, v->type->rank, v->type->dims);
@@ -323,7 +327,7 @@ static fv_op *end(flattener *f) {
     return end;
 }
 
-/* Of the rows that there is memory for, those of the turns that were taken. */
+/* The first rows of those for which there is memory, one for each iteration that ran. */
 static fv_value *taken_rows(flattener *f, fv_value *all) {
     fv_dims *t = f->m->dims;
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
@@ -337,7 +341,7 @@ static fv_value *taken_rows(flattener *f, fv_value *all) {
     return fv_w_slice(&f->w, all, start, step, dims);
 }
 
-/* In the place of what the Loop gives, by its names. */
+/* Replaces the results of the Loop by those of `endloop`, which get their names. */
 static void take_results(flattener *f, const fv_op *end) {
     fv_value **with = FV_NEW(f->a, fv_value *, f->n + 1);
     for (int i = 0; i < f->n; i++) {
@@ -392,14 +396,15 @@ bool fv_flatten_regions(fv_lowerer *l) {
 
 /* ---- what is legal ---- */
 
-/* Of a state that has a row for each turn: as many as there may be at most. */
-static bool are_all_turns(const fv_op *loop, const fv_dim *d) {
+/* For a state with a row for each iteration: their maximum number. */
+static bool are_all_iterations(const fv_op *loop, const fv_dim *d) {
     const fv_attr *times = fv_op_find_attr(loop, "times");
     fv_dims *t = fv_op_module(loop)->dims;
     return times && fv_dim_at_most(t, fv_dim_max(t, times->u.dims[0], fv_dim_const(t, 0)), d);
 }
 
-/* A dim of state i: where a symbol of the loop stands, it is what that is; else it stays. */
+/* Does a dim of state i agree between the ends of the loop? A symbol of the loop is bound to a dim;
+ * other dims do not change. */
 static bool dims_agree(const fv_op *loop, const fv_op *end, int i, int axis) {
     const fv_attr *symbols = fv_op_find_attr(loop, "symbols");
     const fv_dim *first = loop->in[1 + i]->type->dims[axis],
@@ -412,16 +417,17 @@ static bool dims_agree(const fv_op *loop, const fv_op *end, int i, int axis) {
     return fv_are_said_equal(loop, first, fv_op_find_attr(loop, "first")->u.dims[k]) &&
            fv_are_said_equal(end, next, fv_op_find_attr(end, "next")->u.dims[k]) &&
            (last == fv_op_find_attr(end, "symbols")->u.dims[k] ||
-            (k == 0 && are_all_turns(loop, last)));
+            (k == 0 && are_all_iterations(loop, last)));
 }
 
-/* The first dim is the number of the turn: a row is written for each. */
-static bool counts_turns(const fv_op *loop, const fv_op *end) {
+/* Is the first symbol the number of the iteration? It is the index of the row that an iteration
+ * writes. */
+static bool counts_iterations(const fv_op *loop, const fv_op *end) {
     fv_dims *t = fv_op_module(loop)->dims;
     const fv_dim *turn = fv_op_find_attr(loop, "symbols")->u.dims[0], *zero = fv_dim_const(t, 0);
     return (fv_op_find_attr(loop, "first")->u.dims[0] == zero &&
             fv_op_find_attr(end, "next")->u.dims[0] == fv_dim_add(t, turn, fv_dim_const(t, 1))) ||
-           fv_op_error(end, "its first symbol is not the number of the turn");
+           fv_op_error(end, "its first symbol is not the number of the iteration");
 }
 
 static bool is_returned(const fv_value *v) {
@@ -431,19 +437,19 @@ static bool is_returned(const fv_value *v) {
     return false;
 }
 
-/* What a turn gives behind the states is a row of the result, which has room for all; of those that
- * a condition may leave out, who reads it knows. */
+/* Is result i, after the states, a row of a result that has room for all of them? If a condition
+ * may end the loop earlier, the readers of the result know the number of rows. */
 static bool is_row(const fv_op *loop, const fv_op *end, int i) {
     fv_arena *a = fv_op_module(end)->arena;
     const fv_type *row = end->in[1 + i]->type, *all = end->out[i] ? end->out[i]->type : NULL;
     bool fits = all && row->kind == FV_TENSOR && all->kind == FV_TENSOR && row->elem == all->elem &&
                 row->rank == all->rank && row->rank > 0 && fv_dim_is_one(row->dims[0]) &&
-                are_all_turns(loop, all->dims[0]);
+                are_all_iterations(loop, all->dims[0]);
     for (int k = 1; fits && k < row->rank; k++)
         fits = fv_are_said_equal(end, row->dims[k], all->dims[k]);
     if (fits && (loop->in[0] || end->in[0]) && is_returned(end->out[i]))
         return fv_op_error(
-            end, "gives rows, which are as many as turns, and a condition may end it before");
+            end, "has a row for each iteration, and a condition may end the loop earlier");
     return fits || fv_op_error(end, "result %d is %s, of rows that are %s", i,
                                all ? fv_type_str(a, all) : "left out", fv_type_str(a, row));
 }
@@ -453,7 +459,7 @@ bool fv_states_agree(const fv_op *loop, const fv_op *end) {
     if (loop->nout > end->nout ||
         fv_op_find_attr(loop, "symbols")->n != fv_op_find_attr(end, "symbols")->n)
         return fv_op_error(end, "has other states than its loop");
-    if (!counts_turns(loop, end))
+    if (!counts_iterations(loop, end))
         return false;
     for (int i = loop->nout; i < end->nout; i++)
         if (!is_row(loop, end, i))
@@ -484,12 +490,13 @@ static fv_storage *root_of(fv_lowerer *l, const fv_value *v) {
     return fv_storage_root(fv_storage_of(l, v));
 }
 
-/* Does v lie in the memory of a state that a turn sees? */
+/* Is v stored in the memory of a state within an iteration? */
 static bool is_state(fv_lowerer *l, const fv_op *loop, const fv_value *v) {
     return root_of(l, v)->value->def == loop;
 }
 
-/* What a turn gives for a state may be another one, which by then holds what the next turn sees. */
+/* An iteration may return another state as a state; at the end of the iteration that memory would
+ * hold the value for the next one, so it is copied. */
 static bool copy_next(fv_lowerer *l, const fv_op *loop, fv_op *end) {
     for (int i = 0; i <= loop->nout; i++) {
         bool stays = i && end->in[i] && root_of(l, end->in[i])->value == loop->out[i - 1];
@@ -526,7 +533,7 @@ bool fv_copy_states(fv_lowerer *l) {
 
 /* ---- rows ---- */
 
-/* A row lies where the number of the turn says. */
+/* The number of the iteration is the index of its row. */
 static void place_row(fv_lowerer *l, const fv_op *loop, const fv_op *end, int i) {
     fv_storage *row = fv_storage_of(l, end->in[1 + i]), *all = fv_storage_of(l, end->out[i]);
     fv_expr *index[FV_MAX_RANK];
@@ -566,9 +573,10 @@ static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *
     for (const fv_op *op = next->def; op != end; op = op->next)
         for (int i = 0; i < op->nin; i++)
             if (op->in[i] && root_of(l, op->in[i])->value == state)
-                return fv_op_error(op,
-                                   "reads state %%%s, where %%%s lies, and this is after \"%s\"",
-                                   state->name, next->name, l->after);
+                return fv_op_error(
+                    op,
+                    "reads state %%%s, in whose memory %%%s is stored, and this is after \"%s\"",
+                    state->name, next->name, l->after);
     return true;
 }
 
@@ -578,13 +586,14 @@ static bool has_rows(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
     for (int i = loop->nout; i < end->nout; i++) {
         const fv_storage *row = fv_storage_of(l, end->in[1 + i]);
         bool there = row->fate == FV_FATE_PART && row->of == fv_storage_of(l, end->out[i]) &&
-                     row->value->nuses == 1 && fv_is_made_beside(end, row->value);
+                     row->value->nuses == 1 && fv_is_made_in_block(end, row->value);
         if (placed && !there)
             return fv_op_error(
                 end,
                 "operand %d, %%%s, is no part of what it is a row of, and this is after \"%s\"",
                 1 + i, end->in[1 + i]->name, l->after);
-        if (!placed && (!is_own(l, end, 1 + i) || !row->def || !fv_is_made_beside(end, row->value)))
+        if (!placed &&
+            (!is_own(l, end, 1 + i) || !row->def || !fv_is_made_in_block(end, row->value)))
             return false;
     }
     return true;
@@ -597,18 +606,19 @@ static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
         if (!is_own(l, loop, i))
             return false;
     if (end->in[0] && is_state(l, loop, end->in[0]))
-        return fv_op_error(end, "its condition lies in a state, and this is after \"%s\"",
-                           l->after);
+        return fv_op_error(
+            end, "its condition is stored in the memory of a state, and this is after \"%s\"",
+            l->after);
     for (int i = 1; i <= loop->nout; i++) {
         const fv_value *state = loop->out[i - 1], *next = end->in[i];
         if (root_of(l, next)->value == state)
             continue;
         if (!is_own(l, end, i))
             return false;
-        if (!fv_is_made_beside(end, next))
-            return fv_op_error(end,
-                               "operand %d, %%%s, is not made in a turn, and this is after \"%s\"",
-                               i, next->name, l->after);
+        if (!fv_is_made_in_block(end, next))
+            return fv_op_error(
+                end, "operand %d, %%%s, is not computed in an iteration, and this is after \"%s\"",
+                i, next->name, l->after);
         if (!is_left_alone(l, state, next, end))
             return false;
     }

@@ -1,4 +1,4 @@
-/* search_turns.c - what turns of a search hand on: a Loop, and sequences that get longer. */
+/* search_loop.c - the Loop of a search: what its iterations pass on, and sequences that grow. */
 #include "ir/ops/search.h"
 
 #include "ir/graph/infer.h"
@@ -13,8 +13,9 @@ static fv_value *known_param(fv_region *body, const char *name, fv_elem e, const
     return v;
 }
 
-/* The body takes the number of the turn, a condition that holds, and the states. */
-static void make_body(fv_turns *k, const fv_search *s, const fv_dim *times, int n,
+/* The parameters of the body: the number of the iteration, a condition that is true, and the
+ * states. */
+static void make_body(fv_search_loop *k, const fv_search *s, const fv_dim *times, int n,
                       fv_value *const *state, const fv_type *const *seen) {
     fv_op *op = s->op;
     k->body = fv_region_new(op->block->func, k->loop);
@@ -34,13 +35,14 @@ static bool are_made(int n, fv_value *const *values) {
     return i == n;
 }
 
-fv_turns fv_w_turns(fv_rewriter *w, const fv_search *s, const fv_dim *times, fv_value *condition,
-                    int n, int rows, fv_value *const *state, const fv_type *const *seen) {
+fv_search_loop fv_w_search_loop(fv_rewriter *w, const fv_search *s, const fv_dim *times,
+                                fv_value *condition, int n, int rows, fv_value *const *state,
+                                const fv_type *const *seen) {
     fv_arena *a = w->module->arena;
     fv_op *op = s->op;
     fv_value **in = FV_NEW(a, fv_value *, FV_LOOP_FIRST + n);
     const char **names = FV_NEW(a, const char *, n + rows);
-    fv_turns k = {.state = FV_NEW(a, fv_value *, n)};
+    fv_search_loop k = {.state = FV_NEW(a, fv_value *, n)};
     in[FV_LOOP_TIMES] = fv_w_ints(w, FV_I64, 0, 1, &times);
     in[FV_LOOP_COND] = condition;
     w->failed |= !condition || !are_made(n, state);
@@ -56,8 +58,8 @@ fv_turns fv_w_turns(fv_rewriter *w, const fv_search *s, const fv_dim *times, fv_
     return k;
 }
 
-void fv_w_turns_end(fv_rewriter *w, fv_turns *k, fv_value *goes_on, int all,
-                    fv_value *const *next) {
+void fv_w_search_loop_end(fv_rewriter *w, fv_search_loop *k, fv_value *goes_on, int all,
+                          fv_value *const *next) {
     fv_value **given = FV_NEW(w->module->arena, fv_value *, FV_BODY_NEXT + all);
     given[FV_BODY_GOES_ON] = goes_on;
     for (int i = 0; i < all; i++)

@@ -1,0 +1,25 @@
+/* loop_body.h - loops: the body of a Loop becomes a part of the list of ops, between marks, until
+ * the host program has it as a block; and the memory of states. */
+#ifndef FV_BACKEND_LOWERING_LOOP_BODY_H
+#define FV_BACKEND_LOWERING_LOOP_BODY_H
+
+#include "backend/lowering/lowering.h"
+
+/* Replaces each If and Loop of main by ops between marks (ir/definition/definitions.h). False after
+ * a diagnostic. */
+bool fv_flatten_regions(fv_lowerer *l) FV_MUST_USE;
+/* Do the two ends of a loop have the same states? False after a diagnostic; needed because a text
+ * may contain anything. */
+bool fv_states_agree(const fv_op *loop, const fv_op *end) FV_MUST_USE;
+/* Makes copies of states into their own memory before the first iteration and at the end of each.
+ * False after a diagnostic. */
+bool fv_copy_states(fv_lowerer *l) FV_MUST_USE;
+/* Stores the rows that iterations return as parts of the result. */
+void fv_place_rows(fv_lowerer *l);
+/* Checks that a text of definitions from after that step has these copies. False after a
+ * diagnostic. */
+bool fv_check_copies(fv_lowerer *l) FV_MUST_USE;
+/* Stores a state before the loop, within iterations and after the loop in the same memory. */
+void fv_join_states(fv_lowerer *l);
+
+#endif
