@@ -52,7 +52,7 @@ static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
 static bool repeats_constant(fv_lowerer *l, const fv_op *op) {
     const fv_storage *s = fv_op_is(op, FV_OP_fv_Reshape) ? fv_storage_of(l, op->in[0]) : NULL;
     const fv_definition *d = s ? s->def : NULL;
-    return d && d->rank && d->body->op == FV_X_LOAD && fv_x_is_constant(d->body) &&
+    return d && d->rank && fv_x_is_constant(d->body) &&
            !fv_dim_is_one(d->index[d->rank - 1]->dim) && !fv_x_uses(d->body, d->index[d->rank - 1]);
 }
 

@@ -98,7 +98,7 @@ fv_layout *fv_layout_parse(fv_lexer *l, fv_arena *a);
  * elements with from <= index < to along each axis are there. */
 typedef struct fv_layout_source {
     const void *data;
-    int packed; /* bits of an element of data, where these are less than 8; else 0 */
+    int packed; /* bits of an element of data if less than 8; else 0 */
     int64_t at, by[FV_LAYOUT_LEVELS];
     int64_t from[FV_MAX_RANK], to[FV_MAX_RANK];
 } fv_layout_source;
