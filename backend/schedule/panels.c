@@ -362,7 +362,7 @@ static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_ex
     for (int i = 0; i < x->nk; i++)
         all *= (double)x->k[i]->dim->value;
     all *= (double)x->column->dim->value;
-    if (k.failed || !k.bytes || k.bytes >= all)
+    if (k.failed || k.bytes <= 0 || k.bytes >= all)
         return NULL;
     if (!d)
         return factor;

@@ -93,9 +93,10 @@ fv_layout *fv_layout_parse(fv_lexer *l, fv_arena *a);
 /* ---- laying out ---- */
 
 /* Elements of a tensor in another order: that with the values q of the levels is the number
- * at + the sum of q * by[level] of `data`. There elements have the width of those of the layout, one
- * byte where that is less; or less than a byte, and follow each other from the low bits on. Only
- * elements with from <= index < to along each axis are there. */
+ * at + the sum of q * by[level] of `data`. Elements of `data` have the width of those of the
+ * layout, or a byte where that is less. If `packed` is set, they have less than a byte and follow
+ * each other from the low bits on. Only elements with from <= index < to along each axis are
+ * copied. */
 typedef struct fv_layout_source {
     const void *data;
     int packed; /* bits of an element of data if less than 8; else 0 */
