@@ -40,12 +40,15 @@ POINTS = [
     ("The logarithm of a mel spectrum, 10 s of audio", [point("mel", (0.5, 0.5), samples=160000)]),
     ("Detections, 1000 boxes and 80 classes", [point(m, (0.8, 0.8), n=1000) for m in ("detections", "detections-dense")]),
     ("Small models", [point(m, (0.5, 0.5)) for m in ("mlp", "mcu", "cnn")]),
+    ("Convolutional networks and experts",
+     [point(m, (1.0, 1.0)) for m in ("vgg19", "resnet50", "resnet50-normalized", "mobilenetv2", "moe-gathered", "unet-block")]),
     ("Others", [point("distilbert", None, 128, 1), point("whisper-tiny-encoder", None, None, 1),
                 point("seq2seq-step", None, 40, 1), point("seq2seq-unrolled", None, 40, 1)]),
 ]
 # Models that models.py beside this writes, and what some of them are made of; bench_models.py writes the others.
 OWN = {"llama-gqa": None, "trees": None, "trees-classes": None, "mel": None, "detections": None, "detections-dense": None,
-       "seq2seq-unrolled": "seq2seq"}
+       "vgg19": None, "resnet50": None, "resnet50-normalized": None, "mobilenetv2": None, "moe-gathered": None,
+       "unet-block": None, "seq2seq-unrolled": "seq2seq"}
 # One contraction, [rows, 768] x [768, 3072] + bias: share of the multiply-add peak, or of the read bandwidth.
 ROWS = [(32, "peak"), (100, "peak"), (128, "peak"), (512, "peak"), (1, "bandwidth"), (8, "bandwidth")]
 COMPILERS = [("JIT", None, 0.88), ("C, gcc", "gcc", 0.85), ("C, clang", "clang-19", 0.85)]
