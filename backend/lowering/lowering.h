@@ -19,8 +19,8 @@ typedef struct fv_storage {
      * whole */
     struct fv_storage *of;
     int inner; /* the axis that is innermost in memory instead of the last one; -1: none is moved */
-    struct fv_grouped *grouped; /* data of the step group: backend/fuse/group.c */
-    struct fv_axis_order *layout; /* data of the step layout: backend/axes/data_layout.c */
+    struct fv_grouped *grouped;   /* data of the step group: backend/steps/group.c */
+    struct fv_axis_order *layout; /* data of the step layout: backend/steps/layout.c */
     /* a schedule made it in the run as an operand of a contraction, and nothing else reads it */
     bool operand;
     /* of such an operand: a condition over dims under which it is not read, so that it need not be

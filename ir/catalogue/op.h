@@ -1,6 +1,6 @@
 /* op.h - the catalogue of operators: one declaration per operator.
  *
- * To add an operator is to write one entry, in the file of its family in ir/ops/. The importer, the
+ * To add an operator is to write one entry, in the file of its family in ops/. The importer, the
  * verifier, the printer, `fovea ops` and the tables in docs/ read that entry. The meaning of the
  * operator is given by one of
  *   .formula   text: a scalar expression per element of the result (ir/definition/formula.h)
@@ -32,18 +32,12 @@ typedef struct fv_rank_def {
     bool list;
     const char *as; /* the same rank as the operand of that name, if that is present */
 } fv_rank_def;
-#define FV_RANK(n)                                                                                 \
-    { .least = (n), .most = (n) }
-#define FV_RANK_FROM(n)                                                                            \
-    { .least = (n) }
-#define FV_RANKS(n, m)                                                                             \
-    { .least = (n), .most = (m) }
-#define FV_RANK_AS(nm)                                                                             \
-    { .as = (nm) }
-#define FV_SCALAR                                                                                  \
-    { .most = 1, .scalar = true }
-#define FV_LIST                                                                                    \
-    { .least = 1, .most = 1, .list = true }
+#define FV_RANK(n)      {.least = (n), .most = (n)}
+#define FV_RANK_FROM(n) {.least = (n)}
+#define FV_RANKS(n, m)  {.least = (n), .most = (m)}
+#define FV_RANK_AS(nm)  {.as = (nm)}
+#define FV_SCALAR       {.most = 1, .scalar = true}
+#define FV_LIST         {.least = 1, .most = 1, .list = true}
 
 typedef struct fv_operand_def {
     const char *name;
@@ -89,25 +83,20 @@ typedef struct fv_attr_def {
      * within an opset, the attribute is accepted if it is present */
     int from;
 } fv_attr_def;
-#define FV_A_INT(nm, def)                                                                          \
-    { .name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true }
-#define FV_A_FLOAT(nm, def)                                                                        \
-    { .name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true }
-#define FV_A_STRING(nm, def)                                                                       \
-    { .name = nm, .kind = FV_ATTR_STRING, .s = (def), .has_default = true }
+#define FV_A_INT(nm, def)    {.name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true}
+#define FV_A_FLOAT(nm, def)  {.name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true}
+#define FV_A_STRING(nm, def) {.name = nm, .kind = FV_ATTR_STRING, .s = (def), .has_default = true}
 /* Attributes that only versions up to `last` have, or have with this meaning. */
 #define FV_A_INT_UNTIL(last, nm, def)                                                              \
-    { .name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true, .until = (last) }
+    {.name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true, .until = (last)}
 #define FV_A_FLOAT_UNTIL(last, nm, def)                                                            \
-    { .name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true, .until = (last) }
+    {.name = nm, .kind = FV_ATTR_FLOAT, .f = (def), .has_default = true, .until = (last)}
 #define FV_A_REQUIRED_UNTIL(last, nm, k)                                                           \
-    { .name = nm, .kind = FV_ATTR_##k, .required = true, .until = (last) }
-#define FV_A_OPTIONAL(nm, k)                                                                       \
-    { .name = nm, .kind = FV_ATTR_##k }
+    {.name = nm, .kind = FV_ATTR_##k, .required = true, .until = (last)}
+#define FV_A_OPTIONAL(nm, k) {.name = nm, .kind = FV_ATTR_##k}
 #define FV_A_REGION_LIKE(nm, of)                                                                   \
-    { .name = nm, .kind = FV_ATTR_REGION, .like = (of), .required = true }
-#define FV_A_REQUIRED(nm, k)                                                                       \
-    { .name = nm, .kind = FV_ATTR_##k, .required = true }
+    {.name = nm, .kind = FV_ATTR_REGION, .like = (of), .required = true}
+#define FV_A_REQUIRED(nm, k) {.name = nm, .kind = FV_ATTR_##k, .required = true}
 
 typedef struct fv_typevar {
     const char *name;
@@ -166,7 +155,7 @@ typedef struct fv_opdef {
     bool (*define)(struct fv_definer *d, struct fv_op *op);
     bool (*recur)(struct fv_definer *d, struct fv_recurrence *r); /* ir/definition/recurrence.h */
     bool (*kernel)(struct fv_custom *c, struct fv_op *op);
-    /* An expansion for operands or results that are tensors of strings (ir/ops/text.h). NULL: the
+    /* An expansion for operands or results that are tensors of strings (ops/text/text.h). NULL: the
      * operator only moves elements, and moves references to strings like numbers. */
     bool (*strings)(struct fv_rewriter *w, struct fv_op *op);
     /* a trial operator of the standard's first opsets, which has been removed since */
@@ -186,7 +175,7 @@ typedef struct fv_opdef {
 /* ---- the catalogue ---- */
 
 /* The families: arrays of entries, each ended by an entry without name; the list is ended by NULL
- * (ir/ops/families.c). */
+ * (ops/families.c). */
 extern const fv_opdef *const fv_op_families[];
 
 /* The entry, or NULL. The domain "ai.onnx" equals "". */

@@ -50,7 +50,7 @@ typedef uint32_t fv_elem_set;
  * complex numbers */
 #define FV_SET_DATA (FV_SET_NUMBER | FV_SET(BOOL) | FV_SET_FLOAT8 | FV_SET_PACKED)
 /* types whose values an op may move without interpreting them; strings are moved as references to
- * their text (ir/ops/text.h) */
+ * their text (ops/text/text.h) */
 #define FV_SET_MOVED (FV_SET_DATA | FV_SET(STRING))
 #define FV_SET_ANY   (FV_SET_DATA | FV_SET(STRING) | FV_SET(C64) | FV_SET(C128))
 

@@ -1,0 +1,15 @@
+/* attend_parts.h - dividing the keys of a single query among tasks: kernels in addition to that of
+ * attention. */
+#ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTEND_PARTS_H
+#define FV_BACKEND_SCHEDULE_ATTEND_ATTEND_PARTS_H
+
+#include "backend/schedule/attend/attend.h"
+
+/* Sets a->shared if dims require or allow it; called after other operands are placed. */
+void fv_attend_place_parts(fv_attend *a);
+/* The kernels before that of the attention, and those after it; none if nothing is shared. Each
+ * call resets a->e. */
+void fv_attend_share_scores(fv_attend *a, fv_op *op);
+void fv_attend_share_values(fv_attend *a, fv_op *op);
+
+#endif

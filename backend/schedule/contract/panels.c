@@ -1,0 +1,472 @@
+/* panels.c - operands of contractions, laid out in the order in which their kernel reads them.
+ *
+ * The factor b[.., k, j] that goes with the columns becomes panels of `width` columns,
+ *     layout .., k, j: .. j/width k j%width       0 beyond the last column
+ * so that a register tile reads one panel from end to end. One layout serves all row counts. Panels
+ * of constants are made here and replace the constant, or several that are side by side; others are
+ * made by a kernel in the run. Of several factors that one tile reads, a panel has `width` columns
+ * of each, side by side for every k.
+ *
+ * A factor that is computed from constants, such as a dequantized weight, stays an expression: each
+ * constant that depends on the column is laid out as it is stored, and the tile computes the
+ * expression from these panels as it reads them.
+ *     f32(i32(q[k, j]) - i32(z[k floordiv 32, j])) * s[k floordiv 32, j]
+ *     q: layout k, j: j/16 k/2 j%16 k%2 bits 4        two steps of k in a byte
+ *     z, s: layout k, j: j/16 k/32 j%16 k%32 stride 0
+ * No weight is written in a run, and no weight takes more memory than the model gives it. */
+#include "backend/schedule/contract/panels.h"
+
+#include <string.h>
+
+#include "backend/axes/products.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/why.h"
+#include "backend/schedule/lay_out.h"
+#include "backend/schedule/operands/precompute.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
+
+/* ---- the layout of one constant ---- */
+
+/* The axes of a factor: outer ones, those of the sum, the column. */
+typedef struct axes {
+    int nouter, nk;
+    fv_var *outer[FV_MAX_RANK], *k[FV_MAX_RANK];
+    const fv_var *column;
+    int width, nfactors;
+} axes;
+
+/* What x has of v: 0 nothing; n > 1: v floordiv n and nothing else; 1: anything else. */
+static int64_t block_of(const fv_expr *x, const fv_var *v) {
+    int64_t block = 0, n;
+    if (!fv_x_uses(x, v))
+        return 0;
+    if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && fv_x_is_int(x->arg[1], &n) && n > 1)
+        return n;
+    for (int i = 0; i < x->n; i++) {
+        int64_t of = block_of(x->arg[i], v);
+        block = !of || of == block ? block : !block ? of : 1;
+    }
+    return x->op == FV_X_VAR ? 1 : block;
+}
+
+/* Elements of the sum's last axis that share a byte. */
+static int steps_in_byte(fv_elem e) {
+    return fv_elem_is_packed(e) ? 8 / fv_elem_bits(e) : 1;
+}
+
+/* A constant's axes: block 0 where it does not depend on one of the factor. */
+typedef struct stored {
+    fv_laid_out laid;
+    fv_layout_vars vars;
+    fv_var *block_var[FV_MAX_RANK]; /* of the axes of the sum; NULL: the variable itself */
+    int64_t outer[FV_MAX_RANK], k[FV_MAX_RANK];
+    int rank;                   /* of the constant as it is stored, */
+    fv_var *index[FV_MAX_RANK]; /* the variables of its axes, */
+    fv_expr *at[FV_MAX_RANK];   /* and an element's index, over those of the factor */
+    int panel, packed_k; /* which is that of the panel; the k of which a byte has several; -1 */
+} stored;
+
+static const char *numbered(fv_arena *a, const char *name, int i) {
+    return i ? fv_printf(a, "%s%d", name, i) : name;
+}
+
+/* The axes of the layout, and the variable of each. */
+static bool set_axes(fv_lowerer *l, const axes *x, stored *s) {
+    fv_layout *o = &s->laid.layout;
+    bool known = true;
+    for (int i = 0; i < x->nouter; i++) {
+        known &= fv_dim_is_const(x->outer[i]->dim);
+        s->vars.var[o->rank] = x->outer[i];
+        s->vars.block[o->rank] = 1;
+        fv_layout_add_axis(o, numbered(l->arena, "i", i), x->outer[i]->dim->value);
+    }
+    for (int i = 0; i < x->nk; i++) {
+        known &= fv_dim_is_const(x->k[i]->dim);
+        s->vars.var[o->rank] = s->block_var[i] ? s->block_var[i] : x->k[i];
+        s->vars.block[o->rank] = s->k[i] > 1 ? s->k[i] : 1;
+        fv_layout_add_axis(o, numbered(l->arena, "k", i), x->k[i]->dim->value);
+    }
+    if (x->nfactors > 1) {
+        s->vars.block[o->rank] = 1;
+        fv_layout_add_axis(o, "f", x->nfactors);
+    }
+    s->vars.column = o->rank;
+    s->vars.var[o->rank] = x->column;
+    s->vars.block[o->rank] = 1;
+    fv_layout_add_axis(o, "j", x->column->dim->value);
+    return known && fv_dim_is_const(x->column->dim);
+}
+
+static void add_level(stored *s, int axis, int64_t divisor, int64_t modulus, bool matters) {
+    fv_layout_add_level(&s->laid.layout, axis, divisor, modulus, matters ? FV_STRIDE_PACKED : 0);
+}
+
+/* outer.., j/width, k.., f, j%width, k within a byte; then what does not matter. */
+static bool set_levels(const axes *x, stored *s) {
+    const int column = s->vars.column, first_k = x->nouter, per = steps_in_byte(s->laid.elem);
+    for (int i = 0; i < x->nouter; i++)
+        if (s->outer[i])
+            add_level(s, i, 1, 0, true);
+    add_level(s, column, x->width, 0, true);
+    for (int i = 0; i < x->nk; i++)
+        if (s->k[i])
+            add_level(s, first_k + i, i == s->packed_k ? per : s->k[i], 0, true);
+    if (x->nfactors > 1)
+        add_level(s, column - 1, 1, 0, true);
+    add_level(s, column, 1, x->width, true);
+    if (s->packed_k >= 0)
+        add_level(s, first_k + s->packed_k, 1, per, true);
+    for (int i = 0; i < x->nouter; i++)
+        if (!s->outer[i])
+            add_level(s, i, 1, 0, false);
+    for (int i = 0; i < x->nk; i++) {
+        if (s->k[i] != 1)
+            add_level(s, first_k + i, 1, s->k[i], false);
+    }
+    /* without a k that fills bytes, each element has one of its own */
+    s->laid.layout.bits =
+        s->packed_k >= 0 ? fv_elem_bits(s->laid.elem) : 8 * fv_elem_storage_bytes(s->laid.elem);
+    return fv_layout_pack(&s->laid.layout);
+}
+
+/* The variable of an axis of the constant, and the index of an element along it. */
+static void add_index(stored *s, fv_var *v, fv_expr *at) {
+    s->index[s->rank] = v;
+    s->at[s->rank++] = at;
+}
+
+static void set_index(fv_lowerer *l, const axes *x, stored *s, fv_var *panel, fv_var *c) {
+    fv_arena *a = l->exprs;
+    fv_dims *t = l->module->dims;
+    for (int i = 0; i < x->nouter; i++)
+        if (s->outer[i])
+            add_index(s, x->outer[i], fv_x_var(a, x->outer[i]));
+    s->panel = s->rank;
+    add_index(s, panel, fv_x_var(a, panel));
+    for (int i = 0; i < x->nk; i++) {
+        int64_t block = i == s->packed_k ? steps_in_byte(s->laid.elem) : s->k[i];
+        const fv_dim *n = fv_dim_const(t, block);
+        fv_expr *k = fv_x_var(a, x->k[i]);
+        if (block == 1)
+            add_index(s, x->k[i], k);
+        else if (block)
+            add_index(s, fv_index_var(a, x->k[i]->name, fv_dim_ceildiv(t, x->k[i]->dim, n)),
+                      fv_x_bin(a, FV_X_FLOORDIV, k, fv_x_int(a, block)));
+    }
+    add_index(s, c, fv_x_var(a, c));
+}
+
+/* ---- constants as they are stored ---- */
+
+typedef struct blocks {
+    const axes *x;
+    stored *s;
+} blocks;
+
+static fv_expr *over_blocks(fv_x_rewriter *r, fv_expr *x) {
+    const blocks *b = r->user;
+    if (x->op != FV_X_FLOORDIV || x->arg[0]->op != FV_X_VAR)
+        return NULL;
+    for (int i = 0; i < b->x->nk; i++)
+        if (b->s->block_var[i] && x->arg[0]->u.var == b->x->k[i])
+            return fv_x_var(r->arena, b->s->block_var[i]);
+    return NULL;
+}
+
+/* Constants that factors load, in the layout of panels; `whole`: the load is all of the factor,
+ * which has all axes. False: an index is not affine, or an extent is not known. */
+static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whole, stored *s) {
+    fv_dims *t = l->module->dims;
+    memset(s, 0, sizeof *s);
+    s->laid.elem = (fv_elem)loads[0]->type.elem;
+    s->packed_k = -1;
+    for (int i = 0; i < x->nouter; i++)
+        s->outer[i] = whole ? 1 : block_of(loads[0], x->outer[i]) > 0;
+    for (int i = 0; i < x->nk; i++) {
+        s->k[i] = whole ? 1 : block_of(loads[0], x->k[i]);
+        if (s->k[i] == 1 && steps_in_byte(s->laid.elem) > 1)
+            s->packed_k = i;
+        if (s->k[i] > 1)
+            s->block_var[i] = fv_index_var(
+                l->exprs, "k", fv_dim_ceildiv(t, x->k[i]->dim, fv_dim_const(t, s->k[i])));
+    }
+    bool known =
+        x->nk > 0 && x->nouter + x->nk + 2 <= FV_MAX_RANK && set_axes(l, x, s) && set_levels(x, s);
+    for (int i = 0; i < x->nfactors && known; i++) {
+        fv_x_rewriter w = {.arena = l->exprs, .before = over_blocks, .user = &(blocks){x, s}};
+        known = fv_lay_out_add(l, &s->laid, &s->vars, fv_x_rewrite(&w, loads[i]),
+                               x->nfactors > 1 ? s->vars.column - 1 : -1, i);
+    }
+    return known;
+}
+
+/* The value of the constant that is laid out; NULL: it is too large. */
+static fv_value *made(fv_lowerer *l, const stored *s, const char *name) {
+    fv_laid_out *laid = fv_laid_out_find(l, &s->laid);
+    if (laid->value)
+        return laid->value;
+    fv_elem e = fv_elem_is_packed(s->laid.elem) ? FV_U8 : s->laid.elem;
+    fv_value *v = fv_new_value(l, fv_printf(l->exprs, "%s.panels", name), e, s->rank, s->index);
+    return fv_lay_out_make(l, laid, v) ? v : NULL;
+}
+
+/* The constant's element: what is loaded, or the bits of a byte that are the element's. */
+static fv_expr *element_of(fv_lowerer *l, const axes *x, const stored *s, fv_expr *load) {
+    fv_arena *a = l->exprs;
+    const int per = steps_in_byte(s->laid.elem), bits = 8 / per;
+    if (per == 1)
+        return load;
+    if (s->packed_k >= 0) {
+        fv_expr *k = fv_x_bin(a, FV_X_FLOORMOD, fv_x_var(a, x->k[s->packed_k]), fv_x_int(a, per));
+        fv_expr *shift = fv_x_convert(a, FV_U8, fv_x_bin(a, FV_X_MUL, k, fv_x_int(a, bits)));
+        load = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_SHR, load, shift),
+                        fv_x_const_int(a, FV_U8, (1 << bits) - 1));
+    }
+    return fv_x_cast(a, FV_X_BITCAST, s->laid.elem, load);
+}
+
+/* ---- panels that a kernel makes ---- */
+
+/* Column `at` of a panel of x, 0 beyond the last one and where not `here` (NULL: it is here). */
+static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column,
+                                fv_expr *at, fv_expr *here) {
+    fv_arena *a = l->exprs;
+    fv_expr *j =
+        fv_x_bin(a, FV_X_ADD,
+                 fv_x_bin(a, FV_X_MUL, fv_x_var(a, p->index[p->panel]), fv_x_int(a, p->width)), at);
+    x = fv_x_replace_vars(a, x, 1, &column, &j);
+    fv_expr *inside = here;
+    if (!fv_dim_is_const(column->dim) || column->dim->value % p->width) {
+        inside = fv_x_bin(a, FV_X_LT, j, fv_x_dim(a, column->dim));
+        inside = here ? fv_x_bin(a, FV_X_AND, here, inside) : inside;
+    }
+    if (!inside)
+        return x;
+    fv_expr *guarded = fv_x_guard_all(a, x, inside);
+    if (x->op == FV_X_LOAD)
+        return guarded;
+    return fv_x_select(a, inside, guarded, fv_x_zero(a, (fv_elem)x->type.elem));
+}
+
+/* An element of the panels, over their indices. */
+static fv_expr *element_of_panel(fv_lowerer *l, int n, fv_expr *const *x, const fv_panels *p,
+                                 fv_var *column, int rank) {
+    fv_arena *a = l->exprs;
+    fv_expr *c = fv_x_var(a, p->index[rank - 1]), *y = NULL;
+    if (n == 1)
+        return column_of_panel(l, x[0], p, column, c, NULL);
+    for (int i = n; i-- > 0;) { /* of the factor whose columns those from i * width on are */
+        fv_expr *first = fv_x_int(a, (int64_t)i * p->width),
+                *end = fv_x_int(a, (int64_t)(i + 1) * p->width);
+        fv_expr *here =
+            fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, first, c), fv_x_bin(a, FV_X_LT, c, end));
+        fv_expr *own = column_of_panel(l, x[i], p, column, fv_x_bin(a, FV_X_SUB, c, first), here);
+        y = y ? fv_x_select(a, here, own, y) : own;
+    }
+    return y;
+}
+
+bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) {
+    return d->rank + sum->u.red.nvars + 1 <= FV_MAX_RANK;
+}
+
+/* What is laid out of each factor: as it is stored, where all are of one type. */
+static void stored_factors(int n, fv_expr *const *factors, fv_expr **x) {
+    bool same = true;
+    for (int i = 0; i < n; i++) {
+        x[i] = (fv_expr *)fv_x_stored(factors[i]);
+        same &= x[i]->type.elem == x[0]->type.elem;
+    }
+    for (int i = 0; i < n && !same; i++)
+        x[i] = factors[i];
+}
+
+/* ---- factors that are computed from constants ---- */
+
+typedef struct keeping {
+    fv_lowerer *l;
+    const axes *x;
+    const fv_definition *d;
+    fv_panels *p;       /* NULL: only looks whether it can be done */
+    double bytes, most; /* of all constants that are laid out; of the largest */
+    bool failed;
+} keeping;
+
+static double elements_of(const stored *s) {
+    double n = 1;
+    for (int i = 0; i < s->rank; i++)
+        n *= (double)s->index[i]->dim->value;
+    return n;
+}
+
+/* The panels of the factor are those of its largest constant. */
+static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load, double bytes) {
+    fv_panels *p = k->p;
+    if (bytes <= k->most)
+        return;
+    k->most = bytes;
+    p->value = v;
+    p->load = load;
+    p->panel = s->panel;
+    p->steps = s->packed_k >= 0 ? steps_in_byte(s->laid.elem) : 1;
+}
+
+/* What the load of a constant becomes. */
+static fv_expr *keep_load(keeping *k, fv_expr *load) {
+    fv_lowerer *l = k->l;
+    stored s;
+    if (!store(l, k->x, &load, false, &s)) {
+        k->failed = true;
+        return load;
+    }
+    set_index(l, k->x, &s, k->p->panel_index, k->p->column);
+    double bytes = elements_of(&s) * fv_elem_storage_bytes(s.laid.elem);
+    k->bytes += bytes;
+    if (!k->d)
+        return load;
+    fv_value *v = made(l, &s, ((const fv_value *)load->u.buf->value)->name);
+    k->failed |= !v;
+    if (!v)
+        return load;
+    fv_expr *x = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), s.at);
+    use_panels(k, &s, v, x, bytes);
+    return element_of(l, k->x, &s, x);
+}
+
+static fv_expr *keep(fv_x_rewriter *r, fv_expr *x) {
+    keeping *k = r->user;
+    if (x->op != FV_X_LOAD && x->op != FV_X_GUARD)
+        return NULL;
+    const fv_value *v = x->u.buf->value;
+    k->failed |= x->op != FV_X_LOAD || !v || v->kind != FV_VALUE_CONST;
+    for (int i = 0; i < x->u.buf->rank; i++)
+        k->failed |= fv_x_has_load(x->arg[i]);
+    if (k->failed || !fv_x_uses(x, k->x->column))
+        return x;
+    return keep_load(k, x);
+}
+
+/* The factor over panels of its constants, where these have fewer bytes than its elements; NULL: it
+ * is no such factor. d: NULL: nothing is made. */
+static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_expr *factor,
+                     fv_panels *p) {
+    keeping k = {.l = l, .x = x, .p = p, .d = NULL};
+    fv_x_rewriter look = {.arena = l->exprs, .before = keep, .user = &k};
+    double all = fv_elem_storage_bytes((fv_elem)factor->type.elem);
+    if (fv_x_has(factor, FV_HAS_REDUCE) || fv_x_is_checked(factor))
+        return NULL;
+    fv_x_rewrite(&look, factor);
+    for (int i = 0; i < x->nouter; i++)
+        all *= (double)x->outer[i]->dim->value;
+    for (int i = 0; i < x->nk; i++)
+        all *= (double)x->k[i]->dim->value;
+    all *= (double)x->column->dim->value;
+    if (k.failed || k.bytes <= 0 || k.bytes >= all)
+        return NULL;
+    if (!d)
+        return factor;
+    k.d = d;
+    fv_x_rewriter make = {.arena = l->exprs, .before = keep, .user = &k};
+    factor = fv_x_rewrite(&make, factor);
+    return k.failed ? NULL : factor;
+}
+
+/* ---- the factors of a contraction ---- */
+
+/* Variables of the panel, and of a column of all factors in it. */
+static void set_variables(fv_lowerer *l, const axes *x, fv_panels *p) {
+    fv_dims *t = l->module->dims;
+    const fv_dim *w = fv_dim_const(t, x->width),
+                 *all = fv_dim_const(t, (int64_t)x->width * x->nfactors);
+    p->width = x->width;
+    p->steps = 1;
+    p->panel_index = fv_index_var(l->exprs, "panel", fv_dim_ceildiv(t, x->column->dim, w));
+    p->column = fv_index_var(l->exprs, "c", all);
+}
+
+static axes axes_of(const fv_definition *d, const fv_expr *sum, int n, fv_expr *const *x,
+                    int column, int width) {
+    axes a = {.nk = sum->u.red.nvars, .column = d->index[column], .width = width, .nfactors = n};
+    for (int i = 0; i < d->rank; i++) {
+        bool uses = false;
+        for (int k = 0; k < n; k++)
+            uses |= fv_x_uses(x[k], d->index[i]);
+        if (i != column && uses)
+            a.outer[a.nouter++] = d->index[i];
+    }
+    memcpy(a.k, sum->u.red.vars, (size_t)a.nk * sizeof *a.k);
+    return a;
+}
+
+bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
+                    int column) {
+    fv_expr *x = (fv_expr *)fv_x_stored(factor);
+    if (fv_x_is_constant(x) || fv_is_joined_constant(x, d->index[column]))
+        return true;
+    fv_panels p;
+    axes a = axes_of(d, sum, 1, &x, column, 1);
+    set_variables(l, &a, &p);
+    return kept(l, NULL, &a, x, &p) != NULL;
+}
+
+/* Panels that a kernel makes in the run. */
+static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const axes *a,
+                        fv_expr *const *x, fv_panels *p) {
+    fv_expr *at[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < a->nouter; i++)
+        p->index[n++] = a->outer[i];
+    p->panel = n;
+    p->index[n++] = p->panel_index;
+    for (int i = 0; i < a->nk; i++)
+        p->index[n++] = a->k[i];
+    p->index[n++] = p->column;
+    for (int i = 0; i < n; i++)
+        at[i] = fv_x_var(l->exprs, p->index[i]);
+    const char *name = fv_operand_name(x[0], d);
+    p->value = fv_new_value(l, fv_printf(l->exprs, "%s.panels", name), (fv_elem)x[0]->type.elem, n,
+                            p->index);
+    fv_takes(l, p->value, FV_WHY_operand_is_panels, fv_s(fv_printf(l->arena, "'%s'", name)),
+             fv_v(d->value));
+    fv_define_operand(l, op, p->value, p->index,
+                      element_of_panel(l, a->nfactors, x, p, (fv_var *)a->column, n), d);
+    p->made_in_run = true;
+    p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, p->value), at);
+}
+
+/* Panels of constants that are all of the factors; false: they are not. */
+static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_expr *const *x,
+                       fv_panels *p) {
+    stored s;
+    if (!store(l, a, x, true, &s))
+        return false;
+    set_index(l, a, &s, p->panel_index, p->column);
+    fv_value *v = made(l, &s, fv_operand_name(x[0], d));
+    if (!v)
+        return false;
+    p->value = v;
+    p->panel = s.panel;
+    p->steps = s.packed_k >= 0 ? steps_in_byte(s.laid.elem) : 1;
+    p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), s.at);
+    p->x = element_of(l, a, &s, p->load);
+    return true;
+}
+
+void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
+                    int nfactors, fv_expr *const *factors, int column, int width, fv_panels *p) {
+    fv_expr *x[FV_MAX_SUMS] = {0};
+    stored_factors(nfactors, factors, x);
+    axes a = axes_of(d, sum, nfactors, x, column, width);
+    memset(p, 0, sizeof *p);
+    set_variables(l, &a, p);
+    if (!make_whole(l, d, &a, x, p)) {
+        p->x = nfactors == 1 ? kept(l, d, &a, x[0], p) : NULL;
+        if (!p->x) {
+            make_in_run(l, op, d, &a, x, p);
+            p->x = p->load;
+        }
+    }
+    p->computed = p->x != p->load;
+    p->x = fv_x_as_stored(l->exprs, factors[0], x[0], p->x);
+}

@@ -1,0 +1,33 @@
+/* panels.h - factors of contractions in the order in which register tiles read them. */
+#ifndef FV_BACKEND_SCHEDULE_CONTRACT_PANELS_H
+#define FV_BACKEND_SCHEDULE_CONTRACT_PANELS_H
+
+#include "backend/lowering/lowering.h"
+#include "ir/base/limits.h"
+
+/* A factor of a contraction in the order in which register tiles read it. */
+typedef struct fv_panels {
+    fv_value *value;  /* [.., panel, k.., column in the panel]; of several the largest */
+    bool computed;    /* the factor is more than the load of an element, converted */
+    bool made_in_run; /* by a kernel of its own, before; else a constant */
+    int panel;        /* that axis of it */
+    int steps;        /* of the last axis of the sum, whose elements share a byte of it */
+    fv_var *panel_index, *column; /* of the panel, and of the column in it */
+    fv_var *index[FV_MAX_RANK];   /* made in the run: of its axes */
+    fv_expr *load;                /* of an element of it, over these and the axes of the sum */
+    fv_expr *x;                   /* the factor, over the same */
+    int width;                    /* columns of each factor in a panel */
+} fv_panels;
+/* Is the factor of `sum` in d laid out in panels when the model is compiled? It is a constant, or
+ * several constants each of which has some of the columns, or it is computed from constants that
+ * have fewer bytes than it has. */
+bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
+                    int column) FV_MUST_USE;
+/* Would panels of a factor of `sum` in d have few enough axes? */
+bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
+/* Of factors of `sum` in d, one or several, whose columns are that axis; they fit. A panel has
+ * `width` columns of the first, then those of the second. */
+void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, int n,
+                    fv_expr *const *factors, int column, int width, fv_panels *p);
+
+#endif
