@@ -18,7 +18,7 @@ const fv_tensor *fv_tensor_read_npy(fv_session *s, fv_arena *a, const char *path
 /* A TensorProto. A SequenceProto, OptionalProto or SparseTensorProto is recognised, and refused: it
  * is no tensor. */
 const fv_tensor *fv_tensor_read_pb(fv_session *s, fv_arena *a, const char *path);
-/* The `nparts` tensors that a value is made of (ir/ops/sequence.h) which a file holds as a
+/* The `nparts` tensors that a value is made of (ops/sequence/sequence.h) which a file holds as a
  * SequenceProto or OptionalProto of tensors of `e`, or, where it is an optional tensor or a
  * sequence of one, as that tensor. */
 bool fv_parts_read_pb(fv_session *s, fv_arena *a, const char *path, fv_elem e, int nparts,
@@ -46,7 +46,7 @@ bool fv_sparse_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t s
 bool fv_sparse_is_pb(const uint8_t *data, size_t size) FV_MUST_USE;
 
 /* Maps: the entries of all of them, one map behind the other, and where each one ends
- * (ir/ops/map.h). */
+ * (ops/sequence/map.h). */
 typedef struct fv_maps {
     const fv_tensor *keys, *values; /* vectors of one length; strings are strings */
     const fv_tensor *ends;          /* NULL: it is one map, and no sequence */
@@ -68,7 +68,7 @@ bool fv_maps_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t siz
                      fv_elem key, fv_elem value, bool sequence, fv_maps *out) FV_MUST_USE;
 void fv_maps_to_pb(fv_text *out, const fv_maps *m, const char *name);
 
-/* The text and ends of these strings (ir/ops/text.h); false: they are too many. And strings, whose
+/* The text and ends of these strings (ops/text/text.h); false: they are too many. And strings, whose
  * bytes stay in `text`; NULL: the ends are none of that text. */
 bool fv_text_from_strings(fv_arena *a, const fv_tensor *strings,
                           const fv_tensor **parts) FV_MUST_USE;

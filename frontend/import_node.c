@@ -6,7 +6,7 @@
 #include "ir/base/limits.h"
 #include "ir/graph/check.h"
 #include "ir/graph/infer.h"
-#include "ir/ops/dims.h"
+#include "ops/common/dims.h"
 
 /* What the value that a node calls `name` is called in the module. */
 static const char *stem_of(fv_importer *im, const fv_import_scope *sc, const char *name) {

@@ -1,5 +1,5 @@
 /* sequence_proto.c - files of sequences and optionals, as the tensors that these are made of
- * (ir/ops/sequence.h).
+ * (ops/sequence/sequence.h).
  *
  * An OptionalProto is written as a SequenceProto of at most one value would be, so one message
  * serves both. */
@@ -7,8 +7,8 @@
 
 #include "frontend/data.h"
 #include "frontend/tensor_proto.h"
-#include "ir/ops/sequence.h"
-#include "ir/ops/text.h"
+#include "ops/sequence/sequence.h"
+#include "ops/text/text.h"
 
 enum { TENSORS = 1, SEQUENCES = 3 }; /* elem_type */
 

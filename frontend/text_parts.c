@@ -1,9 +1,9 @@
 /* text_parts.c - tensors of strings, as the text and ends that models take and give
- * (ir/ops/text.h), and back. */
+ * (ops/text/text.h), and back. */
 #include <string.h>
 
 #include "frontend/data.h"
-#include "ir/ops/text.h"
+#include "ops/text/text.h"
 
 bool fv_text_from_strings(fv_arena *a, const fv_tensor *strings, const fv_tensor **parts) {
     const fv_string *from = strings->data;

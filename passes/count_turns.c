@@ -24,7 +24,7 @@
 #include "ir/graph/rewriter.h"
 #include "ir/graph/settle.h"
 #include "ir/graph/symbols.h"
-#include "ir/ops/dims.h"
+#include "ops/common/dims.h"
 #include "passes/internal.h"
 
 /* A counter: its value in iteration t, counted from 0, is first + t * step. */

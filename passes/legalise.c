@@ -5,13 +5,13 @@
  * Sequences, optionals, maps and tensors of strings are replaced by tensors. unpack.c does so for
  * the parameters and results of blocks; the expansions of operators do so for operands and results,
  * with an fv.Ragged or fv.Strings in each operand. Ops that only move strings move their places
- * (ir/ops/text.h).
+ * (ops/text/text.h).
  *
  * Afterwards each op has a formula, a definition or kernels. Needs nothing. Dead ops, such as the
  * arithmetic of shapes that views no longer read, are left for remove-dead. */
 #include "ir/catalogue/op.h"
-#include "ir/ops/text.h"
 #include "ir/rule/rewrite.h"
+#include "ops/text/text.h"
 #include "passes/internal.h"
 #include "passes/unpack.h"
 

@@ -1,10 +1,10 @@
 /* spell.c - the pass `spell`: ops of the dialect fv. become the standard's, for models in ONNX. The
- * table is ir/spell/spellings.def.
+ * table is passes/spell/spellings.def.
  *
  * Needs nothing; an op without a spelling is an error. Ops that only bind or mention symbols
  * (fv.Bind, fv.Let, fv.Assume) stay, because types still mention the symbols; the exporter omits
  * them. */
-#include "ir/spell/spell.h"
+#include "passes/spell/spell.h"
 #include "ir/rule/rewrite.h"
 #include "passes/internal.h"
 

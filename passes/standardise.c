@@ -1,14 +1,14 @@
 /* standardise.c - the pass `standardise`: operators of other domains (com.microsoft) are rewritten
  * by their entries of the catalogue, until only operators of the standard are left, or ops of the
  * dialect fv. that the pass spell can write in these; or by the table of spellings
- * (ir/spell/spellings.def). Needs nothing. Runs before legalise, which would expand the standard's
+ * (passes/spell/spellings.def). Needs nothing. Runs before legalise, which would expand the standard's
  * operators as well. An operator with neither is an error, because a model could not contain the
  * result. */
 #include <string.h>
 
 #include "ir/rule/rewrite.h"
-#include "ir/spell/spell.h"
 #include "passes/internal.h"
+#include "passes/spell/spell.h"
 
 static bool is_foreign(const fv_op *op) {
     return *op->def->domain && strcmp(op->def->domain, "fv") != 0;

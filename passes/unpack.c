@@ -8,9 +8,9 @@
 #include "ir/catalogue/op.h"
 #include "ir/graph/branch.h"
 #include "ir/graph/infer.h"
-#include "ir/ops/map.h"
-#include "ir/ops/sequence.h"
-#include "ir/ops/text.h"
+#include "ops/sequence/map.h"
+#include "ops/sequence/sequence.h"
+#include "ops/text/text.h"
 
 /* ---- parts ---- */
 

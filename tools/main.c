@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "ir/base/diag.h"
-#include "tools/command.h"
+#include "tools/command/command.h"
 
 static const char tolerance_text[] =
     "Outputs may differ by atol + rtol * |reference|: 1e-4 each, for f16 outputs 1e-3, for bf16\n"

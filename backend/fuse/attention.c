@@ -1,5 +1,5 @@
 /* attention.c - finds attention: a product whose one factor is made, row by row, from another
- * product. The three are one definition then, and one kernel (backend/schedule/attention.c). How an
+ * product. The three are one definition then, and one kernel (backend/schedule/attend/attention.c). How an
  * exporter wrote the softmax, the scale or the mask is no matter here: they are what stands around
  * the scores. */
 #include "backend/fuse/attention.h"
@@ -8,14 +8,14 @@
 
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
-#include "backend/fuse/group.h"
 #include "backend/fuse/substitute.h"
 #include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
-#include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "backend/steps/group.h"
+#include "backend/steps/steps.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
 

@@ -4,9 +4,9 @@
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
 #include "backend/lowering/access.h"
-#include "backend/lowering/steps.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "backend/steps/steps.h"
 #include "ir/definition/form_text.h"
 
 /* ---- attention ---- */

@@ -15,8 +15,8 @@ typedef struct fv_storage {
     /* VIEW: whose memory it shares; PART, and ASSEMBLED within another: of that Concat */
     struct fv_storage *of;
     int inner;                  /* the axis that is moved to the end in memory; -1: none */
-    struct fv_grouped *grouped; /* what each step knows of it besides: backend/fuse/group.c, */
-    struct fv_layout *layout;   /* backend/axes/data_layout.c, */
+    struct fv_grouped *grouped; /* what each step knows of it besides: backend/steps/group.c, */
+    struct fv_layout *layout;   /* backend/steps/layout.c, */
     /* schedules: made in the run for a contraction, which reads nothing else of it, */
     bool operand;
     /* an operand: where that holds, over dims, nobody reads it (transpose.c makes nothing then);

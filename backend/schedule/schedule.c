@@ -6,12 +6,12 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/weights.h"
 #include "backend/lowering/why.h"
-#include "backend/schedule/attention.h"
-#include "backend/schedule/choice.h"
-#include "backend/schedule/custom.h"
-#include "backend/schedule/recur.h"
+#include "backend/schedule/attend/attention.h"
+#include "backend/schedule/common/choice.h"
+#include "backend/schedule/operands/custom.h"
+#include "backend/schedule/operands/value.h"
+#include "backend/schedule/recur/recur.h"
 #include "backend/schedule/together.h"
-#include "backend/schedule/value.h"
 #include "ir/definition/definitions.h"
 
 static bool makes_kernel(fv_lowerer *l, const fv_op *op) {

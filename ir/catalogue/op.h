@@ -1,6 +1,6 @@
 /* op.h - the catalogue of operators: one declaration an op.
  *
- * To add an op is to write one entry, in the file of its family in ir/ops/. The importer, verifier,
+ * To add an op is to write one entry, in the file of its family in ops/. The importer, verifier,
  * printer, `fovea ops` and the tables in docs/ all read that entry. Its meaning is one of
  *   .formula  text: a scalar expression per output element (ir/definition/formula.h)
  *   .rule     text: a rewriting into simpler ops (ir/rule/rule.h)
@@ -147,7 +147,7 @@ typedef struct fv_opdef {
     bool (*define)(struct fv_definer *d, struct fv_op *op);
     bool (*recur)(struct fv_definer *d, struct fv_recurrence *r); /* ir/definition/recurrence.h */
     bool (*kernel)(struct fv_custom *c, struct fv_op *op);
-    /* An expansion of its own where an operand or result is a tensor of strings (ir/ops/text.h).
+    /* An expansion of its own where an operand or result is a tensor of strings (ops/text/text.h).
      * NULL: it moves elements, so it does with the places of strings what it does with numbers. */
     bool (*strings)(struct fv_rewriter *w, struct fv_op *op);
     bool experimental; /* the standard tried it in its first opsets, and has it no more */
@@ -165,7 +165,7 @@ typedef struct fv_opdef {
 /* ---- the catalogue ---- */
 
 /* The families, arrays of entries that end with one without name; NULL ends them
- * (ir/ops/families.c). */
+ * (ops/families.c). */
 extern const fv_opdef *const fv_op_families[];
 
 /* The op, or NULL. Domain "ai.onnx" is "". */

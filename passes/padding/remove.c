@@ -19,9 +19,9 @@
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
-#include "ir/ops/attend.h"
-#include "ir/ops/dims.h"
-#include "ir/ops/select.h"
+#include "ops/attention/attend.h"
+#include "ops/common/dims.h"
+#include "ops/tensor/select.h"
 #include "passes/internal.h"
 #include "passes/padding/tokens.h"
 

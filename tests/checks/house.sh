@@ -43,8 +43,8 @@ ir/expr: ir/base ir/dim ir/type ir/target
 ir/kernel: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/graph ir/expr
 ir/definition: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/catalogue ir/graph ir/expr ir/kernel
 ir/rule: ir/base ir/syntax ir/dim ir/type ir/catalogue ir/graph
-ir/ops: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/catalogue ir/graph ir/expr ir/kernel ir/definition ir/rule
-ir/spell: ir/base ir/dim ir/type ir/catalogue ir/graph ir/rule
+ops: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/catalogue ir/graph ir/expr ir/kernel ir/definition ir/rule
+passes/spell: ir/base ir/dim ir/type ir/catalogue ir/graph ir/rule
 backend/lowering:
 backend/math:
 backend/consumer:
@@ -86,7 +86,7 @@ if [ -n "$wrong" ]; then bad "an operator by its name: $wrong"; else good; fi
 # What the command prints passes one border.
 wrong=$(git ls-files 'tools/*.c' | grep -v '^tools/\(print\|json\|embed\|embed_pipeline\).c$' |
     xargs grep -nE '\b(v?printf|puts|putchar|perror) ?\(|\b(v?fprintf|fput[cs]) ?\(.*std(out|err)')
-if [ -n "$wrong" ]; then bad "prints past tools/print.h: $wrong"; else good; fi
+if [ -n "$wrong" ]; then bad "prints past tools/command/print.h: $wrong"; else good; fi
 
 # .clang-format is how our C looks; tables (.def) have lines as long as their rows.
 if git ls-files '*.c' '*.h' | xargs clang-format-19 --dry-run -Werror 2>"$1/format.log"; then good; else bad "format: $(head -n 3 "$1/format.log")"; fi

@@ -63,7 +63,7 @@ done
 mkdir -p models none
 cp tests/newcomer/*.fvir models
 "$graphs" --dump=models --count=12 >/dev/null
-python3 tools/bits.py "$fovea" build --shared none --graphs models --targets generic,x86-64-v3 >"$log" 2>&1
+python3 tools/scripts/bits.py "$fovea" build --shared none --graphs models --targets generic,x86-64-v3 >"$log" 2>&1
 status=$?
 cat "$log"
 tell "the same bits as before" $status

@@ -46,14 +46,14 @@ def main():
     with open(sys.argv[1]) as f:
         b = blocks(f.read())
     op = block(b, "c", r"\s*\{\.domain")
-    edit("ir/ops/activation.c", r"\n+    \{0\}\};", lambda m: "\n" + op + m.group(0))
+    edit("ops/elementwise/activation.c", r"\n+    \{0\}\};", lambda m: "\n" + op + m.group(0))
     append("passes/simplify.rules", block(b, "text", "rule "))
     append("passes/passes.def", block(b, "text", "PASS"))
     new_file("passes/constants_right.c", block(b, "c", r"/\* constants_right.c"), "passes/meson.build", "dead.c")
     edit("backend/schedule/schedules.def", r"SCHEDULE\(contract, .*\n(SCHEDULE.*\n)*", lambda m: block(b, "text", r"SCHEDULE\(contract, "))
     small = block(b, "text", r"SCHEDULE\(small, ")
     edit("ir/schedule/schedules.def", r"SCHEDULE\(custom", lambda m: small + m.group(0))
-    new_file("backend/schedule/small.c", block(b, "c", r"/\* small.c"), "backend/meson.build", "schedule/map.c")
+    new_file("backend/schedule/small.c", block(b, "c", r"/\* small.c"), "backend/meson.build", "schedule/rows/map.c")
     target = block(b, "c", "TARGET")
     edit("ir/target/target.def", r'TARGET\("x86-64-v4"', lambda m: target + m.group(0))
 

@@ -8,9 +8,9 @@
 #include "backend/expand/expand.h"
 #include "frontend/data.h"
 #include "tests/matrix/matrix.h"
-#include "tools/compare.h"
+#include "tools/data/compare.h"
+#include "tools/data/values.h"
 #include "tools/driver/driver.h"
-#include "tools/values.h"
 
 fv_program *subject_program(subject *s, const fv_target *t) {
     fv_driver_options o = {

@@ -11,7 +11,7 @@
 #include "backend/lower.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/verify.h"
-#include "ir/ops/fourier.h"
+#include "ops/spectral/fourier.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 

@@ -17,7 +17,7 @@
 #include "ir/base/quoted.h"
 #include "ir/graph/parse.h"
 #include "ir/kernel/verify.h"
-#include "ir/ops/text.h"
+#include "ops/text/text.h"
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 

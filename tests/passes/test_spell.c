@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "ir/spell/spell.h"
+#include "passes/spell/spell.h"
 
 Test(spell, every_op_of_ours_has_a_line) {
     int ours = 0;
@@ -11,7 +11,7 @@ Test(spell, every_op_of_ours_has_a_line) {
         if (strcmp(d->domain, "fv"))
             continue;
         ours++;
-        cr_expect(fv_spelling_str(d), "fv.%s has no line in ir/spell/spellings.def", d->name);
+        cr_expect(fv_spelling_str(d), "fv.%s has no line in passes/spell/spellings.def", d->name);
     }
     cr_expect(ours > 50);
 }
@@ -25,7 +25,7 @@ Test(spell, what_the_standard_has_no_more_is_written_otherwise) {
 #define SILENT(name)
 #define OURS(name, attribute) name,
 #define GONE(name)            name,
-#include "ir/spell/spellings.def"
+#include "passes/spell/spellings.def"
 #undef AS
 #undef BY
 #undef NONE
@@ -55,7 +55,7 @@ Test(spell, every_line_is_of_an_op) {
 #define SILENT(name)       name,
 #define OURS(name, attribute)
 #define GONE(name)
-#include "ir/spell/spellings.def"
+#include "passes/spell/spellings.def"
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *dot = strrchr(names[i], '.');

@@ -156,8 +156,8 @@ check 'model without library' 2 'it is missing' "$fovea" bench add.fvir --agains
 # ---- tools/bench ----
 if command -v python3 >/dev/null; then
     echo 'raise SystemExit("error: none is written")' >none.py
-    measure() { python3 "$root/tools/performance.py" --fovea "$fovea" --writer none.py --folder measured --out measured "$@"; }
-    aim() { python3 "$root/tools/aims.py" --fovea "$fovea" --writer nowhere.py --folder measured --aims "$root/tools/aims.txt" "$@"; }
+    measure() { python3 "$root/tools/scripts/performance.py" --fovea "$fovea" --writer none.py --folder measured --out measured "$@"; }
+    aim() { python3 "$root/tools/scripts/aims.py" --fovea "$fovea" --writer nowhere.py --folder measured --aims "$root/tools/scripts/aims.txt" "$@"; }
     check 'a point that there is not' 2 "nothing that is measured has 'bret' in its name; there are bert-base" measure --only bret
     check 'no rounds for the points' 2 'take more than 0' measure --rounds 0
     check 'a point without its model' 0 'skipped: there is no nowhere.py, which writes mcu' measure --writer nowhere.py --only mcu --quick

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "tools/layout.h"
+#include "tools/view/layout.h"
 
 static fv_session *session;
 static fv_layout l;

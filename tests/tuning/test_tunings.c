@@ -11,8 +11,8 @@
 #include "passes/passes.h"
 #include "tests/kernel/support.h"
 #include "tests/sample.h"
-#include "tools/alternatives.h"
 #include "tools/driver/driver.h"
+#include "tools/measure/alternatives.h"
 
 enum { MOST_OUTPUTS = 4, SEQ = 37 };
 

@@ -1,0 +1,856 @@
+/* attend_emit.c - the loops of a kernel of attention: see attention.c. */
+#include "backend/schedule/attend/attend.h"
+
+#include <string.h>
+
+#include "backend/lowering/why.h"
+#include "backend/schedule/attend/attend_keys.h"
+#include "backend/schedule/common/blocks.h"
+#include "backend/schedule/rows/map.h"
+#include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/visit.h"
+
+enum { MAX_SUMS = 16 }; /* that are computed for all rows of a block before the next */
+
+typedef struct sums {
+    const fv_attend *a;
+    int n;
+    fv_expr *sum[MAX_SUMS];
+    fv_buf *of_rows[MAX_SUMS]; /* for each row of the block */
+} sums;
+
+/* ---- definitions and memory ---- */
+
+fv_definition fv_attend_over_keys(const fv_attend *a, fv_expr *body) {
+    fv_definition s = {.value = a->d->value, .body = body};
+    s.index = FV_NEW(a->l->exprs, fv_var *, a->d->rank + 1);
+    for (int i = 0; i < a->d->rank; i++)
+        if (i != a->at.column)
+            s.index[s.rank++] = a->d->index[i];
+    s.index[s.rank++] = a->at.key;
+    return s;
+}
+
+fv_expr *fv_attend_of_task(fv_attend *a, fv_buf *b, fv_expr *row, fv_var *last) {
+    fv_expr *index[FV_MAX_RANK];
+    for (int i = 0; i < a->nouter; i++)
+        index[i] = fv_x_var(a->l->exprs, a->outer[i]);
+    index[a->nouter] = fv_x_var(a->l->exprs, a->chunk);
+    index[a->nouter + 1] = row;
+    index[a->nouter + 2] = fv_x_var(a->l->exprs, last);
+    return fv_x_load(a->l->exprs, b, index);
+}
+
+fv_expr *fv_attend_in_memory(fv_attend *a) {
+    return fv_attend_of_task(a, a->memory, fv_x_var(a->l->exprs, a->local), a->at.key);
+}
+
+fv_expr *fv_attend_is_shared(fv_attend *a, bool within) {
+    fv_kemit *e = &a->e;
+    fv_expr *zero = integer(e, 0), *is = NULL;
+    if (!a->shared.times)
+        return NULL;
+    if (!within)
+        is = binary(e, FV_X_LT, zero, fv_kemit_dim(e, a->shared.times));
+    if (!a->shared.hides)
+        return is;
+    fv_buf *b = fv_kemit_in(e, a->shared.hides);
+    fv_expr *hides = is ? fv_x_guard(e->arena, b, a->at_memory, is, integer(e, 1))
+                        : fv_x_load(e->arena, b, a->at_memory);
+    return binary(e, FV_X_EQ, hides, zero);
+}
+
+/* ---- scores ---- */
+
+void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows,
+                    int columns) {
+    const fv_dim *n = d->index[c->row]->dim;
+    fv_kemit_use(&a->e, d);
+    a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local, .mr = rows, .nr = columns};
+    fv_tile_defaults(a->l, a->d->value->def, &a->t);
+    if (fv_dim_is_const(n) && a->scores_tile.rows % rows == 0)
+        a->t.rest = n->value % rows;
+}
+
+static void close_to(fv_attend *a, int depth, fv_kmark m) {
+    while (a->e.b.depth > depth)
+        fv_kb_end(&a->e.b);
+    fv_kemit_release(&a->e, m);
+}
+
+static void emit_single_scores(fv_attend *a, fv_buf *memory, fv_expr *query) {
+    fv_kemit *e = &a->e;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_kemit_use(e, &a->scores);
+    fv_kemit_bind(e, a->d->index[a->at.row], query);
+    if (a->group)
+        fv_kemit_bind(e, a->single.row, a->group);
+    fv_single_emit(e, &a->single, a->group, a->local, memory, a->at_memory,
+                   fv_kemit_dim(e, a->at.key->dim), a->keys);
+    fv_kemit_release(e, m);
+}
+
+static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    int depth = a->e.b.depth, last = memory->rank - 1;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    fv_attend_tile(a, &a->scores, &a->qk, a->scores_tile.rows, a->scores_tile.columns);
+    memcpy(a->t.columns_in, a->keys, sizeof a->t.columns_in);
+    fv_open_panels(&a->t, FV_SERIAL);
+    fv_expr *here = fv_open_tiles(&a->t, first, rows);
+    a->t.sums = memory;
+    memcpy(a->t.at, a->at_memory, sizeof a->t.at);
+    a->t.at[last - 1] = a->t.done;
+    a->t.at[last] = a->t.j0;
+    fv_tile_multiply(&a->t, here);
+    close_to(a, depth, m);
+}
+
+static void emit_scores(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
+    if (a->alone)
+        emit_single_scores(a, memory, first);
+    else
+        emit_tiles(a, memory, first, rows);
+}
+
+typedef void emits(fv_attend *a, void *user);
+
+/* Emits that for weights, or a mask, that may be broadcast along the keys; where the run tells that
+ * they are not, in a loop of its own, whose loads run along the keys. */
+static void emit_either(fv_attend *a, const fv_expr *x, emits *emit, void *user) {
+    fv_kemit *e = &a->e;
+    fv_expr *plain = fv_kemit_plain(e, x, a->at.key);
+    if (plain) {
+        fv_kb_if(&e->b, plain);
+        e->plain = a->at.key;
+        emit(a, user);
+        e->plain = NULL;
+        fv_kb_else(&e->b);
+    }
+    emit(a, user);
+    if (plain)
+        fv_kb_end(&e->b);
+}
+
+/* ---- weights ---- */
+
+static fv_expr *note_sum(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    sums *s = r->user;
+    const fv_attend *a = s->a;
+    bool of_row = x->op == FV_X_REDUCE && !fv_x_uses(x, a->at.key) && !fv_kemit_is_known(&a->e, x);
+    for (int i = 0; i < s->n && of_row; i++)
+        of_row = !fv_x_equal(s->sum[i], x);
+    if (of_row && s->n < MAX_SUMS)
+        s->sum[s->n++] = x;
+    (void)args;
+    return x;
+}
+
+/* The sums along a row that x is made of, inner ones first; those that are equal once. */
+static void find_sums(sums *s, const fv_expr *x) {
+    fv_x_rewriter r = {.arena = s->a->l->exprs, .after = note_sum, .user = s};
+    (void)fv_x_rewrite(&r, x); /* nothing changes: it takes arguments before what they are of */
+}
+
+/* Does x load from the memory, other than in sums that are known, where the pass takes what is
+ * kept, and in `but`? */
+static bool loads(const fv_attend *a, const fv_expr *root, const sums *s, int known,
+                  const fv_pass *pass, const fv_expr *but) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a->l->exprs, root); (x = fv_x_next(&v));) {
+        bool other = x != but;
+        for (int i = 0; i < known && x->op == FV_X_REDUCE; i++)
+            other &= !fv_x_equal(s->sum[i], x);
+        for (int i = 0; pass && i < pass->n; i++)
+            other &= pass->held[i] != x;
+        if (other && x->op == FV_X_LOAD && x->u.buf->value == a->memory->value)
+            return true;
+        if (!other)
+            fv_x_skip(&v);
+    }
+    return false;
+}
+
+/* What a pass keeps is written over the scores: nobody may want them any more, neither the rest of
+ * that pass. */
+static bool can_keep(const fv_attend *a, const fv_definition *weights, const sums *s) {
+    bool over = false;
+    for (int i = 0; i < s->n; i++) {
+        const fv_pass *pass = fv_kemit_pass(&a->e, s->sum[i]);
+        over |= pass && pass->x;
+        if (over && loads(a, s->sum[i]->arg[0], s, i, pass, pass ? pass->x : NULL))
+            return false;
+    }
+    return s->n < MAX_SUMS && !loads(a, weights->body, s, s->n, fv_kemit_pass(&a->e, NULL), NULL);
+}
+
+/* That there are at a time. */
+static int most_rows(const fv_attend *a) {
+    return a->alone ? a->single.rows : a->block;
+}
+
+/* Opens a loop over rows: queries from `first` on, or those of `single`. */
+static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kemit_bind(e, a->d->index[a->at.row], a->group ? first : binary(e, FV_X_ADD, first, r));
+    if (a->group)
+        fv_kemit_bind(e, a->single.row, binary(e, FV_X_ADD, a->group, r));
+    fv_kemit_bind(e, a->local, r);
+    return r;
+}
+
+/* The same, where the first n sums are known. */
+static fv_expr *open_row(fv_attend *a, const sums *s, int n, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *r = open_rows(a, first, rows);
+    for (int i = 0; i < n; i++)
+        fv_kemit_memo(e, s->sum[i], fv_x_load(e->arena, s->of_rows[i], &r));
+    return r;
+}
+
+/* Of each row: is what it does not see nothing, beside what it sees? */
+static void emit_sees(fv_attend *a, const sums *s, int known, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *r = open_row(a, s, known, first, rows);
+    fv_expr *sees = fv_kb_let(&e->b, "sees", fv_kemit_expr(e, a->seen));
+    fv_kb_store(&e->b, a->sees, &r, fv_x_select(e->arena, sees, integer(e, 1), integer(e, 0)),
+                NULL);
+    fv_kb_store(&e->b, a->again, NULL,
+                fv_x_select(e->arena, sees, fv_x_load(e->arena, a->again, NULL), integer(e, 1)),
+                NULL);
+    close_to(a, depth, m);
+}
+
+static fv_expr *is_done(fv_attend *a) {
+    return binary(&a->e, FV_X_EQ, fv_x_load(a->e.arena, a->again, NULL), integer(&a->e, 0));
+}
+
+/* Sums from that one on, to before the other, each for all rows of the block before the next: what
+ * one row waits for, others use. Behind the last of them is the row itself. */
+static void emit_sums(fv_attend *a, fv_row *w, const sums *s, int from, int to, fv_expr *first,
+                      fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    for (int i = from; i < to; i++) {
+        fv_expr *r = w->index[w->at - 1] = open_row(a, s, i, first, rows);
+        fv_row_start(e, w, NULL);
+        if (i < s->n)
+            fv_kb_store(&e->b, s->of_rows[i], &r, fv_kemit_expr(e, s->sum[i]), NULL);
+        else
+            fv_emit_row(e, w, NULL);
+        close_to(a, depth, m);
+    }
+}
+
+typedef struct block_rows {
+    fv_row w;
+    fv_expr *first, *rows;
+} block_rows;
+
+static void emit_rows(fv_attend *a, void *user) {
+    block_rows *b = user;
+    fv_row *w = &b->w;
+    fv_expr *first = b->first, *rows = b->rows;
+    fv_kemit *e = &a->e;
+    const fv_definition *weights = e->def;
+    bool folded = weights == &a->folded;
+    sums s = {.a = a};
+    if (a->seen)
+        find_sums(&s, a->seen);
+    const int before = s.n;
+    find_sums(&s, weights->body);
+    int mark = fv_why_mark(a->l);
+    fv_row_start(e, w, NULL);
+    w->keeps_nothing |= e->keep.n && !can_keep(a, weights, &s);
+    if (w->keeps_nothing && (!a->seen || folded)) {
+        fv_why_drop(a->l, mark, FV_WHY_keeps);
+        fv_declines(a->l, a->d->value, FV_WHY_keep_scores);
+    }
+    for (int i = 0; i < s.n; i++)
+        s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1,
+                                  (int64_t[]){most_rows(a)}, NULL);
+    emit_sums(a, w, &s, 0, before, first, rows);
+    if (a->seen)
+        emit_sees(a, &s, before, first, rows);
+    if (folded)
+        fv_kb_if(&e->b, is_done(a));
+    emit_sums(a, w, &s, before, s.n + 1, first, rows);
+    if (folded)
+        fv_kb_end(&e->b);
+}
+
+static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *memory, fv_expr *first,
+                         fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    block_rows b = {.first = first, .rows = rows};
+    b.w = (fv_row){.vector = weights->rank - 1,
+                   .out = memory,
+                   .index = index,
+                   .at = memory->rank - 1,
+                   .asked = true};
+    b.w.keeps_nothing = a->seen && weights == &a->weights; /* which is rare */
+    memcpy(index, a->at_memory, sizeof index);
+    fv_kemit_use(e, weights);
+    emit_either(a, weights->body, emit_rows, &b);
+    e->rows = false;
+    e->vector = NULL;
+    e->keep.n = 0;
+}
+
+/* ---- the product with values ---- */
+
+/* Of keys whose sum is taken in parts: those of one that are in it. */
+typedef struct key_part {
+    fv_expr *part, *first; /* where it begins, and the first one that there is */
+    fv_expr *keys[2];      /* NULL: all of them */
+} key_part;
+
+static bool has_parts(const fv_attend *a) {
+    return a->at.sum->u.red.order == FV_ORDER_PARTS;
+}
+
+/* Opens a loop over the parts that p->keys are in. */
+static void open_part(fv_attend *a, key_part *p) {
+    fv_kemit *e = &a->e;
+    fv_expr *n = integer(e, FV_PART), *from = p->keys[0] ? p->keys[0] : integer(e, 0);
+    fv_expr *to = p->keys[0] ? p->keys[1] : fv_kemit_dim(e, a->at.key->dim);
+    p->first = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, from, n), n));
+    p->part = fv_kb_for(&e->b, FV_SERIAL, "part", p->first, to, FV_PART);
+    p->keys[0] = fv_kb_let(&e->b, "from_key", binary(e, FV_X_MAX, p->part, from));
+    p->keys[1] =
+        fv_kb_let(&e->b, "to_key", binary(e, FV_X_MIN, binary(e, FV_X_ADD, p->part, n), to));
+}
+
+/* Is what row r of the tile does not see left out of it? */
+static fv_expr *sees_all(fv_attend *a, fv_expr *r) {
+    fv_kemit *e = &a->e;
+    fv_expr *local = binary(e, FV_X_ADD, a->t.done, r);
+    return binary(e, FV_X_NE, fv_x_load(e->arena, a->sees, &local), integer(e, 0));
+}
+
+/* A hidden value may be infinite or NaN, of which 0 * v is no 0: sums that are so are computed
+ * again without it. */
+static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_arena *x = e->arena;
+    fv_tile *t = &a->t;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_elem type = (fv_elem)a->at.sum->type.elem;
+    int64_t width = t->nr;
+    fv_buf *odd = fv_kb_tile(&e->b, "odd", type, 1, &width, fv_x_const(x, type, 0));
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kb_if(&e->b, sees_all(a, r));
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *at[2] = {r, c};
+    fv_kb_store(
+        &e->b, odd, &c,
+        fv_x_fma(x, fv_x_load(x, t->sums, at), fv_x_const(x, type, 0), fv_x_load(x, odd, &c)),
+        NULL);
+    close_to(a, depth, m);
+    fv_expr *any = fv_kemit_fold(e, odd, FV_SUM);
+    fv_kb_if(&e->b, binary(e, FV_X_NE, any, any));
+    r = open_loop(e, FV_SERIAL, "r", rows);
+    fv_kb_if(&e->b, sees_all(a, r));
+    c = open_loop(e, FV_SERIAL, "c", t->columns);
+    fv_tile_bind(t, r, c);
+    fv_kemit_hoist(e, a->where);
+    fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 0, NULL, fv_x_const(x, type, 0));
+    key_part p = {.keys = {a->keys[0], a->keys[1]}};
+    fv_buf *of_part = acc;
+    if (has_parts(a)) {
+        open_part(a, &p);
+        of_part = fv_kb_tile(&e->b, "of_part", type, 0, NULL, fv_x_const(x, type, 0));
+    }
+    fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, "k", p.keys[0], p.keys[1], 1);
+    fv_kemit_bind(e, a->at.key, k);
+    fv_kb_if(&e->b, fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, a->where)));
+    fv_expr *term[2] = {fv_kemit_expr(e, a->pv.a), fv_kemit_expr(e, a->pv.b)};
+    fv_kb_store(&e->b, of_part, NULL, fv_x_fma(x, term[0], term[1], fv_x_load(x, of_part, NULL)),
+                NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    if (has_parts(a)) {
+        fv_expr *sum[2] = {fv_x_load(x, acc, NULL), fv_x_load(x, of_part, NULL)};
+        fv_kb_store(&e->b, acc, NULL, fv_kemit_with_part(e, sum[0], sum[1], p.part, p.first), NULL);
+        fv_kb_end(&e->b);
+    }
+    fv_kb_store(&e->b, t->sums, (fv_expr *[]){r, c}, fv_x_load(x, acc, NULL), NULL);
+    close_to(a, depth, m);
+}
+
+/* The sums of the tile, with the keys that are seen: a part after the other. */
+static void multiply_parts(fv_attend *a, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_tile *t = &a->t;
+    fv_elem type = (fv_elem)a->at.sum->type.elem;
+    const int64_t extents[2] = {t->mr, t->nr};
+    fv_buf *all = fv_kb_tile(&e->b, "all", type, 2, extents, fv_x_const(e->arena, type, 0));
+    key_part p = {.keys = {a->keys[0], a->keys[1]}};
+    open_part(a, &p);
+    fv_tile_sums(t, t->mr);
+    memcpy(t->steps_in, p.keys, sizeof t->steps_in);
+    fv_tile_multiply(t, rows);
+    fv_expr *r = open_loop(e, FV_SERIAL, "r", rows),
+            *c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr)), *at[2] = {r, c};
+    fv_expr *sum[2] = {fv_x_load(e->arena, all, at), fv_x_load(e->arena, t->sums, at)};
+    fv_kb_store(&e->b, all, at, fv_kemit_with_part(e, sum[0], sum[1], p.part, p.first), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    t->sums = all;
+}
+
+static void multiply_keys(fv_attend *a, fv_expr *rows) {
+    if (has_parts(a)) {
+        multiply_parts(a, rows);
+        return;
+    }
+    fv_tile_sums(&a->t, a->t.mr);
+    memcpy(a->t.steps_in, a->keys, sizeof a->t.steps_in);
+    fv_tile_multiply(&a->t, rows);
+}
+
+static void emit_tiles_of_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows,
+                                 int mr, int nr) {
+    int depth = a->e.b.depth;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    fv_attend_tile(a, a->d, &a->pv, mr, nr);
+    fv_open_panels(&a->t, FV_SERIAL);
+    fv_expr *here = fv_open_tiles(&a->t, first, rows);
+    multiply_keys(a, here);
+    if (a->seen)
+        emit_without_hidden(a, here);
+    fv_tile_store(&a->t, value, a->index, here);
+    close_to(a, depth, m);
+}
+
+int fv_attend_columns(const fv_attend *a, int rows) {
+    const fv_dim *features = a->d->index[a->at.column]->dim;
+    int columns = a->result_tile.columns, most = a->result_tile.rows * columns;
+    while (!a->pv.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 &&
+           2 * columns * rows <= most)
+        columns *= 2;
+    return columns;
+}
+
+fv_contraction fv_attend_by_rows(fv_attend *a, fv_expr *query) {
+    const fv_contraction by_query = a->pv;
+    fv_kemit_bind(&a->e, a->d->index[a->at.row], a->index[a->at.row] = query);
+    if (a->group) {
+        a->pv.row = fv_definition_axis(a->d, a->single.row);
+        fv_kemit_bind(&a->e, a->single.row, a->group);
+    }
+    return by_query;
+}
+
+static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows) {
+    if (!a->alone) {
+        emit_tiles_of_result(a, value, first, rows, a->result_tile.rows, a->result_tile.columns);
+        return;
+    }
+    const int n = a->single.rows;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    const fv_contraction by_query = fv_attend_by_rows(a, first);
+    emit_tiles_of_result(a, value, a->group ? a->group : first, rows, n, fv_attend_columns(a, n));
+    a->pv = by_query;
+    fv_kemit_release(&a->e, m);
+}
+
+/* The weights of a block as a result; what is hidden from all of it is not in its memory. */
+static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_arena *x = e->arena;
+    fv_definition d = *a->kept;
+    fv_expr *index[FV_MAX_RANK], *key = NULL;
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    d.body = fv_attend_in_memory(a);
+    fv_kemit_use(e, &d);
+    open_rows(a, first, rows);
+    for (int i = 0; i < d.rank; i++)
+        if (fv_definition_axis(a->d, d.index[i]) == a->d->rank)
+            fv_kemit_bind(
+                e, d.index[i],
+                key = open_loop(e, FV_VECTOR, d.index[i]->name, fv_kemit_dim(e, a->at.key->dim)));
+    fv_kemit_bind(e, a->at.key, key);
+    for (int i = 0; i < d.rank; i++)
+        index[i] = fv_kemit_expr(e, fv_x_var(a->l->exprs, d.index[i]));
+    fv_expr *w = fv_kemit_expr(e, d.body);
+    if (a->keys[0])
+        w = fv_x_select(x,
+                        binary(e, FV_X_AND, binary(e, FV_X_LE, a->keys[0], key),
+                               binary(e, FV_X_LT, key, a->keys[1])),
+                        w, fv_x_const(x, (fv_elem)w->type.elem, 0));
+    fv_kemit_store(e, fv_kemit_out(e, (fv_value *)(uintptr_t)d.value), index, w);
+    close_to(a, depth, m);
+    fv_kemit_use(e, a->d);
+}
+
+/* Opens a vector loop over v in which what is stored goes to [.., row, v] of a task's memory. */
+static fv_buf *open_memory(fv_attend *a, fv_buf *of, fv_expr *row, fv_var *v, fv_expr **index) {
+    fv_kemit *e = &a->e;
+    fv_buf *b = fv_kemit_in(e, of);
+    b->role = FV_BUF_INOUT;
+    memcpy(index, a->at_memory, sizeof a->at_memory);
+    index[b->rank - 2] = row;
+    index[b->rank - 1] = open_loop(e, FV_VECTOR, v->name, fv_kemit_dim(e, v->dim));
+    fv_kemit_bind(e, v, index[b->rank - 1]);
+    return b;
+}
+
+void fv_attend_masks(fv_attend *a) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    int depth = e->b.depth;
+    for (int i = 0; i < a->nmasks; i++) {
+        fv_kmark m = fv_kemit_mark(e);
+        fv_definition d = fv_attend_over_keys(a, a->of_key[i]);
+        fv_kemit_use(e, &d);
+        fv_buf *masks = open_memory(a, a->masks, integer(e, i), a->at.key, index);
+        fv_kb_store(&e->b, masks, index, fv_kemit_expr(e, a->of_key[i]), NULL);
+        close_to(a, depth, m);
+    }
+    fv_kemit_use(e, a->d);
+}
+
+void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_expr *index[FV_MAX_RANK];
+    int depth = e->b.depth;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_definition d = fv_attend_over_keys(a, a->of_query);
+    fv_kemit_use(e, &d);
+    fv_buf *queries =
+        open_memory(a, a->queries, open_rows(a, first, rows), a->at.score->u.red.vars[0], index);
+    fv_kb_store(&e->b, queries, index, fv_kemit_expr(e, a->of_query), NULL);
+    close_to(a, depth, m);
+    fv_kemit_use(e, a->d);
+}
+
+/* ---- keys that a block sees ---- */
+
+/* Keys that are looked for together: whole panels of scores, and whole steps of sums along a
+ * row. */
+static int part_of_keys(const fv_attend *a) {
+    int columns = a->scores_tile.columns, part = columns;
+    while (part % FV_CHAINS)
+        part += columns;
+    return part * (part < FV_KEYS_TOGETHER ? FV_KEYS_TOGETHER / part : 1);
+}
+
+static fv_key_search search_of(fv_attend *a) {
+    return (fv_key_search){&a->e,     a->where,        a->d->index[a->at.row],
+                           a->at.key, part_of_keys(a), (fv_elem)a->memory->elem};
+}
+
+typedef struct sought {
+    const fv_keys_found *found;
+    fv_expr *first, *rows;
+} sought;
+
+static void find_keys(fv_attend *a, void *user) {
+    const sought *u = user;
+    fv_key_search s = search_of(a);
+    fv_find_keys(&s, u->found, u->first, u->rows);
+    int half = s.width / 2;
+    if (half % a->scores_tile.columns == 0 && half % FV_CHAINS == 0)
+        fv_trim_keys(&s, u->found, u->first, u->rows);
+}
+
+/* Which sums of the weights are over the scores: the others are of queries and keys as they
+ * were. */
+static void note_ranged(fv_attend *a, const fv_expr *root, fv_ptrmap *ranged) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a->l->exprs, root); (x = fv_x_next(&v));)
+        if (x->op == FV_X_REDUCE && loads(a, x->arg[0], NULL, 0, NULL, NULL))
+            *fv_ptrmap_at(ranged, x) = (void *)(uintptr_t)x;
+}
+
+static void emit_block(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory,
+                       fv_expr *first, fv_expr *rows) {
+    emit_scores(a, memory, first, rows);
+    emit_weights(a, weights, memory, first, rows);
+    if (a->kept)
+        emit_kept(a, first, rows);
+    emit_result(a, value, first, rows);
+}
+
+static fv_buf *new_scalar(fv_attend *a, const char *name, fv_expr *is) {
+    return fv_kb_tile(&a->e.b, name, FV_I64, 0, NULL, is);
+}
+
+/* With the keys that some row sees; then, where one of the others may weigh something, with all. */
+static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first,
+                        fv_expr *rows) {
+    fv_kemit *e = &a->e;
+    fv_arena *x = e->arena;
+    int64_t most = most_rows(a);
+    fv_ptrmap ranged = fv_ptrmap_in(a->l->exprs);
+    note_ranged(a, a->folded.body, &ranged);
+    note_ranged(a, a->seen, &ranged);
+    fv_expr *n = fv_kemit_dim(e, a->at.key->dim), *zero = integer(e, 0);
+    fv_key_search s = search_of(a);
+    const bool frees = fv_knows_free_keys(&s);
+    fv_keys_found found = {.seen = {new_scalar(a, "from_key", n), new_scalar(a, "to_key", zero)}};
+    for (int i = 0; i < 2 && frees; i++)
+        found.free[i] = new_scalar(a, i ? "free_to" : "free_from", zero);
+    a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &most, NULL);
+    a->again = new_scalar(a, "again", zero);
+    fv_kemit_use(e, &a->folded);
+    emit_either(a, a->where, find_keys,
+                &(sought){&found, first, a->alone ? integer(e, a->single.queries) : rows});
+    fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1),
+            *once = binary(e, FV_X_EQ, time, zero);
+    fv_kb_if(&e->b, binary(e, FV_X_OR, once, fv_x_un(x, FV_X_NOT, is_done(a))));
+    fv_expr *to = fv_x_load(x, found.seen[1], NULL),
+            *lo = binary(e, FV_X_MIN, fv_x_load(x, found.seen[0], NULL), to);
+    a->keys[0] = fv_kb_let(&e->b, "lo", fv_x_select(x, once, lo, zero));
+    a->keys[1] = fv_kb_let(&e->b, "hi", fv_x_select(x, once, to, n));
+    emit_scores(a, memory, first, rows);
+    fv_kb_if(&e->b, once);
+    e->range = (struct fv_range){.dim = a->at.key->dim,
+                                 .lo = a->keys[0],
+                                 .hi = a->keys[1],
+                                 .sums = &ranged,
+                                 .width = s.width,
+                                 .term = a->at.key,
+                                 .where = a->where};
+    for (int i = 0; i < 2 && frees; i++)
+        e->range.free[i] =
+            fv_kb_let(&e->b, i ? "free_hi" : "free_lo",
+                      binary(e, FV_X_MAX, fv_x_load(x, found.free[i], NULL), a->keys[0]));
+    emit_weights(a, &a->folded, memory, first, rows);
+    e->range.dim = NULL;
+    fv_kb_else(&e->b);
+    emit_weights(a, &a->weights, memory, first, rows);
+    fv_kb_end(&e->b);
+    fv_kb_if(&e->b, binary(e, FV_X_OR, fv_x_un(x, FV_X_NOT, once), is_done(a)));
+    if (a->kept)
+        emit_kept(a, first, rows);
+    emit_result(a, value, first, rows);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    a->keys[0] = a->keys[1] = NULL;
+}
+
+/* What `seen` has of the whole task. */
+static void emit_bounds(fv_attend *a) {
+    fv_kemit *e = &a->e;
+    fv_kemit_use(e, &a->folded);
+    e->rows = true;
+    fv_kemit_hoist(e, a->seen);
+    e->rows = false;
+    fv_kemit_use(e, a->d);
+}
+
+/* ---- a single query ---- */
+
+typedef struct hiding {
+    fv_buf *hides;
+    fv_expr *query;
+} hiding;
+
+static void find_hidden_key(fv_attend *a, void *user) {
+    const hiding *u = user;
+    fv_key_search s = search_of(a);
+    fv_find_hidden_key(&s, u->hides, u->query, integer(&a->e, a->single.queries));
+}
+
+void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
+    fv_kemit *e = &a->e;
+    fv_kemit_use(e, &a->folded);
+    emit_either(a, a->where, find_hidden_key, &(hiding){hides, query});
+    fv_kemit_use(e, a->d);
+}
+
+/* From those queries that are looked at: few ones, or any where the mask is of keys alone. */
+static fv_expr *hides_none(fv_attend *a, fv_expr *query) {
+    fv_kemit *e = &a->e;
+    fv_buf *hides = new_scalar(a, "hides", integer(e, 0));
+    fv_attend_find_hidden(a, hides, query);
+    return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
+}
+
+/* Heads that share keys, or few queries, are the rows, of all things that have rows of queries
+ * otherwise. Where all see all keys, no bounds of the scores are needed, which are a pass over the
+ * keys. */
+static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query,
+                        fv_expr *group) {
+    fv_kemit *e = &a->e;
+    fv_expr *seen = a->seen, *rows = integer(e, a->single.rows);
+    a->alone = true;
+    a->group = group;
+    if (a->queries)
+        fv_attend_queries(a, query, rows);
+    if (seen) {
+        fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, hides_none(a, query)));
+        fv_kmark m = fv_kemit_mark(e);
+        if (fv_attend_few(a))
+            emit_bounds(a);
+        emit_folded(a, value, memory, query, rows);
+        fv_kemit_release(e, m);
+        fv_kb_else(&e->b);
+    }
+    a->seen = NULL;
+    emit_block(a, &a->open, value, memory, query, rows);
+    if (seen)
+        fv_kb_end(&e->b);
+    a->seen = seen;
+    a->group = NULL;
+    a->alone = false;
+}
+
+/* Scores are there, but for those behind the last whole block of keys. */
+static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv_expr *group) {
+    fv_kemit *e = &a->e;
+    fv_expr *seen = a->seen, *n = fv_kemit_dim(e, a->at.key->dim),
+            *block = integer(e, a->single.block);
+    a->seen = NULL;
+    a->alone = true;
+    a->group = group;
+    a->keys[0] = fv_kb_let(&e->b, "from_key",
+                           binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, n, block), block));
+    a->keys[1] = n;
+    emit_single_scores(a, memory, query);
+    a->keys[0] = a->keys[1] = NULL;
+    emit_weights(a, &a->open, memory, query, integer(e, a->single.rows));
+    a->group = NULL;
+    a->alone = false;
+    a->seen = seen;
+}
+
+/* ---- tasks ---- */
+
+fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times) {
+    fv_kemit *e = &a->e;
+    int n = 0;
+    for (int i = 0; i < a->d->rank; i++) {
+        if (i == a->at.row || i == a->at.column)
+            continue;
+        fv_expr *extent = fv_kemit_dim(e, a->outer[n]->dim);
+        extent = times && !n ? binary(e, FV_X_MUL, extent, times) : extent;
+        fv_expr *at = open_loop(e, FV_PARALLEL, a->outer[n]->name, extent);
+        fv_kemit_bind(e, a->outer[n], at); /* the axis, or groups of heads */
+        a->index[i] = a->at_memory[n++] = at;
+    }
+    a->at_memory[n] = integer(e, 0);
+    if (!a->single.row)
+        return NULL;
+    if (fv_attend_few(a))
+        return integer(e, 0);
+    fv_expr *group = a->index[fv_definition_axis(a->d, a->single.row)];
+    return binary(e, FV_X_MUL, group, integer(e, a->single.rows));
+}
+
+/* *first is where the queries of a task begin, the result how many it has; *head: the first row of
+ * `single`, NULL: it has one. */
+static fv_expr *open_tasks(fv_attend *a, fv_expr **first, fv_expr **head) {
+    fv_kemit *e = &a->e;
+    const fv_dim *queries = a->d->index[a->at.row]->dim, *chunks = a->chunk->dim;
+    *head = fv_attend_outer(a, NULL);
+    fv_expr *count = fv_kemit_dim(e, queries), *blocks = fv_kemit_dim(e, chunks);
+    fv_expr *tile = integer(e, a->scores_tile.rows), *size;
+    fv_expr *step = fv_ceildiv(e, count, blocks);
+    step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, tile), tile), tile);
+    fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step,
+                                    fv_dim_is_one(chunks), first, &size);
+    fv_kemit_bind(e, a->chunk, chunk);
+    a->at_memory[a->nouter] = chunk;
+    if (fv_attend_few(a))
+        *head = *first;
+    else if (*head)
+        *head = fv_kb_let(&e->b, "head", *head);
+    return size;
+}
+
+/* Blocks of the queries of a task: from *first on, of which it becomes that of a block. */
+static fv_expr *open_blocks(fv_attend *a, fv_expr **first, fv_expr *size) {
+    fv_kemit *e = &a->e;
+    if (a->d->index[a->at.row]->dim->hi <= a->block)
+        return size;
+    fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->block);
+    *first = fv_kb_let(&e->b, "query", binary(e, FV_X_ADD, *first, from));
+    return fv_kb_let(&e->b, "queries",
+                     binary(e, FV_X_MIN, integer(e, a->block), binary(e, FV_X_SUB, size, from)));
+}
+
+/* A loop over the heads of the group, where there are groups. */
+static void open_heads(fv_attend *a, fv_expr *group) {
+    fv_kemit *e = &a->e;
+    if (!group || fv_attend_few(a))
+        return;
+    fv_expr *head =
+        binary(e, FV_X_ADD, group, open_loop(e, FV_SERIAL, "h", integer(e, a->single.rows)));
+    fv_kemit_bind(e, a->single.row, a->index[fv_definition_axis(a->d, a->single.row)] = head);
+}
+
+/* The blocks of a task, whose weights these are; NULL: with what its mask hides left out. */
+static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory,
+                        fv_expr *first, fv_expr *size) {
+    int depth = a->e.b.depth;
+    fv_kmark m = fv_kemit_mark(&a->e);
+    if (!weights)
+        emit_bounds(a);
+    fv_expr *rows = open_blocks(a, &first, size);
+    if (a->queries)
+        fv_attend_queries(a, first, rows);
+    if (weights)
+        emit_block(a, weights, value, memory, first, rows);
+    else
+        emit_folded(a, value, memory, first, rows);
+    close_to(a, depth, m);
+}
+
+/* A mask of the key alone is looked at first: where it hides none, rows do without bounds of their
+ * scores. */
+static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first,
+                            fv_expr *size) {
+    fv_kemit *e = &a->e;
+    fv_expr *seen = a->seen;
+    const bool asks = seen && !fv_x_uses(a->where, a->d->index[a->at.row]);
+    if (asks) {
+        fv_kb_if(&e->b, hides_none(a, first));
+        a->seen = NULL;
+        emit_blocks(a, &a->open, value, memory, first, size);
+        a->seen = seen;
+        fv_kb_else(&e->b);
+    }
+    emit_blocks(a, seen ? NULL : &a->weights, value, memory, first, size);
+    if (asks)
+        fv_kb_end(&e->b);
+}
+
+void fv_attend_emit(fv_attend *a, fv_value *value) {
+    fv_kemit *e = &a->e;
+    fv_expr *first, *group, *size = open_tasks(a, &first, &group),
+                            *shared = fv_attend_is_shared(a, false);
+    fv_expr *few = a->single.sum ? fv_kemit_expr(e, a->single.where) : NULL;
+    const bool always = few && few->op == FV_X_CONST && few->u.i;
+    fv_buf *memory = fv_kemit_in(e, a->memory);
+    memory->role = FV_BUF_INOUT;
+    if (a->nmasks)
+        fv_attend_masks(a);
+    if (shared) {
+        fv_kb_if(&e->b, shared);
+        emit_shared_weights(a, memory, first, group);
+        fv_kb_else(&e->b);
+    }
+    if (few && !always)
+        fv_kb_if(&e->b, few);
+    if (few)
+        emit_single(a, value, memory, first, group);
+    if (few && !always)
+        fv_kb_else(&e->b);
+    if (!always) {
+        open_heads(a, group);
+        emit_all_blocks(a, value, memory, first, size);
+    }
+    while (e->b.depth)
+        fv_kb_end(&e->b);
+}

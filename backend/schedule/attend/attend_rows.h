@@ -1,0 +1,29 @@
+/* attend_rows.h - attention a query at a time, of definitions as they are:
+ *
+ *     s[.., j] = sum c: ..                        scores of any form: few queries, additive,
+ *                                                 distances
+ *     p[.., j] = exp(s[.., j] - max) / sum        their weights
+ *     y[.., d] = sum j: p[.., j] * v[j, d]
+ *
+ * One kernel makes the three: what a row of scores became is in the first-level cache when values
+ * are weighted. */
+#ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTEND_ROWS_H
+#define FV_BACKEND_SCHEDULE_ATTEND_ATTEND_ROWS_H
+
+#include "backend/lowering/lowering.h"
+
+/* Three values of which the last may be such an attention. */
+typedef struct fv_row_attention {
+    const fv_value *scores, *weights;
+    int keys; /* the axis of the scores along which a row of them lies */
+} fv_row_attention;
+
+/* Is y a sum of what lies along a row of weights, made along that row of scores, which are sums
+ * each? `def`: the definition of a value, or NULL. */
+bool fv_find_row_attention(const fv_definition *y,
+                           const fv_definition *(*def)(void *user, const fv_value *v), void *user,
+                           fv_row_attention *out) FV_MUST_USE;
+/* Are the last two of these the weights and the result of one whose scores are another of them? */
+bool fv_attends_by_rows(int n, fv_definition *const *all) FV_MUST_USE;
+
+#endif

@@ -1,0 +1,226 @@
+/* attend_single.c - scores of a single query, as in a step of a decoder, or of a few.
+ *
+ *     for a block of keys: for a block of channels:
+ *         tile rows[n, n];  rows[r, c] = k[j0 + r, c0 + c];  transpose rows
+ *         for c ascending: for rows that share keys:
+ *             acc[h, r] = fma(q[h, c0 + c], rows[c, r], acc[h, r])
+ *
+ * Panels of keys are worth their memory where many queries read them. A single one reads each key
+ * once: it is turned round where it is read, which takes a fourth of what it takes to write the
+ * panels and to read these. So do as many queries as have room in the registers of a tile, where
+ * they are always so many, or so many times a dim that is 1: heads that keys were broadcast to are
+ * axes of queries. Where there are no vectors, elements of keys are read one by one, in the same
+ * order. Each score is the chain over channels that it is in tiles. */
+#include "backend/schedule/attend/attend_single.h"
+
+#include <string.h>
+
+#include "backend/lowering/access.h"
+#include "backend/schedule/common/blocks.h"
+#include "ir/base/limits.h"
+#include "ir/expr/visit.h"
+#include "ir/target/target.h"
+
+enum { LEAST_BLOCK = 4, AHEAD = 2 /* blocks: keys that are asked for */ };
+
+/* The one load along keys; false: there are several, or more is done than a few operations upon
+ * it. */
+static bool find_load(fv_arena *a, fv_single_scores *f, const fv_expr *root) {
+    fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));) {
+        if (x->op == FV_X_REDUCE || x->op == FV_X_REQUIRE || x->op == FV_X_GUARD ||
+            fv_expr_op_is_math((fv_expr_op)x->op))
+            return false;
+        if (x->op != FV_X_LOAD || !fv_x_uses(x, f->key))
+            continue;
+        if (f->load && !fv_x_equal(f->load, x))
+            return false;
+        f->load = x;
+        fv_x_skip(&v);
+    }
+    x = f->load;
+    return x && fv_x_is_plain(x) && fv_x_stride(x, f->channel) > 0 &&
+           fv_elem_is_float((fv_elem)x->type.elem) && !fv_elem_is_packed((fv_elem)x->type.elem);
+}
+
+/* That factor of a dim that may be 1; none: 1. */
+static int few_queries(fv_dims *t, const fv_dim *queries, int most) {
+    for (int n = most; n > 1; n--) {
+        const fv_dim *times = fv_dim_quotient(t, queries, fv_dim_const(t, n));
+        if (times && (fv_dim_is_one(times) || (times->kind == FV_DIM_SYMBOL && times->lo <= 1)))
+            return n;
+    }
+    return 1;
+}
+
+bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, int most) {
+    fv_arena *a = l->exprs;
+    const fv_target *t = l->target;
+    f->rows = f->queries = few_queries(l->module->dims, query->dim, most);
+    f->row = f->rows > 1 ? query : NULL;
+    if (f->sum->u.red.nvars != 1 || !fv_dim_is_const(f->sum->u.red.vars[0]->dim))
+        return false;
+    f->channel = f->sum->u.red.vars[0];
+    f->load = NULL;
+    if (!find_load(a, f, f->k))
+        return false;
+    int wide = fv_elem_storage_bytes((fv_elem)f->sum->type.elem),
+        bytes = fv_elem_storage_bytes((fv_elem)f->load->type.elem);
+    f->turns = t->vector_bits > 0;
+    int64_t n = f->turns ? fv_turned_block(t, bytes > wide ? bytes : wide) : LEAST_BLOCK;
+    while (n >= LEAST_BLOCK && f->channel->dim->value % n)
+        n /= 2;
+    f->block = n;
+    f->where = fv_x_bin(a, FV_X_AND, fv_x_bin(a, FV_X_LE, fv_x_int(a, n), fv_x_dim(a, f->key->dim)),
+                        fv_x_bin(a, FV_X_EQ, fv_x_dim(a, query->dim), fv_x_int(a, f->queries)));
+    return n >= LEAST_BLOCK;
+}
+
+/* Of how many values of v side by side is x the same? 0: of all. */
+static int64_t run_of(const fv_expr *x, const fv_var *v) {
+    int64_t by, run = 0;
+    if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v &&
+        fv_x_is_int(x->arg[1], &by) && by > 0)
+        return by;
+    if (x->op == FV_X_VAR)
+        return x->u.var == v;
+    for (int i = 0; i < x->n; i++) {
+        int64_t other = run_of(x->arg[i], v);
+        run = !run || (other && run % other == 0) ? other : !other || other % run == 0 ? run : 1;
+    }
+    return run;
+}
+
+void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v,
+                     const fv_expr *where, int most) {
+    for (int i = 0; i < d->rank; i++) {
+        const fv_var *h = d->index[i];
+        if (!fv_dim_is_const(h->dim) || !fv_x_uses(f->q, h) || (where && fv_x_uses(where, h)))
+            continue;
+        int64_t runs[] = {run_of(f->k, h), run_of(v, h)};
+        for (int n = most; n > f->rows; n--)
+            if (h->dim->value >= n && h->dim->value % n == 0 && runs[0] % n == 0 &&
+                runs[1] % n == 0) {
+                f->rows = n;
+                f->row = h;
+            }
+    }
+}
+
+/* What the block of keys from j0 on reads of these channels. */
+static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, f->block)), *index[FV_MAX_RANK];
+    fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
+    fv_kemit_bind(e, f->channel, c0);
+    for (int i = 0; i < f->load->u.buf->rank; i++)
+        index[i] = fv_kemit_expr(e, f->load->arg[i]);
+    fv_kb_prefetch(&e->b, fv_kemit_in(e, f->load->u.buf), index, 1);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* rows[c, r], the block of keys from j0 on, with the channels from c0 on, turned round. */
+static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
+    fv_kmark m = fv_kemit_mark(e);
+    fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)f->load->type.elem, 2,
+                              (int64_t[]){f->block, f->block}, NULL);
+    fv_expr *n = integer(e, f->block), *r = open_loop(e, FV_UNROLL, "r", n),
+            *c = open_loop(e, FV_VECTOR, "c", n);
+    fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
+    fv_kemit_bind(e, f->channel, binary(e, FV_X_ADD, c0, c));
+    fv_kb_store(&e->b, rows, (fv_expr *[]){r, c}, fv_kemit_expr(e, f->load), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    fv_kb_transpose(&e->b, rows);
+    return rows;
+}
+
+/* acc[h, r] of the block of keys from j0 on, with the channels from c0 on. */
+static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
+                       fv_buf *acc, fv_expr *j0, fv_expr *c0) {
+    fv_arena *x = e->arena;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_buf *rows = f->turns ? emit_turned(e, f, j0, c0) : NULL;
+    fv_expr *n = integer(e, f->block), *c = open_loop(e, FV_UNROLL, "c", n), *r;
+    fv_kemit_bind(e, f->channel, binary(e, FV_X_ADD, c0, c));
+    fv_kmark step = fv_kemit_mark(e);
+    fv_buf *k = fv_kb_tile(&e->b, "k", (fv_elem)f->sum->type.elem, 1, &f->block, NULL);
+    r = open_loop(e, FV_VECTOR, "r", n);
+    fv_kemit_bind(e, f->key, binary(e, FV_X_ADD, j0, r));
+    if (rows)
+        fv_kemit_memo(e, f->load, fv_x_load(x, rows, (fv_expr *[]){c, r}));
+    fv_kb_store(&e->b, k, &r, fv_kemit_expr(e, f->k), NULL);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, step);
+    fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, first ? f->rows : 1));
+    if (first)
+        fv_kemit_bind(e, f->row, binary(e, FV_X_ADD, first, h));
+    fv_kemit_bind(e, local, h);
+    fv_expr *q = fv_kb_let(&e->b, "q", fv_kemit_expr(e, f->q));
+    r = open_loop(e, FV_VECTOR, "r", n);
+    fv_expr *at[2] = {h, r};
+    fv_kb_store(&e->b, acc, at, fv_x_fma(x, q, fv_x_load(x, k, &r), fv_x_load(x, acc, at)), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* At most where the last block of n keys begins; at least 0: for the verifier to see. */
+static fv_expr *in_keys(fv_kemit *e, const fv_single_scores *f, fv_expr *j, fv_expr *n) {
+    fv_expr *last = binary(e, FV_X_SUB, n, integer(e, f->block));
+    return fv_kb_let(&e->b, "j", binary(e, FV_X_MAX, binary(e, FV_X_MIN, j, last), integer(e, 0)));
+}
+
+/* Of the block of keys from j0 on. */
+static void emit_scores(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
+                        fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *j0) {
+    fv_arena *x = e->arena;
+    const fv_elem type = (fv_elem)f->sum->type.elem;
+    const int rows = first ? f->rows : 1;
+    fv_expr *index[FV_MAX_RANK], *zero = integer(e, 0);
+    fv_expr *next =
+        f->turns ? in_keys(e, f, binary(e, FV_X_ADD, j0, integer(e, AHEAD * f->block)), n) : NULL;
+    fv_buf *acc =
+        fv_kb_tile(&e->b, "acc", type, 2, (int64_t[]){rows, f->block}, fv_x_const(x, type, 0));
+    fv_expr *c0 =
+        fv_kb_for(&e->b, FV_SERIAL, "c0", zero, integer(e, f->channel->dim->value), f->block);
+    if (next)
+        prefetch(e, f, next, c0);
+    emit_block(e, f, first, local, acc, j0, c0);
+    fv_kb_end(&e->b);
+    fv_expr *h = open_loop(e, FV_UNROLL, "h", integer(e, rows)),
+            *r = open_loop(e, FV_VECTOR, "r", integer(e, f->block));
+    memcpy(index, at, (size_t)score->rank * sizeof *index);
+    index[score->rank - 2] = h;
+    index[score->rank - 1] = binary(e, FV_X_ADD, j0, r);
+    fv_kb_store(&e->b, score, index, fv_x_load(x, acc, (fv_expr *[]){h, r}), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
+void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
+                    fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *const *keys) {
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *from = keys[0] ? keys[0] : integer(e, 0), *to = keys[0] ? keys[1] : n;
+    fv_expr *j = fv_kb_for(&e->b, FV_SERIAL, "from", from, to, f->block);
+    emit_scores(e, f, first, local, score, at, n, in_keys(e, f, j, n));
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+void fv_single_emit_part(fv_kemit *e, const fv_single_scores *f, fv_expr *first,
+                         const fv_var *local, fv_buf *score, fv_expr *const *at, fv_expr *n,
+                         fv_expr *part) {
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *block = integer(e, f->block), *from = binary(e, FV_X_MUL, part, integer(e, FV_PART));
+    fv_expr *left = binary(e, FV_X_FLOORDIV, binary(e, FV_X_SUB, n, from), block);
+    fv_expr *b =
+        open_loop(e, FV_SERIAL, "block", binary(e, FV_X_MIN, integer(e, FV_PART / f->block), left));
+    emit_scores(e, f, first, local, score, at, n,
+                binary(e, FV_X_ADD, from, binary(e, FV_X_MUL, b, block)));
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}

@@ -1,0 +1,42 @@
+/* attend_single.h - scores of a single query, or of a few. */
+#ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTEND_SINGLE_H
+#define FV_BACKEND_SCHEDULE_ATTEND_ATTEND_SINGLE_H
+
+#include "backend/schedule/common/emit.h"
+
+typedef struct fv_single_scores {
+    fv_expr *sum, *q, *k; /* the score, and its factors: k as it lies in memory, not in panels */
+    fv_var *channel;      /* of the sum */
+    const fv_var *key;
+    fv_expr *load; /* the element that k reads */
+    int64_t block; /* keys, and channels, that are read together */
+    /* they are turned round in registers; false: the target has no vectors, for which that were to
+     * be done */
+    bool turns;
+    int queries;    /* there have to be */
+    fv_expr *where; /* there are so many, and a block of keys; over dims alone */
+    /* rows read the same keys and values: queries, or of one query heads side by side; NULL: there
+     * is one */
+    const fv_var *row;
+    int rows; /* of a task: all queries, or a group of heads */
+} fv_single_scores;
+
+/* Can a kernel read keys as they lie, a block at a time, for at most so many queries? sum, q, k and
+ * key are known; sets the others. */
+bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query,
+                      int most) FV_MUST_USE;
+/* Of one query: sets row and rows, at most `most`: an axis of d on which neither v nor k depends
+ * but by the number of a group, nor `where`. */
+void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v,
+                     const fv_expr *where, int most);
+/* Where `where` holds and the query is bound: score[at.., row, key] of all keys from `keys[0]` to
+ * before `keys[1]`, of n, or NULLs; e uses the scores' definition. Rows are those from `first` on,
+ * and `local` is their number; or, NULL, the one that is bound. */
+void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
+                    fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *const *keys);
+/* The same of the whole blocks of keys in that one of the parts that their sum has. */
+void fv_single_emit_part(fv_kemit *e, const fv_single_scores *f, fv_expr *first,
+                         const fv_var *local, fv_buf *score, fv_expr *const *at, fv_expr *n,
+                         fv_expr *part);
+
+#endif

@@ -1,0 +1,266 @@
+/* choice.c - what is chosen for a kernel, and the key by which tunings know it. */
+#include "backend/schedule/common/choice.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
+#include "ir/dim/text.h"
+
+enum { NAMED = 4 }; /* kernels that the model has not, one by one */
+
+/* ---- keys ---- */
+
+/* What a definition computes, as text: nodes, variables and values by numbers in the order in which
+ * they come, no names but those of symbols, no literals of floats. Equal layers have one key, and
+ * so have those that differ in scales. */
+typedef struct canon {
+    fv_arena *arena;
+    fv_text t;
+    fv_ptrmap numbers;
+    int n;
+} canon;
+
+static bool is_known(canon *c, const void *p, char kind) {
+    void **at = fv_ptrmap_at(&c->numbers, p);
+    bool known = *at != NULL;
+    if (!known)
+        *at = (void *)(intptr_t)++c->n;
+    fv_text_printf(&c->t, " %c%d", kind, (int)(intptr_t)*at);
+    return known;
+}
+
+static void put_var(canon *c, const fv_var *v) {
+    if (!is_known(c, v, 'v') && v->dim)
+        fv_text_printf(&c->t, "<%s", fv_dim_str(c->arena, v->dim));
+}
+
+static void put_value(canon *c, const fv_buf *b) {
+    const fv_value *v = b->value;
+    if (!v || is_known(c, v, 'b'))
+        return;
+    fv_text_printf(&c->t, ":%d:%s", (int)v->type->elem, v->kind == FV_VALUE_CONST ? "c" : "");
+    for (int i = 0; i < v->type->rank; i++)
+        fv_text_printf(&c->t, "[%s]", fv_dim_str(c->arena, v->type->dims[i]));
+}
+
+static void put_node(canon *c, const fv_expr *x) {
+    if (x->n && is_known(c, x, 'x'))
+        return;
+    fv_text_printf(&c->t, "(%d.%d", x->op, x->type.elem);
+    switch ((fv_expr_op)x->op) {
+    case FV_X_CONST:
+        if (!fv_elem_is_float((fv_elem)x->type.elem))
+            fv_text_printf(&c->t, " %lld", (long long)x->u.i);
+        break;
+    case FV_X_VAR: put_var(c, x->u.var); break;
+    case FV_X_DIM: fv_text_printf(&c->t, " %s", fv_dim_str(c->arena, x->u.dim)); break;
+    case FV_X_LOAD:
+    case FV_X_GUARD: put_value(c, x->u.buf); break;
+    case FV_X_REDUCE:
+        fv_text_printf(&c->t, " r%d", x->u.red.kind);
+        for (int i = 0; i < x->u.red.nvars; i++)
+            put_var(c, x->u.red.vars[i]);
+        break;
+    default: break;
+    }
+    for (int i = 0; i < x->n; i++)
+        put_node(c, x->arg[i]);
+    fv_text_put(&c->t, ")");
+}
+
+static const char *key_of(fv_lowerer *l, int n, const fv_definition *const *all) {
+    fv_arena *a = fv_arena_new(l->session);
+    canon c = {.arena = a, .t.arena = a, .numbers = fv_ptrmap_in(a)};
+    for (int m = 0; m < n; m++) {
+        const fv_definition *d = all[m];
+        if (m)
+            fv_text_put(&c.t, ";");
+        for (int i = 0; i < d->rank; i++)
+            put_var(&c, d->index[i]);
+        put_node(&c, d->body);
+        if (d->place)
+            put_node(&c, d->place);
+        if (n > 1) /* who loads it loads that result */
+            is_known(&c, d->value, 'b');
+    }
+    const char *key = fv_printf(l->arena, "%016llx", (unsigned long long)XXH3_64bits(c.t.s, c.t.n));
+    fv_arena_free(a);
+    return key;
+}
+
+/* ---- what a tuning says ---- */
+
+static bool is_of(fv_lowerer *l, const fv_tuned_kernel *k, const fv_value *v) {
+    const fv_origin *o = fv_storage_origin(l, v);
+    bool is = !*k->node || !strcmp(v->name, k->node);
+    for (int i = 0; i < o->n && !is; i++)
+        is = !strcmp(o->nodes[i], k->node);
+    return is;
+}
+
+/* The last entry for kernels of that schedule which make v; NULL: there is none. Those before it
+ * were meant, too. */
+static const fv_tuned_kernel *find_of_node(fv_lowerer *l, const fv_value *v,
+                                           fv_schedule_kind kind) {
+    const fv_tuning *u = l->options->tuning;
+    const fv_tuned_kernel *found = NULL;
+    for (int i = 0; u && i < u->n; i++) {
+        const fv_tuned_kernel *k = &u->kernels[i];
+        if (!k->node || k->schedule.kind != kind || !is_of(l, k, v))
+            continue;
+        *fv_ptrmap_at(&l->tuned, k) = l;
+        found = k;
+    }
+    return found;
+}
+
+/* ---- choosing ---- */
+
+fv_choosing fv_choose_for(fv_lowerer *l, const fv_definition *d, fv_schedule_kind kind) {
+    return fv_choose_for_group(l, 1, &d, kind);
+}
+
+fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const *all,
+                                fv_schedule_kind kind) {
+    const fv_lower_options *o = l->options;
+    fv_choosing c = {.l = l, .value = all[0]->value, .how.kind = kind};
+    if (!o->tuning && !o->choices)
+        return c;
+    c.key = key_of(l, n, all);
+    c.wish = o->tuning ? fv_tuning_find(o->tuning, c.key) : NULL;
+    for (int m = 0; m < n && !c.wish; m++)
+        c.wish = find_of_node(l, all[m]->value, kind);
+    return c;
+}
+
+/* One message for each kernel of the tuning, however many layers it stands for. */
+static void refuse(fv_lowerer *l, const fv_tuned_kernel *wish, int line, int column,
+                   const char *why) {
+    const char *model = fv_diag_file_get(l->session);
+    if (fv_ptrmap_get(&l->refused, wish))
+        return;
+    *fv_ptrmap_at(&l->refused, wish) = l;
+    fv_diag_file(l->session, l->options->tuning->path);
+    fv_error_at(l->session, line, column, "%s", why);
+    fv_diag_file(l->session, model);
+}
+
+bool fv_wants_naive(fv_lowerer *l, const fv_value *v) {
+    return find_of_node(l, v, FV_SCHEDULE_naive) != NULL;
+}
+
+void fv_refuse_naive(fv_lowerer *l, const fv_value *v, const char *why) {
+    const fv_tuned_kernel *k = find_of_node(l, v, FV_SCHEDULE_naive);
+    refuse(l, k, k->line, k->column, why);
+}
+
+int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t least, int64_t most,
+                  int64_t step) {
+    const fv_tuned_kernel *w = c->wish;
+    c->limits.choices |= 1u << p;
+    c->limits.of[p].least = least;
+    c->limits.of[p].most = most;
+    c->limits.of[p].step = step;
+    fv_schedule_set(&c->how, p, otherwise);
+    if (!w || w->schedule.kind != c->how.kind)
+        return otherwise;
+    bool stated = fv_schedule_states(&w->schedule, p);
+    if (stated)
+        c->how.value[p] = w->schedule.value[p];
+    const char *wrong = fv_schedule_wrong(c->l->arena, &c->limits, &c->how, p);
+    if (wrong) { /* of what is not stated: it does not go with what is */
+        refuse(c->l, w, stated ? w->places.at[p].line : w->line,
+               stated ? w->places.at[p].column : w->column, wrong);
+        c->how.value[p] = otherwise;
+    }
+    return c->how.value[p];
+}
+
+static void check_wish(fv_choosing *c) {
+    const fv_tuned_kernel *w = c->wish;
+    fv_arena *a = c->l->arena;
+    if (w->schedule.kind != c->how.kind)
+        refuse(c->l, w, w->line, w->column,
+               fv_printf(a, "the kernel's schedule is '%s', not '%s'",
+                         fv_schedule_name(c->how.kind), fv_schedule_name(w->schedule.kind)));
+    for (int p = 0; p < FV_NPARAMETERS; p++)
+        if (fv_schedule_states(&w->schedule, (fv_parameter)p) &&
+            !fv_is_choice(&c->limits, (fv_parameter)p))
+            refuse(c->l, w, w->places.at[p].line, w->places.at[p].column,
+                   fv_schedule_wrong(a, &c->limits, &w->schedule, (fv_parameter)p));
+    *fv_ptrmap_at(&c->l->tuned, w) = c->l;
+}
+
+/* What is refused is a diagnostic, and there is no program whose reasons could be told. */
+static void say_why(const fv_choosing *c) {
+    fv_lowerer *l = c->l;
+    fv_text t = {.arena = l->arena};
+    if (!l->reasons || !l->options->tuning)
+        return;
+    if (!c->wish) {
+        fv_declines(l, c->value, FV_WHY_not_tuned);
+        return;
+    }
+    fv_schedule_print(&t, &c->wish->schedule);
+    fv_takes(l, c->value, FV_WHY_tuned, fv_s(t.s));
+}
+
+void fv_chosen(fv_choosing *c, fv_schedule_kind kind) {
+    fv_lowerer *l = c->l;
+    c->how.kind = kind;
+    if (c->wish)
+        check_wish(c);
+    say_why(c);
+    fv_choices *list = l->options->choices;
+    if (list)
+        FV_PUSH(
+            l->arena, list->at, list->n, list->cap,
+            (fv_choice){.key = c->key, .how = c->how, .limits = c->limits, .step = l->nsteps - 1});
+}
+
+/* A node that a script names is a mistake of the script's, where a key may be of another level. */
+static void refuse_others(fv_lowerer *l, const fv_tuning *u) {
+    for (int i = 0; i < u->n; i++) {
+        const fv_tuned_kernel *k = &u->kernels[i];
+        bool naive = k->schedule.kind == FV_SCHEDULE_naive;
+        if (k->node && *k->node && !fv_ptrmap_get(&l->tuned, k) && !fv_ptrmap_get(&l->refused, k))
+            refuse(l, k, k->line, k->column,
+                   fv_printf(
+                       l->arena,
+                       "no kernel %s '%s'%s%s%s; `fovea inspect --schedules` tells which there are",
+                       naive ? "makes" : "of", k->node, naive ? "" : " has schedule '",
+                       naive ? "" : fv_schedule_name(k->schedule.kind), naive ? "" : "'"));
+    }
+}
+
+/* Kernels of the tuning that the model has not: the first ones, and how many. */
+static void warn_of_others(fv_lowerer *l, const fv_tuning *u) {
+    const char *model = fv_diag_file_get(l->session);
+    int others = 0;
+    fv_diag_file(l->session, u->path);
+    for (int i = 0; i < u->n; i++) {
+        const fv_tuned_kernel *k = &u->kernels[i];
+        if (k->key && !fv_ptrmap_get(&l->tuned, k) && others++ < NAMED)
+            fv_warning_at(
+                l->session, k->line, k->column,
+                "the model has no kernel \"%s\"; it may have with other --dim, --passes or -O",
+                k->key);
+    }
+    if (others > NAMED)
+        fv_warning(l->session, "nor has the model %d more of its kernels", others - NAMED);
+    fv_diag_file(l->session, model);
+}
+
+bool fv_choices_end(fv_lowerer *l) {
+    const fv_tuning *u = l->options->tuning;
+    fv_choices *list = l->options->choices;
+    for (int i = 0; list && i < list->n; i++)
+        list->at[i].kernel = l->steps[list->at[i].step].launch.kernel;
+    if (u) {
+        refuse_others(l, u);
+        warn_of_others(l, u);
+    }
+    return l->refused.n == 0;
+}

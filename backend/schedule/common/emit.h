@@ -1,0 +1,122 @@
+/* emit.h - a kernel while it is built from a definition: what schedules share. */
+#ifndef FV_BACKEND_SCHEDULE_COMMON_EMIT_H
+#define FV_BACKEND_SCHEDULE_COMMON_EMIT_H
+
+#include "backend/lowering/lowering.h"
+#include "ir/expr/visit.h"
+#include "ir/kernel/build.h"
+
+enum { FV_MAX_PASSES = 16, FV_MAX_KEPT = 8 };
+typedef struct fv_pass {
+    const fv_expr *sum;               /* along a row; NULL: the result, which is the last pass */
+    const fv_expr *x;                 /* what it keeps of what it computes; NULL: nothing */
+    const fv_expr *held[FV_MAX_KEPT]; /* nodes of it whose value the row holds by then */
+    int n;
+} fv_pass;
+
+typedef struct fv_kemit {
+    fv_lowerer *l;
+    fv_arena *arena;
+    fv_kernel *kernel;
+    fv_kbuilder b;
+    const fv_definition *def;
+    const fv_definition *const *all; /* of a group: those that it makes, */
+    int nall;                        /* so many; 0: def alone */
+    fv_value **args;                 /* per parameter */
+    int nargs, cap_args;
+    struct fv_kept { /* values that lie in a tile of the kernel */
+        const fv_value *value;
+        fv_buf *tile;
+    } *tiles;
+    int ntiles, cap_tiles;
+    const fv_dim **dims; /* per kernel dim */
+    int ndims, cap_dims;
+    fv_expr **dim_exprs;
+    struct fv_bound { /* index variable -> its value here */
+        const fv_var *var;
+        fv_expr *x;
+    } *bound;
+    int nbound, cap_bound;
+    struct fv_emitted { /* node -> what was emitted for it, innermost scope last */
+        const fv_expr *from;
+        fv_expr *to;
+    } *memo;
+    int nmemo, cap_memo;
+    fv_ptrmap uses; /* node -> how many uses in the definition */
+    fv_x_visitor counted;
+    fv_expr *guard; /* loads only where this holds; NULL: always */
+    /* what is the same in any order is taken by chains where terms lie side by side */
+    bool rows;
+    const fv_var *vector; /* the axis that vectors run along; NULL: none */
+    /* no broadcast leaves this axis at its first element: see fv_kemit_plain */
+    const fv_var *plain;
+    /* sums over the terms of a row, and the row itself, go over these only */
+    struct fv_range {
+        const fv_dim *dim; /* of a row; NULL: over all */
+        fv_expr *lo, *hi;  /* lo: a multiple of what steps are */
+        fv_ptrmap *sums;   /* which of the reductions */
+        /* from here to there, in between, `where` does not hold; NULL: nobody knows */
+        fv_expr *free[2];
+        int width; /* of which both are whole multiples behind lo */
+        const fv_var *term;
+        fv_expr *where; /* over the term */
+    } range;
+    /* what passes over a row keep in the row of the result: see fv_keep_in_rows */
+    struct fv_keep {
+        fv_pass passes[FV_MAX_PASSES];
+        int n, axis; /* along which they run; n 0: nothing is kept */
+        fv_buf *row;
+        fv_expr **index;
+    } keep;
+} fv_kemit;
+
+void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem);
+/* What follows is of this definition. */
+void fv_kemit_use(fv_kemit *e, const fv_definition *def);
+fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d);
+/* the parameter for a buffer of the definition, or its tile */
+fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from);
+/* That value lies in the kernel, in a tile that is added here; its extents are known. */
+void fv_kemit_keep(fv_kemit *e, const fv_value *v);
+fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v); /* with the axes of the definition */
+void fv_kemit_bind(fv_kemit *e, const fv_var *v, fv_expr *x);
+/* Scopes: what is bound or emitted after a mark is forgotten at release. */
+typedef struct fv_kmark {
+    int nbound, nmemo;
+} fv_kmark;
+fv_kmark fv_kemit_mark(const fv_kemit *e);
+void fv_kemit_release(fv_kemit *e, fv_kmark m);
+/* Emits every reduction of x whose variables are bound by now; uses find it by the memo. */
+void fv_kemit_hoist(fv_kemit *e, fv_expr *x);
+/* Emits what is costly in x and does not depend on v, the variable of a loop to come. */
+void fv_kemit_invariants(fv_kemit *e, fv_expr *x, const fv_var *v);
+/* x in terms of the kernel: statements it needs are added at the current place. */
+fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x);
+/* Where x chooses at run time between element v and element 0 along an axis of 1, for dims that may
+ * be 1: the condition that none of them is, for e->plain = v. NULL: it does not choose. */
+fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v);
+void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
+/* has it been emitted, and is in scope? */
+bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) FV_MUST_USE;
+/* Stores x, converted to the storage type, as the element of the result at the bound indices. */
+void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
+
+/* Is this reduction taken by several chains: as its order says, or where it is the same in any, as
+ * is quicker here? */
+bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
+/* A sum in parts, and one part more, which begins there; the first one is all there is: a -0 stays
+ * what it is. */
+fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part,
+                            fv_expr *first);
+/* The reductions r, each one chain, side by side for all of an axis of known extent: in a tile. Its
+ * variable is not bound yet. */
+fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v);
+/* All elements of a tile of one axis as one: chain c and c + n / 2 of the n that there are, while n
+ * is even, then the others in turn. */
+fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind);
+/* The pass that is this sum, or with NULL the last one; NULL: nothing is kept for it. */
+const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
+/* Finishes: verifies nothing, names the kernel, adds the launch. */
+void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule);
+
+#endif

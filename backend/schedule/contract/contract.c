@@ -1,0 +1,488 @@
+/* contract.c - matrix products and what is like them: a sum of products whose factors depend one on
+ * a row index i, the other on a column index j; or several with the same factor of rows.
+ *
+ *     parallel batch.., block of rows, panel of columns:
+ *       for i0 in the block, step MR:
+ *         acc[r, c] = 0                                     registers
+ *         for k ascending: acc[r, c] = fma(a[i0 + r, k], b[k, j0 + c], acc[r, c])
+ *         sums[r, c] = acc[r, c]                            first-level cache
+ *         for rows and columns that are there: y[i0 + r, j0 + c] = epilogue(sums[r, c])
+ *
+ * b comes in panels (panels.c), or as it lies in memory where columns are contiguous there. Rows
+ * that are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending
+ * chain: tiles change no bit. Several sums with one factor a, as the gates of a recurrent layer
+ * are, share a tile: each a is read once for all of them, and a panel has the columns of the second
+ * b behind those of the first. */
+#include "backend/schedule/contract/contract.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "backend/axes/merge.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/why.h"
+#include "backend/schedule/common/blocks.h"
+#include "backend/schedule/common/scheduler.h"
+#include "backend/schedule/operands/precompute.h"
+#include "ir/definition/definitions.h"
+#include "ir/expr/rewrite.h"
+
+/* Does x lie in memory so that neighbouring columns are neighbours? */
+static bool runs_along(const fv_expr *x, const fv_var *j) {
+    fv_load_count n = {0};
+    fv_x_count_loads(x, j, &n);
+    return n.contiguous && !n.strided;
+}
+
+fv_contraction fv_contraction_of(const fv_products *p) {
+    fv_contraction c = {.sum = p->sums[0],
+                        .a = p->a,
+                        .b = p->b[0],
+                        .nsums = p->nsums,
+                        .row = p->row,
+                        .column = p->column,
+                        .each = p->each};
+    for (int i = 0; i < p->nsums; i++) {
+        c.sums[i] = p->sums[i];
+        c.factors[i] = p->b[i];
+    }
+    return c;
+}
+
+static bool is_loaded(const fv_expr *x) {
+    x = fv_x_stored(x);
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+}
+
+/* Are panels of the factor with the columns made when the model is compiled? */
+static bool has_constant_columns(const fv_definition *d, const fv_contraction *c) {
+    return fv_x_is_constant(c->b) || fv_is_joined_constant(c->b, d->index[c->column]);
+}
+
+/* To begin and end a tile takes so many steps of k with one sum; and up to how many tiles of rows
+ * the best are looked for. */
+enum { TILE = 4, FEW_TILES = 4 };
+enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
+enum { LEAST_TILES = 2, PAGE = 4096, LINE_BYTES = 64 }; /* LEAST_TILES: of a block of rows */
+
+/* What a step of k takes for these rows: sums in flight, of which fewer than `least` take as
+ * long. */
+static int steps(int rows, int vectors, int least) {
+    return rows * vectors > least ? rows * vectors : least;
+}
+
+/* Rows of tiles for a small number of rows, at most `most`: 14 are better done as 7 + 7 than as 12
+ * + 2. */
+static int best_rows(int rows, int most, int vectors, int in_flight) {
+    int best = most, least = INT_MAX;
+    for (int mr = most; mr >= most / 2; mr--) {
+        int cost = rows / mr * (steps(mr, vectors, in_flight) + TILE);
+        for (int n = 1, rest = rows % mr; n <= rest; n *= 2)
+            cost += rest & n ? steps(n, vectors, in_flight) + TILE : 0;
+        if (cost < least) {
+            best = mr;
+            least = cost;
+        }
+    }
+    return best;
+}
+
+/* Several sums share the registers: as many columns of each as leave rows to share what is read of
+ * the panels. */
+static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *nr) {
+    int sums = *mr * *nr, least = lanes > 1 ? 1 : 2;
+    *nr = *nr / nsums > least ? *nr / nsums : least;
+    *mr = sums / (nsums * *nr);
+    /* their columns and one row's factor are held besides */
+    while (lanes > 1 && *mr > 1 && (*mr + 1) * nsums * *nr >= t->vector_registers)
+        --*mr;
+    *mr = *mr > 0 ? *mr : 1;
+}
+
+/* The tile of the table. Fewer rows where there are fewer, with more columns then: so many sums are
+ * in flight. Returns what columns are a multiple of: the lanes of a vector, or fewer where there
+ * are fewer columns. */
+static int tile_size(const fv_target *t, const fv_definition *d, const fv_contraction *c, int *mr,
+                     int *nr) {
+    int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
+    int in_flight = fv_processor_at(t->processor)->sums_in_flight;
+    lanes = lanes < 2 ? 1 : lanes;
+    fv_processor_tile(t->vector_registers, lanes, mr, nr);
+    if (c->nsums > 1)
+        share_tile(t, c->nsums, lanes, mr, nr);
+    *nr *= lanes;
+    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
+    int64_t columns = d->index[c->column]->dim->hi;
+    if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr &&
+        rows <= FEW_TILES * *mr)
+        *mr = best_rows((int)rows, *mr, *nr / lanes * c->nsums, in_flight);
+    if (!rows || !columns) { /* no tile: others make loops that never run */
+        *mr = *nr = 0;
+        return lanes;
+    }
+    if (rows < *mr) {
+        *mr = rows > 0 ? (int)rows : 1;
+        if (has_constant_columns(d, c) && *mr * (*nr / lanes) * c->nsums < in_flight)
+            *nr = in_flight / (*mr * c->nsums) * lanes;
+    }
+    while (lanes > columns)
+        lanes /= 2;
+    if (columns < *nr)
+        *nr = ((int)columns + lanes - 1) / lanes * lanes;
+    return lanes;
+}
+
+void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
+                      fv_parameter rows, fv_parameter columns, int *mr, int *nr) {
+    const fv_target *t = u->l->target;
+    int64_t step = tile_size(t, d, c, mr, nr), n = d->index[c->column]->dim->hi;
+    int64_t most_rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
+    int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
+    if (*nr < 2)
+        return;
+    u->limits.lanes = lanes < 2 ? 1 : lanes;
+    u->limits.registers = t->vector_registers;
+    u->limits.sums = c->nsums;
+    int64_t most = n > MOST_COLUMNS ? MOST_COLUMNS : (n + step - 1) / step * step;
+    *mr = (int)fv_choose(u, rows, *mr, 1, most_rows > MOST_ROWS ? MOST_ROWS : most_rows, 1);
+    *nr = (int)fv_choose(u, columns, *nr, step < 2 ? 2 : step, most > *nr ? most : *nr, step);
+}
+
+/* Does x depend on the step that the sum is taken in: on a state, or on a variable around the
+ * definition? */
+static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr *x,
+                       fv_ptrmap *seen) {
+    const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
+    bool of_step = v && v->kind == FV_VALUE_RESULT && v->def->out[v->index] != v;
+    if (*fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    if (x->op == FV_X_VAR) {
+        of_step = fv_definition_axis(d, x->u.var) == d->rank;
+        for (int i = 0; i < sum->u.red.nvars; i++)
+            of_step &= sum->u.red.vars[i] != x->u.var;
+    }
+    for (int i = 0; i < x->n && !of_step; i++)
+        of_step = is_of_step(d, sum, x->arg[i], seen);
+    return of_step;
+}
+
+/* Can a kernel before this one make the factor, or panels of it? */
+static bool is_made_before(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                           const fv_expr *factor) {
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    return !c->often || !is_of_step(d, c->sum, factor, &seen);
+}
+
+/* All are packed together. */
+static bool choose_several(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
+    for (int i = 0; i < c->nsums; i++) {
+        fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->factors[i], d)));
+        if (!is_made_before(l, d, c, c->factors[i]))
+            return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
+        if (!fv_panels_fit(d, c->sum))
+            return fv_declines(l, d->value, FV_WHY_operand_axes, name, fv_n(FV_MAX_RANK));
+    }
+    c->packed = true;
+    return true;
+}
+
+bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
+    if (c->nsums > 1)
+        return choose_several(l, d, c);
+    const fv_var *j = d->index[c->column];
+    bool constant = has_constant_columns(d, c), before = constant || is_made_before(l, d, c, c->b);
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
+    c->dense = !constant && before && fv_choose_dense(l, d, c->sum, c->b, j, &c->copy);
+    bool contiguous =
+        c->dense ? fv_dense_runs_along(&c->copy, j) : is_loaded(c->b) && runs_along(c->b, j);
+    c->packed = constant || !contiguous;
+    if (c->packed && !before)
+        return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
+    if (c->packed && !fv_panels_fit(d, c->sum)) {
+        fv_declines(l, d->value, FV_WHY_operand_axes, name, fv_n(FV_MAX_RANK));
+        c->packed = false;
+    }
+    return c->packed || contiguous;
+}
+
+void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c,
+                       int nr) {
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
+    if (c->dense)
+        c->b = fv_place_dense(l, op, d, &c->copy);
+    if (c->packed) {
+        c->factors[0] = c->b;
+        fv_make_panels(l, op, d, c->sum, c->nsums, c->factors, c->column, nr, &c->panels);
+        c->b = c->panels.x;
+    }
+    fv_takes(l, d->value,
+             !c->packed              ? FV_WHY_operand_direct
+             : c->panels.made_in_run ? FV_WHY_operand_packs
+                                     : FV_WHY_operand_constant,
+             name);
+}
+
+/* ---- the kernel ---- */
+
+/* Rows in blocks of at most `most`, a multiple of mr, all as large as can be done with tiles. */
+static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows) {
+    fv_kemit *e = t->e;
+    const fv_dim *d = e->def->index[t->c->row]->dim;
+    if (fv_dim_is_const(d))
+        t->rest = d->value % t->mr;
+    fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->mr);
+    fv_expr *blocks = fv_ceildiv(e, n, integer(e, most));
+    fv_expr *step = fv_ceildiv(e, n, binary(e, FV_X_MAX, blocks, integer(e, 1)));
+    step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, mr), mr), mr);
+    fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
+}
+
+/* Rows of a task: as much of a as stays in the second-level cache beside the panel that goes by and
+ * the next one, or, where all of them take `depth` steps before the next ones (0: all), such parts
+ * of these. May be less than 1. */
+static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, int nr, int64_t depth) {
+    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), steps = 1;
+    int64_t room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths;
+    for (int i = 0; i < c->sum->u.red.nvars && steps >= 0 && steps < room; i++)
+        steps *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
+    steps = steps > 0 ? steps : 1;
+    return (room / bytes - 2 * nr * c->nsums * (depth ? depth : steps)) / steps;
+}
+
+static int64_t block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr,
+                          int64_t depth) {
+    int64_t rows = room_for_rows(t, c, nr, depth),
+            most = fv_processor_at(t->processor)->block_tiles * mr;
+    rows = rows > most ? most : rows;
+    return rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
+}
+
+/* Steps that all tiles of a block take before the next ones: where a and two panels have no room in
+ * the second-level cache, it has room for parts of panels, and the first for a tile's part of a. 0:
+ * all, since more parts take longer, in what begins and ends them, and have to pay for it. */
+static int64_t block_depth(const fv_target *t, const fv_contraction *c, int mr, int nr) {
+    int64_t steps = c->sum->u.red.vars[0]->dim->value,
+            bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
+    /* a copy of them lies on the stack */
+    int64_t room = t->l1_bytes / bytes < FV_MOST_SUMS ? t->l1_bytes / bytes : FV_MOST_SUMS;
+    int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
+            parts = most > 0 ? (steps + most - 1) / most : 1;
+    if (parts < 2 || room_for_rows(t, c, nr, 0) >= LEAST_TILES * mr)
+        return 0;
+    int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
+    return depth < steps ? depth : 0;
+}
+
+/* Does the processor gain by copies of a tile's rows of a, where more of them share sets of the
+ * first-level cache than half of their ways hold? A set is that of each line 4 kB further on, in
+ * all processors of the table. */
+static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_definition *d,
+                       int mr) {
+    const fv_expr *a = fv_x_stored(c->a);
+    int last = a->op == FV_X_LOAD ? a->u.buf->rank - 1 : 0;
+    int64_t stride = fv_elem_storage_bytes((fv_elem)a->type.elem), extent, sets = 1,
+            ways = t->l1_bytes / PAGE;
+    if (!fv_processor_at(t->processor)->copies_rows || c->row < 0 || last < 1 ||
+        !fv_x_adds(a->arg[last - 1], d->index[c->row]))
+        return false;
+    if (fv_x_stride(a, c->sum->u.red.vars[0]) != 1 || !fv_x_is_int(a->u.buf->extent[last], &extent))
+        return false;
+    for (stride *= extent; sets < PAGE / LINE_BYTES && sets * stride % PAGE;)
+        sets *= 2;
+    return ways > 0 && sets * ways / 2 < mr;
+}
+
+/* What is chosen besides the tile, once panels are there: whether they can be asked for in time.
+ * Returns the rows of a block. */
+static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv_definition *d) {
+    const fv_contraction *c = t->c;
+    const fv_target *target = u->l->target;
+    int64_t block = t->mr, steps = 0;
+    fv_tile_defaults(u->l, op, t);
+    int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
+    if (rows > t->mr) {
+        bool parts = fv_can_prefetch(c);
+        steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
+        t->depth = parts ? block_depth(target, c, t->mr, t->nr) : 0;
+        block = block_rows(target, c, t->mr, t->nr, t->depth);
+    }
+    if (rows > 1)
+        block = fv_choose(u, FV_PARAMETER_block, block, t->mr, MOST_BLOCK, 1);
+    if (steps > 0) {
+        t->depth = fv_choose(
+            u, FV_PARAMETER_depth,
+            !t->depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->depth, 1, steps, 1);
+        t->depth = t->depth < steps ? t->depth : 0;
+        if (!c->each)
+            t->copies = fv_choose(u, FV_PARAMETER_copies,
+                                  t->depth && copies_pay(target, c, d, t->mr), 0, 1, 1);
+    }
+    if (fv_can_prefetch(c)) {
+        t->near = fv_choose(u, FV_PARAMETER_prefetch, t->near, 0, 1 << 20, 1);
+        t->far = fv_choose(u, FV_PARAMETER_prefetch_single, t->far, 0, 1 << 24, 1);
+    }
+    t->outlined = fv_choose(u, FV_PARAMETER_outline, t->outlined, 0, 1, 1);
+    return block;
+}
+
+static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
+    fv_fact columns = fv_d(d->index[c->column]->dim);
+    if (c->each)
+        fv_takes(l, d->value, FV_WHY_contracts_each, columns);
+    else if (c->row < 0)
+        fv_takes(l, d->value, FV_WHY_contracts_row, columns);
+    else
+        fv_takes(l, d->value, FV_WHY_contracts, fv_d(d->index[c->row]->dim), columns);
+}
+
+static bool is_one_chain(const fv_contraction *c) {
+    bool one = true;
+    for (int i = 0; i < c->nsums; i++)
+        one &= fv_x_is_one_chain(c->sums[i]);
+    return one;
+}
+
+fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, int n,
+                                       fv_expr *const *roots, bool often) {
+    fv_products found;
+    if (!fv_find_products(l, d, n, roots, &found))
+        return NULL;
+    fv_contract_plan *p = FV_NEW(l->arena, fv_contract_plan, 1);
+    fv_contraction *c = &p->c;
+    fv_tile *t = &p->t;
+    p->d = d;
+    *c = fv_contraction_of(&found);
+    c->often = often;
+    *t = (fv_tile){.c = c, .rest = -1};
+    p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
+    fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
+    bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
+                                             fv_d(d->index[c->column]->dim));
+    /* why its sum is no single chain is said where b is chosen, too */
+    is_kind = is_kind && fv_contract_choose(l, d, c) &&
+              (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
+    if (!is_kind)
+        return NULL;
+    c->dense_a =
+        is_made_before(l, d, c, c->a) && fv_choose_dense(l, d, c->sum, c->a, NULL, &c->copy_a);
+    return p;
+}
+
+void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) {
+    say_what_it_is(l, p->d, &p->c);
+}
+
+static void *choose(fv_lowerer *l, const fv_storage *s) {
+    if (fv_form_of(l, s->def) != FV_FORM_CONTRACT)
+        return NULL;
+    return fv_contract_plan_new(l, s->def, 1, (fv_expr *[]){s->def->body}, false);
+}
+
+void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
+    fv_contract_place(l, op, p->d, &p->c, p->t.nr);
+    if (p->c.dense_a)
+        p->c.a = fv_place_dense(l, op, p->d, &p->c.copy_a);
+    p->block = choose_rest(&p->chosen, op, &p->t, p->d);
+}
+
+typedef struct copied {
+    fv_expr *x, *copy;
+} copied;
+
+static fv_expr *read_copy(fv_x_rewriter *w, fv_expr *x) {
+    const copied *c = w->user;
+    return x == c->x ? c->copy : NULL;
+}
+
+/* A factor that kept rows of a batch apart, as one that is looked up or transposed, is a load once
+ * it is copied: such rows are one axis then. */
+static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
+    copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.copy_a)};
+    fv_x_rewriter w = {.arena = l->exprs, .before = read_copy, .user = &c};
+    fv_definition d = *p->d;
+    d.body = fv_x_rewrite(&w, d.body);
+    const fv_definition *joined = fv_merge_axes(l, &d);
+    p->c.a = c.copy;
+    p->c.dense_a = false;
+    if (joined->rank == d.rank)
+        return;
+    struct fv_reasons *reasons = l->reasons;
+    l->reasons = NULL; /* they are told */
+    fv_contract_plan *q = fv_contract_plan_new(l, joined, 1, (fv_expr *[]){joined->body}, false);
+    l->reasons = reasons;
+    if (!q)
+        return;
+    *p = *q;
+    p->t.c = &p->c;
+}
+
+static void place(fv_lowerer *l, fv_op *op, void *as) {
+    fv_contract_plan *p = as;
+    if (p->c.dense_a)
+        copy_rows_of(l, op, p);
+    fv_contract_tell(l, p);
+    fv_contract_plan_place(l, op, p);
+}
+
+void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value) {
+    const fv_definition *d = p->d;
+    const fv_contraction *c = &p->c;
+    fv_tile *t = &p->t;
+    t->e = e;
+    fv_expr *index[FV_MAX_RANK], *rows = integer(e, 1), *first = integer(e, 0);
+    for (int i = 0; i < d->rank; i++) {
+        if (i == c->row || i == c->column)
+            continue;
+        index[i] = open_loop(e, FV_PARALLEL, d->index[i]->name, fv_kemit_dim(e, d->index[i]->dim));
+        fv_kemit_bind(e, d->index[i], index[i]);
+    }
+    if (c->row >= 0)
+        open_rows(t, p->block, &first, &rows);
+    fv_open_panels(t, FV_PARALLEL);
+    if (t->depth) {
+        fv_tile_sums(t, p->block);
+        int outer = e->b.depth;
+        fv_open_steps(t);
+        fv_tile_multiply(t, fv_open_tiles(t, first, rows));
+        while (e->b.depth > outer)
+            fv_kb_end(&e->b);
+    }
+    fv_expr *here = fv_open_tiles(t, first, rows);
+    if (!t->depth) {
+        fv_tile_sums(t, t->mr);
+        fv_tile_multiply(t, here);
+    }
+    fv_tile_store(t, value, index, here);
+    while (e->b.depth)
+        fv_kb_end(&e->b);
+}
+
+fv_schedule fv_contract_schedule(const fv_contract_plan *p) {
+    fv_schedule how = p->chosen.how;
+    if (p->c.packed)
+        fv_schedule_set(&how, FV_PARAMETER_operand,
+                        p->c.panels.made_in_run ? FV_OPERAND_PACKS : FV_OPERAND_PACKED);
+    return how;
+}
+
+static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
+    fv_contract_plan *p = as;
+    const fv_definition *d = p->d;
+    const fv_contraction *c = &p->c;
+    fv_kemit e;
+    fv_kemit_init(&e, l, d, fv_op_stem(op));
+    bool batch = d->rank > 1 + (c->row >= 0);
+    if (batch || (c->row >= 0 && d->index[c->row]->dim->hi > p->block) ||
+        d->index[c->column]->dim->hi > p->t.nr)
+        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(p->t.nr));
+    else
+        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(p->t.nr));
+    fv_contract_emit(p, &e, s->value);
+    fv_schedule how = fv_contract_schedule(p);
+    fv_kemit_finish(&e, op, &how);
+    fv_chosen(&p->chosen, FV_SCHEDULE_contract);
+}
+
+const fv_scheduler fv_schedule_contract = {.choose = choose, .place = place, .emit = emit};

@@ -1,0 +1,268 @@
+/* materialize.c - factors of contractions, computed beforehand where a load is not all there is to
+ * it.
+ *
+ *     x[n, o * s + k - p, c] where 0 <= o * s + k - p < size, else 0
+ *     =>  dense[n, o * s + k, c]
+ *
+ * with dense[n, i, c] = x[n, i - p, c] where 0 <= i - p < size, else 0, made by a kernel of its
+ * own: each element is computed once, not with every filter tap or column. The axes of the copy are
+ * the sums of variables that occur, the *bases* (o * s + k above). Where they would make it larger
+ * than one axis a variable does, the variables are the axes. */
+#include "backend/schedule/contract/materialize.h"
+
+#include <string.h>
+
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/why.h"
+#include "backend/schedule/operands/precompute.h"
+#include "ir/base/limits.h"
+#include "ir/expr/affine.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/unique.h"
+
+typedef struct base { /* an axis of the copy: the sum of by * var */
+    int n;
+    struct {
+        fv_var *var;
+        int64_t by;
+    } term[FV_MAX_RANK];
+    fv_var *index;
+    const fv_dim *low; /* the least value, which is element 0 */
+} base;
+
+typedef struct bases {
+    fv_lowerer *l;
+    fv_var *free[2 * FV_MAX_RANK]; /* variables of the definition and of the sum */
+    int nfree;
+    base *list;
+    int n, cap;
+    bool apart; /* one variable, one axis */
+    bool full;  /* there were more axes than a value has */
+} bases;
+
+/* ---- sums of variables ---- */
+
+static bool is_free(const bases *b, const fv_var *v) {
+    for (int i = 0; i < b->nfree; i++)
+        if (b->free[i] == v)
+            return true;
+    return false;
+}
+
+/* x as a sum of free variables and *rest. */
+static bool split(const bases *b, const fv_expr *x, base *s, const fv_dim **rest) {
+    if (x->type.elem != FV_I64)
+        return false;
+    fv_affine f = fv_affine_of(&(fv_affines){.dims = b->l->module->dims}, x);
+    bool is = fv_affine_is_of_vars(&f);
+    for (int i = 0; i < f.n && is; i++) {
+        fv_var *v = f.term[i].x->u.var;
+        int64_t by = f.term[i].by->value;
+        is = is_free(b, v) && by <= INT32_MAX && by >= -INT32_MAX;
+        s->term[s->n].var = v;
+        s->term[s->n++].by = by;
+    }
+    *rest = f.rest;
+    return is;
+}
+
+static int64_t gcd(int64_t a, int64_t b) {
+    return b ? gcd(b, a % b) : a < 0 ? -a : a;
+}
+
+/* Divides by what all terms have in common, the sign of the first term too. */
+static int64_t reduce(base *s) {
+    int64_t g = 0;
+    for (int i = 0; i < s->n; i++)
+        g = gcd(g, s->term[i].by);
+    if (s->term[0].by < 0)
+        g = -g;
+    for (int i = 0; i < s->n; i++)
+        s->term[i].by /= g;
+    return g;
+}
+
+static bool same_sum(const base *a, const base *b) {
+    bool same = a->n == b->n;
+    for (int i = 0; same && i < a->n; i++) {
+        int k = 0;
+        while (k < b->n && b->term[k].var != a->term[i].var)
+            k++;
+        same = k < b->n && a->term[i].by == b->term[k].by;
+    }
+    return same;
+}
+
+/* The axis for a reduced sum, a new one where there is none yet; NULL: it has too many. Its extent
+ * is no longer than what is copied where nothing is asked: both follow from fv_d_last. */
+static base *axis_of(bases *b, const base *s) {
+    fv_dims *t = b->l->module->dims;
+    for (int i = 0; i < b->n; i++)
+        if (same_sum(&b->list[i], s))
+            return &b->list[i];
+    if (b->n == FV_MAX_RANK)
+        return NULL;
+    base x = *s;
+    const fv_dim *extent = fv_dim_const(t, 1);
+    x.low = fv_dim_const(t, 0);
+    for (int i = 0; i < x.n; i++) {
+        const fv_dim *last = fv_d_last(t, x.term[i].var);
+        const fv_dim *reach = fv_dim_mul(t, last, fv_dim_const(t, x.term[i].by));
+        if (x.term[i].by < 0)
+            x.low = fv_dim_add(t, x.low, reach);
+        extent = x.term[i].by < 0 ? fv_dim_sub(t, extent, reach) : fv_dim_add(t, extent, reach);
+    }
+    x.index = fv_index_var(b->l->exprs, fv_printf(b->l->exprs, "i%d", b->n),
+                           fv_dim_max(t, extent, fv_dim_const(t, 0)));
+    FV_PUSH(b->l->exprs, b->list, b->n, b->cap, x);
+    return &b->list[b->n - 1];
+}
+
+/* ---- over the axes of the copy ---- */
+
+/* A sum of variables in terms of its axis, which becomes one where there is none. */
+static fv_expr *over_axis(fv_x_rewriter *r, fv_expr *x) {
+    bases *b = r->user;
+    fv_arena *a = r->arena;
+    const fv_dim *rest;
+    base s = {0};
+    if ((b->apart && x->op != FV_X_VAR) || !split(b, x, &s, &rest) || !s.n)
+        return NULL;
+    int64_t by = reduce(&s);
+    const base *axis = axis_of(b, &s);
+    b->full |= !axis;
+    if (!axis)
+        return x;
+    fv_expr *i = fv_x_bin(a, FV_X_ADD, fv_x_var(a, axis->index), fv_x_dim(a, axis->low));
+    return fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, i, fv_x_int(a, by)), fv_x_dim(a, rest));
+}
+
+/* x in terms of the axes, which are found on the way; NULL: there are too many. */
+static fv_expr *over_axes(bases *b, const fv_expr *x) {
+    fv_x_rewriter r = {.arena = b->l->exprs, .before = over_axis, .user = b};
+    fv_expr *y = fv_x_rewrite(&r, x);
+    return b->full ? NULL : y;
+}
+
+static fv_expr *index_of(fv_arena *a, const base *s) {
+    fv_expr *sum = NULL;
+    for (int i = 0; i < s->n; i++) {
+        fv_expr *x = fv_x_var(a, s->term[i].var);
+        if (s->term[i].by != 1)
+            x = fv_x_bin(a, FV_X_MUL, x, fv_x_int(a, s->term[i].by));
+        sum = sum ? fv_x_bin(a, FV_X_ADD, sum, x) : x;
+    }
+    return s->low->kind == FV_DIM_CONST && !s->low->value
+               ? sum
+               : fv_x_bin(a, FV_X_SUB, sum, fv_x_dim(a, s->low));
+}
+
+static double elements(const bases *b) {
+    double n = 1;
+    for (int i = 0; i < b->n; i++)
+        n *= (double)fv_typical_dim(b->list[i].index->dim);
+    return n;
+}
+
+static bases begin(fv_lowerer *l, const fv_definition *d, const fv_expr *sum) {
+    bases b = {.l = l};
+    for (int i = 0; i < d->rank; i++)
+        b.free[b.nfree++] = d->index[i];
+    for (int i = 0; i < sum->u.red.nvars && b.nfree < 2 * FV_MAX_RANK; i++)
+        b.free[b.nfree++] = sum->u.red.vars[i];
+    return b;
+}
+
+/* The axis that `last` runs along comes last. */
+static void put_last(bases *b, const fv_var *last) {
+    for (int i = 0; i < b->n - 1 && last; i++)
+        for (int k = 0; k < b->list[i].n; k++)
+            if (b->list[i].term[k].var == last && b->list[i].term[k].by == 1) {
+                base x = b->list[i];
+                memmove(b->list + i, b->list + i + 1, (size_t)(b->n - i - 1) * sizeof x);
+                b->list[b->n - 1] = x;
+                return;
+            }
+}
+
+/* The axes that are axes of d have its order, whatever the factor reads first: rows that the copy
+ * has like the result are one axis then, where the factor kept them apart. */
+static void order_as(bases *b, const fv_definition *d) {
+    int next = 0;
+    for (int i = 0; i < d->rank; i++)
+        for (int k = 0; k < b->n; k++) {
+            if (b->list[k].n != 1 || b->list[k].term[0].var != d->index[i])
+                continue;
+            while (fv_definition_axis(d, b->list[next].term[0].var) == d->rank)
+                next++;
+            base x = b->list[k];
+            b->list[k] = b->list[next];
+            b->list[next++] = x;
+            break;
+        }
+}
+
+/* Equal copies have one: of a reduction over their axes there is one only, whatever these are
+ * called. */
+static const void *key_of(fv_arena *a, const fv_dense *c) {
+    fv_expr *x = fv_x_convert(a, fv_elem_arith((fv_elem)c->copy->type.elem), c->copy);
+    return fv_x_reduce(a, FV_REDUCE_MAX, c->n, c->index, x);
+}
+
+/* The axes of x's copy, and x over them in *copy: sums of variables where a window slides over x,
+ * which has fewer elements than its variables have values then; else the variables. False: there
+ * are too many, or none. */
+static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
+    bases together = *b, apart = *b;
+    apart.apart = true;
+    fv_expr *over[2] = {over_axes(&together, x), over_axes(&apart, x)};
+    *window = over[0] && over[1] && elements(&together) < elements(&apart);
+    *b = *window ? together : apart;
+    *copy = over[!*window];
+    return *copy && b->n;
+}
+
+bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
+                     const fv_var *last, fv_dense *dense) {
+    fv_expr *x = (fv_expr *)fv_x_stored(factor);
+    bases b = begin(l, d, sum);
+    bool window;
+    if (x->op == FV_X_LOAD || !find_axes(&b, x, &dense->copy, &window))
+        return false;
+    if (last && !window)
+        return fv_declines(l, d->value, FV_WHY_operand_no_window,
+                           fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d))));
+    if (!window)
+        order_as(&b, d);
+    put_last(&b, last);
+    dense->factor = factor;
+    dense->n = b.n;
+    for (int i = 0; i < b.n; i++) {
+        dense->index[i] = b.list[i].index;
+        dense->at[i] = index_of(l->exprs, &b.list[i]);
+    }
+    return true;
+}
+
+bool fv_dense_runs_along(const fv_dense *c, const fv_var *v) {
+    int uses = 0;
+    for (int i = 0; i < c->n; i++)
+        uses += fv_x_uses(c->at[i], v);
+    return uses == 1 && fv_x_adds(c->at[c->n - 1], v);
+}
+
+fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_dense *c) {
+    fv_expr *x = (fv_expr *)fv_x_stored(c->factor);
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d)));
+    fv_takes(l, d->value, FV_WHY_operand_dense, name, fv_n(c->n));
+    const void *key = key_of(l->exprs, c);
+    fv_value *v = fv_ptrmap_get(&l->copies, key);
+    if (!v) {
+        v = fv_precompute(l, op, d, "dense", c->n, c->index, c->copy);
+        *fv_ptrmap_at(&l->copies, key) = v;
+        fv_takes(l, v, FV_WHY_operand_is_dense, name, fv_v(d->value));
+    }
+    return fv_x_as_stored(l->exprs, c->factor, x,
+                          fv_x_load(l->exprs, fv_value_buf(l->exprs, v), c->at));
+}

@@ -1,0 +1,666 @@
+/* recur_inside.c - recurrences with all steps in one kernel.
+ *
+ *     parallel places that do not read of each other, a block of rows:
+ *       state[0] = first                       memory of the kernel; or registers, where a place
+ *                                              reads only its own
+ *       for t < T:
+ *         for each part of a step:             a contraction's tiles as anywhere, or loops
+ *           state[1 - t mod 2] = step(state[t mod 2])
+ *       y_h = state[T mod 2]
+ *
+ * Where rows have fewer steps than others (recur_length.c), a task takes as many as the longest of
+ * its rows.
+ *
+ * A state that nobody reads as it was once it is made has one place. Where no column depends on
+ * another one, blocks of columns are tasks as well, and the memory of their states is a tile of the
+ * kernel. */
+#include "backend/schedule/recur/recur_inside.h"
+
+#include <string.h>
+
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/storage.h"
+#include "backend/schedule/common/blocks.h"
+#include "backend/schedule/operands/precompute.h"
+#include "backend/schedule/operands/value.h"
+#include "backend/schedule/recur/recur_length.h"
+#include "backend/schedule/rows/map.h"
+#include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/schedule/limits.h"
+
+enum { BLOCK_ROWS = 8 }; /* of a task, where nothing else says */
+
+static const fv_schedule own = {.kind = FV_SCHEDULE_recur}, naive_one = {.kind = FV_SCHEDULE_naive};
+
+static const fv_schedule *schedule_of(const fv_parts *p) {
+    return p->l->naive ? &naive_one : &own;
+}
+
+static int lanes_of(const fv_parts *p, fv_elem e) {
+    int lanes = p->l->target->vector_bits / fv_elem_bits(e);
+    return p->l->naive || lanes < 2 ? 1 : lanes;
+}
+
+static fv_expr *bind_loop(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
+    fv_expr *i = open_loop(e, kind, v->name, fv_kemit_dim(e, v->dim));
+    fv_kemit_bind(e, v, i);
+    return i;
+}
+
+/* ---- states in registers ---- */
+
+enum { VECTORS = 4 }; /* that are under way at once */
+
+typedef struct alone {
+    fv_kemit e;
+    fv_parts *p;
+    fv_var *column;        /* NULL: one place at a time */
+    fv_expr *first, *size; /* columns of the block */
+    fv_buf *tile[FV_MAX_STATES];
+} alone;
+
+/* A loop over the columns of the block; the states there have names. */
+static fv_expr *open_places(alone *a, bool known) {
+    fv_kemit *e = &a->e;
+    fv_expr *c = NULL;
+    if (a->column) {
+        c = open_loop(e, FV_VECTOR, "c", a->size);
+        fv_kemit_bind(e, a->column, binary(e, FV_X_ADD, a->first, c));
+    }
+    for (int i = 0; i < a->p->r->nstates && known; i++) {
+        const fv_state *s = &a->p->r->states[i];
+        if (s->first)
+            fv_kemit_memo(e, fv_own_load(a->p, s, true),
+                          fv_kb_let(&e->b, s->before->name, fv_x_load(e->arena, a->tile[i], &c)));
+    }
+    return c;
+}
+
+static void close_places(alone *a, fv_kmark m) {
+    if (a->column)
+        fv_kb_end(&a->e.b);
+    fv_kemit_release(&a->e, m);
+}
+
+static void step_alone(alone *a) {
+    fv_kemit *e = &a->e;
+    fv_kmark m = fv_kemit_mark(e);
+    const fv_part *part = &a->p->all[0];
+    fv_expr *c = open_places(a, true), *made[FV_MAX_STATES];
+    for (int i = 0; i < part->n; i++) {
+        const fv_item *m2 = part->items[i];
+        fv_expr *x = fv_kemit_expr(e, m2->x);
+        if (m2->element) {
+            fv_put_element(e, m2->element, x);
+            continue;
+        }
+        made[m2->state - a->p->r->states] = x = fv_kb_let(&e->b, m2->state->now->name, x);
+        fv_kemit_memo(e, fv_own_load(a->p, m2->state, false), x);
+    }
+    for (int i = 0; i < a->p->r->nstates; i++)
+        if (a->p->r->states[i].first)
+            fv_kb_store(&e->b, a->tile[i], &c, made[i], NULL);
+    close_places(a, m);
+}
+
+static void first_alone(alone *a, int64_t width) {
+    fv_kemit *e = &a->e;
+    fv_recurrence *r = a->p->r;
+    for (int i = 0; i < r->nstates; i++)
+        a->tile[i] = fv_kb_tile(&e->b, r->states[i].now->name, r->states[i].now->type->elem,
+                                a->column ? 1 : 0, &width, NULL);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *c = open_places(a, false);
+    for (int i = 0; i < r->nstates; i++)
+        if (r->states[i].first)
+            fv_kb_store(&e->b, a->tile[i], &c, fv_kemit_expr(e, r->states[i].first), NULL);
+    close_places(a, m);
+}
+
+static void last_alone(alone *a) {
+    fv_kemit *e = &a->e;
+    fv_recurrence *r = a->p->r;
+    fv_kmark m = fv_kemit_mark(e);
+    bool any = false;
+    for (int i = 0; i < r->nelements; i++)
+        any |= r->elements[i].last;
+    if (!any)
+        return;
+    fv_expr *c = open_places(a, false);
+    for (int i = 0; i < r->nstates; i++)
+        fv_kemit_memo(e, fv_own_load(a->p, &r->states[i], false),
+                      fv_x_load(e->arena, a->tile[i], &c));
+    for (int i = 0; i < r->nelements; i++)
+        if (r->elements[i].last)
+            fv_put_element(e, &r->elements[i], fv_kemit_expr(e, r->elements[i].x));
+    close_places(a, m);
+}
+
+/* Rows are tasks, and blocks of columns within. Returns the columns of a block. */
+static int64_t open_alone(alone *a) {
+    fv_kemit *e = &a->e;
+    const fv_definition *d = e->def;
+    int lanes = lanes_of(a->p, (fv_elem)d->body->type.elem), n = d->rank;
+    bool inside[FV_MAX_RANK] = {false};
+    fv_expr *index[FV_MAX_RANK] = {0};
+    int64_t width = (int64_t)lanes * VECTORS;
+    if (a->p->l->naive) {
+        for (int i = 0; i < n; i++)
+            bind_loop(e, FV_SERIAL, d->index[i]);
+        return 1;
+    }
+    a->column = n && !fv_dim_is_one(d->index[n - 1]->dim) ? d->index[n - 1] : NULL;
+    if (a->column)
+        inside[n - 1] = true;
+    const fv_processor *of = fv_processor_at(a->p->l->target->processor);
+    int64_t steps = fv_typical_dim(a->p->r->t->dim), work = steps < 1 ? 1 : steps;
+    fv_open_outer(e, inside, a->column ? work * width : work, of->row_task, index);
+    if (!a->column)
+        return 1;
+    const fv_dim *dim = a->column->dim;
+    while (width > lanes && width - lanes >= dim->hi)
+        width -= lanes;
+    fv_expr *size = fv_kemit_dim(e, dim), *by = integer(e, width);
+    fv_open_blocks(e, FV_PARALLEL, "block", size, fv_ceildiv(e, size, by), by, dim->hi <= width,
+                   &a->first, &a->size);
+    return width;
+}
+
+void fv_recur_alone(fv_parts *p) {
+    alone a = {.p = p};
+    fv_kemit *e = &a.e;
+    fv_kemit_init(e, p->l, NULL, fv_op_stem(p->r->op));
+    fv_part_use(e, &p->all[0]);
+    int64_t width = open_alone(&a);
+    first_alone(&a, width);
+    bind_loop(e, FV_SERIAL, p->r->t);
+    step_alone(&a);
+    fv_kb_end(&e->b);
+    last_alone(&a);
+    while (e->b.depth)
+        fv_kb_end(&e->b);
+    fv_recur_finish(e, p, NULL, schedule_of(p));
+}
+
+/* ---- states in memory ---- */
+
+typedef struct inside {
+    fv_kemit e;
+    fv_parts *p;
+    fv_var *row; /* rows of which are done in blocks; NULL: none */
+    int64_t block;
+    fv_expr *first, *rows;   /* of the block */
+    int64_t width;           /* of a block of columns, where p->column is one */
+    fv_expr *left, *columns; /* of the block: the first, and how many */
+    bool task[FV_MAX_RANK];  /* variables of r along which tasks are */
+    const fv_part *part;     /* that is emitted */
+    bool bound[FV_MAX_RANK]; /* variables of r that are */
+} inside;
+
+static int number_of(const fv_recurrence *r, const fv_var *v) {
+    int i = 0;
+    while (r->vars[i] != v)
+        i++;
+    return i;
+}
+
+/* Memory of a state: of two steps in turn, where the one before is read when it is made. */
+static void take_memory(fv_parts *p) {
+    fv_lowerer *l = p->l;
+    for (int i = 0; i < p->r->nstates; i++) {
+        const fv_state *s = &p->r->states[i];
+        fv_var *index[FV_MAX_RANK + 1] = {
+            fv_index_var(l->exprs, "place", fv_dim_const(l->module->dims, 2))};
+        int n = fv_memory_axes(p, s, index + 1), from = !fv_has_places(p, s);
+        p->memory[i] =
+            fv_new_value(l, s->now->name, s->now->type->elem, n + 1 - from, index + from);
+        p->memory[i]->kind = FV_VALUE_RESULT;
+        p->memory[i]->def = p->r->op;
+    }
+}
+
+/* Bytes of the memory of all states, for one place along each variable around it; -1: not known, or
+ * none. */
+static int64_t memory_bytes(const fv_parts *p) {
+    int64_t all = 0;
+    for (int i = 0; i < p->r->nstates; i++) {
+        const fv_state *s = &p->r->states[i];
+        fv_var *index[FV_MAX_RANK];
+        int64_t bytes = fv_elem_storage_bytes(s->now->type->elem) * (fv_has_places(p, s) ? 2 : 1);
+        for (int k = fv_memory_axes(p, s, index); k-- > 0;) {
+            if (!fv_dim_is_const(index[k]->dim) || index[k]->dim->value < 1 ||
+                index[k]->dim->value > INT32_MAX / bytes)
+                return -1;
+            bytes *= index[k]->dim->value;
+        }
+        all += bytes;
+        if (all > INT32_MAX)
+            return -1;
+    }
+    return all;
+}
+
+/* A loop over the rows of the block. */
+static void bind_row(inside *s) {
+    fv_expr *r = open_loop(&s->e, FV_SERIAL, "r", s->rows);
+    fv_kemit_bind(&s->e, s->row, binary(&s->e, FV_X_ADD, s->first, r));
+}
+
+/* Loops over what is not bound, the last one a vector; returns their number. */
+static int open_rest(inside *s, int n, fv_var *const *vars) {
+    fv_kemit *e = &s->e;
+    bool naive = s->p->l->naive;
+    int opened = 0;
+    for (int i = 0; i < n; i++) {
+        if (s->bound[number_of(s->p->r, vars[i])])
+            continue;
+        opened++;
+        if (vars[i] == s->row)
+            bind_row(s);
+        else if (vars[i] == s->p->column) {
+            fv_expr *c = open_loop(e, i == n - 1 ? FV_VECTOR : FV_SERIAL, "c", s->columns);
+            fv_kemit_bind(e, vars[i], binary(e, FV_X_ADD, s->left, c));
+            fv_kemit_bind(e, s->p->local, c);
+        } else
+            bind_loop(e, i == n - 1 && !naive ? FV_VECTOR : FV_SERIAL, vars[i]);
+    }
+    return opened;
+}
+
+static void close_rest(inside *s, int opened, fv_kmark m) {
+    while (opened-- > 0)
+        fv_kb_end(&s->e.b);
+    fv_kemit_release(&s->e, m);
+}
+
+/* Its own element of a state in memory, in terms of the kernel; returns the buffer. */
+static const fv_buf *memory_at(inside *s, const fv_state *z, fv_expr **at) {
+    fv_arena *a = s->p->l->exprs;
+    fv_expr *index[FV_MAX_RANK];
+    for (int i = 0; i < z->rank; i++)
+        index[i] = fv_x_var(a, z->index[i]);
+    const fv_expr *load = fv_memory_load(s->p, z, fv_x_int(a, 0), index);
+    for (int i = 0; i < load->u.buf->rank; i++)
+        at[i] = fv_kemit_expr(&s->e, load->arg[i]);
+    return load->u.buf;
+}
+
+static void put_first(inside *s) {
+    fv_recurrence *r = s->p->r;
+    for (int i = 0; i < r->nstates; i++) {
+        if (s->p->column)
+            fv_kemit_keep(&s->e, s->p->memory[i]);
+        fv_buf *b = fv_recur_param(&s->e, s->p->memory[i], FV_BUF_INOUT);
+        if (!r->states[i].first)
+            continue;
+        fv_expr *at[FV_MAX_RANK + 1];
+        fv_kmark m = fv_kemit_mark(&s->e);
+        int opened = open_rest(s, r->states[i].rank, r->states[i].index);
+        memory_at(s, &r->states[i], at);
+        fv_kemit_store(&s->e, b, at, fv_kemit_expr(&s->e, r->states[i].first));
+        close_rest(s, opened, m);
+    }
+}
+
+/* A state after all steps. */
+static fv_expr *after_all(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
+    const fv_parts *p = w->user;
+    fv_arena *a = w->arena;
+    for (int i = 0; i < p->r->nstates && x->op == FV_X_LOAD; i++)
+        if (x->u.buf->value == p->r->states[i].now) {
+            fv_expr *place = fv_x_bin(a, FV_X_FLOORMOD, p->taken, fv_x_int(a, 2));
+            return fv_memory_load(p, &p->r->states[i], place, args);
+        }
+    return NULL;
+}
+
+static void put_last(inside *s) {
+    fv_recurrence *r = s->p->r;
+    fv_x_rewriter w = {.arena = s->p->l->exprs, .after = after_all, .user = s->p};
+    for (int i = 0; i < r->nelements; i++) {
+        const fv_emission *m = &r->elements[i];
+        fv_var *vars[FV_MAX_RANK];
+        int n = 0;
+        if (!m->last)
+            continue;
+        for (int k = 0; k < m->value->type->rank; k++)
+            if (m->at[k]->op == FV_X_VAR)
+                vars[n++] = m->at[k]->u.var;
+        fv_kmark mark = fv_kemit_mark(&s->e);
+        int opened = open_rest(s, n, vars);
+        fv_put_element(&s->e, m, fv_kemit_expr(&s->e, fv_x_rewrite(&w, m->x)));
+        close_rest(s, opened, mark);
+    }
+}
+
+static void put(void *user, fv_expr *const *index) {
+    inside *s = user;
+    (void)index;
+    fv_part_put(&s->e, s->p, s->part);
+}
+
+/* The columns of a block are one panel. */
+static void in_block(inside *s, fv_tile *t) {
+    t->panel = t->last = t->next = t->j0 = integer(&s->e, 0);
+    t->columns = s->columns;
+    t->column = s->p->column;
+    t->left = s->left;
+}
+
+/* The tiles of a contraction, over the rows of the block. */
+static void contract(inside *s, fv_part *part) {
+    fv_kemit *e = &s->e;
+    const fv_definition *d = part->def;
+    fv_contract_plan *plan = part->plan;
+    fv_tile *t = &plan->t;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *index[FV_MAX_RANK] = {0}, *first = integer(e, 0), *rows = integer(e, 1);
+    int depth = e->b.depth;
+    e->def = d;
+    t->e = e;
+    t->put = put;
+    t->user = s;
+    t->within = true;
+    t->depth = 0; /* blocks are small */
+    t->copies = false;
+    for (int i = 0; i < d->rank; i++)
+        if (i != plan->c.row && i != plan->c.column && d->index[i] == s->row)
+            bind_row(s);
+        else if (i != plan->c.row && i != plan->c.column &&
+                 !s->bound[number_of(s->p->r, d->index[i])])
+            bind_loop(e, FV_SERIAL, d->index[i]);
+    if (plan->c.row >= 0 && d->index[plan->c.row] == s->row) {
+        first = s->first;
+        rows = s->rows;
+    } else if (plan->c.row >= 0)
+        rows = fv_kemit_dim(e, d->index[plan->c.row]->dim);
+    if (s->p->column)
+        in_block(s, t);
+    else
+        fv_open_panels(t, FV_SERIAL);
+    t->i0 = first;
+    t->done = integer(e, 0);
+    fv_expr *here = first == s->first && t->mr >= s->block ? rows : fv_open_tiles(t, first, rows);
+    fv_tile_sums(t, t->mr);
+    fv_tile_multiply(t, here);
+    fv_tile_store(t, NULL, index, here);
+    while (e->b.depth > depth)
+        fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+static void do_part(inside *s, fv_part *part) {
+    fv_kemit *e = &s->e;
+    s->part = part;
+    e->def = part->def;
+    if (part->plan) {
+        contract(s, part);
+        return;
+    }
+    fv_kmark m = fv_kemit_mark(e);
+    int opened = open_rest(s, part->items[0]->nvars, part->items[0]->vars);
+    fv_part_put(e, s->p, part);
+    close_rest(s, opened, m);
+}
+
+/* The variable whose places are rows of contractions, and how many of them a task has. */
+static void choose_rows(inside *s) {
+    for (int i = 0; i < s->p->n; i++) {
+        fv_contract_plan *plan = s->p->all[i].plan;
+        fv_var *row = plan && plan->c.row >= 0 ? plan->d->index[plan->c.row] : NULL;
+        if (row && !s->row && s->p->carried[number_of(s->p->r, row)]) {
+            s->row = row;
+            s->block = BLOCK_ROWS < plan->t.mr ? BLOCK_ROWS : plan->t.mr;
+        }
+        if (row && row == s->row && plan->t.mr < s->block)
+            s->block = plan->t.mr;
+    }
+    for (int i = 0; i < s->p->n; i++)
+        if (s->p->all[i].plan && s->row && s->p->all[i].plan->t.mr > s->block)
+            s->p->all[i].plan->t.mr = (int)s->block;
+}
+
+/* Is it the last one of some part, along which vectors run? */
+static bool is_vector(const fv_parts *p, const fv_var *v) {
+    bool is = false;
+    for (int i = 0; i < p->n; i++)
+        is |= p->all[i].def->rank && p->all[i].def->index[p->all[i].def->rank - 1] == v;
+    return is;
+}
+
+/* Variables along which places do not read of each other are tasks, where vectors do not run. */
+static void choose_tasks(inside *s) {
+    fv_recurrence *r = s->p->r;
+    for (int i = 0; i < r->nvars; i++)
+        s->task[i] = s->p->carried[i] && r->vars[i] != s->row && !is_vector(s->p, r->vars[i]);
+}
+
+/* The variable along which all vectors run, if places along it do not read of each other either:
+ * all steps of a block of them are done before the next block is, in the first-level cache if they
+ * fit. Panels would have columns of their own. */
+static fv_var *column_of(const inside *s) {
+    const fv_parts *p = s->p;
+    fv_var *v = p->all[0].def->rank ? p->all[0].def->index[p->all[0].def->rank - 1] : NULL;
+    bool all = v && !s->row && p->carried[number_of(p->r, v)] && !fv_dim_is_one(v->dim);
+    for (int i = 0; i < p->n && all; i++) {
+        const fv_definition *d = p->all[i].def;
+        all =
+            d->rank && d->index[d->rank - 1] == v && !(p->all[i].plan && p->all[i].plan->c.packed);
+    }
+    return all ? v : NULL;
+}
+
+/* Columns of a block, at most `most`: blocks are equal, but for what is left of a vector. */
+static int64_t width_of(const fv_dim *columns, int64_t most, int lanes) {
+    if (!fv_dim_is_const(columns))
+        return columns->hi < most ? (columns->hi + lanes - 1) / lanes * lanes : most;
+    int64_t blocks = (columns->value + most - 1) / most,
+            each = blocks ? (columns->value + blocks - 1) / blocks : 1;
+    return (each + lanes - 1) / lanes * lanes;
+}
+
+/* Blocks of as many columns as sums have to be under way at once, or fewer where the memory of
+ * their states, which is a tile of the kernel, would not stay in the first-level cache; none where
+ * not even one vector's does. */
+static void choose_columns(inside *s) {
+    fv_parts *p = s->p;
+    const fv_target *t = p->l->target;
+    fv_var *column = column_of(s);
+    if (!column)
+        return;
+    int lanes = lanes_of(p, (fv_elem)p->all[0].def->body->type.elem);
+    p->column = column;
+    memcpy(p->around, s->task, sizeof p->around);
+    for (int64_t most = (int64_t)lanes * fv_processor_at(t->processor)->sums_in_flight;
+         most >= lanes; most -= lanes) {
+        s->width = width_of(column->dim, most, lanes);
+        p->local = fv_index_var(p->l->exprs, "c", fv_dim_const(p->l->module->dims, s->width));
+        int64_t bytes = memory_bytes(p);
+        /* it lies on the stack */
+        if (bytes >= 0 && bytes <= t->l1_bytes && bytes <= FV_MOST_SUMS * (int64_t)sizeof(float))
+            return;
+    }
+    p->column = p->local = NULL;
+    memset(p->around, 0, sizeof p->around);
+}
+
+/* Tiles are as wide as a block, and leave registers for all that a tile holds. */
+static void set_tiles(inside *s) {
+    for (int i = 0; i < s->p->n && s->p->column; i++) {
+        fv_contract_plan *plan = s->p->all[i].plan;
+        if (!plan)
+            continue;
+        int lanes = lanes_of(s->p, (fv_elem)plan->c.sum->type.elem),
+            vectors = (int)(s->width + lanes - 1) / lanes;
+        int most = (s->p->l->target->vector_registers - 1) / vectors - 1;
+        plan->t.nr = (int)s->width;
+        if (plan->t.mr > most)
+            plan->t.mr = most > 0 ? most : 1;
+    }
+}
+
+static void open_tasks(inside *s) {
+    fv_kemit *e = &s->e;
+    fv_recurrence *r = s->p->r;
+    for (int i = 0; i < r->nvars; i++)
+        if (s->task[i]) {
+            bind_loop(e, FV_PARALLEL, r->vars[i]);
+            s->bound[i] = true;
+        }
+    const fv_var *v = s->p->column ? s->p->column : s->row;
+    if (!v)
+        return;
+    fv_expr *n = fv_kemit_dim(e, v->dim), *by = integer(e, s->p->column ? s->width : s->block),
+            *first, *count;
+    fv_open_blocks(e, FV_PARALLEL, "block", n, fv_ceildiv(e, n, by), by,
+                   v->dim->hi <= (s->p->column ? s->width : s->block), &first, &count);
+    if (s->p->column) {
+        s->left = first;
+        s->columns = count;
+    } else {
+        s->first = first;
+        s->rows = count;
+    }
+}
+
+/* ---- steps that are taken ---- */
+
+/* As many as the longest of the places that the kernel's task has. */
+static fv_expr *longest(inside *s, fv_expr *length) {
+    fv_kemit *e = &s->e;
+    fv_recurrence *r = s->p->r;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_buf *most = fv_kb_tile(&e->b, "most", FV_I64, 0, NULL, integer(e, 0));
+    int opened = 0;
+    for (int i = 0; i < r->nvars; i++) {
+        if (!fv_x_uses(length, r->vars[i]) || s->bound[i])
+            continue;
+        if (r->vars[i] == s->row)
+            bind_row(s);
+        else
+            bind_loop(e, FV_SERIAL, r->vars[i]);
+        opened++;
+    }
+    fv_kb_store(&e->b, most, NULL,
+                binary(e, FV_X_MAX, fv_x_load(e->arena, most, NULL), fv_kemit_expr(e, length)),
+                NULL);
+    close_rest(s, opened, m);
+    fv_expr *all = fv_kemit_dim(e, r->t->dim);
+    return fv_kb_let(&e->b, "taken", binary(e, FV_X_MIN, fv_x_load(e->arena, most, NULL), all));
+}
+
+/* What elements are behind the steps that are taken. */
+static void put_rest(inside *s, fv_expr *taken) {
+    fv_kemit *e = &s->e;
+    fv_parts *p = s->p;
+    for (int i = 0; i < p->nitems; i++) {
+        const fv_item *m = &p->items[i];
+        if (!m->element)
+            continue;
+        fv_emission rest = fv_recur_rest(p->l->exprs, p->r, m->element);
+        fv_kmark mark = fv_kemit_mark(e);
+        fv_kemit_bind(
+            e, p->r->t,
+            fv_kb_for(&e->b, FV_SERIAL, p->r->t->name, taken, fv_kemit_dim(e, p->r->t->dim), 1));
+        int opened = open_rest(s, m->nvars, m->vars);
+        fv_put_element(e, &rest, fv_kemit_expr(e, rest.x));
+        close_rest(s, opened, mark);
+        fv_kb_end(&e->b);
+    }
+}
+
+static void take_steps(inside *s) {
+    fv_kemit *e = &s->e;
+    fv_parts *p = s->p;
+    fv_arena *a = p->l->exprs;
+    fv_expr *length = p->l->naive || p->column ? NULL : fv_recur_length(a, p->r);
+    fv_expr *taken = length ? longest(s, length) : fv_kemit_dim(e, p->r->t->dim);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_kemit_bind(e, p->r->t, open_loop(e, FV_SERIAL, p->r->t->name, taken));
+    for (int i = 0; i < p->n; i++)
+        do_part(s, &p->all[i]);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    e->def = NULL;
+    if (!length)
+        return;
+    put_rest(s, taken);
+    fv_var *v = fv_index_var(a, "taken", p->r->t->dim);
+    fv_kemit_bind(e, v, taken);
+    p->taken = fv_x_var(a, v);
+}
+
+/* How the steps are done, as it follows from what parts read of states. */
+static void choose(inside *s) {
+    struct fv_reasons *reasons = s->p->l->reasons;
+    s->p->l->reasons = NULL; /* they are told of what is emitted */
+    fv_parts_choose(s->p);
+    choose_rows(s);
+    choose_tasks(s);
+    choose_columns(s);
+    s->p->l->reasons = reasons;
+}
+
+/* In a block of columns, a part is over them, and what else is not done by tasks. */
+static void enter_block(inside *s, fv_part *part) {
+    fv_definition *d = part->def;
+    int n = 0;
+    for (int i = 0; i < d->rank; i++)
+        if (d->index[i] == s->p->column)
+            d->index[n++] = s->p->local;
+        else if (!s->task[number_of(s->p->r, d->index[i])])
+            d->index[n++] = d->index[i];
+    d->rank = n;
+}
+
+/* Is it a variable along which tasks are? That of a block's columns is not one of r. */
+static bool is_task(const inside *s, const fv_var *v) {
+    return v != s->p->local && s->task[number_of(s->p->r, v)];
+}
+
+/* The contractions of parts that read states in memory. */
+static void plan(inside *s) {
+    fv_parts *p = s->p;
+    for (int i = 0; i < p->n && p->column; i++)
+        enter_block(s, &p->all[i]);
+    fv_parts_choose(p);
+    choose_rows(s);
+    set_tiles(s);
+    for (int i = 0; i < p->n; i++) {
+        fv_contract_plan *plan = p->all[i].plan;
+        if (!plan)
+            continue;
+        /* a row of each task */
+        if (plan->c.row >= 0 && is_task(s, p->all[i].def->index[plan->c.row])) {
+            plan->c.row = -1;
+            plan->t.mr = 1;
+        }
+        fv_contract_plan_place(p->l, p->r->op, plan);
+    }
+    fv_schedule_operands(p->l, p->r->op);
+}
+
+void fv_recur_inside(fv_parts *p) {
+    inside s = {.p = p};
+    fv_kemit *e = &s.e;
+    bool naive = p->l->naive;
+    fv_parts_find_once(p);
+    if (!naive)
+        choose(&s);
+    take_memory(p);
+    fv_parts_in_memory(p);
+    if (!naive)
+        plan(&s);
+    fv_kemit_init(e, p->l, NULL, fv_op_stem(p->r->op));
+    for (int i = 0; i < p->n; i++)
+        fv_part_use(e, &p->all[i]);
+    if (!naive)
+        open_tasks(&s);
+    put_first(&s);
+    take_steps(&s);
+    put_last(&s);
+    while (e->b.depth)
+        fv_kb_end(&e->b);
+    fv_recur_finish(e, p, NULL, schedule_of(p));
+}

@@ -1,0 +1,272 @@
+/* map.c - one loop nest over the output.
+ *
+ * naive: serial loops over every axis, reductions in the order that is written on them, or one
+ * ascending chain:
+ *     for i: for j: y[i, j] = body
+ * map: rows are tasks, several a task where they are short, the last axis is a vector loop;
+ * reductions that do not depend on it are computed once a row (this is what softmax and the norms
+ * need), by chains where they run over contiguous elements:
+ *     parallel i: m = max k: ...; s = sum k: ...; vector j: y[i, j] = body */
+#include "backend/schedule/rows/map.h"
+
+#include <string.h>
+
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/why.h"
+#include "backend/schedule/common/choice.h"
+#include "backend/schedule/common/scheduler.h"
+#include "backend/schedule/rows/keep.h"
+#include "ir/base/limits.h"
+#include "ir/definition/definitions.h"
+
+/* Of tasks: each of a single vector does what is summed along it anew. */
+enum { LEAST_VECTOR = 256, LEAST_TASK = 16, MOST_TASK = 1 << 24 };
+
+void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    fv_kemit e;
+    const fv_definition *d = s->def;
+    fv_kemit_init(&e, l, d, fv_op_stem(op));
+    fv_expr *index[FV_MAX_RANK];
+    for (int i = 0; i < d->rank; i++) {
+        fv_expr *extent = fv_kemit_dim(&e, d->index[i]->dim);
+        index[i] = fv_kb_for(&e.b, FV_SERIAL, d->index[i]->name, fv_x_int(e.arena, 0), extent, 1);
+        fv_kemit_bind(&e, d->index[i], index[i]);
+    }
+    fv_expr *x = fv_kemit_expr(&e, d->body);
+    fv_kemit_store(&e, fv_kemit_out(&e, s->value), index, x);
+    for (int i = 0; i < d->rank; i++)
+        fv_kb_end(&e.b);
+    fv_kemit_finish(&e, op, &(fv_schedule){.kind = FV_SCHEDULE_naive});
+}
+
+void fv_open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index) {
+    fv_expr *size = fv_kemit_dim(e, v->dim);
+    fv_expr *lo = fv_x_int(e->arena, 0), *hi = size;
+    if (v->dim->hi <= block)
+        fv_declines(e->l, e->def->value, FV_WHY_tasks_short, fv_d(v->dim), fv_n(block));
+    else {
+        fv_takes(e->l, e->def->value, FV_WHY_tasks_parts, fv_n(block), fv_d(v->dim));
+        fv_expr *b = fv_x_int(e->arena, block);
+        fv_expr *blocks =
+            fv_x_bin(e->arena, FV_X_FLOORDIV,
+                     fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, block - 1)), b);
+        fv_expr *t = fv_kb_for(&e->b, FV_PARALLEL, "block", lo, blocks, 1);
+        lo = fv_kb_let(&e->b, "lo", fv_x_bin(e->arena, FV_X_MUL, t, b));
+        hi = fv_kb_let(&e->b, "hi",
+                       fv_x_bin(e->arena, FV_X_MIN, size, fv_x_bin(e->arena, FV_X_ADD, lo, b)));
+    }
+    *index = fv_kb_for(&e->b, FV_VECTOR, v->name, lo, hi, 1);
+    fv_kemit_bind(e, v, *index);
+}
+
+static fv_buf *out_of(fv_kemit *e, const fv_row *w, fv_value *value) {
+    return w->out ? w->out : fv_kemit_out(e, value);
+}
+
+/* Passes over the row keep what they compute where it is stored. */
+static void keep_in_row(fv_kemit *e, const fv_row *w, fv_value *value) {
+    fv_keep_in_rows(e, w->vector, w->out ? w->out->elem : value->type->elem);
+    if (!e->keep.n)
+        return;
+    e->keep.axis = w->at;
+    e->keep.row = out_of(e, w, value);
+    e->keep.row->role = FV_BUF_INOUT;
+    e->keep.index = FV_NEW(e->arena, fv_expr *, FV_MAX_RANK);
+    memcpy(e->keep.index, w->index, FV_MAX_RANK * sizeof *e->keep.index);
+}
+
+/* ---- rows and tasks ---- */
+
+int64_t fv_work_of_row(const fv_definition *d, int vector, int64_t most) {
+    fv_expr *sums[32];
+    int n = fv_x_reductions(d->body, sums, 32);
+    int64_t row = vector >= 0 ? fv_typical_dim(d->index[vector]->dim) : 1, work = row;
+    for (int i = 0; i < n && work < most; i++) {
+        int64_t w = vector >= 0 && fv_x_uses(sums[i], d->index[vector]) ? row : 1;
+        for (int k = 0; k < sums[i]->u.red.nvars && w < most; k++)
+            w *= fv_typical_dim(sums[i]->u.red.vars[k]->dim);
+        work += w;
+    }
+    return work > 0 ? work : 1;
+}
+
+static fv_expr *open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v, fv_expr *lo, fv_expr *hi) {
+    fv_expr *i = fv_kb_for(&e->b, kind, v->name, lo, hi, 1);
+    fv_kemit_bind(e, v, i);
+    return i;
+}
+
+fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
+    bool ranged = e->range.dim && e->range.dim == v->dim && kind == FV_VECTOR;
+    return open_axis(e, kind, v, ranged ? e->range.lo : fv_x_int(e->arena, 0),
+                     ranged ? e->range.hi : fv_kemit_dim(e, v->dim));
+}
+
+/* Rows of the axis in blocks, which are tasks. */
+static fv_expr *open_rows(fv_kemit *e, fv_var *v, int64_t rows) {
+    fv_expr *size = fv_kemit_dim(e, v->dim), *r = fv_x_int(e->arena, rows);
+    fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV,
+                               fv_x_bin(e->arena, FV_X_ADD, size, fv_x_int(e->arena, rows - 1)), r);
+    fv_expr *block = fv_kb_for(&e->b, FV_PARALLEL, "block", fv_x_int(e->arena, 0), blocks, 1);
+    fv_expr *lo = fv_kb_let(&e->b, "lo", fv_x_bin(e->arena, FV_X_MUL, block, r));
+    fv_expr *hi = fv_x_bin(e->arena, FV_X_MIN, size, fv_x_bin(e->arena, FV_X_ADD, lo, r));
+    return open_axis(e, FV_SERIAL, v, lo, fv_kb_let(&e->b, "hi", hi));
+}
+
+void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index) {
+    const fv_definition *d = e->def;
+    int64_t rows = task / work;
+    int first = d->rank; /* axes from here on are inside a task */
+    for (int i = d->rank; i-- > 0 && rows > 1;) {
+        const fv_dim *n = d->index[i]->dim;
+        if (inside[i])
+            continue;
+        if (!fv_dim_is_const(n) || n->value > rows)
+            break;
+        rows /= n->value > 0 ? n->value : 1;
+        first = i;
+    }
+    int blocked = first - 1;
+    while (blocked >= 0 && inside[blocked])
+        blocked--;
+    fv_expr *zero = fv_x_int(e->arena, 0);
+    bool parallel = false, any = false;
+    for (int i = 0; i < d->rank; i++) {
+        if (inside[i])
+            continue;
+        if (fv_dim_is_one(d->index[i]->dim)) {
+            index[i] = zero;
+            fv_kemit_bind(e, d->index[i], zero);
+            continue;
+        }
+        any = true;
+        parallel |= i < first;
+        if (i == blocked && rows > 1)
+            index[i] = open_rows(e, d->index[i], rows);
+        else
+            index[i] = fv_open_axis(e, i < first ? FV_PARALLEL : FV_SERIAL, d->index[i]);
+    }
+    if (parallel)
+        fv_takes(e->l, d->value, FV_WHY_tasks_rows, fv_n(task / work > 1 ? task / work : 1),
+                 fv_n(work));
+    else if (any)
+        fv_declines(e->l, d->value, FV_WHY_tasks_one, fv_n(work), fv_n(task));
+}
+
+/* ---- a row ---- */
+
+static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
+    const fv_definition *d = e->def;
+    fv_kmark m = fv_kemit_mark(e);
+    int before = e->b.depth, known = e->nmemo;
+    const fv_pass *last = fv_kemit_pass(e, NULL);
+    fv_kemit_hoist(e, d->body);
+    w->sums = w->vector < 0 || e->nmemo > known;
+    if (w->vector >= 0 && !w->alone)
+        fv_kemit_invariants(e, d->body, d->index[w->vector]);
+    if (w->leaves_sums && w->vector >= 0)
+        m = fv_kemit_mark(e);
+    if (w->vector >= 0 && w->alone)
+        fv_open_blocked(e, d->index[w->vector], w->task, &w->index[w->at]);
+    else if (w->vector >= 0)
+        w->index[w->at] = fv_open_axis(e, FV_VECTOR, d->index[w->vector]);
+    for (int i = 0; last && i < last->n; i++)
+        fv_kemit_memo(e, last->held[i], fv_x_load(e->arena, e->keep.row, w->index));
+    fv_kemit_hoist(e, d->body);
+    fv_kemit_store(e, out_of(e, w, value), w->index, fv_kemit_expr(e, d->body));
+    while (e->b.depth > before)
+        fv_kb_end(&e->b);
+    if (!w->leaves_sums || w->vector >= 0)
+        fv_kemit_release(e, m);
+}
+
+void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
+    e->rows = true;
+    e->vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
+    e->keep.n = 0;
+    if (w->vector < 0 || w->keeps_nothing)
+        return;
+    const fv_dim *length = e->def->index[w->vector]->dim;
+    fv_expr *sum;
+    if (!w->alone || length->hi <= w->task)
+        keep_in_row(e, w, value);
+    else if (fv_x_reductions(e->def->body, &sum, 1) && !fv_x_uses(sum, e->vector))
+        fv_declines(e->l, e->def->value, FV_WHY_keep_long, fv_d(length), fv_n(w->task));
+}
+
+void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
+    const fv_definition *d = e->def;
+    fv_row_start(e, w, value);
+    /* where a broadcast may leave the row at its first element, not asking at each is worth a
+     * copy */
+    bool ask = w->vector >= 0 && !w->alone && !w->asked;
+    fv_expr *plain = ask ? fv_kemit_plain(e, d->body, d->index[w->vector]) : NULL;
+    if (plain) {
+        fv_kb_if(&e->b, plain);
+        e->plain = d->index[w->vector];
+        emit_row(e, w, value);
+        e->plain = NULL;
+        fv_kb_else(&e->b);
+    }
+    emit_row(e, w, value);
+    if (plain)
+        fv_kb_end(&e->b);
+}
+
+/* ---- the schedule ---- */
+
+typedef struct plan {
+    fv_row row;
+    fv_choosing chosen;
+} plan;
+
+static void *choose(fv_lowerer *l, const fv_storage *s) {
+    const fv_definition *d = s->def;
+    plan *p = FV_NEW(l->arena, plan, 1);
+    fv_row *w = &p->row;
+    w->vector = w->at = fv_map_vector(d);
+    w->alone = true;
+    for (int i = 0; i < d->rank; i++)
+        w->alone &= i == w->vector || fv_dim_is_one(d->index[i]->dim);
+    const fv_processor *of = fv_processor_at(l->target->processor);
+    bool vector = w->vector >= 0 && w->alone;
+    fv_choosing *u = &p->chosen;
+    *u = fv_choose_for(l, d, FV_SCHEDULE_map);
+    if (u->wish &&
+        (u->wish->schedule.kind == FV_SCHEDULE_row || u->wish->schedule.kind == FV_SCHEDULE_pack))
+        u->how.kind = u->wish->schedule.kind; /* which of them it is shows when it is made */
+    int task = vector ? of->vector_task : of->row_task;
+    w->task =
+        fv_choose(u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
+    return p;
+}
+
+static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
+    plan *p = as;
+    fv_row *w = &p->row;
+    const fv_definition *d = s->def;
+    fv_kemit e;
+    fv_kemit_init(&e, l, d, fv_op_stem(op));
+    fv_expr *index[FV_MAX_RANK] = {0}, *sum;
+    bool inside[FV_MAX_RANK] = {false};
+    if (w->vector >= 0)
+        inside[w->vector] = true;
+    w->index = index;
+    fv_open_outer(&e, inside, fv_work_of_row(d, w->vector, w->task), w->task, index);
+    fv_emit_row(&e, w, s->value);
+    while (e.b.depth)
+        fv_kb_end(&e.b);
+    if (w->vector < 0)
+        fv_takes(l, s->value,
+                 fv_x_reductions(d->body, &sum, 1) ? FV_WHY_maps_sums : FV_WHY_maps_one);
+    else
+        fv_takes(l, s->value, w->sums ? FV_WHY_maps_rows : FV_WHY_maps,
+                 fv_d(d->index[w->vector]->dim));
+    fv_schedule how = p->chosen.how;
+    how.kind = w->sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map;
+    fv_kemit_finish(&e, op, &how);
+    fv_chosen(&p->chosen, how.kind);
+}
+
+const fv_scheduler fv_schedule_map = {.choose = choose, .emit = emit};

@@ -1,0 +1,298 @@
+/* transpose.c - a copy along whose result memory runs the other way than along what it reads,
+ * transposed in registers: n loads of n elements, contiguous in what is read, and n stores.
+ *
+ *     parallel part of u, or of v: for v by n: for u by n:
+ *         tile rows[n, n];  rows[r, c] = x[v + r, u + c];  transpose rows
+ *         y[u + c, v + r] = f(rows[c, r])
+ *
+ * v is the last axis of the result, u the one that is contiguous in x. Elementwise work upon the
+ * element comes along. The last block of an axis lies over that before it; where there are fewer
+ * than n elements, they are gathered, as the schedule map does everywhere. */
+#include "backend/schedule/common/scheduler.h"
+
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/why.h"
+#include "backend/schedule/common/blocks.h"
+#include "backend/schedule/common/choice.h"
+#include "backend/schedule/rows/map.h"
+#include "ir/base/limits.h"
+#include "ir/definition/definitions.h"
+#include "ir/expr/fold.h"
+
+enum {
+    MIN_BLOCK = 4,
+    LEAST_TASK = 16,
+    MOST_TASK = 1 << 24,
+    MAX_LOADS = 8,
+    MAX_WORK = 60 /* nodes of the definition: a block has them n times */
+};
+
+typedef struct transposed {
+    const fv_definition *def;
+    int u, v;                 /* axes of the result */
+    int64_t n;                /* of a block */
+    int64_t task;             /* elements of a task, about */
+    int64_t line;             /* bytes that are loaded together, whatever a row takes of them */
+    fv_expr *load[MAX_LOADS]; /* the element that is read, wherever the definition has it */
+    int nloads, nodes;
+    fv_expr *top, *height; /* of the task along u: where it begins, and how many */
+    fv_expr *left, *width; /* along v */
+    fv_expr *u0, *v0;      /* of a block, in the task */
+} transposed;
+
+/* ---- is it one? ---- */
+
+static bool is_read(const fv_expr *x) {
+    return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+}
+
+/* Finds the strided load; false where others are strided as well, or where there is more to do than
+ * to copy. */
+static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
+    const fv_value *y = t->def->value;
+    const fv_var *v = t->def->index[t->v];
+    if (x->op == FV_X_REDUCE)
+        return fv_declines(l, y, FV_WHY_transpose_sums);
+    if (x->op == FV_X_REQUIRE)
+        return fv_declines(l, y, FV_WHY_transpose_checks);
+    if (fv_expr_op_is_math((fv_expr_op)x->op))
+        return fv_declines(l, y, FV_WHY_transpose_math);
+    if (++t->nodes > MAX_WORK)
+        return fv_declines(l, y, FV_WHY_transpose_large, fv_n(MAX_WORK));
+    if (is_read(x) && fv_x_stride(x, v) < 0) {
+        if (t->nloads && !fv_x_equal(x, t->load[0]))
+            return fv_declines(l, y, FV_WHY_transpose_several, fv_v(x->u.buf->value));
+        if (t->nloads == MAX_LOADS)
+            return fv_declines(l, y, FV_WHY_transpose_loads, fv_n(MAX_LOADS));
+        if (!fv_x_is_plain(x))
+            return fv_declines(l, y, FV_WHY_transpose_index, fv_v(x->u.buf->value));
+        t->load[t->nloads++] = x;
+        return true;
+    }
+    for (int i = 0; i < x->n; i++)
+        if (!find_loads(l, t, x->arg[i]))
+            return false;
+    return true;
+}
+
+/* The axis along which the load is contiguous; -1: none. */
+static int contiguous_axis(const transposed *t) {
+    for (int i = 0; i < t->def->rank; i++)
+        if (i != t->v && !fv_dim_is_one(t->def->index[i]->dim) &&
+            fv_x_stride(t->load[0], t->def->index[i]) > 0)
+            return i;
+    return -1;
+}
+
+static int64_t block_size(const fv_lowerer *l, const transposed *t, const fv_value *value) {
+    fv_elem elems[] = {(fv_elem)t->load[0]->type.elem, (fv_elem)t->def->body->type.elem,
+                       value->type->elem};
+    int bytes = 1;
+    for (int i = 0; i < 3; i++)
+        bytes = fv_elem_storage_bytes(elems[i]) > bytes ? fv_elem_storage_bytes(elems[i]) : bytes;
+    int64_t n = fv_turned_block(l->target, bytes);
+    while (n >= MIN_BLOCK && (n > fv_typical_dim(t->def->index[t->u]->dim) ||
+                              n > fv_typical_dim(t->def->index[t->v]->dim)))
+        n /= 2;
+    return n;
+}
+
+static bool is_transposed(fv_lowerer *l, const fv_storage *s, transposed *t) {
+    const fv_definition *d = t->def = s->def;
+    for (t->v = d->rank - 1; t->v >= 0 && fv_dim_is_one(d->index[t->v]->dim);)
+        t->v--;
+    if (t->v < 0)
+        return fv_declines(l, s->value, FV_WHY_transpose_one);
+    if (d->place && fv_x_stride(d->place, d->index[t->v]) <= 0)
+        return fv_declines(l, s->value, FV_WHY_transpose_part);
+    if (!find_loads(l, t, d->body))
+        return false;
+    if (!t->nloads)
+        return fv_declines(l, s->value, FV_WHY_transpose_along);
+    if (t->load[0]->type.elem == FV_BOOL)
+        return fv_declines(l, s->value, FV_WHY_transpose_bool);
+    fv_fact from = fv_v(t->load[0]->u.buf->value);
+    t->u = contiguous_axis(t);
+    if (t->u < 0)
+        return fv_declines(l, s->value, FV_WHY_transpose_apart, from);
+    t->n = block_size(l, t, s->value);
+    if (t->n < MIN_BLOCK)
+        return fv_declines(l, s->value, FV_WHY_transpose_short, fv_d(d->index[t->u]->dim),
+                           fv_d(d->index[t->v]->dim), fv_n(MIN_BLOCK));
+    return fv_takes(l, s->value, FV_WHY_transposes, from, fv_n(t->n));
+}
+
+/* ---- the kernel ---- */
+
+static fv_expr *plus(fv_kemit *e, fv_expr *a, fv_expr *b) {
+    return fv_x_bin(e->arena, FV_X_ADD, a, b);
+}
+
+static fv_expr *smaller(fv_kemit *e, fv_expr *a, fv_expr *b) {
+    return fv_x_bin(e->arena, FV_X_MIN, a, b);
+}
+
+/* Binds u and v, and gives the indices of the result. */
+static void bind_element(fv_kemit *e, const transposed *t, fv_expr **index, fv_expr *u,
+                         fv_expr *v) {
+    fv_kemit_bind(e, t->def->index[t->u], index[t->u] = plus(e, t->top, u));
+    fv_kemit_bind(e, t->def->index[t->v], index[t->v] = plus(e, t->left, v));
+}
+
+static fv_expr *open_across(fv_kemit *e, fv_loop_kind kind, const char *name, int64_t n) {
+    return fv_kb_for(&e->b, kind, name, fv_x_int(e->arena, 0), fv_x_int(e->arena, n), 1);
+}
+
+static void emit_block(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf *out) {
+    int64_t extent[] = {t->n, t->n};
+    fv_kmark m = fv_kemit_mark(e);
+    fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)t->load[0]->type.elem, 2, extent, NULL);
+    fv_expr *r = open_across(e, FV_UNROLL, "r", t->n), *c = open_across(e, FV_VECTOR, "c", t->n);
+    fv_expr *rc[] = {r, c};
+    bind_element(e, t, index, plus(e, t->u0, c), plus(e, t->v0, r));
+    fv_kb_store(&e->b, rows, rc, fv_kemit_expr(e, t->load[0]), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    fv_kb_transpose(&e->b, rows);
+    c = open_across(e, FV_UNROLL, "c", t->n);
+    r = open_across(e, FV_VECTOR, "r", t->n);
+    fv_expr *cr[] = {c, r};
+    bind_element(e, t, index, plus(e, t->u0, c), plus(e, t->v0, r));
+    for (int i = 0; i < t->nloads; i++)
+        fv_kemit_memo(e, t->load[i], fv_x_load(e->arena, rows, cr));
+    fv_kemit_store(e, out, index, fv_kemit_expr(e, t->def->body));
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* Element by element, where there is no block. */
+static void emit_gather(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf *out) {
+    fv_expr *zero = fv_x_int(e->arena, 0);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *u = fv_kb_for(&e->b, FV_SERIAL, t->def->index[t->u]->name, zero, t->height, 1);
+    fv_expr *v = fv_kb_for(&e->b, FV_VECTOR, t->def->index[t->v]->name, zero, t->width, 1);
+    bind_element(e, t, index, u, v);
+    fv_kemit_store(e, out, index, fv_kemit_expr(e, t->def->body));
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+static int64_t rounded_up(int64_t x, int64_t n) {
+    return (x + n - 1) / n * n;
+}
+
+/* How many elements along an axis one task does, at most, where there are `across` of the other. */
+static int64_t part_size(const transposed *t, int axis, int64_t across) {
+    int64_t extent = t->def->index[axis]->dim->hi;
+    int64_t line = t->line / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
+    int64_t part = rounded_up(t->task / (across > 0 ? across : 1) + 1, line > t->n ? line : t->n);
+    return part < extent ? part : extent;
+}
+
+/* The axis: all of it, or a task's part. */
+static void open_part(fv_kemit *e, const fv_dim *d, int64_t part, fv_expr **first, fv_expr **size) {
+    fv_expr *n = fv_kemit_dim(e, d), *step = integer(e, part);
+    int64_t lo, hi;
+    fv_open_blocks(e, FV_PARALLEL, "part", n, fv_ceildiv(e, n, step), step, d->hi <= part, first,
+                   size);
+    fv_x_range(*size, &lo, &hi);
+    if (lo == INT64_MIN) /* of a dim without a bound: so the verifier sees that the size has two */
+        *size = fv_kb_let(&e->b, "size", binary(e, FV_X_MAX, *size, integer(e, 0)));
+}
+
+/* Does the axis, in parts of that size, have a block? NULL: always. */
+static fv_expr *has_block(fv_kemit *e, const transposed *t, int axis, fv_expr *size, int64_t part) {
+    const fv_dim *d = t->def->index[axis]->dim;
+    if (fv_dim_is_const(d) && (d->value % part == 0 || d->value % part >= t->n))
+        return NULL;
+    return fv_x_bin(e->arena, FV_X_LE, fv_x_int(e->arena, t->n), size);
+}
+
+static fv_expr *both(fv_kemit *e, fv_expr *a, fv_expr *b) {
+    return a && b ? fv_x_bin(e->arena, FV_X_AND, a, b) : a ? a : b;
+}
+
+/* A loop over blocks of an axis; the last one lies over that before it rather than beyond the
+ * end. */
+static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr *size) {
+    const fv_var *v = t->def->index[axis];
+    int64_t known;
+    fv_expr *zero = fv_x_int(e->arena, 0);
+    fv_expr *i = fv_kb_for(&e->b, FV_SERIAL, v->name, zero, size, t->n);
+    if (fv_x_is_int(size, &known) && known % t->n == 0)
+        return i;
+    i = smaller(e, i, fv_x_bin(e->arena, FV_X_SUB, size, fv_x_int(e->arena, t->n)));
+    /* 0: for the verifier to see */
+    return fv_kb_let(&e->b, v->name, fv_x_bin(e->arena, FV_X_MAX, i, zero));
+}
+
+static void emit_blocks(fv_kemit *e, transposed *t, fv_expr **index, fv_buf *out) {
+    t->v0 = open_blocks(e, t, t->v, t->width);
+    t->u0 = open_blocks(e, t, t->u, t->height);
+    emit_block(e, t, index, out);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
+typedef struct plan {
+    transposed t;
+    fv_choosing chosen;
+} plan;
+
+static void *choose(fv_lowerer *l, const fv_storage *s) {
+    const fv_processor *of = fv_processor_at(l->target->processor);
+    transposed t = {.task = of->row_task, .line = of->line_bytes};
+    if (!is_transposed(l, s, &t))
+        return NULL;
+    plan *p = FV_NEW(l->arena, plan, 1);
+    p->chosen = fv_choose_for(l, s->def, s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_transpose);
+    t.n = fv_choose(&p->chosen, FV_PARAMETER_size, t.n, MIN_BLOCK, t.n, 1);
+    t.task = fv_choose(&p->chosen, FV_PARAMETER_task, t.task, LEAST_TASK, MOST_TASK, 1);
+    p->t = t;
+    return p;
+}
+
+static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
+    plan *p = as;
+    transposed *t = &p->t;
+    const fv_definition *d = s->def;
+    fv_kemit e;
+    fv_expr *index[FV_MAX_RANK] = {0};
+    fv_kemit_init(&e, l, d, fv_op_stem(op));
+    bool inside[FV_MAX_RANK] = {false};
+    inside[t->u] = inside[t->v] = true;
+    const fv_dim *du = d->index[t->u]->dim, *dv = d->index[t->v]->dim;
+    int64_t width = fv_typical_dim(dv), rows = part_size(t, t->u, width), columns = dv->hi;
+    if (rows == du->hi) /* u is not cut: v is, where that is long */
+        columns = part_size(t, t->v, rows);
+    bool whole = rows == du->hi && columns == dv->hi && width < t->task;
+    fv_open_outer(&e, inside, whole ? rows * width : t->task, t->task, index);
+    open_part(&e, du, rows, &t->top, &t->height);
+    open_part(&e, dv, columns, &t->left, &t->width);
+    if (du->hi > rows || dv->hi > columns)
+        fv_takes(l, s->value, FV_WHY_tasks_across, fv_n(rows), fv_n(columns));
+    else if (d->rank == 2)
+        fv_declines(l, s->value, FV_WHY_tasks_square, fv_d(du), fv_d(dv));
+    fv_buf *out = fv_kemit_out(&e, s->value);
+    if (s->unless)
+        fv_kb_if(&e.b, fv_x_un(e.arena, FV_X_NOT, fv_kemit_expr(&e, s->unless)));
+    fv_expr *blocks = both(&e, has_block(&e, t, t->u, t->height, rows),
+                           has_block(&e, t, t->v, t->width, columns));
+    if (blocks)
+        fv_kb_if(&e.b, blocks);
+    emit_blocks(&e, t, index, out);
+    if (blocks) {
+        fv_kb_else(&e.b);
+        emit_gather(&e, t, index, out);
+    }
+    while (e.b.depth)
+        fv_kb_end(&e.b);
+    fv_kemit_finish(&e, op, &p->chosen.how);
+    fv_chosen(&p->chosen, p->chosen.how.kind);
+}
+
+const fv_scheduler fv_schedule_transpose = {.choose = choose, .emit = emit};

@@ -1,0 +1,179 @@
+/* extend.c - what is added to an input of the model is written in its memory.
+ *
+ *     room = fv.Extend(past, new), axis 1, start p:
+ *     new[i, j] lies at past[i, j + p], and room is past
+ *
+ * The kernel of new stores there, if it reads nothing of that memory, and if nobody has to see new
+ * in memory of its own; else it is copied there by a kernel of its own. Whoever reads room or new
+ * reads past. No kernel reads what it writes, and what it writes was not there before: past is
+ * asked below p only (backend/ports.c). */
+#include "backend/lowering/define.h"
+#include "backend/lowering/storage.h"
+#include "backend/lowering/turns.h"
+#include "backend/lowering/why.h"
+#include "backend/steps/steps.h"
+#include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/unique.h"
+#include "ir/graph/infer.h"
+#include "ir/graph/state.h"
+
+typedef struct moved { /* a value whose elements lie in the memory of another */
+    fv_storage *home;
+    int axis;            /* along which they begin */
+    const fv_dim *start; /* there; NULL: at the same indices */
+} moved;
+
+typedef struct mover {
+    fv_lowerer *l;
+    fv_ptrmap moved; /* storage -> moved */
+} mover;
+
+/* ---- may a kernel write there? ---- */
+
+/* Is it read by definitions alone, in no other shape, and added once? */
+static bool is_private(fv_lowerer *l, const fv_value *v) {
+    int added = 0;
+    for (int i = 0; i < v->nuses; i++) {
+        const fv_op *use = v->uses[i].op;
+        added += fv_op_is(use, FV_OP_fv_Extend) && v->uses[i].index == 1;
+        if (fv_reads_memory(use))
+            return false;
+        for (int k = 0; k < use->nout; k++)
+            if (use->out[k] && fv_storage_of(l, use->out[k])->fate == FV_FATE_VIEW)
+                return false;
+    }
+    return added == 1;
+}
+
+/* What a row keeps on its way it keeps where the result lies, and only there (keep.c). */
+static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
+                             const fv_storage *memory) {
+    return v->kind == FV_VALUE_RESULT && s->fate == FV_FATE_MEMORY && s->def && is_private(l, v) &&
+           !fv_x_has(s->def->body, FV_HAS_MATH | FV_HAS_REDUCE) &&
+           !fv_storage_is_read_by(l, memory, s->def);
+}
+
+/* ---- where elements lie ---- */
+
+/* The indices of an element in the memory where it is; false: it lies in its own. */
+static bool locate(const mover *m, fv_storage **s, fv_expr **index) {
+    const moved *at;
+    bool any = false;
+    while ((at = fv_ptrmap_get(&m->moved, *s))) {
+        if (at->start)
+            index[at->axis] =
+                fv_x_bin(m->l->exprs, FV_X_ADD, index[at->axis], fv_x_dim(m->l->exprs, at->start));
+        *s = at->home;
+        any = true;
+    }
+    return any;
+}
+
+static fv_expr *relocate(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
+    const mover *m = w->user;
+    fv_storage *s = fv_storage_loaded(m->l, x);
+    return s && locate(m, &s, args)
+               ? fv_x_load_like(w->arena, x, fv_value_buf(w->arena, s->value), args, args)
+               : NULL;
+}
+
+static void settle(mover *m, fv_storage *s) {
+    fv_expr *index[FV_MAX_RANK];
+    fv_storage *home = s;
+    fv_x_rewriter w = {.arena = m->l->exprs, .after = relocate, .user = m};
+    s->def->body = fv_x_rewrite(&w, s->def->body);
+    for (int i = 0; i < s->def->rank; i++)
+        index[i] = fv_x_var(m->l->exprs, s->def->index[i]);
+    if (locate(m, &home, index))
+        s->def->place = fv_x_load(m->l->exprs, fv_value_buf(m->l->exprs, home->value), index);
+}
+
+/* ---- the step ---- */
+
+/* Is it the state of an input, which callers give the memory of? Another one is a kernel as any. */
+static bool is_state(fv_lowerer *l, const fv_op *op) {
+    const fv_op *ret = l->func->body->last;
+    for (int i = 0; fv_op_is(op, FV_OP_fv_Extend) && i < ret->nin; i++)
+        if (ret->in[i] == op->out[0] && l->out_types[i] != ret->in[i]->type)
+            return true;
+    return false;
+}
+
+/* States as large as they were: the kernel of their op writes in the memory of its operand, which
+ * nothing else reads. */
+static bool write_in_place(fv_lowerer *l) {
+    const fv_op *ret = l->func->body->last;
+    int axis;
+    for (int i = 0; l->func->capacity && i < ret->nin; i++) {
+        fv_op *op = l->func->capacity[i] ? ret->in[i]->def : NULL;
+        if (!op || !op->def->kernel)
+            continue;
+        if (!fv_state_writer(l->func, i, &axis)) /* a text may have any op there */
+            return false;
+        fv_takes(l, op->out[0], FV_WHY_written_in_place, fv_v(op->in[0]));
+        fv_storage *s = fv_storage_of(l, op->out[0]);
+        s->fate = FV_FATE_ASSEMBLED;
+        s->of = fv_storage_of(l, op->in[0]);
+    }
+    return true;
+}
+
+static fv_value *copy(fv_lowerer *l, fv_op *op) {
+    const char *name = fv_printf(l->exprs, "%s.copy", op->in[1]->name);
+    fv_op *c =
+        fv_op_new(op->block, op, fv_op_def(FV_OP_fv_Copy), 1, &op->in[1], 1, &name, op->origin);
+    if (!fv_op_infer(c) || !fv_define_op(l, c))
+        return NULL;
+    fv_declines(l, op->in[1], FV_WHY_added_copied, fv_v(op->out[0]));
+    fv_op_set_in(op, 1, c->out[0]);
+    return c->out[0];
+}
+
+static void move(mover *m, fv_storage *s, fv_storage *home, fv_fate fate, int axis,
+                 const fv_dim *start) {
+    moved *at = FV_NEW(m->l->exprs, moved, 1);
+    *at = (moved){home, axis, start};
+    *fv_ptrmap_at(&m->moved, s) = at;
+    s->fate = fate;
+    s->of = home;
+}
+
+static bool extend(mover *m, fv_op *op) {
+    fv_lowerer *l = m->l;
+    fv_storage *past = fv_storage_of(l, op->in[0]), *room = fv_storage_of(l, op->out[0]);
+    fv_storage *added = fv_storage_of(l, op->in[1]);
+    const fv_dim *start = fv_op_find_attr(op, "start")->u.dims[0];
+    if (!is_written_there(l, op->in[1], added, past)) {
+        fv_value *v = copy(l, op);
+        if (!v)
+            return false;
+        added = fv_storage_of(l, v);
+    }
+    fv_takes(l, op->out[0], FV_WHY_extends, fv_v(op->in[0]), fv_v(op->in[1]));
+    move(m, added, past, FV_FATE_PART, (int)fv_op_int(op, "axis"), start);
+    move(m, room, past, FV_FATE_ASSEMBLED, 0, NULL);
+    return true;
+}
+
+bool fv_step_extend(fv_lowerer *l) {
+    fv_place_rows(l);
+    if (!write_in_place(l))
+        return false;
+    mover m = {.l = l, .moved = fv_ptrmap_in(l->exprs)};
+    bool any = false;
+    for (fv_op *op = l->func->body->first; op; op = op->next) {
+        if (!is_state(l, op))
+            continue;
+        if (!extend(&m, op))
+            return false;
+        any = true;
+    }
+    for (fv_op *op = any ? l->func->body->first : NULL; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (s && s->def && s->fate != FV_FATE_ASSEMBLED)
+                settle(&m, s);
+        }
+    return true;
+}

@@ -1,0 +1,686 @@
+/* group.c - which definitions are substituted into their uses, and which values get memory.
+ *
+ * A value is substituted where that costs nothing (views) or saves a pass over memory (elementwise
+ * work into its one use, elementwise work behind a reduction as its epilogue). A reshape that no
+ * simple index map expresses shares the memory of what it reshapes. */
+#include "backend/steps/group.h"
+
+#include "backend/fuse/reading.h"
+#include "backend/fuse/substitute.h"
+#include "backend/fuse/work.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
+#include "backend/steps/concat.h"
+#include "backend/steps/steps.h"
+#include "ir/expr/rewrite.h"
+
+/* MAX_NODES: of a definition after substitution. FEW_OPERATIONS: to do again for each product,
+ * where no tile packs a factor. */
+enum { MAX_NODES = 270, MAX_SHARED = 8, FEW_LOADS = 4, FEW_OPERATIONS = 2 };
+
+/* ---- what is known of a value ---- */
+
+typedef struct fv_grouped {
+    bool costly;  /* a reshape that takes divisions along a row */
+    bool divides; /* a reshape that takes any */
+    /* the value of elementary functions, itself or in it, that its rows go through; or NULL */
+    const fv_value *rows;
+    bool passes; /* ... several times */
+    /* the value whose contraction it computes, itself or in its epilogue; or NULL */
+    const fv_value *sum;
+    bool two; /* there is another one beside it */
+} fv_grouped;
+
+static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
+    if (!s->grouped)
+        s->grouped = FV_NEW(l->exprs, fv_grouped, 1);
+    return s->grouped;
+}
+
+/* ---- what is known of definitions ---- */
+
+/* Decided before anything is substituted: what a reshape reads must know whether it keeps
+ * memory. */
+static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
+    return fv_op_is(op, FV_OP_fv_Reshape) && grouped_of(l, fv_storage_of(l, op->out[0]))->costly;
+}
+
+/* Does the axis structure let each element of v be used by one element of the consumer only? */
+static bool covers(const fv_definition *consumer, const fv_value *v) {
+    int n = 0, m = 0;
+    for (int i = 0; i < consumer->rank; i++)
+        n += !fv_dim_is_one(consumer->index[i]->dim);
+    for (int i = 0; i < v->type->rank; i++)
+        m += !fv_dim_is_one(v->type->dims[i]);
+    return m >= n;
+}
+
+/* Does x load a value that was substituted and holds another contraction? */
+static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_than) {
+    fv_storage *s = fv_storage_loaded(l, x);
+    const fv_value *sum = s && s->fate == FV_FATE_SUBSTITUTED ? grouped_of(l, s)->sum : NULL;
+    if (sum && sum != other_than)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (takes_sum(l, x->arg[i], other_than))
+            return true;
+    return false;
+}
+
+/* What s is now takes along the contraction, and the rows of something costly, that were
+ * substituted into x. */
+static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    fv_storage *from = fv_storage_loaded(l, x);
+    if (from && from->fate == FV_FATE_SUBSTITUTED) {
+        fv_grouped *own = grouped_of(l, s), *taken = grouped_of(l, from);
+        own->two |= taken->two || (own->sum && taken->sum && own->sum != taken->sum);
+        own->sum = own->sum ? own->sum : taken->sum;
+        own->rows = own->rows ? own->rows : taken->rows;
+    }
+    for (int i = 0; i < x->n; i++)
+        take_along(l, s, x->arg[i], seen);
+}
+
+/* Is the last axis of what d reshapes v to the last axis of v? */
+static bool keeps_rows(const fv_definition *d, const fv_value *v) {
+    int last = d->rank - 1, own = v->type->rank - 1;
+    const fv_expr *x = d->body;
+    return last >= 0 && own >= 0 && x->op == FV_X_LOAD && x->arg[own]->op == FV_X_VAR &&
+           x->arg[own]->u.var == d->index[last] && d->index[last]->dim == v->type->dims[own];
+}
+
+/* Why v has memory, whatever its uses compute, and because of which one; FV_WHY_none: it need
+ * not. */
+static fv_why needs_memory(fv_lowerer *l, const fv_value *v, const fv_op **because) {
+    for (int i = 0; i < v->nuses; i++) {
+        const fv_op *use = *because = v->uses[i].op;
+        if (use->def == &fv_return_def)
+            return FV_WHY_returned;
+        if (fv_op_is(use, FV_OP_fv_Extend) && v->uses[i].index == 1)
+            return FV_WHY_added;
+        if (fv_op_is(use, FV_OP_fv_Bind))
+            return FV_WHY_gives_dims;
+        if (use->def == &fv_if_def)
+            return FV_WHY_decides;
+        if (use->def == &fv_else_def || use->def == &fv_endif_def)
+            return FV_WHY_branch_gives;
+        if (use->def == &fv_loop_def || use->def == &fv_endloop_def)
+            return FV_WHY_goes_round;
+        if (is_costly_reshape(l, use))
+            return FV_WHY_seen_reshaped;
+        for (int k = 0; k < use->nout; k++)
+            if (use->out[k] && !fv_storage_of(l, use->out[k])->def)
+                return FV_WHY_read_by_own_kernel;
+    }
+    *because = NULL;
+    return v->nuses == 0 ? FV_WHY_unused : FV_WHY_none;
+}
+
+bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) {
+    const fv_op *because;
+    return needs_memory(l, v, &because) != FV_WHY_none;
+}
+
+static int distinct_users(const fv_value *v) {
+    int n = 0;
+    for (int i = 0; i < v->nuses; i++) {
+        int k = 0;
+        while (k < i && v->uses[k].op != v->uses[i].op)
+            k++;
+        n += k == i;
+    }
+    return n;
+}
+
+/* Does each element of what the op computes come from the same element of v, and from no other? */
+static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
+    const fv_definition *d = op->nout == 1 ? fv_storage_of(l, op->out[0])->def : NULL;
+    if (!d)
+        return false;
+    const fv_row_axes none = {0};
+    fv_reading r = fv_reading_of(l, d, v, &none);
+    return r.identity && !r.in_reduction && !fv_work_of(l, d).reductions;
+}
+
+/* ---- values of a row ---- */
+
+/* Does what is loaded run along the last axis, and nothing of it along another? So it goes into
+ * sums along that axis in the order that it would have there from memory. */
+static bool runs_along_rows(const fv_definition *d) {
+    int last = d->rank - 1;
+    fv_load_count along = {0};
+    if (last < 0 || fv_is_contraction(d->body))
+        return false;
+    fv_x_count_loads(d->body, d->index[last], &along);
+    for (int i = 0; i < last; i++)
+        if (fv_x_runs_across(d->body, d->index[last], d->index[i]))
+            return false;
+    return along.contiguous > 0;
+}
+
+/* Rows that are tasks of their own: a single long one is cut. */
+static bool has_rows(const fv_definition *d) {
+    int64_t rows = 1;
+    for (int i = 0; i < d->rank - 1; i++)
+        rows *= fv_dim_is_one(d->index[i]->dim) ? 1 : 2;
+    return rows > 1 || d->index[d->rank - 1]->dim->hi <= FV_LONG_ROW;
+}
+
+/* Is each element that is loaded for a row of d loaded for that one only? `along`: and at the row's
+ * own places, or each once along the sum. */
+static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr *sum, bool along) {
+    const fv_type *t = ((const fv_value *)load->u.buf->value)->type;
+    const fv_var *row = d->rank ? d->index[d->rank - 1] : NULL,
+                 *k = sum ? sum->u.red.vars[0] : NULL;
+    bool told[FV_MAX_RANK + 1] = {0};
+    if (sum && sum->u.red.nvars != 1)
+        return false;
+    for (int i = 0; i < t->rank; i++) {
+        const fv_expr *x = load->arg[i];
+        bool last = i == t->rank - 1, summed = last && x->op == FV_X_VAR && k && x->u.var == k;
+        int a = fv_axis_read(x, d);
+        if (summed ? k->dim != t->dims[i] : a < d->rank ? told[a] : !fv_dim_is_one(t->dims[i]))
+            return false;
+        if (last && along && !summed && (sum || !row || a != d->rank - 1 || row->dim != t->dims[i]))
+            return false;
+        told[a] = true;
+    }
+    for (int a = 0; a < d->rank; a++)
+        if (!told[a] && !fv_dim_is_one(d->index[a]->dim) &&
+            (d->index[a] != row || (sum && fv_x_uses(sum, row))))
+            return false;
+    return true;
+}
+
+typedef struct row_use {
+    const fv_value *v;
+    const fv_definition *d;
+    bool along, product; /* v is one: its sum would be a contraction */
+    fv_ptrmap seen;
+} row_use;
+
+static bool is_used_by_rows(row_use *u, const fv_expr *x, const fv_expr *sum) {
+    if (x->op == FV_X_LOAD && x->u.buf->value == u->v)
+        return is_of_row(x, u->d, sum, u->along) && !(sum && u->product && sum->arg[0] == x);
+    if (x->op == FV_X_GUARD && x->u.buf->value == u->v)
+        return false;
+    if (!x->n || *fv_ptrmap_at(&u->seen, x))
+        return true;
+    *fv_ptrmap_at(&u->seen, x) = (void *)x;
+    for (int i = 0; i < x->n; i++)
+        if (!is_used_by_rows(u, x->arg[i], x->op == FV_X_REDUCE ? x : sum))
+            return false;
+    return true;
+}
+
+/* Does `use` compute rows of its one result from the same rows of v? */
+static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bool along) {
+    const fv_definition *own = fv_storage_of(l, v)->def, *d = NULL;
+    for (int i = 0; i < use->nout; i++) {
+        if (d && use->out[i])
+            return false;
+        d = use->out[i] ? fv_storage_of(l, use->out[i])->def : d;
+    }
+    if (!d || fv_is_contraction(d->body))
+        return false;
+    bool product = own->body->op == FV_X_MUL && !fv_x_equal(own->body->arg[0], own->body->arg[1]);
+    row_use u = {
+        .v = v, .d = d, .along = along, .product = product, .seen = fv_ptrmap_in(l->exprs)};
+    return is_used_by_rows(&u, d->body, NULL);
+}
+
+/* Is what becomes of it in the kernel of v's type, so that its row can hold v? */
+static bool keeps_type(fv_lowerer *l, const fv_value *v, const fv_op *use) {
+    int i = 0;
+    while (!use->out[i])
+        i++;
+    const fv_value *end = use->out[i];
+    for (int steps = 0; steps < 10; steps++) {
+        if (fv_must_have_memory(l, end) || distinct_users(end) != 1 ||
+            !is_elementwise(l, end->uses[0].op, end))
+            break;
+        end = end->uses[0].op->out[0];
+    }
+    return end->type->elem == v->type->elem;
+}
+
+static bool is_costly(const fv_work *w) {
+    return w->math || w->arithmetic > FV_CHEAP;
+}
+
+/* May v be computed in the passes that `use` makes over its rows? What more than one of them wants
+ * is kept. Else why not. */
+static fv_why not_of_rows(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
+    const fv_definition *own = fv_storage_of(l, v)->def;
+    if (!runs_along_rows(own))
+        return FV_WHY_rows_across;
+    if (!has_rows(own))
+        return FV_WHY_rows_long;
+    if (!keeps_to_rows(l, v, use, true))
+        return FV_WHY_rows_apart;
+    return is_costly(w) && !keeps_type(l, v, use) ? FV_WHY_rows_type : FV_WHY_none;
+}
+
+static bool is_of_rows(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
+    return not_of_rows(l, v, w, use) == FV_WHY_none;
+}
+
+/* It would be computed again, but in rows, and those are not the same: both are said. */
+static bool costs_again(fv_lowerer *l, const fv_value *v, const fv_op *use, fv_why rows) {
+    if (rows == FV_WHY_rows_long)
+        return fv_declines(l, v, rows, fv_n(fv_whole_number(fv_typical_elements(v->type))),
+                           fv_n(FV_LONG_ROW));
+    return fv_declines(l, v, rows, fv_o(use));
+}
+
+static bool reads_outside_sums(const fv_expr *x, const fv_value *v, fv_ptrmap *seen) {
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v)
+        return true;
+    if (!x->n || x->op == FV_X_REDUCE || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    for (int i = 0; i < x->n; i++)
+        if (reads_outside_sums(x->arg[i], v, seen))
+            return true;
+    return false;
+}
+
+/* Does x load a value that was substituted, and takes passes over rows for something costly that is
+ * not `own`? A row holds what one of them wants, and the other would be computed in each pass. */
+static bool has_other_passes(fv_lowerer *l, const fv_expr *x, const fv_value *own,
+                             fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    fv_storage *s = fv_storage_loaded(l, x);
+    if (s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->passes &&
+        grouped_of(l, s)->rows != own)
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (has_other_passes(l, x->arg[i], own, seen))
+            return true;
+    return false;
+}
+
+static bool is_row_of(const fv_type *t, const fv_type *v) {
+    const fv_dim *n = t->rank ? t->dims[t->rank - 1] : NULL;
+    return n && !fv_dim_is_one(n) && v->rank && n == v->dims[v->rank - 1];
+}
+
+/* Is v read by sums only, which end in a result without rows that could hold it? */
+static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
+    if (!y || !fv_storage_of(l, y)->def ||
+        reads_outside_sums(fv_storage_of(l, y)->def->body, v, &seen))
+        return false;
+    for (int steps = 0; steps < 10 && y && !is_row_of(y->type, v->type); steps++) {
+        if (fv_must_have_memory(l, y) || distinct_users(y) != 1)
+            return true;
+        y = y->uses[0].op->nout == 1 ? y->uses[0].op->out[0] : NULL;
+    }
+    return false;
+}
+
+/* What is known where v, of work w, is to be substituted into d, which `use` computes. */
+typedef struct into {
+    const fv_value *v;
+    const fv_work *w;
+    const fv_op *use;
+    const fv_definition *own, *d;
+    fv_reading r;
+    fv_work c; /* of d */
+} into;
+
+/* Has x taken two contractions already? */
+static bool takes_two(fv_lowerer *l, const fv_expr *x) {
+    fv_storage *s = fv_storage_loaded(l, x);
+    bool two = s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->two;
+    for (int i = 0; i < x->n && !two; i++)
+        two = takes_two(l, x->arg[i]);
+    return two;
+}
+
+/* The factor of a sum of products that no constant of the model is, over the variables of `first`;
+ * *constant: the other one. NULL: it is no such sum. */
+static const fv_expr *rows_of(fv_arena *a, const fv_expr *sum, const fv_expr *first,
+                              const fv_expr **constant) {
+    fv_expr *to[FV_MAX_RANK];
+    const fv_expr *product = sum->arg[0];
+    int n = sum->u.red.nvars;
+    if (sum->u.red.kind != FV_SUM || product->op != FV_X_MUL || n != first->u.red.nvars ||
+        !fv_elem_is_float((fv_elem)sum->type.elem))
+        return NULL;
+    for (int i = 0; i < n; i++) {
+        if (sum->u.red.vars[i]->dim != first->u.red.vars[i]->dim)
+            return NULL;
+        to[i] = fv_x_var(a, first->u.red.vars[i]);
+    }
+    bool second = fv_x_is_constant(product->arg[1]);
+    *constant = fv_x_stored(product->arg[second]);
+    return fv_x_is_constant(product->arg[second])
+               ? fv_x_replace_vars(a, product->arg[!second], n, sum->u.red.vars, to)
+               : NULL;
+}
+
+/* With v in it, would d be of two sums that read the same rows, each with a constant? One tile
+ * forms both then. */
+static bool has_same_rows(fv_lowerer *l, const into *t) {
+    fv_storage *s = fv_storage_of(l, t->v);
+    const fv_origin *origin = fv_storage_origin(l, t->v);
+    const fv_fate fate = s->fate;
+    fv_expr *sums[3];
+    if (!t->d->rank || takes_two(l, t->d->body) || grouped_of(l, s)->two)
+        return false;
+    s->fate = FV_FATE_SUBSTITUTED; /* to look at what would be */
+    fv_expr *whole = fv_substitute(l, t->d->body, &origin);
+    s->fate = fate;
+    if (fv_x_reductions(whole, sums, 3) != 2)
+        return false;
+    const fv_var *column = t->d->index[t->d->rank - 1];
+    const fv_expr *constant[2], *rows[2];
+    for (int i = 0; i < 2; i++) {
+        rows[i] = rows_of(l->exprs, sums[i], sums[0], &constant[i]);
+        if (!rows[i] || fv_x_uses(rows[i], column) || !fv_x_uses(constant[i], column))
+            return false;
+    }
+    return rows[0] == rows[1] && sums[0]->type.elem == sums[1]->type.elem &&
+           constant[0]->type.elem == constant[1]->type.elem;
+}
+
+/* A sum: only with d as its epilogue, or where it is computed once a row. */
+static bool takes_reduction(fv_lowerer *l, const into *t) {
+    const fv_value *v = t->v, *sum = grouped_of(l, fv_storage_of(l, v))->sum;
+    const fv_reading *r = &t->r;
+    bool contraction = fv_is_contraction(t->own->body),
+         into_contraction = fv_is_contraction(t->d->body);
+    if (r->by_rows && !contraction && !into_contraction)
+        return fv_takes(l, v, FV_WHY_by_row, fv_o(t->use));
+    if (t->use->nout != 1)
+        return fv_declines(l, v, FV_WHY_several_results, fv_o(t->use), fv_n(t->use->nout));
+    if (t->c.reductions && contraction)
+        return fv_declines(l, v, FV_WHY_contraction_summed, fv_o(t->use));
+    if (t->c.reductions && into_contraction)
+        return fv_declines(l, v, FV_WHY_sum_in_contraction, fv_o(t->use));
+    if (t->c.reductions)
+        return fv_declines(l, v, FV_WHY_sum_in_sum, fv_o(t->use));
+    bool second = takes_sum(l, t->d->body, sum);
+    if (second && !has_same_rows(l, t))
+        return fv_declines(l, v, FV_WHY_second_contraction, fv_o(t->use));
+    if (!r->identity && !(r->ordered && !t->c.arithmetic) &&
+        !(fv_op_is(t->use, FV_OP_fv_Reshape) && keeps_rows(t->d, v)))
+        return fv_declines(l, v, FV_WHY_sum_reordered, fv_o(t->use));
+    return fv_takes(l, v, second ? FV_WHY_second_of_rows : FV_WHY_epilogue, fv_o(t->use));
+}
+
+/* Is a contraction in x of floats? Tiles are, which pack their factors. */
+static bool sums_floats(const fv_expr *x) {
+    if (x->op == FV_X_REDUCE && x->arg[0]->op == FV_X_MUL &&
+        fv_elem_is_float((fv_elem)x->type.elem))
+        return true;
+    for (int i = 0; i < x->n; i++)
+        if (sums_floats(x->arg[i]))
+            return true;
+    return false;
+}
+
+/* A factor, or in one: the kernel packs it. */
+static bool takes_factor(fv_lowerer *l, const into *t) {
+    if (t->r.loads > 1)
+        return fv_declines(l, t->v, FV_WHY_factor_twice, fv_o(t->use), fv_n(t->r.loads));
+    if (!t->r.variables)
+        return fv_declines(l, t->v, FV_WHY_factor_windows, fv_o(t->use));
+    if (t->w->arithmetic > FEW_OPERATIONS && !sums_floats(t->d->body))
+        return fv_declines(l, t->v, FV_WHY_factor_integers, fv_o(t->use), fv_n(t->w->arithmetic),
+                           fv_n(FEW_OPERATIONS));
+    if (is_costly(t->w))
+        return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic),
+                           fv_n(t->w->math), fv_n(FV_CHEAP));
+    return fv_takes(l, t->v, FV_WHY_factor, fv_o(t->use));
+}
+
+/* What does not sum, in what is no contraction. */
+static bool takes_elements(fv_lowerer *l, const into *t) {
+    const fv_value *v = t->v;
+    const fv_work *w = t->w;
+    const fv_reading *r = &t->r;
+    fv_fact use = fv_o(t->use), math = fv_n(w->math), operations = fv_n(w->arithmetic),
+            limit = fv_n(FV_CHEAP);
+    fv_why rows = not_of_rows(l, v, w, t->use);
+    if (rows == FV_WHY_none)
+        return fv_takes(l, v, FV_WHY_of_rows, use);
+    if (r->in_reduction && is_costly(w))
+        return fv_declines(l, v, FV_WHY_summed_costly, use, operations, math, limit) ||
+               costs_again(l, v, t->use, rows);
+    bool more = !covers(t->d, v),
+         anew = !r->injective && !r->in_reduction && !fv_op_is(t->use, FV_OP_fv_Reshape);
+    if (r->loads > 1 && is_costly(w))
+        return fv_declines(l, v, FV_WHY_read_twice, use, fv_n(r->loads), operations, math, limit) ||
+               costs_again(l, v, t->use, rows);
+    if (more && is_costly(w))
+        return fv_declines(l, v, FV_WHY_read_by_more, use, operations, math, limit);
+    if (anew && is_costly(w))
+        return fv_declines(l, v, FV_WHY_read_anew, use, operations, math, limit);
+    return r->loads > 1 || more || anew ? fv_takes(l, v, FV_WHY_cheap, use, operations, limit)
+                                        : fv_takes(l, v, FV_WHY_one_use, use);
+}
+
+/* May v be substituted into what `use` computes? */
+static bool suits(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
+    const fv_definition *own = fv_storage_of(l, v)->def;
+    fv_row_axes axes = fv_row_axes_of(own);
+    for (int i = 0; i < use->nout; i++) {
+        if (!use->out[i])
+            continue;
+        const fv_definition *d = fv_storage_of(l, use->out[i])->def;
+        fv_reading r = fv_reading_of(l, d, v, &axes);
+        fv_work c = fv_work_of(l, d);
+        if (!r.loads)
+            continue;
+        int nodes = c.nodes + w->nodes * r.loads;
+        if (nodes > MAX_NODES)
+            return fv_declines(l, v, FV_WHY_use_too_large, fv_o(use), fv_n(nodes), fv_n(MAX_NODES));
+        fv_ptrmap others = fv_ptrmap_in(l->exprs);
+        if (w->math && w->reductions &&
+            has_other_passes(l, d->body, grouped_of(l, fv_storage_of(l, v))->rows, &others))
+            return fv_declines(l, v, FV_WHY_other_passes, fv_o(use));
+        const into t = {.v = v, .w = w, .use = use, .own = own, .d = d, .r = r, .c = c};
+        bool factor = r.in_reduction && fv_is_contraction(d->body);
+        if (!(w->reductions ? takes_reduction(l, &t)
+              : factor      ? takes_factor(l, &t)
+                            : takes_elements(l, &t)))
+            return false;
+    }
+    return true;
+}
+
+typedef enum { ANY_WAY, BY_ELEMENTS, BY_ROWS } way;
+
+static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) {
+    if (how == BY_ROWS)
+        return !fv_must_have_memory(l, v) && keeps_to_rows(l, v, op, false);
+    return how == ANY_WAY || is_elementwise(l, op, v);
+}
+
+enum { MAX_WAY = 32 }; /* operators between a value and where its uses end */
+
+/* Does all that `from` computes of v end in `to`, that way at each step? `seen`: operators that
+ * were looked at. Element by element, or any way, through values with one use each; what runs along
+ * rows, and has no memory, may have several. */
+static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to, way how,
+                     fv_ptrmap *seen) {
+    if (!is_step(l, v, from, how))
+        return false;
+    if (from == to || *fv_ptrmap_at(seen, from))
+        return true;
+    *fv_ptrmap_at(seen, from) = (void *)from;
+    const fv_value *out = from->nout == 1 ? from->out[0] : NULL;
+    if (!out || out->nuses == 0 || seen->n > MAX_WAY ||
+        (how != BY_ROWS && distinct_users(out) != 1))
+        return false;
+    for (int i = 0; i < out->nuses; i++)
+        if (!leads_to(l, out, out->uses[i].op, to, how, seen))
+            return false;
+    return true;
+}
+
+static bool all_lead_to(fv_lowerer *l, const fv_value *v, const fv_op *to, way how) {
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    for (int i = 0; i < v->nuses; i++)
+        if (!leads_to(l, v, v->uses[i].op, to, how, &seen))
+            return false;
+    return true;
+}
+
+/* Is there a use that all others end in? Or, element by element and by rows, whatever op they end
+ * in. */
+static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
+    for (int i = v->nuses; i-- > 0;)
+        if (all_lead_to(l, v, v->uses[i].op, how))
+            return true;
+    /* that op is on the way from each use, so it is on the way from this one */
+    const fv_op *op = v->uses[0].op;
+    for (int steps = 0; how != ANY_WAY && steps < MAX_WAY; steps++) {
+        const fv_value *out = op->nout == 1 ? op->out[0] : NULL;
+        if (!out || !out->nuses || (how == BY_ELEMENTS && distinct_users(out) != 1))
+            return false;
+        op = out->uses[0].op;
+        if (all_lead_to(l, v, op, how))
+            return true;
+    }
+    return false;
+}
+
+/* Does `use` read v, which sums, in what is no contraction, and so that v is computed once a
+ * row? */
+static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
+    const fv_definition *own = fv_storage_of(l, v)->def;
+    fv_row_axes axes = fv_row_axes_of(own);
+    for (int i = 0; i < use->nout; i++) {
+        const fv_definition *d = use->out[i] ? fv_storage_of(l, use->out[i])->def : NULL;
+        if (!d || fv_is_contraction(d->body) || !fv_reading_of(l, d, v, &axes).by_rows)
+            return false;
+    }
+    return !fv_is_contraction(own->body);
+}
+
+/* A value with several uses that end in one: x - mean(x) of a norm, where passes over rows want it,
+ * or it is computed once a row, whatever it costs; x of x * sigmoid(x), where it is cheap: what is
+ * done element by element computes it once. */
+static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w) {
+    int users = distinct_users(v), n = 0, rows = 0, once = 0;
+    if (users > MAX_SHARED)
+        return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(MAX_SHARED));
+    for (int i = 0; i < v->nuses; i++) {
+        n += suits(l, v, w, v->uses[i].op);
+        rows += is_of_rows(l, v, w, v->uses[i].op);
+        once += w->reductions && is_once_a_row(l, v, v->uses[i].op);
+    }
+    if (n < v->nuses)
+        return false;
+    if ((rows == n || once == n) && has_last_use(l, v, BY_ROWS))
+        return fv_takes(l, v, FV_WHY_shared_rows, fv_n(users));
+    if (is_costly(w))
+        return fv_declines(l, v, FV_WHY_shared_costly, fv_n(users),
+                           fv_n(fv_whole_number(fv_typical_elements(v->type))), fv_n(w->arithmetic),
+                           fv_n(w->math), fv_n(FV_CHEAP));
+    if (w->loads > FEW_LOADS)
+        return fv_declines(l, v, FV_WHY_shared_loads, fv_n(users), fv_n(w->loads), fv_n(FEW_LOADS));
+    if (has_last_use(l, v, BY_ELEMENTS))
+        return fv_takes(l, v, FV_WHY_shared_elements, fv_n(users));
+    if (users == 2 && !fv_is_contraction(fv_storage_of(l, v)->def->body) &&
+        has_last_use(l, v, ANY_WAY))
+        return fv_takes(l, v, FV_WHY_shared_two);
+    return fv_declines(l, v, FV_WHY_shared_apart, fv_n(users));
+}
+
+/* The use in a loop around which v is made: each turn would compute it again. NULL: there is
+ * none. */
+static const fv_op *use_each_turn(const fv_value *v) {
+    for (int i = 0; i < v->nuses; i++) {
+        int depth = 0;
+        for (const fv_op *op = v->uses[i].op->prev; op && op != v->def; op = op->prev) {
+            if (op->def == &fv_loop_def && !depth)
+                return v->uses[i].op;
+            depth += (op->def == &fv_endloop_def) - (op->def == &fv_loop_def);
+        }
+    }
+    return NULL;
+}
+
+/* Is the value substituted? */
+static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
+    fv_grouped *g = grouped_of(l, s);
+    const fv_value *v = s->value;
+    const fv_op *because;
+    fv_work w = fv_work_of(l, s->def);
+    fv_why memory = needs_memory(l, v, &because);
+    if (memory)
+        return fv_declines(l, v, memory, fv_o(because));
+    if (w.nodes > MAX_NODES)
+        return fv_declines(l, v, FV_WHY_too_large, fv_n(w.nodes), fv_n(MAX_NODES));
+    if (!fv_is_small(l, s->def))
+        return fv_declines(l, v, FV_WHY_tree_too_large, fv_n(FV_MAX_TREE));
+    if (fv_concat_pays(l, op))
+        return false;
+    if (fv_is_view(&w))
+        return fv_takes(l, v, FV_WHY_moves_only);
+    if ((because = use_each_turn(v)))
+        return fv_declines(l, v, FV_WHY_each_turn, fv_o(because));
+    g->rows = w.math && !g->rows ? v : g->rows;
+    g->passes = w.math && w.reductions;
+    if (distinct_users(v) > 1)
+        return is_shared_in_one(l, v, &w);
+    if (!suits(l, v, &w, v->uses[0].op))
+        return false;
+    return !g->passes || !loses_row(l, v, v->uses[0].op) ||
+           fv_declines(l, v, FV_WHY_loses_row, fv_o(v->uses[0].op));
+}
+
+static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
+    fv_grouped *g = grouped_of(l, s);
+    bool view = is_costly_reshape(l, op);
+    /* memory that is there anyway is seen in another shape for nothing */
+    if (fv_op_is(op, FV_OP_fv_Reshape) && !view)
+        view = g->divides && fv_storage_of(l, op->in[0])->fate != FV_FATE_SUBSTITUTED;
+    if (view) {
+        s->fate = FV_FATE_VIEW;
+        s->of = fv_storage_root(fv_storage_of(l, op->in[0]));
+        fv_takes(l, s->value, g->costly ? FV_WHY_seen_costly : FV_WHY_seen_there,
+                 fv_v(s->of->value));
+        return;
+    }
+    int mark = fv_why_mark(l);
+    if (fv_why_settle(l, mark, is_substituted(l, op, s)))
+        s->fate = FV_FATE_SUBSTITUTED;
+}
+
+/* Decides which values are substituted and which are views, and substitutes definitions. */
+bool fv_step_group(fv_lowerer *l) {
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        if (fv_op_is(op, FV_OP_fv_Reshape)) {
+            fv_storage *s = fv_storage_of(l, op->out[0]);
+            grouped_of(l, s)->costly = fv_divides_along(s->def);
+            grouped_of(l, s)->divides = fv_divides_at_all(s->def);
+        }
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (!s || !s->def)
+                continue;
+            const fv_origin *origin = op->origin;
+            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+            take_along(l, s, s->def->body, &seen);
+            s->def->body = fv_substitute(l, s->def->body, &origin);
+            if (!grouped_of(l, s)->sum && fv_is_contraction(s->def->body))
+                grouped_of(l, s)->sum = s->value;
+            *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;
+            decide(l, op, s);
+        }
+    return true;
+}

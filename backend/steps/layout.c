@@ -1,0 +1,637 @@
+/* layout.c - which axis of a value lies last in memory.
+ *
+ *     y[n, m, h, w] = sum k, c: x[n, c, h + k, w] * weight[m, c, k]      is stored as y[n, h, w, m]
+ *
+ * A convolution writes its channels last, so that they fill vectors whatever the size of the image:
+ * they are columns of the constant factor, pixels are its rows. What is computed element by element
+ * from such a value, or slides windows over it, follows. Parameters keep the order of their type.
+ * Results, what a kernel of its own reads, what is seen through a reshape and what is summed along
+ * a short axis keep it, too, where the kernel that makes them can write it in passing; else they
+ * are copied. How a row is summed follows from how it lies (order.c), so the choice is of the model
+ * alone, never of the target. */
+#include <string.h>
+
+#include "backend/axes/merge.h"
+#include "backend/axes/split.h"
+#include "backend/axes/sums.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/define.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
+#include "backend/steps/steps.h"
+#include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+#include "ir/expr/unique.h"
+#include "ir/graph/infer.h"
+
+enum {
+    /* columns that are worth it: the same for all targets, since row sums follow */
+    WIDE = 16,
+    /* terms of a sum that is quicker for a vector of its neighbours than by itself */
+    SHORT = 32,
+    MANY = 1 << 30
+};
+
+typedef struct fv_layout {
+    bool fixed;    /* the axes lie in memory in the order of the type */
+    bool ordered;  /* a view, or an op with a kernel of its own, reads it in that order */
+    uint32_t kept; /* axes that readers want elsewhere than at the end, as bits */
+    bool returned; /* it is a result of the model */
+    bool copies;   /* a Concat, of which a part is a copy of what lies in the order of its type */
+    bool decided;
+    /* of its definition: the axis along which runs what it was taken out of; NULL: it is nobody's
+     * part */
+    const fv_var *along;
+} fv_layout;
+
+_Static_assert(FV_MAX_RANK <= 32, "fv_layout.kept has a bit for each axis");
+
+static fv_layout *layout_of(fv_lowerer *l, fv_storage *s) {
+    if (!s->layout)
+        s->layout = FV_NEW(l->exprs, fv_layout, 1);
+    return s->layout;
+}
+
+/* ---- who must keep the order of its type ---- */
+
+static bool is_affine(const fv_expr *x) {
+    switch (x->op) {
+    case FV_X_CONST:
+    case FV_X_DIM:
+    case FV_X_VAR: return true;
+    case FV_X_ADD:
+    case FV_X_SUB:
+    case FV_X_MUL: return is_affine(x->arg[0]) && is_affine(x->arg[1]);
+    default: return false;
+    }
+}
+
+/* Does x use a variable that indexes another axis of the load as well? */
+static bool shares(const fv_expr *x, const fv_expr *load, int axis) {
+    for (int i = 0; i < load->u.buf->rank && x->op == FV_X_VAR; i++)
+        if (i != axis && fv_x_uses(load->arg[i], x->u.var))
+            return true;
+    for (int i = 0; i < x->n; i++)
+        if (shares(x->arg[i], load, axis))
+            return true;
+    return false;
+}
+
+static bool is_product_sum(const fv_expr *x);
+
+typedef void keep_axis(void *user, fv_storage *s, int axis);
+
+typedef struct keeping {
+    fv_lowerer *l;
+    const fv_definition *reader;
+    keep_axis *keep;
+    void *user;
+    fv_ptrmap seen;
+} keeping;
+
+static int64_t extent_of(const fv_dim *dim) {
+    int64_t n = fv_typical_dim(dim);
+    return n < 0 || n > MANY ? MANY : n;
+}
+
+static int last_axis(const fv_definition *d) {
+    int i = d->rank - 1;
+    while (i > 0 && fv_dim_is_one(d->index[i]->dim))
+        i--;
+    return i;
+}
+
+static bool uses_index(const fv_definition *d, const fv_expr *x) {
+    for (int i = 0; i < d->rank; i++)
+        if (fv_x_uses(x, d->index[i]))
+            return true;
+    return false;
+}
+
+/* Does the sum along axis i of the load run across rows of the type, wide ones, that are rows of
+ * the reader, too? Not where it is a window, the sum of which moves along that axis with the
+ * element. */
+static bool is_across(const fv_definition *reader, const fv_expr *load, const fv_type *type,
+                      int i) {
+    int64_t row = 1;
+    for (int k = i + 1; k < type->rank && row < MANY; k++)
+        row *= extent_of(type->dims[k]);
+    return row >= WIDE && !uses_index(reader, load->arg[i]) &&
+           fv_x_uses(load, reader->index[last_axis(reader)]);
+}
+
+/* Loads of x whose axis a short sum runs along: for neighbours at once it is no more than vector
+ * operations. */
+static void keep_summed(keeping *k, const fv_expr *x, const fv_var *along) {
+    fv_storage *s = fv_storage_loaded(k->l, x);
+    for (int i = 0; s && i < x->u.buf->rank; i++)
+        if (fv_x_adds(x->arg[i], along) && is_across(k->reader, x, s->value->type, i))
+            k->keep(k->user, s, i);
+    for (int i = 0; i < x->n; i++)
+        if (fv_x_uses(x->arg[i], along))
+            keep_summed(k, x->arg[i], along);
+}
+
+static bool is_short_sum(const fv_expr *x) {
+    return x->op == FV_X_REDUCE && x->u.red.nvars == 1 && !is_product_sum(x) &&
+           fv_dim_is_const(x->u.red.vars[0]->dim) && x->u.red.vars[0]->dim->value <= SHORT;
+}
+
+/* Tells which axes of what x, in the definition of the reader, loads are best not moved to the end:
+ * one of several that are one row seen as such, x[i floordiv 8, i mod 8], one that data index, and
+ * one that a short sum runs along, across rows. */
+static void keep_axes(keeping *k, const fv_expr *x) {
+    if (*fv_ptrmap_at(&k->seen, x))
+        return;
+    *fv_ptrmap_at(&k->seen, x) = (void *)(uintptr_t)x;
+    fv_storage *s = fv_storage_loaded(k->l, x);
+    if (is_short_sum(x))
+        keep_summed(k, x->arg[0], x->u.red.vars[0]);
+    for (int i = 0; i < x->n; i++) {
+        if (s && i < x->u.buf->rank && !is_affine(x->arg[i]) &&
+            (shares(x->arg[i], x, i) || fv_x_has_load(x->arg[i])))
+            k->keep(k->user, s, i);
+        keep_axes(k, x->arg[i]);
+    }
+}
+
+/* The last axis of the tensor that has more than one element; -1: it is a scalar. */
+static int last_of(const fv_type *type) {
+    int i = type->rank - 1;
+    while (i > 0 && fv_dim_is_one(type->dims[i]))
+        i--;
+    return i;
+}
+
+/* Is it an input, or a result of an op with a kernel of its own, row by row? */
+static bool is_copy(fv_lowerer *l, const fv_definition *d) {
+    const fv_expr *x = fv_x_stored(d->body);
+    const fv_storage *s = x->op == FV_X_LOAD ? fv_storage_loaded(l, x) : NULL;
+    if (!s || s->def || s->value->kind == FV_VALUE_CONST)
+        return false;
+    int last = last_of(s->value->type);
+    return last >= 0 && fv_x_adds(x->arg[last], d->index[last_axis(d)]);
+}
+
+static void note_kept(void *user, fv_storage *s, int axis) {
+    layout_of(user, s)->kept |= 1u << axis;
+}
+
+static void keep_axes_of(fv_lowerer *l, const fv_definition *d) {
+    keeping k = {.l = l, .reader = d, .keep = note_kept, .user = l, .seen = fv_ptrmap_in(l->exprs)};
+    keep_axes(&k, d->body);
+}
+
+static void note_uses(fv_lowerer *l, fv_op *op) {
+    bool returns = op->def == &fv_return_def;
+    for (int i = 0; fv_reads_memory(op) && i < op->nin; i++) {
+        fv_storage *s = op->in[i] ? fv_storage_root(fv_storage_of(l, op->in[i])) : NULL;
+        if (!s)
+            continue;
+        fv_layout *layout = layout_of(l, s);
+        if (returns && s->value == op->in[i])
+            layout->returned = true;
+        else if (returns || op->def->kernel)
+            layout->ordered = true;
+        else
+            layout->fixed = true;
+    }
+    for (int i = 0; i < op->nout; i++) {
+        fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+        if (!s)
+            continue;
+        if (s->fate == FV_FATE_VIEW)
+            layout_of(l, fv_storage_root(s))->ordered = true;
+        else if (!s->def || fv_elem_is_packed(s->value->type->elem))
+            layout_of(l, s)->fixed = true;
+        else if (fv_storage_has_kernel(s))
+            keep_axes_of(l, s->def);
+        if (s->fate == FV_FATE_PART && s->def)
+            layout_of(l, fv_storage_home(s))->copies |= is_copy(l, s->def);
+    }
+}
+
+/* ---- choices ---- */
+
+/* What it takes to read factor x of a sum with neighbouring columns as neighbours: nothing, or a
+ * copy of it; least of all where that is made beforehand. */
+static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_expr *sum,
+                               const fv_expr *x, int column) {
+    x = fv_x_stored(x);
+    const fv_storage *s = fv_storage_loaded(l, x);
+    if (s && s->value->kind == FV_VALUE_CONST)
+        return extent_of(d->index[column]->dim) < WIDE ? 0 : -1;
+    if (s && fv_x_adds(x->arg[s->inner >= 0 ? s->inner : x->u.buf->rank - 1], d->index[column]))
+        return 0;
+    int64_t n = 1;
+    for (int i = 0; i < d->rank && n < MANY; i++)
+        n *= fv_x_uses(x, d->index[i]) ? extent_of(d->index[i]->dim) : 1;
+    for (int i = 0; i < sum->u.red.nvars && n < MANY; i++)
+        n *= extent_of(sum->u.red.vars[i]->dim);
+    return n;
+}
+
+/* Which axis a sum of products best has as its columns; -1: d is no such sum. */
+static int best_columns(fv_lowerer *l, const fv_definition *d) {
+    fv_expr *sums[2];
+    int best = -1, last = last_axis(d);
+    int64_t least = 0;
+    if (fv_x_reductions(d->body, sums, 2) != 1 || sums[0]->u.red.kind != FV_SUM ||
+        sums[0]->arg[0]->op != FV_X_MUL)
+        return -1;
+    for (int i = d->rank; i-- > 0;) {
+        const fv_expr *const *x = (const fv_expr *const *)sums[0]->arg[0]->arg;
+        const fv_dim *n = d->index[i]->dim;
+        bool in[2] = {fv_x_uses(x[0], d->index[i]), fv_x_uses(x[1], d->index[i])};
+        if ((!in[0] && !in[1]) || (i != last && (!fv_dim_is_const(n) || n->value < WIDE)))
+            continue;
+        int64_t cost = cost_of_columns(l, d, sums[0], x[in[1]], i);
+        /* each channel by itself: weights are packed, the other must lie well */
+        if (in[0] && in[1]) {
+            int64_t other = cost_of_columns(l, d, sums[0], x[0], i);
+            /* columns are those of one */
+            bool groups = fv_group_size(sums[0], d->index[i]) >= WIDE;
+            if (groups ? cost >= 0 && other >= 0 : cost + other != -1)
+                continue;
+            cost = -1;
+        }
+        if (best < 0 || 2 * cost < least) {
+            best = i;
+            least = cost;
+        }
+    }
+    return best;
+}
+
+/* Counts, for each axis of d, the loads for which it runs along memory. */
+static void count_runs(fv_lowerer *l, const fv_definition *d, const fv_expr *x, int *runs,
+                       int *moved, fv_ptrmap *seen) {
+    if (*fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    fv_storage *s = fv_storage_loaded(l, x);
+    if (s && s->value->kind != FV_VALUE_CONST && x->u.buf->rank > 1) {
+        int inner = s->inner >= 0 ? s->inner : x->u.buf->rank - 1;
+        for (int i = 0; i < d->rank; i++)
+            if (fv_x_adds(x->arg[inner], d->index[i])) {
+                runs[i]++;
+                *moved += s->inner >= 0;
+            }
+    }
+    for (int i = 0; i < x->n; i++)
+        count_runs(l, d, x->arg[i], runs, moved, seen);
+}
+
+static void find_sums(const fv_expr *x, bool *any, bool *of_products, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    *any |= x->op == FV_X_REDUCE;
+    *of_products |= x->op == FV_X_REDUCE && is_product_sum(x);
+    for (int i = 0; i < x->n; i++)
+        find_sums(x->arg[i], any, of_products, seen);
+}
+
+/* Has d sums, of which none is of products? */
+static bool sums_rows(fv_lowerer *l, const fv_definition *d) {
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    bool any = false, of_products = false;
+    find_sums(d->body, &any, &of_products, &seen);
+    return any && !of_products;
+}
+
+/* What lies in another order than that of its type is followed, and by sums whatever runs across
+ * the rows of the type. `along`: an axis of d where nothing is followed; NULL: the last one. */
+static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) {
+    int runs[FV_MAX_RANK] = {0}, moved = 0, best = last_axis(d);
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    count_runs(l, d, d->body, runs, &moved, &seen);
+    bool across = !moved && !runs[best] && sums_rows(l, d);
+    bool follows = false;
+    for (int i = 0; i < d->rank; i++)
+        if (runs[i] > runs[best] && (moved || (across && extent_of(d->index[i]->dim) >= WIDE))) {
+            best = i;
+            follows = true;
+        }
+    for (int i = 0; !moved && !follows && i < d->rank; i++)
+        if (d->index[i] == along)
+            best = i;
+    return best;
+}
+
+/* ---- definitions in terms of what lies where ---- */
+
+/* Axis `inner` goes to the end. */
+static void move_last(void **items, int n, int inner) {
+    void *x = items[inner];
+    memmove(items + inner, items + inner + 1, (size_t)(n - inner - 1) * sizeof *items);
+    items[n - 1] = x;
+}
+
+static fv_buf *moved_buf(fv_lowerer *l, const fv_buf *b, int inner) {
+    fv_expr *extent[FV_MAX_RANK];
+    memcpy(extent, b->extent, (size_t)b->rank * sizeof *extent);
+    move_last((void **)extent, b->rank, inner);
+    return fv_buf_seen(l->exprs, b, b->rank, extent);
+}
+
+typedef struct mover {
+    fv_lowerer *l;
+    fv_ptrmap memo;
+} mover;
+
+/* Is it a sum of products that are not squares? Schedules for contractions take it, whatever its
+ * factors are, in the order of their tiles. (What repeats is another question: see sums.c.) */
+static bool is_product_sum(const fv_expr *x) {
+    return x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
+           x->arg[0]->arg[0] != x->arg[0]->arg[1];
+}
+
+/* x with that body: the variable along which most of what it reads lies comes last, so that its
+ * terms are neighbours. */
+static fv_expr *reduced_along(fv_arena *a, const fv_expr *x, fv_expr *body) {
+    fv_var *vars[FV_MAX_RANK];
+    int n = x->u.red.nvars, best = n - 1, most = 0;
+    for (int i = n; i-- > 0;) {
+        fv_load_count along = {0};
+        fv_x_count_loads(body, vars[i] = x->u.red.vars[i], &along);
+        best = along.contiguous > most ? i : best;
+        most = along.contiguous > most ? along.contiguous : most;
+    }
+    move_last((void **)vars, n, best);
+    return fv_x_reduce_like(a, x, n, vars, body);
+}
+
+static fv_expr *moved(mover *m, fv_expr *x) {
+    fv_storage *s = fv_storage_loaded(m->l, x);
+    if (!x->n)
+        return x;
+    fv_expr *known = fv_ptrmap_get(&m->memo, x), *args[FV_MAX_RANK + 2], *y;
+    if (known)
+        return known;
+    for (int i = 0; i < x->n; i++)
+        args[i] = moved(m, x->arg[i]);
+    if (s && s->inner >= 0) {
+        fv_buf *b = moved_buf(m->l, x->u.buf, s->inner);
+        move_last((void **)args, b->rank, s->inner);
+        y = x->op == FV_X_LOAD ? fv_x_load(m->l->exprs, b, args)
+                               : fv_x_guard(m->l->exprs, b, args, args[b->rank], args[b->rank + 1]);
+    } else if (x->op == FV_X_REDUCE && x->u.red.nvars > 1 && !is_product_sum(x))
+        y = reduced_along(m->l->exprs, x, args[0]);
+    else
+        y = fv_x_with_args(m->l->exprs, x, args);
+    *fv_ptrmap_at(&m->memo, x) = y;
+    return y;
+}
+
+static fv_definition *in_order(fv_lowerer *l, fv_storage *s) {
+    mover m = {.l = l, .memo = fv_ptrmap_in(l->exprs)};
+    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
+    *d = *s->def;
+    d->index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
+    memcpy(d->index, s->def->index, (size_t)d->rank * sizeof *d->index);
+    if (s->inner >= 0)
+        move_last((void **)d->index, d->rank, s->inner);
+    d->body = moved(&m, d->body);
+    d->place = d->place ? moved(&m, (fv_expr *)d->place) : NULL;
+    return d;
+}
+
+/* ---- the order that readers want ---- */
+
+/* The axis of d that is best last in memory; *product: as columns of a contraction. */
+static int best_axis(fv_lowerer *l, const fv_definition *d, const fv_var *along, bool *product) {
+    int axis = best_columns(l, d);
+    *product = axis >= 0;
+    return *product ? axis : followed(l, d, along);
+}
+
+typedef struct turning {
+    fv_lowerer *l;
+    const fv_var *last; /* of the type */
+    bool costly;        /* sums, or elementary functions */
+    int across;         /* loads of what lies in another order: rows of the type run across that */
+    fv_ptrmap seen;
+} turning;
+
+static void look_at(turning *t, const fv_expr *x) {
+    if (!x->n || *fv_ptrmap_at(&t->seen, x))
+        return;
+    *fv_ptrmap_at(&t->seen, x) = (void *)(uintptr_t)x;
+    const fv_storage *s = fv_storage_loaded(t->l, x);
+    t->costly |= x->op == FV_X_REDUCE || fv_expr_op_is_math((fv_expr_op)x->op);
+    t->across +=
+        s && s->inner >= 0 && fv_x_uses(x, t->last) && !fv_x_adds(x->arg[s->inner], t->last);
+    for (int i = 0; i < x->n; i++)
+        look_at(t, x->arg[i]);
+}
+
+/* Can the kernel of d write rows of the type in passing? Blocks are turned around for little work,
+ * on one load (schedule/transpose.c). */
+static bool can_turn(fv_lowerer *l, const fv_definition *d) {
+    turning t = {.l = l, .last = d->index[last_axis(d)], .seen = fv_ptrmap_in(l->exprs)};
+    look_at(&t, d->body);
+    return !t.costly && t.across <= 1;
+}
+
+/* ---- copies for those who read the order of the type ---- */
+
+typedef struct copying {
+    fv_lowerer *l;
+    fv_storage *of;
+    fv_buf *copy;
+    bool kept; /* the reader that is looked at wants the axis elsewhere than at the end */
+} copying;
+
+static void find_kept(void *user, fv_storage *s, int axis) {
+    copying *c = user;
+    c->kept |= s == c->of && axis == s->inner;
+}
+
+static fv_expr *load_copy(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
+    const copying *c = w->user;
+    return fv_storage_loaded(c->l, x) == c->of ? fv_x_load_like(w->arena, x, c->copy, args, args)
+                                               : NULL;
+}
+
+static void read_copy(copying *c, fv_storage *reader) {
+    keeping k = {.l = c->l,
+                 .reader = reader->def,
+                 .keep = find_kept,
+                 .user = c,
+                 .seen = fv_ptrmap_in(c->l->exprs)};
+    c->kept = false;
+    keep_axes(&k, reader->def->body);
+    if (!c->kept)
+        return;
+    fv_x_rewriter w = {.arena = c->l->exprs, .after = load_copy, .user = c};
+    fv_definition *d = FV_NEW(c->l->exprs, fv_definition, 1);
+    *d = *reader->def;
+    d->body = fv_x_rewrite(&w, d->body);
+    d->place = d->place ? fv_x_rewrite(&w, (fv_expr *)d->place) : NULL;
+    reader->def = d;
+}
+
+/* What is made by `op` has been moved: a copy in the order of its type, for readers that want that.
+ * Those are, as note_uses has it, ops with a kernel of their own and results, views, and
+ * definitions that want this axis elsewhere than at the end. */
+static void copy_for_readers(fv_lowerer *l, fv_op *op, fv_storage *s) {
+    fv_value *v = s->value;
+    const char *name = v->name;
+    fv_op *copy =
+        fv_op_new(op->block, op->next, fv_op_def(FV_OP_fv_Copy), 1, &v, 1, &name, op->origin);
+    FV_HOLDS(l->session, fv_op_infer(copy) && fv_define_op(l, copy)); /* as of any tensor */
+    fv_storage *copied = fv_storage_of(l, copy->out[0]);
+    layout_of(l, copied)->fixed = true;
+    fv_declines(l, copied->value, FV_WHY_layout_copied, fv_v(v));
+    copying c = {.l = l, .of = s, .copy = fv_value_buf(l->exprs, copied->value)};
+    for (fv_op *reader = copy->next; reader; reader = reader->next) {
+        for (int i = 0; fv_reads_memory(reader) && i < reader->nin; i++)
+            if (reader->in[i] == v)
+                fv_op_set_in(reader, i, copied->value);
+        for (int i = 0; i < reader->nout; i++) {
+            fv_storage *r = reader->out[i] ? fv_storage_of(l, reader->out[i]) : NULL;
+            if (r && r->fate == FV_FATE_VIEW && r->of == s)
+                r->of = copied;
+            else if (r && fv_storage_has_kernel(r))
+                read_copy(&c, r);
+        }
+    }
+}
+
+/* ---- decisions ---- */
+
+/* Which axis of s is to be the last in memory; -1: that of its type, or it has been decided. */
+typedef struct choice {
+    int axis;
+    bool product; /* as columns of a contraction */
+    bool stays;   /* it is not moved after all: readers want the order of the type, */
+    fv_why why;   /* which they do because of that */
+} choice;
+
+static choice stay(choice c, fv_why why) {
+    c.stays = true;
+    c.why = why;
+    return c;
+}
+
+/* Kernels of contractions, and those that do little, write the order of the type in passing; what
+ * others make is moved and then copied for those who want that order. What lies in the memory of a
+ * Concat is not copied for its readers. */
+static choice choice_of(fv_lowerer *l, fv_storage *s) {
+    const fv_definition *d = s->def;
+    const fv_storage *home = fv_storage_home(s);
+    const fv_layout *layout = home->layout;
+    choice none = {.axis = -1}, c = none;
+    if (layout->decided || d->rank < 2)
+        return none;
+    c.axis = best_axis(l, d, layout->along, &c.product);
+    if (c.axis == last_axis(d))
+        return none;
+    if (layout->fixed || home->value->kind == FV_VALUE_PARAM)
+        return c.product ? stay(c, FV_WHY_layout_fixed) : none;
+    bool passing = c.product || can_turn(l, d);
+    if (layout->returned && passing)
+        return stay(c, FV_WHY_layout_returned);
+    if (layout->copies && passing && home != s)
+        return stay(c, FV_WHY_layout_part);
+    if (layout->kept >> c.axis & 1 && (passing || home != s))
+        return stay(c, FV_WHY_layout_kept);
+    if (layout->ordered && (passing || home != s))
+        return c.product ? stay(c, FV_WHY_layout_fixed) : none;
+    return c;
+}
+
+/* The memory of a Concat is in the order that suits the first of its parts. */
+static void choose(fv_lowerer *l, fv_op *op, fv_storage *s) {
+    fv_storage *home = fv_storage_home(s);
+    fv_layout *layout = layout_of(l, home);
+    choice c = choice_of(l, s);
+    fv_fact length = c.axis < 0 ? fv_n(0) : fv_d(s->def->index[c.axis]->dim);
+    layout->decided = true;
+    if (c.axis >= 0 && c.stays)
+        fv_declines(l, s->value, c.why, length);
+    else if (c.axis >= 0) {
+        home->inner = c.axis;
+        fv_takes(l, s->value, c.product ? FV_WHY_layout_columns : FV_WHY_layout_follows, length);
+    }
+    s->inner = home->inner;
+    if (home == s && s->inner >= 0 && (layout->ordered || layout->kept >> s->inner & 1))
+        copy_for_readers(l, op, s);
+}
+
+/* The axis of s that will be last in memory, as far as that is known before `choose`; -1: that of
+ * the type. What is taken out of a definition may change it: a sum that is a value of its own is
+ * not read across rows. */
+static int moved_axis(fv_lowerer *l, fv_storage *s) {
+    layout_of(l, fv_storage_home(s)); /* choice_of reads it */
+    choice c = choice_of(l, s);
+    return c.axis < 0 ? fv_storage_home(s)->inner : c.stays ? -1 : c.axis;
+}
+
+static void take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s);
+
+static void settle(fv_lowerer *l, fv_op *op, fv_storage *s) {
+    take_sums_out(l, op, s);
+    choose(l, op, s);
+}
+
+static void settle_part(fv_lowerer *l, fv_op *op, fv_storage *s, const fv_var *along) {
+    layout_of(l, s)->along = along;
+    settle(l, op, s);
+}
+
+/* Sums that the kernel of s would take again for elements that share them become values of their
+ * own. */
+static void take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s) {
+    fv_expr *sum;
+    int moved = s->inner = moved_axis(l, s);
+    fv_definition *d = fv_x_reductions(s->def->body, &sum, 1)
+                           ? fv_merge_axes(l, fv_split_axes(l, in_order(l, s)))
+                           : NULL;
+    s->inner = -1;
+    if (!d || !fv_repeats_sums(l, d, fv_map_vector(d)))
+        return;
+    int last = moved >= 0 && !fv_dim_is_one(s->def->index[moved]->dim) ? moved : last_axis(s->def);
+    fv_take_sums_out(l, op, s, fv_map_vector(d) < 0 ? -1 : last, settle_part);
+}
+
+/* Results of the model that lie in another order are copied. */
+static bool copy_moved(fv_lowerer *l) {
+    fv_op *ret = l->func->body->last;
+    for (int i = 0; i < ret->nin; i++) {
+        const fv_value *v = ret->in[i];
+        if (fv_storage_of(l, v)->inner < 0)
+            continue;
+        if (!fv_copy_result(l, ret, i))
+            return false;
+        fv_declines(l, ret->in[i], FV_WHY_layout_copied, fv_v(v));
+    }
+    return true;
+}
+
+/* Decides `inner`, and puts it into the definitions. */
+bool fv_step_layout(fv_lowerer *l) {
+    fv_op *first = l->func->body->first;
+    bool any = false;
+    for (fv_op *op = first; op; op = op->next)
+        note_uses(l, op);
+    for (fv_op *op = first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (s && fv_storage_has_kernel(s))
+                settle(l, op, s);
+            any |= s && s->inner >= 0;
+        }
+    if (any && !copy_moved(l))
+        return false;
+    /* sums may come before what was the first */
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (s && fv_storage_has_kernel(s))
+                s->def = in_order(l, s);
+        }
+    return true;
+}

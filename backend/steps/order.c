@@ -1,0 +1,233 @@
+/* order.c - in which order sums are taken.
+ *
+ *     y[i, j] = sum k: a[i, k] * b[k, j]
+ *         one chain: a contraction, many sums side by side
+ *     y[i] = sum k: x[i, k]
+ *         16 chains along k: a vector loop over what lies side by side
+ *     y[i, j] = sum k < 3, c: w[j, k, c] * x[i + k, c]
+ *         one of the two, as columns are many or a row is long
+ *     y[i, d] = sum j: weight(i, j) * v[j, d]
+ *         in parts: attention that may have a single query, and many keys
+ *
+ * It follows from the definition and from where its operands lie, which the step `layout` decides
+ * for all targets alike; it is seen with axes split and merged, as schedules see it. Tiles,
+ * vectors, threads and the target have no part in it. Sums of integers, and minima and maxima, are
+ * the same in any order. */
+#include <assert.h>
+
+#include "backend/axes/merge.h"
+#include "backend/axes/split.h"
+#include "backend/fuse/form.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
+#include "backend/steps/steps.h"
+#include "ir/base/limits.h"
+#include "ir/definition/recurrence.h"
+#include "ir/expr/rewrite.h"
+#include "ir/kernel/build.h"
+
+typedef struct orders {
+    fv_lowerer *l;
+    fv_ptrmap along; /* sums that have chains -> how many of the last variables they run along */
+    const fv_expr *parts; /* the one that is in parts; or NULL */
+    int met, rows;        /* sums that were looked at; those that have chains */
+} orders;
+
+static int chains_of(const orders *o, const fv_expr *sum) {
+    return (int)(intptr_t)fv_ptrmap_get(&o->along, sum);
+}
+
+static void set_chains(orders *o, const fv_expr *sum, int along) {
+    *fv_ptrmap_at(&o->along, sum) = (void *)(intptr_t)along;
+}
+
+/* ---- decisions ---- */
+
+/* Sums of x whose terms lie side by side have chains along them, unless neighbours along `vector`
+ * do. */
+static void take_rows(orders *o, const fv_expr *x, const fv_var *vector, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    if (fv_x_is_ordered(x)) {
+        bool row = fv_x_is_row(x, vector);
+        set_chains(o, x, row);
+        o->rows += row;
+        o->met++;
+    }
+    for (int i = 0; i < x->n; i++)
+        take_rows(o, x->arg[i], vector, seen);
+}
+
+/* Sums of x have the chains of those of y, which is x with other scores. */
+static void take_like(orders *o, const fv_expr *x, const fv_expr *y, fv_ptrmap *seen) {
+    if (x->op != y->op || !x->n || *fv_ptrmap_at(seen, x)) /* a score */
+        return;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    if (fv_x_is_ordered(x))
+        set_chains(o, x, chains_of(o, y));
+    for (int i = 0; i < x->n; i++)
+        take_like(o, x->arg[i], y->arg[i], seen);
+}
+
+/* A step of a decoder: nothing but parts of the keys are many tasks there, and what a sum is does
+ * not depend on who shares it. */
+static bool has_parts(const fv_definition *d, const fv_attention *at) {
+    const fv_dim *queries = d->index[at->row]->dim;
+    return queries->lo <= 1 && queries != at->key->dim && at->key->dim->hi > FV_PART;
+}
+
+/* Scores are one chain, what they weight one or parts, sums along keys rows: scores lie side by
+ * side then. */
+static void take_weights(orders *o, const fv_attention *at) {
+    fv_arena *a = o->l->exprs;
+    fv_expr *key = fv_x_var(a, at->key), *extent = fv_x_dim(a, at->key->dim);
+    fv_buf *scores = fv_buf_new(a, "scores", FV_BUF_IN, (fv_elem)at->score->type.elem, 1, &extent);
+    fv_expr *weight = fv_weight_of(a, at, fv_x_load(a, scores, &key));
+    fv_ptrmap seen = fv_ptrmap_in(a), again = fv_ptrmap_in(a);
+    take_rows(o, weight, at->key, &seen);
+    take_like(o, at->weight, weight, &again);
+}
+
+/* The orders of the sums of d, and why. */
+static fv_why decide(orders *o, const fv_definition *d) {
+    fv_attention at;
+    int vector = fv_map_vector(d);
+    fv_ptrmap seen = fv_ptrmap_in(o->l->exprs);
+    fv_form_kind form = fv_form_of(o->l, d);
+    if (form == FV_FORM_ATTENTION && fv_find_attention(o->l, d, &at)) {
+        take_weights(o, &at);
+        o->parts = has_parts(d, &at) ? at.sum : NULL;
+        return FV_WHY_order_attends;
+    }
+    if (form == FV_FORM_CONTRACT)
+        return FV_WHY_order_contracts;
+    take_rows(o, d->body, vector < 0 ? NULL : d->index[vector], &seen);
+    return o->rows ? FV_WHY_order_rows : FV_WHY_order_serial;
+}
+
+static void tell(const orders *o, const fv_definition *d, fv_why why) {
+    switch (why) {
+    case FV_WHY_order_contracts:
+        fv_takes(o->l, d->value, why, fv_d(d->index[d->rank - 1]->dim));
+        break;
+    case FV_WHY_order_attends: fv_takes(o->l, d->value, why, fv_n(o->rows)); break;
+    case FV_WHY_order_rows: fv_takes(o->l, d->value, why, fv_n(o->rows), fv_n(o->met)); break;
+    default: fv_takes(o->l, d->value, why, fv_n(o->met));
+    }
+}
+
+/* ---- which sum became which, when axes were split and merged ---- */
+
+typedef struct labels {
+    orders *o;
+    fv_ptrmap label;        /* of each sum of the definition */
+    const fv_expr **became; /* by the label - 1 */
+    int n;
+} labels;
+
+static fv_expr *label(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    labels *s = r->user;
+    if (!fv_x_is_ordered(x))
+        return NULL;
+    static_assert(FV_MAX_DEFINITION_TREE <= UINT16_MAX + 1, "each sum has a label");
+    *fv_ptrmap_at(&s->label, x) = (void *)(intptr_t)++s->n;
+    return fv_x_reduce_labelled(r->arena, fv_x_with_args(r->arena, x, args), s->n);
+}
+
+static fv_expr *unlabel(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    labels *s = r->user;
+    if (!fv_x_is_ordered(x))
+        return NULL;
+    FV_HOLDS(fv_arena_session(r->arena), x->u.red.label);
+    fv_expr *y = fv_x_reduce_labelled(r->arena, fv_x_with_args(r->arena, x, args), 0);
+    s->became[x->u.red.label - 1] = y;
+    return y;
+}
+
+/* How many of the last variables of the sum are by now the last one of what it became. One, where
+ * its length does not tell: that variable is not merged then. */
+static int along(const orders *o, const fv_expr *sum, const fv_expr *by_now) {
+    const fv_dim *dims[FV_MAX_RANK], *length = by_now->u.red.vars[by_now->u.red.nvars - 1]->dim;
+    int n = sum->u.red.nvars;
+    for (int m = 1; m <= n && sum->u.red.vars[n - 1]->dim != length; m++) {
+        dims[m - 1] = sum->u.red.vars[n - m]->dim;
+        if (fv_dim_product(o->l->module->dims, m, dims) == length)
+            return m;
+    }
+    return 1;
+}
+
+static fv_expr *order(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    const labels *s = r->user;
+    if (!fv_x_is_ordered(x))
+        return NULL;
+    /* NULL: nothing is left of it */
+    const fv_expr *by_now = s->became[(intptr_t)fv_ptrmap_get(&s->label, x) - 1];
+    int n = by_now && chains_of(s->o, by_now) ? along(s->o, x, by_now) : 0;
+    if (by_now && by_now == s->o->parts)
+        return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_PARTS, 0);
+    return fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args),
+                          n ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, n);
+}
+
+static fv_expr *rewritten(labels *s, const fv_expr *x,
+                          fv_expr *(*after)(fv_x_rewriter *r, fv_expr *x, fv_expr **args)) {
+    fv_x_rewriter r = {.arena = s->o->l->exprs, .after = after, .user = s};
+    return fv_x_rewrite(&r, x);
+}
+
+static void choose(fv_lowerer *l, fv_storage *s) {
+    orders o = {.l = l, .along = fv_ptrmap_in(l->exprs)};
+    labels tell_by = {.o = &o, .label = fv_ptrmap_in(l->exprs)};
+    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
+    *d = *s->def;
+    d->body = rewritten(&tell_by, s->def->body, label);
+    tell_by.became = FV_NEW(l->exprs, const fv_expr *, tell_by.n);
+    fv_definition *seen = fv_merge_axes(l, fv_split_axes(l, d));
+    seen->body = rewritten(&tell_by, seen->body, unlabel);
+    struct fv_reasons *reasons = l->reasons;
+    l->reasons = NULL; /* schedules say theirs */
+    fv_why why = decide(&o, seen);
+    l->reasons = reasons;
+    tell(&o, seen, why);
+    d->body = rewritten(&tell_by, s->def->body, order);
+    s->def = d;
+}
+
+static bool has_sums(const fv_expr *x, fv_ptrmap *seen) {
+    if (!x->n || *fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
+    bool found = fv_x_is_ordered(x);
+    for (int i = 0; i < x->n && !found; i++)
+        found = has_sums(x->arg[i], seen);
+    return found;
+}
+
+static fv_expr *one_chain(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    return fv_x_is_ordered(x)
+               ? fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_CHAIN, 0)
+               : NULL;
+}
+
+static fv_expr *in_one_chain(void *user, fv_expr *x) {
+    const fv_lowerer *l = user;
+    return fv_x_rewrite(&(fv_x_rewriter){.arena = l->exprs, .after = one_chain}, x);
+}
+
+bool fv_step_order(fv_lowerer *l) {
+    for (const fv_op *op = l->func->body->first; op; op = op->next) {
+        fv_recurrence *r = fv_ptrmap_get(&l->recurrences, op);
+        if (r) /* of a step, neighbours are summed side by side */
+            fv_recurrence_rewrite(r, in_one_chain, l);
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+            if (s && s->def && fv_storage_has_kernel(s) && has_sums(s->def->body, &seen))
+                choose(l, s);
+        }
+    }
+    return true;
+}

@@ -1,8 +1,0 @@
-/* families.c - the families of operators, one file each. */
-#include "ir/ops/ops.h"
-
-const fv_opdef *const fv_op_families[] = {
-#define FAMILY(name) fv_ops_##name,
-#include "ir/ops/families.def"
-#undef FAMILY
-    NULL};

@@ -1,0 +1,301 @@
+/* multi_head.c - masks, caches and beams of ONNX Runtime's attention. A mask does not hide: where
+ * it is 0 a number is added to the score, by default -10000, and the lowest float where a query
+ * would look ahead. So a query all of whose keys are padding attends to them as if there were no
+ * mask, with scores rounded to what such large numbers leave. */
+#include "ops/attention/multi_head.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "ir/base/limits.h"
+#include "ir/catalogue/op.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ops/common/dims.h"
+
+/* ---- what an operator is asked ---- */
+
+bool fv_read_multi_head(fv_op *op, fv_multi_head *m) {
+    int64_t heads = fv_op_int(op, "num_heads");
+    *m = (fv_multi_head){.d.t = fv_op_module(op)->dims, .mask = -1, .bias = -1, .indirection = -1};
+    if (heads < 1 || heads > INT32_MAX)
+        return fv_op_error(op, "num_heads is %lld", (long long)heads);
+    m->d.q_heads = m->d.kv_heads = fv_dim_const(m->d.t, heads);
+    m->scale = fv_op_float(op, "scale");
+    m->filter =
+        fv_opdef_attr(op->def, "mask_filter_value") ? fv_op_float(op, "mask_filter_value") : 0;
+    m->causal = fv_opdef_attr(op->def, "unidirectional") && fv_op_int(op, "unidirectional") != 0;
+    return true;
+}
+
+static const fv_dim *times(fv_dims *t, const fv_dim *a, int64_t n, int64_t more) {
+    return fv_dim_add(t, fv_dim_mul(t, a, fv_dim_const(t, n)), fv_dim_const(t, more));
+}
+
+/* Which of the forms of one axis the length has; -1, after a diagnostic: none. Where dims leave it
+ * open it is any. */
+static bool check_lengths(fv_op *op, const fv_attention_dims *s, const fv_dim *n, bool starts) {
+    const fv_dim *forms[3] = {s->batch, times(s->t, s->batch, 3, 2), times(s->t, s->batch, 2, 0)};
+    const fv_dim *product = fv_dim_const(s->t, 1);
+    for (int i = 0; i < 2 + starts; i++) {
+        fv_dim_order o = fv_dim_compare(s->t, n, forms[i]);
+        if (o == FV_DIM_EQUAL)
+            return true;
+        if (o == FV_DIM_UNKNOWN)
+            product = fv_dim_mul(s->t, product, fv_dim_sub(s->t, n, forms[i]));
+    }
+    fv_module *m = fv_op_module(op);
+    const char *says = fv_printf(
+        m->arena, "%s is %s%s or %s", fv_dim_str(m->arena, n), fv_dim_str(m->arena, forms[0]),
+        starts ? fv_printf(m->arena, ", %s", fv_dim_str(m->arena, forms[2])) : "",
+        fv_dim_str(m->arena, forms[1]));
+    if (!fv_dim_is_const(product) &&
+        fv_module_require(m, product, fv_dim_const(s->t, 0), "lengths of a mask", says))
+        return true;
+    return fv_op_error(op, "a mask of one axis has %s elements for a batch of %s",
+                       fv_dim_str(m->arena, n), fv_dim_str(m->arena, s->batch));
+}
+
+bool fv_check_mask(fv_op *op, const fv_multi_head *m, bool starts) {
+    const fv_type *t = m->mask < 0 ? NULL : fv_in_type(op, m->mask);
+    const fv_attention_dims *s = &m->d;
+    if (!t)
+        return true;
+    if (t->rank == 1)
+        return check_lengths(op, s, t->dims[0], starts);
+    if (t->rank > 3)
+        return fv_op_error(op, "a mask has rank %d, expected 1 to 3", t->rank);
+    return fv_same_dim(op, t->dims[0], s->batch, "batch of a mask") &&
+           (t->rank == 2 || fv_same_dim(op, t->dims[1], s->queries, "queries of a mask")) &&
+           fv_same_dim(op, t->dims[t->rank - 1], s->total, "keys of a mask");
+}
+
+bool fv_check_attention_bias(fv_op *op, const fv_attention_dims *s, int in) {
+    const fv_type *t = fv_in_type(op, in);
+    const fv_dim *dims[4] = {s->batch, s->q_heads, s->queries, s->total};
+    return !t || (fv_same_dim(op, t->dims[2], s->queries, "queries of attention_bias") &&
+                  fv_same_dim(op, t->dims[3], s->total, "keys of attention_bias") &&
+                  fv_infer_fits(op, in, 4, dims));
+}
+
+/* ---- caches ---- */
+
+static bool same_cache(fv_op *op, const fv_attention_dims *s, const fv_type *t,
+                       const fv_dim *size) {
+    return fv_same_dim(op, t->dims[0], s->batch, "batch of the past") &&
+           fv_same_dim(op, t->dims[1], s->kv_heads, "heads of the past") &&
+           fv_same_dim(op, t->dims[3], size, "head size of the past");
+}
+
+bool fv_read_past_length(fv_op *op, fv_multi_head *m, const fv_dim *past, int length) {
+    fv_attention_dims *s = &m->d;
+    const fv_dim *zero = fv_dim_const(s->t, 0), *const * e;
+    int n;
+    s->past = past;
+    if (fv_op_in(op, length)) {
+        if (!fv_sized_operand(op, length, 1, &n, &e))
+            return false;
+        m->capacity = past;
+        s->past = fv_dim_max(s->t, e[0], zero);
+        if (!fv_module_require(fv_op_module(op), e[0], s->past, "past_sequence_length",
+                               "it is not negative"))
+            return fv_op_error(op, "past_sequence_length is negative");
+    }
+    s->total = fv_dim_add(s->t, s->past, s->keys);
+    return !m->capacity || fv_infer_inside(op, past, zero, fv_dim_const(s->t, 1), s->total) ||
+           fv_op_error(op, "a cache of %s has no room for %s",
+                       fv_dim_str(fv_op_module(op)->arena, past),
+                       fv_dim_str(fv_op_module(op)->arena, s->total));
+}
+
+bool fv_read_cache(fv_op *op, fv_multi_head *m, int key, int value, int length) {
+    fv_attention_dims *s = &m->d;
+    const fv_type *k = fv_in_type(op, key), *v = fv_in_type(op, value);
+    s->past = fv_dim_const(s->t, 0);
+    s->total = s->keys;
+    if (!k != !v)
+        return fv_op_error(op, "past_key and past_value come together");
+    return !k || (same_cache(op, s, k, s->head) && same_cache(op, s, v, s->v_head) &&
+                  fv_same_dim(op, k->dims[2], v->dims[2], "lengths of past_key and past_value") &&
+                  fv_read_past_length(op, m, k->dims[2], length));
+}
+
+void fv_infer_present(fv_op *op, int out, const fv_multi_head *m, fv_elem e, const fv_dim *size) {
+    const fv_attention_dims *s = &m->d;
+    fv_infer_out(
+        op, out, e, 4,
+        (const fv_dim *[]){s->batch, s->kv_heads, m->capacity ? m->capacity : s->total, size});
+}
+
+bool fv_read_beams(fv_op *op, fv_multi_head *m, bool past, int width, int indirection) {
+    fv_module *module = fv_op_module(op);
+    const fv_type *t = fv_in_type(op, indirection);
+    const fv_dim *const *e, *one = fv_dim_const(m->d.t, 1);
+    int n;
+    if (!past) /* keys of cross attention are of no beam */
+        return true;
+    if (t && !m->capacity)
+        return fv_op_error(op, "cache_indirection is for a past and a present of one buffer");
+    if (t) {
+        m->beams = t->dims[1];
+        m->indirection = indirection;
+    }
+    if (t && (!fv_same_dim(op, fv_dim_mul(m->d.t, t->dims[0], t->dims[1]), m->d.batch,
+                           "batch and beams of cache_indirection") ||
+              !fv_same_dim(op, t->dims[2], m->capacity, "length of cache_indirection")))
+        return false;
+    if (!fv_op_in(op, width))
+        return true;
+    if (!fv_sized_operand(op, width, 1, &n, &e))
+        return false;
+    return fv_module_assume(module, e[0], t ? t->dims[1] : one, "beam_width") ||
+           fv_op_error(
+               op, "beam_width is %s, cache_indirection %s", fv_dim_str(module->arena, e[0]),
+               t ? fv_printf(module->arena, "is of %s beams", fv_dim_str(module->arena, t->dims[1]))
+                 : "is not there");
+}
+
+/* The layout of keys in a cache of its operator, and back. */
+static fv_value *reordered(fv_rewriter *w, const fv_multi_head *m, fv_value *x, bool in) {
+    static const int perm[5] = {0, 1, 3, 2, 4};
+    const fv_attention_dims *s = &m->d;
+    if (!x)
+        return NULL;
+    const fv_dim *n = fv_dim_const(s->t, 128 / fv_elem_bits(x->type->elem)),
+                 *parts = fv_dim_floordiv(s->t, s->head, n);
+    const fv_dim *rows[5] = {s->batch, s->kv_heads, m->capacity, parts, n};
+    const fv_dim *blocks[5] = {s->batch, s->kv_heads, parts, m->capacity, n};
+    const fv_dim *dims[4] = {s->batch, s->kv_heads, m->capacity, s->head};
+    return fv_w_reshape(w, fv_w_transpose(w, fv_w_reshape(w, x, 5, in ? blocks : rows), perm), 4,
+                        dims);
+}
+
+/* For each of the batch and each key of the cache, the row of the batch that has it. */
+static fv_value *beam_rows(fv_rewriter *w, const fv_op *op, const fv_multi_head *m) {
+    const fv_attention_dims *s = &m->d;
+    const fv_dim *dims[2] = {s->batch, m->capacity};
+    fv_value *row = fv_w_positions(w, s->batch, 2, 0),
+             *width = fv_w_ints(w, FV_I64, 0, 1, &m->beams);
+    fv_value *past = fv_w_ints(w, FV_I64, 0, 1, &s->past);
+    fv_value *from = fv_w_reshape(w, fv_w_cast(w, op->in[m->indirection], FV_I64), 2, dims);
+    fv_value *first = FV_W2(w, FV_OP_Mul, FV_W2(w, FV_OP_Div, row, width), width);
+    fv_value *before = FV_W2(w, FV_OP_Less, fv_w_positions(w, m->capacity, 2, 1), past);
+    return FV_W3(w, FV_OP_Where, before, FV_W2(w, FV_OP_Add, first, from), row);
+}
+
+/* Each key from the beam that it was made in. */
+static fv_value *of_beams(fv_rewriter *w, const fv_op *op, const fv_multi_head *m, fv_value *x) {
+    static const int perm[4] = {0, 2, 1, 3};
+    const fv_attention_dims *s = &m->d;
+    const fv_dim *dims[3] = {s->batch, m->capacity, fv_dim_const(s->t, 1)};
+    fv_attr last = fv_attr_int(w->module, "axis", -1);
+    fv_value *in[2] = {fv_w_reshape(w, beam_rows(w, op, m), 3, dims),
+                       fv_w_expand(w,
+                                   fv_w_reshape(w, fv_w_positions(w, m->capacity, 2, 1), 3,
+                                                (const fv_dim *[]){dims[2], dims[1], dims[2]}),
+                                   3, dims)};
+    fv_value *at = fv_w_op(w, FV_OP_Concat, 2, in, 1, &last);
+    return fv_w_transpose(w, FV_W2(w, FV_OP_GatherND, fv_w_transpose(w, x, perm), at), perm);
+}
+
+fv_value *fv_w_cached(fv_rewriter *w, const fv_op *op, const fv_multi_head *m, fv_value *past,
+                      fv_value *x, bool keys, fv_value **present) {
+    const fv_attention_dims *s = &m->d;
+    *present = x;
+    if (!past || !x)
+        return x;
+    if (!m->capacity)
+        return *present = fv_w_behind(w, past, x);
+    if (m->reordered && keys)
+        past = reordered(w, m, past, true);
+    fv_value *at = fv_w_expand(w, fv_w_ints(w, FV_I64, 0, 1, &s->past), 1, &s->batch);
+    fv_value *cache = FV_W3(w, FV_OP_TensorScatter, past, x, at);
+    *present = m->reordered && keys ? reordered(w, m, cache, false) : cache;
+    if (m->beams)
+        cache = of_beams(w, op, m, cache);
+    return fv_w_part(w, cache, 2, fv_dim_const(s->t, 0), s->total);
+}
+
+/* ---- masks ---- */
+
+static fv_value *kept(fv_rewriter *w, const fv_multi_head *m, fv_value *seen, fv_value *added) {
+    fv_value *zero = fv_w_float(w, FV_F32, 0);
+    return FV_W3(w, FV_OP_Where, seen, zero,
+                 added ? added : fv_w_float(w, FV_F32, (double)m->filter));
+}
+
+/* Lengths of keys, or their ends and starts, as bounds of the positions that are no padding. */
+static fv_value *between(fv_rewriter *w, fv_value *mask, const fv_attention_dims *s) {
+    const fv_dim *n = mask->type->dims[0], *two = times(s->t, s->batch, 2, 0),
+                 *zero = fv_dim_const(s->t, 0);
+    const fv_dim *one = fv_dim_const(s->t, 1), *dims[4] = {s->batch, one, one, one};
+    fv_dim_order o = fv_dim_compare(s->t, n, two);
+    bool ends = fv_dim_compare(s->t, n, s->batch) == FV_DIM_EQUAL || o == FV_DIM_DIFFERENT;
+    const fv_dim *has = o == FV_DIM_EQUAL ? one : fv_dim_is(s->t, fv_dim_sub(s->t, n, two), 0);
+    mask = fv_w_cast(w, mask, FV_I64);
+    fv_value *key = fv_w_positions(w, s->total, 4, 3),
+             *end = fv_w_reshape(w, fv_w_part(w, mask, 0, zero, s->batch), 4, dims);
+    fv_value *seen = FV_W2(w, FV_OP_Less, key, end);
+    if (ends)
+        return seen;
+    fv_value *start =
+        fv_w_reshape(w, fv_w_part(w, mask, 0, fv_dim_mul(s->t, has, s->batch), s->batch), 4, dims);
+    start = FV_W2(w, FV_OP_Mul, start, fv_w_ints(w, FV_I64, 0, 1, &has));
+    return fv_w_both(w, seen, FV_W2(w, FV_OP_LessOrEqual, start, key));
+}
+
+/* Where the mask says that a key is none of padding. */
+static fv_value *unpadded(fv_rewriter *w, const fv_op *op, const fv_multi_head *m) {
+    fv_value *mask = op->in[m->mask];
+    const fv_attention_dims *s = &m->d;
+    const fv_dim *one = fv_dim_const(s->t, 1), *dims[4] = {s->batch, one, one, s->total};
+    int rank = mask->type->rank;
+    if (rank == 1)
+        return between(w, mask, s);
+    if (rank == 4) /* a square of positions, of which rows and columns up to these are asked */
+        mask = fv_w_part(w, fv_w_part(w, mask, 2, s->past, s->queries), 3, fv_dim_const(s->t, 0),
+                         s->total);
+    if (rank > 2)
+        dims[2] = s->queries;
+    return FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I32, 0), fv_w_reshape(w, mask, 4, dims));
+}
+
+/* Keys up to the query; the last query sees all, also where there are more keys than it has before
+ * it. */
+static fv_value *up_to_query(fv_rewriter *w, const fv_attention_dims *s) {
+    fv_value *row = fv_w_positions(w, s->queries, 4, 2),
+             *past = fv_w_ints(w, FV_I64, 0, 1, &s->past);
+    fv_value *seen = FV_W2(w, FV_OP_LessOrEqual, fv_w_positions(w, s->total, 4, 3),
+                           FV_W2(w, FV_OP_Add, row, past));
+    if (fv_module_equal(w->module, s->queries, s->keys))
+        return seen;
+    const fv_dim *last = fv_dim_sub(s->t, s->queries, fv_dim_const(s->t, 1));
+    return FV_W2(w, FV_OP_Or, seen, FV_W2(w, FV_OP_Equal, row, fv_w_ints(w, FV_I64, 0, 1, &last)));
+}
+
+fv_value *fv_w_added(fv_rewriter *w, fv_op *op, const fv_multi_head *m, bool *infinite) {
+    fv_value *mask = m->mask < 0 ? NULL : fv_op_in(op, m->mask),
+             *bias = m->bias < 0 ? NULL : fv_op_in(op, m->bias);
+    fv_value *added = mask ? kept(w, m, unpadded(w, op, m), NULL) : NULL;
+    if (m->causal && !fv_dim_is_one(m->d.queries))
+        added =
+            FV_W3(w, FV_OP_Where, up_to_query(w, &m->d), added ? added : fv_w_float(w, FV_F32, 0),
+                  fv_w_float(w, FV_F32, (double)-FLT_MAX));
+    *infinite = bias || (mask && isinf(m->filter));
+    if (!bias)
+        return added;
+    bias = fv_w_cast(w, bias, FV_F32);
+    return added ? FV_W2(w, FV_OP_Add, bias, added) : bias;
+}
+
+/* ---- all of it ---- */
+
+fv_value *fv_w_multi_head(fv_rewriter *w, fv_op *op, const fv_multi_head *m, fv_value *q,
+                          fv_value *k, fv_value *v, fv_elem e, fv_value **scores) {
+    fv_attend a = {.d = m->d, .q = q, .k = k, .v = v, .scale = m->scale};
+    a.bias = fv_w_added(w, op, m, &a.clamped);
+    fv_value *y = fv_w_attend(w, &a);
+    if (scores)
+        *scores = a.scores;
+    return fv_w_cast(w, fv_w_merge_heads(w, y), e);
+}

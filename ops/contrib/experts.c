@@ -1,0 +1,243 @@
+/* experts.c - mixtures of experts: each token goes through the layers of the few experts that a
+ * router chose. */
+#include "ops/common/dims.h"
+
+#include <math.h>
+
+#include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ops/image/resample.h"
+
+/* ---- fv.ExpertProduct: by the weights of the expert that an index tells ---- */
+
+static bool infer_expert_product(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *e = fv_in_type(op, 1), *w = fv_in_type(op, 2),
+                  *b = fv_in_type(op, 3);
+    const fv_dim *dims[3] = {e->dims[0], e->dims[1], w->dims[1]};
+    fv_infer_out(op, 0, x->elem, 3, dims);
+    if (!fv_module_assume(m, x->dims[2], w->dims[2], "inner dims of a matrix product"))
+        return fv_op_error(op, "X has inner dim %s, W has %s", fv_dim_str(m->arena, x->dims[2]),
+                           fv_dim_str(m->arena, w->dims[2]));
+    const fv_dim *rows[3] = {e->dims[0], e->dims[1], x->dims[2]};
+    if (b && (!fv_module_assume(m, b->dims[0], w->dims[0], "experts") ||
+              !fv_module_assume(m, b->dims[1], w->dims[1], "a bias an element")))
+        return fv_op_error(op, "B is %s, W %s", fv_type_str(m->arena, b), fv_type_str(m->arena, w));
+    return fv_infer_fits(op, 0, 3, rows);
+}
+
+/* ---- MoE ---- */
+
+enum { X, ROUTER, FC1, FC1_BIAS, FC2, FC2_BIAS, FC3, FC3_BIAS };
+enum { SEPARATE, INTERLEAVED, HALVES }; /* swiglu_fusion: gates and what they gate */
+
+static bool is_swiglu(const fv_op *op) {
+    return fv_attr_is(op, "activation_type", "swiglu");
+}
+
+/* Are there two results of the first layer for each input of the second? */
+static bool is_fused(const fv_op *op) {
+    return is_swiglu(op) && fv_op_int(op, "swiglu_fusion") != SEPARATE;
+}
+
+static bool check_activation(fv_op *op) {
+    static const char *const known[] = {"relu", "gelu", "silu", "swiglu", "identity"};
+    fv_string s = fv_op_string(op, "activation_type");
+    int64_t fusion = fv_op_int(op, "swiglu_fusion");
+    int i = 0;
+    while (i < 5 && !fv_attr_is(op, "activation_type", known[i]))
+        i++;
+    if (i == 5)
+        return fv_op_error(
+            op, "activation_type is '%.*s', expected relu, gelu, silu, swiglu or identity",
+            (int)(s.n > 40 ? 40 : s.n), s.s);
+    if (is_swiglu(op) && (fusion < SEPARATE || fusion > HALVES))
+        return fv_op_error(op, "swiglu_fusion is %lld, expected 0 to 2", (long long)fusion);
+    if (is_swiglu(op) && !is_fused(op) && !fv_op_in(op, FC3))
+        return fv_op_error(op, "swiglu that is not fused needs fc3_experts_weights");
+    if (is_fused(op) && fv_op_in(op, FC3))
+        return fv_op_error(op, "swiglu that is fused has no fc3_experts_weights");
+    return true;
+}
+
+/* Weights [experts, rows, columns] of a layer, and the bias [experts, rows] behind. */
+static bool check_layer(fv_op *op, int in, const fv_dim *experts, const fv_dim *rows,
+                        const fv_dim *columns) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *want[3] = {experts, rows, columns};
+    for (int i = in; i <= in + 1; i++) {
+        const fv_type *t = fv_in_type(op, i);
+        for (int k = 0; t && k < t->rank; k++)
+            if (!fv_module_assume(m, t->dims[k], want[k], "weights of experts"))
+                return fv_op_error(op, "input '%s' has %s on axis %d, expected %s",
+                                   op->def->in[i].name, fv_dim_str(m->arena, t->dims[k]), k,
+                                   fv_dim_str(m->arena, want[k]));
+    }
+    return fv_op_in(op, in) || !fv_op_in(op, in + 1) ||
+           fv_op_error(op, "a bias comes without its weights");
+}
+
+static bool infer_moe(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    fv_dims *t = m->dims;
+    const fv_type *x = fv_in_type(op, X), *router = fv_in_type(op, ROUTER);
+    const fv_dim *hidden = x->dims[x->rank - 1], *tokens = fv_dim_product(t, x->rank - 1, x->dims);
+    const fv_dim *experts = router->dims[1], *inner = fv_in_type(op, FC2)->dims[2];
+    const fv_dim *first = is_fused(op) ? fv_dim_mul(t, inner, fv_dim_const(t, 2)) : inner;
+    int64_t k = fv_op_int(op, "k");
+    if (!check_activation(op))
+        return false;
+    if (fv_op_int(op, "use_sparse_mixer"))
+        return fv_op_error(op, "use_sparse_mixer: how it chooses is not documented");
+    if (k < 1 || (fv_dim_is_const(experts) && k > experts->value))
+        return fv_op_error(op, "k is %lld of %s experts", (long long)k,
+                           fv_dim_str(m->arena, experts));
+    if (!fv_module_assume(m, router->dims[0], tokens, "tokens of router_probs"))
+        return fv_op_error(op, "router_probs has %s tokens, input has %s",
+                           fv_dim_str(m->arena, router->dims[0]), fv_dim_str(m->arena, tokens));
+    fv_infer_like(op, 0, X);
+    return check_layer(op, FC1, experts, first, hidden) &&
+           check_layer(op, FC2, experts, hidden, inner) &&
+           check_layer(op, FC3, experts, inner, hidden);
+}
+
+static fv_value *layer(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *chosen, int in) {
+    fv_value *operands[4] = {x, chosen, op->in[in], fv_op_in(op, in + 1)};
+    return fv_w_op(w, FV_OP_fv_ExpertProduct, operands[3] ? 4 : 3, operands, 0, NULL);
+}
+
+/* Every second element of the last axis, or one half of it. */
+static fv_value *half_of(fv_rewriter *w, fv_value *x, bool interleaved, int which) {
+    fv_dims *t = w->module->dims;
+    const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1), *two = fv_dim_const(t, 2);
+    const fv_dim *start[3] = {zero, zero, zero}, *step[3] = {one, one, interleaved ? two : one},
+                 *dims[3];
+    if (!x)
+        return NULL;
+    for (int i = 0; i < 3; i++)
+        dims[i] = x->type->dims[i];
+    dims[2] = fv_dim_floordiv(t, dims[2], two);
+    if (which)
+        start[2] = interleaved ? one : dims[2];
+    return fv_w_slice(w, x, start, step, dims);
+}
+
+/* g * sigmoid(alpha * g) * (l + beta), both limited on request. */
+static fv_value *swiglu(fv_rewriter *w, const fv_op *op, fv_value *g, fv_value *l) {
+    const fv_attr *limit = fv_op_find_attr(op, "swiglu_limit");
+    float alpha = fv_op_float(op, "activation_alpha"), beta = fv_op_float(op, "activation_beta");
+    if (!g || !l)
+        return NULL;
+    fv_elem e = fv_elem_arith(g->type->elem), stored = g->type->elem;
+    g = fv_w_cast(w, g, e);
+    l = fv_w_cast(w, l, e);
+    if (limit) {
+        fv_value *most = fv_w_float(w, e, (double)limit->u.f),
+                 *least = fv_w_float(w, e, -(double)limit->u.f);
+        g = FV_W2(w, FV_OP_Min, g, most);
+        l = FV_W3(w, FV_OP_Clip, l, least, most);
+    }
+    fv_attr a = fv_attr_float(w->module, "alpha", alpha);
+    fv_value *swish = fv_w_op(w, FV_OP_Swish, 1, &g, 1, &a);
+    return fv_w_cast(
+        w, FV_W2(w, FV_OP_Mul, swish, FV_W2(w, FV_OP_Add, l, fv_w_float(w, e, (double)beta))),
+        stored);
+}
+
+static fv_value *activated(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *chosen, fv_value *h) {
+    fv_value *up = fv_op_in(op, FC3) ? layer(w, op, x, chosen, FC3) : NULL;
+    if (is_fused(op)) {
+        bool interleaved = fv_op_int(op, "swiglu_fusion") == INTERLEAVED;
+        return swiglu(w, op, half_of(w, h, interleaved, 0), half_of(w, h, interleaved, 1));
+    }
+    if (is_swiglu(op))
+        return swiglu(w, op, h, up);
+    if (fv_attr_is(op, "activation_type", "relu"))
+        h = FV_W1(w, FV_OP_Relu, h);
+    else if (fv_attr_is(op, "activation_type", "silu"))
+        h = FV_W1(w, FV_OP_Swish, h);
+    else if (fv_attr_is(op, "activation_type", "gelu")) {
+        fv_attr a = fv_attr_string(w->module, "approximate", "tanh");
+        h = fv_w_op(w, FV_OP_Gelu, 1, &h, 1, &a);
+    }
+    return up ? FV_W2(w, FV_OP_Mul, h, up) : h;
+}
+
+/* The k experts of each token, and what each of them counts. */
+static fv_op *route(fv_rewriter *w, fv_op *op) {
+    int64_t k = fv_op_int(op, "k");
+    fv_attr axis = fv_attr_int(w->module, "axis", -1);
+    fv_value *router = fv_w_cast(w, op->in[ROUTER], fv_elem_arith(fv_in_type(op, ROUTER)->elem));
+    fv_value *in[2] = {fv_w_op(w, FV_OP_Softmax, 1, &router, 1, &axis),
+                       fv_const_ints(w->module, "k", 1, &k)};
+    return fv_w_op_n(w, FV_OP_TopK, 2, in, 1, &axis, 2);
+}
+
+static bool decompose_moe(fv_rewriter *w, fv_op *op) {
+    fv_dims *t = w->module->dims;
+    const fv_type *x = fv_in_type(op, X);
+    const fv_dim *one = fv_dim_const(t, 1), *k = fv_dim_const(t, fv_op_int(op, "k"));
+    const fv_dim *tokens = fv_dim_product(t, x->rank - 1, x->dims),
+                 *rows[3] = {tokens, one, x->dims[x->rank - 1]};
+    const fv_dim *weights[3] = {tokens, k, one};
+    fv_op *chosen = route(w, op);
+    if (!chosen)
+        return false;
+    fv_value *share = chosen->out[0], *last = fv_const_ints(w->module, "axes", 1, (int64_t[]){-1});
+    if (fv_op_int(op, "normalize_routing_weights"))
+        share = FV_W2(w, FV_OP_Div, share, FV_W2(w, FV_OP_ReduceSum, share, last));
+    fv_value *in = fv_w_reshape(w, op->in[X], 3, rows);
+    fv_value *h = activated(w, op, in, chosen->out[1], layer(w, op, in, chosen->out[1], FC1));
+    fv_value *y = fv_w_cast(w, layer(w, op, h, chosen->out[1], FC2), fv_elem_arith(x->elem));
+    fv_attr drop = fv_attr_int(w->module, "keepdims", 0);
+    fv_value *sum[2] = {
+        FV_W2(w, FV_OP_Mul, y,
+              fv_w_cast(w, fv_w_reshape(w, share, 3, weights), fv_elem_arith(x->elem))),
+        fv_const_ints(w->module, "axes", 1, (int64_t[]){1})};
+    y = fv_w_cast(w, fv_w_op(w, FV_OP_ReduceSum, 2, sum, 1, &drop), x->elem);
+    fv_w_result(w, 0, fv_w_reshape(w, y, x->rank, x->dims));
+    return true;
+}
+
+#define OPTIONAL FV_OPTIONAL_OPERAND
+
+const fv_opdef fv_ops_experts[] = {
+    {.domain = "fv",
+     .name = "ExpertProduct",
+     .id = FV_OP_fv_ExpertProduct,
+     .since = {1},
+     .doc = "rows of X times the transpose of the matrix of W that experts tells for each, plus "
+            "its bias",
+     .in = {{"X", "T", .rank = FV_RANK(3)},
+            {"experts", "I", .rank = FV_RANK(2)},
+            {"W", "T", .rank = FV_RANK(3)},
+            {"B", "T", OPTIONAL, .rank = FV_RANK(2)}},
+     .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET_FLOAT}, {"I", FV_SET(I64)}},
+     .infer = infer_expert_product,
+     .formula = "e = experts[b..]; s = sum c: X[b.., c] * W[e, j, c]; Y[b.., j] = select(has(B), s "
+                "+ B[e, j], s)"},
+    {.domain = "com.microsoft",
+     .name = "MoE",
+     .since = {1},
+     .doc = "each token through two layers of the k experts that a router finds best, weighted by "
+            "its probabilities",
+     .in = {{"input", "T", .rank = FV_RANKS(2, 3)},
+            {"router_probs", "T", .rank = FV_RANK(2)},
+            {"fc1_experts_weights", "T", .rank = FV_RANK(3)},
+            {"fc1_experts_bias", "T", OPTIONAL, .rank = FV_RANK(2)},
+            {"fc2_experts_weights", "T", .rank = FV_RANK(3)},
+            {"fc2_experts_bias", "T", OPTIONAL, .rank = FV_RANK(2)},
+            {"fc3_experts_weights", "T", OPTIONAL, .rank = FV_RANK(3)},
+            {"fc3_experts_bias", "T", OPTIONAL, .rank = FV_RANK(2)}},
+     .out = {{"output", "T"}},
+     .attrs = {FV_A_FLOAT("activation_alpha", 1.0f), FV_A_FLOAT("activation_beta", 0.0f),
+               FV_A_STRING("activation_type", "relu"), FV_A_INT("k", 1),
+               FV_A_INT("normalize_routing_weights", 0), FV_A_INT("swiglu_fusion", 0),
+               FV_A_OPTIONAL("swiglu_limit", FLOAT), FV_A_INT("use_sparse_mixer", 0)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_moe,
+     .decompose = decompose_moe},
+
+    {0}};

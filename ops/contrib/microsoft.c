@@ -1,0 +1,560 @@
+/* microsoft.c - operators of ONNX Runtime's domain com.microsoft: what its optimizer makes of
+ * products, sums and activations. Norms are in microsoft_norm.c, and what is the standard's under
+ * another name stands beside it. */
+
+#include "ops/contrib/microsoft.h"
+
+#include <string.h>
+
+#include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ops/matrix/matrix.h"
+#include "ops/quantize/quant.h"
+
+/* ---- activations by name ---- */
+
+typedef struct named_activation {
+    const char *name;
+    fv_op_id op;
+    const char *params[2]; /* attributes that the parameters are */
+} named_activation;
+
+static const named_activation *find_activation(fv_string s) {
+    static const named_activation known[] = {{"Relu", FV_OP_Relu, {0}},
+                                             {"Tanh", FV_OP_Tanh, {0}},
+                                             {"Sigmoid", FV_OP_Sigmoid, {0}},
+                                             {"Softsign", FV_OP_Softsign, {0}},
+                                             {"Softplus", FV_OP_Softplus, {0}},
+                                             {"Silu", FV_OP_Swish, {0}},
+                                             {"Softmax", FV_OP_Softmax, {"axis"}},
+                                             {"LogSoftmax", FV_OP_LogSoftmax, {"axis"}},
+                                             {"Selu", FV_OP_Selu, {"alpha", "gamma"}},
+                                             {"LeakyRelu", FV_OP_LeakyRelu, {"alpha"}},
+                                             {"Elu", FV_OP_Elu, {"alpha"}},
+                                             {"ThresholdedRelu", FV_OP_ThresholdedRelu, {"alpha"}},
+                                             {"HardSigmoid", FV_OP_HardSigmoid, {"alpha", "beta"}}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strlen(known[i].name) == s.n && !memcmp(known[i].name, s.s, s.n))
+            return &known[i];
+    return NULL;
+}
+
+static bool is_clip(fv_string s) {
+    return s.n == 4 && !memcmp(s.s, "Clip", 4);
+}
+
+fv_string fv_activation_of(const fv_op *op) {
+    const fv_attr *a = fv_op_find_attr(op, "activation");
+    return a ? a->u.s : (fv_string){"", 0};
+}
+
+bool fv_infer_activation(fv_op *op, int nparams) {
+    fv_string s = fv_activation_of(op);
+    return !s.n || find_activation(s) || (is_clip(s) && nparams == 2) ||
+           fv_op_error(op, "activation '%.*s' is not known", (int)(s.n > 40 ? 40 : s.n), s.s);
+}
+
+bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *params,
+                     fv_value **x) {
+    const named_activation *f = find_activation(name);
+    fv_attr a[2];
+    int n = 0;
+    if (!name.n || !*x)
+        return true;
+    if (is_clip(name) && nparams == 2) {
+        fv_elem e = (*x)->type->elem;
+        *x = FV_W3(w, FV_OP_Clip, *x, fv_w_float(w, e, (double)params[0]),
+                   fv_w_float(w, e, (double)params[1]));
+        return true;
+    }
+    for (; n < 2 && n < nparams && f->params[n]; n++)
+        a[n] = strcmp(f->params[n], "axis")
+                   ? fv_attr_float(w->module, f->params[n], params[n])
+                   : fv_attr_int(w->module, f->params[n], (int64_t)params[n]);
+    *x = fv_w_op(w, f->op, 1, x, n, a);
+    return true;
+}
+
+/* The same where each parameter is an attribute activation_NAME of op. */
+static bool activate(fv_rewriter *w, const fv_op *op, fv_value **x) {
+    fv_string name = fv_activation_of(op);
+    const named_activation *f = find_activation(name);
+    fv_attr a[2];
+    int n = 0;
+    if (!f) {
+        float clip[2] = {fv_op_float_or(op, "activation_alpha", 0),
+                         fv_op_float_or(op, "activation_beta", 0)};
+        return fv_w_activation(w, name, 2, clip, x);
+    }
+    for (int i = 0; i < 2 && f->params[i]; i++) {
+        const fv_attr *given =
+            fv_op_find_attr(op, fv_printf(w->module->arena, "activation_%s", f->params[i]));
+        if (given && given->kind == FV_ATTR_INT)
+            a[n++] = fv_attr_int(w->module, f->params[i], given->u.i);
+        else if (given)
+            a[n++] = fv_attr_float(w->module, f->params[i], given->u.f);
+    }
+    *x = *x ? fv_w_op(w, f->op, 1, x, n, a) : NULL;
+    return true;
+}
+
+static bool infer_activation_of(fv_op *op) {
+    bool both = fv_op_find_attr(op, "activation_alpha") && fv_op_find_attr(op, "activation_beta");
+    return fv_infer_activation(op, both ? 2 : 0);
+}
+
+/* ---- Gelu and its like ---- */
+
+static fv_value *gelu(fv_rewriter *w, fv_value *x, bool fast) {
+    fv_attr a = fv_attr_string(w->module, "approximate", fast ? "tanh" : "none");
+    return fv_w_op(w, FV_OP_Gelu, 1, &x, 1, &a);
+}
+
+static bool decompose_gelu(fv_rewriter *w, fv_op *op) {
+    fv_value *x = op->in[0], *bias = fv_op_in(op, 1);
+    if (bias)
+        x = FV_W2(w, FV_OP_Add, x, bias);
+    fv_w_result(w, 0, gelu(w, x, fv_op_is(op, FV_OP_com_microsoft_FastGelu)));
+    return true;
+}
+
+/* ---- FusedMatMul ---- */
+
+/* Transposed as the attributes say: the batch axes stand behind the first one, the last two are
+ * swapped. */
+static void operand_perm(const fv_op *op, int i, int *perm) {
+    int rank = fv_in_type(op, i)->rank;
+    bool batch = fv_op_int(op, i ? "transBatchB" : "transBatchA") != 0 && rank > 2;
+    bool swap = fv_op_int(op, i ? "transB" : "transA") != 0 && rank > 1;
+    for (int k = 0; k < rank; k++)
+        perm[k] = !batch ? k : k < rank - 2 ? k + 1 : k == rank - 2 ? 0 : k;
+    if (swap) {
+        int last = perm[rank - 1];
+        perm[rank - 1] = perm[rank - 2];
+        perm[rank - 2] = last;
+    }
+}
+
+static bool infer_fused_matmul(fv_op *op) {
+    const fv_type *t[2];
+    for (int i = 0; i < 2; i++) {
+        const fv_type *x = fv_in_type(op, i);
+        const fv_dim *dims[FV_MAX_RANK];
+        int perm[FV_MAX_RANK];
+        operand_perm(op, i, perm);
+        for (int k = 0; k < x->rank; k++)
+            dims[k] = x->dims[perm[k]];
+        t[i] = fv_tensor_type(fv_op_module(op)->arena, x->elem, x->rank, dims);
+    }
+    return fv_infer_matmul(op, t[0], t[1], t[0]->elem);
+}
+
+static bool decompose_fused_matmul(fv_rewriter *w, fv_op *op) {
+    fv_value *x[2];
+    float alpha = fv_op_float(op, "alpha");
+    for (int i = 0; i < 2; i++) {
+        int perm[FV_MAX_RANK];
+        operand_perm(op, i, perm);
+        x[i] = fv_w_transpose(w, op->in[i], perm);
+    }
+    fv_value *y = FV_W2(w, FV_OP_MatMul, x[0], x[1]);
+    if (y && alpha != 1)
+        y = FV_W2(w, FV_OP_Mul, y, fv_w_float(w, y->type->elem, (double)alpha));
+    if (fv_opdef_attr(op->def, "activation") && !activate(w, op, &y))
+        return false;
+    fv_w_result(w, 0, y);
+    return true;
+}
+
+static bool infer_fused_matmul_activation(fv_op *op) {
+    int axis;
+    return infer_fused_matmul(op) && infer_activation_of(op) &&
+           (!fv_op_find_attr(op, "activation_axis") ||
+            fv_infer_axis(op, fv_op_find_attr(op, "activation_axis")->u.i, op->out[0]->type->rank,
+                          &axis));
+}
+
+/* ---- GemmFastGelu ---- */
+
+static bool infer_gemm_gelu(fv_op *op) {
+    if (!fv_infer_matmul(op, fv_in_type(op, 0), fv_in_type(op, 1), fv_in_type(op, 0)->elem))
+        return false;
+    const fv_type *y = op->out[0]->type;
+    return fv_infer_fits(op, 2, y->rank, y->dims);
+}
+
+static bool decompose_gemm_gelu(fv_rewriter *w, fv_op *op) {
+    fv_value *y = FV_W2(w, FV_OP_MatMul, op->in[0], op->in[1]), *bias = fv_op_in(op, 2);
+    fv_w_result(w, 0, gelu(w, bias ? FV_W2(w, FV_OP_Add, y, bias) : y, true));
+    return true;
+}
+
+/* ---- sums and products ---- */
+
+static bool infer_bias_add(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    fv_infer_like(op, 0, 0);
+    return fv_infer_per_channel(op, 1, x->dims[x->rank - 1]) &&
+           fv_infer_fits(op, 2, x->rank, x->dims);
+}
+
+/* Gate and what it multiplies: one number a row. */
+static bool infer_gated_add(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    fv_infer_like(op, 0, 0);
+    return fv_infer_fits(op, 1, x->rank, x->dims) && fv_infer_fits(op, 2, x->rank, x->dims);
+}
+
+/* The left half of the last axis times Gelu of the right one. */
+static bool infer_split_gelu(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK], *last = x->dims[x->rank - 1], *two = fv_dim_const(m->dims, 2);
+    for (int i = 0; i < x->rank; i++)
+        dims[i] = x->dims[i];
+    dims[x->rank - 1] = fv_dim_floordiv(m->dims, last, two);
+    if (!fv_module_assume(m, last, fv_dim_mul(m->dims, dims[x->rank - 1], two),
+                          "an even number of channels"))
+        return fv_op_error(op, "the last axis has %s elements, expected an even number",
+                           fv_dim_str(m->arena, last));
+    fv_infer_out(op, 0, x->elem, x->rank, dims);
+    return fv_infer_per_channel(op, 1, last);
+}
+
+static bool decompose_split_gelu(fv_rewriter *w, fv_op *op) {
+    fv_dims *t = w->module->dims;
+    const fv_type *y = op->out[0]->type;
+    const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK];
+    fv_value *sum = FV_W2(w, FV_OP_Add, op->in[0], op->in[1]), *half[2];
+    for (int i = 0; i < y->rank; i++) {
+        start[i] = fv_dim_const(t, 0);
+        step[i] = fv_dim_const(t, 1);
+    }
+    for (int i = 0; i < 2 && sum; i++) {
+        start[y->rank - 1] = i ? y->dims[y->rank - 1] : fv_dim_const(t, 0);
+        half[i] = fv_w_slice(w, sum, start, step, y->dims);
+    }
+    fv_w_result(w, 0, sum ? FV_W2(w, FV_OP_Mul, half[0], gelu(w, half[1], false)) : NULL);
+    return true;
+}
+
+/* ---- IsAllFinite ---- */
+
+static bool infer_truth(fv_op *op) {
+    fv_infer_out(op, 0, FV_BOOL, 0, NULL);
+    return true;
+}
+
+static bool infer_all_finite(fv_op *op) {
+    if (fv_op_int(op, "isinf_only") && fv_op_int(op, "isnan_only"))
+        return fv_op_error(op, "isinf_only and isnan_only exclude each other");
+    return infer_truth(op);
+}
+
+static bool decompose_all_finite(fv_rewriter *w, fv_op *op) {
+    fv_value *all = NULL;
+    for (int i = 0; i < op->nin; i++) {
+        fv_value *y = fv_w_op(w, FV_OP_fv_AllFinite, 1, &op->in[i], op->nattrs, op->attrs);
+        all = all ? FV_W2(w, FV_OP_And, all, y) : y;
+    }
+    fv_w_result(w, 0, all);
+    return true;
+}
+
+/* ---- FusedGemm ---- */
+
+static bool infer_fused_gemm(fv_op *op) {
+    return fv_infer_gemm(op) && infer_activation_of(op);
+}
+
+static bool decompose_fused_gemm(fv_rewriter *w, fv_op *op) {
+    static const char *const own[] = {"alpha", "beta", "transA", "transB"};
+    fv_attr a[4];
+    int n = 0;
+    for (int i = 0; i < 4; i++)
+        if (fv_op_find_attr(op, own[i]))
+            a[n++] = *fv_op_find_attr(op, own[i]);
+    fv_value *y = fv_w_op(w, FV_OP_Gemm, op->nin, op->in, n, a);
+    if (!activate(w, op, &y))
+        return false;
+    fv_w_result(w, 0, y);
+    return true;
+}
+
+/* ---- products of integers ---- */
+
+/* Products and sums of narrow integers, in 32 bits: unsigned where all operands are. */
+static fv_elem wide_of(const fv_op *op, int n) {
+    for (int i = 0; i < n; i++) {
+        fv_elem e = fv_in_type(op, i)->elem;
+        if (e != FV_U8 && e != FV_U16)
+            return FV_I32;
+    }
+    return FV_U32;
+}
+
+static bool infer_wide_product(fv_op *op) {
+    return fv_infer_matmul(op, fv_in_type(op, 0), fv_in_type(op, 1), wide_of(op, 2));
+}
+
+static bool decompose_wide_product(fv_rewriter *w, fv_op *op) {
+    fv_elem e = wide_of(op, 2);
+    fv_w_result(w, 0,
+                FV_W2(w, FV_OP_MatMul, fv_w_cast(w, op->in[0], e), fv_w_cast(w, op->in[1], e)));
+    return true;
+}
+
+enum { M_A, M_A_ZERO, M_B, M_B_ZERO };
+
+static bool infer_mul_integer(fv_op *op) {
+    const fv_type *both[2] = {fv_in_type(op, M_A), fv_in_type(op, M_B)};
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank;
+    if (!fv_infer_broadcast(op, 2, both, &rank, dims))
+        return false;
+    fv_infer_out(op, 0, FV_I32, rank, dims);
+    return true;
+}
+
+static fv_value *less_zero_point(fv_rewriter *w, fv_op *op, int i) {
+    fv_value *x = fv_w_cast(w, op->in[i], FV_I32), *zero = fv_op_in(op, i + 1);
+    return zero ? FV_W2(w, FV_OP_Sub, x, fv_w_reshape(w, fv_w_cast(w, zero, FV_I32), 0, NULL)) : x;
+}
+
+static bool decompose_mul_integer(fv_rewriter *w, fv_op *op) {
+    fv_w_result(w, 0,
+                FV_W2(w, FV_OP_Mul, less_zero_point(w, op, M_A), less_zero_point(w, op, M_B)));
+    return true;
+}
+
+/* Which axes are reduced. */
+static bool reduced_axes(fv_op *op, bool *reduced) {
+    int n, axis;
+    const int64_t *axes = fv_op_ints(op, "axes", &n);
+    for (int i = 0; i < n; i++) {
+        if (!fv_infer_axis(op, axes[i], fv_in_type(op, 0)->rank, &axis))
+            return false;
+        reduced[axis] = true;
+    }
+    return true;
+}
+
+static bool infer_sum_integer(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK];
+    bool reduced[FV_MAX_RANK] = {0};
+    int rank = 0;
+    if (!reduced_axes(op, reduced))
+        return false;
+    for (int i = 0; i < x->rank; i++)
+        if (!reduced[i] || fv_op_int(op, "keepdims"))
+            dims[rank++] = reduced[i] ? fv_dim_const(fv_op_module(op)->dims, 1) : x->dims[i];
+    fv_infer_out(op, 0, wide_of(op, 1), rank, dims);
+    return true;
+}
+
+static bool decompose_sum_integer(fv_rewriter *w, fv_op *op) {
+    bool reduced[FV_MAX_RANK] = {0};
+    int64_t axes[FV_MAX_RANK];
+    int n = 0;
+    if (!reduced_axes(op, reduced))
+        return false;
+    for (int i = 0; i < fv_in_type(op, 0)->rank; i++)
+        if (reduced[i])
+            axes[n++] = i;
+    fv_attr keep = fv_attr_int(w->module, "keepdims", fv_op_int(op, "keepdims"));
+    fv_value *in[2] = {fv_w_cast(w, op->in[0], wide_of(op, 1)),
+                       fv_const_ints(w->module, "axes", n, axes)};
+    fv_w_result(w, 0, n ? fv_w_op(w, FV_OP_ReduceSum, 2, in, 1, &keep) : in[0]);
+    return true;
+}
+
+enum { I_A_SCALE = 2, I_B_SCALE, I_A_ZERO, I_B_ZERO, I_BIAS };
+
+/* Of the result: scales and bias; zero points: one number of a, of the columns of b. */
+static bool infer_integer_product(fv_op *op) {
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+    if (!fv_infer_matmul(op, a, b, FV_F32))
+        return false;
+    const fv_type *y = op->out[0]->type;
+    const fv_dim *one = fv_dim_const(fv_op_module(op)->dims, 1);
+    return fv_infer_fits(op, I_A_SCALE, y->rank, y->dims) &&
+           fv_infer_fits(op, I_B_SCALE, y->rank, y->dims) && fv_infer_fits(op, I_A_ZERO, 1, &one) &&
+           fv_infer_fits_matrix(op, I_B_ZERO, b, -1) && fv_infer_fits(op, I_BIAS, y->rank, y->dims);
+}
+
+static bool infer_dynamic_product(fv_op *op) {
+    const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
+    if (!fv_infer_matmul(op, a, b, FV_F32))
+        return false;
+    const fv_type *y = op->out[0]->type;
+    return fv_infer_fits(op, 2, y->rank, y->dims) && fv_infer_fits_matrix(op, 3, b, -1) &&
+           fv_infer_fits(op, 4, y->rank, y->dims);
+}
+
+/* (a - a_zero) * (b - b_zero) * a_scale * b_scale + bias */
+static fv_value *scaled_product(fv_rewriter *w, fv_value *const *ab, fv_value *a_scale,
+                                fv_value *b_scale, fv_value *bias) {
+    int n = ab[3] ? 4 : ab[2] ? 3 : 2;
+    fv_value *y = fv_w_cast(w, fv_w_op(w, FV_OP_MatMulInteger, n, ab, 0, NULL), FV_F32);
+    y = FV_W2(w, FV_OP_Mul, y, FV_W2(w, FV_OP_Mul, a_scale, b_scale));
+    return bias ? FV_W2(w, FV_OP_Add, y, bias) : y;
+}
+
+static bool decompose_integer_to_float(fv_rewriter *w, fv_op *op) {
+    fv_value *ab[4] = {op->in[0], op->in[1], fv_op_in(op, 4), fv_op_in(op, 5)};
+    fv_w_result(w, 0, scaled_product(w, ab, op->in[2], op->in[3], fv_op_in(op, 6)));
+    return true;
+}
+
+static bool decompose_dynamic_quantize(fv_rewriter *w, fv_op *op) {
+    fv_op *q = fv_w_op_n(w, FV_OP_DynamicQuantizeLinear, 1, op->in, 0, NULL, 3);
+    if (!q)
+        return false;
+    fv_value *ab[4] = {q->out[0], op->in[1], q->out[2], fv_op_in(op, 3)};
+    fv_w_result(w, 0, scaled_product(w, ab, q->out[1], op->in[2], fv_op_in(op, 4)));
+    return true;
+}
+
+#define MS .domain = "com.microsoft", .since = {1}
+#define FLOATS                                                                                     \
+    {                                                                                              \
+        {                                                                                          \
+            "T", FV_SET_FLOAT                                                                      \
+        }                                                                                          \
+    }
+#define INT8 (FV_SET(I8) | FV_SET(U8))
+#define QUANTIZED                                                                                  \
+    {                                                                                              \
+        {"T1", INT8}, {"T2", INT8}, {                                                              \
+            "F", FV_SET(F32)                                                                       \
+        }                                                                                          \
+    }
+#define OPTIONAL FV_OPTIONAL_OPERAND
+
+const fv_opdef fv_ops_microsoft[] = {
+    {MS, .name = "Gelu", .doc = "x * Phi(x)", .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .types = FLOATS, .decompose = decompose_gelu},
+    {MS, .name = "BiasGelu", .doc = "Gelu of a sum", .in = {{"A", "T"}, {"B", "T"}},
+     .out = {{"C", "T"}}, .types = FLOATS, .infer = fv_infer_elementwise,
+     .decompose = decompose_gelu},
+    {MS, .name = "FastGelu", .id = FV_OP_com_microsoft_FastGelu,
+     .doc = "the tanh approximation of Gelu, of x or a sum",
+     .in = {{"X", "T"}, {"bias", "T", OPTIONAL}}, .out = {{"Y", "T"}}, .types = FLOATS,
+     .infer = fv_infer_elementwise, .decompose = decompose_gelu},
+    {MS, .name = "QuickGelu", .doc = "x * sigmoid(alpha * x)", .in = {{"X", "T"}},
+     .out = {{"Y", "T"}}, .attrs = {FV_A_FLOAT("alpha", 1.702f)}, .types = FLOATS,
+     .formula = "Y = X * sigmoid(alpha * X)"},
+    {MS, .name = "FusedMatMul", .doc = "alpha * A * B, with axes transposed on request",
+     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
+               FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0)},
+     .types = FLOATS, .infer = infer_fused_matmul, .decompose = decompose_fused_matmul},
+    {MS, .name = "TransposeMatMul", .doc = "an older name of FusedMatMul",
+     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
+               FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0)},
+     .types = FLOATS, .infer = infer_fused_matmul, .decompose = decompose_fused_matmul},
+    {MS, .name = "FusedMatMulActivation", .doc = "FusedMatMul and an activation",
+     .in = {{"A", "T", .rank = FV_RANK_FROM(1)}, {"B", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0),
+               FV_A_INT("transBatchA", 0), FV_A_INT("transBatchB", 0),
+               FV_A_REQUIRED("activation", STRING), FV_A_OPTIONAL("activation_alpha", FLOAT),
+               FV_A_OPTIONAL("activation_axis", INT), FV_A_OPTIONAL("activation_beta", FLOAT),
+               FV_A_OPTIONAL("activation_gamma", FLOAT)},
+     .types = FLOATS, .infer = infer_fused_matmul_activation, .decompose = decompose_fused_matmul},
+    {MS, .name = "GemmFastGelu", .doc = "FastGelu of a matrix product",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)},
+            {"W", "T", .rank = FV_RANK_FROM(1)},
+            {"bias", "T", OPTIONAL, .rank = FV_RANKS(0, 1)}},
+     .out = {{"Y", "T"}}, .types = FLOATS, .infer = infer_gemm_gelu,
+     .decompose = decompose_gemm_gelu},
+    {MS, .name = "BiasAdd",
+     .doc = "X + bias + skip, bias being one number for each place of the last axis",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"bias", "T", .rank = FV_RANK(1)}, {"skip", "T"}},
+     .out = {{"Y", "T"}}, .types = FLOATS, .infer = infer_bias_add,
+     .rule = "BiasAdd(x, b, s) => Add(Add(x, b), s)"},
+    {MS, .name = "GatedAdd", .doc = "X + Y * gate, each product rounded; gate is one number a row",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)},
+            {"Y", "T", .rank = FV_RANK_AS("X")},
+            {"gate", "T", .rank = FV_RANK_AS("X")}},
+     .out = {{"output", "T"}}, .types = FLOATS, .infer = infer_gated_add,
+     .rule = "GatedAdd(x, y, g) => Add(x, Mul(y, g))"},
+    {MS, .name = "BiasSplitGelu",
+     .doc = "the left half of X + bias times Gelu of its right half, along the last axis",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"bias", "T", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}}, .types = FLOATS, .infer = infer_split_gelu,
+     .decompose = decompose_split_gelu},
+    {MS, .name = "SampleOp", .doc = "the input itself", .in = {{"X", "T"}}, .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET_NUMBER}}, .rule = "SampleOp(x) => Identity(x)"},
+    {.domain = "fv",
+     .name = "AllFinite",
+     .id = FV_OP_fv_AllFinite,
+     .since = {1},
+     .doc = "is no element an infinity, or NaN?",
+     .in = {{"X", "T"}},
+     .out = {{"Y", "B"}},
+     .attrs = {FV_A_INT("isinf_only", 0), FV_A_INT("isnan_only", 0)},
+     .types = {{"T", FV_SET_FLOAT}, {"B", FV_SET(BOOL)}},
+     .infer = infer_truth,
+     .formula = "Y = all r..: select(isinf_only != 0, abs(X[r..]) != inf, select(isnan_only != 0, "
+                "X[r..] == X[r..], abs(X[r..]) < inf))"},
+    {MS, .name = "IsAllFinite", .doc = "is no element of any input an infinity, or NaN?",
+     .in = {{"input", "V", FV_VARIADIC, 1}}, .out = {{"output", "T"}},
+     .attrs = {FV_A_INT("isinf_only", 0), FV_A_INT("isnan_only", 0)},
+     .types = {{"V", FV_SET_FLOAT}, {"T", FV_SET(BOOL)}}, .infer = infer_all_finite,
+     .decompose = decompose_all_finite},
+    {MS, .name = "FusedGemm", .doc = "Gemm and an activation",
+     .in = {{"A", "T", .rank = FV_RANK(2)},
+            {"B", "T", .rank = FV_RANK(2)},
+            {"C", "T", OPTIONAL, .rank = FV_RANKS(0, 2)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_FLOAT("beta", 1.0f), FV_A_INT("transA", 0),
+               FV_A_INT("transB", 0), FV_A_OPTIONAL("activation", STRING),
+               FV_A_OPTIONAL("activation_alpha", FLOAT), FV_A_OPTIONAL("activation_beta", FLOAT),
+               FV_A_OPTIONAL("activation_gamma", FLOAT)},
+     .types = FLOATS, .infer = infer_fused_gemm, .decompose = decompose_fused_gemm},
+    {MS, .name = "MatMulInteger16", .doc = "matrix product of integers of 16 bits, in 32 bits",
+     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)}, {"B", "T2", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T3"}},
+     .types = {{"T1", FV_SET(I16) | FV_SET(U16)},
+               {"T2", FV_SET(I16) | FV_SET(U16)},
+               {"T3", FV_SET(I32) | FV_SET(U32)}},
+     .infer = infer_wide_product, .decompose = decompose_wide_product},
+    {MS, .name = "MulInteger", .doc = "products of integers less their zero points",
+     .in = {{"A", "T"},
+            {"A_zero_point", "T", OPTIONAL, .rank = FV_SCALAR},
+            {"B", "T"},
+            {"B_zero_point", "T", OPTIONAL, .rank = FV_SCALAR}},
+     .out = {{"C", "T1"}}, .types = {{"T", INT8}, {"T1", FV_SET(I32)}}, .infer = infer_mul_integer,
+     .decompose = decompose_mul_integer},
+    {MS, .name = "ReduceSumInteger", .doc = "sums of integers over axes, in 32 bits",
+     .in = {{"data", "T1"}}, .out = {{"reduced", "T2"}},
+     .attrs = {FV_A_REQUIRED("axes", INTS), FV_A_REQUIRED("keepdims", INT)},
+     .types = {{"T1", INT8}, {"T2", FV_SET(I32) | FV_SET(U32)}}, .infer = infer_sum_integer,
+     .decompose = decompose_sum_integer},
+    {MS, .name = "MatMulIntegerToFloat", .doc = "MatMulInteger, scaled, and a bias",
+     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)},
+            {"B", "T2", .rank = FV_RANK_FROM(1)},
+            {"a_scale", "F"},
+            {"b_scale", "F"},
+            {"a_zero_point", "T1", OPTIONAL},
+            {"b_zero_point", "T2", OPTIONAL},
+            {"bias", "F", OPTIONAL}},
+     .out = {{"Y", "F"}}, .types = QUANTIZED, .infer = infer_integer_product,
+     .decompose = decompose_integer_to_float},
+    {MS, .name = "DynamicQuantizeMatMul",
+     .doc = "a product whose left factor is quantized by its range, and a bias",
+     .in = {{"A", "F", .rank = FV_RANK_FROM(1)},
+            {"B", "T2", .rank = FV_RANK_FROM(1)},
+            {"b_scale", "F"},
+            {"b_zero_point", "T2", OPTIONAL},
+            {"bias", "F", OPTIONAL}},
+     .out = {{"Y", "F"}}, .types = {{"T2", INT8}, {"F", FV_SET(F32)}},
+     .infer = infer_dynamic_product, .decompose = decompose_dynamic_quantize},
+
+    {0}};

@@ -1,0 +1,184 @@
+/* boxes.c - NonMaxSuppression: of boxes that overlap, the one with the highest score. */
+#include "ir/base/limits.h"
+#include "ir/definition/custom.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ops/attention/attend.h"
+#include "ops/common/dims.h"
+#include "ops/tensor/select.h"
+
+extern const char *const fv_box_kernels; /* boxes.fvk */
+
+enum { BOXES, SCORES, MOST, OVERLAP, LEAST };
+
+static bool check_boxes(fv_op *op) {
+    const fv_type *boxes = fv_in_type(op, BOXES), *scores = fv_in_type(op, SCORES);
+    return fv_same_dim(op, boxes->dims[2], fv_dim_const(fv_op_module(op)->dims, 4),
+                       "numbers of a box") &&
+           fv_same_dim(op, boxes->dims[0], scores->dims[0], "batch of scores") &&
+           fv_same_dim(op, boxes->dims[1], scores->dims[2], "scores of boxes");
+}
+
+/* A key has 32 bits for the number of a box. */
+static bool are_sortable(fv_op *op, const fv_dim *n) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *fits = fv_dim_min(m->dims, n, fv_dim_const(m->dims, INT32_MAX));
+    const char *boxes = fv_dim_str(m->arena, n);
+    return fv_module_require(m, fits, n, "boxes",
+                             fv_printf(m->arena, "%s <= %d", boxes, INT32_MAX)) ||
+           fv_op_error(op, "has %s boxes, at most %d are sorted", boxes, INT32_MAX);
+}
+
+static bool infer_suppression(fv_op *op) {
+    int64_t center = fv_op_int(op, "center_point_box");
+    const fv_dim *dims[2] = {NULL, fv_dim_const(fv_op_module(op)->dims, 3)};
+    if (center != 0 && center != 1)
+        return fv_op_error(op, "center_point_box is %lld, expected 0 or 1", (long long)center);
+    if (!check_boxes(op) || !are_sortable(op, fv_in_type(op, SCORES)->dims[2]))
+        return false;
+    fv_infer_run_time(op, 0, FV_I64, 2, dims);
+    return true;
+}
+
+/* The boxes of each line of scores that are kept, and where they are: one a row. */
+static bool decompose_suppression(fv_rewriter *w, fv_op *op) {
+    fv_module *m = w->module;
+    fv_dims *t = m->dims;
+    const fv_type *scores = fv_in_type(op, SCORES);
+    const fv_dim *one = fv_dim_const(t, 1), *n = scores->dims[2],
+                 *found = op->out[0]->type->dims[0];
+    const fv_dim *lines = fv_dim_mul(t, scores->dims[0], scores->dims[1]),
+                 *all = fv_dim_mul(t, lines, n);
+    const fv_dim *rows[2] = {lines, n}, *column[2] = {lines, one}, *row[2] = {one, found};
+    fv_attr center = fv_attr_int(m, "center_point_box", fv_op_int(op, "center_point_box")),
+            across = fv_attr_int(m, "axis", 0);
+    fv_value *in[5] = {fv_w_op(w, FV_OP_fv_BoxCorners, 1, &op->in[BOXES], 1, &center),
+                       fv_w_reshape(w, op->in[SCORES], 2, rows)};
+    in[2] = fv_op_in(op, MOST) ? fv_w_reshape(w, op->in[MOST], 0, &one) : fv_w_int(w, FV_I64, 0);
+    in[3] = fv_op_in(op, OVERLAP) ? fv_w_reshape(w, op->in[OVERLAP], 0, &one)
+                                  : fv_w_float(w, FV_F32, 0);
+    in[4] = fv_op_in(op, LEAST) ? fv_w_reshape(w, op->in[LEAST], 0, &one) : NULL;
+    fv_op *kept = fv_w_op_n(w, FV_OP_fv_Suppress, in[4] ? 5 : 4, in, 0, NULL, 2);
+    if (!kept)
+        return false;
+    fv_value *is_kept =
+        FV_W2(w, FV_OP_Less, fv_w_positions(w, n, 1, 0), fv_w_reshape(w, kept->out[1], 2, column));
+    /* [2, found]: the line, and which of its boxes */
+    fv_value *at = fv_w_non_zero(w, is_kept, found);
+    const fv_dim *zero = fv_dim_const(t, 0), *start[2] = {zero, zero}, *next[2] = {one, zero},
+                 *step[2] = {one, one};
+    fv_value *line = at ? fv_w_slice(w, at, start, step, row) : NULL,
+             *which = at ? fv_w_slice(w, at, next, step, row) : NULL;
+    fv_value *classes = fv_w_ints(w, FV_I64, 0, 1, &scores->dims[1]);
+    fv_value *place =
+        FV_W2(w, FV_OP_Add, FV_W2(w, FV_OP_Mul, line, fv_w_ints(w, FV_I64, 0, 1, &n)), which);
+    fv_value *from[2] = {fv_w_reshape(w, kept->out[0], 1, &all), place};
+    fv_value *columns[3] = {FV_W2(w, FV_OP_Div, line, classes), FV_W2(w, FV_OP_Mod, line, classes),
+                            fv_w_op(w, FV_OP_Gather, 2, from, 1, &across)};
+    fv_value *y = fv_w_op(w, FV_OP_Concat, 3, columns, 1, &across);
+    fv_w_result(w, 0, y ? fv_w_transpose(w, y, (int[]){1, 0}) : NULL);
+    return true;
+}
+
+/* ---- fv.Suppress: lines of scores, as many of each batch of boxes ---- */
+
+static bool infer_suppress(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *boxes = fv_in_type(op, BOXES), *scores = fv_in_type(op, SCORES);
+    const fv_dim *lines = scores->dims[0], *n = scores->dims[1];
+    for (int i = 2; i < op->nin; i++)
+        if (fv_in_type(op, i) && fv_in_type(op, i)->rank)
+            return fv_op_error(op, "input '%s' has rank %d, expected 0", op->def->in[i].name,
+                               fv_in_type(op, i)->rank);
+    if (!fv_same_dim(op, boxes->dims[2], fv_dim_const(m->dims, 4), "numbers of a box") ||
+        !fv_same_dim(op, boxes->dims[1], n, "scores of boxes"))
+        return false;
+    const fv_dim *each = fv_dim_floordiv(m->dims, lines, boxes->dims[0]);
+    if (!fv_module_assume(m, fv_dim_mul(m->dims, boxes->dims[0], each), lines,
+                          "lines of each batch"))
+        return fv_op_error(op, "has %s lines of scores for %s batches", fv_dim_str(m->arena, lines),
+                           fv_dim_str(m->arena, boxes->dims[0]));
+    if (!are_sortable(op, n))
+        return false;
+    fv_infer_out(op, 0, FV_I64, 2, scores->dims);
+    fv_infer_out(op, 1, FV_I64, 1, &lines);
+    return true;
+}
+
+enum { TASKS = 16 }; /* boxes.fvk has it as a number */
+
+/* A condition of the kernel, or false and 0 in the place of an operand that is not there. */
+static fv_value *scalar(fv_custom *c, const char *stem, fv_elem e, bool is_true) {
+    fv_tensor *t = fv_tensor_new(c->arena, e, 0, NULL);
+    if (is_true)
+        fv_tensor_set_int(t, 0, 1);
+    return fv_custom_const(c, stem, t);
+}
+
+static bool kernel_suppress(fv_custom *c, fv_op *op) {
+    fv_dims *t = c->module->dims;
+    const fv_dim *n = fv_in_type(op, SCORES)->dims[1], *tasks = fv_dim_const(t, TASKS);
+    fv_value *keys =
+        fv_custom_value(c, "keys", FV_I64, 3, (const fv_dim *[]){tasks, fv_dim_const(t, 2), n});
+    fv_value *planes =
+        fv_custom_value(c, "planes", FV_F32, 3, (const fv_dim *[]){tasks, fv_dim_const(t, 5), n});
+    fv_value *struck = fv_custom_value(c, "struck", FV_I32, 2, (const fv_dim *[]){tasks, n});
+    bool some = fv_op_in(op, 4) != NULL;
+    fv_value *least = some ? op->in[4] : scalar(c, "least", FV_F32, false),
+             *every = scalar(c, "every", FV_BOOL, !some);
+    fv_value *args[] = {op->in[BOXES], op->in[SCORES], op->in[2], op->in[3],  least,     every,
+                        keys,          planes,         struck,    op->out[0], op->out[1]};
+    fv_custom_text(c, fv_box_kernels, "suppress", (int)(sizeof args / sizeof *args), args);
+    return true;
+}
+
+#define OPTIONAL FV_OPTIONAL_OPERAND
+#define SIDE(k)  "boxes[b, i, " k "]"
+
+const fv_opdef fv_ops_boxes[] = {
+    {.domain = "fv",
+     .name = "BoxCorners",
+     .id = FV_OP_fv_BoxCorners,
+     .since = {1},
+     .doc = "the lower edges of boxes, then the upper ones; of boxes that are corners, or centers "
+            "and sizes",
+     .in = {{"boxes", "T", .rank = FV_RANK(3)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_INT("center_point_box", 0)},
+     .types = {{"T", FV_SET(F32)}},
+     .formula = "low = " SIDE("k mod 2") "; high = " SIDE(
+         "2 + k mod 2") "; "
+                        "Y[b, i, k] = select(center_point_box != 0, low + select(k < 2, -0.5, 0.5) "
+                        "* high, select(k < 2, min(low, high), max(low, high)))"},
+    {.domain = "fv",
+     .name = "Suppress",
+     .id = FV_OP_fv_Suppress,
+     .since = {1},
+     .doc = "of each line of scores the boxes, the highest first, that overlap no better one that "
+            "is kept by more than a share; how many",
+     .in = {{"boxes", "T", .rank = FV_RANK(3)},
+            {"scores", "T", .rank = FV_RANK(2)},
+            {"most", "I", .rank = FV_SCALAR},
+            {"overlap", "T", .rank = FV_SCALAR},
+            {"least", "T", OPTIONAL, .rank = FV_SCALAR}},
+     .out = {{"kept", "I"}, {"count", "I"}},
+     .types = {{"T", FV_SET(F32)}, {"I", FV_SET(I64)}},
+     .infer = infer_suppress,
+     .kernel = kernel_suppress},
+    {.domain = "",
+     .name = "NonMaxSuppression",
+     .since = {10, 11},
+     .doc = "batch, class and number of the boxes with the highest scores of each class that "
+            "overlap no better one by more than a share",
+     .in = {{"boxes", "T", .rank = FV_RANK(3)},
+            {"scores", "T", .rank = FV_RANK(3)},
+            {"max_output_boxes_per_class", "I", OPTIONAL, .rank = FV_SCALAR},
+            {"iou_threshold", "T", OPTIONAL, .rank = FV_SCALAR},
+            {"score_threshold", "T", OPTIONAL, .rank = FV_SCALAR}},
+     .out = {{"selected_indices", "I"}},
+     .attrs = {FV_A_INT("center_point_box", 0)},
+     .types = {{"T", FV_SET(F32)}, {"I", FV_SET(I64)}},
+     .infer = infer_suppression,
+     .decompose = decompose_suppression},
+
+    {0}};

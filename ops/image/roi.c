@@ -1,0 +1,331 @@
+/* roi.c - regions of images, whose corners are data, pooled to one size: RoiAlign and MaxRoiPool.
+ * How many elements of an image a result is made of, data decides too: these are loops. */
+#include <math.h>
+
+#include "ir/base/limits.h"
+#include "ir/definition/custom.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ops/attention/attend.h"
+#include "ops/image/resample.h"
+#include "ops/nn/window.h"
+
+enum { IMAGES, REGIONS, WHICH };
+
+enum {
+    /* of a region along an axis, for each result: a longer one is an index out of range */
+    MOST_SAMPLES = 4096
+};
+
+/* One kernel: what is at which region, channel and place of the result. */
+typedef struct pooling {
+    fv_custom *c;
+    fv_arena *a;
+    fv_elem e;
+    fv_buf *x, *regions, *y;
+    fv_expr *region, *channel, *place[2];
+    fv_expr *image, *known; /* which image, and whether it is there */
+    fv_expr *size[2];       /* of images, i64 */
+    float scale;
+} pooling;
+
+static fv_expr *bin(const pooling *s, fv_expr_op op, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(s->a, op, x, y);
+}
+
+static fv_expr *num(const pooling *s, double v) {
+    return fv_x_const(s->a, s->e, v);
+}
+
+static fv_expr *whole(const pooling *s, fv_expr *x) {
+    return fv_x_convert(s->a, FV_I64, x);
+}
+
+static fv_expr *real(const pooling *s, fv_expr *x) {
+    return fv_x_convert(s->a, s->e, x);
+}
+
+static fv_expr *let(const pooling *s, const char *name, fv_expr *x) {
+    return fv_kb_let(&s->c->b, name, x);
+}
+
+static bool infer_pooled(fv_op *op, int columns, int64_t height, int64_t width) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, IMAGES), *regions = fv_in_type(op, REGIONS),
+                  *which = fv_in_type(op, WHICH);
+    if (height < 1 || width < 1 || height > FV_DIM_MAX || width > FV_DIM_MAX)
+        return fv_op_error(op, "regions become %lld by %lld, expected at least 1",
+                           (long long)height, (long long)width);
+    if (!fv_module_assume(m, regions->dims[1], fv_dim_const(m->dims, columns),
+                          "corners of a region"))
+        return fv_op_error(op, "rois is %s, expected %d columns", fv_type_str(m->arena, regions),
+                           columns);
+    if (which && !fv_same_dim(op, which->dims[0], regions->dims[0], "an image for each region"))
+        return false;
+    const fv_dim *dims[4] = {regions->dims[0], x->dims[1], fv_dim_const(m->dims, height),
+                             fv_dim_const(m->dims, width)};
+    fv_infer_out(op, 0, x->elem, 4, dims);
+    return true;
+}
+
+/* Opens the loops. Which image it is tells operand WHICH, or the first column. */
+static pooling begin(fv_custom *c, fv_op *op, const char *stem) {
+    pooling s = {.c = c,
+                 .a = c->arena,
+                 .e = fv_elem_arith(fv_in_type(op, IMAGES)->elem),
+                 .scale = fv_op_float(op, "spatial_scale")};
+    const fv_type *x = fv_in_type(op, IMAGES), *y = op->out[0]->type;
+    fv_custom_begin(c, stem);
+    s.x = fv_custom_in(c, IMAGES);
+    s.regions = fv_custom_in(c, REGIONS);
+    fv_buf *which = fv_op_in(op, WHICH) ? fv_custom_in(c, WHICH) : NULL;
+    s.y = fv_custom_out(c, 0);
+    fv_expr *images = fv_custom_dim(c, x->dims[0]), *zero = fv_x_int(s.a, 0);
+    s.size[0] = fv_custom_dim(c, x->dims[2]);
+    s.size[1] = fv_custom_dim(c, x->dims[3]);
+    s.region = fv_custom_for(c, FV_PARALLEL, "r", y->dims[0]);
+    s.channel = fv_custom_for(c, FV_PARALLEL, "c", y->dims[1]);
+    s.place[0] = fv_custom_for(c, FV_SERIAL, "h", y->dims[2]);
+    s.place[1] = fv_custom_for(c, FV_SERIAL, "w", y->dims[3]);
+    fv_expr *number = which ? fv_custom_load(c, which, &s.region)
+                            : fv_custom_load(c, s.regions, (fv_expr *[]){s.region, zero});
+    number = let(&s, "number", number);
+    s.image = let(&s, "image", whole(&s, number));
+    s.known = bin(&s, FV_X_AND, bin(&s, FV_X_LE, zero, s.image), bin(&s, FV_X_LT, s.image, images));
+    if (!which) /* no number, which as an integer is 0 */
+        s.known = bin(&s, FV_X_AND, s.known, bin(&s, FV_X_EQ, number, number));
+    s.known = let(&s, "known", fv_x_un(s.a, FV_X_REQUIRE, s.known));
+    return s;
+}
+
+static void end(const pooling *s, fv_expr *result) {
+    fv_expr *to[4] = {s->region, s->channel, s->place[0], s->place[1]};
+    fv_custom_store(s->c, s->y, to, result, NULL);
+    for (int i = 0; i < 4; i++)
+        fv_kb_end(&s->c->b);
+    fv_custom_end(s->c);
+}
+
+/* A corner of the region, in elements: rois has x before y. */
+static fv_expr *corner(const pooling *s, int column) {
+    fv_expr *at[2] = {s->region, fv_x_int(s->a, column)};
+    return bin(s, FV_X_MUL, fv_custom_load(s->c, s->regions, at), num(s, (double)s->scale));
+}
+
+static fv_expr *element(const pooling *s, fv_expr *i, fv_expr *j) {
+    fv_expr *at[4] = {s->image, s->channel, i, j};
+    return fv_custom_load(s->c, s->x, at);
+}
+
+/* ---- RoiAlign ---- */
+
+static bool infer_roi_align(fv_op *op) {
+    if (!fv_attr_is(op, "mode", "avg") && !fv_attr_is(op, "mode", "max"))
+        return fv_op_error(op, "mode is neither avg nor max");
+    if (!fv_attr_is(op, "coordinate_transformation_mode", "half_pixel") &&
+        !fv_attr_is(op, "coordinate_transformation_mode", "output_half_pixel"))
+        return fv_op_error(
+            op, "coordinate_transformation_mode is neither half_pixel nor output_half_pixel");
+    if (fv_op_int(op, "sampling_ratio") < 0 || fv_op_int(op, "sampling_ratio") > MOST_SAMPLES)
+        return fv_op_error(op, "sampling_ratio is %lld, expected 0 to %d",
+                           (long long)fv_op_int(op, "sampling_ratio"), MOST_SAMPLES);
+    return infer_pooled(op, 4, fv_op_int(op, "output_height"), fv_op_int(op, "output_width"));
+}
+
+/* Samples along an axis, evenly in each part of the region: the first one's position, the step, and
+ * how many. */
+typedef struct samples {
+    fv_expr *start, *step, *count;
+} samples;
+
+static samples samples_along(const pooling *s, const fv_op *op, int axis) {
+    bool half = fv_attr_is(op, "coordinate_transformation_mode", "half_pixel");
+    int64_t ratio = fv_op_int(op, "sampling_ratio");
+    fv_expr *from = corner(s, 1 - axis), *to = corner(s, 3 - axis),
+            *parts = num(s, (double)op->out[0]->type->dims[2 + axis]->value);
+    samples r;
+    if (half) {
+        from = bin(s, FV_X_SUB, from, num(s, 0.5));
+        to = bin(s, FV_X_SUB, to, num(s, 0.5));
+    }
+    from = let(s, "from", from);
+    fv_expr *length = bin(s, FV_X_SUB, to, from);
+    if (!half)
+        length = bin(s, FV_X_MAX, length, num(s, 1));
+    fv_expr *part = let(s, "part", bin(s, FV_X_DIV, length, parts));
+    r.count = fv_x_int(s->a, ratio);
+    if (!ratio) {
+        r.count = let(s, "count", whole(s, fv_x_un(s->a, FV_X_CEIL, part)));
+        fv_expr *few = let(
+            s, "few",
+            fv_x_un(s->a, FV_X_REQUIRE, bin(s, FV_X_LE, r.count, fv_x_int(s->a, MOST_SAMPLES))));
+        r.count = let(s, "count", fv_x_select(s->a, few, r.count, fv_x_int(s->a, 0)));
+    }
+    r.step = let(s, "step", bin(s, FV_X_DIV, part, real(s, r.count)));
+    r.start =
+        let(s, "start", bin(s, FV_X_ADD, from, bin(s, FV_X_MUL, real(s, s->place[axis]), part)));
+    return r;
+}
+
+/* Of a sample: is it at the image, and the elements beside it with their weights. */
+typedef struct sample {
+    fv_expr *inside, *at[2], *weight[2];
+} sample;
+
+static sample sample_at(const pooling *s, const samples *r, int axis, fv_expr *i) {
+    fv_expr *zero = fv_x_int(s->a, 0), *one = fv_x_int(s->a, 1), *n = s->size[axis];
+    fv_expr *p = bin(s, FV_X_ADD, r->start,
+                     bin(s, FV_X_MUL, bin(s, FV_X_ADD, real(s, i), num(s, 0.5)), r->step));
+    sample x;
+    p = let(s, "p", p);
+    x.inside = bin(s, FV_X_AND, bin(s, FV_X_LE, num(s, -1), p), bin(s, FV_X_LE, p, real(s, n)));
+    x.inside = let(s, "inside", bin(s, FV_X_AND, x.inside, bin(s, FV_X_LT, zero, n)));
+    p = let(s, "p", bin(s, FV_X_MAX, p, num(s, 0)));
+    fv_expr *last = bin(s, FV_X_MAX, bin(s, FV_X_SUB, n, one), zero),
+            *base = let(s, "base", whole(s, p));
+    fv_expr *beyond = let(s, "beyond", bin(s, FV_X_LE, last, base));
+    x.at[0] = let(s, "low", bin(s, FV_X_MAX, zero, bin(s, FV_X_MIN, base, last)));
+    x.at[1] = let(s, "high", bin(s, FV_X_MIN, bin(s, FV_X_ADD, x.at[0], one), last));
+    x.weight[1] =
+        let(s, "f", fv_x_select(s->a, beyond, num(s, 0), bin(s, FV_X_SUB, p, real(s, base))));
+    x.weight[0] = let(s, "g", bin(s, FV_X_SUB, num(s, 1), x.weight[1]));
+    return x;
+}
+
+/* The four products of a sample: added up; or, as the standard's reference has it, the largest of
+ * them. */
+static fv_expr *value_of(const pooling *s, const sample *y, const sample *x, bool most) {
+    fv_expr *v = NULL;
+    for (int i = 0; i < 4; i++) {
+        fv_expr *weight = bin(s, FV_X_MUL, y->weight[i / 2], x->weight[i % 2]);
+        fv_expr *term = bin(s, FV_X_MUL, weight, element(s, y->at[i / 2], x->at[i % 2]));
+        v = v ? bin(s, most ? FV_X_MAX : FV_X_ADD, v, term) : term;
+    }
+    return v;
+}
+
+/* A sample that is not at the image counts as zero. */
+static bool kernel_roi_align(fv_custom *c, fv_op *op) {
+    bool most = fv_attr_is(op, "mode", "max");
+    pooling s = begin(c, op, "roi_align");
+    fv_kbuilder *b = &c->b;
+    fv_expr *zero = fv_x_int(s.a, 0), *one = fv_x_int(s.a, 1);
+    samples r[2] = {samples_along(&s, op, 0), samples_along(&s, op, 1)};
+    fv_buf *sum = fv_kb_tile(b, "sum", s.e, 0, NULL, num(&s, most ? -INFINITY : 0));
+    fv_kb_if(b, s.known);
+    fv_expr *i = fv_kb_for(b, FV_SERIAL, "i", zero, r[0].count, 1);
+    sample y = sample_at(&s, &r[0], 0, i);
+    fv_expr *j = fv_kb_for(b, FV_SERIAL, "j", zero, r[1].count, 1);
+    sample x = sample_at(&s, &r[1], 1, j);
+    fv_kb_if(b, bin(&s, FV_X_AND, y.inside, x.inside));
+    fv_expr *v = value_of(&s, &y, &x, most);
+    fv_kb_store(b, sum, NULL, bin(&s, most ? FV_X_MAX : FV_X_ADD, fv_x_load(s.a, sum, NULL), v),
+                NULL);
+    if (most) {
+        fv_kb_else(b);
+        fv_kb_store(b, sum, NULL, bin(&s, FV_X_MAX, fv_x_load(s.a, sum, NULL), num(&s, 0)), NULL);
+    }
+    for (int k = 0; k < 4; k++)
+        fv_kb_end(b);
+    fv_expr *count = let(&s, "all",
+                         bin(&s, FV_X_MUL, bin(&s, FV_X_MAX, r[0].count, zero),
+                             bin(&s, FV_X_MAX, r[1].count, zero)));
+    fv_expr *result = let(&s, "result", fv_x_load(s.a, sum, NULL));
+    if (most)
+        result = fv_x_select(s.a, bin(&s, FV_X_EQ, count, zero), num(&s, 0), result);
+    else
+        result = bin(&s, FV_X_DIV, result, real(&s, bin(&s, FV_X_MAX, count, one)));
+    end(&s, result);
+    return true;
+}
+
+/* Before opset 16 positions were not moved by half an element. */
+static bool upgrade_roi_align(fv_op *op, int version) {
+    if (version < 16)
+        fv_op_set_string(op, "coordinate_transformation_mode", "output_half_pixel");
+    return true;
+}
+
+/* ---- MaxRoiPool ---- */
+
+static bool infer_roi_pool(fv_op *op) {
+    int64_t size[2];
+    return fv_window_list(op, "pooled_shape", 2, 1, 1, size) &&
+           infer_pooled(op, 5, size[0], size[1]);
+}
+
+/* To the nearest integer; halves away from zero. */
+static fv_expr *rounded(const pooling *s, fv_expr *x) {
+    fv_expr *half = fv_x_select(s->a, bin(s, FV_X_LT, x, num(s, 0)), num(s, -0.5), num(s, 0.5));
+    return whole(s, bin(s, FV_X_ADD, x, half));
+}
+
+/* The elements of part `place` of the region along an axis, from to[0] to before to[1]: parts may
+ * share elements. */
+static void part_of(const pooling *s, const fv_op *op, int axis, fv_expr **to) {
+    fv_expr *first = let(s, "first", rounded(s, let(s, "at", corner(s, 2 - axis))));
+    fv_expr *last = let(s, "last", rounded(s, let(s, "at", corner(s, 4 - axis)))),
+            *zero = fv_x_int(s->a, 0), *one = fv_x_int(s->a, 1);
+    fv_expr *length = bin(s, FV_X_MAX, bin(s, FV_X_ADD, bin(s, FV_X_SUB, last, first), one), one);
+    fv_expr *part = let(
+        s, "part",
+        bin(s, FV_X_DIV, real(s, length), num(s, (double)op->out[0]->type->dims[2 + axis]->value)));
+    for (int i = 0; i < 2; i++) {
+        fv_expr *edge =
+            bin(s, FV_X_MUL, real(s, bin(s, FV_X_ADD, s->place[axis], fv_x_int(s->a, i))), part);
+        edge = bin(s, FV_X_ADD, whole(s, fv_x_un(s->a, i ? FV_X_CEIL : FV_X_FLOOR, edge)), first);
+        to[i] = let(s, i ? "end" : "begin",
+                    bin(s, FV_X_MAX, zero, bin(s, FV_X_MIN, edge, s->size[axis])));
+    }
+}
+
+static bool kernel_roi_pool(fv_custom *c, fv_op *op) {
+    pooling s = begin(c, op, "roi_pool");
+    fv_kbuilder *b = &c->b;
+    fv_expr *rows[2], *columns[2];
+    part_of(&s, op, 0, rows);
+    part_of(&s, op, 1, columns);
+    fv_buf *most = fv_kb_tile(b, "most", s.e, 0, NULL, num(&s, -INFINITY));
+    fv_kb_if(b, s.known);
+    fv_expr *i = fv_kb_for(b, FV_SERIAL, "i", rows[0], rows[1], 1);
+    fv_expr *j = fv_kb_for(b, FV_SERIAL, "j", columns[0], columns[1], 1);
+    fv_kb_store(b, most, NULL, bin(&s, FV_X_MAX, fv_x_load(s.a, most, NULL), element(&s, i, j)),
+                NULL);
+    for (int k = 0; k < 3; k++)
+        fv_kb_end(b);
+    fv_expr *empty = bin(&s, FV_X_OR, bin(&s, FV_X_LE, rows[1], rows[0]),
+                         bin(&s, FV_X_LE, columns[1], columns[0]));
+    end(&s, fv_x_select(s.a, empty, num(&s, 0), fv_x_load(s.a, most, NULL)));
+    return true;
+}
+
+const fv_opdef fv_ops_roi[] = {
+    {.domain = "",
+     .name = "RoiAlign",
+     .id = FV_OP_RoiAlign,
+     .since = {10, 16, 22},
+     .doc = "regions of images, resized to one size: means, or maxima, of samples between elements",
+     .in = {{"X", "T1", .rank = FV_RANK(4)},
+            {"rois", "T1", .rank = FV_RANK(2)},
+            {"batch_indices", "T2", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T1"}},
+     .attrs = {FV_A_STRING("coordinate_transformation_mode", "half_pixel"),
+               FV_A_STRING("mode", "avg"), FV_A_INT("output_height", 1),
+               FV_A_INT("output_width", 1), FV_A_INT("sampling_ratio", 0),
+               FV_A_FLOAT("spatial_scale", 1.0f)},
+     .types = {{"T1", FV_SET_FLOAT}, {"T2", FV_SET(I64)}},
+     .infer = infer_roi_align,
+     .kernel = kernel_roi_align,
+     .upgrade = upgrade_roi_align},
+    {.domain = "",
+     .name = "MaxRoiPool",
+     .since = {1, 22},
+     .doc = "regions of images, pooled to one size: the largest element of each part",
+     .in = {{"X", "T", .rank = FV_RANK(4)}, {"rois", "T", .rank = FV_RANK(2)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("pooled_shape", INTS), FV_A_FLOAT("spatial_scale", 1.0f)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_roi_pool,
+     .kernel = kernel_roi_pool},
+
+    {0}};

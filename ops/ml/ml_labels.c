@@ -1,0 +1,531 @@
+/* ml_labels.c - operators of ai.onnx.ml that exchange values for others: what belongs to a key,
+ * where among categories it is. Keys and values are numbers or strings. */
+#include "ops/ml/ml.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "ir/base/limits.h"
+#include "ir/definition/custom.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ops/text/strings.h"
+
+/* ---- fv.Lookup: what belongs to a key ---- */
+
+enum { BLOCK = 1024 }; /* elements of a task */
+
+static bool infer_lookup(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *keys = fv_in_type(op, 1), *values = fv_in_type(op, 2);
+    const fv_dim *n = keys->dims[0];
+    fv_infer_out(op, 0, values->elem, x->rank, x->dims);
+    if (!fv_dim_is_const(n) || n->value < 1 || n->value & (n->value - 1))
+        return fv_op_error(op, "there are %s keys, expected a power of 2", fv_dim_str(m->arena, n));
+    return fv_module_assume(m, values->dims[0], n, "a value for each key") ||
+           fv_op_error(op, "there are %s keys, and %s values", fv_dim_str(m->arena, n),
+                       fv_dim_str(m->arena, values->dims[0]));
+}
+
+static fv_expr *bin(fv_custom *c, fv_expr_op op, fv_expr *x, fv_expr *y) {
+    return fv_x_bin(c->arena, op, x, y);
+}
+
+/* The last of the n sorted keys that is not above x, or the first: no branch depends on data. */
+static fv_expr *search(fv_custom *c, fv_buf *keys, int64_t n, fv_expr *x) {
+    fv_expr *at = fv_x_int(c->arena, 0);
+    for (int64_t half = n / 2; half; half /= 2) {
+        fv_expr *right = fv_kb_let(&c->b, "right", bin(c, FV_X_ADD, at, fv_x_int(c->arena, half)));
+        fv_expr *is_right = bin(c, FV_X_LE, fv_custom_load(c, keys, &right), x);
+        at = fv_kb_let(&c->b, "at", fv_x_select(c->arena, is_right, right, at));
+    }
+    return at;
+}
+
+/* The only element. */
+static fv_expr *element(fv_custom *c, fv_buf *b) {
+    fv_expr *zero = fv_x_int(c->arena, 0);
+    return fv_custom_load(c, b, b->rank ? &zero : NULL);
+}
+
+static bool kernel_lookup(fv_custom *c, fv_op *op) {
+    fv_arena *a = c->arena;
+    int64_t n = fv_in_type(op, 1)->dims[0]->value;
+    fv_custom_begin(c, "lookup");
+    fv_buf *from = fv_custom_in(c, 0), *keys = fv_custom_in(c, 1), *values = fv_custom_in(c, 2);
+    fv_buf *missing = fv_custom_in(c, 3), *nan = fv_custom_in(c, 4), *to = fv_custom_out(c, 0);
+    fv_expr *size = fv_custom_dim(c, fv_in_type(op, 0)->dims[0]), *block = fv_x_int(a, BLOCK),
+            *zero = fv_x_int(a, 0);
+    fv_expr *blocks = bin(c, FV_X_FLOORDIV, bin(c, FV_X_ADD, size, fv_x_int(a, BLOCK - 1)), block);
+    fv_expr *first =
+        bin(c, FV_X_MUL, fv_kb_for(&c->b, FV_PARALLEL, "block", zero, blocks, 1), block);
+    fv_expr *count =
+        fv_kb_let(&c->b, "count", bin(c, FV_X_MIN, block, bin(c, FV_X_SUB, size, first)));
+    fv_expr *i = bin(c, FV_X_ADD, first, fv_kb_for(&c->b, FV_VECTOR, "i", zero, count, 1));
+    fv_expr *x = fv_kb_let(&c->b, "x", fv_custom_load(c, from, &i)), *at = search(c, keys, n, x);
+    fv_expr *found = bin(c, FV_X_EQ, fv_custom_load(c, keys, &at), x);
+    fv_expr *y = fv_x_select(a, found, fv_custom_load(c, values, &at), element(c, missing));
+    if (fv_elem_is_float(from->elem))
+        y = fv_x_select(a, bin(c, FV_X_NE, x, x), element(c, nan), y);
+    fv_custom_store(c, to, &i, y, NULL);
+    fv_kb_end(&c->b);
+    fv_kb_end(&c->b);
+    fv_custom_end(c);
+    return true;
+}
+
+/* One side of a map: elements of a list among the attributes, or of a tensor. */
+typedef struct list {
+    const char *name; /* NULL: there is none */
+    fv_elem elem;
+    size_t n;
+    const fv_attr *attr;
+} list;
+
+static list list_of(const fv_attr *a) {
+    if (!a)
+        return (list){0};
+    switch (a->kind) {
+    case FV_ATTR_INTS: return (list){a->name, FV_I64, (size_t)a->n, a};
+    case FV_ATTR_FLOATS: return (list){a->name, FV_F32, (size_t)a->n, a};
+    case FV_ATTR_STRINGS: return (list){a->name, FV_STRING, (size_t)a->n, a};
+    case FV_ATTR_TENSOR: return (list){a->name, a->u.tensor->elem, a->u.tensor->count, a};
+    case FV_ATTR_INT:
+    case FV_ATTR_FLOAT:
+    case FV_ATTR_STRING:
+    case FV_ATTR_TYPE:
+    case FV_ATTR_DIMS:
+    case FV_ATTR_REGION: break;
+    }
+    return (list){0};
+}
+
+static int64_t int_at(const list *l, size_t i) {
+    return l->attr->kind == FV_ATTR_INTS ? l->attr->u.ints[i] : fv_tensor_int(l->attr->u.tensor, i);
+}
+
+static double float_at(const list *l, size_t i) {
+    return l->attr->kind == FV_ATTR_FLOATS ? (double)l->attr->u.floats[i]
+                                           : fv_tensor_float(l->attr->u.tensor, i);
+}
+
+static const fv_string *strings_of(const list *l) {
+    return l->attr->kind == FV_ATTR_STRINGS ? l->attr->u.strings : l->attr->u.tensor->data;
+}
+
+typedef struct entry {
+    int64_t i;
+    double f; /* the key is one of them; the other is 0 */
+    size_t at;
+} entry;
+
+static int by_key(const void *p, const void *q) {
+    const entry *x = p, *y = q;
+    if (x->i != y->i)
+        return x->i < y->i ? -1 : 1;
+    if (x->f != y->f)
+        return x->f < y->f ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Keys that are numbers, sorted, each once: of equal ones the first. *nan: one that is none, or
+ * n. */
+static size_t sorted_keys(fv_arena *a, const list *keys, entry **out, size_t *nan) {
+    entry *e = *out = FV_NEW(a, entry, keys->n + 1);
+    bool is_float = fv_elem_is_float(keys->elem);
+    size_t n = 0, unique = 0;
+    *nan = keys->n;
+    for (size_t i = 0; i < keys->n; i++) {
+        entry x = {
+            .i = is_float ? 0 : int_at(keys, i), .f = is_float ? float_at(keys, i) : 0, .at = i};
+        if (!isnan(x.f))
+            e[n++] = x;
+        else if (*nan == keys->n)
+            *nan = i;
+    }
+    qsort(e, n, sizeof *e, by_key);
+    for (size_t i = 0; i < n; i++)
+        if (!unique || e[i].i != e[unique - 1].i || e[i].f != e[unique - 1].f)
+            e[unique++] = e[i];
+    return unique;
+}
+
+static void set_key(fv_tensor *t, size_t i, const entry *e) {
+    if (fv_elem_is_float(t->elem))
+        fv_tensor_set_float(t, i, e->f);
+    else
+        fv_tensor_set_int(t, i, e->i);
+}
+
+static void set_value(fv_tensor *t, size_t i, const list *values, size_t at) {
+    if (fv_elem_is_float(t->elem))
+        fv_tensor_set_float(t, i, float_at(values, at));
+    else
+        fv_tensor_set_int(t, i, int_at(values, at));
+}
+
+static void copy_value(fv_tensor *t, size_t i, const fv_tensor *from) {
+    if (fv_elem_is_float(t->elem))
+        fv_tensor_set_float(t, i, fv_tensor_float(from, 0));
+    else
+        fv_tensor_set_int(t, i, fv_tensor_int(from, 0));
+}
+
+/* What belongs to the elements of x; those without a key become `missing`, a tensor of rank 0. */
+static fv_value *lookup(fv_rewriter *w, fv_value *x, const list *keys, const list *values,
+                        const fv_tensor *missing) {
+    fv_module *m = w->module;
+    entry *e;
+    size_t nan, n = sorted_keys(m->arena, keys, &e, &nan), padded = 1;
+    while (padded < n)
+        padded *= 2;
+    int64_t dims[1] = {(int64_t)padded};
+    fv_tensor *k = fv_tensor_new(m->arena, keys->elem, 1, dims),
+              *v = fv_tensor_new(m->arena, missing->elem, 1, dims);
+    fv_tensor *for_nan = fv_tensor_new(m->arena, missing->elem, 0, NULL);
+    copy_value(v, 0, missing); /* where no key is a number, 0 is one that means nothing */
+    for (size_t i = 0; n && i < padded; i++) {
+        const entry *from = &e[i < n ? i : n - 1];
+        set_key(k, i, from);
+        set_value(v, i, values, from->at);
+    }
+    copy_value(for_nan, 0, missing);
+    if (nan < keys->n)
+        set_value(for_nan, 0, values, nan);
+    const fv_dim *all = fv_dim_product(m->dims, x->type->rank, x->type->dims);
+    fv_value *in[5] = {fv_w_reshape(w, x, 1, &all), fv_const_new(m, "keys", k),
+                       fv_const_new(m, "values", v), fv_const_new(m, "missing", missing),
+                       fv_const_new(m, "for_nan", for_nan)};
+    return fv_w_reshape(w, fv_w_op(w, FV_OP_fv_Lookup, 5, in, 0, NULL), x->type->rank,
+                        x->type->dims);
+}
+
+/* ---- LabelEncoder ---- */
+
+enum { KINDS = 4 };
+
+/* The one of these attributes that is there, and the only one. */
+static bool find_list(const fv_op *op, const char *kind, const char *const *names, list *out) {
+    *out = (list){0};
+    for (int i = 0; i < KINDS; i++) {
+        list l = list_of(fv_op_find_attr(op, names[i]));
+        if (l.name && out->name)
+            return fv_op_error(op, "%s are %s, and %s too", kind, out->name, l.name);
+        if (l.name)
+            *out = l;
+    }
+    if (!out->name)
+        return fv_op_error(op, "has no %s: expected %s, %s, %s or %s", kind, names[0], names[1],
+                           names[2], names[3]);
+    bool known = (FV_SET_NUMBER | FV_SET(STRING)) >> out->elem & 1;
+    return known || fv_op_error(op, "%s is of %s, expected numbers or strings", out->name,
+                                fv_elem_name(out->elem));
+}
+
+static bool find_map(const fv_op *op, list *keys, list *values) {
+    static const char *const key[KINDS] = {"keys_int64s", "keys_floats", "keys_strings",
+                                           "keys_tensor"};
+    static const char *const value[KINDS] = {"values_int64s", "values_floats", "values_strings",
+                                             "values_tensor"};
+    return find_list(op, "keys", key, keys) && find_list(op, "values", value, values);
+}
+
+static bool infer_label_encoder(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_attr *d = fv_op_find_attr(op, "default_tensor");
+    list keys, values;
+    if (!find_map(op, &keys, &values))
+        return false;
+    if (keys.elem != x->elem)
+        return fv_op_error(op, "X is of %s, %s of %s", fv_elem_name(x->elem), keys.name,
+                           fv_elem_name(keys.elem));
+    if (keys.n != values.n)
+        return fv_op_error(op, "has %zu keys, and %zu values", keys.n, values.n);
+    if (d && (d->u.tensor->elem != values.elem || d->u.tensor->count != 1))
+        return fv_op_error(op, "default_tensor has %zu elements of %s, expected one of %s",
+                           d->u.tensor->count, fv_elem_name(d->u.tensor->elem),
+                           fv_elem_name(values.elem));
+    fv_infer_out(op, 0, values.elem, x->rank, x->dims);
+    return true;
+}
+
+static const fv_tensor *default_of(const fv_op *op, fv_elem e) {
+    const fv_attr *d = fv_op_find_attr(op, "default_tensor");
+    fv_tensor *t = fv_tensor_new(fv_op_module(op)->arena, e, 0, NULL);
+    if (e == FV_STRING)
+        /* our own, new */
+        *(fv_string *)(uintptr_t)t->data =
+            d ? *(const fv_string *)d->u.tensor->data : fv_op_string(op, "default_string");
+    else if (d)
+        copy_value(t, 0, d->u.tensor);
+    else if (fv_elem_is_float(e))
+        fv_tensor_set_float(t, 0, (double)fv_op_float(op, "default_float"));
+    else
+        fv_tensor_set_int(t, 0, fv_op_int(op, "default_int64"));
+    return t;
+}
+
+static bool decompose_label_encoder(fv_rewriter *w, fv_op *op) {
+    list keys, values;
+    if (!find_map(op, &keys, &values))
+        return false;
+    fv_w_result(w, 0, lookup(w, op->in[0], &keys, &values, default_of(op, values.elem)));
+    return true;
+}
+
+static list ints_list(fv_arena *a, int n, const int64_t *v) {
+    fv_attr *all = FV_NEW(a, fv_attr, 1);
+    *all = (fv_attr){.name = "", .kind = FV_ATTR_INTS, .n = n, .u.ints = v};
+    return list_of(all);
+}
+
+/* Numbers 0, 1, .. n as a list. */
+static list count_up(fv_arena *a, size_t n) {
+    int64_t *i = FV_NEW(a, int64_t, n + 1);
+    for (size_t k = 0; k < n; k++)
+        i[k] = (int64_t)k;
+    return ints_list(a, (int)n, i);
+}
+
+/* The place of each element of x among the keys, numbers, or how many keys there are. */
+static fv_value *find(fv_rewriter *w, fv_value *x, const list *keys) {
+    list places = count_up(w->module->arena, keys->n);
+    fv_tensor *none = fv_tensor_new(w->module->arena, FV_I64, 0, NULL);
+    fv_tensor_set_int(none, 0, (int64_t)keys->n);
+    return lookup(w, x, keys, &places, none);
+}
+
+fv_value *fv_ml_find_ints(fv_rewriter *w, fv_value *x, int n, const int64_t *keys) {
+    list k = ints_list(w->module->arena, n, keys);
+    return x ? find(w, x, &k) : NULL;
+}
+
+void fv_ml_first_of_ints(fv_arena *a, int n, const int64_t *keys, int64_t *first) {
+    entry *e = FV_NEW(a, entry, n + 1);
+    for (int i = 0; i < n; i++)
+        e[i] = (entry){.i = keys[i], .at = (size_t)i};
+    qsort(e, (size_t)n, sizeof *e, by_key);
+    for (int i = 0; i < n; i++)
+        first[e[i].at] = i && e[i].i == e[i - 1].i ? first[e[i - 1].at] : (int64_t)e[i].at;
+}
+
+/* Values, and behind them what those without a key become. */
+static fv_value *value_table(fv_rewriter *w, const list *values, const fv_tensor *missing) {
+    fv_tensor *t =
+        fv_tensor_new(w->module->arena, values->elem, 1, (int64_t[]){(int64_t)values->n + 1});
+    fv_string *to = (fv_string *)(uintptr_t)t->data; /* our own, new */
+    for (size_t i = 0; i < values->n; i++)
+        if (values->elem == FV_STRING)
+            to[i] = strings_of(values)[i];
+        else
+            set_value(t, i, values, i);
+    if (values->elem == FV_STRING)
+        to[values->n] = *(const fv_string *)missing->data;
+    else
+        copy_value(t, values->n, missing);
+    return fv_const_new(w->module, "values", t);
+}
+
+/* Which key it is, and the value at that place. */
+static bool exchange(fv_rewriter *w, fv_op *op, const list *keys, const list *values,
+                     const fv_tensor *missing) {
+    fv_value *at;
+    if (keys->elem == FV_STRING) {
+        fv_strings x;
+        if (!fv_strings_of(op, op->in[0], &x))
+            return false;
+        at = fv_w_find_strings(w, x, (int)keys->n, strings_of(keys), NULL, (int64_t)keys->n);
+    } else {
+        at = find(w, op->in[0], keys);
+    }
+    fv_w_result(w, 0, FV_W2(w, FV_OP_Gather, value_table(w, values, missing), at));
+    return true;
+}
+
+static bool encode_strings(fv_rewriter *w, fv_op *op) {
+    list keys, values;
+    return find_map(op, &keys, &values) &&
+           exchange(w, op, &keys, &values, default_of(op, values.elem));
+}
+
+/* Version 1 had a list of strings, which are the numbers of their places. */
+static bool upgrade_label_encoder(fv_op *op, int version) {
+    fv_module *m = fv_op_module(op);
+    const fv_attr *classes = fv_op_find_attr(op, "classes_strings");
+    if (version > 1)
+        return true;
+    if (!classes)
+        return fv_op_error(op, "has no classes_strings");
+    bool strings = fv_in_type(op, 0)->elem == FV_STRING;
+    fv_attr words = *classes, places = *count_up(m->arena, (size_t)classes->n).attr;
+    words.name = fv_intern(m->session, strings ? "keys_strings" : "values_strings");
+    places.name = fv_intern(m->session, strings ? "values_int64s" : "keys_int64s");
+    fv_op_drop_attr(op, "classes_strings");
+    fv_op_attr(op, &words);
+    fv_op_attr(op, &places);
+    return true;
+}
+
+/* ---- CategoryMapper ---- */
+
+static bool find_categories(const fv_op *op, list *keys, list *values) {
+    list numbers = list_of(fv_op_find_attr(op, "cats_int64s")),
+         words = list_of(fv_op_find_attr(op, "cats_strings"));
+    if (!numbers.name || !words.name)
+        return fv_op_error(op, "has no categories: expected cats_int64s and cats_strings");
+    if (numbers.n != words.n)
+        return fv_op_error(op, "has %zu numbers, and %zu strings", numbers.n, words.n);
+    bool strings = fv_in_type(op, 0)->elem == FV_STRING;
+    *keys = strings ? words : numbers;
+    *values = strings ? numbers : words;
+    return true;
+}
+
+static bool infer_mapper(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    list keys = {0}, values = {0};
+    if (!find_categories(op, &keys, &values))
+        return false;
+    fv_infer_out(op, 0, values.elem, x->rank, x->dims);
+    return true;
+}
+
+static bool map_strings(fv_rewriter *w, fv_op *op) {
+    list keys = {0}, values = {0};
+    return find_categories(op, &keys, &values) &&
+           exchange(w, op, &keys, &values, default_of(op, values.elem));
+}
+
+/* ---- OneHotEncoder ---- */
+
+static bool infer_one_hot_encoder(fv_op *op) {
+    fv_dims *t = fv_op_module(op)->dims;
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK];
+    const char *name = x->elem == FV_STRING ? "cats_strings" : "cats_int64s";
+    const fv_attr *categories = fv_op_find_attr(op, name);
+    int n = categories ? categories->n : 0;
+    if (!n)
+        return fv_op_error(op, "has no categories: expected %s", name);
+    if (x->rank == FV_MAX_RANK)
+        return fv_op_error(op, "X has rank %d, expected at most %d", x->rank, FV_MAX_RANK - 1);
+    for (int i = 0; i < x->rank; i++)
+        dims[i] = x->dims[i];
+    dims[x->rank] = fv_dim_const(t, n);
+    fv_infer_out(op, 0, FV_F32, x->rank + 1, dims);
+    return true;
+}
+
+/* Where each of the n categories stands, the last one where it is there twice. */
+static fv_value *category(fv_rewriter *w, fv_op *op, int n, const int64_t *categories) {
+    fv_module *m = w->module;
+    fv_attr keys = {.name = "keys", .kind = FV_ATTR_INTS, .n = n}, values = keys;
+    int64_t *key = FV_NEW(m->arena, int64_t, n), *value = FV_NEW(m->arena, int64_t, n);
+    for (int i = 0; i < n; i++) {
+        value[i] = n - 1 - i;
+        key[i] = categories[value[i]];
+    }
+    keys.u.ints = key;
+    values.u.ints = value;
+    fv_tensor *none = fv_tensor_new(m->arena, FV_I64, 0, NULL);
+    fv_tensor_set_int(none, 0, n);
+    list k = list_of(&keys), v = list_of(&values);
+    fv_value *x = op->in[0], *at = lookup(w, fv_w_cast(w, x, FV_I64), &k, &v, none);
+    if (fv_elem_is_float(x->type->elem)) /* NaN is no category, but converts to one */
+        at = FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Equal, x, x), at, fv_w_int(w, FV_I64, n));
+    return at;
+}
+
+/* Ones where each element's place is; without `zeros` a place that is none is an index out of
+ * range. */
+static void mark(fv_rewriter *w, fv_op *op, fv_value *at) {
+    const fv_type *y = op->out[0]->type;
+    const fv_dim *dims[FV_MAX_RANK];
+    size_t n = (size_t)y->dims[y->rank - 1]->value;
+    fv_value *all =
+        fv_const_ints(w->module, "places", (int)n, count_up(w->module->arena, n).attr->u.ints);
+    if (!fv_op_int(op, "zeros"))
+        at = FV_W2(w, FV_OP_Gather, all, at);
+    for (int i = 0; i < y->rank; i++)
+        dims[i] = i < y->rank - 1 ? y->dims[i] : fv_dim_const(w->module->dims, 1);
+    fv_w_result(
+        w, 0, fv_w_cast(w, FV_W2(w, FV_OP_Equal, fv_w_reshape(w, at, y->rank, dims), all), FV_F32));
+}
+
+static bool decompose_one_hot_encoder(fv_rewriter *w, fv_op *op) {
+    int n;
+    const int64_t *categories = fv_op_ints(op, "cats_int64s", &n);
+    mark(w, op, category(w, op, n, categories));
+    return true;
+}
+
+static bool one_hot_strings(fv_rewriter *w, fv_op *op) {
+    const fv_attr *categories = fv_op_find_attr(op, "cats_strings");
+    fv_string *key = FV_NEW(w->module->arena, fv_string, categories->n);
+    int64_t *place = FV_NEW(w->module->arena, int64_t, categories->n);
+    fv_strings x;
+    if (!fv_strings_of(op, op->in[0], &x))
+        return false;
+    for (int i = 0; i < categories->n; i++) { /* the last one where it is there twice */
+        place[i] = categories->n - 1 - i;
+        key[i] = categories->u.strings[place[i]];
+    }
+    mark(w, op, fv_w_find_strings(w, x, categories->n, key, place, categories->n));
+    return true;
+}
+
+#define LABELS (FV_ML_NUMBERS | FV_SET(I16))
+
+const fv_opdef fv_ops_ml_labels[] = {
+    {.domain = "fv",
+     .name = "Lookup",
+     .id = FV_OP_fv_Lookup,
+     .since = {1},
+     .doc = "the value that belongs to the key that each element is; keys are sorted, the last "
+            "repeated up to a power of 2",
+     .in = {{"X", "K", .rank = FV_RANK(1)},
+            {"keys", "K", .rank = FV_RANK(1)},
+            {"values", "V", .rank = FV_RANK(1)},
+            {"missing", "V", .rank = {.scalar = true}},
+            {"for_nan", "V", .rank = {.scalar = true}}},
+     .out = {{"Y", "V"}},
+     .types = {{"K", LABELS}, {"V", FV_SET_NUMBER}},
+     .infer = infer_lookup,
+     .kernel = kernel_lookup},
+    {FV_ML("LabelEncoder"), .since = {1, 2, 4},
+     .doc = "the value that belongs to each element as a key, or the default", .in = {{"X", "T1"}},
+     .out = {{"Y", "T2"}},
+     .attrs = {FV_A_FLOAT("default_float", -0.0f),
+               FV_A_INT("default_int64", -1),
+               FV_A_STRING("default_string", "_Unused"),
+               FV_A_OPTIONAL("default_tensor", TENSOR),
+               FV_A_OPTIONAL("keys_floats", FLOATS),
+               FV_A_OPTIONAL("keys_int64s", INTS),
+               FV_A_OPTIONAL("keys_strings", STRINGS),
+               FV_A_OPTIONAL("keys_tensor", TENSOR),
+               FV_A_OPTIONAL("values_floats", FLOATS),
+               FV_A_OPTIONAL("values_int64s", INTS),
+               FV_A_OPTIONAL("values_strings", STRINGS),
+               FV_A_OPTIONAL("values_tensor", TENSOR),
+               {.name = "classes_strings", .kind = FV_ATTR_STRINGS, .until = 1}},
+     .types = {{"T1", LABELS | FV_SET(STRING)}, {"T2", FV_SET_NUMBER | FV_SET(STRING)}},
+     .upgrade = upgrade_label_encoder, .infer = infer_label_encoder,
+     .decompose = decompose_label_encoder, .strings = encode_strings},
+    {FV_ML("CategoryMapper"), .since = {1},
+     .doc = "the number that belongs to each string, or the string that belongs to each number, or "
+            "the default",
+     .in = {{"X", "T1"}}, .out = {{"Y", "T2"}},
+     .attrs = {FV_A_OPTIONAL("cats_int64s", INTS), FV_A_OPTIONAL("cats_strings", STRINGS),
+               FV_A_INT("default_int64", -1), FV_A_STRING("default_string", "_Unused")},
+     .types = {{"T1", FV_SET(I64) | FV_SET(STRING)}, {"T2", FV_SET(I64) | FV_SET(STRING)}},
+     .infer = infer_mapper, .strings = map_strings},
+    {FV_ML("OneHotEncoder"), .since = {1},
+     .doc = "a new last axis: 1 at the category that each element is, else 0", .in = {{"X", "T"}},
+     .out = {{"Y", "T2"}},
+     .attrs = {FV_A_OPTIONAL("cats_int64s", INTS), FV_A_OPTIONAL("cats_strings", STRINGS),
+               FV_A_INT("zeros", 1)},
+     .types = {{"T", FV_ML_NUMBERS | FV_SET(STRING)}, {"T2", FV_SET(F32)}},
+     .infer = infer_one_hot_encoder, .decompose = decompose_one_hot_encoder,
+     .strings = one_hot_strings},
+
+    {0}};

@@ -1,0 +1,437 @@
+/* conv.c - convolution and its transpose. The standard's Conv becomes fv.Conv, whose padding is
+ * explicit, and ConvTranspose fv.ConvTranspose. */
+#include "ops/nn/conv.h"
+
+#include <string.h>
+
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ops/common/dims.h"
+#include "ops/contrib/microsoft.h"
+#include "ops/nn/window.h"
+
+bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *k, fv_elem e) {
+    fv_module *m = fv_op_module(op);
+    fv_dims *t = m->dims;
+    fv_window w;
+    int64_t group = fv_op_int(op, "group");
+    if (!fv_window_read(op, x, k, &w))
+        return false;
+    if (group < 1)
+        return fv_op_error(op, "group is %lld, expected at least 1", (long long)group);
+    const fv_dim *channels = fv_dim_mul(t, k->dims[1], fv_dim_const(t, group));
+    if (!fv_module_assume(m, x->dims[1], channels, "channels of a convolution"))
+        return fv_op_error(op, "X has %s channels, W and group need %s",
+                           fv_dim_str(m->arena, x->dims[1]), fv_dim_str(m->arena, channels));
+    if (fv_dim_is_const(k->dims[0]) && k->dims[0]->value % group)
+        return fv_op_error(op, "%lld output channels do not divide into %lld groups",
+                           (long long)k->dims[0]->value, (long long)group);
+    const fv_dim *dims[FV_MAX_RANK] = {x->dims[0], k->dims[0]};
+    fv_window_dims(t, &w, x, dims + 2);
+    fv_infer_out(op, 0, e, x->rank, dims);
+    return true;
+}
+
+static bool infer_conv(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
+    return fv_infer_conv(op, x, w, x->elem) &&
+           (!fv_op_in(op, 2) || fv_infer_per_channel(op, 2, w->dims[0]));
+}
+
+fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *weight, fv_value *bias) {
+    fv_window win;
+    fv_attr a[5];
+    const fv_type *out = op->out[0]->type;
+    if (!x || !weight || !fv_window_read(op, x->type, weight->type, &win))
+        return NULL;
+    int n = fv_window_attrs(w->module, &win, a);
+    a[n++] = fv_attr_int(w->module, "group", fv_op_int(op, "group"));
+    a[n++] = fv_attr_dims(w->module, "dims", out->rank, out->dims);
+    fv_value *in[3] = {x, weight, bias};
+    return fv_w_op(w, FV_OP_fv_Conv, bias ? 3 : 2, in, n, a);
+}
+
+static bool decompose_conv(fv_rewriter *w, fv_op *op) {
+    fv_w_result(w, 0, fv_w_conv(w, op, op->in[0], op->in[1], fv_op_in(op, 2)));
+    return true;
+}
+
+static bool infer_dims(fv_op *op, int rank) {
+    const fv_attr *d = fv_op_find_attr(op, "dims");
+    if (d->n != rank)
+        return fv_op_error(op, "has %d dims, expected %d", d->n, rank);
+    fv_infer_out(op, 0, fv_in_type(op, 0)->elem, d->n, d->u.dims);
+    return true;
+}
+
+static bool infer_fv_conv(fv_op *op) {
+    return infer_dims(op, fv_in_type(op, 0)->rank);
+}
+
+/* Z[n, i.., m, k..]: places i of X, channels m and places k of W. */
+static bool infer_products(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
+    const fv_dim *group = fv_dim_const(m->dims, fv_op_int(op, "group"));
+    int n = x->rank - 2;
+    if (!fv_module_assume(m, x->dims[1], w->dims[0], "channels of a convolution"))
+        return fv_op_error(op, "X and W differ in channels");
+    if (!infer_dims(op, 2 * n + 2))
+        return false;
+    const fv_dim *const *z = op->out[0]->type->dims;
+    bool fits = fv_module_assume(m, z[0], x->dims[0], "dims of Z") &&
+                fv_module_assume(m, z[n + 1], fv_dim_mul(m->dims, w->dims[1], group), "dims of Z");
+    for (int i = 0; i < n; i++)
+        fits = fits && fv_module_assume(m, z[i + 1], x->dims[i + 2], "dims of Z") &&
+               fv_module_assume(m, z[n + 2 + i], w->dims[i + 2], "dims of Z");
+    return fits || fv_op_error(op, "dims are not those of X and W");
+}
+
+static bool infer_sums(fv_op *op) {
+    return infer_dims(op, fv_in_type(op, 0)->rank / 2 + 1);
+}
+
+/* ---- ConvTranspose ---- */
+
+static bool has_pads_operand(const fv_op *op) {
+    return fv_op_is(op, FV_OP_com_microsoft_ConvTransposeWithDynamicPads);
+}
+
+static int bias_operand(const fv_op *op) {
+    return has_pads_operand(op) ? 3 : 2;
+}
+
+/* Where the padding is an operand, the window's becomes that. */
+static bool pads_of_operand(fv_op *op, fv_auto_pad mode, fv_window *w) {
+    int n;
+    const fv_dim *const *pads;
+    if (!has_pads_operand(op) || !fv_op_in(op, 2))
+        return true;
+    if (mode != FV_PAD_GIVEN)
+        return fv_op_error(op, "has Pads, and auto_pad is not NOTSET");
+    if (!fv_sized_operand(op, 2, 2 * w->n, &n, &pads))
+        return false;
+    if (n != 2 * w->n)
+        return fv_op_error(op, "has %d pads for %d axes", n, w->n);
+    for (int i = 0; i < w->n; i++) {
+        if (pads[i]->hi < 0 || pads[w->n + i]->hi < 0)
+            return fv_op_error(op, "a pad of axis %d is negative", i);
+        w->before[i] = pads[i];
+        w->after[i] = pads[w->n + i];
+    }
+    return true;
+}
+
+/* Dims of the result, and the padding before each axis, which may depend on them. */
+static bool transposed_window(fv_op *op, fv_window *w, const fv_dim **dims) {
+    fv_dims *t = fv_op_module(op)->dims;
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1), *two = fv_dim_const(t, 2);
+    int64_t extra[FV_MAX_RANK];
+    int n;
+    fv_auto_pad mode = FV_PAD_GIVEN;
+    const int64_t *shape = fv_op_ints(op, "output_shape", &n);
+    if (!fv_window_read(op, x, fv_in_type(op, 1), w) || !fv_window_auto_pad(op, &mode) ||
+        !fv_window_list(op, "output_padding", w->n, 0, 0, extra) || !pads_of_operand(op, mode, w))
+        return false;
+    if (shape && n == x->rank) /* batch and channels too */
+        shape += 2;
+    else if (shape && n != w->n)
+        return fv_op_error(op, "output_shape has %d entries, expected %d", n, w->n);
+    for (int i = 0; i < w->n; i++) {
+        const fv_dim *in = x->dims[i + 2], *s = fv_dim_const(t, w->stride[i]);
+        const fv_dim *full =
+            fv_dim_add(t, fv_dim_mul(t, s, fv_dim_sub(t, in, one)), fv_window_reach(t, w, i));
+        full = fv_dim_add(t, full, fv_dim_const(t, extra[i]));
+        if (!shape && mode != FV_PAD_UPPER && mode != FV_PAD_LOWER) {
+            dims[i] = fv_dim_sub(t, full, fv_dim_add(t, w->before[i], w->after[i]));
+            dims[i] = fv_dim_max(t, dims[i], zero);
+            continue;
+        }
+        dims[i] = shape ? fv_dim_const(t, shape[i]) : fv_dim_mul(t, in, s);
+        if (dims[i]->hi < 0)
+            return fv_op_error(op, "output_shape has %lld on axis %d", (long long)shape[i], i);
+        const fv_dim *pad = fv_dim_max(t, zero, fv_dim_sub(t, full, dims[i]));
+        w->before[i] = fv_dim_floordiv(t, pad, two);
+        if (mode != FV_PAD_UPPER)
+            w->before[i] = fv_dim_sub(t, pad, w->before[i]);
+    }
+    return true;
+}
+
+static bool infer_conv_transpose(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *x = fv_in_type(op, 0), *k = fv_in_type(op, 1);
+    int64_t group = fv_op_int(op, "group");
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_window w;
+    if (!transposed_window(op, &w, dims + 2))
+        return false;
+    if (group < 1)
+        return fv_op_error(op, "group is %lld, expected at least 1", (long long)group);
+    if (!fv_module_assume(m, x->dims[1], k->dims[0], "channels of a convolution"))
+        return fv_op_error(op, "X has %s channels, W has %s", fv_dim_str(m->arena, x->dims[1]),
+                           fv_dim_str(m->arena, k->dims[0]));
+    if (fv_dim_is_const(k->dims[0]) && k->dims[0]->value % group)
+        return fv_op_error(op, "%lld channels do not divide into %lld groups",
+                           (long long)k->dims[0]->value, (long long)group);
+    dims[0] = x->dims[0];
+    dims[1] = fv_dim_mul(m->dims, k->dims[1], fv_dim_const(m->dims, group));
+    fv_infer_out(op, 0, x->elem, x->rank, dims);
+    return !fv_op_in(op, bias_operand(op)) || fv_infer_per_channel(op, bias_operand(op), dims[1]);
+}
+
+static int64_t gcd(int64_t a, int64_t b) {
+    return b ? gcd(b, a % b) : a;
+}
+
+/* i with a * i mod n == 1 mod n, a and n without a common divisor, by Euclid's algorithm. */
+static int64_t inverse(int64_t a, int64_t n) {
+    int64_t r0 = n, r1 = a % n, t0 = 0, t1 = 1;
+    while (r1) {
+        int64_t q = r0 / r1, r = r0 - q * r1, t = t0 - q * t1;
+        r0 = r1;
+        r1 = r;
+        t0 = t1;
+        t1 = t;
+    }
+    return t0 < 0 ? t0 + n : t0;
+}
+
+/* All products first, not rounded to a narrower type, z[i, m, k] = sum over c of x[c, i] * w[c, m,
+ * k]: one contraction. Then output position q - pads takes the sum of z[i, m, k] where i * stride +
+ * k * dilation == q. With g the greatest common divisor of stride and dilation, there are such k
+ * only where g divides q, and every (stride / g)-th k is one: k = q / g * inverse + j * step, for
+ * as many j as fit into the kernel. */
+static bool decompose_conv_transpose(fv_rewriter *w, fv_op *op) {
+    fv_dims *t = w->module->dims;
+    const fv_type *y = op->out[0]->type, *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK], *taps[FV_MAX_RANK], *products[2 * FV_MAX_RANK];
+    int64_t common[FV_MAX_RANK], step[FV_MAX_RANK], inverses[FV_MAX_RANK];
+    fv_window win;
+    fv_attr a[10], group = fv_attr_int(w->module, "group", fv_op_int(op, "group"));
+    if (!transposed_window(op, &win, dims))
+        return false;
+    if (2 * win.n + 2 > FV_MAX_RANK)
+        return fv_op_error(op, "has %d axes to slide along, at most %d can be compiled", win.n,
+                           FV_MAX_RANK / 2 - 1);
+    products[0] = x->dims[0];
+    products[win.n + 1] = y->dims[1];
+    for (int i = 0; i < win.n; i++) {
+        common[i] = gcd(win.stride[i], win.dilation[i]);
+        step[i] = win.stride[i] / common[i];
+        inverses[i] = inverse(win.dilation[i] / common[i], step[i]);
+        taps[i] = fv_dim_ceildiv(t, win.kernel[i], fv_dim_const(t, step[i]));
+        products[i + 1] = x->dims[i + 2];
+        products[win.n + 2 + i] = win.kernel[i];
+    }
+    fv_elem e = fv_elem_arith(x->elem);
+    fv_value *in[2] = {fv_w_cast(w, op->in[0], e), fv_w_cast(w, op->in[1], e)};
+    a[0] = group;
+    a[1] = fv_attr_dims(w->module, "dims", 2 * win.n + 2, products);
+    in[0] = fv_w_op(w, FV_OP_fv_ConvProducts, 2, in, 2, a);
+    in[1] = fv_w_cast(w, fv_op_in(op, bias_operand(op)), e);
+    int n = fv_window_attrs(w->module, &win, a);
+    a[n++] = fv_attr_dims(w->module, "kernel", win.n, win.kernel);
+    a[n++] = fv_attr_ints(w->module, "common", win.n, common);
+    a[n++] = fv_attr_ints(w->module, "inverse", win.n, inverses);
+    a[n++] = fv_attr_ints(w->module, "step", win.n, step);
+    a[n++] = fv_attr_dims(w->module, "taps", win.n, taps);
+    a[n++] = fv_attr_dims(w->module, "dims", y->rank, y->dims);
+    fv_w_result(w, 0,
+                fv_w_cast(w, fv_w_op(w, FV_OP_fv_ConvTranspose, in[1] ? 2 : 1, in, n, a), y->elem));
+    return true;
+}
+
+#define Q "(o.. + pads..)"
+#define K "(" Q " floordiv common.. * inverse.. mod step.. + j.. * step..)"
+
+/* ---- ONNX Runtime's: with an addition and an activation, and with the channels in the last axis
+ * ---- */
+
+static bool is_channels_last(const fv_op *op) {
+    return fv_op_is(op, FV_OP_com_microsoft_NhwcConv) ||
+           fv_op_is(op, FV_OP_com_microsoft_NhwcFusedConv);
+}
+
+/* Z is added to the result. */
+static bool infer_fused_conv(fv_op *op) {
+    const fv_attr *params = fv_op_find_attr(op, "activation_params");
+    const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 1);
+    if (is_channels_last(op))
+        x = fv_type_channels_first(fv_op_module(op), x);
+    if (!fv_infer_conv(op, x, w, x->elem) ||
+        (fv_op_in(op, 2) && !fv_infer_per_channel(op, 2, w->dims[0])) ||
+        !fv_infer_activation(op, params ? params->n : 0))
+        return false;
+    if (is_channels_last(op))
+        fv_infer_channels_last(op);
+    const fv_type *y = op->out[0]->type;
+    return fv_infer_fits(op, 3, y->rank, y->dims);
+}
+
+static bool decompose_fused_conv(fv_rewriter *w, fv_op *op) {
+    fv_attr own[FV_MAX_ATTRS];
+    int n = 0;
+    const fv_attr *params = fv_op_find_attr(op, "activation_params");
+    for (int i = 0; i < op->nattrs && n < FV_MAX_ATTRS; i++)
+        if (strncmp(op->attrs[i].name, "activation", 10) != 0)
+            own[n++] = op->attrs[i];
+    fv_value *in[3] = {op->in[0], op->in[1], fv_op_in(op, 2)}, *z = fv_op_in(op, 3);
+    if (is_channels_last(op))
+        in[0] = fv_w_channels_first(w, in[0]);
+    fv_value *y = fv_w_op(w, FV_OP_Conv, in[2] ? 3 : 2, in, n, own);
+    if (is_channels_last(op))
+        y = fv_w_channels_last(w, y);
+    if (z)
+        y = FV_W2(w, FV_OP_Add, y, z);
+    if (!fv_w_activation(w, fv_activation_of(op), params ? params->n : 0,
+                         params ? params->u.floats : NULL, &y))
+        return false;
+    fv_w_result(w, 0, y);
+    return true;
+}
+
+#define CONV_ATTRS                                                                                 \
+    FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS), FV_A_INT("group", 1),     \
+        FV_A_OPTIONAL("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS),                          \
+        FV_A_OPTIONAL("strides", INTS)
+#define CONV_IN                                                                                    \
+    {"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}, {                    \
+        "B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)                                          \
+    }
+#define ACTIVATION FV_A_OPTIONAL("activation", STRING), FV_A_OPTIONAL("activation_params", FLOATS)
+
+const fv_opdef fv_ops_conv[] = {
+    {.domain = "fv",
+     .name = "Conv",
+     .id = FV_OP_fv_Conv,
+     .since = {1},
+     .doc = "convolution with explicit padding before each axis; zero outside",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
+            {"W", "T", .rank = FV_RANK_AS("X")},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),
+               FV_A_REQUIRED("dilations", INTS), FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET_FLOAT | FV_SET(I32)}},
+     .infer = infer_fv_conv,
+     .formula = "g = select(group == 1, 0, m floordiv (dim(Y, 1) floordiv group) * dim(W, 1)); "
+                "s = sum k.., c < dim(W, 1): (X[n, g + c, o.. * strides.. + k.. * dilations.. - "
+                "pads..] else 0) "
+                "* W[m, c, k..]; "
+                "Y[n, m, o..] = select(has(B), s + B[m], s)"},
+    {.domain = "",
+     .name = "Conv",
+     .id = FV_OP_Conv,
+     .since = {1, 11, 22},
+     .doc = "convolution",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
+            {"W", "T", .rank = FV_RANK_AS("X")},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS),
+               FV_A_INT("group", 1), FV_A_OPTIONAL("kernel_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_conv,
+     .decompose = decompose_conv},
+    {.domain = "com.microsoft",
+     .name = "FusedConv",
+     .since = {1},
+     .doc = "Conv, plus Z, and an activation",
+     .in = {CONV_IN, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}},
+     .out = {{"Y", "T"}},
+     .attrs = {CONV_ATTRS, ACTIVATION},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_fused_conv,
+     .decompose = decompose_fused_conv},
+    {.domain = "com.microsoft",
+     .name = "NhwcConv",
+     .id = FV_OP_com_microsoft_NhwcConv,
+     .since = {1},
+     .doc = "Conv of an input whose channels lie in the last axis; the filter is Conv's",
+     .in = {CONV_IN},
+     .out = {{"Y", "T"}},
+     .attrs = {CONV_ATTRS},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_fused_conv,
+     .decompose = decompose_fused_conv},
+    {.domain = "com.microsoft",
+     .name = "NhwcFusedConv",
+     .id = FV_OP_com_microsoft_NhwcFusedConv,
+     .since = {1},
+     .doc = "FusedConv of an input whose channels lie in the last axis; the filter is Conv's",
+     .in = {CONV_IN, {"Z", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK_AS("X")}},
+     .out = {{"Y", "T"}},
+     .attrs = {CONV_ATTRS, ACTIVATION},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_fused_conv,
+     .decompose = decompose_fused_conv},
+    {.domain = "fv",
+     .name = "ConvProducts",
+     .id = FV_OP_fv_ConvProducts,
+     .since = {1},
+     .doc = "what each element adds under each place of a filter, for each output channel",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, {"W", "T", .rank = FV_RANK_AS("X")}},
+     .out = {{"Z", "T"}},
+     .attrs = {FV_A_INT("group", 1), FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_products,
+     .formula = "i.. = rank(X) - 2; k.. = rank(X) - 2; "
+                "g = select(group == 1, 0, m floordiv dim(W, 1) * (dim(W, 0) floordiv group)); "
+                "Z[n, i.., m, k..] = sum c < dim(W, 0) floordiv group: X[n, g + c, i..] * "
+                "W[g + c, select(group == 1, m, m mod dim(W, 1)), k..]"},
+    {.domain = "fv",
+     .name = "ConvTranspose",
+     .id = FV_OP_fv_ConvTranspose,
+     .since = {1},
+     .doc = "sums of fv.ConvProducts: the transpose of a convolution, with explicit padding",
+     .in = {{"Z", "T", .rank = FV_RANK_FROM(4)},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("pads", DIMS), FV_A_REQUIRED("strides", INTS),
+               FV_A_REQUIRED("dilations", INTS), FV_A_REQUIRED("kernel", DIMS),
+               FV_A_REQUIRED("common", INTS), FV_A_REQUIRED("inverse", INTS),
+               FV_A_REQUIRED("step", INTS), FV_A_REQUIRED("taps", DIMS),
+               FV_A_REQUIRED("dims", DIMS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_sums,
+     .formula =
+         "s = sum j.. < taps..: (Z[n, (" Q " - " K " * dilations..) floordiv strides.., m, " K
+         " + " Q " mod common.. * kernel..] else 0); "
+         "Y[n, m, o..] = select(has(B), s + B[m], s)"},
+    {.domain = "com.microsoft",
+     .name = "ConvTransposeWithDynamicPads",
+     .id = FV_OP_com_microsoft_ConvTransposeWithDynamicPads,
+     .since = {1},
+     .doc = "ConvTranspose, whose padding is an operand",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
+            {"W", "T", .rank = FV_RANK_AS("X")},
+            {"Pads", "S", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS),
+               FV_A_INT("group", 1), FV_A_OPTIONAL("kernel_shape", INTS),
+               FV_A_OPTIONAL("output_padding", INTS), FV_A_OPTIONAL("strides", INTS)},
+     .types = {{"T", FV_SET_FLOAT}, {"S", FV_SET(I64)}},
+     .infer = infer_conv_transpose,
+     .decompose = decompose_conv_transpose},
+    {.domain = "",
+     .name = "ConvTranspose",
+     .id = FV_OP_ConvTranspose,
+     .since = {1, 11, 22},
+     .doc = "the transpose of a convolution",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
+            {"W", "T", .rank = FV_RANK_AS("X")},
+            {"B", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS),
+               FV_A_INT("group", 1), FV_A_OPTIONAL("kernel_shape", INTS),
+               FV_A_OPTIONAL("output_padding", INTS), FV_A_OPTIONAL("output_shape", INTS),
+               FV_A_OPTIONAL("pads", INTS), FV_A_OPTIONAL("strides", INTS)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = infer_conv_transpose,
+     .decompose = decompose_conv_transpose},
+
+    {0}};

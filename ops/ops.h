@@ -1,0 +1,11 @@
+/* ops.h - what the files of ops share: the arrays of entries. */
+#ifndef FV_OPS_OPS_H
+#define FV_OPS_OPS_H
+
+#include "ir/catalogue/op.h"
+
+#define FAMILY(name) extern const fv_opdef fv_ops_##name[];
+#include "ops/families.def"
+#undef FAMILY
+
+#endif

@@ -1,0 +1,258 @@
+/* along.c - operators along one axis whose results are positions or running sums. */
+#include "ops/common/dims.h"
+
+#include "ir/base/limits.h"
+#include "ir/definition/recurrence.h"
+#include "ir/graph/infer.h"
+
+/* ---- ArgMax, ArgMin ---- */
+
+static bool infer_arg(fv_op *op, bool keep) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *dims[FV_MAX_RANK];
+    int axis, rank = 0;
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
+        return false;
+    for (int i = 0; i < x->rank; i++)
+        if (i != axis)
+            dims[rank++] = x->dims[i];
+        else if (keep)
+            dims[rank++] = fv_dim_const(fv_op_module(op)->dims, 1);
+    fv_infer_out(op, 0, FV_I64, rank, dims);
+    return true;
+}
+
+static bool infer_arg_kept(fv_op *op) {
+    return infer_arg(op, fv_op_int(op, "keepdims") != 0);
+}
+
+static bool infer_arg_dropped(fv_op *op) {
+    return infer_arg(op, false);
+}
+
+static bool decompose_arg(fv_rewriter *w, fv_op *op) {
+    const fv_type *y = op->out[0]->type;
+    int axis;
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), fv_in_type(op, 0)->rank, &axis))
+        return false;
+    fv_attr a[2] = {
+        fv_attr_int(w->module, "axis", axis),
+        fv_attr_int(w->module, "select_last_index", fv_op_int(op, "select_last_index"))};
+    fv_value *v =
+        fv_w_op(w, fv_op_is(op, FV_OP_ArgMax) ? FV_OP_fv_ArgMax : FV_OP_fv_ArgMin, 1, op->in, 2, a);
+    fv_w_result(w, 0, v ? fv_w_reshape(w, v, y->rank, y->dims) : NULL);
+    return true;
+}
+
+/* ---- Hardmax ---- */
+
+/* Before opset 13: over all axes from `axis` on. */
+static bool upgrade_hardmax(fv_op *op, int version) {
+    if (version < 13) {
+        fv_op_set_int(op, "axis", fv_op_int_of(op, "axis", version));
+        fv_op_set_int(op, "flatten", 1);
+    }
+    return true;
+}
+
+static bool decompose_hardmax(fv_rewriter *w, fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    fv_dims *t = w->module->dims;
+    fv_value *v = op->in[0];
+    int axis;
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
+        return false;
+    if (fv_op_int(op, "flatten")) {
+        const fv_dim *dims[2] = {fv_dim_product(t, axis, x->dims),
+                                 fv_dim_product(t, x->rank - axis, x->dims + axis)};
+        v = fv_w_reshape(w, v, 2, dims);
+        axis = 1;
+    }
+    fv_attr a = fv_attr_int(w->module, "axis", axis);
+    v = fv_w_op(w, FV_OP_fv_Hardmax, 1, &v, 1, &a);
+    fv_w_result(w, 0, v ? fv_w_reshape(w, v, x->rank, x->dims) : NULL);
+    return true;
+}
+
+/* ---- CumSum, CumProd ---- */
+
+static bool infer_cumulate(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *const *e;
+    int n;
+    if (!fv_int_operand(op, 1, &n, &e) || !fv_require_axis(op, e[0], x->rank))
+        return false;
+    fv_infer_like(op, 0, 0);
+    return true;
+}
+
+/* The axes before, at and behind one that may be data, as three: sums of what each axis would give,
+ * of which one counts. Products of choices would multiply out. Where the axis is none, all are 0,
+ * and the run refuses the shape. */
+static void three_axes(fv_op *op, const fv_dim *axis, const fv_dim **dims) {
+    fv_dims *t = fv_op_module(op)->dims;
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *at = fv_name_dim(op, "axis", fv_dim_wrap(t, axis, fv_dim_const(t, x->rank)));
+    dims[0] = dims[1] = dims[2] = fv_dim_const(t, 0);
+    for (int i = 0; i < x->rank; i++) {
+        const fv_dim *is = fv_dim_is(t, at, i);
+        const fv_dim *parts[3] = {fv_dim_product(t, i, x->dims), x->dims[i],
+                                  fv_dim_product(t, x->rank - i - 1, x->dims + i + 1)};
+        for (int k = 0; k < 3; k++)
+            dims[k] = fv_dim_add(t, dims[k], fv_dim_mul(t, is, parts[k]));
+    }
+    dims[0] = fv_name_dim(op, "before", dims[0]);
+    dims[1] = fv_name_dim(op, "along", dims[1]);
+    dims[2] = fv_name_dim(op, "behind", dims[2]);
+}
+
+static bool decompose_cumulate(fv_rewriter *w, fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_dim *const *e, *dims[3];
+    int n;
+    if (!fv_elems(op, 1, &n, &e))
+        return false;
+    three_axes(op, e[0], dims);
+    fv_value *v = fv_w_reshape(w, op->in[0], 3, dims);
+    fv_attr a[3] = {fv_attr_int(w->module, "product", fv_op_is(op, FV_OP_CumProd)),
+                    fv_attr_int(w->module, "exclusive", fv_op_int(op, "exclusive")),
+                    fv_attr_int(w->module, "reverse", fv_op_int(op, "reverse"))};
+    v = fv_w_op(w, FV_OP_fv_Cumulate, 1, &v, 3, a);
+    fv_w_result(w, 0, v ? fv_w_reshape(w, v, x->rank, x->dims) : NULL);
+    return true;
+}
+
+static bool recur_cumulate(fv_definer *d, fv_recurrence *r) {
+    fv_arena *a = d->arena;
+    const fv_op *op = d->op;
+    const fv_type *x = fv_in_type(op, 0);
+    bool product = fv_op_int(op, "product"), exclusive = fv_op_int(op, "exclusive");
+    r->t = fv_d_var(d, "t", x->dims[1]);
+    fv_var *index[2] = {fv_recurrence_index(d, r, "i", x->dims[0]),
+                        fv_recurrence_index(d, r, "j", x->dims[2])};
+    fv_expr *at[3] = {fv_x_var(a, index[0]), fv_x_var(a, r->t), fv_x_var(a, index[1])},
+            *own[2] = {at[0], at[2]};
+    if (fv_op_int(op, "reverse"))
+        at[1] = fv_x_bin(a, FV_X_SUB,
+                         fv_x_bin(a, FV_X_SUB, fv_x_dim(a, x->dims[1]), fv_x_int(a, 1)), at[1]);
+    fv_state *s = fv_recurrence_state(d, r, product ? "p" : "s", x->elem, 2, index,
+                                      fv_x_const(a, fv_elem_arith(x->elem), product));
+    fv_expr *before = fv_state_load(d, s->before, own);
+    s->step = fv_x_bin(a, product ? FV_X_MUL : FV_X_ADD, before, fv_d_load(d, 0, at));
+    fv_recurrence_element(d, r, 0, at, exclusive ? before : fv_state_load(d, s->now, own));
+    return true;
+}
+
+#define SUMS  (FV_SET_FLOAT | FV_SET(I32) | FV_SET(I64) | FV_SET(U32) | FV_SET(U64))
+#define INDEX (FV_SET(I32) | FV_SET(I64))
+
+const fv_opdef fv_ops_along[] = {
+    {.domain = "fv",
+     .name = "ArgMax",
+     .id = FV_OP_fv_ArgMax,
+     .since = {1},
+     .doc = "position of the largest element along an axis, counted from 0, which is dropped; of a "
+            "NaN if there is one",
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T1"}},
+     .attrs = {FV_A_INT("axis", 0), FV_A_INT("select_last_index", 0)},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
+     .infer = infer_arg_dropped,
+     .formula = "a.. = axis; m = max k: data[a.., k, c..]; first = min k: select(data[a.., k, c..] "
+                "== m | data[a.., k, c..] != data[a.., k, c..], k, dim(data, axis)); last = max k: "
+                "select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, 0); "
+                "Y[a.., c..] = select(select_last_index != 0, last, first)"},
+    {.domain = "fv",
+     .name = "ArgMin",
+     .id = FV_OP_fv_ArgMin,
+     .since = {1},
+     .doc = "position of the smallest element along an axis, counted from 0, which is dropped; of "
+            "a NaN if there is one",
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T1"}},
+     .attrs = {FV_A_INT("axis", 0), FV_A_INT("select_last_index", 0)},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
+     .infer = infer_arg_dropped,
+     .formula = "a.. = axis; m = min k: data[a.., k, c..]; first = min k: select(data[a.., k, c..] "
+                "== m | data[a.., k, c..] != data[a.., k, c..], k, dim(data, axis)); last = max k: "
+                "select(data[a.., k, c..] == m | data[a.., k, c..] != data[a.., k, c..], k, 0); "
+                "Y[a.., c..] = select(select_last_index != 0, last, first)"},
+    {.domain = "",
+     .name = "ArgMax",
+     .id = FV_OP_ArgMax,
+     .since = {1, 11, 12, 13},
+     .doc = "position of the largest element along an axis",
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"reduced", "T1"}},
+     .attrs = {FV_A_INT("axis", 0), FV_A_INT("keepdims", 1), FV_A_INT("select_last_index", 0)},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
+     .infer = infer_arg_kept,
+     .decompose = decompose_arg},
+    {.domain = "",
+     .name = "ArgMin",
+     .since = {1, 11, 12, 13},
+     .doc = "position of the smallest element along an axis",
+     .in = {{"data", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"reduced", "T1"}},
+     .attrs = {FV_A_INT("axis", 0), FV_A_INT("keepdims", 1), FV_A_INT("select_last_index", 0)},
+     .types = {{"T", FV_SET_NUMBER}, {"T1", FV_SET(I64)}},
+     .infer = infer_arg_kept,
+     .decompose = decompose_arg},
+    {.domain = "fv",
+     .name = "Hardmax",
+     .id = FV_OP_fv_Hardmax,
+     .since = {1},
+     .doc = "1 at the first largest element along an axis, elsewhere 0",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_INT("axis", -1)},
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = fv_infer_along,
+     .formula = "a.. = axis; m = max k: X[a.., k, c..]; first = min k: select(X[a.., k, c..] == m, "
+                "k, dim(X, axis)); Y[a.., j, c..] = select(j == first, 1.0, 0.0)"},
+    {.domain = "",
+     .name = "Hardmax",
+     .since = {1, 11, 13},
+     .doc = "1 at the first largest element along an axis, elsewhere 0",
+     .in = {{"input", "T", .rank = FV_RANK_FROM(1)}},
+     .out = {{"output", "T"}},
+     .attrs = {FV_A_INT("axis", -1), FV_A_INT_UNTIL(11, "axis", 1),
+               FV_A_INT("flatten", 0)}, /* ours: over all axes from `axis` on, as before opset 13 */
+     .types = {{"T", FV_SET_FLOAT}},
+     .infer = fv_infer_along,
+     .decompose = decompose_hardmax,
+     .upgrade = upgrade_hardmax},
+    {.domain = "",
+     .name = "CumSum",
+     .id = FV_OP_CumSum,
+     .since = {11, 14},
+     .doc = "running sums along an axis",
+     .in = {{"x", "T", .rank = FV_RANK_FROM(1)}, {"axis", "T2", .rank = FV_SCALAR}},
+     .out = {{"y", "T"}},
+     .attrs = {FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
+     .types = {{"T", SUMS}, {"T2", INDEX}},
+     .infer = infer_cumulate,
+     .decompose = decompose_cumulate},
+    {.domain = "",
+     .name = "CumProd",
+     .id = FV_OP_CumProd,
+     .since = {26},
+     .doc = "running products along an axis",
+     .in = {{"x", "T", .rank = FV_RANK_FROM(1)}, {"axis", "T2", .rank = FV_SCALAR}},
+     .out = {{"y", "T"}},
+     .attrs = {FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
+     .types = {{"T", SUMS}, {"T2", INDEX}},
+     .infer = infer_cumulate,
+     .decompose = decompose_cumulate},
+    {.domain = "fv",
+     .name = "Cumulate",
+     .id = FV_OP_fv_Cumulate,
+     .since = {1},
+     .doc = "running sums or products along the middle one of three axes",
+     .in = {{"X", "T", .rank = FV_RANK(3)}},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_INT("product", 0), FV_A_INT("exclusive", 0), FV_A_INT("reverse", 0)},
+     .types = {{"T", SUMS}},
+     .recur = recur_cumulate},
+
+    {0}};

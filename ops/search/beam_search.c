@@ -1,0 +1,659 @@
+/* beam_search.c - BeamSearch and WhisperBeamSearch: of each prompt the sequences that a graph
+ * scores highest, several of them at a time. */
+#include <float.h>
+#include <math.h>
+
+#include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ops/attention/attend.h"
+#include "ops/common/dims.h"
+#include "ops/search/search_cross.h"
+#include "ops/search/search_encoder.h"
+#include "ops/tensor/select.h"
+
+enum {
+    IDS,
+    MAX_LENGTH,
+    MIN_LENGTH,
+    BEAMS,
+    RETURNED,
+    LENGTH_PENALTY,
+    PENALTY,
+    ALLOWED,
+    ALLOWED_FIRST,
+    MASK,
+    DECODER_IDS,
+    PROCESSOR
+};
+enum {
+    /* what WhisperBeamSearch takes, too */
+    CROSS_HEADS = PROCESSOR + 1,
+    FORCED_IDS,
+    TEMPERATURE
+};
+enum {
+    /* the last two are WhisperBeamSearch's */
+    OUT_SEQUENCES,
+    OUT_SCORES,
+    OUT_ALL_SCORES,
+    OUT_CROSS,
+    OUT_NO_SPEECH
+};
+
+typedef struct beam_search {
+    fv_search s;
+    /* of each prompt: tokens that are looked at in a turn; sequences that are given */
+    const fv_dim *candidates, *returned;
+    bool early; /* as many that have ended as there are beams are enough */
+    fv_timestamps times;
+} beam_search;
+
+/* What is given is among the beams; and of twice as many tokens as there are beams, as many do not
+ * end their sequence. */
+static bool check_counts(const beam_search *b) {
+    const fv_search *s = &b->s;
+    fv_module *m = fv_op_module(s->op);
+    const char *says = fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, b->returned),
+                                 fv_dim_str(m->arena, s->beams));
+    return fv_infer_at_least(s->op, s->beams, 1, "beams") &&
+           fv_infer_at_least(s->op, b->returned, 1, "sequences to return") &&
+           (fv_module_require(m, fv_dim_max(s->t, s->beams, b->returned), s->beams,
+                              fv_op_why(s->op, "as many beams as sequences"), says) ||
+            fv_op_error(s->op, "num_return_sequences is %s, num_beams %s",
+                        fv_dim_str(m->arena, b->returned), fv_dim_str(m->arena, s->beams)));
+}
+
+/* Does it give the scores of all turns? */
+static bool gives_all(const fv_op *op) {
+    return op->nout > OUT_ALL_SCORES && op->out[OUT_ALL_SCORES];
+}
+
+static bool is_whisper(const fv_op *op) {
+    return fv_op_is(op, FV_OP_com_microsoft_WhisperBeamSearch);
+}
+
+static bool gives(const fv_op *op, int out) {
+    return op->nout > out && op->out[out];
+}
+
+static bool check_left_out(const fv_op *op, const fv_dim *beams) {
+    if (gives_all(op) && !fv_dim_is_const(beams))
+        return fv_op_error(op, "output 'scores' is supported only where num_beams is a constant");
+    return !is_whisper(op) || !gives(op, OUT_CROSS) || fv_op_int(op, "decoder_output_cross_qk") ||
+           fv_op_error(op, "output 'cross_qk' needs decoder_output_cross_qk = 1, and a decoder "
+                           "that gives such scores of each layer");
+}
+
+/* Are there scores of what the encoder read, which somebody wants? */
+static bool shows(const fv_op *op) {
+    return is_whisper(op) && gives(op, OUT_CROSS);
+}
+
+static fv_value *pairs_of(const fv_op *op) {
+    return fv_op_in(op, CROSS_HEADS);
+}
+
+static bool read_model(fv_op *op, fv_search *s) {
+    int64_t model = fv_op_int(op, "model_type");
+    const fv_type *ids = op->in[IDS]->type;
+    if (is_whisper(op) ? model != FV_SEARCH_AUDIO
+                       : model < FV_SEARCH_DECODER || model > FV_SEARCH_AUDIO)
+        return fv_op_error(op, "model_type is %lld, expected %s", (long long)model,
+                           is_whisper(op) ? "2" : "0, 1 or 2");
+    s->model = (fv_search_model)model;
+    if (model == FV_SEARCH_AUDIO ? ids->rank != 3 || ids->elem == FV_I32
+                                 : ids->rank != 2 || ids->elem != FV_I32)
+        return fv_op_error(op, "input 'input_ids' is %s, expected %s where model_type is %lld",
+                           fv_type_str(fv_op_module(op)->arena, ids),
+                           model == FV_SEARCH_AUDIO ? "floats [batch, features, frames]"
+                                                    : "i32 [batch, tokens]",
+                           (long long)model);
+    return true;
+}
+
+/* What the answers begin with, where an encoder reads the prompts. */
+static bool read_answers(fv_op *op, fv_search *s) {
+    const fv_value *first = fv_op_in(op, DECODER_IDS);
+    int64_t start = fv_op_int(op, "decoder_start_token_id");
+    s->prompt = first && s->model == FV_SEARCH_AUDIO ? first->type->dims[1] : fv_dim_const(s->t, 1);
+    if (first && s->model != FV_SEARCH_AUDIO)
+        return fv_op_error(op, "decoder_input_ids is for model_type 2, and model_type is %d",
+                           (int)s->model);
+    if (s->mask && s->model == FV_SEARCH_AUDIO)
+        return fv_op_error(op, "attention_mask is for tokens, and model_type is 2");
+    if (!first && (start < 0 || start > INT32_MAX))
+        return fv_op_error(
+            op, "decoder_start_token_id is %lld, expected the token that answers begin with",
+            (long long)start);
+    return fv_search_has_dims(op, DECODER_IDS, 2, (const fv_dim *[]){s->batch, s->prompt});
+}
+
+/* The token of silence, by either of its names. */
+static int64_t no_speech_token(const fv_op *op) {
+    int64_t newer = fv_op_int(op, "no_speech_token_id");
+    return newer >= 0 ? newer : fv_op_int(op, "no_speech_token");
+}
+
+static int64_t token(const fv_op *op, const char *name) {
+    return is_whisper(op) ? fv_op_int(op, name) : -1;
+}
+
+/* Whisper has rules for tokens of times where logits_processor is 1; which these are, attributes of
+ * WhisperBeamSearch tell. */
+static void read_times(fv_op *op, beam_search *b) {
+    int64_t processor;
+    b->times = (fv_timestamps){.processor = fv_op_in(op, PROCESSOR),
+                               .first = token(op, "beginning_timestamp_token_id"),
+                               .end = b->s.end,
+                               .start = fv_op_int(op, "decoder_start_token_id"),
+                               .none = token(op, "no_timestamps_token_id"),
+                               .language_model = token(op, "start_of_lm_token_id"),
+                               .translate = token(op, "translate_token_id"),
+                               .transcribe = token(op, "transcribe_token_id")};
+    bool off =
+        !b->times.processor || (fv_known_int(b->times.processor, &processor) && processor != 1);
+    b->s.times = b->s.model == FV_SEARCH_AUDIO && !off ? &b->times : NULL;
+}
+
+static bool read(fv_op *op, beam_search *b) {
+    const fv_dim *const *ids = fv_in_type(op, IDS)->dims;
+    fv_search *s = &b->s;
+    *b = (beam_search){.returned = fv_search_number(op, RETURNED),
+                       .early = fv_op_int(op, "early_stopping") != 0};
+    *s = (fv_search){.op = op,
+                     .t = fv_op_module(op)->dims,
+                     .batch = ids[0],
+                     .beams = fv_search_number(op, BEAMS),
+                     .prompt = ids[1],
+                     .most = fv_search_number(op, MAX_LENGTH),
+                     .pad = fv_op_int(op, "pad_token_id"),
+                     .end = fv_op_int(op, "eos_token_id"),
+                     .ids = op->in[IDS],
+                     .source = op->in[IDS],
+                     .mask = fv_op_in(op, MASK),
+                     .min_length = fv_op_in(op, MIN_LENGTH),
+                     .penalty = fv_op_in(op, PENALTY),
+                     .allowed = fv_op_in(op, ALLOWED),
+                     .allowed_first = fv_op_in(op, ALLOWED_FIRST),
+                     .divisor = is_whisper(op) ? fv_op_in(op, TEMPERATURE) : NULL,
+                     .forced = is_whisper(op) ? fv_op_in(op, FORCED_IDS) : NULL,
+                     .shows = is_whisper(op) && fv_op_int(op, "decoder_output_cross_qk"),
+                     .ngram = fv_op_int(op, "no_repeat_ngram_size")};
+    if (!b->returned || !s->beams || !s->most || !read_model(op, s) ||
+        (s->model && !read_answers(op, s)))
+        return false;
+    read_times(op, b);
+    s->rows = fv_dim_mul(s->t, s->batch, s->beams);
+    b->candidates = fv_dim_mul(s->t, s->beams, fv_dim_const(s->t, 2));
+    return fv_search_check(s) && check_left_out(op, s->beams) && check_counts(b);
+}
+
+static bool read_graphs(fv_search *s) {
+    return s->model ? fv_search_read_encoded(s) : fv_search_read_graphs(s);
+}
+
+static bool hand(fv_op *op, const char *region, int n, const fv_type *const *declared,
+                 const fv_type **types) {
+    beam_search b;
+    return read(op, &b) &&
+           (b.s.model ? fv_search_hand_encoded : fv_search_hand)(&b.s, region, n, declared, types);
+}
+
+static bool is_of(const fv_search *s, int64_t token) {
+    return token >= 0 && token < s->vocabulary->value;
+}
+
+/* Are the tokens that only some results need in the vocabulary? */
+static bool check_tokens(const fv_search *s) {
+    int64_t silence = gives(s->op, OUT_NO_SPEECH) ? no_speech_token(s->op) : 0;
+    if (s->times && (s->times->first == 0 || !is_of(s, s->times->first)))
+        return fv_op_error(s->op,
+                           "logits_processor 1 needs %sbeginning_timestamp_token_id, a token of "
+                           "the vocabulary above 0; it is %lld",
+                           is_whisper(s->op) ? "" : "WhisperBeamSearch's ",
+                           (long long)s->times->first);
+    return is_of(s, silence) ||
+           fv_op_error(s->op, "no_speech_token_id is %lld, which is no token of the vocabulary",
+                       (long long)silence);
+}
+
+/* The run tells how many turns there are. */
+static void infer_shown(const beam_search *b) {
+    const fv_search *s = &b->s;
+    const fv_dim *all =
+        fv_dim_mul(s->t, fv_dim_const(s->t, fv_search_shown_layers(s)), fv_search_shown_heads(s));
+    const fv_dim *dims[5] = {s->batch, b->returned,
+                             pairs_of(s->op) ? pairs_of(s->op)->type->dims[0] : all, NULL,
+                             fv_search_frames(s)};
+    fv_infer_run_time(s->op, OUT_CROSS, FV_F32, 5, dims);
+}
+
+static bool infer(fv_op *op) {
+    beam_search b;
+    const fv_search *s = &b.s;
+    if (!read(op, &b) || !read_graphs(&b.s) || !check_tokens(s) ||
+        !fv_infer_at_least(op, s->vocabulary, 2, "tokens in the vocabulary") ||
+        !fv_search_has_dims(op, ALLOWED, 1, &s->vocabulary) ||
+        !fv_search_has_dims(op, ALLOWED_FIRST, 2, (const fv_dim *[]){s->batch, s->vocabulary}) ||
+        (s->forced && !fv_search_has_dims(op, FORCED_IDS, 1, &s->batch)) ||
+        (shows(op) &&
+         !fv_search_has_dims(op, CROSS_HEADS, 2,
+                             (const fv_dim *[]){pairs_of(op) ? pairs_of(op)->type->dims[0] : NULL,
+                                                fv_dim_const(s->t, 2)})) ||
+        (s->mask && !fv_search_has_dims(op, MASK, 2, fv_in_type(op, IDS)->dims)))
+        return false;
+    const fv_type *penalty =
+        fv_in_type(op, LENGTH_PENALTY) ? fv_in_type(op, LENGTH_PENALTY) : fv_in_type(op, PENALTY);
+    fv_elem e = penalty ? penalty->elem : FV_F32;
+    fv_infer_out(op, OUT_SEQUENCES, FV_I32, 3, (const fv_dim *[]){s->batch, b.returned, s->most});
+    fv_infer_out(op, OUT_SCORES, e, 2, (const fv_dim *[]){s->batch, b.returned});
+    fv_infer_out(op, OUT_ALL_SCORES, e, 4,
+                 (const fv_dim *[]){fv_dim_sub(s->t, s->most, s->prompt), s->batch, s->beams,
+                                    s->vocabulary});
+    fv_infer_out(op, OUT_NO_SPEECH, e, 1, &s->batch);
+    if (shows(op))
+        infer_shown(&b);
+    return true;
+}
+
+/* ---- rows of tables ---- */
+
+static fv_value *matrix(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n) {
+    return fv_w_reshape(w, v, 2, (const fv_dim *[]){s->batch, n});
+}
+
+static fv_value *flat(fv_rewriter *w, const fv_search *s, fv_value *v) {
+    return fv_w_reshape(w, v, 1, &s->rows);
+}
+
+/* The places of the k first of the n elements of each row, by their order: i64 [batch, k] */
+static fv_value *first_of(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n,
+                          const fv_dim *k, bool descending) {
+    const fv_dim *one = fv_dim_const(s->t, 1), *lines[4] = {s->batch, n, one, one};
+    return matrix(w, s, fv_w_order(w, fv_w_reshape(w, v, 4, lines), k, descending), k);
+}
+
+static fv_value *elements(fv_rewriter *w, fv_value *v, fv_value *at) {
+    fv_attr axis = fv_attr_int(w->module, "axis", 1);
+    return fv_w_op(w, FV_OP_GatherElements, 2, (fv_value *[]){v, at}, 1, &axis);
+}
+
+static fv_value *taken(fv_rewriter *w, fv_value *v, fv_value *at, int axis) {
+    fv_attr a = fv_attr_int(w->module, "axis", axis);
+    return fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){v, at}, 1, &a);
+}
+
+/* Places [batch, k] among n of each prompt, as places among those of all prompts. */
+static fv_value *among_all(fv_rewriter *w, const fv_search *s, fv_value *at, const fv_dim *n) {
+    return FV_W2(
+        w, FV_OP_Add, at,
+        FV_W2(w, FV_OP_Mul, fv_w_positions(w, s->batch, 2, 0), fv_w_ints(w, FV_I64, 0, 1, &n)));
+}
+
+static fv_value *first_columns(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n) {
+    return fv_w_part(w, v, 1, fv_dim_const(s->t, 0), n);
+}
+
+/* ---- sequences that have ended ---- */
+
+/* As many of each prompt as there are beams, the best first. */
+typedef struct found {
+    fv_value *scores; /* f32 [batch, beams]; -infinity: there is none */
+    /* i32 [batch, beams, most]; where scores of what the encoder read are given, paths stand behind
+     * them, as many again */
+    fv_value *tokens;
+} found;
+
+static const fv_dim *width(const fv_search *s) {
+    return shows(s->op) ? fv_dim_mul(s->t, s->most, fv_dim_const(s->t, 2)) : s->most;
+}
+
+/* Tokens [.., most], and the paths of the same sequences. */
+static fv_value *with_paths(fv_rewriter *w, const fv_search *s, fv_value *tokens, fv_value *paths) {
+    fv_attr axis = fv_attr_int(w->module, "axis", -1);
+    return shows(s->op) ? fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){tokens, paths}, 1, &axis)
+                        : tokens;
+}
+
+static found none_found(fv_rewriter *w, const fv_search *s) {
+    const fv_dim *dims[3] = {s->batch, s->beams, width(s)};
+    return (found){fv_w_expand(w, fv_w_float(w, FV_F32, -INFINITY), 2, dims),
+                   fv_w_expand(w, fv_w_int(w, FV_I32, s->pad), 3, dims)};
+}
+
+/* The n best of both; of equal ones those that were found before. */
+static found best_of(fv_rewriter *w, const fv_search *s, const found *f, const found *more,
+                     const fv_dim *n) {
+    const fv_dim *both = fv_dim_mul(s->t, s->beams, fv_dim_const(s->t, 2)),
+                 *rows[2] = {fv_dim_mul(s->t, s->batch, both), width(s)};
+    fv_attr axis = fv_attr_int(w->module, "axis", 1);
+    fv_value *scores =
+        fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){f->scores, more->scores}, 1, &axis);
+    fv_value *tokens =
+        fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){f->tokens, more->tokens}, 1, &axis);
+    fv_value *at = first_of(w, s, scores, both, n, true);
+    return (found){elements(w, scores, at),
+                   taken(w, fv_w_reshape(w, tokens, 2, rows), among_all(w, s, at, both), 0)};
+}
+
+/* By how long they are; a score is never that of none. */
+static fv_value *per_length(fv_rewriter *w, const fv_search *s, fv_value *sums,
+                            const fv_dim *length) {
+    fv_value *n = fv_w_cast(w, fv_w_ints(w, FV_I64, 0, 1, &length), FV_F32),
+             *penalty = fv_op_in(s->op, LENGTH_PENALTY);
+    if (penalty)
+        n = FV_W2(w, FV_OP_Pow, n, fv_w_cast(w, fv_w_reshape(w, penalty, 0, NULL), FV_F32));
+    return FV_W2(w, FV_OP_Max, FV_W2(w, FV_OP_Div, sums, n), fv_w_float(w, FV_F32, -FLT_MAX));
+}
+
+/* Those for which `which` holds, with these sums of scores. */
+static found candidates(fv_rewriter *w, const fv_search *s, fv_value *which, fv_value *sums,
+                        fv_value *tokens, const fv_dim *length) {
+    return (found){FV_W3(w, FV_OP_Where, which, per_length(w, s, sums, length),
+                         fv_w_float(w, FV_F32, -INFINITY)),
+                   tokens};
+}
+
+/* bool [batch, 1]: are there as many as beams, and none of those that have not ended can become
+ * better? */
+static fv_value *enough(fv_rewriter *w, const beam_search *b, const found *f, fv_value *sums,
+                        const fv_dim *length) {
+    const fv_search *s = &b->s;
+    const fv_dim *one = fv_dim_const(s->t, 1);
+    fv_value *worst = fv_w_part(w, f->scores, 1, fv_dim_sub(s->t, s->beams, one), one);
+    fv_value *full = FV_W2(w, FV_OP_Less, fv_w_float(w, FV_F32, -INFINITY), worst);
+    fv_value *best = per_length(w, s, first_columns(w, s, sums, one), length);
+    return b->early ? full : FV_W2(w, FV_OP_And, full, FV_W2(w, FV_OP_GreaterOrEqual, worst, best));
+}
+
+/* ---- turns ---- */
+
+/* What goes from turn to turn. */
+typedef struct carried {
+    fv_value *tokens; /* i32 [rows]: the last ones */
+    fv_value *sums;   /* f32 [batch, beams]: of the scores of all tokens that were chosen */
+    fv_value *done;   /* bool [batch, 1] */
+    found found;
+    fv_sequences q;
+    fv_value **pasts;
+    /* f32 [batch, beams, vocabulary]: the sums that there would be with each token; only out of a
+     * turn */
+    fv_value *scores;
+    fv_value *paths; /* i32 [rows, most]; NULL: nobody asks (search_cross.h) */
+} carried;
+
+/* One beam begins; the others would be the same. */
+static carried begin(fv_rewriter *w, const fv_search *s) {
+    const fv_dim *one = fv_dim_const(s->t, 1), *dims[2] = {s->batch, s->beams},
+                 *column[2] = {s->batch, one};
+    fv_value *others =
+        FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I64, 0), fv_w_positions(w, s->beams, 2, 1));
+    fv_value *sums =
+        FV_W3(w, FV_OP_Where, others, fv_w_float(w, FV_F32, -1e9), fv_w_float(w, FV_F32, 0));
+    return (carried){.sums = fv_w_expand(w, sums, 2, dims),
+                     .done = fv_w_zeros(w, fv_tensor_type(w->module->arena, FV_BOOL, 2, column)),
+                     .found = none_found(w, s),
+                     .q = fv_w_sequences(w, s),
+                     .paths = shows(s->op) ? fv_w_no_path(w, s) : NULL};
+}
+
+static fv_sequences of_parents(fv_rewriter *w, const fv_sequences *q, fv_value *parents) {
+    return (fv_sequences){.tokens = taken(w, q->tokens, parents, 0),
+                          .seen = q->seen ? taken(w, q->seen, parents, 0) : NULL,
+                          .length = q->length};
+}
+
+/* The best tokens behind all beams of a prompt: those that end their sequence are found, the others
+ * go on. */
+static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, const fv_decoded *d,
+                       bool first) {
+    const fv_search *s = &b->s;
+    const fv_dim *all = fv_dim_mul(s->t, s->beams, s->vocabulary);
+    fv_attr axis = fv_attr_int(w->module, "axis", 1);
+    fv_value *likely = fv_w_op(w, FV_OP_LogSoftmax, 1, &d->scores, 1, &axis),
+             *words = fv_w_ints(w, FV_I64, 0, 1, &s->vocabulary);
+    fv_value *scores =
+        fv_w_search_scores(w, s, first ? fv_w_for_rows(w, s, likely) : likely, &r->q, first);
+    scores = matrix(w, s, FV_W2(w, FV_OP_Add, scores, fv_w_column(w, flat(w, s, r->sums))), all);
+    fv_value *best = first_of(w, s, scores, all, b->candidates, true),
+             *sums = elements(w, scores, best);
+    fv_value *tokens = FV_W2(w, FV_OP_Mod, best, words),
+             *parents = among_all(w, s, FV_W2(w, FV_OP_Div, best, words), s->beams);
+    fv_value *ends = FV_W2(w, FV_OP_Equal, tokens, fv_w_int(w, FV_I64, s->end));
+    fv_value *count =
+        FV_W2(w, FV_OP_And, first_columns(w, s, ends, s->beams), FV_W1(w, FV_OP_Not, r->done));
+    fv_value *path = !r->paths || first ? r->paths : fv_w_path(w, s, r->paths, r->q.length);
+    fv_value *ended =
+        taken(w, with_paths(w, s, r->q.tokens, path), first_columns(w, s, parents, s->beams), 0);
+    found more = candidates(w, s, count, first_columns(w, s, sums, s->beams), ended, r->q.length);
+    const fv_dim *each[3] = {s->batch, s->beams, s->vocabulary};
+    carried next = {.scores = fv_w_reshape(w, scores, 3, each),
+                    .found = best_of(w, s, &r->found, &more, s->beams),
+                    .pasts = FV_NEW(w->module->arena, fv_value *, s->layers)};
+    next.done = FV_W2(w, FV_OP_Or, r->done, enough(w, b, &next.found, sums, r->q.length));
+    fv_value *open = first_of(w, s, fv_w_cast(w, ends, FV_I32), b->candidates, s->beams, false);
+    fv_value *from = flat(w, s, elements(w, parents, open));
+    next.sums = elements(w, sums, open);
+    next.tokens = fv_w_cast(w, flat(w, s, elements(w, tokens, open)), FV_I32);
+    fv_sequences before = of_parents(w, &r->q, from);
+    next.paths = path ? taken(w, path, from, 0) : NULL;
+    next.q = fv_w_append(w, s, &before, next.tokens);
+    fv_value *prompts =
+        first ? FV_W2(w, FV_OP_Div, from, fv_w_ints(w, FV_I64, 0, 1, &s->beams)) : from;
+    for (int i = 0; i < s->layers; i++)
+        next.pasts[i] = taken(w, d->presents[i], prompts, s->row_axis);
+    return next;
+}
+
+/* As states of a Loop; how many. */
+enum { TOKENS, SUMS, DONE, FOUND_SCORES, FOUND_TOKENS, SEQUENCES, STATES };
+
+static int pack(const fv_search *s, const carried *r, fv_value **states) {
+    states[TOKENS] = r->tokens;
+    states[SUMS] = r->sums;
+    states[DONE] = r->done;
+    states[FOUND_SCORES] = r->found.scores;
+    states[FOUND_TOKENS] = r->found.tokens;
+    states[SEQUENCES] = r->q.tokens;
+    states[STATES] = r->paths;
+    return fv_search_pack(s, r->q.seen, r->pasts, STATES + shows(s->op), states);
+}
+
+static carried unpack(const fv_search *s, int n, fv_value **states, const fv_dim *length) {
+    fv_sequences q = {.tokens = states[SEQUENCES],
+                      .seen = fv_search_sees(s) ? states[STATES + shows(s->op)] : NULL,
+                      .length = length};
+    return (carried){.tokens = states[TOKENS],
+                     .sums = states[SUMS],
+                     .done = states[DONE],
+                     .q = q,
+                     .pasts = states + n - s->layers,
+                     .found = {states[FOUND_SCORES], states[FOUND_TOKENS]},
+                     .paths = shows(s->op) ? states[STATES] : NULL};
+}
+
+static fv_value *goes_on(fv_rewriter *w, const fv_search *s, const carried *r) {
+    return fv_w_any_not(w, fv_w_reshape(w, r->done, 1, &s->batch));
+}
+
+/* Of the sequences that are given, of which the paths stand behind the tokens, the scores of all
+ * turns, f32 [turns, rows, pairs, frames]. */
+static void give_shown(fv_rewriter *w, const beam_search *b, fv_value *sequences, fv_value *turns) {
+    const fv_search *s = &b->s;
+    const fv_type *t = s->op->out[OUT_CROSS]->type;
+    fv_value *v = fv_w_shown_along(w, s, turns, fv_w_part(w, sequences, 2, s->most, s->most));
+    if (!v)
+        return;
+    fv_w_bind(w, fv_w_ints(w, FV_I64, 1, 1, &turns->type->dims[0]), 1, &t->dims[3]);
+    fv_w_result(w, OUT_CROSS, fv_w_reshape(w, v, 5, t->dims));
+}
+
+/* What was found, and sequences that are as long as may be. shown: NULL, or the scores of all
+ * turns. */
+static void give(fv_rewriter *w, const beam_search *b, const carried *r, fv_value *shown) {
+    const fv_search *s = &b->s;
+    const fv_op *op = s->op;
+    const fv_dim *dims[3] = {s->batch, s->beams, width(s)},
+                 *given[3] = {s->batch, b->returned, dims[2]};
+    fv_value *open = fv_w_expand(w, FV_W1(w, FV_OP_Not, r->done), 2, dims);
+    found more =
+        candidates(w, s, open, r->sums,
+                   fv_w_reshape(w, with_paths(w, s, r->q.tokens, r->paths), 3, dims), s->most);
+    found all = best_of(w, s, &r->found, &more, b->returned);
+    all.tokens = shown ? fv_w_reshape(w, all.tokens, 3, given) : all.tokens;
+    if (shown)
+        give_shown(w, b, all.tokens, shown);
+    if (op->out[OUT_SEQUENCES])
+        fv_w_result(w, OUT_SEQUENCES,
+                    shown ? fv_w_part(w, all.tokens, 2, fv_dim_const(s->t, 0), s->most)
+                          : all.tokens);
+    if (op->nout > OUT_SCORES && op->out[OUT_SCORES])
+        fv_w_result(w, OUT_SCORES, fv_w_cast(w, all.scores, op->out[OUT_SCORES]->type->elem));
+}
+
+/* Scores of all turns, the first one apart: of turns that are not taken zeros. */
+static void give_scores(fv_rewriter *w, const fv_search *s, fv_value *first, fv_value *rows) {
+    const fv_op *op = s->op;
+    const fv_type *t = op->out[OUT_ALL_SCORES]->type;
+    const fv_dim *zero = fv_dim_const(s->t, 0), *one = fv_dim_const(s->t, 1),
+                 *begin[4] = {zero, zero, zero, zero};
+    const fv_dim *later[4] = {fv_dim_sub(s->t, t->dims[0], one), t->dims[1], t->dims[2],
+                              t->dims[3]},
+                 *row[4] = {one, later[1], later[2], later[3]};
+    fv_attr a[2] = {fv_attr_dims(w->module, "begin", 4, begin),
+                    fv_attr_dims(w->module, "dims", 4, later)},
+            axis = fv_attr_int(w->module, "axis", 0);
+    fv_value *both[2] = {fv_w_reshape(w, first, 4, row), fv_w_op(w, FV_OP_fv_Pad, 1, &rows, 2, a)};
+    fv_w_result(w, OUT_ALL_SCORES,
+                fv_w_cast(w, fv_w_op(w, FV_OP_Concat, 2, both, 1, &axis), t->elem));
+}
+
+/* How likely the token of silence is to be the first one. */
+static void give_no_speech(fv_rewriter *w, const fv_search *s, fv_value *scores) {
+    const fv_type *t = s->op->out[OUT_NO_SPEECH]->type;
+    fv_attr axis = fv_attr_int(w->module, "axis", 1);
+    fv_value *likely = fv_w_op(w, FV_OP_Softmax, 1, &scores, 1, &axis);
+    fv_value *one =
+        fv_w_part(w, likely, 1, fv_dim_const(s->t, no_speech_token(s->op)), fv_dim_const(s->t, 1));
+    fv_w_result(w, OUT_NO_SPEECH, fv_w_cast(w, fv_w_reshape(w, one, 1, t->dims), t->elem));
+}
+
+/* i32 [batch, prompt]: what the answers of a model with an encoder begin with. */
+static fv_value *answers(fv_rewriter *w, const fv_search *s) {
+    fv_value *first = fv_op_in(s->op, DECODER_IDS);
+    return first ? first
+                 : fv_w_expand(w, fv_w_int(w, FV_I32, fv_op_int(s->op, "decoder_start_token_id")),
+                               2, (const fv_dim *[]){s->batch, s->prompt});
+}
+
+static bool decompose(fv_rewriter *w, fv_op *op) {
+    fv_arena *a = w->module->arena;
+    beam_search b;
+    const fv_search *s = &b.s;
+    if (!read(op, &b) || !read_graphs(&b.s))
+        return false;
+    int rows = gives_all(op) + shows(op);
+    fv_value **states = FV_NEW(a, fv_value *, STATES + 2 + s->layers + rows);
+    const fv_type **seen = FV_NEW(a, const fv_type *, STATES + 2 + s->layers);
+    const fv_dim *one = fv_dim_const(s->t, 1),
+                 *times = fv_dim_sub(s->t, fv_dim_sub(s->t, s->most, s->prompt), one);
+    if (s->model)
+        b.s.ids = answers(w, s);
+    fv_prompts p = s->model ? fv_w_encoder_prompts(w, s) : fv_w_prompts(w, s);
+    fv_decoded d = s->model ? fv_w_encode(w, s, &p) : fv_w_decode_prompts(w, s, &p);
+    if (gives(op, OUT_NO_SPEECH))
+        give_no_speech(w, s, d.scores);
+    carried r = begin(w, s);
+    r = advance(w, &b, &r, &d, true);
+    fv_value *first = r.scores;
+    int n = pack(s, &r, states);
+    for (int i = 0; i < s->layers; i++)
+        seen[n - s->layers + i] = fv_search_past_type(s, i);
+    fv_turns k = fv_w_turns(w, s, times, goes_on(w, s, &r), n, rows, states, seen);
+    if (w->failed)
+        return false;
+    r = unpack(s, n, k.state, fv_dim_add(s->t, s->past, one));
+    d = s->model ? fv_w_decode_encoded(&k.w, s, &p, &r.q, r.tokens, r.pasts)
+                 : fv_w_decode_tokens(&k.w, s, &p, r.tokens, r.pasts);
+    r = advance(&k.w, &b, &r, &d, false);
+    pack(s, &r, states);
+    if (gives_all(op))
+        states[n] = r.scores;
+    if (shows(op))
+        states[n + gives_all(op)] = fv_w_shown(&k.w, s, &d, pairs_of(op));
+    fv_w_turns_end(w, &k, goes_on(&k.w, s, &r), n + rows, states);
+    if (w->failed)
+        return false;
+    if (gives_all(op))
+        give_scores(w, s, first, k.loop->out[n]);
+    r = unpack(s, n, k.loop->out, s->most);
+    give(w, &b, &r, shows(op) ? k.loop->out[n + gives_all(op)] : NULL);
+    return !w->failed;
+}
+
+#define OPTIONAL FV_OPTIONAL_OPERAND
+#define OPERANDS                                                                                   \
+    {"input_ids", "F", .rank = FV_RANKS(2, 3)}, {"max_length", "I", .rank = FV_SCALAR},            \
+        {"min_length", "I", OPTIONAL, .rank = FV_SCALAR}, {"num_beams", "I", .rank = FV_SCALAR},   \
+        {"num_return_sequences", "I", .rank = FV_SCALAR},                                          \
+        {"length_penalty", "T", OPTIONAL, .rank = FV_SCALAR},                                      \
+        {"repetition_penalty", "T", OPTIONAL, .rank = FV_SCALAR},                                  \
+        {"vocab_mask", "I", OPTIONAL, .rank = FV_RANK(1)},                                         \
+        {"prefix_vocab_mask", "I", OPTIONAL, .rank = FV_RANK(2)},                                  \
+        {"attention_mask", "I", OPTIONAL, .rank = FV_RANK(2)},                                     \
+        {"decoder_input_ids", "I", OPTIONAL, .rank = FV_RANK(2)}, {                                \
+        "logits_processor", "I", OPTIONAL, .rank = FV_SCALAR                                       \
+    }
+#define RESULTS                                                                                    \
+    {"sequences", "I"}, {"sequences_scores", "T", OPTIONAL}, {                                     \
+        "scores", "T", OPTIONAL                                                                    \
+    }
+#define ATTRS(model)                                                                               \
+    FV_A_OPTIONAL("encoder", REGION), FV_A_REQUIRED("decoder", REGION),                            \
+        FV_A_REGION_LIKE("init_decoder", "decoder"), FV_A_REQUIRED("eos_token_id", INT),           \
+        FV_A_REQUIRED("pad_token_id", INT), FV_A_INT("decoder_start_token_id", -1),                \
+        FV_A_INT("no_repeat_ngram_size", 0), FV_A_INT("early_stopping", 0),                        \
+        FV_A_INT("model_type", (model)), FV_A_INT("vocab_size", -1)
+#define TYPES                                                                                      \
+    {"F", FV_SET(I32) | FV_SET(F32) | FV_SET(F16)}, {"I", FV_SET(I32)}, {                          \
+        "T", FV_SET(F32) | FV_SET(F16)                                                             \
+    }
+
+const fv_opdef fv_ops_beam_search[] = {
+    {.domain = "com.microsoft",
+     .name = "BeamSearch",
+     .since = {1},
+     .doc = "of each prompt the sequences that a graph scores highest, of those that several beams "
+            "come by; as long as may be, or ended",
+     .in = {OPERANDS},
+     .out = {RESULTS},
+     .attrs = {ATTRS(FV_SEARCH_DECODER)},
+     .types = {TYPES},
+     .infer = infer,
+     .handed = hand,
+     .needs = fv_search_needs,
+     .decompose = decompose},
+    {.domain = "com.microsoft",
+     .name = "WhisperBeamSearch",
+     .id = FV_OP_com_microsoft_WhisperBeamSearch,
+     .since = {1},
+     .doc = "the same of features of sound, which an encoder reads, with rules for tokens that "
+            "tell times; how likely the sound is silence, and which frames tokens are of",
+     .in = {OPERANDS,
+            {"cross_qk_layer_head", "I", OPTIONAL, .rank = FV_RANK(2)},
+            {"extra_decoding_ids", "I", OPTIONAL, .rank = FV_RANK(2)},
+            {"temperature", "T", OPTIONAL, .rank = FV_SCALAR}},
+     .out = {RESULTS, {"cross_qk", "V", OPTIONAL}, {"non_speech_probs", "T", OPTIONAL}},
+     .attrs = {ATTRS(FV_SEARCH_AUDIO), FV_A_INT("decoder_output_cross_qk", 0),
+               FV_A_INT("no_speech_token", -1), FV_A_INT("no_speech_token_id", -1),
+               FV_A_INT("translate_token_id", -1), FV_A_INT("transcribe_token_id", -1),
+               FV_A_INT("start_of_lm_token_id", -1), FV_A_INT("no_timestamps_token_id", -1),
+               FV_A_INT("beginning_timestamp_token_id", -1)},
+     .types = {TYPES, {"V", FV_SET(F32)}},
+     .infer = infer,
+     .handed = hand,
+     .needs = fv_search_needs,
+     .decompose = decompose},
+
+    {0}};

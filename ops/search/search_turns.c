@@ -1,0 +1,124 @@
+/* search_turns.c - what turns of a search hand on: a Loop, and sequences that get longer. */
+#include "ops/search/search.h"
+
+#include "ir/graph/infer.h"
+#include "ir/graph/loop.h"
+#include "ops/attention/attend.h"
+#include "ops/common/dims.h"
+
+static fv_value *known_param(fv_region *body, const char *name, fv_elem e, const fv_dim *value) {
+    fv_value *v =
+        fv_param_new(body, name, fv_tensor_type(fv_region_module(body)->arena, e, 0, NULL));
+    fv_set_elems(v, 1, &value);
+    return v;
+}
+
+/* The body takes the number of the turn, a condition that holds, and the states. */
+static void make_body(fv_turns *k, const fv_search *s, const fv_dim *times, int n,
+                      fv_value *const *state, const fv_type *const *seen) {
+    fv_op *op = s->op;
+    k->body = fv_region_new(op->block->func, k->loop);
+    fv_op_attr(k->loop, &(fv_attr){.name = "body", .kind = FV_ATTR_REGION, .u.region = k->body});
+    known_param(k->body, "turn", FV_I64,
+                fv_dim_fresh(s->t, "turn", 0, times->hi > 0 ? times->hi - 1 : 0, true));
+    known_param(k->body, "go", FV_BOOL, fv_dim_const(s->t, 1));
+    for (int i = 0; i < n; i++)
+        k->state[i] = fv_param_new(k->body, op->out[0]->name, seen[i] ? seen[i] : state[i]->type);
+    k->w = fv_rewriter_at(fv_op_new(k->body, NULL, &fv_return_def, 0, NULL, 0, NULL, op->origin));
+}
+
+static bool are_made(int n, fv_value *const *values) {
+    int i = 0;
+    while (i < n && values[i])
+        i++;
+    return i == n;
+}
+
+fv_turns fv_w_turns(fv_rewriter *w, const fv_search *s, const fv_dim *times, fv_value *condition,
+                    int n, int rows, fv_value *const *state, const fv_type *const *seen) {
+    fv_arena *a = w->module->arena;
+    fv_op *op = s->op;
+    fv_value **in = FV_NEW(a, fv_value *, FV_LOOP_FIRST + n);
+    const char **names = FV_NEW(a, const char *, n + rows);
+    fv_turns k = {.state = FV_NEW(a, fv_value *, n)};
+    in[FV_LOOP_TIMES] = fv_w_ints(w, FV_I64, 0, 1, &times);
+    in[FV_LOOP_COND] = condition;
+    w->failed |= !condition || !are_made(n, state);
+    for (int i = 0; i < n; i++)
+        in[FV_LOOP_FIRST + i] = state[i];
+    for (int i = 0; i < n + rows; i++)
+        names[i] = op->out[0]->name;
+    if (w->failed)
+        return k;
+    k.loop = fv_op_new(op->block, op, fv_op_def(FV_OP_Loop), FV_LOOP_FIRST + n, in, n + rows, names,
+                       op->origin);
+    make_body(&k, s, times, n, state, seen);
+    return k;
+}
+
+void fv_w_turns_end(fv_rewriter *w, fv_turns *k, fv_value *goes_on, int all,
+                    fv_value *const *next) {
+    fv_value **given = FV_NEW(w->module->arena, fv_value *, FV_BODY_NEXT + all);
+    given[FV_BODY_GOES_ON] = goes_on;
+    for (int i = 0; i < all; i++)
+        given[FV_BODY_NEXT + i] = next[i];
+    w->failed |= k->w.failed || !are_made(FV_BODY_NEXT + all, given);
+    if (w->failed)
+        return;
+    fv_region_return(k->body, FV_BODY_NEXT + all, given);
+    w->failed = !fv_op_infer(k->loop);
+}
+
+/* ---- sequences ---- */
+
+static fv_value *filled(fv_rewriter *w, const fv_search *s, const fv_dim *const *dims) {
+    const fv_dim *begin[2] = {fv_dim_const(s->t, 0), fv_dim_const(s->t, 0)};
+    fv_attr a[2] = {fv_attr_dims(w->module, "begin", 2, begin),
+                    fv_attr_dims(w->module, "dims", 2, dims)};
+    return fv_w_op(w, FV_OP_fv_Pad, 2, (fv_value *[]){s->ids, fv_w_int(w, FV_I32, s->pad)}, 2, a);
+}
+
+/* Which tokens occur in prompts. */
+static fv_value *occurring(fv_rewriter *w, const fv_search *s) {
+    const fv_dim *dims[2] = {s->batch, s->vocabulary};
+    fv_attr axis = fv_attr_int(w->module, "axis", 1);
+    fv_value *in[3] = {fv_w_zeros(w, fv_tensor_type(w->module->arena, FV_BOOL, 2, dims)), s->ids,
+                       fv_w_expand(w, fv_w_int(w, FV_BOOL, 1), 2, s->ids->type->dims)};
+    return fv_w_op(w, FV_OP_ScatterElements, 3, in, 1, &axis);
+}
+
+fv_sequences fv_w_sequences(fv_rewriter *w, const fv_search *s) {
+    const fv_dim *dims[2] = {s->batch, s->most};
+    return (fv_sequences){.tokens = fv_w_for_rows(w, s, filled(w, s, dims)),
+                          .seen = fv_search_sees(s) ? fv_w_for_rows(w, s, occurring(w, s)) : NULL,
+                          .length = s->prompt};
+}
+
+fv_sequences fv_w_append(fv_rewriter *w, const fv_search *s, const fv_sequences *q,
+                         fv_value *tokens) {
+    fv_value *here = FV_W2(w, FV_OP_Equal, fv_w_positions(w, s->most, 2, 1),
+                           fv_w_ints(w, FV_I64, 0, 1, &q->length));
+    fv_value *column = fv_w_column(w, tokens);
+    fv_sequences longer = {.tokens = FV_W3(w, FV_OP_Where, here, column, q->tokens),
+                           .length = fv_dim_add(s->t, q->length, fv_dim_const(s->t, 1))};
+    if (q->seen)
+        longer.seen = FV_W2(w, FV_OP_Or, q->seen,
+                            FV_W2(w, FV_OP_Equal, fv_w_positions(w, s->vocabulary, 2, 1),
+                                  fv_w_cast(w, column, FV_I64)));
+    return longer;
+}
+
+int fv_search_pack(const fv_search *s, fv_value *seen, fv_value *const *pasts, int n,
+                   fv_value **states) {
+    if (fv_search_sees(s))
+        states[n++] = seen;
+    for (int i = 0; i < s->layers; i++)
+        states[n++] = pasts[i];
+    return n;
+}
+
+fv_value *fv_w_any_not(fv_rewriter *w, fv_value *v) {
+    fv_attr drop = fv_attr_int(w->module, "keepdims", 0);
+    fv_value *in[2] = {FV_W1(w, FV_OP_Not, v), fv_const_ints(w->module, "axes", 1, (int64_t[]){0})};
+    return fv_w_op(w, FV_OP_ReduceMax, 2, in, 1, &drop);
+}

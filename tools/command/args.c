@@ -1,0 +1,490 @@
+/* args.c - the arguments of all subcommands: one table of options. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/base/diag.h"
+#include "tools/command/command.h"
+
+typedef enum { FLAG, COUNT, TEXT, OPTIONAL, BEHIND, NUMBER, NUMBERS, REAL, LIST, LEVEL } kind;
+
+typedef struct option {
+    const char *name;  /* "--target" */
+    const char *brief; /* "-o", or NULL */
+    kind kind;
+    size_t offset;
+    const char *value; /* as help shows it: "N" */
+    const char *doc;
+    bool common;
+    const char *const *(*names)(void); /* after doc: what it may be */
+} option;
+
+#define AT(member) offsetof(fv_args, member)
+static const option options[] = {
+    {"--output", "-o", TEXT, AT(output), "OUT", "where the result goes; `-` is standard output",
+     false},
+    {"--emit", NULL, TEXT, AT(emit), "KIND", NULL, false, fv_emit_names},
+    {"--weights", NULL, TEXT, AT(weights), "WHERE", "where weights go: ", false, fv_weights_names},
+    {"--name", NULL, TEXT, AT(name), "P", "prefix of every name in the result", false},
+    {"--backend", NULL, TEXT, AT(backend), "B",
+     "jit, c or interp; `test` takes several, with commas", false},
+    {"--passes", NULL, TEXT, AT(passes), "A,B", "run these passes instead of a level's", false},
+    {"--script", NULL, TEXT, AT(script), "F.lua",
+     "run the passes that a script declares, and then the level's, or its pipeline", false},
+    {"--pipeline", NULL, TEXT, AT(pipeline), "F.lua",
+     "passes, steps of lowering and level of code, as the table that a script returns", false},
+    {"--script-arg", NULL, LIST, AT(script_args), "K=V", "option K of the script; may be repeated",
+     false},
+    {"--script-memory", NULL, NUMBER, AT(script_memory), "MIB",
+     "memory that a script may take (1024)", false},
+    {"--script-steps", NULL, NUMBER, AT(script_steps), "N",
+     "million instructions that a script may run (10000)", false},
+    {"--unsafe-lua", NULL, FLAG, AT(unsafe_lua), NULL,
+     "all of Lua's libraries for the script: files, processes, bytecode", false},
+    {"--standard", NULL, FLAG, AT(standard), NULL,
+     "no level's passes: operators of other domains become the standard's, attention its Attention",
+     false},
+    {"--levels", NULL, TEXT, AT(levels), "A,B", "-O of the one side and of the other", false},
+    {"--chunk", NULL, NUMBER, AT(chunk), "N",
+     "values that one run makes visible (64); what asks for a value does not fuse it away", false},
+    {"--graph", NULL, FLAG, AT(graph), NULL,
+     "the ops after the passes instead: what came, went and changed", false},
+    {"--list-passes", NULL, FLAG, AT(list_passes), NULL,
+     "list the passes, and what each level runs", false},
+    {"--print-pipeline", NULL, FLAG, AT(print_pipeline), NULL,
+     "print the pipeline that would run, as a table for --pipeline", false},
+    {"--only-node", NULL, TEXT, AT(only_node), "NODE",
+     "of what rules and passes rewrite, only what lies at that node, or gives that value", false},
+    {"--explain", NULL, TEXT, AT(explain), "RULE[@NODE]",
+     "instead of the graph: where that rule of a pass was applied, and what it lacked elsewhere",
+     false},
+    {"--bisect", NULL, FLAG, AT(bisect), NULL,
+     "instead of the graph: the change after which outputs differ from those without any", false},
+    {"--bisect-test", NULL, TEXT, AT(bisect_test), "CMD",
+     "the change after which that command fails; FOVEA_FLAGS tells it how many are made", false},
+    {"--test", NULL, TEXT, AT(test), "CMD",
+     "a command of the shell that fails on the model, whose path is \"$1\"", false},
+    {"--stop-after", NULL, NUMBER, AT(stop_after), "N",
+     "make only the first N rewrites, optional steps of lowering and schedules; 0: "
+     "--schedule=naive of -O0",
+     false},
+    {"--changes", NULL, TEXT, AT(changes), "F",
+     "list in F what --stop-after counts, each before it is made", false},
+    {"--dump-after", NULL, TEXT, AT(dump_after), "STEP",
+     "print the module after that pass, or that step of lowering, on standard error", false},
+    {"--time-passes", NULL, FLAG, AT(time_passes), NULL,
+     "print how long each pass and each step of lowering took, on standard error", false},
+    {"--dump-dir", NULL, TEXT, AT(dump_dir), "DIR",
+     "write the module after each, to DIR/01-count-turns.fvir and so on", false},
+    {"--input", NULL, LIST, AT(inputs), "N=F",
+     "input N from F.npy or F.pb, strings, maps and sparse tensors from F.json, too; may be "
+     "repeated",
+     false},
+    {"--data-set", NULL, TEXT, AT(data_set), "DIR", "inputs from input_0.pb ... in DIR", false},
+    {"--expect", NULL, TEXT, AT(expect), "DIR|F",
+     "compare with output_0.pb ... or NAME.npy in DIR, or with F.npy or F.pb; maps with .json, too",
+     false},
+    {"--format", NULL, TEXT, AT(format), "npy|pb",
+     "of the files that -o writes; maps are JSON or pb", false},
+    {"--seed", NULL, NUMBER, AT(seed), "N", "of random inputs", false},
+    {"--tuning", NULL, TEXT, AT(tuning), "F",
+     "schedules of kernels, as `fovea tune` has written them", false},
+    {"--at", NULL, LIST, AT(at), "S=N",
+     "the value of a dim in the run (also INPUT:AXIS=N); the code serves all", false},
+    {"--rounds", NULL, NUMBER, AT(rounds), "N", "rounds in which all take turns (5)", false},
+    {"--seconds", NULL, REAL, AT(seconds), "X",
+     "that all rounds together take, or what one run a round takes (2); all of `tune` (60)", false},
+    {"--profile", NULL, OPTIONAL, AT(profile), NULL,
+     "time by kernel; --profile=F.json: a trace for Perfetto, too, which `view` reads", false},
+    {"--against", NULL, TEXT, AT(against), "LIB",
+     "the same elsewhere: libonnxruntime.so, a compiled library, or a backend", false},
+    {"--against-model", NULL, TEXT, AT(against_model), "F.onnx",
+     "what that library runs, where MODEL is no ONNX file", false},
+    {"--ops", NULL, FLAG, AT(ops), NULL, "the operators, and what became of them", false},
+    {"--memory", NULL, FLAG, AT(memory), NULL, "weights, workspace, and every buffer in it", false},
+    {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels: what they compute, and how", false},
+    {"--attention", NULL, FLAG, AT(attention), NULL,
+     "each softmax and gate: which attention it is, and whether it is fused", false},
+    {"--attention-maps", NULL, TEXT, AT(attention_maps), "DIR",
+     "weights of each attention: files, and a page to look at", false},
+    {"--labels", NULL, TEXT, AT(labels), "F.json", "what queries and keys are called on that page",
+     false},
+    {"--require-fused", NULL, FLAG, AT(require_fused), NULL,
+     "status 1, and nothing written, where an attention is not one kernel", false},
+    {"--why", NULL, BEHIND, AT(why), "NODE",
+     "decisions about a node, value or kernel, each with its reason; alone: about what costs most",
+     false},
+    {"--markdown", NULL, FLAG, AT(markdown), NULL, "the table of docs/operators.md", false},
+    {"--target", NULL, TEXT, AT(target), "T",
+     "a level, with +FEATURE for each feature besides: ", true, fv_target_names},
+    {"--processor", NULL, TEXT, AT(processor), "P", "make kernels for it: ", true,
+     fv_processor_names},
+    {"--dim", NULL, LIST, AT(dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N", true},
+    {"--state", NULL, LIST, AT(states), "IN=OUT[:N]",
+     "output OUT is input IN of the next run; with N, in one memory of capacity N; * is the same "
+     "text in both; may be repeated",
+     false},
+    {"--strict", NULL, FLAG, AT(strict), NULL,
+     "refuse an ONNX model that departs from the standard", true},
+    {"--threads", NULL, NUMBERS, AT(threads), "N", "threads to run with; 0: as many as there are",
+     true},
+    {"-O", NULL, LEVEL, AT(level), "N",
+     "-O0: what compiling needs; -O1 to -O3, -Os: all passes, and code of that level", true},
+    {"--disable", NULL, LIST, AT(disable), "A,B",
+     "leave out these passes, steps of lowering and rules; may be repeated", true},
+    {"--enable", NULL, LIST, AT(enable), "A,B",
+     "run these passes, too, which run only where they are asked for; may be repeated", true},
+    {"--schedule", NULL, TEXT, AT(schedule), "naive", "lower each op alone, as serial loops", true},
+    {"--atol", NULL, REAL, AT(atol), "X", "absolute tolerance of comparisons", true},
+    {"--rtol", NULL, REAL, AT(rtol), "X", "relative tolerance of comparisons", true},
+    {"--verify", NULL, FLAG, AT(verify), NULL, "check the graph after every pass", true},
+    {"--json", NULL, FLAG, AT(json), NULL, "one JSON document on standard output", true},
+    {"--quiet", "-q", FLAG, AT(quiet), NULL,
+     "what was asked for and errors, nothing about the work", true},
+    {"--verbose", "-v", COUNT, AT(verbose), NULL, "say more", true},
+    {"--color", NULL, TEXT, AT(color), "WHEN", "auto, always or never", true},
+    {"--help", "-h", FLAG, AT(help), NULL, "this text", true},
+};
+enum { NOPTIONS = sizeof options / sizeof *options };
+
+/* ---- which options ---- */
+
+static bool names_it(const char *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *p = list; p && (p = strstr(p, name)); p += n)
+        if (p[n] == ' ' || !p[n])
+            return true;
+    return false;
+}
+
+static bool takes(const fv_command *c, const option *o) {
+    return o->common || names_it(c->options, o->name);
+}
+
+/* The option that an argument is, if the subcommand takes it or `any` is set. -O2 is -O. */
+static const option *find(const fv_command *c, const char *arg, bool any) {
+    size_t n = strcspn(arg, "=");
+    for (int i = 0; i < NOPTIONS; i++) {
+        const option *o = &options[i];
+        if (!any && !takes(c, o))
+            continue;
+        if (o->kind == LEVEL ? !strncmp(arg, "-O", 2)
+                             : (strlen(o->name) == n && !memcmp(o->name, arg, n)) ||
+                                   (o->brief && !strcmp(o->brief, arg)))
+            return o;
+    }
+    return NULL;
+}
+
+/* ---- messages ---- */
+
+int fv_usage(const fv_args *a, const char *format, ...) {
+    va_list args;
+    fv_err("fovea %s: error: ", a->command);
+    va_start(args, format);
+    fv_verr(format, args);
+    va_end(args);
+    fv_err("\n");
+    return FV_EXIT_USAGE;
+}
+
+static int unknown(const fv_args *a, const fv_command *c, const char *arg) {
+    const char *names[NOPTIONS + 1], *near;
+    int n = 0;
+    char word[256];
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(arg, "="), arg);
+    if (find(c, arg, true))
+        return fv_usage(a, "there is no %s here; see `fovea %s --help`", word, c->name);
+    for (int i = 0; i < NOPTIONS; i++)
+        if (takes(c, &options[i]))
+            names[n++] = options[i].name;
+    names[n] = NULL;
+    near = fv_nearest(word, names);
+    if (near)
+        return fv_usage(a, "unknown option %s; did you mean %s?", word, near);
+    return fv_usage(a, "unknown option %s; see `fovea %s --help`", word, c->name);
+}
+
+/* ---- values ---- */
+
+static int set_number(fv_args *a, const option *o, int *at, const char *value) {
+    char *end;
+    errno = 0;
+    long v = strtol(value, &end, 10);
+    if (*end || !*value || errno || v < 0 || v > INT_MAX)
+        return fv_usage(a, "%s takes a number, not '%s'", o->name, value);
+    *at = (int)v;
+    return FV_EXIT_OK;
+}
+
+/* "2" or "1,2,4": the first is also *at. */
+static int set_numbers(fv_args *a, const option *o, int *at, const char *value) {
+    const char *p = value;
+    bool more;
+    a->nthread_list = 0;
+    do {
+        char word[32];
+        size_t n = strcspn(p, ",");
+        if (a->nthread_list == FV_MAX_THREAD_LIST || n >= sizeof word)
+            return fv_usage(a, "%s takes up to %d numbers, not '%s'", o->name, FV_MAX_THREAD_LIST,
+                            value);
+        snprintf(word, sizeof word, "%.*s", (int)n, p);
+        if (set_number(a, o, &a->thread_list[a->nthread_list++], word))
+            return FV_EXIT_USAGE;
+        more = p[n] == ',';
+        p += n + more;
+    } while (more);
+    *at = a->thread_list[0];
+    return FV_EXIT_OK;
+}
+
+static int set_real(fv_args *a, const option *o, double *at, const char *value) {
+    char *end;
+    double v = strtod(value, &end);
+    if (*end || !*value || !(v >= 0))
+        return fv_usage(a, "%s takes a number of at least 0, not '%s'", o->name, value);
+    *at = v;
+    return FV_EXIT_OK;
+}
+
+/* An option that may be repeated. */
+static int add_to_list(fv_args *a, const option *o, const char *value) {
+    fv_list_arg *list = (fv_list_arg *)((char *)a + o->offset);
+    if (list->n == FV_MAX_LIST_ARGS)
+        return fv_usage(a, "more than %d %s", FV_MAX_LIST_ARGS, o->name);
+    list->at[list->n++] = value;
+    return FV_EXIT_OK;
+}
+
+static int set_value(fv_args *a, const option *o, const char *value) {
+    void *at = (char *)a + o->offset;
+    switch (o->kind) {
+    case TEXT: *(const char **)at = value; break;
+    case OPTIONAL:
+    case BEHIND: *(const char **)at = value ? value : ""; break;
+    case NUMBER: return set_number(a, o, at, value);
+    case NUMBERS: return set_numbers(a, o, at, value);
+    case REAL: return set_real(a, o, at, value);
+    case LIST: return add_to_list(a, o, value);
+    case LEVEL:
+        if (strlen(value) != 1 || !strchr("0123s", *value))
+            return fv_usage(a, "there is no level -O%s; there are -O0 to -O3 and -Os", value);
+        a->level = *value;
+        break;
+    case FLAG: *(bool *)at = true; break;
+    case COUNT: ++*(int *)at; break;
+    }
+    return FV_EXIT_OK;
+}
+
+/* ---- parsing ---- */
+
+static bool is_option(const char *arg) {
+    return arg[0] == '-' && arg[1];
+}
+
+static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int *i, bool lenient) {
+    const char *arg = argv[*i], *equals = strchr(arg, '=');
+    const option *o = find(c, arg, lenient);
+    fv_args ignored = *a;
+    if (!o)
+        return unknown(a, c, arg);
+    fv_args *to = takes(c, o) ? a : &ignored;
+    if (o->kind == LEVEL)
+        return set_value(to, o, arg + 2);
+    if (o->kind == FLAG || o->kind == COUNT)
+        return equals ? fv_usage(a, "%s takes no value", o->name) : set_value(to, o, NULL);
+    if ((o->kind == OPTIONAL || o->kind == BEHIND) && equals && !equals[1])
+        return fv_usage(a, "%s names no %s; leave the '=' away", arg,
+                        o->kind == OPTIONAL ? "file" : "node");
+    /* not an operand */
+    bool word = o->kind == BEHIND && a->n >= c->min && *i + 1 < argc && !is_option(argv[*i + 1]);
+    if (equals || o->kind == OPTIONAL || (o->kind == BEHIND && !word))
+        return set_value(to, o, equals ? equals + 1 : NULL);
+    if (*i + 1 >= argc)
+        return fv_usage(a, "%s needs a value: %s", arg, o->value);
+    return set_value(to, o, argv[++*i]);
+}
+
+/* The words of FOVEA_FLAGS, options only: those that this subcommand does not take are for
+ * others. */
+static int parse_environment(fv_args *a, const fv_command *c) {
+    enum { MAX = 64 };
+    const char *text = getenv("FOVEA_FLAGS");
+    char *words[MAX], *rest = NULL;
+    int n = 0, status = FV_EXIT_OK;
+    if (!text || !*text)
+        return FV_EXIT_OK;
+    if (!(a->environment = strdup(text)))
+        return fv_usage(a, "out of memory");
+    for (char *w = strtok_r(a->environment, " \t\n", &rest); w;
+         w = strtok_r(NULL, " \t\n", &rest)) {
+        if (n == MAX)
+            return fv_usage(a, "FOVEA_FLAGS: more than %d words", MAX);
+        words[n++] = w;
+    }
+    for (int i = 0; i < n && !status; i++)
+        status = is_option(words[i]) ? parse_one(a, c, n, words, &i, true)
+                                     : fv_usage(a, "FOVEA_FLAGS: '%s' is no option", words[i]);
+    return status;
+}
+
+static int check(const fv_args *a, const fv_command *c) {
+    if (a->schedule && c->run != fv_cmd_diff && strcmp(a->schedule, "naive") &&
+        strcmp(a->schedule, "default"))
+        return fv_usage(a, "there is no schedule '%s'; there are naive and default", a->schedule);
+    if (a->color && strcmp(a->color, "auto") && strcmp(a->color, "always") &&
+        strcmp(a->color, "never"))
+        return fv_usage(a, "--color takes auto, always or never, not '%s'", a->color);
+    if (a->format && strcmp(a->format, "npy") && strcmp(a->format, "pb"))
+        return fv_usage(a, "--format takes npy or pb, not '%s'", a->format);
+    if (a->nthread_list > 1 && c->run != fv_cmd_bench)
+        return fv_usage(a, "--threads takes one number here");
+    if (a->script_memory < 1 || a->script_steps < 1)
+        return fv_usage(a, "--script-%s takes a number of at least 1",
+                        a->script_memory < 1 ? "memory" : "steps");
+    for (int i = 0; i < a->script_args.n; i++)
+        if (!strchr(a->script_args.at[i], '='))
+            return fv_usage(a, "--script-arg %s: expected NAME=VALUE", a->script_args.at[i]);
+    if (a->script && a->pipeline)
+        return fv_usage(
+            a, "--script and --pipeline: one of them; the file of a pipeline is a script, too");
+    if (c->run != fv_cmd_lua && c->run != fv_cmd_test && !a->script && !a->pipeline &&
+        (a->script_args.n || a->unsafe_lua))
+        return fv_usage(a, "%s goes with --script and --pipeline",
+                        a->unsafe_lua ? "--unsafe-lua" : "--script-arg");
+    if (a->help || a->list_passes || a->print_pipeline)
+        return FV_EXIT_OK;
+    if (a->n < c->min)
+        return fv_usage(a, "%s is missing; see `fovea %s --help`", c->operands, c->name);
+    if (c->max && a->n > c->max)
+        return fv_usage(a, "one %s only, '%s' is too much", c->operands, a->operand[c->max]);
+    return FV_EXIT_OK;
+}
+
+int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands) {
+    *a = (fv_args){.command = c->name,
+                   .words = argv,
+                   .nwords = argc,
+                   .stop_after = -1,
+                   .atol = -1,
+                   .rtol = -1,
+                   .rounds = 5,
+                   .chunk = 64,
+                   .seconds = c->run == fv_cmd_tune ? 60 : 2,
+                   .script_memory = 1024,
+                   .script_steps = 10000,
+                   .operand = operands};
+    int status = parse_environment(a, c);
+    bool options_end = false;
+    for (int i = 0; i < argc && !status; i++) {
+        if (c->run == fv_cmd_lua && a->n) /* the rest is the script's */
+            options_end = true;
+        if (!options_end && !strcmp(argv[i], "--"))
+            options_end = true;
+        else if (options_end || !is_option(argv[i]))
+            operands[a->n++] = argv[i];
+        else
+            status = parse_one(a, c, argc, argv, &i, false);
+    }
+    return status ? status : check(a, c);
+}
+
+static bool is_about_the_work(const option *o) {
+    static const char *const names[] = {"--output",  "--emit",    "--weights",    "--json",
+                                        "--quiet",   "--verbose", "--color",      "--stop-after",
+                                        "--changes", "--bisect",  "--bisect-test"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(o->name, names[i]))
+            return true;
+    return false;
+}
+
+const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand) {
+    const fv_command *from = fv_commands, *to = fv_commands;
+    const char **list = NULL;
+    int n = 0, cap = 0;
+    while (strcmp(from->name, a->command))
+        from++;
+    while (strcmp(to->name, subcommand))
+        to++;
+    /* they were parsed before: how many words an option has is all that is asked */
+    fv_args scratch = *a;
+    scratch.n = 0;
+    scratch.inputs.n = scratch.states.n = scratch.at.n = scratch.script_args.n = scratch.dims.n =
+        scratch.enable.n = scratch.disable.n = 0;
+    for (int i = 0; i < a->nwords && strcmp(a->words[i], "--"); i++) {
+        int first = i;
+        if (!is_option(a->words[i])) {
+            scratch.n++;
+            continue;
+        }
+        const option *o = find(from, a->words[i], false);
+        if (parse_one(&scratch, from, a->nwords, a->words, &i, false) || !takes(to, o) ||
+            is_about_the_work(o))
+            continue;
+        for (int k = first; k <= i; k++)
+            FV_PUSH(arena, list, n, cap, a->words[k]);
+    }
+    FV_PUSH(arena, list, n, cap, NULL);
+    return list;
+}
+
+void fv_args_free(fv_args *a) {
+    free(a->environment);
+}
+
+/* ---- help ---- */
+
+static void print_options(const fv_command *c, bool common) {
+    for (int i = 0; i < NOPTIONS; i++) {
+        const option *o = &options[i];
+        char left[64];
+        if (o->common != common || !takes(c, o))
+            continue;
+        snprintf(left, sizeof left, "%s%s%s%s%s", o->brief ? o->brief : "", o->brief ? ", " : "",
+                 o->name, o->value && o->kind != LEVEL ? "=" : "", o->value ? o->value : "");
+        fv_out("  %-20s %s", left, o->doc ? o->doc : "");
+        for (const char *const *name = o->names ? o->names() : NULL; name && *name; name++)
+            fv_out("%s%s", name == o->names() ? "" : ", ", *name);
+        fv_out("\n");
+    }
+}
+
+static void print_commands(void) {
+    fv_out("usage: fovea COMMAND [OPTIONS] ...\n\ncommands:\n");
+    for (const fv_command *k = fv_commands; k->name; k++)
+        fv_out("  %-9s %s\n", k->name, k->doc);
+    fv_out("\nA model is an ONNX file, graph IR text, or the text of kernels and their program; "
+           "`-` is\n"
+           "standard input. Exit status: 0 done, 1 the model or the data is at fault or differs, 2 "
+           "the\n"
+           "command line is, 3 Fovea is. FOVEA_FLAGS holds options for every use, "
+           "FOVEA_NUM_THREADS is\n"
+           "the default of --threads, FOVEA_CACHE_DIR the folder where compiled models are kept "
+           "(empty:\n"
+           "nowhere; default ~/.cache/fovea), FOVEA_CACHE_SIZE its limit (default 5G), NO_COLOR is "
+           "heeded.\n"
+           "\n`fovea COMMAND --help` tells more; `fovea --version` prints the version.\n");
+}
+
+void fv_print_help(const fv_command *c) {
+    if (!c) {
+        print_commands();
+        return;
+    }
+    fv_out("usage: fovea %s %s%s[OPTIONS]\n\n%s\n", c->name, c->operands, *c->operands ? " " : "",
+           c->doc);
+    if (c->options && *c->options) {
+        fv_out("\noptions:\n");
+        print_options(c, false);
+    }
+    fv_out("\ncommon options:\n");
+    print_options(c, true);
+    if (c->more) {
+        fv_out("\n");
+        fv_put_text(stdout, c->more);
+    }
+}

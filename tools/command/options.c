@@ -1,0 +1,188 @@
+/* options.c - what the arguments mean to the driver. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/c/names.h"
+#include "ir/base/diag.h"
+#include "ir/dim/option.h"
+#include "passes/switches.h"
+#include "tools/command/command.h"
+#include "tools/command/stop.h"
+
+/* ---- target, dims, level, passes ---- */
+
+const char *fv_names_str(fv_arena *a, const char *const *names) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (; *names; names++)
+        fv_text_printf(&t, "%s%s", t.n ? ", " : "", *names);
+    return t.s;
+}
+
+/* --processor, for the target that is known. */
+static bool find_processor(fv_arena *arena, const fv_args *a, fv_driver_options *o) {
+    const char *name = a->processor;
+    fv_processor_id id;
+    if (!name)
+        return true;
+    o->processor_given = true;
+    if (!fv_processor_find(name, &id)) {
+        const char *near = fv_nearest(name, fv_processor_names());
+        if (near)
+            fv_usage(a, "there is no processor '%s'; did you mean '%s'?", name, near);
+        else
+            fv_usage(a, "there is no processor '%s'; there are %s", name,
+                     fv_names_str(arena, fv_processor_names()));
+        return false;
+    }
+    const fv_target *t = fv_target_for(arena, o->target, id);
+    if (!t)
+        return fv_usage(a, "processor '%s' is %s, the target %s is not", name,
+                        fv_processor_at(id)->architecture,
+                        fv_target_str(arena, o->target)) == FV_EXIT_OK;
+    o->target = t;
+    return true;
+}
+
+static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o, bool here) {
+    const char *why = "";
+    o->target_given = a->target != NULL;
+    o->target = fv_driver_target(arena, a->target, here, &why);
+    return o->target ? find_processor(arena, a, o) : fv_usage(a, "%s", why) == FV_EXIT_OK;
+}
+
+/* "a,b" as a list; empty words are left out. */
+static const char *const *split(fv_arena *a, const char *text) {
+    const char **list = NULL;
+    int n = 0, cap = 0;
+    for (const char *p = text; *p;) {
+        size_t len = strcspn(p, ",");
+        if (len)
+            FV_PUSH(a, list, n, cap, fv_strndup(a, p, len));
+        p += len + (p[len] == ',');
+    }
+    FV_PUSH(a, list, n, cap, NULL);
+    return list;
+}
+
+/* The names of all uses of an option that takes lists; NULL: it is not used. */
+static const char *const *split_all(fv_arena *a, const fv_list_arg *all) {
+    fv_text t = {.arena = a};
+    for (int i = 0; i < all->n; i++)
+        fv_text_printf(&t, "%s,", all->at[i]);
+    return t.n ? split(a, t.s) : NULL;
+}
+
+static bool check_pass(const fv_args *a, const fv_pass *const *own, const char *name) {
+    const char *names[256] = {0};
+    int n = 0;
+    if (fv_pass_find_own(own, name))
+        return true;
+    for (; own && *own && n < 128; own++)
+        names[n++] = (*own)->name;
+    for (int i = 0; fv_pass_at(i) && n < 255; i++)
+        names[n++] = fv_pass_at(i)->name;
+    const char *near = fv_nearest(name, names);
+    if (near)
+        fv_usage(a, "there is no pass '%s'; did you mean '%s'?", name, near);
+    else
+        fv_usage(a, "there is no pass '%s'; `fovea opt --list-passes` lists them", name);
+    return false;
+}
+
+bool fv_args_check_lists(fv_context *c) {
+    const fv_args *a = c->args;
+    for (int i = 0; i < a->dims.n; i++) {
+        fv_dim_option o;
+        const char *problem = fv_dim_option_parse(c->arena, a->dims.at[i], &o);
+        if (problem)
+            return fv_usage(a, "--dim %s: %s", a->dims.at[i], problem) == FV_EXIT_OK;
+    }
+    for (int i = 0; i < a->inputs.n; i++)
+        if (!strchr(a->inputs.at[i], '='))
+            return fv_usage(a, "--input %s: expected NAME=FILE", a->inputs.at[i]) == FV_EXIT_OK;
+    for (int i = 0; i < a->states.n; i++)
+        if (!strchr(a->states.at[i], '='))
+            return fv_usage(a, "--state %s: expected INPUT=OUTPUT", a->states.at[i]) == FV_EXIT_OK;
+    return true;
+}
+
+bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
+    const fv_args *a = c->args;
+    fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
+    pipeline->verify = a->verify;
+    *o = (fv_driver_options){.dims = a->dims.at,
+                             .states = a->states.at,
+                             .level = a->level,
+                             .name = a->name,
+                             .naive = a->schedule && !strcmp(a->schedule, "naive"),
+                             .strict = a->strict,
+                             .tuning = a->tuning,
+                             .passes = a->passes ? split(c->arena, a->passes) : NULL,
+                             .enable = split_all(c->arena, &a->enable),
+                             .disable = split_all(c->arena, &a->disable),
+                             .pipeline = pipeline};
+    if (a->tuning && o->naive)
+        return fv_usage(a, "--schedule=naive has nothing that --tuning could say") == FV_EXIT_OK;
+    if (a->name && !fv_c_name_is_fit(a->name))
+        return fv_usage(a, "--name '%s' is no prefix for names in C", a->name) == FV_EXIT_OK;
+    o->pipeline = pipeline;
+    if (!fv_script_begin(c, o))
+        return false;
+    for (int i = 0; o->passes && o->passes[i]; i++)
+        if (!check_pass(a, o->pipeline->own, o->passes[i]))
+            return false;
+    const char *wrong = fv_switches_wrong(c->arena, o->passes, o->steps, o->enable, o->disable);
+    if (wrong)
+        return fv_usage(a, "--%s", wrong) == FV_EXIT_OK;
+    if (!fv_stop_begin(c, o))
+        return false;
+    return find_target(c->arena, a, o, here);
+}
+
+/* ---- backends ---- */
+
+static const char *const backend_names[] = {
+    [FV_BACKEND_JIT] = "jit", [FV_BACKEND_INTERP] = "interp", [FV_BACKEND_C] = "c", NULL};
+
+const char *fv_backend_name(fv_backend_kind b) {
+    return backend_names[b];
+}
+
+static int find_backend(const char *name, size_t n) {
+    for (int i = 0; backend_names[i]; i++)
+        if (strlen(backend_names[i]) == n && !memcmp(backend_names[i], name, n))
+            return i;
+    return -1;
+}
+
+int fv_args_backends(const fv_args *a, fv_backend_kind *out) {
+    const char *s = a->backend ? a->backend : FV_HAVE_JIT ? "jit" : "interp";
+    int n = 0;
+    while (*s && n < 3) {
+        size_t len = strcspn(s, ",");
+        int k = find_backend(s, len);
+        if (k < 0) {
+            fv_usage(a, "there is no backend '%.*s'; there are jit, c and interp", (int)len, s);
+            return 0;
+        }
+        out[n++] = (fv_backend_kind)k;
+        s += len + (s[len] == ',');
+    }
+    return n ? n : (fv_usage(a, "--backend names none of jit, c and interp"), 0);
+}
+
+/* ---- threads ---- */
+
+int fv_args_threads(const fv_args *a) {
+    const char *env = getenv("FOVEA_NUM_THREADS");
+    char *end;
+    if (a->threads || !env || !*env)
+        return a->threads;
+    long n = strtol(env, &end, 10);
+    if (!*end && n >= 0 && n <= 4096)
+        return (int)n;
+    fv_err("fovea %s: warning: FOVEA_NUM_THREADS='%s' is no number of threads and is ignored\n",
+           a->command, env);
+    return 0;
+}

@@ -1,0 +1,396 @@
+/* bisect.c - see bisect.h. Each try is a run of its own: a pass that crashes is one that fails.
+ * What a run with --stop-after=N does is the beginning of what any with more does, so one list of
+ * changes, of the run that fails, names them all. */
+#include "tools/lab/bisect.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/file.h"
+#include "ir/definition/step_names.h"
+#include "tools/command/child.h"
+
+enum { MOST_LINES = 12 }; /* of each side that are printed */
+
+typedef struct bisection {
+    fv_context *c;
+    const char *program, *model, *folder;
+    const char **changes; /* what each is, in their order */
+    int n, runs;
+} bisection;
+
+static const char *in_folder(const bisection *b, const char *name) {
+    return fv_printf(b->c->arena, "%s/%s", b->folder, name);
+}
+
+/* ---- command lines ---- */
+
+typedef struct line {
+    const char **word;
+    int n, cap;
+} line;
+
+static void add(const bisection *b, line *l, const char *word) {
+    FV_PUSH(b->c->arena, l->word, l->n, l->cap, word);
+}
+
+/* `fovea SUBCOMMAND MODEL`, with the options that were given. */
+static line fovea(const bisection *b, const char *subcommand) {
+    line l = {0};
+    const char *const *words = fv_args_for(b->c->arena, b->c->args, subcommand);
+    add(b, &l, b->program);
+    add(b, &l, subcommand);
+    while (*words)
+        add(b, &l, *words++);
+    return l;
+}
+
+static const char *const *end(const bisection *b, line *l) {
+    add(b, l, "--");
+    add(b, l, b->model);
+    add(b, l, NULL);
+    return l->word;
+}
+
+static const char *stop_after(const bisection *b, int n) {
+    return fv_printf(b->c->arena, "--stop-after=%d", n);
+}
+
+/* Fails where outputs differ, where the run stops, and where a verifier has something to say. */
+static line run_line(const bisection *b) {
+    line l = fovea(b, "run");
+    add(b, &l, "--quiet");
+    add(b, &l, "--verify");
+    add(b, &l, fv_printf(b->c->arena, "--expect=%s", in_folder(b, "expected")));
+    return l;
+}
+
+static const char *const *stopped_run(const bisection *b, int n) {
+    line l = run_line(b);
+    add(b, &l, stop_after(b, n));
+    return end(b, &l);
+}
+
+static const char *flags(const bisection *b, int n) {
+    const char *before = getenv("FOVEA_FLAGS");
+    return fv_printf(b->c->arena, "%s%s%s", before ? before : "", before ? " " : "",
+                     stop_after(b, n));
+}
+
+static const char *repeating_line(const bisection *b, int n) {
+    fv_arena *a = b->c->arena;
+    const char *test = b->c->args->bisect_test;
+    if (!test)
+        return fv_child_line(a, stopped_run(b, n));
+    return fv_printf(a, "FOVEA_FLAGS=%s %s",
+                     fv_child_line(a, (const char *const[]){flags(b, n), NULL}),
+                     fv_child_line(a, (const char *const[]){"sh", "-c", test, NULL}));
+}
+
+/* ---- tries ---- */
+
+static int run_test(bisection *b, int n, const char *said) {
+    const char *before = getenv("FOVEA_FLAGS");
+    before = before ? fv_strdup(b->c->arena, before) : NULL;
+    setenv("FOVEA_FLAGS", flags(b, n), 1);
+    int status = fv_child_run(b->c, "/bin/sh",
+                              (const char *const[]){"sh", "-c", b->c->args->bisect_test, NULL},
+                              in_folder(b, said));
+    b->runs++;
+    if (before)
+        setenv("FOVEA_FLAGS", before, 1);
+    else
+        unsetenv("FOVEA_FLAGS");
+    return status;
+}
+
+/* This command with those words; what it says is in the file of that name. */
+static int run_self(bisection *b, const char *const *words, const char *said) {
+    b->runs++;
+    return fv_child_run(b->c, fv_child_self, words, in_folder(b, said));
+}
+
+/* What the last try that failed has said stays in "said.txt". */
+static bool judge(const bisection *b, int status, bool *failed) {
+    *failed = status != 0;
+    if (*failed)
+        rename(in_folder(b, "run.txt"), in_folder(b, "said.txt"));
+    else
+        unlink(in_folder(b, "run.txt"));
+    return status >= 0;
+}
+
+static bool fails(bisection *b, int n, bool *failed) {
+    int status = b->c->args->bisect_test ? run_test(b, n, "run.txt")
+                                         : run_self(b, stopped_run(b, n), "run.txt");
+    bool ok = judge(b, status, failed);
+    if (b->c->args->verbose && ok)
+        fv_err("with %d of %d changes: %s\n", n, b->n, *failed ? "fails" : "good");
+    return ok;
+}
+
+/* ---- files ---- */
+
+/* As a shell can start it again. */
+static bool find_program(bisection *b) {
+    char path[4096];
+    ssize_t n = readlink(fv_child_self, path, sizeof path);
+    if (n < 0 || n == (ssize_t)sizeof path)
+        return fv_error(b->c->session, "where this program is: %s",
+                        n < 0 ? strerror(errno) : "its path is too long");
+    b->program = fv_strndup(b->c->arena, path, (size_t)n);
+    return true;
+}
+
+static bool make_one(const bisection *b, const char *path) {
+    struct stat st;
+    int e = mkdir(path, 0777) ? errno : 0;
+    if (e == EEXIST && !stat(path, &st))
+        e = S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+    return !e || fv_error(b->c->session, "cannot make the folder '%s': %s", path, strerror(e));
+}
+
+static bool make_folder(bisection *b) {
+    const fv_args *a = b->c->args;
+    const char *stem = fv_emit_stem(b->c->arena, b->model);
+    b->folder = a->output ? a->output : fv_printf(b->c->arena, "bisect-%s", stem ? stem : "model");
+    return make_one(b, b->folder) && make_one(b, in_folder(b, "expected")) &&
+           make_one(b, in_folder(b, "before")) && make_one(b, in_folder(b, "after"));
+}
+
+/* NULL: there is no such file, or nothing in it. */
+static const char *read_text(const bisection *b, const char *path) {
+    fv_file f;
+    struct stat st;
+    if (stat(path, &st) || !st.st_size || !fv_file_map(b->c->session, b->c->arena, path, &f))
+        return NULL;
+    return fv_strndup(b->c->arena, (const char *)f.data, f.size);
+}
+
+static const char **lines_of(const bisection *b, const char *text, int *n) {
+    const char **list = NULL;
+    int cap = 0;
+    *n = 0;
+    for (const char *p = text ? text : ""; *p;) {
+        size_t length = strcspn(p, "\n");
+        FV_PUSH(b->c->arena, list, *n, cap, fv_strndup(b->c->arena, p, length));
+        p += length + (p[length] == '\n');
+    }
+    return list;
+}
+
+static void print_said(const bisection *b) {
+    int n;
+    const char **said = lines_of(b, read_text(b, in_folder(b, "said.txt")), &n);
+    for (int i = n > 3 ? n - 3 : 0; i < n; i++)
+        fv_out("  %.300s\n", said[i]);
+}
+
+/* ---- what is expected, and what is changed ---- */
+
+/* What the model gives without any change, on the interpreter. */
+static bool make_expected(bisection *b) {
+    line l = fovea(b, "run");
+    add(b, &l, "-q");
+    add(b, &l, "--backend=interp");
+    add(b, &l, "--stop-after=0");
+    add(b, &l, fv_printf(b->c->arena, "--output=%s/", in_folder(b, "expected")));
+    int status = run_self(b, end(b, &l), "said.txt");
+    if (!status)
+        return true;
+    if (status > 0)
+        fv_error(b->c->session, "does not run without any change either: nothing to compare with");
+    print_said(b);
+    return false;
+}
+
+/* Lists all changes, up to the one that crashes. */
+static int list_changes(bisection *b, line l, const char *said) {
+    const char *list = in_folder(b, "changes.txt");
+    add(b, &l, fv_printf(b->c->arena, "--changes=%s", list));
+    unlink(list);
+    int status = run_self(b, end(b, &l), said);
+    b->changes = lines_of(b, read_text(b, list), &b->n);
+    return status;
+}
+
+/* A command that is the user's may compile more than the model: the list is of a compilation of
+ * ours. */
+static bool list_for_test(bisection *b) {
+    const char *kernels = in_folder(b, "kernels.fvk");
+    line l = fovea(b, "compile");
+    add(b, &l, "--emit=kernels");
+    add(b, &l, fv_printf(b->c->arena, "--output=%s", kernels));
+    int status = list_changes(b, l, "said.txt");
+    unlink(kernels);
+    unlink(fv_printf(b->c->arena, "%s.bin", kernels));
+    if (status <= 0 || b->n)
+        return status >= 0;
+    print_said(b);
+    return fv_error(b->c->session, "cannot be compiled with these options");
+}
+
+/* All changes are made. */
+static bool try_all(bisection *b, bool *failed) {
+    if (b->c->args->bisect_test)
+        return list_for_test(b) && fails(b, b->n, failed);
+    return make_expected(b) && judge(b, list_changes(b, run_line(b), "run.txt"), failed);
+}
+
+/* ---- the change ---- */
+
+/* The graph, its definitions or its kernels: whatever the change is of. */
+static const char *kind_of(const char *change) {
+    size_t n = strcspn(change, ": ");
+    for (int i = 0; fv_step_name_at(i); i++)
+        if (strlen(fv_step_name_at(i)->name) == n && !strncmp(fv_step_name_at(i)->name, change, n))
+            return "definitions";
+    return !strncmp(change, "schedule", n) || !strncmp(change, "memory", n) ? "kernels" : "ir";
+}
+
+static const char *write_side(bisection *b, const char *name, const char *kind, int n) {
+    fv_emit_kind k = fv_emit_by_name(kind);
+    const char *path = in_folder(b, fv_printf(b->c->arena, "%s/model%s", name, fv_emit_suffix(k)));
+    line l = fovea(b, "compile");
+    add(b, &l, "-q");
+    add(b, &l, fv_printf(b->c->arena, "--emit=%s", kind));
+    add(b, &l, fv_printf(b->c->arena, "--output=%s", path));
+    add(b, &l, stop_after(b, n));
+    unlink(path);
+    const char *said = fv_printf(b->c->arena, "%s.txt", name);
+    int status = run_self(b, end(b, &l), said);
+    if (!status)
+        unlink(in_folder(b, said));
+    return status ? NULL : path;
+}
+
+static void print_lines(const char *sign, const char **lines, int from, int to) {
+    for (int i = from; i < to && i < from + MOST_LINES; i++)
+        fv_out("  %s %.160s\n", sign, lines[i]);
+    if (to - from > MOST_LINES)
+        fv_out("  %s ... %d lines more\n", sign, to - from - MOST_LINES);
+}
+
+/* Between what both begin with and what both end with. */
+static void print_difference(const bisection *b, const char *before, const char *after) {
+    int n, m, first = 0, last = 0;
+    const char **x = lines_of(b, read_text(b, before), &n),
+               **y = lines_of(b, read_text(b, after), &m);
+    while (first < n && first < m && !strcmp(x[first], y[first]))
+        first++;
+    while (last < n - first && last < m - first && !strcmp(x[n - 1 - last], y[m - 1 - last]))
+        last++;
+    print_lines("-", x, first, n - last);
+    print_lines("+", y, first, m - last);
+}
+
+static bool write_repeat(const bisection *b, int n) {
+    char here[4096];
+    fv_text t = {.arena = b->c->arena};
+    const char *path = in_folder(b, "repeat.sh");
+    if (!getcwd(here, sizeof here))
+        return fv_error(b->c->session, "the current folder: %s", strerror(errno));
+    fv_text_printf(&t, "# fails; with --stop-after=%d it does not\n", n - 1);
+    fv_text_printf(&t, "cd %s && %s\n",
+                   fv_child_line(b->c->arena, (const char *const[]){here, NULL}),
+                   repeating_line(b, n));
+    FILE *f = fopen(path, "w");
+    bool ok = f && fwrite(t.s, 1, t.n, f) == t.n;
+    ok = f && !fclose(f) && ok;
+    return ok || fv_error(b->c->session, "cannot write '%s': %s", path, strerror(errno));
+}
+
+static bool report(bisection *b, int n) {
+    const char *change = b->changes[n - 1], *kind = kind_of(change);
+    const char *before = write_side(b, "before", kind, n - 1),
+               *after = write_side(b, "after", kind, n);
+    if (!write_repeat(b, n))
+        return false;
+    fv_out("%s: change %d of %d, found in %d runs\n", change, n, b->n, b->runs);
+    print_said(b);
+    if (before && after)
+        print_difference(b, before, after);
+    fv_out("before  %s\nafter   %s\nrepeat  sh %s\n", before ? before : "cannot be written",
+           after ? after : "cannot be written: see after.txt there", in_folder(b, "repeat.sh"));
+    return true;
+}
+
+/* ---- all ---- */
+
+/* The least number of changes with which it fails; with all it does. False after a diagnostic: it
+ * cannot be tried. */
+static bool search(bisection *b, int *found) {
+    int good = 0, bad = b->n;
+    bool failed;
+    while (bad - good > 1) {
+        int middle = good + (bad - good) / 2;
+        if (!fails(b, middle, &failed))
+            return false;
+        if (failed)
+            bad = middle;
+        else
+            good = middle;
+    }
+    if (!good) { /* nobody has tried that yet */
+        if (!fails(b, 0, &failed))
+            return false;
+        bad = failed ? 0 : bad;
+    }
+    *found = bad;
+    return true;
+}
+
+static bool is_fit(const fv_context *c) {
+    const fv_args *a = c->args;
+    fv_file_kind kind = fv_driver_path_kind(a->operand[0]);
+    const char *other = a->json              ? "--json"
+                        : a->explain         ? "--explain"
+                        : a->dump_after      ? "--dump-after"
+                        : a->dump_dir        ? "--dump-dir"
+                        : a->time_passes     ? "--time-passes"
+                        : a->emit            ? "--emit"
+                        : a->standard        ? "--standard"
+                        : a->changes         ? "--changes"
+                        : a->stop_after >= 0 ? "--stop-after"
+                                             : NULL;
+    if (other)
+        return fv_usage(a, "%s does not go with --bisect", other) == FV_EXIT_OK;
+    if (a->bisect_test && (a->inputs.n || a->data_set || a->backend))
+        return fv_usage(a, "--bisect-test: the command says what runs: %s does not apply",
+                        a->inputs.n   ? "--input"
+                        : a->data_set ? "--data-set"
+                                      : "--backend") == FV_EXIT_OK;
+    if (!strcmp(a->operand[0], "-"))
+        return fv_usage(a, "--bisect reads the model more than once: standard input cannot be") ==
+               FV_EXIT_OK;
+    fv_diag_file(c->session, a->operand[0]);
+    return fv_file_is_graph(kind) ||
+           fv_error(c->session,
+                    "holds kernels, which are made already: there is no change to find");
+}
+
+int fv_bisect(fv_context *c) {
+    bisection b = {.c = c, .model = c->args->operand[0]};
+    int found;
+    bool failed;
+    if (!is_fit(c))
+        return fv_refused(c);
+    if (!find_program(&b) || !make_folder(&b) || !try_all(&b, &failed))
+        return fv_failed(c);
+    if (!failed) {
+        fv_out("with all %d changes %s\n", b.n,
+               c->args->bisect_test ? "the command succeeds" : "outputs are as without any");
+        return FV_EXIT_OK;
+    }
+    if (!search(&b, &found))
+        return fv_failed(c);
+    if (found)
+        return report(&b, found) ? FV_EXIT_MODEL : fv_failed(c);
+    fv_out("fails without any change as well: it is none of %d\n", b.n);
+    print_said(&b);
+    return FV_EXIT_MODEL;
+}

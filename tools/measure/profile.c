@@ -1,0 +1,192 @@
+/* profile.c - where the time of a run goes: launches, and the kernels that they share. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cost.h"
+#include "frontend/file.h"
+#include "tools/measure/bench.h"
+
+#define TRACE_MS 500 /* so long are runs traced */
+enum { LEAST_RUNS = 5, MOST_RUNS = 200 };
+
+typedef struct taker {
+    fv_bench *b;
+    fv_runner *r;
+    fv_profile *p;
+    double **ms;   /* [launch][run]: what all its calls took */
+    double *calls; /* [launch], of all runs together */
+    double run_ms[MOST_RUNS];
+} taker;
+
+/* ---- runs ---- */
+
+static void keep_events(taker *t) {
+    t->p->nevents = t->r->nevents;
+    t->p->events = FV_NEW(t->b->c->arena, fv_event, t->r->nevents + 1);
+    if (t->r->nevents)
+        memcpy(t->p->events, t->r->events, (size_t)t->r->nevents * sizeof *t->p->events);
+}
+
+static bool trace_once(taker *t, int run) {
+    const fv_runner *r = t->r;
+    int nlaunches = t->b->m.table->nlaunches;
+    if (!fv_runner_trace(t->b->c, t->r, &t->run_ms[run]))
+        return false;
+    for (int i = 0; i < r->nevents; i++) {
+        const fv_event *e = &r->events[i];
+        if (e->launch < 0 || e->launch >= nlaunches)
+            continue;
+        t->ms[e->launch][run] += e->end - e->begin;
+        t->calls[e->launch]++;
+    }
+    return true;
+}
+
+static bool trace(taker *t) {
+    double best = 1e300, spent = 0;
+    for (int i = 0; i < MOST_RUNS && (i < LEAST_RUNS || spent < TRACE_MS); i++) {
+        if (!trace_once(t, i))
+            return false;
+        if (t->run_ms[i] < best)
+            keep_events(t);
+        best = t->run_ms[i] < best ? t->run_ms[i] : best;
+        spent += t->run_ms[i];
+        t->p->runs++;
+    }
+    return true;
+}
+
+/* ---- rows ---- */
+
+static int by_time(const void *a, const void *b) {
+    const fv_profile_row *x = a, *y = b;
+    return x->ms != y->ms ? (x->ms < y->ms ? 1 : -1)
+                          : (x->launch > y->launch) - (x->launch < y->launch);
+}
+
+static fv_profile_row make_row(const taker *t, int i) {
+    const fv_subject *m = &t->b->m;
+    const fv_launch_info *info = &m->table->launches[i];
+    fv_profile_row row = {
+        .launch = i, .launches = 1, .kernel = info->kernel, .nodes = info->nodes, .schedule = ""};
+    row.calls = t->calls[i] / t->p->runs;
+    row.ms = fv_summarise(t->ms[i], t->p->runs).median;
+    if (i < m->ncosts) {
+        const fv_launch_cost *l = &m->costs[i];
+        row.schedule =
+            l->kernel->schedule ? fv_schedule_brief(t->b->c->arena, l->kernel->schedule) : "";
+        row.known = l->known;
+        row.flops = l->cost.flops * row.calls;
+        row.bytes = (l->cost.read + l->cost.written) * row.calls;
+    }
+    return row;
+}
+
+static fv_profile_row *find_kernel(fv_profile *p, const char *kernel) {
+    for (int i = 0; i < p->nkernels; i++)
+        if (!strcmp(p->kernels[i].kernel, kernel))
+            return &p->kernels[i];
+    return NULL;
+}
+
+static void add_to_kernel(fv_profile *p, const fv_profile_row *row) {
+    fv_profile_row *k = find_kernel(p, row->kernel);
+    if (!k) {
+        p->kernels[p->nkernels++] = *row;
+        return;
+    }
+    k->launches++;
+    k->calls += row->calls;
+    k->ms += row->ms;
+    k->known &= row->known;
+    k->flops += row->flops;
+    k->bytes += row->bytes;
+}
+
+static void make_rows(taker *t) {
+    fv_profile *p = t->p;
+    fv_arena *a = t->b->c->arena;
+    p->nlaunches = t->b->m.table->nlaunches;
+    p->launches = FV_NEW(a, fv_profile_row, p->nlaunches + 1);
+    p->kernels = FV_NEW(a, fv_profile_row, p->nlaunches + 1);
+    for (int i = 0; i < p->nlaunches; i++) {
+        p->launches[i] = make_row(t, i);
+        add_to_kernel(p, &p->launches[i]);
+        p->kernel_ms += p->launches[i].ms;
+    }
+    qsort(p->launches, (size_t)p->nlaunches, sizeof *p->launches, by_time);
+    qsort(p->kernels, (size_t)p->nkernels, sizeof *p->kernels, by_time);
+    p->run_ms = fv_summarise(t->run_ms, p->runs).median;
+}
+
+fv_profile *fv_profile_take(fv_bench *b, fv_runner *r) {
+    fv_arena *a = b->c->arena;
+    int n = b->m.table->nlaunches;
+    if (n == 0) {
+        fv_error(b->c->session,
+                 "--profile: the library does not name its launches; generated C does where it "
+                 "is compiled with -DNAME_TRACED");
+        return NULL;
+    }
+    taker *t = FV_NEW(a, taker, 1);
+    *t = (taker){.b = b, .r = r, .p = FV_NEW(a, fv_profile, 1)};
+    t->ms = FV_NEW(a, double *, n);
+    t->calls = FV_NEW(a, double, n);
+    for (int i = 0; i < n; i++)
+        t->ms[i] = FV_NEW(a, double, MOST_RUNS);
+    if (!trace(t))
+        return NULL;
+    make_rows(t);
+    return t->p;
+}
+
+const char *fv_profile_family(fv_arena *a, const fv_profile_row *row) {
+    return fv_strndup(a, row->schedule, strcspn(row->schedule, " "));
+}
+
+/* ---- Chrome's trace format: one complete event a launch ---- */
+
+static json_t *event_json(fv_bench *b, const fv_event *e) {
+    const fv_subject *m = &b->m;
+    const fv_launch_info *info = &m->table->launches[e->launch];
+    const fv_launch_cost *l = e->launch < m->ncosts ? &m->costs[e->launch] : NULL;
+    double ms = e->end - e->begin;
+    json_t *o = json_object(), *args = json_object();
+    fv_json_set_text(o, "name", *info->nodes ? info->nodes : info->kernel);
+    fv_json_set_text(o, "ph", "X");
+    fv_json_set_int(o, "pid", 1);
+    fv_json_set_int(o, "tid", 1);
+    fv_json_set(o, "ts", fv_json_real(1e3 * e->begin));
+    fv_json_set(o, "dur", fv_json_real(1e3 * ms));
+    fv_json_set_text(args, "kernel", info->kernel);
+    if (l && l->kernel->schedule)
+        fv_json_set_text(args, "schedule", fv_schedule_brief(b->c->arena, l->kernel->schedule));
+    if (l && l->known && ms > 0) {
+        fv_json_set(args, "gflops", fv_json_real(l->cost.flops / ms * 1e-6));
+        fv_json_set(args, "gbs", fv_json_real((l->cost.read + l->cost.written) / ms * 1e-6));
+    }
+    fv_json_set(o, "args", args);
+    return o;
+}
+
+static json_t *trace_json(fv_bench *b, const fv_profile *p) {
+    json_t *d = json_object(), *list = json_array();
+    for (int i = 0; i < p->nevents; i++)
+        if (p->events[i].launch >= 0 && p->events[i].launch < b->m.table->nlaunches)
+            fv_json_append(list, event_json(b, &p->events[i]));
+    fv_json_set(d, "traceEvents", list);
+    fv_json_set_text(d, "displayTimeUnit", "ms");
+    return d;
+}
+
+bool fv_profile_write(fv_bench *b, const fv_profile *p, const char *path) {
+    json_t *d = trace_json(b, p);
+    char *text = d ? json_dumps(d, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    json_decref(d);
+    if (!text)
+        fv_out_of_memory(b->c->session);
+    bool ok = fv_file_write(b->c->session, path, text, strlen(text));
+    free(text);
+    return ok;
+}

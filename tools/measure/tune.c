@@ -1,0 +1,467 @@
+/* tune.c - `fovea tune`: schedules of a model's costliest kernels that are faster on this machine
+ * than those that are chosen.
+ *
+ * Two programs at a time are timed, that with the schedules found so far and one in which a kernel
+ * has another. They take turns, in the other order each round. What looks faster is measured again,
+ * in rounds of their own: what was best of many was so by luck, too. Each program is compiled in a
+ * session of its own, and its outputs have to be the same to the bit. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/file.h"
+#include "ir/base/diag.h"
+#include "tools/driver/tuning.h"
+#include "tools/measure/alternatives.h"
+#include "tools/measure/bench.h"
+
+enum {
+    LOOKS = 5,
+    ROUNDS = 15,
+    FASTER = 12, /* of these, so many: by luck one in fifty is */
+    MOST_KERNELS = 12,
+    ROUND_MS = 10,
+    MAX_BLOCK = 1000
+};
+#define WORTH_A_LOOK 0.99 /* median ratio of the first rounds */
+#define WORTH_TUNING 0.02 /* share of a model's time that a kernel has, by the cost model */
+
+/* A kernel: all launches whose definitions have that key. */
+typedef struct target_kernel {
+    const char *key, *name, *formula;
+    double cost; /* milliseconds, by the cost model */
+    int next;    /* alternative to try */
+    bool done;
+} target_kernel;
+
+typedef struct tuner {
+    fv_context *c;
+    const char *path;
+    fv_backend_kind backend;
+    double begin, end;       /* milliseconds of the clock */
+    double open_ms, pair_ms; /* what compiling a program took, and a round, at most */
+    fv_tuning found;
+    int cap;
+    target_kernel *kernels;
+    int nkernels, cap_kernels;
+    int tried, turn; /* whose alternative is next */
+    double ratio;    /* with all that was found; 0: not measured */
+    json_t *list;
+    const char *hash, *target;
+    bool said;
+    int status; /* of the command, where a program failed */
+} tuner;
+
+/* A program with certain schedules, and what it takes to run it. */
+typedef struct contender {
+    fv_context c;
+    fv_subject m;
+    fv_choices choices;
+    fv_runner r;
+    int block;
+} contender;
+
+typedef enum { FAILED, NO, YES } answer;
+
+/* ---- programs ---- */
+
+static bool ready(tuner *t, contender *k, const fv_tuning *with) {
+    double start = fv_now_ms(), ms;
+    fv_context *c = &k->c;
+    int threads = fv_args_threads(c->args);
+    bool ok = fv_subject_open_tuned(c, t->path, t->backend, with, &k->choices, &k->m) &&
+              fv_read_inputs(c, &k->m) && fv_choose_dims(c, &k->m, t->nkernels > 0) &&
+              fv_make_inputs(c, &k->m) && fv_runner_open(c, &k->m, threads, &k->r) &&
+              fv_runner_run(c, &k->r, &ms);
+    ok = ok && fv_runner_run(c, &k->r, &ms); /* the first one reads weights from the file */
+    double took = fv_now_ms() - start;
+    t->open_ms = took > t->open_ms ? took : t->open_ms;
+    if (ok) {
+        double block = (double)ROUND_MS / (ms > 1e-3 ? ms : 1e-3);
+        k->block = block<1 ? 1 : block>(double) MAX_BLOCK ? MAX_BLOCK : (int)block;
+        double pair = 2 * (k->block + 1) * ms; /* as if the other took as long */
+        t->pair_ms = pair > t->pair_ms ? pair : t->pair_ms;
+    }
+    return ok;
+}
+
+/* A contender in a session of its own, while `work` looks at it. */
+static answer with_contender(tuner *t, const fv_tuning *with,
+                             answer (*work)(tuner *t, contender *k, void *arg), void *arg) {
+    contender *k = FV_NEW(t->c->arena, contender, 1);
+    fv_door door;
+    k->c = (fv_context){.session = fv_session_new(), .args = t->c->args};
+    if (!k->c.session || FV_DOOR_OPEN(k->c.session, &door))
+        fv_leave_too(t->c->session, k->c.session);
+    k->c.arena = fv_arena_new(k->c.session);
+    answer is = ready(t, k, with) ? work(t, k, arg) : FAILED;
+    t->status = is == FAILED ? fv_failed(&k->c) : FV_EXIT_OK;
+    if (!t->said || is == FAILED) /* what reading the model has to say is said once */
+        fv_print_messages(&k->c);
+    t->said = true;
+    fv_runner_close(&k->r);
+    fv_subject_close(&k->m);
+    fv_door_close(k->c.session, &door);
+    fv_session_free(k->c.session);
+    return is;
+}
+
+/* ---- rounds ---- */
+
+static bool run_block(contender *k, double *median) {
+    double *ms = FV_NEW(k->c.arena, double, k->block), warm;
+    bool ok = fv_runner_run(&k->c, &k->r, &warm);
+    for (int i = 0; i < k->block && ok; i++)
+        ok = fv_runner_run(&k->c, &k->r, &ms[i]);
+    *median = fv_summarise(ms, ok ? k->block : 0).median;
+    return ok;
+}
+
+/* Ratios of rounds, sorted: b's time over a's. */
+static bool run_rounds(contender *a, contender *b, int n, double *ratios) {
+    contender *order[2] = {a, b};
+    for (int i = 0; i < n; i++) {
+        double ms[2] = {0};
+        for (int k = 0; k < 2; k++)
+            if (!run_block(order[k ^ (i & 1)], &ms[k ^ (i & 1)]))
+                return false;
+        ratios[i] = ms[1] / ms[0];
+    }
+    fv_summarise(ratios, n);
+    return true;
+}
+
+static bool same_outputs(contender *a, contender *b) {
+    for (int i = 0; i < a->m.table->noutputs; i++) {
+        const fv_array *x = &a->m.outputs[i], *y = &b->m.outputs[i];
+        size_t n = fv_array_bytes(x);
+        fv_difference d;
+        if (n == fv_array_bytes(y) && (!n || !memcmp(x->data, y->data, n)))
+            continue;
+        d = fv_differ(b->c.arena, y, x, 0, 0); /* NaNs may be others */
+        if (d.shape || d.differing)
+            return fv_error(b->c.session,
+                            "internal error: output '%s' differs under another schedule",
+                            a->m.table->outputs[i].name);
+    }
+    return true;
+}
+
+/* ---- one alternative ---- */
+
+typedef struct attempt {
+    contender *now;
+    double ratio;
+    int faster; /* of the last rounds */
+} attempt;
+
+/* Is k faster? */
+static answer compare(tuner *t, contender *k, void *arg) {
+    attempt *p = arg;
+    double ratios[ROUNDS];
+    (void)t;
+    if (!same_outputs(p->now, k) || !run_rounds(p->now, k, LOOKS, ratios))
+        return FAILED;
+    p->ratio = ratios[LOOKS / 2];
+    if (p->ratio >= WORTH_A_LOOK)
+        return NO;
+    if (!run_rounds(p->now, k, ROUNDS, ratios))
+        return FAILED;
+    p->ratio = ratios[ROUNDS / 2];
+    for (p->faster = 0; p->faster < ROUNDS && ratios[p->faster] < 1;)
+        p->faster++;
+    return p->ratio < 1 && p->faster >= FASTER ? YES : NO;
+}
+
+/* Milliseconds for another program, for it as the one that others are compared with, and for the
+ * two of the end. */
+static double one_more(const tuner *t) {
+    return 4 * t->open_ms + (LOOKS + 2 * ROUNDS) * t->pair_ms;
+}
+
+static bool has_time(const tuner *t) {
+    return fv_now_ms() + one_more(t) < t->end;
+}
+
+static fv_tuned_kernel *entry_of(tuner *t, const char *key) {
+    for (int i = 0; i < t->found.n; i++)
+        if (!strcmp(t->found.kernels[i].key, key))
+            return &t->found.kernels[i];
+    FV_PUSH(t->c->arena, t->found.kernels, t->found.n, t->cap, (fv_tuned_kernel){.key = key});
+    return &t->found.kernels[t->found.n - 1];
+}
+
+static const char *schedule_str(fv_arena *a, const fv_schedule *s) {
+    fv_text t = {.arena = a};
+    fv_schedule_print(&t, s);
+    return t.s;
+}
+
+/* What was found, and that. */
+static fv_tuning with_change(tuner *t, const target_kernel *k, const fv_schedule *s) {
+    tuner copy = *t;
+    copy.found.kernels = FV_NEW(t->c->arena, fv_tuned_kernel, t->found.n + 1);
+    copy.cap = t->found.n + 1;
+    if (t->found.n)
+        memcpy(copy.found.kernels, t->found.kernels,
+               (size_t)t->found.n * sizeof *copy.found.kernels);
+    fv_tuned_kernel *e = entry_of(&copy, k->key);
+    e->schedule.kind = s->kind;
+    for (int p = 0; p < FV_NPARAMETERS; p++)
+        if (fv_schedule_states(s, (fv_parameter)p))
+            fv_schedule_set(&e->schedule, (fv_parameter)p, s->value[p]);
+    return copy.found;
+}
+
+static void tell(tuner *t, const target_kernel *k, const fv_schedule *s, const attempt *p,
+                 answer is) {
+    const fv_args *a = t->c->args;
+    if (a->json && is == YES) {
+        json_t *o = json_object();
+        fv_json_set_text(o, "kernel", k->name);
+        fv_json_set_text(o, "key", k->key);
+        fv_json_set_text(o, "schedule", schedule_str(t->c->arena, s));
+        fv_json_set(o, "ratio", fv_json_real(p->ratio));
+        fv_json_set_int(o, "faster", p->faster);
+        fv_json_append(t->list, o);
+    }
+    if (!a->json && !a->quiet && strcmp(a->output, "-") && (is == YES || a->verbose))
+        fv_out("%-10s %s: %s, %.3f of the time%s\n", is == YES ? "kept" : "tried", k->name,
+               schedule_str(t->c->arena, s), p->ratio,
+               is == YES ? fv_printf(t->c->arena, ", faster in %d of %d rounds", p->faster, ROUNDS)
+                         : "");
+}
+
+static const fv_choice *choice_of(const contender *now, const char *key) {
+    for (int i = 0; i < now->choices.n; i++)
+        if (!strcmp(now->choices.at[i].key, key))
+            return &now->choices.at[i];
+    return NULL;
+}
+
+/* The next alternative of the kernel. NO: it has no more, or is not faster. */
+static answer try_next(tuner *t, contender *now, target_kernel *k) {
+    fv_schedule s = {0};
+    /* it changes with what another kernel asks for as operand */
+    const fv_choice *c = choice_of(now, k->key);
+    int there = c ? 0 : -1;
+    while (there == 0)
+        there = fv_alternative(t->c->arena, c, now->r.threads, k->next++, &s);
+    k->done = there < 0;
+    if (k->done)
+        return NO;
+    fv_tuning with = with_change(t, k, &s);
+    attempt p = {.now = now};
+    answer is = with_contender(t, &with, compare, &p);
+    t->tried++;
+    if (is != FAILED)
+        tell(t, k, &s, &p, is);
+    if (is == YES) {
+        t->found = with;
+        t->cap = with.n;
+        entry_of(t, k->key)->note =
+            fv_printf(t->c->arena, "%s, %.3f: %s", k->name, p.ratio, k->formula);
+    }
+    return is;
+}
+
+/* ---- kernels ---- */
+
+static int by_cost(const void *a, const void *b) {
+    double x = ((const target_kernel *)a)->cost, y = ((const target_kernel *)b)->cost;
+    return (x < y) - (x > y);
+}
+
+static target_kernel *kernel_of(tuner *t, const fv_choice *c) {
+    for (int i = 0; i < t->nkernels; i++)
+        if (!strcmp(t->kernels[i].key, c->key))
+            return &t->kernels[i];
+    fv_arena *a = t->c->arena;
+    target_kernel k = {.key = fv_strdup(a, c->key),
+                       .name = fv_strdup(a, c->kernel->name),
+                       .formula = fv_strdup(a, c->kernel->formula)};
+    FV_PUSH(a, t->kernels, t->nkernels, t->cap_kernels, k);
+    return &t->kernels[t->nkernels - 1];
+}
+
+/* Milliseconds of one launch of the kernel, by what it computes and moves and what the machine
+ * can. */
+static double launch_ms(const contender *k, const fv_kernel *kernel, const fv_roof *roof) {
+    double sum = 0;
+    int n = 0;
+    for (int i = 0; i < k->m.ncosts; i++) {
+        const fv_launch_cost *l = &k->m.costs[i];
+        if (l->kernel != kernel || !l->known)
+            continue;
+        double compute = l->cost.flops / roof->gflops,
+               move = roof->gbs > 0 ? (l->cost.read + l->cost.written) / roof->gbs : 0;
+        sum += 1e-6 * (compute > move ? compute : move);
+        n++;
+    }
+    return n ? sum / n : 0;
+}
+
+static void find_kernels(tuner *t, contender *now) {
+    fv_roof_memory *memory = fv_roof_memory_new();
+    fv_roof roof = fv_roof_measure(&now->r.env, now->r.threads, memory);
+    double sum = 0;
+    fv_roof_memory_free(memory);
+    fv_cost_evaluate(now->c.arena, now->m.program, now->m.dims, now->m.ncosts, now->m.costs);
+    for (int i = 0; i < now->choices.n; i++) {
+        const fv_choice *c = &now->choices.at[i];
+        double ms = launch_ms(now, c->kernel, &roof);
+        kernel_of(t, c)->cost += ms;
+        sum += ms;
+    }
+    if (t->nkernels)
+        qsort(t->kernels, (size_t)t->nkernels, sizeof *t->kernels, by_cost);
+    while (t->nkernels > 1 &&
+           (t->nkernels > MOST_KERNELS || t->kernels[t->nkernels - 1].cost < WORTH_TUNING * sum))
+        t->nkernels--;
+}
+
+/* Until one is faster, which then is what others are compared with: YES. NO: the end. */
+static answer improve(tuner *t, contender *now, void *arg) {
+    (void)arg;
+    if (!t->hash) {
+        if (!fv_driver_spares(now->c.session, t->c->args->output))
+            return FAILED;
+        t->hash = fv_strdup(t->c->arena, now->m.source.hash);
+        t->target = fv_tuning_target(t->c->arena, now->m.program->target);
+        find_kernels(t, now);
+    }
+    for (int idle = 0; idle < t->nkernels && has_time(t);) {
+        target_kernel *k = &t->kernels[t->turn++ % t->nkernels];
+        answer is = k->done ? NO : try_next(t, now, k);
+        if (is != NO)
+            return is;
+        idle = k->done ? idle + 1 : 0;
+    }
+    return NO;
+}
+
+/* ---- all of it ---- */
+
+static answer compare_all(tuner *t, contender *k, void *arg) {
+    contender *before = arg;
+    double ratios[ROUNDS];
+    if (!same_outputs(before, k) || !run_rounds(before, k, ROUNDS, ratios))
+        return FAILED;
+    t->ratio = ratios[ROUNDS / 2];
+    int n = 0;
+    for (int i = 0; i < t->found.n; i++) /* an operand's kernel may be another by now */
+        if (choice_of(k, t->found.kernels[i].key))
+            t->found.kernels[n++] = t->found.kernels[i];
+    t->found.n = n;
+    return t->ratio < 1 ? YES : NO;
+}
+
+static answer compare_with_all(tuner *t, contender *before, void *arg) {
+    (void)arg;
+    return with_contender(t, &t->found, compare_all, before);
+}
+
+/* What is faster one after the other need not be so together. */
+static answer check_all(tuner *t) {
+    const fv_tuning none = {.n = 0};
+    if (!t->found.n)
+        return YES;
+    answer is = with_contender(t, &none, compare_with_all, NULL);
+    if (is == NO)
+        t->found.n = 0;
+    return is;
+}
+
+static bool write_found(tuner *t) {
+    fv_session *s = t->c->session;
+    fv_text text = {.arena = t->c->arena};
+    const char *out = t->c->args->output;
+    t->found.model = t->hash;
+    t->found.producer = FV_PRODUCER;
+    t->found.target = t->target;
+    t->found.cpu = fv_cpu_str(t->c->arena);
+    fv_tuning_print(&text, &t->found);
+    if (strcmp(out, "-"))
+        return fv_file_write(s, out, text.s, text.n);
+    fv_put_text(stdout, text.s);
+    return true;
+}
+
+static bool report(tuner *t) {
+    const fv_args *a = t->c->args;
+    double seconds = 1e-3 * (fv_now_ms() - t->begin);
+    if (a->json) {
+        json_t *d = fv_json_document();
+        fv_json_set_text(d, "model", t->path);
+        fv_json_set_text(d, "output", a->output);
+        fv_json_set_text(d, "target", t->target);
+        fv_json_set_text(d, "cpu", t->found.cpu);
+        fv_json_set(d, "seconds", fv_json_real(seconds));
+        fv_json_set_int(d, "kernels", t->nkernels);
+        fv_json_set_int(d, "tried", t->tried);
+        fv_json_set_int(d, "entries", t->found.n);
+        fv_json_set(d, "ratio", t->ratio > 0 ? fv_json_real(t->ratio) : json_null());
+        fv_json_set(d, "kept", t->list);
+        t->list = NULL;
+        return fv_json_print(t->c->session, d);
+    }
+    if (a->quiet || !strcmp(a->output, "-"))
+        return true;
+    fv_out("%-10s %d schedule%s of %d kernel%s in %.1f s\n", "tried", t->tried,
+           t->tried == 1 ? "" : "s", t->nkernels, t->nkernels == 1 ? "" : "s", seconds);
+    if (t->found.n)
+        fv_out("%-10s %d kernel%s, %.3f of the time\n", a->output, t->found.n,
+               t->found.n == 1 ? "" : "s", t->ratio);
+    else
+        fv_out("%-10s no kernels: %s\n", a->output,
+               t->ratio > 0 ? "what was faster alone is not so together"
+               : t->tried
+                   ? "nothing was faster"
+                   : fv_printf(t->c->arena, "there was no time to try one, which takes %.0f s",
+                               ceil(1e-3 * one_more(t))));
+    return true;
+}
+
+static bool tune(tuner *t) {
+    answer is = YES;
+    while (is == YES)
+        is = with_contender(t, &t->found, improve, NULL);
+    return is != FAILED && check_all(t) != FAILED && write_found(t) && report(t);
+}
+
+int fv_cmd_tune(fv_context *c) {
+    const fv_args *a = c->args;
+    fv_backend_kind backends[3];
+    fv_driver_options o;
+    int n = fv_args_backends(a, backends);
+    if (n != 1 || backends[0] == FV_BACKEND_INTERP)
+        return n ? fv_usage(a, "--backend takes one of jit and c") : FV_EXIT_USAGE;
+    if (!a->output)
+        return fv_usage(a, "-o is missing: where the schedules go");
+    if (!strcmp(a->output, "-") && a->json)
+        return fv_usage(a, "--json and -o - both want standard output");
+    if (!(a->seconds > 0))
+        return fv_usage(a, "--seconds takes more than 0");
+    if (!strcmp(a->operand[0], "-"))
+        return fv_usage(a, "a model is read many times: it has to be a file");
+    if (a->schedule && !strcmp(a->schedule, "naive"))
+        return fv_usage(a, "--schedule=naive has nothing to tune");
+    if (!fv_args_driver(c, &o, true))
+        return fv_refused(c);
+    if (o.tuned)
+        return fv_usage(a, "the script says schedules, which are what is looked for here");
+    tuner t = {.c = c,
+               .path = a->operand[0],
+               .backend = backends[0],
+               .begin = fv_now_ms(),
+               .list = a->json ? json_array() : NULL};
+    t.end = t.begin + 1e3 * a->seconds;
+    int kind = fv_driver_path_kind(t.path);
+    fv_diag_file(c->session, t.path);
+    if (kind == FV_FILE_ELF || kind == FV_FILE_PROGRAM || kind == FV_FILE_KERNEL)
+        fv_error(c->session, "holds kernels, which are made already: there is nothing to tune");
+    else if (tune(&t))
+        return FV_EXIT_OK;
+    json_decref(t.list);
+    return t.status ? t.status : fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
+}

@@ -1,0 +1,256 @@
+/* dims.c - values for the symbolic dims of a run. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/dim/option.h"
+#include "tools/model/model.h"
+
+static bool says(const char *name, const char *const *words) {
+    for (int i = 0; words[i]; i++)
+        if (strcasestr(name, words[i]))
+            return true;
+    return false;
+}
+
+/* By what it is called. A symbol of an input's axis is called INPUT_AXIS: the input's name says
+ * nothing about it. */
+typedef enum { OTHER, BATCH, SEQUENCE, PAST, TOTAL } role;
+
+static role role_of(const char *name) {
+    static const char *const past[] = {"past", NULL}, *const total[] = {"total", NULL},
+                             *const batch[] = {"batch", NULL}, *const sequence[] = {"seq",  "len",
+                                                                                    "time", "token",
+                                                                                    "step", "frame",
+                                                                                    NULL};
+    size_t n = strlen(name);
+    while (n && name[n - 1] >= '0' && name[n - 1] <= '9')
+        n--;
+    bool is_axis = n && name[n] && name[n - 1] == '_';
+    return is_axis                ? OTHER
+           : says(name, batch)    ? BATCH
+           : says(name, total)    ? TOTAL
+           : says(name, past)     ? PAST
+           : says(name, sequence) ? SEQUENCE
+                                  : OTHER;
+}
+
+/* A total is what is past and what is new, where others say both. */
+static int64_t usual_total(const fv_subject *m) {
+    int64_t sum = 0;
+    int parts = 0;
+    for (int i = 0; i < m->table->nsymbols; i++) {
+        role r = role_of(m->table->symbols[i].name);
+        if ((r != PAST && r != SEQUENCE) || !m->known[i] ||
+            __builtin_add_overflow(sum, m->dims[i], &sum))
+            continue;
+        parts++;
+    }
+    return parts == 2 ? sum : 128;
+}
+
+/* The capacity of a state? Then *need is what its output has. */
+static bool is_capacity(const fv_subject *m, int s, int64_t *need) {
+    const fv_model *t = m->table;
+    bool found = false;
+    *need = 0;
+    for (int i = 0; i < t->noutputs; i++) {
+        const fv_port_info *p = &t->outputs[i];
+        int64_t n;
+        if (!p->in_place || fv_dim_text_symbol(t, p->capacity) != s)
+            continue;
+        found = true;
+        if (fv_eval_dim_text(t, m->dims, p->dims[p->in_place - 1], &n) && n > *need)
+            *need = n;
+    }
+    return found;
+}
+
+static int64_t usual(const fv_subject *m, const fv_symbol_info *y) {
+    static const int64_t values[] = {[OTHER] = 1, [BATCH] = 1, [SEQUENCE] = 128, [PAST] = 0};
+    role r = role_of(y->name);
+    int64_t v = r == TOTAL ? usual_total(m) : values[r], need;
+    v = is_capacity(m, (int)(y - m->table->symbols), &need) ? need : v;
+    return v < y->lo ? y->lo : v > y->hi ? y->hi : v;
+}
+
+static int find(const fv_model *t, const char *name, size_t n) {
+    for (int i = 0; i < t->nsymbols; i++)
+        if (strlen(t->symbols[i].name) == n && !memcmp(t->symbols[i].name, name, n))
+            return i;
+    return -1;
+}
+
+/* ---- --at; and --dim where it was not for who read the model: kernels and compiled libraries
+ * ---- */
+
+/* What stands at INPUT:AXIS; "": there is no such place. */
+static const char *symbol_at(const fv_model *t, const fv_dim_option *o) {
+    for (int i = 0; i < t->ninputs; i++)
+        if (!strcmp(t->inputs[i].name, o->input))
+            return o->axis < t->inputs[i].rank ? t->inputs[i].dims[o->axis] : "";
+    return "";
+}
+
+static bool is_size(const char *dim, int64_t n) {
+    char *end;
+    return strtoll(dim, &end, 10) == n && *dim && !*end;
+}
+
+static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const char *arg) {
+    fv_dim_option o;
+    if (fv_dim_option_parse(c->arena, arg, &o)) /* no message: options.c has looked at it */
+        return false;
+    o.flag = flag;
+    int s = find(m->table, o.name, strlen(o.name));
+    const char *dim = s < 0 && o.input ? symbol_at(m->table, &o) : "";
+    if (*dim)
+        s = fv_dim_text_symbol(m->table, dim);
+    if (s < 0 && is_size(dim, o.lo) && o.lo == o.hi)
+        return true;
+    if (s < 0 && *dim)
+        return fv_dim_option_error(c->session, &o, fv_printf(c->arena, "that dim is %s", dim));
+    if (s < 0) {
+        const char **names = FV_NEW(c->arena, const char *, m->table->nsymbols + 1);
+        for (int i = 0; i < m->table->nsymbols; i++)
+            names[i] = m->table->symbols[i].name;
+        return fv_dim_option_unknown(c->session, c->arena, &o, names);
+    }
+    if (o.lo != o.hi)
+        return fv_dim_option_error(c->session, &o, "a run takes one value");
+    m->dims[s] = o.lo;
+    m->known[s] = 1;
+    return true;
+}
+
+/* ---- what the model assumes, total = past + seq ---- */
+
+typedef struct chooser {
+    fv_context *c;
+    fv_subject *m;
+    /* NULL: nothing is known but the table, or what is given contradicts the model */
+    fv_bounds *bounds;
+} chooser;
+
+/* Symbol s in the graph; NULL: it has none of that name. */
+static const fv_dim *in_graph(const fv_subject *m, int s) {
+    return fv_dim_find(m->source.module->dims, m->table->symbols[s].name);
+}
+
+fv_bounds *fv_subject_bounds(fv_context *c, const fv_subject *m) {
+    fv_module *g = m->source.module;
+    fv_bounds *b = g ? fv_bounds_new(c->arena, g) : NULL;
+    for (int i = 0; i < m->nlacks && b; i++)
+        fv_bounds_assume(b, m->lacks[i], fv_dim_const(g->dims, 0));
+    for (int s = 0; b && s < m->table->nsymbols; s++) {
+        const fv_symbol_info *y = &m->table->symbols[s];
+        const fv_dim *d = in_graph(m, s);
+        if (d && !fv_bounds_within(b, d, m->known[s] ? m->dims[s] : y->lo,
+                                   m->known[s] ? m->dims[s] : y->hi))
+            return NULL; /* the run says what is wrong */
+    }
+    return b;
+}
+
+/* Those of which one value is left. */
+static void derive(const chooser *h) {
+    const fv_subject *m = h->m;
+    for (int s = 0; h->bounds && s < m->table->nsymbols; s++) {
+        const fv_dim *d = in_graph(m, s);
+        int64_t lo, hi;
+        if (!d || m->known[s])
+            continue;
+        fv_bounds_get(h->bounds, d, &lo, &hi);
+        m->dims[s] = lo;
+        m->known[s] = lo == hi;
+    }
+}
+
+static bool is_alone(const fv_subject *m, const fv_dim *side, int s) {
+    return side->kind == FV_DIM_SYMBOL && !strcmp(side->name, m->table->symbols[s].name);
+}
+
+/* Those of which others follow are chosen first: nothing is past, if that may be; then those that
+ * no relation tells from others; capacities last. */
+enum { ROUNDS = 4 };
+
+static int round_of(const fv_subject *m, int s) {
+    const fv_module *g = m->source.module;
+    role r = role_of(m->table->symbols[s].name);
+    int64_t need;
+    if (is_capacity(m, s, &need))
+        return ROUNDS - 1;
+    if (r == PAST || r == TOTAL)
+        return r == PAST ? 0 : 2;
+    for (int i = 0; g && i < g->nrelations; i++)
+        if (is_alone(m, g->relations[i].a, s) || is_alone(m, g->relations[i].b, s))
+            return 2;
+    return 1;
+}
+
+/* ---- all ---- */
+
+static void take_usual(const chooser *h, int s, bool quietly) {
+    const fv_subject *m = h->m;
+    const fv_symbol_info *y = &m->table->symbols[s];
+    const fv_dim *d = h->bounds ? in_graph(m, s) : NULL;
+    int64_t wish = usual(m, y);
+    if (!d || !fv_bounds_choose(h->bounds, d, wish, &m->dims[s]))
+        m->dims[s] = wish;
+    m->known[s] = 1;
+    if (!quietly)
+        fv_note(h->c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it", y->name,
+                m->dims[s], fv_option_name(h->c->arena, y->name));
+}
+
+static bool is_all_known(const fv_subject *m) {
+    int n = 0;
+    while (n < m->table->nsymbols && m->known[n])
+        n++;
+    return n == m->table->nsymbols;
+}
+
+static void choose_others(fv_context *c, fv_subject *m, bool quietly) {
+    fv_subject_graph(c, m); /* it has relations */
+    const chooser h = {c, m, fv_subject_bounds(c, m)};
+    derive(&h);
+    for (int round = 0; round < ROUNDS; round++)
+        for (int s = 0; s < m->table->nsymbols; s++)
+            if (!m->known[s] && round_of(m, s) == round) {
+                take_usual(&h, s, quietly);
+                derive(&h);
+            }
+}
+
+bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
+    const fv_model *t = m->table;
+    fv_log *log = fv_log_new();
+    bool ok = true;
+    for (int i = 0; i < c->args->dims.n && !fv_file_is_graph(m->source.kind) && ok; i++)
+        ok = take_argument(c, m, "--dim", c->args->dims.at[i]);
+    for (int i = 0; i < c->args->at.n && ok; i++)
+        ok = take_argument(c, m, "--at", c->args->at.at[i]);
+    if (ok && fv_find_dims(t, m->inputs, m->given, m->dims, m->known, log))
+        ok = fv_say_log(c, log);
+    if (ok && !is_all_known(m))
+        choose_others(c, m, quietly);
+    if (ok && fv_check_dims(t, m->inputs, m->given, m->dims, log))
+        ok = fv_say_log(c, log);
+    fv_log_free(log);
+    return ok;
+}
+
+const char *fv_dims_str(fv_arena *a, const fv_model *table, const int64_t *dims) {
+    fv_text t = {.arena = a};
+    fv_text_put(&t, "");
+    for (int i = 0; i < table->nsymbols; i++)
+        fv_text_printf(&t, "%s%s = %" PRId64, i ? ", " : "", table->symbols[i].name, dims[i]);
+    return t.s;
+}
+
+json_t *fv_json_symbols(const fv_model *table, const int64_t *dims) {
+    json_t *o = json_object();
+    for (int i = 0; i < table->nsymbols; i++)
+        fv_json_set_int(o, table->symbols[i].name, dims[i]);
+    return o;
+}

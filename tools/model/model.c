@@ -1,0 +1,211 @@
+/* model.c - opening what is to be run. */
+#include "tools/model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cost.h"
+#include "ir/base/clock.h"
+#include "ir/catalogue/own.h"
+#include "tools/data/values.h"
+
+static void make_room(fv_context *c, fv_subject *m) {
+    fv_arena *a = c->arena;
+    m->table = fv_artifact_model(m->artifact);
+    m->dims = FV_NEW(a, int64_t, m->table->nsymbols + 1);
+    m->known = FV_NEW(a, unsigned char, m->table->nsymbols + 1);
+    m->given = FV_NEW(a, unsigned char, m->table->ninputs + 1);
+    m->inputs = FV_NEW(a, fv_array, m->table->ninputs + 1);
+    m->outputs = FV_NEW(a, fv_array, m->table->noutputs + 1);
+    m->nresults =
+        fv_port_values(a, m->table->noutputs, m->table->outputs, FV_AS_TENSORS, &m->results);
+    const char **names = FV_NEW(a, const char *, m->nresults + 1);
+    for (int i = 0; i < m->nresults; i++)
+        names[i] = m->results[i].name;
+    m->safe = fv_safe_names(a, m->nresults, names);
+}
+
+/* Options that came too late for a library. */
+static void note_ignored(fv_context *c) {
+    const fv_args *a = c->args;
+    const struct {
+        bool given;
+        const char *name;
+    } all[] = {{a->target, "--target"}, {a->processor, "--processor"}, {a->backend, "--backend"},
+               {a->passes, "--passes"}, {a->states.n, "--state"},      {a->schedule, "--schedule"},
+               {a->tuning, "--tuning"}, {a->verify, "--verify"},       {a->strict, "--strict"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].given)
+            fv_note(c, "is compiled already, %s does nothing", all[i].name);
+}
+
+static const char *without_place(fv_arena *a, const char *line) {
+    const char *what = strstr(line, "error: ");
+    return what ? fv_strndup(a, what + 7, strcspn(what + 7, "\n")) : "cannot be loaded";
+}
+
+static bool load(fv_context *c, fv_subject *m) {
+    fv_log *log = fv_log_new();
+    struct timespec mark = {0};
+    fv_lap(&mark);
+    int status = fv_load(m->path, log, &m->artifact);
+    m->code_ms = fv_lap(&mark);
+    m->source.kind = FV_FILE_ELF;
+    fv_diag_file(c->session, m->path);
+    note_ignored(c);
+    if (status == FV_NO_MEMORY)
+        fv_out_of_memory(c->session);
+    if (status) /* "PATH: error: what it is" */
+        fv_error(c->session, "%s", without_place(c->arena, fv_log_text(log)));
+    fv_log_free(log);
+    return status == FV_OK;
+}
+
+/* ---- what is known while it is compiled ---- */
+
+typedef struct opening {
+    fv_context *c;
+    fv_subject *m;
+} opening;
+
+static void look_at_source(void *user, const fv_source *source) {
+    const opening *op = user;
+    if (!source->module)
+        return;
+    fv_find_hints(op->c->arena, source->module, &op->m->hints, &op->m->nhints);
+    op->m->nlacks = 0;
+    fv_find_lacks(op->c->arena, source->module, &op->m->lacks, &op->m->nlacks);
+}
+
+static void look_at_program(void *user, fv_program *p) {
+    const opening *op = user;
+    op->m->ncosts = fv_cost_launches(op->c->arena, p, &op->m->costs);
+}
+
+/* ---- what is known later: of what came from the cache ---- */
+
+bool fv_subject_is_library(const fv_subject *m) {
+    return m->source.kind == FV_FILE_ELF;
+}
+
+/* In a session of its own: what reading it has to say has been said. */
+const fv_module *fv_subject_graph(fv_context *c, fv_subject *m) {
+    fv_driver_options o;
+    fv_source source;
+    fv_door door;
+    if (m->source.module || !m->cached || m->reading || !fv_args_driver(c, &o, true))
+        return m->source.module;
+    fv_session *s = m->reading = fv_session_new();
+    if (!s || FV_DOOR_OPEN(s, &door))
+        fv_leave_same(c->session, s);
+    fv_ops_lend(s, c->session);
+    if (fv_driver_read(s, m->path, &o, &source) && source.module) {
+        m->source = source;
+        look_at_source(&(opening){c, m}, &source);
+    }
+    fv_door_close(s, &door);
+    return m->source.module;
+}
+
+void fv_subject_count(fv_context *c, fv_subject *m) {
+    if (m->program || !m->cached || !(m->program = fv_driver_program(m->artifact)))
+        return;
+    look_at_program(&(opening){c, m}, m->program);
+}
+
+static bool compile(fv_context *c, fv_backend_kind backend, const fv_tuning *tuned,
+                    fv_choices *choices, fv_subject *m) {
+    fv_driver_options o;
+    fv_compiled made;
+    const opening op = {c, m};
+    const fv_driver_watch watch = {(void *)&op, look_at_source, look_at_program};
+    if (!fv_args_driver(c, &o, true))
+        return false;
+    o.dims_are_values = true;
+    o.tuned = tuned ? tuned : o.tuned;
+    o.choices = choices;
+    if (!fv_driver_compile(c->session, m->path, &o, backend, &watch, &made))
+        return false;
+    m->source = made.source;
+    m->program = made.program;
+    m->artifact = made.artifact;
+    m->cached = made.cached;
+    m->read_ms = made.read_ms;
+    m->lower_ms = made.lower_ms;
+    m->code_ms = made.code_ms;
+    m->keep_ms = made.keep_ms;
+    return true;
+}
+
+bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend, fv_subject *out) {
+    *out = (fv_subject){.path = path};
+    bool library = fv_driver_path_kind(path) == FV_FILE_ELF;
+    if (!(library ? load(c, out) : compile(c, backend, NULL, NULL, out)))
+        return false;
+    make_room(c, out);
+    return true;
+}
+
+bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend,
+                           const fv_tuning *tuned, fv_choices *choices, fv_subject *out) {
+    *out = (fv_subject){.path = path};
+    if (!compile(c, backend, tuned, choices, out))
+        return false;
+    make_room(c, out);
+    return true;
+}
+
+static bool finish(fv_context *c, const fv_driver_options *o, fv_backend_kind backend,
+                   fv_subject *out) {
+    if (!(out->program = fv_driver_lower(c->session, &out->source, o)))
+        return false;
+    look_at_program(&(opening){c, out}, out->program);
+    if (!(out->artifact = fv_driver_artifact(c->session, out->program, backend, o->level)))
+        return false;
+    make_room(c, out);
+    return true;
+}
+
+bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend,
+                             const fv_change *change, fv_subject *out) {
+    fv_driver_options o;
+    *out = (fv_subject){.path = path};
+    if (!fv_args_driver(c, &o, true))
+        return false;
+    o.dims_are_values = true;
+    o.passed = change->passed;
+    o.passed_user = change->user;
+    if (!fv_driver_read(c->session, path, &o, &out->source))
+        return false;
+    if (!out->source.module || out->source.module->definitions)
+        return fv_error(c->session, "holds %s, no graph",
+                        out->source.module ? "definitions" : "kernels");
+    look_at_source(&(opening){c, out}, &out->source);
+    return (!change->read || change->read(change->user, out->source.module)) &&
+           finish(c, &o, backend, out);
+}
+
+bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_driver_options *o,
+                            fv_backend_kind backend, fv_subject *out) {
+    *out = (fv_subject){.path = source->module->name, .source = *source};
+    look_at_source(&(opening){c, out}, &out->source);
+    return finish(c, o, backend, out);
+}
+
+int fv_subject_run(fv_context *c, fv_subject *m) {
+    fv_run_options o = {.size = sizeof o, .threads = fv_args_threads(c->args), .cancel = c->cancel};
+    fv_log *log = fv_log_new();
+    int status = fv_artifact_run(m->artifact, m->inputs, m->outputs, &o, log);
+    bool ok = status == FV_OK || fv_say_log(c, log);
+    fv_log_free(log);
+    return ok ? FV_OK : status;
+}
+
+void fv_subject_close(fv_subject *m) {
+    for (int i = 0; m->outputs && i < m->table->noutputs; i++)
+        fv_array_free(&m->outputs[i]);
+    fv_artifact_free(m->artifact);
+    fv_session_free(m->reading);
+    m->artifact = NULL;
+    m->reading = NULL;
+}

@@ -1,0 +1,174 @@
+/* script.c - scripts in Lua: `fovea lua`, and --script of other commands. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "frontend/file.h"
+#include "ir/graph/verify.h"
+#include "passes/lua/lua.h"
+#include "tools/command/command.h"
+#include "tools/script/laboratory.h"
+#include "tools/script/script.h"
+
+/* ---- what a script asks for ---- */
+
+/* Standard output is the result of most commands: only in `fovea lua` it is the script's. */
+static void write(void *user, fv_lua_stream to, const char *text, size_t n) {
+    const fv_context *c = user;
+    bool own = !strcmp(c->args->command, "lua");
+    fv_put_lines(to == FV_LUA_ERR || !own ? stderr : stdout, text, n);
+}
+
+static fv_module *load(void *user, const char *path) {
+    fv_context *c = user;
+    fv_driver_options o;
+    fv_source source;
+    if (!fv_args_driver(c, &o, true) || !fv_driver_read(c->session, path, &o, &source))
+        return NULL;
+    if (source.module && !source.module->definitions)
+        return fv_module_verify(source.module, NULL) ? source.module : NULL;
+    fv_error(c->session, "'%s' holds %s, and no graph", path,
+             source.module ? "definitions" : "kernels");
+    return NULL;
+}
+
+/* The file of that name: the folder is the user's, and within it a script may make no other. NULL
+ * after a diagnostic. */
+static const char *path_of(fv_context *c, const char *what, const char *name) {
+    const char *folder = c->args->output;
+    struct stat st;
+    if (!folder)
+        fv_error(c->session, "%s needs a folder: fovea lua --output=DIR F.lua", what);
+    else if (stat(folder, &st) || !S_ISDIR(st.st_mode))
+        fv_error(c->session, "--output=%s is no folder", folder);
+    else if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
+        fv_error(c->session, "%s: '%s' is no name of a file", what, name);
+    else
+        return fv_printf(c->arena, "%s/%s", folder, name);
+    return NULL;
+}
+
+static bool save(void *user, const fv_module *m, const char *name) {
+    fv_context *c = user;
+    const char *path = path_of(c, "module:save", name);
+    return path && fv_driver_write_ir(c->session, m, NULL, path);
+}
+
+static bool save_text(void *user, const char *text, size_t n, const char *name) {
+    fv_context *c = user;
+    const char *path = path_of(c, "fv.save", name);
+    return path && fv_driver_spares(c->session, path) && fv_file_write(c->session, path, text, n);
+}
+
+/* In other commands a script has the one model of the command, and only as long as a pass runs. */
+static fv_lua_host host_of(fv_context *c, bool program) {
+    if (!program)
+        return (fv_lua_host){.user = c, .write = write};
+    return (fv_lua_host){.user = c,
+                         .write = write,
+                         .load = load,
+                         .save = save,
+                         .save_text = save_text,
+                         .compile = fv_laboratory_compile,
+                         .release = fv_laboratory_release,
+                         .run = fv_laboratory_run,
+                         .time = fv_laboratory_time,
+                         .cost = fv_laboratory_cost,
+                         .differ = fv_laboratory_differ};
+}
+
+static fv_lua *open_script(fv_context *c, const char *path, bool program) {
+    const fv_args *a = c->args;
+    fv_lua_options o = {.host = host_of(c, program),
+                        .args = a->script_args.at,
+                        .words = !strcmp(a->command, "lua") ? a->operand + 1 : NULL,
+                        .memory = (size_t)a->script_memory << 20,
+                        .steps = (int64_t)a->script_steps * 1000000,
+                        .unsafe = a->unsafe_lua,
+                        .pipeline = a->pipeline && !program};
+    return fv_lua_open(c->session, path, &o);
+}
+
+/* ---- --script and --pipeline ---- */
+
+/* What is read besides the model; NULL: nothing. */
+static const char *script_of(const fv_args *a) {
+    return a->pipeline ? a->pipeline : a->script;
+}
+
+bool fv_script_begin(fv_context *c, fv_driver_options *o) {
+    if (!script_of(c->args))
+        return true;
+    if (!c->script)
+        c->script = open_script(c, script_of(c->args), false);
+    if (!c->script)
+        return false;
+    fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
+    *p = *o->pipeline;
+    p->own = fv_lua_passes(c->script);
+    o->pipeline = p;
+    const fv_pipeline_table table = fv_lua_pipeline(c->script, o->level ? o->level : '2');
+    if (!o->passes)
+        o->passes = table.passes;
+    o->steps = table.steps;
+    if (!o->level && table.code)
+        o->level = *table.code;
+    if (fv_lua_schedules(c->script) && o->tuning)
+        return fv_usage(c->args, "--tuning and a script that says schedules: one of them") ==
+               FV_EXIT_OK;
+    o->tuned = o->naive ? NULL : fv_lua_schedules(c->script);
+    int n = 0;
+    while (fv_lua_kernel_at(c->script, n))
+        n++;
+    o->kernels = o->naive
+                     ? NULL
+                     : fv_laboratory_kernels(c->arena, c->args, n, fv_lua_kernel_at(c->script, 0));
+    o->script = fv_lua_key(c->script);
+    o->script_varies = fv_lua_varies(c->script);
+    return true;
+}
+
+static void print_help(const fv_lua *l, const char *path) {
+    fv_out("\npasses of %s:\n", path);
+    for (const fv_pass *const *p = fv_lua_passes(l); *p; p++)
+        fv_out("  %-20s %s\n", (*p)->name, (*p)->doc);
+    if (fv_lua_option_at(l, 0))
+        fv_out("\noptions of %s, as --script-arg NAME=VALUE:\n", path);
+    for (int i = 0; fv_lua_option_at(l, i); i++) {
+        const fv_lua_option *o = fv_lua_option_at(l, i);
+        fv_out("  %-20s %s%s(%s)\n", o->name, o->doc, *o->doc ? " " : "", o->otherwise);
+    }
+}
+
+static int help(fv_context *c) {
+    const fv_lua *l = open_script(c, script_of(c->args), false);
+    if (!l)
+        return fv_failed(c);
+    print_help(l, script_of(c->args));
+    return FV_EXIT_OK;
+}
+
+int fv_script_help(const fv_args *a) {
+    static const fv_command command = {.name = "help", .run = help};
+    return script_of(a) ? fv_run_command(&command, a) : FV_EXIT_OK;
+}
+
+/* ---- fovea test ---- */
+
+int fv_script_test(fv_context *c, const char *path,
+                   void (*tell)(fv_context *c, void *user, const char *name, bool passed),
+                   void *user) {
+    fv_lua *l = open_script(c, path, true);
+    int n = 0;
+    for (; l && fv_lua_test_name(l, n); n++) {
+        bool passed = fv_lua_test_run(l, n);
+        tell(c, user, fv_lua_test_name(l, n), passed);
+    }
+    return l ? n : -1;
+}
+
+/* ---- fovea lua ---- */
+
+int fv_cmd_lua(fv_context *c) {
+    return open_script(c, c->args->operand[0], true) ? FV_EXIT_OK : fv_failed(c);
+}

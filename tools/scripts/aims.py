@@ -1,0 +1,218 @@
+"""Measures what a file of aims asks for (tools/scripts/aims.txt tells its form), and prints each as met or missed.
+
+Started by `tools/bench --aims`. Times of two models are compared round by round, each in turn first; shares are of what the
+machine does in the same rounds, since neighbours come and go. Closes with how many are met; status 1 where one could not be
+measured. One that is missed is told, and is no failure; nor is one that is skipped, since what it needs is not there."""
+import argparse
+import json
+import os
+import re
+import statistics
+import struct
+import sys
+
+from performance import Absent, Bench, Failed, load, machine, run, say
+
+HEADS, SIZE, WINDOW = 12, 64, 256
+AIM = re.compile(r"at (least|most) ([\d.]+) (?:of (?:the )?([\w-]+)|(MiB))$")
+
+# ---- models of one attention ----
+
+MASKS = {  # what is in front of the softmax: of the scaled scores %s makes %m
+    "full": "",
+    "causal": "  %c = LessOrEqual(%j, %i)\n  %m = Where(%c, %s, @inf)\n",
+    "window": "  %far = Sub(%i, @window)\n  %c = LessOrEqual(%j, %i)\n  %d = Less(%far, %j)\n  %e = And(%c, %d)\n"
+              "  %m = Where(%e, %s, @inf)\n",
+    "padding": "  %m = Where(%kept, %s, @inf)\n",
+    "padding-inf": "  %b = Where(%kept, @zero, @inf)\n  %m = Add(%s, %b)\n",
+    "padding-low": "  %b = Where(%kept, @zero, @low)\n  %m = Add(%s, %b)\n",
+}
+POSITIONS = """  %shape = Shape(%q)
+  %n = Gather(%shape, @one)
+  %j = Range(@start, %n, @one)
+  %i = Unsqueeze(%j, @column)
+"""
+
+
+def attention(kind):
+    mask = MASKS[kind]
+    kept = ", %kept: bool[1, 1, n]" if "%kept" in mask else ""
+    return f"""fovea-ir 1
+module "{kind}"
+symbol n 1..8192
+const @scale: f32[] = 0.125
+const @zero: f32[] = 0.0
+const @inf: f32[] = -inf
+const @low: f32[] = -3.4028235e+38
+const @start: i64[] = 0
+const @one: i64[] = 1
+const @window: i64[] = {WINDOW}
+const @column: i64[1] = [1]
+func @main(%q: f32[{HEADS}, n, {SIZE}], %k: f32[{HEADS}, n, {SIZE}], %v: f32[{HEADS}, n, {SIZE}]{kept}) -> (%y) {{
+  %t = Transpose(%k) {{perm = [0, 2, 1]}}
+  %p = MatMul(%q, %t)
+  %s = Mul(%p, @scale)
+{POSITIONS if "%j" in mask else ""}{mask}  %w = Softmax(%{"m" if mask else "s"}) {{axis = -1}}    loc("softmax")
+  %y = MatMul(%w, %v)
+  return %y
+}}
+"""
+
+
+def write_npy(path, descr, shape, data):
+    head = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
+    head += " " * (63 - (10 + len(head)) % 64) + "\n"
+    with open(path, "wb") as f:
+        f.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + data)
+
+
+def write_kept(path, n):
+    """The first half of n keys is kept."""
+    write_npy(path, "|b1", (1, 1, n), bytes(i < n - n // 2 for i in range(n)))
+
+
+def write_padded(path, batch, seq):
+    """A mask of rows with lengths from seq / batch to seq, as far apart as each other."""
+    mask = [int(i < (b + 1) * seq // batch) for b in range(batch) for i in range(seq)]
+    write_npy(path, "<i8", (batch, seq), struct.pack(f"<{len(mask)}q", *mask))
+
+
+# ---- one aim ----
+
+class Aim:
+    def __init__(self, path, number, line):
+        fields = [f.strip() for f in line.split("|")]
+        said = AIM.match(fields[-1])
+        if len(fields) != 4 or not said:
+            raise Failed(f"{path}:{number}: is not `name | model | options | at least, or at most, N of WHAT`")
+        self.name, self.model, self.text = fields[0], fields[1], fields[3]
+        self.options = fields[2].split()
+        self.least, self.limit, self.of = said[1] == "least", float(said[2]), said[3] or said[4]
+
+    def is_met(self, value):
+        return value >= self.limit if self.least else value <= self.limit
+
+
+def write_ones(path, batch, total):
+    write_npy(path, "<i8", (batch, total), struct.pack("<q", 1) * (batch * total))
+
+
+def caches(bench, path):
+    """--state of all caches, in memory of `room`."""
+    status, text, error = run([bench.o.fovea, "inspect", path, "--json"])
+    if status:
+        raise Failed(error)
+    past = [i["name"] for i in json.loads(text)["inputs"] if i["name"].startswith("past_key_values.")]
+    return [f"--state={name}={name.replace('past_key_values', 'present', 1)}:room" for name in past]
+
+
+def prepare(bench, model, options):
+    """The path of a model, and what `fovea bench` is told besides."""
+    more = [o for o in options if o not in ("--caches", "--placed", "--padded")]
+    at = dict(re.findall(r"(\w+)=(\d+)", " ".join(options)))
+    kind = model.removeprefix("attention-")
+    if kind == model:
+        path = bench.model(model)
+        more += bench.inputs(model)
+        if "--caches" in options:
+            more += caches(bench, path) + [f"--at=room={int(at['past']) + 1}"]
+        if "--placed" in options:
+            mask = os.path.join(bench.models, f"ones-{at['batch']}-{at['total']}.npy")
+            write_ones(mask, int(at["batch"]), int(at["total"]))
+            more += caches(bench, path) + [f"--input=attention_mask={mask}"]
+        if "--padded" in options:
+            mask = os.path.join(bench.models, f"padded-{at['batch']}-{at['seq']}.npy")
+            write_padded(mask, int(at["batch"]), int(at["seq"]))
+            more.append(f"--input=attention_mask={mask}")
+        return path, more
+    if kind not in MASKS:
+        raise Failed(f"there is no {model}; there are {', '.join('attention-' + k for k in MASKS)}")
+    path = os.path.join(bench.models, model + ".fvir")
+    with open(path, "w") as f:
+        f.write(attention(kind))
+    if "%kept" in MASKS[kind]:
+        kept = os.path.join(bench.models, f"kept-{at['n']}.npy")
+        write_kept(kept, int(at["n"]))
+        more.append(f"--input=kept={kept}")
+    return path, more
+
+
+def ratio_of(bench, aim):
+    """The median over rounds of our time over the other model's."""
+    own = [o.removeprefix("+") for o in aim.options]
+    this, other = prepare(bench, aim.model, own), prepare(bench, aim.of, [o for o in aim.options if not o.startswith("+")])
+    once = Bench(argparse.Namespace(**{**vars(bench.o), "rounds": 1, "seconds": bench.o.seconds / bench.o.rounds}))
+    ratios = []
+    for i in range(bench.o.rounds):
+        times = {}
+        for which in (0, 1) if i % 2 else (1, 0):
+            path, more = (this, other)[which]
+            times[which] = once(path, *more)[0]["median_ms"]
+        ratios.append(times[0] / times[1])
+    return statistics.median(ratios), f"{min(ratios):.2f} - {max(ratios):.2f}"
+
+
+def share_of(bench, aim):
+    path, more = prepare(bench, aim.model, aim.options)
+    if aim.of == "onnxruntime":
+        if not bench.o.onnxruntime:
+            raise Absent("there is no ONNX Runtime")
+        more = [*more, f"--against={bench.o.onnxruntime}"]
+    r = bench(path, *more)[0]
+    if aim.of == "onnxruntime":
+        ratios = [x["median_ms"] / x["against_ms"] for x in r["rounds"]]
+        return r["against"]["round_ratio"], f"{min(ratios):.2f} - {max(ratios):.2f}"
+    if aim.of == "MiB":
+        return r["memory"]["workspace_bytes"] / 2**20, ""
+    done = r["gflop"] if aim.of == "peak" else r["gbyte"]
+    shares = [done / x["median_ms"] * 1e3 / x["peak_gflops" if aim.of == "peak" else "peak_gbs"] for x in r["rounds"]]
+    return statistics.median(shares), f"{min(shares):.2f} - {max(shares):.2f}"
+
+
+def measure(bench, aim):
+    return (share_of if aim.of in ("peak", "bandwidth", "onnxruntime", "MiB") else ratio_of)(bench, aim)
+
+
+# ---- all ----
+
+def read(path):
+    with open(path) as f:
+        lines = [(i, line.strip()) for i, line in enumerate(f, 1)]
+    return [Aim(path, i, line) for i, line in lines if line and not line.startswith("#")]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("--fovea", "--writer", "--folder", "--aims"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--onnxruntime", default="")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4)
+    o = parser.parse_args()
+    o.quick = False
+    try:
+        aims = read(o.aims)
+    except (OSError, Failed) as e:
+        say(f"error: {e}")
+        return 2
+    bench, m = Bench(o), machine(o)
+    say(f"{m['cpu']}, {m['cores']} cores, {m['fovea']} ({m['commit']}), {m['date']}, load {m['load_before']:.2f}; "
+        f"{o.rounds} rounds of {o.seconds / o.rounds:g} s\n\n| point | aim | measured | in the rounds | |\n| --- | --- | --- | --- | --- |")
+    counts = {"met": 0, "missed": 0, "skipped": 0, "not measured": 0}
+    for aim in (a for a in aims if o.only in a.name):
+        try:
+            value, within = measure(bench, aim)
+            what, shown = ("met" if aim.is_met(value) else "missed"), f"{value:.3g}"
+        except Absent as e:
+            what, shown, within = "skipped", str(e), ""
+        except (Failed, KeyError, ValueError, TypeError) as e:
+            what, shown, within = "not measured", str(e) or type(e).__name__, ""
+        counts[what] += 1
+        say(f"| {aim.name} | {aim.text} | {shown} | {within} | {'**missed**' if what == 'missed' else what} |")
+    say("\n" + ", ".join(f"{n} {what}" for what, n in counts.items()) + f"; load {load():.2f}")
+    return counts["not measured"] > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,461 @@
+/* inspect.c - `fovea inspect`: what is in a model, and what becomes of it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/consumer/consumer.h"
+#include "backend/cost.h"
+#include "ir/base/whole.h"
+#include "ir/catalogue/op.h"
+#include "tools/command/report.h"
+#include "tools/lab/why.h"
+#include "tools/model/attention.h"
+#include "tools/model/footprint.h"
+#include "tools/model/model.h"
+
+/* How often an operator occurs: as the model was read, and after the passes. */
+typedef struct tally {
+    const fv_opdef *def;
+    int before, after;
+} tally;
+
+typedef struct view {
+    fv_context *c;
+    fv_subject m; /* never run: no artifact */
+    tally *tallies;
+    int ntallies, cap_tallies;
+    int before, after; /* ops */
+    int *launches;     /* of each kernel */
+    int nlaunches;
+    const fv_launch_cost **costs; /* of each kernel, of its first launch; NULL: there is none */
+    fv_launch_cost *launch_costs;
+    int nlaunch_costs;
+    fv_why_query why;
+    fv_attention_query attention;
+    fv_choices choices; /* for kernels */
+    fv_footprint footprint;
+    size_t weights;
+} view;
+
+/* ---- operators ---- */
+
+static tally *tally_of(view *v, const fv_opdef *d) {
+    for (int i = 0; i < v->ntallies; i++)
+        if (v->tallies[i].def == d)
+            return &v->tallies[i];
+    FV_PUSH(v->c->arena, v->tallies, v->ntallies, v->cap_tallies, ((tally){.def = d}));
+    return &v->tallies[v->ntallies - 1];
+}
+
+static void count_ops(view *v, const fv_region *r, bool after) {
+    for (const fv_op *op = r->first; op; op = op->next) {
+        if (op->def == &fv_return_def)
+            continue;
+        tally *t = tally_of(v, op->def);
+        *(after ? &t->after : &t->before) += 1;
+        *(after ? &v->after : &v->before) += 1;
+        for (int i = 0; i < op->nattrs; i++)
+            if (op->attrs[i].kind == FV_ATTR_REGION)
+                count_ops(v, op->attrs[i].u.region, after);
+    }
+}
+
+static int by_count(const void *a, const void *b) {
+    const tally *x = a, *y = b;
+    if (x->before != y->before)
+        return x->before < y->before ? 1 : -1;
+    if (x->after != y->after)
+        return x->after < y->after ? 1 : -1;
+    return strcmp(x->def->name, y->def->name);
+}
+
+static void print_ops(view *v) {
+    fv_out("\n%-24s %8s %8s\n", "operator", "model", "passes");
+    for (int i = 0; i < v->ntallies; i++)
+        fv_out("%-24s %8d %8d\n", fv_opdef_qualified(v->c->arena, v->tallies[i].def),
+               v->tallies[i].before, v->tallies[i].after);
+    fv_out("%-24s %8d %8d\n", "all", v->before, v->after);
+}
+
+static json_t *ops_json(view *v) {
+    json_t *list = json_array();
+    for (int i = 0; i < v->ntallies; i++) {
+        json_t *o = json_object();
+        fv_json_set_text(o, "operator", fv_opdef_qualified(v->c->arena, v->tallies[i].def));
+        fv_json_set_int(o, "model", v->tallies[i].before);
+        fv_json_set_int(o, "after_passes", v->tallies[i].after);
+        fv_json_append(list, o);
+    }
+    return list;
+}
+
+/* ---- kernels ---- */
+
+static void count_launches(view *v, const fv_block *b) {
+    const fv_program *p = v->m.program;
+    for (const fv_stmt *s = b->first; s; s = s->next) {
+        for (int i = 0; s->kind == FV_S_LAUNCH && i < p->nkernels; i++)
+            if (p->kernels[i] == s->kernel) {
+                v->launches[i]++;
+                v->nlaunches++;
+            }
+        count_launches(v, &s->body);
+        count_launches(v, &s->other);
+    }
+}
+
+static const char *schedule_of(const view *v, const fv_kernel *k) {
+    fv_text t = {.arena = v->c->arena};
+    if (!k->schedule)
+        return "as written";
+    fv_schedule_print(&t, k->schedule);
+    return t.s;
+}
+
+/* By which a tuning knows the kernel; NULL: nothing is chosen for it. */
+static const char *key_of(const view *v, const fv_kernel *k) {
+    for (int i = 0; i < v->choices.n; i++)
+        if (v->choices.at[i].kernel == k)
+            return v->choices.at[i].key;
+    return NULL;
+}
+
+static void print_line(const char *what, const char *text) {
+    if (text && *text)
+        fv_out("  %-9s %.800s%s\n", what, text, strlen(text) > 800 ? " ..." : "");
+}
+
+/* What the first launch of each kernel costs, with the dims that were chosen. */
+static void evaluate_costs(view *v) {
+    const fv_program *p = v->m.program;
+    fv_arena *a = v->c->arena;
+    fv_launch_cost *list;
+    int n = v->nlaunch_costs = fv_cost_launches(a, p, &v->launch_costs);
+    list = v->launch_costs;
+    fv_cost_evaluate(a, p, v->m.dims, n, list);
+    v->costs = FV_NEW(a, const fv_launch_cost *, p->nkernels + 1);
+    for (int i = n - 1; i >= 0; i--)
+        for (int k = 0; k < p->nkernels; k++)
+            if (p->kernels[k] == list[i].kernel && list[i].known)
+                v->costs[k] = &list[i];
+}
+
+static void print_cost(view *v, int kernel) {
+    fv_arena *a = v->c->arena;
+    const fv_launch_cost *l = v->costs[kernel];
+    if (!l)
+        return;
+    fv_out("  %-9s %s%.4g MFLOP, reads %s, writes %s\n", "costs", l->cost.exact ? "" : "about ",
+           1e-6 * l->cost.flops, fv_size_str(a, (uint64_t)fv_whole(l->cost.read)),
+           fv_size_str(a, (uint64_t)fv_whole(l->cost.written)));
+}
+
+static void print_schedules(view *v) {
+    const fv_program *p = v->m.program;
+    for (int i = 0; i < p->nkernels; i++) {
+        const fv_kernel *k = p->kernels[i];
+        fv_out("\n%s: %s, %d launch%s\n", k->name, schedule_of(v, k), v->launches[i],
+               v->launches[i] == 1 ? "" : "es");
+        print_line("key", v->c->args->verbose ? key_of(v, k) : NULL);
+        print_line("from", k->origin);
+        print_line("computes", k->formula);
+        print_cost(v, i);
+    }
+}
+
+static json_t *schedules_json(view *v) {
+    const fv_program *p = v->m.program;
+    json_t *list = json_array();
+    for (int i = 0; i < p->nkernels; i++) {
+        const fv_kernel *k = p->kernels[i];
+        json_t *o = json_object();
+        fv_json_set_text(o, "kernel", k->name);
+        fv_json_set_text(o, "schedule", schedule_of(v, k));
+        fv_json_set(o, "key", fv_json_text(key_of(v, k)));
+        fv_json_set_int(o, "launches", v->launches[i]);
+        fv_json_set_text(o, "from", k->origin ? k->origin : "");
+        fv_json_set_text(o, "computes", k->formula ? k->formula : "");
+        if (v->costs[i]) {
+            fv_json_set(o, "flops", fv_json_real(v->costs[i]->cost.flops));
+            fv_json_set(o, "bytes_read", fv_json_real(v->costs[i]->cost.read));
+            fv_json_set(o, "bytes_written", fv_json_real(v->costs[i]->cost.written));
+        }
+        fv_json_append(list, o);
+    }
+    return list;
+}
+
+static const char *family_of(const view *v, int kernel) {
+    const fv_schedule *s = v->m.program->kernels[kernel]->schedule;
+    return s ? fv_schedule_name(s->kind) : "as written";
+}
+
+/* "4 contract, 7 map": launches by family, in the order in which they come. */
+static const char *families(view *v) {
+    int nkernels = v->m.program->nkernels;
+    fv_text t = {.arena = v->c->arena};
+    fv_text_put(&t, "");
+    for (int i = 0; i < nkernels; i++) {
+        const char *family = family_of(v, i);
+        int n = 0, first = i;
+        for (int k = nkernels - 1; k >= 0; k--)
+            if (!strcmp(family_of(v, k), family)) {
+                first = k;
+                n += v->launches[k];
+            }
+        if (first == i)
+            fv_text_printf(&t, "%s%d %s", t.n ? ", " : "", n, family);
+    }
+    return t.s;
+}
+
+/* ---- memory ---- */
+
+/* Do the offsets hold for all dims, of which there are some? */
+static bool is_fixed(const fv_program *p) {
+    int64_t n;
+    return p->nsymbols && p->workspace && fv_x_is_int(p->workspace, &n) && n;
+}
+
+static void print_names(const char *what, int n, const char *const *names) {
+    for (int i = 0; i < n; i++)
+        fv_out("%s%s", i ? ", " : what, names[i]);
+}
+
+static void print_memory(view *v) {
+    const fv_program *p = v->m.program;
+    const fv_footprint *f = &v->footprint;
+    fv_out("\nworkspace  %s%s; what is alive at once takes at least %s\n",
+           fv_size_str(v->c->arena, (uint64_t)f->workspace),
+           is_fixed(p) ? ", whatever the dims are within their bounds" : "",
+           fv_size_str(v->c->arena, (uint64_t)f->bound));
+    fv_out("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
+    for (int i = 0; i < p->nbuffers; i++) {
+        const fv_buf *b = p->buffers[i];
+        char at[32] = "", n[32] = "by data";
+        if (b->role == FV_BUF_WORK)
+            snprintf(at, sizeof at, "%" PRId64, f->buffers[i].offset);
+        if (f->buffers[i].bytes >= 0)
+            snprintf(n, sizeof n, "%" PRId64, f->buffers[i].bytes);
+        fv_out("%-10s %12s %12s  %s: %s[", fv_buffer_role(b), at, n, b->name,
+               fv_elem_name(b->elem));
+        for (int k = 0; k < b->rank; k++) {
+            int64_t e = b->extent ? fv_footprint_number(f, b->extent[k]) : -1;
+            fv_out(e < 0 ? "%s?" : "%s%" PRId64, k ? ", " : "", e);
+        }
+        fv_out("]");
+        print_names(", in place of ", b->nover, b->over);
+        print_names(", parts ", b->nparts, b->parts);
+        fv_out("\n");
+    }
+}
+
+static json_t *names_json(int n, const char *const *names) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        fv_json_append(list, fv_json_text(names[i]));
+    return list;
+}
+
+static json_t *memory_json(view *v) {
+    const fv_program *p = v->m.program;
+    json_t *o = json_object(), *list = json_array();
+    for (int i = 0; i < p->nbuffers; i++) {
+        const fv_buf *b = p->buffers[i];
+        json_t *e = json_object();
+        int64_t bytes = v->footprint.buffers[i].bytes;
+        fv_json_set_text(e, "name", b->name);
+        fv_json_set_text(e, "role", fv_buffer_role(b));
+        fv_json_set_text(e, "type", fv_elem_name(b->elem));
+        fv_json_set(e, "bytes", bytes < 0 ? json_null() : json_integer(bytes));
+        if (b->role == FV_BUF_WORK)
+            fv_json_set_int(e, "offset", v->footprint.buffers[i].offset);
+        if (b->nover)
+            fv_json_set(e, "in_place_of", names_json(b->nover, b->over));
+        if (b->nparts)
+            fv_json_set(e, "parts", names_json(b->nparts, b->parts));
+        fv_json_append(list, e);
+    }
+    fv_json_set_int(o, "weights_bytes", (int64_t)v->weights);
+    fv_json_set_int(o, "workspace_bytes", v->footprint.workspace);
+    fv_json_set_int(o, "lower_bound_bytes", v->footprint.bound);
+    fv_json_set_bool(o, "fixed", is_fixed(p));
+    fv_json_set_bool(o, "uses_allocator", p->uses_allocator);
+    fv_json_set(o, "buffers", list);
+    return o;
+}
+
+/* ---- summary ---- */
+
+static void print_ports(const char *what, const fv_port_info *ports, int n,
+                        const fv_port_info *inputs) {
+    for (int i = 0; i < n; i++) {
+        fv_out("%-11s%s: %s[", i ? "" : what, ports[i].name, fv_type_text(ports[i].type));
+        for (int k = 0; k < ports[i].rank; k++)
+            fv_out("%s%s", k ? ", " : "", ports[i].dims[k]);
+        fv_out("]%s%s", ports[i].state_of ? ", the next run's " : "",
+               ports[i].state_of ? inputs[ports[i].state_of - 1].name : "");
+        if (ports[i].in_place)
+            fv_out(", %s %s on axis %d", ports[i].state_of ? "in its memory," : "in memory of",
+                   ports[i].capacity, (int)ports[i].in_place - 1);
+        fv_out("\n");
+    }
+}
+
+static void print_symbols(const fv_model *t) {
+    for (int i = 0; i < t->nsymbols; i++) {
+        fv_out("%-11s%s", i ? "" : "dims", t->symbols[i].name);
+        if (t->symbols[i].hi < FV_DIM_MAX || t->symbols[i].lo > 0)
+            fv_out(" in %" PRId64 "..%" PRId64, t->symbols[i].lo, t->symbols[i].hi);
+        fv_out("\n");
+    }
+}
+
+static void print_most(view *v) {
+    enum { MOST = 8 };
+    fv_out("%-11s%d in the model", "operators", v->before);
+    for (int i = 0; i < v->ntallies && i < MOST && v->tallies[i].before; i++)
+        fv_out("%s%d %s", i ? ", " : ": ", v->tallies[i].before, v->tallies[i].def->name);
+    fv_out("%s; %d after the passes\n",
+           v->ntallies > MOST && v->tallies[MOST].before ? ", ..." : "", v->after);
+}
+
+static void print_summary(view *v) {
+    const fv_program *p = v->m.program;
+    fv_arena *a = v->c->arena;
+    const char *where = fv_dims_str(a, v->m.table, v->m.dims);
+    print_ports("inputs", v->m.table->inputs, v->m.table->ninputs, NULL);
+    print_ports("outputs", v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs);
+    print_symbols(v->m.table);
+    if (v->m.source.module)
+        print_most(v);
+    fv_out("%-11s%d, %d launch%s: %s\n", "kernels", p->nkernels, v->nlaunches,
+           v->nlaunches == 1 ? "" : "es", families(v));
+    fv_out("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights), p->nconstants,
+           p->nconstants == 1 ? "" : "s");
+    fv_out("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)v->footprint.workspace),
+           *where ? " (" : "", where, *where ? ")" : "");
+    if (fv_attention_count(&v->attention))
+        fv_out("%-11sfused %s\n", "attentions", fv_attention_count(&v->attention));
+    if (p->uses_allocator)
+        fv_out("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
+    const char *processor = fv_processor_at(p->target->processor)->name;
+    bool generic = p->target->processor == FV_PROCESSOR_generic;
+    fv_out("%-11s%s%s%s\n", "target", fv_target_str(a, p->target), generic ? "" : ", processor ",
+           generic ? "" : processor);
+}
+
+static json_t *ports_json(const fv_port_info *ports, int n, const fv_port_info *inputs) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        json_t *o = json_object();
+        fv_json_set_text(o, "name", ports[i].name);
+        fv_json_set_text(o, "type", fv_type_text(ports[i].type));
+        fv_json_set(o, "dims", fv_json_dims(ports[i].rank, ports[i].dims));
+        if (ports[i].state_of)
+            fv_json_set_text(o, "state_of", inputs[ports[i].state_of - 1].name);
+        if (ports[i].in_place) {
+            fv_json_set_text(o, "capacity", ports[i].capacity);
+            fv_json_set_int(o, "capacity_axis", ports[i].in_place - 1);
+        }
+        fv_json_append(list, o);
+    }
+    return list;
+}
+
+static bool print_json(view *v, bool all) {
+    const fv_args *a = v->c->args;
+    json_t *d = fv_json_document();
+    fv_json_set_text(d, "model", v->m.path);
+    fv_json_set_text(d, "target", v->m.program->target->entry);
+    fv_json_set_text(d, "processor", fv_processor_at(v->m.program->target->processor)->name);
+    fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs, NULL));
+    fv_json_set(d, "outputs",
+                ports_json(v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs));
+    fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.dims));
+    if ((all || a->ops) && v->m.source.module)
+        fv_json_set(d, "ops", ops_json(v));
+    if (all || a->memory)
+        fv_json_set(d, "memory", memory_json(v));
+    if (all || a->schedules)
+        fv_json_set(d, "schedules", schedules_json(v));
+    if (all || a->attention)
+        fv_attention_json(&v->attention, &v->m, d);
+    if (a->why)
+        fv_why_json(&v->why, d);
+    return fv_json_print(v->c->session, d);
+}
+
+/* ---- all ---- */
+
+static bool open_view(view *v, const char *path) {
+    fv_context *c = v->c;
+    fv_subject *m = &v->m;
+    fv_driver_options o;
+    *m = (fv_subject){.path = path};
+    if (!fv_args_driver(c, &o, true))
+        return false;
+    o.dims_are_values = true;
+    o.look = !o.tuning; /* which is of one model, with its weights */
+    o.choices = &v->choices;
+    fv_why_begin(&v->why, c, &o);
+    fv_report_begin(c, &o);
+    fv_attention_begin(&v->attention, c, &o);
+    if (!fv_driver_read(c->session, path, &o, &m->source))
+        return false;
+    fv_why_read(&v->why, &m->source);
+    if (m->source.module)
+        count_ops(v, m->source.module->funcs->body, false);
+    m->program = fv_driver_lower(c->session, &m->source, &o);
+    if (!m->program)
+        return false;
+    if (m->source.module) {
+        fv_report_steps(c, &o);
+        count_ops(v, m->source.module->funcs->body, true);
+    }
+    fv_attention_judge(&v->attention);
+    m->table = fv_program_model(c->arena, m->program, NULL);
+    m->dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
+    m->known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
+    m->given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
+    return fv_choose_dims(c, m, true);
+}
+
+static void look(view *v) {
+    const fv_program *p = v->m.program;
+    v->launches = FV_NEW(v->c->arena, int, p->nkernels + 1);
+    count_launches(v, &p->body);
+    v->footprint = fv_footprint_of(v->c->arena, p, v->m.dims);
+    evaluate_costs(v);
+    for (int i = 0; i < p->nconstants; i++)
+        v->weights += p->constants[i].bytes;
+    if (v->ntallies)
+        qsort(v->tallies, (size_t)v->ntallies, sizeof *v->tallies, by_count);
+}
+
+int fv_cmd_inspect(fv_context *c) {
+    const fv_args *a = c->args;
+    view *v = FV_NEW(c->arena, view, 1);
+    v->c = c;
+    if (!open_view(v, a->operand[0]))
+        return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
+    look(v);
+    if (a->why && !fv_why_find(&v->why, &v->m, v->launch_costs, v->nlaunch_costs))
+        return fv_failed(c);
+    bool all = !a->ops && !a->memory && !a->schedules && !a->why && !a->attention;
+    if (a->json)
+        return print_json(v, all) ? FV_EXIT_OK : fv_failed(c);
+    print_summary(v);
+    if (a->ops && v->m.source.module)
+        print_ops(v);
+    if (a->memory)
+        print_memory(v);
+    if (a->schedules)
+        print_schedules(v);
+    if (a->attention)
+        fv_attention_print(&v->attention, &v->m);
+    if (a->why)
+        fv_why_print(&v->why);
+    return FV_EXIT_OK;
+}

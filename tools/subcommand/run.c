@@ -1,0 +1,110 @@
+/* run.c - `fovea run`: a model on inputs from files, or on random ones. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/maps/maps.h"
+
+static bool execute(fv_context *c, fv_subject *m) {
+    int status = fv_subject_run(c, m);
+    if (status == FV_BAD_DIM && m->table->nsymbols)
+        fv_error(c->session, "the dims were %s; --dim S=N gives others",
+                 fv_dims_str(c->arena, m->table, m->dims));
+    return status == FV_OK;
+}
+
+static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backend, json_t *outputs,
+                       json_t *maps, int differ) {
+    json_t *d = fv_json_document();
+    fv_json_set_text(d, "model", m->path);
+    fv_json_set_text(d, "backend", fv_subject_is_library(m) ? "library" : fv_backend_name(backend));
+    fv_json_set_text(d, "target", m->table->target);
+    fv_json_set(d, "dims", fv_json_symbols(m->table, m->dims));
+    fv_json_set_int(d, "seed", c->args->seed);
+    fv_json_set(d, "outputs", json_incref(outputs));
+    if (c->args->attention_maps)
+        fv_json_set(d, "attention_maps", json_incref(maps));
+    if (c->args->expect)
+        fv_json_set_bool(d, "as_expected", differ == 0);
+    return fv_json_print(c->session, d);
+}
+
+/* Are the values asked for in files, or for comparing? Then they are printed beside that, but with
+ * --quiet. */
+static bool is_elsewhere(const fv_args *a) {
+    return (a->output && !strcmp(a->output, "-")) || (a->quiet && (a->output || a->expect));
+}
+
+/* Writes, compares and maps what was run. */
+static int report_all(fv_context *c, const fv_subject *m, fv_backend_kind backend,
+                      fv_labels *labels, json_t *list, json_t *maps) {
+    int differ = 0, status;
+    if (!list && !is_elsewhere(c->args))
+        fv_print_outputs(c, m);
+    if (c->args->output && !fv_write_outputs(c, m, c->args->output, list))
+        return fv_failed(c);
+    if (c->args->expect && (differ = fv_expect_outputs(c, m, c->args->expect, list)) < 0)
+        return fv_failed(c);
+    if (c->args->attention_maps &&
+        (status = fv_maps_write(c, m, backend, labels, maps)) != FV_EXIT_OK)
+        return status;
+    if (list && !print_json(c, m, backend, list, maps, differ))
+        return fv_failed(c);
+    return differ ? FV_EXIT_MODEL : FV_EXIT_OK;
+}
+
+static int report(fv_context *c, const fv_subject *m, fv_backend_kind backend, fv_labels *labels) {
+    json_t *list = c->args->json ? fv_json_outputs(c, m) : NULL, *maps = list ? json_array() : NULL;
+    int status = report_all(c, m, backend, labels, list, maps);
+    json_decref(list);
+    json_decref(maps);
+    return status;
+}
+
+static int run(fv_context *c, fv_subject *m, fv_backend_kind backend) {
+    fv_labels labels;
+    if (!fv_labels_read(c, &labels) || !fv_read_inputs(c, m) || !fv_choose_dims(c, m, false) ||
+        !fv_make_inputs(c, m) || !execute(c, m))
+        return fv_failed(c);
+    return report(c, m, backend, &labels);
+}
+
+/* Maps are made of a graph, which is read a second time. */
+static int refuse_maps(fv_context *c) {
+    const fv_args *a = c->args;
+    if (a->labels && !a->attention_maps)
+        return fv_usage(a, "--labels goes with --attention-maps");
+    if (!a->attention_maps)
+        return FV_EXIT_OK;
+    if (!strcmp(a->operand[0], "-"))
+        return fv_usage(a, "--attention-maps reads the model twice: not from standard input");
+    fv_file_kind kind = fv_driver_path_kind(a->operand[0]);
+    if (fv_file_is_graph(kind) && kind != FV_FILE_DEFINITIONS)
+        return FV_EXIT_OK;
+    fv_diag_file(c->session, a->operand[0]);
+    fv_error(c->session, "--attention-maps needs a graph: it holds %s",
+             kind == FV_FILE_ELF           ? "a compiled model"
+             : kind == FV_FILE_DEFINITIONS ? "definitions"
+                                           : "kernels");
+    return FV_EXIT_MODEL;
+}
+
+int fv_cmd_run(fv_context *c) {
+    fv_backend_kind backends[3];
+    fv_subject m;
+    int n = fv_args_backends(c->args, backends);
+    if (n != 1)
+        return n ? fv_usage(c->args, "--backend takes one of jit, c and interp") : FV_EXIT_USAGE;
+    if (c->args->output && !strcmp(c->args->output, "-") && (c->args->json || c->args->expect))
+        return fv_usage(c->args, "%s and -o - both want standard output",
+                        c->args->json ? "--json" : "--expect");
+    int refused = refuse_maps(c);
+    if (refused)
+        return refused;
+    bool open = fv_subject_open(c, c->args->operand[0], backends[0], &m);
+    int status = !open && !fv_error_count(c->session) ? FV_EXIT_USAGE
+                 : open                               ? run(c, &m, backends[0])
+                                                      : fv_failed(c);
+    fv_subject_close(&m);
+    return status;
+}

@@ -1,0 +1,161 @@
+/* view.c - `fovea view`: a page of a model, that needs nothing but itself. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/consumer/consumer.h"
+#include "frontend/file.h"
+#include "tools/view/view.h"
+
+/* tools/view, as the build embeds them */
+extern const char *const fv_view_css, *const fv_view_graph_js, *const fv_view_js;
+
+/* ---- the page ---- */
+
+/* Nothing is loaded, whatever a name says. */
+static const char head[] =
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+    "'unsafe-inline'; script-src 'unsafe-inline'\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Fovea</title>\n<style>\n";
+
+/* JSON within a script: what could end that stands in strings only, where it can be escaped. */
+static void put_data(fv_text *t, const char *json) {
+    while (*json) {
+        size_t n = strcspn(json, "<>&\x7f");
+        fv_text_putn(t, json, n);
+        json += n;
+        if (*json)
+            fv_text_printf(t, "\\u%04x", (unsigned)(unsigned char)*json++);
+    }
+}
+
+static bool write_page(fv_view *v, json_t *document) {
+    fv_session *s = v->c->session;
+    const char *out = v->c->args->output;
+    fv_text page = {.arena = v->c->arena};
+    char *json = json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
+    json_decref(document);
+    if (!json)
+        fv_out_of_memory(s);
+    fv_text_put(&page, head);
+    fv_text_put(&page, fv_view_css);
+    fv_text_put(&page, "</style></head><body>\n<noscript>This page draws graphs, which needs "
+                       "JavaScript.</noscript>\n"
+                       "<script type=\"application/json\" id=\"data\">");
+    put_data(&page, json);
+    free(json);
+    fv_text_put(&page, "</script>\n<script>\n");
+    fv_text_put(&page, fv_view_graph_js);
+    fv_text_put(&page, fv_view_js);
+    fv_text_put(&page, "</script>\n</body></html>\n");
+    if (strcmp(out, "-"))
+        return fv_file_write(s, out, page.s, page.n);
+    return fwrite(page.s, 1, page.n, stdout) == page.n ||
+           fv_error(s, "cannot write to standard output");
+}
+
+/* ---- the model ---- */
+
+/* Once more where that tells layers. */
+static void take_before(fv_view *v, const fv_module *m) {
+    fv_arena *a = v->c->arena;
+    v->layers = fv_ptrmap_in(a);
+    fv_view_graph_take(&v->before, a, m, &v->layers);
+    fv_view_find_layers(&v->before, &v->layers);
+    if (v->layers.n)
+        fv_view_graph_take(&v->before, a, m, &v->layers);
+    fv_view_place(&v->before);
+}
+
+static bool take_after(void *user, fv_module *m) {
+    fv_view *v = user;
+    fv_view_graph_take(&v->after, v->c->arena, m, &v->layers);
+    fv_view_place(&v->after);
+    return true;
+}
+
+static void look(void *user, const char *step, const fv_module *m, const fv_definitions *d) {
+    if (d && !strcmp(step, fv_lower_steps()[0]))
+        fv_view_take_definitions(user, m, d);
+}
+
+static const fv_pipeline_options *watched(fv_view *v, const fv_pipeline_options *o) {
+    fv_pipeline_options *p = FV_NEW(v->c->arena, fv_pipeline_options, 1);
+    fv_watch *w = FV_NEW(v->c->arena, fv_watch, 1);
+    *w = (fv_watch){v, look};
+    *p = *o;
+    p->watch = w;
+    return p;
+}
+
+static bool open_model(fv_view *v, fv_driver_options *o) {
+    fv_context *c = v->c;
+    fv_subject *m = &v->m;
+    o->dims_are_values = true;
+    o->look = !o->tuning; /* which is of one model, with its weights */
+    o->reasons = &v->reasons;
+    o->passed = take_after;
+    o->passed_user = v;
+    o->pipeline = watched(v, o->pipeline);
+    if (!fv_driver_read(c->session, m->path, o, &m->source))
+        return false;
+    if (!m->source.module || m->source.module->definitions)
+        return fv_error(c->session, "holds %s; a page is of a graph",
+                        m->source.module ? "definitions" : "kernels");
+    take_before(v, m->source.module);
+    if (!(m->program = fv_driver_lower(c->session, &m->source, o)))
+        return false;
+    m->table = fv_program_model(c->arena, m->program, NULL);
+    m->dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
+    m->known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
+    m->given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
+    return fv_choose_dims(c, m, true);
+}
+
+/* ---- the command ---- */
+
+/* A page goes to -o, its data to standard output. */
+static int check(fv_context *c) {
+    const fv_args *a = c->args;
+    if (a->profile && !*a->profile)
+        return fv_usage(a, "--profile: of which file? `fovea bench --profile=F.json` writes one");
+    if (a->json && a->output)
+        return fv_usage(
+            a, "--json writes what the page would hold to standard output: it goes without -o");
+    if (!a->json && !a->output)
+        return fv_usage(a, "where to? -o F.html, or -o - for standard output");
+    return FV_EXIT_OK;
+}
+
+static void tell(const fv_view *v) {
+    const fv_args *a = v->c->args;
+    if (a->quiet || !strcmp(a->output, "-"))
+        return;
+    fv_out("%s\nops      %d, %d after the passes\nkernels  %d, %d launch%s\n", a->output,
+           v->before.nops, v->after.nops, v->nkernels, v->nlaunches, v->nlaunches == 1 ? "" : "es");
+}
+
+int fv_cmd_view(fv_context *c) {
+    const fv_args *a = c->args;
+    fv_driver_options o;
+    fv_view *v = FV_NEW(c->arena, fv_view, 1);
+    *v = (fv_view){.c = c, .m = {.path = a->operand[0]}};
+    int status = check(c);
+    if (status)
+        return status;
+    if (!fv_args_driver(c, &o, true))
+        return fv_refused(c);
+    if (!open_model(v, &o))
+        return fv_failed(c);
+    fv_footprint f = fv_footprint_of(c->arena, v->m.program, v->m.dims);
+    fv_view_find_launches(v);
+    if (!fv_view_find_kernels(v) || !fv_view_read_profile(v))
+        return fv_failed(c);
+    if (a->json)
+        return fv_json_print(c->session, fv_view_json(v, &f)) ? FV_EXIT_OK : fv_failed(c);
+    if ((strcmp(a->output, "-") && !fv_spares_models(c, "-o ", a->output)) ||
+        !write_page(v, fv_view_json(v, &f)))
+        return fv_failed(c);
+    tell(v);
+    return FV_EXIT_OK;
+}

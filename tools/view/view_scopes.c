@@ -1,0 +1,117 @@
+/* view_scopes.c - what of a graph can be folded: the paths that exporters give to nodes,
+ * "/encoder/layer.0/attention/MatMul", are a tree; so are regions. */
+#include <string.h>
+
+#include "tools/view/view.h"
+
+enum {
+    DEEPEST = 12, /* parts of a path */
+    LEAST = 3     /* ops: what has fewer is no scope */
+};
+
+int fv_view_scope_new(fv_view_graph *g, int parent, const char *name, size_t n, int op) {
+    fv_arena *a = g->arena;
+    const char *path = parent < 0 ? ""
+                                  : fv_printf(a, "%s/%s%.*s", g->scopes[parent].path,
+                                              op < 0 ? "" : "%", (int)n, name);
+    FV_PUSH(
+        a, g->scopes, g->nscopes, g->cap_scopes,
+        ((fv_view_scope){
+            .name = fv_strndup(a, name, n), .path = path, .parent = parent, .op = op, .item = -1}));
+    return g->nscopes - 1;
+}
+
+/* The scope of that name in the parent: the one that is there, or a new one. */
+static int child(fv_view_graph *g, int parent, const char *name, size_t n) {
+    const char *key =
+        fv_intern(fv_arena_session(g->arena), fv_printf(g->arena, "%d/%.*s", parent, (int)n, name));
+    int known = (int)(intptr_t)fv_ptrmap_get(&g->scope_of, key) - 1;
+    if (known < 0) {
+        known = fv_view_scope_new(g, parent, name, n, -1);
+        *fv_ptrmap_at(&g->scope_of, key) = (void *)(intptr_t)(known + 1);
+    }
+    return known;
+}
+
+typedef struct part {
+    const char *s;
+    size_t n;
+} part;
+
+/* The parts of a node's path, without its own name; of a node without name it is that of its first
+ * output. */
+static int split_name(const char *node, part out[DEEPEST]) {
+    const char *open = strchr(node, '('), *slash = strchr(node, '/');
+    int n = 0;
+    for (const char *s = open && slash && open < slash ? open + 1 : node;
+         (slash = strchr(s, '/')) && n < DEEPEST; s = slash + 1)
+        if (slash > s)
+            out[n++] = (part){s, (size_t)(slash - s)};
+    return n;
+}
+
+/* With the layer; what is in regions has none of its own. */
+static int split(const fv_view_graph *g, int within, const char *node, part out[DEEPEST]) {
+    const fv_view_layer *layer =
+        within ? NULL : fv_ptrmap_get(g->layers, fv_intern(fv_arena_session(g->arena), node));
+    int n = split_name(node, out);
+    if (!layer || layer->depth > n || n == DEEPEST)
+        return n;
+    memmove(out + layer->depth + 1, out + layer->depth, (size_t)(n - layer->depth) * sizeof *out);
+    out[layer->depth] = (part){layer->name, strlen(layer->name)};
+    return n + 1;
+}
+
+/* What the paths of all nodes begin with. */
+static int common_parts(const fv_view_graph *g, int within, const fv_origin *o, part out[DEEPEST]) {
+    int n = split(g, within, o->nodes[0], out);
+    for (int i = 1; i < o->n; i++) {
+        part other[DEEPEST];
+        int m = split(g, within, o->nodes[i], other), k = 0;
+        while (k < n && k < m && out[k].n == other[k].n && !memcmp(out[k].s, other[k].s, out[k].n))
+            k++;
+        n = k;
+    }
+    return n;
+}
+
+/* Of no node: where its first operand is made, if that is in the same region. */
+static int scope_of_operand(const fv_view_graph *g, int within, const fv_op *op) {
+    const fv_op *def = op->nin && op->in[0] ? op->in[0]->def : NULL;
+    int known =
+        def && def->block == op->block ? (int)(intptr_t)fv_ptrmap_get(&g->op_of, def) - 1 : -1;
+    return known < 0 ? within : g->ops[known].scope;
+}
+
+int fv_view_scope_of(fv_view_graph *g, int within, const fv_op *op) {
+    part parts[DEEPEST];
+    if (!op->origin->n)
+        return scope_of_operand(g, within, op);
+    int n = common_parts(g, within, op->origin, parts), scope = within;
+    for (int i = 0; i < n; i++)
+        scope = child(g, scope, parts[i].s, parts[i].n);
+    return scope;
+}
+
+/* The nearest one around a scope that stays, or itself. */
+static int kept(const fv_view_graph *g, int scope) {
+    while (scope >= 0 && g->scopes[scope].dropped)
+        scope = g->scopes[scope].parent;
+    return scope;
+}
+
+/* Of paths those go that hold little, or all that their parent holds. */
+void fv_view_drop_scopes(fv_view_graph *g) {
+    for (int i = 0; i < g->nops; i++)
+        g->scopes[g->ops[i].scope].nops++;
+    for (int i = g->nscopes - 1; i > 0; i--)
+        g->scopes[g->scopes[i].parent].nops += g->scopes[i].nops;
+    for (int i = 1; i < g->nscopes; i++) {
+        fv_view_scope *s = &g->scopes[i];
+        s->parent = kept(g, s->parent);
+        s->dropped =
+            s->op < 0 && !s->region && (s->nops < LEAST || s->nops == g->scopes[s->parent].nops);
+    }
+    for (int i = 0; i < g->nops; i++)
+        g->ops[i].scope = kept(g, g->ops[i].scope);
+}
