@@ -6,7 +6,7 @@
  * The kernel of new stores there, if it reads nothing of that memory, and if nobody has to see new
  * in memory of its own; else it is copied there by a kernel of its own. Whoever reads room or new
  * reads past. No kernel reads what it writes, and what it writes was not there before: past is
- * asked below p only (backend/ports.c). */
+ * asked below p only (backend/lowering/ports.c). */
 #include "backend/lowering/define.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/turns.h"

@@ -45,7 +45,7 @@ typedef uint32_t fv_elem_set;
 #define FV_SET_PACKED (FV_SET(U4) | FV_SET(I4) | FV_SET(F4E2M1) | FV_SET(U2) | FV_SET(I2))
 /* all that kernels move: numbers, bool and the storage types, not strings nor complex */
 #define FV_SET_DATA (FV_SET_NUMBER | FV_SET(BOOL) | FV_SET_FLOAT8 | FV_SET_PACKED)
-/* what is moved as it is, whatever it means: strings as the places of their text (ops/text/text.h) */
+/* what is moved as it is, whatever it means: of strings, their places (ops/text/text.h) */
 #define FV_SET_MOVED (FV_SET_DATA | FV_SET(STRING))
 #define FV_SET_ANY   (FV_SET_DATA | FV_SET(STRING) | FV_SET(C64) | FV_SET(C128))
 

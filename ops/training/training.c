@@ -2,7 +2,7 @@
  * all the gradients behind them, then what is kept of each; fv.Adagrad and its like have one. */
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
-#include "ops/image/resample.h"
+#include "ops/common/attribute.h"
 
 enum { RATE, COUNT, FIRST };
 

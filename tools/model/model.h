@@ -41,7 +41,7 @@ typedef struct fv_subject {
     unsigned char *known; /* which of them are decided */
     unsigned char *given; /* which inputs come from files */
     fv_array *inputs, *outputs;
-    /* what the outputs stand for (tools/data/values.h): strings are one, sequences are their parts */
+    /* what the outputs represent (tools/data/values.h): strings are one, sequences are parts */
     struct fv_port_value *results;
     int nresults;
     const char **safe; /* names of these for files */

@@ -2,7 +2,7 @@
  * and get them packed. So a packed parameter becomes its bytes with an fv.Unpack behind it, a
  * packed result is what an fv.Pack makes. What is added to an input lies in its memory: see below.
  * The module is put back as it was when lowering is done. */
-#include "backend/ports.h"
+#include "backend/lowering/ports.h"
 
 #include <string.h>
 

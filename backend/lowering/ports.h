@@ -1,6 +1,6 @@
 /* ports.h - packed types at the border of a model. */
-#ifndef FV_BACKEND_PORTS_H
-#define FV_BACKEND_PORTS_H
+#ifndef FV_BACKEND_LOWERING_PORTS_H
+#define FV_BACKEND_LOWERING_PORTS_H
 
 #include "backend/lowering/lowering.h"
 
