@@ -76,7 +76,7 @@ struct fv_lowerer {
     /* interned names of nodes whose definition asks whether an index is legal -> 1 */
     fv_ptrmap indexing;
     fv_ptrmap panels;  /* what ops with kernels of their own packed, and how -> its value */
-    fv_ptrmap layouts; /* tensor of a constant -> the panels of it (schedule/panels.c) */
+    fv_ptrmap layouts; /* constant -> its panels (backend/schedule/contract/panels.c) */
     /* what was copied in the run, and how -> its value; a branch forgets those of the other */
     fv_ptrmap copies;
     struct fv_storage **operands; /* of the kernel that is placed: their kernels come before it */
