@@ -30,43 +30,6 @@
 #include "ir/graph/bounds.h"
 #include "ir/graph/infer.h"
 
-static bool define_all(fv_lowerer *l) {
-    bool ok = true;
-    int depth = 0;
-    for (fv_op *op = l->func->body->first; op; op = op->next) {
-        depth += fv_mark_depth(op);
-        /* an assumption within a branch or loop must not be checked in a run that takes the other
-         * branch, or has no iteration */
-        if (depth)
-            l->module->within = (struct fv_within){op->block, op};
-        ok &= fv_define_op(l, op);
-        l->module->within = (struct fv_within){0};
-    }
-    return ok;
-}
-
-/* Results that are no memory of their own -- a parameter, a constant, one that is returned twice --
- * are copied; and a view whose dims may not be known yet when its memory is written. */
-bool fv_step_results(fv_lowerer *l) {
-    fv_op *ret = l->func->body->last;
-    for (int i = 0; i < ret->nin; i++) {
-        fv_storage *s = fv_storage_root(fv_storage_of(l, ret->in[i]));
-        fv_why taken = s->value->kind != FV_VALUE_RESULT ? FV_WHY_result_given
-                       : !fv_type_is_known_from(ret->in[i]->type, s->value->type)
-                           ? FV_WHY_result_dims
-                       : fv_has_late_dims(s->value) ? FV_WHY_result_late
-                                                    : FV_WHY_none;
-        for (int k = 0; k < i && !taken; k++)
-            taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s ? FV_WHY_result_twice
-                                                                       : FV_WHY_none;
-        if (taken && !fv_copy_result(l, ret, i))
-            return false;
-        if (taken)
-            fv_declines(l, ret->in[i], taken, fv_v(s->value));
-    }
-    return fv_copy_branch_results(l) && fv_copy_states(l);
-}
-
 static const char *program_name(fv_arena *a, const char *name) {
     const char *r = fv_safe_name(a, name && *name ? name : "model");
     return *r >= '0' && *r <= '9' ? fv_printf(a, "m%s", r) : r;
@@ -178,10 +141,6 @@ static bool symbols_are_known(fv_lowerer *l) {
 }
 
 /* ---- steps ---- */
-
-bool fv_step_define(fv_lowerer *l) {
-    return fv_open_ports(l) && define_all(l);
-}
 
 static const struct {
     const char *name;

@@ -68,8 +68,8 @@ bool fv_maps_from_pb(fv_session *s, fv_arena *a, const uint8_t *data, size_t siz
                      fv_elem key, fv_elem value, bool sequence, fv_maps *out) FV_MUST_USE;
 void fv_maps_to_pb(fv_text *out, const fv_maps *m, const char *name);
 
-/* The text and ends of these strings (ops/text/text.h); false: they are too many. And strings, whose
- * bytes stay in `text`; NULL: the ends are none of that text. */
+/* The text and ends of these strings (ops/text/text.h); false: they are too many. And strings,
+ * whose bytes stay in `text`; NULL: the ends are none of that text. */
 bool fv_text_from_strings(fv_arena *a, const fv_tensor *strings,
                           const fv_tensor **parts) FV_MUST_USE;
 const fv_tensor *fv_strings_from_text(fv_arena *a, const fv_tensor *text, const fv_tensor *ends);

@@ -7,6 +7,7 @@
 #include "ir/graph/check.h"
 #include "ir/graph/infer.h"
 #include "ops/common/dims.h"
+#include "ops/reduce/reduce.h"
 
 /* What the value that a node calls `name` is called in the module. */
 static const char *stem_of(fv_importer *im, const fv_import_scope *sc, const char *name) {

@@ -1,6 +1,6 @@
 /* unpack.h - parameters and results of blocks that are sequences, optionals, maps or tensors of
- * strings are replaced by the tensors that represent them (ops/sequence/sequence.h, ops/sequence/map.h,
- * ops/text/text.h). */
+ * strings are replaced by the tensors that represent them (ops/sequence/sequence.h,
+ * ops/sequence/map.h, ops/text/text.h). */
 #ifndef FV_PASSES_UNPACK_H
 #define FV_PASSES_UNPACK_H
 

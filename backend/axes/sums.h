@@ -5,8 +5,8 @@
 #include "backend/lowering/lowering.h"
 
 /* Does a kernel of d, whose axes are in the order of memory and merged, take a sum more than once?
- * A kernel takes a sum once for each element of the axes around its vector (schedule/map.c), which
- * runs along axis `vector` of d, or is a single element: -1. */
+ * A kernel takes a sum once for each element of the axes around its vector, which runs along axis
+ * `vector` of d, or is a single element: -1 (backend/schedule/rows/map.c). */
 bool fv_repeats_sums(fv_lowerer *l, const fv_definition *d, int vector) FV_MUST_USE;
 /* Makes values of the sums in the definition of s that do not depend on all axes but `vector`,
  * which is one of its axes or -1. What such a sum and the elements of s both compute with an

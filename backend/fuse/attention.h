@@ -31,21 +31,11 @@ typedef struct fv_attention {
     fv_expr *seen;  /* over the query, and over the maximum of what is elsewhere than there */
 } fv_attention;
 
-/* Attention whose weights somebody reads besides: the caller, or another kernel. */
-typedef struct fv_kept_weights {
-    fv_storage *weights;
-    fv_var *key; /* of their definition */
-    /* of scores, over the same variables but for features and the weights' own key */
-    fv_definition *of_weights, *of_result;
-    /* so many scores, and what was made of them, that need no memory then */
-    fv_storage **within;
-    int nwithin;
-} fv_kept_weights;
-typedef struct fv_fuser fv_fuser;
-
 /* Is d attention whose keys and values are computed in the run? What it is not is declined, of d's
  * value. */
 bool fv_find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) FV_MUST_USE;
+/* Is x a sum of products of floats? */
+bool fv_is_product_sum(const fv_expr *x) FV_MUST_USE;
 /* Are there sums of products of floats in x: scores, over whichever variable? */
 bool fv_has_products(const fv_expr *x) FV_MUST_USE;
 /* Finds out whether at->v is `0 where hidden, else v`, of weights that are a softmax of `-infinity
@@ -60,12 +50,5 @@ fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with);
 fv_expr *fv_with_scores(fv_arena *a, const fv_attention *at, fv_expr *x, fv_expr *with);
 /* The same as weights whose key is that variable. */
 fv_expr *fv_weights_along(fv_arena *a, const fv_attention *at, fv_var *key);
-
-/* Finds the present readers of each value. */
-fv_fuser *fv_fuser_new(fv_lowerer *l);
-/* Would y be attention if its weights were kept, as a second result? Decides, and does nothing. */
-bool fv_find_kept(fv_fuser *f, const fv_storage *y, fv_kept_weights *out) FV_MUST_USE;
-/* Leaves out of both what the mask of y hides; false: nothing, and it says why. */
-bool fv_fold_kept(fv_lowerer *l, fv_storage *y, fv_kept_weights *k) FV_MUST_USE;
 
 #endif

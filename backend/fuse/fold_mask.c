@@ -24,7 +24,6 @@
 #include "backend/fuse/work.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
-#include "backend/steps/steps.h"
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
@@ -535,19 +534,6 @@ bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
         return fv_declines(l, s->value, FV_WHY_fold_tree);
     s->def->body = d.body;
     return fv_takes(l, s->value, h.bound ? FV_WHY_folds_bound : FV_WHY_folds);
-}
-
-bool fv_step_fold(fv_lowerer *l) {
-    fv_ptrmap tables = fv_ptrmap_in(l->exprs);
-    for (const fv_op *op = l->func->body->first; op; op = op->next)
-        for (int i = 0; i < op->nout; i++) {
-            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
-            if (!s || !s->def || !fv_storage_has_kernel(s))
-                continue;
-            int mark = fv_why_mark(l);
-            fv_why_settle(l, mark, fv_fold_mask(l, s, &tables, false));
-        }
-    return true;
 }
 
 /* ---- in a definition ---- */

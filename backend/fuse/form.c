@@ -6,7 +6,6 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
-#include "backend/steps/steps.h"
 #include "ir/definition/form_text.h"
 
 /* ---- attention ---- */
@@ -164,17 +163,4 @@ static bool complete(fv_lowerer *l, fv_storage *s) {
 
 bool fv_forms_complete(fv_lowerer *l) {
     return each_definition(l, complete);
-}
-
-static bool find(fv_lowerer *l, fv_storage *s) {
-    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
-    *d = *s->def;
-    d->form = fv_find_form(l, d);
-    s->def = d;
-    return fv_takes(l, s->value, FV_WHY_form_found, fv_s(fv_form_text(l->arena, d)));
-}
-
-/* Finds the form of each definition that a kernel computes. */
-bool fv_step_form(fv_lowerer *l) {
-    return each_definition(l, find);
 }

@@ -24,6 +24,7 @@
 #include "backend/schedule/attend/attention.h"
 #include "backend/schedule/rows/map.h"
 #include "backend/schedule/together.h"
+#include "backend/steps/attend.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"

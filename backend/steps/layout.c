@@ -430,7 +430,7 @@ static void look_at(turning *t, const fv_expr *x) {
 }
 
 /* Can the kernel of d write rows of the type in passing? Blocks are turned around for little work,
- * on one load (schedule/transpose.c). */
+ * on one load (backend/schedule/rows/transpose.c). */
 static bool can_turn(fv_lowerer *l, const fv_definition *d) {
     turning t = {.l = l, .last = d->index[last_axis(d)], .seen = fv_ptrmap_in(l->exprs)};
     look_at(&t, d->body);

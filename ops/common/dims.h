@@ -28,11 +28,6 @@ int fv_shape_operand(const fv_op *op);
 /* Where the model leaves the length of a list open: it is this, which the run checks. False after a
  * diagnostic, where it cannot be. */
 bool fv_fix_length(fv_op *op, int in, int length) FV_MUST_USE;
-/* Is it a reduction over axes of which only the run knows how many there are? */
-bool fv_has_open_axes(const fv_op *op) FV_MUST_USE;
-/* Such a reduction without keepdims gives a tensor of that rank, which the run checks. False after
- * a diagnostic. */
-bool fv_fix_axes(fv_op *op, int rank) FV_MUST_USE;
 /* A list of axes, normalised to [0, rank), each once. *constant: false where only the run knows
  * them (then `axes` is not set). False after a diagnostic. */
 bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *constant) FV_MUST_USE;

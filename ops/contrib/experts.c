@@ -7,7 +7,7 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
-#include "ops/image/resample.h"
+#include "ops/common/attribute.h"
 
 /* ---- fv.ExpertProduct: by the weights of the expert that an index tells ---- */
 

@@ -2,107 +2,15 @@
  * products, sums and activations. Norms are in microsoft_norm.c; an operator that equals one of the
  * standard is next to that one. */
 
-#include "ops/contrib/microsoft.h"
-
 #include <string.h>
 
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/graph/rewriter.h"
+#include "ops/elementwise/named_activation.h"
 #include "ops/matrix/matrix.h"
 #include "ops/quantize/quant.h"
-
-/* ---- activations by name ---- */
-
-typedef struct named_activation {
-    const char *name;
-    fv_op_id op;
-    const char *params[2]; /* attributes that the parameters are */
-} named_activation;
-
-static const named_activation *find_activation(fv_string s) {
-    static const named_activation known[] = {{"Relu", FV_OP_Relu, {0}},
-                                             {"Tanh", FV_OP_Tanh, {0}},
-                                             {"Sigmoid", FV_OP_Sigmoid, {0}},
-                                             {"Softsign", FV_OP_Softsign, {0}},
-                                             {"Softplus", FV_OP_Softplus, {0}},
-                                             {"Silu", FV_OP_Swish, {0}},
-                                             {"Softmax", FV_OP_Softmax, {"axis"}},
-                                             {"LogSoftmax", FV_OP_LogSoftmax, {"axis"}},
-                                             {"Selu", FV_OP_Selu, {"alpha", "gamma"}},
-                                             {"LeakyRelu", FV_OP_LeakyRelu, {"alpha"}},
-                                             {"Elu", FV_OP_Elu, {"alpha"}},
-                                             {"ThresholdedRelu", FV_OP_ThresholdedRelu, {"alpha"}},
-                                             {"HardSigmoid", FV_OP_HardSigmoid, {"alpha", "beta"}}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strlen(known[i].name) == s.n && !memcmp(known[i].name, s.s, s.n))
-            return &known[i];
-    return NULL;
-}
-
-static bool is_clip(fv_string s) {
-    return s.n == 4 && !memcmp(s.s, "Clip", 4);
-}
-
-fv_string fv_activation_of(const fv_op *op) {
-    const fv_attr *a = fv_op_find_attr(op, "activation");
-    return a ? a->u.s : (fv_string){"", 0};
-}
-
-bool fv_infer_activation(fv_op *op, int nparams) {
-    fv_string s = fv_activation_of(op);
-    return !s.n || find_activation(s) || (is_clip(s) && nparams == 2) ||
-           fv_op_error(op, "activation '%.*s' is not known", (int)(s.n > 40 ? 40 : s.n), s.s);
-}
-
-bool fv_w_activation(fv_rewriter *w, fv_string name, int nparams, const float *params,
-                     fv_value **x) {
-    const named_activation *f = find_activation(name);
-    fv_attr a[2];
-    int n = 0;
-    if (!name.n || !*x)
-        return true;
-    if (is_clip(name) && nparams == 2) {
-        fv_elem e = (*x)->type->elem;
-        *x = FV_W3(w, FV_OP_Clip, *x, fv_w_float(w, e, (double)params[0]),
-                   fv_w_float(w, e, (double)params[1]));
-        return true;
-    }
-    for (; n < 2 && n < nparams && f->params[n]; n++)
-        a[n] = strcmp(f->params[n], "axis")
-                   ? fv_attr_float(w->module, f->params[n], params[n])
-                   : fv_attr_int(w->module, f->params[n], (int64_t)params[n]);
-    *x = fv_w_op(w, f->op, 1, x, n, a);
-    return true;
-}
-
-/* The same where each parameter is an attribute activation_NAME of op. */
-static bool activate(fv_rewriter *w, const fv_op *op, fv_value **x) {
-    fv_string name = fv_activation_of(op);
-    const named_activation *f = find_activation(name);
-    fv_attr a[2];
-    int n = 0;
-    if (!f) {
-        float clip[2] = {fv_op_float_or(op, "activation_alpha", 0),
-                         fv_op_float_or(op, "activation_beta", 0)};
-        return fv_w_activation(w, name, 2, clip, x);
-    }
-    for (int i = 0; i < 2 && f->params[i]; i++) {
-        const fv_attr *given =
-            fv_op_find_attr(op, fv_printf(w->module->arena, "activation_%s", f->params[i]));
-        if (given && given->kind == FV_ATTR_INT)
-            a[n++] = fv_attr_int(w->module, f->params[i], given->u.i);
-        else if (given)
-            a[n++] = fv_attr_float(w->module, f->params[i], given->u.f);
-    }
-    *x = *x ? fv_w_op(w, f->op, 1, x, n, a) : NULL;
-    return true;
-}
-
-static bool infer_activation_of(fv_op *op) {
-    bool both = fv_op_find_attr(op, "activation_alpha") && fv_op_find_attr(op, "activation_beta");
-    return fv_infer_activation(op, both ? 2 : 0);
-}
 
 /* ---- Gelu and its like ---- */
 
@@ -161,7 +69,7 @@ static bool decompose_fused_matmul(fv_rewriter *w, fv_op *op) {
     fv_value *y = FV_W2(w, FV_OP_MatMul, x[0], x[1]);
     if (y && alpha != 1)
         y = FV_W2(w, FV_OP_Mul, y, fv_w_float(w, y->type->elem, (double)alpha));
-    if (fv_opdef_attr(op->def, "activation") && !activate(w, op, &y))
+    if (fv_opdef_attr(op->def, "activation") && !fv_w_activation_of(w, op, &y))
         return false;
     fv_w_result(w, 0, y);
     return true;
@@ -169,7 +77,7 @@ static bool decompose_fused_matmul(fv_rewriter *w, fv_op *op) {
 
 static bool infer_fused_matmul_activation(fv_op *op) {
     int axis;
-    return infer_fused_matmul(op) && infer_activation_of(op) &&
+    return infer_fused_matmul(op) && fv_infer_activation_of(op) &&
            (!fv_op_find_attr(op, "activation_axis") ||
             fv_infer_axis(op, fv_op_find_attr(op, "activation_axis")->u.i, op->out[0]->type->rank,
                           &axis));
@@ -265,7 +173,7 @@ static bool decompose_all_finite(fv_rewriter *w, fv_op *op) {
 /* ---- FusedGemm ---- */
 
 static bool infer_fused_gemm(fv_op *op) {
-    return fv_infer_gemm(op) && infer_activation_of(op);
+    return fv_infer_gemm(op) && fv_infer_activation_of(op);
 }
 
 static bool decompose_fused_gemm(fv_rewriter *w, fv_op *op) {
@@ -276,7 +184,7 @@ static bool decompose_fused_gemm(fv_rewriter *w, fv_op *op) {
         if (fv_op_find_attr(op, own[i]))
             a[n++] = *fv_op_find_attr(op, own[i]);
     fv_value *y = fv_w_op(w, FV_OP_Gemm, op->nin, op->in, n, a);
-    if (!activate(w, op, &y))
+    if (!fv_w_activation_of(w, op, &y))
         return false;
     fv_w_result(w, 0, y);
     return true;

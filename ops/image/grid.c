@@ -7,6 +7,7 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ops/common/attribute.h"
 #include "ops/image/resample.h"
 
 /* ---- GridSample ---- */

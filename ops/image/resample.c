@@ -10,13 +10,7 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
-
-bool fv_attr_is(const fv_op *op, const char *name, const char *text) {
-    if (!fv_opdef_attr(op->def, name))
-        return false;
-    fv_string s = fv_op_string(op, name);
-    return s.n == strlen(text) && !memcmp(s.s, text, s.n);
-}
+#include "ops/common/attribute.h"
 
 bool fv_infer_resized(fv_op *op, int axis, const fv_dim *to) {
     fv_module *m = fv_op_module(op);

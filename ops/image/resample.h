@@ -12,8 +12,6 @@
         FV_A_FLOAT("cubic_coeff_a", -0.75f), FV_A_INT("exclude_outside", 0),                       \
         FV_A_FLOAT("extrapolation_value", 0.0f), FV_A_INT("antialias", 0)
 
-/* Is the attribute, or its default, that text? False where the operator has none of that name. */
-bool fv_attr_is(const fv_op *op, const char *name, const char *text) FV_MUST_USE;
 /* Can that axis of operand 0 become one of `to` elements? False after a diagnostic. */
 bool fv_infer_resized(fv_op *op, int axis, const fv_dim *to) FV_MUST_USE;
 

@@ -10,6 +10,7 @@
 #include "ir/base/limits.h"
 #include "ir/base/whole.h"
 #include "ir/graph/infer.h"
+#include "ops/common/attribute.h"
 
 static bool string_is(fv_string s, const char *text) {
     return s.n == strlen(text) && !memcmp(s.s, text, s.n);

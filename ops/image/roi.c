@@ -7,6 +7,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ops/attention/attend.h"
+#include "ops/common/attribute.h"
 #include "ops/image/resample.h"
 #include "ops/nn/window.h"
 

@@ -6,7 +6,7 @@
 #include "ir/definition/custom.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
-#include "ops/image/resample.h"
+#include "ops/common/attribute.h"
 
 /* ---- Det, Inverse ---- */
 

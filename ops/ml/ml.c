@@ -5,7 +5,7 @@
 #include "ir/base/text.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
-#include "ops/image/resample.h"
+#include "ops/common/attribute.h"
 
 /* ---- attributes ---- */
 

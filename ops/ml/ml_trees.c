@@ -9,7 +9,6 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
-#include "ops/image/resample.h"
 #include "ops/ml/ml_trees_walk.h"
 
 /* ---- numbers: a list of floats, or a tensor that may be of doubles ---- */

@@ -7,7 +7,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ops/common/dims.h"
-#include "ops/contrib/microsoft.h"
+#include "ops/elementwise/named_activation.h"
 #include "ops/nn/window.h"
 
 bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *k, fv_elem e) {

@@ -5,7 +5,7 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
-#include "ops/image/resample.h"
+#include "ops/common/attribute.h"
 #include "ops/nn/window.h"
 
 /* ---- norms of vectors ---- */

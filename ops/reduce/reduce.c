@@ -5,6 +5,8 @@
  * one; where they come from data, both are expressions of it, decided at run time. Where not even
  * their number is known, what is reduced is a symbol for each axis, which the run binds. */
 
+#include "ops/reduce/reduce.h"
+
 #include <string.h>
 
 #include "ir/base/limits.h"

@@ -3,7 +3,7 @@
  * tensor. */
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
-#include "ops/image/resample.h"
+#include "ops/common/attribute.h"
 
 enum { RATE, COUNT, FIRST };
 

@@ -11,15 +11,16 @@ bad() { failed=$((failed + 1)); echo "FAILED $*"; }
 allowed() {
     case $1 in
     ir) echo "" ;;
-    frontend) echo "ir" ;;
+    ops) echo "ir" ;;
+    frontend) echo "ir ops" ;;
     backend) echo "ir" ;;
-    passes) echo "ir backend" ;;
+    passes) echo "ir ops backend" ;;
     runtime) echo "" ;;
-    tools) echo "ir frontend backend passes runtime" ;;
+    tools) echo "ir ops frontend backend passes runtime" ;;
     esac
 }
-for part in ir frontend backend passes runtime tools; do
-    wrong=$(git ls-files "$part/*.c" "$part/*.h" | xargs grep -nE '^#include "(ir|frontend|backend|passes|runtime|tools)/' |
+for part in ir ops frontend backend passes runtime tools; do
+    wrong=$(git ls-files "$part/*.c" "$part/*.h" | xargs grep -nE '^#include "(ir|ops|frontend|backend|passes|runtime|tools)/' |
         grep -Ev '^backend/[^:]*:[0-9]*:#include "runtime/(fovea_model|weights_file|table_members|table_sum).h"' |
         grep -Ev '^runtime/[^:]*:[0-9]*:#include "ir/base/(quoted|answer).h"' |
         awk -v part=$part -v list=" $part $(allowed $part) " '{
@@ -28,7 +29,7 @@ for part in ir frontend backend passes runtime tools; do
     if [ -n "$wrong" ]; then bad "$part includes what it may not: $wrong"; else good; fi
 done
 
-# The rooms of ir/ and backend/, from the ground up: what each may include besides itself; and no circles of files.
+# The rooms of each part, from the ground up: what each may include of its own part besides itself; and no circles of files.
 rooms() {
     cat <<'END'
 ir/base:
@@ -44,29 +45,74 @@ ir/expr: ir/base ir/dim ir/type ir/target
 ir/kernel: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/graph ir/expr
 ir/definition: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/catalogue ir/graph ir/expr ir/kernel
 ir/rule: ir/base ir/syntax ir/dim ir/type ir/catalogue ir/graph
-ops: ir/base ir/syntax ir/dim ir/type ir/schedule ir/target ir/catalogue ir/graph ir/expr ir/kernel ir/definition ir/rule
-passes/spell: ir/base ir/dim ir/type ir/catalogue ir/graph ir/rule
-backend/lowering:
-backend/math:
+ops:
+ops/common:
+ops/recurrent:
+ops/matrix: ops/common
+ops/reduce: ops/common
+ops/sequence: ops/common
+ops/training: ops/common
+ops/attention: ops ops/common
+ops/control: ops/common ops/recurrent
+ops/spectral: ops/attention ops/common
+ops/tensor: ops/attention ops/common
+ops/text: ops/attention ops/common
+ops/elementwise: ops/common ops/text
+ops/nn: ops/attention ops/common ops/elementwise
+ops/ml: ops/attention ops/common ops/sequence ops/tensor ops/text
+ops/search: ops/attention ops/common ops/elementwise ops/tensor
+ops/image: ops/attention ops/common ops/nn ops/tensor
+ops/quantize: ops/matrix ops/nn
+ops/contrib: ops/common ops/elementwise ops/matrix ops/quantize
 backend/consumer:
 backend/library:
+backend/lowering:
+backend/math:
 backend/axes: backend/lowering
-backend/fuse: backend/lowering backend/axes
-backend/schedule: backend/lowering backend/axes backend/fuse backend/consumer
-backend/memory: backend/lowering backend/consumer
-backend/expand: backend/math backend/consumer
-backend: backend/lowering backend/consumer backend/axes backend/fuse backend/schedule backend/memory
-backend/interp: backend/consumer backend/library
 backend/c: backend/consumer
+backend/schedule/common: backend/lowering
+backend/expand: backend/consumer backend/math
+backend/fuse: backend/axes backend/lowering
+backend/interp: backend/consumer backend/library
 backend/llvm: backend/consumer backend/library
+backend/memory: backend/consumer backend/lowering
+backend/schedule/rows: backend/lowering backend/schedule/common
+backend/schedule/operands: backend/axes backend/lowering backend/schedule/common backend/schedule/rows
+backend/schedule/contract: backend/axes backend/consumer backend/fuse backend/lowering backend/schedule/common backend/schedule/operands
+backend/schedule/attend: backend/axes backend/fuse backend/lowering backend/schedule/common backend/schedule/contract backend/schedule/operands backend/schedule/rows
+backend/schedule/recur: backend/lowering backend/schedule/common backend/schedule/contract backend/schedule/operands backend/schedule/rows
+backend/schedule: backend/axes backend/lowering backend/schedule/attend backend/schedule/common backend/schedule/contract backend/schedule/operands backend/schedule/recur backend/schedule/rows
+backend/steps: backend/axes backend/fuse backend/lowering backend/schedule backend/schedule/attend backend/schedule/rows
+backend: backend/consumer backend/fuse backend/lowering backend/memory backend/schedule backend/schedule/common backend/steps
+passes/spell:
+passes: passes/spell
+passes/attention: passes
+passes/lua: passes
+passes/padding: passes passes/attention
+frontend:
+runtime:
+tools/driver:
+tools/embed:
+tools/command: tools/driver
+tools: tools/command
+tools/data: tools/command
+tools/model: tools/command tools/data
+tools/lab: tools/command tools/data tools/model
+tools/maps: tools/data tools/model
+tools/measure: tools/command tools/data tools/driver tools/model
+tools/script: tools/command tools/data tools/driver tools/model
+tools/view: tools/model
+tools/subcommand: tools/command tools/data tools/lab tools/maps tools/model tools/script
 END
 }
 if rooms | python3 tests/checks/rooms.py; then good; else bad "rooms"; fi
+# No circles of calls between the files of a folder, but those that are listed with their reason.
+if python3 tests/checks/calls.py "$1"; then good; else bad "calls"; fi
 
 # An answer that can refuse is not ignored: functions of headers that return a bool carry the attribute that has the
 # compiler say so, but those that only say something, and always or mostly return false for it.
 says='fv_say|fv_takes|fv_declines|fv_why_settle|fv_([a-z_0-9]+_)?(error|error_at|error_node|warning|warning_at|warn|illegal|unknown|departs)'
-wrong=$(git ls-files 'ir/*.h' 'frontend/*.h' 'backend/*.h' 'passes/*.h' 'runtime/*.h' 'tools/*.h' | xargs awk '
+wrong=$(git ls-files 'ir/*.h' 'ops/*.h' 'frontend/*.h' 'backend/*.h' 'passes/*.h' 'runtime/*.h' 'tools/*.h' | xargs awk '
     FNR == 1 { open = 0 }
     /^bool [a-z_0-9]+\(/ { open = 1; text = ""; at = FILENAME ":" FNR }
     open { text = text " " $0 }
@@ -80,12 +126,12 @@ printf '#include "ir/dim/dim.h"\nvoid f(fv_dims *t, const fv_dim *n);\nvoid f(fv
 if gcc -std=c11 -Werror -O0 -I. -c "$1/ignored.c" -o "$1/ignored.o" 2>/dev/null; then bad "an ignored answer compiles"; else good; fi
 
 # An operator is asked for by its identity, not by a name that the compiler cannot check.
-wrong=$(git ls-files 'ir/*.c' 'frontend/*.c' 'backend/*.c' 'passes/*.c' 'tools/*.c' |
+wrong=$(git ls-files 'ir/*.c' 'ops/*.c' 'frontend/*.c' 'backend/*.c' 'passes/*.c' 'tools/*.c' |
     xargs grep -nE 'fv_op_get\("|fv_op_find\("[^"]*", *"|strcmp\([a-z>.-]*def->name, "')
 if [ -n "$wrong" ]; then bad "an operator by its name: $wrong"; else good; fi
 
 # What the command prints passes one border.
-wrong=$(git ls-files 'tools/*.c' | grep -v '^tools/\(print\|json\|embed\|embed_pipeline\).c$' |
+wrong=$(git ls-files 'tools/*.c' | grep -v '^tools/\(command/print\|command/json\|embed/embed\|embed/embed_pipeline\).c$' |
     xargs grep -nE '\b(v?printf|puts|putchar|perror) ?\(|\b(v?fprintf|fput[cs]) ?\(.*std(out|err)')
 if [ -n "$wrong" ]; then bad "prints past tools/command/print.h: $wrong"; else good; fi
 
@@ -101,7 +147,7 @@ done
 
 llvm=$(llvm-config-19 --includedir 2>/dev/null)
 lua=$(pkg-config --cflags lua5.4 2>/dev/null)
-for header in $(git ls-files 'ir/*.h' 'frontend/*.h' 'backend/*.h' 'passes/*.h' 'runtime/*.h'); do
+for header in $(git ls-files 'ir/*.h' 'ops/*.h' 'frontend/*.h' 'backend/*.h' 'passes/*.h' 'runtime/*.h'); do
     if gcc -std=c11 -D_GNU_SOURCE -fsyntax-only -I. -I"$1" ${llvm:+-isystem "$llvm"} $lua -x c "$header" 2>/dev/null; then good; else bad "$header does not compile alone"; fi
 done
 for header in runtime/fovea.h runtime/fovea_model.h; do

@@ -54,7 +54,7 @@ fi
 
 # ---- switches ----
 check 'passes and steps that are left out' 0 '"legalise", "remove-dead",$' "$fovea" opt --print-pipeline -O1 --disable=fold-constants,simplify-exact,share,fold-mask
-said 'steps = \{"define", "hoist", "group", "fuse-attention", "results", '
+said 'steps = \{"define", "factor", "hoist", "group", "fuse-attention", "results", '
 check 'what is asked for' 0 '"simplify", "merge-qkv", ' "$fovea" opt --print-pipeline --enable=merge-qkv
 check 'a rule that is left out' 0 'Mul\(' "$fovea" opt m.fvir --disable=mul-one
 check 'the others are not' 0 'Gelu\(' "$fovea" opt gelu.fvir --disable=mul-one,gelu-tanh

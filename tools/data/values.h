@@ -1,6 +1,7 @@
 /* values.h - what the ports of a model stand for: a tensor, a tensor of strings, a sequence or an
  * optional, a map or a sequence of maps, a sparse tensor. All but the first are several ports,
- * parts of it, which their names tell (ops/text/text.h, ops/sequence/sequence.h, ops/sequence/map.h). */
+ * parts of it, which their names tell (ops/text/text.h, ops/sequence/sequence.h,
+ * ops/sequence/map.h). */
 #ifndef FV_TOOLS_DATA_VALUES_H
 #define FV_TOOLS_DATA_VALUES_H
 

@@ -21,7 +21,7 @@
 #include "backend/axes/products.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/why.h"
-#include "backend/schedule/lay_out.h"
+#include "backend/schedule/contract/lay_out.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"

@@ -2,7 +2,7 @@
  *
  * An index of a load that is affine in the variables of the axes makes the load a copy between two
  * orders of the same elements, which fv_layout_copy does. Equal ones are made once. */
-#include "backend/schedule/lay_out.h"
+#include "backend/schedule/contract/lay_out.h"
 
 #include <string.h>
 

@@ -1,0 +1,451 @@
+/* attend.c - the step attend: scores, weights and the product with values, which are three values
+ * or more, become one definition, and so one kernel (backend/schedule/attend/attention.c). */
+#include "backend/steps/attend.h"
+
+#include <string.h>
+
+#include "backend/axes/merge.h"
+#include "backend/axes/split.h"
+#include "backend/fuse/substitute.h"
+#include "backend/fuse/work.h"
+#include "backend/lowering/access.h"
+#include "backend/lowering/sizes.h"
+#include "backend/lowering/storage.h"
+#include "backend/lowering/why.h"
+#include "backend/steps/group.h"
+#include "backend/steps/steps.h"
+#include "ir/base/limits.h"
+#include "ir/expr/rewrite.h"
+
+enum {
+    LEVELS = 3, /* of values between the two products */
+    MAX_CANDIDATES = 4
+};
+
+static bool has_reduction(fv_expr *x) {
+    fv_expr *found;
+    return fv_x_reductions(x, &found, 1) > 0;
+}
+
+/* ---- three definitions as one ---- */
+
+typedef struct readers {
+    int kernels;
+    bool memory; /* something else needs it in memory */
+} readers;
+
+typedef struct fv_fuser {
+    fv_lowerer *l;
+    fv_ptrmap readers; /* of a storage */
+    /* storage -> through how many values it is known to lead to no score, and 1 */
+    fv_ptrmap scoreless;
+    struct fused {
+        fv_storage *y; /* what attention gives */
+        fv_attention at;
+    } *fused;
+    int nfused, cap_fused;
+    struct within {
+        fv_storage *s; /* what is substituted in them */
+        fv_fate was;
+    } *within;
+    int nwithin, cap_within;
+    bool rows; /* a factor of what is looked at is a softmax of scores */
+} fuser;
+
+static readers *readers_of(fuser *f, const fv_storage *s) {
+    void **at = fv_ptrmap_at(&f->readers, s);
+    if (!*at)
+        *at = FV_NEW(f->l->exprs, readers, 1);
+    return *at;
+}
+
+/* A value in the memory of another reads that for those who read it. */
+static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
+    fv_storage *s = fv_storage_loaded(f->l, x);
+    void **at = fv_ptrmap_at(seen, s ? (const void *)s : x);
+    bool known = *at != NULL;
+    if (known && !s)
+        return;
+    *at = f;
+    if (s && !known) {
+        fv_ptrmap inner = fv_ptrmap_in(f->l->exprs);
+        bool first = readers_of(f, s)->kernels++ == 0;
+        if (first && s->fate == FV_FATE_VIEW && s->def)
+            add_reads(f, s->def->body, &inner);
+        else if (first) /* a text behind a step has views without what they are */
+            for (fv_storage *of = s->fate == FV_FATE_VIEW ? s->of : NULL; of;
+                 of = of->fate == FV_FATE_VIEW ? of->of : NULL)
+                readers_of(f, of)->kernels++;
+    }
+    for (int i = 0; i < x->n; i++)
+        add_reads(f, x->arg[i], seen);
+}
+
+static void count_readers(fuser *f) {
+    fv_lowerer *l = f->l;
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+            if (s && fv_must_have_memory(l, s->value))
+                for (fv_storage *x = s; x; x = x->fate == FV_FATE_VIEW ? x->of : NULL)
+                    readers_of(f, x)->memory = true;
+            if (s && fv_storage_has_kernel(s))
+                add_reads(f, s->def->body, &seen);
+        }
+}
+
+static bool is_own(fuser *f, const fv_storage *s) {
+    return s && s->def && s->fate != FV_FATE_SUBSTITUTED && readers_of(f, s)->kernels == 1 &&
+           !readers_of(f, s)->memory;
+}
+
+/* Is x made of a product of things computed in the run, through values that nobody else reads? */
+static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
+    if (fv_is_product_sum(x) &&
+        !(fv_x_is_constant(x->arg[0]->arg[0]) && fv_x_is_constant(x->arg[0]->arg[1])))
+        return true;
+    if (*fv_ptrmap_at(seen, x))
+        return false;
+    *fv_ptrmap_at(seen, x) = (void *)x;
+    fv_storage *s = fv_storage_loaded(f->l, x);
+    if (levels > 0 && is_own(f, s) && (intptr_t)fv_ptrmap_get(&f->scoreless, s) <= levels) {
+        fv_ptrmap inner = fv_ptrmap_in(f->l->exprs);
+        if (has_score(f, s->def->body, levels - 1, &inner))
+            return true;
+        *fv_ptrmap_at(&f->scoreless, s) = (void *)(intptr_t)(levels + 1);
+    }
+    for (int i = 0; i < x->n; i++)
+        if (has_score(f, x->arg[i], levels, seen))
+            return true;
+    return false;
+}
+
+static bool is_score(const fv_expr *x) {
+    fv_expr *const *f = fv_is_product_sum(x) ? x->arg[0]->arg : NULL;
+    bool found = f && !fv_x_is_constant(f[0]) && !fv_x_is_constant(f[1]) && !fv_x_equal(f[0], f[1]);
+    for (int i = 0; i < x->n && !found; i++)
+        found = is_score(x->arg[i]);
+    return found;
+}
+
+static bool loads_scores(fuser *f, const fv_expr *x) {
+    const fv_storage *s = fv_storage_loaded(f->l, x);
+    bool found = s && s->def && fv_is_small(f->l, s->def) && is_score(s->def->body);
+    for (int i = 0; i < x->n && !found; i++)
+        found = loads_scores(f, x->arg[i]);
+    return found;
+}
+
+/* For who asks: does somebody expect attention where s is? Rows that are made of products of what
+ * is computed. */
+static bool looks_like_weights(fuser *f, const fv_storage *s) {
+    return fv_is_small(f->l, s->def) && has_reduction(s->def->body) &&
+           (is_score(s->def->body) || loads_scores(f, s->def->body));
+}
+
+typedef struct candidates {
+    const fv_value *y; /* of what */
+    fv_storage *list[MAX_CANDIDATES];
+    int n;
+    fv_ptrmap seen; /* nodes, and storages that were asked about */
+} candidates;
+
+/* What x loads along a row and leads to scores. A node below two sums is over the variable of one
+ * at most. */
+static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, candidates *c) {
+    fv_storage *s = fv_storage_loaded(f->l, x);
+    if (*fv_ptrmap_at(&c->seen, x))
+        return;
+    if (s && fv_x_uses(x, along) && !*fv_ptrmap_at(&c->seen, s)) {
+        fv_ptrmap seen = fv_ptrmap_in(f->l->exprs);
+        *fv_ptrmap_at(&c->seen, s) = s;
+        if (is_own(f, s) && c->n < MAX_CANDIDATES && has_score(f, s->def->body, LEVELS, &seen))
+            c->list[c->n++] = s;
+        else if (f->l->reasons && s->def && s->fate != FV_FATE_SUBSTITUTED && !is_own(f, s) &&
+                 looks_like_weights(f, s))
+            fv_declines(f->l, c->y, FV_WHY_attend_weights_read, fv_v(s->value));
+    }
+    if (x->op == FV_X_REDUCE)
+        along = x->u.red.vars[0];
+    else if (fv_x_uses(x, along))
+        *fv_ptrmap_at(&c->seen, x) = (void *)x;
+    for (int i = 0; i < x->n; i++)
+        find_candidates(f, x->arg[i], along, c);
+}
+
+/* Now, and as it will be when it is scheduled. */
+static bool is_found(fuser *f, const fv_definition *d, fv_attention *at) {
+    fv_attention then;
+    int mark = fv_why_mark(f->l);
+    bool found = fv_find_attention(f->l, d, at) &&
+                 fv_find_attention(f->l, fv_merge_axes(f->l, fv_split_axes(f->l, d)), &then);
+    f->rows |= at->rows;
+    fv_why_drop(f->l, mark, FV_WHY_attend_no_scores); /* what is substituted next may have them */
+    return found;
+}
+
+static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor,
+                 int levels);
+
+/* With these substituted. */
+static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin,
+                      int factor, int levels, fv_storage *const *list, int n) {
+    fv_definition now = *d;
+    fv_fate was[MAX_CANDIDATES]; /* a view may be looked through, too */
+    for (int i = 0; i < n; i++) {
+        was[i] = list[i]->fate;
+        list[i]->fate = FV_FATE_SUBSTITUTED;
+    }
+    now.body = fv_substitute(f->l, now.body, &origin);
+    if (levels == LEVELS) /* what it is known by: the softmax */
+        origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
+    if (fuse(f, y, now, origin, factor, levels - 1)) {
+        for (int i = 0; i < n; i++) {
+            FV_PUSH(f->l->exprs, f->within, f->nwithin, f->cap_within,
+                    ((struct within){list[i], was[i]}));
+            fv_takes(f->l, list[i]->value, FV_WHY_in_attention, fv_v(y->value));
+        }
+        return true;
+    }
+    for (int i = 0; i < n; i++)
+        list[i]->fate = was[i];
+    return false;
+}
+
+/* Makes attention of d, which is what y is by now, with that factor as the weight. */
+static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor,
+                 int levels) {
+    fv_lowerer *l = f->l;
+    fv_attention at;
+    fv_expr *sums[2];
+    /* the schedule says so */
+    if (fv_x_reductions(d.body, sums, 2) != 1 || !fv_is_product_sum(sums[0]))
+        return false;
+    if (!fv_is_small(l, &d))
+        return fv_declines(l, y->value, FV_WHY_attend_tree);
+    if (levels < LEVELS && is_found(f, &d, &at)) {
+        y->def->body = d.body;
+        *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
+        FV_PUSH(l->exprs, f->fused, f->nfused, f->cap_fused, ((struct fused){y, at}));
+        return true;
+    }
+    candidates c = {.y = y->value, .seen = fv_ptrmap_in(l->exprs)};
+    if (levels > 0)
+        find_candidates(f, sums[0]->arg[0]->arg[factor], sums[0]->u.red.vars[0], &c);
+    for (int i = 0; i < c.n; i++)
+        if (fuse_with(f, y, &d, origin, factor, levels, &c.list[i], 1))
+            return true;
+    return c.n > 1 && fuse_with(f, y, &d, origin, factor, levels, c.list, c.n);
+}
+
+/* ---- weights that are kept ---- */
+
+/* The weights that this factor of the sum of d loads, each at a place of its own in memory; NULL:
+ * it loads none so. */
+static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor,
+                                  const fv_expr **load) {
+    fv_expr *sum;
+    if (fv_x_reductions(d->body, &sum, 1) != 1 || !fv_is_product_sum(sum) || sum->u.red.nvars != 1)
+        return NULL;
+    const fv_expr *x = *load = fv_x_stored(sum->arg[0]->arg[factor]);
+    fv_storage *s = x->op == FV_X_LOAD ? fv_storage_loaded(f->l, x) : NULL;
+    if (!s || !s->def || s->fate != FV_FATE_MEMORY || is_own(f, s) || !has_reduction(s->def->body))
+        return NULL;
+    int keys = 0;
+    for (int i = 0; i < x->n; i++) {
+        const fv_expr *at = x->arg[i];
+        bool one = fv_dim_is_one(s->def->index[i]->dim),
+             key = at->op == FV_X_VAR && at->u.var == sum->u.red.vars[0];
+        for (int k = 0; k < i; k++)
+            if (at->op == FV_X_VAR && x->arg[k] == at)
+                return NULL;
+        if (!one && !key && (at->op != FV_X_VAR || fv_definition_axis(d, at->u.var) == d->rank))
+            return NULL;
+        keys += key;
+    }
+    return keys == 1 ? s : NULL;
+}
+
+/* w over variables of d, but for a key of its own; NULL: d has an axis that is neither among them
+ * nor of features. */
+static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at,
+                                 const fv_definition *w, const fv_expr *load, fv_var **key) {
+    fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
+    *r = *w;
+    r->index = FV_NEW(l->exprs, fv_var *, w->rank + 1);
+    for (int i = 0; i < w->rank; i++) {
+        const fv_var *v = load->arg[i]->op == FV_X_VAR ? load->arg[i]->u.var : NULL;
+        bool shared = v && v != at->key;
+        r->index[i] = shared ? d->index[fv_definition_axis(d, v)]
+                             : fv_index_var(l->exprs, w->index[i]->name, w->index[i]->dim);
+        *key = v == at->key ? r->index[i] : *key;
+    }
+    for (int i = 0; i < d->rank; i++)
+        if (i != at->column && !fv_dim_is_one(d->index[i]->dim) &&
+            fv_definition_axis(r, d->index[i]) == r->rank)
+            return NULL;
+    r->body = fv_weights_along(l->exprs, at, *key);
+    return fv_is_small(l, r) ? r : NULL;
+}
+
+/* Of what is fused by now, with w in it; false: it is no such attention. */
+static bool set_kept(fuser *f, const fv_definition *d, fv_storage *y, fv_storage *w,
+                     const fv_expr *load, fv_kept_weights *out) {
+    *out = (fv_kept_weights){
+        .weights = w, .of_result = y->def, .within = FV_NEW(f->l->exprs, fv_storage *, f->nwithin)};
+    for (int i = 0; i < f->nwithin; i++)
+        if (f->within[i].s != w)
+            out->within[out->nwithin++] = f->within[i].s;
+    out->of_weights = weights_of(f->l, d, &f->fused[f->nfused - 1].at, w->def, load, &out->key);
+    return out->of_weights != NULL;
+}
+
+static bool try_kept(fuser *f, const fv_storage *of, int factor, fv_kept_weights *out) {
+    const fv_definition *d = of->def;
+    const fv_expr *load;
+    fv_storage y = *of, *w = loaded_weights(f, d, factor, &load);
+    if (!w)
+        return false;
+    y.def = FV_NEW(f->l->exprs, fv_definition, 1);
+    *y.def = *d;
+    f->nwithin = f->nfused = 0;
+    bool found = fuse_with(f, &y, d, fv_storage_origin(f->l, of->value), factor, LEVELS, &w, 1) &&
+                 set_kept(f, d, &y, w, load, out);
+    for (int i = 0; i < f->nwithin; i++)
+        f->within[i].s->fate = f->within[i].was;
+    return found;
+}
+
+bool fv_find_kept(fv_fuser *f, const fv_storage *y, fv_kept_weights *out) {
+    struct fv_reasons *reasons = f->l->reasons;
+    const fv_origin *origin = fv_storage_origin(f->l, y->value);
+    f->l->reasons = NULL; /* who asks says what is done */
+    bool found = try_kept(f, y, 0, out) || try_kept(f, y, 1, out);
+    *fv_ptrmap_at(&f->l->origins, y->value) = (void *)(uintptr_t)origin;
+    f->l->reasons = reasons;
+    return found;
+}
+
+bool fv_fold_kept(fv_lowerer *l, fv_storage *y, fv_kept_weights *k) {
+    fv_ptrmap tables = fv_ptrmap_in(l->exprs);
+    fv_attention at;
+    fv_storage folded = *y;
+    fv_definition result = *k->of_result, weights = *k->of_weights;
+    folded.def = &result;
+    if (!fv_fold_mask(l, &folded, &tables, true) || !fv_find_attention(l, &result, &at))
+        return false;
+    weights.body = fv_weights_along(l->exprs, &at, k->key);
+    if (!fv_is_small(l, &weights))
+        return fv_declines(l, y->value, FV_WHY_fold_tree);
+    *k->of_result = result;
+    *k->of_weights = weights;
+    return true;
+}
+
+/* ---- masks ---- */
+
+typedef struct mask_use {
+    const fv_var *query;
+    /* of a storage: how many attentions have it in their weights; `memory`: with the query, too */
+    fv_ptrmap *uses;
+    fv_ptrmap seen, *scored; /* storages that scores load: they are no masks */
+} mask_use;
+
+static void note_scored(fuser *f, mask_use *u, const fv_expr *x) {
+    fv_storage *s = fv_storage_loaded(f->l, x);
+    if (s)
+        *fv_ptrmap_at(u->scored, s) = s;
+    for (int i = 0; i < x->n; i++)
+        note_scored(f, u, x->arg[i]);
+}
+
+static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
+    fv_storage *s = fv_storage_loaded(f->l, x);
+    if (x->n && *fv_ptrmap_at(&u->seen, x))
+        return;
+    *fv_ptrmap_at(&u->seen, x) = (void *)x;
+    if (s) {
+        void **at = fv_ptrmap_at(u->uses, s);
+        readers *r = *at ? *at : (*at = FV_NEW(f->l->exprs, readers, 1));
+        r->kernels += !*fv_ptrmap_at(&u->seen, s);
+        r->memory |= fv_x_uses(x, u->query);
+        *fv_ptrmap_at(&u->seen, s) = s;
+    }
+    for (int i = 0; i < x->n; i++)
+        count_masks(f, u, x->arg[i]);
+}
+
+/* May attention, whose weights read it so, compute it? Of queries and keys nobody wonders. */
+static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weights, bool scored) {
+    const readers *all = readers_of(f, s);
+    bool cheap = fv_is_cheap(f->l, s->def);
+    if (scored && (weights->memory || all->memory || weights->kernels != all->kernels || !cheap))
+        return false;
+    if (weights->memory)
+        return fv_declines(f->l, s->value, FV_WHY_attended_by_query);
+    if (all->memory || weights->kernels != all->kernels)
+        return fv_declines(f->l, s->value, FV_WHY_attended_read, fv_n(weights->kernels));
+    if (!cheap)
+        return fv_declines(f->l, s->value, FV_WHY_attended_costly);
+    return fv_takes(f->l, s->value, FV_WHY_attended_in_place);
+}
+
+/* A mask of keys that only attention reads, made cheaply, is computed there: once a head, and needs
+ * no kernel. */
+static void take_masks(fuser *f) {
+    fv_lowerer *l = f->l;
+    fv_ptrmap uses = fv_ptrmap_in(l->exprs), scored = fv_ptrmap_in(l->exprs);
+    for (int i = 0; i < f->nfused; i++) {
+        const struct fused *x = &f->fused[i];
+        mask_use u = {.query = x->y->def->index[x->at.row],
+                      .uses = &uses,
+                      .seen = fv_ptrmap_in(l->exprs),
+                      .scored = &scored};
+        note_scored(f, &u, x->at.score);
+        count_masks(f, &u, x->at.weight);
+    }
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            const readers *r = s ? fv_ptrmap_get(&uses, s) : NULL;
+            if (r && fv_storage_has_kernel(s) &&
+                is_mask_of_keys(f, s, r, fv_ptrmap_get(&scored, s)))
+                s->fate = FV_FATE_SUBSTITUTED;
+        }
+    for (int i = 0; i < f->nfused; i++) {
+        fv_storage *y = f->fused[i].y;
+        const fv_origin *origin = fv_storage_origin(l, y->value);
+        y->def->body = fv_substitute(l, y->def->body, &origin);
+        *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
+    }
+}
+
+fv_fuser *fv_fuser_new(fv_lowerer *l) {
+    fuser *f = FV_NEW(l->exprs, fuser, 1);
+    *f = (fuser){.l = l, .readers = fv_ptrmap_in(l->exprs), .scoreless = fv_ptrmap_in(l->exprs)};
+    count_readers(f);
+    return f;
+}
+
+/* Attention becomes one definition; what it is made of is substituted. */
+bool fv_step_attend(fv_lowerer *l) {
+    fuser *f = fv_fuser_new(l);
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (!s || !fv_storage_has_kernel(s))
+                continue;
+            const fv_origin *origin = fv_storage_origin(l, s->value);
+            int mark = fv_why_mark(l);
+            f->rows = false;
+            bool fused =
+                fuse(f, s, *s->def, origin, 0, LEVELS) || fuse(f, s, *s->def, origin, 1, LEVELS);
+            if (f->rows) /* values that are a product were tried as weights, too */
+                fv_why_drop(l, mark, FV_WHY_attend_no_rows);
+            if (fv_why_settle(l, mark, fused))
+                fv_takes(l, s->value, FV_WHY_attends);
+        }
+    take_masks(f);
+    return true;
+}
