@@ -99,7 +99,7 @@ typedef struct writer {
         fv_buf **unknown; /* what becomes of the symbols that its end binds */
         fv_buf *goes_on;  /* of a loop: does its condition hold? NULL: it has none */
         struct around *outer;
-    } * around;
+    } *around;
 } writer;
 
 static bool is_ready(writer *w, const fv_dim *d) {

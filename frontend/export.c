@@ -16,7 +16,7 @@ struct fv_export {
     struct fv_beside { /* in the order of the side file */
         const fv_tensor *tensor;
         uint64_t offset;
-    } * beside;
+    } *beside;
     int nbeside, cap_beside;
     uint64_t side_bytes;
 };

@@ -84,7 +84,8 @@ struct fv_lowerer {
     fv_ptrmap indexing;
     /* packed operands of custom kernels, with the way of packing -> the packed value */
     fv_ptrmap panels;
-    fv_ptrmap layouts; /* tensor of a constant -> the panels of it (schedule/panels.c) */
+    /* tensor of a constant -> its panels (backend/schedule/contract/panels.c) */
+    fv_ptrmap layouts;
     /* copies made in the run -> their values; a branch does not see those of the other branch */
     fv_ptrmap copies;
     /* operands of the kernel that is scheduled whose own kernels come before it */

@@ -1,4 +1,4 @@
-/* factors.c - the step `factor`: zero points and scales leave sums of products of integers.
+/* factor.c - the step `factor`: zero points and scales leave sums of products of integers.
  *
  *     y[i, j] = sum k: (i32(a[i, k]) - za) * (i32(w[k, j]) - zw[j])          k < n
  *  =>
@@ -6,9 +6,10 @@
  *     c[j] = sum k: i32(w[k, j])
  *     y[i, j] = (sum k: i32(a[i, k]) * i32(w[k, j])) - zw[j] * r[i] - za * c[j] + n * za * zw[j]
  *
- * What is multiplied is then an element as memory has it, of 8 bits, where the difference took 32 and
- * had to be stored or computed again for each product. Sums of constants are computed here. Integers
- * wrap, so both sides have the same bits. Floats are left alone: each side would round differently.
+ * The factors are then elements as they are stored, of 8 bits; the differences have 32 bits, and
+ * had to be stored or computed again for each product. Sums of constants are computed here.
+ * Integers wrap, so both sides have the same bits. Floats are not changed, because each side would
+ * round differently.
  *
  * Operators bring one definition each when the step runs, so the factors are looked for through
  * the definitions of the values that a product loads. Where a factor is padded with zeros,
@@ -427,7 +428,7 @@ static fv_expr *number_of_terms(const field *f) {
 
 /* ---- a sum of products ---- */
 
-/* Whether to take out what q adds to its core; p: the other factor, of which a sum is needed then. */
+/* Whether to take the rest of q out of the sum, which needs a sum of the other factor p. */
 static bool pays(const field *f, const linear *p, const linear *q) {
     double share = shared_by(f, p->core);
     return !q->rest || is_constant(f, p->core) || share >= FEW_SHARE ||

@@ -1,8 +1,8 @@
 /* results.c - the step results: what the model returns gets memory of its own. */
 #include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
-#include "backend/lowering/storage.h"
 #include "backend/lowering/loop_body.h"
+#include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/steps/steps.h"
 #include "ir/graph/infer.h"
@@ -13,10 +13,11 @@ bool fv_step_results(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {
         fv_storage *s = fv_storage_root(fv_storage_of(l, ret->in[i]));
-        fv_why taken = s->value->kind != FV_VALUE_RESULT                    ? FV_WHY_result_given
-                       : !fv_type_is_known_from(ret->in[i]->type, s->value->type) ? FV_WHY_result_dims
-                       : fv_has_late_dims(s->value)                          ? FV_WHY_result_late
-                                                                            : FV_WHY_none;
+        fv_why taken = s->value->kind != FV_VALUE_RESULT ? FV_WHY_result_given
+                       : !fv_type_is_known_from(ret->in[i]->type, s->value->type)
+                           ? FV_WHY_result_dims
+                       : fv_has_late_dims(s->value) ? FV_WHY_result_late
+                                                    : FV_WHY_none;
         for (int k = 0; k < i && !taken; k++)
             taken = fv_storage_root(fv_storage_of(l, ret->in[k])) == s ? FV_WHY_result_twice
                                                                        : FV_WHY_none;

@@ -129,7 +129,7 @@ struct fv_module {
         const char *why; /* the reason, "inner dims of a matrix product, node 'fc1'" */
         /* the condition in words of the user; NULL: the text a == b is clear enough */
         const char *says;
-    } * relations;
+    } *relations;
     int nrelations, cap_relations;
     /* Where the assumptions that are being made hold: in a branch (as an fv.Assume before that op,
      * or at the end of the block); block NULL: everywhere. */

@@ -22,7 +22,7 @@ typedef struct fv_kparser {
     struct fv_shadowed {
         const char *name;
         fv_binding *before;
-    } * undo; /* of the open scopes */
+    } *undo; /* of the open scopes */
     int nundo, cap_undo;
     int depth;             /* of nested blocks */
     fv_elem float_default; /* type of float literals whose type nothing else determines; 0: f32 */

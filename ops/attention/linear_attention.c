@@ -571,10 +571,7 @@ static bool decompose_gate(fv_rewriter *w, fv_op *op) {
         {"decay", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)}, {                                 \
         "beta", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(3)                                       \
     }
-#define PACKED_OUT                                                                                 \
-    {"output", "T"}, {                                                                             \
-        "present_state", "S"                                                                       \
-    }
+#define PACKED_OUT {"output", "T"}, {"present_state", "S"}
 #define HEADS                                                                                      \
     FV_A_REQUIRED("q_num_heads", INT), FV_A_REQUIRED("kv_num_heads", INT),                         \
         FV_A_FLOAT("scale", 0.0f), FV_A_STRING("update_rule", "gated_delta"),                      \

@@ -252,7 +252,9 @@ static bool infer_states(fv_op *op) {
 
 #define NARROW                                                                                     \
     {                                                                                              \
-        { "T", FV_SET(F32) | FV_SET(F16) | FV_SET(BF16) }                                          \
+        {                                                                                          \
+            "T", FV_SET(F32) | FV_SET(F16) | FV_SET(BF16)                                          \
+        }                                                                                          \
     }
 #define SIGNATURE(x, state)                                                                        \
     .in = {{"input", "T", .rank = x},                                                              \

@@ -354,8 +354,7 @@ static void check(const config *t) {
     }
 }
 
-#define NONE                                                                                       \
-    { -1 }
+#define NONE {-1}
 static void check_all(const config *t, size_t n) {
     for (size_t i = 0; i < n; i++)
         check(&t[i]);

@@ -78,7 +78,7 @@ if [ $lua = yes ]; then
     cat >mine.lua <<'T'
 local p = fv.level "2"
 table.insert(p, 2, fv.pass{name = "look", purpose = "says what it sees", run = function(m) print("sees " .. tostring(m)) end})
-table.remove(p.steps, 5)
+table.remove(p.steps, 6)
 p.code = "1"
 p.purpose = 'with "quotes"'
 return p

@@ -41,8 +41,8 @@ typedef struct fv_subject {
     unsigned char *known; /* which of them are decided */
     unsigned char *given; /* which inputs come from files */
     fv_array *inputs, *outputs;
-    /* what the outputs represent (tools/data/values.h): a tensor of strings is one value, sequences are
-     * several ports */
+    /* what the outputs represent (tools/data/values.h): a tensor of strings is one value, sequences
+     * are several ports */
     struct fv_port_value *results;
     int nresults;
     const char **safe; /* names of these for files */

@@ -60,7 +60,7 @@ static const fv_var *last_term(const fv_contraction *c) {
 }
 
 /* Filters that make an image in the order of its type, y[m, h, w], would be rows, and pixels the
- * columns. For each term of the sum such a tile reads pixels of another channel, that is, of another
+ * columns. For each term of the sum such a tile reads pixels of another channel, on another
  * page. With the filters as columns their panels are made when the model is compiled, and the
  * channels of a pixel are neighbours in the copy of the image. What that costs is that neighbours
  * among the columns are stored apart, once for each sum: few terms do not pay for it. Which factor
@@ -305,9 +305,9 @@ static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) 
     return rows > 0 && all / rows < (double)terms ? (int64_t)(all / rows) + 1 : terms;
 }
 
-/* Rows of a task: as much of a as stays in the second-level cache beside the panel that goes by and
- * the next one, or, where all of them take `depth` steps of the sum's first variable before the next
- * ones (0: all), such parts of these. May be less than 1. */
+/* Rows of a task: the number of rows of a that fit into the second-level cache together with the
+ * current panel and the next one; if all rows take `depth` steps of the sum's first variable before
+ * the next ones (0: all steps), parts of panels of that depth. May be less than 1. */
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                              int nr, int64_t depth) {
     int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem),
