@@ -431,7 +431,7 @@ static fv_expr *number_of_terms(const field *f) {
 /* Whether to take the rest of q out of the sum, which needs a sum of the other factor p. */
 static bool pays(const field *f, const linear *p, const linear *q) {
     double share = shared_by(f, p->core);
-    return !q->rest || is_constant(f, p->core) || share >= FEW_SHARE ||
+    return !q->rest || is_constant(f, p->core) || share >= (double)FEW_SHARE ||
            fv_declines(f->l, f->d->value, FV_WHY_factor_few, fv_n((int64_t)share), fv_n(FEW_SHARE));
 }
 
