@@ -68,15 +68,6 @@ typedef struct merger {
     fv_ptrmap memo;
 } merger;
 
-/* p or q alone, of the axis that both are: both floordiv and mod the extent of q. */
-static fv_expr *part_of_both(const merger *m, fv_expr *x) {
-    fv_arena *a = m->l->exprs;
-    if (x->op != FV_X_VAR || (x->u.var != m->p && x->u.var != m->q))
-        return x;
-    return fv_x_bin(a, x->u.var == m->p ? FV_X_FLOORDIV : FV_X_FLOORMOD, fv_x_var(a, m->both),
-                    fv_x_dim(a, m->q->dim));
-}
-
 static fv_expr *product(fv_lowerer *l, const fv_expr *a, const fv_expr *b) {
     fv_dims *t = l->module->dims;
     const fv_dim *d[2] = {a->op == FV_X_DIM ? a->u.dim : fv_dim_const(t, a->u.i),
@@ -129,7 +120,7 @@ static bool binds_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_p
 
 static fv_expr *merged(merger *m, fv_expr *x) {
     if (!x->n)
-        return part_of_both(m, x);
+        return x;
     if (is_joined(x, m->p, m->q))
         return fv_x_var(m->l->exprs, m->both);
     fv_expr *known = fv_ptrmap_get(&m->memo, x), *y;
@@ -180,7 +171,10 @@ static bool is_apart_in(fv_lowerer *l, const fv_definition *d, const fv_var *p, 
            (d->place && is_apart(d->place, p, q, &seen));
 }
 
-static fv_var *merge(fv_lowerer *l, together t, fv_var *p, fv_var *q) {
+static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **both) {
+    for (int m = 0; m < t.n; m++)
+        if (is_apart_in(l, t.all[m], p, q))
+            return false;
     const fv_dim *dims[2] = {p->dim, q->dim};
     fv_var *v = fv_index_var(l->exprs, p->name, fv_dim_product(l->module->dims, 2, dims));
     for (int m = 0; m < t.n; m++) {
@@ -189,14 +183,7 @@ static fv_var *merge(fv_lowerer *l, together t, fv_var *p, fv_var *q) {
         d->body = merged(&r, d->body);
         d->place = d->place ? merged(&r, (fv_expr *)d->place) : NULL;
     }
-    return v;
-}
-
-static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **both) {
-    for (int m = 0; m < t.n; m++)
-        if (is_apart_in(l, t.all[m], p, q))
-            return false;
-    *both = merge(l, t, p, q);
+    *both = v;
     return true;
 }
 
@@ -360,15 +347,6 @@ int fv_merge_group(fv_lowerer *l, int n, fv_definition *const *all, fv_definitio
             seen = fv_ptrmap_in(l->exprs);
     }
     return first ? shared : -1;
-}
-
-fv_definition *fv_merge_rows(fv_lowerer *l, const fv_definition *d, int axis) {
-    fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
-    *r = *d;
-    r->index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
-    memcpy(r->index, d->index, (size_t)d->rank * sizeof *r->index);
-    join_axes(r, axis, merge(l, (together){&r, 1}, d->index[axis], d->index[axis + 1]));
-    return r;
 }
 
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d) {

@@ -53,27 +53,17 @@ bool fv_can_prefetch(const fv_contraction *c) {
            fv_dim_is_const(sum->u.red.vars[0]->dim);
 }
 
-static int64_t all_steps(const fv_tile *t) {
-    return t->c->sum->u.red.vars[0]->dim->value;
-}
-
-/* Panels of up to this part of the first-level cache come without being asked for. */
-enum { SMALL_PANELS = 4 };
-
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t) {
     const fv_processor *p = fv_processor_at(l->target->processor);
     int64_t weights = fv_weights_between(l, op);
-    int width = fv_tile_width(t) * fv_elem_storage_bytes((fv_elem)t->c->sum->type.elem);
-    bool ahead = fv_can_prefetch(t->c) && weights > l->target->l2_bytes && width >= p->line_bytes &&
-                 all_steps(t) * width > l->target->l1_bytes / SMALL_PANELS;
+    bool ahead =
+        fv_can_prefetch(t->c) && weights > l->target->l2_bytes &&
+        fv_tile_width(t) * fv_elem_storage_bytes(t->c->panels.value->type->elem) >= p->line_bytes;
     t->near = ahead ? p->prefetch_bytes : 0;
     t->far = !ahead                          ? 0
              : weights > l->target->l3_bytes ? p->prefetch_single_bytes
                                              : p->prefetch_bytes;
-    int64_t steps = 1;
-    for (int i = 0; i < t->c->sum->u.red.nvars && steps < p->outline_steps; i++)
-        steps *= t->c->sum->u.red.vars[i]->dim->hi;
-    t->outlined = steps >= p->outline_steps;
+    t->outlined = t->c->sum->u.red.vars[0]->dim->hi >= p->outline_steps;
 }
 
 static bool prefetches(const fv_tile *t) {
@@ -104,6 +94,10 @@ void fv_tile_sums(fv_tile *t, int64_t rows) {
     fv_expr *zero = t->depth ? fv_x_const(e->arena, type, 0) : NULL;
     t->sums = fv_kb_tile(&e->b, "sums", type, 2, (int64_t[]){rows, fv_tile_width(t)}, zero);
     t->at[0] = t->at[1] = integer(e, 0);
+}
+
+static int64_t all_steps(const fv_tile *t) {
+    return t->c->sum->u.red.vars[0]->dim->value;
 }
 
 void fv_open_steps(fv_tile *t) {
@@ -213,7 +207,7 @@ static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **ind
     index[last] = binary(t->e, FV_X_ADD, index[last], column);
 }
 
-/* The loops over the steps of the sum; returns the variable of the innermost one. */
+/* The loops over the steps of the sum; returns the innermost one's. */
 static fv_expr *open_sum(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_expr *sum = t->c->sum;
@@ -221,12 +215,11 @@ static fv_expr *open_sum(fv_tile *t) {
     for (int i = 0; i < sum->u.red.nvars; i++) {
         fv_var *v = sum->u.red.vars[i];
         fv_expr *n = t->steps_in[1] ? t->steps_in[1] : fv_kemit_dim(e, v->dim);
-        fv_expr *from = t->steps_in[0] ? t->steps_in[0] : integer(e, 0), *to = n;
-        if (t->from && !i) { /* parts are of the outermost variable */
-            from = t->from;
+        fv_expr *from = t->from ? t->from : t->steps_in[0] ? t->steps_in[0] : integer(e, 0);
+        fv_expr *to =
+            t->from ? binary(e, FV_X_MIN, binary(e, FV_X_ADD, from, integer(e, t->depth)), n) : n;
+        if (t->from && all_steps(t) % t->depth == 0)
             to = binary(e, FV_X_ADD, from, integer(e, t->depth));
-            to = all_steps(t) % t->depth ? binary(e, FV_X_MIN, to, n) : to;
-        }
         k = fv_kb_for(&e->b, FV_SERIAL, v->name, from, to, 1);
         fv_kemit_bind(e, v, k);
     }
@@ -314,10 +307,10 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
         prefetch(t, rows == t->mr);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_expr *here[2] = {r, t->from ? binary(e, FV_X_SUB, k, t->from) : k};
     fv_expr *a = t->c->each ? NULL
-                 : near
-                     ? fv_x_load(e->arena, near, (fv_expr *[]){r, binary(e, FV_X_SUB, k, t->from)})
-                     : fv_kemit_expr(e, t->c->a);
+                 : near     ? fv_x_load(e->arena, near, here)
+                            : fv_kemit_expr(e, t->c->a);
     a = a ? fv_kb_let(&e->b, "a", a) : NULL;
     c = open_loop(e, FV_VECTOR, "c", integer(e, width));
     if (!a) {
