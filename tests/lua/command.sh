@@ -296,7 +296,7 @@ error("/etc/passwd:1: x near 'root:x'", 0)
 T
 check 'misuse' 1 '^misuse.lua: error: /etc/passwd:1: x' "$fovea" lua misuse.lua
 [ "$(grep -c "no symbol 'q'" out)" = 2 ] && tell 'a symbol stays unknown' yes || tell 'a symbol stays unknown' no
-for line in '256 is no u8' '.1 is no u64' '^5.0$' 'no file lies beside' "'a' lies in a region" "'a', in a region of this If"; do said "$line"; done
+for line in '256 is no u8' '.1 is no u64' '^5.0$' 'this text has no folder with side files' "'a' is in a region" "'a', in a region of this If"; do said "$line"; done
 
 # ---- files ----
 mkdir -p lib sub/inner
@@ -306,7 +306,7 @@ check require 0 '^lib.part.true.true$' "$fovea" lua parts.lua
 check 'require elsewhere' 0 'lib.part' bash -c 'cd sub && exec "$0" lua ../parts.lua' "$fovea"
 ln -s ../../before.fvir sub/inner/out.lua
 echo 'require "inner.out"' >sub/link.lua
-check 'require through a link' 1 'outside the folder' "$fovea" lua sub/link.lua
+check 'require through a link' 1 'outside of the folder' "$fovea" lua sub/link.lua
 echo 'require "circle"' >circle.lua
 check 'require in a circle' 1 'requires itself' "$fovea" lua circle.lua
 echo 'fv.pass{name = "p", run = function() require "lib.part" end}' >late.lua

@@ -95,7 +95,7 @@ check 'diff finds what a pass breaks' 1 '^first +%r ' "$fovea" diff m.fvir --scr
 check 'diff of one side each' 0 ' 0 differ' "$fovea" diff m.fvir --script wrong.lua --schedule=naive,default --dim n=3
 wish 'match = "fc", name = "contract", params = {rows = 1}'
 check 'inspect, schedules' 0 'contract' "$fovea" inspect m.fvir --script w.lua --schedules --target=x86-64-v3 --dim n=4
-check 'the reason' 0 'tuning +yes +the tuning says so: contract' "$fovea" inspect m.fvir --script w.lua --why=y --target=x86-64-v3 --dim n=4
+check 'the reason' 0 'tuning +yes +the tuning states it: contract' "$fovea" inspect m.fvir --script w.lua --why=y --target=x86-64-v3 --dim n=4
 echo 'fv.nothing()' >bad.lua
 for command in inspect diff 'opt --bisect' 'tune -o x'; do
     check "a script that fails, of $command" 1 'bad.lua:1: error' "$fovea" $command m.fvir --script bad.lua

@@ -260,7 +260,7 @@ static void grows(fv_backend_kind backend, bool naive, const char *capacity, int
     out[1] = array_of(3, before[0]);
     fv_log_clear(log);
     cr_expect_eq(fv_artifact_run(placed, in, out, &o, log), FV_BAD_ARGUMENT);
-    cr_expect(strstr(fv_log_text(log), "output 'pk' is given memory of its own") != NULL, "%s",
+    cr_expect(strstr(fv_log_text(log), "output 'pk' was passed memory of its own") != NULL, "%s",
               fv_log_text(log));
     out[1] = (fv_array){0};
     in[3].axis = 2;

@@ -101,7 +101,7 @@ said '"needed"'
 check 'all steps' 0 'attend' "$fovea" inspect block.fvir
 check 'attention in three kernels' 0 'kernels' "$fovea" inspect block.fvir --disable=fuse-attention
 grep -q attend out && tell "$name: no kernel attends" no || tell "$name: no kernel attends" yes
-check 'a gate and the rest share a tile' 0 'group +yes +.h. has taken another contraction of the same rows' "$fovea" inspect block.fvir --why u
+check 'a gate and the rest share a tile' 0 'group +yes +.h. has another contraction of the same rows' "$fovea" inspect block.fvir --why u
 check 'masks are left out' 0 'fold +yes' "$fovea" inspect block.fvir --why o
 check 'masks are computed' 0 'attend +yes' "$fovea" inspect block.fvir --why o --disable=fold-mask
 grep -q 'fold  ' out && tell "$name: nothing is folded" no || tell "$name: nothing is folded" yes

@@ -38,7 +38,7 @@ check bench 0 'ratio  *' "$fovea" bench m.fvir --backend=$backend --tuning=t.tun
 check compile 0 'fovea run m.fvk' "$fovea" compile m.fvir --target=native --tuning=t.tuning -o m.fvk
 check 'kernels have it' 0 'schedule contract [{]rows = 2, columns = 16' cat m.fvk
 
-check 'a reason' 0 'tuning +yes +the tuning says so: contract [{]rows = 2, columns = 16, block = 4, outline = false' "$fovea" inspect m.fvir --why=b --tuning=t.tuning
+check 'a reason' 0 'tuning +yes +the tuning states it: contract [{]rows = 2, columns = 16, block = 4, outline = false' "$fovea" inspect m.fvir --why=b --tuning=t.tuning
 check 'a reason as json' 0 '"code": "tuned"' "$fovea" inspect m.fvir --why --json --tuning=t.tuning
 check 'none without' 0 '^$' sh -c "'$fovea' inspect m.fvir --why | grep tuning; echo"
 check C 0 'm.c ' "$fovea" compile m.fvir --target=native --tuning=t.tuning -o m.c
