@@ -59,7 +59,7 @@ static const fv_var *last_term(const fv_contraction *c) {
 }
 
 /* Filters that make an image in the order of its type, y[m, h, w], would be rows, and pixels the
- * columns. For each term of the sum such a tile reads pixels of another channel, that is, of another
+ * columns. For each term of the sum such a tile reads pixels of another channel, on another
  * page. With the filters as columns their panels are made when the model is compiled, and the
  * channels of a pixel are neighbours in the copy of the image. What that costs is that neighbours
  * among the columns are stored apart, once for each sum: few terms do not pay for it. Which factor
