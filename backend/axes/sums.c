@@ -13,6 +13,7 @@
 #include "backend/axes/sums.h"
 
 #include "backend/lowering/access.h"
+#include "backend/lowering/define.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
@@ -120,27 +121,6 @@ typedef struct taker {
     fv_sum_made *made;
 } taker;
 
-typedef struct loaded {
-    fv_arena *arena;
-    fv_value **all; /* each once */
-    int n, cap;
-    fv_ptrmap seen;
-} loaded;
-
-static void find_loaded(loaded *o, const fv_expr *x) {
-    if (*fv_ptrmap_at(&o->seen, x))
-        return;
-    *fv_ptrmap_at(&o->seen, x) = (void *)(uintptr_t)x;
-    fv_value *v =
-        x->op == FV_X_LOAD || x->op == FV_X_GUARD ? (fv_value *)(uintptr_t)x->u.buf->value : NULL;
-    if (v && !*fv_ptrmap_at(&o->seen, v)) {
-        *fv_ptrmap_at(&o->seen, v) = v;
-        FV_PUSH(o->arena, o->all, o->n, o->cap, v);
-    }
-    for (int i = 0; i < x->n; i++)
-        find_loaded(o, x->arg[i]);
-}
-
 /* An op that gives x for each element of those axes. */
 static fv_storage *define_value(const taker *t, const fv_expr *x, const char *what, fv_why why,
                                 int n, fv_var *const *axes) {
@@ -159,11 +139,11 @@ static fv_storage *define_value(const taker *t, const fv_expr *x, const char *wh
         to[i] = fv_x_var(a, d->index[i]);
     }
     d->body = fv_x_replace_vars(a, x, n, axes, to);
-    loaded in = {.arena = a, .seen = fv_ptrmap_in(a)};
-    find_loaded(&in, d->body);
+    int nin;
+    fv_value **in = fv_values_loaded(t->l, d->body, &nin);
     const fv_origin *origin = fv_storage_origin(t->l, whole->value);
     const char *name = fv_printf(a, "%s.%s", whole->value->name, what);
-    fv_op *op = fv_op_new(t->op->block, t->op, &fv_define_def, in.n, in.all, 1, &name, origin);
+    fv_op *op = fv_op_new(t->op->block, t->op, &fv_define_def, nin, in, 1, &name, origin);
     fv_op_set_string(op, "op", fv_op_stem(t->op));
     d->value = op->out[0];
     op->out[0]->type = fv_tensor_type(t->l->module->arena, (fv_elem)x->type.elem, n, dims);

@@ -4,6 +4,7 @@
 #include "backend/lowering/storage.h"
 #include "ir/definition/define.h"
 #include "ir/definition/recurrence.h"
+#include "ir/expr/visit.h"
 #include "ir/graph/infer.h"
 
 /* Which nodes index by what data says is known before they are fused. */
@@ -48,4 +49,21 @@ bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) {
         return false;
     fv_op_set_in(ret, i, copy->out[0]);
     return true;
+}
+
+fv_value **fv_values_loaded(fv_lowerer *l, const fv_expr *root, int *n) {
+    fv_value **all = NULL;
+    int cap = 0;
+    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+    fv_x_visitor v = fv_x_visit(l->exprs, root);
+    *n = 0;
+    for (const fv_expr *x; (x = fv_x_next(&v));) {
+        bool loads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+        fv_value *from = loads ? (fv_value *)(uintptr_t)x->u.buf->value : NULL;
+        if (from && !*fv_ptrmap_at(&seen, from)) {
+            *fv_ptrmap_at(&seen, from) = from;
+            FV_PUSH(l->exprs, all, *n, cap, from);
+        }
+    }
+    return all;
 }

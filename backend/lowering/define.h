@@ -10,4 +10,8 @@ bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) FV_MUST_USE;
 /* The definitions of what an op gives; false after a diagnostic. */
 bool fv_define_op(fv_lowerer *l, fv_op *op) FV_MUST_USE;
 
+/* The values that x loads, each once, in the order in which they occur: the operands of an op with
+ * the definition x. *n: how many. */
+fv_value **fv_values_loaded(fv_lowerer *l, const fv_expr *x, int *n);
+
 #endif

@@ -27,7 +27,6 @@
 #include "ir/base/limits.h"
 #include "ir/expr/affine.h"
 #include "ir/expr/rewrite.h"
-#include "ir/expr/visit.h"
 #include "ir/type/tensor.h"
 
 /* FEW_SHARE: a sum over one factor that the run computes takes as long as one of the products that
@@ -346,32 +345,11 @@ static bool is_constant(const field *f, const fv_expr *core) {
     return constant_walk(f, core, n, axes, &w) != NULL;
 }
 
-typedef struct loaded {
-    fv_value **all; /* each once */
-    int n, cap;
-} loaded;
-
-static loaded loaded_by(fv_lowerer *l, const fv_expr *root) {
-    loaded r = {0};
-    fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-    fv_x_visitor v = fv_x_visit(l->exprs, root);
-    for (const fv_expr *x; (x = fv_x_next(&v));) {
-        fv_value *from = x->op == FV_X_LOAD || x->op == FV_X_GUARD
-                             ? (fv_value *)(uintptr_t)x->u.buf->value
-                             : NULL;
-        if (from && !*fv_ptrmap_at(&seen, from)) {
-            *fv_ptrmap_at(&seen, from) = from;
-            FV_PUSH(l->exprs, r.all, r.n, r.cap, from);
-        }
-    }
-    return r;
-}
-
 /* A new op before that of the definition, whose operands are the values that x loads. */
 static fv_op *define_op(const field *f, const fv_expr *x, int nout, const char *const *names) {
-    loaded in = loaded_by(f->l, x);
-    fv_op *op =
-        fv_op_new(f->op->block, f->op, &fv_define_def, in.n, in.all, nout, names, f->origin);
+    int nin;
+    fv_value **in = fv_values_loaded(f->l, x, &nin);
+    fv_op *op = fv_op_new(f->op->block, f->op, &fv_define_def, nin, in, nout, names, f->origin);
     fv_op_set_string(op, "op", fv_op_stem(f->op));
     return op;
 }
