@@ -34,6 +34,17 @@ static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {
     return false;
 }
 
+/* Are the indices i and i + 1 of x p and q, and is its axis of q as long as q? */
+static bool is_pair(const fv_expr *x, int i, const fv_var *p, const fv_var *q) {
+    bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    if (!reads || i + 1 >= x->u.buf->rank || x->arg[i]->op != FV_X_VAR || x->arg[i]->u.var != p ||
+        x->arg[i + 1]->op != FV_X_VAR || x->arg[i + 1]->u.var != q)
+        return false;
+    const fv_expr *extent = x->u.buf->extent[i + 1];
+    return extent->op == FV_X_DIM ? extent->u.dim == q->dim
+                                  : fv_dim_is_const(q->dim) && extent->u.i == q->dim->value;
+}
+
 /* Does x name either variable other than as neighbours x[.., p, q, ..] of a buffer whose axis of q
  * is as long as q, or joined? */
 static bool is_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrmap *seen) {
@@ -44,18 +55,10 @@ static bool is_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrm
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
-    int rank = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->rank : 0;
     for (int i = 0; i < x->n; i++) {
-        bool pair = i + 1 < rank && x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == p &&
-                    x->arg[i + 1]->op == FV_X_VAR && x->arg[i + 1]->u.var == q;
-        if (pair) {
-            const fv_expr *extent = x->u.buf->extent[i + 1];
-            const fv_dim *d = q->dim;
-            if (extent->op == FV_X_DIM ? extent->u.dim != d
-                                       : !fv_dim_is_const(d) || extent->u.i != d->value)
-                return true;
+        if (is_pair(x, i, p, q))
             i++;
-        } else if (is_apart(x->arg[i], p, q, seen))
+        else if (is_apart(x->arg[i], p, q, seen))
             return true;
     }
     return false;
@@ -67,6 +70,15 @@ typedef struct merger {
     fv_var *both;
     fv_ptrmap memo;
 } merger;
+
+/* p or q alone, of the axis that both are: both floordiv and mod the extent of q. */
+static fv_expr *part_of_both(const merger *m, fv_expr *x) {
+    fv_arena *a = m->l->exprs;
+    if (x->op != FV_X_VAR || (x->u.var != m->p && x->u.var != m->q))
+        return x;
+    return fv_x_bin(a, x->u.var == m->p ? FV_X_FLOORDIV : FV_X_FLOORMOD, fv_x_var(a, m->both),
+                    fv_x_dim(a, m->q->dim));
+}
 
 static fv_expr *product(fv_lowerer *l, const fv_expr *a, const fv_expr *b) {
     fv_dims *t = l->module->dims;
@@ -120,7 +132,7 @@ static bool binds_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_p
 
 static fv_expr *merged(merger *m, fv_expr *x) {
     if (!x->n)
-        return x;
+        return part_of_both(m, x);
     if (is_joined(x, m->p, m->q))
         return fv_x_var(m->l->exprs, m->both);
     fv_expr *known = fv_ptrmap_get(&m->memo, x), *y;
@@ -128,9 +140,9 @@ static fv_expr *merged(merger *m, fv_expr *x) {
         return known;
     fv_arena *a = m->l->exprs;
     fv_expr *args[FV_MAX_RANK + 2];
-    int n = 0, at = -1, rank = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->rank : 0;
+    int n = 0, at = -1;
     for (int i = 0; i < x->n; i++) {
-        if (i + 1 < rank && x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == m->p) {
+        if (is_pair(x, i, m->p, m->q)) {
             at = i++;
             args[n++] = fv_x_var(a, m->both);
         } else
@@ -171,10 +183,7 @@ static bool is_apart_in(fv_lowerer *l, const fv_definition *d, const fv_var *p, 
            (d->place && is_apart(d->place, p, q, &seen));
 }
 
-static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **both) {
-    for (int m = 0; m < t.n; m++)
-        if (is_apart_in(l, t.all[m], p, q))
-            return false;
+static fv_var *merge(fv_lowerer *l, together t, fv_var *p, fv_var *q) {
     const fv_dim *dims[2] = {p->dim, q->dim};
     fv_var *v = fv_index_var(l->exprs, p->name, fv_dim_product(l->module->dims, 2, dims));
     for (int m = 0; m < t.n; m++) {
@@ -183,7 +192,14 @@ static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **
         d->body = merged(&r, d->body);
         d->place = d->place ? merged(&r, (fv_expr *)d->place) : NULL;
     }
-    *both = v;
+    return v;
+}
+
+static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **both) {
+    for (int m = 0; m < t.n; m++)
+        if (is_apart_in(l, t.all[m], p, q))
+            return false;
+    *both = merge(l, t, p, q);
     return true;
 }
 
@@ -347,6 +363,15 @@ int fv_merge_group(fv_lowerer *l, int n, fv_definition *const *all, fv_definitio
             seen = fv_ptrmap_in(l->exprs);
     }
     return first ? shared : -1;
+}
+
+fv_definition *fv_merge_rows(fv_lowerer *l, const fv_definition *d, int axis) {
+    fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
+    *r = *d;
+    r->index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
+    memcpy(r->index, d->index, (size_t)d->rank * sizeof *r->index);
+    join_axes(r, axis, merge(l, (together){&r, 1}, d->index[axis], d->index[axis + 1]));
+    return r;
 }
 
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d) {

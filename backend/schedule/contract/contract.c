@@ -15,7 +15,7 @@
  * b behind those of the first. */
 #include "backend/schedule/contract/contract.h"
 
-#include <limits.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "backend/axes/merge.h"
@@ -50,8 +50,9 @@ fv_contraction fv_contraction_of(const fv_products *p) {
     return c;
 }
 
-/* From so many terms and filters on it pays to make filters the columns, see `turns`. */
-enum { TURNED_TERMS = 512, TURNED_FILTERS = 16 };
+/* From so many terms and filters on it pays to make filters the columns, see `turns`; and with so
+ * many neighbouring terms to make pixels one axis, see `join_rows`. */
+enum { TURNED_TERMS = 512, TURNED_FILTERS = 16, PIXEL_TERMS = 16 };
 
 /* The variable of the sum whose terms follow each other. */
 static const fv_var *last_term(const fv_contraction *c) {
@@ -97,29 +98,49 @@ static bool has_constant_columns(fv_lowerer *l, const fv_definition *d, const fv
     return fv_is_laid_out(l, d, c->sum, c->b, c->column);
 }
 
-/* To begin and end a tile takes so many steps of k with one sum; and up to how many tiles of rows
- * the best are looked for. */
-enum { TILE = 4, FEW_TILES = 4 };
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
-enum { LEAST_TILES = 2, PAGE = 4096, LINE_BYTES = 64 }; /* LEAST_TILES: of a block of rows */
 
-/* What a step of k takes for these rows: sums in flight, of which fewer than `least` take as
- * long. */
-static int steps(int rows, int vectors, int least) {
-    return rows * vectors > least ? rows * vectors : least;
+/* Terms of the sum, from its i-th variable on. */
+static int64_t terms_from(const fv_expr *sum, int i) {
+    int64_t n = 1;
+    for (; i < sum->u.red.nvars && n < MOST_BLOCK; i++)
+        n *= fv_typical_dim(sum->u.red.vars[i]->dim);
+    return n > 0 ? n : 1;
 }
 
-/* Rows of tiles for a small number of rows, at most `most`: 14 are better done as 7 + 7 than as 12
- * + 2. */
-static int best_rows(int rows, int most, int vectors, int in_flight) {
-    int best = most, least = INT_MAX;
-    for (int mr = most; mr >= most / 2; mr--) {
-        int cost = rows / mr * (steps(mr, vectors, in_flight) + TILE);
-        for (int n = 1, rest = rows % mr; n <= rest; n *= 2)
-            cost += rest & n ? steps(n, vectors, in_flight) + TILE : 0;
-        if (cost < least) {
+/* Of a block of rows; and panels that a tile does not take one after the other, see `stay_near`. */
+enum { LEAST_TILES = 2, FEW_PANELS = 2 };
+enum { PAGE = 4096, LINE_BYTES = 64 };
+
+/* Times are in halves of the time of one product of vectors: what it takes to begin and end a tile,
+ * and, in each step of k, to read a vector of the panel. */
+enum { TILE_TIME = 512, READ_TIME = 1 };
+
+/* The time of a step of k with so many rows. Fewer products than `in_flight` take as long as that
+ * many, since each waits for the one before. */
+static int step_time(int rows, int vectors, int in_flight) {
+    int products = rows * vectors;
+    return 2 * (products > in_flight ? products : in_flight) + READ_TIME * vectors;
+}
+
+/* The time of these rows in tiles of mr rows, the rest in smaller ones, for a sum of `terms`. */
+static int64_t time_of_rows(int64_t rows, int mr, int vectors, int in_flight, int64_t terms) {
+    int64_t time = rows / mr * (step_time(mr, vectors, in_flight) * terms + TILE_TIME),
+            rest = rows % mr;
+    for (int n = 1; n <= rest; n *= 2)
+        time += rest & n ? step_time(n, vectors, in_flight) * terms + TILE_TIME : 0;
+    return time;
+}
+
+/* Rows of a tile, at most `most`, that take the least time for that many rows: 14 are better done as 7 + 7 than as 12 + 2. */
+static int best_rows(int64_t rows, int most, int vectors, int in_flight, int64_t terms) {
+    int best = most;
+    int64_t least = INT64_MAX;
+    for (int mr = most; mr >= most / 2 && mr > 0; mr--) {
+        int64_t time = time_of_rows(rows, mr, vectors, in_flight, terms);
+        if (time < least) {
             best = mr;
-            least = cost;
+            least = time;
         }
     }
     return best;
@@ -152,9 +173,8 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     *nr *= lanes;
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int64_t columns = d->index[c->column]->dim->hi;
-    if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr &&
-        rows <= FEW_TILES * *mr)
-        *mr = best_rows((int)rows, *mr, *nr / lanes * c->nsums, in_flight);
+    if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr)
+        *mr = best_rows(rows, *mr, *nr / lanes * c->nsums, in_flight, terms_from(c->sum, 0));
     if (!rows || !columns) { /* no tile: others make loops that never run */
         *mr = *nr = 0;
         return lanes;
@@ -279,22 +299,52 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
 }
 
-/* Rows of a task: the number of rows of a that fit into the second-level cache together with the
- * current panel and the next one; if all rows take `depth` steps before the next ones (0: all
- * steps), parts of panels of that depth. May be less than 1. */
-static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, int nr, int64_t depth) {
-    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), steps = 1;
-    int64_t room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths;
-    for (int i = 0; i < c->sum->u.red.nvars && steps >= 0 && steps < room; i++)
-        steps *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
-    steps = steps > 0 ? steps : 1;
-    return (room / bytes - 2 * nr * c->nsums * (depth ? depth : steps)) / steps;
+/* Elements of a for each row, of which neighbours share those that a window reads several times. */
+static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) {
+    const fv_expr *a = fv_x_stored(c->a);
+    double all = 1, rows = 1;
+    int64_t terms = terms_from(c->sum, 0), extent;
+    if (a->op != FV_X_LOAD)
+        return terms;
+    for (int i = 0; i < a->u.buf->rank; i++) {
+        if (!fv_x_is_int(a->u.buf->extent[i], &extent))
+            return terms;
+        all *= (double)extent;
+    }
+    for (int i = 0; i < d->rank; i++)
+        rows *= fv_x_uses(a, d->index[i]) ? (double)fv_typical_dim(d->index[i]->dim) : 1;
+    return rows > 0 && all / rows < (double)terms ? (int64_t)(all / rows) + 1 : terms;
 }
 
-static int64_t block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr,
-                          int64_t depth) {
-    int64_t rows = room_for_rows(t, c, nr, depth),
+/* Rows of a task: the number of rows of a that fit into the second-level cache together with the
+ * current panel and the next one; if all rows take `depth` steps of the sum's first variable before
+ * the next ones (0: all steps), parts of panels of that depth. May be less than 1. */
+static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
+                             int nr, int64_t depth) {
+    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem),
+            room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths,
+            steps = depth ? depth * terms_from(c->sum, 1) : terms_from(c->sum, 0);
+    return (room / bytes - 2 * nr * c->nsums * steps) / elements_of_row(c, d);
+}
+
+/* Are there several panels, which fill at most half of the first-level cache together? Then a tile
+ * of rows takes all of them before the next tile, and rows are written from end to end: a product
+ * of 24 terms and 144 columns takes half of the time that it takes panel by panel, when each line
+ * of the result is waited for (Zen 3). */
+static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_definition *d, int nr) {
+    const fv_dim *columns = d->index[c->column]->dim;
+    return c->packed && fv_dim_is_const(columns) && columns->value > FEW_PANELS * nr &&
+           terms_from(c->sum, 0) * columns->value *
+                   fv_elem_storage_bytes((fv_elem)c->sum->type.elem) <=
+               t->l1_bytes / 2;
+}
+
+static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
+                          int mr, int nr, int64_t depth) {
+    int64_t rows = room_for_rows(t, c, d, nr, depth),
             most = fv_processor_at(t->processor)->block_tiles * mr;
+    if (stay_near(t, c, d, nr))
+        return mr;
     rows = rows > most ? most : rows;
     return rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
 }
@@ -302,14 +352,17 @@ static int64_t block_rows(const fv_target *t, const fv_contraction *c, int mr, i
 /* Steps that all tiles of a block take before the next ones: where a and two panels have no room in
  * the second-level cache, it has room for parts of panels, and the first for a tile's part of a. 0:
  * all, since more parts take longer, in what begins and ends them, and have to pay for it. */
-static int64_t block_depth(const fv_target *t, const fv_contraction *c, int mr, int nr) {
+static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv_definition *d,
+                           int mr, int nr) {
+    if (c->sum->u.red.nvars > 1) /* what a window reads in the first step lies together */
+        return room_for_rows(t, c, d, nr, 0) < LEAST_TILES * mr ? 1 : 0;
     int64_t steps = c->sum->u.red.vars[0]->dim->value,
             bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
     /* a copy of them is on the stack */
     int64_t room = t->l1_bytes / bytes < FV_MOST_SUMS ? t->l1_bytes / bytes : FV_MOST_SUMS;
     int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
             parts = most > 0 ? (steps + most - 1) / most : 1;
-    if (parts < 2 || room_for_rows(t, c, nr, 0) >= LEAST_TILES * mr)
+    if (parts < 2 || room_for_rows(t, c, d, nr, 0) >= LEAST_TILES * mr)
         return 0;
     int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
     return depth < steps ? depth : 0;
@@ -344,10 +397,24 @@ static int64_t unpack_depth(const fv_target *t, const fv_tile *tile, int64_t ste
     return depth < steps ? depth : steps;
 }
 
+/* Is b computed from panels whose steps are those of one variable, of a known number? */
+static bool computes_panels(const fv_contraction *c) {
+    return c->panels.computed && c->sum->u.red.nvars == 1 && fv_can_prefetch(c);
+}
+
 /* Is b computed once for all tiles of a block of rows? What is computed lies on the stack. */
 static bool unpacks(const fv_tile *t, int64_t block, int64_t depth) {
     int64_t most = FV_MOST_SUMS / fv_tile_width(t);
-    return t->c->panels.computed && fv_can_prefetch(t->c) && depth <= most && block <= most;
+    return computes_panels(t->c) && depth <= most && block <= most;
+}
+
+/* Has the sum parts that all tiles of a block can take before the next one? The lines of a window
+ * are such. */
+static bool has_parts(const fv_contraction *c) {
+    const fv_dim *steps = c->sum->u.red.vars[0]->dim;
+    bool one = c->sum->u.red.nvars == 1;
+    return c->packed && !c->panels.made_in_run && fv_dim_is_const(steps) && steps->value > 0 &&
+           (one || (!c->each && !c->panels.computed));
 }
 
 /* What is chosen besides the tile, once panels are there: whether they can be asked for in time.
@@ -359,12 +426,12 @@ static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv
     fv_tile_defaults(u->l, op, t);
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     if (rows > t->mr) {
-        bool parts = fv_can_prefetch(c);
+        bool parts = has_parts(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
-        t->depth = parts ? block_depth(target, c, t->mr, t->nr) : 0;
-        if (parts && c->panels.computed)
+        t->depth = parts ? block_depth(target, c, d, t->mr, t->nr) : 0;
+        if (computes_panels(c))
             t->depth = unpack_depth(target, t, steps);
-        block = block_rows(target, c, t->mr, t->nr, t->depth);
+        block = block_rows(target, c, d, t->mr, t->nr, t->depth);
     }
     if (rows > 1)
         block = fv_choose(u, FV_PARAMETER_block, block, t->mr, MOST_BLOCK, 1);
@@ -374,7 +441,7 @@ static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv
             !t->depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->depth, 1, steps, 1);
         t->unpacks = unpacks(t, block, t->depth);
         t->depth = t->depth < steps || t->unpacks ? t->depth : 0;
-        if (!c->each)
+        if (!c->each && c->sum->u.red.nvars == 1)
             t->copies = fv_choose(u, FV_PARAMETER_copies,
                                   t->depth && copies_pay(target, c, d, t->mr), 0, 1, 1);
     }
@@ -405,19 +472,14 @@ static bool is_one_chain(const fv_contraction *c) {
     return one;
 }
 
-fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, int n,
-                                       fv_expr *const *roots, bool often) {
-    fv_products found;
-    if (!fv_find_products(l, d, n, roots, &found))
-        return NULL;
+/* The plan of this contraction over the indices of d; NULL: it is none in tiles. */
+static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
+                                 const fv_contraction *products) {
     fv_contract_plan *p = FV_NEW(l->arena, fv_contract_plan, 1);
     fv_contraction *c = &p->c;
     fv_tile *t = &p->t;
     p->d = d;
-    *c = fv_contraction_of(&found);
-    c->often = often;
-    if (!often && turns(l, d, c))
-        turn(c);
+    *c = *products;
     *t = (fv_tile){.c = c, .rest = -1};
     p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
     fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
@@ -432,6 +494,18 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
                  fv_choose_dense(l, d, c->sum, c->a, FV_DENSE_ALL, c->turned ? last_term(c) : NULL,
                                  &c->copy_a);
     return p;
+}
+
+fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, int n,
+                                       fv_expr *const *roots, bool often) {
+    fv_products found;
+    if (!fv_find_products(l, d, n, roots, &found))
+        return NULL;
+    fv_contraction c = fv_contraction_of(&found);
+    c.often = often;
+    if (!often && turns(l, d, &c))
+        turn(&c);
+    return plan_of(l, d, &c);
 }
 
 void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p) {
@@ -460,22 +534,59 @@ static fv_expr *read_copy(fv_x_rewriter *w, fv_expr *x) {
     return x == c->x ? c->copy : NULL;
 }
 
+/* The same plan of another definition, with what is said about it said already. */
+static fv_contract_plan *plan_again(fv_lowerer *l, const fv_contract_plan *p,
+                                    const fv_definition *d) {
+    fv_products found;
+    struct fv_reasons *reasons = l->reasons;
+    l->reasons = NULL;
+    fv_contract_plan *q = NULL;
+    if (fv_find_products(l, d, 1, (fv_expr *[]){d->body}, &found)) {
+        fv_contraction c = fv_contraction_of(&found);
+        if (p->c.turned)
+            turn(&c);
+        q = plan_of(l, d, &c);
+    }
+    l->reasons = reasons;
+    return q;
+}
+
+/* Are the rows of the contraction, and the axis before them, indices of its first factor only, both
+ * of known extents? The pixels of an image are, of which the window keeps the lines apart. */
+static bool are_pixels(const fv_contract_plan *p) {
+    const fv_contraction *c = &p->c;
+    if (c->each || c->nsums > 1 || c->row < 1 || c->column == c->row - 1)
+        return false;
+    const fv_var *line = p->d->index[c->row - 1], *pixel = p->d->index[c->row];
+    const fv_dim *terms = last_term(c)->dim;
+    return fv_x_uses(c->a, line) && !fv_x_uses(c->b, line) && fv_dim_is_const(line->dim) &&
+           fv_dim_is_const(pixel->dim) && fv_dim_is_const(terms) && terms->value >= PIXEL_TERMS;
+}
+
+/* Rows of one axis fill tiles, whatever the width of the image is, and panels are read once for a
+ * block of them instead of once for each line. What that costs is an address of each row of a tile,
+ * for each run of neighbouring terms. */
+static void join_rows(fv_lowerer *l, fv_contract_plan *p) {
+    while (are_pixels(p)) {
+        const fv_contract_plan *q = plan_again(l, p, fv_merge_rows(l, p->d, p->c.row - 1));
+        if (!q)
+            return;
+        *p = *q;
+        p->t.c = &p->c;
+    }
+}
+
 /* A factor that kept rows of a batch apart, as one that is looked up or transposed, is a load once
  * it is copied: such rows are one axis then. */
 static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.copy_a)};
     fv_x_rewriter w = {.arena = l->exprs, .before = read_copy, .user = &c};
-    fv_definition d = *p->d;
-    d.body = fv_x_rewrite(&w, d.body);
-    const fv_definition *joined = fv_merge_axes(l, &d);
+    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
+    *d = *p->d;
+    d->body = fv_x_rewrite(&w, d->body);
+    const fv_contract_plan *q = plan_again(l, p, fv_merge_axes(l, d));
     p->c.a = c.copy;
     p->c.dense_a = false;
-    if (joined->rank == d.rank)
-        return;
-    struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* these reasons have been recorded */
-    fv_contract_plan *q = fv_contract_plan_new(l, joined, 1, (fv_expr *[]){joined->body}, false);
-    l->reasons = reasons;
     if (!q)
         return;
     *p = *q;
@@ -486,6 +597,7 @@ static void place(fv_lowerer *l, fv_op *op, void *as) {
     fv_contract_plan *p = as;
     if (p->c.dense_a)
         copy_rows_of(l, op, p);
+    join_rows(l, p);
     fv_contract_tell(l, p);
     fv_contract_plan_place(l, op, p);
 }

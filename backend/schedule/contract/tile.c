@@ -47,23 +47,44 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
  * 130 GB/s, with 128 KiB 101 to 113). Weights that all stay in the second-level cache are slower by
  * either: they would come to the first level twice. */
 bool fv_can_prefetch(const fv_contraction *c) {
-    const fv_panels *p = &c->panels;
     const fv_expr *sum = c->sum;
-    return c->packed && !p->made_in_run && sum->u.red.nvars == 1 &&
-           fv_dim_is_const(sum->u.red.vars[0]->dim);
+    bool known = c->packed && !c->panels.made_in_run;
+    for (int i = 0; i < sum->u.red.nvars && known; i++)
+        known = fv_dim_is_const(sum->u.red.vars[i]->dim);
+    return known;
 }
+
+/* Steps of the sum over its variables from the i-th on, of constant extents. */
+static int64_t steps_from(const fv_tile *t, int i) {
+    const fv_expr *sum = t->c->sum;
+    int64_t n = 1;
+    for (; i < sum->u.red.nvars; i++)
+        n *= sum->u.red.vars[i]->dim->value;
+    return n;
+}
+
+/* Steps of the sum's first variable, of which `depth` are a block. */
+static int64_t first_steps(const fv_tile *t) {
+    return t->c->sum->u.red.vars[0]->dim->value;
+}
+
+/* Panels of up to this part of the first-level cache come without being asked for. */
+enum { SMALL_PANELS = 4 };
 
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t) {
     const fv_processor *p = fv_processor_at(l->target->processor);
     int64_t weights = fv_weights_between(l, op);
-    bool ahead =
-        fv_can_prefetch(t->c) && weights > l->target->l2_bytes &&
-        fv_tile_width(t) * fv_elem_storage_bytes(t->c->panels.value->type->elem) >= p->line_bytes;
+    int width = fv_tile_width(t) * fv_elem_storage_bytes((fv_elem)t->c->sum->type.elem);
+    bool ahead = fv_can_prefetch(t->c) && weights > l->target->l2_bytes && width >= p->line_bytes &&
+                 steps_from(t, 0) * width > l->target->l1_bytes / SMALL_PANELS;
     t->near = ahead ? p->prefetch_bytes : 0;
     t->far = !ahead                          ? 0
              : weights > l->target->l3_bytes ? p->prefetch_single_bytes
                                              : p->prefetch_bytes;
-    t->outlined = t->c->sum->u.red.vars[0]->dim->hi >= p->outline_steps;
+    int64_t steps = 1;
+    for (int i = 0; i < t->c->sum->u.red.nvars && steps < p->outline_steps; i++)
+        steps *= t->c->sum->u.red.vars[i]->dim->hi;
+    t->outlined = steps >= p->outline_steps;
 }
 
 static bool prefetches(const fv_tile *t) {
@@ -96,13 +117,9 @@ void fv_tile_sums(fv_tile *t, int64_t rows) {
     t->at[0] = t->at[1] = integer(e, 0);
 }
 
-static int64_t all_steps(const fv_tile *t) {
-    return t->c->sum->u.red.vars[0]->dim->value;
-}
-
 void fv_open_steps(fv_tile *t) {
-    t->from = fv_kb_for(&t->e->b, FV_SERIAL, "from", integer(t->e, 0), integer(t->e, all_steps(t)),
-                        t->depth);
+    t->from = fv_kb_for(&t->e->b, FV_SERIAL, "from", integer(t->e, 0),
+                        integer(t->e, first_steps(t)), t->depth);
 }
 
 /* ---- a tile ---- */
@@ -136,14 +153,37 @@ static int64_t rows_of(const fv_panels *p, int64_t steps) {
     return (steps + p->steps - 1) / p->steps;
 }
 
+/* The row of a panel that has this step of the sum's first variable, and the first ones of the
+ * others. */
+static fv_expr *row_of_step(fv_tile *t, fv_expr *first) {
+    fv_expr *step = binary(t->e, FV_X_MUL, first, integer(t->e, steps_from(t, 1)));
+    return binary(t->e, FV_X_FLOORDIV, step, integer(t->e, t->c->panels.steps));
+}
+
+/* The row of its panel that a tile reads in this step of the sum. */
+static fv_expr *row_now(fv_tile *t) {
+    fv_kemit *e = t->e;
+    const fv_panels *p = &t->c->panels;
+    const fv_expr *sum = t->c->sum;
+    int last = sum->u.red.nvars - 1, first = p->value->type->rank - 2 - last;
+    fv_expr *row = fv_kemit_expr(e, p->load->arg[first]);
+    for (int i = 1; i <= last; i++) {
+        int64_t extent = sum->u.red.vars[i]->dim->value;
+        row = binary(e, FV_X_MUL, row, integer(e, i < last ? extent : rows_of(p, extent)));
+        row = binary(e, FV_X_ADD, row, fv_kemit_expr(e, p->load->arg[first + i]));
+    }
+    return row;
+}
+
 /* Where the prefetches of a tile begin: distances in elements, from an element of the panel. What
  * tiles share are the steps that come next, of the next panel or of this one. */
 static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
     int bytes = fv_elem_storage_bytes(p->value->type->elem);
-    int64_t width = fv_tile_width(t), panel = rows_of(p, all_steps(t)) * width,
-            block = t->depth ? rows_of(p, t->depth) * width : panel;
+    int64_t width = fv_tile_width(t), inner = steps_from(t, 1),
+            panel = rows_of(p, steps_from(t, 0)) * width,
+            block = t->depth ? rows_of(p, t->depth * inner) * width : panel;
     fv_expr *left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->last, t->panel), integer(e, panel));
     fv_expr *ahead = integer(e, t->far / bytes);
     if (t->whole) {
@@ -160,10 +200,9 @@ static void plan_prefetch(fv_tile *t) {
         fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share);
         fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
         if (t->depth) { /* elements of step k: k * stride on from here */
-            fv_expr *steps = integer(e, p->steps), *from = binary(e, FV_X_FLOORDIV, t->from, steps),
-                    *end = binary(e, FV_X_ADD, t->from, integer(e, t->depth));
-            fv_expr *next =
-                binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, end, steps), integer(e, width));
+            fv_expr *end = binary(e, FV_X_ADD, t->from, integer(e, t->depth));
+            fv_expr *from = row_of_step(t, t->from);
+            fv_expr *next = binary(e, FV_X_MUL, row_of_step(t, end), integer(e, width));
             next = binary(e, FV_X_MIN, next, binary(e, FV_X_ADD, left, integer(e, panel - block)));
             part = binary(e, FV_X_SUB, binary(e, FV_X_ADD, next, part),
                           binary(e, FV_X_MUL, from, t->stride));
@@ -173,14 +212,18 @@ static void plan_prefetch(fv_tile *t) {
     t->ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
 }
 
-static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *k, fv_expr *at, int cache) {
+/* The element `at` of that panel from this row of it on. */
+static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *row, fv_expr *at, int cache) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
     int last = p->value->type->rank - 1;
     fv_expr *index[FV_MAX_RANK];
-    for (int i = 0; i < last - 1; i++)
-        index[i] = i == p->panel ? panel : fv_kemit_expr(e, p->load->arg[i]);
-    index[last - 1] = k;
+    for (int i = 0; i < p->panel; i++)
+        index[i] = fv_kemit_expr(e, p->load->arg[i]);
+    index[p->panel] = panel;
+    for (int i = p->panel + 1; i < last - 1; i++)
+        index[i] = integer(e, 0);
+    index[last - 1] = row;
     index[last] = at;
     fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index, cache);
 }
@@ -191,12 +234,12 @@ static void prefetch(fv_tile *t, bool whole) {
     const fv_panels *p = &t->c->panels;
     int line = fv_processor_at(e->l->target->processor)->line_bytes /
                fv_elem_storage_bytes(p->value->type->elem);
-    fv_expr *k = fv_kemit_expr(e, p->load->arg[p->value->type->rank - 2]);
+    fv_expr *row = row_now(t);
     for (int c = 0; c < fv_tile_width(t); c += line)
-        prefetch_from(t, t->panel, k, binary(e, FV_X_ADD, t->ahead, integer(e, c)), 1);
+        prefetch_from(t, t->panel, row, binary(e, FV_X_ADD, t->ahead, integer(e, c)), 1);
     if (whole && t->whole)
         prefetch_from(t, t->aim, integer(e, 0),
-                      binary(e, FV_X_ADD, t->part, binary(e, FV_X_MUL, k, t->stride)), 2);
+                      binary(e, FV_X_ADD, t->part, binary(e, FV_X_MUL, row, t->stride)), 2);
 }
 
 /* The index of the sum at that row and column of the tile. */
@@ -207,7 +250,7 @@ static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **ind
     index[last] = binary(t->e, FV_X_ADD, index[last], column);
 }
 
-/* The loops over the steps of the sum; returns the innermost one's. */
+/* The loops over the steps of the sum; returns the variable of the innermost one. */
 static fv_expr *open_sum(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_expr *sum = t->c->sum;
@@ -215,11 +258,12 @@ static fv_expr *open_sum(fv_tile *t) {
     for (int i = 0; i < sum->u.red.nvars; i++) {
         fv_var *v = sum->u.red.vars[i];
         fv_expr *n = t->steps_in[1] ? t->steps_in[1] : fv_kemit_dim(e, v->dim);
-        fv_expr *from = t->from ? t->from : t->steps_in[0] ? t->steps_in[0] : integer(e, 0);
-        fv_expr *to =
-            t->from ? binary(e, FV_X_MIN, binary(e, FV_X_ADD, from, integer(e, t->depth)), n) : n;
-        if (t->from && all_steps(t) % t->depth == 0)
+        fv_expr *from = t->steps_in[0] ? t->steps_in[0] : integer(e, 0), *to = n;
+        if (t->from && !i) { /* parts are of the outermost variable */
+            from = t->from;
             to = binary(e, FV_X_ADD, from, integer(e, t->depth));
+            to = first_steps(t) % t->depth ? binary(e, FV_X_MIN, to, n) : to;
+        }
         k = fv_kb_for(&e->b, FV_SERIAL, v->name, from, to, 1);
         fv_kemit_bind(e, v, k);
     }
@@ -267,8 +311,8 @@ static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     fv_expr *r = open_loop(e, FV_SERIAL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *left = binary(e, FV_X_SUB, fv_kemit_dim(e, k->dim), t->from);
-    fv_expr *n = all_steps(t) % t->depth ? binary(e, FV_X_MIN, integer(e, t->depth), left)
-                                         : integer(e, t->depth);
+    fv_expr *n = first_steps(t) % t->depth ? binary(e, FV_X_MIN, integer(e, t->depth), left)
+                                           : integer(e, t->depth);
     fv_expr *c = open_loop(e, FV_VECTOR, "c", n);
     fv_kemit_bind(e, k, binary(e, FV_X_ADD, t->from, c));
     fv_kb_store(&e->b, near, (fv_expr *[]){r, c}, fv_kemit_expr(e, t->c->a), NULL);
@@ -307,10 +351,10 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
         prefetch(t, rows == t->mr);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
-    fv_expr *here[2] = {r, t->from ? binary(e, FV_X_SUB, k, t->from) : k};
     fv_expr *a = t->c->each ? NULL
-                 : near     ? fv_x_load(e->arena, near, here)
-                            : fv_kemit_expr(e, t->c->a);
+                 : near
+                     ? fv_x_load(e->arena, near, (fv_expr *[]){r, binary(e, FV_X_SUB, k, t->from)})
+                     : fv_kemit_expr(e, t->c->a);
     a = a ? fv_kb_let(&e->b, "a", a) : NULL;
     c = open_loop(e, FV_VECTOR, "c", integer(e, width));
     if (!a) {
@@ -394,7 +438,7 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     if (t->outlined)
         fv_kb_outline(&e->b);
     t->ahead = NULL;
-    if (prefetches(t) && !t->unpacked)
+    if ((t->far || (t->near && t->whole)) && !t->unpacked)
         plan_prefetch(t);
     multiply_columns(t, rows);
     if (t->outlined)
