@@ -88,6 +88,7 @@ typedef struct fv_attend {
     fv_expr *group;
     fv_expr *at_memory[FV_MAX_RANK]; /* the first indices of a task's memory: outer.., chunk */
     fv_expr *index[FV_MAX_RANK];     /* of the result */
+    fv_choosing chosen; /* the plan's, and what is chosen while the kernel is emitted */
 } fv_attend;
 
 /* Are the rows of few queries they themselves, rather than heads of one? */

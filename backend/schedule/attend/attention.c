@@ -318,12 +318,12 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
 }
 
 static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
-    fv_attend_plan *p = plan;
+    const fv_attend_plan *p = plan;
     if (p->tasks.nouter || !fv_dim_is_one(p->tasks.chunk->dim))
         fv_takes(l, s->value, FV_WHY_tasks_heads, fv_n(p->tasks.least));
     else
         fv_declines(l, s->value, FV_WHY_tasks_chunk, fv_d(p->d->index[p->at.row]->dim));
-    fv_attend a = {.p = p, .seen = p->weights.seen};
+    fv_attend a = {.p = p, .seen = p->weights.seen, .chosen = p->chosen};
     fv_kemit *e = &a.e;
     fv_attend_share_scores(&a, op);
     fv_kemit_init(e, l, p->d, "Attention");
@@ -331,8 +331,8 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
     const fv_definition *all[2] = {p->weights.kept, p->d};
     e->all = all;
     e->nall = p->weights.kept ? 2 : 0;
-    fv_kemit_finish(e, op, &p->chosen.how);
-    fv_chosen(&p->chosen, FV_SCHEDULE_attend);
+    fv_kemit_finish(e, op, &a.chosen.how);
+    fv_chosen(&a.chosen, FV_SCHEDULE_attend);
     fv_attend_share_values(&a, op);
 }
 
