@@ -127,9 +127,9 @@ static void emit_either(fv_attend *a, const fv_expr *x, emits *emit, void *user)
     fv_expr *plain = fv_kemit_plain(e, x, a->p->at.key);
     if (plain) {
         fv_kb_if(&e->b, plain);
-        e->plain = a->p->at.key;
+        e->loop.plain = a->p->at.key;
         emit(a, user);
-        e->plain = NULL;
+        e->loop.plain = NULL;
         fv_kb_else(&e->b);
     }
     emit(a, user);
@@ -305,7 +305,7 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
     fv_kemit_use(e, weights);
     emit_either(a, weights->body, emit_rows, &b);
     e->rows = false;
-    e->vector = NULL;
+    e->loop.vector = NULL;
     e->keep.n = 0;
 }
 
@@ -621,13 +621,13 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     a->keys[1] = fv_kb_let(&e->b, "hi", fv_x_select(x, once, to, n));
     emit_scores(a, memory, first, rows);
     fv_kb_if(&e->b, once);
-    e->range = (struct fv_range){.dim = a->p->at.key->dim,
-                                 .lo = a->keys[0],
-                                 .hi = a->keys[1],
-                                 .sums = &ranged,
-                                 .width = s.width,
-                                 .term = a->p->at.key,
-                                 .where = a->p->weights.where};
+    e->range = (fv_term_range){.dim = a->p->at.key->dim,
+                               .lo = a->keys[0],
+                               .hi = a->keys[1],
+                               .sums = &ranged,
+                               .width = s.width,
+                               .term = a->p->at.key,
+                               .where = a->p->weights.where};
     for (int i = 0; i < 2 && frees; i++)
         e->range.free[i] =
             fv_kb_let(&e->b, i ? "free_hi" : "free_lo",

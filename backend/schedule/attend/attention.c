@@ -329,8 +329,8 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
     fv_kemit_init(e, l, p->d, "Attention");
     fv_attend_emit(&a, s->value);
     const fv_definition *all[2] = {p->weights.kept, p->d};
-    e->all = all;
-    e->nall = p->weights.kept ? 2 : 0;
+    e->group.all = all;
+    e->group.n = p->weights.kept ? 2 : 0;
     fv_kemit_finish(e, op, &a.chosen.how);
     fv_chosen(&a.chosen, FV_SCHEDULE_attend);
     fv_attend_share_values(&a, op);

@@ -159,10 +159,10 @@ void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, 
 static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     const fv_definition *d = e->def;
     fv_kmark m = fv_kemit_mark(e);
-    int before = e->b.depth, known = e->nmemo;
+    int before = e->b.depth, known = e->scope.nmemo;
     const fv_pass *last = fv_kemit_pass(e, NULL);
     fv_kemit_hoist(e, d->body);
-    w->sums = w->vector < 0 || e->nmemo > known;
+    w->sums = w->vector < 0 || e->scope.nmemo > known;
     if (w->vector >= 0 && !w->alone)
         fv_kemit_invariants(e, d->body, d->index[w->vector]);
     if (w->leaves_sums && w->vector >= 0)
@@ -183,7 +183,7 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
 
 void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
     e->rows = true;
-    e->vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
+    e->loop.vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
     e->keep.n = 0;
     if (w->vector < 0 || w->keeps_nothing)
         return;
@@ -191,7 +191,7 @@ void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
     fv_expr *sum;
     if (!w->alone || length->hi <= w->task)
         keep_in_row(e, w, value);
-    else if (fv_x_reductions(e->def->body, &sum, 1) && !fv_x_uses(sum, e->vector))
+    else if (fv_x_reductions(e->def->body, &sum, 1) && !fv_x_uses(sum, e->loop.vector))
         fv_declines(e->l, e->def->value, FV_WHY_keep_long, fv_d(length), fv_n(w->task));
 }
 
@@ -204,9 +204,9 @@ void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     fv_expr *plain = ask ? fv_kemit_plain(e, d->body, d->index[w->vector]) : NULL;
     if (plain) {
         fv_kb_if(&e->b, plain);
-        e->plain = d->index[w->vector];
+        e->loop.plain = d->index[w->vector];
         emit_row(e, w, value);
-        e->plain = NULL;
+        e->loop.plain = NULL;
         fv_kb_else(&e->b);
     }
     emit_row(e, w, value);
