@@ -14,7 +14,7 @@ static void report(void *user, const char *pass, const fv_pass_run *r) {
 }
 
 void fv_report_passes(fv_context *c, fv_driver_options *o) {
-    if (!c->args->verbose)
+    if (!c->args->print.verbose)
         return;
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
     *p = *o->pipeline;
@@ -24,7 +24,7 @@ void fv_report_passes(fv_context *c, fv_driver_options *o) {
 
 void fv_report_begin(fv_context *c, fv_driver_options *o) {
     fv_report_passes(c, o);
-    if (c->args->verbose && !o->reasons)
+    if (c->args->print.verbose && !o->reasons)
         o->reasons = FV_NEW(c->arena, fv_reasons, 1);
 }
 
@@ -51,7 +51,7 @@ static bool has_reasons(const fv_step_name *s) {
 
 void fv_report_steps(const fv_context *c, const fv_driver_options *o) {
     fv_pipeline_table p;
-    if (!c->args->verbose || !fv_driver_pipeline(c->arena, o, &p))
+    if (!c->args->print.verbose || !fv_driver_pipeline(c->arena, o, &p))
         return;
     for (int i = 0; fv_step_name_at(i); i++) {
         const fv_step_name *s = fv_step_name_at(i);

@@ -66,7 +66,7 @@ static bool share_inputs(fv_bench *b, fv_subject *other) {
 }
 
 static bool open_subject(fv_bench *b) {
-    const char *against = b->c->args->against;
+    const char *against = b->c->args->bench.against;
     fv_backend_kind backend = FV_BACKEND_JIT;
     bool named = find_backend(against, &backend);
     double start = fv_now_ms();
@@ -84,7 +84,7 @@ static bool open_ours(fv_bench *b, fv_measurement *m) {
     m->theirs.ours = r;
     if (!open_subject(b) || !fv_runner_open(b->c, b->other, m->threads, r))
         return false;
-    m->against = fv_printf(b->c->arena, "fovea %s", b->c->args->against);
+    m->against = fv_printf(b->c->arena, "fovea %s", b->c->args->bench.against);
     m->against_load_ms = b->other_ms;
     return true;
 }
@@ -93,8 +93,8 @@ static bool open_ours(fv_bench *b, fv_measurement *m) {
 
 static bool open_ort(fv_bench *b, fv_measurement *m) {
     const fv_args *a = b->c->args;
-    const char *model = a->against_model ? a->against_model : b->m.path;
-    fv_ort *o = fv_ort_open(b->c, a->against, model, m->threads);
+    const char *model = a->bench.against_model ? a->bench.against_model : b->m.path;
+    fv_ort *o = fv_ort_open(b->c, a->bench.against, model, m->threads);
     m->theirs.theirs = o;
     if (!o || !fv_ort_bind(o, b->m.table, b->m.inputs))
         return false;
@@ -106,7 +106,7 @@ static bool open_ort(fv_bench *b, fv_measurement *m) {
 /* ---- all ---- */
 
 bool fv_against_open(fv_bench *b, fv_measurement *m) {
-    const char *against = b->c->args->against;
+    const char *against = b->c->args->bench.against;
     if (!against)
         return true;
     return fv_against_is_other(against) ? open_ort(b, m) : open_ours(b, m);
@@ -128,7 +128,8 @@ bool fv_against_compare(fv_bench *b, fv_measurement *m) {
         fv_array theirs;
         if (!output_of(b, m, i, &theirs))
             return false;
-        m->differences[i] = fv_differ(b->c->arena, &b->m.outputs[i], &theirs, a->atol, a->rtol);
+        m->differences[i] =
+            fv_differ(b->c->arena, &b->m.outputs[i], &theirs, a->data.atol, a->data.rtol);
     }
     return true;
 }

@@ -187,7 +187,7 @@ static void print_families(const fv_bench *b, const fv_profile *p) {
 
 static void print_profile(const fv_bench *b, const fv_measurement *m) {
     const fv_profile *p = m->profile;
-    bool each = b->c->args->verbose > 0;
+    bool each = b->c->args->print.verbose > 0;
     const fv_profile_row *rows = each ? p->launches : p->kernels;
     int n = each ? p->nlaunches : p->nkernels, shown = each || n < ROWS ? n : ROWS;
     double rest = 0;
@@ -209,7 +209,7 @@ static void print_profile(const fv_bench *b, const fv_measurement *m) {
 
 void fv_print_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_arena *a = b->c->arena;
-    if (m->threads == b->c->args->thread_list[0] || b->c->args->nthread_list == 1)
+    if (m->threads == b->c->args->threads.list[0] || b->c->args->threads.n == 1)
         print_memory(b, m);
     fv_out("%-10s %d: peak %.0f GFLOP/s, reading %.1f GB/s", "threads", m->threads, m->roof.gflops,
            m->roof.gbs);

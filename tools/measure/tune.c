@@ -216,7 +216,7 @@ static fv_tuning with_change(tuner *t, const target_kernel *k, const fv_schedule
 static void tell(tuner *t, const target_kernel *k, const fv_schedule *s, const attempt *p,
                  answer is) {
     const fv_args *a = t->c->args;
-    if (a->json && is == YES) {
+    if (a->print.json && is == YES) {
         json_t *o = json_object();
         fv_json_set_text(o, "kernel", k->name);
         fv_json_set_text(o, "key", k->key);
@@ -225,7 +225,8 @@ static void tell(tuner *t, const target_kernel *k, const fv_schedule *s, const a
         fv_json_set_int(o, "faster", p->faster);
         fv_json_append(t->list, o);
     }
-    if (!a->json && !a->quiet && strcmp(a->output, "-") && (is == YES || a->verbose))
+    if (!a->print.json && !a->print.quiet && strcmp(a->result.output, "-") &&
+        (is == YES || a->print.verbose))
         fv_out("%-10s %s: %s, %.3f of the time%s\n", is == YES ? "kept" : "tried", k->name,
                schedule_str(t->c->arena, s), p->ratio,
                is == YES ? fv_printf(t->c->arena, ", faster in %d of %d rounds", p->faster, ROUNDS)
@@ -324,7 +325,7 @@ static void find_kernels(tuner *t, contender *now) {
 static answer improve(tuner *t, contender *now, void *arg) {
     (void)arg;
     if (!t->hash) {
-        if (!fv_driver_spares(now->c.session, t->c->args->output))
+        if (!fv_driver_spares(now->c.session, t->c->args->result.output))
             return FAILED;
         t->hash = fv_strdup(t->c->arena, now->m.source.hash);
         t->target = fv_tuning_target(t->c->arena, now->m.program->target);
@@ -375,7 +376,7 @@ static answer check_all(tuner *t) {
 static bool write_found(tuner *t) {
     fv_session *s = t->c->session;
     fv_text text = {.arena = t->c->arena};
-    const char *out = t->c->args->output;
+    const char *out = t->c->args->result.output;
     t->found.model = t->hash;
     t->found.producer = FV_PRODUCER;
     t->found.target = t->target;
@@ -390,10 +391,10 @@ static bool write_found(tuner *t) {
 static bool report(tuner *t) {
     const fv_args *a = t->c->args;
     double seconds = 1e-3 * (fv_now_ms() - t->begin);
-    if (a->json) {
+    if (a->print.json) {
         json_t *d = fv_json_document();
         fv_json_set_text(d, "model", t->path);
-        fv_json_set_text(d, "output", a->output);
+        fv_json_set_text(d, "output", a->result.output);
         fv_json_set_text(d, "target", t->target);
         fv_json_set_text(d, "cpu", t->found.cpu);
         fv_json_set(d, "seconds", fv_json_real(seconds));
@@ -405,15 +406,15 @@ static bool report(tuner *t) {
         t->list = NULL;
         return fv_json_print(t->c->session, d);
     }
-    if (a->quiet || !strcmp(a->output, "-"))
+    if (a->print.quiet || !strcmp(a->result.output, "-"))
         return true;
     fv_out("%-10s %d schedule%s of %d kernel%s in %.1f s\n", "tried", t->tried,
            t->tried == 1 ? "" : "s", t->nkernels, t->nkernels == 1 ? "" : "s", seconds);
     if (t->found.n)
-        fv_out("%-10s %d kernel%s, %.3f of the time\n", a->output, t->found.n,
+        fv_out("%-10s %d kernel%s, %.3f of the time\n", a->result.output, t->found.n,
                t->found.n == 1 ? "" : "s", t->ratio);
     else
-        fv_out("%-10s no kernels: %s\n", a->output,
+        fv_out("%-10s no kernels: %s\n", a->result.output,
                t->ratio > 0 ? "what was faster alone is not so together"
                : t->tried
                    ? "nothing was faster"
@@ -436,15 +437,15 @@ int fv_cmd_tune(fv_context *c) {
     int n = fv_args_backends(a, backends);
     if (n != 1 || backends[0] == FV_BACKEND_INTERP)
         return n ? fv_usage(a, "--backend takes one of jit and c") : FV_EXIT_USAGE;
-    if (!a->output)
+    if (!a->result.output)
         return fv_usage(a, "-o is missing: where the schedules go");
-    if (!strcmp(a->output, "-") && a->json)
+    if (!strcmp(a->result.output, "-") && a->print.json)
         return fv_usage(a, "--json and -o - both want standard output");
-    if (!(a->seconds > 0))
+    if (!(a->bench.seconds > 0))
         return fv_usage(a, "--seconds takes more than 0");
     if (!strcmp(a->operand[0], "-"))
         return fv_usage(a, "a model is read many times: it has to be a file");
-    if (a->schedule && !strcmp(a->schedule, "naive"))
+    if (a->code.schedule && !strcmp(a->code.schedule, "naive"))
         return fv_usage(a, "--schedule=naive has nothing to tune");
     if (!fv_args_driver(c, &o, true))
         return fv_refused(c);
@@ -454,8 +455,8 @@ int fv_cmd_tune(fv_context *c) {
                .path = a->operand[0],
                .backend = backends[0],
                .begin = fv_now_ms(),
-               .list = a->json ? json_array() : NULL};
-    t.end = t.begin + 1e3 * a->seconds;
+               .list = a->print.json ? json_array() : NULL};
+    t.end = t.begin + 1e3 * a->bench.seconds;
     int kind = fv_driver_path_kind(t.path);
     fv_diag_file(c->session, t.path);
     if (kind == FV_FILE_ELF || kind == FV_FILE_PROGRAM || kind == FV_FILE_KERNEL)

@@ -225,10 +225,10 @@ bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
     const fv_model *t = m->table;
     fv_log *log = fv_log_new();
     bool ok = true;
-    for (int i = 0; i < c->args->dims.n && !fv_file_is_graph(m->source.kind) && ok; i++)
-        ok = take_argument(c, m, "--dim", c->args->dims.at[i]);
-    for (int i = 0; i < c->args->at.n && ok; i++)
-        ok = take_argument(c, m, "--at", c->args->at.at[i]);
+    for (int i = 0; i < c->args->code.dims.n && !fv_file_is_graph(m->source.kind) && ok; i++)
+        ok = take_argument(c, m, "--dim", c->args->code.dims.at[i]);
+    for (int i = 0; i < c->args->data.at.n && ok; i++)
+        ok = take_argument(c, m, "--at", c->args->data.at.at[i]);
     if (ok && fv_find_dims(t, m->inputs, m->given, m->dims, m->known, log))
         ok = fv_say_log(c, log);
     if (ok && !is_all_known(m))

@@ -171,9 +171,9 @@ static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
 }
 
 bool fv_read_inputs(fv_context *c, fv_subject *m) {
-    bool ok = !c->args->data_set || read_set(c, m, c->args->data_set);
-    for (int i = 0; i < c->args->inputs.n && ok; i++)
-        ok = read_input(c, m, c->args->inputs.at[i]);
+    bool ok = !c->args->data.data_set || read_set(c, m, c->args->data.data_set);
+    for (int i = 0; i < c->args->data.inputs.n && ok; i++)
+        ok = read_input(c, m, c->args->data.inputs.at[i]);
     return ok;
 }
 
@@ -331,7 +331,7 @@ static bool add_room(fv_context *c, fv_subject *m, int i) {
 }
 
 bool fv_make_inputs(fv_context *c, fv_subject *m) {
-    uint64_t state = (uint64_t)c->args->seed;
+    uint64_t state = (uint64_t)c->args->data.seed;
     bool ok = true, ints = false;
     for (int i = 0; i < m->table->ninputs; i++)
         ints |= !m->given[i] && fv_elem_is_int((fv_elem)m->table->inputs[i].type);

@@ -31,9 +31,11 @@ static void note_ignored(fv_context *c) {
     const struct {
         bool given;
         const char *name;
-    } all[] = {{a->target, "--target"}, {a->processor, "--processor"}, {a->backend, "--backend"},
-               {a->passes, "--passes"}, {a->states.n, "--state"},      {a->schedule, "--schedule"},
-               {a->tuning, "--tuning"}, {a->verify, "--verify"},       {a->strict, "--strict"}};
+    } all[] = {{a->code.target, "--target"},   {a->code.processor, "--processor"},
+               {a->code.backend, "--backend"}, {a->code.passes, "--passes"},
+               {a->code.states.n, "--state"},  {a->code.schedule, "--schedule"},
+               {a->code.tuning, "--tuning"},   {a->code.verify, "--verify"},
+               {a->code.strict, "--strict"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].given)
             fv_note(c, "is compiled already, %s does nothing", all[i].name);

@@ -277,7 +277,7 @@ static bool place(fv_context *c, const fv_subject *m, const char *path, bool *on
 }
 
 static const char *file_of(fv_context *c, const fv_subject *m, const char *folder, int i) {
-    bool pb = c->args->format && !strcmp(c->args->format, "pb");
+    bool pb = c->args->data.format && !strcmp(c->args->data.format, "pb");
     return fv_file_in(c->arena, folder, m->safe[i],
                       pb                                 ? ".pb"
                       : fv_value_is_maps(&m->results[i]) ? ".json"
@@ -297,7 +297,7 @@ static bool write_standard(fv_context *c, const fv_tensor *t, const char *name) 
 }
 
 static bool write_one(fv_context *c, const fv_tensor *t, const char *path, const char *name) {
-    bool pb = ends_in(path, ".pb") || (c->args->format && !strcmp(c->args->format, "pb"));
+    bool pb = ends_in(path, ".pb") || (c->args->data.format && !strcmp(c->args->data.format, "pb"));
     if (is_standard(path))
         return write_standard(c, t, pb ? name : NULL);
     return pb ? fv_tensor_write_pb(c->session, path, t, name)
@@ -308,7 +308,7 @@ static bool write_one(fv_context *c, const fv_tensor *t, const char *path, const
 static bool write_maps(fv_context *c, const fv_subject *m, int i, const char *path) {
     fv_maps maps;
     fv_text out = {.arena = c->arena};
-    bool pb = ends_in(path, ".pb") || (c->args->format && !strcmp(c->args->format, "pb"));
+    bool pb = ends_in(path, ".pb") || (c->args->data.format && !strcmp(c->args->data.format, "pb"));
     if (ends_in(path, ".npy"))
         return fv_error(c->session,
                         "-o %s: '%s' is %s, which .npy does not hold: give .json or .pb", path,
@@ -349,7 +349,7 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
             return false;
         if (list)
             fv_json_set_text(json_array_get(list, (size_t)i), "file", file);
-        else if (!c->args->quiet && !is_standard(path))
+        else if (!c->args->print.quiet && !is_standard(path))
             fv_out("%s -> %s\n", name, file);
     }
     return true;
@@ -410,7 +410,7 @@ int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, js
             fv_out("FAILED %s: %s\n", name, why);
         }
     }
-    if (!list && !c->args->quiet)
+    if (!list && !c->args->print.quiet)
         fv_out("%d of %d outputs as expected\n", m->nresults - differ, m->nresults);
     return differ;
 }

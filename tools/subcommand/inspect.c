@@ -157,7 +157,7 @@ static void print_schedules(view *v) {
         const fv_kernel *k = p->kernels[i];
         fv_out("\n%s: %s, %d launch%s\n", k->name, schedule_of(v, k), v->launches[i],
                v->launches[i] == 1 ? "" : "es");
-        print_line("key", v->c->args->verbose ? key_of(v, k) : NULL);
+        print_line("key", v->c->args->print.verbose ? key_of(v, k) : NULL);
         print_line("from", k->origin);
         print_line("computes", k->formula);
         print_cost(v, i);
@@ -374,15 +374,15 @@ static bool print_json(view *v, bool all) {
     fv_json_set(d, "outputs",
                 ports_json(v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs));
     fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.dims));
-    if ((all || a->ops) && v->m.source.module)
+    if ((all || a->inspect.ops) && v->m.source.module)
         fv_json_set(d, "ops", ops_json(v));
-    if (all || a->memory)
+    if (all || a->inspect.memory)
         fv_json_set(d, "memory", memory_json(v));
-    if (all || a->schedules)
+    if (all || a->inspect.schedules)
         fv_json_set(d, "schedules", schedules_json(v));
-    if (all || a->attention)
+    if (all || a->inspect.attention)
         fv_attention_json(&v->attention, &v->m, d);
-    if (a->why)
+    if (a->inspect.why)
         fv_why_json(&v->why, d);
     return fv_json_print(v->c->session, d);
 }
@@ -441,21 +441,22 @@ int fv_cmd_inspect(fv_context *c) {
     if (!open_view(v, a->operand[0]))
         return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
     look(v);
-    if (a->why && !fv_why_find(&v->why, &v->m, v->launch_costs, v->nlaunch_costs))
+    if (a->inspect.why && !fv_why_find(&v->why, &v->m, v->launch_costs, v->nlaunch_costs))
         return fv_failed(c);
-    bool all = !a->ops && !a->memory && !a->schedules && !a->why && !a->attention;
-    if (a->json)
+    bool all = !a->inspect.ops && !a->inspect.memory && !a->inspect.schedules && !a->inspect.why &&
+               !a->inspect.attention;
+    if (a->print.json)
         return print_json(v, all) ? FV_EXIT_OK : fv_failed(c);
     print_summary(v);
-    if (a->ops && v->m.source.module)
+    if (a->inspect.ops && v->m.source.module)
         print_ops(v);
-    if (a->memory)
+    if (a->inspect.memory)
         print_memory(v);
-    if (a->schedules)
+    if (a->inspect.schedules)
         print_schedules(v);
-    if (a->attention)
+    if (a->inspect.attention)
         fv_attention_print(&v->attention, &v->m);
-    if (a->why)
+    if (a->inspect.why)
         fv_why_print(&v->why);
     return FV_EXIT_OK;
 }

@@ -32,7 +32,7 @@ static void put_data(fv_text *t, const char *json) {
 
 static bool write_page(fv_view *v, json_t *document) {
     fv_session *s = v->c->session;
-    const char *out = v->c->args->output;
+    const char *out = v->c->args->result.output;
     fv_text page = {.arena = v->c->arena};
     char *json = json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
     json_decref(document);
@@ -118,21 +118,21 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
 /* A page goes to -o, its data to standard output. */
 static int check(fv_context *c) {
     const fv_args *a = c->args;
-    if (a->profile && !*a->profile)
+    if (a->bench.profile && !*a->bench.profile)
         return fv_usage(a, "--profile: of which file? `fovea bench --profile=F.json` writes one");
-    if (a->json && a->output)
+    if (a->print.json && a->result.output)
         return fv_usage(
             a, "--json writes what the page would hold to standard output: it goes without -o");
-    if (!a->json && !a->output)
+    if (!a->print.json && !a->result.output)
         return fv_usage(a, "where to? -o F.html, or -o - for standard output");
     return FV_EXIT_OK;
 }
 
 static void tell(const fv_view *v) {
     const fv_args *a = v->c->args;
-    if (a->quiet || !strcmp(a->output, "-"))
+    if (a->print.quiet || !strcmp(a->result.output, "-"))
         return;
-    fv_out("%s\nops      %d, %d after the passes\nkernels  %d, %d launch%s\n", a->output,
+    fv_out("%s\nops      %d, %d after the passes\nkernels  %d, %d launch%s\n", a->result.output,
            v->before.nops, v->after.nops, v->nkernels, v->nlaunches, v->nlaunches == 1 ? "" : "es");
 }
 
@@ -152,9 +152,9 @@ int fv_cmd_view(fv_context *c) {
     fv_view_find_launches(v);
     if (!fv_view_find_kernels(v) || !fv_view_read_profile(v))
         return fv_failed(c);
-    if (a->json)
+    if (a->print.json)
         return fv_json_print(c->session, fv_view_json(v, &f)) ? FV_EXIT_OK : fv_failed(c);
-    if ((strcmp(a->output, "-") && !fv_spares_models(c, "-o ", a->output)) ||
+    if ((strcmp(a->result.output, "-") && !fv_spares_models(c, "-o ", a->result.output)) ||
         !write_page(v, fv_view_json(v, &f)))
         return fv_failed(c);
     tell(v);
