@@ -22,7 +22,7 @@ static const char *side(fv_cg *g, const fv_expr *x) {
 
 /* `x` or `!(x)`, as one writes it. */
 static fv_c_piece test(fv_cg *g, const fv_expr *x, bool negate) {
-    const char *pointer = x->op == FV_X_VAR ? fv_ptrmap_get(&g->pointers, x->u.var) : NULL;
+    const char *pointer = x->op == FV_X_VAR ? fv_ptrmap_get(&g->fn.pointers, x->u.var) : NULL;
     bool either = x->op == FV_X_OR, compares = x->op >= FV_X_LT && x->op <= FV_X_NE;
     if (pointer)
         return (fv_c_piece){fv_printf(g->arena, "%s%s", negate ? "!" : "", pointer),
@@ -59,7 +59,7 @@ const char *fv_c_test(fv_cg *g, const fv_expr *x) {
 }
 
 static void put_fail(fv_cg *g, const char *condition, const char *status) {
-    if (!g->has_heap) {
+    if (!g->fn.has_heap) {
         fv_c_line(g, "if (%s)", condition);
         fv_c_line(g, "    return %s;", status);
         return;
@@ -76,14 +76,14 @@ static const char *const status_names[] = {"FV_OK",        "FV_BAD_DIM",   "FV_B
                                            "FV_BAD_MODEL", "FV_BAD_FILE",  "FV_INTERNAL"};
 
 static void put_check(fv_cg *g, const fv_stmt *s) {
-    if (s->x->op == FV_X_VAR && s->x->u.var == g->cpu)
+    if (s->x->op == FV_X_VAR && s->x->u.var == g->fn.cpu)
         return;
     const char *status =
         s->status >= 0 && s->status < (int)(sizeof status_names / sizeof *status_names)
             ? status_names[s->status]
             : "FV_INTERNAL";
     /* `if (!inputs)` */
-    bool speaks = s->x->op == FV_X_VAR && fv_ptrmap_get(&g->pointers, s->x->u.var);
+    bool speaks = s->x->op == FV_X_VAR && fv_ptrmap_get(&g->fn.pointers, s->x->u.var);
     if (s->text && *s->text && !speaks)
         fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text));
     put_fail(g, test(g, s->x, true).s, status);
@@ -102,11 +102,11 @@ static const char *pointer(fv_cg *g, const fv_read *r) {
 }
 
 static const char *head_of_weights(fv_cg *g) {
-    if (!g->head) {
-        g->head = fv_c_name(&g->scope, "head", "head");
-        fv_c_line(g, "const uint64_t *%s = (const uint64_t *)env->weights;", g->head);
+    if (!g->weights.head) {
+        g->weights.head = fv_c_name(&g->naming.scope, "head", "head");
+        fv_c_line(g, "const uint64_t *%s = (const uint64_t *)env->weights;", g->weights.head);
     }
-    return g->head;
+    return g->weights.head;
 }
 
 static const char *value(fv_cg *g, const fv_read *r) {
@@ -126,7 +126,7 @@ static void read_(fv_cg *g, const fv_stmt *s) {
         return;
     if (r->how == FV_READ_GIVEN) {
         text = pointer(g, r);
-        *fv_ptrmap_at(&g->pointers, s->var) = (void *)(uintptr_t)text;
+        *fv_ptrmap_at(&g->fn.pointers, s->var) = (void *)(uintptr_t)text;
         text = fv_printf(g->arena, "(%s != NULL)", text);
     } else if (r->how == FV_READ_SAME) {
         text = fv_printf(g->arena, "(outputs[%d] == NULL || outputs[%d] == inputs[%d])", r->at,
@@ -138,7 +138,7 @@ static void read_(fv_cg *g, const fv_stmt *s) {
         text = value(g, r);
     }
     if (r->of == FV_ARG_CPU)
-        g->cpu = s->var;
+        g->fn.cpu = s->var;
     fv_c_set_name(g, s->var, text);
 }
 
@@ -156,8 +156,8 @@ static bool looks_at(const fv_block *b, fv_argument of) {
 
 static void put_query(fv_cg *g) {
     const fv_program *p = g->p;
-    int mark_at = g->scope.n;
-    g->used = fv_ptrmap_in(g->arena);
+    int mark_at = g->naming.scope.n;
+    g->fn.used = fv_ptrmap_in(g->arena);
     fv_c_mark_used(g, &p->query);
     fv_c_mark_used(g, &p->plan);
     fv_c_open(
@@ -172,7 +172,7 @@ static void put_query(fv_cg *g) {
     fv_c_line(g, "return FV_OK;");
     fv_c_close(g);
     fv_c_line(g, "%s", "");
-    fv_c_scope_leave(&g->scope, mark_at);
+    fv_c_scope_leave(&g->naming.scope, mark_at);
 }
 
 /* ---- run: where buffers are ---- */
@@ -181,7 +181,7 @@ static void put_buffer(fv_cg *g, const fv_buf *b) {
     const char *type = fv_c_elem(b->elem);
     if (b->role == FV_BUF_CONST)
         return; /* has its name from fv_c_constants */
-    const char *name = fv_c_name(&g->scope, b->name, "buffer");
+    const char *name = fv_c_name(&g->naming.scope, b->name, "buffer");
     fv_c_set_name(g, b, name);
     switch ((fv_buf_role)b->role) {
     case FV_BUF_INPUT:
@@ -245,12 +245,12 @@ static void put_memory(fv_cg *g) {
     if (any_requires(p))
         fv_c_line(g, "int32_t error = FV_OK;");
     fv_c_line(g, "%s", "");
-    g->has_heap = p->uses_allocator;
+    g->fn.has_heap = p->uses_allocator;
 }
 
 static void put_end(fv_cg *g) {
     const fv_program *p = g->p;
-    if (!g->has_heap) {
+    if (!g->fn.has_heap) {
         fv_c_line(g, "return FV_OK;");
         return;
     }
@@ -264,7 +264,7 @@ static void put_end(fv_cg *g) {
 
 static void mark_run(fv_cg *g) {
     const fv_program *p = g->p;
-    g->used = fv_ptrmap_in(g->arena);
+    g->fn.used = fv_ptrmap_in(g->arena);
     fv_c_mark_used(g, &p->body);
     for (int i = 0; i < p->nbuffers; i++)
         if (fv_c_is_used(g, p->buffers[i]))
@@ -292,7 +292,7 @@ static void put_env(fv_cg *g) {
 void fv_c_run(fv_cg *g) {
     put_query(g);
     put_env(g);
-    int mark_at = g->scope.n;
+    int mark_at = g->naming.scope.n;
     mark_run(g);
     fv_c_open(g,
               "static %s_NOINLINE int run(const int64_t *dims, const void *const *inputs, void "
@@ -305,7 +305,7 @@ void fv_c_run(fv_cg *g) {
     put_end(g);
     fv_c_close(g);
     fv_c_line(g, "%s", "");
-    fv_c_scope_leave(&g->scope, mark_at);
+    fv_c_scope_leave(&g->naming.scope, mark_at);
 }
 
 /* ---- statements ---- */

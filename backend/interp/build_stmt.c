@@ -3,7 +3,7 @@
 
 static void let(build *b, const fv_stmt *s) {
     const fv_expr *x = s->x;
-    *fv_ptrmap_at(&b->lets, s->var) = (void *)x;
+    *fv_ptrmap_at(&b->at.lets, s->var) = (void *)x;
     if (x->op == FV_X_VAR) { /* values never change while their names are seen */
         fv_i_set_var(b, s->var, fv_i_var(b, x->u.var));
         return;
@@ -57,7 +57,7 @@ static void declare_tile(build *b, const fv_stmt *s) {
         return;
     uint32_t at = fv_i_reg_bytes(b, n * size, 64), top = b->top;
     tile t_at = {fv_i_new_slot(b, t), at, n * size};
-    FV_PUSH(b->arena, b->tiles, b->ntiles, b->tiles_cap, t_at);
+    FV_PUSH(b->arena, b->tiles.all, b->tiles.n, b->tiles.cap, t_at);
     uint32_t init = s->x ? fv_i_value(b, s->x) : 0;
     if (s->x && s->x->type.lanes != lanes) /* a scalar for every lane */
         n *= lanes, size /= lanes;
@@ -206,10 +206,10 @@ static void launch_part(build *b, bytecode *c, const fv_kernel *k) {
         for (int j = 0; j < buf->rank; j++)
             extent[j] = fv_i_value(b, buf->extent[j]);
         c->params[i] = (param){buf, buf->rank, (uint32_t)fv_elem_storage_bytes(buf->elem), extent};
-        *fv_ptrmap_at(&b->extents, buf) = extent;
+        *fv_ptrmap_at(&b->at.extents, buf) = extent;
     }
     c->tasks_at = k->tasks ? fv_i_value(b, k->tasks) : fv_i_const_int(b, 1);
-    c->kept = b->top;
+    c->file.kept = b->top;
     fv_i_emit(b, fv_i_end);
 }
 

@@ -25,7 +25,7 @@ static void for_(fv_ll_fn *f, const fv_stmt *s) {
     LLVMBasicBlockRef body = fv_ll_block(f, "loop"), next = fv_ll_block(f, "done");
     fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSLT, lo, hi, ""), body, next);
     fv_ll_at(f, body);
-    LLVMValueRef var = LLVMBuildPhi(f->b, f->m->i64, s->var->name);
+    LLVMValueRef var = LLVMBuildPhi(f->b, f->m->types.i64, s->var->name);
     *fv_ptrmap_at(&f->vars, s->var) = var;
     fv_ll_stmts(f, &s->body);
     LLVMValueRef step = fv_ll_int(f->m, s->step);
@@ -92,12 +92,14 @@ static void call(fv_ll_fn *f, const fv_stmt *s) {
         for (int k = 0; k < s->args[i]->rank; k++)
             extents[n++] = fv_ll_expr(f, s->args[i]->extent[k]);
     }
-    LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr}, type = LLVMFunctionType(m->i32, types, 3, 0);
+    LLVMTypeRef types[] = {m->types.ptr, m->types.ptr, m->types.ptr},
+                type = LLVMFunctionType(m->types.i32, types, 3, 0);
     const char *symbol = fv_library_symbol(m->arena, s->calls);
     LLVMValueRef fn = LLVMGetNamedFunction(m->module, symbol);
     fn = fn ? fn : LLVMAddFunction(m->module, symbol, type);
-    LLVMValueRef args[] = {array_of(f, m->ptr, s->calls->nparams, buffers, "buffers"),
-                           array_of(f, m->i64, n, extents, "extents"), LLVMConstNull(m->ptr)};
+    LLVMValueRef args[] = {array_of(f, m->types.ptr, s->calls->nparams, buffers, "buffers"),
+                           array_of(f, m->types.i64, n, extents, "extents"),
+                           LLVMConstNull(m->types.ptr)};
     LLVMValueRef status = LLVMBuildCall2(f->b, type, fn, args, 3, "status");
     LLVMBasicBlockRef failed = fv_ll_block(f, "failed"), next = fv_ll_block(f, "called");
     fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, status, ""), failed, next);

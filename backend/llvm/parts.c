@@ -70,8 +70,8 @@ bool fv_ll_parts_emit(fv_ll_parts *ps, fv_session *s, const fv_program *p,
     ps->n = deal_out(a, p, part_of);
     bool ok = true;
     for (int i = 0; i < ps->n && ok; i++) {
-        ps->module[i].part = i;
-        ps->module[i].part_of = ps->n > 1 ? part_of : NULL;
+        ps->module[i].part.number = i;
+        ps->module[i].part.of = ps->n > 1 ? part_of : NULL;
         ok = fv_ll_open(&ps->module[i], s, p, o, true) && fv_ll_emit(&ps->module[i]);
     }
     fv_arena_free(a);
