@@ -60,14 +60,14 @@ static void make_ports(fv_lowerer *l) {
     p->outputs = p->inputs + p->ninputs;
     p->capacity = FV_NEW(l->arena, fv_var *, p->noutputs + 1);
     for (int i = 0; i < p->ninputs; i++) {
-        make_port(l, &p->inputs[i], r->params[i]->name, l->in_types[i],
+        make_port(l, &p->inputs[i], r->params[i]->name, l->host.in_types[i],
                   port_buffer(p, FV_BUF_INPUT, i));
         p->inputs[i].cname = unique_name(l, p->inputs[i].name, p->inputs, i);
     }
     for (int i = 0; i < p->noutputs; i++) {
         fv_port *o = &p->outputs[i];
         const char *name = l->func->result_names ? l->func->result_names[i] : r->last->in[i]->name;
-        make_port(l, o, name, l->out_types[i], port_buffer(p, FV_BUF_OUTPUT, i));
+        make_port(l, o, name, l->host.out_types[i], port_buffer(p, FV_BUF_OUTPUT, i));
         o->cname = unique_name(l, name, p->inputs, p->ninputs + i);
         o->state_of = l->func->states && l->func->states[i] ? 1 + l->func->states[i]->index : 0;
         if (fv_port_depends_on_data(o))
@@ -435,7 +435,7 @@ static void end_turns(writer *w, const fv_op *op) {
 }
 
 static void statement(writer *w, int index) {
-    fv_op *op = w->l->steps[index].op;
+    fv_op *op = w->l->host.steps[index].op;
     if (fv_op_is(op, FV_OP_fv_Assume)) {
         FV_PUSH(w->l->arena, w->assumed, w->nassumed, w->cap_assumed, op);
         check_assumed(w);
@@ -464,7 +464,7 @@ static void statement(writer *w, int index) {
 static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     fv_text t = {.arena = l->arena};
     for (int i = 0; i < o->n; i++)
-        if (fv_ptrmap_get(&l->indexing, fv_intern(l->session, o->nodes[i])))
+        if (fv_ptrmap_get(&l->known.indexing, fv_intern(l->session, o->nodes[i])))
             fv_text_printf(&t, "%s%s", t.n ? ", " : "", o->nodes[i]);
     return t.s;
 }
@@ -503,7 +503,7 @@ static void launch_with(writer *w, const fv_launch *n, fv_value *const *values, 
 }
 
 static void launch(writer *w, int index) {
-    fv_launch *n = &w->l->steps[index].launch;
+    fv_launch *n = &w->l->host.steps[index].launch;
     fv_arena *a = w->l->arena;
     for (int i = 0; i < n->nargs; i++)
         check_sizes(w, n->args[i]->type);
@@ -529,7 +529,7 @@ static void launch(writer *w, int index) {
 
 static void begin_loop(writer *w, int index) {
     fv_lowerer *l = w->l;
-    const fv_step *s = &l->steps[index];
+    const fv_step *s = &l->host.steps[index];
     for (int i = 0; i < s->nvalues; i++) {
         bool again = false;
         for (int k = 0; k < i && !again; k++)
@@ -540,7 +540,7 @@ static void begin_loop(writer *w, int index) {
     }
     w->turn =
         fv_kb_for(&w->b, FV_SERIAL, s->turn->name, fv_x_int(l->arena, 0), fv_p_dim(l, s->times), 1);
-    *fv_ptrmap_at(&l->symbols, s->turn) = w->turn->u.var;
+    *fv_ptrmap_at(&l->host.symbols, s->turn) = w->turn->u.var;
     *fv_ptrmap_at(&w->ready, s->turn) = (void *)(uintptr_t)s->turn;
 }
 
@@ -551,7 +551,7 @@ static void end_loop(writer *w) {
 
 static void free_after(writer *w, int index) {
     int n;
-    fv_value *const *values = fv_step_values(&w->l->steps[index], &n);
+    fv_value *const *values = fv_step_values(&w->l->host.steps[index], &n);
     for (int i = 0; i < n; i++) {
         fv_buf *b = buffer_of(w, values[i]);
         const fv_storage *s = fv_storage_root(fv_storage_of(w->l, values[i]));
@@ -626,8 +626,8 @@ bool fv_write_program(fv_lowerer *l) {
         check_sizes(&w, r->params[i]->type);
     find_doubtful(&w, r->first);
     check_doubtful(&w);
-    for (int i = 0; i < l->nsteps; i++) {
-        switch (l->steps[i].kind) {
+    for (int i = 0; i < l->host.nsteps; i++) {
+        switch (l->host.steps[i].kind) {
         case FV_STEP_LAUNCH: launch(&w, i); break;
         case FV_STEP_STATEMENT: statement(&w, i); break;
         case FV_STEP_LOOP: begin_loop(&w, i); break;

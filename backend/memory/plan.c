@@ -29,13 +29,13 @@ static void touch(fv_lowerer *l, fv_value *v, int step) {
 
 /* Which launches use which memory. */
 static void find_lifetimes(fv_lowerer *l) {
-    for (size_t i = 0; i < l->storage.cap; i++)
-        if (l->storage.keys[i]) {
-            fv_storage *s = l->storage.values[i];
+    for (size_t i = 0; i < l->known.storage.cap; i++)
+        if (l->known.storage.keys[i]) {
+            fv_storage *s = l->known.storage.values[i];
             s->first = s->last = -1;
         }
-    for (int i = 0, n; i < l->nsteps; i++) {
-        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+    for (int i = 0, n; i < l->host.nsteps; i++) {
+        fv_value *const *values = fv_step_values(&l->host.steps[i], &n);
         for (int k = 0; k < n; k++)
             touch(l, values[k], i);
     }
@@ -93,7 +93,7 @@ static void place_constant(fv_lowerer *l, fv_storage *s) {
     s->buf->index = p->nconstants;
     fv_constant c = {.name = s->value->name, .buf = s->buf};
     c.data = unpacked(l, s->value->tensor, &c.bytes);
-    FV_PUSH(l->arena, p->constants, p->nconstants, l->cap_constants, c);
+    FV_PUSH(l->arena, p->constants, p->nconstants, l->host.cap_constants, c);
 }
 
 static fv_storage *returned(fv_lowerer *l, int i) {
@@ -164,8 +164,8 @@ void fv_plan_buffers(fv_lowerer *l) {
     }
     fv_storage **work = NULL;
     int nwork = 0, cap = 0;
-    for (int i = 0, n; i < l->nsteps; i++) {
-        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+    for (int i = 0, n; i < l->host.nsteps; i++) {
+        fv_value *const *values = fv_step_values(&l->host.steps[i], &n);
         for (int k = 0; k < n; k++) {
             fv_storage *s = fv_storage_root(fv_storage_of(l, values[k]));
             if (s->buf)

@@ -601,7 +601,7 @@ void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x)
 void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule) {
     fv_lowerer *l = e->l;
     fv_kernel *k = e->kernel;
-    k->name = fv_printf(e->arena, "%s_%d", fv_safe_name(e->arena, k->name), l->counter++);
+    k->name = fv_printf(e->arena, "%s_%d", fv_safe_name(e->arena, k->name), l->host.counter++);
     fv_schedule *own = FV_NEW(e->arena, fv_schedule, 1);
     *own = *schedule;
     k->schedule = own;
@@ -626,5 +626,5 @@ void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule) {
                                .op = op,
                                .made = e->def ? e->def->value : NULL,
                                .origin = o}};
-    FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, step);
+    FV_PUSH(l->arena, l->host.steps, l->host.nsteps, l->host.cap_steps, step);
 }

@@ -34,12 +34,12 @@ enum { BLOCK_ROWS = 8 }; /* of a task, where nothing else says */
 static const fv_schedule own = {.kind = FV_SCHEDULE_recur}, naive_one = {.kind = FV_SCHEDULE_naive};
 
 static const fv_schedule *schedule_of(const fv_parts *p) {
-    return p->l->naive ? &naive_one : &own;
+    return p->l->current.naive ? &naive_one : &own;
 }
 
 static int lanes_of(const fv_parts *p, fv_elem e) {
     int lanes = p->l->target->vector_bits / fv_elem_bits(e);
-    return p->l->naive || lanes < 2 ? 1 : lanes;
+    return p->l->current.naive || lanes < 2 ? 1 : lanes;
 }
 
 static fv_expr *bind_loop(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
@@ -145,7 +145,7 @@ static int64_t open_alone(alone *a) {
     bool inside[FV_MAX_RANK] = {false};
     fv_expr *index[FV_MAX_RANK] = {0};
     int64_t width = (int64_t)lanes * VECTORS;
-    if (a->p->l->naive) {
+    if (a->p->l->current.naive) {
         for (int i = 0; i < n; i++)
             bind_loop(e, FV_SERIAL, d->index[i]);
         return 1;
@@ -251,7 +251,7 @@ static void bind_row(inside *s) {
 /* Loops over what is not bound, the last one a vector; returns their number. */
 static int open_rest(inside *s, int n, fv_var *const *vars) {
     fv_kemit *e = &s->e;
-    bool naive = s->p->l->naive;
+    bool naive = s->p->l->current.naive;
     int opened = 0;
     for (int i = 0; i < n; i++) {
         if (s->bound[number_of(s->p->r, vars[i])])
@@ -575,7 +575,7 @@ static void take_steps(inside *s) {
     fv_kemit *e = &s->e;
     fv_parts *p = s->p;
     fv_arena *a = p->l->exprs;
-    fv_expr *length = p->l->naive || p->column ? NULL : fv_recur_length(a, p->r);
+    fv_expr *length = p->l->current.naive || p->column ? NULL : fv_recur_length(a, p->r);
     fv_expr *taken = length ? longest(s, length) : fv_kemit_dim(e, p->r->t->dim);
     fv_kmark m = fv_kemit_mark(e);
     fv_kemit_bind(e, p->r->t, open_loop(e, FV_SERIAL, p->r->t->name, taken));
@@ -645,7 +645,7 @@ static void plan(inside *s) {
 void fv_recur_inside(fv_parts *p) {
     inside s = {.p = p};
     fv_kemit *e = &s.e;
-    bool naive = p->l->naive;
+    bool naive = p->l->current.naive;
     fv_parts_find_once(p);
     if (!naive)
         choose(&s);

@@ -367,7 +367,7 @@ void fv_recur_finish(fv_kemit *e, const fv_parts *p, const fv_part *part, const 
     fv_text t = {.arena = e->arena};
     e->def = part ? part->def : p->all[0].def;
     fv_kemit_finish(e, p->r->op, how);
-    fv_launch *n = &l->steps[l->nsteps - 1].launch;
+    fv_launch *n = &l->host.steps[l->host.nsteps - 1].launch;
     for (int i = 0; i < p->n; i++)
         if (!part || part == &p->all[i])
             put_formula(&t, &p->all[i]);
