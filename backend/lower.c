@@ -65,7 +65,7 @@ static bool are_known(const fv_ptrmap *known, const fv_op *op, int n, const fv_d
     if (!d)
         return true;
     (void)fv_op_error(op, "nothing above gives '%s' a value", d->name);
-    return !fv_op_module(op)->is_written &&
+    return !fv_op_module(op)->source.is_written &&
            fv_error(fv_op_module(op)->session, "internal error: a dim has no value, see above");
 }
 
@@ -280,11 +280,11 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     fv_arena *a = l->arena;
     l->program = FV_NEW(a, fv_program, 1);
     l->program->arena = a;
-    l->program->dims_table = m->dims;
+    l->program->symbols.table = m->dims;
     l->program->target = o->target;
     l->program->name = program_name(a, o->name ? o->name : m->name);
-    l->program->source_hash = m->source_hash ? m->source_hash : "";
-    l->program->producer = "fovea " FV_VERSION;
+    l->program->source.hash = m->source.hash ? m->source.hash : "";
+    l->program->source.producer = "fovea " FV_VERSION;
     l->current.weights = fv_weights_of(m);
     bool ok = fv_module_bound(m) && run_steps(l);
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)

@@ -42,11 +42,11 @@ static void make_port(fv_lowerer *l, fv_port *port, const char *name, const fv_t
 }
 
 static fv_buf *port_buffer(const fv_program *p, fv_buf_role role, int index) {
-    for (int i = 0; i < p->nbuffers; i++)
-        if ((p->buffers[i]->role == role && p->buffers[i]->index == index) ||
-            (role == FV_BUF_OUTPUT && p->buffers[i]->role == FV_BUF_INPUT &&
-             p->buffers[i]->output == 1 + index))
-            return p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        if ((p->memory.buffers[i]->role == role && p->memory.buffers[i]->index == index) ||
+            (role == FV_BUF_OUTPUT && p->memory.buffers[i]->role == FV_BUF_INPUT &&
+             p->memory.buffers[i]->output == 1 + index))
+            return p->memory.buffers[i];
     return NULL;
 }
 
@@ -116,8 +116,8 @@ static void check(fv_kbuilder *b, fv_expr *cond, int status, const char *text) {
         return;
     fv_stmt *s = fv_kb_add(b, FV_S_CHECK);
     s->x = cond;
-    s->status = status;
-    s->text = text;
+    s->note.status = status;
+    s->note.text = text;
 }
 
 /* Where dims are checked: what the caller knows in the plan, which the size query shares; but what
@@ -133,7 +133,7 @@ static void tell_relation(fv_lowerer *l, const struct fv_relation *r) {
     fv_program_relation told = {fv_dim_str(a, r->a), fv_dim_str(a, r->b),
                                 r->says ? fv_relation_str(a, r) : fv_strdup(a, r->why)};
     if (!r->a->from_data && !r->b->from_data)
-        FV_PUSH(a, p->relations, p->nrelations, p->cap_relations, told);
+        FV_PUSH(a, p->relations.all, p->relations.n, p->relations.cap, told);
 }
 
 /* Equalities that the model assumes, as soon as their symbols are known. */
@@ -278,8 +278,8 @@ static void announce(writer *w, fv_buf *b) {
     fv_expr *n = fv_x_int(a, 1);
     for (int i = 0; i < port->rank; i++) {
         fv_stmt *s = fv_kb_add(&w->b, FV_S_SETDIM);
-        s->output = b->index;
-        s->axis = i;
+        s->size.output = b->index;
+        s->size.axis = i;
         s->x = fv_p_dim(l, port->dims[i]);
         n = fv_x_bin(a, FV_X_MULSAT, n, s->x);
     }
@@ -494,12 +494,12 @@ static void launch_with(writer *w, const fv_launch *n, fv_value *const *values, 
     for (int i = 0; i < n->ndims; i++)
         dims[i] = fv_p_dim(l, n->dims[i]);
     fv_stmt *s = fv_kb_add(&w->b, FV_S_LAUNCH);
-    s->kernel = n->kernel;
-    s->descending = descending;
-    s->args = args;
-    s->dims = dims;
-    s->text = fv_origin_str(l->arena, n->origin);
-    s->indexes = indexing_nodes(l, n->origin);
+    s->call.kernel = n->kernel;
+    s->call.descending = descending;
+    s->call.args = args;
+    s->call.dims = dims;
+    s->note.text = fv_origin_str(l->arena, n->origin);
+    s->note.indexes = indexing_nodes(l, n->origin);
 }
 
 static void launch(writer *w, int index) {
@@ -595,13 +595,13 @@ static void own_dims(fv_lowerer *l) {
     fv_program *p = l->program;
     fv_dims *t = fv_dims_new(l->arena);
     const fv_dim *const *all;
-    int n = fv_dim_symbols(p->dims_table, &all);
+    int n = fv_dim_symbols(p->symbols.table, &all);
     for (int i = 0; i < n; i++) {
         const fv_dim *own =
             fv_dim_fresh(t, all[i]->name, all[i]->least, all[i]->most, all[i]->from_data);
-        for (int k = 0; k < p->nsymbols; k++)
-            if (p->symbols[k] == all[i])
-                p->symbols[k] = own;
+        for (int k = 0; k < p->symbols.n; k++)
+            if (p->symbols.all[k] == all[i])
+                p->symbols.all[k] = own;
     }
     /* dims of the module -> symbols that replace them */
     fv_ptrmap unknown = fv_ptrmap_in(l->arena);
@@ -609,7 +609,7 @@ static void own_dims(fv_lowerer *l) {
         own_port_dims(l, t, &unknown, &p->inputs[i]);
     for (int i = 0; i < p->noutputs; i++)
         own_port_dims(l, t, &unknown, &p->outputs[i]);
-    p->dims_table = t;
+    p->symbols.table = t;
 }
 
 bool fv_write_program(fv_lowerer *l) {
@@ -617,8 +617,8 @@ bool fv_write_program(fv_lowerer *l) {
                 .ready = fv_ptrmap_in(l->arena),
                 .sizes = fv_ptrmap_in(l->arena),
                 .relations = FV_NEW(l->arena, bool, l->module->nrelations + 1)};
-    fv_kb_init(&w.plan, l->arena, NULL, &l->program->plan);
-    fv_kb_init(&w.b, l->arena, NULL, &l->program->body);
+    fv_kb_init(&w.plan, l->arena, NULL, &l->program->host.plan);
+    fv_kb_init(&w.b, l->arena, NULL, &l->program->host.body);
     make_ports(l);
     check_relations(&w);
     const fv_region *r = l->func->body;

@@ -246,10 +246,10 @@ static fv_buf *constant_of(sharer *z, const member *m, fv_elem e, int64_t count,
     fv_expr *extent = fv_x_int(l->arena, count);
     const char *name = fv_printf(l->arena, "%s.literals.%s", m->kernel->name, fv_elem_name(e));
     fv_buf *b = fv_buf_new(l->arena, name, FV_BUF_CONST, e, 1, &extent);
-    b->index = p->nconstants;
+    b->index = p->memory.nconstants;
     fv_p_add_buffer(l, b);
     fv_constant c = {.name = name, .data = t->data, .bytes = t->bytes, .buf = b};
-    FV_PUSH(l->arena, p->constants, p->nconstants, l->host.cap_constants, c);
+    FV_PUSH(l->arena, p->memory.constants, p->memory.nconstants, l->host.cap_constants, c);
     return b;
 }
 

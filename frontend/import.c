@@ -384,7 +384,7 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     fv_import_count_departures(&im);
     *faults = im.faults;
     if (!look)
-        m->source_hash = hash_text(&im, &hash);
+        m->source.hash = hash_text(&im, &hash);
     fv_arena_free(tmp);
     return ok && fv_error_count(s) == errors && fv_module_verify(m, NULL);
 }

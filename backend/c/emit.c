@@ -67,8 +67,8 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
     g->arena = a;
     fv_program *whole = FV_NEW(a, fv_program, 1);
     *whole = *p;
-    if (!p->workspace)
-        whole->workspace = fv_x_int(a, 0);
+    if (!p->memory.workspace)
+        whole->memory.workspace = fv_x_int(a, 0);
     g->p = whole;
     g->o = o;
     g->name = p->name;

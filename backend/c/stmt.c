@@ -61,8 +61,8 @@ static void mark_stmt(fv_cg *g, const fv_stmt *s) {
         return;
     fv_c_mark_expr(g, s->x);
     fv_c_mark_expr(g, s->mask);
-    fv_c_mark_expr(g, s->lo);
-    fv_c_mark_expr(g, s->hi);
+    fv_c_mark_expr(g, s->loop.lo);
+    fv_c_mark_expr(g, s->loop.hi);
     if (is_idle(g, s))
         return;
     if (s->buf)
@@ -71,10 +71,10 @@ static void mark_stmt(fv_cg *g, const fv_stmt *s) {
         mark_place(g, s->buf, s->index);
     for (int i = 0; s->index && i < s->buf->rank; i++)
         fv_c_mark_expr(g, s->index[i]);
-    for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
-        fv_c_mark(g, s->args[i]);
-    for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->ndims; i++)
-        fv_c_mark_expr(g, s->dims[i]);
+    for (int i = 0; s->kind == FV_S_LAUNCH && i < s->call.kernel->nbufs; i++)
+        fv_c_mark(g, s->call.args[i]);
+    for (int i = 0; s->kind == FV_S_LAUNCH && i < s->call.kernel->ndims; i++)
+        fv_c_mark_expr(g, s->call.dims[i]);
 }
 
 static void mark_backwards(fv_cg *g, const fv_block *b) {
@@ -254,16 +254,17 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
 
 static void put_for(fv_cg *g, const fv_stmt *s) {
     int mark_at = g->naming.scope.n;
-    const char *lo = fv_c_str(g, s->lo), *hi = fv_c_at(g, s->hi, FV_C_ADD);
-    if (fv_x_has_load(s->hi)) { /* the bound is what it was at the start */
+    const char *lo = fv_c_str(g, s->loop.lo), *hi = fv_c_at(g, s->loop.hi, FV_C_ADD);
+    if (fv_x_has_load(s->loop.hi)) { /* the bound is what it was at the start */
         const char *end =
             fv_c_name(&g->naming.scope, fv_printf(g->arena, "%s_end", s->var->name), "end");
         fv_c_line(g, "int64_t %s = %s;", end, hi);
         hi = end;
     }
     const char *declared = fv_c_declare(g, s->var), *name = fv_c_name_of(g, s->var);
-    const char *step = s->step == 1 ? fv_printf(g->arena, "%s++", name)
-                                    : fv_printf(g->arena, "%s += %lld", name, (long long)s->step);
+    const char *step = s->loop.step == 1
+                           ? fv_printf(g->arena, "%s++", name)
+                           : fv_printf(g->arena, "%s += %lld", name, (long long)s->loop.step);
     fv_c_open(g, "for (%s = %s; %s < %s; %s)", declared, lo, name, hi, step);
     fv_c_block(g, &s->body);
     fv_c_close(g);
@@ -312,13 +313,13 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
         case FV_S_TRANSPOSE:
             break; /* expanded */
         /* files are refused: emit.c */
-        case FV_S_CALL: fv_c_line(g, "/* calls %s of a library */", s->calls->name); break;
+        case FV_S_CALL: fv_c_line(g, "/* calls %s of a library */", s->call.library->name); break;
         case FV_S_TILE: put_tile(g, s); break;
         case FV_S_FOR: put_for(g, s); break;
         case FV_S_IF: put_if(g, s); break;
         case FV_S_WHILE: put_while(g, s); break;
         case FV_S_OUTLINE: fv_c_outline(g, s); break;
-        case FV_S_COMMENT: fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text)); break;
+        case FV_S_COMMENT: fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->note.text)); break;
         case FV_S_READ:
         case FV_S_PLAN:
         case FV_S_MEMORY:

@@ -188,7 +188,8 @@ static void put_cpu_check(fv_cg *g, fv_text *t) {
 /* ---- the whole ---- */
 
 const char *fv_c_maker(fv_cg *g) {
-    const char *producer = g->p->producer ? fv_c_comment(g->arena, g->p->producer) : "";
+    const char *producer =
+        g->p->source.producer ? fv_c_comment(g->arena, g->p->source.producer) : "";
     return !*producer || isdigit((unsigned char)*producer)
                ? fv_printf(g->arena, "Fovea %s", producer)
                : producer;

@@ -129,8 +129,8 @@ void fv_c_constants(fv_cg *g) {
     if (linked)
         fv_c_line(g, "extern const unsigned char %s_weights[]; /* %s_weights.%s */\n", g->name,
                   g->file, g->weights.kind == FV_WEIGHTS_OBJECT ? "o" : "S");
-    for (int i = 0; i < p->nconstants; i++) {
-        const fv_constant *c = &p->constants[i];
+    for (int i = 0; i < p->memory.nconstants; i++) {
+        const fv_constant *c = &p->memory.constants[i];
         if (!c->buf || is_missing(g, c))
             continue;
         const char *name;
@@ -164,8 +164,8 @@ static void put_weights_text(fv_cg *g, fv_text *t) {
               "#endif\n"
               "#endif\n\n",
               NULL);
-    for (int i = 0; i < g->p->nconstants; i++) {
-        const fv_constant *c = &g->p->constants[i];
+    for (int i = 0; i < g->p->memory.nconstants; i++) {
+        const fv_constant *c = &g->p->memory.constants[i];
         const char *name = fv_printf(g->arena, "%s_constant_%d", g->name, i);
         if (!c->buf || is_missing(g, c))
             continue;

@@ -154,7 +154,7 @@ static const char *argument_name(const fv_interp *p, const site *at, const fv_bu
             continue;
         *kind = b->role == FV_BUF_INPUT ? "input" : b->role == FV_BUF_CONST ? "constant" : "value";
         return b->role == FV_BUF_INPUT   ? p->program->inputs[b->index].name
-               : b->role == FV_BUF_CONST ? p->program->constants[b->index].name
+               : b->role == FV_BUF_CONST ? p->program->memory.constants[b->index].name
                : is_flag                 ? parameter->name
                                          : b->name;
     }

@@ -30,8 +30,8 @@ static LLVMValueRef emit_plan(fv_ll_module *m) {
     begin_entry(&f, m, &h, fn);
     for (unsigned i = 0; i < 3; i++)
         h.argument[parameters[i]] = LLVMGetParam(fn, i);
-    fv_ll_stmts(&f, &m->program->plan);
-    fv_ll_stmts(&f, &m->program->query);
+    fv_ll_stmts(&f, &m->program->host.plan);
+    fv_ll_stmts(&f, &m->program->host.query);
     LLVMBuildBr(f.b, h.out);
     fv_ll_at(&f, h.out);
     return_status(&f);
@@ -88,12 +88,12 @@ static void bind_cancel(fv_ll_fn *f) {
 /* Before anything may leave: nothing is allocated yet. */
 static void clear_heap(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
-    for (int i = 0; i < p->nbuffers; i++) {
-        if (p->buffers[i]->role != FV_BUF_HEAP)
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        if (p->memory.buffers[i]->role != FV_BUF_HEAP)
             continue;
-        LLVMValueRef slot = fv_ll_alloca(f, f->m->types.ptr, p->buffers[i]->name);
+        LLVMValueRef slot = fv_ll_alloca(f, f->m->types.ptr, p->memory.buffers[i]->name);
         LLVMBuildStore(f->b, LLVMConstNull(f->m->types.ptr), slot);
-        *fv_ptrmap_at(&f->host->places, p->buffers[i]) = slot;
+        *fv_ptrmap_at(&f->host->places, p->memory.buffers[i]) = slot;
     }
 }
 
@@ -101,9 +101,9 @@ static void leave_run(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
     LLVMBuildBr(f->b, f->host->out);
     fv_ll_at(f, f->host->out);
-    for (int i = 0; i < p->nbuffers; i++)
-        if (p->buffers[i]->role == FV_BUF_HEAP)
-            fv_ll_release(f, p->buffers[i]);
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        if (p->memory.buffers[i]->role == FV_BUF_HEAP)
+            fv_ll_release(f, p->memory.buffers[i]);
     return_status(f);
 }
 
@@ -116,7 +116,7 @@ static void emit_body(fv_ll_module *m, LLVMValueRef fn) {
     clear_heap(&f);
     bind_env(&f);
     bind_cancel(&f);
-    fv_ll_stmts(&f, &m->program->body);
+    fv_ll_stmts(&f, &m->program->host.body);
     leave_run(&f);
 }
 

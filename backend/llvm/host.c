@@ -46,7 +46,7 @@ static void fail_if(fv_ll_fn *f, LLVMValueRef c, int status) {
 }
 
 static void check(fv_ll_fn *f, const fv_stmt *s) {
-    fail_if(f, LLVMBuildNot(f->b, fv_ll_expr(f, s->x), ""), s->status);
+    fail_if(f, LLVMBuildNot(f->b, fv_ll_expr(f, s->x), ""), s->note.status);
 }
 
 /* ---- what the caller gives ---- */
@@ -108,8 +108,8 @@ static void read_(fv_ll_fn *f, const fv_stmt *s) {
 
 static void memory(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *b = p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
         const fv_read where = {.of = b->role == FV_BUF_INPUT ? FV_ARG_INPUTS : FV_ARG_OUTPUTS,
                                .at = b->index};
         if (b->role == FV_BUF_INPUT || b->role == FV_BUF_OUTPUT)
@@ -165,13 +165,13 @@ static LLVMValueRef arg_slot(fv_ll_fn *f, fv_ll_kernel *k) {
 
 /* Buffers, dims, state; room for the task. The dims become known as variables of the kernel. */
 static LLVMValueRef *launch_args(fv_ll_fn *f, const fv_stmt *s) {
-    const fv_kernel *k = s->kernel;
+    const fv_kernel *k = s->call.kernel;
     int n = 0;
     LLVMValueRef *args = FV_NEW(f->m->arena, LLVMValueRef, k->nbufs + k->ndims + 2);
     for (int i = 0; i < k->nbufs; i++)
-        args[n++] = fv_ll_host_buf(f, s->args[i]);
+        args[n++] = fv_ll_host_buf(f, s->call.args[i]);
     for (int i = 0; i < k->ndims; i++)
-        args[n++] = fv_ll_expr(f, s->dims[i]);
+        args[n++] = fv_ll_expr(f, s->call.dims[i]);
     for (int i = 0; i < k->ndims; i++)
         *fv_ptrmap_at(&f->vars, k->dims[i]) = args[k->nbufs + i];
     args[n++] = f->host->state;
@@ -198,7 +198,7 @@ static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
                           next);
     fv_ll_at(f, call);
     LLVMTypeRef i32 = f->m->types.i32;
-    LLVMValueRef args[] = {NULL, LLVMConstInt(i32, (unsigned)s->launch, 0),
+    LLVMValueRef args[] = {NULL, LLVMConstInt(i32, (unsigned)s->call.number, 0),
                            LLVMConstInt(i32, (unsigned)end, 0)};
     call_env(f, FV_ENV_TRACE, f->m->types.none, args, 3);
     LLVMBuildBr(f->b, next);
@@ -206,9 +206,9 @@ static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
 }
 
 static void launch(fv_ll_fn *f, const fv_stmt *s) {
-    fv_ll_kernel *k = fv_ptrmap_get(&f->m->kernels, s->kernel);
+    fv_ll_kernel *k = fv_ptrmap_get(&f->m->kernels, s->call.kernel);
     if (!k) {
-        fv_ll_fault(f->m, "kernel %s is not in the program's list", s->kernel->name);
+        fv_ll_fault(f->m, "kernel %s is not in the program's list", s->call.kernel->name);
         return;
     }
     fail_if(f, fv_ll_poll(f), FV_CANCELLED);
@@ -218,7 +218,7 @@ static void launch(fv_ll_fn *f, const fv_stmt *s) {
     if (LLVMIsAConstantInt(tasks) && LLVMConstIntGetSExtValue(tasks) == 1)
         LLVMBuildCall2(f->b, k->type, k->fn, args, LLVMCountParams(k->fn), "");
     else
-        call_tasks(f, k, args, tasks, s->descending);
+        call_tasks(f, k, args, tasks, s->call.descending);
     trace(f, s, 1);
     if (k->may_fail)
         leave_if(f,
@@ -304,19 +304,20 @@ static void allocate(fv_ll_fn *f, const fv_stmt *s) {
 
 static void tell(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef x = fv_ll_expr(f, s->x), *argument = f->host->argument;
-    if (s->output < 0)
+    if (s->size.output < 0)
         LLVMBuildStore(f->b, LLVMBuildIntCast2(f->b, x, f->m->types.size, 0, ""),
                        argument[FV_ARG_WORKSPACE]);
     else
-        LLVMBuildStore(f->b, x,
-                       fv_ll_element(f, f->m->types.i64, argument[FV_ARG_ACTUAL],
-                                     fv_out_dims_at(f->m->program, s->output) + 1 + s->axis));
+        LLVMBuildStore(
+            f->b, x,
+            fv_ll_element(f, f->m->types.i64, argument[FV_ARG_ACTUAL],
+                          fv_out_dims_at(f->m->program, s->size.output) + 1 + s->size.axis));
 }
 
 void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s) {
     switch (s->kind) {
     case FV_S_READ: read_(f, s); return;
-    case FV_S_PLAN: fv_ll_stmts(f, &f->m->program->plan); return;
+    case FV_S_PLAN: fv_ll_stmts(f, &f->m->program->host.plan); return;
     case FV_S_MEMORY: memory(f); return;
     case FV_S_CHECK: check(f, s); return;
     case FV_S_LAUNCH: launch(f, s); return;

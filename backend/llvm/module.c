@@ -119,8 +119,8 @@ static void make_module(fv_ll_module *m) {
 
 static bool place_weights(fv_ll_module *m) {
     const fv_program *p = m->program;
-    m->weights.offset = FV_NEW(m->arena, size_t, p->nconstants);
-    for (int i = 0; i < p->nconstants; i++)
+    m->weights.offset = FV_NEW(m->arena, size_t, p->memory.nconstants);
+    for (int i = 0; i < p->memory.nconstants; i++)
         m->weights.offset[i] = fv_weights_at(p, i);
     m->weights.bytes = fv_weights_bytes(p);
     return m->weights.bytes != SIZE_MAX ||
@@ -129,7 +129,7 @@ static bool place_weights(fv_ll_module *m) {
 
 /* Not constant and visible from outside: nobody may take its zeros for what it holds. */
 static void declare_table(fv_ll_module *m) {
-    LLVMTypeRef type = LLVMArrayType(m->types.ptr, (unsigned)m->program->nconstants);
+    LLVMTypeRef type = LLVMArrayType(m->types.ptr, (unsigned)m->program->memory.nconstants);
     m->weights.at =
         LLVMAddGlobal(m->module, type, fv_printf(m->arena, "%s_constants", m->program->name));
     LLVMSetInitializer(m->weights.at, LLVMConstNull(type));
@@ -138,7 +138,7 @@ static void declare_table(fv_ll_module *m) {
 
 static void declare_weights(fv_ll_module *m) {
     /* the run asks for them, no kernel does */
-    if (m->program->nconstants == 0 || m->weights.file || m->part.number != 0)
+    if (m->program->memory.nconstants == 0 || m->weights.file || m->part.number != 0)
         return;
     if (m->mode.resident) {
         declare_table(m);

@@ -45,7 +45,7 @@ static int least(const int *sum, int n) {
  * statement for a launch. */
 static int deal_out(fv_arena *a, const fv_program *p, unsigned char *part_of) {
     load *all = FV_NEW(a, load, p->nkernels + 1);
-    int sum[FV_LL_MOST_PARTS] = {count_statements(&p->body) + count_statements(&p->plan)},
+    int sum[FV_LL_MOST_PARTS] = {count_statements(&p->host.body) + count_statements(&p->host.plan)},
         total = sum[0];
     for (int i = 0; i < p->nkernels; i++) {
         all[i] = (load){i, count_statements(&p->kernels[i]->body)};

@@ -59,8 +59,8 @@ static bool add_section(object *o, size_t name, size_t *index) {
     GElf_Shdr h;
     if (!scn || !gelf_getshdr(scn, &h))
         return false;
-    for (int i = 0; i < p->nconstants; i++)
-        if (!add_constant(scn, &p->constants[i]))
+    for (int i = 0; i < p->memory.nconstants; i++)
+        if (!add_constant(scn, &p->memory.constants[i]))
             return false;
     h.sh_name = (GElf_Word)name;
     h.sh_type = SHT_PROGBITS;

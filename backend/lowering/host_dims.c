@@ -38,13 +38,13 @@ void fv_p_symbols(fv_lowerer *l) {
     fv_program *p = l->program;
     const fv_dim *const *all;
     int n = fv_dim_symbols(l->module->dims, &all);
-    p->symbols = FV_NEW(l->arena, const fv_dim *, n + 1);
-    p->symbol_vars = FV_NEW(l->arena, fv_var *, n + 1);
+    p->symbols.all = FV_NEW(l->arena, const fv_dim *, n + 1);
+    p->symbols.vars = FV_NEW(l->arena, fv_var *, n + 1);
     for (int i = 0; i < n; i++) {
         if (all[i]->from_data || !fv_p_caller_knows(l, all[i]))
             continue;
-        p->symbols[p->nsymbols] = all[i];
-        p->symbol_vars[p->nsymbols++] = fv_p_symbol_var(l, all[i]);
+        p->symbols.all[p->symbols.n] = all[i];
+        p->symbols.vars[p->symbols.n++] = fv_p_symbol_var(l, all[i]);
     }
 }
 
@@ -126,12 +126,12 @@ fv_expr *fv_p_dim(fv_lowerer *l, const fv_dim *d) {
 
 void fv_p_add_buffer(fv_lowerer *l, fv_buf *b) {
     fv_program *p = l->program;
-    b->id = p->nbuffers;
-    FV_PUSH(l->arena, p->buffers, p->nbuffers, l->host.cap_buffers, b);
+    b->id = p->memory.nbuffers;
+    FV_PUSH(l->arena, p->memory.buffers, p->memory.nbuffers, l->host.cap_buffers, b);
 }
 
 fv_expr *fv_p_plan_let(fv_lowerer *l, const char *name, fv_expr *x) {
     fv_kbuilder b;
-    fv_kb_init(&b, l->arena, NULL, &l->program->plan);
+    fv_kb_init(&b, l->arena, NULL, &l->program->host.plan);
     return fv_kb_let(&b, name, x);
 }

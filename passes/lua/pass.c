@@ -365,7 +365,7 @@ static bool run_pass(fv_pass_run *r) {
     p->now = r;
     p->outer = p->lua->running;
     p->lua->running = p;
-    r->module->is_written = true;
+    r->module->source.is_written = true;
     bool ok = p->rules ? run_rules(p, r, what) : run_script(p, what);
     fv_lua_end_passes(p->lua, p->outer);
     return ok &&

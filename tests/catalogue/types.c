@@ -144,8 +144,8 @@ static double unit_of_type(fv_elem e) {
  * none. */
 static double unit_of(const fv_program *naive) {
     double unit = 0;
-    for (int i = 0; i < naive->nbuffers; i++)
-        unit = fmax(unit, unit_of_type(naive->buffers[i]->elem));
+    for (int i = 0; i < naive->memory.nbuffers; i++)
+        unit = fmax(unit, unit_of_type(naive->memory.buffers[i]->elem));
     return unit;
 }
 

@@ -255,7 +255,7 @@ Test(cache, keys) {
     fv_target other = *fv_target_choose(fv_arena_new(session), "native"), cache = other,
               same = other;
     other.features = "-avx512vnni";
-    cache.l2_bytes *= 2;
+    cache.caches.l2_bytes *= 2;
     const fv_driver_options all[] = {{0},
                                      {.level = '1'},
                                      {.level = '3'},

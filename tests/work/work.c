@@ -74,9 +74,9 @@ static double work_of_definitions(fv_arena *scratch, const fv_definitions *d) {
 /* ---- programs ---- */
 
 static int launches_of(fv_arena *a, const fv_program *p, fv_launch_cost **list) {
-    int64_t *dims = FV_NEW(a, int64_t, p->nsymbols + 1);
-    for (int i = 0; i < p->nsymbols; i++)
-        dims[i] = fv_typical_dim(p->symbols[i]);
+    int64_t *dims = FV_NEW(a, int64_t, p->symbols.n + 1);
+    for (int i = 0; i < p->symbols.n; i++)
+        dims[i] = fv_typical_dim(p->symbols.all[i]);
     int n = fv_cost_launches(a, p, list);
     fv_cost_evaluate(a, p, dims, n, *list);
     return n;

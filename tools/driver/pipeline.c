@@ -192,8 +192,8 @@ static bool read_any(fv_session *s, const char *path, const fv_driver_options *o
 
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
     bool ok = read_any(s, path, o, out);
-    if (ok && out->module && *out->module->source_hash)
-        out->hash = out->module->source_hash;
+    if (ok && out->module && *out->module->source.hash)
+        out->hash = out->module->source.hash;
     if (ok && o->tuning)
         ok = (out->tuning = fv_driver_tuning(s, fv_arena_new(s), o, out->hash)) != NULL;
     for (int i = 0; ok && out->module && i < count(o->states); i++)

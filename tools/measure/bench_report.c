@@ -56,8 +56,8 @@ static double roof_ms(const fv_bench *b, const fv_measurement *m, double flops, 
 
 static size_t weights_of(const fv_bench *b) {
     size_t n = 0;
-    for (int i = 0; b->m.program && i < b->m.program->nconstants; i++)
-        n += b->m.program->constants[i].bytes;
+    for (int i = 0; b->m.program && i < b->m.program->memory.nconstants; i++)
+        n += b->m.program->memory.constants[i].bytes;
     return n;
 }
 

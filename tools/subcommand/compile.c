@@ -148,8 +148,8 @@ static int64_t size_of(const char *path) {
 static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **where) {
     fv_subject m = {.program = p, .table = fv_program_model(c->arena, p, NULL)};
     m.source.kind = FV_FILE_ONNX; /* --dim was for the importer */
-    m.dims = FV_NEW(c->arena, int64_t, p->nsymbols + 1);
-    m.known = FV_NEW(c->arena, unsigned char, p->nsymbols + 1);
+    m.dims = FV_NEW(c->arena, int64_t, p->symbols.n + 1);
+    m.known = FV_NEW(c->arena, unsigned char, p->symbols.n + 1);
     m.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
     if (!fv_choose_dims(c, &m, true))
         return false;

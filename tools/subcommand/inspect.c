@@ -96,7 +96,7 @@ static void count_launches(view *v, const fv_block *b) {
     const fv_program *p = v->m.program;
     for (const fv_stmt *s = b->first; s; s = s->next) {
         for (int i = 0; s->kind == FV_S_LAUNCH && i < p->nkernels; i++)
-            if (p->kernels[i] == s->kernel) {
+            if (p->kernels[i] == s->call.kernel) {
                 v->launches[i]++;
                 v->nlaunches++;
             }
@@ -215,7 +215,7 @@ static const char *families(view *v) {
 /* Do the offsets hold for all dims, of which there are some? */
 static bool is_fixed(const fv_program *p) {
     int64_t n;
-    return p->nsymbols && p->workspace && fv_x_is_int(p->workspace, &n) && n;
+    return p->symbols.n && p->memory.workspace && fv_x_is_int(p->memory.workspace, &n) && n;
 }
 
 static void print_names(const char *what, int n, const char *const *names) {
@@ -231,8 +231,8 @@ static void print_memory(view *v) {
            is_fixed(p) ? ", whatever the dims are within their bounds" : "",
            fv_size_str(v->c->arena, (uint64_t)f->bound));
     fv_out("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *b = p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
         char at[32] = "", n[32] = "by data";
         if (b->role == FV_BUF_WORK)
             snprintf(at, sizeof at, "%" PRId64, f->buffers[i].offset);
@@ -245,8 +245,8 @@ static void print_memory(view *v) {
             fv_out(e < 0 ? "%s?" : "%s%" PRId64, k ? ", " : "", e);
         }
         fv_out("]");
-        print_names(", in place of ", b->nover, b->over);
-        print_names(", parts ", b->nparts, b->parts);
+        print_names(", in place of ", b->sharing.nover, b->sharing.over);
+        print_names(", parts ", b->sharing.nparts, b->sharing.parts);
         fv_out("\n");
     }
 }
@@ -261,8 +261,8 @@ static json_t *names_json(int n, const char *const *names) {
 static json_t *memory_json(view *v) {
     const fv_program *p = v->m.program;
     json_t *o = json_object(), *list = json_array();
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *b = p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
         json_t *e = json_object();
         int64_t bytes = v->footprint.buffers[i].bytes;
         fv_json_set_text(e, "name", b->name);
@@ -271,17 +271,17 @@ static json_t *memory_json(view *v) {
         fv_json_set(e, "bytes", bytes < 0 ? json_null() : json_integer(bytes));
         if (b->role == FV_BUF_WORK)
             fv_json_set_int(e, "offset", v->footprint.buffers[i].offset);
-        if (b->nover)
-            fv_json_set(e, "in_place_of", names_json(b->nover, b->over));
-        if (b->nparts)
-            fv_json_set(e, "parts", names_json(b->nparts, b->parts));
+        if (b->sharing.nover)
+            fv_json_set(e, "in_place_of", names_json(b->sharing.nover, b->sharing.over));
+        if (b->sharing.nparts)
+            fv_json_set(e, "parts", names_json(b->sharing.nparts, b->sharing.parts));
         fv_json_append(list, e);
     }
     fv_json_set_int(o, "weights_bytes", (int64_t)v->weights);
     fv_json_set_int(o, "workspace_bytes", v->footprint.workspace);
     fv_json_set_int(o, "lower_bound_bytes", v->footprint.bound);
     fv_json_set_bool(o, "fixed", is_fixed(p));
-    fv_json_set_bool(o, "uses_allocator", p->uses_allocator);
+    fv_json_set_bool(o, "uses_allocator", p->memory.uses_allocator);
     fv_json_set(o, "buffers", list);
     return o;
 }
@@ -332,13 +332,13 @@ static void print_summary(view *v) {
         print_most(v);
     fv_out("%-11s%d, %d launch%s: %s\n", "kernels", p->nkernels, v->nlaunches,
            v->nlaunches == 1 ? "" : "es", families(v));
-    fv_out("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights), p->nconstants,
-           p->nconstants == 1 ? "" : "s");
+    fv_out("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights),
+           p->memory.nconstants, p->memory.nconstants == 1 ? "" : "s");
     fv_out("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)v->footprint.workspace),
            *where ? " (" : "", where, *where ? ")" : "");
     if (fv_attention_count(&v->attention))
         fv_out("%-11sfused %s\n", "attentions", fv_attention_count(&v->attention));
-    if (p->uses_allocator)
+    if (p->memory.uses_allocator)
         fv_out("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
     const char *processor = fv_processor_at(p->target->processor)->name;
     bool generic = p->target->processor == FV_PROCESSOR_generic;
@@ -425,11 +425,11 @@ static bool open_view(view *v, const char *path) {
 static void look(view *v) {
     const fv_program *p = v->m.program;
     v->launches = FV_NEW(v->c->arena, int, p->nkernels + 1);
-    count_launches(v, &p->body);
+    count_launches(v, &p->host.body);
     v->footprint = fv_footprint_of(v->c->arena, p, v->m.dims);
     evaluate_costs(v);
-    for (int i = 0; i < p->nconstants; i++)
-        v->weights += p->constants[i].bytes;
+    for (int i = 0; i < p->memory.nconstants; i++)
+        v->weights += p->memory.constants[i].bytes;
     if (v->ntallies)
         qsort(v->tallies, (size_t)v->ntallies, sizeof *v->tallies, by_count);
 }

@@ -43,7 +43,7 @@ static int block_rows(const fv_attend_plan *p, int mr) {
     int64_t bytes =
         fv_elem_storage_bytes((fv_elem)p->at.score->type.elem) * (keys > 0 ? keys : 1) * mr;
     const fv_processor *cpu = fv_processor_at(p->l->target->processor);
-    int64_t tiles = p->l->target->l2_bytes / 8 * cpu->score_l2_eighths / bytes;
+    int64_t tiles = p->l->target->caches.l2_bytes / 8 * cpu->score_l2_eighths / bytes;
     return mr * (int)(tiles < 1 ? 1 : tiles > cpu->score_tiles ? cpu->score_tiles : tiles);
 }
 

@@ -284,7 +284,7 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
  * steps), parts of panels of that depth. May be less than 1. */
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, int nr, int64_t depth) {
     int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), steps = 1;
-    int64_t room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths;
+    int64_t room = t->caches.l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths;
     for (int i = 0; i < c->sum->u.red.nvars && steps >= 0 && steps < room; i++)
         steps *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
     steps = steps > 0 ? steps : 1;
@@ -306,7 +306,8 @@ static int64_t block_depth(const fv_target *t, const fv_contraction *c, int mr, 
     int64_t steps = c->sum->u.red.vars[0]->dim->value,
             bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
     /* a copy of them is on the stack */
-    int64_t room = t->l1_bytes / bytes < FV_MOST_SUMS ? t->l1_bytes / bytes : FV_MOST_SUMS;
+    int64_t room =
+        t->caches.l1_bytes / bytes < FV_MOST_SUMS ? t->caches.l1_bytes / bytes : FV_MOST_SUMS;
     int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
             parts = most > 0 ? (steps + most - 1) / most : 1;
     if (parts < 2 || room_for_rows(t, c, nr, 0) >= LEAST_TILES * mr)
@@ -323,7 +324,7 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
     const fv_expr *a = fv_x_stored(c->a);
     int last = a->op == FV_X_LOAD ? a->u.buf->rank - 1 : 0;
     int64_t stride = fv_elem_storage_bytes((fv_elem)a->type.elem), extent, sets = 1,
-            ways = t->l1_bytes / PAGE;
+            ways = t->caches.l1_bytes / PAGE;
     if (!fv_processor_at(t->processor)->copies_rows || c->row < 0 || last < 1 ||
         !fv_x_adds(a->arg[last - 1], d->index[c->row]))
         return false;
@@ -337,7 +338,7 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
 /* Steps for which b is computed at a time: half of the first-level cache holds them. */
 static int64_t unpack_depth(const fv_target *t, const fv_tile *tile, int64_t steps) {
     int64_t row = fv_tile_width(tile) * fv_elem_storage_bytes((fv_elem)tile->c->sum->type.elem);
-    int64_t most = t->l1_bytes / 2 / row / FV_SPACE * FV_SPACE;
+    int64_t most = t->caches.l1_bytes / 2 / row / FV_SPACE * FV_SPACE;
     most = most > FV_SPACE ? most : FV_SPACE;
     int64_t parts = (steps + most - 1) / most;
     int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;

@@ -56,13 +56,13 @@ bool fv_can_prefetch(const fv_contraction *c) {
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t) {
     const fv_processor *p = fv_processor_at(l->target->processor);
     int64_t weights = fv_weights_between(l, op);
-    bool ahead =
-        fv_can_prefetch(t->c) && weights > l->target->l2_bytes &&
-        fv_tile_width(t) * fv_elem_storage_bytes(t->c->panels.value->type->elem) >= p->line_bytes;
-    t->near = ahead ? p->prefetch_bytes : 0;
-    t->far = !ahead                          ? 0
-             : weights > l->target->l3_bytes ? p->prefetch_single_bytes
-                                             : p->prefetch_bytes;
+    bool ahead = fv_can_prefetch(t->c) && weights > l->target->caches.l2_bytes &&
+                 fv_tile_width(t) * fv_elem_storage_bytes(t->c->panels.value->type->elem) >=
+                     p->prefetch.line_bytes;
+    t->near = ahead ? p->prefetch.bytes : 0;
+    t->far = !ahead                                 ? 0
+             : weights > l->target->caches.l3_bytes ? p->prefetch.single_bytes
+                                                    : p->prefetch.bytes;
     t->outlined = t->c->sum->u.red.vars[0]->dim->hi >= p->outline_steps;
 }
 
@@ -189,7 +189,7 @@ static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *k, fv_expr *at, i
 static void prefetch(fv_tile *t, bool whole) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
-    int line = fv_processor_at(e->l->target->processor)->line_bytes /
+    int line = fv_processor_at(e->l->target->processor)->prefetch.line_bytes /
                fv_elem_storage_bytes(p->value->type->elem);
     fv_expr *k = fv_kemit_expr(e, p->load->arg[p->value->type->rank - 2]);
     for (int c = 0; c < fv_tile_width(t); c += line)

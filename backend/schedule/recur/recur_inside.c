@@ -479,7 +479,8 @@ static void choose_columns(inside *s) {
         p->local = fv_index_var(p->l->exprs, "c", fv_dim_const(p->l->module->dims, s->width));
         int64_t bytes = memory_bytes(p);
         /* it is on the stack */
-        if (bytes >= 0 && bytes <= t->l1_bytes && bytes <= FV_MOST_SUMS * (int64_t)sizeof(float))
+        if (bytes >= 0 && bytes <= t->caches.l1_bytes &&
+            bytes <= FV_MOST_SUMS * (int64_t)sizeof(float))
             return;
     }
     p->column = p->local = NULL;

@@ -245,7 +245,7 @@ typedef struct plan {
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
     const fv_processor *of = fv_processor_at(l->target->processor);
-    transposed t = {.task = of->row_task, .line = of->line_bytes};
+    transposed t = {.task = of->row_task, .line = of->prefetch.line_bytes};
     if (!is_transposed(l, s, &t))
         return NULL;
     plan *p = FV_NEW(l->arena, plan, 1);
