@@ -145,7 +145,8 @@ typedef struct program {
 
 static program compile(const char *text, const fv_target *target, const fv_tuning *tuned) {
     program p = {0};
-    fv_driver_options o = {.target = target, .level = '1', .tuned = tuned, .choices = &p.choices};
+    fv_driver_options o = {
+        .target.of = target, .level = '1', .tuning.tuned = tuned, .answers.choices = &p.choices};
     fv_source source = {.kind = FV_FILE_GRAPH, .hash = ""};
     source.module = fv_module_parse(session, text, NULL);
     cr_assert(source.module, "%s", said());

@@ -142,15 +142,15 @@ static fv_program *lower(fv_session *s, const work_subject *model, const fv_targ
     static const char *const without[] = {"fuse-attention", "fold-mask", NULL};
     fv_watch watch = {a, look, NULL};
     fv_pipeline_options pipeline = {.watch = a->naive ? &watch : NULL};
-    fv_driver_options o = {.target = t,
-                           .target_given = true,
+    fv_driver_options o = {.target.of = t,
+                           .target.given = true,
                            .level = '2',
                            .look = true,
                            .name = "m",
-                           .dims = model->dims,
+                           .dims.given = model->dims,
                            .naive = !a->naive,
-                           .disable = without,
-                           .pipeline = &pipeline};
+                           .work.disable = without,
+                           .work.pipeline = &pipeline};
     fv_source source;
     return model->read(model->user, s, &o, &source) ? fv_driver_lower(s, &source, &o) : NULL;
 }

@@ -108,9 +108,9 @@ bool fv_dump_begin(fv_context *c, fv_driver_options *o, bool lowers) {
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
     *d = (dumper){.c = c, .after = asked_for(c)};
     *w = (fv_watch){d, looks ? look : NULL, a->dump.times ? took : NULL};
-    *p = *o->pipeline;
+    *p = *o->work.pipeline;
     p->watch = w;
-    o->pipeline = p;
+    o->work.pipeline = p;
     return true;
 }
 

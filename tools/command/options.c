@@ -25,7 +25,7 @@ static bool find_processor(fv_arena *arena, const fv_args *a, fv_driver_options 
     fv_processor_id id;
     if (!name)
         return true;
-    o->processor_given = true;
+    o->target.processor_given = true;
     if (!fv_processor_find(name, &id)) {
         const char *near = fv_nearest(name, fv_processor_names());
         if (near)
@@ -35,20 +35,20 @@ static bool find_processor(fv_arena *arena, const fv_args *a, fv_driver_options 
                      fv_names_str(arena, fv_processor_names()));
         return false;
     }
-    const fv_target *t = fv_target_for(arena, o->target, id);
+    const fv_target *t = fv_target_for(arena, o->target.of, id);
     if (!t)
         return fv_usage(a, "processor '%s' is %s, the target %s is not", name,
                         fv_processor_at(id)->architecture,
-                        fv_target_str(arena, o->target)) == FV_EXIT_OK;
-    o->target = t;
+                        fv_target_str(arena, o->target.of)) == FV_EXIT_OK;
+    o->target.of = t;
     return true;
 }
 
 static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o, bool here) {
     const char *why = "";
-    o->target_given = a->code.target != NULL;
-    o->target = fv_driver_target(arena, a->code.target, here, &why);
-    return o->target ? find_processor(arena, a, o) : fv_usage(a, "%s", why) == FV_EXIT_OK;
+    o->target.given = a->code.target != NULL;
+    o->target.of = fv_driver_target(arena, a->code.target, here, &why);
+    return o->target.of ? find_processor(arena, a, o) : fv_usage(a, "%s", why) == FV_EXIT_OK;
 }
 
 /* "a,b" as a list; empty words are left out. */
@@ -113,28 +113,29 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     const fv_args *a = c->args;
     fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
     pipeline->verify = a->code.verify;
-    *o = (fv_driver_options){.dims = a->code.dims.at,
-                             .states = a->code.states.at,
+    *o = (fv_driver_options){.dims.given = a->code.dims.at,
+                             .dims.states = a->code.states.at,
                              .level = a->code.level,
                              .name = a->result.name,
                              .naive = a->code.schedule && !strcmp(a->code.schedule, "naive"),
                              .strict = a->code.strict,
-                             .tuning = a->code.tuning,
-                             .passes = a->code.passes ? split(c->arena, a->code.passes) : NULL,
-                             .enable = split_all(c->arena, &a->code.enable),
-                             .disable = split_all(c->arena, &a->code.disable),
-                             .pipeline = pipeline};
+                             .tuning.path = a->code.tuning,
+                             .work.passes = a->code.passes ? split(c->arena, a->code.passes) : NULL,
+                             .work.enable = split_all(c->arena, &a->code.enable),
+                             .work.disable = split_all(c->arena, &a->code.disable),
+                             .work.pipeline = pipeline};
     if (a->code.tuning && o->naive)
         return fv_usage(a, "--schedule=naive has nothing that --tuning could say") == FV_EXIT_OK;
     if (a->result.name && !fv_c_name_is_fit(a->result.name))
         return fv_usage(a, "--name '%s' is no prefix for names in C", a->result.name) == FV_EXIT_OK;
-    o->pipeline = pipeline;
+    o->work.pipeline = pipeline;
     if (!fv_script_begin(c, o))
         return false;
-    for (int i = 0; o->passes && o->passes[i]; i++)
-        if (!check_pass(a, o->pipeline->own, o->passes[i]))
+    for (int i = 0; o->work.passes && o->work.passes[i]; i++)
+        if (!check_pass(a, o->work.pipeline->own, o->work.passes[i]))
             return false;
-    const char *wrong = fv_switches_wrong(c->arena, o->passes, o->steps, o->enable, o->disable);
+    const char *wrong =
+        fv_switches_wrong(c->arena, o->work.passes, o->work.steps, o->work.enable, o->work.disable);
     if (wrong)
         return fv_usage(a, "--%s", wrong) == FV_EXIT_OK;
     if (!fv_stop_begin(c, o))

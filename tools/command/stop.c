@@ -57,7 +57,7 @@ bool fv_stop_begin(fv_context *c, fv_driver_options *o) {
     *n = (counter){.c = c,
                    .node =
                        a->rewrite.only_node ? fv_name_given(c->arena, a->rewrite.only_node) : NULL,
-                   .own = o->pipeline->own};
+                   .own = o->work.pipeline->own};
     if (a->rewrite.changes) {
         if (!fv_spares_models(c, "--changes=", a->rewrite.changes))
             return false;
@@ -67,8 +67,8 @@ bool fv_stop_begin(fv_context *c, fv_driver_options *o) {
         fv_arena_at_free(c->arena, close_list, n->list);
     }
     *gate = (fv_gate){n, may};
-    *p = *o->pipeline;
+    *p = *o->work.pipeline;
     p->gate = gate;
-    o->pipeline = p;
+    o->work.pipeline = p;
     return true;
 }

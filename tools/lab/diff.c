@@ -248,7 +248,7 @@ static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) 
     int n = ok ? m.table->noutputs : 0;
     *out = FV_NEW(keep, fv_tensor, n + 1);
     for (int i = 0; i < n; i++) {
-        fv_tensor t = fv_array_tensor(keep, &m.outputs[i]);
+        fv_tensor t = fv_array_tensor(keep, &m.data.outputs[i]);
         void *copy = fv_alloc_aligned(keep, t.bytes + 1, 64);
         if (t.bytes)
             memcpy(copy, t.data, t.bytes);

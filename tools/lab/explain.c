@@ -199,10 +199,10 @@ static bool read_graph(fv_context *c, const fv_driver_options *o, fv_source *sou
 }
 
 int fv_explain_rule(fv_context *c, const fv_driver_options *o) {
-    explanation e = {.c = c, .outer = o->pipeline->gate};
+    explanation e = {.c = c, .outer = o->work.pipeline->gate};
     const fv_gate gate = {&e, tell_change};
     const fv_rule_watch watch = {&e, settled};
-    fv_pipeline_options pipeline = *o->pipeline;
+    fv_pipeline_options pipeline = *o->work.pipeline;
     fv_driver_options with = *o;
     fv_source source;
     if (c->args->result.output || c->args->result.emit || c->args->print.json)
@@ -213,7 +213,7 @@ int fv_explain_rule(fv_context *c, const fv_driver_options *o) {
     split(&e, c->args->rewrite.explain);
     pipeline.gate = &gate;
     pipeline.rules = &watch;
-    with.pipeline = &pipeline;
+    with.work.pipeline = &pipeline;
     if (!read_graph(c, o, &source))
         return fv_failed(c);
     fv_list_names(c->arena, &e.nodes, source.module);

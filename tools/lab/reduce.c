@@ -117,7 +117,7 @@ try;
 
 static bool run_try(try *t, fv_context *one) {
     reducer *r = t->r;
-    fv_driver_options o = {.dims = t->dims};
+    fv_driver_options o = {.dims.given = t->dims};
     fv_source source;
     if (!fv_driver_read(one->session, r->model, &o, &source))
         return false;

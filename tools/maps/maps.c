@@ -154,12 +154,12 @@ static bool write_all(mapping *d, fv_subject *m) {
         names[i] = fv_attention_name(d->sites[i]) + (*fv_attention_name(d->sites[i]) == '/');
     const char **safe = fv_safe_names(a, d->n, names);
     for (int i = 0; i < d->n; i++) {
-        fv_tensor t = fv_array_tensor(a, &m->outputs[d->before + i]);
+        fv_tensor t = fv_array_tensor(a, &m->data.outputs[d->before + i]);
         maps[i] = fv_map_new(a, d->sites[i], &t, fv_printf(a, "%s.npy", safe[i]));
     }
     const char *slash = strrchr(d->base->path, '/');
-    fv_maps_page(&page, slash ? slash + 1 : d->base->path, fv_dims_str(a, m->table, m->dims), maps,
-                 d->n, d->labels);
+    fv_maps_page(&page, slash ? slash + 1 : d->base->path, fv_dims_str(a, m->table, m->data.dims),
+                 maps, d->n, d->labels);
     if (!are_used(d, &maps[0]) ||
         !fv_make_folder(d->c, "--attention-maps", d->c->args->data.attention_maps))
         return false;

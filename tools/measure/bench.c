@@ -156,7 +156,7 @@ static void add_costs(fv_bench *b) {
     const fv_subject *m = &b->m;
     b->costs_known = m->ncosts > 0;
     if (m->program && m->ncosts)
-        fv_cost_evaluate(b->c->arena, m->program, m->dims, m->ncosts, m->costs);
+        fv_cost_evaluate(b->c->arena, m->program, m->data.dims, m->ncosts, m->costs);
     for (int i = 0; i < m->ncosts; i++) {
         const fv_launch_cost *l = &m->costs[i];
         b->costs_known &= l->known;

@@ -50,16 +50,17 @@ static bool takes_the_same(fv_bench *b, const fv_subject *other) {
 /* The inputs are those of our model; the dims follow from them. */
 static bool share_inputs(fv_bench *b, fv_subject *other) {
     fv_log *log = fv_log_new();
-    memcpy(other->inputs, b->m.inputs, (size_t)other->table->ninputs * sizeof *other->inputs);
+    memcpy(other->data.inputs, b->m.data.inputs,
+           (size_t)other->table->ninputs * sizeof *other->data.inputs);
     for (int i = 0; i < other->table->ninputs; i++) {
-        fv_array *x = &other->inputs[i];
+        fv_array *x = &other->data.inputs[i];
         if (!other->table->inputs[i].in_place || !x->data)
             continue; /* what a run writes each has for itself */
         size_t bytes = fv_array_bytes(x);
         void *own = fv_alloc_aligned(b->c->arena, bytes + 1, 64);
         x->data = memcpy(own, x->data, bytes);
     }
-    bool ok = fv_solve_dims(other->table, other->inputs, other->dims, log) == FV_OK ||
+    bool ok = fv_solve_dims(other->table, other->data.inputs, other->data.dims, log) == FV_OK ||
               fv_say_log(b->c, log);
     fv_log_free(log);
     return ok;
@@ -96,7 +97,7 @@ static bool open_ort(fv_bench *b, fv_measurement *m) {
     const char *model = a->bench.against_model ? a->bench.against_model : b->m.path;
     fv_ort *o = fv_ort_open(b->c, a->bench.against, model, m->threads);
     m->theirs.theirs = o;
-    if (!o || !fv_ort_bind(o, b->m.table, b->m.inputs))
+    if (!o || !fv_ort_bind(o, b->m.table, b->m.data.inputs))
         return false;
     m->against = fv_ort_name(o);
     m->against_load_ms = fv_ort_load_ms(o);
@@ -115,7 +116,7 @@ bool fv_against_open(fv_bench *b, fv_measurement *m) {
 static bool output_of(fv_bench *b, const fv_measurement *m, int i, fv_array *out) {
     if (m->theirs.theirs)
         return fv_ort_output(m->theirs.theirs, i, out);
-    *out = b->other->outputs[i];
+    *out = b->other->data.outputs[i];
     return true;
 }
 
@@ -129,7 +130,7 @@ bool fv_against_compare(fv_bench *b, fv_measurement *m) {
         if (!output_of(b, m, i, &theirs))
             return false;
         m->differences[i] =
-            fv_differ(b->c->arena, &b->m.outputs[i], &theirs, a->data.atol, a->data.rtol);
+            fv_differ(b->c->arena, &b->m.data.outputs[i], &theirs, a->data.atol, a->data.rtol);
     }
     return true;
 }

@@ -62,13 +62,13 @@ static size_t weights_of(const fv_bench *b) {
 }
 
 static double opening_ms(const fv_subject *m) {
-    return m->read_ms + m->lower_ms + m->code_ms + m->keep_ms;
+    return m->took.read_ms + m->took.lower_ms + m->took.code_ms + m->took.keep_ms;
 }
 
 void fv_print_bench(const fv_bench *b) {
     const fv_subject *m = &b->m;
     fv_arena *a = b->c->arena;
-    const char *where = fv_dims_str(a, m->table, m->dims);
+    const char *where = fv_dims_str(a, m->table, m->data.dims);
     fv_out("%s%s%s\n", m->path, *where ? "  " : "", where);
     fv_out("%-10s %s, %s\n", "machine", cpu_name(a), target_of(b));
     const char *steps = fv_driver_code_steps(a, m->artifact);
@@ -76,11 +76,11 @@ void fv_print_bench(const fv_bench *b) {
         fv_out("%-10s %s ms, from the cache\n", "loading", ms_str(a, opening_ms(m)));
     else if (m->program)
         fv_out("%-10s %.0f ms: reading %.0f, passes and schedules %.0f, code %.0f%s%s%s%s\n",
-               "compiling", opening_ms(m), m->read_ms, m->lower_ms, m->code_ms, steps ? " (" : "",
-               steps ? steps : "", steps ? ")" : "",
-               m->keep_ms > 0 ? fv_printf(a, ", into the cache %.0f", m->keep_ms) : "");
+               "compiling", opening_ms(m), m->took.read_ms, m->took.lower_ms, m->took.code_ms,
+               steps ? " (" : "", steps ? steps : "", steps ? ")" : "",
+               m->took.keep_ms > 0 ? fv_printf(a, ", into the cache %.0f", m->took.keep_ms) : "");
     else
-        fv_out("%-10s %s ms\n", "loading", ms_str(a, m->code_ms));
+        fv_out("%-10s %s ms\n", "loading", ms_str(a, m->took.code_ms));
 }
 
 static void print_memory(const fv_bench *b, const fv_measurement *m) {
@@ -260,10 +260,10 @@ static json_t *compile_json(const fv_bench *b) {
     const fv_subject *m = &b->m;
     json_t *o = json_object();
     set_real(o, "total_ms", opening_ms(m));
-    set_real(o, "read_ms", m->read_ms);
-    set_real(o, "lower_ms", m->lower_ms);
-    set_real(o, "code_ms", m->code_ms);
-    set_real(o, "keep_ms", m->keep_ms);
+    set_real(o, "read_ms", m->took.read_ms);
+    set_real(o, "lower_ms", m->took.lower_ms);
+    set_real(o, "code_ms", m->took.code_ms);
+    set_real(o, "keep_ms", m->took.keep_ms);
     fv_json_set_bool(o, "cached", m->cached);
     const char *steps = fv_driver_code_steps(b->c->arena, m->artifact);
     if (steps)
@@ -352,7 +352,7 @@ json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_json_set_text(o, "target", target_of(b));
     fv_json_set_text(o, "cpu", cpu_name(b->c->arena));
     fv_json_set_int(o, "threads", m->threads);
-    fv_json_set(o, "dims", fv_json_symbols(b->m.table, b->m.dims));
+    fv_json_set(o, "dims", fv_json_symbols(b->m.table, b->m.data.dims));
     set_summary(o, &m->ours.turns.all);
     set_real(o, "first_ms", m->first_ms);
     fv_json_set(o, "gflop", b->costs_known ? fv_json_real(1e-9 * b->flops) : json_null());

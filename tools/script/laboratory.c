@@ -130,28 +130,29 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
         return false;
     *o = (fv_driver_options){.level = t->args.code.level,
                              .naive = h->schedule && !strcmp(h->schedule, "naive"),
-                             .passes = h->passes,
-                             .tuned = h->schedules,
-                             .kernels =
+                             .work.passes = h->passes,
+                             .tuning.tuned = h->schedules,
+                             .tuning.kernels =
                                  fv_laboratory_kernels(t->kept, &t->args, h->nkernels, h->kernels),
-                             .enable = h->enable,
-                             .disable = h->disable,
-                             .pipeline = pipeline,
-                             .target_given = h->target != NULL,
-                             .target = fv_driver_target(t->kept, h->target, true, &why)};
+                             .work.enable = h->enable,
+                             .work.disable = h->disable,
+                             .work.pipeline = pipeline,
+                             .target.given = h->target != NULL,
+                             .target.of = fv_driver_target(t->kept, h->target, true, &why)};
     if (h->processor && fv_processor_find(h->processor, &id)) {
-        const fv_target *base = o->target;
-        if (!(o->target = fv_target_for(t->kept, base, id)))
+        const fv_target *base = o->target.of;
+        if (!(o->target.of = fv_target_for(t->kept, base, id)))
             return fv_error(t->c.session, "processor '%s' is %s, the target %s is not",
                             h->processor, fv_processor_at(id)->architecture,
                             fv_target_str(t->kept, base));
     }
-    if (o->tuned && o->naive)
+    if (o->tuning.tuned && o->naive)
         return fv_error(t->c.session, "the naive schedule has nothing that schedules could say");
-    if (o->kernels && o->naive)
+    if (o->tuning.kernels && o->naive)
         return fv_error(t->c.session,
                         "kernels by hand are for another schedule than the naive one");
-    const char *wrong = fv_switches_wrong(t->kept, o->passes, o->steps, o->enable, o->disable);
+    const char *wrong =
+        fv_switches_wrong(t->kept, o->work.passes, o->work.steps, o->work.enable, o->work.disable);
     return !wrong || fv_error(t->c.session, "%s", wrong);
 }
 
@@ -221,11 +222,11 @@ static bool give(trial *t, const fv_lua_inputs *in, int i) {
         names[k] = m->table->inputs[k].name;
         if (strcmp(names[k], in->names[i]))
             continue;
-        m->given[k] = 1;
+        m->data.given[k] = 1;
         if (x->elem != (fv_elem)m->table->inputs[k].type)
             return fv_error(t->c.session, "input '%s' is %s, expected %s", names[k],
                             fv_elem_name(x->elem), fv_elem_name((fv_elem)m->table->inputs[k].type));
-        return fv_tensor_array(t->call, x, &m->inputs[k]) ||
+        return fv_tensor_array(t->call, x, &m->data.inputs[k]) ||
                fv_error(t->c.session, "input '%s' cannot be passed", names[k]);
     }
     const char *near = fv_nearest(in->names[i], names);
@@ -239,11 +240,11 @@ static bool begin_call(trial *t, const fv_lua_inputs *in) {
     fv_subject *m = &t->m;
     const fv_model *table = m->table;
     for (int i = 0; i < table->noutputs; i++)
-        fv_array_free(&m->outputs[i]);
-    memset(m->outputs, 0, (size_t)table->noutputs * sizeof *m->outputs);
-    memset(m->inputs, 0, (size_t)table->ninputs * sizeof *m->inputs);
-    memset(m->given, 0, (size_t)table->ninputs);
-    memset(m->known, 0, (size_t)table->nsymbols);
+        fv_array_free(&m->data.outputs[i]);
+    memset(m->data.outputs, 0, (size_t)table->noutputs * sizeof *m->data.outputs);
+    memset(m->data.inputs, 0, (size_t)table->ninputs * sizeof *m->data.inputs);
+    memset(m->data.given, 0, (size_t)table->ninputs);
+    memset(m->data.known, 0, (size_t)table->nsymbols);
     if (t->call)
         fv_arena_free(t->call);
     t->call = NULL;
@@ -294,7 +295,7 @@ bool fv_laboratory_run(void *user, fv_lua_compiled *made, const fv_lua_inputs *i
             return fv_error(c->session,
                             "output '%s' is of strings, which no tensor of a script holds",
                             made->outputs[i].name);
-        out[i] = fv_array_tensor(a, &t->m.outputs[i]);
+        out[i] = fv_array_tensor(a, &t->m.data.outputs[i]);
     }
     return true;
 }
@@ -398,8 +399,8 @@ static bool count(trial *t, void *arg) {
     costing *k = arg;
     if (!begin_call(t, k->in))
         return false;
-    fv_cost_evaluate(t->call, t->m.program, t->m.dims, t->m.ncosts, t->m.costs);
-    int status = t->m.artifact->plan(t->m.artifact, t->m.dims, &k->workspace, NULL);
+    fv_cost_evaluate(t->call, t->m.program, t->m.data.dims, t->m.ncosts, t->m.costs);
+    int status = t->m.artifact->plan(t->m.artifact, t->m.data.dims, &k->workspace, NULL);
     return !status ||
            fv_error(t->c.session, "%s (%s)", fv_status_text(status), fv_status_name(status));
 }

@@ -104,27 +104,27 @@ bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     if (!c->script)
         return false;
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
-    *p = *o->pipeline;
+    *p = *o->work.pipeline;
     p->own = fv_lua_passes(c->script);
-    o->pipeline = p;
+    o->work.pipeline = p;
     const fv_pipeline_table table = fv_lua_pipeline(c->script, o->level ? o->level : '2');
-    if (!o->passes)
-        o->passes = table.passes;
-    o->steps = table.steps;
+    if (!o->work.passes)
+        o->work.passes = table.passes;
+    o->work.steps = table.steps;
     if (!o->level && table.code)
         o->level = *table.code;
-    if (fv_lua_schedules(c->script) && o->tuning)
+    if (fv_lua_schedules(c->script) && o->tuning.path)
         return fv_usage(c->args, "--tuning and a script that says schedules: one of them") ==
                FV_EXIT_OK;
-    o->tuned = o->naive ? NULL : fv_lua_schedules(c->script);
+    o->tuning.tuned = o->naive ? NULL : fv_lua_schedules(c->script);
     int n = 0;
     while (fv_lua_kernel_at(c->script, n))
         n++;
-    o->kernels = o->naive
-                     ? NULL
-                     : fv_laboratory_kernels(c->arena, c->args, n, fv_lua_kernel_at(c->script, 0));
-    o->script = fv_lua_key(c->script);
-    o->script_varies = fv_lua_varies(c->script);
+    o->tuning.kernels =
+        o->naive ? NULL
+                 : fv_laboratory_kernels(c->arena, c->args, n, fv_lua_kernel_at(c->script, 0));
+    o->work.script = fv_lua_key(c->script);
+    o->work.script_varies = fv_lua_varies(c->script);
     return true;
 }
 

@@ -148,13 +148,13 @@ static int64_t size_of(const char *path) {
 static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **where) {
     fv_subject m = {.program = p, .table = fv_program_model(c->arena, p, NULL)};
     m.source.kind = FV_FILE_ONNX; /* --dim was for the importer */
-    m.dims = FV_NEW(c->arena, int64_t, p->symbols.n + 1);
-    m.known = FV_NEW(c->arena, unsigned char, p->symbols.n + 1);
-    m.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
+    m.data.dims = FV_NEW(c->arena, int64_t, p->symbols.n + 1);
+    m.data.known = FV_NEW(c->arena, unsigned char, p->symbols.n + 1);
+    m.data.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
     if (!fv_choose_dims(c, &m, true))
         return false;
-    *where = fv_dims_str(c->arena, m.table, m.dims);
-    int status = fv_driver_plan(p, m.dims, bytes, NULL);
+    *where = fv_dims_str(c->arena, m.table, m.data.dims);
+    int status = fv_driver_plan(p, m.data.dims, bytes, NULL);
     if (status == FV_NO_MEMORY)
         fv_out_of_memory(c->session);
     return status == FV_OK;

@@ -20,13 +20,18 @@ typedef struct tally {
     int before, after;
 } tally;
 
+/* The operators of the model. */
+typedef struct tallies {
+    tally *all;
+    int n, cap;
+    int before, after; /* how many operators there are in all */
+} tallies;
+
 typedef struct view {
     fv_context *c;
     fv_subject m; /* never run: no artifact */
-    tally *tallies;
-    int ntallies, cap_tallies;
-    int before, after; /* ops */
-    int *launches;     /* of each kernel */
+    tallies ops;
+    int *launches; /* of each kernel */
     int nlaunches;
     const fv_launch_cost **costs; /* of each kernel, of its first launch; NULL: there is none */
     fv_launch_cost *launch_costs;
@@ -41,11 +46,11 @@ typedef struct view {
 /* ---- operators ---- */
 
 static tally *tally_of(view *v, const fv_opdef *d) {
-    for (int i = 0; i < v->ntallies; i++)
-        if (v->tallies[i].def == d)
-            return &v->tallies[i];
-    FV_PUSH(v->c->arena, v->tallies, v->ntallies, v->cap_tallies, ((tally){.def = d}));
-    return &v->tallies[v->ntallies - 1];
+    for (int i = 0; i < v->ops.n; i++)
+        if (v->ops.all[i].def == d)
+            return &v->ops.all[i];
+    FV_PUSH(v->c->arena, v->ops.all, v->ops.n, v->ops.cap, ((tally){.def = d}));
+    return &v->ops.all[v->ops.n - 1];
 }
 
 static void count_ops(view *v, const fv_region *r, bool after) {
@@ -54,7 +59,7 @@ static void count_ops(view *v, const fv_region *r, bool after) {
             continue;
         tally *t = tally_of(v, op->def);
         *(after ? &t->after : &t->before) += 1;
-        *(after ? &v->after : &v->before) += 1;
+        *(after ? &v->ops.after : &v->ops.before) += 1;
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 count_ops(v, op->attrs[i].u.region, after);
@@ -72,19 +77,19 @@ static int by_count(const void *a, const void *b) {
 
 static void print_ops(view *v) {
     fv_out("\n%-24s %8s %8s\n", "operator", "model", "passes");
-    for (int i = 0; i < v->ntallies; i++)
-        fv_out("%-24s %8d %8d\n", fv_opdef_qualified(v->c->arena, v->tallies[i].def),
-               v->tallies[i].before, v->tallies[i].after);
-    fv_out("%-24s %8d %8d\n", "all", v->before, v->after);
+    for (int i = 0; i < v->ops.n; i++)
+        fv_out("%-24s %8d %8d\n", fv_opdef_qualified(v->c->arena, v->ops.all[i].def),
+               v->ops.all[i].before, v->ops.all[i].after);
+    fv_out("%-24s %8d %8d\n", "all", v->ops.before, v->ops.after);
 }
 
 static json_t *ops_json(view *v) {
     json_t *list = json_array();
-    for (int i = 0; i < v->ntallies; i++) {
+    for (int i = 0; i < v->ops.n; i++) {
         json_t *o = json_object();
-        fv_json_set_text(o, "operator", fv_opdef_qualified(v->c->arena, v->tallies[i].def));
-        fv_json_set_int(o, "model", v->tallies[i].before);
-        fv_json_set_int(o, "after_passes", v->tallies[i].after);
+        fv_json_set_text(o, "operator", fv_opdef_qualified(v->c->arena, v->ops.all[i].def));
+        fv_json_set_int(o, "model", v->ops.all[i].before);
+        fv_json_set_int(o, "after_passes", v->ops.all[i].after);
         fv_json_append(list, o);
     }
     return list;
@@ -133,7 +138,7 @@ static void evaluate_costs(view *v) {
     fv_launch_cost *list;
     int n = v->nlaunch_costs = fv_cost_launches(a, p, &v->launch_costs);
     list = v->launch_costs;
-    fv_cost_evaluate(a, p, v->m.dims, n, list);
+    fv_cost_evaluate(a, p, v->m.data.dims, n, list);
     v->costs = FV_NEW(a, const fv_launch_cost *, p->nkernels + 1);
     for (int i = n - 1; i >= 0; i--)
         for (int k = 0; k < p->nkernels; k++)
@@ -314,17 +319,17 @@ static void print_symbols(const fv_model *t) {
 
 static void print_most(view *v) {
     enum { MOST = 8 };
-    fv_out("%-11s%d in the model", "operators", v->before);
-    for (int i = 0; i < v->ntallies && i < MOST && v->tallies[i].before; i++)
-        fv_out("%s%d %s", i ? ", " : ": ", v->tallies[i].before, v->tallies[i].def->name);
-    fv_out("%s; %d after the passes\n",
-           v->ntallies > MOST && v->tallies[MOST].before ? ", ..." : "", v->after);
+    fv_out("%-11s%d in the model", "operators", v->ops.before);
+    for (int i = 0; i < v->ops.n && i < MOST && v->ops.all[i].before; i++)
+        fv_out("%s%d %s", i ? ", " : ": ", v->ops.all[i].before, v->ops.all[i].def->name);
+    fv_out("%s; %d after the passes\n", v->ops.n > MOST && v->ops.all[MOST].before ? ", ..." : "",
+           v->ops.after);
 }
 
 static void print_summary(view *v) {
     const fv_program *p = v->m.program;
     fv_arena *a = v->c->arena;
-    const char *where = fv_dims_str(a, v->m.table, v->m.dims);
+    const char *where = fv_dims_str(a, v->m.table, v->m.data.dims);
     print_ports("inputs", v->m.table->inputs, v->m.table->ninputs, NULL);
     print_ports("outputs", v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs);
     print_symbols(v->m.table);
@@ -373,7 +378,7 @@ static bool print_json(view *v, bool all) {
     fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs, NULL));
     fv_json_set(d, "outputs",
                 ports_json(v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs));
-    fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.dims));
+    fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.data.dims));
     if ((all || a->inspect.ops) && v->m.source.module)
         fv_json_set(d, "ops", ops_json(v));
     if (all || a->inspect.memory)
@@ -396,9 +401,9 @@ static bool open_view(view *v, const char *path) {
     *m = (fv_subject){.path = path};
     if (!fv_args_driver(c, &o, true))
         return false;
-    o.dims_are_values = true;
-    o.look = !o.tuning; /* which is of one model, with its weights */
-    o.choices = &v->choices;
+    o.dims.are_values = true;
+    o.look = !o.tuning.path; /* which is of one model, with its weights */
+    o.answers.choices = &v->choices;
     fv_why_begin(&v->why, c, &o);
     fv_report_begin(c, &o);
     fv_attention_begin(&v->attention, c, &o);
@@ -416,9 +421,9 @@ static bool open_view(view *v, const char *path) {
     }
     fv_attention_judge(&v->attention);
     m->table = fv_program_model(c->arena, m->program, NULL);
-    m->dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
-    m->known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
-    m->given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
+    m->data.dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
+    m->data.known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
+    m->data.given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
     return fv_choose_dims(c, m, true);
 }
 
@@ -426,12 +431,12 @@ static void look(view *v) {
     const fv_program *p = v->m.program;
     v->launches = FV_NEW(v->c->arena, int, p->nkernels + 1);
     count_launches(v, &p->host.body);
-    v->footprint = fv_footprint_of(v->c->arena, p, v->m.dims);
+    v->footprint = fv_footprint_of(v->c->arena, p, v->m.data.dims);
     evaluate_costs(v);
     for (int i = 0; i < p->memory.nconstants; i++)
         v->weights += p->memory.constants[i].bytes;
-    if (v->ntallies)
-        qsort(v->tallies, (size_t)v->ntallies, sizeof *v->tallies, by_count);
+    if (v->ops.n)
+        qsort(v->ops.all, (size_t)v->ops.n, sizeof *v->ops.all, by_count);
 }
 
 int fv_cmd_inspect(fv_context *c) {

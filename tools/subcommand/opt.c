@@ -261,7 +261,7 @@ int fv_cmd_opt(fv_context *c) {
                         "runs some after it",
                         a->code.level);
     if (a->rewrite.standard)
-        o.passes = with_standard(c, o.passes);
+        o.work.passes = with_standard(c, o.work.passes);
     if (!fv_dump_begin(c, &o, false))
         return fv_refused(c);
     if (a->rewrite.explain)
@@ -285,7 +285,8 @@ int fv_cmd_opt(fv_context *c) {
         print_graph(c, source.module);
     else if (kind == FV_EMIT_ONNX) {
         if (!fv_spares_models(c, "-o ", a->result.output) ||
-            !fv_driver_write_onnx(c->session, source.module, a->result.output, weights, o.pipeline))
+            !fv_driver_write_onnx(c->session, source.module, a->result.output, weights,
+                                  o.work.pipeline))
             return fv_failed(c);
     } else if (!fv_driver_write_ir(c->session, source.module, NULL, a->result.output))
         return fv_failed(c);

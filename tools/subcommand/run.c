@@ -9,7 +9,7 @@ static bool execute(fv_context *c, fv_subject *m) {
     int status = fv_subject_run(c, m);
     if (status == FV_BAD_DIM && m->table->nsymbols)
         fv_error(c->session, "the dims were %s; --dim S=N gives others",
-                 fv_dims_str(c->arena, m->table, m->dims));
+                 fv_dims_str(c->arena, m->table, m->data.dims));
     return status == FV_OK;
 }
 
@@ -19,7 +19,7 @@ static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backe
     fv_json_set_text(d, "model", m->path);
     fv_json_set_text(d, "backend", fv_subject_is_library(m) ? "library" : fv_backend_name(backend));
     fv_json_set_text(d, "target", m->table->target);
-    fv_json_set(d, "dims", fv_json_symbols(m->table, m->dims));
+    fv_json_set(d, "dims", fv_json_symbols(m->table, m->data.dims));
     fv_json_set_int(d, "seed", c->args->data.seed);
     fv_json_set(d, "outputs", json_incref(outputs));
     if (c->args->data.attention_maps)

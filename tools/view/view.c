@@ -92,12 +92,12 @@ static const fv_pipeline_options *watched(fv_view *v, const fv_pipeline_options 
 static bool open_model(fv_view *v, fv_driver_options *o) {
     fv_context *c = v->c;
     fv_subject *m = &v->m;
-    o->dims_are_values = true;
-    o->look = !o->tuning; /* which is of one model, with its weights */
-    o->reasons = &v->reasons;
-    o->passed = take_after;
-    o->passed_user = v;
-    o->pipeline = watched(v, o->pipeline);
+    o->dims.are_values = true;
+    o->look = !o->tuning.path; /* which is of one model, with its weights */
+    o->answers.reasons = &v->reasons;
+    o->change.passed = take_after;
+    o->change.user = v;
+    o->work.pipeline = watched(v, o->work.pipeline);
     if (!fv_driver_read(c->session, m->path, o, &m->source))
         return false;
     if (!m->source.module || m->source.module->definitions)
@@ -107,9 +107,9 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
     if (!(m->program = fv_driver_lower(c->session, &m->source, o)))
         return false;
     m->table = fv_program_model(c->arena, m->program, NULL);
-    m->dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
-    m->known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
-    m->given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
+    m->data.dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
+    m->data.known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
+    m->data.given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
     return fv_choose_dims(c, m, true);
 }
 
@@ -148,7 +148,7 @@ int fv_cmd_view(fv_context *c) {
         return fv_refused(c);
     if (!open_model(v, &o))
         return fv_failed(c);
-    fv_footprint f = fv_footprint_of(c->arena, v->m.program, v->m.dims);
+    fv_footprint f = fv_footprint_of(c->arena, v->m.program, v->m.data.dims);
     fv_view_find_launches(v);
     if (!fv_view_find_kernels(v) || !fv_view_read_profile(v))
         return fv_failed(c);

@@ -86,8 +86,8 @@ static json_t *scope_json(const fv_view_scope *s) {
     fv_json_set_int(o, "parent", s->parent);
     fv_json_set_int(o, "op", s->op);
     fv_json_set_int(o, "ops", s->nops);
-    for (int i = 0; i < s->nitems; i++)
-        fv_json_append(items, item_json(&s->items[i], &s->layout.nodes[i]));
+    for (int i = 0; i < s->items.n; i++)
+        fv_json_append(items, item_json(&s->items.all[i], &s->layout.nodes[i]));
     for (int i = 0; i < s->layout.nnets; i++)
         fv_json_append(nets, net_json(&s->layout, &s->layout.nets[i], s->values[i]));
     fv_json_set(o, "items", items);
@@ -225,7 +225,7 @@ json_t *fv_view_json(const fv_view *v, const fv_footprint *f) {
     fv_json_set_text(d, "model", slash ? slash + 1 : v->m.path);
     fv_json_set_text(d, "version", FV_VERSION);
     fv_json_set_text(d, "target", fv_target_str(v->c->arena, v->m.program->target));
-    fv_json_set_text(d, "dims", fv_dims_str(v->c->arena, v->m.table, v->m.dims));
+    fv_json_set_text(d, "dims", fv_dims_str(v->c->arena, v->m.table, v->m.data.dims));
     fv_json_append(graphs, graph_json(&v->before));
     fv_json_append(graphs, graph_json(&v->after));
     for (int i = 0; i < v->nkernels; i++)
