@@ -69,13 +69,13 @@ void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_attend_produc
     fv_kemit_use(&a->e, d);
     a->t = (fv_tile){.e = &a->e,
                      .c = &product->c,
-                     .rest = -1,
-                     .local = p->tasks.local,
-                     .mr = product->rows,
-                     .nr = product->columns};
+                     .plan.rest = -1,
+                     .rows.local = p->tasks.local,
+                     .plan.mr = product->rows,
+                     .plan.nr = product->columns};
     fv_tile_defaults(p->l, p->d->value->def, &a->t);
     if (fv_dim_is_const(n) && p->qk.rows % product->rows == 0)
-        a->t.rest = n->value % product->rows;
+        a->t.plan.rest = n->value % product->rows;
 }
 
 static void close_to(fv_attend *a, int depth, fv_kmark m) {
@@ -100,13 +100,13 @@ static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *ro
     int depth = a->e.b.depth, last = memory->rank - 1;
     fv_kmark m = fv_kemit_mark(&a->e);
     fv_attend_tile(a, &a->p->scores, &a->p->qk);
-    memcpy(a->t.columns_in, a->keys, sizeof a->t.columns_in);
+    memcpy(a->t.only.columns, a->keys, sizeof a->t.only.columns);
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
-    a->t.sums = memory;
-    memcpy(a->t.at, a->at_memory, sizeof a->t.at);
-    a->t.at[last - 1] = a->t.done;
-    a->t.at[last] = a->t.j0;
+    a->t.sums.buf = memory;
+    memcpy(a->t.sums.at, a->at_memory, sizeof a->t.sums.at);
+    a->t.sums.at[last - 1] = a->t.rows.done;
+    a->t.sums.at[last] = a->t.j0;
     fv_tile_multiply(&a->t, here);
     close_to(a, depth, m);
 }
@@ -336,7 +336,7 @@ static void open_part(fv_attend *a, key_part *p) {
 /* Is what row r of the tile does not see left out of it? */
 static fv_expr *sees_all(fv_attend *a, fv_expr *r) {
     fv_kemit *e = &a->e;
-    fv_expr *local = binary(e, FV_X_ADD, a->t.done, r);
+    fv_expr *local = binary(e, FV_X_ADD, a->t.rows.done, r);
     return binary(e, FV_X_NE, fv_x_load(e->arena, a->sees, &local), integer(e, 0));
 }
 
@@ -349,14 +349,14 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     int depth = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
     fv_elem type = (fv_elem)a->p->at.sum->type.elem;
-    int64_t width = t->nr;
+    int64_t width = t->plan.nr;
     fv_buf *odd = fv_kb_tile(&e->b, "odd", type, 1, &width, fv_x_const(x, type, 0));
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
     fv_kb_if(&e->b, sees_all(a, r));
     fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *at[2] = {r, c};
     fv_kb_store(
         &e->b, odd, &c,
-        fv_x_fma(x, fv_x_load(x, t->sums, at), fv_x_const(x, type, 0), fv_x_load(x, odd, &c)),
+        fv_x_fma(x, fv_x_load(x, t->sums.buf, at), fv_x_const(x, type, 0), fv_x_load(x, odd, &c)),
         NULL);
     close_to(a, depth, m);
     fv_expr *any = fv_kemit_fold(e, odd, FV_SUM);
@@ -386,7 +386,7 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
         fv_kb_store(&e->b, acc, NULL, fv_kemit_with_part(e, sum[0], sum[1], p.part, p.first), NULL);
         fv_kb_end(&e->b);
     }
-    fv_kb_store(&e->b, t->sums, (fv_expr *[]){r, c}, fv_x_load(x, acc, NULL), NULL);
+    fv_kb_store(&e->b, t->sums.buf, (fv_expr *[]){r, c}, fv_x_load(x, acc, NULL), NULL);
     close_to(a, depth, m);
 }
 
@@ -395,21 +395,21 @@ static void multiply_parts(fv_attend *a, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_tile *t = &a->t;
     fv_elem type = (fv_elem)a->p->at.sum->type.elem;
-    const int64_t extents[2] = {t->mr, t->nr};
+    const int64_t extents[2] = {t->plan.mr, t->plan.nr};
     fv_buf *all = fv_kb_tile(&e->b, "all", type, 2, extents, fv_x_const(e->arena, type, 0));
     key_part p = {.keys = {a->keys[0], a->keys[1]}};
     open_part(a, &p);
-    fv_tile_sums(t, t->mr);
-    memcpy(t->steps_in, p.keys, sizeof t->steps_in);
+    fv_tile_sums(t, t->plan.mr);
+    memcpy(t->only.steps, p.keys, sizeof t->only.steps);
     fv_tile_multiply(t, rows);
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows),
-            *c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr)), *at[2] = {r, c};
-    fv_expr *sum[2] = {fv_x_load(e->arena, all, at), fv_x_load(e->arena, t->sums, at)};
+            *c = open_loop(e, FV_VECTOR, "c", integer(e, t->plan.nr)), *at[2] = {r, c};
+    fv_expr *sum[2] = {fv_x_load(e->arena, all, at), fv_x_load(e->arena, t->sums.buf, at)};
     fv_kb_store(&e->b, all, at, fv_kemit_with_part(e, sum[0], sum[1], p.part, p.first), NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
-    t->sums = all;
+    t->sums.buf = all;
 }
 
 static void multiply_keys(fv_attend *a, fv_expr *rows) {
@@ -417,8 +417,8 @@ static void multiply_keys(fv_attend *a, fv_expr *rows) {
         multiply_parts(a, rows);
         return;
     }
-    fv_tile_sums(&a->t, a->t.mr);
-    memcpy(a->t.steps_in, a->keys, sizeof a->t.steps_in);
+    fv_tile_sums(&a->t, a->t.plan.mr);
+    memcpy(a->t.only.steps, a->keys, sizeof a->t.only.steps);
     fv_tile_multiply(&a->t, rows);
 }
 

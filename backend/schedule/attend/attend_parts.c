@@ -172,8 +172,8 @@ static void emit_products(fv_attend *a, fv_op *op) {
     fv_open_panels(t, FV_SERIAL);
     fv_expr *rows = fv_open_tiles(t, a->group ? a->group : zero, integer(e, most));
     fv_tile_sums(t, most);
-    t->steps_in[0] = from;
-    t->steps_in[1] = fv_kb_let(
+    t->only.steps[0] = from;
+    t->only.steps[1] = fv_kb_let(
         &e->b, "to_key",
         binary(e, FV_X_MIN, binary(e, FV_X_ADD, from, n), fv_kemit_dim(e, a->p->at.key->dim)));
     fv_tile_multiply(t, rows);
@@ -183,7 +183,7 @@ static void emit_products(fv_attend *a, fv_op *op) {
     index[a->p->tasks.nouter + 1] = r;
     index[a->p->tasks.nouter + 2] = binary(e, FV_X_ADD, t->j0, c);
     fv_kb_store(&e->b, inout(a, a->p->shared.sums), index,
-                fv_x_load(e->arena, t->sums, (fv_expr *[]){r, c}), NULL);
+                fv_x_load(e->arena, t->sums.buf, (fv_expr *[]){r, c}), NULL);
     close_kernel(a, op);
 }
 

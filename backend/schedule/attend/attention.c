@@ -204,8 +204,8 @@ static void choose_queries(fv_attend_plan *p) {
     if (!loaded && sum->u.red.nvars == 1 && p->at.q->type.elem == sum->type.elem)
         p->memory.of_query = p->at.q;
     else
-        p->qk.c.dense_a =
-            fv_choose_dense(p->l, &p->scores, sum, p->at.q, FV_DENSE_ALL, NULL, &p->qk.c.copy_a);
+        p->qk.c.dense.a = fv_choose_dense(p->l, &p->scores, sum, p->at.q, FV_DENSE_ALL, NULL,
+                                          &p->qk.c.dense.of_a);
 }
 
 static void place_queries(fv_attend_plan *p, fv_op *op) {
@@ -214,8 +214,8 @@ static void place_queries(fv_attend_plan *p, fv_op *op) {
         p->memory.queries = new_memory(p, "queries", p->tasks.local->dim, channel->dim);
         p->qk.c.a =
             fv_attend_of_task(p, p->memory.queries, fv_x_var(p->l->exprs, p->tasks.local), channel);
-    } else if (p->qk.c.dense_a)
-        p->qk.c.a = fv_place_dense(p->l, op, &p->scores, &p->qk.c.copy_a);
+    } else if (p->qk.c.dense.a)
+        p->qk.c.a = fv_place_dense(p->l, op, &p->scores, &p->qk.c.dense.of_a);
 }
 
 static void set_products(fv_attend_plan *p) {
@@ -263,7 +263,7 @@ static void place_keys(fv_attend_plan *p, fv_op *op) {
     fv_single_scores single = {.sum = p->at.score, .q = p->at.q, .k = p->qk.c.b, .key = p->at.key};
     /* of a task */
     int most = p->pv.rows < p->qk.rows ? p->pv.rows : p->qk.rows;
-    bool turns = !p->qk.c.dense && fv_single_choose(p->l, &single, p->d->index[p->at.row], most);
+    bool turns = !p->qk.c.dense.b && fv_single_choose(p->l, &single, p->d->index[p->at.row], most);
     fv_contract_place(p->l, op, &p->scores, &p->qk.c, p->qk.columns);
     /* of one key, too, nothing is to be turned round */
     bool may = queries->lo <= (turns ? single.queries : 1) && queries != keys;

@@ -233,10 +233,10 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     bool constant = has_constant_columns(l, d, c),
          before = constant || is_made_before(l, d, c, c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
-    c->dense =
-        !constant && before && fv_choose_dense(l, d, c->sum, c->b, FV_DENSE_WINDOWS, j, &c->copy);
-    bool contiguous =
-        c->dense ? fv_dense_runs_along(&c->copy, j) : is_loaded(c->b) && runs_along(c->b, j);
+    c->dense.b = !constant && before &&
+                 fv_choose_dense(l, d, c->sum, c->b, FV_DENSE_WINDOWS, j, &c->dense.of_b);
+    bool contiguous = c->dense.b ? fv_dense_runs_along(&c->dense.of_b, j)
+                                 : is_loaded(c->b) && runs_along(c->b, j);
     c->packed = constant || !contiguous;
     if (c->packed && !before)
         return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
@@ -250,8 +250,8 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c,
                        int nr) {
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
-    if (c->dense)
-        c->b = fv_place_dense(l, op, d, &c->copy);
+    if (c->dense.b)
+        c->b = fv_place_dense(l, op, d, &c->dense.of_b);
     if (c->packed) {
         c->factors[0] = c->b;
         fv_make_panels(l, op, d, c->sum, c->nsums, c->factors, c->column, nr, &c->panels);
@@ -271,8 +271,8 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->row]->dim;
     if (fv_dim_is_const(d))
-        t->rest = d->value % t->mr;
-    fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->mr);
+        t->plan.rest = d->value % t->plan.mr;
+    fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->plan.mr);
     fv_expr *blocks = fv_ceildiv(e, n, integer(e, most));
     fv_expr *step = fv_ceildiv(e, n, binary(e, FV_X_MAX, blocks, integer(e, 1)));
     step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, mr), mr), mr);
@@ -356,34 +356,36 @@ static bool unpacks(const fv_tile *t, int64_t block, int64_t depth) {
 static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv_definition *d) {
     const fv_contraction *c = t->c;
     const fv_target *target = u->l->target;
-    int64_t block = t->mr, steps = 0;
+    int64_t block = t->plan.mr, steps = 0;
     fv_tile_defaults(u->l, op, t);
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    if (rows > t->mr) {
+    if (rows > t->plan.mr) {
         bool parts = fv_can_prefetch(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
-        t->depth = parts ? block_depth(target, c, t->mr, t->nr) : 0;
+        t->plan.depth = parts ? block_depth(target, c, t->plan.mr, t->plan.nr) : 0;
         if (parts && c->panels.computed)
-            t->depth = unpack_depth(target, t, steps);
-        block = block_rows(target, c, t->mr, t->nr, t->depth);
+            t->plan.depth = unpack_depth(target, t, steps);
+        block = block_rows(target, c, t->plan.mr, t->plan.nr, t->plan.depth);
     }
     if (rows > 1)
-        block = fv_choose(u, FV_PARAMETER_block, block, t->mr, MOST_BLOCK, 1);
+        block = fv_choose(u, FV_PARAMETER_block, block, t->plan.mr, MOST_BLOCK, 1);
     if (steps > 0) {
-        t->depth = fv_choose(
+        t->plan.depth = fv_choose(
             u, FV_PARAMETER_depth,
-            !t->depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->depth, 1, steps, 1);
-        t->unpacks = unpacks(t, block, t->depth);
-        t->depth = t->depth < steps || t->unpacks ? t->depth : 0;
+            !t->plan.depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->plan.depth, 1,
+            steps, 1);
+        t->plan.unpacks = unpacks(t, block, t->plan.depth);
+        t->plan.depth = t->plan.depth < steps || t->plan.unpacks ? t->plan.depth : 0;
         if (!c->each)
-            t->copies = fv_choose(u, FV_PARAMETER_copies,
-                                  t->depth && copies_pay(target, c, d, t->mr), 0, 1, 1);
+            t->plan.copies =
+                fv_choose(u, FV_PARAMETER_copies,
+                          t->plan.depth && copies_pay(target, c, d, t->plan.mr), 0, 1, 1);
     }
     if (fv_can_prefetch(c)) {
-        t->near = fv_choose(u, FV_PARAMETER_prefetch, t->near, 0, 1 << 20, 1);
-        t->far = fv_choose(u, FV_PARAMETER_prefetch_single, t->far, 0, 1 << 24, 1);
+        t->plan.near = fv_choose(u, FV_PARAMETER_prefetch, t->plan.near, 0, 1 << 20, 1);
+        t->plan.far = fv_choose(u, FV_PARAMETER_prefetch_single, t->plan.far, 0, 1 << 24, 1);
     }
-    t->outlined = fv_choose(u, FV_PARAMETER_outline, t->outlined, 0, 1, 1);
+    t->plan.outlined = fv_choose(u, FV_PARAMETER_outline, t->plan.outlined, 0, 1, 1);
     return block;
 }
 
@@ -419,19 +421,20 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
     c->often = often;
     if (!often && turns(l, d, c))
         turn(c);
-    *t = (fv_tile){.c = c, .rest = -1};
+    *t = (fv_tile){.c = c, .plan.rest = -1};
     p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
-    fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
-    bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
-                                             fv_d(d->index[c->column]->dim));
+    fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->plan.mr,
+                     &t->plan.nr);
+    bool is_kind = t->plan.nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
+                                                  fv_d(d->index[c->column]->dim));
     /* why its sum is no single chain is said where b is chosen, too */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
               (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)
         return NULL;
-    c->dense_a = is_made_before(l, d, c, c->a) &&
+    c->dense.a = is_made_before(l, d, c, c->a) &&
                  fv_choose_dense(l, d, c->sum, c->a, FV_DENSE_ALL, c->turned ? last_term(c) : NULL,
-                                 &c->copy_a);
+                                 &c->dense.of_a);
     return p;
 }
 
@@ -446,9 +449,9 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
 }
 
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
-    fv_contract_place(l, op, p->d, &p->c, p->t.nr);
-    if (p->c.dense_a)
-        p->c.a = fv_place_dense(l, op, p->d, &p->c.copy_a);
+    fv_contract_place(l, op, p->d, &p->c, p->t.plan.nr);
+    if (p->c.dense.a)
+        p->c.a = fv_place_dense(l, op, p->d, &p->c.dense.of_a);
     p->block = choose_rest(&p->chosen, op, &p->t, p->d);
 }
 
@@ -464,13 +467,13 @@ static fv_expr *read_copy(fv_x_rewriter *w, fv_expr *x) {
 /* A factor that kept rows of a batch apart, as one that is looked up or transposed, is a load once
  * it is copied: such rows are one axis then. */
 static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
-    copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.copy_a)};
+    copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.dense.of_a)};
     fv_x_rewriter w = {.arena = l->exprs, .before = read_copy, .user = &c};
     fv_definition d = *p->d;
     d.body = fv_x_rewrite(&w, d.body);
     const fv_definition *joined = fv_merge_axes(l, &d);
     p->c.a = c.copy;
-    p->c.dense_a = false;
+    p->c.dense.a = false;
     if (joined->rank == d.rank)
         return;
     struct fv_reasons *reasons = l->reasons;
@@ -485,7 +488,7 @@ static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
 
 static void place(fv_lowerer *l, fv_op *op, void *as) {
     fv_contract_plan *p = as;
-    if (p->c.dense_a)
+    if (p->c.dense.a)
         copy_rows_of(l, op, p);
     fv_contract_tell(l, p);
     fv_contract_plan_place(l, op, p);
@@ -496,7 +499,7 @@ static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     int outer = e->b.depth;
     fv_open_steps(t);
-    if (t->unpacks)
+    if (t->plan.unpacks)
         fv_tile_unpack(t);
     fv_tile_multiply(t, fv_open_tiles(t, first, rows));
     while (e->b.depth > outer)
@@ -506,10 +509,10 @@ static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
 /* All steps at once, of the rows of one tile. */
 static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_tile one = *t;
-    one.depth = 0;
-    one.from = one.whole = NULL;
+    one.plan.depth = 0;
+    one.from = one.prefetch.whole = NULL;
     one.unpacked = NULL;
-    one.done = integer(t->e, 0);
+    one.rows.done = integer(t->e, 0);
     one.i0 = first;
     fv_tile_multiply(&one, rows);
 }
@@ -517,11 +520,11 @@ static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
 static void multiply_by_steps(fv_tile *t, int64_t block, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     fv_tile_sums(t, block);
-    if (!t->unpacks) {
+    if (!t->plan.unpacks) {
         multiply_tiles(t, first, rows);
         return;
     }
-    fv_kb_if(&e->b, binary(e, FV_X_LE, rows, integer(e, t->mr)));
+    fv_kb_if(&e->b, binary(e, FV_X_LE, rows, integer(e, t->plan.mr)));
     multiply_one_tile(t, first, rows);
     fv_kb_else(&e->b);
     multiply_tiles(t, first, rows);
@@ -543,11 +546,11 @@ void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value) {
     if (c->row >= 0)
         open_rows(t, p->block, &first, &rows);
     fv_open_panels(t, FV_PARALLEL);
-    if (t->depth)
+    if (t->plan.depth)
         multiply_by_steps(t, p->block, first, rows);
     fv_expr *here = fv_open_tiles(t, first, rows);
-    if (!t->depth) {
-        fv_tile_sums(t, t->mr);
+    if (!t->plan.depth) {
+        fv_tile_sums(t, t->plan.mr);
         fv_tile_multiply(t, here);
     }
     fv_tile_store(t, value, index, here);
@@ -571,10 +574,10 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     fv_kemit_init(&e, l, d, fv_op_stem(op));
     bool batch = d->rank > 1 + (c->row >= 0);
     if (batch || (c->row >= 0 && d->index[c->row]->dim->hi > p->block) ||
-        d->index[c->column]->dim->hi > p->t.nr)
-        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(p->t.nr));
+        d->index[c->column]->dim->hi > p->t.plan.nr)
+        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(p->t.plan.nr));
     else
-        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(p->t.nr));
+        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(p->t.plan.nr));
     fv_contract_emit(p, &e, s->value);
     fv_schedule how = fv_contract_schedule(p);
     fv_kemit_finish(&e, op, &how);

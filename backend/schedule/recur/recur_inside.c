@@ -343,10 +343,10 @@ static void put(void *user, fv_expr *const *index) {
 
 /* The columns of a block are one panel. */
 static void in_block(inside *s, fv_tile *t) {
-    t->panel = t->last = t->next = t->j0 = integer(&s->e, 0);
+    t->panel = t->prefetch.last = t->prefetch.next = t->j0 = integer(&s->e, 0);
     t->columns = s->columns;
-    t->column = s->p->column;
-    t->left = s->left;
+    t->block.axis = s->p->column;
+    t->block.left = s->left;
 }
 
 /* The tiles of a contraction, over the rows of the block. */
@@ -360,11 +360,11 @@ static void contract(inside *s, fv_part *part) {
     int depth = e->b.depth;
     e->def = d;
     t->e = e;
-    t->put = put;
-    t->user = s;
-    t->within = true;
-    t->depth = 0; /* blocks are small */
-    t->copies = false;
+    t->put.store = put;
+    t->put.user = s;
+    t->plan.within = true;
+    t->plan.depth = 0; /* blocks are small */
+    t->plan.copies = false;
     for (int i = 0; i < d->rank; i++)
         if (i != plan->c.row && i != plan->c.column && d->index[i] == s->row)
             bind_row(s);
@@ -381,9 +381,10 @@ static void contract(inside *s, fv_part *part) {
     else
         fv_open_panels(t, FV_SERIAL);
     t->i0 = first;
-    t->done = integer(e, 0);
-    fv_expr *here = first == s->first && t->mr >= s->block ? rows : fv_open_tiles(t, first, rows);
-    fv_tile_sums(t, t->mr);
+    t->rows.done = integer(e, 0);
+    fv_expr *here =
+        first == s->first && t->plan.mr >= s->block ? rows : fv_open_tiles(t, first, rows);
+    fv_tile_sums(t, t->plan.mr);
     fv_tile_multiply(t, here);
     fv_tile_store(t, NULL, index, here);
     while (e->b.depth > depth)
@@ -412,14 +413,14 @@ static void choose_rows(inside *s) {
         fv_var *row = plan && plan->c.row >= 0 ? plan->d->index[plan->c.row] : NULL;
         if (row && !s->row && s->p->carried[number_of(s->p->r, row)]) {
             s->row = row;
-            s->block = BLOCK_ROWS < plan->t.mr ? BLOCK_ROWS : plan->t.mr;
+            s->block = BLOCK_ROWS < plan->t.plan.mr ? BLOCK_ROWS : plan->t.plan.mr;
         }
-        if (row && row == s->row && plan->t.mr < s->block)
-            s->block = plan->t.mr;
+        if (row && row == s->row && plan->t.plan.mr < s->block)
+            s->block = plan->t.plan.mr;
     }
     for (int i = 0; i < s->p->n; i++)
-        if (s->p->all[i].plan && s->row && s->p->all[i].plan->t.mr > s->block)
-            s->p->all[i].plan->t.mr = (int)s->block;
+        if (s->p->all[i].plan && s->row && s->p->all[i].plan->t.plan.mr > s->block)
+            s->p->all[i].plan->t.plan.mr = (int)s->block;
 }
 
 /* Is it the last one of some part, along which vectors run? */
@@ -496,9 +497,9 @@ static void set_tiles(inside *s) {
         int lanes = lanes_of(s->p, (fv_elem)plan->c.sum->type.elem),
             vectors = (int)(s->width + lanes - 1) / lanes;
         int most = (s->p->l->target->vector_registers - 1) / vectors - 1;
-        plan->t.nr = (int)s->width;
-        if (plan->t.mr > most)
-            plan->t.mr = most > 0 ? most : 1;
+        plan->t.plan.nr = (int)s->width;
+        if (plan->t.plan.mr > most)
+            plan->t.plan.mr = most > 0 ? most : 1;
     }
 }
 
@@ -636,7 +637,7 @@ static void plan(inside *s) {
         /* a row of each task */
         if (plan->c.row >= 0 && is_task(s, p->all[i].def->index[plan->c.row])) {
             plan->c.row = -1;
-            plan->t.mr = 1;
+            plan->t.plan.mr = 1;
         }
         fv_contract_plan_place(p->l, p->r->op, plan);
     }
