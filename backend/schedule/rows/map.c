@@ -217,54 +217,55 @@ void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
 /* ---- the schedule ---- */
 
 typedef struct plan {
-    fv_row row;
+    int vector;   /* the axis that rows run along; -1: there are none */
+    bool alone;   /* it is the only axis that is not 1 */
+    int64_t task; /* elements that one task computes, about */
     fv_choosing chosen;
 } plan;
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
     const fv_definition *d = s->def;
     plan *p = FV_NEW(l->arena, plan, 1);
-    fv_row *w = &p->row;
-    w->vector = w->at = fv_map_vector(d);
-    w->alone = true;
+    p->vector = fv_map_vector(d);
+    p->alone = true;
     for (int i = 0; i < d->rank; i++)
-        w->alone &= i == w->vector || fv_dim_is_one(d->index[i]->dim);
+        p->alone &= i == p->vector || fv_dim_is_one(d->index[i]->dim);
     const fv_processor *of = fv_processor_at(l->target->processor);
-    bool vector = w->vector >= 0 && w->alone;
+    bool vector = p->vector >= 0 && p->alone;
     fv_choosing *u = &p->chosen;
     *u = fv_choose_for(l, d, FV_SCHEDULE_map);
     if (u->wish &&
         (u->wish->schedule.kind == FV_SCHEDULE_row || u->wish->schedule.kind == FV_SCHEDULE_pack))
         u->how.kind = u->wish->schedule.kind; /* which of them it is shows when it is made */
     int task = vector ? of->vector_task : of->row_task;
-    w->task =
+    p->task =
         fv_choose(u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
     return p;
 }
 
 static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     plan *p = as;
-    fv_row *w = &p->row;
     const fv_definition *d = s->def;
     fv_kemit e;
     fv_kemit_init(&e, l, d, fv_op_stem(op));
     fv_expr *index[FV_MAX_RANK] = {0}, *sum;
     bool inside[FV_MAX_RANK] = {false};
-    if (w->vector >= 0)
-        inside[w->vector] = true;
-    w->index = index;
-    fv_open_outer(&e, inside, fv_work_of_row(d, w->vector, w->task), w->task, index);
-    fv_emit_row(&e, w, s->value);
+    if (p->vector >= 0)
+        inside[p->vector] = true;
+    fv_row w = {
+        .vector = p->vector, .alone = p->alone, .task = p->task, .index = index, .at = p->vector};
+    fv_open_outer(&e, inside, fv_work_of_row(d, p->vector, p->task), p->task, index);
+    fv_emit_row(&e, &w, s->value);
     while (e.b.depth)
         fv_kb_end(&e.b);
-    if (w->vector < 0)
+    if (p->vector < 0)
         fv_takes(l, s->value,
                  fv_x_reductions(d->body, &sum, 1) ? FV_WHY_maps_sums : FV_WHY_maps_one);
     else
-        fv_takes(l, s->value, w->sums ? FV_WHY_maps_rows : FV_WHY_maps,
-                 fv_d(d->index[w->vector]->dim));
+        fv_takes(l, s->value, w.sums ? FV_WHY_maps_rows : FV_WHY_maps,
+                 fv_d(d->index[p->vector]->dim));
     fv_schedule how = p->chosen.how;
-    how.kind = w->sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map;
+    how.kind = w.sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map;
     fv_kemit_finish(&e, op, &how);
     fv_chosen(&p->chosen, how.kind);
 }
