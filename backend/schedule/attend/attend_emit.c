@@ -69,11 +69,9 @@ void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_attend_produc
     fv_kemit_use(&a->e, d);
     a->t = (fv_tile){.e = &a->e,
                      .c = &product->c,
-                     .plan.rest = -1,
-                     .rows.local = p->tasks.local,
-                     .plan.mr = product->rows,
-                     .plan.nr = product->columns};
-    fv_tile_defaults(p->l, p->d->value->def, &a->t);
+                     .plan = {.mr = product->rows, .nr = product->columns, .rest = -1},
+                     .rows.local = p->tasks.local};
+    fv_tile_defaults(p->l, p->d->value->def, &product->c, &a->t.plan);
     if (fv_dim_is_const(n) && p->qk.rows % product->rows == 0)
         a->t.plan.rest = n->value % product->rows;
 }

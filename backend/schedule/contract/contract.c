@@ -336,8 +336,9 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
 }
 
 /* Steps for which b is computed at a time: half of the first-level cache holds them. */
-static int64_t unpack_depth(const fv_target *t, const fv_tile *tile, int64_t steps) {
-    int64_t row = fv_tile_width(tile) * fv_elem_storage_bytes((fv_elem)tile->c->sum->type.elem);
+static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
+                            int64_t steps) {
+    int64_t row = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
     int64_t most = t->caches.l1_bytes / 2 / row / FV_SPACE * FV_SPACE;
     most = most > FV_SPACE ? most : FV_SPACE;
     int64_t parts = (steps + most - 1) / most;
@@ -346,46 +347,47 @@ static int64_t unpack_depth(const fv_target *t, const fv_tile *tile, int64_t ste
 }
 
 /* Is b computed once for all tiles of a block of rows? What is computed lies on the stack. */
-static bool unpacks(const fv_tile *t, int64_t block, int64_t depth) {
-    int64_t most = FV_MOST_SUMS / fv_tile_width(t);
-    return t->c->panels.computed && fv_can_prefetch(t->c) && depth <= most && block <= most;
+static bool unpacks(const fv_contraction *c, const fv_tile_plan *plan, int64_t block,
+                    int64_t depth) {
+    int64_t most = FV_MOST_SUMS / fv_tile_plan_width(c, plan);
+    return c->panels.computed && fv_can_prefetch(c) && depth <= most && block <= most;
 }
 
 /* What is chosen besides the tile, once panels are there: whether they can be asked for in time.
  * Returns the rows of a block. */
-static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv_definition *d) {
-    const fv_contraction *c = t->c;
+static int64_t choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction *c,
+                           fv_tile_plan *plan, const fv_definition *d) {
     const fv_target *target = u->l->target;
-    int64_t block = t->plan.mr, steps = 0;
-    fv_tile_defaults(u->l, op, t);
+    int64_t block = plan->mr, steps = 0;
+    fv_tile_defaults(u->l, op, c, plan);
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    if (rows > t->plan.mr) {
+    if (rows > plan->mr) {
         bool parts = fv_can_prefetch(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
-        t->plan.depth = parts ? block_depth(target, c, t->plan.mr, t->plan.nr) : 0;
+        plan->depth = parts ? block_depth(target, c, plan->mr, plan->nr) : 0;
         if (parts && c->panels.computed)
-            t->plan.depth = unpack_depth(target, t, steps);
-        block = block_rows(target, c, t->plan.mr, t->plan.nr, t->plan.depth);
+            plan->depth = unpack_depth(target, c, plan, steps);
+        block = block_rows(target, c, plan->mr, plan->nr, plan->depth);
     }
     if (rows > 1)
-        block = fv_choose(u, FV_PARAMETER_block, block, t->plan.mr, MOST_BLOCK, 1);
+        block = fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);
     if (steps > 0) {
-        t->plan.depth = fv_choose(
-            u, FV_PARAMETER_depth,
-            !t->plan.depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->plan.depth, 1,
-            steps, 1);
-        t->plan.unpacks = unpacks(t, block, t->plan.depth);
-        t->plan.depth = t->plan.depth < steps || t->plan.unpacks ? t->plan.depth : 0;
+        plan->depth = fv_choose(u, FV_PARAMETER_depth,
+                                !plan->depth || block > FV_MOST_SUMS / fv_tile_plan_width(c, plan)
+                                    ? steps
+                                    : plan->depth,
+                                1, steps, 1);
+        plan->unpacks = unpacks(c, plan, block, plan->depth);
+        plan->depth = plan->depth < steps || plan->unpacks ? plan->depth : 0;
         if (!c->each)
-            t->plan.copies =
-                fv_choose(u, FV_PARAMETER_copies,
-                          t->plan.depth && copies_pay(target, c, d, t->plan.mr), 0, 1, 1);
+            plan->copies = fv_choose(u, FV_PARAMETER_copies,
+                                     plan->depth && copies_pay(target, c, d, plan->mr), 0, 1, 1);
     }
     if (fv_can_prefetch(c)) {
-        t->plan.near = fv_choose(u, FV_PARAMETER_prefetch, t->plan.near, 0, 1 << 20, 1);
-        t->plan.far = fv_choose(u, FV_PARAMETER_prefetch_single, t->plan.far, 0, 1 << 24, 1);
+        plan->near = fv_choose(u, FV_PARAMETER_prefetch, plan->near, 0, 1 << 20, 1);
+        plan->far = fv_choose(u, FV_PARAMETER_prefetch_single, plan->far, 0, 1 << 24, 1);
     }
-    t->plan.outlined = fv_choose(u, FV_PARAMETER_outline, t->plan.outlined, 0, 1, 1);
+    plan->outlined = fv_choose(u, FV_PARAMETER_outline, plan->outlined, 0, 1, 1);
     return block;
 }
 
@@ -415,18 +417,17 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
         return NULL;
     fv_contract_plan *p = FV_NEW(l->arena, fv_contract_plan, 1);
     fv_contraction *c = &p->c;
-    fv_tile *t = &p->t;
+    fv_tile_plan *t = &p->tile;
     p->d = d;
     *c = fv_contraction_of(&found);
     c->often = often;
     if (!often && turns(l, d, c))
         turn(c);
-    *t = (fv_tile){.c = c, .plan.rest = -1};
+    *t = (fv_tile_plan){.rest = -1};
     p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
-    fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->plan.mr,
-                     &t->plan.nr);
-    bool is_kind = t->plan.nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
-                                                  fv_d(d->index[c->column]->dim));
+    fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
+    bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
+                                             fv_d(d->index[c->column]->dim));
     /* why its sum is no single chain is said where b is chosen, too */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
               (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
@@ -449,10 +450,10 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
 }
 
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
-    fv_contract_place(l, op, p->d, &p->c, p->t.plan.nr);
+    fv_contract_place(l, op, p->d, &p->c, p->tile.nr);
     if (p->c.dense.a)
         p->c.a = fv_place_dense(l, op, p->d, &p->c.dense.of_a);
-    p->block = choose_rest(&p->chosen, op, &p->t, p->d);
+    p->block = choose_rest(&p->chosen, op, &p->c, &p->tile, p->d);
 }
 
 typedef struct copied {
@@ -480,10 +481,8 @@ static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     l->reasons = NULL; /* these reasons have been recorded */
     fv_contract_plan *q = fv_contract_plan_new(l, joined, 1, (fv_expr *[]){joined->body}, false);
     l->reasons = reasons;
-    if (!q)
-        return;
-    *p = *q;
-    p->t.c = &p->c;
+    if (q)
+        *p = *q;
 }
 
 static void place(fv_lowerer *l, fv_op *op, void *as) {
@@ -531,11 +530,10 @@ static void multiply_by_steps(fv_tile *t, int64_t block, fv_expr *first, fv_expr
     fv_kb_end(&e->b);
 }
 
-void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value) {
+void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, fv_value *value) {
     const fv_definition *d = p->d;
     const fv_contraction *c = &p->c;
-    fv_tile *t = &p->t;
-    t->e = e;
+    fv_tile tile = {.e = e, .c = c, .plan = p->tile, .put = put}, *t = &tile;
     fv_expr *index[FV_MAX_RANK], *rows = integer(e, 1), *first = integer(e, 0);
     for (int i = 0; i < d->rank; i++) {
         if (i == c->row || i == c->column)
@@ -574,11 +572,11 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     fv_kemit_init(&e, l, d, fv_op_stem(op));
     bool batch = d->rank > 1 + (c->row >= 0);
     if (batch || (c->row >= 0 && d->index[c->row]->dim->hi > p->block) ||
-        d->index[c->column]->dim->hi > p->t.plan.nr)
-        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(p->t.plan.nr));
+        d->index[c->column]->dim->hi > p->tile.nr)
+        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(p->tile.nr));
     else
-        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(p->t.plan.nr));
-    fv_contract_emit(p, &e, s->value);
+        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(p->tile.nr));
+    fv_contract_emit(p, &e, (fv_tile_put){0}, s->value);
     fv_schedule how = fv_contract_schedule(p);
     fv_kemit_finish(&e, op, &how);
     fv_chosen(&p->chosen, FV_SCHEDULE_contract);

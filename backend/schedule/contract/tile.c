@@ -54,17 +54,18 @@ bool fv_can_prefetch(const fv_contraction *c) {
            fv_dim_is_const(sum->u.red.vars[0]->dim);
 }
 
-void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t) {
+void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
+                      fv_tile_plan *plan) {
     const fv_processor *p = fv_processor_at(l->target->processor);
     int64_t weights = fv_weights_between(l, op);
-    bool ahead = fv_can_prefetch(t->c) && weights > l->target->caches.l2_bytes &&
-                 fv_tile_width(t) * fv_elem_storage_bytes(t->c->panels.value->type->elem) >=
+    bool ahead = fv_can_prefetch(c) && weights > l->target->caches.l2_bytes &&
+                 fv_tile_plan_width(c, plan) * fv_elem_storage_bytes(c->panels.value->type->elem) >=
                      p->prefetch.line_bytes;
-    t->plan.near = ahead ? p->prefetch.bytes : 0;
-    t->plan.far = !ahead                                 ? 0
-                  : weights > l->target->caches.l3_bytes ? p->prefetch.single_bytes
-                                                         : p->prefetch.bytes;
-    t->plan.outlined = t->c->sum->u.red.vars[0]->dim->hi >= p->outline_steps;
+    plan->near = ahead ? p->prefetch.bytes : 0;
+    plan->far = !ahead                                 ? 0
+                : weights > l->target->caches.l3_bytes ? p->prefetch.single_bytes
+                                                       : p->prefetch.bytes;
+    plan->outlined = c->sum->u.red.vars[0]->dim->hi >= p->outline_steps;
 }
 
 static bool prefetches(const fv_tile *t) {

@@ -86,7 +86,7 @@ typedef struct fv_tile_put {
     void *user;
 } fv_tile_put;
 
-/* The state while a register tile is emitted. */
+/* The state while a register tile is emitted. Schedules may change its plan for one kernel. */
 typedef struct fv_tile {
     fv_kemit *e;
     const fv_contraction *c;
@@ -104,15 +104,19 @@ typedef struct fv_tile {
     fv_tile_put put;
 } fv_tile;
 
-/* Columns of all sums: those of one lie behind those of the one before. */
+/* Columns of a tile for all sums: those of the first sum, then those of the second. */
+static inline int fv_tile_plan_width(const fv_contraction *c, const fv_tile_plan *plan) {
+    return plan->nr * c->nsums;
+}
 static inline int fv_tile_width(const fv_tile *t) {
-    return t->plan.nr * t->c->nsums;
+    return fv_tile_plan_width(t->c, &t->plan);
 }
 /* Can what comes next of the factor with the columns be asked for? Its panels are a constant's. */
 bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
-/* How far prefetches run ahead, and whether the loops are outlined, where nothing else is said, in
- * the kernel of op. */
-void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t);
+/* Sets near, far and outlined of the plan for a tile of c to the target's defaults, in the kernel
+ * of op. */
+void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
+                      fv_tile_plan *plan);
 /* Loop over panels of columns: sets j0, panel, next and columns. */
 void fv_open_panels(fv_tile *t, fv_loop_kind kind);
 /* Loop over tiles of `rows` rows, the first of which is `first`: sets i0 and done; returns the rows

@@ -137,14 +137,12 @@ static void launch(const fv_parts *p, fv_part *part, const fv_dim *turn) {
     fv_kemit_bind(&e, p->r->t, fv_kemit_dim(&e, turn));
     putter u = {&e, p, part};
     fv_contract_tell(l, part->plan);
-    part->plan->t.put.store = put;
-    part->plan->t.put.user = &u;
-    fv_contract_emit(part->plan, &e, NULL);
+    fv_contract_emit(part->plan, &e, (fv_tile_put){put, &u}, NULL);
     fv_schedule how = fv_contract_schedule(part->plan);
     fv_recur_finish(&e, p, part, &how);
     fv_launch *n = &l->host.steps[l->host.nsteps - 1].launch;
     n->args_odd = change_places(p, n);
-    n->reverses_tasks = part->plan->t.plan.mr == 1;
+    n->reverses_tasks = part->plan->tile.mr == 1;
     fv_chosen(&part->plan->chosen, FV_SCHEDULE_contract);
 }
 

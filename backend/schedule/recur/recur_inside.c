@@ -353,15 +353,12 @@ static void in_block(inside *s, fv_tile *t) {
 static void contract(inside *s, fv_part *part) {
     fv_kemit *e = &s->e;
     const fv_definition *d = part->def;
-    fv_contract_plan *plan = part->plan;
-    fv_tile *t = &plan->t;
+    const fv_contract_plan *plan = part->plan;
+    fv_tile tile = {.e = e, .c = &plan->c, .plan = plan->tile, .put = {put, s}}, *t = &tile;
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *index[FV_MAX_RANK] = {0}, *first = integer(e, 0), *rows = integer(e, 1);
     int depth = e->b.depth;
     e->def = d;
-    t->e = e;
-    t->put.store = put;
-    t->put.user = s;
     t->plan.within = true;
     t->plan.depth = 0; /* blocks are small */
     t->plan.copies = false;
@@ -413,14 +410,14 @@ static void choose_rows(inside *s) {
         fv_var *row = plan && plan->c.row >= 0 ? plan->d->index[plan->c.row] : NULL;
         if (row && !s->row && s->p->carried[number_of(s->p->r, row)]) {
             s->row = row;
-            s->block = BLOCK_ROWS < plan->t.plan.mr ? BLOCK_ROWS : plan->t.plan.mr;
+            s->block = BLOCK_ROWS < plan->tile.mr ? BLOCK_ROWS : plan->tile.mr;
         }
-        if (row && row == s->row && plan->t.plan.mr < s->block)
-            s->block = plan->t.plan.mr;
+        if (row && row == s->row && plan->tile.mr < s->block)
+            s->block = plan->tile.mr;
     }
     for (int i = 0; i < s->p->n; i++)
-        if (s->p->all[i].plan && s->row && s->p->all[i].plan->t.plan.mr > s->block)
-            s->p->all[i].plan->t.plan.mr = (int)s->block;
+        if (s->p->all[i].plan && s->row && s->p->all[i].plan->tile.mr > s->block)
+            s->p->all[i].plan->tile.mr = (int)s->block;
 }
 
 /* Is it the last one of some part, along which vectors run? */
@@ -497,9 +494,9 @@ static void set_tiles(inside *s) {
         int lanes = lanes_of(s->p, (fv_elem)plan->c.sum->type.elem),
             vectors = (int)(s->width + lanes - 1) / lanes;
         int most = (s->p->l->target->vector_registers - 1) / vectors - 1;
-        plan->t.plan.nr = (int)s->width;
-        if (plan->t.plan.mr > most)
-            plan->t.plan.mr = most > 0 ? most : 1;
+        plan->tile.nr = (int)s->width;
+        if (plan->tile.mr > most)
+            plan->tile.mr = most > 0 ? most : 1;
     }
 }
 
@@ -637,7 +634,7 @@ static void plan(inside *s) {
         /* a row of each task */
         if (plan->c.row >= 0 && is_task(s, p->all[i].def->index[plan->c.row])) {
             plan->c.row = -1;
-            plan->t.plan.mr = 1;
+            plan->tile.mr = 1;
         }
         fv_contract_plan_place(p->l, p->r->op, plan);
     }
