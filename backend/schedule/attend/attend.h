@@ -78,11 +78,12 @@ typedef struct fv_attend {
     const fv_attend_plan *p;
     fv_kemit e; /* the kernel that is being emitted */
     fv_tile t;  /* the register tile that is being emitted */
-    /* bounds that rows are asked for in the statements that follow; NULL: no row is asked */
+    /* the condition that the hidden keys of a row have weight 0, for rows that are checked; NULL: no
+     * row is checked */
     fv_expr *seen;
     fv_expr *keys[2]; /* the block computes the keys from keys[0] to before keys[1]; NULL: all */
-    fv_buf *sees;     /* of each row of the block: 1: hidden keys have weight 0 */
-    fv_buf *again;    /* scalar: 1: some row of the block fails that */
+    fv_buf *sees;     /* for each row of the block 1 if that holds, else 0 */
+    fv_buf *again;    /* scalar: 1 if it does not hold for some row of the block */
     bool alone;       /* the rows are those of p->single, whose keys are read without panels */
     /* the first row of p->single; NULL: there is one, or the rows are queries of a block */
     fv_expr *group;
