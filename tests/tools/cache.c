@@ -256,7 +256,7 @@ Test(cache, keys) {
               same = other;
     other.features = "-avx512vnni";
     cache.caches.l2_bytes *= 2;
-    const fv_driver_options all[] = {{0},
+    const fv_driver_options all[] = {{.name = NULL},
                                      {.level = '1'},
                                      {.level = '3'},
                                      {.naive = true},
