@@ -82,8 +82,8 @@ static void find_steering(counter *c, const fv_block *block) {
         find_steering(c, &s->body);
         find_steering(c, &s->other);
         if (s->kind == FV_S_FOR) {
-            steer(c, s->lo);
-            steer(c, s->hi);
+            steer(c, s->loop.lo);
+            steer(c, s->loop.hi);
         }
         if (s->kind == FV_S_IF || s->kind == FV_S_WHILE ||
             (s->kind == FV_S_LET && number_of(c, s->var)->steers))
@@ -175,11 +175,11 @@ static void count_loop(counter *c, const fv_var *var, int64_t lo, int64_t step, 
 
 static void count_for(counter *c, const fv_stmt *s, double times) {
     int64_t lo, hi;
-    count_expr(c, s->lo, times);
-    count_expr(c, s->hi, times);
-    if (evaluate(c, s->lo, &lo) && evaluate(c, s->hi, &hi)) {
-        count_loop(c, s->var, lo, s->step, hi > lo ? (hi - lo - 1) / s->step + 1 : 0, &s->body,
-                   times);
+    count_expr(c, s->loop.lo, times);
+    count_expr(c, s->loop.hi, times);
+    if (evaluate(c, s->loop.lo, &lo) && evaluate(c, s->loop.hi, &hi)) {
+        count_loop(c, s->var, lo, s->loop.step, hi > lo ? (hi - lo - 1) / s->loop.step + 1 : 0,
+                   &s->body, times);
         return;
     }
     c->exact = false;
@@ -227,12 +227,12 @@ static double elements(counter *c, const fv_buf *b);
 /* A function of a library passes over its buffers once; nobody knows its operations. */
 static void count_call(counter *c, const fv_stmt *s) {
     c->exact = false;
-    for (int i = 0; i < s->calls->nparams; i++) {
-        double n = elements(c, s->args[i]);
-        if (s->calls->params[i].written)
-            c->traffic[s->args[i]->id].stores += n < 0 ? 0 : n;
+    for (int i = 0; i < s->call.library->nparams; i++) {
+        double n = elements(c, s->call.args[i]);
+        if (s->call.library->params[i].written)
+            c->traffic[s->call.args[i]->id].stores += n < 0 ? 0 : n;
         else
-            c->traffic[s->args[i]->id].loads += n < 0 ? 0 : n;
+            c->traffic[s->call.args[i]->id].loads += n < 0 ? 0 : n;
     }
 }
 
@@ -327,7 +327,7 @@ fv_cost fv_cost_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dim
 static void list_launches(fv_arena *a, const fv_block *b, fv_launch_cost **list, int *n, int *cap) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         if (s->kind == FV_S_LAUNCH)
-            FV_PUSH(a, *list, *n, *cap, ((fv_launch_cost){.launch = s, .kernel = s->kernel}));
+            FV_PUSH(a, *list, *n, *cap, ((fv_launch_cost){.launch = s, .kernel = s->call.kernel}));
         list_launches(a, &s->body, list, n, cap);
         list_launches(a, &s->other, list, n, cap);
     }
@@ -336,7 +336,7 @@ static void list_launches(fv_arena *a, const fv_block *b, fv_launch_cost **list,
 int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out) {
     int n = 0, cap = 0;
     *out = NULL;
-    list_launches(a, &p->body, out, &n, &cap);
+    list_launches(a, &p->host.body, out, &n, &cap);
     return n;
 }
 
@@ -358,19 +358,19 @@ static void evaluate_launch(counter *host, fv_arena *scratch, fv_launch_cost *l)
     l->known = true;
     l->touched = FV_NEW(scratch, double, k->nbufs + 1);
     for (int i = 0; i < k->ndims && l->known; i++)
-        l->known = evaluate(host, l->launch->dims[i], &dims[i]);
+        l->known = evaluate(host, l->launch->call.dims[i], &dims[i]);
     if (l->known)
         l->cost =
-            count_kernel(scratch, k, dims, (const fv_buf *const *)l->launch->args, l->touched);
+            count_kernel(scratch, k, dims, (const fv_buf *const *)l->launch->call.args, l->touched);
 }
 
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
                       fv_launch_cost *list) {
     counter host = {.arena = scratch, .numbers = fv_ptrmap_in(scratch)};
-    for (int i = 0; i < p->nsymbols; i++)
-        set(&host, p->symbol_vars[i], dims[i]);
-    bind_lets(&host, &p->plan);
-    bind_lets(&host, &p->body);
+    for (int i = 0; i < p->symbols.n; i++)
+        set(&host, p->symbols.vars[i], dims[i]);
+    bind_lets(&host, &p->host.plan);
+    bind_lets(&host, &p->host.body);
     for (int i = 0; i < n; i++)
         evaluate_launch(&host, scratch, &list[i]);
 }
@@ -386,7 +386,7 @@ double fv_cost_memory(fv_arena *scratch, int n, const fv_launch_cost *list) {
     double sum = 0;
     for (int i = 0; i < n; i++)
         for (int k = 0; list[i].known && k < list[i].kernel->nbufs; k++) {
-            const fv_buf *b = list[i].launch->args[k];
+            const fv_buf *b = list[i].launch->call.args[k];
             if (!is_outside(b))
                 continue;
             void **at = fv_ptrmap_at(&most, b);

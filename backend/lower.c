@@ -65,7 +65,7 @@ static bool are_known(const fv_ptrmap *known, const fv_op *op, int n, const fv_d
     if (!d)
         return true;
     (void)fv_op_error(op, "nothing above gives '%s' a value", d->name);
-    return !fv_op_module(op)->is_written &&
+    return !fv_op_module(op)->source.is_written &&
            fv_error(fv_op_module(op)->session, "internal error: a dim has no value, see above");
 }
 
@@ -191,7 +191,7 @@ static bool look_after(fv_lowerer *l, const char *step) {
 static bool recur_all(fv_lowerer *l) {
     bool ok = true;
     for (fv_op *op = l->func->body->first; op; op = op->next)
-        if (op->def->recur && !fv_ptrmap_get(&l->recurrences, op))
+        if (op->def->recur && !fv_ptrmap_get(&l->known.recurrences, op))
             ok &= fv_define_op(l, op);
     return ok;
 }
@@ -214,7 +214,7 @@ static bool run_steps(fv_lowerer *l) {
         fv_lowerer_resume(l, d);
     if (d && !(fv_check_ports(l) && recur_all(l)))
         return false;
-    l->after = d ? d->after : NULL;
+    l->current.after = d ? d->after : NULL;
     if (d && !fv_check_copies(l))
         return false;
     if (d && !fv_step_comes(d->after, "form") && !fv_forms_complete(l))
@@ -228,7 +228,7 @@ static bool run_steps(fv_lowerer *l) {
             continue;
         if (!run_step(l, i) || !look_after(l, step))
             return false;
-        l->after = step;
+        l->current.after = step;
     }
     return true;
 }
@@ -249,18 +249,18 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
                       .arena = a,
                       .exprs = exprs,
                       .options = o,
-                      .naive = o->naive,
+                      .current.naive = o->naive,
                       .target = o->target,
-                      .storage = fv_ptrmap_in(a),
-                      .origins = fv_ptrmap_in(a),
-                      .indexing = fv_ptrmap_in(a),
-                      .symbols = fv_ptrmap_in(a),
-                      .panels = fv_ptrmap_in(a),
-                      .recurrences = fv_ptrmap_in(a),
-                      .layouts = fv_ptrmap_in(a),
-                      .copies = fv_ptrmap_in(a),
-                      .tuned = fv_ptrmap_in(a),
-                      .refused = fv_ptrmap_in(a)};
+                      .known.storage = fv_ptrmap_in(a),
+                      .known.origins = fv_ptrmap_in(a),
+                      .known.indexing = fv_ptrmap_in(a),
+                      .host.symbols = fv_ptrmap_in(a),
+                      .added.panels = fv_ptrmap_in(a),
+                      .known.recurrences = fv_ptrmap_in(a),
+                      .added.layouts = fv_ptrmap_in(a),
+                      .added.copies = fv_ptrmap_in(a),
+                      .tuning.found = fv_ptrmap_in(a),
+                      .tuning.refused = fv_ptrmap_in(a)};
     fv_reasons_begin(l);
     return l;
 }
@@ -269,7 +269,7 @@ bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
                           bool (*put)(void *user, const fv_module *m, const fv_definitions *d),
                           void *user) {
     fv_lowerer *l = begin(m, o);
-    bool ok = fv_module_bound(m) && run_steps(l) && put(user, m, state_after(l, l->after));
+    bool ok = fv_module_bound(m) && run_steps(l) && put(user, m, state_after(l, l->current.after));
     fv_close_ports(l);
     fv_arena_free(l->arena);
     return ok;
@@ -280,12 +280,12 @@ fv_program *fv_lower(fv_module *m, const fv_lower_options *o) {
     fv_arena *a = l->arena;
     l->program = FV_NEW(a, fv_program, 1);
     l->program->arena = a;
-    l->program->dims_table = m->dims;
+    l->program->symbols.table = m->dims;
     l->program->target = o->target;
     l->program->name = program_name(a, o->name ? o->name : m->name);
-    l->program->source_hash = m->source_hash ? m->source_hash : "";
-    l->program->producer = "fovea " FV_VERSION;
-    l->weights = fv_weights_of(m);
+    l->program->source.hash = m->source.hash ? m->source.hash : "";
+    l->program->source.producer = "fovea " FV_VERSION;
+    l->current.weights = fv_weights_of(m);
     bool ok = fv_module_bound(m) && run_steps(l);
     for (fv_op *op = m->funcs->body->first; ok && op; op = op->next)
         ok = fv_schedule_op(l, op);

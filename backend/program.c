@@ -42,11 +42,11 @@ static void make_port(fv_lowerer *l, fv_port *port, const char *name, const fv_t
 }
 
 static fv_buf *port_buffer(const fv_program *p, fv_buf_role role, int index) {
-    for (int i = 0; i < p->nbuffers; i++)
-        if ((p->buffers[i]->role == role && p->buffers[i]->index == index) ||
-            (role == FV_BUF_OUTPUT && p->buffers[i]->role == FV_BUF_INPUT &&
-             p->buffers[i]->output == 1 + index))
-            return p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        if ((p->memory.buffers[i]->role == role && p->memory.buffers[i]->index == index) ||
+            (role == FV_BUF_OUTPUT && p->memory.buffers[i]->role == FV_BUF_INPUT &&
+             p->memory.buffers[i]->output == 1 + index))
+            return p->memory.buffers[i];
     return NULL;
 }
 
@@ -60,14 +60,14 @@ static void make_ports(fv_lowerer *l) {
     p->outputs = p->inputs + p->ninputs;
     p->capacity = FV_NEW(l->arena, fv_var *, p->noutputs + 1);
     for (int i = 0; i < p->ninputs; i++) {
-        make_port(l, &p->inputs[i], r->params[i]->name, l->in_types[i],
+        make_port(l, &p->inputs[i], r->params[i]->name, l->host.in_types[i],
                   port_buffer(p, FV_BUF_INPUT, i));
         p->inputs[i].cname = unique_name(l, p->inputs[i].name, p->inputs, i);
     }
     for (int i = 0; i < p->noutputs; i++) {
         fv_port *o = &p->outputs[i];
         const char *name = l->func->result_names ? l->func->result_names[i] : r->last->in[i]->name;
-        make_port(l, o, name, l->out_types[i], port_buffer(p, FV_BUF_OUTPUT, i));
+        make_port(l, o, name, l->host.out_types[i], port_buffer(p, FV_BUF_OUTPUT, i));
         o->cname = unique_name(l, name, p->inputs, p->ninputs + i);
         o->state_of = l->func->states && l->func->states[i] ? 1 + l->func->states[i]->index : 0;
         if (fv_port_depends_on_data(o))
@@ -116,8 +116,8 @@ static void check(fv_kbuilder *b, fv_expr *cond, int status, const char *text) {
         return;
     fv_stmt *s = fv_kb_add(b, FV_S_CHECK);
     s->x = cond;
-    s->status = status;
-    s->text = text;
+    s->note.status = status;
+    s->note.text = text;
 }
 
 /* Where dims are checked: what the caller knows in the plan, which the size query shares; but what
@@ -133,7 +133,7 @@ static void tell_relation(fv_lowerer *l, const struct fv_relation *r) {
     fv_program_relation told = {fv_dim_str(a, r->a), fv_dim_str(a, r->b),
                                 r->says ? fv_relation_str(a, r) : fv_strdup(a, r->why)};
     if (!r->a->from_data && !r->b->from_data)
-        FV_PUSH(a, p->relations, p->nrelations, p->cap_relations, told);
+        FV_PUSH(a, p->relations.all, p->relations.n, p->relations.cap, told);
 }
 
 /* Equalities that the model assumes, as soon as their symbols are known. */
@@ -278,8 +278,8 @@ static void announce(writer *w, fv_buf *b) {
     fv_expr *n = fv_x_int(a, 1);
     for (int i = 0; i < port->rank; i++) {
         fv_stmt *s = fv_kb_add(&w->b, FV_S_SETDIM);
-        s->output = b->index;
-        s->axis = i;
+        s->size.output = b->index;
+        s->size.axis = i;
         s->x = fv_p_dim(l, port->dims[i]);
         n = fv_x_bin(a, FV_X_MULSAT, n, s->x);
     }
@@ -435,7 +435,7 @@ static void end_turns(writer *w, const fv_op *op) {
 }
 
 static void statement(writer *w, int index) {
-    fv_op *op = w->l->steps[index].op;
+    fv_op *op = w->l->host.steps[index].op;
     if (fv_op_is(op, FV_OP_fv_Assume)) {
         FV_PUSH(w->l->arena, w->assumed, w->nassumed, w->cap_assumed, op);
         check_assumed(w);
@@ -464,7 +464,7 @@ static void statement(writer *w, int index) {
 static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     fv_text t = {.arena = l->arena};
     for (int i = 0; i < o->n; i++)
-        if (fv_ptrmap_get(&l->indexing, fv_intern(l->session, o->nodes[i])))
+        if (fv_ptrmap_get(&l->known.indexing, fv_intern(l->session, o->nodes[i])))
             fv_text_printf(&t, "%s%s", t.n ? ", " : "", o->nodes[i]);
     return t.s;
 }
@@ -494,16 +494,16 @@ static void launch_with(writer *w, const fv_launch *n, fv_value *const *values, 
     for (int i = 0; i < n->ndims; i++)
         dims[i] = fv_p_dim(l, n->dims[i]);
     fv_stmt *s = fv_kb_add(&w->b, FV_S_LAUNCH);
-    s->kernel = n->kernel;
-    s->descending = descending;
-    s->args = args;
-    s->dims = dims;
-    s->text = fv_origin_str(l->arena, n->origin);
-    s->indexes = indexing_nodes(l, n->origin);
+    s->call.kernel = n->kernel;
+    s->call.descending = descending;
+    s->call.args = args;
+    s->call.dims = dims;
+    s->note.text = fv_origin_str(l->arena, n->origin);
+    s->note.indexes = indexing_nodes(l, n->origin);
 }
 
 static void launch(writer *w, int index) {
-    fv_launch *n = &w->l->steps[index].launch;
+    fv_launch *n = &w->l->host.steps[index].launch;
     fv_arena *a = w->l->arena;
     for (int i = 0; i < n->nargs; i++)
         check_sizes(w, n->args[i]->type);
@@ -529,7 +529,7 @@ static void launch(writer *w, int index) {
 
 static void begin_loop(writer *w, int index) {
     fv_lowerer *l = w->l;
-    const fv_step *s = &l->steps[index];
+    const fv_step *s = &l->host.steps[index];
     for (int i = 0; i < s->nvalues; i++) {
         bool again = false;
         for (int k = 0; k < i && !again; k++)
@@ -540,7 +540,7 @@ static void begin_loop(writer *w, int index) {
     }
     w->turn =
         fv_kb_for(&w->b, FV_SERIAL, s->turn->name, fv_x_int(l->arena, 0), fv_p_dim(l, s->times), 1);
-    *fv_ptrmap_at(&l->symbols, s->turn) = w->turn->u.var;
+    *fv_ptrmap_at(&l->host.symbols, s->turn) = w->turn->u.var;
     *fv_ptrmap_at(&w->ready, s->turn) = (void *)(uintptr_t)s->turn;
 }
 
@@ -551,7 +551,7 @@ static void end_loop(writer *w) {
 
 static void free_after(writer *w, int index) {
     int n;
-    fv_value *const *values = fv_step_values(&w->l->steps[index], &n);
+    fv_value *const *values = fv_step_values(&w->l->host.steps[index], &n);
     for (int i = 0; i < n; i++) {
         fv_buf *b = buffer_of(w, values[i]);
         const fv_storage *s = fv_storage_root(fv_storage_of(w->l, values[i]));
@@ -595,13 +595,13 @@ static void own_dims(fv_lowerer *l) {
     fv_program *p = l->program;
     fv_dims *t = fv_dims_new(l->arena);
     const fv_dim *const *all;
-    int n = fv_dim_symbols(p->dims_table, &all);
+    int n = fv_dim_symbols(p->symbols.table, &all);
     for (int i = 0; i < n; i++) {
         const fv_dim *own =
             fv_dim_fresh(t, all[i]->name, all[i]->least, all[i]->most, all[i]->from_data);
-        for (int k = 0; k < p->nsymbols; k++)
-            if (p->symbols[k] == all[i])
-                p->symbols[k] = own;
+        for (int k = 0; k < p->symbols.n; k++)
+            if (p->symbols.all[k] == all[i])
+                p->symbols.all[k] = own;
     }
     /* dims of the module -> symbols that replace them */
     fv_ptrmap unknown = fv_ptrmap_in(l->arena);
@@ -609,7 +609,7 @@ static void own_dims(fv_lowerer *l) {
         own_port_dims(l, t, &unknown, &p->inputs[i]);
     for (int i = 0; i < p->noutputs; i++)
         own_port_dims(l, t, &unknown, &p->outputs[i]);
-    p->dims_table = t;
+    p->symbols.table = t;
 }
 
 bool fv_write_program(fv_lowerer *l) {
@@ -617,8 +617,8 @@ bool fv_write_program(fv_lowerer *l) {
                 .ready = fv_ptrmap_in(l->arena),
                 .sizes = fv_ptrmap_in(l->arena),
                 .relations = FV_NEW(l->arena, bool, l->module->nrelations + 1)};
-    fv_kb_init(&w.plan, l->arena, NULL, &l->program->plan);
-    fv_kb_init(&w.b, l->arena, NULL, &l->program->body);
+    fv_kb_init(&w.plan, l->arena, NULL, &l->program->host.plan);
+    fv_kb_init(&w.b, l->arena, NULL, &l->program->host.body);
     make_ports(l);
     check_relations(&w);
     const fv_region *r = l->func->body;
@@ -626,8 +626,8 @@ bool fv_write_program(fv_lowerer *l) {
         check_sizes(&w, r->params[i]->type);
     find_doubtful(&w, r->first);
     check_doubtful(&w);
-    for (int i = 0; i < l->nsteps; i++) {
-        switch (l->steps[i].kind) {
+    for (int i = 0; i < l->host.nsteps; i++) {
+        switch (l->host.steps[i].kind) {
         case FV_STEP_LAUNCH: launch(&w, i); break;
         case FV_STEP_STATEMENT: statement(&w, i); break;
         case FV_STEP_LOOP: begin_loop(&w, i); break;

@@ -246,10 +246,10 @@ static fv_buf *constant_of(sharer *z, const member *m, fv_elem e, int64_t count,
     fv_expr *extent = fv_x_int(l->arena, count);
     const char *name = fv_printf(l->arena, "%s.literals.%s", m->kernel->name, fv_elem_name(e));
     fv_buf *b = fv_buf_new(l->arena, name, FV_BUF_CONST, e, 1, &extent);
-    b->index = p->nconstants;
+    b->index = p->memory.nconstants;
     fv_p_add_buffer(l, b);
     fv_constant c = {.name = name, .data = t->data, .bytes = t->bytes, .buf = b};
-    FV_PUSH(l->arena, p->constants, p->nconstants, l->cap_constants, c);
+    FV_PUSH(l->arena, p->memory.constants, p->memory.nconstants, l->host.cap_constants, c);
     return b;
 }
 
@@ -297,7 +297,8 @@ static void share_launch(sharer *z, fv_launch *n) {
     family *f = m->of;
     if (!f->kernel) {
         f->kernel = f->first->next ? merged(z, f) : f->first->kernel;
-        FV_PUSH(l->arena, l->program->kernels, l->program->nkernels, l->cap_kernels, f->kernel);
+        FV_PUSH(l->arena, l->program->kernels, l->program->nkernels, l->host.cap_kernels,
+                f->kernel);
         f->made = fv_launch_value(n);
     } else
         fv_takes(l, fv_launch_value(n), m->nconstants ? FV_WHY_shares_literals : FV_WHY_shares,
@@ -310,11 +311,11 @@ static void share_launch(sharer *z, fv_launch *n) {
 void fv_share_kernels(fv_lowerer *l) {
     fv_arena *a = fv_arena_new(l->session);
     sharer z = {.l = l, .arena = a, .members = fv_ptrmap_in(a), .families = fv_ptrmap_in(a)};
-    for (int i = 0; i < l->nsteps; i++)
-        if (l->steps[i].kind == FV_STEP_LAUNCH)
-            find_member(&z, l->steps[i].launch.kernel);
-    for (int i = 0; i < l->nsteps; i++)
-        if (l->steps[i].kind == FV_STEP_LAUNCH)
-            share_launch(&z, &l->steps[i].launch);
+    for (int i = 0; i < l->host.nsteps; i++)
+        if (l->host.steps[i].kind == FV_STEP_LAUNCH)
+            find_member(&z, l->host.steps[i].launch.kernel);
+    for (int i = 0; i < l->host.nsteps; i++)
+        if (l->host.steps[i].kind == FV_STEP_LAUNCH)
+            share_launch(&z, &l->host.steps[i].launch);
     fv_arena_free(a);
 }

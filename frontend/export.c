@@ -34,8 +34,10 @@ typedef struct exporter {
     fv_ptrmap nodes;  /* names of nodes, interned */
     fv_ptrmap inits;  /* constants that are listed */
     fv_ptrmap labels; /* op to the name of its node */
-    Onnx__TensorProto **initializers;
-    int ninitializers, cap_initializers;
+    struct {
+        Onnx__TensorProto **all;
+        int n, cap;
+    } initializers; /* of the main graph */
     bool failed;
 } exporter;
 
@@ -256,7 +258,7 @@ static void list_constant(exporter *x, const fv_value *v) {
         return;
     *at = x;
     Onnx__TensorProto *t = tensor_of(x, v->tensor, name_of(x, v));
-    FV_PUSH(x->a, x->initializers, x->ninitializers, x->cap_initializers, t);
+    FV_PUSH(x->a, x->initializers.all, x->initializers.n, x->initializers.cap, t);
 }
 
 /* ---- attributes ---- */
@@ -538,8 +540,8 @@ static void make_model(exporter *x) {
     reserve_names(x, f);
     name_nodes(x, f->body);
     p->graph = graph_of(x, f->body, *x->m->name ? x->m->name : "main");
-    p->graph->n_initializer = (size_t)x->ninitializers;
-    p->graph->initializer = x->initializers;
+    p->graph->n_initializer = (size_t)x->initializers.n;
+    p->graph->initializer = x->initializers.all;
 }
 
 fv_export *fv_onnx_export(fv_session *s, fv_arena *a, const fv_module *m,

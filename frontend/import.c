@@ -79,8 +79,8 @@ static bool import_functions(fv_importer *im) {
         const char *domain = fv_import_domain(p->domain), *name = fv_text_of(p->name);
         f->proto = p;
         f->qualified = *domain ? fv_printf(im->tmp, "%s.%s", domain, name) : name;
-        void **slot =
-            fv_ptrmap_at(&im->functions, fv_import_function_key(im, domain, name, p->overload));
+        void **slot = fv_ptrmap_at(&im->found.functions,
+                                   fv_import_function_key(im, domain, name, p->overload));
         if (*slot)
             ok = fv_error(im->s, "function '%s' is defined twice", f->qualified);
         if (p->n_attribute > FV_MAX_ATTRIBUTES || p->n_attribute_proto > FV_MAX_ATTRIBUTES)
@@ -115,9 +115,9 @@ static bool import_head(fv_importer *im) {
 
 fv_value *fv_import_shared(fv_importer *im, const void *message, const char *stem,
                            const fv_tensor *t) {
-    void **slot = fv_ptrmap_at(&im->constants, message);
+    void **slot = fv_ptrmap_at(&im->found.constants, message);
     if (!*slot)
-        *slot = t ? fv_const_new(im->m, stem, t) : im->poison;
+        *slot = t ? fv_const_new(im->m, stem, t) : im->instead.poison;
     return *slot;
 }
 
@@ -133,24 +133,25 @@ static void define_initializer(fv_importer *im, fv_import_scope *sc, const char 
 void fv_import_initializers(fv_importer *im, fv_import_scope *sc, const Onnx__GraphProto *g) {
     for (size_t i = 0; i < g->n_initializer; i++)
         define_initializer(im, sc, g->initializer[i]->name, g->initializer[i],
-                           fv_ptrmap_get(&im->constants, g->initializer[i])
+                           fv_ptrmap_get(&im->found.constants, g->initializer[i])
                                ? NULL
                                : fv_tensor_decode(&im->tensors, g->initializer[i]));
     for (size_t i = 0; i < g->n_sparse_initializer; i++) {
         const Onnx__SparseTensorProto *t = g->sparse_initializer[i];
-        define_initializer(
-            im, sc, t->values ? t->values->name : NULL, t,
-            fv_ptrmap_get(&im->constants, t) ? NULL : fv_tensor_decode_sparse(&im->tensors, t));
+        define_initializer(im, sc, t->values ? t->values->name : NULL, t,
+                           fv_ptrmap_get(&im->found.constants, t)
+                               ? NULL
+                               : fv_tensor_decode_sparse(&im->tensors, t));
     }
 }
 
 static void note_initializers(fv_importer *im, const Onnx__GraphProto *g) {
     for (size_t i = 0; i < g->n_initializer; i++)
-        fv_import_map(&im->is_initializer, fv_intern(im->s, fv_text_of(g->initializer[i]->name)),
-                      im);
+        fv_import_map(&im->found.is_initializer,
+                      fv_intern(im->s, fv_text_of(g->initializer[i]->name)), im);
     for (size_t i = 0; i < g->n_sparse_initializer; i++)
         if (g->sparse_initializer[i]->values)
-            fv_import_map(&im->is_initializer,
+            fv_import_map(&im->found.is_initializer,
                           fv_intern(im->s, fv_text_of(g->sparse_initializer[i]->values->name)), im);
 }
 
@@ -165,18 +166,18 @@ static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
             fv_error(im->s, "an input has no name");
             continue;
         }
-        if (fv_ptrmap_get(&im->is_initializer, fv_intern(im->s, name)))
+        if (fv_ptrmap_get(&im->found.is_initializer, fv_intern(im->s, name)))
             continue;
         const Onnx__TypeProto *declared = g->input[i]->type;
         if (declared && declared->value_case == ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE) {
             fv_value *v = fv_import_sparse_input(im, sc->region, declared, name,
                                                  fv_printf(im->tmp, "input '%s'", name));
-            fv_import_define(im, sc, name, v ? v : im->poison);
+            fv_import_define(im, sc, name, v ? v : im->instead.poison);
             continue;
         }
         const fv_type *t =
             fv_import_type(im, g->input[i]->type, name, fv_printf(im->tmp, "input '%s'", name));
-        fv_import_define(im, sc, name, t ? fv_param_new(sc->region, name, t) : im->poison);
+        fv_import_define(im, sc, name, t ? fv_param_new(sc->region, name, t) : im->instead.poison);
     }
 }
 
@@ -186,19 +187,19 @@ static void import_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__Grap
  * existing ones are visited. */
 static void settle(fv_importer *im) {
     int n = im->m->nrelations;
-    if (n == im->relations || im->settled == MOST_SETTLED)
+    if (n == im->settled.relations || im->settled.times == MOST_SETTLED)
         return;
-    im->settled++;
+    im->settled.times++;
     fv_module_settle(im->m);
-    im->relations = im->m->nrelations;
+    im->settled.relations = im->m->nrelations;
 }
 
 bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
-    im->imported += nodes.n + 1;
-    if (im->imported > im->nodes + FV_MAX_INLINED) {
-        if (!im->too_many)
+    im->size.imported += nodes.n + 1;
+    if (im->size.imported > im->size.nodes + FV_MAX_INLINED) {
+        if (!im->size.too_many)
             fv_error(im->s, "functions and nested loops add more than %d nodes", FV_MAX_INLINED);
-        im->too_many = true;
+        im->size.too_many = true;
         return false;
     }
     const size_t *order = fv_import_order(im, sc, nodes);
@@ -214,10 +215,10 @@ bool fv_import_nodes(fv_importer *im, fv_import_scope *sc, fv_nodes nodes) {
 static fv_value *output_of(fv_importer *im, const fv_import_scope *sc, const char *name) {
     const fv_op *parent = sc->region->parent;
     fv_value *v = fv_import_find(im, sc, name);
-    if (v == im->poison)
+    if (v == im->instead.poison)
         return NULL;
-    bool sparse = v && fv_ptrmap_get(&im->sparse, v);
-    if (v && v != im->absent && !sparse)
+    bool sparse = v && fv_ptrmap_get(&im->found.sparse, v);
+    if (v && v != im->instead.absent && !sparse)
         return v;
     const char *problem = sparse   ? "is a sparse tensor, which only an operator takes"
                           : v      ? "is an input that a function's caller leaves out"
@@ -278,7 +279,8 @@ static void check_declared(fv_importer *im, fv_import_scope *sc, size_t n,
                            Onnx__ValueInfoProto **declared) {
     for (size_t i = 0; i < n; i++) {
         fv_value *v = fv_import_find(im, sc, fv_text_of(declared[i]->name));
-        if (v && v != im->poison && v->kind != FV_VALUE_RESULT && !fv_ptrmap_get(&im->sparse, v))
+        if (v && v != im->instead.poison && v->kind != FV_VALUE_RESULT &&
+            !fv_ptrmap_get(&im->found.sparse, v))
             fv_import_declared(im, v, declared[i]);
     }
 }
@@ -357,7 +359,7 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     fv_session *s = m->session;
     int errors = fv_error_count(s);
     fv_arena *tmp = fv_arena_new(s);
-    fv_importer im = {.s = s, .tmp = tmp, .m = m, .strict = o && o->strict};
+    fv_importer im = {.s = s, .tmp = tmp, .m = m, .departures.strict = o && o->strict};
     if (trial)
         im.trial = *trial;
     bool look = o && o->look;
@@ -365,10 +367,10 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     XXH3_128bits_reset(hash.state);
     if (!look)
         hash_more(&hash, data, size);
-    im.sparse = im.functions = im.symbols = im.is_initializer = im.constants = im.departures =
-        fv_ptrmap_in(tmp);
-    im.poison = FV_NEW(tmp, fv_value, 1);
-    im.absent = FV_NEW(tmp, fv_value, 1);
+    im.found.sparse = im.found.functions = im.found.symbols = im.found.is_initializer =
+        im.found.constants = im.departures.met = fv_ptrmap_in(tmp);
+    im.instead.poison = FV_NEW(tmp, fv_value, 1);
+    im.instead.absent = FV_NEW(tmp, fv_value, 1);
     im.tensors = (fv_tensor_reader){.session = s,
                                     .arena = m->arena,
                                     .bytes = data,
@@ -376,7 +378,7 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
                                     .look = look,
                                     .seen = look ? NULL : hash_more,
                                     .ctx = &hash};
-    im.size = size;
+    im.size.bytes = size;
     im.func = fv_func_new(m, "main");
     im.model = (const Onnx__ModelProto *)fv_wire_unpack(s, tmp, &onnx__model_proto__descriptor,
                                                         data, size, "an ONNX model");
@@ -384,7 +386,7 @@ static bool import_as(fv_module *m, const uint8_t *data, size_t size, const char
     fv_import_count_departures(&im);
     *faults = im.faults;
     if (!look)
-        m->source_hash = hash_text(&im, &hash);
+        m->source.hash = hash_text(&im, &hash);
     fv_arena_free(tmp);
     return ok && fv_error_count(s) == errors && fv_module_verify(m, NULL);
 }
@@ -400,7 +402,8 @@ fv_faults fv_import_trial(const fv_importer *im, const fv_import_options *o, fv_
     fv_faults faults;
     look.look = true;
     fv_module *m = fv_module_new(im->s, "trial");
-    (void)import_as(m, im->tensors.bytes, im->size, im->tensors.folder, &look, &ranks, &faults);
+    (void)import_as(m, im->tensors.bytes, im->size.bytes, im->tensors.folder, &look, &ranks,
+                    &faults);
     fv_module_free(m);
     return faults;
 }

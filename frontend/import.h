@@ -73,6 +73,37 @@ typedef struct fv_sparse {
     const fv_dim *const *dims;
 } fv_sparse;
 
+/* What was found in the model, by name or message. */
+typedef struct fv_import_index {
+    fv_ptrmap functions;      /* by fv_import_function_key: fv_function */
+    fv_ptrmap symbols;        /* names of dims of inputs: const fv_dim */
+    fv_ptrmap is_initializer; /* names in the main graph */
+    fv_ptrmap constants;      /* by their message, which may be imported several times: fv_value */
+    /* of inputs that are sparse tensors: fv_sparse by `values`, which has the name */
+    fv_ptrmap sparse;
+} fv_import_index;
+
+/* The size of the model, against which the number of nodes is checked. */
+typedef struct fv_import_size {
+    size_t bytes;    /* of the model, which `tensors` has */
+    size_t nodes;    /* of the model; functions counted once */
+    size_t imported; /* nodes so far; functions and repeated bodies count each time */
+    bool too_many;   /* too many were imported, and that was reported */
+} fv_import_size;
+
+/* Departures from the standard. */
+typedef struct fv_departures {
+    bool strict;             /* they are errors */
+    int n[FV_LENIENT_KINDS]; /* how many there are of each kind */
+    fv_ptrmap met;           /* which were met: what departs */
+} fv_departures;
+
+/* Symbols of the sizes that results of loops have. */
+typedef struct fv_loop_sizes {
+    const fv_dim **all;
+    int n, cap;
+} fv_loop_sizes;
+
 typedef struct fv_importer {
     fv_session *s;
     fv_arena *tmp; /* freed when the import is done */
@@ -80,27 +111,21 @@ typedef struct fv_importer {
     fv_func *func;
     const Onnx__ModelProto *model;
     fv_opsets opsets;
-    fv_ptrmap functions;      /* by fv_import_function_key: fv_function */
-    fv_ptrmap symbols;        /* names of dims of inputs: const fv_dim */
-    fv_ptrmap is_initializer; /* names in the main graph */
-    fv_ptrmap constants;      /* by their message, which may be imported several times: fv_value */
-    /* of inputs that are sparse tensors: fv_sparse by `values`, which has the name */
-    fv_ptrmap sparse;
+    fv_import_index found;
     fv_tensor_reader tensors;
-    size_t size;            /* of the model's bytes, which `tensors` has */
-    fv_value *poison;       /* replaces a value that could not be made */
-    fv_value *absent;       /* for one that the caller of a function left out */
-    size_t nodes;           /* of the model; functions counted once */
-    size_t imported;        /* so far; functions and repeated bodies count each time */
-    bool too_many;          /* of them, and said so */
-    int relations, settled; /* of the module when it was settled last; how often it was */
-    bool strict;            /* departures are errors */
+    fv_import_size size;
+    struct {
+        fv_value *poison; /* replaces a value that could not be made */
+        fv_value *absent; /* replaces one that the caller of a function left out */
+    } instead;
+    struct {
+        int relations; /* relations that the module had when it was settled last */
+        int times;     /* how often it was */
+    } settled;
+    fv_departures departures;
     fv_faults faults;
-    fv_ranks trial;        /* what is tried; n = 0: nothing is */
-    const fv_dim **turned; /* symbols of the sizes that results of loops have */
-    int nturned, cap_turned;
-    int ndepartures[FV_LENIENT_KINDS];
-    fv_ptrmap departures; /* which were met: what departs */
+    fv_ranks trial; /* what is tried; n = 0: nothing is */
+    fv_loop_sizes turned;
 } fv_importer;
 
 typedef struct fv_import_scope fv_import_scope;

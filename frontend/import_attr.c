@@ -318,7 +318,7 @@ fv_value *fv_import_constant(fv_importer *im, const fv_import_scope *sc,
             continue;
         const char *name = fv_text_of(node->attribute[i]->name);
         values++;
-        v = fv_ptrmap_get(&im->constants, b.attr);
+        v = fv_ptrmap_get(&im->found.constants, b.attr);
         if (!v) {
             const fv_tensor *t = constant_value(im, name, b.attr, &known);
             v = fv_import_shared(im, b.attr, stem, t);

@@ -122,7 +122,7 @@ static bool looks_plain(const char *text) {
 }
 
 static bool is_real_input(const fv_importer *im, const Onnx__ValueInfoProto *v) {
-    return !fv_ptrmap_get(&im->is_initializer, fv_intern(im->s, fv_text_of(v->name)));
+    return !fv_ptrmap_get(&im->found.is_initializer, fv_intern(im->s, fv_text_of(v->name)));
 }
 
 /* One pass over the dims of all inputs: first those named by plain words, so that the others can be
@@ -203,7 +203,7 @@ static void make_dims(table *t) {
             if (!fv_dim_bound(dims, d, y->lo, y->hi))
                 fv_error(im->s, "dim '%s' has no value within %lld..%lld", y->name,
                          (long long)y->lo, (long long)y->hi);
-        fv_import_map(&im->symbols, y->name, d);
+        fv_import_map(&im->found.symbols, y->name, d);
     }
 }
 
@@ -229,7 +229,7 @@ static const fv_dim *parse_expression(fv_importer *im, const char *text) {
             n++;
         const fv_dim *d = NULL;
         if (n && !isdigit((unsigned char)*c) && !is_keyword(c, n)) {
-            d = fv_ptrmap_get(&im->symbols, fv_internn(im->s, c, n));
+            d = fv_ptrmap_get(&im->found.symbols, fv_internn(im->s, c, n));
             if (!d)
                 return NULL;
         }
@@ -252,7 +252,7 @@ static const fv_dim *known_dim(fv_importer *im, const Onnx__TensorShapeProto__Di
         return fv_dim_const(im->m->dims, value);
     if (!param)
         return NULL;
-    const fv_dim *known = fv_ptrmap_get(&im->symbols, fv_intern(im->s, param));
+    const fv_dim *known = fv_ptrmap_get(&im->found.symbols, fv_intern(im->s, param));
     return known ? known : parse_expression(im, param);
 }
 
@@ -272,7 +272,7 @@ static const fv_dim *input_dim(fv_importer *im, const Onnx__TensorShapeProto__Di
     const fv_dim *known = known_dim(im, d);
     const char *name = fv_printf(im->tmp, "%s_%d", stem, (int)axis);
     if (!known)
-        known = fv_ptrmap_get(&im->symbols, fv_intern(im->s, name));
+        known = fv_ptrmap_get(&im->found.symbols, fv_intern(im->s, name));
     if (known)
         return known;
     return param_of(d) ? fv_dim_symbol(im->m->dims, param_of(d))
@@ -473,7 +473,7 @@ void fv_import_note_loop(fv_importer *im, const fv_op *loop) {
         for (int k = 0; t && t->kind == FV_TENSOR && k < t->rank; k++)
             for (int j = 0; t->dims[k]->from_data && j < n; j++)
                 if (symbols[j]->from_data && fv_dim_mentions(t->dims[k], symbols[j]))
-                    FV_PUSH(im->tmp, im->turned, im->nturned, im->cap_turned, symbols[j]);
+                    FV_PUSH(im->tmp, im->turned.all, im->turned.n, im->turned.cap, symbols[j]);
     }
 }
 
@@ -482,8 +482,8 @@ void fv_import_note_loop(fv_importer *im, const fv_op *loop) {
 static bool turns_decide(const fv_importer *im, const fv_value *v, const fv_dim *d, bool output) {
     if (v->type->rank == 1 && !output && (v->type->elem == FV_I64 || v->type->elem == FV_I32))
         return false;
-    for (int i = 0; i < im->nturned; i++)
-        if (fv_dim_mentions(d, im->turned[i]))
+    for (int i = 0; i < im->turned.n; i++)
+        if (fv_dim_mentions(d, im->turned.all[i]))
             return true;
     return false;
 }

@@ -19,14 +19,14 @@ static const struct {
 };
 
 static bool is_new(fv_importer *im, const void *what) {
-    void **slot = fv_ptrmap_at(&im->departures, what);
+    void **slot = fv_ptrmap_at(&im->departures.met, what);
     bool is = !*slot;
     *slot = im;
     return is;
 }
 
 static bool is_refused(const fv_importer *im, fv_lenient_kind kind) {
-    return im->strict && !kinds[kind].legal;
+    return im->departures.strict && !kinds[kind].legal;
 }
 
 static void say(fv_importer *im, fv_lenient_kind kind, const fv_message *about, const char *format,
@@ -43,7 +43,7 @@ bool fv_import_departs(fv_importer *im, fv_lenient_kind kind, const void *what,
                        const fv_message *about, const char *taken, const char *format, ...) {
     va_list args;
     bool refused = is_refused(im, kind);
-    if (!is_new(im, what) || im->ndepartures[kind]++ >= SAID)
+    if (!is_new(im, what) || im->departures.n[kind]++ >= SAID)
         return !refused;
     va_start(args, format);
     const char *fact = fv_vprintf(im->tmp, format, args);
@@ -54,6 +54,6 @@ bool fv_import_departs(fv_importer *im, fv_lenient_kind kind, const void *what,
 
 void fv_import_count_departures(fv_importer *im) {
     for (int k = 0; k < FV_LENIENT_KINDS; k++)
-        if (im->ndepartures[k] > SAID)
-            say(im, (fv_lenient_kind)k, NULL, "%d %s", im->ndepartures[k] - SAID, kinds[k].others);
+        if (im->departures.n[k] > SAID)
+            say(im, (fv_lenient_kind)k, NULL, "%d %s", im->departures.n[k] - SAID, kinds[k].others);
 }

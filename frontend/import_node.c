@@ -34,20 +34,20 @@ static fv_value *any_operand(fv_importer *im, const fv_import_scope *sc,
         return NULL;
     fv_value *v = fv_import_find(im, sc, name);
     if (v)
-        return v == im->absent ? NULL : v;
+        return v == im->instead.absent ? NULL : v;
     fv_import_node_error(im, sc, node, "input '%s' is not defined anywhere", name);
-    return im->poison;
+    return im->instead.poison;
 }
 
 static fv_value *operand(fv_importer *im, const fv_import_scope *sc, const Onnx__NodeProto *node,
                          const char *name) {
     fv_value *v = any_operand(im, sc, node, name);
-    if (!v || !fv_ptrmap_get(&im->sparse, v))
+    if (!v || !fv_ptrmap_get(&im->found.sparse, v))
         return v;
     fv_import_node_error(
         im, sc, node,
         "input '%s' is a sparse tensor, which com.microsoft.SparseToDenseMatMul alone takes", name);
-    return im->poison;
+    return im->instead.poison;
 }
 
 /* Operands without those left out at the end; false where one is poison. */
@@ -62,7 +62,7 @@ static bool operands(fv_importer *im, const fv_import_scope *sc, const Onnx__Nod
     for (size_t i = 0; i < node->n_input; i++) {
         (*out)[i] = sparse && i == 0 ? any_operand(im, sc, node, node->input[i])
                                      : operand(im, sc, node, node->input[i]);
-        ok &= (*out)[i] != im->poison;
+        ok &= (*out)[i] != im->instead.poison;
         if ((*out)[i])
             *n = (int)i + 1;
     }
@@ -254,9 +254,9 @@ static void define_results(fv_importer *im, fv_import_scope *sc, const Onnx__Nod
         const char *name = node->output[i];
         if (!*name)
             continue;
-        fv_value *v = (int)i < op->nout && op->out[i] ? op->out[i] : im->poison;
+        fv_value *v = (int)i < op->nout && op->out[i] ? op->out[i] : im->instead.poison;
         const Onnx__ValueInfoProto *declared = fv_ptrmap_get(&sc->declared, fv_intern(im->s, name));
-        if (declared && v != im->poison)
+        if (declared && v != im->instead.poison)
             fv_import_declared(im, v, declared);
         fv_import_define(im, sc, name, v);
     }
@@ -278,7 +278,7 @@ static void import_op(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProt
         define_results(im, sc, node, op);
     else {
         im->faults.nodes++;
-        define_outputs(im, sc, node, im->poison);
+        define_outputs(im, sc, node, im->instead.poison);
     }
 }
 
@@ -335,7 +335,7 @@ static bool bind_inputs(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
     for (size_t i = 0; i < p->n_input; i++) {
         fv_value *v = i < node->n_input ? operand(im, sc, node, node->input[i]) : NULL;
         if (*p->input[i])
-            fv_import_define(im, inner, p->input[i], v ? v : im->absent);
+            fv_import_define(im, inner, p->input[i], v ? v : im->instead.absent);
     }
     for (size_t i = 0; i < node->n_output; i++) {
         if (!*node->output[i] || !*p->output[i])
@@ -363,11 +363,11 @@ static bool import_body(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
         if (!v) {
             fv_import_node_error(im, sc, node, "output '%s' of function '%s' is not defined",
                                  p->output[i], f->qualified);
-            v = im->poison;
+            v = im->instead.poison;
         }
         const Onnx__ValueInfoProto *declared =
             fv_ptrmap_get(&sc->declared, fv_intern(im->s, node->output[i]));
-        if (declared && v != im->poison && v != im->absent)
+        if (declared && v != im->instead.poison && v != im->instead.absent)
             fv_import_declared(im, v, declared);
         fv_import_define(im, sc, node->output[i], v);
     }
@@ -389,7 +389,7 @@ static void inline_call(fv_importer *im, fv_import_scope *sc, const Onnx__NodePr
     bool ok = bind_attrs(im, sc, node, &inner, &call);
     ok &= bind_inputs(im, sc, node, f->proto, &inner);
     if (!ok || !import_body(im, sc, node, f, &inner))
-        define_outputs(im, sc, node, im->poison);
+        define_outputs(im, sc, node, im->instead.poison);
 }
 
 /* ---- If ---- */
@@ -401,7 +401,7 @@ static const char *known_branch(const fv_importer *im, const fv_import_scope *sc
     if (what->def->id != FV_OP_If || node->n_input != 1)
         return NULL;
     const fv_value *v = fv_import_find(im, sc, node->input[0]);
-    if (!v || v == im->poison || v == im->absent || !fv_known_int(v, &cond))
+    if (!v || v == im->instead.poison || v == im->instead.absent || !fv_known_int(v, &cond))
         return NULL;
     return cond ? "then_branch" : "else_branch";
 }
@@ -460,7 +460,7 @@ static bool inline_branch(fv_importer *im, fv_import_scope *sc, const Onnx__Node
         if (!v)
             fv_import_node_error(im, sc, node, "output '%s' of its %s is not defined",
                                  fv_text_of(g->output[i]->name), name);
-        fv_import_define(im, sc, node->output[i], v ? v : im->poison);
+        fv_import_define(im, sc, node->output[i], v ? v : im->instead.poison);
     }
     return true;
 }
@@ -471,13 +471,13 @@ static void import_constant(fv_importer *im, fv_import_scope *sc, const Onnx__No
     const char *name = node->n_output ? node->output[0] : "";
     fv_value *v = fv_import_constant(im, sc, node, stem_of(im, sc, name));
     if (*name)
-        fv_import_define(im, sc, name, v ? v : im->poison);
+        fv_import_define(im, sc, name, v ? v : im->instead.poison);
 }
 
 void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto *node) {
     fv_operator what = fv_import_operator(im, sc->opsets, node);
     if (what.problem) /* the survey said so */
-        define_outputs(im, sc, node, im->poison);
+        define_outputs(im, sc, node, im->instead.poison);
     else if (what.function)
         inline_call(im, sc, node, what.function);
     else if (what.is_constant)
@@ -487,6 +487,6 @@ void fv_import_node(fv_importer *im, fv_import_scope *sc, const Onnx__NodeProto 
         if (!branch)
             import_op(im, sc, node, &what);
         else if (!inline_branch(im, sc, node, branch))
-            define_outputs(im, sc, node, im->poison);
+            define_outputs(im, sc, node, im->instead.poison);
     }
 }

@@ -108,7 +108,7 @@ static int rank_by_option(fv_importer *im, const char *input, const fv_import_op
 bool fv_import_is_open(const fv_importer *im, const Onnx__ValueInfoProto *input) {
     const Onnx__TypeProto *t = input->type;
     return t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE && !t->tensor_type->shape &&
-           !fv_ptrmap_get(&im->is_initializer, fv_intern(im->s, fv_text_of(input->name)));
+           !fv_ptrmap_get(&im->found.is_initializer, fv_intern(im->s, fv_text_of(input->name)));
 }
 
 static Onnx__TensorShapeProto *open_shape(fv_importer *im, int rank) {

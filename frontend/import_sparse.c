@@ -41,7 +41,7 @@ fv_value *fv_import_sparse_input(fv_importer *im, fv_region *r, const Onnx__Type
                                     fv_tensor_type(m->arena, type->elem, 1, &n));
     fv_value *places = fv_param_new(r, fv_printf(im->tmp, "%s.indices", name),
                                     fv_tensor_type(m->arena, FV_I64, 2, dims));
-    fv_import_map(&im->sparse, values, add(im, values, places, type->rank, type->dims));
+    fv_import_map(&im->found.sparse, values, add(im, values, places, type->rank, type->dims));
     return values;
 }
 
@@ -57,7 +57,7 @@ static bool is_dim_of_param(const fv_region *r, const fv_dim *d) {
 
 void fv_import_check_sparse(fv_importer *im, const fv_region *r) {
     for (int i = 0; i < r->nparams; i++) {
-        const fv_sparse *s = fv_ptrmap_get(&im->sparse, r->params[i]);
+        const fv_sparse *s = fv_ptrmap_get(&im->found.sparse, r->params[i]);
         for (int k = 0; s && k < s->rank; k++)
             if (!is_dim_of_param(r, s->dims[k]))
                 fv_error(im->s,
@@ -100,7 +100,7 @@ static const fv_sparse *of_matrix(fv_importer *im, const fv_value *v) {
 }
 
 const fv_sparse *fv_import_sparse_of(fv_importer *im, fv_value *v) {
-    const fv_sparse *s = fv_ptrmap_get(&im->sparse, v);
+    const fv_sparse *s = fv_ptrmap_get(&im->found.sparse, v);
     bool known = !s && v->kind == FV_VALUE_CONST && v->type->rank == 2 &&
                  v->type->elem != FV_STRING && fv_elem_bits(v->type->elem) >= 8;
     return known ? of_matrix(im, v) : s;

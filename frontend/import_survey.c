@@ -72,9 +72,9 @@ fv_operator fv_import_operator(fv_importer *im, const fv_opsets *opsets,
                                const Onnx__NodeProto *node) {
     fv_operator r = {0};
     const char *domain = fv_import_domain(node->domain), *op = fv_text_of(node->op_type);
-    if (im->functions.n)
-        r.function =
-            fv_ptrmap_get(&im->functions, fv_import_function_key(im, domain, op, node->overload));
+    if (im->found.functions.n)
+        r.function = fv_ptrmap_get(&im->found.functions,
+                                   fv_import_function_key(im, domain, op, node->overload));
     if (r.function)
         return r;
     int64_t version = domain_version(im, opsets, domain);
@@ -214,7 +214,7 @@ bool fv_import_survey(fv_importer *im) {
     survey v = {.im = im, .by_problem = {.arena = im->tmp}};
     const Onnx__GraphProto *g = im->model->graph;
     bool ok = survey_nodes(&v, &im->opsets, "", (fv_nodes){g->n_node, g->node}, 0);
-    im->nodes = v.nodes;
+    im->size.nodes = v.nodes;
     for (int i = 0; i < v.n; i++)
         say(&v, v.findings[i]);
     return ok;

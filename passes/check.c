@@ -84,13 +84,13 @@ static bool make_ports(instance *c, const fv_program *p, outcome *o) {
 }
 
 static int run(instance *c, const fv_program *p, outcome *o) {
-    int64_t *dims = FV_NEW(c->arena, int64_t, p->nsymbols + 1);
+    int64_t *dims = FV_NEW(c->arena, int64_t, p->symbols.n + 1);
     int64_t *out_dims = FV_NEW(c->arena, int64_t, fv_out_dims_size(p) + 1);
     const void *in[MAX_PORTS];
     void *out[MAX_PORTS];
     size_t bytes = 0;
-    for (int i = 0; i < p->nsymbols; i++)
-        dims[i] = symbol_value(c, p->symbols[i]->name);
+    for (int i = 0; i < p->symbols.n; i++)
+        dims[i] = symbol_value(c, p->symbols.all[i]->name);
     fv_interp *interp = fv_interp_new(p->arena, p);
     if (!interp || !make_ports(c, p, o))
         return FV_INTERNAL;

@@ -82,6 +82,13 @@ typedef struct name {
     fv_value *value;
 } name;
 
+/* The shape from which the shapes of others are taken. */
+typedef struct common_shape {
+    int rank;
+    const fv_dim *dims[FV_MAX_RANK];
+    bool square; /* all shapes are [k, k], so that matrix products are legal */
+} common_shape;
+
 typedef struct maker {
     fv_random *r;
     fv_module *m;
@@ -102,9 +109,7 @@ typedef struct maker {
         int first; /* index of the first class of its type variables */
     } ops[MAX_CLASSES / FV_MAX_TYPEVARS];
     int nops;
-    int rank; /* rank of the shape from which the shapes of others are taken */
-    const fv_dim *dims[FV_MAX_RANK];
-    bool square; /* all shapes are [k, k], so that matrix products are legal */
+    common_shape shape;
 } maker;
 
 /* ---- types ---- */
@@ -300,22 +305,22 @@ static void draw_shape(maker *k) {
         if (fv_random_one_in(k->r, 2))
             bound(k->m->dims, d, fv_random_below(k->r, 2), 8);
     }
-    k->square = k->size > 0 && fv_random_one_in(k->r, 6);
-    k->rank = k->square ? 2 : fv_random_below(k->r, k->size + 1);
-    for (int i = 0; i < k->rank; i++)
-        k->dims[i] = k->square && i ? k->dims[0] : random_dim(k);
+    k->shape.square = k->size > 0 && fv_random_one_in(k->r, 6);
+    k->shape.rank = k->shape.square ? 2 : fv_random_below(k->r, k->size + 1);
+    for (int i = 0; i < k->shape.rank; i++)
+        k->shape.dims[i] = k->shape.square && i ? k->shape.dims[0] : random_dim(k);
 }
 
 /* Draws the whole shape, or one that broadcasts to it: its last axes, some of them with dim 1. */
 static int part_of_shape(maker *k, const fv_dim **dims) {
     int drop = 0;
-    bool whole = k->square || !fv_random_one_in(k->r, 3);
+    bool whole = k->shape.square || !fv_random_one_in(k->r, 3);
     if (!whole)
-        drop = fv_random_below(k->r, k->rank + 1);
-    for (int i = drop; i < k->rank; i++)
+        drop = fv_random_below(k->r, k->shape.rank + 1);
+    for (int i = drop; i < k->shape.rank; i++)
         dims[i - drop] =
-            !whole && fv_random_one_in(k->r, 3) ? fv_dim_const(k->m->dims, 1) : k->dims[i];
-    return k->rank - drop;
+            !whole && fv_random_one_in(k->r, 3) ? fv_dim_const(k->m->dims, 1) : k->shape.dims[i];
+    return k->shape.rank - drop;
 }
 
 /* ---- values ---- */

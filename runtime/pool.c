@@ -39,6 +39,13 @@ typedef struct share {
     fv_pool *pool;
 } share;
 
+/* The tasks of a parallel region. */
+typedef struct region_tasks {
+    void (*task)(void *arg, int64_t i);
+    void *arg;
+    int64_t n, each, more; /* shares have `each` tasks, the first `more` of them one more */
+} region_tasks;
+
 struct fv_pool {
     pthread_mutex_t region; /* held while a parallel region is going on */
     pthread_mutex_t lock;   /* for those that park */
@@ -47,9 +54,7 @@ struct fv_pool {
     pthread_t *ids;
     share *shares; /* the first one is the caller's */
     uint64_t state;
-    void (*task)(void *arg, int64_t i);
-    void *arg;
-    int64_t n, each, more; /* shares have `each` tasks, the first `more` of them one more */
+    region_tasks tasks;
 };
 
 /* ---- how many threads ---- */
@@ -181,8 +186,8 @@ static int spin(const fv_pool *p, uint64_t mask, uint64_t value, int until_equal
 /* ---- regions ---- */
 
 static void deal_tasks(fv_pool *p) {
-    p->each = p->n / p->threads;
-    p->more = p->n % p->threads;
+    p->tasks.each = p->tasks.n / p->threads;
+    p->tasks.more = p->tasks.n % p->threads;
     for (int i = 0; i < p->threads; i++)
         p->shares[i].taken = 0;
 }
@@ -190,15 +195,15 @@ static void deal_tasks(fv_pool *p) {
 /* Half of what is left of the share at a time: neighbours, which share what they read, go to one
  * thread, and in the end all are done at once. */
 static void take_from(const fv_pool *p, share *s) {
-    int64_t number = s - p->shares, n = p->each + (number < p->more);
-    int64_t first = number * p->each + (number < p->more ? number : p->more);
+    int64_t number = s - p->shares, n = p->tasks.each + (number < p->tasks.more);
+    int64_t first = number * p->tasks.each + (number < p->tasks.more ? number : p->tasks.more);
     int64_t i = __atomic_load_n(&s->taken, __ATOMIC_RELAXED);
     while (i < n) {
         int64_t end = i + (n - i) / 2 + 1;
         if (!__atomic_compare_exchange_n(&s->taken, &i, end, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             continue;
         for (; i < end; i++)
-            p->task(p->arg, first + i);
+            p->tasks.task(p->tasks.arg, first + i);
         i = __atomic_load_n(&s->taken, __ATOMIC_RELAXED);
     }
 }
@@ -264,7 +269,7 @@ static void *worker(void *arg) {
 /* At most as many threads as there are tasks, or CPUs to run on: more threads would only share
  * CPUs. */
 static void wake(fv_pool *p) {
-    int most = p->n < p->threads ? (int)p->n : p->threads;
+    int most = p->tasks.n < p->threads ? (int)p->tasks.n : p->threads;
     if (most > p->cpus)
         most = p->cpus;
     if (most == p->threads)
@@ -282,9 +287,9 @@ static void parallel_for(void *user, void (*task)(void *arg, int64_t i), void *a
         return;
     }
     pthread_mutex_lock(&p->region);
-    p->task = task;
-    p->arg = arg;
-    p->n = n;
+    p->tasks.task = task;
+    p->tasks.arg = arg;
+    p->tasks.n = n;
     deal_tasks(p);
     __atomic_store_n(&p->state, (state_of(p) / NUMBER + 1) * NUMBER | OPEN, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&p->parked, __ATOMIC_SEQ_CST)) {

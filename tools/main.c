@@ -235,7 +235,7 @@ static int run(int argc, char **argv) {
     }
     int status = fv_args_parse(&args, c, argc - 2, argv + 2, operands);
     if (!status)
-        status = args.help ? help(c->name, &args) : fv_run_command(c, &args);
+        status = args.print.help ? help(c->name, &args) : fv_run_command(c, &args);
     fv_args_free(&args);
     free(operands);
     return status;

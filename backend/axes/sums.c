@@ -149,7 +149,7 @@ static fv_storage *define_value(const taker *t, const fv_expr *x, const char *wh
     op->out[0]->type = fv_tensor_type(t->l->module->arena, (fv_elem)x->type.elem, n, dims);
     fv_storage *s = fv_storage_of(t->l, op->out[0]);
     s->def = d;
-    *fv_ptrmap_at(&t->l->origins, s->value) = (void *)(uintptr_t)origin;
+    *fv_ptrmap_at(&t->l->known.origins, s->value) = (void *)(uintptr_t)origin;
     fv_takes(t->l, s->value, why, fv_v(whole->value));
     t->made(t->l, op, s, along);
     return s;

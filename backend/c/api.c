@@ -43,7 +43,7 @@ static const char *capacity_of(const fv_cg *g, const fv_buf *b) {
     if (fv_x_is_int(b->extent[b->along], &number))
         return fv_printf(g->arena, "%lld", (long long)number);
     return fv_program_symbol(g->p, b->extent[b->along]->u.var, &symbol)
-               ? g->p->symbols[symbol]->name
+               ? g->p->symbols.all[symbol]->name
                : "?";
 }
 
@@ -116,7 +116,7 @@ static const char *weights_note(fv_cg *g) {
 
 static const char *workspace_bytes(fv_cg *g) {
     int64_t need;
-    if (!fv_x_is_int(g->p->workspace, &need))
+    if (!fv_x_is_int(g->p->memory.workspace, &need))
         return "";
     return fv_printf(g->arena, "#define %s_WORKSPACE_BYTES %lld%s\n", g->NAME,
                      need > 0 ? (long long)need : 1,
@@ -150,16 +150,16 @@ static const char *dims_struct(fv_cg *g) {
     fv_text t = {.arena = g->arena};
     fv_c_scope names;
     fv_c_scope_init(&names, g->arena);
-    if (p->nsymbols == 0)
+    if (p->symbols.n == 0)
         return fv_printf(g->arena,
                          "typedef struct %s_dims %s_dims; /* there are none: give NULL */\n",
                          g->name, g->name);
     fv_text_printf(&t, "typedef struct %s_dims {\n", g->name);
-    for (int i = 0; i < p->nsymbols; i++)
+    for (int i = 0; i < p->symbols.n; i++)
         fv_text_printf(&t, "    int64_t %s; /* %s: %lld to %lld */\n",
-                       fv_c_name(&names, p->symbols[i]->name, "dim"),
-                       fv_c_comment(g->arena, p->symbols[i]->name),
-                       (long long)p->symbol_vars[i]->lo, (long long)p->symbol_vars[i]->hi);
+                       fv_c_name(&names, p->symbols.all[i]->name, "dim"),
+                       fv_c_comment(g->arena, p->symbols.all[i]->name),
+                       (long long)p->symbols.vars[i]->lo, (long long)p->symbols.vars[i]->hi);
     fv_text_printf(&t, "} %s_dims;\n", g->name);
     return t.s;
 }
@@ -263,7 +263,7 @@ static void put_direct(fv_cg *g, fv_text *t) {
 void fv_c_header(fv_cg *g, fv_text *t) {
     const fv_program *p = g->p;
     const char *flags = p->target->cflags,
-               *hash = p->source_hash && *p->source_hash ? p->source_hash : "(none)";
+               *hash = p->source.hash && *p->source.hash ? p->source.hash : "(none)";
     fv_text calls = {.arena = g->arena};
     if (fv_c_is_direct(p))
         put_direct(g, &calls);
@@ -279,7 +279,7 @@ void fv_c_header(fv_cg *g, fv_text *t) {
         {"@outputs@", port_lines(g, p->outputs, p->noutputs)},
         {"@target@",
          fv_printf(g->arena, "%s%s%s", p->target->name, *flags ? ", compiled with " : "", flags)},
-        {"@memory@", p->uses_allocator
+        {"@memory@", p->memory.uses_allocator
                          ? "Values without a bound come from env->alloc, which must be given."
                          : "Nothing is allocated; env->alloc is never called."},
         {"@weights@", fv_c_weights_file(g) ? weights_note(g) : ""},

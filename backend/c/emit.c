@@ -19,18 +19,18 @@ static fv_c_isa isa_of(const fv_target *t) {
 
 static bool can_hold(const fv_cg *g, size_t bytes) {
     const fv_target *t = g->p->target;
-    bool linked = g->weights == FV_WEIGHTS_OBJECT || g->weights == FV_WEIGHTS_INCBIN;
-    if (g->weights == FV_WEIGHTS_OBJECT && !FV_HAVE_ELF)
+    bool linked = g->weights.kind == FV_WEIGHTS_OBJECT || g->weights.kind == FV_WEIGHTS_INCBIN;
+    if (g->weights.kind == FV_WEIGHTS_OBJECT && !FV_HAVE_ELF)
         return fv_error(
             g->session,
             "--weights=object: this fovea was built without libelf; choose file, incbin or text");
-    if (g->weights == FV_WEIGHTS_OBJECT && !fv_weights_has_object(t))
+    if (g->weights.kind == FV_WEIGHTS_OBJECT && !fv_weights_has_object(t))
         return fv_error(
             g->session,
             "--weights=object: no object format is known for target %s; choose file, incbin "
             "or text",
             t->name);
-    if (g->weights == FV_WEIGHTS_FILE && g->narrow && bytes > INT32_MAX)
+    if (g->weights.kind == FV_WEIGHTS_FILE && g->machine.narrow && bytes > INT32_MAX)
         return fv_error(g->session, "%zu bytes of weights are more than target %s can address",
                         bytes, t->name);
     return !linked || fv_weights_can_be_linked(g->session, g->p, g->name);
@@ -38,18 +38,18 @@ static bool can_hold(const fv_cg *g, size_t bytes) {
 
 static bool decide_weights(fv_cg *g, bool folder) {
     size_t bytes = fv_weights_bytes(g->p);
-    g->weights = g->o->weights;
-    if (g->weights == FV_WEIGHTS_AUTO && bytes > TEXT_MOST && !folder)
+    g->weights.kind = g->o->weights;
+    if (g->weights.kind == FV_WEIGHTS_AUTO && bytes > TEXT_MOST && !folder)
         return fv_error(
             g->session,
             "%zu bytes of weights are much for C text: write a folder (-o %s/), or say where "
             "they go with --weights=object, file, incbin or text",
             bytes, g->name);
-    if (g->weights == FV_WEIGHTS_AUTO)
-        g->weights = bytes > TEXT_MOST ? FV_WEIGHTS_INCBIN : FV_WEIGHTS_TEXT;
+    if (g->weights.kind == FV_WEIGHTS_AUTO)
+        g->weights.kind = bytes > TEXT_MOST ? FV_WEIGHTS_INCBIN : FV_WEIGHTS_TEXT;
     if (bytes == 0)
-        g->weights = FV_WEIGHTS_TEXT;
-    g->apart = folder && g->weights == FV_WEIGHTS_TEXT && bytes > TEXT_APART;
+        g->weights.kind = FV_WEIGHTS_TEXT;
+    g->weights.apart = folder && g->weights.kind == FV_WEIGHTS_TEXT && bytes > TEXT_APART;
     return can_hold(g, bytes);
 }
 
@@ -58,7 +58,7 @@ static void take_public_names(fv_cg *g) {
                                         "out_dims",      "selftest", "weights", "weights_open",
                                         "weights_close", NULL};
     for (int i = 0; names[i]; i++)
-        fv_c_name_take(&g->scope, fv_printf(g->arena, "%s_%s", g->name, names[i]));
+        fv_c_name_take(&g->naming.scope, fv_printf(g->arena, "%s_%s", g->name, names[i]));
 }
 
 static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c_options *o) {
@@ -67,19 +67,19 @@ static fv_cg *cg_new(fv_session *s, fv_arena *a, const fv_program *p, const fv_c
     g->arena = a;
     fv_program *whole = FV_NEW(a, fv_program, 1);
     *whole = *p;
-    if (!p->workspace)
-        whole->workspace = fv_x_int(a, 0);
+    if (!p->memory.workspace)
+        whole->memory.workspace = fv_x_int(a, 0);
     g->p = whole;
     g->o = o;
     g->name = p->name;
     g->NAME = fv_c_upper(a, p->name);
-    g->isa = isa_of(p->target);
-    g->native = p->target->vector_bits / 8;
-    g->sse41 = fv_target_has(p->target, FV_FEATURE_sse41);
-    g->narrow = p->target->pointer_bits == 32;
-    g->types.arena = g->helpers.arena = a;
-    g->made = g->names = g->used = g->pointers = fv_ptrmap_in(a);
-    fv_c_scope_init(&g->scope, a);
+    g->machine.isa = isa_of(p->target);
+    g->machine.native = p->target->vector_bits / 8;
+    g->machine.sse41 = fv_target_has(p->target, FV_FEATURE_sse41);
+    g->machine.narrow = p->target->pointer_bits == 32;
+    g->prelude.types.arena = g->prelude.helpers.arena = a;
+    g->prelude.made = g->naming.names = g->fn.used = g->fn.pointers = fv_ptrmap_in(a);
+    fv_c_scope_init(&g->naming.scope, a);
     take_public_names(g);
     return g;
 }

@@ -44,7 +44,7 @@ static bool never_wraps(const fv_expr *x) {
 }
 
 bool fv_c_is_narrow(const fv_cg *g, const fv_expr *x) {
-    return g->narrow && x->type.elem == FV_I64 && x->type.lanes == 1 && fits_int(x);
+    return g->machine.narrow && x->type.elem == FV_I64 && x->type.lanes == 1 && fits_int(x);
 }
 
 /* ---- constants ---- */
@@ -353,7 +353,7 @@ const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
             } else if (!(fv_x_is_int(b->extent[i], &extent) && extent == 1)) {
                 fv_c_piece e = fv_c_expr(g, b->extent[i]);
                 const char *l = fv_c_paren(g, flat, FV_C_MUL);
-                if (flat.is_int && !is_known && !g->narrow)
+                if (flat.is_int && !is_known && !g->machine.narrow)
                     l = fv_printf(g->arena, "(int64_t)%s", fv_c_paren(g, flat, FV_C_UNARY));
                 flat = piece(fv_printf(g->arena, "%s * %s", l, fv_c_paren(g, e, FV_C_UNARY)),
                              FV_C_MUL);

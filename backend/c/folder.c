@@ -95,8 +95,9 @@ static const char *toolchain(fv_cg *g) {
 }
 
 static void add_makefile(fv_cg *g, fv_c_files *f) {
-    bool incbin = g->weights == FV_WEIGHTS_INCBIN, mapped = g->weights == FV_WEIGHTS_FILE;
-    bool object = g->apart || g->weights != FV_WEIGHTS_TEXT; /* of weights, or of what maps them */
+    bool incbin = g->weights.kind == FV_WEIGHTS_INCBIN, mapped = g->weights.kind == FV_WEIGHTS_FILE;
+    bool object = g->weights.apart ||
+                  g->weights.kind != FV_WEIGHTS_TEXT; /* of weights, or of what maps them */
     const char *flags =
         *g->p->target->cflags ? fv_printf(g->arena, " %s", g->p->target->cflags) : "";
     fv_text rules = {.arena = g->arena}, t = {.arena = g->arena};
@@ -105,7 +106,7 @@ static void add_makefile(fv_cg *g, fv_c_files *f) {
         fv_c_fill(g, &rules,
                   "\n@0@_weights.o: @0@_weights.c @0@.h\n\t$(CC) $(FLAGS) -c @0@_weights.c\n",
                   g->file, NULL);
-    if (g->apart)
+    if (g->weights.apart)
         fv_c_fill(g, &rules,
                   "\n@0@_weights.o: @0@_weights.c\n\t$(CC) $(MODEL_FLAGS) -c @0@_weights.c\n",
                   g->file, NULL);
@@ -124,7 +125,7 @@ static void add_makefile(fv_cg *g, fv_c_files *f) {
     fv_c_fill(g, &t, fv_c_makefile_text, g->file, flags, objects, rules.s, threads,
               g->o->threads ? " -pthread -lm" : "",
               mapped ? fv_printf(g->arena, " %s.weights", g->file) : "",
-              object && g->weights != FV_WEIGHTS_OBJECT
+              object && g->weights.kind != FV_WEIGHTS_OBJECT
                   ? fv_printf(g->arena, " %s_weights.o", g->file)
                   : "",
               toolchain(g), NULL);
@@ -137,7 +138,7 @@ static const char *const *products(fv_cg *g) {
     const char **list = FV_NEW(g->arena, const char *, sizeof suffixes / sizeof *suffixes + 1);
     int n = 0;
     for (int i = 0; suffixes[i]; i++)
-        if (g->weights != FV_WEIGHTS_OBJECT || strcmp(suffixes[i], "_weights.o"))
+        if (g->weights.kind != FV_WEIGHTS_OBJECT || strcmp(suffixes[i], "_weights.o"))
             list[n++] = fv_printf(g->arena, "%s%s", g->file, suffixes[i]);
     list[n] = fv_printf(g->arena, "lib%s.a", g->file);
     return list;

@@ -43,7 +43,7 @@ static const char *unsigned_of(fv_elem e) {
 }
 
 bool fv_c_helper_new(fv_cg *g, const char *name) {
-    void **at = fv_ptrmap_at(&g->made, fv_intern(g->session, name));
+    void **at = fv_ptrmap_at(&g->prelude.made, fv_intern(g->session, name));
     if (*at)
         return false;
     *at = (void *)1;
@@ -197,7 +197,7 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
     bool single = e == FV_F32;
     const char *type = fv_c_elem(e), *n = fv_elem_name(e), *x86 = single ? "s" : "d";
     const char *width = single ? "32" : "64";
-    fv_text *t = &g->helpers;
+    fv_text *t = &g->prelude.helpers;
     switch (op) {
     case FV_X_MIN: fv_c_fill(g, t, float_min, type, n, "", name, NULL); return true;
     case FV_X_MAX: fv_c_fill(g, t, float_max, type, n, "", name, NULL); return true;
@@ -212,16 +212,16 @@ static bool float_helper(fv_cg *g, fv_expr_op op, fv_elem e, const char *name) {
     case FV_X_CEIL:
     case FV_X_TRUNC:
     case FV_X_RINT:
-        if (g->isa == FV_C_AARCH64)
+        if (g->machine.isa == FV_C_AARCH64)
             fv_c_fill(g, t, aarch64_asm, type, n, "", name, aarch64_instruction(op),
                       single ? "s" : "d", NULL);
-        else if (g->isa == FV_C_CORTEX_M && op == FV_X_SQRT && single)
+        else if (g->machine.isa == FV_C_CORTEX_M && op == FV_X_SQRT && single)
             fv_c_fill(g, t, asm_sqrt, type, n, "", name, "vsqrt.f32", "t", NULL);
-        else if (g->isa == FV_C_RISCV && op == FV_X_SQRT)
+        else if (g->machine.isa == FV_C_RISCV && op == FV_X_SQRT)
             fv_c_fill(g, t, asm_sqrt, type, n, "", name, single ? "fsqrt.s" : "fsqrt.d", "f", NULL);
-        else if (g->isa == FV_C_X86 && op == FV_X_SQRT)
+        else if (g->machine.isa == FV_C_X86 && op == FV_X_SQRT)
             fv_c_fill(g, t, single ? x86_sqrt_f32 : x86_sqrt, type, n, "", name, x86, width, NULL);
-        else if (g->isa == FV_C_X86)
+        else if (g->machine.isa == FV_C_X86)
             fv_c_fill(g, t, x86_round, type, n, "", name, x86, width, x86_rounding(op), NULL);
         else
             return false;
@@ -238,14 +238,16 @@ const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e) {
         return name;
     const char *body = fv_elem_is_float(e) ? NULL : int_body(op, fv_elem_is_signed(e), e);
     if (op == FV_X_SELECT)
-        fv_c_fill(g, &g->helpers, any_select, fv_c_type(g, fv_kt(e, 1)), "", "", name, NULL);
+        fv_c_fill(g, &g->prelude.helpers, any_select, fv_c_type(g, fv_kt(e, 1)), "", "", name,
+                  NULL);
     else if (body)
-        fv_c_fill(g, &g->helpers, body, fv_c_elem(e), fv_elem_name(e), unsigned_of(e), name, NULL);
+        fv_c_fill(g, &g->prelude.helpers, body, fv_c_elem(e), fv_elem_name(e), unsigned_of(e), name,
+                  NULL);
     else if (!float_helper(g, op, e, name))
         g->failed =
             !fv_error(g->session, "internal error: target %s has no %s of %s, expansion left one",
                       g->p->target->name, fv_expr_op_text(op), fv_elem_name(e));
-    fv_text_put(&g->helpers, "\n");
+    fv_text_put(&g->prelude.helpers, "\n");
     return name;
 }
 
@@ -259,8 +261,8 @@ const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict) {
     const char *name = fv_printf(g->arena, "%s_%s", word, fv_elem_name(e));
     const char *sign = fv_printf(g->arena, "%s%s", max ? "<" : ">", strict ? "" : "=");
     if (fv_c_helper_new(g, name)) {
-        fv_c_fill(g, &g->helpers, clamp, fv_c_elem(e), "", "", name, sign, NULL);
-        fv_text_put(&g->helpers, "\n");
+        fv_c_fill(g, &g->prelude.helpers, clamp, fv_c_elem(e), "", "", name, sign, NULL);
+        fv_text_put(&g->prelude.helpers, "\n");
     }
     return name;
 }
@@ -306,7 +308,7 @@ const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to) {
     if (!fv_c_helper_new(g, name))
         return name;
     if (row) {
-        fv_c_fill(g, &g->helpers, one_instruction, fv_c_elem(to), fv_c_elem(from), "", name,
+        fv_c_fill(g, &g->prelude.helpers, one_instruction, fv_c_elem(to), fv_c_elem(from), "", name,
                   unmarked(g, row->c), NULL);
         return name;
     }
@@ -317,10 +319,10 @@ const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to) {
         top *= 2;
     const char *min = fv_printf(g->arena, "INT%d_MIN", bits);
     const char *max = fv_printf(g->arena, "%s%d_MAX", sg ? "INT" : "UINT", bits);
-    fv_c_fill(g, &g->helpers, sg ? saturate_signed : saturate_unsigned, fv_c_elem(to),
+    fv_c_fill(g, &g->prelude.helpers, sg ? saturate_signed : saturate_unsigned, fv_c_elem(to),
               fv_c_elem(from), "", name, fv_c_float(g->arena, from, -top),
               fv_c_float(g->arena, from, top), min, max, NULL);
-    fv_text_put(&g->helpers, "\n");
+    fv_text_put(&g->prelude.helpers, "\n");
     return name;
 }
 
@@ -336,8 +338,9 @@ static const char bits_body[] = HEAD "@0@ @3@(@1@ a) {\n"
 const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to) {
     const char *name = fv_printf(g->arena, "bits_%s_%s", fv_c_short(to), fv_c_short(from));
     if (fv_c_helper_new(g, name)) {
-        fv_c_fill(g, &g->helpers, bits_body, fv_c_elem(to), fv_c_elem(from), "", name, NULL);
-        fv_text_put(&g->helpers, "\n");
+        fv_c_fill(g, &g->prelude.helpers, bits_body, fv_c_elem(to), fv_c_elem(from), "", name,
+                  NULL);
+        fv_text_put(&g->prelude.helpers, "\n");
     }
     return name;
 }
@@ -401,8 +404,8 @@ const char *fv_c_helper_fixed(fv_cg *g, const char *name) {
         return name;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (!strcmp(fixed[i].name, name)) {
-            fv_c_fill(g, &g->helpers, fixed[i].text, NULL);
-            fv_text_put(&g->helpers, "\n");
+            fv_c_fill(g, &g->prelude.helpers, fixed[i].text, NULL);
+            fv_text_put(&g->prelude.helpers, "\n");
             return name;
         }
     fv_broken(fv_arena_session(g->arena), "a helper is in the table");

@@ -9,7 +9,7 @@ bool fv_c_is_direct(const fv_program *p) {
     bool capacities = false;
     for (int i = 0; i < p->noutputs; i++)
         capacities |= (p->capacity && p->capacity[i]) || fv_port_is_shared(&p->outputs[i]);
-    return p->nsymbols == 0 && !capacities && !p->uses_allocator;
+    return p->symbols.n == 0 && !capacities && !p->memory.uses_allocator;
 }
 
 /* ---- conditions ---- */
@@ -22,7 +22,7 @@ static const char *side(fv_cg *g, const fv_expr *x) {
 
 /* `x` or `!(x)`, as one writes it. */
 static fv_c_piece test(fv_cg *g, const fv_expr *x, bool negate) {
-    const char *pointer = x->op == FV_X_VAR ? fv_ptrmap_get(&g->pointers, x->u.var) : NULL;
+    const char *pointer = x->op == FV_X_VAR ? fv_ptrmap_get(&g->fn.pointers, x->u.var) : NULL;
     bool either = x->op == FV_X_OR, compares = x->op >= FV_X_LT && x->op <= FV_X_NE;
     if (pointer)
         return (fv_c_piece){fv_printf(g->arena, "%s%s", negate ? "!" : "", pointer),
@@ -59,7 +59,7 @@ const char *fv_c_test(fv_cg *g, const fv_expr *x) {
 }
 
 static void put_fail(fv_cg *g, const char *condition, const char *status) {
-    if (!g->has_heap) {
+    if (!g->fn.has_heap) {
         fv_c_line(g, "if (%s)", condition);
         fv_c_line(g, "    return %s;", status);
         return;
@@ -76,16 +76,16 @@ static const char *const status_names[] = {"FV_OK",        "FV_BAD_DIM",   "FV_B
                                            "FV_BAD_MODEL", "FV_BAD_FILE",  "FV_INTERNAL"};
 
 static void put_check(fv_cg *g, const fv_stmt *s) {
-    if (s->x->op == FV_X_VAR && s->x->u.var == g->cpu)
+    if (s->x->op == FV_X_VAR && s->x->u.var == g->fn.cpu)
         return;
     const char *status =
-        s->status >= 0 && s->status < (int)(sizeof status_names / sizeof *status_names)
-            ? status_names[s->status]
+        s->note.status >= 0 && s->note.status < (int)(sizeof status_names / sizeof *status_names)
+            ? status_names[s->note.status]
             : "FV_INTERNAL";
     /* `if (!inputs)` */
-    bool speaks = s->x->op == FV_X_VAR && fv_ptrmap_get(&g->pointers, s->x->u.var);
-    if (s->text && *s->text && !speaks)
-        fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text));
+    bool speaks = s->x->op == FV_X_VAR && fv_ptrmap_get(&g->fn.pointers, s->x->u.var);
+    if (s->note.text && *s->note.text && !speaks)
+        fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->note.text));
     put_fail(g, test(g, s->x, true).s, status);
 }
 
@@ -102,11 +102,11 @@ static const char *pointer(fv_cg *g, const fv_read *r) {
 }
 
 static const char *head_of_weights(fv_cg *g) {
-    if (!g->head) {
-        g->head = fv_c_name(&g->scope, "head", "head");
-        fv_c_line(g, "const uint64_t *%s = (const uint64_t *)env->weights;", g->head);
+    if (!g->weights.head) {
+        g->weights.head = fv_c_name(&g->naming.scope, "head", "head");
+        fv_c_line(g, "const uint64_t *%s = (const uint64_t *)env->weights;", g->weights.head);
     }
-    return g->head;
+    return g->weights.head;
 }
 
 static const char *value(fv_cg *g, const fv_read *r) {
@@ -126,7 +126,7 @@ static void read_(fv_cg *g, const fv_stmt *s) {
         return;
     if (r->how == FV_READ_GIVEN) {
         text = pointer(g, r);
-        *fv_ptrmap_at(&g->pointers, s->var) = (void *)(uintptr_t)text;
+        *fv_ptrmap_at(&g->fn.pointers, s->var) = (void *)(uintptr_t)text;
         text = fv_printf(g->arena, "(%s != NULL)", text);
     } else if (r->how == FV_READ_SAME) {
         text = fv_printf(g->arena, "(outputs[%d] == NULL || outputs[%d] == inputs[%d])", r->at,
@@ -138,7 +138,7 @@ static void read_(fv_cg *g, const fv_stmt *s) {
         text = value(g, r);
     }
     if (r->of == FV_ARG_CPU)
-        g->cpu = s->var;
+        g->fn.cpu = s->var;
     fv_c_set_name(g, s->var, text);
 }
 
@@ -146,7 +146,8 @@ static void read_(fv_cg *g, const fv_stmt *s) {
 static bool looks_at(const fv_block *b, fv_argument of) {
     for (const fv_stmt *s = b->first; s; s = s->next)
         if ((s->kind == FV_S_READ && s->read.of == of) ||
-            (s->kind == FV_S_SETDIM && of == (s->output < 0 ? FV_ARG_WORKSPACE : FV_ARG_ACTUAL)) ||
+            (s->kind == FV_S_SETDIM &&
+             of == (s->size.output < 0 ? FV_ARG_WORKSPACE : FV_ARG_ACTUAL)) ||
             looks_at(&s->body, of) || looks_at(&s->other, of))
             return true;
     return false;
@@ -156,23 +157,23 @@ static bool looks_at(const fv_block *b, fv_argument of) {
 
 static void put_query(fv_cg *g) {
     const fv_program *p = g->p;
-    int mark_at = g->scope.n;
-    g->used = fv_ptrmap_in(g->arena);
-    fv_c_mark_used(g, &p->query);
-    fv_c_mark_used(g, &p->plan);
+    int mark_at = g->naming.scope.n;
+    g->fn.used = fv_ptrmap_in(g->arena);
+    fv_c_mark_used(g, &p->host.query);
+    fv_c_mark_used(g, &p->host.plan);
     fv_c_open(
         g, "static %s_NOINLINE int plan(const int64_t *dims, size_t *workspace, int64_t *out_dims)",
         g->NAME);
-    if (!looks_at(&p->plan, FV_ARG_DIMS))
+    if (!looks_at(&p->host.plan, FV_ARG_DIMS))
         fv_c_line(g, "(void)dims;");
-    if (!looks_at(&p->query, FV_ARG_ACTUAL))
+    if (!looks_at(&p->host.query, FV_ARG_ACTUAL))
         fv_c_line(g, "(void)out_dims;");
-    fv_c_block(g, &p->plan);
-    fv_c_block(g, &p->query);
+    fv_c_block(g, &p->host.plan);
+    fv_c_block(g, &p->host.query);
     fv_c_line(g, "return FV_OK;");
     fv_c_close(g);
     fv_c_line(g, "%s", "");
-    fv_c_scope_leave(&g->scope, mark_at);
+    fv_c_scope_leave(&g->naming.scope, mark_at);
 }
 
 /* ---- run: where buffers are ---- */
@@ -181,7 +182,7 @@ static void put_buffer(fv_cg *g, const fv_buf *b) {
     const char *type = fv_c_elem(b->elem);
     if (b->role == FV_BUF_CONST)
         return; /* has its name from fv_c_constants */
-    const char *name = fv_c_name(&g->scope, b->name, "buffer");
+    const char *name = fv_c_name(&g->naming.scope, b->name, "buffer");
     fv_c_set_name(g, b, name);
     switch ((fv_buf_role)b->role) {
     case FV_BUF_INPUT:
@@ -219,8 +220,8 @@ static bool any_requires(const fv_program *p) {
 }
 
 static bool uses(const fv_cg *g, fv_buf_role role) {
-    for (int i = 0; i < g->p->nbuffers; i++)
-        if (g->p->buffers[i]->role == role && fv_c_is_used(g, g->p->buffers[i]))
+    for (int i = 0; i < g->p->memory.nbuffers; i++)
+        if (g->p->memory.buffers[i]->role == role && fv_c_is_used(g, g->p->memory.buffers[i]))
             return true;
     return false;
 }
@@ -229,47 +230,47 @@ static bool uses(const fv_cg *g, fv_buf_role role) {
 static void put_memory(fv_cg *g) {
     const fv_program *p = g->p;
     for (int i = 0; i < FV_ARG_ENV; i++)
-        if (!looks_at(i == FV_ARG_DIMS ? &p->plan : &p->body, (fv_argument)i))
+        if (!looks_at(i == FV_ARG_DIMS ? &p->host.plan : &p->host.body, (fv_argument)i))
             fv_c_line(g, "(void)%s;", parameters[i]);
     fv_c_line(g, "%s", "");
-    if (p->uses_allocator)
+    if (p->memory.uses_allocator)
         fv_c_line(g, "int status = FV_OK;");
     if (fv_c_weights_file(g) && uses(g, FV_BUF_CONST))
         fv_c_line(g, "const unsigned char *%s_weights = (const unsigned char *)env->weights + %d;",
                   g->name, FV_WEIGHTS_HEAD);
     if (uses(g, FV_BUF_WORK))
         fv_c_line(g, "unsigned char *work = workspace;");
-    for (int i = 0; i < p->nbuffers; i++)
-        if (fv_c_is_used(g, p->buffers[i]))
-            put_buffer(g, p->buffers[i]);
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        if (fv_c_is_used(g, p->memory.buffers[i]))
+            put_buffer(g, p->memory.buffers[i]);
     if (any_requires(p))
         fv_c_line(g, "int32_t error = FV_OK;");
     fv_c_line(g, "%s", "");
-    g->has_heap = p->uses_allocator;
+    g->fn.has_heap = p->memory.uses_allocator;
 }
 
 static void put_end(fv_cg *g) {
     const fv_program *p = g->p;
-    if (!g->has_heap) {
+    if (!g->fn.has_heap) {
         fv_c_line(g, "return FV_OK;");
         return;
     }
     fv_text_put(g->out, "done:\n");
-    for (int i = 0; i < p->nbuffers; i++)
-        if (p->buffers[i]->role == FV_BUF_HEAP && fv_c_is_used(g, p->buffers[i]))
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        if (p->memory.buffers[i]->role == FV_BUF_HEAP && fv_c_is_used(g, p->memory.buffers[i]))
             fv_c_line(g, "%s(env, %s);", fv_c_helper_fixed(g, "release"),
-                      fv_c_name_of(g, p->buffers[i]));
+                      fv_c_name_of(g, p->memory.buffers[i]));
     fv_c_line(g, "return status;");
 }
 
 static void mark_run(fv_cg *g) {
     const fv_program *p = g->p;
-    g->used = fv_ptrmap_in(g->arena);
-    fv_c_mark_used(g, &p->body);
-    for (int i = 0; i < p->nbuffers; i++)
-        if (fv_c_is_used(g, p->buffers[i]))
-            fv_c_mark_expr(g, p->buffers[i]->offset);
-    fv_c_mark_used(g, &p->plan);
+    g->fn.used = fv_ptrmap_in(g->arena);
+    fv_c_mark_used(g, &p->host.body);
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        if (fv_c_is_used(g, p->memory.buffers[i]))
+            fv_c_mark_expr(g, p->memory.buffers[i]->offset);
+    fv_c_mark_used(g, &p->host.plan);
 }
 
 /* Whatever version of fv_env the caller has. */
@@ -292,7 +293,7 @@ static void put_env(fv_cg *g) {
 void fv_c_run(fv_cg *g) {
     put_query(g);
     put_env(g);
-    int mark_at = g->scope.n;
+    int mark_at = g->naming.scope.n;
     mark_run(g);
     fv_c_open(g,
               "static %s_NOINLINE int run(const int64_t *dims, const void *const *inputs, void "
@@ -301,17 +302,17 @@ void fv_c_run(fv_cg *g) {
               g->NAME);
     fv_c_line(g, "fv_env own;");
     fv_c_line(g, "const fv_env *env = env_of(given, &own);");
-    fv_c_block(g, &g->p->body);
+    fv_c_block(g, &g->p->host.body);
     put_end(g);
     fv_c_close(g);
     fv_c_line(g, "%s", "");
-    fv_c_scope_leave(&g->scope, mark_at);
+    fv_c_scope_leave(&g->naming.scope, mark_at);
 }
 
 /* ---- statements ---- */
 
 static const char *argument(fv_cg *g, const fv_stmt *s, int i) {
-    const fv_buf *b = s->args[i], *parameter = s->kernel->bufs[i];
+    const fv_buf *b = s->call.args[i], *parameter = s->call.kernel->bufs[i];
     const char *name = fv_c_name_of(g, b), *type = fv_c_elem(parameter->elem);
     if (!strcmp(fv_c_elem(b->elem), type))
         return name;
@@ -320,11 +321,13 @@ static const char *argument(fv_cg *g, const fv_stmt *s, int i) {
 }
 
 static void put_launch(fv_cg *g, const fv_stmt *s) {
-    const fv_kernel *k = s->kernel;
+    const fv_kernel *k = s->call.kernel;
     const char *name = fv_c_name_of(g, k), *tasks = fv_c_kernel_tasks(g, k);
-    const char *origin = s->text ? s->text : k->origin && *k->origin ? k->origin : k->name;
+    const char *origin = s->note.text              ? s->note.text
+                         : k->origin && *k->origin ? k->origin
+                                                   : k->name;
     put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")), "FV_CANCELLED");
-    fv_c_line(g, "%s_TRACE(%d, %s, %s);", g->NAME, s->launch, fv_c_string(g->arena, name),
+    fv_c_line(g, "%s_TRACE(%d, %s, %s);", g->NAME, s->call.number, fv_c_string(g->arena, name),
               fv_c_strings(g->arena, origin));
     fv_text args = {.arena = g->arena}, dims = {.arena = g->arena};
     const char *sep = "";
@@ -333,7 +336,7 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
     for (int i = 0; i < k->nbufs; i++, sep = ", ")
         fv_text_printf(&args, "%s%s", sep, argument(g, s, i));
     for (int i = 0; i < k->ndims; i++, sep = ", ") {
-        const char *d = fv_c_str(g, s->dims[i]);
+        const char *d = fv_c_str(g, s->call.dims[i]);
         fv_text_printf(&args, "%s%s", sep, d);
         fv_text_printf(&dims, "%s%s", i ? ", " : "", d);
     }
@@ -346,7 +349,8 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
     if (tasks && !strcmp(tasks, "1")) {
         fv_c_line(g, "%s(%s);", name, args.s);
     } else {
-        const char *launch = fv_c_helper_fixed(g, s->descending ? "launch_descending" : "launch");
+        const char *launch =
+            fv_c_helper_fixed(g, s->call.descending ? "launch_descending" : "launch");
         fv_c_open(g, "%s", "");
         fv_c_line(g, "struct %s_args args = {%s};", name, args.s);
         if (!tasks)
@@ -354,7 +358,7 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
         fv_c_line(g, "%s(env, %s_task, &args, %s);", launch, name, tasks);
         fv_c_close(g);
     }
-    fv_c_line(g, "%s_TRACE_END(%d);", g->NAME, s->launch);
+    fv_c_line(g, "%s_TRACE_END(%d);", g->NAME, s->call.number);
     if (fv_c_kernel_polls(k))
         put_fail(g, "cancelled(env)", "FV_CANCELLED");
     if (k->requires_)
@@ -363,17 +367,17 @@ static void put_launch(fv_cg *g, const fv_stmt *s) {
 
 static void put_told(fv_cg *g, const fv_stmt *s) {
     bool number = s->x->op == FV_X_CONST;
-    if (s->output < 0)
+    if (s->size.output < 0)
         fv_c_line(g, "*workspace = %s%s;", number ? "" : "(size_t)", fv_c_at(g, s->x, FV_C_UNARY));
     else
-        fv_c_line(g, "out_dims[%d] = %s;", fv_out_dims_at(g->p, s->output) + 1 + s->axis,
+        fv_c_line(g, "out_dims[%d] = %s;", fv_out_dims_at(g->p, s->size.output) + 1 + s->size.axis,
                   fv_c_str(g, s->x));
 }
 
 void fv_c_host_stmt(fv_cg *g, const fv_stmt *s) {
     switch (s->kind) {
     case FV_S_READ: read_(g, s); break;
-    case FV_S_PLAN: fv_c_block(g, &g->p->plan); break;
+    case FV_S_PLAN: fv_c_block(g, &g->p->host.plan); break;
     case FV_S_MEMORY: put_memory(g); break;
     case FV_S_WHILE:
         put_fail(g, fv_printf(g->arena, "%s(env)", fv_c_helper_fixed(g, "cancelled")),

@@ -10,6 +10,46 @@
 
 typedef enum { FV_C_PORTABLE, FV_C_CORTEX_M, FV_C_RISCV, FV_C_AARCH64, FV_C_X86 } fv_c_isa;
 
+/* How the output contains weights. */
+typedef struct fv_c_weights {
+    fv_weights_kind kind; /* decided: not AUTO; TEXT where there are none */
+    bool apart;           /* the text of weights is in a file of its own */
+    /* the variable with the beginning of the file of weights, once the run has checked it; NULL:
+     * not yet */
+    const char *head;
+} fv_c_weights;
+
+/* The machine that the output is for. */
+typedef struct fv_c_machine {
+    fv_c_isa isa;
+    int native;  /* bytes of a vector register; 0: scalar code */
+    bool sse41;  /* x86: beyond the baseline */
+    bool narrow; /* pointers of 32 bits: small integers are int32_t */
+} fv_c_machine;
+
+/* Vector types and helper functions, in order of first use. */
+typedef struct fv_c_prelude {
+    fv_text types, helpers;
+    fv_ptrmap made; /* interned names of those that exist */
+} fv_c_prelude;
+
+/* The function that is being written: a kernel, or a function of the host program. */
+typedef struct fv_c_function {
+    fv_text outlines; /* of a kernel: the functions of its outlines, which precede it */
+    fv_ptrmap used;   /* fv_var, fv_buf: something reads it */
+    bool in_kernel;
+    fv_ptrmap pointers; /* variables of READs: the pointer that they ask for */
+    /* the run is given the result of the check of the CPU: its caller has made it */
+    const fv_var *cpu;
+    bool has_heap; /* failures of the host program leave through `done` */
+} fv_c_function;
+
+/* Names in the output. */
+typedef struct fv_c_naming {
+    fv_c_scope scope;
+    fv_ptrmap names; /* fv_var, fv_buf, fv_kernel, fv_constant -> C name or expression */
+} fv_c_naming;
+
 /* One output: the names that are visible, and texts that grow while the program is walked. */
 typedef struct fv_cg {
     fv_session *session;
@@ -18,39 +58,24 @@ typedef struct fv_cg {
     const fv_c_options *o;
     const char *name, *NAME; /* the prefix, and in capitals */
     const char *file;        /* of the sources, without .c */
-    fv_weights_kind weights; /* decided: not AUTO; TEXT where there are none */
-    bool apart;              /* the text of weights is in a file of its own */
-    fv_c_isa isa;
-    int native;  /* bytes of a vector register; 0: scalar code */
-    bool sse41;  /* x86: beyond the baseline */
-    bool narrow; /* pointers of 32 bits: small integers are int32_t */
-
-    fv_text types, helpers; /* vector types and helper functions, in order of first use */
-    fv_ptrmap made;         /* interned names of those that exist */
-
-    fv_c_scope scope;
-    fv_ptrmap names;   /* fv_var, fv_buf, fv_kernel, fv_constant -> C name or expression */
-    fv_text *out;      /* where statements go */
-    fv_text functions; /* of the kernel: its outlines, in front of it */
+    fv_c_weights weights;
+    fv_c_machine machine;
+    fv_c_prelude prelude;
+    fv_c_naming naming;
+    fv_text *out; /* where statements go */
     int indent;
-    fv_ptrmap used; /* fv_var, fv_buf: something reads it */
-    bool in_kernel;
-    fv_ptrmap pointers; /* variables of READs: the pointer that they ask for */
-    const char *head;   /* of the file of weights, where the run has looked at it */
-    /* the run is given the result of the check of the CPU: its caller has made it */
-    const fv_var *cpu;
-    bool has_heap; /* failures of the host program leave through `done` */
+    fv_c_function fn;
     bool failed;
 } fv_cg;
 
 /* What a variable, buffer, kernel or constant is called; "?" where there is none, of code that has
  * failed. */
 static inline const char *fv_c_name_of(const fv_cg *g, const void *p) {
-    const char *name = fv_ptrmap_get(&g->names, p);
+    const char *name = fv_ptrmap_get(&g->naming.names, p);
     return name ? name : "?";
 }
 static inline void fv_c_set_name(fv_cg *g, const void *p, const char *name) {
-    *fv_ptrmap_at(&g->names, p) = (void *)(uintptr_t)name;
+    *fv_ptrmap_at(&g->naming.names, p) = (void *)(uintptr_t)name;
 }
 
 /* ---- text ---- */

@@ -74,7 +74,7 @@ static void put_comment(fv_cg *g, const fv_kernel *k) {
 /* The names of a kernel's parameters, in a scope of their own. */
 static void name_parameters(fv_cg *g, const fv_kernel *k) {
     for (int i = 0; i < k->nbufs; i++)
-        fv_c_set_name(g, k->bufs[i], fv_c_name(&g->scope, k->bufs[i]->name, "x"));
+        fv_c_set_name(g, k->bufs[i], fv_c_name(&g->naming.scope, k->bufs[i]->name, "x"));
 }
 
 static void put_head(fv_cg *g, const fv_kernel *k, const char *name) {
@@ -143,7 +143,7 @@ static void put_task(fv_cg *g, const fv_kernel *k, const char *name) {
 /* How many tasks there are, where that depends on dims. */
 static void put_tasks(fv_cg *g, const fv_kernel *k, const char *name) {
     fv_text t = {.arena = g->arena};
-    g->used = fv_ptrmap_in(g->arena);
+    g->fn.used = fv_ptrmap_in(g->arena);
     fv_c_mark_expr(g, k->tasks);
     for (int i = 0; i < k->ndims; i++)
         fv_text_printf(&t, "%s%s", i ? ", " : "", fv_c_declare(g, k->dims[i]));
@@ -160,13 +160,13 @@ void fv_c_kernel(fv_cg *g, fv_kernel *k) {
     /* a bare word might be a function that compilers know */
     const char *want =
         strpbrk(k->name, "_0123456789") ? k->name : fv_printf(g->arena, "%s_0", k->name);
-    const char *name = fv_c_name(&g->scope, want, "kernel");
+    const char *name = fv_c_name(&g->naming.scope, want, "kernel");
     fv_c_set_name(g, k, name);
     fv_c_name_outlines(g, name, &k->body);
-    int mark_at = g->scope.n;
-    g->in_kernel = true;
-    g->functions = (fv_text){.arena = g->arena};
-    g->used = fv_ptrmap_in(g->arena);
+    int mark_at = g->naming.scope.n;
+    g->fn.in_kernel = true;
+    g->fn.outlines = (fv_text){.arena = g->arena};
+    g->fn.used = fv_ptrmap_in(g->arena);
     fv_c_mark_used(g, &k->body);
     name_parameters(g, k);
     fv_text body = {.arena = g->arena}, *out = g->out;
@@ -177,15 +177,15 @@ void fv_c_kernel(fv_cg *g, fv_kernel *k) {
     fv_c_line(g, "%s", "");
     g->out = out;
     put_comment(g, k); /* dims have their names by now */
-    if (g->functions.n)
-        fv_text_put(out, g->functions.s);
+    if (g->fn.outlines.n)
+        fv_text_put(out, g->fn.outlines.s);
     fv_text_put(out, body.s);
     if (has_task(g, k))
         put_task(g, k, name);
-    fv_c_scope_leave(&g->scope, mark_at);
+    fv_c_scope_leave(&g->naming.scope, mark_at);
     if (!fv_c_kernel_tasks(g, k)) {
         put_tasks(g, k, name);
-        fv_c_scope_leave(&g->scope, mark_at);
+        fv_c_scope_leave(&g->naming.scope, mark_at);
     }
-    g->in_kernel = false;
+    g->fn.in_kernel = false;
 }

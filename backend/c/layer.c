@@ -44,15 +44,15 @@ const char *fv_c_vtype(fv_cg *g, fv_elem e, int lanes) {
     e = memory_elem(e);
     const char *name = fv_printf(g->arena, "%sx%d", fv_elem_name(e), lanes);
     if (fv_c_helper_new(g, name))
-        fv_text_printf(&g->types, "typedef %s %s __attribute__((vector_size(%d)));\n", fv_c_elem(e),
-                       name, bytes_of(e, lanes));
+        fv_text_printf(&g->prelude.types, "typedef %s %s __attribute__((vector_size(%d)));\n",
+                       fv_c_elem(e), name, bytes_of(e, lanes));
     return name;
 }
 
 const char *fv_c_mask(fv_cg *g, int lanes) {
     const char *name = fv_printf(g->arena, "mask%d", lanes);
     if (fv_c_helper_new(g, name))
-        fv_text_printf(&g->types, "typedef %s %s; /* 0 or -1 */\n",
+        fv_text_printf(&g->prelude.types, "typedef %s %s; /* 0 or -1 */\n",
                        fv_c_vtype(g, fv_c_mask_elem(lanes), lanes), name);
     return name;
 }
@@ -62,7 +62,7 @@ static const char *unaligned(fv_cg *g, fv_elem e, int lanes) {
     e = memory_elem(e);
     const char *name = fv_printf(g->arena, "%sx%d_u", fv_elem_name(e), lanes);
     if (fv_c_helper_new(g, name))
-        fv_text_printf(&g->types,
+        fv_text_printf(&g->prelude.types,
                        "typedef %s %s __attribute__((vector_size(%d), aligned(%d), may_alias));\n",
                        fv_c_elem(e), name, bytes_of(e, lanes), fv_elem_storage_bytes(e));
     return name;
@@ -80,9 +80,9 @@ const char *fv_c_layer_widen(fv_cg *g, const char *m, fv_elem e, int lanes) {
 }
 
 const char *fv_c_layer_includes(const fv_cg *g) {
-    if (g->isa == FV_C_X86)
+    if (g->machine.isa == FV_C_X86)
         return "#include <immintrin.h>\n";
-    if (g->isa == FV_C_AARCH64 && g->native)
+    if (g->machine.isa == FV_C_AARCH64 && g->machine.native)
         return "#include <arm_neon.h>\n";
     return "";
 }
@@ -181,12 +181,12 @@ static void put(fv_cg *g, const def *d) {
         put_macro(&t, d);
     else
         put_function(g, &t, d);
-    fv_text_put(&g->helpers, t.s);
+    fv_text_put(&g->prelude.helpers, t.s);
 }
 
 /* Is a vector of that many bytes wider than a register of the target? */
 static bool too_wide(const fv_cg *g, int bytes) {
-    return bytes > (g->native ? g->native : 16);
+    return bytes > (g->machine.native ? g->machine.native : 16);
 }
 
 static bool any_wide(const fv_cg *g, fv_elem e, int lanes) {
@@ -201,7 +201,7 @@ typedef struct x86 {
 } x86;
 
 static bool x86_of(const fv_cg *g, fv_elem e, int bytes, x86 *m) {
-    if (g->isa != FV_C_X86 || bytes < 16 || bytes > g->native)
+    if (g->machine.isa != FV_C_X86 || bytes < 16 || bytes > g->machine.native)
         return false;
     static const char *const regs[3][3] = {{"__m128", "__m128d", "__m128i"},
                                            {"__m256", "__m256d", "__m256i"},
@@ -250,8 +250,8 @@ static const char *x86_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
 
 static const char *x86_int(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     x86 m;
-    if (!g->sse41 || !x86_of(g, e, bytes_of(e, lanes), &m) || (op != FV_X_MIN && op != FV_X_MAX) ||
-        fv_elem_bits(e) == 64)
+    if (!g->machine.sse41 || !x86_of(g, e, bytes_of(e, lanes), &m) ||
+        (op != FV_X_MIN && op != FV_X_MAX) || fv_elem_bits(e) == 64)
         return NULL;
     return fv_printf(g->arena, "(%s)%s_%s_ep%c%d((%s)$a, (%s)$b)", vector(g, e, lanes), m.prefix,
                      op == FV_X_MIN ? "min" : "max", fv_elem_is_signed(e) ? 'i' : 'u',
@@ -259,7 +259,7 @@ static const char *x86_int(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
 }
 
 static const char *neon_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
-    if (g->isa != FV_C_AARCH64 || bytes_of(e, lanes) != 16)
+    if (g->machine.isa != FV_C_AARCH64 || bytes_of(e, lanes) != 16)
         return NULL;
     const char *v = vector(g, e, lanes), *r = e == FV_F32 ? "float32x4_t" : "float64x2_t";
     const char *s = fv_elem_name(e);
@@ -312,7 +312,7 @@ const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     def d = {.name = name, .result = v, .lanes = lanes, .wide = too_wide(g, bytes)};
     for (int i = 0; i < n; i++)
         d.param[i] = v;
-    int part_lanes = d.wide ? lanes * g->native / bytes : 0;
+    int part_lanes = d.wide ? lanes * g->machine.native / bytes : 0;
     d.expr = intrinsic(g, op, e, lanes);
     if (part_lanes > 1 && intrinsic(g, op, e, part_lanes)) {
         d.mode = PARTS;
@@ -375,7 +375,8 @@ const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes) {
              .lanes = lanes,
              .wide = any_wide(g, e, lanes)};
     x86 r;
-    bool single = fv_elem_storage_bytes(as) == 4, ok = g->sse41 && fv_elem_storage_bytes(as) >= 4;
+    bool single = fv_elem_storage_bytes(as) == 4,
+         ok = g->machine.sse41 && fv_elem_storage_bytes(as) >= 4;
     fv_elem f = single ? FV_F32 : FV_F64;
     if (ok && !d.wide && x86_of(g, f, bytes_of(as, lanes), &r) && bytes_of(as, lanes) <= 32)
         d.expr = fv_printf(g->arena, "(%s)%s_blendv_%s((%s)$c, (%s)$b, (%s)%s)", v, r.prefix, r.ps,
@@ -491,8 +492,8 @@ static const char *x86_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     x86 x, y;
     bool first = from == FV_F32 && to == FV_I32,
          others = to == FV_I64 || to == FV_U64 || to == FV_U32;
-    if (!(first || (g->native == 64 && others)) || !x86_of(g, from, bytes_of(from, lanes), &x) ||
-        !x86_of(g, to, bytes_of(to, lanes), &y))
+    if (!(first || (g->machine.native == 64 && others)) ||
+        !x86_of(g, from, bytes_of(from, lanes), &x) || !x86_of(g, to, bytes_of(to, lanes), &y))
         return NULL;
     int bits = fv_elem_bits(to);
     bool widens = bits > fv_elem_bits(from), narrows = bits < fv_elem_bits(from),
@@ -603,7 +604,7 @@ const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes) {
 static const char *x86_masked(fv_cg *g, fv_elem e, int lanes, bool store) {
     x86 m;
     int bytes = bytes_of(e, lanes), size = fv_elem_storage_bytes(e);
-    if (size < 4 || g->native < 32 || !x86_of(g, e, bytes, &m))
+    if (size < 4 || g->machine.native < 32 || !x86_of(g, e, bytes, &m))
         return NULL;
     fv_arena *a = g->arena;
     bool is_float = fv_elem_is_float(e);

@@ -29,8 +29,8 @@ static void put_buffers(outliner *o) {
 /* Extents that no address needs are no parameters. */
 static void put_variables(outliner *o, const fv_stmt *s) {
     fv_cg *g = o->g;
-    fv_ptrmap all = g->used;
-    g->used = fv_ptrmap_in(g->arena);
+    fv_ptrmap all = g->fn.used;
+    g->fn.used = fv_ptrmap_in(g->arena);
     for (int i = 0; i < o->takes.nbufs; i++)
         if (fv_ptrmap_get(&all, o->takes.bufs[i]))
             fv_c_mark(g, o->takes.bufs[i]);
@@ -42,7 +42,7 @@ static void put_variables(outliner *o, const fv_stmt *s) {
             put_param(o, fv_printf(g->arena, "%s %s", fv_c_var_type(g, o->takes.vars[i]), name),
                       name);
     }
-    g->used = all;
+    g->fn.used = all;
 }
 
 void fv_c_outline(fv_cg *g, const fv_stmt *s) {
@@ -57,7 +57,7 @@ void fv_c_outline(fv_cg *g, const fv_stmt *s) {
         put_param(&o, "int32_t *error", "error");
     fv_text *out = g->out;
     int indent = g->indent;
-    g->out = &g->functions;
+    g->out = &g->fn.outlines;
     g->indent = 0;
     fv_c_open(g, "static %s_NOINLINE void %s(%s)", g->NAME, name, o.params.n ? o.params.s : "void");
     fv_c_block(g, &s->body);
@@ -71,8 +71,8 @@ void fv_c_outline(fv_cg *g, const fv_stmt *s) {
 void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         if (s->kind == FV_S_OUTLINE)
-            fv_c_set_name(g, s,
-                          fv_c_name(&g->scope, fv_printf(g->arena, "%s_tile", kernel), "tile"));
+            fv_c_set_name(
+                g, s, fv_c_name(&g->naming.scope, fv_printf(g->arena, "%s_tile", kernel), "tile"));
         fv_c_name_outlines(g, kernel, &s->body);
         fv_c_name_outlines(g, kernel, &s->other);
     }

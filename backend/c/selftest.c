@@ -82,8 +82,8 @@ static void choose_capacities(fv_cg *g, fv_ptrmap *values, test *t) {
             !fv_program_symbol(p, b->extent[b->along]->u.var, &symbol) ||
             !eval(values, p->outputs[i].extent[b->along], &need) || need + 2 <= t->dims[symbol])
             continue;
-        t->dims[symbol] = within(p->symbol_vars[symbol], need + 2);
-        set_value(g, values, p->symbol_vars[symbol], t->dims[symbol]);
+        t->dims[symbol] = within(p->symbols.vars[symbol], need + 2);
+        set_value(g, values, p->symbols.vars[symbol], t->dims[symbol]);
     }
 }
 
@@ -91,21 +91,21 @@ static void choose_capacities(fv_cg *g, fv_ptrmap *values, test *t) {
 static bool sizes(fv_cg *g, int64_t usual, int64_t step, test *t) {
     const fv_program *p = g->p;
     fv_ptrmap values = fv_ptrmap_in(g->arena);
-    t->dims = FV_NEW(g->arena, int64_t, p->nsymbols + 1);
+    t->dims = FV_NEW(g->arena, int64_t, p->symbols.n + 1);
     t->out_dims = FV_NEW(g->arena, int64_t, fv_out_dims_size(p) + 1);
     t->elements = FV_NEW(g->arena, int64_t, p->ninputs + p->noutputs + 1);
-    for (int i = 0; i < p->nsymbols; i++) {
+    for (int i = 0; i < p->symbols.n; i++) {
         t->dims[i] =
-            g->o->test_dims ? g->o->test_dims[i] : within(p->symbol_vars[i], usual + step * i);
-        set_value(g, &values, p->symbol_vars[i], t->dims[i]);
+            g->o->test_dims ? g->o->test_dims[i] : within(p->symbols.vars[i], usual + step * i);
+        set_value(g, &values, p->symbols.vars[i], t->dims[i]);
     }
     choose_capacities(g, &values, t);
-    for (const fv_stmt *s = p->plan.first; s; s = s->next) {
+    for (const fv_stmt *s = p->host.plan.first; s; s = s->next) {
         int64_t v;
         if (s->kind == FV_S_LET && s->var->type.elem != FV_F32 && eval(&values, s->x, &v))
             set_value(g, &values, s->var, v);
     }
-    bool ok = eval(&values, p->workspace, &t->workspace) && t->workspace < INT32_MAX;
+    bool ok = eval(&values, p->memory.workspace, &t->workspace) && t->workspace < INT32_MAX;
     for (int i = 0; ok && i < p->ninputs + p->noutputs; i++) {
         bool unknown = i >= p->ninputs && has_capacity(p, i - p->ninputs);
         ok = eval(&values, elements_of(g, port_at(p, i)), &t->elements[i]);
@@ -272,7 +272,7 @@ static bool is_modest(fv_cg *g, const test *first, const test *t, int64_t usual)
 static void add_size(fv_cg *g, suite *s, int64_t usual, int64_t step) {
     enum { HEAP = 1 << 20 };
     test t = {0};
-    if (s->n == MOST_SIZES || !sizes(g, usual, step, &t) || is_there(s, &t, g->p->nsymbols) ||
+    if (s->n == MOST_SIZES || !sizes(g, usual, step, &t) || is_there(s, &t, g->p->symbols.n) ||
         !is_modest(g, &s->at[0], &t, usual))
         return;
     record(g, &t);
@@ -288,7 +288,7 @@ static bool choose_all(fv_cg *g, suite *s) {
     s->n = 1;
     if (!g->o->reference || g->o->test_dims || s->at[0].status != FV_OK)
         return true;
-    for (int i = 0; i < (int)(sizeof usual / sizeof *usual) && g->p->nsymbols; i++) {
+    for (int i = 0; i < (int)(sizeof usual / sizeof *usual) && g->p->symbols.n; i++) {
         int before = s->n;
         add_size(g, s, usual[i], 2);
         if (s->n == before)
@@ -387,7 +387,7 @@ static void put_sizes(fv_cg *g, const suite *s) {
     fv_c_line(
         g,
         "int64_t dims[%d], actual[%d]; /* actual: capacities, and room for the dims of outputs */",
-        at_least_one(p->nsymbols), at_least_one(fv_out_dims_size(p)));
+        at_least_one(p->symbols.n), at_least_one(fv_out_dims_size(p)));
     fv_c_line(g, "int64_t inputs[%d], outputs[%d]; /* array elements */", at_least_one(p->ninputs),
               at_least_one(p->noutputs));
     fv_c_line(g, "int status; /* expected */");
@@ -399,7 +399,7 @@ static void put_sizes(fv_cg *g, const suite *s) {
     for (int i = 0; i < s->n; i++) {
         const test *t = &s->at[i];
         fv_c_line(g, "{{%s}, {%s}, {%s}, {%s}, %d, UINT64_C(0x%llx)},",
-                  numbers(g, t->dims, p->nsymbols), numbers(g, t->out_dims, fv_out_dims_size(p)),
+                  numbers(g, t->dims, p->symbols.n), numbers(g, t->out_dims, fv_out_dims_size(p)),
                   units_of(g, t, 0, p->ninputs), units_of(g, t, p->ninputs, p->noutputs), t->status,
                   (unsigned long long)t->sum);
     }
@@ -481,7 +481,7 @@ static void put_run(fv_cg *g) {
         fv_c_line(g, "for (size_t i = 0; i < sizeof output_%d; i++)", i);
         fv_c_line(g, "    output_%d[i] = background;", i);
     }
-    if (p->uses_allocator)
+    if (p->memory.uses_allocator)
         put_own_env(g);
     fv_c_line(
         g,
@@ -553,7 +553,7 @@ bool fv_c_selftest(fv_cg *g, fv_text *t) {
     fv_text *out = g->out;
     g->out = t;
     put_arrays(g, &made);
-    if (g->p->uses_allocator)
+    if (g->p->memory.uses_allocator)
         fv_c_fill(g, t, heap_text, fv_printf(g->arena, "%lld", (long long)most_heap(&made)), NULL);
     put_sizes(g, &made);
     put_run(g);

@@ -7,11 +7,11 @@
 /* ---- what is used ---- */
 
 void fv_c_mark(fv_cg *g, const void *p) {
-    *fv_ptrmap_at(&g->used, p) = (void *)1;
+    *fv_ptrmap_at(&g->fn.used, p) = (void *)1;
 }
 
 bool fv_c_is_used(const fv_cg *g, const void *p) {
-    return fv_ptrmap_get(&g->used, p) != NULL;
+    return fv_ptrmap_get(&g->fn.used, p) != NULL;
 }
 
 /* The extents that a flat index multiplies by: those after the first index that is not 0. */
@@ -61,8 +61,8 @@ static void mark_stmt(fv_cg *g, const fv_stmt *s) {
         return;
     fv_c_mark_expr(g, s->x);
     fv_c_mark_expr(g, s->mask);
-    fv_c_mark_expr(g, s->lo);
-    fv_c_mark_expr(g, s->hi);
+    fv_c_mark_expr(g, s->loop.lo);
+    fv_c_mark_expr(g, s->loop.hi);
     if (is_idle(g, s))
         return;
     if (s->buf)
@@ -71,10 +71,10 @@ static void mark_stmt(fv_cg *g, const fv_stmt *s) {
         mark_place(g, s->buf, s->index);
     for (int i = 0; s->index && i < s->buf->rank; i++)
         fv_c_mark_expr(g, s->index[i]);
-    for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
-        fv_c_mark(g, s->args[i]);
-    for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->ndims; i++)
-        fv_c_mark_expr(g, s->dims[i]);
+    for (int i = 0; s->kind == FV_S_LAUNCH && i < s->call.kernel->nbufs; i++)
+        fv_c_mark(g, s->call.args[i]);
+    for (int i = 0; s->kind == FV_S_LAUNCH && i < s->call.kernel->ndims; i++)
+        fv_c_mark_expr(g, s->call.dims[i]);
 }
 
 static void mark_backwards(fv_cg *g, const fv_block *b) {
@@ -90,8 +90,8 @@ static void mark_backwards(fv_cg *g, const fv_block *b) {
 
 /* Until nothing is added: what a loop stores at its end may be loaded at its beginning. */
 void fv_c_mark_used(fv_cg *g, const fv_block *b) {
-    for (size_t before = SIZE_MAX; before != g->used.n;) {
-        before = g->used.n;
+    for (size_t before = SIZE_MAX; before != g->fn.used.n;) {
+        before = g->fn.used.n;
         mark_backwards(g, b);
     }
 }
@@ -113,9 +113,9 @@ void fv_c_close(fv_cg *g) {
 }
 
 static void inner(fv_cg *g, const fv_block *b) {
-    int mark_at = g->scope.n;
+    int mark_at = g->naming.scope.n;
     fv_c_block(g, b);
-    fv_c_scope_leave(&g->scope, mark_at);
+    fv_c_scope_leave(&g->naming.scope, mark_at);
 }
 
 const char *fv_c_var_type(fv_cg *g, const fv_var *v) {
@@ -124,7 +124,7 @@ const char *fv_c_var_type(fv_cg *g, const fv_var *v) {
 }
 
 const char *fv_c_declare(fv_cg *g, const fv_var *v) {
-    const char *name = fv_c_name(&g->scope, v->name, "t");
+    const char *name = fv_c_name(&g->naming.scope, v->name, "t");
     fv_c_set_name(g, v, name);
     return fv_printf(g->arena, "%s %s", fv_c_var_type(g, v), name);
 }
@@ -235,7 +235,7 @@ const char *fv_c_tile(fv_cg *g, const fv_buf *b) {
 static void put_tile(fv_cg *g, const fv_stmt *s) {
     const fv_buf *b = s->buf;
     const char *init = s->x ? fv_c_str(g, s->x) : NULL;
-    const char *name = fv_c_name(&g->scope, b->name, "acc");
+    const char *name = fv_c_name(&g->naming.scope, b->name, "acc");
     fv_c_set_name(g, b, name);
     fv_ktype type = fv_kt(b->elem, b->lanes);
     if (b->rank == 0) {
@@ -253,24 +253,26 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
 }
 
 static void put_for(fv_cg *g, const fv_stmt *s) {
-    int mark_at = g->scope.n;
-    const char *lo = fv_c_str(g, s->lo), *hi = fv_c_at(g, s->hi, FV_C_ADD);
-    if (fv_x_has_load(s->hi)) { /* the bound is what it was at the start */
-        const char *end = fv_c_name(&g->scope, fv_printf(g->arena, "%s_end", s->var->name), "end");
+    int mark_at = g->naming.scope.n;
+    const char *lo = fv_c_str(g, s->loop.lo), *hi = fv_c_at(g, s->loop.hi, FV_C_ADD);
+    if (fv_x_has_load(s->loop.hi)) { /* the bound is what it was at the start */
+        const char *end =
+            fv_c_name(&g->naming.scope, fv_printf(g->arena, "%s_end", s->var->name), "end");
         fv_c_line(g, "int64_t %s = %s;", end, hi);
         hi = end;
     }
     const char *declared = fv_c_declare(g, s->var), *name = fv_c_name_of(g, s->var);
-    const char *step = s->step == 1 ? fv_printf(g->arena, "%s++", name)
-                                    : fv_printf(g->arena, "%s += %lld", name, (long long)s->step);
+    const char *step = s->loop.step == 1
+                           ? fv_printf(g->arena, "%s++", name)
+                           : fv_printf(g->arena, "%s += %lld", name, (long long)s->loop.step);
     fv_c_open(g, "for (%s = %s; %s < %s; %s)", declared, lo, name, hi, step);
     fv_c_block(g, &s->body);
     fv_c_close(g);
-    fv_c_scope_leave(&g->scope, mark_at);
+    fv_c_scope_leave(&g->naming.scope, mark_at);
 }
 
 static void put_if(fv_cg *g, const fv_stmt *s) {
-    fv_c_open(g, "if (%s)", g->in_kernel ? fv_c_str(g, s->x) : fv_c_test(g, s->x));
+    fv_c_open(g, "if (%s)", g->fn.in_kernel ? fv_c_str(g, s->x) : fv_c_test(g, s->x));
     inner(g, &s->body);
     if (s->other.first) {
         g->indent--;
@@ -283,7 +285,7 @@ static void put_if(fv_cg *g, const fv_stmt *s) {
 
 static void put_while(fv_cg *g, const fv_stmt *s) {
     fv_c_open(g, "while (%s)", fv_c_str(g, s->x));
-    if (g->in_kernel) {
+    if (g->fn.in_kernel) {
         fv_c_line(g, "if (cancel && *cancel)");
         fv_c_line(g, "    return;");
     } else {
@@ -311,13 +313,13 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
         case FV_S_TRANSPOSE:
             break; /* expanded */
         /* files are refused: emit.c */
-        case FV_S_CALL: fv_c_line(g, "/* calls %s of a library */", s->calls->name); break;
+        case FV_S_CALL: fv_c_line(g, "/* calls %s of a library */", s->call.library->name); break;
         case FV_S_TILE: put_tile(g, s); break;
         case FV_S_FOR: put_for(g, s); break;
         case FV_S_IF: put_if(g, s); break;
         case FV_S_WHILE: put_while(g, s); break;
         case FV_S_OUTLINE: fv_c_outline(g, s); break;
-        case FV_S_COMMENT: fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->text)); break;
+        case FV_S_COMMENT: fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->note.text)); break;
         case FV_S_READ:
         case FV_S_PLAN:
         case FV_S_MEMORY:

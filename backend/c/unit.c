@@ -188,7 +188,8 @@ static void put_cpu_check(fv_cg *g, fv_text *t) {
 /* ---- the whole ---- */
 
 const char *fv_c_maker(fv_cg *g) {
-    const char *producer = g->p->producer ? fv_c_comment(g->arena, g->p->producer) : "";
+    const char *producer =
+        g->p->source.producer ? fv_c_comment(g->arena, g->p->source.producer) : "";
     return !*producer || isdigit((unsigned char)*producer)
                ? fv_printf(g->arena, "Fovea %s", producer)
                : producer;
@@ -199,8 +200,8 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
     fv_text constants = {.arena = g->arena}, code = {.arena = g->arena};
     fv_text_put(&constants, "");
     fv_text_put(&code, "");
-    fv_text_put(&g->types, "");
-    fv_text_put(&g->helpers, "");
+    fv_text_put(&g->prelude.types, "");
+    fv_text_put(&g->prelude.helpers, "");
     g->out = &constants;
     fv_c_constants(g);
     if (fv_c_weights_file(g) && !g->failed) { /* no constant is without data */
@@ -214,17 +215,19 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
     fv_c_public(g);
     g->p = p;
     const char *flags = *p->target->cflags ? fv_printf(g->arena, "%s ", p->target->cflags) : "";
-    const char *includes = fv_printf(
-        g->arena, "%s%s", g->isa == FV_C_X86 && fv_c_checks_cpu(g) ? "#include <cpuid.h>\n" : "",
-        fv_c_layer_includes(g));
+    const char *includes =
+        fv_printf(g->arena, "%s%s",
+                  g->machine.isa == FV_C_X86 && fv_c_checks_cpu(g) ? "#include <cpuid.h>\n" : "",
+                  fv_c_layer_includes(g));
     fv_c_fill(g, t, head, fv_c_maker(g), p->target->name, flags,
-              g->narrow ? ",\n * and on this target the compiler's own arithmetic helpers" : "",
+              g->machine.narrow ? ",\n * and on this target the compiler's own arithmetic helpers"
+                                : "",
               includes, "", g->file, NULL);
     put_isa_checks(g, t);
     fv_c_fill(g, t, macros, NULL);
-    fv_text_put(t, g->types.s);
-    fv_text_put(t, *g->types.s ? "\n" : "");
-    fv_text_put(t, g->helpers.s);
+    fv_text_put(t, g->prelude.types.s);
+    fv_text_put(t, *g->prelude.types.s ? "\n" : "");
+    fv_text_put(t, g->prelude.helpers.s);
     put_cpu_check(g, t);
     fv_text_put(t, constants.s);
     fv_text_put(t, code.s);

@@ -125,27 +125,27 @@ static bool is_missing(fv_cg *g, const fv_constant *c) {
 
 void fv_c_constants(fv_cg *g) {
     const fv_program *p = g->p;
-    bool linked = g->weights == FV_WEIGHTS_INCBIN || g->weights == FV_WEIGHTS_OBJECT;
+    bool linked = g->weights.kind == FV_WEIGHTS_INCBIN || g->weights.kind == FV_WEIGHTS_OBJECT;
     if (linked)
         fv_c_line(g, "extern const unsigned char %s_weights[]; /* %s_weights.%s */\n", g->name,
-                  g->file, g->weights == FV_WEIGHTS_OBJECT ? "o" : "S");
-    for (int i = 0; i < p->nconstants; i++) {
-        const fv_constant *c = &p->constants[i];
+                  g->file, g->weights.kind == FV_WEIGHTS_OBJECT ? "o" : "S");
+    for (int i = 0; i < p->memory.nconstants; i++) {
+        const fv_constant *c = &p->memory.constants[i];
         if (!c->buf || is_missing(g, c))
             continue;
         const char *name;
-        if (g->weights != FV_WEIGHTS_TEXT) {
+        if (g->weights.kind != FV_WEIGHTS_TEXT) {
             name = fv_printf(g->arena, "(const %s *)(%s_weights + %zu)", fv_c_elem(c->buf->elem),
                              g->name, fv_weights_at(p, i));
-        } else if (g->apart) {
+        } else if (g->weights.apart) {
             name = fv_printf(g->arena, "%s_constant_%d", g->name, i);
             fv_c_line(g, "extern const %s; /* %s */\n", declarator(g, c, name),
                       fv_c_comment(g->arena, c->name ? c->name : ""));
         } else {
-            name = fv_c_name(&g->scope, c->name, "constant");
+            name = fv_c_name(&g->naming.scope, c->name, "constant");
             define(g, g->out, c, name, "static ");
         }
-        if (g->weights == FV_WEIGHTS_TEXT && !is_finite(c))
+        if (g->weights.kind == FV_WEIGHTS_TEXT && !is_finite(c))
             name = fv_printf(g->arena, "%s.value", name);
         fv_c_set_name(g, c->buf, name);
     }
@@ -164,8 +164,8 @@ static void put_weights_text(fv_cg *g, fv_text *t) {
               "#endif\n"
               "#endif\n\n",
               NULL);
-    for (int i = 0; i < g->p->nconstants; i++) {
-        const fv_constant *c = &g->p->constants[i];
+    for (int i = 0; i < g->p->memory.nconstants; i++) {
+        const fv_constant *c = &g->p->memory.constants[i];
         const char *name = fv_printf(g->arena, "%s_constant_%d", g->name, i);
         if (!c->buf || is_missing(g, c))
             continue;
@@ -208,7 +208,7 @@ static void add_object(fv_cg *g, fv_c_files *f) {
 }
 
 const char *fv_c_weights_file(const fv_cg *g) {
-    return g->weights == FV_WEIGHTS_FILE ? fv_printf(g->arena, "%s.weights", g->file) : NULL;
+    return g->weights.kind == FV_WEIGHTS_FILE ? fv_printf(g->arena, "%s.weights", g->file) : NULL;
 }
 
 /* What maps the file is in a source of its own: it needs POSIX, the model needs nothing. */
@@ -222,7 +222,7 @@ static void add_mapped(fv_cg *g, fv_c_files *f) {
 
 void fv_c_add_weights(fv_cg *g, fv_c_files *f) {
     fv_text t = {.arena = g->arena};
-    switch (g->weights) {
+    switch (g->weights.kind) {
     case FV_WEIGHTS_OBJECT: add_object(g, f); break;
     case FV_WEIGHTS_FILE: add_mapped(g, f); break;
     case FV_WEIGHTS_INCBIN:
@@ -231,7 +231,7 @@ void fv_c_add_weights(fv_cg *g, fv_c_files *f) {
         fv_c_files_add_put(f, fv_printf(g->arena, "%s_weights.bin", g->file), g->p, put_blob);
         break;
     case FV_WEIGHTS_TEXT:
-        if (!g->apart)
+        if (!g->weights.apart)
             break;
         put_weights_text(g, &t);
         add_text(g, f, "_weights.c", &t);

@@ -60,7 +60,7 @@ static const char *capacity_text(fv_arena *a, const fv_program *p, const fv_expr
     int symbol = 0;
     if (fv_x_is_int(x, &number))
         return fv_printf(a, "%lld", (long long)number);
-    return fv_program_symbol(p, x->u.var, &symbol) ? fv_dim_str(a, p->symbols[symbol]) : "0";
+    return fv_program_symbol(p, x->u.var, &symbol) ? fv_dim_str(a, p->symbols.all[symbol]) : "0";
 }
 
 static void port_info(fv_arena *a, const fv_program *p, const fv_port *port, fv_port_info *info) {
@@ -100,48 +100,48 @@ static void list_launches(const fv_block *b, fv_launch_info *list) {
         list_launches(&s->other, list);
         if (s->kind != FV_S_LAUNCH)
             continue;
-        const char *nodes = s->text ? s->text : s->kernel->origin;
-        list[s->launch] =
-            (fv_launch_info){s->kernel->name, nodes ? nodes : "", s->indexes ? s->indexes : ""};
+        const char *nodes = s->note.text ? s->note.text : s->call.kernel->origin;
+        list[s->call.number] = (fv_launch_info){s->call.kernel->name, nodes ? nodes : "",
+                                                s->note.indexes ? s->note.indexes : ""};
     }
 }
 
 static const fv_launch_info *launch_table(fv_arena *a, const fv_program *p, int n) {
     fv_launch_info *list = FV_NEW(a, fv_launch_info, n + 1);
-    list_launches(&p->body, list);
+    list_launches(&p->host.body, list);
     return list;
 }
 
 static const fv_relation_info *relation_table(fv_arena *a, const fv_program *p) {
-    fv_relation_info *list = FV_NEW(a, fv_relation_info, p->nrelations + 1);
-    for (int i = 0; i < p->nrelations; i++)
-        list[i] =
-            (fv_relation_info){p->relations[i].left, p->relations[i].right, p->relations[i].why};
+    fv_relation_info *list = FV_NEW(a, fv_relation_info, p->relations.n + 1);
+    for (int i = 0; i < p->relations.n; i++)
+        list[i] = (fv_relation_info){p->relations.all[i].left, p->relations.all[i].right,
+                                     p->relations.all[i].why};
     return list;
 }
 
 fv_model *fv_program_model(fv_arena *a, const fv_program *p, const char *weights_file) {
-    fv_symbol_info *symbols = FV_NEW(a, fv_symbol_info, p->nsymbols);
-    for (int i = 0; i < p->nsymbols; i++)
-        symbols[i] =
-            (fv_symbol_info){p->symbols[i]->name, p->symbol_vars[i]->lo, p->symbol_vars[i]->hi};
+    fv_symbol_info *symbols = FV_NEW(a, fv_symbol_info, p->symbols.n);
+    for (int i = 0; i < p->symbols.n; i++)
+        symbols[i] = (fv_symbol_info){p->symbols.all[i]->name, p->symbols.vars[i]->lo,
+                                      p->symbols.vars[i]->hi};
     fv_model *m = FV_NEW(a, fv_model, 1);
     m->abi = 2;
     m->size = sizeof *m;
     m->name = p->name;
     m->target = p->target->name;
-    m->source_hash = p->source_hash;
-    m->producer = p->producer;
-    m->nsymbols = p->nsymbols;
+    m->source_hash = p->source.hash;
+    m->producer = p->source.producer;
+    m->nsymbols = p->symbols.n;
     m->ninputs = p->ninputs;
     m->noutputs = p->noutputs;
-    m->uses_allocator = p->uses_allocator;
+    m->uses_allocator = p->memory.uses_allocator;
     m->symbols = symbols;
     m->inputs = port_table(a, p, p->inputs, p->ninputs);
     m->outputs = port_table(a, p, p->outputs, p->noutputs);
-    m->nlaunches = count_launches(&p->body);
+    m->nlaunches = count_launches(&p->host.body);
     m->launches = launch_table(a, p, m->nlaunches);
-    m->nrelations = p->nrelations;
+    m->nrelations = p->relations.n;
     m->relations = relation_table(a, p);
     m->weights_file = weights_file;
     m->checksum = fv_table_sum(m);

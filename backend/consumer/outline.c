@@ -43,7 +43,7 @@ static void find_in_expr(finder *f, const fv_expr *root) {
 
 static void find_in_block(finder *f, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
-        const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+        const fv_expr *parts[] = {s->x, s->mask, s->loop.lo, s->loop.hi};
         for (int i = 0; i < 4; i++)
             find_in_expr(f, parts[i]);
         for (int i = 0; s->index && i < s->buf->rank; i++)

@@ -56,8 +56,8 @@ static void check(writer *w, fv_expr *condition, int status, const char *text) {
         return;
     fv_stmt *s = fv_kb_add(&w->b, FV_S_CHECK);
     s->x = condition;
-    s->status = status;
-    s->text = text;
+    s->note.status = status;
+    s->note.text = text;
 }
 
 static void bind(writer *w, fv_var *v, fv_expr *x) {
@@ -68,8 +68,8 @@ static void bind(writer *w, fv_var *v, fv_expr *x) {
 
 static void tell(writer *w, int output, int axis, fv_expr *x) {
     fv_stmt *s = fv_kb_add(&w->b, FV_S_SETDIM);
-    s->output = output;
-    s->axis = axis;
+    s->size.output = output;
+    s->size.axis = axis;
     s->x = x;
 }
 
@@ -103,22 +103,22 @@ static fv_expr *times(writer *w, fv_expr *x, fv_expr *y) {
 }
 
 static fv_expr *workspace_of(writer *w) {
-    return w->p->workspace ? w->p->workspace : number(w, 0);
+    return w->p->memory.workspace ? w->p->memory.workspace : number(w, 0);
 }
 
 /* ---- the plan ---- */
 
 static void take_symbols(writer *w) {
     const fv_program *p = w->p;
-    if (p->nsymbols)
+    if (p->symbols.n)
         check(w, given(w, FV_ARG_DIMS, -1, "dims_given"), FV_BAD_ARGUMENT, "dims");
-    for (int i = 0; i < p->nsymbols; i++) {
-        fv_var *v = p->symbol_vars[i];
+    for (int i = 0; i < p->symbols.n; i++) {
+        fv_var *v = p->symbols.vars[i];
         fv_expr *n = value(w, FV_ARG_DIMS, i, fv_printf(w->a, "%s_given", v->name));
         fv_expr *low = bin(w, FV_X_LE, number(w, v->lo), n),
                 *high = bin(w, FV_X_LE, n, number(w, v->hi));
         check(w, bin(w, FV_X_AND, low, high), FV_BAD_DIM,
-              fv_printf(w->a, "dim '%s'", p->symbols[i]->name));
+              fv_printf(w->a, "dim '%s'", p->symbols.all[i]->name));
         bind(w, v, n);
     }
 }
@@ -181,7 +181,7 @@ static void tell_bounds(writer *w, int output) {
 }
 
 static void write_query(writer *w) {
-    begin(w, &w->p->query);
+    begin(w, &w->p->host.query);
     fv_kb_if(&w->b, given(w, FV_ARG_WORKSPACE, -1, "workspace_given"));
     tell(w, -1, -1, workspace_of(w));
     fv_kb_end(&w->b);
@@ -286,7 +286,7 @@ static void check_workspace(writer *w) {
 }
 
 static void check_allocator(writer *w) {
-    if (!w->p->uses_allocator)
+    if (!w->p->memory.uses_allocator)
         return;
     fv_expr *alloc = given(w, FV_ARG_ENV, FV_ENV_ALLOC, "alloc_given"),
             *free_ = given(w, FV_ARG_ENV, FV_ENV_FREE, "free_given");
@@ -295,7 +295,7 @@ static void check_allocator(writer *w) {
 
 static void write_run(writer *w, fv_block run) {
     const fv_program *p = w->p;
-    begin(w, &w->p->body);
+    begin(w, &w->p->host.body);
     check(w, value(w, FV_ARG_CPU, -1, "cpu_fits"), FV_BAD_CPU, "the CPU");
     check_env(w);
     fv_kb_add(&w->b, FV_S_PLAN);
@@ -317,8 +317,8 @@ void fv_program_protocol(fv_program *p) {
     writer w = {.p = p, .a = p->arena};
     if (fv_program_has_protocol(p))
         return;
-    fv_block plan = p->plan, run = p->body;
-    begin(&w, &p->plan);
+    fv_block plan = p->host.plan, run = p->host.body;
+    begin(&w, &p->host.plan);
     take_symbols(&w);
     go_on(&w, plan);
     check_sizes(&w);
@@ -358,8 +358,10 @@ static bool same(reader *r, const fv_stmt *s, const fv_stmt *t) {
         FV_PUSH(r->a, r->from, r->n, r->cap_from, s->var);
         return true;
     case FV_S_LET: return s->var == t->var && same_x(r, s->x, t->x);
-    case FV_S_CHECK: return s->status == t->status && same_x(r, s->x, t->x);
-    case FV_S_SETDIM: return s->output == t->output && s->axis == t->axis && same_x(r, s->x, t->x);
+    case FV_S_CHECK: return s->note.status == t->note.status && same_x(r, s->x, t->x);
+    case FV_S_SETDIM:
+        return s->size.output == t->size.output && s->size.axis == t->size.axis &&
+               same_x(r, s->x, t->x);
     case FV_S_IF:
         return same_x(r, s->x, t->x) && same_block(r, s->body.first, t->body.first, true, &rest) &&
                !t->other.first;
@@ -409,7 +411,7 @@ static bool differs(const reader *r, const char *where) {
         return fv_error(
             r->session,
             "illegal %s: it deviates from the protocol with the caller: expected `check %s` of %s",
-            where, t.s, s->text);
+            where, t.s, s->note.text);
     return fv_error(r->session,
                     "illegal %s: it deviates from the protocol with the caller: expected %s%s%s%s",
                     where,
@@ -437,11 +439,12 @@ bool fv_program_keeps_protocol(fv_session *session, const fv_program *p) {
     check_sizes(&w);
     write_query(&w);
     write_run(&w, (fv_block){0});
-    const fv_stmt *tail = skip(p->plan.first, length(p->plan.first) - length(sizes.first));
-    bool plan = same_block(&r, dims.first, p->plan.first, false, &rest) &&
+    const fv_stmt *tail =
+        skip(p->host.plan.first, length(p->host.plan.first) - length(sizes.first));
+    bool plan = same_block(&r, dims.first, p->host.plan.first, false, &rest) &&
                 same_block(&r, sizes.first, tail, true, &rest);
-    bool query = plan && same_block(&r, own.query.first, p->query.first, true, &rest);
-    bool run = query && same_block(&r, own.body.first, p->body.first, false, &rest);
+    bool query = plan && same_block(&r, own.host.query.first, p->host.query.first, true, &rest);
+    bool run = query && same_block(&r, own.host.body.first, p->host.body.first, false, &rest);
     bool ok = run || differs(&r, !plan ? "plan" : !query ? "query" : "run");
     fv_arena_free(a);
     return ok;
@@ -470,14 +473,14 @@ const fv_program *fv_program_with_weights(fv_arena *a, const fv_program *p,
     fv_program *with = FV_NEW(a, fv_program, 1);
     writer w = {.p = with, .a = a};
     *with = *p;
-    begin(&w, &with->body);
-    const fv_stmt *s = p->body.first;
+    begin(&w, &with->host.body);
+    const fv_stmt *s = p->host.body.first;
     for (; s && s->kind != FV_S_PLAN; s = s->next) {
         fv_stmt *copy = fv_kb_add(&w.b, s->kind);
         *copy = *s;
         copy->next = NULL;
     }
     check_weights(&w, head);
-    go_on(&w, (fv_block){(fv_stmt *)(uintptr_t)s, p->body.last});
+    go_on(&w, (fv_block){(fv_stmt *)(uintptr_t)s, p->host.body.last});
     return with;
 }

@@ -22,7 +22,7 @@ fv_weights_kind fv_weights_by_name(const char *name) {
 size_t fv_weights_at(const fv_program *p, int constant) {
     size_t at = 0;
     for (int i = 0; i < constant; i++) {
-        if (!fv_add_size(at, p->constants[i].bytes, &at) ||
+        if (!fv_add_size(at, p->memory.constants[i].bytes, &at) ||
             !fv_add_size(at, FV_WEIGHTS_ALIGN - 1, &at))
             return SIZE_MAX;
         at -= at % FV_WEIGHTS_ALIGN;
@@ -31,7 +31,7 @@ size_t fv_weights_at(const fv_program *p, int constant) {
 }
 
 size_t fv_weights_bytes(const fv_program *p) {
-    return fv_weights_at(p, p->nconstants);
+    return fv_weights_at(p, p->memory.nconstants);
 }
 
 #define MOST_LINKED                                                                                \
@@ -69,9 +69,9 @@ fv_weights_head fv_weights_head_of(const fv_program *p) {
                             .bytes = FV_WEIGHTS_HEAD + fv_weights_bytes(p)};
     fv_weights_hash hash;
     fv_weights_hash_start(&hash);
-    for (int i = 0; i < p->nconstants; i++)
-        if (p->constants[i].bytes)
-            hash_constant(&hash, &p->constants[i]);
+    for (int i = 0; i < p->memory.nconstants; i++)
+        if (p->memory.constants[i].bytes)
+            hash_constant(&hash, &p->memory.constants[i]);
     fv_weights_hash_end(&hash, head.id);
     return head;
 }
@@ -85,8 +85,8 @@ static bool put(const void *data, size_t bytes, FILE *f) {
 }
 
 bool fv_weights_put(const fv_program *p, FILE *f) {
-    for (int i = 0; i < p->nconstants; i++) {
-        const fv_constant *c = &p->constants[i];
+    for (int i = 0; i < p->memory.nconstants; i++) {
+        const fv_constant *c = &p->memory.constants[i];
         if (!put(c->data, c->bytes, f) || !put(zeros, padding(c->bytes), f))
             return false;
     }

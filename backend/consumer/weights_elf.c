@@ -100,9 +100,10 @@ enum { WEIGHTS = 1, SYMTAB, STRTAB, STACK, SHSTRTAB }; /* the order of sections 
 
 static bool add_weights(Elf *elf, const tables *t, const fv_program *p) {
     Elf_Scn *scn = elf_newscn(elf);
-    for (int i = 0; scn && i < p->nconstants; i++)
-        if (p->constants[i].bytes && !add_data(scn, p->constants[i].data, p->constants[i].bytes,
-                                               ELF_T_BYTE, FV_WEIGHTS_ALIGN))
+    for (int i = 0; scn && i < p->memory.nconstants; i++)
+        if (p->memory.constants[i].bytes &&
+            !add_data(scn, p->memory.constants[i].data, p->memory.constants[i].bytes, ELF_T_BYTE,
+                      FV_WEIGHTS_ALIGN))
             return false;
     return set_header(scn, (GElf_Shdr){.sh_name = t->weights,
                                        .sh_type = SHT_PROGBITS,
@@ -111,8 +112,8 @@ static bool add_weights(Elf *elf, const tables *t, const fv_program *p) {
 }
 
 static size_t size_of(const fv_program *p) {
-    int last = p->nconstants - 1;
-    return last < 0 ? 0 : fv_weights_at(p, last) + p->constants[last].bytes;
+    int last = p->memory.nconstants - 1;
+    return last < 0 ? 0 : fv_weights_at(p, last) + p->memory.constants[last].bytes;
 }
 
 static bool add_symbols(Elf *elf, tables *t, int class, const fv_weights_object *o) {

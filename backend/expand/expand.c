@@ -27,7 +27,7 @@ static const fv_stmt *only_parallel(const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
         if (s->kind == FV_S_LET || s->kind == FV_S_COMMENT)
             continue;
-        bool parallel = s->kind == FV_S_FOR && s->loop == FV_PARALLEL;
+        bool parallel = s->kind == FV_S_FOR && s->loop.kind == FV_PARALLEL;
         return parallel && !s->next ? s : NULL;
     }
     return NULL;
@@ -73,13 +73,13 @@ static nest find_nest(flattener *z, const fv_block *block) {
         for (const fv_stmt *s = block->first; s != loop; s = s->next)
             if (s->kind == FV_S_LET)
                 *fv_ptrmap_at(&lets, s->var) = fv_x_subst(z->a, s->x, &lets, &memo);
-        fv_expr *lo = fv_x_subst(z->a, loop->lo, &lets, &memo);
-        fv_expr *hi = fv_x_subst(z->a, loop->hi, &lets, &memo);
+        fv_expr *lo = fv_x_subst(z->a, loop->loop.lo, &lets, &memo);
+        fv_expr *hi = fv_x_subst(z->a, loop->loop.hi, &lets, &memo);
         if (!is_over_dims(z->a, z->out, lo) || !is_over_dims(z->a, z->out, hi))
             break;
         found.loop[found.n] = loop;
         found.lo[found.n] = lo;
-        found.count[found.n++] = trips(z->a, lo, hi, loop->step);
+        found.count[found.n++] = trips(z->a, lo, hi, loop->loop.step);
         block = &loop->body;
     }
     return found;
@@ -110,7 +110,8 @@ static void flatten_body(flattener *z, const fv_block *body) {
         const fv_stmt *loop = found.loop[i];
         for (const fv_stmt *s = body->first; s != loop; s = s->next)
             fv_kb_copy_stmt(&z->b, s, &z->map);
-        fv_expr *at = fv_x_bin(z->a, FV_X_MUL, iteration(z, &found, i), fv_x_int(z->a, loop->step));
+        fv_expr *at =
+            fv_x_bin(z->a, FV_X_MUL, iteration(z, &found, i), fv_x_int(z->a, loop->loop.step));
         fv_expr *v = fv_kb_let(&z->b, loop->var->name, fv_x_bin(z->a, FV_X_ADD, found.lo[i], at));
         if (v->op == FV_X_VAR && v->u.var != k->task) { /* at least what the loop knew */
             fv_var *known = v->u.var;
@@ -140,7 +141,7 @@ static void count(sweeper *z, const fv_expr *root) {
 }
 
 static void count_stmt(sweeper *z, const fv_stmt *s) {
-    const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+    const fv_expr *parts[] = {s->x, s->mask, s->loop.lo, s->loop.hi};
     z->requires_ |= s->kind == FV_S_CALL;
     for (int i = 0; i < 4; i++)
         if (parts[i])
@@ -211,8 +212,8 @@ fv_kernel *fv_kernel_expand(fv_arena *a, const fv_kernel *k, const fv_target *t)
 
 static void replace_kernel(fv_block *block, const fv_kernel *old, fv_kernel *now) {
     for (fv_stmt *s = block->first; s; s = s->next) {
-        if (s->kind == FV_S_LAUNCH && s->kernel == old)
-            s->kernel = now;
+        if (s->kind == FV_S_LAUNCH && s->call.kernel == old)
+            s->call.kernel = now;
         replace_kernel(&s->body, old, now);
         replace_kernel(&s->other, old, now);
     }
@@ -226,7 +227,7 @@ void fv_program_expand(fv_program *p) {
         fv_kernel *now = fv_kernel_expand(p->arena, p->kernels[i], p->target);
         if (!now)
             continue;
-        replace_kernel(&p->body, p->kernels[i], now);
+        replace_kernel(&p->host.body, p->kernels[i], now);
         p->kernels[i] = now;
     }
     fv_program_number(p);

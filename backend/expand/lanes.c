@@ -283,17 +283,17 @@ static void declare(laner *l, const fv_stmt *s) {
 static void block(laner *l, const fv_block *in, fv_block *out);
 
 static void loop(laner *l, const fv_stmt *s) {
-    value lo = lanes_of(l, s->lo), hi = lanes_of(l, s->hi);
+    value lo = lanes_of(l, s->loop.lo), hi = lanes_of(l, s->loop.hi);
     if (lo.kind != UNIFORM || hi.kind != UNIFORM) {
         l->failed = true;
         return;
     }
     fv_stmt *copy = fv_kb_add(&l->b, FV_S_FOR);
-    copy->loop = s->loop == FV_UNROLL ? FV_UNROLL : FV_SERIAL;
+    copy->loop.kind = s->loop.kind == FV_UNROLL ? FV_UNROLL : FV_SERIAL;
     copy->var = s->var; /* uniform: itself */
-    copy->lo = lo.x;
-    copy->hi = hi.x;
-    copy->step = s->step;
+    copy->loop.lo = lo.x;
+    copy->loop.hi = hi.x;
+    copy->loop.step = s->loop.step;
     block(l, &s->body, &copy->body);
 }
 
@@ -334,7 +334,7 @@ static void statement(laner *l, const fv_stmt *s) {
         else
             conditional(l, s);
         break;
-    case FV_S_COMMENT: fv_kb_comment(&l->b, s->text); break;
+    case FV_S_COMMENT: fv_kb_comment(&l->b, s->note.text); break;
     /* they are outside of vector loops */
     case FV_S_PREFETCH:
     case FV_S_TRANSPOSE:

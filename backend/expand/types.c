@@ -124,10 +124,10 @@ static fv_expr *convert(typer *z, fv_expr_op op, fv_elem to, fv_expr *x) {
 /* ---- expressions ---- */
 
 static bool has_fma(const fv_target *t, fv_elem e) {
-    return e == FV_F32 ? t->fma32 : t->fma64;
+    return e == FV_F32 ? t->single.fma32 : t->single.fma64;
 }
 static bool has_sqrt(const fv_target *t, fv_elem e) {
-    return e == FV_F32 ? t->sqrt32 : t->sqrt64;
+    return e == FV_F32 ? t->single.sqrt32 : t->single.sqrt64;
 }
 
 static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
@@ -146,7 +146,7 @@ static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     case FV_X_TRUNC:
     case FV_X_RINT:
     case FV_X_SQRT: {
-        bool there = op == FV_X_SQRT ? has_sqrt(z->t, e) : z->t->round;
+        bool there = op == FV_X_SQRT ? has_sqrt(z->t, e) : z->t->single.round;
         if (there)
             break;
         const char *name = fv_printf(z->a, "%s_%s", fv_expr_op_text(op), fv_elem_name(e));
@@ -207,9 +207,9 @@ static void expand_stmt(typer *z, const fv_stmt *s) {
         copy.x = expand(z, s->x);
     if (s->mask)
         copy.mask = expand(z, s->mask);
-    if (s->lo) {
-        copy.lo = expand(z, s->lo);
-        copy.hi = expand(z, s->hi);
+    if (s->loop.lo) {
+        copy.loop.lo = expand(z, s->loop.lo);
+        copy.loop.hi = expand(z, s->loop.hi);
     }
     if (s->kind == FV_S_STORE || s->kind == FV_S_PREFETCH) {
         copy.index = FV_NEW(z->a, fv_expr *, s->buf->rank + 1);

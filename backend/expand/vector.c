@@ -102,7 +102,7 @@ static void join_tiles_of_expr(fv_expand_vec *z, const fv_stmt *loop, const fv_e
 
 static void join_tiles(fv_expand_vec *z, const fv_stmt *loop, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
-        const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+        const fv_expr *parts[] = {s->x, s->mask, s->loop.lo, s->loop.hi};
         for (int i = 0; i < 4; i++)
             if (parts[i])
                 join_tiles_of_expr(z, loop, parts[i]);
@@ -117,7 +117,7 @@ static void join_tiles(fv_expand_vec *z, const fv_stmt *loop, const fv_block *bl
 
 static void find_groups(fv_expand_vec *z, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
-        if (s->kind == FV_S_FOR && s->loop == FV_VECTOR) {
+        if (s->kind == FV_S_FOR && s->loop.kind == FV_VECTOR) {
             fv_ptrmap varying = fv_ptrmap_in(z->a);
             *fv_ptrmap_at(&varying, s->var) = s->var;
             join_tiles(z, s, &s->body);
@@ -137,7 +137,7 @@ static int most_lanes(fv_expand_vec *z, const fv_stmt *loop) {
 
 static bool const_trips(const fv_stmt *s, int64_t *lo, int64_t *n) {
     int64_t hi;
-    if (!fv_x_is_int(s->lo, lo) || !fv_x_is_int(s->hi, &hi) || hi < *lo || *lo < 0 ||
+    if (!fv_x_is_int(s->loop.lo, lo) || !fv_x_is_int(s->loop.hi, &hi) || hi < *lo || *lo < 0 ||
         hi > INT32_MAX)
         return false;
     *n = hi - *lo;
@@ -148,7 +148,7 @@ static bool const_trips(const fv_stmt *s, int64_t *lo, int64_t *n) {
 static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
     int64_t lo, n;
     int most = most_lanes(z, s);
-    if (s->step != 1 || most < 2)
+    if (s->loop.step != 1 || most < 2)
         return 1;
     if (!const_trips(s, &lo, &n))
         return most;
@@ -165,7 +165,7 @@ static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
 
 static bool has_vector_loop(const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next)
-        if ((s->kind == FV_S_FOR && s->loop == FV_VECTOR) || has_vector_loop(&s->body) ||
+        if ((s->kind == FV_S_FOR && s->loop.kind == FV_VECTOR) || has_vector_loop(&s->body) ||
             has_vector_loop(&s->other))
             return true;
     return false;
@@ -246,8 +246,9 @@ static void note_tile(fv_expand_vec *z, const fv_stmt *s, bool inside) {
 
 static void note_block(fv_expand_vec *z, const fv_block *block, const fv_stmt *loop) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
-        const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
-        bool vector = s->kind == FV_S_FOR && s->loop == FV_VECTOR && !has_vector_loop(&s->body);
+        const fv_expr *parts[] = {s->x, s->mask, s->loop.lo, s->loop.hi};
+        bool vector =
+            s->kind == FV_S_FOR && s->loop.kind == FV_VECTOR && !has_vector_loop(&s->body);
         for (int i = 0; i < 4; i++)
             if (parts[i])
                 note_expr(z, parts[i], loop);
@@ -259,7 +260,7 @@ static void note_block(fv_expand_vec *z, const fv_block *block, const fv_stmt *l
             note_tile(z, s, loop != NULL);
         if (s->kind == FV_S_LET && s->var->type.elem == FV_I64)
             *fv_ptrmap_at(&z->lets, s->var) = written_out(z, s->x);
-        if (s->kind == FV_S_FOR && s->loop == FV_UNROLL)
+        if (s->kind == FV_S_FOR && s->loop.kind == FV_UNROLL)
             *fv_ptrmap_at(&z->unrolled, s->var) = s->var;
         note_block(z, &s->body, vector ? s : loop);
         note_block(z, &s->other, loop);
@@ -296,7 +297,7 @@ static void serial_loop(fv_expand_vec *z, const fv_stmt *s) {
     fv_stmt *next = copy->next;
     *copy = *s;
     copy->next = next;
-    copy->loop = s->loop == FV_VECTOR ? FV_SERIAL : s->loop;
+    copy->loop.kind = s->loop.kind == FV_VECTOR ? FV_SERIAL : s->loop.kind;
     copy->body = (fv_block){0};
     vector_block(z, &s->body, &copy->body);
 }
@@ -310,20 +311,20 @@ static void append(fv_expand_vec *z, fv_stmt *s) {
 static void remaining_loop(fv_expand_vec *z, const fv_stmt *s, fv_expr *lo) {
     fv_stmt *copy = fv_kb_add(&z->b, FV_S_FOR);
     copy->var = s->var;
-    copy->loop = FV_SERIAL;
-    copy->lo = lo;
-    copy->hi = s->hi;
-    copy->step = 1;
+    copy->loop.kind = FV_SERIAL;
+    copy->loop.lo = lo;
+    copy->loop.hi = s->loop.hi;
+    copy->loop.step = 1;
     copy->body = s->body;
 }
 
 /* Where whole vectors end: lo + max(hi - lo, 0) / lanes * lanes */
 static fv_expr *whole_end(fv_expand_vec *z, const fv_stmt *s, int lanes) {
     fv_expr *width = fv_x_int(z->a, lanes);
-    fv_expr *n = fv_x_bin(z->a, FV_X_SUB, s->hi, s->lo);
+    fv_expr *n = fv_x_bin(z->a, FV_X_SUB, s->loop.hi, s->loop.lo);
     n = fv_x_bin(z->a, FV_X_MAX, n, fv_x_int(z->a, 0));
     n = fv_x_bin(z->a, FV_X_MUL, fv_x_bin(z->a, FV_X_DIV, n, width), width);
-    return fv_x_bin(z->a, FV_X_ADD, s->lo, n);
+    return fv_x_bin(z->a, FV_X_ADD, s->loop.lo, n);
 }
 
 static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
@@ -333,7 +334,7 @@ static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
     fv_stmt *loop = FV_NEW(z->a, fv_stmt, 1);
     *loop = *s;
     loop->next = NULL;
-    loop->step = lanes;
+    loop->loop.step = lanes;
     loop->body = (fv_block){0};
     loop->var = fv_var_new(z->a, s->var->name, s->var->type);
     bool uses_tiles = false;
@@ -342,11 +343,11 @@ static bool vector_loop(fv_expand_vec *z, const fv_stmt *s) {
     fv_expr *end = whole_end(z, s, lanes);
     if (end->op != FV_X_CONST)
         end = fv_kb_let(&z->b, "whole", end);
-    loop->hi = end;
-    loop->loop = uses_tiles ? FV_UNROLL : FV_SERIAL;
+    loop->loop.hi = end;
+    loop->loop.kind = uses_tiles ? FV_UNROLL : FV_SERIAL;
     fv_loop_bounds(loop);
     append(z, loop);
-    if (!fv_x_equal(end, s->hi))
+    if (!fv_x_equal(end, s->loop.hi))
         remaining_loop(z, s, end);
     return true;
 }
@@ -376,9 +377,10 @@ static bool accesses_vector_tile(fv_expand_vec *z, const fv_block *block) {
 
 static void vector_stmt(fv_expand_vec *z, const fv_stmt *s) {
     if (s->kind == FV_S_FOR) {
-        if (s->loop == FV_VECTOR && vector_loop(z, s))
+        if (s->loop.kind == FV_VECTOR && vector_loop(z, s))
             return;
-        if (s->loop == FV_VECTOR && accesses_vector_tile(z, &s->body) && !has_vector_loop(&s->body))
+        if (s->loop.kind == FV_VECTOR && accesses_vector_tile(z, &s->body) &&
+            !has_vector_loop(&s->body))
             z->failed = true; /* its tiles cannot be vectors: once more without them */
         serial_loop(z, s);
         return;

@@ -13,10 +13,10 @@
 void fv_i_build_init(build *b, fv_arena *a, const char *name) {
     *b = (build){.arena = a,
                  .name = name,
-                 .vars = fv_ptrmap_in(a),
-                 .lets = fv_ptrmap_in(a),
-                 .bufs = fv_ptrmap_in(a),
-                 .extents = fv_ptrmap_in(a)};
+                 .at.vars = fv_ptrmap_in(a),
+                 .at.lets = fv_ptrmap_in(a),
+                 .at.bufs = fv_ptrmap_in(a),
+                 .at.extents = fv_ptrmap_in(a)};
 }
 
 void fv_i_fail(build *b, const char *format, ...) {
@@ -49,12 +49,12 @@ uint32_t fv_i_reg(build *b, fv_ktype type) {
 }
 
 uint32_t fv_i_const(build *b, const void *value, uint32_t bytes) {
-    for (int at = 0; at + (int)bytes <= b->image_n; at += 8)
-        if (memcmp(b->image + at, value, bytes) == 0)
+    for (int at = 0; at + (int)bytes <= b->image.n; at += 8)
+        if (memcmp(b->image.bytes + at, value, bytes) == 0)
             return (uint32_t)at | CONSTANT;
-    int at = b->image_n;
+    int at = b->image.n;
     for (uint32_t i = 0; i < (bytes + 7) / 8 * 8; i++)
-        FV_PUSH(b->arena, b->image, b->image_n, b->image_cap,
+        FV_PUSH(b->arena, b->image.bytes, b->image.n, b->image.cap,
                 i < bytes ? ((const unsigned char *)value)[i] : 0);
     return (uint32_t)at | CONSTANT;
 }
@@ -65,23 +65,23 @@ uint32_t fv_i_const_int(build *b, int64_t value) {
 
 /* Registers are kept one up, so that the first one is not NULL. */
 void fv_i_set_var(build *b, const fv_var *v, uint32_t at) {
-    *fv_ptrmap_at(&b->vars, v) = (void *)((uintptr_t)at + 1);
+    *fv_ptrmap_at(&b->at.vars, v) = (void *)((uintptr_t)at + 1);
 }
 
 uint32_t fv_i_var(build *b, const fv_var *v) {
-    uintptr_t at = (uintptr_t)fv_ptrmap_get(&b->vars, v);
+    uintptr_t at = (uintptr_t)fv_ptrmap_get(&b->at.vars, v);
     if (!at)
         fv_i_fail(b, "variable '%s' is used where it has no value", v->name);
     return at ? (uint32_t)(at - 1) : 0;
 }
 
 int fv_i_new_slot(build *b, const fv_buf *buf) {
-    *fv_ptrmap_at(&b->bufs, buf) = (void *)((uintptr_t)b->nslots + 1);
+    *fv_ptrmap_at(&b->at.bufs, buf) = (void *)((uintptr_t)b->nslots + 1);
     return b->nslots++;
 }
 
 int fv_i_slot(build *b, const fv_buf *buf) {
-    uintptr_t at = (uintptr_t)fv_ptrmap_get(&b->bufs, buf);
+    uintptr_t at = (uintptr_t)fv_ptrmap_get(&b->at.bufs, buf);
     if (!at)
         fv_i_fail(b, "buffer '%s' is used where it does not exist", buf->name);
     return at ? (int)(at - 1) : 0;
@@ -135,11 +135,11 @@ void fv_i_finish(build *b, bytecode *c, int task) {
     c->insns = b->insns;
     c->ninsns = b->n;
     c->task = b->insns + task;
-    c->image = b->image;
-    c->image_at = image_at;
-    c->image_bytes = (size_t)b->image_n;
-    c->file_bytes = image_at + (size_t)b->image_n;
+    c->file.image = b->image.bytes;
+    c->file.image_at = image_at;
+    c->file.image_bytes = (size_t)b->image.n;
+    c->file.bytes = image_at + (size_t)b->image.n;
     c->nslots = b->nslots;
-    c->tiles = b->tiles;
-    c->ntiles = b->ntiles;
+    c->tiles = b->tiles.all;
+    c->ntiles = b->tiles.n;
 }

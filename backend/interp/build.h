@@ -5,6 +5,20 @@
 #include "backend/interp/code.h"
 #include "ir/base/ptrmap.h"
 
+/* Bytes that grow. */
+typedef struct image {
+    unsigned char *bytes;
+    int n, cap;
+} image;
+
+/* What was made for the things of a kernel or program. */
+typedef struct places {
+    fv_ptrmap vars;    /* variable -> register */
+    fv_ptrmap lets;    /* variable of a let -> its expression */
+    fv_ptrmap bufs;    /* buffer -> slot */
+    fv_ptrmap extents; /* parameter of a kernel -> registers of its extents */
+} places;
+
 typedef struct build {
     fv_arena *arena;
     const char *name; /* of the kernel or program, for messages */
@@ -12,16 +26,14 @@ typedef struct build {
     bool failed;      /* after a diagnostic */
     insn *insns;
     int n, cap;
-    uint32_t top, peak;   /* next free byte of the register file; the most there ever was */
-    unsigned char *image; /* constants */
-    int image_n, image_cap;
-    fv_ptrmap vars;    /* variable -> register */
-    fv_ptrmap lets;    /* variable of a let -> its expression */
-    fv_ptrmap bufs;    /* buffer -> slot */
-    fv_ptrmap extents; /* parameter of a kernel -> registers of its extents */
+    uint32_t top, peak; /* next free byte of the register file; the most there ever was */
+    image image;        /* constants */
+    places at;
     int nslots;
-    tile *tiles;
-    int ntiles, tiles_cap;
+    struct {
+        tile *all;
+        int n, cap;
+    } tiles; /* memory of the kernel's tiles */
     /* statements of host programs; NULL in kernels */
     void (*host_stmt)(struct build *b, const fv_stmt *s);
     void *host;

@@ -3,7 +3,7 @@
 
 static void let(build *b, const fv_stmt *s) {
     const fv_expr *x = s->x;
-    *fv_ptrmap_at(&b->lets, s->var) = (void *)x;
+    *fv_ptrmap_at(&b->at.lets, s->var) = (void *)x;
     if (x->op == FV_X_VAR) { /* values never change while their names are seen */
         fv_i_set_var(b, s->var, fv_i_var(b, x->u.var));
         return;
@@ -57,7 +57,7 @@ static void declare_tile(build *b, const fv_stmt *s) {
         return;
     uint32_t at = fv_i_reg_bytes(b, n * size, 64), top = b->top;
     tile t_at = {fv_i_new_slot(b, t), at, n * size};
-    FV_PUSH(b->arena, b->tiles, b->ntiles, b->tiles_cap, t_at);
+    FV_PUSH(b->arena, b->tiles.all, b->tiles.n, b->tiles.cap, t_at);
     uint32_t init = s->x ? fv_i_value(b, s->x) : 0;
     if (s->x && s->x->type.lanes != lanes) /* a scalar for every lane */
         n *= lanes, size /= lanes;
@@ -70,10 +70,10 @@ static void declare_tile(build *b, const fv_stmt *s) {
 }
 
 static void loop(build *b, const fv_stmt *s) {
-    if (s->loop != FV_SERIAL)
+    if (s->loop.kind != FV_SERIAL)
         fv_i_fail(b, "loop '%s' is not serial", s->var->name);
     uint32_t top = b->top, d = fv_i_reg(b, s->var->type);
-    uint32_t lo = fv_i_value(b, s->lo), hi = fv_i_value(b, s->hi);
+    uint32_t lo = fv_i_value(b, s->loop.lo), hi = fv_i_value(b, s->loop.hi);
     fv_i_set_var(b, s->var, d);
     int enter = b->n;
     insn *i = fv_i_emit(b, fv_i_enter);
@@ -81,7 +81,7 @@ static void loop(build *b, const fv_stmt *s) {
     i->a = lo;
     i->b = hi;
     fv_i_block(b, &s->body);
-    uint32_t step = fv_i_const_int(b, s->step);
+    uint32_t step = fv_i_const_int(b, s->loop.step);
     int next = b->n;
     i = fv_i_emit(b, fv_i_next);
     i->d = d;
@@ -129,15 +129,15 @@ static void repeat(build *b, const fv_stmt *s) {
 /* Extents are held: where constants lie is not known yet. */
 static void call_(build *b, const fv_stmt *s) {
     call *c = FV_NEW(b->arena, call, 1);
-    c->function = fv_library_find(fv_arena_session(b->arena), s->calls);
-    c->name = s->calls->name;
-    c->nargs = s->calls->nparams;
+    c->function = fv_library_find(fv_arena_session(b->arena), s->call.library);
+    c->name = s->call.library->name;
+    c->nargs = s->call.library->nparams;
     b->failed |= !c->function;
     uint32_t top = b->top;
     for (int i = 0; i < c->nargs; i++) {
-        const fv_buf *buf = s->args[i];
+        const fv_buf *buf = s->call.args[i];
         c->slots[i] = fv_i_slot(b, buf);
-        if (!c->from && !s->calls->params[i].written)
+        if (!c->from && !s->call.library->params[i].written)
             c->from = buf;
         for (int k = 0; k < buf->rank; k++)
             c->extents[c->nextents++] = fv_i_held(b, buf->extent[k]);
@@ -206,10 +206,10 @@ static void launch_part(build *b, bytecode *c, const fv_kernel *k) {
         for (int j = 0; j < buf->rank; j++)
             extent[j] = fv_i_value(b, buf->extent[j]);
         c->params[i] = (param){buf, buf->rank, (uint32_t)fv_elem_storage_bytes(buf->elem), extent};
-        *fv_ptrmap_at(&b->extents, buf) = extent;
+        *fv_ptrmap_at(&b->at.extents, buf) = extent;
     }
     c->tasks_at = k->tasks ? fv_i_value(b, k->tasks) : fv_i_const_int(b, 1);
-    c->kept = b->top;
+    c->file.kept = b->top;
     fv_i_emit(b, fv_i_end);
 }
 

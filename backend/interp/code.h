@@ -69,21 +69,28 @@ typedef struct param {
     uint32_t *extent; /* registers */
 } param;
 
+/* The register file: bytes, of which a launch computes the first `kept`. The image of constants is
+ * copied to image_at. */
+typedef struct register_file {
+    size_t bytes, kept;
+    size_t image_at, image_bytes;
+    const unsigned char *image;
+} register_file;
+
 typedef struct bytecode {
     const char *name; /* of the kernel, for messages */
     bool by_hand;     /* the kernel: messages name it */
     insn *insns;
     int ninsns;
-    const insn *task;  /* where a task starts; insns[0] is the start of the launch's part */
-    size_t file_bytes; /* of the register file */
-    size_t kept;       /* of these, what a launch computes */
-    size_t image_at, image_bytes;
-    const unsigned char *image;
-    int nslots, nparams, ntiles, ndims;
+    const insn *task; /* where a task starts; insns[0] is the start of the launch's part */
+    register_file file;
+    int nslots;
+    int nparams, ntiles;
     param *params; /* slots 0 ... nparams - 1 */
     tile *tiles;
-    uint32_t *dim_at; /* registers of the dims */
-    uint32_t task_at, tasks_at;
+    int ndims;
+    uint32_t *dim_at;           /* registers of the dims */
+    uint32_t task_at, tasks_at; /* registers of the number of the task, and of tasks */
 } bytecode;
 
 /* The first fault of all runs of an interpreter. */

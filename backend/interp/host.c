@@ -12,8 +12,8 @@ const insn *fv_i_check(frame *f, const insn *i) {
     if (*AS(reg_u8, f, i->a))
         return i + 1;
     const fv_stmt *s = i->u.data;
-    f->status = s->status;
-    atomic_store(&f->host->interp->stopped, s->text);
+    f->status = s->note.status;
+    atomic_store(&f->host->interp->stopped, s->note.text);
     return NULL;
 }
 
@@ -146,7 +146,7 @@ static unsigned char *address(frame *f, const host_buf *h) {
     case FV_BUF_INPUT: return (unsigned char *)(uintptr_t)run->inputs[index];
     case FV_BUF_OUTPUT: return run->outputs[index];
     case FV_BUF_CONST:
-        return (unsigned char *)(uintptr_t)run->interp->program->constants[index].data;
+        return (unsigned char *)(uintptr_t)run->interp->program->memory.constants[index].data;
     case FV_BUF_WORK: return run->workspace + reg_int(f, h->offset);
     default: return NULL;
     }
@@ -155,13 +155,13 @@ static unsigned char *address(frame *f, const host_buf *h) {
 const insn *fv_i_memory(frame *f, const insn *i) {
     const fv_interp *p = f->host->interp;
     int64_t need = reg_int(f, i->a);
-    for (int k = 0; k < p->program->nbuffers; k++) {
+    for (int k = 0; k < p->program->memory.nbuffers; k++) {
         const host_buf *h = &p->bufs[k];
         if (h->buf->role == FV_BUF_HEAP)
             continue;
         int64_t offset = h->buf->role == FV_BUF_WORK ? reg_int(f, h->offset) : 0;
         int64_t size = h->buf->role == FV_BUF_CONST
-                           ? (int64_t)p->program->constants[h->buf->index].bytes
+                           ? (int64_t)p->program->memory.constants[h->buf->index].bytes
                            : reg_int(f, h->bytes);
         if (h->buf->role == FV_BUF_WORK &&
             (offset < 0 || size < 0 || offset > need || size > need - offset))
@@ -217,7 +217,7 @@ static int enter(host_run *run, const insn *at) {
     f.cancel = run->env.cancel;
     f.left = p->limit ? p->limit : INT64_MAX;
     int status = fv_i_exec(&f, at);
-    for (int i = 0; i < p->program->nbuffers; i++)
+    for (int i = 0; i < p->program->memory.nbuffers; i++)
         if (p->bufs[i].buf->role == FV_BUF_HEAP)
             release(run, &f.slots[i]);
     free(f.r);

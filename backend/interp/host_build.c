@@ -22,21 +22,21 @@ static const bytecode *kernel_code(build *b, const fv_kernel *k) {
 }
 
 static void launch(build *b, const fv_stmt *s) {
-    const fv_kernel *k = s->kernel;
+    const fv_kernel *k = s->call.kernel;
     site *at = FV_NEW(b->arena, site, 1);
     at->kernel = kernel_code(b, k);
-    at->origin = s->text;
-    at->indexes = s->indexes;
-    at->number = s->launch;
+    at->origin = s->note.text;
+    at->indexes = s->note.indexes;
+    at->number = s->call.number;
     at->nargs = k->nbufs;
     at->slots = FV_NEW(b->arena, int, k->nbufs);
     for (int i = 0; i < k->nbufs; i++)
-        at->slots[i] = fv_i_slot(b, s->args[i]);
+        at->slots[i] = fv_i_slot(b, s->call.args[i]);
     uint32_t top = b->top;
     at->dims_at = fv_i_reg_bytes(b, 8 * (uint32_t)k->ndims, 8);
     at->args_at = fv_i_reg_bytes(b, (uint32_t)sizeof(slot) * (uint32_t)k->nbufs, 8);
     for (int i = 0; i < k->ndims; i++)
-        fv_i_value_into(b, s->dims[i], at->dims_at + 8 * (uint32_t)i);
+        fv_i_value_into(b, s->call.dims[i], at->dims_at + 8 * (uint32_t)i);
     fv_i_emit(b, fv_i_site)->u.data = at;
     b->top = top;
 }
@@ -68,24 +68,25 @@ static fv_expr *bytes_of(build *b, const fv_program *p, const fv_buf *buf) {
 
 static void memory(build *b, const fv_interp *h) {
     const fv_program *p = h->program;
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *buf = p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *buf = p->memory.buffers[i];
         bool port = buf->role == FV_BUF_INPUT || buf->role == FV_BUF_OUTPUT;
         if (buf->role == FV_BUF_WORK)
             h->bufs[i].offset = fv_i_held(b, buf->offset);
         if (port || buf->role == FV_BUF_WORK)
             h->bufs[i].bytes = fv_i_held(b, port ? bytes_of(b, p, buf) : buf->bytes);
     }
-    uint32_t need = fv_i_held(b, p->workspace ? p->workspace : fv_x_int(b->arena, 0));
+    uint32_t need = fv_i_held(b, p->memory.workspace ? p->memory.workspace : fv_x_int(b->arena, 0));
     fv_i_emit(b, fv_i_memory)->a = need;
 }
 
 static void host_statement(build *b, const fv_stmt *s) {
     const fv_interp *h = ((host_build *)b->host)->interp;
-    int at = s->output < 0 ? -1 : fv_out_dims_at(h->program, s->output) + 1 + s->axis;
+    int at =
+        s->size.output < 0 ? -1 : fv_out_dims_at(h->program, s->size.output) + 1 + s->size.axis;
     switch (s->kind) {
     case FV_S_READ: read_(b, s); break;
-    case FV_S_PLAN: fv_i_statements(b, &h->program->plan); break;
+    case FV_S_PLAN: fv_i_statements(b, &h->program->host.plan); break;
     case FV_S_MEMORY: memory(b, h); break;
     case FV_S_CHECK: with_value(b, fv_i_check, s)->u.data = s; break;
     case FV_S_LAUNCH: launch(b, s); break;
@@ -102,16 +103,16 @@ bool fv_i_build_host(fv_arena *a, fv_interp *p) {
     fv_i_build_init(&b, a, p->program->name);
     b.host_stmt = host_statement;
     b.host = &h;
-    p->bufs = FV_NEW(a, host_buf, p->program->nbuffers + 1);
-    for (int i = 0; i < p->program->nbuffers; i++) {
-        p->bufs[i].buf = p->program->buffers[i];
-        fv_i_new_slot(&b, p->program->buffers[i]);
+    p->bufs = FV_NEW(a, host_buf, p->program->memory.nbuffers + 1);
+    for (int i = 0; i < p->program->memory.nbuffers; i++) {
+        p->bufs[i].buf = p->program->memory.buffers[i];
+        fv_i_new_slot(&b, p->program->memory.buffers[i]);
     }
-    fv_i_statements(&b, &p->program->plan);
-    fv_i_block(&b, &p->program->query);
+    fv_i_statements(&b, &p->program->host.plan);
+    fv_i_block(&b, &p->program->host.query);
     fv_i_emit(&b, fv_i_end);
     int run = b.n;
-    fv_i_block(&b, &p->program->body);
+    fv_i_block(&b, &p->program->host.body);
     fv_i_emit(&b, fv_i_end);
     fv_i_finish(&b, &p->code, run);
     return !b.failed;

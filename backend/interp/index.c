@@ -27,7 +27,7 @@ typedef struct question {
 
 static const fv_expr *meaning(build *b, const fv_expr *x) {
     for (;;) {
-        const fv_expr *of = x->op == FV_X_VAR ? fv_ptrmap_get(&b->lets, x->u.var) : NULL;
+        const fv_expr *of = x->op == FV_X_VAR ? fv_ptrmap_get(&b->at.lets, x->u.var) : NULL;
         if (!of && (x->op == FV_X_SPLAT || x->op == FV_X_CONVERT))
             of = x->arg[0];
         if (!of)
@@ -58,7 +58,7 @@ static const fv_expr *before_wrapping(build *b, const fv_expr *x) {
 static const fv_expr *first_load(build *b, const fv_expr *x) {
     const fv_expr *found = NULL;
     x = meaning(b, x);
-    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_ptrmap_get(&b->extents, x->u.buf))
+    if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && fv_ptrmap_get(&b->at.extents, x->u.buf))
         return x;
     for (int i = 0; i < x->n && !found; i++)
         found = first_load(b, x->arg[i]);
@@ -154,7 +154,7 @@ static const char *argument_name(const fv_interp *p, const site *at, const fv_bu
             continue;
         *kind = b->role == FV_BUF_INPUT ? "input" : b->role == FV_BUF_CONST ? "constant" : "value";
         return b->role == FV_BUF_INPUT   ? p->program->inputs[b->index].name
-               : b->role == FV_BUF_CONST ? p->program->constants[b->index].name
+               : b->role == FV_BUF_CONST ? p->program->memory.constants[b->index].name
                : is_flag                 ? parameter->name
                                          : b->name;
     }

@@ -19,7 +19,7 @@ typedef struct launch {
 
 /* One piece of memory: file, then slots. */
 bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault) {
-    size_t slots_at = (c->file_bytes + 63) / 64 * 64;
+    size_t slots_at = (c->file.bytes + 63) / 64 * 64;
     size_t bytes = slots_at + ((size_t)c->nslots * sizeof(slot) + 63) / 64 * 64;
     *f = (frame){.code = c, .fault = fault, .left = INT64_MAX};
     f->r = aligned_alloc(64, bytes + 64);
@@ -27,8 +27,8 @@ bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault) {
         return false;
     f->slots = (slot *)(void *)(f->r + slots_at);
     memset(f->slots, 0, (size_t)c->nslots * sizeof(slot));
-    if (c->image_bytes)
-        memcpy(f->r + c->image_at, c->image, c->image_bytes);
+    if (c->file.image_bytes)
+        memcpy(f->r + c->file.image_at, c->file.image, c->file.image_bytes);
     for (int i = 0; i < c->ntiles; i++)
         f->slots[c->tiles[i].slot] = (slot){f->r + c->tiles[i].at, c->tiles[i].bytes};
     return true;
@@ -69,7 +69,7 @@ static void task_alone(void *arg, int64_t task) {
         stop(l, FV_NO_MEMORY);
         return;
     }
-    memcpy(f.r, l->kept, l->code->kept);
+    memcpy(f.r, l->kept, l->code->file.kept);
     run_task(l, &f, task);
     free(f.r);
 }

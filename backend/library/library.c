@@ -34,7 +34,7 @@ fv_library_call fv_library_find(fv_session *s, const fv_library_fn *fn) {
 bool fv_library_has(fv_session *s, const fv_program *p) {
     for (int i = 0; i < p->nkernels; i++)
         for (const fv_stmt *t = p->kernels[i]->body.first; t; t = t->next)
-            if (t->kind == FV_S_CALL && !fv_library_find(s, t->calls))
+            if (t->kind == FV_S_CALL && !fv_library_find(s, t->call.library))
                 return false;
     return true;
 }

@@ -126,7 +126,7 @@ static LLVMTypeRef bits_type(fv_ll_fn *f, LLVMValueRef x) {
     LLVMTypeRef t = LLVMTypeOf(x);
     if (LLVMGetTypeKind(t) == LLVMVectorTypeKind)
         t = LLVMGetElementType(t);
-    return fv_ll_lanes(t == f->m->f32 ? f->m->i32 : f->m->i64, fv_ll_lanes_of(x));
+    return fv_ll_lanes(t == f->m->types.f32 ? f->m->types.i32 : f->m->types.i64, fv_ll_lanes_of(x));
 }
 
 static LLVMValueRef to_bits(fv_ll_fn *f, LLVMValueRef x) {
@@ -180,7 +180,7 @@ static bool number_constant(const fv_expr *x, double *value) {
 static LLVMValueRef float_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b) {
     bool max = x->op == FV_X_MAX;
     double value;
-    if (strncmp(f->m->triple, "aarch64", 7) == 0) { /* fmin and fmax are exactly it */
+    if (strncmp(f->m->machine.triple, "aarch64", 7) == 0) { /* fmin and fmax are exactly it */
         LLVMTypeRef type = LLVMTypeOf(a);
         LLVMValueRef args[] = {a, b};
         return fv_ll_intrinsic(f, max ? "llvm.maximum" : "llvm.minimum", 1, &type, 2, args);

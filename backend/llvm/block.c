@@ -14,21 +14,21 @@ static void let(fv_ll_fn *f, const fv_stmt *s) {
 
 /* Can `var + step` not overflow, because the loop ends before? */
 static bool stays_small(const fv_stmt *s) {
-    return s->step == 1 || (s->var->hi < INT64_MAX - s->step && s->var->lo > INT64_MIN);
+    return s->loop.step == 1 || (s->var->hi < INT64_MAX - s->loop.step && s->var->lo > INT64_MIN);
 }
 
 /* The condition is evaluated at the end, and once before the loop: the form that LLVM's loop passes
  * expect. */
 static void for_(fv_ll_fn *f, const fv_stmt *s) {
-    LLVMValueRef lo = fv_ll_expr(f, s->lo), hi = fv_ll_expr(f, s->hi);
+    LLVMValueRef lo = fv_ll_expr(f, s->loop.lo), hi = fv_ll_expr(f, s->loop.hi);
     LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b);
     LLVMBasicBlockRef body = fv_ll_block(f, "loop"), next = fv_ll_block(f, "done");
     fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSLT, lo, hi, ""), body, next);
     fv_ll_at(f, body);
-    LLVMValueRef var = LLVMBuildPhi(f->b, f->m->i64, s->var->name);
+    LLVMValueRef var = LLVMBuildPhi(f->b, f->m->types.i64, s->var->name);
     *fv_ptrmap_at(&f->vars, s->var) = var;
     fv_ll_stmts(f, &s->body);
-    LLVMValueRef step = fv_ll_int(f->m, s->step);
+    LLVMValueRef step = fv_ll_int(f->m, s->loop.step);
     LLVMValueRef up =
         stays_small(s) ? LLVMBuildNSWAdd(f->b, var, step, "") : LLVMBuildAdd(f->b, var, step, "");
     LLVMBasicBlockRef last = LLVMGetInsertBlock(f->b);
@@ -87,17 +87,19 @@ static void call(fv_ll_fn *f, const fv_stmt *s) {
         fv_ll_fault(m, "CALL in a kernel that declares to have none");
         return;
     }
-    for (int i = 0; i < s->calls->nparams; i++) {
-        buffers[i] = ((const fv_ll_buf *)fv_ptrmap_get(&f->bufs, s->args[i]))->ptr;
-        for (int k = 0; k < s->args[i]->rank; k++)
-            extents[n++] = fv_ll_expr(f, s->args[i]->extent[k]);
+    for (int i = 0; i < s->call.library->nparams; i++) {
+        buffers[i] = ((const fv_ll_buf *)fv_ptrmap_get(&f->bufs, s->call.args[i]))->ptr;
+        for (int k = 0; k < s->call.args[i]->rank; k++)
+            extents[n++] = fv_ll_expr(f, s->call.args[i]->extent[k]);
     }
-    LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr}, type = LLVMFunctionType(m->i32, types, 3, 0);
-    const char *symbol = fv_library_symbol(m->arena, s->calls);
+    LLVMTypeRef types[] = {m->types.ptr, m->types.ptr, m->types.ptr},
+                type = LLVMFunctionType(m->types.i32, types, 3, 0);
+    const char *symbol = fv_library_symbol(m->arena, s->call.library);
     LLVMValueRef fn = LLVMGetNamedFunction(m->module, symbol);
     fn = fn ? fn : LLVMAddFunction(m->module, symbol, type);
-    LLVMValueRef args[] = {array_of(f, m->ptr, s->calls->nparams, buffers, "buffers"),
-                           array_of(f, m->i64, n, extents, "extents"), LLVMConstNull(m->ptr)};
+    LLVMValueRef args[] = {array_of(f, m->types.ptr, s->call.library->nparams, buffers, "buffers"),
+                           array_of(f, m->types.i64, n, extents, "extents"),
+                           LLVMConstNull(m->types.ptr)};
     LLVMValueRef status = LLVMBuildCall2(f->b, type, fn, args, 3, "status");
     LLVMBasicBlockRef failed = fv_ll_block(f, "failed"), next = fv_ll_block(f, "called");
     fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, status, ""), failed, next);

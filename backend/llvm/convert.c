@@ -40,7 +40,7 @@ static LLVMValueRef int_to_int(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_ele
 
 /* LLVM's type of a float, which is an integer in our memory where it is a storage type. */
 static LLVMTypeRef float_type(fv_ll_fn *f, LLVMValueRef x, fv_elem e) {
-    return e == FV_F16 ? fv_ll_lanes(f->m->f16, fv_ll_lanes_of(x)) : shaped(f, x, e);
+    return e == FV_F16 ? fv_ll_lanes(f->m->types.f16, fv_ll_lanes_of(x)) : shaped(f, x, e);
 }
 
 /* The instruction that a row names. LLVM cuts vectors that are wider than a register. */

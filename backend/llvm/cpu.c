@@ -9,7 +9,7 @@
 
 static LLVMValueRef call_asm(fv_ll_fn *f, LLVMTypeRef result, int n, LLVMValueRef *args,
                              const char *code, const char *constraints) {
-    LLVMTypeRef types[] = {f->m->i32, f->m->i32};
+    LLVMTypeRef types[] = {f->m->types.i32, f->m->types.i32};
     LLVMTypeRef type = LLVMFunctionType(result, types, (unsigned)n, 0);
     LLVMValueRef fn = LLVMGetInlineAsm(type, (char *)(uintptr_t)code, strlen(code),
                                        (char *)(uintptr_t)constraints, strlen(constraints), 1, 0,
@@ -18,12 +18,12 @@ static LLVMValueRef call_asm(fv_ll_fn *f, LLVMTypeRef result, int n, LLVMValueRe
 }
 
 static LLVMValueRef word(fv_ll_fn *f, uint32_t value) {
-    return LLVMConstInt(f->m->i32, value, 0);
+    return LLVMConstInt(f->m->types.i32, value, 0);
 }
 
 /* { eax, ebx, ecx, edx } */
 static LLVMValueRef cpuid(fv_ll_fn *f, uint32_t leaf, uint32_t subleaf) {
-    LLVMTypeRef regs[] = {f->m->i32, f->m->i32, f->m->i32, f->m->i32};
+    LLVMTypeRef regs[] = {f->m->types.i32, f->m->types.i32, f->m->types.i32, f->m->types.i32};
     LLVMTypeRef type = LLVMStructTypeInContext(f->m->context, regs, 4, 0);
     LLVMValueRef args[] = {word(f, leaf), word(f, subleaf)};
     return call_asm(f, type, 2, args, "cpuid",
@@ -32,7 +32,7 @@ static LLVMValueRef cpuid(fv_ll_fn *f, uint32_t leaf, uint32_t subleaf) {
 
 /* The low half of XCR0; only where OSXSAVE is set. */
 static LLVMValueRef xgetbv(fv_ll_fn *f) {
-    LLVMTypeRef regs[] = {f->m->i32, f->m->i32};
+    LLVMTypeRef regs[] = {f->m->types.i32, f->m->types.i32};
     LLVMTypeRef type = LLVMStructTypeInContext(f->m->context, regs, 2, 0);
     LLVMValueRef arg = word(f, 0);
     LLVMValueRef r = call_asm(f, type, 1, &arg, ".byte 0x0f, 0x01, 0xd0",
@@ -72,18 +72,18 @@ static void ask_cpuid(fv_ll_fn *f, const fv_cpuid_need *n, LLVMBasicBlockRef no)
 
 /* Four bits of a register of aarch64: 1 to 14 where the feature is there. */
 static void ask_id(fv_ll_fn *f, const fv_feature *feature, LLVMBasicBlockRef no) {
-    LLVMTypeRef type = LLVMFunctionType(f->m->i64, NULL, 0, 0);
+    LLVMTypeRef type = LLVMFunctionType(f->m->types.i64, NULL, 0, 0);
     const char *code = fv_printf(f->m->arena, "mrs $0, %s", fv_id_register(feature->reg));
     LLVMValueRef fn =
         LLVMGetInlineAsm(type, (char *)(uintptr_t)code, strlen(code), (char *)(uintptr_t)"=r", 2, 1,
                          0, LLVMInlineAsmDialectATT, 0);
     LLVMValueRef all = LLVMBuildCall2(f->b, type, fn, NULL, 0, "");
-    LLVMValueRef value =
-        LLVMBuildAnd(f->b, LLVMBuildLShr(f->b, all, LLVMConstInt(f->m->i64, feature->bit, 0), ""),
-                     LLVMConstInt(f->m->i64, 15, 0), "");
-    LLVMValueRef from_0 = LLVMBuildSub(f->b, value, LLVMConstInt(f->m->i64, 1, 0), "");
+    LLVMValueRef value = LLVMBuildAnd(
+        f->b, LLVMBuildLShr(f->b, all, LLVMConstInt(f->m->types.i64, feature->bit, 0), ""),
+        LLVMConstInt(f->m->types.i64, 15, 0), "");
+    LLVMValueRef from_0 = LLVMBuildSub(f->b, value, LLVMConstInt(f->m->types.i64, 1, 0), "");
     LLVMValueRef there =
-        LLVMBuildICmp(f->b, LLVMIntULT, from_0, LLVMConstInt(f->m->i64, 14, 0), "");
+        LLVMBuildICmp(f->b, LLVMIntULT, from_0, LLVMConstInt(f->m->types.i64, 14, 0), "");
     LLVMBasicBlockRef next = fv_ll_block(f, "has");
     fv_ll_branch(f, there, next, no);
     fv_ll_at(f, next);
@@ -107,8 +107,8 @@ enum { UNKNOWN, HAS, LACKS };
 
 static LLVMValueRef memory_of_answer(fv_ll_module *m) {
     const char *name = fv_printf(m->arena, "%s.cpu", m->program->name);
-    LLVMValueRef g = LLVMAddGlobal(m->module, m->i32, name);
-    LLVMSetInitializer(g, LLVMConstInt(m->i32, UNKNOWN, 0));
+    LLVMValueRef g = LLVMAddGlobal(m->module, m->types.i32, name);
+    LLVMSetInitializer(g, LLVMConstInt(m->types.i32, UNKNOWN, 0));
     LLVMSetLinkage(g, LLVMInternalLinkage);
     return g;
 }
@@ -118,14 +118,14 @@ static void answer(fv_ll_fn *f, LLVMBasicBlockRef at, LLVMValueRef kept, int val
     LLVMValueRef store = LLVMBuildStore(f->b, word(f, (uint32_t)value), kept);
     LLVMSetOrdering(store, LLVMAtomicOrderingMonotonic);
     LLVMSetAlignment(store, 4);
-    LLVMBuildRet(f->b, LLVMConstInt(f->m->i1, value == HAS, 0));
+    LLVMBuildRet(f->b, LLVMConstInt(f->m->types.i1, value == HAS, 0));
 }
 
 LLVMValueRef fv_ll_cpu_check(fv_ll_module *m) {
     uint64_t features = fv_target_features(m->target);
     if (!fv_features_can_lack(features))
         return NULL;
-    LLVMTypeRef type = LLVMFunctionType(m->i1, NULL, 0, 0);
+    LLVMTypeRef type = LLVMFunctionType(m->types.i1, NULL, 0, 0);
     const char *name = fv_printf(m->arena, "%s.has_cpu", m->program->name);
     LLVMValueRef fn = fv_ll_function(m, name, type, FV_LL_INTERNAL, true);
     fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
@@ -134,7 +134,7 @@ LLVMValueRef fv_ll_cpu_check(fv_ll_module *m) {
     fv_ll_begin(&f, m, fn);
     LLVMBasicBlockRef known = fv_ll_block(&f, "known"), unknown = fv_ll_block(&f, "unknown");
     LLVMBasicBlockRef no = fv_ll_block(&f, "no");
-    LLVMValueRef state = LLVMBuildLoad2(f.b, m->i32, kept, "");
+    LLVMValueRef state = LLVMBuildLoad2(f.b, m->types.i32, kept, "");
     LLVMSetOrdering(state, LLVMAtomicOrderingMonotonic);
     LLVMSetAlignment(state, 4);
     LLVMValueRef is_new = LLVMBuildICmp(f.b, LLVMIntEQ, state, word(&f, UNKNOWN), "");

@@ -14,34 +14,64 @@
 
 enum { FV_LL_BUILDERS = 4 }; /* two a function; one function may begin inside another */
 
+/* How code is generated. */
+typedef struct fv_ll_mode {
+    int level;
+    bool small;    /* functions are marked so */
+    bool resident; /* code in memory: constants are found through NAME_constants */
+} fv_ll_mode;
+
+/* The kernels of the program that are in this module. */
+typedef struct fv_ll_part {
+    const unsigned char
+        *of;    /* of each kernel: the number of its module; NULL: there is one module */
+    int number; /* of this module; module 0 has plan, run and table */
+} fv_ll_part;
+
+/* The machine that LLVM generates code for. */
+typedef struct fv_ll_machine {
+    LLVMTargetMachineRef ref;
+    char *triple;
+} fv_ll_machine;
+
+/* The types that generated code uses. */
+typedef struct fv_ll_types {
+    LLVMTypeRef i1, i8, i16, i32, i64, f16, f32, f64, ptr, size, none;
+    LLVMTypeRef task;  /* void (ptr arg, i64 task) */
+    LLVMTypeRef state; /* what kernels share with the run: cancel flag, error word */
+} fv_ll_types;
+
+/* The constants of the program. */
+typedef struct fv_ll_weights {
+    /* external, hidden; resident: NAME_constants, an address for each constant, which the loader of
+     * the code fills in */
+    LLVMValueRef at;
+    size_t *offset;   /* of each constant in the weights */
+    const char *file; /* the name of the file that contains the weights; NULL: there is no file */
+    size_t bytes;
+    void *object; /* of weights.c, while it is open */
+} fv_ll_weights;
+
+/* Builders of instructions; the first n are in use. */
+typedef struct fv_ll_builders {
+    LLVMBuilderRef all[FV_LL_BUILDERS];
+    int n;
+} fv_ll_builders;
+
 typedef struct fv_ll_module {
     fv_session *session;
     fv_arena *arena; /* scratch, freed with the module */
     const fv_program *program;
     const fv_target *target;
-    int level;
-    bool small;    /* functions are marked so */
-    bool resident; /* code in memory: constants are found through NAME_constants */
-    /* of each kernel: the module that it is in; NULL: there is one module */
-    const unsigned char *part_of;
-    int part; /* the first has plan, run and table */
+    fv_ll_mode mode;
+    fv_ll_part part;
     LLVMContextRef context;
     LLVMModuleRef module;
-    LLVMTargetMachineRef machine;
-    char *triple;
-    LLVMTypeRef i1, i8, i16, i32, i64, f16, f32, f64, ptr, size, none;
-    LLVMTypeRef task_type;  /* void (ptr arg, i64 task) */
-    LLVMTypeRef state_type; /* what kernels share with the run: cancel flag, error word */
-    /* external, hidden; resident: NAME_constants, an address for each, that who loads the code
-     * fills in */
-    LLVMValueRef weights;
-    size_t *offset;           /* of each constant in the weights */
-    const char *weights_file; /* the weights lie in a file of that name; NULL: they do not */
-    size_t weights_bytes;
-    fv_ptrmap kernels;                       /* fv_kernel -> fv_ll_kernel */
-    LLVMBuilderRef builders[FV_LL_BUILDERS]; /* the first nbuilders are in use */
-    int nbuilders;
-    void *object;    /* of weights.c, while it is open */
+    fv_ll_machine machine;
+    fv_ll_types types;
+    fv_ll_weights weights;
+    fv_ptrmap kernels; /* fv_kernel -> fv_ll_kernel */
+    fv_ll_builders builders;
     char fault[400]; /* first complaint, of LLVM or of ours; "": none */
 } fv_ll_module;
 

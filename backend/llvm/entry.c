@@ -8,30 +8,30 @@ static void begin_entry(fv_ll_fn *f, fv_ll_module *m, fv_ll_host *h, LLVMValueRe
     *h = (fv_ll_host){.places = fv_ptrmap_in(m->arena), .args = fv_ptrmap_in(m->arena)};
     f->host = h;
     h->out = fv_ll_block(f, "out");
-    h->state = fv_ll_alloca(f, m->state_type, "state");
-    f->error = LLVMBuildStructGEP2(f->b, m->state_type, h->state, 1, "error");
-    LLVMBuildStore(f->b, LLVMConstInt(m->i32, FV_OK, 0), f->error);
+    h->state = fv_ll_alloca(f, m->types.state, "state");
+    f->error = LLVMBuildStructGEP2(f->b, m->types.state, h->state, 1, "error");
+    LLVMBuildStore(f->b, LLVMConstInt(m->types.i32, FV_OK, 0), f->error);
 }
 
 static void return_status(fv_ll_fn *f) {
-    LLVMBuildRet(f->b, LLVMBuildLoad2(f->b, f->m->i32, f->error, ""));
+    LLVMBuildRet(f->b, LLVMBuildLoad2(f->b, f->m->types.i32, f->error, ""));
     fv_ll_finish(f);
 }
 
 /* int NAME_plan(const int64_t *dims, size_t *workspace, int64_t *out_dims) */
 static LLVMValueRef emit_plan(fv_ll_module *m) {
-    LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr};
+    LLVMTypeRef types[] = {m->types.ptr, m->types.ptr, m->types.ptr};
     const char *name = fv_printf(m->arena, "%s_plan", m->program->name);
     LLVMValueRef fn =
-        fv_ll_function(m, name, LLVMFunctionType(m->i32, types, 3, 0), FV_LL_EXPORTED, true);
+        fv_ll_function(m, name, LLVMFunctionType(m->types.i32, types, 3, 0), FV_LL_EXPORTED, true);
     const fv_argument parameters[] = {FV_ARG_DIMS, FV_ARG_WORKSPACE, FV_ARG_ACTUAL};
     fv_ll_fn f;
     fv_ll_host h;
     begin_entry(&f, m, &h, fn);
     for (unsigned i = 0; i < 3; i++)
         h.argument[parameters[i]] = LLVMGetParam(fn, i);
-    fv_ll_stmts(&f, &m->program->plan);
-    fv_ll_stmts(&f, &m->program->query);
+    fv_ll_stmts(&f, &m->program->host.plan);
+    fv_ll_stmts(&f, &m->program->host.query);
     LLVMBuildBr(f.b, h.out);
     fv_ll_at(&f, h.out);
     return_status(&f);
@@ -41,8 +41,9 @@ static LLVMValueRef emit_plan(fv_ll_module *m) {
 /* ---- the run ---- */
 
 static LLVMTypeRef run_type(fv_ll_module *m) {
-    LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr, m->ptr, m->ptr, m->size, m->ptr};
-    return LLVMFunctionType(m->i32, types, 7, 0);
+    LLVMTypeRef types[] = {m->types.ptr, m->types.ptr,  m->types.ptr, m->types.ptr,
+                           m->types.ptr, m->types.size, m->types.ptr};
+    return LLVMFunctionType(m->types.i32, types, 7, 0);
 }
 
 /* A constant that replaces an argument which the caller left out. */
@@ -59,25 +60,26 @@ static LLVMValueRef zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
 static void bind_env(fv_ll_fn *f) {
     fv_ll_module *m = f->m;
     fv_ll_host *h = f->host;
-    LLVMTypeRef type = LLVMArrayType2(m->size, FV_ENV_MEMBERS);
+    LLVMTypeRef type = LLVMArrayType2(m->types.size, FV_ENV_MEMBERS);
     LLVMValueRef given = h->argument[FV_ARG_ENV], none = zeros(m, type, "no_env");
     given = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, given, ""), none, given, "");
-    LLVMValueRef size = LLVMBuildLoad2(f->b, m->size, given, "env_size");
+    LLVMValueRef size = LLVMBuildLoad2(f->b, m->types.size, given, "env_size");
     h->env = fv_ll_alloca(f, type, "env");
     for (int i = 0; i < FV_ENV_MEMBERS; i++) {
         LLVMValueRef end =
-            LLVMConstInt(m->size, (unsigned)((i + 1) * m->target->pointer_bits / 8), 0);
+            LLVMConstInt(m->types.size, (unsigned)((i + 1) * m->target->pointer_bits / 8), 0);
         LLVMValueRef from =
             LLVMBuildSelect(f->b, LLVMBuildICmp(f->b, LLVMIntULT, size, end, ""), none, given, "");
-        LLVMValueRef word = LLVMBuildLoad2(f->b, m->size, fv_ll_element(f, m->size, from, i), "");
-        LLVMBuildStore(f->b, word, fv_ll_element(f, m->size, h->env, i));
+        LLVMValueRef word =
+            LLVMBuildLoad2(f->b, m->types.size, fv_ll_element(f, m->types.size, from, i), "");
+        LLVMBuildStore(f->b, word, fv_ll_element(f, m->types.size, h->env, i));
     }
 }
 
 /* Kernels see the caller's flag, or one that is never set. */
 static void bind_cancel(fv_ll_fn *f) {
     LLVMValueRef flag = fv_ll_env_field(f, FV_ENV_CANCEL),
-                 none = zeros(f->m, f->m->i32, "no_cancel");
+                 none = zeros(f->m, f->m->types.i32, "no_cancel");
     f->cancel = LLVMBuildSelect(f->b, LLVMBuildIsNull(f->b, flag, ""), none, flag, "cancel");
     LLVMBuildStore(f->b, f->cancel, f->host->state);
     f->cancelled = fv_ll_leave(f, FV_CANCELLED);
@@ -86,12 +88,12 @@ static void bind_cancel(fv_ll_fn *f) {
 /* Before anything may leave: nothing is allocated yet. */
 static void clear_heap(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
-    for (int i = 0; i < p->nbuffers; i++) {
-        if (p->buffers[i]->role != FV_BUF_HEAP)
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        if (p->memory.buffers[i]->role != FV_BUF_HEAP)
             continue;
-        LLVMValueRef slot = fv_ll_alloca(f, f->m->ptr, p->buffers[i]->name);
-        LLVMBuildStore(f->b, LLVMConstNull(f->m->ptr), slot);
-        *fv_ptrmap_at(&f->host->places, p->buffers[i]) = slot;
+        LLVMValueRef slot = fv_ll_alloca(f, f->m->types.ptr, p->memory.buffers[i]->name);
+        LLVMBuildStore(f->b, LLVMConstNull(f->m->types.ptr), slot);
+        *fv_ptrmap_at(&f->host->places, p->memory.buffers[i]) = slot;
     }
 }
 
@@ -99,9 +101,9 @@ static void leave_run(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
     LLVMBuildBr(f->b, f->host->out);
     fv_ll_at(f, f->host->out);
-    for (int i = 0; i < p->nbuffers; i++)
-        if (p->buffers[i]->role == FV_BUF_HEAP)
-            fv_ll_release(f, p->buffers[i]);
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        if (p->memory.buffers[i]->role == FV_BUF_HEAP)
+            fv_ll_release(f, p->memory.buffers[i]);
     return_status(f);
 }
 
@@ -114,7 +116,7 @@ static void emit_body(fv_ll_module *m, LLVMValueRef fn) {
     clear_heap(&f);
     bind_env(&f);
     bind_cancel(&f);
-    fv_ll_stmts(&f, &m->program->body);
+    fv_ll_stmts(&f, &m->program->host.body);
     leave_run(&f);
 }
 
@@ -126,7 +128,7 @@ static void emit_guard(fv_ll_module *m, LLVMValueRef fn, LLVMValueRef body, LLVM
     LLVMTypeRef type = LLVMGlobalGetValueType(cpu);
     fv_ll_branch(&f, LLVMBuildCall2(f.b, type, cpu, NULL, 0, ""), yes, no);
     fv_ll_at(&f, no);
-    LLVMBuildRet(f.b, LLVMConstInt(m->i32, FV_BAD_CPU, 0));
+    LLVMBuildRet(f.b, LLVMConstInt(m->types.i32, FV_BAD_CPU, 0));
     fv_ll_at(&f, yes);
     LLVMValueRef args[7];
     LLVMGetParams(fn, args);
@@ -138,12 +140,12 @@ static void emit_guard(fv_ll_module *m, LLVMValueRef fn, LLVMValueRef body, LLVM
 
 void fv_ll_entries(fv_ll_module *m) {
     const char *name = m->program->name;
-    if (m->weights_file) {
+    if (m->weights.file) {
         fv_weights_head head = fv_weights_head_of(m->program);
         m->program = fv_program_with_weights(m->arena, m->program, &head);
     }
     LLVMValueRef plan = emit_plan(m);
-    LLVMValueRef cpu = m->resident ? NULL : fv_ll_cpu_check(m);
+    LLVMValueRef cpu = m->mode.resident ? NULL : fv_ll_cpu_check(m);
     LLVMValueRef run = fv_ll_function(m, fv_printf(m->arena, "%s_run", name), run_type(m),
                                       FV_LL_EXPORTED, cpu != NULL);
     LLVMValueRef body = run;

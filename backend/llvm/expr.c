@@ -27,11 +27,11 @@ static LLVMValueRef constant(fv_ll_fn *f, const fv_expr *x) {
         float value = (float)x->u.f;
         uint32_t bits;
         memcpy(&bits, &value, sizeof bits);
-        c = LLVMConstBitCast(LLVMConstInt(f->m->i32, bits, 0), type);
+        c = LLVMConstBitCast(LLVMConstInt(f->m->types.i32, bits, 0), type);
     } else {
         uint64_t bits;
         memcpy(&bits, &x->u.f, sizeof bits);
-        c = LLVMConstBitCast(LLVMConstInt(f->m->i64, bits, 0), type);
+        c = LLVMConstBitCast(LLVMConstInt(f->m->types.i64, bits, 0), type);
     }
     return fv_ll_splat(f, c, x->type.lanes);
 }
@@ -129,7 +129,8 @@ static LLVMValueRef blocks(fv_ll_fn *f, const fv_expr *x) {
     LLVMValueRef a = arg(f, x, 0), b = arg(f, x, 1), lane[256];
     int lanes = x->type.lanes, n = (int)x->u.i, from = x->op == FV_X_EVEN ? 0 : n;
     for (int i = 0; i < lanes; i++)
-        lane[i] = LLVMConstInt(f->m->i32, (unsigned)(from + (i / n % 2 ? lanes + i - n : i)), 0);
+        lane[i] =
+            LLVMConstInt(f->m->types.i32, (unsigned)(from + (i / n % 2 ? lanes + i - n : i)), 0);
     return LLVMBuildShuffleVector(f->b, a, b, LLVMConstVector(lane, (unsigned)lanes), "");
 }
 
@@ -147,7 +148,8 @@ static LLVMValueRef require(fv_ll_fn *f, const fv_expr *x) {
     LLVMBasicBlockRef bad = fv_ll_block(f, "bad_index"), next = fv_ll_block(f, "checked");
     fv_ll_branch_unlikely(f, LLVMBuildNot(f->b, all, ""), bad, next);
     fv_ll_at(f, bad);
-    LLVMValueRef store = LLVMBuildStore(f->b, LLVMConstInt(f->m->i32, FV_BAD_INDEX, 0), f->error);
+    LLVMValueRef store =
+        LLVMBuildStore(f->b, LLVMConstInt(f->m->types.i32, FV_BAD_INDEX, 0), f->error);
     LLVMSetOrdering(store, LLVMAtomicOrderingMonotonic);
     LLVMSetAlignment(store, 4);
     LLVMBuildBr(f->b, next);

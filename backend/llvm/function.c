@@ -8,11 +8,11 @@
 
 LLVMTypeRef fv_ll_elem(fv_ll_module *m, fv_elem e) {
     if (e == FV_BOOL)
-        return m->i1;
+        return m->types.i1;
     if (e == FV_F32)
-        return m->f32;
+        return m->types.f32;
     if (e == FV_F64)
-        return m->f64;
+        return m->types.f64;
     return LLVMIntTypeInContext(m->context, 8 * (unsigned)fv_elem_storage_bytes(e));
 }
 
@@ -25,7 +25,7 @@ LLVMTypeRef fv_ll_type(fv_ll_module *m, fv_ktype t) {
 }
 
 LLVMTypeRef fv_ll_mem_type(fv_ll_module *m, fv_elem e, int lanes) {
-    return fv_ll_lanes(e == FV_BOOL ? m->i8 : fv_ll_elem(m, e), lanes);
+    return fv_ll_lanes(e == FV_BOOL ? m->types.i8 : fv_ll_elem(m, e), lanes);
 }
 
 int fv_ll_lanes_of(LLVMValueRef x) {
@@ -50,7 +50,8 @@ static void text_attr(fv_ll_module *m, LLVMValueRef fn, const char *name, const 
 
 /* What runs before the CPU is known to have the target's features must not use them. */
 static void set_cpu(fv_ll_module *m, LLVMValueRef fn, bool baseline) {
-    bool x86 = strncmp(m->triple, "x86_64", 6) == 0, arm = strncmp(m->triple, "aarch64", 7) == 0;
+    bool x86 = strncmp(m->machine.triple, "x86_64", 6) == 0,
+         arm = strncmp(m->machine.triple, "aarch64", 7) == 0;
     baseline = baseline && (x86 || arm);
     const char *cpu = baseline && x86 ? "x86-64" : m->target->cpu;
     const char *features = baseline ? "" : m->target->features;
@@ -66,7 +67,7 @@ LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
     LLVMSetLinkage(fn, linkage == FV_LL_EXPORTED ? LLVMExternalLinkage : LLVMInternalLinkage);
     const unsigned whole = (unsigned)LLVMAttributeFunctionIndex;
     fv_ll_attr(m, fn, whole, "nounwind");
-    if (m->small)
+    if (m->mode.small)
         fv_ll_attr(m, fn, whole, "optsize");
     text_attr(m, fn, "no-builtins", "");
     set_cpu(m, fn, baseline);
@@ -75,8 +76,8 @@ LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
 
 /* Builders are the module's, so that they are freed on every way out. */
 static LLVMBuilderRef next_builder(fv_ll_module *m) {
-    FV_HOLDS(m->session, m->nbuilders < FV_LL_BUILDERS);
-    LLVMBuilderRef *b = &m->builders[m->nbuilders++];
+    FV_HOLDS(m->session, m->builders.n < FV_LL_BUILDERS);
+    LLVMBuilderRef *b = &m->builders.all[m->builders.n++];
     if (!*b)
         *b = LLVMCreateBuilderInContext(m->context);
     return *b;
@@ -98,7 +99,7 @@ void fv_ll_begin(fv_ll_fn *f, fv_ll_module *m, LLVMValueRef fn) {
 
 void fv_ll_finish(fv_ll_fn *f) {
     LLVMBuildBr(f->slots, f->start);
-    f->m->nbuilders -= 2;
+    f->m->builders.n -= 2;
 }
 
 /* ---- blocks ---- */
@@ -120,8 +121,8 @@ void fv_ll_branch_unlikely(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef yes,
     LLVMContextRef context = f->m->context;
     LLVMMetadataRef weights[] = {
         LLVMMDStringInContext2(context, "branch_weights", 14),
-        LLVMValueAsMetadata(LLVMConstInt(f->m->i32, 1, 0)),
-        LLVMValueAsMetadata(LLVMConstInt(f->m->i32, 2000, 0)),
+        LLVMValueAsMetadata(LLVMConstInt(f->m->types.i32, 1, 0)),
+        LLVMValueAsMetadata(LLVMConstInt(f->m->types.i32, 2000, 0)),
     };
     LLVMValueRef br = LLVMBuildCondBr(f->b, c, yes, no);
     LLVMSetMetadata(br, LLVMGetMDKindIDInContext(context, "prof", 4),
@@ -135,16 +136,16 @@ LLVMValueRef fv_ll_alloca(fv_ll_fn *f, LLVMTypeRef type, const char *name) {
 }
 
 LLVMValueRef fv_ll_int(fv_ll_module *m, int64_t value) {
-    return LLVMConstInt(m->i64, (unsigned long long)value, 1);
+    return LLVMConstInt(m->types.i64, (unsigned long long)value, 1);
 }
 
 LLVMValueRef fv_ll_splat(fv_ll_fn *f, LLVMValueRef x, int lanes) {
     if (lanes <= 1)
         return x;
     LLVMTypeRef type = fv_ll_lanes(LLVMTypeOf(x), lanes);
-    LLVMValueRef zero = LLVMConstInt(f->m->i32, 0, 0);
+    LLVMValueRef zero = LLVMConstInt(f->m->types.i32, 0, 0);
     LLVMValueRef first = LLVMBuildInsertElement(f->b, LLVMGetPoison(type), x, zero, "");
-    LLVMValueRef mask = LLVMConstNull(fv_ll_lanes(f->m->i32, lanes));
+    LLVMValueRef mask = LLVMConstNull(fv_ll_lanes(f->m->types.i32, lanes));
     return LLVMBuildShuffleVector(f->b, first, LLVMGetPoison(type), mask, "");
 }
 
@@ -162,11 +163,11 @@ LLVMValueRef fv_ll_element(fv_ll_fn *f, LLVMTypeRef type, LLVMValueRef array, in
 }
 
 LLVMValueRef fv_ll_offset(fv_ll_fn *f, LLVMValueRef p, LLVMValueRef bytes) {
-    return LLVMBuildGEP2(f->b, f->m->i8, p, &bytes, 1, "");
+    return LLVMBuildGEP2(f->b, f->m->types.i8, p, &bytes, 1, "");
 }
 
 LLVMValueRef fv_ll_poll(fv_ll_fn *f) {
-    LLVMValueRef flag = LLVMBuildLoad2(f->b, f->m->i32, f->cancel, "");
+    LLVMValueRef flag = LLVMBuildLoad2(f->b, f->m->types.i32, f->cancel, "");
     LLVMSetVolatile(flag, 1);
-    return LLVMBuildICmp(f->b, LLVMIntNE, flag, LLVMConstInt(f->m->i32, 0, 0), "");
+    return LLVMBuildICmp(f->b, LLVMIntNE, flag, LLVMConstInt(f->m->types.i32, 0, 0), "");
 }

@@ -5,8 +5,8 @@
 /* ---- the caller's environment ---- */
 
 LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field) {
-    LLVMTypeRef type = fv_env_is_pointer(field) ? f->m->ptr : f->m->size;
-    return LLVMBuildLoad2(f->b, type, fv_ll_element(f, f->m->size, f->host->env, field), "");
+    LLVMTypeRef type = fv_env_is_pointer(field) ? f->m->types.ptr : f->m->types.size;
+    return LLVMBuildLoad2(f->b, type, fv_ll_element(f, f->m->types.size, f->host->env, field), "");
 }
 
 /* env->member(env->user, ...): the first of the arguments is set here. */
@@ -28,7 +28,7 @@ LLVMBasicBlockRef fv_ll_leave(fv_ll_fn *f, int status) {
         return *block;
     *block = fv_ll_block(f, "fail");
     fv_ll_at(f, *block);
-    LLVMBuildStore(f->b, LLVMConstInt(f->m->i32, (unsigned)status, 0), f->error);
+    LLVMBuildStore(f->b, LLVMConstInt(f->m->types.i32, (unsigned)status, 0), f->error);
     LLVMBuildBr(f->b, f->host->out);
     fv_ll_at(f, here);
     return *block;
@@ -46,7 +46,7 @@ static void fail_if(fv_ll_fn *f, LLVMValueRef c, int status) {
 }
 
 static void check(fv_ll_fn *f, const fv_stmt *s) {
-    fail_if(f, LLVMBuildNot(f->b, fv_ll_expr(f, s->x), ""), s->status);
+    fail_if(f, LLVMBuildNot(f->b, fv_ll_expr(f, s->x), ""), s->note.status);
 }
 
 /* ---- what the caller gives ---- */
@@ -55,14 +55,14 @@ static LLVMValueRef pointer(fv_ll_fn *f, const fv_read *r) {
     if (r->of == FV_ARG_ENV && r->at >= 0)
         return fv_ll_env_field(f, r->at);
     LLVMValueRef argument = f->host->argument[r->of];
-    return r->at < 0
-               ? argument
-               : LLVMBuildLoad2(f->b, f->m->ptr, fv_ll_element(f, f->m->ptr, argument, r->at), "");
+    return r->at < 0 ? argument
+                     : LLVMBuildLoad2(f->b, f->m->types.ptr,
+                                      fv_ll_element(f, f->m->types.ptr, argument, r->at), "");
 }
 
 static LLVMValueRef is_aligned(fv_ll_fn *f, LLVMValueRef p, int align) {
-    LLVMValueRef at = LLVMBuildPtrToInt(f->b, p, f->m->size, ""),
-                 mask = LLVMConstInt(f->m->size, (unsigned)align - 1, 0);
+    LLVMValueRef at = LLVMBuildPtrToInt(f->b, p, f->m->types.size, ""),
+                 mask = LLVMConstInt(f->m->types.size, (unsigned)align - 1, 0);
     LLVMValueRef rest = LLVMBuildAnd(f->b, at, mask, "");
     return LLVMBuildAnd(f->b, LLVMBuildIsNotNull(f->b, p, ""), LLVMBuildIsNull(f->b, rest, ""), "");
 }
@@ -80,19 +80,19 @@ static LLVMValueRef value(fv_ll_fn *f, const fv_read *r) {
     fv_ll_module *m = f->m;
     LLVMValueRef array = r->of <= FV_ARG_ENV ? f->host->argument[r->of] : NULL, at = NULL;
     switch ((fv_argument)r->of) {
-    case FV_ARG_DIMS: at = fv_ll_element(f, m->i64, array, r->at); break;
+    case FV_ARG_DIMS: at = fv_ll_element(f, m->types.i64, array, r->at); break;
     case FV_ARG_ACTUAL:
-        at = fv_ll_element(f, m->i64, array, fv_out_dims_at(m->program, r->at));
+        at = fv_ll_element(f, m->types.i64, array, fv_out_dims_at(m->program, r->at));
         break;
     case FV_ARG_WEIGHTS:
-        at = fv_ll_element(f, m->i64, fv_ll_env_field(f, FV_ENV_WEIGHTS), r->at);
+        at = fv_ll_element(f, m->types.i64, fv_ll_env_field(f, FV_ENV_WEIGHTS), r->at);
         break;
-    case FV_ARG_BYTES: return LLVMBuildIntCast2(f->b, array, m->i64, 0, "");
-    case FV_ARG_ENV: return LLVMBuildIntCast2(f->b, fv_ll_env_field(f, r->at), m->i64, 0, "");
+    case FV_ARG_BYTES: return LLVMBuildIntCast2(f->b, array, m->types.i64, 0, "");
+    case FV_ARG_ENV: return LLVMBuildIntCast2(f->b, fv_ll_env_field(f, r->at), m->types.i64, 0, "");
     case FV_ARG_MOST: return fv_ll_int(m, m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX);
-    default: return LLVMConstInt(m->i1, 1, 0); /* the CPU: entry.c asks it */
+    default: return LLVMConstInt(m->types.i1, 1, 0); /* the CPU: entry.c asks it */
     }
-    return LLVMBuildLoad2(f->b, m->i64, at, "");
+    return LLVMBuildLoad2(f->b, m->types.i64, at, "");
 }
 
 static void read_(fv_ll_fn *f, const fv_stmt *s) {
@@ -108,14 +108,14 @@ static void read_(fv_ll_fn *f, const fv_stmt *s) {
 
 static void memory(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *b = p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
         const fv_read where = {.of = b->role == FV_BUF_INPUT ? FV_ARG_INPUTS : FV_ARG_OUTPUTS,
                                .at = b->index};
         if (b->role == FV_BUF_INPUT || b->role == FV_BUF_OUTPUT)
             *fv_ptrmap_at(&f->host->places, b) = pointer(f, &where);
     }
-    if (f->m->weights_file)
+    if (f->m->weights.file)
         f->host->weights =
             fv_ll_offset(f, fv_ll_env_field(f, FV_ENV_WEIGHTS), fv_ll_int(f->m, FV_WEIGHTS_HEAD));
 }
@@ -125,10 +125,12 @@ static void memory(fv_ll_fn *f) {
 static LLVMValueRef constant_address(fv_ll_fn *f, int index) {
     fv_ll_module *m = f->m;
     if (f->host->weights)
-        return fv_ll_offset(f, f->host->weights, fv_ll_int(m, (int64_t)m->offset[index]));
-    LLVMValueRef offset = LLVMConstInt(m->i64, m->resident ? (unsigned)index : m->offset[index], 0);
-    LLVMValueRef at = LLVMConstGEP2(m->resident ? m->ptr : m->i8, m->weights, &offset, 1);
-    return m->resident ? LLVMBuildLoad2(f->b, m->ptr, at, "") : at;
+        return fv_ll_offset(f, f->host->weights, fv_ll_int(m, (int64_t)m->weights.offset[index]));
+    LLVMValueRef offset = LLVMConstInt(
+        m->types.i64, m->mode.resident ? (unsigned)index : m->weights.offset[index], 0);
+    LLVMValueRef at =
+        LLVMConstGEP2(m->mode.resident ? m->types.ptr : m->types.i8, m->weights.at, &offset, 1);
+    return m->mode.resident ? LLVMBuildLoad2(f->b, m->types.ptr, at, "") : at;
 }
 
 LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b) {
@@ -139,14 +141,15 @@ LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b) {
     case FV_BUF_CONST: return constant_address(f, b->index);
     case FV_BUF_WORK:
         return fv_ll_offset(f, h->argument[FV_ARG_WORKSPACE], fv_ll_expr(f, b->offset));
-    case FV_BUF_HEAP: return LLVMBuildLoad2(f->b, f->m->ptr, fv_ptrmap_get(&h->places, b), "");
+    case FV_BUF_HEAP:
+        return LLVMBuildLoad2(f->b, f->m->types.ptr, fv_ptrmap_get(&h->places, b), "");
     case FV_BUF_IN:
     case FV_BUF_OUT:
     case FV_BUF_INOUT:
     case FV_BUF_TILE: break;
     }
     fv_ll_fault(f->m, "buffer %s has no place in the host program", b->name);
-    return LLVMGetPoison(f->m->ptr);
+    return LLVMGetPoison(f->m->types.ptr);
 }
 
 /* ---- launches ---- */
@@ -162,13 +165,13 @@ static LLVMValueRef arg_slot(fv_ll_fn *f, fv_ll_kernel *k) {
 
 /* Buffers, dims, state; room for the task. The dims become known as variables of the kernel. */
 static LLVMValueRef *launch_args(fv_ll_fn *f, const fv_stmt *s) {
-    const fv_kernel *k = s->kernel;
+    const fv_kernel *k = s->call.kernel;
     int n = 0;
     LLVMValueRef *args = FV_NEW(f->m->arena, LLVMValueRef, k->nbufs + k->ndims + 2);
     for (int i = 0; i < k->nbufs; i++)
-        args[n++] = fv_ll_host_buf(f, s->args[i]);
+        args[n++] = fv_ll_host_buf(f, s->call.args[i]);
     for (int i = 0; i < k->ndims; i++)
-        args[n++] = fv_ll_expr(f, s->dims[i]);
+        args[n++] = fv_ll_expr(f, s->call.dims[i]);
     for (int i = 0; i < k->ndims; i++)
         *fv_ptrmap_at(&f->vars, k->dims[i]) = args[k->nbufs + i];
     args[n++] = f->host->state;
@@ -183,7 +186,7 @@ static void call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMVal
     for (unsigned i = 0; i < n; i++)
         LLVMBuildStore(f->b, args[i], LLVMBuildStructGEP2(f->b, k->args_type, slot, i, ""));
     LLVMValueRef call[] = {f->host->env, k->task, slot, tasks,
-                           LLVMConstInt(f->m->i1, descending, 0)};
+                           LLVMConstInt(f->m->types.i1, descending, 0)};
     LLVMTypeRef type = LLVMGlobalGetValueType(f->host->launch);
     LLVMBuildCall2(f->b, type, f->host->launch, call, 5, "");
 }
@@ -194,18 +197,18 @@ static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
     fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, fv_ll_env_field(f, FV_ENV_TRACE), ""), call,
                           next);
     fv_ll_at(f, call);
-    LLVMTypeRef i32 = f->m->i32;
-    LLVMValueRef args[] = {NULL, LLVMConstInt(i32, (unsigned)s->launch, 0),
+    LLVMTypeRef i32 = f->m->types.i32;
+    LLVMValueRef args[] = {NULL, LLVMConstInt(i32, (unsigned)s->call.number, 0),
                            LLVMConstInt(i32, (unsigned)end, 0)};
-    call_env(f, FV_ENV_TRACE, f->m->none, args, 3);
+    call_env(f, FV_ENV_TRACE, f->m->types.none, args, 3);
     LLVMBuildBr(f->b, next);
     fv_ll_at(f, next);
 }
 
 static void launch(fv_ll_fn *f, const fv_stmt *s) {
-    fv_ll_kernel *k = fv_ptrmap_get(&f->m->kernels, s->kernel);
+    fv_ll_kernel *k = fv_ptrmap_get(&f->m->kernels, s->call.kernel);
     if (!k) {
-        fv_ll_fault(f->m, "kernel %s is not in the program's list", s->kernel->name);
+        fv_ll_fault(f->m, "kernel %s is not in the program's list", s->call.kernel->name);
         return;
     }
     fail_if(f, fv_ll_poll(f), FV_CANCELLED);
@@ -215,10 +218,11 @@ static void launch(fv_ll_fn *f, const fv_stmt *s) {
     if (LLVMIsAConstantInt(tasks) && LLVMConstIntGetSExtValue(tasks) == 1)
         LLVMBuildCall2(f->b, k->type, k->fn, args, LLVMCountParams(k->fn), "");
     else
-        call_tasks(f, k, args, tasks, s->descending);
+        call_tasks(f, k, args, tasks, s->call.descending);
     trace(f, s, 1);
     if (k->may_fail)
-        leave_if(f, LLVMBuildIsNotNull(f->b, LLVMBuildLoad2(f->b, f->m->i32, f->error, ""), ""),
+        leave_if(f,
+                 LLVMBuildIsNotNull(f->b, LLVMBuildLoad2(f->b, f->m->types.i32, f->error, ""), ""),
                  f->host->out);
 }
 
@@ -231,10 +235,11 @@ static void call_serially(fv_ll_fn *f, LLVMValueRef task, LLVMValueRef arg, LLVM
                  last = LLVMBuildNSWSub(f->b, n, one, "");
     fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSGT, n, zero, ""), body, done);
     fv_ll_at(f, body);
-    LLVMValueRef i = LLVMBuildPhi(f->b, f->m->i64, "i"), up = LLVMBuildNSWAdd(f->b, i, one, "");
+    LLVMValueRef i = LLVMBuildPhi(f->b, f->m->types.i64, "i"),
+                 up = LLVMBuildNSWAdd(f->b, i, one, "");
     LLVMValueRef args[] = {arg,
                            LLVMBuildSelect(f->b, down, LLVMBuildNSWSub(f->b, last, i, ""), i, "")};
-    LLVMBuildCall2(f->b, f->m->task_type, task, args, 2, "");
+    LLVMBuildCall2(f->b, f->m->types.task, task, args, 2, "");
     LLVMAddIncoming(i, &zero, &from, 1);
     LLVMAddIncoming(i, &up, &body, 1);
     fv_ll_branch(f, LLVMBuildICmp(f->b, LLVMIntSLT, up, n, ""), body, done);
@@ -242,9 +247,9 @@ static void call_serially(fv_ll_fn *f, LLVMValueRef task, LLVMValueRef arg, LLVM
 }
 
 LLVMValueRef fv_ll_launcher(fv_ll_module *m) {
-    LLVMTypeRef types[] = {m->ptr, m->ptr, m->ptr, m->i64, m->i1};
+    LLVMTypeRef types[] = {m->types.ptr, m->types.ptr, m->types.ptr, m->types.i64, m->types.i1};
     const char *name = fv_printf(m->arena, "%s.launch", m->program->name);
-    LLVMValueRef fn = fv_ll_function(m, name, LLVMFunctionType(m->none, types, 5, 0),
+    LLVMValueRef fn = fv_ll_function(m, name, LLVMFunctionType(m->types.none, types, 5, 0),
                                      FV_LL_INTERNAL, false),
                  args[5];
     fv_ll_attr(m, fn, (unsigned)LLVMAttributeFunctionIndex, "noinline");
@@ -260,7 +265,7 @@ LLVMValueRef fv_ll_launcher(fv_ll_module *m) {
     call_serially(&f, args[1], args[2], args[3], args[4]);
     LLVMBuildRetVoid(f.b);
     fv_ll_at(&f, parallel);
-    call_env(&f, FV_ENV_PARALLEL_FOR, m->none, args, 4);
+    call_env(&f, FV_ENV_PARALLEL_FOR, m->types.none, args, 4);
     LLVMBuildRetVoid(f.b);
     fv_ll_finish(&f);
     return fn;
@@ -270,12 +275,12 @@ LLVMValueRef fv_ll_launcher(fv_ll_module *m) {
 
 void fv_ll_release(fv_ll_fn *f, const fv_buf *b) {
     LLVMValueRef slot = fv_ptrmap_get(&f->host->places, b);
-    LLVMValueRef p = LLVMBuildLoad2(f->b, f->m->ptr, slot, "");
+    LLVMValueRef p = LLVMBuildLoad2(f->b, f->m->types.ptr, slot, "");
     LLVMBasicBlockRef there = fv_ll_block(f, "free"), next = fv_ll_block(f, "freed");
     fv_ll_branch(f, LLVMBuildIsNull(f->b, p, ""), next, there);
     fv_ll_at(f, there);
-    call_env(f, FV_ENV_FREE, f->m->none, (LLVMValueRef[]){NULL, p}, 2);
-    LLVMBuildStore(f->b, LLVMConstNull(f->m->ptr), slot);
+    call_env(f, FV_ENV_FREE, f->m->types.none, (LLVMValueRef[]){NULL, p}, 2);
+    LLVMBuildStore(f->b, LLVMConstNull(f->m->types.ptr), slot);
     LLVMBuildBr(f->b, next);
     fv_ll_at(f, next);
 }
@@ -289,8 +294,8 @@ static void allocate(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef none = LLVMBuildICmp(f->b, LLVMIntEQ, bytes, fv_ll_int(f->m, 0), "");
     fv_ll_branch(f, none, next, some);
     fv_ll_at(f, some);
-    LLVMValueRef args[] = {NULL, LLVMBuildIntCast2(f->b, bytes, f->m->size, 0, "")};
-    LLVMValueRef p = call_env(f, FV_ENV_ALLOC, f->m->ptr, args, 2);
+    LLVMValueRef args[] = {NULL, LLVMBuildIntCast2(f->b, bytes, f->m->types.size, 0, "")};
+    LLVMValueRef p = call_env(f, FV_ENV_ALLOC, f->m->types.ptr, args, 2);
     LLVMBuildStore(f->b, p, fv_ptrmap_get(&f->host->places, s->buf));
     fail_if(f, LLVMBuildIsNull(f->b, p, ""), FV_NO_MEMORY);
     LLVMBuildBr(f->b, next);
@@ -299,19 +304,20 @@ static void allocate(fv_ll_fn *f, const fv_stmt *s) {
 
 static void tell(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef x = fv_ll_expr(f, s->x), *argument = f->host->argument;
-    if (s->output < 0)
-        LLVMBuildStore(f->b, LLVMBuildIntCast2(f->b, x, f->m->size, 0, ""),
+    if (s->size.output < 0)
+        LLVMBuildStore(f->b, LLVMBuildIntCast2(f->b, x, f->m->types.size, 0, ""),
                        argument[FV_ARG_WORKSPACE]);
     else
-        LLVMBuildStore(f->b, x,
-                       fv_ll_element(f, f->m->i64, argument[FV_ARG_ACTUAL],
-                                     fv_out_dims_at(f->m->program, s->output) + 1 + s->axis));
+        LLVMBuildStore(
+            f->b, x,
+            fv_ll_element(f, f->m->types.i64, argument[FV_ARG_ACTUAL],
+                          fv_out_dims_at(f->m->program, s->size.output) + 1 + s->size.axis));
 }
 
 void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s) {
     switch (s->kind) {
     case FV_S_READ: read_(f, s); return;
-    case FV_S_PLAN: fv_ll_stmts(f, &f->m->program->plan); return;
+    case FV_S_PLAN: fv_ll_stmts(f, &f->m->program->host.plan); return;
     case FV_S_MEMORY: memory(f); return;
     case FV_S_CHECK: check(f, s); return;
     case FV_S_LAUNCH: launch(f, s); return;

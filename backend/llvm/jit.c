@@ -67,13 +67,13 @@ static const void *copy_constant(fv_session *s, const fv_constant *c, void **cop
 }
 
 static const void **place_constants(fv_jit *j, fv_session *s, fv_arena *a, const fv_program *p) {
-    const void **at = FV_NEW(a, const void *, p->nconstants + 1);
-    j->copies = calloc((size_t)p->nconstants + 1, sizeof *j->copies);
+    const void **at = FV_NEW(a, const void *, p->memory.nconstants + 1);
+    j->copies = calloc((size_t)p->memory.nconstants + 1, sizeof *j->copies);
     if (!j->copies)
         fv_out_of_memory(s);
-    j->ncopies = p->nconstants;
-    for (int i = 0; i < p->nconstants; i++)
-        at[i] = copy_constant(s, &p->constants[i], &j->copies[i]);
+    j->ncopies = p->memory.nconstants;
+    for (int i = 0; i < p->memory.nconstants; i++)
+        at[i] = copy_constant(s, &p->memory.constants[i], &j->copies[i]);
     return at;
 }
 
@@ -196,7 +196,8 @@ static bool compile(fv_jit *j, fv_ll_parts *ps, fv_session *s, const fv_program 
         return false;
     j->times.code = fv_lap(&mark);
     keep_objects(j, s, ps);
-    bool ok = load(j, s, scratch, p->name, j->object, j->object_bytes, constants, p->nconstants);
+    bool ok =
+        load(j, s, scratch, p->name, j->object, j->object_bytes, constants, p->memory.nconstants);
     j->times.load = fv_lap(&mark);
     return ok;
 }

@@ -21,13 +21,13 @@ static void declare_types(fv_ll_module *m, fv_ll_kernel *k) {
     int n = 0, nbufs = k->kernel->nbufs, ndims = k->kernel->ndims;
     LLVMTypeRef *types = FV_NEW(m->arena, LLVMTypeRef, nbufs + ndims + 2);
     for (int i = 0; i < nbufs; i++)
-        types[n++] = m->ptr;
+        types[n++] = m->types.ptr;
     for (int i = 0; i < ndims; i++)
-        types[n++] = m->i64;
-    types[n++] = m->ptr;
+        types[n++] = m->types.i64;
+    types[n++] = m->types.ptr;
     k->args_type = LLVMStructTypeInContext(m->context, types, (unsigned)n, 0);
-    types[n++] = m->i64;
-    k->type = LLVMFunctionType(m->none, types, (unsigned)n, 0);
+    types[n++] = m->types.i64;
+    k->type = LLVMFunctionType(m->types.none, types, (unsigned)n, 0);
 }
 
 void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_buf *b) {
@@ -83,13 +83,14 @@ static void bind_params(fv_ll_fn *f, const fv_kernel *k) {
 /* What a kernel shares with the run: struct { ptr cancel; i32 error; }. */
 static void bind_state(fv_ll_fn *f, LLVMValueRef state) {
     name_param(state, "state");
-    f->error = LLVMBuildStructGEP2(f->b, f->m->state_type, state, 1, "");
-    f->cancel = LLVMBuildLoad2(f->b, f->m->ptr, state, "");
+    f->error = LLVMBuildStructGEP2(f->b, f->m->types.state, state, 1, "");
+    f->cancel = LLVMBuildLoad2(f->b, f->m->types.ptr, state, "");
 }
 
 static void leave_cancelled(fv_ll_fn *f) {
     fv_ll_at(f, f->cancelled);
-    LLVMValueRef store = LLVMBuildStore(f->b, LLVMConstInt(f->m->i32, FV_CANCELLED, 0), f->error);
+    LLVMValueRef store =
+        LLVMBuildStore(f->b, LLVMConstInt(f->m->types.i32, FV_CANCELLED, 0), f->error);
     LLVMSetOrdering(store, LLVMAtomicOrderingMonotonic);
     LLVMSetAlignment(store, 4);
     LLVMBuildRetVoid(f->b);
@@ -98,11 +99,12 @@ static void leave_cancelled(fv_ll_fn *f) {
 /* Where a program is several modules, they know each other's functions by name. */
 static void declare_functions(fv_ll_module *m, fv_ll_kernel *k) {
     const char *name = k->kernel->name;
-    fv_ll_linkage linkage = m->part_of ? FV_LL_EXPORTED : FV_LL_INTERNAL;
-    if (m->part_of)
+    fv_ll_linkage linkage = m->part.of ? FV_LL_EXPORTED : FV_LL_INTERNAL;
+    if (m->part.of)
         name = fv_printf(m->arena, "%s.%d", name, k->index);
     k->fn = fv_ll_function(m, name, k->type, linkage, false);
-    k->task = fv_ll_function(m, fv_printf(m->arena, "%s.task", name), m->task_type, linkage, false);
+    k->task =
+        fv_ll_function(m, fv_printf(m->arena, "%s.task", name), m->types.task, linkage, false);
 }
 
 static void emit_kernel(fv_ll_module *m, fv_ll_kernel *k) {
@@ -144,8 +146,8 @@ void fv_ll_kernels(fv_ll_module *m) {
         declare(m, i);
     for (int i = 0; i < p->nkernels; i++) {
         fv_ll_kernel *k = fv_ptrmap_get(&m->kernels, p->kernels[i]);
-        bool here = !m->part_of || m->part_of[i] == m->part;
-        if (here || m->part == 0)
+        bool here = !m->part.of || m->part.of[i] == m->part.number;
+        if (here || m->part.number == 0)
             declare_functions(m, k);
         if (!here)
             continue;

@@ -37,7 +37,7 @@ static const fv_ll_buf *find_buf(fv_ll_fn *f, const fv_buf *b) {
     if (f->host)
         return describe(f, b, fv_ll_host_buf(f, b));
     fv_ll_fault(f->m, "buffer %s is not known", b->name);
-    return describe(f, b, LLVMGetPoison(f->m->ptr));
+    return describe(f, b, LLVMGetPoison(f->m->types.ptr));
 }
 
 /* ---- addresses ---- */
@@ -91,7 +91,7 @@ static LLVMValueRef from_memory(fv_ll_fn *f, fv_elem e, LLVMValueRef x) {
 static LLVMValueRef to_memory(fv_ll_fn *f, fv_elem e, LLVMValueRef x) {
     if (e != FV_BOOL)
         return x;
-    return LLVMBuildZExt(f->b, x, fv_ll_lanes(f->m->i8, fv_ll_lanes_of(x)), "");
+    return LLVMBuildZExt(f->b, x, fv_ll_lanes(f->m->types.i8, fv_ll_lanes_of(x)), "");
 }
 
 static LLVMValueRef load_at(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, int lanes) {
@@ -120,7 +120,7 @@ static LLVMValueRef masked(fv_ll_fn *f, const fv_buf *b, const char *name, LLVMT
     LLVMValueRef all[4];
     for (int i = 0; i < 3; i++)
         all[i <= at ? i : i + 1] = args[i];
-    all[at + 1] = LLVMConstInt(f->m->i32, align, 0);
+    all[at + 1] = LLVMConstInt(f->m->types.i32, align, 0);
     return fv_ll_intrinsic(f, name, 2, types, 4, all);
 #endif
 }
@@ -154,7 +154,7 @@ static LLVMValueRef branched_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr
 }
 
 static LLVMValueRef all_true(fv_ll_fn *f, int lanes) {
-    return LLVMConstAllOnes(fv_ll_lanes(f->m->i1, lanes));
+    return LLVMConstAllOnes(fv_ll_lanes(f->m->types.i1, lanes));
 }
 
 static LLVMValueRef gather(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
@@ -234,10 +234,10 @@ void fv_ll_store(fv_ll_fn *f, const fv_stmt *s) {
 void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef ptr = address(f, s->buf, s->index);
     LLVMTypeRef type = LLVMTypeOf(ptr);
-    LLVMValueRef args[] = {ptr, LLVMConstInt(f->m->i32, 0, 0),
+    LLVMValueRef args[] = {ptr, LLVMConstInt(f->m->types.i32, 0, 0),
                            /* to read, how near, data */
-                           LLVMConstInt(f->m->i32, 4 - (unsigned)s->cache, 0),
-                           LLVMConstInt(f->m->i32, 1, 0)};
+                           LLVMConstInt(f->m->types.i32, 4 - (unsigned)s->cache, 0),
+                           LLVMConstInt(f->m->types.i32, 1, 0)};
     fv_ll_intrinsic(f, "llvm.prefetch", 1, &type, 4, args);
 }
 
@@ -254,7 +254,7 @@ static void fill_loop(fv_ll_fn *f, const fv_buf *b, LLVMValueRef base, int64_t n
     LLVMBasicBlockRef body = fv_ll_block(f, "fill"), next = fv_ll_block(f, "filled");
     LLVMBuildBr(f->b, body);
     fv_ll_at(f, body);
-    LLVMValueRef at = LLVMBuildPhi(f->b, f->m->i64, ""), zero = fv_ll_int(f->m, 0);
+    LLVMValueRef at = LLVMBuildPhi(f->b, f->m->types.i64, ""), zero = fv_ll_int(f->m, 0);
     fill_at(f, b, base, at, x);
     LLVMValueRef up = LLVMBuildAdd(f->b, at, fv_ll_int(f->m, 1), "");
     LLVMAddIncoming(at, &zero, &from, 1);

@@ -61,18 +61,20 @@ static bool make_machine(fv_ll_module *m) {
     LLVMTargetRef target;
     char *error = NULL;
     /* Not normalised, "thumbv7em-none-eabihf" has no environment; generic is of this machine. */
-    m->triple = *t->triple ? LLVMNormalizeTargetTriple(t->triple) : LLVMGetDefaultTargetTriple();
-    if (LLVMGetTargetFromTriple(m->triple, &target, &error)) {
+    m->machine.triple =
+        *t->triple ? LLVMNormalizeTargetTriple(t->triple) : LLVMGetDefaultTargetTriple();
+    if (LLVMGetTargetFromTriple(m->machine.triple, &target, &error)) {
         fv_error(m->session, "target %s: this LLVM has no code generator for %s", t->name,
-                 m->triple);
+                 m->machine.triple);
         LLVMDisposeMessage(error);
         return false;
     }
-    m->machine = LLVMCreateTargetMachine(target, m->triple, t->cpu, t->features, levels[m->level],
-                                         is_bare_metal(m->triple) ? LLVMRelocStatic : LLVMRelocPIC,
-                                         LLVMCodeModelDefault);
-    if (!m->machine)
-        return fv_error(m->session, "target %s: LLVM makes no machine for %s", t->name, m->triple);
+    m->machine.ref = LLVMCreateTargetMachine(
+        target, m->machine.triple, t->cpu, t->features, levels[m->mode.level],
+        is_bare_metal(m->machine.triple) ? LLVMRelocStatic : LLVMRelocPIC, LLVMCodeModelDefault);
+    if (!m->machine.ref)
+        return fv_error(m->session, "target %s: LLVM makes no machine for %s", t->name,
+                        m->machine.triple);
     return true;
 }
 
@@ -80,25 +82,25 @@ static bool make_machine(fv_ll_module *m) {
 
 static void make_types(fv_ll_module *m) {
     LLVMContextRef c = m->context;
-    m->i1 = LLVMInt1TypeInContext(c);
-    m->i8 = LLVMInt8TypeInContext(c);
-    m->i16 = LLVMInt16TypeInContext(c);
-    m->i32 = LLVMInt32TypeInContext(c);
-    m->i64 = LLVMInt64TypeInContext(c);
-    m->f16 = LLVMHalfTypeInContext(c);
-    m->f32 = LLVMFloatTypeInContext(c);
-    m->f64 = LLVMDoubleTypeInContext(c);
-    m->ptr = LLVMPointerTypeInContext(c, 0);
-    m->none = LLVMVoidTypeInContext(c);
-    m->size = m->target->pointer_bits == 32 ? m->i32 : m->i64;
-    LLVMTypeRef task[] = {m->ptr, m->i64}, state[] = {m->ptr, m->i32};
-    m->task_type = LLVMFunctionType(m->none, task, 2, 0);
-    m->state_type = LLVMStructTypeInContext(c, state, 2, 0);
+    m->types.i1 = LLVMInt1TypeInContext(c);
+    m->types.i8 = LLVMInt8TypeInContext(c);
+    m->types.i16 = LLVMInt16TypeInContext(c);
+    m->types.i32 = LLVMInt32TypeInContext(c);
+    m->types.i64 = LLVMInt64TypeInContext(c);
+    m->types.f16 = LLVMHalfTypeInContext(c);
+    m->types.f32 = LLVMFloatTypeInContext(c);
+    m->types.f64 = LLVMDoubleTypeInContext(c);
+    m->types.ptr = LLVMPointerTypeInContext(c, 0);
+    m->types.none = LLVMVoidTypeInContext(c);
+    m->types.size = m->target->pointer_bits == 32 ? m->types.i32 : m->types.i64;
+    LLVMTypeRef task[] = {m->types.ptr, m->types.i64}, state[] = {m->types.ptr, m->types.i32};
+    m->types.task = LLVMFunctionType(m->types.none, task, 2, 0);
+    m->types.state = LLVMStructTypeInContext(c, state, 2, 0);
 }
 
 /* RISC-V objects say which registers carry floats; the triple does not. */
 static void set_abi(fv_ll_module *m) {
-    if (strncmp(m->triple, "riscv64", 7) != 0)
+    if (strncmp(m->machine.triple, "riscv64", 7) != 0)
         return;
     LLVMMetadataRef abi = LLVMMDStringInContext2(m->context, "lp64d", 5);
     LLVMAddModuleFlag(m->module, LLVMModuleFlagBehaviorError, "target-abi", 10, abi);
@@ -106,8 +108,8 @@ static void set_abi(fv_ll_module *m) {
 
 static void make_module(fv_ll_module *m) {
     m->module = LLVMModuleCreateWithNameInContext(m->program->name, m->context);
-    LLVMSetTarget(m->module, m->triple);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(m->machine);
+    LLVMSetTarget(m->module, m->machine.triple);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(m->machine.ref);
     LLVMSetModuleDataLayout(m->module, layout);
     LLVMDisposeTargetData(layout);
     set_abi(m);
@@ -117,36 +119,36 @@ static void make_module(fv_ll_module *m) {
 
 static bool place_weights(fv_ll_module *m) {
     const fv_program *p = m->program;
-    m->offset = FV_NEW(m->arena, size_t, p->nconstants);
-    for (int i = 0; i < p->nconstants; i++)
-        m->offset[i] = fv_weights_at(p, i);
-    m->weights_bytes = fv_weights_bytes(p);
-    return m->weights_bytes != SIZE_MAX ||
+    m->weights.offset = FV_NEW(m->arena, size_t, p->memory.nconstants);
+    for (int i = 0; i < p->memory.nconstants; i++)
+        m->weights.offset[i] = fv_weights_at(p, i);
+    m->weights.bytes = fv_weights_bytes(p);
+    return m->weights.bytes != SIZE_MAX ||
            fv_error(m->session, "program %s: the size of its constants overflows", p->name);
 }
 
 /* Not constant and visible from outside: nobody may take its zeros for what it holds. */
 static void declare_table(fv_ll_module *m) {
-    LLVMTypeRef type = LLVMArrayType(m->ptr, (unsigned)m->program->nconstants);
-    m->weights =
+    LLVMTypeRef type = LLVMArrayType(m->types.ptr, (unsigned)m->program->memory.nconstants);
+    m->weights.at =
         LLVMAddGlobal(m->module, type, fv_printf(m->arena, "%s_constants", m->program->name));
-    LLVMSetInitializer(m->weights, LLVMConstNull(type));
-    LLVMSetVisibility(m->weights, LLVMHiddenVisibility);
+    LLVMSetInitializer(m->weights.at, LLVMConstNull(type));
+    LLVMSetVisibility(m->weights.at, LLVMHiddenVisibility);
 }
 
 static void declare_weights(fv_ll_module *m) {
     /* the run asks for them, no kernel does */
-    if (m->program->nconstants == 0 || m->weights_file || m->part != 0)
+    if (m->program->memory.nconstants == 0 || m->weights.file || m->part.number != 0)
         return;
-    if (m->resident) {
+    if (m->mode.resident) {
         declare_table(m);
         return;
     }
     const char *name = fv_printf(m->arena, "%s_weights", m->program->name);
-    m->weights = LLVMAddGlobal(m->module, m->i8, name);
-    LLVMSetVisibility(m->weights, LLVMHiddenVisibility);
-    LLVMSetGlobalConstant(m->weights, 1);
-    LLVMSetAlignment(m->weights, FV_BUFFER_ALIGN);
+    m->weights.at = LLVMAddGlobal(m->module, m->types.i8, name);
+    LLVMSetVisibility(m->weights.at, LLVMHiddenVisibility);
+    LLVMSetGlobalConstant(m->weights.at, 1);
+    LLVMSetAlignment(m->weights.at, FV_BUFFER_ALIGN);
 }
 
 /* ---- the module ---- */
@@ -157,9 +159,9 @@ bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_ll
     m->session = s;
     m->program = p;
     m->target = p->target;
-    m->level = level < 0 ? 0 : level > 3 ? 3 : level;
-    m->small = o && o->small;
-    m->resident = resident;
+    m->mode.level = level < 0 ? 0 : level > 3 ? 3 : level;
+    m->mode.small = o && o->small;
+    m->mode.resident = resident;
     m->arena = fv_arena_new(s);
     m->kernels = fv_ptrmap_in(m->arena);
     if (!place_weights(m) || !make_machine(m))
@@ -175,16 +177,16 @@ bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_ll
 void fv_ll_close(fv_ll_module *m) {
     fv_ll_close_object(m);
     for (int i = 0; i < FV_LL_BUILDERS; i++)
-        if (m->builders[i])
-            LLVMDisposeBuilder(m->builders[i]);
+        if (m->builders.all[i])
+            LLVMDisposeBuilder(m->builders.all[i]);
     if (m->module)
         LLVMDisposeModule(m->module);
     if (m->context)
         LLVMContextDispose(m->context);
-    if (m->machine)
-        LLVMDisposeTargetMachine(m->machine);
-    if (m->triple)
-        LLVMDisposeMessage(m->triple);
+    if (m->machine.ref)
+        LLVMDisposeTargetMachine(m->machine.ref);
+    if (m->machine.triple)
+        LLVMDisposeMessage(m->machine.triple);
     if (m->arena)
         fv_arena_free(m->arena);
     *m = (fv_ll_module){0};
@@ -199,7 +201,7 @@ static void verify(fv_ll_module *m) {
 
 bool fv_ll_emit(fv_ll_module *m) {
     fv_ll_kernels(m);
-    if (m->part == 0)
+    if (m->part.number == 0)
         fv_ll_entries(m);
     if (!*m->fault)
         verify(m);
@@ -236,14 +238,15 @@ static const char *const pipelines[] = {
 };
 
 static void optimize(fv_ll_module *m) {
-    if (m->level == 0)
+    if (m->mode.level == 0)
         return;
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMPassBuilderOptionsSetLoopVectorization(options, 0);
     LLVMPassBuilderOptionsSetSLPVectorization(options, 0);
     LLVMPassBuilderOptionsSetLoopInterleaving(options, 0);
     LLVMPassBuilderOptionsSetLoopUnrolling(options, 0);
-    LLVMErrorRef error = LLVMRunPasses(m->module, pipelines[m->level], m->machine, options);
+    LLVMErrorRef error =
+        LLVMRunPasses(m->module, pipelines[m->mode.level], m->machine.ref, options);
     LLVMDisposePassBuilderOptions(options);
     if (error) {
         char *text = LLVMGetErrorMessage(error);
@@ -269,7 +272,7 @@ static LLVMMemoryBufferRef module_text(fv_ll_module *m) {
 static LLVMMemoryBufferRef make_code(fv_ll_module *m, LLVMCodeGenFileType type) {
     LLVMMemoryBufferRef code = NULL;
     char *error = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(m->machine, m->module, type, &error, &code)) {
+    if (LLVMTargetMachineEmitToMemoryBuffer(m->machine.ref, m->module, type, &error, &code)) {
         fv_ll_fault(m, "%s", error);
         LLVMDisposeMessage(error);
     }

@@ -34,7 +34,7 @@ static LLVMTypeRef type_of(const outliner *o) {
     LLVMTypeRef *types = FV_NEW(o->around->m->arena, LLVMTypeRef, o->n + 1);
     for (unsigned i = 0; i < o->n; i++)
         types[i] = LLVMTypeOf(o->args[i]);
-    return LLVMFunctionType(o->around->m->none, types, o->n, 0);
+    return LLVMFunctionType(o->around->m->types.none, types, o->n, 0);
 }
 
 /* Variables first: the strides of buffers are computed from them. */

@@ -45,7 +45,7 @@ static int least(const int *sum, int n) {
  * statement for a launch. */
 static int deal_out(fv_arena *a, const fv_program *p, unsigned char *part_of) {
     load *all = FV_NEW(a, load, p->nkernels + 1);
-    int sum[FV_LL_MOST_PARTS] = {count_statements(&p->body) + count_statements(&p->plan)},
+    int sum[FV_LL_MOST_PARTS] = {count_statements(&p->host.body) + count_statements(&p->host.plan)},
         total = sum[0];
     for (int i = 0; i < p->nkernels; i++) {
         all[i] = (load){i, count_statements(&p->kernels[i]->body)};
@@ -70,8 +70,8 @@ bool fv_ll_parts_emit(fv_ll_parts *ps, fv_session *s, const fv_program *p,
     ps->n = deal_out(a, p, part_of);
     bool ok = true;
     for (int i = 0; i < ps->n && ok; i++) {
-        ps->module[i].part = i;
-        ps->module[i].part_of = ps->n > 1 ? part_of : NULL;
+        ps->module[i].part.number = i;
+        ps->module[i].part.of = ps->n > 1 ? part_of : NULL;
         ok = fv_ll_open(&ps->module[i], s, p, o, true) && fv_ll_emit(&ps->module[i]);
     }
     fv_arena_free(a);

@@ -21,13 +21,13 @@ static LLVMValueRef text(fv_ll_module *m, const char *s) {
 }
 
 static LLVMValueRef number(fv_ll_module *m, int64_t value) {
-    return LLVMConstInt(m->i32, (unsigned long long)value, 1);
+    return LLVMConstInt(m->types.i32, (unsigned long long)value, 1);
 }
 
 /* An array of n values of one type; NULL where there are none. */
 static LLVMValueRef list(fv_ll_module *m, LLVMValueRef *values, int n) {
     if (n == 0)
-        return LLVMConstNull(m->ptr);
+        return LLVMConstNull(m->types.ptr);
     return data(m, LLVMConstArray(LLVMTypeOf(values[0]), values, (unsigned)n), "list");
 }
 
@@ -59,7 +59,8 @@ static LLVMValueRef member(fv_ll_module *m, const void *s, const fv_member *x,
     case FV_MEMBER_SUM: return fv_ll_int(m, fv_member_wide(s, x));
     case FV_MEMBER_TEXT: return text(m, fv_member_pointer(s, x));
     case FV_MEMBER_MAYBE:
-        return fv_member_pointer(s, x) ? text(m, fv_member_pointer(s, x)) : LLVMConstNull(m->ptr);
+        return fv_member_pointer(s, x) ? text(m, fv_member_pointer(s, x))
+                                       : LLVMConstNull(m->types.ptr);
     case FV_MEMBER_TEXTS: return texts(m, s, x);
     case FV_MEMBER_LIST: return structures(m, s, x);
     case FV_MEMBER_CODE: return *(*code)++;
@@ -83,11 +84,12 @@ static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const v
 /* const fv_model *NAME_model(void) */
 void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run) {
     const fv_program *p = m->program;
-    const fv_model *model = fv_program_model(m->arena, p, m->weights_file);
+    const fv_model *model = fv_program_model(m->arena, p, m->weights.file);
     LLVMValueRef t =
         data(m, structure(m, &fv_model_structure, model, (LLVMValueRef[]){plan, run}), "model");
-    LLVMValueRef fn = fv_ll_function(m, fv_printf(m->arena, "%s_model", p->name),
-                                     LLVMFunctionType(m->ptr, NULL, 0, 0), FV_LL_EXPORTED, true);
+    LLVMValueRef fn =
+        fv_ll_function(m, fv_printf(m->arena, "%s_model", p->name),
+                       LLVMFunctionType(m->types.ptr, NULL, 0, 0), FV_LL_EXPORTED, true);
     fv_ll_fn f;
     fv_ll_begin(&f, m, fn);
     LLVMBuildRet(f.b, t);

@@ -59,8 +59,8 @@ static bool add_section(object *o, size_t name, size_t *index) {
     GElf_Shdr h;
     if (!scn || !gelf_getshdr(scn, &h))
         return false;
-    for (int i = 0; i < p->nconstants; i++)
-        if (!add_constant(scn, &p->constants[i]))
+    for (int i = 0; i < p->memory.nconstants; i++)
+        if (!add_constant(scn, &p->memory.constants[i]))
             return false;
     h.sh_name = (GElf_Word)name;
     h.sh_type = SHT_PROGBITS;
@@ -92,7 +92,7 @@ static bool define_symbol(object *o, size_t section) {
         s.st_info = GELF_ST_INFO(STB_GLOBAL, STT_OBJECT);
         s.st_other = STV_HIDDEN;
         s.st_value = 0;
-        s.st_size = o->m->weights_bytes;
+        s.st_size = o->m->weights.bytes;
         return gelf_update_sym(d, i, &s) != 0;
     }
     return true; /* no kernel uses a constant */
@@ -107,12 +107,12 @@ static bool extend(object *o) {
 
 bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path) {
     const fv_program *p = m->program;
-    if (m->weights_bytes == 0 || m->weights_file)
+    if (m->weights.bytes == 0 || m->weights.file)
         return true;
     object o = {m, NULL, fv_printf(m->arena, ".rodata.%s", p->name),
                 fv_printf(m->arena, "%s_weights", p->name), 0};
     elf_version(EV_CURRENT);
-    m->object = o.elf = elf_begin(fd, ELF_C_RDWR, NULL);
+    m->weights.object = o.elf = elf_begin(fd, ELF_C_RDWR, NULL);
     bool ok = o.elf && extend(&o);
     if (!ok)
         elf_error(&o, path);
@@ -121,7 +121,7 @@ bool fv_ll_add_weights(fv_ll_module *m, int fd, const char *path) {
 }
 
 void fv_ll_close_object(fv_ll_module *m) {
-    if (m->object)
-        elf_end(m->object);
-    m->object = NULL;
+    if (m->weights.object)
+        elf_end(m->weights.object);
+    m->weights.object = NULL;
 }

@@ -206,7 +206,7 @@ static bool decide_weights(output *o, const fv_program *p) {
         return fv_error(o->session, "%s: this is where the weights would go; -o names another file",
                         o->path);
     if (weights == FV_WEIGHTS_FILE && o->side_path)
-        o->m.weights_file = fv_path_name(o->side_path);
+        o->m.weights.file = fv_path_name(o->side_path);
     if (weights == FV_WEIGHTS_FILE && p->target->pointer_bits == 32 &&
         fv_weights_bytes(p) > INT32_MAX)
         return fv_error(o->session, "%s: %zu bytes of weights are more than target %s can address",
@@ -225,7 +225,7 @@ static bool write_side(output *o, const fv_program *p) {
     if (!f)
         return file_error(o, "write");
     o->fd = -1;
-    bool ok = o->m.weights_file ? fv_weights_put_file(p, f) : fv_weights_put_object(&object, f);
+    bool ok = o->m.weights.file ? fv_weights_put_file(p, f) : fv_weights_put_object(&object, f);
     int error = errno;
     if (fclose(f) && ok) {
         ok = false;

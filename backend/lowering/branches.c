@@ -323,14 +323,14 @@ void fv_add_statement(fv_lowerer *l, fv_op *op) {
             s.values[s.nvalues++] =
                 of->fate == FV_FATE_PART ? fv_storage_home(of)->value : op->in[i];
     }
-    FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
+    FV_PUSH(l->arena, l->host.steps, l->host.nsteps, l->host.cap_steps, s);
     if (fv_mark_depth(op) > 0) {
         fv_branch *b = FV_NEW(l->arena, fv_branch, 1);
-        *b = (fv_branch){copy_of(l->arena, &l->copies), l->branch};
-        l->branch = b;
+        *b = (fv_branch){copy_of(l->arena, &l->added.copies), l->current.branch};
+        l->current.branch = b;
     } else if (is_mark(op)) {
-        l->copies = copy_of(l->arena, &l->branch->copies);
-        l->branch = fv_mark_depth(op) < 0 ? l->branch->outer : l->branch;
+        l->added.copies = copy_of(l->arena, &l->current.branch->copies);
+        l->current.branch = fv_mark_depth(op) < 0 ? l->current.branch->outer : l->current.branch;
     }
 }
 
@@ -343,7 +343,7 @@ static fv_storage *root_of(fv_lowerer *l, const fv_value *v) {
 static int begin_of(const fv_lowerer *l, int end) {
     int depth = 0;
     for (int i = end; i >= 0; i--) {
-        const fv_op *op = l->steps[i].kind == FV_STEP_STATEMENT ? l->steps[i].op : NULL;
+        const fv_op *op = l->host.steps[i].kind == FV_STEP_STATEMENT ? l->host.steps[i].op : NULL;
         depth -= op ? fv_mark_depth(op) : 0;
         if (!depth)
             return i;
@@ -353,7 +353,7 @@ static int begin_of(const fv_lowerer *l, int end) {
 
 /* At the end of an if or a loop: what it gives, and all that it must not end. */
 static void hold(fv_lowerer *l, int end) {
-    fv_step *s = &l->steps[end];
+    fv_step *s = &l->host.steps[end];
     int begin = begin_of(l, end), cap = 0, nheld = 0, n;
     fv_value **held = NULL;
     for (int i = 0; i < s->op->nin; i++)
@@ -367,7 +367,7 @@ static void hold(fv_lowerer *l, int end) {
             FV_PUSH(l->arena, held, nheld, cap, s->op->out[i]);
         }
     for (int i = begin; i < end; i++) {
-        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+        fv_value *const *values = fv_step_values(&l->host.steps[i], &n);
         for (int k = 0; k < n; k++) {
             fv_storage *x = root_of(l, values[k]);
             if (x->first < begin && x->last >= begin && x->last < end) {
@@ -385,8 +385,8 @@ static bool is_end(const fv_step *s) {
 }
 
 void fv_hold_through_marks(fv_lowerer *l) {
-    for (int i = 0; i < l->nsteps; i++)
-        if (is_end(&l->steps[i]))
+    for (int i = 0; i < l->host.nsteps; i++)
+        if (is_end(&l->host.steps[i]))
             hold(l, i);
 }
 
@@ -403,8 +403,8 @@ static void join(fv_lowerer *l, const fv_op *end, const fv_op *results) {
 void fv_join_branches(fv_lowerer *l) {
     const fv_op *middle[FV_MAX_DEPTH];
     int depth = 0;
-    for (int i = 0; i < l->nsteps; i++) {
-        const fv_op *op = l->steps[i].kind == FV_STEP_STATEMENT ? l->steps[i].op : NULL;
+    for (int i = 0; i < l->host.nsteps; i++) {
+        const fv_op *op = l->host.steps[i].kind == FV_STEP_STATEMENT ? l->host.steps[i].op : NULL;
         if (op && op->def == &fv_else_def)
             middle[depth++] = op;
         if (op && op->def == &fv_endif_def) {

@@ -13,7 +13,7 @@ static void note_indexing(fv_lowerer *l, const fv_op *op, fv_definition *const *
     for (int i = 0; i < op->nout; i++)
         found |= op->out[i] && fv_x_is_checked(defs[i]->body);
     for (int i = 0; found && i < op->origin->n; i++)
-        *fv_ptrmap_at(&l->indexing, fv_intern(l->session, op->origin->nodes[i])) = (void *)op;
+        *fv_ptrmap_at(&l->known.indexing, fv_intern(l->session, op->origin->nodes[i])) = (void *)op;
 }
 
 bool fv_define_op(fv_lowerer *l, fv_op *op) {
@@ -26,7 +26,7 @@ bool fv_define_op(fv_lowerer *l, fv_op *op) {
         return fv_op_error(op, "has %d results, at most %d can be compiled", op->nout, FV_MAX_OUT);
     if (op->def->recur) {
         fv_recurrence *r = fv_recur(l->exprs, op);
-        *fv_ptrmap_at(&l->recurrences, op) = r;
+        *fv_ptrmap_at(&l->known.recurrences, op) = r;
         return r != NULL;
     }
     int errors = fv_error_count(l->session);

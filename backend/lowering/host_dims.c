@@ -7,13 +7,13 @@
 #include "ir/kernel/build.h"
 
 fv_var *fv_p_symbol_var(fv_lowerer *l, const fv_dim *symbol) {
-    void **at = fv_ptrmap_at(&l->symbols, symbol);
+    void **at = fv_ptrmap_at(&l->host.symbols, symbol);
     if (!*at) {
         fv_var *v = fv_var_new(l->arena, symbol->name, fv_kt(FV_I64, 1));
         v->lo = symbol->least;
         v->hi = symbol->most;
         v->dim = symbol;
-        *fv_ptrmap_at(&l->symbols, symbol) = v;
+        *fv_ptrmap_at(&l->host.symbols, symbol) = v;
         return v;
     }
     return *at;
@@ -29,7 +29,7 @@ static bool mentions(const fv_type *t, const fv_dim *symbol) {
 bool fv_p_caller_knows(const fv_lowerer *l, const fv_dim *symbol) {
     const fv_region *r = l->func->body;
     for (int i = 0; i < r->nparams; i++)
-        if (mentions(r->params[i]->type, symbol) || mentions(l->in_types[i], symbol))
+        if (mentions(r->params[i]->type, symbol) || mentions(l->host.in_types[i], symbol))
             return true;
     return false;
 }
@@ -38,13 +38,13 @@ void fv_p_symbols(fv_lowerer *l) {
     fv_program *p = l->program;
     const fv_dim *const *all;
     int n = fv_dim_symbols(l->module->dims, &all);
-    p->symbols = FV_NEW(l->arena, const fv_dim *, n + 1);
-    p->symbol_vars = FV_NEW(l->arena, fv_var *, n + 1);
+    p->symbols.all = FV_NEW(l->arena, const fv_dim *, n + 1);
+    p->symbols.vars = FV_NEW(l->arena, fv_var *, n + 1);
     for (int i = 0; i < n; i++) {
         if (all[i]->from_data || !fv_p_caller_knows(l, all[i]))
             continue;
-        p->symbols[p->nsymbols] = all[i];
-        p->symbol_vars[p->nsymbols++] = fv_p_symbol_var(l, all[i]);
+        p->symbols.all[p->symbols.n] = all[i];
+        p->symbols.vars[p->symbols.n++] = fv_p_symbol_var(l, all[i]);
     }
 }
 
@@ -81,10 +81,10 @@ const fv_dim *fv_p_in_bounds(fv_lowerer *l, fv_dims *t, const fv_dim *d) {
  * assumption within a branch or an iteration does not count, since a run without it has a size,
  * too. NULL: either may remain. */
 static const fv_dim *decided(fv_lowerer *l, const fv_dim *d) {
-    l->bounded = l->bounded ? l->bounded : fv_dims_new(l->arena);
-    const fv_dim *own = fv_p_in_bounds(l, l->bounded, d), *by = NULL;
+    l->host.bounded = l->host.bounded ? l->host.bounded : fv_dims_new(l->arena);
+    const fv_dim *own = fv_p_in_bounds(l, l->host.bounded, d), *by = NULL;
     for (int i = 0; i < d->n && !by; i++) {
-        const fv_dim *arg = fv_p_in_bounds(l, l->bounded, d->arg[i]);
+        const fv_dim *arg = fv_p_in_bounds(l, l->host.bounded, d->arg[i]);
         bool fixed = own->kind == FV_DIM_CONST && arg->lo == own->value && arg->hi == own->value;
         by = arg == own || fixed ? d->arg[i] : NULL;
     }
@@ -126,12 +126,12 @@ fv_expr *fv_p_dim(fv_lowerer *l, const fv_dim *d) {
 
 void fv_p_add_buffer(fv_lowerer *l, fv_buf *b) {
     fv_program *p = l->program;
-    b->id = p->nbuffers;
-    FV_PUSH(l->arena, p->buffers, p->nbuffers, l->cap_buffers, b);
+    b->id = p->memory.nbuffers;
+    FV_PUSH(l->arena, p->memory.buffers, p->memory.nbuffers, l->host.cap_buffers, b);
 }
 
 fv_expr *fv_p_plan_let(fv_lowerer *l, const char *name, fv_expr *x) {
     fv_kbuilder b;
-    fv_kb_init(&b, l->arena, NULL, &l->program->plan);
+    fv_kb_init(&b, l->arena, NULL, &l->program->host.plan);
     return fv_kb_let(&b, name, x);
 }

@@ -29,6 +29,14 @@ typedef struct carried {
     const char *name;
 } carried;
 
+/* A dim that changes between iterations. */
+typedef struct changing_dims {
+    /* each: the symbol of the dim; its value in the first iteration, in the one after an iteration,
+     * and after the last one. The first symbol is the number of the iteration */
+    const fv_dim **symbols, **first, **next, **last;
+    int n, cap[4];
+} changing_dims;
+
 typedef struct flattener {
     fv_op *op, *loop;
     fv_module *m;
@@ -38,9 +46,7 @@ typedef struct flattener {
     carried *all;
     /* the first nround of n are passed from one iteration to the next */
     int n, cap, nstates, nround;
-    /* dims that change between iterations; the first symbol is the number of the iteration */
-    const fv_dim **symbols, **first, **next, **last;
-    int ndims, cap_dims[4];
+    changing_dims dims;
     const fv_dim *rows; /* the number of iterations, once it is known */
     /* the maximum number of iterations, known before the loop; NULL: there is none */
     const fv_dim *room;
@@ -50,11 +56,11 @@ typedef struct flattener {
 
 static void add_dim(flattener *f, const fv_dim *symbol, const fv_dim *first, const fv_dim *next,
                     const fv_dim *last) {
-    int n[3] = {f->ndims, f->ndims, f->ndims};
-    FV_PUSH(f->a, f->first, n[0], f->cap_dims[0], first);
-    FV_PUSH(f->a, f->next, n[1], f->cap_dims[1], next);
-    FV_PUSH(f->a, f->last, n[2], f->cap_dims[2], last);
-    FV_PUSH(f->a, f->symbols, f->ndims, f->cap_dims[3], symbol);
+    int n[3] = {f->dims.n, f->dims.n, f->dims.n};
+    FV_PUSH(f->a, f->dims.first, n[0], f->dims.cap[0], first);
+    FV_PUSH(f->a, f->dims.next, n[1], f->dims.cap[1], next);
+    FV_PUSH(f->a, f->dims.last, n[2], f->dims.cap[2], last);
+    FV_PUSH(f->a, f->dims.symbols, f->dims.n, f->dims.cap[3], symbol);
 }
 
 static const fv_dim *fresh(const flattener *f, const char *stem) {
@@ -63,7 +69,7 @@ static const fv_dim *fresh(const flattener *f, const char *stem) {
 
 /* The symbol that the end binds where a result has d. */
 static const fv_dim *bound_after(flattener *f, const fv_dim *d, const char *stem) {
-    const fv_dim *symbol = fv_bound_after(f->op, d, f->ndims, f->last, stem);
+    const fv_dim *symbol = fv_bound_after(f->op, d, f->dims.n, f->dims.last, stem);
     f->w.failed |= !symbol;
     return symbol ? symbol : d;
 }
@@ -98,7 +104,7 @@ static bool is_used(const fv_value *v) {
 /* Which of those that are carried; ndims: none. */
 static int number_carried(const flattener *f, const fv_dim *symbol) {
     int i = 0;
-    while (i < f->ndims && f->symbols[i] != symbol)
+    while (i < f->dims.n && f->dims.symbols[i] != symbol)
         i++;
     return i;
 }
@@ -125,9 +131,9 @@ static void carry_state(flattener *f, int k) {
         bool changes = fv_loop_changes(f->op, k, i);
         const fv_dim *d = seen->type->dims[i];
         int number = number_carried(f, d);
-        if (changes && number == f->ndims)
+        if (changes && number == f->dims.n)
             add_dim(f, d, first->type->dims[i], next->type->dims[i], changed_after(f, d));
-        behind[i] = changes ? f->last[number] : d;
+        behind[i] = changes ? f->dims.last[number] : d;
     }
     carried c = {.first = first,
                  .out = is_used(out) ? out : NULL,
@@ -201,7 +207,7 @@ static void add_rows(flattener *f, int i) {
     fv_value *out = f->op->out[i];
     carried c = {.out = out,
                  .from = FV_BODY_NEXT + i,
-                 .seen = rows_of(f, row, f->symbols[0]),
+                 .seen = rows_of(f, row, f->dims.symbols[0]),
                  .behind = rows_of(f, row, are_placed(f, i) ? f->room : f->rows),
                  .name = out->name};
     if (!is_known_before(f, row))
@@ -240,8 +246,8 @@ static void begin(flattener *f) {
     }
     f->loop = fv_op_new(f->op->block, f->op, &fv_loop_def, 1 + f->nround, in, f->nround, names,
                         f->op->origin);
-    fv_op_set_dims(f->loop, "symbols", f->ndims, f->symbols);
-    fv_op_set_dims(f->loop, "first", f->ndims, f->first);
+    fv_op_set_dims(f->loop, "symbols", f->dims.n, f->dims.symbols);
+    fv_op_set_dims(f->loop, "first", f->dims.n, f->dims.first);
     if (times)
         fv_op_set_dims(f->loop, "times", 1, &times);
     for (int i = 0; i < f->nround; i++)
@@ -266,7 +272,7 @@ static void know_as(flattener *f, int param, fv_elem e, const fv_dim *value) {
 }
 
 static void move_body(flattener *f) {
-    know_as(f, FV_BODY_NUMBER, FV_I64, f->symbols[0]);
+    know_as(f, FV_BODY_NUMBER, FV_I64, f->dims.symbols[0]);
     know_as(f, FV_BODY_COND, FV_BOOL, fv_dim_const(f->m->dims, 1));
     for (int i = 0; i < f->nstates; i++)
         fv_replace_uses(f->body->params[FV_BODY_STATE + i], f->loop->out[i]);
@@ -278,7 +284,7 @@ static void move_body(flattener *f) {
 static void compare_rows(flattener *f, const fv_dim *const *before, const fv_type *row) {
     fv_dims *t = f->m->dims;
     const fv_dim *zero = fv_dim_const(t, 0),
-                 *any = fv_dim_min(t, f->symbols[0], fv_dim_const(t, 1));
+                 *any = fv_dim_min(t, f->dims.symbols[0], fv_dim_const(t, 1));
     f->m->within = (struct fv_within){f->op->block, f->op};
     for (int i = 0; i < row->rank && !f->w.failed; i++)
         if (!fv_module_require(f->m, fv_dim_mul(t, any, fv_dim_sub(t, row->dims[i], before[i])),
@@ -320,8 +326,8 @@ static fv_op *end(flattener *f) {
         return NULL;
     fv_op *end =
         fv_op_new(f->op->block, f->op, &fv_endloop_def, 1 + f->n, in, f->n, names, f->op->origin);
-    fv_op_set_dims(end, "symbols", f->ndims, f->last);
-    fv_op_set_dims(end, "next", f->ndims, f->next);
+    fv_op_set_dims(end, "symbols", f->dims.n, f->dims.last);
+    fv_op_set_dims(end, "next", f->dims.n, f->dims.next);
     for (int i = 0; i < f->n; i++)
         end->out[i]->type = f->all[i].behind;
     return end;
@@ -564,7 +570,7 @@ static bool is_own(fv_lowerer *l, const fv_op *mark, int i) {
     return (v->kind == FV_VALUE_RESULT && v->nuses == 1 && s->fate == FV_FATE_MEMORY &&
             !v->def->def->has_effect) ||
            fv_op_error(mark, "operand %d, %%%s, has no memory of its own, and this is after \"%s\"",
-                       i, v->name, l->after);
+                       i, v->name, l->current.after);
 }
 
 /* Does no op from the one on that makes the next state read this one? */
@@ -576,13 +582,13 @@ static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *
                 return fv_op_error(
                     op,
                     "reads state %%%s, in whose memory %%%s is stored, and this is after \"%s\"",
-                    state->name, next->name, l->after);
+                    state->name, next->name, l->current.after);
     return true;
 }
 
 /* A row is where it belongs once that step is done; before, it is in memory of its own. */
 static bool has_rows(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
-    bool placed = !fv_step_comes(l->after, "extend");
+    bool placed = !fv_step_comes(l->current.after, "extend");
     for (int i = loop->nout; i < end->nout; i++) {
         const fv_storage *row = fv_storage_of(l, end->in[1 + i]);
         bool there = row->fate == FV_FATE_PART && row->of == fv_storage_of(l, end->out[i]) &&
@@ -591,7 +597,7 @@ static bool has_rows(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
             return fv_op_error(
                 end,
                 "operand %d, %%%s, is no part of what it is a row of, and this is after \"%s\"",
-                1 + i, end->in[1 + i]->name, l->after);
+                1 + i, end->in[1 + i]->name, l->current.after);
         if (!placed &&
             (!is_own(l, end, 1 + i) || !row->def || !fv_is_made_in_block(end, row->value)))
             return false;
@@ -608,7 +614,7 @@ static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
     if (end->in[0] && is_state(l, loop, end->in[0]))
         return fv_op_error(
             end, "its condition is stored in the memory of a state, and this is after \"%s\"",
-            l->after);
+            l->current.after);
     for (int i = 1; i <= loop->nout; i++) {
         const fv_value *state = loop->out[i - 1], *next = end->in[i];
         if (root_of(l, next)->value == state)
@@ -618,7 +624,7 @@ static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
         if (!fv_is_made_in_block(end, next))
             return fv_op_error(
                 end, "operand %d, %%%s, is not computed in an iteration, and this is after \"%s\"",
-                i, next->name, l->after);
+                i, next->name, l->current.after);
         if (!is_left_alone(l, state, next, end))
             return false;
     }
@@ -626,7 +632,7 @@ static bool has_copies(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
 }
 
 bool fv_check_copies(fv_lowerer *l) {
-    for (const fv_op *op = l->func->body->first; op && !fv_step_comes(l->after, "results");
+    for (const fv_op *op = l->func->body->first; op && !fv_step_comes(l->current.after, "results");
          op = op->next)
         if (op->def == &fv_loop_def && !has_copies(l, op, fv_loop_end(op)))
             return false;

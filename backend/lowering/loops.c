@@ -5,12 +5,12 @@
 
 void fv_begin_loop(fv_lowerer *l, const fv_dim *turn, const fv_dim *times) {
     fv_step s = {.kind = FV_STEP_LOOP, .turn = turn, .times = times};
-    FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
+    FV_PUSH(l->arena, l->host.steps, l->host.nsteps, l->host.cap_steps, s);
 }
 
 void fv_end_loop(fv_lowerer *l) {
     fv_step s = {.kind = FV_STEP_END};
-    FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, s);
+    FV_PUSH(l->arena, l->host.steps, l->host.nsteps, l->host.cap_steps, s);
 }
 
 /* Values of the loop become values of both steps: their memory lives from before the loop until
@@ -19,7 +19,7 @@ static void hold(fv_lowerer *l, int begin, int end) {
     fv_value **held = NULL;
     int nheld = 0, cap = 0, n;
     for (int i = begin + 1; i < end; i++) {
-        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+        fv_value *const *values = fv_step_values(&l->host.steps[i], &n);
         for (int k = 0; k < n; k++) {
             fv_storage *s = fv_storage_root(fv_storage_of(l, values[k]));
             if (s->first > begin)
@@ -29,15 +29,15 @@ static void hold(fv_lowerer *l, int begin, int end) {
             FV_PUSH(l->arena, held, nheld, cap, values[k]);
         }
     }
-    l->steps[begin].values = l->steps[end].values = held;
-    l->steps[begin].nvalues = l->steps[end].nvalues = nheld;
+    l->host.steps[begin].values = l->host.steps[end].values = held;
+    l->host.steps[begin].nvalues = l->host.steps[end].nvalues = nheld;
 }
 
 void fv_hold_through_loops(fv_lowerer *l) {
-    for (int i = 0, begin = 0; i < l->nsteps; i++) {
-        if (l->steps[i].kind == FV_STEP_LOOP)
+    for (int i = 0, begin = 0; i < l->host.nsteps; i++) {
+        if (l->host.steps[i].kind == FV_STEP_LOOP)
             begin = i;
-        else if (l->steps[i].kind == FV_STEP_END)
+        else if (l->host.steps[i].kind == FV_STEP_END)
             hold(l, begin, i);
     }
 }

@@ -66,6 +66,56 @@ static inline fv_value *const *fv_step_values(const fv_step *s, int *n) {
     return s->kind == FV_STEP_LAUNCH ? s->launch.args : s->values;
 }
 
+/* What is known of values and operators. */
+typedef struct fv_known {
+    fv_ptrmap storage; /* value -> fv_storage */
+    fv_ptrmap origins; /* value -> joined fv_origin of what was substituted into it */
+    /* interned names of ONNX nodes whose definitions check an index -> 1 */
+    fv_ptrmap indexing;
+    fv_ptrmap recurrences; /* op -> its recurrence, if it has one */
+} fv_known;
+
+/* Values that lowering adds once, for all their readers. */
+typedef struct fv_added {
+    /* packed operands of custom kernels, with the way of packing -> the packed value */
+    fv_ptrmap panels;
+    /* tensor of a constant -> its panels (backend/schedule/contract/panels.c) */
+    fv_ptrmap layouts;
+    /* copies made in the run -> their values; a branch does not see those of the other branch */
+    fv_ptrmap copies;
+} fv_added;
+
+/* The entries of the tuning. */
+typedef struct fv_tuned_entries {
+    fv_ptrmap found;   /* entries whose kernels this model has */
+    fv_ptrmap refused; /* entries whose schedule is not legal */
+} fv_tuned_entries;
+
+/* The step of lowering that runs, and the kernel that is scheduled. */
+typedef struct fv_current {
+    const char *after; /* the last step that was done; NULL: none */
+    bool naive;        /* what is scheduled now gets serial loops */
+    /* operands of the kernel that is scheduled whose own kernels come before it */
+    struct fv_storage **operands;
+    int noperands, cap_operands;
+    struct fv_branch *branch; /* the branch that is scheduled: backend/lowering/branches.c */
+    /* bytes of the constants that one iteration of the loop that is scheduled reads; outside of
+     * loops, all constants */
+    int64_t weights;
+} fv_current;
+
+/* The program so far, besides what fv_program has. */
+typedef struct fv_host {
+    fv_step *steps;
+    int nsteps, cap_steps;
+    const fv_type **in_types, **out_types; /* types of the ports, as the model has them */
+    fv_ptrmap symbols;                     /* symbol of a dim -> its variable in the program */
+    /* dims with the bounds that assumptions leave (host_dims.c); NULL: not made yet */
+    fv_dims *bounded;
+    int counter; /* for kernel names */
+    int cap_buffers, cap_constants, cap_kernels;
+} fv_host;
+
 struct fv_lowerer {
     fv_session *session;
     fv_module *module;
@@ -74,39 +124,14 @@ struct fv_lowerer {
     /* owns definitions, with unique expressions (ir/expr/unique.h); freed after lowering */
     fv_arena *exprs;
     const fv_lower_options *options;
-    bool naive; /* what is scheduled now gets serial loops */
     const fv_target *target;
     struct fv_reasons *reasons; /* records decisions (why.h); NULL: they are not recorded */
     fv_program *program;
-    fv_ptrmap storage; /* value -> fv_storage */
-    fv_ptrmap origins; /* value -> joined fv_origin of what was substituted into it */
-    /* interned names of ONNX nodes whose definitions check an index -> 1 */
-    fv_ptrmap indexing;
-    /* packed operands of custom kernels, with the way of packing -> the packed value */
-    fv_ptrmap panels;
-    /* tensor of a constant -> its panels (backend/schedule/contract/panels.c) */
-    fv_ptrmap layouts;
-    /* copies made in the run -> their values; a branch does not see those of the other branch */
-    fv_ptrmap copies;
-    /* operands of the kernel that is scheduled whose own kernels come before it */
-    struct fv_storage **operands;
-    int noperands, cap_operands;
-    struct fv_branch *branch; /* the branch that is scheduled: backend/lowering/branches.c */
-    fv_step *steps;
-    int nsteps, cap_steps;
-    const fv_type **in_types, **out_types; /* types of the ports, as the model has them */
-    const char *after;                     /* the last step that was done; NULL: none */
-    fv_ptrmap recurrences;                 /* op -> its recurrence, if it has one */
-    int counter;                           /* for kernel names */
-    fv_ptrmap tuned;                       /* entries of the tuning whose kernels this model has */
-    fv_ptrmap refused;                     /* entries whose schedule is not legal */
-    /* bytes of the constants that one iteration of the loop that is scheduled reads; outside of
-     * loops, all constants */
-    int64_t weights;
-    fv_ptrmap symbols; /* symbol of a dim -> its variable in the program */
-    /* dims with the bounds that assumptions leave (host_dims.c); NULL: not made yet */
-    fv_dims *bounded;
-    int cap_buffers, cap_constants, cap_kernels;
+    fv_known known;
+    fv_added added;
+    fv_tuned_entries tuning;
+    fv_current current;
+    fv_host host;
 };
 typedef struct fv_lowerer fv_lowerer;
 

@@ -152,8 +152,8 @@ static void close_state(fv_lowerer *l, int i) {
     fv_value *both[] = {extend->in[0], extend->out[0]};
     extend->def = fv_op_def(FV_OP_Concat);
     fv_op_drop_attr(extend, "start");
-    both[0]->type = l->in_types[both[0]->index];
-    both[1]->type = l->out_types[i];
+    both[0]->type = l->host.in_types[both[0]->index];
+    both[1]->type = l->host.out_types[i];
     for (int k = 0; k < 2; k++)
         for (int n = both[k]->nuses; n-- > 0;) {
             fv_op *slice = both[k]->uses[n].op;
@@ -189,12 +189,12 @@ bool fv_open_ports(fv_lowerer *l) {
     fv_region *r = l->func->body;
     if (!fv_check_ports(l))
         return false;
-    l->in_types = FV_NEW(l->arena, const fv_type *, r->nparams + 1);
-    l->out_types = FV_NEW(l->arena, const fv_type *, r->last->nin + 1);
+    l->host.in_types = FV_NEW(l->arena, const fv_type *, r->nparams + 1);
+    l->host.out_types = FV_NEW(l->arena, const fv_type *, r->last->nin + 1);
     for (int i = 0; i < r->nparams; i++)
-        l->in_types[i] = r->params[i]->type;
+        l->host.in_types[i] = r->params[i]->type;
     for (int i = 0; i < r->last->nin; i++)
-        l->out_types[i] = r->last->in[i]->type;
+        l->host.out_types[i] = r->last->in[i]->type;
     if (!open_states(l))
         return false;
     for (int i = 0; i < r->nparams; i++) {
@@ -212,7 +212,7 @@ void fv_close_ports(fv_lowerer *l) {
     fv_region *r = l->func->body;
     if (l->module->definitions) /* it came with its ports open */
         return;
-    for (int i = 0; l->out_types && i < r->last->nin; i++) {
+    for (int i = 0; l->host.out_types && i < r->last->nin; i++) {
         fv_op *op = r->last->in[i]->def;
         if (op && (fv_op_is(op, FV_OP_fv_Pack) || fv_op_is(op, FV_OP_fv_Copy)) &&
             op->out[0]->nuses == 1) {
@@ -221,15 +221,15 @@ void fv_close_ports(fv_lowerer *l) {
             i--; /* a copy of a packed result is two */
         }
     }
-    for (int i = 0; l->out_types && l->func->capacity && i < r->last->nin; i++)
+    for (int i = 0; l->host.out_types && l->func->capacity && i < r->last->nin; i++)
         if (l->func->capacity[i])
             close_state(l, i);
-    for (int i = 0; l->in_types && i < r->nparams; i++) {
+    for (int i = 0; l->host.in_types && i < r->nparams; i++) {
         fv_value *p = r->params[i];
-        if (p->type == l->in_types[i])
+        if (p->type == l->host.in_types[i])
             continue;
         fv_op *op = p->nuses ? p->uses[0].op : NULL;
-        p->type = l->in_types[i];
+        p->type = l->host.in_types[i];
         /* a kernel with several results has taken it */
         if (!op || !fv_op_is(op, FV_OP_fv_Unpack) || !op->out[0])
             continue;

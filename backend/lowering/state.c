@@ -13,7 +13,7 @@
 static void note_checks(fv_lowerer *l, fv_defined *d) {
     const char **nodes = FV_NEW(l->arena, const char *, d->origin->n + 1);
     for (int i = 0; i < d->origin->n; i++)
-        if (fv_ptrmap_get(&l->indexing, fv_intern(l->session, d->origin->nodes[i])))
+        if (fv_ptrmap_get(&l->known.indexing, fv_intern(l->session, d->origin->nodes[i])))
             nodes[d->nchecks++] = d->origin->nodes[i];
     d->checks = nodes;
 }
@@ -57,12 +57,12 @@ fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come ne
             FV_PUSH(l->arena, state->all, state->n, state->cap, d);
         }
     for (const fv_op *op = body->first; op; op = op->next) {
-        fv_recurrence *r = fv_ptrmap_get(&l->recurrences, op);
+        fv_recurrence *r = fv_ptrmap_get(&l->known.recurrences, op);
         if (r)
             FV_PUSH(l->arena, state->recurrences, state->nrecurrences, state->cap_recurrences, r);
     }
-    state->in = outside(l, body->nparams, body->params, l->in_types);
-    state->out = outside(l, body->last->nin, body->last->in, l->out_types);
+    state->in = outside(l, body->nparams, body->params, l->host.in_types);
+    state->out = outside(l, body->last->nin, body->last->in, l->host.out_types);
     return state;
 }
 
@@ -81,7 +81,7 @@ static void take_over(fv_lowerer *l, const fv_defined *d) {
     s->fate = d->fate;
     s->of = d->of ? fv_storage_of(l, d->of) : NULL;
     for (int i = 0; i < d->nchecks; i++)
-        *fv_ptrmap_at(&l->indexing, fv_intern(l->session, d->checks[i])) = d->value->def;
+        *fv_ptrmap_at(&l->known.indexing, fv_intern(l->session, d->checks[i])) = d->value->def;
 }
 
 static const fv_type **port_types(fv_lowerer *l, int n, fv_value *const *values,
@@ -113,7 +113,7 @@ static void take_recurrence(fv_lowerer *l, const fv_recurrence *r) {
         own->elements[i].at = at;
     }
     fv_recurrence_rewrite(own, import, &m);
-    *fv_ptrmap_at(&l->recurrences, r->op) = own;
+    *fv_ptrmap_at(&l->known.recurrences, r->op) = own;
 }
 
 void fv_lowerer_resume(fv_lowerer *l, const fv_definitions *d) {
@@ -122,6 +122,6 @@ void fv_lowerer_resume(fv_lowerer *l, const fv_definitions *d) {
         take_over(l, &d->all[i]);
     for (int i = 0; i < d->nrecurrences; i++)
         take_recurrence(l, d->recurrences[i]);
-    l->in_types = port_types(l, body->nparams, body->params, d->in);
-    l->out_types = port_types(l, body->last->nin, body->last->in, d->out);
+    l->host.in_types = port_types(l, body->nparams, body->params, d->in);
+    l->host.out_types = port_types(l, body->last->nin, body->last->in, d->out);
 }

@@ -4,12 +4,12 @@
 #include "ir/expr/visit.h"
 
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v) {
-    void **at = fv_ptrmap_at(&l->storage, v);
+    void **at = fv_ptrmap_at(&l->known.storage, v);
     if (!*at) {
         fv_storage *s = FV_NEW(l->arena, fv_storage, 1);
         s->value = (fv_value *)v;
         s->first = s->last = s->inner = -1;
-        *fv_ptrmap_at(&l->storage, v) = s;
+        *fv_ptrmap_at(&l->known.storage, v) = s;
         return s;
     }
     return *at;
@@ -20,7 +20,7 @@ fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x) {
 }
 
 const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v) {
-    const fv_origin *o = fv_ptrmap_get(&l->origins, v);
+    const fv_origin *o = fv_ptrmap_get(&l->known.origins, v);
     return o ? o : v->def ? v->def->origin : fv_origin_of(l->module, v->name);
 }
 

@@ -38,16 +38,16 @@ void fv_weights_pass(fv_lowerer *l, const fv_op *mark) {
     fv_ptrmap seen = fv_ptrmap_in(l->arena);
     const fv_op *loop = mark->def == &fv_loop_def ? mark : loop_around(fv_loop_begin(mark));
     if (!loop) {
-        l->weights = fv_weights_of(l->module);
+        l->current.weights = fv_weights_of(l->module);
         return;
     }
-    l->weights = 0;
+    l->current.weights = 0;
     for (const fv_op *end = fv_loop_end(loop); loop != end; loop = loop->next)
-        l->weights += add_constants(loop, &seen);
+        l->current.weights += add_constants(loop, &seen);
 }
 
 int64_t fv_weights_between(const fv_lowerer *l, const fv_op *op) {
-    const fv_recurrence *r = fv_ptrmap_get(&l->recurrences, op);
+    const fv_recurrence *r = fv_ptrmap_get(&l->known.recurrences, op);
     fv_ptrmap seen = fv_ptrmap_in(l->arena);
-    return r && !fv_dim_is_one(r->t->dim) ? add_constants(op, &seen) : l->weights;
+    return r && !fv_dim_is_one(r->t->dim) ? add_constants(op, &seen) : l->current.weights;
 }

@@ -169,9 +169,9 @@ static bool makes_group(const fv_launch *n) {
 
 void fv_reasons_end(fv_lowerer *l) {
     fv_reasons *r = l->reasons;
-    for (int i = 0; r && i < l->nsteps; i++) {
-        const fv_launch *n = &l->steps[i].launch;
-        if (l->steps[i].kind != FV_STEP_LAUNCH)
+    for (int i = 0; r && i < l->host.nsteps; i++) {
+        const fv_launch *n = &l->host.steps[i].launch;
+        if (l->host.steps[i].kind != FV_STEP_LAUNCH)
             continue;
         fv_reason_launch x = {n->kernel, fv_launch_value(n), makes_group(n) ? n->op : NULL};
         FV_PUSH(r->arena, r->launches, r->nlaunches, r->cap_launches, x);

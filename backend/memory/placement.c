@@ -224,8 +224,8 @@ static void choose_order(layout *w) {
 
 static void vary(layout *w) {
     const fv_program *p = w->l->program;
-    for (int i = 0; i < p->nsymbols && w->nvaried < VARIED; i++)
-        w->varied[w->nvaried++] = p->symbols[i];
+    for (int i = 0; i < p->symbols.n && w->nvaried < VARIED; i++)
+        w->varied[w->nvaried++] = p->symbols.all[i];
     for (int i = 0; i < 1 << w->nvaried; i++) {
         point at = {w, i};
         w->sizes[i] = FV_NEW(w->l->arena, int64_t, w->n + 1);
@@ -262,7 +262,7 @@ static bool fix_places(layout *w) {
     place_all(w, sizes, ways[best]);
     for (int i = 0; i < w->n; i++)
         w->items[i].s->buf->offset = fv_x_int(a, w->items[i].at);
-    w->l->program->workspace = fv_x_int(a, w->n ? least : 0);
+    w->l->program->memory.workspace = fv_x_int(a, w->n ? least : 0);
     return true;
 }
 
@@ -325,7 +325,7 @@ static void compute_places(layout *w) {
         if (top)
             all = highest(l, all, sorted[x]->end);
     }
-    l->program->workspace = all ? fv_p_plan_let(l, "bytes", all) : fv_x_int(l->arena, 0);
+    l->program->memory.workspace = all ? fv_p_plan_let(l, "bytes", all) : fv_x_int(l->arena, 0);
 }
 
 void fv_place_buffers(fv_lowerer *l, fv_storage **list, int n) {

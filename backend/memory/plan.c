@@ -29,13 +29,13 @@ static void touch(fv_lowerer *l, fv_value *v, int step) {
 
 /* Which launches use which memory. */
 static void find_lifetimes(fv_lowerer *l) {
-    for (size_t i = 0; i < l->storage.cap; i++)
-        if (l->storage.keys[i]) {
-            fv_storage *s = l->storage.values[i];
+    for (size_t i = 0; i < l->known.storage.cap; i++)
+        if (l->known.storage.keys[i]) {
+            fv_storage *s = l->known.storage.values[i];
             s->first = s->last = -1;
         }
-    for (int i = 0, n; i < l->nsteps; i++) {
-        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+    for (int i = 0, n; i < l->host.nsteps; i++) {
+        fv_value *const *values = fv_step_values(&l->host.steps[i], &n);
         for (int k = 0; k < n; k++)
             touch(l, values[k], i);
     }
@@ -90,10 +90,10 @@ static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
 static void place_constant(fv_lowerer *l, fv_storage *s) {
     fv_program *p = l->program;
     s->buf = new_buffer(l, s->value->name, FV_BUF_CONST, s->value->type);
-    s->buf->index = p->nconstants;
+    s->buf->index = p->memory.nconstants;
     fv_constant c = {.name = s->value->name, .buf = s->buf};
     c.data = unpacked(l, s->value->tensor, &c.bytes);
-    FV_PUSH(l->arena, p->constants, p->nconstants, l->cap_constants, c);
+    FV_PUSH(l->arena, p->memory.constants, p->memory.nconstants, l->host.cap_constants, c);
 }
 
 static fv_storage *returned(fv_lowerer *l, int i) {
@@ -107,16 +107,16 @@ static void name_what_is_held(fv_lowerer *l) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL, *home = s;
             home = home ? fv_storage_home(home) : NULL;
             fv_buf *b = home && home != s ? fv_storage_root(home)->buf : NULL;
-            int cap = b ? b->nparts : 0;
+            int cap = b ? b->sharing.nparts : 0;
             if (b)
-                FV_PUSH(l->arena, b->parts, b->nparts, cap, s->value->name);
+                FV_PUSH(l->arena, b->sharing.parts, b->sharing.nparts, cap, s->value->name);
         }
 }
 
 static void name_what_was_there(fv_lowerer *l, const fv_storage *s) {
     int cap = 0;
     for (const fv_storage *x = s->over; x; x = x->over)
-        FV_PUSH(l->arena, s->buf->over, s->buf->nover, cap, x->value->name);
+        FV_PUSH(l->arena, s->buf->sharing.over, s->buf->sharing.nover, cap, x->value->name);
 }
 
 /* The axis of its capacity. */
@@ -164,8 +164,8 @@ void fv_plan_buffers(fv_lowerer *l) {
     }
     fv_storage **work = NULL;
     int nwork = 0, cap = 0;
-    for (int i = 0, n; i < l->nsteps; i++) {
-        fv_value *const *values = fv_step_values(&l->steps[i], &n);
+    for (int i = 0, n; i < l->host.nsteps; i++) {
+        fv_value *const *values = fv_step_values(&l->host.steps[i], &n);
         for (int k = 0; k < n; k++) {
             fv_storage *s = fv_storage_root(fv_storage_of(l, values[k]));
             if (s->buf)
@@ -183,7 +183,7 @@ void fv_plan_buffers(fv_lowerer *l) {
                 fv_takes(l, s->value, FV_WHY_allocated);
             else
                 FV_PUSH(l->arena, work, nwork, cap, s);
-            l->program->uses_allocator |= heap;
+            l->program->memory.uses_allocator |= heap;
         }
     }
     name_what_is_held(l);

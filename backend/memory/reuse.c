@@ -50,7 +50,7 @@ static const fv_value *spoken_of(const fv_launch *n, int to) {
 
 static bool can_go_over(fv_lowerer *l, int step, const fv_value *made, const fv_storage *x,
                         const fv_storage *y) {
-    const fv_launch *n = &l->steps[step].launch;
+    const fv_launch *n = &l->host.steps[step].launch;
     const fv_fact operand = fv_v(x->value);
     if (x == y)
         return false;
@@ -72,9 +72,9 @@ static bool can_go_over(fv_lowerer *l, int step, const fv_value *made, const fv_
 
 /* No other launch has the kernel, which is about to change. */
 static bool is_own_kernel(const fv_lowerer *l, int step) {
-    for (int i = 0; i < l->nsteps; i++)
-        if (i != step && l->steps[i].kind == FV_STEP_LAUNCH &&
-            l->steps[i].launch.kernel == l->steps[step].launch.kernel)
+    for (int i = 0; i < l->host.nsteps; i++)
+        if (i != step && l->host.steps[i].kind == FV_STEP_LAUNCH &&
+            l->host.steps[i].launch.kernel == l->host.steps[step].launch.kernel)
             return false;
     return true;
 }
@@ -90,7 +90,7 @@ static void forget_arg(fv_launch *n, int i, fv_arena *a) {
 /* Is it of the same type and extents, and either an operand or a result that only this kernel
  * reads? */
 static bool is_candidate(fv_lowerer *l, int step, int from, int to) {
-    const fv_launch *n = &l->steps[step].launch;
+    const fv_launch *n = &l->host.steps[step].launch;
     if (!fv_kernel_alike(n->kernel, from, to))
         return false;
     const fv_storage *x = root_of(l, n->args[from]);
@@ -99,7 +99,7 @@ static bool is_candidate(fv_lowerer *l, int step, int from, int to) {
 
 /* y is stored in the memory of x, which gets the name of the value that it holds last. */
 static bool put_over(fv_lowerer *l, int step, int from, int to) {
-    fv_launch *n = &l->steps[step].launch;
+    fv_launch *n = &l->host.steps[step].launch;
     fv_storage *x = root_of(l, n->args[from]), *y = root_of(l, n->args[to]);
     const fv_value *about = spoken_of(n, to);
     if (!is_candidate(l, step, from, to) || !can_go_over(l, step, about, x, y) ||
@@ -122,7 +122,7 @@ static bool put_over(fv_lowerer *l, int step, int from, int to) {
 
 /* Is there no operand whose memory a result could take? */
 static bool has_no_candidate(fv_lowerer *l, int step) {
-    int n = l->steps[step].launch.nargs;
+    int n = l->host.steps[step].launch.nargs;
     for (int to = 0; to < n; to++)
         for (int from = 0; from < n; from++)
             if (is_candidate(l, step, from, to))
@@ -164,8 +164,8 @@ static int parameter_in(fv_lowerer *l, const fv_launch *n, const fv_storage *mem
 
 /* Can the kernel that computes x, which reads the state, store x in the memory of the state? */
 static bool makes_in_place(fv_lowerer *l, int step, fv_storage *state, fv_storage *x) {
-    fv_launch *n = &l->steps[step].launch;
-    if (l->steps[step].kind != FV_STEP_LAUNCH || n->args_odd || !is_once(l, n, state) ||
+    fv_launch *n = &l->host.steps[step].launch;
+    if (l->host.steps[step].kind != FV_STEP_LAUNCH || n->args_odd || !is_once(l, n, state) ||
         !is_once(l, n, x))
         return false;
     int from = parameter_in(l, n, state), to = parameter_in(l, n, x);
@@ -196,7 +196,7 @@ static bool are_as_many(fv_lowerer *l, const fv_type *x, const fv_type *y) {
 /* Is x not read after the copy, and the state not read between the computation of x and the
  * copy? */
 static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *state) {
-    const fv_launch *copy = &l->steps[step].launch;
+    const fv_launch *copy = &l->host.steps[step].launch;
     const fv_value *about = copy->made;
     const fv_fact operand = fv_v(x->value);
     if (x == state || x->value->kind != FV_VALUE_RESULT)
@@ -212,15 +212,15 @@ static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *sta
         !are_as_many(l, x->value->type, state->value->type) || !is_laid_out_alike(l, copy))
         return fv_declines(l, about, FV_WHY_place_dims, operand);
     for (int i = x->first + 1; i < step; i++)
-        if (touches(l, &l->steps[i], state))
+        if (touches(l, &l->host.steps[i], state))
             return fv_declines(l, about, FV_WHY_place_state, operand);
-    return !touches(l, &l->steps[x->first], state) || makes_in_place(l, x->first, state, x) ||
+    return !touches(l, &l->host.steps[x->first], state) || makes_in_place(l, x->first, state, x) ||
            fv_declines(l, about, FV_WHY_place_overlap, operand);
 }
 
 bool fv_spare_copy(fv_lowerer *l) {
-    for (int i = 0; i < l->nsteps; i++) {
-        const fv_launch *n = state_copy(l, &l->steps[i]);
+    for (int i = 0; i < l->host.nsteps; i++) {
+        const fv_launch *n = state_copy(l, &l->host.steps[i]);
         fv_storage *state = n ? root_of(l, n->made) : NULL,
                    *x = n ? root_of(l, n->args[n->args[0] == n->made]) : NULL;
         if (!n || !can_be_state(l, i, x, state))
@@ -228,8 +228,9 @@ bool fv_spare_copy(fv_lowerer *l) {
         fv_takes(l, x->value, FV_WHY_in_state, fv_v(state->value));
         x->fate = FV_FATE_VIEW;
         x->of = state;
-        memmove(&l->steps[i], &l->steps[i + 1], (size_t)(l->nsteps - i - 1) * sizeof *l->steps);
-        l->nsteps--;
+        memmove(&l->host.steps[i], &l->host.steps[i + 1],
+                (size_t)(l->host.nsteps - i - 1) * sizeof *l->host.steps);
+        l->host.nsteps--;
         return true;
     }
     return false;
@@ -241,9 +242,9 @@ void fv_reuse_memory(fv_lowerer *l) {
     const fv_value *made = NULL; /* by several launches, where its operator has its own kernels */
     int mark = 0;
     bool any = false;
-    for (int step = 0; step < l->nsteps; step++) {
-        const fv_launch *n = &l->steps[step].launch;
-        if (l->steps[step].kind != FV_STEP_LAUNCH)
+    for (int step = 0; step < l->host.nsteps; step++) {
+        const fv_launch *n = &l->host.steps[step].launch;
+        if (l->host.steps[step].kind != FV_STEP_LAUNCH)
             continue;
         if (is_state(l, fv_launch_value(n))) {
             /* of nothing: there was no operand to ask about */

@@ -15,7 +15,7 @@
 #include "ir/definition/definitions.h"
 
 static bool makes_kernel(fv_lowerer *l, const fv_op *op) {
-    bool makes = op->def->kernel || fv_ptrmap_get(&l->recurrences, op);
+    bool makes = op->def->kernel || fv_ptrmap_get(&l->known.recurrences, op);
     for (int i = 0; i < op->nout && !makes; i++)
         makes = op->out[i] && fv_storage_has_kernel(fv_storage_of(l, op->out[i]));
     return makes;
@@ -70,7 +70,7 @@ static bool is_naive(fv_lowerer *l, const fv_op *op) {
 bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     if (op->def == &fv_return_def)
         return true;
-    l->naive = is_naive(l, op);
+    l->current.naive = is_naive(l, op);
     if (op->def->has_effect) {
         fv_add_statement(l, op);
         if (op->def == &fv_loop_def || op->def == &fv_endloop_def)
@@ -83,15 +83,16 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
     }
     if (op->def->kernel)
         return fv_schedule_custom(l, op);
-    fv_recurrence *r = fv_ptrmap_get(&l->recurrences, op);
+    fv_recurrence *r = fv_ptrmap_get(&l->known.recurrences, op);
     if (r) {
         fv_schedule_recurrence(l, r);
         return true;
     }
-    for (int i = 0; i < op->nout && !l->naive; i++)
+    for (int i = 0; i < op->nout && !l->current.naive; i++)
         if (op->out[i] && fv_storage_has_kernel(fv_storage_of(l, op->out[i])))
             fv_spare_empty(l, fv_storage_of(l, op->out[i]));
-    if (fv_is_group(op) && !l->naive && (fv_schedule_kept(l, op) || fv_schedule_together(l, op)))
+    if (fv_is_group(op) && !l->current.naive &&
+        (fv_schedule_kept(l, op) || fv_schedule_together(l, op)))
         return true;
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;

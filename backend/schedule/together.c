@@ -274,7 +274,7 @@ static void forward(maker *k, const fv_definition *d, fv_expr *x) {
     for (int i = 0; i < d->rank; i++)
         index[i] = fv_x_var(l->exprs, d->index[i]);
     const fv_expr *load = fv_x_load(l->exprs, made_buf(l, d), index);
-    if (fv_ptrmap_get(&k->e.uses, load))
+    if (fv_ptrmap_get(&k->e.uses.count, load))
         fv_kemit_memo(&k->e, load, fv_kb_let(&k->e.b, "made", fv_x_convert(k->e.arena, stored, x)));
 }
 
@@ -283,7 +283,7 @@ static void make_element(maker *k, int m) {
     fv_expr *index[FV_MAX_RANK];
     const fv_definition *d = e->def = k->t->all[m];
     e->keep.n = 0;
-    e->vector = k->t->by_element ? e->vector : NULL;
+    e->loop.vector = k->t->by_element ? e->loop.vector : NULL;
     find_index(k, m, index);
     fv_kemit_hoist(e, d->body);
     fv_expr *x = fv_kemit_expr(e, d->body);
@@ -334,7 +334,7 @@ static bool make_weighted(maker *k, int m) {
     fv_kmark mark = fv_kemit_mark(e);
     e->def = d;
     e->keep.n = 0;
-    e->vector = v;
+    e->loop.vector = v;
     fv_buf *acc = fv_kemit_sums_along(e, sum, v);
     find_index(k, m, index);
     index[k->t->row[m]] = fv_open_axis(e, FV_VECTOR, d->index[k->t->row[m]]);
@@ -353,8 +353,8 @@ static void make_all(maker *k, bool plain) {
     fv_kmark mark = fv_kemit_mark(e);
     if (t->by_element) {
         fv_expr *at;
-        e->vector = t->all[0]->index[t->row[0]];
-        e->plain = plain ? e->vector : NULL;
+        e->loop.vector = t->all[0]->index[t->row[0]];
+        e->loop.plain = plain ? e->loop.vector : NULL;
         if (k->alone)
             fv_open_blocked(e, t->all[0]->index[t->row[0]], k->task, &at);
         else
@@ -362,7 +362,7 @@ static void make_all(maker *k, bool plain) {
     }
     for (int m = 0; m < t->n; m++) {
         if (!t->by_element)
-            e->plain = plain && t->row[m] >= 0 ? t->all[m]->index[t->row[m]] : NULL;
+            e->loop.plain = plain && t->row[m] >= 0 ? t->all[m]->index[t->row[m]] : NULL;
         if (t->by_element || (t->row[m] < 0 && !has_own_axis(t, m)))
             make_element(k, m);
         else if (t->row[m] < 0)
@@ -370,7 +370,7 @@ static void make_all(maker *k, bool plain) {
         else if (!make_weighted(k, m))
             make_row(k, m);
     }
-    e->plain = NULL;
+    e->loop.plain = NULL;
     fv_kemit_release(e, mark);
 }
 
@@ -441,8 +441,8 @@ static void emit(fv_lowerer *l, const fv_together *t, fv_op *op) {
     for (int m = 1; m < t->n; m++)
         fv_kemit_use(&k.e, t->all[m]);
     k.e.def = t->all[0];
-    k.e.all = all;
-    k.e.nall = t->n;
+    k.e.group.all = all;
+    k.e.group.n = t->n;
     k.e.rows = true;
     for (int m = 0; m < t->n; m++)
         work += fv_work_of_row(

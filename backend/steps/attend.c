@@ -226,7 +226,7 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
         return fv_declines(l, y->value, FV_WHY_attend_tree);
     if (levels < LEVELS && is_found(f, &d, &at)) {
         y->def->body = d.body;
-        *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
+        *fv_ptrmap_at(&l->known.origins, y->value) = (void *)origin;
         FV_PUSH(l->exprs, f->fused, f->nfused, f->cap_fused, ((struct fused){y, at}));
         return true;
     }
@@ -322,7 +322,7 @@ bool fv_find_kept(fv_fuser *f, const fv_storage *y, fv_kept_weights *out) {
     const fv_origin *origin = fv_storage_origin(f->l, y->value);
     f->l->reasons = NULL; /* who asks says what is done */
     bool found = try_kept(f, y, 0, out) || try_kept(f, y, 1, out);
-    *fv_ptrmap_at(&f->l->origins, y->value) = (void *)(uintptr_t)origin;
+    *fv_ptrmap_at(&f->l->known.origins, y->value) = (void *)(uintptr_t)origin;
     f->l->reasons = reasons;
     return found;
 }
@@ -417,7 +417,7 @@ static void take_masks(fuser *f) {
         fv_storage *y = f->fused[i].y;
         const fv_origin *origin = fv_storage_origin(l, y->value);
         y->def->body = fv_substitute(l, y->def->body, &origin);
-        *fv_ptrmap_at(&l->origins, y->value) = (void *)origin;
+        *fv_ptrmap_at(&l->known.origins, y->value) = (void *)origin;
     }
 }
 

@@ -97,7 +97,7 @@ static void settle(mover *m, fv_storage *s) {
 static bool is_state(fv_lowerer *l, const fv_op *op) {
     const fv_op *ret = l->func->body->last;
     for (int i = 0; fv_op_is(op, FV_OP_fv_Extend) && i < ret->nin; i++)
-        if (ret->in[i] == op->out[0] && l->out_types[i] != ret->in[i]->type)
+        if (ret->in[i] == op->out[0] && l->host.out_types[i] != ret->in[i]->type)
             return true;
     return false;
 }

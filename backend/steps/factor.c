@@ -512,7 +512,7 @@ static void redefine(field *f, fv_expr *sum) {
     fv_value *v = old->out[0];
     fv_op_take_result(op, v);
     fv_storage_of(l, v)->def = d;
-    *fv_ptrmap_at(&l->origins, v) = (void *)(uintptr_t)f->origin;
+    *fv_ptrmap_at(&l->known.origins, v) = (void *)(uintptr_t)f->origin;
     erase_unread(old);
 }
 

@@ -688,7 +688,7 @@ bool fv_step_group(fv_lowerer *l) {
             s->def->body = fv_substitute(l, s->def->body, &origin);
             if (!grouped_of(l, s)->sum && fv_is_contraction(s->def->body))
                 grouped_of(l, s)->sum = s->value;
-            *fv_ptrmap_at(&l->origins, s->value) = (void *)origin;
+            *fv_ptrmap_at(&l->known.origins, s->value) = (void *)origin;
             decide(l, op, s);
         }
     return true;

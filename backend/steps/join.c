@@ -417,7 +417,7 @@ static void carry_out(joiner *j, unit *a, unit *b, const group *g) {
         /* others stay, as those of what is substituted do */
         if (was->def == &fv_define_def && !has_result(was))
             fv_op_erase(was);
-        *fv_ptrmap_at(&l->origins, u->of[i]->value) = (void *)(uintptr_t)origin;
+        *fv_ptrmap_at(&l->known.origins, u->of[i]->value) = (void *)(uintptr_t)origin;
     }
     u->op = op;
     if (a)

@@ -219,7 +219,7 @@ static fv_expr *in_one_chain(void *user, fv_expr *x) {
 
 bool fv_step_order(fv_lowerer *l) {
     for (const fv_op *op = l->func->body->first; op; op = op->next) {
-        fv_recurrence *r = fv_ptrmap_get(&l->recurrences, op);
+        fv_recurrence *r = fv_ptrmap_get(&l->known.recurrences, op);
         if (r) /* of a step, neighbours are summed side by side */
             fv_recurrence_rewrite(r, in_one_chain, l);
         for (int i = 0; i < op->nout; i++) {

@@ -77,15 +77,15 @@ void fv_session_free(fv_session *s) {
 }
 
 void fv_session_fail_at(fv_session *s, int64_t nth) {
-    s->fail_in = nth;
+    s->memory.fail_in = nth;
 }
 
 size_t fv_session_taken(const fv_session *s) {
-    return s->taken;
+    return s->memory.taken;
 }
 
 void fv_session_limit(fv_session *s, size_t bytes) {
-    s->limit = bytes;
+    s->memory.limit = bytes;
 }
 
 void fv_door_push(fv_session *s, fv_door *d) {
@@ -143,16 +143,17 @@ _Noreturn void fv_leave_too(fv_session *outer, fv_session *inner) {
 
 /* Counts down to the failure that a test asked for. */
 static void maybe_fail(fv_session *s) {
-    if (s->fail_in > 0 && --s->fail_in == 0)
+    if (s->memory.fail_in > 0 && --s->memory.fail_in == 0)
         fv_out_of_memory(s);
 }
 
 /* What is handed out counts, not what blocks reserve. */
 static void count_bytes(fv_arena *a, size_t bytes) {
     fv_session *s = a->session;
-    if (s->limit && (s->taken > s->limit || bytes > s->limit - s->taken))
+    if (s->memory.limit &&
+        (s->memory.taken > s->memory.limit || bytes > s->memory.limit - s->memory.taken))
         fv_out_of_memory(s);
-    s->taken += bytes;
+    s->memory.taken += bytes;
     a->taken += bytes;
 }
 
@@ -191,7 +192,7 @@ void fv_arena_free(fv_arena *a) {
         s->arenas = a->next;
     if (a->next)
         a->next->prev = a->prev;
-    s->taken -= a->taken;
+    s->memory.taken -= a->taken;
     for (block *b = a->blocks, *next; b; b = next) {
         next = b->next;
         UNPOISON(b + 1, b->bytes);

@@ -14,13 +14,17 @@ typedef struct fv_intern_slot {
     uint64_t hash;
 } fv_intern_slot;
 
-struct fv_session {
-    fv_door *door; /* the innermost open door */
+/* The bytes of all arenas of a session. */
+typedef struct fv_session_memory {
+    size_t taken; /* bytes that arenas hold now */
+    size_t limit; /* for tests: the most bytes that they may hold; 0: any number */
     /* for tests: the number of the next allocation that fails, counted down; 0: none */
     int64_t fail_in;
-    /* for tests: the most bytes that arenas may hold, 0: any number; and the bytes that they hold
-     * now */
-    size_t limit, taken;
+} fv_session_memory;
+
+struct fv_session {
+    fv_door *door; /* the innermost open door */
+    fv_session_memory memory;
     fv_arena *arenas;      /* all arenas, the newest first */
     fv_arena *own;         /* holds interned names */
     fv_arena *spoken;      /* holds messages; freed when they are cleared */

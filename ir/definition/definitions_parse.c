@@ -84,19 +84,21 @@ fv_var *fv_dr_var(fv_definition_reader *r, const char *name) {
 static fv_expr *in_order(fv_definition_reader *r, const fv_ast *e, fv_expr *x) {
     bool decided = !fv_step_comes(r->d->after, "order");
     const char *problem = NULL;
-    fv_order order = e->chains ? FV_ORDER_CHAINS : e->parts ? FV_ORDER_PARTS : FV_ORDER_CHAIN;
+    fv_order order = e->reduce.chains  ? FV_ORDER_CHAINS
+                     : e->reduce.parts ? FV_ORDER_PARTS
+                                       : FV_ORDER_CHAIN;
     if (order != FV_ORDER_CHAIN && !decided)
         problem = fv_printf(r->p.arena, "the step \"order\" is to come, which decides on %s",
-                            e->parts ? "parts" : "chains");
-    else if (e->chains && e->chains != FV_CHAINS)
-        problem = fv_printf(r->p.arena, "%d chains: there are %d", e->chains, FV_CHAINS);
-    else if (e->chains && (e->i < 1 || e->i > e->nvars))
-        problem =
-            fv_printf(r->p.arena, "chains along %lld of %d variables", (long long)e->i, e->nvars);
-    else if (e->parts && e->i != FV_PART)
+                            e->reduce.parts ? "parts" : "chains");
+    else if (e->reduce.chains && e->reduce.chains != FV_CHAINS)
+        problem = fv_printf(r->p.arena, "%d chains: there are %d", e->reduce.chains, FV_CHAINS);
+    else if (e->reduce.chains && (e->i < 1 || e->i > e->reduce.nvars))
+        problem = fv_printf(r->p.arena, "chains along %lld of %d variables", (long long)e->i,
+                            e->reduce.nvars);
+    else if (e->reduce.parts && e->i != FV_PART)
         problem = fv_printf(r->p.arena, "parts of %lld: they are of %d", (long long)e->i, FV_PART);
     if (!problem && decided && (order != FV_ORDER_CHAIN || fv_x_is_ordered(x))) {
-        x = fv_x_reduce_in(r->p.arena, x, order, e->chains ? (int)e->i : 0);
+        x = fv_x_reduce_in(r->p.arena, x, order, e->reduce.chains ? (int)e->i : 0);
         problem = fv_x_problem(r->p.arena, x);
     }
     if (problem)
@@ -107,16 +109,16 @@ static fv_expr *in_order(fv_definition_reader *r, const fv_ast *e, fv_expr *x) {
 static fv_expr *reduction(fv_definition_reader *r, const fv_ast *e) {
     static const char *const kinds[] = {"sum", "prod", "min", "max", "any", "all"};
     fv_arena *a = r->p.arena;
-    fv_var **vars = FV_NEW(a, fv_var *, e->nvars);
+    fv_var **vars = FV_NEW(a, fv_var *, e->reduce.nvars);
     int kind = 0;
-    if (e->nvars > FV_MAX_RANK) {
+    if (e->reduce.nvars > FV_MAX_RANK) {
         fv_kx_error(&r->p, e, "more than %d variables", FV_MAX_RANK);
         return NULL;
     }
     while (strcmp(kinds[kind], e->name))
         kind++;
-    for (int i = 0; i < e->nvars; i++) {
-        const fv_ast_var *v = &e->vars[i];
+    for (int i = 0; i < e->reduce.nvars; i++) {
+        const fv_ast_var *v = &e->reduce.vars[i];
         const fv_dim *extent = v->extent && !v->group ? dim_of(r, v->extent) : NULL;
         fv_var *known = fv_dr_var(r, v->name);
         if (!extent && !r->p.l.failed)
@@ -135,7 +137,7 @@ static fv_expr *reduction(fv_definition_reader *r, const fv_ast *e) {
     fv_expr *body = fv_kx_build(&r->p, e->arg[0], FV_NO_ELEM);
     if (!body)
         return NULL;
-    fv_expr *x = fv_x_reduce(a, (fv_reduce_kind)kind, e->nvars, vars, body);
+    fv_expr *x = fv_x_reduce(a, (fv_reduce_kind)kind, e->reduce.nvars, vars, body);
     const char *problem = fv_x_problem(a, x);
     if (problem)
         fv_kx_error(&r->p, e, "%s", problem);
@@ -304,13 +306,13 @@ static fv_defined defined_as(const fv_definition_reader *r, fv_value *v, fv_fate
  * one. */
 static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char *const *names) {
     fv_definition *d = x->def;
-    bool first = fv_is_group(x->value->def) && r->group != x->value->def;
-    if (r->group != x->value->def)
-        r->group_var = fv_ptrmap_in(r->p.arena);
+    bool first = fv_is_group(x->value->def) && r->group.op != x->value->def;
+    if (r->group.op != x->value->def)
+        r->group.vars = fv_ptrmap_in(r->p.arena);
     d->index = FV_NEW(r->p.arena, fv_var *, d->rank + 1);
     for (int i = 0; i < d->rank; i++) {
         const fv_dim *extent = x->value->type->dims[fv_memory_axis(d->rank, x->last, i)];
-        fv_var *shared = fv_ptrmap_get(&r->group_var, names[i]);
+        fv_var *shared = fv_ptrmap_get(&r->group.vars, names[i]);
         if (shared && shared->dim != extent)
             return fv_lex_error(&r->p.l,
                                 "'%.60s' is that of another result of the group, where it runs to "
@@ -321,8 +323,8 @@ static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char
         fv_scope_var(&r->p, names[i], d->index[i]);
     }
     for (int i = 0; i < d->rank && first; i++)
-        *fv_ptrmap_at(&r->group_var, names[i]) = d->index[i];
-    r->group = x->value->def;
+        *fv_ptrmap_at(&r->group.vars, names[i]) = d->index[i];
+    r->group.op = x->value->def;
     return true;
 }
 
@@ -644,7 +646,7 @@ static bool begin(fv_graph_reader *g) {
                                 .lets = fv_ptrmap_in(a),
                                 .taken = fv_ptrmap_in(a),
                                 .sizes = fv_ptrmap_in(a),
-                                .group_var = fv_ptrmap_in(a)};
+                                .group.vars = fv_ptrmap_in(a)};
     g->more = r;
     r->d = g->m->definitions = FV_NEW(a, fv_definitions, 1);
     if (!fv_lex_expect(&g->l, "after"))

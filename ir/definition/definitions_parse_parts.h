@@ -26,6 +26,13 @@ typedef struct fv_tree_size {
     int nodes, height;
 } fv_tree_size;
 
+/* The group whose first result was read. */
+typedef struct fv_group_read {
+    const fv_op *op;
+    /* interned name -> the index variable with that name that the results of the group share */
+    fv_ptrmap vars;
+} fv_group_read;
+
 typedef struct fv_definition_reader {
     fv_graph_reader *graph;
     fv_definitions *d;
@@ -33,13 +40,11 @@ typedef struct fv_definition_reader {
     int nblocks, cap_blocks;
     fv_port_line *ports;
     int nports, cap_ports;
-    fv_ptrmap bufs;     /* value -> its buffer */
-    fv_ptrmap lets;     /* interned name -> expression, of the current definition */
-    fv_ptrmap taken;    /* value -> the line that defines it */
-    fv_ptrmap sizes;    /* expression -> its fv_tree_size */
-    const fv_op *group; /* the group whose first result was read */
-    /* interned name -> the index variable with that name that the results of the group share */
-    fv_ptrmap group_var;
+    fv_ptrmap bufs;  /* value -> its buffer */
+    fv_ptrmap lets;  /* interned name -> expression, of the current definition */
+    fv_ptrmap taken; /* value -> the line that defines it */
+    fv_ptrmap sizes; /* expression -> its fv_tree_size */
+    fv_group_read group;
     fv_recurrence *recurrence; /* the recurrence that is read; NULL: none */
     fv_kparser p;
 } fv_definition_reader;

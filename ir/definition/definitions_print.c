@@ -48,6 +48,14 @@ typedef struct node {
     bool named;
 } node;
 
+/* The first VARS variables of reductions. */
+typedef struct reduced_vars {
+    fv_var *all[VARS];
+    /* for each: the bits of those that have another name, since they run within each other */
+    uint64_t apart[VARS];
+    int n;
+} reduced_vars;
+
 typedef struct namer {
     printer *p;
     fv_arena *arena;
@@ -55,20 +63,21 @@ typedef struct namer {
     fv_ptrmap terms; /* those with names -> name */
     fv_ptrmap taken; /* interned names */
     fv_ptrmap vars;  /* variable -> its name */
-    fv_var *reduced[VARS];
-    uint64_t apart[VARS]; /* those that are called otherwise, since they run within each other */
-    int nreduced;
+    reduced_vars reduced;
     node **order; /* with names, parts first */
     int n, cap, counter, nlines;
-    const fv_var **far; /* variables of reductions beyond those */
-    int nfar, cap_far;
+    struct {
+        const fv_var **all;
+        int n, cap;
+    } far;         /* variables of reductions after the first VARS */
     uint64_t free; /* variables that occur free in terms */
 } namer;
 
 /* Is none of the variables that are called so within that one, or around it? */
 static bool name_is_apart(const namer *n, const char *name, int number) {
-    for (int i = 0; i < n->nreduced; i++)
-        if ((n->apart[number] >> i & 1) && fv_ptrmap_get(&n->vars, n->reduced[i]) == name)
+    for (int i = 0; i < n->reduced.n; i++)
+        if ((n->reduced.apart[number] >> i & 1) &&
+            fv_ptrmap_get(&n->vars, n->reduced.all[i]) == name)
             return false;
     return true;
 }
@@ -79,9 +88,9 @@ static bool is_free(namer *n, const char *name, const fv_var *v, int number) {
     const void *owner = fv_ptrmap_get(&n->taken, name);
     if (!owner)
         return true;
-    for (int i = 0; i < n->nreduced && number >= 0; i++)
-        if (owner == n->reduced[i])
-            return n->reduced[i]->dim == v->dim && name_is_apart(n, name, number);
+    for (int i = 0; i < n->reduced.n && number >= 0; i++)
+        if (owner == n->reduced.all[i])
+            return n->reduced.all[i]->dim == v->dim && name_is_apart(n, name, number);
     return false;
 }
 
@@ -101,23 +110,23 @@ static void name_var(namer *n, const fv_var *v, int number) {
  * their own. */
 static uint64_t bit_of(namer *n, fv_var *v) {
     int i = 0;
-    while (i < n->nreduced && n->reduced[i] != v)
+    while (i < n->reduced.n && n->reduced.all[i] != v)
         i++;
     if (i == VARS && !fv_ptrmap_get(&n->vars, v)) {
         name_var(n, v, -1);
-        FV_PUSH(n->arena, n->far, n->nfar, n->cap_far, v);
-    } else if (i == n->nreduced && i < VARS)
-        n->reduced[n->nreduced++] = v;
+        FV_PUSH(n->arena, n->far.all, n->far.n, n->far.cap, v);
+    } else if (i == n->reduced.n && i < VARS)
+        n->reduced.all[n->reduced.n++] = v;
     return UINT64_C(1) << (i < VARS ? i : VARS - 1);
 }
 
 /* The same, once the reductions around it are known; an index of the result has none. */
 static uint64_t known_bit(const namer *n, const fv_var *v) {
-    for (int i = 0; i < n->nreduced; i++)
-        if (n->reduced[i] == v)
+    for (int i = 0; i < n->reduced.n; i++)
+        if (n->reduced.all[i] == v)
             return UINT64_C(1) << i;
-    for (int i = 0; i < n->nfar; i++)
-        if (n->far[i] == v)
+    for (int i = 0; i < n->far.n; i++)
+        if (n->far.all[i] == v)
             return UINT64_C(1) << (VARS - 1);
     return 0;
 }
@@ -154,9 +163,9 @@ static node *look_at(namer *n, const fv_expr *x) {
         known->depth = depth > known->depth ? depth : known->depth;
     }
     known->free &= ~(own & ~(UINT64_C(1) << (VARS - 1)));
-    for (int i = 0; i < n->nreduced; i++) {
-        n->apart[i] |= own >> i & 1 ? known->vars : 0;
-        n->apart[i] |= known->vars >> i & 1 ? own : 0;
+    for (int i = 0; i < n->reduced.n; i++) {
+        n->reduced.apart[i] |= own >> i & 1 ? known->vars : 0;
+        n->reduced.apart[i] |= known->vars >> i & 1 ? own : 0;
     }
     return known;
 }
@@ -272,17 +281,17 @@ static namer put_definition(printer *p, const fv_defined *d, const namer *first,
     look_at(&n, d->def->body);
     if (d->fate == FV_FATE_PART)
         look_at(&n, d->def->place);
-    for (int i = 0; i < n.nreduced; i++)
-        name_var(&n, n.reduced[i], i);
+    for (int i = 0; i < n.reduced.n; i++)
+        name_var(&n, n.reduced.all[i], i);
     name_parts(&n, d->def->body);
     if (d->fate == FV_FATE_PART)
         name_parts(&n, d->def->place);
     put_left(&n, d);
-    for (int i = 0; i < n.nreduced; i++)
+    for (int i = 0; i < n.reduced.n; i++)
         if (n.free >> i & 1)
-            put_index(&n, n.reduced[i]);
-    for (int i = 0; i < n.nfar && n.free >> (VARS - 1) & 1; i++)
-        put_index(&n, n.far[i]);
+            put_index(&n, n.reduced.all[i]);
+    for (int i = 0; i < n.far.n && n.free >> (VARS - 1) & 1; i++)
+        put_index(&n, n.far.all[i]);
     for (int i = 0; i < n.n; i++) {
         begin(&n, "let");
         fv_text_printf(t, "%s = ", (const char *)fv_ptrmap_get(&n.terms, n.order[i]->x));
@@ -461,8 +470,8 @@ static void put_steps(printer *p, const fv_recurrence *r) {
     for (int i = 0; i < r->nvars; i++)
         name_var(&n, r->vars[i], -1);
     each_expr(r, look_at_it, &n);
-    for (int i = 0; i < n.nreduced; i++)
-        name_var(&n, n.reduced[i], i);
+    for (int i = 0; i < n.reduced.n; i++)
+        name_var(&n, n.reduced.all[i], i);
     put_var(&n, "along", r->t);
     for (int i = 0; i < r->nvars; i++)
         put_var(&n, "index", r->vars[i]);

@@ -307,8 +307,8 @@ static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
     for (int i = 0; from->def == op && from != v->at->value && i < d->def->rank; i++) {
         bool shared = false,
              same = x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == d->def->index[i];
-        for (int k = 0; k < v->nshared; k++)
-            shared |= v->shared[k] == d->def->index[i];
+        for (int k = 0; k < v->shared.n; k++)
+            shared |= v->shared.all[k] == d->def->index[i];
         int64_t c;
         same |= fv_dim_is_one(d->def->index[i]->dim) && fv_x_is_int(x->arg[i], &c) && c == 0;
         if (shared && !same)
@@ -323,9 +323,9 @@ static bool check_member(fv_verifier *v, const fv_definition *first) {
     const fv_definition *d = v->at->def;
     for (int i = 0; i < d->rank; i++) {
         int k = 0;
-        while (k < v->nshared && v->shared[k] != d->index[i])
+        while (k < v->shared.n && v->shared.all[k] != d->index[i])
             k++;
-        if (k == v->nshared && d != first && fv_definition_axis(first, d->index[i]) < first->rank)
+        if (k == v->shared.n && d != first && fv_definition_axis(first, d->index[i]) < first->rank)
             return fv_dv_illegal(v, "'%s' indexes %%%s as well, but not all results of the group",
                                  d->index[i]->name, first->value->name);
     }
@@ -344,7 +344,7 @@ static bool check_group(fv_verifier *v, const fv_op *op) {
             return fv_dv_illegal(v, "it is one of several results, and no kernel writes it");
         all[i] = x->def;
     }
-    v->nshared = fv_group_shared(op->nout, all, v->shared);
+    v->shared.n = fv_group_shared(op->nout, all, v->shared.all);
     for (int i = 0; i < op->nout; i++) {
         v->at = fv_ptrmap_get(&v->defined, op->out[i]);
         if (!check_member(v, all[0]))

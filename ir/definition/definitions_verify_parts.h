@@ -10,6 +10,12 @@
 
 enum { FV_DV_SETS = 64 }; /* the most variables of one definition whose scopes are checked */
 
+/* The index variables of the group that contains the definition that is checked. */
+typedef struct fv_shared_vars {
+    fv_var *all[FV_MAX_RANK];
+    int n;
+} fv_shared_vars;
+
 typedef struct fv_verifier {
     fv_module *m;
     fv_session *session;
@@ -23,8 +29,7 @@ typedef struct fv_verifier {
     fv_ptrmap free; /* node -> set of the variables of reductions that are free in it */
     const fv_var *vars[FV_DV_SETS];
     int nvars, errors;
-    fv_var *shared[FV_MAX_RANK]; /* index variables of the group that contains the definition */
-    int nshared;
+    fv_shared_vars shared;
     fv_inside *inside; /* of the definition that is checked */
     bool is_text;
 } fv_verifier;

@@ -304,8 +304,8 @@ static bool stated_extents(fv_fenv *e, const fv_ast_var *v, fv_fgroup *out) {
 /* The variables of a reduction, named in e; how many, or -1. */
 static int reduce_vars(fv_fenv *e, fv_ast *a, fv_var **vars) {
     int n = 0;
-    for (int i = 0; i < a->nvars; i++) {
-        const fv_ast_var *v = &a->vars[i];
+    for (int i = 0; i < a->reduce.nvars; i++) {
+        const fv_ast_var *v = &a->reduce.vars[i];
         fv_fgroup g = {.name = v->name, .ranked = true};
         if (v->extent ? !stated_extents(e, v, &g)
                       : !find_extents(e, a->arg[0], g.name, v->group, &g)) {
@@ -333,9 +333,9 @@ fv_fvalue fv_f_reduce(fv_fenv *e, fv_ast *a) {
     int kind = 0, ngroups = e->ngroups, nnames = e->nnames;
     while (kind < 5 && strcmp(kinds[kind], a->name))
         kind++;
-    if (a->chains || a->parts)
+    if (a->reduce.chains || a->reduce.parts)
         return FV_F_FAIL(e, a, "a formula says what is summed, not in how many %s",
-                         a->parts ? "parts" : "chains");
+                         a->reduce.parts ? "parts" : "chains");
     fv_var *vars[FV_MAX_RANK];
     int nvars = reduce_vars(e, a, vars);
     if (nvars < 0)

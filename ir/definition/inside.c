@@ -28,6 +28,16 @@ typedef struct same {
     const struct same *next;
 } same;
 
+/* What is known while one load is checked. */
+typedef struct load_facts {
+    uint64_t of_all; /* indices of the result: there is an element */
+    uint64_t here;   /* its variables, and those */
+    int budget;      /* steps that are left */
+    bool within;     /* facts are asked for a bound; not again for one within */
+    fv_ptrmap holds; /* conditions that are assumed */
+    const fact *facts;
+} load_facts;
+
 struct fv_inside {
     fv_module *m;
     fv_dims *t;
@@ -39,13 +49,7 @@ struct fv_inside {
     fv_ptrmap sets;  /* node -> set of the variables in it */
     const fv_var *vars[VARS];
     int nvars;
-    /* of one load */
-    uint64_t of_all; /* indices of the result: there is an element */
-    uint64_t here;   /* its variables, and those */
-    int budget;      /* steps that are left */
-    bool within;     /* facts are asked for a bound; not again for one within */
-    fv_ptrmap holds; /* conditions that are assumed */
-    const fact *facts;
+    load_facts load;
 };
 typedef fv_inside prover;
 
@@ -189,7 +193,7 @@ static int bits(prover *p, const fv_expr *x) {
 
 static bool comes_apart(void *user, const fv_expr *x) {
     prover *p = user;
-    return --p->budget > 0 && bits(p, x) <= WIDE;
+    return --p->load.budget > 0 && bits(p, x) <= WIDE;
 }
 
 static fv_affine plus(prover *p, fv_affine a, const fv_affine *b, const fv_dim *by) {
@@ -231,11 +235,11 @@ static const fv_dim *bound_of(prover *p, const fv_expr *x, bool most) {
 
 /* By facts; not again where they are asked for a bound. */
 static bool prove_within(prover *p, const fv_affine *f) {
-    if (p->within || !p->facts || !f->rest)
+    if (p->load.within || !p->load.facts || !f->rest)
         return false;
-    p->within = true;
+    p->load.within = true;
     bool ok = prove(p, f, 1);
-    p->within = false;
+    p->load.within = false;
     return ok;
 }
 
@@ -308,7 +312,7 @@ static const fv_dim *bound_elem(prover *p, fv_elem e, bool most) {
 static const fv_dim *bound(prover *p, const fv_expr *x, bool most) {
     fv_affine b;
     int64_t c;
-    if (--p->budget < 0)
+    if (--p->load.budget < 0)
         return NULL;
     if (x->type.elem != FV_I64)
         return bound_elem(p, (fv_elem)x->type.elem, most);
@@ -339,7 +343,7 @@ static const fv_dim *bound(prover *p, const fv_expr *x, bool most) {
 /* ---- under a condition ---- */
 
 static void assume(prover *p, const fv_expr *c) {
-    void **at = fv_ptrmap_at(&p->holds, canonical(p, c));
+    void **at = fv_ptrmap_at(&p->load.holds, canonical(p, c));
     if (*at)
         return;
     *at = (void *)(uintptr_t)c;
@@ -348,11 +352,11 @@ static void assume(prover *p, const fv_expr *c) {
 }
 
 static bool is_assumed(prover *p, const fv_expr *c) {
-    bool holds = fv_ptrmap_get(&p->holds, canonical(p, c)) ||
+    bool holds = fv_ptrmap_get(&p->load.holds, canonical(p, c)) ||
                  ((c->op == FV_X_AND || c->op == FV_X_REQUIRE) && is_assumed(p, c->arg[0]) &&
                   is_assumed(p, c->arg[c->n - 1]));
     if (holds)
-        *fv_ptrmap_at(&p->holds, canonical(p, c)) = (void *)(uintptr_t)c;
+        *fv_ptrmap_at(&p->load.holds, canonical(p, c)) = (void *)(uintptr_t)c;
     return holds;
 }
 
@@ -380,8 +384,8 @@ static void know(prover *p, const fv_affine *f) {
     fact *k = f->rest ? FV_NEW(p->a, fact, 1) : NULL;
     if (!k)
         return;
-    *k = (fact){*f, p->facts};
-    p->facts = k;
+    *k = (fact){*f, p->load.facts};
+    p->load.facts = k;
 }
 
 static void know_difference(prover *p, const fv_expr *a, const fv_expr *b, int64_t less) {
@@ -398,7 +402,7 @@ static void know_equal(prover *p, const fv_dim *a, const fv_dim *b) {
 /* d is not 1: then it is what it was broadcast to. */
 static void know_broadcast(prover *p, const fv_dim *d) {
     for (int i = 0; i < p->nvars; i++)
-        if ((p->here >> i & 1) && fv_infer_is_fit(p->m, d, p->vars[i]->dim))
+        if ((p->load.here >> i & 1) && fv_infer_is_fit(p->m, d, p->vars[i]->dim))
             know_equal(p, d, p->vars[i]->dim);
 }
 
@@ -413,7 +417,7 @@ static void know_differ(prover *p, const fv_expr *a, const fv_expr *b) {
 static void know_condition(prover *p, const fv_expr *c, bool holds) {
     fv_affine never = fv_affine_dim(number(p, -1));
     bool i64 = c->n == 2 && c->arg[0]->type.elem == FV_I64;
-    if (--p->budget < 0)
+    if (--p->load.budget < 0)
         return;
     switch (c->op) {
     case FV_X_CONST:
@@ -557,7 +561,7 @@ static int64_t times(prover *p, const fv_affine *g, const fv_affine *f) {
 }
 
 static bool prove_by_facts(prover *p, const fv_affine *g, int depth) {
-    for (const fact *k = p->facts; k; k = k->next) {
+    for (const fact *k = p->load.facts; k; k = k->next) {
         int64_t n = times(p, g, &k->form);
         fv_affine less = n ? plus(p, *g, &k->form, number(p, -n)) : *g;
         if (n && less.rest && prove(p, &less, depth - 1))
@@ -583,7 +587,7 @@ static bool prove_with(prover *p, const fv_affine *g, int i, const fv_expr *x, i
  * otherwise for both. */
 static bool prove_cases(prover *p, const fv_affine *g, int i, int depth) {
     const fv_expr *x = g->term[i].x;
-    const fact *before = p->facts;
+    const fact *before = p->load.facts;
     bool up = g->term[i].by->lo >= 0, ok = true;
     if (x->op != FV_X_SELECT) { /* min, max */
         if (!up && g->term[i].by->hi > 0)
@@ -595,7 +599,7 @@ static bool prove_cases(prover *p, const fv_affine *g, int i, int depth) {
     for (int k = 0; k < 2 && ok; k++) {
         know_condition(p, x->arg[0], k == 0);
         ok = prove_with(p, g, i, x->arg[1 + k], depth);
-        p->facts = before;
+        p->load.facts = before;
     }
     return ok;
 }
@@ -617,7 +621,7 @@ static bool prove_quotient(prover *p, const fv_affine *g, int i, int depth) {
 
 /* Is f >= 0? */
 static bool prove(prover *p, const fv_affine *f, int depth) {
-    if (--p->budget < 0)
+    if (--p->load.budget < 0)
         return false;
     if (is_natural(p, bound_of_form(p, f, false)))
         return true;
@@ -637,7 +641,7 @@ static bool prove(prover *p, const fv_affine *f, int depth) {
 
 /* Is there a fact that never holds, so that nothing is loaded? */
 static bool is_never(prover *p) {
-    for (const fact *k = p->facts; k; k = k->next) {
+    for (const fact *k = p->load.facts; k; k = k->next) {
         const fv_dim *most = bound_of_form(p, &k->form, true);
         if (most && most->hi < 0)
             return true;
@@ -673,22 +677,22 @@ fv_inside *fv_inside_new(fv_module *m, fv_arena *a, const fv_definition *d) {
                      .sets = fv_ptrmap_in(a)};
     p->sums = (fv_affines){.dims = m->dims, .is_same = is_same, .apart = comes_apart, .user = p};
     for (int i = 0; i < d->rank; i++)
-        p->of_all |= vars_of(p, fv_x_var(a, d->index[i]));
+        p->load.of_all |= vars_of(p, fv_x_var(a, d->index[i]));
     return p;
 }
 
 static void begin(prover *p, int n, fv_expr *const *index, const fv_expr *cond) {
-    p->facts = NULL;
-    p->here = p->of_all | (cond ? vars_of(p, cond) : 0);
+    p->load.facts = NULL;
+    p->load.here = p->load.of_all | (cond ? vars_of(p, cond) : 0);
     for (int i = 0; i < n; i++)
-        p->here |= vars_of(p, index[i]);
+        p->load.here |= vars_of(p, index[i]);
     for (int i = 0; i < p->nvars; i++)
-        if (p->here >> i & 1) {
+        if (p->load.here >> i & 1) {
             know_relations(p, p->vars[i]->dim);
             know_positive(p, fv_dim_add(p->t, fv_d_last(p->t, p->vars[i]), number(p, 1)));
         }
-    p->budget = BUDGET;
-    p->holds = fv_ptrmap_in(p->a);
+    p->load.budget = BUDGET;
+    p->load.holds = fv_ptrmap_in(p->a);
     if (cond) {
         assume(p, cond);
         know_condition(p, cond, true);
@@ -705,11 +709,11 @@ bool fv_inside_load(fv_inside *p, int n, fv_expr *const *index, const fv_dim *co
         know_condition(p, plain, true);
         simple = simplifier(p);
     }
-    const fact *all = p->facts;
+    const fact *all = p->load.facts;
     bool never = is_never(p);
     for (*at = 0; *at < n && !never; ++*at) {
-        p->budget = BUDGET;
-        p->facts = all;
+        p->load.budget = BUDGET;
+        p->load.facts = all;
         know_relations(p, extent[*at]);
         fv_affine least = form_of(p, cond ? fv_x_rewrite(&simple, index[*at]) : index[*at]);
         fv_affine most = fv_affine_dim(fv_dim_sub(p->t, extent[*at], number(p, 1)));
@@ -729,6 +733,6 @@ bool fv_inside_from_data(fv_inside *p, fv_expr *x, fv_expr *cond) {
         mark(p, fv_x_rewrite(&simple, cond), &marked);
         x = fv_x_rewrite(&simple, x);
     }
-    p->facts = NULL;
+    p->load.facts = NULL;
     return !(bound_of(p, x, false) && bound_of(p, x, true)) && has_other_load(p, x, &marked);
 }

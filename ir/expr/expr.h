@@ -185,6 +185,14 @@ typedef enum {
     FV_BUF_HEAP /* allocated in a run of a host program */
 } fv_buf_role;
 
+/* For people: the values that have the memory of a buffer, too. */
+typedef struct fv_buf_sharing {
+    const char **over; /* values whose memory the buffer reuses, the latest first */
+    /* values that are stored in parts of the buffer, as operands of a Concat are */
+    const char **parts;
+    int nover, nparts;
+} fv_buf_sharing;
+
 struct fv_buf {
     const char *name;
     fv_elem elem;
@@ -205,10 +213,7 @@ struct fv_buf {
     int along;
     fv_expr *offset; /* WORK: in bytes, over variables of the plan */
     fv_expr *bytes;  /* WORK, HEAP: size */
-    /* for people: the values whose memory this one reuses, the latest first */
-    int nover, nparts;
-    /* for people: the values that are stored in parts of this one, as operands of a Concat are */
-    const char **over, **parts;
+    fv_buf_sharing sharing;
     const void *value; /* during lowering: the graph value of the buffer; consumers ignore it */
 };
 

@@ -107,7 +107,7 @@ fv_module *fv_module_new(fv_session *s, const char *name) {
     m->arena = a;
     m->dims = fv_dims_new(a);
     m->name = fv_strdup(a, name);
-    m->source_hash = "";
+    m->source.hash = "";
     m->names = FV_NEW(a, struct fv_names, 1);
     return m;
 }

@@ -114,6 +114,14 @@ struct fv_func {
     fv_func *next;
 };
 
+/* Where a module is from. */
+typedef struct fv_module_source {
+    const char *hash; /* a hash of the model's bytes, in hexadecimal; "" for text */
+    /* some of the module was written by hand or by a script, so an error in it may be the author's
+     * mistake */
+    bool is_written;
+} fv_module_source;
+
 struct fv_module {
     fv_session *session;
     fv_arena *arena;
@@ -137,10 +145,7 @@ struct fv_module {
         fv_region *block;
         fv_op *before;
     } within;
-    const char *source_hash; /* a hash of the model's bytes, in hexadecimal; "" for text */
-    /* some of it was written by hand or by a script, so an error in it may be the author's
-     * mistake */
-    bool is_written;
+    fv_module_source source;
     /* the definitions, after lowering has begun (definitions.h); NULL: the module is a graph */
     struct fv_definitions *definitions;
     struct fv_names *names; /* the names that values have */

@@ -597,7 +597,7 @@ static bool parse_header(fv_graph_reader *r) {
     r->m->name = l->tok.s;
     fv_lex_next(l);
     if (l->tok.kind == FV_TOK_STRING) {
-        r->m->source_hash = l->tok.s;
+        r->m->source.hash = l->tok.s;
         fv_lex_next(l);
     }
     return true;
@@ -643,7 +643,7 @@ typedef struct reading {
 static fv_module *parse_text(fv_session *s, const reading *how, int nchosen,
                              const fv_dim_option *chosen) {
     fv_module *m = fv_module_new(s, "model");
-    m->is_written = true;
+    m->source.is_written = true;
     fv_graph_reader r = {.m = m,
                          .side = {.arena = m->arena, .folder = how->folder},
                          .chosen = chosen,

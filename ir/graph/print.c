@@ -380,9 +380,9 @@ static void put_symbols(fv_text *t, const fv_module *m, fv_ptrmap *seen) {
 void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *spoken) {
     fv_text_put(t, "module ");
     fv_text_string(t, m->name, strlen(m->name));
-    if (*m->source_hash) {
+    if (*m->source.hash) {
         fv_text_put(t, " ");
-        fv_text_string(t, m->source_hash, strlen(m->source_hash));
+        fv_text_string(t, m->source.hash, strlen(m->source.hash));
     }
     fv_text_put(t, "\n");
     put_symbols(t, m, spoken);

@@ -211,10 +211,10 @@ void fv_kb_transpose(fv_kbuilder *b, fv_buf *tile) {
 
 void fv_kb_call(fv_kbuilder *b, const fv_library_fn *fn, fv_buf *const *args) {
     fv_stmt *s = fv_kb_add(b, FV_S_CALL);
-    s->calls = fn;
-    s->args = FV_NEW(b->arena, fv_buf *, fn->nparams);
+    s->call.library = fn;
+    s->call.args = FV_NEW(b->arena, fv_buf *, fn->nparams);
     for (int i = 0; i < fn->nparams; i++)
-        s->args[i] = args[i];
+        s->call.args[i] = args[i];
 }
 
 fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const int64_t *extent,
@@ -244,10 +244,10 @@ fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr 
     fv_expr *bounds[2] = {lo, hi};
     fv_kb_share(b, 2, bounds);
     fv_stmt *s = fv_kb_add(b, FV_S_FOR);
-    s->loop = kind;
-    s->lo = bounds[0];
-    s->hi = bounds[1];
-    s->step = step;
+    s->loop.kind = kind;
+    s->loop.lo = bounds[0];
+    s->loop.hi = bounds[1];
+    s->loop.step = step;
     s->var = fv_var_new(b->arena, name, fv_kt(FV_I64, 1));
     fv_loop_bounds(s);
     open_block(b, s, &s->body);
@@ -256,8 +256,8 @@ fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr 
 
 void fv_loop_bounds(fv_stmt *s) {
     int64_t unused;
-    fv_x_range(s->lo, &s->var->lo, &unused);
-    fv_x_range(s->hi, &unused, &s->var->hi);
+    fv_x_range(s->loop.lo, &s->var->lo, &unused);
+    fv_x_range(s->loop.hi, &unused, &s->var->hi);
     if (s->var->hi != INT64_MAX && s->var->hi != INT64_MIN)
         s->var->hi--;
     if (s->var->hi < s->var->lo) /* never runs */
@@ -308,7 +308,7 @@ void fv_kb_end(fv_kbuilder *b) {
 }
 
 void fv_kb_comment(fv_kbuilder *b, const char *text) {
-    fv_kb_add(b, FV_S_COMMENT)->text = fv_strdup(b->arena, text);
+    fv_kb_add(b, FV_S_COMMENT)->note.text = fv_strdup(b->arena, text);
 }
 
 /* ---- numbering ---- */
@@ -324,7 +324,7 @@ static void number_block(numbering *n, const fv_block *block) {
         if (s->kind == FV_S_TILE)
             s->buf->id = n->tiles++;
         if (s->kind == FV_S_LAUNCH)
-            s->launch = n->launches++;
+            s->call.number = n->launches++;
         number_block(n, &s->body);
         number_block(n, &s->other);
     }
@@ -344,18 +344,18 @@ int fv_kernel_number(fv_kernel *k) {
 
 int fv_program_number(fv_program *p) {
     numbering n = {0};
-    for (int i = 0; i < p->nsymbols; i++)
-        p->symbol_vars[i]->id = n.vars++;
+    for (int i = 0; i < p->symbols.n; i++)
+        p->symbols.vars[i]->id = n.vars++;
     for (int i = 0; i < p->noutputs; i++)
         if (p->capacity && p->capacity[i])
             p->capacity[i]->id = n.vars++;
-    number_block(&n, &p->plan);
-    number_block(&n, &p->query);
-    number_block(&n, &p->body);
-    for (int i = 0; i < p->nbuffers; i++)
-        p->buffers[i]->id = i;
+    number_block(&n, &p->host.plan);
+    number_block(&n, &p->host.query);
+    number_block(&n, &p->host.body);
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        p->memory.buffers[i]->id = i;
     for (int i = 0; i < p->nkernels; i++)
         fv_kernel_number(p->kernels[i]);
-    p->nvars = n.vars;
+    p->host.nvars = n.vars;
     return n.vars;
 }

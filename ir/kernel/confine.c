@@ -196,12 +196,12 @@ static void confine_prefetch(confiner *c, const fv_stmt *s) {
  * may wrap. */
 static int64_t most_trips(const fv_stmt *s) {
     int64_t least, most, lo, hi;
-    fv_x_range(s->lo, &lo, &least);
-    fv_x_range(s->hi, &most, &hi);
+    fv_x_range(s->loop.lo, &lo, &least);
+    fv_x_range(s->loop.hi, &most, &hi);
     (void)least, (void)most;
-    if (lo <= -far || hi >= far || s->step >= far)
+    if (lo <= -far || hi >= far || s->loop.step >= far)
         return INT64_MAX;
-    return hi <= lo ? 0 : (hi - lo - 1) / s->step + 1;
+    return hi <= lo ? 0 : (hi - lo - 1) / s->loop.step + 1;
 }
 
 static int64_t cost_of(const fv_block *block);
@@ -271,8 +271,8 @@ static fv_stmt *add_like(confiner *c, const fv_stmt *s) {
 static void learn_loop(confiner *c, const fv_stmt *s, fv_expr *lo, fv_expr *hi) {
     fv_stmt *known = FV_NEW(c->a, fv_stmt, 1);
     *known = *s;
-    known->lo = lo;
-    known->hi = hi;
+    known->loop.lo = lo;
+    known->loop.hi = hi;
     fv_prover_learn(&c->z, known);
     fv_prover_inner(&c->z, s->var);
 }
@@ -306,7 +306,7 @@ static fv_expr *take_turns(confiner *c, const fv_stmt *s, fv_expr *lo, fv_expr *
 
 static void confine_for(confiner *c, const fv_stmt *s) {
     int64_t cost;
-    fv_expr *lo = confined(c, s->lo), *hi = confined(c, s->hi), *end = hi;
+    fv_expr *lo = confined(c, s->loop.lo), *hi = confined(c, s->loop.hi), *end = hi;
     bool counting = c->counts && has_to_count(s, &cost);
     if (counting) {
         lo = let(c, "first", lo);
@@ -314,10 +314,11 @@ static void confine_for(confiner *c, const fv_stmt *s) {
         end = take_turns(c, s, lo, hi);
     }
     fv_stmt *copy = add_like(c, s);
-    copy->lo = lo;
-    copy->hi = end;
-    if (c->counts && (s->loop == FV_PARALLEL || (s->loop == FV_VECTOR && has_counting(&s->body))))
-        copy->loop = FV_SERIAL; /* what counts does so one after the other */
+    copy->loop.lo = lo;
+    copy->loop.hi = end;
+    if (c->counts &&
+        (s->loop.kind == FV_PARALLEL || (s->loop.kind == FV_VECTOR && has_counting(&s->body))))
+        copy->loop.kind = FV_SERIAL; /* what counts does so one after the other */
     learn_loop(c, s, lo, hi);
     confine_block(c, &s->body, &copy->body);
 }
@@ -416,7 +417,7 @@ static const fv_stmt *only_parallel(const fv_block *block) {
     const fv_stmt *s = block->first;
     while (s && (s->kind == FV_S_LET || s->kind == FV_S_COMMENT))
         s = s->next;
-    return s && s->kind == FV_S_FOR && s->loop == FV_PARALLEL && !s->next ? s : NULL;
+    return s && s->kind == FV_S_FOR && s->loop.kind == FV_PARALLEL && !s->next ? s : NULL;
 }
 
 /* The loop takes no more than the budget, and what is in it has what is left for one iteration. */
@@ -426,7 +427,8 @@ static bool confine_tasks(confiner *c, const fv_stmt *s, fv_block *to) {
         confine_stmt(c, before);
     while (s->kind != FV_S_FOR)
         s = s->next;
-    fv_expr *lo = let(c, "first", confined(c, s->lo)), *hi = let(c, "last", confined(c, s->hi));
+    fv_expr *lo = let(c, "first", confined(c, s->loop.lo)),
+            *hi = let(c, "last", confined(c, s->loop.hi));
     if (!is_within(lo) || !is_within(hi))
         return refuse(
             c, fv_printf(
@@ -439,8 +441,8 @@ static bool confine_tasks(confiner *c, const fv_stmt *s, fv_block *to) {
     fv_x_range(span, &least, &most);
     bool fits = fv_x_is_int(budget, &whole) && most <= whole;
     fv_stmt *copy = add_like(c, s);
-    copy->lo = lo;
-    copy->hi = fits ? hi : binary(c, FV_X_MIN, hi, binary(c, FV_X_ADD, lo, budget));
+    copy->loop.lo = lo;
+    copy->loop.hi = fits ? hi : binary(c, FV_X_MIN, hi, binary(c, FV_X_ADD, lo, budget));
     learn_loop(c, s, lo, hi);
     c->b.block = &copy->body;
     if (!fits)
@@ -457,7 +459,7 @@ static bool confine_tasks(confiner *c, const fv_stmt *s, fv_block *to) {
 /* ---- what is refused ---- */
 
 static bool stmt_has_lanes(const fv_stmt *s) {
-    const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+    const fv_expr *parts[] = {s->x, s->mask, s->loop.lo, s->loop.hi};
     bool yes = s->kind == FV_S_TILE && s->buf->lanes > 1;
     for (int i = 0; i < 4 && !yes; i++)
         yes = parts[i] && fv_x_has(parts[i], FV_HAS_LANES);
@@ -489,8 +491,9 @@ static int64_t tile_bytes(const fv_block *block) {
 static int64_t unrolled(const fv_block *block) {
     int64_t all = 0, lo, hi;
     for (const fv_stmt *s = block->first; s; s = s->next) {
-        bool copies = s->kind == FV_S_FOR && (s->loop == FV_UNROLL || s->loop == FV_VECTOR) &&
-                      fv_x_is_int(s->lo, &lo) && fv_x_is_int(s->hi, &hi);
+        bool copies = s->kind == FV_S_FOR &&
+                      (s->loop.kind == FV_UNROLL || s->loop.kind == FV_VECTOR) &&
+                      fv_x_is_int(s->loop.lo, &lo) && fv_x_is_int(s->loop.hi, &hi);
         int64_t body = fv_addsat(unrolled(&s->body), unrolled(&s->other));
         all = fv_addsat(all, fv_addsat(1, copies ? fv_mulsat(most_trips(s), body) : body));
     }
@@ -499,7 +502,7 @@ static int64_t unrolled(const fv_block *block) {
 
 static bool has_long_step(const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next)
-        if ((s->kind == FV_S_FOR && s->step >= far) || has_long_step(&s->body) ||
+        if ((s->kind == FV_S_FOR && s->loop.step >= far) || has_long_step(&s->body) ||
             has_long_step(&s->other))
             return true;
     return false;

@@ -19,18 +19,18 @@ static int64_t trip_count(int64_t lo, int64_t hi, int64_t step) {
 }
 
 static void copy_loop(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
-    fv_expr *lo = subst(b, s->lo, map), *hi = subst(b, s->hi, map);
+    fv_expr *lo = subst(b, s->loop.lo, map), *hi = subst(b, s->loop.hi, map);
     int64_t from, to;
     bool known = fv_x_is_int(lo, &from) && fv_x_is_int(hi, &to);
-    int64_t n = known ? trip_count(from, to, s->step) : -1;
-    if (known && (n <= 1 || (s->loop == FV_UNROLL && n <= UNROLL_LIMIT))) {
+    int64_t n = known ? trip_count(from, to, s->loop.step) : -1;
+    if (known && (n <= 1 || (s->loop.kind == FV_UNROLL && n <= UNROLL_LIMIT))) {
         for (int64_t i = 0; i < n; i++) {
-            *fv_ptrmap_at(map, s->var) = fv_x_int(b->arena, from + i * s->step);
+            *fv_ptrmap_at(map, s->var) = fv_x_int(b->arena, from + i * s->loop.step);
             fv_kb_copy(b, &s->body, map);
         }
         return;
     }
-    fv_expr *v = fv_kb_for(b, FV_SERIAL, s->var->name, lo, hi, s->step);
+    fv_expr *v = fv_kb_for(b, FV_SERIAL, s->var->name, lo, hi, s->loop.step);
     *fv_ptrmap_at(map, s->var) = v;
     fv_kb_copy(b, &s->body, map);
     fv_kb_end(b);
@@ -83,11 +83,11 @@ static void copy_prefetch(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map
 
 static void copy_call(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
     fv_buf *args[FV_LIBRARY_PARAMS];
-    for (int i = 0; i < s->calls->nparams; i++) {
-        fv_buf *buf = fv_ptrmap_get(map, s->args[i]);
-        args[i] = buf ? buf : s->args[i];
+    for (int i = 0; i < s->call.library->nparams; i++) {
+        fv_buf *buf = fv_ptrmap_get(map, s->call.args[i]);
+        args[i] = buf ? buf : s->call.args[i];
     }
-    fv_kb_call(b, s->calls, args);
+    fv_kb_call(b, s->call.library, args);
 }
 
 static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
@@ -129,7 +129,7 @@ void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
         fv_kb_end(b);
         break;
     case FV_S_CALL: copy_call(b, s, map); break;
-    case FV_S_COMMENT: fv_kb_comment(b, s->text); break;
+    case FV_S_COMMENT: fv_kb_comment(b, s->note.text); break;
     case FV_S_READ:
     case FV_S_PLAN:
     case FV_S_MEMORY:

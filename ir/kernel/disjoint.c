@@ -37,7 +37,7 @@ static void collect_expr(fv_prover *z, accesses *list, const fv_expr *root, cons
 
 static void collect_block(fv_prover *z, accesses *list, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
-        const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+        const fv_expr *parts[] = {s->x, s->mask, s->loop.lo, s->loop.hi};
         for (int i = 0; i < 4; i++)
             if (parts[i])
                 collect_expr(z, list, parts[i], s);
@@ -70,7 +70,7 @@ static bool check_pair(checker *c, const access *a, const access *b) {
     if (a->buf != b->buf || !(a->is_store || b->is_store))
         return true;
     c->v->stmt = a->is_store ? a->stmt : b->stmt;
-    bool parallel = loop->loop == FV_PARALLEL;
+    bool parallel = loop->loop.kind == FV_PARALLEL;
     if (parallel && a->buf->role == FV_BUF_TILE)
         return fv_kv_illegal(c->v, "tile '%s' is declared outside of the parallel loop over '%s'",
                              a->buf->name, loop->var->name);
@@ -100,7 +100,7 @@ static bool check_loop(checker *c, const fv_stmt *s) {
 static bool check_block(checker *c, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
         fv_prover_learn(&c->z, s);
-        if (s->kind == FV_S_FOR && (s->loop == FV_PARALLEL || s->loop == FV_VECTOR) &&
+        if (s->kind == FV_S_FOR && (s->loop.kind == FV_PARALLEL || s->loop.kind == FV_VECTOR) &&
             !check_loop(c, s))
             return false;
         if (!check_block(c, &s->body) || !check_block(c, &s->other))

@@ -68,33 +68,53 @@ struct fv_block {
     fv_stmt *first, *last;
 };
 
-struct fv_stmt {
-    fv_stmt_kind kind;
-    fv_stmt *next;
+/* LAUNCH of a kernel, or CALL of a library function. */
+typedef struct fv_stmt_call {
+    struct fv_kernel *kernel;     /* LAUNCH */
+    const fv_library_fn *library; /* CALL */
+    fv_buf **args;                /* one per parameter */
+    fv_expr **dims;               /* LAUNCH: one per dim of the kernel */
+    int number;                   /* LAUNCH: its number in order of the text (fv_program_number) */
     /* LAUNCH: a single thread runs the tasks in descending order, since the operands of the last
      * one may still be in a cache */
     bool descending;
-    /* LET, FOR, READ. A LET of a symbol or capacity of the program defines it from here on */
-    fv_var *var;
-    fv_buf *buf;       /* STORE, PREFETCH, TILE, TRANSPOSE, ALLOC, FREE */
-    fv_expr *x;        /* the value or condition */
-    fv_expr **index;   /* STORE, PREFETCH: buf->rank indices */
-    fv_expr *mask;     /* STORE: a bool or NULL */
-    fv_loop_kind loop; /* FOR */
+} fv_stmt_call;
+
+/* FOR: the variable of the loop has the values lo, lo + step, ... below hi. */
+typedef struct fv_stmt_loop {
+    fv_loop_kind kind;
     fv_expr *lo, *hi;
     int64_t step;
-    int cache; /* PREFETCH: the level of cache, 1 to 3 */
+} fv_stmt_loop;
+
+/* What a statement says to people and to the caller. */
+typedef struct fv_stmt_note {
+    const char *text;    /* COMMENT, CHECK; LAUNCH: names of its ONNX nodes, or NULL */
+    const char *indexes; /* LAUNCH: those nodes whose indices come from data, or NULL */
+    int status;          /* CHECK: FV_BAD_DIM, ... (fovea_model.h) */
+} fv_stmt_note;
+
+/* SETDIM: which size is reported. */
+typedef struct fv_stmt_size {
+    int output, axis;
+} fv_stmt_size;
+
+struct fv_stmt {
+    fv_stmt_kind kind;
+    fv_stmt *next;
+    /* LET, FOR, READ. A LET of a symbol or capacity of the program defines it from here on */
+    fv_var *var;
+    fv_buf *buf;     /* STORE, PREFETCH, TILE, TRANSPOSE, ALLOC, FREE */
+    fv_expr *x;      /* the value or condition */
+    fv_expr **index; /* STORE, PREFETCH: buf->rank indices */
+    fv_expr *mask;   /* STORE: a bool or NULL */
+    int cache;       /* PREFETCH: the level of cache, 1 to 3 */
+    fv_stmt_loop loop;
     fv_block body, other;
-    const char *text;           /* COMMENT, CHECK; LAUNCH: names of its ONNX nodes, or NULL */
-    int status;                 /* CHECK: FV_BAD_DIM, ... (fovea_model.h) */
-    const char *indexes;        /* LAUNCH: those nodes whose indices come from data, or NULL */
-    struct fv_kernel *kernel;   /* LAUNCH */
-    const fv_library_fn *calls; /* CALL */
-    fv_buf **args;              /* LAUNCH, CALL: one per parameter */
-    fv_expr **dims;             /* LAUNCH: one per dim of the kernel */
-    int launch;                 /* LAUNCH: its number in order of the text (fv_program_number) */
-    int output, axis;           /* SETDIM */
-    fv_read read;               /* READ */
+    fv_stmt_call call;
+    fv_stmt_note note;
+    fv_stmt_size size; /* SETDIM */
+    fv_read read;      /* READ */
 };
 
 /* ---- kernels ---- */

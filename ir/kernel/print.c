@@ -100,17 +100,17 @@ static void put_loop(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     fv_text *t = p->t;
     p->t = &bounds;
     int64_t lo;
-    bool short_form = fv_x_is_int(s->lo, &lo) && lo == 0 && s->step == 1;
+    bool short_form = fv_x_is_int(s->loop.lo, &lo) && lo == 0 && s->loop.step == 1;
     fv_text_put(p->t, short_form ? " < " : " = ");
     if (!short_form) {
-        fv_kp_expr(p, s->lo);
+        fv_kp_expr(p, s->loop.lo);
         fv_text_put(p->t, " to ");
     }
-    fv_kp_expr(p, s->hi);
-    if (s->step != 1)
-        fv_text_printf(p->t, " step %" PRId64, s->step);
+    fv_kp_expr(p, s->loop.hi);
+    if (s->loop.step != 1)
+        fv_text_printf(p->t, " step %" PRId64, s->loop.step);
     p->t = t;
-    fv_kp_line(p, "%s ", kinds[s->loop]);
+    fv_kp_line(p, "%s ", kinds[s->loop.kind]);
     int mark = p->nscope;
     fv_kp_declare(p, s->var, s->var->name, 'v');
     fv_text_put(p->t, bounds.s);
@@ -132,18 +132,18 @@ static void put_if(fv_kprinter *p, const fv_stmt *s, const fv_program *program) 
 
 static void put_launch(fv_kprinter *p, const fv_stmt *s) {
     fv_kp_line(p, "launch ");
-    fv_kp_name(p, s->kernel->name);
+    fv_kp_name(p, s->call.kernel->name);
     fv_text_put(p->t, "(");
-    for (int i = 0; i < s->kernel->nbufs; i++) {
+    for (int i = 0; i < s->call.kernel->nbufs; i++) {
         if (i)
             fv_text_put(p->t, ", ");
-        fv_kp_put_name(p, s->args[i], s->args[i]->name);
+        fv_kp_put_name(p, s->call.args[i], s->call.args[i]->name);
     }
-    if (s->kernel->ndims) {
+    if (s->call.kernel->ndims) {
         fv_text_put(p->t, "; ");
-        fv_kp_exprs(p, s->kernel->ndims, s->dims);
+        fv_kp_exprs(p, s->call.kernel->ndims, s->call.dims);
     }
-    fv_text_put(p->t, s->descending ? ") descending\n" : ")\n");
+    fv_text_put(p->t, s->call.descending ? ") descending\n" : ")\n");
 }
 
 static void put_buffer_of(fv_kprinter *p, const fv_port *port) {
@@ -162,7 +162,7 @@ static void put_argument(fv_kprinter *p, const fv_read *r, const fv_program *pro
     }
     fv_text_put(p->t, "[");
     if (r->of == FV_ARG_DIMS)
-        fv_kp_put_name(p, program->symbol_vars[r->at], program->symbol_vars[r->at]->name);
+        fv_kp_put_name(p, program->symbols.vars[r->at], program->symbols.vars[r->at]->name);
     else if (input || output)
         put_buffer_of(p, input ? &program->inputs[r->at] : &program->outputs[r->at]);
     else
@@ -183,12 +183,14 @@ static void put_read(fv_kprinter *p, const fv_stmt *s, const fv_program *program
 
 /* setdim y[1] = n, setcapacity y = n, setworkspace n */
 static void put_told(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {
-    const fv_buf *b = program && s->output >= 0 ? program->outputs[s->output].buf : NULL;
-    fv_kp_line(p, s->output < 0 ? "setworkspace " : s->axis < 0 ? "setcapacity " : "setdim ");
-    if (s->output >= 0) {
+    const fv_buf *b = program && s->size.output >= 0 ? program->outputs[s->size.output].buf : NULL;
+    fv_kp_line(p, s->size.output < 0 ? "setworkspace "
+                  : s->size.axis < 0 ? "setcapacity "
+                                     : "setdim ");
+    if (s->size.output >= 0) {
         fv_kp_put_name(p, b, b ? b->name : "?");
-        if (s->axis >= 0)
-            fv_text_printf(p->t, "[%d]", s->axis);
+        if (s->size.axis >= 0)
+            fv_text_printf(p->t, "[%d]", s->size.axis);
         fv_text_put(p->t, " = ");
     }
     fv_kp_expr(p, s->x);
@@ -203,8 +205,9 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     case FV_S_CHECK:
         fv_kp_line(p, "check ");
         fv_kp_expr(p, s->x);
-        fv_text_printf(p->t, ", %s, ", fv_status_word(s->status));
-        fv_text_string(p->t, s->text ? s->text : "", s->text ? strlen(s->text) : 0);
+        fv_text_printf(p->t, ", %s, ", fv_status_word(s->note.status));
+        fv_text_string(p->t, s->note.text ? s->note.text : "",
+                       s->note.text ? strlen(s->note.text) : 0);
         fv_text_put(p->t, "\n");
         break;
     case FV_S_LAUNCH: put_launch(p, s); break;
@@ -233,10 +236,10 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
 
 /* call image_size(file, size) */
 static void put_library_call(fv_kprinter *p, const fv_stmt *s) {
-    fv_kp_line(p, "call %s(", s->calls->name);
-    for (int i = 0; i < s->calls->nparams; i++) {
+    fv_kp_line(p, "call %s(", s->call.library->name);
+    for (int i = 0; i < s->call.library->nparams; i++) {
         fv_text_put(p->t, i ? ", " : "");
-        fv_kp_put_name(p, s->args[i], s->args[i]->name);
+        fv_kp_put_name(p, s->call.args[i], s->call.args[i]->name);
     }
     fv_text_put(p->t, ")\n");
 }
@@ -297,7 +300,7 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         if (p->canonical)
             break;
         fv_kp_line(p, "comment ");
-        fv_text_string(p->t, s->text, strlen(s->text));
+        fv_text_string(p->t, s->note.text, strlen(s->note.text));
         fv_text_put(p->t, "\n");
         break;
     case FV_S_READ:

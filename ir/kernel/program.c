@@ -13,7 +13,8 @@ static bool block_has_protocol(const fv_block *b) {
 }
 
 bool fv_program_has_protocol(const fv_program *p) {
-    return p->query.first || block_has_protocol(&p->plan) || block_has_protocol(&p->body);
+    return p->host.query.first || block_has_protocol(&p->host.plan) ||
+           block_has_protocol(&p->host.body);
 }
 
 const fv_kernel *fv_program_caller(const fv_program *p) {
@@ -24,8 +25,8 @@ const fv_kernel *fv_program_caller(const fv_program *p) {
 }
 
 bool fv_program_symbol(const fv_program *p, const fv_var *v, int *i) {
-    for (*i = 0; *i < p->nsymbols; ++*i)
-        if (p->symbol_vars[*i] == v)
+    for (*i = 0; *i < p->symbols.n; ++*i)
+        if (p->symbols.vars[*i] == v)
             return true;
     return false;
 }

@@ -31,34 +31,59 @@ typedef struct fv_program_relation {
     const char *left, *right, *why;
 } fv_program_relation;
 
+/* The dims that the caller passes, in the order of M_dims. */
+typedef struct fv_program_symbols {
+    fv_dims *table; /* owns the dims */
+    int n;
+    const fv_dim **all;
+    fv_var **vars;
+} fv_program_symbols;
+
+/* The memory of the program. */
+typedef struct fv_program_memory {
+    int nconstants, nbuffers;
+    fv_constant *constants;
+    fv_buf **buffers;    /* INPUT, OUTPUT, CONST, WORK, HEAP */
+    fv_expr *workspace;  /* in bytes, over variables of the plan */
+    bool uses_allocator; /* it has HEAP buffers, for which env.alloc and env.free are used */
+} fv_program_memory;
+
+/* The statements of the program outside of its kernels. */
+typedef struct fv_program_host {
+    /* READs of dims, LETs of sizes and offsets, CHECKs; shared by the size query and the run */
+    fv_block plan;
+    fv_block query; /* statements of the size query after the plan: they report sizes */
+    fv_block body;  /* the run */
+    int nvars;      /* set by fv_program_number: var->id < nvars */
+} fv_program_host;
+
+/* For people; not in the program's text. */
+typedef struct fv_program_relations {
+    fv_program_relation *all;
+    int n, cap;
+} fv_program_relations;
+
+/* What the program was made from, and by. */
+typedef struct fv_program_source {
+    const char *hash;     /* in hexadecimal */
+    const char *producer; /* version of Fovea */
+} fv_program_source;
+
 typedef struct fv_program {
     fv_arena *arena;
-    fv_dims *dims_table;
     const char *name; /* prefix of all names in C */
     const fv_target *target;
-    int nsymbols; /* dims that the caller passes, in the order of M_dims */
-    const fv_dim **symbols;
-    fv_var **symbol_vars;
-    int ninputs, noutputs, nconstants, nkernels, nbuffers;
+    fv_program_symbols symbols;
+    int ninputs, noutputs, nkernels;
     fv_port *inputs, *outputs;
-    fv_constant *constants;
     fv_kernel **kernels; /* each kernel once */
-    fv_buf **buffers;    /* INPUT, OUTPUT, CONST, WORK, HEAP */
     /* for each output: the variable with the caller's capacity in elements; NULL: its size is
      * known */
     fv_var **capacity;
-    /* READs of dims, LETs of sizes and offsets, CHECKs; shared by the size query and the run */
-    fv_block plan;
-    fv_expr *workspace; /* in bytes, over variables of the plan */
-    /* statements of the size query after the plan: they report sizes */
-    fv_block query;
-    fv_block body;       /* the run */
-    bool uses_allocator; /* it has HEAP buffers, for which env.alloc and env.free are used */
-    int nvars;           /* set by fv_program_number: var->id < nvars */
-    int nrelations, cap_relations;
-    fv_program_relation *relations; /* for people; not in the program's text */
-    const char *source_hash;        /* in hexadecimal */
-    const char *producer;           /* version of Fovea */
+    fv_program_memory memory;
+    fv_program_host host;
+    fv_program_relations relations;
+    fv_program_source source;
 } fv_program;
 
 /* Does the program have statements of the protocol with the caller: READ, PLAN, MEMORY or a size

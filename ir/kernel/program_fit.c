@@ -34,17 +34,17 @@ static bool is_false(const fv_expr *x) {
 /* Computes the plan. False: a run with these symbols is refused. */
 static bool choose(choice *c, int64_t wish) {
     const fv_program *p = c->v->program;
-    for (int i = 0; i < p->nsymbols; i++) {
-        const fv_var *s = p->symbol_vars[i];
+    for (int i = 0; i < p->symbols.n; i++) {
+        const fv_var *s = p->symbols.vars[i];
         int64_t own = wish > 1 ? wish + i : wish; /* two that are taken for each other show */
         int64_t n = own < s->lo ? s->lo : own > s->hi ? s->hi : own;
         *fv_ptrmap_at(&c->values, s) = fv_x_int(c->v->a, n);
     }
-    for (const fv_stmt *s = p->plan.first; s; s = s->next) {
+    for (const fv_stmt *s = p->host.plan.first; s; s = s->next) {
         int symbol;
         if (s->kind == FV_S_READ && s->read.of == FV_ARG_DIMS && s->read.how == FV_READ_VALUE)
             *fv_ptrmap_at(&c->values, s->var) =
-                fv_ptrmap_get(&c->values, p->symbol_vars[s->read.at]);
+                fv_ptrmap_get(&c->values, p->symbols.vars[s->read.at]);
         if (s->kind == FV_S_LET && !fv_program_symbol(p, s->var, &symbol))
             *fv_ptrmap_at(&c->values, s->var) = value_of(c, s->x);
         if (s->kind == FV_S_CHECK && is_false(value_of(c, s->x)))
@@ -72,7 +72,7 @@ static bool size_of(const choice *c, const fv_buf *b, int64_t *out) {
 }
 
 static bool fits_constant(const choice *c, const fv_buf *b) {
-    const fv_constant *held = &c->v->program->constants[b->index];
+    const fv_constant *held = &c->v->program->memory.constants[b->index];
     int64_t need;
     if (!size_of(c, b, &need))
         return fv_kv_illegal(c->v, "the size of constant '%s' is not fixed", held->name);
@@ -86,7 +86,7 @@ static bool fits_workspace(const choice *c, const fv_buf *b) {
     const int64_t far = INT64_C(1) << 62; /* sums that saturated: no run has such a workspace */
     int64_t need, at, bytes, all = 0;
     if (!is_known(c, b->offset, &at) || !is_known(c, b->bytes, &bytes) || !size_of(c, b, &need) ||
-        (p->workspace && !is_known(c, p->workspace, &all)) || all >= far)
+        (p->memory.workspace && !is_known(c, p->memory.workspace, &all)) || all >= far)
         return true;
     if (need > bytes)
         return fv_kv_illegal(c->v, "buffer '%s' needs %lld bytes, its place has %lld", b->name,
@@ -99,9 +99,9 @@ static bool fits_workspace(const choice *c, const fv_buf *b) {
 static bool value_of_symbol(void *ctx, const fv_dim *symbol, int64_t *out) {
     const choice *c = ctx;
     const fv_program *p = c->v->program;
-    for (int i = 0; i < p->nsymbols; i++)
-        if (p->symbols[i] == symbol)
-            return is_known(c, fv_x_var(c->v->a, p->symbol_vars[i]), out);
+    for (int i = 0; i < p->symbols.n; i++)
+        if (p->symbols.all[i] == symbol)
+            return is_known(c, fv_x_var(c->v->a, p->symbols.vars[i]), out);
     return false;
 }
 
@@ -137,7 +137,7 @@ static bool fits_port(const choice *c, const fv_port *port) {
 }
 
 static bool fits_parameter(const choice *c, const fv_stmt *s, const choice *inside, int i) {
-    const fv_buf *arg = s->args[i], *param = s->kernel->bufs[i];
+    const fv_buf *arg = s->call.args[i], *param = s->call.kernel->bufs[i];
     int64_t need, given;
     if (!size_of(inside, param, &need) || !size_of(c, arg, &given))
         return true;
@@ -148,10 +148,10 @@ static bool fits_parameter(const choice *c, const fv_stmt *s, const choice *insi
 
 static bool fits_launch(const choice *c, const fv_stmt *s) {
     choice inside = {c->v, scratch(c)};
-    for (int i = 0; i < s->kernel->ndims; i++)
-        *fv_ptrmap_at(&inside.values, s->kernel->dims[i]) = value_of(c, s->dims[i]);
+    for (int i = 0; i < s->call.kernel->ndims; i++)
+        *fv_ptrmap_at(&inside.values, s->call.kernel->dims[i]) = value_of(c, s->call.dims[i]);
     c->v->stmt = s;
-    for (int i = 0; i < s->kernel->nbufs; i++)
+    for (int i = 0; i < s->call.kernel->nbufs; i++)
         if (!fits_parameter(c, s, &inside, i))
             return false;
     return true;
@@ -176,8 +176,8 @@ static bool fit_launches(const choice *c, const fv_block *block) {
 
 static bool fit_all(const choice *c) {
     const fv_program *p = c->v->program;
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *b = p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
         if ((b->role == FV_BUF_CONST && !fits_constant(c, b)) ||
             (b->role == FV_BUF_WORK && !fits_workspace(c, b)))
             return false;
@@ -189,7 +189,7 @@ static bool fit_all(const choice *c) {
         if (!fits_port(c, &p->outputs[i]))
             return false;
     c->v->where = "run";
-    return fit_launches(c, &p->body);
+    return fit_launches(c, &p->host.body);
 }
 
 bool fv_kv_fits(fv_kverifier *v) {

@@ -37,12 +37,12 @@ static bool check_loads(const heap *h, uint8_t *states, const fv_expr *root) {
 }
 
 static bool check_parts(const heap *h, uint8_t *states, const fv_stmt *s) {
-    bool ok = check_loads(h, states, s->x) && check_loads(h, states, s->lo) &&
-              check_loads(h, states, s->hi);
-    for (int i = 0; ok && s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
-        ok = check_use(h, states, s->args[i]);
-    for (int i = 0; ok && s->kind == FV_S_LAUNCH && i < s->kernel->ndims; i++)
-        ok = check_loads(h, states, s->dims[i]);
+    bool ok = check_loads(h, states, s->x) && check_loads(h, states, s->loop.lo) &&
+              check_loads(h, states, s->loop.hi);
+    for (int i = 0; ok && s->kind == FV_S_LAUNCH && i < s->call.kernel->nbufs; i++)
+        ok = check_use(h, states, s->call.args[i]);
+    for (int i = 0; ok && s->kind == FV_S_LAUNCH && i < s->call.kernel->ndims; i++)
+        ok = check_loads(h, states, s->call.dims[i]);
     return ok;
 }
 
@@ -68,7 +68,7 @@ static bool check_loop(const heap *h, uint8_t *states, const fv_stmt *s) {
     for (int i = 0; i < h->n; i++)
         if (states[i] != before[i])
             return fv_kv_illegal(h->v, "'%s' is %s by one iteration, and not for the next",
-                                 h->v->program->buffers[i]->name,
+                                 h->v->program->memory.buffers[i]->name,
                                  states[i] == NO ? "freed" : "allocated");
     return true;
 }
@@ -102,8 +102,8 @@ static bool check_block(const heap *h, uint8_t *states, const fv_block *b) {
 }
 
 bool fv_kv_heap(fv_kverifier *v) {
-    heap h = {.v = v, .number = fv_ptrmap_in(v->a), .n = v->program->nbuffers};
+    heap h = {.v = v, .number = fv_ptrmap_in(v->a), .n = v->program->memory.nbuffers};
     for (int i = 0; i < h.n; i++)
-        *fv_ptrmap_at(&h.number, v->program->buffers[i]) = (void *)(intptr_t)(i + 1);
-    return check_block(&h, FV_NEW(v->a, uint8_t, h.n + 1), &v->program->body);
+        *fv_ptrmap_at(&h.number, v->program->memory.buffers[i]) = (void *)(intptr_t)(i + 1);
+    return check_block(&h, FV_NEW(v->a, uint8_t, h.n + 1), &v->program->host.body);
 }

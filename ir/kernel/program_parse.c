@@ -29,7 +29,7 @@ static const fv_dim *parse_dim(reader *r) {
     const char *s = l->tok.start, *error = NULL;
     if (l->failed)
         return NULL;
-    const fv_dim *d = fv_dim_parse(r->program->dims_table, &s, &error);
+    const fv_dim *d = fv_dim_parse(r->program->symbols.table, &s, &error);
     if (!d) {
         fv_lex_error(l, "%s", error);
         return NULL;
@@ -47,18 +47,18 @@ static bool parse_symbol(reader *r, bool given, bool from_data) {
         return false;
     if (!fv_lex_expect(&r->k.l, "in") || !fv_kp_parse_bounds(&r->k, &lo, &hi))
         return false;
-    const fv_dim *d = fv_dim_fresh(pr->dims_table, name, lo, hi, from_data);
+    const fv_dim *d = fv_dim_fresh(pr->symbols.table, name, lo, hi, from_data);
     if (strcmp(d->name, name) != 0)
         return fv_lex_error(&r->k.l, "symbol '%.60s' is declared twice", name);
     if (!given)
         return true;
     fv_var *v = fv_var_new(r->k.arena, var ? var : name, fv_kt(FV_I64, 1));
-    int nvars = pr->nsymbols;
+    int nvars = pr->symbols.n;
     v->lo = lo;
     v->hi = hi;
     v->dim = d;
-    FV_PUSH(r->k.arena, pr->symbol_vars, nvars, r->cap_vars, v);
-    FV_PUSH(r->k.arena, pr->symbols, pr->nsymbols, r->cap_symbols, d);
+    FV_PUSH(r->k.arena, pr->symbols.vars, nvars, r->cap_vars, v);
+    FV_PUSH(r->k.arena, pr->symbols.all, pr->symbols.n, r->cap_symbols, d);
     fv_scope_var(&r->k, v->name, v);
     return true;
 }
@@ -131,7 +131,8 @@ static bool parse_constant(reader *r) {
     else
         ok = fv_lex_expect(&r->k.l, "side") && parse_side(r, &c, &at);
     if (ok)
-        FV_PUSH(r->k.arena, r->program->constants, r->program->nconstants, r->cap_constants, c);
+        FV_PUSH(r->k.arena, r->program->memory.constants, r->program->memory.nconstants,
+                r->cap_constants, c);
     return ok;
 }
 
@@ -156,8 +157,8 @@ static fv_buf *parse_declared(fv_kparser *k) {
 }
 
 static bool add_buffer(reader *r, fv_buf *b) {
-    b->id = r->program->nbuffers;
-    FV_PUSH(r->k.arena, r->program->buffers, r->program->nbuffers, r->cap_buffers, b);
+    b->id = r->program->memory.nbuffers;
+    FV_PUSH(r->k.arena, r->program->memory.buffers, r->program->memory.nbuffers, r->cap_buffers, b);
     return true;
 }
 
@@ -174,11 +175,11 @@ static bool parse_held(reader *r, fv_buf *b) {
         if (fv_lex_accept(&r->k.l, "over")) {
             if (!(name = fv_kp_parse_string(&r->k, "a value")))
                 return false;
-            FV_PUSH(r->k.arena, b->over, b->nover, over, name);
+            FV_PUSH(r->k.arena, b->sharing.over, b->sharing.nover, over, name);
         } else if (fv_lex_accept(&r->k.l, "part")) {
             if (!(name = fv_kp_parse_string(&r->k, "a value")))
                 return false;
-            FV_PUSH(r->k.arena, b->parts, b->nparts, parts, name);
+            FV_PUSH(r->k.arena, b->sharing.parts, b->sharing.nparts, parts, name);
         } else
             return true;
     }
@@ -222,8 +223,8 @@ static bool parse_buffer(reader *r) {
         if (index < 0 || index > FV_MAX_OPERANDS)
             return fv_lex_error(&r->k.l, "no such %s", fv_role_text(with_index[i]));
         b->index = (int)index;
-        if (b->role == FV_BUF_CONST && index < r->program->nconstants)
-            r->program->constants[index].buf = b;
+        if (b->role == FV_BUF_CONST && index < r->program->memory.nconstants)
+            r->program->memory.constants[index].buf = b;
         return (b->role != FV_BUF_INPUT || parse_shared(r, b)) && parse_held(r, b) &&
                add_buffer(r, b);
     }
@@ -354,12 +355,12 @@ static bool parse_launch(fv_kparser *p) {
             return false;
     }
     fv_stmt *s = fv_kb_add(&p->b, FV_S_LAUNCH);
-    s->kernel = k;
-    s->args = args;
-    s->dims = dims;
+    s->call.kernel = k;
+    s->call.args = args;
+    s->call.dims = dims;
     if (!fv_lex_expect(&p->l, ")"))
         return false;
-    s->descending = fv_lex_accept(&p->l, "descending");
+    s->call.descending = fv_lex_accept(&p->l, "descending");
     return true;
 }
 
@@ -374,8 +375,8 @@ static bool parse_check(fv_kparser *p) {
         return fv_lex_error(&p->l, "'%.60s' is no status", status);
     fv_stmt *s = fv_kb_add(&p->b, FV_S_CHECK);
     s->x = x;
-    s->status = fv_status_from_word(status);
-    return fv_lex_expect(&p->l, ",") && (s->text = fv_kp_parse_string(p, "what is wrong"));
+    s->note.status = fv_status_from_word(status);
+    return fv_lex_expect(&p->l, ",") && (s->note.text = fv_kp_parse_string(p, "what is wrong"));
 }
 
 /* alloc y: f32[n] bytes 4 * n, or alloc y bytes 4 * n of a buffer above. */
@@ -418,8 +419,8 @@ static bool add_told(fv_kparser *p, int output, int axis) {
     if (!x)
         return false;
     fv_stmt *s = fv_kb_add(&p->b, FV_S_SETDIM);
-    s->output = output;
-    s->axis = axis;
+    s->size.output = output;
+    s->size.axis = axis;
     s->x = x;
     return true;
 }
@@ -597,12 +598,12 @@ static bool parse_kernel(reader *r) {
 
 /* The names of the plan stay in scope: buffers, ports and the run use them. */
 static bool parse_plan(reader *r) {
-    fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->plan);
+    fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->host.plan);
     return fv_kp_parse_statements(&r->k);
 }
 
 static bool parse_query(reader *r) {
-    fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->query);
+    fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->host.query);
     return fv_kp_parse_block(&r->k);
 }
 
@@ -630,17 +631,17 @@ static bool parse_part(reader *r) {
     if (fv_lex_accept(l, "query"))
         return parse_query(r);
     if (fv_lex_accept(l, "workspace"))
-        return (pr->workspace = fv_kx_parse(&r->k, FV_I64)) != NULL;
+        return (pr->memory.workspace = fv_kx_parse(&r->k, FV_I64)) != NULL;
     if (fv_lex_accept(l, "name"))
         return (pr->name = fv_lex_name(l, "the program's name")) != NULL;
     if (fv_lex_accept(l, "target"))
         return parse_target(r);
     if (fv_lex_accept(l, "source"))
-        return (pr->source_hash = fv_kp_parse_string(&r->k, "a hash")) != NULL;
+        return (pr->source.hash = fv_kp_parse_string(&r->k, "a hash")) != NULL;
     if (fv_lex_accept(l, "producer"))
-        return (pr->producer = fv_kp_parse_string(&r->k, "a version")) != NULL;
+        return (pr->source.producer = fv_kp_parse_string(&r->k, "a version")) != NULL;
     if (fv_lex_accept(l, "allocator"))
-        return pr->uses_allocator = true;
+        return pr->memory.uses_allocator = true;
     return fv_lex_error(l, "expected a part of a program, found %s", fv_lex_found(l));
 }
 
@@ -656,7 +657,7 @@ static bool parse_format(reader *r) {
 }
 
 static bool parse_run(reader *r) {
-    fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->body);
+    fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->host.body);
     return fv_kp_parse_statements(&r->k);
 }
 
@@ -665,7 +666,7 @@ static fv_program *parse_program(reader *r, fv_arena *a, const char *text) {
     fv_program *pr = r->program = r->k.program = FV_NEW(a, fv_program, 1);
     fv_lexer *l = &r->k.l;
     pr->arena = a;
-    pr->dims_table = fv_dims_new(a);
+    pr->symbols.table = fv_dims_new(a);
     bool ok = parse_format(r);
     while (ok && !fv_lex_is(l, "run"))
         ok = parse_part(r);

@@ -24,8 +24,8 @@ static void put_quoted(fv_kprinter *p, const char *what, const char *text) {
 /* ---- symbols ---- */
 
 static bool is_symbol_of(const fv_program *pr, const fv_dim *d) {
-    for (int i = 0; i < pr->nsymbols; i++)
-        if (pr->symbols[i] == d)
+    for (int i = 0; i < pr->symbols.n; i++)
+        if (pr->symbols.all[i] == d)
             return true;
     return false;
 }
@@ -43,9 +43,9 @@ static void put_symbol(fv_kprinter *p, const char *what, const fv_dim *d, const 
 
 static void put_symbols(fv_kprinter *p, const fv_program *pr) {
     const fv_dim *const *all;
-    int n = pr->dims_table ? fv_dim_symbols(pr->dims_table, &all) : 0;
-    for (int i = 0; i < pr->nsymbols; i++)
-        put_symbol(p, "symbol", pr->symbols[i], pr->symbol_vars[i]);
+    int n = pr->symbols.table ? fv_dim_symbols(pr->symbols.table, &all) : 0;
+    for (int i = 0; i < pr->symbols.n; i++)
+        put_symbol(p, "symbol", pr->symbols.all[i], pr->symbols.vars[i]);
     for (int i = 0; i < n; i++)
         if (!is_symbol_of(pr, all[i]))
             put_symbol(p, all[i]->from_data ? "unknown" : "other", all[i], NULL);
@@ -64,8 +64,8 @@ static bool is_inline(const fv_constant *c) {
 /* `whole`: all of them in the text. */
 static void put_constants(fv_kprinter *p, const fv_program *pr, bool whole) {
     uint64_t offset = 0;
-    for (int i = 0; i < pr->nconstants; i++) {
-        const fv_constant *c = &pr->constants[i];
+    for (int i = 0; i < pr->memory.nconstants; i++) {
+        const fv_constant *c = &pr->memory.constants[i];
         fv_kp_line(p, "constant ");
         fv_text_string(p->t, c->name, strlen(c->name));
         fv_text_put(p->t, " ");
@@ -80,16 +80,16 @@ static void put_constants(fv_kprinter *p, const fv_program *pr, bool whole) {
 }
 
 bool fv_program_has_side(const fv_program *pr) {
-    for (int i = 0; i < pr->nconstants; i++)
-        if (!is_inline(&pr->constants[i]))
+    for (int i = 0; i < pr->memory.nconstants; i++)
+        if (!is_inline(&pr->memory.constants[i]))
             return true;
     return false;
 }
 
 bool fv_program_write_side(const fv_program *pr, FILE *f) {
     static const char zeros[FV_SIDE_ALIGN];
-    for (int i = 0; i < pr->nconstants; i++) {
-        const fv_constant *c = &pr->constants[i];
+    for (int i = 0; i < pr->memory.nconstants; i++) {
+        const fv_constant *c = &pr->memory.constants[i];
         if (is_inline(c))
             continue;
         size_t pad = (size_t)(align_side(c->bytes) - c->bytes);
@@ -116,7 +116,7 @@ static int allocs(const fv_block *b, const fv_buf *buf, bool within) {
 }
 
 bool fv_program_declares(const fv_program *p, const fv_buf *buf) {
-    return allocs(&p->body, buf, true) == 1 && allocs(&p->body, buf, false) == 1;
+    return allocs(&p->host.body, buf, true) == 1 && allocs(&p->host.body, buf, false) == 1;
 }
 
 static void put_buffer(fv_kprinter *p, const fv_buf *b) {
@@ -136,8 +136,8 @@ static void put_buffer(fv_kprinter *p, const fv_buf *b) {
             fv_text_printf(p->t, " %s %d along %d", fv_role_text(FV_BUF_OUTPUT), b->output - 1,
                            b->along);
     }
-    put_names(p, "over", b->nover, b->over);
-    put_names(p, "part", b->nparts, b->parts);
+    put_names(p, "over", b->sharing.nover, b->sharing.over);
+    put_names(p, "part", b->sharing.nparts, b->sharing.parts);
     fv_text_put(p->t, "\n");
 }
 
@@ -186,9 +186,9 @@ static void put_head(fv_kprinter *p, const fv_program *pr) {
     fv_kp_name(p, pr->name);
     fv_text_put(p->t, "\n");
     put_quoted(p, "target", pr->target ? pr->target->name : NULL);
-    put_quoted(p, "source", pr->source_hash);
-    put_quoted(p, "producer", pr->producer);
-    if (pr->uses_allocator)
+    put_quoted(p, "source", pr->source.hash);
+    put_quoted(p, "producer", pr->source.producer);
+    if (pr->memory.uses_allocator)
         fv_text_put(p->t, "allocator\n");
     put_symbols(p, pr);
     fv_text_put(p->t, "\n");
@@ -197,12 +197,12 @@ static void put_head(fv_kprinter *p, const fv_program *pr) {
 static void put_plan(fv_kprinter *p, const fv_program *pr) {
     fv_text_put(p->t, "plan {\n");
     p->indent++;
-    fv_kp_block(p, &pr->plan, pr); /* its names stay in scope */
+    fv_kp_block(p, &pr->host.plan, pr); /* its names stay in scope */
     p->indent--;
     fv_text_put(p->t, "}\n");
-    if (pr->workspace) {
+    if (pr->memory.workspace) {
         fv_text_put(p->t, "workspace ");
-        fv_kp_expr(p, pr->workspace);
+        fv_kp_expr(p, pr->memory.workspace);
         fv_text_put(p->t, "\n");
     }
     fv_text_put(p->t, "\n");
@@ -214,9 +214,10 @@ static void print_program(fv_text *t, const fv_program *pr, bool whole) {
     put_head(&p, pr);
     put_plan(&p, pr);
     put_constants(&p, pr, whole);
-    for (int i = 0; i < pr->nbuffers; i++)
-        if (pr->buffers[i]->role != FV_BUF_HEAP || !fv_program_declares(pr, pr->buffers[i]))
-            put_buffer(&p, pr->buffers[i]);
+    for (int i = 0; i < pr->memory.nbuffers; i++)
+        if (pr->memory.buffers[i]->role != FV_BUF_HEAP ||
+            !fv_program_declares(pr, pr->memory.buffers[i]))
+            put_buffer(&p, pr->memory.buffers[i]);
     for (int i = 0; i < pr->ninputs; i++)
         put_port(&p, "input", &pr->inputs[i], NULL, NULL);
     for (int i = 0; i < pr->noutputs; i++)
@@ -226,13 +227,13 @@ static void print_program(fv_text *t, const fv_program *pr, bool whole) {
         fv_text_put(t, "\n");
         fv_kernel_print(t, pr->kernels[i]);
     }
-    if (pr->query.first) {
+    if (pr->host.query.first) {
         fv_text_put(t, "\nquery");
-        fv_kp_body(&p, &pr->query, pr);
+        fv_kp_body(&p, &pr->host.query, pr);
         fv_text_put(t, "\n");
     }
     fv_text_put(t, "\nrun");
-    fv_kp_body(&p, &pr->body, pr);
+    fv_kp_body(&p, &pr->host.body, pr);
     fv_text_put(t, "\n");
 }
 

@@ -21,14 +21,14 @@ void fv_kv_learn(fv_kverifier *v, const fv_expr *condition) {
         fv_kv_learn(v, condition->arg[1]);
         return;
     }
-    FV_PUSH(v->a, v->facts, v->nfacts, v->cap_facts, condition);
+    FV_PUSH(v->a, v->facts.all, v->facts.n, v->facts.cap, condition);
 }
 
 static bool holds(const fv_kverifier *v, const fv_expr *x) {
     if (x->op == FV_X_CONST && x->type.elem == FV_BOOL && x->u.i)
         return true;
-    for (int i = 0; i < v->nfacts; i++)
-        if (fv_x_equal(v->facts[i], x))
+    for (int i = 0; i < v->facts.n; i++)
+        if (fv_x_equal(v->facts.all[i], x))
             return true;
     return false;
 }
@@ -45,8 +45,8 @@ static bool holds_read(const fv_kverifier *v, const fv_read *r, fv_expr *n) {
     int64_t none;
     if (n && fv_x_is_int(n, &none) && none == 0)
         return true;
-    for (int i = 0; i < v->nfacts; i++) {
-        const fv_expr *f = v->facts[i];
+    for (int i = 0; i < v->facts.n; i++) {
+        const fv_expr *f = v->facts.all[i];
         const fv_read *known = read_of(v, f);
         if (known && fv_read_equal(known, r))
             return true;
@@ -77,7 +77,7 @@ static bool in(const fv_kverifier *v, const char *where) {
 
 static int members(const fv_program *p, fv_argument of) {
     switch (of) {
-    case FV_ARG_DIMS: return p->nsymbols;
+    case FV_ARG_DIMS: return p->symbols.n;
     case FV_ARG_INPUTS: return p->ninputs;
     case FV_ARG_OUTPUTS:
     case FV_ARG_ACTUAL: return p->noutputs;
@@ -115,14 +115,14 @@ static bool is_known_here(const fv_kverifier *v, const fv_stmt *s) {
     if (in(v, "query"))
         return r->how == FV_READ_GIVEN && (r->of == FV_ARG_ACTUAL || r->of == FV_ARG_WORKSPACE);
     if (r->of == FV_ARG_CPU)
-        return s == v->program->body.first;
+        return s == v->program->host.body.first;
     return r->of != FV_ARG_MOST && !(r->how == FV_READ_GIVEN && r->of == FV_ARG_WORKSPACE);
 }
 
 /* Has the file of weights the words that it begins with? */
 static bool holds_head(const fv_kverifier *v) {
-    for (int i = 0; i < v->nfacts; i++) {
-        const fv_expr *f = v->facts[i];
+    for (int i = 0; i < v->facts.n; i++) {
+        const fv_expr *f = v->facts.all[i];
         const fv_read *r = f->op == FV_X_EQ ? read_of(v, f->arg[0]) : NULL;
         if (r && r->of == FV_ARG_ENV && r->at == FV_ENV_WEIGHTS_BYTES &&
             f->arg[1]->op == FV_X_CONST && (uint64_t)f->arg[1]->u.i >= 8 * WEIGHTS_WORDS)
@@ -172,7 +172,8 @@ static bool is_within(const fv_kverifier *v, fv_expr *x, int64_t lo, int64_t hi)
 bool fv_kv_bind(fv_kverifier *v, const fv_stmt *s) {
     const fv_program *p = v->program;
     int i;
-    if (!v->protocol && (fv_program_symbol(p, s->var, &i) || fv_program_capacity(p, s->var, &i)))
+    if (!v->protocol.used &&
+        (fv_program_symbol(p, s->var, &i) || fv_program_capacity(p, s->var, &i)))
         return fv_kv_illegal(v, "'%s' has its value from the caller", s->var->name);
     if (fv_program_symbol(p, s->var, &i)) {
         if (!in(v, "plan") || !is_read_as(v, s->x, FV_ARG_DIMS, i))
@@ -200,14 +201,14 @@ bool fv_kv_bind(fv_kverifier *v, const fv_stmt *s) {
 /* ---- PLAN ---- */
 
 static bool is_top(const fv_kverifier *v, const fv_stmt *s) {
-    for (const fv_stmt *t = v->program->body.first; t; t = t->next)
+    for (const fv_stmt *t = v->program->host.body.first; t; t = t->next)
         if (t == s)
             return true;
     return false;
 }
 
 void fv_kv_know_plan(fv_kverifier *v) {
-    for (const fv_stmt *s = v->program->plan.first; s; s = s->next) {
+    for (const fv_stmt *s = v->program->host.plan.first; s; s = s->next) {
         if (s->kind == FV_S_LET || s->kind == FV_S_READ)
             fv_kv_declare(v, s->var);
         if (s->kind == FV_S_READ)
@@ -218,10 +219,10 @@ void fv_kv_know_plan(fv_kverifier *v) {
 }
 
 bool fv_kv_plan(fv_kverifier *v, const fv_stmt *s) {
-    if (!is_top(v, s) || v->planned)
-        return fv_kv_illegal(v, v->planned ? "the plan was made already"
-                                           : "it must not be within another statement");
-    v->planned = true;
+    if (!is_top(v, s) || v->protocol.planned)
+        return fv_kv_illegal(v, v->protocol.planned ? "the plan was made already"
+                                                    : "it must not be within another statement");
+    v->protocol.planned = true;
     fv_kv_know_plan(v);
     return true;
 }
@@ -254,8 +255,8 @@ static bool has_port(fv_kverifier *v, const fv_port *port, fv_argument of, int a
 
 static bool holds_enough(const fv_kverifier *v, fv_expr *need) {
     fv_expr *bytes = fv_x_convert(v->a, FV_U64, need);
-    for (int i = 0; i < v->nfacts; i++) {
-        const fv_expr *f = v->facts[i];
+    for (int i = 0; i < v->facts.n; i++) {
+        const fv_expr *f = v->facts.all[i];
         if (f->op == FV_X_LE && is_read_as(v, f->arg[1], FV_ARG_BYTES, -1) &&
             fv_x_equal(f->arg[0], bytes))
             return true;
@@ -264,7 +265,7 @@ static bool holds_enough(const fv_kverifier *v, fv_expr *need) {
 }
 
 static bool has_workspace(fv_kverifier *v) {
-    fv_expr *need = v->program->workspace;
+    fv_expr *need = v->program->memory.workspace;
     int64_t none;
     if (!need || (fv_x_is_int(need, &none) && none <= 0))
         return true;
@@ -277,7 +278,7 @@ static bool has_workspace(fv_kverifier *v) {
 
 bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) {
     const fv_program *p = v->program;
-    if (!is_top(v, s) || !v->planned || v->has_memory)
+    if (!is_top(v, s) || !v->protocol.planned || v->protocol.has_memory)
         return fv_kv_illegal(v, "`memory` occurs once, after the plan");
     for (int i = 0; i < p->ninputs; i++)
         if (!has_port(v, &p->inputs[i], FV_ARG_INPUTS, i))
@@ -288,12 +289,12 @@ bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) {
             return false;
     if (!has_workspace(v))
         return false;
-    if (p->uses_allocator &&
+    if (p->memory.uses_allocator &&
         !(is_given(v, FV_ARG_ENV, FV_ENV_ALLOC) && is_given(v, FV_ARG_ENV, FV_ENV_FREE)))
         return fv_kv_illegal(v, "no check before this says that env.alloc and env.free are given");
-    v->has_memory = true;
-    for (int i = 0; i < p->nbuffers; i++)
-        fv_kv_declare(v, p->buffers[i]);
+    v->protocol.has_memory = true;
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        fv_kv_declare(v, p->memory.buffers[i]);
     return true;
 }
 
@@ -302,21 +303,22 @@ bool fv_kv_memory(fv_kverifier *v, const fv_stmt *s) {
 bool fv_kv_report(fv_kverifier *v, const fv_stmt *s) {
     const fv_program *p = v->program;
     bool query = in(v, "query");
-    if (s->output < -1 || s->output >= p->noutputs)
-        return fv_kv_illegal(v, "there is no output %d", s->output);
-    if (s->axis < -1 || (s->output >= 0 && s->axis >= p->outputs[s->output].rank))
-        return fv_kv_illegal(v, "output %d has no axis %d", s->output, s->axis);
-    if (!query && (s->output < 0 || s->axis < 0))
+    if (s->size.output < -1 || s->size.output >= p->noutputs)
+        return fv_kv_illegal(v, "there is no output %d", s->size.output);
+    if (s->size.axis < -1 ||
+        (s->size.output >= 0 && s->size.axis >= p->outputs[s->size.output].rank))
+        return fv_kv_illegal(v, "output %d has no axis %d", s->size.output, s->size.axis);
+    if (!query && (s->size.output < 0 || s->size.axis < 0))
         return fv_kv_illegal(v, "only the size query tells this");
-    if (!v->protocol && !(p->capacity && p->capacity[s->output]))
+    if (!v->protocol.used && !(p->capacity && p->capacity[s->size.output]))
         return fv_kv_illegal(v, "the size of output '%s' is known before the run",
-                             p->outputs[s->output].name);
-    const fv_expr *known = !query ? p->outputs[s->output].extent[s->axis] : NULL;
+                             p->outputs[s->size.output].name);
+    const fv_expr *known = !query ? p->outputs[s->size.output].extent[s->size.axis] : NULL;
     if (known && (!s->x || !fv_x_equal(known, s->x)))
-        return fv_kv_illegal(v, "axis %d of output '%s' is known before the run", s->axis,
-                             p->outputs[s->output].name);
-    fv_argument of = s->output < 0 ? FV_ARG_WORKSPACE : FV_ARG_ACTUAL;
-    if (v->protocol && !is_given(v, of, -1))
+        return fv_kv_illegal(v, "axis %d of output '%s' is known before the run", s->size.axis,
+                             p->outputs[s->size.output].name);
+    fv_argument of = s->size.output < 0 ? FV_ARG_WORKSPACE : FV_ARG_ACTUAL;
+    if (v->protocol.used && !is_given(v, of, -1))
         return fv_kv_illegal(v, "no check before this says that %s is given", fv_argument_text(of));
     return true;
 }

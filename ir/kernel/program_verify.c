@@ -26,7 +26,7 @@ static bool in_scope(fv_kverifier *v, const fv_buf *b) {
 }
 
 static bool check_argument(fv_kverifier *v, const fv_stmt *s, int i) {
-    const fv_buf *arg = s->args[i], *param = s->kernel->bufs[i];
+    const fv_buf *arg = s->call.args[i], *param = s->call.kernel->bufs[i];
     if (!in_scope(v, arg))
         return fv_kv_illegal(v, "argument %d is no buffer in scope", i);
     if (arg->elem != param->elem)
@@ -37,8 +37,8 @@ static bool check_argument(fv_kverifier *v, const fv_stmt *s, int i) {
         return fv_kv_illegal(v, "'%s' is only read, but parameter '%s' is written", arg->name,
                              param->name);
     for (int j = 0; j < i; j++)
-        if (s->args[j] == arg &&
-            (param->role != FV_BUF_IN || s->kernel->bufs[j]->role != FV_BUF_IN))
+        if (s->call.args[j] == arg &&
+            (param->role != FV_BUF_IN || s->call.kernel->bufs[j]->role != FV_BUF_IN))
             return fv_kv_illegal(v, "'%s' is given twice and written; make it one inout parameter",
                                  arg->name);
     return true;
@@ -68,28 +68,28 @@ static bool overlap(const fv_buf *a, const fv_buf *b) {
 
 /* Consumers rely on it that what a kernel writes is nothing else that it is given. */
 static bool check_overlaps(fv_kverifier *v, const fv_stmt *s) {
-    const fv_kernel *k = s->kernel;
+    const fv_kernel *k = s->call.kernel;
     for (int i = 0; i < k->nbufs; i++)
         for (int j = 0; j < i; j++)
             if ((k->bufs[i]->role != FV_BUF_IN || k->bufs[j]->role != FV_BUF_IN) &&
-                overlap(s->args[i], s->args[j]))
+                overlap(s->call.args[i], s->call.args[j]))
                 return fv_kv_illegal(v, "'%s' and '%s' overlap in the workspace, and are written",
-                                     s->args[j]->name, s->args[i]->name);
+                                     s->call.args[j]->name, s->call.args[i]->name);
     return true;
 }
 
 static bool check_launch(fv_kverifier *v, const fv_stmt *s) {
-    if (!s->kernel || !owns_kernel(v->program, s->kernel))
+    if (!s->call.kernel || !owns_kernel(v->program, s->call.kernel))
         return fv_kv_illegal(v, "the kernel is none of the program");
-    for (int i = 0; i < s->kernel->nbufs; i++)
+    for (int i = 0; i < s->call.kernel->nbufs; i++)
         if (!check_argument(v, s, i))
             return false;
     if (!check_overlaps(v, s))
         return false;
-    for (int i = 0; i < s->kernel->ndims; i++) {
-        const fv_expr *d = s->dims[i];
+    for (int i = 0; i < s->call.kernel->ndims; i++) {
+        const fv_expr *d = s->call.dims[i];
         if (!d || d->type.elem != FV_I64 || d->type.lanes != 1)
-            return fv_kv_illegal(v, "dim '%s' is given no i64", s->kernel->dims[i]->name);
+            return fv_kv_illegal(v, "dim '%s' is given no i64", s->call.kernel->dims[i]->name);
         if (!fv_kv_expr(v, d))
             return false;
     }
@@ -105,11 +105,11 @@ static bool check_i64(fv_kverifier *v, const fv_expr *x, const char *what) {
 static bool check_check(fv_kverifier *v, const fv_stmt *s) {
     if (!s->x || s->x->type.elem != FV_BOOL || s->x->type.lanes != 1)
         return fv_kv_illegal(v, "the condition is no bool");
-    if (fv_status_word(s->status)[0] == '?' || s->status == 0)
-        return fv_kv_illegal(v, "%d is no status of a failure", s->status);
+    if (fv_status_word(s->note.status)[0] == '?' || s->note.status == 0)
+        return fv_kv_illegal(v, "%d is no status of a failure", s->note.status);
     if (!fv_kv_expr(v, s->x))
         return false;
-    if (v->protocol)
+    if (v->protocol.used)
         fv_kv_learn(v, s->x);
     return true;
 }
@@ -125,7 +125,8 @@ bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s) {
     case FV_S_CHECK: return check_check(v, s);
     case FV_S_LAUNCH: return check_launch(v, s);
     case FV_S_ALLOC:
-        if (s->buf->role != FV_BUF_HEAP || !v->program->uses_allocator || !in_scope(v, s->buf))
+        if (s->buf->role != FV_BUF_HEAP || !v->program->memory.uses_allocator ||
+            !in_scope(v, s->buf))
             return fv_kv_illegal(v, "'%s' is no buffer of the caller's allocator", s->buf->name);
         return check_i64(v, s->x, "the size");
     case FV_S_FREE:
@@ -141,7 +142,7 @@ bool fv_kv_host_stmt(fv_kverifier *v, const fv_stmt *s) {
 static int count_of(const fv_program *p, const fv_buf *b) {
     return b->role == FV_BUF_INPUT    ? p->ninputs
            : b->role == FV_BUF_OUTPUT ? p->noutputs
-                                      : p->nconstants;
+                                      : p->memory.nconstants;
 }
 
 static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
@@ -286,8 +287,8 @@ static bool check_outputs(fv_kverifier *v) {
 /* A buffer that the caller gives is that of a port, whose size is looked at. */
 static bool have_ports(fv_kverifier *v) {
     const fv_program *p = v->program;
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *b = p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
         bool given = b->role == FV_BUF_INPUT || b->role == FV_BUF_OUTPUT;
         const fv_port *ports = b->role == FV_BUF_INPUT ? p->inputs : p->outputs;
         if (given && ports[b->index].buf != b)
@@ -317,9 +318,9 @@ static bool check_kernels(fv_kverifier *v) {
 /* Lets of the plan stay in scope for buffers, ports and the statements after it. */
 static bool check_plan(fv_kverifier *v) {
     v->where = "plan";
-    for (int i = 0; !v->protocol && i < v->program->nsymbols; i++)
-        fv_kv_declare(v, v->program->symbol_vars[i]);
-    for (const fv_stmt *s = v->program->plan.first; s; s = s->next) {
+    for (int i = 0; !v->protocol.used && i < v->program->symbols.n; i++)
+        fv_kv_declare(v, v->program->symbols.vars[i]);
+    for (const fv_stmt *s = v->program->host.plan.first; s; s = s->next) {
         fv_block one = {(fv_stmt *)s, (fv_stmt *)s};
         fv_stmt alone = *s;
         alone.next = NULL;
@@ -335,24 +336,25 @@ static bool check_plan(fv_kverifier *v) {
             *fv_ptrmap_at(&v->reads, s->var) = (void *)(uintptr_t)s;
     }
     v->stmt = NULL;
-    return !v->program->workspace || check_i64(v, v->program->workspace, "the workspace");
+    return !v->program->memory.workspace ||
+           check_i64(v, v->program->memory.workspace, "the workspace");
 }
 
 static bool check_ports(fv_kverifier *v) {
     const fv_program *p = v->program;
     v->where = "program";
-    for (int i = 0; i < p->nbuffers; i++) {
-        if (!check_buffer(v, p->buffers[i]))
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        if (!check_buffer(v, p->memory.buffers[i]))
             return false;
-        fv_kv_declare(v, p->buffers[i]);
+        fv_kv_declare(v, p->memory.buffers[i]);
     }
     for (int i = 0; i < p->ninputs; i++)
         if (!check_port(v, &p->inputs[i], FV_BUF_INPUT, i))
             return false;
     if (!check_outputs(v) || !have_ports(v))
         return false;
-    for (int i = 0; i < p->nbuffers; i++)
-        if (!check_shared(v, p->buffers[i]))
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        if (!check_shared(v, p->memory.buffers[i]))
             return false;
     return true;
 }
@@ -361,11 +363,11 @@ static bool check_ports(fv_kverifier *v) {
 static void begin_entry(fv_kverifier *v, const char *where) {
     v->where = where;
     v->stmt = NULL;
-    if (!v->protocol)
+    if (!v->protocol.used)
         return;
     v->scope = v->reads = fv_ptrmap_in(v->a);
-    v->ndeclared = v->nfacts = 0;
-    v->planned = v->has_memory = false;
+    v->ndeclared = v->facts.n = 0;
+    v->protocol.planned = v->protocol.has_memory = false;
 }
 
 static bool only_tells(fv_kverifier *v, const fv_block *b) {
@@ -383,22 +385,22 @@ static bool only_tells(fv_kverifier *v, const fv_block *b) {
 /* After the plan, and without buffers. */
 static bool check_query(fv_kverifier *v) {
     begin_entry(v, "query");
-    if (v->protocol)
+    if (v->protocol.used)
         fv_kv_know_plan(v);
-    return only_tells(v, &v->program->query) && fv_kv_block(v, &v->program->query);
+    return only_tells(v, &v->program->host.query) && fv_kv_block(v, &v->program->host.query);
 }
 
 static bool check_run(fv_kverifier *v) {
     begin_entry(v, "run");
-    if (!fv_kv_block(v, &v->program->body))
+    if (!fv_kv_block(v, &v->program->host.body))
         return false;
     v->stmt = NULL;
-    return !v->protocol || v->has_memory ||
+    return !v->protocol.used || v->protocol.has_memory ||
            fv_kv_illegal(v, "it looks at arguments, but memory is never there");
 }
 
 static bool check_program(fv_kverifier *v) {
-    v->protocol = fv_program_has_protocol(v->program);
+    v->protocol.used = fv_program_has_protocol(v->program);
     v->where = "program";
     return check_kernels(v) && check_plan(v) && check_ports(v) && check_query(v) && check_run(v) &&
            fv_kv_heap(v) && fv_kv_fits(v);

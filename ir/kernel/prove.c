@@ -230,7 +230,7 @@ static poly of_var(fv_prover *z, const fv_var *v, int iteration) {
     if (z->loop && v == z->loop->var) { /* v, or v' = v + step + t */
         add_atom(&p, atom_of(z, v, NULL, -1), 1);
         if (iteration == 1) {
-            poly step = constant(z->loop->step);
+            poly step = constant(z->loop->loop.step);
             add_scaled(&p, &step, 1);
             add_atom(&p, z->later, 1);
         }
@@ -362,12 +362,12 @@ static bool with_bound_expr(fv_prover *z, const poly *factor, const poly *rest, 
 
 /* The last value of a loop whose extent is a multiple of its step is hi - step. */
 static int64_t below_end(fv_prover *z, const fv_stmt *s, int iteration) {
-    poly extent = poly_of(z, s->hi, iteration), lo = poly_of(z, s->lo, iteration);
+    poly extent = poly_of(z, s->loop.hi, iteration), lo = poly_of(z, s->loop.lo, iteration);
     add_scaled(&extent, &lo, -1);
     bool multiple = !extent.unknown;
     for (int i = 0; i < extent.n; i++)
-        multiple = multiple && extent.t[i].k % s->step == 0;
-    return multiple ? s->step : 1;
+        multiple = multiple && extent.t[i].k % s->loop.step == 0;
+    return multiple ? s->loop.step : 1;
 }
 
 static bool contains(const poly *p, const atom *a) {
@@ -390,13 +390,13 @@ static bool prove_by_own_loop(fv_prover *z, const poly *p) {
         return false;
     if (!is_nonpositive(&factor))
         return !has_later && is_nonnegative(&factor) &&
-               with_bound_expr(z, &factor, &rest, s->lo, FV_X_MAX, 0, -1);
-    int64_t below = below_end(z, s, -1) + s->step;
+               with_bound_expr(z, &factor, &rest, s->loop.lo, FV_X_MAX, 0, -1);
+    int64_t below = below_end(z, s, -1) + s->loop.step;
     if (!has_later)
-        return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN, -below, -1);
+        return with_bound_expr(z, &factor, &rest, s->loop.hi, FV_X_MIN, -below, -1);
     add_atom(&minus_v, v, -1); /* factor * (hi - below - v) + rest */
     add_product(&rest, &factor, &minus_v);
-    return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN, -below, -1);
+    return with_bound_expr(z, &factor, &rest, s->loop.hi, FV_X_MIN, -below, -1);
 }
 
 /* A minimum is at most either of its arguments, a maximum at least either. `inner`: those over
@@ -432,10 +432,10 @@ static bool prove(fv_prover *z, const poly *p) {
         return false;
     const fv_stmt *s = fv_ptrmap_get(&z->loops, a->var);
     if (is_nonnegative(&factor))
-        return with_bound_expr(z, &factor, &rest, s->lo, FV_X_MAX, 0, a->iteration);
+        return with_bound_expr(z, &factor, &rest, s->loop.lo, FV_X_MAX, 0, a->iteration);
     if (is_nonpositive(&factor))
-        return with_bound_expr(z, &factor, &rest, s->hi, FV_X_MIN, -below_end(z, s, a->iteration),
-                               a->iteration);
+        return with_bound_expr(z, &factor, &rest, s->loop.hi, FV_X_MIN,
+                               -below_end(z, s, a->iteration), a->iteration);
     return false;
 }
 

@@ -56,7 +56,7 @@ static void collect_block(reuse *r, accesses *list, const fv_block *block) {
 
 /* Of the statement and what is in it; what it declares is inner from now on. */
 static void collect(reuse *r, accesses *list, const fv_stmt *s) {
-    const fv_expr *parts[] = {s->x, s->mask, s->lo, s->hi};
+    const fv_expr *parts[] = {s->x, s->mask, s->loop.lo, s->loop.hi};
     for (int i = 0; i < 4; i++)
         collect_expr(r, list, parts[i]);
     if (s->kind == FV_S_STORE) {
@@ -107,7 +107,7 @@ static bool check_order(reuse *r, const fv_stmt *first, const fv_stmt *second) {
 
 static bool check_loop(reuse *r, const fv_stmt *s) {
     accesses list = {0};
-    bool any_order = s->loop == FV_PARALLEL || s->loop == FV_VECTOR;
+    bool any_order = s->loop.kind == FV_PARALLEL || s->loop.kind == FV_VECTOR;
     fv_prover_start(&r->z, s);
     collect_block(r, &list, &s->body);
     for (int i = 0; i < list.n; i++)
@@ -118,8 +118,8 @@ static bool check_loop(reuse *r, const fv_stmt *s) {
                 return false;
         }
     accesses bounds = {0}; /* these may be asked for again after a store */
-    collect_expr(r, &bounds, s->lo);
-    collect_expr(r, &bounds, s->hi);
+    collect_expr(r, &bounds, s->loop.lo);
+    collect_expr(r, &bounds, s->loop.hi);
     return !bounds.n;
 }
 
@@ -150,7 +150,7 @@ static void learn(reuse *r, const fv_block *block) {
 static void replace_block(fv_arena *a, fv_block *block, const fv_ptrmap *map) {
     for (fv_stmt *s = block->first; s; s = s->next) {
         fv_ptrmap memo = fv_ptrmap_in(a);
-        fv_expr **parts[] = {&s->x, &s->mask, &s->lo, &s->hi};
+        fv_expr **parts[] = {&s->x, &s->mask, &s->loop.lo, &s->loop.hi};
         for (int i = 0; i < 4; i++)
             if (*parts[i])
                 *parts[i] = fv_x_subst(a, *parts[i], map, &memo);

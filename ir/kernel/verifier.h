@@ -5,6 +5,20 @@
 #include "ir/base/ptrmap.h"
 #include "ir/kernel/program.h"
 
+/* How far the statements of the protocol with the caller have been checked. */
+typedef struct fv_protocol_seen {
+    /* the program has statements of the protocol, so uses of arguments are checked
+     * (program_protocol.c) */
+    bool used;
+    bool planned, has_memory; /* PLAN has been passed; MEMORY has been passed */
+} fv_protocol_seen;
+
+/* Conditions that hold at the statement that is checked. */
+typedef struct fv_known_conditions {
+    const fv_expr **all;
+    int n, cap;
+} fv_known_conditions;
+
 typedef struct fv_kverifier {
     fv_session *session;
     fv_arena *a;             /* freed after the verification */
@@ -15,12 +29,8 @@ typedef struct fv_kverifier {
     fv_ptrmap scope;       /* variables and tiles in scope */
     const void **declared; /* the same in order of declaration, to close scopes */
     int ndeclared, cap_declared;
-    /* the program has statements of the protocol, so uses of arguments are checked
-     * (program_protocol.c) */
-    bool protocol;
-    bool planned, has_memory; /* PLAN has been passed; MEMORY has been passed */
-    const fv_expr **facts;    /* conditions that hold at this statement */
-    int nfacts, cap_facts;
+    fv_protocol_seen protocol;
+    fv_known_conditions facts;
     fv_ptrmap reads; /* variable -> its READ */
     bool exact;      /* index arithmetic may wrap (prove.h) */
     int outside;     /* within an outline: number of declarations outside of it; else -1 */

@@ -225,8 +225,8 @@ static bool is_on_top(const fv_kverifier *v, const fv_stmt *s) {
 /* Of the kernel's memory, and as the function wants it: it knows extents, and relies on the
  * rest. */
 static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
-    const fv_library_param *p = &s->calls->params[i];
-    const fv_buf *b = s->args[i];
+    const fv_library_param *p = &s->call.library->params[i];
+    const fv_buf *b = s->call.args[i];
     if (b->role != FV_BUF_IN && b->role != FV_BUF_OUT && b->role != FV_BUF_INOUT)
         return fv_kv_illegal(v, "'%s' is no parameter of the kernel", b->name);
     if (!in_scope(v, b))
@@ -240,7 +240,7 @@ static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
                                         : "'%s' is only written, it cannot be given to be read",
                              b->name);
     for (int j = 0; j < i; j++)
-        if (s->args[j] == b && (p->written || s->calls->params[j].written))
+        if (s->call.args[j] == b && (p->written || s->call.library->params[j].written))
             return fv_kv_illegal(v, "'%s' is given twice and written", b->name);
     return true;
 }
@@ -255,27 +255,27 @@ static bool check_call(fv_kverifier *v, const fv_stmt *s) {
     if (v->kernel->task && !v->kernel->requires_)
         return fv_kv_illegal(
             v, "the kernel does not say that it `requires` something, and the call may fail");
-    for (int i = 0; i < s->calls->nparams; i++)
+    for (int i = 0; i < s->call.library->nparams; i++)
         if (!check_call_argument(v, s, i))
             return false;
     return true;
 }
 
 static bool check_for(fv_kverifier *v, const fv_stmt *s) {
-    if (!check_scalar(v, s->lo, FV_I64, "the first value") ||
-        !check_scalar(v, s->hi, FV_I64, "the end"))
+    if (!check_scalar(v, s->loop.lo, FV_I64, "the first value") ||
+        !check_scalar(v, s->loop.hi, FV_I64, "the end"))
         return false;
-    if (s->step < 1)
-        return fv_kv_illegal(v, "the step is %lld, it must be positive", (long long)s->step);
-    if (v->kernel && v->kernel->task && s->loop != FV_SERIAL)
+    if (s->loop.step < 1)
+        return fv_kv_illegal(v, "the step is %lld, it must be positive", (long long)s->loop.step);
+    if (v->kernel && v->kernel->task && s->loop.kind != FV_SERIAL)
         return fv_kv_illegal(v, "the loop is not serial in an expanded kernel");
-    if (!v->kernel && s->loop != FV_SERIAL)
+    if (!v->kernel && s->loop.kind != FV_SERIAL)
         return fv_kv_illegal(v, "loops of host programs are serial");
-    int mark = v->ndeclared, facts = v->nfacts;
+    int mark = v->ndeclared, facts = v->facts.n;
     fv_kv_declare(v, s->var);
     bool ok = fv_kv_block(v, &s->body);
     close_scope(v, mark);
-    v->nfacts = facts;
+    v->facts.n = facts;
     return ok;
 }
 
@@ -283,13 +283,13 @@ static bool check_for(fv_kverifier *v, const fv_stmt *s) {
 static bool check_if(fv_kverifier *v, const fv_stmt *s) {
     if (!check_scalar(v, s->x, FV_BOOL, "the condition"))
         return false;
-    int mark = v->nfacts;
-    if (v->protocol)
+    int mark = v->facts.n;
+    if (v->protocol.used)
         fv_kv_learn(v, s->x);
     bool ok = fv_kv_block(v, &s->body);
-    v->nfacts = mark;
+    v->facts.n = mark;
     ok = ok && fv_kv_block(v, &s->other);
-    v->nfacts = mark;
+    v->facts.n = mark;
     return ok;
 }
 

@@ -98,7 +98,7 @@ static bool parse_order(fv_lexer *l, fv_ast *e) {
     if (!fv_lex_accept(l, "in"))
         return true;
     if (fv_lex_accept(l, "parts")) {
-        e->parts = true;
+        e->reduce.parts = true;
         return fv_lex_expect(l, "of") && fv_lex_int(l, &e->i);
     }
     if (!fv_lex_int(l, &chains) || !fv_lex_expect(l, "chains"))
@@ -106,7 +106,7 @@ static bool parse_order(fv_lexer *l, fv_ast *e) {
     e->i = 1;
     if (chains < 1 || chains > INT_MAX)
         return fv_lex_error(l, "%lld chains", (long long)chains);
-    e->chains = (int)chains;
+    e->reduce.chains = (int)chains;
     return !fv_lex_accept(l, "along") || fv_lex_int(l, &e->i);
 }
 
@@ -125,7 +125,7 @@ static fv_ast *parse_reduction(fv_lexer *l) {
                 return NULL;
             note_height(l, e, v.extent);
         }
-        FV_PUSH(l->arena, e->vars, e->nvars, cap, v);
+        FV_PUSH(l->arena, e->reduce.vars, e->reduce.nvars, cap, v);
     } while (fv_lex_accept(l, ","));
     if (!parse_order(l, e) || !fv_lex_expect(l, ":"))
         return NULL;
@@ -378,22 +378,22 @@ static void print_index(fv_text *t, const fv_ast *e) {
 
 static void print_reduce(fv_text *t, const fv_ast *e) {
     fv_text_printf(t, "%s ", e->name);
-    for (int i = 0; i < e->nvars; i++) {
+    for (int i = 0; i < e->reduce.nvars; i++) {
         if (i)
             fv_text_put(t, ", ");
-        fv_text_name(t, e->vars[i].name);
-        if (e->vars[i].group)
+        fv_text_name(t, e->reduce.vars[i].name);
+        if (e->reduce.vars[i].group)
             fv_text_put(t, "..");
-        if (e->vars[i].extent) {
+        if (e->reduce.vars[i].extent) {
             fv_text_put(t, " < ");
-            print_at(t, e->vars[i].extent, SHIFT_LEVEL);
+            print_at(t, e->reduce.vars[i].extent, SHIFT_LEVEL);
         }
     }
-    if (e->chains)
-        fv_text_printf(t, " in %d chains", e->chains);
-    if (e->chains && e->i != 1)
+    if (e->reduce.chains)
+        fv_text_printf(t, " in %d chains", e->reduce.chains);
+    if (e->reduce.chains && e->i != 1)
         fv_text_printf(t, " along %lld", (long long)e->i);
-    if (e->parts)
+    if (e->reduce.parts)
         fv_text_printf(t, " in parts of %lld", (long long)e->i);
     fv_text_put(t, ": ");
     print_at(t, e->arg[0], LOOSEST);

@@ -46,6 +46,14 @@ typedef struct fv_ast_var { /* a variable of a reduction */
     fv_ast *extent; /* NULL: not written */
 } fv_ast_var;
 
+/* Of a reduction: its variables, and the order of the sum. */
+typedef struct fv_ast_reduce {
+    fv_ast_var *vars;
+    int nvars;
+    int chains; /* 0: none are written */
+    bool parts;
+} fv_ast_reduce;
+
 struct fv_ast {
     fv_ast_kind kind;
     int line, column;
@@ -58,9 +66,7 @@ struct fv_ast {
     int n;
     fv_ast **arg;
     fv_ast *cond, *otherwise;
-    int nvars, chains; /* chains: 0 if none are written */
-    bool parts;
-    fv_ast_var *vars;
+    fv_ast_reduce reduce;
 };
 
 /* The precedence of a binary operator, 1 (loosest) to 10; 0: `op` is not a binary operator. */

@@ -11,16 +11,25 @@ typedef enum {
     FV_NPROCESSORS
 } fv_processor_id;
 
+/* Sizes of the caches in bytes. */
+typedef struct fv_caches {
+    int l1_bytes, l2_bytes, l3_bytes;
+} fv_caches;
+
+/* Prefetches of panels: bytes that one prefetch loads, and the distances in bytes, with several
+ * tiles per panel and with one. */
+typedef struct fv_prefetches {
+    int line_bytes, bytes, single_bytes;
+} fv_prefetches;
+
 typedef struct fv_processor {
     const char *name;
     const char *architecture; /* the first word of the triples that the processor fits; "": all */
-    int l1_bytes, l2_bytes, l3_bytes; /* sizes of the caches; 0: those of the target */
-    int line_bytes;                   /* bytes that one prefetch loads */
+    fv_caches caches;         /* 0: those of the target */
     /* partial sums that keep the multiply-add units busy: latency in cycles times the number of
      * operations that begin in each cycle */
     int sums_in_flight;
-    /* distance of prefetches in panels, in bytes: with several tiles per panel, with one */
-    int prefetch_bytes, prefetch_single_bytes;
+    fv_prefetches prefetch;
     /* iterations of a tile's loop below which a call of an outlined function does not pay */
     int outline_steps;
     int block_tiles; /* most register tiles in a block of rows */

@@ -238,9 +238,9 @@ const fv_target *fv_target_for(fv_arena *a, const fv_target *of, fv_processor_id
     fv_target *t = FV_NEW(a, fv_target, 1);
     *t = *of;
     t->processor = processor;
-    t->l1_bytes = p->l1_bytes ? p->l1_bytes : t->l1_bytes;
-    t->l2_bytes = p->l2_bytes ? p->l2_bytes : t->l2_bytes;
-    t->l3_bytes = p->l3_bytes ? p->l3_bytes : t->l3_bytes;
+    t->caches.l1_bytes = p->caches.l1_bytes ? p->caches.l1_bytes : t->caches.l1_bytes;
+    t->caches.l2_bytes = p->caches.l2_bytes ? p->caches.l2_bytes : t->caches.l2_bytes;
+    t->caches.l3_bytes = p->caches.l3_bytes ? p->caches.l3_bytes : t->caches.l3_bytes;
     return t;
 }
 
@@ -252,12 +252,12 @@ const fv_target *fv_target_choose(fv_arena *a, const char *name) {
     const fv_target *here = fv_target_for(a, entry, fv_processor_here());
     fv_target *t = FV_NEW(a, fv_target, 1);
     *t = here ? *here : *entry;
-    t->l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, t->l1_bytes);
-    t->l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, t->l2_bytes);
-    int last = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->l3_bytes),
-        known = fv_processor_at(t->processor)->l3_bytes;
+    t->caches.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, t->caches.l1_bytes);
+    t->caches.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, t->caches.l2_bytes);
+    int last = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->caches.l3_bytes),
+        known = fv_processor_at(t->processor)->caches.l3_bytes;
     /* some systems tell of all of a package, of which a core has a part */
-    t->l3_bytes = known && known < last ? known : last;
+    t->caches.l3_bytes = known && known < last ? known : last;
     return t;
 }
 

@@ -6,6 +6,15 @@
 #include "ir/target/feature.h"
 #include "ir/target/processor.h"
 
+/* The operations that are single instructions of the target; expansion writes the others with
+ * several. */
+typedef struct fv_target_arithmetic {
+    bool fma32, fma64;   /* fused multiply-add of f32, f64 */
+    bool round;          /* floor, ceil, trunc and rint */
+    bool sqrt32, sqrt64; /* sqrt of f32, f64 */
+    bool double_;        /* arithmetic of f64; affects speed only */
+} fv_target_arithmetic;
+
 typedef struct fv_target {
     const char *name; /* "x86-64-v3", "x86-64-v4+vnni"; "native" */
     /* the text of the target that "native" resolved to on this machine; otherwise `name` */
@@ -22,12 +31,8 @@ typedef struct fv_target {
     int pointer_bits;
     int vector_bits; /* 0: scalar code only */
     int vector_registers;
-    /* fused multiply-add exists for f32, f64; otherwise expansion writes two operations */
-    bool fma32, fma64;
-    bool round;          /* floor, ceil, trunc and rint are single instructions */
-    bool sqrt32, sqrt64; /* sqrt is a single instruction; otherwise it is expanded */
-    bool double_;        /* hardware has f64 arithmetic; affects speed only */
-    int l1_bytes, l2_bytes, l3_bytes;
+    fv_target_arithmetic single;
+    fv_caches caches;
     /* the family for which kernels are built; generic if the entry names none */
     fv_processor_id processor;
 } fv_target;

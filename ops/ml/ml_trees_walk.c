@@ -66,13 +66,18 @@ bool fv_infer_trees(fv_op *op) {
 
 /* ---- expressions ---- */
 
+/* The parameters of the kernel. */
+typedef struct walk_params {
+    fv_buf *x, *nodes, *values, *roots, *depths, *together, *starts, *first, *targets, *weights, *y;
+} walk_params;
+
 typedef struct walk {
     fv_custom *c;
     fv_arena *a;
     fv_elem e;
     int aggregate;
     bool missing; /* nodes say where NaN goes */
-    fv_buf *x, *nodes, *values, *roots, *depths, *together, *starts, *first, *targets, *weights, *y;
+    walk_params of;
     /* tiles: where lanes are, where they came to; scores of the rows of a task */
     fv_buf *at, *leaf, *score;
     fv_expr *n, *zero, *one, *row; /* rows; the first one of the task */
@@ -128,7 +133,7 @@ static fv_expr *taken_with(const walk *z, fv_expr *score, fv_expr *weight) {
 
 static fv_expr *word(const walk *z, fv_expr *node, int64_t i) {
     fv_expr *index[2] = {node, integer(z, i)};
-    return fv_x_load(z->a, z->nodes, index);
+    return fv_x_load(z->a, z->of.nodes, index);
 }
 
 static fv_expr *value_of(const walk *z, fv_expr *node) {
@@ -147,7 +152,7 @@ static void step(const walk *z, fv_expr *lane, fv_expr *row) {
     fv_arena *a = z->a;
     fv_expr *node = let(z, "node", load(z, z->at, lane)),
             *index[2] = {row, entry(z, "feature", word(z, node, FV_TREES_FEATURE))};
-    fv_expr *x = let(z, "x", fv_x_load(a, z->x, index)),
+    fv_expr *x = let(z, "x", fv_x_load(a, z->of.x, index)),
             *is_first = bin(z, FV_X_LE, x, value_of(z, node));
     if (z->missing) {
         fv_expr *mark = word(z, node, least_words(z->e));
@@ -175,20 +180,20 @@ static void keep_leaves(const walk *z) {
 /* What the leaf of a lane adds to a row: its weights, each of a target. */
 static void add_weights(const walk *z, fv_expr *lane, fv_expr *row) {
     fv_expr *leaf = let(z, "leaf", load(z, z->leaf, lane));
-    fv_expr *from = entry_at(z, "from", z->first, leaf),
-            *to = entry_at(z, "to", z->first, bin(z, FV_X_ADD, leaf, z->one));
+    fv_expr *from = entry_at(z, "from", z->of.first, leaf),
+            *to = entry_at(z, "to", z->of.first, bin(z, FV_X_ADD, leaf, z->one));
     fv_expr *i = loop(z, FV_SERIAL, "i", from, to),
-            *index[2] = {row, entry_at(z, "target", z->targets, i)};
-    fv_expr *score = fv_x_load(z->a, z->y, index);
-    fv_kb_store(&z->c->b, z->y, index, taken_with(z, score, load(z, z->weights, i)), NULL);
+            *index[2] = {row, entry_at(z, "target", z->of.targets, i)};
+    fv_expr *score = fv_x_load(z->a, z->of.y, index);
+    fv_kb_store(&z->c->b, z->of.y, index, taken_with(z, score, load(z, z->of.weights, i)), NULL);
     end(z);
 }
 
 /* ---- many rows: lanes are rows ---- */
 
 static void rows_through_tree(const walk *z, fv_expr *tree, fv_expr *count) {
-    fv_expr *root = entry_at(z, "root", z->roots, tree),
-            *depth = entry_at(z, "depth", z->depths, tree);
+    fv_expr *root = entry_at(z, "root", z->of.roots, tree),
+            *depth = entry_at(z, "depth", z->of.depths, tree);
     fv_expr *width = integer(z, FV_TREES_LANES), *last = bin(z, FV_X_SUB, z->n, z->one);
     fv_expr *parts =
         let(z, "parts",
@@ -204,7 +209,7 @@ static void rows_through_tree(const walk *z, fv_expr *tree, fv_expr *count) {
     step(z, c, bin(z, FV_X_MIN, bin(z, FV_X_ADD, bin(z, FV_X_ADD, z->row, part), c), last));
     end(z);
     end(z);
-    if (z->first) {
+    if (z->of.first) {
         keep_leaves(z);
         fv_expr *r = loop(z, FV_SERIAL, "r", z->zero,
                           let(z, "here", bin(z, FV_X_MIN, width, bin(z, FV_X_SUB, count, part))));
@@ -213,7 +218,7 @@ static void rows_through_tree(const walk *z, fv_expr *tree, fv_expr *count) {
     } else {
         c = lanes(z, "c");
         fv_expr *place = bin(z, FV_X_ADD, part, c),
-                *value = load(z, z->values, let(z, "leaf", load(z, z->at, c)));
+                *value = load(z, z->of.values, let(z, "leaf", load(z, z->at, c)));
         fv_kb_store(&z->c->b, z->score, &place, taken_with(z, load(z, z->score, place), value),
                     NULL);
         end(z);
@@ -222,21 +227,21 @@ static void rows_through_tree(const walk *z, fv_expr *tree, fv_expr *count) {
 }
 
 static void many_rows(const walk *z, fv_expr *count) {
-    fv_expr *groups = bin(z, FV_X_SUB, z->starts->extent[0], z->one);
+    fv_expr *groups = bin(z, FV_X_SUB, z->of.starts->extent[0], z->one);
     fv_expr *k = loop(z, FV_SERIAL, "target", z->zero, groups);
-    if (!z->first) {
+    if (!z->of.first) {
         fv_expr *r = loop(z, FV_VECTOR, "r", z->zero, integer(z, ROWS));
         fv_kb_store(&z->c->b, z->score, &r, start_of(z), NULL);
         end(z);
     }
-    fv_expr *from = entry_at(z, "from", z->starts, k),
-            *to = entry_at(z, "to", z->starts, bin(z, FV_X_ADD, k, z->one));
+    fv_expr *from = entry_at(z, "from", z->of.starts, k),
+            *to = entry_at(z, "to", z->of.starts, bin(z, FV_X_ADD, k, z->one));
     rows_through_tree(z, loop(z, FV_SERIAL, "tree", from, to), count);
     end(z);
-    if (!z->first) {
+    if (!z->of.first) {
         fv_expr *r = loop(z, FV_VECTOR, "r", z->zero, count),
                 *index[2] = {bin(z, FV_X_ADD, z->row, r), k};
-        fv_kb_store(&z->c->b, z->y, index, load(z, z->score, r), NULL);
+        fv_kb_store(&z->c->b, z->of.y, index, load(z, z->score, r), NULL);
         end(z);
     }
     end(z);
@@ -250,20 +255,20 @@ static void row_through_trees(const walk *z, fv_expr *row, fv_expr *tree, fv_exp
             *last = let(z, "last", bin(z, FV_X_SUB, to, z->one));
     fv_expr *c = lanes(z, "c");
     fv_kb_store(&z->c->b, z->at, &c,
-                entry_at(z, "root", z->roots, bin(z, FV_X_MIN, bin(z, FV_X_ADD, tree, c), last)),
+                entry_at(z, "root", z->of.roots, bin(z, FV_X_MIN, bin(z, FV_X_ADD, tree, c), last)),
                 NULL);
     end(z);
-    loop(z, FV_SERIAL, "step", z->zero, entry_at(z, "depth", z->together, tree));
+    loop(z, FV_SERIAL, "step", z->zero, entry_at(z, "depth", z->of.together, tree));
     step(z, lanes(z, "c"), row);
     end(z);
     end(z);
     keep_leaves(z);
     fv_expr *i = loop(z, FV_SERIAL, "i", z->zero,
                       let(z, "here", bin(z, FV_X_MIN, width, bin(z, FV_X_SUB, to, tree))));
-    if (z->first) {
+    if (z->of.first) {
         add_weights(z, i, row);
     } else {
-        fv_expr *value = load(z, z->values, let(z, "leaf", load(z, z->leaf, i)));
+        fv_expr *value = load(z, z->of.values, let(z, "leaf", load(z, z->leaf, i)));
         fv_kb_store(&z->c->b, score, NULL, taken_with(z, fv_x_load(z->a, score, NULL), value),
                     NULL);
     }
@@ -271,17 +276,17 @@ static void row_through_trees(const walk *z, fv_expr *row, fv_expr *tree, fv_exp
 }
 
 static void few_rows(const walk *z, fv_expr *count) {
-    fv_expr *groups = bin(z, FV_X_SUB, z->starts->extent[0], z->one);
+    fv_expr *groups = bin(z, FV_X_SUB, z->of.starts->extent[0], z->one);
     fv_expr *row = let(z, "own", bin(z, FV_X_ADD, z->row, loop(z, FV_SERIAL, "r", z->zero, count)));
     fv_expr *k = loop(z, FV_SERIAL, "target", z->zero, groups);
-    fv_buf *score = z->first ? NULL : fv_kb_tile(&z->c->b, "sum", z->e, 0, NULL, start_of(z));
-    fv_expr *from = entry_at(z, "from", z->starts, k),
-            *to = entry_at(z, "to", z->starts, bin(z, FV_X_ADD, k, z->one));
+    fv_buf *score = z->of.first ? NULL : fv_kb_tile(&z->c->b, "sum", z->e, 0, NULL, start_of(z));
+    fv_expr *from = entry_at(z, "from", z->of.starts, k),
+            *to = entry_at(z, "to", z->of.starts, bin(z, FV_X_ADD, k, z->one));
     fv_expr *tree = fv_kb_for(&z->c->b, FV_SERIAL, "tree", from, to, FV_TREES_LANES);
     row_through_trees(z, row, tree, to, score);
     end(z);
-    if (!z->first)
-        fv_kb_store(&z->c->b, z->y, (fv_expr *[]){row, k}, fv_x_load(z->a, score, NULL), NULL);
+    if (!z->of.first)
+        fv_kb_store(&z->c->b, z->of.y, (fv_expr *[]){row, k}, fv_x_load(z->a, score, NULL), NULL);
     end(z);
     end(z);
 }
@@ -300,20 +305,20 @@ static void fill(fv_custom *c, walk *z, const fv_type *y) {
 }
 
 static void bind(fv_custom *c, walk *z, fv_op *op) {
-    z->x = fv_custom_in(c, FV_TREES_X);
-    z->nodes = fv_custom_in(c, FV_TREES_NODES);
-    z->values = fv_custom_in(c, FV_TREES_VALUES);
-    z->roots = fv_custom_in(c, FV_TREES_ROOTS);
-    z->depths = fv_custom_in(c, FV_TREES_DEPTHS);
-    z->together = fv_custom_in(c, FV_TREES_TOGETHER);
-    z->starts = fv_custom_in(c, FV_TREES_STARTS);
+    z->of.x = fv_custom_in(c, FV_TREES_X);
+    z->of.nodes = fv_custom_in(c, FV_TREES_NODES);
+    z->of.values = fv_custom_in(c, FV_TREES_VALUES);
+    z->of.roots = fv_custom_in(c, FV_TREES_ROOTS);
+    z->of.depths = fv_custom_in(c, FV_TREES_DEPTHS);
+    z->of.together = fv_custom_in(c, FV_TREES_TOGETHER);
+    z->of.starts = fv_custom_in(c, FV_TREES_STARTS);
     z->missing = fv_in_type(op, FV_TREES_NODES)->dims[1]->value > least_words(z->e);
-    z->first = fv_op_in(op, FV_TREES_FIRST) ? fv_custom_in(c, FV_TREES_FIRST) : NULL;
-    if (z->first) {
-        z->targets = fv_custom_in(c, FV_TREES_TARGETS);
-        z->weights = fv_custom_in(c, FV_TREES_WEIGHTS);
+    z->of.first = fv_op_in(op, FV_TREES_FIRST) ? fv_custom_in(c, FV_TREES_FIRST) : NULL;
+    if (z->of.first) {
+        z->of.targets = fv_custom_in(c, FV_TREES_TARGETS);
+        z->of.weights = fv_custom_in(c, FV_TREES_WEIGHTS);
     }
-    z->y = z->first ? fv_custom_update(c, 0) : fv_custom_out(c, 0);
+    z->of.y = z->of.first ? fv_custom_update(c, 0) : fv_custom_out(c, 0);
 }
 
 bool fv_kernel_trees(fv_custom *c, fv_op *op) {
@@ -340,7 +345,7 @@ bool fv_kernel_trees(fv_custom *c, fv_op *op) {
     fv_kb_if(&c->b, bin(&z, FV_X_LT, z.n, fv_x_int(a, FV_TREES_LANES / 2)));
     few_rows(&z, count);
     fv_kb_else(&c->b);
-    if (!z.first)
+    if (!z.of.first)
         z.score = fv_kb_tile(&c->b, "score", z.e, 1, rows, start_of(&z));
     many_rows(&z, count);
     fv_kb_end(&c->b);

@@ -22,6 +22,11 @@
 #include "ir/definition/recurrence.h"
 #include "ir/graph/infer.h"
 
+/* The index of the element of a state that is computed. */
+typedef struct cell_index {
+    fv_expr *dir, *row, *unit;
+} cell_index;
+
 typedef struct cell {
     fv_definer *d;
     fv_recurrence *r;
@@ -31,7 +36,7 @@ typedef struct cell {
     const fv_dim *seq, *hidden;
     int nindex;
     fv_var *index[3], *k; /* of a state: [direction,] row, unit; what is summed over */
-    fv_expr *dir, *row, *unit;
+    cell_index at;
     fv_expr *length, *active; /* steps of the row; has it this one? NULL: all rows have all */
     fv_expr *time, *place;    /* the position in the sequence: where it is read, and written */
 } cell;
@@ -89,7 +94,8 @@ static fv_expr *apply(const cell *z, int i, fv_expr *x) {
     fv_expr *y = act_of(z, f, x);
     bool same =
         z->of.directions == 1 || (f->kind == g->kind && f->alpha == g->alpha && f->beta == g->beta);
-    return same ? y : fv_x_select(z->a, bin(z, FV_X_EQ, z->dir, integer(z, 0)), y, act_of(z, g, x));
+    return same ? y
+                : fv_x_select(z->a, bin(z, FV_X_EQ, z->at.dir, integer(z, 0)), y, act_of(z, g, x));
 }
 
 /* Of the sum of a gate, clipped. ONNX Runtime clips gates alone, not the cell; so do we. */
@@ -103,32 +109,33 @@ static fv_expr *activate(const cell *z, int i, fv_expr *x) {
 
 /* Unit `unit` of that gate or peephole, among those of a direction. */
 static fv_expr *of_gate(const cell *z, int gate) {
-    return bin(z, FV_X_ADD, bin(z, FV_X_MUL, integer(z, gate), fv_x_dim(z->a, z->hidden)), z->unit);
+    return bin(z, FV_X_ADD, bin(z, FV_X_MUL, integer(z, gate), fv_x_dim(z->a, z->hidden)),
+               z->at.unit);
 }
 
 static fv_expr *input(const cell *z, int gate) {
     fv_expr *group =
-        bin(z, FV_X_ADD, bin(z, FV_X_MUL, z->dir, integer(z, z->of.gates)), integer(z, gate));
-    fv_expr *at = bin(z, FV_X_ADD, bin(z, FV_X_MUL, group, fv_x_dim(z->a, z->hidden)), z->unit);
+        bin(z, FV_X_ADD, bin(z, FV_X_MUL, z->at.dir, integer(z, z->of.gates)), integer(z, gate));
+    fv_expr *at = bin(z, FV_X_ADD, bin(z, FV_X_MUL, group, fv_x_dim(z->a, z->hidden)), z->at.unit);
     bool first = z->of.batch_first;
     return fv_d_load(z->d, FV_STEPS_X,
-                     (fv_expr *[]){first ? z->row : z->time, first ? z->time : z->row, at});
+                     (fv_expr *[]){first ? z->at.row : z->time, first ? z->time : z->at.row, at});
 }
 
 /* Element of a state, at its own indices or at unit k. */
 static fv_expr *state_at(const cell *z, const fv_value *s, fv_expr *unit) {
-    fv_expr *at[3] = {z->dir, z->row, unit};
+    fv_expr *at[3] = {z->at.dir, z->at.row, unit};
     return fv_state_load(z->d, s, at + (z->nindex == 2));
 }
 
 static fv_expr *own(const cell *z, const fv_value *s) {
-    return state_at(z, s, z->unit);
+    return state_at(z, s, z->at.unit);
 }
 
 /* sum k: s[.., k] * R[.., unit of the gate, k]; of AttnLSTM, k goes on over what was attended to */
 static fv_expr *product(const cell *z, const fv_value *s, int gate) {
     fv_expr *k = fv_x_var(z->a, z->k),
-            *weight = fv_d_load(z->d, FV_STEPS_R, (fv_expr *[]){z->dir, of_gate(z, gate), k});
+            *weight = fv_d_load(z->d, FV_STEPS_R, (fv_expr *[]){z->at.dir, of_gate(z, gate), k});
     fv_var *over = z->k;
     return fv_x_reduce(z->a, FV_SUM, 1, &over, bin(z, FV_X_MUL, state_at(z, s, k), weight));
 }
@@ -141,7 +148,7 @@ static fv_expr *gate_sum(const cell *z, const fv_value *s, int gate) {
 static fv_expr *peephole(const cell *z, int k, fv_expr *sum, fv_expr *cell_state) {
     if (!has(z, FV_STEPS_P))
         return sum;
-    return fv_x_fma(z->a, fv_d_load(z->d, FV_STEPS_P, (fv_expr *[]){z->dir, of_gate(z, k)}),
+    return fv_x_fma(z->a, fv_d_load(z->d, FV_STEPS_P, (fv_expr *[]){z->at.dir, of_gate(z, k)}),
                     cell_state, sum);
 }
 
@@ -149,8 +156,8 @@ static fv_expr *peephole(const cell *z, int k, fv_expr *sum, fv_expr *cell_state
 
 /* A state that begins as that operand, or as 0. */
 static fv_state *state(const cell *z, const char *name, int in) {
-    fv_expr *at[3] = {z->of.batch_first ? z->row : z->dir, z->of.batch_first ? z->dir : z->row,
-                      z->unit};
+    fv_expr *at[3] = {z->of.batch_first ? z->at.row : z->at.dir,
+                      z->of.batch_first ? z->at.dir : z->at.row, z->at.unit};
     fv_expr *first = has(z, in) ? fv_d_load(z->d, in, at) : number(z, 0);
     return fv_recurrence_state(z->d, z->r, name, z->e, z->nindex, z->index, first);
 }
@@ -207,7 +214,8 @@ static fv_state *gru_linear(const cell *z) {
             *reset = activate(z, 0, gate_sum(z, h->before, R));
     fv_expr *sum = product(z, h->before, H);
     if (has(z, FV_STEPS_B))
-        sum = bin(z, FV_X_ADD, sum, fv_d_load(z->d, FV_STEPS_B, (fv_expr *[]){z->dir, z->unit}));
+        sum = bin(z, FV_X_ADD, sum,
+                  fv_d_load(z->d, FV_STEPS_B, (fv_expr *[]){z->at.dir, z->at.unit}));
     sum = fv_x_fma(z->a, reset, sum, input(z, H));
     set_step(z, h, gru_update(z, update, own(z, h->before), activate(z, 1, sum)));
     return h;
@@ -251,8 +259,8 @@ static fv_expr *sum_over(const cell *z, fv_var *v, fv_expr *x, fv_expr *y) {
 
 /* Element i of the state x, or of the elements that follow it. */
 static fv_expr *joined(const cell *z, const fv_state *x, const fv_state *behind, fv_expr *i) {
-    fv_expr *n = fv_x_dim(z->a, x->now->type->dims[x->rank - 1]), *at[3] = {z->dir, z->row, i},
-            *zero = number(z, 0);
+    fv_expr *n = fv_x_dim(z->a, x->now->type->dims[x->rank - 1]),
+            *at[3] = {z->at.dir, z->at.row, i}, *zero = number(z, 0);
     fv_expr **own_index = at + (z->nindex == 2), *first = bin(z, FV_X_LT, i, n);
     fv_expr *a = fv_x_guard(z->a, fv_value_buf(z->a, x->now), own_index, first, zero);
     at[2] = bin(z, FV_X_SUB, i, n);
@@ -265,14 +273,14 @@ static fv_expr *joined(const cell *z, const fv_state *x, const fv_state *behind,
 static fv_expr *score(const cell *z, const fv_state *query, fv_var *s) {
     fv_var *a = fv_d_var(z->d, "a", query->now->type->dims[query->rank - 1]);
     fv_expr *key =
-        fv_d_load(z->d, FV_STEPS_KEYS, (fv_expr *[]){z->dir, z->row, var(z, a), var(z, s)});
+        fv_d_load(z->d, FV_STEPS_KEYS, (fv_expr *[]){z->at.dir, z->at.row, var(z, a), var(z, s)});
     fv_expr *meets =
         fv_x_un(z->a, FV_X_TANH, bin(z, FV_X_ADD, key, state_at(z, query->now, var(z, a))));
     fv_expr *x =
-        sum_over(z, a, fv_d_load(z->d, FV_STEPS_V, (fv_expr *[]){z->dir, var(z, a)}), meets);
+        sum_over(z, a, fv_d_load(z->d, FV_STEPS_V, (fv_expr *[]){z->at.dir, var(z, a)}), meets);
     if (!has(z, FV_STEPS_MEMORY_LENS))
         return x;
-    fv_expr *length = fv_d_load(z->d, FV_STEPS_MEMORY_LENS, (fv_expr *[]){z->row});
+    fv_expr *length = fv_d_load(z->d, FV_STEPS_MEMORY_LENS, (fv_expr *[]){z->at.row});
     return fv_x_select(z->a, bin(z, FV_X_LT, var(z, s), length), x, number(z, -INFINITY));
 }
 
@@ -289,14 +297,14 @@ static fv_state *attend(const cell *z, const fv_state *h) {
              *context = made_along(z, "context", m);
     query->step =
         sum_over(z, u, state_at(z, h->now, var(z, u)),
-                 fv_d_load(z->d, FV_STEPS_QW, (fv_expr *[]){z->dir, var(z, u), var(z, a)}));
+                 fv_d_load(z->d, FV_STEPS_QW, (fv_expr *[]){z->at.dir, var(z, u), var(z, a)}));
     scores->step = score(z, query, s);
     most->step = fv_x_reduce(z->a, FV_REDUCE_MAX, 1, &t, state_at(z, scores->now, var(z, t)));
     weight->step = fv_x_un(
         z->a, FV_X_EXP,
         bin(z, FV_X_SUB, state_at(z, scores->now, var(z, s)), state_at(z, most->now, NULL)));
     all->step = fv_x_reduce(z->a, FV_SUM, 1, &t, state_at(z, weight->now, var(z, t)));
-    fv_expr *value = fv_d_load(z->d, FV_STEPS_M, (fv_expr *[]){z->row, var(z, t), var(z, m)});
+    fv_expr *value = fv_d_load(z->d, FV_STEPS_M, (fv_expr *[]){z->at.row, var(z, t), var(z, m)});
     context->step = bin(z, FV_X_DIV, sum_over(z, t, state_at(z, weight->now, var(z, t)), value),
                         state_at(z, all->now, NULL));
     return context;
@@ -311,7 +319,7 @@ static fv_state *attention_layer(const cell *z, const fv_state *h, fv_state *con
            *k = fv_d_var(z->d, "k", layer->dims[1]);
     fv_state *both = made_along(z, "both", i), *attention = made_along(z, "attention", o);
     both->step = joined(z, h, context, var(z, i));
-    fv_expr *weight = fv_d_load(z->d, FV_STEPS_AW, (fv_expr *[]){z->dir, var(z, k), var(z, o)});
+    fv_expr *weight = fv_d_load(z->d, FV_STEPS_AW, (fv_expr *[]){z->at.dir, var(z, k), var(z, o)});
     attention->step = sum_over(z, k, state_at(z, both->now, var(z, k)), weight);
     return attention;
 }
@@ -324,7 +332,7 @@ static fv_state *attention_lstm(const cell *z, fv_state **cell_state, fv_state *
     fv_var *index[3], *k = axis(z, "j", z->k->dim);
     memcpy(index, z->index, sizeof index);
     index[z->nindex - 1] = k;
-    fv_expr *at[3] = {z->dir, z->row, var(z, k)}, *first = number(z, 0);
+    fv_expr *at[3] = {z->at.dir, z->at.row, var(z, k)}, *first = number(z, 0);
     if (has(z, FV_STEPS_H))
         first = fv_d_load_else(z->d, FV_STEPS_H, at, first);
     *kept = fv_recurrence_state(z->d, z->r, "all", z->e, z->nindex, index, first);
@@ -342,7 +350,7 @@ static void place_steps(cell *z) {
             *last = bin(z, FV_X_SUB, n, integer(z, 1));
     bool varies = z->of.directions == 2;
     if (has(z, FV_STEPS_LENS)) {
-        z->length = fv_x_convert(z->a, FV_I64, fv_d_load(z->d, FV_STEPS_LENS, &z->row));
+        z->length = fv_x_convert(z->a, FV_I64, fv_d_load(z->d, FV_STEPS_LENS, &z->at.row));
         n = bin(z, FV_X_MIN, z->length, n);
         z->active = bin(z, FV_X_LT, t, n);
     }
@@ -350,7 +358,7 @@ static void place_steps(cell *z) {
     if (z->active)
         back = fv_x_select(z->a, z->active, back, t);
     if (varies)
-        back = fv_x_select(z->a, bin(z, FV_X_EQ, z->dir, integer(z, 0)), t, back);
+        back = fv_x_select(z->a, bin(z, FV_X_EQ, z->at.dir, integer(z, 0)), t, back);
     z->place = varies || z->of.reverse ? back : t;
     z->time = z->place;
     if (z->active && z->place != t) /* indices that come from data are checked */
@@ -369,16 +377,16 @@ static void set_axes(cell *z) {
             fv_recurrence_index(z->d, z->r, "d", fv_dim_const(z->d->module->dims, 2));
     z->index[z->nindex++] = fv_recurrence_index(z->d, z->r, "b", batch);
     z->index[z->nindex++] = fv_recurrence_index(z->d, z->r, "u", z->hidden);
-    z->dir = z->of.directions == 2 ? fv_x_var(z->a, z->index[0]) : integer(z, 0);
-    z->row = fv_x_var(z->a, z->index[z->nindex - 2]);
-    z->unit = fv_x_var(z->a, z->index[z->nindex - 1]);
+    z->at.dir = z->of.directions == 2 ? fv_x_var(z->a, z->index[0]) : integer(z, 0);
+    z->at.row = fv_x_var(z->a, z->index[z->nindex - 2]);
+    z->at.unit = fv_x_var(z->a, z->index[z->nindex - 1]);
     place_steps(z);
 }
 
 /* A state at the end: 0 where there was no step, as ONNX Runtime has it. */
 static void give_last(const cell *z, int out, const fv_state *s) {
-    fv_expr *at[3] = {z->of.batch_first ? z->row : z->dir, z->of.batch_first ? z->dir : z->row,
-                      z->unit},
+    fv_expr *at[3] = {z->of.batch_first ? z->at.row : z->at.dir,
+                      z->of.batch_first ? z->at.dir : z->at.row, z->at.unit},
             *x = own(z, s->now);
     if (z->length)
         x = fv_x_select(z->a, bin(z, FV_X_LE, z->length, integer(z, 0)), number(z, 0), x);
@@ -404,11 +412,11 @@ bool fv_recurrent_steps(fv_definer *d, fv_recurrence *r) {
         return false;
     set_axes(&z);
     fv_state *h = of_kind(&z, &c, &kept);
-    fv_expr *y = own(&z, h->now), *at[4] = {z.place, z.dir, z.row, z.unit};
+    fv_expr *y = own(&z, h->now), *at[4] = {z.place, z.at.dir, z.at.row, z.at.unit};
     if (z.of.batch_first) {
-        at[0] = z.row;
+        at[0] = z.at.row;
         at[1] = z.place;
-        at[2] = z.dir;
+        at[2] = z.at.dir;
     }
     fv_recurrence_element(d, r, FV_REC_Y, at,
                           z.active ? fv_x_select(z.a, z.active, y, number(&z, 0)) : y);

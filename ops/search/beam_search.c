@@ -55,13 +55,13 @@ static bool check_counts(const beam_search *b) {
     const fv_search *s = &b->s;
     fv_module *m = fv_op_module(s->op);
     const char *says = fv_printf(m->arena, "%s <= %s", fv_dim_str(m->arena, b->returned),
-                                 fv_dim_str(m->arena, s->beams));
-    return fv_infer_at_least(s->op, s->beams, 1, "beams") &&
+                                 fv_dim_str(m->arena, s->size.beams));
+    return fv_infer_at_least(s->op, s->size.beams, 1, "beams") &&
            fv_infer_at_least(s->op, b->returned, 1, "sequences to return") &&
-           (fv_module_require(m, fv_dim_max(s->t, s->beams, b->returned), s->beams,
+           (fv_module_require(m, fv_dim_max(s->t, s->size.beams, b->returned), s->size.beams,
                               fv_op_why(s->op, "as many beams as sequences"), says) ||
             fv_op_error(s->op, "num_return_sequences is %s, num_beams %s",
-                        fv_dim_str(m->arena, b->returned), fv_dim_str(m->arena, s->beams)));
+                        fv_dim_str(m->arena, b->returned), fv_dim_str(m->arena, s->size.beams)));
 }
 
 /* Does it return the scores of all iterations? */
@@ -116,7 +116,8 @@ static bool read_model(fv_op *op, fv_search *s) {
 static bool read_answers(fv_op *op, fv_search *s) {
     const fv_value *first = fv_op_in(op, DECODER_IDS);
     int64_t start = fv_op_int(op, "decoder_start_token_id");
-    s->prompt = first && s->model == FV_SEARCH_AUDIO ? first->type->dims[1] : fv_dim_const(s->t, 1);
+    s->size.prompt =
+        first && s->model == FV_SEARCH_AUDIO ? first->type->dims[1] : fv_dim_const(s->t, 1);
     if (first && s->model != FV_SEARCH_AUDIO)
         return fv_op_error(op, "decoder_input_ids is for model_type 2, and model_type is %d",
                            (int)s->model);
@@ -126,7 +127,8 @@ static bool read_answers(fv_op *op, fv_search *s) {
         return fv_op_error(
             op, "decoder_start_token_id is %lld, expected the token that answers begin with",
             (long long)start);
-    return fv_search_has_dims(op, DECODER_IDS, 2, (const fv_dim *[]){s->batch, s->prompt});
+    return fv_search_has_dims(op, DECODER_IDS, 2,
+                              (const fv_dim *[]){s->size.batch, s->size.prompt});
 }
 
 /* The token of silence, by either of its names. */
@@ -153,7 +155,7 @@ static void read_times(fv_op *op, beam_search *b) {
                                .transcribe = token(op, "transcribe_token_id")};
     bool off =
         !b->times.processor || (fv_known_int(b->times.processor, &processor) && processor != 1);
-    b->s.times = b->s.model == FV_SEARCH_AUDIO && !off ? &b->times : NULL;
+    b->s.scores.times = b->s.model == FV_SEARCH_AUDIO && !off ? &b->times : NULL;
 }
 
 static bool read(fv_op *op, beam_search *b) {
@@ -163,30 +165,30 @@ static bool read(fv_op *op, beam_search *b) {
                        .early = fv_op_int(op, "early_stopping") != 0};
     *s = (fv_search){.op = op,
                      .t = fv_op_module(op)->dims,
-                     .batch = ids[0],
-                     .beams = fv_search_number(op, BEAMS),
-                     .prompt = ids[1],
-                     .most = fv_search_number(op, MAX_LENGTH),
+                     .size.batch = ids[0],
+                     .size.beams = fv_search_number(op, BEAMS),
+                     .size.prompt = ids[1],
+                     .size.most = fv_search_number(op, MAX_LENGTH),
                      .pad = fv_op_int(op, "pad_token_id"),
                      .end = fv_op_int(op, "eos_token_id"),
                      .ids = op->in[IDS],
                      .source = op->in[IDS],
                      .mask = fv_op_in(op, MASK),
-                     .min_length = fv_op_in(op, MIN_LENGTH),
-                     .penalty = fv_op_in(op, PENALTY),
-                     .allowed = fv_op_in(op, ALLOWED),
-                     .allowed_first = fv_op_in(op, ALLOWED_FIRST),
-                     .divisor = is_whisper(op) ? fv_op_in(op, TEMPERATURE) : NULL,
-                     .forced = is_whisper(op) ? fv_op_in(op, FORCED_IDS) : NULL,
-                     .shows = is_whisper(op) && fv_op_int(op, "decoder_output_cross_qk"),
-                     .ngram = fv_op_int(op, "no_repeat_ngram_size")};
-    if (!b->returned || !s->beams || !s->most || !read_model(op, s) ||
+                     .scores.min_length = fv_op_in(op, MIN_LENGTH),
+                     .scores.penalty = fv_op_in(op, PENALTY),
+                     .scores.allowed = fv_op_in(op, ALLOWED),
+                     .scores.allowed_first = fv_op_in(op, ALLOWED_FIRST),
+                     .scores.divisor = is_whisper(op) ? fv_op_in(op, TEMPERATURE) : NULL,
+                     .scores.forced = is_whisper(op) ? fv_op_in(op, FORCED_IDS) : NULL,
+                     .graphs.shows = is_whisper(op) && fv_op_int(op, "decoder_output_cross_qk"),
+                     .scores.ngram = fv_op_int(op, "no_repeat_ngram_size")};
+    if (!b->returned || !s->size.beams || !s->size.most || !read_model(op, s) ||
         (s->model && !read_answers(op, s)))
         return false;
     read_times(op, b);
-    s->rows = fv_dim_mul(s->t, s->batch, s->beams);
-    b->candidates = fv_dim_mul(s->t, s->beams, fv_dim_const(s->t, 2));
-    return fv_search_check(s) && check_left_out(op, s->beams) && check_counts(b);
+    s->size.rows = fv_dim_mul(s->t, s->size.batch, s->size.beams);
+    b->candidates = fv_dim_mul(s->t, s->size.beams, fv_dim_const(s->t, 2));
+    return fv_search_check(s) && check_left_out(op, s->size.beams) && check_counts(b);
 }
 
 static bool read_graphs(fv_search *s) {
@@ -201,18 +203,18 @@ static bool hand(fv_op *op, const char *region, int n, const fv_type *const *dec
 }
 
 static bool is_of(const fv_search *s, int64_t token) {
-    return token >= 0 && token < s->vocabulary->value;
+    return token >= 0 && token < s->graphs.vocabulary->value;
 }
 
 /* Are the tokens that only some results need in the vocabulary? */
 static bool check_tokens(const fv_search *s) {
     int64_t silence = gives(s->op, OUT_NO_SPEECH) ? no_speech_token(s->op) : 0;
-    if (s->times && (s->times->first == 0 || !is_of(s, s->times->first)))
+    if (s->scores.times && (s->scores.times->first == 0 || !is_of(s, s->scores.times->first)))
         return fv_op_error(s->op,
                            "logits_processor 1 needs %sbeginning_timestamp_token_id, a token of "
                            "the vocabulary above 0; it is %lld",
                            is_whisper(s->op) ? "" : "WhisperBeamSearch's ",
-                           (long long)s->times->first);
+                           (long long)s->scores.times->first);
     return is_of(s, silence) ||
            fv_op_error(s->op, "no_speech_token_id is %lld, which is no token of the vocabulary",
                        (long long)silence);
@@ -223,7 +225,7 @@ static void infer_shown(const beam_search *b) {
     const fv_search *s = &b->s;
     const fv_dim *all =
         fv_dim_mul(s->t, fv_dim_const(s->t, fv_search_shown_layers(s)), fv_search_shown_heads(s));
-    const fv_dim *dims[5] = {s->batch, b->returned,
+    const fv_dim *dims[5] = {s->size.batch, b->returned,
                              pairs_of(s->op) ? pairs_of(s->op)->type->dims[0] : all, NULL,
                              fv_search_frames(s)};
     fv_infer_run_time(s->op, OUT_CROSS, FV_F32, 5, dims);
@@ -233,10 +235,11 @@ static bool infer(fv_op *op) {
     beam_search b;
     const fv_search *s = &b.s;
     if (!read(op, &b) || !read_graphs(&b.s) || !check_tokens(s) ||
-        !fv_infer_at_least(op, s->vocabulary, 2, "tokens in the vocabulary") ||
-        !fv_search_has_dims(op, ALLOWED, 1, &s->vocabulary) ||
-        !fv_search_has_dims(op, ALLOWED_FIRST, 2, (const fv_dim *[]){s->batch, s->vocabulary}) ||
-        (s->forced && !fv_search_has_dims(op, FORCED_IDS, 1, &s->batch)) ||
+        !fv_infer_at_least(op, s->graphs.vocabulary, 2, "tokens in the vocabulary") ||
+        !fv_search_has_dims(op, ALLOWED, 1, &s->graphs.vocabulary) ||
+        !fv_search_has_dims(op, ALLOWED_FIRST, 2,
+                            (const fv_dim *[]){s->size.batch, s->graphs.vocabulary}) ||
+        (s->scores.forced && !fv_search_has_dims(op, FORCED_IDS, 1, &s->size.batch)) ||
         (shows(op) &&
          !fv_search_has_dims(op, CROSS_HEADS, 2,
                              (const fv_dim *[]){pairs_of(op) ? pairs_of(op)->type->dims[0] : NULL,
@@ -246,12 +249,13 @@ static bool infer(fv_op *op) {
     const fv_type *penalty =
         fv_in_type(op, LENGTH_PENALTY) ? fv_in_type(op, LENGTH_PENALTY) : fv_in_type(op, PENALTY);
     fv_elem e = penalty ? penalty->elem : FV_F32;
-    fv_infer_out(op, OUT_SEQUENCES, FV_I32, 3, (const fv_dim *[]){s->batch, b.returned, s->most});
-    fv_infer_out(op, OUT_SCORES, e, 2, (const fv_dim *[]){s->batch, b.returned});
+    fv_infer_out(op, OUT_SEQUENCES, FV_I32, 3,
+                 (const fv_dim *[]){s->size.batch, b.returned, s->size.most});
+    fv_infer_out(op, OUT_SCORES, e, 2, (const fv_dim *[]){s->size.batch, b.returned});
     fv_infer_out(op, OUT_ALL_SCORES, e, 4,
-                 (const fv_dim *[]){fv_dim_sub(s->t, s->most, s->prompt), s->batch, s->beams,
-                                    s->vocabulary});
-    fv_infer_out(op, OUT_NO_SPEECH, e, 1, &s->batch);
+                 (const fv_dim *[]){fv_dim_sub(s->t, s->size.most, s->size.prompt), s->size.batch,
+                                    s->size.beams, s->graphs.vocabulary});
+    fv_infer_out(op, OUT_NO_SPEECH, e, 1, &s->size.batch);
     if (shows(op))
         infer_shown(&b);
     return true;
@@ -260,17 +264,17 @@ static bool infer(fv_op *op) {
 /* ---- rows of tables ---- */
 
 static fv_value *matrix(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n) {
-    return fv_w_reshape(w, v, 2, (const fv_dim *[]){s->batch, n});
+    return fv_w_reshape(w, v, 2, (const fv_dim *[]){s->size.batch, n});
 }
 
 static fv_value *flat(fv_rewriter *w, const fv_search *s, fv_value *v) {
-    return fv_w_reshape(w, v, 1, &s->rows);
+    return fv_w_reshape(w, v, 1, &s->size.rows);
 }
 
 /* The places of the k first of the n elements of each row, by their order: i64 [batch, k] */
 static fv_value *first_of(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n,
                           const fv_dim *k, bool descending) {
-    const fv_dim *one = fv_dim_const(s->t, 1), *lines[4] = {s->batch, n, one, one};
+    const fv_dim *one = fv_dim_const(s->t, 1), *lines[4] = {s->size.batch, n, one, one};
     return matrix(w, s, fv_w_order(w, fv_w_reshape(w, v, 4, lines), k, descending), k);
 }
 
@@ -286,9 +290,9 @@ static fv_value *taken(fv_rewriter *w, fv_value *v, fv_value *at, int axis) {
 
 /* Places [batch, k] among n of each prompt, as places among those of all prompts. */
 static fv_value *among_all(fv_rewriter *w, const fv_search *s, fv_value *at, const fv_dim *n) {
-    return FV_W2(
-        w, FV_OP_Add, at,
-        FV_W2(w, FV_OP_Mul, fv_w_positions(w, s->batch, 2, 0), fv_w_ints(w, FV_I64, 0, 1, &n)));
+    return FV_W2(w, FV_OP_Add, at,
+                 FV_W2(w, FV_OP_Mul, fv_w_positions(w, s->size.batch, 2, 0),
+                       fv_w_ints(w, FV_I64, 0, 1, &n)));
 }
 
 static fv_value *first_columns(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n) {
@@ -306,7 +310,7 @@ typedef struct found {
 } found;
 
 static const fv_dim *width(const fv_search *s) {
-    return shows(s->op) ? fv_dim_mul(s->t, s->most, fv_dim_const(s->t, 2)) : s->most;
+    return shows(s->op) ? fv_dim_mul(s->t, s->size.most, fv_dim_const(s->t, 2)) : s->size.most;
 }
 
 /* Tokens [.., most], and the paths of the same sequences. */
@@ -317,7 +321,7 @@ static fv_value *with_paths(fv_rewriter *w, const fv_search *s, fv_value *tokens
 }
 
 static found none_found(fv_rewriter *w, const fv_search *s) {
-    const fv_dim *dims[3] = {s->batch, s->beams, width(s)};
+    const fv_dim *dims[3] = {s->size.batch, s->size.beams, width(s)};
     return (found){fv_w_expand(w, fv_w_float(w, FV_F32, -INFINITY), 2, dims),
                    fv_w_expand(w, fv_w_int(w, FV_I32, s->pad), 3, dims)};
 }
@@ -325,8 +329,8 @@ static found none_found(fv_rewriter *w, const fv_search *s) {
 /* The n best of both; of equal ones those that were found before. */
 static found best_of(fv_rewriter *w, const fv_search *s, const found *f, const found *more,
                      const fv_dim *n) {
-    const fv_dim *both = fv_dim_mul(s->t, s->beams, fv_dim_const(s->t, 2)),
-                 *rows[2] = {fv_dim_mul(s->t, s->batch, both), width(s)};
+    const fv_dim *both = fv_dim_mul(s->t, s->size.beams, fv_dim_const(s->t, 2)),
+                 *rows[2] = {fv_dim_mul(s->t, s->size.batch, both), width(s)};
     fv_attr axis = fv_attr_int(w->module, "axis", 1);
     fv_value *scores =
         fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){f->scores, more->scores}, 1, &axis);
@@ -361,7 +365,7 @@ static fv_value *enough(fv_rewriter *w, const beam_search *b, const found *f, fv
                         const fv_dim *length) {
     const fv_search *s = &b->s;
     const fv_dim *one = fv_dim_const(s->t, 1);
-    fv_value *worst = fv_w_part(w, f->scores, 1, fv_dim_sub(s->t, s->beams, one), one);
+    fv_value *worst = fv_w_part(w, f->scores, 1, fv_dim_sub(s->t, s->size.beams, one), one);
     fv_value *full = FV_W2(w, FV_OP_Less, fv_w_float(w, FV_F32, -INFINITY), worst);
     fv_value *best = per_length(w, s, first_columns(w, s, sums, one), length);
     return b->early ? full : FV_W2(w, FV_OP_And, full, FV_W2(w, FV_OP_GreaterOrEqual, worst, best));
@@ -385,10 +389,10 @@ typedef struct carried {
 
 /* One beam begins; the others would be the same. */
 static carried begin(fv_rewriter *w, const fv_search *s) {
-    const fv_dim *one = fv_dim_const(s->t, 1), *dims[2] = {s->batch, s->beams},
-                 *column[2] = {s->batch, one};
+    const fv_dim *one = fv_dim_const(s->t, 1), *dims[2] = {s->size.batch, s->size.beams},
+                 *column[2] = {s->size.batch, one};
     fv_value *others =
-        FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I64, 0), fv_w_positions(w, s->beams, 2, 1));
+        FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I64, 0), fv_w_positions(w, s->size.beams, 2, 1));
     fv_value *sums =
         FV_W3(w, FV_OP_Where, others, fv_w_float(w, FV_F32, -1e9), fv_w_float(w, FV_F32, 0));
     return (carried){.sums = fv_w_expand(w, sums, 2, dims),
@@ -409,30 +413,32 @@ static fv_sequences of_parents(fv_rewriter *w, const fv_sequences *q, fv_value *
 static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, const fv_decoded *d,
                        bool first) {
     const fv_search *s = &b->s;
-    const fv_dim *all = fv_dim_mul(s->t, s->beams, s->vocabulary);
+    const fv_dim *all = fv_dim_mul(s->t, s->size.beams, s->graphs.vocabulary);
     fv_attr axis = fv_attr_int(w->module, "axis", 1);
     fv_value *likely = fv_w_op(w, FV_OP_LogSoftmax, 1, &d->scores, 1, &axis),
-             *words = fv_w_ints(w, FV_I64, 0, 1, &s->vocabulary);
+             *words = fv_w_ints(w, FV_I64, 0, 1, &s->graphs.vocabulary);
     fv_value *scores =
         fv_w_search_scores(w, s, first ? fv_w_for_rows(w, s, likely) : likely, &r->q, first);
     scores = matrix(w, s, FV_W2(w, FV_OP_Add, scores, fv_w_column(w, flat(w, s, r->sums))), all);
     fv_value *best = first_of(w, s, scores, all, b->candidates, true),
              *sums = elements(w, scores, best);
     fv_value *tokens = FV_W2(w, FV_OP_Mod, best, words),
-             *parents = among_all(w, s, FV_W2(w, FV_OP_Div, best, words), s->beams);
+             *parents = among_all(w, s, FV_W2(w, FV_OP_Div, best, words), s->size.beams);
     fv_value *ends = FV_W2(w, FV_OP_Equal, tokens, fv_w_int(w, FV_I64, s->end));
     fv_value *count =
-        FV_W2(w, FV_OP_And, first_columns(w, s, ends, s->beams), FV_W1(w, FV_OP_Not, r->done));
+        FV_W2(w, FV_OP_And, first_columns(w, s, ends, s->size.beams), FV_W1(w, FV_OP_Not, r->done));
     fv_value *path = !r->paths || first ? r->paths : fv_w_path(w, s, r->paths, r->q.length);
-    fv_value *ended =
-        taken(w, with_paths(w, s, r->q.tokens, path), first_columns(w, s, parents, s->beams), 0);
-    found more = candidates(w, s, count, first_columns(w, s, sums, s->beams), ended, r->q.length);
-    const fv_dim *each[3] = {s->batch, s->beams, s->vocabulary};
+    fv_value *ended = taken(w, with_paths(w, s, r->q.tokens, path),
+                            first_columns(w, s, parents, s->size.beams), 0);
+    found more =
+        candidates(w, s, count, first_columns(w, s, sums, s->size.beams), ended, r->q.length);
+    const fv_dim *each[3] = {s->size.batch, s->size.beams, s->graphs.vocabulary};
     carried next = {.scores = fv_w_reshape(w, scores, 3, each),
-                    .found = best_of(w, s, &r->found, &more, s->beams),
-                    .pasts = FV_NEW(w->module->arena, fv_value *, s->layers)};
+                    .found = best_of(w, s, &r->found, &more, s->size.beams),
+                    .pasts = FV_NEW(w->module->arena, fv_value *, s->graphs.layers)};
     next.done = FV_W2(w, FV_OP_Or, r->done, enough(w, b, &next.found, sums, r->q.length));
-    fv_value *open = first_of(w, s, fv_w_cast(w, ends, FV_I32), b->candidates, s->beams, false);
+    fv_value *open =
+        first_of(w, s, fv_w_cast(w, ends, FV_I32), b->candidates, s->size.beams, false);
     fv_value *from = flat(w, s, elements(w, parents, open));
     next.sums = elements(w, sums, open);
     next.tokens = fv_w_cast(w, flat(w, s, elements(w, tokens, open)), FV_I32);
@@ -440,9 +446,9 @@ static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, c
     next.paths = path ? taken(w, path, from, 0) : NULL;
     next.q = fv_w_append(w, s, &before, next.tokens);
     fv_value *prompts =
-        first ? FV_W2(w, FV_OP_Div, from, fv_w_ints(w, FV_I64, 0, 1, &s->beams)) : from;
-    for (int i = 0; i < s->layers; i++)
-        next.pasts[i] = taken(w, d->presents[i], prompts, s->row_axis);
+        first ? FV_W2(w, FV_OP_Div, from, fv_w_ints(w, FV_I64, 0, 1, &s->size.beams)) : from;
+    for (int i = 0; i < s->graphs.layers; i++)
+        next.pasts[i] = taken(w, d->presents[i], prompts, s->graphs.row_axis);
     return next;
 }
 
@@ -468,13 +474,13 @@ static carried unpack(const fv_search *s, int n, fv_value **states, const fv_dim
                      .sums = states[SUMS],
                      .done = states[DONE],
                      .q = q,
-                     .pasts = states + n - s->layers,
+                     .pasts = states + n - s->graphs.layers,
                      .found = {states[FOUND_SCORES], states[FOUND_TOKENS]},
                      .paths = shows(s->op) ? states[STATES] : NULL};
 }
 
 static fv_value *goes_on(fv_rewriter *w, const fv_search *s, const carried *r) {
-    return fv_w_any_not(w, fv_w_reshape(w, r->done, 1, &s->batch));
+    return fv_w_any_not(w, fv_w_reshape(w, r->done, 1, &s->size.batch));
 }
 
 /* For the returned sequences, whose paths follow the tokens, the scores of all iterations, f32
@@ -482,7 +488,8 @@ static fv_value *goes_on(fv_rewriter *w, const fv_search *s, const carried *r) {
 static void give_shown(fv_rewriter *w, const beam_search *b, fv_value *sequences, fv_value *turns) {
     const fv_search *s = &b->s;
     const fv_type *t = s->op->out[OUT_CROSS]->type;
-    fv_value *v = fv_w_shown_along(w, s, turns, fv_w_part(w, sequences, 2, s->most, s->most));
+    fv_value *v =
+        fv_w_shown_along(w, s, turns, fv_w_part(w, sequences, 2, s->size.most, s->size.most));
     if (!v)
         return;
     fv_w_bind(w, fv_w_ints(w, FV_I64, 1, 1, &turns->type->dims[0]), 1, &t->dims[3]);
@@ -494,19 +501,19 @@ static void give_shown(fv_rewriter *w, const beam_search *b, fv_value *sequences
 static void give(fv_rewriter *w, const beam_search *b, const carried *r, fv_value *shown) {
     const fv_search *s = &b->s;
     const fv_op *op = s->op;
-    const fv_dim *dims[3] = {s->batch, s->beams, width(s)},
-                 *given[3] = {s->batch, b->returned, dims[2]};
+    const fv_dim *dims[3] = {s->size.batch, s->size.beams, width(s)},
+                 *given[3] = {s->size.batch, b->returned, dims[2]};
     fv_value *open = fv_w_expand(w, FV_W1(w, FV_OP_Not, r->done), 2, dims);
     found more =
         candidates(w, s, open, r->sums,
-                   fv_w_reshape(w, with_paths(w, s, r->q.tokens, r->paths), 3, dims), s->most);
+                   fv_w_reshape(w, with_paths(w, s, r->q.tokens, r->paths), 3, dims), s->size.most);
     found all = best_of(w, s, &r->found, &more, b->returned);
     all.tokens = shown ? fv_w_reshape(w, all.tokens, 3, given) : all.tokens;
     if (shown)
         give_shown(w, b, all.tokens, shown);
     if (op->out[OUT_SEQUENCES])
         fv_w_result(w, OUT_SEQUENCES,
-                    shown ? fv_w_part(w, all.tokens, 2, fv_dim_const(s->t, 0), s->most)
+                    shown ? fv_w_part(w, all.tokens, 2, fv_dim_const(s->t, 0), s->size.most)
                           : all.tokens);
     if (op->nout > OUT_SCORES && op->out[OUT_SCORES])
         fv_w_result(w, OUT_SCORES, fv_w_cast(w, all.scores, op->out[OUT_SCORES]->type->elem));
@@ -544,7 +551,7 @@ static fv_value *answers(fv_rewriter *w, const fv_search *s) {
     fv_value *first = fv_op_in(s->op, DECODER_IDS);
     return first ? first
                  : fv_w_expand(w, fv_w_int(w, FV_I32, fv_op_int(s->op, "decoder_start_token_id")),
-                               2, (const fv_dim *[]){s->batch, s->prompt});
+                               2, (const fv_dim *[]){s->size.batch, s->size.prompt});
 }
 
 static bool decompose(fv_rewriter *w, fv_op *op) {
@@ -554,10 +561,10 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     if (!read(op, &b) || !read_graphs(&b.s))
         return false;
     int rows = gives_all(op) + shows(op);
-    fv_value **states = FV_NEW(a, fv_value *, STATES + 2 + s->layers + rows);
-    const fv_type **seen = FV_NEW(a, const fv_type *, STATES + 2 + s->layers);
+    fv_value **states = FV_NEW(a, fv_value *, STATES + 2 + s->graphs.layers + rows);
+    const fv_type **seen = FV_NEW(a, const fv_type *, STATES + 2 + s->graphs.layers);
     const fv_dim *one = fv_dim_const(s->t, 1),
-                 *times = fv_dim_sub(s->t, fv_dim_sub(s->t, s->most, s->prompt), one);
+                 *times = fv_dim_sub(s->t, fv_dim_sub(s->t, s->size.most, s->size.prompt), one);
     if (s->model)
         b.s.ids = answers(w, s);
     fv_prompts p = s->model ? fv_w_encoder_prompts(w, s) : fv_w_prompts(w, s);
@@ -568,12 +575,12 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     r = advance(w, &b, &r, &d, true);
     fv_value *first = r.scores;
     int n = pack(s, &r, states);
-    for (int i = 0; i < s->layers; i++)
-        seen[n - s->layers + i] = fv_search_past_type(s, i);
+    for (int i = 0; i < s->graphs.layers; i++)
+        seen[n - s->graphs.layers + i] = fv_search_past_type(s, i);
     fv_search_loop k = fv_w_search_loop(w, s, times, goes_on(w, s, &r), n, rows, states, seen);
     if (w->failed)
         return false;
-    r = unpack(s, n, k.state, fv_dim_add(s->t, s->past, one));
+    r = unpack(s, n, k.state, fv_dim_add(s->t, s->graphs.past, one));
     d = s->model ? fv_w_decode_encoded(&k.w, s, &p, &r.q, r.tokens, r.pasts)
                  : fv_w_decode_tokens(&k.w, s, &p, r.tokens, r.pasts);
     r = advance(&k.w, &b, &r, &d, false);
@@ -587,7 +594,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
         return false;
     if (gives_all(op))
         give_scores(w, s, first, k.loop->out[n]);
-    r = unpack(s, n, k.loop->out, s->most);
+    r = unpack(s, n, k.loop->out, s->size.most);
     give(w, &b, &r, shows(op) ? k.loop->out[n + gives_all(op)] : NULL);
     return !w->failed;
 }

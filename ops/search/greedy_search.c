@@ -19,13 +19,14 @@ static bool draws(const fv_op *op) {
 static bool read_sampling(fv_op *op, fv_search *s) {
     int64_t kept = fv_op_int(op, "min_tokens_to_keep");
     float top = fv_op_float(op, "top_p");
-    s->temperature = fv_op_float(op, "temperature");
-    s->presence = fv_op_in(op, PRESENCE);
-    s->presence_penalty = fv_op_float(op, "presence_penalty");
+    s->scores.temperature = fv_op_float(op, "temperature");
+    s->scores.presence = fv_op_in(op, PRESENCE);
+    s->scores.presence_penalty = fv_op_float(op, "presence_penalty");
     if (!(top >= 0 && top <= 1))
         return fv_op_error(op, "top_p is %g, expected 0 to 1", (double)top);
-    if (!(s->temperature > 0 && s->temperature <= FLT_MAX))
-        return fv_op_error(op, "temperature is %g, expected more than 0", (double)s->temperature);
+    if (!(s->scores.temperature > 0 && s->scores.temperature <= FLT_MAX))
+        return fv_op_error(op, "temperature is %g, expected more than 0",
+                           (double)s->scores.temperature);
     if (kept < 0)
         return fv_op_error(op, "min_tokens_to_keep is %lld, expected at least 0", (long long)kept);
     return (op->nout < 2 || !op->out[1]) ||
@@ -37,24 +38,24 @@ static bool read(fv_op *op, fv_search *s) {
     const fv_dim *const *ids = fv_in_type(op, IDS)->dims;
     *s = (fv_search){.op = op,
                      .t = fv_op_module(op)->dims,
-                     .batch = ids[0],
-                     .rows = ids[0],
-                     .prompt = ids[1],
-                     .most = fv_search_number(op, MAX_LENGTH),
+                     .size.batch = ids[0],
+                     .size.rows = ids[0],
+                     .size.prompt = ids[1],
+                     .size.most = fv_search_number(op, MAX_LENGTH),
                      .pad = fv_op_int(op, "pad_token_id"),
                      .end = fv_op_int(op, "eos_token_id"),
                      .ids = op->in[IDS],
                      .mask = fv_op_in(op, MASK),
-                     .min_length = fv_op_in(op, MIN_LENGTH),
-                     .penalty = fv_op_in(op, PENALTY),
-                     .allowed = fv_op_in(op, ALLOWED),
-                     .allowed_first = fv_op_in(op, ALLOWED_FIRST),
-                     .ngram = fv_op_int(op, "no_repeat_ngram_size")};
-    s->beams = fv_dim_const(s->t, 1);
+                     .scores.min_length = fv_op_in(op, MIN_LENGTH),
+                     .scores.penalty = fv_op_in(op, PENALTY),
+                     .scores.allowed = fv_op_in(op, ALLOWED),
+                     .scores.allowed_first = fv_op_in(op, ALLOWED_FIRST),
+                     .scores.ngram = fv_op_int(op, "no_repeat_ngram_size")};
+    s->size.beams = fv_dim_const(s->t, 1);
     if (fv_op_int(op, "model_type"))
         return fv_op_error(op, "model_type is %lld: only 0, a decoder alone, is supported",
                            (long long)fv_op_int(op, "model_type"));
-    return s->most && fv_search_check(s) && (!draws(op) || read_sampling(op, s));
+    return s->size.most && fv_search_check(s) && (!draws(op) || read_sampling(op, s));
 }
 
 static bool hand(fv_op *op, const char *region, int n, const fv_type *const *declared,
@@ -66,12 +67,13 @@ static bool hand(fv_op *op, const char *region, int n, const fv_type *const *dec
 static bool infer(fv_op *op) {
     fv_search s;
     if (!read(op, &s) || !fv_search_read_graphs(&s) ||
-        !fv_search_has_dims(op, ALLOWED, 1, &s.vocabulary) ||
-        !fv_search_has_dims(op, ALLOWED_FIRST, 2, (const fv_dim *[]){s.batch, s.vocabulary}) ||
+        !fv_search_has_dims(op, ALLOWED, 1, &s.graphs.vocabulary) ||
+        !fv_search_has_dims(op, ALLOWED_FIRST, 2,
+                            (const fv_dim *[]){s.size.batch, s.graphs.vocabulary}) ||
         !fv_search_has_dims(op, MASK, 2, fv_in_type(op, IDS)->dims) ||
-        !fv_search_has_dims(op, PRESENCE, 2, (const fv_dim *[]){s.batch, s.vocabulary}))
+        !fv_search_has_dims(op, PRESENCE, 2, (const fv_dim *[]){s.size.batch, s.graphs.vocabulary}))
         return false;
-    fv_infer_out(op, 0, FV_I32, 2, (const fv_dim *[]){s.batch, s.most});
+    fv_infer_out(op, 0, FV_I32, 2, (const fv_dim *[]){s.size.batch, s.size.most});
     return true;
 }
 
@@ -96,25 +98,26 @@ static fv_value *left_out(fv_rewriter *w, const fv_search *s, fv_value *sorted, 
     double top = (double)fv_op_float(s->op, "top_p");
     const fv_dim *kept = fv_dim_const(s->t, fv_op_int(s->op, "min_tokens_to_keep"));
     const fv_dim *others =
-        fv_dim_max(s->t, fv_dim_sub(s->t, s->vocabulary, kept), fv_dim_const(s->t, 1));
+        fv_dim_max(s->t, fv_dim_sub(s->t, s->graphs.vocabulary, kept), fv_dim_const(s->t, 1));
     fv_value *sums = sums_of(w, sorted, custom);
     if (custom)
         return FV_W2(w, FV_OP_Greater, sums, fv_w_float(w, FV_F32, top));
     fv_value *few =
         FV_W2(w, FV_OP_LessOrEqual, sums, fv_w_float(w, FV_F32, (double)(1 - (float)top)));
-    fv_value *may = FV_W2(w, FV_OP_Less, fv_w_positions(w, s->vocabulary, 2, 1),
+    fv_value *may = FV_W2(w, FV_OP_Less, fv_w_positions(w, s->graphs.vocabulary, 2, 1),
                           fv_w_ints(w, FV_I64, 0, 1, &others));
     return FV_W2(w, FV_OP_And, few, may);
 }
 
 /* Scores of which those that are left out have another value. */
 static fv_value *filter(fv_rewriter *w, const fv_search *s, fv_value *scores) {
-    const fv_dim *one = fv_dim_const(s->t, 1), *lines[4] = {s->rows, s->vocabulary, one, one},
-                 *dims[2] = {s->rows, s->vocabulary};
+    const fv_dim *one = fv_dim_const(s->t, 1),
+                 *lines[4] = {s->size.rows, s->graphs.vocabulary, one, one},
+                 *dims[2] = {s->size.rows, s->graphs.vocabulary};
     bool custom = fv_op_int(s->op, "custom") != 0;
     fv_attr axis = fv_attr_int(w->module, "axis", 1);
     fv_value *order = fv_w_reshape(
-        w, fv_w_order(w, fv_w_reshape(w, scores, 4, lines), s->vocabulary, custom), 2, dims);
+        w, fv_w_order(w, fv_w_reshape(w, scores, 4, lines), s->graphs.vocabulary, custom), 2, dims);
     fv_value *sorted = fv_w_op(w, FV_OP_GatherElements, 2, (fv_value *[]){scores, order}, 1, &axis);
     fv_value *none = fv_w_zeros(w, fv_tensor_type(w->module->arena, FV_BOOL, 2, dims));
     fv_value *which =
@@ -126,11 +129,11 @@ static fv_value *filter(fv_rewriter *w, const fv_search *s, fv_value *scores) {
 
 /* A token of each, by numbers f64 [1, batch]. */
 static fv_value *drawn(fv_rewriter *w, const fv_search *s, fv_value *scores, fv_value *numbers) {
-    const fv_dim *column[2] = {s->batch, fv_dim_const(s->t, 1)},
-                 *last = fv_dim_sub(s->t, s->vocabulary, column[1]);
+    const fv_dim *column[2] = {s->size.batch, fv_dim_const(s->t, 1)},
+                 *last = fv_dim_sub(s->t, s->graphs.vocabulary, column[1]);
     fv_value *at = fv_w_pick(w, filter(w, s, scores), fv_w_reshape(w, numbers, 2, column));
     return fv_w_reshape(w, FV_W2(w, FV_OP_Min, at, fv_w_ints(w, FV_I64, 0, 1, &last)), 1,
-                        &s->batch);
+                        &s->size.batch);
 }
 
 /* ---- iterations ---- */
@@ -148,7 +151,7 @@ typedef struct carried {
 static carried choose(fv_rewriter *w, const fv_search *s, const fv_sequences *q, fv_value *ended,
                       const fv_decoded *d, fv_value *numbers) {
     fv_value *scores = fv_w_search_scores(w, s, d->scores, q, !ended);
-    const fv_dim *turn = fv_dim_sub(s->t, q->length, s->prompt);
+    const fv_dim *turn = fv_dim_sub(s->t, q->length, s->size.prompt);
     fv_value *next =
         numbers ? drawn(w, s, scores, fv_w_part(w, numbers, 0, turn, fv_dim_const(s->t, 1)))
                 : best(w, scores);
@@ -174,9 +177,11 @@ static carried unpack(const fv_search *s, int n, fv_value **states) {
     bool sees = fv_search_sees(s);
     fv_sequences q = {.tokens = states[SEQUENCES],
                       .seen = sees ? states[SEEN] : NULL,
-                      .length = fv_dim_add(s->t, s->past, fv_dim_const(s->t, 1))};
-    return (carried){
-        .tokens = states[TOKENS], .ended = states[ENDED], .q = q, .pasts = states + n - s->layers};
+                      .length = fv_dim_add(s->t, s->graphs.past, fv_dim_const(s->t, 1))};
+    return (carried){.tokens = states[TOKENS],
+                     .ended = states[ENDED],
+                     .q = q,
+                     .pasts = states + n - s->graphs.layers};
 }
 
 static bool decompose(fv_rewriter *w, fv_op *op) {
@@ -184,18 +189,18 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     fv_search s;
     if (!read(op, &s) || !fv_search_read_graphs(&s))
         return false;
-    fv_value **states = FV_NEW(a, fv_value *, SEEN + 1 + s.layers);
-    const fv_type **seen = FV_NEW(a, const fv_type *, SEEN + 1 + s.layers);
+    fv_value **states = FV_NEW(a, fv_value *, SEEN + 1 + s.graphs.layers);
+    const fv_type **seen = FV_NEW(a, const fv_type *, SEEN + 1 + s.graphs.layers);
     fv_prompts p = fv_w_prompts(w, &s);
     fv_decoded d = fv_w_decode_prompts(w, &s, &p);
     fv_sequences q = fv_w_sequences(w, &s);
-    const fv_dim *draw[2] = {fv_dim_sub(s.t, s.most, s.prompt), s.batch};
+    const fv_dim *draw[2] = {fv_dim_sub(s.t, s.size.most, s.size.prompt), s.size.batch};
     fv_value *numbers =
         draws(op) ? fv_w_random_seeded(w, op, fv_op_in(op, SEED), FV_F64, 2, draw) : NULL;
     carried r = choose(w, &s, &q, NULL, &d, numbers);
     int n = pack(&s, &r, states);
-    for (int i = 0; i < s.layers; i++)
-        seen[n - s.layers + i] = fv_search_past_type(&s, i);
+    for (int i = 0; i < s.graphs.layers; i++)
+        seen[n - s.graphs.layers + i] = fv_search_past_type(&s, i);
     const fv_dim *times = fv_dim_sub(s.t, draw[0], fv_dim_const(s.t, 1));
     fv_search_loop k = fv_w_search_loop(w, &s, times, fv_w_any_not(w, r.ended), n, 0, states, seen);
     if (w->failed)

@@ -59,7 +59,7 @@ bool fv_search_declares(const fv_search *s, const char *region, int from, int n,
 const fv_dim *fv_search_past(const fv_search *s, const fv_dim *declared) {
     if (declared && declared->kind == FV_DIM_SYMBOL && fv_unknown_above(s->op, declared))
         return declared;
-    return fv_dim_fresh(s->t, "past", 0, s->most->hi, true);
+    return fv_dim_fresh(s->t, "past", 0, s->size.most->hi, true);
 }
 
 /* The tokens whose pasts it has: those of previous prompts, or their number is a symbol that is
@@ -80,7 +80,8 @@ static bool decoder_types(const fv_search *s, const char *region, int n,
                            region, n);
     if (!fv_search_declares(s, region, TOKENS, PASTS, declared, FV_I32, 2))
         return false;
-    const fv_dim *rows = first ? s->batch : s->rows, *count = first ? s->prompt : num(s, 1);
+    const fv_dim *rows = first ? s->size.batch : s->size.rows,
+                 *count = first ? s->size.prompt : num(s, 1);
     const fv_dim *past = first ? num(s, 0) : past_of(s, declared);
     const fv_dim *ids[2] = {rows, count}, *all[2] = {rows, fv_dim_add(s->t, past, count)};
     types[TOKENS] = types[POSITIONS] = fv_tensor_type(a, FV_I32, 2, ids);
@@ -117,7 +118,7 @@ bool fv_search_gives_logits(const fv_search *s, const char *region, const fv_reg
     const fv_type *t = r->last->in[LOGITS]->type;
     bool fits =
         t && t->kind == FV_TENSOR && t->rank == 3 && (FV_SET(F32) | FV_SET(F16)) >> t->elem & 1;
-    bool last = fits && s->encoder && fv_dim_is_one(t->dims[1]); /* alone */
+    bool last = fits && s->graphs.encoder && fv_dim_is_one(t->dims[1]); /* alone */
     const fv_dim *dims[3] = {ids->dims[0], last ? t->dims[1] : ids->dims[1],
                              fits ? t->dims[2] : NULL};
     fits = fits &&
@@ -164,27 +165,27 @@ bool fv_search_read_vocabulary(fv_search *s, const fv_type *first, const fv_type
     if (given < -1 || given == 0 || given > first->dims[2]->value)
         return fv_op_error(s->op, "vocab_size is %lld, its graphs know %lld tokens",
                            (long long)given, (long long)first->dims[2]->value);
-    s->vocabulary = given > 0 ? num(s, given) : first->dims[2];
+    s->graphs.vocabulary = given > 0 ? num(s, given) : first->dims[2];
     return true;
 }
 
 /* Both graphs are of one model. */
 static bool check_both(fv_search *s) {
-    if (s->first->nparams != s->next->nparams)
+    if (s->graphs.first->nparams != s->graphs.next->nparams)
         return fv_op_error(s->op, "its init_decoder has %d inputs, its decoder %d",
-                           s->first->nparams, s->next->nparams);
-    for (int i = PASTS; i < s->next->nparams; i++) {
-        const fv_type *t = s->first->params[i]->type, *u = s->next->params[i]->type;
+                           s->graphs.first->nparams, s->graphs.next->nparams);
+    for (int i = PASTS; i < s->graphs.next->nparams; i++) {
+        const fv_type *t = s->graphs.first->params[i]->type, *u = s->graphs.next->params[i]->type;
         if (t->elem != u->elem || t->dims[2] != u->dims[2] || t->dims[4] != u->dims[4])
             return fv_op_error(s->op, "its init_decoder takes input %d as %s, its decoder as %s", i,
                                str(s, t), str(s, u));
     }
-    s->layers = s->next->nparams - PASTS;
-    s->first_past = PASTS;
-    s->row_axis = 1;
-    s->past = s->next->params[PASTS]->type->dims[3];
-    return fv_search_read_vocabulary(s, s->first->last->in[LOGITS]->type,
-                                     s->next->last->in[LOGITS]->type);
+    s->graphs.layers = s->graphs.next->nparams - PASTS;
+    s->graphs.first_past = PASTS;
+    s->graphs.row_axis = 1;
+    s->graphs.past = s->graphs.next->params[PASTS]->type->dims[3];
+    return fv_search_read_vocabulary(s, s->graphs.first->last->in[LOGITS]->type,
+                                     s->graphs.next->last->in[LOGITS]->type);
 }
 
 bool fv_search_hand(const fv_search *s, const char *region, int n, const fv_type *const *declared,
@@ -195,10 +196,10 @@ bool fv_search_hand(const fv_search *s, const char *region, int n, const fv_type
 }
 
 bool fv_search_read_graphs(fv_search *s) {
-    s->first = fv_op_find_attr(s->op, "init_decoder")->u.region;
-    s->next = fv_op_find_attr(s->op, "decoder")->u.region;
-    return check_decoder(s, "decoder", s->next) && check_decoder(s, "init_decoder", s->first) &&
-           check_both(s);
+    s->graphs.first = fv_op_find_attr(s->op, "init_decoder")->u.region;
+    s->graphs.next = fv_op_find_attr(s->op, "decoder")->u.region;
+    return check_decoder(s, "decoder", s->graphs.next) &&
+           check_decoder(s, "init_decoder", s->graphs.first) && check_both(s);
 }
 
 /* ---- operands ---- */
@@ -219,32 +220,34 @@ bool fv_search_has_dims(fv_op *op, int in, int n, const fv_dim *const *dims) {
 
 static bool check_lengths(const fv_search *s) {
     fv_module *m = fv_op_module(s->op);
-    const char *says = fv_printf(m->arena, "%s < %s", fv_dim_str(m->arena, s->prompt),
-                                 fv_dim_str(m->arena, s->most));
-    const fv_dim *least = fv_dim_max(s->t, s->most, fv_dim_add(s->t, s->prompt, num(s, 1)));
-    return fv_infer_at_least(s->op, s->prompt, 1, "tokens in a prompt") &&
-           fv_infer_at_least(s->op, s->most, 2, "tokens in a sequence") &&
-           (fv_module_require(m, least, s->most,
+    const char *says = fv_printf(m->arena, "%s < %s", fv_dim_str(m->arena, s->size.prompt),
+                                 fv_dim_str(m->arena, s->size.most));
+    const fv_dim *least =
+        fv_dim_max(s->t, s->size.most, fv_dim_add(s->t, s->size.prompt, num(s, 1)));
+    return fv_infer_at_least(s->op, s->size.prompt, 1, "tokens in a prompt") &&
+           fv_infer_at_least(s->op, s->size.most, 2, "tokens in a sequence") &&
+           (fv_module_require(m, least, s->size.most,
                               fv_op_why(s->op, "a sequence is longer than its prompt"), says) ||
             fv_op_error(s->op, "max_length is %s, prompts have %s tokens",
-                        fv_dim_str(m->arena, s->most), fv_dim_str(m->arena, s->prompt)));
+                        fv_dim_str(m->arena, s->size.most), fv_dim_str(m->arena, s->size.prompt)));
 }
 
 bool fv_search_check(const fv_search *s) {
-    if (s->ngram < 0 || s->ngram > INT32_MAX)
+    if (s->scores.ngram < 0 || s->scores.ngram > INT32_MAX)
         return fv_op_error(s->op, "no_repeat_ngram_size is %lld, expected 0, or how many tokens",
-                           (long long)s->ngram);
+                           (long long)s->scores.ngram);
     return check_lengths(s);
 }
 
 /* ---- prompts ---- */
 
 fv_value *fv_w_for_rows(fv_rewriter *w, const fv_search *s, fv_value *v) {
-    if (!v || fv_dim_is_one(s->beams))
+    if (!v || fv_dim_is_one(s->size.beams))
         return v;
     int rank = v->type->rank;
-    const fv_dim *apart[FV_MAX_RANK] = {s->batch, num(s, 1)},
-                 *each[FV_MAX_RANK] = {s->batch, s->beams}, *rows[FV_MAX_RANK] = {s->rows};
+    const fv_dim *apart[FV_MAX_RANK] = {s->size.batch, num(s, 1)},
+                 *each[FV_MAX_RANK] = {s->size.batch, s->size.beams},
+                 *rows[FV_MAX_RANK] = {s->size.rows};
     for (int i = 1; i < rank; i++)
         apart[i + 1] = each[i + 1] = rows[i] = v->type->dims[i];
     return fv_w_reshape(w, fv_w_expand(w, fv_w_reshape(w, v, rank + 1, apart), rank + 1, each),
@@ -273,12 +276,14 @@ fv_prompts fv_w_prompts(fv_rewriter *w, const fv_search *s) {
 
 fv_value *fv_w_last_scores(fv_rewriter *w, const fv_search *s, fv_value *logits,
                            const fv_dim *rows) {
-    const fv_dim *const *d = logits ? logits->type->dims : NULL, *dims[2] = {rows, s->vocabulary};
+    const fv_dim *const *d = logits ? logits->type->dims : NULL,
+                        *dims[2] = {rows, s->graphs.vocabulary};
     if (!logits)
         return NULL;
     fv_value *last = fv_w_part(w, logits, 1, fv_dim_sub(s->t, d[1], num(s, 1)), num(s, 1));
-    return fv_w_cast(w, fv_w_reshape(w, fv_w_part(w, last, 2, num(s, 0), s->vocabulary), 2, dims),
-                     FV_F32);
+    return fv_w_cast(
+        w, fv_w_reshape(w, fv_w_part(w, last, 2, num(s, 0), s->graphs.vocabulary), 2, dims),
+        FV_F32);
 }
 
 fv_value *const *fv_w_search_graph(fv_rewriter *w, const fv_region *r, fv_value *const *in) {
@@ -292,27 +297,27 @@ fv_value *const *fv_w_search_graph(fv_rewriter *w, const fv_region *r, fv_value 
 
 /* What the graph computes of these, of the types that are assumed of it. */
 static fv_decoded run(fv_rewriter *w, const fv_search *s, const fv_region *r, fv_value *const *in) {
-    fv_decoded d = {.presents = FV_NEW(w->module->arena, fv_value *, s->layers)};
+    fv_decoded d = {.presents = FV_NEW(w->module->arena, fv_value *, s->graphs.layers)};
     const fv_type *ids = r->params[TOKENS]->type;
     fv_value *const *out = fv_w_search_graph(w, r, in);
     if (!out)
         return d;
     const fv_dim *dims[3] = {ids->dims[0], ids->dims[1], out[LOGITS]->type->dims[2]};
     d.scores = fv_w_last_scores(w, s, fv_w_reshape(w, out[LOGITS], 3, dims), dims[0]);
-    for (int i = 0; i < s->layers; i++)
+    for (int i = 0; i < s->graphs.layers; i++)
         d.presents[i] = fv_w_reshape(w, out[PRESENTS + i], 5,
                                      longer(s, r->params[PASTS + i]->type, ids->dims[1])->dims);
     return d;
 }
 
 fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, const fv_prompts *p) {
-    fv_value **in = FV_NEW(w->module->arena, fv_value *, s->first->nparams);
+    fv_value **in = FV_NEW(w->module->arena, fv_value *, s->graphs.first->nparams);
     in[TOKENS] = s->ids;
     in[POSITIONS] = p->positions;
     in[MASK] = p->mask;
-    for (int i = 0; i < s->layers; i++)
-        in[PASTS + i] = fv_w_zeros(w, s->first->params[PASTS + i]->type);
-    return run(w, s, s->first, in);
+    for (int i = 0; i < s->graphs.layers; i++)
+        in[PASTS + i] = fv_w_zeros(w, s->graphs.first->params[PASTS + i]->type);
+    return run(w, s, s->graphs.first, in);
 }
 
 /* The elements of v, followed by ones. */
@@ -326,16 +331,16 @@ static fv_value *followed_by_ones(fv_rewriter *w, const fv_search *s, fv_value *
 
 fv_decoded fv_w_decode_tokens(fv_rewriter *w, const fv_search *s, const fv_prompts *p,
                               fv_value *tokens, fv_value *const *pasts) {
-    fv_value **in = FV_NEW(w->module->arena, fv_value *, s->next->nparams);
-    const fv_dim *behind = fv_dim_sub(s->t, s->past, s->prompt);
+    fv_value **in = FV_NEW(w->module->arena, fv_value *, s->graphs.next->nparams);
+    const fv_dim *behind = fv_dim_sub(s->t, s->graphs.past, s->size.prompt);
     in[TOKENS] = fv_w_column(w, tokens);
     in[POSITIONS] = FV_W2(w, FV_OP_Add, p->row_count, fv_w_ints(w, FV_I32, 0, 1, &behind));
-    in[MASK] = followed_by_ones(w, s, p->row_mask, s->next->params[MASK]->type);
-    for (int i = 0; i < s->layers; i++)
+    in[MASK] = followed_by_ones(w, s, p->row_mask, s->graphs.next->params[MASK]->type);
+    for (int i = 0; i < s->graphs.layers; i++)
         in[PASTS + i] = pasts[i];
-    return run(w, s, s->next, in);
+    return run(w, s, s->graphs.next, in);
 }
 
 const fv_type *fv_search_past_type(const fv_search *s, int i) {
-    return s->next->params[s->first_past + i]->type;
+    return s->graphs.next->params[s->graphs.first_past + i]->type;
 }

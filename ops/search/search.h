@@ -15,25 +15,18 @@ typedef enum {
     FV_SEARCH_AUDIO
 } fv_search_model;
 
-/* What an operator says. */
-typedef struct fv_search {
-    fv_op *op;
-    fv_dims *t;
-    fv_search_model model;
+/* The sizes of a search. */
+typedef struct fv_search_sizes {
     const fv_dim *batch, *beams, *rows; /* prompts; sequences of each; of all */
     const fv_dim *prompt, *most;        /* tokens of a prompt; the most tokens of a sequence */
-    int64_t pad, end;                   /* the tokens that fill, and that end a sequence */
-    /* the prompts, i32 [batch, prompt]; of a model with an encoder those of the answers */
-    fv_value *ids;
-    /* what an encoder reads: i32 [batch, tokens], or floats [batch, features, frames] */
-    fv_value *source;
-    /* 1 for tokens of ids, or of source, that count; NULL: all but padding */
-    fv_value *mask;
-    /* What changes scores; NULL: nothing. */
+} fv_search_sizes;
+
+/* What changes scores; NULL: nothing. */
+typedef struct fv_search_scores {
     fv_value *min_length, *penalty, *allowed, *allowed_first;
     int64_t ngram;              /* of so many tokens none twice; 0: any */
-    float temperature;          /* they are divided by that; 0: they are not */
-    fv_value *divisor;          /* they are divided by this number, too, where it is above 0 */
+    float temperature;          /* scores are divided by that; 0: they are not */
+    fv_value *divisor;          /* scores are divided by this number, too, if it is above 0 */
     const fv_timestamps *times; /* NULL: tokens of times are as any other */
     /* i32 [batch, n]: the first n tokens after a prompt; a negative number, or one outside of the
      * vocabulary: any token */
@@ -41,7 +34,10 @@ typedef struct fv_search {
     /* i32 [batch, vocabulary]: how often `presence_penalty` is taken from them */
     fv_value *presence;
     float presence_penalty;
-    /* What its graphs say. */
+} fv_search_scores;
+
+/* The graphs of a search. */
+typedef struct fv_search_graphs {
     const fv_region *encoder; /* NULL: there is none */
     /* of prompts (NULL: the encoder scores what follows them), and of one token more */
     const fv_region *first, *next;
@@ -52,6 +48,23 @@ typedef struct fv_search {
     int row_axis;   /* the axis of a past that sequences are along */
     /* `next` also gives, for each two pasts, the scores of what an encoder read */
     bool shows;
+} fv_search_graphs;
+
+/* What an operator says. */
+typedef struct fv_search {
+    fv_op *op;
+    fv_dims *t;
+    fv_search_model model;
+    fv_search_sizes size;
+    int64_t pad, end; /* the tokens that fill, and that end a sequence */
+    /* the prompts, i32 [batch, prompt]; of a model with an encoder those of the answers */
+    fv_value *ids;
+    /* what an encoder reads: i32 [batch, tokens], or floats [batch, features, frames] */
+    fv_value *source;
+    /* 1 for tokens of ids, or of source, that count; NULL: all but padding */
+    fv_value *mask;
+    fv_search_scores scores;
+    fv_search_graphs graphs;
 } fv_search;
 
 /* ---- search.c: graphs ---- */

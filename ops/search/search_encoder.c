@@ -82,7 +82,7 @@ bool fv_search_needs(const fv_op *op, const char *region) {
 static bool encoder_types(const fv_search *s, int n, const fv_type *const *declared,
                           const fv_type **types) {
     const fv_type *source = s->source->type;
-    const fv_dim *first[2] = {s->batch, s->prompt};
+    const fv_dim *first[2] = {s->size.batch, s->size.prompt};
     int k = source_inputs(s);
     bool text = s->model == FV_SEARCH_TEXT;
     if (text ? n != k && n != k + 1 : n != k + 1)
@@ -216,7 +216,7 @@ static bool decoder_types(const fv_search *s, const char *region, bool first, in
     if (!read_inputs(s, region, n, declared, &in) ||
         !fv_search_declares(s, region, 0, in.mask > 0 ? in.mask + 1 : 1, declared, FV_I32, 2))
         return false;
-    const fv_dim *rows = first ? s->batch : s->rows,
+    const fv_dim *rows = first ? s->size.batch : s->size.rows,
                  *declared_past =
                      is_tensor(declared[in.pasts], 4, FLOATS) ? declared[in.pasts]->dims[2] : NULL;
     const fv_dim *past = first ? num(s, 0) : fv_search_past(s, declared_past);
@@ -265,7 +265,7 @@ static bool check_params(const fv_search *s, const char *region, const fv_region
 /* Does it give from output `at` on keys and values of so many tokens for what `next` takes? */
 static bool gives_presents(const fv_search *s, const char *region, const fv_region *r, int at,
                            const fv_dim *rows, const fv_dim *tokens) {
-    for (int i = 0; i < s->layers; i++) {
+    for (int i = 0; i < s->graphs.layers; i++) {
         const fv_type *past = fv_search_past_type(s, i), *given = r->last->in[at + i]->type;
         const fv_dim *dims[4] = {rows, past->dims[1], tokens, past->dims[3]};
         const fv_type *expected = tensor(s, past->elem, 4, dims);
@@ -278,16 +278,16 @@ static bool gives_presents(const fv_search *s, const char *region, const fv_regi
 
 /* The keys of what the encoder gives, of layer i. */
 static const fv_type *cross_keys(const fv_search *s, int i) {
-    return s->next->params[s->first_past + s->layers + 2 * i]->type;
+    return s->graphs.next->params[s->graphs.first_past + s->graphs.layers + 2 * i]->type;
 }
 
 /* Scores of what the encoder read, for each head of each layer. */
 static bool gives_shown(const fv_search *s, const fv_region *r) {
-    for (int i = 0; i < s->layers / 2; i++) {
-        int at = PRESENTS + s->layers + i;
+    for (int i = 0; i < s->graphs.layers / 2; i++) {
+        int at = PRESENTS + s->graphs.layers + i;
         const fv_type *keys = cross_keys(s, i), *given = r->last->in[at]->type;
         const fv_type *expected = tensor(s, FV_F32, 4,
-                                         (const fv_dim *[]){s->rows, cross_keys(s, 0)->dims[1],
+                                         (const fv_dim *[]){s->size.rows, cross_keys(s, 0)->dims[1],
                                                             num(s, 1), cross_keys(s, 0)->dims[2]});
         if (keys->dims[1] != expected->dims[1] ||
             !fv_search_assume(s, r->last, given, expected,
@@ -300,12 +300,12 @@ static bool gives_shown(const fv_search *s, const fv_region *r) {
 
 static bool check_decoder(const fv_search *s, const char *region, const fv_region *r,
                           const fv_dim *rows, const fv_dim *tokens) {
-    bool shows = s->shows && r == s->next;
-    if (r->last->nin != PRESENTS + s->layers + (shows ? s->layers / 2 : 0))
+    bool shows = s->graphs.shows && r == s->graphs.next;
+    if (r->last->nin != PRESENTS + s->graphs.layers + (shows ? s->graphs.layers / 2 : 0))
         return fv_op_error(s->op, "its %s has %d outputs, expected logits and %d presents%s",
-                           region, r->last->nin, s->layers,
+                           region, r->last->nin, s->graphs.layers,
                            shows ? fv_printf(fv_op_module(s->op)->arena,
-                                             ", and scores of %d layers", s->layers / 2)
+                                             ", and scores of %d layers", s->graphs.layers / 2)
                                  : "");
     if (shows && !gives_shown(s, r))
         return false;
@@ -314,10 +314,10 @@ static bool check_decoder(const fv_search *s, const char *region, const fv_regio
 }
 
 static bool check_encoder(const fv_search *s) {
-    const fv_region *e = s->encoder;
-    for (int i = 0; i < s->layers; i++) {
+    const fv_region *e = s->graphs.encoder;
+    for (int i = 0; i < s->graphs.layers; i++) {
         int at = cross_at(s, e, i);
-        const fv_type *given = e->last->in[at]->type, *expected = of_rows(s, given, s->batch);
+        const fv_type *given = e->last->in[at]->type, *expected = of_rows(s, given, s->size.batch);
         if (!fv_search_assume(s, e->last, given, expected, "shape of a present"))
             return fv_op_error(s->op, "its encoder gives output %d as %s, expected %s", at,
                                str(s, given), str(s, expected));
@@ -326,48 +326,52 @@ static bool check_encoder(const fv_search *s) {
         return true;
     const fv_type *hidden = e->last->in[HIDDEN]->type;
     if (hidden && hidden->kind == FV_TENSOR && hidden->rank == 3 &&
-        !fv_search_assume(s, e->last, hidden, of_rows(s, hidden, s->batch),
+        !fv_search_assume(s, e->last, hidden, of_rows(s, hidden, s->size.batch),
                           "shape of hidden states"))
         return fv_op_error(s->op, "its encoder gives output %d as %s, expected %s of them", HIDDEN,
-                           str(s, hidden), fv_dim_str(fv_op_module(s->op)->arena, s->batch));
+                           str(s, hidden), fv_dim_str(fv_op_module(s->op)->arena, s->size.batch));
     return fv_search_gives_logits(s, "encoder", e, e->params[e->nparams - 1]->type) &&
-           gives_presents(s, "encoder", e, FIRST_SELF, s->batch, s->prompt);
+           gives_presents(s, "encoder", e, FIRST_SELF, s->size.batch, s->size.prompt);
 }
 
 /* The graph that scores the first token. */
 static const fv_region *first_scores(const fv_search *s) {
-    return s->first ? s->first : s->encoder;
+    return s->graphs.first ? s->graphs.first : s->graphs.encoder;
 }
 
 bool fv_search_read_encoded(fv_search *s) {
     inputs in;
-    s->encoder = encoder_of(s->op);
-    s->next = fv_op_find_attr(s->op, "decoder")->u.region;
-    s->first = fv_search_needs(s->op, "init_decoder")
-                   ? fv_op_find_attr(s->op, "init_decoder")->u.region
-                   : NULL;
-    if (!s->encoder)
+    s->graphs.encoder = encoder_of(s->op);
+    s->graphs.next = fv_op_find_attr(s->op, "decoder")->u.region;
+    s->graphs.first = fv_search_needs(s->op, "init_decoder")
+                          ? fv_op_find_attr(s->op, "init_decoder")->u.region
+                          : NULL;
+    if (!s->graphs.encoder)
         return fv_op_error(s->op, "attribute 'encoder' is missing");
-    if (!check_params(s, "encoder", s->encoder) || !check_params(s, "decoder", s->next) ||
-        (s->first && !check_params(s, "init_decoder", s->first)))
+    if (!check_params(s, "encoder", s->graphs.encoder) ||
+        !check_params(s, "decoder", s->graphs.next) ||
+        (s->graphs.first && !check_params(s, "init_decoder", s->graphs.first)))
         return false;
-    const fv_type **types = FV_NEW(fv_op_module(s->op)->arena, const fv_type *, s->next->nparams);
-    for (int i = 0; i < s->next->nparams; i++)
-        types[i] = s->next->params[i]->type;
-    if (!read_inputs(s, "decoder", s->next->nparams, types, &in))
+    const fv_type **types =
+        FV_NEW(fv_op_module(s->op)->arena, const fv_type *, s->graphs.next->nparams);
+    for (int i = 0; i < s->graphs.next->nparams; i++)
+        types[i] = s->graphs.next->params[i]->type;
+    if (!read_inputs(s, "decoder", s->graphs.next->nparams, types, &in))
         return false;
-    s->layers = in.layers;
-    s->first_past = in.pasts;
-    s->row_axis = 0;
-    s->past = types[in.pasts]->dims[2];
-    if (s->first && s->first->nparams != s->next->nparams)
+    s->graphs.layers = in.layers;
+    s->graphs.first_past = in.pasts;
+    s->graphs.row_axis = 0;
+    s->graphs.past = types[in.pasts]->dims[2];
+    if (s->graphs.first && s->graphs.first->nparams != s->graphs.next->nparams)
         return fv_op_error(s->op, "its init_decoder has %d inputs, its decoder %d",
-                           s->first->nparams, s->next->nparams);
+                           s->graphs.first->nparams, s->graphs.next->nparams);
     return check_encoder(s) &&
-           check_decoder(s, "decoder", s->next, s->rows, fv_dim_add(s->t, s->past, num(s, 1))) &&
-           (!s->first || check_decoder(s, "init_decoder", s->first, s->batch, num(s, 1))) &&
+           check_decoder(s, "decoder", s->graphs.next, s->size.rows,
+                         fv_dim_add(s->t, s->graphs.past, num(s, 1))) &&
+           (!s->graphs.first ||
+            check_decoder(s, "init_decoder", s->graphs.first, s->size.batch, num(s, 1))) &&
            fv_search_read_vocabulary(s, first_scores(s)->last->in[LOGITS]->type,
-                                     s->next->last->in[LOGITS]->type);
+                                     s->graphs.next->last->in[LOGITS]->type);
 }
 
 /* ---- where they are used ---- */
@@ -401,7 +405,7 @@ static inputs inputs_of(const fv_search *s, const fv_region *decoder) {
 /* Presents from output `at` on, of so many rows and tokens. */
 static void take_presents(fv_rewriter *w, const fv_search *s, fv_value *const *out, int at,
                           const fv_dim *rows, const fv_dim *tokens, fv_decoded *d) {
-    for (int i = 0; i < s->layers; i++) {
+    for (int i = 0; i < s->graphs.layers; i++) {
         const fv_type *past = fv_search_past_type(s, i);
         d->presents[i] = fv_w_reshape(
             w, out[at + i], 4, (const fv_dim *[]){rows, past->dims[1], tokens, past->dims[3]});
@@ -414,7 +418,7 @@ static fv_decoded decode(fv_rewriter *w, const fv_search *s, const fv_region *r,
                          fv_value *source, fv_value *mask, fv_value *hidden, fv_value *const *cross,
                          fv_value *const *pasts) {
     const inputs k = inputs_of(s, r);
-    fv_decoded d = {.presents = FV_NEW(w->module->arena, fv_value *, s->layers)};
+    fv_decoded d = {.presents = FV_NEW(w->module->arena, fv_value *, s->graphs.layers)};
     fv_value **in = FV_NEW(w->module->arena, fv_value *, r->nparams);
     const fv_type *past = r->params[k.pasts]->type;
     in[0] = ids;
@@ -424,7 +428,7 @@ static fv_decoded decode(fv_rewriter *w, const fv_search *s, const fv_region *r,
         in[k.mask] = mask;
     if (k.hidden >= 0)
         in[k.hidden] = hidden;
-    for (int i = 0; i < s->layers; i++) {
+    for (int i = 0; i < s->graphs.layers; i++) {
         in[k.pasts + i] = pasts[i];
         in[k.cross + i] = cross[i];
     }
@@ -434,18 +438,21 @@ static fv_decoded decode(fv_rewriter *w, const fv_search *s, const fv_region *r,
     d.scores = fv_w_last_scores(w, s, out[LOGITS], past->dims[0]);
     take_presents(w, s, out, PRESENTS, past->dims[0], fv_dim_add(s->t, past->dims[2], num(s, 1)),
                   &d);
-    d.shown = s->shows && r == s->next ? FV_NEW(w->module->arena, fv_value *, s->layers) : NULL;
-    for (int i = 0; d.shown && i < s->layers / 2; i++)
-        d.shown[i] = out[PRESENTS + s->layers + i];
+    d.shown = s->graphs.shows && r == s->graphs.next
+                  ? FV_NEW(w->module->arena, fv_value *, s->graphs.layers)
+                  : NULL;
+    for (int i = 0; d.shown && i < s->graphs.layers / 2; i++)
+        d.shown[i] = out[PRESENTS + s->graphs.layers + i];
     return d;
 }
 
 fv_decoded fv_w_encode(fv_rewriter *w, const fv_search *s, fv_prompts *p) {
     fv_arena *a = w->module->arena;
-    const fv_region *e = s->encoder;
-    fv_decoded d = {.presents = FV_NEW(a, fv_value *, s->layers)};
-    fv_value **in = FV_NEW(a, fv_value *, e->nparams), **cross = FV_NEW(a, fv_value *, s->layers),
-             **pasts = FV_NEW(a, fv_value *, s->layers);
+    const fv_region *e = s->graphs.encoder;
+    fv_decoded d = {.presents = FV_NEW(a, fv_value *, s->graphs.layers)};
+    fv_value **in = FV_NEW(a, fv_value *, e->nparams),
+             **cross = FV_NEW(a, fv_value *, s->graphs.layers),
+             **pasts = FV_NEW(a, fv_value *, s->graphs.layers);
     in[SOURCE] = s->source;
     if (s->model == FV_SEARCH_TEXT)
         in[SOURCE_MASK] = p->mask;
@@ -456,28 +463,30 @@ fv_decoded fv_w_encode(fv_rewriter *w, const fv_search *s, fv_prompts *p) {
     fv_value *const *out = fv_w_search_graph(w, e, in);
     if (!out)
         return d;
-    p->cross = FV_NEW(a, fv_value *, s->layers);
-    for (int i = 0; i < s->layers; i++) {
-        const fv_type *t = of_rows(s, out[first_cross + i]->type, s->batch);
+    p->cross = FV_NEW(a, fv_value *, s->graphs.layers);
+    for (int i = 0; i < s->graphs.layers; i++) {
+        const fv_type *t = of_rows(s, out[first_cross + i]->type, s->size.batch);
         cross[i] = fv_w_reshape(w, out[first_cross + i], t->rank, t->dims);
         p->cross[i] = fv_w_for_rows(w, s, cross[i]);
     }
     if (!scores) {
-        for (int i = 0; i < s->layers; i++)
-            pasts[i] = fv_w_zeros(w, s->first->params[s->first_past + i]->type);
-        return decode(w, s, s->first, s->ids, s->source, p->mask, NULL, cross, pasts);
+        for (int i = 0; i < s->graphs.layers; i++)
+            pasts[i] = fv_w_zeros(w, s->graphs.first->params[s->graphs.first_past + i]->type);
+        return decode(w, s, s->graphs.first, s->ids, s->source, p->mask, NULL, cross, pasts);
     }
-    if (inputs_of(s, s->next).hidden >= 0)
+    if (inputs_of(s, s->graphs.next).hidden >= 0)
         p->hidden = fv_w_for_rows(
-            w, s, fv_w_reshape(w, out[HIDDEN], 3, of_rows(s, out[HIDDEN]->type, s->batch)->dims));
-    d.scores = fv_w_last_scores(w, s, out[LOGITS], s->batch);
-    take_presents(w, s, out, FIRST_SELF, s->batch, s->prompt, &d);
+            w, s,
+            fv_w_reshape(w, out[HIDDEN], 3, of_rows(s, out[HIDDEN]->type, s->size.batch)->dims));
+    d.scores = fv_w_last_scores(w, s, out[LOGITS], s->size.batch);
+    take_presents(w, s, out, FIRST_SELF, s->size.batch, s->size.prompt, &d);
     return d;
 }
 
 fv_decoded fv_w_decode_encoded(fv_rewriter *w, const fv_search *s, const fv_prompts *p,
                                const fv_sequences *q, fv_value *tokens, fv_value *const *pasts) {
-    bool all = takes_all(s->next->params[0]->type);
+    bool all = takes_all(s->graphs.next->params[0]->type);
     fv_value *ids = all ? fv_w_part(w, q->tokens, 1, num(s, 0), q->length) : fv_w_column(w, tokens);
-    return decode(w, s, s->next, ids, p->row_source, p->row_mask, p->hidden, p->cross, pasts);
+    return decode(w, s, s->graphs.next, ids, p->row_source, p->row_mask, p->hidden, p->cross,
+                  pasts);
 }

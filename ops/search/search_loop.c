@@ -82,7 +82,7 @@ static fv_value *filled(fv_rewriter *w, const fv_search *s, const fv_dim *const 
 
 /* Which tokens occur in prompts. */
 static fv_value *occurring(fv_rewriter *w, const fv_search *s) {
-    const fv_dim *dims[2] = {s->batch, s->vocabulary};
+    const fv_dim *dims[2] = {s->size.batch, s->graphs.vocabulary};
     fv_attr axis = fv_attr_int(w->module, "axis", 1);
     fv_value *in[3] = {fv_w_zeros(w, fv_tensor_type(w->module->arena, FV_BOOL, 2, dims)), s->ids,
                        fv_w_expand(w, fv_w_int(w, FV_BOOL, 1), 2, s->ids->type->dims)};
@@ -90,22 +90,22 @@ static fv_value *occurring(fv_rewriter *w, const fv_search *s) {
 }
 
 fv_sequences fv_w_sequences(fv_rewriter *w, const fv_search *s) {
-    const fv_dim *dims[2] = {s->batch, s->most};
+    const fv_dim *dims[2] = {s->size.batch, s->size.most};
     return (fv_sequences){.tokens = fv_w_for_rows(w, s, filled(w, s, dims)),
                           .seen = fv_search_sees(s) ? fv_w_for_rows(w, s, occurring(w, s)) : NULL,
-                          .length = s->prompt};
+                          .length = s->size.prompt};
 }
 
 fv_sequences fv_w_append(fv_rewriter *w, const fv_search *s, const fv_sequences *q,
                          fv_value *tokens) {
-    fv_value *here = FV_W2(w, FV_OP_Equal, fv_w_positions(w, s->most, 2, 1),
+    fv_value *here = FV_W2(w, FV_OP_Equal, fv_w_positions(w, s->size.most, 2, 1),
                            fv_w_ints(w, FV_I64, 0, 1, &q->length));
     fv_value *column = fv_w_column(w, tokens);
     fv_sequences longer = {.tokens = FV_W3(w, FV_OP_Where, here, column, q->tokens),
                            .length = fv_dim_add(s->t, q->length, fv_dim_const(s->t, 1))};
     if (q->seen)
         longer.seen = FV_W2(w, FV_OP_Or, q->seen,
-                            FV_W2(w, FV_OP_Equal, fv_w_positions(w, s->vocabulary, 2, 1),
+                            FV_W2(w, FV_OP_Equal, fv_w_positions(w, s->graphs.vocabulary, 2, 1),
                                   fv_w_cast(w, column, FV_I64)));
     return longer;
 }
@@ -114,7 +114,7 @@ int fv_search_pack(const fv_search *s, fv_value *seen, fv_value *const *pasts, i
                    fv_value **states) {
     if (fv_search_sees(s))
         states[n++] = seen;
-    for (int i = 0; i < s->layers; i++)
+    for (int i = 0; i < s->graphs.layers; i++)
         states[n++] = pasts[i];
     return n;
 }

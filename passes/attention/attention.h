@@ -34,6 +34,33 @@ enum {                      /* bits that describe a mask */
 enum { FV_NMASKS = 5 };
 const char *fv_mask_name(int bit); /* 0: "causal" */
 
+/* The products of an attention. */
+typedef struct fv_attention_products {
+    const fv_value *score; /* the product of queries and keys; NULL: there is no such product */
+    const fv_value *q, *k; /* its operands, if the operator has two */
+    /* weights times values; for a gate map times sigmoid; NULL: there is none */
+    const fv_value *product;
+    const fv_value *v;
+} fv_attention_products;
+
+/* Sizes of an attention; 0: not known. */
+typedef struct fv_attention_heads {
+    int64_t query, kv; /* the numbers of heads */
+    int64_t size;      /* terms of a score */
+} fv_attention_heads;
+
+/* Properties of an attention. */
+typedef struct fv_attention_traits {
+    unsigned mask; /* FV_MASK_ */
+    bool sink;     /* rows have one more weight, which is dropped */
+    bool mixed;    /* scores or weights are sums over heads: talking heads */
+    /* several weights are combined to the factor of a value: differential attention */
+    bool combined;
+    bool past; /* the keys include those of earlier runs */
+    /* queries, keys and values of one input are computed by one product */
+    bool merged;
+} fv_attention_traits;
+
 /* One attention. The values belong to the graph that was walked, after its passes. */
 typedef struct fv_attention_site {
     fv_attention_kind kind;
@@ -46,23 +73,11 @@ typedef struct fv_attention_site {
     int axis;                 /* the axis of the keys in both */
     /* the axis of the queries in both; -1: there is one query, or none was found */
     int query_axis;
-    const fv_value *score; /* the product of queries and keys; NULL: there is no such product */
-    const fv_value *q, *k; /* its operands, if the operator has two */
-    /* weights times values; for a gate map times sigmoid; NULL: there is none */
-    const fv_value *product;
-    const fv_value *v;
-    int64_t query_heads, kv_heads; /* 0: not known */
-    int64_t head_size;             /* terms of a score; 0: not known */
+    fv_attention_products of;
+    fv_attention_heads heads;
     /* constant factor of the scores, before anything is added; NAN: none is constant */
     double scale;
-    unsigned mask; /* FV_MASK_ */
-    bool sink;     /* rows have one more weight, which is dropped */
-    bool mixed;    /* scores or weights are sums over heads: talking heads */
-    /* several weights are combined to the factor of a value: differential attention */
-    bool combined;
-    bool past; /* the keys include those of earlier runs */
-    /* queries, keys and values of one input are computed by one product */
-    bool merged;
+    fv_attention_traits traits;
     const char *formula;    /* the operand of the softmax as an expression, for people */
     const fv_origin *nodes; /* the nodes of the model that it consists of */
     const char *why;        /* for NONE: why it is not attention */

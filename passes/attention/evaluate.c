@@ -95,8 +95,8 @@ static double load(fv_sample *s, const fv_expr *x) {
     int rank = x->u.buf->rank;
     if (x->op == FV_X_GUARD && fv_sample_number(s, x->arg[rank]) == 0)
         return fv_sample_number(s, x->arg[rank + 1]);
-    if (v && v == s->watched)
-        s->note(s->user, x);
+    if (v && v == s->watch.value)
+        s->watch.note(s->watch.user, x);
     if (v && v == s->score)
         return s->of_score;
     bool numbers = v && v->kind == FV_VALUE_CONST && v->tensor->elem != FV_STRING;

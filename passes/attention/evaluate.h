@@ -12,6 +12,13 @@ enum { FV_SAMPLE = 12, FV_SAMPLE_VARS = 3 * FV_MAX_RANK };
  * Sums of products are 1, or `of_sum` at every second position. */
 enum { FV_DATA_EVEN, FV_DATA_ALTERNATES, FV_DATA_RISES, FV_SUMS_ALTERNATE };
 
+/* The value whose loads are reported. */
+typedef struct fv_load_watch {
+    const fv_value *value; /* NULL: none */
+    void (*note)(void *user, const fv_expr *load);
+    void *user;
+} fv_load_watch;
+
 /* A small instance of the model: values of dims, of variables and of loaded data. */
 typedef struct fv_sample {
     fv_arena *arena;
@@ -26,9 +33,7 @@ typedef struct fv_sample {
     int data;       /* FV_DATA_ */
     fv_ptrmap sums; /* values that are sums of products, as a set */
     double of_sum;
-    const fv_value *watched; /* a load of it is reported to `note` */
-    void (*note)(void *user, const fv_expr *load);
-    void *user;
+    fv_load_watch watch;
     fv_ptrmap memo; /* node -> its value for the current variables */
 } fv_sample;
 

@@ -136,15 +136,15 @@ static void look_at(fv_finder *f, fv_attention_site *s) {
         fv_find_heads(f, s, x);
         fv_find_origin(f, s, x);
         fv_find_mask(f, s, x);
-        s->mixed |= x->nmixed > 0;
+        s->traits.mixed |= x->nmixed > 0;
         s->query_axis = axis_of(x, x->query);
-        for (int i = 0; s->product->def && i < s->product->def->nin && !s->v; i++)
-            s->v = s->product->def->in[i] != s->weights && s->product->def->nin == 2
-                       ? s->product->def->in[i]
-                       : NULL;
-        const fv_origin *o = s->score && s->score->def ? s->score->def->origin : NULL;
+        for (int i = 0; s->of.product->def && i < s->of.product->def->nin && !s->of.v; i++)
+            s->of.v = s->of.product->def->in[i] != s->weights && s->of.product->def->nin == 2
+                          ? s->of.product->def->in[i]
+                          : NULL;
+        const fv_origin *o = s->of.score && s->of.score->def ? s->of.score->def->origin : NULL;
         o = o ? fv_origin_join(f->module, o, s->softmax->origin) : s->softmax->origin;
-        s->nodes = add_origin(f, add_origin(f, o, s->weights), s->product);
+        s->nodes = add_origin(f, add_origin(f, o, s->weights), s->of.product);
     }
     FV_PUSH(f->arena, f->out->all, f->out->n, f->out->cap, *s);
 }
@@ -160,7 +160,7 @@ static void look_at_op(fv_finder *f, fv_op *op) {
                                 .weights = op->out[0],
                                 .nodes = op->origin,
                                 .axis = (int)(axis < 0 ? axis + rank : axis),
-                                .sink = fv_op_is(op, FV_OP_fv_SinkSoftmax)};
+                                .traits.sink = fv_op_is(op, FV_OP_fv_SinkSoftmax)};
         if (rank)
             look_at(f, &s);
     } else if (fv_op_is(op, FV_OP_Exp) && is_spelled(f, op, &s)) {

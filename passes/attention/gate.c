@@ -90,7 +90,7 @@ bool fv_find_gate(fv_finder *f, fv_op *op, fv_attention_site *s) {
                              .softmax = op,
                              .weighted = map,
                              .weights = y,
-                             .product = product->out[0],
+                             .of.product = product->out[0],
                              .axis = -1};
     s->nodes = fv_origin_join(f->module, op->origin, product->origin);
     return true;

@@ -103,7 +103,7 @@ static bool decides_in(const places *p, const fv_expr *x, const fv_var *v) {
     int rank = fv_is_load(x) ? x->u.buf->rank : 0;
     bool found = (x->op == FV_X_SELECT && fv_x_uses(x->arg[0], v)) ||
                  (x->op == FV_X_GUARD && fv_x_uses(x->arg[rank], v));
-    for (int i = 0; i < rank && fv_loaded(x) == p->sample.watched; i++)
+    for (int i = 0; i < rank && fv_loaded(x) == p->sample.watch.value; i++)
         found |= p->axes[i] && fv_x_uses(x->arg[i], v);
     return found;
 }
@@ -127,9 +127,9 @@ static int64_t places_of(fv_finder *f, const fv_scores *s, fv_expr *x, const fv_
     p->sample = fv_sample_new(a, f->module, FV_SAMPLE);
     p->seen = fv_ptrmap_in(a);
     p->x = x;
-    p->sample.watched = v;
-    p->sample.note = note_place;
-    p->sample.user = p;
+    p->sample.watch.value = v;
+    p->sample.watch.note = note_place;
+    p->sample.watch.user = p;
     memcpy(p->axes, axes, sizeof p->axes);
     int nterms = s->terms->u.red.nvars;
     for (int k = 0; k < s->rank + nterms + s->nmixed; k++) {
@@ -194,8 +194,9 @@ static bool depends(fv_finder *f, fv_expr *x, const fv_var *v, int deep) {
 
 /* Do the values have that axis of the weights as well? */
 static bool values_have(const fv_attention_site *s, const fv_scores *x, int axis) {
-    const fv_expr *at = fv_loaded(x->weight_load) == s->weights ? x->weight_load->arg[axis] : NULL;
-    return at && at->op == FV_X_VAR && fv_x_uses(x->values, at->u.var);
+    const fv_expr *at =
+        fv_loaded(x->product.weight_load) == s->weights ? x->product.weight_load->arg[axis] : NULL;
+    return at && at->op == FV_X_VAR && fv_x_uses(x->product.values, at->u.var);
 }
 
 /* n * of; 0, which means unknown, if that exceeds 64 bits. */
@@ -208,24 +209,24 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     fv_arena *a = fv_arena_new(fv_arena_session(f->arena));
     fv_sample sample = fv_sample_new(a, f->module, FV_SAMPLE);
     if (x->load) {
-        s->head_size = 1;
+        s->heads.size = 1;
         for (int i = 0; i < x->terms->u.red.nvars; i++)
-            s->head_size =
-                times(s->head_size, fv_sample_dim(&sample, x->terms->u.red.vars[i]->dim));
-        int64_t q = heads_of(f, x, x->q, s->head_size), k = heads_of(f, x, x->k, s->head_size);
-        s->kv_heads = k > 0 ? k : 1;
-        s->query_heads = q > 0 ? q : s->kv_heads;
+            s->heads.size =
+                times(s->heads.size, fv_sample_dim(&sample, x->terms->u.red.vars[i]->dim));
+        int64_t q = heads_of(f, x, x->q, s->heads.size), k = heads_of(f, x, x->k, s->heads.size);
+        s->heads.kv = k > 0 ? k : 1;
+        s->heads.query = q > 0 ? q : s->heads.kv;
         for (int i = 0; i < x->terms->u.red.nvars; i++)
             if (!fv_dim_is_const(x->terms->u.red.vars[i]->dim))
-                s->head_size = 0;
+                s->heads.size = 0;
     } else {
-        s->query_heads = 1;
+        s->heads.query = 1;
         /* an axis on which no data depend, but values do, is one of weights per head */
         for (int i = 0; i < x->rank; i++)
             if (x->index[i] != x->key && x->index[i] != x->query && values_have(s, x, i) &&
                 !depends(f, x->x, x->index[i], DEEP))
-                s->query_heads = times(s->query_heads, fv_sample_dim(&sample, x->index[i]->dim));
-        s->kv_heads = s->query_heads;
+                s->heads.query = times(s->heads.query, fv_sample_dim(&sample, x->index[i]->dim));
+        s->heads.kv = s->heads.query;
     }
     fv_arena_free(a);
 }
@@ -325,7 +326,7 @@ static bool same_part(const fv_expr *a, const fv_expr *b, const bool *features, 
 }
 
 static bool is_merged(fv_finder *f, const fv_scores *x) {
-    fv_expr *of[3] = {x->q, x->k, x->values};
+    fv_expr *of[3] = {x->q, x->k, x->product.values};
     const fv_expr *made[3] = {0};
     const fv_value *from[3] = {0};
     bool merged = false, features[FV_MAX_RANK];
@@ -347,8 +348,8 @@ static bool is_merged(fv_finder *f, const fv_scores *x) {
 void fv_find_origin(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     if (!x->load)
         return;
-    s->past = has_past(f, x);
-    s->merged = is_merged(f, x);
+    s->traits.past = has_past(f, x);
+    s->traits.merged = is_merged(f, x);
     if (s->kind != FV_ATTENTION_CROSS)
         return;
     bool spatial = x->query && axes_with(f, x->q, x->query) > 1, channel = false;

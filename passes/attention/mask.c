@@ -24,7 +24,7 @@ typedef struct picture {
 
 static void set_extents(picture *p, fv_sample *s, const fv_scores *x) {
     p->queries = x->query ? fv_sample_dim(s, x->query->dim) : 1;
-    p->keys = fv_sample_dim(s, x->summed->dim);
+    p->keys = fv_sample_dim(s, x->product.summed->dim);
     p->rows = p->queries < MOST ? (int)p->queries : MOST;
     p->columns = p->keys < MOST ? (int)p->keys : MOST;
 }
@@ -87,22 +87,22 @@ static void draw(fv_sample *s, const fv_scores *x, picture *p) {
 /* Adds keys that a factor of the weights hides. */
 static void draw_weights(fv_finder *f, const fv_attention_site *s, fv_sample *sample,
                          const fv_scores *x, picture *p) {
-    const fv_value *product = s->product;
+    const fv_value *product = s->of.product;
     const fv_definition *d = fv_element_definition(&f->e, product);
     int axis = -1;
-    for (int i = 0; x->query && i < x->rank && i < x->weight_load->u.buf->rank; i++)
-        if (x->index[i] == x->query && fv_loaded(x->weight_load) == s->weights &&
-            x->weight_load->arg[i]->op == FV_X_VAR)
-            axis = fv_definition_axis(d, x->weight_load->arg[i]->u.var);
+    for (int i = 0; x->query && i < x->rank && i < x->product.weight_load->u.buf->rank; i++)
+        if (x->index[i] == x->query && fv_loaded(x->product.weight_load) == s->weights &&
+            x->product.weight_load->arg[i]->op == FV_X_VAR)
+            axis = fv_definition_axis(d, x->product.weight_load->arg[i]->u.var);
     if (axis < 0 || axis == d->rank)
         return;
-    sample->score = fv_loaded(x->weight_load);
+    sample->score = fv_loaded(x->product.weight_load);
     sample->of_score = 1;
     for (int i = 0; i < p->rows; i++)
         for (int j = 0; j < p->columns; j++) {
             fv_sample_set(sample, d->index[axis], query_of(p, i));
-            fv_sample_set(sample, x->summed, key_of(p, j));
-            bool hidden = fv_sample_number(sample, x->weight) == 0 && !p->hides[i][j];
+            fv_sample_set(sample, x->product.summed, key_of(p, j));
+            bool hidden = fv_sample_number(sample, x->product.weight) == 0 && !p->hides[i][j];
             p->hides[i][j] |= hidden;
             p->hidden += hidden;
         }
@@ -236,7 +236,8 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     /* a model that reduces feature maps leaves little of 12 positions */
     for (int64_t size = FV_SAMPLE; size <= LARGEST; size *= 2) {
         sample = fv_sample_new(a, f->module, size);
-        if (fv_sample_dim(&sample, x->summed->dim) >= ENOUGH || fv_dim_is_const(x->summed->dim))
+        if (fv_sample_dim(&sample, x->product.summed->dim) >= ENOUGH ||
+            fv_dim_is_const(x->product.summed->dim))
             break;
     }
     sample.of_sum = NEGATIVE;
@@ -244,9 +245,9 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     fv_expr *e = exponentials(f, s, index);
     for (int i = 0; i < x->rank; i++)
         fv_sample_fit(&sample, x->index[i]->dim);
-    fv_sample_fit(&sample, x->summed->dim);
+    fv_sample_fit(&sample, x->product.summed->dim);
     int best = 0;
-    double most = (double)fv_sample_dim(&sample, x->summed->dim) - 1;
+    double most = (double)fv_sample_dim(&sample, x->product.summed->dim) - 1;
     const trial trials[TRIES] = {{1, FV_DATA_EVEN},        {0, FV_DATA_EVEN},
                                  {1000, FV_DATA_EVEN},     {most, FV_DATA_EVEN},
                                  {most + 1, FV_DATA_EVEN}, {1, FV_DATA_ALTERNATES},
@@ -256,7 +257,7 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     look_at_data(f, &sample, x, x->x, &from);
     if (e)
         look_at_data(f, &sample, x, e, &from);
-    look_at_data(f, &sample, x, x->weight, &of_weights);
+    look_at_data(f, &sample, x, x->product.weight, &of_weights);
     unsigned shape = 0;
     for (int t = 0; t < TRIES; t++) {
         sample.score = x->load ? fv_loaded(x->top) : NULL;
@@ -279,14 +280,15 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     bool by_sums = trials[best].kind == FV_DATA_EVEN && differ(&all[TRIES - 1], &all[best]);
     if (shape & FV_MASK_CAUSAL)
         shape |= far_window(f, x, trials[best].data, a);
-    s->mask = shape | (!whole || both || by_sums ? FV_MASK_FORMULA : 0) |
-              (data_hide && !both ? FV_MASK_PADDING : 0) | (x->load && varies ? FV_MASK_BIAS : 0);
+    s->traits.mask = shape | (!whole || both || by_sums ? FV_MASK_FORMULA : 0) |
+                     (data_hide && !both ? FV_MASK_PADDING : 0) |
+                     (x->load && varies ? FV_MASK_BIAS : 0);
     sample.of_data = trials[best].data;
     sample.data = trials[best].kind;
     sample.score = x->load ? fv_loaded(x->top) : NULL;
     fv_sample_set(&sample, x->key, 0);
     if (x->query)
         fv_sample_set(&sample, x->query, fv_sample_dim(&sample, x->query->dim) - 1);
-    s->scale = x->load && !(s->mask & FV_MASK_WINDOW) ? scale_of(&sample, x) : (double)NAN;
+    s->scale = x->load && !(s->traits.mask & FV_MASK_WINDOW) ? scale_of(&sample, x) : (double)NAN;
     fv_arena_free(a);
 }

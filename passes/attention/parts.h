@@ -19,6 +19,13 @@ typedef struct fv_finder {
     int looked;
 } fv_finder;
 
+/* The product of weights and values: its factors over its indices and the variables of its sum. */
+typedef struct fv_values_product {
+    fv_expr *values, *weight;
+    fv_var *summed;             /* the variable of the keys in that sum */
+    const fv_expr *weight_load; /* the load of the weights in `weight` */
+} fv_values_product;
+
 /* What is known of a softmax during the search. */
 typedef struct fv_scores {
     fv_expr *x; /* the operand of the softmax, over the indices `index` */
@@ -34,10 +41,7 @@ typedef struct fv_scores {
     fv_expr *terms;             /* the sum of the score; NULL if `load` is */
     fv_var *mixed[FV_MAX_RANK]; /* the variables of sums that mix the scores of several heads */
     int nmixed;
-    /* the factors of the product with the values, over its indices and the variables of its sum */
-    fv_expr *values, *weight;
-    fv_var *summed;             /* the variable of the keys in that sum */
-    const fv_expr *weight_load; /* the load of the weights in `weight` */
+    fv_values_product product;
 } fv_scores;
 
 /* Each fills in what its file finds out; false: s->why says why the softmax is not attention. */

@@ -104,7 +104,7 @@ static bool weigh_mixed(walk *k, const fv_value *y, int axis) {
         k->w = w;
         k->axis = was;
     }
-    k->s->mixed |= found;
+    k->s->traits.mixed |= found;
     return found;
 }
 
@@ -132,12 +132,12 @@ static bool is_product_of_weights(walk *k, const fv_value *y, const fv_summed *s
     if (!is_weight(k, weight, at->u.var))
         return fv_stops(k->s, y->def,
                         "what is multiplied with the values are no longer the weights");
-    k->s->product = y;
-    k->s->combined = has_several(k, weight);
-    k->x->values = other;
-    k->x->weight = weight;
-    k->x->summed = at->u.var;
-    k->x->weight_load = load;
+    k->s->of.product = y;
+    k->s->traits.combined = has_several(k, weight);
+    k->x->product.values = other;
+    k->x->product.weight = weight;
+    k->x->product.summed = at->u.var;
+    k->x->product.weight_load = load;
     return true;
 }
 

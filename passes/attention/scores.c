@@ -207,16 +207,16 @@ bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) {
     s->formula = formula_of(f, s, x);
     if (x->load) {
         set_query(x);
-        s->score = fv_loaded(x->load);
-        const fv_op *op = s->score->def;
+        s->of.score = fv_loaded(x->load);
+        const fv_op *op = s->of.score->def;
         if (op && op->nin == 2 && op->in[0] && op->in[1]) {
             /* whether the first operand has the keys; factors are in the order of operands */
             bool swapped = false;
             fv_summed sum;
             if (fv_loaded_sum(&f->e, x->load, &sum))
                 swapped = sum.f == x->k;
-            s->q = op->in[swapped];
-            s->k = op->in[!swapped];
+            s->of.q = op->in[swapped];
+            s->of.k = op->in[!swapped];
         }
         s->kind = x->query || fv_is_computed(f->e.arena, x->q) ? FV_ATTENTION_CROSS
                                                                : FV_ATTENTION_POOLING;

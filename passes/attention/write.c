@@ -87,7 +87,7 @@ static bool read_scores(reading *r, fv_value *x, int deep) {
     double n;
     x = behind_casts(x);
     const fv_op *op = x->kind == FV_VALUE_RESULT ? x->def : NULL;
-    if (x == r->s->score)
+    if (x == r->s->of.score)
         return true;
     if (!op || deep == 0)
         return false;
@@ -118,7 +118,8 @@ static bool same_batch(const fv_type *a, const fv_type *b) {
 }
 
 static bool read_products(reading *r) {
-    const fv_op *score = r->s->score ? r->s->score->def : NULL, *product = r->s->product->def;
+    const fv_op *score = r->s->of.score ? r->s->of.score->def : NULL,
+                *product = r->s->of.product->def;
     const fv_type *w = r->s->weights->type;
     if (!fv_op_is(r->s->softmax, FV_OP_Softmax) || r->s->softmax->block->parent)
         return declines(r, "its softmax is spelled out, has a sink, or is in a branch");
@@ -234,7 +235,7 @@ static fv_value *mask_of(reading *r, fv_rewriter *w, bool *causal) {
 }
 
 static void write_site(reading *r) {
-    fv_op *op = r->s->product->def;
+    fv_op *op = r->s->of.product->def;
     fv_rewriter w = fv_rewriter_at(op);
     const fv_type *scores = r->s->weights->type;
     fv_attr attrs[2] = {fv_attr_float(w.module, "scale", (float)r->scale),

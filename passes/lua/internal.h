@@ -34,13 +34,9 @@ typedef struct fv_lua_frame {
     int line;
 } fv_lua_frame;
 
-struct fv_lua {
-    lua_State *main, *L; /* L: the running thread, which may be a coroutine */
-    fv_session *session;
-    fv_arena *arena;
-    fv_lua_options o;
-    const char *path, *folder;
-    size_t used;  /* bytes that the state has allocated */
+/* How much a script has used of its memory, steps and time. */
+typedef struct fv_lua_use {
+    size_t bytes; /* bytes that the state has allocated */
     bool starved; /* the last failed allocation exceeded the limit */
     bool late;    /* the limit of steps was exceeded, or the script was interrupted */
     size_t base;  /* bytes of the session when the outermost call began */
@@ -48,30 +44,59 @@ struct fv_lua {
     /* processor time of the thread at the last check; 0: unknown */
     int64_t nanoseconds;
     const char *stop; /* why every further instruction fails; NULL: none does */
-    bool varies, loaded, closing;
+} fv_lua_use;
+
+/* The calls that the script is in. */
+typedef struct fv_lua_calls {
     /* a rule is calling its function; that function has raised an error */
     bool matching, condition_failed;
     bool lent, poisoned;         /* results of protected calls in pass.c */
     struct fv_lua_pass *running; /* the innermost running pass of the script; NULL: none runs */
     int depth;                   /* depth of nested protected calls */
-    const fv_pass **passes;      /* NULL terminated */
+} fv_lua_calls;
+
+/* What the script has declared, in the order of declaration. */
+typedef struct fv_lua_declared {
+    const fv_pass **passes; /* NULL terminated */
     int npasses;
     fv_pipeline_table pipeline; /* no passes: the script has no pipeline */
-    fv_lua_kernel *kernels;     /* in the order of declaration */
+    fv_lua_kernel *kernels;
     int nkernels, cap_kernels;
     fv_tuning schedules; /* the schedules that the script asks for */
     int cap_schedules;
-    struct fv_lua_test *tests; /* in the order of declaration */
+    struct fv_lua_test *tests;
     int ntests, cap_tests;
+} fv_lua_declared;
+
+/* What the results of the script depend on. */
+typedef struct fv_lua_reads {
     fv_lua_option *options; /* sorted by name */
     int noptions, cap_options;
     const char **files; /* the scripts that were read */
     int nfiles, cap_files;
-    fv_text key;
-    /* of the error that nobody caught */
+    fv_text key; /* all of that as text */
+    bool varies; /* they depend on something else as well */
+} fv_lua_reads;
+
+/* The error that nobody caught. */
+typedef struct fv_lua_error {
     char message[FV_LUA_TEXT];
     fv_lua_frame frames[FV_LUA_FRAMES];
     int nframes, at; /* at: the frame to which the message refers; -1: none */
+} fv_lua_error;
+
+struct fv_lua {
+    lua_State *main, *L; /* L: the running thread, which may be a coroutine */
+    fv_session *session;
+    fv_arena *arena;
+    fv_lua_options o;
+    const char *path, *folder;
+    bool loaded, closing;
+    fv_lua_use use;
+    fv_lua_calls calls;
+    fv_lua_declared declared;
+    fv_lua_reads reads;
+    fv_lua_error error;
 };
 
 /* The handle of a module. */

@@ -22,7 +22,7 @@ static bool parse(void *arg) {
     if (!ok)
         return false;
     d->name = k->name;
-    FV_PUSH(l->arena, l->kernels, l->nkernels, l->cap_kernels,
+    FV_PUSH(l->arena, l->declared.kernels, l->declared.nkernels, l->declared.cap_kernels,
             ((fv_lua_kernel){fv_strdup(l->arena, d->text), l->path, d->line}));
     return true;
 }
@@ -38,5 +38,5 @@ int fv_lua_kernel_new(lua_State *L) {
 }
 
 const fv_lua_kernel *fv_lua_kernel_at(const fv_lua *l, int i) {
-    return i >= 0 && i < l->nkernels ? &l->kernels[i] : NULL;
+    return i >= 0 && i < l->declared.nkernels ? &l->declared.kernels[i] : NULL;
 }

@@ -50,11 +50,11 @@ static bool add_option(void *arg) {
     fv_arena *a = l->arena;
     fv_lua_option o = {fv_strdup(a, d->name), fv_strdup(a, d->doc), fv_strdup(a, d->otherwise),
                        d->pass ? fv_strdup(a, d->pass) : NULL};
-    int i = l->noptions;
-    FV_PUSH(a, l->options, l->noptions, l->cap_options, o);
-    for (; i > 0 && strcmp(l->options[i - 1].name, o.name) > 0; i--)
-        l->options[i] = l->options[i - 1];
-    l->options[i] = o;
+    int i = l->reads.noptions;
+    FV_PUSH(a, l->reads.options, l->reads.noptions, l->reads.cap_options, o);
+    for (; i > 0 && strcmp(l->reads.options[i - 1].name, o.name) > 0; i--)
+        l->reads.options[i] = l->reads.options[i - 1];
+    l->reads.options[i] = o;
     return true;
 }
 
@@ -66,8 +66,8 @@ static void declare_option(lua_State *L, int values, const char *pass) {
     if (lua_type(L, pair) != LUA_TSTRING)
         luaL_error(L, "options are declared by their names, not by a %s", luaL_typename(L, pair));
     declaring d = {.l = l, .name = fv_lua_whole(L, pair), .doc = "", .pass = pass};
-    for (int i = 0; i < l->noptions; i++)
-        if (!strcmp(l->options[i].name, d.name))
+    for (int i = 0; i < l->reads.noptions; i++)
+        if (!strcmp(l->reads.options[i].name, d.name))
             luaL_error(L, "option '%s' is declared twice", d.name);
     if (!*d.name || strpbrk(d.name, "= \n"))
         luaL_error(L, "'%s' is no name of an option", d.name);
@@ -117,13 +117,13 @@ int fv_lua_options_new(lua_State *L) {
 }
 
 bool fv_lua_check_args(fv_lua *l) {
-    const char **names = FV_NEW(l->arena, const char *, l->noptions + 1);
-    for (int i = 0; i < l->noptions; i++)
-        names[i] = l->options[i].name;
+    const char **names = FV_NEW(l->arena, const char *, l->reads.noptions + 1);
+    for (int i = 0; i < l->reads.noptions; i++)
+        names[i] = l->reads.options[i].name;
     for (int i = 0; l->o.args && l->o.args[i]; i++) {
         const char *arg = l->o.args[i], *name = fv_strndup(l->arena, arg, strcspn(arg, "="));
         bool known = false;
-        for (int k = 0; k < l->noptions; k++)
+        for (int k = 0; k < l->reads.noptions; k++)
             known |= !strcmp(names[k], name);
         if (known)
             continue;
@@ -135,7 +135,7 @@ bool fv_lua_check_args(fv_lua *l) {
                      name, near);
         else
             fv_error(l->session, "--script-arg %s: the script has no option '%s'%s", arg, name,
-                     l->noptions ? "; --help lists those that it has" : ", and no other");
+                     l->reads.noptions ? "; --help lists those that it has" : ", and no other");
         fv_diag_file(l->session, before);
         return false;
     }
@@ -163,11 +163,11 @@ static bool add_pass(void *arg) {
                        .lua = l,
                        .run = LUA_NOREF,
                        .values = LUA_NOREF};
-    const fv_pass **list = FV_NEW(l->arena, const fv_pass *, l->npasses + 2);
-    for (int i = 0; i < l->npasses; i++)
-        list[i] = l->passes[i];
-    list[l->npasses++] = &p->pass;
-    l->passes = list;
+    const fv_pass **list = FV_NEW(l->arena, const fv_pass *, l->declared.npasses + 2);
+    for (int i = 0; i < l->declared.npasses; i++)
+        list[i] = l->declared.passes[i];
+    list[l->declared.npasses++] = &p->pass;
+    l->declared.passes = list;
     return true;
 }
 
@@ -180,7 +180,7 @@ fv_lua_pass *fv_lua_declare(lua_State *L, const char *name, const char *purpose)
         strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") !=
             strlen(name))
         luaL_error(L, "'%s' is no name of a pass: letters, digits, - and _", name);
-    if (fv_pass_find_own(l->passes, name))
+    if (fv_pass_find_own(l->declared.passes, name))
         luaL_error(L, "there is a pass '%s' already", name);
     fv_lua_pass **handle = lua_newuserdatauv(L, sizeof *handle, 0);
     *handle = NULL;
@@ -279,8 +279,8 @@ const fv_lua_class fv_lua_pass_class = {
 /* ---- running ---- */
 
 void fv_lua_end_passes(fv_lua *l, const fv_lua_pass *outer) {
-    for (; l->running != outer; l->running = l->running->outer)
-        l->running->now = NULL;
+    for (; l->calls.running != outer; l->calls.running = l->calls.running->outer)
+        l->calls.running->now = NULL;
 }
 
 /* Pushes a new handle of the pass. It need not equal other handles of the pass. */
@@ -313,7 +313,7 @@ static int end_loan(lua_State *L) {
     if (!fv_lua_find_box(L, p->now->module))
         return 0;
     fv_lua_box *box = lua_touserdata(L, -1);
-    p->lua->poisoned = box->poisoned;
+    p->lua->calls.poisoned = box->poisoned;
     if (!p->around)
         box->m = NULL;
     return 0;
@@ -324,22 +324,22 @@ static int end_loan(lua_State *L) {
 static int find_loan(lua_State *L) {
     const fv_lua_pass *p = lua_touserdata(L, 1);
     if (fv_lua_find_box(L, p->now->module))
-        p->lua->lent = ((const fv_lua_box *)lua_touserdata(L, -1))->m != NULL;
+        p->lua->calls.lent = ((const fv_lua_box *)lua_touserdata(L, -1))->m != NULL;
     return 0;
 }
 
 static bool run_script(fv_lua_pass *p, const char *what) {
     fv_lua *l = p->lua;
-    l->lent = false;
+    l->calls.lent = false;
     p->now->changed = true;
     if (!fv_lua_protected(l, what, find_loan, p))
         return false;
-    bool around = l->lent, ok = fv_lua_protected(l, what, call_run, p);
-    l->poisoned = false;
+    bool around = l->calls.lent, ok = fv_lua_protected(l, what, call_run, p);
+    l->calls.poisoned = false;
     p->around = around;
     if (!fv_lua_protected(l, what, end_loan, p))
         return false;
-    if (l->poisoned) /* even if the script has caught the error */
+    if (l->calls.poisoned) /* even if the script has caught the error */
         fv_out_of_memory(l->session);
     return ok;
 }
@@ -348,10 +348,10 @@ static bool run_script(fv_lua_pass *p, const char *what) {
  * run as well. */
 static bool run_rules(fv_lua_pass *p, fv_pass_run *r, const char *what) {
     fv_lua *l = p->lua;
-    l->lent = false;
+    l->calls.lent = false;
     if (!fv_lua_protected(l, what, find_loan, p))
         return false;
-    p->around = l->lent;
+    p->around = l->calls.lent;
     bool ok = fv_lua_apply_rules(p, r);
     return fv_lua_protected(l, what, end_loan, p) && ok;
 }
@@ -363,9 +363,9 @@ static bool run_pass(fv_pass_run *r) {
     if (p->now)
         return fv_error(r->module->session, "%s runs itself", what);
     p->now = r;
-    p->outer = p->lua->running;
-    p->lua->running = p;
-    r->module->is_written = true;
+    p->outer = p->lua->calls.running;
+    p->lua->calls.running = p;
+    r->module->source.is_written = true;
     bool ok = p->rules ? run_rules(p, r, what) : run_script(p, what);
     fv_lua_end_passes(p->lua, p->outer);
     return ok &&

@@ -43,11 +43,11 @@ static void check_names(lua_State *L, int list) {
         int n = 0;
         lua_rawgeti(L, list, i);
         const char *name = fv_lua_whole(L, -1);
-        if (!fv_pass_find_own(l->passes, name)) {
+        if (!fv_pass_find_own(l->declared.passes, name)) {
             for (int k = 0; fv_pass_at(k) && n < 150; k++)
                 names[n++] = fv_pass_at(k)->name;
-            for (int k = 0; k < l->npasses && n < 299; k++)
-                names[n++] = l->passes[k]->name;
+            for (int k = 0; k < l->declared.npasses && n < 299; k++)
+                names[n++] = l->declared.passes[k]->name;
             names[n] = NULL;
             luaL_error(L, "there is no pass '%s'%s", name,
                        fv_lua_nearest(fv_lua_of(L), name, names));
@@ -89,7 +89,7 @@ static bool set_pipeline(void *arg) {
     const fv_pipeline_table *t = &p->table;
     if (t->steps && (p->wrong = fv_pipeline_steps_wrong(a, t->steps)))
         return fv_error(p->l->session, "fv.pipeline: %s", p->wrong);
-    p->l->pipeline =
+    p->l->declared.pipeline =
         (fv_pipeline_table){fv_strdup(a, t->purpose), keep_list(a, t->passes),
                             keep_list(a, t->steps), t->code ? fv_strdup(a, t->code) : NULL};
     return true;
@@ -112,7 +112,7 @@ static void check_named(lua_State *L, int table) {
 
 void fv_lua_set_pipeline(lua_State *L, int table) {
     fv_lua *l = fv_lua_of(L);
-    if (l->pipeline.passes)
+    if (l->declared.pipeline.passes)
         luaL_error(L, "fv.pipeline: the script has a pipeline already");
     check_named(L, table);
     piping p = {.l = l, .table = {.purpose = fv_lua_text_field(L, table, "purpose", "")}};
@@ -176,16 +176,16 @@ int fv_lua_level(lua_State *L) {
 }
 
 fv_pipeline_table fv_lua_pipeline(fv_lua *l, char level) {
-    if (l->pipeline.passes)
-        return l->pipeline;
+    if (l->declared.pipeline.passes)
+        return l->declared.pipeline;
     const char *const *shipped = fv_pipeline(level);
     int n = 0;
     while (shipped[n])
         n++;
-    const char **list = FV_NEW(l->arena, const char *, l->npasses + n + 1);
-    for (int i = 0; i < l->npasses; i++)
-        list[i] = l->passes[i]->name;
-    memcpy(list + l->npasses, shipped, (size_t)n * sizeof *list);
+    const char **list = FV_NEW(l->arena, const char *, l->declared.npasses + n + 1);
+    for (int i = 0; i < l->declared.npasses; i++)
+        list[i] = l->declared.passes[i]->name;
+    memcpy(list + l->declared.npasses, shipped, (size_t)n * sizeof *list);
     return (fv_pipeline_table){.passes = list};
 }
 
@@ -199,7 +199,7 @@ typedef struct running {
 
 static bool run_passes(void *arg) {
     const running *r = arg;
-    fv_pipeline_options o = {.own = r->l->passes};
+    fv_pipeline_options o = {.own = r->l->declared.passes};
     fv_module *m = r->box->m;
     return fv_lua_settle(r->box) && fv_module_verify(m, NULL) && fv_run_passes(m, r->names, &o) &&
            fv_module_verify(m, NULL);

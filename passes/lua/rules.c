@@ -61,13 +61,13 @@ static bool holds(void *user, fv_op *op, int n, const fv_capture *captures) {
     fv_lua_rule *rule = user;
     fv_lua *l = rule->lua;
     question q = {rule, op, n, captures, false};
-    if (l->condition_failed)
+    if (l->calls.condition_failed)
         return false;
-    bool outer = l->matching;
-    l->matching = true;
-    l->condition_failed = !fv_lua_protected(l, rule->what, ask, &q);
-    l->matching = outer;
-    return !l->condition_failed && q.answer;
+    bool outer = l->calls.matching;
+    l->calls.matching = true;
+    l->calls.condition_failed = !fv_lua_protected(l, rule->what, ask, &q);
+    l->calls.matching = outer;
+    return !l->calls.condition_failed && q.answer;
 }
 
 /* ---- declaring ---- */
@@ -216,8 +216,9 @@ int fv_lua_rules_new(lua_State *L) {
 }
 
 bool fv_lua_apply_rules(fv_lua_pass *p, fv_pass_run *r) {
-    p->lua->condition_failed = false;
-    return fv_apply_rules(r, p->rules, p->nrules, FV_APPROXIMATE) && !p->lua->condition_failed;
+    p->lua->calls.condition_failed = false;
+    return fv_apply_rules(r, p->rules, p->nrules, FV_APPROXIMATE) &&
+           !p->lua->calls.condition_failed;
 }
 
 /* ---- one rule, one op ---- */
@@ -241,11 +242,11 @@ static bool apply(void *arg) {
     applying *a = arg;
     if (!fv_lua_settle(a->box))
         return false;
-    a->rule->lua->condition_failed = false;
+    a->rule->lua->calls.condition_failed = false;
     /* to notice diagnostics about an illegal right side */
     int errors = fv_error_count(a->rule->lua->session);
     a->applied = fv_rule_apply(&a->rule->rule, a->op, NULL);
-    return !a->rule->lua->condition_failed && fv_error_count(a->rule->lua->session) == errors;
+    return !a->rule->lua->calls.condition_failed && fv_error_count(a->rule->lua->session) == errors;
 }
 
 static int rule_apply(lua_State *L) {
@@ -258,9 +259,9 @@ static int rule_apply(lua_State *L) {
 
 static bool explain(void *arg) {
     applying *a = arg;
-    a->rule->lua->condition_failed = false;
+    a->rule->lua->calls.condition_failed = false;
     a->applied = fv_rule_matches(&a->rule->rule, a->op, &a->why);
-    return !a->rule->lua->condition_failed;
+    return !a->rule->lua->calls.condition_failed;
 }
 
 static int rule_explain(lua_State *L) {

@@ -80,7 +80,7 @@ static int io_write(lua_State *L) {
  * on more than its text. */
 static int vary(lua_State *L) {
     int n = lua_gettop(L);
-    fv_lua_of(L)->varies = true;
+    fv_lua_of(L)->reads.varies = true;
     if (lua_type(L, 1) == LUA_TSTRING) /* os.date with a format */
         fv_lua_count(L, (int64_t)lua_rawlen(L, 1));
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -101,7 +101,7 @@ static void keep_varying(lua_State *L, const char *name) {
 static int stdin_read(lua_State *L) {
     int n = lua_gettop(L);
     luaL_checktype(L, 1, LUA_TTABLE);
-    fv_lua_of(L)->varies = true;
+    fv_lua_of(L)->reads.varies = true;
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_replace(L, 1);
     lua_pushvalue(L, lua_upvalueindex(2));
@@ -186,7 +186,7 @@ static int resume_wrapped(lua_State *L) {
         lua_xmove(co, L, found);
         return found;
     }
-    if (!fv_lua_of(L)->stop && lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD)
+    if (!fv_lua_of(L)->use.stop && lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD)
         status = lua_resetthread(co);
     lua_xmove(co, L, 1);
     if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
@@ -212,7 +212,7 @@ static int close_coroutine(lua_State *L) {
 /* A handler of errors of the script, in upvalue 1. It is not called for the error of a limit: that
  * error was raised by a hook, and the handler would run without one. */
 static int handle_error(lua_State *L) {
-    if (fv_lua_of(L)->stop)
+    if (fv_lua_of(L)->use.stop)
         return 1;
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
@@ -256,7 +256,7 @@ static int repeat(lua_State *L) {
 
 /* collectgarbage: goes through all memory of the state. */
 static int collect(lua_State *L) {
-    fv_lua_count(L, (int64_t)(fv_lua_of(L)->used / 64));
+    fv_lua_count(L, (int64_t)(fv_lua_of(L)->use.bytes / 64));
     return call_wrapped(L);
 }
 
@@ -270,7 +270,7 @@ static void wrap_field(lua_State *L, const char *library, const char *name, lua_
 
 /* math.randomseed: without a seed the numbers differ in each run. */
 static int seed_numbers(lua_State *L) {
-    fv_lua_of(L)->varies |= lua_gettop(L) == 0;
+    fv_lua_of(L)->reads.varies |= lua_gettop(L) == 0;
     return call_wrapped(L);
 }
 

@@ -90,8 +90,9 @@ typedef struct adding {
 static bool add(void *arg) {
     const adding *d = arg;
     fv_lua *l = d->l;
-    l->schedules.path = l->path;
-    FV_PUSH(l->arena, l->schedules.kernels, l->schedules.n, l->cap_schedules, d->kernel);
+    l->declared.schedules.path = l->path;
+    FV_PUSH(l->arena, l->declared.schedules.kernels, l->declared.schedules.n,
+            l->declared.cap_schedules, d->kernel);
     return true;
 }
 
@@ -107,7 +108,7 @@ int fv_lua_schedule_new(lua_State *L) {
 }
 
 const fv_tuning *fv_lua_schedules(const fv_lua *l) {
-    return l->schedules.n ? &l->schedules : NULL;
+    return l->declared.schedules.n ? &l->declared.schedules : NULL;
 }
 
 const fv_tuning *fv_lua_schedules_field(lua_State *L, int table) {

@@ -35,16 +35,16 @@ enum { LARGE = 4096, OFTEN = 16 << 20, NANOSECONDS = 100 /* the time of a long i
 /* An allocation of this size will be filled, possibly by one instruction, so it counts as steps,
  * and fails at the limit. No other error can be raised here. */
 static bool may_grow(fv_lua *l, size_t bytes) {
-    l->steps += (int64_t)(bytes / 256);
+    l->use.steps += (int64_t)(bytes / 256);
     /* the coroutine that ran may no longer exist */
-    if (l->main && l->used + bytes > OFTEN && lua_gethookcount(l->main) > 1) {
+    if (l->main && l->use.bytes + bytes > OFTEN && lua_gethookcount(l->main) > 1) {
         /* as many instructions may have run since the last check */
-        l->steps += lua_gethookcount(l->main);
+        l->use.steps += lua_gethookcount(l->main);
         fv_lua_look_soon(l->main);
     }
-    if (!l->closing && (l->steps >= l->o.steps || interrupted))
-        l->starved = l->late = true;
-    return !l->late || l->closing;
+    if (!l->closing && (l->use.steps >= l->o.steps || interrupted))
+        l->use.starved = l->use.late = true;
+    return !l->use.late || l->closing;
 }
 
 static void *allocate(void *user, void *old, size_t old_size, size_t size) {
@@ -53,38 +53,39 @@ static void *allocate(void *user, void *old, size_t old_size, size_t size) {
     if (size > had + LARGE && !may_grow(l, size - had))
         return NULL;
     if (!size) {
-        l->used -= had;
+        l->use.bytes -= had;
         free(old);
         return NULL;
     }
-    if (size > had && size - had > l->o.memory - l->used) {
-        l->starved = true;
+    if (size > had && size - had > l->o.memory - l->use.bytes) {
+        l->use.starved = true;
         return NULL;
     }
     void *now = realloc(old, size);
     if (!now && size <= had) /* Lua relies on shrinking to succeed */
         now = old;
     if (now)
-        l->used = l->used - had + size;
+        l->use.bytes = l->use.bytes - had + size;
     else
-        l->starved = false;
+        l->use.starved = false;
     return now;
 }
 
 /* The instructions between two checks. A single instruction, such as a comparison of texts, can
  * take the longer the more memory there is. */
 static int interval(const fv_lua *l) {
-    return l->used < OFTEN ? FV_LUA_INTERVAL : (int)((size_t)FV_LUA_INTERVAL * OFTEN / l->used) + 1;
+    return l->use.bytes < OFTEN ? FV_LUA_INTERVAL
+                                : (int)((size_t)FV_LUA_INTERVAL * OFTEN / l->use.bytes) + 1;
 }
 
 /* The steps that n instructions count as. In a large state they count as the number of long
  * instructions that fit into the time they took. */
 static int64_t long_steps(fv_lua *l, int n) {
     struct timespec t;
-    int64_t before = l->nanoseconds, now = 0;
-    if (l->used >= OFTEN && !clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t))
+    int64_t before = l->use.nanoseconds, now = 0;
+    if (l->use.bytes >= OFTEN && !clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t))
         now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-    l->nanoseconds = now;
+    l->use.nanoseconds = now;
     int64_t took = before && now > before ? (now - before) / NANOSECONDS : 0;
     return took > 10 * (int64_t)n ? took : n;
 }
@@ -107,21 +108,21 @@ void fv_lua_look_soon(lua_State *L) {
  * can continue. */
 void fv_lua_count(lua_State *L, int64_t steps) {
     fv_lua *l = fv_lua_of(L);
-    l->steps += steps;
-    if (!l->stop && interrupted)
-        l->stop = INTERRUPTED;
-    else if (!l->stop && fv_session_taken(l->session) > l->base &&
-             fv_session_taken(l->session) - l->base > l->o.memory)
-        l->stop =
+    l->use.steps += steps;
+    if (!l->use.stop && interrupted)
+        l->use.stop = INTERRUPTED;
+    else if (!l->use.stop && fv_session_taken(l->session) > l->use.base &&
+             fv_session_taken(l->session) - l->use.base > l->o.memory)
+        l->use.stop =
             "what the script makes needs more memory than it may; --script-memory=N allows more";
-    else if (!l->stop && l->steps >= l->o.steps)
-        l->stop = too_long;
-    if (!l->stop)
+    else if (!l->use.stop && l->use.steps >= l->o.steps)
+        l->use.stop = too_long;
+    if (!l->use.stop)
         return;
     lua_sethook(l->main, look, LUA_MASKCOUNT, 1);
     lua_sethook(L, look, LUA_MASKCOUNT, 1);
     luaL_where(L, 0);
-    lua_pushstring(L, l->stop);
+    lua_pushstring(L, l->use.stop);
     lua_concat(L, 2);
     lua_error(L);
 }
@@ -133,14 +134,15 @@ const volatile int32_t *fv_lua_interrupt(void) {
 
 size_t fv_lua_room(lua_State *L) {
     const fv_lua *l = fv_lua_of(L);
-    size_t taken = fv_session_taken(l->session), made = taken > l->base ? taken - l->base : 0;
+    size_t taken = fv_session_taken(l->session),
+           made = taken > l->use.base ? taken - l->use.base : 0;
     return made < l->o.memory ? l->o.memory - made : 0;
 }
 
 /* ---- errors ---- */
 
 static void note_frame(fv_lua *l, const lua_Debug *ar) {
-    fv_lua_frame *f = &l->frames[l->nframes++];
+    fv_lua_frame *f = &l->error.frames[l->error.nframes++];
     const char *source = *ar->source == '@' ? ar->source + 1 : ar->short_src;
     snprintf(f->source, sizeof f->source, "%s", source);
     f->line = ar->currentline;
@@ -157,10 +159,10 @@ static void note_frame(fv_lua *l, const lua_Debug *ar) {
 static const char *without_place(fv_lua *l, const lua_Debug *ar, const char *text) {
     char place[LUA_IDSIZE + 20];
     int n = snprintf(place, sizeof place, "%s:%d: ", ar->short_src, ar->currentline);
-    if (l->at >= 0)
+    if (l->error.at >= 0)
         return text;
     for (; !strncmp(text, place, (size_t)n); text += n) /* coroutine.wrap adds another prefix */
-        l->at = l->nframes - 1;
+        l->error.at = l->error.nframes - 1;
     return text;
 }
 
@@ -169,9 +171,9 @@ static int keep(lua_State *L) {
     fv_lua *l = fv_lua_of(L);
     lua_Debug ar;
     const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
-    l->nframes = 0;
-    l->at = -1;
-    for (int level = 1; l->nframes < FV_LUA_FRAMES && lua_getstack(L, level, &ar); level++) {
+    l->error.nframes = 0;
+    l->error.at = -1;
+    for (int level = 1; l->error.nframes < FV_LUA_FRAMES && lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "Sln", &ar);
         if (ar.currentline <= 0)
             continue;
@@ -179,8 +181,8 @@ static int keep(lua_State *L) {
         if (text)
             text = without_place(l, &ar, text);
     }
-    snprintf(l->message, sizeof l->message, text ? "%s" : "the error is a %s, and no text",
-             text ? text : luaL_typename(L, 1));
+    snprintf(l->error.message, sizeof l->error.message,
+             text ? "%s" : "the error is a %s, and no text", text ? text : luaL_typename(L, 1));
     return 1;
 }
 
@@ -232,8 +234,8 @@ static int column_of(fv_lua *l, const fv_lua_frame *at, const char *message) {
 /* Is it the name of a script that was read, possibly shortened by Lua? */
 static bool has_read(const fv_lua *l, const char *name, size_t n) {
     bool found = n > 3 && !strncmp(name, "...", 3);
-    for (int i = 0; i < l->nfiles && !found; i++)
-        found = strlen(l->files[i]) == n && !memcmp(l->files[i], name, n);
+    for (int i = 0; i < l->reads.nfiles && !found; i++)
+        found = strlen(l->reads.files[i]) == n && !memcmp(l->reads.files[i], name, n);
     return found;
 }
 
@@ -257,14 +259,14 @@ static const fv_lua_frame *place_of_syntax(fv_lua *l, const char **text, fv_lua_
 }
 
 static void report(fv_lua *l, int status, const char *what) {
-    const char *text = l->message;
+    const char *text = l->error.message;
     fv_lua_frame place;
-    if (status == LUA_ERRMEM && l->late) {
+    if (status == LUA_ERRMEM && l->use.late) {
         say_at(l, FV_ERROR, NULL, 0, "%s%s%s", what ? what : "", what ? ": " : "",
                interrupted ? INTERRUPTED : too_long);
         return;
     }
-    if (status == LUA_ERRMEM && !l->starved)
+    if (status == LUA_ERRMEM && !l->use.starved)
         fv_out_of_memory(l->session);
     if (status == LUA_ERRMEM) {
         say_at(l, FV_ERROR, NULL, 0,
@@ -275,12 +277,13 @@ static void report(fv_lua *l, int status, const char *what) {
     }
     if (status == LUA_ERRERR)
         text = "an error came while another one was handled";
-    const fv_lua_frame *at = l->at >= 0 ? &l->frames[l->at] : place_of_syntax(l, &text, &place);
+    const fv_lua_frame *at =
+        l->error.at >= 0 ? &l->error.frames[l->error.at] : place_of_syntax(l, &text, &place);
     say_at(l, FV_ERROR, at, at ? column_of(l, at, text) : 0, "%s%s%.*s", what ? what : "",
            what ? ": " : "", (int)strcspn(text, "\n"), text);
     fv_lua_note_lines(l, text + strcspn(text, "\n"));
-    for (int i = 0; i < l->nframes; i++)
-        say_at(l, FV_NOTE, &l->frames[i], 0, "%s", l->frames[i].name);
+    for (int i = 0; i < l->error.nframes; i++)
+        say_at(l, FV_NOTE, &l->error.frames[i], 0, "%s", l->error.frames[i].name);
 }
 
 /* ---- protected calls ---- */
@@ -299,22 +302,22 @@ static int call(fv_lua *l, lua_CFunction f, void *arg) {
 
 bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) {
     struct sigaction mine = {.sa_handler = note_interrupt, .sa_flags = (int)SA_RESETHAND}, before;
-    bool outermost = l->depth++ == 0;
-    l->message[0] = 0;
-    l->nframes = 0;
-    l->at = -1;
+    bool outermost = l->calls.depth++ == 0;
+    l->error.message[0] = 0;
+    l->error.nframes = 0;
+    l->error.at = -1;
     if (outermost) {
         interrupted = 0;
-        l->base = fv_session_taken(l->session);
+        l->use.base = fv_session_taken(l->session);
         sigaction(SIGINT, &mine, &before);
     }
     int status = call(l, f, arg);
     if (outermost)
         sigaction(SIGINT, &before, NULL);
-    l->depth--;
+    l->calls.depth--;
     /* the limit ended a coroutine, and nothing ran after that */
-    if (status == LUA_OK && outermost && l->stop) {
-        snprintf(l->message, sizeof l->message, "%s", l->stop);
+    if (status == LUA_OK && outermost && l->use.stop) {
+        snprintf(l->error.message, sizeof l->error.message, "%s", l->use.stop);
         status = LUA_ERRRUN;
     }
     if (status != LUA_OK)
@@ -375,15 +378,15 @@ static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work
                   void *arg) {
     fv_lua *l = fv_lua_of(L);
     lua_State *const outer = l->L; /* the running thread may be a coroutine */
-    const fv_lua_pass *const around = l->running;
-    const bool matching = l->matching;
-    const int depth = l->depth;
+    const fv_lua_pass *const around = l->calls.running;
+    const bool matching = l->calls.matching;
+    const int depth = l->calls.depth;
     const fv_message *before = fv_messages_last(l->session);
     fv_door door;
     if (FV_DOOR_OPEN(l->session, &door)) {
         l->L = outer; /* restores the thread that ran before the call */
-        l->matching = matching;
-        l->depth = depth;
+        l->calls.matching = matching;
+        l->calls.depth = depth;
         fv_lua_end_passes(l, around);
         const bool said = is_said(l, before);
         if (changed && !(said && dims_only))
@@ -395,7 +398,7 @@ static void enter(lua_State *L, fv_lua_box *changed, bool dims_only, bool (*work
     l->L = L;
     bool ok = work(arg);
     l->L = outer;
-    l->nanoseconds = 0; /* this time was not spent by the script */
+    l->use.nanoseconds = 0; /* this time was not spent by the script */
     fv_door_close(l->session, &door);
     if (!ok)
         raise_messages(L, before);
@@ -409,7 +412,7 @@ void fv_lua_try_dims(lua_State *L, fv_lua_box *box, bool (*work)(void *arg), voi
 }
 
 void fv_lua_change(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg) {
-    if (fv_lua_of(L)->matching)
+    if (fv_lua_of(L)->calls.matching)
         luaL_error(L, "a condition of a rule changes nothing");
     fv_lua_try(L, changed, work, arg);
 }
@@ -450,8 +453,8 @@ const char *fv_lua_nearest(fv_lua *l, const char *word, const char *const *names
     const char *near = fv_nearest(word, names);
     if (!near)
         return "";
-    snprintf(l->message, sizeof l->message, question, near);
-    return l->message;
+    snprintf(l->error.message, sizeof l->error.message, question, near);
+    return l->error.message;
 }
 
 /* ---- files ---- */
@@ -474,9 +477,10 @@ static bool read_file(void *arg) {
     r->n = m->size;
     if (memchr(r->text, 0, r->n))
         return fv_error(l->session, "%s: holds a byte 0, and is no script", r->path);
-    FV_PUSH(l->arena, l->files, l->nfiles, l->cap_files, fv_strdup(l->arena, r->path));
-    fv_text_printf(&l->key, "%zu:", r->n);
-    fv_text_putn(&l->key, r->text, r->n);
+    FV_PUSH(l->arena, l->reads.files, l->reads.nfiles, l->reads.cap_files,
+            fv_strdup(l->arena, r->path));
+    fv_text_printf(&l->reads.key, "%zu:", r->n);
+    fv_text_putn(&l->reads.key, r->text, r->n);
     return true;
 }
 
@@ -526,7 +530,7 @@ static int start(lua_State *L) {
     lua_call(L, words, 1);
     if (l->o.pipeline && lua_istable(L, -1))
         fv_lua_set_pipeline(L, lua_gettop(L));
-    else if (l->o.pipeline && !l->pipeline.passes)
+    else if (l->o.pipeline && !l->declared.pipeline.passes)
         luaL_error(L, "the script returns a %s, expected a pipeline: return {\"legalise\", ..}",
                    luaL_typename(L, -1));
     return 0;
@@ -548,12 +552,12 @@ fv_lua *fv_lua_open(fv_session *s, const char *path, const fv_lua_options *o) {
                   .o = *o,
                   .path = fv_strdup(a, path),
                   .folder = folder_of(a, path),
-                  .key = {.arena = a},
-                  .varies = o->unsafe};
-    fv_text_printf(&l->key, "%s", LUA_RELEASE);
+                  .reads.key = {.arena = a},
+                  .reads.varies = o->unsafe};
+    fv_text_printf(&l->reads.key, "%s", LUA_RELEASE);
     for (int i = 0; o->args && o->args[i]; i++)
-        fv_text_printf(&l->key, "\n%zu:%s", strlen(o->args[i]), o->args[i]);
-    l->passes = FV_NEW(a, const fv_pass *, 1);
+        fv_text_printf(&l->reads.key, "\n%zu:%s", strlen(o->args[i]), o->args[i]);
+    l->declared.passes = FV_NEW(a, const fv_pass *, 1);
     fv_arena_at_free(a, close_state, l);
     l->main = l->L = lua_newstate(allocate, l);
     if (!l->L)
@@ -567,17 +571,17 @@ fv_lua *fv_lua_open(fv_session *s, const char *path, const fv_lua_options *o) {
 }
 
 const char *fv_lua_key(fv_lua *l) {
-    return l->key.s;
+    return l->reads.key.s;
 }
 
 const bool *fv_lua_varies(const fv_lua *l) {
-    return &l->varies;
+    return &l->reads.varies;
 }
 
 const fv_pass *const *fv_lua_passes(const fv_lua *l) {
-    return l->passes;
+    return l->declared.passes;
 }
 
 const fv_lua_option *fv_lua_option_at(const fv_lua *l, int i) {
-    return i >= 0 && i < l->noptions ? &l->options[i] : NULL;
+    return i >= 0 && i < l->reads.noptions ? &l->reads.options[i] : NULL;
 }

@@ -11,7 +11,7 @@ typedef struct adding {
 static bool add_test(void *arg) {
     const adding *d = arg;
     fv_lua *l = d->l;
-    FV_PUSH(l->arena, l->tests, l->ntests, l->cap_tests,
+    FV_PUSH(l->arena, l->declared.tests, l->declared.ntests, l->declared.cap_tests,
             ((fv_lua_test){fv_strdup(l->arena, d->name), LUA_NOREF}));
     return true;
 }
@@ -23,18 +23,18 @@ int fv_lua_test_new(lua_State *L) {
     luaL_checktype(L, 2, LUA_TFUNCTION);
     if (l->loaded)
         return luaL_error(L, "fv.test: tests are declared while the script is read");
-    for (int i = 0; i < l->ntests; i++)
-        if (!strcmp(l->tests[i].name, d.name))
+    for (int i = 0; i < l->declared.ntests; i++)
+        if (!strcmp(l->declared.tests[i].name, d.name))
             return luaL_error(L, "there is a test '%s' already", d.name);
     lua_settop(L, 2);
     int run = luaL_ref(L, LUA_REGISTRYINDEX);
     fv_lua_try(L, NULL, add_test, &d);
-    l->tests[l->ntests - 1].run = run;
+    l->declared.tests[l->declared.ntests - 1].run = run;
     return 0;
 }
 
 const char *fv_lua_test_name(const fv_lua *l, int i) {
-    return i >= 0 && i < l->ntests ? l->tests[i].name : NULL;
+    return i >= 0 && i < l->declared.ntests ? l->declared.tests[i].name : NULL;
 }
 
 static int call_test(lua_State *L) {
@@ -45,5 +45,5 @@ static int call_test(lua_State *L) {
 }
 
 bool fv_lua_test_run(fv_lua *l, int i) {
-    return fv_lua_protected(l, NULL, call_test, &l->tests[i]);
+    return fv_lua_protected(l, NULL, call_test, &l->declared.tests[i]);
 }

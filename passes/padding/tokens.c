@@ -106,12 +106,12 @@ static fv_value *mask_of(fv_padding *p, const fv_attention_site *s, fv_expr *x,
     fv_expr *loads[MOST_LOADS];
     fv_value *found = NULL;
     int n = fv_element_loads(p->e.arena, x, loads, MOST_LOADS);
-    if (n == MOST_LOADS || !s->score)
+    if (n == MOST_LOADS || !s->of.score)
         return NULL;
     for (int i = 0; i < n; i++) {
         fv_value *v = (fv_value *)(uintptr_t)fv_loaded(loads[i]);
         const fv_expr *const *at = (const fv_expr *const *)loads[i]->arg;
-        if (v == s->score || v->kind == FV_VALUE_CONST)
+        if (v == s->of.score || v->kind == FV_VALUE_CONST)
             continue;
         if ((found && found != v) || !is_mask(v) || at[0]->op != FV_X_VAR ||
             at[0]->u.var != index[0] || at[1]->op != FV_X_VAR || at[1]->u.var != index[s->axis])
@@ -144,7 +144,7 @@ static bool hides(fv_padding *p, const fv_attention_site *s, const fv_expr *x,
     bool hidden = true, seen = true;
     for (int i = 0; i < s->weighted->type->rank; i++)
         fv_sample_fit(&sample, index[i]->dim);
-    sample.score = s->score;
+    sample.score = s->of.score;
     int64_t n = fv_sample_dim(&sample, index[s->axis]->dim),
             looked = n < MOST_PLACES ? n : MOST_PLACES;
     for (int64_t q = 0; q < looked; q++)
@@ -250,7 +250,7 @@ static const fv_attention_site *site_at(const fv_padding *p, const fv_op *softma
                                         const fv_value *product) {
     for (int i = 0; i < p->sites.n; i++)
         if ((softmax && p->sites.all[i].softmax == softmax) ||
-            (product && p->sites.all[i].product == product))
+            (product && p->sites.all[i].of.product == product))
             return &p->sites.all[i];
     return NULL;
 }

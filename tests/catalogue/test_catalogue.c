@@ -91,8 +91,8 @@ static int64_t count_of(const fv_program *p, const fv_port *port, const int64_t 
     int64_t n = 1;
     for (int i = 0; i < port->rank; i++) {
         int64_t d = port->dims[i]->value;
-        for (int k = 0; k < p->nsymbols; k++)
-            d = port->dims[i] == p->symbols[k] ? symbols[k] : d;
+        for (int k = 0; k < p->symbols.n; k++)
+            d = port->dims[i] == p->symbols.all[k] ? symbols[k] : d;
         n = d < RUN_ELEMENTS && n * d < RUN_ELEMENTS ? n * d : RUN_ELEMENTS;
     }
     return n;
@@ -115,18 +115,18 @@ static const char *run(fv_arena *a, const fv_program *p) {
     const void *in[MAX_OPERANDS + 1];
     void *out[MAX_OPERANDS];
     size_t bytes = 0;
-    if (p->nsymbols > 64 || p->ninputs > MAX_OPERANDS || p->noutputs > MAX_OPERANDS)
+    if (p->symbols.n > 64 || p->ninputs > MAX_OPERANDS || p->noutputs > MAX_OPERANDS)
         return "more symbols or ports than are tried";
-    for (int i = 0; i < p->nsymbols; i++)
-        symbols[i] = p->symbols[i]->lo > 2   ? p->symbols[i]->lo
-                     : p->symbols[i]->hi < 2 ? p->symbols[i]->hi
-                                             : 2;
+    for (int i = 0; i < p->symbols.n; i++)
+        symbols[i] = p->symbols.all[i]->lo > 2   ? p->symbols.all[i]->lo
+                     : p->symbols.all[i]->hi < 2 ? p->symbols.all[i]->hi
+                                                 : 2;
     for (int i = 0; i < p->ninputs; i++)
         if (!(in[i] = ones(a, p->inputs[i].elem, count_of(p, &p->inputs[i], symbols))))
             return NULL;
     for (int i = 0; i < p->nkernels; i++)
         for (const fv_stmt *s = p->kernels[i]->body.first; s; s = s->next)
-            if (s->kind == FV_S_CALL && !fv_library_look(s->calls))
+            if (s->kind == FV_S_CALL && !fv_library_look(s->call.library))
                 return NULL; /* this build has no such library */
     fv_interp *interp = fv_interp_new(a, p);
     if (!interp)

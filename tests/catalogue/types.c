@@ -144,8 +144,8 @@ static double unit_of_type(fv_elem e) {
  * none. */
 static double unit_of(const fv_program *naive) {
     double unit = 0;
-    for (int i = 0; i < naive->nbuffers; i++)
-        unit = fmax(unit, unit_of_type(naive->buffers[i]->elem));
+    for (int i = 0; i < naive->memory.nbuffers; i++)
+        unit = fmax(unit, unit_of_type(naive->memory.buffers[i]->elem));
     return unit;
 }
 
@@ -207,8 +207,8 @@ static const char *said(fv_session *s, fv_arena *a) {
 
 /* dims: as --dim says them, or NULL */
 static fv_program *lowered(fv_session *s, fv_text model, bool naive, const char *dim) {
-    fv_driver_options o = {.target = fv_target_find("x86-64-v3"),
-                           .target_given = true,
+    fv_driver_options o = {.target.of = fv_target_find("x86-64-v3"),
+                           .target.given = true,
                            .level = naive ? '0' : '2',
                            .naive = naive,
                            .name = "m"};

@@ -108,6 +108,8 @@ END
 if rooms | python3 tests/checks/rooms.py; then good; else bad "rooms"; fi
 # No circles of calls between the files of a folder, but those that are listed with their reason.
 if python3 tests/checks/calls.py "$1"; then good; else bad "calls"; fi
+# No struct of more than 15 members, but those that are listed with their reason, and the public interface's.
+if python3 tests/checks/structs.py; then good; else bad "structs"; fi
 
 # An answer that can refuse is not ignored: functions of headers that return a bool carry the attribute that has the
 # compiler say so, but those that only say something, and always or mostly return false for it.

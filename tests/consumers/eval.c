@@ -380,8 +380,8 @@ static void declare(evaluator *v, const fv_stmt *s) {
 }
 
 static void loop(evaluator *v, const fv_stmt *s) {
-    int64_t lo = eval(v, s->lo).i, hi = eval(v, s->hi).i;
-    for (int64_t i = lo; i < hi && !v->outside; i += s->step) {
+    int64_t lo = eval(v, s->loop.lo).i, hi = eval(v, s->loop.hi).i;
+    for (int64_t i = lo; i < hi && !v->outside; i += s->loop.step) {
         assign(v, s->var, of_int(i));
         run(v, &s->body);
     }

@@ -8,19 +8,19 @@
 #include "tests/consumers/consumers.h"
 
 fv_var *program_symbol(fv_program *p, const fv_var *dim) {
-    for (int i = 0; i < p->nsymbols; i++)
-        if (strcmp(p->symbols[i]->name, dim->name) == 0)
-            return p->symbol_vars[i];
-    const fv_dim *symbol = fv_dim_symbol(p->dims_table, dim->name);
-    bool left = fv_dim_bound(p->dims_table, symbol, dim->lo, dim->hi);
+    for (int i = 0; i < p->symbols.n; i++)
+        if (strcmp(p->symbols.all[i]->name, dim->name) == 0)
+            return p->symbols.vars[i];
+    const fv_dim *symbol = fv_dim_symbol(p->symbols.table, dim->name);
+    bool left = fv_dim_bound(p->symbols.table, symbol, dim->lo, dim->hi);
     assert(left);
     (void)left; /* NDEBUG */
     fv_var *v = fv_var_new(p->arena, dim->name, fv_kt(FV_I64, 1));
     v->lo = dim->lo;
     v->hi = dim->hi;
     v->dim = symbol;
-    p->symbols[p->nsymbols] = symbol;
-    p->symbol_vars[p->nsymbols++] = v;
+    p->symbols.all[p->symbols.n] = symbol;
+    p->symbols.vars[p->symbols.n++] = v;
     return v;
 }
 
@@ -36,7 +36,7 @@ fv_expr *program_extent(fv_program *p, fv_expr *x) {
 
 /* The same as a dim. */
 static const fv_dim *to_dim(fv_program *p, const fv_expr *x) {
-    fv_dims *t = p->dims_table;
+    fv_dims *t = p->symbols.table;
     switch ((fv_expr_op)x->op) {
     case FV_X_CONST: return fv_dim_const(t, x->u.i);
     case FV_X_VAR: return program_symbol(p, x->u.var)->dim;
@@ -58,22 +58,22 @@ fv_buf *program_port(fv_program *p, const fv_buf *param, const char *name) {
     fv_buf_role role = in ? FV_BUF_INPUT : FV_BUF_OUTPUT;
     fv_buf *b = fv_buf_new(p->arena, name, role, param->elem, param->rank, extent);
     b->index = in ? p->ninputs++ : p->noutputs++;
-    b->id = p->nbuffers;
-    p->buffers[p->nbuffers++] = b;
+    b->id = p->memory.nbuffers;
+    p->memory.buffers[p->memory.nbuffers++] = b;
     *at = (fv_port){name, name, param->elem, param->rank, dims, extent, b};
     return b;
 }
 
 static void launch(fv_program *p, fv_kbuilder *b, int number, fv_kernel *k) {
     fv_stmt *s = fv_kb_add(b, FV_S_LAUNCH);
-    s->kernel = k;
-    s->args = FV_NEW(p->arena, fv_buf *, k->nbufs);
-    s->dims = FV_NEW(p->arena, fv_expr *, k->ndims);
+    s->call.kernel = k;
+    s->call.args = FV_NEW(p->arena, fv_buf *, k->nbufs);
+    s->call.dims = FV_NEW(p->arena, fv_expr *, k->ndims);
     for (int i = 0; i < k->ndims; i++)
-        s->dims[i] = fv_x_var(p->arena, program_symbol(p, k->dims[i]));
+        s->call.dims[i] = fv_x_var(p->arena, program_symbol(p, k->dims[i]));
     for (int i = 0; i < k->nbufs; i++) {
         const char *name = fv_printf(p->arena, "k%d_%s", number, k->bufs[i]->name);
-        s->args[i] = program_port(p, k->bufs[i], name);
+        s->call.args[i] = program_port(p, k->bufs[i], name);
     }
     p->kernels[p->nkernels++] = k;
 }
@@ -81,19 +81,19 @@ static void launch(fv_program *p, fv_kbuilder *b, int number, fv_kernel *k) {
 fv_program *program_with_room(fv_arena *a, const fv_target *t, int nbufs, int ndims, int nkernels) {
     fv_program *p = FV_NEW(a, fv_program, 1);
     p->arena = a;
-    p->dims_table = fv_dims_new(a);
+    p->symbols.table = fv_dims_new(a);
     p->name = "m";
     p->target = t;
-    p->producer = "test";
-    p->source_hash = "0";
-    p->symbols = FV_NEW(a, const fv_dim *, ndims);
-    p->symbol_vars = FV_NEW(a, fv_var *, ndims);
+    p->source.producer = "test";
+    p->source.hash = "0";
+    p->symbols.all = FV_NEW(a, const fv_dim *, ndims);
+    p->symbols.vars = FV_NEW(a, fv_var *, ndims);
     p->inputs = FV_NEW(a, fv_port, nbufs);
     p->outputs = FV_NEW(a, fv_port, nbufs);
     p->capacity = FV_NEW(a, fv_var *, nbufs);
-    p->buffers = FV_NEW(a, fv_buf *, nbufs);
+    p->memory.buffers = FV_NEW(a, fv_buf *, nbufs);
     p->kernels = FV_NEW(a, fv_kernel *, nkernels);
-    p->workspace = fv_x_int(a, 0);
+    p->memory.workspace = fv_x_int(a, 0);
     return p;
 }
 
@@ -105,7 +105,7 @@ fv_program *program_of(fv_arena *a, const fv_target *t, int n, fv_kernel *const 
     }
     fv_program *p = program_with_room(a, t, nbufs, ndims, n);
     fv_kbuilder b;
-    fv_kb_init(&b, a, NULL, &p->body);
+    fv_kb_init(&b, a, NULL, &p->host.body);
     for (int i = 0; i < n; i++)
         launch(p, &b, i, kernels[i]);
     return p;

@@ -102,8 +102,8 @@ static fv_buf *inner_buffer(pipeline *l, const fv_buf *like, fv_buf_role role, c
     }
     fv_buf *b = fv_buf_new(l->a, name, role, like->elem, like->rank, extent);
     b->bytes = bytes;
-    b->id = p->nbuffers;
-    p->buffers[p->nbuffers++] = b;
+    b->id = p->memory.nbuffers;
+    p->memory.buffers[p->memory.nbuffers++] = b;
     return b;
 }
 
@@ -111,13 +111,14 @@ static fv_buf *inner_buffer(pipeline *l, const fv_buf *like, fv_buf_role role, c
 static fv_buf *work_buffer(pipeline *l, const fv_buf *like, const char *name) {
     fv_buf *b = inner_buffer(l, like, FV_BUF_WORK, name);
     fv_kbuilder plan;
-    fv_kb_init(&plan, l->a, NULL, &l->p->plan);
+    fv_kb_init(&plan, l->a, NULL, &l->p->host.plan);
     fv_expr *size = fv_kb_let(&plan, "size", b->bytes);
     fv_expr *up = fv_x_bin(l->a, FV_X_ADDSAT, size, fv_x_int(l->a, 63));
     up = fv_x_bin(l->a, FV_X_AND, up, fv_x_int(l->a, -64));
-    b->offset = l->p->workspace;
+    b->offset = l->p->memory.workspace;
     b->bytes = size;
-    l->p->workspace = fv_kb_let(&plan, "end", fv_x_bin(l->a, FV_X_ADDSAT, l->p->workspace, up));
+    l->p->memory.workspace =
+        fv_kb_let(&plan, "end", fv_x_bin(l->a, FV_X_ADDSAT, l->p->memory.workspace, up));
     return b;
 }
 
@@ -126,7 +127,7 @@ static fv_buf *heap_buffer(pipeline *l, const fv_buf *like, const char *name) {
     fv_stmt *s = fv_kb_add(&l->b, FV_S_ALLOC);
     s->buf = b;
     s->x = b->bytes;
-    l->p->uses_allocator = true;
+    l->p->memory.uses_allocator = true;
     return b;
 }
 
@@ -151,13 +152,13 @@ static int new_value(pipeline *l, const fv_buf *like) {
 static void launch(pipeline *l, const stage *s) {
     const fv_kernel *k = s->kernel;
     fv_stmt *st = fv_kb_add(&l->b, FV_S_LAUNCH);
-    st->kernel = s->kernel;
-    st->args = FV_NEW(l->a, fv_buf *, k->nbufs);
-    st->dims = FV_NEW(l->a, fv_expr *, k->ndims);
+    st->call.kernel = s->kernel;
+    st->call.args = FV_NEW(l->a, fv_buf *, k->nbufs);
+    st->call.dims = FV_NEW(l->a, fv_expr *, k->ndims);
     for (int i = 0; i < k->nbufs; i++)
-        st->args[i] = l->values[s->values[i]].buf;
+        st->call.args[i] = l->values[s->values[i]].buf;
     for (int i = 0; i < k->ndims; i++)
-        st->dims[i] = fv_x_var(l->a, program_symbol(l->p, k->dims[i]));
+        st->call.dims[i] = fv_x_var(l->a, program_symbol(l->p, k->dims[i]));
 }
 
 static bool add_stage(pipeline *l) {
@@ -199,7 +200,7 @@ static void free_some(pipeline *l) {
 }
 
 static bool evaluate(pipeline *l) {
-    eval_options o = {l->session, l->target->fma32, l->target->fma64};
+    eval_options o = {l->session, l->target->single.fma32, l->target->single.fma64};
     for (int i = 0; i < l->nstages; i++) {
         const stage *s = &l->stages[i];
         fv_span bufs[8];
@@ -245,8 +246,8 @@ static bool check_consumer(pipeline *l, const consumer *c) {
     }
     int64_t dims[3];
     size_t need = 0;
-    for (int i = 0; i < p->nsymbols; i++)
-        dims[i] = l->dims[p->symbols[i]->name[1] - '0'];
+    for (int i = 0; i < p->symbols.n; i++)
+        dims[i] = l->dims[p->symbols.all[i]->name[1] - '0'];
     cr_assert_eq(o->plan(o, dims, &need, NULL), FV_OK);
     void *workspace = fv_alloc_aligned(l->a, need + 1, 64);
     memset(workspace, 0x5a, need);
@@ -276,7 +277,7 @@ static bool check_pipeline(uint64_t seed, int round, const char *target) {
         l.dims[i] =
             sizes[i == 0 && rng_chance(&l.r, 90) ? 1 + rng_below(&l.r, 6) : rng_below(&l.r, 7)];
     l.p = program_with_room(l.a, l.target, MAX_VALUES, 3, MAX_STAGES);
-    fv_kb_init(&l.b, l.a, NULL, &l.p->body);
+    fv_kb_init(&l.b, l.a, NULL, &l.p->host.body);
     for (int tries = 0; tries < 30 && l.nstages < MAX_STAGES; tries++)
         add_stage(&l);
     free_some(&l);

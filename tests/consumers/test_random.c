@@ -204,8 +204,8 @@ static bool run_once(batch *b, const consumer *c, opened *o, const fv_program *p
         }
     }
     int64_t dims[3];
-    for (int i = 0; i < p->nsymbols; i++)
-        dims[i] = b->dims[p->symbols[i]->name[1] - '0'];
+    for (int i = 0; i < p->symbols.n; i++)
+        dims[i] = b->dims[p->symbols.all[i]->name[1] - '0'];
     int status = o->run(o, dims, inputs, outputs, NULL, NULL, 0, env);
     int expected = expected_status(b, &ran);
     bool good = status == expected;
@@ -233,7 +233,7 @@ static bool run_consumer(batch *b, const consumer *c, const fv_program *p) {
 }
 
 static bool evaluate(batch *b) {
-    eval_options o = {b->session, b->target->fma32, b->target->fma64};
+    eval_options o = {b->session, b->target->single.fma32, b->target->single.fma64};
     for (int i = 0; i < b->n; i++) {
         subject *s = &b->subjects[i];
         s->status = eval_kernel(&o, s->kernel, s->dims, s->expected);

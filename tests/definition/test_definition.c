@@ -123,7 +123,7 @@ Test(definition, a_symbol_that_nothing_binds) {
             "  %y = fv.Slice(%x) {start = [k], step = [1], dims = [1]}\n  return %y\n}\n",
             NULL);
         cr_assert(m, "%s", said());
-        m->is_written = written;
+        m->source.is_written = written;
         fv_lower_options lo = {.target = fv_target_find("generic")};
         cr_expect(!fv_lower(m, &lo));
         const char *text = said();

@@ -180,7 +180,7 @@ Test(external, look) {
     fv_text model = model_with("weights", "8", NULL, "0123456789abcdef0123456789abcdef01234567");
     fv_module *m = fv_onnx_import_bytes(session, model.s, model.n, in_top("model"), "m", &look);
     cr_assert(m);
-    cr_expect_str_eq(m->source_hash, "");
+    cr_expect_str_eq(m->source.hash, "");
     model = model_with("weights", "28", NULL, NULL);
     cr_expect(!fv_onnx_import_bytes(session, model.s, model.n, in_top("model"), "m", &look),
               "its size is checked");
@@ -195,12 +195,12 @@ Test(external, hash) {
     fv_module *other = import("weights", "4", NULL);
     cr_assert(a && b && other);
     cr_expect_str_eq(a->name, "m");
-    cr_expect(strlen(a->source_hash) == 32);
-    cr_expect_str_eq(a->source_hash, b->source_hash);
-    cr_expect_str_neq(a->source_hash, other->source_hash);
+    cr_expect(strlen(a->source.hash) == 32);
+    cr_expect_str_eq(a->source.hash, b->source.hash);
+    cr_expect_str_neq(a->source.hash, other->source.hash);
     float changed[8] = {9, 9};
     cr_assert(fv_file_write(session, in_top("model/weights"), changed, sizeof changed));
     fv_module *c = fv_onnx_import(session, in_top("model/m.onnx"), NULL);
     cr_assert(c);
-    cr_expect_str_neq(a->source_hash, c->source_hash);
+    cr_expect_str_neq(a->source.hash, c->source.hash);
 }

@@ -62,7 +62,7 @@ static void put_outcome(fv_text *out, fv_session *s, fv_module *m, fv_arena *a) 
         fv_text_printf(out, "%s\n", fv_message_str(a, x));
     if (!m)
         return;
-    m->source_hash = "";
+    m->source.hash = "";
     fv_text printed = {.arena = a};
     fv_module_print(&printed, m, NULL, NULL);
     reads_back(s, a, printed.s);

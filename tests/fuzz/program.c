@@ -68,8 +68,8 @@ typedef struct symbols {
 
 static bool value_of(void *ctx, const fv_dim *symbol, int64_t *out) {
     const symbols *c = ctx;
-    for (int i = 0; i < c->program->nsymbols; i++)
-        if (c->program->symbols[i] == symbol) {
+    for (int i = 0; i < c->program->symbols.n; i++)
+        if (c->program->symbols.all[i] == symbol) {
             *out = c->value[i];
             return true;
         }
@@ -156,8 +156,8 @@ static void run_once(fv_session *s, fv_interp *interp, const fv_program *p, bool
     int64_t *out_dims = FV_NEW(a, int64_t, fv_out_dims_size(p) + 1);
     const void **in = FV_NEW(a, const void *, p->ninputs + 1);
     void **out = FV_NEW(a, void *, p->noutputs + 1);
-    for (int i = 0; i < p->nsymbols; i++)
-        c.value[i] = choose_dim(p->symbols[i], random);
+    for (int i = 0; i < p->symbols.n; i++)
+        c.value[i] = choose_dim(p->symbols.all[i], random);
     int status = fv_interp_plan(interp, c.value, &bytes, out_dims);
     if (status == FV_OK && bytes <= WORKSPACE && make_inputs(a, p, &c, random, in) &&
         make_outputs(a, p, out_dims, out))
@@ -175,7 +175,7 @@ void fuzz_program(fv_session *s, fv_program *p, bool trusted, uint64_t seed) {
     if (!interp)
         fuzz_finding(s, "legal, but the interpreter does not take it");
     fv_interp_limit(interp, ITERATIONS);
-    for (int i = 0; i < RUNS && p->nsymbols <= MAX_SYMBOLS; i++)
+    for (int i = 0; i < RUNS && p->symbols.n <= MAX_SYMBOLS; i++)
         run_once(s, interp, p, trusted, &seed);
 }
 

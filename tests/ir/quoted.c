@@ -185,7 +185,7 @@ static void program_reads_back(const char *name) {
     fv_program_print(&again, p);
     p = fv_program_parse(arena, again.s, NULL);
     cr_assert(p, "%s%s", again.s, messages());
-    cr_expect_str_eq(p->symbols[0]->name, name);
+    cr_expect_str_eq(p->symbols.all[0]->name, name);
     cr_expect_str_eq(p->inputs[0].name, name);
     cr_expect_str_eq(p->outputs[0].name, name);
     cr_expect_str_eq(p->inputs[0].buf->name, name);

@@ -44,15 +44,16 @@ Test(target, caches_are_those_of_the_processor) {
                     *t = fv_target_for(arena, v3, FV_PROCESSOR_zen3);
     cr_assert(t);
     cr_expect_eq(t->processor, FV_PROCESSOR_zen3);
-    cr_expect_eq(t->l2_bytes, 512 << 10);
-    cr_expect_eq(v3->l2_bytes, 256 << 10);
-    cr_expect_eq(fv_target_for(arena, v3, FV_PROCESSOR_generic)->l2_bytes, v3->l2_bytes);
+    cr_expect_eq(t->caches.l2_bytes, 512 << 10);
+    cr_expect_eq(v3->caches.l2_bytes, 256 << 10);
+    cr_expect_eq(fv_target_for(arena, v3, FV_PROCESSOR_generic)->caches.l2_bytes,
+                 v3->caches.l2_bytes);
     cr_expect_null(fv_target_for(arena, v3, FV_PROCESSOR_neoverse_n1), "another architecture");
     cr_expect(fv_target_for(arena, fv_target_find("aarch64"), FV_PROCESSOR_neoverse_n1));
     const fv_target *here = fv_target_choose(arena, "native");
-    cr_expect(here->l2_bytes > 0 && here->processor == fv_processor_here());
-    int most = fv_processor_at(here->processor)->l3_bytes;
-    cr_expect(!most || here->l3_bytes <= most, "no more than the family has");
+    cr_expect(here->caches.l2_bytes > 0 && here->processor == fv_processor_here());
+    int most = fv_processor_at(here->processor)->caches.l3_bytes;
+    cr_expect(!most || here->caches.l3_bytes <= most, "no more than the family has");
     fv_session_free(session);
 }
 

@@ -71,15 +71,17 @@ Test(text, side_file) {
     for (size_t i = 0; i < sizeof large; i++)
         large[i] = (unsigned char)(i * 7);
     fv_constant constants[2] = {{"small", "abc", 3, NULL}, {"large", large, sizeof large, NULL}};
-    fv_program p = {.arena = arena, .name = "p", .nconstants = 2, .constants = constants};
-    p.dims_table = fv_dims_new(arena);
+    fv_program p = {
+        .arena = arena, .name = "p", .memory.nconstants = 2, .memory.constants = constants};
+    p.symbols.table = fv_dims_new(arena);
     FILE *f = fdopen(fd, "wb");
     cr_assert(fv_program_write_side(&p, f) && fclose(f) == 0);
     fv_program *again = fv_program_parse(arena, program_text(&p), path);
-    cr_assert(again && again->nconstants == 2, "%s", said());
-    cr_expect(again->constants[0].bytes == 3 && memcmp(again->constants[0].data, "abc", 3) == 0);
-    cr_expect(again->constants[1].bytes == 1000 &&
-              memcmp(again->constants[1].data, large, 1000) == 0);
+    cr_assert(again && again->memory.nconstants == 2, "%s", said());
+    cr_expect(again->memory.constants[0].bytes == 3 &&
+              memcmp(again->memory.constants[0].data, "abc", 3) == 0);
+    cr_expect(again->memory.constants[1].bytes == 1000 &&
+              memcmp(again->memory.constants[1].data, large, 1000) == 0);
     cr_expect_str_eq(program_text(again), program_text(&p));
     cr_expect_null(fv_program_parse(arena, program_text(&p), NULL));
     cr_expect_str_eq(said(), "8:10: constant 'large' is in a side file; none is given\n");

@@ -68,9 +68,9 @@ Test(verify, built_wrongly) {
     store->index[0] = fv_x_const(arena, FV_F32, 1);
     refuses(k, "index 0 of 'B' is no i64");
     store->index[0] = i;
-    loop->step = 0;
+    loop->loop.step = 0;
     refuses(k, "the step is 0");
-    loop->step = 1;
+    loop->loop.step = 1;
     fv_kb_store(&b, out, &i, fv_x_const(arena, FV_F32, 1), NULL);
     refuses(k, "'i' is not in scope");
     loop->next = NULL;

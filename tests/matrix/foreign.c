@@ -230,8 +230,8 @@ static void run_image(built *b, const char *name, const char *object, const char
 /* Weights beside code in 4 MB; inputs, outputs and workspace in 16 MB. */
 static bool fits_cortex_m4(const reference *r) {
     size_t constants = 0, job = job_bytes(r), work = job_largest_run(r);
-    for (int i = 0; i < r->program->nconstants; i++)
-        constants += r->program->constants[i].bytes;
+    for (int i = 0; i < r->program->memory.nconstants; i++)
+        constants += r->program->memory.constants[i].bytes;
     return constants < 3u << 20 && job + work < 15u << 20;
 }
 

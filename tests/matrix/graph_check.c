@@ -28,7 +28,7 @@ const char *graph_error(const fv_session *s) {
 static fv_program *lower(const graph_checker *c, const char *text, const fv_target *t, bool naive,
                          const char *name) {
     fv_driver_options o = {
-        .target = t, .target_given = true, .level = '2', .naive = naive, .name = name};
+        .target.of = t, .target.given = true, .level = '2', .naive = naive, .name = name};
     fv_messages_clear(c->session);
     fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_module_parse(c->session, text, NULL)};
     fv_program *p = source.module ? fv_driver_lower(c->session, &source, &o) : NULL;
@@ -64,8 +64,11 @@ static fv_program *lower_definitions(const graph_checker *c, const graph *g, con
     stop s = {g, c->index % nsteps, NULL};
     fv_watch watch = {&s, look};
     fv_pipeline_options pipeline = {.watch = &watch, .verify = true};
-    fv_driver_options o = {
-        .target = t, .target_given = true, .level = '2', .name = "g", .pipeline = &pipeline};
+    fv_driver_options o = {.target.of = t,
+                           .target.given = true,
+                           .level = '2',
+                           .name = "g",
+                           .work.pipeline = &pipeline};
     fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_module_parse(c->session, text, NULL)};
     if (!source.module || !fv_driver_lower(c->session, &source, &o) || !s.text)
         return NULL;

@@ -62,7 +62,7 @@ typedef struct matrix {
 /* ---- one model ---- */
 
 static bool same_arithmetic(const fv_target *x, const fv_target *y) {
-    return x->fma32 == y->fma32 && x->fma64 == y->fma64;
+    return x->single.fma32 == y->single.fma32 && x->single.fma64 == y->single.fma64;
 }
 
 /* Targets differ in nothing but fma: the same interpreter results as the first one of its kind. */

@@ -14,7 +14,7 @@
 
 fv_program *subject_program(subject *s, const fv_target *t) {
     fv_driver_options o = {
-        .target = t, .target_given = true, .level = '2', .naive = s->naive, .name = "m"};
+        .target.of = t, .target.given = true, .level = '2', .naive = s->naive, .name = "m"};
     fv_source source;
     fv_messages_clear(s->session);
     fv_program *p = fv_driver_read(s->session, s->model, &o, &source)

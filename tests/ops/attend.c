@@ -34,7 +34,7 @@ fv_target tiled(size_t t) {
     fv_target target = *fv_target_find("x86-64-v3");
     target.vector_bits = tilings[t].bits;
     target.vector_registers = tilings[t].registers;
-    target.l2_bytes = tilings[t].l2_bytes;
+    target.caches.l2_bytes = tilings[t].l2_bytes;
     return target;
 }
 
@@ -77,8 +77,8 @@ static int64_t count_of(const fv_program *p, const fv_port *port, const int64_t 
     int64_t n = 1;
     for (int i = 0; i < port->rank; i++) {
         int64_t d = port->dims[i]->value;
-        for (int k = 0; k < p->nsymbols; k++)
-            d = port->dims[i] == p->symbols[k] ? dims[k] : d;
+        for (int k = 0; k < p->symbols.n; k++)
+            d = port->dims[i] == p->symbols.all[k] ? dims[k] : d;
         n *= d;
     }
     return n;
@@ -118,8 +118,8 @@ static void *run_for(int result, const fv_program *p, int n, int m, size_t *size
     void *out[4];
     size_t bytes;
     /* r and s: of a mask that may be broadcast along n or m */
-    for (int i = 0; i < p->nsymbols; i++)
-        switch (p->symbols[i]->name[0]) {
+    for (int i = 0; i < p->symbols.n; i++)
+        switch (p->symbols.all[i]->name[0]) {
         case 'n': dims[i] = n; break;
         case 'm': dims[i] = m; break;
         case 'r': dims[i] = n % 2 ? n : 1; break;

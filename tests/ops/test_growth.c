@@ -80,7 +80,7 @@ static cost compile(const char *text) {
     cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s", said());
     fv_program *p = fv_lower(m, &lo);
     cr_assert(p && fv_program_verify(session, p), "%s", said());
-    double allocations = (double)(many - session->fail_in);
+    double allocations = (double)(many - session->memory.fail_in);
     fv_session_fail_at(session, 0);
     fv_text t = {.arena = arena};
     fv_program_print(&t, p);

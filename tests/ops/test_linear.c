@@ -200,8 +200,8 @@ static void run(const config *t, const operand *o, fv_program *p, fv_tensor **ou
     void *results[2];
     size_t bytes;
     int64_t dims[32] = {0}, symbols[16];
-    for (int i = 0; i < p->nsymbols; i++)
-        symbols[i] = symbol_of(t, p->symbols[i]->name);
+    for (int i = 0; i < p->symbols.n; i++)
+        symbols[i] = symbol_of(t, p->symbols.all[i]->name);
     for (int i = 0; i < p->ninputs; i++)
         for (int k = 0; k < OPERANDS; k++)
             if (!strcmp(p->inputs[i].name, o[k].name))

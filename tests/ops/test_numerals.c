@@ -54,8 +54,8 @@ static int run(const fv_program *p, int64_t n, int64_t bytes, const void *const 
     size_t work;
     fv_env env = {.size = sizeof env, .alloc = allocate, .free = forget};
     fv_interp *interp = fv_interp_new(arena, p);
-    for (int i = 0; i < p->nsymbols; i++)
-        symbols[i] = strstr(p->symbols[i]->name, "bytes") ? bytes : n;
+    for (int i = 0; i < p->symbols.n; i++)
+        symbols[i] = strstr(p->symbols.all[i]->name, "bytes") ? bytes : n;
     cr_assert_eq(fv_interp_plan(interp, symbols, &work, dims), FV_OK);
     for (int i = 0; i < p->noutputs; i++)
         dims[fv_out_dims_at(p, i)] = n * 32;

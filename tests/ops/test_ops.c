@@ -153,8 +153,8 @@ static void forget(void *user, void *p) {
 static void find_symbols(const fv_program *p, const array *const *given, int64_t *symbols) {
     for (int i = 0; i < p->ninputs; i++)
         for (int k = 0; k < p->inputs[i].rank; k++)
-            for (int s = 0; s < p->nsymbols; s++)
-                if (p->inputs[i].dims[k] == p->symbols[s])
+            for (int s = 0; s < p->symbols.n; s++)
+                if (p->inputs[i].dims[k] == p->symbols.all[s])
                     symbols[s] = given[i]->dims[k];
 }
 

@@ -48,14 +48,14 @@ static int64_t number(sized *z, const fv_expr *x) {
 }
 
 static void find_lives(sized *z) {
-    z->first = FV_NEW(arena, int, z->p->nbuffers + 1);
-    z->last = FV_NEW(arena, int, z->p->nbuffers + 1);
-    for (const fv_stmt *s = z->p->body.first; s; s = s->next) {
+    z->first = FV_NEW(arena, int, z->p->memory.nbuffers + 1);
+    z->last = FV_NEW(arena, int, z->p->memory.nbuffers + 1);
+    for (const fv_stmt *s = z->p->host.body.first; s; s = s->next) {
         if (s->kind != FV_S_LAUNCH)
             continue;
         z->nlaunches++;
-        for (int i = 0; i < s->kernel->nbufs; i++) {
-            int b = s->args[i]->id;
+        for (int i = 0; i < s->call.kernel->nbufs; i++) {
+            int b = s->call.args[i]->id;
             z->first[b] = z->first[b] ? z->first[b] : z->nlaunches;
             z->last[b] = z->nlaunches;
         }
@@ -65,20 +65,20 @@ static void find_lives(sized *z) {
 static sized at_size(const fv_program *p, const int64_t *dims) {
     sized z = {.p = p,
                .values = fv_ptrmap_in(arena),
-               .at = FV_NEW(arena, int64_t, p->nbuffers + 1),
-               .end = FV_NEW(arena, int64_t, p->nbuffers + 1)};
-    for (int i = 0; i < p->nsymbols; i++)
-        *fv_ptrmap_at(&z.values, p->symbol_vars[i]) = fv_x_int(arena, dims[i]);
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
+               .at = FV_NEW(arena, int64_t, p->memory.nbuffers + 1),
+               .end = FV_NEW(arena, int64_t, p->memory.nbuffers + 1)};
+    for (int i = 0; i < p->symbols.n; i++)
+        *fv_ptrmap_at(&z.values, p->symbols.vars[i]) = fv_x_int(arena, dims[i]);
+    for (const fv_stmt *s = p->host.plan.first; s; s = s->next)
         if (s->kind == FV_S_LET && !fv_ptrmap_get(&z.values, s->var))
             *fv_ptrmap_at(&z.values, s->var) = fv_x_int(arena, number(&z, s->x));
-    for (int i = 0; i < p->nbuffers; i++)
-        if (p->buffers[i]->role == FV_BUF_WORK) {
-            z.at[i] = number(&z, p->buffers[i]->offset);
-            if (__builtin_add_overflow(z.at[i], number(&z, p->buffers[i]->bytes), &z.end[i]))
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        if (p->memory.buffers[i]->role == FV_BUF_WORK) {
+            z.at[i] = number(&z, p->memory.buffers[i]->offset);
+            if (__builtin_add_overflow(z.at[i], number(&z, p->memory.buffers[i]->bytes), &z.end[i]))
                 z.end[i] = INT64_MAX;
         }
-    z.total = number(&z, p->workspace);
+    z.total = number(&z, p->memory.workspace);
     find_lives(&z);
     return z;
 }
@@ -88,7 +88,7 @@ static int64_t bound_of(const sized *z) {
     int64_t most = 0;
     for (int k = 1; k <= z->nlaunches; k++) {
         int64_t sum = 0;
-        for (int b = 0; b < z->p->nbuffers; b++)
+        for (int b = 0; b < z->p->memory.nbuffers; b++)
             if (z->first[b] && z->first[b] <= k && k <= z->last[b])
                 sum += (z->end[b] - z->at[b] + 63) / 64 * 64;
         most = sum > most ? sum : most;
@@ -97,14 +97,15 @@ static int64_t bound_of(const sized *z) {
 }
 
 static void check_apart(const sized *z) {
-    for (int i = 0; i < z->p->nbuffers; i++) {
+    for (int i = 0; i < z->p->memory.nbuffers; i++) {
         cr_expect(z->at[i] >= 0 && z->at[i] % 64 == 0 && z->end[i] <= z->total);
         for (int k = 0; k < i; k++) {
             bool together = z->first[i] && z->first[k] && z->first[i] <= z->last[k] &&
                             z->first[k] <= z->last[i];
             bool apart = z->end[i] <= z->at[k] || z->end[k] <= z->at[i];
-            cr_expect(!together || apart, "%s at %lld and %s at %lld", z->p->buffers[i]->name,
-                      (long long)z->at[i], z->p->buffers[k]->name, (long long)z->at[k]);
+            cr_expect(!together || apart, "%s at %lld and %s at %lld",
+                      z->p->memory.buffers[i]->name, (long long)z->at[i],
+                      z->p->memory.buffers[k]->name, (long long)z->at[k]);
         }
     }
 }
@@ -112,12 +113,12 @@ static void check_apart(const sized *z) {
 /* For all sizes of symbols with a few, and some of the others. */
 static void check_sizes(const fv_program *p, int64_t *dims, int n) {
     static const int64_t some[] = {0, 1, 2, 7, 16, 128, 1000};
-    if (n == p->nsymbols) {
+    if (n == p->symbols.n) {
         sized z = at_size(p, dims);
         check_apart(&z);
         return;
     }
-    const fv_dim *d = p->symbols[n];
+    const fv_dim *d = p->symbols.all[n];
     for (int64_t i = d->lo; i <= d->hi && d->hi - d->lo <= 64; i++) {
         dims[n] = i;
         check_sizes(p, dims, n + 1);
@@ -146,27 +147,27 @@ static const char *plan(const char *options, const char *input) {
     int64_t dims[8];
     fv_text t = {.arena = arena};
     check_sizes(p, dims, 0);
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *b = p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
         fv_text_printf(&t, "%s %s", roles[b->role], b->name);
-        put_list(&t, ", over ", b->nover, b->over);
-        put_list(&t, ", parts ", b->nparts, b->parts);
+        put_list(&t, ", over ", b->sharing.nover, b->sharing.over);
+        put_list(&t, ", parts ", b->sharing.nparts, b->sharing.parts);
         if (b->role == FV_BUF_WORK && strstr(options, "offsets")) {
             fv_text_put(&t, " at ");
             fv_expr_print(&t, b->offset);
         }
         fv_text_put(&t, "\n");
     }
-    for (const fv_stmt *s = p->body.first; s; s = s->next) {
+    for (const fv_stmt *s = p->host.body.first; s; s = s->next) {
         if (s->kind != FV_S_LAUNCH)
             continue;
-        fv_text_printf(&t, "%s(", s->kernel->name);
-        for (int i = 0; i < s->kernel->nbufs; i++)
+        fv_text_printf(&t, "%s(", s->call.kernel->name);
+        for (int i = 0; i < s->call.kernel->nbufs; i++)
             fv_text_printf(&t, "%s%s%s", i ? ", " : "",
-                           s->kernel->bufs[i]->role == FV_BUF_IN      ? ""
-                           : s->kernel->bufs[i]->role == FV_BUF_INOUT ? "inout "
-                                                                      : "out ",
-                           s->args[i]->name);
+                           s->call.kernel->bufs[i]->role == FV_BUF_IN      ? ""
+                           : s->call.kernel->bufs[i]->role == FV_BUF_INOUT ? "inout "
+                                                                           : "out ",
+                           s->call.args[i]->name);
         fv_text_put(&t, ")\n");
     }
     return t.s;
@@ -196,9 +197,10 @@ Test(plan, names_tell_nothing) {
     cr_assert(p && fv_program_verify(session, p), "%s", said());
     const fv_buf *read[2];
     int n = 0;
-    for (const fv_stmt *s = p->body.first; s; s = s->next)
-        if (s->kind == FV_S_LAUNCH && s->kernel->schedule->kind == FV_SCHEDULE_contract && n < 2)
-            read[n++] = s->args[1]->role == FV_BUF_WORK ? s->args[1] : s->args[0];
+    for (const fv_stmt *s = p->host.body.first; s; s = s->next)
+        if (s->kind == FV_S_LAUNCH && s->call.kernel->schedule->kind == FV_SCHEDULE_contract &&
+            n < 2)
+            read[n++] = s->call.args[1]->role == FV_BUF_WORK ? s->call.args[1] : s->call.args[0];
     cr_assert_eq(n, 2);
     cr_expect_neq(read[0]->role, FV_BUF_INPUT);
     cr_expect_neq(read[0], read[1], "both read the windows of %s", read[0]->name);
@@ -273,12 +275,13 @@ Test(plan, bounded_dims_have_constant_offsets) {
     const fv_program *p = lower(fv_printf(arena, "symbol n 1..64\n%s", block));
     int64_t n, dims[1];
     int work = 0;
-    cr_expect(fv_x_is_int(p->workspace, &n));
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
-        cr_expect(s->kind != FV_S_LET || s->var == p->symbol_vars[0], "%s", s->var->name);
-    for (int i = 0; i < p->nbuffers; i++)
-        if (p->buffers[i]->role == FV_BUF_WORK) {
-            cr_expect(fv_x_is_int(p->buffers[i]->offset, &n), "%s", p->buffers[i]->name);
+    cr_expect(fv_x_is_int(p->memory.workspace, &n));
+    for (const fv_stmt *s = p->host.plan.first; s; s = s->next)
+        cr_expect(s->kind != FV_S_LET || s->var == p->symbols.vars[0], "%s", s->var->name);
+    for (int i = 0; i < p->memory.nbuffers; i++)
+        if (p->memory.buffers[i]->role == FV_BUF_WORK) {
+            cr_expect(fv_x_is_int(p->memory.buffers[i]->offset, &n), "%s",
+                      p->memory.buffers[i]->name);
             work++;
         }
     cr_expect_gt(work, 4);
@@ -304,7 +307,7 @@ Test(plan, sizes_beyond_all_memory) {
                             "  %%y = MatMul(%%v, %%t)\n  return %%y\n}\n",
                             n, n));
         int64_t most;
-        cr_expect(fv_x_is_int(p->workspace, &most) && most > FV_MOST_BYTES, "%s", n);
+        cr_expect(fv_x_is_int(p->memory.workspace, &most) && most > FV_MOST_BYTES, "%s", n);
     }
     const fv_program *p =
         lower("symbol n 0..1099511627776\nfunc @main(%x: f32[n, 64]) -> (%y) {\n"
@@ -338,7 +341,7 @@ Test(plan, unbounded_dims_have_computed_offsets) {
     for (int i = 0; i < 2; i++) { /* no bound; one that says little */
         const fv_program *p = lower(fv_printf(arena, "%s%s", symbols[i], block));
         int64_t n, dims[1];
-        cr_expect_not(fv_x_is_int(p->workspace, &n));
+        cr_expect_not(fv_x_is_int(p->memory.workspace, &n));
         for (dims[0] = 0; dims[0] <= 300; dims[0]++) {
             sized z = at_size(p, dims);
             check_apart(&z);

@@ -289,7 +289,7 @@ static void run(const config *t, const operand *o, fv_program *p, fv_tensor **ou
     size_t bytes;
     int64_t dims[32] = {0}, symbols[2];
     for (int i = 0; i < 2; i++)
-        symbols[i] = !strcmp(p->symbols[i]->name, "seq") ? t->seq : t->batch;
+        symbols[i] = !strcmp(p->symbols.all[i]->name, "seq") ? t->seq : t->batch;
     for (int i = 0; i < p->ninputs; i++)
         for (int k = 0; k < OPERANDS; k++)
             if (!strcmp(p->inputs[i].name, o[k].name))
@@ -471,7 +471,7 @@ static float *run_longs(const longs *t, const fv_program *p, size_t n) {
     float *all = FV_NEW(arena, float, 3 * n);
     unsigned seed = 7;
     for (int i = 0; i < 2; i++)
-        symbols[i] = !strcmp(p->symbols[i]->name, "seq") ? t->seq : t->batch;
+        symbols[i] = !strcmp(p->symbols.all[i]->name, "seq") ? t->seq : t->batch;
     for (int i = 0; i < 4; i++) {
         in[i] = FV_NEW(arena, float, 1 << 18);
         for (int k = 0; k < 1 << 18; k++)

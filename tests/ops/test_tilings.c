@@ -61,7 +61,7 @@ static float *run(const fv_program *p, int64_t *count) {
     const void *in[8];
     void *out[8];
     size_t bytes;
-    for (int i = 0; i < p->nsymbols; i++)
+    for (int i = 0; i < p->symbols.n; i++)
         dims[i] = seq;
     for (int i = 0; i < p->ninputs; i++) {
         int64_t n = 1;
@@ -102,7 +102,7 @@ static void check_at(const char *text, const char *schedule) {
             continue;
         target.vector_bits = tilings[i].bits;
         target.vector_registers = tilings[i].registers;
-        target.l2_bytes = tilings[i].l2_bytes;
+        target.caches.l2_bytes = tilings[i].l2_bytes;
         target.processor = tilings[i].processor;
         fv_program *p = lower(text, &target, false);
         bool found = false;

@@ -6,8 +6,12 @@
 
 static models_outcome look_at(fv_session *s, const char *path, const fv_target *t) {
     fv_reasons r;
-    fv_driver_options o = {
-        .target = t, .target_given = true, .level = '2', .look = true, .name = "m", .reasons = &r};
+    fv_driver_options o = {.target.of = t,
+                           .target.given = true,
+                           .level = '2',
+                           .look = true,
+                           .name = "m",
+                           .answers.reasons = &r};
     fv_source source;
     if (!fv_driver_read(s, path, &o, &source) || !fv_driver_lower(s, &source, &o))
         return models_is_refused(s) ? MODELS_REFUSED : models_failed(path, "it cannot be compiled");

@@ -464,7 +464,8 @@ static const char *put_tuning(const char *schedule) {
     fv_door door;
     fv_choices all = {0};
     fv_source source;
-    fv_driver_options o = {.target = fv_target_find("generic"), .level = '2', .choices = &all};
+    fv_driver_options o = {
+        .target.of = fv_target_find("generic"), .level = '2', .answers.choices = &all};
     cr_assert(!FV_DOOR_OPEN(s, &door));
     cr_assert(fv_driver_read(s, model, &o, &source) && fv_driver_lower(s, &source, &o) && all.n);
     snprintf(says, sizeof says,
@@ -501,7 +502,7 @@ Test(api, tunings) {
 static bool survives(int64_t nth) {
     fv_session *s = fv_session_new();
     fv_door door;
-    fv_driver_options o = {.target = fv_target_find("x86-64-v3"), .level = '2'};
+    fv_driver_options o = {.target.of = fv_target_find("x86-64-v3"), .level = '2'};
     if (FV_DOOR_OPEN(s, &door)) {
         fv_session_free(s);
         return false;

@@ -146,7 +146,7 @@ static made compile_with(const char *path, fv_driver_options o, int columns, flo
     fv_compiled c;
     made m = {MISS, 0};
     cr_assert(s && !FV_DOOR_OPEN(s, &door));
-    o.target = o.target ? o.target : fv_target_choose(fv_arena_new(s), "native");
+    o.target.of = o.target.of ? o.target.of : fv_target_choose(fv_arena_new(s), "native");
     cr_assert(fv_driver_compile(s, path, &o, FV_BACKEND_JIT, NULL, &c));
     cr_assert(gives(c.artifact, columns, scale), "%s: wrong result", path);
     m.how = !c.cached ? MISS : c.source.module ? BY_CONTENT : BY_PATH;
@@ -255,21 +255,21 @@ Test(cache, keys) {
     fv_target other = *fv_target_choose(fv_arena_new(session), "native"), cache = other,
               same = other;
     other.features = "-avx512vnni";
-    cache.l2_bytes *= 2;
-    const fv_driver_options all[] = {{0},
+    cache.caches.l2_bytes *= 2;
+    const fv_driver_options all[] = {{.name = NULL},
                                      {.level = '1'},
                                      {.level = '3'},
                                      {.naive = true},
-                                     {.dims = dims},
-                                     {.dims = wider},
-                                     {.dims = none},
+                                     {.dims.given = dims},
+                                     {.dims.given = wider},
+                                     {.dims.given = none},
                                      {.name = "other"},
-                                     {.passes = passes},
-                                     {.passes = more},
-                                     {.enable = switched},
-                                     {.disable = switched},
-                                     {.target = &other},
-                                     {.target = &cache}};
+                                     {.work.passes = passes},
+                                     {.work.passes = more},
+                                     {.work.enable = switched},
+                                     {.work.disable = switched},
+                                     {.target.of = &other},
+                                     {.target.of = &cache}};
     int n = sizeof all / sizeof *all;
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < n; i++)
@@ -277,7 +277,7 @@ Test(cache, keys) {
                          round ? BY_PATH : MISS, "%d", i);
     cr_expect_eq(files(".model", NULL, 0), n);
     cr_expect_eq(
-        compile_with(in("small/m.fvir"), (fv_driver_options){.target = &same}, SMALL, 1).how,
+        compile_with(in("small/m.fvir"), (fv_driver_options){.target.of = &same}, SMALL, 1).how,
         BY_PATH);
     /* a model is called after its file */
     cr_assert_eq(rename(in("small/m.fvir"), in("small/n.fvir")), 0);
@@ -289,7 +289,8 @@ Test(cache, off) {
     const fv_pipeline_options verify = {.verify = true};
     expect(MISS, in("small"), SMALL, 1);
     cr_expect_eq(
-        compile_with(in("small/m.fvir"), (fv_driver_options){.pipeline = &verify}, SMALL, 1).how,
+        compile_with(in("small/m.fvir"), (fv_driver_options){.work.pipeline = &verify}, SMALL, 1)
+            .how,
         MISS);
     setenv("FOVEA_CACHE_SIZE", "0", 1);
     expect(MISS, in("small"), SMALL, 1);
@@ -562,7 +563,7 @@ static bool stores(bool change) {
     fv_door door;
     cr_assert(s && !FV_DOOR_OPEN(s, &door));
     fv_arena *a = fv_arena_new(s);
-    const fv_driver_options o = {.target = fv_target_find("native")};
+    const fv_driver_options o = {.target.of = fv_target_find("native")};
     const char *path = fv_strdup(a, model_in(in("large")));
     fv_source source;
     fv_model_files model;
@@ -658,7 +659,7 @@ Test(cache, eviction) {
 static bool survives(int64_t nth) {
     fv_session *s = fv_session_new();
     fv_door door;
-    fv_driver_options o = {.target = fv_target_find("native"), .level = '0'};
+    fv_driver_options o = {.target.of = fv_target_find("native"), .level = '0'};
     fv_compiled c;
     if (FV_DOOR_OPEN(s, &door)) {
         fv_session_free(s);

@@ -113,7 +113,7 @@ STEP(join)
 void __real_fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op);
 void __wrap_fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op);
 void __wrap_fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    if (is_planted("schedule") && !l->naive && is_float(s) && !strcmp(s->value->name, "y"))
+    if (is_planted("schedule") && !l->current.naive && is_float(s) && !strcmp(s->value->name, "y"))
         bend(l, s);
     __real_fv_schedule_value(l, s, op);
 }

@@ -145,7 +145,8 @@ typedef struct program {
 
 static program compile(const char *text, const fv_target *target, const fv_tuning *tuned) {
     program p = {0};
-    fv_driver_options o = {.target = target, .level = '1', .tuned = tuned, .choices = &p.choices};
+    fv_driver_options o = {
+        .target.of = target, .level = '1', .tuning.tuned = tuned, .answers.choices = &p.choices};
     fv_source source = {.kind = FV_FILE_GRAPH, .hash = ""};
     source.module = fv_module_parse(session, text, NULL);
     cr_assert(source.module, "%s", said());
@@ -298,7 +299,7 @@ static void check_target(const char *name) {
     for (int i = 0; i < NMODELS && fv_target_runs_here(t); i++) {
         open_session();
         fv_target target = *t;
-        target.l2_bytes = i % 2 ? 4 << 10 : t->l2_bytes;
+        target.caches.l2_bytes = i % 2 ? 4 << 10 : t->caches.l2_bytes;
         cr_expect_gt(check_model(&models[i], &target, rounds), 0, "%s", models[i].name);
         close_session();
     }
@@ -331,7 +332,7 @@ static void note_tried(const fv_choices *all, unsigned *asked, unsigned *tried) 
 Test(tunings, all_are_tried, .timeout = 200) {
     unsigned asked = 0, tried = 0;
     fv_target target = *fv_target_find("x86-64-v3");
-    target.l2_bytes = 4 << 10; /* so that weights are prefetched */
+    target.caches.l2_bytes = 4 << 10; /* so that weights are prefetched */
     open_session();
     for (int i = 0; i < NMODELS; i++) {
         fv_choices all = {0};

@@ -74,9 +74,9 @@ static double work_of_definitions(fv_arena *scratch, const fv_definitions *d) {
 /* ---- programs ---- */
 
 static int launches_of(fv_arena *a, const fv_program *p, fv_launch_cost **list) {
-    int64_t *dims = FV_NEW(a, int64_t, p->nsymbols + 1);
-    for (int i = 0; i < p->nsymbols; i++)
-        dims[i] = fv_typical_dim(p->symbols[i]);
+    int64_t *dims = FV_NEW(a, int64_t, p->symbols.n + 1);
+    for (int i = 0; i < p->symbols.n; i++)
+        dims[i] = fv_typical_dim(p->symbols.all[i]);
     int n = fv_cost_launches(a, p, list);
     fv_cost_evaluate(a, p, dims, n, *list);
     return n;
@@ -142,15 +142,15 @@ static fv_program *lower(fv_session *s, const work_subject *model, const fv_targ
     static const char *const without[] = {"fuse-attention", "fold-mask", NULL};
     fv_watch watch = {a, look, NULL};
     fv_pipeline_options pipeline = {.watch = a->naive ? &watch : NULL};
-    fv_driver_options o = {.target = t,
-                           .target_given = true,
+    fv_driver_options o = {.target.of = t,
+                           .target.given = true,
                            .level = '2',
                            .look = true,
                            .name = "m",
-                           .dims = model->dims,
+                           .dims.given = model->dims,
                            .naive = !a->naive,
-                           .disable = without,
-                           .pipeline = &pipeline};
+                           .work.disable = without,
+                           .work.pipeline = &pipeline};
     fv_source source;
     return model->read(model->user, s, &o, &source) ? fv_driver_lower(s, &source, &o) : NULL;
 }

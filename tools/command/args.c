@@ -23,130 +23,137 @@ typedef struct option {
 
 #define AT(member) offsetof(fv_args, member)
 static const option options[] = {
-    {"--output", "-o", TEXT, AT(output), "OUT", "where the result goes; `-` is standard output",
-     false},
-    {"--emit", NULL, TEXT, AT(emit), "KIND", NULL, false, fv_emit_names},
-    {"--weights", NULL, TEXT, AT(weights), "WHERE", "where weights go: ", false, fv_weights_names},
-    {"--name", NULL, TEXT, AT(name), "P", "prefix of every name in the result", false},
-    {"--backend", NULL, TEXT, AT(backend), "B",
+    {"--output", "-o", TEXT, AT(result.output), "OUT",
+     "where the result goes; `-` is standard output", false},
+    {"--emit", NULL, TEXT, AT(result.emit), "KIND", NULL, false, fv_emit_names},
+    {"--weights", NULL, TEXT, AT(result.weights), "WHERE", "where weights go: ", false,
+     fv_weights_names},
+    {"--name", NULL, TEXT, AT(result.name), "P", "prefix of every name in the result", false},
+    {"--backend", NULL, TEXT, AT(code.backend), "B",
      "jit, c or interp; `test` takes several, with commas", false},
-    {"--passes", NULL, TEXT, AT(passes), "A,B", "run these passes instead of a level's", false},
-    {"--script", NULL, TEXT, AT(script), "F.lua",
-     "run the passes that a script declares, and then the level's, or its pipeline", false},
-    {"--pipeline", NULL, TEXT, AT(pipeline), "F.lua",
-     "passes, steps of lowering and level of code, as the table that a script returns", false},
-    {"--script-arg", NULL, LIST, AT(script_args), "K=V", "option K of the script; may be repeated",
+    {"--passes", NULL, TEXT, AT(code.passes), "A,B", "run these passes instead of a level's",
      false},
-    {"--script-memory", NULL, NUMBER, AT(script_memory), "MIB",
+    {"--script", NULL, TEXT, AT(script.script), "F.lua",
+     "run the passes that a script declares, and then the level's, or its pipeline", false},
+    {"--pipeline", NULL, TEXT, AT(script.pipeline), "F.lua",
+     "passes, steps of lowering and level of code, as the table that a script returns", false},
+    {"--script-arg", NULL, LIST, AT(script.args), "K=V", "option K of the script; may be repeated",
+     false},
+    {"--script-memory", NULL, NUMBER, AT(script.memory), "MIB",
      "memory that a script may take (1024)", false},
-    {"--script-steps", NULL, NUMBER, AT(script_steps), "N",
+    {"--script-steps", NULL, NUMBER, AT(script.steps), "N",
      "million instructions that a script may run (10000)", false},
-    {"--unsafe-lua", NULL, FLAG, AT(unsafe_lua), NULL,
+    {"--unsafe-lua", NULL, FLAG, AT(script.unsafe), NULL,
      "all of Lua's libraries for the script: files, processes, bytecode", false},
-    {"--standard", NULL, FLAG, AT(standard), NULL,
+    {"--standard", NULL, FLAG, AT(rewrite.standard), NULL,
      "no level's passes: operators of other domains become the standard's, attention its Attention",
      false},
-    {"--levels", NULL, TEXT, AT(levels), "A,B", "-O of the one side and of the other", false},
-    {"--chunk", NULL, NUMBER, AT(chunk), "N",
+    {"--levels", NULL, TEXT, AT(diff.levels), "A,B", "-O of the one side and of the other", false},
+    {"--chunk", NULL, NUMBER, AT(diff.chunk), "N",
      "values that one run makes visible (64); what asks for a value does not fuse it away", false},
-    {"--graph", NULL, FLAG, AT(graph), NULL,
+    {"--graph", NULL, FLAG, AT(diff.graph), NULL,
      "the ops after the passes instead: what came, went and changed", false},
-    {"--list-passes", NULL, FLAG, AT(list_passes), NULL,
+    {"--list-passes", NULL, FLAG, AT(rewrite.list_passes), NULL,
      "list the passes, and what each level runs", false},
-    {"--print-pipeline", NULL, FLAG, AT(print_pipeline), NULL,
+    {"--print-pipeline", NULL, FLAG, AT(rewrite.print_pipeline), NULL,
      "print the pipeline that would run, as a table for --pipeline", false},
-    {"--only-node", NULL, TEXT, AT(only_node), "NODE",
+    {"--only-node", NULL, TEXT, AT(rewrite.only_node), "NODE",
      "of what rules and passes rewrite, only what concerns that node, or computes that value",
      false},
-    {"--explain", NULL, TEXT, AT(explain), "RULE[@NODE]",
+    {"--explain", NULL, TEXT, AT(rewrite.explain), "RULE[@NODE]",
      "instead of the graph: where that rule of a pass was applied, and what it lacked elsewhere",
      false},
-    {"--bisect", NULL, FLAG, AT(bisect), NULL,
+    {"--bisect", NULL, FLAG, AT(rewrite.bisect), NULL,
      "instead of the graph: the change after which outputs differ from those without any", false},
-    {"--bisect-test", NULL, TEXT, AT(bisect_test), "CMD",
+    {"--bisect-test", NULL, TEXT, AT(rewrite.bisect_test), "CMD",
      "the change after which that command fails; FOVEA_FLAGS tells it how many are made", false},
-    {"--test", NULL, TEXT, AT(test), "CMD",
+    {"--test", NULL, TEXT, AT(rewrite.test), "CMD",
      "a command of the shell that fails on the model, whose path is \"$1\"", false},
-    {"--stop-after", NULL, NUMBER, AT(stop_after), "N",
+    {"--stop-after", NULL, NUMBER, AT(rewrite.stop_after), "N",
      "make only the first N rewrites, optional steps of lowering and schedules; 0: "
      "--schedule=naive of -O0",
      false},
-    {"--changes", NULL, TEXT, AT(changes), "F",
+    {"--changes", NULL, TEXT, AT(rewrite.changes), "F",
      "list in F what --stop-after counts, each before it is made", false},
-    {"--dump-after", NULL, TEXT, AT(dump_after), "STEP",
+    {"--dump-after", NULL, TEXT, AT(dump.after), "STEP",
      "print the module after that pass, or that step of lowering, on standard error", false},
-    {"--time-passes", NULL, FLAG, AT(time_passes), NULL,
+    {"--time-passes", NULL, FLAG, AT(dump.times), NULL,
      "print how long each pass and each step of lowering took, on standard error", false},
-    {"--dump-dir", NULL, TEXT, AT(dump_dir), "DIR",
+    {"--dump-dir", NULL, TEXT, AT(dump.dir), "DIR",
      "write the module after each, to DIR/01-count-turns.fvir and so on", false},
-    {"--input", NULL, LIST, AT(inputs), "N=F",
+    {"--input", NULL, LIST, AT(data.inputs), "N=F",
      "input N from F.npy or F.pb, strings, maps and sparse tensors from F.json, too; may be "
      "repeated",
      false},
-    {"--data-set", NULL, TEXT, AT(data_set), "DIR", "inputs from input_0.pb ... in DIR", false},
-    {"--expect", NULL, TEXT, AT(expect), "DIR|F",
+    {"--data-set", NULL, TEXT, AT(data.data_set), "DIR", "inputs from input_0.pb ... in DIR",
+     false},
+    {"--expect", NULL, TEXT, AT(data.expect), "DIR|F",
      "compare with output_0.pb ... or NAME.npy in DIR, or with F.npy or F.pb; maps with .json, too",
      false},
-    {"--format", NULL, TEXT, AT(format), "npy|pb",
+    {"--format", NULL, TEXT, AT(data.format), "npy|pb",
      "of the files that -o writes; maps are JSON or pb", false},
-    {"--seed", NULL, NUMBER, AT(seed), "N", "of random inputs", false},
-    {"--tuning", NULL, TEXT, AT(tuning), "F",
+    {"--seed", NULL, NUMBER, AT(data.seed), "N", "of random inputs", false},
+    {"--tuning", NULL, TEXT, AT(code.tuning), "F",
      "schedules of kernels, as `fovea tune` has written them", false},
-    {"--at", NULL, LIST, AT(at), "S=N",
+    {"--at", NULL, LIST, AT(data.at), "S=N",
      "the value of a dim in the run (also INPUT:AXIS=N); the code serves all", false},
-    {"--rounds", NULL, NUMBER, AT(rounds), "N", "rounds in which all take turns (5)", false},
-    {"--seconds", NULL, REAL, AT(seconds), "X",
+    {"--rounds", NULL, NUMBER, AT(bench.rounds), "N", "rounds in which all take turns (5)", false},
+    {"--seconds", NULL, REAL, AT(bench.seconds), "X",
      "that all rounds together take, or what one run a round takes (2); all of `tune` (60)", false},
-    {"--profile", NULL, OPTIONAL, AT(profile), NULL,
+    {"--profile", NULL, OPTIONAL, AT(bench.profile), NULL,
      "time by kernel; --profile=F.json: a trace for Perfetto, too, which `view` reads", false},
-    {"--against", NULL, TEXT, AT(against), "LIB",
+    {"--against", NULL, TEXT, AT(bench.against), "LIB",
      "the same elsewhere: libonnxruntime.so, a compiled library, or a backend", false},
-    {"--against-model", NULL, TEXT, AT(against_model), "F.onnx",
+    {"--against-model", NULL, TEXT, AT(bench.against_model), "F.onnx",
      "what that library runs, where MODEL is no ONNX file", false},
-    {"--ops", NULL, FLAG, AT(ops), NULL, "the operators, and what became of them", false},
-    {"--memory", NULL, FLAG, AT(memory), NULL, "weights, workspace, and every buffer in it", false},
-    {"--schedules", NULL, FLAG, AT(schedules), NULL, "kernels: what they compute, and how", false},
-    {"--attention", NULL, FLAG, AT(attention), NULL,
-     "each softmax and gate: which attention it is, and whether it is fused", false},
-    {"--attention-maps", NULL, TEXT, AT(attention_maps), "DIR",
-     "weights of each attention: files, and a page to look at", false},
-    {"--labels", NULL, TEXT, AT(labels), "F.json", "what queries and keys are called on that page",
+    {"--ops", NULL, FLAG, AT(inspect.ops), NULL, "the operators, and what became of them", false},
+    {"--memory", NULL, FLAG, AT(inspect.memory), NULL, "weights, workspace, and every buffer in it",
      false},
-    {"--require-fused", NULL, FLAG, AT(require_fused), NULL,
+    {"--schedules", NULL, FLAG, AT(inspect.schedules), NULL, "kernels: what they compute, and how",
+     false},
+    {"--attention", NULL, FLAG, AT(inspect.attention), NULL,
+     "each softmax and gate: which attention it is, and whether it is fused", false},
+    {"--attention-maps", NULL, TEXT, AT(data.attention_maps), "DIR",
+     "weights of each attention: files, and a page to look at", false},
+    {"--labels", NULL, TEXT, AT(data.labels), "F.json",
+     "what queries and keys are called on that page", false},
+    {"--require-fused", NULL, FLAG, AT(result.require_fused), NULL,
      "status 1, and nothing written, where an attention is not one kernel", false},
-    {"--why", NULL, BEHIND, AT(why), "NODE",
+    {"--why", NULL, BEHIND, AT(inspect.why), "NODE",
      "decisions about a node, value or kernel, each with its reason; alone: about what costs most",
      false},
-    {"--markdown", NULL, FLAG, AT(markdown), NULL, "the table of docs/operators.md", false},
-    {"--target", NULL, TEXT, AT(target), "T",
+    {"--markdown", NULL, FLAG, AT(inspect.markdown), NULL, "the table of docs/operators.md", false},
+    {"--target", NULL, TEXT, AT(code.target), "T",
      "a level, with +FEATURE for each feature besides: ", true, fv_target_names},
-    {"--processor", NULL, TEXT, AT(processor), "P", "make kernels for it: ", true,
+    {"--processor", NULL, TEXT, AT(code.processor), "P", "make kernels for it: ", true,
      fv_processor_names},
-    {"--dim", NULL, LIST, AT(dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N", true},
-    {"--state", NULL, LIST, AT(states), "IN=OUT[:N]",
+    {"--dim", NULL, LIST, AT(code.dims), "S=N|LO..HI", "fix or bound a dim; also INPUT:AXIS=N",
+     true},
+    {"--state", NULL, LIST, AT(code.states), "IN=OUT[:N]",
      "output OUT is input IN of the next run; with N, in one memory of capacity N; * is the same "
      "text in both; may be repeated",
      false},
-    {"--strict", NULL, FLAG, AT(strict), NULL,
+    {"--strict", NULL, FLAG, AT(code.strict), NULL,
      "refuse an ONNX model that departs from the standard", true},
-    {"--threads", NULL, NUMBERS, AT(threads), "N", "threads to run with; 0: as many as there are",
-     true},
-    {"-O", NULL, LEVEL, AT(level), "N",
+    {"--threads", NULL, NUMBERS, AT(threads.first), "N",
+     "threads to run with; 0: as many as there are", true},
+    {"-O", NULL, LEVEL, AT(code.level), "N",
      "-O0: what compiling needs; -O1 to -O3, -Os: all passes, and code of that level", true},
-    {"--disable", NULL, LIST, AT(disable), "A,B",
+    {"--disable", NULL, LIST, AT(code.disable), "A,B",
      "leave out these passes, steps of lowering and rules; may be repeated", true},
-    {"--enable", NULL, LIST, AT(enable), "A,B",
+    {"--enable", NULL, LIST, AT(code.enable), "A,B",
      "run these passes, too, which run only where they are asked for; may be repeated", true},
-    {"--schedule", NULL, TEXT, AT(schedule), "naive", "lower each op alone, as serial loops", true},
-    {"--atol", NULL, REAL, AT(atol), "X", "absolute tolerance of comparisons", true},
-    {"--rtol", NULL, REAL, AT(rtol), "X", "relative tolerance of comparisons", true},
-    {"--verify", NULL, FLAG, AT(verify), NULL, "check the graph after every pass", true},
-    {"--json", NULL, FLAG, AT(json), NULL, "one JSON document on standard output", true},
-    {"--quiet", "-q", FLAG, AT(quiet), NULL,
+    {"--schedule", NULL, TEXT, AT(code.schedule), "naive", "lower each op alone, as serial loops",
+     true},
+    {"--atol", NULL, REAL, AT(data.atol), "X", "absolute tolerance of comparisons", true},
+    {"--rtol", NULL, REAL, AT(data.rtol), "X", "relative tolerance of comparisons", true},
+    {"--verify", NULL, FLAG, AT(code.verify), NULL, "check the graph after every pass", true},
+    {"--json", NULL, FLAG, AT(print.json), NULL, "one JSON document on standard output", true},
+    {"--quiet", "-q", FLAG, AT(print.quiet), NULL,
      "what was asked for and errors, nothing about the work", true},
-    {"--verbose", "-v", COUNT, AT(verbose), NULL, "say more", true},
-    {"--color", NULL, TEXT, AT(color), "WHEN", "auto, always or never", true},
-    {"--help", "-h", FLAG, AT(help), NULL, "this text", true},
+    {"--verbose", "-v", COUNT, AT(print.verbose), NULL, "say more", true},
+    {"--color", NULL, TEXT, AT(print.color), "WHEN", "auto, always or never", true},
+    {"--help", "-h", FLAG, AT(print.help), NULL, "this text", true},
 };
 enum { NOPTIONS = sizeof options / sizeof *options };
 
@@ -183,7 +190,7 @@ static const option *find(const fv_command *c, const char *arg, bool any) {
 
 int fv_usage(const fv_args *a, const char *format, ...) {
     va_list args;
-    fv_err("fovea %s: error: ", a->command);
+    fv_err("fovea %s: error: ", a->line.command);
     va_start(args, format);
     fv_verr(format, args);
     va_end(args);
@@ -224,20 +231,20 @@ static int set_number(fv_args *a, const option *o, int *at, const char *value) {
 static int set_numbers(fv_args *a, const option *o, int *at, const char *value) {
     const char *p = value;
     bool more;
-    a->nthread_list = 0;
+    a->threads.n = 0;
     do {
         char word[32];
         size_t n = strcspn(p, ",");
-        if (a->nthread_list == FV_MAX_THREAD_LIST || n >= sizeof word)
+        if (a->threads.n == FV_MAX_THREAD_LIST || n >= sizeof word)
             return fv_usage(a, "%s takes up to %d numbers, not '%s'", o->name, FV_MAX_THREAD_LIST,
                             value);
         snprintf(word, sizeof word, "%.*s", (int)n, p);
-        if (set_number(a, o, &a->thread_list[a->nthread_list++], word))
+        if (set_number(a, o, &a->threads.list[a->threads.n++], word))
             return FV_EXIT_USAGE;
         more = p[n] == ',';
         p += n + more;
     } while (more);
-    *at = a->thread_list[0];
+    *at = a->threads.list[0];
     return FV_EXIT_OK;
 }
 
@@ -272,7 +279,7 @@ static int set_value(fv_args *a, const option *o, const char *value) {
     case LEVEL:
         if (strlen(value) != 1 || !strchr("0123s", *value))
             return fv_usage(a, "there is no level -O%s; there are -O0 to -O3 and -Os", value);
-        a->level = *value;
+        a->code.level = *value;
         break;
     case FLAG: *(bool *)at = true; break;
     case COUNT: ++*(int *)at; break;
@@ -318,9 +325,9 @@ static int parse_environment(fv_args *a, const fv_command *c) {
     int n = 0, status = FV_EXIT_OK;
     if (!text || !*text)
         return FV_EXIT_OK;
-    if (!(a->environment = strdup(text)))
+    if (!(a->line.environment = strdup(text)))
         return fv_usage(a, "out of memory");
-    for (char *w = strtok_r(a->environment, " \t\n", &rest); w;
+    for (char *w = strtok_r(a->line.environment, " \t\n", &rest); w;
          w = strtok_r(NULL, " \t\n", &rest)) {
         if (n == MAX)
             return fv_usage(a, "FOVEA_FLAGS: more than %d words", MAX);
@@ -333,30 +340,31 @@ static int parse_environment(fv_args *a, const fv_command *c) {
 }
 
 static int check(const fv_args *a, const fv_command *c) {
-    if (a->schedule && c->run != fv_cmd_diff && strcmp(a->schedule, "naive") &&
-        strcmp(a->schedule, "default"))
-        return fv_usage(a, "there is no schedule '%s'; there are naive and default", a->schedule);
-    if (a->color && strcmp(a->color, "auto") && strcmp(a->color, "always") &&
-        strcmp(a->color, "never"))
-        return fv_usage(a, "--color takes auto, always or never, not '%s'", a->color);
-    if (a->format && strcmp(a->format, "npy") && strcmp(a->format, "pb"))
-        return fv_usage(a, "--format takes npy or pb, not '%s'", a->format);
-    if (a->nthread_list > 1 && c->run != fv_cmd_bench)
+    if (a->code.schedule && c->run != fv_cmd_diff && strcmp(a->code.schedule, "naive") &&
+        strcmp(a->code.schedule, "default"))
+        return fv_usage(a, "there is no schedule '%s'; there are naive and default",
+                        a->code.schedule);
+    if (a->print.color && strcmp(a->print.color, "auto") && strcmp(a->print.color, "always") &&
+        strcmp(a->print.color, "never"))
+        return fv_usage(a, "--color takes auto, always or never, not '%s'", a->print.color);
+    if (a->data.format && strcmp(a->data.format, "npy") && strcmp(a->data.format, "pb"))
+        return fv_usage(a, "--format takes npy or pb, not '%s'", a->data.format);
+    if (a->threads.n > 1 && c->run != fv_cmd_bench)
         return fv_usage(a, "--threads takes one number here");
-    if (a->script_memory < 1 || a->script_steps < 1)
+    if (a->script.memory < 1 || a->script.steps < 1)
         return fv_usage(a, "--script-%s takes a number of at least 1",
-                        a->script_memory < 1 ? "memory" : "steps");
-    for (int i = 0; i < a->script_args.n; i++)
-        if (!strchr(a->script_args.at[i], '='))
-            return fv_usage(a, "--script-arg %s: expected NAME=VALUE", a->script_args.at[i]);
-    if (a->script && a->pipeline)
+                        a->script.memory < 1 ? "memory" : "steps");
+    for (int i = 0; i < a->script.args.n; i++)
+        if (!strchr(a->script.args.at[i], '='))
+            return fv_usage(a, "--script-arg %s: expected NAME=VALUE", a->script.args.at[i]);
+    if (a->script.script && a->script.pipeline)
         return fv_usage(
             a, "--script and --pipeline: one of them; the file of a pipeline is a script, too");
-    if (c->run != fv_cmd_lua && c->run != fv_cmd_test && !a->script && !a->pipeline &&
-        (a->script_args.n || a->unsafe_lua))
+    if (c->run != fv_cmd_lua && c->run != fv_cmd_test && !a->script.script && !a->script.pipeline &&
+        (a->script.args.n || a->script.unsafe))
         return fv_usage(a, "%s goes with --script and --pipeline",
-                        a->unsafe_lua ? "--unsafe-lua" : "--script-arg");
-    if (a->help || a->list_passes || a->print_pipeline)
+                        a->script.unsafe ? "--unsafe-lua" : "--script-arg");
+    if (a->print.help || a->rewrite.list_passes || a->rewrite.print_pipeline)
         return FV_EXIT_OK;
     if (a->n < c->min)
         return fv_usage(a, "%s is missing; see `fovea %s --help`", c->operands, c->name);
@@ -366,17 +374,17 @@ static int check(const fv_args *a, const fv_command *c) {
 }
 
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands) {
-    *a = (fv_args){.command = c->name,
-                   .words = argv,
-                   .nwords = argc,
-                   .stop_after = -1,
-                   .atol = -1,
-                   .rtol = -1,
-                   .rounds = 5,
-                   .chunk = 64,
-                   .seconds = c->run == fv_cmd_tune ? 60 : 2,
-                   .script_memory = 1024,
-                   .script_steps = 10000,
+    *a = (fv_args){.line.command = c->name,
+                   .line.words = argv,
+                   .line.nwords = argc,
+                   .rewrite.stop_after = -1,
+                   .data.atol = -1,
+                   .data.rtol = -1,
+                   .bench.rounds = 5,
+                   .diff.chunk = 64,
+                   .bench.seconds = c->run == fv_cmd_tune ? 60 : 2,
+                   .script.memory = 1024,
+                   .script.steps = 10000,
                    .operand = operands};
     int status = parse_environment(a, c);
     bool options_end = false;
@@ -407,34 +415,34 @@ const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *su
     const fv_command *from = fv_commands, *to = fv_commands;
     const char **list = NULL;
     int n = 0, cap = 0;
-    while (strcmp(from->name, a->command))
+    while (strcmp(from->name, a->line.command))
         from++;
     while (strcmp(to->name, subcommand))
         to++;
     /* they were parsed before: how many words an option has is all that is asked */
     fv_args scratch = *a;
     scratch.n = 0;
-    scratch.inputs.n = scratch.states.n = scratch.at.n = scratch.script_args.n = scratch.dims.n =
-        scratch.enable.n = scratch.disable.n = 0;
-    for (int i = 0; i < a->nwords && strcmp(a->words[i], "--"); i++) {
+    scratch.data.inputs.n = scratch.code.states.n = scratch.data.at.n = scratch.script.args.n =
+        scratch.code.dims.n = scratch.code.enable.n = scratch.code.disable.n = 0;
+    for (int i = 0; i < a->line.nwords && strcmp(a->line.words[i], "--"); i++) {
         int first = i;
-        if (!is_option(a->words[i])) {
+        if (!is_option(a->line.words[i])) {
             scratch.n++;
             continue;
         }
-        const option *o = find(from, a->words[i], false);
-        if (parse_one(&scratch, from, a->nwords, a->words, &i, false) || !takes(to, o) ||
+        const option *o = find(from, a->line.words[i], false);
+        if (parse_one(&scratch, from, a->line.nwords, a->line.words, &i, false) || !takes(to, o) ||
             is_about_the_work(o))
             continue;
         for (int k = first; k <= i; k++)
-            FV_PUSH(arena, list, n, cap, a->words[k]);
+            FV_PUSH(arena, list, n, cap, a->line.words[k]);
     }
     FV_PUSH(arena, list, n, cap, NULL);
     return list;
 }
 
 void fv_args_free(fv_args *a) {
-    free(a->environment);
+    free(a->line.environment);
 }
 
 /* ---- help ---- */

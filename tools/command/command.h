@@ -16,45 +16,115 @@ typedef struct fv_list_arg {
     const char *at[FV_MAX_LIST_ARGS + 1];
 } fv_list_arg;
 
-/* What the command line says; NULL, 0 and false where it says nothing. */
-typedef struct fv_args {
-    const char *command;
-    char *environment; /* the words of FOVEA_FLAGS, which others point into; fv_args_free */
-    int nwords;        /* as they were given, after the subcommand */
-    char **words;
-    int n; /* operands: models, folders */
-    const char **operand;
-    /* common */
-    const char *target, *processor, *schedule, *tuning, *color;
-    fv_list_arg dims, enable, disable;
-    int threads, verbose; /* threads: the first of the list */
-    int thread_list[FV_MAX_THREAD_LIST], nthread_list;
+/* The command line as it was given. */
+typedef struct fv_line_args {
+    const char *command; /* the name of the subcommand */
+    char *environment;   /* the words of FOVEA_FLAGS, which options point into: fv_args_free */
+    char **words;        /* after the subcommand */
+    int nwords;
+} fv_line_args;
+
+/* What is printed, and how: context.c, report.c. */
+typedef struct fv_print_args {
+    const char *color;
+    int verbose; /* how often the option was given */
+    bool json, quiet, help;
+} fv_print_args;
+
+/* How the model is compiled: options.c, model.c. */
+typedef struct fv_code_args {
+    const char *target, *processor, *schedule, *tuning, *backend, *passes;
+    fv_list_arg enable, disable, dims, states;
     char level; /* 0: not given */
-    bool strict, verify, json, quiet, help;
+    bool strict, verify;
+} fv_code_args;
+
+/* Where results of compilation go, and under which names: compile.c. */
+typedef struct fv_result_args {
+    const char *output, *emit, *weights, *name;
+    bool require_fused;
+} fv_result_args;
+
+/* --threads, for runs: options.c, bench.c. */
+typedef struct fv_thread_args {
+    int first; /* of the list */
+    int list[FV_MAX_THREAD_LIST], n;
+} fv_thread_args;
+
+/* The inputs of runs, and what becomes of outputs: inputs.c, outputs.c, maps.c. */
+typedef struct fv_data_args {
+    fv_list_arg inputs, at;
+    const char *data_set, *expect, *format, *attention_maps, *labels;
+    int seed;
     double atol, rtol; /* below 0: not given */
-    /* empty: the profile is printed; otherwise it is written to that file as well */
-    const char *output, *emit, *weights, *name, *backend, *passes, *data_set, *expect, *dump_after,
-        *dump_dir, *format;
-    const char *profile; /* "": printed; else also to that file */
-    /* --why: "" for the costliest values and kernels, otherwise the name to explain */
-    const char *why;
-    const char *against, *against_model;
-    const char *attention_maps, *labels;
-    const char *script;   /* its passes are run */
-    const char *pipeline; /* a script that returns one */
-    fv_list_arg inputs, states, at, script_args;
-    int script_memory, script_steps; /* MiB; millions of instructions */
-    const char *explain;             /* "RULE" or "RULE@NODE" */
+} fv_data_args;
+
+/* Scripts in Lua: script.c. */
+typedef struct fv_script_args {
+    const char *script;   /* the passes that it declares are run */
+    const char *pipeline; /* a script that returns a pipeline */
+    fv_list_arg args;
+    int memory; /* MiB */
+    int steps;  /* millions of instructions */
+    bool unsafe;
+} fv_script_args;
+
+/* What passes rewrite: opt.c, explain.c, stop.c, bisect.c. */
+typedef struct fv_rewrite_args {
+    const char *explain; /* "RULE" or "RULE@NODE" */
     const char *only_node;
     const char *changes;     /* a file that lists them */
+    int stop_after;          /* the number of changes that are made; -1: all */
     const char *test;        /* of reduce: a command of the shell */
     const char *bisect_test; /* a command of the shell */
-    int stop_after;          /* changes; -1: all are made */
-    const char *levels;      /* of diff: "0,2" */
-    int seed, rounds, chunk;
+    bool bisect, standard, list_passes, print_pipeline;
+} fv_rewrite_args;
+
+/* What is printed between passes and steps of lowering: dump.c. */
+typedef struct fv_dump_args {
+    const char *after, *dir;
+    bool times;
+} fv_dump_args;
+
+/* What `inspect` and `ops` show: inspect.c, why.c, ops.c. */
+typedef struct fv_inspect_args {
+    /* --why: "" for the costliest values and kernels, otherwise the name to explain */
+    const char *why;
+    bool ops, memory, schedules, attention, markdown;
+} fv_inspect_args;
+
+/* Measurements: bench.c, tune.c. */
+typedef struct fv_bench_args {
+    const char *against, *against_model;
+    /* empty: the profile is printed; otherwise it is written to that file as well */
+    const char *profile;
+    int rounds;
     double seconds;
-    bool list_passes, standard, print_pipeline, graph, ops, memory, schedules, time_passes,
-        markdown, attention, require_fused, unsafe_lua, bisect;
+} fv_bench_args;
+
+/* What `diff` compares: diff.c. */
+typedef struct fv_diff_args {
+    const char *levels; /* "0,2" */
+    int chunk;
+    bool graph;
+} fv_diff_args;
+
+/* The arguments of a subcommand; NULL, 0 and false where none was given. */
+typedef struct fv_args {
+    fv_line_args line;
+    int n; /* operands: models, folders */
+    const char **operand;
+    fv_print_args print;
+    fv_code_args code;
+    fv_result_args result;
+    fv_thread_args threads;
+    fv_data_args data;
+    fv_script_args script;
+    fv_rewrite_args rewrite;
+    fv_dump_args dump;
+    fv_inspect_args inspect;
+    fv_bench_args bench;
+    fv_diff_args diff;
 } fv_args;
 
 /* One use of a subcommand: the session, with a door open, and memory that lives as long. */

@@ -28,8 +28,8 @@ bool fv_spares_models(const fv_context *c, const char *option, const char *path)
 
 static bool in_colour(const fv_args *a) {
     const char *no = getenv("NO_COLOR");
-    if (a->color && strcmp(a->color, "auto"))
-        return !strcmp(a->color, "always");
+    if (a->print.color && strcmp(a->print.color, "auto"))
+        return !strcmp(a->print.color, "always");
     return fv_is_terminal(STDERR_FILENO) && !(no && *no);
 }
 
@@ -62,7 +62,7 @@ void fv_print_line(const fv_args *a, const char *file, const char *line) {
 
 void fv_print_messages(const fv_context *c) {
     for (const fv_message *m = fv_messages(c->session); m; m = m->next)
-        if (!c->args->quiet || m->severity == FV_ERROR)
+        if (!c->args->print.quiet || m->severity == FV_ERROR)
             fv_print_line(c->args, NULL, fv_message_str(c->arena, m));
     fv_messages_clear(c->session);
 }
@@ -80,7 +80,7 @@ int fv_refused(const fv_context *c) {
 
 void fv_note(const fv_context *c, const char *format, ...) {
     va_list args;
-    if (c->args->quiet)
+    if (c->args->print.quiet)
         return;
     char text[2000];
     va_start(args, format);
@@ -128,7 +128,8 @@ int fv_run_command(const fv_command *command, const fv_args *args) {
     fv_door door;
     if (!c.session || FV_DOOR_OPEN(c.session, &door)) {
         print_last_words(c.session);
-        fv_err("fovea %s: error: %s\n", args->command, fv_session_left(c.session, &(fv_left){0}));
+        fv_err("fovea %s: error: %s\n", args->line.command,
+               fv_session_left(c.session, &(fv_left){0}));
         int left = c.session && fv_session_is_broken(c.session) ? FV_EXIT_INTERNAL : FV_EXIT_MODEL;
         fv_session_free(c.session);
         return left;

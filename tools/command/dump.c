@@ -33,7 +33,7 @@ static void print(const dumper *d, const char *step, const fv_module *m,
 /* A file that cannot be written is an error of the session, and the command's status. */
 static void write(dumper *d, const char *step, const fv_module *m,
                   const fv_definitions *definitions) {
-    const char *path = fv_printf(d->c->arena, "%s/%02d-%s.%s", d->c->args->dump_dir, ++d->n, step,
+    const char *path = fv_printf(d->c->arena, "%s/%02d-%s.%s", d->c->args->dump.dir, ++d->n, step,
                                  definitions ? "fvd" : "fvir");
     d->failed = d->failed || !fv_driver_write_ir(d->c->session, m, definitions, path);
 }
@@ -41,7 +41,7 @@ static void write(dumper *d, const char *step, const fv_module *m,
 /* What is given to --dump-after: a pass, a step, or a step by the name that --disable has for
  * it. */
 static const char *asked_for(const fv_context *c) {
-    const char *given = c->args->dump_after;
+    const char *given = c->args->dump.after;
     for (int i = 0; given && fv_step_name_at(i); i++)
         if (!strcmp(fv_step_name_at(i)->name, given))
             return fv_step_name_at(i)->id;
@@ -53,7 +53,7 @@ static void look(void *user, const char *step, const fv_module *m,
     dumper *d = user;
     if (d->after && !strcmp(d->after, step))
         print(d, step, m, definitions);
-    if (d->c->args->dump_dir)
+    if (d->c->args->dump.dir)
         write(d, step, m, definitions);
 }
 
@@ -96,29 +96,29 @@ static void took(void *user, const char *step, double ms) {
 
 bool fv_dump_begin(fv_context *c, fv_driver_options *o, bool lowers) {
     const fv_args *a = c->args;
-    bool looks = a->dump_after || a->dump_dir;
-    if (!looks && !a->time_passes)
+    bool looks = a->dump.after || a->dump.dir;
+    if (!looks && !a->dump.times)
         return true;
-    if (a->dump_after && !comes(c, o, asked_for(c), lowers))
+    if (a->dump.after && !comes(c, o, asked_for(c), lowers))
         return false;
-    if (a->dump_dir && mkdir(a->dump_dir, 0777) && errno != EEXIST)
-        return fv_usage(a, "--dump-dir=%s: %s", a->dump_dir, strerror(errno)) == FV_EXIT_OK;
+    if (a->dump.dir && mkdir(a->dump.dir, 0777) && errno != EEXIST)
+        return fv_usage(a, "--dump-dir=%s: %s", a->dump.dir, strerror(errno)) == FV_EXIT_OK;
     dumper *d = FV_NEW(c->arena, dumper, 1);
     fv_watch *w = FV_NEW(c->arena, fv_watch, 1);
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
     *d = (dumper){.c = c, .after = asked_for(c)};
-    *w = (fv_watch){d, looks ? look : NULL, a->time_passes ? took : NULL};
-    *p = *o->pipeline;
+    *w = (fv_watch){d, looks ? look : NULL, a->dump.times ? took : NULL};
+    *p = *o->work.pipeline;
     p->watch = w;
-    o->pipeline = p;
+    o->work.pipeline = p;
     return true;
 }
 
 bool fv_dump_applies(fv_context *c, const fv_source *source) {
-    const char *name = asked_for(c), *folder = c->args->dump_dir;
+    const char *name = asked_for(c), *folder = c->args->dump.dir;
     const fv_definitions *d = source->module ? source->module->definitions : NULL;
     const char *given = name ? "--dump-after" : folder ? "--dump-dir" : "--time-passes";
-    if ((!name && !folder && !c->args->time_passes) || (source->module && !d))
+    if ((!name && !folder && !c->args->dump.times) || (source->module && !d))
         return true;
     if (!d)
         return fv_error(c->session, "holds kernels: no pass and no step is run, %s does not apply",

@@ -21,11 +21,11 @@ const char *fv_names_str(fv_arena *a, const char *const *names) {
 
 /* --processor, for the target that is known. */
 static bool find_processor(fv_arena *arena, const fv_args *a, fv_driver_options *o) {
-    const char *name = a->processor;
+    const char *name = a->code.processor;
     fv_processor_id id;
     if (!name)
         return true;
-    o->processor_given = true;
+    o->target.processor_given = true;
     if (!fv_processor_find(name, &id)) {
         const char *near = fv_nearest(name, fv_processor_names());
         if (near)
@@ -35,20 +35,20 @@ static bool find_processor(fv_arena *arena, const fv_args *a, fv_driver_options 
                      fv_names_str(arena, fv_processor_names()));
         return false;
     }
-    const fv_target *t = fv_target_for(arena, o->target, id);
+    const fv_target *t = fv_target_for(arena, o->target.of, id);
     if (!t)
         return fv_usage(a, "processor '%s' is %s, the target %s is not", name,
                         fv_processor_at(id)->architecture,
-                        fv_target_str(arena, o->target)) == FV_EXIT_OK;
-    o->target = t;
+                        fv_target_str(arena, o->target.of)) == FV_EXIT_OK;
+    o->target.of = t;
     return true;
 }
 
 static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o, bool here) {
     const char *why = "";
-    o->target_given = a->target != NULL;
-    o->target = fv_driver_target(arena, a->target, here, &why);
-    return o->target ? find_processor(arena, a, o) : fv_usage(a, "%s", why) == FV_EXIT_OK;
+    o->target.given = a->code.target != NULL;
+    o->target.of = fv_driver_target(arena, a->code.target, here, &why);
+    return o->target.of ? find_processor(arena, a, o) : fv_usage(a, "%s", why) == FV_EXIT_OK;
 }
 
 /* "a,b" as a list; empty words are left out. */
@@ -92,47 +92,50 @@ static bool check_pass(const fv_args *a, const fv_pass *const *own, const char *
 
 bool fv_args_check_lists(fv_context *c) {
     const fv_args *a = c->args;
-    for (int i = 0; i < a->dims.n; i++) {
+    for (int i = 0; i < a->code.dims.n; i++) {
         fv_dim_option o;
-        const char *problem = fv_dim_option_parse(c->arena, a->dims.at[i], &o);
+        const char *problem = fv_dim_option_parse(c->arena, a->code.dims.at[i], &o);
         if (problem)
-            return fv_usage(a, "--dim %s: %s", a->dims.at[i], problem) == FV_EXIT_OK;
+            return fv_usage(a, "--dim %s: %s", a->code.dims.at[i], problem) == FV_EXIT_OK;
     }
-    for (int i = 0; i < a->inputs.n; i++)
-        if (!strchr(a->inputs.at[i], '='))
-            return fv_usage(a, "--input %s: expected NAME=FILE", a->inputs.at[i]) == FV_EXIT_OK;
-    for (int i = 0; i < a->states.n; i++)
-        if (!strchr(a->states.at[i], '='))
-            return fv_usage(a, "--state %s: expected INPUT=OUTPUT", a->states.at[i]) == FV_EXIT_OK;
+    for (int i = 0; i < a->data.inputs.n; i++)
+        if (!strchr(a->data.inputs.at[i], '='))
+            return fv_usage(a, "--input %s: expected NAME=FILE", a->data.inputs.at[i]) ==
+                   FV_EXIT_OK;
+    for (int i = 0; i < a->code.states.n; i++)
+        if (!strchr(a->code.states.at[i], '='))
+            return fv_usage(a, "--state %s: expected INPUT=OUTPUT", a->code.states.at[i]) ==
+                   FV_EXIT_OK;
     return true;
 }
 
 bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
     const fv_args *a = c->args;
     fv_pipeline_options *pipeline = FV_NEW(c->arena, fv_pipeline_options, 1);
-    pipeline->verify = a->verify;
-    *o = (fv_driver_options){.dims = a->dims.at,
-                             .states = a->states.at,
-                             .level = a->level,
-                             .name = a->name,
-                             .naive = a->schedule && !strcmp(a->schedule, "naive"),
-                             .strict = a->strict,
-                             .tuning = a->tuning,
-                             .passes = a->passes ? split(c->arena, a->passes) : NULL,
-                             .enable = split_all(c->arena, &a->enable),
-                             .disable = split_all(c->arena, &a->disable),
-                             .pipeline = pipeline};
-    if (a->tuning && o->naive)
+    pipeline->verify = a->code.verify;
+    *o = (fv_driver_options){.dims.given = a->code.dims.at,
+                             .dims.states = a->code.states.at,
+                             .level = a->code.level,
+                             .name = a->result.name,
+                             .naive = a->code.schedule && !strcmp(a->code.schedule, "naive"),
+                             .strict = a->code.strict,
+                             .tuning.path = a->code.tuning,
+                             .work.passes = a->code.passes ? split(c->arena, a->code.passes) : NULL,
+                             .work.enable = split_all(c->arena, &a->code.enable),
+                             .work.disable = split_all(c->arena, &a->code.disable),
+                             .work.pipeline = pipeline};
+    if (a->code.tuning && o->naive)
         return fv_usage(a, "--schedule=naive has nothing that --tuning could say") == FV_EXIT_OK;
-    if (a->name && !fv_c_name_is_fit(a->name))
-        return fv_usage(a, "--name '%s' is no prefix for names in C", a->name) == FV_EXIT_OK;
-    o->pipeline = pipeline;
+    if (a->result.name && !fv_c_name_is_fit(a->result.name))
+        return fv_usage(a, "--name '%s' is no prefix for names in C", a->result.name) == FV_EXIT_OK;
+    o->work.pipeline = pipeline;
     if (!fv_script_begin(c, o))
         return false;
-    for (int i = 0; o->passes && o->passes[i]; i++)
-        if (!check_pass(a, o->pipeline->own, o->passes[i]))
+    for (int i = 0; o->work.passes && o->work.passes[i]; i++)
+        if (!check_pass(a, o->work.pipeline->own, o->work.passes[i]))
             return false;
-    const char *wrong = fv_switches_wrong(c->arena, o->passes, o->steps, o->enable, o->disable);
+    const char *wrong =
+        fv_switches_wrong(c->arena, o->work.passes, o->work.steps, o->work.enable, o->work.disable);
     if (wrong)
         return fv_usage(a, "--%s", wrong) == FV_EXIT_OK;
     if (!fv_stop_begin(c, o))
@@ -157,7 +160,7 @@ static int find_backend(const char *name, size_t n) {
 }
 
 int fv_args_backends(const fv_args *a, fv_backend_kind *out) {
-    const char *s = a->backend ? a->backend : FV_HAVE_JIT ? "jit" : "interp";
+    const char *s = a->code.backend ? a->code.backend : FV_HAVE_JIT ? "jit" : "interp";
     int n = 0;
     while (*s && n < 3) {
         size_t len = strcspn(s, ",");
@@ -177,12 +180,12 @@ int fv_args_backends(const fv_args *a, fv_backend_kind *out) {
 int fv_args_threads(const fv_args *a) {
     const char *env = getenv("FOVEA_NUM_THREADS");
     char *end;
-    if (a->threads || !env || !*env)
-        return a->threads;
+    if (a->threads.first || !env || !*env)
+        return a->threads.first;
     long n = strtol(env, &end, 10);
     if (!*end && n >= 0 && n <= 4096)
         return (int)n;
     fv_err("fovea %s: warning: FOVEA_NUM_THREADS='%s' is no number of threads and is ignored\n",
-           a->command, env);
+           a->line.command, env);
     return 0;
 }

@@ -14,18 +14,18 @@ static void report(void *user, const char *pass, const fv_pass_run *r) {
 }
 
 void fv_report_passes(fv_context *c, fv_driver_options *o) {
-    if (!c->args->verbose)
+    if (!c->args->print.verbose)
         return;
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
-    *p = *o->pipeline;
+    *p = *o->work.pipeline;
     p->report = report;
-    o->pipeline = p;
+    o->work.pipeline = p;
 }
 
 void fv_report_begin(fv_context *c, fv_driver_options *o) {
     fv_report_passes(c, o);
-    if (c->args->verbose && !o->reasons)
-        o->reasons = FV_NEW(c->arena, fv_reasons, 1);
+    if (c->args->print.verbose && !o->answers.reasons)
+        o->answers.reasons = FV_NEW(c->arena, fv_reasons, 1);
 }
 
 /* How often each reason was one to do something. */
@@ -51,12 +51,13 @@ static bool has_reasons(const fv_step_name *s) {
 
 void fv_report_steps(const fv_context *c, const fv_driver_options *o) {
     fv_pipeline_table p;
-    if (!c->args->verbose || !fv_driver_pipeline(c->arena, o, &p))
+    if (!c->args->print.verbose || !fv_driver_pipeline(c->arena, o, &p))
         return;
     for (int i = 0; fv_step_name_at(i); i++) {
         const fv_step_name *s = fv_step_name_at(i);
-        bool runs = !o->naive && !(o->reasons->after && !fv_step_comes(o->reasons->after, s->id));
+        bool runs = !o->naive && !(o->answers.reasons->after &&
+                                   !fv_step_comes(o->answers.reasons->after, s->id));
         if (runs && fv_is_in(p.steps, s->name) && has_reasons(s))
-            print_step(c, s, o->reasons);
+            print_step(c, s, o->answers.reasons);
     }
 }

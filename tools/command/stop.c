@@ -30,11 +30,11 @@ static const char *change_str(fv_arena *a, const char *stage, const char *what, 
 static bool may(void *user, const char *stage, const char *what, const fv_op *op) {
     counter *n = user;
     fv_arena *a = n->c->arena;
-    const int limit = n->c->args->stop_after;
+    const int limit = n->c->args->rewrite.stop_after;
     if (n->node && op && what && fv_pass_find_own(n->own, stage) && !fv_op_is_called(op, n->node))
         return false;
     if (limit >= 0 && n->done == limit) {
-        if (!n->stopped && n->c->args->verbose)
+        if (!n->stopped && n->c->args->print.verbose)
             fv_err("stopped before %s\n", change_str(a, stage, what, op));
         n->stopped = true;
         return false;
@@ -49,24 +49,26 @@ static bool may(void *user, const char *stage, const char *what, const fv_op *op
 
 bool fv_stop_begin(fv_context *c, fv_driver_options *o) {
     const fv_args *a = c->args;
-    if (a->stop_after < 0 && !a->changes && !a->only_node)
+    if (a->rewrite.stop_after < 0 && !a->rewrite.changes && !a->rewrite.only_node)
         return true;
     counter *n = FV_NEW(c->arena, counter, 1);
     fv_gate *gate = FV_NEW(c->arena, fv_gate, 1);
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
     *n = (counter){.c = c,
-                   .node = a->only_node ? fv_name_given(c->arena, a->only_node) : NULL,
-                   .own = o->pipeline->own};
-    if (a->changes) {
-        if (!fv_spares_models(c, "--changes=", a->changes))
+                   .node =
+                       a->rewrite.only_node ? fv_name_given(c->arena, a->rewrite.only_node) : NULL,
+                   .own = o->work.pipeline->own};
+    if (a->rewrite.changes) {
+        if (!fv_spares_models(c, "--changes=", a->rewrite.changes))
             return false;
-        if (!(n->list = fopen(a->changes, "w")))
-            return fv_usage(a, "--changes=%s: %s", a->changes, strerror(errno)) == FV_EXIT_OK;
+        if (!(n->list = fopen(a->rewrite.changes, "w")))
+            return fv_usage(a, "--changes=%s: %s", a->rewrite.changes, strerror(errno)) ==
+                   FV_EXIT_OK;
         fv_arena_at_free(c->arena, close_list, n->list);
     }
     *gate = (fv_gate){n, may};
-    *p = *o->pipeline;
+    *p = *o->work.pipeline;
     p->gate = gate;
-    o->pipeline = p;
+    o->work.pipeline = p;
     return true;
 }

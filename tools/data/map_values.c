@@ -267,9 +267,10 @@ static bool same(fv_context *c, const char *what, const fv_tensor *got, const fv
                  const char **why) {
     fv_array array = {0};
     bool strings = got->elem == FV_STRING && want->elem == FV_STRING;
-    if (strings ? fv_compare_strings(c->arena, got, want, why)
-                : fv_tensor_array(c->arena, got, &array) &&
-                      fv_compare(c->arena, &array, want, c->args->atol, c->args->rtol, why))
+    if (strings
+            ? fv_compare_strings(c->arena, got, want, why)
+            : fv_tensor_array(c->arena, got, &array) &&
+                  fv_compare(c->arena, &array, want, c->args->data.atol, c->args->data.rtol, why))
         return true;
     *why = fv_printf(c->arena, "%s, by ascending keys: %s", what, *why);
     return false;

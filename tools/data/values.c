@@ -240,7 +240,7 @@ fv_tensor fv_value_tensor(fv_arena *a, const fv_port_value *v, const fv_array *a
 
 bool fv_value_compare(fv_context *c, const fv_port_value *v, const fv_array *arrays,
                       const fv_tensor *const *want, const char **why) {
-    double atol = c->args->atol, rtol = c->args->rtol;
+    double atol = c->args->data.atol, rtol = c->args->data.rtol;
     fv_maps mine, theirs;
     if (fv_value_is_maps(v) && fv_maps_of_arrays(c->arena, v, arrays, &mine) &&
         fv_maps_of(c->arena, v, want + v->first, &theirs))

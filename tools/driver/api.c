@@ -39,20 +39,20 @@ static int check_options(job *j, bool here) {
     j->pipeline.verify = o->verify != 0;
     const char *why = "";
     j->driver = (fv_driver_options){
-        .target = fv_driver_target(fv_arena_new(j->session), o->target, here, &why),
-        .target_given = o->target != NULL,
-        .dims = o->dims,
-        .states = o->states,
+        .target.of = fv_driver_target(fv_arena_new(j->session), o->target, here, &why),
+        .target.given = o->target != NULL,
+        .dims.given = o->dims,
+        .dims.states = o->states,
         .level = o->level ? o->level : '2',
         .naive = o->naive != 0,
         .strict = o->strict != 0,
-        .tuning = o->tuning,
+        .tuning.path = o->tuning,
         .name = o->name,
-        .passes = o->passes,
-        .enable = o->enable,
-        .disable = o->disable,
-        .pipeline = &j->pipeline};
-    if (!j->driver.target) {
+        .work.passes = o->passes,
+        .work.enable = o->enable,
+        .work.disable = o->disable,
+        .work.pipeline = &j->pipeline};
+    if (!j->driver.target.of) {
         fv_log_add(j->log, "error: %s", why);
         return FV_BAD_ARGUMENT;
     }
@@ -83,7 +83,7 @@ static int status_of(const job *j) {
     for (const fv_message *m = fv_messages(j->session); m; m = m->next)
         if (m->severity == FV_ERROR && !strncmp(m->text, "internal error", 14))
             return FV_INTERNAL;
-    const char *tuning = j->driver.tuning;
+    const char *tuning = j->driver.tuning.path;
     return access(j->path, R_OK) || (tuning && access(tuning, R_OK)) ? FV_BAD_FILE : FV_BAD_MODEL;
 }
 

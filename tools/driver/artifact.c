@@ -195,8 +195,8 @@ static const char *traced(fv_arena *a, const char *name) {
 /* Weights never go through the C compiler where they are many: an assembler file includes them. */
 static bool has_large_weights(const fv_program *p) {
     size_t bytes = 0;
-    for (int i = 0; i < p->nconstants; i++)
-        bytes += p->constants[i].bytes;
+    for (int i = 0; i < p->memory.nconstants; i++)
+        bytes += p->memory.constants[i].bytes;
     return bytes > LARGE_WEIGHTS;
 }
 

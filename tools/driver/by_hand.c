@@ -190,7 +190,7 @@ static bool compare(const place *at, trial *t, party *made, party *hand, const c
 static const fv_stmt *launch_of(const fv_block *b, const fv_kernel *k) {
     const fv_stmt *found = NULL;
     for (const fv_stmt *s = b->first; s && !found; s = s->next) {
-        found = s->kind == FV_S_LAUNCH && s->kernel == k ? s : launch_of(&s->body, k);
+        found = s->kind == FV_S_LAUNCH && s->call.kernel == k ? s : launch_of(&s->body, k);
         found = found ? found : launch_of(&s->other, k);
     }
     return found;
@@ -232,16 +232,16 @@ static void give_values(values *v, const fv_expr *root) {
 static bool dims_of_trial(fv_arena *a, const fv_stmt *launch, int n, int64_t *dims) {
     values v = {.arena = a, .number = n};
     bool known = true;
-    for (int i = 0; i < launch->kernel->ndims; i++)
-        give_values(&v, launch->dims[i]);
-    for (int i = 0; i < launch->kernel->ndims && known; i++)
-        known = fv_x_is_int(fv_x_replace_vars(a, launch->dims[i], v.n, v.var, v.is), &dims[i]);
+    for (int i = 0; i < launch->call.kernel->ndims; i++)
+        give_values(&v, launch->call.dims[i]);
+    for (int i = 0; i < launch->call.kernel->ndims && known; i++)
+        known = fv_x_is_int(fv_x_replace_vars(a, launch->call.dims[i], v.n, v.var, v.is), &dims[i]);
     return known;
 }
 
 static bool try_dims(const place *at, fv_arena *a, party *made, party *hand, const fv_stmt *launch,
                      int n) {
-    const char *name = launch->kernel->name;
+    const char *name = launch->call.kernel->name;
     const fv_model *m = fv_artifact_model(made->artifact);
     trial t = {.arena = a,
                .model = m,
@@ -268,7 +268,7 @@ static bool try_dims(const place *at, fv_arena *a, party *made, party *hand, con
 
 static bool gives_the_same(const place *at, const fv_program *p, const fv_kernel *made,
                            const char *text) {
-    const fv_stmt *launch = launch_of(&p->body, made);
+    const fv_stmt *launch = launch_of(&p->host.body, made);
     fv_session *s = at->s;
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
@@ -324,8 +324,8 @@ static bool no_kernel(const place *at, const fv_program *p, const char *name) {
 static bool is_read(const fv_block *b, const fv_buf *buf) {
     bool found = false;
     for (const fv_stmt *s = b->first; s && !found; s = s->next) {
-        for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++)
-            found |= s->args[i] == buf && s->kernel->bufs[i]->role != FV_BUF_OUT;
+        for (int i = 0; s->kind == FV_S_LAUNCH && i < s->call.kernel->nbufs; i++)
+            found |= s->call.args[i] == buf && s->call.kernel->bufs[i]->role != FV_BUF_OUT;
         found = found || is_read(&s->body, buf) || is_read(&s->other, buf);
     }
     return found;
@@ -336,9 +336,10 @@ static bool is_read(const fv_block *b, const fv_buf *buf) {
 static bool is_relied_on(const fv_program *p, const fv_block *b, const fv_kernel *k) {
     bool found = k->schedule && k->schedule->kind == FV_SCHEDULE_custom;
     for (const fv_stmt *s = b->first; s && !found; s = s->next) {
-        for (int i = 0; s->kind == FV_S_LAUNCH && s->kernel == k && i < k->nbufs; i++)
-            found |= k->bufs[i]->role != FV_BUF_IN && !fv_elem_is_float(k->bufs[i]->elem) &&
-                     (s->args[i]->role != FV_BUF_OUTPUT || is_read(&p->body, s->args[i]));
+        for (int i = 0; s->kind == FV_S_LAUNCH && s->call.kernel == k && i < k->nbufs; i++)
+            found |=
+                k->bufs[i]->role != FV_BUF_IN && !fv_elem_is_float(k->bufs[i]->elem) &&
+                (s->call.args[i]->role != FV_BUF_OUTPUT || is_read(&p->host.body, s->call.args[i]));
         found = found || is_relied_on(p, &s->body, k) || is_relied_on(p, &s->other, k);
     }
     return found;
@@ -348,7 +349,7 @@ static bool is_relied_on(const fv_program *p, const fv_block *b, const fv_kernel
 static const char *confine(const place *at, const fv_program *p, fv_kernel *hand,
                            const fv_kernel *made, int64_t turns) {
     fv_text t = {.arena = p->arena};
-    if (is_relied_on(p, &p->body, made)) {
+    if (is_relied_on(p, &p->host.body, made)) {
         fv_error_at(
             at->s, at->line, 0,
             "kernel '%s' makes what others find elements by: --unsafe-lua lets a script replace it",

@@ -80,8 +80,8 @@ typedef struct layout {
 
 static void add_pieces(layout *l, bool in_side) {
     static const char zeros[ALIGN];
-    for (int i = 0; i < l->program->nconstants; i++) {
-        const fv_constant *k = &l->program->constants[i];
+    for (int i = 0; i < l->program->memory.nconstants; i++) {
+        const fv_constant *k = &l->program->memory.constants[i];
         size_t pad = round_up(k->bytes, ALIGN) - k->bytes;
         if ((k->bytes > FV_INLINE_BYTES) != in_side)
             continue;
@@ -94,8 +94,8 @@ static void add_pieces(layout *l, bool in_side) {
 
 static layout lay_out(fv_arena *a, const fv_program *p) {
     layout l = {.program = p,
-                .offset = FV_NEW(a, uint64_t, p->nconstants + 1),
-                .pieces = FV_NEW(a, piece, 2 * p->nconstants + 1)};
+                .offset = FV_NEW(a, uint64_t, p->memory.nconstants + 1),
+                .pieces = FV_NEW(a, piece, 2 * p->memory.nconstants + 1)};
     add_pieces(&l, true);
     add_pieces(&l, false);
     return l;
@@ -131,8 +131,8 @@ static void put_messages(fv_text *t, fv_session *s, const fv_cache_item *item) {
 
 static void put_about(fv_text *t, fv_session *s, const fv_cache_item *item, const layout *l) {
     fv_pack_text(t, l->program->name);
-    fv_pack_number(t, (uint64_t)l->program->nconstants);
-    for (int i = 0; i < l->program->nconstants; i++)
+    fv_pack_number(t, (uint64_t)l->program->memory.nconstants);
+    for (int i = 0; i < l->program->memory.nconstants; i++)
         fv_pack_number(t, l->offset[i]);
     put_messages(t, s, item);
 }
@@ -350,10 +350,10 @@ static void name_launches(fv_block *b, const fv_model *m) {
     for (fv_stmt *s = b->first; s; s = s->next) {
         name_launches(&s->body, m);
         name_launches(&s->other, m);
-        if (s->kind != FV_S_LAUNCH || s->launch >= m->nlaunches)
+        if (s->kind != FV_S_LAUNCH || s->call.number >= m->nlaunches)
             continue;
-        s->text = m->launches[s->launch].nodes;
-        s->indexes = m->launches[s->launch].indexes;
+        s->note.text = m->launches[s->call.number].nodes;
+        s->note.indexes = m->launches[s->call.number].indexes;
     }
 }
 
@@ -363,7 +363,7 @@ fv_program *fv_cache_program(const fv_artifact *a) {
         return NULL;
     fv_program *p = fv_program_parse_over(l->arena, l->text, l->weights, l->weights_bytes);
     if (p)
-        name_launches(&p->body, a->model);
+        name_launches(&p->host.body, a->model);
     return p;
 }
 

@@ -75,10 +75,11 @@ static void put_target(fv_text *t, const fv_target *target) {
     const char *texts[] = {target->name, target->entry, target->triple, target->cpu,
                            target->features};
     const int64_t numbers[] = {
-        target->pointer_bits, target->vector_bits,   target->vector_registers, target->fma32,
-        target->fma64,        target->round,         target->sqrt32,           target->sqrt64,
-        target->double_,      target->l1_bytes,      target->l2_bytes,         target->l3_bytes,
-        target->level,        (int64_t)target->more, target->processor};
+        target->pointer_bits,    target->vector_bits,     target->vector_registers,
+        target->single.fma32,    target->single.fma64,    target->single.round,
+        target->single.sqrt32,   target->single.sqrt64,   target->single.double_,
+        target->caches.l1_bytes, target->caches.l2_bytes, target->caches.l3_bytes,
+        target->level,           (int64_t)target->more,   target->processor};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         fv_pack_text(t, texts[i]);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -103,11 +104,11 @@ static bool is_watched(const fv_pipeline_options *p) {
  * will tell. */
 static bool put_tuning(fv_text *t, fv_cache *c, const fv_driver_options *o) {
     const char *why;
-    c->tuning = o->tuning;
-    fv_pack_number(t, o->tuning != NULL);
-    if (!o->tuning)
+    c->tuning = o->tuning.path;
+    fv_pack_number(t, o->tuning.path != NULL);
+    if (!o->tuning.path)
         return true;
-    const fv_mapping *m = fv_map_file(c->session, c->arena, o->tuning, O_NONBLOCK, &why);
+    const fv_mapping *m = fv_map_file(c->session, c->arena, o->tuning.path, O_NONBLOCK, &why);
     if (!m)
         return false;
     fv_digest d = fv_digest_of(m->start ? m->start : "", m->size);
@@ -119,8 +120,8 @@ static bool put_tuning(fv_text *t, fv_cache *c, const fv_driver_options *o) {
 bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o, char level) {
     fv_text t = {.arena = c->arena};
     unsigned version[3];
-    if (is_watched(o->pipeline) || o->tuned || o->kernels || o->choices ||
-        (o->script && *o->script_varies) || !put_tuning(&t, c, o))
+    if (is_watched(o->work.pipeline) || o->tuning.tuned || o->tuning.kernels ||
+        o->answers.choices || (o->work.script && *o->work.script_varies) || !put_tuning(&t, c, o))
         return false;
     LLVMGetVersion(&version[0], &version[1], &version[2]);
     fv_pack_number(&t, FORMAT);
@@ -131,18 +132,18 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
     put_build(&t, (uintptr_t)&LLVMGetVersion);
     for (int i = 0; i < 3; i++)
         fv_pack_number(&t, version[i]);
-    put_target(&t, o->target);
-    put_list(&t, o->dims);
-    put_list(&t, o->states);
-    put_list(&t, o->passes);
-    put_list(&t, o->steps);
-    put_list(&t, o->enable);
-    put_list(&t, o->disable);
+    put_target(&t, o->target.of);
+    put_list(&t, o->dims.given);
+    put_list(&t, o->dims.states);
+    put_list(&t, o->work.passes);
+    put_list(&t, o->work.steps);
+    put_list(&t, o->work.enable);
+    put_list(&t, o->work.disable);
     fv_pack_number(&t, (uint64_t)level);
     fv_pack_number(&t, o->naive);
     fv_pack_number(&t, o->strict);
-    fv_pack_number(&t, o->dims_are_values);
-    fv_pack_text(&t, o->script);
+    fv_pack_number(&t, o->dims.are_values);
+    fv_pack_text(&t, o->work.script);
     fv_pack_text(&t, o->name);
     fv_pack_text(&t, fv_path_name(path)); /* models are called after their files */
     c->base = fv_digest_of(t.s, t.n);

@@ -124,7 +124,7 @@ static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key,
     fv_cache_writing *w =
         !files || fv_cache_unchanged(files) ? fv_cache_begin(c, j->out->program) : NULL;
     bool made = make_code(j);
-    if (made && w && !(j->o->script && *j->o->script_varies))
+    if (made && w && !(j->o->work.script && *j->o->work.script_varies))
         keep(j, c, key, files, w, text.s);
     fv_cache_end(w);
     j->out->keep_ms = fv_lap(&j->mark);
@@ -162,7 +162,7 @@ fv_program *fv_driver_program(const fv_artifact *a) {
 }
 
 static bool is_cacheable(const job *j) {
-    return j->backend == FV_BACKEND_JIT && fv_target_runs_here(j->o->target);
+    return j->backend == FV_BACKEND_JIT && fv_target_runs_here(j->o->target.of);
 }
 
 static bool compile_any(job *j) {

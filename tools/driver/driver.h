@@ -15,45 +15,71 @@
 #include "runtime/internal.h"
 #include "tools/driver/by_hand.h"
 
-/* How a model is compiled: what the command line and fv_compile_options say, with defaults. */
-typedef struct fv_driver_options {
-    const fv_target *target;
-    bool target_given;       /* else a program text keeps the target that it names */
-    bool processor_given;    /* what the target is for was chosen: kernels are for one already */
-    const char *const *dims; /* --dim, NULL terminated */
+/* The target, and how much of it the user chose. */
+typedef struct fv_driver_machine {
+    const fv_target *of;
+    bool given;           /* else a program text keeps the target that it names */
+    bool processor_given; /* the processor was chosen: kernels are for one already */
+} fv_driver_machine;
+
+/* Dims and states of the model. */
+typedef struct fv_driver_dims {
+    const char *const *given; /* --dim, NULL terminated */
     /* of a run: kernels, which state their own dims, are read nevertheless */
-    bool dims_are_values;
+    bool are_values;
     const char *const *states; /* --state, NULL terminated */
-    /* '0' to '3', 's'; 0: '2'. Of passes and steps where these are NULL, and of code */
-    char level;
-    bool naive;
-    bool strict;            /* of ONNX models: fv_import_options */
-    const char *tuning;     /* --tuning: path of a text (ir/schedule/tuning.h); NULL: none */
+} fv_driver_dims;
+
+/* Schedules of kernels that are not the default's. */
+typedef struct fv_driver_schedules {
+    const char *path;       /* --tuning: path of a text (ir/schedule/tuning.h); NULL: none */
     const fv_tuning *tuned; /* the same in memory, which need not be for this model */
     const fv_hand_kernels *kernels; /* in the place of those of their names; NULL: none */
-    /* out: what was chosen for kernels, in the program's memory; NULL: nobody asks */
-    fv_choices *choices;
-    /* nothing will run: weights are not read, which takes minutes where they are large */
-    bool look;
-    const char *name;          /* prefix of C names; NULL: from the file's */
+} fv_driver_schedules;
+
+/* What is done, by names; arrays are NULL terminated. */
+typedef struct fv_driver_work {
     const char *const *passes; /* NULL: those of the level's pipeline */
-    /* of lowering that are done, by their names; NULL: those of the level's pipeline */
-    const char *const *steps;
-    /* passes, steps and rules (passes/switches.h), NULL terminated; NULL: none */
+    const char *const *steps;  /* of lowering; NULL: those of the level's pipeline */
+    /* passes, steps and rules (passes/switches.h); NULL: none */
     const char *const *enable, *const *disable;
     const fv_pipeline_options *pipeline;
     /* what the passes in pipeline->own depend on besides the module, as text; NULL: there are
      * none */
     const char *script;
-    /* it is true when they have depended on something else: what they make is not kept */
+    /* true once they have depended on something else: what they make is not kept */
     const bool *script_varies;
-    /* changes the graph after its passes; false after a diagnostic. NULL: there is none */
-    bool (*passed)(void *user, fv_module *m);
-    void *passed_user;
-    /* out: those of the graph after its passes (passes/attention/attention.h); NULL: nobody asks */
+} fv_driver_work;
+
+/* A change of the graph after its passes. */
+typedef struct fv_driver_change {
+    bool (*passed)(void *user, fv_module *m); /* false after a diagnostic. NULL: there is none */
+    void *user;
+} fv_driver_change;
+
+/* Out: decisions, in the memory of the program; each NULL: nobody asks. */
+typedef struct fv_driver_answers {
+    fv_choices *choices; /* what was chosen for kernels */
+    /* of the graph after its passes (passes/attention/attention.h) */
     struct fv_attention_sites *attentions;
-    /* out: what lowering decided (backend/lowering/why.h); NULL: nobody asks */
-    struct fv_reasons *reasons;
+    struct fv_reasons *reasons; /* what lowering decided (backend/lowering/why.h) */
+} fv_driver_answers;
+
+/* How a model is compiled: what the command line and fv_compile_options say, with defaults. */
+typedef struct fv_driver_options {
+    fv_driver_machine target;
+    fv_driver_dims dims;
+    /* '0' to '3', 's'; 0: '2'. Of passes and steps where these are NULL, and of code */
+    char level;
+    bool naive;
+    bool strict; /* of ONNX models: fv_import_options */
+    fv_driver_schedules tuning;
+    /* nothing will run: weights are not read, which takes minutes where they are large */
+    bool look;
+    const char *name; /* prefix of C names; NULL: from the file's */
+    fv_driver_work work;
+    fv_driver_change change;
+    fv_driver_answers answers;
 } fv_driver_options;
 
 /* By its text (fv_target_read), NULL where that is wrong: `*why` says what. Without a name native

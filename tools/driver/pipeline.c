@@ -100,35 +100,35 @@ static int count(const char *const *list) {
 /* ---- reading ---- */
 
 static bool runs_no_passes(fv_session *s, const fv_driver_options *o, const char *what) {
-    return !o->passes || fv_error(s, "holds %s: passes are for graphs, --%s does not apply", what,
-                                  o->script ? "script" : "passes");
+    return !o->work.passes || fv_error(s, "holds %s: passes are for graphs, --%s does not apply",
+                                       what, o->work.script ? "script" : "passes");
 }
 
 /* Kernels are made for certain dims and ports. */
 static bool is_as_it_is(fv_session *s, const fv_driver_options *o) {
     if (!runs_no_passes(s, o, "kernels"))
         return false;
-    if (count(o->dims) && !o->dims_are_values)
+    if (count(o->dims.given) && !o->dims.are_values)
         return fv_error(s,
                         "holds kernels: its `symbol` lines bound the dims, --dim %s does not apply",
-                        o->dims[0]);
-    if (o->tuning)
+                        o->dims.given[0]);
+    if (o->tuning.path)
         return fv_error(s, "holds kernels, which are made already: --tuning does not apply");
-    if (o->processor_given)
+    if (o->target.processor_given)
         return fv_error(s, "holds kernels, which are made already: --processor does not apply");
-    return !count(o->states) ||
+    return !count(o->dims.states) ||
            fv_error(s,
                     "holds kernels: its `output` lines declare states, --state %s "
                     "does not apply",
-                    o->states[0]);
+                    o->dims.states[0]);
 }
 
 static bool read_graph(fv_session *s, const char *text, const char *folder,
                        const fv_driver_options *o, fv_source *out) {
     if (!text || (out->kind == FV_FILE_DEFINITIONS && !runs_no_passes(s, o, "definitions")))
         return false;
-    out->module = out->kind == FV_FILE_GRAPH ? fv_module_parse_dims(s, text, folder, o->dims)
-                                             : fv_definitions_parse(s, text, folder, o->dims);
+    out->module = out->kind == FV_FILE_GRAPH ? fv_module_parse_dims(s, text, folder, o->dims.given)
+                                             : fv_definitions_parse(s, text, folder, o->dims.given);
     return out->module != NULL;
 }
 
@@ -140,8 +140,8 @@ static bool read_program(fv_session *s, fv_arena *a, const char *text, const cha
     fv_program *p = fv_program_parse(a, text, side);
     if (!p)
         return false;
-    if (o->target_given || !p->target)
-        p->target = o->target;
+    if (o->target.given || !p->target)
+        p->target = o->target.of;
     if (o->name)
         p->name = o->name;
     out->program = p;
@@ -157,18 +157,19 @@ static const char *hash_of(fv_arena *a, const fv_file *f) {
 static bool read_text(fv_session *s, fv_arena *a, const char *path, const fv_file *f,
                       const fv_driver_options *o, fv_source *out) {
     const char *text = text_of(s, a, f);
-    out->hash = o->tuning || o->choices ? hash_of(a, f) : "";
+    out->hash = o->tuning.path || o->answers.choices ? hash_of(a, f) : "";
     const char *folder = strcmp(path, "-") ? fv_path_folder(a, path) : ".";
     if (fv_file_is_graph(out->kind))
         return read_graph(s, text, folder, o, out);
     if (out->kind == FV_FILE_PROGRAM)
         return read_program(s, a, text, path, o, out);
-    return text && is_as_it_is(s, o) && (out->program = fv_driver_wrap_kernel(s, text, o->target));
+    return text && is_as_it_is(s, o) &&
+           (out->program = fv_driver_wrap_kernel(s, text, o->target.of));
 }
 
 static bool read_any(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
     fv_import_options io = {
-        .dims = o->dims, .ndims = count(o->dims), .strict = o->strict, .look = o->look};
+        .dims = o->dims.given, .ndims = count(o->dims.given), .strict = o->strict, .look = o->look};
     bool input = !strcmp(path, "-");
     *out = (fv_source){.kind = fv_driver_path_kind(path), .hash = ""};
     fv_diag_file(s, input ? "standard input" : path);
@@ -192,12 +193,12 @@ static bool read_any(fv_session *s, const char *path, const fv_driver_options *o
 
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o, fv_source *out) {
     bool ok = read_any(s, path, o, out);
-    if (ok && out->module && *out->module->source_hash)
-        out->hash = out->module->source_hash;
-    if (ok && o->tuning)
+    if (ok && out->module && *out->module->source.hash)
+        out->hash = out->module->source.hash;
+    if (ok && o->tuning.path)
         ok = (out->tuning = fv_driver_tuning(s, fv_arena_new(s), o, out->hash)) != NULL;
-    for (int i = 0; ok && out->module && i < count(o->states); i++)
-        ok = fv_state_declare(out->module, o->states[i]);
+    for (int i = 0; ok && out->module && i < count(o->dims.states); i++)
+        ok = fv_state_declare(out->module, o->dims.states[i]);
     return ok;
 }
 
@@ -220,31 +221,32 @@ fv_llvm_options fv_driver_llvm(char level) {
 /* Names of steps, in their order, without those that are disabled. */
 static const char *const *steps_of(fv_arena *a, const fv_driver_options *o,
                                    const fv_pipeline_table *level) {
-    const char *const *steps = o->steps ? o->steps : level->steps;
-    return fv_pipeline_with(a, steps ? steps : fv_pipeline_steps(a), NULL, o->disable);
+    const char *const *steps = o->work.steps ? o->work.steps : level->steps;
+    return fv_pipeline_with(a, steps ? steps : fv_pipeline_steps(a), NULL, o->work.disable);
 }
 
 bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o, fv_pipeline_table *out) {
     const fv_pipeline_table *level = fv_pipeline_shipped(o->level ? o->level : '2');
     if (!level)
         return false;
-    *out = (fv_pipeline_table){.purpose = o->passes ? NULL : level->purpose,
-                               .code = level->code,
-                               .steps = steps_of(a, o, level),
-                               .passes = fv_pipeline_with(a, o->passes ? o->passes : level->passes,
-                                                          o->enable, o->disable)};
+    *out = (fv_pipeline_table){
+        .purpose = o->work.passes ? NULL : level->purpose,
+        .code = level->code,
+        .steps = steps_of(a, o, level),
+        .passes = fv_pipeline_with(a, o->work.passes ? o->work.passes : level->passes,
+                                   o->work.enable, o->work.disable)};
     return true;
 }
 
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
-    fv_pipeline_options with = o->pipeline ? *o->pipeline : (fv_pipeline_options){0};
-    with.without = o->disable;
+    fv_pipeline_options with = o->work.pipeline ? *o->work.pipeline : (fv_pipeline_options){0};
+    with.without = o->work.disable;
     fv_pipeline_table p;
     if (!fv_driver_pipeline(m->arena, o, &p))
         return fv_error(m->session, "there is no level -O%c", o->level);
     if (m->definitions)
         return fv_module_verify(m, NULL) && fv_definitions_verify(m, m->definitions, NULL);
-    if (o->passes)
+    if (o->work.passes)
         fv_warn_of_order(m->session, p.passes);
     return fv_module_verify(m, NULL) && fv_run_passes(m, p.passes, &with);
 }
@@ -254,17 +256,17 @@ static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
     fv_pipeline_table p = {0}; /* passes have run by then: there is such a level */
     const char *const *without =
         fv_driver_pipeline(a, o, &p) ? fv_switches_steps(a, p.steps) : NULL;
-    return (fv_lower_options){.target = o->target,
+    return (fv_lower_options){.target = o->target.of,
                               .name = o->name,
                               .naive = o->naive,
                               .look = o->look,
                               .without = without,
-                              .tuning = source->tuning ? source->tuning : o->tuned,
-                              .choices = o->choices,
-                              .verify = o->pipeline && o->pipeline->verify,
-                              .watch = o->pipeline ? o->pipeline->watch : NULL,
-                              .gate = o->pipeline ? o->pipeline->gate : NULL,
-                              .reasons = o->reasons};
+                              .tuning = source->tuning ? source->tuning : o->tuning.tuned,
+                              .choices = o->answers.choices,
+                              .verify = o->work.pipeline && o->work.pipeline->verify,
+                              .watch = o->work.pipeline ? o->work.pipeline->watch : NULL,
+                              .gate = o->work.pipeline ? o->work.pipeline->gate : NULL,
+                              .reasons = o->answers.reasons};
 }
 
 fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_driver_options *o) {
@@ -273,14 +275,14 @@ fv_program *fv_driver_lower(fv_session *s, const fv_source *source, const fv_dri
         fv_lower_options lo = lower_options(source->module->arena, o, source);
         if (!fv_driver_passes(source->module, o))
             return NULL;
-        if (o->passed && !o->passed(o->passed_user, source->module))
+        if (o->change.passed && !o->change.passed(o->change.user, source->module))
             return NULL;
-        if (o->attentions)
-            fv_attention_find(source->module->arena, source->module, o->attentions);
+        if (o->answers.attentions)
+            fv_attention_find(source->module->arena, source->module, o->answers.attentions);
         p = fv_lower(source->module, &lo);
     }
     return p && fv_program_verify(s, p) && (source->module || fv_program_keeps_protocol(s, p)) &&
-                   (!o->kernels || fv_driver_replace_kernels(s, p, o->kernels))
+                   (!o->tuning.kernels || fv_driver_replace_kernels(s, p, o->tuning.kernels))
                ? p
                : NULL;
 }

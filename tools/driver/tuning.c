@@ -35,15 +35,15 @@ static bool fits(fv_session *s, fv_arena *a, const fv_tuning *u, const char *mod
 
 static const fv_tuning *read(fv_session *s, fv_arena *a, const fv_driver_options *o,
                              const char *model) {
-    const char *text = fv_file_text(s, a, o->tuning);
+    const char *text = fv_file_text(s, a, o->tuning.path);
     const fv_tuning *u = text ? fv_tuning_parse(s, a, text) : NULL;
-    return u && fits(s, a, u, model, o->target) ? u : NULL;
+    return u && fits(s, a, u, model, o->target.of) ? u : NULL;
 }
 
 const fv_tuning *fv_driver_tuning(fv_session *s, fv_arena *a, const fv_driver_options *o,
                                   const char *model) {
     const char *file = fv_diag_file_get(s);
-    fv_diag_file(s, o->tuning);
+    fv_diag_file(s, o->tuning.path);
     const fv_tuning *u = read(s, a, o, model);
     fv_diag_file(s, file);
     return u;

@@ -83,7 +83,7 @@ static const char *flags(const bisection *b, int n) {
 
 static const char *repeating_line(const bisection *b, int n) {
     fv_arena *a = b->c->arena;
-    const char *test = b->c->args->bisect_test;
+    const char *test = b->c->args->rewrite.bisect_test;
     if (!test)
         return fv_child_line(a, stopped_run(b, n));
     return fv_printf(a, "FOVEA_FLAGS=%s %s",
@@ -97,9 +97,9 @@ static int run_test(bisection *b, int n, const char *said) {
     const char *before = getenv("FOVEA_FLAGS");
     before = before ? fv_strdup(b->c->arena, before) : NULL;
     setenv("FOVEA_FLAGS", flags(b, n), 1);
-    int status = fv_child_run(b->c, "/bin/sh",
-                              (const char *const[]){"sh", "-c", b->c->args->bisect_test, NULL},
-                              in_folder(b, said));
+    int status = fv_child_run(
+        b->c, "/bin/sh", (const char *const[]){"sh", "-c", b->c->args->rewrite.bisect_test, NULL},
+        in_folder(b, said));
     b->runs++;
     if (before)
         setenv("FOVEA_FLAGS", before, 1);
@@ -125,10 +125,10 @@ static bool judge(const bisection *b, int status, bool *failed) {
 }
 
 static bool fails(bisection *b, int n, bool *failed) {
-    int status = b->c->args->bisect_test ? run_test(b, n, "run.txt")
-                                         : run_self(b, stopped_run(b, n), "run.txt");
+    int status = b->c->args->rewrite.bisect_test ? run_test(b, n, "run.txt")
+                                                 : run_self(b, stopped_run(b, n), "run.txt");
     bool ok = judge(b, status, failed);
-    if (b->c->args->verbose && ok)
+    if (b->c->args->print.verbose && ok)
         fv_err("with %d of %d changes: %s\n", n, b->n, *failed ? "fails" : "good");
     return ok;
 }
@@ -157,7 +157,8 @@ static bool make_one(const bisection *b, const char *path) {
 static bool make_folder(bisection *b) {
     const fv_args *a = b->c->args;
     const char *stem = fv_emit_stem(b->c->arena, b->model);
-    b->folder = a->output ? a->output : fv_printf(b->c->arena, "bisect-%s", stem ? stem : "model");
+    b->folder = a->result.output ? a->result.output
+                                 : fv_printf(b->c->arena, "bisect-%s", stem ? stem : "model");
     return make_one(b, b->folder) && make_one(b, in_folder(b, "expected")) &&
            make_one(b, in_folder(b, "before")) && make_one(b, in_folder(b, "after"));
 }
@@ -236,7 +237,7 @@ static bool list_for_test(bisection *b) {
 
 /* All changes are made. */
 static bool try_all(bisection *b, bool *failed) {
-    if (b->c->args->bisect_test)
+    if (b->c->args->rewrite.bisect_test)
         return list_for_test(b) && fails(b, b->n, failed);
     return make_expected(b) && judge(b, list_changes(b, run_line(b), "run.txt"), failed);
 }
@@ -347,23 +348,23 @@ static bool search(bisection *b, int *found) {
 static bool is_fit(const fv_context *c) {
     const fv_args *a = c->args;
     fv_file_kind kind = fv_driver_path_kind(a->operand[0]);
-    const char *other = a->json              ? "--json"
-                        : a->explain         ? "--explain"
-                        : a->dump_after      ? "--dump-after"
-                        : a->dump_dir        ? "--dump-dir"
-                        : a->time_passes     ? "--time-passes"
-                        : a->emit            ? "--emit"
-                        : a->standard        ? "--standard"
-                        : a->changes         ? "--changes"
-                        : a->stop_after >= 0 ? "--stop-after"
-                                             : NULL;
+    const char *other = a->print.json                ? "--json"
+                        : a->rewrite.explain         ? "--explain"
+                        : a->dump.after              ? "--dump-after"
+                        : a->dump.dir                ? "--dump-dir"
+                        : a->dump.times              ? "--time-passes"
+                        : a->result.emit             ? "--emit"
+                        : a->rewrite.standard        ? "--standard"
+                        : a->rewrite.changes         ? "--changes"
+                        : a->rewrite.stop_after >= 0 ? "--stop-after"
+                                                     : NULL;
     if (other)
         return fv_usage(a, "%s does not go with --bisect", other) == FV_EXIT_OK;
-    if (a->bisect_test && (a->inputs.n || a->data_set || a->backend))
+    if (a->rewrite.bisect_test && (a->data.inputs.n || a->data.data_set || a->code.backend))
         return fv_usage(a, "--bisect-test: the command says what runs: %s does not apply",
-                        a->inputs.n   ? "--input"
-                        : a->data_set ? "--data-set"
-                                      : "--backend") == FV_EXIT_OK;
+                        a->data.inputs.n   ? "--input"
+                        : a->data.data_set ? "--data-set"
+                                           : "--backend") == FV_EXIT_OK;
     if (!strcmp(a->operand[0], "-"))
         return fv_usage(a, "--bisect reads the model more than once: standard input cannot be") ==
                FV_EXIT_OK;
@@ -383,7 +384,8 @@ int fv_bisect(fv_context *c) {
         return fv_failed(c);
     if (!failed) {
         fv_out("with all %d changes %s\n", b.n,
-               c->args->bisect_test ? "the command succeeds" : "outputs are as without any");
+               c->args->rewrite.bisect_test ? "the command succeeds"
+                                            : "outputs are as without any");
         return FV_EXIT_OK;
     }
     if (!search(&b, &found))

@@ -68,26 +68,27 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
     if (!strcmp(s->path, "-"))
         return fv_usage(a, "diff reads its models several times: standard input is read once, "
                            "write it to a file") == FV_EXIT_OK;
-    if (!set_part(c, "--backend", a->backend, ',', i, &s->args.backend) ||
-        !set_part(c, "--schedule", a->schedule, ',', i, &s->args.schedule) ||
-        !set_part(c, "--passes", a->passes, ':', i, &s->args.passes) ||
-        !set_part(c, "--levels", a->levels, ',', i, &level))
+    if (!set_part(c, "--backend", a->code.backend, ',', i, &s->args.code.backend) ||
+        !set_part(c, "--schedule", a->code.schedule, ',', i, &s->args.code.schedule) ||
+        !set_part(c, "--passes", a->code.passes, ':', i, &s->args.code.passes) ||
+        !set_part(c, "--levels", a->diff.levels, ',', i, &level))
         return false;
-    if (s->args.schedule && strcmp(s->args.schedule, "naive") &&
-        strcmp(s->args.schedule, "default"))
+    if (s->args.code.schedule && strcmp(s->args.code.schedule, "naive") &&
+        strcmp(s->args.code.schedule, "default"))
         return fv_usage(a, "there is no schedule '%s'; there are naive and default",
-                        s->args.schedule) == FV_EXIT_OK;
+                        s->args.code.schedule) == FV_EXIT_OK;
     if (level && (strlen(level) != 1 || !strchr("0123s", *level)))
         return fv_usage(a, "--levels: there is no level -O%s; there are -O0 to -O3 and -Os",
                         level) == FV_EXIT_OK;
     if (level)
-        s->args.level = *level;
+        s->args.code.level = *level;
     /* what has not been reported yet */
-    if (a->n == 1 && !i && !a->backend && !a->schedule && !a->passes && !a->levels) {
-        s->args.schedule = "naive";
-        s->args.level = '0';
-        if (a->script || a->pipeline)
-            s->args.passes = least_passes(c->arena);
+    if (a->n == 1 && !i && !a->code.backend && !a->code.schedule && !a->code.passes &&
+        !a->diff.levels) {
+        s->args.code.schedule = "naive";
+        s->args.code.level = '0';
+        if (a->script.script || a->script.pipeline)
+            s->args.code.passes = least_passes(c->arena);
     }
     fv_driver_options o; /* says what is wrong with the rest */
     fv_backend_kind backends[3];
@@ -97,7 +98,8 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
     s->backend = backends[0];
     s->label = fv_printf(c->arena, "%s, %s, -O%c%s%s%s", s->path, fv_backend_name(s->backend),
                          o.level ? o.level : '2', o.naive ? ", naive schedule" : "",
-                         s->args.passes ? ", passes " : "", s->args.passes ? s->args.passes : "");
+                         s->args.code.passes ? ", passes " : "",
+                         s->args.code.passes ? s->args.code.passes : "");
     return true;
 }
 
@@ -246,7 +248,7 @@ static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) 
     int n = ok ? m.table->noutputs : 0;
     *out = FV_NEW(keep, fv_tensor, n + 1);
     for (int i = 0; i < n; i++) {
-        fv_tensor t = fv_array_tensor(keep, &m.outputs[i]);
+        fv_tensor t = fv_array_tensor(keep, &m.data.outputs[i]);
         void *copy = fv_alloc_aligned(keep, t.bytes + 1, 64);
         if (t.bytes)
             memcpy(copy, t.data, t.bytes);
@@ -265,7 +267,8 @@ static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) 
 
 static finding look(comparison *d, const value *v, const fv_tensor *a, const fv_tensor *b) {
     const fv_args *args = d->c->args;
-    return (finding){.v = v, .d = fv_differ_tensors(d->c->arena, b, a, args->atol, args->rtol)};
+    return (finding){.v = v,
+                     .d = fv_differ_tensors(d->c->arena, b, a, args->data.atol, args->data.rtol)};
 }
 
 static bool differs(const finding *f) {
@@ -302,7 +305,7 @@ static bool run_both(comparison *d, int first, int n, int inner) {
 }
 
 static bool run_all(comparison *d) {
-    int inner = 0, step = d->c->args->chunk;
+    int inner = 0, step = d->c->args->diff.chunk;
     while (inner < d->n && !d->values[inner].is_output)
         inner++;
     bool ok = true;
@@ -376,7 +379,7 @@ static void print_report(const comparison *d) {
     if (inf)
         fv_out("first Inf  %s, %s\n", what_of(a, inf->v), whose(inf->d.inf));
     for (int i = 0; i < d->nfound; i++)
-        if (differs(&d->found[i]) || d->c->args->verbose)
+        if (differs(&d->found[i]) || d->c->args->print.verbose)
             fv_out("  %-9s %s: %s\n", differs(&d->found[i]) ? "DIFFERS" : "",
                    what_of(a, d->found[i].v), how_far(a, &d->found[i]));
 }
@@ -429,7 +432,7 @@ static bool print_json(const comparison *d) {
 
 static bool make_inputs(comparison *d) {
     fv_args args = d->side[0].args; /* only its table is wanted: what is quickest */
-    args.schedule = "naive";
+    args.code.schedule = "naive";
     fv_context one = {d->c->session, d->c->arena, &args};
     return fv_subject_open(&one, d->side[0].path, FV_BACKEND_INTERP, &d->base) &&
            fv_read_inputs(d->c, &d->base) && fv_choose_dims(d->c, &d->base, false) &&
@@ -439,16 +442,16 @@ static bool make_inputs(comparison *d) {
 int fv_cmd_diff(fv_context *c) {
     comparison *d = FV_NEW(c->arena, comparison, 1);
     d->c = c;
-    if (c->args->states.n)
+    if (c->args->code.states.n)
         return fv_usage(c->args, "diff runs once: --state does not apply");
-    if (c->args->chunk < 1)
+    if (c->args->diff.chunk < 1)
         return fv_usage(c->args, "--chunk takes a number of at least 1");
     if (!make_side(c, 0, &d->side[0]) || !make_side(c, 1, &d->side[1]))
         return fv_refused(c);
-    if (c->args->graph)
+    if (c->args->diff.graph)
         return fv_diff_graphs(c, &d->side[0], &d->side[1]);
     bool ok = list_values(d) && make_inputs(d) && run_all(d);
-    if (ok && c->args->json)
+    if (ok && c->args->print.json)
         ok = print_json(d);
     else if (ok)
         print_report(d);

@@ -92,7 +92,7 @@ int fv_diff_graphs(fv_context *c, const fv_side *a, const fv_side *b) {
         changed += other != NULL;
         fv_json_append(
             changes, change(other ? "changed" : "gone", x.at[i].line, other ? other->line : NULL));
-        if (!c->args->json)
+        if (!c->args->print.json)
             fv_out(other ? "- %s\n+ %s\n" : "- %s\n", x.at[i].line, other ? other->line : "");
     }
     for (int i = 0; i < y.n; i++) {
@@ -100,11 +100,11 @@ int fv_diff_graphs(fv_context *c, const fv_side *a, const fv_side *b) {
             continue;
         came++;
         fv_json_append(changes, change("new", NULL, y.at[i].line));
-        if (!c->args->json)
+        if (!c->args->print.json)
             fv_out("+ %s\n", y.at[i].line);
     }
     bool ok = true;
-    if (c->args->json) {
+    if (c->args->print.json) {
         json_t *d = fv_json_document();
         fv_json_set_text(d, "a", a->label);
         fv_json_set_text(d, "b", b->label);

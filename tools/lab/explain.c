@@ -130,9 +130,9 @@ static void explain(explanation *e, const fv_pass_run *p, const fv_rule *r, fv_e
     }
     if (e->n)
         qsort(e->all, (size_t)e->n, sizeof *e->all, by_parts);
-    for (int i = 0; i < e->n && (i < MOST || e->c->args->verbose); i++)
+    for (int i = 0; i < e->n && (i < MOST || e->c->args->print.verbose); i++)
         tell_attempt(e, &e->all[i], p->pass->name, r, most);
-    if (e->n > MOST && !e->c->args->verbose)
+    if (e->n > MOST && !e->c->args->print.verbose)
         say(e, "%s: not at %d more, which have less of it; -v lists them", p->pass->name,
             e->n - MOST);
     if (!e->n && !e->applied)
@@ -167,13 +167,14 @@ static int no_rule(const explanation *e) {
     const fv_args *a = e->c->args;
     const char *near = e->names.n ? fv_nearest(e->rule, e->names.at) : NULL;
     if (!e->names.n)
-        return fv_usage(a, "--explain %s: none of the passes that run has rules", a->explain);
+        return fv_usage(a, "--explain %s: none of the passes that run has rules",
+                        a->rewrite.explain);
     if (near)
         return fv_usage(
             a, "--explain %s: there is no rule '%s' in the passes that run; did you mean '%s'?",
-            a->explain, e->rule, near);
-    return fv_usage(a, "--explain %s: there is no rule '%s' in the passes that run", a->explain,
-                    e->rule);
+            a->rewrite.explain, e->rule, near);
+    return fv_usage(a, "--explain %s: there is no rule '%s' in the passes that run",
+                    a->rewrite.explain, e->rule);
 }
 
 static int no_node(const explanation *e) {
@@ -181,9 +182,9 @@ static int no_node(const explanation *e) {
     if (near)
         return fv_usage(e->c->args,
                         "--explain %s: there is no node or value '%s'; did you mean '%s'?",
-                        e->c->args->explain, e->node, near);
-    return fv_usage(e->c->args, "--explain %s: there is no node or value '%s'", e->c->args->explain,
-                    e->node);
+                        e->c->args->rewrite.explain, e->node, near);
+    return fv_usage(e->c->args, "--explain %s: there is no node or value '%s'",
+                    e->c->args->rewrite.explain, e->node);
 }
 
 /* ---- all ---- */
@@ -198,21 +199,21 @@ static bool read_graph(fv_context *c, const fv_driver_options *o, fv_source *sou
 }
 
 int fv_explain_rule(fv_context *c, const fv_driver_options *o) {
-    explanation e = {.c = c, .outer = o->pipeline->gate};
+    explanation e = {.c = c, .outer = o->work.pipeline->gate};
     const fv_gate gate = {&e, tell_change};
     const fv_rule_watch watch = {&e, settled};
-    fv_pipeline_options pipeline = *o->pipeline;
+    fv_pipeline_options pipeline = *o->work.pipeline;
     fv_driver_options with = *o;
     fv_source source;
-    if (c->args->output || c->args->emit || c->args->json)
+    if (c->args->result.output || c->args->result.emit || c->args->print.json)
         return fv_usage(c->args, "--explain prints no graph: %s does not apply",
-                        c->args->output ? "--output"
-                        : c->args->emit ? "--emit"
-                                        : "--json");
-    split(&e, c->args->explain);
+                        c->args->result.output ? "--output"
+                        : c->args->result.emit ? "--emit"
+                                               : "--json");
+    split(&e, c->args->rewrite.explain);
     pipeline.gate = &gate;
     pipeline.rules = &watch;
-    with.pipeline = &pipeline;
+    with.work.pipeline = &pipeline;
     if (!read_graph(c, o, &source))
         return fv_failed(c);
     fv_list_names(c->arena, &e.nodes, source.module);

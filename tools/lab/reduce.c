@@ -89,7 +89,7 @@ static summary summarise(reducer *r, const fv_module *m) {
 
 /* The command gets the path as "$1". */
 static int ask(reducer *r, const char *path) {
-    const char *const words[] = {"sh", "-c", r->c->args->test, "fovea-reduce", path, NULL};
+    const char *const words[] = {"sh", "-c", r->c->args->rewrite.test, "fovea-reduce", path, NULL};
     r->tries++;
     return fv_child_run(r->c, "/bin/sh", words, in_folder(r, "said.txt"));
 }
@@ -117,7 +117,7 @@ try;
 
 static bool run_try(try *t, fv_context *one) {
     reducer *r = t->r;
-    fv_driver_options o = {.dims = t->dims};
+    fv_driver_options o = {.dims.given = t->dims};
     fv_source source;
     if (!fv_driver_read(one->session, r->model, &o, &source))
         return false;
@@ -155,7 +155,7 @@ static bool attempt(reducer *r, const fv_change *change, const char *const *dims
     remove_text(r, r->model);
     r->model = t.text;
     r->made++;
-    if (r->c->args->verbose)
+    if (r->c->args->print.verbose)
         fv_err("%d ops, %d constants of %s\n", r->now.ops, r->now.constants,
                fv_size_str(r->c->arena, r->now.bytes));
     return true;
@@ -266,21 +266,21 @@ static void reduce(reducer *r) {
 /* ---- all ---- */
 
 static bool choose_kind(const fv_args *a, fv_emit_kind *kind) {
-    if (!a->test)
+    if (!a->rewrite.test)
         return fv_usage(a, "--test is missing: the command that fails; it gets the path of a model "
                            "as \"$1\"") == FV_EXIT_OK;
-    if (!a->output || !strcmp(a->output, "-"))
+    if (!a->result.output || !strcmp(a->result.output, "-"))
         return fv_usage(a, "where to? -o OUT.onnx or -o OUT.fvir") == FV_EXIT_OK;
-    *kind = fv_emit_by_suffix(a->output);
+    *kind = fv_emit_by_suffix(a->result.output);
     return *kind == FV_EMIT_ONNX || *kind == FV_EMIT_IR ||
-           fv_usage(a, "-o %s: reduce writes .onnx and .fvir", a->output) == FV_EXIT_OK;
+           fv_usage(a, "-o %s: reduce writes .onnx and .fvir", a->result.output) == FV_EXIT_OK;
 }
 
 static bool write_result(reducer *r) {
     fv_driver_options o = {0};
     fv_source source;
     return fv_driver_read(r->c->session, r->model, &o, &source) &&
-           write_for_command(r->c, r, source.module, r->c->args->output);
+           write_for_command(r->c, r, source.module, r->c->args->result.output);
 }
 
 int fv_cmd_reduce(fv_context *c) {
@@ -289,7 +289,7 @@ int fv_cmd_reduce(fv_context *c) {
     fv_source source;
     if (!choose_kind(c->args, &r.kind) || !fv_args_driver(c, &o, true))
         return fv_refused(c);
-    if (!fv_spares_models(c, "-o ", c->args->output) ||
+    if (!fv_spares_models(c, "-o ", c->args->result.output) ||
         !fv_driver_read(c->session, c->args->operand[0], &o, &source))
         return fv_failed(c);
     if (!source.module || source.module->definitions) {
@@ -312,7 +312,7 @@ int fv_cmd_reduce(fv_context *c) {
     reduce(&r);
     if (!write_result(&r))
         return fv_failed(c);
-    fv_out("%s: %d of %d ops, %d of %d constants with %s of ", c->args->output, r.now.ops,
+    fv_out("%s: %d of %d ops, %d of %d constants with %s of ", c->args->result.output, r.now.ops,
            first.ops, r.now.constants, first.constants, fv_size_str(c->arena, r.now.bytes));
     fv_out("%s, in %d tries\n", fv_size_str(c->arena, first.bytes), r.tries);
     return FV_EXIT_OK;

@@ -23,17 +23,17 @@ static void look_for(void *user, const char *step, const fv_module *m, const fv_
 
 void fv_why_begin(fv_why_query *q, fv_context *c, fv_driver_options *o) {
     *q = (fv_why_query){.c = c};
-    if (!c->args->why)
+    if (!c->args->inspect.why)
         return;
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
     fv_watch *w = FV_NEW(c->arena, fv_watch, 1);
     *w = (fv_watch){q, look_for};
-    *p = *o->pipeline;
+    *p = *o->work.pipeline;
     p->watch = w;
-    o->pipeline = p;
-    q->reasons = o->reasons = FV_NEW(c->arena, fv_reasons, 1);
-    if (*c->args->why)
-        q->name = fv_name_given(c->arena, c->args->why);
+    o->work.pipeline = p;
+    q->reasons = o->answers.reasons = FV_NEW(c->arena, fv_reasons, 1);
+    if (*c->args->inspect.why)
+        q->name = fv_name_given(c->arena, c->args->inspect.why);
 }
 
 void fv_why_read(fv_why_query *q, const fv_source *source) {
@@ -260,7 +260,7 @@ static void merge_launches(answer *w, const fv_kernel *k) {
 
 /* The slowest kernels, or all of them; how many are left out. */
 static int choose_slowest(answer *w) {
-    int n = w->q->c->args->verbose || w->nkernels < MOST ? w->nkernels : MOST;
+    int n = w->q->c->args->print.verbose || w->nkernels < MOST ? w->nkernels : MOST;
     for (int k = 0; k < n; k++) {
         for (int i = 0; i < w->n; i++)
             w->all[i].shown |= w->all[i].kernel == w->kernels[k].kernel;
@@ -353,7 +353,7 @@ static void print_subject(answer *w, const subject *s, json_t *list) {
         const fv_why_info *info = fv_why_info_of(s->reasons[i]->why);
         fv_out("  %-9s %-4s %s\n", info->step, info->verdict == FV_TAKEN ? "yes" : "no",
                fv_reason_str(w->arena, s->reasons[i]));
-        if (w->q->c->args->verbose)
+        if (w->q->c->args->print.verbose)
             fv_out("  %-9s %-4s   %s: %s\n", "", "", info->name, info->condition);
     }
 }

@@ -60,7 +60,7 @@ static bool read_both(fv_context *c, const json_t *document, fv_labels *out) {
 bool fv_labels_read(fv_context *c, fv_labels *out) {
     fv_file f;
     json_error_t e;
-    *out = (fv_labels){.path = c->args->labels};
+    *out = (fv_labels){.path = c->args->data.labels};
     if (!out->path)
         return true;
     if (!fv_file_map(c->session, c->arena, out->path, &f))

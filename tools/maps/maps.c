@@ -127,14 +127,14 @@ static void tell(const mapping *d, const char *name, const char *file) {
         fv_json_set_text(o, "softmax", name);
         fv_json_set_text(o, "file", file);
         fv_json_append(d->list, o);
-    } else if (!a->quiet && !(a->output && !strcmp(a->output, "-"))) {
+    } else if (!a->print.quiet && !(a->result.output && !strcmp(a->result.output, "-"))) {
         fv_out("%s -> %s\n", name ? name : "page", file);
     }
 }
 
 static bool write_one(const mapping *d, const char *name, const char *file,
                       const fv_tensor *weights, const fv_text *page) {
-    const char *path = fv_file_in(d->c->arena, d->c->args->attention_maps, file, "");
+    const char *path = fv_file_in(d->c->arena, d->c->args->data.attention_maps, file, "");
     if (!fv_spares_models(d->c, "--attention-maps ", path))
         return false;
     if (weights ? !fv_tensor_write_npy(d->c->session, path, weights)
@@ -154,14 +154,14 @@ static bool write_all(mapping *d, fv_subject *m) {
         names[i] = fv_attention_name(d->sites[i]) + (*fv_attention_name(d->sites[i]) == '/');
     const char **safe = fv_safe_names(a, d->n, names);
     for (int i = 0; i < d->n; i++) {
-        fv_tensor t = fv_array_tensor(a, &m->outputs[d->before + i]);
+        fv_tensor t = fv_array_tensor(a, &m->data.outputs[d->before + i]);
         maps[i] = fv_map_new(a, d->sites[i], &t, fv_printf(a, "%s.npy", safe[i]));
     }
     const char *slash = strrchr(d->base->path, '/');
-    fv_maps_page(&page, slash ? slash + 1 : d->base->path, fv_dims_str(a, m->table, m->dims), maps,
-                 d->n, d->labels);
+    fv_maps_page(&page, slash ? slash + 1 : d->base->path, fv_dims_str(a, m->table, m->data.dims),
+                 maps, d->n, d->labels);
     if (!are_used(d, &maps[0]) ||
-        !fv_make_folder(d->c, "--attention-maps", d->c->args->attention_maps))
+        !fv_make_folder(d->c, "--attention-maps", d->c->args->data.attention_maps))
         return false;
     for (int i = 0; i < d->n; i++)
         if (!write_one(d, maps[i].name, maps[i].file, &maps[i].weights, NULL))

@@ -87,7 +87,7 @@ fv_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weig
     m.nqueries = m.row_axis < 0 ? 1 : weights->dims[m.row_axis];
     for (int i = weights->rank; i-- > 0;) { /* the last axes are heads, if they are as many */
         int64_t n = i == s->axis || i == m.row_axis ? 1 : weights->dims[i];
-        *(m.nheads < s->query_heads && m.nheads * n <= s->query_heads ? &m.nheads : &m.nentries) *=
+        *(m.nheads < s->heads.query && m.nheads * n <= s->heads.query ? &m.nheads : &m.nentries) *=
             n;
     }
     return m;
@@ -343,7 +343,7 @@ static void put_meaning(fv_text *t, const fv_map *m) {
     fv_arena *a = t->arena;
     int64_t row_block = block_of(m, m->nqueries), column_block = block_of(m, m->nkeys);
     fv_text_printf(t, "<p>%s attention, %s; mask: %s. ", fv_attention_kind_name(s->kind),
-                   fv_attention_heads_str(a, s), fv_attention_masks_str(a, s->mask));
+                   fv_attention_heads_str(a, s), fv_attention_masks_str(a, s->traits.mask));
     if (s->query_axis >= 0)
         fv_text_printf(t, "Rows are queries (%" PRId64 "), columns keys (%" PRId64 "). ",
                        m->nqueries, m->nkeys);

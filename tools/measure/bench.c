@@ -69,7 +69,7 @@ static void measure_roof(fv_bench *b, fv_measurement *m, int round) {
 
 /* On a terminal only, and gone when something else is printed. */
 static void show_progress(const fv_bench *b, const fv_measurement *m, int round) {
-    if (b->c->args->quiet || !fv_is_terminal(STDERR_FILENO))
+    if (b->c->args->print.quiet || !fv_is_terminal(STDERR_FILENO))
         return;
     if (round < m->rounds)
         fv_err("\r\033[K%d thread%s: round %d of %d", m->threads, m->threads > 1 ? "s" : "",
@@ -82,7 +82,8 @@ static bool run_rounds(fv_bench *b, fv_measurement *m) {
     fv_contender *both[2] = {&m->ours.turns, &m->theirs.turns};
     enter(b, m, &m->ours);
     enter(b, m, &m->theirs);
-    if (!fv_rounds_begin(both, 2, 1e3 * b->c->args->seconds / m->rounds / (m->against ? 2 : 1)))
+    if (!fv_rounds_begin(both, 2,
+                         1e3 * b->c->args->bench.seconds / m->rounds / (m->against ? 2 : 1)))
         return false;
     bool ok = true;
     for (int i = 0; i < m->rounds && ok; i++) {
@@ -106,7 +107,7 @@ static void compute_ratios(fv_bench *b, fv_measurement *m) {
 }
 
 static bool profile(fv_bench *b, fv_measurement *m) {
-    const char *path = b->c->args->profile;
+    const char *path = b->c->args->bench.profile;
     if (!path)
         return true;
     m->profile = fv_profile_take(b, m->ours.ours);
@@ -138,7 +139,7 @@ static bool measure_with(fv_bench *b, fv_runner *r, fv_measurement *m) {
 static bool measure(fv_bench *b, int threads, fv_measurement *m) {
     fv_arena *a = b->c->arena;
     fv_runner r;
-    *m = (fv_measurement){.rounds = b->c->args->rounds};
+    *m = (fv_measurement){.rounds = b->c->args->bench.rounds};
     m->roofs = FV_NEW(a, fv_roof, m->rounds);
     m->ours.turns.round = FV_NEW(a, double, m->rounds);
     m->theirs.turns.round = FV_NEW(a, double, m->rounds);
@@ -155,7 +156,7 @@ static void add_costs(fv_bench *b) {
     const fv_subject *m = &b->m;
     b->costs_known = m->ncosts > 0;
     if (m->program && m->ncosts)
-        fv_cost_evaluate(b->c->arena, m->program, m->dims, m->ncosts, m->costs);
+        fv_cost_evaluate(b->c->arena, m->program, m->data.dims, m->ncosts, m->costs);
     for (int i = 0; i < m->ncosts; i++) {
         const fv_launch_cost *l = &m->costs[i];
         b->costs_known &= l->known;
@@ -184,9 +185,9 @@ static int measure_all(fv_bench *b, json_t *results) {
     int status = FV_EXIT_OK;
     if (!results)
         fv_print_bench(b);
-    for (int i = 0; i < a->nthread_list; i++) {
+    for (int i = 0; i < a->threads.n; i++) {
         fv_measurement m;
-        if (!measure(b, a->thread_list[i], &m))
+        if (!measure(b, a->threads.list[i], &m))
             return fv_failed(b->c);
         if (fv_count_differing(b, &m))
             status = FV_EXIT_MODEL;
@@ -222,8 +223,8 @@ static int bench_operand(const fv_args *args, const char *path, fv_backend_kind 
         return FV_EXIT_MODEL;
     }
     c.arena = fv_arena_new(c.session);
-    bool spares =
-        !args->profile || !*args->profile || fv_spares_models(&c, "--profile=", args->profile);
+    bool spares = !args->bench.profile || !*args->bench.profile ||
+                  fv_spares_models(&c, "--profile=", args->bench.profile);
     int status = spares ? bench_model(&c, path, backend, results) : FV_EXIT_MODEL;
     fv_print_messages(&c);
     fv_door_close(c.session, &door);
@@ -235,24 +236,24 @@ static int bench_operand(const fv_args *args, const char *path, fv_backend_kind 
 
 static int check_arguments(const fv_context *c) {
     const fv_args *a = c->args;
-    if (a->against_model && !a->against)
+    if (a->bench.against_model && !a->bench.against)
         return fv_usage(a,
                         "--against-model says what the library of --against runs; it is missing");
-    if (a->against && !*a->against)
+    if (a->bench.against && !*a->bench.against)
         return fv_usage(a, "--against= names no library");
-    if (a->profile && !strcmp(a->profile, "-"))
+    if (a->bench.profile && !strcmp(a->bench.profile, "-"))
         return fv_usage(
             a, "--profile=- is no file: the table goes to standard output, the trace needs a file");
-    if (a->rounds < 1 || !(a->seconds > 0))
-        return fv_usage(a, "%s takes more than 0", a->rounds < 1 ? "--rounds" : "--seconds");
-    for (int i = 0; i < a->at.n; i++) {
+    if (a->bench.rounds < 1 || !(a->bench.seconds > 0))
+        return fv_usage(a, "%s takes more than 0", a->bench.rounds < 1 ? "--rounds" : "--seconds");
+    for (int i = 0; i < a->data.at.n; i++) {
         fv_dim_option o;
-        const char *wrong = fv_dim_option_parse(c->arena, a->at.at[i], &o);
+        const char *wrong = fv_dim_option_parse(c->arena, a->data.at.at[i], &o);
         if (wrong)
-            return fv_usage(a, "--at '%s': %s", a->at.at[i], wrong);
+            return fv_usage(a, "--at '%s': %s", a->data.at.at[i], wrong);
     }
     for (int i = 0; i < a->n; i++)
-        if (fv_against_is_other(a->against) && !a->against_model &&
+        if (fv_against_is_other(a->bench.against) && !a->bench.against_model &&
             fv_driver_path_kind(a->operand[i]) != FV_FILE_ONNX)
             return fv_usage(
                 a, "'%s' is no ONNX file: --against-model=F.onnx says what the other library runs",
@@ -263,9 +264,9 @@ static int check_arguments(const fv_context *c) {
 /* With a list of threads where none was given. */
 static fv_args complete(const fv_args *from) {
     fv_args a = *from;
-    if (!a.nthread_list) {
-        a.thread_list[0] = fv_args_threads(from);
-        a.nthread_list = 1;
+    if (!a.threads.n) {
+        a.threads.list[0] = fv_args_threads(from);
+        a.threads.n = 1;
     }
     return a;
 }
@@ -289,7 +290,7 @@ int fv_cmd_bench(fv_context *c) {
         return n ? fv_usage(c->args, "--backend takes one of jit, c and interp") : FV_EXIT_USAGE;
     if (worst)
         return worst;
-    json_t *results = args.json ? json_array() : NULL;
+    json_t *results = args.print.json ? json_array() : NULL;
     for (int i = 0; i < args.n; i++) {
         int status = bench_operand(&args, args.operand[i], backends[0], results);
         worst = status > worst ? status : worst;

@@ -50,23 +50,24 @@ static bool takes_the_same(fv_bench *b, const fv_subject *other) {
 /* The inputs are those of our model; the dims follow from them. */
 static bool share_inputs(fv_bench *b, fv_subject *other) {
     fv_log *log = fv_log_new();
-    memcpy(other->inputs, b->m.inputs, (size_t)other->table->ninputs * sizeof *other->inputs);
+    memcpy(other->data.inputs, b->m.data.inputs,
+           (size_t)other->table->ninputs * sizeof *other->data.inputs);
     for (int i = 0; i < other->table->ninputs; i++) {
-        fv_array *x = &other->inputs[i];
+        fv_array *x = &other->data.inputs[i];
         if (!other->table->inputs[i].in_place || !x->data)
             continue; /* what a run writes each has for itself */
         size_t bytes = fv_array_bytes(x);
         void *own = fv_alloc_aligned(b->c->arena, bytes + 1, 64);
         x->data = memcpy(own, x->data, bytes);
     }
-    bool ok = fv_solve_dims(other->table, other->inputs, other->dims, log) == FV_OK ||
+    bool ok = fv_solve_dims(other->table, other->data.inputs, other->data.dims, log) == FV_OK ||
               fv_say_log(b->c, log);
     fv_log_free(log);
     return ok;
 }
 
 static bool open_subject(fv_bench *b) {
-    const char *against = b->c->args->against;
+    const char *against = b->c->args->bench.against;
     fv_backend_kind backend = FV_BACKEND_JIT;
     bool named = find_backend(against, &backend);
     double start = fv_now_ms();
@@ -84,7 +85,7 @@ static bool open_ours(fv_bench *b, fv_measurement *m) {
     m->theirs.ours = r;
     if (!open_subject(b) || !fv_runner_open(b->c, b->other, m->threads, r))
         return false;
-    m->against = fv_printf(b->c->arena, "fovea %s", b->c->args->against);
+    m->against = fv_printf(b->c->arena, "fovea %s", b->c->args->bench.against);
     m->against_load_ms = b->other_ms;
     return true;
 }
@@ -93,10 +94,10 @@ static bool open_ours(fv_bench *b, fv_measurement *m) {
 
 static bool open_ort(fv_bench *b, fv_measurement *m) {
     const fv_args *a = b->c->args;
-    const char *model = a->against_model ? a->against_model : b->m.path;
-    fv_ort *o = fv_ort_open(b->c, a->against, model, m->threads);
+    const char *model = a->bench.against_model ? a->bench.against_model : b->m.path;
+    fv_ort *o = fv_ort_open(b->c, a->bench.against, model, m->threads);
     m->theirs.theirs = o;
-    if (!o || !fv_ort_bind(o, b->m.table, b->m.inputs))
+    if (!o || !fv_ort_bind(o, b->m.table, b->m.data.inputs))
         return false;
     m->against = fv_ort_name(o);
     m->against_load_ms = fv_ort_load_ms(o);
@@ -106,7 +107,7 @@ static bool open_ort(fv_bench *b, fv_measurement *m) {
 /* ---- all ---- */
 
 bool fv_against_open(fv_bench *b, fv_measurement *m) {
-    const char *against = b->c->args->against;
+    const char *against = b->c->args->bench.against;
     if (!against)
         return true;
     return fv_against_is_other(against) ? open_ort(b, m) : open_ours(b, m);
@@ -115,7 +116,7 @@ bool fv_against_open(fv_bench *b, fv_measurement *m) {
 static bool output_of(fv_bench *b, const fv_measurement *m, int i, fv_array *out) {
     if (m->theirs.theirs)
         return fv_ort_output(m->theirs.theirs, i, out);
-    *out = b->other->outputs[i];
+    *out = b->other->data.outputs[i];
     return true;
 }
 
@@ -128,7 +129,8 @@ bool fv_against_compare(fv_bench *b, fv_measurement *m) {
         fv_array theirs;
         if (!output_of(b, m, i, &theirs))
             return false;
-        m->differences[i] = fv_differ(b->c->arena, &b->m.outputs[i], &theirs, a->atol, a->rtol);
+        m->differences[i] =
+            fv_differ(b->c->arena, &b->m.data.outputs[i], &theirs, a->data.atol, a->data.rtol);
     }
     return true;
 }

@@ -56,19 +56,19 @@ static double roof_ms(const fv_bench *b, const fv_measurement *m, double flops, 
 
 static size_t weights_of(const fv_bench *b) {
     size_t n = 0;
-    for (int i = 0; b->m.program && i < b->m.program->nconstants; i++)
-        n += b->m.program->constants[i].bytes;
+    for (int i = 0; b->m.program && i < b->m.program->memory.nconstants; i++)
+        n += b->m.program->memory.constants[i].bytes;
     return n;
 }
 
 static double opening_ms(const fv_subject *m) {
-    return m->read_ms + m->lower_ms + m->code_ms + m->keep_ms;
+    return m->took.read_ms + m->took.lower_ms + m->took.code_ms + m->took.keep_ms;
 }
 
 void fv_print_bench(const fv_bench *b) {
     const fv_subject *m = &b->m;
     fv_arena *a = b->c->arena;
-    const char *where = fv_dims_str(a, m->table, m->dims);
+    const char *where = fv_dims_str(a, m->table, m->data.dims);
     fv_out("%s%s%s\n", m->path, *where ? "  " : "", where);
     fv_out("%-10s %s, %s\n", "machine", cpu_name(a), target_of(b));
     const char *steps = fv_driver_code_steps(a, m->artifact);
@@ -76,11 +76,11 @@ void fv_print_bench(const fv_bench *b) {
         fv_out("%-10s %s ms, from the cache\n", "loading", ms_str(a, opening_ms(m)));
     else if (m->program)
         fv_out("%-10s %.0f ms: reading %.0f, passes and schedules %.0f, code %.0f%s%s%s%s\n",
-               "compiling", opening_ms(m), m->read_ms, m->lower_ms, m->code_ms, steps ? " (" : "",
-               steps ? steps : "", steps ? ")" : "",
-               m->keep_ms > 0 ? fv_printf(a, ", into the cache %.0f", m->keep_ms) : "");
+               "compiling", opening_ms(m), m->took.read_ms, m->took.lower_ms, m->took.code_ms,
+               steps ? " (" : "", steps ? steps : "", steps ? ")" : "",
+               m->took.keep_ms > 0 ? fv_printf(a, ", into the cache %.0f", m->took.keep_ms) : "");
     else
-        fv_out("%-10s %s ms\n", "loading", ms_str(a, m->code_ms));
+        fv_out("%-10s %s ms\n", "loading", ms_str(a, m->took.code_ms));
 }
 
 static void print_memory(const fv_bench *b, const fv_measurement *m) {
@@ -187,7 +187,7 @@ static void print_families(const fv_bench *b, const fv_profile *p) {
 
 static void print_profile(const fv_bench *b, const fv_measurement *m) {
     const fv_profile *p = m->profile;
-    bool each = b->c->args->verbose > 0;
+    bool each = b->c->args->print.verbose > 0;
     const fv_profile_row *rows = each ? p->launches : p->kernels;
     int n = each ? p->nlaunches : p->nkernels, shown = each || n < ROWS ? n : ROWS;
     double rest = 0;
@@ -209,7 +209,7 @@ static void print_profile(const fv_bench *b, const fv_measurement *m) {
 
 void fv_print_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_arena *a = b->c->arena;
-    if (m->threads == b->c->args->thread_list[0] || b->c->args->nthread_list == 1)
+    if (m->threads == b->c->args->threads.list[0] || b->c->args->threads.n == 1)
         print_memory(b, m);
     fv_out("%-10s %d: peak %.0f GFLOP/s, reading %.1f GB/s", "threads", m->threads, m->roof.gflops,
            m->roof.gbs);
@@ -260,10 +260,10 @@ static json_t *compile_json(const fv_bench *b) {
     const fv_subject *m = &b->m;
     json_t *o = json_object();
     set_real(o, "total_ms", opening_ms(m));
-    set_real(o, "read_ms", m->read_ms);
-    set_real(o, "lower_ms", m->lower_ms);
-    set_real(o, "code_ms", m->code_ms);
-    set_real(o, "keep_ms", m->keep_ms);
+    set_real(o, "read_ms", m->took.read_ms);
+    set_real(o, "lower_ms", m->took.lower_ms);
+    set_real(o, "code_ms", m->took.code_ms);
+    set_real(o, "keep_ms", m->took.keep_ms);
     fv_json_set_bool(o, "cached", m->cached);
     const char *steps = fv_driver_code_steps(b->c->arena, m->artifact);
     if (steps)
@@ -352,7 +352,7 @@ json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m) {
     fv_json_set_text(o, "target", target_of(b));
     fv_json_set_text(o, "cpu", cpu_name(b->c->arena));
     fv_json_set_int(o, "threads", m->threads);
-    fv_json_set(o, "dims", fv_json_symbols(b->m.table, b->m.dims));
+    fv_json_set(o, "dims", fv_json_symbols(b->m.table, b->m.data.dims));
     set_summary(o, &m->ours.turns.all);
     set_real(o, "first_ms", m->first_ms);
     fv_json_set(o, "gflop", b->costs_known ? fv_json_real(1e-9 * b->flops) : json_null());

@@ -34,16 +34,24 @@ typedef struct target_kernel {
     bool done;
 } target_kernel;
 
+/* Times in milliseconds. */
+typedef struct tuner_time {
+    double begin, end; /* of the clock */
+    /* what compiling a program took, and a round, at most */
+    double open_ms, pair_ms;
+} tuner_time;
+
 typedef struct tuner {
     fv_context *c;
     const char *path;
     fv_backend_kind backend;
-    double begin, end;       /* milliseconds of the clock */
-    double open_ms, pair_ms; /* what compiling a program took, and a round, at most */
+    tuner_time time;
     fv_tuning found;
     int cap;
-    target_kernel *kernels;
-    int nkernels, cap_kernels;
+    struct {
+        target_kernel *all;
+        int n, cap;
+    } kernels;       /* the kernels whose schedules are searched */
     int tried, turn; /* whose alternative is next */
     double ratio;    /* with all that was found; 0: not measured */
     json_t *list;
@@ -70,17 +78,17 @@ static bool ready(tuner *t, contender *k, const fv_tuning *with) {
     fv_context *c = &k->c;
     int threads = fv_args_threads(c->args);
     bool ok = fv_subject_open_tuned(c, t->path, t->backend, with, &k->choices, &k->m) &&
-              fv_read_inputs(c, &k->m) && fv_choose_dims(c, &k->m, t->nkernels > 0) &&
+              fv_read_inputs(c, &k->m) && fv_choose_dims(c, &k->m, t->kernels.n > 0) &&
               fv_make_inputs(c, &k->m) && fv_runner_open(c, &k->m, threads, &k->r) &&
               fv_runner_run(c, &k->r, &ms);
     ok = ok && fv_runner_run(c, &k->r, &ms); /* the first one reads weights from the file */
     double took = fv_now_ms() - start;
-    t->open_ms = took > t->open_ms ? took : t->open_ms;
+    t->time.open_ms = took > t->time.open_ms ? took : t->time.open_ms;
     if (ok) {
         double block = (double)ROUND_MS / (ms > 1e-3 ? ms : 1e-3);
         k->block = block<1 ? 1 : block>(double) MAX_BLOCK ? MAX_BLOCK : (int)block;
         double pair = 2 * (k->block + 1) * ms; /* as if the other took as long */
-        t->pair_ms = pair > t->pair_ms ? pair : t->pair_ms;
+        t->time.pair_ms = pair > t->time.pair_ms ? pair : t->time.pair_ms;
     }
     return ok;
 }
@@ -133,7 +141,7 @@ static bool run_rounds(contender *a, contender *b, int n, double *ratios) {
 
 static bool same_outputs(contender *a, contender *b) {
     for (int i = 0; i < a->m.table->noutputs; i++) {
-        const fv_array *x = &a->m.outputs[i], *y = &b->m.outputs[i];
+        const fv_array *x = &a->m.data.outputs[i], *y = &b->m.data.outputs[i];
         size_t n = fv_array_bytes(x);
         fv_difference d;
         if (n == fv_array_bytes(y) && (!n || !memcmp(x->data, y->data, n)))
@@ -176,11 +184,11 @@ static answer compare(tuner *t, contender *k, void *arg) {
 /* Milliseconds for another program, for it as the one that others are compared with, and for the
  * two of the end. */
 static double one_more(const tuner *t) {
-    return 4 * t->open_ms + (LOOKS + 2 * ROUNDS) * t->pair_ms;
+    return 4 * t->time.open_ms + (LOOKS + 2 * ROUNDS) * t->time.pair_ms;
 }
 
 static bool has_time(const tuner *t) {
-    return fv_now_ms() + one_more(t) < t->end;
+    return fv_now_ms() + one_more(t) < t->time.end;
 }
 
 static fv_tuned_kernel *entry_of(tuner *t, const char *key) {
@@ -216,7 +224,7 @@ static fv_tuning with_change(tuner *t, const target_kernel *k, const fv_schedule
 static void tell(tuner *t, const target_kernel *k, const fv_schedule *s, const attempt *p,
                  answer is) {
     const fv_args *a = t->c->args;
-    if (a->json && is == YES) {
+    if (a->print.json && is == YES) {
         json_t *o = json_object();
         fv_json_set_text(o, "kernel", k->name);
         fv_json_set_text(o, "key", k->key);
@@ -225,7 +233,8 @@ static void tell(tuner *t, const target_kernel *k, const fv_schedule *s, const a
         fv_json_set_int(o, "faster", p->faster);
         fv_json_append(t->list, o);
     }
-    if (!a->json && !a->quiet && strcmp(a->output, "-") && (is == YES || a->verbose))
+    if (!a->print.json && !a->print.quiet && strcmp(a->result.output, "-") &&
+        (is == YES || a->print.verbose))
         fv_out("%-10s %s: %s, %.3f of the time%s\n", is == YES ? "kept" : "tried", k->name,
                schedule_str(t->c->arena, s), p->ratio,
                is == YES ? fv_printf(t->c->arena, ", faster in %d of %d rounds", p->faster, ROUNDS)
@@ -273,15 +282,15 @@ static int by_cost(const void *a, const void *b) {
 }
 
 static target_kernel *kernel_of(tuner *t, const fv_choice *c) {
-    for (int i = 0; i < t->nkernels; i++)
-        if (!strcmp(t->kernels[i].key, c->key))
-            return &t->kernels[i];
+    for (int i = 0; i < t->kernels.n; i++)
+        if (!strcmp(t->kernels.all[i].key, c->key))
+            return &t->kernels.all[i];
     fv_arena *a = t->c->arena;
     target_kernel k = {.key = fv_strdup(a, c->key),
                        .name = fv_strdup(a, c->kernel->name),
                        .formula = fv_strdup(a, c->kernel->formula)};
-    FV_PUSH(a, t->kernels, t->nkernels, t->cap_kernels, k);
-    return &t->kernels[t->nkernels - 1];
+    FV_PUSH(a, t->kernels.all, t->kernels.n, t->kernels.cap, k);
+    return &t->kernels.all[t->kernels.n - 1];
 }
 
 /* Milliseconds of one launch of the kernel, by what it computes and moves and what the machine
@@ -306,32 +315,32 @@ static void find_kernels(tuner *t, contender *now) {
     fv_roof roof = fv_roof_measure(&now->r.env, now->r.threads, memory);
     double sum = 0;
     fv_roof_memory_free(memory);
-    fv_cost_evaluate(now->c.arena, now->m.program, now->m.dims, now->m.ncosts, now->m.costs);
+    fv_cost_evaluate(now->c.arena, now->m.program, now->m.data.dims, now->m.ncosts, now->m.costs);
     for (int i = 0; i < now->choices.n; i++) {
         const fv_choice *c = &now->choices.at[i];
         double ms = launch_ms(now, c->kernel, &roof);
         kernel_of(t, c)->cost += ms;
         sum += ms;
     }
-    if (t->nkernels)
-        qsort(t->kernels, (size_t)t->nkernels, sizeof *t->kernels, by_cost);
-    while (t->nkernels > 1 &&
-           (t->nkernels > MOST_KERNELS || t->kernels[t->nkernels - 1].cost < WORTH_TUNING * sum))
-        t->nkernels--;
+    if (t->kernels.n)
+        qsort(t->kernels.all, (size_t)t->kernels.n, sizeof *t->kernels.all, by_cost);
+    while (t->kernels.n > 1 && (t->kernels.n > MOST_KERNELS ||
+                                t->kernels.all[t->kernels.n - 1].cost < WORTH_TUNING * sum))
+        t->kernels.n--;
 }
 
 /* Until one is faster, which then is what others are compared with: YES. NO: the end. */
 static answer improve(tuner *t, contender *now, void *arg) {
     (void)arg;
     if (!t->hash) {
-        if (!fv_driver_spares(now->c.session, t->c->args->output))
+        if (!fv_driver_spares(now->c.session, t->c->args->result.output))
             return FAILED;
         t->hash = fv_strdup(t->c->arena, now->m.source.hash);
         t->target = fv_tuning_target(t->c->arena, now->m.program->target);
         find_kernels(t, now);
     }
-    for (int idle = 0; idle < t->nkernels && has_time(t);) {
-        target_kernel *k = &t->kernels[t->turn++ % t->nkernels];
+    for (int idle = 0; idle < t->kernels.n && has_time(t);) {
+        target_kernel *k = &t->kernels.all[t->turn++ % t->kernels.n];
         answer is = k->done ? NO : try_next(t, now, k);
         if (is != NO)
             return is;
@@ -375,7 +384,7 @@ static answer check_all(tuner *t) {
 static bool write_found(tuner *t) {
     fv_session *s = t->c->session;
     fv_text text = {.arena = t->c->arena};
-    const char *out = t->c->args->output;
+    const char *out = t->c->args->result.output;
     t->found.model = t->hash;
     t->found.producer = FV_PRODUCER;
     t->found.target = t->target;
@@ -389,15 +398,15 @@ static bool write_found(tuner *t) {
 
 static bool report(tuner *t) {
     const fv_args *a = t->c->args;
-    double seconds = 1e-3 * (fv_now_ms() - t->begin);
-    if (a->json) {
+    double seconds = 1e-3 * (fv_now_ms() - t->time.begin);
+    if (a->print.json) {
         json_t *d = fv_json_document();
         fv_json_set_text(d, "model", t->path);
-        fv_json_set_text(d, "output", a->output);
+        fv_json_set_text(d, "output", a->result.output);
         fv_json_set_text(d, "target", t->target);
         fv_json_set_text(d, "cpu", t->found.cpu);
         fv_json_set(d, "seconds", fv_json_real(seconds));
-        fv_json_set_int(d, "kernels", t->nkernels);
+        fv_json_set_int(d, "kernels", t->kernels.n);
         fv_json_set_int(d, "tried", t->tried);
         fv_json_set_int(d, "entries", t->found.n);
         fv_json_set(d, "ratio", t->ratio > 0 ? fv_json_real(t->ratio) : json_null());
@@ -405,15 +414,15 @@ static bool report(tuner *t) {
         t->list = NULL;
         return fv_json_print(t->c->session, d);
     }
-    if (a->quiet || !strcmp(a->output, "-"))
+    if (a->print.quiet || !strcmp(a->result.output, "-"))
         return true;
     fv_out("%-10s %d schedule%s of %d kernel%s in %.1f s\n", "tried", t->tried,
-           t->tried == 1 ? "" : "s", t->nkernels, t->nkernels == 1 ? "" : "s", seconds);
+           t->tried == 1 ? "" : "s", t->kernels.n, t->kernels.n == 1 ? "" : "s", seconds);
     if (t->found.n)
-        fv_out("%-10s %d kernel%s, %.3f of the time\n", a->output, t->found.n,
+        fv_out("%-10s %d kernel%s, %.3f of the time\n", a->result.output, t->found.n,
                t->found.n == 1 ? "" : "s", t->ratio);
     else
-        fv_out("%-10s no kernels: %s\n", a->output,
+        fv_out("%-10s no kernels: %s\n", a->result.output,
                t->ratio > 0 ? "what was faster alone is not so together"
                : t->tried
                    ? "nothing was faster"
@@ -436,26 +445,26 @@ int fv_cmd_tune(fv_context *c) {
     int n = fv_args_backends(a, backends);
     if (n != 1 || backends[0] == FV_BACKEND_INTERP)
         return n ? fv_usage(a, "--backend takes one of jit and c") : FV_EXIT_USAGE;
-    if (!a->output)
+    if (!a->result.output)
         return fv_usage(a, "-o is missing: where the schedules go");
-    if (!strcmp(a->output, "-") && a->json)
+    if (!strcmp(a->result.output, "-") && a->print.json)
         return fv_usage(a, "--json and -o - both want standard output");
-    if (!(a->seconds > 0))
+    if (!(a->bench.seconds > 0))
         return fv_usage(a, "--seconds takes more than 0");
     if (!strcmp(a->operand[0], "-"))
         return fv_usage(a, "a model is read many times: it has to be a file");
-    if (a->schedule && !strcmp(a->schedule, "naive"))
+    if (a->code.schedule && !strcmp(a->code.schedule, "naive"))
         return fv_usage(a, "--schedule=naive has nothing to tune");
     if (!fv_args_driver(c, &o, true))
         return fv_refused(c);
-    if (o.tuned)
+    if (o.tuning.tuned)
         return fv_usage(a, "the script says schedules, which are what is looked for here");
     tuner t = {.c = c,
                .path = a->operand[0],
                .backend = backends[0],
-               .begin = fv_now_ms(),
-               .list = a->json ? json_array() : NULL};
-    t.end = t.begin + 1e3 * a->seconds;
+               .time.begin = fv_now_ms(),
+               .list = a->print.json ? json_array() : NULL};
+    t.time.end = t.time.begin + 1e3 * a->bench.seconds;
     int kind = fv_driver_path_kind(t.path);
     fv_diag_file(c->session, t.path);
     if (kind == FV_FILE_ELF || kind == FV_FILE_PROGRAM || kind == FV_FILE_KERNEL)

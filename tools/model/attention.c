@@ -15,10 +15,10 @@ enum {
 
 void fv_attention_begin(fv_attention_query *q, fv_context *c, fv_driver_options *o) {
     *q = (fv_attention_query){.c = c};
-    if (!o->reasons)
-        o->reasons = FV_NEW(c->arena, fv_reasons, 1);
-    q->reasons = o->reasons;
-    o->attentions = &q->sites;
+    if (!o->answers.reasons)
+        o->answers.reasons = FV_NEW(c->arena, fv_reasons, 1);
+    q->reasons = o->answers.reasons;
+    o->answers.attentions = &q->sites;
 }
 
 /* ---- which kernel makes a value ---- */
@@ -93,7 +93,7 @@ static const char *node_of(const fv_value *v) {
 /* The reason of lowering that speaks most to the point. */
 static void explain(const fv_attention_query *q, fv_attention_fate *f, const fv_value *holder) {
     const fv_attention_site *s = f->site;
-    const fv_value *about[] = {holder, s->product, s->weights, s->weighted, s->score};
+    const fv_value *about[] = {holder, s->of.product, s->weights, s->weighted, s->of.score};
     const fv_reason *r = NULL;
     fv_arena *a = q->c->arena;
     for (int i = 0; i < 2 && !r; i++)
@@ -105,7 +105,7 @@ static void explain(const fv_attention_query *q, fv_attention_fate *f, const fv_
         r = about[i] ? reason_about(q, about[i], "schedule", true) : NULL;
     f->why = r ? fv_reason_str(a, r) : "scores or weights lie in memory";
     f->code = r ? fv_why_info_of(r->why)->name : NULL;
-    f->stopped_at = r ? node_of(r->about) : node_of(s->product);
+    f->stopped_at = r ? node_of(r->about) : node_of(s->of.product);
 }
 
 /* Values between scores and product. */
@@ -151,19 +151,19 @@ static bool attends_since(const fv_attention_query *q, const fv_kernel *k, fv_wh
 static void judge_softmax(const fv_attention_query *q, fv_attention_fate *f) {
     const fv_attention_site *s = f->site;
     holders h = {.seen = fv_ptrmap_in(q->c->arena)};
-    find_holders(q, s->product, &h);
+    find_holders(q, s->of.product, &h);
     f->kernel = h.several ? NULL : h.kernel;
     const fv_reason *attends = h.value ? reason_about(q, h.value, "attend", true) : NULL;
-    between b = {.q = q, .product = s->product, .seen = fv_ptrmap_in(q->c->arena)};
+    between b = {.q = q, .product = s->of.product, .seen = fv_ptrmap_in(q->c->arena)};
     f->by_rows = f->kernel && attends_since(q, f->kernel, FV_WHY_joins_attention);
     f->keeps = f->kernel && attends_since(q, f->kernel, FV_WHY_joins_weights);
-    bool leads = leads_to_product(&b, s->score ? s->score : s->weighted),
+    bool leads = leads_to_product(&b, s->of.score ? s->of.score : s->weighted),
          attended = attends && attends->why == FV_WHY_attends;
     f->fused = f->kernel && (f->by_rows || f->keeps || (!b.stored && (leads || attended)));
     const fv_reason *mask = h.value ? reason_about(q, h.value, "fold", true) : NULL;
     f->folds = mask != NULL;
     mask = mask ? mask : h.value ? reason_about(q, h.value, "fold", false) : NULL;
-    f->folded = mask && s->mask ? fv_reason_str(q->c->arena, mask) : NULL;
+    f->folded = mask && s->traits.mask ? fv_reason_str(q->c->arena, mask) : NULL;
     if (!f->fused)
         explain(q, f, h.value);
 }
@@ -176,9 +176,9 @@ static bool same_type(const fv_value *a, const fv_value *b) {
 }
 
 static void judge_gate(const fv_attention_query *q, fv_attention_fate *f) {
-    const fv_op *product = f->site->product->def;
+    const fv_op *product = f->site->of.product->def;
     holders h = {.seen = fv_ptrmap_in(q->c->arena)};
-    find_holders(q, f->site->product, &h);
+    find_holders(q, f->site->of.product, &h);
     f->kernel = h.several ? NULL : h.kernel;
     f->fused = f->kernel != NULL;
     for (int i = 0; i < product->nin; i++)
@@ -190,7 +190,7 @@ static void judge_gate(const fv_attention_query *q, fv_attention_fate *f) {
         }
     if (!f->fused && !f->why) {
         f->why = "the product of map and gate is made in several kernels";
-        f->stopped_at = node_of(f->site->product);
+        f->stopped_at = node_of(f->site->of.product);
     }
 }
 
@@ -245,7 +245,7 @@ static bool value_of(void *ctx, const fv_dim *symbol, int64_t *out) {
     const fv_subject *m = ctx;
     for (int i = 0; i < m->table->nsymbols; i++)
         if (!strcmp(m->table->symbols[i].name, symbol->name)) {
-            *out = m->dims[i];
+            *out = m->data.dims[i];
             return true;
         }
     return false;
@@ -275,13 +275,13 @@ const char *fv_attention_masks_str(fv_arena *a, unsigned mask) {
 
 const char *fv_attention_heads_str(fv_arena *a, const fv_attention_site *s) {
     fv_text t = {.arena = a};
-    if (!s->query_heads)
+    if (!s->heads.query)
         return "more heads than can be counted";
-    fv_text_printf(&t, "%" PRId64 " head%s", s->query_heads, s->query_heads == 1 ? "" : "s");
-    if (s->kv_heads != s->query_heads)
-        fv_text_printf(&t, " (%" PRId64 " of keys and values)", s->kv_heads);
-    if (s->head_size)
-        fv_text_printf(&t, " of %" PRId64, s->head_size);
+    fv_text_printf(&t, "%" PRId64 " head%s", s->heads.query, s->heads.query == 1 ? "" : "s");
+    if (s->heads.kv != s->heads.query)
+        fv_text_printf(&t, " (%" PRId64 " of keys and values)", s->heads.kv);
+    if (s->heads.size)
+        fv_text_printf(&t, " of %" PRId64, s->heads.size);
     return t.s;
 }
 
@@ -296,16 +296,16 @@ static void print_attention(const fv_attention_query *q, const fv_attention_fate
     fv_arena *a = q->c->arena;
     int64_t bytes = spared(f, m);
     fv_out("\n%s: %s attention, %s%s%s%s%s\n", fv_attention_name(s),
-           fv_attention_kind_name(s->kind), fv_attention_heads_str(a, s), s->mixed ? ", mixed" : "",
-           s->combined ? ", several combined" : "", s->sink ? ", with a sink" : "",
-           s->past ? ", with a past" : "");
-    fv_out("  %-9s %s%s%s\n", "mask", fv_attention_masks_str(a, s->mask), f->folded ? ": " : "",
-           f->folded ? f->folded : "");
+           fv_attention_kind_name(s->kind), fv_attention_heads_str(a, s),
+           s->traits.mixed ? ", mixed" : "", s->traits.combined ? ", several combined" : "",
+           s->traits.sink ? ", with a sink" : "", s->traits.past ? ", with a past" : "");
+    fv_out("  %-9s %s%s%s\n", "mask", fv_attention_masks_str(a, s->traits.mask),
+           f->folded ? ": " : "", f->folded ? f->folded : "");
     if (isfinite(s->scale))
         fv_out("  %-9s %g\n", "scale", s->scale);
     fv_out("  %-9s %s\n", "score", brief(a, s->formula));
     fv_out("  %-9s %s\n", "merged",
-           s->merged ? "yes: queries, keys and values of one input are one product" : "no");
+           s->traits.merged ? "yes: queries, keys and values of one input are one product" : "no");
     if (f->fused)
         fv_out("  %-9s yes: kernel %s%s", "fused", f->kernel->name,
                f->by_rows ? ", a query at a time"
@@ -370,18 +370,18 @@ static json_t *attention_json(const fv_attention_fate *f, const fv_subject *m) {
     fv_json_set_text(o, "kind", fv_attention_kind_name(s->kind));
     fv_json_set_bool(o, "gate", s->gate);
     fv_json_set_text(o, "softmax", fv_attention_name(s));
-    fv_json_set(o, "query_heads", number_json(s->query_heads));
-    fv_json_set(o, "kv_heads", number_json(s->kv_heads));
-    fv_json_set(o, "head_size", number_json(s->head_size));
+    fv_json_set(o, "query_heads", number_json(s->heads.query));
+    fv_json_set(o, "kv_heads", number_json(s->heads.kv));
+    fv_json_set(o, "head_size", number_json(s->heads.size));
     fv_json_set(o, "scale", s->gate ? json_null() : fv_json_real(s->scale));
-    fv_json_set(o, "mask", masks_json(s->mask));
+    fv_json_set(o, "mask", masks_json(s->traits.mask));
     fv_json_set_bool(o, "mask_folded", f->folds);
     fv_json_set(o, "score", fv_json_text(s->formula));
-    fv_json_set_bool(o, "sink", s->sink);
-    fv_json_set_bool(o, "mixed", s->mixed);
-    fv_json_set_bool(o, "combined", s->combined);
-    fv_json_set_bool(o, "past", s->past);
-    fv_json_set_bool(o, "qkv_merged", s->merged);
+    fv_json_set_bool(o, "sink", s->traits.sink);
+    fv_json_set_bool(o, "mixed", s->traits.mixed);
+    fv_json_set_bool(o, "combined", s->traits.combined);
+    fv_json_set_bool(o, "past", s->traits.past);
+    fv_json_set_bool(o, "qkv_merged", s->traits.merged);
     for (int i = 0; i < s->nodes->n; i++)
         fv_json_append(nodes, fv_json_text(s->nodes->nodes[i]));
     fv_json_set(o, "nodes", nodes);

@@ -41,8 +41,8 @@ static int64_t usual_total(const fv_subject *m) {
     int parts = 0;
     for (int i = 0; i < m->table->nsymbols; i++) {
         role r = role_of(m->table->symbols[i].name);
-        if ((r != PAST && r != SEQUENCE) || !m->known[i] ||
-            __builtin_add_overflow(sum, m->dims[i], &sum))
+        if ((r != PAST && r != SEQUENCE) || !m->data.known[i] ||
+            __builtin_add_overflow(sum, m->data.dims[i], &sum))
             continue;
         parts++;
     }
@@ -60,7 +60,7 @@ static bool is_capacity(const fv_subject *m, int s, int64_t *need) {
         if (!p->in_place || fv_dim_text_symbol(t, p->capacity) != s)
             continue;
         found = true;
-        if (fv_eval_dim_text(t, m->dims, p->dims[p->in_place - 1], &n) && n > *need)
+        if (fv_eval_dim_text(t, m->data.dims, p->dims[p->in_place - 1], &n) && n > *need)
             *need = n;
     }
     return found;
@@ -117,8 +117,8 @@ static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const 
     }
     if (o.lo != o.hi)
         return fv_dim_option_error(c->session, &o, "a run takes one value");
-    m->dims[s] = o.lo;
-    m->known[s] = 1;
+    m->data.dims[s] = o.lo;
+    m->data.known[s] = 1;
     return true;
 }
 
@@ -144,8 +144,8 @@ fv_bounds *fv_subject_bounds(fv_context *c, const fv_subject *m) {
     for (int s = 0; b && s < m->table->nsymbols; s++) {
         const fv_symbol_info *y = &m->table->symbols[s];
         const fv_dim *d = in_graph(m, s);
-        if (d && !fv_bounds_within(b, d, m->known[s] ? m->dims[s] : y->lo,
-                                   m->known[s] ? m->dims[s] : y->hi))
+        if (d && !fv_bounds_within(b, d, m->data.known[s] ? m->data.dims[s] : y->lo,
+                                   m->data.known[s] ? m->data.dims[s] : y->hi))
             return NULL; /* the run says what is wrong */
     }
     return b;
@@ -157,11 +157,11 @@ static void derive(const chooser *h) {
     for (int s = 0; h->bounds && s < m->table->nsymbols; s++) {
         const fv_dim *d = in_graph(m, s);
         int64_t lo, hi;
-        if (!d || m->known[s])
+        if (!d || m->data.known[s])
             continue;
         fv_bounds_get(h->bounds, d, &lo, &hi);
-        m->dims[s] = lo;
-        m->known[s] = lo == hi;
+        m->data.dims[s] = lo;
+        m->data.known[s] = lo == hi;
     }
 }
 
@@ -194,17 +194,17 @@ static void take_usual(const chooser *h, int s, bool quietly) {
     const fv_symbol_info *y = &m->table->symbols[s];
     const fv_dim *d = h->bounds ? in_graph(m, s) : NULL;
     int64_t wish = usual(m, y);
-    if (!d || !fv_bounds_choose(h->bounds, d, wish, &m->dims[s]))
-        m->dims[s] = wish;
-    m->known[s] = 1;
+    if (!d || !fv_bounds_choose(h->bounds, d, wish, &m->data.dims[s]))
+        m->data.dims[s] = wish;
+    m->data.known[s] = 1;
     if (!quietly)
         fv_note(h->c, "dim '%s' is not given, %" PRId64 " is taken; --dim %s=N sets it", y->name,
-                m->dims[s], fv_option_name(h->c->arena, y->name));
+                m->data.dims[s], fv_option_name(h->c->arena, y->name));
 }
 
 static bool is_all_known(const fv_subject *m) {
     int n = 0;
-    while (n < m->table->nsymbols && m->known[n])
+    while (n < m->table->nsymbols && m->data.known[n])
         n++;
     return n == m->table->nsymbols;
 }
@@ -215,7 +215,7 @@ static void choose_others(fv_context *c, fv_subject *m, bool quietly) {
     derive(&h);
     for (int round = 0; round < ROUNDS; round++)
         for (int s = 0; s < m->table->nsymbols; s++)
-            if (!m->known[s] && round_of(m, s) == round) {
+            if (!m->data.known[s] && round_of(m, s) == round) {
                 take_usual(&h, s, quietly);
                 derive(&h);
             }
@@ -225,15 +225,15 @@ bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) {
     const fv_model *t = m->table;
     fv_log *log = fv_log_new();
     bool ok = true;
-    for (int i = 0; i < c->args->dims.n && !fv_file_is_graph(m->source.kind) && ok; i++)
-        ok = take_argument(c, m, "--dim", c->args->dims.at[i]);
-    for (int i = 0; i < c->args->at.n && ok; i++)
-        ok = take_argument(c, m, "--at", c->args->at.at[i]);
-    if (ok && fv_find_dims(t, m->inputs, m->given, m->dims, m->known, log))
+    for (int i = 0; i < c->args->code.dims.n && !fv_file_is_graph(m->source.kind) && ok; i++)
+        ok = take_argument(c, m, "--dim", c->args->code.dims.at[i]);
+    for (int i = 0; i < c->args->data.at.n && ok; i++)
+        ok = take_argument(c, m, "--at", c->args->data.at.at[i]);
+    if (ok && fv_find_dims(t, m->data.inputs, m->data.given, m->data.dims, m->data.known, log))
         ok = fv_say_log(c, log);
     if (ok && !is_all_known(m))
         choose_others(c, m, quietly);
-    if (ok && fv_check_dims(t, m->inputs, m->given, m->dims, log))
+    if (ok && fv_check_dims(t, m->data.inputs, m->data.given, m->data.dims, log))
         ok = fv_say_log(c, log);
     fv_log_free(log);
     return ok;

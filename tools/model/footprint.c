@@ -20,9 +20,9 @@ int64_t fv_footprint_number(const fv_footprint *f, const fv_expr *x) {
 }
 
 static void evaluate_plan(fv_footprint *f, const fv_program *p, const int64_t *dims) {
-    for (int i = 0; i < p->nsymbols; i++)
-        set_value(f, p->symbol_vars[i], fv_x_int(f->arena, dims[i]));
-    for (const fv_stmt *s = p->plan.first; s; s = s->next)
+    for (int i = 0; i < p->symbols.n; i++)
+        set_value(f, p->symbols.vars[i], fv_x_int(f->arena, dims[i]));
+    for (const fv_stmt *s = p->host.plan.first; s; s = s->next)
         if (s->kind == FV_S_LET && !fv_ptrmap_get(&f->values, s->var))
             set_value(f, s->var, value(f, s->x));
 }
@@ -65,8 +65,8 @@ static void find_lifetimes(fv_footprint *f, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
         int before = f->nlaunches;
         f->nlaunches += s->kind == FV_S_LAUNCH;
-        for (int i = 0; s->kind == FV_S_LAUNCH && i < s->kernel->nbufs; i++) {
-            fv_footprint_buffer *b = &f->buffers[s->args[i]->id];
+        for (int i = 0; s->kind == FV_S_LAUNCH && i < s->call.kernel->nbufs; i++) {
+            fv_footprint_buffer *b = &f->buffers[s->call.args[i]->id];
             b->first = b->first ? b->first : f->nlaunches;
             b->last = f->nlaunches;
         }
@@ -90,17 +90,17 @@ static void find_live(fv_footprint *f) {
 }
 
 fv_footprint fv_footprint_of(fv_arena *a, const fv_program *p, const int64_t *dims) {
-    fv_footprint f = {.arena = a, .values = fv_ptrmap_in(a), .nbuffers = p->nbuffers};
+    fv_footprint f = {.arena = a, .values = fv_ptrmap_in(a), .nbuffers = p->memory.nbuffers};
     evaluate_plan(&f, p, dims);
-    f.workspace = p->workspace ? fv_footprint_number(&f, p->workspace) : 0;
-    f.buffers = FV_NEW(a, fv_footprint_buffer, p->nbuffers + 1);
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *b = p->buffers[i];
+    f.workspace = p->memory.workspace ? fv_footprint_number(&f, p->memory.workspace) : 0;
+    f.buffers = FV_NEW(a, fv_footprint_buffer, p->memory.nbuffers + 1);
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
         f.buffers[i] = (fv_footprint_buffer){.buf = b, .bytes = buffer_bytes(&f, b), .offset = -1};
         if (b->role == FV_BUF_WORK)
             f.buffers[i].offset = fv_footprint_number(&f, b->offset);
     }
-    find_lifetimes(&f, &p->body);
+    find_lifetimes(&f, &p->host.body);
     find_live(&f);
     return f;
 }

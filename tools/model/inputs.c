@@ -108,10 +108,10 @@ static bool read_set(fv_context *c, fv_subject *m, const char *folder) {
     if (!fv_read_set(c, folder, "input", m->table->ninputs, m->table->inputs, tensors, &why))
         return why ? fv_error(c->session, "%s", why) : false;
     for (int i = 0; i < m->table->ninputs; i++) {
-        if (!fv_tensor_array(c->arena, tensors[i], &m->inputs[i]))
+        if (!fv_tensor_array(c->arena, tensors[i], &m->data.inputs[i]))
             return fv_error(c->session, "%s: input '%s' cannot be %s", folder,
                             m->table->inputs[i].name, fv_elem_name(tensors[i]->elem));
-        m->given[i] = 1;
+        m->data.given[i] = 1;
     }
     return true;
 }
@@ -162,18 +162,18 @@ static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
         return false;
     for (int k = 0; k < v->nparts; k++) {
         const fv_port_info *p = &m->table->inputs[v->first + k];
-        if (!fv_tensor_array(c->arena, t[k], &m->inputs[v->first + k]))
+        if (!fv_tensor_array(c->arena, t[k], &m->data.inputs[v->first + k]))
             return fv_error(c->session, "input '%s' is %s in %s, expected %s", p->name,
                             fv_elem_name(t[k]->elem), path, fv_elem_name((fv_elem)p->type));
-        m->given[v->first + k] = 1;
+        m->data.given[v->first + k] = 1;
     }
     return true;
 }
 
 bool fv_read_inputs(fv_context *c, fv_subject *m) {
-    bool ok = !c->args->data_set || read_set(c, m, c->args->data_set);
-    for (int i = 0; i < c->args->inputs.n && ok; i++)
-        ok = read_input(c, m, c->args->inputs.at[i]);
+    bool ok = !c->args->data.data_set || read_set(c, m, c->args->data.data_set);
+    for (int i = 0; i < c->args->data.inputs.n && ok; i++)
+        ok = read_input(c, m, c->args->data.inputs.at[i]);
     return ok;
 }
 
@@ -191,7 +191,7 @@ static bool symbol_value(void *ctx, const fv_dim *symbol, int64_t *out) {
     const fv_subject *m = ctx;
     for (int i = 0; i < m->table->nsymbols; i++)
         if (!strcmp(m->table->symbols[i].name, symbol->name)) {
-            *out = m->dims[i];
+            *out = m->data.dims[i];
             return true;
         }
     return false;
@@ -302,18 +302,18 @@ static bool make_input(fv_context *c, fv_subject *m, int i, fv_bounds *b, uint64
     if (p->rank > FV_ARRAY_RANK)
         return fv_error(c->session, "input '%s': no random one can be made; give --input", p->name);
     for (int k = 0; k < p->rank; k++)
-        if (!fv_eval_dim_text(m->table, m->dims, p->dims[k], &dims[k]) || dims[k] < 0)
+        if (!fv_eval_dim_text(m->table, m->data.dims, p->dims[k], &dims[k]) || dims[k] < 0)
             return fv_error(c->session, "input '%s': dim %s has no value where %s", p->name,
-                            p->dims[k], fv_dims_str(c->arena, m->table, m->dims));
+                            p->dims[k], fv_dims_str(c->arena, m->table, m->data.dims));
     fv_tensor *t = fv_tensor_new(c->arena, (fv_elem)p->type, p->rank, dims);
     if (!t)
         return fv_error(c->session, "input '%s' is too large%s%s", p->name,
                         m->table->nsymbols ? " where " : "",
-                        fv_dims_str(c->arena, m->table, m->dims));
+                        fv_dims_str(c->arena, m->table, m->data.dims));
     fill(t, range_of(m, p), state);
     if (fv_elem_is_int(t->elem))
         fit(param_of(m, p->name), b, t);
-    return fv_tensor_array(c->arena, t, &m->inputs[i]) ||
+    return fv_tensor_array(c->arena, t, &m->data.inputs[i]) ||
            fv_error(c->session, "input '%s' cannot be passed", p->name);
 }
 
@@ -323,26 +323,27 @@ static bool add_room(fv_context *c, fv_subject *m, int i) {
     int64_t capacity;
     if (!p->in_place)
         return true;
-    if (!fv_eval_dim_text(m->table, m->dims, p->capacity, &capacity))
+    if (!fv_eval_dim_text(m->table, m->data.dims, p->capacity, &capacity))
         capacity = 0;
-    return fv_array_add_room(c->arena, &m->inputs[i], p->in_place - 1, capacity) ||
+    return fv_array_add_room(c->arena, &m->data.inputs[i], p->in_place - 1, capacity) ||
            fv_error(c->session, "input '%s' has %" PRId64 " on axis %d, its capacity is %" PRId64,
-                    p->name, m->inputs[i].dims[p->in_place - 1], (int)p->in_place - 1, capacity);
+                    p->name, m->data.inputs[i].dims[p->in_place - 1], (int)p->in_place - 1,
+                    capacity);
 }
 
 bool fv_make_inputs(fv_context *c, fv_subject *m) {
-    uint64_t state = (uint64_t)c->args->seed;
+    uint64_t state = (uint64_t)c->args->data.seed;
     bool ok = true, ints = false;
     for (int i = 0; i < m->table->ninputs; i++)
-        ints |= !m->given[i] && fv_elem_is_int((fv_elem)m->table->inputs[i].type);
+        ints |= !m->data.given[i] && fv_elem_is_int((fv_elem)m->table->inputs[i].type);
     if (ints)
         fv_subject_graph(c, m); /* it has hints and relations */
     fv_bounds *b = ints ? fv_subject_bounds(c, m) : NULL;
     for (int i = 0; i < m->table->ninputs && b; i++)
-        if (m->given[i])
-            take_given(c, &b, param_of(m, m->table->inputs[i].name), &m->inputs[i]);
+        if (m->data.given[i])
+            take_given(c, &b, param_of(m, m->table->inputs[i].name), &m->data.inputs[i]);
     for (int i = 0; i < m->table->ninputs && ok; i++)
-        ok = (m->given[i] || make_input(c, m, i, b, &state)) && add_room(c, m, i);
+        ok = (m->data.given[i] || make_input(c, m, i, b, &state)) && add_room(c, m, i);
     return ok;
 }
 
@@ -361,8 +362,8 @@ bool fv_give_inputs(fv_context *c, const fv_subject *base, fv_subject *m) {
             base->table->inputs[k].rank != m->table->inputs[i].rank)
             return fv_error(c->session, "input '%s' has another type or rank in the other model",
                             m->table->inputs[i].name);
-        m->inputs[i] = base->inputs[k];
-        m->given[i] = 1;
+        m->data.inputs[i] = base->data.inputs[k];
+        m->data.given[i] = 1;
     }
     return fv_choose_dims(c, m, true);
 }

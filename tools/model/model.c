@@ -12,17 +12,17 @@
 static void make_room(fv_context *c, fv_subject *m) {
     fv_arena *a = c->arena;
     m->table = fv_artifact_model(m->artifact);
-    m->dims = FV_NEW(a, int64_t, m->table->nsymbols + 1);
-    m->known = FV_NEW(a, unsigned char, m->table->nsymbols + 1);
-    m->given = FV_NEW(a, unsigned char, m->table->ninputs + 1);
-    m->inputs = FV_NEW(a, fv_array, m->table->ninputs + 1);
-    m->outputs = FV_NEW(a, fv_array, m->table->noutputs + 1);
-    m->nresults =
-        fv_port_values(a, m->table->noutputs, m->table->outputs, FV_AS_TENSORS, &m->results);
-    const char **names = FV_NEW(a, const char *, m->nresults + 1);
-    for (int i = 0; i < m->nresults; i++)
-        names[i] = m->results[i].name;
-    m->safe = fv_safe_names(a, m->nresults, names);
+    m->data.dims = FV_NEW(a, int64_t, m->table->nsymbols + 1);
+    m->data.known = FV_NEW(a, unsigned char, m->table->nsymbols + 1);
+    m->data.given = FV_NEW(a, unsigned char, m->table->ninputs + 1);
+    m->data.inputs = FV_NEW(a, fv_array, m->table->ninputs + 1);
+    m->data.outputs = FV_NEW(a, fv_array, m->table->noutputs + 1);
+    m->data.nresults =
+        fv_port_values(a, m->table->noutputs, m->table->outputs, FV_AS_TENSORS, &m->data.results);
+    const char **names = FV_NEW(a, const char *, m->data.nresults + 1);
+    for (int i = 0; i < m->data.nresults; i++)
+        names[i] = m->data.results[i].name;
+    m->data.safe = fv_safe_names(a, m->data.nresults, names);
 }
 
 /* Options that came too late for a library. */
@@ -31,9 +31,11 @@ static void note_ignored(fv_context *c) {
     const struct {
         bool given;
         const char *name;
-    } all[] = {{a->target, "--target"}, {a->processor, "--processor"}, {a->backend, "--backend"},
-               {a->passes, "--passes"}, {a->states.n, "--state"},      {a->schedule, "--schedule"},
-               {a->tuning, "--tuning"}, {a->verify, "--verify"},       {a->strict, "--strict"}};
+    } all[] = {{a->code.target, "--target"},   {a->code.processor, "--processor"},
+               {a->code.backend, "--backend"}, {a->code.passes, "--passes"},
+               {a->code.states.n, "--state"},  {a->code.schedule, "--schedule"},
+               {a->code.tuning, "--tuning"},   {a->code.verify, "--verify"},
+               {a->code.strict, "--strict"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].given)
             fv_note(c, "is compiled already, %s does nothing", all[i].name);
@@ -49,7 +51,7 @@ static bool load(fv_context *c, fv_subject *m) {
     struct timespec mark = {0};
     fv_lap(&mark);
     int status = fv_load(m->path, log, &m->artifact);
-    m->code_ms = fv_lap(&mark);
+    m->took.code_ms = fv_lap(&mark);
     m->source.kind = FV_FILE_ELF;
     fv_diag_file(c->session, m->path);
     note_ignored(c);
@@ -121,19 +123,19 @@ static bool compile(fv_context *c, fv_backend_kind backend, const fv_tuning *tun
     const fv_driver_watch watch = {(void *)&op, look_at_source, look_at_program};
     if (!fv_args_driver(c, &o, true))
         return false;
-    o.dims_are_values = true;
-    o.tuned = tuned ? tuned : o.tuned;
-    o.choices = choices;
+    o.dims.are_values = true;
+    o.tuning.tuned = tuned ? tuned : o.tuning.tuned;
+    o.answers.choices = choices;
     if (!fv_driver_compile(c->session, m->path, &o, backend, &watch, &made))
         return false;
     m->source = made.source;
     m->program = made.program;
     m->artifact = made.artifact;
     m->cached = made.cached;
-    m->read_ms = made.read_ms;
-    m->lower_ms = made.lower_ms;
-    m->code_ms = made.code_ms;
-    m->keep_ms = made.keep_ms;
+    m->took.read_ms = made.read_ms;
+    m->took.lower_ms = made.lower_ms;
+    m->took.code_ms = made.code_ms;
+    m->took.keep_ms = made.keep_ms;
     return true;
 }
 
@@ -172,9 +174,9 @@ bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind ba
     *out = (fv_subject){.path = path};
     if (!fv_args_driver(c, &o, true))
         return false;
-    o.dims_are_values = true;
-    o.passed = change->passed;
-    o.passed_user = change->user;
+    o.dims.are_values = true;
+    o.change.passed = change->passed;
+    o.change.user = change->user;
     if (!fv_driver_read(c->session, path, &o, &out->source))
         return false;
     if (!out->source.module || out->source.module->definitions)
@@ -195,15 +197,15 @@ bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_dri
 int fv_subject_run(fv_context *c, fv_subject *m) {
     fv_run_options o = {.size = sizeof o, .threads = fv_args_threads(c->args), .cancel = c->cancel};
     fv_log *log = fv_log_new();
-    int status = fv_artifact_run(m->artifact, m->inputs, m->outputs, &o, log);
+    int status = fv_artifact_run(m->artifact, m->data.inputs, m->data.outputs, &o, log);
     bool ok = status == FV_OK || fv_say_log(c, log);
     fv_log_free(log);
     return ok ? FV_OK : status;
 }
 
 void fv_subject_close(fv_subject *m) {
-    for (int i = 0; m->outputs && i < m->table->noutputs; i++)
-        fv_array_free(&m->outputs[i]);
+    for (int i = 0; m->data.outputs && i < m->table->noutputs; i++)
+        fv_array_free(&m->data.outputs[i]);
     fv_artifact_free(m->artifact);
     fv_session_free(m->reading);
     m->artifact = NULL;

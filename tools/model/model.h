@@ -20,23 +20,13 @@ typedef struct fv_hint {
     const fv_dim *bound;
 } fv_hint;
 
-typedef struct fv_subject {
-    const char *path;
-    fv_source source;    /* only its kind: a compiled library, and what came from the cache */
-    fv_session *reading; /* of the source, where it was read after all; NULL: none */
-    fv_program *program;
-    fv_artifact *artifact;
-    const fv_model *table;
-    bool cached; /* it came from the cache: fv_subject_graph, fv_subject_count */
-    double read_ms, lower_ms, code_ms, keep_ms; /* what opening took; of a library all is code */
-    /* one a launch, not evaluated (backend/cost.h); of a library none */
-    struct fv_launch_cost *costs;
-    int ncosts;
-    fv_hint *hints; /* one an input of the graph */
-    int nhints;
-    const fv_dim **lacks; /* positions that tables lack: should be 0 */
-    int nlacks;
-    /* inputs and outputs of the run */
+/* What opening a model took in milliseconds; of a library all is code. */
+typedef struct fv_open_times {
+    double read_ms, lower_ms, code_ms, keep_ms;
+} fv_open_times;
+
+/* Inputs and outputs of a run. */
+typedef struct fv_run_data {
     int64_t *dims;        /* one a symbol */
     unsigned char *known; /* which of them are decided */
     unsigned char *given; /* which inputs come from files */
@@ -46,6 +36,25 @@ typedef struct fv_subject {
     struct fv_port_value *results;
     int nresults;
     const char **safe; /* names of these for files */
+} fv_run_data;
+
+typedef struct fv_subject {
+    const char *path;
+    fv_source source;    /* only its kind: a compiled library, and what came from the cache */
+    fv_session *reading; /* of the source, where it was read after all; NULL: none */
+    fv_program *program;
+    fv_artifact *artifact;
+    const fv_model *table;
+    bool cached; /* it came from the cache: fv_subject_graph, fv_subject_count */
+    fv_open_times took;
+    /* one a launch, not evaluated (backend/cost.h); of a library none */
+    struct fv_launch_cost *costs;
+    int ncosts;
+    fv_hint *hints; /* one an input of the graph */
+    int nhints;
+    const fv_dim **lacks; /* positions that tables lack: should be 0 */
+    int nlacks;
+    fv_run_data data;
 } fv_subject;
 
 /* Reads, compiles; or loads a shared library. False after messages. The artifact is freed by

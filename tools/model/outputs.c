@@ -114,9 +114,9 @@ static void print_type(const fv_tensor *t) {
 
 /* What is in maps that are no maps, of a library of another maker, are no results to be shown. */
 static bool maps_of(fv_context *c, const fv_subject *m, int i, fv_maps *out) {
-    return fv_maps_of_arrays(c->arena, &m->results[i], m->outputs, out) ||
-           fv_error(c->session, "output '%s' has parts that make no %s", m->results[i].name,
-                    fv_maps_type_str(c->arena, &m->results[i]));
+    return fv_maps_of_arrays(c->arena, &m->data.results[i], m->data.outputs, out) ||
+           fv_error(c->session, "output '%s' has parts that make no %s", m->data.results[i].name,
+                    fv_maps_type_str(c->arena, &m->data.results[i]));
 }
 
 static void put_number(const fv_tensor *t, size_t i) {
@@ -143,7 +143,7 @@ static void print_maps(fv_context *c, const fv_subject *m, int i) {
     size_t first, end, left = FIRST;
     if (!maps_of(c, m, i, &maps))
         return;
-    fv_out("%s[%zu] ", fv_maps_type_str(c->arena, &m->results[i]),
+    fv_out("%s[%zu] ", fv_maps_type_str(c->arena, &m->data.results[i]),
            maps.ends ? maps.ends->count : maps.keys->count);
     for (size_t k = 0; k < fv_maps_count(&maps) && left; k++) {
         fv_maps_entries(&maps, k, &first, &end);
@@ -160,18 +160,18 @@ static void print_maps(fv_context *c, const fv_subject *m, int i) {
 
 void fv_print_outputs(fv_context *c, const fv_subject *m) {
     int widest = 0;
-    for (int i = 0; i < m->nresults; i++) {
-        int n = fv_shown_width(m->results[i].name);
+    for (int i = 0; i < m->data.nresults; i++) {
+        int n = fv_shown_width(m->data.results[i].name);
         widest = n > widest ? n : widest;
     }
-    for (int i = 0; i < m->nresults; i++) {
-        fv_out("%-*s  ", widest, m->results[i].name);
-        if (fv_value_is_maps(&m->results[i])) {
+    for (int i = 0; i < m->data.nresults; i++) {
+        fv_out("%-*s  ", widest, m->data.results[i].name);
+        if (fv_value_is_maps(&m->data.results[i])) {
             print_maps(c, m, i);
             fv_out("\n");
             continue;
         }
-        fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
+        fv_tensor t = fv_value_tensor(c->arena, &m->data.results[i], m->data.outputs);
         print_type(&t);
         if (has_numbers(&t) && t.count)
             print_numbers(&t);
@@ -200,8 +200,8 @@ static json_t *first_values(const fv_tensor *t) {
 static json_t *json_maps(fv_context *c, const fv_subject *m, int i) {
     fv_maps maps;
     json_t *o = json_object(), *dims = json_array();
-    fv_json_set_text(o, "name", m->results[i].name);
-    fv_json_set_text(o, "type", fv_maps_type_str(c->arena, &m->results[i]));
+    fv_json_set_text(o, "name", m->data.results[i].name);
+    fv_json_set_text(o, "type", fv_maps_type_str(c->arena, &m->data.results[i]));
     if (maps_of(c, m, i, &maps)) {
         fv_json_append(dims,
                        json_integer((int64_t)(maps.ends ? maps.ends->count : maps.keys->count)));
@@ -213,16 +213,16 @@ static json_t *json_maps(fv_context *c, const fv_subject *m, int i) {
 
 json_t *fv_json_outputs(fv_context *c, const fv_subject *m) {
     json_t *list = json_array();
-    for (int i = 0; i < m->nresults; i++) {
-        if (fv_value_is_maps(&m->results[i])) {
+    for (int i = 0; i < m->data.nresults; i++) {
+        if (fv_value_is_maps(&m->data.results[i])) {
             fv_json_append(list, json_maps(c, m, i));
             continue;
         }
-        fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
+        fv_tensor t = fv_value_tensor(c->arena, &m->data.results[i], m->data.outputs);
         json_t *o = json_object(), *dims = json_array();
         for (int k = 0; k < t.rank; k++)
             fv_json_append(dims, json_integer(t.dims[k]));
-        fv_json_set_text(o, "name", m->results[i].name);
+        fv_json_set_text(o, "name", m->data.results[i].name);
         fv_json_set_text(o, "type", fv_elem_name(t.elem));
         fv_json_set(o, "dims", dims);
         if (has_numbers(&t)) {
@@ -266,22 +266,23 @@ const char *fv_file_in(fv_arena *a, const char *folder, const char *name, const 
 
 /* One file where that is what the path names; else the folder is there, or is made. */
 static bool place(fv_context *c, const fv_subject *m, const char *path, bool *one) {
-    bool json = ends_in(path, ".json") && m->nresults == 1 && fv_value_is_maps(&m->results[0]);
+    bool json =
+        ends_in(path, ".json") && m->data.nresults == 1 && fv_value_is_maps(&m->data.results[0]);
     *one = is_standard(path) ||
            (!is_folder(path) &&
             (ends_in(path, ".npy") || ends_in(path, ".pb") || json || !access(path, F_OK)));
-    if (*one && m->nresults != 1)
+    if (*one && m->data.nresults != 1)
         return fv_error(c->session, "-o %s is one file, the model has %d outputs: give a folder",
-                        path, m->nresults);
+                        path, m->data.nresults);
     return *one || fv_make_folder(c, "-o", path);
 }
 
 static const char *file_of(fv_context *c, const fv_subject *m, const char *folder, int i) {
-    bool pb = c->args->format && !strcmp(c->args->format, "pb");
-    return fv_file_in(c->arena, folder, m->safe[i],
-                      pb                                 ? ".pb"
-                      : fv_value_is_maps(&m->results[i]) ? ".json"
-                                                         : ".npy");
+    bool pb = c->args->data.format && !strcmp(c->args->data.format, "pb");
+    return fv_file_in(c->arena, folder, m->data.safe[i],
+                      pb                                      ? ".pb"
+                      : fv_value_is_maps(&m->data.results[i]) ? ".json"
+                                                              : ".npy");
 }
 
 /* To standard output: a TensorProto with `name`, or npy where that is NULL. main tells where it
@@ -297,7 +298,7 @@ static bool write_standard(fv_context *c, const fv_tensor *t, const char *name) 
 }
 
 static bool write_one(fv_context *c, const fv_tensor *t, const char *path, const char *name) {
-    bool pb = ends_in(path, ".pb") || (c->args->format && !strcmp(c->args->format, "pb"));
+    bool pb = ends_in(path, ".pb") || (c->args->data.format && !strcmp(c->args->data.format, "pb"));
     if (is_standard(path))
         return write_standard(c, t, pb ? name : NULL);
     return pb ? fv_tensor_write_pb(c->session, path, t, name)
@@ -308,16 +309,16 @@ static bool write_one(fv_context *c, const fv_tensor *t, const char *path, const
 static bool write_maps(fv_context *c, const fv_subject *m, int i, const char *path) {
     fv_maps maps;
     fv_text out = {.arena = c->arena};
-    bool pb = ends_in(path, ".pb") || (c->args->format && !strcmp(c->args->format, "pb"));
+    bool pb = ends_in(path, ".pb") || (c->args->data.format && !strcmp(c->args->data.format, "pb"));
     if (ends_in(path, ".npy"))
         return fv_error(c->session,
                         "-o %s: '%s' is %s, which .npy does not hold: give .json or .pb", path,
-                        m->results[i].name, fv_maps_type_str(c->arena, &m->results[i]));
+                        m->data.results[i].name, fv_maps_type_str(c->arena, &m->data.results[i]));
     if (!maps_of(c, m, i, &maps))
         return false;
     if (pb) {
-        fv_maps_to_pb(&out, &maps, m->results[i].name);
-    } else if (!fv_maps_fit_json(c, &maps, m->results[i].name)) {
+        fv_maps_to_pb(&out, &maps, m->data.results[i].name);
+    } else if (!fv_maps_fit_json(c, &maps, m->data.results[i].name)) {
         return false;
     } else {
         json_t *document = fv_maps_json(c->arena, &maps, 0, 0);
@@ -333,23 +334,23 @@ static bool write_maps(fv_context *c, const fv_subject *m, int i, const char *pa
 }
 
 static bool write_result(fv_context *c, const fv_subject *m, int i, const char *path) {
-    if (fv_value_is_maps(&m->results[i]))
+    if (fv_value_is_maps(&m->data.results[i]))
         return write_maps(c, m, i, path);
-    fv_tensor t = fv_value_tensor(c->arena, &m->results[i], m->outputs);
-    return write_one(c, &t, path, m->results[i].name);
+    fv_tensor t = fv_value_tensor(c->arena, &m->data.results[i], m->data.outputs);
+    return write_one(c, &t, path, m->data.results[i].name);
 }
 
 bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json_t *list) {
     bool one;
     if (!fv_spares_models(c, "-o ", path) || !place(c, m, path, &one))
         return false;
-    for (int i = 0; i < m->nresults; i++) {
-        const char *name = m->results[i].name, *file = one ? path : file_of(c, m, path, i);
+    for (int i = 0; i < m->data.nresults; i++) {
+        const char *name = m->data.results[i].name, *file = one ? path : file_of(c, m, path, i);
         if (!write_result(c, m, i, file))
             return false;
         if (list)
             fv_json_set_text(json_array_get(list, (size_t)i), "file", file);
-        else if (!c->args->quiet && !is_standard(path))
+        else if (!c->args->print.quiet && !is_standard(path))
             fv_out("%s -> %s\n", name, file);
     }
     return true;
@@ -362,14 +363,14 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
 static bool expected(fv_context *c, const fv_subject *m, const char *folder, int i,
                      const fv_tensor **want) {
     static const char *const suffixes[] = {"npy", "pb", "json"};
-    bool maps = fv_value_is_maps(&m->results[i]);
+    bool maps = fv_value_is_maps(&m->data.results[i]);
     for (int k = maps; k < 2 + maps; k++) {
-        const char *path = fv_printf(c->arena, "%s/%s.%s", folder, m->safe[i], suffixes[k]);
+        const char *path = fv_printf(c->arena, "%s/%s.%s", folder, m->data.safe[i], suffixes[k]);
         if (!access(path, F_OK))
-            return fv_value_read(c, &m->results[i], path, want + m->results[i].first);
+            return fv_value_read(c, &m->data.results[i], path, want + m->data.results[i].first);
     }
-    return fv_error(c->session, "%s holds neither output_%d.pb nor %s.%s", folder, i, m->safe[i],
-                    maps ? "json" : "npy");
+    return fv_error(c->session, "%s holds neither output_%d.pb nor %s.%s", folder, i,
+                    m->data.safe[i], maps ? "json" : "npy");
 }
 
 static bool read_expected(fv_context *c, const fv_subject *m, const char *folder,
@@ -377,17 +378,17 @@ static bool read_expected(fv_context *c, const fv_subject *m, const char *folder
     const char *why;
     if (!is_folder(folder) &&
         (ends_in(folder, ".npy") || ends_in(folder, ".pb") || !access(folder, F_OK))) {
-        if (m->nresults != 1)
+        if (m->data.nresults != 1)
             return fv_error(c->session,
                             "--expect %s is one file, the model has %d outputs: give a folder",
-                            folder, m->nresults);
-        return fv_value_read(c, &m->results[0], folder, want);
+                            folder, m->data.nresults);
+        return fv_value_read(c, &m->data.results[0], folder, want);
     }
     if (!access(fv_printf(c->arena, "%s/output_0.pb", folder), F_OK))
         return fv_read_set(c, folder, "output", m->table->noutputs, m->table->outputs, want,
                            &why) ||
                (why && fv_error(c->session, "%s", why));
-    for (int i = 0; i < m->nresults; i++)
+    for (int i = 0; i < m->data.nresults; i++)
         if (!expected(c, m, folder, i, want))
             return false;
     return true;
@@ -398,9 +399,9 @@ int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, js
     int differ = 0;
     if (!read_expected(c, m, folder, want))
         return -1;
-    for (int i = 0; i < m->nresults; i++) {
-        const char *name = m->results[i].name, *why = NULL;
-        bool same = fv_value_compare(c, &m->results[i], m->outputs, want, &why);
+    for (int i = 0; i < m->data.nresults; i++) {
+        const char *name = m->data.results[i].name, *why = NULL;
+        bool same = fv_value_compare(c, &m->data.results[i], m->data.outputs, want, &why);
         differ += !same;
         if (list) {
             fv_json_set_bool(json_array_get(list, (size_t)i), "as_expected", same);
@@ -410,7 +411,7 @@ int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, js
             fv_out("FAILED %s: %s\n", name, why);
         }
     }
-    if (!list && !c->args->quiet)
-        fv_out("%d of %d outputs as expected\n", m->nresults - differ, m->nresults);
+    if (!list && !c->args->print.quiet)
+        fv_out("%d of %d outputs as expected\n", m->data.nresults - differ, m->data.nresults);
     return differ;
 }

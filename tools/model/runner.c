@@ -23,10 +23,10 @@ static int64_t elements(const fv_array *x) {
 static void place(fv_runner *r) {
     const fv_model *t = r->m->table;
     for (int i = 0; i < t->ninputs; i++)
-        r->in[i] = r->m->inputs[i].data;
+        r->in[i] = r->m->data.inputs[i].data;
     for (int i = 0, at = 0; i < t->noutputs; at += 1 + t->outputs[i++].rank) {
-        r->capacity[at] = elements(&r->m->outputs[i]);
-        r->out[i] = r->m->outputs[i].data;
+        r->capacity[at] = elements(&r->m->data.outputs[i]);
+        r->out[i] = r->m->data.outputs[i].data;
     }
 }
 
@@ -44,7 +44,7 @@ static bool make_buffers(fv_context *c, fv_runner *r) {
     r->out = FV_NEW(a, void *, t->noutputs + 1);
     r->out_dims = FV_NEW(a, int64_t, out_dims_size(t) + 1);
     r->capacity = FV_NEW(a, int64_t, out_dims_size(t) + 1);
-    int status = r->m->artifact->plan(r->m->artifact, r->m->dims, &r->workspace_bytes, NULL);
+    int status = r->m->artifact->plan(r->m->artifact, r->m->data.dims, &r->workspace_bytes, NULL);
     if (status)
         return fv_error(c->session, "%s (%s)", fv_status_text(status), fv_status_name(status));
     r->workspace = r->env.alloc(r->env.user, r->workspace_bytes);
@@ -58,7 +58,7 @@ static bool first_run(fv_context *c, fv_runner *r) {
     fv_run_options o = {.size = sizeof o, .threads = r->threads, .cancel = c->cancel};
     fv_log *log = fv_log_new();
     double start = fv_now_ms();
-    int status = fv_artifact_run(r->m->artifact, r->m->inputs, r->m->outputs, &o, log);
+    int status = fv_artifact_run(r->m->artifact, r->m->data.inputs, r->m->data.outputs, &o, log);
     r->first_ms = fv_now_ms() - start;
     bool ok = status == FV_OK || fv_say_log(c, log);
     fv_log_free(log);
@@ -90,8 +90,8 @@ static bool run(fv_context *c, fv_runner *r, const fv_env *env, double *ms) {
     fv_artifact *a = r->m->artifact;
     memcpy(r->out_dims, r->capacity, (size_t)out_dims_size(r->m->table) * sizeof *r->out_dims);
     r->origin = fv_now_ms();
-    int status =
-        a->run(a, r->m->dims, r->in, r->out, r->out_dims, r->workspace, r->workspace_bytes, env);
+    int status = a->run(a, r->m->data.dims, r->in, r->out, r->out_dims, r->workspace,
+                        r->workspace_bytes, env);
     *ms = fv_now_ms() - r->origin;
     return !status ||
            fv_error(c->session, "%s (%s)", fv_status_text(status), fv_status_name(status));

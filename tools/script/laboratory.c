@@ -107,7 +107,7 @@ static bool choose_words(trial *t, const fv_lua_how *h) {
     if (h->processor && !fv_processor_find(h->processor, &id))
         return fv_error(s, "there is no processor '%s'; there are %s", h->processor,
                         fv_names_str(t->kept, fv_processor_names()));
-    return choose_level(s, h->level, &t->args.level);
+    return choose_level(s, h->level, &t->args.code.level);
 }
 
 const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, int n,
@@ -116,9 +116,9 @@ const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, i
     fv_hand_kernel *at = FV_NEW(a, fv_hand_kernel, n + 1);
     for (int i = 0; i < n; i++)
         at[i] = (fv_hand_kernel){list[i].text, list[i].path, list[i].line};
-    int64_t turns = (int64_t)args->script_steps * 1000000 * TURNS_A_STEP;
+    int64_t turns = (int64_t)args->script.steps * 1000000 * TURNS_A_STEP;
     turns = turns > FV_MAX_CONFINED_ITERATIONS ? FV_MAX_CONFINED_ITERATIONS : turns;
-    *kernels = (fv_hand_kernels){args->unsafe_lua ? 0 : turns, n, at};
+    *kernels = (fv_hand_kernels){args->script.unsafe ? 0 : turns, n, at};
     return n ? kernels : NULL;
 }
 
@@ -128,30 +128,31 @@ static bool choose_options(trial *t, const fv_lua_how *h, fv_driver_options *o) 
     const char *why = "";
     if (!choose_words(t, h))
         return false;
-    *o = (fv_driver_options){.level = t->args.level,
+    *o = (fv_driver_options){.level = t->args.code.level,
                              .naive = h->schedule && !strcmp(h->schedule, "naive"),
-                             .passes = h->passes,
-                             .tuned = h->schedules,
-                             .kernels =
+                             .work.passes = h->passes,
+                             .tuning.tuned = h->schedules,
+                             .tuning.kernels =
                                  fv_laboratory_kernels(t->kept, &t->args, h->nkernels, h->kernels),
-                             .enable = h->enable,
-                             .disable = h->disable,
-                             .pipeline = pipeline,
-                             .target_given = h->target != NULL,
-                             .target = fv_driver_target(t->kept, h->target, true, &why)};
+                             .work.enable = h->enable,
+                             .work.disable = h->disable,
+                             .work.pipeline = pipeline,
+                             .target.given = h->target != NULL,
+                             .target.of = fv_driver_target(t->kept, h->target, true, &why)};
     if (h->processor && fv_processor_find(h->processor, &id)) {
-        const fv_target *base = o->target;
-        if (!(o->target = fv_target_for(t->kept, base, id)))
+        const fv_target *base = o->target.of;
+        if (!(o->target.of = fv_target_for(t->kept, base, id)))
             return fv_error(t->c.session, "processor '%s' is %s, the target %s is not",
                             h->processor, fv_processor_at(id)->architecture,
                             fv_target_str(t->kept, base));
     }
-    if (o->tuned && o->naive)
+    if (o->tuning.tuned && o->naive)
         return fv_error(t->c.session, "the naive schedule has nothing that schedules could say");
-    if (o->kernels && o->naive)
+    if (o->tuning.kernels && o->naive)
         return fv_error(t->c.session,
                         "kernels by hand are for another schedule than the naive one");
-    const char *wrong = fv_switches_wrong(t->kept, o->passes, o->steps, o->enable, o->disable);
+    const char *wrong =
+        fv_switches_wrong(t->kept, o->work.passes, o->work.steps, o->work.enable, o->work.disable);
     return !wrong || fv_error(t->c.session, "%s", wrong);
 }
 
@@ -170,7 +171,7 @@ static bool compile(trial *t, void *arg) {
     t->c.arena = t->kept = fv_arena_new(t->c.session);
     if (!choose_options(t, k->how, &o))
         return false;
-    t->args.backend = k->how->backend ? fv_strdup(t->kept, k->how->backend) : NULL;
+    t->args.code.backend = k->how->backend ? fv_strdup(t->kept, k->how->backend) : NULL;
     fv_source source = {.kind = FV_FILE_GRAPH, .hash = ""};
     source.module = fv_module_copy(t->c.session, k->m, dim_options(t->kept, k->how->dims));
     if (!source.module || fv_args_backends(&t->args, backends) != 1 ||
@@ -201,12 +202,12 @@ bool fv_laboratory_compile(void *user, const fv_module *m, const fv_lua_how *how
         fv_out_of_memory(c->session);
     }
     *out = &t->shown;
-    t->args = (fv_args){.command = c->args->command,
-                        .atol = -1,
-                        .rtol = -1,
-                        .quiet = true,
-                        .unsafe_lua = c->args->unsafe_lua,
-                        .script_steps = c->args->script_steps};
+    t->args = (fv_args){.line.command = c->args->line.command,
+                        .data.atol = -1,
+                        .data.rtol = -1,
+                        .print.quiet = true,
+                        .script.unsafe = c->args->script.unsafe,
+                        .script.steps = c->args->script.steps};
     t->threads = fv_args_threads(c->args);
     return within(c, t, compile, &(compiling){m, how});
 }
@@ -221,11 +222,11 @@ static bool give(trial *t, const fv_lua_inputs *in, int i) {
         names[k] = m->table->inputs[k].name;
         if (strcmp(names[k], in->names[i]))
             continue;
-        m->given[k] = 1;
+        m->data.given[k] = 1;
         if (x->elem != (fv_elem)m->table->inputs[k].type)
             return fv_error(t->c.session, "input '%s' is %s, expected %s", names[k],
                             fv_elem_name(x->elem), fv_elem_name((fv_elem)m->table->inputs[k].type));
-        return fv_tensor_array(t->call, x, &m->inputs[k]) ||
+        return fv_tensor_array(t->call, x, &m->data.inputs[k]) ||
                fv_error(t->c.session, "input '%s' cannot be passed", names[k]);
     }
     const char *near = fv_nearest(in->names[i], names);
@@ -239,25 +240,25 @@ static bool begin_call(trial *t, const fv_lua_inputs *in) {
     fv_subject *m = &t->m;
     const fv_model *table = m->table;
     for (int i = 0; i < table->noutputs; i++)
-        fv_array_free(&m->outputs[i]);
-    memset(m->outputs, 0, (size_t)table->noutputs * sizeof *m->outputs);
-    memset(m->inputs, 0, (size_t)table->ninputs * sizeof *m->inputs);
-    memset(m->given, 0, (size_t)table->ninputs);
-    memset(m->known, 0, (size_t)table->nsymbols);
+        fv_array_free(&m->data.outputs[i]);
+    memset(m->data.outputs, 0, (size_t)table->noutputs * sizeof *m->data.outputs);
+    memset(m->data.inputs, 0, (size_t)table->ninputs * sizeof *m->data.inputs);
+    memset(m->data.given, 0, (size_t)table->ninputs);
+    memset(m->data.known, 0, (size_t)table->nsymbols);
     if (t->call)
         fv_arena_free(t->call);
     t->call = NULL;
     t->c.arena = t->call = fv_arena_new(t->c.session);
-    t->args.seed = in->seed;
-    t->args.at.n = 0;
+    t->args.data.seed = in->seed;
+    t->args.data.at.n = 0;
     for (const char *const *d = dim_options(t->call, in->dims); *d; d++) {
-        if (t->args.at.n == FV_MAX_LIST_ARGS)
+        if (t->args.data.at.n == FV_MAX_LIST_ARGS)
             return fv_error(t->c.session, "more than %d dims are given", FV_MAX_LIST_ARGS);
         fv_dim_option o;
         const char *wrong = fv_dim_option_parse(t->call, *d, &o);
         if (wrong)
             return fv_error(t->c.session, "dims: %s: %s", *d, wrong);
-        t->args.at.at[t->args.at.n++] = *d;
+        t->args.data.at.at[t->args.data.at.n++] = *d;
     }
     for (int i = 0; i < in->n; i++)
         if (!give(t, in, i))
@@ -279,7 +280,7 @@ static int threads_of(const trial *t, const fv_lua_inputs *in) {
 static bool execute(trial *t, void *arg) {
     if (!make_inputs(t, arg))
         return false;
-    t->args.threads = threads_of(t, arg);
+    t->args.threads.first = threads_of(t, arg);
     return fv_subject_run(&t->c, &t->m) == FV_OK;
 }
 
@@ -294,7 +295,7 @@ bool fv_laboratory_run(void *user, fv_lua_compiled *made, const fv_lua_inputs *i
             return fv_error(c->session,
                             "output '%s' is of strings, which no tensor of a script holds",
                             made->outputs[i].name);
-        out[i] = fv_array_tensor(a, &t->m.outputs[i]);
+        out[i] = fv_array_tensor(a, &t->m.data.outputs[i]);
     }
     return true;
 }
@@ -398,8 +399,8 @@ static bool count(trial *t, void *arg) {
     costing *k = arg;
     if (!begin_call(t, k->in))
         return false;
-    fv_cost_evaluate(t->call, t->m.program, t->m.dims, t->m.ncosts, t->m.costs);
-    int status = t->m.artifact->plan(t->m.artifact, t->m.dims, &k->workspace, NULL);
+    fv_cost_evaluate(t->call, t->m.program, t->m.data.dims, t->m.ncosts, t->m.costs);
+    int status = t->m.artifact->plan(t->m.artifact, t->m.data.dims, &k->workspace, NULL);
     return !status ||
            fv_error(t->c.session, "%s (%s)", fv_status_text(status), fv_status_name(status));
 }

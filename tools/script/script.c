@@ -15,7 +15,7 @@
 /* Standard output is the result of most commands: only in `fovea lua` it is the script's. */
 static void write(void *user, fv_lua_stream to, const char *text, size_t n) {
     const fv_context *c = user;
-    bool own = !strcmp(c->args->command, "lua");
+    bool own = !strcmp(c->args->line.command, "lua");
     fv_put_lines(to == FV_LUA_ERR || !own ? stderr : stdout, text, n);
 }
 
@@ -35,7 +35,7 @@ static fv_module *load(void *user, const char *path) {
 /* The file of that name: the folder is the user's, and within it a script may make no other. NULL
  * after a diagnostic. */
 static const char *path_of(fv_context *c, const char *what, const char *name) {
-    const char *folder = c->args->output;
+    const char *folder = c->args->result.output;
     struct stat st;
     if (!folder)
         fv_error(c->session, "%s needs a folder: fovea lua --output=DIR F.lua", what);
@@ -80,12 +80,12 @@ static fv_lua_host host_of(fv_context *c, bool program) {
 static fv_lua *open_script(fv_context *c, const char *path, bool program) {
     const fv_args *a = c->args;
     fv_lua_options o = {.host = host_of(c, program),
-                        .args = a->script_args.at,
-                        .words = !strcmp(a->command, "lua") ? a->operand + 1 : NULL,
-                        .memory = (size_t)a->script_memory << 20,
-                        .steps = (int64_t)a->script_steps * 1000000,
-                        .unsafe = a->unsafe_lua,
-                        .pipeline = a->pipeline && !program};
+                        .args = a->script.args.at,
+                        .words = !strcmp(a->line.command, "lua") ? a->operand + 1 : NULL,
+                        .memory = (size_t)a->script.memory << 20,
+                        .steps = (int64_t)a->script.steps * 1000000,
+                        .unsafe = a->script.unsafe,
+                        .pipeline = a->script.pipeline && !program};
     return fv_lua_open(c->session, path, &o);
 }
 
@@ -93,7 +93,7 @@ static fv_lua *open_script(fv_context *c, const char *path, bool program) {
 
 /* What is read besides the model; NULL: nothing. */
 static const char *script_of(const fv_args *a) {
-    return a->pipeline ? a->pipeline : a->script;
+    return a->script.pipeline ? a->script.pipeline : a->script.script;
 }
 
 bool fv_script_begin(fv_context *c, fv_driver_options *o) {
@@ -104,27 +104,27 @@ bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     if (!c->script)
         return false;
     fv_pipeline_options *p = FV_NEW(c->arena, fv_pipeline_options, 1);
-    *p = *o->pipeline;
+    *p = *o->work.pipeline;
     p->own = fv_lua_passes(c->script);
-    o->pipeline = p;
+    o->work.pipeline = p;
     const fv_pipeline_table table = fv_lua_pipeline(c->script, o->level ? o->level : '2');
-    if (!o->passes)
-        o->passes = table.passes;
-    o->steps = table.steps;
+    if (!o->work.passes)
+        o->work.passes = table.passes;
+    o->work.steps = table.steps;
     if (!o->level && table.code)
         o->level = *table.code;
-    if (fv_lua_schedules(c->script) && o->tuning)
+    if (fv_lua_schedules(c->script) && o->tuning.path)
         return fv_usage(c->args, "--tuning and a script that says schedules: one of them") ==
                FV_EXIT_OK;
-    o->tuned = o->naive ? NULL : fv_lua_schedules(c->script);
+    o->tuning.tuned = o->naive ? NULL : fv_lua_schedules(c->script);
     int n = 0;
     while (fv_lua_kernel_at(c->script, n))
         n++;
-    o->kernels = o->naive
-                     ? NULL
-                     : fv_laboratory_kernels(c->arena, c->args, n, fv_lua_kernel_at(c->script, 0));
-    o->script = fv_lua_key(c->script);
-    o->script_varies = fv_lua_varies(c->script);
+    o->tuning.kernels =
+        o->naive ? NULL
+                 : fv_laboratory_kernels(c->arena, c->args, n, fv_lua_kernel_at(c->script, 0));
+    o->work.script = fv_lua_key(c->script);
+    o->work.script_varies = fv_lua_varies(c->script);
     return true;
 }
 

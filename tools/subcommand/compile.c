@@ -22,8 +22,8 @@ typedef struct result {
 
 /* What -o ends in must not say another kind. */
 static bool agrees(const fv_args *a, const result *r) {
-    fv_emit_kind end = a->output ? fv_emit_by_suffix(a->output) : FV_EMIT_NONE;
-    if (r->kind == FV_EMIT_C && a->output && !strcmp(a->output, "-"))
+    fv_emit_kind end = a->result.output ? fv_emit_by_suffix(a->result.output) : FV_EMIT_NONE;
+    if (r->kind == FV_EMIT_C && a->result.output && !strcmp(a->result.output, "-"))
         return fv_usage(a, "C is more than one file: -o NAME.c or -o NAME/") == FV_EXIT_OK;
     if (r->kind == FV_EMIT_ONNX)
         return fv_usage(a, "`fovea opt` writes ONNX: a model is not compiled for that") ==
@@ -31,30 +31,33 @@ static bool agrees(const fv_args *a, const result *r) {
     if (end == FV_EMIT_NONE || end == r->kind ||
         (end == FV_EMIT_KERNELS && r->kind == FV_EMIT_EXPANDED))
         return true;
-    return fv_usage(a, "--emit %s writes another kind of file than -o %s says", a->emit,
-                    a->output) == FV_EXIT_OK;
+    return fv_usage(a, "--emit %s writes another kind of file than -o %s says", a->result.emit,
+                    a->result.output) == FV_EXIT_OK;
 }
 
 static bool choose_kind(fv_context *c, result *r) {
     const fv_args *a = c->args;
-    if (!a->emit) {
-        r->kind = a->output ? fv_emit_by_suffix(a->output) : FV_HAVE_JIT ? FV_EMIT_SO : FV_EMIT_C;
+    if (!a->result.emit) {
+        r->kind = a->result.output ? fv_emit_by_suffix(a->result.output)
+                  : FV_HAVE_JIT    ? FV_EMIT_SO
+                                   : FV_EMIT_C;
         if (r->kind == FV_EMIT_NONE)
             fv_usage(a,
                      "-o %s does not say what to write: end it in .so .o .a .c .ll .s .fvir .fvd "
                      ".fvk or, "
                      "for a folder of C, in /; or say --emit",
-                     a->output);
+                     a->result.output);
         return r->kind != FV_EMIT_NONE && agrees(a, r);
     }
-    r->kind = fv_emit_by_name(a->emit);
+    r->kind = fv_emit_by_name(a->result.emit);
     if (r->kind != FV_EMIT_NONE)
         return agrees(a, r);
-    const char *near = fv_nearest(a->emit, fv_emit_names());
+    const char *near = fv_nearest(a->result.emit, fv_emit_names());
     if (near)
-        fv_usage(a, "--emit %s: did you mean '%s'?", a->emit, near);
+        fv_usage(a, "--emit %s: did you mean '%s'?", a->result.emit, near);
     else
-        fv_usage(a, "--emit %s: there are %s", a->emit, fv_names_str(c->arena, fv_emit_names()));
+        fv_usage(a, "--emit %s: there are %s", a->result.emit,
+                 fv_names_str(c->arena, fv_emit_names()));
     return false;
 }
 
@@ -70,18 +73,19 @@ static bool has_names(fv_emit_kind k) {
 
 static bool choose_weights(fv_context *c, result *r) {
     const fv_args *a = c->args;
-    if (!a->weights)
+    if (!a->result.weights)
         return true;
-    r->weights = fv_weights_by_name(a->weights);
+    r->weights = fv_weights_by_name(a->result.weights);
     if (r->weights == FV_WEIGHTS_AUTO)
-        return fv_usage(a, "--weights %s: there are %s", a->weights,
+        return fv_usage(a, "--weights %s: there are %s", a->result.weights,
                         fv_names_str(c->arena, fv_weights_names())) == FV_EXIT_OK;
     if (is_text(r->kind))
         return fv_usage(a, "--weights is for code: the constants of a text are in a file next to "
                            "it, .bin") == FV_EXIT_OK;
     if (r->kind != FV_EMIT_C && (r->weights == FV_WEIGHTS_INCBIN || r->weights == FV_WEIGHTS_TEXT))
-        return fv_usage(a, "--weights=%s is for C; --emit=%s takes object and file", a->weights,
-                        a->emit ? a->emit : fv_emit_name(r->kind)) == FV_EXIT_OK;
+        return fv_usage(a, "--weights=%s is for C; --emit=%s takes object and file",
+                        a->result.weights,
+                        a->result.emit ? a->result.emit : fv_emit_name(r->kind)) == FV_EXIT_OK;
     return true;
 }
 
@@ -101,7 +105,7 @@ typedef struct check {
 static bool accept(void *user) {
     check *k = user;
     fv_attention_judge(&k->r->attention);
-    return !k->c->args->require_fused || fv_attention_require(&k->r->attention);
+    return !k->c->args->result.require_fused || fv_attention_require(&k->r->attention);
 }
 
 /* What is written as a graph or as definitions is lowered for its own sake: that changes the
@@ -109,7 +113,7 @@ static bool accept(void *user) {
 static bool accept_graph(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
     fv_source source;
     check k = {c, r};
-    if (!c->args->require_fused || (r->kind != FV_EMIT_IR && r->kind != FV_EMIT_DEFINITIONS))
+    if (!c->args->result.require_fused || (r->kind != FV_EMIT_IR && r->kind != FV_EMIT_DEFINITIONS))
         return true;
     if (!strcmp(model, "-"))
         return fv_error(c->session,
@@ -144,13 +148,13 @@ static int64_t size_of(const char *path) {
 static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **where) {
     fv_subject m = {.program = p, .table = fv_program_model(c->arena, p, NULL)};
     m.source.kind = FV_FILE_ONNX; /* --dim was for the importer */
-    m.dims = FV_NEW(c->arena, int64_t, p->nsymbols + 1);
-    m.known = FV_NEW(c->arena, unsigned char, p->nsymbols + 1);
-    m.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
+    m.data.dims = FV_NEW(c->arena, int64_t, p->symbols.n + 1);
+    m.data.known = FV_NEW(c->arena, unsigned char, p->symbols.n + 1);
+    m.data.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
     if (!fv_choose_dims(c, &m, true))
         return false;
-    *where = fv_dims_str(c->arena, m.table, m.dims);
-    int status = fv_driver_plan(p, m.dims, bytes, NULL);
+    *where = fv_dims_str(c->arena, m.table, m.data.dims);
+    int status = fv_driver_plan(p, m.data.dims, bytes, NULL);
     if (status == FV_NO_MEMORY)
         fv_out_of_memory(c->session);
     return status == FV_OK;
@@ -262,8 +266,8 @@ static bool tell(fv_context *c, const char *model, const result *r) {
         fv_err("%s: note: it is compiled; there is no memory to tell more\n", model);
         return true;
     }
-    bool ok = !c->args->json || print_json(c, model, r);
-    if (!c->args->json && !c->args->quiet && strcmp(r->out, "-"))
+    bool ok = !c->args->print.json || print_json(c, model, r);
+    if (!c->args->print.json && !c->args->print.quiet && strcmp(r->out, "-"))
         print_summary(c, r);
     fv_door_close(c->session, &door);
     return ok;
@@ -277,8 +281,8 @@ int fv_cmd_compile(fv_context *c) {
     if (!choose_kind(c, &r) || !choose_weights(c, &r) || !fv_args_driver(c, &o, false) ||
         !fv_dump_begin(c, &o, r.kind != FV_EMIT_IR))
         return fv_refused(c);
-    r.out = a->output ? a->output : default_output(c, model, r.kind);
-    if (!strcmp(r.out, "-") && a->json)
+    r.out = a->result.output ? a->result.output : default_output(c, model, r.kind);
+    if (!strcmp(r.out, "-") && a->print.json)
         return fv_usage(a, "--json and -o - both want standard output");
     fv_attention_begin(&r.attention, c, &o);
     if (!o.name)
@@ -286,7 +290,8 @@ int fv_cmd_compile(fv_context *c) {
     fv_report_begin(c, &o);
     if (!write_result(c, model, &o, &r))
         return fv_failed(c);
-    if (!a->name && has_names(r.kind) && o.name && strcmp(o.name, fv_emit_stem(c->arena, r.out)))
+    if (!a->result.name && has_names(r.kind) && o.name &&
+        strcmp(o.name, fv_emit_stem(c->arena, r.out)))
         fv_note(c, "names begin with %s_: '%s' is no prefix in C; --name gives another", o.name,
                 fv_emit_stem(c->arena, r.out));
     tell(c, model, &r);

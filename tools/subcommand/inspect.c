@@ -20,13 +20,18 @@ typedef struct tally {
     int before, after;
 } tally;
 
+/* The operators of the model. */
+typedef struct tallies {
+    tally *all;
+    int n, cap;
+    int before, after; /* how many operators there are in all */
+} tallies;
+
 typedef struct view {
     fv_context *c;
     fv_subject m; /* never run: no artifact */
-    tally *tallies;
-    int ntallies, cap_tallies;
-    int before, after; /* ops */
-    int *launches;     /* of each kernel */
+    tallies ops;
+    int *launches; /* of each kernel */
     int nlaunches;
     const fv_launch_cost **costs; /* of each kernel, of its first launch; NULL: there is none */
     fv_launch_cost *launch_costs;
@@ -41,11 +46,11 @@ typedef struct view {
 /* ---- operators ---- */
 
 static tally *tally_of(view *v, const fv_opdef *d) {
-    for (int i = 0; i < v->ntallies; i++)
-        if (v->tallies[i].def == d)
-            return &v->tallies[i];
-    FV_PUSH(v->c->arena, v->tallies, v->ntallies, v->cap_tallies, ((tally){.def = d}));
-    return &v->tallies[v->ntallies - 1];
+    for (int i = 0; i < v->ops.n; i++)
+        if (v->ops.all[i].def == d)
+            return &v->ops.all[i];
+    FV_PUSH(v->c->arena, v->ops.all, v->ops.n, v->ops.cap, ((tally){.def = d}));
+    return &v->ops.all[v->ops.n - 1];
 }
 
 static void count_ops(view *v, const fv_region *r, bool after) {
@@ -54,7 +59,7 @@ static void count_ops(view *v, const fv_region *r, bool after) {
             continue;
         tally *t = tally_of(v, op->def);
         *(after ? &t->after : &t->before) += 1;
-        *(after ? &v->after : &v->before) += 1;
+        *(after ? &v->ops.after : &v->ops.before) += 1;
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 count_ops(v, op->attrs[i].u.region, after);
@@ -72,19 +77,19 @@ static int by_count(const void *a, const void *b) {
 
 static void print_ops(view *v) {
     fv_out("\n%-24s %8s %8s\n", "operator", "model", "passes");
-    for (int i = 0; i < v->ntallies; i++)
-        fv_out("%-24s %8d %8d\n", fv_opdef_qualified(v->c->arena, v->tallies[i].def),
-               v->tallies[i].before, v->tallies[i].after);
-    fv_out("%-24s %8d %8d\n", "all", v->before, v->after);
+    for (int i = 0; i < v->ops.n; i++)
+        fv_out("%-24s %8d %8d\n", fv_opdef_qualified(v->c->arena, v->ops.all[i].def),
+               v->ops.all[i].before, v->ops.all[i].after);
+    fv_out("%-24s %8d %8d\n", "all", v->ops.before, v->ops.after);
 }
 
 static json_t *ops_json(view *v) {
     json_t *list = json_array();
-    for (int i = 0; i < v->ntallies; i++) {
+    for (int i = 0; i < v->ops.n; i++) {
         json_t *o = json_object();
-        fv_json_set_text(o, "operator", fv_opdef_qualified(v->c->arena, v->tallies[i].def));
-        fv_json_set_int(o, "model", v->tallies[i].before);
-        fv_json_set_int(o, "after_passes", v->tallies[i].after);
+        fv_json_set_text(o, "operator", fv_opdef_qualified(v->c->arena, v->ops.all[i].def));
+        fv_json_set_int(o, "model", v->ops.all[i].before);
+        fv_json_set_int(o, "after_passes", v->ops.all[i].after);
         fv_json_append(list, o);
     }
     return list;
@@ -96,7 +101,7 @@ static void count_launches(view *v, const fv_block *b) {
     const fv_program *p = v->m.program;
     for (const fv_stmt *s = b->first; s; s = s->next) {
         for (int i = 0; s->kind == FV_S_LAUNCH && i < p->nkernels; i++)
-            if (p->kernels[i] == s->kernel) {
+            if (p->kernels[i] == s->call.kernel) {
                 v->launches[i]++;
                 v->nlaunches++;
             }
@@ -133,7 +138,7 @@ static void evaluate_costs(view *v) {
     fv_launch_cost *list;
     int n = v->nlaunch_costs = fv_cost_launches(a, p, &v->launch_costs);
     list = v->launch_costs;
-    fv_cost_evaluate(a, p, v->m.dims, n, list);
+    fv_cost_evaluate(a, p, v->m.data.dims, n, list);
     v->costs = FV_NEW(a, const fv_launch_cost *, p->nkernels + 1);
     for (int i = n - 1; i >= 0; i--)
         for (int k = 0; k < p->nkernels; k++)
@@ -157,7 +162,7 @@ static void print_schedules(view *v) {
         const fv_kernel *k = p->kernels[i];
         fv_out("\n%s: %s, %d launch%s\n", k->name, schedule_of(v, k), v->launches[i],
                v->launches[i] == 1 ? "" : "es");
-        print_line("key", v->c->args->verbose ? key_of(v, k) : NULL);
+        print_line("key", v->c->args->print.verbose ? key_of(v, k) : NULL);
         print_line("from", k->origin);
         print_line("computes", k->formula);
         print_cost(v, i);
@@ -215,7 +220,7 @@ static const char *families(view *v) {
 /* Do the offsets hold for all dims, of which there are some? */
 static bool is_fixed(const fv_program *p) {
     int64_t n;
-    return p->nsymbols && p->workspace && fv_x_is_int(p->workspace, &n) && n;
+    return p->symbols.n && p->memory.workspace && fv_x_is_int(p->memory.workspace, &n) && n;
 }
 
 static void print_names(const char *what, int n, const char *const *names) {
@@ -231,8 +236,8 @@ static void print_memory(view *v) {
            is_fixed(p) ? ", whatever the dims are within their bounds" : "",
            fv_size_str(v->c->arena, (uint64_t)f->bound));
     fv_out("\n%-10s %12s %12s  %s\n", "memory", "offset", "bytes", "buffer");
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *b = p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
         char at[32] = "", n[32] = "by data";
         if (b->role == FV_BUF_WORK)
             snprintf(at, sizeof at, "%" PRId64, f->buffers[i].offset);
@@ -245,8 +250,8 @@ static void print_memory(view *v) {
             fv_out(e < 0 ? "%s?" : "%s%" PRId64, k ? ", " : "", e);
         }
         fv_out("]");
-        print_names(", in place of ", b->nover, b->over);
-        print_names(", parts ", b->nparts, b->parts);
+        print_names(", in place of ", b->sharing.nover, b->sharing.over);
+        print_names(", parts ", b->sharing.nparts, b->sharing.parts);
         fv_out("\n");
     }
 }
@@ -261,8 +266,8 @@ static json_t *names_json(int n, const char *const *names) {
 static json_t *memory_json(view *v) {
     const fv_program *p = v->m.program;
     json_t *o = json_object(), *list = json_array();
-    for (int i = 0; i < p->nbuffers; i++) {
-        const fv_buf *b = p->buffers[i];
+    for (int i = 0; i < p->memory.nbuffers; i++) {
+        const fv_buf *b = p->memory.buffers[i];
         json_t *e = json_object();
         int64_t bytes = v->footprint.buffers[i].bytes;
         fv_json_set_text(e, "name", b->name);
@@ -271,17 +276,17 @@ static json_t *memory_json(view *v) {
         fv_json_set(e, "bytes", bytes < 0 ? json_null() : json_integer(bytes));
         if (b->role == FV_BUF_WORK)
             fv_json_set_int(e, "offset", v->footprint.buffers[i].offset);
-        if (b->nover)
-            fv_json_set(e, "in_place_of", names_json(b->nover, b->over));
-        if (b->nparts)
-            fv_json_set(e, "parts", names_json(b->nparts, b->parts));
+        if (b->sharing.nover)
+            fv_json_set(e, "in_place_of", names_json(b->sharing.nover, b->sharing.over));
+        if (b->sharing.nparts)
+            fv_json_set(e, "parts", names_json(b->sharing.nparts, b->sharing.parts));
         fv_json_append(list, e);
     }
     fv_json_set_int(o, "weights_bytes", (int64_t)v->weights);
     fv_json_set_int(o, "workspace_bytes", v->footprint.workspace);
     fv_json_set_int(o, "lower_bound_bytes", v->footprint.bound);
     fv_json_set_bool(o, "fixed", is_fixed(p));
-    fv_json_set_bool(o, "uses_allocator", p->uses_allocator);
+    fv_json_set_bool(o, "uses_allocator", p->memory.uses_allocator);
     fv_json_set(o, "buffers", list);
     return o;
 }
@@ -314,17 +319,17 @@ static void print_symbols(const fv_model *t) {
 
 static void print_most(view *v) {
     enum { MOST = 8 };
-    fv_out("%-11s%d in the model", "operators", v->before);
-    for (int i = 0; i < v->ntallies && i < MOST && v->tallies[i].before; i++)
-        fv_out("%s%d %s", i ? ", " : ": ", v->tallies[i].before, v->tallies[i].def->name);
-    fv_out("%s; %d after the passes\n",
-           v->ntallies > MOST && v->tallies[MOST].before ? ", ..." : "", v->after);
+    fv_out("%-11s%d in the model", "operators", v->ops.before);
+    for (int i = 0; i < v->ops.n && i < MOST && v->ops.all[i].before; i++)
+        fv_out("%s%d %s", i ? ", " : ": ", v->ops.all[i].before, v->ops.all[i].def->name);
+    fv_out("%s; %d after the passes\n", v->ops.n > MOST && v->ops.all[MOST].before ? ", ..." : "",
+           v->ops.after);
 }
 
 static void print_summary(view *v) {
     const fv_program *p = v->m.program;
     fv_arena *a = v->c->arena;
-    const char *where = fv_dims_str(a, v->m.table, v->m.dims);
+    const char *where = fv_dims_str(a, v->m.table, v->m.data.dims);
     print_ports("inputs", v->m.table->inputs, v->m.table->ninputs, NULL);
     print_ports("outputs", v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs);
     print_symbols(v->m.table);
@@ -332,13 +337,13 @@ static void print_summary(view *v) {
         print_most(v);
     fv_out("%-11s%d, %d launch%s: %s\n", "kernels", p->nkernels, v->nlaunches,
            v->nlaunches == 1 ? "" : "es", families(v));
-    fv_out("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights), p->nconstants,
-           p->nconstants == 1 ? "" : "s");
+    fv_out("%-11s%s in %d constant%s\n", "weights", fv_size_str(a, v->weights),
+           p->memory.nconstants, p->memory.nconstants == 1 ? "" : "s");
     fv_out("%-11s%s%s%s%s\n", "workspace", fv_size_str(a, (uint64_t)v->footprint.workspace),
            *where ? " (" : "", where, *where ? ")" : "");
     if (fv_attention_count(&v->attention))
         fv_out("%-11sfused %s\n", "attentions", fv_attention_count(&v->attention));
-    if (p->uses_allocator)
+    if (p->memory.uses_allocator)
         fv_out("%-11sbuffers whose size depends on data come from the caller's allocator\n", "");
     const char *processor = fv_processor_at(p->target->processor)->name;
     bool generic = p->target->processor == FV_PROCESSOR_generic;
@@ -373,16 +378,16 @@ static bool print_json(view *v, bool all) {
     fv_json_set(d, "inputs", ports_json(v->m.table->inputs, v->m.table->ninputs, NULL));
     fv_json_set(d, "outputs",
                 ports_json(v->m.table->outputs, v->m.table->noutputs, v->m.table->inputs));
-    fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.dims));
-    if ((all || a->ops) && v->m.source.module)
+    fv_json_set(d, "dims", fv_json_symbols(v->m.table, v->m.data.dims));
+    if ((all || a->inspect.ops) && v->m.source.module)
         fv_json_set(d, "ops", ops_json(v));
-    if (all || a->memory)
+    if (all || a->inspect.memory)
         fv_json_set(d, "memory", memory_json(v));
-    if (all || a->schedules)
+    if (all || a->inspect.schedules)
         fv_json_set(d, "schedules", schedules_json(v));
-    if (all || a->attention)
+    if (all || a->inspect.attention)
         fv_attention_json(&v->attention, &v->m, d);
-    if (a->why)
+    if (a->inspect.why)
         fv_why_json(&v->why, d);
     return fv_json_print(v->c->session, d);
 }
@@ -396,9 +401,9 @@ static bool open_view(view *v, const char *path) {
     *m = (fv_subject){.path = path};
     if (!fv_args_driver(c, &o, true))
         return false;
-    o.dims_are_values = true;
-    o.look = !o.tuning; /* which is of one model, with its weights */
-    o.choices = &v->choices;
+    o.dims.are_values = true;
+    o.look = !o.tuning.path; /* which is of one model, with its weights */
+    o.answers.choices = &v->choices;
     fv_why_begin(&v->why, c, &o);
     fv_report_begin(c, &o);
     fv_attention_begin(&v->attention, c, &o);
@@ -416,22 +421,22 @@ static bool open_view(view *v, const char *path) {
     }
     fv_attention_judge(&v->attention);
     m->table = fv_program_model(c->arena, m->program, NULL);
-    m->dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
-    m->known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
-    m->given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
+    m->data.dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
+    m->data.known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
+    m->data.given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
     return fv_choose_dims(c, m, true);
 }
 
 static void look(view *v) {
     const fv_program *p = v->m.program;
     v->launches = FV_NEW(v->c->arena, int, p->nkernels + 1);
-    count_launches(v, &p->body);
-    v->footprint = fv_footprint_of(v->c->arena, p, v->m.dims);
+    count_launches(v, &p->host.body);
+    v->footprint = fv_footprint_of(v->c->arena, p, v->m.data.dims);
     evaluate_costs(v);
-    for (int i = 0; i < p->nconstants; i++)
-        v->weights += p->constants[i].bytes;
-    if (v->ntallies)
-        qsort(v->tallies, (size_t)v->ntallies, sizeof *v->tallies, by_count);
+    for (int i = 0; i < p->memory.nconstants; i++)
+        v->weights += p->memory.constants[i].bytes;
+    if (v->ops.n)
+        qsort(v->ops.all, (size_t)v->ops.n, sizeof *v->ops.all, by_count);
 }
 
 int fv_cmd_inspect(fv_context *c) {
@@ -441,21 +446,22 @@ int fv_cmd_inspect(fv_context *c) {
     if (!open_view(v, a->operand[0]))
         return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_USAGE;
     look(v);
-    if (a->why && !fv_why_find(&v->why, &v->m, v->launch_costs, v->nlaunch_costs))
+    if (a->inspect.why && !fv_why_find(&v->why, &v->m, v->launch_costs, v->nlaunch_costs))
         return fv_failed(c);
-    bool all = !a->ops && !a->memory && !a->schedules && !a->why && !a->attention;
-    if (a->json)
+    bool all = !a->inspect.ops && !a->inspect.memory && !a->inspect.schedules && !a->inspect.why &&
+               !a->inspect.attention;
+    if (a->print.json)
         return print_json(v, all) ? FV_EXIT_OK : fv_failed(c);
     print_summary(v);
-    if (a->ops && v->m.source.module)
+    if (a->inspect.ops && v->m.source.module)
         print_ops(v);
-    if (a->memory)
+    if (a->inspect.memory)
         print_memory(v);
-    if (a->schedules)
+    if (a->inspect.schedules)
         print_schedules(v);
-    if (a->attention)
+    if (a->inspect.attention)
         fv_attention_print(&v->attention, &v->m);
-    if (a->why)
+    if (a->inspect.why)
         fv_why_print(&v->why);
     return FV_EXIT_OK;
 }

@@ -325,17 +325,17 @@ static int show_some(fv_context *c, json_t *list) {
 }
 
 int fv_cmd_ops(fv_context *c) {
-    if (c->args->markdown && (c->args->n || c->args->json))
+    if (c->args->inspect.markdown && (c->args->n || c->args->print.json))
         return fv_usage(c->args,
                         "--markdown is the whole table; it goes with neither names nor --json");
-    json_t *list = c->args->json ? json_array() : NULL;
+    json_t *list = c->args->print.json ? json_array() : NULL;
     int status = show_some(c, list);
     if (status) {
         json_decref(list);
         return status;
     }
     if (!list && !c->args->n)
-        (c->args->markdown ? print_markdown : print_table)(c);
+        (c->args->inspect.markdown ? print_markdown : print_table)(c);
     if (!list)
         return FV_EXIT_OK;
     for (int i = 0; i < fv_op_count() && !c->args->n; i++)

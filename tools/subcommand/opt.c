@@ -131,7 +131,7 @@ static void print_levels(void) {
 }
 
 static int list_passes(fv_context *c) {
-    if (c->args->json)
+    if (c->args->print.json)
         return list_json(c);
     for (int i = 0; fv_pass_at(i); i++) {
         fv_out("%-15s %s\n", fv_pass_at(i)->name, fv_pass_at(i)->doc);
@@ -161,15 +161,18 @@ static bool is_graph(fv_emit_kind k) {
 
 /* What --emit says, else what -o ends in; graph IR where neither does. False after a message. */
 static bool choose_kind(const fv_args *a, fv_emit_kind *kind) {
-    fv_emit_kind end = a->output ? fv_emit_by_suffix(a->output) : FV_EMIT_NONE;
-    *kind = a->emit ? fv_emit_by_name(a->emit) : end == FV_EMIT_NONE ? FV_EMIT_IR : end;
-    if (a->emit && !is_graph(*kind))
-        fv_usage(a, "--emit %s: opt writes ir and onnx; `fovea compile` writes the rest", a->emit);
+    fv_emit_kind end = a->result.output ? fv_emit_by_suffix(a->result.output) : FV_EMIT_NONE;
+    *kind = a->result.emit        ? fv_emit_by_name(a->result.emit)
+            : end == FV_EMIT_NONE ? FV_EMIT_IR
+                                  : end;
+    if (a->result.emit && !is_graph(*kind))
+        fv_usage(a, "--emit %s: opt writes ir and onnx; `fovea compile` writes the rest",
+                 a->result.emit);
     else if (!is_graph(*kind) || (end != FV_EMIT_NONE && end != *kind))
         fv_usage(a,
                  "-o %s: opt writes graph IR, a .fvir, and .onnx; `fovea compile` writes the rest",
-                 a->output);
-    else if (*kind == FV_EMIT_ONNX && !a->output)
+                 a->result.output);
+    else if (*kind == FV_EMIT_ONNX && !a->result.output)
         fv_usage(a, "--emit onnx: where to? -o OUT.onnx, or -o - for standard output");
     else
         return true;
@@ -178,8 +181,8 @@ static bool choose_kind(const fv_args *a, fv_emit_kind *kind) {
 
 /* --weights of an ONNX model. */
 static bool choose_weights(const fv_args *a, fv_emit_kind kind, fv_weights_kind *weights) {
-    *weights = a->weights ? fv_weights_by_name(a->weights) : FV_WEIGHTS_AUTO;
-    if (!a->weights)
+    *weights = a->result.weights ? fv_weights_by_name(a->result.weights) : FV_WEIGHTS_AUTO;
+    if (!a->result.weights)
         return true;
     if (kind != FV_EMIT_ONNX)
         return fv_usage(a, "--weights is for ONNX: the constants of a text are in a file next to "
@@ -188,7 +191,7 @@ static bool choose_weights(const fv_args *a, fv_emit_kind kind, fv_weights_kind 
            fv_usage(a,
                     "--weights %s: an ONNX model takes object, in the model, and file, in a file "
                     "next to it",
-                    a->weights) == FV_EXIT_OK;
+                    a->result.weights) == FV_EXIT_OK;
 }
 
 /* For people, with a hint how to get the text that programs read. */
@@ -221,7 +224,7 @@ static int no_node(fv_context *c, const fv_module *m) {
     fv_name_list names = {0};
     fv_list_names(c->arena, &names, m);
     FV_PUSH(c->arena, names.at, names.n, names.cap, NULL);
-    const char *given = c->args->only_node,
+    const char *given = c->args->rewrite.only_node,
                *near = fv_nearest(fv_name_given(c->arena, given), names.at);
     if (near)
         return fv_usage(c->args,
@@ -236,34 +239,34 @@ int fv_cmd_opt(fv_context *c) {
     fv_source source;
     fv_emit_kind kind;
     fv_weights_kind weights;
-    if (a->list_passes)
+    if (a->rewrite.list_passes)
         return list_passes(c);
-    if (a->print_pipeline)
+    if (a->rewrite.print_pipeline)
         return print_pipeline(c);
-    if (a->only_node && (a->bisect || a->bisect_test))
+    if (a->rewrite.only_node && (a->rewrite.bisect || a->rewrite.bisect_test))
         return fv_usage(a, "--bisect looks at all changes: --only-node does not apply");
-    if (a->bisect || a->bisect_test)
+    if (a->rewrite.bisect || a->rewrite.bisect_test)
         return fv_bisect(c);
-    if (a->inputs.n || a->data_set || a->backend)
+    if (a->data.inputs.n || a->data.data_set || a->code.backend)
         return fv_usage(a, "%s goes with --bisect",
-                        a->inputs.n   ? "--input"
-                        : a->data_set ? "--data-set"
-                                      : "--backend");
+                        a->data.inputs.n   ? "--input"
+                        : a->data.data_set ? "--data-set"
+                                           : "--backend");
     if (!choose_kind(a, &kind) || !choose_weights(a, kind, &weights) ||
         !fv_args_driver(c, &o, false))
         return fv_refused(c);
-    if (a->standard && a->level)
+    if (a->rewrite.standard && a->code.level)
         return fv_usage(a,
                         "--standard runs the passes of no level: -O%c does not apply; --passes=A,B "
                         "runs some after it",
-                        a->level);
-    if (a->standard)
-        o.passes = with_standard(c, o.passes);
+                        a->code.level);
+    if (a->rewrite.standard)
+        o.work.passes = with_standard(c, o.work.passes);
     if (!fv_dump_begin(c, &o, false))
         return fv_refused(c);
-    if (a->explain)
+    if (a->rewrite.explain)
         return fv_explain_rule(c, &o);
-    if (a->json)
+    if (a->print.json)
         return fv_usage(a, "--json goes with --list-passes only: a graph is text");
     fv_report_passes(c, &o);
     if (!fv_driver_read(c->session, a->operand[0], &o, &source))
@@ -273,17 +276,19 @@ int fv_cmd_opt(fv_context *c) {
                  source.module ? "definitions" : "kernels");
         return FV_EXIT_MODEL;
     }
-    if (a->only_node && !fv_module_has_name(source.module, fv_name_given(c->arena, a->only_node)))
+    if (a->rewrite.only_node &&
+        !fv_module_has_name(source.module, fv_name_given(c->arena, a->rewrite.only_node)))
         return no_node(c, source.module);
     if (!fv_driver_passes(source.module, &o))
         return fv_failed(c);
-    if (!a->output)
+    if (!a->result.output)
         print_graph(c, source.module);
     else if (kind == FV_EMIT_ONNX) {
-        if (!fv_spares_models(c, "-o ", a->output) ||
-            !fv_driver_write_onnx(c->session, source.module, a->output, weights, o.pipeline))
+        if (!fv_spares_models(c, "-o ", a->result.output) ||
+            !fv_driver_write_onnx(c->session, source.module, a->result.output, weights,
+                                  o.work.pipeline))
             return fv_failed(c);
-    } else if (!fv_driver_write_ir(c->session, source.module, NULL, a->output))
+    } else if (!fv_driver_write_ir(c->session, source.module, NULL, a->result.output))
         return fv_failed(c);
     /* a dump that could not be written */
     return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK;

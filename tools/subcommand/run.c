@@ -9,7 +9,7 @@ static bool execute(fv_context *c, fv_subject *m) {
     int status = fv_subject_run(c, m);
     if (status == FV_BAD_DIM && m->table->nsymbols)
         fv_error(c->session, "the dims were %s; --dim S=N gives others",
-                 fv_dims_str(c->arena, m->table, m->dims));
+                 fv_dims_str(c->arena, m->table, m->data.dims));
     return status == FV_OK;
 }
 
@@ -19,12 +19,12 @@ static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backe
     fv_json_set_text(d, "model", m->path);
     fv_json_set_text(d, "backend", fv_subject_is_library(m) ? "library" : fv_backend_name(backend));
     fv_json_set_text(d, "target", m->table->target);
-    fv_json_set(d, "dims", fv_json_symbols(m->table, m->dims));
-    fv_json_set_int(d, "seed", c->args->seed);
+    fv_json_set(d, "dims", fv_json_symbols(m->table, m->data.dims));
+    fv_json_set_int(d, "seed", c->args->data.seed);
     fv_json_set(d, "outputs", json_incref(outputs));
-    if (c->args->attention_maps)
+    if (c->args->data.attention_maps)
         fv_json_set(d, "attention_maps", json_incref(maps));
-    if (c->args->expect)
+    if (c->args->data.expect)
         fv_json_set_bool(d, "as_expected", differ == 0);
     return fv_json_print(c->session, d);
 }
@@ -32,7 +32,8 @@ static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backe
 /* Are the values requested in files, or for comparison? Then they are printed only without
  * --quiet. */
 static bool is_elsewhere(const fv_args *a) {
-    return (a->output && !strcmp(a->output, "-")) || (a->quiet && (a->output || a->expect));
+    return (a->result.output && !strcmp(a->result.output, "-")) ||
+           (a->print.quiet && (a->result.output || a->data.expect));
 }
 
 /* Writes, compares and maps what was run. */
@@ -41,11 +42,11 @@ static int report_all(fv_context *c, const fv_subject *m, fv_backend_kind backen
     int differ = 0, status;
     if (!list && !is_elsewhere(c->args))
         fv_print_outputs(c, m);
-    if (c->args->output && !fv_write_outputs(c, m, c->args->output, list))
+    if (c->args->result.output && !fv_write_outputs(c, m, c->args->result.output, list))
         return fv_failed(c);
-    if (c->args->expect && (differ = fv_expect_outputs(c, m, c->args->expect, list)) < 0)
+    if (c->args->data.expect && (differ = fv_expect_outputs(c, m, c->args->data.expect, list)) < 0)
         return fv_failed(c);
-    if (c->args->attention_maps &&
+    if (c->args->data.attention_maps &&
         (status = fv_maps_write(c, m, backend, labels, maps)) != FV_EXIT_OK)
         return status;
     if (list && !print_json(c, m, backend, list, maps, differ))
@@ -54,7 +55,8 @@ static int report_all(fv_context *c, const fv_subject *m, fv_backend_kind backen
 }
 
 static int report(fv_context *c, const fv_subject *m, fv_backend_kind backend, fv_labels *labels) {
-    json_t *list = c->args->json ? fv_json_outputs(c, m) : NULL, *maps = list ? json_array() : NULL;
+    json_t *list = c->args->print.json ? fv_json_outputs(c, m) : NULL,
+           *maps = list ? json_array() : NULL;
     int status = report_all(c, m, backend, labels, list, maps);
     json_decref(list);
     json_decref(maps);
@@ -72,9 +74,9 @@ static int run(fv_context *c, fv_subject *m, fv_backend_kind backend) {
 /* Maps are made of a graph, which is read a second time. */
 static int refuse_maps(fv_context *c) {
     const fv_args *a = c->args;
-    if (a->labels && !a->attention_maps)
+    if (a->data.labels && !a->data.attention_maps)
         return fv_usage(a, "--labels goes with --attention-maps");
-    if (!a->attention_maps)
+    if (!a->data.attention_maps)
         return FV_EXIT_OK;
     if (!strcmp(a->operand[0], "-"))
         return fv_usage(a, "--attention-maps reads the model twice: not from standard input");
@@ -95,9 +97,10 @@ int fv_cmd_run(fv_context *c) {
     int n = fv_args_backends(c->args, backends);
     if (n != 1)
         return n ? fv_usage(c->args, "--backend takes one of jit, c and interp") : FV_EXIT_USAGE;
-    if (c->args->output && !strcmp(c->args->output, "-") && (c->args->json || c->args->expect))
+    if (c->args->result.output && !strcmp(c->args->result.output, "-") &&
+        (c->args->print.json || c->args->data.expect))
         return fv_usage(c->args, "%s and -o - both want standard output",
-                        c->args->json ? "--json" : "--expect");
+                        c->args->print.json ? "--json" : "--expect");
     int refused = refuse_maps(c);
     if (refused)
         return refused;

@@ -190,7 +190,8 @@ static const char *compare_with(fv_context *c, const fv_subject *m, const refere
     const char *difference;
     for (int i = 0; i < ref->n; i++) {
         fv_tensor want = fv_array_tensor(c->arena, &ref->outputs[i]);
-        if (!fv_compare(c->arena, &m->outputs[i], &want, c->args->atol, c->args->rtol, &difference))
+        if (!fv_compare(c->arena, &m->data.outputs[i], &want, c->args->data.atol,
+                        c->args->data.rtol, &difference))
             return fv_printf(c->arena, "output '%s' differs from the naive schedule's: %s",
                              m->table->outputs[i].name, difference);
     }
@@ -204,8 +205,8 @@ static const char *keep_outputs(fv_subject *m, reference *ref) {
         return "out of memory";
     ref->n = m->table->noutputs;
     for (int i = 0; i < ref->n; i++) {
-        ref->outputs[i] = m->outputs[i];
-        m->outputs[i] = (fv_array){0};
+        ref->outputs[i] = m->data.outputs[i];
+        m->data.outputs[i] = (fv_array){0};
     }
     return NULL;
 }
@@ -219,7 +220,7 @@ static void run_file(fv_context *c, const char *path, fv_backend_kind backend, f
         !fv_make_inputs(c, &m))
         why = fv_test_error(c, "cannot be compiled");
     if (!why)
-        why = run(c, m.artifact, m.inputs, m.outputs);
+        why = run(c, m.artifact, m.data.inputs, m.data.outputs);
     if (!why)
         why = made ? compare_with(c, &m, ref) : keep_outputs(&m, ref);
     if (why)
@@ -276,9 +277,9 @@ static void test_folder(const char *folder, fv_tests *t) {
 static void test_file(const char *path, fv_tests *t) {
     fv_args naive = *t->args;
     reference ref = {0};
-    naive.schedule = "naive";
+    naive.code.schedule = "naive";
     clear_progress(t);
-    if (!t->args->quiet)
+    if (!t->args->print.quiet)
         fv_err("%s: note: there is no reference; random inputs, compared with the naive schedule\n",
                path);
     test_model(path, t->backends[0], t, &naive, &ref);
@@ -330,8 +331,8 @@ static void test_root(fv_context *c, const char *root, fv_tests *t) {
 
 int fv_cmd_test(fv_context *c) {
     fv_tests t = {.args = c->args,
-                  .failures = c->args->json ? json_array() : NULL,
-                  .progress = fv_is_terminal(STDERR_FILENO) && !c->args->quiet};
+                  .failures = c->args->print.json ? json_array() : NULL,
+                  .progress = fv_is_terminal(STDERR_FILENO) && !c->args->print.quiet};
     fv_driver_options o;
     t.nbackends = fv_args_backends(c->args, t.backends);
     if (!t.nbackends || !fv_args_driver(c, &o, true))

@@ -20,7 +20,7 @@ typedef struct text_test {
 static void try_rule(fv_context *c, const text_test *x, const fv_rule *r) {
     fv_rule_report report;
     fv_test_progress(x->t, x->path, r->name);
-    if (fv_rule_check(c->arena, r, (uint64_t)c->args->seed, INSTANCES, &report)) {
+    if (fv_rule_check(c->arena, r, (uint64_t)c->args->data.seed, INSTANCES, &report)) {
         x->t->passed++;
         return;
     }

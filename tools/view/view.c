@@ -32,7 +32,7 @@ static void put_data(fv_text *t, const char *json) {
 
 static bool write_page(fv_view *v, json_t *document) {
     fv_session *s = v->c->session;
-    const char *out = v->c->args->output;
+    const char *out = v->c->args->result.output;
     fv_text page = {.arena = v->c->arena};
     char *json = json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
     json_decref(document);
@@ -92,12 +92,12 @@ static const fv_pipeline_options *watched(fv_view *v, const fv_pipeline_options 
 static bool open_model(fv_view *v, fv_driver_options *o) {
     fv_context *c = v->c;
     fv_subject *m = &v->m;
-    o->dims_are_values = true;
-    o->look = !o->tuning; /* which is of one model, with its weights */
-    o->reasons = &v->reasons;
-    o->passed = take_after;
-    o->passed_user = v;
-    o->pipeline = watched(v, o->pipeline);
+    o->dims.are_values = true;
+    o->look = !o->tuning.path; /* which is of one model, with its weights */
+    o->answers.reasons = &v->reasons;
+    o->change.passed = take_after;
+    o->change.user = v;
+    o->work.pipeline = watched(v, o->work.pipeline);
     if (!fv_driver_read(c->session, m->path, o, &m->source))
         return false;
     if (!m->source.module || m->source.module->definitions)
@@ -107,9 +107,9 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
     if (!(m->program = fv_driver_lower(c->session, &m->source, o)))
         return false;
     m->table = fv_program_model(c->arena, m->program, NULL);
-    m->dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
-    m->known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
-    m->given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
+    m->data.dims = FV_NEW(c->arena, int64_t, m->table->nsymbols + 1);
+    m->data.known = FV_NEW(c->arena, unsigned char, m->table->nsymbols + 1);
+    m->data.given = FV_NEW(c->arena, unsigned char, m->table->ninputs + 1);
     return fv_choose_dims(c, m, true);
 }
 
@@ -118,21 +118,21 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
 /* A page goes to -o, its data to standard output. */
 static int check(fv_context *c) {
     const fv_args *a = c->args;
-    if (a->profile && !*a->profile)
+    if (a->bench.profile && !*a->bench.profile)
         return fv_usage(a, "--profile: of which file? `fovea bench --profile=F.json` writes one");
-    if (a->json && a->output)
+    if (a->print.json && a->result.output)
         return fv_usage(
             a, "--json writes what the page would hold to standard output: it goes without -o");
-    if (!a->json && !a->output)
+    if (!a->print.json && !a->result.output)
         return fv_usage(a, "where to? -o F.html, or -o - for standard output");
     return FV_EXIT_OK;
 }
 
 static void tell(const fv_view *v) {
     const fv_args *a = v->c->args;
-    if (a->quiet || !strcmp(a->output, "-"))
+    if (a->print.quiet || !strcmp(a->result.output, "-"))
         return;
-    fv_out("%s\nops      %d, %d after the passes\nkernels  %d, %d launch%s\n", a->output,
+    fv_out("%s\nops      %d, %d after the passes\nkernels  %d, %d launch%s\n", a->result.output,
            v->before.nops, v->after.nops, v->nkernels, v->nlaunches, v->nlaunches == 1 ? "" : "es");
 }
 
@@ -148,13 +148,13 @@ int fv_cmd_view(fv_context *c) {
         return fv_refused(c);
     if (!open_model(v, &o))
         return fv_failed(c);
-    fv_footprint f = fv_footprint_of(c->arena, v->m.program, v->m.dims);
+    fv_footprint f = fv_footprint_of(c->arena, v->m.program, v->m.data.dims);
     fv_view_find_launches(v);
     if (!fv_view_find_kernels(v) || !fv_view_read_profile(v))
         return fv_failed(c);
-    if (a->json)
+    if (a->print.json)
         return fv_json_print(c->session, fv_view_json(v, &f)) ? FV_EXIT_OK : fv_failed(c);
-    if ((strcmp(a->output, "-") && !fv_spares_models(c, "-o ", a->output)) ||
+    if ((strcmp(a->result.output, "-") && !fv_spares_models(c, "-o ", a->result.output)) ||
         !write_page(v, fv_view_json(v, &f)))
         return fv_failed(c);
     tell(v);

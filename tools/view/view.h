@@ -39,6 +39,12 @@ typedef struct fv_view_item {
     int ref; /* the op, the scope, the value */
 } fv_view_item;
 
+/* Nodes of a layout, before its bends. */
+typedef struct fv_view_items {
+    fv_view_item *all;
+    int n, cap;
+} fv_view_items;
+
 /* What can be folded: ops whose nodes have a path in common, the regions of an op, a region. Scope
  * 0 is all. */
 typedef struct fv_view_scope {
@@ -50,9 +56,8 @@ typedef struct fv_view_scope {
     int nops;     /* in it and in all within */
     bool dropped; /* it holds too little to be one: its parent shows what is in it */
     int item;     /* in its parent */
-    int nitems, cap_items;
-    fv_view_item *items; /* nodes of the layout, in front of its bends */
-    int *values;         /* of each net */
+    fv_view_items items;
+    int *values; /* of each net */
     int cap_values;
     fv_page_layout layout;
     /* what makes one -> 1 + its place; ports by fv_item_kind - FV_ITEM_IN */
@@ -65,6 +70,11 @@ typedef struct fv_view_layer {
     const char *name;
 } fv_view_layer;
 
+/* fv_op, fv_value, fv_region, interned path -> 1 + place. */
+typedef struct fv_view_places {
+    fv_ptrmap op, value, region, scope;
+} fv_view_places;
+
 typedef struct fv_view_graph {
     fv_arena *arena;
     int nops, cap_ops, nvalues, cap_values, nscopes, cap_scopes;
@@ -72,8 +82,7 @@ typedef struct fv_view_graph {
     fv_view_op *ops;
     fv_view_value *values;
     fv_view_scope *scopes; /* parents first */
-    /* fv_op, fv_value, fv_region, interned path -> 1 + place */
-    fv_ptrmap op_of, value_of, region_of, scope_of;
+    fv_view_places place_of;
     const fv_func *func;
     const fv_ptrmap *layers; /* interned node -> its fv_view_layer */
 } fv_view_graph;

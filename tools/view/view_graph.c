@@ -8,7 +8,7 @@
 /* ---- values ---- */
 
 int fv_view_value_of(const fv_view_graph *g, const fv_value *v) {
-    return (int)(intptr_t)fv_ptrmap_get(&g->value_of, v) - 1;
+    return (int)(intptr_t)fv_ptrmap_get(&g->place_of.value, v) - 1;
 }
 
 static const char *type_of(fv_arena *a, const fv_value *v) {
@@ -27,7 +27,7 @@ static int take_value(fv_view_graph *g, const fv_value *v) {
         return known;
     FV_PUSH(g->arena, g->values, g->nvalues, g->cap_values,
             ((fv_view_value){v, fv_strdup(g->arena, v->name), type_of(g->arena, v)}));
-    *fv_ptrmap_at(&g->value_of, v) = (void *)(intptr_t)g->nvalues;
+    *fv_ptrmap_at(&g->place_of.value, v) = (void *)(intptr_t)g->nvalues;
     return g->nvalues - 1;
 }
 
@@ -70,7 +70,7 @@ static void take_regions(fv_view_graph *g, const fv_op *op, int index, int scope
         }
         int region = fv_view_scope_new(g, g->ops[index].inner, attr->name, strlen(attr->name), -1);
         g->scopes[region].region = true;
-        *fv_ptrmap_at(&g->region_of, attr->u.region) = (void *)(intptr_t)(region + 1);
+        *fv_ptrmap_at(&g->place_of.region, attr->u.region) = (void *)(intptr_t)(region + 1);
         take_region(g, attr->u.region, region);
     }
 }
@@ -87,7 +87,7 @@ static void take_op(fv_view_graph *g, const fv_op *op, int within) {
     o.in = take_values(g, op->nin, op->in);
     o.out = take_values(g, op->nout, op->out);
     FV_PUSH(g->arena, g->ops, g->nops, g->cap_ops, o);
-    *fv_ptrmap_at(&g->op_of, op) = (void *)(intptr_t)g->nops;
+    *fv_ptrmap_at(&g->place_of.op, op) = (void *)(intptr_t)g->nops;
     take_regions(g, op, g->nops - 1, o.scope);
 }
 
@@ -103,15 +103,15 @@ static void take_region(fv_view_graph *g, const fv_region *r, int scope) {
 void fv_view_graph_take(fv_view_graph *g, fv_arena *a, const fv_module *m,
                         const fv_ptrmap *layers) {
     *g = (fv_view_graph){.arena = a,
-                         .op_of = fv_ptrmap_in(a),
-                         .value_of = fv_ptrmap_in(a),
-                         .region_of = fv_ptrmap_in(a),
-                         .scope_of = fv_ptrmap_in(a),
+                         .place_of.op = fv_ptrmap_in(a),
+                         .place_of.value = fv_ptrmap_in(a),
+                         .place_of.region = fv_ptrmap_in(a),
+                         .place_of.scope = fv_ptrmap_in(a),
                          .func = m->funcs,
                          .layers = layers};
     int all = fv_view_scope_new(g, -1, "", 0, -1);
     g->scopes[all].region = true;
-    *fv_ptrmap_at(&g->region_of, m->funcs->body) = (void *)(intptr_t)(all + 1);
+    *fv_ptrmap_at(&g->place_of.region, m->funcs->body) = (void *)(intptr_t)(all + 1);
     take_region(g, m->funcs->body, all);
     fv_view_drop_scopes(g);
 }

@@ -86,8 +86,8 @@ static json_t *scope_json(const fv_view_scope *s) {
     fv_json_set_int(o, "parent", s->parent);
     fv_json_set_int(o, "op", s->op);
     fv_json_set_int(o, "ops", s->nops);
-    for (int i = 0; i < s->nitems; i++)
-        fv_json_append(items, item_json(&s->items[i], &s->layout.nodes[i]));
+    for (int i = 0; i < s->items.n; i++)
+        fv_json_append(items, item_json(&s->items.all[i], &s->layout.nodes[i]));
     for (int i = 0; i < s->layout.nnets; i++)
         fv_json_append(nets, net_json(&s->layout, &s->layout.nets[i], s->values[i]));
     fv_json_set(o, "items", items);
@@ -176,7 +176,7 @@ static json_t *kernel_json(const fv_view *v, int kernel) {
 }
 
 static json_t *launch_json(const fv_view *v, int i) {
-    const char *nodes = v->costs[i].launch->text,
+    const char *nodes = v->costs[i].launch->note.text,
                *origin = v->kernels[v->launches[i]].kernel->origin;
     json_t *a = json_array();
     fv_json_append(a, json_integer(v->launches[i]));
@@ -199,8 +199,8 @@ static json_t *buffer_json(const fv_footprint_buffer *b) {
 static json_t *memory_json(const fv_view *v, const fv_footprint *f) {
     json_t *o = json_object(), *live = json_array(), *buffers = json_array();
     int64_t weights = 0;
-    for (int i = 0; i < v->m.program->nconstants; i++)
-        weights += (int64_t)v->m.program->constants[i].bytes;
+    for (int i = 0; i < v->m.program->memory.nconstants; i++)
+        weights += (int64_t)v->m.program->memory.constants[i].bytes;
     for (int i = 1; i <= f->nlaunches; i++)
         fv_json_append(live, json_integer(f->live[i]));
     for (int i = 0; i < f->nbuffers; i++)
@@ -210,7 +210,7 @@ static json_t *memory_json(const fv_view *v, const fv_footprint *f) {
     fv_json_set_int(o, "weights", weights);
     fv_json_set_int(o, "workspace", f->workspace);
     fv_json_set_int(o, "bound", f->bound);
-    fv_json_set_bool(o, "allocates", v->m.program->uses_allocator);
+    fv_json_set_bool(o, "allocates", v->m.program->memory.uses_allocator);
     fv_json_set(o, "live", live);
     fv_json_set(o, "buffers", buffers);
     return o;
@@ -225,7 +225,7 @@ json_t *fv_view_json(const fv_view *v, const fv_footprint *f) {
     fv_json_set_text(d, "model", slash ? slash + 1 : v->m.path);
     fv_json_set_text(d, "version", FV_VERSION);
     fv_json_set_text(d, "target", fv_target_str(v->c->arena, v->m.program->target));
-    fv_json_set_text(d, "dims", fv_dims_str(v->c->arena, v->m.table, v->m.dims));
+    fv_json_set_text(d, "dims", fv_dims_str(v->c->arena, v->m.table, v->m.data.dims));
     fv_json_append(graphs, graph_json(&v->before));
     fv_json_append(graphs, graph_json(&v->after));
     for (int i = 0; i < v->nkernels; i++)

@@ -161,10 +161,10 @@ bool fv_view_find_kernels(fv_view *v) {
                                          .ms = -1};
     }
     v->nlaunches = fv_cost_launches(a, p, &v->costs);
-    fv_cost_evaluate(a, p, v->m.dims, v->nlaunches, v->costs);
+    fv_cost_evaluate(a, p, v->m.data.dims, v->nlaunches, v->costs);
     v->launches = FV_NEW(a, int, v->nlaunches + 1);
     for (int i = 0; i < v->nlaunches; i++) {
-        v->launches[i] = kernel_index(v, v->costs[i].launch->kernel);
+        v->launches[i] = kernel_index(v, v->costs[i].launch->call.kernel);
         v->kernels[v->launches[i]].launches++;
     }
     const char **c = FV_NEW(a, const char *, p->nkernels + 1);

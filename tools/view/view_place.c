@@ -25,13 +25,13 @@ static double width_of_op(const fv_view_graph *g, const fv_view_op *o) {
 
 static int item_new(fv_view_graph *g, int scope, fv_item_kind kind, int ref, double width) {
     fv_view_scope *s = &g->scopes[scope];
-    FV_PUSH(g->arena, s->items, s->nitems, s->cap_items, ((fv_view_item){kind, ref}));
+    FV_PUSH(g->arena, s->items.all, s->items.n, s->items.cap, ((fv_view_item){kind, ref}));
     fv_place place = kind == FV_ITEM_IN    ? FV_PLACE_TOP
                      : kind == FV_ITEM_OUT ? FV_PLACE_BOTTOM
                                            : FV_PLACE_FREE;
     FV_PUSH(g->arena, s->layout.nodes, s->layout.n, s->layout.cap,
             ((fv_page_node){.width = width, .place = place}));
-    return s->nitems - 1;
+    return s->items.n - 1;
 }
 
 static int item_of_scope(fv_view_graph *g, int scope) {
@@ -134,10 +134,10 @@ static void lead_value(fv_view_graph *g, const fv_value *v, int scope, int item)
     if (value < 0 || v->kind == FV_VALUE_CONST)
         return;
     if (v->kind == FV_VALUE_PARAM) {
-        int region = (int)(intptr_t)fv_ptrmap_get(&g->region_of, v->block) - 1;
+        int region = (int)(intptr_t)fv_ptrmap_get(&g->place_of.region, v->block) - 1;
         lead(g, v, value, region, port(g, region, FV_ITEM_IN, v, value), scope, item);
     } else {
-        int op = (int)(intptr_t)fv_ptrmap_get(&g->op_of, v->def) - 1;
+        int op = (int)(intptr_t)fv_ptrmap_get(&g->place_of.op, v->def) - 1;
         lead(g, v, value, g->ops[op].scope, item_of_op(g, op), scope, item);
     }
 }
@@ -162,7 +162,7 @@ static void lead_results(fv_view_graph *g, const fv_region *r, int region) {
 
 /* Ports of a region are there, used or not; operands of its op lead to it. */
 static void lead_region(fv_view_graph *g, const fv_region *r) {
-    int region = (int)(intptr_t)fv_ptrmap_get(&g->region_of, r) - 1;
+    int region = (int)(intptr_t)fv_ptrmap_get(&g->place_of.region, r) - 1;
     for (int i = 0; i < r->nparams; i++)
         port(g, region, FV_ITEM_IN, r->params[i], fv_view_value_of(g, r->params[i]));
     for (int i = 0; r->parent && i < r->parent->nin; i++)

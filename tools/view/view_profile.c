@@ -21,12 +21,12 @@ static bool add_event(fv_view *v, const json_t *event) {
         return fv_error(v->c->session,
                         "%s: an event of it names no kernel, or has no duration: `fovea bench "
                         "--profile=F.json` writes such a file",
-                        v->c->args->profile);
+                        v->c->args->bench.profile);
     if (!k)
         return fv_error(v->c->session,
                         "%s: its kernel '%s' is none of this model's; options and dims have to be "
                         "those of `fovea bench`",
-                        v->c->args->profile, name);
+                        v->c->args->bench.profile, name);
     k->ms = (k->ms < 0 ? 0 : k->ms) + 1e-3 * json_number_value(dur);
     v->run_ms += 1e-3 * json_number_value(dur);
     return true;
@@ -38,14 +38,14 @@ static bool add_events(fv_view *v, const json_t *trace) {
     if (!json_is_array(list) || !json_array_size(list))
         return fv_error(v->c->session,
                         "%s: holds no events; `fovea bench --profile=F.json` writes such a file",
-                        v->c->args->profile);
+                        v->c->args->bench.profile);
     json_array_foreach(list, i, event) if (!add_event(v, event)) return false;
     return true;
 }
 
 bool fv_view_read_profile(fv_view *v) {
     fv_session *s = v->c->session;
-    const char *path = v->c->args->profile;
+    const char *path = v->c->args->bench.profile;
     fv_file f;
     json_error_t e;
     if (!path)

@@ -25,10 +25,10 @@ int fv_view_scope_new(fv_view_graph *g, int parent, const char *name, size_t n, 
 static int child(fv_view_graph *g, int parent, const char *name, size_t n) {
     const char *key =
         fv_intern(fv_arena_session(g->arena), fv_printf(g->arena, "%d/%.*s", parent, (int)n, name));
-    int known = (int)(intptr_t)fv_ptrmap_get(&g->scope_of, key) - 1;
+    int known = (int)(intptr_t)fv_ptrmap_get(&g->place_of.scope, key) - 1;
     if (known < 0) {
         known = fv_view_scope_new(g, parent, name, n, -1);
-        *fv_ptrmap_at(&g->scope_of, key) = (void *)(intptr_t)(known + 1);
+        *fv_ptrmap_at(&g->place_of.scope, key) = (void *)(intptr_t)(known + 1);
     }
     return known;
 }
@@ -78,8 +78,9 @@ static int common_parts(const fv_view_graph *g, int within, const fv_origin *o, 
 /* Of no node: where its first operand is made, if that is in the same region. */
 static int scope_of_operand(const fv_view_graph *g, int within, const fv_op *op) {
     const fv_op *def = op->nin && op->in[0] ? op->in[0]->def : NULL;
-    int known =
-        def && def->block == op->block ? (int)(intptr_t)fv_ptrmap_get(&g->op_of, def) - 1 : -1;
+    int known = def && def->block == op->block
+                    ? (int)(intptr_t)fv_ptrmap_get(&g->place_of.op, def) - 1
+                    : -1;
     return known < 0 ? within : g->ops[known].scope;
 }
 

@@ -22,40 +22,40 @@ typedef struct sums {
 
 /* ---- definitions and memory ---- */
 
-fv_definition fv_attend_over_keys(const fv_attend *a, fv_expr *body) {
-    fv_definition s = {.value = a->d->value, .body = body};
-    s.index = FV_NEW(a->l->exprs, fv_var *, a->d->rank + 1);
-    for (int i = 0; i < a->d->rank; i++)
-        if (i != a->at.column)
-            s.index[s.rank++] = a->d->index[i];
-    s.index[s.rank++] = a->at.key;
+fv_definition fv_attend_over_keys(const fv_attend_plan *p, fv_expr *body) {
+    fv_definition s = {.value = p->d->value, .body = body};
+    s.index = FV_NEW(p->l->exprs, fv_var *, p->d->rank + 1);
+    for (int i = 0; i < p->d->rank; i++)
+        if (i != p->at.column)
+            s.index[s.rank++] = p->d->index[i];
+    s.index[s.rank++] = p->at.key;
     return s;
 }
 
-fv_expr *fv_attend_of_task(fv_attend *a, fv_buf *b, fv_expr *row, fv_var *last) {
+fv_expr *fv_attend_of_task(const fv_attend_plan *p, fv_buf *b, fv_expr *row, fv_var *last) {
     fv_expr *index[FV_MAX_RANK];
-    for (int i = 0; i < a->nouter; i++)
-        index[i] = fv_x_var(a->l->exprs, a->outer[i]);
-    index[a->nouter] = fv_x_var(a->l->exprs, a->chunk);
-    index[a->nouter + 1] = row;
-    index[a->nouter + 2] = fv_x_var(a->l->exprs, last);
-    return fv_x_load(a->l->exprs, b, index);
+    for (int i = 0; i < p->tasks.nouter; i++)
+        index[i] = fv_x_var(p->l->exprs, p->tasks.outer[i]);
+    index[p->tasks.nouter] = fv_x_var(p->l->exprs, p->tasks.chunk);
+    index[p->tasks.nouter + 1] = row;
+    index[p->tasks.nouter + 2] = fv_x_var(p->l->exprs, last);
+    return fv_x_load(p->l->exprs, b, index);
 }
 
-fv_expr *fv_attend_in_memory(fv_attend *a) {
-    return fv_attend_of_task(a, a->memory, fv_x_var(a->l->exprs, a->local), a->at.key);
+fv_expr *fv_attend_in_memory(const fv_attend_plan *p) {
+    return fv_attend_of_task(p, p->memory.scores, fv_x_var(p->l->exprs, p->tasks.local), p->at.key);
 }
 
 fv_expr *fv_attend_is_shared(fv_attend *a, bool within) {
     fv_kemit *e = &a->e;
     fv_expr *zero = integer(e, 0), *is = NULL;
-    if (!a->shared.times)
+    if (!a->p->shared.times)
         return NULL;
     if (!within)
-        is = binary(e, FV_X_LT, zero, fv_kemit_dim(e, a->shared.times));
-    if (!a->shared.hides)
+        is = binary(e, FV_X_LT, zero, fv_kemit_dim(e, a->p->shared.times));
+    if (!a->p->shared.hides)
         return is;
-    fv_buf *b = fv_kemit_in(e, a->shared.hides);
+    fv_buf *b = fv_kemit_in(e, a->p->shared.hides);
     fv_expr *hides = is ? fv_x_guard(e->arena, b, a->at_memory, is, integer(e, 1))
                         : fv_x_load(e->arena, b, a->at_memory);
     return binary(e, FV_X_EQ, hides, zero);
@@ -63,14 +63,17 @@ fv_expr *fv_attend_is_shared(fv_attend *a, bool within) {
 
 /* ---- scores ---- */
 
-void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_contraction *c, int rows,
-                    int columns) {
-    const fv_dim *n = d->index[c->row]->dim;
+void fv_attend_tile(fv_attend *a, const fv_definition *d, const fv_attend_product *product) {
+    const fv_attend_plan *p = a->p;
+    const fv_dim *n = d->index[product->c.row]->dim;
     fv_kemit_use(&a->e, d);
-    a->t = (fv_tile){.e = &a->e, .c = c, .rest = -1, .local = a->local, .mr = rows, .nr = columns};
-    fv_tile_defaults(a->l, a->d->value->def, &a->t);
-    if (fv_dim_is_const(n) && a->scores_tile.rows % rows == 0)
-        a->t.rest = n->value % rows;
+    a->t = (fv_tile){.e = &a->e,
+                     .c = &product->c,
+                     .plan = {.mr = product->rows, .nr = product->columns, .rest = -1},
+                     .rows.local = p->tasks.local};
+    fv_tile_defaults(p->l, p->d->value->def, &product->c, &a->t.plan);
+    if (fv_dim_is_const(n) && p->qk.rows % product->rows == 0)
+        a->t.plan.rest = n->value % product->rows;
 }
 
 static void close_to(fv_attend *a, int depth, fv_kmark m) {
@@ -82,26 +85,26 @@ static void close_to(fv_attend *a, int depth, fv_kmark m) {
 static void emit_single_scores(fv_attend *a, fv_buf *memory, fv_expr *query) {
     fv_kemit *e = &a->e;
     fv_kmark m = fv_kemit_mark(e);
-    fv_kemit_use(e, &a->scores);
-    fv_kemit_bind(e, a->d->index[a->at.row], query);
+    fv_kemit_use(e, &a->p->scores);
+    fv_kemit_bind(e, a->p->d->index[a->p->at.row], query);
     if (a->group)
-        fv_kemit_bind(e, a->single.row, a->group);
-    fv_single_emit(e, &a->single, a->group, a->local, memory, a->at_memory,
-                   fv_kemit_dim(e, a->at.key->dim), a->keys);
+        fv_kemit_bind(e, a->p->single.row, a->group);
+    fv_single_emit(e, &a->p->single, a->group, a->p->tasks.local, memory, a->at_memory,
+                   fv_kemit_dim(e, a->p->at.key->dim), a->keys);
     fv_kemit_release(e, m);
 }
 
 static void emit_tiles(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *rows) {
     int depth = a->e.b.depth, last = memory->rank - 1;
     fv_kmark m = fv_kemit_mark(&a->e);
-    fv_attend_tile(a, &a->scores, &a->qk, a->scores_tile.rows, a->scores_tile.columns);
-    memcpy(a->t.columns_in, a->keys, sizeof a->t.columns_in);
+    fv_attend_tile(a, &a->p->scores, &a->p->qk);
+    memcpy(a->t.only.columns, a->keys, sizeof a->t.only.columns);
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
-    a->t.sums = memory;
-    memcpy(a->t.at, a->at_memory, sizeof a->t.at);
-    a->t.at[last - 1] = a->t.done;
-    a->t.at[last] = a->t.j0;
+    a->t.sums.buf = memory;
+    memcpy(a->t.sums.at, a->at_memory, sizeof a->t.sums.at);
+    a->t.sums.at[last - 1] = a->t.rows.done;
+    a->t.sums.at[last] = a->t.j0;
     fv_tile_multiply(&a->t, here);
     close_to(a, depth, m);
 }
@@ -119,12 +122,12 @@ typedef void emits(fv_attend *a, void *user);
  * they are not, in a loop of its own, whose loads run along the keys. */
 static void emit_either(fv_attend *a, const fv_expr *x, emits *emit, void *user) {
     fv_kemit *e = &a->e;
-    fv_expr *plain = fv_kemit_plain(e, x, a->at.key);
+    fv_expr *plain = fv_kemit_plain(e, x, a->p->at.key);
     if (plain) {
         fv_kb_if(&e->b, plain);
-        e->plain = a->at.key;
+        e->loop.plain = a->p->at.key;
         emit(a, user);
-        e->plain = NULL;
+        e->loop.plain = NULL;
         fv_kb_else(&e->b);
     }
     emit(a, user);
@@ -137,7 +140,8 @@ static void emit_either(fv_attend *a, const fv_expr *x, emits *emit, void *user)
 static fv_expr *note_sum(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     sums *s = r->user;
     const fv_attend *a = s->a;
-    bool of_row = x->op == FV_X_REDUCE && !fv_x_uses(x, a->at.key) && !fv_kemit_is_known(&a->e, x);
+    bool of_row =
+        x->op == FV_X_REDUCE && !fv_x_uses(x, a->p->at.key) && !fv_kemit_is_known(&a->e, x);
     for (int i = 0; i < s->n && of_row; i++)
         of_row = !fv_x_equal(s->sum[i], x);
     if (of_row && s->n < MAX_SUMS)
@@ -148,7 +152,7 @@ static fv_expr *note_sum(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 
 /* The sums along a row that x is made of, inner ones first; those that are equal once. */
 static void find_sums(sums *s, const fv_expr *x) {
-    fv_x_rewriter r = {.arena = s->a->l->exprs, .after = note_sum, .user = s};
+    fv_x_rewriter r = {.arena = s->a->p->l->exprs, .after = note_sum, .user = s};
     (void)fv_x_rewrite(&r, x); /* nothing changes: it takes arguments before what they are of */
 }
 
@@ -157,13 +161,13 @@ static void find_sums(sums *s, const fv_expr *x) {
 static bool loads(const fv_attend *a, const fv_expr *root, const sums *s, int known,
                   const fv_pass *pass, const fv_expr *but) {
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(a->l->exprs, root); (x = fv_x_next(&v));) {
+    for (fv_x_visitor v = fv_x_visit(a->p->l->exprs, root); (x = fv_x_next(&v));) {
         bool other = x != but;
         for (int i = 0; i < known && x->op == FV_X_REDUCE; i++)
             other &= !fv_x_equal(s->sum[i], x);
         for (int i = 0; pass && i < pass->n; i++)
             other &= pass->held[i] != x;
-        if (other && x->op == FV_X_LOAD && x->u.buf->value == a->memory->value)
+        if (other && x->op == FV_X_LOAD && x->u.buf->value == a->p->memory.scores->value)
             return true;
         if (!other)
             fv_x_skip(&v);
@@ -186,17 +190,18 @@ static bool can_keep(const fv_attend *a, const fv_definition *weights, const sum
 
 /* That there are at a time. */
 static int most_rows(const fv_attend *a) {
-    return a->alone ? a->single.rows : a->block;
+    return a->alone ? a->p->single.rows : a->p->tasks.block;
 }
 
 /* Opens a loop over rows: queries from `first` on, or those of `single`. */
 static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
-    fv_kemit_bind(e, a->d->index[a->at.row], a->group ? first : binary(e, FV_X_ADD, first, r));
+    fv_kemit_bind(e, a->p->d->index[a->p->at.row],
+                  a->group ? first : binary(e, FV_X_ADD, first, r));
     if (a->group)
-        fv_kemit_bind(e, a->single.row, binary(e, FV_X_ADD, a->group, r));
-    fv_kemit_bind(e, a->local, r);
+        fv_kemit_bind(e, a->p->single.row, binary(e, FV_X_ADD, a->group, r));
+    fv_kemit_bind(e, a->p->tasks.local, r);
     return r;
 }
 
@@ -257,18 +262,18 @@ static void emit_rows(fv_attend *a, void *user) {
     fv_expr *first = b->first, *rows = b->rows;
     fv_kemit *e = &a->e;
     const fv_definition *weights = e->def;
-    bool folded = weights == &a->folded;
+    bool folded = weights == &a->p->weights.folded;
     sums s = {.a = a};
     if (a->seen)
         find_sums(&s, a->seen);
     const int before = s.n;
     find_sums(&s, weights->body);
-    int mark = fv_why_mark(a->l);
+    int mark = fv_why_mark(a->p->l);
     fv_row_start(e, w, NULL);
     w->keeps_nothing |= e->keep.n && !can_keep(a, weights, &s);
     if (w->keeps_nothing && (!a->seen || folded)) {
-        fv_why_drop(a->l, mark, FV_WHY_keeps);
-        fv_declines(a->l, a->d->value, FV_WHY_keep_scores);
+        fv_why_drop(a->p->l, mark, FV_WHY_keeps);
+        fv_declines(a->p->l, a->p->d->value, FV_WHY_keep_scores);
     }
     for (int i = 0; i < s.n; i++)
         s.of_rows[i] = fv_kb_tile(&e->b, "of_rows", (fv_elem)s.sum[i]->type.elem, 1,
@@ -293,12 +298,12 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
                    .index = index,
                    .at = memory->rank - 1,
                    .asked = true};
-    b.w.keeps_nothing = a->seen && weights == &a->weights; /* which is rare */
+    b.w.keeps_nothing = a->seen && weights == &a->p->weights.all; /* which is rare */
     memcpy(index, a->at_memory, sizeof index);
     fv_kemit_use(e, weights);
     emit_either(a, weights->body, emit_rows, &b);
     e->rows = false;
-    e->vector = NULL;
+    e->loop.vector = NULL;
     e->keep.n = 0;
 }
 
@@ -311,14 +316,14 @@ typedef struct key_part {
 } key_part;
 
 static bool has_parts(const fv_attend *a) {
-    return a->at.sum->u.red.order == FV_ORDER_PARTS;
+    return a->p->at.sum->u.red.order == FV_ORDER_PARTS;
 }
 
 /* Opens a loop over the parts that p->keys are in. */
 static void open_part(fv_attend *a, key_part *p) {
     fv_kemit *e = &a->e;
     fv_expr *n = integer(e, FV_PART), *from = p->keys[0] ? p->keys[0] : integer(e, 0);
-    fv_expr *to = p->keys[0] ? p->keys[1] : fv_kemit_dim(e, a->at.key->dim);
+    fv_expr *to = p->keys[0] ? p->keys[1] : fv_kemit_dim(e, a->p->at.key->dim);
     p->first = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, binary(e, FV_X_FLOORDIV, from, n), n));
     p->part = fv_kb_for(&e->b, FV_SERIAL, "part", p->first, to, FV_PART);
     p->keys[0] = fv_kb_let(&e->b, "from_key", binary(e, FV_X_MAX, p->part, from));
@@ -329,7 +334,7 @@ static void open_part(fv_attend *a, key_part *p) {
 /* Is what row r of the tile does not see left out of it? */
 static fv_expr *sees_all(fv_attend *a, fv_expr *r) {
     fv_kemit *e = &a->e;
-    fv_expr *local = binary(e, FV_X_ADD, a->t.done, r);
+    fv_expr *local = binary(e, FV_X_ADD, a->t.rows.done, r);
     return binary(e, FV_X_NE, fv_x_load(e->arena, a->sees, &local), integer(e, 0));
 }
 
@@ -341,15 +346,15 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     fv_tile *t = &a->t;
     int depth = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
-    fv_elem type = (fv_elem)a->at.sum->type.elem;
-    int64_t width = t->nr;
+    fv_elem type = (fv_elem)a->p->at.sum->type.elem;
+    int64_t width = t->plan.nr;
     fv_buf *odd = fv_kb_tile(&e->b, "odd", type, 1, &width, fv_x_const(x, type, 0));
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
     fv_kb_if(&e->b, sees_all(a, r));
     fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width)), *at[2] = {r, c};
     fv_kb_store(
         &e->b, odd, &c,
-        fv_x_fma(x, fv_x_load(x, t->sums, at), fv_x_const(x, type, 0), fv_x_load(x, odd, &c)),
+        fv_x_fma(x, fv_x_load(x, t->sums.buf, at), fv_x_const(x, type, 0), fv_x_load(x, odd, &c)),
         NULL);
     close_to(a, depth, m);
     fv_expr *any = fv_kemit_fold(e, odd, FV_SUM);
@@ -358,7 +363,7 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     fv_kb_if(&e->b, sees_all(a, r));
     c = open_loop(e, FV_SERIAL, "c", t->columns);
     fv_tile_bind(t, r, c);
-    fv_kemit_hoist(e, a->where);
+    fv_kemit_hoist(e, a->p->weights.where);
     fv_buf *acc = fv_kb_tile(&e->b, "acc", type, 0, NULL, fv_x_const(x, type, 0));
     key_part p = {.keys = {a->keys[0], a->keys[1]}};
     fv_buf *of_part = acc;
@@ -367,9 +372,9 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
         of_part = fv_kb_tile(&e->b, "of_part", type, 0, NULL, fv_x_const(x, type, 0));
     }
     fv_expr *k = fv_kb_for(&e->b, FV_SERIAL, "k", p.keys[0], p.keys[1], 1);
-    fv_kemit_bind(e, a->at.key, k);
-    fv_kb_if(&e->b, fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, a->where)));
-    fv_expr *term[2] = {fv_kemit_expr(e, a->pv.a), fv_kemit_expr(e, a->pv.b)};
+    fv_kemit_bind(e, a->p->at.key, k);
+    fv_kb_if(&e->b, fv_x_un(x, FV_X_NOT, fv_kemit_expr(e, a->p->weights.where)));
+    fv_expr *term[2] = {fv_kemit_expr(e, a->p->pv.c.a), fv_kemit_expr(e, a->p->pv.c.b)};
     fv_kb_store(&e->b, of_part, NULL, fv_x_fma(x, term[0], term[1], fv_x_load(x, of_part, NULL)),
                 NULL);
     fv_kb_end(&e->b);
@@ -379,7 +384,7 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
         fv_kb_store(&e->b, acc, NULL, fv_kemit_with_part(e, sum[0], sum[1], p.part, p.first), NULL);
         fv_kb_end(&e->b);
     }
-    fv_kb_store(&e->b, t->sums, (fv_expr *[]){r, c}, fv_x_load(x, acc, NULL), NULL);
+    fv_kb_store(&e->b, t->sums.buf, (fv_expr *[]){r, c}, fv_x_load(x, acc, NULL), NULL);
     close_to(a, depth, m);
 }
 
@@ -387,22 +392,22 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
 static void multiply_parts(fv_attend *a, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_tile *t = &a->t;
-    fv_elem type = (fv_elem)a->at.sum->type.elem;
-    const int64_t extents[2] = {t->mr, t->nr};
+    fv_elem type = (fv_elem)a->p->at.sum->type.elem;
+    const int64_t extents[2] = {t->plan.mr, t->plan.nr};
     fv_buf *all = fv_kb_tile(&e->b, "all", type, 2, extents, fv_x_const(e->arena, type, 0));
     key_part p = {.keys = {a->keys[0], a->keys[1]}};
     open_part(a, &p);
-    fv_tile_sums(t, t->mr);
-    memcpy(t->steps_in, p.keys, sizeof t->steps_in);
+    fv_tile_sums(t, t->plan.mr);
+    memcpy(t->only.steps, p.keys, sizeof t->only.steps);
     fv_tile_multiply(t, rows);
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows),
-            *c = open_loop(e, FV_VECTOR, "c", integer(e, t->nr)), *at[2] = {r, c};
-    fv_expr *sum[2] = {fv_x_load(e->arena, all, at), fv_x_load(e->arena, t->sums, at)};
+            *c = open_loop(e, FV_VECTOR, "c", integer(e, t->plan.nr)), *at[2] = {r, c};
+    fv_expr *sum[2] = {fv_x_load(e->arena, all, at), fv_x_load(e->arena, t->sums.buf, at)};
     fv_kb_store(&e->b, all, at, fv_kemit_with_part(e, sum[0], sum[1], p.part, p.first), NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
-    t->sums = all;
+    t->sums.buf = all;
 }
 
 static void multiply_keys(fv_attend *a, fv_expr *rows) {
@@ -410,16 +415,16 @@ static void multiply_keys(fv_attend *a, fv_expr *rows) {
         multiply_parts(a, rows);
         return;
     }
-    fv_tile_sums(&a->t, a->t.mr);
-    memcpy(a->t.steps_in, a->keys, sizeof a->t.steps_in);
+    fv_tile_sums(&a->t, a->t.plan.mr);
+    memcpy(a->t.only.steps, a->keys, sizeof a->t.only.steps);
     fv_tile_multiply(&a->t, rows);
 }
 
-static void emit_tiles_of_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows,
-                                 int mr, int nr) {
+static void emit_tiles_of_result(fv_attend *a, fv_value *value, const fv_attend_product *pv,
+                                 fv_expr *first, fv_expr *rows) {
     int depth = a->e.b.depth;
     fv_kmark m = fv_kemit_mark(&a->e);
-    fv_attend_tile(a, a->d, &a->pv, mr, nr);
+    fv_attend_tile(a, a->p->d, pv);
     fv_open_panels(&a->t, FV_SERIAL);
     fv_expr *here = fv_open_tiles(&a->t, first, rows);
     multiply_keys(a, here);
@@ -429,35 +434,36 @@ static void emit_tiles_of_result(fv_attend *a, fv_value *value, fv_expr *first, 
     close_to(a, depth, m);
 }
 
-int fv_attend_columns(const fv_attend *a, int rows) {
-    const fv_dim *features = a->d->index[a->at.column]->dim;
-    int columns = a->result_tile.columns, most = a->result_tile.rows * columns;
-    while (!a->pv.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 &&
+int fv_attend_columns(const fv_attend_plan *p, int rows) {
+    const fv_dim *features = p->d->index[p->at.column]->dim;
+    int columns = p->pv.columns, most = p->pv.rows * columns;
+    while (!p->pv.c.packed && fv_dim_is_const(features) && features->value % (2 * columns) == 0 &&
            2 * columns * rows <= most)
         columns *= 2;
     return columns;
 }
 
 fv_contraction fv_attend_by_rows(fv_attend *a, fv_expr *query) {
-    const fv_contraction by_query = a->pv;
-    fv_kemit_bind(&a->e, a->d->index[a->at.row], a->index[a->at.row] = query);
+    const fv_attend_plan *p = a->p;
+    fv_contraction by_rows = p->pv.c;
+    fv_kemit_bind(&a->e, p->d->index[p->at.row], a->index[p->at.row] = query);
     if (a->group) {
-        a->pv.row = fv_definition_axis(a->d, a->single.row);
-        fv_kemit_bind(&a->e, a->single.row, a->group);
+        by_rows.row = fv_definition_axis(p->d, p->single.row);
+        fv_kemit_bind(&a->e, p->single.row, a->group);
     }
-    return by_query;
+    return by_rows;
 }
 
 static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *rows) {
+    const fv_attend_product *pv = &a->p->pv;
     if (!a->alone) {
-        emit_tiles_of_result(a, value, first, rows, a->result_tile.rows, a->result_tile.columns);
+        emit_tiles_of_result(a, value, pv, first, rows);
         return;
     }
-    const int n = a->single.rows;
     fv_kmark m = fv_kemit_mark(&a->e);
-    const fv_contraction by_query = fv_attend_by_rows(a, first);
-    emit_tiles_of_result(a, value, a->group ? a->group : first, rows, n, fv_attend_columns(a, n));
-    a->pv = by_query;
+    const int n = a->p->single.rows;
+    const fv_attend_product by_rows = {fv_attend_by_rows(a, first), n, fv_attend_columns(a->p, n)};
+    emit_tiles_of_result(a, value, &by_rows, a->group ? a->group : first, rows);
     fv_kemit_release(&a->e, m);
 }
 
@@ -465,21 +471,21 @@ static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *
 static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
-    fv_definition d = *a->kept;
+    fv_definition d = *a->p->weights.kept;
     fv_expr *index[FV_MAX_RANK], *key = NULL;
     int depth = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
-    d.body = fv_attend_in_memory(a);
+    d.body = fv_attend_in_memory(a->p);
     fv_kemit_use(e, &d);
     open_rows(a, first, rows);
     for (int i = 0; i < d.rank; i++)
-        if (fv_definition_axis(a->d, d.index[i]) == a->d->rank)
-            fv_kemit_bind(
-                e, d.index[i],
-                key = open_loop(e, FV_VECTOR, d.index[i]->name, fv_kemit_dim(e, a->at.key->dim)));
-    fv_kemit_bind(e, a->at.key, key);
+        if (fv_definition_axis(a->p->d, d.index[i]) == a->p->d->rank)
+            fv_kemit_bind(e, d.index[i],
+                          key = open_loop(e, FV_VECTOR, d.index[i]->name,
+                                          fv_kemit_dim(e, a->p->at.key->dim)));
+    fv_kemit_bind(e, a->p->at.key, key);
     for (int i = 0; i < d.rank; i++)
-        index[i] = fv_kemit_expr(e, fv_x_var(a->l->exprs, d.index[i]));
+        index[i] = fv_kemit_expr(e, fv_x_var(a->p->l->exprs, d.index[i]));
     fv_expr *w = fv_kemit_expr(e, d.body);
     if (a->keys[0])
         w = fv_x_select(x,
@@ -488,7 +494,7 @@ static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
                         w, fv_x_const(x, (fv_elem)w->type.elem, 0));
     fv_kemit_store(e, fv_kemit_out(e, (fv_value *)(uintptr_t)d.value), index, w);
     close_to(a, depth, m);
-    fv_kemit_use(e, a->d);
+    fv_kemit_use(e, a->p->d);
 }
 
 /* Opens a vector loop over v in which what is stored goes to [.., row, v] of a task's memory. */
@@ -507,15 +513,15 @@ void fv_attend_masks(fv_attend *a) {
     fv_kemit *e = &a->e;
     fv_expr *index[FV_MAX_RANK];
     int depth = e->b.depth;
-    for (int i = 0; i < a->nmasks; i++) {
+    for (int i = 0; i < a->p->memory.nmasks; i++) {
         fv_kmark m = fv_kemit_mark(e);
-        fv_definition d = fv_attend_over_keys(a, a->of_key[i]);
+        fv_definition d = fv_attend_over_keys(a->p, a->p->memory.of_key[i]);
         fv_kemit_use(e, &d);
-        fv_buf *masks = open_memory(a, a->masks, integer(e, i), a->at.key, index);
-        fv_kb_store(&e->b, masks, index, fv_kemit_expr(e, a->of_key[i]), NULL);
+        fv_buf *masks = open_memory(a, a->p->memory.masks, integer(e, i), a->p->at.key, index);
+        fv_kb_store(&e->b, masks, index, fv_kemit_expr(e, a->p->memory.of_key[i]), NULL);
         close_to(a, depth, m);
     }
-    fv_kemit_use(e, a->d);
+    fv_kemit_use(e, a->p->d);
 }
 
 void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
@@ -523,13 +529,13 @@ void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_expr *index[FV_MAX_RANK];
     int depth = e->b.depth;
     fv_kmark m = fv_kemit_mark(e);
-    fv_definition d = fv_attend_over_keys(a, a->of_query);
+    fv_definition d = fv_attend_over_keys(a->p, a->p->memory.of_query);
     fv_kemit_use(e, &d);
-    fv_buf *queries =
-        open_memory(a, a->queries, open_rows(a, first, rows), a->at.score->u.red.vars[0], index);
-    fv_kb_store(&e->b, queries, index, fv_kemit_expr(e, a->of_query), NULL);
+    fv_buf *queries = open_memory(a, a->p->memory.queries, open_rows(a, first, rows),
+                                  a->p->at.score->u.red.vars[0], index);
+    fv_kb_store(&e->b, queries, index, fv_kemit_expr(e, a->p->memory.of_query), NULL);
     close_to(a, depth, m);
-    fv_kemit_use(e, a->d);
+    fv_kemit_use(e, a->p->d);
 }
 
 /* ---- keys that a block sees ---- */
@@ -537,15 +543,15 @@ void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
 /* Keys that are looked for together: whole panels of scores, and whole steps of sums along a
  * row. */
 static int part_of_keys(const fv_attend *a) {
-    int columns = a->scores_tile.columns, part = columns;
+    int columns = a->p->qk.columns, part = columns;
     while (part % FV_CHAINS)
         part += columns;
     return part * (part < FV_KEYS_TOGETHER ? FV_KEYS_TOGETHER / part : 1);
 }
 
 static fv_key_search search_of(fv_attend *a) {
-    return (fv_key_search){&a->e,     a->where,        a->d->index[a->at.row],
-                           a->at.key, part_of_keys(a), (fv_elem)a->memory->elem};
+    return (fv_key_search){&a->e,        a->p->weights.where, a->p->d->index[a->p->at.row],
+                           a->p->at.key, part_of_keys(a),     (fv_elem)a->p->memory.scores->elem};
 }
 
 typedef struct sought {
@@ -558,7 +564,7 @@ static void find_keys(fv_attend *a, void *user) {
     fv_key_search s = search_of(a);
     fv_find_keys(&s, u->found, u->first, u->rows);
     int half = s.width / 2;
-    if (half % a->scores_tile.columns == 0 && half % FV_CHAINS == 0)
+    if (half % a->p->qk.columns == 0 && half % FV_CHAINS == 0)
         fv_trim_keys(&s, u->found, u->first, u->rows);
 }
 
@@ -566,7 +572,7 @@ static void find_keys(fv_attend *a, void *user) {
  * were. */
 static void note_ranged(fv_attend *a, const fv_expr *root, fv_ptrmap *ranged) {
     const fv_expr *x;
-    for (fv_x_visitor v = fv_x_visit(a->l->exprs, root); (x = fv_x_next(&v));)
+    for (fv_x_visitor v = fv_x_visit(a->p->l->exprs, root); (x = fv_x_next(&v));)
         if (x->op == FV_X_REDUCE && loads(a, x->arg[0], NULL, 0, NULL, NULL))
             *fv_ptrmap_at(ranged, x) = (void *)(uintptr_t)x;
 }
@@ -575,7 +581,7 @@ static void emit_block(fv_attend *a, const fv_definition *weights, fv_value *val
                        fv_expr *first, fv_expr *rows) {
     emit_scores(a, memory, first, rows);
     emit_weights(a, weights, memory, first, rows);
-    if (a->kept)
+    if (a->p->weights.kept)
         emit_kept(a, first, rows);
     emit_result(a, value, first, rows);
 }
@@ -590,10 +596,10 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
     int64_t most = most_rows(a);
-    fv_ptrmap ranged = fv_ptrmap_in(a->l->exprs);
-    note_ranged(a, a->folded.body, &ranged);
+    fv_ptrmap ranged = fv_ptrmap_in(a->p->l->exprs);
+    note_ranged(a, a->p->weights.folded.body, &ranged);
     note_ranged(a, a->seen, &ranged);
-    fv_expr *n = fv_kemit_dim(e, a->at.key->dim), *zero = integer(e, 0);
+    fv_expr *n = fv_kemit_dim(e, a->p->at.key->dim), *zero = integer(e, 0);
     fv_key_search s = search_of(a);
     const bool frees = fv_knows_free_keys(&s);
     fv_keys_found found = {.seen = {new_scalar(a, "from_key", n), new_scalar(a, "to_key", zero)}};
@@ -601,9 +607,9 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
         found.free[i] = new_scalar(a, i ? "free_to" : "free_from", zero);
     a->sees = fv_kb_tile(&e->b, "sees", FV_I64, 1, &most, NULL);
     a->again = new_scalar(a, "again", zero);
-    fv_kemit_use(e, &a->folded);
-    emit_either(a, a->where, find_keys,
-                &(sought){&found, first, a->alone ? integer(e, a->single.queries) : rows});
+    fv_kemit_use(e, &a->p->weights.folded);
+    emit_either(a, a->p->weights.where, find_keys,
+                &(sought){&found, first, a->alone ? integer(e, a->p->single.queries) : rows});
     fv_expr *time = fv_kb_for(&e->b, FV_SERIAL, "time", zero, integer(e, 2), 1),
             *once = binary(e, FV_X_EQ, time, zero);
     fv_kb_if(&e->b, binary(e, FV_X_OR, once, fv_x_un(x, FV_X_NOT, is_done(a))));
@@ -613,24 +619,24 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     a->keys[1] = fv_kb_let(&e->b, "hi", fv_x_select(x, once, to, n));
     emit_scores(a, memory, first, rows);
     fv_kb_if(&e->b, once);
-    e->range = (struct fv_range){.dim = a->at.key->dim,
-                                 .lo = a->keys[0],
-                                 .hi = a->keys[1],
-                                 .sums = &ranged,
-                                 .width = s.width,
-                                 .term = a->at.key,
-                                 .where = a->where};
+    e->range = (fv_term_range){.dim = a->p->at.key->dim,
+                               .lo = a->keys[0],
+                               .hi = a->keys[1],
+                               .sums = &ranged,
+                               .width = s.width,
+                               .term = a->p->at.key,
+                               .where = a->p->weights.where};
     for (int i = 0; i < 2 && frees; i++)
         e->range.free[i] =
             fv_kb_let(&e->b, i ? "free_hi" : "free_lo",
                       binary(e, FV_X_MAX, fv_x_load(x, found.free[i], NULL), a->keys[0]));
-    emit_weights(a, &a->folded, memory, first, rows);
+    emit_weights(a, &a->p->weights.folded, memory, first, rows);
     e->range.dim = NULL;
     fv_kb_else(&e->b);
-    emit_weights(a, &a->weights, memory, first, rows);
+    emit_weights(a, &a->p->weights.all, memory, first, rows);
     fv_kb_end(&e->b);
     fv_kb_if(&e->b, binary(e, FV_X_OR, fv_x_un(x, FV_X_NOT, once), is_done(a)));
-    if (a->kept)
+    if (a->p->weights.kept)
         emit_kept(a, first, rows);
     emit_result(a, value, first, rows);
     fv_kb_end(&e->b);
@@ -642,11 +648,11 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
 /* What `seen` has of the whole task. */
 static void emit_bounds(fv_attend *a) {
     fv_kemit *e = &a->e;
-    fv_kemit_use(e, &a->folded);
+    fv_kemit_use(e, &a->p->weights.folded);
     e->rows = true;
     fv_kemit_hoist(e, a->seen);
     e->rows = false;
-    fv_kemit_use(e, a->d);
+    fv_kemit_use(e, a->p->d);
 }
 
 /* ---- a single query ---- */
@@ -659,14 +665,14 @@ typedef struct hiding {
 static void find_hidden_key(fv_attend *a, void *user) {
     const hiding *u = user;
     fv_key_search s = search_of(a);
-    fv_find_hidden_key(&s, u->hides, u->query, integer(&a->e, a->single.queries));
+    fv_find_hidden_key(&s, u->hides, u->query, integer(&a->e, a->p->single.queries));
 }
 
 void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
     fv_kemit *e = &a->e;
-    fv_kemit_use(e, &a->folded);
-    emit_either(a, a->where, find_hidden_key, &(hiding){hides, query});
-    fv_kemit_use(e, a->d);
+    fv_kemit_use(e, &a->p->weights.folded);
+    emit_either(a, a->p->weights.where, find_hidden_key, &(hiding){hides, query});
+    fv_kemit_use(e, a->p->d);
 }
 
 /* From those queries that are looked at: few ones, or any where the mask is of keys alone. */
@@ -683,22 +689,22 @@ static fv_expr *hides_none(fv_attend *a, fv_expr *query) {
 static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query,
                         fv_expr *group) {
     fv_kemit *e = &a->e;
-    fv_expr *seen = a->seen, *rows = integer(e, a->single.rows);
+    fv_expr *seen = a->seen, *rows = integer(e, a->p->single.rows);
     a->alone = true;
     a->group = group;
-    if (a->queries)
+    if (a->p->memory.queries)
         fv_attend_queries(a, query, rows);
     if (seen) {
         fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, hides_none(a, query)));
         fv_kmark m = fv_kemit_mark(e);
-        if (fv_attend_few(a))
+        if (fv_attend_few(a->p))
             emit_bounds(a);
         emit_folded(a, value, memory, query, rows);
         fv_kemit_release(e, m);
         fv_kb_else(&e->b);
     }
     a->seen = NULL;
-    emit_block(a, &a->open, value, memory, query, rows);
+    emit_block(a, &a->p->weights.open, value, memory, query, rows);
     if (seen)
         fv_kb_end(&e->b);
     a->seen = seen;
@@ -709,8 +715,8 @@ static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
 /* All scores are computed, except for those after the last whole block of keys. */
 static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv_expr *group) {
     fv_kemit *e = &a->e;
-    fv_expr *seen = a->seen, *n = fv_kemit_dim(e, a->at.key->dim),
-            *block = integer(e, a->single.block);
+    fv_expr *seen = a->seen, *n = fv_kemit_dim(e, a->p->at.key->dim),
+            *block = integer(e, a->p->single.block);
     a->seen = NULL;
     a->alone = true;
     a->group = group;
@@ -719,7 +725,7 @@ static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv
     a->keys[1] = n;
     emit_single_scores(a, memory, query);
     a->keys[0] = a->keys[1] = NULL;
-    emit_weights(a, &a->open, memory, query, integer(e, a->single.rows));
+    emit_weights(a, &a->p->weights.open, memory, query, integer(e, a->p->single.rows));
     a->group = NULL;
     a->alone = false;
     a->seen = seen;
@@ -730,39 +736,39 @@ static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv
 fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times) {
     fv_kemit *e = &a->e;
     int n = 0;
-    for (int i = 0; i < a->d->rank; i++) {
-        if (i == a->at.row || i == a->at.column)
+    for (int i = 0; i < a->p->d->rank; i++) {
+        if (i == a->p->at.row || i == a->p->at.column)
             continue;
-        fv_expr *extent = fv_kemit_dim(e, a->outer[n]->dim);
+        fv_expr *extent = fv_kemit_dim(e, a->p->tasks.outer[n]->dim);
         extent = times && !n ? binary(e, FV_X_MUL, extent, times) : extent;
-        fv_expr *at = open_loop(e, FV_PARALLEL, a->outer[n]->name, extent);
-        fv_kemit_bind(e, a->outer[n], at); /* the axis, or groups of heads */
+        fv_expr *at = open_loop(e, FV_PARALLEL, a->p->tasks.outer[n]->name, extent);
+        fv_kemit_bind(e, a->p->tasks.outer[n], at); /* the axis, or groups of heads */
         a->index[i] = a->at_memory[n++] = at;
     }
     a->at_memory[n] = integer(e, 0);
-    if (!a->single.row)
+    if (!a->p->single.row)
         return NULL;
-    if (fv_attend_few(a))
+    if (fv_attend_few(a->p))
         return integer(e, 0);
-    fv_expr *group = a->index[fv_definition_axis(a->d, a->single.row)];
-    return binary(e, FV_X_MUL, group, integer(e, a->single.rows));
+    fv_expr *group = a->index[fv_definition_axis(a->p->d, a->p->single.row)];
+    return binary(e, FV_X_MUL, group, integer(e, a->p->single.rows));
 }
 
 /* *first is where the queries of a task begin, the result how many it has; *head: the first row of
  * `single`, NULL: it has one. */
 static fv_expr *open_tasks(fv_attend *a, fv_expr **first, fv_expr **head) {
     fv_kemit *e = &a->e;
-    const fv_dim *queries = a->d->index[a->at.row]->dim, *chunks = a->chunk->dim;
+    const fv_dim *queries = a->p->d->index[a->p->at.row]->dim, *chunks = a->p->tasks.chunk->dim;
     *head = fv_attend_outer(a, NULL);
     fv_expr *count = fv_kemit_dim(e, queries), *blocks = fv_kemit_dim(e, chunks);
-    fv_expr *tile = integer(e, a->scores_tile.rows), *size;
+    fv_expr *tile = integer(e, a->p->qk.rows), *size;
     fv_expr *step = fv_ceildiv(e, count, blocks);
     step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, tile), tile), tile);
     fv_expr *chunk = fv_open_blocks(e, FV_PARALLEL, "chunk", count, blocks, step,
                                     fv_dim_is_one(chunks), first, &size);
-    fv_kemit_bind(e, a->chunk, chunk);
-    a->at_memory[a->nouter] = chunk;
-    if (fv_attend_few(a))
+    fv_kemit_bind(e, a->p->tasks.chunk, chunk);
+    a->at_memory[a->p->tasks.nouter] = chunk;
+    if (fv_attend_few(a->p))
         *head = *first;
     else if (*head)
         *head = fv_kb_let(&e->b, "head", *head);
@@ -772,22 +778,24 @@ static fv_expr *open_tasks(fv_attend *a, fv_expr **first, fv_expr **head) {
 /* Blocks of the queries of a task: from *first on, of which it becomes that of a block. */
 static fv_expr *open_blocks(fv_attend *a, fv_expr **first, fv_expr *size) {
     fv_kemit *e = &a->e;
-    if (a->d->index[a->at.row]->dim->hi <= a->block)
+    if (a->p->d->index[a->p->at.row]->dim->hi <= a->p->tasks.block)
         return size;
-    fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->block);
+    fv_expr *from = fv_kb_for(&e->b, FV_SERIAL, "from", integer(e, 0), size, a->p->tasks.block);
     *first = fv_kb_let(&e->b, "query", binary(e, FV_X_ADD, *first, from));
-    return fv_kb_let(&e->b, "queries",
-                     binary(e, FV_X_MIN, integer(e, a->block), binary(e, FV_X_SUB, size, from)));
+    return fv_kb_let(
+        &e->b, "queries",
+        binary(e, FV_X_MIN, integer(e, a->p->tasks.block), binary(e, FV_X_SUB, size, from)));
 }
 
 /* A loop over the heads of the group, where there are groups. */
 static void open_heads(fv_attend *a, fv_expr *group) {
     fv_kemit *e = &a->e;
-    if (!group || fv_attend_few(a))
+    if (!group || fv_attend_few(a->p))
         return;
     fv_expr *head =
-        binary(e, FV_X_ADD, group, open_loop(e, FV_SERIAL, "h", integer(e, a->single.rows)));
-    fv_kemit_bind(e, a->single.row, a->index[fv_definition_axis(a->d, a->single.row)] = head);
+        binary(e, FV_X_ADD, group, open_loop(e, FV_SERIAL, "h", integer(e, a->p->single.rows)));
+    fv_kemit_bind(e, a->p->single.row,
+                  a->index[fv_definition_axis(a->p->d, a->p->single.row)] = head);
 }
 
 /* The blocks of a task, whose weights these are; NULL: with what its mask hides left out. */
@@ -798,7 +806,7 @@ static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *va
     if (!weights)
         emit_bounds(a);
     fv_expr *rows = open_blocks(a, &first, size);
-    if (a->queries)
+    if (a->p->memory.queries)
         fv_attend_queries(a, first, rows);
     if (weights)
         emit_block(a, weights, value, memory, first, rows);
@@ -813,15 +821,15 @@ static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_ex
                             fv_expr *size) {
     fv_kemit *e = &a->e;
     fv_expr *seen = a->seen;
-    const bool asks = seen && !fv_x_uses(a->where, a->d->index[a->at.row]);
+    const bool asks = seen && !fv_x_uses(a->p->weights.where, a->p->d->index[a->p->at.row]);
     if (asks) {
         fv_kb_if(&e->b, hides_none(a, first));
         a->seen = NULL;
-        emit_blocks(a, &a->open, value, memory, first, size);
+        emit_blocks(a, &a->p->weights.open, value, memory, first, size);
         a->seen = seen;
         fv_kb_else(&e->b);
     }
-    emit_blocks(a, seen ? NULL : &a->weights, value, memory, first, size);
+    emit_blocks(a, seen ? NULL : &a->p->weights.all, value, memory, first, size);
     if (asks)
         fv_kb_end(&e->b);
 }
@@ -830,11 +838,11 @@ void fv_attend_emit(fv_attend *a, fv_value *value) {
     fv_kemit *e = &a->e;
     fv_expr *first, *group, *size = open_tasks(a, &first, &group),
                             *shared = fv_attend_is_shared(a, false);
-    fv_expr *few = a->single.sum ? fv_kemit_expr(e, a->single.where) : NULL;
+    fv_expr *few = a->p->single.sum ? fv_kemit_expr(e, a->p->single.where) : NULL;
     const bool always = few && few->op == FV_X_CONST && few->u.i;
-    fv_buf *memory = fv_kemit_in(e, a->memory);
+    fv_buf *memory = fv_kemit_in(e, a->p->memory.scores);
     memory->role = FV_BUF_INOUT;
-    if (a->nmasks)
+    if (a->p->memory.nmasks)
         fv_attend_masks(a);
     if (shared) {
         fv_kb_if(&e->b, shared);

@@ -5,8 +5,8 @@
 
 #include "backend/schedule/attend/attend.h"
 
-/* Sets a->shared if dims require or allow it; called after other operands are placed. */
-void fv_attend_place_parts(fv_attend *a);
+/* Sets p->shared if dims require or allow it; called after other operands are placed. */
+void fv_attend_place_parts(fv_attend_plan *p);
 /* The kernels before that of the attention, and those after it; none if nothing is shared. Each
  * call resets a->e. */
 void fv_attend_share_scores(fv_attend *a, fv_op *op);

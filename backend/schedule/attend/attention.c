@@ -38,62 +38,64 @@ enum { MOST_BLOCK = 4096, MOST_TASKS = 4096 };
 /* ---- definitions and memory ---- */
 
 /* Rows of a block: their scores take a part of the second-level cache. */
-static int block_rows(const fv_attend *a, int mr) {
-    int64_t keys = fv_typical_dim(a->at.key->dim);
+static int block_rows(const fv_attend_plan *p, int mr) {
+    int64_t keys = fv_typical_dim(p->at.key->dim);
     int64_t bytes =
-        fv_elem_storage_bytes((fv_elem)a->at.score->type.elem) * (keys > 0 ? keys : 1) * mr;
-    const fv_processor *p = fv_processor_at(a->l->target->processor);
-    int64_t tiles = a->l->target->l2_bytes / 8 * p->score_l2_eighths / bytes;
-    return mr * (int)(tiles < 1 ? 1 : tiles > p->score_tiles ? p->score_tiles : tiles);
+        fv_elem_storage_bytes((fv_elem)p->at.score->type.elem) * (keys > 0 ? keys : 1) * mr;
+    const fv_processor *cpu = fv_processor_at(p->l->target->processor);
+    int64_t tiles = p->l->target->caches.l2_bytes / 8 * cpu->score_l2_eighths / bytes;
+    return mr * (int)(tiles < 1 ? 1 : tiles > cpu->score_tiles ? cpu->score_tiles : tiles);
 }
 
-static fv_buf *new_memory(fv_attend *a, const char *what, const fv_dim *rows, const fv_dim *width) {
+static fv_buf *new_memory(fv_attend_plan *p, const char *what, const fv_dim *rows,
+                          const fv_dim *width) {
     fv_var *axes[FV_MAX_RANK];
-    int n = a->nouter;
-    memcpy(axes, a->outer, (size_t)n * sizeof *axes);
-    axes[n++] = a->chunk;
-    axes[n++] = fv_index_var(a->l->exprs, "row", rows);
-    axes[n++] = fv_index_var(a->l->exprs, what, width);
-    const char *name = fv_printf(a->l->exprs, "%s.%s", a->d->value->name, what);
-    fv_value *v = fv_new_value(a->l, name, (fv_elem)a->at.score->type.elem, n, axes);
+    int n = p->tasks.nouter;
+    memcpy(axes, p->tasks.outer, (size_t)n * sizeof *axes);
+    axes[n++] = p->tasks.chunk;
+    axes[n++] = fv_index_var(p->l->exprs, "row", rows);
+    axes[n++] = fv_index_var(p->l->exprs, what, width);
+    const char *name = fv_printf(p->l->exprs, "%s.%s", p->d->value->name, what);
+    fv_value *v = fv_new_value(p->l, name, (fv_elem)p->at.score->type.elem, n, axes);
     v->kind = FV_VALUE_RESULT;
-    return fv_value_buf(a->l->exprs, v);
+    return fv_value_buf(p->l->exprs, v);
 }
 
-static void set_tasks(fv_attend *a) {
-    fv_dims *t = a->l->module->dims;
-    const fv_dim *outer[FV_MAX_RANK], *queries = a->d->index[a->at.row]->dim,
-                                      *block = fv_dim_const(t, a->block);
-    for (int i = 0; i < a->d->rank; i++)
-        if (i != a->at.row && i != a->at.column) {
-            fv_var *v = a->d->index[i];
-            if (v == a->single.row)
-                v = fv_index_var(a->l->exprs, "group",
-                                 fv_dim_const(t, v->dim->value / a->single.rows));
-            outer[a->nouter] = v->dim;
-            a->outer[a->nouter++] = v;
+static void set_tasks(fv_attend_plan *p) {
+    fv_dims *t = p->l->module->dims;
+    const fv_dim *outer[FV_MAX_RANK], *queries = p->d->index[p->at.row]->dim,
+                                      *block = fv_dim_const(t, p->tasks.block);
+    for (int i = 0; i < p->d->rank; i++)
+        if (i != p->at.row && i != p->at.column) {
+            fv_var *v = p->d->index[i];
+            if (v == p->single.row)
+                v = fv_index_var(p->l->exprs, "group",
+                                 fv_dim_const(t, v->dim->value / p->single.rows));
+            outer[p->tasks.nouter] = v->dim;
+            p->tasks.outer[p->tasks.nouter++] = v;
         }
     const fv_dim *one = fv_dim_const(t, 1),
-                 *tasks = fv_dim_max(t, fv_dim_product(t, a->nouter, outer), one);
+                 *tasks = fv_dim_max(t, fv_dim_product(t, p->tasks.nouter, outer), one);
     /* whole blocks: together they have no more rows than there are queries */
     const fv_dim *most = fv_dim_max(t, fv_dim_floordiv(t, queries, block), one);
-    const fv_dim *chunks = fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, a->tasks), tasks), most);
-    a->chunk = fv_index_var(a->l->exprs, "chunk", chunks);
+    const fv_dim *chunks =
+        fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, p->tasks.least), tasks), most);
+    p->tasks.chunk = fv_index_var(p->l->exprs, "chunk", chunks);
     const fv_dim *rows = fv_dim_min(t, queries, block); /* or the rows of `single` */
-    a->local =
-        fv_index_var(a->l->exprs, "row",
-                     a->single.row ? fv_dim_max(t, rows, fv_dim_const(t, a->single.rows)) : rows);
+    p->tasks.local =
+        fv_index_var(p->l->exprs, "row",
+                     p->single.row ? fv_dim_max(t, rows, fv_dim_const(t, p->single.rows)) : rows);
 }
 
 /* Room for as many keys as panels of that width have. Where these are whole pairs of lines it is
  * one line more: rows of a tile that were a power of two apart would share a set of the first-level
  * cache. */
-static const fv_dim *row_of_keys(fv_attend *a, int width) {
+static const fv_dim *row_of_keys(fv_attend_plan *p, int width) {
     enum { LINE = 64 };
-    fv_dims *t = a->l->module->dims;
-    int64_t line = LINE / fv_elem_storage_bytes((fv_elem)a->at.score->type.elem);
+    fv_dims *t = p->l->module->dims;
+    int64_t line = LINE / fv_elem_storage_bytes((fv_elem)p->at.score->type.elem);
     const fv_dim *w = fv_dim_const(t, width),
-                 *keys = fv_dim_mul(t, fv_dim_ceildiv(t, a->at.key->dim, w), w);
+                 *keys = fv_dim_mul(t, fv_dim_ceildiv(t, p->at.key->dim, w), w);
     return width % (2 * line) ? keys : fv_dim_add(t, keys, fv_dim_const(t, line));
 }
 /* ---- what depends on the key alone ---- */
@@ -107,54 +109,55 @@ static bool loads_value(const fv_expr *x, const fv_value *v) {
 
 /* Is x computed of the key, whose variable is v here, and of nothing else that changes within a
  * task? */
-static bool is_of_key(const fv_attend *a, const fv_expr *x, const fv_var *v) {
+static bool is_of_key(const fv_attend_plan *p, const fv_expr *x, const fv_var *v) {
     fv_expr *sum;
-    return x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->type.elem == a->memory->elem &&
-           fv_x_uses(x, v) && !fv_x_uses(x, a->d->index[a->at.row]) &&
-           !(a->single.row && fv_x_uses(x, a->single.row)) &&
-           !fv_x_reductions((fv_expr *)x, &sum, 1) && !loads_value(x, a->memory->value);
+    return x->op != FV_X_LOAD && x->op != FV_X_GUARD && x->type.elem == p->memory.scores->elem &&
+           fv_x_uses(x, v) && !fv_x_uses(x, p->d->index[p->at.row]) &&
+           !(p->single.row && fv_x_uses(x, p->single.row)) &&
+           !fv_x_reductions((fv_expr *)x, &sum, 1) && !loads_value(x, p->memory.scores->value);
 }
 
 /* The number of that part of the weights; nmasks: it is not among them. */
-static int mask_of(const fv_attend *a, fv_expr *x, fv_var *v) {
-    fv_expr *key = fv_x_var(a->l->exprs, a->at.key),
-            *over = fv_x_replace_vars(a->l->exprs, x, 1, &v, &key);
+static int mask_of(const fv_attend_plan *p, fv_expr *x, fv_var *v) {
+    fv_expr *key = fv_x_var(p->l->exprs, p->at.key),
+            *over = fv_x_replace_vars(p->l->exprs, x, 1, &v, &key);
     int i = 0;
-    while (i < a->nmasks && !fv_x_equal(a->of_key[i], over))
+    while (i < p->memory.nmasks && !fv_x_equal(p->memory.of_key[i], over))
         i++;
     return i;
 }
 
 /* A sum that is over other things than the row. */
-static bool is_aside(const fv_attend *a, const fv_expr *x) {
-    return x->op == FV_X_REDUCE && !loads_value(x, a->memory->value);
+static bool is_aside(const fv_attend_plan *p, const fv_expr *x) {
+    return x->op == FV_X_REDUCE && !loads_value(x, p->memory.scores->value);
 }
 
-static void find_masks(fv_attend *a, fv_expr *x, fv_var *v, fv_ptrmap *seen) {
-    if (!x->n || x->op == FV_X_LOAD || x->op == FV_X_GUARD || is_aside(a, x) ||
+static void find_masks(fv_attend_plan *p, fv_expr *x, fv_var *v, fv_ptrmap *seen) {
+    if (!x->n || x->op == FV_X_LOAD || x->op == FV_X_GUARD || is_aside(p, x) ||
         *fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = x;
-    if (is_of_key(a, x, v)) {
-        fv_expr *key = fv_x_var(a->l->exprs, a->at.key);
-        if (mask_of(a, x, v) == a->nmasks && a->nmasks < FV_MAX_KEY_MASKS)
-            a->of_key[a->nmasks++] = fv_x_replace_vars(a->l->exprs, x, 1, &v, &key);
+    if (is_of_key(p, x, v)) {
+        fv_expr *key = fv_x_var(p->l->exprs, p->at.key);
+        if (mask_of(p, x, v) == p->memory.nmasks && p->memory.nmasks < FV_MAX_KEY_MASKS)
+            p->memory.of_key[p->memory.nmasks++] = fv_x_replace_vars(p->l->exprs, x, 1, &v, &key);
         return;
     }
     for (int i = 0; i < x->n; i++)
-        find_masks(a, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, seen);
+        find_masks(p, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, seen);
 }
 
 /* x, along v, with such parts as loads of `masks`. */
-static fv_expr *with_masks(fv_attend *a, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
+static fv_expr *with_masks(fv_attend_plan *p, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
     fv_expr *y = x->n ? fv_ptrmap_get(memo, x) : x, *args[FV_MAX_RANK + 2];
-    if (y || x->op == FV_X_LOAD || x->op == FV_X_GUARD || is_aside(a, x))
+    if (y || x->op == FV_X_LOAD || x->op == FV_X_GUARD || is_aside(p, x))
         return y ? y : x;
-    int mask = is_of_key(a, x, v) ? mask_of(a, x, v) : a->nmasks;
-    for (int i = 0; i < x->n && mask == a->nmasks; i++)
-        args[i] = with_masks(a, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, memo);
-    y = mask < a->nmasks ? fv_attend_of_task(a, a->masks, fv_x_int(a->l->exprs, mask), v)
-                         : fv_x_with_args(a->l->exprs, x, args);
+    int mask = is_of_key(p, x, v) ? mask_of(p, x, v) : p->memory.nmasks;
+    for (int i = 0; i < x->n && mask == p->memory.nmasks; i++)
+        args[i] = with_masks(p, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, memo);
+    y = mask < p->memory.nmasks
+            ? fv_attend_of_task(p, p->memory.masks, fv_x_int(p->l->exprs, mask), v)
+            : fv_x_with_args(p->l->exprs, x, args);
     return *fv_ptrmap_at(memo, x) = y;
 }
 
@@ -172,162 +175,165 @@ static fv_expr *as_open(fv_x_rewriter *r, fv_expr *x) {
 }
 
 /* x over the memory and the masks. */
-static fv_expr *in_task(fv_attend *a, fv_expr *x) {
-    fv_ptrmap memo = fv_ptrmap_in(a->l->exprs);
-    return with_masks(a, fv_with_scores(a->l->exprs, &a->at, x, fv_attend_in_memory(a)), a->at.key,
+static fv_expr *in_task(fv_attend_plan *p, fv_expr *x) {
+    fv_ptrmap memo = fv_ptrmap_in(p->l->exprs);
+    return with_masks(p, fv_with_scores(p->l->exprs, &p->at, x, fv_attend_in_memory(p)), p->at.key,
                       &memo);
 }
 
-static void make_weights(fv_attend *a) {
-    fv_ptrmap seen = fv_ptrmap_in(a->l->exprs);
-    find_masks(a, fv_weight_of(a->l->exprs, &a->at, fv_attend_in_memory(a)), a->at.key, &seen);
-    a->masks = new_memory(a, "masks", fv_dim_const(a->l->module->dims, a->nmasks), a->at.key->dim);
-    a->open = a->weights = fv_attend_over_keys(a, in_task(a, a->at.weight));
-    if (!a->at.hidden)
+static void make_weights(fv_attend_plan *p) {
+    fv_ptrmap seen = fv_ptrmap_in(p->l->exprs);
+    find_masks(p, fv_weight_of(p->l->exprs, &p->at, fv_attend_in_memory(p)), p->at.key, &seen);
+    p->memory.masks =
+        new_memory(p, "masks", fv_dim_const(p->l->module->dims, p->memory.nmasks), p->at.key->dim);
+    p->weights.open = p->weights.all = fv_attend_over_keys(p, in_task(p, p->at.weight));
+    if (!p->at.hidden)
         return;
-    fv_x_rewriter r = {.arena = a->l->exprs, .before = as_seen, .user = &a->at};
-    a->folded = fv_attend_over_keys(a, in_task(a, fv_x_rewrite(&r, a->at.weight)));
-    r = (fv_x_rewriter){.arena = a->l->exprs, .before = as_open, .user = &a->at};
-    a->open = fv_attend_over_keys(a, in_task(a, fv_x_rewrite(&r, a->at.weight)));
-    a->where = in_task(a, a->at.where);
-    a->seen = in_task(a, a->at.seen);
+    fv_x_rewriter r = {.arena = p->l->exprs, .before = as_seen, .user = &p->at};
+    p->weights.folded = fv_attend_over_keys(p, in_task(p, fv_x_rewrite(&r, p->at.weight)));
+    r = (fv_x_rewriter){.arena = p->l->exprs, .before = as_open, .user = &p->at};
+    p->weights.open = fv_attend_over_keys(p, in_task(p, fv_x_rewrite(&r, p->at.weight)));
+    p->weights.where = in_task(p, p->at.where);
+    p->weights.seen = in_task(p, p->at.seen);
 }
 
 /* Queries that are computed, scaled or turned, are so once a block. */
-static void choose_queries(fv_attend *a) {
-    const fv_expr *q = fv_x_stored(a->at.q), *sum = a->at.score;
+static void choose_queries(fv_attend_plan *p) {
+    const fv_expr *q = fv_x_stored(p->at.q), *sum = p->at.score;
     bool loaded = q->op == FV_X_LOAD || q->op == FV_X_GUARD;
-    if (!loaded && sum->u.red.nvars == 1 && a->at.q->type.elem == sum->type.elem)
-        a->of_query = a->at.q;
+    if (!loaded && sum->u.red.nvars == 1 && p->at.q->type.elem == sum->type.elem)
+        p->memory.of_query = p->at.q;
     else
-        a->qk.dense_a =
-            fv_choose_dense(a->l, &a->scores, sum, a->at.q, FV_DENSE_ALL, NULL, &a->qk.copy_a);
+        p->qk.c.dense.a = fv_choose_dense(p->l, &p->scores, sum, p->at.q, FV_DENSE_ALL, NULL,
+                                          &p->qk.c.dense.of_a);
 }
 
-static void place_queries(fv_attend *a, fv_op *op) {
-    fv_var *channel = a->at.score->u.red.vars[0];
-    if (a->of_query) {
-        a->queries = new_memory(a, "queries", a->local->dim, channel->dim);
-        a->qk.a = fv_attend_of_task(a, a->queries, fv_x_var(a->l->exprs, a->local), channel);
-    } else if (a->qk.dense_a)
-        a->qk.a = fv_place_dense(a->l, op, &a->scores, &a->qk.copy_a);
+static void place_queries(fv_attend_plan *p, fv_op *op) {
+    fv_var *channel = p->at.score->u.red.vars[0];
+    if (p->memory.of_query) {
+        p->memory.queries = new_memory(p, "queries", p->tasks.local->dim, channel->dim);
+        p->qk.c.a =
+            fv_attend_of_task(p, p->memory.queries, fv_x_var(p->l->exprs, p->tasks.local), channel);
+    } else if (p->qk.c.dense.a)
+        p->qk.c.a = fv_place_dense(p->l, op, &p->scores, &p->qk.c.dense.of_a);
 }
 
-static void set_products(fv_attend *a) {
-    a->scores = fv_attend_over_keys(a, a->at.score);
-    int row = a->at.row - (a->at.row > a->at.column);
-    a->qk = (fv_contraction){.sum = a->at.score,
-                             .nsums = 1,
-                             .sums = {a->at.score},
-                             .a = a->at.q,
-                             .b = a->at.k,
-                             .row = row,
-                             .column = a->scores.rank - 1};
-    a->pv = (fv_contraction){.sum = a->at.sum,
-                             .nsums = 1,
-                             .sums = {a->at.sum},
-                             .b = a->at.v,
-                             .row = a->at.row,
-                             .column = a->at.column};
+static void set_products(fv_attend_plan *p) {
+    p->scores = fv_attend_over_keys(p, p->at.score);
+    int row = p->at.row - (p->at.row > p->at.column);
+    p->qk.c = (fv_contraction){.sum = p->at.score,
+                               .nsums = 1,
+                               .sums = {p->at.score},
+                               .a = p->at.q,
+                               .b = p->at.k,
+                               .row = row,
+                               .column = p->scores.rank - 1};
+    p->pv.c = (fv_contraction){.sum = p->at.sum,
+                               .nsums = 1,
+                               .sums = {p->at.sum},
+                               .b = p->at.v,
+                               .row = p->at.row,
+                               .column = p->at.column};
 }
 
 /* Both products, and their tiles; false: they are no contractions that pay. */
-static bool choose_products(fv_attend *a) {
-    set_products(a);
-    fv_contract_tile(&a->chosen, &a->scores, &a->qk, FV_PARAMETER_score_rows,
-                     FV_PARAMETER_score_columns, &a->scores_tile.rows, &a->scores_tile.columns);
-    if (a->scores_tile.columns < 2 || !fv_contract_choose(a->l, &a->scores, &a->qk))
+static bool choose_products(fv_attend_plan *p) {
+    set_products(p);
+    fv_contract_tile(&p->chosen, &p->scores, &p->qk.c, FV_PARAMETER_score_rows,
+                     FV_PARAMETER_score_columns, &p->qk.rows, &p->qk.columns);
+    if (p->qk.columns < 2 || !fv_contract_choose(p->l, &p->scores, &p->qk.c))
         return false;
-    int rows = a->scores_tile.rows;
-    a->block =
-        (int)fv_choose(&a->chosen, FV_PARAMETER_block, block_rows(a, rows), rows, MOST_BLOCK, 1);
-    int tasks = fv_processor_at(a->l->target->processor)->attend_tasks;
-    a->tasks = (int)fv_choose(&a->chosen, FV_PARAMETER_tasks, tasks, 1, MOST_TASKS, 1);
-    fv_contract_tile(&a->chosen, a->d, &a->pv, FV_PARAMETER_rows, FV_PARAMETER_columns,
-                     &a->result_tile.rows, &a->result_tile.columns);
-    if (a->result_tile.columns < 2 || !fv_contract_choose(a->l, a->d, &a->pv))
+    int rows = p->qk.rows;
+    p->tasks.block =
+        (int)fv_choose(&p->chosen, FV_PARAMETER_block, block_rows(p, rows), rows, MOST_BLOCK, 1);
+    int tasks = fv_processor_at(p->l->target->processor)->attend_tasks;
+    p->tasks.least = (int)fv_choose(&p->chosen, FV_PARAMETER_tasks, tasks, 1, MOST_TASKS, 1);
+    fv_contract_tile(&p->chosen, p->d, &p->pv.c, FV_PARAMETER_rows, FV_PARAMETER_columns,
+                     &p->pv.rows, &p->pv.columns);
+    if (p->pv.columns < 2 || !fv_contract_choose(p->l, p->d, &p->pv.c))
         return false;
-    return (fv_x_is_one_chain(a->at.score) && a->at.sum->u.red.order != FV_ORDER_CHAINS) ||
-           fv_declines(a->l, a->d->value, FV_WHY_attend_order);
+    return (fv_x_is_one_chain(p->at.score) && p->at.sum->u.red.order != FV_ORDER_CHAINS) ||
+           fv_declines(p->l, p->d->value, FV_WHY_attend_order);
 }
 
 /* Where there may be few queries, their keys are read as they lie, and the kernel of their panels
  * has nothing to do then. */
-static void place_keys(fv_attend *a, fv_op *op) {
-    const fv_dim *queries = a->d->index[a->at.row]->dim, *keys = a->at.key->dim;
-    fv_single_scores single = {.sum = a->at.score, .q = a->at.q, .k = a->qk.b, .key = a->at.key};
+static void place_keys(fv_attend_plan *p, fv_op *op) {
+    const fv_dim *queries = p->d->index[p->at.row]->dim, *keys = p->at.key->dim;
+    fv_single_scores single = {.sum = p->at.score, .q = p->at.q, .k = p->qk.c.b, .key = p->at.key};
     /* of a task */
-    int most =
-        a->result_tile.rows < a->scores_tile.rows ? a->result_tile.rows : a->scores_tile.rows;
-    bool turns = !a->qk.dense && fv_single_choose(a->l, &single, a->d->index[a->at.row], most);
-    fv_contract_place(a->l, op, &a->scores, &a->qk, a->scores_tile.columns);
+    int most = p->pv.rows < p->qk.rows ? p->pv.rows : p->qk.rows;
+    bool turns = !p->qk.c.dense.b && fv_single_choose(p->l, &single, p->d->index[p->at.row], most);
+    fv_contract_place(p->l, op, &p->scores, &p->qk.c, p->qk.columns);
     /* of one key, too, nothing is to be turned round */
     bool may = queries->lo <= (turns ? single.queries : 1) && queries != keys;
-    if (!may || (turns && keys->hi < single.block) || !a->qk.packed || !a->qk.panels.made_in_run)
+    if (!may || (turns && keys->hi < single.block) || !p->qk.c.packed ||
+        !p->qk.c.panels.made_in_run)
         return;
     if (!turns) {
-        fv_declines(a->l, a->d->value, FV_WHY_attend_panels);
+        fv_declines(p->l, p->d->value, FV_WHY_attend_panels);
         return;
     }
-    fv_takes(a->l, a->d->value, FV_WHY_attend_single, fv_n(single.queries));
+    fv_takes(p->l, p->d->value, FV_WHY_attend_single, fv_n(single.queries));
     if (single.queries == 1)
-        fv_single_share(&single, a->d, a->at.v, a->at.where, a->result_tile.rows);
-    a->single = single;
-    fv_storage_of(a->l, a->qk.panels.value)->unless = single.where;
+        fv_single_share(&single, p->d, p->at.v, p->at.where, p->pv.rows);
+    p->single = single;
+    fv_storage_of(p->l, p->qk.c.panels.value)->unless = single.where;
 }
 
 static void place(fv_lowerer *l, fv_op *op, void *plan) {
-    fv_attend *a = plan;
+    fv_attend_plan *p = plan;
     (void)l;
-    place_keys(a, op);
-    set_tasks(a);
-    a->memory = new_memory(a, "scores", a->local->dim, row_of_keys(a, a->scores_tile.columns));
-    make_weights(a);
-    a->pv.a = fv_attend_in_memory(a);
-    place_queries(a, op);
-    a->single.q = a->qk.a;
-    fv_contract_place(a->l, op, a->d, &a->pv, a->result_tile.columns);
-    fv_attend_place_parts(a);
+    place_keys(p, op);
+    set_tasks(p);
+    p->memory.scores = new_memory(p, "scores", p->tasks.local->dim, row_of_keys(p, p->qk.columns));
+    make_weights(p);
+    p->pv.c.a = fv_attend_in_memory(p);
+    place_queries(p, op);
+    p->single.q = p->qk.c.a;
+    fv_contract_place(p->l, op, p->d, &p->pv.c, p->pv.columns);
+    fv_attend_place_parts(p);
 }
 
 /* ---- the scheduler ---- */
 
 void fv_attend_keeps(void *plan, const fv_definition *weights) {
-    ((fv_attend *)plan)->kept = weights;
+    ((fv_attend_plan *)plan)->weights.kept = weights;
 }
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
     fv_attention found;
     if (fv_form_of(l, s->def) != FV_FORM_ATTENTION || !fv_find_attention(l, s->def, &found))
         return NULL;
-    fv_attend *a = FV_NEW(l->arena, fv_attend, 1);
-    a->l = l;
-    a->d = s->def;
-    a->at = found;
-    a->chosen = fv_choose_for(l, s->def, FV_SCHEDULE_attend);
-    if (!choose_products(a))
+    fv_attend_plan *p = FV_NEW(l->arena, fv_attend_plan, 1);
+    p->l = l;
+    p->d = s->def;
+    p->at = found;
+    p->chosen = fv_choose_for(l, s->def, FV_SCHEDULE_attend);
+    if (!choose_products(p))
         return NULL;
-    choose_queries(a);
+    choose_queries(p);
     fv_takes(l, s->value, FV_WHY_attends);
-    return a;
+    return p;
 }
 
 static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan) {
-    fv_attend *a = plan;
-    if (a->nouter || !fv_dim_is_one(a->chunk->dim))
-        fv_takes(l, s->value, FV_WHY_tasks_heads, fv_n(a->tasks));
+    const fv_attend_plan *p = plan;
+    if (p->tasks.nouter || !fv_dim_is_one(p->tasks.chunk->dim))
+        fv_takes(l, s->value, FV_WHY_tasks_heads, fv_n(p->tasks.least));
     else
-        fv_declines(l, s->value, FV_WHY_tasks_chunk, fv_d(a->d->index[a->at.row]->dim));
-    fv_kemit *e = &a->e;
-    fv_attend_share_scores(a, op);
-    fv_kemit_init(e, l, a->d, "Attention");
-    fv_attend_emit(a, s->value);
-    const fv_definition *all[2] = {a->kept, a->d};
-    e->all = all;
-    e->nall = a->kept ? 2 : 0;
-    fv_kemit_finish(e, op, &a->chosen.how);
-    fv_chosen(&a->chosen, FV_SCHEDULE_attend);
-    fv_attend_share_values(a, op);
+        fv_declines(l, s->value, FV_WHY_tasks_chunk, fv_d(p->d->index[p->at.row]->dim));
+    fv_attend a = {.p = p, .seen = p->weights.seen, .chosen = p->chosen};
+    fv_kemit *e = &a.e;
+    fv_attend_share_scores(&a, op);
+    fv_kemit_init(e, l, p->d, "Attention");
+    fv_attend_emit(&a, s->value);
+    const fv_definition *all[2] = {p->weights.kept, p->d};
+    e->group.all = all;
+    e->group.n = p->weights.kept ? 2 : 0;
+    fv_kemit_finish(e, op, &a.chosen.how);
+    fv_chosen(&a.chosen, FV_SCHEDULE_attend);
+    fv_attend_share_values(&a, op);
 }
 
 const fv_scheduler fv_schedule_attend = {.choose = choose, .place = place, .emit = emit};

@@ -110,7 +110,7 @@ static const fv_tuned_kernel *find_of_node(fv_lowerer *l, const fv_value *v,
         const fv_tuned_kernel *k = &u->kernels[i];
         if (!k->node || k->schedule.kind != kind || !is_of(l, k, v))
             continue;
-        *fv_ptrmap_at(&l->tuned, k) = l;
+        *fv_ptrmap_at(&l->tuning.found, k) = l;
         found = k;
     }
     return found;
@@ -139,9 +139,9 @@ fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const
 static void refuse(fv_lowerer *l, const fv_tuned_kernel *wish, int line, int column,
                    const char *why) {
     const char *model = fv_diag_file_get(l->session);
-    if (fv_ptrmap_get(&l->refused, wish))
+    if (fv_ptrmap_get(&l->tuning.refused, wish))
         return;
-    *fv_ptrmap_at(&l->refused, wish) = l;
+    *fv_ptrmap_at(&l->tuning.refused, wish) = l;
     fv_diag_file(l->session, l->options->tuning->path);
     fv_error_at(l->session, line, column, "%s", why);
     fv_diag_file(l->session, model);
@@ -190,7 +190,7 @@ static void check_wish(fv_choosing *c) {
             !fv_is_choice(&c->limits, (fv_parameter)p))
             refuse(c->l, w, w->places.at[p].line, w->places.at[p].column,
                    fv_schedule_wrong(a, &c->limits, &w->schedule, (fv_parameter)p));
-    *fv_ptrmap_at(&c->l->tuned, w) = c->l;
+    *fv_ptrmap_at(&c->l->tuning.found, w) = c->l;
 }
 
 /* A refused value is an error, so there is no program whose reasons could be printed. */
@@ -215,9 +215,9 @@ void fv_chosen(fv_choosing *c, fv_schedule_kind kind) {
     say_why(c);
     fv_choices *list = l->options->choices;
     if (list)
-        FV_PUSH(
-            l->arena, list->at, list->n, list->cap,
-            (fv_choice){.key = c->key, .how = c->how, .limits = c->limits, .step = l->nsteps - 1});
+        FV_PUSH(l->arena, list->at, list->n, list->cap,
+                (fv_choice){
+                    .key = c->key, .how = c->how, .limits = c->limits, .step = l->host.nsteps - 1});
 }
 
 /* A node that a script names is a mistake of the script's, where a key may be of another level. */
@@ -225,7 +225,8 @@ static void refuse_others(fv_lowerer *l, const fv_tuning *u) {
     for (int i = 0; i < u->n; i++) {
         const fv_tuned_kernel *k = &u->kernels[i];
         bool naive = k->schedule.kind == FV_SCHEDULE_naive;
-        if (k->node && *k->node && !fv_ptrmap_get(&l->tuned, k) && !fv_ptrmap_get(&l->refused, k))
+        if (k->node && *k->node && !fv_ptrmap_get(&l->tuning.found, k) &&
+            !fv_ptrmap_get(&l->tuning.refused, k))
             refuse(l, k, k->line, k->column,
                    fv_printf(
                        l->arena,
@@ -242,7 +243,7 @@ static void warn_of_others(fv_lowerer *l, const fv_tuning *u) {
     fv_diag_file(l->session, u->path);
     for (int i = 0; i < u->n; i++) {
         const fv_tuned_kernel *k = &u->kernels[i];
-        if (k->key && !fv_ptrmap_get(&l->tuned, k) && others++ < NAMED)
+        if (k->key && !fv_ptrmap_get(&l->tuning.found, k) && others++ < NAMED)
             fv_warning_at(
                 l->session, k->line, k->column,
                 "the model has no kernel \"%s\"; it may have with other --dim, --passes or -O",
@@ -257,10 +258,10 @@ bool fv_choices_end(fv_lowerer *l) {
     const fv_tuning *u = l->options->tuning;
     fv_choices *list = l->options->choices;
     for (int i = 0; list && i < list->n; i++)
-        list->at[i].kernel = l->steps[list->at[i].step].launch.kernel;
+        list->at[i].kernel = l->host.steps[list->at[i].step].launch.kernel;
     if (u) {
         refuse_others(l, u);
         warn_of_others(l, u);
     }
-    return l->refused.n == 0;
+    return l->tuning.refused.n == 0;
 }

@@ -24,30 +24,31 @@ void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const c
     e->arena = l->arena;
     e->kernel = fv_kernel_new(l->arena, stem);
     fv_kb_init(&e->b, l->arena, e->kernel, &e->kernel->body);
-    e->uses = fv_ptrmap_in(l->arena);
-    e->counted = fv_x_visit(l->arena, NULL);
+    e->uses.count = fv_ptrmap_in(l->arena);
+    e->uses.visitor = fv_x_visit(l->arena, NULL);
     fv_kemit_use(e, def);
 }
 
 void fv_kemit_use(fv_kemit *e, const fv_definition *def) {
     e->def = def;
     if (def)
-        fv_x_count_uses(&e->counted, def->body, &e->uses);
+        fv_x_count_uses(&e->uses.visitor, def->body, &e->uses.count);
 }
 
 /* Each distinct symbolic dim is one parameter, so that what a kernel does depends on little. */
 fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d) {
     if (fv_dim_is_const(d))
         return fv_x_int(e->arena, d->value);
-    for (int i = 0; i < e->ndims; i++)
-        if (e->dims[i] == d)
-            return e->dim_exprs[i];
-    const char *name = d->kind == FV_DIM_SYMBOL ? d->name : fv_printf(e->arena, "n%d", e->ndims);
+    for (int i = 0; i < e->params.ndims; i++)
+        if (e->params.dims[i] == d)
+            return e->params.dim_exprs[i];
+    const char *name =
+        d->kind == FV_DIM_SYMBOL ? d->name : fv_printf(e->arena, "n%d", e->params.ndims);
     fv_expr *x = fv_kernel_dim(e->kernel, name, d->lo, d->hi);
-    int cap = e->cap_dims;
-    FV_PUSH(e->arena, e->dim_exprs, e->ndims, cap, x);
-    e->ndims--;
-    FV_PUSH(e->arena, e->dims, e->ndims, e->cap_dims, d);
+    int cap = e->params.cap_dims;
+    FV_PUSH(e->arena, e->params.dim_exprs, e->params.ndims, cap, x);
+    e->params.ndims--;
+    FV_PUSH(e->arena, e->params.dims, e->params.ndims, e->params.cap_dims, d);
     return x;
 }
 
@@ -61,8 +62,8 @@ static bool has_extents(const fv_buf *b, int rank, fv_expr *const *extent) {
 /* A value may be a parameter more than once: seen with different axes. What the kernel makes and
  * reads is one. */
 static fv_buf *param(fv_kemit *e, fv_value *v, fv_buf_role role, int rank, fv_expr *const *extent) {
-    for (int i = 0; i < e->nargs; i++)
-        if (e->args[i] == v && has_extents(e->kernel->bufs[i], rank, extent)) {
+    for (int i = 0; i < e->params.nvalues; i++)
+        if (e->params.values[i] == v && has_extents(e->kernel->bufs[i], rank, extent)) {
             fv_buf *known = e->kernel->bufs[i];
             if (role == FV_BUF_IN && known->role == FV_BUF_OUT)
                 known->role = FV_BUF_INOUT;
@@ -70,7 +71,7 @@ static fv_buf *param(fv_kemit *e, fv_value *v, fv_buf_role role, int rank, fv_ex
         }
     fv_buf *b = fv_kernel_buf(e->kernel, v->name, role, v->type->elem, rank, extent);
     b->value = v;
-    FV_PUSH(e->arena, e->args, e->nargs, e->cap_args, v);
+    FV_PUSH(e->arena, e->params.values, e->params.nvalues, e->params.cap_values, v);
     return b;
 }
 
@@ -79,14 +80,14 @@ void fv_kemit_keep(fv_kemit *e, const fv_value *v) {
     for (int i = 0; i < v->type->rank; i++)
         extent[i] = v->type->dims[i]->value;
     fv_buf *tile = fv_kb_tile(&e->b, v->name, v->type->elem, v->type->rank, extent, NULL);
-    FV_PUSH(e->arena, e->tiles, e->ntiles, e->cap_tiles, ((struct fv_kept){v, tile}));
+    FV_PUSH(e->arena, e->kept.all, e->kept.n, e->kept.cap, ((fv_kept){v, tile}));
 }
 
 fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from) {
     fv_expr *extent[FV_MAX_RANK];
-    for (int i = 0; i < e->ntiles; i++)
-        if (e->tiles[i].value == from->value)
-            return e->tiles[i].tile;
+    for (int i = 0; i < e->kept.n; i++)
+        if (e->kept.all[i].value == from->value)
+            return e->kept.all[i].tile;
     for (int i = 0; i < from->rank; i++)
         extent[i] = fv_kemit_expr(e, from->extent[i]);
     return param(e, (fv_value *)from->value, FV_BUF_IN, from->rank, extent);
@@ -109,24 +110,24 @@ fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v) {
 /* ---- scopes ---- */
 
 void fv_kemit_bind(fv_kemit *e, const fv_var *v, fv_expr *x) {
-    FV_PUSH(e->arena, e->bound, e->nbound, e->cap_bound, ((struct fv_bound){v, x}));
+    FV_PUSH(e->arena, e->scope.bound, e->scope.nbound, e->scope.cap_bound, ((fv_bound){v, x}));
 }
 
 static fv_expr *bound(const fv_kemit *e, const fv_var *v) {
-    for (int i = e->nbound; i-- > 0;)
-        if (e->bound[i].var == v)
-            return e->bound[i].x;
+    for (int i = e->scope.nbound; i-- > 0;)
+        if (e->scope.bound[i].var == v)
+            return e->scope.bound[i].x;
     return NULL;
 }
 
 void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to) {
-    FV_PUSH(e->arena, e->memo, e->nmemo, e->cap_memo, ((struct fv_emitted){from, to}));
+    FV_PUSH(e->arena, e->scope.memo, e->scope.nmemo, e->scope.cap_memo, ((fv_emitted){from, to}));
 }
 
 static fv_expr *emitted(const fv_kemit *e, const fv_expr *x) {
-    for (int i = e->nmemo; i-- > 0;)
-        if (e->memo[i].from == x)
-            return e->memo[i].to;
+    for (int i = e->scope.nmemo; i-- > 0;)
+        if (e->scope.memo[i].from == x)
+            return e->scope.memo[i].to;
     return NULL;
 }
 
@@ -135,12 +136,12 @@ bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) {
 }
 
 fv_kmark fv_kemit_mark(const fv_kemit *e) {
-    return (fv_kmark){e->nbound, e->nmemo};
+    return (fv_kmark){e->scope.nbound, e->scope.nmemo};
 }
 
 void fv_kemit_release(fv_kemit *e, fv_kmark m) {
-    e->nbound = m.nbound;
-    e->nmemo = m.nmemo;
+    e->scope.nbound = m.nbound;
+    e->scope.nmemo = m.nmemo;
 }
 
 /* ---- reductions ---- */
@@ -442,7 +443,7 @@ fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *p
 
 bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) {
     return fv_x_is_ordered(r) ? r->u.red.order == FV_ORDER_CHAINS
-                              : e->rows && fv_x_is_row(r, e->vector);
+                              : e->rows && fv_x_is_row(r, e->loop.vector);
 }
 
 static fv_expr *reduce(fv_kemit *e, fv_expr *r) {
@@ -546,7 +547,7 @@ fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v) {
 }
 
 fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
-    if (e->plain && is_choice(x, e->plain))
+    if (e->loop.plain && is_choice(x, e->loop.plain))
         return fv_kemit_expr(e, x->arg[2]);
     if (x->op == FV_X_CONST)
         return x;
@@ -577,7 +578,7 @@ fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
             args[i] = fv_kemit_expr(e, x->arg[i]);
         y = fv_x_with_args(e->arena, x, args);
     }
-    if ((intptr_t)fv_ptrmap_get(&e->uses, x) > 1) {
+    if ((intptr_t)fv_ptrmap_get(&e->uses.count, x) > 1) {
         if (y->op != FV_X_CONST && y->op != FV_X_VAR && y->type.elem != FV_I64)
             y = fv_kb_let(&e->b, "v", y);
         fv_kemit_memo(e, x, y);
@@ -600,7 +601,7 @@ void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x)
 void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule) {
     fv_lowerer *l = e->l;
     fv_kernel *k = e->kernel;
-    k->name = fv_printf(e->arena, "%s_%d", fv_safe_name(e->arena, k->name), l->counter++);
+    k->name = fv_printf(e->arena, "%s_%d", fv_safe_name(e->arena, k->name), l->host.counter++);
     fv_schedule *own = FV_NEW(e->arena, fv_schedule, 1);
     *own = *schedule;
     k->schedule = own;
@@ -608,22 +609,22 @@ void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule) {
     k->origin = fv_origin_str(e->arena, o);
     if (e->def) {
         fv_text t = {.arena = e->arena};
-        for (int i = 0; i < e->nall; i++) {
+        for (int i = 0; i < e->group.n; i++) {
             fv_text_put(&t, i ? "; " : "");
-            fv_definition_print(&t, e->all[i]);
+            fv_definition_print(&t, e->group.all[i]);
         }
-        if (!e->nall)
+        if (!e->group.n)
             fv_definition_print(&t, e->def);
         k->formula = t.s;
     }
     fv_step step = {.kind = FV_STEP_LAUNCH,
                     .launch = {.kernel = k,
-                               .nargs = e->nargs,
-                               .ndims = e->ndims,
-                               .args = e->args,
-                               .dims = e->dims,
+                               .nargs = e->params.nvalues,
+                               .ndims = e->params.ndims,
+                               .args = e->params.values,
+                               .dims = e->params.dims,
                                .op = op,
                                .made = e->def ? e->def->value : NULL,
                                .origin = o}};
-    FV_PUSH(l->arena, l->steps, l->nsteps, l->cap_steps, step);
+    FV_PUSH(l->arena, l->host.steps, l->host.nsteps, l->host.cap_steps, step);
 }

@@ -17,60 +17,97 @@ typedef struct fv_pass {
     int n;
 } fv_pass;
 
+/* A value of a group that the kernel keeps in a tile. */
+typedef struct fv_kept {
+    const fv_value *value;
+    fv_buf *tile;
+} fv_kept;
+
+/* An index variable of the definition and its value in the kernel. */
+typedef struct fv_bound {
+    const fv_var *var;
+    fv_expr *x;
+} fv_bound;
+
+/* A node of the definition and the expression that was emitted for it. */
+typedef struct fv_emitted {
+    const fv_expr *from;
+    fv_expr *to;
+} fv_emitted;
+
+/* The parameters of the kernel so far: the value of each buffer, and the dim of each scalar with the
+ * variable that has it. */
+typedef struct fv_kparams {
+    fv_value **values;
+    int nvalues, cap_values;
+    const fv_dim **dims;
+    fv_expr **dim_exprs;
+    int ndims, cap_dims;
+} fv_kparams;
+
+/* What is known at the current place of the kernel; the innermost scope is last. */
+typedef struct fv_kscope {
+    fv_bound *bound;
+    int nbound, cap_bound;
+    fv_emitted *memo;
+    int nmemo, cap_memo;
+} fv_kscope;
+
+/* Reductions over the terms of a row, and the row itself, compute the terms from lo to before hi
+ * only. */
+typedef struct fv_term_range {
+    const fv_dim *dim; /* of a row; NULL: all terms are computed */
+    fv_expr *lo, *hi;  /* lo: a multiple of the terms that are computed together */
+    fv_ptrmap *sums;   /* the reductions that the range is for */
+    /* `where` holds for no term from free[0] to before free[1]; NULL: no such terms are known */
+    fv_expr *free[2];
+    int width; /* free[0] - lo and free[1] - lo are multiples of it */
+    const fv_var *term;
+    fv_expr *where; /* a condition over the term */
+} fv_term_range;
+
+/* The passes over a row, which keep values in the row of the result: see fv_keep_in_rows. */
+typedef struct fv_keep {
+    fv_pass passes[FV_MAX_PASSES];
+    int n;    /* 0: nothing is kept */
+    int axis; /* along which the passes run */
+    fv_buf *row;
+    fv_expr **index;
+} fv_keep;
+
+/* The state while a kernel is emitted. */
 typedef struct fv_kemit {
     fv_lowerer *l;
     fv_arena *arena;
     fv_kernel *kernel;
     fv_kbuilder b;
-    const fv_definition *def;
-    const fv_definition *const *all; /* of a group: those that it makes, */
-    int nall;                        /* so many; 0: def alone */
-    fv_value **args;                 /* per parameter */
-    int nargs, cap_args;
-    struct fv_kept { /* values that lie in a tile of the kernel */
-        const fv_value *value;
-        fv_buf *tile;
-    } *tiles;
-    int ntiles, cap_tiles;
-    const fv_dim **dims; /* per kernel dim */
-    int ndims, cap_dims;
-    fv_expr **dim_exprs;
-    struct fv_bound { /* index variable -> its value here */
-        const fv_var *var;
-        fv_expr *x;
-    } *bound;
-    int nbound, cap_bound;
-    struct fv_emitted { /* node -> what was emitted for it, innermost scope last */
-        const fv_expr *from;
-        fv_expr *to;
-    } *memo;
-    int nmemo, cap_memo;
-    fv_ptrmap uses; /* node -> how many uses in the definition */
-    fv_x_visitor counted;
-    fv_expr *guard; /* loads only where this holds; NULL: always */
-    /* what is the same in any order is taken by chains where terms lie side by side */
+    const fv_definition *def; /* of the expressions that are being emitted */
+    /* the definitions that the kernel computes, if it computes a group; n 0: it computes def */
+    struct {
+        const fv_definition *const *all;
+        int n;
+    } group;
+    fv_kparams params;
+    struct {
+        fv_kept *all;
+        int n, cap;
+    } kept;
+    fv_kscope scope;
+    /* how often the definition uses each node, and the visitor that counts */
+    struct {
+        fv_ptrmap count;
+        fv_x_visitor visitor;
+    } uses;
+    fv_expr *guard; /* loads are made only where this holds; NULL: always */
+    /* a reduction whose result no order changes uses several chains if its terms are neighbours */
     bool rows;
-    const fv_var *vector; /* the axis that vectors run along; NULL: none */
-    /* no broadcast leaves this axis at its first element: see fv_kemit_plain */
-    const fv_var *plain;
-    /* sums over the terms of a row, and the row itself, go over these only */
-    struct fv_range {
-        const fv_dim *dim; /* of a row; NULL: over all */
-        fv_expr *lo, *hi;  /* lo: a multiple of what steps are */
-        fv_ptrmap *sums;   /* which of the reductions */
-        /* from here to there, in between, `where` does not hold; NULL: nobody knows */
-        fv_expr *free[2];
-        int width; /* after lo, both are whole multiples of it */
-        const fv_var *term;
-        fv_expr *where; /* over the term */
-    } range;
-    /* what passes over a row keep in the row of the result: see fv_keep_in_rows */
-    struct fv_keep {
-        fv_pass passes[FV_MAX_PASSES];
-        int n, axis; /* along which they run; n 0: nothing is kept */
-        fv_buf *row;
-        fv_expr **index;
-    } keep;
+    /* of the loop that is being emitted */
+    struct {
+        const fv_var *vector; /* the axis that vectors run along; NULL: none */
+        const fv_var *plain;  /* no broadcast selects element 0 of this axis: fv_kemit_plain */
+    } loop;
+    fv_term_range range;
+    fv_keep keep;
 } fv_kemit;
 
 void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem);
@@ -96,7 +133,7 @@ void fv_kemit_invariants(fv_kemit *e, fv_expr *x, const fv_var *v);
 /* x in terms of the kernel: statements it needs are added at the current place. */
 fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x);
 /* Where x chooses at run time between element v and element 0 along an axis of 1, for dims that may
- * be 1: the condition that none of them is, for e->plain = v. NULL: it does not choose. */
+ * be 1: the condition that none of them is, for e->loop.plain = v. NULL: it does not choose. */
 fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v);
 void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
 /* has it been emitted, and is in scope? */

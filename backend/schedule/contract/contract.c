@@ -253,10 +253,10 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
     bool constant = has_constant_columns(l, d, c),
          before = constant || is_made_before(l, d, c, c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
-    c->dense =
-        !constant && before && fv_choose_dense(l, d, c->sum, c->b, FV_DENSE_WINDOWS, j, &c->copy);
-    bool contiguous =
-        c->dense ? fv_dense_runs_along(&c->copy, j) : is_loaded(c->b) && runs_along(c->b, j);
+    c->dense.b = !constant && before &&
+                 fv_choose_dense(l, d, c->sum, c->b, FV_DENSE_WINDOWS, j, &c->dense.of_b);
+    bool contiguous = c->dense.b ? fv_dense_runs_along(&c->dense.of_b, j)
+                                 : is_loaded(c->b) && runs_along(c->b, j);
     c->packed = constant || !contiguous;
     if (c->packed && !before)
         return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
@@ -270,8 +270,8 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c,
                        int nr) {
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
-    if (c->dense)
-        c->b = fv_place_dense(l, op, d, &c->copy);
+    if (c->dense.b)
+        c->b = fv_place_dense(l, op, d, &c->dense.of_b);
     if (c->packed) {
         c->factors[0] = c->b;
         fv_make_panels(l, op, d, c->sum, c->nsums, c->factors, c->column, nr, &c->panels);
@@ -291,8 +291,8 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->row]->dim;
     if (fv_dim_is_const(d))
-        t->rest = d->value % t->mr;
-    fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->mr);
+        t->plan.rest = d->value % t->plan.mr;
+    fv_expr *n = fv_kemit_dim(e, d), *mr = integer(e, t->plan.mr);
     fv_expr *blocks = fv_ceildiv(e, n, integer(e, most));
     fv_expr *step = fv_ceildiv(e, n, binary(e, FV_X_MAX, blocks, integer(e, 1)));
     step = binary(e, FV_X_MAX, binary(e, FV_X_MUL, fv_ceildiv(e, step, mr), mr), mr);
@@ -322,7 +322,7 @@ static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) 
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                              int nr, int64_t depth) {
     int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem),
-            room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths,
+            room = t->caches.l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths,
             steps = depth ? depth * terms_from(c->sum, 1) : terms_from(c->sum, 0);
     return (room / bytes - 2 * nr * c->nsums * steps) / elements_of_row(c, d);
 }
@@ -336,7 +336,7 @@ static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_defi
     return c->packed && fv_dim_is_const(columns) && columns->value > FEW_PANELS * nr &&
            terms_from(c->sum, 0) * columns->value *
                    fv_elem_storage_bytes((fv_elem)c->sum->type.elem) <=
-               t->l1_bytes / 2;
+               t->caches.l1_bytes / 2;
 }
 
 static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
@@ -359,7 +359,8 @@ static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv
     int64_t steps = c->sum->u.red.vars[0]->dim->value,
             bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
     /* a copy of them is on the stack */
-    int64_t room = t->l1_bytes / bytes < FV_MOST_SUMS ? t->l1_bytes / bytes : FV_MOST_SUMS;
+    int64_t room =
+        t->caches.l1_bytes / bytes < FV_MOST_SUMS ? t->caches.l1_bytes / bytes : FV_MOST_SUMS;
     int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
             parts = most > 0 ? (steps + most - 1) / most : 1;
     if (parts < 2 || room_for_rows(t, c, d, nr, 0) >= LEAST_TILES * mr)
@@ -376,7 +377,7 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
     const fv_expr *a = fv_x_stored(c->a);
     int last = a->op == FV_X_LOAD ? a->u.buf->rank - 1 : 0;
     int64_t stride = fv_elem_storage_bytes((fv_elem)a->type.elem), extent, sets = 1,
-            ways = t->l1_bytes / PAGE;
+            ways = t->caches.l1_bytes / PAGE;
     if (!fv_processor_at(t->processor)->copies_rows || c->row < 0 || last < 1 ||
         !fv_x_adds(a->arg[last - 1], d->index[c->row]))
         return false;
@@ -388,9 +389,10 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
 }
 
 /* Steps for which b is computed at a time: half of the first-level cache holds them. */
-static int64_t unpack_depth(const fv_target *t, const fv_tile *tile, int64_t steps) {
-    int64_t row = fv_tile_width(tile) * fv_elem_storage_bytes((fv_elem)tile->c->sum->type.elem);
-    int64_t most = t->l1_bytes / 2 / row / FV_SPACE * FV_SPACE;
+static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
+                            int64_t steps) {
+    int64_t row = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
+    int64_t most = t->caches.l1_bytes / 2 / row / FV_SPACE * FV_SPACE;
     most = most > FV_SPACE ? most : FV_SPACE;
     int64_t parts = (steps + most - 1) / most;
     int64_t depth = ((steps + parts - 1) / parts + FV_SPACE - 1) / FV_SPACE * FV_SPACE;
@@ -403,9 +405,10 @@ static bool computes_panels(const fv_contraction *c) {
 }
 
 /* Is b computed once for all tiles of a block of rows? What is computed lies on the stack. */
-static bool unpacks(const fv_tile *t, int64_t block, int64_t depth) {
-    int64_t most = FV_MOST_SUMS / fv_tile_width(t);
-    return computes_panels(t->c) && depth <= most && block <= most;
+static bool unpacks(const fv_contraction *c, const fv_tile_plan *plan, int64_t block,
+                    int64_t depth) {
+    int64_t most = FV_MOST_SUMS / fv_tile_plan_width(c, plan);
+    return computes_panels(c) && depth <= most && block <= most;
 }
 
 /* Has the sum parts that all tiles of a block can take before the next one? The lines of a window
@@ -419,37 +422,39 @@ static bool has_parts(const fv_contraction *c) {
 
 /* What is chosen besides the tile, once panels are there: whether they can be asked for in time.
  * Returns the rows of a block. */
-static int64_t choose_rest(fv_choosing *u, const fv_op *op, fv_tile *t, const fv_definition *d) {
-    const fv_contraction *c = t->c;
+static int64_t choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction *c,
+                           fv_tile_plan *plan, const fv_definition *d) {
     const fv_target *target = u->l->target;
-    int64_t block = t->mr, steps = 0;
-    fv_tile_defaults(u->l, op, t);
+    int64_t block = plan->mr, steps = 0;
+    fv_tile_defaults(u->l, op, c, plan);
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
-    if (rows > t->mr) {
+    if (rows > plan->mr) {
         bool parts = has_parts(c);
         steps = parts ? c->sum->u.red.vars[0]->dim->value : 0;
-        t->depth = parts ? block_depth(target, c, d, t->mr, t->nr) : 0;
+        plan->depth = parts ? block_depth(target, c, d, plan->mr, plan->nr) : 0;
         if (computes_panels(c))
-            t->depth = unpack_depth(target, t, steps);
-        block = block_rows(target, c, d, t->mr, t->nr, t->depth);
+            plan->depth = unpack_depth(target, c, plan, steps);
+        block = block_rows(target, c, d, plan->mr, plan->nr, plan->depth);
     }
     if (rows > 1)
-        block = fv_choose(u, FV_PARAMETER_block, block, t->mr, MOST_BLOCK, 1);
+        block = fv_choose(u, FV_PARAMETER_block, block, plan->mr, MOST_BLOCK, 1);
     if (steps > 0) {
-        t->depth = fv_choose(
-            u, FV_PARAMETER_depth,
-            !t->depth || block > FV_MOST_SUMS / fv_tile_width(t) ? steps : t->depth, 1, steps, 1);
-        t->unpacks = unpacks(t, block, t->depth);
-        t->depth = t->depth < steps || t->unpacks ? t->depth : 0;
+        plan->depth = fv_choose(u, FV_PARAMETER_depth,
+                                !plan->depth || block > FV_MOST_SUMS / fv_tile_plan_width(c, plan)
+                                    ? steps
+                                    : plan->depth,
+                                1, steps, 1);
+        plan->unpacks = unpacks(c, plan, block, plan->depth);
+        plan->depth = plan->depth < steps || plan->unpacks ? plan->depth : 0;
         if (!c->each && c->sum->u.red.nvars == 1)
-            t->copies = fv_choose(u, FV_PARAMETER_copies,
-                                  t->depth && copies_pay(target, c, d, t->mr), 0, 1, 1);
+            plan->copies = fv_choose(u, FV_PARAMETER_copies,
+                                     plan->depth && copies_pay(target, c, d, plan->mr), 0, 1, 1);
     }
     if (fv_can_prefetch(c)) {
-        t->near = fv_choose(u, FV_PARAMETER_prefetch, t->near, 0, 1 << 20, 1);
-        t->far = fv_choose(u, FV_PARAMETER_prefetch_single, t->far, 0, 1 << 24, 1);
+        plan->near = fv_choose(u, FV_PARAMETER_prefetch, plan->near, 0, 1 << 20, 1);
+        plan->far = fv_choose(u, FV_PARAMETER_prefetch_single, plan->far, 0, 1 << 24, 1);
     }
-    t->outlined = fv_choose(u, FV_PARAMETER_outline, t->outlined, 0, 1, 1);
+    plan->outlined = fv_choose(u, FV_PARAMETER_outline, plan->outlined, 0, 1, 1);
     return block;
 }
 
@@ -477,10 +482,10 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
                                  const fv_contraction *products) {
     fv_contract_plan *p = FV_NEW(l->arena, fv_contract_plan, 1);
     fv_contraction *c = &p->c;
-    fv_tile *t = &p->t;
+    fv_tile_plan *t = &p->tile;
     p->d = d;
     *c = *products;
-    *t = (fv_tile){.c = c, .rest = -1};
+    *t = (fv_tile_plan){.rest = -1};
     p->chosen = fv_choose_for(l, d, FV_SCHEDULE_contract);
     fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
     bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
@@ -490,9 +495,9 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
               (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)
         return NULL;
-    c->dense_a = is_made_before(l, d, c, c->a) &&
+    c->dense.a = is_made_before(l, d, c, c->a) &&
                  fv_choose_dense(l, d, c->sum, c->a, FV_DENSE_ALL, c->turned ? last_term(c) : NULL,
-                                 &c->copy_a);
+                                 &c->dense.of_a);
     return p;
 }
 
@@ -519,10 +524,10 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
 }
 
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
-    fv_contract_place(l, op, p->d, &p->c, p->t.nr);
-    if (p->c.dense_a)
-        p->c.a = fv_place_dense(l, op, p->d, &p->c.copy_a);
-    p->block = choose_rest(&p->chosen, op, &p->t, p->d);
+    fv_contract_place(l, op, p->d, &p->c, p->tile.nr);
+    if (p->c.dense.a)
+        p->c.a = fv_place_dense(l, op, p->d, &p->c.dense.of_a);
+    p->block = choose_rest(&p->chosen, op, &p->c, &p->tile, p->d);
 }
 
 typedef struct copied {
@@ -572,30 +577,27 @@ static void join_rows(fv_lowerer *l, fv_contract_plan *p) {
         if (!q)
             return;
         *p = *q;
-        p->t.c = &p->c;
     }
 }
 
 /* A factor that kept rows of a batch apart, as one that is looked up or transposed, is a load once
  * it is copied: such rows are one axis then. */
 static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
-    copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.copy_a)};
+    copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.dense.of_a)};
     fv_x_rewriter w = {.arena = l->exprs, .before = read_copy, .user = &c};
     fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
     *d = *p->d;
     d->body = fv_x_rewrite(&w, d->body);
     const fv_contract_plan *q = plan_again(l, p, fv_merge_axes(l, d));
     p->c.a = c.copy;
-    p->c.dense_a = false;
-    if (!q)
-        return;
-    *p = *q;
-    p->t.c = &p->c;
+    p->c.dense.a = false;
+    if (q)
+        *p = *q;
 }
 
 static void place(fv_lowerer *l, fv_op *op, void *as) {
     fv_contract_plan *p = as;
-    if (p->c.dense_a)
+    if (p->c.dense.a)
         copy_rows_of(l, op, p);
     join_rows(l, p);
     fv_contract_tell(l, p);
@@ -607,7 +609,7 @@ static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     int outer = e->b.depth;
     fv_open_steps(t);
-    if (t->unpacks)
+    if (t->plan.unpacks)
         fv_tile_unpack(t);
     fv_tile_multiply(t, fv_open_tiles(t, first, rows));
     while (e->b.depth > outer)
@@ -617,10 +619,10 @@ static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
 /* All steps at once, of the rows of one tile. */
 static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_tile one = *t;
-    one.depth = 0;
-    one.from = one.whole = NULL;
+    one.plan.depth = 0;
+    one.from = one.prefetch.whole = NULL;
     one.unpacked = NULL;
-    one.done = integer(t->e, 0);
+    one.rows.done = integer(t->e, 0);
     one.i0 = first;
     fv_tile_multiply(&one, rows);
 }
@@ -628,22 +630,21 @@ static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
 static void multiply_by_steps(fv_tile *t, int64_t block, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     fv_tile_sums(t, block);
-    if (!t->unpacks) {
+    if (!t->plan.unpacks) {
         multiply_tiles(t, first, rows);
         return;
     }
-    fv_kb_if(&e->b, binary(e, FV_X_LE, rows, integer(e, t->mr)));
+    fv_kb_if(&e->b, binary(e, FV_X_LE, rows, integer(e, t->plan.mr)));
     multiply_one_tile(t, first, rows);
     fv_kb_else(&e->b);
     multiply_tiles(t, first, rows);
     fv_kb_end(&e->b);
 }
 
-void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value) {
+void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, fv_value *value) {
     const fv_definition *d = p->d;
     const fv_contraction *c = &p->c;
-    fv_tile *t = &p->t;
-    t->e = e;
+    fv_tile tile = {.e = e, .c = c, .plan = p->tile, .put = put}, *t = &tile;
     fv_expr *index[FV_MAX_RANK], *rows = integer(e, 1), *first = integer(e, 0);
     for (int i = 0; i < d->rank; i++) {
         if (i == c->row || i == c->column)
@@ -654,11 +655,11 @@ void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value) {
     if (c->row >= 0)
         open_rows(t, p->block, &first, &rows);
     fv_open_panels(t, FV_PARALLEL);
-    if (t->depth)
+    if (t->plan.depth)
         multiply_by_steps(t, p->block, first, rows);
     fv_expr *here = fv_open_tiles(t, first, rows);
-    if (!t->depth) {
-        fv_tile_sums(t, t->mr);
+    if (!t->plan.depth) {
+        fv_tile_sums(t, t->plan.mr);
         fv_tile_multiply(t, here);
     }
     fv_tile_store(t, value, index, here);
@@ -682,11 +683,11 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     fv_kemit_init(&e, l, d, fv_op_stem(op));
     bool batch = d->rank > 1 + (c->row >= 0);
     if (batch || (c->row >= 0 && d->index[c->row]->dim->hi > p->block) ||
-        d->index[c->column]->dim->hi > p->t.nr)
-        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(p->t.nr));
+        d->index[c->column]->dim->hi > p->tile.nr)
+        fv_takes(l, d->value, FV_WHY_tasks_tiles, fv_n(p->block), fv_n(p->tile.nr));
     else
-        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(p->t.nr));
-    fv_contract_emit(p, &e, s->value);
+        fv_declines(l, d->value, FV_WHY_tasks_tile, fv_n(p->block), fv_n(p->tile.nr));
+    fv_contract_emit(p, &e, (fv_tile_put){0}, s->value);
     fv_schedule how = fv_contract_schedule(p);
     fv_kemit_finish(&e, op, &how);
     fv_chosen(&p->chosen, FV_SCHEDULE_contract);

@@ -21,7 +21,7 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
 typedef struct fv_contract_plan {
     const fv_definition *d;
     fv_contraction c;
-    fv_tile t;
+    fv_tile_plan tile;
     fv_choosing chosen;
     int64_t block; /* rows of a task */
 } fv_contract_plan;
@@ -32,8 +32,8 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
                                        fv_expr *const *roots, bool often) FV_MUST_USE;
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p);
 void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p); /* what it is, for people */
-/* All loops of the kernel, in e, down to what is stored. */
-void fv_contract_emit(fv_contract_plan *p, fv_kemit *e, fv_value *value);
+/* All loops of the kernel, in e, down to what `put` stores, or the definition of the value. */
+void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, fv_value *value);
 /* The schedule that it became, for people. */
 fv_schedule fv_contract_schedule(const fv_contract_plan *p);
 /* Makes of b what was chosen; panels are nr wide. */

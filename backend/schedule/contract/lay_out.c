@@ -186,7 +186,7 @@ static bool is_same(const fv_laid_out *a, const fv_laid_out *b) {
 }
 
 fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key) {
-    fv_laid_out **first = (fv_laid_out **)fv_ptrmap_at(&l->layouts, key->piece[0].tensor);
+    fv_laid_out **first = (fv_laid_out **)fv_ptrmap_at(&l->added.layouts, key->piece[0].tensor);
     for (fv_laid_out *p = *first; p; p = p->next)
         if (is_same(p, key))
             return p;

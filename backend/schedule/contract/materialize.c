@@ -257,10 +257,10 @@ fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d)));
     fv_takes(l, d->value, FV_WHY_operand_dense, name, fv_n(c->n));
     const void *key = key_of(l->exprs, c);
-    fv_value *v = fv_ptrmap_get(&l->copies, key);
+    fv_value *v = fv_ptrmap_get(&l->added.copies, key);
     if (!v) {
         v = fv_precompute(l, op, d, "dense", c->n, c->index, c->copy);
-        *fv_ptrmap_at(&l->copies, key) = v;
+        *fv_ptrmap_at(&l->added.copies, key) = v;
         fv_takes(l, v, FV_WHY_operand_is_dense, name, fv_v(d->value));
     }
     return fv_x_as_stored(l->exprs, c->factor, x,

@@ -19,12 +19,12 @@
 void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->column]->dim;
-    fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->nr);
+    fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->plan.nr);
     /* where there may be no column, there may be no panel */
-    bool one = d->hi <= t->nr && d->lo > 0;
-    if (t->columns_in[0] && !one) {
-        t->panel = fv_kb_for(&e->b, kind, "panel", binary(e, FV_X_FLOORDIV, t->columns_in[0], nr),
-                             fv_ceildiv(e, t->columns_in[1], nr), 1);
+    bool one = d->hi <= t->plan.nr && d->lo > 0;
+    if (t->only.columns[0] && !one) {
+        t->panel = fv_kb_for(&e->b, kind, "panel", binary(e, FV_X_FLOORDIV, t->only.columns[0], nr),
+                             fv_ceildiv(e, t->only.columns[1], nr), 1);
         t->j0 = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, t->panel, nr));
         t->columns =
             fv_kb_let(&e->b, "size", binary(e, FV_X_MIN, nr, binary(e, FV_X_SUB, n, t->j0)));
@@ -32,9 +32,10 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
     }
     fv_expr *panel = t->panel =
         fv_open_blocks(e, kind, "panel", n, fv_ceildiv(e, n, nr), nr, one, &t->j0, &t->columns);
-    t->last = binary(e, FV_X_SUB, fv_ceildiv(e, n, nr), integer(e, 1));
-    fv_expr *after = binary(e, FV_X_MIN, t->last, binary(e, FV_X_ADD, panel, integer(e, 1)));
-    t->next = one ? panel : fv_kb_let(&e->b, "next", after);
+    t->prefetch.last = binary(e, FV_X_SUB, fv_ceildiv(e, n, nr), integer(e, 1));
+    fv_expr *after =
+        binary(e, FV_X_MIN, t->prefetch.last, binary(e, FV_X_ADD, panel, integer(e, 1)));
+    t->prefetch.next = one ? panel : fv_kb_let(&e->b, "next", after);
 }
 
 /* What comes next of a weight is asked for while there is something to compute. A panel is read
@@ -55,8 +56,8 @@ bool fv_can_prefetch(const fv_contraction *c) {
 }
 
 /* Steps of the sum over its variables from the i-th on, of constant extents. */
-static int64_t steps_from(const fv_tile *t, int i) {
-    const fv_expr *sum = t->c->sum;
+static int64_t steps_from(const fv_contraction *c, int i) {
+    const fv_expr *sum = c->sum;
     int64_t n = 1;
     for (; i < sum->u.red.nvars; i++)
         n *= sum->u.red.vars[i]->dim->value;
@@ -64,62 +65,66 @@ static int64_t steps_from(const fv_tile *t, int i) {
 }
 
 /* Steps of the sum's first variable, of which `depth` are a block. */
-static int64_t first_steps(const fv_tile *t) {
-    return t->c->sum->u.red.vars[0]->dim->value;
+static int64_t first_steps(const fv_contraction *c) {
+    return c->sum->u.red.vars[0]->dim->value;
 }
 
 /* Panels of up to this part of the first-level cache come without being asked for. */
 enum { SMALL_PANELS = 4 };
 
-void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t) {
+void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
+                      fv_tile_plan *plan) {
     const fv_processor *p = fv_processor_at(l->target->processor);
+    const fv_caches *caches = &l->target->caches;
     int64_t weights = fv_weights_between(l, op);
-    int width = fv_tile_width(t) * fv_elem_storage_bytes((fv_elem)t->c->sum->type.elem);
-    bool ahead = fv_can_prefetch(t->c) && weights > l->target->l2_bytes && width >= p->line_bytes &&
-                 steps_from(t, 0) * width > l->target->l1_bytes / SMALL_PANELS;
-    t->near = ahead ? p->prefetch_bytes : 0;
-    t->far = !ahead                          ? 0
-             : weights > l->target->l3_bytes ? p->prefetch_single_bytes
-                                             : p->prefetch_bytes;
+    int width = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
+    bool ahead = fv_can_prefetch(c) && weights > caches->l2_bytes &&
+                 width >= p->prefetch.line_bytes &&
+                 steps_from(c, 0) * width > caches->l1_bytes / SMALL_PANELS;
+    plan->near = ahead ? p->prefetch.bytes : 0;
+    plan->far = !ahead                       ? 0
+                : weights > caches->l3_bytes ? p->prefetch.single_bytes
+                                             : p->prefetch.bytes;
     int64_t steps = 1;
-    for (int i = 0; i < t->c->sum->u.red.nvars && steps < p->outline_steps; i++)
-        steps *= t->c->sum->u.red.vars[i]->dim->hi;
-    t->outlined = steps >= p->outline_steps;
+    for (int i = 0; i < c->sum->u.red.nvars && steps < p->outline_steps; i++)
+        steps *= c->sum->u.red.vars[i]->dim->hi;
+    plan->outlined = steps >= p->outline_steps;
 }
 
 static bool prefetches(const fv_tile *t) {
-    return t->near || t->far;
+    return t->plan.near || t->plan.far;
 }
 
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t whole;
-    t->done = integer(e, 0);
+    t->rows.done = integer(e, 0);
     t->i0 = first;
-    if (fv_x_is_int(rows, &whole) && whole <= t->mr)
+    if (fv_x_is_int(rows, &whole) && whole <= t->plan.mr)
         return rows;
     if (prefetches(t))
-        t->whole = fv_kb_let(&e->b, "whole", binary(e, FV_X_FLOORDIV, rows, integer(e, t->mr)));
-    t->done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->mr);
-    t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->done));
-    return fv_x_is_int(rows, &whole) && whole % t->mr == 0
-               ? integer(e, t->mr)
-               : fv_kb_let(
-                     &e->b, "rows",
-                     binary(e, FV_X_MIN, integer(e, t->mr), binary(e, FV_X_SUB, rows, t->done)));
+        t->prefetch.whole =
+            fv_kb_let(&e->b, "whole", binary(e, FV_X_FLOORDIV, rows, integer(e, t->plan.mr)));
+    t->rows.done = fv_kb_for(&e->b, FV_SERIAL, "tile", integer(e, 0), rows, t->plan.mr);
+    t->i0 = fv_kb_let(&e->b, "i0", binary(e, FV_X_ADD, first, t->rows.done));
+    return fv_x_is_int(rows, &whole) && whole % t->plan.mr == 0
+               ? integer(e, t->plan.mr)
+               : fv_kb_let(&e->b, "rows",
+                           binary(e, FV_X_MIN, integer(e, t->plan.mr),
+                                  binary(e, FV_X_SUB, rows, t->rows.done)));
 }
 
 void fv_tile_sums(fv_tile *t, int64_t rows) {
     fv_kemit *e = t->e;
     fv_elem type = (fv_elem)t->c->sum->type.elem;
-    fv_expr *zero = t->depth ? fv_x_const(e->arena, type, 0) : NULL;
-    t->sums = fv_kb_tile(&e->b, "sums", type, 2, (int64_t[]){rows, fv_tile_width(t)}, zero);
-    t->at[0] = t->at[1] = integer(e, 0);
+    fv_expr *zero = t->plan.depth ? fv_x_const(e->arena, type, 0) : NULL;
+    t->sums.buf = fv_kb_tile(&e->b, "sums", type, 2, (int64_t[]){rows, fv_tile_width(t)}, zero);
+    t->sums.at[0] = t->sums.at[1] = integer(e, 0);
 }
 
 void fv_open_steps(fv_tile *t) {
     t->from = fv_kb_for(&t->e->b, FV_SERIAL, "from", integer(t->e, 0),
-                        integer(t->e, first_steps(t)), t->depth);
+                        integer(t->e, first_steps(t->c)), t->plan.depth);
 }
 
 /* ---- a tile ---- */
@@ -127,8 +132,8 @@ void fv_open_steps(fv_tile *t) {
 static void bind_column(fv_tile *t, fv_expr *c) {
     fv_kemit *e = t->e;
     fv_kemit_bind(e, e->def->index[t->c->column], binary(e, FV_X_ADD, t->j0, c));
-    if (t->column)
-        fv_kemit_bind(e, t->column, binary(e, FV_X_ADD, t->left, c));
+    if (t->block.axis)
+        fv_kemit_bind(e, t->block.axis, binary(e, FV_X_ADD, t->block.left, c));
     if (!t->c->packed)
         return;
     const fv_panels *p = &t->c->panels;
@@ -139,8 +144,8 @@ static void bind_column(fv_tile *t, fv_expr *c) {
 static void bind_row(fv_tile *t, fv_expr *r) {
     if (t->c->row >= 0)
         fv_kemit_bind(t->e, t->e->def->index[t->c->row], binary(t->e, FV_X_ADD, t->i0, r));
-    if (t->local)
-        fv_kemit_bind(t->e, t->local, binary(t->e, FV_X_ADD, t->done, r));
+    if (t->rows.local)
+        fv_kemit_bind(t->e, t->rows.local, binary(t->e, FV_X_ADD, t->rows.done, r));
 }
 
 void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
@@ -156,7 +161,7 @@ static int64_t rows_of(const fv_panels *p, int64_t steps) {
 /* The row of a panel that has this step of the sum's first variable, and the first ones of the
  * others. */
 static fv_expr *row_of_step(fv_tile *t, fv_expr *first) {
-    fv_expr *step = binary(t->e, FV_X_MUL, first, integer(t->e, steps_from(t, 1)));
+    fv_expr *step = binary(t->e, FV_X_MUL, first, integer(t->e, steps_from(t->c, 1)));
     return binary(t->e, FV_X_FLOORDIV, step, integer(t->e, t->c->panels.steps));
 }
 
@@ -181,35 +186,37 @@ static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
     int bytes = fv_elem_storage_bytes(p->value->type->elem);
-    int64_t width = fv_tile_width(t), inner = steps_from(t, 1),
-            panel = rows_of(p, steps_from(t, 0)) * width,
-            block = t->depth ? rows_of(p, t->depth * inner) * width : panel;
-    fv_expr *left = binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->last, t->panel), integer(e, panel));
-    fv_expr *ahead = integer(e, t->far / bytes);
-    if (t->whole) {
-        fv_expr *one = binary(e, FV_X_LE, t->whole, integer(e, 1)),
-                *tile = binary(e, FV_X_FLOORDIV, t->done, integer(e, t->mr));
-        ahead = fv_x_select(e->arena, one, ahead, integer(e, t->near / bytes));
-        fv_expr *parts = binary(e, FV_X_MAX, t->whole, integer(e, 1));
+    int64_t width = fv_tile_width(t), inner = steps_from(t->c, 1),
+            panel = rows_of(p, steps_from(t->c, 0)) * width,
+            block = t->plan.depth ? rows_of(p, t->plan.depth * inner) * width : panel;
+    fv_expr *left =
+        binary(e, FV_X_MUL, binary(e, FV_X_SUB, t->prefetch.last, t->panel), integer(e, panel));
+    fv_expr *ahead = integer(e, t->plan.far / bytes);
+    if (t->prefetch.whole) {
+        fv_expr *one = binary(e, FV_X_LE, t->prefetch.whole, integer(e, 1)),
+                *tile = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
+        ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes));
+        fv_expr *parts = binary(e, FV_X_MAX, t->prefetch.whole, integer(e, 1));
         /* a single one: what it has just read */
-        t->aim = t->depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->next);
-        t->stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
-        fv_expr *share =
-            fv_kb_let(&e->b, "share", binary(e, FV_X_MUL, t->stride, integer(e, block / width)));
+        t->prefetch.aim =
+            t->plan.depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->prefetch.next);
+        t->prefetch.stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
+        fv_expr *share = fv_kb_let(
+            &e->b, "share", binary(e, FV_X_MUL, t->prefetch.stride, integer(e, block / width)));
         /* shares are rounded up: the last one ends with the block */
         fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share);
         fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
-        if (t->depth) { /* elements of step k: k * stride on from here */
-            fv_expr *end = binary(e, FV_X_ADD, t->from, integer(e, t->depth));
+        if (t->plan.depth) { /* elements of step k: k * stride on from here */
+            fv_expr *end = binary(e, FV_X_ADD, t->from, integer(e, t->plan.depth));
             fv_expr *from = row_of_step(t, t->from);
             fv_expr *next = binary(e, FV_X_MUL, row_of_step(t, end), integer(e, width));
             next = binary(e, FV_X_MIN, next, binary(e, FV_X_ADD, left, integer(e, panel - block)));
             part = binary(e, FV_X_SUB, binary(e, FV_X_ADD, next, part),
-                          binary(e, FV_X_MUL, from, t->stride));
+                          binary(e, FV_X_MUL, from, t->prefetch.stride));
         }
-        t->part = fv_kb_let(&e->b, "part", part);
+        t->prefetch.part = fv_kb_let(&e->b, "part", part);
     }
-    t->ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
+    t->prefetch.ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
 }
 
 /* The element `at` of that panel from this row of it on. */
@@ -232,20 +239,21 @@ static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *row, fv_expr *at,
 static void prefetch(fv_tile *t, bool whole) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
-    int line = fv_processor_at(e->l->target->processor)->line_bytes /
+    int line = fv_processor_at(e->l->target->processor)->prefetch.line_bytes /
                fv_elem_storage_bytes(p->value->type->elem);
     fv_expr *row = row_now(t);
     for (int c = 0; c < fv_tile_width(t); c += line)
-        prefetch_from(t, t->panel, row, binary(e, FV_X_ADD, t->ahead, integer(e, c)), 1);
-    if (whole && t->whole)
-        prefetch_from(t, t->aim, integer(e, 0),
-                      binary(e, FV_X_ADD, t->part, binary(e, FV_X_MUL, row, t->stride)), 2);
+        prefetch_from(t, t->panel, row, binary(e, FV_X_ADD, t->prefetch.ahead, integer(e, c)), 1);
+    if (whole && t->prefetch.whole)
+        prefetch_from(
+            t, t->prefetch.aim, integer(e, 0),
+            binary(e, FV_X_ADD, t->prefetch.part, binary(e, FV_X_MUL, row, t->prefetch.stride)), 2);
 }
 
 /* The index of the sum at that row and column of the tile. */
 static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
-    int last = t->sums->rank - 1;
-    memcpy(index, t->at, (size_t)t->sums->rank * sizeof *index);
+    int last = t->sums.buf->rank - 1;
+    memcpy(index, t->sums.at, (size_t)t->sums.buf->rank * sizeof *index);
     index[last - 1] = binary(t->e, FV_X_ADD, index[last - 1], row);
     index[last] = binary(t->e, FV_X_ADD, index[last], column);
 }
@@ -257,12 +265,12 @@ static fv_expr *open_sum(fv_tile *t) {
     fv_expr *k = NULL;
     for (int i = 0; i < sum->u.red.nvars; i++) {
         fv_var *v = sum->u.red.vars[i];
-        fv_expr *n = t->steps_in[1] ? t->steps_in[1] : fv_kemit_dim(e, v->dim);
-        fv_expr *from = t->steps_in[0] ? t->steps_in[0] : integer(e, 0), *to = n;
+        fv_expr *n = t->only.steps[1] ? t->only.steps[1] : fv_kemit_dim(e, v->dim);
+        fv_expr *from = t->only.steps[0] ? t->only.steps[0] : integer(e, 0), *to = n;
         if (t->from && !i) { /* parts are of the outermost variable */
             from = t->from;
-            to = binary(e, FV_X_ADD, from, integer(e, t->depth));
-            to = first_steps(t) % t->depth ? binary(e, FV_X_MIN, to, n) : to;
+            to = binary(e, FV_X_ADD, from, integer(e, t->plan.depth));
+            to = first_steps(t->c) % t->plan.depth ? binary(e, FV_X_MIN, to, n) : to;
         }
         k = fv_kb_for(&e->b, FV_SERIAL, v->name, from, to, 1);
         fv_kemit_bind(e, v, k);
@@ -274,7 +282,7 @@ void fv_tile_unpack(fv_tile *t) {
     fv_kemit *e = t->e;
     const int width = fv_tile_width(t);
     t->unpacked = fv_kb_tile(&e->b, "unpacked", (fv_elem)t->c->sum->type.elem, 2,
-                             (int64_t[]){t->depth, width}, NULL);
+                             (int64_t[]){t->plan.depth, width}, NULL);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *k = open_sum(t), *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
     bind_column(t, c);
@@ -294,9 +302,9 @@ static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, directi
     fv_expr *here[2] = {r, c}, *there[FV_MAX_RANK];
     place(t, binary(e, FV_X_ADD, first, r), c, there);
     if (d == TO_SUMS)
-        fv_kb_store(&e->b, t->sums, there, fv_x_load(e->arena, acc, here), NULL);
+        fv_kb_store(&e->b, t->sums.buf, there, fv_x_load(e->arena, acc, here), NULL);
     else
-        fv_kb_store(&e->b, acc, here, fv_x_load(e->arena, t->sums, there), NULL);
+        fv_kb_store(&e->b, acc, here, fv_x_load(e->arena, t->sums.buf, there), NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
 }
@@ -306,13 +314,14 @@ static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_var *k = t->c->sum->u.red.vars[0];
     fv_buf *near = fv_kb_tile(&e->b, "near", (fv_elem)t->c->a->type.elem, 2,
-                              (int64_t[]){rows, t->depth + FV_SPACE}, NULL);
+                              (int64_t[]){rows, t->plan.depth + FV_SPACE}, NULL);
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *r = open_loop(e, FV_SERIAL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *left = binary(e, FV_X_SUB, fv_kemit_dim(e, k->dim), t->from);
-    fv_expr *n = first_steps(t) % t->depth ? binary(e, FV_X_MIN, integer(e, t->depth), left)
-                                           : integer(e, t->depth);
+    fv_expr *n = first_steps(t->c) % t->plan.depth
+                     ? binary(e, FV_X_MIN, integer(e, t->plan.depth), left)
+                     : integer(e, t->plan.depth);
     fv_expr *c = open_loop(e, FV_VECTOR, "c", n);
     fv_kemit_bind(e, k, binary(e, FV_X_ADD, t->from, c));
     fv_kb_store(&e->b, near, (fv_expr *[]){r, c}, fv_kemit_expr(e, t->c->a), NULL);
@@ -332,7 +341,7 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
                              t->from ? NULL : fv_x_const(e->arena, type, 0));
     if (t->from)
         move_sums(t, acc, first, rows, FROM_SUMS);
-    fv_buf *near = t->copies ? copy_rows(t, first, rows) : NULL;
+    fv_buf *near = t->plan.copies ? copy_rows(t, first, rows) : NULL;
     fv_kmark outer = fv_kemit_mark(e);
     fv_expr *k = open_sum(t);
     fv_buf *b = fv_kb_tile(&e->b, "b", type, 1, (int64_t[]){width}, NULL);
@@ -347,8 +356,8 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     e->guard = NULL;
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
-    if (t->ahead)
-        prefetch(t, rows == t->mr);
+    if (t->prefetch.ahead)
+        prefetch(t, rows == t->plan.mr);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
     bind_row(t, binary(e, FV_X_ADD, first, r));
     fv_expr *a = t->c->each ? NULL
@@ -379,7 +388,7 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
 static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
     fv_kemit *e = t->e;
     fv_expr *x =
-        binary(e, FV_X_MIN, binary(e, FV_X_MAX, first, integer(e, 0)), integer(e, t->mr - n));
+        binary(e, FV_X_MIN, binary(e, FV_X_MAX, first, integer(e, 0)), integer(e, t->plan.mr - n));
     return fv_kb_let(&e->b, "row0", x);
 }
 
@@ -387,27 +396,27 @@ static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
 static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
     fv_kemit *e = t->e;
     int64_t known;
-    if (t->mr == 1) {
+    if (t->plan.mr == 1) {
         multiply(t, integer(e, 0), 1, edge);
         return;
     }
-    if (fv_x_is_int(rows, &known) && known == t->mr) {
-        multiply(t, integer(e, 0), t->mr, edge);
+    if (fv_x_is_int(rows, &known) && known == t->plan.mr) {
+        multiply(t, integer(e, 0), t->plan.mr, edge);
         return;
     }
-    fv_kb_if(&e->b, binary(e, FV_X_EQ, rows, integer(e, t->mr)));
-    multiply(t, integer(e, 0), t->mr, edge);
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, rows, integer(e, t->plan.mr)));
+    multiply(t, integer(e, 0), t->plan.mr, edge);
     fv_kb_else(&e->b);
     int n = 1;
-    while (2 * n < t->mr)
+    while (2 * n < t->plan.mr)
         n *= 2;
     fv_expr *first = integer(e, 0);
     for (int64_t above = ~(int64_t)(2 * n - 1); n; above |= n, n /= 2) {
-        if (t->rest >= 0 && !(t->rest & n))
+        if (t->plan.rest >= 0 && !(t->plan.rest & n))
             continue;
         fv_expr *part = binary(e, FV_X_AND, rows, integer(e, n));
         fv_kb_if(&e->b, binary(e, FV_X_NE, part, integer(e, 0)));
-        multiply(t, t->within ? in_tile(t, first, n) : first, n, edge);
+        multiply(t, t->plan.within ? in_tile(t, first, n) : first, n, edge);
         fv_kb_end(&e->b);
         first = fv_kb_let(&e->b, "first", binary(e, FV_X_AND, rows, integer(e, above | n)));
     }
@@ -419,10 +428,10 @@ static void multiply_columns(fv_tile *t, fv_expr *rows) {
     int64_t known;
     bool edges = !t->c->packed || t->c->each; /* of values that are read in addition to panels */
     if (!edges || fv_x_is_int(t->columns, &known)) {
-        multiply_rows(t, rows, edges && known < t->nr);
+        multiply_rows(t, rows, edges && known < t->plan.nr);
         return;
     }
-    fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, integer(e, t->nr)));
+    fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, integer(e, t->plan.nr)));
     multiply_rows(t, rows, false);
     fv_kb_else(&e->b);
     multiply_rows(t, rows, true);
@@ -433,15 +442,15 @@ static void multiply_columns(fv_tile *t, fv_expr *rows) {
 void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     fv_kmark m = fv_kemit_mark(e);
-    if (t->depth)
-        t->at[0] = t->done;
-    if (t->outlined)
+    if (t->plan.depth)
+        t->sums.at[0] = t->rows.done;
+    if (t->plan.outlined)
         fv_kb_outline(&e->b);
-    t->ahead = NULL;
-    if ((t->far || (t->near && t->whole)) && !t->unpacked)
+    t->prefetch.ahead = NULL;
+    if ((t->plan.far || (t->plan.near && t->prefetch.whole)) && !t->unpacked)
         plan_prefetch(t);
     multiply_columns(t, rows);
-    if (t->outlined)
+    if (t->plan.outlined)
         fv_kb_end(&e->b);
     fv_kemit_release(e, m);
 }
@@ -451,8 +460,9 @@ static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
     fv_kemit *e = t->e;
     for (int i = 0; i < t->c->nsums; i++) {
         fv_expr *at[FV_MAX_RANK];
-        place(t, r, binary(e, FV_X_ADD, c, integer(e, i * t->nr)), at);
-        fv_kemit_memo(e, t->c->sums[i], fv_kb_let(&e->b, "s", fv_x_load(e->arena, t->sums, at)));
+        place(t, r, binary(e, FV_X_ADD, c, integer(e, i * t->plan.nr)), at);
+        fv_kemit_memo(e, t->c->sums[i],
+                      fv_kb_let(&e->b, "s", fv_x_load(e->arena, t->sums.buf, at)));
     }
 }
 
@@ -460,8 +470,8 @@ static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, f
     fv_kemit *e = t->e;
     const fv_definition *d = e->def;
     fv_kmark m = fv_kemit_mark(e);
-    if (t->depth)
-        t->at[0] = t->done;
+    if (t->plan.depth)
+        t->sums.at[0] = t->rows.done;
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
     fv_expr *c = open_loop(e, FV_VECTOR, "c", columns);
     bind_row(t, r);
@@ -470,8 +480,8 @@ static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, f
         index[t->c->row] = binary(e, FV_X_ADD, t->i0, r);
     index[t->c->column] = binary(e, FV_X_ADD, t->j0, c);
     name_sums(t, r, c);
-    if (t->put)
-        t->put(t->user, index);
+    if (t->put.store)
+        t->put.store(t->put.user, index);
     else
         fv_kemit_store(e, fv_kemit_out(e, value), index, fv_kemit_expr(e, d->body));
     fv_kb_end(&e->b);
@@ -482,7 +492,7 @@ static void store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows, f
 void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t known;
-    fv_expr *nr = integer(e, t->nr);
+    fv_expr *nr = integer(e, t->plan.nr);
     if (fv_x_is_int(t->columns, &known)) {
         store(t, value, index, rows, t->columns);
         return;

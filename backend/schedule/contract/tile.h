@@ -7,75 +7,116 @@
 #include "backend/schedule/contract/materialize.h"
 #include "backend/schedule/contract/panels.h"
 
+/* Factors that are computed before the contraction, and how. */
+typedef struct fv_computed_factors {
+    bool b, a;
+    fv_dense of_b, of_a;
+} fv_computed_factors;
+
 typedef struct fv_contraction {
     fv_expr *sum;   /* the REDUCE, */
     fv_expr *a, *b; /* its factors: a goes with rows, b with columns */
     int nsums;      /* of the same a: the gates of a recurrent layer; one mostly */
     /* where there are several: they, and the b of each, over variables of `sum` */
     fv_expr *sums[FV_MAX_SUMS], *factors[FV_MAX_SUMS];
-    int row, column;     /* axes of the definition; row -1: none */
-    bool each;           /* a runs along the columns as well: a depthwise convolution */
-    bool turned;         /* the columns are not neighbours in the result; the rows are */
-    bool dense, dense_a; /* b, or a, is computed beforehand: how */
-    fv_dense copy, copy_a;
+    int row, column; /* axes of the definition; row -1: none */
+    bool each;       /* a runs along the columns as well: a depthwise convolution */
+    bool turned;     /* the columns are not neighbours in the result; the rows are */
+    fv_computed_factors dense;
     bool packed; /* b is read from panels */
     bool often;  /* the kernel runs many times for each time that b is laid out */
     fv_panels panels;
 } fv_contraction;
 
-typedef struct fv_tile {
-    fv_kemit *e;
-    const fv_contraction *c;
-    fv_expr *i0, *j0, *panel; /* i0: the first row of the tile */
-    fv_expr *next, *last;     /* the panel after this one, or the last; the last */
-    /* how many whole tiles there are in the block of rows; NULL: no more than one tile */
-    fv_expr *whole;
-    fv_expr *columns; /* that are there, at most nr */
-    fv_buf *sums;     /* [.., row, column]: where sums go, those of the tile from `at` on */
-    fv_expr *at[FV_MAX_RANK];
-    /* the row's number in a block of rows that begins `done` rows before i0; or NULL */
-    const fv_var *local;
-    fv_expr *done;
-    /* the axis of which the columns are a block from `left` on; NULL: they are all of it */
-    const fv_var *column;
-    fv_expr *left;
-    /* the first step of the sum in this block of `depth` steps; NULL: all steps are done at once */
-    fv_expr *from;
-    /* columns from here to there only, the first a multiple of nr; NULL: all */
-    fv_expr *columns_in[2];
-    fv_expr *steps_in[2]; /* the same of the steps of the sum */
-    /* how far prefetches run ahead in the panels, in elements; NULL: there are none */
-    fv_expr *ahead;
-    /* in which panel, where in it, and by which steps the tile asks for its part */
-    fv_expr *aim, *part, *stride;
+/* The size of a register tile and the form of its loops. */
+typedef struct fv_tile_plan {
     int mr, nr;        /* rows; columns, of each sum */
     int64_t depth;     /* steps that all tiles do before the next ones are done; 0: all */
     int64_t near, far; /* bytes that prefetches run ahead; both 0: there are none */
     /* b is computed once for all tiles of a block, for `depth` steps at a time, where there is more
      * than one tile of rows; else by each tile as it reads b */
     bool unpacks;
-    fv_buf *unpacked; /* [step, column]: what was computed; NULL: nothing */
-    bool copies;      /* a tile's rows of a are copied together before they are used */
-    bool outlined;    /* its loops may become a function */
-    /* stores what is made of the sums there, by name; NULL: what the definition says */
-    void (*put)(void *user, fv_expr *const *index);
-    void *user;
+    bool copies;   /* a tile's rows of a are copied together before they are used */
+    bool outlined; /* its loops may become a function */
     /* another iteration may write what a row reads: first rows of parts are in bounds that show
      * it */
     bool within;
     /* rows of the last tile, where that is known and they are no whole tile; -1 */
     int64_t rest;
+} fv_tile_plan;
+
+/* Prefetches of a tile, in elements of the panels. */
+typedef struct fv_tile_prefetch {
+    fv_expr *next, *last; /* the panel after this one, or the last; the last */
+    /* how many whole tiles there are in the block of rows; NULL: no more than one tile */
+    fv_expr *whole;
+    fv_expr *ahead; /* the distance in this panel; NULL: there are no prefetches */
+    /* in which panel, where in it, and by which steps the tile asks for its part */
+    fv_expr *aim, *part, *stride;
+} fv_tile_prefetch;
+
+/* Where the sums of a tile are stored. */
+typedef struct fv_tile_memory {
+    fv_buf *buf; /* [.., row, column]: the sums of the tile are stored from `at` on */
+    fv_expr *at[FV_MAX_RANK];
+} fv_tile_memory;
+
+/* The block of rows that a tile is in. */
+typedef struct fv_tile_rows {
+    const fv_var *local; /* the row's number in the block; NULL: nothing uses it */
+    fv_expr *done;       /* rows of the block before i0 */
+} fv_tile_rows;
+
+/* The columns are a block of an axis. */
+typedef struct fv_tile_columns {
+    const fv_var *axis; /* NULL: they are all of it */
+    fv_expr *left;      /* the first column of the block */
+} fv_tile_columns;
+
+/* A part of the contraction. */
+typedef struct fv_tile_only {
+    /* columns from here to there only, the first a multiple of nr; NULL: all */
+    fv_expr *columns[2];
+    fv_expr *steps[2]; /* the same of the steps of the sum */
+} fv_tile_only;
+
+/* Stores what is made of the sums, which are named by then, at that index. */
+typedef struct fv_tile_put {
+    void (*store)(void *user, fv_expr *const *index); /* NULL: what the definition says is stored */
+    void *user;
+} fv_tile_put;
+
+/* The state while a register tile is emitted. Schedules may change its plan for one kernel. */
+typedef struct fv_tile {
+    fv_kemit *e;
+    const fv_contraction *c;
+    fv_tile_plan plan;
+    fv_expr *i0, *j0, *panel; /* i0: the first row of the tile */
+    fv_expr *columns;         /* that are there, at most nr */
+    fv_tile_memory sums;
+    fv_tile_rows rows;
+    fv_tile_columns block;
+    fv_tile_only only;
+    /* the first step of the sum in this block of `depth` steps; NULL: all steps are done at once */
+    fv_expr *from;
+    fv_tile_prefetch prefetch;
+    fv_buf *unpacked; /* [step, column]: what was computed of b; NULL: nothing */
+    fv_tile_put put;
 } fv_tile;
 
-/* Columns of all sums: those of one lie behind those of the one before. */
+/* Columns of a tile for all sums: those of the first sum, then those of the second. */
+static inline int fv_tile_plan_width(const fv_contraction *c, const fv_tile_plan *plan) {
+    return plan->nr * c->nsums;
+}
 static inline int fv_tile_width(const fv_tile *t) {
-    return t->nr * t->c->nsums;
+    return fv_tile_plan_width(t->c, &t->plan);
 }
 /* Can what comes next of the factor with the columns be asked for? Its panels are a constant's. */
 bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
-/* How far prefetches run ahead, and whether the loops are outlined, where nothing else is said, in
- * the kernel of op. */
-void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t);
+/* Sets near, far and outlined of the plan for a tile of c to the target's defaults, in the kernel
+ * of op. */
+void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
+                      fv_tile_plan *plan);
 /* Loop over panels of columns: sets j0, panel, next and columns. */
 void fv_open_panels(fv_tile *t, fv_loop_kind kind);
 /* Loop over tiles of `rows` rows, the first of which is `first`: sets i0 and done; returns the rows

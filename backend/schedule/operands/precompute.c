@@ -42,9 +42,9 @@ void fv_define_operand(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *ind
     d->body = fv_x_replace_vars(l->exprs, x, d->rank, index, to);
     fv_storage_of(l, v)->def = d;
     fv_storage_of(l, v)->operand = true;
-    *fv_ptrmap_at(&l->origins, v) = (void *)fv_storage_origin(l, of->value);
+    *fv_ptrmap_at(&l->known.origins, v) = (void *)fv_storage_origin(l, of->value);
     fv_storage *s = fv_storage_of(l, v);
-    FV_PUSH(l->arena, l->operands, l->noperands, l->cap_operands, s);
+    FV_PUSH(l->arena, l->current.operands, l->current.noperands, l->current.cap_operands, s);
 }
 
 fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,

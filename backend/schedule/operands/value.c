@@ -30,7 +30,7 @@ static void make(fv_lowerer *l, fv_storage *s, fv_op *op) {
     void *plan = NULL;
     size_t i = 0;
     FV_HOLDS(fv_arena_session(l->arena),
-             !l->noperands && "they belong to the kernel that is placed");
+             !l->current.noperands && "they belong to the kernel that is placed");
     while ((s->operand && !all[i].of_operands) || !(plan = all[i].schedule->choose(l, s))) {
         i++;
         FV_HOLDS(fv_arena_session(l->arena),
@@ -43,10 +43,10 @@ static void make(fv_lowerer *l, fv_storage *s, fv_op *op) {
 }
 
 void fv_schedule_operands(fv_lowerer *l, fv_op *op) {
-    fv_storage **operands = l->operands;
-    int n = l->noperands;
-    l->operands = NULL;
-    l->noperands = l->cap_operands = 0;
+    fv_storage **operands = l->current.operands;
+    int n = l->current.noperands;
+    l->current.operands = NULL;
+    l->current.noperands = l->current.cap_operands = 0;
     for (int k = 0; k < n; k++)
         make(l, operands[k], op);
 }
@@ -58,7 +58,7 @@ void fv_spare_empty(fv_lowerer *l, fv_storage *s) {
 }
 
 void fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op) {
-    if (l->naive) {
+    if (l->current.naive) {
         fv_schedule_naive(l, s, op);
         fv_takes(l, s->value, FV_WHY_naive);
         return;

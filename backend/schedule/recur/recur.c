@@ -137,14 +137,12 @@ static void launch(const fv_parts *p, fv_part *part, const fv_dim *turn) {
     fv_kemit_bind(&e, p->r->t, fv_kemit_dim(&e, turn));
     putter u = {&e, p, part};
     fv_contract_tell(l, part->plan);
-    part->plan->t.put = put;
-    part->plan->t.user = &u;
-    fv_contract_emit(part->plan, &e, NULL);
+    fv_contract_emit(part->plan, &e, (fv_tile_put){put, &u}, NULL);
     fv_schedule how = fv_contract_schedule(part->plan);
     fv_recur_finish(&e, p, part, &how);
-    fv_launch *n = &l->steps[l->nsteps - 1].launch;
+    fv_launch *n = &l->host.steps[l->host.nsteps - 1].launch;
     n->args_odd = change_places(p, n);
-    n->reverses_tasks = part->plan->t.mr == 1;
+    n->reverses_tasks = part->plan->tile.mr == 1;
     fv_chosen(&part->plan->chosen, FV_SCHEDULE_contract);
 }
 
@@ -209,7 +207,8 @@ static void put_rest(const fv_parts *p, const fv_item *m, const fv_dim *taken) {
     while (e.b.depth)
         fv_kb_end(&e.b);
     fv_recur_finish(&e, p, NULL, &how);
-    l->steps[l->nsteps - 1].launch.kernel->formula = "elements after the steps that are taken";
+    l->host.steps[l->host.nsteps - 1].launch.kernel->formula =
+        "elements after the steps that are taken";
 }
 
 static void run_launches(fv_parts *p) {
@@ -247,11 +246,12 @@ static bool are_contractions(const fv_parts *p) {
 
 static void tell(const fv_parts *p, fv_why why) {
     for (int i = 0; i < p->r->op->nout; i++)
-        if (p->r->op->out[i] && p->l->naive)
+        if (p->r->op->out[i] && p->l->current.naive)
             fv_takes(p->l, p->r->op->out[i], FV_WHY_naive);
         else if (p->r->op->out[i])
             fv_takes(p->l, p->r->op->out[i], why, fv_d(p->r->t->dim), fv_n(p->products));
-    bool stops = !p->l->naive && !p->own && !p->column && fv_recur_length(p->l->exprs, p->r);
+    bool stops =
+        !p->l->current.naive && !p->own && !p->column && fv_recur_length(p->l->exprs, p->r);
     for (int i = 0; i < p->r->op->nout && stops; i++)
         if (p->r->op->out[i])
             fv_takes(p->l, p->r->op->out[i], FV_WHY_recurs_stops, fv_d(p->r->t->dim));
@@ -259,7 +259,7 @@ static void tell(const fv_parts *p, fv_why why) {
 
 void fv_schedule_recurrence(fv_lowerer *l, fv_recurrence *r) {
     fv_parts p;
-    bool naive = l->naive;
+    bool naive = l->current.naive;
     fv_parts_of(l, r, &p);
     if (p.own) {
         tell(&p, FV_WHY_recurs_alone);

@@ -34,12 +34,12 @@ enum { BLOCK_ROWS = 8 }; /* of a task, where nothing else says */
 static const fv_schedule own = {.kind = FV_SCHEDULE_recur}, naive_one = {.kind = FV_SCHEDULE_naive};
 
 static const fv_schedule *schedule_of(const fv_parts *p) {
-    return p->l->naive ? &naive_one : &own;
+    return p->l->current.naive ? &naive_one : &own;
 }
 
 static int lanes_of(const fv_parts *p, fv_elem e) {
     int lanes = p->l->target->vector_bits / fv_elem_bits(e);
-    return p->l->naive || lanes < 2 ? 1 : lanes;
+    return p->l->current.naive || lanes < 2 ? 1 : lanes;
 }
 
 static fv_expr *bind_loop(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
@@ -145,7 +145,7 @@ static int64_t open_alone(alone *a) {
     bool inside[FV_MAX_RANK] = {false};
     fv_expr *index[FV_MAX_RANK] = {0};
     int64_t width = (int64_t)lanes * VECTORS;
-    if (a->p->l->naive) {
+    if (a->p->l->current.naive) {
         for (int i = 0; i < n; i++)
             bind_loop(e, FV_SERIAL, d->index[i]);
         return 1;
@@ -251,7 +251,7 @@ static void bind_row(inside *s) {
 /* Loops over what is not bound, the last one a vector; returns their number. */
 static int open_rest(inside *s, int n, fv_var *const *vars) {
     fv_kemit *e = &s->e;
-    bool naive = s->p->l->naive;
+    bool naive = s->p->l->current.naive;
     int opened = 0;
     for (int i = 0; i < n; i++) {
         if (s->bound[number_of(s->p->r, vars[i])])
@@ -343,28 +343,25 @@ static void put(void *user, fv_expr *const *index) {
 
 /* The columns of a block are one panel. */
 static void in_block(inside *s, fv_tile *t) {
-    t->panel = t->last = t->next = t->j0 = integer(&s->e, 0);
+    t->panel = t->prefetch.last = t->prefetch.next = t->j0 = integer(&s->e, 0);
     t->columns = s->columns;
-    t->column = s->p->column;
-    t->left = s->left;
+    t->block.axis = s->p->column;
+    t->block.left = s->left;
 }
 
 /* The tiles of a contraction, over the rows of the block. */
 static void contract(inside *s, fv_part *part) {
     fv_kemit *e = &s->e;
     const fv_definition *d = part->def;
-    fv_contract_plan *plan = part->plan;
-    fv_tile *t = &plan->t;
+    const fv_contract_plan *plan = part->plan;
+    fv_tile tile = {.e = e, .c = &plan->c, .plan = plan->tile, .put = {put, s}}, *t = &tile;
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *index[FV_MAX_RANK] = {0}, *first = integer(e, 0), *rows = integer(e, 1);
     int depth = e->b.depth;
     e->def = d;
-    t->e = e;
-    t->put = put;
-    t->user = s;
-    t->within = true;
-    t->depth = 0; /* blocks are small */
-    t->copies = false;
+    t->plan.within = true;
+    t->plan.depth = 0; /* blocks are small */
+    t->plan.copies = false;
     for (int i = 0; i < d->rank; i++)
         if (i != plan->c.row && i != plan->c.column && d->index[i] == s->row)
             bind_row(s);
@@ -381,9 +378,10 @@ static void contract(inside *s, fv_part *part) {
     else
         fv_open_panels(t, FV_SERIAL);
     t->i0 = first;
-    t->done = integer(e, 0);
-    fv_expr *here = first == s->first && t->mr >= s->block ? rows : fv_open_tiles(t, first, rows);
-    fv_tile_sums(t, t->mr);
+    t->rows.done = integer(e, 0);
+    fv_expr *here =
+        first == s->first && t->plan.mr >= s->block ? rows : fv_open_tiles(t, first, rows);
+    fv_tile_sums(t, t->plan.mr);
     fv_tile_multiply(t, here);
     fv_tile_store(t, NULL, index, here);
     while (e->b.depth > depth)
@@ -412,14 +410,14 @@ static void choose_rows(inside *s) {
         fv_var *row = plan && plan->c.row >= 0 ? plan->d->index[plan->c.row] : NULL;
         if (row && !s->row && s->p->carried[number_of(s->p->r, row)]) {
             s->row = row;
-            s->block = BLOCK_ROWS < plan->t.mr ? BLOCK_ROWS : plan->t.mr;
+            s->block = BLOCK_ROWS < plan->tile.mr ? BLOCK_ROWS : plan->tile.mr;
         }
-        if (row && row == s->row && plan->t.mr < s->block)
-            s->block = plan->t.mr;
+        if (row && row == s->row && plan->tile.mr < s->block)
+            s->block = plan->tile.mr;
     }
     for (int i = 0; i < s->p->n; i++)
-        if (s->p->all[i].plan && s->row && s->p->all[i].plan->t.mr > s->block)
-            s->p->all[i].plan->t.mr = (int)s->block;
+        if (s->p->all[i].plan && s->row && s->p->all[i].plan->tile.mr > s->block)
+            s->p->all[i].plan->tile.mr = (int)s->block;
 }
 
 /* Is it the last one of some part, along which vectors run? */
@@ -479,7 +477,8 @@ static void choose_columns(inside *s) {
         p->local = fv_index_var(p->l->exprs, "c", fv_dim_const(p->l->module->dims, s->width));
         int64_t bytes = memory_bytes(p);
         /* it is on the stack */
-        if (bytes >= 0 && bytes <= t->l1_bytes && bytes <= FV_MOST_SUMS * (int64_t)sizeof(float))
+        if (bytes >= 0 && bytes <= t->caches.l1_bytes &&
+            bytes <= FV_MOST_SUMS * (int64_t)sizeof(float))
             return;
     }
     p->column = p->local = NULL;
@@ -495,9 +494,9 @@ static void set_tiles(inside *s) {
         int lanes = lanes_of(s->p, (fv_elem)plan->c.sum->type.elem),
             vectors = (int)(s->width + lanes - 1) / lanes;
         int most = (s->p->l->target->vector_registers - 1) / vectors - 1;
-        plan->t.nr = (int)s->width;
-        if (plan->t.mr > most)
-            plan->t.mr = most > 0 ? most : 1;
+        plan->tile.nr = (int)s->width;
+        if (plan->tile.mr > most)
+            plan->tile.mr = most > 0 ? most : 1;
     }
 }
 
@@ -575,7 +574,7 @@ static void take_steps(inside *s) {
     fv_kemit *e = &s->e;
     fv_parts *p = s->p;
     fv_arena *a = p->l->exprs;
-    fv_expr *length = p->l->naive || p->column ? NULL : fv_recur_length(a, p->r);
+    fv_expr *length = p->l->current.naive || p->column ? NULL : fv_recur_length(a, p->r);
     fv_expr *taken = length ? longest(s, length) : fv_kemit_dim(e, p->r->t->dim);
     fv_kmark m = fv_kemit_mark(e);
     fv_kemit_bind(e, p->r->t, open_loop(e, FV_SERIAL, p->r->t->name, taken));
@@ -635,7 +634,7 @@ static void plan(inside *s) {
         /* a row of each task */
         if (plan->c.row >= 0 && is_task(s, p->all[i].def->index[plan->c.row])) {
             plan->c.row = -1;
-            plan->t.mr = 1;
+            plan->tile.mr = 1;
         }
         fv_contract_plan_place(p->l, p->r->op, plan);
     }
@@ -645,7 +644,7 @@ static void plan(inside *s) {
 void fv_recur_inside(fv_parts *p) {
     inside s = {.p = p};
     fv_kemit *e = &s.e;
-    bool naive = p->l->naive;
+    bool naive = p->l->current.naive;
     fv_parts_find_once(p);
     if (!naive)
         choose(&s);

@@ -298,11 +298,11 @@ void fv_parts_find_once(fv_parts *p) {
 /* ---- kernels ---- */
 
 fv_buf *fv_recur_param(fv_kemit *e, const fv_value *v, fv_buf_role role) {
-    int n = e->nargs;
+    int n = e->params.nvalues;
     fv_buf *b = fv_kemit_in(e, fv_value_buf(e->l->exprs, v));
     if (b->role == FV_BUF_TILE)
         return b;
-    if (e->nargs > n)
+    if (e->params.nvalues > n)
         b->role = (uint8_t)role;
     else if (b->role != (uint8_t)role)
         b->role = FV_BUF_INOUT;
@@ -367,7 +367,7 @@ void fv_recur_finish(fv_kemit *e, const fv_parts *p, const fv_part *part, const 
     fv_text t = {.arena = e->arena};
     e->def = part ? part->def : p->all[0].def;
     fv_kemit_finish(e, p->r->op, how);
-    fv_launch *n = &l->steps[l->nsteps - 1].launch;
+    fv_launch *n = &l->host.steps[l->host.nsteps - 1].launch;
     for (int i = 0; i < p->n; i++)
         if (!part || part == &p->all[i])
             put_formula(&t, &p->all[i]);

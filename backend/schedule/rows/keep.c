@@ -48,9 +48,9 @@ static bool is_pass(const planner *p, const fv_expr *sum, const fv_expr *const *
 /* In the order in which they are emitted: what is inside comes first. False: there are too many. */
 static bool find_passes(planner *p, fv_expr *x, const fv_expr **outside, int depth,
                         fv_ptrmap *seen) {
-    struct fv_keep *keep = &p->e->keep;
+    fv_keep *keep = &p->e->keep;
     /* by a result above: it is no pass of this one */
-    bool taken = x->op == FV_X_REDUCE && p->e->nall && fv_kemit_is_known(p->e, x);
+    bool taken = x->op == FV_X_REDUCE && p->e->group.n && fv_kemit_is_known(p->e, x);
     if (!x->n || taken || *fv_ptrmap_at(seen, x))
         return true;
     *fv_ptrmap_at(seen, x) = x;

@@ -159,10 +159,10 @@ void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, 
 static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     const fv_definition *d = e->def;
     fv_kmark m = fv_kemit_mark(e);
-    int before = e->b.depth, known = e->nmemo;
+    int before = e->b.depth, known = e->scope.nmemo;
     const fv_pass *last = fv_kemit_pass(e, NULL);
     fv_kemit_hoist(e, d->body);
-    w->sums = w->vector < 0 || e->nmemo > known;
+    w->sums = w->vector < 0 || e->scope.nmemo > known;
     if (w->vector >= 0 && !w->alone)
         fv_kemit_invariants(e, d->body, d->index[w->vector]);
     if (w->leaves_sums && w->vector >= 0)
@@ -183,7 +183,7 @@ static void emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
 
 void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
     e->rows = true;
-    e->vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
+    e->loop.vector = w->vector >= 0 ? e->def->index[w->vector] : NULL;
     e->keep.n = 0;
     if (w->vector < 0 || w->keeps_nothing)
         return;
@@ -191,7 +191,7 @@ void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
     fv_expr *sum;
     if (!w->alone || length->hi <= w->task)
         keep_in_row(e, w, value);
-    else if (fv_x_reductions(e->def->body, &sum, 1) && !fv_x_uses(sum, e->vector))
+    else if (fv_x_reductions(e->def->body, &sum, 1) && !fv_x_uses(sum, e->loop.vector))
         fv_declines(e->l, e->def->value, FV_WHY_keep_long, fv_d(length), fv_n(w->task));
 }
 
@@ -204,9 +204,9 @@ void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     fv_expr *plain = ask ? fv_kemit_plain(e, d->body, d->index[w->vector]) : NULL;
     if (plain) {
         fv_kb_if(&e->b, plain);
-        e->plain = d->index[w->vector];
+        e->loop.plain = d->index[w->vector];
         emit_row(e, w, value);
-        e->plain = NULL;
+        e->loop.plain = NULL;
         fv_kb_else(&e->b);
     }
     emit_row(e, w, value);
@@ -217,54 +217,55 @@ void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
 /* ---- the schedule ---- */
 
 typedef struct plan {
-    fv_row row;
+    int vector;   /* the axis that rows run along; -1: there are none */
+    bool alone;   /* it is the only axis that is not 1 */
+    int64_t task; /* elements that one task computes, about */
     fv_choosing chosen;
 } plan;
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
     const fv_definition *d = s->def;
     plan *p = FV_NEW(l->arena, plan, 1);
-    fv_row *w = &p->row;
-    w->vector = w->at = fv_map_vector(d);
-    w->alone = true;
+    p->vector = fv_map_vector(d);
+    p->alone = true;
     for (int i = 0; i < d->rank; i++)
-        w->alone &= i == w->vector || fv_dim_is_one(d->index[i]->dim);
+        p->alone &= i == p->vector || fv_dim_is_one(d->index[i]->dim);
     const fv_processor *of = fv_processor_at(l->target->processor);
-    bool vector = w->vector >= 0 && w->alone;
+    bool vector = p->vector >= 0 && p->alone;
     fv_choosing *u = &p->chosen;
     *u = fv_choose_for(l, d, FV_SCHEDULE_map);
     if (u->wish &&
         (u->wish->schedule.kind == FV_SCHEDULE_row || u->wish->schedule.kind == FV_SCHEDULE_pack))
         u->how.kind = u->wish->schedule.kind; /* which of them it is shows when it is made */
     int task = vector ? of->vector_task : of->row_task;
-    w->task =
+    p->task =
         fv_choose(u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);
     return p;
 }
 
 static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     plan *p = as;
-    fv_row *w = &p->row;
     const fv_definition *d = s->def;
     fv_kemit e;
     fv_kemit_init(&e, l, d, fv_op_stem(op));
     fv_expr *index[FV_MAX_RANK] = {0}, *sum;
     bool inside[FV_MAX_RANK] = {false};
-    if (w->vector >= 0)
-        inside[w->vector] = true;
-    w->index = index;
-    fv_open_outer(&e, inside, fv_work_of_row(d, w->vector, w->task), w->task, index);
-    fv_emit_row(&e, w, s->value);
+    if (p->vector >= 0)
+        inside[p->vector] = true;
+    fv_row w = {
+        .vector = p->vector, .alone = p->alone, .task = p->task, .index = index, .at = p->vector};
+    fv_open_outer(&e, inside, fv_work_of_row(d, p->vector, p->task), p->task, index);
+    fv_emit_row(&e, &w, s->value);
     while (e.b.depth)
         fv_kb_end(&e.b);
-    if (w->vector < 0)
+    if (p->vector < 0)
         fv_takes(l, s->value,
                  fv_x_reductions(d->body, &sum, 1) ? FV_WHY_maps_sums : FV_WHY_maps_one);
     else
-        fv_takes(l, s->value, w->sums ? FV_WHY_maps_rows : FV_WHY_maps,
-                 fv_d(d->index[w->vector]->dim));
+        fv_takes(l, s->value, w.sums ? FV_WHY_maps_rows : FV_WHY_maps,
+                 fv_d(d->index[p->vector]->dim));
     fv_schedule how = p->chosen.how;
-    how.kind = w->sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map;
+    how.kind = w.sums ? FV_SCHEDULE_row : s->operand ? FV_SCHEDULE_pack : FV_SCHEDULE_map;
     fv_kemit_finish(&e, op, &how);
     fv_chosen(&p->chosen, how.kind);
 }

@@ -26,7 +26,7 @@ typedef struct fv_row {
     fv_buf *out;     /* where it is stored; NULL: in the value */
     fv_expr **index; /* there; the place `at` is for the vector's variable */
     int at;
-    bool asked; /* e->plain has been decided */
+    bool asked; /* e->loop.plain has been decided */
     bool keeps_nothing;
     bool leaves_sums; /* what is summed is wanted by other results of the group, behind it */
     bool sums;        /* out: it has reductions */

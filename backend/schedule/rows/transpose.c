@@ -28,6 +28,7 @@ enum {
     MAX_WORK = 60 /* nodes of the definition: a block has them n times */
 };
 
+/* What is chosen. */
 typedef struct transposed {
     const fv_definition *def;
     int u, v;                 /* axes of the result */
@@ -36,10 +37,17 @@ typedef struct transposed {
     int64_t line;             /* bytes that are loaded together, whatever a row takes of them */
     fv_expr *load[MAX_LOADS]; /* the element that is read, wherever the definition has it */
     int nloads, nodes;
-    fv_expr *top, *height; /* of the task along u: where it begins, and how many */
-    fv_expr *left, *width; /* along v */
-    fv_expr *u0, *v0;      /* of a block, in the task */
 } transposed;
+
+/* The state while the kernel is emitted. */
+typedef struct emitter {
+    fv_kemit e;
+    const transposed *t;
+    fv_expr *index[FV_MAX_RANK]; /* of the result */
+    fv_expr *top, *height;       /* of the task along u: its first element, and how many it has */
+    fv_expr *left, *width;       /* the same along v */
+    fv_expr *u0, *v0;            /* the first element of a block, in the task */
+} emitter;
 
 /* ---- is it one? ---- */
 
@@ -133,24 +141,27 @@ static fv_expr *smaller(fv_kemit *e, fv_expr *a, fv_expr *b) {
     return fv_x_bin(e->arena, FV_X_MIN, a, b);
 }
 
-/* Binds u and v, and gives the indices of the result. */
-static void bind_element(fv_kemit *e, const transposed *t, fv_expr **index, fv_expr *u,
-                         fv_expr *v) {
-    fv_kemit_bind(e, t->def->index[t->u], index[t->u] = plus(e, t->top, u));
-    fv_kemit_bind(e, t->def->index[t->v], index[t->v] = plus(e, t->left, v));
+/* Binds u and v, and sets the indices of the result. */
+static void bind_element(emitter *m, fv_expr *u, fv_expr *v) {
+    const transposed *t = m->t;
+    fv_kemit *e = &m->e;
+    fv_kemit_bind(e, t->def->index[t->u], m->index[t->u] = plus(e, m->top, u));
+    fv_kemit_bind(e, t->def->index[t->v], m->index[t->v] = plus(e, m->left, v));
 }
 
 static fv_expr *open_across(fv_kemit *e, fv_loop_kind kind, const char *name, int64_t n) {
     return fv_kb_for(&e->b, kind, name, fv_x_int(e->arena, 0), fv_x_int(e->arena, n), 1);
 }
 
-static void emit_block(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf *out) {
+static void emit_block(emitter *w, fv_buf *out) {
+    fv_kemit *e = &w->e;
+    const transposed *t = w->t;
     int64_t extent[] = {t->n, t->n};
     fv_kmark m = fv_kemit_mark(e);
     fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)t->load[0]->type.elem, 2, extent, NULL);
     fv_expr *r = open_across(e, FV_UNROLL, "r", t->n), *c = open_across(e, FV_VECTOR, "c", t->n);
     fv_expr *rc[] = {r, c};
-    bind_element(e, t, index, plus(e, t->u0, c), plus(e, t->v0, r));
+    bind_element(w, plus(e, w->u0, c), plus(e, w->v0, r));
     fv_kb_store(&e->b, rows, rc, fv_kemit_expr(e, t->load[0]), NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
@@ -159,23 +170,25 @@ static void emit_block(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf
     c = open_across(e, FV_UNROLL, "c", t->n);
     r = open_across(e, FV_VECTOR, "r", t->n);
     fv_expr *cr[] = {c, r};
-    bind_element(e, t, index, plus(e, t->u0, c), plus(e, t->v0, r));
+    bind_element(w, plus(e, w->u0, c), plus(e, w->v0, r));
     for (int i = 0; i < t->nloads; i++)
         fv_kemit_memo(e, t->load[i], fv_x_load(e->arena, rows, cr));
-    fv_kemit_store(e, out, index, fv_kemit_expr(e, t->def->body));
+    fv_kemit_store(e, out, w->index, fv_kemit_expr(e, t->def->body));
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
 }
 
 /* Element by element, where there is no block. */
-static void emit_gather(fv_kemit *e, const transposed *t, fv_expr **index, fv_buf *out) {
+static void emit_gather(emitter *w, fv_buf *out) {
+    fv_kemit *e = &w->e;
+    const transposed *t = w->t;
     fv_expr *zero = fv_x_int(e->arena, 0);
     fv_kmark m = fv_kemit_mark(e);
-    fv_expr *u = fv_kb_for(&e->b, FV_SERIAL, t->def->index[t->u]->name, zero, t->height, 1);
-    fv_expr *v = fv_kb_for(&e->b, FV_VECTOR, t->def->index[t->v]->name, zero, t->width, 1);
-    bind_element(e, t, index, u, v);
-    fv_kemit_store(e, out, index, fv_kemit_expr(e, t->def->body));
+    fv_expr *u = fv_kb_for(&e->b, FV_SERIAL, t->def->index[t->u]->name, zero, w->height, 1);
+    fv_expr *v = fv_kb_for(&e->b, FV_VECTOR, t->def->index[t->v]->name, zero, w->width, 1);
+    bind_element(w, u, v);
+    fv_kemit_store(e, out, w->index, fv_kemit_expr(e, t->def->body));
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     fv_kemit_release(e, m);
@@ -230,10 +243,11 @@ static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr 
     return fv_kb_let(&e->b, v->name, fv_x_bin(e->arena, FV_X_MAX, i, zero));
 }
 
-static void emit_blocks(fv_kemit *e, transposed *t, fv_expr **index, fv_buf *out) {
-    t->v0 = open_blocks(e, t, t->v, t->width);
-    t->u0 = open_blocks(e, t, t->u, t->height);
-    emit_block(e, t, index, out);
+static void emit_blocks(emitter *w, fv_buf *out) {
+    fv_kemit *e = &w->e;
+    w->v0 = open_blocks(e, w->t, w->t->v, w->width);
+    w->u0 = open_blocks(e, w->t, w->t->u, w->height);
+    emit_block(w, out);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
 }
@@ -245,7 +259,7 @@ typedef struct plan {
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
     const fv_processor *of = fv_processor_at(l->target->processor);
-    transposed t = {.task = of->row_task, .line = of->line_bytes};
+    transposed t = {.task = of->row_task, .line = of->prefetch.line_bytes};
     if (!is_transposed(l, s, &t))
         return NULL;
     plan *p = FV_NEW(l->arena, plan, 1);
@@ -258,11 +272,11 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
 
 static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     plan *p = as;
-    transposed *t = &p->t;
+    const transposed *t = &p->t;
     const fv_definition *d = s->def;
-    fv_kemit e;
-    fv_expr *index[FV_MAX_RANK] = {0};
-    fv_kemit_init(&e, l, d, fv_op_stem(op));
+    emitter w = {.t = t};
+    fv_kemit *e = &w.e;
+    fv_kemit_init(e, l, d, fv_op_stem(op));
     bool inside[FV_MAX_RANK] = {false};
     inside[t->u] = inside[t->v] = true;
     const fv_dim *du = d->index[t->u]->dim, *dv = d->index[t->v]->dim;
@@ -270,28 +284,28 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     if (rows == du->hi) /* u is not cut: v is, where that is long */
         columns = part_size(t, t->v, rows);
     bool whole = rows == du->hi && columns == dv->hi && width < t->task;
-    fv_open_outer(&e, inside, whole ? rows * width : t->task, t->task, index);
-    open_part(&e, du, rows, &t->top, &t->height);
-    open_part(&e, dv, columns, &t->left, &t->width);
+    fv_open_outer(e, inside, whole ? rows * width : t->task, t->task, w.index);
+    open_part(e, du, rows, &w.top, &w.height);
+    open_part(e, dv, columns, &w.left, &w.width);
     if (du->hi > rows || dv->hi > columns)
         fv_takes(l, s->value, FV_WHY_tasks_across, fv_n(rows), fv_n(columns));
     else if (d->rank == 2)
         fv_declines(l, s->value, FV_WHY_tasks_square, fv_d(du), fv_d(dv));
-    fv_buf *out = fv_kemit_out(&e, s->value);
+    fv_buf *out = fv_kemit_out(e, s->value);
     if (s->unless)
-        fv_kb_if(&e.b, fv_x_un(e.arena, FV_X_NOT, fv_kemit_expr(&e, s->unless)));
-    fv_expr *blocks = both(&e, has_block(&e, t, t->u, t->height, rows),
-                           has_block(&e, t, t->v, t->width, columns));
+        fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, fv_kemit_expr(e, s->unless)));
+    fv_expr *blocks =
+        both(e, has_block(e, t, t->u, w.height, rows), has_block(e, t, t->v, w.width, columns));
     if (blocks)
-        fv_kb_if(&e.b, blocks);
-    emit_blocks(&e, t, index, out);
+        fv_kb_if(&e->b, blocks);
+    emit_blocks(&w, out);
     if (blocks) {
-        fv_kb_else(&e.b);
-        emit_gather(&e, t, index, out);
+        fv_kb_else(&e->b);
+        emit_gather(&w, out);
     }
-    while (e.b.depth)
-        fv_kb_end(&e.b);
-    fv_kemit_finish(&e, op, &p->chosen.how);
+    while (e->b.depth)
+        fv_kb_end(&e->b);
+    fv_kemit_finish(e, op, &p->chosen.how);
     fv_chosen(&p->chosen, p->chosen.how.kind);
 }
 
