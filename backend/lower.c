@@ -21,6 +21,7 @@
 #include "backend/schedule/common/choice.h"
 #include "backend/schedule/schedule.h"
 #include "backend/share.h"
+#include "backend/steps/order.h"
 #include "backend/steps/steps.h"
 #include "ir/base/clock.h"
 #include "ir/definition/definitions_verify.h"
@@ -168,6 +169,11 @@ static fv_definitions *state_after(fv_lowerer *l, const char *step) {
     return fv_lowerer_state(l, step, next);
 }
 
+static bool broke(fv_lowerer *l, const char *step, const char *what) {
+    return fv_error(l->session, "internal error: step '%s' of lowering broke %s, see above", step,
+                    what);
+}
+
 static bool look_after(fv_lowerer *l, const char *step) {
     const fv_lower_options *o = l->options;
     bool verify = o->verify;
@@ -182,9 +188,9 @@ static bool look_after(fv_lowerer *l, const char *step) {
         return true;
     if (!fv_definitions_verify(l->module, d, step))
         return false;
-    return fv_forms_verify(l) ||
-           fv_error(l->session, "internal error: step '%s' of lowering broke a form, see above",
-                    step);
+    if (!fv_forms_verify(l))
+        return broke(l, step, "a form");
+    return strcmp(step, "order") || fv_orders_verify(l) || broke(l, step, "an order");
 }
 
 /* Recurrences of ops that a text has as what they are. */

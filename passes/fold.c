@@ -5,7 +5,12 @@
  * A result of more than FV_FOLD_BYTES is not folded, with two exceptions: a constant in another
  * shape, which has the same bytes, and a concatenation of constants and of parts of constants.
  * PyTorch, for instance, reorders the gates of a GRU so; a layer whose weights are one constant can
- * pack them when the model is compiled. */
+ * pack them when the model is compiled.
+ *
+ * A result that a contraction reads with the columns of its result, and that takes more bytes than
+ * the constants it is computed from, is not folded either, whatever its size: the kernel computes
+ * its elements in registers (packed.h). What no contraction reads so, such as scales, biases and
+ * tables, is folded up to FV_FOLD_BYTES, also where it grows. */
 #include <string.h>
 
 #include "backend/expand/expand.h"
@@ -16,6 +21,7 @@
 #include "ir/catalogue/op.h"
 #include "ir/graph/rewriter.h"
 #include "passes/internal.h"
+#include "passes/packed.h"
 
 /* Visits each op of the block. Ops in a region are visited before the op that owns the region. */
 static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), void *user) {
@@ -34,14 +40,19 @@ static size_t most_of(const fv_op *op) {
     return fv_op_is(op, FV_OP_Concat) || fv_op_is(op, FV_OP_fv_Slice) ? MOST_JOINED : FV_FOLD_BYTES;
 }
 
-static bool static_and_small(const fv_type *t, size_t most) {
+/* The bytes of a tensor whose dims are constants; SIZE_MAX: it is none, or is too large. */
+static size_t static_bytes(const fv_type *t) {
     size_t n = 1, bytes;
     if (t->kind != FV_TENSOR || !(FV_SET_DATA >> t->elem & 1))
-        return false;
+        return SIZE_MAX;
     for (int i = 0; i < t->rank; i++)
         if (!fv_dim_is_const(t->dims[i]) || !fv_mul_size(n, (size_t)t->dims[i]->value, &n))
-            return false;
-    return fv_elem_bytes(t->elem, n, &bytes) && bytes <= most;
+            return SIZE_MAX;
+    return fv_elem_bytes(t->elem, n, &bytes) ? bytes : SIZE_MAX;
+}
+
+static bool static_and_small(const fv_type *t, size_t most) {
+    return static_bytes(t) <= most;
 }
 
 static bool mentions_symbols(const fv_op *op) {
@@ -59,6 +70,10 @@ typedef struct folder {
     fv_ptrmap copies;        /* value -> its copy in temp */
     fv_ptrmap sources;       /* op of temp -> the op that it copies */
     const fv_ptrmap *spoilt; /* ops that cannot be computed */
+    fv_elements elements;
+    fv_ptrmap packed; /* op of the module -> itself: its result stays as it is computed */
+    int npacked;
+    size_t packed_bytes, whole_bytes; /* of the factors that stay: of their constants; if folded */
     fv_value **results, **originals;
     int n, cap, capo;
 } folder;
@@ -137,17 +152,59 @@ static void take(void *user, fv_op *op) {
         copy_op(user, op);
 }
 
+/* ---- factors that stay packed ---- */
+
+static bool is_taken(folder *f, const fv_op *op) {
+    return op->nout && op->out[0] && fv_ptrmap_get(&f->copies, op->out[0]);
+}
+
+static bool stays(folder *f, const fv_op *op) {
+    return fv_ptrmap_get(&f->packed, op);
+}
+
+/* Keeps the op, and those below it that would grow if they were folded for it. */
+static void keep(folder *f, fv_op *op) {
+    *fv_ptrmap_at(&f->packed, op) = op;
+    for (int i = 0; i < op->nin; i++) {
+        fv_op *def = op->in[i] && op->in[i]->kind == FV_VALUE_RESULT ? op->in[i]->def : NULL;
+        bool whole;
+        if (def && !stays(f, def) && fv_packed_bytes(&f->elements, op->in[i], &whole))
+            keep(f, def);
+    }
+}
+
+static bool is_column_factor(folder *f, const fv_value *v) {
+    for (int i = 0; i < v->nuses; i++)
+        if (!is_taken(f, v->uses[i].op) && fv_is_column_factor(&f->elements, v->uses[i].op, v))
+            return true;
+    return false;
+}
+
+static void keep_packed(void *user, fv_op *op) {
+    folder *f = user;
+    size_t packed = 0;
+    bool whole = false;
+    if (op->nout == 1 && is_taken(f, op) && is_column_factor(f, op->out[0]))
+        packed = fv_packed_bytes(&f->elements, op->out[0], &whole);
+    if (!packed || !whole)
+        return;
+    keep(f, op);
+    f->npacked++;
+    f->packed_bytes += packed;
+    f->whole_bytes += static_bytes(op->out[0]->type);
+}
+
+/* ---- computing ---- */
+
 /* Makes the values that remaining ops read results of the program. */
 static void add_results(void *user, fv_op *op) {
     folder *f = user;
-    bool is_taken = op->nout && op->out[0] && fv_ptrmap_get(&f->copies, op->out[0]);
-    for (int i = 0; is_taken && i < op->nout; i++) {
+    bool folds = is_taken(f, op) && !stays(f, op);
+    for (int i = 0; folds && i < op->nout; i++) {
         fv_value *v = op->out[i];
         bool outside = false;
-        for (int k = 0; v && k < v->nuses && !outside; k++) {
-            fv_op *use = v->uses[k].op;
-            outside = !use->nout || !use->out[0] || !fv_ptrmap_get(&f->copies, use->out[0]);
-        }
+        for (int k = 0; v && k < v->nuses && !outside; k++)
+            outside = !is_taken(f, v->uses[k].op) || stays(f, v->uses[k].op);
         if (!outside || (!fv_op_is(op, FV_OP_Concat) && !static_and_small(v->type, FV_FOLD_BYTES)))
             continue;
         FV_PUSH(f->r->arena, f->results, f->n, f->cap, fv_ptrmap_get(&f->copies, v));
@@ -227,13 +284,21 @@ static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad, bool *ind
     folder f = {.r = r,
                 .copies = fv_ptrmap_in(r->arena),
                 .sources = fv_ptrmap_in(r->arena),
-                .spoilt = spoilt};
+                .spoilt = spoilt,
+                .elements = fv_elements_new(r->module->session),
+                .packed = fv_ptrmap_in(r->arena)};
     f.temp = fv_module_new(r->module->session, "fold");
     fv_func *func = fv_func_new(f.temp, "main");
     f.body = func->body;
     each(r->module->funcs->body, take, &f);
+    each(r->module->funcs->body, keep_packed, &f);
     each(r->module->funcs->body, add_results, &f);
     bool ok = !f.n || compute(&f, bad, index);
+    if (ok && !*bad && f.npacked)
+        fv_pass_declined(r, f.npacked,
+                         fv_printf(r->arena, "left packed (%zu bytes, %zu if folded)",
+                                   f.packed_bytes, f.whole_bytes));
+    fv_elements_free(&f.elements);
     fv_module_free(f.temp);
     return ok;
 }

@@ -95,6 +95,10 @@ void fv_pass_count_one(fv_pass_run *r, const char *what) {
     FV_PUSH(r->arena, r->counts, r->ncounts, r->cap_counts, ((fv_pass_count){what, 1}));
 }
 
+void fv_pass_declined(fv_pass_run *r, int n, const char *what) {
+    FV_PUSH(r->arena, r->counts, r->ncounts, r->cap_counts, ((fv_pass_count){what, n}));
+}
+
 bool fv_pass_may(const fv_pass_run *r, const char *what, const fv_op *op) {
     const fv_gate *gate = r->options ? r->options->gate : NULL;
     return !gate || gate->may(gate->user, r->pass->name, what, op);

@@ -25,6 +25,8 @@ typedef struct fv_pass_run {
     const struct fv_pipeline_options *options; /* NULL: there are none */
 } fv_pass_run;
 void fv_pass_count_one(fv_pass_run *r, const char *what); /* also sets changed */
+/* Reports n changes that the pass did not make, and why, next to the counts. */
+void fv_pass_declined(fv_pass_run *r, int n, const char *what);
 /* Asked before each optional change of a pass: may it be made? (ir/graph/gate.h) */
 bool fv_pass_may(const fv_pass_run *r, const char *what, const fv_op *op) FV_MUST_USE;
 /* Visits each op of the module; ops in a region of an op are visited before it. A visit may erase

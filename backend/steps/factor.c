@@ -377,7 +377,18 @@ static fv_value *define_value(const field *f, const fv_expr *x, const char *name
     return op->out[0];
 }
 
-/* The sum of a core over the variables of the sum: a load of what was computed before. */
+/* The number of terms of the sum, wrapped to its type. */
+static fv_expr *number_of_terms(const field *f) {
+    fv_arena *a = f->l->exprs;
+    fv_expr *n = fv_x_int(a, 1);
+    for (int i = 0; i < f->sum->u.red.nvars; i++)
+        n = fv_x_bin(a, FV_X_MUL, n, fv_x_dim(a, f->sum->u.red.vars[i]->dim));
+    return fv_x_convert(a, (fv_elem)f->sum->type.elem, n);
+}
+
+/* The sum of a core over the variables of the sum: a load of what was computed before. Where the
+ * core is by * c + rest with a constant c, it is the sum of c, which is computed here, times by,
+ * plus the number of terms times rest. */
 static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
     fv_arena *a = f->l->exprs;
     fv_var *axes[FV_MAX_RANK];
@@ -386,6 +397,11 @@ static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
     int n = axes_of(f, core, axes);
     const char *name = fv_printf(a, "%s.%s", f->d->value->name, what);
     const fv_tensor *t = constant_walk(f, core, n, axes, &w);
+    linear p = t ? core_only(core) : linear_of(f, core, 0);
+    if (p.core != core && p.core && is_constant(f, p.core)) {
+        fv_expr *y = times(a, core_sum(f, p.core, what), p.by);
+        return p.rest ? plus_times(a, y, number_of_terms(f), p.rest) : y;
+    }
     fv_value *v = t ? constant_sum(f, &w, t, (fv_elem)core->type.elem, name) : NULL;
     if (!v)
         v = define_value(f, fv_x_reduce(a, FV_SUM, f->sum->u.red.nvars, f->sum->u.red.vars, core),
@@ -393,15 +409,6 @@ static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
     for (int i = 0; i < n; i++)
         index[i] = fv_x_var(a, axes[i]);
     return fv_x_load(a, fv_value_buf(a, v), index);
-}
-
-/* The number of terms of the sum, wrapped to its type. */
-static fv_expr *number_of_terms(const field *f) {
-    fv_arena *a = f->l->exprs;
-    fv_expr *n = fv_x_int(a, 1);
-    for (int i = 0; i < f->sum->u.red.nvars; i++)
-        n = fv_x_bin(a, FV_X_MUL, n, fv_x_dim(a, f->sum->u.red.vars[i]->dim));
-    return fv_x_convert(a, (fv_elem)f->sum->type.elem, n);
 }
 
 /* ---- a sum of products ---- */

@@ -21,6 +21,7 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "backend/steps/order.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
 #include "ir/definition/recurrence.h"
@@ -178,21 +179,28 @@ static fv_expr *rewritten(labels *s, const fv_expr *x,
     return fv_x_rewrite(&r, x);
 }
 
-static void choose(fv_lowerer *l, fv_storage *s) {
+/* The body of d with the orders of its sums; `say`: the decision is recorded. */
+static fv_expr *decided(fv_lowerer *l, const fv_definition *d, bool say) {
     orders o = {.l = l, .along = fv_ptrmap_in(l->exprs)};
-    labels tell_by = {.o = &o, .label = fv_ptrmap_in(l->exprs)};
-    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
-    *d = *s->def;
-    d->body = rewritten(&tell_by, s->def->body, label);
-    tell_by.became = FV_NEW(l->exprs, const fv_expr *, tell_by.n);
-    fv_definition *seen = fv_merge_axes(l, fv_split_axes(l, d));
-    seen->body = rewritten(&tell_by, seen->body, unlabel);
+    labels by = {.o = &o, .label = fv_ptrmap_in(l->exprs)};
+    fv_definition labelled = *d;
+    labelled.body = rewritten(&by, d->body, label);
+    by.became = FV_NEW(l->exprs, const fv_expr *, by.n);
+    fv_definition *seen = fv_merge_axes(l, fv_split_axes(l, &labelled));
+    seen->body = rewritten(&by, seen->body, unlabel);
     struct fv_reasons *reasons = l->reasons;
     l->reasons = NULL; /* schedules say theirs */
     fv_why why = decide(&o, seen);
     l->reasons = reasons;
-    tell(&o, seen, why);
-    d->body = rewritten(&tell_by, s->def->body, order);
+    if (say)
+        tell(&o, seen, why);
+    return rewritten(&by, d->body, order);
+}
+
+static void choose(fv_lowerer *l, fv_storage *s) {
+    fv_definition *d = FV_NEW(l->exprs, fv_definition, 1);
+    *d = *s->def;
+    d->body = decided(l, s->def, true);
     s->def = d;
 }
 
@@ -209,6 +217,12 @@ static bool has_sums(const fv_expr *x, fv_ptrmap *seen) {
 static fv_expr *one_chain(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     return fv_x_is_ordered(x)
                ? fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_CHAIN, 0)
+               : NULL;
+}
+
+static fv_expr *open(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
+    return fv_x_is_ordered(x)
+               ? fv_x_reduce_in(r->arena, fv_x_with_args(r->arena, x, args), FV_ORDER_OPEN, 0)
                : NULL;
 }
 
@@ -230,4 +244,31 @@ bool fv_step_order(fv_lowerer *l) {
         }
     }
     return true;
+}
+
+/* ---- the verifier ---- */
+
+static bool is_as_decided(fv_lowerer *l, const fv_storage *s) {
+    struct fv_reasons *reasons = l->reasons;
+    fv_definition d = *s->def;
+    l->reasons = NULL;
+    d.body = fv_x_rewrite(&(fv_x_rewriter){.arena = l->exprs, .after = open}, d.body);
+    bool same = fv_x_equal(decided(l, &d, false), s->def->body);
+    l->reasons = reasons;
+    return same || fv_error(l->session,
+                            "illegal definition of %%%s: a sum is in another order than the one "
+                            "that follows from its form",
+                            s->value->name);
+}
+
+bool fv_orders_verify(fv_lowerer *l) {
+    bool ok = true;
+    for (const fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            const fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            fv_ptrmap seen = fv_ptrmap_in(l->exprs);
+            if (s && s->def && fv_storage_has_kernel(s) && has_sums(s->def->body, &seen))
+                ok &= is_as_decided(l, s);
+        }
+    return ok;
 }

@@ -105,12 +105,15 @@ typedef struct fv_definitions {
     const fv_type **in, **out;
 } fv_definitions;
 
+struct fv_layout;
 /* Callbacks after each pass (d is NULL) and each step of lowering: `look` sees the module, `took`
- * gets the duration in milliseconds. Either may be NULL. */
+ * gets the duration in milliseconds. `laid_out` gets the name and the layout of each constant that
+ * is laid out for a kernel. Each may be NULL. */
 typedef struct fv_watch {
     void *user;
     void (*look)(void *user, const char *step, const fv_module *m, const fv_definitions *d);
     void (*took)(void *user, const char *step, double ms);
+    void (*laid_out)(void *user, const char *name, const struct fv_layout *layout);
 } fv_watch;
 
 /* Does every dim of `t` that depends on data occur in the type `by`? Then code that knows memory of

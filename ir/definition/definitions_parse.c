@@ -443,7 +443,7 @@ static bool read_summed(fv_definition_reader *r, const fv_definition *d) {
         const fv_var *v = name ? fv_dr_var(r, name) : NULL;
         if (!name)
             return false;
-        if (i == n || !v || v->dim != vars[i]->dim)
+        if (i == n || v != vars[i])
             return fv_lex_error(l, "the sum of %%%.60s is not over '%.60s' there", d->value->name,
                                 name);
         i++;
@@ -452,7 +452,19 @@ static bool read_summed(fv_definition_reader *r, const fv_definition *d) {
                                   d->value->name, n, i);
 }
 
-/* as FORM [rows|queries AXES] [columns|each|features AXES] [over|keys VARIABLES] */
+/* The variables of the first sum, after their word; without a sum there are none. */
+static bool read_terms(fv_definition_reader *r, const fv_definition *d, const char *word) {
+    fv_lexer *l = &r->p.l;
+    fv_var *const *vars;
+    if (!fv_form_over(d, &vars))
+        return true;
+    return fv_lex_accept(l, word)
+               ? read_summed(r, d)
+               : fv_lex_error(l, "expected '%s' and the variables of the sum", word);
+}
+
+/* as FORM [rows|queries AXES] [columns|each|features AXES] over|keys VARIABLES; maps and rows have
+ * only their name */
 static bool read_form(fv_definition_reader *r, fv_definition *d) {
     fv_lexer *l = &r->p.l;
     if (fv_lex_is(l, "as") && !is_behind(r, "form", "no definition has a form"))
@@ -475,8 +487,7 @@ static bool read_form(fv_definition_reader *r, fv_definition *d) {
                    ((attends || contracts) && fv_lex_accept(l, attends ? "features" : "columns"));
     if (columns && !read_axes(r, d, &d->form.columns))
         return false;
-    bool over = (attends || contracts) && fv_lex_accept(l, attends ? "keys" : "over");
-    return !over || read_summed(r, d);
+    return (!attends && !contracts) || read_terms(r, d, attends ? "keys" : "over");
 }
 
 static bool read_body(fv_definition_reader *r, fv_defined *x) {

@@ -22,6 +22,11 @@ typedef struct fv_tuned_kernel {
     /* selects the kernels with that schedule that store a value of that name or come from the ONNX
      * node of that name; "": all with that schedule. Only scripts set it; a text has keys */
     const char *node;
+    /* further conditions, which only scripts set: the form of the definition that the kernel
+     * computes (ir/definition/form.h), and the layout that its constant operand has to have; NULL:
+     * any */
+    const char *form;
+    const struct fv_layout *layout;
     fv_schedule schedule; /* naive: the selected kernels are built as serial loops */
     const char *note;     /* printed after the entry, for people; NULL: none */
     int line, column; /* position of the key in the text; 0: the entry was not read from a text */

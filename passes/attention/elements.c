@@ -61,7 +61,8 @@ static fv_expr *constant_of(fv_arena *a, const fv_value *v) {
         return NULL;
     if (t->elem == FV_F32 || t->elem == FV_F64)
         return fv_x_const(a, t->elem, fv_tensor_float(t, 0));
-    return fv_elem_is_int(t->elem) || t->elem == FV_BOOL
+    bool is_computed_with = fv_elem_arith(t->elem) == t->elem;
+    return is_computed_with && (fv_elem_is_int(t->elem) || t->elem == FV_BOOL)
                ? fv_x_const_int(a, t->elem, fv_tensor_int(t, 0))
                : NULL;
 }

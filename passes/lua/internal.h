@@ -343,6 +343,15 @@ void fv_lua_free_arena(fv_arena **a);
 /* Runs a compiled module, and pushes a table of its outputs by their names. */
 void fv_lua_push_outputs(lua_State *L, fv_lua_compiled *c, const fv_lua_inputs *in);
 
+/* ---- lowered.c ---- */
+
+int fv_lua_instructions(lua_State *L); /* fv.instructions */
+int fv_lua_layout(lua_State *L);       /* fv.layout */
+/* The layout with that text, and in *printed its text as it is printed; NULL after a diagnostic.
+ * Called with a door open. */
+const struct fv_layout *fv_lua_parse_layout(fv_lua *l, const char *text, const char **printed);
+int fv_lua_lowered(lua_State *L);      /* module:lowered */
+
 /* ---- kernel.c ---- */
 
 int fv_lua_kernel_new(lua_State *L); /* fv.kernel */

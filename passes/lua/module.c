@@ -54,7 +54,9 @@ static int fv_load(lua_State *L) {
 
 const luaL_Reg fv_lua_functions[] = {{"compile", fv_lua_compile},
                                      {"diff", fv_lua_diff},
+                                     {"instructions", fv_lua_instructions},
                                      {"kernel", fv_lua_kernel_new},
+                                     {"layout", fv_lua_layout},
                                      {"level", fv_lua_level},
                                      {"load", fv_load},
                                      {"op", fv_lua_op_new},
@@ -359,6 +361,7 @@ const fv_lua_class fv_lua_module_class = {
     (const luaL_Reg[]){{"buffer", fv_lua_buffer},
                        {"const", fv_lua_const},
                        {"copy", module_copy},
+                       {"lowered", fv_lua_lowered},
                        {"dim", module_dim},
                        {"find", module_find},
                        {"run", fv_lua_module_run},

@@ -2,14 +2,38 @@
  * name a node. */
 #include <string.h>
 
+#include "ir/definition/form.h"
+#include "ir/layout/layout.h"
 #include "passes/lua/internal.h"
 
 typedef struct wishing {
     fv_lua *l;
-    const char *node, *text;
+    const char *node, *form, *layout, *text;
     int line;
     fv_tuned_kernel kernel;
 } wishing;
+
+/* The layout that the kernel's constant operand has to have. The width of its panels is the number of
+ * columns of a tile, unless the parameters state another one. */
+static bool wish_layout(wishing *w) {
+    fv_lua *l = w->l;
+    fv_schedule *s = &w->kernel.schedule;
+    const char *text;
+    const fv_layout *layout = fv_lua_parse_layout(l, w->layout, &text);
+    w->kernel.layout = layout;
+    if (!layout)
+        return false;
+    if (s->kind == FV_SCHEDULE_naive)
+        return fv_error(l->session, "the naive schedule reads operands as their types say: no "
+                                    "layout can be asked for");
+    for (int i = 0; i < layout->nlevels; i++)
+        if (layout->level[i].axis == layout->rank - 1 && layout->level[i].divisor > 1 &&
+            s->kind == FV_SCHEDULE_contract && !fv_schedule_states(s, FV_PARAMETER_columns)) {
+            fv_schedule_set(s, FV_PARAMETER_columns, layout->level[i].divisor);
+            break;
+        }
+    return true;
+}
 
 /* Parses the text of a schedule. Positions in it mean nothing to the script, so an error is
  * reported at the line that declares the schedule. */
@@ -20,12 +44,17 @@ static bool parse(void *arg) {
     fv_lexer lex;
     fv_schedule_places places;
     w->kernel = (fv_tuned_kernel){.node = fv_strdup(l->arena, w->node), .line = w->line};
+    if (*w->form && fv_form_find(w->form) == FV_FORM_NONE)
+        return fv_error(l->session, "'%s' is no form; there are map, row, contract and attention",
+                        w->form);
+    w->kernel.form = *w->form ? fv_strdup(l->arena, w->form) : NULL;
     fv_diag_file(l->session, "the schedule");
     fv_lex_init(&lex, l->session, l->arena, fv_strdup(l->arena, w->text));
     bool ok = fv_schedule_parse(&lex, &w->kernel.schedule, &places, true) && !lex.failed &&
               (lex.tok.kind == FV_TOK_END ||
                fv_lex_error(&lex, "expected the end of it, found %s", fv_lex_found(&lex)));
     fv_diag_file(l->session, before);
+    ok = ok && (!*w->layout || wish_layout(w));
     for (int p = 0; p < FV_NPARAMETERS; p++)
         w->kernel.places.at[p].line = w->line;
     return ok;
@@ -60,15 +89,18 @@ int fv_lua_line(lua_State *L) {
 }
 
 fv_tuned_kernel fv_lua_read_schedule(lua_State *L, int table) {
-    static const char *const fields[] = {"match", "name", "params", NULL};
+    static const char *const fields[] = {"form", "layout", "match", "name", "params", NULL};
     table = lua_absindex(L, table);
     luaL_checkstack(L, 20, NULL);
     if (!lua_istable(L, table))
-        luaL_error(L, "a schedule is a %s, expected a table {match =, name =, params =}",
-                   luaL_typename(L, table));
+        luaL_error(
+            L, "a schedule is a %s, expected a table {match =, form =, layout =, name =, params =}",
+            luaL_typename(L, table));
     fv_lua_check_fields(L, table, "fv.schedule", fields);
     wishing w = {.l = fv_lua_of(L), .line = fv_lua_line(L)};
     w.node = fv_lua_text_field(L, table, "match", "");
+    w.form = fv_lua_text_field(L, table, "form", "");
+    w.layout = fv_lua_text_field(L, table, "layout", "");
     const char *name = fv_lua_text_field(L, table, "name", NULL);
     if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyz_") != strlen(name))
         luaL_error(L, "'%s' is no name of a schedule", name);
@@ -116,8 +148,10 @@ const fv_tuning *fv_lua_schedules_field(lua_State *L, int table) {
     if (type == LUA_TNIL)
         return NULL;
     if (type != LUA_TTABLE)
-        luaL_error(L, "schedules is a %s, expected a list of {match =, name =, params =}",
-                   luaL_typename(L, -1));
+        luaL_error(
+            L,
+            "schedules is a %s, expected a list of {match =, form =, layout =, name =, params =}",
+            luaL_typename(L, -1));
     int list = lua_gettop(L), n = (int)lua_rawlen(L, list);
     fv_tuning *u = fv_lua_scratch(L, 1, sizeof *u);
     u->kernels = fv_lua_scratch(L, (size_t)n + 1, sizeof *u->kernels);

@@ -1,5 +1,5 @@
-# The patches of tests/newcomer, written from the documents alone, apply to a copy of the sources, are each a file and lines of a
-# table, build without a warning, and do what their tests say; what both builds compute has the same bits.
+# The patches of tests/newcomer, written from the documents alone, apply to a copy of the sources, are each few files, build without a
+# warning, and do what their tests say; what both builds compute has the same bits.
 # Usage: newcomer.sh BUILD
 set -u
 export FOVEA_CACHE_DIR= # what is tested is compiled
@@ -25,7 +25,7 @@ give_up() {
     exit 1
 }
 # What a patch touches of the program: neither tests nor documents.
-touched() { git apply --numstat "$1" | cut -f 3 | grep -E '\.(c|h|def)$' | grep -vE '^(tests|docs)/'; }
+touched() { git apply --numstat "$1" | cut -f 3 | grep -E '\.(c|h|def|fvk|rules|lua)$' | grep -vE '^(tests|docs)/'; }
 
 patches=$(ls tests/newcomer/*.patch)
 for patch in $patches; do
@@ -46,7 +46,7 @@ done
 programs="definition/test_definition definition/test_planted ops/test_ops reasons/test_reasons tuning/test_tuning tuning/test_tunings"
 meson setup build -Dwerror=true --buildtype=debug >"$log" 2>&1 || give_up "meson"
 # shellcheck disable=SC2046
-ninja -C build tools/fovea $(printf 'tests/%s ' $programs) >"$log" 2>&1 || give_up "it does not build"
+ninja -C build tools/fovea tests/consumers/test_consumers $(printf 'tests/%s ' $programs) >"$log" 2>&1 || give_up "it does not build"
 for program in $programs; do
     build/tests/$program >"$log" 2>&1
     status=$?
@@ -58,6 +58,11 @@ for program in $programs; do
     [ $status = 0 ] || [ "${counts% *}" != "${counts#* }" ] || counts="1 0"
     passed=$((passed + ${counts#* })) failed=$((failed + ${counts% *} - ${counts#* }))
 done
+
+build/tests/consumers/test_consumers --filter='instruction/*' >"$log" 2>&1
+status=$?
+[ $status = 0 ] || tail -n 20 "$log"
+tell "the table of instructions" $status
 
 # Models that the patches are about, and others; where programs are the same text, so are the bits.
 mkdir -p models none
@@ -71,6 +76,17 @@ tell "the same bits as before" $status
 build/tools/fovea compile models/step.fvir -q --target=x86-64-v3 --emit=kernels -o after.txt
 [ "$(grep -c '^kernel' before.txt)" -gt "$(grep -c '^kernel' after.txt)" ]
 tell "the step leaves fewer kernels" $?
+
+# The instruction is used where a target has its feature, by LLVM and by C.
+model=models/instruction.fvir
+for target in riscv64 riscv64+zfhmin; do
+    build/tools/fovea compile $model -q --target=$target -o $target.c
+    build/tools/fovea compile $model -q --target=$target -o $target.s >"$log" 2>&1 || echo "fcvt.s.h" >$target.s # built without LLVM
+done
+! grep -q _Float16 riscv64.c && grep -q _Float16 riscv64+zfhmin.c && grep -q __riscv_zfhmin riscv64+zfhmin.c
+tell "C has the instruction" $?
+grep -q 'fcvt\.s\.h' riscv64+zfhmin.s
+tell "LLVM has the instruction" $?
 
 # A tuning sets the parameter: other loops, and the same bits.
 model=models/parameter.fvir

@@ -7,6 +7,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/dim/text.h"
+#include "ir/layout/layout.h"
 
 enum { NAMED = 4 }; /* kernels that the model has not, one by one */
 
@@ -94,7 +95,10 @@ static const char *key_of(fv_lowerer *l, int n, const fv_definition *const *all)
 
 static bool is_of(fv_lowerer *l, const fv_tuned_kernel *k, const fv_value *v) {
     const fv_origin *o = fv_storage_origin(l, v);
+    const fv_storage *s = fv_storage_of(l, v);
     bool is = !*k->node || !strcmp(v->name, k->node);
+    if (k->form && (!s->def || s->def->form.kind != fv_form_find(k->form)))
+        return false;
     for (int i = 0; i < o->n && !is; i++)
         is = !strcmp(o->nodes[i], k->node);
     return is;
@@ -178,6 +182,20 @@ int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t lea
     return c->how.value[p];
 }
 
+void fv_choose_layout(fv_choosing *c, const struct fv_layout *layout) {
+    const fv_tuned_kernel *w = c->wish;
+    fv_text t = {.arena = c->l->arena};
+    c->has_layout |= layout != NULL;
+    if (!w || !w->layout || !layout || fv_layout_equal(w->layout, layout))
+        return;
+    fv_text_put(&t, "the schedule reads its constant operand in '");
+    fv_layout_print(&t, layout);
+    fv_text_put(&t, "', not in '");
+    fv_layout_print(&t, w->layout);
+    fv_text_put(&t, "'");
+    refuse(c->l, w, w->line, w->column, t.s);
+}
+
 static void check_wish(fv_choosing *c) {
     const fv_tuned_kernel *w = c->wish;
     fv_arena *a = c->l->arena;
@@ -185,6 +203,9 @@ static void check_wish(fv_choosing *c) {
         refuse(c->l, w, w->line, w->column,
                fv_printf(a, "the kernel's schedule is '%s', not '%s'",
                          fv_schedule_name(c->how.kind), fv_schedule_name(w->schedule.kind)));
+    if (w->layout && !c->has_layout)
+        refuse(c->l, w, w->line, w->column,
+               "the schedule lays out no constant of this kernel: no layout can be asked for");
     for (int p = 0; p < FV_NPARAMETERS; p++)
         if (fv_schedule_states(&w->schedule, (fv_parameter)p) &&
             !fv_is_choice(&c->limits, (fv_parameter)p))
@@ -225,8 +246,15 @@ static void refuse_others(fv_lowerer *l, const fv_tuning *u) {
     for (int i = 0; i < u->n; i++) {
         const fv_tuned_kernel *k = &u->kernels[i];
         bool naive = k->schedule.kind == FV_SCHEDULE_naive;
-        if (k->node && *k->node && !fv_ptrmap_get(&l->tuning.found, k) &&
-            !fv_ptrmap_get(&l->tuning.refused, k))
+        if (!k->node || !(*k->node || k->form) || fv_ptrmap_get(&l->tuning.found, k) ||
+            fv_ptrmap_get(&l->tuning.refused, k))
+            continue;
+        if (k->form)
+            refuse(l, k, k->line, k->column,
+                   fv_printf(l->arena, "no kernel%s%s%s of form '%s' has schedule '%s'",
+                             *k->node ? " of '" : "", k->node, *k->node ? "'" : "", k->form,
+                             fv_schedule_name(k->schedule.kind)));
+        else
             refuse(l, k, k->line, k->column,
                    fv_printf(
                        l->arena,

@@ -13,6 +13,7 @@ typedef struct fv_choosing {
     const fv_tuned_kernel *wish; /* of the tuning; NULL: it says nothing of this kernel */
     fv_schedule how;             /* what was chosen so far */
     fv_schedule_limits limits;
+    bool has_layout; /* a constant operand of the kernel was laid out */
 } fv_choosing;
 
 /* Begins for the kernel of d, which that schedule is about to make. */
@@ -25,6 +26,9 @@ fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const
  * before columns and blocks. */
 int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t least, int64_t most,
                   int64_t step);
+/* The constant operand is in that layout; NULL: it has no constant that is laid out. A diagnostic
+ * where the tuning wants another one. */
+void fv_choose_layout(fv_choosing *c, const struct fv_layout *layout);
 /* Does the tuning want serial loops for what makes v? */
 bool fv_wants_naive(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
 /* The same was not possible: a diagnostic, for one of several ops. */

@@ -525,6 +525,7 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
 
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     fv_contract_place(l, op, p->d, &p->c, p->tile.nr);
+    fv_choose_layout(&p->chosen, p->c.packed ? p->c.panels.layout : NULL);
     if (p->c.dense.a)
         p->c.a = fv_place_dense(l, op, p->d, &p->c.dense.of_a);
     p->block = choose_rest(&p->chosen, op, &p->c, &p->tile, p->d);

@@ -8,6 +8,7 @@
 
 #include "backend/lowering/access.h"
 #include "ir/base/mapping.h"
+#include "ir/definition/definitions.h"
 #include "ir/expr/affine.h"
 #include "ir/expr/fold.h"
 
@@ -221,5 +222,8 @@ bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) {
     as->kind = FV_VALUE_CONST;
     as->tensor = t;
     to->value = as;
+    const fv_watch *watch = l->options->watch;
+    if (watch && watch->laid_out)
+        watch->laid_out(watch->user, as->name, &to->layout);
     return true;
 }

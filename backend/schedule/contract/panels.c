@@ -300,6 +300,10 @@ static double elements_of(const stored *s) {
     return n;
 }
 
+static const fv_layout *layout_of(fv_lowerer *l, const stored *s) {
+    return &fv_laid_out_find(l, &s->laid)->layout;
+}
+
 /* The panels of the factor are those of its largest constant. */
 static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load, double bytes) {
     fv_panels *p = k->p;
@@ -307,6 +311,7 @@ static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load, 
         return;
     k->most = bytes;
     p->value = v;
+    p->layout = layout_of(k->l, s);
     p->load = load;
     p->panel = s->panel;
     p->steps = s->packed_k >= 0 ? steps_in_byte(s->laid.elem) : 1;
@@ -446,6 +451,7 @@ static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_
     if (!v)
         return false;
     p->value = v;
+    p->layout = layout_of(l, &s);
     p->panel = s.panel;
     p->steps = s.packed_k >= 0 ? steps_in_byte(s.laid.elem) : 1;
     p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), s.at);

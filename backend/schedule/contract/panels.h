@@ -12,11 +12,12 @@ typedef struct fv_panels {
     bool made_in_run; /* by a kernel of its own, before; else a constant */
     int panel;        /* that axis of it */
     int steps;        /* of the last axis of the sum, whose elements share a byte of it */
-    fv_var *panel_index, *column; /* of the panel, and of the column in it */
-    fv_var *index[FV_MAX_RANK];   /* made in the run: of its axes */
-    fv_expr *load;                /* of an element of it, over these and the axes of the sum */
-    fv_expr *x;                   /* the factor, over the same */
-    int width;                    /* columns of each factor in a panel */
+    fv_var *panel_index, *column;   /* of the panel, and of the column in it */
+    fv_var *index[FV_MAX_RANK];     /* made in the run: of its axes */
+    fv_expr *load;                  /* of an element of it, over these and the axes of the sum */
+    fv_expr *x;                     /* the factor, over the same */
+    int width;                      /* columns of each factor in a panel */
+    const struct fv_layout *layout; /* of the constant `value`; NULL: it is made in the run */
 } fv_panels;
 /* Is the factor of `sum` in d laid out in panels when the model is compiled? It is a constant, or
  * several constants each of which has some of the columns, or it is computed from constants that

@@ -7,7 +7,11 @@ fv = {}
 
 ---@alias fv.passes (string|fv.pass|fv.passes)[]
 ---@alias fv.pipeline_table {[integer]: string|fv.pass|fv.passes, steps: string[]?, code: string?, purpose: string?}
----@alias fv.schedule_wish {match: string?, name: string, params: table<string, integer|boolean>?}
+---@alias fv.schedule_wish {match: string?, form: string?, name: string, params: table<string, integer|boolean>?, layout: string?}
+---@alias fv.layout_axes {name: string, extent: integer}[]
+---@alias fv.layout_levels {axis: string, divisor: integer, modulus: integer?, stride: integer, count: integer}[]
+---@alias fv.layout_table {value: string?, text: string, axes: fv.layout_axes, levels: fv.layout_levels, bits: integer, bytes: integer, companions: {name: string, axes: fv.layout_axes, levels: fv.layout_levels, bits: integer, bytes: integer}[]}
+---@alias fv.form_table {value: string, kind: string, text: string, each: boolean, rows: string[], columns: string[], over: string[]}
 ---@alias fv.size integer|fv.dim
 ---@alias fv.attribute integer|number|string|integer[]|number[]|string[]|fv.tensor|fv.type|fv.size[]|fv.region
 ---@alias fv.operands fv.value|(fv.value|false)[]
@@ -116,6 +120,16 @@ function fv.test(name, run) end
 ---@return {median: number, min: number, q1: number, q3: number, max: number, runs: integer, ratio: number}[]
 function fv.time(contenders) end
 
+---The instructions of a target, or of all, for single operations.
+---@param target string?
+---@return {name: string, operation: string, from: string, from_lanes: integer, to: string, to_lanes: integer, feature: string, meaning: string}[]
+function fv.instructions(target) end
+
+---A layout as a table.
+---@param text string
+---@return fv.layout_table
+function fv.layout(text) end
+
 ---@class fv.module
 ---@field constants fv.value[]
 ---@field functions fv.func[]
@@ -141,6 +155,11 @@ function module:const(name, tensor) end
 ---A module like it.
 ---@return fv.module
 function module:copy() end
+
+---What lowering decides: forms, factors and layouts.
+---@param options {target: string?}?
+---@return {forms: fv.form_table[], factors: {value: string, text: string}[], layouts: fv.layout_table[]}
+function module:lowered(options) end
 
 ---@param x integer|string|fv.dim
 ---@return fv.dim

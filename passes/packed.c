@@ -1,0 +1,121 @@
+/* packed.c - see packed.h. */
+#include "passes/packed.h"
+
+#include "ir/base/limits.h"
+#include "ir/expr/affine.h"
+#include "ir/expr/visit.h"
+
+enum { MANY = 12 }; /* the most loads of an element, as of fv_element */
+
+/* Does each element take a few instructions, so that a register tile can compute it? */
+static bool is_cheap(fv_arena *a, const fv_expr *root) {
+    const fv_expr *x;
+    for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));)
+        switch ((fv_expr_op)x->op) {
+        case FV_X_LOAD: fv_x_skip(&v); break;
+        case FV_X_CONST:
+        case FV_X_CONVERT:
+        case FV_X_BITCAST:
+        case FV_X_ADD:
+        case FV_X_SUB:
+        case FV_X_MUL:
+        case FV_X_NEG: break;
+        default: return false;
+        }
+    return true;
+}
+
+/* Can lowering lay out a constant that is loaded at this index? It is a sum of variables, or the
+ * number of a block of one. */
+static bool is_laid_out_at(const fv_affines *s, const fv_expr *index) {
+    int64_t block;
+    if (index->op == FV_X_FLOORDIV && index->arg[0]->op == FV_X_VAR)
+        return fv_x_is_int(index->arg[1], &block);
+    fv_affine f = fv_affine_of(s, index);
+    return f.rest && fv_dim_is_const(f.rest) && fv_affine_is_of_vars(&f);
+}
+
+static bool is_constant_load(const fv_affines *s, const fv_expr *load) {
+    const fv_value *c = fv_loaded(load);
+    bool is = c->kind == FV_VALUE_CONST;
+    for (int i = 0; i < load->u.buf->rank && is; i++)
+        is = is_laid_out_at(s, load->arg[i]);
+    return is;
+}
+
+static size_t bytes_of(fv_elem e, size_t count) {
+    size_t bytes;
+    return fv_elem_bytes(e, count, &bytes) ? bytes : SIZE_MAX;
+}
+
+/* The bytes of n loads from constants for `count` elements; 0: one cannot be laid out. `whole`: does
+ * one of the constants have as many elements, so that not all elements are repeated ones? */
+static size_t bytes_loaded(const fv_affines *s, fv_expr *const *loads, int n, size_t count,
+                           bool *whole) {
+    size_t bytes = 0;
+    *whole = false;
+    for (int i = 0; i < n; i++) {
+        if (!is_constant_load(s, loads[i]))
+            return 0;
+        size_t all = fv_loaded(loads[i])->tensor->count;
+        *whole |= all >= count;
+        bytes += bytes_of(fv_loaded(loads[i])->type->elem, all < count ? all : count);
+    }
+    return bytes;
+}
+
+/* Elements of v, whose dims are constants. */
+static size_t count_of(const fv_value *v) {
+    size_t n = 1;
+    for (int i = 0; i < v->type->rank; i++)
+        n *= (size_t)v->type->dims[i]->value;
+    return n;
+}
+
+size_t fv_packed_bytes(fv_elements *e, const fv_value *v, bool *whole) {
+    fv_var *index[FV_MAX_RANK];
+    fv_expr *loads[MANY];
+    *whole = false;
+    if (!fv_element_definition(e, v))
+        return 0;
+    fv_expr *x = fv_element(e, v, index);
+    const fv_affines s = {.dims = fv_region_module(v->def->block)->dims};
+    size_t count = count_of(v);
+    int n = fv_element_loads(e->arena, x, loads, MANY);
+    size_t bytes = n < MANY && is_cheap(e->arena, x) ? bytes_loaded(&s, loads, n, count, whole) : 0;
+    return bytes < bytes_of(v->type->elem, count) ? bytes : 0;
+}
+
+static const fv_expr *without_conversion(const fv_expr *x) {
+    return x->op == FV_X_CONVERT ? without_conversion(x->arg[0]) : x;
+}
+
+/* Does the factor load v at the last axis of d with more than one element, and `other` not have
+ * that axis? */
+static bool is_of_columns(const fv_definition *d, const fv_expr *factor, const fv_expr *other,
+                          const fv_value *v) {
+    int last = d->rank - 1;
+    while (last > 0 && fv_dim_is_one(d->index[last]->dim))
+        last--;
+    factor = without_conversion(factor);
+    return last >= 0 && fv_is_load(factor) && fv_loaded(factor) == v &&
+           fv_x_uses(factor, d->index[last]) && !fv_x_uses(other, d->index[last]);
+}
+
+bool fv_is_column_factor(fv_elements *e, const fv_op *user, const fv_value *v) {
+    const fv_definition *d = NULL;
+    const fv_expr *x;
+    if (user->nout && user->out[0])
+        d = fv_element_definition(e, user->out[0]);
+    if (!d)
+        return false;
+    for (fv_x_visitor w = fv_x_visit(e->arena, d->body); (x = fv_x_next(&w));) {
+        const fv_expr *term =
+            x->op == FV_X_REDUCE && x->u.red.kind == FV_SUM ? without_conversion(x->arg[0]) : NULL;
+        if (term && term->op == FV_X_MUL &&
+            (is_of_columns(d, term->arg[0], term->arg[1], v) ||
+             is_of_columns(d, term->arg[1], term->arg[0], v)))
+            return true;
+    }
+    return false;
+}
