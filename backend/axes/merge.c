@@ -349,6 +349,12 @@ int fv_merge_group(fv_lowerer *l, int n, fv_definition *const *all, fv_definitio
     return first ? shared : -1;
 }
 
+int fv_merged_shared(int n, fv_definition *const *all) {
+    fv_var *vars[FV_MAX_RANK];
+    int shared = fv_group_shared(n, all, vars);
+    return are_first(n, all, vars, shared) ? shared : -1;
+}
+
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d) {
     fv_definition *r, *all[] = {(fv_definition *)d};
     fv_merge_group(l, 1, all, &r);

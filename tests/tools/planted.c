@@ -107,6 +107,8 @@ STEP(concat)
 STEP(layout)
 STEP(order)
 STEP(join)
+STEP(split)
+STEP(merge)
 
 /* ---- schedules, and memory ---- */
 
