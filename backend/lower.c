@@ -74,6 +74,14 @@ static bool knows_type(const fv_ptrmap *known, const fv_op *op, const fv_type *t
     return t->kind != FV_TENSOR || are_known(known, op, t->rank, t->dims);
 }
 
+/* Are the dims of a view known? */
+static bool knows_view(const fv_ptrmap *known, const fv_op *op, const fv_buf *b) {
+    for (int i = 0; i < b->rank; i++)
+        if (b->extent[i]->op == FV_X_DIM && !are_known(known, op, 1, &b->extent[i]->u.dim))
+            return false;
+    return true;
+}
+
 /* What it speaks of: dims, extents of variables, and sizes of what it loads. */
 static bool knows_node(const fv_ptrmap *known, const fv_op *op, const fv_expr *x) {
     if (x->op == FV_X_DIM && !are_known(known, op, 1, &x->u.dim))
@@ -82,7 +90,7 @@ static bool knows_node(const fv_ptrmap *known, const fv_op *op, const fv_expr *x
         if (!are_known(known, op, 1, &x->u.red.vars[i]->dim))
             return false;
     const fv_value *from = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
-    return !from || knows_type(known, op, from->type);
+    return !from || (knows_type(known, op, from->type) && knows_view(known, op, x->u.buf));
 }
 
 /* Of a text: what steps make of ops speaks of what they speak of. */
@@ -90,6 +98,9 @@ static bool knows_definition(fv_lowerer *l, const fv_ptrmap *known, const fv_def
     if (!d || !d->def)
         return true;
     const fv_expr *x, *const roots[] = {d->def->body, d->def->place};
+    for (int i = 0; i < d->def->rank; i++)
+        if (!are_known(known, d->value->def, 1, &d->def->index[i]->dim))
+            return false;
     fv_x_visitor v = fv_x_visit(l->arena, roots[0]);
     for (int i = 0; i < 2 && roots[i]; i++)
         for (fv_x_visit_also(&v, roots[i]); (x = fv_x_next(&v));)
@@ -232,9 +243,11 @@ static bool run_steps(fv_lowerer *l) {
             continue;
         if (!steps[i].naive && !fv_may(l, fv_step_name_at(i)->name, NULL))
             continue;
-        if (!run_step(l, i) || !look_after(l, step))
+        if (!run_step(l, i))
             return false;
         l->current.after = step;
+        if (!look_after(l, step))
+            return false;
     }
     return true;
 }

@@ -374,6 +374,12 @@ fv_definition *fv_merge_rows(fv_lowerer *l, const fv_definition *d, int axis) {
     return r;
 }
 
+int fv_merged_shared(int n, fv_definition *const *all) {
+    fv_var *vars[FV_MAX_RANK];
+    int shared = fv_group_shared(n, all, vars);
+    return are_first(n, all, vars, shared) ? shared : -1;
+}
+
 fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d) {
     fv_definition *r, *all[] = {(fv_definition *)d};
     fv_merge_group(l, 1, all, &r);

@@ -14,5 +14,8 @@ fv_definition *fv_merge_rows(fv_lowerer *l, const fv_definition *d, int axis);
  * there are no others of one element. Returns how many axes are shared; -1: they are not the first
  * of each, in one order, and none are merged. */
 int fv_merge_group(fv_lowerer *l, int n, fv_definition *const *all, fv_definition **merged);
+/* How many axes n definitions of a group, merged by fv_merge_group, share; -1: they are not the
+ * first of each, in one order. */
+int fv_merged_shared(int n, fv_definition *const *all);
 
 #endif

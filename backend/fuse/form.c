@@ -6,6 +6,7 @@
 #include "backend/lowering/access.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
+#include "ir/definition/definitions.h"
 #include "ir/definition/form_text.h"
 
 /* ---- attention ---- */
@@ -95,8 +96,15 @@ bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) {
            fv_products_are_columns(l, d, &p);
 }
 
+/* d as its schedule sees it: the step merge has left it so, except for results that one kernel
+ * computes together. */
+static const fv_definition *seen_by_schedules(fv_lowerer *l, const fv_definition *d) {
+    bool merged = l->current.after && !fv_step_comes(l->current.after, "merge") && !fv_is_group(d->value->def);
+    return merged ? d : fv_merge_axes(l, fv_split_axes(l, d));
+}
+
 fv_form fv_find_form(fv_lowerer *l, const fv_definition *d) {
-    const fv_definition *seen = fv_merge_axes(l, fv_split_axes(l, d));
+    const fv_definition *seen = seen_by_schedules(l, d);
     fv_attention at;
     fv_products p;
     fv_expr *sum;
@@ -124,6 +132,13 @@ fv_form_kind fv_form_of(fv_lowerer *l, const fv_definition *d) {
 
 void fv_update_form(fv_lowerer *l, fv_definition *d) {
     d->form = found_silently(l, d);
+}
+
+void fv_update_form_axes(fv_lowerer *l, fv_definition *d) {
+    if (d->form.kind == FV_FORM_CONTRACT)
+        d->form = contraction_of(d, d->form.each);
+    else if (d->form.kind == FV_FORM_ATTENTION)
+        d->form = attention_of(l, d);
 }
 
 static bool is_as_found(fv_lowerer *l, const fv_storage *s) {

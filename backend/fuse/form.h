@@ -13,6 +13,8 @@ fv_form fv_find_form(fv_lowerer *l, const fv_definition *d);
 fv_form_kind fv_form_of(fv_lowerer *l, const fv_definition *d);
 /* Sets the form of d, which has become another definition. Says nothing. */
 void fv_update_form(fv_lowerer *l, fv_definition *d);
+/* Sets the axes of the form of d, which was split or merged; the kind of computation stays. */
+void fv_update_form_axes(fv_lowerer *l, fv_definition *d);
 /* Is d, whose axes are split and merged, attention both of whose products have columns? */
 bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) FV_MUST_USE;
 /* Is d, whose axes are split and merged, a contraction? */

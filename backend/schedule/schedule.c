@@ -88,17 +88,16 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
         fv_schedule_recurrence(l, r);
         return true;
     }
-    for (int i = 0; i < op->nout && !l->current.naive; i++)
-        if (op->out[i] && fv_storage_has_kernel(fv_storage_of(l, op->out[i])))
-            fv_spare_empty(l, fv_storage_of(l, op->out[i]));
-    if (fv_is_group(op) && !l->current.naive &&
-        (fv_schedule_kept(l, op) || fv_schedule_together(l, op)))
+    if (fv_is_group(op) && !l->current.naive && (fv_schedule_kept(l, op) || fv_schedule_together(l, op)))
         return true;
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
         if (!s || !fv_storage_has_kernel(s))
             continue;
-        fv_schedule_value(l, s, op);
+        if (fv_is_group(op))
+            fv_schedule_alone(l, s, op);
+        else
+            fv_schedule_value(l, s, op);
     }
     return true;
 }

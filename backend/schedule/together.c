@@ -13,6 +13,8 @@
  * all. */
 #include "backend/schedule/together.h"
 
+#include <string.h>
+
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
 #include "backend/axes/sums.h"
@@ -223,7 +225,8 @@ static bool have_shared_rows(const fv_together *t, int shared) {
 
 bool fv_together_choose(fv_lowerer *l, int n, fv_definition *const *all, fv_together *t) {
     *t = (fv_together){.n = n, .attends = fv_attends_by_rows(n, all)};
-    int shared = fv_merge_group(l, n, all, t->all);
+    int shared = fv_merged_shared(n, all);
+    memcpy(t->all, all, (size_t)n * sizeof *all);
     if (shared < 0)
         return fv_declines(l, all[n - 1]->value, FV_WHY_together_order, fv_v(all[0]->value));
     if (!are_seen_as_made(l, t) || !have_own_memory(l, t))
@@ -468,8 +471,6 @@ bool fv_schedule_together(fv_lowerer *l, fv_op *op) {
     if (!(fv_attends_by_rows(op->nout, all) || are_mapped(l, op)) ||
         !fv_together_choose(l, op->nout, all, &t))
         return false;
-    for (int m = 0; m < t.n; m++)
-        fv_storage_of(l, op->out[m])->def = t.all[m];
     emit(l, &t, op);
     return true;
 }

@@ -7,7 +7,7 @@
 /* How one kernel computes a group. */
 typedef struct fv_together {
     int n;
-    fv_definition *all[FV_MAX_OUT]; /* with axes merged */
+    fv_definition *all[FV_MAX_OUT];
     /* the axis that vectors run along; -1: a single element is made */
     int row[FV_MAX_OUT];
     /* axes that loops around all of them run along, the first of each */
@@ -19,8 +19,8 @@ typedef struct fv_together {
 
 /* Would the schedule map take the kernel of s alone? Decides, and does nothing. */
 bool fv_is_mapped(fv_lowerer *l, const fv_storage *s) FV_MUST_USE;
-/* Can one kernel, of rows, compute these n, which are a legal group? Says why not of the last one,
- * and does nothing. */
+/* Can one kernel, of rows, compute these n, which are a legal group, merged by fv_merge_group? Says
+ * why not of the last one, and does nothing. */
 bool fv_together_choose(fv_lowerer *l, int n, fv_definition *const *all,
                         fv_together *t) FV_MUST_USE;
 /* The kernel of a group. False: each result takes one of its own, and it says why; nothing was

@@ -15,6 +15,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/axes/merge.h"
 #include "backend/fuse/form.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
@@ -290,8 +291,10 @@ static bool try_group(fv_lowerer *l, const unit *a, const unit *b, group *out) {
     if (meet_in_memory(l, a, b, with))
         return false;
     for (int n = shared; n >= 0 && n >= shared - 1; n--) {
+        fv_definition *merged[FV_MAX_OUT];
         *out = share(l, &g, n);
-        if (fv_together_choose(l, out->n, out->all, &t))
+        (void)fv_merge_group(l, out->n, out->all, merged); /* as the step merge will */
+        if (fv_together_choose(l, out->n, merged, &t))
             return true;
     }
     return false;
@@ -545,6 +548,13 @@ static bool join_attention(joiner *j, fv_storage *y) {
     return fv_takes(l, y->value, FV_WHY_joins_attention, fv_v(at.scores), fv_v(at.weights));
 }
 
+/* Will one kernel make both, with the axes that the step merge leaves? */
+static bool is_attended_with(fv_lowerer *l, fv_definition *weights, fv_definition *result) {
+    fv_definition *merged[2];
+    (void)fv_merge_group(l, 2, (fv_definition *[]){weights, result}, merged);
+    return fv_is_attended_with(l, merged[0], merged[1]);
+}
+
 /* Is y, by blocks of queries, attention whose weights somebody else reads? Then it is one kernel
  * with them, and their scores need none. */
 static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
@@ -561,7 +571,7 @@ static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     for (int i = 0; i < 2; i++)
         u->of[i]->def = g.all[i];
     if (!find_place(j, u) || !is_apart(j, u) || meet_in_memory(l, NULL, u, w) ||
-        !fv_is_attended_with(l, g.all[0], g.all[1])) {
+        !is_attended_with(l, g.all[0], g.all[1])) {
         for (int i = 0; i < 2; i++)
             u->of[i]->def = was.all[i];
         return false;

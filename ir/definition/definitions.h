@@ -21,8 +21,8 @@
  *             the part of a state's memory that callers see; the memory has room for more
  *   op        ... [loc(..)] [checks("NODE", ..)] [{ result ... }]
  *   group     %NAME, %NAME, ... = define(..) .. : TYPE, TYPE, ... { element ... element ... }
- *   result    element %NAME[NAME, ...] [last AXIS] {index NAME < DIM | let NAME = EXPR}
- *                 [at %NAME[EXPR, ...]] = EXPR [as FORM]
+ *   result    element %NAME [VIEW] [NAME, ...] [last AXIS] {index NAME < DIM | let NAME = EXPR}
+ *                 [at %NAME [VIEW] [EXPR, ...]] = EXPR [as FORM]
  *           | substituted %NAME[NAME, ...] {index .. | let ..} = EXPR
  *                 it has no memory
  *           | view %NAME[NAME, ...] {index .. | let ..} of VALUE = EXPR
@@ -35,6 +35,9 @@
  *                 a recurrence; before(%NAME[..]) is a state before the step
  *           | assembled %NAME [last AXIS] [over %PARAM]
  *                 its elements are those of the values that are stored `at` it
+ *   view      (DIM, ...)
+ *                 the axes with which the memory of a value is seen (ir/definition/view.h), also
+ *                 in expressions: %x(n * 4)[i]; if it is left out they are its own
  *   form      map | row
  *           | contract [rows NAME, ...] columns NAME, ... | each NAME [over NAME, ...]
  *           | attention [queries NAME, ...] [features NAME, ...] [keys NAME, ...]

@@ -9,6 +9,7 @@
 #include "ir/definition/form_text.h"
 #include "ir/dim/text.h"
 #include "ir/expr/check.h"
+#include "ir/expr/unique.h"
 #include "ir/graph/parse.h"
 
 /* ---- dims ---- */
@@ -151,6 +152,33 @@ static fv_buf *buffer_of(fv_definition_reader *r, const fv_value *v) {
     return b;
 }
 
+/* The dims of a view, "(n * 4, 16)", in `dims`; their number, or -1 after a diagnostic. */
+static int read_view(fv_definition_reader *r, const fv_ast *list, const fv_dim **dims) {
+    if (fv_step_comes(r->d->after, "split"))
+        fv_kx_error(&r->p, list,
+                    "no value has other axes before the step \"split\", and this is after \"%s\"",
+                    r->d->after);
+    else if (list->n > FV_MAX_RANK)
+        fv_kx_error(&r->p, list, "more than %d axes", FV_MAX_RANK);
+    for (int i = 0; i < list->n && !r->p.l.failed; i++) {
+        dims[i] = dim_of(r, list->arg[i]);
+        if (!dims[i])
+            return -1;
+    }
+    return r->p.l.failed ? -1 : list->n;
+}
+
+/* v with the axes that e states. */
+static fv_buf *buffer_seen(fv_definition_reader *r, const fv_ast *e, const fv_value *v) {
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_expr *extent[FV_MAX_RANK];
+    fv_buf *b = buffer_of(r, v);
+    int n = e->view ? read_view(r, e->view, dims) : 0;
+    for (int i = 0; i < n; i++)
+        extent[i] = fv_x_dim(r->p.arena, dims[i]);
+    return !e->view ? b : n < 0 ? NULL : fv_buf_seen(r->p.arena, b, n, extent);
+}
+
 const fv_state *fv_dr_state(const fv_definition_reader *r, const char *name) {
     for (int i = 0; r->recurrence && i < r->recurrence->nstates; i++)
         if (!strcmp(r->recurrence->states[i].now->name, name))
@@ -164,7 +192,7 @@ static fv_expr *state_before(fv_definition_reader *r, const fv_ast *e) {
                             ? fv_dr_state(r, e->arg[0]->name)
                             : NULL;
     if (s)
-        return fv_kx_element(&r->p, e->arg[0], buffer_of(r, s->before));
+        return fv_kx_element(&r->p, e->arg[0], buffer_seen(r, e->arg[0], s->before));
     fv_kx_error(&r->p, e, "there is no such state");
     return NULL;
 }
@@ -178,7 +206,7 @@ static fv_expr *value(fv_definition_reader *r, const fv_ast *e) {
         fv_kx_error(&r->p, e, "%c%.60s is %s, which has no elements to compute with", (char)e->i,
                     e->name, fv_type_str(r->p.arena, v->type));
     else
-        return fv_kx_element(&r->p, e, buffer_of(r, v));
+        return fv_kx_element(&r->p, e, buffer_seen(r, e, v));
     return NULL;
 }
 
@@ -302,16 +330,30 @@ static fv_defined defined_as(const fv_definition_reader *r, fv_value *v, fv_fate
                         .checks = r->blocks[block].checks};
 }
 
+/* [(DIM, ...)]: the dims of the axes with which the value is defined, if those are not its own;
+ * their number, or -1 after a diagnostic. */
+static int read_axes_of(fv_definition_reader *r, const fv_value *v, const fv_dim **dims) {
+    if (fv_lex_is(&r->p.l, "(")) {
+        const fv_ast *list = fv_ast_view(&r->p.l);
+        return list ? read_view(r, list, dims) : -1;
+    }
+    for (int i = 0; i < v->type->rank; i++)
+        dims[i] = NULL;
+    return v->type->rank;
+}
+
 /* A variable for each axis. In a group those that are called as one of the first result are that
  * one. */
-static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char *const *names) {
+static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char *const *names,
+                        const fv_dim *const *dims) {
     fv_definition *d = x->def;
     bool first = fv_is_group(x->value->def) && r->group.op != x->value->def;
     if (r->group.op != x->value->def)
         r->group.vars = fv_ptrmap_in(r->p.arena);
     d->index = FV_NEW(r->p.arena, fv_var *, d->rank + 1);
     for (int i = 0; i < d->rank; i++) {
-        const fv_dim *extent = x->value->type->dims[fv_memory_axis(d->rank, x->last, i)];
+        const fv_dim *extent =
+            dims[i] ? dims[i] : x->value->type->dims[fv_memory_axis(d->rank, x->last, i)];
         fv_var *shared = fv_ptrmap_get(&r->group.vars, names[i]);
         if (shared && shared->dim != extent)
             return fv_lex_error(&r->p.l,
@@ -329,9 +371,9 @@ static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char
 }
 
 /* [NAME, ...]: a variable for each axis, as they lie in memory. */
-static bool read_left(fv_definition_reader *r, fv_definition *d, const char **names) {
+static bool read_left(fv_definition_reader *r, fv_definition *d, int rank, const char **names) {
     fv_lexer *l = &r->p.l;
-    int rank = d->value->type->rank, n = 0;
+    int n = 0;
     if (!fv_lex_expect(l, "["))
         return false;
     while (!fv_lex_is(l, "]")) {
@@ -542,7 +584,7 @@ static bool read_element(fv_definition_reader *r, fv_op *op, int block, fv_fate 
         return false;
     fv_defined x = defined_as(r, v, fate, block);
     bool memory = fate == FV_FATE_MEMORY, view = fate == FV_FATE_VIEW;
-    if (!memory && !fv_lex_is(l, "[")) {
+    if (!memory && !fv_lex_is(l, "[") && !fv_lex_is(l, "(")) {
         if (!goes_without(r, &x) || (view && !read_home(r, &x)))
             return false;
         FV_PUSH(r->graph->m->arena, r->d->all, r->d->n, r->d->cap, x);
@@ -552,8 +594,10 @@ static bool read_element(fv_definition_reader *r, fv_op *op, int block, fv_fate 
         return fv_lex_error(l, "%%%.60s has no elements to compute", v->name);
     fv_definition *d = x.def = FV_NEW(a, fv_definition, 1);
     d->value = v;
-    d->rank = v->type->rank;
-    if (!read_left(r, d, names) || (memory && !read_last(r, &x)) || !set_indices(r, &x, names))
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank = read_axes_of(r, v, dims);
+    if (rank < 0 || !read_left(r, d, rank, names) || (memory && !read_last(r, &x)) ||
+        !set_indices(r, &x, names, dims))
         return false;
     if (!read_names(r) || (memory && !read_place(r, &x)) || (view && !read_home(r, &x)) ||
         !read_body(r, &x))

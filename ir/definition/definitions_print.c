@@ -10,6 +10,7 @@
 #include "ir/definition/definitions_parse.h"
 #include "ir/definition/form_text.h"
 #include "ir/definition/recurrence.h"
+#include "ir/definition/view.h"
 #include "ir/dim/text.h"
 #include "ir/graph/print.h"
 #include "ir/kernel/printer.h"
@@ -189,10 +190,22 @@ static void name_parts(namer *n, const fv_expr *x) {
     }
 }
 
+/* The axes with which b sees its value, if those are not its own. */
+static void put_view(void *user, fv_text *t, const fv_buf *b) {
+    const printer *p = user;
+    const fv_value *v = b->value;
+    const fv_defined *d = fv_ptrmap_get(&p->defined, v);
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_buf_dims(p->module->dims, b, dims);
+    fv_view_put(t, v->type, d ? d->last : -1, b->rank, dims);
+}
+
 static void put_expr(namer *n, const fv_expr *x) {
     fv_kprinter k;
     fv_kprinter_init(&k, n->p->graph.t, false);
     k.values = true;
+    k.put_view = put_view;
+    k.user = n->p;
     k.names = n->vars;
     k.terms = &n->terms;
     k.defining = x;
@@ -209,6 +222,10 @@ static void put_left(namer *n, const fv_defined *d) {
     fv_text *t = n->p->graph.t;
     fv_text_put(t, heads[d->fate]);
     fv_put_value(t, d->value);
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < d->def->rank; i++)
+        dims[i] = d->def->index[i]->dim;
+    fv_view_put(t, d->value->type, d->last, d->def->rank, dims);
     for (int i = 0; i < d->def->rank; i++) {
         fv_text_put(t, i ? ", " : "[");
         put_name(n, fv_ptrmap_get(&n->vars, d->def->index[i]));

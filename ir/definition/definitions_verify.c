@@ -1,10 +1,10 @@
 /* definitions_verify.c - what is legal between two steps of lowering. */
 #include "ir/definition/definitions_verify_parts.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "ir/catalogue/op.h"
+#include "ir/definition/view.h"
 #include "ir/dim/text.h"
 #include "ir/expr/check.h"
 #include "ir/graph/bounds.h"
@@ -12,26 +12,6 @@
 #include "ir/kernel/printer.h"
 
 enum { ENOUGH = 8 }; /* messages */
-
-bool fv_dv_illegal(fv_verifier *v, const char *format, ...) {
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    v->errors++;
-    return fv_error(v->session, "illegal definition of %%%s: %s", v->at->value->name, text);
-}
-
-const char *fv_dv_text(fv_verifier *v, const fv_expr *x) {
-    fv_text t = {.arena = v->a};
-    fv_kprinter p;
-    fv_kprinter_init(&p, &t, false);
-    p.values = true;
-    p.end = 200;
-    fv_kp_expr(&p, x);
-    return t.s;
-}
 
 /* ---- where a load reaches ---- */
 
@@ -226,71 +206,20 @@ static bool check_ports(fv_verifier *v, const fv_op *ret) {
     return true;
 }
 
-/* ---- parts ---- */
-
-/* What is added to the index in x, which is nothing else but this sum; NULL: it is something
- * else. */
-static const fv_dim *offset_in(fv_dims *t, const fv_expr *x, const fv_var *index) {
-    if (x->op == FV_X_VAR)
-        return x->u.var == index ? fv_dim_const(t, 0) : NULL;
-    for (int i = 0; i < 2 && x->op == FV_X_ADD; i++) {
-        const fv_dim *offset = offset_in(t, x->arg[i], index),
-                     *least = fv_x_bound(t, x->arg[1 - i], false);
-        if (offset && least && least == fv_x_bound(t, x->arg[1 - i], true))
-            return fv_dim_add(t, offset, least);
-    }
-    return NULL;
-}
-
-/* Along that axis of memory, where does the part begin and end? */
-static void part_range(const fv_verifier *v, const fv_defined *part, int axis, const fv_dim **from,
-                       const fv_dim **to) {
-    fv_dims *t = v->m->dims;
-    *from = offset_in(t, part->def->place->arg[axis], part->def->index[axis]);
-    *to = *from ? fv_dim_add(t, *from, part->def->index[axis]->dim) : NULL;
-}
-
-/* Is an index always before `from`, or from `to` on? */
-static bool is_beside(fv_verifier *v, fv_expr *index, const fv_dim *from, const fv_dim *to,
-                      const fv_dim *whole, fv_expr *cond) {
-    fv_dims *t = v->m->dims;
-    fv_expr *behind = fv_x_bin(v->a, FV_X_SUB, index, fv_x_dim(v->a, to));
-    const fv_dim *rest = fv_dim_sub(t, whole, to);
-    int at;
-    return fv_inside_load(v->inside, 1, &index, &from, cond, &at) ||
-           fv_inside_load(v->inside, 1, &behind, &rest, cond, &at);
-}
-
-/* Of a value whose parts are not all made yet: does a load of it reach none of those that are
- * not? */
-static bool reaches_made_parts(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
-    int rank = x->u.buf->rank;
-    fv_expr *cond = x->op == FV_X_GUARD ? x->arg[rank] : NULL;
-    for (int i = 0; i < v->d->n; i++) {
-        const fv_defined *part = &v->d->all[i];
-        bool beside = part->fate != FV_FATE_PART || part->of != x->u.buf->value ||
-                      fv_ptrmap_get(&v->made, part->value);
-        for (int k = 0; k < rank && !beside; k++) {
-            const fv_dim *from, *to;
-            if (part->def->rank != rank || part->def->place->n != rank)
-                break; /* which is illegal */
-            part_range(v, part, k, &from, &to);
-            beside = from && is_beside(v, x->arg[k], from, to, extent[k], cond);
-        }
-        if (!beside)
-            return fv_dv_illegal(
-                v, "`%s`: nothing says that it is outside of %%%s, which is not made before",
-                fv_dv_text(v, x), part->value->name);
-    }
-    return true;
-}
-
 /* ---- groups ---- */
 
 /* The value in whose memory it is made: that of the whole, of a part. */
 static const fv_value *home_of(const fv_verifier *v, const fv_value *x) {
     const fv_defined *d = fv_ptrmap_get(&v->defined, x);
     return d && d->fate == FV_FATE_PART ? d->of : memory_of(v, x);
+}
+
+/* Are the axes of b those with which d defines its value? */
+static bool is_seen_as_made(const fv_verifier *v, const fv_buf *b, const fv_definition *d) {
+    bool same = b->rank == d->rank;
+    for (int i = 0; i < d->rank && same; i++)
+        same = fv_buf_dim(v->m->dims, b, i) == d->index[i]->dim;
+    return same;
 }
 
 /* What one kernel makes besides is there with the same shared indices; of what it makes a part of,
@@ -304,7 +233,10 @@ static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
             x != v->at->def->place)
             return fv_dv_illegal(v, "`%s`: %%%s, which the same kernel computes, is stored there",
                                  fv_dv_text(v, x), op->out[i]->name);
-    for (int i = 0; from->def == op && from != v->at->value && i < d->def->rank; i++) {
+    bool member = from->def == op && from != v->at->value;
+    if (member && !is_seen_as_made(v, x->u.buf, d->def))
+        return fv_dv_illegal(v, "`%s`: the same kernel makes it with other axes", fv_dv_text(v, x));
+    for (int i = 0; member && i < d->def->rank; i++) {
         bool shared = false,
              same = x->arg[i]->op == FV_X_VAR && x->arg[i]->u.var == d->def->index[i];
         for (int k = 0; k < v->shared.n; k++)
@@ -353,6 +285,49 @@ static bool check_group(fv_verifier *v, const fv_op *op) {
     return true;
 }
 
+/* ---- views ---- */
+
+/* Have they as many elements as the value, and are they sizes? */
+static bool is_view(const fv_verifier *v, const fv_type *type, int n, const fv_dim *const *dims) {
+    fv_dims *t = v->m->dims;
+    bool sizes = n <= FV_MAX_RANK;
+    for (int i = 0; i < n && sizes; i++)
+        sizes = dims[i]->lo >= 0;
+    return sizes && fv_module_equal(v->m, fv_dim_product(t, n, dims),
+                                    fv_dim_product(t, type->rank, type->dims));
+}
+
+static bool check_axes(fv_verifier *v, const fv_expr *x, const fv_dim *const *dims) {
+    const fv_value *from = x->u.buf->value;
+    int rank = x->u.buf->rank;
+    if (fv_view_is_own(from->type, fv_dv_last(v, from), rank, dims))
+        return true;
+    if (fv_step_comes(v->d->after, "split"))
+        return rank == from->type->rank
+                   ? fv_dv_illegal(v, "`%s`: a view, and the step \"split\" is to come",
+                                   fv_dv_text(v, x))
+                   : fv_dv_illegal(v, "`%s`: the value has %d axes", fv_dv_text(v, x),
+                                   from->type->rank);
+    return is_view(v, from->type, rank, dims) ||
+           fv_dv_illegal(v, "`%s`: nothing says that the view has as many elements as %s",
+                         fv_dv_text(v, x), fv_type_str(v->a, from->type));
+}
+
+/* How many of each axis of x, whose axes have these dims, may be read. */
+static bool find_readable(fv_verifier *v, const fv_expr *x, const fv_dim *const *dims,
+                          const fv_dim **extent) {
+    const fv_value *from = x->u.buf->value;
+    const fv_dim *own[FV_MAX_RANK], *may[FV_MAX_RANK];
+    int rank = from->type->rank, last = fv_dv_last(v, from);
+    for (int i = 0; i < rank; i++) {
+        own[i] = from->type->dims[fv_memory_axis(rank, last, i)];
+        may[i] = readable(v, from, fv_memory_axis(rank, last, i));
+    }
+    return fv_view_readable(v->m->dims, rank, own, may, x->u.buf->rank, dims, extent) ||
+           fv_dv_illegal(v, "`%s`: only a part of %%%s is valid, and the view has no axis of it",
+                         fv_dv_text(v, x), from->name);
+}
+
 /* ---- loads ---- */
 
 static bool check_read(fv_verifier *v, const fv_expr *x) {
@@ -362,8 +337,12 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
     const fv_defined *d = from ? fv_ptrmap_get(&v->defined, from) : NULL;
     if (!from || from->type->kind != FV_TENSOR)
         return fv_dv_illegal(v, "'%s' is no value of the graph", b->name);
-    if (b->rank != from->type->rank || x->n != b->rank + (guard ? 2 : 0))
+    const fv_dim *dims[FV_MAX_RANK], *extent[FV_MAX_RANK];
+    fv_buf_dims(v->m->dims, b, dims);
+    if (x->n != b->rank + (guard ? 2 : 0))
         return fv_dv_illegal(v, "`%s`: the value has %d axes", fv_dv_text(v, x), from->type->rank);
+    if (!check_axes(v, x, dims))
+        return false;
     if (b->elem != from->type->elem || x->type.elem != b->elem || x->type.lanes != 1)
         return fv_dv_illegal(v, "`%s`: the value is %s, it is loaded as %s", fv_dv_text(v, x),
                              fv_elem_name(from->type->elem), fv_elem_name((fv_elem)x->type.elem));
@@ -390,15 +369,14 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
         return fv_dv_illegal(v, "`%s`: condition or other value is of the wrong type",
                              fv_dv_text(v, x));
     bool empty = false; /* then so is the result, which relations may tell, and bounds do not */
-    for (int i = 0; i < b->rank; i++)
+    for (int i = 0; i < from->type->rank; i++)
         empty |= from->type->dims[i]->hi <= 0;
-    const fv_dim *extent[FV_MAX_RANK];
+    if (!find_readable(v, x, dims, extent))
+        return false;
     for (int i = 0; i < b->rank; i++) {
         const char *how;
-        int axis = fv_memory_axis(b->rank, d ? d->last : -1, i);
         if (x->arg[i]->type.elem != FV_I64)
             return fv_dv_illegal(v, "`%s`: index %d is no i64", fv_dv_text(v, x), i);
-        extent[i] = readable(v, from, axis);
         if (!guard && !empty && reaches_outside(v, x->arg[i], extent[i], &how))
             return fv_dv_illegal(v, "`%s`: index %d %s", fv_dv_text(v, x), i, how);
     }
@@ -406,11 +384,11 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
         return true;
     const fv_defined *over = assembled_over(v, from);
     if (over && v->is_text && !fv_ptrmap_get(&v->made, over->value) && x != v->at->def->place &&
-        !reaches_made_parts(v, x, extent))
+        !fv_dv_reaches_made(v, x, extent))
         return false;
     bool early = v->is_text && d && d->fate == FV_FATE_ASSEMBLED &&
                  !fv_ptrmap_get(&v->made, from) && x != v->at->def->place;
-    return check_inside(v, x, extent) && (!early || reaches_made_parts(v, x, extent));
+    return check_inside(v, x, extent) && (!early || fv_dv_reaches_made(v, x, extent));
 }
 
 /* ---- variables ---- */
@@ -521,16 +499,32 @@ bool fv_dv_expr(fv_verifier *v, const fv_expr *x) {
 
 /* ---- one value ---- */
 
+/* Its indices are those of its memory, maybe with other axes. */
+static bool check_view_of_result(fv_verifier *v) {
+    const fv_definition *d = v->at->def;
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < d->rank && i < FV_MAX_RANK; i++)
+        dims[i] = d->index[i]->dim;
+    return (d->rank <= FV_MAX_RANK &&
+            (fv_view_is_own(v->at->value->type, v->at->last, d->rank, dims) ||
+             is_view(v, v->at->value->type, d->rank, dims))) ||
+           fv_dv_illegal(v, "nothing says that its indices are as many as the elements of %s",
+                         fv_type_str(v->a, v->at->value->type));
+}
+
 static bool check_indices(fv_verifier *v) {
     const fv_definition *d = v->at->def;
     const fv_type *t = v->at->value->type;
-    if (d->value != v->at->value || d->rank != t->rank)
+    bool views = !fv_step_comes(v->d->after, "split");
+    if (d->value != v->at->value || (!views && d->rank != t->rank))
         return fv_dv_illegal(v, "it has %d indices, the value %d axes", d->rank, t->rank);
-    if (v->at->last >= d->rank)
-        return fv_dv_illegal(v, "axis %d is last, of %d", v->at->last, d->rank);
+    if (v->at->last >= t->rank)
+        return fv_dv_illegal(v, "axis %d is last, of %d", v->at->last, t->rank);
+    if (views && !check_view_of_result(v))
+        return false;
     for (int i = 0; i < d->rank; i++) {
         int axis = fv_memory_axis(d->rank, v->at->last, i);
-        if (d->index[i]->dim != t->dims[axis])
+        if (!views && d->index[i]->dim != t->dims[axis])
             return fv_dv_illegal(v, "index '%s' runs to %s, the axis has %s", d->index[i]->name,
                                  fv_dim_str(v->a, d->index[i]->dim),
                                  fv_dim_str(v->a, t->dims[axis]));
@@ -538,91 +532,6 @@ static bool check_indices(fv_verifier *v) {
             if (d->index[k] == d->index[i])
                 return fv_dv_illegal(v, "index '%s' is used for two axes", d->index[i]->name);
     }
-    return true;
-}
-
-/* Does no element of one part lie where one of the other does? */
-static bool are_apart(fv_verifier *v, const fv_defined *a, const fv_defined *b) {
-    const fv_dim *from[2], *to[2];
-    for (int i = 0; i < a->def->rank; i++) {
-        part_range(v, a, i, &from[0], &to[0]);
-        part_range(v, b, i, &from[1], &to[1]);
-        for (int k = 0; k < 2; k++)
-            if (to[k] && from[!k] && fv_dim_at_most(v->m->dims, to[k], from[!k]))
-                return true;
-    }
-    return false;
-}
-
-static bool is_empty(const fv_definition *d) {
-    bool empty = false;
-    for (int i = 0; i < d->rank; i++)
-        empty |= d->index[i]->dim->hi <= 0;
-    return empty;
-}
-
-/* Nothing is written where the input has something. */
-static bool is_behind_input(fv_verifier *v, const fv_defined *x) {
-    const fv_type *in = v->d->in[x->of->index];
-    const fv_dim *from, *to;
-    if (is_empty(x->def))
-        return true;
-    for (int i = 0; i < in->rank; i++) {
-        part_range(v, x, i, &from, &to);
-        if (from && in->dims[i] != x->of->type->dims[i] &&
-            fv_dim_at_most(v->m->dims, in->dims[i], from))
-            return true;
-    }
-    return fv_dv_illegal(v, "it is stored at `%s`, where input %%%s has something",
-                         fv_dv_text(v, x->def->place), x->of->name);
-}
-
-/* Is it a block of the whole: each of its elements at its own indices, and something added to them?
- * Its axes are then those of the whole, in the same order of memory. */
-static bool check_block(fv_verifier *v, const fv_defined *x, int last) {
-    const fv_expr *place = x->def->place;
-    int rank = x->def->rank;
-    if (x->of->type->rank != rank)
-        return fv_dv_illegal(v, "it has %d axes, and %%%s, which it is a part of, has %d", rank,
-                             x->of->name, x->of->type->rank);
-    for (int i = 0; i < rank; i++) {
-        const fv_dim *from, *to, *whole = x->of->type->dims[fv_memory_axis(rank, last, i)],
-                                 *own = x->def->index[i]->dim;
-        part_range(v, x, i, &from, &to);
-        if (!from)
-            return fv_dv_illegal(
-                v, "it is stored at `%s`: index %d is not '%s', nor that and an offset",
-                fv_dv_text(v, place), i, x->def->index[i]->name);
-        if (fv_memory_axis(rank, last, i) != fv_memory_axis(rank, x->last, i))
-            return fv_dv_illegal(
-                v,
-                "its axes lie in another order in memory than those of %%%s, which it is a part of",
-                x->of->name);
-        if (fv_dim_is_one(whole) && !fv_dim_is_const(own)) /* such an axis is nobody's index */
-            return fv_dv_illegal(v, "axis %d has %s elements, in an axis of 1",
-                                 fv_memory_axis(rank, x->last, i), fv_dim_str(v->a, own));
-    }
-    return true;
-}
-
-static bool check_place(fv_verifier *v) {
-    const fv_defined *x = v->at, *home = fv_ptrmap_get(&v->defined, x->of);
-    const fv_expr *place = x->def->place;
-    bool over = assembled_over(v, x->of) != NULL;
-    if (!place || place->op != FV_X_LOAD || place->u.buf->value != x->of ||
-        (!over && (!home || home->fate != FV_FATE_ASSEMBLED)))
-        return fv_dv_illegal(v, "it is stored in a value that is not assembled of parts");
-    if (x->of->type->elem != x->value->type->elem)
-        return fv_dv_illegal(v, "it is %s, and stored in %s", fv_elem_name(x->value->type->elem),
-                             fv_elem_name(x->of->type->elem));
-    if (!fv_dv_expr(v, place) || !check_block(v, x, over ? -1 : home->last) ||
-        (over && !is_behind_input(v, x)))
-        return false;
-    for (const fv_defined *y = v->d->all; y < x; y++)
-        if (y->fate == FV_FATE_PART && y->of == x->of && y->def->rank == x->def->rank &&
-            !are_apart(v, x, y))
-            return fv_dv_illegal(v, "it is stored at `%s`, where %%%s may be, too",
-                                 fv_dv_text(v, place), y->value->name);
     return true;
 }
 
@@ -721,30 +630,6 @@ static bool check_over(fv_verifier *v) {
                          fv_dim_str(v->a, all));
 }
 
-/* A result with a row for each iteration has one part, whose place is given by the number of the
- * iteration. */
-static bool check_rows(fv_verifier *v, const fv_op *end) {
-    const fv_value *x = v->at->value;
-    const fv_op *loop = fv_loop_begin(end);
-    const fv_defined *row =
-        end->in[1 + x->index] ? fv_ptrmap_get(&v->defined, end->in[1 + x->index]) : NULL;
-    const fv_dim *turn = loop ? fv_op_find_attr(loop, "symbols")->u.dims[0] : NULL, *from = NULL,
-                 *to;
-    if (row && row->fate == FV_FATE_PART && row->of == x && row->def->rank == x->type->rank &&
-        row->def->place->n == x->type->rank)
-        part_range(v, row, 0, &from, &to);
-    for (int i = 1; from && i < x->type->rank; i++) {
-        const fv_dim *begin;
-        part_range(v, row, i, &begin, &to);
-        from = begin && fv_dim_is_const(begin) && begin->value == 0 ? from : NULL;
-    }
-    /* there is one iteration */
-    bool only = from && turn->lo == turn->hi && fv_dim_is_const(from) && from->value == turn->lo;
-    return (from && from == turn) || only ||
-           fv_dv_illegal(
-               v, "an iteration computes no row of it, or not at the index of the iteration");
-}
-
 /* Parts are disjoint and inside of the whole, so they cover it if they have as many elements. A
  * value without parts is stored in another one and has no readers. */
 static bool check_assembled(fv_verifier *v) {
@@ -753,7 +638,7 @@ static bool check_assembled(fv_verifier *v) {
     if (v->at->of)
         return check_over(v);
     if (x->def->def == &fv_endloop_def)
-        return check_rows(v, x->def);
+        return fv_dv_rows(v, x->def);
     for (int i = 0; i < v->d->n; i++)
         if (v->d->all[i].of == x && v->d->all[i].fate == FV_FATE_PART &&
             !fv_ptrmap_get(&v->made, v->d->all[i].value))
@@ -762,6 +647,19 @@ static bool check_assembled(fv_verifier *v) {
     return !parts || are_as_many(v, parts, elements(v, x->type)) ||
            fv_dv_illegal(v, "its parts have %s elements, it has %s", fv_dim_str(v->a, parts),
                          fv_dim_str(v->a, elements(v, x->type)));
+}
+
+static bool check_place(fv_verifier *v) {
+    const fv_defined *x = v->at, *home = fv_ptrmap_get(&v->defined, x->of);
+    const fv_expr *place = x->def->place;
+    bool over = assembled_over(v, x->of) != NULL;
+    if (!place || place->op != FV_X_LOAD || place->u.buf->value != x->of ||
+        (!over && (!home || home->fate != FV_FATE_ASSEMBLED)))
+        return fv_dv_illegal(v, "it is stored in a value that is not assembled of parts");
+    if (x->of->type->elem != x->value->type->elem)
+        return fv_dv_illegal(v, "it is %s, and stored in %s", fv_elem_name(x->value->type->elem),
+                             fv_elem_name(x->of->type->elem));
+    return fv_dv_expr(v, place) && fv_dv_block(v, over ? -1 : home->last, over);
 }
 
 static bool check_defined(fv_verifier *v, const fv_defined *x) {

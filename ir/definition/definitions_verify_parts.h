@@ -34,6 +34,8 @@ typedef struct fv_verifier {
     bool is_text;
 } fv_verifier;
 
+/* The axis of x that is innermost in memory instead of the last one; -1: none is moved. */
+int fv_dv_last(const fv_verifier *v, const fv_value *x);
 /* Reports an error in the definition that is checked. Returns false. */
 bool fv_dv_illegal(fv_verifier *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *fv_dv_text(fv_verifier *v, const fv_expr *x);
@@ -43,5 +45,13 @@ bool fv_dv_expr(fv_verifier *v, const fv_expr *x) FV_MUST_USE;
 void fv_dv_note_made(fv_verifier *v, const fv_value *x);
 /* Checks the recurrence of an op. */
 bool fv_dv_recurrence(fv_verifier *v, const fv_op *op, fv_recurrence *r) FV_MUST_USE;
+/* Of a value whose parts are not all made yet: does the load x, of which `extent` may be read,
+ * reach none of the others? */
+bool fv_dv_reaches_made(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) FV_MUST_USE;
+/* Is the part that is checked a block of the whole, whose axis `last` is innermost, and apart from
+ * other parts? If the whole is stored over an input: is the block also apart from its elements? */
+bool fv_dv_block(fv_verifier *v, int last, bool over) FV_MUST_USE;
+/* Checks the rows of a result of `end`, an endloop. */
+bool fv_dv_rows(fv_verifier *v, const fv_op *end) FV_MUST_USE;
 
 #endif

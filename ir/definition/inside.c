@@ -59,6 +59,14 @@ static const fv_dim *number(prover *p, int64_t v) {
 
 /* ---- expressions ---- */
 
+/* Is the same element of the same value at equal indices of both? */
+static bool same_axes(const fv_buf *a, const fv_buf *b) {
+    bool equal = a->value == b->value && a->rank == b->rank;
+    for (int i = 0; i < a->rank && equal; i++)
+        equal = fv_x_equal(a->extent[i], b->extent[i]);
+    return equal;
+}
+
 static bool same_payload(const fv_expr *a, const fv_expr *b) {
     switch (a->op) {
     case FV_X_CONST:
@@ -66,7 +74,7 @@ static bool same_payload(const fv_expr *a, const fv_expr *b) {
                                                        : a->u.i == b->u.i;
     case FV_X_VAR: return a->u.var == b->u.var;
     case FV_X_LOAD:
-    case FV_X_GUARD: return a->u.buf->value == b->u.buf->value;
+    case FV_X_GUARD: return same_axes(a->u.buf, b->u.buf);
     case FV_X_DIM: return a->u.dim == b->u.dim;
     case FV_X_REDUCE: return false;
     default: return true;

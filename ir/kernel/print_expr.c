@@ -208,6 +208,8 @@ static void put_buffer(fv_kprinter *p, const fv_buf *b) {
         fv_put_value(p->t, v->now ? v->now : v);
     else
         fv_kp_put_name(p, b, b->name);
+    if (p->put_view)
+        p->put_view(p->user, p->t, b);
 }
 
 void fv_kp_index(fv_kprinter *p, const fv_buf *b, fv_expr *const *index, int lanes) {

@@ -23,6 +23,10 @@ typedef struct fv_kprinter {
     const fv_expr *defining;
     /* in texts of definitions: buffers are values, indices are printed by name */
     bool values;
+    /* after the name of a value: the axes with which b sees it, if those are not its own; NULL:
+     * nothing */
+    void (*put_view)(void *user, fv_text *t, const fv_buf *b);
+    void *user;
     size_t end; /* length of the text after which parentheses are left out */
 } fv_kprinter;
 

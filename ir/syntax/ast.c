@@ -251,14 +251,33 @@ static fv_ast *parse_name(fv_lexer *l) {
     return e;
 }
 
-/* %x, @w[i, j] if c else v */
+fv_ast *fv_ast_view(fv_lexer *l) {
+    fv_ast *list = node_at(l, FV_AST_LIST, &l->tok);
+    return fv_lex_expect(l, "(") && parse_list(l, list, ")", parse_expr) ? list : NULL;
+}
+
+/* The dims of a view, before its indices. */
+static bool parse_view(fv_lexer *l, fv_ast *e) {
+    e->view = fv_ast_view(l);
+    if (!e->view)
+        return false;
+    note_height(l, e, e->view);
+    return fv_lex_is(l, "[") || fv_lex_error(l, "expected '[' after the dims of '%.60s', found %s",
+                                             e->name, fv_lex_found(l));
+}
+
+/* %x, %x(n * 4)[i], @w[i, j] if c else v */
 static fv_ast *parse_value(fv_lexer *l) {
     fv_ast *e = node_at(l, FV_AST_VALUE, &l->tok);
     e->i = *l->tok.s;
     fv_lex_next(l);
     e->name = fv_lex_name(l, "the name of a value");
-    if (!e->name || !fv_lex_is(l, "[") || l->tok.newline_before)
-        return e->name ? e : NULL;
+    if (!e->name)
+        return NULL;
+    if (fv_lex_is(l, "(") && !l->tok.newline_before && !parse_view(l, e))
+        return NULL;
+    if (!fv_lex_is(l, "[") || l->tok.newline_before)
+        return e;
     fv_lex_next(l);
     return parse_list(l, e, "]", parse_index) && parse_guard(l, e) ? e : NULL;
 }
@@ -363,6 +382,11 @@ static void print_index(fv_text *t, const fv_ast *e) {
     if (e->kind == FV_AST_VALUE)
         fv_text_printf(t, "%c", (char)e->i);
     fv_text_name(t, e->name);
+    if (e->view) {
+        fv_text_put(t, "(");
+        print_list(t, e->view);
+        fv_text_put(t, ")");
+    }
     fv_text_put(t, "[");
     print_list(t, e);
     fv_text_put(t, "]");

@@ -6,7 +6,7 @@
  *                                                           ~
  * || and && are | and & on bools; both sides are always evaluated.
  * Primary: number, name, `...`-quoted name, "string", name.., f(a, b, k=v), x[i, j], %x[i, j], @w,
- *   x[i, j] if c else v, x[i, j] else v, (e), [a, b],
+ *   x[i, j] if c else v, x[i, j] else v, %x(a, b)[i, j], (e), [a, b],
  *   sum k < n, r.. : e   (also prod, min, max, any, all; extents may be left out; e extends as far
  *   to the right as possible)
  * In an index, j:8 means 8 consecutive elements from j on. An `if` belongs to the expression only
@@ -25,7 +25,7 @@ typedef enum {
     FV_AST_NAME,  /* name */
     FV_AST_GROUP, /* name.. */
     /* %name, @name: a value of a graph; i is the sigil; may have args, cond and otherwise as INDEX
-     * has */
+     * has; if it has args, `view` may be the dims before them, a LIST, or NULL */
     FV_AST_VALUE,
     FV_AST_CALL,  /* name(args); a named argument is a NAMED node in args; "fv.Slice" is one name */
     FV_AST_NAMED, /* name = arg[0] */
@@ -65,7 +65,7 @@ struct fv_ast {
     size_t len; /* of a STRING: bytes */
     int n;
     fv_ast **arg;
-    fv_ast *cond, *otherwise;
+    fv_ast *cond, *otherwise, *view;
     fv_ast_reduce reduce;
 };
 
@@ -73,6 +73,8 @@ struct fv_ast {
 int fv_ast_level(const char *op);
 /* Parses an expression at the current token; NULL after a diagnostic. */
 fv_ast *fv_ast_parse(fv_lexer *l);
+/* Parses the dims of a view, "(a, b)", as a LIST; NULL after a diagnostic. */
+fv_ast *fv_ast_view(fv_lexer *l);
 /* Appends the expression in the same notation: for messages and tests. */
 void fv_ast_print(fv_text *t, const fv_ast *e);
 

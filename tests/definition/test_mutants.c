@@ -131,7 +131,7 @@ static void try_some(const char *s) {
 
 typedef struct dumps {
     int n;
-    const char *text[16];
+    const char *text[32];
 } dumps;
 
 static void keep(void *user, const char *step, const fv_module *m, const fv_definitions *d) {

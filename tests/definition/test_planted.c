@@ -7,6 +7,8 @@
 #include "backend/lower.h"
 #include "ir/base/limits.h"
 #include "ir/definition/definitions_verify.h"
+#include "ir/definition/view.h"
+#include "ir/expr/unique.h"
 #include "ir/graph/parse.h"
 #include "passes/passes.h"
 #include "tests/definition/graphs.h"
@@ -23,6 +25,8 @@ typedef enum {
     SUBSTITUTED,
     BELOW,
     ORDER,
+    VIEW,
+    AXES,
     KINDS
 } kind;
 
@@ -33,7 +37,9 @@ static const char *const reasons[KINDS] = {"begins at|goes to",
                                            "outside of the reduction",
                                            "is substituted",
                                            "is not made before",
-                                           "in an order|in no order|chains along"};
+                                           "in an order|in no order|chains along",
+                                           "as many elements|is to come",
+                                           "as many as the elements|runs to"};
 static const char *const names[KINDS] = {"index outside",
                                          "lost guard",
                                          "wrong type",
@@ -41,7 +47,9 @@ static const char *const names[KINDS] = {"index outside",
                                          "variable without reduction",
                                          "load of a substituted value",
                                          "load of a value below",
-                                         "wrong order"};
+                                         "wrong order",
+                                         "view of more elements",
+                                         "axis of more elements"};
 
 typedef struct field {
     const char *step;
@@ -50,7 +58,7 @@ typedef struct field {
     kind kind;
 } field;
 
-enum { MAX_STEPS = 16 };
+enum { MAX_STEPS = 32 };
 static int planted[MAX_STEPS][KINDS];
 
 static int step_number(const char *step) {
@@ -83,22 +91,44 @@ static void expect_refused(const field *f, const fv_defined *x) {
 /* ---- faults in a node ---- */
 
 static void plant_in_load(const field *f, const fv_defined *x, fv_expr *load) {
-    const fv_value *from = load->u.buf->value;
-    const fv_type *t = from->type;
+    const fv_buf *b = load->u.buf;
     const fv_dim *sum = fv_dim_const(f->m->dims, 0); /* as large as any axis */
     fv_expr before = *load, *index = load->arg[0];
-    for (int i = 0; i < t->rank; i++)
-        sum = fv_dim_add(f->m->dims, sum, t->dims[i]);
+    for (int i = 0; i < b->rank; i++)
+        sum = fv_dim_add(f->m->dims, sum, fv_buf_dim(f->m->dims, b, i));
     if (f->kind == OUTSIDE)
         load->arg[0] = fv_x_dim(arena, sum);
     else {
         load->op = FV_X_LOAD;
-        load->n = (uint8_t)t->rank;
+        load->n = (uint8_t)b->rank;
     }
     expect_refused(f, x);
     load->arg[0] = index;
     load->op = before.op;
     load->n = before.n;
+}
+
+/* A view whose first axis is longer. */
+static void plant_view(const field *f, const fv_defined *x, fv_expr *load) {
+    fv_buf *before = load->u.buf;
+    fv_expr *extent[FV_MAX_RANK];
+    for (int i = 0; i < before->rank; i++)
+        extent[i] = before->extent[i];
+    const fv_dim *longer =
+        fv_dim_add(f->m->dims, fv_buf_dim(f->m->dims, before, 0), fv_dim_const(f->m->dims, 1));
+    extent[0] = fv_x_dim(arena, longer);
+    load->u.buf = fv_buf_seen(arena, before, before->rank, extent);
+    expect_refused(f, x);
+    load->u.buf = before;
+}
+
+/* The first axis of the definition is longer than it can be. */
+static void plant_axes(const field *f, const fv_defined *x) {
+    fv_var *v = x->def->index[0];
+    const fv_dim *before = v->dim;
+    v->dim = fv_dim_add(f->m->dims, before, fv_dim_const(f->m->dims, 1));
+    expect_refused(f, x);
+    v->dim = before;
 }
 
 static void plant_escape(const field *f, const fv_defined *x, const fv_expr *reduce) {
@@ -128,6 +158,8 @@ static void plant_in_nodes(const field *f, const fv_defined *x, fv_expr *e, fv_p
     if ((f->kind == OUTSIDE && e->op == FV_X_LOAD && e->n) ||
         (f->kind == NO_GUARD && e->op == FV_X_GUARD))
         plant_in_load(f, x, e);
+    if (f->kind == VIEW && (e->op == FV_X_LOAD || e->op == FV_X_GUARD) && e->u.buf->rank)
+        plant_view(f, x, e);
     if (f->kind == ESCAPED && e->op == FV_X_REDUCE)
         plant_escape(f, x, e);
     if (f->kind == ORDER && fv_x_is_ordered(e))
@@ -159,8 +191,10 @@ static void plant_load(const field *f, const fv_defined *x, const fv_value *y) {
 static void plant_twice(const field *f, fv_defined *x) {
     const fv_expr *place = x->def->place;
     fv_expr *index[FV_MAX_RANK];
-    for (int i = 0; i < x->def->rank; i++)
-        index[i] = fv_x_var(arena, x->def->index[i]);
+    for (int i = 0; i < place->n; i++) {
+        int axis = fv_place_axis(x->def, place->arg[i]);
+        index[i] = axis < 0 ? fv_x_int(arena, 0) : fv_x_var(arena, x->def->index[axis]);
+    }
     x->def->place = fv_x_load(arena, place->u.buf, index);
     if (!fv_x_equal(x->def->place, place))
         expect_refused(f, x);
@@ -175,6 +209,8 @@ static void plant_everywhere(const field *f, int i) {
     if (f->kind == WRONG_TYPE)
         plant_body(f, x,
                    fv_x_const_int(arena, x->value->type->elem == FV_I16 ? FV_I32 : FV_I16, 1));
+    else if (f->kind == AXES && x->def->rank)
+        plant_axes(f, x);
     else if (f->kind == TWICE && x->fate == FV_FATE_PART)
         plant_twice(f, x);
     else if (f->kind == SUBSTITUTED || f->kind == BELOW)

@@ -106,6 +106,8 @@ planted concat 'concat-in-place'
 planted layout 'layout'
 planted order 'order'
 planted join 'join'
+planted split 'split'
+planted merge 'merge'
 planted schedule "schedule at %y \(Exp, node .exp.\)"
 planted memory 'memory'
 

@@ -567,9 +567,9 @@ E
 "$fovea" compile view.fvir -q --emit=definitions -o view.fvd
 check 'why of kernels' 0 'no decisions: the file holds kernels' "$fovea" inspect softmax.fvk --why m
 check 'why of kernels, as json' 0 '"why": null' "$fovea" inspect softmax.fvk --why --json
-check 'why of definitions' 0 "steps up to 'join' were done before" "$fovea" inspect softmax.fvd --why
-check 'why of a value that is decided' 0 "r: it was decided about before 'join'" "$fovea" inspect view.fvd --why r
-check 'why of definitions, as json' 0 '"why_after": "join"' "$fovea" inspect softmax.fvd --why --json
+check 'why of definitions' 0 "steps up to 'merge' were done before" "$fovea" inspect softmax.fvd --why
+check 'why of a value that is decided' 0 "r: it was decided about before 'merge'" "$fovea" inspect view.fvd --why r
+check 'why of definitions, as json' 0 '"why_after": "merge"' "$fovea" inspect softmax.fvd --why --json
 # random data of an operand that is an index lies inside what it is an index into
 indexed() { # NAME OP: of %x and the index %i
     printf 'fovea-ir 1\nfunc @main(%%x: f32[3, 4], %%u: f32[2, 4], %%i: i64[2, 1]) -> (%%y) {\n  %%y = %s\n  return %%y\n}\n' "$2" >"$1.fvir"
@@ -614,7 +614,7 @@ check 'times and a dump' 0 '^# after group$' "$fovea" compile add.fvir -o x.fvk 
 noted '^group +[0-9.]+ ms$'
 check 'times of kernels' 1 'no pass and no step is run, --time-passes does not apply' "$fovea" compile x.fvk --time-passes -o again.fvk
 check 'a folder of dumps' 0 'fovea run x.fvk' "$fovea" compile add.fvir --dump-dir=dumps -o x.fvk
-present dumps/01-count-turns.fvir dumps/*-legalise.fvir dumps/*-define.fvd dumps/*-order.fvd dumps/*-join.fvd
+present dumps/01-count-turns.fvir dumps/*-legalise.fvir dumps/*-define.fvd dumps/*-order.fvd dumps/*-join.fvd dumps/*-merge.fvd
 for text in dumps/*.fvd; do # from any step on to the same program
     check "on from $text" 0 'fovea run again.fvk' "$fovea" compile "$text" --name=add -o again.fvk
     tell "$text: the same kernels" "$(diff -q <(sed -n '/^kernel/,/^}/p' x.fvk) <(sed -n '/^kernel/,/^}/p' again.fvk) >/dev/null && echo yes || echo no)"
@@ -628,14 +628,14 @@ check 'a dump of a step, and no lowering' 2 'that step is not run' "$fovea" comp
 check 'a dump of a step that is done' 1 'holds definitions after "group": --dump-after=define does not apply, that step is not run' "$fovea" compile dumps/*-group.fvd --dump-after=define -o x.fvk
 check 'a dump of one that is to come' 0 '# after layout' "$fovea" compile dumps/*-group.fvd --dump-after=layout -o x.fvk
 check 'a dump of a pass that is done' 1 'that pass is not run' "$fovea" compile dumps/*-group.fvd --dump-after=legalise -o x.fvk
-check 'dumps when all is done' 1 'no step is to come' "$fovea" compile dumps/*-join.fvd --dump-dir=dumps -o again.fvk
+check 'dumps when all is done' 1 'no step is to come' "$fovea" compile dumps/*-merge.fvd --dump-dir=dumps -o again.fvk
 check 'dumps of kernels' 1 'holds kernels: no pass and no step is run' "$fovea" compile x.fvk --dump-after=define -o again.fvk
 check 'passes of definitions' 1 'holds definitions: passes are for graphs' "$fovea" compile dumps/*-group.fvd --passes=legalise -o again.fvk
 check 'passes of kernels' 1 'holds kernels: passes are for graphs' "$fovea" compile x.fvk --passes=legalise -o again.fvk
 check 'a naive dump' 0 'after "extend"' "$fovea" compile add.fvir --schedule=naive --emit=definitions -o -
 
 # ---- definitions ----
-check 'definitions to standard output' 0 '^fovea-definitions 1 after "join"' "$fovea" compile add.fvir --emit=definitions -o -
+check 'definitions to standard output' 0 '^fovea-definitions 1 after "merge"' "$fovea" compile add.fvir --emit=definitions -o -
 check 'definitions to a file' 0 'fovea run add.fvd' "$fovea" compile add.fvir -o add.fvd
 for backend in $backends; do
     check "definitions run ($backend)" 0 'y  f32\[2, 2\]  min 2  max 5  2 3 4 5' "$fovea" run add.fvd --backend=$backend --input x=x.npy --input z=z.npy
@@ -681,7 +681,7 @@ done
 check 'a dim of definitions' 0 'f32\[2, 2\]' "$fovea" run add.fvd --dim n=2
 sed 's/i1\] + /i1 + 1] + /' add.fvd >beyond.fvd
 check 'definitions that reach outside' 1 'beyond.fvd: error: illegal definition of %y: .*index 1 goes to 2, the axis has 2' "$fovea" run beyond.fvd
-sed 's/join/coffee/' add.fvd >coffee.fvd
+sed 's/"merge"/"coffee"/' add.fvd >coffee.fvd
 check 'definitions after no step' 1 'is no step of lowering' "$fovea" compile coffee.fvd -o x.fvk
 cp add.fvir same.fvir
 check 'opt into the model' 1 'o ./same.fvir would overwrite what was read' "$fovea" opt same.fvir -o ./same.fvir

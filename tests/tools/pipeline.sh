@@ -62,6 +62,32 @@ check 'a rule of another pass' 0 'Gelu\(' "$fovea" opt gelu.fvir --disable=scale
 check 'no rule' 2 '--disable=mul-two: there is no such pass or step, and no rule of that name' "$fovea" opt m.fvir --disable=mul-two
 check 'a rule is not asked for' 2 '--enable=mul-one: there is no such pass or step; there are' "$fovea" opt m.fvir --enable=mul-one
 
+# ---- the last steps: which axes schedules see ----
+cat >groups.fvir <<'T'
+fovea-ir 1
+module "groups"
+symbol b 0..8
+func @main(%x: f32[b, 8, 3, 5], %w: f32[8, 4, 1, 1], %r: f32[b, 8, 3, 5]) -> (%y) {
+  %c = Conv(%x, %w) {group = 2}
+  %y = Add(%c, %r)
+  return %y
+}
+T
+check 'an axis that is read in groups' 0 'element %y\(b, 2, 4, 3, 5\)' "$fovea" compile groups.fvir --dump-after=split -o groups.fvk
+check 'axes that are indexed together' 0 'element %y\(b, 2, 4, 15\)\[' "$fovea" compile groups.fvir --dump-after=merge -o groups.fvk
+check 'neither' 0 'element %y\[' "$fovea" compile groups.fvir --dump-after=join -o groups.fvk
+"$fovea" compile groups.fvir -q --emit=definitions -o groups.fvd
+for options in '' --schedule=naive; do
+    "$fovea" run groups.fvir --dim b=2 --seed=3 --backend=interp $options -q -o groups.npy
+    check "the text after them, and ${options:-the model}" 0 'as expected' "$fovea" run groups.fvd --dim b=2 --seed=3 --backend=interp --expect groups.npy --atol=0 --rtol=0
+done
+sed 's/%x(b, 8, 15)/%x(b, 9, 15)/' groups.fvd >wrong.fvd
+check 'a merge of more elements' 1 'nothing says that the view has as many elements' "$fovea" run wrong.fvd --dim b=2
+sed 's/\(%x(b, 8, 15)\[[^,]*, [a-z0-9_]* \* \)4/\12/' groups.fvd >wrong.fvd
+check 'groups that begin elsewhere: not the naive bits' 1 '^0 of 1 outputs as expected' "$fovea" run wrong.fvd --dim b=2 --seed=3 --backend=interp --expect groups.npy
+sed 's/%x(b, 8, 15)/%x(b, 15, 8)/' groups.fvd >wrong.fvd
+check 'axes in another order' 1 'goes to' "$fovea" run wrong.fvd --dim b=2
+
 # ---- one node ----
 layer two.fvir '%a = Mul(%h, @one) loc("first")' '%b = Relu(%a)' '%y = Mul(%b, @one) loc("second")'
 sed -i 's/^const @w/const @one: f32[] = 1.0\n&/' two.fvir

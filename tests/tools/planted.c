@@ -168,6 +168,8 @@ STEP(layout)
 STEP(form)
 STEP(order)
 STEP(join)
+STEP(split)
+STEP(merge)
 
 /* ---- schedules, and memory ---- */
 

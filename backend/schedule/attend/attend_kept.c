@@ -5,7 +5,6 @@
  *
  * The kernel is that of y alone, where w is what lies in the memory of a block when it is
  * multiplied with values. */
-#include "backend/axes/merge.h"
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/attend/attention.h"
@@ -30,39 +29,31 @@ static bool are_weights(fv_lowerer *l, const fv_definition *w, const fv_definiti
     return key && w->body == fv_weights_along(l->exprs, at, key);
 }
 
-static bool is_attended(fv_lowerer *l, fv_definition *const *all, fv_definition **merged) {
+static bool is_attended(fv_lowerer *l, const fv_definition *w, const fv_definition *y) {
     fv_attention at;
-    fv_merge_group(l, 2, all, merged);
-    return fv_is_attended(l, merged[1], &at) && fv_x_is_one_chain(at.score) &&
-           at.sum->u.red.order != FV_ORDER_CHAINS && are_weights(l, merged[0], merged[1], &at);
+    return fv_is_attended(l, y, &at) && fv_x_is_one_chain(at.score) &&
+           at.sum->u.red.order != FV_ORDER_CHAINS && are_weights(l, w, y, &at);
 }
 
-bool fv_is_attended_with(fv_lowerer *l, fv_definition *weights, fv_definition *result) {
-    fv_definition *all[2] = {weights, result}, *merged[2];
+bool fv_is_attended_with(fv_lowerer *l, const fv_definition *weights, const fv_definition *result) {
     struct fv_reasons *reasons = l->reasons;
     l->reasons = NULL; /* who asks says what is done */
-    bool attended = is_attended(l, all, merged);
+    bool attended = is_attended(l, weights, result);
     l->reasons = reasons;
     return attended;
 }
 
 bool fv_schedule_kept(fv_lowerer *l, fv_op *op) {
     fv_storage *of[2];
-    fv_definition *merged[2];
     for (int i = 0; i < op->nout; i++)
         if (i < 2)
             of[i] = fv_storage_of(l, op->out[i]);
     if (op->nout != 2 || !fv_is_attended_with(l, of[0]->def, of[1]->def))
         return false;
-    fv_merge_group(l, 2, (fv_definition *[]){of[0]->def, of[1]->def}, merged);
-    fv_storage y = *of[1];
-    y.def = merged[1];
-    void *plan = fv_schedule_attend.choose(l, &y);
+    void *plan = fv_schedule_attend.choose(l, of[1]);
     if (!plan)
         return false;
-    of[0]->def = merged[0];
-    of[1]->def = merged[1];
-    fv_attend_keeps(plan, merged[0]);
+    fv_attend_keeps(plan, of[0]->def);
     fv_schedule_attend.place(l, op, plan);
     fv_schedule_operands(l, op);
     fv_schedule_attend.emit(l, of[1], op, plan);

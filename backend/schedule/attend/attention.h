@@ -9,8 +9,10 @@
  * variables of the result but for the key. */
 void fv_attend_keeps(void *plan, const fv_definition *weights);
 
-/* Would one kernel make both results of such a group? Decides, and does nothing. */
-bool fv_is_attended_with(fv_lowerer *l, fv_definition *weights, fv_definition *result) FV_MUST_USE;
+/* Would one kernel make both results of such a group, merged by fv_merge_group? Decides, and does
+ * nothing. */
+bool fv_is_attended_with(fv_lowerer *l, const fv_definition *weights,
+                         const fv_definition *result) FV_MUST_USE;
 /* The kernel of a group of the two. False: it is none; nothing was done. */
 bool fv_schedule_kept(fv_lowerer *l, fv_op *op) FV_MUST_USE;
 

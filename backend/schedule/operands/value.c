@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "backend/axes/empty.h"
 #include "backend/axes/merge.h"
 #include "backend/axes/split.h"
 #include "backend/lowering/why.h"
@@ -17,13 +18,6 @@ static const struct {
 #include "backend/schedule/schedules.def"
 #undef SCHEDULE
 };
-
-static bool is_empty(const fv_definition *d) {
-    for (int i = 0; i < d->rank; i++)
-        if (d->index[i]->dim->hi <= 0)
-            return true;
-    return false;
-}
 
 /* Builds the kernel of s, after those of its operands. */
 static void make(fv_lowerer *l, fv_storage *s, fv_op *op) {
@@ -51,19 +45,17 @@ void fv_schedule_operands(fv_lowerer *l, fv_op *op) {
         make(l, operands[k], op);
 }
 
-/* What does not run along the empty axis would be read before its loop, or packed. */
-void fv_spare_empty(fv_lowerer *l, fv_storage *s) {
-    if (is_empty(s->def))
-        s->def->body = fv_x_zero(l->exprs, (fv_elem)s->def->body->type.elem);
-}
-
 void fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op) {
     if (l->current.naive) {
         fv_schedule_naive(l, s, op);
         fv_takes(l, s->value, FV_WHY_naive);
         return;
     }
-    fv_spare_empty(l, s);
-    s->def = fv_merge_axes(l, fv_split_axes(l, s->def));
     make(l, s, op);
+}
+
+void fv_schedule_alone(fv_lowerer *l, fv_storage *s, fv_op *op) {
+    if (!l->current.naive)
+        s->def = fv_merge_axes(l, fv_split_axes(l, fv_spare_empty(l, s->def)));
+    fv_schedule_value(l, s, op);
 }

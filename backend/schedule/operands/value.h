@@ -7,8 +7,9 @@
 /* Builds the kernel of s by its definition, after those of its operands; and those of operands that
  * were defined for a later kernel. */
 void fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op);
-/* of a value with no elements: nothing is read for it */
-void fv_spare_empty(fv_lowerer *l, fv_storage *s);
+/* The same for a value that the steps split and merge have not seen, or have seen with others of
+ * its group: that a recurrence needs, or of a group that is not one kernel. */
+void fv_schedule_alone(fv_lowerer *l, fv_storage *s, fv_op *op);
 void fv_schedule_operands(fv_lowerer *l, fv_op *op);
 
 #endif

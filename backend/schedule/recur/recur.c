@@ -59,7 +59,7 @@ static void make(const fv_parts *p, const fv_value *v, fv_var *const *index, fv_
     d->body = fv_x_replace_vars(a, x, d->rank, index, to);
     fv_storage *s = fv_storage_of(l, v);
     s->def = d;
-    fv_schedule_value(l, s, p->r->op);
+    fv_schedule_alone(l, s, p->r->op);
 }
 
 static void make_first(const fv_parts *p) {
