@@ -159,8 +159,20 @@ static linear linear_load(const field *f, fv_expr *x, int depth) {
     return p;
 }
 
+/* A single constant that z loads, as one of the stored type; NULL: it is something else, or the type
+ * does not have it. */
+static fv_expr *constant_of(const field *f, const fv_expr *z, fv_elem stored) {
+    const fv_value *v = z->op == FV_X_LOAD ? z->u.buf->value : NULL;
+    if (!v || v->kind != FV_VALUE_CONST || v->tensor->count != 1 || !v->tensor->data ||
+        fv_elem_is_storage(stored))
+        return NULL;
+    int64_t value = fv_tensor_int(v->tensor, 0);
+    fv_expr *x = fv_x_const_int(f->l->exprs, stored, value);
+    return x->u.i == value ? x : NULL;
+}
+
 /* The stored value z, of that type, if x is `-i32(z)`, the conversion in x or in the definition of
- * what x loads; NULL: x is something else. */
+ * what x loads, or done when the model was compiled; NULL: x is something else. */
 static fv_expr *negated_zero_point(const field *f, const fv_expr *x, fv_elem stored) {
     const fv_origin *origin;
     if (x->op != FV_X_NEG)
@@ -168,7 +180,7 @@ static fv_expr *negated_zero_point(const field *f, const fv_expr *x, fv_elem sto
     fv_expr *z = x->arg[0], *body = z->op == FV_X_LOAD ? looked_into(f, z, &origin) : NULL;
     z = body ? body : z;
     bool is = z->op == FV_X_CONVERT && (fv_elem)z->arg[0]->type.elem == stored;
-    return is ? z->arg[0] : NULL;
+    return is ? z->arg[0] : constant_of(f, z, stored);
 }
 
 /* `v if c else 0` where v is i32(q) - i32(z). */

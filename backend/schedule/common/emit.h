@@ -30,7 +30,7 @@ typedef struct fv_kemit {
     struct fv_kept { /* values that lie in a tile of the kernel */
         const fv_value *value;
         fv_buf *tile;
-    } *tiles;
+    } * tiles;
     int ntiles, cap_tiles;
     const fv_dim **dims; /* per kernel dim */
     int ndims, cap_dims;
@@ -38,12 +38,12 @@ typedef struct fv_kemit {
     struct fv_bound { /* index variable -> its value here */
         const fv_var *var;
         fv_expr *x;
-    } *bound;
+    } * bound;
     int nbound, cap_bound;
     struct fv_emitted { /* node -> what was emitted for it, innermost scope last */
         const fv_expr *from;
         fv_expr *to;
-    } *memo;
+    } * memo;
     int nmemo, cap_memo;
     fv_ptrmap uses; /* node -> how many uses in the definition */
     fv_x_visitor counted;
@@ -101,6 +101,8 @@ fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v);
 void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
 /* has it been emitted, and is in scope? */
 bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) FV_MUST_USE;
+/* a * b + sum, each in terms of the kernel. Floats are rounded once; integers wrap. */
+fv_expr *fv_kemit_add_product(fv_kemit *e, fv_expr *a, fv_expr *b, fv_expr *sum);
 /* Stores x, converted to the storage type, as the element of the result at the bound indices. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
 

@@ -279,16 +279,22 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
 }
 
+/* Bytes of an element of the factor as it is stored, before a tile converts it to the type of the
+ * sum. */
+static int64_t stored_bytes(const fv_expr *factor) {
+    return fv_elem_storage_bytes((fv_elem)fv_x_stored(factor)->type.elem);
+}
+
 /* Rows of a task: the number of rows of a that fit into the second-level cache together with the
  * current panel and the next one; if all rows take `depth` steps before the next ones (0: all
  * steps), parts of panels of that depth. May be less than 1. */
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, int nr, int64_t depth) {
-    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), steps = 1;
-    int64_t room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths;
+    int64_t room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths, steps = 1;
     for (int i = 0; i < c->sum->u.red.nvars && steps >= 0 && steps < room; i++)
         steps *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
     steps = steps > 0 ? steps : 1;
-    return (room / bytes - 2 * nr * c->nsums * (depth ? depth : steps)) / steps;
+    int64_t panels = 2 * nr * c->nsums * (depth ? depth : steps) * stored_bytes(c->b);
+    return (room - panels) / (steps * stored_bytes(c->a));
 }
 
 static int64_t block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr,
