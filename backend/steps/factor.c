@@ -183,7 +183,20 @@ static fv_expr *negated_zero_point(const field *f, const fv_expr *x, fv_elem sto
     return is ? z->arg[0] : constant_of(f, z, stored);
 }
 
-/* `v if c else 0` where v is i32(q) - i32(z). */
+/* How many elements of the definition share x, or a sum of it, where dims are of typical size. */
+static double shared_by(const field *f, const fv_expr *x) {
+    double n = 1;
+    for (int i = 0; i < f->d->rank; i++)
+        if (!fv_x_uses(x, f->d->index[i])) {
+            int64_t size = fv_typical_dim(f->d->index[i]->dim);
+            n *= size < 0 ? 1e9 : (double)size;
+        }
+    return n;
+}
+
+/* `v if c else 0` where v is i32(q) - i32(z). Where no elements of the result share v, as in a
+ * depthwise convolution, the difference stays as it is: in 32 bits it is read faster (64 channels
+ * of 28 x 28, 3 x 3: 0.087 ms instead of 0.194). */
 static linear linear_guard(const field *f, fv_expr *x, int depth) {
     fv_arena *a = f->l->exprs;
     const fv_buf *b = x->u.buf;
@@ -193,7 +206,7 @@ static linear linear_guard(const field *f, fv_expr *x, int depth) {
     fv_expr *load = p.core && p.core->op == FV_X_CONVERT ? p.core->arg[0] : NULL;
     if (otherwise->op == FV_X_CONST)
         zero = otherwise->u.i;
-    if (!load || load->op != FV_X_LOAD || p.by || zero)
+    if (!load || load->op != FV_X_LOAD || p.by || zero || (p.rest && shared_by(f, load) <= 1))
         return core_only(x);
     fv_expr *z = p.rest ? negated_zero_point(f, p.rest, (fv_elem)load->type.elem)
                         : fv_x_zero(a, (fv_elem)load->type.elem);
@@ -336,17 +349,6 @@ static int axes_of(const field *f, const fv_expr *x, fv_var **axes) {
     for (int i = 0; i < f->d->rank; i++)
         if (fv_x_uses(x, f->d->index[i]))
             axes[n++] = f->d->index[i];
-    return n;
-}
-
-/* How many elements of the definition share a sum of x, where dims are of typical size. */
-static double shared_by(const field *f, const fv_expr *x) {
-    double n = 1;
-    for (int i = 0; i < f->d->rank; i++)
-        if (!fv_x_uses(x, f->d->index[i])) {
-            int64_t size = fv_typical_dim(f->d->index[i]->dim);
-            n *= size < 0 ? 1e9 : (double)size;
-        }
     return n;
 }
 
