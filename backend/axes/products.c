@@ -67,11 +67,7 @@ static bool is_product(fv_lowerer *l, const fv_definition *d, const fv_expr *sum
     fv_expr *body = sum->arg[0], *inner;
     if (sum->u.red.kind != FV_SUM || body->op != FV_X_MUL)
         return fv_declines(l, d->value, FV_WHY_contract_products);
-    if (fv_x_reductions(body, &inner, 1))
-        return fv_declines(l, d->value, FV_WHY_contract_nested);
-    return fv_elem_is_float((fv_elem)body->type.elem) ||
-           fv_declines(l, d->value, FV_WHY_contract_type,
-                       fv_s(fv_elem_name((fv_elem)body->type.elem)));
+    return !fv_x_reductions(body, &inner, 1) || fv_declines(l, d->value, FV_WHY_contract_nested);
 }
 
 /* One of several sums: has it the factor of the first one that goes with the rows? */

@@ -1,4 +1,5 @@
-/* products.h - sums of products, and which of a definition's axes their factors depend on.
+/* products.h - sums of products, of floats or integers, and which of a definition's axes their
+ * factors depend on.
  *
  *     y[i, j] = max(sum k: a[i, k] * b[k, j] + c[j], 0)      i: a row, j: a column
  *     y[n, j] = sum k: x[n + k, j] * w[k, j]                 each column by itself

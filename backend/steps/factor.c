@@ -159,8 +159,20 @@ static linear linear_load(const field *f, fv_expr *x, int depth) {
     return p;
 }
 
+/* A single constant that z loads, as one of the stored type; NULL: it is something else, or the type
+ * does not have it. */
+static fv_expr *constant_of(const field *f, const fv_expr *z, fv_elem stored) {
+    const fv_value *v = z->op == FV_X_LOAD ? z->u.buf->value : NULL;
+    if (!v || v->kind != FV_VALUE_CONST || v->tensor->count != 1 || !v->tensor->data ||
+        fv_elem_is_storage(stored))
+        return NULL;
+    int64_t value = fv_tensor_int(v->tensor, 0);
+    fv_expr *x = fv_x_const_int(f->l->exprs, stored, value);
+    return x->u.i == value ? x : NULL;
+}
+
 /* The stored value z, of that type, if x is `-i32(z)`, the conversion in x or in the definition of
- * what x loads; NULL: x is something else. */
+ * what x loads, or done when the model was compiled; NULL: x is something else. */
 static fv_expr *negated_zero_point(const field *f, const fv_expr *x, fv_elem stored) {
     const fv_origin *origin;
     if (x->op != FV_X_NEG)
@@ -168,10 +180,23 @@ static fv_expr *negated_zero_point(const field *f, const fv_expr *x, fv_elem sto
     fv_expr *z = x->arg[0], *body = z->op == FV_X_LOAD ? looked_into(f, z, &origin) : NULL;
     z = body ? body : z;
     bool is = z->op == FV_X_CONVERT && (fv_elem)z->arg[0]->type.elem == stored;
-    return is ? z->arg[0] : NULL;
+    return is ? z->arg[0] : constant_of(f, z, stored);
 }
 
-/* `v if c else 0` where v is i32(q) - i32(z). */
+/* How many elements of the definition share x, or a sum of it, where dims are of typical size. */
+static double shared_by(const field *f, const fv_expr *x) {
+    double n = 1;
+    for (int i = 0; i < f->d->rank; i++)
+        if (!fv_x_uses(x, f->d->index[i])) {
+            int64_t size = fv_typical_dim(f->d->index[i]->dim);
+            n *= size < 0 ? 1e9 : (double)size;
+        }
+    return n;
+}
+
+/* `v if c else 0` where v is i32(q) - i32(z). Where no elements of the result share v, as in a
+ * depthwise convolution, the difference stays as it is: in 32 bits it is read faster (64 channels
+ * of 28 x 28, 3 x 3: 0.087 ms instead of 0.194). */
 static linear linear_guard(const field *f, fv_expr *x, int depth) {
     fv_arena *a = f->l->exprs;
     const fv_buf *b = x->u.buf;
@@ -181,7 +206,7 @@ static linear linear_guard(const field *f, fv_expr *x, int depth) {
     fv_expr *load = p.core && p.core->op == FV_X_CONVERT ? p.core->arg[0] : NULL;
     if (otherwise->op == FV_X_CONST)
         zero = otherwise->u.i;
-    if (!load || load->op != FV_X_LOAD || p.by || zero)
+    if (!load || load->op != FV_X_LOAD || p.by || zero || (p.rest && shared_by(f, load) <= 1))
         return core_only(x);
     fv_expr *z = p.rest ? negated_zero_point(f, p.rest, (fv_elem)load->type.elem)
                         : fv_x_zero(a, (fv_elem)load->type.elem);
@@ -324,17 +349,6 @@ static int axes_of(const field *f, const fv_expr *x, fv_var **axes) {
     for (int i = 0; i < f->d->rank; i++)
         if (fv_x_uses(x, f->d->index[i]))
             axes[n++] = f->d->index[i];
-    return n;
-}
-
-/* How many elements of the definition share a sum of x, where dims are of typical size. */
-static double shared_by(const field *f, const fv_expr *x) {
-    double n = 1;
-    for (int i = 0; i < f->d->rank; i++)
-        if (!fv_x_uses(x, f->d->index[i])) {
-            int64_t size = fv_typical_dim(f->d->index[i]->dim);
-            n *= size < 0 ? 1e9 : (double)size;
-        }
     return n;
 }
 

@@ -16,9 +16,8 @@
 #include "backend/steps/steps.h"
 #include "ir/expr/rewrite.h"
 
-/* MAX_NODES: of a definition after substitution. FEW_OPERATIONS: to do again for each product,
- * where no tile packs a factor. */
-enum { MAX_NODES = 270, MAX_SHARED = 8, FEW_LOADS = 4, FEW_OPERATIONS = 2 };
+/* MAX_NODES: of a definition after substitution. */
+enum { MAX_NODES = 270, MAX_SHARED = 8, FEW_LOADS = 4 };
 
 /* ---- what is known of a value ---- */
 
@@ -362,8 +361,7 @@ static const fv_expr *rows_of(fv_arena *a, const fv_expr *sum, const fv_expr *fi
     fv_expr *to[FV_MAX_RANK];
     const fv_expr *product = sum->arg[0];
     int n = sum->u.red.nvars;
-    if (sum->u.red.kind != FV_SUM || product->op != FV_X_MUL || n != first->u.red.nvars ||
-        !fv_elem_is_float((fv_elem)sum->type.elem))
+    if (sum->u.red.kind != FV_SUM || product->op != FV_X_MUL || n != first->u.red.nvars)
         return NULL;
     for (int i = 0; i < n; i++) {
         if (sum->u.red.vars[i]->dim != first->u.red.vars[i]->dim)
@@ -427,26 +425,12 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
     return fv_takes(l, v, second ? FV_WHY_second_of_rows : FV_WHY_epilogue, fv_o(t->use));
 }
 
-/* Is a contraction in x of floats? Tiles are, which pack their factors. */
-static bool sums_floats(const fv_expr *x) {
-    if (x->op == FV_X_REDUCE && x->arg[0]->op == FV_X_MUL &&
-        fv_elem_is_float((fv_elem)x->type.elem))
-        return true;
-    for (int i = 0; i < x->n; i++)
-        if (sums_floats(x->arg[i]))
-            return true;
-    return false;
-}
-
 /* A factor, or in one: the kernel packs it. */
 static bool takes_factor(fv_lowerer *l, const into *t) {
     if (t->r.loads > 1)
         return fv_declines(l, t->v, FV_WHY_factor_twice, fv_o(t->use), fv_n(t->r.loads));
     if (!t->r.variables)
         return fv_declines(l, t->v, FV_WHY_factor_windows, fv_o(t->use));
-    if (t->w->arithmetic > FEW_OPERATIONS && !sums_floats(t->d->body))
-        return fv_declines(l, t->v, FV_WHY_factor_integers, fv_o(t->use), fv_n(t->w->arithmetic),
-                           fv_n(FEW_OPERATIONS));
     if (is_costly(t->w))
         return fv_declines(l, t->v, FV_WHY_factor_costly, fv_o(t->use), fv_n(t->w->arithmetic),
                            fv_n(t->w->math), fv_n(FV_CHEAP));

@@ -95,6 +95,53 @@ static bool make_matmul(graph *g) {
     return graph_line(g, l, (x, y), "MatMul(%s, %s)", x->name, y->name);
 }
 
+static const fv_elem BYTES[] = {FV_U8, FV_I8};
+
+/* Zero points of the operands, of these elements; `of`: of the right one, one or one a column. */
+static void zero_points(graph *g, fv_elem x, fv_elem y, int64_t of, gvalue **zx, gvalue **zy) {
+    *zx = graph_weight(g, x, 0, NULL);
+    *zy = rng_chance(&g->r, 50) ? graph_weight(g, y, 1, &of) : graph_weight(g, y, 0, NULL);
+}
+
+/* Products of elements of 8 bits, summed in 32. */
+static bool make_matmul_integer(graph *g) {
+    fv_elem e = CHOOSE(g, BYTES);
+    const char *dims[3];
+    int64_t n[3], size[2];
+    int rank = 2 + rng_below(&g->r, 2);
+    for (int i = 0; i < rank; i++)
+        graph_pool_dim(g, &dims[i], &n[i]);
+    dims[rank - 1] = graph_dim_text(g, size[0] = n[rank - 1] = 1 + rng_below(&g->r, 40));
+    size[1] = 1 + rng_below(&g->r, 40);
+    gvalue *x = graph_param(g, FV_U8, rank, dims, n), *y = graph_weight(g, e, 2, size), *zx, *zy;
+    if (x->count > GRAPH_ELEMENTS)
+        return false;
+    zero_points(g, FV_U8, e, size[1], &zx, &zy);
+    return graph_line(g, (line){.effect = SMOOTHLY}, (x, y, zx, zy),
+                      "MatMulInteger(%s, %s, %s, %s)", x->name, y->name, zx->name, zy->name);
+}
+
+static bool make_conv_integer(graph *g) {
+    fv_elem e = CHOOSE(g, BYTES);
+    const char *dims[4];
+    int64_t n[4], group = rng_chance(&g->r, 40) ? 2 : 1;
+    graph_pool_dim(g, &dims[0], &n[0]);
+    dims[1] = graph_dim_text(g, n[1] = group * (1 + rng_below(&g->r, 6)));
+    dims[2] = graph_dim_text(g, n[2] = 3 + rng_below(&g->r, 7));
+    dims[3] = graph_dim_text(g, n[3] = 3 + rng_below(&g->r, 7));
+    int64_t w[4] = {group * (1 + rng_below(&g->r, 17)), n[1] / group, 1 + rng_below(&g->r, 3),
+                    1 + rng_below(&g->r, 3)};
+    gvalue *x = graph_param(g, e, 4, dims, n), *k = graph_weight(g, FV_I8, 4, w), *zx, *zw;
+    if (x->count > GRAPH_ELEMENTS)
+        return false;
+    zero_points(g, e, FV_I8, w[0], &zx, &zw);
+    return graph_line(g, (line){.effect = SMOOTHLY}, (x, k, zx, zw),
+                      "ConvInteger(%s, %s, %s, %s) {group = %d, pads = [%d, 1, 0, %d], strides = "
+                      "[%d, 1]}",
+                      x->name, k->name, zx->name, zw->name, (int)group, rng_below(&g->r, 2),
+                      rng_below(&g->r, 3), 1 + rng_below(&g->r, 2));
+}
+
 /* x against itself or its like, transposed: scores. */
 static bool make_scores(graph *g) {
     gvalue *x = graph_pick(g, FLOATS, 2, 4), *y = graph_like(g, x, x->elem), *t, *s;
@@ -313,6 +360,8 @@ const graph_op graph_sums[] = {
     {"reduction", make_reduction, 16},
     {"Cum", make_cumulate, 3},
     {"MatMul", make_matmul, 14},
+    {"MatMulInteger", make_matmul_integer, 4},
+    {"ConvInteger", make_conv_integer, 3},
     {"scores", make_scores, 6},
     {"Gemm", make_gemm, 6},
     {"Einsum", make_einsum, 5},

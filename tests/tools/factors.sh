@@ -1,5 +1,5 @@
-# Zero points leave sums of products of integers: the same results as where each op is computed alone; and a fault that is
-# planted in what the step `factor` makes shows in that comparison.
+# Zero points leave sums of products of integers, which are contractions then: the same results as where each op is computed alone;
+# and a fault that is planted in what the step `factor` makes shows in that comparison. Constant weights of 8 bits stay a byte each.
 . "$(dirname "$0")/lib.sh"
 
 cat >product.fvir <<'M'
@@ -47,7 +47,8 @@ same() { for f in "$1"/*.npy; do cmp -s "$f" "$2/$(basename "$f")" || return 1; 
 for m in product conv scaled; do
     check "$m: the step changes it" 0 'factor yes factored|multiplies integers as they are stored' "$fovea" inspect $m.fvir --why
     outputs $m.naive $m.fvir --schedule=naive
-    for b in interp c; do
+    check "$m: tiles compute it" 0 'schedule contract' "$fovea" compile $m.fvir -q --emit=kernels --target=x86-64-v3 -o -
+    for b in interp c jit; do
         outputs $m.$b $m.fvir --backend=$b
         same $m.naive $m.$b && tell "$m by $b: the bits of the naive schedule" yes || tell "$m by $b: other bits" no
     done
@@ -56,6 +57,46 @@ for m in product conv scaled; do
     text=$(ls $m.steps/*factor*.fvd)
     outputs $m.text "$text"
     same $m.naive $m.text && tell "$m: from the text" yes || tell "$m: other bits from the text" no
+done
+
+# Weights that are constants: panels in 8 bits that are packed when the model is compiled, for whole tiles, edges and a single row.
+cat >weights.fvir <<'M'
+fovea-ir 1
+module "weights"
+symbol n 0..64
+const @w: i8[300, 60] = file "weights.bin" 0 18000
+const @f: i8[20, 5, 3, 3] = file "weights.bin" 0 900
+const @d: u8[5, 1, 3, 3] = file "weights.bin" 7 45
+const @z: u8[] = 113
+const @sx: f32[] = 0.02
+const @sw: f32[] = 0.01
+const @sy: f32[] = 0.5
+const @zw: i8[] = 2
+func @main(%x: u8[n, 300], %i: u8[n, 5, 9, 11]) -> (%y, %q, %c, %e, %g) {
+  %y = MatMulInteger(%x, @w, @z)
+  %q = QLinearMatMul(%x, @sx, @z, @w, @sw, @zw, @sy, @z)
+  %c = ConvInteger(%i, @f, @z, @zw) {pads = [1, 1, 1, 1]}
+  %e = QLinearConv(%i, @sx, @z, @f, @sw, @zw, @sy, @z) {strides = [2, 1]}
+  %g = ConvInteger(%i, @d, @z) {group = 5, pads = [1, 1, 1, 1]}
+  return %y, %q, %c, %e, %g
+}
+M
+seq 1 5000 | tr '0-9' '\001\377\200\177\007\300\150\371\020\245' | head -c 18000 >weights.bin
+check "padding becomes a zero point that is constant" 0 'else 113' "$fovea" compile weights.fvir -q --emit=definitions -o -
+check "panels of weights have 8 bits" 0 'w.panels`: i8\[4, 300, 16\], x: u8\[n, 300\]' "$fovea" compile weights.fvir -q --emit=kernels --target=x86-64-v3 -o -
+for n in 1 5 37; do
+    for b in naive jit interp c generic; do
+        case $b in
+        naive) how=--schedule=naive ;;
+        generic) how="--backend=c --target=generic" ;;
+        *) how=--backend=$b ;;
+        esac
+        mkdir -p "weights.$n.$b"
+        name="weights, $n rows by $b"
+        # shellcheck disable=SC2086
+        done_by "$fovea" run weights.fvir -q --dim n=$n --seed=7 --format=npy -o "weights.$n.$b" $how
+        same "weights.$n.naive" "weights.$n.$b" && tell "$name: the bits of the naive schedule" yes || tell "$name: other bits" no
+    done
 done
 
 # planted MODEL NAME SED: the fault is there, legal, and shows

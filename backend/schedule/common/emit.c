@@ -166,6 +166,12 @@ static fv_expr *combine(fv_kemit *e, int kind, fv_expr *acc, fv_expr *x) {
     return fv_x_bin(e->arena, op, acc, x);
 }
 
+fv_expr *fv_kemit_add_product(fv_kemit *e, fv_expr *a, fv_expr *b, fv_expr *sum) {
+    return fv_elem_is_float((fv_elem)sum->type.elem)
+               ? fv_x_fma(e->arena, a, b, sum)
+               : fv_x_bin(e->arena, FV_X_ADD, sum, fv_x_bin(e->arena, FV_X_MUL, a, b));
+}
+
 /* acc and one more term: a product of floats is summed with one rounding. */
 static fv_expr *accumulate(fv_kemit *e, const fv_expr *r, fv_expr *acc) {
     fv_expr *body = r->arg[0];

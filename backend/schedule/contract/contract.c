@@ -316,15 +316,21 @@ static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) 
     return rows > 0 && all / rows < (double)terms ? (int64_t)(all / rows) + 1 : terms;
 }
 
+/* Bytes of an element of the factor as it is stored, before a tile converts it to the type of the
+ * sum. */
+static int64_t stored_bytes(const fv_expr *factor) {
+    return fv_elem_storage_bytes((fv_elem)fv_x_stored(factor)->type.elem);
+}
+
 /* Rows of a task: the number of rows of a that fit into the second-level cache together with the
  * current panel and the next one; if all rows take `depth` steps of the sum's first variable before
  * the next ones (0: all steps), parts of panels of that depth. May be less than 1. */
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                              int nr, int64_t depth) {
-    int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem),
-            room = t->caches.l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths,
-            steps = depth ? depth * terms_from(c->sum, 1) : terms_from(c->sum, 0);
-    return (room / bytes - 2 * nr * c->nsums * steps) / elements_of_row(c, d);
+    int64_t room = t->caches.l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths,
+            steps = depth ? depth * terms_from(c->sum, 1) : terms_from(c->sum, 0),
+            panels = 2 * nr * c->nsums * steps * stored_bytes(c->b);
+    return (room - panels) / (elements_of_row(c, d) * stored_bytes(c->a));
 }
 
 /* Are there several panels, which fill at most half of the first-level cache together? Then a tile
@@ -334,9 +340,7 @@ static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const 
 static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_definition *d, int nr) {
     const fv_dim *columns = d->index[c->column]->dim;
     return c->packed && fv_dim_is_const(columns) && columns->value > FEW_PANELS * nr &&
-           terms_from(c->sum, 0) * columns->value *
-                   fv_elem_storage_bytes((fv_elem)c->sum->type.elem) <=
-               t->caches.l1_bytes / 2;
+           terms_from(c->sum, 0) * columns->value * stored_bytes(c->b) <= t->caches.l1_bytes / 2;
 }
 
 static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,

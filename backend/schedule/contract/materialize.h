@@ -9,6 +9,8 @@
  * then. */
 typedef struct fv_dense {
     fv_expr *factor;
+    fv_expr
+        *stored; /* the part of it that is copied; conversions around it remain with the reader */
     int n;
     fv_var *index[FV_MAX_RANK]; /* axes of the copy */
     fv_expr *copy;              /* an element of it, */

@@ -6,7 +6,7 @@
  *     for rows and columns that are there: y[i0 + r, j0 + c] = epilogue(sums[r, c])
  *
  * Rows that are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending
- * chain: tiles change no bit. */
+ * chain: tiles change no bit. Products of integers are added without fma, and wrap. */
 #include "backend/schedule/contract/tile.h"
 
 #include <string.h>
@@ -373,9 +373,8 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
         e->guard = NULL;
     }
     fv_expr *at[2] = {r, c};
-    fv_kb_store(&e->b, acc, at,
-                fv_x_fma(e->arena, a, fv_x_load(e->arena, b, &c), fv_x_load(e->arena, acc, at)),
-                NULL);
+    fv_expr *term = fv_x_load(e->arena, b, &c), *so_far = fv_x_load(e->arena, acc, at);
+    fv_kb_store(&e->b, acc, at, fv_kemit_add_product(e, a, term, so_far), NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     for (int i = 0; i < sum->u.red.nvars; i++)
