@@ -85,7 +85,7 @@ backend/schedule: backend/axes backend/lowering backend/schedule/attend backend/
 backend/steps: backend/axes backend/fuse backend/lowering backend/schedule backend/schedule/attend backend/schedule/rows
 backend: backend/consumer backend/fuse backend/lowering backend/memory backend/schedule backend/schedule/common backend/steps
 passes/spell:
-passes: passes/spell
+passes: passes/spell passes/attention
 passes/attention: passes
 passes/lua: passes
 passes/padding: passes passes/attention
