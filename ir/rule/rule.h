@@ -119,7 +119,4 @@ bool fv_rule_apply_if(const fv_rule *r, fv_op *op,
 /* Does the rule match at op? Changes nothing. */
 bool fv_rule_matches(const fv_rule *r, fv_op *op, fv_mismatch *why) FV_MUST_USE;
 
-/* Builds the right side of a rule that is the meaning of op, `text`. */
-bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) FV_MUST_USE;
-
 #endif
