@@ -30,6 +30,7 @@
  *   reshape(x, l), expand(x, l), transpose(x, l), flat(x)
  *   slice(x, axis, first, n) n elements of an axis
  *   bound(x, lo)             the integer x, at least lo, as a dim
+ *   bind(x, d)               the dim d, which the integer x is: the run binds or checks it
  *   name(a, b)               what the definition of that name gives
  *
  * The meaning of an op: `.body` is the name of a definition. Its parameters are the operands in

@@ -594,6 +594,14 @@ static term f_bound(env *e, const fv_ast *x) {
     return dim_term(fv_w_bound(e->w, e->of ? e->of : "n", lo, v));
 }
 
+/* The dim, which the integer x is from here on. */
+static term f_bind(env *e, const fv_ast *x) {
+    fv_value *v = value_of(e, x->arg[0]);
+    const fv_dim *d = dim_of(e, x->arg[1]);
+    fv_w_bind(e->w, v, 1, &d);
+    return dim_term(d);
+}
+
 static term f_min(env *e, const fv_ast *x) {
     return dim_term(fv_dim_min(e->t, dim_of(e, x->arg[0]), dim_of(e, x->arg[1])));
 }
@@ -625,6 +633,7 @@ static const struct function {
                  {"slice", 4, 4, f_slice},
                  {"transpose", 2, 2, f_transpose},
                  {"bound", 2, 2, f_bound},
+                 {"bind", 2, 2, f_bind},
                  {"min", 2, 2, f_min},
                  {"max", 2, 2, f_max},
                  {NULL, 0, 0, NULL}};

@@ -20,7 +20,7 @@ static fv_value *without_repeats(fv_rewriter *w, const fv_search *s, fv_value *x
                                  const fv_sequences *q) {
     fv_value *known =
         fv_w_cast(w, fv_w_part(w, q->tokens, 1, fv_dim_const(s->t, 0), q->length), FV_I64);
-    return fv_w_block_repeats(w, known, x, s->ngram, -FLT_MAX);
+    return FV_CALL(w, "block_repeats", {known}, {x}, FV_INT(s->ngram), FV_FLOAT(-FLT_MAX));
 }
 
 fv_value *fv_w_search_scores(fv_rewriter *w, const fv_search *s, fv_value *scores,
