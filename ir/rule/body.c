@@ -28,6 +28,10 @@ const char *fv_body_text(const char *name) {
     return NULL;
 }
 
+bool fv_body_is(const char *name) {
+    return fv_body_text(name) && !fv_op_find("", name);
+}
+
 size_t fv_body_bytes(const char *text) {
     const char *end = text;
     do {

@@ -22,6 +22,8 @@
  *                            with a list i the list of those entries
  *   f32(x), cast(x, t)       x as that type: a Cast, or a number or list of that type
  *   type(x), rank(x), dim(x, -1), shape(x), shape(x, first, n), product(l), count(l), fill(n, v)
+ *   arith(x)                 the type in which elements of the type of x are computed
+ *   axes(a, b)               the list a, a + 1, .. b - 1
  *   has(x)                   is the operand there?
  *   is_float(x)              is the value or type a float?
  *   select(c, a, b)          a or b, as the condition c is known when the expansion is built;
@@ -49,6 +51,9 @@ extern const char *const *const fv_body_texts[];
 /* The text of the definition of that name, which ends with the line before the next one; NULL:
  * there is none. */
 const char *fv_body_text(const char *name);
+/* Does a call of that name in an expression mean a definition? Names of the standard's operators are
+ * the operators. */
+bool fv_body_is(const char *name) FV_MUST_USE;
 /* Its bytes, without what follows it. */
 size_t fv_body_bytes(const char *text);
 
@@ -107,6 +112,7 @@ void fv_w_call_n(fv_rewriter *w, const char *name, int n, const fv_arg *args, in
 
 /* Replaces the results of op by those of the definition that is its meaning. */
 bool fv_body_expand(fv_rewriter *w, fv_op *op, const fv_body *body) FV_MUST_USE;
+bool fv_body_expand_as(fv_rewriter *w, fv_op *op, const char *name) FV_MUST_USE;
 /* The same, where its text is a rule of its own: `Mish(x) => Mul(x, Tanh(Softplus(x)))`. */
 bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) FV_MUST_USE;
 

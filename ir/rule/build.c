@@ -76,6 +76,10 @@ static term list_term(int n, const fv_dim *const *dims) {
     return (term){.kind = LIST, .n = n, .dims = dims};
 }
 
+static term string_term(const char *s) {
+    return (term){.kind = STRING, .n = (int)strlen(s), .text = s};
+}
+
 static term elem_term(fv_elem of) {
     return (term){.kind = ELEM, .elem = of};
 }
@@ -259,7 +263,7 @@ static bool make_attr(env *e, const fv_attr_def *d, term t, fv_attr *out) {
     else if (d->kind == FV_ATTR_FLOAT && as_number(t, &v))
         *out = fv_attr_float(m, d->name, (float)v);
     else if (d->kind == FV_ATTR_STRING && t.kind == STRING)
-        *out = fv_attr_string(m, d->name, t.text);
+        *out = fv_attr_string(m, d->name, fv_strndup(m->arena, t.text, (size_t)t.n));
     else if (d->kind == FV_ATTR_DIMS && t.kind == LIST)
         *out = fv_attr_dims(m, d->name, t.n, t.dims);
     else if (d->kind == FV_ATTR_INTS && t.kind == LIST)
@@ -303,6 +307,9 @@ static fv_op *eval_op(env *e, const fv_ast *call, int result) {
         for (int k = 0; t.kind == VALUES && k < t.n; k++)
             in[n++] = value_term(t.values[k]);
     }
+    while (n && in[n - 1].kind == NOTHING &&
+           fv_opdef_operand(def->in, FV_MAX_IN, n - 1)->arity == FV_OPTIONAL_OPERAND)
+        n--;
     return e->w->failed ? NULL
                         : new_op(e, call, def, n, in, nattrs, attrs, fv_rule_results(def, result));
 }
@@ -358,7 +365,7 @@ static bool same_list(const env *e, term a, term b) {
 
 static bool same(const env *e, term a, term b) {
     if (a.kind == STRING && b.kind == STRING)
-        return strlen(b.text) == strlen(a.text) && !strcmp(a.text, b.text);
+        return a.n == b.n && !memcmp(a.text, b.text, (size_t)a.n);
     if (a.kind == LIST && b.kind == LIST)
         return same_list(e, a, b);
     if (a.kind == DIM && b.kind == DIM)
@@ -446,6 +453,11 @@ static term f_type(env *e, const fv_ast *x) {
     return elem_term(t ? t->elem : FV_F32);
 }
 
+/* The type in which its elements are computed. */
+static term f_arith(env *e, const fv_ast *x) {
+    return elem_term(fv_elem_arith(f_type(e, x).elem));
+}
+
 static term f_rank(env *e, const fv_ast *x) {
     const fv_type *t = type_of(e, x->arg[0]);
     return int_term(e, t ? t->rank : 0);
@@ -487,6 +499,17 @@ static term f_fill(env *e, const fv_ast *x) {
         dims[i] = d;
     return list_term((int)n, memcpy(FV_NEW(e->w->module->arena, const fv_dim *, FV_MAX_RANK), dims,
                                     sizeof dims));
+}
+
+/* The axes first, first + 1, .. end - 1. */
+static term f_axes(env *e, const fv_ast *x) {
+    int64_t first = int_of(e, x->arg[0]), n = int_of(e, x->arg[1]) - first;
+    const fv_dim **dims = FV_NEW(e->w->module->arena, const fv_dim *, FV_MAX_RANK);
+    if (n > FV_MAX_RANK)
+        return wrong(e, x, int_term(e, n), "a rank");
+    for (int i = 0; i < n; i++)
+        dims[i] = fv_dim_const(e->t, first + i);
+    return list_term(n < 0 ? 0 : (int)n, dims);
 }
 
 static term f_has(env *e, const fv_ast *x) {
@@ -622,6 +645,8 @@ static const struct function {
                  {"count", 1, 1, f_count},
                  {"fill", 2, 2, f_fill},
                  {"has", 1, 1, f_has},
+                 {"arith", 1, 1, f_arith},
+                 {"axes", 2, 2, f_axes},
                  {"select", 3, 15, f_select},
                  {"is_float", 1, 1, f_is_float},
                  {"result_type", 1, 1, f_result_type},
@@ -705,7 +730,7 @@ static void eval_many(env *e, const fv_ast *x, int n, term *out) {
         out[0] = eval(e, x);
         return;
     }
-    if (x->kind == FV_AST_CALL && fv_body_text(x->name)) {
+    if (x->kind == FV_AST_CALL && fv_body_is(x->name)) {
         call(e, x, n, out);
         return;
     }
@@ -785,7 +810,7 @@ static term eval_call(env *e, const fv_ast *x) {
         return f->eval(e, x);
     if (e->of && x->n == 1 && fv_elem_parse(x->name, strlen(x->name), &to))
         return cast_to(e, x->arg[0], to);
-    if (!e->of || !fv_body_text(x->name))
+    if (!e->of || !fv_body_is(x->name))
         return eval_result(e, x, 0);
     call(e, x, 1, &out);
     return out;
@@ -884,7 +909,7 @@ static void add_attrs(env *e, const fv_op *op) {
         else if (d->has_default)
             t = d->kind == FV_ATTR_INT     ? int_term(e, d->i)
                 : d->kind == FV_ATTR_FLOAT ? (term){.kind = NUMBER, .number = (double)d->f}
-                                           : (term){.kind = STRING, .text = d->s ? d->s : ""};
+                                           : string_term(d->s ? d->s : "");
         if (!d->until)
             add_name(e, d->name, t);
     }
@@ -920,15 +945,21 @@ bool fv_body_expand(fv_rewriter *w, fv_op *op, const fv_body *b) {
     add_lets(e, b);
     for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++) {
         const fv_ast named = {.kind = FV_AST_NAME, .name = op->def->out[i].name};
-        const fv_ast *x = op->out[i] ? result_of(b, op->def, i, &named) : NULL;
+        const fv_ast *x = fv_op_is_read(op, i) ? result_of(b, op->def, i, &named) : NULL;
         out[i] = x ? of_type(e, x, eval(e, x), op->out[i]->type->elem) : NULL;
-        if (op->out[i] && (!out[i] || w->failed || !gives(op, op->out[i]->type, out[i]->type)))
+        if (fv_op_is_read(op, i) &&
+            (!out[i] || w->failed || !gives(op, op->out[i]->type, out[i]->type)))
             return false;
     }
-    for (int i = 0; i < op->nout; i++)
-        if (op->out[i])
+    for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++)
+        if (out[i])
             fv_w_result(w, i, out[i]);
     return true;
+}
+
+bool fv_body_expand_as(fv_rewriter *w, fv_op *op, const char *called) {
+    const fv_body *b = fv_body_find(w->module->session, op->def, called);
+    return b && fv_body_expand(w, op, b) && !w->failed;
 }
 
 bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) {

@@ -409,7 +409,7 @@ static bool check_in_body(const fv_rule_scope *s, const fv_ast *x) {
     fv_elem e;
     bool calls = x->kind == FV_AST_CALL &&
                  (fv_rule_function_is(x->name, x->n) ||
-                  fv_elem_parse(x->name, strlen(x->name), &e) || fv_body_text(x->name));
+                  fv_elem_parse(x->name, strlen(x->name), &e) || fv_body_is(x->name));
     if (x->kind == FV_AST_NAME && !fv_rule_find_name(s, x->name))
         return !strcmp(x->name, "_") || fv_elem_parse(x->name, strlen(x->name), &e) ||
                fv_rule_error(s, x, "there is no '%s'", x->name);

@@ -37,10 +37,8 @@ static bool make_others(fv_op *op) {
         return d->decompose(&w, op) && !w.failed;
     if (d->rule)
         return fv_rule_expand(&w, op, d->rule) && !w.failed;
-    if (d->body) {
-        const fv_body *b = fv_body_find(w.module->session, d, d->body);
-        return b && fv_body_expand(&w, op, b) && !w.failed;
-    }
+    if (d->body)
+        return fv_body_expand_as(&w, op, d->body);
     narrow(&w, op);
     return !w.failed;
 }

@@ -88,7 +88,8 @@ static fv_value *filter(fv_rewriter *w, const fv_search *s, fv_value *scores) {
 /* A token of each, by numbers f64 [1, batch]. */
 static fv_value *drawn(fv_rewriter *w, const fv_search *s, fv_value *scores, fv_value *numbers) {
     const fv_dim *column[2] = {s->batch, fv_dim_const(s->t, 1)};
-    fv_value *at = fv_w_pick(w, filter(w, s, scores), fv_w_reshape(w, numbers, 2, column));
+    fv_value *at =
+        FV_CALL(w, "picked_classes", {filter(w, s, scores)}, {fv_w_reshape(w, numbers, 2, column)});
     return FV_CALL(w, "at_most_last", {at}, FV_DIM(s->vocabulary));
 }
 
