@@ -61,7 +61,8 @@
  * rule on random instances.
  *
  * A rule can also be the meaning of an op: `Mish(x) => Mul(x, Tanh(Softplus(x)))`. The names on its
- * left are the operands in their order; attributes are captured by their names. */
+ * left are the operands in their order; attributes are known by their names. Its right side may be
+ * all that body.h describes. */
 #ifndef FV_IR_RULE_RULE_H
 #define FV_IR_RULE_RULE_H
 
