@@ -1,45 +1,9 @@
-/* body.c - definitions of expansions: found in their texts, and parsed. See body.h. */
+/* body.c - definitions of expansions are parsed. See body.h. */
 #include "ir/rule/body.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "ir/rule/parts.h"
-
-/* ---- texts ---- */
-
-/* `name(` at the start of a line; a definition has `=>` in it, which comments do not begin with. */
-static const char *find_in(const char *text, const char *name) {
-    size_t n = strlen(name);
-    for (const char *at = text; at; at = strchr(at, '\n')) {
-        at += *at == '\n';
-        if (!strncmp(at, name, n) && at[n] == '(')
-            return at;
-    }
-    return NULL;
-}
-
-const char *fv_body_text(const char *name) {
-    for (int i = 0; fv_body_texts[i]; i++) {
-        const char *at = find_in(*fv_body_texts[i], name);
-        if (at)
-            return at;
-    }
-    return NULL;
-}
-
-bool fv_body_is(const char *name) {
-    return fv_body_text(name) && !fv_op_find("", name);
-}
-
-size_t fv_body_bytes(const char *text) {
-    const char *end = text;
-    do {
-        const char *next = strchr(end, '\n');
-        end = next ? next + 1 : end + strlen(end);
-    } while (*end == ' ' || (*end == '\n' && end[1] == ' '));
-    return (size_t)(end - text);
-}
 
 /* ---- grammar ---- */
 

@@ -80,7 +80,7 @@ bool fv_body_parse(fv_arena *a, const fv_opdef *def, const char *name, const cha
 /* The definition of that name, which is parsed once in a session; NULL after a diagnostic. */
 const fv_body *fv_body_find(fv_session *s, const fv_opdef *def, const char *name);
 
-/* ---- build.c ---- */
+/* ---- build.c, expand.c ---- */
 
 /* An argument: a value, which may be NULL, or what one of the macros says. */
 typedef struct fv_arg {

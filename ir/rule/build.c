@@ -46,7 +46,7 @@ typedef struct name {
     term term;
 } name;
 
-typedef struct env {
+typedef struct fv_build {
     fv_rewriter *w;
     fv_dims *t;
     const char *of; /* the definition; NULL: a rule */
@@ -238,8 +238,6 @@ static fv_op *new_op(env *e, const fv_ast *x, const fv_opdef *def, int n, const 
     return fv_w_def_n(e->w, def, n, values, nattrs, attrs, nout);
 }
 
-/* ---- attributes ---- */
-
 static bool ints_attr(env *e, const char *called, term t, fv_attr *out) {
     int64_t *v = FV_NEW(e->w->module->arena, int64_t, t.n + 1);
     for (int i = 0; i < t.n; i++) {
@@ -413,8 +411,6 @@ static term eval_unary(env *e, const fv_ast *x) {
         return wrong(e, x, t, "a value");
     return value_term(FV_W1(e->w, minus ? FV_OP_Neg : FV_OP_Not, t.value));
 }
-
-/* ---- lists ---- */
 
 static term eval_list(env *e, const fv_ast *x) {
     const fv_dim **dims = NULL;
@@ -637,41 +633,17 @@ static const struct function {
     const char *name;
     int least, most; /* number of arguments */
     term (*eval)(env *e, const fv_ast *x);
-} functions[] = {{"type", 1, 1, f_type},
-                 {"rank", 1, 1, f_rank},
-                 {"dim", 2, 2, f_dim},
-                 {"shape", 1, 3, f_shape},
-                 {"product", 1, 1, f_product},
-                 {"count", 1, 1, f_count},
-                 {"fill", 2, 2, f_fill},
-                 {"has", 1, 1, f_has},
-                 {"arith", 1, 1, f_arith},
-                 {"axes", 2, 2, f_axes},
-                 {"select", 3, 15, f_select},
-                 {"is_float", 1, 1, f_is_float},
-                 {"result_type", 1, 1, f_result_type},
-                 {"result_shape", 1, 1, f_result_shape},
-                 {"cast", 2, 2, f_cast},
-                 {"reshape", 2, 2, f_reshape},
-                 {"expand", 2, 2, f_expand},
-                 {"flat", 1, 1, f_flat},
-                 {"slice", 4, 4, f_slice},
-                 {"transpose", 2, 2, f_transpose},
-                 {"bound", 2, 2, f_bound},
-                 {"bind", 2, 2, f_bind},
-                 {"min", 2, 2, f_min},
-                 {"max", 2, 2, f_max},
-                 {NULL, 0, 0, NULL}};
+} functions[] = {
+#define FUNCTION(name, least, most) {#name, least, most, f_##name},
+#include "ir/rule/functions.def"
+#undef FUNCTION
+    {NULL, 0, 0, NULL}};
 
 static const struct function *function_of(const char *called, int n) {
     const struct function *f = functions;
     while (f->name && (strcmp(f->name, called) != 0 || n < f->least || n > f->most))
         f++;
     return f->name ? f : NULL;
-}
-
-bool fv_rule_function_is(const char *called, int n) {
-    return function_of(called, n) != NULL;
 }
 
 /* ---- definitions ---- */
@@ -893,12 +865,6 @@ void fv_w_call_n(fv_rewriter *w, const char *called, int n, const fv_arg *args, 
         out[i] = is_value(results[i]) ? results[i].value : of_type(&e, NULL, results[i], FV_I64);
 }
 
-fv_value *fv_w_call(fv_rewriter *w, const char *called, int n, const fv_arg *args) {
-    fv_value *v;
-    fv_w_call_n(w, called, n, args, 1, &v);
-    return v;
-}
-
 static void add_attrs(env *e, const fv_op *op) {
     for (int i = 0; i < FV_MAX_ATTRS && op->def->attrs[i].name; i++) {
         const fv_attr_def *d = &op->def->attrs[i];
@@ -915,55 +881,17 @@ static void add_attrs(env *e, const fv_op *op) {
     }
 }
 
-/* What is neither proved nor refuted is assumed: the run checks it. False after a diagnostic. */
-static bool gives(fv_op *op, const fv_type *want, const fv_type *type) {
-    fv_module *m = fv_op_module(op);
-    bool is = type->kind == FV_TENSOR && want->kind == FV_TENSOR && type->elem == want->elem &&
-              type->rank == want->rank;
-    for (int i = 0; is && i < want->rank; i++)
-        is =
-            fv_module_assume(m, type->dims[i], want->dims[i], fv_op_why(op, "what its rule gives"));
-    return is || fv_op_error(op, "its rule gives %s, expected %s", fv_type_str(m->arena, type),
-                             fv_type_str(m->arena, want));
-}
-
-static const fv_ast *result_of(const fv_body *b, const fv_opdef *def, int i,
-                               const fv_ast *by_name) {
-    return b->nresults        ? (i < b->nresults ? b->results[i] : NULL)
-           : def->out[i].name ? by_name
-                              : NULL;
-}
-
-bool fv_body_expand(fv_rewriter *w, fv_op *op, const fv_body *b) {
+struct fv_build *fv_build_begin(fv_rewriter *w, const fv_op *op, const fv_body *b) {
     env *e = env_new(w, b->name, 0);
-    fv_value *out[FV_MAX_OUT] = {NULL};
     term args[FV_MAX_IN];
     for (int i = 0; i < b->nparams && i < FV_MAX_IN; i++)
         args[i] = value_term(fv_op_in(op, i));
     add_params(e, b, b->nparams, args);
     add_attrs(e, op);
     add_lets(e, b);
-    for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++) {
-        const fv_ast named = {.kind = FV_AST_NAME, .name = op->def->out[i].name};
-        const fv_ast *x = fv_op_is_read(op, i) ? result_of(b, op->def, i, &named) : NULL;
-        out[i] = x ? of_type(e, x, eval(e, x), op->out[i]->type->elem) : NULL;
-        if (fv_op_is_read(op, i) &&
-            (!out[i] || w->failed || !gives(op, op->out[i]->type, out[i]->type)))
-            return false;
-    }
-    for (int i = 0; i < op->nout && i < FV_MAX_OUT; i++)
-        if (out[i])
-            fv_w_result(w, i, out[i]);
-    return true;
+    return e;
 }
 
-bool fv_body_expand_as(fv_rewriter *w, fv_op *op, const char *called) {
-    const fv_body *b = fv_body_find(w->module->session, op->def, called);
-    return b && fv_body_expand(w, op, b) && !w->failed;
-}
-
-bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) {
-    fv_body b;
-    return fv_body_parse(w->module->arena, op->def, op->def->name, text, &b) &&
-           fv_body_expand(w, op, &b);
+fv_value *fv_build_value(struct fv_build *e, const fv_ast *x, fv_elem of) {
+    return of_type(e, x, eval(e, x), of);
 }

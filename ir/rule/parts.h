@@ -70,7 +70,12 @@ bool fv_rule_add_name(fv_rule_scope *s, const fv_ast *at, const char *called,
 /* Is an expression of the right side well-formed? False after a diagnostic. */
 bool fv_rule_check_new(const fv_rule_scope *s, const fv_ast *x) FV_MUST_USE;
 
-/* ---- build.c: the right side ---- */
+/* ---- build.c: the right side, and what definitions describe ---- */
+
+/* Begins with the definition that is the meaning of op: its operands and attributes have names. */
+struct fv_build *fv_build_begin(fv_rewriter *w, const fv_op *op, const fv_body *b);
+/* What an expression of the definition is; a number becomes a constant of that type. */
+fv_value *fv_build_value(struct fv_build *e, const fv_ast *x, fv_elem of);
 
 /* Is there a function of so many arguments? */
 bool fv_rule_function_is(const char *name, int n) FV_MUST_USE;
