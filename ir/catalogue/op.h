@@ -5,6 +5,7 @@
  * operator is given by one of
  *   .formula   text: a scalar expression per element of the result (ir/definition/formula.h)
  *   .rule      text: a rewrite into simpler ops (ir/rule/rule.h)
+ *   .body      the same, by the name of a definition in a text of the family (ir/rule/body.h)
  *   .decompose C: the same, where the rewrite depends on attributes or shapes
  *   .define    C: builds definitions that formula text cannot express
  *   .kernel    C: kernels written with the builder (ir/definition/custom.h), where none of the
@@ -151,6 +152,7 @@ typedef struct fv_opdef {
     bool (*needs)(const struct fv_op *op, const char *region);
     const char *formula;
     const char *rule;
+    const char *body;
     bool (*decompose)(struct fv_rewriter *w, struct fv_op *op);
     bool (*define)(struct fv_definer *d, struct fv_op *op);
     bool (*recur)(struct fv_definer *d, struct fv_recurrence *r); /* ir/definition/recurrence.h */

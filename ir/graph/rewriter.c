@@ -6,6 +6,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/catalogue/op.h"
+#include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/settle.h"
 #include "ir/graph/symbols.h"
@@ -190,6 +191,60 @@ fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
                     fv_attr_dims(w->module, "step", r, step),
                     fv_attr_dims(w->module, "dims", r, dims)};
     return fv_w_op(w, FV_OP_fv_Slice, 1, &x, 3, a);
+}
+
+/* ---- integers and dims ---- */
+
+static bool are_const(int n, const fv_dim *const *dims) {
+    for (int i = 0; i < n; i++)
+        if (!fv_dim_is_const(dims[i]))
+            return false;
+    return true;
+}
+
+void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims) {
+    if (!v || w->failed)
+        return;
+    fv_module *m = w->module;
+    const fv_dim *symbols[FV_MAX_ELEMS] = {0};
+    for (int i = 0; i < n; i++) {
+        bool binds = dims[i]->kind == FV_DIM_SYMBOL && dims[i]->from_data;
+        symbols[i] = binds ? dims[i]
+                           : fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i),
+                                          -FV_DIM_MAX, FV_DIM_MAX, true);
+    }
+    fv_set_elems(v, n, symbols);
+    fv_op *bind =
+        fv_op_new(w->at->block, w->at, fv_op_def(FV_OP_fv_Bind), 1, &v, 0, NULL, w->at->origin);
+    fv_op_set_dims(bind, "symbols", n, symbols);
+    /* after the op: assumptions of a branch are placed where their symbols are known */
+    for (int i = 0; i < n; i++)
+        if (symbols[i] != dims[i] &&
+            !fv_module_require(m, symbols[i], dims[i], fv_op_why(w->at, "declared shape"),
+                               fv_printf(m->arena, "the size that data gives is %s",
+                                         fv_dim_str(m->arena, dims[i]))))
+            w->failed = !fv_op_error(w->at, "no size is %s", fv_dim_str(m->arena, dims[i]));
+}
+
+fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *const *elems) {
+    fv_module *m = w->module;
+    if (are_const(n, elems)) {
+        int64_t size = n;
+        fv_tensor *t = fv_tensor_new(m->arena, e, rank, &size);
+        for (int i = 0; i < n; i++)
+            fv_tensor_set_int(t, (size_t)i, elems[i]->value);
+        return fv_const_new(m, "dims", t);
+    }
+    fv_attr a[3] = {fv_attr_dims(m, "values", n, elems), fv_attr_elem(m, "to", e),
+                    fv_attr_int(m, "rank", rank)};
+    return fv_w_op(w, FV_OP_fv_Ints, 0, NULL, 3, a);
+}
+
+const fv_dim *fv_w_bound(fv_rewriter *w, const char *stem, int64_t lo, fv_value *x) {
+    const fv_dim *d = fv_dim_fresh(w->module->dims, stem, lo, FV_DIM_MAX, true),
+                 *one = fv_dim_const(w->module->dims, 1);
+    fv_w_bind(w, x ? fv_w_reshape(w, x, 1, &one) : NULL, 1, &d);
+    return d;
 }
 
 /* ---- replacing ---- */

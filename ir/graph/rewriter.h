@@ -37,6 +37,13 @@ fv_value *fv_w_zeros(fv_rewriter *w, const fv_type *t); /* for strings, empty on
  * which may be symbolic. */
 fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
                      const fv_dim *const *step, const fv_dim *const *dims);
+/* An integer tensor of these elements, of rank 0 or 1. */
+fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *const *elems);
+/* Element i of v, an integer tensor that is computed at run time, is dims[i]: a symbol is bound to
+ * it, anything else is checked to be it. */
+void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims);
+/* A tensor of one integer as a dim, no less than lo. */
+const fv_dim *fv_w_bound(fv_rewriter *w, const char *stem, int64_t lo, fv_value *x);
 fv_attr fv_attr_int(fv_module *m, const char *name, int64_t v);
 fv_attr fv_attr_float(fv_module *m, const char *name, float v);
 fv_attr fv_attr_ints(fv_module *m, const char *name, int n, const int64_t *v);

@@ -99,20 +99,27 @@ const fv_rule_name *fv_rule_find_name(const fv_rule_scope *s, const char *name) 
     return NULL;
 }
 
-static bool add(fv_rule_scope *s, const fv_ast *at, fv_rule_name name) {
-    const fv_rule_name *old = fv_rule_find_name(s, at->name);
-    name.name = at->name;
-    if (!strcmp(at->name, "_"))
+bool fv_rule_add_name(fv_rule_scope *s, const fv_ast *at, const char *called, fv_rule_name name) {
+    const fv_rule_name *old = fv_rule_find_name(s, called);
+    int most = s->in_body ? FV_MAX_BODY_NAMES : FV_MAX_CAPTURES;
+    name.name = called;
+    if (!strcmp(called, "_"))
         return true;
+    if (old && s->in_body)
+        return fv_rule_error(s, at, "'%s' is named twice", called);
     if (old &&
         (old->is_attr != name.is_attr || old->is_rest != name.is_rest || old->kind != name.kind))
-        return fv_rule_error(s, at, "'%s' is captured as another kind of thing before", at->name);
+        return fv_rule_error(s, at, "'%s' is captured as another kind of thing before", called);
     if (old)
         return true;
-    if (s->n == FV_MAX_CAPTURES)
-        return fv_rule_error(s, at, "captures more than %d names", FV_MAX_CAPTURES);
+    if (s->n == most)
+        return fv_rule_error(s, at, "captures more than %d names", most);
     s->names[s->n++] = name;
     return true;
+}
+
+static bool add(fv_rule_scope *s, const fv_ast *at, fv_rule_name name) {
+    return fv_rule_add_name(s, at, at->name, name);
 }
 
 static bool add_value(fv_rule_scope *s, const fv_ast *at) {
@@ -331,18 +338,29 @@ static bool check_composed(const fv_rule_scope *s, const fv_ast *x) {
            (x->n != 1 && fv_rule_error(s, x, "expected one list in '%s[..]'", x->name));
 }
 
+static bool check_replacement(const fv_rule_scope *s, const fv_ast *x);
+
+static bool is_literal(const fv_ast *x) {
+    double v;
+    return x->kind == FV_AST_STRING || fv_rule_number(x, &v) ||
+           (x->kind == FV_AST_LIST && is_int_list(x));
+}
+
 static bool check_new_attr(const fv_rule_scope *s, const fv_ast *named, const fv_opdef *def) {
     const fv_attr_def *d = find_attr(s, named, def);
     const fv_ast *x = named->arg[0];
     const fv_rule_name *k = x->kind == FV_AST_NAME ? fv_rule_find_name(s, x->name) : NULL;
     if (!d)
         return false;
-    if (x->kind == FV_AST_INDEX)
+    if (x->kind == FV_AST_INDEX && !s->in_body)
         return check_composed(s, x);
-    if (!k)
-        return check_attr_literal(s, x, d);
-    return (k->is_attr && k->kind == d->kind) ||
-           fv_rule_error(s, x, "'%s' is another kind than attribute '%s'", x->name, d->name);
+    if (k)
+        return k->is_any || (k->is_attr && k->kind == d->kind) ||
+               (k->is_attr && s->in_body && k->kind == FV_ATTR_INTS && d->kind == FV_ATTR_DIMS) ||
+               fv_rule_error(s, x, "'%s' is another kind than attribute '%s'", x->name, d->name);
+    if (s->in_body && (d->kind == FV_ATTR_DIMS || !is_literal(x)))
+        return check_replacement(s, x);
+    return check_attr_literal(s, x, d);
 }
 
 static bool check_value_name(const fv_rule_scope *s, const fv_ast *x) {
@@ -351,7 +369,7 @@ static bool check_value_name(const fv_rule_scope *s, const fv_ast *x) {
         return fv_rule_error(s, x, "the pattern captures no '%s'", x->name);
     if (k->is_rest)
         return fv_rule_error(s, x, "'%s' stands for operands: write %s..", x->name, x->name);
-    return !k->is_attr || k->kind == FV_ATTR_INT || k->kind == FV_ATTR_FLOAT ||
+    return s->in_body || !k->is_attr || k->kind == FV_ATTR_INT || k->kind == FV_ATTR_FLOAT ||
            fv_rule_error(s, x, "attribute '%s' is no number", x->name);
 }
 
@@ -359,8 +377,6 @@ static bool check_rest(const fv_rule_scope *s, const fv_ast *x) {
     const fv_rule_name *k = fv_rule_find_name(s, x->name);
     return (k && k->is_rest) || fv_rule_error(s, x, "the pattern captures no '%s..'", x->name);
 }
-
-static bool check_replacement(const fv_rule_scope *s, const fv_ast *x);
 
 static bool check_new_op(const fv_rule_scope *s, const fv_ast *x) {
     const fv_opdef *def = find_op(s, x);
@@ -379,15 +395,51 @@ static bool check_new_op(const fv_rule_scope *s, const fv_ast *x) {
     return check_operand_count(s, x, def, operands);
 }
 
+static bool check_args(const fv_rule_scope *s, const fv_ast *x) {
+    for (int i = 0; i < x->n; i++)
+        if (x->arg[i]->kind == FV_AST_NAMED)
+            return fv_rule_error(s, x->arg[i], "%s has no attributes", x->name);
+        else if (!check_replacement(s, x->arg[i]))
+            return false;
+    return true;
+}
+
+/* What only definitions of expansions may say. */
+static bool check_in_body(const fv_rule_scope *s, const fv_ast *x) {
+    fv_elem e;
+    bool calls = x->kind == FV_AST_CALL &&
+                 (fv_rule_function_is(x->name, x->n) ||
+                  fv_elem_parse(x->name, strlen(x->name), &e) || fv_body_is(x->name));
+    if (x->kind == FV_AST_NAME && !fv_rule_find_name(s, x->name))
+        return !strcmp(x->name, "_") || fv_elem_parse(x->name, strlen(x->name), &e) ||
+               fv_rule_error(s, x, "there is no '%s'", x->name);
+    if (x->kind == FV_AST_INDEX && !fv_rule_find_name(s, x->name))
+        return fv_rule_error(s, x, "there is no '%s'", x->name);
+    if (x->kind == FV_AST_NAME || x->kind == FV_AST_STRING)
+        return true;
+    return calls || x->kind == FV_AST_LIST || x->kind == FV_AST_BINARY || x->kind == FV_AST_UNARY ||
+                   x->kind == FV_AST_INDEX
+               ? check_args(s, x)
+           : x->kind == FV_AST_CALL ? check_new_op(s, x)
+                                    : fv_rule_error(s, x, "expected an op, a name or a number");
+}
+
 static bool check_replacement(const fv_rule_scope *s, const fv_ast *x) {
     double v;
-    if (x->kind == FV_AST_NAME && (fv_rule_find_name(s, x->name) || !fv_rule_number(x, &v)))
+    if (x->kind == FV_AST_NAME && (fv_rule_find_name(s, x->name) || !fv_rule_number(x, &v)) &&
+        (!s->in_body || fv_rule_find_name(s, x->name)))
         return check_value_name(s, x);
     switch (fv_pattern_kind_of(x)) {
-    case FV_PATTERN_NAME: /* pi */
     case FV_PATTERN_NUMBER: return true;
-    case FV_PATTERN_OP: return check_new_op(s, x);
     case FV_PATTERN_RESULT: return check_result(s, x) && check_new_op(s, x->arg[1]);
+    case FV_PATTERN_NAME: /* pi */
+        if (fv_rule_number(x, &v))
+            return true;
+        break;
+    case FV_PATTERN_OP:
+        if (!s->in_body)
+            return check_new_op(s, x);
+        break;
     case FV_PATTERN_ABOUT:
     case FV_PATTERN_EITHER:
     case FV_PATTERN_OPTIONAL:
@@ -395,7 +447,12 @@ static bool check_replacement(const fv_rule_scope *s, const fv_ast *x) {
     case FV_PATTERN_REST:
     case FV_PATTERN_NONE: break;
     }
-    return fv_rule_error(s, x, "expected an op, a captured name or a number");
+    return s->in_body ? check_in_body(s, x)
+                      : fv_rule_error(s, x, "expected an op, a captured name or a number");
+}
+
+bool fv_rule_check_new(const fv_rule_scope *s, const fv_ast *x) {
+    return check_replacement(s, x);
 }
 
 static bool check_rule(fv_session *session, const fv_rule *r) {
@@ -427,40 +484,6 @@ bool fv_rules_parse(fv_arena *a, const char *text, fv_rule **rules, int *n) {
         ok &= check_rule(l.session, &r);
         FV_PUSH(a, *rules, *n, cap, r);
     }
-    return ok;
-}
-
-static bool parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) {
-    fv_lexer l;
-    fv_rule_scope s = {.session = fv_arena_session(a), .rule = def->name};
-    *out = (fv_rule){.name = def->name};
-    fv_lex_init(&l, s.session, a, text);
-    if (!(out->pattern = fv_ast_parse(&l)) || !expect_arrow(&l) ||
-        !(out->replacement = fv_ast_parse(&l)))
-        return false;
-    if (out->pattern->kind != FV_AST_CALL || strcmp(out->pattern->name, def->name))
-        return fv_rule_error(&s, out->pattern, "expected %s on the left of =>", def->name);
-    for (int i = 0; i < out->pattern->n; i++) {
-        const fv_ast *x = out->pattern->arg[i];
-        if (x->kind != FV_AST_NAME)
-            return fv_rule_error(&s, x, "expected the name of an operand");
-        if (!add_value(&s, x))
-            return false;
-    }
-    for (int i = 0; i < FV_MAX_ATTRS && def->attrs[i].name; i++) {
-        fv_ast name = {.kind = FV_AST_NAME, .name = def->attrs[i].name};
-        if (!def->attrs[i].until && !add_attr(&s, &name, def->attrs[i].kind))
-            return false;
-    }
-    return check_replacement(&s, out->replacement);
-}
-
-bool fv_rule_parse_meaning(fv_arena *a, const fv_opdef *def, const char *text, fv_rule *out) {
-    fv_session *s = fv_arena_session(a);
-    const char *before = fv_diag_file_get(s);
-    fv_diag_file(s, fv_opdef_source(def)); /* lines and columns are the rule's */
-    bool ok = parse_meaning(a, def, text, out);
-    fv_diag_file(s, before);
     return ok;
 }
 

@@ -1,10 +1,10 @@
-/* rewrite.c - an op into simpler ones, by its entry: its .decompose, its .rule, or a tree of what
- * associates. */
+/* rewrite.c - an op into simpler ones, by its entry: its .decompose, .rule or .body, or a tree of
+ * what associates. */
 #include "ir/rule/rewrite.h"
 
 #include "ir/graph/branch.h"
 #include "ir/graph/infer.h"
-#include "ir/rule/rule.h"
+#include "ir/rule/body.h"
 
 enum { MAX_FAN = 32 }; /* operands of one that associates: more become a tree */
 
@@ -14,7 +14,7 @@ static bool is_wide(const fv_op *op) {
 
 bool fv_op_must_rewrite(const fv_op *op) {
     bool stays = fv_op_is(op, FV_OP_If) && fv_branch_taken(op) == FV_BRANCH_EITHER;
-    return !stays && (op->def->decompose || op->def->rule || is_wide(op));
+    return !stays && (op->def->decompose || op->def->rule || op->def->body || is_wide(op));
 }
 
 /* f(a, b, ...) to f(f(a, b, ...), f(...), ...): a layer of the tree. */
@@ -37,6 +37,8 @@ static bool make_others(fv_op *op) {
         return d->decompose(&w, op) && !w.failed;
     if (d->rule)
         return fv_rule_expand(&w, op, d->rule) && !w.failed;
+    if (d->body)
+        return fv_body_expand_as(&w, op, d->body);
     narrow(&w, op);
     return !w.failed;
 }

@@ -384,127 +384,7 @@ static bool solve(fv_matcher *m, const goal *g) {
     return ok;
 }
 
-/* ---- building ---- */
-
-static fv_elem literal_type(const fv_matcher *m) {
-    for (int i = 0; i < m->n; i++)
-        if (m->captures[i].value && m->captures[i].value->type->kind == FV_TENSOR)
-            return m->captures[i].value->type->elem;
-    return FV_F32;
-}
-
-static fv_value *build_number(fv_rewriter *w, const fv_matcher *m, double v) {
-    fv_elem e = literal_type(m);
-    if (fv_elem_is_float(e))
-        return fv_w_float(w, e, v);
-    if (!fv_is_whole(v)) { /* the type cannot hold it */
-        w->failed = true;
-        return NULL;
-    }
-    return fv_w_int(w, e, fv_whole(v));
-}
-
-/* perm=p[q]: the list p at the positions q. */
-static bool composed(const fv_matcher *m, const fv_ast *x, const char *name, fv_attr *out) {
-    const fv_attr *p = fv_rule_capture(m, x->name)->attr;
-    const fv_attr *q = fv_rule_capture(m, x->arg[0]->name)->attr;
-    int64_t r[FV_MAX_RANK];
-    if (q->n > FV_MAX_RANK)
-        return false;
-    for (int i = 0; i < q->n; i++) {
-        if (q->u.ints[i] < 0 || q->u.ints[i] >= p->n)
-            return false;
-        r[i] = p->u.ints[q->u.ints[i]];
-    }
-    *out = fv_attr_ints(m->module, name, q->n, r);
-    return true;
-}
-
-static bool literal_attr(fv_module *m, const fv_attr_def *d, const fv_ast *x, fv_attr *out) {
-    int64_t list[FV_MAX_RANK];
-    if (x->kind == FV_AST_LIST) {
-        for (int i = 0; i < x->n; i++)
-            list[i] = fv_whole(fv_rule_value(x->arg[i]));
-        *out = fv_attr_ints(m, d->name, x->n, list);
-        return true;
-    }
-    if (x->kind == FV_AST_STRING) {
-        *out = fv_attr_string(m, d->name, x->name);
-        return true;
-    }
-    const double v = fv_rule_value(x);
-    *out = d->kind == FV_ATTR_INT ? fv_attr_int(m, d->name, fv_whole(v))
-                                  : fv_attr_float(m, d->name, (float)v);
-    return true;
-}
-
-static bool build_attr(const fv_matcher *m, const fv_ast *named, const fv_opdef *def,
-                       fv_attr *out) {
-    const fv_ast *x = named->arg[0];
-    const fv_capture *c = x->kind == FV_AST_NAME ? fv_rule_capture(m, x->name) : NULL;
-    const char *name = fv_intern(m->session, named->name);
-    if (x->kind == FV_AST_INDEX)
-        return composed(m, x, name, out);
-    if (!c && x->kind == FV_AST_NAME) { /* of the op that this is the meaning of, and not there */
-        *out = (fv_attr){0};
-        return true;
-    }
-    if (!c)
-        return literal_attr(m->module, fv_opdef_attr(def, named->name), x, out);
-    *out = *c->attr;
-    out->name = name;
-    return true;
-}
-
-static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x);
-
-/* The operands that `x..` captured count individually. */
-static int count_operands(const fv_matcher *m, const fv_ast *call) {
-    int n = 0;
-    for (int i = 0; i < call->n; i++)
-        n += call->arg[i]->kind == FV_AST_GROUP ? fv_rule_capture(m, call->arg[i]->name)->n
-                                                : call->arg[i]->kind != FV_AST_NAMED;
-    return n;
-}
-
-/* Result number i of so many as there have to be. */
-static fv_value *build_op(fv_rewriter *w, const fv_matcher *m, const fv_ast *call, int result) {
-    fv_value **in = FV_NEW(w->module->arena, fv_value *, count_operands(m, call) + 1);
-    fv_attr attrs[FV_MAX_ATTRS];
-    int nin = 0, nattrs = 0;
-    const fv_opdef *def = fv_op_get_in(m->session, call->name);
-    for (int i = 0; i < call->n; i++) {
-        const fv_ast *x = call->arg[i];
-        const fv_capture *rest = x->kind == FV_AST_GROUP ? fv_rule_capture(m, x->name) : NULL;
-        for (int k = 0; rest && k < rest->n; k++)
-            in[nin++] = rest->values[k];
-        if (rest)
-            continue;
-        if (x->kind != FV_AST_NAMED)
-            in[nin++] = build(w, m, x);
-        else if (!build_attr(m, x, def, &attrs[nattrs++])) {
-            w->failed = true;
-            return NULL;
-        }
-    }
-    fv_op *op = fv_w_def_n(w, def, nin, in, nattrs, attrs, fv_rule_results(def, result));
-    return op ? op->out[result] : NULL;
-}
-
-static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x) {
-    const fv_capture *c = x->kind == FV_AST_NAME ? fv_rule_capture(m, x->name) : NULL;
-    double v;
-    if (c && c->value)
-        return c->value;
-    if (c)
-        return build_number(
-            w, m, c->attr->kind == FV_ATTR_INT ? (double)c->attr->u.i : (double)c->attr->u.f);
-    if (fv_rule_number(x, &v))
-        return build_number(w, m, v);
-    if (x->kind == FV_AST_NAME)
-        return NULL; /* an operand that is left out of the op that this is the meaning of */
-    return build_op(w, m, op_of(x), result_of(x) < 0 ? 0 : result_of(x));
-}
+/* ---- replacing ---- */
 
 /* Equal by proof: whoever uses the old value relies on its type. */
 static bool same_type(fv_dims *t, const fv_type *a, const fv_type *b) {
@@ -534,7 +414,7 @@ static bool may_replace(fv_matcher *m, const fv_rewriter *w, const fv_op *op, co
 static bool replace(fv_matcher *m, fv_op *op) {
     fv_rewriter w = fv_rewriter_at(op);
     const int result = root_result(m->rule), errors = fv_error_count(m->session);
-    fv_value *v = build(&w, m, m->rule->replacement);
+    fv_value *v = fv_rule_build(&w, m->n, m->captures, m->rule->replacement);
     if (fv_error_count(m->session) > errors)
         fv_error(m->session, "the right side of rule '%s' is not legal there, see above",
                  m->rule->name);
@@ -599,40 +479,6 @@ bool fv_rule_apply_if(const fv_rule *r, fv_op *op,
 bool fv_rule_matches(const fv_rule *r, fv_op *op, fv_mismatch *why) {
     fv_matcher m = matcher_at(r, op, why != NULL);
     return tell(&m, match(&m), why);
-}
-
-/* What is neither proved nor refuted is assumed: the run checks it. False after a diagnostic. */
-static bool gives(fv_op *op, const fv_type *want, const fv_type *type) {
-    fv_module *m = fv_op_module(op);
-    bool same = type->kind == FV_TENSOR && want->kind == FV_TENSOR && type->elem == want->elem &&
-                type->rank == want->rank;
-    for (int i = 0; same && i < want->rank; i++)
-        same =
-            fv_module_assume(m, type->dims[i], want->dims[i], fv_op_why(op, "what its rule gives"));
-    return same || fv_op_error(op, "its rule gives %s, expected %s", fv_type_str(m->arena, type),
-                               fv_type_str(m->arena, want));
-}
-
-bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) {
-    fv_module *module = w->module;
-    fv_rule rule;
-    if (!fv_rule_parse_meaning(module->arena, op->def, text, &rule))
-        return false;
-    fv_matcher m = {.session = module->session, .module = module, .rule = &rule};
-    for (int i = 0; i < rule.pattern->n; i++)
-        if (fv_op_in(op, i))
-            bind(&m, rule.pattern->arg[i]->name, op->in[i], NULL);
-    for (int i = 0; i < FV_MAX_ATTRS && op->def->attrs[i].name; i++) {
-        fv_attr *copy = FV_NEW(module->arena, fv_attr, 1);
-        const fv_attr *a = attr_of(&m, op, op->def->attrs[i].name, copy);
-        if (a && !op->def->attrs[i].until)
-            bind(&m, op->def->attrs[i].name, NULL, a);
-    }
-    fv_value *v = build(w, &m, rule.replacement);
-    if (!v || w->failed || !gives(op, op->out[0]->type, v->type))
-        return false;
-    fv_w_result(w, 0, v);
-    return true;
 }
 
 /* ---- the pattern, for who asks ---- */

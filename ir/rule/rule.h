@@ -61,7 +61,8 @@
  * rule on random instances.
  *
  * A rule can also be the meaning of an op: `Mish(x) => Mul(x, Tanh(Softplus(x)))`. The names on its
- * left are the operands in their order; attributes are captured by their names. */
+ * left are the operands in their order; attributes are known by their names. Its right side may be
+ * all that body.h describes. */
 #ifndef FV_IR_RULE_RULE_H
 #define FV_IR_RULE_RULE_H
 
@@ -118,8 +119,5 @@ bool fv_rule_apply_if(const fv_rule *r, fv_op *op,
 
 /* Does the rule match at op? Changes nothing. */
 bool fv_rule_matches(const fv_rule *r, fv_op *op, fv_mismatch *why) FV_MUST_USE;
-
-/* Builds the right side of a rule that is the meaning of op, `text`. */
-bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) FV_MUST_USE;
 
 #endif

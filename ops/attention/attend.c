@@ -7,6 +7,7 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/common/dims.h"
 
 bool fv_same_dim(fv_op *op, const fv_dim *a, const fv_dim *b, const char *what) {
@@ -59,18 +60,8 @@ fv_value *fv_w_append_keys(fv_rewriter *w, fv_value *past, fv_value *x) {
 
 fv_value *fv_w_grouped_product(fv_rewriter *w, const fv_attention_dims *s, fv_value *x,
                                fv_value *y) {
-    if (!x || !y)
-        return NULL;
-    if (fv_dim_compare(s->t, s->q_heads, s->kv_heads) == FV_DIM_EQUAL)
-        return FV_W2(w, FV_OP_fv_MatMul, x, y);
-    const fv_dim *groups = fv_dim_floordiv(s->t, s->q_heads, s->kv_heads),
-                 *one = fv_dim_const(s->t, 1);
-    const fv_dim *const *dx = x->type->dims, *const *dy = y->type->dims;
-    const fv_dim *a[5] = {s->batch, s->kv_heads, groups, dx[2], dx[3]};
-    const fv_dim *b[5] = {s->batch, s->kv_heads, one, dy[2], dy[3]};
-    const fv_dim *r[4] = {s->batch, s->q_heads, dx[2], dy[3]};
-    return fv_w_reshape(
-        w, FV_W2(w, FV_OP_fv_MatMul, fv_w_reshape(w, x, 5, a), fv_w_reshape(w, y, 5, b)), 4, r);
+    return FV_CALL(w, "grouped_product", {x}, {y}, FV_DIM(s->batch), FV_DIM(s->q_heads),
+                   FV_DIM(s->kv_heads));
 }
 
 /* ---- scores and weights ---- */
@@ -83,31 +74,15 @@ fv_value *fv_w_head_scale(fv_rewriter *w, const fv_dim *head, fv_elem e) {
 }
 
 fv_value *fv_w_soft_cap(fv_rewriter *w, fv_value *x, float cap) {
-    if (!x || !(cap > 0))
-        return x;
-    fv_value *c = fv_w_float(w, x->type->elem, (double)cap);
-    return FV_W2(w, FV_OP_Mul, FV_W1(w, FV_OP_Tanh, FV_W2(w, FV_OP_Div, x, c)), c);
+    return FV_CALL(w, "soft_cap", {x}, FV_FLOAT((double)cap));
 }
 
 fv_value *fv_w_positions(fv_rewriter *w, const fv_dim *n, int rank, int axis) {
-    const fv_dim *dims[FV_MAX_RANK];
-    fv_value *ends[2] = {fv_w_int(w, FV_I64, 0), fv_w_int(w, FV_I64, 1)};
-    fv_attr a = fv_attr_dims(w->module, "dims", 1, &n);
-    for (int i = 0; i < rank; i++)
-        dims[i] = i == axis ? n : fv_dim_const(w->module->dims, 1);
-    return fv_w_reshape(w, fv_w_op(w, FV_OP_fv_Range, 2, ends, 1, &a), rank, dims);
+    return FV_CALL(w, "positions", FV_DIM(n), FV_INT(rank), FV_INT(axis));
 }
 
 fv_value *fv_w_both(fv_rewriter *w, fv_value *a, fv_value *b) {
-    return a && b ? FV_W2(w, FV_OP_And, a, b) : a ? a : b;
-}
-
-static fv_value *weights_with_sink(fv_rewriter *w, fv_value *x, fv_value *sink) {
-    int rank = x->type->rank;
-    const fv_dim *dims[FV_MAX_RANK];
-    for (int i = 0; i < rank; i++)
-        dims[i] = i < rank - 1 ? x->type->dims[i] : fv_dim_const(w->module->dims, 1);
-    return FV_W2(w, FV_OP_fv_SinkSoftmax, x, fv_w_expand(w, sink, rank, dims));
+    return FV_CALL(w, "both", {a}, {b});
 }
 
 fv_value *fv_w_weights(fv_rewriter *w, fv_value *x, fv_elem precision, bool guard, fv_value *sink) {
@@ -118,7 +93,7 @@ fv_value *fv_w_weights(fv_rewriter *w, fv_value *x, fv_elem precision, bool guar
              *best = NULL;
     fv_value *last = fv_const_ints(w->module, "axes", 1, (int64_t[]){-1});
     if (sink)
-        return weights_with_sink(w, x, sink);
+        return FV_CALL(w, "weights_with_sink", {x}, {sink});
     if (guard)
         best = FV_W2(w, FV_OP_ReduceMax, x, last);
     fv_attr axis = fv_attr_int(w->module, "axis", -1);

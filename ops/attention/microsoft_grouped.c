@@ -1,12 +1,12 @@
 /* microsoft_grouped.c - GroupQueryAttention and SparseAttention of ONNX Runtime's domain
  * com.microsoft: causal attention in which heads of queries share those of keys, to a cache of
  * which each sequence has a length of its own. */
-#include <float.h>
 #include <string.h>
 
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/attention/attend.h"
 #include "ops/common/dims.h"
 #include "ops/ops.h"
@@ -205,73 +205,23 @@ typedef struct positions {
     fv_value *drop;  /* rows that leave the cache at its front; NULL: none */
 } positions;
 
-static fv_value *number(fv_rewriter *w, const fv_dim *d) {
-    return fv_w_ints(w, FV_I64, 0, 1, &d);
-}
-
-/* Of `length` positions the newest that a cache of `room` rows holds: all there are, or what is
- * left when enough of them have left at once. */
-static fv_value *resident(fv_rewriter *w, const grouped *g, fv_value *length, const fv_dim *room) {
-    const fv_dim *one = fv_dim_const(g->d.t, 1);
-    const fv_dim *step =
-        fv_dim_add(g->d.t, fv_dim_sub(g->d.t, room, fv_dim_const(g->d.t, g->window)), one);
-    fv_value *over =
-        FV_W2(w, FV_OP_Max, FV_W2(w, FV_OP_Sub, length, number(w, room)), fv_w_int(w, FV_I64, 0));
-    over = FV_W2(w, FV_OP_Add, over, number(w, fv_dim_sub(g->d.t, step, one)));
-    fv_value *times = FV_W2(w, FV_OP_Div, over, number(w, step));
-    return FV_W2(w, FV_OP_Sub, length, FV_W2(w, FV_OP_Mul, times, number(w, step)));
-}
-
 static positions positions_of(fv_rewriter *w, const fv_op *op, const grouped *g) {
-    const fv_attention_dims *s = &g->d;
-    const fv_dim *one = fv_dim_const(s->t, 1), *dims[4] = {s->batch, one, one, one};
-    const fv_dim *last = fv_dim_sub(s->t, g->sliding ? g->longest : g->present, one);
-    fv_attr limit = fv_attr_dims(w->module, "most", 1, &last);
-    fv_value *n = fv_w_cast(w, fv_w_reshape(w, op->in[g->at->lengths], 1, dims), FV_I64),
-             *zero = fv_w_int(w, FV_I64, 0);
-    fv_value *single = fv_w_int(w, FV_I64, 1);
-    if (g->sparse) /* GroupQueryAttention is given lengths less 1 */
-        n = FV_W2(w, FV_OP_Sub, n, single);
-    positions p = {.total =
-                       FV_W2(w, FV_OP_Add, fv_w_op(w, FV_OP_fv_Lengths, 1, &n, 1, &limit), single)};
-    p.total = fv_w_reshape(w, p.total, 4, dims);
-    /* a first prompt may be shorter than its rows, which are padded on the right */
-    p.start = FV_W2(w, FV_OP_Max, FV_W2(w, FV_OP_Sub, p.total, number(w, s->queries)), zero);
-    p.row = p.start;
-    if (g->sliding) {
-        p.row = resident(w, g, p.start, g->present);
-        p.base = FV_W2(w, FV_OP_Sub, p.start, p.row);
-        p.drop = FV_W2(w, FV_OP_Sub, FV_W2(w, FV_OP_Sub, p.total, p.base),
-                       resident(w, g, p.total, g->present));
-    }
-    return p;
+    fv_value *v[5];
+    const fv_dim *one = fv_dim_const(g->d.t, 1),
+                 *rows = fv_dim_sub(g->d.t, g->sliding ? g->longest : g->present, one);
+    /* GroupQueryAttention is given lengths less 1 */
+    FV_CALL_N(w, 5, v, "grouped_positions", {op->in[g->at->lengths]}, FV_DIM(g->d.batch),
+              FV_DIM(g->d.queries), FV_DIM(rows), FV_DIM(g->present),
+              FV_INT(g->sliding ? g->window : 0), FV_INT(g->sparse));
+    return (positions){v[0], v[1], v[2], v[3], v[4]};
 }
 
-/* Which rows of keys a query sees: [batch, 1, queries, total] */
 static fv_value *seen_by(fv_rewriter *w, const grouped *g, const positions *p, bool causal) {
-    const fv_attention_dims *s = &g->d;
-    fv_value *row = fv_w_positions(w, s->total, 4, 3), *query = fv_w_positions(w, s->queries, 4, 2);
-    fv_value *behind =
-        FV_W2(w, FV_OP_Add, FV_W2(w, FV_OP_Add, p->start, query), fv_w_int(w, FV_I64, 1));
-    fv_value *end = causal ? FV_W2(w, FV_OP_Min, behind, p->total) : p->total;
-    if (p->base)
-        end = FV_W2(w, FV_OP_Sub, end, p->base);
-    fv_value *seen = FV_W2(w, FV_OP_Less, row, end);
-    if (!g->window)
-        return seen;
-    fv_value *first = FV_W2(w, FV_OP_Sub, end, fv_w_int(w, FV_I64, g->window));
-    return fv_w_both(w, seen, FV_W2(w, FV_OP_LessOrEqual, first, row));
+    return FV_CALL(w, "grouped_seen", {p->total}, {p->start}, {p->base}, FV_DIM(g->d.queries),
+                   FV_DIM(g->d.total), FV_INT(g->window), FV_INT(causal));
 }
 
 /* ---- queries, keys and values ---- */
-
-static fv_value *normed(fv_rewriter *w, const fv_op *op, fv_value *x, int weight) {
-    if (!fv_op_in(op, weight))
-        return x;
-    fv_attr a[2] = {fv_attr_int(w->module, "axis", -1),
-                    fv_attr_float(w->module, "epsilon", fv_op_float(op, "qk_norm_epsilon"))};
-    return fv_w_op(w, FV_OP_RMSNormalization, 2, (fv_value *[]){x, op->in[weight]}, 2, a);
-}
 
 static fv_value *rotated(fv_rewriter *w, const fv_op *op, const grouped *g, fv_value *x,
                          fv_value *at) {
@@ -285,28 +235,14 @@ static fv_value *rotated(fv_rewriter *w, const fv_op *op, const grouped *g, fv_v
     return fv_w_op(w, FV_OP_RotaryEmbedding, 4, in, 2, a);
 }
 
-/* The positions by which rows are rotated, i64 [batch, queries]; NULL: they are not rotated. If
- * positions are given, a first prompt uses only the first one and counts up from it, as ONNX
- * Runtime does. */
+/* The positions by which rows are rotated, i64 [batch, queries]; NULL: they are not rotated. */
 static fv_value *angles_at(fv_rewriter *w, const fv_op *op, const grouped *g, const positions *p) {
     const fv_attention_dims *s = &g->d;
-    const fv_dim *dims[2] = {s->batch, s->queries}, *column[2] = {s->batch, fv_dim_const(s->t, 1)},
-                 *zero = fv_dim_const(s->t, 0);
-    fv_value *given = g->sparse ? NULL : fv_op_in(op, POSITIONS),
-             *count = fv_w_positions(w, s->queries, 2, 1);
     if (!fv_op_int(op, "do_rotary"))
         return NULL;
-    if (!given)
-        return FV_W2(w, FV_OP_Add, fv_w_reshape(w, p->start, 2, column), count);
-    fv_value *first = fv_w_part(w, fv_w_part(w, given, 0, zero, column[1]), 1, zero, column[1]);
-    first = fv_w_expand(w, FV_W2(w, FV_OP_Add, first, count), 2, dims);
     const fv_dim *prompt = fv_dim_is(s->t, fv_dim_sub(s->t, g->longest, s->queries), 0);
-    if (g->fresh)
-        return first;
-    if (fv_dim_is_const(prompt))
-        return prompt->value ? first : given;
-    return FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I64, 0), number(w, prompt)),
-                 first, given);
+    return FV_CALL(w, "rotary_positions", {p->start}, {g->sparse ? NULL : fv_op_in(op, POSITIONS)},
+                   FV_DIM(s->queries), FV_DIM(g->fresh ? fv_dim_const(s->t, 1) : prompt));
 }
 
 static void heads_of(fv_rewriter *w, const fv_op *op, const grouped *g, const positions *p,
@@ -321,7 +257,8 @@ static void heads_of(fv_rewriter *w, const fv_op *op, const grouped *g, const po
         start = fv_dim_add(s->t, start, size);
         x = fv_w_split_heads(w, s, x, i ? s->keys : s->queries, heads, s->head);
         if (!g->sparse && i != VALUE)
-            x = normed(w, op, x, i ? KEY_NORM : QUERY_NORM);
+            x = FV_CALL(w, "with_norm", {x}, {fv_op_in(op, i ? KEY_NORM : QUERY_NORM)},
+                        FV_FLOAT((double)fv_op_float(op, "qk_norm_epsilon")));
         bool none = i && fv_dim_is_const(s->keys) && !s->keys->value;
         qkv[i] = i == VALUE || none ? x : rotated(w, op, g, x, at);
     }
@@ -330,28 +267,11 @@ static void heads_of(fv_rewriter *w, const fv_op *op, const grouped *g, const po
 /* Rows of keys or values that are attended to; *present: of the cache afterwards. */
 static fv_value *cached(fv_rewriter *w, const grouped *g, const positions *p, fv_value *past,
                         fv_value *x, fv_value **present) {
-    const fv_attention_dims *s = &g->d;
-    const fv_dim *zero = fv_dim_const(s->t, 0), *begin[4] = {zero, zero, zero, zero};
-    const fv_dim *rows[4] = {s->batch, s->kv_heads, s->total, g->width},
-                 *cache[4] = {s->batch, s->kv_heads, g->present, g->width};
     *present = x;
     if (g->fresh || !x || !past)
         return x;
-    fv_attr pad[2] = {fv_attr_dims(w->module, "begin", 4, begin),
-                      fv_attr_dims(w->module, "dims", 4, rows)};
-    if (fv_dim_compare(s->t, s->past, s->total) != FV_DIM_EQUAL)
-        past = fv_w_op(w, FV_OP_fv_Pad, 1, &past, 2, pad);
-    fv_value *row = fv_w_reshape(w, p->row, 1, &s->batch);
-    bool none = fv_dim_is_const(s->keys) && !s->keys->value;
-    fv_value *all = none ? past : FV_W3(w, FV_OP_TensorScatter, past, x, row);
-    *present = all;
-    if (!p->drop)
-        return all;
-    fv_attr axis = fv_attr_int(w->module, "axis", 2);
-    fv_value *from = FV_W2(w, FV_OP_Add, fv_w_positions(w, g->present, 4, 2), p->drop);
-    from = FV_W2(w, FV_OP_Min, from, number(w, fv_dim_sub(s->t, s->total, fv_dim_const(s->t, 1))));
-    *present = fv_w_op(w, FV_OP_GatherElements, 2,
-                       (fv_value *[]){all, fv_w_expand(w, from, 4, cache)}, 1, &axis);
+    fv_value *all = FV_CALL(w, "cached_rows", {past}, {x}, {p->row}, FV_DIM(g->d.total));
+    *present = p->drop ? FV_CALL(w, "remaining_rows", {all}, {p->drop}, FV_DIM(g->present)) : all;
     return all;
 }
 
@@ -457,29 +377,6 @@ static bool infer_groups(fv_op *op) {
     return true;
 }
 
-/* The bias by rows of the cache, of which it has positions. */
-static fv_value *bias_of(fv_rewriter *w, const fv_op *op, const grouped *g, const positions *p) {
-    const fv_attention_dims *s = &g->d;
-    const fv_dim *zero = fv_dim_const(s->t, 0), *begin[4] = {zero, zero, zero, zero};
-    fv_value *bias = fv_op_in(op, BIAS);
-    if (!bias)
-        return NULL;
-    const fv_dim *const *d = bias->type->dims, *rows[4] = {d[0], d[1], d[2], s->total},
-                        *all[4] = {s->batch, d[1], d[2], s->total};
-    fv_attr a[2] = {fv_attr_dims(w->module, "begin", 4, begin),
-                    fv_attr_dims(w->module, "dims", 4, rows)};
-    if (!p->base)
-        return fv_dim_compare(s->t, d[3], s->total) == FV_DIM_EQUAL
-                   ? bias
-                   : fv_w_op(w, FV_OP_fv_Pad, 1, &bias, 2, a);
-    const fv_dim *wide[4] = {s->batch, d[1], d[2], d[3]};
-    fv_attr axis = fv_attr_int(w->module, "axis", 3);
-    fv_value *at = FV_W2(w, FV_OP_Add, fv_w_positions(w, s->total, 4, 3), p->base);
-    at = FV_W2(w, FV_OP_Min, at, number(w, fv_dim_sub(s->t, d[3], fv_dim_const(s->t, 1))));
-    fv_value *in[2] = {fv_w_expand(w, bias, 4, wide), fv_w_expand(w, at, 4, all)};
-    return fv_w_op(w, FV_OP_GatherElements, 2, in, 1, &axis);
-}
-
 static fv_value *sink_of(fv_rewriter *w, const fv_op *op, const grouped *g) {
     if (fv_op_in(op, SINK))
         return op->in[SINK];
@@ -488,65 +385,21 @@ static fv_value *sink_of(fv_rewriter *w, const fv_op *op, const grouped *g) {
                : NULL;
 }
 
-/* The scale of keys or values, as it goes with [batch, kv_heads, rows, head]. */
-static fv_value *cache_scale(fv_rewriter *w, const fv_op *op, const grouped *g, int in,
-                             const char *attr) {
-    const fv_dim *one = fv_dim_const(g->d.t, 1),
-                 *channels[4] = {one, g->d.kv_heads, one, g->d.head};
-    bool all = string_is(fv_op_string(op, attr), "PER_TENSOR");
-    return fv_w_reshape(w, op->in[in], all ? 0 : 4, channels);
-}
-
-/* Two of 4 bits each, less 8, in a byte, the first one lowest; and back. */
-static fv_value *in_bytes(fv_rewriter *w, const grouped *g, fv_value *x, const fv_dim *rows) {
-    const fv_attention_dims *s = &g->d;
-    const fv_dim *zero = fv_dim_const(s->t, 0), *one = fv_dim_const(s->t, 1);
-    const fv_dim *pairs[5] = {s->batch, s->kv_heads, rows, g->width, fv_dim_const(s->t, 2)};
-    x = fv_w_reshape(w, FV_W2(w, FV_OP_Add, x, fv_w_float(w, FV_F32, 8)), 5, pairs);
-    fv_value *low = fv_w_part(w, x, 4, zero, one), *high = fv_w_part(w, x, 4, one, one);
-    x = FV_W2(w, FV_OP_Add, low, FV_W2(w, FV_OP_Mul, high, fv_w_float(w, FV_F32, 16)));
-    return fv_w_cast(w, fv_w_reshape(w, x, 4, pairs), FV_U8);
-}
-
-static fv_value *of_bytes(fv_rewriter *w, const grouped *g, fv_value *x, const fv_dim *rows) {
-    const fv_attention_dims *s = &g->d;
-    const fv_dim *dims[4] = {s->batch, s->kv_heads, rows, s->head};
-    const fv_dim *column[5] = {s->batch, s->kv_heads, rows, g->width, fv_dim_const(s->t, 1)};
-    fv_attr last = fv_attr_int(w->module, "axis", -1);
-    fv_value *sixteen = fv_w_int(w, FV_I32, 16), *bytes = fv_w_cast(w, x, FV_I32);
-    fv_value *high = FV_W2(w, FV_OP_Div, bytes, sixteen);
-    fv_value *low = FV_W2(w, FV_OP_Sub, bytes, FV_W2(w, FV_OP_Mul, high, sixteen));
-    fv_value *in[2] = {fv_w_reshape(w, low, 5, column), fv_w_reshape(w, high, 5, column)};
-    x = fv_w_reshape(w, fv_w_op(w, FV_OP_Concat, 2, in, 1, &last), 4, dims);
-    return FV_W2(w, FV_OP_Sub, fv_w_cast(w, x, FV_F32), fv_w_float(w, FV_F32, 8));
-}
-
-/* x / scale, by the reciprocal, rounded: halves to even, and what is too large to the last. A scale
- * of 0 counts as 1. */
-static fv_value *quantized(fv_rewriter *w, const fv_op *op, const grouped *g, fv_value *x,
-                           fv_value *scale) {
-    bool bytes = cache_type(op) == FV_U8;
-    fv_value *none = FV_W2(w, FV_OP_Equal, scale, fv_w_float(w, FV_F32, 0)),
-             *one = fv_w_float(w, FV_F32, 1);
-    fv_value *inverse = FV_W1(w, FV_OP_Reciprocal, FV_W3(w, FV_OP_Where, none, one, scale));
-    x = FV_W1(w, FV_OP_Round, FV_W2(w, FV_OP_Mul, fv_w_cast(w, x, FV_F32), inverse));
-    x = FV_W3(w, FV_OP_Clip, x, fv_w_float(w, FV_F32, bytes ? -8 : -128),
-              fv_w_float(w, FV_F32, bytes ? 7 : 127));
-    return bytes ? in_bytes(w, g, x, g->d.keys) : fv_w_cast(w, x, FV_I8);
-}
-
 /* cached(), of a cache that may be quantized: the new rows are quantized too before they are
  * attended to. */
 static fv_value *quantized_cache(fv_rewriter *w, const fv_op *op, const grouped *g,
                                  const positions *p, int in, fv_value *x, fv_value **present) {
-    bool keys = in == PAST_KEY;
+    bool keys = in == PAST_KEY, bytes = cache_type(op) == FV_U8;
+    const fv_dim *one = fv_dim_const(g->d.t, 1),
+                 *channels[4] = {one, g->d.kv_heads, one, g->d.head};
     if (!is_quantized(op))
         return cached(w, g, p, fv_op_in(op, in), x, present);
-    fv_value *scale = cache_scale(w, op, g, keys ? KEY_SCALE : VALUE_SCALE,
-                                  keys ? "k_quant_type" : "v_quant_type");
-    fv_value *rows = cached(w, g, p, fv_op_in(op, in), quantized(w, op, g, x, scale), present);
-    rows = cache_type(op) == FV_U8 ? of_bytes(w, g, rows, g->d.total) : fv_w_cast(w, rows, FV_F32);
-    return FV_W2(w, FV_OP_Mul, rows, scale);
+    bool all = string_is(fv_op_string(op, keys ? "k_quant_type" : "v_quant_type"), "PER_TENSOR");
+    fv_value *scale =
+        fv_w_reshape(w, op->in[keys ? KEY_SCALE : VALUE_SCALE], all ? 0 : 4, channels);
+    x = FV_CALL(w, "quantized_rows", {x}, {scale}, FV_INT(bytes), FV_DIM(g->width));
+    return FV_CALL(w, "dequantized_rows", {cached(w, g, p, fv_op_in(op, in), x, present)}, {scale},
+                   FV_INT(bytes), FV_DIM(g->d.head));
 }
 
 static bool decompose_groups(fv_rewriter *w, fv_op *op) {
@@ -567,7 +420,8 @@ static bool decompose_groups(fv_rewriter *w, fv_op *op) {
     a.k = quantized_cache(w, op, &g, &p, PAST_KEY, qkv[KEY], &result[PRESENT_KEY]);
     a.v = quantized_cache(w, op, &g, &p, PAST_VALUE, qkv[VALUE], &result[PRESENT_VALUE]);
     a.seen = seen_by(w, &g, &p, fv_op_int(op, "causal") != 0);
-    a.bias = bias_of(w, op, &g, &p);
+    a.bias = FV_CALL(w, "bias_of_rows", {fv_op_in(op, BIAS)}, {p.base}, FV_DIM(s->batch),
+                     FV_DIM(s->total));
     a.sink = sink_of(w, op, &g);
     result[OUTPUT] = fv_w_merge_heads(w, fv_w_attend(w, &a));
     if (fv_op_is_read(op, OUTPUT_QK)) {
@@ -613,65 +467,6 @@ static bool infer_sparse(fv_op *op) {
     return true;
 }
 
-/* i32 [layouts, blocks, blocks], 1 for blocks that are present. The row of entry j of a layout is
- * the number of rows that start at or before it; the padding of the list comes after the last row,
- * and is written to an additional row. */
-static fv_value *block_mask(fv_rewriter *w, const fv_op *op, const grouped *g) {
-    fv_dims *t = g->d.t;
-    const fv_dim *one = fv_dim_const(t, 1),
-                 *blocks = blocks_of(op, g), *const *d = fv_in_type(op, COLUMN_INDICES)->dims;
-    const fv_dim *entries[3] = {d[0], d[1], one}, *layouts[3] = {d[0], one, one},
-                 *ends[3] = {d[0], blocks, one};
-    const fv_dim *all[3] = {d[0], fv_dim_add(t, blocks, one), blocks};
-    fv_attr drop = fv_attr_int(w->module, "keepdims", 0), last = fv_attr_int(w->module, "axis", -1);
-    fv_value *end = fv_w_reshape(w, fv_w_part(w, op->in[ROW_INDICES], 1, one, blocks), 3, ends);
-    fv_value *before =
-        FV_W2(w, FV_OP_LessOrEqual, fv_w_cast(w, end, FV_I64), fv_w_positions(w, d[1], 3, 2));
-    fv_value *sum[2] = {fv_w_cast(w, before, FV_I64),
-                        fv_const_ints(w->module, "axes", 1, (int64_t[]){1})};
-    fv_value *row = fv_w_reshape(w, fv_w_op(w, FV_OP_ReduceSum, 2, sum, 1, &drop), 3, entries);
-    fv_value *column =
-        FV_W2(w, FV_OP_Max, fv_w_cast(w, op->in[COLUMN_INDICES], FV_I64), fv_w_int(w, FV_I64, 0));
-    fv_value *in[3] = {
-        fv_w_expand(w, fv_w_reshape(w, fv_w_positions(w, d[0], 3, 0), 3, layouts), 3, entries), row,
-        fv_w_reshape(w, column, 3, entries)};
-    fv_value *at = fv_w_op(w, FV_OP_Concat, 3, in, 1, &last);
-    fv_value *zeros = fv_w_expand(w, fv_w_int(w, FV_I32, 0), 3, all),
-             *ones = fv_w_expand(w, fv_w_int(w, FV_I32, 1), 2, d);
-    return fv_w_part(w, FV_W3(w, FV_OP_ScatterND, zeros, at, ones), 1, fv_dim_const(t, 0), blocks);
-}
-
-/* 0 where the block of a query and a key is there, else the lowest number: [batch, q_heads,
- * queries, total] */
-static fv_value *block_bias(fv_rewriter *w, const fv_op *op, const grouped *g, const positions *p) {
-    static const int perm[4] = {1, 0, 2, 3};
-    const fv_attention_dims *s = &g->d;
-    const fv_dim *size = fv_dim_const(s->t, fv_op_int(op, "sparse_block_size")),
-                 *one = fv_dim_const(s->t, 1);
-    const fv_dim *layouts = fv_in_type(op, ROW_INDICES)->dims[0], *blocks = blocks_of(op, g),
-                 *column[2] = {s->batch, one};
-    const fv_dim *narrow[5] = {s->batch, layouts, s->queries, blocks, one},
-                 *wide[5] = {s->batch, layouts, s->queries, blocks, size};
-    const fv_dim *keys[4] = {s->batch, layouts, s->queries, fv_dim_mul(s->t, blocks, size)};
-    const fv_dim *single[5] = {s->batch, one, layouts, s->queries, s->total},
-                 *heads[4] = {s->batch, s->q_heads, s->queries, s->total};
-    const fv_dim *groups[5] = {s->batch, fv_dim_floordiv(s->t, s->q_heads, layouts), layouts,
-                               s->queries, s->total};
-    fv_value *at = FV_W2(w, FV_OP_Add, fv_w_reshape(w, p->start, 2, column),
-                         fv_w_positions(w, s->queries, 2, 1));
-    at = FV_W2(w, FV_OP_Min, FV_W2(w, FV_OP_Div, at, number(w, size)),
-               number(w, fv_dim_sub(s->t, blocks, one)));
-    fv_attr axis = fv_attr_int(w->module, "axis", 1);
-    fv_value *x = fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){block_mask(w, op, g), at}, 1, &axis);
-    x = fv_w_reshape(w, fv_w_transpose(w, x, perm), 5, narrow);
-    x = fv_w_part(w, fv_w_reshape(w, fv_w_expand(w, x, 5, wide), 4, keys), 3, fv_dim_const(s->t, 0),
-                  s->total);
-    x = fv_w_reshape(w, fv_w_expand(w, fv_w_reshape(w, x, 5, single), 5, groups), 4, heads);
-    fv_value *there = FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I32, 0), x);
-    return FV_W3(w, FV_OP_Where, there, fv_w_float(w, FV_F32, 0),
-                 fv_w_float(w, FV_F32, (double)-FLT_MAX));
-}
-
 static bool decompose_sparse(fv_rewriter *w, fv_op *op) {
     grouped g;
     fv_value *qkv[3], *result[3];
@@ -685,7 +480,9 @@ static bool decompose_sparse(fv_rewriter *w, fv_op *op) {
     a.k = cached(w, &g, &p, op->in[PAST_KEY], qkv[KEY], &result[PRESENT_KEY]);
     a.v = cached(w, &g, &p, op->in[PAST_VALUE], qkv[VALUE], &result[PRESENT_VALUE]);
     a.seen = seen_by(w, &g, &p, true);
-    a.bias = block_bias(w, op, &g, &p);
+    a.bias = FV_CALL(w, "block_bias", {p.start}, {op->in[ROW_INDICES]}, {op->in[COLUMN_INDICES]},
+                     FV_INT(fv_op_int(op, "sparse_block_size")), FV_DIM(g.d.q_heads),
+                     FV_DIM(g.d.queries), FV_DIM(g.d.total));
     result[OUTPUT] =
         fv_w_cast(w, fv_w_merge_heads(w, fv_w_attend(w, &a)), fv_in_type(op, QUERY)->elem);
     for (int i = 0; i < op->nout; i++)

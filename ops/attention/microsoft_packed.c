@@ -3,6 +3,7 @@
  * padding, and attention to near tokens. */
 #include "ir/base/limits.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/attention/attend.h"
 #include "ops/common/dims.h"
 #include "ops/ops.h"
@@ -112,23 +113,6 @@ static bool infer_packed(fv_op *op) {
     return true;
 }
 
-static fv_value *rows_at(fv_rewriter *w, fv_value *x, fv_value *at) {
-    fv_attr axis = fv_attr_int(w->module, "axis", 0);
-    return fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){x, at}, 1, &axis);
-}
-
-/* With a row more, of zeros, which places have where there is no token at all. */
-static fv_value *with_row(fv_rewriter *w, fv_value *x, const packed *p) {
-    const fv_dim *zero = fv_dim_const(p->d.t, 0), *begin[2] = {zero, zero};
-    if (!x)
-        return NULL;
-    const fv_dim *dims[2] = {fv_dim_add(p->d.t, p->tokens, fv_dim_const(p->d.t, 1)),
-                             x->type->dims[1]};
-    fv_attr a[2] = {fv_attr_dims(w->module, "begin", 2, begin),
-                    fv_attr_dims(w->module, "dims", 2, dims)};
-    return fv_w_op(w, FV_OP_fv_Pad, 1, &x, 2, a);
-}
-
 /* Query, key and value of each token, [tokens, size]. */
 static void of_tokens(fv_rewriter *w, const fv_op *op, const packed *p, fv_value **qkv) {
     const fv_dim *start = fv_dim_const(p->d.t, 0), *one = fv_dim_const(p->d.t, 1);
@@ -157,8 +141,7 @@ static bool decompose_packed(fv_rewriter *w, fv_op *op) {
         return false;
     const fv_attention_dims *s = &p.d;
     const fv_dim *zero = fv_dim_const(s->t, 0), *one = fv_dim_const(s->t, 1),
-                 *column[2] = {s->batch, one};
-    const fv_dim *dims[4] = {s->batch, one, one, one},
+                 *dims[4] = {s->batch, one, one, one},
                  *places = fv_dim_mul(s->t, s->batch, s->queries);
     bool may_be_none = p.tokens->lo < 1;
     const fv_dim *last = may_be_none ? p.tokens : fv_dim_sub(s->t, p.tokens, one),
@@ -166,16 +149,13 @@ static bool decompose_packed(fv_rewriter *w, fv_op *op) {
     fv_value *ends = fv_w_cast(w, op->in[p.ends], FV_I64);
     fv_value *first = fv_w_part(w, ends, 0, zero, s->batch),
              *length = FV_W2(w, FV_OP_Sub, fv_w_part(w, ends, 0, one, s->batch), first);
-    /* the token of a place; after the end of a sequence any token, because it is not used */
-    fv_value *at =
-        FV_W2(w, FV_OP_Add, fv_w_reshape(w, first, 2, column), fv_w_positions(w, s->queries, 2, 1));
-    at = FV_W2(w, FV_OP_Min, at, fv_w_ints(w, FV_I64, 0, 1, &last));
+    fv_value *at = FV_CALL(w, "packed_tokens", {first}, FV_DIM(s->queries), FV_DIM(last));
     of_tokens(w, op, &p, qkv);
     for (int i = QUERY; i <= VALUE && may_be_none; i++)
-        qkv[i] = with_row(w, qkv[i], &p);
+        qkv[i] = FV_CALL(w, "with_zero_row", {qkv[i]});
     for (int i = QUERY; i <= VALUE; i++)
-        qkv[i] = fv_w_split_heads(w, s, rows_at(w, qkv[i], at), s->keys, s->q_heads,
-                                  i == VALUE ? s->v_head : s->head);
+        qkv[i] = fv_w_split_heads(w, s, FV_CALL(w, "taken_rows", {qkv[i]}, {at}), s->keys,
+                                  s->q_heads, i == VALUE ? s->v_head : s->head);
     fv_attend a = {.d = *s,
                    .q = qkv[QUERY],
                    .k = qkv[KEY],
@@ -188,7 +168,8 @@ static bool decompose_packed(fv_rewriter *w, fv_op *op) {
     fv_value *y = fv_w_reshape(w, fv_w_merge_heads(w, fv_w_attend(w, &a)), 2, rows);
     fv_value *place =
         fv_w_part(w, fv_w_reshape(w, op->in[p.offset], 1, &places), 0, zero, p.tokens);
-    fv_w_result(w, 0, fv_w_cast(w, rows_at(w, y, place), fv_in_type(op, 0)->elem));
+    fv_w_result(w, 0,
+                fv_w_cast(w, FV_CALL(w, "taken_rows", {y}, {place}), fv_in_type(op, 0)->elem));
     return !w->failed;
 }
 
@@ -257,15 +238,10 @@ static bool decompose_longformer(fv_rewriter *w, fv_op *op) {
     fv_attention_dims s;
     if (!read_longformer(op, &s))
         return false;
-    const fv_dim *one = fv_dim_const(s.t, 1), *keys[4] = {s.batch, one, one, s.keys},
-                 *queries[4] = {s.batch, one, s.queries, one};
-    fv_value *global = FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I32, 0), op->in[L_GLOBAL]),
-             *width = fv_w_int(w, FV_I64, fv_op_int(op, "window"));
-    fv_value *away =
-        FV_W2(w, FV_OP_Sub, fv_w_positions(w, s.keys, 4, 3), fv_w_positions(w, s.queries, 4, 2));
-    fv_value *near = fv_w_both(w, FV_W2(w, FV_OP_LessOrEqual, away, width),
-                               FV_W2(w, FV_OP_LessOrEqual, FV_W1(w, FV_OP_Neg, width), away));
-    fv_value *seen = FV_W2(w, FV_OP_Or, near, fv_w_reshape(w, global, 4, keys));
+    const fv_dim *one = fv_dim_const(s.t, 1), *queries[4] = {s.batch, one, s.queries, one};
+    fv_value *global = FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I32, 0), op->in[L_GLOBAL]);
+    fv_value *seen =
+        FV_CALL(w, "longformer_seen", {global}, FV_DIM(s.keys), FV_INT(fv_op_int(op, "window")));
     fv_value *y = FV_W3(w, FV_OP_Where, fv_w_reshape(w, global, 4, queries),
                         projected_attention(w, op, &s, L_GLOBAL_WEIGHT, NULL),
                         projected_attention(w, op, &s, L_WEIGHT, seen));

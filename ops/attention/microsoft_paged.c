@@ -6,6 +6,7 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/attention/attend.h"
 #include "ops/common/dims.h"
 #include "ops/ops.h"
@@ -205,74 +206,14 @@ typedef struct places {
     fv_value *sequence, *position, *end, *slot;
 } places;
 
-static fv_value *number(fv_rewriter *w, const fv_dim *d) {
-    return fv_w_ints(w, FV_I64, 0, 1, &d);
-}
-
-static fv_value *picked(fv_rewriter *w, fv_value *x, fv_value *at) {
-    fv_attr axis = fv_attr_int(w->module, "axis", 0);
-    return fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){x, at}, 1, &axis);
-}
-
-static fv_value *default_slot(fv_rewriter *w, const fv_op *op, const paged *p, const places *at) {
-    const fv_dim *column[2] = {p->d.queries, fv_dim_const(p->d.t, 1)};
-    fv_attr last = fv_attr_int(w->module, "axis", -1);
-    fv_value *size = number(w, p->block), *page = FV_W2(w, FV_OP_Div, at->position, size);
-    fv_value *in[2] = {fv_w_reshape(w, at->sequence, 2, column), fv_w_reshape(w, page, 2, column)};
-    fv_value *block =
-        FV_W2(w, FV_OP_GatherND, op->in[TABLE], fv_w_op(w, FV_OP_Concat, 2, in, 1, &last));
-    fv_value *row = FV_W2(w, FV_OP_Sub, at->position, FV_W2(w, FV_OP_Mul, page, size));
-    return FV_W2(w, FV_OP_Add, FV_W2(w, FV_OP_Mul, fv_w_cast(w, block, FV_I64), size), row);
-}
-
 static places places_of(fv_rewriter *w, const fv_op *op, const paged *p) {
-    const fv_attention_dims *s = &p->d;
-    const fv_dim *one = fv_dim_const(s->t, 1), *zero = fv_dim_const(s->t, 0),
-                 *last = fv_dim_sub(s->t, p->sequences, one);
-    const fv_dim *row[2] = {one, p->sequences};
-    fv_value *ends = fv_w_cast(w, op->in[ENDS], FV_I64),
-             *pasts = fv_w_cast(w, op->in[PASTS], FV_I64);
-    fv_value *first = fv_w_part(w, ends, 0, zero, p->sequences),
-             *end = fv_w_part(w, ends, 0, one, p->sequences);
-    fv_value *over = FV_W2(w, FV_OP_LessOrEqual, fv_w_reshape(w, end, 2, row),
-                           fv_w_positions(w, s->queries, 2, 0));
-    fv_value *sum[2] = {fv_w_cast(w, over, FV_I64),
-                        fv_const_ints(w->module, "axes", 1, (int64_t[]){1})};
-    fv_attr drop = fv_attr_int(w->module, "keepdims", 0);
-    places at = {.sequence = FV_W2(w, FV_OP_Min, fv_w_op(w, FV_OP_ReduceSum, 2, sum, 1, &drop),
-                                   number(w, last))};
-    fv_value *past = picked(w, pasts, at.sequence), *start = picked(w, first, at.sequence);
-    at.position =
-        FV_W2(w, FV_OP_Add, past, FV_W2(w, FV_OP_Sub, fv_w_positions(w, s->queries, 1, 0), start));
-    at.end = FV_W2(w, FV_OP_Add, past, FV_W2(w, FV_OP_Sub, picked(w, end, at.sequence), start));
-    at.slot =
-        fv_op_in(op, SLOTS) ? fv_w_cast(w, op->in[SLOTS], FV_I64) : default_slot(w, op, p, &at);
-    return at;
+    fv_value *v[4];
+    FV_CALL_N(w, 4, v, "paged_places", {op->in[ENDS]}, {op->in[PASTS]}, {op->in[TABLE]},
+              {fv_op_in(op, SLOTS)}, FV_DIM(p->d.queries), FV_DIM(p->sequences), FV_DIM(p->block));
+    return (places){v[0], v[1], v[2], v[3]};
 }
 
 /* ---- queries, keys and values ---- */
-
-/* x [1, heads, tokens, head], of which some channels are rotated */
-static fv_value *rotated(fv_rewriter *w, const fv_op *op, const paged *p, fv_value *x,
-                         fv_value *position) {
-    const fv_attention_dims *s = &p->d;
-    if (!fv_op_int(op, "do_rotary") || !x)
-        return x;
-    const fv_dim *from = fv_dim_const(s->t, fv_op_int(op, "rotary_offset")),
-                 *dims[2] = {s->batch, s->queries};
-    fv_value *part = fv_w_part(w, x, 3, from, fv_dim_sub(s->t, s->head, from)),
-             *at = fv_w_reshape(w, position, 2, dims);
-    fv_attr a[2] = {
-        fv_attr_int(w->module, "interleaved", fv_op_int(op, "rotary_interleaved")),
-        fv_attr_int(w->module, "rotary_embedding_dim", 2 * fv_in_type(op, COS)->dims[1]->value)};
-    part = fv_w_op(w, FV_OP_RotaryEmbedding, 4, (fv_value *[]){part, op->in[COS], op->in[SIN], at},
-                   2, a);
-    if (!from->value)
-        return part;
-    fv_attr axis = fv_attr_int(w->module, "axis", 3);
-    return fv_w_op(w, FV_OP_Concat, 2,
-                   (fv_value *[]){fv_w_part(w, x, 3, fv_dim_const(s->t, 0), from), part}, 1, &axis);
-}
 
 static void heads_of(fv_rewriter *w, const fv_op *op, const paged *p, const places *at,
                      fv_value **qkv) {
@@ -283,73 +224,25 @@ static void heads_of(fv_rewriter *w, const fv_op *op, const paged *p, const plac
                      *size = fv_dim_mul(s->t, heads, s->head);
         fv_value *x = p->packed ? fv_w_part(w, op->in[QUERY], 1, start, size) : op->in[i];
         int norm = i == QUERY ? QUERY_NORM : KEY_NORM;
-        fv_attr a[2] = {fv_attr_int(w->module, "axis", -1),
-                        fv_attr_float(w->module, "epsilon", fv_op_float(op, "qk_norm_epsilon"))};
         start = fv_dim_add(s->t, start, size);
         qkv[i] = x ? fv_w_split_heads(w, s, x, s->queries, heads, s->head) : NULL;
         if (i == VALUE)
             continue;
-        if (fv_op_in(op, norm))
-            qkv[i] =
-                fv_w_op(w, FV_OP_RMSNormalization, 2, (fv_value *[]){qkv[i], op->in[norm]}, 2, a);
-        qkv[i] = rotated(w, op, p, qkv[i], at->position);
+        qkv[i] = FV_CALL(w, "with_norm", {qkv[i]}, {fv_op_in(op, norm)},
+                         FV_FLOAT((double)fv_op_float(op, "qk_norm_epsilon")));
+        if (fv_op_int(op, "do_rotary") && qkv[i])
+            qkv[i] = FV_CALL(w, "paged_rotated", {qkv[i]}, {op->in[COS]}, {op->in[SIN]},
+                             {at->position}, FV_INT(fv_op_int(op, "rotary_offset")),
+                             FV_INT(fv_op_int(op, "rotary_interleaved")));
     }
-}
-
-/* The cache with x [1, heads, tokens, head] written to its slots; tokens whose slot is negative go
- * to a row that is dropped. */
-static fv_value *written(fv_rewriter *w, const paged *p, fv_value *cache, fv_value *x,
-                         fv_value *slot) {
-    static const int perm[4] = {0, 2, 1, 3};
-    const fv_attention_dims *s = &p->d;
-    const fv_dim *zero = fv_dim_const(s->t, 0), *one = fv_dim_const(s->t, 1),
-                 *rows = fv_dim_mul(s->t, p->blocks, p->block);
-    const fv_dim *flat[3] = {rows, s->kv_heads, s->head},
-                 *more[3] = {fv_dim_add(s->t, rows, one), s->kv_heads, s->head};
-    const fv_dim *begin[3] = {zero, zero, zero}, *column[2] = {s->queries, one},
-                 *tokens[3] = {s->queries, s->kv_heads, s->head};
-    fv_attr a[2] = {fv_attr_dims(w->module, "begin", 3, begin),
-                    fv_attr_dims(w->module, "dims", 3, more)};
-    fv_value *all = fv_w_reshape(w, cache, 3, flat),
-             *skipped = FV_W2(w, FV_OP_Less, slot, fv_w_int(w, FV_I64, 0));
-    fv_value *at =
-        fv_w_reshape(w, FV_W3(w, FV_OP_Where, skipped, number(w, rows), slot), 2, column);
-    all = fv_w_op(w, FV_OP_fv_Pad, 1, &all, 2, a);
-    x = fv_w_reshape(w, fv_w_transpose(w, x, perm), 3, tokens);
-    all = fv_w_part(w, FV_W3(w, FV_OP_ScatterND, all, at, x), 0, zero, rows);
-    return fv_w_reshape(w, all, 4, cache->type->dims);
 }
 
 /* [1, kv_heads, keys, head] of the blocks that the table names; entries of places that nobody has
  * may be anything */
 static fv_value *in_order(fv_rewriter *w, const fv_op *op, const paged *p, fv_value *cache) {
     const fv_attention_dims *s = &p->d;
-    const fv_dim *last = fv_dim_sub(s->t, p->blocks, fv_dim_const(s->t, 1));
-    fv_value *table =
-        FV_W2(w, FV_OP_Max, fv_w_cast(w, op->in[TABLE], FV_I64), fv_w_int(w, FV_I64, 0));
-    table = FV_W2(w, FV_OP_Min, table, number(w, last));
-    return fv_w_split_heads(w, s, picked(w, cache, table), s->keys, s->kv_heads, s->head);
-}
-
-/* [1, 1, tokens, keys] */
-static fv_value *seen_by(fv_rewriter *w, const fv_op *op, const paged *p, const places *at) {
-    const fv_attention_dims *s = &p->d;
-    const fv_dim *one = fv_dim_const(s->t, 1), *rows[4] = {one, one, s->queries, one};
-    int64_t window = fv_op_int(op, "local_window_size");
-    fv_value *key = fv_w_positions(w, s->keys, 4, 3), *room = number(w, p->room);
-    fv_value *sequence = FV_W2(w, FV_OP_Div, key, room);
-    fv_value *place = FV_W2(w, FV_OP_Sub, key, FV_W2(w, FV_OP_Mul, sequence, room));
-    fv_value *position = fv_w_reshape(w, at->position, 4, rows);
-    fv_value *seen = FV_W2(w, FV_OP_Equal, sequence, fv_w_reshape(w, at->sequence, 4, rows));
-    seen = fv_w_both(w, seen,
-                     fv_op_int(op, "is_causal")
-                         ? FV_W2(w, FV_OP_LessOrEqual, place, position)
-                         : FV_W2(w, FV_OP_Less, place, fv_w_reshape(w, at->end, 4, rows)));
-    if (window > 0)
-        seen = fv_w_both(w, seen,
-                         FV_W2(w, FV_OP_Less,
-                               FV_W2(w, FV_OP_Sub, position, fv_w_int(w, FV_I64, window)), place));
-    return seen;
+    fv_value *rows = FV_CALL(w, "paged_in_order", {cache}, {op->in[TABLE]});
+    return fv_w_split_heads(w, s, rows, s->keys, s->kv_heads, s->head);
 }
 
 static bool decompose_paged(fv_rewriter *w, fv_op *op) {
@@ -360,7 +253,7 @@ static bool decompose_paged(fv_rewriter *w, fv_op *op) {
     const fv_attention_dims *s = &p.d;
     places at = places_of(w, op, &p);
     heads_of(w, op, &p, &at, qkv);
-    result[KEY_CACHE_OUT] = written(w, &p, op->in[KEY_CACHE], qkv[KEY], at.slot);
+    result[KEY_CACHE_OUT] = FV_CALL(w, "paged_written", {op->in[KEY_CACHE]}, {qkv[KEY]}, {at.slot});
     fv_attend a = {.d = *s,
                    .q = qkv[QUERY],
                    .scale = fv_op_float(op, "scale"),
@@ -370,10 +263,13 @@ static bool decompose_paged(fv_rewriter *w, fv_op *op) {
     if (p.latent) {
         a.v = fv_w_part(w, a.k, 3, fv_dim_const(s->t, 0), s->v_head);
     } else {
-        result[VALUE_CACHE_OUT] = written(w, &p, op->in[VALUE_CACHE], qkv[VALUE], at.slot);
+        result[VALUE_CACHE_OUT] =
+            FV_CALL(w, "paged_written", {op->in[VALUE_CACHE]}, {qkv[VALUE]}, {at.slot});
         a.v = in_order(w, op, &p, result[VALUE_CACHE_OUT]);
     }
-    a.seen = seen_by(w, op, &p, &at);
+    a.seen = FV_CALL(w, "paged_seen", {at.sequence}, {at.position}, {at.end}, FV_DIM(p.room),
+                     FV_DIM(s->keys), FV_INT(fv_op_int(op, "local_window_size")),
+                     FV_INT(fv_op_int(op, "is_causal")));
     const fv_dim *dims[2] = {s->queries, fv_dim_mul(s->t, s->q_heads, s->v_head)};
     fv_value *y = fv_w_reshape(w, fv_w_merge_heads(w, fv_w_attend(w, &a)), 2, dims);
     result[OUTPUT] = fv_w_cast(w, y, fv_in_type(op, QUERY)->elem);

@@ -11,6 +11,7 @@
 #include "ir/catalogue/op.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/common/dims.h"
 
 /* ---- what an operator is asked ---- */
@@ -157,45 +158,10 @@ bool fv_read_beams(fv_op *op, fv_multi_head *m, bool past, int width, int indire
 
 /* The layout of keys in a cache of its operator, and back. */
 static fv_value *reordered(fv_rewriter *w, const fv_multi_head *m, fv_value *x, bool in) {
-    static const int perm[5] = {0, 1, 3, 2, 4};
     const fv_attention_dims *s = &m->d;
-    if (!x)
-        return NULL;
-    const fv_dim *n = fv_dim_const(s->t, 128 / fv_elem_bits(x->type->elem)),
-                 *parts = fv_dim_floordiv(s->t, s->head, n);
-    const fv_dim *rows[5] = {s->batch, s->kv_heads, m->capacity, parts, n};
-    const fv_dim *blocks[5] = {s->batch, s->kv_heads, parts, m->capacity, n};
     const fv_dim *dims[4] = {s->batch, s->kv_heads, m->capacity, s->head};
-    return fv_w_reshape(w, fv_w_transpose(w, fv_w_reshape(w, x, 5, in ? blocks : rows), perm), 4,
-                        dims);
-}
-
-/* For each of the batch and each key of the cache, the row of the batch that has it. */
-static fv_value *beam_rows(fv_rewriter *w, const fv_op *op, const fv_multi_head *m) {
-    const fv_attention_dims *s = &m->d;
-    const fv_dim *dims[2] = {s->batch, m->capacity};
-    fv_value *row = fv_w_positions(w, s->batch, 2, 0),
-             *width = fv_w_ints(w, FV_I64, 0, 1, &m->beams);
-    fv_value *past = fv_w_ints(w, FV_I64, 0, 1, &s->past);
-    fv_value *from = fv_w_reshape(w, fv_w_cast(w, op->in[m->indirection], FV_I64), 2, dims);
-    fv_value *first = FV_W2(w, FV_OP_Mul, FV_W2(w, FV_OP_Div, row, width), width);
-    fv_value *before = FV_W2(w, FV_OP_Less, fv_w_positions(w, m->capacity, 2, 1), past);
-    return FV_W3(w, FV_OP_Where, before, FV_W2(w, FV_OP_Add, first, from), row);
-}
-
-/* Each key from the beam that it was made in. */
-static fv_value *of_beams(fv_rewriter *w, const fv_op *op, const fv_multi_head *m, fv_value *x) {
-    static const int perm[4] = {0, 2, 1, 3};
-    const fv_attention_dims *s = &m->d;
-    const fv_dim *dims[3] = {s->batch, m->capacity, fv_dim_const(s->t, 1)};
-    fv_attr last = fv_attr_int(w->module, "axis", -1);
-    fv_value *in[2] = {fv_w_reshape(w, beam_rows(w, op, m), 3, dims),
-                       fv_w_expand(w,
-                                   fv_w_reshape(w, fv_w_positions(w, m->capacity, 2, 1), 3,
-                                                (const fv_dim *[]){dims[2], dims[1], dims[2]}),
-                                   3, dims)};
-    fv_value *at = fv_w_op(w, FV_OP_Concat, 2, in, 1, &last);
-    return fv_w_transpose(w, FV_W2(w, FV_OP_GatherND, fv_w_transpose(w, x, perm), at), perm);
+    int n = 128 / fv_elem_bits(x->type->elem);
+    return FV_CALL(w, "reordered_keys", {x}, FV_INT(n), FV_DIMS(4, dims), FV_INT(!in));
 }
 
 fv_value *fv_w_cached(fv_rewriter *w, const fv_op *op, const fv_multi_head *m, fv_value *past,
@@ -210,77 +176,43 @@ fv_value *fv_w_cached(fv_rewriter *w, const fv_op *op, const fv_multi_head *m, f
         past = reordered(w, m, past, true);
     fv_value *at = fv_w_expand(w, fv_w_ints(w, FV_I64, 0, 1, &s->past), 1, &s->batch);
     fv_value *cache = FV_W3(w, FV_OP_TensorScatter, past, x, at);
-    *present = m->reordered && keys ? reordered(w, m, cache, false) : cache;
+    *present = m->reordered && keys && cache ? reordered(w, m, cache, false) : cache;
     if (m->beams)
-        cache = of_beams(w, op, m, cache);
+        cache = FV_CALL(w, "keys_of_beams", {cache}, {op->in[m->indirection]}, FV_DIM(s->batch),
+                        FV_DIM(m->capacity), FV_DIM(m->beams), FV_DIM(s->past));
     return fv_w_part(w, cache, 2, fv_dim_const(s->t, 0), s->total);
 }
 
 /* ---- masks ---- */
 
-static fv_value *kept(fv_rewriter *w, const fv_multi_head *m, fv_value *seen, fv_value *added) {
-    fv_value *zero = fv_w_float(w, FV_F32, 0);
-    return FV_W3(w, FV_OP_Where, seen, zero,
-                 added ? added : fv_w_float(w, FV_F32, (double)m->filter));
-}
-
 /* Lengths of keys, or their ends and starts, as bounds of the positions that are no padding. */
 static fv_value *between(fv_rewriter *w, fv_value *mask, const fv_attention_dims *s) {
-    const fv_dim *n = mask->type->dims[0], *two = times(s->t, s->batch, 2, 0),
-                 *zero = fv_dim_const(s->t, 0);
-    const fv_dim *one = fv_dim_const(s->t, 1), *dims[4] = {s->batch, one, one, one};
+    const fv_dim *n = mask->type->dims[0], *two = times(s->t, s->batch, 2, 0);
     fv_dim_order o = fv_dim_compare(s->t, n, two);
     bool ends = fv_dim_compare(s->t, n, s->batch) == FV_DIM_EQUAL || o == FV_DIM_DIFFERENT;
-    const fv_dim *has = o == FV_DIM_EQUAL ? one : fv_dim_is(s->t, fv_dim_sub(s->t, n, two), 0);
-    mask = fv_w_cast(w, mask, FV_I64);
-    fv_value *key = fv_w_positions(w, s->total, 4, 3),
-             *end = fv_w_reshape(w, fv_w_part(w, mask, 0, zero, s->batch), 4, dims);
-    fv_value *seen = FV_W2(w, FV_OP_Less, key, end);
-    if (ends)
-        return seen;
-    fv_value *start =
-        fv_w_reshape(w, fv_w_part(w, mask, 0, fv_dim_mul(s->t, has, s->batch), s->batch), 4, dims);
-    start = FV_W2(w, FV_OP_Mul, start, fv_w_ints(w, FV_I64, 0, 1, &has));
-    return fv_w_both(w, seen, FV_W2(w, FV_OP_LessOrEqual, start, key));
-}
-
-/* Where the mask says that a key is none of padding. */
-static fv_value *unpadded(fv_rewriter *w, const fv_op *op, const fv_multi_head *m) {
-    fv_value *mask = op->in[m->mask];
-    const fv_attention_dims *s = &m->d;
-    const fv_dim *one = fv_dim_const(s->t, 1), *dims[4] = {s->batch, one, one, s->total};
-    int rank = mask->type->rank;
-    if (rank == 1)
-        return between(w, mask, s);
-    if (rank == 4) /* a square of positions, of which rows and columns up to these are asked */
-        mask = fv_w_part(w, fv_w_part(w, mask, 2, s->past, s->queries), 3, fv_dim_const(s->t, 0),
-                         s->total);
-    if (rank > 2)
-        dims[2] = s->queries;
-    return FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I32, 0), fv_w_reshape(w, mask, 4, dims));
-}
-
-/* Keys up to the query; the last query sees all, also where there are more keys than it has before
- * it. */
-static fv_value *up_to_query(fv_rewriter *w, const fv_attention_dims *s) {
-    fv_value *row = fv_w_positions(w, s->queries, 4, 2),
-             *past = fv_w_ints(w, FV_I64, 0, 1, &s->past);
-    fv_value *seen = FV_W2(w, FV_OP_LessOrEqual, fv_w_positions(w, s->total, 4, 3),
-                           FV_W2(w, FV_OP_Add, row, past));
-    if (fv_module_equal(w->module, s->queries, s->keys))
-        return seen;
-    const fv_dim *last = fv_dim_sub(s->t, s->queries, fv_dim_const(s->t, 1));
-    return FV_W2(w, FV_OP_Or, seen, FV_W2(w, FV_OP_Equal, row, fv_w_ints(w, FV_I64, 0, 1, &last)));
+    const fv_dim *has =
+        o == FV_DIM_EQUAL ? fv_dim_const(s->t, 1) : fv_dim_is(s->t, fv_dim_sub(s->t, n, two), 0);
+    return FV_CALL(w, "keys_between", {mask}, FV_DIM(s->batch), FV_DIM(s->total), FV_INT(ends),
+                   FV_DIM(has));
 }
 
 fv_value *fv_w_added(fv_rewriter *w, fv_op *op, const fv_multi_head *m, bool *infinite) {
     fv_value *mask = m->mask < 0 ? NULL : fv_op_in(op, m->mask),
              *bias = m->bias < 0 ? NULL : fv_op_in(op, m->bias);
-    fv_value *added = mask ? kept(w, m, unpadded(w, op, m), NULL) : NULL;
-    if (m->causal && !fv_dim_is_one(m->d.queries))
-        added =
-            FV_W3(w, FV_OP_Where, up_to_query(w, &m->d), added ? added : fv_w_float(w, FV_F32, 0),
-                  fv_w_float(w, FV_F32, (double)-FLT_MAX));
+    const fv_attention_dims *s = &m->d;
+    fv_value *added = NULL, *seen = NULL;
+    if (mask) {
+        seen = mask->type->rank == 1
+                   ? between(w, mask, s)
+                   : FV_CALL(w, "keys_unpadded", {mask}, FV_DIM(s->batch), FV_DIM(s->past),
+                             FV_DIM(s->queries), FV_DIM(s->total));
+        added = FV_CALL(w, "hidden_as", {seen}, FV_FLOAT((double)m->filter));
+    }
+    if (m->causal && !fv_dim_is_one(s->queries)) {
+        seen = FV_CALL(w, "keys_up_to", FV_DIM(s->queries), FV_DIM(s->past), FV_DIM(s->total),
+                       FV_INT(fv_module_equal(w->module, s->queries, s->keys)));
+        added = FV_CALL(w, "hidden_lowest", {seen}, {added});
+    }
     *infinite = bias || (mask && isinf(m->filter));
     if (!bias)
         return added;

@@ -34,14 +34,6 @@ static bool infer_relative(fv_op *op) {
     return infer_bias_of(op, length[0][0]);
 }
 
-static bool decompose_relative(fv_rewriter *w, fv_op *op) {
-    fv_attr a[3] = {fv_attr_dims(w->module, "length", 1, op->out[0]->type->dims + 2),
-                    fv_attr_int(w->module, "is_bidirectional", fv_op_int(op, "is_bidirectional")),
-                    fv_attr_int(w->module, "max_distance", fv_op_int(op, "max_distance"))};
-    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_PositionBias, 1, op->in, 3, a));
-    return true;
-}
-
 static bool infer_position_bias(fv_op *op) {
     const fv_attr *length = fv_op_find_attr(op, "length");
     if (length->n != 1)
@@ -84,7 +76,7 @@ static bool read_gates(fv_op *op, gates *g) {
 }
 
 static bool infer_gated(fv_op *op) {
-    gates g;
+    gates g = {0};
     if (!read_gates(op, &g))
         return false;
     const fv_dim *one = fv_dim_const(fv_op_module(op)->dims, 1),
@@ -97,40 +89,6 @@ static bool infer_gated(fv_op *op) {
     fv_infer_out(op, 0, fv_in_type(op, QUERY)->elem, 4, dims);
     const fv_type *q = fv_in_type(op, QUERY), *offsets = fv_in_type(op, OFFSETS);
     return !offsets || fv_infer_offsets(op, q->dims[0], offsets);
-}
-
-/* One of the two gates, each the sigmoid of the sum of its half of the columns: [batch, heads,
- * length, 1] */
-static fv_value *gate_of(fv_rewriter *w, const gates *g, fv_value *x, int which) {
-    fv_dims *t = w->module->dims;
-    const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
-    const fv_dim *start[4] = {zero, zero, zero, which ? g->gate : zero},
-                 *step[4] = {one, one, one, one};
-    const fv_dim *dims[4] = {g->batch, g->heads, g->length, g->gate};
-    fv_value *last = fv_const_ints(w->module, "axes", 1, (int64_t[]){-1});
-    x = x ? fv_w_slice(w, x, start, step, dims) : NULL;
-    return FV_W1(w, FV_OP_Sigmoid, FV_W2(w, FV_OP_ReduceSum, x, last));
-}
-
-/* (u * (r * eco_a - 1) + 2) * rel_pos, u and r the gates */
-static bool decompose_gated(fv_rewriter *w, fv_op *op) {
-    static const int perm[4] = {0, 2, 1, 3};
-    gates g;
-    fv_value *q = op->in[QUERY];
-    if (!read_gates(op, &g))
-        return false;
-    fv_elem e = q->type->elem;
-    const fv_dim *by_heads[4] = {g.batch, g.length, g.heads, g.size};
-    if (fv_op_in(op, OFFSETS))
-        q = FV_W2(w, FV_OP_com_microsoft_RestorePadding, q, op->in[OFFSETS]);
-    q = fv_w_reshape(w, FV_W2(w, FV_OP_Add, q, op->in[QUERY_BIAS]), 4, by_heads);
-    q = fv_w_transpose(w, q, perm);
-    fv_value *x = FV_W2(w, FV_OP_Add, FV_W2(w, FV_OP_MatMul, q, op->in[WEIGHT]), op->in[GATE_BIAS]);
-    fv_value *u = gate_of(w, &g, x, 0), *r = gate_of(w, &g, x, 1);
-    fv_value *y = FV_W2(w, FV_OP_Sub, FV_W2(w, FV_OP_Mul, r, op->in[ECO_A]), fv_w_float(w, e, 1));
-    y = FV_W2(w, FV_OP_Add, FV_W2(w, FV_OP_Mul, u, y), fv_w_float(w, e, 2));
-    fv_w_result(w, 0, FV_W2(w, FV_OP_Mul, y, op->in[POSITIONS]));
-    return true;
 }
 
 /* Near distances have a bucket each; those from `exact` on share buckets, ever more of them up to
@@ -168,7 +126,7 @@ const fv_opdef fv_ops_position_bias[] = {
      .attrs = {FV_A_INT("is_bidirectional", 0), FV_A_REQUIRED("max_distance", INT)},
      .types = {{"T", FV_SET_FLOAT}, {"U", FV_SET(I64)}},
      .infer = infer_relative,
-     .decompose = decompose_relative},
+     .body = "RelativePositionBias"},
     {.domain = "com.microsoft",
      .name = "GatedRelativePositionBias",
      .since = {1},
@@ -184,6 +142,6 @@ const fv_opdef fv_ops_position_bias[] = {
      .attrs = {FV_A_REQUIRED("num_heads", INT)},
      .types = {{"T", FV_SET_FLOAT}, {"M", FV_SET(I32)}},
      .infer = infer_gated,
-     .decompose = decompose_gated},
+     .body = "GatedRelativePositionBias"},
 
     {0}};

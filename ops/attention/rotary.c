@@ -6,6 +6,7 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/attention/attend.h"
 
 /* Axes of heads and of positions, and the sizes. */
@@ -64,37 +65,8 @@ static fv_value *by_heads(fv_rewriter *w, const rotary *r, fv_value *angles, con
 /* x turned by cos and sin, which are by heads; what is not turned stays. */
 static fv_value *turn(fv_rewriter *w, const rotary *r, fv_value *x, fv_value *cos, fv_value *sin,
                       bool pairs) {
-    const fv_dim *zero = fv_dim_const(r->t, 0), *one = fv_dim_const(r->t, 1),
-                 *two = fv_dim_const(r->t, 2);
-    const fv_dim *turned[4] = {r->dims[0], r->dims[1], r->dims[2], r->turned};
-    const fv_dim *by_pairs[5] = {r->dims[0], r->dims[1], r->dims[2], r->half, two};
-    const fv_dim *column[5] = {r->dims[0], r->dims[1], r->dims[2], r->half, one};
-    const fv_dim *halves[4] = {r->dims[0], r->dims[1], r->dims[2], r->half};
-    const fv_type *t = x->type;
-    fv_value *a, *b;
-    x = fv_w_reshape(w, x, 4, r->dims);
-    fv_value *head = fv_w_part(w, x, 3, zero, r->turned);
-    if (pairs) {
-        fv_value *p = fv_w_reshape(w, head, 5, by_pairs);
-        a = fv_w_reshape(w, fv_w_part(w, p, 4, zero, one), 4, halves);
-        b = fv_w_reshape(w, fv_w_part(w, p, 4, one, one), 4, halves);
-    } else {
-        a = fv_w_part(w, head, 3, zero, r->half);
-        b = fv_w_part(w, head, 3, r->half, r->half);
-    }
-    fv_value *real = FV_W2(w, FV_OP_Sub, FV_W2(w, FV_OP_Mul, cos, a), FV_W2(w, FV_OP_Mul, sin, b));
-    fv_value *imaginary =
-        FV_W2(w, FV_OP_Add, FV_W2(w, FV_OP_Mul, sin, a), FV_W2(w, FV_OP_Mul, cos, b));
-    fv_value *parts[2] = {pairs ? fv_w_reshape(w, real, 5, column) : real,
-                          pairs ? fv_w_reshape(w, imaginary, 5, column) : imaginary};
-    fv_attr axis = fv_attr_int(w->module, "axis", -1);
-    fv_value *y = fv_w_op(w, FV_OP_Concat, 2, parts, 1, &axis);
-    y = pairs ? fv_w_reshape(w, y, 4, turned) : y;
-    if (fv_dim_compare(r->t, r->turned, r->size) != FV_DIM_EQUAL) {
-        fv_value *all[2] = {y, fv_w_part(w, x, 3, r->turned, fv_dim_sub(r->t, r->size, r->turned))};
-        y = fv_w_op(w, FV_OP_Concat, 2, all, 1, &axis);
-    }
-    return fv_w_reshape(w, y, t->rank, t->dims);
+    return FV_CALL(w, "rotated", {x}, {cos}, {sin}, FV_INT(pairs), FV_DIM(r->turned),
+                   FV_DIMS(4, r->dims));
 }
 
 /* ---- the standard's ---- */

@@ -11,12 +11,6 @@
 #include "ops/attention/attend.h"
 #include "ops/attention/tokens.h"
 
-/* The first n elements of a vector. */
-static fv_value *first_of(fv_rewriter *w, fv_value *v, const fv_dim *n) {
-    const fv_dim *zero = fv_dim_const(w->module->dims, 0), *one = fv_dim_const(w->module->dims, 1);
-    return v ? fv_w_slice(w, v, &zero, &one, &n) : NULL;
-}
-
 /* ---- RemovePadding, RestorePadding ---- */
 
 static bool infer_remove_padding(fv_op *op) {
@@ -30,63 +24,6 @@ static bool infer_remove_padding(fv_op *op) {
     fv_infer_out(op, 1, FV_I32, 2, x->dims);
     fv_infer_out(op, 2, FV_I32, 1, &ends);
     fv_infer_out(op, 3, FV_I32, 1, &one);
-    return true;
-}
-
-/* Tokens of each sequence, none more than there are places. */
-static fv_value *counts_of(fv_rewriter *w, fv_op *op) {
-    const fv_dim *length = fv_in_type(op, 0)->dims[1];
-    fv_attr most = fv_attr_dims(w->module, "most", 1, &length);
-    return fv_w_op(w, FV_OP_fv_Lengths, 1, &op->in[1], 1, &most);
-}
-
-/* Is the place of a sequence a token? [batch, length] */
-static fv_value *are_tokens(fv_rewriter *w, fv_op *op) {
-    const fv_type *x = fv_in_type(op, 0);
-    const fv_dim *column[2] = {x->dims[0], fv_dim_const(w->module->dims, 1)};
-    fv_value *count = fv_w_reshape(w, counts_of(w, op), 2, column);
-    return FV_W2(w, FV_OP_Less, fv_w_positions(w, x->dims[1], 1, 0), count);
-}
-
-/* Places of tokens, then those of padding, each in their order: what sorts by being padding,
- * stably. */
-static fv_value *places(fv_rewriter *w, fv_value *tokens, const fv_dim *n) {
-    const fv_dim *one = fv_dim_const(w->module->dims, 1), *line[4] = {one, n, one, one};
-    fv_attr dims = fv_attr_dims(w->module, "dims", 3, line);
-    fv_value *padding = fv_w_reshape(w, FV_W1(w, FV_OP_Not, tokens), 4, line);
-    return fv_w_reshape(w, fv_w_op(w, FV_OP_fv_Order, 1, &padding, 1, &dims), 1, &n);
-}
-
-static void count_results(fv_rewriter *w, fv_op *op) {
-    fv_value *axis = fv_w_int(w, FV_I64, 0),
-             *axes = fv_const_ints(w->module, "axes", 1, (int64_t[]){0});
-    fv_attr along = fv_attr_int(w->module, "axis", 0);
-    if (op->nout > 2 && op->out[2]) {
-        const fv_dim *zero = fv_dim_const(w->module->dims, 0);
-        fv_value *ends[2] = {fv_w_ints(w, FV_I32, 1, 1, &zero),
-                             FV_W2(w, FV_OP_CumSum, op->in[1], axis)};
-        fv_w_result(w, 2, fv_w_op(w, FV_OP_Concat, 2, ends, 1, &along));
-    }
-    if (op->nout > 3 && op->out[3])
-        fv_w_result(w, 3, FV_W2(w, FV_OP_ReduceMax, op->in[1], axes));
-}
-
-static bool decompose_remove_padding(fv_rewriter *w, fv_op *op) {
-    const fv_type *x = fv_in_type(op, 0);
-    const fv_dim *all = fv_dim_product(w->module->dims, 2, x->dims), *rows[2] = {all, x->dims[2]};
-    fv_value *tokens = are_tokens(w, op), *at = places(w, tokens, all);
-    fv_attr axis = fv_attr_int(w->module, "axis", 0);
-    if (!at)
-        return false;
-    if (op->nout > 1 && op->out[1])
-        fv_w_result(w, 1, fv_w_reshape(w, fv_w_cast(w, at, FV_I32), 2, x->dims));
-    count_results(w, op);
-    if (!op->out[0])
-        return true;
-    const fv_dim *total = op->out[0]->type->dims[0];
-    fv_w_bind(w, FV_W1(w, FV_OP_fv_CountNonZero, tokens), 1, &total);
-    fv_value *in[2] = {fv_w_reshape(w, op->in[0], 2, rows), first_of(w, at, total)};
-    fv_w_result(w, 0, fv_w_op(w, FV_OP_Gather, 2, in, 1, &axis));
     return true;
 }
 
@@ -105,19 +42,6 @@ static bool infer_restore_padding(fv_op *op) {
     const fv_dim *dims[3] = {at->dims[0], at->dims[1], x->dims[1]};
     fv_infer_out(op, 0, x->elem, 3, dims);
     return fv_infer_offsets(op, x->dims[0], at);
-}
-
-/* Token i goes to place at[i] of what is 0 elsewhere. */
-static bool decompose_restore_padding(fv_rewriter *w, fv_op *op) {
-    const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
-    const fv_dim *all = fv_dim_product(w->module->dims, 2, y->dims), *rows[2] = {all, y->dims[2]};
-    const fv_dim *column[2] = {x->dims[0], fv_dim_const(w->module->dims, 1)};
-    fv_value *at =
-        first_of(w, fv_w_reshape(w, fv_w_cast(w, op->in[1], FV_I64), 1, &all), x->dims[0]);
-    fv_value *zero = fv_w_expand(w, fv_w_float(w, x->elem, 0), 2, rows);
-    fv_value *padded = FV_W3(w, FV_OP_ScatterND, zero, fv_w_reshape(w, at, 2, column), op->in[0]);
-    fv_w_result(w, 0, fv_w_reshape(w, padded, 3, y->dims));
-    return true;
 }
 
 /* ---- NGramRepeatBlock ---- */
@@ -144,33 +68,6 @@ static bool infer_repeat_block(fv_op *op) {
     fv_infer_like(op, 0, 1);
     return fv_same_dim(op, fv_in_type(op, 0)->dims[0], fv_in_type(op, 1)->dims[0],
                        "batch of scores");
-}
-
-/* Others than those take part as infinity, which no minimum is. */
-fv_value *fv_w_block_repeats(fv_rewriter *w, fv_value *ids, fv_value *scores, int64_t n,
-                             double blocked) {
-    fv_dims *t = w->module->dims;
-    if (!ids || !scores)
-        return NULL;
-    fv_elem e = scores->type->elem;
-    const fv_dim *start[2] = {fv_dim_const(t, 0), fv_dim_const(t, n - 1)},
-                 *step[2] = {fv_dim_const(t, 1), fv_dim_const(t, 1)};
-    const fv_dim *dims[2] = {ids->type->dims[0], grams_of(t, ids->type->dims[1], n)};
-    fv_attr size = fv_attr_int(w->module, "ngram_size", n);
-    fv_attr a[2] = {fv_attr_int(w->module, "axis", 1),
-                    fv_attr_string(w->module, "reduction", "min")};
-    fv_value *again = fv_w_op(w, FV_OP_fv_RepeatedNgrams, 1, &ids, 1, &size);
-    fv_value *last = fv_w_slice(w, ids, start, step, dims);
-    fv_value *in[3] = {
-        scores, FV_W3(w, FV_OP_Where, again, last, fv_w_int(w, FV_I64, 0)),
-        FV_W3(w, FV_OP_Where, again, fv_w_float(w, e, blocked), fv_w_float(w, e, INFINITY))};
-    return fv_w_op(w, FV_OP_ScatterElements, 3, in, 2, a);
-}
-
-static bool decompose_repeat_block(fv_rewriter *w, fv_op *op) {
-    fv_w_result(
-        w, 0, fv_w_block_repeats(w, op->in[0], op->in[1], fv_op_int(op, "ngram_size"), -INFINITY));
-    return true;
 }
 
 /* ---- BifurcationDetector ---- */
@@ -212,32 +109,6 @@ static bool infer_agreement(fv_op *op) {
 static bool infer_suffix(fv_op *op) {
     fv_infer_out(op, 0, FV_I64, 0, NULL);
     return check_gram_sizes(op);
-}
-
-static bool decompose_bifurcation(fv_rewriter *w, fv_op *op) {
-    fv_dims *t = w->module->dims;
-    fv_value *tokens = op->in[CURRENT], *predicted = fv_op_in(op, PREDICTED);
-    fv_attr a[2] = {fv_attr_int(w->module, "min_ngram_size", fv_op_int(op, "min_ngram_size")),
-                    fv_attr_int(w->module, "max_ngram_size", fv_op_int(op, "max_ngram_size"))};
-    if (predicted) {
-        const fv_dim *have = tokens->type->dims[0], *n = op->out[0]->type->dims[0];
-        const fv_dim *one = fv_dim_const(t, 1);
-        fv_value *from = fv_w_reshape(w, op->in[PREVIOUS], 1, &one);
-        fv_value *right = FV_W3(w, FV_OP_fv_Agreement, op->in[SOURCE], predicted, from);
-        fv_value *more = fv_w_ints(w, FV_I64, 0, 1, (const fv_dim *[]){fv_dim_add(t, have, one)});
-        fv_w_bind(w, FV_W2(w, FV_OP_Add, right, more), 1, &n);
-        fv_attr axis = fv_attr_int(w->module, "axis", 0);
-        fv_value *parts[2] = {tokens, first_of(w, predicted, fv_dim_sub(t, n, have))};
-        tokens = fv_w_op(w, FV_OP_Concat, 2, parts, 1, &axis);
-    }
-    if (op->nout > 1 && op->out[1]) {
-        fv_value *in[2] = {op->in[SOURCE], tokens};
-        fv_w_result(w, 1,
-                    fv_w_reshape(w, fv_w_op(w, FV_OP_fv_SuffixMatch, 2, in, 2, a),
-                                 op->out[1]->type->rank, op->out[1]->type->dims));
-    }
-    fv_w_result(w, 0, tokens);
-    return true;
 }
 
 static fv_expr *bin(fv_custom *c, fv_expr_op op, fv_expr *x, fv_expr *y) {
@@ -319,24 +190,6 @@ static bool infer_warp_path(fv_op *op) {
     const fv_dim *dims[2] = {fv_dim_const(t, 2), fv_dim_add(t, x->dims[0], x->dims[1])};
     fv_infer_out(op, 0, FV_I32, 2, dims);
     fv_infer_out(op, 1, FV_I64, 0, NULL);
-    return true;
-}
-
-/* The path is stored at the end of the memory that the kernel has. */
-static bool decompose_warping(fv_rewriter *w, fv_op *op) {
-    fv_dims *t = w->module->dims;
-    const fv_type *x = fv_in_type(op, 0);
-    const fv_dim *const *m = x->dims + (x->rank - 2), *zero = fv_dim_const(t, 0),
-                        *one = fv_dim_const(t, 1);
-    fv_value *cost = fv_w_reshape(w, op->in[0], 2, m);
-    fv_op *path = fv_w_op_n(w, FV_OP_fv_WarpPath, 1, &cost, 0, NULL, 2);
-    if (!path)
-        return false;
-    const fv_dim *const *dims = op->out[0]->type->dims;
-    fv_w_bind(w, path->out[1], 1, &dims[1]);
-    const fv_dim *start[2] = {zero, fv_dim_sub(t, fv_dim_add(t, m[0], m[1]), dims[1])},
-                 *step[2] = {one, one};
-    fv_w_result(w, 0, fv_w_slice(w, path->out[0], start, step, dims));
     return true;
 }
 
@@ -473,44 +326,6 @@ static bool infer_words(fv_op *op) {
     return true;
 }
 
-/* A word ends where its characters are 0; a shorter one than a window counts as long as that, and
- * an empty one is 0. */
-static bool decompose_words(fv_rewriter *w, fv_op *op) {
-    fv_dims *t = w->module->dims;
-    const fv_type *words = fv_in_type(op, WORDS), *filter = fv_in_type(op, FILTER),
-                  *y = op->out[0]->type;
-    const fv_dim *one = fv_dim_const(t, 1), *length = words->dims[1], *width = filter->dims[2];
-    const fv_dim *image[4] = {words->dims[0], one, length, filter->dims[3]};
-    const fv_dim *places = fv_dim_add(t, fv_dim_sub(t, length, width), one),
-                 *row[3] = {words->dims[0], filter->dims[0], places};
-    const fv_dim *column[3] = {words->dims[0], one, one}, *zero = fv_dim_const(t, 0),
-                 *start[2] = {zero, zero}, *step[2] = {one, one};
-    const fv_dim *first[2] = {words->dims[0], one};
-    fv_value *none = fv_w_int(w, FV_I32, 0),
-             *axis = fv_const_ints(w->module, "axes", 1, (int64_t[]){1});
-    fv_value *in[3] = {
-        fv_w_reshape(w, fv_w_rows(w, op->in[CHARACTERS], FV_W2(w, FV_OP_Max, op->in[WORDS], none)),
-                     4, image),
-        op->in[FILTER], op->in[BIAS]};
-    fv_value *x =
-        fv_w_reshape(w, FV_W1(w, FV_OP_Tanh, fv_w_op(w, FV_OP_Conv, 3, in, 0, NULL)), 3, row);
-    fv_value *there = FV_W2(w, FV_OP_Less, none, op->in[WORDS]);
-    fv_value *count = FV_W2(w, FV_OP_ReduceSum, fv_w_cast(w, there, FV_I64), axis);
-    fv_value *begins = fv_w_slice(w, there, start, step, first);
-    fv_value *most = FV_W2(w, FV_OP_Max, count, fv_w_ints(w, FV_I64, 0, 1, &width));
-    fv_value *end =
-        FV_W2(w, FV_OP_Sub, most,
-              fv_w_ints(w, FV_I64, 0, 1, (const fv_dim *[]){fv_dim_sub(t, width, one)}));
-    fv_value *inside =
-        FV_W2(w, FV_OP_Less, fv_w_positions(w, places, 1, 0), fv_w_reshape(w, end, 3, column));
-    fv_value *best = FV_W3(w, FV_OP_Where, inside, x, fv_w_float(w, filter->elem, -INFINITY));
-    best = fv_w_reshape(
-        w, FV_W2(w, FV_OP_ReduceMax, best, fv_const_ints(w->module, "axes", 1, (int64_t[]){2})), 2,
-        y->dims);
-    fv_w_result(w, 0, FV_W3(w, FV_OP_Where, begins, best, fv_w_float(w, filter->elem, 0)));
-    return true;
-}
-
 #define MS       .domain = "com.microsoft", .since = {1}
 #define OURS     .domain = "fv", .since = {1}
 #define OPTIONAL FV_OPTIONAL_OPERAND
@@ -531,12 +346,12 @@ const fv_opdef fv_ops_tokens[] = {
              {"cumulated_seq_len", "M", OPTIONAL},
              {"max_seq_len", "M", OPTIONAL}},
      .types = {{"T", FV_SET_FLOAT}, {"M", FV_SET(I32)}}, .infer = infer_remove_padding,
-     .decompose = decompose_remove_padding},
+     .body = "RemovePadding"},
     {MS, .name = "RestorePadding", .id = FV_OP_com_microsoft_RestorePadding,
      .doc = "tokens at their places of all sequences, zeros elsewhere",
      .in = {{"input", "T", .rank = FV_RANK(2)}, {"token_offset", "M", .rank = FV_RANK(2)}},
      .out = {{"output", "T"}}, .types = {{"T", FV_SET_FLOAT}, {"M", FV_SET(I32)}},
-     .infer = infer_restore_padding, .decompose = decompose_restore_padding},
+     .infer = infer_restore_padding, .body = "RestorePadding"},
     {OURS, .name = "RepeatedNgrams", .id = FV_OP_fv_RepeatedNgrams,
      .doc = "do the first tokens of the n-gram at each place equal the last ones of all?",
      .in = {{"ids", "T", .rank = FV_RANK(2)}}, .out = {{"Y", "B"}},
@@ -549,7 +364,7 @@ const fv_opdef fv_ops_tokens[] = {
      .in = {{"input_ids", "I", .rank = FV_RANK(2)}, {"scores", "T", .rank = FV_RANK(2)}},
      .out = {{"scores_out", "T"}}, .attrs = {FV_A_REQUIRED("ngram_size", INT)},
      .types = {{"I", FV_SET(I64)}, {"T", FV_SET(F32)}}, .infer = infer_repeat_block,
-     .decompose = decompose_repeat_block},
+     .body = "NGramRepeatBlock"},
     {OURS, .name = "Agreement", .id = FV_OP_fv_Agreement,
      .doc = "how many predictions are what the source has from `from` on, before the first that is "
             "not",
@@ -575,7 +390,7 @@ const fv_opdef fv_ops_tokens[] = {
             {"pred_tokens", "T", OPTIONAL, .rank = FV_RANK(1)}},
      .out = {{"tokens", "T"}, {"suffix_match_idx", "T", OPTIONAL}},
      .attrs = {FV_A_REQUIRED("min_ngram_size", INT), FV_A_REQUIRED("max_ngram_size", INT)},
-     .types = TOKENS, .infer = infer_bifurcation, .decompose = decompose_bifurcation},
+     .types = TOKENS, .infer = infer_bifurcation, .body = "BifurcationDetector"},
     {OURS, .name = "WarpPath", .id = FV_OP_fv_WarpPath,
      .doc = "the cheapest path from the first to the last cell of a matrix of costs, at the end of "
             "Y, and its length",
@@ -587,7 +402,7 @@ const fv_opdef fv_ops_tokens[] = {
             "or both",
      .in = {{"input", "F", .rank = FV_RANKS(2, 3)}}, .out = {{"output", "I"}},
      .types = {{"F", FV_SET(F32)}, {"I", FV_SET(I32)}}, .infer = infer_warping,
-     .decompose = decompose_warping},
+     .body = "DynamicTimeWarping"},
     {MS, .name = "WordConvEmbedding",
      .doc =
          "words as vectors: the largest tanh of a filter over the embeddings of their characters",
@@ -599,6 +414,6 @@ const fv_opdef fv_ops_tokens[] = {
      .attrs = {FV_A_INT("char_embedding_size", -1), FV_A_INT("conv_window_size", -1),
                FV_A_INT("embedding_size", -1)},
      .types = {{"T", FV_SET(I32)}, {"T1", FV_SET(F32)}}, .infer = infer_words,
-     .decompose = decompose_words},
+     .body = "WordConvEmbedding"},
 
     {0}};

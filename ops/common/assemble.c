@@ -38,10 +38,3 @@ fv_value *fv_w_sums_before(fv_rewriter *w, fv_value *x) {
     fv_attr a = fv_attr_int(w->module, "exclusive", 1);
     return fv_w_op(w, FV_OP_CumSum, 2, (fv_value *[]){x, fv_w_int(w, FV_I64, 0)}, 1, &a);
 }
-
-const fv_dim *fv_w_bound(fv_rewriter *w, const char *stem, int64_t lo, fv_value *x) {
-    const fv_dim *d = fv_dim_fresh(w->module->dims, stem, lo, FV_DIM_MAX, true),
-                 *one = fv_dim_const(w->module->dims, 1);
-    fv_w_bind(w, x ? fv_w_reshape(w, x, 1, &one) : NULL, 1, &d);
-    return d;
-}

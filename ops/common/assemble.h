@@ -12,7 +12,5 @@ fv_value *fv_w_flat(fv_rewriter *w, fv_value *x);                            /* 
 fv_value *fv_w_reduce(fv_rewriter *w, fv_op_id kind, fv_value *x, int axis); /* which is gone */
 /* Of a vector: for each element the sum of the elements before it. */
 fv_value *fv_w_sums_before(fv_rewriter *w, fv_value *x);
-/* A tensor of one integer as a dim, no less than lo. */
-const fv_dim *fv_w_bound(fv_rewriter *w, const char *stem, int64_t lo, fv_value *x);
 
 #endif

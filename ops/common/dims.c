@@ -154,44 +154,6 @@ void fv_infer_run_time(fv_op *op, int out, fv_elem e, int rank, const fv_dim **d
     fv_infer_out(op, out, e, rank, dims);
 }
 
-void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims) {
-    if (!v || w->failed)
-        return;
-    fv_module *m = w->module;
-    const fv_dim *symbols[FV_MAX_ELEMS] = {0};
-    for (int i = 0; i < n; i++) {
-        bool binds = dims[i]->kind == FV_DIM_SYMBOL && dims[i]->from_data;
-        symbols[i] = binds ? dims[i]
-                           : fv_dim_fresh(m->dims, fv_printf(m->arena, "%s_%d", v->name, i),
-                                          -FV_DIM_MAX, FV_DIM_MAX, true);
-    }
-    fv_set_elems(v, n, symbols);
-    fv_op *bind =
-        fv_op_new(w->at->block, w->at, fv_op_def(FV_OP_fv_Bind), 1, &v, 0, NULL, w->at->origin);
-    fv_op_set_dims(bind, "symbols", n, symbols);
-    /* after the op: assumptions of a branch are placed where their symbols are known */
-    for (int i = 0; i < n; i++)
-        if (symbols[i] != dims[i] &&
-            !fv_module_require(m, symbols[i], dims[i], fv_op_why(w->at, "declared shape"),
-                               fv_printf(m->arena, "the size that data gives is %s",
-                                         fv_dim_str(m->arena, dims[i]))))
-            w->failed = !fv_op_error(w->at, "no size is %s", fv_dim_str(m->arena, dims[i]));
-}
-
-fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *const *elems) {
-    fv_module *m = w->module;
-    if (fv_dims_are_const(n, elems)) {
-        int64_t size = n;
-        fv_tensor *t = fv_tensor_new(m->arena, e, rank, &size);
-        for (int i = 0; i < n; i++)
-            fv_tensor_set_int(t, (size_t)i, elems[i]->value);
-        return fv_const_new(m, "dims", t);
-    }
-    fv_attr a[3] = {fv_attr_dims(m, "values", n, elems), fv_attr_elem(m, "to", e),
-                    fv_attr_int(m, "rank", rank)};
-    return fv_w_op(w, FV_OP_fv_Ints, 0, NULL, 3, a);
-}
-
 static bool has_negative(const fv_value *v) {
     for (size_t i = 0; v->kind == FV_VALUE_CONST && i < v->tensor->count; i++)
         if (fv_tensor_int(v->tensor, i) < 0)

@@ -41,12 +41,6 @@ const fv_dim *fv_run_time_dim(const fv_op *op, int out, int rank, int axis, int6
 /* fv_infer_out for dims of which some are NULL: these are decided by data, and get symbols; the
  * op's expansion binds them (fv_w_bind). */
 void fv_infer_run_time(fv_op *op, int out, fv_elem e, int rank, const fv_dim **dims);
-/* Element i of v, an integer tensor that is computed at run time, is dims[i]: a symbol is bound to
- * it, anything else is checked to be it. */
-void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims);
-/* An integer tensor of these elements, of rank 0 or 1. */
-fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *const *elems);
-
 /* The rows of a matrix, or slices along axis 0, at positions that are not counted from the end: a
  * negative one is an index out of range. */
 fv_value *fv_w_rows(fv_rewriter *w, fv_value *table, fv_value *at);

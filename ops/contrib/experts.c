@@ -102,104 +102,6 @@ static bool infer_moe(fv_op *op) {
            check_layer(op, FC3, experts, inner, hidden);
 }
 
-static fv_value *layer(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *chosen, int in) {
-    fv_value *operands[4] = {x, chosen, op->in[in], fv_op_in(op, in + 1)};
-    return fv_w_op(w, FV_OP_fv_ExpertProduct, operands[3] ? 4 : 3, operands, 0, NULL);
-}
-
-/* Every second element of the last axis, or one half of it. */
-static fv_value *half_of(fv_rewriter *w, fv_value *x, bool interleaved, int which) {
-    fv_dims *t = w->module->dims;
-    const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1), *two = fv_dim_const(t, 2);
-    const fv_dim *start[3] = {zero, zero, zero}, *step[3] = {one, one, interleaved ? two : one},
-                 *dims[3];
-    if (!x)
-        return NULL;
-    for (int i = 0; i < 3; i++)
-        dims[i] = x->type->dims[i];
-    dims[2] = fv_dim_floordiv(t, dims[2], two);
-    if (which)
-        start[2] = interleaved ? one : dims[2];
-    return fv_w_slice(w, x, start, step, dims);
-}
-
-/* g * sigmoid(alpha * g) * (l + beta), both limited on request. */
-static fv_value *swiglu(fv_rewriter *w, const fv_op *op, fv_value *g, fv_value *l) {
-    const fv_attr *limit = fv_op_find_attr(op, "swiglu_limit");
-    float alpha = fv_op_float(op, "activation_alpha"), beta = fv_op_float(op, "activation_beta");
-    if (!g || !l)
-        return NULL;
-    fv_elem e = fv_elem_arith(g->type->elem), stored = g->type->elem;
-    g = fv_w_cast(w, g, e);
-    l = fv_w_cast(w, l, e);
-    if (limit) {
-        fv_value *most = fv_w_float(w, e, (double)limit->u.f),
-                 *least = fv_w_float(w, e, -(double)limit->u.f);
-        g = FV_W2(w, FV_OP_Min, g, most);
-        l = FV_W3(w, FV_OP_Clip, l, least, most);
-    }
-    fv_attr a = fv_attr_float(w->module, "alpha", alpha);
-    fv_value *swish = fv_w_op(w, FV_OP_Swish, 1, &g, 1, &a);
-    return fv_w_cast(
-        w, FV_W2(w, FV_OP_Mul, swish, FV_W2(w, FV_OP_Add, l, fv_w_float(w, e, (double)beta))),
-        stored);
-}
-
-static fv_value *activated(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *chosen, fv_value *h) {
-    fv_value *up = fv_op_in(op, FC3) ? layer(w, op, x, chosen, FC3) : NULL;
-    if (is_fused(op)) {
-        bool interleaved = fv_op_int(op, "swiglu_fusion") == INTERLEAVED;
-        return swiglu(w, op, half_of(w, h, interleaved, 0), half_of(w, h, interleaved, 1));
-    }
-    if (is_swiglu(op))
-        return swiglu(w, op, h, up);
-    if (fv_attr_is(op, "activation_type", "relu"))
-        h = FV_W1(w, FV_OP_Relu, h);
-    else if (fv_attr_is(op, "activation_type", "silu"))
-        h = FV_W1(w, FV_OP_Swish, h);
-    else if (fv_attr_is(op, "activation_type", "gelu")) {
-        fv_attr a = fv_attr_string(w->module, "approximate", "tanh");
-        h = fv_w_op(w, FV_OP_Gelu, 1, &h, 1, &a);
-    }
-    return up ? FV_W2(w, FV_OP_Mul, h, up) : h;
-}
-
-/* The k experts of each token, and what each of them counts. */
-static fv_op *route(fv_rewriter *w, fv_op *op) {
-    int64_t k = fv_op_int(op, "k");
-    fv_attr axis = fv_attr_int(w->module, "axis", -1);
-    fv_value *router = fv_w_cast(w, op->in[ROUTER], fv_elem_arith(fv_in_type(op, ROUTER)->elem));
-    fv_value *in[2] = {fv_w_op(w, FV_OP_Softmax, 1, &router, 1, &axis),
-                       fv_const_ints(w->module, "k", 1, &k)};
-    return fv_w_op_n(w, FV_OP_TopK, 2, in, 1, &axis, 2);
-}
-
-static bool decompose_moe(fv_rewriter *w, fv_op *op) {
-    fv_dims *t = w->module->dims;
-    const fv_type *x = fv_in_type(op, X);
-    const fv_dim *one = fv_dim_const(t, 1), *k = fv_dim_const(t, fv_op_int(op, "k"));
-    const fv_dim *tokens = fv_dim_product(t, x->rank - 1, x->dims),
-                 *rows[3] = {tokens, one, x->dims[x->rank - 1]};
-    const fv_dim *weights[3] = {tokens, k, one};
-    fv_op *chosen = route(w, op);
-    if (!chosen)
-        return false;
-    fv_value *share = chosen->out[0], *last = fv_const_ints(w->module, "axes", 1, (int64_t[]){-1});
-    if (fv_op_int(op, "normalize_routing_weights"))
-        share = FV_W2(w, FV_OP_Div, share, FV_W2(w, FV_OP_ReduceSum, share, last));
-    fv_value *in = fv_w_reshape(w, op->in[X], 3, rows);
-    fv_value *h = activated(w, op, in, chosen->out[1], layer(w, op, in, chosen->out[1], FC1));
-    fv_value *y = fv_w_cast(w, layer(w, op, h, chosen->out[1], FC2), fv_elem_arith(x->elem));
-    fv_attr drop = fv_attr_int(w->module, "keepdims", 0);
-    fv_value *sum[2] = {
-        FV_W2(w, FV_OP_Mul, y,
-              fv_w_cast(w, fv_w_reshape(w, share, 3, weights), fv_elem_arith(x->elem))),
-        fv_const_ints(w->module, "axes", 1, (int64_t[]){1})};
-    y = fv_w_cast(w, fv_w_op(w, FV_OP_ReduceSum, 2, sum, 1, &drop), x->elem);
-    fv_w_result(w, 0, fv_w_reshape(w, y, x->rank, x->dims));
-    return true;
-}
-
 #define OPTIONAL FV_OPTIONAL_OPERAND
 
 const fv_opdef fv_ops_experts[] = {
@@ -238,6 +140,6 @@ const fv_opdef fv_ops_experts[] = {
                FV_A_OPTIONAL("swiglu_limit", FLOAT), FV_A_INT("use_sparse_mixer", 0)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_moe,
-     .decompose = decompose_moe},
+     .body = "MoE"},
 
     {0}};

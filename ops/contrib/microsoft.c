@@ -12,21 +12,6 @@
 #include "ops/matrix/matrix.h"
 #include "ops/quantize/quant.h"
 
-/* ---- Gelu and its like ---- */
-
-static fv_value *gelu(fv_rewriter *w, fv_value *x, bool fast) {
-    fv_attr a = fv_attr_string(w->module, "approximate", fast ? "tanh" : "none");
-    return fv_w_op(w, FV_OP_Gelu, 1, &x, 1, &a);
-}
-
-static bool decompose_gelu(fv_rewriter *w, fv_op *op) {
-    fv_value *x = op->in[0], *bias = fv_op_in(op, 1);
-    if (bias)
-        x = FV_W2(w, FV_OP_Add, x, bias);
-    fv_w_result(w, 0, gelu(w, x, fv_op_is(op, FV_OP_com_microsoft_FastGelu)));
-    return true;
-}
-
 /* ---- FusedMatMul ---- */
 
 /* Transposed as the attributes say: batch axes come after the first one, the last two are
@@ -92,12 +77,6 @@ static bool infer_gemm_gelu(fv_op *op) {
     return fv_infer_fits(op, 2, y->rank, y->dims);
 }
 
-static bool decompose_gemm_gelu(fv_rewriter *w, fv_op *op) {
-    fv_value *y = FV_W2(w, FV_OP_MatMul, op->in[0], op->in[1]), *bias = fv_op_in(op, 2);
-    fv_w_result(w, 0, gelu(w, bias ? FV_W2(w, FV_OP_Add, y, bias) : y, true));
-    return true;
-}
-
 /* ---- sums and products ---- */
 
 static bool infer_bias_add(fv_op *op) {
@@ -128,23 +107,6 @@ static bool infer_split_gelu(fv_op *op) {
                            fv_dim_str(m->arena, last));
     fv_infer_out(op, 0, x->elem, x->rank, dims);
     return fv_infer_per_channel(op, 1, last);
-}
-
-static bool decompose_split_gelu(fv_rewriter *w, fv_op *op) {
-    fv_dims *t = w->module->dims;
-    const fv_type *y = op->out[0]->type;
-    const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK];
-    fv_value *sum = FV_W2(w, FV_OP_Add, op->in[0], op->in[1]), *half[2];
-    for (int i = 0; i < y->rank; i++) {
-        start[i] = fv_dim_const(t, 0);
-        step[i] = fv_dim_const(t, 1);
-    }
-    for (int i = 0; i < 2 && sum; i++) {
-        start[y->rank - 1] = i ? y->dims[y->rank - 1] : fv_dim_const(t, 0);
-        half[i] = fv_w_slice(w, sum, start, step, y->dims);
-    }
-    fv_w_result(w, 0, sum ? FV_W2(w, FV_OP_Mul, half[0], gelu(w, half[1], false)) : NULL);
-    return true;
 }
 
 /* ---- IsAllFinite ---- */
@@ -206,13 +168,6 @@ static bool infer_wide_product(fv_op *op) {
     return fv_infer_matmul(op, fv_in_type(op, 0), fv_in_type(op, 1), wide_of(op, 2));
 }
 
-static bool decompose_wide_product(fv_rewriter *w, fv_op *op) {
-    fv_elem e = wide_of(op, 2);
-    fv_w_result(w, 0,
-                FV_W2(w, FV_OP_MatMul, fv_w_cast(w, op->in[0], e), fv_w_cast(w, op->in[1], e)));
-    return true;
-}
-
 enum { M_A, M_A_ZERO, M_B, M_B_ZERO };
 
 static bool infer_mul_integer(fv_op *op) {
@@ -222,17 +177,6 @@ static bool infer_mul_integer(fv_op *op) {
     if (!fv_infer_broadcast(op, 2, both, &rank, dims))
         return false;
     fv_infer_out(op, 0, FV_I32, rank, dims);
-    return true;
-}
-
-static fv_value *less_zero_point(fv_rewriter *w, fv_op *op, int i) {
-    fv_value *x = fv_w_cast(w, op->in[i], FV_I32), *zero = fv_op_in(op, i + 1);
-    return zero ? FV_W2(w, FV_OP_Sub, x, fv_w_reshape(w, fv_w_cast(w, zero, FV_I32), 0, NULL)) : x;
-}
-
-static bool decompose_mul_integer(fv_rewriter *w, fv_op *op) {
-    fv_w_result(w, 0,
-                FV_W2(w, FV_OP_Mul, less_zero_point(w, op, M_A), less_zero_point(w, op, M_B)));
     return true;
 }
 
@@ -302,30 +246,6 @@ static bool infer_dynamic_product(fv_op *op) {
            fv_infer_fits(op, 4, y->rank, y->dims);
 }
 
-/* (a - a_zero) * (b - b_zero) * a_scale * b_scale + bias */
-static fv_value *scaled_product(fv_rewriter *w, fv_value *const *ab, fv_value *a_scale,
-                                fv_value *b_scale, fv_value *bias) {
-    int n = ab[3] ? 4 : ab[2] ? 3 : 2;
-    fv_value *y = fv_w_cast(w, fv_w_op(w, FV_OP_MatMulInteger, n, ab, 0, NULL), FV_F32);
-    y = FV_W2(w, FV_OP_Mul, y, FV_W2(w, FV_OP_Mul, a_scale, b_scale));
-    return bias ? FV_W2(w, FV_OP_Add, y, bias) : y;
-}
-
-static bool decompose_integer_to_float(fv_rewriter *w, fv_op *op) {
-    fv_value *ab[4] = {op->in[0], op->in[1], fv_op_in(op, 4), fv_op_in(op, 5)};
-    fv_w_result(w, 0, scaled_product(w, ab, op->in[2], op->in[3], fv_op_in(op, 6)));
-    return true;
-}
-
-static bool decompose_dynamic_quantize(fv_rewriter *w, fv_op *op) {
-    fv_op *q = fv_w_op_n(w, FV_OP_DynamicQuantizeLinear, 1, op->in, 0, NULL, 3);
-    if (!q)
-        return false;
-    fv_value *ab[4] = {q->out[0], op->in[1], q->out[2], fv_op_in(op, 3)};
-    fv_w_result(w, 0, scaled_product(w, ab, q->out[1], op->in[2], fv_op_in(op, 4)));
-    return true;
-}
-
 #define MS .domain = "com.microsoft", .since = {1}
 #define FLOATS                                                                                     \
     {                                                                                              \
@@ -344,14 +264,13 @@ static bool decompose_dynamic_quantize(fv_rewriter *w, fv_op *op) {
 
 const fv_opdef fv_ops_microsoft[] = {
     {MS, .name = "Gelu", .doc = "x * Phi(x)", .in = {{"X", "T"}}, .out = {{"Y", "T"}},
-     .types = FLOATS, .decompose = decompose_gelu},
+     .types = FLOATS, .body = "BiasGelu"},
     {MS, .name = "BiasGelu", .doc = "Gelu of a sum", .in = {{"A", "T"}, {"B", "T"}},
-     .out = {{"C", "T"}}, .types = FLOATS, .infer = fv_infer_elementwise,
-     .decompose = decompose_gelu},
+     .out = {{"C", "T"}}, .types = FLOATS, .infer = fv_infer_elementwise, .body = "BiasGelu"},
     {MS, .name = "FastGelu", .id = FV_OP_com_microsoft_FastGelu,
      .doc = "the tanh approximation of Gelu, of x or a sum",
      .in = {{"X", "T"}, {"bias", "T", OPTIONAL}}, .out = {{"Y", "T"}}, .types = FLOATS,
-     .infer = fv_infer_elementwise, .decompose = decompose_gelu},
+     .infer = fv_infer_elementwise, .body = "FastGelu"},
     {MS, .name = "QuickGelu", .doc = "x * sigmoid(alpha * x)", .in = {{"X", "T"}},
      .out = {{"Y", "T"}}, .attrs = {FV_A_FLOAT("alpha", 1.702f)}, .types = FLOATS,
      .formula = "Y = X * sigmoid(alpha * X)"},
@@ -380,8 +299,7 @@ const fv_opdef fv_ops_microsoft[] = {
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)},
             {"W", "T", .rank = FV_RANK_FROM(1)},
             {"bias", "T", OPTIONAL, .rank = FV_RANKS(0, 1)}},
-     .out = {{"Y", "T"}}, .types = FLOATS, .infer = infer_gemm_gelu,
-     .decompose = decompose_gemm_gelu},
+     .out = {{"Y", "T"}}, .types = FLOATS, .infer = infer_gemm_gelu, .body = "GemmFastGelu"},
     {MS, .name = "BiasAdd",
      .doc = "X + bias + skip, bias being one number for each place of the last axis",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"bias", "T", .rank = FV_RANK(1)}, {"skip", "T"}},
@@ -396,8 +314,7 @@ const fv_opdef fv_ops_microsoft[] = {
     {MS, .name = "BiasSplitGelu",
      .doc = "the left half of X + bias times Gelu of its right half, along the last axis",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"bias", "T", .rank = FV_RANK(1)}},
-     .out = {{"Y", "T"}}, .types = FLOATS, .infer = infer_split_gelu,
-     .decompose = decompose_split_gelu},
+     .out = {{"Y", "T"}}, .types = FLOATS, .infer = infer_split_gelu, .body = "BiasSplitGelu"},
     {MS, .name = "SampleOp", .doc = "the input itself", .in = {{"X", "T"}}, .out = {{"Y", "T"}},
      .types = {{"T", FV_SET_NUMBER}}, .rule = "SampleOp(x) => Identity(x)"},
     {.domain = "fv",
@@ -433,14 +350,14 @@ const fv_opdef fv_ops_microsoft[] = {
      .types = {{"T1", FV_SET(I16) | FV_SET(U16)},
                {"T2", FV_SET(I16) | FV_SET(U16)},
                {"T3", FV_SET(I32) | FV_SET(U32)}},
-     .infer = infer_wide_product, .decompose = decompose_wide_product},
+     .infer = infer_wide_product, .body = "MatMulInteger16"},
     {MS, .name = "MulInteger", .doc = "products of integers less their zero points",
      .in = {{"A", "T"},
             {"A_zero_point", "T", OPTIONAL, .rank = FV_SCALAR},
             {"B", "T"},
             {"B_zero_point", "T", OPTIONAL, .rank = FV_SCALAR}},
      .out = {{"C", "T1"}}, .types = {{"T", INT8}, {"T1", FV_SET(I32)}}, .infer = infer_mul_integer,
-     .decompose = decompose_mul_integer},
+     .body = "MulInteger"},
     {MS, .name = "ReduceSumInteger", .doc = "sums of integers over axes, in 32 bits",
      .in = {{"data", "T1"}}, .out = {{"reduced", "T2"}},
      .attrs = {FV_A_REQUIRED("axes", INTS), FV_A_REQUIRED("keepdims", INT)},
@@ -455,7 +372,7 @@ const fv_opdef fv_ops_microsoft[] = {
             {"b_zero_point", "T2", OPTIONAL},
             {"bias", "F", OPTIONAL}},
      .out = {{"Y", "F"}}, .types = QUANTIZED, .infer = infer_integer_product,
-     .decompose = decompose_integer_to_float},
+     .body = "scaled_product"},
     {MS, .name = "DynamicQuantizeMatMul",
      .doc = "a product whose left factor is quantized by its range, and a bias",
      .in = {{"A", "F", .rank = FV_RANK_FROM(1)},
@@ -464,6 +381,6 @@ const fv_opdef fv_ops_microsoft[] = {
             {"b_zero_point", "T2", OPTIONAL},
             {"bias", "F", OPTIONAL}},
      .out = {{"Y", "F"}}, .types = {{"T2", INT8}, {"F", FV_SET(F32)}},
-     .infer = infer_dynamic_product, .decompose = decompose_dynamic_quantize},
+     .infer = infer_dynamic_product, .body = "DynamicQuantizeMatMul"},
 
     {0}};

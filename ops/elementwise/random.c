@@ -6,6 +6,7 @@
  * Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC 2011): Philox 4x32 of
  * ten rounds. */
 #include "ops/elementwise/random.h"
+#include "ir/rule/body.h"
 
 #include <math.h>
 #include <string.h>
@@ -222,36 +223,10 @@ static bool infer_multinomial(fv_op *op) {
     return true;
 }
 
-/* How many classes have a sum of the weights up to them that is not above u times all: summed in
- * f64. */
-fv_value *fv_w_pick(fv_rewriter *w, fv_value *logits, fv_value *u) {
-    fv_module *m = w->module;
-    fv_dims *t = m->dims;
-    if (!logits || !u)
-        return NULL;
-    const fv_type *x = logits->type, *y = u->type;
-    const fv_dim *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1),
-                 *last = fv_dim_sub(t, x->dims[1], one);
-    const fv_dim *start[2] = {zero, last}, *step[2] = {one, one}, *column[2] = {x->dims[0], one};
-    const fv_dim *across[3] = {x->dims[0], one, x->dims[1]},
-                 *down[3] = {x->dims[0], y->dims[1], one};
-    fv_value *axis = fv_const_ints(m, "axes", 1, (int64_t[]){1}),
-             *behind = fv_const_ints(m, "axes", 1, (int64_t[]){2});
-    fv_attr drop = fv_attr_int(m, "keepdims", 0);
-    fv_value *v = fv_w_cast(w, logits, FV_F64);
-    v = FV_W1(w, FV_OP_Exp, FV_W2(w, FV_OP_Sub, v, FV_W2(w, FV_OP_ReduceMax, v, axis)));
-    v = FV_W2(w, FV_OP_CumSum, v, fv_const_int(m, "axis", 1));
-    fv_value *all = v ? fv_w_slice(w, v, start, step, column) : NULL;
-    fv_value *level = FV_W2(w, FV_OP_Mul, u, all);
-    fv_value *below =
-        FV_W2(w, FV_OP_LessOrEqual, fv_w_reshape(w, v, 3, across), fv_w_reshape(w, level, 3, down));
-    return fv_w_op(w, FV_OP_ReduceSum, 2, (fv_value *[]){fv_w_cast(w, below, FV_I64), behind}, 1,
-                   &drop);
-}
-
 static bool decompose_multinomial(fv_rewriter *w, fv_op *op) {
     const fv_type *y = op->out[0]->type;
-    fv_value *at = fv_w_pick(w, op->in[0], fv_w_random(w, op, FV_F64, 2, y->dims));
+    fv_value *at =
+        FV_CALL(w, "picked_classes", {op->in[0]}, {fv_w_random(w, op, FV_F64, 2, y->dims)});
     fv_w_result(w, 0, fv_w_cast(w, at, y->elem));
     return true;
 }

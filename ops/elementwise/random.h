@@ -11,8 +11,4 @@ fv_value *fv_w_random(fv_rewriter *w, fv_op *op, fv_elem e, int rank, const fv_d
 fv_value *fv_w_random_seeded(fv_rewriter *w, fv_op *op, fv_value *seed, fv_elem e, int rank,
                              const fv_dim *const *dims);
 
-/* Classes by their logits [batch, classes], where u, f64 [batch, n], are numbers in [0, 1): i64
- * [batch, n] */
-fv_value *fv_w_pick(fv_rewriter *w, fv_value *logits, fv_value *u);
-
 #endif

@@ -40,46 +40,6 @@ static bool infer_suppression(fv_op *op) {
     return true;
 }
 
-/* The boxes of each line of scores that are kept, and where they are: one a row. */
-static bool decompose_suppression(fv_rewriter *w, fv_op *op) {
-    fv_module *m = w->module;
-    fv_dims *t = m->dims;
-    const fv_type *scores = fv_in_type(op, SCORES);
-    const fv_dim *one = fv_dim_const(t, 1), *n = scores->dims[2],
-                 *found = op->out[0]->type->dims[0];
-    const fv_dim *lines = fv_dim_mul(t, scores->dims[0], scores->dims[1]),
-                 *all = fv_dim_mul(t, lines, n);
-    const fv_dim *rows[2] = {lines, n}, *column[2] = {lines, one}, *row[2] = {one, found};
-    fv_attr center = fv_attr_int(m, "center_point_box", fv_op_int(op, "center_point_box")),
-            across = fv_attr_int(m, "axis", 0);
-    fv_value *in[5] = {fv_w_op(w, FV_OP_fv_BoxCorners, 1, &op->in[BOXES], 1, &center),
-                       fv_w_reshape(w, op->in[SCORES], 2, rows)};
-    in[2] = fv_op_in(op, MOST) ? fv_w_reshape(w, op->in[MOST], 0, &one) : fv_w_int(w, FV_I64, 0);
-    in[3] = fv_op_in(op, OVERLAP) ? fv_w_reshape(w, op->in[OVERLAP], 0, &one)
-                                  : fv_w_float(w, FV_F32, 0);
-    in[4] = fv_op_in(op, LEAST) ? fv_w_reshape(w, op->in[LEAST], 0, &one) : NULL;
-    fv_op *kept = fv_w_op_n(w, FV_OP_fv_Suppress, in[4] ? 5 : 4, in, 0, NULL, 2);
-    if (!kept)
-        return false;
-    fv_value *is_kept =
-        FV_W2(w, FV_OP_Less, fv_w_positions(w, n, 1, 0), fv_w_reshape(w, kept->out[1], 2, column));
-    /* [2, found]: the line, and which of its boxes */
-    fv_value *at = fv_w_non_zero(w, is_kept, found);
-    const fv_dim *zero = fv_dim_const(t, 0), *start[2] = {zero, zero}, *next[2] = {one, zero},
-                 *step[2] = {one, one};
-    fv_value *line = at ? fv_w_slice(w, at, start, step, row) : NULL,
-             *which = at ? fv_w_slice(w, at, next, step, row) : NULL;
-    fv_value *classes = fv_w_ints(w, FV_I64, 0, 1, &scores->dims[1]);
-    fv_value *place =
-        FV_W2(w, FV_OP_Add, FV_W2(w, FV_OP_Mul, line, fv_w_ints(w, FV_I64, 0, 1, &n)), which);
-    fv_value *from[2] = {fv_w_reshape(w, kept->out[0], 1, &all), place};
-    fv_value *columns[3] = {FV_W2(w, FV_OP_Div, line, classes), FV_W2(w, FV_OP_Mod, line, classes),
-                            fv_w_op(w, FV_OP_Gather, 2, from, 1, &across)};
-    fv_value *y = fv_w_op(w, FV_OP_Concat, 3, columns, 1, &across);
-    fv_w_result(w, 0, y ? fv_w_transpose(w, y, (int[]){1, 0}) : NULL);
-    return true;
-}
-
 /* ---- fv.Suppress: lines of scores, as many of each batch of boxes ---- */
 
 static bool infer_suppress(fv_op *op) {
@@ -179,6 +139,6 @@ const fv_opdef fv_ops_boxes[] = {
      .attrs = {FV_A_INT("center_point_box", 0)},
      .types = {{"T", FV_SET(F32)}, {"I", FV_SET(I64)}},
      .infer = infer_suppression,
-     .decompose = decompose_suppression},
+     .body = "NonMaxSuppression"},
 
     {0}};

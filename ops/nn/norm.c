@@ -215,28 +215,6 @@ static bool upgrade_group_norm(fv_op *op, int version) {
     return true;
 }
 
-/* Normalised as [n, groups, rest], then scaled by channel. */
-static bool decompose_group_norm(fv_rewriter *w, fv_op *op) {
-    fv_module *m = w->module;
-    fv_dims *t = m->dims;
-    const fv_type *x = fv_in_type(op, 0);
-    int64_t groups = fv_op_int(op, "num_groups");
-    const fv_dim *g = fv_dim_const(t, groups);
-    const fv_dim *rest = fv_dim_mul(t, fv_dim_floordiv(t, x->dims[1], g),
-                                    fv_dim_product(t, x->rank - 2, x->dims + 2));
-    const fv_dim *dims[3] = {x->dims[0], g, rest};
-    fv_value *v = fv_w_reshape(w, op->in[0], 3, dims);
-    fv_value *one = fv_w_expand(w, fv_w_float(w, x->elem, 1), 1, &rest);
-    fv_attr a[2] = {fv_attr_int(m, "axis", -1),
-                    fv_attr_float(m, "epsilon", fv_op_float(op, "epsilon"))};
-    fv_value *in[2] = {v, one};
-    v = fv_w_op(w, FV_OP_LayerNormalization, 2, in, 2, a);
-    v = fv_w_reshape(w, v, x->rank, x->dims);
-    v = FV_W2(w, FV_OP_Mul, v, add_axes(w, op->in[1], x->rank - 2));
-    fv_w_result(w, 0, FV_W2(w, FV_OP_Add, v, add_axes(w, op->in[2], x->rank - 2)));
-    return true;
-}
-
 static bool infer_mvn(fv_op *op) {
     static const int64_t usual[] = {0, 2, 3};
     int n = 3, axis;
@@ -268,20 +246,6 @@ static bool upgrade_mvn(fv_op *op, int version) {
     fv_value *c = fv_const_ints(w.module, "axes", across ? 4 : 3, across ? axes : usual);
     fv_value *y = FV_W2(&w, FV_OP_Sub, op->in[0], FV_W2(&w, FV_OP_ReduceMean, op->in[0], c));
     return y && fv_upgrade_replace(op, y);
-}
-
-static bool decompose_mvn(fv_rewriter *w, fv_op *op) {
-    static const int64_t usual[] = {0, 2, 3};
-    int n = 3;
-    const int64_t *axes = fv_op_ints(op, "axes", &n);
-    fv_value *c = fv_const_ints(w->module, "axes", axes ? n : 3, axes ? axes : usual),
-             *x = op->in[0];
-    fv_value *centred = FV_W2(w, FV_OP_Sub, x, FV_W2(w, FV_OP_ReduceMean, x, c));
-    fv_value *variance = FV_W2(w, FV_OP_ReduceMean, FV_W2(w, FV_OP_Mul, centred, centred), c);
-    fv_value *d =
-        FV_W2(w, FV_OP_Add, FV_W1(w, FV_OP_Sqrt, variance), fv_w_float(w, x->type->elem, 1e-9));
-    fv_w_result(w, 0, FV_W2(w, FV_OP_Div, centred, d));
-    return true;
 }
 
 /* The sink has the shape of the input, but for one element along the last axis. */
@@ -434,7 +398,7 @@ const fv_opdef fv_ops_norm[] = {
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_group_norm,
      .upgrade = upgrade_group_norm,
-     .decompose = decompose_group_norm},
+     .body = "GroupNormalization"},
     {.domain = "",
      .name = "LpNormalization",
      .since = {1, 22},
@@ -457,7 +421,7 @@ const fv_opdef fv_ops_norm[] = {
                FV_A_INT_UNTIL(1, "normalize_variance", 1)},
      .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_mvn,
-     .decompose = decompose_mvn,
+     .body = "MeanVarianceNormalization",
      .upgrade = upgrade_mvn},
 
     {0}};

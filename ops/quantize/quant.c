@@ -9,6 +9,7 @@
 #include "ir/definition/definition.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/matrix/matrix.h"
 #include "ops/nn/conv.h"
 
@@ -54,18 +55,6 @@ static bool check_scale(fv_op *op) {
     return true;
 }
 
-/* A vector along `axis` of a tensor of that rank; others as they are. */
-static fv_value *along(fv_rewriter *w, fv_value *v, int rank, int axis) {
-    const fv_dim *dims[FV_MAX_RANK];
-    if (!v || v->type->rank > 1)
-        return v;
-    if (is_scalar(v->type))
-        return fv_w_reshape(w, v, 0, NULL);
-    for (int i = 0; i < rank; i++)
-        dims[i] = i == axis ? v->type->dims[0] : fv_dim_const(w->module->dims, 1);
-    return fv_w_reshape(w, v, rank, dims);
-}
-
 /* Each element of an axis `block` times: [n] as [n, 1] as [n, block] as [n * block], cut. */
 static fv_value *repeat(fv_rewriter *w, fv_value *v, int axis, int64_t block, const fv_dim *size) {
     fv_dims *t = w->module->dims;
@@ -102,7 +91,8 @@ static fv_value *spread(fv_rewriter *w, fv_op *op, int i) {
         return v ? fv_w_reshape(w, v, 0, NULL) : NULL;
     if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return NULL;
-    return block ? repeat(w, v, axis, block, x->dims[axis]) : along(w, v, x->rank, axis);
+    return block ? repeat(w, v, axis, block, x->dims[axis])
+                 : FV_CALL(w, "scales_along", {v}, FV_INT(x->rank), FV_INT(axis));
 }
 
 /* ---- QuantizeLinear ---- */
@@ -137,25 +127,11 @@ static fv_elem quotient_type(const fv_op *op) {
     return s == FV_I32 ? FV_F64 : s == FV_F8E8M0 ? FV_F32 : s;
 }
 
-static fv_value *quantize(fv_rewriter *w, fv_value *x, fv_value *scale, fv_value *zero,
-                          fv_elem to) {
-    fv_value *in[3] = {x, scale, zero};
-    fv_attr a = fv_attr_int(w->module, "to", to);
-    return fv_w_op(w, FV_OP_fv_Quantize, zero ? 3 : 2, in, 1, &a);
-}
-
-/* Floats are divided and cast, their zero point is 0; integers have an op. */
 static bool decompose_quantize(fv_rewriter *w, fv_op *op) {
-    fv_elem p = quotient_type(op), to = op->out[0]->type->elem;
-    fv_value *x = fv_w_cast(w, op->in[0], p), *scale = fv_w_cast(w, spread(w, op, 1), p);
-    if (is_quantized(to)) {
-        fv_w_result(w, 0, quantize(w, x, scale, spread(w, op, 2), to));
-        return true;
-    }
-    fv_attr a[2] = {fv_attr_int(w->module, "to", to),
-                    fv_attr_int(w->module, "saturate", fv_op_int(op, "saturate"))};
-    fv_value *q = FV_W2(w, FV_OP_Div, x, scale);
-    fv_w_result(w, 0, fv_w_op(w, FV_OP_Cast, 1, &q, 2, a));
+    fv_w_result(w, 0,
+                FV_CALL(w, "quantized", {op->in[0]}, {spread(w, op, 1)}, {spread(w, op, 2)},
+                        FV_ELEM(quotient_type(op)), FV_ELEM(op->out[0]->type->elem),
+                        FV_INT(fv_op_int(op, "saturate"))));
     return true;
 }
 
@@ -202,17 +178,9 @@ static bool infer_dequantize(fv_op *op) {
 }
 
 static bool decompose_dequantize(fv_rewriter *w, fv_op *op) {
-    fv_value *in[3] = {op->in[0], fv_w_cast(w, spread(w, op, 1), FV_F32), spread(w, op, 2)};
-    fv_elem to = op->out[0]->type->elem;
-    fv_value *y = NULL;
-    if (fv_elem_is_float(in[0]->type->elem)) {
-        y = fv_w_cast(w, in[0], FV_F32);
-        if (in[2])
-            y = FV_W2(w, FV_OP_Sub, y, fv_w_cast(w, in[2], FV_F32));
-        y = FV_W2(w, FV_OP_Mul, y, in[1]);
-    } else
-        y = fv_w_op(w, FV_OP_fv_Dequantize, in[2] ? 3 : 2, in, 0, NULL);
-    fv_w_result(w, 0, fv_w_cast(w, y, to));
+    fv_w_result(w, 0,
+                FV_CALL(w, "dequantized", {op->in[0]}, {spread(w, op, 1)}, {spread(w, op, 2)},
+                        FV_ELEM(op->out[0]->type->elem)));
     return true;
 }
 
@@ -232,45 +200,7 @@ static bool infer_dynamic(fv_op *op) {
     return true;
 }
 
-/* The range includes 0. Where it is nothing else the scale is 1, and everything is 0. */
-static bool decompose_dynamic(fv_rewriter *w, fv_op *op) {
-    fv_value *x = op->in[0], *zero = fv_w_float(w, FV_F32, 0), *top = fv_w_float(w, FV_F32, 255);
-    fv_attr keep = fv_attr_int(w->module, "keepdims", 0);
-    fv_value *hi = FV_W2(w, FV_OP_Max, fv_w_op(w, FV_OP_ReduceMax, 1, &x, 1, &keep), zero);
-    fv_value *lo = FV_W2(w, FV_OP_Min, fv_w_op(w, FV_OP_ReduceMin, 1, &x, 1, &keep), zero);
-    fv_value *scale = FV_W2(w, FV_OP_Div, FV_W2(w, FV_OP_Sub, hi, lo), top);
-    scale = FV_W3(w, FV_OP_Where, FV_W2(w, FV_OP_Equal, hi, lo), fv_w_float(w, FV_F32, 1), scale);
-    fv_value *at = FV_W1(w, FV_OP_Round, FV_W2(w, FV_OP_Div, FV_W2(w, FV_OP_Sub, zero, lo), scale));
-    fv_value *point = fv_w_cast(w, FV_W3(w, FV_OP_Clip, at, zero, top), FV_U8);
-    fv_w_result(w, 0, quantize(w, x, scale, point, FV_U8));
-    if (op->nout > 1 && op->out[1])
-        fv_w_result(w, 1, scale);
-    if (op->nout > 2 && op->out[2])
-        fv_w_result(w, 2, point);
-    return true;
-}
-
 /* ---- products ---- */
-
-/* x - zero point, as an i32, or (of narrow floats) as an f32; `axis`: of a vector of zero
- * points. */
-static fv_value *centred(fv_rewriter *w, fv_value *x, fv_value *zero, int axis) {
-    if (!x)
-        return NULL;
-    fv_elem e = fv_elem_is_float(x->type->elem) ? FV_F32 : FV_I32;
-    fv_value *y = fv_w_cast(w, x, e);
-    return zero ? FV_W2(w, FV_OP_Sub, y, fv_w_cast(w, along(w, zero, x->type->rank, axis), e)) : y;
-}
-
-static fv_value *product(fv_rewriter *w, fv_value *a, fv_value *az, fv_value *b, fv_value *bz) {
-    a = centred(w, a, az, a->type->rank - 2);
-    b = centred(w, b, bz, b->type->rank - 1);
-    if (a && b && a->type->elem != b->type->elem) {
-        a = fv_w_cast(w, a, FV_F32);
-        b = fv_w_cast(w, b, FV_F32);
-    }
-    return FV_W2(w, FV_OP_MatMul, a, b);
-}
 
 bool fv_infer_fits_matrix(fv_op *op, int in, const fv_type *matrix, int axis) {
     fv_module *m = fv_op_module(op);
@@ -292,11 +222,6 @@ static bool infer_matmul_integer(fv_op *op) {
            fv_infer_fits_matrix(op, 3, b, -1);
 }
 
-static bool decompose_matmul_integer(fv_rewriter *w, fv_op *op) {
-    fv_w_result(w, 0, product(w, op->in[0], fv_op_in(op, 2), op->in[1], fv_op_in(op, 3)));
-    return true;
-}
-
 static bool infer_qlinear_matmul(fv_op *op) {
     const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 3);
     if (!fv_infer_matmul(op, a, b, fv_in_type(op, 7)->elem))
@@ -305,27 +230,6 @@ static bool infer_qlinear_matmul(fv_op *op) {
     return fv_infer_fits_matrix(op, 2, a, -2) && fv_infer_fits_matrix(op, 5, b, -1) &&
            fv_infer_fits_matrix(op, 1, y, -2) && fv_infer_fits_matrix(op, 4, y, -1) &&
            fv_infer_fits_matrix(op, 6, y, -2) && fv_infer_fits_matrix(op, 7, y, -2);
-}
-
-/* y * (scale a * scale b / scale y), to the type of the zero point */
-static fv_value *requantize(fv_rewriter *w, fv_value *y, fv_value *sa, fv_value *sb, fv_value *sy,
-                            fv_value *zero) {
-    fv_value *s = FV_W2(w, FV_OP_Mul, fv_w_cast(w, sa, FV_F32), fv_w_cast(w, sb, FV_F32));
-    s = FV_W2(w, FV_OP_Div, s, fv_w_cast(w, sy, FV_F32));
-    y = FV_W2(w, FV_OP_Mul, fv_w_cast(w, y, FV_F32), s);
-    if (!y || !fv_elem_is_float(zero->type->elem))
-        return quantize(w, y, fv_w_float(w, FV_F32, 1), zero, zero->type->elem);
-    return fv_w_cast(w, y, zero->type->elem);
-}
-
-static bool decompose_qlinear_matmul(fv_rewriter *w, fv_op *op) {
-    int rank = op->out[0]->type->rank, rows = rank - 2;
-    fv_value *y = product(w, op->in[0], op->in[2], op->in[3], op->in[5]);
-    fv_w_result(w, 0,
-                requantize(w, y, along(w, op->in[1], rank, rows),
-                           along(w, op->in[4], rank, rank - 1), along(w, op->in[6], rank, rows),
-                           along(w, op->in[7], rank, rows)));
-    return true;
 }
 
 /* Operand `in`, if it is there: one for all filters of that type, or one for each. */
@@ -339,10 +243,12 @@ static bool infer_conv_integer(fv_op *op) {
     return fv_infer_conv(op, fv_in_type(op, 0), w, FV_I32) && fits_filters(op, 3, w);
 }
 
+static fv_value *centred(fv_rewriter *w, fv_op *op, int x, int zero, int axis) {
+    return FV_CALL(w, "centred", {op->in[x]}, {fv_op_in(op, zero)}, FV_INT(axis));
+}
+
 static bool decompose_conv_integer(fv_rewriter *w, fv_op *op) {
-    fv_w_result(w, 0,
-                fv_w_conv(w, op, centred(w, op->in[0], fv_op_in(op, 2), 1),
-                          centred(w, op->in[1], fv_op_in(op, 3), 0), NULL));
+    fv_w_result(w, 0, fv_w_conv(w, op, centred(w, op, 0, 2, 1), centred(w, op, 1, 3, 0), NULL));
     return true;
 }
 
@@ -354,12 +260,11 @@ static bool infer_qlinear_conv(fv_op *op) {
 }
 
 static bool decompose_qlinear_conv(fv_rewriter *w, fv_op *op) {
-    int rank = op->out[0]->type->rank;
-    fv_value *y = fv_w_conv(w, op, centred(w, op->in[0], op->in[2], 1),
-                            centred(w, op->in[3], op->in[5], 0), fv_op_in(op, 8));
+    fv_value *y =
+        fv_w_conv(w, op, centred(w, op, 0, 2, 1), centred(w, op, 3, 5, 0), fv_op_in(op, 8));
     fv_w_result(w, 0,
-                requantize(w, y, along(w, op->in[1], rank, 1), along(w, op->in[4], rank, 1),
-                           along(w, op->in[6], rank, 1), along(w, op->in[7], rank, 1)));
+                FV_CALL(w, "requantized_channels", {y}, {op->in[1]}, {op->in[4]}, {op->in[6]},
+                        {op->in[7]}));
     return true;
 }
 
@@ -432,7 +337,7 @@ const fv_opdef fv_ops_quant[] = {
      .out = {{"y", "T2"}, {"y_scale", "S"}, {"y_zero_point", "T2"}},
      .types = {{"T1", FV_SET(F32)}, {"T2", FV_SET(U8)}, {"S", FV_SET(F32)}},
      .infer = infer_dynamic,
-     .decompose = decompose_dynamic},
+     .body = "DynamicQuantizeLinear"},
     {.domain = "",
      .name = "MatMulInteger",
      .id = FV_OP_MatMulInteger,
@@ -445,7 +350,7 @@ const fv_opdef fv_ops_quant[] = {
      .out = {{"Y", "T3"}},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", FV_SET(I32)}},
      .infer = infer_matmul_integer,
-     .decompose = decompose_matmul_integer},
+     .body = "MatMulInteger"},
     {.domain = "",
      .name = "QLinearMatMul",
      .since = {10, 21},
@@ -461,7 +366,7 @@ const fv_opdef fv_ops_quant[] = {
      .out = {{"y", "T3"}},
      .types = {{"TS", REALS}, {"T1", INT8 | FLOAT8}, {"T2", INT8 | FLOAT8}, {"T3", INT8 | FLOAT8}},
      .infer = infer_qlinear_matmul,
-     .decompose = decompose_qlinear_matmul},
+     .body = "QLinearMatMul"},
     {.domain = "",
      .name = "ConvInteger",
      .since = {10},

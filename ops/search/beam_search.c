@@ -1,16 +1,13 @@
 /* beam_search.c - BeamSearch and WhisperBeamSearch: of each prompt the sequences that a graph
  * scores highest, several of them at a time. */
-#include <float.h>
-#include <math.h>
-
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/attention/attend.h"
 #include "ops/common/dims.h"
 #include "ops/search/search_cross.h"
 #include "ops/search/search_encoder.h"
-#include "ops/tensor/select.h"
 
 enum {
     IDS,
@@ -261,44 +258,6 @@ static bool infer(fv_op *op) {
     return true;
 }
 
-/* ---- rows of tables ---- */
-
-static fv_value *matrix(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n) {
-    return fv_w_reshape(w, v, 2, (const fv_dim *[]){s->size.batch, n});
-}
-
-static fv_value *flat(fv_rewriter *w, const fv_search *s, fv_value *v) {
-    return fv_w_reshape(w, v, 1, &s->size.rows);
-}
-
-/* The places of the k first of the n elements of each row, by their order: i64 [batch, k] */
-static fv_value *first_of(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n,
-                          const fv_dim *k, bool descending) {
-    const fv_dim *one = fv_dim_const(s->t, 1), *lines[4] = {s->size.batch, n, one, one};
-    return matrix(w, s, fv_w_order(w, fv_w_reshape(w, v, 4, lines), k, descending), k);
-}
-
-static fv_value *elements(fv_rewriter *w, fv_value *v, fv_value *at) {
-    fv_attr axis = fv_attr_int(w->module, "axis", 1);
-    return fv_w_op(w, FV_OP_GatherElements, 2, (fv_value *[]){v, at}, 1, &axis);
-}
-
-static fv_value *taken(fv_rewriter *w, fv_value *v, fv_value *at, int axis) {
-    fv_attr a = fv_attr_int(w->module, "axis", axis);
-    return fv_w_op(w, FV_OP_Gather, 2, (fv_value *[]){v, at}, 1, &a);
-}
-
-/* Places [batch, k] among n of each prompt, as places among those of all prompts. */
-static fv_value *among_all(fv_rewriter *w, const fv_search *s, fv_value *at, const fv_dim *n) {
-    return FV_W2(w, FV_OP_Add, at,
-                 FV_W2(w, FV_OP_Mul, fv_w_positions(w, s->size.batch, 2, 0),
-                       fv_w_ints(w, FV_I64, 0, 1, &n)));
-}
-
-static fv_value *first_columns(fv_rewriter *w, const fv_search *s, fv_value *v, const fv_dim *n) {
-    return fv_w_part(w, v, 1, fv_dim_const(s->t, 0), n);
-}
-
 /* ---- sequences that have ended ---- */
 
 /* As many of each prompt as there are beams, the best first. */
@@ -321,54 +280,25 @@ static fv_value *with_paths(fv_rewriter *w, const fv_search *s, fv_value *tokens
 }
 
 static found none_found(fv_rewriter *w, const fv_search *s) {
-    const fv_dim *dims[3] = {s->size.batch, s->size.beams, width(s)};
-    return (found){fv_w_expand(w, fv_w_float(w, FV_F32, -INFINITY), 2, dims),
-                   fv_w_expand(w, fv_w_int(w, FV_I32, s->pad), 3, dims)};
+    return (found){FV_CALL(w, "no_scores", FV_DIM(s->size.batch), FV_DIM(s->size.beams)),
+                   FV_CALL(w, "only_padding", FV_DIM(s->size.batch), FV_DIM(s->size.beams),
+                           FV_DIM(width(s)), FV_INT(s->pad))};
 }
 
 /* The n best of both; of equal ones those that were found before. */
-static found best_of(fv_rewriter *w, const fv_search *s, const found *f, const found *more,
-                     const fv_dim *n) {
-    const fv_dim *both = fv_dim_mul(s->t, s->size.beams, fv_dim_const(s->t, 2)),
-                 *rows[2] = {fv_dim_mul(s->t, s->size.batch, both), width(s)};
-    fv_attr axis = fv_attr_int(w->module, "axis", 1);
-    fv_value *scores =
-        fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){f->scores, more->scores}, 1, &axis);
-    fv_value *tokens =
-        fv_w_op(w, FV_OP_Concat, 2, (fv_value *[]){f->tokens, more->tokens}, 1, &axis);
-    fv_value *at = first_of(w, s, scores, both, n, true);
-    return (found){elements(w, scores, at),
-                   taken(w, fv_w_reshape(w, tokens, 2, rows), among_all(w, s, at, both), 0)};
-}
-
-/* By how long they are; a score is never that of none. */
-static fv_value *per_length(fv_rewriter *w, const fv_search *s, fv_value *sums,
-                            const fv_dim *length) {
-    fv_value *n = fv_w_cast(w, fv_w_ints(w, FV_I64, 0, 1, &length), FV_F32),
-             *penalty = fv_op_in(s->op, LENGTH_PENALTY);
-    if (penalty)
-        n = FV_W2(w, FV_OP_Pow, n, fv_w_cast(w, fv_w_reshape(w, penalty, 0, NULL), FV_F32));
-    return FV_W2(w, FV_OP_Max, FV_W2(w, FV_OP_Div, sums, n), fv_w_float(w, FV_F32, -FLT_MAX));
+static found best_of(fv_rewriter *w, const found *f, const found *more, const fv_dim *n) {
+    fv_value *v[2];
+    FV_CALL_N(w, 2, v, "best_of", {f->scores}, {f->tokens}, {more->scores}, {more->tokens},
+              FV_DIM(n));
+    return (found){v[0], v[1]};
 }
 
 /* Those for which `which` holds, with these sums of scores. */
 static found candidates(fv_rewriter *w, const fv_search *s, fv_value *which, fv_value *sums,
                         fv_value *tokens, const fv_dim *length) {
-    return (found){FV_W3(w, FV_OP_Where, which, per_length(w, s, sums, length),
-                         fv_w_float(w, FV_F32, -INFINITY)),
+    return (found){FV_CALL(w, "candidate_scores", {which}, {sums}, FV_DIM(length),
+                           {fv_op_in(s->op, LENGTH_PENALTY)}),
                    tokens};
-}
-
-/* bool [batch, 1]: are there as many as beams, and none of those that have not ended can become
- * better? */
-static fv_value *enough(fv_rewriter *w, const beam_search *b, const found *f, fv_value *sums,
-                        const fv_dim *length) {
-    const fv_search *s = &b->s;
-    const fv_dim *one = fv_dim_const(s->t, 1);
-    fv_value *worst = fv_w_part(w, f->scores, 1, fv_dim_sub(s->t, s->size.beams, one), one);
-    fv_value *full = FV_W2(w, FV_OP_Less, fv_w_float(w, FV_F32, -INFINITY), worst);
-    fv_value *best = per_length(w, s, first_columns(w, s, sums, one), length);
-    return b->early ? full : FV_W2(w, FV_OP_And, full, FV_W2(w, FV_OP_GreaterOrEqual, worst, best));
 }
 
 /* ---- iterations ---- */
@@ -387,24 +317,17 @@ typedef struct carried {
     fv_value *paths; /* i32 [rows, most]; NULL: nobody asks (search_cross.h) */
 } carried;
 
-/* One beam begins; the others would be the same. */
 static carried begin(fv_rewriter *w, const fv_search *s) {
-    const fv_dim *one = fv_dim_const(s->t, 1), *dims[2] = {s->size.batch, s->size.beams},
-                 *column[2] = {s->size.batch, one};
-    fv_value *others =
-        FV_W2(w, FV_OP_Less, fv_w_int(w, FV_I64, 0), fv_w_positions(w, s->size.beams, 2, 1));
-    fv_value *sums =
-        FV_W3(w, FV_OP_Where, others, fv_w_float(w, FV_F32, -1e9), fv_w_float(w, FV_F32, 0));
-    return (carried){.sums = fv_w_expand(w, sums, 2, dims),
-                     .done = fv_w_zeros(w, fv_tensor_type(w->module->arena, FV_BOOL, 2, column)),
+    return (carried){.sums = FV_CALL(w, "first_sums", FV_DIM(s->size.batch), FV_DIM(s->size.beams)),
+                     .done = FV_CALL(w, "not_done", FV_DIM(s->size.batch)),
                      .found = none_found(w, s),
                      .q = fv_w_sequences(w, s),
                      .paths = shows(s->op) ? fv_w_no_path(w, s) : NULL};
 }
 
 static fv_sequences of_parents(fv_rewriter *w, const fv_sequences *q, fv_value *parents) {
-    return (fv_sequences){.tokens = taken(w, q->tokens, parents, 0),
-                          .seen = q->seen ? taken(w, q->seen, parents, 0) : NULL,
+    return (fv_sequences){.tokens = FV_CALL(w, "taken_rows", {q->tokens}, {parents}),
+                          .seen = q->seen ? FV_CALL(w, "taken_rows", {q->seen}, {parents}) : NULL,
                           .length = q->length};
 }
 
@@ -413,42 +336,37 @@ static fv_sequences of_parents(fv_rewriter *w, const fv_sequences *q, fv_value *
 static carried advance(fv_rewriter *w, const beam_search *b, const carried *r, const fv_decoded *d,
                        bool first) {
     const fv_search *s = &b->s;
-    const fv_dim *all = fv_dim_mul(s->t, s->size.beams, s->graphs.vocabulary);
-    fv_attr axis = fv_attr_int(w->module, "axis", 1);
-    fv_value *likely = fv_w_op(w, FV_OP_LogSoftmax, 1, &d->scores, 1, &axis),
-             *words = fv_w_ints(w, FV_I64, 0, 1, &s->graphs.vocabulary);
+    enum { SUM, TOKEN, PARENT, ENDS, COUNT };
+    const fv_dim *zero = fv_dim_const(s->t, 0), *length = r->q.length,
+                 *each[3] = {s->size.batch, s->size.beams, s->graphs.vocabulary};
+    fv_value *likely = FV_CALL(w, "likely", {d->scores}), *best[5], *open[3];
     fv_value *scores =
         fv_w_search_scores(w, s, first ? fv_w_for_rows(w, s, likely) : likely, &r->q, first);
-    scores = matrix(w, s, FV_W2(w, FV_OP_Add, scores, fv_w_column(w, flat(w, s, r->sums))), all);
-    fv_value *best = first_of(w, s, scores, all, b->candidates, true),
-             *sums = elements(w, scores, best);
-    fv_value *tokens = FV_W2(w, FV_OP_Mod, best, words),
-             *parents = among_all(w, s, FV_W2(w, FV_OP_Div, best, words), s->size.beams);
-    fv_value *ends = FV_W2(w, FV_OP_Equal, tokens, fv_w_int(w, FV_I64, s->end));
-    fv_value *count =
-        FV_W2(w, FV_OP_And, first_columns(w, s, ends, s->size.beams), FV_W1(w, FV_OP_Not, r->done));
-    fv_value *path = !r->paths || first ? r->paths : fv_w_path(w, s, r->paths, r->q.length);
-    fv_value *ended = taken(w, with_paths(w, s, r->q.tokens, path),
-                            first_columns(w, s, parents, s->size.beams), 0);
-    found more =
-        candidates(w, s, count, first_columns(w, s, sums, s->size.beams), ended, r->q.length);
-    const fv_dim *each[3] = {s->size.batch, s->size.beams, s->graphs.vocabulary};
+    scores = FV_CALL(w, "sums_with", {scores}, {r->sums});
+    FV_CALL_N(w, 5, best, "best_tokens", {scores}, FV_DIM(b->candidates), FV_DIM(s->size.beams),
+              FV_DIM(s->graphs.vocabulary), FV_INT(s->end), {r->done});
+    fv_value *path = !r->paths || first ? r->paths : fv_w_path(w, s, r->paths, length);
+    fv_value *ended = FV_CALL(w, "taken_rows", {with_paths(w, s, r->q.tokens, path)},
+                              {fv_w_part(w, best[PARENT], 1, zero, s->size.beams)});
+    found more = candidates(w, s, best[COUNT], fv_w_part(w, best[SUM], 1, zero, s->size.beams),
+                            ended, length);
     carried next = {.scores = fv_w_reshape(w, scores, 3, each),
-                    .found = best_of(w, s, &r->found, &more, s->size.beams),
+                    .found = best_of(w, &r->found, &more, s->size.beams),
                     .pasts = FV_NEW(w->module->arena, fv_value *, s->graphs.layers)};
-    next.done = FV_W2(w, FV_OP_Or, r->done, enough(w, b, &next.found, sums, r->q.length));
-    fv_value *open =
-        first_of(w, s, fv_w_cast(w, ends, FV_I32), b->candidates, s->size.beams, false);
-    fv_value *from = flat(w, s, elements(w, parents, open));
-    next.sums = elements(w, sums, open);
-    next.tokens = fv_w_cast(w, flat(w, s, elements(w, tokens, open)), FV_I32);
-    fv_sequences before = of_parents(w, &r->q, from);
-    next.paths = path ? taken(w, path, from, 0) : NULL;
+    fv_value *enough = FV_CALL(w, "enough", {next.found.scores}, {best[SUM]}, FV_DIM(length),
+                               {fv_op_in(s->op, LENGTH_PENALTY)}, FV_INT(b->early));
+    next.done = FV_W2(w, FV_OP_Or, r->done, enough);
+    FV_CALL_N(w, 3, open, "open_tokens", {best[SUM]}, {best[TOKEN]}, {best[PARENT]}, {best[ENDS]},
+              FV_DIM(s->size.beams));
+    next.sums = open[SUM];
+    next.tokens = open[TOKEN];
+    fv_sequences before = of_parents(w, &r->q, open[PARENT]);
+    next.paths = path ? FV_CALL(w, "taken_rows", {path}, {open[PARENT]}) : NULL;
     next.q = fv_w_append(w, s, &before, next.tokens);
-    fv_value *prompts =
-        first ? FV_W2(w, FV_OP_Div, from, fv_w_ints(w, FV_I64, 0, 1, &s->size.beams)) : from;
     for (int i = 0; i < s->graphs.layers; i++)
-        next.pasts[i] = taken(w, d->presents[i], prompts, s->graphs.row_axis);
+        next.pasts[i] = FV_CALL(w, "taken_pasts", {d->presents[i]}, {open[PARENT]},
+                                FV_DIM(first ? s->size.beams : fv_dim_const(s->t, 1)),
+                                FV_INT(s->graphs.row_axis));
     return next;
 }
 
@@ -507,7 +425,7 @@ static void give(fv_rewriter *w, const beam_search *b, const carried *r, fv_valu
     found more =
         candidates(w, s, open, r->sums,
                    fv_w_reshape(w, with_paths(w, s, r->q.tokens, r->paths), 3, dims), s->size.most);
-    found all = best_of(w, s, &r->found, &more, b->returned);
+    found all = best_of(w, &r->found, &more, b->returned);
     all.tokens = shown ? fv_w_reshape(w, all.tokens, 3, given) : all.tokens;
     if (shown)
         give_shown(w, b, all.tokens, shown);
@@ -520,30 +438,13 @@ static void give(fv_rewriter *w, const beam_search *b, const carried *r, fv_valu
 }
 
 /* The scores of all iterations, the first one separate; zeros for iterations that do not run. */
-static void give_scores(fv_rewriter *w, const fv_search *s, fv_value *first, fv_value *rows) {
-    const fv_op *op = s->op;
-    const fv_type *t = op->out[OUT_ALL_SCORES]->type;
-    const fv_dim *zero = fv_dim_const(s->t, 0), *one = fv_dim_const(s->t, 1),
-                 *begin[4] = {zero, zero, zero, zero};
-    const fv_dim *later[4] = {fv_dim_sub(s->t, t->dims[0], one), t->dims[1], t->dims[2],
-                              t->dims[3]},
-                 *row[4] = {one, later[1], later[2], later[3]};
-    fv_attr a[2] = {fv_attr_dims(w->module, "begin", 4, begin),
-                    fv_attr_dims(w->module, "dims", 4, later)},
-            axis = fv_attr_int(w->module, "axis", 0);
-    fv_value *both[2] = {fv_w_reshape(w, first, 4, row), fv_w_op(w, FV_OP_fv_Pad, 1, &rows, 2, a)};
-    fv_w_result(w, OUT_ALL_SCORES,
-                fv_w_cast(w, fv_w_op(w, FV_OP_Concat, 2, both, 1, &axis), t->elem));
+static void give_scores(fv_rewriter *w, fv_value *first, fv_value *rows) {
+    fv_w_result(w, OUT_ALL_SCORES, FV_CALL(w, "all_scores", {first}, {rows}));
 }
 
 /* How likely the token of silence is to be the first one. */
 static void give_no_speech(fv_rewriter *w, const fv_search *s, fv_value *scores) {
-    const fv_type *t = s->op->out[OUT_NO_SPEECH]->type;
-    fv_attr axis = fv_attr_int(w->module, "axis", 1);
-    fv_value *likely = fv_w_op(w, FV_OP_Softmax, 1, &scores, 1, &axis);
-    fv_value *one =
-        fv_w_part(w, likely, 1, fv_dim_const(s->t, no_speech_token(s->op)), fv_dim_const(s->t, 1));
-    fv_w_result(w, OUT_NO_SPEECH, fv_w_cast(w, fv_w_reshape(w, one, 1, t->dims), t->elem));
+    fv_w_result(w, OUT_NO_SPEECH, FV_CALL(w, "silence", {scores}, FV_INT(no_speech_token(s->op))));
 }
 
 /* i32 [batch, prompt]: what the answers of a model with an encoder begin with. */
@@ -593,7 +494,7 @@ static bool decompose(fv_rewriter *w, fv_op *op) {
     if (w->failed)
         return false;
     if (gives_all(op))
-        give_scores(w, s, first, k.loop->out[n]);
+        give_scores(w, first, k.loop->out[n]);
     r = unpack(s, n, k.loop->out, s->size.most);
     give(w, &b, &r, shows(op) ? k.loop->out[n + gives_all(op)] : NULL);
     return !w->failed;

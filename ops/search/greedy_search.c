@@ -3,11 +3,10 @@
 #include <float.h>
 
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/attention/attend.h"
-#include "ops/common/dims.h"
 #include "ops/elementwise/random.h"
 #include "ops/search/search.h"
-#include "ops/tensor/select.h"
 
 enum { IDS, MAX_LENGTH, MIN_LENGTH, PENALTY, ALLOWED, ALLOWED_FIRST, MASK, PRESENCE, SEED };
 
@@ -79,61 +78,21 @@ static bool infer(fv_op *op) {
 
 /* ---- the next tokens ---- */
 
-static fv_value *best(fv_rewriter *w, fv_value *scores) {
-    fv_attr a[2] = {fv_attr_int(w->module, "axis", 1), fv_attr_int(w->module, "keepdims", 0)};
-    return fv_w_op(w, FV_OP_ArgMax, 1, &scores, 2, a);
-}
-
-/* The sums of weights along tokens, without the last one if `exclusive`. */
-static fv_value *sums_of(fv_rewriter *w, fv_value *sorted, bool exclusive) {
-    fv_attr axis = fv_attr_int(w->module, "axis", 1),
-            before = fv_attr_int(w->module, "exclusive", exclusive);
-    fv_value *in[2] = {fv_w_op(w, FV_OP_Softmax, 1, &sorted, 1, &axis), fv_w_int(w, FV_I64, 1)};
-    return fv_w_op(w, FV_OP_CumSum, 2, in, 1, &before);
-}
-
-/* bool [batch, vocabulary], of tokens in order: which are not among those whose weights are top_p
- * together? `custom`: the best come first; else they come last, and some are kept anyway. */
-static fv_value *left_out(fv_rewriter *w, const fv_search *s, fv_value *sorted, bool custom) {
-    double top = (double)fv_op_float(s->op, "top_p");
-    const fv_dim *kept = fv_dim_const(s->t, fv_op_int(s->op, "min_tokens_to_keep"));
-    const fv_dim *others =
-        fv_dim_max(s->t, fv_dim_sub(s->t, s->graphs.vocabulary, kept), fv_dim_const(s->t, 1));
-    fv_value *sums = sums_of(w, sorted, custom);
-    if (custom)
-        return FV_W2(w, FV_OP_Greater, sums, fv_w_float(w, FV_F32, top));
-    fv_value *few =
-        FV_W2(w, FV_OP_LessOrEqual, sums, fv_w_float(w, FV_F32, (double)(1 - (float)top)));
-    fv_value *may = FV_W2(w, FV_OP_Less, fv_w_positions(w, s->graphs.vocabulary, 2, 1),
-                          fv_w_ints(w, FV_I64, 0, 1, &others));
-    return FV_W2(w, FV_OP_And, few, may);
-}
-
 /* Scores of which those that are left out have another value. */
 static fv_value *filter(fv_rewriter *w, const fv_search *s, fv_value *scores) {
-    const fv_dim *one = fv_dim_const(s->t, 1),
-                 *lines[4] = {s->size.rows, s->graphs.vocabulary, one, one},
-                 *dims[2] = {s->size.rows, s->graphs.vocabulary};
-    bool custom = fv_op_int(s->op, "custom") != 0;
-    fv_attr axis = fv_attr_int(w->module, "axis", 1);
-    fv_value *order = fv_w_reshape(
-        w, fv_w_order(w, fv_w_reshape(w, scores, 4, lines), s->graphs.vocabulary, custom), 2, dims);
-    fv_value *sorted = fv_w_op(w, FV_OP_GatherElements, 2, (fv_value *[]){scores, order}, 1, &axis);
-    fv_value *none = fv_w_zeros(w, fv_tensor_type(w->module->arena, FV_BOOL, 2, dims));
-    fv_value *which =
-        fv_w_op(w, FV_OP_ScatterElements, 3,
-                (fv_value *[]){none, order, left_out(w, s, sorted, custom)}, 1, &axis);
-    return FV_W3(w, FV_OP_Where, which,
-                 fv_w_float(w, FV_F32, (double)fv_op_float(s->op, "filter_value")), scores);
+    float top = fv_op_float(s->op, "top_p");
+    return FV_CALL(w, "filtered", {scores}, FV_FLOAT((double)top), FV_FLOAT((double)(1 - top)),
+                   FV_INT(fv_op_int(s->op, "min_tokens_to_keep")),
+                   FV_FLOAT((double)fv_op_float(s->op, "filter_value")),
+                   FV_INT(fv_op_int(s->op, "custom") != 0));
 }
 
 /* A token of each, by numbers f64 [1, batch]. */
 static fv_value *drawn(fv_rewriter *w, const fv_search *s, fv_value *scores, fv_value *numbers) {
-    const fv_dim *column[2] = {s->size.batch, fv_dim_const(s->t, 1)},
-                 *last = fv_dim_sub(s->t, s->graphs.vocabulary, column[1]);
-    fv_value *at = fv_w_pick(w, filter(w, s, scores), fv_w_reshape(w, numbers, 2, column));
-    return fv_w_reshape(w, FV_W2(w, FV_OP_Min, at, fv_w_ints(w, FV_I64, 0, 1, &last)), 1,
-                        &s->size.batch);
+    const fv_dim *column[2] = {s->size.batch, fv_dim_const(s->t, 1)};
+    fv_value *at =
+        FV_CALL(w, "picked_classes", {filter(w, s, scores)}, {fv_w_reshape(w, numbers, 2, column)});
+    return FV_CALL(w, "at_most_last", {at}, FV_DIM(s->graphs.vocabulary));
 }
 
 /* ---- iterations ---- */
@@ -150,17 +109,14 @@ typedef struct carried {
  * is the first one. The numbers by which tokens are drawn, f64 [iterations, batch], or NULL. */
 static carried choose(fv_rewriter *w, const fv_search *s, const fv_sequences *q, fv_value *ended,
                       const fv_decoded *d, fv_value *numbers) {
-    fv_value *scores = fv_w_search_scores(w, s, d->scores, q, !ended);
+    fv_value *scores = fv_w_search_scores(w, s, d->scores, q, !ended), *v[2];
     const fv_dim *turn = fv_dim_sub(s->t, q->length, s->size.prompt);
     fv_value *next =
         numbers ? drawn(w, s, scores, fv_w_part(w, numbers, 0, turn, fv_dim_const(s->t, 1)))
-                : best(w, scores);
-    next = fv_w_cast(w, next, FV_I32);
-    fv_value *ends = FV_W2(w, FV_OP_Equal, next, fv_w_int(w, FV_I32, s->end));
-    carried r = {.ended = ended ? FV_W2(w, FV_OP_Or, ended, ends) : ends, .pasts = d->presents};
-    r.tokens = FV_W3(w, FV_OP_Where, r.ended, fv_w_int(w, FV_I32, s->pad), next);
-    r.q = fv_w_append(w, s, q, r.tokens);
-    return r;
+                : FV_CALL(w, "best_token", {scores});
+    FV_CALL_N(w, 2, v, "next_token", {next}, {ended}, FV_INT(s->end), FV_INT(s->pad));
+    return (carried){
+        .tokens = v[0], .ended = v[1], .pasts = d->presents, .q = fv_w_append(w, s, q, v[0])};
 }
 
 /* As states of a Loop; how many. */

@@ -10,6 +10,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/symbols.h"
+#include "ir/rule/body.h"
 #include "ops/attention/attend.h"
 #include "ops/common/dims.h"
 
@@ -242,33 +243,17 @@ bool fv_search_check(const fv_search *s) {
 /* ---- prompts ---- */
 
 fv_value *fv_w_for_rows(fv_rewriter *w, const fv_search *s, fv_value *v) {
-    if (!v || fv_dim_is_one(s->size.beams))
-        return v;
-    int rank = v->type->rank;
-    const fv_dim *apart[FV_MAX_RANK] = {s->size.batch, num(s, 1)},
-                 *each[FV_MAX_RANK] = {s->size.batch, s->size.beams},
-                 *rows[FV_MAX_RANK] = {s->size.rows};
-    for (int i = 1; i < rank; i++)
-        apart[i + 1] = each[i + 1] = rows[i] = v->type->dims[i];
-    return fv_w_reshape(w, fv_w_expand(w, fv_w_reshape(w, v, rank + 1, apart), rank + 1, each),
-                        rank, rows);
-}
-
-fv_value *fv_w_column(fv_rewriter *w, fv_value *v) {
-    const fv_dim *dims[2] = {v ? v->type->dims[0] : NULL, fv_dim_const(w->module->dims, 1)};
-    return fv_w_reshape(w, v, 2, dims);
+    return FV_CALL(w, "for_rows", {v}, FV_DIM(s->size.beams));
 }
 
 /* A token's position is how many are before it, padding apart; that of padding is 0. */
 fv_prompts fv_w_prompts(fv_rewriter *w, const fv_search *s) {
-    fv_value *padding = FV_W2(w, FV_OP_Equal, s->ids, fv_w_int(w, FV_I32, s->pad));
-    fv_value *real = fv_w_cast(w, FV_W1(w, FV_OP_Not, padding), FV_I32);
-    fv_value *up_to = FV_W2(w, FV_OP_CumSum, real, fv_w_int(w, FV_I64, 1));
-    fv_value *count =
-        FV_W2(w, FV_OP_ReduceSum, real, fv_const_ints(w->module, "axes", 1, (int64_t[]){1}));
-    fv_prompts p = {.mask = s->mask ? s->mask : real, .row_count = fv_w_for_rows(w, s, count)};
+    fv_value *v[3];
+    FV_CALL_N(w, 3, v, "prompts", {s->ids}, FV_INT(s->pad));
+    fv_prompts p = {.mask = s->mask ? s->mask : v[0],
+                    .positions = v[1],
+                    .row_count = fv_w_for_rows(w, s, v[2])};
     p.row_mask = fv_w_for_rows(w, s, p.mask);
-    p.positions = FV_W2(w, FV_OP_Mul, FV_W2(w, FV_OP_Sub, up_to, fv_w_int(w, FV_I32, 1)), real);
     return p;
 }
 
@@ -276,14 +261,7 @@ fv_prompts fv_w_prompts(fv_rewriter *w, const fv_search *s) {
 
 fv_value *fv_w_last_scores(fv_rewriter *w, const fv_search *s, fv_value *logits,
                            const fv_dim *rows) {
-    const fv_dim *const *d = logits ? logits->type->dims : NULL,
-                        *dims[2] = {rows, s->graphs.vocabulary};
-    if (!logits)
-        return NULL;
-    fv_value *last = fv_w_part(w, logits, 1, fv_dim_sub(s->t, d[1], num(s, 1)), num(s, 1));
-    return fv_w_cast(
-        w, fv_w_reshape(w, fv_w_part(w, last, 2, num(s, 0), s->graphs.vocabulary), 2, dims),
-        FV_F32);
+    return FV_CALL(w, "last_scores", {logits}, FV_DIM(rows), FV_DIM(s->graphs.vocabulary));
 }
 
 fv_value *const *fv_w_search_graph(fv_rewriter *w, const fv_region *r, fv_value *const *in) {
@@ -320,22 +298,14 @@ fv_decoded fv_w_decode_prompts(fv_rewriter *w, const fv_search *s, const fv_prom
     return run(w, s, s->graphs.first, in);
 }
 
-/* The elements of v, followed by ones. */
-static fv_value *followed_by_ones(fv_rewriter *w, const fv_search *s, fv_value *v,
-                                  const fv_type *t) {
-    const fv_dim *begin[2] = {num(s, 0), num(s, 0)};
-    fv_attr a[2] = {fv_attr_dims(w->module, "begin", 2, begin),
-                    fv_attr_dims(w->module, "dims", 2, t->dims)};
-    return fv_w_op(w, FV_OP_fv_Pad, 2, (fv_value *[]){v, fv_w_int(w, FV_I32, 1)}, 2, a);
-}
-
 fv_decoded fv_w_decode_tokens(fv_rewriter *w, const fv_search *s, const fv_prompts *p,
                               fv_value *tokens, fv_value *const *pasts) {
     fv_value **in = FV_NEW(w->module->arena, fv_value *, s->graphs.next->nparams);
     const fv_dim *behind = fv_dim_sub(s->t, s->graphs.past, s->size.prompt);
-    in[TOKENS] = fv_w_column(w, tokens);
+    in[TOKENS] = FV_CALL(w, "as_column", {tokens});
     in[POSITIONS] = FV_W2(w, FV_OP_Add, p->row_count, fv_w_ints(w, FV_I32, 0, 1, &behind));
-    in[MASK] = followed_by_ones(w, s, p->row_mask, s->graphs.next->params[MASK]->type);
+    in[MASK] = FV_CALL(w, "followed", {p->row_mask}, FV_INT(1),
+                       FV_DIMS(2, s->graphs.next->params[MASK]->type->dims));
     for (int i = 0; i < s->graphs.layers; i++)
         in[PASTS + i] = pasts[i];
     return run(w, s, s->graphs.next, in);

@@ -84,8 +84,6 @@ bool fv_search_read_graphs(fv_search *s) FV_MUST_USE;
 
 /* A value with a row for each prompt, [batch, ..], with one for each sequence. */
 fv_value *fv_w_for_rows(fv_rewriter *w, const fv_search *s, fv_value *v);
-/* A vector as a matrix of one column. */
-fv_value *fv_w_column(fv_rewriter *w, fv_value *v);
 
 typedef struct fv_prompts {
     /* i32 [batch, prompt]; of a model with an encoder, [batch, tokens of source]; NULL */

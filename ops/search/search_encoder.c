@@ -4,6 +4,7 @@
  * holds the decoder for the first tokens; where it does not, the decoder is there twice, as
  * init_decoder too. */
 #include "ops/search/search_encoder.h"
+#include "ir/rule/body.h"
 
 #include <string.h>
 
@@ -376,18 +377,10 @@ bool fv_search_read_encoded(fv_search *s) {
 
 /* ---- where they are used ---- */
 
-/* All tokens but for padding before the first other one. */
-static fv_value *counted(fv_rewriter *w, const fv_search *s) {
-    fv_value *padding = FV_W2(w, FV_OP_Equal, s->source, fv_w_int(w, FV_I32, s->pad));
-    fv_value *real = fv_w_cast(w, FV_W1(w, FV_OP_Not, padding), FV_I32);
-    return FV_W2(w, FV_OP_Min, FV_W2(w, FV_OP_CumSum, real, fv_w_int(w, FV_I64, 1)),
-                 fv_w_int(w, FV_I32, 1));
-}
-
 fv_prompts fv_w_encoder_prompts(fv_rewriter *w, const fv_search *s) {
     fv_prompts p = {0};
     if (s->model == FV_SEARCH_TEXT) {
-        p.mask = s->mask ? s->mask : counted(w, s);
+        p.mask = s->mask ? s->mask : FV_CALL(w, "counted", {s->source}, FV_INT(s->pad));
         p.row_mask = fv_w_for_rows(w, s, p.mask);
         p.row_source = fv_w_for_rows(w, s, s->source);
     }
@@ -486,7 +479,8 @@ fv_decoded fv_w_encode(fv_rewriter *w, const fv_search *s, fv_prompts *p) {
 fv_decoded fv_w_decode_encoded(fv_rewriter *w, const fv_search *s, const fv_prompts *p,
                                const fv_sequences *q, fv_value *tokens, fv_value *const *pasts) {
     bool all = takes_all(s->graphs.next->params[0]->type);
-    fv_value *ids = all ? fv_w_part(w, q->tokens, 1, num(s, 0), q->length) : fv_w_column(w, tokens);
+    fv_value *ids =
+        all ? fv_w_part(w, q->tokens, 1, num(s, 0), q->length) : FV_CALL(w, "as_column", {tokens});
     return decode(w, s, s->graphs.next, ids, p->row_source, p->row_mask, p->hidden, p->cross,
                   pasts);
 }

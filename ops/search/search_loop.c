@@ -3,8 +3,7 @@
 
 #include "ir/graph/infer.h"
 #include "ir/graph/loop.h"
-#include "ops/attention/attend.h"
-#include "ops/common/dims.h"
+#include "ir/rule/body.h"
 
 static fv_value *known_param(fv_region *body, const char *name, fv_elem e, const fv_dim *value) {
     fv_value *v =
@@ -73,41 +72,22 @@ void fv_w_search_loop_end(fv_rewriter *w, fv_search_loop *k, fv_value *goes_on, 
 
 /* ---- sequences ---- */
 
-static fv_value *filled(fv_rewriter *w, const fv_search *s, const fv_dim *const *dims) {
-    const fv_dim *begin[2] = {fv_dim_const(s->t, 0), fv_dim_const(s->t, 0)};
-    fv_attr a[2] = {fv_attr_dims(w->module, "begin", 2, begin),
-                    fv_attr_dims(w->module, "dims", 2, dims)};
-    return fv_w_op(w, FV_OP_fv_Pad, 2, (fv_value *[]){s->ids, fv_w_int(w, FV_I32, s->pad)}, 2, a);
-}
-
-/* Which tokens occur in prompts. */
-static fv_value *occurring(fv_rewriter *w, const fv_search *s) {
-    const fv_dim *dims[2] = {s->size.batch, s->graphs.vocabulary};
-    fv_attr axis = fv_attr_int(w->module, "axis", 1);
-    fv_value *in[3] = {fv_w_zeros(w, fv_tensor_type(w->module->arena, FV_BOOL, 2, dims)), s->ids,
-                       fv_w_expand(w, fv_w_int(w, FV_BOOL, 1), 2, s->ids->type->dims)};
-    return fv_w_op(w, FV_OP_ScatterElements, 3, in, 1, &axis);
-}
-
 fv_sequences fv_w_sequences(fv_rewriter *w, const fv_search *s) {
     const fv_dim *dims[2] = {s->size.batch, s->size.most};
-    return (fv_sequences){.tokens = fv_w_for_rows(w, s, filled(w, s, dims)),
-                          .seen = fv_search_sees(s) ? fv_w_for_rows(w, s, occurring(w, s)) : NULL,
+    fv_value *tokens = FV_CALL(w, "followed", {s->ids}, FV_INT(s->pad), FV_DIMS(2, dims));
+    fv_value *seen =
+        fv_search_sees(s) ? FV_CALL(w, "occurring", {s->ids}, FV_DIM(s->graphs.vocabulary)) : NULL;
+    return (fv_sequences){.tokens = fv_w_for_rows(w, s, tokens),
+                          .seen = fv_w_for_rows(w, s, seen),
                           .length = s->size.prompt};
 }
 
 fv_sequences fv_w_append(fv_rewriter *w, const fv_search *s, const fv_sequences *q,
                          fv_value *tokens) {
-    fv_value *here = FV_W2(w, FV_OP_Equal, fv_w_positions(w, s->size.most, 2, 1),
-                           fv_w_ints(w, FV_I64, 0, 1, &q->length));
-    fv_value *column = fv_w_column(w, tokens);
-    fv_sequences longer = {.tokens = FV_W3(w, FV_OP_Where, here, column, q->tokens),
-                           .length = fv_dim_add(s->t, q->length, fv_dim_const(s->t, 1))};
-    if (q->seen)
-        longer.seen = FV_W2(w, FV_OP_Or, q->seen,
-                            FV_W2(w, FV_OP_Equal, fv_w_positions(w, s->graphs.vocabulary, 2, 1),
-                                  fv_w_cast(w, column, FV_I64)));
-    return longer;
+    return (fv_sequences){.tokens =
+                              FV_CALL(w, "appended", {q->tokens}, FV_DIM(q->length), {tokens}),
+                          .seen = q->seen ? FV_CALL(w, "also_seen", {q->seen}, {tokens}) : NULL,
+                          .length = fv_dim_add(s->t, q->length, fv_dim_const(s->t, 1))};
 }
 
 int fv_search_pack(const fv_search *s, fv_value *seen, fv_value *const *pasts, int n,
@@ -120,7 +100,5 @@ int fv_search_pack(const fv_search *s, fv_value *seen, fv_value *const *pasts, i
 }
 
 fv_value *fv_w_any_not(fv_rewriter *w, fv_value *v) {
-    fv_attr drop = fv_attr_int(w->module, "keepdims", 0);
-    fv_value *in[2] = {FV_W1(w, FV_OP_Not, v), fv_const_ints(w->module, "axes", 1, (int64_t[]){0})};
-    return fv_w_op(w, FV_OP_ReduceMax, 2, in, 1, &drop);
+    return FV_CALL(w, "any_not", {v});
 }

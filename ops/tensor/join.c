@@ -311,34 +311,6 @@ static bool infer_space_to_depth(fv_op *op) {
     return infer_blocks(op, false);
 }
 
-static bool decompose_depth_to_space(fv_rewriter *w, fv_op *op) {
-    static const int dcr[6] = {0, 3, 4, 1, 5, 2}, crd[6] = {0, 1, 4, 2, 5, 3};
-    int64_t b;
-    const fv_dim *y[4], *const *x = fv_in_type(op, 0)->dims;
-    if (!blocks(op, true, &b, y))
-        return false;
-    const fv_dim *by = fv_dim_const(w->module->dims, b);
-    const fv_dim *d[6] = {x[0], by, by, y[1], x[2], x[3]}, *c[6] = {x[0], y[1], by, by, x[2], x[3]};
-    bool is_dcr = string_is(fv_op_string(op, "mode"), "DCR");
-    fv_value *v = fv_w_reshape(w, op->in[0], 6, is_dcr ? d : c);
-    v = fv_w_transpose(w, v, is_dcr ? dcr : crd);
-    fv_w_result(w, 0, v ? fv_w_reshape(w, v, 4, op->out[0]->type->dims) : NULL);
-    return true;
-}
-
-static bool decompose_space_to_depth(fv_rewriter *w, fv_op *op) {
-    static const int perm[6] = {0, 3, 5, 1, 2, 4};
-    int64_t b;
-    const fv_dim *y[4], *const *x = fv_in_type(op, 0)->dims;
-    if (!blocks(op, false, &b, y))
-        return false;
-    const fv_dim *by = fv_dim_const(w->module->dims, b);
-    const fv_dim *split[6] = {x[0], x[1], y[2], by, y[3], by};
-    fv_value *v = fv_w_transpose(w, fv_w_reshape(w, op->in[0], 6, split), perm);
-    fv_w_result(w, 0, v ? fv_w_reshape(w, v, 4, op->out[0]->type->dims) : NULL);
-    return true;
-}
-
 const fv_opdef fv_ops_join[] = {
     {.domain = "",
      .name = "Concat",
@@ -416,7 +388,7 @@ const fv_opdef fv_ops_join[] = {
      .attrs = {FV_A_REQUIRED("blocksize", INT), FV_A_STRING("mode", "DCR")},
      .types = {{"T", FV_SET_MOVED}},
      .infer = infer_depth_to_space,
-     .decompose = decompose_depth_to_space},
+     .body = "DepthToSpace"},
     {.domain = "",
      .name = "SpaceToDepth",
      .since = {1, 13},
@@ -426,6 +398,6 @@ const fv_opdef fv_ops_join[] = {
      .attrs = {FV_A_REQUIRED("blocksize", INT)},
      .types = {{"T", FV_SET_MOVED}},
      .infer = infer_space_to_depth,
-     .decompose = decompose_space_to_depth},
+     .body = "SpaceToDepth"},
 
     {0}};

@@ -9,6 +9,7 @@
 #include "ir/definition/custom.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/attention/attend.h"
 #include "ops/common/dims.h"
 
@@ -196,12 +197,7 @@ static bool kernel_order(fv_custom *c, fv_op *op) {
 }
 
 fv_value *fv_w_order(fv_rewriter *w, fv_value *x, const fv_dim *k, bool descending) {
-    if (!x)
-        return NULL;
-    const fv_dim *dims[3] = {x->type->dims[0], k, x->type->dims[2]};
-    fv_attr a[2] = {fv_attr_dims(w->module, "dims", 3, dims),
-                    fv_attr_int(w->module, "descending", descending)};
-    return fv_w_op(w, FV_OP_fv_Order, 1, &x, 2, a);
+    return FV_CALL(w, "order", {x}, FV_DIM(k), FV_INT(descending));
 }
 
 /* ---- TopK ---- */
@@ -298,9 +294,7 @@ static bool kernel_non_zero(fv_custom *c, fv_op *op) {
 }
 
 fv_value *fv_w_non_zero(fv_rewriter *w, fv_value *x, const fv_dim *count) {
-    fv_w_bind(w, FV_W1(w, FV_OP_fv_CountNonZero, x), 1, &count);
-    fv_attr a = fv_attr_dims(w->module, "dims", 1, &count);
-    return fv_w_op(w, FV_OP_fv_NonZero, 1, &x, 1, &a);
+    return FV_CALL(w, "non_zero", {x}, FV_DIM(count));
 }
 
 static bool decompose_non_zero(fv_rewriter *w, fv_op *op) {
@@ -430,58 +424,15 @@ static bool kernel_runs(fv_custom *c, fv_op *op) {
     return true;
 }
 
-/* Items are slices along the axis, as the rows of [1, n, 1, size]. */
-static fv_value *as_items(fv_rewriter *w, fv_value *x, int axis) {
-    fv_dims *t = w->module->dims;
-    int perm[FV_MAX_RANK] = {axis}, at = 1;
-    for (int i = 0; i < x->type->rank; i++)
-        if (i != axis)
-            perm[at++] = i;
-    x = fv_w_transpose(w, x, perm);
-    if (!x)
-        return NULL;
-    const fv_dim *one = fv_dim_const(t, 1), *n = x->type->dims[0];
-    const fv_dim *dims[4] = {one, n, one, fv_dim_product(t, x->type->rank - 1, x->type->dims + 1)};
-    return fv_w_reshape(w, x, 4, dims);
-}
-
-static fv_value *start_of(fv_rewriter *w, fv_value *v, const fv_dim *n) {
-    const fv_dim *zero = fv_dim_const(w->module->dims, 0), *one = fv_dim_const(w->module->dims, 1);
-    return v ? fv_w_slice(w, v, &zero, &one, &n) : NULL;
-}
-
-/* Runs in the order of their first items, instead of their values: `to` is the new number of
- * each. */
-static void by_appearance(fv_rewriter *w, const fv_dim *n, fv_value **first, fv_value **length,
-                          fv_value **run) {
-    fv_value *from = fv_w_order(w, as_items(w, *first, 0), n, false);
-    from = from ? fv_w_reshape(w, from, 1, &n) : NULL;
-    fv_value *to = FV_W3(w, FV_OP_ScatterElements, *first, from, fv_w_positions(w, n, 1, 0));
-    *run = gather(w, to, *run, 0);
-    *first = gather(w, *first, from, 0);
-    *length = gather(w, *length, from, 0);
-}
-
 /* Result i is which[i] of: the items, where each is first, which each is, how often it is there. */
 static bool unique(fv_rewriter *w, fv_op *op, bool sorted, const int *which) {
     int axis;
-    fv_value *x = along_axis(w, op, &axis), *rows = x ? as_items(w, x, axis) : NULL;
-    if (!rows)
-        return false;
-    const fv_dim *n = op->out[0]->type->dims[axis];
-    fv_value *in[2] = {rows, fv_w_order(w, rows, rows->type->dims[1], false)};
-    fv_op *runs = fv_w_op_n(w, FV_OP_fv_Runs, 2, in, 0, NULL, 4);
-    if (!runs)
-        return false;
-    fv_w_bind(w, runs->out[3], 1, &n);
-    fv_value *run = runs->out[0], *first = start_of(w, runs->out[1], n),
-             *length = start_of(w, runs->out[2], n);
-    if (!sorted && first)
-        by_appearance(w, n, &first, &length, &run);
-    fv_value *results[4] = {gather(w, x, first, axis), first, run, length};
+    fv_value *x = along_axis(w, op, &axis), *v[4];
+    FV_CALL_N(w, 4, v, "unique_items", {x}, FV_INT(axis), FV_INT(sorted),
+              FV_DIM(op->out[0]->type->dims[axis]));
     for (int i = 0; i < op->nout; i++)
         if (op->out[i])
-            fv_w_result(w, i, results[which[i]]);
+            fv_w_result(w, i, v[which[i]]);
     return true;
 }
 

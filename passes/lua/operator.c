@@ -162,9 +162,9 @@ static fv_opdef *keep(fv_arena *a, const fv_opdef *from) {
 }
 
 static bool parse_meaning(fv_lua *l, fv_opdef *d) {
-    fv_rule rule;
+    fv_body body;
     if (d->rule)
-        return fv_rule_parse_meaning(l->arena, d, d->rule, &rule);
+        return fv_body_parse(l->arena, d, d->name, d->rule, &body);
     const char *before = fv_diag_file_get(l->session);
     fv_diag_file(l->session, d->source);
     bool ok = fv_formula_check(l->session, d->formula);

@@ -7,8 +7,8 @@
 
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ir/rule/rewrite.h"
-#include "ir/rule/rule.h"
 
 /* ---- the table ---- */
 

@@ -23,7 +23,7 @@ import re
 import subprocess
 import sys
 
-FILE = re.compile(r"(?<![\w./@$\\%-])((?:[\w*-]+/)*[\w*-]+(?:\.[\w*-]+)*\.(?:c|h|def|lua|sh|py|md|fvk|fvt|rules|proto|map|patch|supp))(?![\w/(-]|\.\w)")
+FILE = re.compile(r"(?<![\w./@$\\%-])((?:[\w*-]+/)*[\w*-]+(?:\.[\w*-]+)*\.(?:c|h|def|lua|sh|py|md|fvk|fvx|fvt|rules|proto|map|patch|supp))(?![\w/(-]|\.\w)")
 NAME = re.compile(r"(?<![\w`.-])((?:fv|FV|FOVEA)_\w+\*?)|(?<=`)((?:fv|FV|FOVEA)_\w+\*?)")
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9]+(?:-[a-z0-9]+)*)(?![\w(])")
 PASTED = re.compile(r"\b((?:fv|FV|FOVEA)_\w*?)\s*##")
@@ -36,7 +36,7 @@ ADDED = re.compile(r"^\+\+\+ b/(.+)$", re.M)
 COMMAND = re.compile(r"\bfovea (\w+)((?:(?!\bfovea\b)[^|;&])*)")
 TABLES = (".def", ".rules")
 OTHERS = re.compile(r"`(?:git|gcc|cc|clang|meson|ninja|npm|objdump|perf|truncate|valgrind) [^`]*`") # tools that are not ours
-HASH = (".sh", ".py", ".fvk", ".fvt", ".rules", ".build")
+HASH = (".sh", ".py", ".fvk", ".fvx", ".fvt", ".rules", ".build")
 
 C_TEXT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
 LUA_TEXT = re.compile(r"--\[\[.*?\]\]|--[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|\[\[.*?\]\]", re.S)

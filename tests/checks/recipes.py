@@ -45,8 +45,10 @@ def new_file(path, text, listed_in, beside):
 def main():
     with open(sys.argv[1]) as f:
         b = blocks(f.read())
-    op = block(b, "c", r"\s*\{\.domain")
-    edit("ops/elementwise/activation.c", r"\n+    \{0\}\};", lambda m: "\n" + op + m.group(0))
+    for name in "Snake", "Centred":
+        op = block(b, "c", r'\s*\{\.domain = "com.example", \.name = "%s"' % name)
+        edit("ops/elementwise/activation.c", r"\n+    \{0\}\};", lambda m: "\n" + op + m.group(0))
+    append("ops/nn/norm.fvx", "\n" + block(b, "text", r"# x less"))
     append("passes/simplify.rules", block(b, "text", "rule "))
     append("passes/passes.def", block(b, "text", "PASS"))
     new_file("passes/constants_right.c", block(b, "c", r"/\* constants_right.c"), "passes/meson.build", "dead.c")

@@ -622,11 +622,41 @@ static const char *expanded(const char *function, const char *op, const char *me
 /* Those of the catalogue name what is there. */
 RULES(catalogue) {
     for (int i = 0; i < fv_op_count(); i++) {
-        fv_rule rule;
-        if (fv_op_at(i)->rule)
-            cr_expect(fv_rule_parse_meaning(arena, fv_op_at(i), fv_op_at(i)->rule, &rule), "%s",
-                      said());
+        const fv_opdef *d = fv_op_at(i);
+        fv_body body;
+        if (d->rule)
+            cr_expect(fv_body_parse(arena, d, d->name, d->rule, &body), "%s", said());
+        if (d->body)
+            cr_expect(fv_body_find(session, d, d->body), "%s: %s", d->name, said());
     }
+}
+
+/* The op whose meaning it is, and whose attributes it may name; NULL: a definition for others. */
+static const fv_opdef *meant_by(const char *name) {
+    for (int i = 0; fv_op_families[i]; i++)
+        for (const fv_opdef *d = fv_op_families[i]; d->name; d++)
+            if (d->body ? !strcmp(d->body, name) : d->decompose && !strcmp(d->name, name))
+                return d;
+    return NULL;
+}
+
+static int check_definitions(const char *text) {
+    int n = 0;
+    for (const char *at = text; *at; at += fv_body_bytes(at)) {
+        const char *name = fv_strndup(arena, at, strcspn(at, "(\n"));
+        if (*at == '#' || *at == '\n')
+            continue;
+        cr_expect(fv_body_text(name) == at, "%s is defined twice", name);
+        cr_expect(fv_body_find(session, meant_by(name), name), "%s: %s", name, said());
+        n++;
+    }
+    return n;
+}
+
+/* Every text of expansions parses, and names what is there. */
+RULES(definitions) {
+    for (int i = 0; fv_body_texts[i]; i++)
+        cr_expect_gt(check_definitions(*fv_body_texts[i]), 0);
 }
 
 RULES(meanings) {
@@ -637,4 +667,31 @@ RULES(meanings) {
                      "Celu(%x) {alpha = 1.0} : f32[n]");
     cr_expect_str_eq(expanded(F("%z = Mish(%x) return %z"), "Mish", "Mish(a) => Mul(a, Tanhh(a))"),
                      "1:19: rule Mish: there is no op 'Tanhh'\n");
+}
+
+#define MISH(text) expanded(F("%z = Mish(%x) return %z"), "Mish", "Mish(a[d..]) => " text)
+
+/* The notation of definitions: names, dims, lists, conditions, types. */
+RULES(meanings_of_several_lines) {
+    cr_expect_str_eq(MISH("t = Tanh(a); a * (t + t)"), "Mul(%x, %z_2) : f32[n]");
+    cr_expect_str_eq(MISH("t = u + 1; u = Neg(a); t"), "Add(%z_1, @c) : f32[n]");
+    cr_expect_str_eq(MISH("Y = select(rank(a) == 1, -a, Exp(a))"), "Neg(%x) : f32[n]");
+    cr_expect_str_eq(MISH("Y = select(type(a) == f16, -a, has(_), a, Exp(a))"), "Exp(%x) : f32[n]");
+    cr_expect_str_eq(MISH("f32(f16(a))"), "Cast(%z_1) {to = 1} : f32[n]");
+    cr_expect_str_eq(MISH("flat(transpose(reshape(a, [d, 1, 1]), [0, 2, 1]))"),
+                     "fv.Reshape(%z_2) {dims = [n]} : f32[n]");
+    cr_expect_str_eq(MISH("l = [d, 1]; Neg(expand(a, l[[0]])) * f32(product(l)) / 2"),
+                     "Div(%z_4, @c) : f32[n]");
+    cr_expect_str_eq(MISH("p, q = TopK(a, [dim(a, -1)]); p"), "TopK(%x, %z_1) : f32[n], i64[n]");
+    cr_expect_str_eq(MISH("Neg(slice(a, 0, 0, product(d)))"), "Neg(%x) : f32[n]");
+    cr_expect_str_eq(MISH("t + a"), "1:17: rule Mish: there is no 't'\n");
+    cr_expect_str_eq(MISH("t = a; t = a; t"), "1:28: rule Mish: 't' is named twice\n");
+    cr_expect_str_eq(MISH("t = t + 1; t"),
+                     "the expansion 'Mish', line 1: expected a name that does not need itself, "
+                     "found nothing\n");
+    cr_expect_str_eq(MISH("reshape(a, 1)"),
+                     "the expansion 'Mish', line 1: expected a list, found a dim\n");
+    cr_expect_str_eq(MISH("dim(a, 1) * a"),
+                     "the expansion 'Mish', line 1: expected an axis of the value, found "
+                     "nothing\n");
 }

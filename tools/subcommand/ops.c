@@ -5,6 +5,7 @@
 
 #include "ir/catalogue/op.h"
 #include "ir/graph/check.h"
+#include "ir/rule/body.h"
 #include "tools/model/model.h"
 
 /* ---- what an entry says ---- */
@@ -13,12 +14,19 @@
 static const char *meaning(const fv_opdef *d) {
     return d->formula     ? "formula"
            : d->rule      ? "rule"
+           : d->body      ? "expansion"
            : d->decompose ? "expansion"
            : d->define    ? "definition"
            : d->recur     ? "recurrence"
            : d->kernel    ? "kernel"
            : d->strings   ? "expansion"
                           : "structure";
+}
+
+/* The text that says it; NULL: it is written in C. */
+static const char *text_of(fv_arena *a, const fv_opdef *d) {
+    const char *body = d->body ? fv_body_text(d->body) : NULL;
+    return d->formula ? d->formula : body ? fv_strndup(a, body, fv_body_bytes(body) - 1) : d->rule;
 }
 
 /* "1, 6, 13" */
@@ -268,8 +276,8 @@ static void print_attrs(const fv_opdef *d) {
     }
 }
 
-static void print_meaning(const fv_opdef *d) {
-    const char *text = d->formula ? d->formula : d->rule;
+static void print_meaning(fv_context *c, const fv_opdef *d) {
+    const char *text = text_of(c->arena, d);
     fv_out("%-10s ", meaning(d));
     for (const char *p = text ? text : "in C"; *p; p++)
         fv_out(*p == '\n' ? "\n           " : "%c", *p);
@@ -285,7 +293,7 @@ static void print_op(fv_context *c, const fv_opdef *d) {
     for (int i = 0; i < FV_MAX_TYPEVARS && d->types[i].name; i++)
         fv_out("%-10s %s: %s\n", i ? "" : "types", d->types[i].name,
                type_of(c->arena, &d->types[i]));
-    print_meaning(d);
+    print_meaning(c, d);
 }
 
 /* "MatMul", "fv.Slice", "ai.onnx.MatMul" */
