@@ -138,6 +138,8 @@ static const option options[] = {
     {"--enable", NULL, LIST, AT(enable), "A,B",
      "run these passes, too, which run only where they are asked for; may be repeated", true},
     {"--schedule", NULL, TEXT, AT(schedule), "naive", "lower each op alone, as serial loops", true},
+    {"--random-limits", NULL, NUMBER, AT(random_limits), "SEED",
+     "draw the limits that concern speed alone: no bit of a result changes", true},
     {"--atol", NULL, REAL, AT(atol), "X", "absolute tolerance of comparisons", true},
     {"--rtol", NULL, REAL, AT(rtol), "X", "relative tolerance of comparisons", true},
     {"--verify", NULL, FLAG, AT(verify), NULL, "check the graph after every pass", true},

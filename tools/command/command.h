@@ -52,6 +52,7 @@ typedef struct fv_args {
     int stop_after;          /* changes; -1: all are made */
     const char *levels;      /* of diff: "0,2" */
     int seed, rounds, chunk;
+    int random_limits; /* a seed; 0: the usual limits */
     double seconds;
     bool list_passes, standard, print_pipeline, graph, ops, memory, schedules, time_passes,
         markdown, attention, require_fused, unsafe_lua, bisect;

@@ -116,6 +116,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
                              .level = a->level,
                              .name = a->name,
                              .naive = a->schedule && !strcmp(a->schedule, "naive"),
+                             .random_limits = (uint64_t)a->random_limits,
                              .strict = a->strict,
                              .tuning = a->tuning,
                              .passes = a->passes ? split(c->arena, a->passes) : NULL,

@@ -27,6 +27,7 @@ typedef struct fv_driver_options {
     /* '0' to '3', 's'; 0: '2'. Of passes and steps where these are NULL, and of code */
     char level;
     bool naive;
+    uint64_t random_limits; /* fv_lower_options.random_limits */
     bool strict;            /* of ONNX models: fv_import_options */
     const char *tuning;     /* --tuning: path of a text (ir/schedule/tuning.h); NULL: none */
     const fv_tuning *tuned; /* the same in memory, which need not be for this model */

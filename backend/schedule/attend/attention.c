@@ -42,7 +42,7 @@ static int block_rows(const fv_attend *a, int mr) {
     int64_t keys = fv_typical_dim(a->at.key->dim);
     int64_t bytes =
         fv_elem_storage_bytes((fv_elem)a->at.score->type.elem) * (keys > 0 ? keys : 1) * mr;
-    const fv_processor *p = fv_processor_at(a->l->target->processor);
+    const fv_processor *p = fv_processor_of(a->l->target);
     int64_t tiles = a->l->target->l2_bytes / 8 * p->score_l2_eighths / bytes;
     return mr * (int)(tiles < 1 ? 1 : tiles > p->score_tiles ? p->score_tiles : tiles);
 }
@@ -241,7 +241,7 @@ static bool choose_products(fv_attend *a) {
     int rows = a->scores_tile.rows;
     a->block =
         (int)fv_choose(&a->chosen, FV_PARAMETER_block, block_rows(a, rows), rows, MOST_BLOCK, 1);
-    int tasks = fv_processor_at(a->l->target->processor)->attend_tasks;
+    int tasks = fv_processor_of(a->l->target)->attend_tasks;
     a->tasks = (int)fv_choose(&a->chosen, FV_PARAMETER_tasks, tasks, 1, MOST_TASKS, 1);
     fv_contract_tile(&a->chosen, a->d, &a->pv, FV_PARAMETER_rows, FV_PARAMETER_columns,
                      &a->result_tile.rows, &a->result_tile.columns);

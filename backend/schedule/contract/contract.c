@@ -50,9 +50,6 @@ fv_contraction fv_contraction_of(const fv_products *p) {
     return c;
 }
 
-/* From so many terms and filters on it pays to make filters the columns, see `turns`. */
-enum { TURNED_TERMS = 512, TURNED_FILTERS = 16 };
-
 /* The variable of the sum whose terms follow each other. */
 static const fv_var *last_term(const fv_contraction *c) {
     return c->sum->u.red.vars[c->sum->u.red.nvars - 1];
@@ -69,11 +66,11 @@ static bool turns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c
     int64_t terms = 1;
     if (c->nsums > 1 || c->each || c->row < 0 || !fv_x_is_constant(c->a) || fv_x_is_constant(c->b))
         return false;
-    for (int i = 0; i < c->sum->u.red.nvars && terms < TURNED_TERMS; i++)
+    for (int i = 0; i < c->sum->u.red.nvars && terms < l->speed->filter_terms; i++)
         terms *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
     const fv_dim *filters = d->index[c->row]->dim;
-    return terms >= TURNED_TERMS && fv_dim_is_const(filters) && filters->value >= TURNED_FILTERS &&
-           fv_panels_fit(d, c->sum) &&
+    return terms >= l->speed->filter_terms && fv_dim_is_const(filters) &&
+           filters->value >= l->speed->filters && fv_panels_fit(d, c->sum) &&
            fv_choose_dense(l, d, c->sum, c->b, FV_DENSE_WINDOWS, last_term(c), &window);
 }
 
@@ -144,7 +141,7 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
                      int *nr) {
     const fv_target *t = l->target;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
-    int in_flight = fv_processor_at(t->processor)->sums_in_flight;
+    int in_flight = fv_processor_of(t)->sums_in_flight;
     lanes = lanes < 2 ? 1 : lanes;
     fv_processor_tile(t->vector_registers, lanes, mr, nr);
     if (c->nsums > 1)
@@ -284,7 +281,7 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
  * steps), parts of panels of that depth. May be less than 1. */
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, int nr, int64_t depth) {
     int64_t bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem), steps = 1;
-    int64_t room = t->l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths;
+    int64_t room = t->l2_bytes / 8 * fv_processor_of(t)->block_l2_eighths;
     for (int i = 0; i < c->sum->u.red.nvars && steps >= 0 && steps < room; i++)
         steps *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
     steps = steps > 0 ? steps : 1;
@@ -293,8 +290,7 @@ static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, int nr
 
 static int64_t block_rows(const fv_target *t, const fv_contraction *c, int mr, int nr,
                           int64_t depth) {
-    int64_t rows = room_for_rows(t, c, nr, depth),
-            most = fv_processor_at(t->processor)->block_tiles * mr;
+    int64_t rows = room_for_rows(t, c, nr, depth), most = fv_processor_of(t)->block_tiles * mr;
     rows = rows > most ? most : rows;
     return rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
 }
@@ -324,7 +320,7 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
     int last = a->op == FV_X_LOAD ? a->u.buf->rank - 1 : 0;
     int64_t stride = fv_elem_storage_bytes((fv_elem)a->type.elem), extent, sets = 1,
             ways = t->l1_bytes / PAGE;
-    if (!fv_processor_at(t->processor)->copies_rows || c->row < 0 || last < 1 ||
+    if (!fv_processor_of(t)->copies_rows || c->row < 0 || last < 1 ||
         !fv_x_adds(a->arg[last - 1], d->index[c->row]))
         return false;
     if (fv_x_stride(a, c->sum->u.red.vars[0]) != 1 || !fv_x_is_int(a->u.buf->extent[last], &extent))

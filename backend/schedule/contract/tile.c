@@ -54,7 +54,7 @@ bool fv_can_prefetch(const fv_contraction *c) {
 }
 
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t) {
-    const fv_processor *p = fv_processor_at(l->target->processor);
+    const fv_processor *p = fv_processor_of(l->target);
     int64_t weights = fv_weights_between(l, op);
     bool ahead =
         fv_can_prefetch(t->c) && weights > l->target->l2_bytes &&
@@ -189,8 +189,8 @@ static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *k, fv_expr *at, i
 static void prefetch(fv_tile *t, bool whole) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
-    int line = fv_processor_at(e->l->target->processor)->line_bytes /
-               fv_elem_storage_bytes(p->value->type->elem);
+    int line =
+        fv_processor_of(e->l->target)->line_bytes / fv_elem_storage_bytes(p->value->type->elem);
     fv_expr *k = fv_kemit_expr(e, p->load->arg[p->value->type->rank - 2]);
     for (int c = 0; c < fv_tile_width(t); c += line)
         prefetch_from(t, t->panel, k, binary(e, FV_X_ADD, t->ahead, integer(e, c)), 1);
