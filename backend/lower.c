@@ -257,6 +257,13 @@ static void free_exprs(void *exprs) {
     fv_arena_free(exprs);
 }
 
+static void take_random_limits(fv_lowerer *l, uint64_t seed) {
+    fv_speed *s = FV_NEW(l->arena, fv_speed, 1);
+    *s = fv_speed_random(seed);
+    l->speed = s;
+    l->target = fv_target_random(l->arena, l->target, seed);
+}
+
 static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
     /* freed in this order, whoever frees them */
     fv_arena *exprs = fv_x_arena_new(m->session), *a = fv_arena_new(m->session);
@@ -270,6 +277,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
                       .options = o,
                       .current.naive = o->naive,
                       .target = o->target,
+                      .speed = &fv_speed_usual,
                       .known.storage = fv_ptrmap_in(a),
                       .known.origins = fv_ptrmap_in(a),
                       .known.indexing = fv_ptrmap_in(a),
@@ -280,6 +288,8 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
                       .added.copies = fv_ptrmap_in(a),
                       .tuning.found = fv_ptrmap_in(a),
                       .tuning.refused = fv_ptrmap_in(a)};
+    if (o->random_limits)
+        take_random_limits(l, o->random_limits);
     fv_reasons_begin(l);
     return l;
 }

@@ -129,6 +129,22 @@ static bool slides_along(const fv_expr *x, const fv_var *j, const fv_expr *sum) 
     return slides && x->op == FV_X_GUARD;
 }
 
+/* Does x load elements that are contiguous along the terms of the sum, and none that are along j? */
+static bool runs_along_terms(const fv_expr *x, const fv_expr *sum, const fv_var *j) {
+    fv_load_count terms = {0}, columns = {0};
+    fv_x_count_loads(x, sum->u.red.vars[sum->u.red.nvars - 1], &terms);
+    fv_x_count_loads(x, j, &columns);
+    return terms.contiguous && !columns.contiguous;
+}
+
+/* Are the columns of b contiguous, or does a copy of b pay in which they are? Where b is computed
+ * and there are no rows, each element of a copy would be used once. */
+static bool has_columns(const fv_expr *b, const fv_expr *sum, const fv_var *j, bool rows) {
+    if (is_loaded(b))
+        return runs_along(b, j) || slides_along(b, j, sum);
+    return rows || !runs_along_terms(b, sum, j);
+}
+
 /* Is all that it reads known when the model is compiled? */
 static bool is_made_of_constants(fv_arena *a, const fv_expr *factor) {
     fv_x_visitor v = fv_x_visit(a, factor);
@@ -149,8 +165,7 @@ bool fv_products_are_columns(fv_lowerer *l, const fv_definition *d, const fv_pro
         return fv_declines(l, d->value, FV_WHY_contract_no_tile, fv_d(j->dim));
     for (int i = 0; i < p->nsums && few; i++) {
         const fv_expr *b = p->b[i];
-        bool beside =
-            p->nsums == 1 && (!is_loaded(b) || runs_along(b, j) || slides_along(b, j, p->sums[0]));
+        bool beside = p->nsums == 1 && has_columns(b, p->sums[0], j, rows);
         if (!beside && !is_made_of_constants(l->exprs, b))
             return fv_declines(l, d->value, FV_WHY_contract_few_rows, fv_n(FV_FEW_ROWS));
     }

@@ -12,12 +12,12 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
+#include "ir/definition/bits.h"
 #include "ir/expr/rewrite.h"
 
 enum {
     MAX_OUTER = 8,  /* axes of the definition */
     MAX_INNER = 16, /* sums within each other */
-    FEW = 4,        /* rows or columns that are not worth tiles */
     FEW_KEYS = 2    /* of one key the weight is 1 */
 };
 
@@ -122,16 +122,17 @@ static bool set_axes(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     for (int i = d->rank; i-- > 0;) {
         const fv_var *v = d->index[i];
         bool q = fv_x_uses(at->q, v), k = fv_x_uses(at->k, v), values = fv_x_uses(at->v, v);
-        if (at->column < 0 && values && !fv_x_uses(at->weight, v) && v->dim->hi >= FEW)
+        if (at->column < 0 && values && !fv_x_uses(at->weight, v) && v->dim->hi >= FV_FEW_QUERIES)
             at->column = i;
-        else if (q && !k && !values && v->dim->hi >= FEW)
+        else if (q && !k && !values && v->dim->hi >= FV_FEW_QUERIES)
             at->row = at->row < 0 || is_longer(v->dim, d->index[at->row]->dim) ? i : at->row;
         else if (!q && !k && !fv_dim_is_one(v->dim))
             return fv_declines(l, d->value, FV_WHY_attend_apart, fv_d(v->dim));
     }
     if (at->row < 0)
-        return fv_declines(l, d->value, FV_WHY_attend_queries, fv_n(FEW));
-    return at->column >= 0 || fv_declines(l, d->value, FV_WHY_attend_features, fv_n(FEW));
+        return fv_declines(l, d->value, FV_WHY_attend_queries, fv_n(FV_FEW_QUERIES));
+    return at->column >= 0 ||
+           fv_declines(l, d->value, FV_WHY_attend_features, fv_n(FV_FEW_QUERIES));
 }
 
 /* With these weights, and these values? */

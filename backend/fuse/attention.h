@@ -10,10 +10,6 @@
 
 #include "backend/lowering/lowering.h"
 
-/* A block of queries looks for what it sees among so many keys at once: of fewer none can be
- * skipped. */
-enum { FV_KEYS_TOGETHER = 64 };
-
 typedef struct fv_attention {
     fv_expr *sum;        /* over keys */
     fv_expr *weight, *v; /* its factors */

@@ -25,6 +25,7 @@
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "ir/base/limits.h"
+#include "ir/definition/bits.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 #include "ir/type/float_bits.h"

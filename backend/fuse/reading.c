@@ -30,6 +30,10 @@ static bool is_by_row(const fv_expr *load, const fv_row_axes *r, const fv_defini
         told[k] = true;
     }
     int last = d->rank - 1;
+    bool varies = load->op == FV_X_GUARD && last >= 0 && !inside &&
+                  fv_x_uses(load->arg[load->u.buf->rank], d->index[last]);
+    if (varies)
+        return false;
     for (int k = 0; k < last; k++)
         if (!told[k] && !fv_dim_is_one(d->index[k]->dim))
             return false;

@@ -2,6 +2,7 @@
 #include "backend/fuse/work.h"
 
 #include "backend/lowering/lowering.h"
+#include "ir/definition/bits.h"
 
 static bool is_load(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;

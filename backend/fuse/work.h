@@ -5,8 +5,8 @@
 #include "backend/lowering/lowering.h"
 
 /* Nodes of a definition that is written out as a tree, where shared ones count each time (what
- * looks at definitions walks them so); arithmetic to redo. */
-enum { FV_MAX_TREE = 4000, FV_CHEAP = 6 };
+ * looks at definitions walks them so). */
+enum { FV_MAX_TREE = 4000 };
 
 typedef struct fv_work {
     /* a load counts for each that wants it */

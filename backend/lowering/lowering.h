@@ -4,6 +4,7 @@
 #define FV_BACKEND_LOWERING_LOWERING_H
 
 #include "backend/lowering/options.h"
+#include "backend/lowering/speed.h"
 #include "ir/base/ptrmap.h"
 #include "ir/definition/definitions.h"
 #include "ir/kernel/program.h"
@@ -125,6 +126,7 @@ struct fv_lowerer {
     fv_arena *exprs;
     const fv_lower_options *options;
     const fv_target *target;
+    const fv_speed *speed;      /* limits of decisions that change no result (speed.h) */
     struct fv_reasons *reasons; /* records decisions (why.h); NULL: they are not recorded */
     fv_program *program;
     fv_known known;

@@ -34,6 +34,9 @@ typedef struct fv_lower_options {
     /* asked before each step that naive lowering has not, each kernel's schedule, and for sharing
      * memory (ir/graph/gate.h); NULL: all may be */
     const struct fv_gate *gate;
+    /* seed of random limits of speed and columns of the processor, which change no bit of a result
+     * (speed.h); 0: the usual ones */
+    uint64_t random_limits;
     bool verify; /* definitions, after each step; always in debug builds */
     /* who looks at them then (ir/definition/definitions.h); NULL: nobody */
     const struct fv_watch *watch;

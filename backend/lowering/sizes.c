@@ -7,7 +7,7 @@ int64_t fv_nearest_size(const fv_dim *symbol, int64_t n) {
 
 static bool typical(void *ctx, const fv_dim *symbol, int64_t *out) {
     (void)ctx;
-    *out = fv_nearest_size(symbol, FV_TYPICAL);
+    *out = fv_nearest_size(symbol, FV_ASSUMED_SIZE);
     return true;
 }
 

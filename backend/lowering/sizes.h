@@ -1,22 +1,16 @@
-/* sizes.h - sizes that choices go by; they change no result. */
+/* sizes.h - the sizes of dims and tensors that decisions assume: a symbol is FV_ASSUMED_SIZE
+ * (ir/definition/bits.h), or the value within its bounds that is nearest to it. */
 #ifndef FV_BACKEND_LOWERING_SIZES_H
 #define FV_BACKEND_LOWERING_SIZES_H
 
+#include "ir/definition/bits.h"
 #include "ir/type/type.h"
-
-enum { FV_TYPICAL = 128 }; /* of a dim whose bounds do not say otherwise */
-enum {
-    /* elements: a longer one that is alone is cut into tasks, which keep nothing of it */
-    FV_LONG_ROW = 2048
-};
 
 /* The value nearest to n within the bounds of a symbol. */
 int64_t fv_nearest_size(const fv_dim *symbol, int64_t n);
-/* The value of d where its symbols have typical values, for decisions that change no result. -1:
- * too large. */
+/* The value of d where its symbols have their assumed sizes. -1: too large. */
 int64_t fv_typical_dim(const fv_dim *d);
-/* The number of elements of a tensor whose dims have their typical values; a very large number if a
- * dim is too large. */
+/* The number of elements of a tensor of these sizes; a very large number if a dim is too large. */
 double fv_typical_elements(const fv_type *t);
 /* n as an integer, for printing; -1: too large. */
 int64_t fv_whole_number(double n);

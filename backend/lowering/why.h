@@ -1,8 +1,8 @@
 /* why.h - reasons: the decisions of lowering about each value and the conditions that led to them,
  * recorded where they are taken.
  *
- *     if (users > MAX_SHARED)
- *         return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(MAX_SHARED));
+ *     if (users > FV_GROUPED_USERS)
+ *         return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(FV_GROUPED_USERS));
  *
  * why.def is the table of all reasons. Each reason is recorded with facts, one for each {name} of
  * its sentence. Reasons are recorded only if the options request it. */

@@ -20,6 +20,7 @@
 #include "backend/lowering/host_dims.h"
 #include "backend/lowering/sizes.h"
 #include "ir/base/limits.h"
+#include "ir/definition/bits.h"
 
 enum {
     /* of so many symbols 1 is tried, too: a batch, a step of a sequence, no past */
@@ -59,7 +60,7 @@ static bool at_point(void *ctx, const fv_dim *symbol, int64_t *out) {
     int i = 0;
     while (i < p->w->nvaried && p->w->varied[i] != symbol)
         i++;
-    *out = fv_nearest_size(symbol, i < p->w->nvaried && p->number >> i & 1 ? 1 : FV_TYPICAL);
+    *out = fv_nearest_size(symbol, i < p->w->nvaried && p->number >> i & 1 ? 1 : FV_ASSUMED_SIZE);
     return true;
 }
 

@@ -130,10 +130,10 @@ static bool are_seen_as_made(fv_lowerer *l, const fv_together *t) {
 
 /* A row that is longer than what one task does of it, and that tasks would share if it were
  * alone. */
-static bool is_too_long(const fv_together *t, const fv_definition *d, int row) {
+static bool is_too_long(fv_lowerer *l, const fv_together *t, const fv_definition *d, int row) {
     const fv_dim *length = d->index[row]->dim;
-    return t->outer == 0 ? length->hi > FV_LONG_ROW
-                         : !has_sums(d) && fv_typical_dim(length) > FV_LONG_ROW;
+    return t->outer == 0 ? length->hi > l->speed->long_row
+                         : !has_sums(d) && fv_typical_dim(length) > l->speed->long_row;
 }
 
 /* Vectors would run along more than a row of this few elements. */
@@ -176,9 +176,9 @@ static bool choose_shared_rows(fv_lowerer *l, fv_together *t) {
         t->row[m] = t->outer;
     if (t->by_element)
         return true;
-    if (!t->outer && length->hi > FV_LONG_ROW)
+    if (!t->outer && length->hi > l->speed->long_row)
         return fv_declines(l, t->all[t->n - 1]->value, FV_WHY_together_long, fv_v(d->value),
-                           fv_d(length), fv_n(FV_LONG_ROW));
+                           fv_d(length), fv_n(l->speed->long_row));
     return have_few_sums(l, t);
 }
 
@@ -196,9 +196,9 @@ static bool choose_row(fv_lowerer *l, fv_together *t, int m) {
         return true;
     if (own && (t->row[m] < 0 || sums_each(d, t->row[m])))
         return fv_declines(l, last, FV_WHY_together_sums, what);
-    if (own && is_too_long(t, d, t->row[m]))
+    if (own && is_too_long(l, t, d, t->row[m]))
         return fv_declines(l, last, FV_WHY_together_long, what, fv_d(d->index[t->row[m]]->dim),
-                           fv_n(FV_LONG_ROW));
+                           fv_n(l->speed->long_row));
     if (own && is_too_short(t, d, t->row[m]))
         return fv_declines(l, last, FV_WHY_together_short, what, fv_d(d->index[t->row[m]]->dim),
                            fv_n(FV_CHAINS));
@@ -430,7 +430,7 @@ static void tell(fv_lowerer *l, const fv_together *t) {
 }
 
 static void emit(fv_lowerer *l, const fv_together *t, fv_op *op) {
-    const fv_processor *of = fv_processor_at(l->target->processor);
+    const fv_processor *of = fv_processor_of(l->target);
     maker k = {.t = t, .alone = t->by_element && t->outer == 0};
     fv_expr *index[FV_MAX_RANK] = {0};
     bool inside[FV_MAX_RANK] = {false};

@@ -15,12 +15,8 @@
 #include "backend/steps/group.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
+#include "ir/definition/bits.h"
 #include "ir/expr/rewrite.h"
-
-enum {
-    LEVELS = 3, /* of values between the two products */
-    MAX_CANDIDATES = 4
-};
 
 static bool has_reduction(fv_expr *x) {
     fv_expr *found;
@@ -42,12 +38,12 @@ typedef struct fv_fuser {
     struct fused {
         fv_storage *y; /* what attention gives */
         fv_attention at;
-    } *fused;
+    } * fused;
     int nfused, cap_fused;
     struct within {
         fv_storage *s; /* what is substituted in them */
         fv_fate was;
-    } *within;
+    } * within;
     int nwithin, cap_within;
     bool rows; /* a factor of what is looked at is a softmax of scores */
 } fuser;
@@ -146,7 +142,7 @@ static bool looks_like_weights(fuser *f, const fv_storage *s) {
 
 typedef struct candidates {
     const fv_value *y; /* of what */
-    fv_storage *list[MAX_CANDIDATES];
+    fv_storage *list[FV_ATTEND_CANDIDATES];
     int n;
     fv_ptrmap seen; /* nodes, and storages that were asked about */
 } candidates;
@@ -160,7 +156,8 @@ static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, can
     if (s && fv_x_uses(x, along) && !*fv_ptrmap_at(&c->seen, s)) {
         fv_ptrmap seen = fv_ptrmap_in(f->l->exprs);
         *fv_ptrmap_at(&c->seen, s) = s;
-        if (is_own(f, s) && c->n < MAX_CANDIDATES && has_score(f, s->def->body, LEVELS, &seen))
+        if (is_own(f, s) && c->n < FV_ATTEND_CANDIDATES &&
+            has_score(f, s->def->body, FV_ATTEND_LEVELS, &seen))
             c->list[c->n++] = s;
         else if (f->l->reasons && s->def && s->fate != FV_FATE_SUBSTITUTED && !is_own(f, s) &&
                  looks_like_weights(f, s))
@@ -192,13 +189,13 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
 static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin,
                       int factor, int levels, fv_storage *const *list, int n) {
     fv_definition now = *d;
-    fv_fate was[MAX_CANDIDATES]; /* a view may be looked through, too */
+    fv_fate was[FV_ATTEND_CANDIDATES]; /* a view may be looked through, too */
     for (int i = 0; i < n; i++) {
         was[i] = list[i]->fate;
         list[i]->fate = FV_FATE_SUBSTITUTED;
     }
     now.body = fv_substitute(f->l, now.body, &origin);
-    if (levels == LEVELS) /* what it is known by: the softmax */
+    if (levels == FV_ATTEND_LEVELS) /* what it is known by: the softmax */
         origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
     if (fuse(f, y, now, origin, factor, levels - 1)) {
         for (int i = 0; i < n; i++) {
@@ -224,7 +221,7 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
         return false;
     if (!fv_is_small(l, &d))
         return fv_declines(l, y->value, FV_WHY_attend_tree);
-    if (levels < LEVELS && is_found(f, &d, &at)) {
+    if (levels < FV_ATTEND_LEVELS && is_found(f, &d, &at)) {
         y->def->body = d.body;
         *fv_ptrmap_at(&l->known.origins, y->value) = (void *)origin;
         FV_PUSH(l->exprs, f->fused, f->nfused, f->cap_fused, ((struct fused){y, at}));
@@ -310,8 +307,9 @@ static bool try_kept(fuser *f, const fv_storage *of, int factor, fv_kept_weights
     y.def = FV_NEW(f->l->exprs, fv_definition, 1);
     *y.def = *d;
     f->nwithin = f->nfused = 0;
-    bool found = fuse_with(f, &y, d, fv_storage_origin(f->l, of->value), factor, LEVELS, &w, 1) &&
-                 set_kept(f, d, &y, w, load, out);
+    bool found =
+        fuse_with(f, &y, d, fv_storage_origin(f->l, of->value), factor, FV_ATTEND_LEVELS, &w, 1) &&
+        set_kept(f, d, &y, w, load, out);
     for (int i = 0; i < f->nwithin; i++)
         f->within[i].s->fate = f->within[i].was;
     return found;
@@ -439,8 +437,8 @@ bool fv_step_attend(fv_lowerer *l) {
             const fv_origin *origin = fv_storage_origin(l, s->value);
             int mark = fv_why_mark(l);
             f->rows = false;
-            bool fused =
-                fuse(f, s, *s->def, origin, 0, LEVELS) || fuse(f, s, *s->def, origin, 1, LEVELS);
+            bool fused = fuse(f, s, *s->def, origin, 0, FV_ATTEND_LEVELS) ||
+                         fuse(f, s, *s->def, origin, 1, FV_ATTEND_LEVELS);
             if (f->rows) /* values that are a product were tried as weights, too */
                 fv_why_drop(l, mark, FV_WHY_attend_no_rows);
             if (fv_why_settle(l, mark, fused))

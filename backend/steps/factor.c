@@ -29,10 +29,9 @@
 #include "ir/expr/rewrite.h"
 #include "ir/type/tensor.h"
 
-/* FEW_SHARE: a sum over one factor that the run computes takes as long as one of the products that
- * share it; with fewer than this many, the step would add too much work. MAX_DEPTH: definitions and
- * operations within each other that a factor is looked for in. */
-enum { FEW_SHARE = 8, MAX_DEPTH = 12 };
+enum {
+    MAX_DEPTH = 12
+}; /* definitions and operations within each other in which a factor is found */
 
 /* What is rewritten: a sum in the definition of the one result of an op. */
 typedef struct field {
@@ -427,11 +426,13 @@ static fv_expr *core_sum(const field *f, fv_expr *core, const char *what) {
 
 /* ---- a sum of products ---- */
 
-/* Whether to take the rest of q out of the sum, which needs a sum of the other factor p. */
+/* Whether to take the rest of q out of the sum, which needs a sum of the other factor p. A sum over
+ * a factor that the run computes takes as long as one of the products that share it. */
 static bool pays(const field *f, const linear *p, const linear *q) {
     double share = shared_by(f, p->core);
-    return !q->rest || is_constant(f, p->core) || share >= (double)FEW_SHARE ||
-           fv_declines(f->l, f->d->value, FV_WHY_factor_few, fv_n((int64_t)share), fv_n(FEW_SHARE));
+    return !q->rest || is_constant(f, p->core) || share >= (double)f->l->speed->factor_share ||
+           fv_declines(f->l, f->d->value, FV_WHY_factor_few, fv_n((int64_t)share),
+                       fv_n(f->l->speed->factor_share));
 }
 
 /* (p.by * p.core + p.rest) * (q.by * q.core + q.rest), summed. */

@@ -7,6 +7,7 @@
 
 #include "backend/fuse/reading.h"
 #include "backend/fuse/substitute.h"
+#include "backend/fuse/summed.h"
 #include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
@@ -14,10 +15,8 @@
 #include "backend/lowering/why.h"
 #include "backend/steps/concat.h"
 #include "backend/steps/steps.h"
+#include "ir/definition/bits.h"
 #include "ir/expr/rewrite.h"
-
-/* MAX_NODES: of a definition after substitution. */
-enum { MAX_NODES = 270, MAX_SHARED = 8, FEW_LOADS = 4 };
 
 /* ---- what is known of a value ---- */
 
@@ -29,7 +28,9 @@ typedef struct fv_grouped {
     bool passes; /* ... several times */
     /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     const fv_value *sum;
-    bool two; /* there is a second contraction */
+    bool two;  /* there is a second contraction */
+    bool term; /* a product that is rounded together with the sum that adds it, */
+    bool row;  /* ... which runs along the last axis of the product */
 } fv_grouped;
 
 static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
@@ -320,14 +321,19 @@ static bool is_row_of(const fv_type *t, const fv_type *v) {
     return n && !fv_dim_is_one(n) && v->rank && n == v->dims[v->rank - 1];
 }
 
+static bool is_term(fv_lowerer *l, const fv_value *v) {
+    return grouped_of(l, fv_storage_of(l, v))->term;
+}
+
 /* Is v read by sums only, which end in a result without rows that could hold it? */
 static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
     if (!y || !fv_storage_of(l, y)->def ||
-        reads_outside_sums(fv_storage_of(l, y)->def->body, v, &seen))
+        (!is_term(l, y) && reads_outside_sums(fv_storage_of(l, y)->def->body, v, &seen)))
         return false;
-    for (int steps = 0; steps < 10 && y && !is_row_of(y->type, v->type); steps++) {
+    for (int steps = 0; steps < 10 && y && (is_term(l, y) || !is_row_of(y->type, v->type));
+         steps++) {
         if (fv_must_have_memory(l, y) || distinct_users(y) != 1)
             return true;
         y = y->uses[0].op->nout == 1 ? y->uses[0].op->out[0] : NULL;
@@ -475,9 +481,15 @@ static bool suits(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_o
         fv_work c = fv_work_of(l, d);
         if (!r.loads)
             continue;
+        const fv_grouped *g = grouped_of(l, fv_storage_of(l, use->out[i]));
+        if (w->reductions && g->term && (!g->row || fv_is_contraction(own->body)))
+            return fv_declines(l, v, FV_WHY_sum_in_term, fv_o(use));
+        if (fv_is_float_product(own) && fv_adds_elements(l, d, v))
+            return fv_declines(l, v, FV_WHY_rounded_product, fv_o(use));
         int nodes = c.nodes + w->nodes * r.loads;
-        if (nodes > MAX_NODES)
-            return fv_declines(l, v, FV_WHY_use_too_large, fv_o(use), fv_n(nodes), fv_n(MAX_NODES));
+        if (nodes > FV_GROUPED_NODES)
+            return fv_declines(l, v, FV_WHY_use_too_large, fv_o(use), fv_n(nodes),
+                               fv_n(FV_GROUPED_NODES));
         fv_ptrmap others = fv_ptrmap_in(l->exprs);
         if (w->math && w->reductions &&
             has_other_passes(l, d->body, grouped_of(l, fv_storage_of(l, v))->rows, &others))
@@ -500,8 +512,6 @@ static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) 
     return how == ANY_WAY || is_elementwise(l, op, v);
 }
 
-enum { MAX_WAY = 32 }; /* operators between a value and where its uses end */
-
 /* Does all that `from` computes of v end in `to`, that way at each step? `seen`: operators that
  * were looked at. Element by element, or any way, through values with one use each; what runs along
  * rows, and has no memory, may have several. */
@@ -513,7 +523,7 @@ static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const 
         return true;
     *fv_ptrmap_at(seen, from) = (void *)from;
     const fv_value *out = from->nout == 1 ? from->out[0] : NULL;
-    if (!out || out->nuses == 0 || seen->n > MAX_WAY ||
+    if (!out || out->nuses == 0 || seen->n > FV_GROUPED_WAY ||
         (how != BY_ROWS && distinct_users(out) != 1))
         return false;
     for (int i = 0; i < out->nuses; i++)
@@ -538,7 +548,7 @@ static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
             return true;
     /* that op is on the way from each use, so it is on the way from this one */
     const fv_op *op = v->uses[0].op;
-    for (int steps = 0; how != ANY_WAY && steps < MAX_WAY; steps++) {
+    for (int steps = 0; how != ANY_WAY && steps < FV_GROUPED_WAY; steps++) {
         const fv_value *out = op->nout == 1 ? op->out[0] : NULL;
         if (!out || !out->nuses || (how == BY_ELEMENTS && distinct_users(out) != 1))
             return false;
@@ -567,8 +577,8 @@ static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
  * done element by element computes it once. */
 static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w) {
     int users = distinct_users(v), n = 0, rows = 0, once = 0;
-    if (users > MAX_SHARED)
-        return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(MAX_SHARED));
+    if (users > FV_GROUPED_USERS)
+        return fv_declines(l, v, FV_WHY_too_many_uses, fv_n(users), fv_n(FV_GROUPED_USERS));
     for (int i = 0; i < v->nuses; i++) {
         n += suits(l, v, w, v->uses[i].op);
         rows += is_of_rows(l, v, w, v->uses[i].op);
@@ -582,8 +592,9 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
         return fv_declines(l, v, FV_WHY_shared_costly, fv_n(users),
                            fv_n(fv_whole_number(fv_typical_elements(v->type))), fv_n(w->arithmetic),
                            fv_n(w->math), fv_n(FV_CHEAP));
-    if (w->loads > FEW_LOADS)
-        return fv_declines(l, v, FV_WHY_shared_loads, fv_n(users), fv_n(w->loads), fv_n(FEW_LOADS));
+    if (w->loads > l->speed->shared_loads)
+        return fv_declines(l, v, FV_WHY_shared_loads, fv_n(users), fv_n(w->loads),
+                           fv_n(l->speed->shared_loads));
     if (has_last_use(l, v, BY_ELEMENTS))
         return fv_takes(l, v, FV_WHY_shared_elements, fv_n(users));
     if (users == 2 && !fv_is_contraction(fv_storage_of(l, v)->def->body) &&
@@ -615,10 +626,12 @@ static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
     fv_why memory = needs_memory(l, v, &because);
     if (memory)
         return fv_declines(l, v, memory, fv_o(because));
-    if (w.nodes > MAX_NODES)
-        return fv_declines(l, v, FV_WHY_too_large, fv_n(w.nodes), fv_n(MAX_NODES));
     if (!fv_is_small(l, s->def))
         return fv_declines(l, v, FV_WHY_tree_too_large, fv_n(FV_MAX_TREE));
+    if (g->term)
+        return fv_takes(l, v, FV_WHY_term, fv_o(v->uses[0].op));
+    if (w.nodes > FV_GROUPED_NODES)
+        return fv_declines(l, v, FV_WHY_too_large, fv_n(w.nodes), fv_n(FV_GROUPED_NODES));
     if (fv_concat_pays(l, op))
         return false;
     if (fv_is_view(&w))
@@ -653,8 +666,21 @@ static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
         s->fate = FV_FATE_SUBSTITUTED;
 }
 
+/* Finds the products that are terms of sums, while each definition is that of one operator. */
+static void find_terms(fv_lowerer *l) {
+    for (fv_op *op = l->func->body->first; op; op = op->next)
+        for (int i = 0; i < op->nout; i++) {
+            fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;
+            if (!s || !s->def || !fv_is_term_of_sum(l, s->value) || use_in_loop(s->value))
+                continue;
+            grouped_of(l, s)->term = true;
+            grouped_of(l, s)->row = fv_is_term_of_row(l, s->value);
+        }
+}
+
 /* Decides which values are substituted and which are views, and substitutes definitions. */
 bool fv_step_group(fv_lowerer *l) {
+    find_terms(l);
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (fv_op_is(op, FV_OP_fv_Reshape)) {
             fv_storage *s = fv_storage_of(l, op->out[0]);

@@ -32,13 +32,6 @@
 #include "ir/expr/rewrite.h"
 #include "ir/graph/infer.h"
 
-/* Kernels that read the same value, and that make what one reads: the nearest ones. */
-enum { TRIES = 4, TRIES_ABOVE = 8 };
-/* Attention of fewer rows than that many cores are worth is one kernel where a row is no more work
- * than this: scores times what each sums. Otherwise tasks share the keys of a row, in kernels of
- * their own. */
-enum { FEW_ROWS = 8, MOST_OF_ROW = 1 << 18 };
-
 /* An op, and those of its results that have kernels of rows. */
 typedef struct unit {
     fv_op *op;
@@ -464,15 +457,17 @@ static const fv_definition *kernel_of(void *user, const fv_value *v) {
     return s && fv_storage_has_kernel(s) ? s->def : NULL;
 }
 
-/* Are there rows for several cores, or is one not worth sharing? */
+/* Are there rows for several cores, or is a row so little work that sharing it costs more? Where
+ * not, tasks share the keys of a row, in kernels of their own. */
 static bool has_rows(joiner *j, const fv_value *y, const fv_row_attention *at) {
     const fv_definition *scores = fv_storage_of(j->l, at->scores)->def;
     double keys = (double)fv_typical_dim(scores->index[at->keys]->dim),
            rows = fv_typical_elements(at->scores->type) / fmax(keys, 1);
-    return rows >= (double)FEW_ROWS ||
-           fv_work_of_row(scores, at->keys, MOST_OF_ROW + 1) <= MOST_OF_ROW ||
+    return rows >= (double)j->l->speed->attended_rows ||
+           fv_work_of_row(scores, at->keys, j->l->speed->attended_work + 1) <=
+               j->l->speed->attended_work ||
            fv_declines(j->l, y, FV_WHY_join_few_rows, fv_n(fv_whole_number(rows)),
-                       fv_n(MOST_OF_ROW));
+                       fv_n(j->l->speed->attended_work));
 }
 
 /* That is attention, by blocks of queries or by rows: the kernels of others find it. */
@@ -625,7 +620,7 @@ static unit *next_above(joiner *j, const unit *u, fv_ptrmap *tried) {
 static bool join_above(joiner *j, unit *u) {
     fv_ptrmap tried = fv_ptrmap_in(j->l->exprs);
     unit *a;
-    for (int left = TRIES_ABOVE; left && (a = next_above(j, u, &tried)); left--)
+    for (int left = (int)j->l->speed->join_makers; left && (a = next_above(j, u, &tried)); left--)
         if (join(j, a, u, NULL))
             return true;
     return false;
@@ -638,7 +633,8 @@ static bool join_beside(joiner *j, unit *u) {
         for (int k = 0; k < own->n; k++) {
             const fv_value *v = own->all[k];
             const readers *r = v->kind == FV_VALUE_CONST ? NULL : fv_ptrmap_get(&j->readers, v);
-            for (int n = r ? r->n - 1 : -1, left = TRIES; n >= 0 && left; n--) {
+            for (int n = r ? r->n - 1 : -1, left = (int)j->l->speed->join_readers; n >= 0 && left;
+                 n--) {
                 unit *a = whole(r->all[n]);
                 if (a == u || fv_ptrmap_get(&tried, a))
                     continue;

@@ -21,17 +21,12 @@
 #include "backend/lowering/why.h"
 #include "backend/steps/steps.h"
 #include "ir/base/limits.h"
+#include "ir/definition/bits.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 #include "ir/graph/infer.h"
 
-enum {
-    /* columns that are worth it: the same for all targets, since row sums follow */
-    WIDE = 16,
-    /* terms of a sum that is quicker for a vector of its neighbours than by itself */
-    SHORT = 32,
-    MANY = 1 << 30
-};
+enum { MANY = 1 << 30 };
 
 typedef struct fv_axis_order {
     bool fixed;    /* the axes lie in memory in the order of the type */
@@ -117,7 +112,7 @@ static bool is_across(const fv_definition *reader, const fv_expr *load, const fv
     int64_t row = 1;
     for (int k = i + 1; k < type->rank && row < MANY; k++)
         row *= extent_of(type->dims[k]);
-    return row >= WIDE && !uses_index(reader, load->arg[i]) &&
+    return row >= FV_WIDE_AXIS && !uses_index(reader, load->arg[i]) &&
            fv_x_uses(load, reader->index[last_axis(reader)]);
 }
 
@@ -135,7 +130,7 @@ static void keep_summed(keeping *k, const fv_expr *x, const fv_var *along) {
 
 static bool is_short_sum(const fv_expr *x) {
     return x->op == FV_X_REDUCE && x->u.red.nvars == 1 && !is_product_sum(x) &&
-           fv_dim_is_const(x->u.red.vars[0]->dim) && x->u.red.vars[0]->dim->value <= SHORT;
+           fv_dim_is_const(x->u.red.vars[0]->dim) && x->u.red.vars[0]->dim->value <= FV_SHORT_SUM;
 }
 
 /* Tells which axes of what x, in the definition of the reader, loads are best not moved to the end:
@@ -221,7 +216,7 @@ static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_e
     x = fv_x_stored(x);
     const fv_storage *s = fv_storage_loaded(l, x);
     if (s && s->value->kind == FV_VALUE_CONST)
-        return extent_of(d->index[column]->dim) < WIDE ? 0 : -1;
+        return extent_of(d->index[column]->dim) < FV_WIDE_AXIS ? 0 : -1;
     if (s && fv_x_adds(x->arg[s->inner >= 0 ? s->inner : x->u.buf->rank - 1], d->index[column]))
         return 0;
     int64_t n = 1;
@@ -244,14 +239,14 @@ static int best_columns(fv_lowerer *l, const fv_definition *d) {
         const fv_expr *const *x = (const fv_expr *const *)sums[0]->arg[0]->arg;
         const fv_dim *n = d->index[i]->dim;
         bool in[2] = {fv_x_uses(x[0], d->index[i]), fv_x_uses(x[1], d->index[i])};
-        if ((!in[0] && !in[1]) || (i != last && (!fv_dim_is_const(n) || n->value < WIDE)))
+        if ((!in[0] && !in[1]) || (i != last && (!fv_dim_is_const(n) || n->value < FV_WIDE_AXIS)))
             continue;
         int64_t cost = cost_of_columns(l, d, sums[0], x[in[1]], i);
         /* each channel by itself: weights are packed, the other must lie well */
         if (in[0] && in[1]) {
             int64_t other = cost_of_columns(l, d, sums[0], x[0], i);
             /* columns are those of one */
-            bool groups = fv_group_size(sums[0], d->index[i]) >= WIDE;
+            bool groups = fv_group_size(sums[0], d->index[i]) >= FV_WIDE_AXIS;
             if (groups ? cost >= 0 && other >= 0 : cost + other != -1)
                 continue;
             cost = -1;
@@ -311,7 +306,8 @@ static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) 
     bool across = !moved && !runs[best] && sums_rows(l, d);
     bool follows = false;
     for (int i = 0; i < d->rank; i++)
-        if (runs[i] > runs[best] && (moved || (across && extent_of(d->index[i]->dim) >= WIDE))) {
+        if (runs[i] > runs[best] &&
+            (moved || (across && extent_of(d->index[i]->dim) >= FV_WIDE_AXIS))) {
             best = i;
             follows = true;
         }

@@ -1,17 +1,54 @@
-/* bits.h - constants that decide the bits of results: the order in which the terms of sums are
- * added.
+/* bits.h - constants that decide the bits of results.
  *
- * They are part of the meaning of a definition and the same for every target, schedule and number
+ * They are part of the meaning of a definition, and the same for every target, schedule and number
  * of threads. A change of one changes results, within the error that any order of addition has.
- * Limits that affect speed only are in backend/lowering/sizes.h and ir/target/processor.def; they
- * change no bit. */
+ * The number of chains and the size of a part are FV_CHAINS and FV_PART (ir/expr/expr.h). Limits
+ * that concern speed only are in backend/lowering/speed.def and ir/target/processor.def; they
+ * change no bit, and tests/checks/limits.sh draws them at random. */
 #ifndef FV_IR_DEFINITION_BITS_H
 #define FV_IR_DEFINITION_BITS_H
+
+/* ---- which values are definitions of their own ---- */
+
+/* The step `group` substitutes definitions into each other before `layout` and `order` look at
+ * them. The order of a sum follows from the definition that contains it, so these limits decide
+ * bits. */
+enum {
+    FV_GROUPED_NODES = 270, /* of a definition after a substitution */
+    FV_GROUPED_USERS = 8,   /* operators that use a value which is substituted into all of them */
+    FV_GROUPED_WAY = 32,    /* operators between a value and the one in which all its uses end */
+    FV_CHEAP = 6,           /* arithmetic operations of an element that may be computed again */
+    /* Elements of a row. A longer row that is the only one is divided among tasks, so that nothing
+     * of it can be kept, and sums along it are not substituted into its elements. */
+    FV_LONG_ROW = 2048
+};
+
+/* ---- what is attention ---- */
+
+/* Attention has an order of sums of its own, and leaves out what a mask hides; the separate
+ * products do neither. */
+enum {
+    FV_FEW_QUERIES = 4,       /* least number of queries, and of features of the values */
+    FV_ATTEND_LEVELS = 3,     /* values between the two products that are looked through */
+    FV_ATTEND_CANDIDATES = 4, /* values that a weight loads and that may lead to scores */
+    /* A block of queries looks for visible keys among so many at a time. Of at most that many keys
+     * none can be left out. */
+    FV_KEYS_TOGETHER = 64
+};
+
+/* ---- in which order terms are added ---- */
 
 enum {
     /* A contraction with fewer rows than this, in which the columns of the other factor are not
      * contiguous but the terms of each sum are, adds each sum in chains along its terms. */
-    FV_FEW_ROWS = 4
+    FV_FEW_ROWS = 4,
+    /* The order of a sum follows the layout of what it reads. A layout puts an axis with at least
+     * so many elements last; a sum of at most FV_SHORT_SUM terms keeps the axis along which it
+     * runs from being last. */
+    FV_WIDE_AXIS = 16,
+    FV_SHORT_SUM = 32,
+    /* The size that decisions assume for a symbolic dim whose bounds allow it. */
+    FV_ASSUMED_SIZE = 128
 };
 
 #endif

@@ -231,6 +231,10 @@ static int cache_bytes(int name, int otherwise) {
     return bytes <= 0 ? otherwise : bytes > INT_MAX ? INT_MAX : (int)bytes;
 }
 
+const fv_processor *fv_processor_of(const fv_target *t) {
+    return t->columns ? t->columns : fv_processor_of(t);
+}
+
 const fv_target *fv_target_for(fv_arena *a, const fv_target *of, fv_processor_id processor) {
     const fv_processor *p = fv_processor_at(processor);
     if (*p->architecture && !of_architecture(of, p->architecture))
@@ -255,7 +259,7 @@ const fv_target *fv_target_choose(fv_arena *a, const char *name) {
     t->caches.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, t->caches.l1_bytes);
     t->caches.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, t->caches.l2_bytes);
     int last = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->caches.l3_bytes),
-        known = fv_processor_at(t->processor)->caches.l3_bytes;
+        known = fv_processor_of(t)->caches.l3_bytes;
     /* some systems tell of all of a package, of which a core has a part */
     t->caches.l3_bytes = known && known < last ? known : last;
     return t;

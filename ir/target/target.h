@@ -35,6 +35,7 @@ typedef struct fv_target {
     fv_caches caches;
     /* the family for which kernels are built; generic if the entry names none */
     fv_processor_id processor;
+    const fv_processor *columns; /* values in place of those of that family; NULL: none */
 } fv_target;
 
 /* The entry of that name, without additional features; "native" is resolved on this machine. NULL:
@@ -58,6 +59,8 @@ uint64_t fv_target_features(const fv_target *t);
 bool fv_target_has(const fv_target *t, fv_feature_id f) FV_MUST_USE;
 /* The features that can be added to an entry, NULL-terminated. */
 const char *const *fv_target_feature_names(fv_arena *a, const fv_target *entry);
+/* The columns by which kernels for the target are made. */
+const fv_processor *fv_processor_of(const fv_target *t);
 /* Can this machine run code for the target? */
 bool fv_target_runs_here(const fv_target *t) FV_MUST_USE;
 

@@ -25,16 +25,31 @@ const char *graph_error(const fv_session *s) {
     return "no message says why";
 }
 
+static fv_program *lower_with(const graph_checker *c, const char *text,
+                              const fv_driver_options *o) {
+    fv_messages_clear(c->session);
+    fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_module_parse(c->session, text, NULL)};
+    fv_program *p = source.module ? fv_driver_lower(c->session, &source, o) : NULL;
+    if (p)
+        fv_program_expand(p);
+    return p;
+}
+
 static fv_program *lower(const graph_checker *c, const char *text, const fv_target *t, bool naive,
                          const char *name) {
     fv_driver_options o = {
         .target.of = t, .target.given = true, .level = '2', .naive = naive, .name = name};
-    fv_messages_clear(c->session);
-    fv_source source = {.kind = FV_FILE_GRAPH, .module = fv_module_parse(c->session, text, NULL)};
-    fv_program *p = source.module ? fv_driver_lower(c->session, &source, &o) : NULL;
-    if (p)
-        fv_program_expand(p);
-    return p;
+    return lower_with(c, text, &o);
+}
+
+/* With the limits of speed drawn at random; 0: as they are. */
+static fv_program *lower_limited(const graph_checker *c, const char *text, uint64_t limits) {
+    fv_driver_options o = {.target.of = c->target,
+                           .target.given = true,
+                           .level = '2',
+                           .name = "g",
+                           .random_limits = limits};
+    return lower_with(c, text, &o);
 }
 
 /* ---- definitions ---- */
@@ -166,7 +181,10 @@ static const char *far_apart(const graph *g, const fv_array *got, const fv_array
 
 static const char *output_name(const graph *g, int i, const gvalue *only);
 
-enum { ASTRAY = 3 }; /* runs with inputs that lead astray */
+enum {
+    ASTRAY = 3, /* runs with inputs that lead astray */
+    LIMITS = 3  /* draws of the limits of speed */
+};
 
 typedef struct pair {
     const fv_model *model;
@@ -314,11 +332,31 @@ static graph_verdict check_text(const graph_checker *c, graph *g, const char *te
     return v;
 }
 
+/* Limits of speed change no bit. */
+static graph_verdict check_limits(const graph_checker *c, const graph *g, const char *text,
+                                  const gvalue *only) {
+    outcome usual, got;
+    for (int i = 0; i <= LIMITS; i++) {
+        uint64_t limits = i ? c->limits + (uint64_t)i : 0;
+        const char *who = fv_printf(g->arena, "limits %llu", (unsigned long long)limits);
+        fv_program *p = lower_limited(c, text, limits);
+        const char *why = p ? run_backend(c, g, p, FV_BACKEND_INTERP, '2', 0, i ? &usual : NULL,
+                                          i ? &got : &usual)
+                            : graph_error(c->session);
+        /* a position that no element of a result needs is checked by a kernel of its own only */
+        if (p && i && (usual.status == FV_BAD_INDEX || got.status == FV_BAD_INDEX))
+            continue;
+        if (why)
+            return graph_fail(c, g, who, why, only);
+    }
+    return (graph_verdict){0};
+}
+
 graph_verdict graph_check(const graph_checker *c, graph *g, const gvalue *only) {
     const char *text = graph_text(g, only);
     if (!text)
         return (graph_verdict){0};
     if (c->totals)
         atomic_fetch_add(&c->totals->lines, g->nlines);
-    return check_text(c, g, text, only);
+    return c->limits ? check_limits(c, g, text, only) : check_text(c, g, text, only);
 }

@@ -27,6 +27,9 @@ typedef struct graph_checker {
     const fv_target *target;
     const compiler *compiler; /* of C: graph_c.h */
     graph_totals *totals;     /* NULL: do not count */
+    /* compare random limits of speed, of this seed and the next ones, with the usual limits, and
+     * nothing else; 0: all but these */
+    uint64_t limits;
 } graph_checker;
 
 /* why NULL: all agree. who: "jit -O2 for x86-64-v3"; output: name of the result, if it is one. */

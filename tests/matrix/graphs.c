@@ -2,6 +2,7 @@
  * gives, as far as it can.
  *
  *   graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]
+ *   graphs --limits [--count=N] [--seed=S] ...        random limits of speed change no bit
  *   graphs --dump=DIR [--count=N] [--seed=S] [--family=F]      their texts as files, and no tests
  *
  * F: one of pointwise, moves, picks, joins, sums, images, branches, and no operators of another;
@@ -27,6 +28,7 @@ typedef struct options {
     const char *cache, *dump;
     uint64_t seed;
     int count, only, jobs, family;
+    bool limits;
 } options;
 
 /* What all processes see. */
@@ -42,13 +44,14 @@ static uint64_t seed_of(const options *o, int i) {
 }
 
 /* Every chunk has another pair of target and C compiler. */
-static graph_checker checker_of(fv_session *s, int i) {
+static graph_checker checker_of(const options *o, fv_session *s, int i) {
     static const char *const targets[] = {"x86-64-v3", "generic", "x86-64-v4", "x86-64-v2"};
     int chunk = i / CHUNK;
     const fv_target *t = fv_target_find(targets[chunk % 4]);
     return (graph_checker){
         .session = s,
         .index = i,
+        .limits = o->limits ? seed_of(o, i) | 1 : 0,
         .target = fv_target_runs_here(t) ? t : fv_target_find("generic"),
         .compiler = &native_compilers[(chunk + chunk / 8) % compiler_count(native_compilers)]};
 }
@@ -113,7 +116,7 @@ static int try_apart(const options *o, int i, int lines, bool print, const char 
     fv_door door;
     if (!s || FV_DOOR_OPEN(s, &door))
         _exit(0);
-    graph_checker c = checker_of(s, i);
+    graph_checker c = checker_of(o, s, i);
     graph *g = graph_new(s, seed_of(o, i), lines, o->family);
     if (print)
         fputs(graph_text(g, NULL), stdout);
@@ -142,14 +145,14 @@ static void run_one(const options *o, shared *sh, graph_batch *batch, int i) {
         atomic_fetch_add(&sh->totals.failed, 1);
         return;
     }
-    graph_checker c = checker_of(s, i);
+    graph_checker c = checker_of(o, s, i);
     c.totals = &sh->totals;
     graph *g = graph_new(s, seed_of(o, i), LINES, o->family);
     graph_verdict v = graph_check(&c, g, NULL);
     int n = batch->n;
     if (v.why)
         report_failure(o, sh, &c, v, NULL);
-    else
+    else if (!o->limits)
         graph_batch_add(batch, &c, g, &v, NULL);
     if (!v.why && batch->n == n) /* nothing that could be a result */
         atomic_fetch_add(&sh->totals.passed, 1);
@@ -266,12 +269,14 @@ static bool read_options(options *o, int argc, char **argv) {
             o->only = atoi(arg + 7);
         else if (!strncmp(arg, "--family=", 9) && graph_family(arg + 9) >= 0)
             o->family = graph_family(arg + 9);
+        else if (!strcmp(arg, "--limits"))
+            o->limits = true;
         else if (!strncmp(arg, "-j", 2) && atoi(arg + 2) > 0 && atoi(arg + 2) <= MAX_JOBS)
             o->jobs = atoi(arg + 2);
         else
             return false;
     }
-    return o->cache || o->dump;
+    return o->cache || o->dump || o->limits;
 }
 
 /* DIR/0.fvir and so on, the graphs' texts, and no tests. */
@@ -305,6 +310,7 @@ int main(int argc, char **argv) {
     if (!read_options(&o, argc, argv)) {
         fprintf(stderr,
                 "usage: graphs --cache=DIR [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]\n"
+                "       graphs --limits [--count=N] [--seed=S] [--only=I] [--family=F] [-jN]\n"
                 "       graphs --dump=DIR [--count=N] [--seed=S] [--family=F]: their texts as "
                 "files, and no tests\n");
         return 2;

@@ -268,7 +268,7 @@ Test(attend, one_query) {
 /* Scores that are no product of rows: tanh(q + k) w, of which the elements are a kernel of their
  * own; distances, of many queries. */
 Test(attend, additive) {
-    check_rows(2,
+    check_rows(1,
                "const @a: i64[1] = [-1]\nconst @one: i64[1] = [1]\nfunc @main(%q: f32[3, 1, 8], "
                "%k: f32[3, m, 8], %v: f32[3, m, 20], %w: f32[8]) -> (%y) {\n"
                "  %h = Add(%q, %k)\n  %g = Tanh(%h)\n  %x = Mul(%g, %w)\n  %r = ReduceSum(%x, @a) "

@@ -145,6 +145,8 @@ static const option options[] = {
      "run these passes, too, which run only where they are asked for; may be repeated", true},
     {"--schedule", NULL, TEXT, AT(code.schedule), "naive", "lower each op alone, as serial loops",
      true},
+    {"--random-limits", NULL, NUMBER, AT(code.random_limits), "SEED",
+     "draw the limits that concern speed alone: no bit of a result changes", true},
     {"--atol", NULL, REAL, AT(data.atol), "X", "absolute tolerance of comparisons", true},
     {"--rtol", NULL, REAL, AT(data.rtol), "X", "relative tolerance of comparisons", true},
     {"--verify", NULL, FLAG, AT(code.verify), NULL, "check the graph after every pass", true},

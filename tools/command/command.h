@@ -35,7 +35,8 @@ typedef struct fv_print_args {
 typedef struct fv_code_args {
     const char *target, *processor, *schedule, *tuning, *backend, *passes;
     fv_list_arg enable, disable, dims, states;
-    char level; /* 0: not given */
+    char level;        /* 0: not given */
+    int random_limits; /* a seed; 0: the usual limits */
     bool strict, verify;
 } fv_code_args;
 

@@ -118,6 +118,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) {
                              .level = a->code.level,
                              .name = a->result.name,
                              .naive = a->code.schedule && !strcmp(a->code.schedule, "naive"),
+                             .random_limits = (uint64_t)a->code.random_limits,
                              .strict = a->code.strict,
                              .tuning.path = a->code.tuning,
                              .work.passes = a->code.passes ? split(c->arena, a->code.passes) : NULL,

@@ -72,7 +72,8 @@ typedef struct fv_driver_options {
     /* '0' to '3', 's'; 0: '2'. Of passes and steps where these are NULL, and of code */
     char level;
     bool naive;
-    bool strict; /* of ONNX models: fv_import_options */
+    uint64_t random_limits; /* fv_lower_options.random_limits */
+    bool strict;            /* of ONNX models: fv_import_options */
     fv_driver_schedules tuning;
     /* nothing will run: weights are not read, which takes minutes where they are large */
     bool look;

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Compares two builds of Fovea by what they compute: tools/scripts/bits.py OLD [NEW] [--shared DIR] [--graphs DIR] [--targets A,B] [-j N]
+"""Compares two builds of Fovea by what they compute: tools/scripts/bits.py OLD [NEW] [--shared DIR] [--graphs DIR] [--targets A,B] [--random-limits SEED,...] [-j N]
 
 OLD and NEW are builds' folders or their fovea; NEW is build/release. Every model of DIR (../shared) and every graph of
-the folder --graphs (tests/matrix/graphs --dump=DIR writes them) is compiled by both for each target. Where the programs
+the folder --graphs (tests/matrix/graphs --dump=DIR writes them) is compiled by both for each target. With --random-limits
+NEW draws the limits that concern speed alone, once for each of these seeds. Where the programs
 are the same text, but for names and what is for people, so are the bits of all outputs; where not, both run it, on its
 data set or on random inputs of one seed, and every output's bytes are compared. Prints each model that differs, with the
-output and the number of elements, and one that only one of them refuses; closes with N passed, N failed, and how many
+output and the number of elements (any NaN equals any other), and one that only one of them refuses; closes with N passed, N failed, and how many
 were told by their text. Status 1 where one failed."""
 import argparse
 import concurrent.futures
@@ -30,21 +31,35 @@ def call(*args):
     return subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, errors="replace", check=False)
 
 
-def program(fovea, model, target):
+def program(fovea, model, target, more):
     """Text of the expanded program without names' numbers; None: refused."""
-    r = call(fovea, "compile", model, "-q", f"--target={target}", "--emit=expanded", "-o", "-")
+    r = call(fovea, "compile", model, "-q", *more, f"--target={target}", "--emit=expanded", "-o", "-")
     if r.returncode:
         return None
     return [SUFFIX.sub("", line) for line in r.stdout.split("\n") if not FOR_PEOPLE.match(line)]
 
 
-def run(fovea, model, target, folder):
+def run(fovea, model, target, more, folder):
     """Status of a run whose outputs are files in the folder."""
-    args = [fovea, "run", model, "-q", f"--target={target}", "--format=npy", "-o", folder + "/"]
+    args = [fovea, "run", model, "-q", *more, f"--target={target}", "--format=npy", "-o", folder + "/"]
     data = os.path.join(os.path.dirname(model), "test_data_set_0")
     if os.path.isdir(data):
         args.append(f"--data-set={data}")
     return call(*args).returncode
+
+
+def elements(path):
+    """Shape and elements of a .npy file, NaNs of floats as None, since one is as good as any other; else the bytes."""
+    with open(path, "rb") as f:
+        data = f.read()
+    size = int.from_bytes(data[8:10], "little")
+    header, rest = data[10 : 10 + size], data[10 + size :]
+    kind = re.search(rb"'<f([248])'", header)
+    if not data.startswith(b"\x93NUMPY\x01") or not kind:
+        return data
+    values = memoryview(rest).cast({b"2": "H", b"4": "I", b"8": "Q"}[kind[1]])
+    bits = {b"2": (0x7FFF, 0x7C00), b"4": (0x7FFFFFFF, 0x7F800000), b"8": (0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000)}[kind[1]]
+    return header, [None if x & bits[0] > bits[1] else x for x in values]
 
 
 def difference(folders):
@@ -55,15 +70,19 @@ def difference(folders):
     for name in names[0]:
         paths = [os.path.join(f, name) for f in folders]
         if not filecmp.cmp(*paths, shallow=False):
-            a, b = (open(p, "rb").read() for p in paths)
-            n = sum(x != y for x, y in zip(a, b))
-            return f"output {name}: {n} of {len(a)} bytes" if len(a) == len(b) else f"output {name}: {len(a)} and {len(b)} bytes"
+            a, b = (elements(p) for p in paths)
+            if isinstance(a, bytes) or isinstance(b, bytes) or a[0] != b[0]:
+                return f"output {name}: type, shape or bytes"
+            n = sum(x != y for x, y in zip(a[1], b[1]))
+            if n:
+                return f"output {name}: {n} of {len(a[1])} elements"
     return None
 
 
-def compare(builds, model, target):
-    """(how it was told, what differs or None)"""
-    texts = [program(f, model, target) for f in builds]
+def compare(builds, model, target, seed):
+    """(how it was told, what differs or None); seed: of the limits of the new build, None: the usual ones"""
+    options = [[], [] if seed is None else [f"--random-limits={seed}"]]
+    texts = [program(f, model, target, more) for f, more in zip(builds, options)]
     if texts[0] == texts[1]:
         return "text", None
     refused = [t is None for t in texts]
@@ -73,7 +92,7 @@ def compare(builds, model, target):
         folders = [os.path.join(folder, x) for x in ("old", "new")]
         for f in folders:
             os.mkdir(f)
-        status = [run(b, model, target, f) for b, f in zip(builds, folders)]
+        status = [run(b, model, target, more, f) for b, more, f in zip(builds, options, folders)]
         if status[0] != status[1]:
             return "run", f"status {status[0]} and {status[1]}"
         return "run", difference(folders)
@@ -82,7 +101,7 @@ def compare(builds, model, target):
 def models(o):
     """Paths under the folders that hold models."""
     for root in [r for r in (o.shared, o.graphs) if r]:
-        for folder, _, files in sorted(os.walk(root)):
+        for folder, _, files in sorted(os.walk(root, followlinks=True)):
             for f in sorted(files):
                 if f.endswith((".onnx", ".fvir")):
                     yield os.path.join(folder, f)
@@ -95,6 +114,7 @@ def main():
     p.add_argument("--shared", default=os.environ.get("FOVEA_SHARED", "../shared"))
     p.add_argument("--graphs")
     p.add_argument("--targets", default=TARGETS)
+    p.add_argument("--random-limits", type=lambda text: [int(n) for n in text.split(",")], default=[None])
     p.add_argument("-j", type=int, default=os.cpu_count())
     o = p.parse_args()
     builds = [command(o.old), command(o.new)]
@@ -105,14 +125,14 @@ def main():
     with open("/proc/cpuinfo", encoding="utf-8") as f:
         wide = "avx512f" in f.read()
     targets = [t for t in o.targets.split(",") if t == "generic" or (t.startswith(here) and (wide or not t.endswith("v4")))]
-    jobs = [(m, t) for m in models(o) for t in targets]
+    jobs = [(m, t, seed) for m in models(o) for t in targets for seed in o.random_limits]
     passed = failed = text = 0
     with concurrent.futures.ThreadPoolExecutor(o.j) as pool:
-        for (model, target), (how, what) in zip(jobs, pool.map(lambda j: compare(builds, *j), jobs)):
+        for (model, target, seed), (how, what) in zip(jobs, pool.map(lambda j: compare(builds, *j), jobs)):
             text += how == "text" and not what
             passed, failed = passed + (not what), failed + bool(what)
             if what:
-                print(f"DIFFERS {model} ({target}): {what}", flush=True)
+                print(f"DIFFERS {model} ({target}{'' if seed is None else f', limits {seed}'}): {what}", flush=True)
     print(f"{passed} passed, {failed} failed; {text} told by their text, the others by a run")
     return failed != 0
 

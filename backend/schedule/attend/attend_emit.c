@@ -8,6 +8,7 @@
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/rows/map.h"
 #include "ir/base/limits.h"
+#include "ir/definition/bits.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 

@@ -42,7 +42,7 @@ static int block_rows(const fv_attend_plan *p, int mr) {
     int64_t keys = fv_typical_dim(p->at.key->dim);
     int64_t bytes =
         fv_elem_storage_bytes((fv_elem)p->at.score->type.elem) * (keys > 0 ? keys : 1) * mr;
-    const fv_processor *cpu = fv_processor_at(p->l->target->processor);
+    const fv_processor *cpu = fv_processor_of(p->l->target);
     int64_t tiles = p->l->target->caches.l2_bytes / 8 * cpu->score_l2_eighths / bytes;
     return mr * (int)(tiles < 1 ? 1 : tiles > cpu->score_tiles ? cpu->score_tiles : tiles);
 }
@@ -246,7 +246,7 @@ static bool choose_products(fv_attend_plan *p) {
     int rows = p->qk.rows;
     p->tasks.block =
         (int)fv_choose(&p->chosen, FV_PARAMETER_block, block_rows(p, rows), rows, MOST_BLOCK, 1);
-    int tasks = fv_processor_at(p->l->target->processor)->attend_tasks;
+    int tasks = fv_processor_of(p->l->target)->attend_tasks;
     p->tasks.least = (int)fv_choose(&p->chosen, FV_PARAMETER_tasks, tasks, 1, MOST_TASKS, 1);
     fv_contract_tile(&p->chosen, p->d, &p->pv.c, FV_PARAMETER_rows, FV_PARAMETER_columns,
                      &p->pv.rows, &p->pv.columns);

@@ -50,10 +50,6 @@ fv_contraction fv_contraction_of(const fv_products *p) {
     return c;
 }
 
-/* From so many terms and filters on it pays to make filters the columns, see `turns`; and with so
- * many neighbouring terms to make pixels one axis, see `join_rows`. */
-enum { TURNED_TERMS = 512, TURNED_FILTERS = 16, PIXEL_TERMS = 16 };
-
 /* The variable of the sum whose terms follow each other. */
 static const fv_var *last_term(const fv_contraction *c) {
     return c->sum->u.red.vars[c->sum->u.red.nvars - 1];
@@ -70,11 +66,11 @@ static bool turns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c
     int64_t terms = 1;
     if (c->nsums > 1 || c->each || c->row < 0 || !fv_x_is_constant(c->a) || fv_x_is_constant(c->b))
         return false;
-    for (int i = 0; i < c->sum->u.red.nvars && terms < TURNED_TERMS; i++)
+    for (int i = 0; i < c->sum->u.red.nvars && terms < l->speed->filter_terms; i++)
         terms *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
     const fv_dim *filters = d->index[c->row]->dim;
-    return terms >= TURNED_TERMS && fv_dim_is_const(filters) && filters->value >= TURNED_FILTERS &&
-           fv_panels_fit(d, c->sum) &&
+    return terms >= l->speed->filter_terms && fv_dim_is_const(filters) &&
+           filters->value >= l->speed->filters && fv_panels_fit(d, c->sum) &&
            fv_choose_dense(l, d, c->sum, c->b, FV_DENSE_WINDOWS, last_term(c), &window);
 }
 
@@ -165,7 +161,7 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
                      int *nr) {
     const fv_target *t = l->target;
     int lanes = t->vector_bits / fv_elem_bits((fv_elem)c->sum->type.elem);
-    int in_flight = fv_processor_at(t->processor)->sums_in_flight;
+    int in_flight = fv_processor_of(t)->sums_in_flight;
     lanes = lanes < 2 ? 1 : lanes;
     fv_processor_tile(t->vector_registers, lanes, mr, nr);
     if (c->nsums > 1)
@@ -327,7 +323,7 @@ static int64_t stored_bytes(const fv_expr *factor) {
  * the next ones (0: all steps), parts of panels of that depth. May be less than 1. */
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                              int nr, int64_t depth) {
-    int64_t room = t->caches.l2_bytes / 8 * fv_processor_at(t->processor)->block_l2_eighths,
+    int64_t room = t->caches.l2_bytes / 8 * fv_processor_of(t)->block_l2_eighths,
             steps = depth ? depth * terms_from(c->sum, 1) : terms_from(c->sum, 0),
             panels = 2 * nr * c->nsums * steps * stored_bytes(c->b);
     return (room - panels) / (elements_of_row(c, d) * stored_bytes(c->a));
@@ -345,8 +341,7 @@ static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_defi
 
 static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                           int mr, int nr, int64_t depth) {
-    int64_t rows = room_for_rows(t, c, d, nr, depth),
-            most = fv_processor_at(t->processor)->block_tiles * mr;
+    int64_t rows = room_for_rows(t, c, d, nr, depth), most = fv_processor_of(t)->block_tiles * mr;
     if (stay_near(t, c, d, nr))
         return mr;
     rows = rows > most ? most : rows;
@@ -382,7 +377,7 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
     int last = a->op == FV_X_LOAD ? a->u.buf->rank - 1 : 0;
     int64_t stride = fv_elem_storage_bytes((fv_elem)a->type.elem), extent, sets = 1,
             ways = t->caches.l1_bytes / PAGE;
-    if (!fv_processor_at(t->processor)->copies_rows || c->row < 0 || last < 1 ||
+    if (!fv_processor_of(t)->copies_rows || c->row < 0 || last < 1 ||
         !fv_x_adds(a->arg[last - 1], d->index[c->row]))
         return false;
     if (fv_x_stride(a, c->sum->u.red.vars[0]) != 1 || !fv_x_is_int(a->u.buf->extent[last], &extent))
@@ -563,21 +558,22 @@ static fv_contract_plan *plan_again(fv_lowerer *l, const fv_contract_plan *p,
 
 /* Are the rows of the contraction, and the axis before them, indices of its first factor only, both
  * of known extents? The pixels of an image are, of which the window keeps the lines apart. */
-static bool are_pixels(const fv_contract_plan *p) {
+static bool are_pixels(const fv_lowerer *l, const fv_contract_plan *p) {
     const fv_contraction *c = &p->c;
     if (c->each || c->nsums > 1 || c->row < 1 || c->column == c->row - 1)
         return false;
     const fv_var *line = p->d->index[c->row - 1], *pixel = p->d->index[c->row];
     const fv_dim *terms = last_term(c)->dim;
     return fv_x_uses(c->a, line) && !fv_x_uses(c->b, line) && fv_dim_is_const(line->dim) &&
-           fv_dim_is_const(pixel->dim) && fv_dim_is_const(terms) && terms->value >= PIXEL_TERMS;
+           fv_dim_is_const(pixel->dim) && fv_dim_is_const(terms) &&
+           terms->value >= l->speed->pixel_terms;
 }
 
 /* Rows of one axis fill tiles, whatever the width of the image is, and panels are read once for a
  * block of them instead of once for each line. What that costs is an address of each row of a tile,
  * for each run of neighbouring terms. */
 static void join_rows(fv_lowerer *l, fv_contract_plan *p) {
-    while (are_pixels(p)) {
+    while (are_pixels(l, p)) {
         const fv_contract_plan *q = plan_again(l, p, fv_merge_rows(l, p->d, p->c.row - 1));
         if (!q)
             return;

@@ -74,7 +74,7 @@ enum { SMALL_PANELS = 4 };
 
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
                       fv_tile_plan *plan) {
-    const fv_processor *p = fv_processor_at(l->target->processor);
+    const fv_processor *p = fv_processor_of(l->target);
     const fv_caches *caches = &l->target->caches;
     int64_t weights = fv_weights_between(l, op);
     int width = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
@@ -239,7 +239,7 @@ static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *row, fv_expr *at,
 static void prefetch(fv_tile *t, bool whole) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
-    int line = fv_processor_at(e->l->target->processor)->prefetch.line_bytes /
+    int line = fv_processor_of(e->l->target)->prefetch.line_bytes /
                fv_elem_storage_bytes(p->value->type->elem);
     fv_expr *row = row_now(t);
     for (int c = 0; c < fv_tile_width(t); c += line)

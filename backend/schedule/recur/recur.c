@@ -37,10 +37,6 @@
 #include "ir/expr/rewrite.h"
 #include "ir/graph/rewriter.h"
 
-/* Products of a step and a row that take no longer than it takes to wake threads for them: their
- * weights stay in the second-level cache, too, whoever reads them again in the next step. */
-enum { FEW_PRODUCTS = 1 << 16 };
-
 /* ---- before and after the loop ---- */
 
 /* A value with this definition, by a kernel of its own. */
@@ -266,7 +262,7 @@ void fv_schedule_recurrence(fv_lowerer *l, fv_recurrence *r) {
         fv_recur_alone(&p);
         return;
     }
-    bool launches = !naive && p.products > FEW_PRODUCTS;
+    bool launches = !naive && p.products > l->speed->step_products;
     if (launches) {
         fv_parts_choose(&p);
         launches = are_contractions(&p);

@@ -29,8 +29,6 @@
 #include "ir/expr/rewrite.h"
 #include "ir/schedule/limits.h"
 
-enum { BLOCK_ROWS = 8 }; /* of a task, where nothing else says */
-
 static const fv_schedule own = {.kind = FV_SCHEDULE_recur}, naive_one = {.kind = FV_SCHEDULE_naive};
 
 static const fv_schedule *schedule_of(const fv_parts *p) {
@@ -153,7 +151,7 @@ static int64_t open_alone(alone *a) {
     a->column = n && !fv_dim_is_one(d->index[n - 1]->dim) ? d->index[n - 1] : NULL;
     if (a->column)
         inside[n - 1] = true;
-    const fv_processor *of = fv_processor_at(a->p->l->target->processor);
+    const fv_processor *of = fv_processor_of(a->p->l->target);
     int64_t steps = fv_typical_dim(a->p->r->t->dim), work = steps < 1 ? 1 : steps;
     fv_open_outer(e, inside, a->column ? work * width : work, of->row_task, index);
     if (!a->column)
@@ -405,12 +403,13 @@ static void do_part(inside *s, fv_part *part) {
 
 /* The variable whose places are rows of contractions, and how many of them a task has. */
 static void choose_rows(inside *s) {
+    int rows = (int)s->p->l->speed->step_rows;
     for (int i = 0; i < s->p->n; i++) {
         fv_contract_plan *plan = s->p->all[i].plan;
         fv_var *row = plan && plan->c.row >= 0 ? plan->d->index[plan->c.row] : NULL;
         if (row && !s->row && s->p->carried[number_of(s->p->r, row)]) {
             s->row = row;
-            s->block = BLOCK_ROWS < plan->tile.mr ? BLOCK_ROWS : plan->tile.mr;
+            s->block = rows < plan->tile.mr ? rows : plan->tile.mr;
         }
         if (row && row == s->row && plan->tile.mr < s->block)
             s->block = plan->tile.mr;
@@ -471,8 +470,8 @@ static void choose_columns(inside *s) {
     int lanes = lanes_of(p, (fv_elem)p->all[0].def->body->type.elem);
     p->column = column;
     memcpy(p->around, s->task, sizeof p->around);
-    for (int64_t most = (int64_t)lanes * fv_processor_at(t->processor)->sums_in_flight;
-         most >= lanes; most -= lanes) {
+    for (int64_t most = (int64_t)lanes * fv_processor_of(t)->sums_in_flight; most >= lanes;
+         most -= lanes) {
         s->width = width_of(column->dim, most, lanes);
         p->local = fv_index_var(p->l->exprs, "c", fv_dim_const(p->l->module->dims, s->width));
         int64_t bytes = memory_bytes(p);

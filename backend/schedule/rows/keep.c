@@ -13,14 +13,7 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
-enum {
-    /* measured: sums of three or four loads are sooner computed again than stored */
-    WORTH_KEEPING = 10,
-    MATH = 16,
-    SLOW = 4,
-    SCATTERED = 10,
-    MAX_DEPTH = 16
-};
+enum { MATH = 16, SLOW = 4, SCATTERED = 10, MAX_DEPTH = 16 };
 
 typedef struct planner {
     fv_kemit *e;
@@ -153,7 +146,7 @@ static const fv_expr *find_worth(const planner *p, int i, const fv_expr *held) {
     fv_var *k = var_of(p, pass);
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(p->e->l->exprs, body_of(p, pass)); (x = fv_x_next(&v));) {
-        if (!x->n || x->op == FV_X_REDUCE || work(x, k, held) <= WORTH_KEEPING) {
+        if (!x->n || x->op == FV_X_REDUCE || work(x, k, held) <= p->e->l->speed->kept_work) {
             fv_x_skip(&v);
             continue;
         }
@@ -210,7 +203,7 @@ void fv_keep_in_rows(fv_kemit *e, int axis, fv_elem stored) {
         fv_takes(e->l, d->value, FV_WHY_keeps, fv_n(e->keep.n));
     else {
         fv_declines(e->l, d->value, FV_WHY_keep_nothing, fv_s(fv_elem_name(stored)),
-                    fv_n(WORTH_KEEPING));
+                    fv_n(e->l->speed->kept_work));
         e->keep.n = 0;
     }
 }

@@ -230,7 +230,7 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
     p->alone = true;
     for (int i = 0; i < d->rank; i++)
         p->alone &= i == p->vector || fv_dim_is_one(d->index[i]->dim);
-    const fv_processor *of = fv_processor_at(l->target->processor);
+    const fv_processor *of = fv_processor_of(l->target);
     bool vector = p->vector >= 0 && p->alone;
     fv_choosing *u = &p->chosen;
     *u = fv_choose_for(l, d, FV_SCHEDULE_map);

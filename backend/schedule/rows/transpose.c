@@ -20,13 +20,7 @@
 #include "ir/definition/definitions.h"
 #include "ir/expr/fold.h"
 
-enum {
-    MIN_BLOCK = 4,
-    LEAST_TASK = 16,
-    MOST_TASK = 1 << 24,
-    MAX_LOADS = 8,
-    MAX_WORK = 60 /* nodes of the definition: a block has them n times */
-};
+enum { MIN_BLOCK = 4, LEAST_TASK = 16, MOST_TASK = 1 << 24, MAX_LOADS = 8 };
 
 /* What is chosen. */
 typedef struct transposed {
@@ -66,8 +60,8 @@ static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
         return fv_declines(l, y, FV_WHY_transpose_checks);
     if (fv_expr_op_is_math((fv_expr_op)x->op))
         return fv_declines(l, y, FV_WHY_transpose_math);
-    if (++t->nodes > MAX_WORK)
-        return fv_declines(l, y, FV_WHY_transpose_large, fv_n(MAX_WORK));
+    if (++t->nodes > l->speed->transposed_nodes)
+        return fv_declines(l, y, FV_WHY_transpose_large, fv_n(l->speed->transposed_nodes));
     if (is_read(x) && fv_x_stride(x, v) < 0) {
         if (t->nloads && !fv_x_equal(x, t->load[0]))
             return fv_declines(l, y, FV_WHY_transpose_several, fv_v(x->u.buf->value));
@@ -258,7 +252,7 @@ typedef struct plan {
 } plan;
 
 static void *choose(fv_lowerer *l, const fv_storage *s) {
-    const fv_processor *of = fv_processor_at(l->target->processor);
+    const fv_processor *of = fv_processor_of(l->target);
     transposed t = {.task = of->row_task, .line = of->prefetch.line_bytes};
     if (!is_transposed(l, s, &t))
         return NULL;

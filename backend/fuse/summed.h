@@ -1,0 +1,25 @@
+/* summed.h - which products are rounded together with the sum that adds them.
+ *
+ *     p[i, k] = a[i, k] * b[k],  y[i] = sum k: p[i, k]         =>     y[i] = sum k: a[i, k] * b[k]
+ *
+ * A sum of products takes a fused multiply-add for each term. Whether a product is such a term
+ * therefore decides bits. It follows from the definitions of the operators, before any of them has
+ * been substituted into another one: a product that exactly one sum adds, each element once, and
+ * that nothing else reads, is a term of that sum, whatever its factors cost. A sum adds any other
+ * product as it is in memory, rounded. */
+#ifndef FV_BACKEND_FUSE_SUMMED_H
+#define FV_BACKEND_FUSE_SUMMED_H
+
+#include "backend/lowering/lowering.h"
+
+/* Is the element of d a product of floats? */
+bool fv_is_float_product(const fv_definition *d) FV_MUST_USE;
+/* Does a sum of floats in d add elements of v, with nothing around them? */
+bool fv_adds_elements(fv_lowerer *l, const fv_definition *d, const fv_value *v) FV_MUST_USE;
+/* Is v a product without sums, or a view of one, whose elements one sum adds, each once, and that
+ * nothing else reads? No definition has been substituted yet. */
+bool fv_is_term_of_sum(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
+/* Is v a product whose only user is a sum along its last axis? */
+bool fv_is_term_of_row(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
+
+#endif
