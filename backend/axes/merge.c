@@ -11,6 +11,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
+#include "ir/definition/view.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
@@ -36,7 +37,8 @@ static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {
 
 /* Does x name either variable other than as neighbours x[.., p, q, ..] of a buffer whose axis of q
  * is as long as q, or joined? */
-static bool is_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrmap *seen) {
+static bool is_apart(fv_dims *t, const fv_expr *x, const fv_var *p, const fv_var *q,
+                     fv_ptrmap *seen) {
     if (x->op == FV_X_VAR)
         return x->u.var == p || x->u.var == q;
     if (is_joined(x, p, q))
@@ -54,8 +56,11 @@ static bool is_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrm
             if (extent->op == FV_X_DIM ? extent->u.dim != d
                                        : !fv_dim_is_const(d) || extent->u.i != d->value)
                 return true;
+            const fv_dim *axes[2] = {fv_buf_dim(t, x->u.buf, i), d};
+            if (fv_dim_product(t, 2, axes)->opaque) /* the view would have no normal form */
+                return true;
             i++;
-        } else if (is_apart(x->arg[i], p, q, seen))
+        } else if (is_apart(t, x->arg[i], p, q, seen))
             return true;
     }
     return false;
@@ -167,16 +172,19 @@ typedef struct together {
 
 static bool is_apart_in(fv_lowerer *l, const fv_definition *d, const fv_var *p, const fv_var *q) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs), looked = fv_ptrmap_in(l->exprs);
-    return binds_apart(d->body, p, q, &looked) || is_apart(d->body, p, q, &seen) ||
-           (d->place && is_apart(d->place, p, q, &seen));
+    fv_dims *t = l->module->dims;
+    return binds_apart(d->body, p, q, &looked) || is_apart(t, d->body, p, q, &seen) ||
+           (d->place && is_apart(t, d->place, p, q, &seen));
 }
 
 static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **both) {
     for (int m = 0; m < t.n; m++)
         if (is_apart_in(l, t.all[m], p, q))
             return false;
-    const fv_dim *dims[2] = {p->dim, q->dim};
-    fv_var *v = fv_index_var(l->exprs, p->name, fv_dim_product(l->module->dims, 2, dims));
+    const fv_dim *dims[2] = {p->dim, q->dim}, *length = fv_dim_product(l->module->dims, 2, dims);
+    if (length->opaque) /* it overflows: nobody could prove that a view has as many elements */
+        return false;
+    fv_var *v = fv_index_var(l->exprs, p->name, length);
     for (int m = 0; m < t.n; m++) {
         fv_definition *d = t.all[m];
         merger r = {.l = l, .p = p, .q = q, .both = v, .memo = fv_ptrmap_in(l->exprs)};
