@@ -11,6 +11,7 @@
 
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
+#include "ir/definition/view.h"
 #include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
@@ -34,20 +35,24 @@ static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {
     return false;
 }
 
-/* Are the indices i and i + 1 of x p and q, and is its axis of q as long as q? */
-static bool is_pair(const fv_expr *x, int i, const fv_var *p, const fv_var *q) {
+/* Are the indices i and i + 1 of x p and q, is its axis of q as long as q, and would both axes have
+ * a length that does not overflow as one? */
+static bool is_pair(fv_dims *t, const fv_expr *x, int i, const fv_var *p, const fv_var *q) {
     bool reads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
     if (!reads || i + 1 >= x->u.buf->rank || x->arg[i]->op != FV_X_VAR || x->arg[i]->u.var != p ||
         x->arg[i + 1]->op != FV_X_VAR || x->arg[i + 1]->u.var != q)
         return false;
     const fv_expr *extent = x->u.buf->extent[i + 1];
-    return extent->op == FV_X_DIM ? extent->u.dim == q->dim
-                                  : fv_dim_is_const(q->dim) && extent->u.i == q->dim->value;
+    const fv_dim *axes[2] = {fv_buf_dim(t, x->u.buf, i), q->dim};
+    bool same = extent->op == FV_X_DIM ? extent->u.dim == q->dim
+                                       : fv_dim_is_const(q->dim) && extent->u.i == q->dim->value;
+    return same && !fv_dim_product(t, 2, axes)->opaque;
 }
 
 /* Does x name either variable other than as neighbours x[.., p, q, ..] of a buffer whose axis of q
  * is as long as q, or joined? */
-static bool is_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrmap *seen) {
+static bool is_apart(fv_dims *t, const fv_expr *x, const fv_var *p, const fv_var *q,
+                     fv_ptrmap *seen) {
     if (x->op == FV_X_VAR)
         return x->u.var == p || x->u.var == q;
     if (is_joined(x, p, q))
@@ -56,9 +61,9 @@ static bool is_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrm
         return false;
     *fv_ptrmap_at(seen, x) = (void *)x;
     for (int i = 0; i < x->n; i++) {
-        if (is_pair(x, i, p, q))
+        if (is_pair(t, x, i, p, q))
             i++;
-        else if (is_apart(x->arg[i], p, q, seen))
+        else if (is_apart(t, x->arg[i], p, q, seen))
             return true;
     }
     return false;
@@ -142,7 +147,7 @@ static fv_expr *merged(merger *m, fv_expr *x) {
     fv_expr *args[FV_MAX_RANK + 2];
     int n = 0, at = -1;
     for (int i = 0; i < x->n; i++) {
-        if (is_pair(x, i, m->p, m->q)) {
+        if (is_pair(m->l->module->dims, x, i, m->p, m->q)) {
             at = i++;
             args[n++] = fv_x_var(a, m->both);
         } else
@@ -179,8 +184,9 @@ typedef struct together {
 
 static bool is_apart_in(fv_lowerer *l, const fv_definition *d, const fv_var *p, const fv_var *q) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs), looked = fv_ptrmap_in(l->exprs);
-    return binds_apart(d->body, p, q, &looked) || is_apart(d->body, p, q, &seen) ||
-           (d->place && is_apart(d->place, p, q, &seen));
+    fv_dims *t = l->module->dims;
+    return binds_apart(d->body, p, q, &looked) || is_apart(t, d->body, p, q, &seen) ||
+           (d->place && is_apart(t, d->place, p, q, &seen));
 }
 
 static fv_var *merge(fv_lowerer *l, together t, fv_var *p, fv_var *q) {
@@ -199,6 +205,9 @@ static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **
     for (int m = 0; m < t.n; m++)
         if (is_apart_in(l, t.all[m], p, q))
             return false;
+    const fv_dim *dims[2] = {p->dim, q->dim};
+    if (fv_dim_product(l->module->dims, 2, dims)->opaque)
+        return false; /* it overflows: nobody could prove that a view has as many elements */
     *both = merge(l, t, p, q);
     return true;
 }
