@@ -232,7 +232,7 @@ static int cache_bytes(int name, int otherwise) {
 }
 
 const fv_processor *fv_processor_of(const fv_target *t) {
-    return t->columns ? t->columns : fv_processor_of(t);
+    return t->columns ? t->columns : fv_processor_at(t->processor);
 }
 
 const fv_target *fv_target_for(fv_arena *a, const fv_target *of, fv_processor_id processor) {
