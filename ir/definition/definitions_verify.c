@@ -11,7 +11,7 @@
 #include "ir/graph/state.h"
 #include "ir/kernel/printer.h"
 
-enum { ENOUGH = 8 }; /* messages */
+enum { ENOUGH = 8 }; /* errors after which the verifier stops */
 
 bool fv_dv_illegal(fv_verifier *v, const char *format, ...) {
     char text[512];
@@ -35,7 +35,7 @@ const char *fv_dv_text(fv_verifier *v, const fv_expr *x) {
 
 /* ---- where a load reaches ---- */
 
-/* Is there a variable of an empty axis in x? */
+/* Does x contain a variable whose axis is empty, so that x is never evaluated? */
 static bool never_runs(const fv_expr *x, fv_ptrmap *seen) {
     bool found = x->op == FV_X_VAR && x->u.var->dim && x->u.var->dim->hi <= 0;
     if (found || !x->n || *fv_ptrmap_at(seen, x))
@@ -46,9 +46,9 @@ static bool never_runs(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-/* Is there, for some sizes within the bounds of all dims, an element of the loop at which the index
- * is outside? Said where it is certain: an index that is a sum of variables with factors reaches
- * its bounds, whatever the sizes. */
+/* Is the index out of range for some element and some sizes within the bounds of all dims? Reported
+ * only where it is certain: an index that is a sum of variables with constant factors takes its
+ * least and greatest values for every size. */
 static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *extent,
                             const char **how) {
     fv_dims *t = v->m->dims;
@@ -70,7 +70,7 @@ static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *
     return true;
 }
 
-/* Is a dim in it known at run time only? */
+/* Does x contain a dim that only the run knows? */
 static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
     bool found = x->op == FV_X_DIM && x->u.dim->from_data;
     if (found || !x->n || *fv_ptrmap_at(seen, x))
@@ -81,9 +81,10 @@ static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-/* What bounds exclude is refused before. What is loaded is no index before it was asked; else what
- * is made of a graph may rest on what operators know of sizes, and nothing states. Of a text it is
- * said. */
+/* Checks that a load is in range. Indices that the bounds of symbols exclude were refused before.
+ * An index that was loaded needs a guard. For other indices of definitions made from a graph, a
+ * proof may need facts that only the operators knew, so a missing proof is reported for texts
+ * only. */
 static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank, at = 0;
     bool guard = x->op == FV_X_GUARD;
@@ -104,7 +105,7 @@ static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *
     return true;
 }
 
-/* The value in whose memory it is stored. */
+/* The value in whose memory x is stored: x itself, or the value of which it is a view. */
 static const fv_value *memory_of(const fv_verifier *v, const fv_value *x) {
     const fv_defined *d = fv_ptrmap_get(&v->defined, x);
     return d && d->fate == FV_FATE_VIEW ? d->of : x;
@@ -112,8 +113,8 @@ static const fv_value *memory_of(const fv_verifier *v, const fv_value *x) {
 
 /* ---- inputs in whose memory a result is stored ---- */
 
-/* The type that a port has for who calls, where more than that is in memory; NULL: it has all of
- * it, or is packed. */
+/* The type of port i as callers see it, if its memory is larger than that; NULL: callers see all of
+ * the memory, or the elements are packed. */
 static const fv_type *valid_type(const fv_type *const *types, int i) {
     return types && types[i] && !fv_elem_is_packed(types[i]->elem) ? types[i] : NULL;
 }
@@ -129,23 +130,24 @@ static int result_over(const fv_verifier *v, const fv_value *param) {
     return -1;
 }
 
-/* The result that is assembled over it: parts of that lie there. */
+/* The result that is assembled in the memory of input x, where its parts are stored; NULL: there is
+ * none. */
 static const fv_defined *assembled_over(const fv_verifier *v, const fv_value *x) {
     int i = x->kind == FV_VALUE_PARAM ? result_over(v, x) : -1;
     const fv_defined *d = i < 0 ? NULL : fv_ptrmap_get(&v->defined, v->m->funcs->body->last->in[i]);
     return d && d->fate == FV_FATE_ASSEMBLED && d->of == x ? d : NULL;
 }
 
-/* Does a kernel of its own write it in the memory of an input? */
+/* Is it written by a custom kernel in the memory of an input? */
 static bool is_written(const fv_defined *d) {
     return d->fate == FV_FATE_ASSEMBLED && d->of && d->value->def->def->kernel;
 }
 
-/* How many of an axis may be read: of the memory of a state what callers see of it, but for who
- * says what it is. */
+/* The number of elements along `axis` that may be read from a value. Of a state with spare
+ * capacity, that is what callers see of it; fv.Extend itself sees all of the memory. */
 static const fv_dim *readable(const fv_verifier *v, const fv_value *from, int axis) {
     const fv_op *ret = v->m->funcs->body->last;
-    for (int i = 0; i < ret->nin; i++) /* what is to lie there */
+    for (int i = 0; i < ret->nin; i++) /* the value becomes result i, which extends a state */
         if (ret->in[i] == from && valid_type(v->d->out, i))
             return v->d->out[i]->dims[axis];
     int i = from->kind == FV_VALUE_PARAM && !fv_op_is(v->at->value->def, FV_OP_fv_Extend)
@@ -157,7 +159,7 @@ static const fv_dim *readable(const fv_verifier *v, const fv_value *from, int ax
     return t ? t->dims[axis] : from->type->dims[axis];
 }
 
-/* What is wrong with result i, which callers see less of than is in memory; NULL: nothing. */
+/* What is wrong with result i, of which callers see less than its memory holds; NULL: nothing. */
 static const char *over_problem(fv_verifier *v, const fv_op *ret, int i) {
     const fv_func *f = v->m->funcs;
     const fv_value *x = ret->in[i];
@@ -195,7 +197,8 @@ static const char *over_problem(fv_verifier *v, const fv_op *ret, int i) {
     return NULL;
 }
 
-/* Is result i, which has a capacity, where it belongs, or can it be? */
+/* Is result i, which has a capacity, stored in the memory of the input that it is the state of?
+ * Before the step `extend`: can it be? */
 static bool is_in_place(const fv_verifier *v, const fv_op *ret, int i) {
     const fv_func *f = v->m->funcs;
     const fv_defined *d = fv_ptrmap_get(&v->defined, ret->in[i]);
@@ -228,8 +231,7 @@ static bool check_ports(fv_verifier *v, const fv_op *ret) {
 
 /* ---- parts ---- */
 
-/* What is added to the index in x, which is nothing else but this sum; NULL: it is something
- * else. */
+/* The offset d if x is index + d; NULL: x is something else. */
 static const fv_dim *offset_in(fv_dims *t, const fv_expr *x, const fv_var *index) {
     if (x->op == FV_X_VAR)
         return x->u.var == index ? fv_dim_const(t, 0) : NULL;
@@ -242,7 +244,7 @@ static const fv_dim *offset_in(fv_dims *t, const fv_expr *x, const fv_var *index
     return NULL;
 }
 
-/* Along that axis of memory, where does the part begin and end? */
+/* The range [from, to) of the part along this axis of the whole; NULL: not known. */
 static void part_range(const fv_verifier *v, const fv_defined *part, int axis, const fv_dim **from,
                        const fv_dim **to) {
     fv_dims *t = v->m->dims;
@@ -250,7 +252,7 @@ static void part_range(const fv_verifier *v, const fv_defined *part, int axis, c
     *to = *from ? fv_dim_add(t, *from, part->def->index[axis]->dim) : NULL;
 }
 
-/* Is an index always before `from`, or from `to` on? */
+/* Is the index always less than `from` or at least `to`, so that it does not touch the part? */
 static bool is_beside(fv_verifier *v, fv_expr *index, const fv_dim *from, const fv_dim *to,
                       const fv_dim *whole, fv_expr *cond) {
     fv_dims *t = v->m->dims;
@@ -261,8 +263,7 @@ static bool is_beside(fv_verifier *v, fv_expr *index, const fv_dim *from, const 
            fv_inside_load(v->inside, 1, &behind, &rest, cond, &at);
 }
 
-/* Of a value whose parts are not all made yet: does a load of it reach none of those that are
- * not? */
+/* Checks a load from a value of which some parts are not computed yet: it must not reach those. */
 static bool reaches_made_parts(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank;
     fv_expr *cond = x->op == FV_X_GUARD ? x->arg[rank] : NULL;
@@ -273,7 +274,7 @@ static bool reaches_made_parts(fv_verifier *v, const fv_expr *x, const fv_dim *c
         for (int k = 0; k < rank && !beside; k++) {
             const fv_dim *from, *to;
             if (part->def->rank != rank || part->def->place->n != rank)
-                break; /* which is illegal */
+                break; /* check_block reports it */
             part_range(v, part, k, &from, &to);
             beside = from && is_beside(v, x->arg[k], from, to, extent[k], cond);
         }
@@ -287,14 +288,15 @@ static bool reaches_made_parts(fv_verifier *v, const fv_expr *x, const fv_dim *c
 
 /* ---- groups ---- */
 
-/* The value in whose memory it is made: that of the whole, of a part. */
+/* The value whose memory x is written to: the whole if x is a part. */
 static const fv_value *home_of(const fv_verifier *v, const fv_value *x) {
     const fv_defined *d = fv_ptrmap_get(&v->defined, x);
     return d && d->fate == FV_FATE_PART ? d->of : memory_of(v, x);
 }
 
-/* What one kernel makes besides is there with the same shared indices; of what it makes a part of,
- * nothing is known. */
+/* Checks a read of another result of the same group: the kernel has that element only at the same
+ * shared indices. Elements of a whole of which the group computes a part must not be read at
+ * all. */
 static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
     const fv_value *from = x->u.buf->value;
     const fv_op *op = v->at->value->def;
@@ -318,7 +320,8 @@ static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
     return true;
 }
 
-/* What indexes it and the first one indexes all of them. */
+/* Checks one result of a group: its first axes are indexed by the shared variables, those of the
+ * first result. */
 static bool check_member(fv_verifier *v, const fv_definition *first) {
     const fv_definition *d = v->at->def;
     for (int i = 0; i < d->rank; i++) {
@@ -332,7 +335,7 @@ static bool check_member(fv_verifier *v, const fv_definition *first) {
     return true;
 }
 
-/* What one kernel makes has memory, and definitions that agree on what is shared. */
+/* Checks a group: each result has memory, and their definitions agree on the shared axes. */
 static bool check_group(fv_verifier *v, const fv_op *op) {
     fv_definition *all[FV_MAX_OUT];
     for (int i = 0; i < op->nout; i++) {
@@ -389,7 +392,8 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
         (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank + 1]->type.elem != x->type.elem))
         return fv_dv_illegal(v, "`%s`: condition or other value is of the wrong type",
                              fv_dv_text(v, x));
-    bool empty = false; /* then so is the result, which relations may tell, and bounds do not */
+    /* a relation of the module may say that the result is empty, too, which bounds do not */
+    bool empty = false;
     for (int i = 0; i < b->rank; i++)
         empty |= from->type->dims[i]->hi <= 0;
     const fv_dim *extent[FV_MAX_RANK];
@@ -415,7 +419,8 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
 
 /* ---- variables ---- */
 
-/* The bit of a variable of a reduction; 0: one too many to be followed. */
+/* The bit of a reduction variable; 0: there are more variables than bits, and this one is not
+ * tracked. */
 static uint64_t bit_of(fv_verifier *v, const fv_var *var) {
     int i = 0;
     while (i < v->nvars && v->vars[i] != var)
@@ -434,7 +439,7 @@ static bool is_index(const fv_definition *d, const fv_var *var) {
     return false;
 }
 
-/* After the step that decides orders each sum has one; before it none has. */
+/* After the step `order` each reduction has an order; before it none has. */
 static bool check_order(fv_verifier *v, const fv_expr *x) {
     bool open = x->u.red.order == FV_ORDER_OPEN;
     if (!fv_step_comes(v->d->after, "order"))
@@ -444,7 +449,7 @@ static bool check_order(fv_verifier *v, const fv_expr *x) {
                                  fv_dv_text(v, x));
 }
 
-/* Node by node, parts first; *free: the variables of reductions that are free in it. */
+/* Checks each node once, parts first. *free: bits of the reduction variables that are free in x. */
 static bool check_node(fv_verifier *v, const fv_expr *x, uint64_t *free) {
     uint64_t *known = fv_ptrmap_get(&v->free, x), part;
     if (known) {
@@ -483,8 +488,7 @@ static bool check_node(fv_verifier *v, const fv_expr *x, uint64_t *free) {
     return true;
 }
 
-/* Is no reduction within another one over the same variable? Reductions are nested only a few
- * levels deep. */
+/* Checks that no reduction is nested in another one over the same variable. */
 static bool check_nesting(fv_verifier *v, const fv_expr *x, uint64_t running, fv_ptrmap *seen) {
     uint64_t *with = fv_ptrmap_get(seen, x);
     if (with && (running & ~*with) == 0)
@@ -541,7 +545,7 @@ static bool check_indices(fv_verifier *v) {
     return true;
 }
 
-/* Does no element of one part lie where one of the other does? */
+/* Do two parts of a value have no element in common? */
 static bool are_apart(fv_verifier *v, const fv_defined *a, const fv_defined *b) {
     const fv_dim *from[2], *to[2];
     for (int i = 0; i < a->def->rank; i++) {
@@ -561,7 +565,7 @@ static bool is_empty(const fv_definition *d) {
     return empty;
 }
 
-/* Nothing is written where the input has something. */
+/* Does the part begin after the end of the input's elements, in whose memory it is stored? */
 static bool is_behind_input(fv_verifier *v, const fv_defined *x) {
     const fv_type *in = v->d->in[x->of->index];
     const fv_dim *from, *to;
@@ -577,8 +581,8 @@ static bool is_behind_input(fv_verifier *v, const fv_defined *x) {
                          fv_dv_text(v, x->def->place), x->of->name);
 }
 
-/* Is it a block of the whole: each of its elements at its own indices, and something added to them?
- * Its axes are then those of the whole, in the same order of memory. */
+/* Checks that a part is a block of the whole: each element is stored at its own indices plus an
+ * offset per axis. Part and whole then have the same axes, in the same order in memory. */
 static bool check_block(fv_verifier *v, const fv_defined *x, int last) {
     const fv_expr *place = x->def->place;
     int rank = x->def->rank;
@@ -598,7 +602,8 @@ static bool check_block(fv_verifier *v, const fv_defined *x, int last) {
                 v,
                 "its axes lie in another order in memory than those of %%%s, which it is a part of",
                 x->of->name);
-        if (fv_dim_is_one(whole) && !fv_dim_is_const(own)) /* such an axis is nobody's index */
+        /* an axis of one element need not occur in an index */
+        if (fv_dim_is_one(whole) && !fv_dim_is_const(own))
             return fv_dv_illegal(v, "axis %d has %s elements, in an axis of 1",
                                  fv_memory_axis(rank, x->last, i), fv_dim_str(v->a, own));
     }
@@ -626,7 +631,8 @@ static bool check_place(fv_verifier *v) {
     return true;
 }
 
-/* A text says why; steps may rest on what operators know. */
+/* Are a and b equal? A text must state a relation that proves it; between steps, it is enough that
+ * it is not refuted, since operators know more. */
 static bool are_as_many(fv_verifier *v, const fv_dim *a, const fv_dim *b) {
     return v->is_text ? fv_module_equal(v->m, a, b)
                       : fv_dim_compare(v->m->dims, a, b) != FV_DIM_DIFFERENT;
@@ -670,7 +676,8 @@ static bool loads_from(const fv_expr *x, const fv_value *p, fv_ptrmap *seen) {
     return found;
 }
 
-/* What reads p, as it was or as it becomes; NULL: nothing. */
+/* A value whose definition reads input p, or a result stored in its memory, directly or as a view;
+ * NULL: there is none. */
 static const fv_value *reader_of(const fv_verifier *v, const fv_value *p) {
     for (int i = 0; i < v->d->n; i++) {
         const fv_defined *x = &v->d->all[i];
@@ -682,7 +689,8 @@ static const fv_value *reader_of(const fv_verifier *v, const fv_value *p) {
     return NULL;
 }
 
-/* A kernel that writes in the memory of its first operand, which has all of it before. */
+/* Checks a custom kernel that writes in the memory of its first operand, which holds all of the
+ * state before. */
 static bool check_written(fv_verifier *v) {
     const fv_func *f = v->m->funcs;
     const fv_op *ret = f->body->last;
@@ -698,7 +706,8 @@ static bool check_written(fv_verifier *v) {
                                      x->def->def->name, problem);
 }
 
-/* What the input has, and its parts, are all that callers see of it. */
+/* Checks a result assembled in the memory of an input: the input's elements and the parts are
+ * together what callers see of the result. */
 static bool check_over(fv_verifier *v) {
     const fv_value *x = v->at->value, *p = v->at->of;
     if (x->def->def->kernel)
@@ -721,8 +730,8 @@ static bool check_over(fv_verifier *v) {
                          fv_dim_str(v->a, all));
 }
 
-/* A result with a row for each iteration has one part, whose place is given by the number of the
- * iteration. */
+/* Checks a result of a loop that has a row for each iteration: it has one part, stored at the
+ * number of the iteration. */
 static bool check_rows(fv_verifier *v, const fv_op *end) {
     const fv_value *x = v->at->value;
     const fv_op *loop = fv_loop_begin(end);
@@ -738,15 +747,15 @@ static bool check_rows(fv_verifier *v, const fv_op *end) {
         part_range(v, row, i, &begin, &to);
         from = begin && fv_dim_is_const(begin) && begin->value == 0 ? from : NULL;
     }
-    /* there is one iteration */
+    /* a loop of one iteration */
     bool only = from && turn->lo == turn->hi && fv_dim_is_const(from) && from->value == turn->lo;
     return (from && from == turn) || only ||
            fv_dv_illegal(
                v, "an iteration computes no row of it, or not at the index of the iteration");
 }
 
-/* Parts are disjoint and inside of the whole, so they cover it if they have as many elements. A
- * value without parts is stored in another one and has no readers. */
+/* Checks an assembled value: its parts are disjoint blocks with as many elements as the whole, so
+ * they cover it. A value without parts is stored within another value and has no readers. */
 static bool check_assembled(fv_verifier *v) {
     const fv_value *x = v->at->value;
     const fv_dim *parts = fv_ptrmap_get(&v->parts, x);
@@ -793,7 +802,8 @@ void fv_dv_note_made(fv_verifier *v, const fv_value *x) {
     *fv_ptrmap_at(&v->made, x) = (void *)(uintptr_t)x;
 }
 
-/* Is each result of an op that has no kernel defined, once it could be? */
+/* Checks that a result has a definition if it needs one. A result of a custom kernel has none,
+ * except the first one if it is stored in the memory of an input. */
 static bool check_result(fv_verifier *v, const fv_op *op, const fv_value *out) {
     const fv_defined *x = fv_ptrmap_get(&v->defined, out);
     if (x && op->def->kernel && !(x->fate == FV_FATE_ASSEMBLED && x->of && out == op->out[0]))
@@ -812,7 +822,8 @@ static fv_recurrence *recurrence_of(const fv_verifier *v, const fv_op *op) {
     return NULL;
 }
 
-/* What is wrong in one is said of it, and not of who uses it. */
+/* Checks an op and its definitions. An error in a definition is reported there, not at its
+ * users. */
 static bool check_op(fv_verifier *v, const fv_op *op) {
     fv_recurrence *r = recurrence_of(v, op);
     bool ok = (!fv_is_group(op) || check_group(v, op)) && (!r || fv_dv_recurrence(v, op, r));
@@ -884,7 +895,8 @@ bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *af
     for (int i = 0; i < body->nparams; i++)
         fv_dv_note_made(&v, body->params[i]);
     v.errors += !check_ports(&v, body->last);
-    bool ports = v.errors == 0; /* otherwise it is not known what may be read */
+    /* the loads are checked only if the ports are correct, which say what may be read */
+    bool ports = v.errors == 0;
     for (const fv_op *op = body->first; ports && op && v.errors < ENOUGH; op = op->next)
         v.errors += !check_op(&v, op) || !check_uses(&v, op) ||
                     (op == body->last && !check_results(&v, op));

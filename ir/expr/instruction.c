@@ -10,7 +10,7 @@
 static void f32_from_f16(const void *in, void *out) {
     uint16_t bits;
     memcpy(&bits, in, sizeof bits);
-    float x = (float)fv_float_decode(FV_F16, bits); /* exact */
+    float x = (float)fv_float_decode(FV_F16, bits); /* exact: every f16 is an f32 */
     memcpy(out, &x, sizeof x);
 }
 
@@ -24,8 +24,10 @@ static void f16_from_f32(const void *in, void *out) {
 /* ---- the table ---- */
 
 static const fv_instruction rows[] = {
-#define IN(e, lanes_)  {FV_##e, lanes_}
-#define OUT(e, lanes_) {FV_##e, lanes_}
+#define IN(e, lanes_)                                                                              \
+    { FV_##e, lanes_ }
+#define OUT(e, lanes_)                                                                             \
+    { FV_##e, lanes_ }
 #define INSTRUCTION(id, op_, in_, out_, feature_, llvm_, c_, lane_, meaning_)                      \
     {.name = #id,                                                                                  \
      .op = FV_X_##op_,                                                                             \

@@ -1,12 +1,12 @@
-/* rewrite.c - an op into simpler ones, by its entry: its .decompose, its .rule, or a tree of what
- * associates. */
+/* rewrite.c - replaces an op by simpler ones as its entry says: by its .decompose or its .rule, or
+ * by a tree of ops if it is associative and has many operands. */
 #include "ir/rule/rewrite.h"
 
 #include "ir/graph/branch.h"
 #include "ir/graph/infer.h"
 #include "ir/rule/rule.h"
 
-enum { MAX_FAN = 32 }; /* operands of one that associates: more become a tree */
+enum { MAX_FAN = 32 }; /* operands of an associative op above which it becomes a tree */
 
 static bool is_wide(const fv_op *op) {
     return op->def->associates && op->nin > MAX_FAN;
@@ -17,7 +17,7 @@ bool fv_op_must_rewrite(const fv_op *op) {
     return !stays && (op->def->decompose || op->def->rule || is_wide(op));
 }
 
-/* f(a, b, ...) to f(f(a, b, ...), f(...), ...): a layer of the tree. */
+/* Replaces f(a, b, ...) by f(f(a, b, ...), f(...), ...), which adds one layer to the tree. */
 static void narrow(fv_rewriter *w, fv_op *op) {
     fv_arena *a = w->module->arena;
     fv_value **parts = FV_NEW(a, fv_value *, op->nin / MAX_FAN + 1);

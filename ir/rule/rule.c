@@ -1,4 +1,4 @@
-/* rule.c - matching rules against ops, and building the other side. See rule.h. */
+/* rule.c - matches rules against ops and builds their replacements. See rule.h. */
 #include "ir/rule/parts.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name) {
     return NULL;
 }
 
-/* Of all attempts, the one that got furthest is reported. */
+/* Records why a match failed. Of all attempts, the one that got furthest is reported. */
 static bool miss(fv_matcher *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool miss(fv_matcher *m, const char *format, ...) {
     if (!m->explain || m->depth <= m->deepest)
@@ -50,7 +50,7 @@ static bool bind(fv_matcher *m, const char *name, fv_value *value, const fv_attr
     return true;
 }
 
-/* Its first result that there is. */
+/* The name of an op for messages: its first result that is used, or the operator. */
 static const char *called(const fv_op *op) {
     int i = 0;
     while (i < op->nout - 1 && !op->out[i])
@@ -142,7 +142,7 @@ static bool match_attrs(fv_matcher *m, const fv_ast *p, const fv_op *op) {
 
 /* ---- matching ---- */
 
-/* Of one match: choices within choices would never end. */
+/* limits for matching one rule: nested choices would take exponential time */
 enum { MOST_REPEATED = 64, MOST_GOALS = 100000 };
 
 /* The goals that are still to be matched: a list, so that a choice holds for all later goals and
@@ -150,9 +150,10 @@ enum { MOST_REPEATED = 64, MOST_GOALS = 100000 };
  * and the number of operands that a name captures. */
 typedef struct goal {
     const fv_ast *p;
-    fv_value *v; /* it has to match p; or, where it is NULL, */
+    fv_value *v; /* the value that must match p; NULL: `in` is matched instead */
     const fv_op *op;
-    fv_value *const *in; /* operands of op from here on match arguments of p from `arg` on */
+    /* the remaining operands, which must match the arguments of p from number `arg` on */
+    fv_value *const *in;
     int nin, arg;
     const struct goal *next;
 } goal;
@@ -184,7 +185,7 @@ static bool bind_rest(fv_matcher *m, const char *name, int n, fv_value *const *v
 
 static bool solve_operands(fv_matcher *m, const goal *g);
 
-/* As few as let the rest match. */
+/* Lets `name..` capture the first k operands, for the smallest k with which the rest matches. */
 static bool solve_rest(fv_matcher *m, const char *name, const goal *g, goal *rest) {
     int n = m->n, depth = m->depth;
     for (int k = 0; k <= g->nin && may_go_on(m); k++) {
@@ -213,7 +214,8 @@ static bool solve_operands(fv_matcher *m, const goal *g) {
         arg++;
     if (arg == g->p->n && !g->nin)
         return solve(m, g->next);
-    if (arg == g->p->n) /* operands captured by `xs..` are tried with other numbers */
+    /* `xs..` tries several numbers of operands, so this is no failure to report */
+    if (arg == g->p->n)
         return !has_rest(g->p) && miss(m, "'%s' has %d operands", called(g->op), g->op->nin);
     const fv_ast *p = g->p->arg[arg];
     goal rest = {.p = g->p, .op = g->op, .arg = arg + 1, .next = g->next};
@@ -236,7 +238,7 @@ static bool is_of(const fv_op *op, const char *name) {
                : !*domain;
 }
 
-/* Of an op, or result(i, an op). */
+/* The op of a pattern OP(...) or result(i, OP(...)). */
 static const fv_ast *op_of(const fv_ast *p) {
     return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? p->arg[1] : p;
 }
@@ -244,7 +246,8 @@ static int result_of(const fv_ast *p) {
     return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? (int)p->arg[0]->i : -1;
 }
 
-/* v is result number `result`, or the only one, where that is -1. */
+/* Matches v against a pattern of an op. v must be its result number `result`; -1: its only
+ * result. */
 static bool solve_op(fv_matcher *m, const fv_ast *p, const fv_value *v, int result,
                      const goal *next) {
     const fv_op *op = v->def;
@@ -280,7 +283,7 @@ static bool solve_either(fv_matcher *m, const goal *g) {
             return true;
         go_back(m, n, depth);
     }
-    /* one of them got further, or others did */
+    /* keep the message of the alternative that got further; if none did, say that none matches */
     if (!m->explain || deepest >= depth || m->deepest != depth)
         return false;
     fv_text t = {.arena = m->module->arena};
@@ -289,7 +292,7 @@ static bool solve_either(fv_matcher *m, const goal *g) {
     return false;
 }
 
-/* Is v made by an op that may be skipped? */
+/* Is v computed by an op that the pattern may skip? */
 static bool is_skipped(fv_matcher *m, const fv_ast *wrapper, const fv_value *v) {
     if (fv_pattern_kind_of(wrapper) == FV_PATTERN_EITHER)
         return is_skipped(m, wrapper->arg[0], v) || is_skipped(m, wrapper->arg[1], v);
@@ -298,7 +301,7 @@ static bool is_skipped(fv_matcher *m, const fv_ast *wrapper, const fv_value *v) 
            match_attrs(m, wrapper, op);
 }
 
-/* As many are skipped as let the rest match. */
+/* Skips from 0 to `most` ops; takes the smallest number with which the rest matches. */
 static bool solve_skipping(fv_matcher *m, const goal *g, int most) {
     fv_value *at[MOST_REPEATED + 1] = {g->v};
     int n = m->n, depth = m->depth, skipped = 0;
@@ -368,10 +371,11 @@ static bool solve_value(fv_matcher *m, const goal *g) {
     case FV_PATTERN_REST:
     case FV_PATTERN_NONE: break;
     }
-    return false; /* operands, which are matched by the op; nothing else is parsed */
+    /* not reached: operand lists are matched by solve_op, and the parser refuses other kinds */
+    return false;
 }
 
-/* Matches the first goal, then the rest; on failure everything is as it was. */
+/* Matches the first goal and then all others. On failure, captures and messages are restored. */
 static bool solve(fv_matcher *m, const goal *g) {
     if (!g)
         return solve_conditions(m);
@@ -397,7 +401,7 @@ static fv_value *build_number(fv_rewriter *w, const fv_matcher *m, double v) {
     fv_elem e = literal_type(m);
     if (fv_elem_is_float(e))
         return fv_w_float(w, e, v);
-    if (!fv_is_whole(v)) { /* the type cannot hold it */
+    if (!fv_is_whole(v)) { /* an integer constant cannot hold the value */
         w->failed = true;
         return NULL;
     }
@@ -445,7 +449,8 @@ static bool build_attr(const fv_matcher *m, const fv_ast *named, const fv_opdef 
     const char *name = fv_intern(m->session, named->name);
     if (x->kind == FV_AST_INDEX)
         return composed(m, x, name, out);
-    if (!c && x->kind == FV_AST_NAME) { /* of the op that this is the meaning of, and not there */
+    /* an optional attribute that the op being expanded does not have: the default is used */
+    if (!c && x->kind == FV_AST_NAME) {
         *out = (fv_attr){0};
         return true;
     }
@@ -458,7 +463,7 @@ static bool build_attr(const fv_matcher *m, const fv_ast *named, const fv_opdef 
 
 static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x);
 
-/* The operands that `x..` captured count individually. */
+/* The number of operands of a call; the operands that `x..` captured count individually. */
 static int count_operands(const fv_matcher *m, const fv_ast *call) {
     int n = 0;
     for (int i = 0; i < call->n; i++)
@@ -467,7 +472,7 @@ static int count_operands(const fv_matcher *m, const fv_ast *call) {
     return n;
 }
 
-/* Result number i of so many as there have to be. */
+/* Builds an op and returns its result number `result`. */
 static fv_value *build_op(fv_rewriter *w, const fv_matcher *m, const fv_ast *call, int result) {
     fv_value **in = FV_NEW(w->module->arena, fv_value *, count_operands(m, call) + 1);
     fv_attr attrs[FV_MAX_ATTRS];
@@ -502,11 +507,11 @@ static fv_value *build(fv_rewriter *w, const fv_matcher *m, const fv_ast *x) {
     if (fv_rule_number(x, &v))
         return build_number(w, m, v);
     if (x->kind == FV_AST_NAME)
-        return NULL; /* an operand that is left out of the op that this is the meaning of */
+        return NULL; /* an optional operand that the op being expanded does not have */
     return build_op(w, m, op_of(x), result_of(x) < 0 ? 0 : result_of(x));
 }
 
-/* Equal by proof: whoever uses the old value relies on its type. */
+/* Are the types proved to be equal? Users of the old value rely on its type. */
 static bool same_type(fv_dims *t, const fv_type *a, const fv_type *b) {
     if (a->kind != FV_TENSOR || b->kind != FV_TENSOR || a->elem != b->elem || a->rank != b->rank)
         return false;
@@ -516,7 +521,7 @@ static bool same_type(fv_dims *t, const fv_type *a, const fv_type *b) {
     return true;
 }
 
-/* Of the op's results the one that is replaced. */
+/* The number of the result that the rule replaces. */
 static int root_result(const fv_rule *r) {
     return result_of(r->pattern) < 0 ? 0 : result_of(r->pattern);
 }
@@ -562,7 +567,8 @@ static bool match(fv_matcher *m) {
     const fv_ast *p = m->rule->pattern;
     int result = root_result(m->rule);
     const fv_value *v = result < op->nout ? op->out[result] : NULL;
-    if (result_of(p) >= 0 && v && !v->nuses) /* where it was replaced already others keep the op */
+    /* a result whose uses were replaced before; the op is still there because of its other results */
+    if (result_of(p) >= 0 && v && !v->nuses)
         return miss(m, "nothing uses '%s'", v->name);
     bool ok = v && solve_op(m, op_of(p), v, result_of(p), NULL);
     m->depth += ok;
@@ -601,7 +607,8 @@ bool fv_rule_matches(const fv_rule *r, fv_op *op, fv_mismatch *why) {
     return tell(&m, match(&m), why);
 }
 
-/* What is neither proved nor refuted is assumed: the run checks it. False after a diagnostic. */
+/* Checks that the type of the replacement is the expected one. Equal dims that are neither proved
+ * nor refuted are assumed, and checked in the run. False after a diagnostic. */
 static bool gives(fv_op *op, const fv_type *want, const fv_type *type) {
     fv_module *m = fv_op_module(op);
     bool same = type->kind == FV_TENSOR && want->kind == FV_TENSOR && type->elem == want->elem &&
