@@ -80,7 +80,7 @@ typedef struct fv_pipeline_options {
      * all are made */
     const fv_gate *gate;
     const fv_rule_watch *rules; /* NULL: nobody looks */
-    /* names of rules that are not applied, NULL terminated; NULL: all may be */
+    /* names of rules that are not applied, NULL terminated; NULL: all are applied */
     const char *const *without;
     const struct fv_watch *watch; /* NULL: nobody looks */
     /* passes in addition to those of the table, NULL terminated; NULL: none */

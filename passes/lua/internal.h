@@ -41,7 +41,7 @@ struct fv_lua {
     fv_lua_options o;
     const char *path, *folder;
     size_t used;  /* bytes that the state has allocated */
-    bool starved; /* the last failed allocation exceeded the limit */
+    bool starved; /* whether the last failed allocation would have exceeded the memory limit */
     bool late;    /* the limit of steps was exceeded, or the script was interrupted */
     size_t base;  /* bytes of the session when the outermost call began */
     int64_t steps;
@@ -68,7 +68,7 @@ struct fv_lua {
     const char **files; /* the scripts that were read */
     int nfiles, cap_files;
     fv_text key;
-    /* of the error that nobody caught */
+    /* of the error that the script did not catch */
     char message[FV_LUA_TEXT];
     fv_lua_frame frames[FV_LUA_FRAMES];
     int nframes, at; /* at: the frame to which the message refers; -1: none */
