@@ -1,5 +1,5 @@
-/* ops.c - `fovea ops`: the catalogue, as a table, as JSON, as docs/operators.md, or one op
- * whole. */
+/* ops.c - `fovea ops`: prints the catalogue as a table, as JSON or as docs/operators.md, or one
+ * operator in full. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 /* ---- what an entry says ---- */
 
-/* How the op gets its meaning. */
+/* What defines the meaning of the operator. */
 static const char *meaning(const fv_opdef *d) {
     return d->formula     ? "formula"
            : d->rule      ? "rule"
@@ -91,7 +91,8 @@ static void print_domain(fv_context *c, const char *dom) {
             continue;
         fv_out("| %s | %s | %s | %s | ", d->name, versions(c->arena, d), all_types(c->arena, d),
                meaning(d));
-        for (const char *p = d->doc ? d->doc : ""; *p; p++) /* a bar would end the cell */
+        /* `|` would end the cell of the table */
+        for (const char *p = d->doc ? d->doc : ""; *p; p++)
             fv_out(*p == '|' || *p == '*' || *p == '_' || *p == '<' ? "\\%c" : "%c", *p);
         fv_out(" |\n");
     }

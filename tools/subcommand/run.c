@@ -1,4 +1,4 @@
-/* run.c - `fovea run`: a model on inputs from files, or on random ones. */
+/* run.c - `fovea run`: runs a model on inputs from files, or on random ones. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static bool is_elsewhere(const fv_args *a) {
     return (a->output && !strcmp(a->output, "-")) || (a->quiet && (a->output || a->expect));
 }
 
-/* Writes, compares and maps what was run. */
+/* Writes and compares the outputs, and writes attention maps. */
 static int report_all(fv_context *c, const fv_subject *m, fv_backend_kind backend,
                       fv_labels *labels, json_t *list, json_t *maps) {
     int differ = 0, status;
@@ -69,7 +69,8 @@ static int run(fv_context *c, fv_subject *m, fv_backend_kind backend) {
     return report(c, m, backend, &labels);
 }
 
-/* Maps are made of a graph, which is read a second time. */
+/* Refuses options that attention maps do not support: they need the graph, which is read a second
+ * time. */
 static int refuse_maps(fv_context *c) {
     const fv_args *a = c->args;
     if (a->labels && !a->attention_maps)
