@@ -1,5 +1,5 @@
-/* protocol.h - what a model asks of its caller, as statements of its host program: the one place
- * that knows. */
+/* protocol.h - what a model requires of its caller, written as statements of its host program. No
+ * other code knows these rules. */
 #ifndef FV_BACKEND_CONSUMER_PROTOCOL_H
 #define FV_BACKEND_CONSUMER_PROTOCOL_H
 

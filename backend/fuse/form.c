@@ -10,7 +10,7 @@
 
 /* ---- attention ---- */
 
-/* The scores of a row: over the axes of d but for the features, the keys last. */
+/* The definition of the scores: the axes of d without that of features, and the keys last. */
 static fv_definition scores_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at) {
     fv_definition r = {.value = d->value, .body = at->score, .rank = 0};
     r.index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
@@ -39,7 +39,7 @@ bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
 
 /* ---- axes ---- */
 
-/* Axes with more than one element on which x depends and `other` does not, as bits. */
+/* Axes (as bits) with more than one element on which x depends and `other` does not. */
 static uint32_t axes_of(const fv_definition *d, const fv_expr *x, const fv_expr *other) {
     uint32_t axes = 0;
     for (int i = 0; i < d->rank; i++)
@@ -57,7 +57,7 @@ static int last_axis(const fv_definition *d) {
     return i;
 }
 
-/* The form of d, which is a contraction with its axes split and merged. */
+/* The form of a contraction whose axes are split and merged. */
 static fv_form contraction_of(const fv_definition *d, bool each) {
     fv_expr *sum;
     fv_form form = {.kind = FV_FORM_CONTRACT, .each = each};
@@ -69,7 +69,7 @@ static fv_form contraction_of(const fv_definition *d, bool each) {
     bool second = in[0] && in[1] ? fv_x_is_constant(f[1]) : in[1];
     form.rows = axes_of(d, f[!second], f[second]);
     form.columns = UINT32_C(1) << last;
-    if (!each) /* one that a factor sees in groups is in both */
+    if (!each) /* axes that a factor uses in groups belong to rows and columns */
         form.columns |= axes_of(d, f[second], f[!second]);
     return form;
 }
@@ -78,7 +78,7 @@ static fv_form attention_of(fv_lowerer *l, const fv_definition *d) {
     fv_attention at;
     fv_form form = {.kind = FV_FORM_ATTENTION};
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* they were said of the definition with its axes merged */
+    l->reasons = NULL; /* reasons were recorded for the definition with merged axes */
     if (fv_find_attention(l, d, &at)) {
         form.rows = axes_of(d, at.q, at.k) & ~axes_of(d, at.v, at.weight);
         form.columns = axes_of(d, at.v, at.weight);

@@ -1,5 +1,5 @@
-/* arith_float.c - f32 and f64 operations of the interpreter: IEEE 754, round to nearest, no
- * contraction (the build switches it off). Which NaN comes out is nobody's business. */
+/* arith_float.c - f32 and f64 operations of the interpreter: IEEE 754, round to nearest, without
+ * contraction (the build disables it). Which NaN results is not specified. */
 #include <float.h>
 #include <math.h>
 
@@ -84,7 +84,8 @@
 FLOAT(reg_f32, f)
 FLOAT(reg_f64, )
 
-#define PAIR(name, T) {name##_##T##_1, name##_##T##_n}
+#define PAIR(name, T)                                                                              \
+    { name##_##T##_1, name##_##T##_n }
 #define ROWS(E, T)                                                                                 \
     [FV_X_ADD][E] = PAIR(add, T), [FV_X_SUB][E] = PAIR(sub, T), [FV_X_MUL][E] = PAIR(mul, T),      \
     [FV_X_DIV][E] = PAIR(div, T), [FV_X_MIN][E] = PAIR(min, T), [FV_X_MAX][E] = PAIR(max, T),      \
