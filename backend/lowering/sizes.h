@@ -1,12 +1,13 @@
-/* sizes.h - sizes that choices go by; they change no result. */
+/* sizes.h - estimates of sizes, for decisions that change no result. */
 #ifndef FV_BACKEND_LOWERING_SIZES_H
 #define FV_BACKEND_LOWERING_SIZES_H
 
 #include "ir/type/type.h"
 
-enum { FV_TYPICAL = 128 }; /* of a dim whose bounds do not say otherwise */
+enum { FV_TYPICAL = 128 }; /* value of a dim whose bounds allow it */
 enum {
-    /* elements: a longer one that is alone is cut into tasks, which keep nothing of it */
+    /* elements of a row: a single row that is longer is divided into tasks, which keep no values of
+     * it */
     FV_LONG_ROW = 2048
 };
 

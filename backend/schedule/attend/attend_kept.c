@@ -13,7 +13,7 @@
 #include "ir/definition/definitions.h"
 #include "ir/expr/unique.h"
 
-/* Are those the weights of y, an element for each query and key? */
+/* Is w the weights of the attention y, an element for each query and key? */
 static bool are_weights(fv_lowerer *l, const fv_definition *w, const fv_definition *y,
                         const fv_attention *at) {
     fv_var *key = NULL;

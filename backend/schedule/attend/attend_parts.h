@@ -5,10 +5,11 @@
 
 #include "backend/schedule/attend/attend.h"
 
-/* Sets a->shared if dims require or allow it; called after other operands are placed. */
+/* Sets a->shared if dims require or allow that tasks share keys; called after other operands are
+ * placed. */
 void fv_attend_place_parts(fv_attend *a);
-/* The kernels before that of the attention, and those after it; none if nothing is shared. Each
- * call resets a->e. */
+/* Emit the kernels before and after that of the attention; none if keys are not shared. Each call
+ * resets a->e. */
 void fv_attend_share_scores(fv_attend *a, fv_op *op);
 void fv_attend_share_values(fv_attend *a, fv_op *op);
 

@@ -1,4 +1,4 @@
-/* attend_single.h - scores of a single query, or of a few. */
+/* attend_single.h - scores of one query, or of a few, without panels of keys. */
 #ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTEND_SINGLE_H
 #define FV_BACKEND_SCHEDULE_ATTEND_ATTEND_SINGLE_H
 
@@ -21,12 +21,12 @@ typedef struct fv_single_scores {
     int rows; /* of a task: all queries, or a group of heads */
 } fv_single_scores;
 
-/* Can a kernel read keys as they lie, a block at a time, for at most so many queries? sum, q, k and
- * key are known; sets the others. */
+/* Can a kernel read keys in their own layout, a block at a time, for at most `most` queries? sum,
+ * q, k and key must be set; sets the other members. */
 bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query,
                       int most) FV_MUST_USE;
-/* Of one query: sets row and rows, at most `most`: an axis of d on which neither v nor k depends
- * but by the number of a group, nor `where`. */
+/* Sets row and rows (at most `most`) for one query: the axis of query heads that share one key
+ * head. v, k and the mask must not vary along it, except by the number of a group of heads. */
 void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v,
                      const fv_expr *where, int most);
 /* Where `where` holds and the query is bound: score[at.., row, key] of all keys from `keys[0]` to
@@ -34,7 +34,7 @@ void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr 
  * and `local` is their number; or, NULL, the one that is bound. */
 void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
                     fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *const *keys);
-/* The same of the whole blocks of keys in that one of the parts that their sum has. */
+/* The same for the whole blocks of keys in one of the parts into which their sum is divided. */
 void fv_single_emit_part(fv_kemit *e, const fv_single_scores *f, fv_expr *first,
                          const fv_var *local, fv_buf *score, fv_expr *const *at, fv_expr *n,
                          fv_expr *part);

@@ -1,4 +1,4 @@
-/* emit.h - a kernel while it is built from a definition: what schedules share. */
+/* emit.h - the state of emitting a kernel from a definition; shared by all schedules. */
 #ifndef FV_BACKEND_SCHEDULE_COMMON_EMIT_H
 #define FV_BACKEND_SCHEDULE_COMMON_EMIT_H
 
@@ -23,103 +23,107 @@ typedef struct fv_kemit {
     fv_kernel *kernel;
     fv_kbuilder b;
     const fv_definition *def;
-    const fv_definition *const *all; /* of a group: those that it makes, */
-    int nall;                        /* so many; 0: def alone */
-    fv_value **args;                 /* per parameter */
+    const fv_definition *const *all; /* all definitions that the kernel computes, */
+    int nall;                        /* and their number; 0: only `def` */
+    fv_value **args;                 /* for each parameter, its value */
     int nargs, cap_args;
-    struct fv_kept { /* values that lie in a tile of the kernel */
+    struct fv_kept { /* values that are stored in a tile of the kernel */
         const fv_value *value;
         fv_buf *tile;
-    } *tiles;
+    } * tiles;
     int ntiles, cap_tiles;
-    const fv_dim **dims; /* per kernel dim */
+    const fv_dim **dims; /* for each dim parameter, its dim */
     int ndims, cap_dims;
     fv_expr **dim_exprs;
-    struct fv_bound { /* index variable -> its value here */
+    struct fv_bound { /* index variable -> the expression that it stands for */
         const fv_var *var;
         fv_expr *x;
-    } *bound;
+    } * bound;
     int nbound, cap_bound;
-    struct fv_emitted { /* node -> what was emitted for it, innermost scope last */
+    /* node -> the expression that was emitted for it; the innermost scope comes last */
+    struct fv_emitted {
         const fv_expr *from;
         fv_expr *to;
-    } *memo;
+    } * memo;
     int nmemo, cap_memo;
-    fv_ptrmap uses; /* node -> how many uses in the definition */
+    fv_ptrmap uses; /* node -> number of its uses in the definition */
     fv_x_visitor counted;
-    fv_expr *guard; /* loads only where this holds; NULL: always */
-    /* what is the same in any order is taken by chains where terms lie side by side */
+    fv_expr *guard; /* loads are guarded by this condition; NULL: they are not */
+    /* reductions that are the same in any order use chains if their terms are contiguous */
     bool rows;
     const fv_var *vector; /* the axis that vectors run along; NULL: none */
-    /* no broadcast leaves this axis at its first element: see fv_kemit_plain */
+    /* the variable of an axis along which no broadcast dim is 1, see fv_kemit_plain; NULL: not
+     * known */
     const fv_var *plain;
-    /* sums over the terms of a row, and the row itself, go over these only */
+    /* restricts sums along a row, and the row itself, to a part of the row */
     struct fv_range {
-        const fv_dim *dim; /* of a row; NULL: over all */
-        fv_expr *lo, *hi;  /* lo: a multiple of what steps are */
-        fv_ptrmap *sums;   /* which of the reductions */
-        /* from here to there, in between, `where` does not hold; NULL: nobody knows */
+        const fv_dim *dim; /* the extent of the row; NULL: no restriction */
+        fv_expr *lo, *hi;  /* the part; lo is a multiple of the number of chains */
+        fv_ptrmap *sums;   /* the reductions that are restricted */
+        /* from free[0] to before free[1] the condition `where` does not hold; NULL: not known */
         fv_expr *free[2];
-        int width; /* after lo, both are whole multiples of it */
+        int width; /* free[0] - lo and free[1] - lo are multiples of it */
         const fv_var *term;
-        fv_expr *where; /* over the term */
+        fv_expr *where; /* depends on the variable `term` */
     } range;
-    /* what passes over a row keep in the row of the result: see fv_keep_in_rows */
+    /* values that passes over a row store in the row of the result, see fv_keep_in_rows */
     struct fv_keep {
         fv_pass passes[FV_MAX_PASSES];
-        int n, axis; /* along which they run; n 0: nothing is kept */
+        int n, axis; /* axis: along which the passes run; n 0: nothing is stored */
         fv_buf *row;
         fv_expr **index;
     } keep;
 } fv_kemit;
 
 void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem);
-/* What follows is of this definition. */
+/* Emits from this definition from now on. */
 void fv_kemit_use(fv_kemit *e, const fv_definition *def);
 fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d);
-/* the parameter for a buffer of the definition, or its tile */
+/* the parameter (or tile) for a buffer that the definition loads */
 fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from);
-/* The value is in a tile of the kernel, which this adds; its extents are known. */
+/* Stores the value in a tile of the kernel, which is added; its extents must be constant. */
 void fv_kemit_keep(fv_kemit *e, const fv_value *v);
-fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v); /* with the axes of the definition */
+/* the parameter for a result, with the axes of the definition */
+fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v);
 void fv_kemit_bind(fv_kemit *e, const fv_var *v, fv_expr *x);
-/* Scopes: what is bound or emitted after a mark is forgotten at release. */
+/* A scope: bindings and emitted expressions made after a mark are forgotten by fv_kemit_release. */
 typedef struct fv_kmark {
     int nbound, nmemo;
 } fv_kmark;
 fv_kmark fv_kemit_mark(const fv_kemit *e);
 void fv_kemit_release(fv_kemit *e, fv_kmark m);
-/* Emits every reduction of x whose variables are bound by now; uses find it by the memo. */
+/* Emits all reductions of x whose variables are bound; later uses find their values in the memo. */
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x);
-/* Emits what is costly in x and does not depend on v, the variable of a loop to come. */
+/* Emits the expensive subexpressions of x that do not depend on v, the variable of a loop that will
+ * be opened. */
 void fv_kemit_invariants(fv_kemit *e, fv_expr *x, const fv_var *v);
-/* x in terms of the kernel: statements it needs are added at the current place. */
+/* Emits x; statements that it needs are added at the current position. */
 fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x);
-/* Where x chooses at run time between element v and element 0 along an axis of 1, for dims that may
- * be 1: the condition that none of them is, for e->plain = v. NULL: it does not choose. */
+/* If x decides in the run between element v and element 0 along dims that may be 1: the condition
+ * that none of these dims is 1, under which e->plain may be v. NULL: x decides nothing. */
 fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v);
 void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
-/* has it been emitted, and is in scope? */
+/* has x been emitted in the current scope? */
 bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) FV_MUST_USE;
 /* Stores x, converted to the storage type, as the element of the result at the bound indices. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
 
-/* Is this reduction taken by several chains: as its order says, or where it is the same in any, as
- * is quicker here? */
+/* Is the reduction computed in several chains: because of its order, or, if it has none, because
+ * that is faster? */
 bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
-/* A sum in parts, and one part more, which begins there; the first one is all there is: a -0 stays
- * what it is. */
+/* The sum of parts plus another part `more`, which begins at `part`. For the first part it is
+ * `more` itself, so that -0 is kept. */
 fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part,
                             fv_expr *first);
-/* The reductions r, each one chain, side by side for all of an axis of known extent: in a tile. Its
- * variable is not bound yet. */
+/* Emits reduction r for all values of v, an axis of known extent, as a tile with a chain for each
+ * value. v must not be bound. */
 fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v);
-/* Combines all elements of a tile with one axis: elements c and c + n / 2 of the n that are left,
- * while n is even, then the others in order. */
+/* Combines the elements of a tile with one axis: as long as the number n of elements is even,
+ * elements c and c + n / 2; then the others in order. */
 fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind);
-/* The pass that is this sum, or with NULL the last one; NULL: nothing is kept for it. */
+/* The pass that computes this sum, or, for NULL, the last pass; NULL: passes store nothing. */
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
-/* Finishes: verifies nothing, names the kernel, adds the launch. */
+/* Finishes the kernel: names it and adds its launch. Does not verify it. */
 void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule);
 
 #endif

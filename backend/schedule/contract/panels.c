@@ -28,7 +28,7 @@
 
 /* ---- the layout of one constant ---- */
 
-/* The axes of a factor: outer ones, those of the sum, the column. */
+/* The axes of a factor: outer axes, those of the sum, and the column. */
 typedef struct axes {
     int nouter, nk;
     fv_var *outer[FV_MAX_RANK], *k[FV_MAX_RANK];
@@ -36,7 +36,7 @@ typedef struct axes {
     int width, nfactors;
 } axes;
 
-/* What x has of v: 0 nothing; n > 1: v floordiv n and nothing else; 1: anything else. */
+/* How x depends on v: 0: not at all; n > 1: only as v floordiv n; 1: in another way. */
 static int64_t block_of(const fv_expr *x, const fv_var *v) {
     int64_t block = 0, n;
     if (!fv_x_uses(x, v))
@@ -50,12 +50,12 @@ static int64_t block_of(const fv_expr *x, const fv_var *v) {
     return x->op == FV_X_VAR ? 1 : block;
 }
 
-/* Elements of the sum's last axis that share a byte. */
+/* The number of elements along the sum's last axis that share a byte. */
 static int steps_in_byte(fv_elem e) {
     return fv_elem_is_packed(e) ? 8 / fv_elem_bits(e) : 1;
 }
 
-/* A constant's axes: block 0 where it does not depend on one of the factor. */
+/* A constant in the layout of panels. block 0: it does not depend on that axis of the factor. */
 typedef struct stored {
     fv_laid_out laid;
     fv_layout_vars vars;
@@ -71,7 +71,7 @@ static const char *numbered(fv_arena *a, const char *name, int i) {
     return i ? fv_printf(a, "%s%d", name, i) : name;
 }
 
-/* The axes of the layout, and the variable of each. */
+/* Sets the axes of the layout, and the variable of each; false: an extent is not known. */
 static bool set_axes(fv_lowerer *l, const axes *x, stored *s) {
     fv_layout *o = &s->laid.layout;
     bool known = true;
@@ -102,7 +102,8 @@ static void add_level(stored *s, int axis, int64_t divisor, int64_t modulus, boo
     fv_layout_add_level(&s->laid.layout, axis, divisor, modulus, matters ? FV_STRIDE_PACKED : 0);
 }
 
-/* outer.., j/width, k.., f, j%width, k within a byte; then what does not matter. */
+/* Sets the levels of the layout: outer axes, j/width, k, factor, j%width, k within a byte; then
+ * axes that do not matter. */
 static bool set_levels(const axes *x, stored *s) {
     const int column = s->vars.column, first_k = x->nouter, per = steps_in_byte(s->laid.elem);
     for (int i = 0; i < x->nouter; i++)
@@ -130,7 +131,7 @@ static bool set_levels(const axes *x, stored *s) {
     return fv_layout_pack(&s->laid.layout);
 }
 
-/* The variable of an axis of the constant, and the index of an element along it. */
+/* Adds an axis to the constant: its variable, and the index of an element along it. */
 static void add_index(stored *s, fv_var *v, fv_expr *at) {
     s->index[s->rank] = v;
     s->at[s->rank++] = at;
@@ -174,8 +175,8 @@ static fv_expr *over_blocks(fv_x_rewriter *r, fv_expr *x) {
     return NULL;
 }
 
-/* Constants that factors load, in the layout of panels; `whole`: the load is all of the factor,
- * which has all axes. False: an index is not affine, or an extent is not known. */
+/* Lays out constants that factors load. `whole`: the loads are the factors, and have all axes.
+ * False: an index is not affine, or an extent is not known. */
 static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whole, stored *s) {
     fv_dims *t = l->module->dims;
     memset(s, 0, sizeof *s);
@@ -201,7 +202,7 @@ static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whol
     return known;
 }
 
-/* The value of the constant that is laid out; NULL: it is too large. */
+/* The value of the laid-out constant, which is made if necessary; NULL: it is too large. */
 static fv_value *made(fv_lowerer *l, const stored *s, const char *name) {
     fv_laid_out *laid = fv_laid_out_find(l, &s->laid);
     if (laid->value)
@@ -211,7 +212,8 @@ static fv_value *made(fv_lowerer *l, const stored *s, const char *name) {
     return fv_lay_out_make(l, laid, v) ? v : NULL;
 }
 
-/* The constant's element: what is loaded, or the bits of a byte that are the element's. */
+/* The element of the constant: the load, or, for elements of less than a byte, its bits within the
+ * loaded byte. */
 static fv_expr *element_of(fv_lowerer *l, const axes *x, const stored *s, fv_expr *load) {
     fv_arena *a = l->exprs;
     const int per = steps_in_byte(s->laid.elem), bits = 8 / per;
@@ -228,7 +230,8 @@ static fv_expr *element_of(fv_lowerer *l, const axes *x, const stored *s, fv_exp
 
 /* ---- panels that a kernel makes ---- */
 
-/* Column `at` of a panel of x, 0 beyond the last one and where not `here` (NULL: it is here). */
+/* Column `at` of a panel of x; 0 after the last column, and where the condition `here` does not
+ * hold (NULL: it holds). */
 static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column,
                                 fv_expr *at, fv_expr *here) {
     fv_arena *a = l->exprs;
@@ -249,7 +252,7 @@ static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, f
     return fv_x_select(a, inside, guarded, fv_x_zero(a, (fv_elem)x->type.elem));
 }
 
-/* An element of the panels, over their indices. */
+/* An element of the panels, as a function of their indices. */
 static fv_expr *element_of_panel(fv_lowerer *l, int n, fv_expr *const *x, const fv_panels *p,
                                  fv_var *column, int rank) {
     fv_arena *a = l->exprs;
@@ -271,7 +274,8 @@ bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) {
     return d->rank + sum->u.red.nvars + 1 <= FV_MAX_RANK;
 }
 
-/* What is laid out of each factor: as it is stored, where all are of one type. */
+/* The expressions that are stored in panels: the factors without conversions, if these all have the
+ * same type. */
 static void stored_factors(int n, fv_expr *const *factors, fv_expr **x) {
     bool same = true;
     for (int i = 0; i < n; i++) {
@@ -300,7 +304,7 @@ static double elements_of(const stored *s) {
     return n;
 }
 
-/* The panels of the factor are those of its largest constant. */
+/* Uses the panels of the factor's largest constant for prefetching. */
 static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load, double bytes) {
     fv_panels *p = k->p;
     if (bytes <= k->most)
@@ -312,7 +316,7 @@ static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load, 
     p->steps = s->packed_k >= 0 ? steps_in_byte(s->laid.elem) : 1;
 }
 
-/* What the load of a constant becomes. */
+/* Replaces the load of a constant by a load of its panels. */
 static fv_expr *keep_load(keeping *k, fv_expr *load) {
     fv_lowerer *l = k->l;
     stored s;
@@ -347,8 +351,8 @@ static fv_expr *keep(fv_x_rewriter *r, fv_expr *x) {
     return keep_load(k, x);
 }
 
-/* The factor over panels of its constants, where these have fewer bytes than its elements; NULL: it
- * is no such factor. d: NULL: nothing is made. */
+/* The factor as an expression over panels of its constants, if these have fewer bytes than the
+ * factor; NULL: they have not. d NULL: only checks it, and makes nothing. */
 static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_expr *factor,
                      fv_panels *p) {
     keeping k = {.l = l, .x = x, .p = p, .d = NULL};
@@ -374,7 +378,8 @@ static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_ex
 
 /* ---- the factors of a contraction ---- */
 
-/* Variables of the panel, and of a column of all factors in it. */
+/* Makes the variables of the panel, and of the column in a panel, which contains those of all
+ * factors. */
 static void set_variables(fv_lowerer *l, const axes *x, fv_panels *p) {
     fv_dims *t = l->module->dims;
     const fv_dim *w = fv_dim_const(t, x->width),
@@ -410,7 +415,7 @@ bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, f
     return kept(l, NULL, &a, x, &p) != NULL;
 }
 
-/* Panels that a kernel makes in the run. */
+/* Defines panels that a kernel makes in the run. */
 static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const axes *a,
                         fv_expr *const *x, fv_panels *p) {
     fv_expr *at[FV_MAX_RANK];
@@ -435,7 +440,7 @@ static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, p->value), at);
 }
 
-/* Panels of constants that are all of the factors; false: they are not. */
+/* Makes panels of constants that are the whole factors; false: they are not constants. */
 static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_expr *const *x,
                        fv_panels *p) {
     stored s;

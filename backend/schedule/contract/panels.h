@@ -1,4 +1,4 @@
-/* panels.h - factors of contractions in the order in which register tiles read them. */
+/* panels.h - stores factors of contractions in the order in which register tiles read them. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_PANELS_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_PANELS_H
 
@@ -23,10 +23,10 @@ typedef struct fv_panels {
  * have fewer bytes than it has. */
 bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                     int column) FV_MUST_USE;
-/* Would panels of a factor of `sum` in d have few enough axes? */
+/* Would panels of a factor of `sum` in d have at most the maximum rank? */
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
-/* Of factors of `sum` in d, one or several, whose columns are that axis; they fit. A panel has
- * `width` columns of the first, then those of the second. */
+/* Makes panels of one or several factors of `sum` in d, whose columns are that axis. fv_panels_fit
+ * must hold. A panel has `width` columns of the first factor, followed by those of the second. */
 void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, int n,
                     fv_expr *const *factors, int column, int width, fv_panels *p);
 

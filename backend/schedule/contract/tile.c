@@ -131,13 +131,14 @@ void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
     bind_column(t, c);
 }
 
-/* Rows of a panel, of one column each, that have so many steps of the sum. */
+/* The number of rows of a panel for that many steps of the sum. */
 static int64_t rows_of(const fv_panels *p, int64_t steps) {
     return (steps + p->steps - 1) / p->steps;
 }
 
-/* Where the prefetches of a tile begin: distances in elements, from an element of the panel. What
- * tiles share are the steps that come next, of the next panel or of this one. */
+/* Computes where the prefetches of a tile begin, as distances in elements from the current element
+ * of the panel. Tiles of a block share the prefetches of the next panel, or of the next steps of
+ * this one. */
 static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
@@ -185,7 +186,7 @@ static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *k, fv_expr *at, i
     fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index, cache);
 }
 
-/* At step k of the sum, of a whole tile or of a part of one. */
+/* Emits the prefetches of step k of the sum, for a whole tile or a part of one. */
 static void prefetch(fv_tile *t, bool whole) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
@@ -199,7 +200,7 @@ static void prefetch(fv_tile *t, bool whole) {
                       binary(e, FV_X_ADD, t->part, binary(e, FV_X_MUL, k, t->stride)), 2);
 }
 
-/* The index of the sum at that row and column of the tile. */
+/* The index of the sum in that row and column of the tile. */
 static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
     int last = t->sums->rank - 1;
     memcpy(index, t->at, (size_t)t->sums->rank * sizeof *index);
@@ -207,7 +208,7 @@ static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **ind
     index[last] = binary(t->e, FV_X_ADD, index[last], column);
 }
 
-/* The loops over the steps of the sum; returns the innermost one's. */
+/* Opens the loops over the steps of the sum; returns the variable of the innermost one. */
 static fv_expr *open_sum(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_expr *sum = t->c->sum;
@@ -257,7 +258,7 @@ static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, directi
     fv_kb_end(&e->b);
 }
 
-/* The rows of a for this block of steps, copied next to each other. */
+/* Copies the rows of a for this block of steps next to each other. */
 static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_var *k = t->c->sum->u.red.vars[0];
@@ -278,7 +279,7 @@ static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     return near;
 }
 
-/* sums[first + r, c] of `rows` rows. `edge`: not all columns are there. */
+/* Computes sums[first + r, c] for `rows` rows. `edge`: not all columns exist. */
 static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_kemit *e = t->e;
     const fv_expr *sum = t->c->sum;
@@ -331,7 +332,8 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     move_sums(t, acc, first, rows, TO_SUMS);
 }
 
-/* The first of n rows of the tile, in bounds that show it. */
+/* The first of n rows of the tile, limited such that the verifier can prove that they are in the
+ * tile. */
 static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
     fv_kemit *e = t->e;
     fv_expr *x =
@@ -339,7 +341,7 @@ static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
     return fv_kb_let(&e->b, "row0", x);
 }
 
-/* `rows` rows at i0, as many as a whole tile or fewer: powers of two, the largest first. */
+/* Computes `rows` rows from i0 on: a whole tile, or powers of two of rows, the largest first. */
 static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
     fv_kemit *e = t->e;
     int64_t known;
@@ -385,7 +387,7 @@ static void multiply_columns(fv_tile *t, fv_expr *rows) {
     fv_kb_end(&e->b);
 }
 
-/* The loops of a tile have all registers to themselves. */
+/* Emits the loops of a tile, outlined if wanted, so that they can use all registers. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     fv_kmark m = fv_kemit_mark(e);
@@ -402,7 +404,7 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit_release(e, m);
 }
 
-/* The sums of row r and column c have names. */
+/* Lets the sums of row r and column c be used in the epilogue. */
 static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
     fv_kemit *e = t->e;
     for (int i = 0; i < t->c->nsums; i++) {

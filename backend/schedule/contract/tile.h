@@ -67,32 +67,33 @@ typedef struct fv_tile {
     int64_t rest;
 } fv_tile;
 
-/* Columns of all sums: those of one lie behind those of the one before. */
+/* The number of columns of all sums; those of each sum follow those of the previous one. */
 static inline int fv_tile_width(const fv_tile *t) {
     return t->nr * t->c->nsums;
 }
-/* Can what comes next of the factor with the columns be asked for? Its panels are a constant's. */
+/* Can the next part of the factor of columns be prefetched? It can if its panels are a constant. */
 bool fv_can_prefetch(const fv_contraction *c) FV_MUST_USE;
-/* How far prefetches run ahead, and whether the loops are outlined, where nothing else is said, in
- * the kernel of op. */
+/* Sets how far prefetches are ahead, and whether loops are outlined, in the kernel of op, to the
+ * defaults. */
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, fv_tile *t);
-/* Loop over panels of columns: sets j0, panel, next and columns. */
+/* Opens a loop over panels of columns: sets j0, panel, next and columns. */
 void fv_open_panels(fv_tile *t, fv_loop_kind kind);
-/* Loop over tiles of `rows` rows, the first of which is `first`: sets i0 and done; returns the rows
- * of the tile. */
+/* Opens a loop over tiles of `rows` rows from `first` on: sets i0 and done. Returns the rows of the
+ * tile. */
 fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows);
-/* Sums of so many rows in the kernel: those of a tile, or of all tiles of a block of rows, which
- * begin as 0 then; of several, one behind the other in each row. */
+/* Declares the tile with the sums of that many rows: of one tile, or of all tiles of a block of
+ * rows, which are then set to 0. A row has the columns of all sums one after the other. */
 void fv_tile_sums(fv_tile *t, int64_t rows);
-/* Loop over blocks of `depth` steps of the sum, each of which all tiles go over: sets from. */
+/* Opens a loop over blocks of `depth` steps of the sum, each of which is performed for all tiles:
+ * sets from. */
 void fv_open_steps(fv_tile *t);
-/* b of these steps and this panel, computed, for the tiles that follow. */
+/* Computes b for these steps and this panel, for the tiles that follow. */
 void fv_tile_unpack(fv_tile *t);
-/* What follows is of row r and column c of the tile. */
+/* Emits for row r and column c of the tile from now on. */
 void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c);
-/* sums[at..] of `rows` rows; of these steps, added to what is there. */
+/* Computes sums[at..] of `rows` rows; with blocks of steps, adds to the sums. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows);
-/* y = epilogue(sums) of that many rows, and of the columns that are there. */
+/* Stores y = epilogue(sums) for that many rows, and for the columns that exist. */
 void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows);
 
 #endif

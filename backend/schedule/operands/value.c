@@ -1,4 +1,4 @@
-/* value.c - which schedule builds the kernel of a value: the first that takes it. */
+/* value.c - builds the kernel of a value by the first schedule that applies to it. */
 #include "backend/schedule/operands/value.h"
 
 #include <assert.h>
@@ -25,7 +25,7 @@ static bool is_empty(const fv_definition *d) {
     return false;
 }
 
-/* Builds the kernel of s, after those of its operands. */
+/* Builds the kernel of s, after the kernels of its operands. */
 static void make(fv_lowerer *l, fv_storage *s, fv_op *op) {
     void *plan = NULL;
     size_t i = 0;
@@ -51,7 +51,8 @@ void fv_schedule_operands(fv_lowerer *l, fv_op *op) {
         make(l, operands[k], op);
 }
 
-/* What does not run along the empty axis would be read before its loop, or packed. */
+/* Replaces the definition of a value without elements by 0. Otherwise, operands that do not vary
+ * along the empty axis might be read before the loop over it, or packed. */
 void fv_spare_empty(fv_lowerer *l, fv_storage *s) {
     if (is_empty(s->def))
         s->def->body = fv_x_zero(l->exprs, (fv_elem)s->def->body->type.elem);
