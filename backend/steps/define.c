@@ -1,4 +1,4 @@
-/* define.c - the step define: each op gets its definitions. */
+/* define.c - the step define: gives each op the definitions of its results. */
 #include "backend/lowering/define.h"
 #include "backend/lowering/branches.h"
 #include "backend/lowering/ports.h"

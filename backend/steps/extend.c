@@ -1,12 +1,13 @@
-/* extend.c - what is added to an input of the model is written in its memory.
+/* extend.c - the step extend: what fv.Extend adds to an input of the model is written in the
+ * input's memory.
  *
  *     room = fv.Extend(past, new), axis 1, start p:
- *     new[i, j] lies at past[i, j + p], and room is past
+ *     new[i, j] is stored at past[i, j + p], and room is past
  *
- * The kernel of new stores there, if it reads nothing of that memory, and if nobody has to see new
- * in memory of its own; else it is copied there by a kernel of its own. Whoever reads room or new
- * reads past. No kernel reads what it writes, and what it writes was not there before: past is
- * asked below p only (backend/lowering/ports.c). */
+ * The kernel of new stores there if it does not read that memory and if new needs no memory of its
+ * own; else a kernel copies new there. Kernels that read room or new read past instead. No kernel
+ * reads an element that it writes: the elements of past that the model reads have indices below p
+ * (backend/lowering/ports.c). */
 #include "backend/lowering/define.h"
 #include "backend/lowering/loop_body.h"
 #include "backend/lowering/storage.h"
@@ -31,7 +32,8 @@ typedef struct mover {
 
 /* ---- may a kernel write there? ---- */
 
-/* Is it read by definitions alone, in no other shape, and added once? */
+/* Is v read through its definition only, not as memory or through a view, and added to an input
+ * once? */
 static bool is_private(fv_lowerer *l, const fv_value *v) {
     int added = 0;
     for (int i = 0; i < v->nuses; i++) {
@@ -46,7 +48,8 @@ static bool is_private(fv_lowerer *l, const fv_value *v) {
     return added == 1;
 }
 
-/* Values that a row keeps between passes are kept in the memory of the result, and only there
+/* Can the kernel of v write in the memory of the input? Not if it has sums or elementary functions,
+ * because its passes may keep values in the row of its result, which must be its own memory
  * (keep.c). */
 static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
                              const fv_storage *memory) {
@@ -57,8 +60,8 @@ static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
 
 /* ---- where elements lie ---- */
 
-/* The indices of an element in the memory in which it is stored; false: it is stored in its own
- * memory. */
+/* Changes *s and the index to the memory in which the element is stored, and returns true; false:
+ * it is stored in the memory of *s itself. */
 static bool locate(const mover *m, fv_storage **s, fv_expr **index) {
     const moved *at;
     bool any = false;
@@ -102,8 +105,8 @@ static bool is_state(fv_lowerer *l, const fv_op *op) {
     return false;
 }
 
-/* States as large as they were: the kernel of their op writes in the memory of its operand, which
- * nothing else reads. */
+/* Makes an op with a kernel of its own write a state of unchanged size in the memory of its
+ * operand, which nothing else reads. */
 static bool write_in_place(fv_lowerer *l) {
     const fv_op *ret = l->func->body->last;
     int axis;
