@@ -293,7 +293,7 @@ static void loop(laner *l, const fv_stmt *s) {
     }
     fv_stmt *copy = fv_kb_add(&l->b, FV_S_FOR);
     copy->loop = s->loop == FV_UNROLL ? FV_UNROLL : FV_SERIAL;
-    copy->var = s->var; /* uniform: the variable stays */
+    copy->var = s->var; /* a uniform variable has the same value in all lanes, so it stays */
     copy->lo = lo.x;
     copy->hi = hi.x;
     copy->step = s->step;

@@ -135,7 +135,7 @@ static int axis_of(const fv_definition *d, int k) {
     return -1;
 }
 
-/* The definitions of a group to be. */
+/* Definitions that one kernel may compute. */
 typedef struct group {
     int n;
     fv_definition *all[FV_MAX_OUT];

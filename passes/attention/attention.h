@@ -26,7 +26,7 @@ const char *fv_attention_kind_name(fv_attention_kind kind); /* "self" */
 
 enum {                      /* bits that describe a mask */
        FV_MASK_CAUSAL = 1,  /* keys after the query are hidden */
-       FV_MASK_WINDOW = 2,  /* so are keys that are far before it */
+       FV_MASK_WINDOW = 2,  /* keys that are far before the query are hidden, too */
        FV_MASK_PADDING = 4, /* data hide keys, for all queries alike */
        FV_MASK_BIAS = 8,    /* a number is added to scores, and no key is hidden */
        FV_MASK_FORMULA = 16 /* another condition on query and key */

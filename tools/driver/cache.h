@@ -57,7 +57,8 @@ void fv_cache_note_use(fv_cache *c, const fv_digest *key);
 
 /* ---- what a result depends on: cache_key.c ---- */
 
-/* False: this compilation must not be cached. */
+/* Sets c->base, the digest of everything but the model's files that the result depends on: options,
+ * target, versions. Returns false if this compilation must not be cached. */
 bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o,
                        char level) FV_MUST_USE;
 
