@@ -90,7 +90,8 @@ typedef struct writer {
     bool *relations; /* which relations of the module have been checked */
     fv_ptrmap sizes; /* dims that have been checked not to be negative */
     fv_expr *turn;   /* number of the iteration of the innermost loop; NULL: outside of loops */
-    /* types with dims that may be negative, of values in the current block and in those around it */
+    /* types with dims that may be negative, of values in the current block and in those around
+     * it */
     const fv_type **doubtful;
     int ndoubtful, cap_doubtful;
     /* fv.Assume ops of the current block and of those around it; NULL: checked already */

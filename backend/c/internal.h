@@ -39,7 +39,8 @@ typedef struct fv_cg {
     bool in_kernel;
     /* variable of a READ that tests a pointer -> the expression of that pointer */
     fv_ptrmap pointers;
-    /* name of the variable with the head of the file of weights, once the run has checked the file */
+    /* name of the variable with the head of the file of weights, once the run has checked the
+     * file */
     const char *head;
     /* variable with the result of the check of the CPU, which the caller of the run has made */
     const fv_var *cpu;

@@ -194,7 +194,8 @@ static void put_store(fv_cg *g, const fv_stmt *s) {
 }
 
 enum {
-    /* largest tile that is initialised element by element, so that compilers keep it in registers */
+    /* largest tile that is initialised element by element, so that compilers keep it in
+     * registers */
     CHAIN = 64
 };
 

@@ -22,7 +22,8 @@ typedef struct fv_attention {
      * variables, too */
     fv_expr *score;
     fv_expr *q, *k; /* factors of the score */
-    /* weight is a softmax of the scores; if no attention is found, whether the other factor is one */
+    /* weight is a softmax of the scores; if no attention is found, whether the other factor is
+     * one */
     bool rows;
     int row, column; /* axes of the definition: that of queries, that of the features of v */
     /* condition (`where && seen`) under which the weight is 0 and the value is replaced by 0; NULL:

@@ -70,8 +70,8 @@ static const fv_var *affine_in(const fv_expr *x, const fv_definition *d) {
     return NULL;
 }
 
-/* Is each index of the load a constant, or linear in one variable of d, with a different variable for
- * each? */
+/* Is each index of the load a constant, or linear in one variable of d, with a different variable
+ * for each? */
 static bool is_injective(const fv_expr *load, const fv_definition *d) {
     for (int i = 0; i < load->u.buf->rank; i++) {
         const fv_var *v = affine_in(load->arg[i], d);

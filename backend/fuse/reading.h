@@ -7,7 +7,8 @@
 
 typedef struct fv_reading {
     int loads; /* number of loads of the value */
-    /* the indices of each load are those of the definition, in any order but with the last one last */
+    /* the indices of each load are those of the definition, in any order but with the last one
+     * last */
     bool ordered;
     bool identity; /* ... and in the same order */
     bool in_reduction;

@@ -207,8 +207,8 @@ static const char *read_other(layout *l, fv_image *image) {
 
 /* ---- all ---- */
 
-/* Turns an image whose first pixel belongs to another corner (orientations 2 to 8 are reflections and
- * rotations), so that its top left pixel comes first. */
+/* Turns an image whose first pixel belongs to another corner (orientations 2 to 8 are reflections
+ * and rotations), so that its top left pixel comes first. */
 static const char *turn(fv_image *image, int orientation) {
     bool swap = orientation >= ORIENTATION_LEFTTOP, from_right = false, from_below = false;
     switch (orientation) {

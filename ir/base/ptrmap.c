@@ -11,7 +11,8 @@ static size_t slot_of(const fv_ptrmap *m, const void *key) {
 
 static void grow(fv_ptrmap *m) {
     fv_ptrmap old = *m;
-    /* allocate both arrays before the map changes, so that running out of memory leaves it intact */
+    /* allocate both arrays before the map changes, so that running out of memory leaves it
+     * intact */
     size_t cap = old.cap ? old.cap * 2 : 16;
     const void **keys = FV_NEW(m->arena, const void *, cap);
     void **values = FV_NEW(m->arena, void *, cap);

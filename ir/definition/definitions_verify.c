@@ -81,10 +81,9 @@ static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-/* Checks that a load is in range. Indices that the bounds of symbols exclude were refused before.
- * An index that was loaded needs a guard. For other indices of definitions made from a graph, a
- * proof may need facts that only the operators knew, so a missing proof is reported for texts
- * only. */
+/* Checks that a load is in range. An index that was loaded needs a guard. For other indices of
+ * definitions made from a graph, a proof may need facts that only the operators knew, so a missing
+ * proof is reported for texts only. */
 static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank, at = 0;
     bool guard = x->op == FV_X_GUARD;
@@ -130,8 +129,7 @@ static int result_over(const fv_verifier *v, const fv_value *param) {
     return -1;
 }
 
-/* The result that is assembled in the memory of input x, where its parts are stored; NULL: there is
- * none. */
+/* The result that is assembled in the memory of input x, where its parts are stored; or NULL. */
 static const fv_defined *assembled_over(const fv_verifier *v, const fv_value *x) {
     int i = x->kind == FV_VALUE_PARAM ? result_over(v, x) : -1;
     const fv_defined *d = i < 0 ? NULL : fv_ptrmap_get(&v->defined, v->m->funcs->body->last->in[i]);
@@ -197,8 +195,7 @@ static const char *over_problem(fv_verifier *v, const fv_op *ret, int i) {
     return NULL;
 }
 
-/* Is result i, which has a capacity, stored in the memory of the input that it is the state of?
- * Before the step `extend`: can it be? */
+/* Is result i, which has a capacity, stored in its input's memory? Before `extend`: can it be? */
 static bool is_in_place(const fv_verifier *v, const fv_op *ret, int i) {
     const fv_func *f = v->m->funcs;
     const fv_defined *d = fv_ptrmap_get(&v->defined, ret->in[i]);
@@ -294,9 +291,8 @@ static const fv_value *home_of(const fv_verifier *v, const fv_value *x) {
     return d && d->fate == FV_FATE_PART ? d->of : memory_of(v, x);
 }
 
-/* Checks a read of another result of the same group: the kernel has that element only at the same
- * shared indices. Elements of a whole of which the group computes a part must not be read at
- * all. */
+/* Checks a read of another result of the same group: the kernel has that element at the same shared
+ * indices only. A whole of which the group computes a part must not be read. */
 static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
     const fv_value *from = x->u.buf->value;
     const fv_op *op = v->at->value->def;
@@ -392,8 +388,7 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
         (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank + 1]->type.elem != x->type.elem))
         return fv_dv_illegal(v, "`%s`: condition or other value is of the wrong type",
                              fv_dv_text(v, x));
-    /* a relation of the module may say that the result is empty, too, which bounds do not */
-    bool empty = false;
+    bool empty = false; /* a relation may say that the result is empty, too */
     for (int i = 0; i < b->rank; i++)
         empty |= from->type->dims[i]->hi <= 0;
     const fv_dim *extent[FV_MAX_RANK];
@@ -419,8 +414,7 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
 
 /* ---- variables ---- */
 
-/* The bit of a reduction variable; 0: there are more variables than bits, and this one is not
- * tracked. */
+/* The bit of a reduction variable; 0: there are too many, and this one is not tracked. */
 static uint64_t bit_of(fv_verifier *v, const fv_var *var) {
     int i = 0;
     while (i < v->nvars && v->vars[i] != var)
@@ -602,8 +596,7 @@ static bool check_block(fv_verifier *v, const fv_defined *x, int last) {
                 v,
                 "its axes lie in another order in memory than those of %%%s, which it is a part of",
                 x->of->name);
-        /* an axis of one element need not occur in an index */
-        if (fv_dim_is_one(whole) && !fv_dim_is_const(own))
+        if (fv_dim_is_one(whole) && !fv_dim_is_const(own)) /* such an axis has no index */
             return fv_dv_illegal(v, "axis %d has %s elements, in an axis of 1",
                                  fv_memory_axis(rank, x->last, i), fv_dim_str(v->a, own));
     }
@@ -822,8 +815,7 @@ static fv_recurrence *recurrence_of(const fv_verifier *v, const fv_op *op) {
     return NULL;
 }
 
-/* Checks an op and its definitions. An error in a definition is reported there, not at its
- * users. */
+/* Checks an op and its definitions. Errors in a definition are reported there, not at users. */
 static bool check_op(fv_verifier *v, const fv_op *op) {
     fv_recurrence *r = recurrence_of(v, op);
     bool ok = (!fv_is_group(op) || check_group(v, op)) && (!r || fv_dv_recurrence(v, op, r));
@@ -895,8 +887,7 @@ bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *af
     for (int i = 0; i < body->nparams; i++)
         fv_dv_note_made(&v, body->params[i]);
     v.errors += !check_ports(&v, body->last);
-    /* the loads are checked only if the ports are correct, which say what may be read */
-    bool ports = v.errors == 0;
+    bool ports = v.errors == 0; /* loads are checked only if the ports are correct */
     for (const fv_op *op = body->first; ports && op && v.errors < ENOUGH; op = op->next)
         v.errors += !check_op(&v, op) || !check_uses(&v, op) ||
                     (op == body->last && !check_results(&v, op));

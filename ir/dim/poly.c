@@ -195,7 +195,8 @@ static bool add_scaled(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_dim 
         if (__builtin_mul_overflow(k, c, &k) || !mono_mul(t, factor, m, &product))
             return false;
         if (!product ? !fv_poly_add_term(out, NULL, k) : !fv_poly_add(out, product, k))
-            /* fv_poly_add and not add_term, because the product of the monomials may be a constant */
+            /* fv_poly_add and not add_term, because the product of the monomials may be a
+             * constant */
             return false;
     }
     return true;

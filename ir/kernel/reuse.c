@@ -119,7 +119,8 @@ static bool check_loop(reuse *r, const fv_stmt *s) {
                 (!never_meet(r, load, store) || (any_order && !never_meet(r, store, load))))
                 return false;
         }
-    /* bounds of the loop may be evaluated again after a store, so they must not load from the input */
+    /* bounds of the loop may be evaluated again after a store, so they must not load from the
+     * input */
     accesses bounds = {0};
     collect_expr(r, &bounds, s->lo);
     collect_expr(r, &bounds, s->hi);

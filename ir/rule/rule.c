@@ -567,7 +567,8 @@ static bool match(fv_matcher *m) {
     const fv_ast *p = m->rule->pattern;
     int result = root_result(m->rule);
     const fv_value *v = result < op->nout ? op->out[result] : NULL;
-    /* a result whose uses were replaced before; the op is still there because of its other results */
+    /* a result whose uses were replaced before; the op is still there because of its other
+     * results */
     if (result_of(p) >= 0 && v && !v->nuses)
         return miss(m, "nothing uses '%s'", v->name);
     bool ok = v && solve_op(m, op_of(p), v, result_of(p), NULL);

@@ -50,8 +50,8 @@ static void say_where(const fv_interp *interp, int status, fv_log *log) {
         fv_log_add(log, "error: dims contradict each other: %s", at);
 }
 
-/* Explains a failed run. An interpreter records an index out of range or a bad file only once, which
- * may have been in an earlier run; for these, a new interpreter runs the program again. */
+/* Explains a failed run. An interpreter records an index out of range or a bad file only once,
+ * which may have been in an earlier run; for these, a new interpreter runs the program again. */
 static void interp_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
     if (status == FV_BAD_INDEX || status == FV_BAD_FILE)
         fv_driver_explain(a, status, inputs, log);

@@ -40,7 +40,8 @@ typedef struct fv_driver_options {
     const fv_hand_kernels *kernels;
     /* out: the schedules that were chosen, in the program's memory; NULL: not wanted */
     fv_choices *choices;
-    /* the program will not run, so weights are not read, which would take minutes if they are large */
+    /* the program will not run, so weights are not read, which would take minutes if they are
+     * large */
     bool look;
     const char *name;          /* prefix of C names; NULL: derived from the name of the file */
     const char *const *passes; /* NULL: those of the level's pipeline */

@@ -12,7 +12,8 @@ typedef enum {
     FV_OPS_TO_INPUTS,
     FV_OPS_TO_ZEROS, /* zeros, */
     FV_OPS_SKIPPED,  /* or an operand of the same type */
-    /* replaces the number `from` by `to` as a dim and as an element of a shape, and cuts constants */
+    /* replaces the number `from` by `to` as a dim and as an element of a shape, and cuts
+     * constants */
     FV_SMALLER_DIM,
     FV_ZERO_WEIGHTS,  /* replaces constant number `at` by zeros */
     FV_DROP_ATTRIBUTE /* removes an attribute: number `at` of all attributes of ops of main */

@@ -10,7 +10,8 @@
 #include "tools/model/attention.h"
 
 enum {
-    /* pixels of a picture's side; for more weights than that, a pixel shows the largest of a block */
+    /* pixels of a picture's side; for more weights than that, a pixel shows the largest of a
+     * block */
     SIDE = 256,
     MAPS = 64,         /* largest number of pictures for an attention */
     ALL_LABELS = 64,   /* axes with up to this many entries have a label for each */

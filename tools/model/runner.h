@@ -17,7 +17,8 @@ typedef struct fv_runner {
     fv_pool *pool; /* NULL: one thread only */
     int threads;
     fv_env env; /* for runs that are not traced */
-    /* milliseconds of the first run with this many threads, which touches pages and makes buffers */
+    /* milliseconds of the first run with this many threads, which touches pages and makes
+     * buffers */
     double first_ms;
     const void **in;
     void **out;
