@@ -61,7 +61,8 @@ const fv_term *fv_term_over_chunks(fv_pieces *p, const fv_term *t, const fv_type
 
 /* ---- stacks.c ---- */
 
-/* The term of an op on stacks, or on terms whose axis of chunks it moves. */
+/* The term of the result of an op whose operands are stacks, or whose operand is a term with an
+ * axis of chunks that the op moves. */
 const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op);
 /* The term of a stack, or of a term with a moved axis, after a view of its value x that adds or
  * removes axes of dim 1. */
