@@ -377,7 +377,8 @@ static int at_least_one(int n) {
     return n > 0 ? n : 1;
 }
 
-/* A list of array elements for each port: for packed types, bytes. */
+/* Returns, as a list in C, the number of array elements of each port; for packed types, its
+ * bytes. */
 static const char *units_of(fv_cg *g, const test *t, int from, int n) {
     int64_t *list = FV_NEW(g->arena, int64_t, n + 1);
     for (int i = 0; i < n; i++)

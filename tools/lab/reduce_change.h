@@ -10,8 +10,8 @@ typedef enum {
     /* removes `count` ops of main from number `at` on; values that other ops read of them become
      * inputs of the model, */
     FV_OPS_TO_INPUTS,
-    FV_OPS_TO_ZEROS, /* zeros, */
-    FV_OPS_SKIPPED,  /* or an operand of the same type */
+    FV_OPS_TO_ZEROS, /* the same, but the value becomes zeros */
+    FV_OPS_SKIPPED,  /* the same, but an operand of the same type replaces the value */
     /* replaces the number `from` by `to` as a dim and as an element of a shape, and cuts
      * constants */
     FV_SMALLER_DIM,
