@@ -8,7 +8,7 @@ typedef enum {
     FV_KEEP_RESULT, /* keeps only result number `at` of main */
     FV_DROP_RESULT, /* removes result number `at` */
     /* removes `count` ops of main from number `at` on; values that other ops read of them become
-     * inputs of the model, */
+     * inputs of the model */
     FV_OPS_TO_INPUTS,
     FV_OPS_TO_ZEROS, /* the same, but the value becomes zeros */
     FV_OPS_SKIPPED,  /* the same, but an operand of the same type replaces the value */
