@@ -14,7 +14,7 @@ typedef struct fv_c_scope {
     struct fv_c_given {
         const char *name, *stem;
         int suffix;
-    } * given; /* in order */
+    } *given; /* in order */
     int n, cap;
 } fv_c_scope;
 
