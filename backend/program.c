@@ -104,7 +104,7 @@ typedef struct writer {
         fv_buf **unknown; /* the variables for symbols that its end binds */
         fv_buf *goes_on;  /* for a loop: the variable with its condition; NULL: it has none */
         struct around *outer;
-    } * around;
+    } *around;
 } writer;
 
 static bool is_ready(writer *w, const fv_dim *d) {

@@ -84,8 +84,7 @@
 FLOAT(reg_f32, f)
 FLOAT(reg_f64, )
 
-#define PAIR(name, T)                                                                              \
-    { name##_##T##_1, name##_##T##_n }
+#define PAIR(name, T) {name##_##T##_1, name##_##T##_n}
 #define ROWS(E, T)                                                                                 \
     [FV_X_ADD][E] = PAIR(add, T), [FV_X_SUB][E] = PAIR(sub, T), [FV_X_MUL][E] = PAIR(mul, T),      \
     [FV_X_DIV][E] = PAIR(div, T), [FV_X_MIN][E] = PAIR(min, T), [FV_X_MAX][E] = PAIR(max, T),      \

@@ -9,7 +9,7 @@
 static int64_t div_s(int64_t x, int64_t y) {
     if (y == 0)
         return 0;
-    return y == -1 ? (int64_t) - (uint64_t)x : x / y;
+    return y == -1 ? (int64_t)-(uint64_t)x : x / y;
 }
 
 static uint64_t div_u(uint64_t x, uint64_t y) {
@@ -128,8 +128,7 @@ UNARY(not, reg_bool, !x)
 
 /* ---- tables ---- */
 
-#define PAIR(name, T)                                                                              \
-    { name##_##T##_1, name##_##T##_n }
+#define PAIR(name, T) {name##_##T##_1, name##_##T##_n}
 #define COMMON_ROWS(E, T)                                                                          \
     [FV_X_ADD][E] = PAIR(add, T), [FV_X_SUB][E] = PAIR(sub, T), [FV_X_MUL][E] = PAIR(mul, T),      \
     [FV_X_MIN][E] = PAIR(min, T), [FV_X_MAX][E] = PAIR(max, T), [FV_X_AND][E] = PAIR(and, T),      \

@@ -77,8 +77,8 @@ static void ask_id(fv_ll_fn *f, const fv_feature *feature, LLVMBasicBlockRef no)
     LLVMTypeRef type = LLVMFunctionType(f->m->i64, NULL, 0, 0);
     const char *code = fv_printf(f->m->arena, "mrs $0, %s", fv_id_register(feature->reg));
     LLVMValueRef fn =
-        LLVMGetInlineAsm(type, (char *)(uintptr_t)code, strlen(code), (char *)(uintptr_t) "=r", 2,
-                         1, 0, LLVMInlineAsmDialectATT, 0);
+        LLVMGetInlineAsm(type, (char *)(uintptr_t)code, strlen(code), (char *)(uintptr_t)"=r", 2, 1,
+                         0, LLVMInlineAsmDialectATT, 0);
     LLVMValueRef all = LLVMBuildCall2(f->b, type, fn, NULL, 0, "");
     LLVMValueRef value =
         LLVMBuildAnd(f->b, LLVMBuildLShr(f->b, all, LLVMConstInt(f->m->i64, feature->bit, 0), ""),

@@ -43,12 +43,12 @@ typedef struct fv_fuser {
     struct fused {
         fv_storage *y; /* what attention gives */
         fv_attention at;
-    } * fused;
+    } *fused;
     int nfused, cap_fused;
     struct within {
         fv_storage *s; /* what is substituted in them */
         fv_fate was;
-    } * within;
+    } *within;
     int nwithin, cap_within;
     bool rows; /* a factor of what is looked at is a softmax of scores */
 } fuser;

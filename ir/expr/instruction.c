@@ -24,10 +24,8 @@ static void f16_from_f32(const void *in, void *out) {
 /* ---- the table ---- */
 
 static const fv_instruction rows[] = {
-#define IN(e, lanes_)                                                                              \
-    { FV_##e, lanes_ }
-#define OUT(e, lanes_)                                                                             \
-    { FV_##e, lanes_ }
+#define IN(e, lanes_)  {FV_##e, lanes_}
+#define OUT(e, lanes_) {FV_##e, lanes_}
 #define INSTRUCTION(id, op_, in_, out_, feature_, llvm_, c_, lane_, meaning_)                      \
     {.name = #id,                                                                                  \
      .op = FV_X_##op_,                                                                             \

@@ -118,7 +118,7 @@ typedef uint64_t ulong2 __attribute__((vector_size(16), may_alias));
 #include <arm_neon.h>
 #define MULTIPLY_ADD(a) ((float4)vfmaq_f32((float32x4_t)y, (float32x4_t)(a), (float32x4_t)x))
 #else
-#define MULTIPLY_ADD(a) ((a)*x + y)
+#define MULTIPLY_ADD(a) ((a) * x + y)
 #endif
 #define START(i) a##i = {i, i, i, i},
 #define STEP(i)  a##i = MULTIPLY_ADD(a##i);

@@ -81,7 +81,7 @@ static bool ready(tuner *t, contender *k, const fv_tuning *with) {
     t->open_ms = took > t->open_ms ? took : t->open_ms;
     if (ok) {
         double block = (double)ROUND_MS / (ms > 1e-3 ? ms : 1e-3);
-        k->block = block < 1 ? 1 : block > (double)MAX_BLOCK ? MAX_BLOCK : (int)block;
+        k->block = block<1 ? 1 : block>(double) MAX_BLOCK ? MAX_BLOCK : (int)block;
         double pair = 2 * (k->block + 1) * ms; /* assumes that the other program takes as long */
         t->pair_ms = pair > t->pair_ms ? pair : t->pair_ms;
     }

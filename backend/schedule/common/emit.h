@@ -30,7 +30,7 @@ typedef struct fv_kemit {
     struct fv_kept { /* values that are stored in a tile of the kernel */
         const fv_value *value;
         fv_buf *tile;
-    } * tiles;
+    } *tiles;
     int ntiles, cap_tiles;
     const fv_dim **dims; /* for each dim parameter, its dim */
     int ndims, cap_dims;
@@ -38,13 +38,13 @@ typedef struct fv_kemit {
     struct fv_bound { /* index variable -> the expression that it stands for */
         const fv_var *var;
         fv_expr *x;
-    } * bound;
+    } *bound;
     int nbound, cap_bound;
     /* node -> the expression that was emitted for it; the innermost scope comes last */
     struct fv_emitted {
         const fv_expr *from;
         fv_expr *to;
-    } * memo;
+    } *memo;
     int nmemo, cap_memo;
     fv_ptrmap uses; /* node -> number of its uses in the definition */
     fv_x_visitor counted;
