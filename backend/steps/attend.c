@@ -19,7 +19,7 @@
 #include "ir/expr/rewrite.h"
 
 enum {
-    LEVELS = 3, /* of values between the two products */
+    LEVELS = 3, /* the most values between the two products */
     MAX_CANDIDATES = 4
 };
 
@@ -32,25 +32,25 @@ static bool has_reduction(fv_expr *x) {
 
 typedef struct readers {
     int kernels;
-    bool memory; /* something else needs it in memory */
+    bool memory; /* something other than a kernel needs it in memory */
 } readers;
 
 typedef struct fv_fuser {
     fv_lowerer *l;
-    fv_ptrmap readers; /* of a storage */
-    /* storage -> through how many values it is known to lead to no score, and 1 */
+    fv_ptrmap readers; /* storage -> its readers */
+    /* storage -> 1 + the number of levels within which it is known to contain no score */
     fv_ptrmap scoreless;
     struct fused {
-        fv_storage *y; /* what attention gives */
+        fv_storage *y; /* the result of the attention */
         fv_attention at;
     } *fused;
     int nfused, cap_fused;
     struct within {
-        fv_storage *s; /* what is substituted in them */
+        fv_storage *s; /* a value that was substituted into an attention */
         fv_fate was;
     } *within;
     int nwithin, cap_within;
-    bool rows; /* a factor of what is looked at is a softmax of scores */
+    bool rows; /* a factor of the product was found to be a softmax of scores */
 } fuser;
 
 static readers *readers_of(fuser *f, const fv_storage *s) {
@@ -74,7 +74,8 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
         bool first = readers_of(f, s)->kernels++ == 0;
         if (first && s->fate == FV_FATE_VIEW && s->def)
             add_reads(f, s->def->body, &inner);
-        else if (first) /* a text behind a step has views without what they are */
+        /* in a program that was read from a text, views have no definition after this step */
+        else if (first)
             for (fv_storage *of = s->fate == FV_FATE_VIEW ? s->of : NULL; of;
                  of = of->fate == FV_FATE_VIEW ? of->of : NULL)
                 readers_of(f, of)->kernels++;
@@ -148,10 +149,10 @@ static bool looks_like_weights(fuser *f, const fv_storage *s) {
 }
 
 typedef struct candidates {
-    const fv_value *y; /* of what */
+    const fv_value *y; /* the value whose definition is searched */
     fv_storage *list[MAX_CANDIDATES];
     int n;
-    fv_ptrmap seen; /* nodes, and storages that were asked about */
+    fv_ptrmap seen; /* nodes and storages that have been examined */
 } candidates;
 
 /* Lists the values that x loads along the axis `along` and that lead to scores. A node below two
@@ -185,7 +186,8 @@ static bool is_found(fuser *f, const fv_definition *d, fv_attention *at) {
     bool found = fv_find_attention(f->l, d, at) &&
                  fv_find_attention(f->l, fv_merge_axes(f->l, fv_split_axes(f->l, d)), &then);
     f->rows |= at->rows;
-    fv_why_drop(f->l, mark, FV_WHY_attend_no_scores); /* what is substituted next may have them */
+    /* a later substitution may still find scores */
+    fv_why_drop(f->l, mark, FV_WHY_attend_no_scores);
     return found;
 }
 
@@ -197,13 +199,13 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
 static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin,
                       int factor, int levels, fv_storage *const *list, int n) {
     fv_definition now = *d;
-    fv_fate was[MAX_CANDIDATES]; /* a view may be looked through, too */
+    fv_fate was[MAX_CANDIDATES]; /* the value may have been a view */
     for (int i = 0; i < n; i++) {
         was[i] = list[i]->fate;
         list[i]->fate = FV_FATE_SUBSTITUTED;
     }
     now.body = fv_substitute(f->l, now.body, &origin);
-    if (levels == LEVELS) /* what it is known by: the softmax */
+    if (levels == LEVELS) /* the outermost level is the softmax, by which the attention is known */
         origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
     if (fuse(f, y, now, origin, factor, levels - 1)) {
         for (int i = 0; i < n; i++) {
@@ -225,7 +227,7 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
     fv_lowerer *l = f->l;
     fv_attention at;
     fv_expr *sums[2];
-    /* the schedule says so */
+    /* the schedule gives the reason */
     if (fv_x_reductions(d.body, sums, 2) != 1 || !fv_is_product_sum(sums[0]))
         return false;
     if (!fv_is_small(l, &d))
@@ -327,7 +329,7 @@ static bool try_kept(fuser *f, const fv_storage *of, int factor, fv_kept_weights
 bool fv_find_kept(fv_fuser *f, const fv_storage *y, fv_kept_weights *out) {
     struct fv_reasons *reasons = f->l->reasons;
     const fv_origin *origin = fv_storage_origin(f->l, y->value);
-    f->l->reasons = NULL; /* who asks says what is done */
+    f->l->reasons = NULL; /* the caller gives the reasons */
     bool found = try_kept(f, y, 0, out) || try_kept(f, y, 1, out);
     *fv_ptrmap_at(&f->l->origins, y->value) = (void *)(uintptr_t)origin;
     f->l->reasons = reasons;
@@ -354,9 +356,10 @@ bool fv_fold_kept(fv_lowerer *l, fv_storage *y, fv_kept_weights *k) {
 
 typedef struct mask_use {
     const fv_var *query;
-    /* of a storage: how many attentions have it in their weights; `memory`: with the query, too */
+    /* storage -> how many attentions have it in their weights; `memory`: whether it depends on the
+     * query */
     fv_ptrmap *uses;
-    fv_ptrmap seen, *scored; /* storages that scores load: they are no masks */
+    fv_ptrmap seen, *scored; /* storages that scores load, which are no masks */
 } mask_use;
 
 static void note_scored(fuser *f, mask_use *u, const fv_expr *x) {
@@ -449,7 +452,7 @@ bool fv_step_attend(fv_lowerer *l) {
             f->rows = false;
             bool fused =
                 fuse(f, s, *s->def, origin, 0, LEVELS) || fuse(f, s, *s->def, origin, 1, LEVELS);
-            if (f->rows) /* values that are a product were tried as weights, too */
+            if (f->rows) /* products whose factors are values were examined as weights, too */
                 fv_why_drop(l, mark, FV_WHY_attend_no_rows);
             if (fv_why_settle(l, mark, fused))
                 fv_takes(l, s->value, FV_WHY_attends);

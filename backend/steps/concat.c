@@ -24,10 +24,10 @@
 
 enum { MAX_PARTS = 256 };
 
-typedef struct member { /* a part of some Concat's memory */
+typedef struct member { /* a value that is a part of some Concat's memory */
     fv_storage *s;
-    int axis;            /* the axis along which it is stored there */
-    const fv_dim *start; /* from there on */
+    int axis;            /* the axis of the Concat */
+    const fv_dim *start; /* the index along that axis at which the part begins */
     struct member *next;
 } member;
 
@@ -35,10 +35,10 @@ typedef struct join {
     fv_lowerer *l;
     member **members;
     fv_op *op;
-    fv_storage *whole, *root; /* the Concat, and the value in whose memory that is stored */
+    fv_storage *whole, *root; /* the Concat, and the value in whose memory it is stored */
     int axis, n;
     fv_storage *part[MAX_PARTS];
-    bool direct[MAX_PARTS]; /* its own kernel stores there */
+    bool direct[MAX_PARTS]; /* for each part: its own kernel stores it there */
 } join;
 
 /* ---- questions ---- */
@@ -148,7 +148,7 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
     if (v->kind != FV_VALUE_RESULT)
         return fv_declines(j->l, j->op->out[0], FV_WHY_part_given, fv_v(v));
     if (is_substituted(s))
-        return false; /* it is computed there */
+        return false; /* the kernel of the Concat's memory computes it there */
     if (s->fate != FV_FATE_MEMORY)
         return fv_declines(j->l, v, FV_WHY_part_seen, whole);
     if (!s->def)
@@ -172,9 +172,9 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
  * false if the Concat must have a kernel. */
 static bool separate(join *j) {
     for (int i = 0; i < j->n; i++) {
-        if (!j->direct[i] && !is_substituted(j->part[i])) { /* a copy, of other memory */
+        if (!j->direct[i] && !is_substituted(j->part[i])) { /* it is copied, from other memory */
             if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
-                /* for safety: a value that is stored there is read by definitions only */
+                /* only for safety: values stored there are read by definitions only */
                 return false;
             continue;
         }
@@ -185,7 +185,7 @@ static bool separate(join *j) {
         if (is_substituted(j->part[i]) && !fits(j, j->op->in[i]))
             return false;
         if (is_substituted(j->part[i]) && fv_storage_is_read_by(j->l, j->root, j->part[i]->def))
-            /* for safety: the whole would have read it, and be no part of that memory */
+            /* only for safety: such a Concat would not use that memory */
             return false;
         for (int k = 0; k < j->n; k++)
             if (k != i && j->direct[k] &&
@@ -225,10 +225,10 @@ static bool plan(join *j) {
     fv_op *op = j->op;
     fv_lowerer *l = j->l;
     j->whole = fv_storage_of(l, op->out[0]);
-    if (!fv_storage_has_kernel(j->whole)) /* grouping says why */
+    if (!fv_storage_has_kernel(j->whole)) /* the step group has recorded the reason */
         return false;
     if (op->nin > MAX_PARTS)
-        return false; /* longer ones are Concats of Concats by now */
+        return false; /* longer ones have been cut into Concats of Concats */
     if (op->nin < 2)
         return fv_declines(l, op->out[0], FV_WHY_join_one);
     if (has_data_dims(op))
@@ -291,7 +291,7 @@ static bool carry_out(join *j) {
 
 typedef struct relocator {
     fv_lowerer *l;
-    fv_ptrmap members; /* storage -> its member */
+    fv_ptrmap members; /* storage -> the member that says where it is stored */
 } relocator;
 
 /* Adds the start of the part to the index, for each Concat that s is a part of. Returns the value

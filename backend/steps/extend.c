@@ -19,15 +19,15 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/state.h"
 
-typedef struct moved { /* a value whose elements lie in the memory of another */
+typedef struct moved { /* a value whose elements are stored in the memory of another one */
     fv_storage *home;
-    int axis;            /* along which they begin */
-    const fv_dim *start; /* there; NULL: at the same indices */
+    int axis;            /* the axis along which they are appended */
+    const fv_dim *start; /* the index at which they begin; NULL: all indices are the same */
 } moved;
 
 typedef struct mover {
     fv_lowerer *l;
-    fv_ptrmap moved; /* storage -> moved */
+    fv_ptrmap moved; /* storage -> where it is stored */
 } mover;
 
 /* ---- may a kernel write there? ---- */
@@ -96,7 +96,8 @@ static void settle(mover *m, fv_storage *s) {
 
 /* ---- the step ---- */
 
-/* Is it the state of an input, which callers give the memory of? Another one is a kernel as any. */
+/* Is it a state of the model whose memory the caller gives? A kernel computes any other
+ * fv.Extend. */
 static bool is_state(fv_lowerer *l, const fv_op *op) {
     const fv_op *ret = l->func->body->last;
     for (int i = 0; fv_op_is(op, FV_OP_fv_Extend) && i < ret->nin; i++)
@@ -114,7 +115,7 @@ static bool write_in_place(fv_lowerer *l) {
         fv_op *op = l->func->capacity[i] ? ret->in[i]->def : NULL;
         if (!op || !op->def->kernel)
             continue;
-        if (!fv_state_writer(l->func, i, &axis)) /* a text may have any op there */
+        if (!fv_state_writer(l->func, i, &axis)) /* a text may have any op here */
             return false;
         fv_takes(l, op->out[0], FV_WHY_written_in_place, fv_v(op->in[0]));
         fv_storage *s = fv_storage_of(l, op->out[0]);

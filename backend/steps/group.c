@@ -25,14 +25,15 @@ enum { MAX_NODES = 270, MAX_SHARED = 8, FEW_LOADS = 4, FEW_OPERATIONS = 2 };
 /* ---- what is known of a value ---- */
 
 typedef struct fv_grouped {
-    bool costly;  /* a reshape that takes divisions along a row */
-    bool divides; /* a reshape that takes any */
-    /* the value of elementary functions, itself or in it, that its rows go through; or NULL */
+    bool costly;  /* a reshape that needs divisions along a row */
+    bool divides; /* a reshape that needs any divisions */
+    /* the value with elementary functions, itself or substituted into it, that is computed in
+     * passes over rows; NULL: none */
     const fv_value *rows;
-    bool passes; /* ... several times */
-    /* the value whose contraction it computes, itself or in its epilogue; or NULL */
+    bool passes; /* its rows need several passes */
+    /* the value whose contraction it contains: itself, or one of which it is the epilogue, or NULL */
     const fv_value *sum;
-    bool two; /* there is a second contraction */
+    bool two; /* it contains a second contraction */
 } fv_grouped;
 
 static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
@@ -213,7 +214,7 @@ static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr
 typedef struct row_use {
     const fv_value *v;
     const fv_definition *d;
-    bool along, product; /* v is one: its sum would be a contraction */
+    bool along, product; /* v is a product, so that a sum of it would be a contraction */
     fv_ptrmap seen;
 } row_use;
 
@@ -349,7 +350,7 @@ typedef struct into {
     const fv_op *use;
     const fv_definition *own, *d;
     fv_reading r;
-    fv_work c; /* of d */
+    fv_work c; /* the operations of d */
 } into;
 
 /* Do the values substituted into x contain two contractions already? */
@@ -392,7 +393,7 @@ static bool has_same_rows(fv_lowerer *l, const into *t) {
     fv_expr *sums[3];
     if (!t->d->rank || takes_two(l, t->d->body) || grouped_of(l, s)->two)
         return false;
-    s->fate = FV_FATE_SUBSTITUTED; /* to look at what would be */
+    s->fate = FV_FATE_SUBSTITUTED; /* only while the result is examined */
     fv_expr *whole = fv_substitute(l, t->d->body, &origin);
     s->fate = fate;
     if (fv_x_reductions(whole, sums, 3) != 2)
@@ -523,7 +524,7 @@ static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) 
     return how == ANY_WAY || is_elementwise(l, op, v);
 }
 
-enum { MAX_WAY = 32 }; /* operators between a value and where its uses end */
+enum { MAX_WAY = 32 }; /* the most ops between a value and the op in which its uses end */
 
 /* Do all uses of v starting from the op `from` end in `to`, if every op between is a step as `how`
  * says? `seen` holds the ops that were looked at. Values between must have one user, except for
@@ -558,7 +559,7 @@ static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
     for (int i = v->nuses; i-- > 0;)
         if (all_lead_to(l, v, v->uses[i].op, how))
             return true;
-    /* that op is on the way from each use, so it is on the way from this one */
+    /* such an op is reached from every use, so it is reached from the first one */
     const fv_op *op = v->uses[0].op;
     for (int steps = 0; how != ANY_WAY && steps < MAX_WAY; steps++) {
         const fv_value *out = op->nout == 1 ? op->out[0] : NULL;
@@ -661,7 +662,7 @@ static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_grouped *g = grouped_of(l, s);
     bool view = is_costly_reshape(l, op);
-    /* memory that is there anyway is seen in another shape for nothing */
+    /* a value that has memory anyway is seen in another shape without a cost */
     if (fv_op_is(op, FV_OP_fv_Reshape) && !view)
         view = g->divides && fv_storage_of(l, op->in[0])->fate != FV_FATE_SUBSTITUTED;
     if (view) {

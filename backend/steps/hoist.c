@@ -25,9 +25,9 @@
 typedef struct turns {
     fv_lowerer *l;
     fv_op *loop, *end;
-    fv_ptrmap made;    /* values */
-    fv_ptrmap bound;   /* symbols */
-    fv_ptrmap assumed; /* symbols of which something is assumed */
+    fv_ptrmap made;    /* values defined in the loop */
+    fv_ptrmap bound;   /* symbols bound in the loop */
+    fv_ptrmap assumed; /* symbols about which the loop makes assumptions */
 } turns;
 
 /* ---- values that depend on the iteration ---- */

@@ -40,18 +40,18 @@ enum { TRIES = 4, TRIES_ABOVE = 8 };
  * their own. */
 enum { FEW_ROWS = 8, MOST_OF_ROW = 1 << 18 };
 
-/* An op, and those of its results that have kernels of rows. */
+/* An op, with those of its results that kernels of rows compute. */
 typedef struct unit {
     fv_op *op;
     int n;
     fv_storage *of[FV_MAX_OUT];
     int place;         /* of its op in the list, counted before anything was joined */
     int stretch;       /* of the list, between what the run decides or checks */
-    struct unit *into; /* what it was joined with */
-    bool attends;      /* and it takes no others */
+    struct unit *into; /* the unit to which it was joined; NULL: none */
+    bool attends;      /* it is attention, to which nothing else is joined */
 } unit;
 
-typedef struct readers { /* of a value, in their order */
+typedef struct readers { /* the units that read a value, in order */
     unit **all;
     int n, cap;
 } readers;
@@ -75,7 +75,7 @@ static unit *whole(unit *u) {
 
 typedef struct loads {
     fv_arena *arena;
-    const fv_expr **all; /* each node once */
+    const fv_expr **all; /* loads, each node once */
     int n, cap;
     fv_ptrmap seen;
 } loads;
@@ -97,7 +97,7 @@ static loads loads_of(fv_lowerer *l, const fv_definition *d) {
 }
 
 typedef struct reads {
-    const fv_value **all; /* each once */
+    const fv_value **all; /* values, each once */
     int n, cap;
 } reads;
 
@@ -291,7 +291,8 @@ static bool try_group(fv_lowerer *l, const unit *a, const unit *b, group *out) {
     bool elements = true;
     for (int m = 0; m < g.n; m++)
         elements &= axis_of(g.all[m], 0) < 0;
-    if (!shared && !elements && !fv_attends_by_rows(g.n, g.all)) /* which may be of one row */
+    /* attention may have a single row */
+    if (!shared && !elements && !fv_attends_by_rows(g.n, g.all))
         return fv_declines(l, b->of[0]->value, FV_WHY_join_axes, fv_v(with));
     if (meet_in_memory(l, a, b, with))
         return false;
@@ -421,7 +422,7 @@ static void carry_out(joiner *j, unit *a, unit *b, const group *g) {
         fv_op *was = u->of[i]->value->def;
         fv_why_moves(l, u->of[i]->value, op);
         fv_op_take_result(op, u->of[i]->value);
-        /* others stay, as those of what is substituted do */
+        /* ops without kernels stay, as those of substituted values do */
         if (was->def == &fv_define_def && !has_result(was))
             fv_op_erase(was);
         *fv_ptrmap_at(&l->origins, u->of[i]->value) = (void *)(uintptr_t)origin;
@@ -578,7 +579,7 @@ static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     int mark = fv_why_mark(l);
     fv_why_settle(l, mark, !fv_is_left_out(l->options, "fold") && fv_fold_kept(l, y, &kept));
     for (int i = 0; i < 2; i++)
-        fv_update_form(l, g.all[i]); /* the result was a contraction of weights in memory */
+        fv_update_form(l, g.all[i]); /* until now the result was a contraction of stored weights */
     carry_out(j, NULL, u, &g);
     note_attention(j, u);
     for (int i = 0; i < kept.nwithin; i++) {

@@ -27,22 +27,23 @@
 #include "ir/graph/infer.h"
 
 enum {
-    /* columns that are worth it: the same for all targets, since row sums follow */
+    /* the fewest columns for which a layout is changed; the same for all targets, since the order
+     * of sums depends on it */
     WIDE = 16,
-    /* terms of a sum that is quicker for a vector of its neighbours than by itself */
+    /* the longest sum that vectors of neighbours compute faster than a sum of one element */
     SHORT = 32,
     MANY = 1 << 30
 };
 
 typedef struct fv_axis_order {
-    bool fixed;    /* the axes lie in memory in the order of the type */
-    bool ordered;  /* a view, or an op with a kernel of its own, reads it in that order */
-    uint32_t kept; /* axes that readers want elsewhere than at the end, as bits */
+    bool fixed;   /* it must be stored in the order of its type */
+    bool ordered; /* a view, or an op with a kernel of its own, reads it in the order of its type */
+    uint32_t kept; /* axes that readers do not want at the end, as bits */
     bool returned; /* it is a result of the model */
     bool copies;   /* a Concat, one of whose parts is a copy of a value in the order of its type */
     bool decided;
-    /* of its definition: the axis along which runs what it was taken out of; NULL: it is nobody's
-     * part */
+    /* for a value that was taken out of a definition: the axis of its variable there that was
+     * stored last; NULL: it was not taken out of one */
     const fv_var *along;
 } fv_axis_order;
 
@@ -250,10 +251,11 @@ static int best_columns(fv_lowerer *l, const fv_definition *d) {
         if ((!in[0] && !in[1]) || (i != last && (!fv_dim_is_const(n) || n->value < WIDE)))
             continue;
         int64_t cost = cost_of_columns(l, d, sums[0], x[in[1]], i);
-        /* each channel by itself: weights are packed, the other must lie well */
+        /* each channel has its own sum: the weights are packed, and the other factor must be
+         * contiguous */
         if (in[0] && in[1]) {
             int64_t other = cost_of_columns(l, d, sums[0], x[0], i);
-            /* columns are those of one */
+            /* within a group, columns belong to one factor only */
             bool groups = fv_group_size(sums[0], d->index[i]) >= WIDE;
             if (groups ? cost >= 0 && other >= 0 : cost + other != -1)
                 continue;
@@ -416,9 +418,9 @@ static int best_axis(fv_lowerer *l, const fv_definition *d, const fv_var *along,
 
 typedef struct turning {
     fv_lowerer *l;
-    const fv_var *last; /* of the type */
-    bool costly;        /* sums, or elementary functions */
-    /* loads of values that are stored in another order, across which rows of the type run */
+    const fv_var *last; /* the last axis of the type */
+    bool costly;        /* d has sums or elementary functions */
+    /* loads of values in another order that run across rows of the type */
     int across;
     fv_ptrmap seen;
 } turning;
@@ -450,7 +452,7 @@ typedef struct copying {
     fv_lowerer *l;
     fv_storage *of;
     fv_buf *copy;
-    bool kept; /* the reader that is looked at wants the axis elsewhere than at the end */
+    bool kept; /* the reader being examined wants the axis elsewhere than at the end */
 } copying;
 
 static void find_kept(void *user, fv_storage *s, int axis) {
@@ -490,7 +492,8 @@ static void copy_for_readers(fv_lowerer *l, fv_op *op, fv_storage *s) {
     const char *name = v->name;
     fv_op *copy =
         fv_op_new(op->block, op->next, fv_op_def(FV_OP_fv_Copy), 1, &v, 1, &name, op->origin);
-    FV_HOLDS(l->session, fv_op_infer(copy) && fv_define_op(l, copy)); /* as of any tensor */
+    /* that cannot fail, since every tensor can be copied */
+    FV_HOLDS(l->session, fv_op_infer(copy) && fv_define_op(l, copy));
     fv_storage *copied = fv_storage_of(l, copy->out[0]);
     layout_of(l, copied)->fixed = true;
     fv_declines(l, copied->value, FV_WHY_layout_copied, fv_v(v));
@@ -515,9 +518,9 @@ static void copy_for_readers(fv_lowerer *l, fv_op *op, fv_storage *s) {
  * before. */
 typedef struct choice {
     int axis;
-    bool product; /* as columns of a contraction */
-    bool stays;   /* it is not moved after all: readers want the order of the type, */
-    fv_why why;   /* which they do because of that */
+    bool product; /* the axis holds the columns of a contraction */
+    bool stays;   /* the value is not moved after all, because readers want the order of the type */
+    fv_why why;   /* the reason for that */
 } choice;
 
 static choice stay(choice c, fv_why why) {
@@ -575,7 +578,7 @@ static void choose(fv_lowerer *l, fv_op *op, fv_storage *s) {
  * of the type. Taking a sum out of the definition may still change it, since a value is not read
  * across rows by a sum that is no longer in it. */
 static int moved_axis(fv_lowerer *l, fv_storage *s) {
-    layout_of(l, fv_storage_home(s)); /* choice_of reads it */
+    layout_of(l, fv_storage_home(s)); /* creates the record that choice_of reads */
     choice c = choice_of(l, s);
     return c.axis < 0 ? fv_storage_home(s)->inner : c.stays ? -1 : c.axis;
 }
@@ -636,7 +639,7 @@ bool fv_step_layout(fv_lowerer *l) {
         }
     if (any && !copy_moved(l))
         return false;
-    /* sums may come before what was the first */
+    /* taking out sums may have added ops before `first` */
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;

@@ -29,9 +29,9 @@
 
 typedef struct orders {
     fv_lowerer *l;
-    fv_ptrmap along; /* sums that have chains -> how many of the last variables they run along */
-    const fv_expr *parts; /* the one that is in parts; or NULL */
-    int met, rows;        /* sums that were looked at; those that have chains */
+    fv_ptrmap along; /* sum -> along how many of its last variables it has chains; 0: one chain */
+    const fv_expr *parts; /* the sum whose keys are summed in parts; NULL: none */
+    int met, rows;        /* the number of sums that were examined, and of those with chains */
 } orders;
 
 static int chains_of(const orders *o, const fv_expr *sum) {
@@ -62,7 +62,8 @@ static void take_rows(orders *o, const fv_expr *x, const fv_var *vector, fv_ptrm
 
 /* Gives the sums in x the chains of the corresponding sums in y, which is x with other scores. */
 static void take_like(orders *o, const fv_expr *x, const fv_expr *y, fv_ptrmap *seen) {
-    if (x->op != y->op || !x->n || *fv_ptrmap_at(seen, x)) /* a score */
+    /* the two differ here: this is a score */
+    if (x->op != y->op || !x->n || *fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
     if (fv_x_is_ordered(x))
@@ -123,8 +124,8 @@ static void tell(const orders *o, const fv_definition *d, fv_why why) {
 
 typedef struct labels {
     orders *o;
-    fv_ptrmap label;        /* of each sum of the definition */
-    const fv_expr **became; /* by the label - 1 */
+    fv_ptrmap label;        /* sum of the definition -> its label */
+    const fv_expr **became; /* the sum with label i after axes were split and merged, at i - 1 */
     int n;
 } labels;
 
@@ -164,7 +165,7 @@ static fv_expr *order(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     const labels *s = r->user;
     if (!fv_x_is_ordered(x))
         return NULL;
-    /* NULL: nothing is left of it */
+    /* NULL: the sum was simplified away */
     const fv_expr *by_now = s->became[(intptr_t)fv_ptrmap_get(&s->label, x) - 1];
     int n = by_now && chains_of(s->o, by_now) ? along(s->o, x, by_now) : 0;
     if (by_now && by_now == s->o->parts)
@@ -189,7 +190,7 @@ static void choose(fv_lowerer *l, fv_storage *s) {
     fv_definition *seen = fv_merge_axes(l, fv_split_axes(l, d));
     seen->body = rewritten(&tell_by, seen->body, unlabel);
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* schedules say theirs */
+    l->reasons = NULL; /* the schedules record their reasons later */
     fv_why why = decide(&o, seen);
     l->reasons = reasons;
     tell(&o, seen, why);
@@ -221,7 +222,7 @@ static fv_expr *in_one_chain(void *user, fv_expr *x) {
 bool fv_step_order(fv_lowerer *l) {
     for (const fv_op *op = l->func->body->first; op; op = op->next) {
         fv_recurrence *r = fv_ptrmap_get(&l->recurrences, op);
-        if (r) /* of a step, neighbours are summed side by side */
+        if (r) /* in a step of a recurrence, neighbouring elements are computed in parallel */
             fv_recurrence_rewrite(r, in_one_chain, l);
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;

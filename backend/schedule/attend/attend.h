@@ -13,44 +13,50 @@ typedef struct fv_attend {
     fv_lowerer *l;
     fv_kemit e;
     fv_attention at;
-    const fv_definition *d;        /* of the result */
-    fv_definition scores, weights; /* [outer.., query, key] */
-    fv_definition folded;          /* weights of rows that see a key; no body: no mask is folded */
-    fv_definition open;            /* of a row from which nothing is hidden */
-    const fv_definition *kept;     /* weights that are a result as well; NULL: nobody reads them */
-    fv_expr *where, *seen;         /* as in at */
-    fv_expr *keys[2];              /* from here to there; NULL: all */
-    fv_buf *sees;                  /* of each row of the block: is what it does not see nothing? */
-    fv_buf *again;                 /* not 0: some row is not so */
+    const fv_definition *d;        /* the definition of the result */
+    fv_definition scores, weights; /* definitions over [outer.., query, key] */
+    /* the weights of rows that see a key; without a body if no mask is folded */
+    fv_definition folded;
+    fv_definition open;        /* the weights of rows from which the mask hides no key */
+    const fv_definition *kept; /* weights that are a result as well; NULL: nobody reads them */
+    fv_expr *where, *seen;     /* as in `at` */
+    fv_expr *keys[2]; /* only keys from keys[0] to before keys[1] are computed; NULL: all */
+    fv_buf *sees;     /* for each row of the block: is the weight of every hidden key zero? */
+    /* not 0 if some row has a hidden key whose weight is not zero, so that all keys are needed */
+    fv_buf *again;
     fv_contraction qk, pv;
-    fv_single_scores single; /* no sum: each score is of a tile */
-    bool alone;              /* rows are those of `single`, whose keys are read as they lie */
-    /* the first of them; NULL: there is one, or they are queries of a block */
+    /* computes the scores of a single query; without a sum if tiles compute all scores */
+    fv_single_scores single;
+    bool alone; /* rows are those of `single`, so keys are read in their own layout */
+    /* the first row of the group of heads; NULL: there is one group, or the rows are queries of a
+     * block */
     fv_expr *group;
     fv_tile t;
-    /* axes of the result but queries and features; of heads that share keys their groups */
+    /* axes of the result other than queries and features; if heads share keys, the axis of their
+     * groups */
     fv_var *outer[FV_MAX_RANK];
     int nouter;
     fv_var *chunk, *local;
-    /* Of a task, in definitions: [outer.., chunk, row, ..] */
-    fv_buf *memory;  /* by key: the scores, then the weights */
-    fv_buf *masks;   /* by key: what the weights have of the key alone */
-    fv_buf *queries; /* by channel: where q is computed; or NULL */
+    /* Memory of a task, with axes [outer.., chunk, row, ..]. */
+    fv_buf *memory;  /* along keys: the scores, later the weights */
+    fv_buf *masks;   /* along keys: the part of the weights that depends on the key only */
+    fv_buf *queries; /* along channels: computed queries; NULL: q is not computed here */
     fv_expr *of_key[FV_MAX_KEY_MASKS], *of_query;
     int nmasks;
     struct {
         int rows, columns;
-    } scores_tile, result_tile; /* of the two products */
-    int block, tasks;           /* rows of a block; chunks of queries that there are at least */
-    struct {                    /* tasks that share the keys of few queries: attend_parts.c */
-        const fv_dim *times;    /* 1 where it is so, else 0; NULL: it never is */
-        fv_var *part;           /* parts of the keys; none where it is not so */
-        /* [outer..]: not 0: some query does not see all keys; NULL: they do */
+    } scores_tile, result_tile; /* the tiles of the two products */
+    int block, tasks;           /* rows of a block; the least number of chunks of queries */
+    struct {                    /* how tasks share the keys of few queries: attend_parts.c */
+        /* a dim that is 1 in runs in which they do, else 0; NULL: they never do */
+        const fv_dim *times;
+        fv_var *part; /* counts the parts of the keys; its extent is 0 if tasks do not share keys */
+        /* [outer..]: not 0 if some query does not see all keys; NULL: all queries see all keys */
         fv_buf *hides;
         fv_buf *sums; /* [outer.., part, row, feature] */
     } shared;
-    fv_expr *at_memory[FV_MAX_RANK]; /* its index so far: outer.., chunk */
-    fv_expr *index[FV_MAX_RANK];     /* of the result */
+    fv_expr *at_memory[FV_MAX_RANK]; /* the index in a task's memory so far: outer.., chunk */
+    fv_expr *index[FV_MAX_RANK];     /* the index of the result */
     fv_choosing chosen;
 } fv_attend;
 

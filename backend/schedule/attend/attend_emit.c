@@ -11,13 +11,14 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
-enum { MAX_SUMS = 16 }; /* that are computed for all rows of a block before the next */
+/* the most sums of which the kernel computes one for all rows of a block before the next */
+enum { MAX_SUMS = 16 };
 
 typedef struct sums {
     const fv_attend *a;
     int n;
     fv_expr *sum[MAX_SUMS];
-    fv_buf *of_rows[MAX_SUMS]; /* for each row of the block */
+    fv_buf *of_rows[MAX_SUMS]; /* a buffer with an element for each row of the block */
 } sums;
 
 /* ---- definitions and memory ---- */
@@ -149,7 +150,8 @@ static fv_expr *note_sum(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 /* Collects the sums along a row of which x is made, inner ones first, each once. */
 static void find_sums(sums *s, const fv_expr *x) {
     fv_x_rewriter r = {.arena = s->a->l->exprs, .after = note_sum, .user = s};
-    (void)fv_x_rewrite(&r, x); /* nothing changes: it takes arguments before what they are of */
+    /* changes nothing, and visits arguments before the expressions that contain them */
+    (void)fv_x_rewrite(&r, x);
 }
 
 /* Does x load from the memory of scores, except within the first `known` sums, within what the pass
@@ -294,7 +296,8 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
                    .index = index,
                    .at = memory->rank - 1,
                    .asked = true};
-    b.w.keeps_nothing = a->seen && weights == &a->weights; /* which is rare */
+    /* computing all keys is rare, so nothing is kept there */
+    b.w.keeps_nothing = a->seen && weights == &a->weights;
     memcpy(index, a->at_memory, sizeof index);
     fv_kemit_use(e, weights);
     emit_either(a, weights->body, emit_rows, &b);
@@ -307,8 +310,8 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
 
 /* One part of the keys whose sum is taken in parts, restricted to the keys that are used. */
 typedef struct key_part {
-    fv_expr *part, *first; /* where it begins, and the first one that there is */
-    fv_expr *keys[2];      /* NULL: all of them */
+    fv_expr *part, *first; /* the first key of the part, and the first one of these that is used */
+    fv_expr *keys[2];      /* the range of keys that are used; NULL: all */
 } key_part;
 
 static bool has_parts(const fv_attend *a) {
@@ -739,7 +742,7 @@ fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times) {
         fv_expr *extent = fv_kemit_dim(e, a->outer[n]->dim);
         extent = times && !n ? binary(e, FV_X_MUL, extent, times) : extent;
         fv_expr *at = open_loop(e, FV_PARALLEL, a->outer[n]->name, extent);
-        fv_kemit_bind(e, a->outer[n], at); /* the axis, or groups of heads */
+        fv_kemit_bind(e, a->outer[n], at); /* the axis, or the groups of heads */
         a->index[i] = a->at_memory[n++] = at;
     }
     a->at_memory[n] = integer(e, 0);

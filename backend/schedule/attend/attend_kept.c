@@ -40,7 +40,7 @@ static bool is_attended(fv_lowerer *l, fv_definition *const *all, fv_definition 
 bool fv_is_attended_with(fv_lowerer *l, fv_definition *weights, fv_definition *result) {
     fv_definition *all[2] = {weights, result}, *merged[2];
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* who asks says what is done */
+    l->reasons = NULL; /* the caller records the reasons */
     bool attended = is_attended(l, all, merged);
     l->reasons = reasons;
     return attended;

@@ -13,7 +13,7 @@
 /* ---- what holds for all queries and keys of a part ---- */
 
 typedef enum {
-    /* as a variable grows: bits of what may be */
+    /* how a value may change if a variable grows, as bits */
     CONSTANT = 0,
     RISING = 1,
     FALLING = 2,
@@ -63,7 +63,7 @@ static direction direction_of(const fv_expr *x, const fv_var *v) {
 
 typedef struct corner {
     const fv_key_search *s;
-    fv_var *first[2], *last[2]; /* of queries, of keys */
+    fv_var *first[2], *last[2]; /* [0] for queries, [1] for keys */
 } corner;
 
 /* Both sides of a comparison where side[0] - side[1] is greatest (or least); false: not known. */
@@ -238,7 +238,8 @@ static void look_for_seen(const fv_key_search *s, void *user, fv_expr *part, fv_
     fv_kmark m = fv_kemit_mark(e);
     corner c = corners_of(s);
     bind_corners(&c, part, end, u->first, u->queries);
-    /* `exact`: else some query sees one, or it does no harm to look at the part */
+    /* if `exact` is false, `hidden` may be false although no query sees a key of the part; then it
+     * is only computed for nothing */
     fv_expr *hidden = of_all(&c, s->where, true, &exact);
     if (hidden)
         fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, fv_kemit_expr(e, hidden)));

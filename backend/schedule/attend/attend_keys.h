@@ -5,19 +5,19 @@
 #include "backend/schedule/common/emit.h"
 
 typedef struct fv_key_search {
-    fv_kemit *e;    /* which uses a definition over the outer axes */
-    fv_expr *where; /* hides a key from a query */
+    fv_kemit *e;    /* emits a definition over the outer axes */
+    fv_expr *where; /* the condition that hides a key from a query */
     const fv_var *query, *key;
-    int width;    /* of a part: keys that are looked at together */
+    int width;    /* the number of keys of a part, which are examined together */
     fv_elem elem; /* a float type of lanes as wide as the scores */
 } fv_key_search;
 
 /* Results of the search: i64 scalars; a range of keys is from [0] to before [1]. */
 typedef struct fv_keys_found {
-    /* from the first part with a key that some query sees to the last one; the number of keys and 0
-     * before */
+    /* from the first to the last part with a key that some query sees; if there is none, from the
+     * number of keys to 0 */
     fv_buf *seen[2];
-    fv_buf *free[2]; /* parts side by side of which each query sees each key; 0 and 0 before */
+    fv_buf *free[2]; /* adjacent parts whose keys all queries see; if there are none, from 0 to 0 */
 } fv_keys_found;
 
 /* Emits the search for the queries from `first` on. */

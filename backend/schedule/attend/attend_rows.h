@@ -15,7 +15,7 @@
 /* Three values, the last of which may be attention. */
 typedef struct fv_row_attention {
     const fv_value *scores, *weights;
-    int keys; /* the axis of the scores along which a row of them is contiguous */
+    int keys; /* the axis of the scores along which a row is contiguous */
 } fv_row_attention;
 
 /* Is y a sum over a row of weights that are computed from a row of scores, each of which is a sum?

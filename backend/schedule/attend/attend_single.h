@@ -5,20 +5,22 @@
 #include "backend/schedule/common/emit.h"
 
 typedef struct fv_single_scores {
-    fv_expr *sum, *q, *k; /* the score, and its factors: k as it is stored, not in panels */
-    fv_var *channel;      /* of the sum */
+    /* the score and its factors; k is read from its own layout, not from panels */
+    fv_expr *sum, *q, *k;
+    fv_var *channel; /* the variable of the sum */
     const fv_var *key;
-    fv_expr *load; /* the element that k reads */
-    int64_t block; /* keys, and channels, that are read together */
-    /* they are turned round in registers; false: the target has no vectors, for which that were to
-     * be done */
+    fv_expr *load; /* the load in k */
+    int64_t block; /* the number of keys, and of channels, that are read together */
+    /* blocks of keys are transposed in registers; false: the target has no vectors, so that is not
+     * needed */
     bool turns;
-    int queries;    /* there have to be */
-    fv_expr *where; /* there are so many, and a block of keys; over dims alone */
-    /* rows read the same keys and values: queries, or of one query heads side by side; NULL: there
-     * is one */
+    int queries; /* the number of queries for which the kernel is made */
+    /* a condition over dims: there are so many queries, and at least one block of keys */
+    fv_expr *where;
+    /* the axis of rows that read the same keys and values: queries, or for one query the heads that
+     * share a head of keys; NULL: there is one row */
     const fv_var *row;
-    int rows; /* of a task: all queries, or a group of heads */
+    int rows; /* rows of a task: all queries, or a group of heads */
 } fv_single_scores;
 
 /* Can a kernel read keys in their own layout, a block at a time, for at most `most` queries? sum,

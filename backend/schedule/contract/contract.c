@@ -131,7 +131,7 @@ static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *n
     int sums = *mr * *nr, least = lanes > 1 ? 1 : 2;
     *nr = *nr / nsums > least ? *nr / nsums : least;
     *mr = sums / (nsums * *nr);
-    /* their columns and one row's factor are held besides */
+    /* the registers also hold the columns of b, and the factor of one row */
     while (lanes > 1 && *mr > 1 && (*mr + 1) * nsums * *nr >= t->vector_registers)
         --*mr;
     *mr = *mr > 0 ? *mr : 1;
@@ -155,7 +155,7 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr &&
         rows <= FEW_TILES * *mr)
         *mr = best_rows((int)rows, *mr, *nr / lanes * c->nsums, in_flight);
-    if (!rows || !columns) { /* no tile: others make loops that never run */
+    if (!rows || !columns) { /* there is no tile: the other loops have no iterations */
         *mr = *nr = 0;
         return lanes;
     }
@@ -307,7 +307,7 @@ static int64_t block_rows(const fv_target *t, const fv_contraction *c, int mr, i
 static int64_t block_depth(const fv_target *t, const fv_contraction *c, int mr, int nr) {
     int64_t steps = c->sum->u.red.vars[0]->dim->value,
             bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    /* a copy of them is on the stack */
+    /* the block of rows is copied to the stack */
     int64_t room = t->l1_bytes / bytes < FV_MOST_SUMS ? t->l1_bytes / bytes : FV_MOST_SUMS;
     int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
             parts = most > 0 ? (steps + most - 1) / most : 1;
@@ -426,7 +426,7 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
     fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
     bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
                                              fv_d(d->index[c->column]->dim));
-    /* why its sum is no single chain is said where b is chosen, too */
+    /* if the sum is not one chain, the reason is also recorded where b is chosen */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
               (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)
@@ -476,7 +476,7 @@ static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     if (joined->rank == d.rank)
         return;
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* these reasons have been recorded */
+    l->reasons = NULL; /* the reasons have been recorded before */
     fv_contract_plan *q = fv_contract_plan_new(l, joined, 1, (fv_expr *[]){joined->body}, false);
     l->reasons = reasons;
     if (!q)

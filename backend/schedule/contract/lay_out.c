@@ -14,7 +14,7 @@
 /* ---- affine indices ---- */
 
 typedef struct affine {
-    int64_t at; /* where all variables are 0 */
+    int64_t at; /* the position of the element at which all variables are 0 */
     int64_t by[FV_MAX_RANK];
 } affine;
 

@@ -7,17 +7,18 @@
 #include "ir/layout/layout.h"
 
 enum {
-    FV_MOST_PIECES = 16,        /* constants that one layout is made of */
-    FV_MOST_FACTORS_PIECES = 4, /* ... of them for one factor */
-    FV_MOST_JOINED = 1 << 16    /* columns that are looked at one by one */
+    FV_MOST_PIECES = 16,        /* the most constants of which one layout consists */
+    FV_MOST_FACTORS_PIECES = 4, /* the most of these for one factor */
+    FV_MOST_JOINED = 1 << 16    /* the most columns that are examined one by one */
 };
 
 /* The variable for each axis of a layout. */
 typedef struct fv_layout_vars {
-    const fv_var *var[FV_MAX_RANK]; /* NULL: no index depends on it */
-    /* so many elements along the axis have one value, and var is the number of these */
+    const fv_var *var[FV_MAX_RANK]; /* NULL: no index depends on this axis */
+    /* the number of consecutive elements along the axis that have one value; var counts these
+     * blocks */
     int64_t block[FV_MAX_RANK];
-    int column; /* the axis along which a factor may be several constants */
+    int column; /* the axis along which a factor may consist of several constants */
 } fv_layout_vars;
 
 /* A constant in a layout: the pieces of constants of which it consists, and where each is
@@ -30,8 +31,8 @@ typedef struct fv_laid_out {
         const fv_tensor *tensor;
         fv_layout_source from;
     } piece[FV_MOST_PIECES];
-    fv_value *value;          /* the constant; NULL: it is not made yet */
-    struct fv_laid_out *next; /* whose first piece is of the same tensor */
+    fv_value *value;          /* the constant; NULL: not made yet */
+    struct fv_laid_out *next; /* the next one whose first piece is of the same tensor */
 } fv_laid_out;
 
 /* Adds the pieces of x, an element over the variables, which is a load of a constant, or of several

@@ -21,14 +21,14 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
-typedef struct base { /* an axis of the copy: the sum of by * var */
+typedef struct base { /* an axis of the copy, whose index is the sum of by * var */
     int n;
     struct {
         fv_var *var;
         int64_t by;
     } term[FV_MAX_RANK];
     fv_var *index;
-    const fv_dim *low; /* the least value, which is element 0 */
+    const fv_dim *low; /* the least value of that sum, which is element 0 */
 } base;
 
 typedef struct bases {
@@ -37,8 +37,8 @@ typedef struct bases {
     int nfree;
     base *list;
     int n, cap;
-    bool apart; /* one variable, one axis */
-    bool full;  /* there were more axes than a value has */
+    bool apart; /* each variable has an axis of its own */
+    bool full;  /* the copy would need more axes than a value can have */
 } bases;
 
 /* ---- sums of variables ---- */

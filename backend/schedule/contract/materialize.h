@@ -10,9 +10,9 @@
 typedef struct fv_dense {
     fv_expr *factor;
     int n;
-    fv_var *index[FV_MAX_RANK]; /* axes of the copy */
-    fv_expr *copy;              /* an element of it, */
-    fv_expr *at[FV_MAX_RANK];   /* and the one that replaces the factor */
+    fv_var *index[FV_MAX_RANK]; /* variables of the axes of the copy */
+    fv_expr *copy;              /* an element of the copy */
+    fv_expr *at[FV_MAX_RANK];   /* the index in the copy that replaces the factor */
 } fv_dense;
 
 /* Which factors are made dense: all that are more than a load, or those over which a window slides,

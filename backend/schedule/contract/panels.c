@@ -59,12 +59,14 @@ static int steps_in_byte(fv_elem e) {
 typedef struct stored {
     fv_laid_out laid;
     fv_layout_vars vars;
-    fv_var *block_var[FV_MAX_RANK]; /* of the axes of the sum; NULL: the variable itself */
+    /* variables that count blocks along axes of the sum; NULL: the variable itself is used */
+    fv_var *block_var[FV_MAX_RANK];
     int64_t outer[FV_MAX_RANK], k[FV_MAX_RANK];
-    int rank;                   /* of the constant as it is stored, */
-    fv_var *index[FV_MAX_RANK]; /* the variables of its axes, */
-    fv_expr *at[FV_MAX_RANK];   /* and an element's index, over those of the factor */
-    int panel, packed_k; /* which is that of the panel; the k of which a byte has several; -1 */
+    int rank;                   /* rank of the constant as it is stored */
+    fv_var *index[FV_MAX_RANK]; /* variables of its axes */
+    fv_expr *at[FV_MAX_RANK];   /* the index of an element, over the variables of the factor */
+    /* the axis of panels; the axis of k of which a byte has several steps, or -1 */
+    int panel, packed_k;
 } stored;
 
 static const char *numbered(fv_arena *a, const char *name, int i) {
@@ -125,7 +127,7 @@ static bool set_levels(const axes *x, stored *s) {
         if (s->k[i] != 1)
             add_level(s, first_k + i, 1, s->k[i], false);
     }
-    /* without a k that fills bytes, each element has one of its own */
+    /* without such an axis, each element has a byte of its own */
     s->laid.layout.bits =
         s->packed_k >= 0 ? fv_elem_bits(s->laid.elem) : 8 * fv_elem_storage_bytes(s->laid.elem);
     return fv_layout_pack(&s->laid.layout);
@@ -259,7 +261,7 @@ static fv_expr *element_of_panel(fv_lowerer *l, int n, fv_expr *const *x, const 
     fv_expr *c = fv_x_var(a, p->index[rank - 1]), *y = NULL;
     if (n == 1)
         return column_of_panel(l, x[0], p, column, c, NULL);
-    for (int i = n; i-- > 0;) { /* of the factor whose columns those from i * width on are */
+    for (int i = n; i-- > 0;) { /* the factor whose columns begin at i * width */
         fv_expr *first = fv_x_int(a, (int64_t)i * p->width),
                 *end = fv_x_int(a, (int64_t)(i + 1) * p->width);
         fv_expr *here =
@@ -292,8 +294,9 @@ typedef struct keeping {
     fv_lowerer *l;
     const axes *x;
     const fv_definition *d;
-    fv_panels *p;       /* NULL: only looks whether it can be done */
-    double bytes, most; /* of all constants that are laid out; of the largest */
+    fv_panels *p; /* NULL: only examines whether panels can be made */
+    /* bytes of all constants that are stored in panels, and of the largest one */
+    double bytes, most;
     bool failed;
 } keeping;
 

@@ -7,16 +7,18 @@
 
 /* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
-    fv_value *value;  /* [.., panel, k.., column in the panel]; of several the largest */
-    bool computed;    /* the factor is more than the load of an element, converted */
-    bool made_in_run; /* by a kernel of its own, before; else a constant */
-    int panel;        /* that axis of it */
-    int steps;        /* of the last axis of the sum, whose elements share a byte of it */
-    fv_var *panel_index, *column; /* of the panel, and of the column in it */
-    fv_var *index[FV_MAX_RANK];   /* made in the run: of its axes */
-    fv_expr *load;                /* of an element of it, over these and the axes of the sum */
-    fv_expr *x;                   /* the factor, over the same */
-    int width;                    /* columns of each factor in a panel */
+    /* a value over [.., panel, k.., column in the panel]; of several values the largest one */
+    fv_value *value;
+    bool computed;    /* the factor is an expression, not only a load and a conversion */
+    bool made_in_run; /* a kernel writes the panels before; false: they are a constant */
+    int panel;        /* the axis of panels in `value` */
+    int steps;        /* how many steps along the last axis of the sum share a byte */
+    fv_var *panel_index, *column; /* the variables of the panel, and of the column in it */
+    fv_var *index[FV_MAX_RANK];   /* if made in the run: variables of the axes of the panels */
+    /* the load of an element of the panels, over these variables and those of the sum */
+    fv_expr *load;
+    fv_expr *x; /* the factor, over the same variables */
+    int width;  /* columns of each factor in a panel */
 } fv_panels;
 /* Is the factor of `sum` in d laid out in panels when the model is compiled? It is a constant, or
  * several constants each of which has some of the columns, or it is computed from constants that

@@ -152,15 +152,15 @@ static void plan_prefetch(fv_tile *t) {
                 *tile = binary(e, FV_X_FLOORDIV, t->done, integer(e, t->mr));
         ahead = fv_x_select(e->arena, one, ahead, integer(e, t->near / bytes));
         fv_expr *parts = binary(e, FV_X_MAX, t->whole, integer(e, 1));
-        /* a single one: what it has just read */
+        /* with a single tile, the panel it has just read */
         t->aim = t->depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->next);
         t->stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
         fv_expr *share =
             fv_kb_let(&e->b, "share", binary(e, FV_X_MUL, t->stride, integer(e, block / width)));
-        /* shares are rounded up: the last one ends with the block */
+        /* shares are rounded up, so the last one ends with the block */
         fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share);
         fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
-        if (t->depth) { /* elements of step k: k * stride on from here */
+        if (t->depth) { /* elements of step k begin at k * stride from here */
             fv_expr *steps = integer(e, p->steps), *from = binary(e, FV_X_FLOORDIV, t->from, steps),
                     *end = binary(e, FV_X_ADD, t->from, integer(e, t->depth));
             fv_expr *next =
@@ -375,7 +375,8 @@ static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
 static void multiply_columns(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t known;
-    bool edges = !t->c->packed || t->c->each; /* of values that are read in addition to panels */
+    /* whether other values than panels are read, which may lack columns */
+    bool edges = !t->c->packed || t->c->each;
     if (!edges || fv_x_is_int(t->columns, &known)) {
         multiply_rows(t, rows, edges && known < t->nr);
         return;
@@ -445,7 +446,7 @@ void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows) 
         store(t, value, index, rows, t->columns);
         return;
     }
-    /* where all columns are there, a loop of known length */
+    /* if all columns exist, the loop has a constant length */
     fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, nr));
     store(t, value, index, rows, nr);
     fv_kb_else(&e->b);

@@ -8,18 +8,19 @@
 #include "backend/schedule/contract/panels.h"
 
 typedef struct fv_contraction {
-    fv_expr *sum;   /* the REDUCE, */
-    fv_expr *a, *b; /* its factors: a goes with rows, b with columns */
-    int nsums;      /* of the same a: the gates of a recurrent layer; one mostly */
-    /* where there are several: they, and the b of each, over variables of `sum` */
+    fv_expr *sum;   /* the REDUCE node */
+    fv_expr *a, *b; /* its two factors: a depends on the row, b on the column */
+    /* the number of sums with the same a, such as the gates of a recurrent layer; usually 1 */
+    int nsums;
+    /* if there are several sums: each of them, and its b, over the variables of `sum` */
     fv_expr *sums[FV_MAX_SUMS], *factors[FV_MAX_SUMS];
-    int row, column;     /* axes of the definition; row -1: none */
-    bool each;           /* a runs along the columns as well: a depthwise convolution */
-    bool turned;         /* the columns are not neighbours in the result; the rows are */
-    bool dense, dense_a; /* b, or a, is computed beforehand: how */
+    int row, column;     /* axes of the definition; row is -1 if there is none */
+    bool each;           /* a depends on the column as well, as in a depthwise convolution */
+    bool turned;         /* columns are not contiguous in the result, but rows are */
+    bool dense, dense_a; /* b, or a, is computed into memory before; `copy` says how */
     fv_dense copy, copy_a;
     bool packed; /* b is read from panels */
-    bool often;  /* the kernel runs many times for each time that b is laid out */
+    bool often;  /* the kernel runs many times after b was packed once */
     fv_panels panels;
 } fv_contraction;
 
@@ -27,43 +28,47 @@ typedef struct fv_tile {
     fv_kemit *e;
     const fv_contraction *c;
     fv_expr *i0, *j0, *panel; /* i0: the first row of the tile */
-    fv_expr *next, *last;     /* the panel after this one, or the last; the last */
-    /* how many whole tiles there are in the block of rows; NULL: no more than one tile */
+    /* the panel after this one (after the last one, the last), and the last panel */
+    fv_expr *next, *last;
+    /* the number of whole tiles in the block of rows; NULL: there is at most one tile */
     fv_expr *whole;
-    fv_expr *columns; /* that are there, at most nr */
-    fv_buf *sums;     /* [.., row, column]: where sums go, those of the tile from `at` on */
+    fv_expr *columns; /* the number of columns that exist, at most nr */
+    fv_buf *sums;     /* [.., row, column]: stores the sums of the tile from index `at` on */
     fv_expr *at[FV_MAX_RANK];
-    /* the row's number in a block of rows that begins `done` rows before i0; or NULL */
+    /* counts rows in a block that begins `done` rows before i0; NULL: not needed */
     const fv_var *local;
     fv_expr *done;
-    /* the axis of which the columns are a block from `left` on; NULL: they are all of it */
+    /* the axis that is cut into blocks, of which this one begins at `left`; NULL: it is not cut */
     const fv_var *column;
     fv_expr *left;
-    /* the first step of the sum in this block of `depth` steps; NULL: all steps are done at once */
+    /* the first step of this block of `depth` steps; NULL: all steps are done at once */
     fv_expr *from;
-    /* columns from here to there only, the first a multiple of nr; NULL: all */
+    /* restricts columns to this range, whose first one is a multiple of nr; NULL: all */
     fv_expr *columns_in[2];
-    fv_expr *steps_in[2]; /* the same of the steps of the sum */
-    /* how far prefetches run ahead in the panels, in elements; NULL: there are none */
+    fv_expr *steps_in[2]; /* restricts the steps of the sum to this range; NULL: all */
+    /* the distance of prefetches in the panels, in elements; NULL: there are none */
     fv_expr *ahead;
-    /* in which panel, where in it, and by which steps the tile asks for its part */
+    /* the panel of which the tile prefetches a part, the offset of that part, and the stride of its
+     * elements */
     fv_expr *aim, *part, *stride;
-    int mr, nr;        /* rows; columns, of each sum */
-    int64_t depth;     /* steps that all tiles do before the next ones are done; 0: all */
-    int64_t near, far; /* bytes that prefetches run ahead; both 0: there are none */
-    /* b is computed once for all tiles of a block, for `depth` steps at a time, where there is more
-     * than one tile of rows; else by each tile as it reads b */
+    int mr, nr; /* rows of a tile; columns of each of its sums */
+    /* steps of the sum that all tiles do before the next steps; 0: all steps at once */
+    int64_t depth;
+    int64_t near, far; /* the distance of prefetches in bytes; both 0: there are none */
+    /* if there are several tiles of rows, b is computed once for all tiles of a block, `depth`
+     * steps at a time; false: each tile computes b as it reads it */
     bool unpacks;
-    fv_buf *unpacked; /* [step, column]: what was computed; NULL: nothing */
-    bool copies;      /* a tile's rows of a are copied together before they are used */
-    bool outlined;    /* its loops may become a function */
-    /* stores what is made of the sums there, by name; NULL: what the definition says */
+    fv_buf *unpacked; /* [step, column]: the computed b; NULL: nothing */
+    bool copies;      /* the rows of a that a tile reads are first copied together */
+    bool outlined;    /* the loops may be compiled as a separate function */
+    /* stores the values of a tile, for which the sums are available; NULL: the result of the
+     * definition is stored */
     void (*put)(void *user, fv_expr *const *index);
     void *user;
-    /* another iteration may write what a row reads: first rows of parts are in bounds that show
-     * it */
+    /* another iteration may write what a row reads, so the first rows of parts are bounded in a way
+     * that proves they do not overlap */
     bool within;
-    /* rows of the last tile, where that is known and they are no whole tile; -1 */
+    /* rows of the last tile, if that number is known and it is no whole tile; else -1 */
     int64_t rest;
 } fv_tile;
 
