@@ -31,7 +31,7 @@ typedef struct fv_grouped {
      * passes over rows; NULL: none */
     const fv_value *rows;
     bool passes; /* its rows need several passes */
-    /* the value whose contraction it contains: itself, or one of which it is the epilogue, or NULL */
+    /* the value whose contraction it contains: itself, or one before this epilogue; or NULL */
     const fv_value *sum;
     bool two; /* it contains a second contraction */
 } fv_grouped;
