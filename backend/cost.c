@@ -1,36 +1,36 @@
-/* cost.c - counts operations and bytes of a launch by walking over its kernel once.
+/* cost.c - counts the operations and bytes of a launch by walking over its kernel once.
  *
- * A loop multiplies what its body does by its trips. Only where bounds or conditions inside depend
- * on the loop's variable (the last, shorter block of rows) is the body walked for every value of
- * it. */
+ * What the body of a loop does is multiplied by the number of iterations. The body is walked for
+ * every value of the loop's variable only if bounds or conditions in it depend on that variable, as
+ * for the last, shorter block of rows. */
 #include "backend/cost.h"
 
 #include "ir/base/ptrmap.h"
 #include "ir/expr/fold.h"
 #include "ir/expr/visit.h"
 
-/* Values of a variable that are visited individually; a longer loop is sampled at so many evenly
- * spaced values. */
+/* Number of values of a variable that are walked individually; of a longer loop, this many values
+ * at even distances are walked. */
 enum { SAMPLES = 512, INNER_SAMPLES = 32 };
 
 typedef struct number {
     int64_t value;
     bool known;
-    bool steers; /* a bound or a condition depends on it */
+    bool steers; /* a bound or a condition depends on the variable */
 } number;
 
 typedef struct traffic {
-    double loads, stores; /* elements */
+    double loads, stores; /* number of elements */
 } traffic;
 
 typedef struct counter {
     fv_arena *arena;
     fv_ptrmap numbers; /* fv_var -> number */
     const fv_kernel *kernel;
-    traffic *traffic; /* of each parameter */
+    traffic *traffic; /* for each parameter */
     double flops;
     bool exact;
-    int depth; /* of loops that are walked value by value */
+    int depth; /* number of loops around that are walked value by value */
 } counter;
 
 static number *number_of(counter *c, const fv_var *v) {
@@ -54,7 +54,7 @@ static bool known(void *user, const fv_var *v, int64_t *value) {
     return n->known;
 }
 
-/* The value of an integer or bool, where it follows from dims and loops. */
+/* The value of an integer or bool, if dims and loop variables determine it. */
 static bool evaluate(counter *c, const fv_expr *x, int64_t *out) {
     return fv_x_value(x, known, c, out);
 }
@@ -67,11 +67,12 @@ static void steer(counter *c, const fv_expr *root) {
         if (x->op == FV_X_VAR)
             number_of(c, x->u.var)->steers = true;
         if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-            fv_x_skip(&v); /* what the data says is not known anyway */
+            fv_x_skip(&v); /* values of data are not known, so nothing in them matters */
     }
 }
 
-/* Backwards: what a let is computed from steers if the let does. */
+/* Marks the variables on which bounds and conditions depend. Goes backwards: if a let matters, so
+ * do the variables in its value. */
 static void find_steering(counter *c, const fv_block *block) {
     int n = 0, cap = 0;
     const fv_stmt **list = NULL;
@@ -117,7 +118,7 @@ static traffic *traffic_of(counter *c, const fv_buf *b) {
     for (int i = 0; i < c->kernel->nbufs; i++)
         if (c->kernel->bufs[i] == b)
             return &c->traffic[i];
-    return NULL; /* a tile */
+    return NULL; /* a tile, which is not counted */
 }
 
 static void count_expr(counter *c, const fv_expr *x, double times) {
@@ -187,7 +188,7 @@ static void count_for(counter *c, const fv_stmt *s, double times) {
     count_block(c, &s->body, times);
 }
 
-/* Of a condition that is not known: the branch with more operations. */
+/* Counts both branches of a condition that is not known, and keeps the one with more operations. */
 static void count_unknown_if(counter *c, const fv_stmt *s, double times) {
     double before = c->flops, body, other;
     size_t bytes = (size_t)c->kernel->nbufs * sizeof(traffic);
@@ -224,7 +225,8 @@ static void count_let(counter *c, const fv_stmt *s, double times) {
 
 static double elements(counter *c, const fv_buf *b);
 
-/* A function of a library passes over its buffers once; nobody knows its operations. */
+/* Counts a call of a library function: it reads or writes its buffers once; its operations are not
+ * known. */
 static void count_call(counter *c, const fv_stmt *s) {
     c->exact = false;
     for (int i = 0; i < s->call.library->nparams; i++) {
@@ -267,7 +269,7 @@ static void count_block(counter *c, const fv_block *block, double times) {
 
 /* ---- a kernel ---- */
 
-/* Elements of a parameter; below 0: not known. */
+/* The number of elements of a parameter; negative: not known. */
 static double elements(counter *c, const fv_buf *b) {
     double n = 1;
     for (int i = 0; i < b->rank; i++) {
@@ -288,7 +290,8 @@ static fv_cost cost(counter *c, const fv_buf *const *same, double *touches) {
     for (int i = 0; i < c->kernel->nbufs; i++) {
         const fv_buf *b = c->kernel->bufs[i];
         double size = elements(c, b), bytes = fv_elem_storage_bytes(b->elem);
-        bool again = false; /* the memory of another parameter that is read, too */
+        /* another parameter that is read may have the same memory, which counts once */
+        bool again = false;
         for (int k = 0; same && k < i; k++)
             again |= same[k] == same[i] && c->traffic[k].loads > 0;
         if (!again)
@@ -340,7 +343,8 @@ int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out) {
     return n;
 }
 
-/* What follows from the symbols; what a loop or the data decides stays unknown. */
+/* Evaluates the lets of the host program from the symbols; what depends on a loop or on data stays
+ * unknown. */
 static void bind_lets(counter *c, const fv_block *b) {
     for (const fv_stmt *s = b->first; s; s = s->next) {
         if (s->kind == FV_S_LET) {

@@ -24,30 +24,30 @@ typedef struct fv_cost {
     bool exact;
 } fv_cost;
 
-/* What one operation on floats counts in that. */
+/* How many operations on floats the operation counts as in `flops`. */
 int fv_cost_of_operation(fv_expr_op op);
 
-/* Of one launch with these dims (k->ndims of them), all its tasks together. */
+/* The cost of one launch with dims[k->ndims], all tasks together. */
 fv_cost fv_cost_kernel(fv_arena *scratch, const fv_kernel *k, const int64_t *dims);
 
 typedef struct fv_launch_cost {
     const fv_stmt *launch;
-    const fv_kernel *kernel; /* as scheduled, even after the program has been expanded */
+    const fv_kernel *kernel; /* the kernel as scheduled, also after the program was expanded */
     bool known;              /* false: some dim of the launch is not known before the run */
     fv_cost cost;
-    double *touched; /* of each argument: bytes read or written at least once */
+    double *touched; /* for each argument, the bytes that are read or written at least once */
 } fv_launch_cost;
 
 /* The launches of a program, in order of their numbers. Returns how many. */
 int fv_cost_launches(fv_arena *a, const fv_program *p, fv_launch_cost **out);
-/* Fills in their costs; dims: p->nsymbols values. */
+/* Computes their costs for dims[p->nsymbols]. */
 void fv_cost_evaluate(fv_arena *scratch, const fv_program *p, const int64_t *dims, int n,
                       fv_launch_cost *list);
-/* How many cycles a core of that target takes, roughly: for an order among launches, not for a
- * clock. */
+/* A rough estimate of the cycles on one core of the target, for comparing launches. */
 double fv_cost_cycles(const fv_cost *c, const fv_target *t);
-/* Bytes that have to come from memory or go there, whatever the caches hold: of inputs, outputs and
- * constants what a launch touches of them, the largest counts. After fv_cost_evaluate. */
+/* Bytes that must be transferred from or to memory whatever the caches contain: for each input,
+ * output and constant, the largest number of bytes that a launch touches. After
+ * fv_cost_evaluate. */
 double fv_cost_memory(fv_arena *scratch, int n, const fv_launch_cost *list);
 
 #endif

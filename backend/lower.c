@@ -1,4 +1,5 @@
-/* lower.c - the way from a module to a program: define, group, schedule, plan, write. */
+/* lower.c - lowers a module to a program: definitions, groups, schedules, memory plan, host
+ * program. */
 #include "backend/lower.h"
 
 #include <assert.h>
@@ -50,7 +51,7 @@ static void know_type(fv_ptrmap *known, const fv_type *t) {
         know(known, t->dims[i]);
 }
 
-/* A symbol of d that is none of those, or NULL. */
+/* A symbol of d that is not known, or NULL. */
 static const fv_dim *unknown_in(const fv_ptrmap *known, const fv_dim *d) {
     const fv_dim *found = d->kind == FV_DIM_SYMBOL && !fv_ptrmap_get(known, d) ? d : NULL;
     for (int i = 0; i < d->n && !found; i++)
@@ -58,7 +59,8 @@ static const fv_dim *unknown_in(const fv_ptrmap *known, const fv_dim *d) {
     return found;
 }
 
-/* Who writes a module may forget to bind a symbol; of what was imported passes bind them all. */
+/* Are all symbols of these dims known? A text may lack the op that binds a symbol; in an imported
+ * model, passes bind them all. False after a diagnostic. */
 static bool are_known(const fv_ptrmap *known, const fv_op *op, int n, const fv_dim *const *dims) {
     const fv_dim *d = NULL;
     for (int i = 0; i < n && !d; i++)
@@ -82,7 +84,8 @@ static bool knows_view(const fv_ptrmap *known, const fv_op *op, const fv_buf *b)
     return true;
 }
 
-/* What it speaks of: dims, extents of variables, and sizes of what it loads. */
+/* Are the symbols known that a node of an expression contains: in dims, extents of variables and
+ * shapes of loaded values? */
 static bool knows_node(const fv_ptrmap *known, const fv_op *op, const fv_expr *x) {
     if (x->op == FV_X_DIM && !are_known(known, op, 1, &x->u.dim))
         return false;
@@ -93,7 +96,8 @@ static bool knows_node(const fv_ptrmap *known, const fv_op *op, const fv_expr *x
     return !from || (knows_type(known, op, from->type) && knows_view(known, op, x->u.buf));
 }
 
-/* Of a text: what steps make of ops speaks of what they speak of. */
+/* Are the symbols of a definition in a text known? Definitions that steps make from ops use the
+ * symbols of these ops. */
 static bool knows_definition(fv_lowerer *l, const fv_ptrmap *known, const fv_defined *d) {
     if (!d || !d->def)
         return true;
@@ -127,8 +131,8 @@ static bool knows_its_dims(fv_ptrmap *known, const fv_op *op) {
     return true;
 }
 
-/* The caller gives the symbols of the inputs' dims; others, which text may name, are bound before
- * they are used. */
+/* Are all symbols of the function bound before they are used? The caller gives those in dims of
+ * inputs. */
 static bool symbols_are_known(fv_lowerer *l) {
     fv_ptrmap known = fv_ptrmap_in(l->arena);
     const fv_region *r = l->func->body;
@@ -204,7 +208,7 @@ static bool look_after(fv_lowerer *l, const char *step) {
     return strcmp(step, "order") || fv_orders_verify(l) || broke(l, step, "an order");
 }
 
-/* Recurrences of ops that a text has as what they are. */
+/* Defines the recurrences of ops that a text contains as ops. */
 static bool recur_all(fv_lowerer *l) {
     bool ok = true;
     for (fv_op *op = l->func->body->first; op; op = op->next)
@@ -252,7 +256,7 @@ static bool run_steps(fv_lowerer *l) {
     return true;
 }
 
-/* The program's nodes may be those of definitions: constants are. */
+/* Frees the arena of expressions. The program may have nodes of it, as constants. */
 static void free_exprs(void *exprs) {
     fv_arena_free(exprs);
 }
@@ -265,7 +269,7 @@ static void take_random_limits(fv_lowerer *l, uint64_t seed) {
 }
 
 static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
-    /* freed in this order, whoever frees them */
+    /* whoever frees them, `a` is freed first, being newer */
     fv_arena *exprs = fv_x_arena_new(m->session), *a = fv_arena_new(m->session);
     fv_lowerer *l = FV_NEW(a, fv_lowerer, 1);
     fv_arena_at_free(a, free_exprs, exprs);

@@ -1,4 +1,5 @@
-/* program.c - the host program: checks, bindings of dims to data, launches in order. */
+/* program.c - writes the host program: checks, bindings of symbols to data, and launches in
+ * order. */
 #include "backend/program.h"
 
 #include <assert.h>
@@ -55,7 +56,7 @@ static void make_ports(fv_lowerer *l) {
     const fv_region *r = l->func->body;
     p->ninputs = r->nparams;
     p->noutputs = r->last->nin;
-    /* one array, so that names are unique among inputs and outputs */
+    /* one array for both, so that names can be compared across inputs and outputs */
     p->inputs = FV_NEW(l->arena, fv_port, p->ninputs + p->noutputs + 1);
     p->outputs = p->inputs + p->ninputs;
     p->capacity = FV_NEW(l->arena, fv_var *, p->noutputs + 1);
@@ -74,7 +75,8 @@ static void make_ports(fv_lowerer *l) {
             p->capacity[i] = fv_var_new(l->arena, fv_printf(l->arena, "capacity_%s", o->cname),
                                         fv_kt(FV_I64, 1));
         if (p->capacity[i])
-            p->capacity[i]->lo = 0; /* a run takes less than that for 0 */
+            /* bounds are 0 to INT64_MAX; a run replaces a negative capacity by 0 */
+            p->capacity[i]->lo = 0;
     }
 }
 
@@ -82,22 +84,25 @@ static void make_ports(fv_lowerer *l) {
 
 typedef struct writer {
     fv_lowerer *l;
-    fv_kbuilder plan; /* what is known before the run */
+    fv_kbuilder plan; /* appends to the plan: what is computed from the caller's symbols */
     fv_kbuilder b;
-    fv_ptrmap ready; /* data symbols that are bound by now */
-    bool *relations; /* checked by now */
-    fv_ptrmap sizes; /* dims that were checked to be sizes */
-    fv_expr *turn;   /* number of the iteration of the loop around */
-    /* types with dims that may be negative, of what is written and what is around it */
+    fv_ptrmap ready; /* symbols of data that have been bound */
+    bool *relations; /* which relations of the module have been checked */
+    fv_ptrmap sizes; /* dims that have been checked not to be negative */
+    fv_expr *turn;   /* number of the iteration of the innermost loop; NULL: outside of loops */
+    /* types with dims that may be negative, of values in the current block and in those around
+     * it */
     const fv_type **doubtful;
     int ndoubtful, cap_doubtful;
-    const fv_op **assumed; /* fv.Assume of what is written and around it; NULL: it was checked */
+    /* fv.Assume ops of the current block and of those around it; NULL: checked already */
+    const fv_op **assumed;
     int nassumed, cap_assumed;
-    struct around { /* a branch or an iteration, and what was known before it */
+    /* a branch or an iteration that is being written, and what was known before it */
+    struct around {
         fv_ptrmap ready, sizes;
         int ndoubtful, nassumed;
-        fv_buf **unknown; /* what becomes of the symbols that its end binds */
-        fv_buf *goes_on;  /* of a loop: does its condition hold? NULL: it has none */
+        fv_buf **unknown; /* the variables for symbols that its end binds */
+        fv_buf *goes_on;  /* for a loop: the variable with its condition; NULL: it has none */
         struct around *outer;
     } *around;
 } writer;
@@ -120,13 +125,13 @@ static void check(fv_kbuilder *b, fv_expr *cond, int status, const char *text) {
     s->note.text = text;
 }
 
-/* Where dims are checked: what the caller knows in the plan, which the size query shares; but what
- * only a branch needs, there. */
+/* Where a check of these dims is written: in the plan, which the size query executes, too, if they
+ * depend on the caller's symbols only and are not in a block; otherwise here. */
 static fv_kbuilder *checked_in(writer *w, const fv_dim *a, const fv_dim *b) {
     return a->from_data || b->from_data || w->around ? &w->b : &w->plan;
 }
 
-/* For the model's table, where the caller gives all symbols. */
+/* Adds the relation to the model's table, if it depends on the caller's symbols only. */
 static void tell_relation(fv_lowerer *l, const struct fv_relation *r) {
     fv_program *p = l->program;
     fv_arena *a = l->arena;
@@ -136,7 +141,7 @@ static void tell_relation(fv_lowerer *l, const struct fv_relation *r) {
         FV_PUSH(a, p->relations.all, p->relations.n, p->relations.cap, told);
 }
 
-/* Equalities that the model assumes, as soon as their symbols are known. */
+/* Checks relations of the module as soon as their symbols are known. */
 static void check_relations(writer *w) {
     fv_module *m = w->l->module;
     fv_arena *a = w->l->arena;
@@ -146,7 +151,7 @@ static void check_relations(writer *w) {
             continue;
         w->relations[i] = true;
         fv_expr *left = fv_p_dim(w->l, r->a), *right = fv_p_dim(w->l, r->b);
-        if (fv_x_equal(left, right)) /* by the bounds that assumptions leave */
+        if (fv_x_equal(left, right)) /* equal under the bounds that assumptions give */
             continue;
         tell_relation(w->l, r);
         check(checked_in(w, r->a, r->b), fv_x_bin(a, FV_X_EQ, left, right), FV_BAD_DIM,
@@ -167,7 +172,7 @@ static void check_sizes(writer *w, const fv_type *t) {
     }
 }
 
-/* What is assumed in a place, as soon as its symbols are known. */
+/* Checks fv.Assume ops of the block as soon as their symbols are known. */
 static void check_assumed(writer *w) {
     for (int i = 0; i < w->nassumed; i++) {
         const fv_op *op = w->assumed[i];
@@ -203,13 +208,13 @@ static void find_doubtful(writer *w, const fv_op *op) {
     }
 }
 
-/* As soon as their symbols are known. */
+/* Checks dims that may be negative as soon as their symbols are known. */
 static void check_doubtful(writer *w) {
     for (int i = 0; i < w->ndoubtful; i++)
         check_sizes(w, w->doubtful[i]);
 }
 
-/* The memory of a value, in the dims of the value that it was made for. */
+/* The buffer with the memory of a value, with the extents of the value that owns it. */
 static fv_buf *buffer_of(writer *w, fv_value *v) {
     return fv_storage_root(fv_storage_of(w->l, v))->buf;
 }
@@ -227,7 +232,7 @@ static void let_symbol(writer *w, const fv_dim *symbol, fv_expr *x) {
     *fv_ptrmap_at(&w->ready, symbol) = (void *)symbol;
 }
 
-/* Element i in the order of memory: a view may be of another rank than what it is a view of. */
+/* The indices of element i in row-major order. A view may have another rank than the buffer. */
 static void index_of_element(fv_arena *a, const fv_buf *b, int i, fv_expr **index) {
     fv_expr *left = fv_x_int(a, i);
     for (int k = b->rank - 1; k >= 0; k--) {
@@ -267,7 +272,8 @@ static bool may_overflow(const fv_port *port) {
     return false;
 }
 
-/* An output whose size depends on data: tell its dims, then see that it fits. */
+/* Reports the dims of an output whose size depends on data, and checks that it fits the caller's
+ * capacity. */
 static void announce(writer *w, fv_buf *b) {
     fv_lowerer *l = w->l;
     fv_arena *a = l->arena;
@@ -283,7 +289,7 @@ static void announce(writer *w, fv_buf *b) {
         s->x = fv_p_dim(l, port->dims[i]);
         n = fv_x_bin(a, FV_X_MULSAT, n, s->x);
     }
-    if (may_overflow(port)) /* no capacity would do */
+    if (may_overflow(port)) /* the number of elements may overflow, so no capacity is enough */
         check(&w->b, fv_x_bin(a, FV_X_LT, n, fv_x_int(a, INT64_MAX)), FV_TOO_LARGE,
               fv_printf(a, "size of output '%s'", port->name));
     check(&w->b, fv_x_bin(a, FV_X_LE, n, fv_x_var(a, capacity)), FV_TOO_SMALL,
@@ -305,7 +311,7 @@ static void allocate(writer *w, fv_value *v, fv_buf *b) {
     st->x = bytes_for(w->l, fv_storage_of(w->l, v), b);
 }
 
-/* Memory for a value that is written from here on for the first time. */
+/* Reports or allocates the memory of a value before it is first written. */
 static void make_room(writer *w, fv_value *v) {
     fv_buf *b = buffer_of(w, v);
     if (b->role == FV_BUF_OUTPUT)
@@ -314,8 +320,8 @@ static void make_room(writer *w, fv_value *v) {
         allocate(w, v, b);
 }
 
-/* The step at which its memory begins to live. For a state that is recorded with the state, not
- * with the value in whose memory it is. */
+/* The step at which the lifetime of its memory begins. For a state of a loop, this is recorded with
+ * the state, and not with the value in whose memory it is stored. */
 static int begins_at(fv_lowerer *l, const fv_value *v) {
     const fv_storage *s = fv_storage_of(l, v);
     while (s->first < 0 && s->fate == FV_FATE_VIEW)
@@ -333,7 +339,7 @@ static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
     return r;
 }
 
-/* The branch or iteration that follows op is written from here on. */
+/* Begins the branch or iteration that follows op. */
 static void enter_branch(writer *w, const fv_op *op) {
     fv_arena *a = w->l->arena;
     w->ready = copy_of(a, &w->around->ready);
@@ -361,7 +367,7 @@ static struct around *step_inside(writer *w, const fv_attr *symbols, const fv_at
     return r;
 }
 
-/* What was known before, and the symbols. */
+/* Leaves a block: restores what was known before it, and binds the symbols. */
 static void step_outside(writer *w, const fv_attr *symbols) {
     const struct around *r = w->around;
     fv_kb_end(&w->b);
@@ -459,8 +465,7 @@ static void statement(writer *w, int index) {
 
 /* ---- launches ---- */
 
-/* Those nodes of a kernel that may find an index out of range; NULL: none, or it is one op's own
- * kernel. */
+/* Those nodes of a kernel that check an index; NULL: none, or it is a custom kernel of one op. */
 static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     fv_text t = {.arena = l->arena};
     for (int i = 0; i < o->n; i++)
@@ -469,7 +474,7 @@ static const char *indexing_nodes(fv_lowerer *l, const fv_origin *o) {
     return t.s;
 }
 
-/* A state with another size in the next iteration. */
+/* Allocates a state whose size changes between iterations. */
 static void make_room_again(writer *w, fv_value *v) {
     fv_buf *b = buffer_of(w, v);
     const fv_storage *s = fv_storage_of(w->l, v);
@@ -565,9 +570,9 @@ static void free_after(writer *w, int index) {
 
 /* ---- the program's own dims ---- */
 
-/* A dim that depends on data with the bounds that assumptions leave: `broadcast(u, l)` is `l` where
- * that is 3. The port has no known extent before the run nevertheless, so a symbol with more than
- * one value replaces such a dim; otherwise its text would be the value. */
+/* A symbol that replaces a dim of an output which depends on data but is known under the bounds
+ * that assumptions give: `broadcast(u, l)` is `l` if that is 3. Since the port has no extent before
+ * the run, its dim must not be a number or a known dim. */
 static const fv_dim *known_after_run(fv_dims *t, const fv_port *port, int axis, const fv_dim *own) {
     const fv_dim *d = port->dims[axis];
     int64_t hi = own->hi > d->lo ? own->hi : d->hi;
@@ -589,8 +594,8 @@ static void own_port_dims(fv_lowerer *l, fv_dims *t, fv_ptrmap *unknown, fv_port
     port->dims = dims;
 }
 
-/* Symbols get the bounds that assumptions leave: in these terms the program's text is read, and
- * `max(h - 2, 0)` is `h - 2` where a crop asks for h >= 2. */
+/* Replaces dims by dims whose symbols have the bounds that assumptions leave. The text of the
+ * program is read in these terms: `max(h - 2, 0)` is `h - 2` if a crop requires h >= 2. */
 static void own_dims(fv_lowerer *l) {
     fv_program *p = l->program;
     fv_dims *t = fv_dims_new(l->arena);

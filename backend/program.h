@@ -1,4 +1,4 @@
-/* program.h - the host program of what has been scheduled and planned. */
+/* program.h - writes the host program after scheduling and planning. */
 #ifndef FV_BACKEND_PROGRAM_H
 #define FV_BACKEND_PROGRAM_H
 

@@ -1,23 +1,24 @@
-/* share.c - kernels that do the same are one; so are those that differ in literals only, which they
- * then read.
+/* share.c - makes one kernel of several equal ones. Kernels that differ only in literals become one
+ * kernel, too, which reads the literals from a parameter.
  *
  * Constants of one element became literals when definitions were substituted (group.c). So layers
- * whose scales differ have kernels with equal loops, and each takes the time of a compiler. Of
- * kernels that are equal but for literals one stays; the literals that differ are elements of a
- * constant of each launch, read once, above the loops:
+ * that differ in a scale, for example, have kernels with equal loops, each of which would cost
+ * compile time. Of kernels that are equal except for literals, one stays. The literals that differ
+ * become elements of a constant that each launch passes; the kernel reads them once, before its
+ * loops:
  *
  *   kernel Mul_0(x: f32[n], out y: f32[n], literals: f32[1]; n) {
  *     let literal = literals[0]
  *     vector i < n {
  *       y[i] = x[i] * literal
  *
- * A literal that all of them have stays one, and a kernel that is like no other stays as it is.
- * Nothing folds floats, and consumers give a variable's operation the bits of a literal's, so
- * results are the same. What indices, bounds of loops and conditions of statements are made of is
- * not looked at: the verifier and the expansion know more of a number.
+ * A literal that is the same in all these kernels stays a literal. A kernel that equals no other
+ * stays unchanged. Results do not change: nothing folds floats, and consumers compute the same bits
+ * with a variable as with a literal. Literals in indices, loop bounds and conditions of statements
+ * are never replaced, because the verifier and the expansion can do more with numbers.
  *
- * Needs: memory is planned (a kernel may have become one in place). Leaves: the program's kernels;
- * launches' literals. */
+ * Needs: memory is planned (that may have made a kernel in-place). Leaves: the kernels of the
+ * program, and the literals of the launches. */
 #include "backend/share.h"
 
 #include <math.h>
@@ -30,20 +31,20 @@
 #include "ir/kernel/print.h"
 #include "ir/type/tensor.h"
 
-typedef struct member { /* one of all that do the same */
+typedef struct member { /* one of several kernels that differ at most in literals */
     struct member *next;
     struct family *of;
     fv_kernel *kernel;
-    fv_expr **literals; /* in the order of the text */
-    fv_buf **constants; /* of those that differ, one a type */
+    fv_expr **literals; /* its literals, in the order of the kernel's text */
+    fv_buf **constants; /* constants with the literals that differ, one for each element type */
     int nconstants, cap_constants;
 } member;
 
-typedef struct family { /* equal but for literals */
+typedef struct family { /* kernels that are equal except for literals */
     member *first, *last;
     int nliterals;
-    fv_kernel *kernel;    /* what they became; NULL until its first launch */
-    const fv_value *made; /* by that */
+    fv_kernel *kernel;    /* the kernel that replaces them all; NULL before its first launch */
+    const fv_value *made; /* a value that the first launch of `kernel` computes */
 } family;
 
 /* ---- a kernel with others in place of its literals ---- */
@@ -52,10 +53,9 @@ typedef struct literals {
     fv_arena *arena;
     fv_expr **list;
     int n, cap;
-    /* the variable or parameter that replaces them; NULL: it is 3 (not a buffer); they are
-     * listed */
+    /* for each literal, the variable or parameter that replaces it; NULL: literals are listed */
     fv_expr *const *by;
-    bool shares; /* the statement has something twice */
+    bool shares; /* an expression of the statement is used twice, so it must become a variable */
 } literals;
 
 static bool is_float_literal(const fv_expr *x) {
@@ -67,14 +67,14 @@ static bool is_power_of_two(double x) {
     return frexp(x, &exponent) == 0.5;
 }
 
-/* Is c a NaN, or of the two zeros the one that a minimum, or maximum, gives way to the other? */
+/* Can min(x, c) or max(x, c) not be written as one comparison? It cannot if c is a NaN, or the zero
+ * whose sign the result may have to lose. */
 static bool is_no_bound(double c, bool max) {
     return isnan(c) || (c == 0 && !signbit(c) == max);
 }
 
-/* Where consumers do with a literal what they do with no variable: integers are divided by
- * multiplying, floats too where the reciprocal is exact; of a power, what asks for its exponent
- * folds. */
+/* Can consumers do more with a literal here than with a variable? Integers are divided by
+ * multiplying, floats too if the reciprocal is exact; a power with a known exponent folds. */
 static bool is_better_known(const fv_expr *x, int arg) {
     const fv_expr *c = x->arg[arg];
     switch ((fv_expr_op)x->op) {
@@ -126,13 +126,13 @@ static fv_expr *replaced(literals *z, fv_expr *x) {
         if (is_float_literal(x->arg[i]) && args[i]->op == FV_X_VAR)
             bound = i;
     }
-    /* without simplification: a constructor would fold zeros */
+    /* fv_x_node does not simplify; a constructor would fold zeros */
     fv_expr *r = fv_x_node(z->arena, x, args);
     bool clamps = bound >= 0 && (x->op == FV_X_MIN || x->op == FV_X_MAX);
     return clamps ? clamped(z, r, bound) : r;
 }
 
-/* A copy of the statements; variables and buffers are the same. */
+/* Copies the statements, with literals replaced; variables and buffers stay the same. */
 static void copy_replaced(literals *z, fv_block *to, const fv_block *from) {
     fv_kbuilder b;
     fv_kb_init(&b, z->arena, NULL, to);
@@ -156,9 +156,9 @@ static void copy_replaced(literals *z, fv_block *to, const fv_block *from) {
 
 typedef struct sharer {
     fv_lowerer *l;
-    fv_arena *arena;    /* until kernels are shared */
-    fv_ptrmap members;  /* key -> member; kernel -> member */
-    fv_ptrmap families; /* key without literals -> family */
+    fv_arena *arena;    /* freed when kernels have been shared */
+    fv_ptrmap members;  /* the text of a kernel, and also each kernel -> its member */
+    fv_ptrmap families; /* the text without literals -> the family */
 } sharer;
 
 static const char *key_of(sharer *z, const fv_kernel *k) {
@@ -195,11 +195,12 @@ static void find_member(sharer *z, fv_kernel *k) {
 
 /* ---- one kernel of a family ---- */
 
-/* what occurs in one place, or in several places that are equal in each member */
+/* literals that all kernels of a family replace by one variable: that of one place, or those of
+ * several places that are equal in each kernel */
 typedef struct column {
     int place;
     fv_elem elem;
-    fv_expr *x; /* in the kernel of all */
+    fv_expr *x; /* the variable, in the kernel that replaces all */
 } column;
 
 static bool differs(const family *f, int place) {
@@ -216,7 +217,8 @@ static bool are_equal(const family *f, int place, int other) {
     return true;
 }
 
-/* of: per place its column, -1 where all have the same literal. */
+/* Lists the columns, and returns their number. Sets of[i] to the column of literal i, or to -1 if
+ * the literal is the same in all kernels. */
 static int find_columns(const family *f, column *columns, int *of) {
     int n = 0;
     for (int i = 0; i < f->nliterals; i++) {
@@ -231,7 +233,7 @@ static int find_columns(const family *f, column *columns, int *of) {
     return n;
 }
 
-/* Those of a member that are of that type. */
+/* Adds a constant to the program: the literals of a member that have this type. */
 static fv_buf *constant_of(sharer *z, const member *m, fv_elem e, int64_t count, int n,
                            const column *columns) {
     fv_lowerer *l = z->l;
@@ -253,7 +255,8 @@ static fv_buf *constant_of(sharer *z, const member *m, fv_elem e, int64_t count,
     return b;
 }
 
-/* Another parameter for the columns of that type. */
+/* Adds a parameter for the columns of this type to the kernel, and a constant to each member. The
+ * kernel loads each element once. */
 static void read_literals(sharer *z, family *f, fv_kbuilder *b, fv_elem e, int n, column *columns) {
     int64_t count = 0, at = 0;
     for (int i = 0; i < n; i++)

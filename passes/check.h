@@ -11,16 +11,20 @@
 #include "ir/rule/rule.h"
 
 typedef struct fv_rule_report {
-    int tried;            /* instances that were made */
-    int compared;         /* ... that the rule matched and that ran */
-    int64_t elements;     /* ... that were compared in all of them */
-    const char *declined; /* why the last instance that it did not match was none; NULL: all were */
-    const char *counterexample; /* the smallest one, as text to look at; NULL: the rule held */
+    int tried;        /* instances that were made */
+    int compared;     /* instances that the rule matched and that ran */
+    int64_t elements; /* elements of the results that were compared, in all instances */
+    /* why the rule did not match the last instance that it did not match; NULL: it matched all */
+    const char *declined;
+    /* the smallest instance for which the rule does not hold, as text for people; NULL: none was
+     * found */
+    const char *counterexample;
 } fv_rule_report;
 
-/* True where `instances` instances were compared and the rule held in all. False: there is a
- * counterexample, or (declined) not so many instances could be found. The same seed gives the same
- * instances. The report's texts lie in `a`. Gives no diagnostics. */
+/* Tests the rule on random instances. True: `instances` instances were compared, and the rule held
+ * for all. False: there is a counterexample, or too few instances matched (report->declined says
+ * why). The same seed gives the same instances. The texts of the report are in `a`. Reports no
+ * diagnostics. */
 bool fv_rule_check(fv_arena *a, const fv_rule *r, uint64_t seed, int instances,
                    fv_rule_report *report) FV_MUST_USE;
 

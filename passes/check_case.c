@@ -73,7 +73,7 @@ const char *const fv_case_symbols[FV_CASE_SYMBOLS] = {"n", "m"};
 typedef struct type_class {
     fv_elem_set set;
     int parent;
-    fv_elem elem; /* valid once it is drawn */
+    fv_elem elem; /* set when the type is drawn */
 } type_class;
 
 typedef struct name {
@@ -296,7 +296,7 @@ static const fv_dim *random_dim(maker *k) {
 static void bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) {
     bool left = fv_dim_bound(t, symbol, lo, hi);
     assert(left);
-    (void)left; /* NDEBUG */
+    (void)left; /* assert is empty in a release build */
 }
 
 static void draw_shape(maker *k) {

@@ -17,7 +17,8 @@ static void mention(fv_ptrmap *symbols, const fv_dim *d) {
         mention(symbols, d->arg[i]);
 }
 
-/* The ops that will replace this one may use the dims of its operands. */
+/* Notes the symbols of the operands' elements, since the ops that will replace this op may use
+ * them. */
 static void mention_operands(fv_ptrmap *symbols, const fv_op *op) {
     for (int i = 0; i < op->nin; i++)
         for (int k = 0; op->in[i] && op->in[i]->elems && k < op->in[i]->nelems; k++)
@@ -48,7 +49,7 @@ static bool bind_is_used(const fv_op *op, const fv_ptrmap *symbols) {
     return false;
 }
 
-/* Is there a symbol of d that is mentioned and not bound by an op before `op`? */
+/* Does d contain a symbol that is mentioned elsewhere and that only this op binds? */
 static bool gives_mentioned(const fv_op *op, const fv_dim *d, const fv_ptrmap *symbols) {
     bool found = d->kind == FV_DIM_SYMBOL && fv_ptrmap_get(symbols, d) && fv_unknown_above(op, d);
     for (int i = 0; i < d->n && !found; i++)

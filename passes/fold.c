@@ -35,7 +35,7 @@ static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), v
 
 enum { MOST_JOINED = 1 << 24 }; /* for Concat and slices */
 
-/* The most bytes that a result of op may have to be folded. */
+/* The maximum number of bytes of a result of op for it to be folded. */
 static size_t most_of(const fv_op *op) {
     return fv_op_is(op, FV_OP_Concat) || fv_op_is(op, FV_OP_fv_Slice) ? MOST_JOINED : FV_FOLD_BYTES;
 }

@@ -81,10 +81,10 @@ typedef struct fv_pipeline_options {
     /* asked before each pass that can be left out, and before each optional change of a pass; NULL:
      * all are made */
     const fv_gate *gate;
-    const fv_rule_watch *rules; /* NULL: nobody looks */
-    /* names of rules that are not applied, NULL terminated; NULL: all may be */
+    const fv_rule_watch *rules; /* called when rules have been applied; NULL: nothing is called */
+    /* names of rules that are not applied, NULL terminated; NULL: all are applied */
     const char *const *without;
-    const struct fv_watch *watch; /* NULL: nobody looks */
+    const struct fv_watch *watch; /* NULL: nothing is watched */
     /* passes in addition to those of the table, NULL terminated; NULL: none */
     const fv_pass *const *own;
     void (*report)(void *user, const char *pass, const fv_pass_run *r); /* NULL: none */

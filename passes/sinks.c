@@ -88,8 +88,8 @@ static bool takes(const fv_op *slice, const fv_value *scores, int64_t first) {
     return true;
 }
 
-/* Has v exactly one reader, not counting readers without readers? A Split leaves a slice for each
- * of its results. */
+/* Does v have exactly one reader? Readers whose results are not used do not count; a Split leaves
+ * such a slice for each unused result. */
 static bool is_read_once(const fv_value *v) {
     int n = 0;
     for (int i = 0; i < v->nuses; i++) {

@@ -15,7 +15,7 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
-/* Is x = p * size of q + q? */
+/* Is x the expression p * (extent of q) + q? */
 static bool is_joined(const fv_expr *x, const fv_var *p, const fv_var *q) {
     if (x->op != FV_X_ADD)
         return false;
@@ -49,8 +49,8 @@ static bool is_pair(fv_dims *t, const fv_expr *x, int i, const fv_var *p, const 
     return same && !fv_dim_product(t, 2, axes)->opaque;
 }
 
-/* Does x name either variable other than as neighbours x[.., p, q, ..] of a buffer whose axis of q
- * is as long as q, or joined? */
+/* Does x use p or q in another way than as neighbouring indices x[.., p, q, ..] of a buffer, whose
+ * axis indexed by q must have the extent of q, or joined as p * extent + q? */
 static bool is_apart(fv_dims *t, const fv_expr *x, const fv_var *p, const fv_var *q,
                      fv_ptrmap *seen) {
     if (x->op == FV_X_VAR)
@@ -92,7 +92,7 @@ static fv_expr *product(fv_lowerer *l, const fv_expr *a, const fv_expr *b) {
     return fv_x_dim(l->exprs, fv_dim_product(t, 2, d));
 }
 
-/* The buffer with the axes at and at + 1 as one. */
+/* A view of the buffer in which the axes at and at + 1 are one. */
 static fv_buf *view(merger *m, fv_buf *b, int at) {
     fv_expr *extent[FV_MAX_RANK];
     for (int i = 0; i < b->rank - 1; i++)
@@ -102,13 +102,14 @@ static fv_buf *view(merger *m, fv_buf *b, int at) {
     return fv_buf_seen(m->l->exprs, b, b->rank - 1, extent);
 }
 
-/* Is the i-th variable of x one along which it has chains? */
+/* Is the i-th variable of reduction x one of those along which its terms are divided into
+ * chains? */
 static bool is_chained(const fv_expr *x, int i) {
     return x->u.red.order == FV_ORDER_CHAINS && i >= x->u.red.nvars - x->u.red.along;
 }
 
-/* x over these variables; `fewer` of those along which it has chains are gone. One chain has all
- * that are in none. */
+/* x over these variables. `fewer` of the variables along which it has chains have been removed; if
+ * none is left, the reduction becomes one chain. */
 static fv_expr *reduce_fewer(fv_arena *a, const fv_expr *x, int n, fv_var *const *vars,
                              fv_expr *body, int fewer) {
     fv_expr *y = fv_x_reduce_like(a, x, n, vars, body);
@@ -116,8 +117,8 @@ static fv_expr *reduce_fewer(fv_arena *a, const fv_expr *x, int n, fv_var *const
     return !fewer ? y : fv_x_reduce_in(a, y, along ? FV_ORDER_CHAINS : FV_ORDER_CHAIN, along);
 }
 
-/* Does some reduction take the terms of p and q other than as neighbours, p around q, both in its
- * chains or neither? */
+/* Is there a reduction that binds only one of p and q, or binds both but not as neighbours with p
+ * outside, or has chains along one of them only? */
 static bool binds_apart(const fv_expr *x, const fv_var *p, const fv_var *q, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
@@ -176,7 +177,7 @@ static fv_expr *merged(merger *m, fv_expr *x) {
     return y;
 }
 
-/* Definitions that share variables: those of a group, or one. */
+/* Definitions that share variables: all of a group, or a single one. */
 typedef struct together {
     fv_definition **all;
     int n;
@@ -212,14 +213,14 @@ static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **
     return true;
 }
 
-/* The axes i and i + 1 of d are v by now. */
+/* Replaces the axes i and i + 1 of d by one axis with the variable v. */
 static void join_axes(fv_definition *d, int i, fv_var *v) {
     d->index[i] = v;
     d->rank--;
     memmove(d->index + i + 1, d->index + i + 2, (size_t)(d->rank - i - 1) * sizeof *d->index);
 }
 
-/* Axes from `first` on, before `end`, which all of them have there. */
+/* Merges neighbouring axes from `first` to before `end`, which all definitions share there. */
 static void merge_axes(fv_lowerer *l, together t, int first, int end) {
     for (int i = end - 1; i-- > first;) {
         fv_var *v;
@@ -230,7 +231,8 @@ static void merge_axes(fv_lowerer *l, together t, int first, int end) {
     }
 }
 
-/* Two neighbours of a reduction that can be one; false: there are none (any more). */
+/* Merges two neighbouring variables of a reduction in x; false: there are none that can be
+ * merged. */
 static bool merge_reduced(fv_lowerer *l, fv_definition *d, const fv_expr *x, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
@@ -258,7 +260,7 @@ static bool is_one(const fv_expr *extent) {
                                   : fv_x_is_int(extent, &n) && n == 1;
 }
 
-/* The buffer without its axes of one element. */
+/* A view of the buffer without its axes of one element. */
 static fv_buf *without_axes(dropper *m, fv_buf *b) {
     fv_expr *extent[FV_MAX_RANK];
     int n = 0;
@@ -281,7 +283,8 @@ static fv_expr *drop_from_load(dropper *m, const fv_expr *x, fv_expr **args) {
                               : fv_x_guard(m->arena, b, at, args[from->rank], args[from->rank + 1]);
 }
 
-/* Of a 1 x 1 filter only the sum over the channels remains. */
+/* Removes variables with one value from a reduction: of a 1 x 1 filter only the sum over channels
+ * remains. */
 static fv_expr *drop_from_sum(dropper *m, const fv_expr *x, fv_expr **args) {
     fv_var *vars[FV_MAX_RANK], *ones[FV_MAX_RANK];
     fv_expr *zeros[FV_MAX_RANK];
@@ -346,7 +349,7 @@ static fv_definition *without_ones(fv_lowerer *l, const fv_definition *d) {
     return r;
 }
 
-/* Are the first axes of each those that all share, in one order? */
+/* Do all definitions have the shared variables as their first axes, in the same order? */
 static bool are_first(int n, fv_definition *const *all, fv_var *const *shared, int nshared) {
     for (int m = 0; m < n; m++)
         if (memcmp(all[m]->index, shared, (size_t)nshared * sizeof *shared))

@@ -17,14 +17,14 @@ bool fv_x_sums_products(const fv_expr *x) {
 
 /* ---- the factors of one sum ---- */
 
-/* Does x lie in memory so that neighbouring columns are neighbours? */
+/* Are neighbouring columns of x neighbours in memory? */
 static bool runs_along(const fv_expr *x, const fv_var *j) {
     fv_load_count n = {0};
     fv_x_count_loads(x, j, &n);
     return n.contiguous && !n.strided;
 }
 
-/* The factors of a product: b is the only one that depends on the column. */
+/* Sets the factors of a product: b is the one that depends on the column, if only one does. */
 static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_products *p,
                         const fv_expr *product) {
     const fv_var *j = d->index[d->rank - 1];
@@ -49,7 +49,8 @@ static bool set_factors(fv_lowerer *l, const fv_definition *d, fv_products *p,
 
 /* ---- several sums ---- */
 
-/* The product that is summed, over the variables of `first`; NULL: it runs over others. */
+/* The product that `sum` adds, rewritten to the variables of `first`; NULL: the sums do not run
+ * over the same axes. */
 static fv_expr *product_over(fv_arena *a, const fv_expr *sum, const fv_expr *first) {
     fv_expr *to[FV_MAX_RANK];
     int n = sum->u.red.nvars;
@@ -70,7 +71,7 @@ static bool is_product(fv_lowerer *l, const fv_definition *d, const fv_expr *sum
     return !fv_x_reductions(body, &inner, 1) || fv_declines(l, d->value, FV_WHY_contract_nested);
 }
 
-/* One of several sums: has it the factor of the first one that goes with the rows? */
+/* Adds a sum; false: its factor for the rows is not that of the first sum. */
 static bool add_sum(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_expr *sum) {
     const fv_expr *body = p->nsums ? product_over(l->exprs, sum, p->sums[0]) : sum->arg[0];
     fv_products own = {0};
@@ -113,7 +114,7 @@ static bool is_loaded(const fv_expr *x) {
 }
 
 /* Does a window of the sum slide along the columns of x, so that its elements are read several
- * times? A copy in which columns lie side by side pays for itself. */
+ * times? A copy in which columns are contiguous pays for itself then. */
 static bool slides_along(const fv_expr *x, const fv_var *j, const fv_expr *sum) {
     const fv_expr *at = NULL;
     x = fv_x_stored(x);
@@ -145,7 +146,7 @@ static bool has_columns(const fv_expr *b, const fv_expr *sum, const fv_var *j, b
     return rows || !runs_along_terms(b, sum, j);
 }
 
-/* Is all that it reads known when the model is compiled? */
+/* Does the factor load constants only, so that it can be computed when the model is compiled? */
 static bool is_made_of_constants(fv_arena *a, const fv_expr *factor) {
     fv_x_visitor v = fv_x_visit(a, factor);
     bool loads = false;

@@ -12,15 +12,15 @@
 
 #include "backend/lowering/lowering.h"
 
-enum { FV_MAX_SUMS = 8 }; /* that share the factor of the rows */
+enum { FV_MAX_SUMS = 8 }; /* sums of one definition that share the factor of the rows */
 
 typedef struct fv_products {
     int nsums;
-    fv_expr *sums[FV_MAX_SUMS]; /* reductions */
-    fv_expr *a;                 /* the factor that they have in common: of the rows */
-    /* the other factor of each, of the columns, over the variables of the first sum */
+    fv_expr *sums[FV_MAX_SUMS]; /* the reductions */
+    fv_expr *a;                 /* the factor of the rows, which all sums share */
+    /* for each sum, the other factor, of the columns, over the variables of the first sum */
     fv_expr *b[FV_MAX_SUMS];
-    int row, column; /* axes of the definition; row -1: there is none */
+    int row, column; /* numbers of the definition's axes; row -1: there are no rows */
     bool each;       /* a depends on the column as well: a depthwise convolution */
 } fv_products;
 
@@ -31,9 +31,10 @@ bool fv_x_sums_products(const fv_expr *x) FV_MUST_USE;
  * merged. */
 bool fv_find_products(fv_lowerer *l, const fv_definition *d, int n, fv_expr *const *roots,
                       fv_products *out) FV_MUST_USE;
-/* Are sums like these taken side by side, a column each? Where there are few rows, and the columns
- * of the other factor do not lie side by side, terms do: each sum is better taken along them. It
- * decides bits, and so depends on the definition alone. Says why not. */
+/* Should each sum be computed one column per lane? If there are few rows and the columns of b are
+ * not contiguous in memory but the terms are, summing along the terms is better. This decides the
+ * order of the sums and thus bits, so it depends on the definition alone. Records the reason if
+ * not. */
 bool fv_products_are_columns(fv_lowerer *l, const fv_definition *d,
                              const fv_products *p) FV_MUST_USE;
 

@@ -20,7 +20,7 @@ static bool is_part(const fv_expr *x, fv_expr_op op, const fv_var *v, int64_t *c
            fv_x_is_int(x->arg[1], c);
 }
 
-/* The c of all `v floordiv c` and `v mod c` in x, *apart if there are several. */
+/* Finds the divisor c of all `v floordiv c` and `v mod c` in x; *apart: there are several. */
 static void find_groups(const fv_expr *x, const fv_var *v, int64_t *c, bool *apart) {
     int64_t by;
     if (is_part(x, FV_X_FLOORDIV, v, &by) || is_part(x, FV_X_FLOORMOD, v, &by)) {
@@ -31,7 +31,7 @@ static void find_groups(const fv_expr *x, const fv_var *v, int64_t *c, bool *apa
         find_groups(x->arg[i], v, c, apart);
 }
 
-/* Is v used in x, and only as `v op c`? */
+/* Does x use v, and only as `v op c`? */
 static bool sees(const fv_expr *x, fv_expr_op op, const fv_var *v) {
     int64_t c;
     if (is_part(x, op, v, &c))
@@ -44,8 +44,8 @@ static bool sees(const fv_expr *x, fv_expr_op op, const fv_var *v) {
     return fv_x_uses(x, v);
 }
 
-/* The c for which one factor sees v as `v op c` only, and the other one otherwise; 0: there is
- * none. */
+/* The c if one factor of the product uses v only as `v op c` and the other one uses v otherwise; 0:
+ * it is not so. */
 static int64_t size_of(const fv_expr *sum, fv_expr_op op, const fv_var *v) {
     const fv_expr *product = sum->arg[0];
     int64_t c = 0;
@@ -68,11 +68,11 @@ typedef struct splitter {
     fv_arena *arena;
     const fv_var *v;
     fv_var *group, *rest;
-    int64_t size; /* of a group */
+    int64_t size; /* number of elements of a group */
     fv_ptrmap memo;
 } splitter;
 
-/* The buffer with axis `at` as two. */
+/* A view of the buffer in which axis `at` is two axes: groups, and elements of a group. */
 static fv_buf *view(splitter *s, fv_buf *b, int at) {
     fv_expr *extent[FV_MAX_RANK];
     for (int i = 0; i < b->rank; i++)
@@ -82,8 +82,8 @@ static fv_buf *view(splitter *s, fv_buf *b, int at) {
     return fv_buf_seen(s->arena, b, b->rank + 1, extent);
 }
 
-/* The first axis of whole groups that is indexed by the variable, preceded by *before groups of
- * others; -1: there is none. */
+/* The first axis of x that v indexes alone, perhaps plus a multiple of the group's size, and that
+ * consists of whole groups; *before: that offset in groups. -1: there is none. */
 static int axis_of(const splitter *s, const fv_expr *x, int64_t *before) {
     int64_t n;
     for (int i = 0; i < x->u.buf->rank && x->u.buf->rank < FV_MAX_RANK; i++) {
@@ -101,7 +101,7 @@ static int axis_of(const splitter *s, const fv_expr *x, int64_t *before) {
 
 static fv_expr *split(splitter *s, fv_expr *x);
 
-/* With two axes for one that is. */
+/* The load with two indices in place of the one by v. */
 static fv_expr *split_load(splitter *s, fv_expr *x) {
     fv_expr *args[FV_MAX_RANK + 3];
     int64_t before;
@@ -147,8 +147,8 @@ static fv_expr *split(splitter *s, fv_expr *x) {
     return y;
 }
 
-/* A part of a Concat that does not begin with a group stays as it is: nobody could prove where it
- * ends. */
+/* Splits an axis of a definition. A part of a Concat whose offset is no multiple of the group is
+ * not split, since its end could not be proved. */
 static bool split_axis(fv_lowerer *l, fv_definition *d, int axis, int64_t size) {
     fv_dims *t = l->module->dims;
     fv_var *v = d->index[axis];

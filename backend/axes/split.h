@@ -1,12 +1,13 @@
-/* split.h - an axis that is seen in groups becomes two. */
+/* split.h - splits an axis that a factor uses in groups into two axes. */
 #ifndef FV_BACKEND_AXES_SPLIT_H
 #define FV_BACKEND_AXES_SPLIT_H
 
 #include "backend/lowering/lowering.h"
 
-/* The same definition with an axis that one factor of its product sees in groups as two. */
+/* A copy of the definition in which an axis that one factor of its product uses in groups is two
+ * axes. */
 fv_definition *fv_split_axes(fv_lowerer *l, const fv_definition *d);
-/* Of the groups in which one factor sees v, and only that one; 0: there are none. */
+/* The size of the groups in which exactly one factor of the product uses v; 0: there are none. */
 int64_t fv_group_size(const fv_expr *sum, const fv_var *v);
 
 #endif

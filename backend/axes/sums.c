@@ -19,7 +19,7 @@
 #include "ir/base/limits.h"
 #include "ir/expr/rewrite.h"
 
-/* Variables that reductions of an expression bind. */
+/* The variables that reductions of an expression bind. */
 typedef struct bound {
     fv_arena *arena;
     fv_var **all;
@@ -43,7 +43,7 @@ static bound bound_in(fv_lowerer *l, const fv_expr *x) {
     return b;
 }
 
-/* Is r a reduction that depends on nothing that one around it binds? */
+/* Is r a reduction that uses no variable which a reduction around it binds? */
 static bool is_closed(const bound *b, const fv_expr *r) {
     if (r->op != FV_X_REDUCE)
         return false;
@@ -53,7 +53,8 @@ static bool is_closed(const bound *b, const fv_expr *r) {
     return true;
 }
 
-/* Is r the same along an axis of d other than `vector`? */
+/* Does r not depend on some axis of d other than `vector`, so that several elements share its
+ * value? */
 static bool is_shared(const fv_definition *d, const fv_expr *r, int vector) {
     for (int i = 0; i < d->rank; i++)
         if (i != vector && !fv_dim_is_one(d->index[i]->dim) && !fv_x_uses(r, d->index[i]))
@@ -61,7 +62,7 @@ static bool is_shared(const fv_definition *d, const fv_expr *r, int vector) {
     return false;
 }
 
-/* Is it the same whatever element is computed? */
+/* Is the value of x the same for all elements, because it contains neither loads nor variables? */
 static bool is_same_everywhere(const fv_expr *x) {
     bool same = x->op != FV_X_VAR && x->op != FV_X_LOAD && x->op != FV_X_GUARD;
     for (int i = 0; i < x->n && same; i++)
@@ -69,8 +70,8 @@ static bool is_same_everywhere(const fv_expr *x) {
     return same;
 }
 
-/* A product with what is the same everywhere, a filter whose elements are equal, has no two
- * operands. */
+/* Is x a sum of products with two operands? A product with a constant factor, as a filter whose
+ * elements are all equal, has only one. */
 static bool is_contraction(const fv_expr *x) {
     if (x->op != FV_X_REDUCE || x->u.red.kind != FV_SUM || x->arg[0]->op != FV_X_MUL)
         return false;
@@ -78,7 +79,7 @@ static bool is_contraction(const fv_expr *x) {
     return a != b && !is_same_everywhere(a) && !is_same_everywhere(b);
 }
 
-/* Contractions have schedules of their own, and so has attention, which has one in it. */
+/* Contractions are left alone, since they have schedules of their own; attention contains one. */
 static bool has_contraction(const fv_expr *x, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return false;
@@ -117,11 +118,11 @@ typedef struct taker {
     fv_op *op;
     fv_storage *s;
     int vector;
-    bound bound; /* in the definition */
+    bound bound; /* of the definition */
     fv_sum_made *made;
 } taker;
 
-/* An op that gives x for each element of those axes. */
+/* Adds an op that computes x for each element of these axes. */
 static fv_storage *define_value(const taker *t, const fv_expr *x, const char *what, fv_why why,
                                 int n, fv_var *const *axes) {
     fv_arena *a = t->l->exprs;
@@ -157,7 +158,7 @@ static fv_storage *define_value(const taker *t, const fv_expr *x, const char *wh
 
 /* ---- what a sum and the elements have in common ---- */
 
-/* Outside of reductions. */
+/* Does x contain an elementary function, outside of reductions? */
 static bool has_math(const fv_expr *x) {
     bool math = fv_expr_op_is_math((fv_expr_op)x->op);
     for (int i = 0; i < x->n && !math && x->op != FV_X_REDUCE; i++)
@@ -177,16 +178,16 @@ static bool has_node(const fv_expr *x, const fv_expr *node, fv_ptrmap *seen) {
     return false;
 }
 
-/* A term of a sum that elements of the value have in common with it, and what it is over the axes
- * of these. */
+/* A subexpression (`term`) that a sum and the elements of the value both compute. */
 typedef struct twin {
     const fv_expr *sum, *term, *element;
-    fv_expr *at[FV_MAX_RANK];   /* the element that the term is, for variables of the sum */
-    int n;                      /* of those variables, */
-    fv_expr *axis[FV_MAX_RANK]; /* and the axes that they represent */
+    /* for each variable of the sum, the index at which its term is computed as an element */
+    fv_expr *at[FV_MAX_RANK];
+    int n;                      /* number of these variables */
+    fv_expr *axis[FV_MAX_RANK]; /* the axes of the definition that they correspond to */
 } twin;
 
-/* Takes an axis for each variable of the sum: of its length, and not one on which the sum
+/* Chooses an axis for each variable of the sum: with the same extent, and not one on which the sum
  * depends. */
 static bool find_axes(const taker *t, twin *w) {
     const fv_definition *d = t->s->def;
@@ -209,7 +210,8 @@ static bool find_axes(const taker *t, twin *w) {
     return true;
 }
 
-/* The largest part of x, in the sum, that the elements compute at length as well. */
+/* The largest subexpression of x, the summed expression, that has an elementary function and is
+ * computed for the elements, too. */
 static bool find_term(const taker *t, twin *w, const fv_expr *x) {
     fv_ptrmap seen = fv_ptrmap_in(t->l->exprs);
     if (x->op == FV_X_REDUCE || !has_math(x))
@@ -241,7 +243,7 @@ static bool find_twin(const taker *t, twin *w, const fv_expr *x, fv_ptrmap *seen
 typedef struct replacement {
     const fv_expr *what;
     fv_expr *by;
-    const fv_expr *sum; /* ... and in that, */
+    const fv_expr *sum; /* the sum in which the term is replaced */
     const fv_expr *term;
     fv_expr *term_by;
 } replacement;
@@ -265,8 +267,8 @@ static void set_body(const taker *t, fv_expr *body) {
     t->s->def = d;
 }
 
-/* What a sum that is taken out and the elements both compute at length, as exp of a softmax, is a
- * value, too. */
+/* If a sum that was taken out and the elements both compute an elementary function, as the exp of a
+ * softmax, makes a value of that, too. */
 static void take_term_out(taker *t) {
     twin w = {0};
     fv_ptrmap seen = fv_ptrmap_in(t->l->exprs);

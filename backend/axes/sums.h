@@ -1,4 +1,5 @@
-/* sums.h - a sum that a kernel would take anew for elements that share it is a value of its own. */
+/* sums.h - makes values of sums that a kernel would compute repeatedly for elements that share
+ * them. */
 #ifndef FV_BACKEND_AXES_SUMS_H
 #define FV_BACKEND_AXES_SUMS_H
 

@@ -4,14 +4,14 @@
 #include "backend/c/internal.h"
 #include "ir/dim/text.h"
 
-extern const char *const fv_c_abi_text; /* runtime/fovea_model.h, built in */
+extern const char *const fv_c_abi_text; /* the text of runtime/fovea_model.h */
 extern const char *const fv_c_model_h_text,
     *const fv_c_general_h_text, *const fv_c_general_c_text,
                                     *const fv_c_entry_c_text,
-                                        *const fv_c_weights_open_h_text; /* text/, built in */
+                                        *const fv_c_weights_open_h_text; /* a file of text/ */
 
 static bool has_known_size(const fv_port *port, int64_t *elements) {
-    /* then it is that of the memory */
+    /* the number of elements is that of the input's memory */
     bool memory = port->buf->role == FV_BUF_INPUT && port->buf->output;
     *elements = 1;
     for (int i = 0; i < port->rank; i++) {
@@ -28,7 +28,7 @@ static const char *port_elem(const fv_port *port) {
     return fv_elem_is_packed(port->elem) ? "uint8_t" : fv_c_elem(port->elem);
 }
 
-/* Elements of the array that is passed: bytes of packed types. */
+/* Array elements of the C type: for packed types, bytes. */
 static int64_t array_size(const fv_port *port, int64_t elements) {
     int bits = fv_elem_bits(port->elem);
     return bits >= 8 ? elements : (elements * bits + 7) / 8;
@@ -36,7 +36,8 @@ static int64_t array_size(const fv_port *port, int64_t elements) {
 
 /* ---- text of the header ---- */
 
-/* Of a state in the memory of its input: a number or a symbol, by the verifier. */
+/* The capacity of an output that is stored in the memory of its input, which the verifier has
+ * checked to be a number or a symbol. */
 static const char *capacity_of(const fv_cg *g, const fv_buf *b) {
     int64_t number;
     int symbol = 0;
@@ -318,8 +319,8 @@ static void put_direct_run(fv_cg *g) {
     fv_c_line(g, "%s", "");
     if (!asks)
         return;
-    /* What comes before the question must not need the CPU: a function of its own, as compilers
-     * would make vectors of the addresses. */
+    /* code before the check of the CPU must run on every CPU, so the rest is a function of its own;
+     * otherwise compilers might use vector instructions for the addresses */
     fv_c_open(g, "int %s_run(%s)", g->name, parameters);
     fv_c_line(g, "return cpu_is_bad() ? FV_BAD_CPU : direct(%s);",
               listed(g, names, n + 1 + (fv_c_weights_file(g) != NULL)));

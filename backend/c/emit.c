@@ -1,4 +1,4 @@
-/* emit.c - decides what is written, and writes it. */
+/* emit.c - decides which files are written, and writes them. */
 #include <string.h>
 
 #include "backend/c/files.h"

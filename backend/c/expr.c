@@ -27,7 +27,8 @@ const char *fv_c_str(fv_cg *g, const fv_expr *x) {
     return fv_c_expr(g, x).s;
 }
 
-enum { STEP_ROOM = 65536 }; /* so that a loop's variable may go beyond its end */
+/* added to the bounds of loop variables, which may exceed the end by a step */
+enum { STEP_ROOM = 65536 };
 
 static bool fits_int(const fv_expr *x) {
     int64_t lo, hi;
@@ -52,7 +53,7 @@ bool fv_c_is_narrow(const fv_cg *g, const fv_expr *x) {
 const char *fv_c_float(fv_arena *a, fv_elem e, double v) {
     char s[40];
     bool single = e == FV_F32;
-    for (int digits = single ? 6 : 15; digits <= 17; digits++) { /* %g drops zeros at the end */
+    for (int digits = single ? 6 : 15; digits <= 17; digits++) { /* %g omits trailing zeros */
         snprintf(s, sizeof s, "%.*g", digits, v);
         double back = single ? (double)strtof(s, NULL) : strtod(s, NULL);
         if (back == v)
@@ -80,7 +81,7 @@ static fv_c_piece float_const(fv_cg *g, fv_elem e, double v) {
     bool single = e == FV_F32;
     const char *name = fv_c_helper_bits(g, single ? FV_U32 : FV_U64, e);
     if (isnan(v))
-        v = (double)NAN; /* one pattern: nobody reads the payload */
+        v = (double)NAN; /* all NaNs get the same bits, since they count as equal */
     unsigned long long bits =
         isnan(v) ? (single ? 0x7fc00000u : 0x7ff8000000000000u) : float_bits(e, v);
     return piece(fv_printf(g->arena, single ? "%s(0x%llxu)" : "%s(UINT64_C(0x%llx))", name, bits),
@@ -120,7 +121,8 @@ static fv_c_piece unsigned_expr(fv_cg *g, const fv_expr *x) {
     const char *type = fv_elem_bits(e) == 64 ? "uint64_t" : "uint32_t";
     int prec = x->op == FV_X_MUL ? FV_C_MUL : FV_C_ADD;
     const char *sign = x->op == FV_X_ADD ? "+" : x->op == FV_X_SUB ? "-" : "*";
-    bool wide = e == FV_I32 || (e == FV_I64 && !never_wraps(x)); /* else its own C is as good */
+    /* otherwise the expression as C computes it has the same value */
+    bool wide = e == FV_I32 || (e == FV_I64 && !never_wraps(x));
     if (wide && (x->op == FV_X_ADD || x->op == FV_X_SUB || x->op == FV_X_MUL)) {
         const char *l = fv_c_paren(g, unsigned_expr(g, x->arg[0]), prec);
         const char *r = fv_c_paren(g, unsigned_expr(g, x->arg[1]), prec + 1);
@@ -142,7 +144,7 @@ static fv_c_piece infix(fv_cg *g, const fv_expr *x, const char *sign, int prec, 
     fv_c_piece a = fv_c_expr(g, x->arg[0]), b = fv_c_expr(g, x->arg[1]);
     fv_c_piece r = {.prec = prec, .is_int = a.is_int && b.is_int};
     const char *l = fv_c_paren(g, a, left);
-    if (r.is_int && x->type.elem == FV_I64 && !fits_int(x)) { /* the C type would be int */
+    if (r.is_int && x->type.elem == FV_I64 && !fits_int(x)) { /* the type in C would be int */
         l = fv_printf(g->arena, "(int64_t)%s", fv_c_paren(g, a, FV_C_UNARY));
         r.is_int = false;
     }
@@ -160,7 +162,8 @@ static fv_c_piece add_sub_mul(fv_cg *g, const fv_expr *x) {
     int prec = x->op == FV_X_MUL ? FV_C_MUL : FV_C_ADD;
     if ((e == FV_I64 && !never_wraps(x)) || e == FV_I32)
         return cast(g, fv_c_elem(e), unsigned_expr(g, x));
-    if (e == FV_U16 && x->op == FV_X_MUL) /* int would overflow */
+    /* the operands would be promoted to int, whose product may overflow */
+    if (e == FV_U16 && x->op == FV_X_MUL)
         return cast(
             g, "uint16_t",
             piece(fv_printf(g->arena, "(uint32_t)%s * %s", fv_c_at(g, x->arg[0], FV_C_UNARY),
@@ -179,7 +182,7 @@ fv_c_piece fv_c_call(fv_cg *g, const char *name, int n, fv_expr *const *arg) {
     return piece(t.s, FV_C_PRIMARY);
 }
 
-/* Division by a positive constant of what is not negative needs no care. */
+/* Division. By a positive constant, a dividend that is not negative can use C's operator. */
 static fv_c_piece divide(fv_cg *g, const fv_expr *x) {
     fv_elem e = x->type.elem;
     if (fv_elem_is_float(e))
@@ -231,7 +234,8 @@ static fv_c_piece logic(fv_cg *g, const fv_expr *x) {
         return infix(g, x, "^", FV_C_XOR, FV_C_UNARY, FV_C_UNARY);
     }
     bool both = x->op == FV_X_AND;
-    if (is_bool && !fv_x_has(x->arg[1], FV_HAS_REQUIRE)) /* reading less is no difference */
+    /* && and || may skip the second operand, which makes no difference without REQUIRE */
+    if (is_bool && !fv_x_has(x->arg[1], FV_HAS_REQUIRE))
         return both ? infix(g, x, "&&", FV_C_ANDAND, FV_C_ANDAND, FV_C_EQUAL)
                     : infix(g, x, "||", FV_C_OROR, FV_C_EQUAL, FV_C_EQUAL);
     return infix(g, x, both ? "&" : "|", both ? FV_C_AND : FV_C_OR, FV_C_UNARY, FV_C_UNARY);
@@ -241,14 +245,14 @@ static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
     bool equality = x->op == FV_X_EQ || x->op == FV_X_NE;
     const char *sign = fv_expr_op_text((fv_expr_op)x->op);
     const fv_expr *a = x->arg[0];
-    if (!equality && a->type.elem == FV_BOOL) { /* compilers suspect a < b of bools */
+    if (!equality && a->type.elem == FV_BOOL) { /* compilers warn of a < b for bools */
         const char *l = fv_c_at(g, a, FV_C_UNARY), *r = fv_c_at(g, x->arg[1], FV_C_EQUAL);
         bool less = x->op == FV_X_LT;
         return piece(fv_printf(g->arena, "!%s %s %s", l, less ? "&&" : "||", r),
                      less ? FV_C_ANDAND : FV_C_OROR);
     }
     if (!equality && fv_elem_is_int(a->type.elem) && !fv_elem_is_signed(a->type.elem) &&
-        a->op == FV_X_CONST && a->u.i == 0) { /* and 0 <= u of unsigned */
+        a->op == FV_X_CONST && a->u.i == 0) { /* and of 0 <= u for unsigned u */
         const char *r = fv_c_at(g, x->arg[1], FV_C_ADD);
         return x->op == FV_X_LE ? piece("true", FV_C_PRIMARY)
                                 : piece(fv_printf(g->arena, "%s != 0", r), FV_C_EQUAL);
@@ -287,7 +291,7 @@ const char *fv_c_condition(fv_cg *g, const fv_expr *x) {
 
 static fv_c_piece choose(fv_cg *g, const fv_expr *x) {
     if (fv_x_has(x->arg[1], FV_HAS_REQUIRE) ||
-        fv_x_has(x->arg[2], FV_HAS_REQUIRE)) /* both sides are evaluated */
+        fv_x_has(x->arg[2], FV_HAS_REQUIRE)) /* a REQUIRE in either operand must be evaluated */
         return fv_c_call(g, fv_c_helper(g, FV_X_SELECT, x->type.elem), 3, x->arg);
     fv_c_piece a = fv_c_expr(g, x->arg[1]), b = fv_c_expr(g, x->arg[2]);
     const char *s = fv_printf(g->arena, "%s ? %s : %s", fv_c_condition(g, x->arg[0]),
@@ -295,8 +299,8 @@ static fv_c_piece choose(fv_cg *g, const fv_expr *x) {
     return (fv_c_piece){s, FV_C_COND, a.is_int && b.is_int};
 }
 
-/* min and max against a constant that is no NaN, as one comparison: what is not a number compares
- * false and stays. Zeros need the care of `strict`. */
+/* min or max with a constant that is not NaN needs one comparison: it is false for NaN, which is
+ * then the result. If the constant is 0, the sign of zeros must be treated (`strict`). */
 static fv_c_piece min_max(fv_cg *g, const fv_expr *x) {
     fv_elem e = x->type.elem;
     const fv_expr *a = x->arg[0], *c = x->arg[1];
@@ -340,7 +344,8 @@ static fv_c_piece bitcast(fv_cg *g, const fv_expr *x) {
 
 /* ---- memory ---- */
 
-/* Flat index by Horner's rule. It is within a buffer that exists, so nothing wraps. */
+/* The index into the flat array, by Horner's rule. It is within an existing buffer, so nothing
+ * wraps. */
 const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
     fv_c_piece flat = piece("0", FV_C_PRIMARY);
     int64_t known = 0, extent, v;
@@ -380,12 +385,13 @@ const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
     return flat.s;
 }
 
-/* Tiles keep their shape, so that compilers see constant places in small arrays. */
+/* An element of a buffer. Tiles are declared with all their dims, so that compilers see constant
+ * indices in small arrays. */
 fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
     const char *name = fv_c_name_of(g, b);
     if (b->role != FV_BUF_TILE) {
         const char *at = fv_c_index(g, b, index);
-        bool cast = *name == '('; /* a constant in a file or object */
+        bool cast = *name == '('; /* a constant that is stored in a file or object */
         return piece(fv_printf(g->arena, cast ? "(%s)[%s]" : "%s[%s]", name, at), FV_C_PRIMARY);
     }
     fv_text t = {.arena = g->arena};
@@ -395,7 +401,7 @@ fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
     return piece(t.s, FV_C_PRIMARY);
 }
 
-/* A bool in memory is a byte; a tile of rank 0 is a variable of its own type. */
+/* A load. A bool in memory is a byte; a tile of rank 0 is a variable of the bool type itself. */
 static fv_c_piece load(fv_cg *g, const fv_expr *x) {
     fv_c_piece p = fv_c_element(g, x->u.buf, x->arg);
     bool byte = x->type.elem == FV_BOOL && !(x->u.buf->role == FV_BUF_TILE && x->u.buf->rank == 0);
@@ -459,7 +465,7 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
             return fv_c_expr(g, x->arg[0]);
         return fv_c_call(g, fv_c_helper(g, FV_X_ABS, e), 1, x->arg);
     case FV_X_SPLAT:
-    case FV_X_RAMP: return fv_c_expr(g, x->arg[0]); /* of one lane */
+    case FV_X_RAMP: return fv_c_expr(g, x->arg[0]); /* lane 0 of a ramp */
     case FV_X_FMA:
     case FV_X_SQRT:
     case FV_X_FLOOR:

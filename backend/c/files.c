@@ -44,9 +44,9 @@ static bool put(const fv_c_file *file, FILE *out) {
                      : fwrite(file->data, 1, file->bytes, out) == file->bytes;
 }
 
-/* 0, or an errno */
+/* Writes a file; returns 0, or an errno. */
 static int write_one(const fv_c_file *file) {
-    FILE *out = fopen(file->beside, "w+bx"); /* libelf reads, too */
+    FILE *out = fopen(file->beside, "w+bx"); /* opened for reading, too, because libelf reads it */
     if (!out)
         return errno;
     errno = 0;
@@ -58,7 +58,8 @@ static int write_one(const fv_c_file *file) {
     return why;
 }
 
-/* Which file failed, and why; n: none. */
+/* Writes all files. Returns the number of the file that failed, with *why its errno; n: none
+ * failed. */
 static int write_all(const fv_c_files *f, int *why) {
     for (int i = 0; i < f->n; i++)
         if ((*why = write_one(&f->file[i])))
@@ -68,7 +69,7 @@ static int write_all(const fv_c_files *f, int *why) {
 
 static int rename_all(const fv_c_files *f, int *why) {
     struct stat st;
-    for (int i = 0; i < f->n; i++) /* the only thing that is in the way of a rename */
+    for (int i = 0; i < f->n; i++) /* a folder at the destination would make a rename fail */
         if (stat(f->file[i].path, &st) == 0 && S_ISDIR(st.st_mode)) {
             *why = EISDIR;
             return i;
@@ -87,7 +88,7 @@ static bool write_set(fv_session *s, fv_c_files *f, const char *folder) {
     int why = errno, failed = staged ? write_all(f, &why) : 0;
     if (failed == f->n)
         failed = rename_all(f, &why);
-    fv_arena_free(a); /* and what was not renamed */
+    fv_arena_free(a); /* also removes the files that were not renamed */
     return failed == f->n ||
            fv_error(s, "cannot write '%s': %s", f->file[failed].path, strerror(why));
 }
@@ -133,7 +134,7 @@ static const char *manifest_text(fv_arena *a, const char *path) {
     return text;
 }
 
-/* Names only: a line with a slash is nobody's. */
+/* Reads a manifest. Lines with a slash are ignored, because files are in the folder itself. */
 static listing read_manifest(fv_arena *a, const char *text, bool products) {
     listing l = {.arena = a};
     for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {

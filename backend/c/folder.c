@@ -1,5 +1,4 @@
-/* folder.c - what a folder holds besides the two files: Makefile, self-test, weights, thread
- * pool. */
+/* folder.c - the additional files of a folder: Makefile, self-test, weights, thread pool. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,8 +6,9 @@
 #include "backend/c/internal.h"
 
 extern const char *const fv_c_makefile_text, *const fv_c_selftest_main_text,
-                                                 *const fv_c_threads_h_text; /* text/, built in */
-extern const char *const fv_c_pool_text;                                     /* runtime/pool.c */
+                                                 *const fv_c_threads_h_text; /* a file of text/ */
+/* the text of runtime/pool.c */
+extern const char *const fv_c_pool_text;
 
 static void add(fv_cg *g, fv_c_files *f, const char *suffix, const fv_text *t) {
     const char *name = *suffix == '/' ? suffix + 1 : fv_printf(g->arena, "%s%s", g->file, suffix);
@@ -23,7 +23,8 @@ static void add_sources(fv_cg *g, fv_c_files *f) {
     add(g, f, ".h", &header);
 }
 
-/* Weights in a file are mapped first; with the pool, the self-test runs on it too. */
+/* The main function of the self-test if weights are in a file: it maps the file first, and runs
+ * with the thread pool, too, if there is one. */
 static const char main_weights[] =
     "    fv_env weights = {0};\n"
     "    weights.size = sizeof weights;\n"
@@ -81,7 +82,7 @@ static void add_threads(fv_cg *g, fv_c_files *f) {
     add(g, f, "_threads.h", &h);
 }
 
-/* make has its own defaults for CC and AR, which ?= does not change. */
+/* Sets CC and AR. make has defaults for them, which ?= does not replace. */
 static const char *toolchain(fv_cg *g) {
     const char *tools = g->p->target->tools;
     if (!tools)
@@ -97,7 +98,8 @@ static const char *toolchain(fv_cg *g) {
 static void add_makefile(fv_cg *g, fv_c_files *f) {
     bool incbin = g->weights.kind == FV_WEIGHTS_INCBIN, mapped = g->weights.kind == FV_WEIGHTS_FILE;
     bool object = g->weights.apart ||
-                  g->weights.kind != FV_WEIGHTS_TEXT; /* of weights, or of what maps them */
+                  /* there is another object: of the weights, or of the code that maps them */
+                  g->weights.kind != FV_WEIGHTS_TEXT;
     const char *flags =
         *g->p->target->cflags ? fv_printf(g->arena, " %s", g->p->target->cflags) : "";
     fv_text rules = {.arena = g->arena}, t = {.arena = g->arena};

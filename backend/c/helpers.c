@@ -75,8 +75,8 @@ static const char any_select[] = HEAD "@0@ @3@(bool c, @0@ a, @0@ b) {\n"
 static const char int_abs[] = HEAD "@0@ @3@(@0@ a) { /* the least integer stays */\n"
                                    "    return a < 0 ? (@0@)(0 - (@2@)a) : a;\n"
                                    "}\n";
-/* One test for 0 and -1: of `b == -1 ? -a : a / b` in several lanes, where a is b, gcc 12 makes
- * -1. */
+/* Signed division. One test is used for both 0 and -1, because gcc 12 computes -1 for `b == -1 ? -a
+ * : a / b` in several lanes where a equals b. */
 static const char signed_div[] =
     HEAD "@0@ @3@(@0@ a, @0@ b) { /* a / 0 = 0; wraps */\n"
          "    return b == 0 || b == -1 ? (@0@)(b & (@0@)(0 - (@2@)a)) : (@0@)(a / b);\n"
@@ -164,7 +164,7 @@ static const char asm_sqrt[] = HEAD "@0@ @3@(@0@ a) {\n"
                                     "    __asm__(\"@4@ %0, %1\" : \"=@5@\"(r) : \"@5@\"(a));\n"
                                     "    return r;\n"
                                     "}\n";
-/* GNU compilers know the built-ins below as single operations, whatever is switched off. */
+/* GNU compilers compile the built-ins below to single operations whatever options are given. */
 static const char plain_abs[] = HEAD "@0@ @3@(@0@ a) {\n"
                                      "#ifdef __GNUC__\n"
                                      "    return __builtin_fabs@4@(a);\n"
@@ -355,12 +355,12 @@ static const struct {
                           "        *error = FV_BAD_INDEX;\n"
                           "    return c;\n"
                           "}\n"},
-    {"shuffle", /* of two vectors; T: a vector of as many integers of that width */
-     "#if defined(__clang__) || __GNUC__ >= 12\n"
-     "#define shuffle(T, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)\n"
-     "#else\n"
-     "#define shuffle(T, a, b, ...) __builtin_shuffle(a, b, (T){__VA_ARGS__})\n"
-     "#endif\n"},
+    /* of two vectors; T: a vector of integers with the same width and number of lanes */
+    {"shuffle", "#if defined(__clang__) || __GNUC__ >= 12\n"
+                "#define shuffle(T, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)\n"
+                "#else\n"
+                "#define shuffle(T, a, b, ...) __builtin_shuffle(a, b, (T){__VA_ARGS__})\n"
+                "#endif\n"},
     {"cancelled", HEAD "bool cancelled(const fv_env *env) {\n"
                        "    return env->cancel && *env->cancel;\n"
                        "}\n"},

@@ -1,5 +1,5 @@
-/* host.c - the host program as C: the plan, the size query, the run. What they ask of the caller is
- * in their statements (backend/consumer/protocol.h). */
+/* host.c - the host program as C: the plan, the size query, the run. The checks of what the caller
+ * passes are statements of the program (backend/consumer/protocol.h). */
 #include <string.h>
 
 #include "backend/c/internal.h"
@@ -14,13 +14,13 @@ bool fv_c_is_direct(const fv_program *p) {
 
 /* ---- conditions ---- */
 
-/* Of a comparison. */
+/* An operand of a comparison. */
 static const char *side(fv_cg *g, const fv_expr *x) {
     bool small = x->op == FV_X_CONST && x->type.elem == FV_U64 && (uint64_t)x->u.i <= INT32_MAX;
     return small ? fv_printf(g->arena, "%d", (int)x->u.i) : fv_c_at(g, x, FV_C_SHIFT);
 }
 
-/* `x` or `!(x)`, as one writes it. */
+/* The condition, or its negation, without unnecessary parentheses. */
 static fv_c_piece test(fv_cg *g, const fv_expr *x, bool negate) {
     const char *pointer = x->op == FV_X_VAR ? fv_ptrmap_get(&g->fn.pointers, x->u.var) : NULL;
     bool either = x->op == FV_X_OR, compares = x->op >= FV_X_LT && x->op <= FV_X_NE;
@@ -82,7 +82,7 @@ static void put_check(fv_cg *g, const fv_stmt *s) {
         s->note.status >= 0 && s->note.status < (int)(sizeof status_names / sizeof *status_names)
             ? status_names[s->note.status]
             : "FV_INTERNAL";
-    /* `if (!inputs)` */
+    /* `if (!inputs)` needs no comment */
     bool speaks = s->x->op == FV_X_VAR && fv_ptrmap_get(&g->fn.pointers, s->x->u.var);
     if (s->note.text && *s->note.text && !speaks)
         fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->note.text));
@@ -113,7 +113,7 @@ static const char *value(fv_cg *g, const fv_read *r) {
     switch ((fv_argument)r->of) {
     case FV_ARG_ACTUAL: return fv_printf(g->arena, "out_dims[%d]", fv_out_dims_at(g->p, r->at));
     case FV_ARG_WEIGHTS: return fv_printf(g->arena, "%s[%d]", head_of_weights(g), r->at);
-    case FV_ARG_CPU: return "true"; /* asked by who calls this: api.c */
+    case FV_ARG_CPU: return "true"; /* api.c has checked it before it calls this function */
     case FV_ARG_MOST: return "PTRDIFF_MAX";
     default: return pointer(g, r);
     }
@@ -122,7 +122,7 @@ static const char *value(fv_cg *g, const fv_read *r) {
 static void read_(fv_cg *g, const fv_stmt *s) {
     const fv_read *r = &s->read;
     const char *text;
-    if (!fv_c_is_used(g, s->var)) /* of a tensor without elements nobody asks where it is */
+    if (!fv_c_is_used(g, s->var)) /* the address of a tensor without elements is not checked */
         return;
     if (r->how == FV_READ_GIVEN) {
         text = pointer(g, r);
@@ -142,7 +142,7 @@ static void read_(fv_cg *g, const fv_stmt *s) {
     fv_c_set_name(g, s->var, text);
 }
 
-/* Does the block look at the argument, or write to it? */
+/* Does the block read this argument, or write to it? */
 static bool looks_at(const fv_block *b, fv_argument of) {
     for (const fv_stmt *s = b->first; s; s = s->next)
         if ((s->kind == FV_S_READ && s->read.of == of) ||
@@ -181,12 +181,13 @@ static void put_query(fv_cg *g) {
 static void put_buffer(fv_cg *g, const fv_buf *b) {
     const char *type = fv_c_elem(b->elem);
     if (b->role == FV_BUF_CONST)
-        return; /* has its name from fv_c_constants */
+        return; /* constants were named by fv_c_constants */
     const char *name = fv_c_name(&g->naming.scope, b->name, "buffer");
     fv_c_set_name(g, b, name);
     switch ((fv_buf_role)b->role) {
     case FV_BUF_INPUT:
-        /* the caller's memory for both; what a cast takes off, an integer does without a warning */
+        /* memory of an input and an output; the cast through an integer removes `const` without a
+         * warning */
         if (b->output)
             fv_c_line(g, "%s *%s = (%s *)(uintptr_t)inputs[%d];", type, name, type, b->index);
         else
@@ -226,7 +227,7 @@ static bool uses(const fv_cg *g, fv_buf_role role) {
     return false;
 }
 
-/* After this line the run may leave by a jump to `done`. */
+/* After this statement the run may jump to `done`. */
 static void put_memory(fv_cg *g) {
     const fv_program *p = g->p;
     for (int i = 0; i < FV_ARG_ENV; i++)
@@ -273,7 +274,7 @@ static void mark_run(fv_cg *g) {
     fv_c_mark_used(g, &p->host.plan);
 }
 
-/* Whatever version of fv_env the caller has. */
+/* Copies the caller's env, which may be shorter or longer in another version of fv_env. */
 static void put_env(fv_cg *g) {
     fv_c_line(
         g,
@@ -396,6 +397,6 @@ void fv_c_host_stmt(fv_cg *g, const fv_stmt *s) {
         fv_c_line(g, "%s = NULL;", fv_c_name_of(g, s->buf));
         break;
     case FV_S_SETDIM: put_told(g, s); break;
-    default: break; /* stmt.c does these */
+    default: break; /* other statements are written in stmt.c */
     }
 }

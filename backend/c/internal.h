@@ -1,4 +1,4 @@
-/* internal.h - what the files of the C emitter share. */
+/* internal.h - shared by the files of the C emitter. */
 #ifndef FV_BACKEND_C_INTERNAL_H
 #define FV_BACKEND_C_INTERNAL_H
 
@@ -12,8 +12,8 @@ typedef enum { FV_C_PORTABLE, FV_C_CORTEX_M, FV_C_RISCV, FV_C_AARCH64, FV_C_X86 
 
 /* How the output contains weights. */
 typedef struct fv_c_weights {
-    fv_weights_kind kind; /* decided: not AUTO; TEXT where there are none */
-    bool apart;           /* the text of weights is in a file of its own */
+    fv_weights_kind kind; /* the kind that was decided, never AUTO; TEXT if there are no weights */
+    bool apart;           /* initialisers of weights are written to a separate file */
     /* the variable with the beginning of the file of weights, once the run has checked it; NULL:
      * not yet */
     const char *head;
@@ -23,23 +23,24 @@ typedef struct fv_c_weights {
 typedef struct fv_c_machine {
     fv_c_isa isa;
     int native;  /* bytes of a vector register; 0: scalar code */
-    bool sse41;  /* x86: beyond the baseline */
-    bool narrow; /* pointers of 32 bits: small integers are int32_t */
+    bool sse41;  /* the target has SSE4.1 (x86) */
+    bool narrow; /* pointers have 32 bits, so small integers are int32_t */
 } fv_c_machine;
 
 /* Vector types and helper functions, in order of first use. */
 typedef struct fv_c_prelude {
     fv_text types, helpers;
-    fv_ptrmap made; /* interned names of those that exist */
+    fv_ptrmap made; /* interned names of the types and helpers that have been written */
 } fv_c_prelude;
 
 /* The function that is being written: a kernel, or a function of the host program. */
 typedef struct fv_c_function {
     fv_text outlines; /* of a kernel: the functions of its outlines, which precede it */
-    fv_ptrmap used;   /* fv_var, fv_buf: something reads it */
+    fv_ptrmap used;   /* fv_var or fv_buf that something reads -> not NULL */
     bool in_kernel;
-    fv_ptrmap pointers; /* variables of READs: the pointer that they ask for */
-    /* the run is given the result of the check of the CPU: its caller has made it */
+    /* variable of a READ that tests a pointer -> the expression of that pointer */
+    fv_ptrmap pointers;
+    /* variable with the result of the check of the CPU, which the caller of the run has made */
     const fv_var *cpu;
     bool has_heap; /* failures of the host program leave through `done` */
 } fv_c_function;
@@ -50,26 +51,27 @@ typedef struct fv_c_naming {
     fv_ptrmap names; /* fv_var, fv_buf, fv_kernel, fv_constant -> C name or expression */
 } fv_c_naming;
 
-/* One output: the names that are visible, and texts that grow while the program is walked. */
+/* The state of writing one program: the names in scope, and texts that grow while the program is
+ * walked. */
 typedef struct fv_cg {
     fv_session *session;
     fv_arena *arena;
     const fv_program *p;
     const fv_c_options *o;
-    const char *name, *NAME; /* the prefix, and in capitals */
-    const char *file;        /* of the sources, without .c */
+    const char *name, *NAME; /* the prefix of all names, as it is and in capitals */
+    const char *file;        /* name of the source files, without .c */
     fv_c_weights weights;
     fv_c_machine machine;
     fv_c_prelude prelude;
     fv_c_naming naming;
-    fv_text *out; /* where statements go */
+    fv_text *out; /* the text to which statements are written */
     int indent;
     fv_c_function fn;
     bool failed;
 } fv_cg;
 
-/* What a variable, buffer, kernel or constant is called; "?" where there is none, of code that has
- * failed. */
+/* The name of a variable, buffer, kernel or constant; "?" if it has none, which happens only after
+ * a failure. */
 static inline const char *fv_c_name_of(const fv_cg *g, const void *p) {
     const char *name = fv_ptrmap_get(&g->naming.names, p);
     return name ? name : "?";
@@ -80,16 +82,17 @@ static inline void fv_c_set_name(fv_cg *g, const void *p, const char *name) {
 
 /* ---- text ---- */
 
-/* A line of code at the current indent, wrapped at 100 columns. */
+/* Appends a line of code with the current indentation, wrapped at 100 columns. */
 void fv_c_line(fv_cg *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The text with each of the n words replaced by the other word of its pair. */
+/* Appends the text with each of n words replaced by the other word of its pair. */
 void fv_c_replace(fv_text *t, const char *text, int n, const char *const (*words)[2]);
-/* The same lines with `@name@` and `@NAME@` replaced, and @0@ ... by the arguments (NULL ends). */
+/* Appends lines of a template: `@name@` and `@NAME@` are replaced by the prefix, @0@, @1@, ... by
+ * the arguments, which end with NULL. */
 void fv_c_fill(fv_cg *g, fv_text *t, const char *text, ...);
 
 /* ---- expressions ---- */
 
-/* C precedences of what an expression is made of, tightest highest. */
+/* Precedences of C operators; larger numbers bind tighter. */
 enum {
     FV_C_COND = 2,
     FV_C_OROR,
@@ -108,50 +111,60 @@ enum {
 typedef struct fv_c_piece {
     const char *s;
     int prec;
-    bool is_int; /* an i64 whose C type is int or int32_t: its value fits */
+    bool is_int; /* the value is an i64 that is written as int or int32_t, because it fits */
 } fv_c_piece;
 
-fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x);          /* any */
-fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x);        /* lanes > 1 */
-const char *fv_c_str(fv_cg *g, const fv_expr *x);          /* the whole text */
-const char *fv_c_at(fv_cg *g, const fv_expr *x, int prec); /* in parentheses if it binds looser */
+/* an expression of any number of lanes */
+fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x);
+fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x); /* an expression of several lanes */
+const char *fv_c_str(fv_cg *g, const fv_expr *x);   /* the text of an expression */
+/* the text, in parentheses if it binds looser than `prec` */
+const char *fv_c_at(fv_cg *g, const fv_expr *x, int prec);
 const char *fv_c_paren(fv_cg *g, fv_c_piece p, int prec);
-/* In front of `?`: compilers remark on a & b ? c : d. */
+/* The text of a condition before `?`: in parentheses if compilers would warn, as of a & b ? c :
+ * d. */
 const char *fv_c_condition(fv_cg *g, const fv_expr *x);
 fv_c_piece fv_c_call(fv_cg *g, const char *name, int n, fv_expr *const *arg); /* name(arg, ...) */
-/* `buf[index]` with the index made flat. */
+/* `buf[index]`, with the indices combined to one. */
 fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 const char *fv_c_address(fv_cg *g, const fv_buf *b, fv_expr *const *index); /* `&buf[index]` */
-const char *fv_c_float(fv_arena *a, fv_elem e, double v);                   /* exact; finite */
-bool fv_c_is_narrow(const fv_cg *g, const fv_expr *x) FV_MUST_USE; /* may it be an int32_t? */
+/* a literal that reads back to exactly v; v must be finite */
+const char *fv_c_float(fv_arena *a, fv_elem e, double v);
+/* can the value be declared as int32_t? */
+bool fv_c_is_narrow(const fv_cg *g, const fv_expr *x) FV_MUST_USE;
 
 /* ---- types ---- */
 
-const char *fv_c_elem(fv_elem e);            /* in memory: uint8_t for bool, uint16_t for f16 */
-const char *fv_c_type(fv_cg *g, fv_ktype t); /* of a value: bool, float, f32x8, mask8 */
-const char *fv_c_short(fv_elem e);           /* f32, i64, u16 for f16: in names */
+/* the type of an element in memory: uint8_t for bool, uint16_t for f16 */
+const char *fv_c_elem(fv_elem e);
+const char *fv_c_type(fv_cg *g, fv_ktype t); /* the type of a value: bool, float, f32x8, mask8 */
+/* the type in names of helpers: f32, i64; u16 for f16 */
+const char *fv_c_short(fv_elem e);
 const char *fv_c_vtype(fv_cg *g, fv_elem e, int lanes);
 const char *fv_c_mask(fv_cg *g, int lanes);
 fv_elem fv_c_mask_elem(int lanes);
 
-/* Is the conversion a helper? Float to integer, and what the target has an instruction for. */
+/* Is the conversion written as a call of a helper? It is for floats to integers, and if the target
+ * has an instruction for it. */
 bool fv_c_converts_by_call(const fv_cg *g, fv_elem from, fv_elem to) FV_MUST_USE;
 
 /* ---- helpers: each makes the function if it is not there yet, and returns its name ---- */
 
-/* Opens a definition: false if it was made before. Then `helpers` takes it. */
+/* Begins the definition of a helper, which the caller then appends to `helpers`; false: it has been
+ * written already. */
 bool fv_c_helper_new(fv_cg *g, const char *name) FV_MUST_USE;
-const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e);         /* min_f32 */
-const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to); /* fv_c_converts_by_call */
+const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e); /* min_f32 */
+/* for conversions with fv_c_converts_by_call */
+const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to);
 const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to);
-/* min or max with a constant; strict: with max -0, min +0 */
+/* min or max with a constant; strict: for max with -0 and min with +0 */
 const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict);
 const char *fv_c_helper_fixed(fv_cg *g, const char *name); /* require, cancelled, ... */
 
 /* ---- parts ---- */
 
-/* Finds what is read; what is not is left out. */
+/* Marks what the block reads; lets and tiles that are not marked are not written. */
 void fv_c_mark_used(fv_cg *g, const fv_block *b);
 void fv_c_mark_expr(fv_cg *g, const fv_expr *x);
 void fv_c_mark(fv_cg *g, const void *var_or_buf);
@@ -160,37 +173,40 @@ void fv_c_block(fv_cg *g, const fv_block *b);
 /* `line {` */
 void fv_c_open(fv_cg *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fv_c_close(fv_cg *g);
-/* Gives a variable its name, and returns its declaration: "int64_t i". */
+/* Gives the variable a name, and returns its declaration: "int64_t i". */
 const char *fv_c_declare(fv_cg *g, const fv_var *v);
 const char *fv_c_var_type(fv_cg *g, const fv_var *v);
 /* "float acc[6][16]" */
 const char *fv_c_tile(fv_cg *g, const fv_buf *tile);
 /* "const float *restrict x" */
 const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict);
-/* Functions made from OUTLINE statements of a kernel; they are numbered before the kernel is
- * written. */
+/* Outlined blocks of a kernel become functions. They get names before the kernel is written. */
 void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b);
 void fv_c_outline(fv_cg *g, const fv_stmt *s);
 void fv_c_kernel(fv_cg *g, fv_kernel *k);
-/* its number where constant, else NULL */
+/* the number of tasks as text if it is constant, else NULL */
 const char *fv_c_kernel_tasks(fv_cg *g, const fv_kernel *k);
-bool fv_c_kernel_polls(const fv_kernel *k) FV_MUST_USE; /* has a while */
+/* does the kernel check the cancel flag, because it has a while loop? */
+bool fv_c_kernel_polls(const fv_kernel *k) FV_MUST_USE;
 void fv_c_host_stmt(fv_cg *g, const fv_stmt *s);
-void fv_c_constants(fv_cg *g); /* definitions, or declarations of those that lie elsewhere */
+/* writes definitions of constants, or declarations if these are in other files */
+void fv_c_constants(fv_cg *g);
 const char *fv_c_test(fv_cg *g, const fv_expr *x); /* a condition of the host program, for `if` */
 void fv_c_run(fv_cg *g);                           /* plan and run with the types of fv_model */
-void fv_c_public(fv_cg *g);                        /* the functions of the header */
-void fv_c_table(fv_cg *g);                         /* ... and the last of them, NAME_model */
+void fv_c_public(fv_cg *g);                        /* writes the functions of the header */
+void fv_c_table(fv_cg *g);                         /* writes the last of them, NAME_model */
 void fv_c_header(fv_cg *g, fv_text *t);
 const char *fv_c_maker(fv_cg *g); /* "Fovea 1.0" */
-/* Is there something to ask of the CPU? */
+/* Does the target need features that must be checked on the CPU? */
 bool fv_c_checks_cpu(const fv_cg *g) FV_MUST_USE;
-void fv_c_unit(fv_cg *g, fv_text *t);                 /* NAME.c; the header comes after it */
+/* NAME.c; must be written before the header */
+void fv_c_unit(fv_cg *g, fv_text *t);
 bool fv_c_selftest(fv_cg *g, fv_text *t) FV_MUST_USE; /* NAME_selftest.c */
 bool fv_c_write_folder(fv_cg *g, const char *path) FV_MUST_USE;
-/* the files with weights, in the folder of NAME.c */
+/* adds the files with weights, which belong to the folder of NAME.c */
 void fv_c_add_weights(fv_cg *g, fv_c_files *f);
-const char *fv_c_weights_file(const fv_cg *g);        /* NAME.weights; NULL: there is none */
-bool fv_c_is_direct(const fv_program *p) FV_MUST_USE; /* one call with arrays as arguments */
+const char *fv_c_weights_file(const fv_cg *g); /* NAME.weights; NULL: there is none */
+/* Can the model be called by one function with arrays as arguments? */
+bool fv_c_is_direct(const fv_program *p) FV_MUST_USE;
 
 #endif

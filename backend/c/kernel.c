@@ -26,7 +26,8 @@ static bool has_task(fv_cg *g, const fv_kernel *k) {
     return !n || strcmp(n, "1") != 0;
 }
 
-/* "const float *restrict x": what is only read or only written overlaps nothing else. */
+/* The declaration of a parameter, "const float *restrict x". A buffer that is only read or only
+ * written overlaps no other one. */
 const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict) {
     const char *name = fv_c_name_of(g, b);
     return fv_printf(g->arena, "%s%s *%s%s", b->role == FV_BUF_IN ? "const " : "",
@@ -40,7 +41,7 @@ static void shape(fv_cg *g, fv_text *t, const fv_buf *b) {
         fv_text_printf(t, "[%s]", fv_c_str(g, b->extent[i]));
 }
 
-/* A paragraph of the comment above a kernel; its further lines are indented. */
+/* Writes a paragraph of the comment above a kernel, with its further lines indented. */
 static void put_note(fv_cg *g, const char *start, const char *what) {
     enum { WIDTH = 96 };
     while (what && *what) {
@@ -48,7 +49,7 @@ static void put_note(fv_cg *g, const char *start, const char *what) {
         if (n > WIDTH)
             for (n = WIDTH; n > WIDTH / 2 && what[n] != ' ';)
                 n--;
-        if (what[n] && what[n] != ' ') /* one long word */
+        if (what[n] && what[n] != ' ') /* a word that is longer than a line */
             n = strcspn(what, " ");
         fv_text_printf(g->out, "%s %.*s\n", start, (int)n, what);
         what += n + (what[n] == ' ');
@@ -71,7 +72,7 @@ static void put_comment(fv_cg *g, const fv_kernel *k) {
     fv_text_put(g->out, " */\n");
 }
 
-/* The names of a kernel's parameters, in a scope of their own. */
+/* Gives names to the parameters of a kernel, in a scope of their own. */
 static void name_parameters(fv_cg *g, const fv_kernel *k) {
     for (int i = 0; i < k->nbufs; i++)
         fv_c_set_name(g, k->bufs[i], fv_c_name(&g->naming.scope, k->bufs[i]->name, "x"));
@@ -110,7 +111,8 @@ static void put_head(fv_cg *g, const fv_kernel *k, const char *name) {
         fv_c_line(g, "(void)%s;", fv_c_name_of(g, k->task));
 }
 
-/* What parallel_for carries to the tasks. */
+/* Writes the struct through which parallel_for passes arguments, and the function that runs a task
+ * with it. */
 static void put_task(fv_cg *g, const fv_kernel *k, const char *name) {
     fv_text call = {.arena = g->arena};
     fv_c_open(g, "struct %s_args", name);
@@ -140,7 +142,7 @@ static void put_task(fv_cg *g, const fv_kernel *k, const char *name) {
     fv_c_line(g, "%s", "");
 }
 
-/* How many tasks there are, where that depends on dims. */
+/* Writes the function that computes the number of tasks from dims. */
 static void put_tasks(fv_cg *g, const fv_kernel *k, const char *name) {
     fv_text t = {.arena = g->arena};
     g->fn.used = fv_ptrmap_in(g->arena);
@@ -157,7 +159,7 @@ static void put_tasks(fv_cg *g, const fv_kernel *k, const char *name) {
 }
 
 void fv_c_kernel(fv_cg *g, fv_kernel *k) {
-    /* a bare word might be a function that compilers know */
+    /* a plain word might be a built-in function */
     const char *want =
         strpbrk(k->name, "_0123456789") ? k->name : fv_printf(g->arena, "%s_0", k->name);
     const char *name = fv_c_name(&g->naming.scope, want, "kernel");
@@ -176,7 +178,7 @@ void fv_c_kernel(fv_cg *g, fv_kernel *k) {
     fv_c_close(g);
     fv_c_line(g, "%s", "");
     g->out = out;
-    put_comment(g, k); /* dims have their names by now */
+    put_comment(g, k); /* the names of dims are in scope, which the comment uses */
     if (g->fn.outlines.n)
         fv_text_put(out, g->fn.outlines.s);
     fv_text_put(out, body.s);

@@ -57,7 +57,7 @@ const char *fv_c_mask(fv_cg *g, int lanes) {
     return name;
 }
 
-/* For what may lie at any address of its element. */
+/* The type of a vector that is only aligned to its elements. */
 static const char *unaligned(fv_cg *g, fv_elem e, int lanes) {
     e = memory_elem(e);
     const char *name = fv_printf(g->arena, "%sx%d_u", fv_elem_name(e), lanes);
@@ -91,13 +91,15 @@ const char *fv_c_layer_includes(const fv_cg *g) {
 
 typedef enum { WHOLE, LANES, PARTS, DO, DO_LANES } mode;
 typedef struct def {
-    const char *name, *result; /* result: "void" for DO and DO_LANES */
-    const char *param[4];      /* types; NULL ends */
+    const char *name, *result; /* result type; "void" for DO and DO_LANES */
+    const char *param[4];      /* types of the parameters, ended by NULL */
     mode mode;
-    const char *expr; /* with $a $b $c $d; LANES: of lane l; PARTS: unused */
+    /* the expression with $a $b $c $d for parameters; LANES: for lane l; PARTS: unused */
+    const char *expr;
     int lanes;
     bool wide;
-    /* PARTS: type and helper of a part; of operands where these are of another type */
+    /* PARTS: type and helper of a part; part_in: type of the operands' parts if it differs; number
+     * of parts */
     const char *part, *part_op, *part_in;
     int nparts;
 } def;
@@ -176,7 +178,8 @@ static void put_macro(fv_text *t, const def *d) {
 }
 
 static void put(fv_cg *g, const def *d) {
-    fv_text t = {.arena = g->arena}; /* whatever it calls was written by now */
+    /* appended as a whole, since making the text may append helpers that it calls */
+    fv_text t = {.arena = g->arena};
     if (d->wide)
         put_macro(&t, d);
     else
@@ -196,7 +199,7 @@ static bool any_wide(const fv_cg *g, fv_elem e, int lanes) {
 /* ---- intrinsics ---- */
 
 typedef struct x86 {
-    const char *prefix, *reg, *ps; /* _mm256, __m256, ps */
+    const char *prefix, *reg, *ps; /* for example _mm256, __m256, ps */
     char ireg[12];
 } x86;
 
@@ -235,7 +238,8 @@ static const char *x86_float(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
                          : op == FV_X_CEIL  ? "_MM_FROUND_TO_POS_INF"
                          : op == FV_X_TRUNC ? "_MM_FROUND_TO_ZERO"
                                             : "_MM_FROUND_TO_NEAREST_INT");
-    /* The instruction gives its second operand for two zeros and for NaN. */
+    /* the instruction returns its second operand for two zeros and for NaN, so both orders are
+     * combined */
     case FV_X_MIN:
         return fv_printf(a, "(%s)((%s)%s_min_%s((%s)$a, (%s)$b) | (%s)%s_min_%s((%s)$b, (%s)$a))",
                          v, iv, p, s, r, r, iv, p, s, r, r);
@@ -282,7 +286,7 @@ static const char *intrinsic(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     return s || !fv_elem_is_float(e) ? s : neon_float(g, op, e, lanes);
 }
 
-/* In vector arithmetic that any GNU compiler has. */
+/* The operation in vector arithmetic of GNU C; NULL: it cannot be expressed. */
 static const char *plain(fv_cg *g, fv_expr_op op, fv_elem e, int lanes) {
     fv_arena *a = g->arena;
     const char *v = vector(g, e, lanes), *iv = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
@@ -335,7 +339,7 @@ const char *fv_c_layer_clamp(fv_cg *g, fv_expr_op op, fv_elem e, int lanes, doub
         (zero && !max && minus))
         return NULL;
     const char *v = vector(g, e, lanes), *iv = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
-    if (zero && max && !minus) { /* the instruction would keep -0 */
+    if (zero && max && !minus) { /* the instruction would return -0 */
         const char *name = fv_printf(g->arena, "positive_%s", v);
         if (fv_c_helper_new(g, name))
             put(g,
@@ -486,8 +490,9 @@ const char *fv_c_layer_require(fv_cg *g, int lanes) {
     return name;
 }
 
-/* One instruction, and what it gives out of range: signed results INT_MIN, unsigned ones all ones.
- * NULL: there is none. Without it gcc 12 stops at internal errors for AVX-512. */
+/* The expression of one x86 instruction for the conversion. Out of range, signed results are
+ * INT_MIN and unsigned ones have all bits set. NULL: there is none. The instructions are needed for
+ * AVX-512, since gcc 12 fails with internal errors otherwise. */
 static const char *x86_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     x86 x, y;
     bool first = from == FV_F32 && to == FV_I32,
@@ -514,8 +519,8 @@ static const char *x86_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
                      from == FV_F32 ? "f" : "", mask_close, mask, mask_close);
 }
 
-/* The widest instruction of the target for that conversion, of at most so many lanes; NULL: it has
- * none of several lanes. */
+/* The widest instruction of the target for this conversion with at most `lanes` lanes; NULL: it has
+ * none for several lanes. */
 static const fv_instruction *widest(const fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     const fv_instruction *row = NULL;
     for (; !row && lanes > 1; lanes /= 2)
@@ -523,7 +528,8 @@ static const fv_instruction *widest(const fv_cg *g, fv_elem from, fv_elem to, in
     return row;
 }
 
-/* What fv_c_converts_by_call says; everything else is __builtin_convertvector. */
+/* The helper of a conversion for which fv_c_converts_by_call holds; all others are
+ * __builtin_convertvector. */
 const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes) {
     const char *v = vector(g, to, lanes), *w = vector(g, from, lanes);
     const char *name =
@@ -568,7 +574,7 @@ const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes) {
     if (e == FV_BOOL)
         expr = fv_printf(g->arena, "__builtin_convertvector((%s)(%s != 0), %s)",
                          fv_c_vtype(g, FV_I8, lanes), expr, v);
-    /* what a macro gives keeps its alignment, and ?: wants one type */
+    /* the value of a macro keeps its alignment, and ?: needs operands of one type */
     else if (any_wide(g, e, lanes))
         expr = fv_printf(g->arena, "(%s)%s", v, expr);
     put(g, &(def){.name = name,

@@ -1,18 +1,19 @@
-/* layer.h - the vector layer of generated C: typedefs and helpers over GNU vector types, written
- * where they are first used. All return the name to call. `lanes` is above 1 everywhere. */
+/* layer.h - the vector layer of generated C: typedefs of, and helper functions on, GNU vector
+ * types. Each is written when it is first used. The functions return the name of the helper to
+ * call. `lanes` is always more than 1. */
 #ifndef FV_BACKEND_C_LAYER_H
 #define FV_BACKEND_C_LAYER_H
 
 #include "backend/c/internal.h"
 
-/* f(a, ...) of one type */
+/* f(a, ...) for operands of one type */
 const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes);
 const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes); /* f(mask, a, b) */
 const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes);  /* f(x) */
 const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes);   /* f(x) */
 /* f(a, b) */
 const char *fv_c_layer_blocks(fv_cg *g, fv_expr_op op, int block, fv_elem e, int lanes);
-const char *fv_c_layer_below(fv_cg *g, int lanes); /* f(n): lanes l < n */
+const char *fv_c_layer_below(fv_cg *g, int lanes); /* f(n): a mask of the lanes l < n */
 const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes);
 const char *fv_c_layer_require(fv_cg *g, int lanes);         /* f(mask, error) */
 const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes); /* f(p) */
@@ -24,12 +25,13 @@ const char *fv_c_layer_gather_if(fv_cg *g, fv_elem e, int lanes);
 const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes);    /* f(p, v) */
 const char *fv_c_layer_store_if(fv_cg *g, fv_elem e, int lanes); /* f(mask, p, v) */
 
-/* max(x, c), min(x, c) for a constant c that makes one machine operation enough; NULL: no such. */
+/* The name of max(x, c) or min(x, c) with a constant c for which one machine operation is enough;
+ * NULL: c is no such constant. */
 const char *fv_c_layer_clamp(fv_cg *g, fv_expr_op op, fv_elem e, int lanes, double c);
 
-/* The layer's head for the target: headers of intrinsics. */
+/* The includes of the headers that declare the target's intrinsics. */
 const char *fv_c_layer_includes(const fv_cg *g);
-/* A mask as a vector of signed integers as wide as `e`: text around `m`. */
+/* The mask m converted to a vector of signed integers as wide as `e`, as text. */
 const char *fv_c_layer_widen(fv_cg *g, const char *m, fv_elem e, int lanes);
 fv_elem fv_c_signed_elem(fv_elem e);
 fv_elem fv_c_unsigned_elem(fv_elem e);

@@ -1,5 +1,4 @@
-/* names.c - identifiers, comments and strings of generated C, made from text that nobody vouches
- * for. */
+/* names.c - identifiers, comments and strings of generated C, made from untrusted text. */
 #include "backend/c/names.h"
 
 #include <ctype.h>
@@ -38,7 +37,7 @@ static const char *const reserved[] = {
     "wchar_t",     "while",        "xor",       "xor_eq",
     NULL};
 
-/* One list for what the emitter itself declares inside functions and files. */
+/* Names that the emitter itself declares within functions and files. */
 static const char *const own[] = {
     "actual",    "allocate",  "arg",    "args",       "bad_cpu",    "bytes",  "cancel",
     "cancelled", "dims",      "direct", "done",       "entry",      "env",    "env_of",
@@ -58,7 +57,8 @@ static bool has_suffix(const char *name, const char *suffix) {
     return n >= m && !strcmp(name + n - m, suffix);
 }
 
-/* After "f32x8", "mask8" and the like, with what may follow: the names of vector types. */
+/* If s begins with the name of a vector type ("f32x8", "mask8"), returns what follows it; otherwise
+ * NULL. */
 static const char *after_type(const char *s) {
     if (!strncmp(s, "mask", 4)) {
         s += 4;
@@ -80,7 +80,8 @@ static const char *after_type(const char *s) {
     return s;
 }
 
-/* Helpers are called op_TYPE or op_TYPE_TYPE or op_TYPE_if; types of vectors TYPE or TYPE_u. */
+/* Is it a name that the emitter makes for helpers and types? Helpers are called op_TYPE,
+ * op_TYPE_TYPE or op_TYPE_if; vector types TYPE or TYPE_u. */
 static bool is_ours(const char *name) {
     if (!strncmp(name, "fv_", 3) || !strncmp(name, "FV_", 3) || has_suffix(name, "_t") ||
         has_suffix(name, "_args") || has_suffix(name, "_task") || has_suffix(name, "_tasks"))
@@ -88,7 +89,7 @@ static bool is_ours(const char *name) {
     for (const char *s = name; s && !has_suffix(name, "_v"); s = strchr(s, '_')) {
         s += *s == '_';
         const char *end = after_type(s);
-        bool whole = s == name; /* i1 and f32 are fine by themselves, f32x8 is not */
+        bool whole = s == name; /* i1 and f32 alone are allowed as names, f32x8 is not */
         if (end && (*end == 0 || *end == '_') &&
             (!whole || end[-1] == 'l' || memchr(s, 'x', (size_t)(end - s)) || *s == 'm'))
             return true;
@@ -96,7 +97,7 @@ static bool is_ours(const char *name) {
     return is_listed(name, own);
 }
 
-/* Macros of the headers that we include are in capitals: INT64_C, NULL, SIZE_MAX, FLT_... */
+/* Macros of included headers have names in capitals: INT64_C, NULL, SIZE_MAX, FLT_... */
 static bool is_capital(const char *name) {
     size_t n = 0;
     for (; *name; name++, n++)
@@ -197,12 +198,14 @@ const char *fv_c_upper(fv_arena *a, const char *name) {
     return s;
 }
 
-/* What ends a comment, opens one, or is the beginning of a trigraph. */
+/* Must the two characters be separated in a comment, because they end or open one, or begin a
+ * trigraph? */
 static bool is_apart(char a, char b) {
     return (a == '*' && b == '/') || (a == '/' && b == '*') || (a == '?' && b == '?');
 }
 
-/* Some compilers take a backslash at the end of a line for its continuation, even here. */
+/* A backslash at the end of a line is followed by a character, since some compilers take it for a
+ * continuation even in comments. */
 const char *fv_c_comment(fv_arena *a, const char *text) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");
@@ -226,7 +229,7 @@ bool fv_c_file_is_fit(const char *name) {
     return shows;
 }
 
-/* One literal of n bytes. */
+/* Writes n bytes as one literal. */
 static void put_literal(fv_text *t, const char *text, size_t n) {
     fv_text_put(t, "\"");
     for (size_t i = 0; i < n; i++) {

@@ -1,11 +1,11 @@
-/* names.h - identifiers of generated C: safe, unique where they can be seen, near the model's
- * names. */
+/* names.h - identifiers of generated C: valid, unique in their scope, and similar to the names in
+ * the model. */
 #ifndef FV_BACKEND_C_NAMES_H
 #define FV_BACKEND_C_NAMES_H
 
 #include "ir/base/ptrmap.h"
 
-/* Names in nested scopes: one that is visible is not given again; one whose scope was left is
+/* Names in nested scopes. A name that is visible is not used again; after its scope ends it is
  * free. */
 typedef struct fv_c_scope {
     fv_arena *arena;
@@ -19,23 +19,24 @@ typedef struct fv_c_scope {
 } fv_c_scope;
 
 void fv_c_scope_init(fv_c_scope *s, fv_arena *a);
-/* A name like `want`, or like `otherwise` where nothing of `want` can be kept. */
+/* A new name similar to `want`, or to `otherwise` if no character of `want` can be kept. */
 const char *fv_c_name(fv_c_scope *s, const char *want, const char *otherwise);
-/* Takes this very name, which must be fit. */
+/* Takes this name, which must be valid and free. */
 void fv_c_name_take(fv_c_scope *s, const char *name);
 /* Leaves the scopes opened since s->n was `mark`. */
 void fv_c_scope_leave(fv_c_scope *s, int mark);
 
-/* Is it an identifier that generated C may declare at all? */
+/* Is it a valid identifier that generated C may declare? */
 bool fv_c_name_is_fit(const char *name) FV_MUST_USE;
-/* `want` where it is fit as the prefix of all names, else what can be kept of it. */
+/* `want` if it is a valid prefix of names, otherwise a prefix with as much of it as can be kept. */
 const char *fv_c_prefix(fv_arena *a, const char *want);
 const char *fv_c_upper(fv_arena *a, const char *name);
 
-/* Text from a model, safe inside a comment (one line), and as a string literal with its quotes. */
+/* Text from a model, made safe for a comment of one line, or as a string literal with its
+ * quotes. */
 const char *fv_c_comment(fv_arena *a, const char *text);
 const char *fv_c_string(fv_arena *a, const char *text);
-/* The same in several literals where it is long, which lines can be broken between. */
+/* The same as several literals if it is long, so that lines can be broken between them. */
 const char *fv_c_strings(fv_arena *a, const char *text);
 /* Can a file of that name be included, `#include "NAME"`, and named in a comment? */
 bool fv_c_file_is_fit(const char *name) FV_MUST_USE;

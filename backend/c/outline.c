@@ -1,5 +1,5 @@
-/* outline.c - a block of a kernel as a function of its own, above the kernel: compilers give it all
- * registers. */
+/* outline.c - makes a function of an outlined block of a kernel, before the kernel, so that
+ * compilers can use all registers for it. */
 #include "backend/consumer/outline.h"
 #include "backend/c/internal.h"
 
@@ -20,13 +20,13 @@ static void put_buffers(outliner *o) {
     for (int i = 0; i < o->takes.nbufs; i++) {
         const fv_buf *b = o->takes.bufs[i];
         const char *name = fv_c_name_of(g, b);
-        if (!fv_c_is_used(g, b)) /* a tile that nobody reads is not there */
+        if (!fv_c_is_used(g, b)) /* the tile is not declared, because nothing reads it */
             continue;
         put_param(o, b->role == FV_BUF_TILE ? fv_c_tile(g, b) : fv_c_parameter(g, b, true), name);
     }
 }
 
-/* Extents that no address needs are no parameters. */
+/* Passes the variables that the function uses. Extents that no address needs are left out. */
 static void put_variables(outliner *o, const fv_stmt *s) {
     fv_cg *g = o->g;
     fv_ptrmap all = g->fn.used;
@@ -37,7 +37,8 @@ static void put_variables(outliner *o, const fv_stmt *s) {
     fv_c_mark_used(g, &s->body);
     for (int i = 0; i < o->takes.nvars; i++) {
         const char *name = fv_c_name_of(g, o->takes.vars[i]);
-        bool is_number = *name >= '0' && *name <= '9'; /* of the only task */
+        /* the number of the task is constant if there is only one */
+        bool is_number = *name >= '0' && *name <= '9';
         if (!is_number && fv_c_is_used(g, o->takes.vars[i]))
             put_param(o, fv_printf(g->arena, "%s %s", fv_c_var_type(g, o->takes.vars[i]), name),
                       name);

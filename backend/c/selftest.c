@@ -1,5 +1,5 @@
-/* selftest.c - the self-test that goes with a folder: the model on generated data, and what the
- * reference made of the same data when the code was emitted. */
+/* selftest.c - the self-test of a folder: runs the model on generated data, and compares with
+ * results that were computed when the code was emitted. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,13 +8,14 @@
 
 #include "backend/c/selftest_data.h"
 
-extern const char *const fv_c_selftest_data_text; /* the same file, built in */
+extern const char *const fv_c_selftest_data_text; /* the text of selftest_data.h */
 
 enum { GUARD = 64, UNBOUNDED = 4096, MOST_SIZES = 4 };
 
 /* ---- sizes for the dims of the test ---- */
 
-/* Elements of a port; unknown dims count their bound. */
+/* The number of elements of a port; for dims that are not known before the run their bounds are
+ * used. */
 static fv_expr *elements_of(fv_cg *g, const fv_port *port) {
     fv_expr *n = fv_x_int(g->arena, 1);
     if (fv_port_is_shared(port))
@@ -45,9 +46,9 @@ static void set_value(fv_cg *g, fv_ptrmap *values, const fv_var *v, int64_t valu
 }
 
 typedef struct test {
-    int64_t *dims, *out_dims; /* out_dims: capacities filled in */
-    int64_t workspace, heap;  /* heap: bytes that the run allocates in addition */
-    /* inputs, then outputs: of outputs whose size is unknown, the capacity */
+    int64_t *dims, *out_dims; /* out_dims: with the capacities set */
+    int64_t workspace, heap;  /* heap: bytes that the run allocates */
+    /* for inputs, then outputs; for an output of unknown size its capacity */
     int64_t *elements;
     int status;
     uint64_t sum;
@@ -62,7 +63,7 @@ static bool has_capacity(const fv_program *p, int i) {
     return p->capacity && p->capacity[i];
 }
 
-/* Of a symbol that nobody gave: as near to what is wished as its bounds allow. */
+/* The value nearest to `wish` within the bounds of the symbol. */
 static int64_t within(const fv_var *symbol, int64_t wish) {
     return wish < symbol->lo ? symbol->lo : wish > symbol->hi ? symbol->hi : wish;
 }
@@ -71,7 +72,7 @@ static bool is_shared(const fv_program *p, int output) {
     return fv_port_is_shared(&p->outputs[output]);
 }
 
-/* What nobody gave of capacities is what fits, and a bit. */
+/* Sets capacities that the caller did not give: the size that is needed, plus a little. */
 static void choose_capacities(fv_cg *g, fv_ptrmap *values, test *t) {
     const fv_program *p = g->p;
     for (int i = 0; i < p->noutputs && !g->o->test_dims; i++) {
@@ -87,7 +88,8 @@ static void choose_capacities(fv_cg *g, fv_ptrmap *values, test *t) {
     }
 }
 
-/* With `usual` for the first dim that nobody gave, and `step` more for each further one. */
+/* Sets the sizes of a test: the first dim that was not given is `usual`, each further one is larger
+ * by `step`. False: a size does not fit. */
 static bool sizes(fv_cg *g, int64_t usual, int64_t step, test *t) {
     const fv_program *p = g->p;
     fv_ptrmap values = fv_ptrmap_in(g->arena);
@@ -139,7 +141,7 @@ static selftest_type type_of(const fv_port *port) {
     }
 }
 
-/* Array elements of the C type: bytes of packed ones. */
+/* Array elements of the C type: for packed types, bytes. */
 static int64_t units(const fv_port *port, int64_t elements) {
     int bits = fv_elem_bits(port->elem);
     return bits >= 8 ? elements : (elements * bits + 7) / 8;
@@ -162,7 +164,7 @@ static uint32_t seed_of(int input) {
     return 12345u + 977u * (uint32_t)input;
 }
 
-/* Elements of an output after the run. */
+/* The number of elements of an output after the run. */
 static int64_t elements_after(const fv_program *p, const test *t, int output,
                               const int64_t *out_dims) {
     if (!has_capacity(p, output))
@@ -178,7 +180,7 @@ typedef struct heap {
     int64_t used;
 } heap;
 
-/* As that of the self-test (heap_text), which is made as large as what is used here. */
+/* Allocates like the self-test (heap_text), whose memory is made as large as what is used here. */
 static void *heap_alloc(void *user, size_t bytes) {
     enum { MOST = 64 << 20 };
     heap *h = user;
@@ -225,14 +227,15 @@ static void record(fv_cg *g, test *t) {
     t->recorded = true;
 }
 
-/* The sizes of a self-test: the first, and a few more where the model has dims. */
+/* The sizes with which the self-test runs the model. */
 typedef struct suite {
     test at[MOST_SIZES];
     int n;
 } suite;
 
-/* Dims of 1 contradict each other in models that halve an image and double it again: powers of two
- * are tried until a run goes well. Where none does, the status of the first is what is expected. */
+/* Chooses the first sizes: dims of 1. Models that halve an image and double it again refuse these,
+ * so powers of two are tried until a run succeeds. If none does, the self-test expects the status
+ * of the first run. */
 static bool choose(fv_cg *g, test *t) {
     enum { LARGEST = 64, MEMORY = 16 << 20 };
     if (!sizes(g, 1, 0, t))
@@ -260,8 +263,8 @@ static bool is_there(const suite *s, const test *t, int nsymbols) {
     return false;
 }
 
-/* What a size may take, so that small machines hold the test, and that making it takes no time:
- * memory, and bytes of weights that pass by. */
+/* Are the sizes small enough for small machines and for a short test? Limits the memory, and the
+ * bytes of weights that are read. */
 static bool is_modest(fv_cg *g, const test *first, const test *t, int64_t usual) {
     enum { MEMORY = 256 << 10, PASSING = 8 << 20 };
     int64_t memory = bytes_of(g->p, t);
@@ -280,7 +283,8 @@ static void add_size(fv_cg *g, suite *s, int64_t usual, int64_t step) {
         s->at[s->n++] = t;
 }
 
-/* Sizes that are no powers of two, each dim another; where dims must agree, all the same. */
+/* Chooses further sizes that are no powers of two: first with different dims, or, where these are
+ * refused because dims must agree, with equal ones. */
 static bool choose_all(fv_cg *g, suite *s) {
     static const int64_t usual[] = {3, 7, 4, 16, 19};
     if (!choose(g, &s->at[0]))
@@ -359,7 +363,7 @@ static const char *numbered(fv_cg *g, const char *word, int n) {
     return n ? t.s : "NULL";
 }
 
-/* Those in the memory of an input are that. */
+/* The arrays of the outputs; an output in the memory of an input is that array. */
 static const char *outputs(fv_cg *g) {
     const fv_program *p = g->p;
     fv_text t = {.arena = g->arena};
@@ -373,7 +377,8 @@ static int at_least_one(int n) {
     return n > 0 ? n : 1;
 }
 
-/* Elements of the arrays that hold ports: bytes of packed types. */
+/* Returns, as a list in C, the number of array elements of each port; for packed types, its
+ * bytes. */
 static const char *units_of(fv_cg *g, const test *t, int from, int n) {
     int64_t *list = FV_NEW(g->arena, int64_t, n + 1);
     for (int i = 0; i < n; i++)
@@ -431,7 +436,8 @@ static void put_sum(fv_cg *g, int output) {
     int at = fv_out_dims_at(p, output);
     const fv_port *port = &p->outputs[output];
     fv_text n = {.arena = g->arena};
-    if (is_shared(p, output)) { /* all of the memory: what is not written stays */
+    /* compare all of the memory: elements that are not written must stay */
+    if (is_shared(p, output)) {
         int input = port->state_of - 1;
         fv_c_line(g, "*sum = selftest_sum(input_%d, (size_t)t->inputs[%d], &input_type_%d, *sum);",
                   input, input, input);

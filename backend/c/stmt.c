@@ -1,4 +1,5 @@
-/* stmt.c - statements of kernel IR and of host programs as C; and which values nobody reads. */
+/* stmt.c - statements of kernel IR and of host programs as C, and the analysis of which values are
+ * read. */
 #include <string.h>
 
 #include "backend/c/layer.h"
@@ -14,7 +15,8 @@ bool fv_c_is_used(const fv_cg *g, const void *p) {
     return fv_ptrmap_get(&g->fn.used, p) != NULL;
 }
 
-/* The extents that a flat index multiplies by: those after the first index that is not 0. */
+/* Marks the extents with which the indices are combined: those after the first index that is not
+ * 0. */
 static void mark_place(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
     int64_t v;
     bool any = false;
@@ -39,7 +41,7 @@ void fv_c_mark_expr(fv_cg *g, const fv_expr *root) {
     }
 }
 
-/* A let that nobody reads, or a tile that nobody loads. */
+/* Is it a let that nothing reads, or a tile or store of which nothing is loaded? */
 static bool is_idle(const fv_cg *g, const fv_stmt *s) {
     if (s->kind == FV_S_LET)
         return !fv_c_is_used(g, s->var);
@@ -47,7 +49,7 @@ static bool is_idle(const fv_cg *g, const fv_stmt *s) {
            !fv_c_is_used(g, s->buf);
 }
 
-/* What is idle still evaluates its REQUIREs. */
+/* Can the statement be omitted? Not if it contains a REQUIRE, which must be evaluated. */
 static bool is_dead(const fv_cg *g, const fv_stmt *s) {
     return is_idle(g, s) && !(s->x && fv_x_has(s->x, FV_HAS_REQUIRE));
 }
@@ -88,7 +90,8 @@ static void mark_backwards(fv_cg *g, const fv_block *b) {
         mark_stmt(g, all[--n]);
 }
 
-/* Until nothing is added: what a loop stores at its end may be loaded at its beginning. */
+/* Marks what is read, repeatedly until nothing is added: a loop may load at its beginning what it
+ * stored at its end. */
 void fv_c_mark_used(fv_cg *g, const fv_block *b) {
     for (size_t before = SIZE_MAX; before != g->fn.used.n;) {
         before = g->fn.used.n;
@@ -132,12 +135,12 @@ const char *fv_c_declare(fv_cg *g, const fv_var *v) {
 /* ---- kernel statements ---- */
 
 static void put_let(fv_cg *g, const fv_stmt *s) {
-    const char *value = fv_c_str(g, s->x); /* before its name is visible */
+    const char *value = fv_c_str(g, s->x); /* computed before the name of the let is visible */
     const char *declared = fv_c_declare(g, s->var);
     fv_c_line(g, "%s = %s;", declared, value);
 }
 
-/* x = x + y of floats is written x += y. */
+/* Is it a store x = x + y of floats, which is written x += y? */
 static bool is_accumulation(const fv_stmt *s) {
     const fv_expr *x = s->x, *a = x->n ? x->arg[0] : NULL;
     if (x->op != FV_X_ADD || !fv_elem_is_float(x->type.elem) || a->op != FV_X_LOAD ||
@@ -191,7 +194,8 @@ static void put_store(fv_cg *g, const fv_stmt *s) {
 }
 
 enum {
-    /* elements of a tile that are written out one by one, so that they can be registers */
+    /* largest tile that is initialised element by element, so that compilers keep it in
+     * registers */
     CHAIN = 64
 };
 
@@ -255,7 +259,7 @@ static void put_tile(fv_cg *g, const fv_stmt *s) {
 static void put_for(fv_cg *g, const fv_stmt *s) {
     int mark_at = g->naming.scope.n;
     const char *lo = fv_c_str(g, s->loop.lo), *hi = fv_c_at(g, s->loop.hi, FV_C_ADD);
-    if (fv_x_has_load(s->loop.hi)) { /* the bound is what it was at the start */
+    if (fv_x_has_load(s->loop.hi)) { /* the bound is evaluated once, before the loop */
         const char *end =
             fv_c_name(&g->naming.scope, fv_printf(g->arena, "%s_end", s->var->name), "end");
         fv_c_line(g, "int64_t %s = %s;", end, hi);
@@ -311,8 +315,8 @@ void fv_c_block(fv_cg *g, const fv_block *b) {
                       s->cache);
             break;
         case FV_S_TRANSPOSE:
-            break; /* expanded */
-        /* files are refused: emit.c */
+            break; /* removed by expansion */
+        /* not reached: emit.c refuses kernels with calls */
         case FV_S_CALL: fv_c_line(g, "/* calls %s of a library */", s->call.library->name); break;
         case FV_S_TILE: put_tile(g, s); break;
         case FV_S_FOR: put_for(g, s); break;

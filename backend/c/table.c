@@ -1,8 +1,10 @@
-/* table.c - the table of a model (fv_model) as constants, and the function that returns it. */
+/* table.c - writes the table of a model (fv_model) as constants, and the function that returns
+ * it. */
 #include "backend/c/internal.h"
 #include "runtime/table_members.h"
 
-/* Launches are in it only where they are traced: their names take room. */
+/* Members for tracing are compiled only if that is enabled, because the names of launches take
+ * memory. */
 static void if_traced(fv_cg *g, const fv_member *x) {
     if (x->traced)
         fv_text_printf(g->out, "#ifdef %s_TRACED\n", g->NAME);
@@ -22,7 +24,7 @@ static bool is_list(const void *s, const fv_member *x) {
     return (x->kind == FV_MEMBER_TEXTS || x->kind == FV_MEMBER_LIST) && fv_member_count(s, x) > 0;
 }
 
-/* owner: what names of the structure's lists begin with */
+/* The name of the array for a list of a structure. owner: the prefix for that structure. */
 static const char *list_name(fv_cg *g, const char *owner, const fv_member *x) {
     return fv_printf(g->arena, "%s%s", owner, x->name);
 }
@@ -31,7 +33,8 @@ static const char *element_name(fv_cg *g, const char *list, int i) {
     return fv_printf(g->arena, "%s_%d_", list, i);
 }
 
-/* code: the names of the functions, one after the other; moved on. */
+/* The initialiser of a member. code: the names of functions, in order; advanced when one is
+ * used. */
 static const char *member(fv_cg *g, const void *s, const fv_structure *type, const fv_member *x,
                           const char *owner, const char *const **code) {
     switch (x->kind) {
@@ -67,7 +70,7 @@ static const char *text_list(fv_cg *g, const void *s, const fv_member *x) {
     return t.s;
 }
 
-/* The arrays that members point to, before those who point to them. */
+/* Writes the arrays that members point to, before the structures that refer to them. */
 static void put_lists(fv_cg *g, const fv_structure *type, const void *s, const char *owner) {
     for (int k = 0; k < type->n; k++) {
         const fv_member *x = &type->members[k];

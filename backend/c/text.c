@@ -1,4 +1,4 @@
-/* text.c - lines of generated C: indent, wrapping at 100 columns, templates. */
+/* text.c - writes lines of generated C: indentation, wrapping at 100 columns, templates. */
 #include <ctype.h>
 #include <string.h>
 
@@ -6,8 +6,9 @@
 
 enum { WIDTH = 100 };
 
-/* Where to break `s`, of which `room` characters fit: the space outside of strings, after an
- * operator or a comma, that is least deep in parentheses, and of those the last; 0: nowhere. */
+/* The position at which to break `s`, of which `room` characters fit: a space outside of strings,
+ * after an operator or comma, with the least depth of parentheses; of several the last. 0: there is
+ * none. */
 static size_t break_at(const char *s, size_t room, size_t least) {
     size_t best = 0;
     int depth = 0, best_depth = 1 << 20;
@@ -44,7 +45,7 @@ static void put_wrapped(fv_text *t, int indent, const char *s) {
     for (bool first = true;; first = false) {
         size_t fits = first ? room : room - (size_t)more;
         size_t at = strlen(s) > fits ? break_at(s, fits, fits / 6) : 0;
-        if (!at && strlen(s) > fits) { /* nothing in reach: the first space beyond it */
+        if (!at && strlen(s) > fits) { /* no position fits, so break at the first space after it */
             const char *space = strchr(s + fits, ' ');
             at = space && !strchr(s, '"') ? (size_t)(space - s) : 0;
         }

@@ -1,4 +1,4 @@
-/* unit.c - NAME.c from top to bottom. The top is written last: what it holds is known then. */
+/* unit.c - writes NAME.c. Its first part is written last, because it depends on the rest. */
 #include <ctype.h>
 #include <string.h>
 
@@ -40,8 +40,8 @@ static const char head[] =
     "-mfpmath=sse)\"\n"
     "#endif\n";
 
-/* Kernels are noipa: what gcc learns about arguments from the callers makes it warn of lanes of a
- * vector that lie beyond an array and are masked. */
+/* Kernels have the attribute noipa, because gcc would propagate facts about arguments from callers
+ * and then warn of masked lanes of a vector that are outside of an array. */
 static const char macros[] =
     "\n/* To be defined before, or on the command line, where others are wanted. */\n"
     "#ifndef @NAME@_KERNEL /* attributes of kernels: section, optimization */\n"
@@ -118,27 +118,28 @@ static const char cpu_check[] =
     "    return !good;\n"
     "}\n\n";
 static const char
-    cpu_check_leaf[] = /* @0@ leaf, @1@ its first one, @2@ subleaf, @3@ what is asked */
-    "    if (good && (good = (unsigned)__get_cpuid_max(@1@, NULL) >= @0@)) {\n"
-    "        unsigned a, b, c, d;\n"
-    "        __cpuid_count(@0@, @2@, a, b, c, d);\n"
-    "        good = @3@;\n"
-    "    }\n";
-static const char cpu_check_state[] = /* what the system saves of registers */
+    /* @0@ leaf, @1@ the first leaf of its range, @2@ subleaf, @3@ the condition */
+    cpu_check_leaf[] = "    if (good && (good = (unsigned)__get_cpuid_max(@1@, NULL) >= @0@)) {\n"
+                       "        unsigned a, b, c, d;\n"
+                       "        __cpuid_count(@0@, @2@, a, b, c, d);\n"
+                       "        good = @3@;\n"
+                       "    }\n";
+static const char cpu_check_state[] = /* registers whose state the system saves */
     "    if (good) {\n"
     "        unsigned low, high;\n"
     "        __asm__ volatile(\"xgetbv\" : \"=a\"(low), \"=d\"(high) : \"c\"(0));\n"
     "        good = (low & @0@) == @0@;\n"
     "    }\n";
-static const char cpu_check_id[] = /* @0@ a register, @1@ where its four bits begin, @2@ a name */
-    "    if (good) { /* @2@ */\n"
-    "        uint64_t id;\n"
-    "        __asm__ volatile(\"mrs %0, @0@\" : \"=r\"(id));\n"
-    "        id = id >> @1@ & 15;\n"
-    "        good = id >= 1 && id <= 14;\n"
-    "    }\n";
+/* @0@ a register, @1@ the position of its four bits, @2@ a name */
+static const char cpu_check_id[] = "    if (good) { /* @2@ */\n"
+                                   "        uint64_t id;\n"
+                                   "        __asm__ volatile(\"mrs %0, @0@\" : \"=r\"(id));\n"
+                                   "        id = id >> @1@ & 15;\n"
+                                   "        good = id >= 1 && id <= 14;\n"
+                                   "    }\n";
 
-/* C in which the registers a to d have all bits of the masks; NULL: nothing is asked of them. */
+/* A condition in C that the registers a to d have all bits of the masks; NULL: the masks are
+ * empty. */
 static const char *has_bits(fv_cg *g, const uint32_t *mask) {
     fv_text t = {.arena = g->arena};
     for (int r = 0; r < 4; r++)
@@ -157,7 +158,7 @@ static void put_cpuid(fv_cg *g, fv_text *t, uint64_t features) {
             fv_c_fill(g, t, cpu_check_leaf, fv_printf(g->arena, "0x%xu", leaf),
                       fv_printf(g->arena, "0x%xu", leaf & 0x80000000u),
                       fv_printf(g->arena, "%u", (unsigned)n.at[i].subleaf), bits, NULL);
-        if (i == 0 && n.state) /* the bit that says that there is xgetbv was asked */
+        if (i == 0 && n.state) /* OSXSAVE, which says that xgetbv exists, was checked before */
             fv_c_fill(g, t, cpu_check_state, fv_printf(g->arena, "0x%xu", (unsigned)n.state), NULL);
     }
 }
@@ -204,7 +205,7 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
     fv_text_put(&g->prelude.helpers, "");
     g->out = &constants;
     fv_c_constants(g);
-    if (fv_c_weights_file(g) && !g->failed) { /* no constant is without data */
+    if (fv_c_weights_file(g) && !g->failed) { /* a program with a constant has data for it */
         fv_weights_head file = fv_weights_head_of(p);
         g->p = fv_program_with_weights(g->arena, p, &file);
     }

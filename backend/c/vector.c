@@ -1,4 +1,4 @@
-/* vector.c - vector expressions of kernel IR as C, over the layer of layer.c. */
+/* vector.c - vector expressions of kernel IR as C, with the helpers of layer.c. */
 #include "backend/c/layer.h"
 #include "ir/expr/fold.h"
 
@@ -53,7 +53,7 @@ static const char *shift_count(fv_cg *g, const fv_expr *x) {
     return fv_printf(g->arena, "(%s & %d)", fv_c_at(g, count, FV_C_UNARY), bits - 1);
 }
 
-/* Signed integers as unsigned ones, where + - * << wrap; casts do not pile up. */
+/* The expression with unsigned lanes, where + - * and << may wrap. Nested casts are avoided. */
 static fv_c_piece as_unsigned(fv_cg *g, const fv_expr *x) {
     const char *uv = unsigned_type(g, x);
     if (x->op == FV_X_BITCAST)
@@ -79,7 +79,8 @@ static fv_c_piece arithmetic(fv_cg *g, const fv_expr *x) {
     int prec = x->op == FV_X_MUL || x->op == FV_X_DIV ? FV_C_MUL : FV_C_ADD;
     if (plain_sign(x->type.elem) || range_is_known(x))
         return infix(g, x, sign, prec, prec, prec + 1);
-    return cast(g, type_of(g, x), as_unsigned(g, x)); /* signed overflow is not defined */
+    /* signed overflow is undefined in C, so compute unsigned */
+    return cast(g, type_of(g, x), as_unsigned(g, x));
 }
 
 static fv_c_piece negate(fv_cg *g, const fv_expr *x) {
@@ -102,13 +103,13 @@ static fv_c_piece shift(fv_cg *g, const fv_expr *x) {
         FV_C_SHIFT);
 }
 
-/* The same bits as another type; what wraps need not become signed before. */
+/* The same bits as another type; a value that was computed unsigned is cast only once. */
 static fv_c_piece bitcast(fv_cg *g, const fv_expr *x) {
     const fv_expr *a = x->arg[0];
     return cast(g, type_of(g, x), is_wrapping(a) ? as_unsigned(g, a) : fv_c_expr(g, a));
 }
 
-/* What a comparison gives is a vector of integers as wide as what was compared. */
+/* Converts the result of a comparison, integers as wide as its operands, to the type of masks. */
 static fv_c_piece as_mask(fv_cg *g, fv_c_piece p, fv_elem compared, int lanes) {
     const char *m = fv_c_mask(g, lanes);
     fv_elem e = fv_c_signed_elem(compared);
@@ -123,10 +124,10 @@ static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
     int lanes = x->type.lanes;
     if (x->op == FV_X_LT && a->op == FV_X_RAMP && b->op == FV_X_SPLAT && a->type.elem == FV_I64) {
         fv_expr *left = fv_x_bin(g->arena, FV_X_SUB, b->arg[0], a->arg[0]);
-        if (range_is_known(left)) /* the tail of a loop: the first lanes */
+        if (range_is_known(left)) /* the remaining iterations of a loop: the first `left` lanes */
             return fv_c_call(g, fv_c_layer_below(g, lanes), 1, &left);
     }
-    if (a->type.elem == FV_BOOL) { /* true is -1 */
+    if (a->type.elem == FV_BOOL) { /* true lanes are -1 */
         bool less = x->op == FV_X_LT;
         return piece(fv_printf(g->arena, "~%s %s %s", fv_c_at(g, a, FV_C_UNARY), less ? "&" : "|",
                                fv_c_at(g, b, FV_C_UNARY)),
@@ -191,7 +192,7 @@ const char *fv_c_address(fv_cg *g, const fv_buf *b, fv_expr *const *index) {
     return fv_printf(g->arena, "&%s", fv_c_element(g, b, index).s);
 }
 
-/* The first element of a buffer. */
+/* The address of the first element of a buffer. */
 static const char *base(fv_cg *g, const fv_buf *b) {
     const char *name = fv_c_name_of(g, b);
     fv_text t = {.arena = g->arena};
@@ -219,9 +220,9 @@ static fv_c_piece load(fv_cg *g, const fv_expr *x) {
     return piece("0", FV_C_PRIMARY);
 }
 
-/* Where lanes gather under a mask: what the others compute is of no interest, but it may be any
- * number, and has to wrap as the unsigned numbers do. Indices whose bounds are known stay as they
- * are elsewhere. */
+/* The index of a gather under a mask. In masked lanes it may be any number, so it is computed
+ * unsigned, where overflow wraps. Elsewhere, indices whose bounds are known are used as they
+ * are. */
 static const char *index_under_mask(fv_cg *g, const fv_buf *b, fv_expr *const *index, int lanes) {
     fv_expr *flat = NULL;
     bool is_known = true;
@@ -251,7 +252,7 @@ static fv_c_piece guard(fv_cg *g, const fv_expr *x) {
     const char *m = fv_c_str(g, c), *v = fv_c_str(g, otherwise);
     switch (fv_access_kind(b, x->arg, lanes)) {
     case FV_ACCESS_ELEMENT: {
-        fv_c_piece at = fv_c_element(g, b, x->arg); /* a tile: touching it does no harm */
+        fv_c_piece at = fv_c_element(g, b, x->arg); /* a tile may be read in masked lanes, too */
         return piece(
             fv_printf(g->arena, "%s(%s, %s, %s)", fv_c_layer_select(g, e, lanes), m, at.s, v),
             FV_C_PRIMARY);

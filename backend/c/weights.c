@@ -1,12 +1,13 @@
-/* weights.c - constants of the program: array initialisers, whose numbers read back exactly, or
- * places in a blob: an assembler includes it, an object holds it, or a file that is mapped. */
+/* weights.c - writes the constants of the program: as array initialisers, which read back exactly,
+ * or as one block of bytes that an assembler file includes, an object contains, or a file holds
+ * that is mapped. */
 #include <math.h>
 #include <string.h>
 
 #include "backend/c/internal.h"
 
-extern const char *const fv_c_weights_c_text; /* text/ */
-extern const char *const fv_c_weights_h_text; /* runtime/weights_file.h */
+extern const char *const fv_c_weights_c_text; /* a file of text/ */
+extern const char *const fv_c_weights_h_text; /* the text of runtime/weights_file.h */
 
 static fv_elem elem_of(const fv_constant *c) {
     fv_elem e = c->buf ? c->buf->elem : FV_U8;
@@ -70,7 +71,7 @@ static void put_values(fv_text *t, const fv_constant *c, fv_elem e, int indent) 
     for (size_t i = 0; i < count_of(c); i++) {
         int n;
         if (fv_elem_is_float(e)) {
-            if (i % 4096 == 4095) { /* nothing of it is kept */
+            if (i % 4096 == 4095) { /* written already; frees the text */
                 fv_arena_free(scratch);
                 scratch = fv_arena_new(fv_arena_session(t->arena));
             }
@@ -93,7 +94,8 @@ static void put_values(fv_text *t, const fv_constant *c, fv_elem e, int indent) 
     fv_text_put(t, count_of(c) ? "\n" : "    0\n");
 }
 
-/* "float w[768]"; what holds inf or NaN, which C99 cannot write, is a union with the bits. */
+/* The declaration of a constant, "float w[768]". A constant with infinities or NaN, which C99 has
+ * no literals for, is a union with its bits. */
 static const char *declarator(fv_cg *g, const fv_constant *c, const char *name) {
     fv_elem e = elem_of(c);
     unsigned long long n = count_of(c) ? count_of(c) : 1;
@@ -211,7 +213,8 @@ const char *fv_c_weights_file(const fv_cg *g) {
     return g->weights.kind == FV_WEIGHTS_FILE ? fv_printf(g->arena, "%s.weights", g->file) : NULL;
 }
 
-/* What maps the file is in a source of its own: it needs POSIX, the model needs nothing. */
+/* Adds the source that maps the file of weights. It is a file of its own, because it needs POSIX
+ * and the model needs nothing. */
 static void add_mapped(fv_cg *g, fv_c_files *f) {
     fv_text t = {.arena = g->arena};
     const char *contract = strstr(fv_c_weights_h_text, "#ifndef");

@@ -1,4 +1,5 @@
-/* consumer.c - the tables of fv_model from a program, and what consumers ask about ports. */
+/* consumer.c - makes the tables of fv_model from a program, and answers questions of consumers
+ * about ports. */
 #include "backend/consumer/consumer.h"
 
 #include "ir/dim/text.h"
@@ -19,8 +20,8 @@ int64_t fv_port_bound(const fv_port *port, int axis) {
     return port->dims[axis]->hi;
 }
 
-/* Does more than the type of what a symbol is read from bound it? Nobody could allocate what that
- * allows. */
+/* Is the dim bounded by more than the type of the data from which the symbol is read? Such a type
+ * allows sizes that cannot be allocated. */
 static bool is_bounded(const fv_dim *d) {
     if (!d->from_data)
         return true;
@@ -54,7 +55,7 @@ int fv_out_dims_size(const fv_program *p) {
     return fv_out_dims_at(p, p->noutputs);
 }
 
-/* A number or a symbol, by the verifier. */
+/* A capacity as text; the verifier has checked that it is a number or a symbol. */
 static const char *capacity_text(fv_arena *a, const fv_program *p, const fv_expr *x) {
     int64_t number;
     int symbol = 0;
@@ -68,7 +69,7 @@ static void port_info(fv_arena *a, const fv_program *p, const fv_port *port, fv_
     for (int i = 0; i < port->rank; i++)
         dims[i] = fv_dim_str(a, port->dims[i]);
     info->name = port->name;
-    info->type = (int32_t)port->elem; /* fv_elem is numbered as ONNX numbers */
+    info->type = (int32_t)port->elem; /* fv_elem has the numbers of ONNX */
     info->rank = port->rank;
     info->dims = dims;
     info->depends_on_data = fv_port_depends_on_data(port);

@@ -34,9 +34,9 @@
 #include "ir/kernel/program.h"
 #include "runtime/fovea_model.h"
 
-#define FV_BUFFER_ALIGN 64 /* of the workspace and of HEAP buffers */
-/* Of the workspace: a sum that saturated is more, also when it was rounded down to
- * FV_BUFFER_ALIGN. */
+#define FV_BUFFER_ALIGN 64 /* alignment in bytes of the workspace and of HEAP buffers */
+/* Most bytes of a workspace. A sum that saturated is more than that, also after it was rounded down
+ * to a multiple of FV_BUFFER_ALIGN. */
 #define FV_MOST_BYTES (INT64_MAX - FV_BUFFER_ALIGN)
 
 /* ---- how a LOAD, GUARD or STORE reaches memory ---- */
@@ -58,15 +58,16 @@ fv_access fv_access_kind(const fv_buf *b, fv_expr *const *index, int lanes);
 bool fv_port_depends_on_data(const fv_port *port) FV_MUST_USE;
 /* What the plan reports for an axis whose extent is NULL (known after the run): its upper bound. */
 int64_t fv_port_bound(const fv_port *port, int axis);
-/* ... and is that a bound that somebody stated? If not, the plan's capacity is INT64_MAX. */
+/* Does the model state this bound? If it does not for some axis, the plan reports INT64_MAX as
+ * capacity. */
 bool fv_port_is_bounded(const fv_port *port) FV_MUST_USE;
 /* The length of out_dims, and the position of an output's capacity in it (the dims of the output
  * follow). */
 int fv_out_dims_size(const fv_program *p);
 int fv_out_dims_at(const fv_program *p, int output);
 
-/* The table of the model, of a numbered program: all but plan and run, which are NULL.
- * `weights_file`: as it says it, or NULL. */
+/* The table of a numbered program, in which `plan` and `run` are NULL. `weights_file`: the name
+ * that the table gives for the file of weights, or NULL. */
 fv_model *fv_program_model(fv_arena *a, const fv_program *p, const char *weights_file);
 
 #endif

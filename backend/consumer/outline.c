@@ -1,4 +1,4 @@
-/* outline.c - what a block of a kernel takes from around it. */
+/* outline.c - finds what a block of a kernel uses from outside. */
 #include "backend/consumer/outline.h"
 
 #include "ir/base/ptrmap.h"
@@ -6,7 +6,7 @@
 
 typedef struct finder {
     fv_arena *arena;
-    fv_ptrmap known; /* what is declared inside, or was found */
+    fv_ptrmap known; /* what is declared inside the block, or was found before */
     fv_outline found;
 } finder;
 
@@ -19,7 +19,8 @@ static bool is_new(finder *f, const void *what) {
 
 static void find_in_expr(finder *f, const fv_expr *x);
 
-/* An address depends on all extents but the first. */
+/* Adds a buffer and the variables of its extents except the first, which the address of an element
+ * depends on. */
 static void find_buf(finder *f, fv_buf *b) {
     if (!is_new(f, b))
         return;

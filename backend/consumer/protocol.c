@@ -9,7 +9,8 @@
 #include "ir/kernel/build.h"
 #include "ir/kernel/print.h"
 
-/* All members of fv_env have one size, which consumers use where the caller's ends within one. */
+/* All members of fv_env have the size of a pointer; consumers rely on that if the caller's struct
+ * ends within one. */
 #define ENV(id, name, kind)                                                                        \
     _Static_assert(offsetof(fv_env, name) == FV_ENV_##id * sizeof(void *), "env.def: " #name);
 #include "ir/kernel/env.def"
@@ -50,7 +51,7 @@ static fv_expr *number(writer *w, int64_t n) {
     return fv_x_int(w->a, n);
 }
 
-/* What is true anyhow is not asked. */
+/* Adds a CHECK, unless the condition is known to be true. */
 static void check(writer *w, fv_expr *condition, int status, const char *text) {
     if (condition->op == FV_X_CONST && condition->u.i)
         return;
@@ -78,7 +79,7 @@ static void begin(writer *w, fv_block *block) {
     fv_kb_init(&w->b, w->a, NULL, block);
 }
 
-/* The rest of a block that stood there before. */
+/* Appends the statements that the block had before. */
 static void go_on(writer *w, fv_block rest) {
     if (!rest.first)
         return;
@@ -93,7 +94,7 @@ static bool has_capacity(const writer *w, int output) {
     return w->p->capacity && w->p->capacity[output];
 }
 
-/* Saturates where it may overflow. */
+/* A product that saturates if it may overflow. */
 static fv_expr *times(writer *w, fv_expr *x, fv_expr *y) {
     int64_t low[2], high[2], n;
     fv_x_range(x, &low[0], &high[0]);
@@ -123,7 +124,7 @@ static void take_symbols(writer *w) {
     }
 }
 
-/* Extents that some dims within bounds make negative. */
+/* Checks extents that are negative for some dims within the bounds. */
 static void check_extents(writer *w, const fv_port *port) {
     for (int i = 0; i < port->rank; i++)
         if (port->extent[i])
@@ -136,7 +137,7 @@ static fv_expr *bytes_of(writer *w, const fv_port *port) {
                  number(w, fv_elem_storage_bytes(port->buf->elem)));
 }
 
-/* `less` than the machine can address. */
+/* Checks that bytes are fewer than the machine can address minus `less`. */
 static void check_bytes(writer *w, fv_expr **most, fv_expr *bytes, int64_t less, const char *what) {
     int64_t lo, hi, sure = w->p->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX;
     fv_x_range(bytes, &lo, &hi);
@@ -147,7 +148,8 @@ static void check_bytes(writer *w, fv_expr **most, fv_expr *bytes, int64_t less,
     check(w, bin(w, FV_X_LT, bytes, bin(w, FV_X_SUB, *most, number(w, less))), FV_TOO_LARGE, what);
 }
 
-/* A sum that saturated is too much, also when it was rounded down to FV_BUFFER_ALIGN. */
+/* Checks all sizes. A saturated sum is too large, also after it was rounded down to
+ * FV_BUFFER_ALIGN. */
 static void check_sizes(writer *w) {
     const fv_program *p = w->p;
     fv_expr *most = NULL;
@@ -167,7 +169,7 @@ static void check_sizes(writer *w) {
 
 /* ---- the size query ---- */
 
-/* Capacity and dims: those that data decides count their bounds. */
+/* Reports the capacity and dims of an output; for dims that data decide, their bounds. */
 static void tell_bounds(writer *w, int output) {
     const fv_port *port = &w->p->outputs[output];
     fv_expr *n = number(w, 1), **d = FV_NEW(w->a, fv_expr *, port->rank + 1);
@@ -195,7 +197,7 @@ static void write_query(writer *w) {
 
 /* ---- the run ---- */
 
-/* An env is as long as the caller's version of it: what it does not reach to is as if it were not
+/* Checks the env. It has the length of the caller's version; members beyond that count as not
  * given. */
 static void check_env(writer *w) {
     fv_expr *missing = fv_x_un(w->a, FV_X_NOT, given(w, FV_ARG_ENV, -1, "env_given"));
@@ -240,7 +242,7 @@ static void take_capacities(writer *w) {
         fv_kb_end(&w->b);
 }
 
-/* Before anything is written: what is added to the memory of an input has room there. */
+/* Checks, before anything is written, that what is added to the memory of an input fits. */
 static void check_room(writer *w) {
     for (int i = 0; i < w->p->noutputs; i++)
         if (fv_port_is_shared(&w->p->outputs[i]))
@@ -331,8 +333,8 @@ void fv_program_protocol(fv_program *p) {
 typedef struct reader {
     fv_session *session;
     fv_arena *a;
-    fv_var **from; /* variables that this protocol reads arguments into, */
-    fv_expr **to;  /* and those of the text */
+    fv_var **from; /* the variables into which this protocol reads arguments */
+    fv_expr **to;  /* the variables of the text that correspond to them */
     int n, cap, cap_from;
     const fv_stmt *missing;
 } reader;
@@ -369,7 +371,8 @@ static bool same(reader *r, const fv_stmt *s, const fv_stmt *t) {
     }
 }
 
-/* Does t begin as s does? Comments do not count. `rest`: what follows in t. */
+/* Does t begin with the statements of s, comments ignored? `whole`: t must not continue; `rest`:
+ * the statements of t after those. */
 static bool same_block(reader *r, const fv_stmt *s, const fv_stmt *t, bool whole,
                        const fv_stmt **rest) {
     for (;; s = s->next, t = t->next) {
@@ -450,7 +453,7 @@ bool fv_program_keeps_protocol(fv_session *session, const fv_program *p) {
     return ok;
 }
 
-/* The file is known by its head. */
+/* Checks the file of weights by its head. */
 static void check_weights(writer *w, const fv_weights_head *head) {
     const uint64_t words[] = {head->magic, head->bytes, head->id[0], head->id[1]};
     const char *text = "the file of weights";

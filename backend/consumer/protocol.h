@@ -1,5 +1,5 @@
-/* protocol.h - what a model asks of its caller, as statements of its host program: the one place
- * that knows. */
+/* protocol.h - what a model requires of its caller, written as statements of its host program. No
+ * other code knows these rules. */
 #ifndef FV_BACKEND_CONSUMER_PROTOCOL_H
 #define FV_BACKEND_CONSUMER_PROTOCOL_H
 
@@ -15,8 +15,8 @@
  *          outputs, workspace and
  *          allocator are there; memory; then what the run had */
 void fv_program_protocol(fv_program *p);
-/* Has a program, which may have been written by hand, the protocol that this would write? False
- * after a message. */
+/* Does the program, which may have been written by hand, check its caller in the same way as
+ * fv_program_protocol would make it? False after a message. */
 bool fv_program_keeps_protocol(fv_session *session, const fv_program *p) FV_MUST_USE;
 /* The same program, whose run finds its constants in env.weights, in a file that has this head. */
 const fv_program *fv_program_with_weights(fv_arena *a, const fv_program *p,

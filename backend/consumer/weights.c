@@ -34,8 +34,7 @@ size_t fv_weights_bytes(const fv_program *p) {
     return fv_weights_at(p, p->memory.nconstants);
 }
 
-#define MOST_LINKED                                                                                \
-    (((size_t)1 << 31) - ((size_t)1 << 27)) /* code and other data need some of it */
+#define MOST_LINKED (((size_t)1 << 31) - ((size_t)1 << 27)) /* bytes left for code and other data */
 
 bool fv_weights_can_be_linked(fv_session *s, const fv_program *p, const char *path) {
     size_t bytes = fv_weights_bytes(p);

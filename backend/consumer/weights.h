@@ -10,7 +10,7 @@
 #include "ir/kernel/program.h"
 #include "runtime/weights_file.h"
 
-/* Where what is written keeps its weights: --weights. */
+/* The place of weights in what is written: --weights. */
 typedef enum {
     FV_WEIGHTS_AUTO,   /* each kind of output has its own default */
     FV_WEIGHTS_OBJECT, /* within the object; for C: an object of its own */
@@ -18,21 +18,23 @@ typedef enum {
     FV_WEIGHTS_INCBIN, /* C: a file that an assembler includes */
     FV_WEIGHTS_TEXT    /* C: array initialisers */
 } fv_weights_kind;
-const char *const *fv_weights_names(void); /* of all but AUTO, in that order; NULL terminated */
-fv_weights_kind fv_weights_by_name(const char *name); /* AUTO: there is none */
+/* names of all kinds but AUTO, in that order; NULL terminated */
+const char *const *fv_weights_names(void);
+/* FV_WEIGHTS_AUTO: there is no kind of that name */
+fv_weights_kind fv_weights_by_name(const char *name);
 
 /* Each constant is aligned to FV_WEIGHTS_ALIGN; the size is a multiple of it. SIZE_MAX: they
  * overflow. */
 size_t fv_weights_at(const fv_program *p, int constant);
 size_t fv_weights_bytes(const fv_program *p);
 
-/* Code reaches what is linked to it by a distance of 32 bits. False after a diagnostic that names
- * `path`. */
+/* Are the weights small enough to be linked with the code, which reaches them by a distance of 32
+ * bits? False after a diagnostic that names `path`. */
 bool fv_weights_can_be_linked(fv_session *s, const fv_program *p, const char *path) FV_MUST_USE;
 
-/* The head of the program's file; reads all constants. */
+/* The head of the program's file of weights; reads all constants to compute it. */
 fv_weights_head fv_weights_head_of(const fv_program *p);
-/* The blob alone; the file, head and blob. False: errno tells. */
+/* Write the weights alone, or the file with its head. False with errno. */
 bool fv_weights_put(const fv_program *p, FILE *f) FV_MUST_USE;
 bool fv_weights_put_file(const fv_program *p, FILE *f) FV_MUST_USE;
 
@@ -42,9 +44,9 @@ bool fv_weights_put_file(const fv_program *p, FILE *f) FV_MUST_USE;
 #define FV_HAVE_ELF 0
 #endif
 
-/* A relocatable object for the program's target: a section .rodata.NAME with the global, or hidden,
- * symbol NAME_weights. The names come from the caller, as no arena is asked for memory while a file
- * is open. False: errno tells. */
+/* The parameters of a relocatable object for the program's target: a section .rodata.NAME with the
+ * symbol NAME_weights, global or hidden. The caller supplies the names, because nothing may be
+ * allocated from an arena while a file is open. */
 typedef struct fv_weights_object {
     const fv_program *program;
     const char *section, *symbol;

@@ -1,5 +1,5 @@
-/* weights_elf.c - weights as an ELF object, written with libelf: what its format asks for differs
- * between targets in a class, a machine and flags, and the rest is the same. */
+/* weights_elf.c - writes weights as an ELF object, with libelf. Targets differ only in class,
+ * machine and flags. */
 #include "backend/consumer/weights.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ fv_weights_object fv_weights_object_of(fv_arena *a, const fv_program *p) {
 /* ---- targets ---- */
 
 static const struct machine {
-    const char *triple; /* how it begins */
+    const char *triple; /* prefix of the target's triple */
     int class;
     GElf_Half machine;
     GElf_Word flags;
@@ -29,7 +29,8 @@ static const struct machine {
     {"thumb", ELFCLASS32, EM_ARM, EF_ARM_EABI_VER5},
 };
 
-/* Generic is C for any machine; an object of it is for this one. */
+/* The triple of the target. The target generic is C for any machine; its objects are for this
+ * machine. */
 static const char *triple_of(const fv_target *t) {
 #if defined(__x86_64__)
     return *t->triple ? t->triple : "x86_64";
@@ -55,7 +56,7 @@ bool fv_weights_has_object(const fv_target *t) {
 
 /* ---- sections ---- */
 
-/* The data of all sections but the weights': names, and two symbols. */
+/* The data of all sections except the weights: names, and two symbols. */
 typedef struct tables {
     char section_names[512], symbol_names[300];
     GElf_Word weights, symtab, strtab, shstrtab, stack; /* offsets in section_names */
@@ -74,7 +75,7 @@ static Elf_Data *add_data(Elf_Scn *scn, const void *data, size_t bytes, Elf_Type
     Elf_Data *d = elf_newdata(scn);
     if (!d)
         return NULL;
-    d->d_buf = (void *)(uintptr_t)data; /* only read */
+    d->d_buf = (void *)(uintptr_t)data; /* libelf only reads it */
     d->d_size = bytes;
     d->d_align = align;
     d->d_type = type;
@@ -96,7 +97,7 @@ static bool set_header(Elf_Scn *scn, GElf_Shdr h) {
     return gelf_update_shdr(scn, &now) != 0;
 }
 
-enum { WEIGHTS = 1, SYMTAB, STRTAB, STACK, SHSTRTAB }; /* the order of sections */
+enum { WEIGHTS = 1, SYMTAB, STRTAB, STACK, SHSTRTAB }; /* numbers of the sections */
 
 static bool add_weights(Elf *elf, const tables *t, const fv_program *p) {
     Elf_Scn *scn = elf_newscn(elf);
@@ -140,7 +141,7 @@ static bool add_strings(Elf *elf, GElf_Word name, const char *strings, size_t by
            set_header(scn, (GElf_Shdr){.sh_name = name, .sh_type = SHT_STRTAB, .sh_addralign = 1});
 }
 
-/* Says that the stack of what this is linked into need not be executable. */
+/* Adds the section which says that no executable stack is needed. */
 static bool add_stack_note(Elf *elf, const tables *t) {
     return set_header(elf_newscn(elf),
                       (GElf_Shdr){.sh_name = t->stack, .sh_type = SHT_PROGBITS, .sh_addralign = 1});

@@ -22,7 +22,8 @@ typedef struct flattener {
 
 enum { MAX_NEST = 8 };
 
-/* The parallel loop that a block consists of, but for lets and comments before it; or NULL. */
+/* The parallel loop if the block consists of one, apart from lets and comments before it; NULL
+ * otherwise. */
 static const fv_stmt *only_parallel(const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
         if (s->kind == FV_S_LET || s->kind == FV_S_COMMENT)
@@ -62,8 +63,8 @@ typedef struct nest {
     fv_expr *lo[MAX_NEST], *count[MAX_NEST];
 } nest;
 
-/* The loops whose bounds are known when the kernel starts, outermost first. Lets on the way are
- * seen through: they will be computed again in each task. */
+/* Finds the nested parallel loops whose bounds are known when the kernel starts, the outermost
+ * first. Lets between them are allowed, because each task computes them again. */
 static nest find_nest(flattener *z, const fv_block *block) {
     nest found = {0};
     fv_ptrmap lets = fv_ptrmap_in(z->a);
@@ -92,7 +93,7 @@ static fv_expr *product(fv_arena *a, int n, fv_expr *const *x) {
     return p;
 }
 
-/* Which iteration of loop `i` the task is: the last loop varies fastest. */
+/* The number of the iteration of loop `i` that the task executes; the last loop varies fastest. */
 static fv_expr *iteration(flattener *z, const nest *found, int i) {
     fv_expr *task = fv_x_var(z->a, z->out->task);
     fv_expr *inner = product(z->a, found->n - i - 1, found->count + i + 1);
@@ -113,7 +114,8 @@ static void flatten_body(flattener *z, const fv_block *body) {
         fv_expr *at =
             fv_x_bin(z->a, FV_X_MUL, iteration(z, &found, i), fv_x_int(z->a, loop->loop.step));
         fv_expr *v = fv_kb_let(&z->b, loop->var->name, fv_x_bin(z->a, FV_X_ADD, found.lo[i], at));
-        if (v->op == FV_X_VAR && v->u.var != k->task) { /* at least what the loop knew */
+        /* keep at least the bounds of the loop's variable */
+        if (v->op == FV_X_VAR && v->u.var != k->task) {
             fv_var *known = v->u.var;
             known->lo = loop->var->lo > known->lo ? loop->var->lo : known->lo;
             known->hi = loop->var->hi < known->hi ? loop->var->hi : known->hi;
@@ -128,7 +130,7 @@ static void flatten_body(flattener *z, const fv_block *body) {
 
 typedef struct sweeper {
     fv_arena *a;
-    bool *used; /* by number of the variable */
+    bool *used; /* indexed by the variable's number */
     bool requires_;
 } sweeper;
 
@@ -159,7 +161,7 @@ static void sweep(sweeper *z, fv_block *block) {
         block->last = s;
 }
 
-/* Backwards, so that a let is seen after all its uses. */
+/* Removes lets that are not used. Goes backwards, so that all uses of a let are seen before it. */
 static fv_stmt *sweep_from(sweeper *z, fv_stmt *first) {
     fv_stmt *reversed = NULL, *next;
     for (fv_stmt *s = first; s; s = next) {
@@ -223,7 +225,7 @@ void fv_program_expand(fv_program *p) {
     fv_program_protocol(p);
     for (int i = 0; i < p->nkernels; i++) {
         if (p->kernels[i]->task)
-            continue; /* was read in expanded form */
+            continue; /* a kernel that was read in expanded form */
         fv_kernel *now = fv_kernel_expand(p->arena, p->kernels[i], p->target);
         if (!now)
             continue;

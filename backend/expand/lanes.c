@@ -9,8 +9,8 @@ typedef enum { UNIFORM, AFFINE, VECTOR } value_kind;
 
 typedef struct value {
     value_kind kind;
-    fv_expr *x;     /* AFFINE: of lane 0 */
-    int64_t stride; /* AFFINE */
+    fv_expr *x;     /* the value; for AFFINE that of lane 0 */
+    int64_t stride; /* AFFINE: the difference between neighbouring lanes */
 } value;
 
 typedef struct laner {
@@ -19,8 +19,8 @@ typedef struct laner {
     int lanes;
     fv_kbuilder b;
     fv_ptrmap vars;  /* fv_var -> value */
-    fv_ptrmap tiles; /* tile of the body -> its tile of vectors */
-    fv_expr *mask;   /* lanes that are in the branch taken; NULL: all */
+    fv_ptrmap tiles; /* tile declared in the body -> tile of vectors that replaces it */
+    fv_expr *mask;   /* the lanes for which the current branch is executed; NULL: all */
     bool failed, uses_tiles;
 } laner;
 
@@ -53,8 +53,8 @@ static value vector(fv_expr *x) {
 
 /* ---- elements ---- */
 
-/* Element of a tile of vectors: of the body itself (`index` as it is), or declared outside, where
- * the last index runs over the lanes. */
+/* The index into a tile of vectors: unchanged for a tile declared in the body; for a tile declared
+ * outside the last index must run over the lanes, and is divided by their number. */
 static bool tile_index(laner *l, const fv_buf *b, const value *index, bool outside, fv_expr **out) {
     for (int i = 0; i < b->rank; i++) {
         bool last = outside && i == b->rank - 1;
@@ -67,7 +67,7 @@ static bool tile_index(laner *l, const fv_buf *b, const value *index, bool outsi
     return true;
 }
 
-/* The tile of vectors that replaces b, or NULL. */
+/* The tile of vectors that replaces b, or NULL. *outside: it is declared outside of the loop. */
 static fv_buf *vector_tile(laner *l, const fv_buf *b, bool *outside) {
     fv_buf *own = fv_ptrmap_get(&l->tiles, b);
     *outside = own == NULL;
@@ -82,7 +82,8 @@ static fv_buf *vector_tile(laner *l, const fv_buf *b, bool *outside) {
 
 typedef enum { SAME, CONSECUTIVE, SCATTERED } pattern;
 
-/* How the lanes' elements lie; `out` gets scalar indices, or vectors where they are scattered. */
+/* How the elements of the lanes are arranged in memory. `out` gets scalar indices, or vectors if
+ * the elements are scattered. */
 static pattern access_pattern(laner *l, const fv_buf *b, const value *index, fv_expr **out) {
     pattern p = SAME;
     for (int i = 0; i < b->rank; i++) {
@@ -109,9 +110,9 @@ static fv_expr *and_mask(laner *l, fv_expr *c) {
     return c ? fv_x_bin(l->a, FV_X_AND, l->mask, c) : l->mask;
 }
 
-/* One element for all lanes, some of which may not touch it. */
+/* A guarded load of one element for all lanes, which only some lanes may touch. */
 static value guarded_same(laner *l, fv_buf *b, fv_expr **index, fv_expr *c, fv_expr *otherwise) {
-    if (b->rank == 0) { /* it has an element, whatever the condition says */
+    if (b->rank == 0) { /* a tile of rank 0 always has its element */
         fv_expr *x = fv_x_splat(l->a, l->lanes, fv_x_load(l->a, b, index));
         return vector(fv_x_select(l->a, c, x, otherwise));
     }
@@ -141,7 +142,7 @@ static value load(laner *l, fv_buf *b, const value *index) {
             return fail(l, zero_of(l, b->elem));
         return vector(fv_x_load(l->a, tile, at));
     }
-    if (l->mask && b->role != FV_BUF_TILE) { /* only lanes of this branch may touch it */
+    if (l->mask && b->role != FV_BUF_TILE) { /* only the lanes of this branch may touch memory */
         value none = {UNIFORM, zero_of(l, b->elem), 0};
         return guard(l, b, index, vector(l->mask), none);
     }
@@ -162,7 +163,7 @@ static value element(laner *l, const fv_expr *x) {
         return load(l, b, index);
     value c = lanes_of(l, x->arg[b->rank]), otherwise = lanes_of(l, x->arg[b->rank + 1]);
     bool outside;
-    if (vector_tile(l, b, &outside)) { /* always there: a guard is a select */
+    if (vector_tile(l, b, &outside)) { /* elements of tiles always exist, so a guard is a select */
         value there = load(l, b, index);
         return vector(
             fv_x_select(l->a, as_vector(l, c), as_vector(l, there), as_vector(l, otherwise)));
@@ -174,7 +175,8 @@ static value element(laner *l, const fv_expr *x) {
 
 /* ---- arithmetic ---- */
 
-/* Sums and products of affine values stay affine. */
+/* Computes + and - of affine values, and * of an affine and a uniform one, as an affine value.
+ * False: the result is not affine. */
 static bool affine_op(laner *l, const fv_expr *x, const value *v, value *out) {
     int64_t c;
     if (x->type.elem != FV_I64 || x->n != 2 || v[0].kind == VECTOR || v[1].kind == VECTOR)
@@ -213,7 +215,8 @@ static value apply(laner *l, const fv_expr *x) {
         return r;
     for (int i = 0; i < x->n; i++)
         args[i] = as_vector(l, v[i]);
-    if (x->op == FV_X_REQUIRE && l->mask) { /* other lanes do not count */
+    /* the requirement holds only for the lanes of this branch */
+    if (x->op == FV_X_REQUIRE && l->mask) {
         fv_expr *unmasked = fv_x_un(l->a, FV_X_NOT, l->mask);
         args[0] = fv_x_bin(l->a, FV_X_OR, unmasked, args[0]);
     }
@@ -290,14 +293,14 @@ static void loop(laner *l, const fv_stmt *s) {
     }
     fv_stmt *copy = fv_kb_add(&l->b, FV_S_FOR);
     copy->loop.kind = s->loop.kind == FV_UNROLL ? FV_UNROLL : FV_SERIAL;
-    copy->var = s->var; /* uniform: itself */
+    copy->var = s->var; /* a uniform variable has the same value in all lanes, so it stays */
     copy->loop.lo = lo.x;
     copy->loop.hi = hi.x;
     copy->loop.step = s->loop.step;
     block(l, &s->body, &copy->body);
 }
 
-/* Lanes go different ways: both branches run, each for its lanes. */
+/* A condition that differs between lanes: both branches are executed, each for its lanes. */
 static void branches(laner *l, const fv_stmt *s, fv_expr *c) {
     fv_expr *around = l->mask;
     c = fv_kb_let(&l->b, "taken", c);
@@ -335,7 +338,7 @@ static void statement(laner *l, const fv_stmt *s) {
             conditional(l, s);
         break;
     case FV_S_COMMENT: fv_kb_comment(&l->b, s->note.text); break;
-    /* they are outside of vector loops */
+    /* do not occur in vector loops */
     case FV_S_PREFETCH:
     case FV_S_TRANSPOSE:
     case FV_S_OUTLINE:
@@ -351,7 +354,7 @@ static void statement(laner *l, const fv_stmt *s) {
     }
 }
 
-/* out NULL: into the open block */
+/* out NULL: appends to the open block */
 static void block(laner *l, const fv_block *in, fv_block *out) {
     fv_kbuilder around = l->b;
     if (out)

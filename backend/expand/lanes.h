@@ -1,4 +1,4 @@
-/* lanes.h - the body of a vector loop for some lanes. */
+/* lanes.h - executes the body of a vector loop for several iterations at once. */
 #ifndef FV_BACKEND_EXPAND_LANES_H
 #define FV_BACKEND_EXPAND_LANES_H
 
@@ -11,18 +11,18 @@ typedef struct fv_expand_vec {
     fv_arena *a;
     fv_kbuilder b;
     int vector_bits;
-    fv_ptrmap groups;   /* vector loop, or tile -> those that agree with it about lanes */
-    fv_ptrmap tiles;    /* tile outside of vector loops -> what is known of its accesses */
-    fv_ptrmap lets;     /* variable of an i64 let -> its value over loop variables */
+    fv_ptrmap groups; /* vector loop or tile -> the group that must have the same number of lanes */
+    fv_ptrmap tiles;  /* tile declared outside of vector loops -> how it is accessed */
+    fv_ptrmap lets;   /* variable of an i64 let -> its value, an expression over loop variables */
     fv_ptrmap unrolled; /* variables of loops that will be unrolled */
-    bool failed;        /* a loop that was to use vector tiles stayed serial */
+    bool failed;        /* true: a loop that was to use tiles of vectors stayed serial */
 } fv_expand_vec;
 
 /* The tile of vectors that replaces a tile, or NULL. */
 fv_buf *fv_expand_vector_tile(fv_expand_vec *z, const fv_buf *b);
 
-/* The body of `loop` for `lanes` iterations from `first` on, into `out`. False: it cannot be done;
- * then `out` is unspecified. uses_tiles: it accesses vector tiles. */
+/* Writes the body of `loop` for `lanes` iterations from `first` on into `out`. False: that is not
+ * possible, and `out` must not be used. *uses_tiles: the code accesses tiles of vectors. */
 bool fv_expand_lanes(fv_expand_vec *z, int lanes, const fv_stmt *loop, fv_var *first, fv_block *out,
                      bool *uses_tiles) FV_MUST_USE;
 

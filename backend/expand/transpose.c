@@ -11,7 +11,7 @@
 typedef struct transposer {
     fv_kbuilder *b;
     fv_buf *tile;
-    int lanes; /* of its vectors */
+    int lanes; /* lanes of the tile's vectors */
 } transposer;
 
 static fv_expr *const *place(const transposer *t, int row, int column) {
@@ -19,7 +19,7 @@ static fv_expr *const *place(const transposer *t, int row, int column) {
     return fv_x_copy_list(t->b->arena, 2, index);
 }
 
-/* The vectors of the block of lanes x lanes at p, q, transposed. */
+/* Transposes the lanes x lanes block of vectors at (p, q); `row` gets the result. */
 static void transpose_block(const transposer *t, int p, int q, fv_expr **row) {
     fv_arena *a = t->b->arena;
     for (int i = 0; i < t->lanes; i++)

@@ -15,8 +15,8 @@ typedef struct typer {
     fv_session *s;
     const fv_target *t;
     fv_kbuilder b;
-    fv_x_rewriter expand; /* of the statement */
-    fv_ptrmap funcs;      /* fv_kfunc -> the same without what the target lacks */
+    fv_x_rewriter expand; /* rewrites the expressions of one statement */
+    fv_ptrmap funcs;      /* fv_kfunc -> the function without operations that the target lacks */
     bool failed;
 } typer;
 
@@ -71,7 +71,7 @@ static fv_expr *bits_of(typer *z, fv_expr *x) {
     return fv_x_cast(z->a, FV_X_BITCAST, fv_elem_bits_elem((fv_elem)x->type.elem), x);
 }
 
-/* The value in the type that its arithmetic is done in. */
+/* Converts a value of a storage type to the type in which arithmetic on it is done. */
 static fv_expr *from_storage(typer *z, fv_expr *x) {
     fv_elem e = (fv_elem)x->type.elem;
     if (!fv_elem_is_storage(e))
@@ -86,12 +86,14 @@ static fv_expr *from_storage(typer *z, fv_expr *x) {
         fv_expr *mask = fv_x_const_int(z->a, FV_U8, 0xff >> unused);
         return fv_x_bin(z->a, FV_X_AND, bits, mask);
     }
-    fv_expr *count = fv_x_const_int(z->a, FV_I8, unused); /* to the sign and back */
+    /* shift left until the sign is the top bit, and back */
+    fv_expr *count = fv_x_const_int(z->a, FV_I8, unused);
     fv_expr *up = fv_x_bin(z->a, FV_X_SHL, fv_x_cast(z->a, FV_X_BITCAST, FV_I8, bits), count);
     return fv_x_bin(z->a, FV_X_SHR, up, count);
 }
 
-/* f32 that rounds to a narrower float as x does; integers are rounded to f32 first. */
+/* Converts x to an f32 that rounds to a narrower float exactly as x does. Integers are first
+ * rounded to f32. */
 static fv_expr *before_narrowing(typer *z, fv_expr *x) {
     if (x->type.elem == FV_F64)
         return call_exact(z, "odd_f64", x);
@@ -106,7 +108,7 @@ static fv_expr *to_storage(typer *z, fv_elem e, fv_expr_op op, fv_expr *x) {
         const char *how = op == FV_X_CONVSAT ? "sat" : "from";
         const char *name = fv_printf(z->a, "%s_%s_f32", fv_elem_name(e), how);
         bits = call_exact(z, name, before_narrowing(z, x));
-    } else { /* the low bits; floats by way of i32 */
+    } else { /* keeps the low bits; floats are converted by way of i32 */
         if (fv_elem_is_float((fv_elem)x->type.elem))
             x = fv_x_convert(z->a, FV_I32, x);
         fv_expr *mask = fv_x_const_int(z->a, FV_U8, (1 << fv_elem_bits(e)) - 1);
@@ -161,7 +163,7 @@ static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 
 /* ---- statements ---- */
 
-/* Does the condition of a loop need lets, which would be evaluated once only? */
+/* Does the expanded condition of a loop need lets? They would be evaluated only once. */
 static bool needs_lets(typer *z, fv_expr *x) {
     fv_kbuilder around = z->b;
     fv_block scratch = {0};
@@ -193,7 +195,7 @@ static void expand_while(typer *z, const fv_stmt *s) {
     z->b = around;
 }
 
-/* Expressions first: what they need comes before the statement. */
+/* Expands a statement; its expressions first, whose lets precede the statement. */
 static void expand_stmt(typer *z, const fv_stmt *s) {
     z->expand.memo = fv_ptrmap_in(z->a);
     if (s->kind == FV_S_WHILE) {

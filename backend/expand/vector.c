@@ -16,7 +16,7 @@
 
 /* ---- lanes ---- */
 
-/* What varies from iteration to iteration: variables and tiles of the loop. */
+/* Does the expression depend on variables or tiles of the loop? */
 static bool varies(const fv_ptrmap *varying, const fv_expr *root) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(varying->arena, root); (x = fv_x_next(&v));) {
@@ -32,9 +32,9 @@ static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
-/* The widest type that arithmetic is done in. Indices do not count: they are scalars mostly. i64
- * made of loop variables alone (masks) counts as 16 bits: that bounds how many registers it
- * takes. */
+/* The bits of the widest type in which x is computed. Indices are ignored, since they are mostly
+ * scalars. i64 values made of loop variables only (masks) count as 16 bits, a compromise for the
+ * registers they take. */
 static int widest_in(const fv_ptrmap *varying, const fv_expr *x, bool is_index) {
     if (!varies(varying, x))
         return 0;
@@ -69,10 +69,10 @@ static int widest_in_block(fv_ptrmap *varying, const fv_block *block) {
     return bits;
 }
 
-/* Vector loops that share tiles, and those tiles: they agree about the lanes. */
+/* A set of vector loops and the tiles that they share; all must have the same number of lanes. */
 typedef struct group {
-    struct group *into; /* the group that it has become part of; NULL: none */
-    int bits;           /* of the widest type in its loops */
+    struct group *into; /* the group that this one was merged into; NULL: none */
+    int bits;           /* bits of the widest type in its loops */
 } group;
 
 static group *group_of(fv_expand_vec *z, const void *loop_or_tile) {
@@ -129,7 +129,7 @@ static void find_groups(fv_expand_vec *z, const fv_block *block) {
     }
 }
 
-/* How many lanes the loop can have. */
+/* The largest number of lanes that the loop may have. */
 static int most_lanes(fv_expand_vec *z, const fv_stmt *loop) {
     int lanes = z->vector_bits ? z->vector_bits / group_of(z, loop)->bits : 1;
     return lanes > FV_MAX_LANES ? FV_MAX_LANES : lanes;
@@ -144,7 +144,8 @@ static bool const_trips(const fv_stmt *s, int64_t *lo, int64_t *n) {
     return true;
 }
 
-/* Lanes of this loop: fewer where that divides a constant number of iterations. 1: not worth it. */
+/* The number of lanes for this loop: fewer than possible if that divides a constant number of
+ * iterations. 1: vectors are not worthwhile. */
 static int lanes_of(fv_expand_vec *z, const fv_stmt *s) {
     int64_t lo, n;
     int most = most_lanes(z, s);
@@ -171,9 +172,9 @@ static bool has_vector_loop(const fv_block *block) {
     return false;
 }
 
-/* How a tile is accessed, over the whole kernel. */
+/* How a tile is accessed in the whole kernel. */
 typedef struct tile_use {
-    int lanes; /* that all agree on; 0: not seen yet */
+    int lanes; /* the lanes of the loops that access it; 0: none seen yet */
     bool rejected;
     fv_buf *now;
 } tile_use;
@@ -182,13 +183,13 @@ static tile_use *use_of(fv_expand_vec *z, const fv_buf *b) {
     return fv_ptrmap_get(&z->tiles, b);
 }
 
-/* x with index lets written out, so that it is over loop variables. */
+/* x with the values of index lets substituted, so that it depends on loop variables only. */
 static fv_expr *written_out(fv_expand_vec *z, const fv_expr *x) {
     fv_ptrmap memo = fv_ptrmap_in(z->a);
     return fv_x_subst(z->a, x, &z->lets, &memo);
 }
 
-/* Is x = v + rest, rest a multiple of `lanes` that does not depend on v? */
+/* Is x = v + rest, where rest is a multiple of `lanes` and does not depend on v? */
 static bool is_lane_index(fv_expand_vec *z, const fv_expr *x, fv_var *v, int lanes) {
     fv_ptrmap zero = fv_ptrmap_in(z->a), memo = fv_ptrmap_in(z->a);
     x = written_out(z, x);
@@ -203,7 +204,7 @@ static bool is_lane_index(fv_expand_vec *z, const fv_expr *x, fv_var *v, int lan
            fv_x_is_int(fv_x_bin(z->a, FV_X_FLOORMOD, rest, fv_x_int(z->a, lanes)), &r) && r == 0;
 }
 
-/* Will the index be a constant when loops are unrolled? */
+/* Will the index be constant after loops are unrolled? */
 static bool is_constant_place(fv_expand_vec *z, const fv_expr *root) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
@@ -272,7 +273,7 @@ fv_buf *fv_expand_vector_tile(fv_expand_vec *z, const fv_buf *b) {
     return use ? use->now : NULL;
 }
 
-/* Makes the vector tiles of those that all accesses agree about. */
+/* Makes tiles of vectors for those tiles whose accesses all agree. */
 static void choose_tiles(fv_expand_vec *z) {
     for (size_t i = 0; i < z->tiles.cap; i++) {
         const fv_buf *b = z->tiles.keys[i];
@@ -307,7 +308,7 @@ static void append(fv_expand_vec *z, fv_stmt *s) {
     fv_block_append(z->b.block, s);
 }
 
-/* The iterations lo <= v < hi, unchanged. */
+/* Writes the iterations from lo on as a serial loop. */
 static void remaining_loop(fv_expand_vec *z, const fv_stmt *s, fv_expr *lo) {
     fv_stmt *copy = fv_kb_add(&z->b, FV_S_FOR);
     copy->var = s->var;
@@ -318,7 +319,7 @@ static void remaining_loop(fv_expand_vec *z, const fv_stmt *s, fv_expr *lo) {
     copy->body = s->body;
 }
 
-/* Where whole vectors end: lo + max(hi - lo, 0) / lanes * lanes */
+/* The end of the iterations that fill whole vectors: lo + max(hi - lo, 0) / lanes * lanes */
 static fv_expr *whole_end(fv_expand_vec *z, const fv_stmt *s, int lanes) {
     fv_expr *width = fv_x_int(z->a, lanes);
     fv_expr *n = fv_x_bin(z->a, FV_X_SUB, s->loop.hi, s->loop.lo);
@@ -381,7 +382,7 @@ static void vector_stmt(fv_expand_vec *z, const fv_stmt *s) {
             return;
         if (s->loop.kind == FV_VECTOR && accesses_vector_tile(z, &s->body) &&
             !has_vector_loop(&s->body))
-            z->failed = true; /* its tiles cannot be vectors: once more without them */
+            z->failed = true; /* its tiles cannot be tiles of vectors: start again without them */
         serial_loop(z, s);
         return;
     }

@@ -1,6 +1,6 @@
-/* attention.c - recognizes attention in a definition: a product whose one factor is computed, row
- * by row, from another product. How an exporter wrote the softmax, the scale or the mask makes no
- * difference: they are whatever surrounds the scores. */
+/* attention.c - recognizes attention in a definition: a sum of products in which one factor is
+ * computed, row by row, from another sum of products. How an exporter wrote the softmax, scale or
+ * mask does not matter: they are what surrounds the scores. */
 #include "backend/fuse/attention.h"
 
 #include <string.h>
@@ -16,9 +16,9 @@
 #include "ir/expr/rewrite.h"
 
 enum {
-    MAX_OUTER = 8,  /* axes of the definition */
-    MAX_INNER = 16, /* sums within each other */
-    FEW_KEYS = 2    /* of one key the weight is 1 */
+    MAX_OUTER = 8,  /* largest rank of the definition */
+    MAX_INNER = 16, /* largest nesting of sums */
+    FEW_KEYS = 2    /* fewest keys; with a single key the weight is 1 */
 };
 
 /* ---- is it attention? ---- */
@@ -35,16 +35,17 @@ static bool has_reduction(fv_expr *x) {
 
 typedef struct search {
     fv_lowerer *l;
-    const fv_value *y; /* what is asked about */
+    const fv_value *y; /* the value whose definition is examined, for reasons */
     fv_arena *arena;
     fv_attention *at;
-    fv_var *along[MAX_INNER]; /* the key, and variables of sums that are open */
+    /* the key, and the variables of the sums around the current expression */
+    fv_var *along[MAX_INNER];
     int n;
-    bool rows; /* there are sums along rows */
+    bool rows; /* a sum or maximum along rows was found */
 } search;
 
-/* x over the key, where it is over one of the variables along rows; NULL: over none of them, or
- * several. */
+/* x with the key in place of the variable of a sum along rows; NULL: x depends on none of them, or
+ * on several. */
 static fv_expr *over_key(search *s, fv_expr *x) {
     fv_expr *key = fv_x_var(s->arena, s->at->key);
     fv_var *v = NULL;
@@ -64,7 +65,7 @@ bool fv_has_products(const fv_expr *x) {
     return found;
 }
 
-/* Is it the same for the whole row, and made of no products? */
+/* Is x the same for the whole row, and contains no scores? */
 static bool is_apart(const search *s, const fv_expr *x) {
     for (int i = 0; i < s->n; i++)
         if (fv_x_uses(x, s->along[i]))
@@ -72,7 +73,8 @@ static bool is_apart(const search *s, const fv_expr *x) {
     return !fv_has_products(x);
 }
 
-/* False: what is summed there is neither a score nor along a row. */
+/* Finds the scores in x, and checks all sums in it. False, with a reason: a sum is neither a score
+ * nor along a row. */
 static bool find_scores(search *s, fv_expr *x) {
     bool ok = true;
     if (x->op == FV_X_REDUCE && x->u.red.kind == FV_REDUCE_MAX && is_apart(s, x))
@@ -109,8 +111,8 @@ static bool is_longer(const fv_dim *a, const fv_dim *b) {
     return m >= 0 && (n < 0 || n > m);
 }
 
-/* The factor of the score that goes with the key, and the axes of queries and of features. Any
- * other axis is one of the score: along it nothing is computed again. */
+/* Sets the factor of the score that depends on the key, and the axes of queries and of features.
+ * Other axes must be axes of the score, so that no score is computed twice. */
 static bool set_axes(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     fv_expr *const *f = at->score->arg[0]->arg;
     bool second = fv_x_uses(f[1], at->key);
@@ -135,11 +137,11 @@ static bool set_axes(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
            fv_declines(l, d->value, FV_WHY_attend_features, fv_n(FV_FEW_QUERIES));
 }
 
-/* With these weights, and these values? */
+/* Is the definition attention with the weights at->weight and the values at->v? */
 static bool is_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
     const fv_value *y = d->value;
     search s = {.l = l, .y = y, .arena = l->exprs, .at = at, .along = {at->key}, .n = 1};
-    /* where neither factor has any it is said below */
+    /* if neither factor contains scores, the caller records the reason */
     if (!find_scores(&s, at->weight) || !at->score)
         return false;
     if (!s.rows)
@@ -199,7 +201,7 @@ static fv_expr *replace(replacer *r, fv_expr *x) {
     fv_expr *known = x->n ? fv_ptrmap_get(&r->memo, x) : x, *args[FV_MAX_RANK + 2], *y = NULL;
     if (known)
         return known;
-    if (x->op == FV_X_REDUCE && !fv_has_products(x)) /* no score is in it */
+    if (x->op == FV_X_REDUCE && !fv_has_products(x)) /* contains no scores */
         return x;
     fv_arena *a = r->s.arena;
     for (int i = 0; fv_is_product_sum(x) && i < r->s.n && !y; i++) {

@@ -3,7 +3,7 @@
  *     y[.., i, d] = sum j: weight(score(i, j), ..) * v[j, d]
  *     score(i, j) = sum c: q[i, c] * k[j, c]
  *
- * where weight() has sums along j of its own: softmax, with whatever scales, masks or caps the
+ * where weight() contains sums along j itself: a softmax, with any scales, masks or caps of the
  * scores. */
 #ifndef FV_BACKEND_FUSE_ATTENTION_H
 #define FV_BACKEND_FUSE_ATTENTION_H
@@ -11,40 +11,45 @@
 #include "backend/lowering/lowering.h"
 
 typedef struct fv_attention {
-    fv_expr *sum;        /* over keys */
-    fv_expr *weight, *v; /* its factors */
-    fv_var *key;         /* its variable */
-    /* in weight, over the key; it stands there over the variables of sums along a row, too */
+    fv_expr *sum;        /* the sum over keys */
+    fv_expr *weight, *v; /* the two factors of the sum */
+    fv_var *key;         /* the variable of `sum` */
+    /* the score within weight, as a function of the key; in sums along a row it occurs with their
+     * variables, too */
     fv_expr *score;
     fv_expr *q, *k; /* factors of the score */
-    /* weight, or the other factor where none is found, is a softmax of scores */
+    /* weight is a softmax of the scores; if no attention is found, whether the other factor is
+     * one */
     bool rows;
-    int row, column; /* axes of the definition: queries, features of v */
-    /* where that holds, which is `where && seen`, a weight is 0 and stands beside 0 in place of v;
-     * or NULL */
+    int row, column; /* axes of the definition: that of queries, that of the features of v */
+    /* condition (`where && seen`) under which the weight is 0 and the value is replaced by 0; NULL:
+     * the definition has no such condition */
     fv_expr *hidden;
-    fv_expr *where; /* over query and key, without scores */
-    fv_expr *seen;  /* over the query, and over the maximum of what is elsewhere than there */
+    fv_expr *where; /* the part of `hidden` that depends on query and key, and not on scores */
+    /* the part of `hidden` that depends on the query and on the maximum of the scores that `where`
+     * does not hide */
+    fv_expr *seen;
 } fv_attention;
 
-/* Is d attention whose keys and values are computed in the run? What it is not is declined, of d's
- * value. */
+/* Is d attention with keys and values that are computed in the run? If not, the reason is recorded
+ * for d's value. */
 bool fv_find_attention(fv_lowerer *l, const fv_definition *d, fv_attention *at) FV_MUST_USE;
 /* Is x a sum of products of floats? */
 bool fv_is_product_sum(const fv_expr *x) FV_MUST_USE;
-/* Are there sums of products of floats in x: scores, over whichever variable? */
+/* Does x contain sums of products of floats, which may be scores? */
 bool fv_has_products(const fv_expr *x) FV_MUST_USE;
-/* Finds out whether at->v is `0 where hidden, else v`, of weights that are a softmax of `-infinity
- * where hidden, else x`; sets at->v then, and what hides. */
+/* If at->v is `0 if hidden else v`, and the weights are a softmax of `-infinity if hidden else x`,
+ * sets at->v to v and the condition. */
 void fv_find_hidden(fv_arena *a, fv_attention *at);
-/* Leaves out of the definition of s what its mask hides. `kept`: its weights are a result as well,
- * which has zeros there. False: it hides nothing, or that is not to be seen, which it says. */
+/* Makes hidden keys explicit in the definition of s: adds the condition under which they have no
+ * effect. `kept`: the weights are a result, too, in which hidden weights are +0. False, with a
+ * reason: the mask hides no key, or that cannot be proved. */
 bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) FV_MUST_USE;
-/* The weight with `with`, which is over at->key, in place of the scores. */
+/* The weight with the expression `with`, over at->key, in place of the scores. */
 fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with);
-/* The same of another expression with scores. */
+/* The same for another expression that contains scores. */
 fv_expr *fv_with_scores(fv_arena *a, const fv_attention *at, fv_expr *x, fv_expr *with);
-/* The same as weights whose key is that variable. */
+/* The weights as a function of the variable `key`. */
 fv_expr *fv_weights_along(fv_arena *a, const fv_attention *at, fv_var *key);
 
 #endif

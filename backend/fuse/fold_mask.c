@@ -1,21 +1,20 @@
-/* fold_mask.c - what a mask hides from a query is absent: of the weights, of the sums along their
- * row, of the product with values.
+/* fold_mask.c - makes explicit which keys a mask hides from a query, so that they can be skipped:
+ * in the weights, in the sums along the row, and in the product with values.
  *
- *     y[i, d] = sum j: w(x[i, j]) * v[j, d]                 x[i, j]: the score with scale and mask
- *     hidden[i, j] = where[i, j] && most + T < max of what is not there < inf
- *                                                           a weight exp(x - max) rounds to +0
- *     y[i, d] = sum j: w(-inf if hidden else x) * (0 if hidden else v[j, d])        w is 0 of -inf
+ *     y[i, d] = sum j: w(x[i, j]) * v[j, d]            x[i, j]: the score with scale and mask
+ *     hidden[i, j] = where[i, j] && most + T < (max of x over keys not in where) < inf
+ *                                                      then exp(x - max) rounds to +0
+ *     y[i, d] = sum j: w(-inf if hidden else x) * (0 if hidden else v[j, d])    w(-inf) is 0
  *
- * `where` is read from the mask: a condition that chooses a constant far below the scores, or an
- * addend that is so far below. `most` is what x is at most there: of a condition the constant
- * itself; of an addend it and a bound of the scores,
- * |q| |k| as computed in the run. So a weight is left out only where it is proved to be zero,
- *     whatever was the fill; a row of
- * which nothing is left to see keeps the meaning that the model gives it. A constant -infinity
- * needs no bound: it hides every finite score, and one that is not finite as well, chosen or added.
+ * `where` comes from the mask: a condition that selects a constant far below the scores, or an
+ * addend that is far below them. `most` is the largest value that x can have there: the selected
+ * constant, or the addend plus a bound of the scores, |q| |k|, which the run computes. A weight is
+ * thus left out only if it is proved to be zero, whatever number the mask uses; a row in which no
+ * key is visible keeps the meaning that the model gives it. A mask of -infinity needs no bound: it
+ * hides every score, whether it is selected or added.
  *
- * What is left out needs not be computed: the schedule looks for the keys that a block of queries
- * sees, and skips the others. */
+ * Hidden keys need not be computed: the schedule finds the keys that a block of queries sees, and
+ * skips the others. */
 
 #include <math.h>
 
@@ -30,12 +29,13 @@
 #include "ir/expr/visit.h"
 #include "ir/type/float_bits.h"
 
-#define FAR_BELOW                                                                                  \
-    (-1000.0) /* what is added or chosen to hide: -10000, -1e9, the lowest of a type, -infinity */
-#define MOST_CHANNELS                                                                              \
-    (65536.0) /* of products whose rounding stays below 1%: (1 + 2^-24)^65536 < 1.01 */
+/* Numbers below FAR_BELOW are taken to hide keys: -10000, -1e9, the lowest of a type, -infinity. */
+#define FAR_BELOW (-1000.0)
+/* The most terms of a score whose rounding errors together stay below 1%:
+ * (1 + 2^-24)^65536 < 1.01. */
+#define MOST_CHANNELS (65536.0)
 enum { DEPTH = 12 };
-/* exp(x) is +0 for x <= -T, of f32 and f64: their least denormals are exp(-103.3) and
+/* The T for which exp(x) is +0 if x <= -T, in f32 or f64, whose least denormals are exp(-103.3) and
  * exp(-744.4). */
 static double underflow(const fv_expr *x) {
     return x->type.elem == FV_F64 ? 760 : 110;
@@ -44,18 +44,19 @@ static double underflow(const fv_expr *x) {
 typedef struct fold {
     fv_arena *a;
     const fv_attention *at;
-    fv_expr *max, *x; /* the row's maximum, of x over the key */
-    /* that maximum, or the larger one of it and a sink, which is the same for the row */
+    fv_expr *max, *x; /* max: the maximum of x along the row; x: as a function of the key */
+    /* that maximum, or the larger one of it and a sink */
     fv_expr *shift;
-    fv_expr *exp, *sum; /* exp(x - shift), and the sum of it along the row; NULL: there is none */
-    bool kept;          /* weights are a result as well */
+    fv_expr *exp, *sum; /* exp(x - shift), and its sum along the row; NULL: not found */
+    bool kept;          /* the weights are a result as well */
 } fold;
 
-/* Where x is hidden, and what it is at most there. */
+/* Where a mask hides x, and the largest value of x there. */
 typedef struct hides {
-    fv_expr *where; /* NULL: nowhere */
+    fv_expr *where; /* NULL: x is hidden nowhere */
     double most;
-    fv_expr *bound; /* counts in place of `most`, where the run tells it; or NULL */
+    /* an expression that replaces `most` if that is known in the run only; NULL: `most` counts */
+    fv_expr *bound;
 } hides;
 
 static const hides nowhere = {NULL, -INFINITY, NULL};
@@ -71,7 +72,7 @@ static double rounded_to(const fv_expr *x, double value) {
     return fv_float_decode(e, fv_float_encode(e, value));
 }
 
-/* Also one that was rounded to narrow types. */
+/* Is x a constant number, possibly converted from a narrower type? */
 static bool number(const fv_expr *x, double *value) {
     bool is = x->op == FV_X_CONST && is_float(x);
     *value = is ? x->u.f : 0;
@@ -81,7 +82,7 @@ static bool number(const fv_expr *x, double *value) {
     return true;
 }
 
-/* Of the type that x is computed in, or of a narrow one, each of whose numbers that type has? */
+/* Is y of the type of x, or of a narrow type whose numbers that type contains? */
 static bool is_like(const fv_expr *x, const fv_expr *y) {
     return y->type.elem == x->type.elem || y->type.elem == FV_F16 || y->type.elem == FV_BF16;
 }
@@ -116,7 +117,8 @@ static fv_expr *largest(const fold *f, fv_expr *x, int n, fv_var *const *over) {
     return fv_x_reduce(f->a, FV_REDUCE_MAX, n, over, fv_x_un(f->a, FV_X_ABS, x));
 }
 
-/* |sum c: q[c] * k[c]| in any order and with the roundings of it; NULL: nothing is known. */
+/* An upper bound of |sum c: q[c] * k[c]|, whatever the order of addition and its rounding; NULL:
+ * none is known. */
 static fv_expr *score_bound(const fold *f) {
     const fv_attention *at = f->at;
     const fv_expr *sum = at->score;
@@ -137,7 +139,7 @@ static fv_expr *score_bound(const fold *f) {
     return bin(f, FV_X_MUL, bin(f, FV_X_MUL, q, k), float_of(f, n));
 }
 
-/* No smaller than y is when it is stored as f16 or bf16. */
+/* A bound of x, a conversion to or from f16 or bf16, given the bound y of its operand. */
 static fv_expr *rounded(const fold *f, const fv_expr *x, fv_expr *y) {
     fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
     if (to == (fv_elem)f->x->type.elem)
@@ -149,7 +151,7 @@ static fv_expr *rounded(const fold *f, const fv_expr *x, fv_expr *y) {
     return fv_x_select(f->a, bin(f, FV_X_LT, more, most), more, float_of(f, INFINITY));
 }
 
-/* The largest |x|; NULL: nothing is known. */
+/* An upper bound of |x|; NULL: none is known. */
 static fv_expr *bound_of(const fold *f, fv_expr *x, int depth) {
     double c;
     if (x == f->at->score)
@@ -191,14 +193,14 @@ static hides both(const fold *f, hides x, hides y) {
     hides r = {or_(f, x.where, y.where), x.most > y.most ? x.most : y.most, x.bound};
     if (x.bound && y.bound)
         r.bound = bin(f, FV_X_MAX, x.bound, y.bound);
-    else if (x.bound || y.bound) { /* one is a number */
+    else if (x.bound || y.bound) { /* at least one of the two maxima is an expression */
         double n = x.bound ? y.most : x.most;
         r.bound = bin(f, FV_X_MAX, x.bound ? x.bound : y.bound, float_of(f, n));
     }
     return r;
 }
 
-/* As another type of floats: rounding keeps the order. */
+/* The same after a conversion to another float type; rounding keeps the order of numbers. */
 static hides converted(const fold *f, const fv_expr *x, hides h) {
     h.most = rounded_to(x, h.most);
     h.bound = h.bound ? fv_x_convert(f->a, (fv_elem)f->x->type.elem,
@@ -207,7 +209,7 @@ static hides converted(const fold *f, const fv_expr *x, hides h) {
     return h;
 }
 
-/* A value without scores. */
+/* Where the value m, which contains no scores, is so low that it hides a key. */
 static hides by_value(const fold *f, fv_expr *m, int depth) {
     double c;
     if (!is_like(f->x, m))
@@ -225,13 +227,13 @@ static hides by_value(const fold *f, fv_expr *m, int depth) {
     if (!fv_x_uses(m, f->at->key))
         return nowhere;
     m = fv_x_convert(f->a, (fv_elem)f->x->type.elem, m);
-    /* at most that, where it is no more */
+    /* where m is at most FAR_BELOW, that is the largest value */
     return (hides){bin(f, FV_X_LE, m, float_of(f, FAR_BELOW)), FAR_BELOW, NULL};
 }
 
 static hides hide(fold *f, fv_expr *x, int depth);
 
-/* p with scores, plus m without. */
+/* Where the sum p + m hides a key; p contains scores, m does not. */
 static hides by_addend(fold *f, fv_expr *p, fv_expr *m, int depth) {
     hides inner = hide(f, p, depth), own = by_value(f, m, depth);
     inner.where = and_(f, inner.where, bin(f, FV_X_LE, m, float_of(f, 0)));
@@ -243,7 +245,7 @@ static hides by_addend(fold *f, fv_expr *p, fv_expr *m, int depth) {
     return both(f, inner, own);
 }
 
-/* Times c, or by c, which is the same for the row. */
+/* After multiplication or division by `by`, which must be positive and the same for the row. */
 static hides scaled(const fold *f, hides h, fv_expr_op op, fv_expr *by) {
     double c;
     bool known = number(by, &c);
@@ -257,13 +259,14 @@ static hides scaled(const fold *f, hides h, fv_expr_op op, fv_expr *by) {
         h.bound = h.bound ? h.bound : isinf(h.most) ? NULL : float_of(f, h.most);
     } else {
         h.most = op == FV_X_MUL ? h.most * c : h.most / c;
-        h.most += isinf(h.most) ? 0 : fabs(h.most) * 1e-6; /* the run rounds */
+        /* allows for the rounding of the product in the run */
+        h.most += isinf(h.most) ? 0 : fabs(h.most) * 1e-6;
     }
     h.bound = h.bound ? bin(f, op, h.bound, by) : NULL;
     return h;
 }
 
-/* x has scores. */
+/* Where x, which contains scores, is hidden. */
 static hides hide(fold *f, fv_expr *x, int depth) {
     double c;
     if (!depth || x->n < 1 || !is_like(f->x, x))
@@ -293,7 +296,8 @@ static hides hide(fold *f, fv_expr *x, int depth) {
                    : nowhere;
     case FV_X_DIV:
         return first && !second ? scaled(f, hide(f, y, depth - 1), FV_X_DIV, z) : nowhere;
-    case FV_X_MAX: /* with the lowest of a type, as exporters clamp */
+    /* clamping to the lowest number of a type, as exporters do, keeps hidden scores low */
+    case FV_X_MAX:
         if (first != second && number(first ? z : y, &c) && c <= FAR_BELOW)
             return both(f, hide(f, first ? y : z, depth - 1),
                         (hides){fv_x_const_int(f->a, FV_BOOL, 0), c, NULL});
@@ -304,7 +308,7 @@ static hides hide(fold *f, fv_expr *x, int depth) {
 
 /* ---- are the weights a softmax of x? ---- */
 
-/* x over the key, which there is over v. */
+/* x with the key in place of the variable v. */
 static fv_expr *over_key(const fold *f, fv_expr *x, fv_var *v) {
     fv_expr *key = fv_x_var(f->a, f->at->key);
     return fv_x_replace_vars(f->a, x, 1, &v, &key);
@@ -319,7 +323,8 @@ static bool is_same_for_row(const fold *f, const fv_expr *x) {
     return !fv_has_products(x) && !fv_x_uses(x, f->at->key);
 }
 
-/* The maximum of x in `shift`, which may be combined with a sink; NULL: there is none. */
+/* The maximum of x within `shift`, which may be the larger one of it and a sink; NULL: `shift` has
+ * another form. */
 static fv_expr *max_in(const fold *f, fv_expr *shift, const fv_expr *x) {
     if (is_max(f, shift, x))
         return shift;
@@ -329,7 +334,8 @@ static fv_expr *max_in(const fold *f, fv_expr *shift, const fv_expr *x) {
     return NULL;
 }
 
-/* exp(x - shift)? The same one wherever there is one. */
+/* Is x the expression exp(x - shift)? The first one that is found is recorded; others must equal
+ * it. */
 static bool is_exp(fold *f, fv_expr *x) {
     fv_expr *y = x->op == FV_X_EXP && x->arg[0]->op == FV_X_SUB ? x->arg[0] : NULL;
     fv_expr *max = y && !f->exp && has_score(f, y->arg[0]) ? max_in(f, y->arg[1], y->arg[0]) : NULL;
@@ -344,7 +350,8 @@ static bool is_exp(fold *f, fv_expr *x) {
     return true;
 }
 
-/* The sum, or it and the exponential of a sink: at least 1, where the shift is finite. */
+/* Is x the sum of the exponentials, or that sum plus the exponential of a sink? Both are at least 1
+ * if the shift is finite. */
 static bool is_total(const fold *f, const fv_expr *x) {
     bool found = x == f->sum;
     for (int i = 0; i < 2 && !found && f->sum && x->op == FV_X_ADD && x->arg[i] == f->sum; i++) {
@@ -355,7 +362,7 @@ static bool is_total(const fold *f, const fv_expr *x) {
     return found;
 }
 
-/* Is whatever has scores that, the sum of it, or their maximum? */
+/* Do scores occur only in the exponential, in its sum, and in the maximum? */
 static bool find_parts(fold *f, const fv_expr *root) {
     fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(f->a, root); (x = fv_x_next(&v));) {
@@ -364,7 +371,8 @@ static bool find_parts(fold *f, const fv_expr *root) {
             bool sum = !f->sum && x->u.red.kind == FV_SUM && x->u.red.nvars == 1 &&
                        is_exp(f, over_key(f, x->arg[0], x->u.red.vars[0]));
             f->sum = sum ? x : f->sum;
-            f->max = f->max ? f->max : x; /* the exponential will say so */
+            /* accepted here; is_exp checks it when the exponential is found */
+            f->max = f->max ? f->max : x;
             known = sum || x == f->max;
             if (!known)
                 return false;
@@ -375,7 +383,7 @@ static bool find_parts(fold *f, const fv_expr *root) {
     return true;
 }
 
-/* Finite, whatever memory holds? */
+/* Is x finite whatever data the model has? */
 static bool is_finite(const fv_expr *x) {
     double c;
     return number(x, &c)
@@ -383,13 +391,13 @@ static bool is_finite(const fv_expr *x) {
                : x->op == FV_X_CONVERT && !fv_elem_is_float((fv_elem)x->arg[0]->type.elem);
 }
 
-/* An integer with which every type of floats computes exactly. */
+/* Is x an integer with which all float types compute exactly? */
 static bool is_exact(double x) {
     return x == trunc(x) && fabs(x) <= 1024;
 }
 
-/* The value of x where the exponential is 0 and some other of the row is 1, as far as it is a
- * number; false: nobody knows. A zero whose sign nobody knows is -0. */
+/* The value of x if the exponential is 0 and another one of the row is 1, as far as x is a known
+ * number; false: it is not. A zero of unknown sign is given as -0. */
 static bool value_beside(const fold *f, const fv_expr *x, double *value) {
     double y = 0, z = 0;
     *value = 0;
@@ -406,7 +414,8 @@ static bool value_beside(const fold *f, const fv_expr *x, double *value) {
     }
     bool first = x->n > 0 && value_beside(f, x->arg[0], &y),
          second = x->n > 1 && value_beside(f, x->arg[1], &z);
-    if (x->op == FV_X_MUL && first != second) { /* 0 * (1 / sum), and the sum is at least 1 */
+    /* 0 * (1 / sum) is 0, because the sum is at least 1 */
+    if (x->op == FV_X_MUL && first != second) {
         const fv_expr *other = x->arg[first];
         bool inverse =
             other->op == FV_X_DIV && is_finite(other->arg[0]) && is_total(f, other->arg[1]);
@@ -421,7 +430,7 @@ static bool value_beside(const fold *f, const fv_expr *x, double *value) {
     if (!first || (x->n > 1 && !second) || x->n > 2)
         return false;
     switch ((fv_expr_op)x->op) {
-    case FV_X_CONVERT: { /* small integers, which the type has */
+    case FV_X_CONVERT: { /* small integers are exact in every type */
         fv_elem to = (fv_elem)x->type.elem;
         *value = y;
         bool has_it = y >= 0 || fv_elem_is_float(to) || to == FV_I8 || to == FV_I16 ||
@@ -443,7 +452,7 @@ static bool value_beside(const fold *f, const fv_expr *x, double *value) {
     }
 }
 
-/* Is a weight 0 where its exponential is? One that is a result, +0. */
+/* Is the weight 0 if its exponential is 0? A weight that is a result must be +0. */
 static bool is_nothing(const fold *f) {
     double w;
     return value_beside(f, f->at->weight, &w) && w == 0 && !(f->kept && signbit(w));
@@ -474,14 +483,15 @@ static fv_expr *with(fv_arena *a, const fv_expr *x, swap s) {
     return fv_x_rewrite(&r, x);
 }
 
-/* `like` of that body, which is over the key. */
+/* A reduction like `like` of a body that is given as a function of the key. */
 static fv_expr *along(const fold *f, const fv_expr *like, fv_expr *body) {
     fv_var *v = like->u.red.vars[0], *key = f->at->key;
     fv_expr *at = fv_x_var(f->a, v);
     return fv_x_reduce_like(f->a, like, 1, &v, fv_x_replace_vars(f->a, body, 1, &key, &at));
 }
 
-/* A maximum that is infinite makes NaN of the sum, which shows in each weight. */
+/* The condition that the maximum over visible keys is above `least`, so that hidden weights are
+ * zero. An infinite maximum is excluded, since it makes NaN of the sum and thus of each weight. */
 static fv_expr *seen_by(const fold *f, fv_expr *least, fv_expr *max) {
     return bin(f, FV_X_AND, bin(f, FV_X_LT, least, max),
                bin(f, FV_X_LT, max, float_of(f, INFINITY)));
@@ -510,7 +520,7 @@ bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
     fv_attention at;
     fv_definition d = *s->def;
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* those of attention are there */
+    l->reasons = NULL; /* the reasons about attention were recorded before */
     bool found = fv_find_attention(l, &d, &at);
     if (found) {
         d.body = fv_without_tables(l->exprs, tables, d.body);
@@ -525,8 +535,8 @@ bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) {
     if (!is_softmax(&f))
         return fv_declines(l, s->value, FV_WHY_fold_weights);
     hides h = hide(&f, f.x, DEPTH);
-    /* whether an index that data gives, and that is checked, is one of a hidden key is not to be
-     * seen */
+    /* if keys or values are loaded with indices that are checked, skipping a hidden key would skip
+     * the check */
     if (!h.where || !fv_x_uses(h.where, at.key) || fv_has_products(h.where) ||
         fv_x_has(at.k, FV_HAS_REQUIRE) || fv_x_has(at.v, FV_HAS_REQUIRE))
         return fv_declines(l, s->value, FV_WHY_fold_nothing);
@@ -544,8 +554,8 @@ static bool is_low(const fv_expr *x) {
     return number(x, &c) && c == -INFINITY;
 }
 
-/* The maximum of x where the mask does not hide it, which is compared in `seen`; NULL: `seen` is no
- * such condition. */
+/* The maximum over keys that `where` does not hide, as it is compared in the condition `seen`;
+ * NULL: `seen` has another form. */
 static fv_expr *compared(const fold *f, fv_expr *seen, fv_expr *where) {
     if (seen->op != FV_X_AND || seen->arg[0]->op != FV_X_LT || seen->arg[1]->op != FV_X_LT)
         return NULL;

@@ -11,7 +11,7 @@
 
 /* ---- attention ---- */
 
-/* The scores of a row: over the axes of d but for the features, the keys last. */
+/* The definition of the scores: the axes of d without that of features, and the keys last. */
 static fv_definition scores_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at) {
     fv_definition r = {.value = d->value, .body = at->score, .rank = 0};
     r.index = FV_NEW(l->exprs, fv_var *, d->rank + 1);
@@ -40,7 +40,7 @@ bool fv_is_attended(fv_lowerer *l, const fv_definition *d, fv_attention *at) {
 
 /* ---- axes ---- */
 
-/* Axes with more than one element on which x depends and `other` does not, as bits. */
+/* Axes (as bits) with more than one element on which x depends and `other` does not. */
 static uint32_t axes_of(const fv_definition *d, const fv_expr *x, const fv_expr *other) {
     uint32_t axes = 0;
     for (int i = 0; i < d->rank; i++)
@@ -58,7 +58,7 @@ static int last_axis(const fv_definition *d) {
     return i;
 }
 
-/* The form of d, which is a contraction with its axes split and merged. */
+/* The form of a contraction whose axes are split and merged. */
 static fv_form contraction_of(const fv_definition *d, bool each) {
     fv_expr *sum;
     fv_form form = {.kind = FV_FORM_CONTRACT, .each = each};
@@ -70,7 +70,7 @@ static fv_form contraction_of(const fv_definition *d, bool each) {
     bool second = in[0] && in[1] ? fv_x_is_constant(f[1]) : in[1];
     form.rows = axes_of(d, f[!second], f[second]);
     form.columns = UINT32_C(1) << last;
-    if (!each) /* one that a factor sees in groups is in both */
+    if (!each) /* axes that a factor uses in groups belong to rows and columns */
         form.columns |= axes_of(d, f[second], f[!second]);
     return form;
 }
@@ -79,7 +79,7 @@ static fv_form attention_of(fv_lowerer *l, const fv_definition *d) {
     fv_attention at;
     fv_form form = {.kind = FV_FORM_ATTENTION};
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* they were said of the definition with its axes merged */
+    l->reasons = NULL; /* reasons were recorded for the definition with merged axes */
     if (fv_find_attention(l, d, &at)) {
         form.rows = axes_of(d, at.q, at.k) & ~axes_of(d, at.v, at.weight);
         form.columns = axes_of(d, at.v, at.weight);
@@ -99,7 +99,8 @@ bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) {
 /* d as its schedule sees it: the step merge has left it so, except for results that one kernel
  * computes together. */
 static const fv_definition *seen_by_schedules(fv_lowerer *l, const fv_definition *d) {
-    bool merged = l->current.after && !fv_step_comes(l->current.after, "merge") && !fv_is_group(d->value->def);
+    bool merged = l->current.after && !fv_step_comes(l->current.after, "merge") &&
+                  !fv_is_group(d->value->def);
     return merged ? d : fv_merge_axes(l, fv_split_axes(l, d));
 }
 

@@ -15,9 +15,9 @@ int fv_axis_read(const fv_expr *x, const fv_definition *d) {
     return k;
 }
 
-/* Do the reductions of what is loaded keep their value along the last axis of the consumer, and
- * differ along all others? Then they are computed once a row. Where the load is inside a reduction
- * of the consumer, every axis may be among the others. */
+/* Are the reductions of the loaded value computed once for each row of d? They are if they depend
+ * on all axes of d but the last. If the load is within a reduction of d, they may depend on all
+ * axes. */
 static bool is_by_row(const fv_expr *load, const fv_row_axes *r, const fv_definition *d,
                       bool inside) {
     bool told[FV_MAX_RANK] = {0};
@@ -40,7 +40,8 @@ static bool is_by_row(const fv_expr *load, const fv_row_axes *r, const fv_defini
     return last < 0 || inside || !told[last];
 }
 
-/* Is every index of the load one of the consumer's, each once? */
+/* Are the indices of the load the index variables of d, each once and the last one last? *same: in
+ * the same order. */
 static bool is_permuted(const fv_expr *load, const fv_definition *d, bool *same) {
     bool used[FV_MAX_RANK] = {0};
     *same = true;
@@ -73,7 +74,8 @@ static const fv_var *affine_in(const fv_expr *x, const fv_definition *d) {
     return NULL;
 }
 
-/* Is every variable of d an index on its own? */
+/* Is each index of the load a constant, or linear in one variable of d, with a different variable
+ * for each? */
 static bool is_injective(const fv_expr *load, const fv_definition *d) {
     for (int i = 0; i < load->u.buf->rank; i++) {
         const fv_var *v = affine_in(load->arg[i], d);

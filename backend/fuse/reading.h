@@ -1,4 +1,4 @@
-/* reading.h - how a definition reads a value. */
+/* reading.h - describes how a definition reads a value. */
 #ifndef FV_BACKEND_FUSE_READING_H
 #define FV_BACKEND_FUSE_READING_H
 
@@ -6,27 +6,30 @@
 #include "ir/base/limits.h"
 
 typedef struct fv_reading {
-    int loads;     /* places where it is loaded */
-    bool ordered;  /* each at the definition's indices, the last one last */
-    bool identity; /* ... and all in their order */
+    int loads; /* number of loads of the value */
+    /* the indices of each load are those of the definition, in any order but with the last one
+     * last */
+    bool ordered;
+    bool identity; /* ... and in the same order */
     bool in_reduction;
-    bool by_rows;   /* what it sums is computed once a row of the definition */
-    bool injective; /* no two elements of the definition read the same one */
-    bool variables; /* each index is a variable of its own: no element is read for two places */
+    bool by_rows; /* the reductions of the value are computed once for each row of the definition */
+    bool injective; /* no two elements of the definition read the same element */
+    /* each index of a load is a different variable, so no element is read for two places */
+    bool variables;
 } fv_reading;
 
-/* Of a value with reductions: the axes that they depend on. */
+/* The axes on which the reductions of a value depend. */
 typedef struct fv_row_axes {
     bool on[FV_MAX_RANK];
 } fv_row_axes;
 
 fv_row_axes fv_row_axes_of(const fv_definition *d);
-/* How d reads v; `axes`: those of v's definition. */
+/* How d reads v. `axes`: those of v's definition. */
 fv_reading fv_reading_of(fv_lowerer *l, const fv_definition *d, const fv_value *v,
                          const fv_row_axes *axes);
-/* Which index of d is x? d->rank: none. */
+/* The number of d's axis whose index variable x is; d->rank: none. */
 int fv_axis_read(const fv_expr *x, const fv_definition *d);
-/* Is in x a sum of products that are not squares? */
+/* Does x contain a sum of products of two different factors? */
 bool fv_is_contraction(const fv_expr *x) FV_MUST_USE;
 
 #endif

@@ -15,7 +15,8 @@ static fv_expr *scalar_constant(fv_lowerer *l, const fv_value *v) {
     return NULL;
 }
 
-/* f32(x[]) of a constant x of a narrow type, which has no arithmetic and so no numbers. */
+/* Replaces f32(x[]) for a scalar constant x of a narrow type by its value. Narrow types have no
+ * arithmetic, so x itself cannot be a number. */
 static fv_expr *widened_constant(fv_lowerer *l, const fv_expr *x, fv_expr **args) {
     const fv_expr *from = x->op == FV_X_CONVERT ? args[0] : NULL;
     const fv_value *v = from && from->op == FV_X_LOAD ? from->u.buf->value : NULL;
@@ -31,7 +32,7 @@ typedef struct substituter {
     const fv_origin **origin;
 } substituter;
 
-/* x, a load, as what is loaded is computed. */
+/* The expression that computes the value loaded by x. */
 static fv_expr *computed(const substituter *s, const fv_expr *x, const fv_storage *from,
                          fv_expr **args) {
     fv_arena *a = s->l->exprs;

@@ -10,17 +10,18 @@
 
 #include "ir/expr/rewrite.h"
 
-/* One side of the columns: first or last + 1, of row r. */
+/* One end of the columns that have the value `in`: the first column, or the last + 1, for row r. */
 typedef struct side {
-    enum { ANY, FIXED, MOVING } kind; /* MOVING: r + at, within the columns */
+    /* ANY: no row has such columns; MOVING: r + at, limited to the columns */
+    enum { ANY, FIXED, MOVING } kind;
     int64_t at;
 } side;
 
 typedef struct table {
     int64_t rows, columns;
     side from, to;
-    size_t in, out; /* elements that have the two values */
-    bool none;      /* it is no such constant */
+    size_t in, out; /* indices of elements that have the value within the run and the other value */
+    bool none;      /* true: the constant is no such table */
 } table;
 
 static bool same_element(const fv_tensor *t, size_t i, size_t j) {
@@ -32,8 +33,8 @@ static int64_t clamp(int64_t x, int64_t most) {
     return x < 0 ? 0 : x > most ? most : x;
 }
 
-/* Where the run of `in` begins and ends in the row; false: there are several, or other values.
- * Empty: begins where it ends. */
+/* Finds the columns [from, to) of a row that have the value `in`, where all others must have the
+ * value `out`. False: there are several runs, or other values. An empty run has from == to. */
 static bool find_run(const fv_tensor *t, const table *b, int64_t row, int64_t *from, int64_t *to) {
     size_t first = (size_t)(row * b->columns);
     int64_t k = 0;
@@ -48,7 +49,8 @@ static bool find_run(const fv_tensor *t, const table *b, int64_t row, int64_t *f
     return k == b->columns;
 }
 
-/* The line through ends[0 .. rows), where there is one. -1 of an empty row: any. */
+/* Finds the side that gives ends[r] for all rows r < rows; -1 stands for an empty row, which fits
+ * any. False: there is none. */
 static bool find_side(const int64_t *ends, int64_t rows, int64_t columns, side *s) {
     bool fixed = true, moving = false;
     int64_t at = 0, known = -1;
@@ -69,7 +71,7 @@ static bool find_side(const int64_t *ends, int64_t rows, int64_t columns, side *
     return true;
 }
 
-/* A row without a run is right where the sides leave none. */
+/* Are the rows without a run also empty according to the two sides? */
 static bool fits_empty_rows(const table *b, const int64_t *from) {
     for (int64_t r = 0; r < b->rows; r++) {
         int64_t lo = b->from.kind == MOVING  ? clamp(r + b->from.at, b->columns)
@@ -96,13 +98,14 @@ static bool find_sides(fv_arena *a, const fv_tensor *t, table *b) {
            find_side(to, b->rows, b->columns, &b->to) && fits_empty_rows(b, from);
 }
 
-/* Of two values of which one is in a run in each row; either may be. */
+/* Is the constant a table: two values, one of which is a single run in each row, whichever of the
+ * two it is? */
 static bool find_table(fv_arena *a, const fv_tensor *t, table *b) {
     size_t n = (size_t)(b->rows * b->columns), other = 1;
     while (other < n && same_element(t, 0, other))
         other++;
     if (other == n)
-        return false; /* a single value: nothing is gained */
+        return false; /* a single value; a comparison gains nothing */
     b->in = 0;
     b->out = other;
     if (find_sides(a, t, b))

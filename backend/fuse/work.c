@@ -8,7 +8,7 @@ static bool is_load(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
-/* A load counts for each that wants it. */
+/* Counts the work of x; a load counts each time that it is used. */
 static void measure(const fv_expr *x, bool in_index, fv_ptrmap *seen, fv_work *w) {
     bool load = is_load(x);
     w->loads += load;

@@ -1,5 +1,5 @@
-/* arith_float.c - f32 and f64 operations of the interpreter: IEEE 754, round to nearest, no
- * contraction (the build switches it off). Which NaN comes out is nobody's business. */
+/* arith_float.c - f32 and f64 operations of the interpreter: IEEE 754, round to nearest, without
+ * contraction (the build disables it). Which NaN results is not specified. */
 #include <float.h>
 #include <math.h>
 

@@ -5,7 +5,7 @@
 
 /* ---- what is not a line of C ---- */
 
-/* x / 0 = 0, min / -1 = min. Bodies see x and y extended to 64 bits. */
+/* x / 0 = 0 and min / -1 = min. Operands are extended to 64 bits. */
 static int64_t div_s(int64_t x, int64_t y) {
     if (y == 0)
         return 0;
@@ -41,7 +41,7 @@ static uint64_t mulhi_64(uint64_t x, uint64_t y) {
 
 /* ---- one function an operation and type, for one lane and for many ---- */
 
-/* The body sees x and y of type T, and `bits`, the width of T. */
+/* Defines an operation. Its body sees operands x and y of type T, and `bits`, the width of T. */
 #define BINARY(name, T, R, body)                                                                   \
     static const insn *name##_##T##_1(frame *f, const insn *i) {                                   \
         enum { bits = 8 * sizeof(T) };                                                             \
@@ -76,7 +76,7 @@ static uint64_t mulhi_64(uint64_t x, uint64_t y) {
 
 #define U64(x) ((uint64_t)(x))
 
-/* For both signs: modulo 2^64 they agree. */
+/* Operations that are the same for signed and unsigned types, modulo 2^64. */
 #define COMMON(T)                                                                                  \
     BINARY(add, T, T, U64(x) + U64(y))                                                             \
     BINARY(sub, T, T, U64(x) - U64(y))                                                             \

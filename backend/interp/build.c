@@ -1,5 +1,5 @@
-/* build.c - registers, constants, jumps: what the building of bytecode from expressions
- * (build_expr.c) and statements (build_stmt.c) rests on. */
+/* build.c - registers, constants and jumps: the basis for building bytecode from expressions
+ * (build_expr.c) and statements (build_stmt.c). */
 #include "backend/interp/build.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "ir/base/diag.h"
 
-/* A register of the constants, until it is known where they lie. */
+/* Marks the register of a constant, whose final position is set when the code is complete. */
 #define CONSTANT 0x80000000u
 
 void fv_i_build_init(build *b, fv_arena *a, const char *name) {
@@ -63,7 +63,7 @@ uint32_t fv_i_const_int(build *b, int64_t value) {
     return fv_i_const(b, &value, sizeof value);
 }
 
-/* Registers are kept one up, so that the first one is not NULL. */
+/* Registers are stored plus one in the map, so that the first one is not NULL. */
 void fv_i_set_var(build *b, const fv_var *v, uint32_t at) {
     *fv_ptrmap_at(&b->at.vars, v) = (void *)((uintptr_t)at + 1);
 }

@@ -1,4 +1,4 @@
-/* build.h - making bytecode from expressions and statements; private to this folder. */
+/* build.h - building bytecode from expressions and statements; private to this folder. */
 #ifndef FV_BACKEND_INTERP_BUILD_H
 #define FV_BACKEND_INTERP_BUILD_H
 
@@ -21,20 +21,20 @@ typedef struct places {
 
 typedef struct build {
     fv_arena *arena;
-    const char *name; /* of the kernel or program, for messages */
-    bool by_hand;     /* a kernel that no schedule has made */
-    bool failed;      /* after a diagnostic */
+    const char *name; /* name of the kernel or program, for messages */
+    bool by_hand;     /* the kernel was not made by a schedule */
+    bool failed;      /* set after a diagnostic */
     insn *insns;
     int n, cap;
-    uint32_t top, peak; /* next free byte of the register file; the most there ever was */
-    image image;        /* constants */
+    uint32_t top, peak; /* next free byte of the register file, and its largest value so far */
+    image image;        /* bytes of the constants */
     places at;
     int nslots;
     struct {
         tile *all;
         int n, cap;
     } tiles; /* memory of the kernel's tiles */
-    /* statements of host programs; NULL in kernels */
+    /* builds statements of host programs; NULL for kernels */
     void (*host_stmt)(struct build *b, const fv_stmt *s);
     void *host;
 } build;
@@ -42,8 +42,8 @@ typedef struct build {
 void fv_i_build_init(build *b, fv_arena *a, const char *name);
 void fv_i_fail(build *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Registers: of n elements of a type. What is allocated after `top` was read is given back by
- * writing it back. */
+/* Allocate a register for a value, or for n bytes. Setting `top` back to an earlier value frees all
+ * registers allocated since. */
 uint32_t fv_i_reg(build *b, fv_ktype type);
 uint32_t fv_i_reg_bytes(build *b, uint32_t bytes, uint32_t align);
 uint32_t fv_i_const(build *b, const void *value, uint32_t bytes);
@@ -54,23 +54,23 @@ int fv_i_slot(build *b, const fv_buf *buf);
 int fv_i_new_slot(build *b, const fv_buf *buf);
 
 insn *fv_i_emit(build *b, insn_fn fn);
-/* The instruction number `jump` shall go to number `target`. */
+/* Lets the jump, instruction number `jump`, go to instruction number `target`. */
 void fv_i_aim(build *b, int jump, int target);
 
 /* The register that holds the value of x. */
 uint32_t fv_i_value(build *b, const fv_expr *x);
-/* ... put into d. */
+/* Computes x into register d. */
 void fv_i_value_into(build *b, const fv_expr *x, uint32_t d);
-/* ... put into a register of its own, which is never one of a constant. */
+/* Computes x into a register that is not shared with a constant. */
 uint32_t fv_i_held(build *b, const fv_expr *x);
 void fv_i_block(build *b, const fv_block *block);
-/* The same, but the variables of the block stay. */
+/* The same as fv_i_block, but the variables of the block remain in scope. */
 void fv_i_statements(build *b, const fv_block *block);
-/* What a LOAD or STORE of so many lanes needs to know; not yet masked. */
+/* The operand of a LOAD or STORE of `lanes` lanes, without mask. */
 access *fv_i_access(build *b, const fv_buf *buf, fv_expr *const *index, int lanes);
 
-/* Code after a REQUIRE for the case that it fails: it finds which index was out of range (index.c).
- * `ok`: the register of the condition. */
+/* Adds code that is executed if a REQUIRE fails, which finds the index that was out of range
+ * (index.c). `ok`: the register of the condition. */
 void fv_i_ask_index(build *b, const fv_expr *cond, uint32_t ok);
 
 /* Places constants after the registers and turns jumps into pointers. No code may be added

@@ -24,7 +24,7 @@ static uint32_t constant(build *b, const fv_expr *x) {
     }
 }
 
-/* Whether the value is there already, without an instruction. */
+/* Does the value exist already, so that no instruction is needed? */
 static bool is_leaf(const fv_expr *x) {
     return x->type.lanes == 1 ? x->op == FV_X_CONST || x->op == FV_X_VAR : x->op == FV_X_VAR;
 }
@@ -37,7 +37,8 @@ uint32_t fv_i_value(build *b, const fv_expr *x) {
     if (is_leaf(x))
         return leaf(b, x);
     if (x->op == FV_X_BITCAST)
-        return fv_i_value(b, x->arg[0]); /* registers have no types */
+        /* a bitcast needs no instruction, since registers have no types */
+        return fv_i_value(b, x->arg[0]);
     uint32_t d = fv_i_reg(b, x->type);
     fv_i_value_into(b, x, d);
     return d;
@@ -51,7 +52,7 @@ static void unary(build *b, insn_fn fn, const fv_expr *x, uint32_t d) {
     i->lanes = x->type.lanes;
 }
 
-/* An operation of the tables. */
+/* Adds the instruction of an operation that has a table of functions by type. */
 static void arithmetic(build *b, const fv_expr *x, uint32_t d) {
     fv_elem e = (fv_elem)x->arg[0]->type.elem;
     bool is_float = e == FV_F32 || e == FV_F64, vector = x->type.lanes > 1;
@@ -124,8 +125,8 @@ static void copy(build *b, const fv_expr *x, uint32_t from, uint32_t d) {
 
 /* ---- loads ---- */
 
-/* Those of a kernel's parameters were computed before its tasks; those of tiles are constants;
- * those of a host program's buffers are computed here. */
+/* The register of an extent. Extents of a kernel's parameters were computed before its tasks; those
+ * of a host program's buffers are computed here. */
 static uint32_t extent_of(build *b, const fv_buf *buf, int axis) {
     const uint32_t *known = fv_ptrmap_get(&b->at.extents, buf);
     return known ? known[axis] : fv_i_value(b, buf->extent[axis]);
@@ -197,7 +198,7 @@ void fv_i_value_into(build *b, const fv_expr *x, uint32_t d) {
         return;
     }
     switch ((fv_expr_op)x->op) {
-    case FV_X_CONST: /* of lanes */
+    case FV_X_CONST: /* a constant of several lanes */
         copy(b, x, 0, d);
         b->insns[b->n - 1].fn = fv_i_splat(width(x));
         b->insns[b->n - 1].a = constant(b, x);
@@ -213,7 +214,7 @@ void fv_i_value_into(build *b, const fv_expr *x, uint32_t d) {
     case FV_X_EVEN:
     case FV_X_ODD: blocks(b, x, d); break;
     case FV_X_REQUIRE: require(b, x, d); break;
-    /* MATH and the operations of definitions are in no table */
+    /* elementary functions and operations of definitions are in no table, which is an error */
     default: arithmetic(b, x, d); break;
     }
 }

@@ -4,7 +4,7 @@
 static void let(build *b, const fv_stmt *s) {
     const fv_expr *x = s->x;
     *fv_ptrmap_at(&b->at.lets, s->var) = (void *)x;
-    if (x->op == FV_X_VAR) { /* values never change while their names are seen */
+    if (x->op == FV_X_VAR) { /* the variable shares the register, since values do not change */
         fv_i_set_var(b, s->var, fv_i_var(b, x->u.var));
         return;
     }
@@ -32,7 +32,7 @@ static void store(build *b, const fv_stmt *s) {
     b->top = top;
 }
 
-/* Elements of a tile; 0 after a diagnostic. */
+/* The number of elements of a tile; 0 after a diagnostic. */
 static uint32_t tile_elements(build *b, const fv_buf *t) {
     uint64_t n = 1;
     for (int k = 0; k < t->rank; k++) {
@@ -46,7 +46,7 @@ static uint32_t tile_elements(build *b, const fv_buf *t) {
     return (uint32_t)n;
 }
 
-/* A tile keeps its registers until the block ends, that is, until `top` is set back. */
+/* Allocates registers for a tile, which are freed at the end of the block. */
 static void declare_tile(build *b, const fv_stmt *s) {
     const fv_buf *t = s->buf;
     uint32_t n = tile_elements(b, t), lanes = t->lanes > 1 ? t->lanes : 1;
@@ -59,7 +59,7 @@ static void declare_tile(build *b, const fv_stmt *s) {
     tile t_at = {fv_i_new_slot(b, t), at, n * size};
     FV_PUSH(b->arena, b->tiles.all, b->tiles.n, b->tiles.cap, t_at);
     uint32_t init = s->x ? fv_i_value(b, s->x) : 0;
-    if (s->x && s->x->type.lanes != lanes) /* a scalar for every lane */
+    if (s->x && s->x->type.lanes != lanes) /* a scalar is copied to all lanes */
         n *= lanes, size /= lanes;
     insn *i = fv_i_emit(b, s->x ? fv_i_fill : fv_i_poison);
     i->d = at;
@@ -92,7 +92,7 @@ static void loop(build *b, const fv_stmt *s) {
     b->top = top;
 }
 
-/* Jumps where the condition is false; returns the jump, to be aimed. */
+/* Adds a jump that is taken if the condition is false. Returns its number, for fv_i_aim. */
 static int jump_if_not(build *b, const fv_expr *cond) {
     uint32_t top = b->top, c = fv_i_value(b, cond);
     if (cond->type.lanes != 1)
@@ -126,7 +126,8 @@ static void repeat(build *b, const fv_stmt *s) {
     fv_i_aim(b, end, b->n);
 }
 
-/* Extents are held: where constants lie is not known yet. */
+/* extents are copied into registers of their own, because the position of constants is not known
+ * yet */
 static void call_(build *b, const fv_stmt *s) {
     call *c = FV_NEW(b->arena, call, 1);
     c->function = fv_library_find(fv_arena_session(b->arena), s->call.library);
@@ -188,7 +189,8 @@ void fv_i_block(build *b, const fv_block *block) {
 
 /* ---- kernels ---- */
 
-/* The part that is done once a launch: extents of the parameters, number of tasks. */
+/* Builds the part of a kernel that is executed once per launch: extents of parameters and the
+ * number of tasks. */
 static void launch_part(build *b, bytecode *c, const fv_kernel *k) {
     c->dim_at = FV_NEW(b->arena, uint32_t, k->ndims);
     c->params = FV_NEW(b->arena, param, k->nbufs);

@@ -35,7 +35,7 @@ static const insn *cancelled(frame *f) {
     return NULL;
 }
 
-/* d < b here, so their difference does not overflow; the sum might. */
+/* Since d < b, their difference does not overflow, although d + a might. */
 const insn *fv_i_next(frame *f, const insn *i) {
     int64_t at = reg_int(f, i->d), step = reg_int(f, i->a);
     if ((uint64_t)reg_int(f, i->b) - (uint64_t)at <= (uint64_t)step)
@@ -56,7 +56,7 @@ const insn *fv_i_require(frame *f, const insn *i) {
     return f->required ? i + 1 : i->u.to;
 }
 
-/* The launch has checked that the memory of each parameter is as large as its extents say. */
+/* A launch has checked that the memory of each parameter is large enough for its extents. */
 const insn *fv_i_call(frame *f, const insn *i) {
     const call *c = i->u.data;
     void *buffers[FV_LIBRARY_PARAMS];

@@ -1,10 +1,12 @@
-/* convert.c - CONVERT between the types of arithmetic, one function a pair. What converts storage
- * types is integer arithmetic after expansion, or what an instruction of some target means. */
+/* convert.c - CONVERT between arithmetic types, a function for each pair. Conversions of storage
+ * types are either expanded to integer arithmetic, or computed as the instruction of the target is
+ * defined. */
 #include "backend/interp/code.h"
 
 /* ---- floats to integers: towards zero, saturating, NaN is 0 ---- */
 
-/* lo and hi are the bounds of the integer type; `above`: hi + 1, which both floats hold. */
+/* Converts a float to an integer type with the bounds lo and hi. `above` is hi + 1, which both
+ * float types represent. */
 #define CUT(x, T, lo, hi, above)                                                                   \
     (!((x) == (x)) ? (T)0 : (x) >= (above) ? (T)(hi) : (x) <= (lo) ? (T)(lo) : (T)(x))
 #define TO_i8(x)  CUT(x, int8_t, INT8_MIN, INT8_MAX, 0x1p7f)
@@ -78,7 +80,7 @@ static const insn_fn pairs[FV_ELEM_END][FV_ELEM_END] = {
 
 /* ---- instructions of targets ---- */
 
-/* Elements of so many bytes. */
+/* Applies a conversion to each lane, for elements of these types. */
 #define BY_LANE(from, to, F, T)                                                                    \
     static const insn *lanes_##from##_##to(frame *f, const insn *i) {                              \
         for (uint32_t l = 0; l < i->lanes; l++)                                                    \

@@ -1,4 +1,4 @@
-/* host.c - running a host program. What a run asks of its caller is in its statements
+/* host.c - runs host programs. The checks of what the caller passes are statements of the program
  * (backend/consumer/protocol.h). */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -95,7 +95,7 @@ const insn *fv_i_setdim(frame *f, const insn *i) {
 
 /* ---- what the caller gives ---- */
 
-/* A number or an address. All members of an env have one size. */
+/* The value of an argument: a number or an address. All members of an env have one size. */
 static uint64_t argument(const host_run *run, const fv_read *r) {
     uintptr_t word;
     switch ((fv_argument)r->of) {
@@ -119,7 +119,7 @@ static uint64_t argument(const host_run *run, const fv_read *r) {
     case FV_ARG_CPU:
     case FV_ARGS: break;
     }
-    return true; /* any CPU */
+    return true; /* the interpreter runs on any CPU */
 }
 
 const insn *fv_i_read(frame *f, const insn *i) {
@@ -198,7 +198,7 @@ const char *fv_interp_stopped(const fv_interp *p) {
     return atomic_load(&p->stopped);
 }
 
-/* The caller's, as far as it goes: of another version of fv_env it is shorter or longer. All
+/* A copy of the caller's env, which may be shorter or longer in another version of fv_env. All
  * members have one size. */
 static fv_env env_of(const fv_env *given) {
     fv_env env = {0};

@@ -1,5 +1,5 @@
-/* host_build.c - bytecode of a host program: the size query, then the run; the plan is part of
- * both. */
+/* host_build.c - builds the bytecode of a host program: the size query, then the run. Both contain
+ * the plan. */
 #include "backend/interp/build.h"
 
 typedef struct host_build {
@@ -41,7 +41,7 @@ static void launch(build *b, const fv_stmt *s) {
     b->top = top;
 }
 
-/* An instruction on the value of s->x. */
+/* Adds an instruction with the value of s->x as operand. */
 static insn *with_value(build *b, insn_fn fn, const fv_stmt *s) {
     uint32_t top = b->top, a = fv_i_value(b, s->x);
     insn *i = fv_i_emit(b, fn);
@@ -58,7 +58,7 @@ static void read_(build *b, const fv_stmt *s) {
     i->u.data = &s->read;
 }
 
-/* Bytes of an input or output; saturated. */
+/* The bytes of an input or output; saturates on overflow. */
 static fv_expr *bytes_of(build *b, const fv_program *p, const fv_buf *buf) {
     const fv_port *port =
         buf->role == FV_BUF_INPUT ? &p->inputs[buf->index] : &p->outputs[buf->index];
@@ -93,7 +93,7 @@ static void host_statement(build *b, const fv_stmt *s) {
     case FV_S_ALLOC: with_value(b, fv_i_alloc, s)->u.imm = fv_i_slot(b, s->buf); break;
     case FV_S_FREE: fv_i_emit(b, fv_i_free)->u.imm = fv_i_slot(b, s->buf); break;
     case FV_S_SETDIM: with_value(b, fv_i_setdim, s)->u.imm = at; break;
-    default: break; /* not sent here */
+    default: break; /* other statements are built elsewhere */
     }
 }
 

@@ -1,26 +1,29 @@
-/* index.c - which index a REQUIRE refused: found while bytecode is made, computed where it fails.
+/* index.c - finds which index a REQUIRE refused: which values to look at is decided when the
+ * bytecode is built, and they are evaluated if the condition fails.
  *
- * A condition is made of comparisons like 0 <= t && t < n, where t is an element of some buffer, or
- * computed of one, and may count from the end: select(i < 0, i + n, i). Or it is a flag, an element
- * of some buffer itself. */
+ * A condition consists of comparisons such as 0 <= t && t < n, where t is an element of a buffer,
+ * or is computed from one; an index that may count from the end is select(i < 0, i + n, i). Or the
+ * condition is a flag, itself an element of a buffer. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "backend/interp/build.h"
 
-/* What to say of a REQUIRE that fails. Registers are its own: no constants. */
+/* The values to look at if a REQUIRE fails. Its registers are not those of constants. */
 typedef struct question {
-    uint32_t ok; /* the condition, of `lanes` */
+    uint32_t ok; /* register of the condition, with `lanes` lanes */
     uint16_t lanes;
-    uint32_t value, limit; /* i64; value in [0, limit), or in [-limit, limit) where it wraps */
+    /* registers (i64); the value must be in [0, limit), or in [-limit, limit) if negative indices
+     * are allowed */
+    uint32_t value, limit;
     bool value_lanes, limit_lanes;
     bool wraps;
-    bool is_flag;       /* there is neither */
-    const char *why;    /* there is none of these: what to say instead */
-    const fv_buf *from; /* a parameter of the kernel, or NULL */
-    bool direct;        /* the value is its element, not computed of it */
-    bool run;           /* lane l is at the last index + l */
+    bool is_flag;       /* the condition is a flag, without value and limit */
+    const char *why;    /* not NULL: this text is reported, and no value */
+    const fv_buf *from; /* the parameter of the kernel from which the index was loaded, or NULL */
+    bool direct;        /* the value is that element itself, not computed from it */
+    bool run;           /* the lanes are consecutive elements */
     uint32_t *index;
     bool *index_lanes;
 } question;
@@ -36,7 +39,7 @@ static const fv_expr *meaning(build *b, const fv_expr *x) {
     }
 }
 
-/* The comparison t < n, the first in a condition. */
+/* The first comparison t < n in a condition; NULL: there is none. */
 static const fv_expr *comparison(build *b, const fv_expr *x) {
     const fv_expr *found = NULL;
     x = meaning(b, x);
@@ -47,7 +50,7 @@ static const fv_expr *comparison(build *b, const fv_expr *x) {
     return found;
 }
 
-/* select(i < 0, i + n, i): the i. */
+/* The i of select(i < 0, i + n, i); NULL: x has another form. */
 static const fv_expr *before_wrapping(build *b, const fv_expr *x) {
     if (x->op != FV_X_SELECT)
         return NULL;
@@ -99,7 +102,7 @@ void fv_i_ask_index(build *b, const fv_expr *cond, uint32_t ok) {
     const fv_expr *t = meaning(b, c->arg[0]), *plain = before_wrapping(b, t);
     const fv_expr *value = plain ? plain : t, *load = first_load(b, value);
     *q = (question){.ok = ok, .lanes = cond->type.lanes, .wraps = plain != NULL};
-    if (value->type.elem != FV_I64) /* converted on the way */
+    if (value->type.elem != FV_I64) /* the loaded value was converted to i64 */
         value = plain ? t : c->arg[0];
     if (value->type.elem != FV_I64)
         return;
@@ -144,8 +147,8 @@ const insn *fv_i_tell_index(frame *f, const insn *i) {
 
 /* ---- words ---- */
 
-/* The model's name of what a launch passes for a parameter. A flag's is that of the parameter:
- * memory may have had other names since. */
+/* The name in the model of the value that a launch passes for a parameter. For a flag it is the
+ * parameter's own name, because its memory may have held other values since. */
 static const char *argument_name(const fv_interp *p, const site *at, const fv_buf *parameter,
                                  bool is_flag, const char **kind) {
     for (int i = 0; i < at->nargs; i++) {

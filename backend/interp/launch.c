@@ -7,17 +7,17 @@
 
 typedef struct launch {
     const bytecode *code;
-    const unsigned char *kept; /* the file in which the launch's part ran */
+    const unsigned char *kept; /* the register file in which the launch's part was executed */
     const slot *args;
     const volatile int32_t *cancel;
-    int64_t left; /* iterations that each frame may take */
+    int64_t left; /* number of iterations that each frame may execute */
     fault_text *fault;
     refused_index *refused;
-    _Atomic int status; /* the first that is not FV_OK */
+    _Atomic int status; /* status of the first task that failed, otherwise FV_OK */
     _Atomic int required;
 } launch;
 
-/* One piece of memory: file, then slots. */
+/* Allocates the register file and the slots as one block of memory. */
 bool fv_i_frame_new(frame *f, const bytecode *c, fault_text *fault) {
     size_t slots_at = (c->file.bytes + 63) / 64 * 64;
     size_t bytes = slots_at + ((size_t)c->nslots * sizeof(slot) + 63) / 64 * 64;
@@ -59,7 +59,7 @@ static void run_task(launch *l, frame *f, int64_t task) {
         atomic_store(&l->required, 1);
 }
 
-/* One task on any thread. */
+/* Runs one task, on any thread. */
 static void task_alone(void *arg, int64_t task) {
     launch *l = arg;
     frame f;
@@ -74,7 +74,7 @@ static void task_alone(void *arg, int64_t task) {
     free(f.r);
 }
 
-/* Does the memory of an argument hold what the kernel declares? */
+/* Is the memory of an argument as large as the kernel declares? */
 static bool holds(frame *f, const param *p, const slot *s) {
     uint64_t need = p->size;
     for (int k = 0; k < p->rank; k++) {

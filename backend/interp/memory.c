@@ -1,4 +1,4 @@
-/* memory.c - loads and stores, all of which are checked: each index against its extent, the element
+/* memory.c - loads and stores. All are checked: each index against its extent, and the element
  * against the memory of the buffer. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ static int64_t index_at(const frame *f, const access *m, int axis, uint32_t lane
     return m->run && axis == m->rank - 1 ? (int64_t)((uint64_t)i + lane) : i;
 }
 
-/* "C[3, 64] of f32[4, 64]" */
+/* Reports an access outside of a buffer: "C[3, 64] of f32[4, 64]". */
 static const insn *outside(frame *f, const access *m, uint32_t lane, const char *what) {
     char index[160] = "", extent[160] = "";
     size_t n = 0, k = 0;
@@ -36,8 +36,8 @@ static inline unsigned char *in_memory(const slot *s, const access *m, uint64_t 
     return s->base + offset;
 }
 
-/* The address of the element of a lane, if it is followed by room for `count` elements in all;
- * NULL: it is outside. */
+/* The address of the element of a lane; NULL: it is outside, or fewer than `count` elements
+ * follow. */
 static unsigned char *element(const frame *f, const access *m, uint32_t lane, uint32_t count) {
     uint64_t at = 0;
     for (int k = 0; k < m->rank; k++) {
@@ -51,7 +51,7 @@ static unsigned char *element(const frame *f, const access *m, uint32_t lane, ui
     return in_memory(&f->slots[m->slot], m, at, count);
 }
 
-/* As element() for one lane, without vectors: what most accesses are. */
+/* The same as element() for accesses without lanes, which most are. */
 static inline unsigned char *scalar_element(const frame *f, const access *m) {
     uint64_t at = 0;
     for (int k = 0; k < m->rank; k++) {
@@ -65,7 +65,8 @@ static inline unsigned char *scalar_element(const frame *f, const access *m) {
 
 /* ---- loads: d = element; where masked, c is the guard and b the other value ---- */
 
-static const insn *load_bytes(frame *f, const insn *i) { /* of any size: tiles with lanes */
+/* loads elements of any size, as those of tiles with lanes */
+static const insn *load_bytes(frame *f, const insn *i) {
     const unsigned char *p = scalar_element(f, i->u.access);
     if (!p)
         return outside(f, i->u.access, 0, "load");
@@ -109,7 +110,7 @@ static bool active(const frame *f, const insn *i, uint32_t lane) {
     return !m->masked || AS(reg_u8, f, i->c)[m->mask_vector ? lane : 0];
 }
 
-/* Lane by lane: gathers, and runs under a guard. */
+/* Loads lane by lane: gathers, and consecutive elements under a guard. */
 static const insn *load_lanes(frame *f, const insn *i) {
     const access *m = i->u.access;
     for (uint32_t l = 0; l < i->lanes; l++) {
@@ -121,7 +122,7 @@ static const insn *load_lanes(frame *f, const insn *i) {
     return i + 1;
 }
 
-/* A byte that is not 0 is true: memory of the caller may hold any. */
+/* A loaded bool is true if its byte is not 0, since memory of the caller may contain any byte. */
 #define BOOLS(name)                                                                                \
     static const insn *name##_bool(frame *f, const insn *i) {                                      \
         const insn *next = name(f, i);                                                             \
@@ -237,8 +238,8 @@ const insn *fv_i_fill(frame *f, const insn *i) {
     return i + 1;
 }
 
-/* A tile without initial values: what reads it before storing will differ from the other consumers
- * and be found. */
+/* Fills a tile without initial value with a pattern, so that code that reads it before storing
+ * gives other results than the other consumers. */
 const insn *fv_i_poison(frame *f, const insn *i) {
     memset(f->r + i->d, 0xa5, i->c);
     return i + 1;

@@ -1,5 +1,4 @@
-/* move.c - select, splat, ramp, blocks, copies: they depend on the width of an element, not on its
- * type. */
+/* move.c - select, splat, ramp, blocks and copies, which depend only on the width of an element. */
 #include "backend/interp/code.h"
 
 /* d = a ? b : c for each lane */

@@ -1,4 +1,4 @@
-/* image.c - files of images: which format it is, and its pixels as a tensor. */
+/* image.c - decodes image files: recognises the format, and converts pixels to a tensor. */
 #include "backend/library/image.h"
 
 #include <stdlib.h>
@@ -39,7 +39,7 @@ void fv_cmyk_to_rgb(const uint8_t *cmyk, uint8_t *rgb) {
 typedef struct format {
     const char *magic;
     int n;
-    int skip; /* bytes of it that may be any */
+    int skip; /* number of bytes after the first ones that may have any value */
     int skip_at;
     fv_decoder *decode;
 } format;
@@ -50,7 +50,7 @@ static const format formats[] = {
     {"RIFF....WEBP", 12, 4, 4, fv_decode_webp},
     {"II*\0", 4, 0, 0, fv_decode_tiff},
     {"MM\0*", 4, 0, 0, fv_decode_tiff},
-    {"II+\0", 4, 0, 0, fv_decode_tiff}, /* offsets of 64 bits */
+    {"II+\0", 4, 0, 0, fv_decode_tiff}, /* BigTIFF, with offsets of 64 bits */
     {"MM\0+", 4, 0, 0, fv_decode_tiff},
     {"\0\0\0\x0cjP  \r\n\x87\n", 12, 0, 0, fv_decode_jpeg2000},
     {"\xff\x4f\xff\x51", 4, 0, 0, fv_decode_jpeg2000}, /* a bare codestream */
@@ -83,8 +83,8 @@ static const char *decode(fv_bytes file, bool whole, fv_image *image) {
 
 /* ---- pixels ---- */
 
-/* ITU-R 601-2, in fixed point with 16 fractional bits. Palettes are converted colour by colour,
- * with coefficients of their own. */
+/* The gray value by ITU-R 601-2, in fixed point with 16 fractional bits. Colours of palettes are
+ * converted with other coefficients. */
 static uint8_t gray_of(const uint8_t *rgb, bool palette) {
     int r = rgb[0], g = rgb[1], b = rgb[2];
     return (uint8_t)(palette ? (r * 299 + g * 587 + b * 114) / 1000

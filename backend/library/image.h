@@ -1,9 +1,8 @@
-/* image.h - decoding files of images; private to this folder.
+/* image.h - decoding of image files; private to this folder.
  *
- * A decoder reads bytes that anybody may have written: it trusts none of them, checks sizes before
- * it asks for memory, and gives a whole image or none. What formats have beyond eight bits of gray
- * or of red, green and blue becomes that as Pillow's convert does it: alpha is left out, of 16 bits
- * the upper ones count, CMYK and palettes become RGB. */
+ * A decoder reads bytes from untrusted sources: it checks sizes before it allocates memory, and
+ * returns a complete image or none. Other kinds of pixels become 8-bit gray or RGB as by Pillow's
+ * convert: alpha is dropped, of 16 bits the upper ones are kept, CMYK and palettes become RGB. */
 #ifndef FV_BACKEND_LIBRARY_IMAGE_H
 #define FV_BACKEND_LIBRARY_IMAGE_H
 
@@ -12,7 +11,7 @@
 #include <stdint.h>
 
 #ifndef FV_HAVE_IMAGES
-#define FV_HAVE_IMAGES 0 /* the build was configured without: only library.c is compiled */
+#define FV_HAVE_IMAGES 0 /* images are disabled in this build; only library.c is compiled */
 #endif
 
 typedef struct fv_bytes {
@@ -24,28 +23,29 @@ typedef struct fv_image {
     int64_t width, height;
     int channels;    /* 1: gray; 3: red, green, blue */
     bool palette;    /* the colours are those of a palette */
-    uint8_t *pixels; /* of malloc; NULL: only the size was asked for */
+    uint8_t *pixels; /* allocated by malloc; NULL: only the size was requested */
 } fv_image;
 
-/* One format. `whole`: with its pixels, else the size alone. Returns NULL, or what is wrong; pixels
- * may be there in both cases. */
+/* Decodes one format. `whole`: with pixels, otherwise only the size. Returns NULL, or what is
+ * wrong; pixels may have been allocated in both cases. */
 typedef const char *fv_decoder(fv_bytes file, bool whole, fv_image *image);
 fv_decoder fv_decode_bmp, fv_decode_jpeg, fv_decode_jpeg2000, fv_decode_png, fv_decode_pnm,
     fv_decode_tiff, fv_decode_webp;
 
-/* What is wrong, where it is no fault of the file: compared as a pointer. */
+/* The result of a decoder if there is no memory, which is no error of the file; compared by its
+ * address. */
 extern const char fv_image_no_memory[];
-/* What is wrong, where every format says the same. */
+/* Errors that are the same for all formats. */
 extern const char fv_image_ends[], fv_image_too_large[];
 
-/* Sets the size, and gets memory for the pixels of a whole image, all 0. NULL, or what is wrong. */
+/* Sets the size, and allocates pixels (all 0) if `whole`. Returns NULL, or what is wrong. */
 const char *fv_image_begin(fv_image *image, int64_t width, int64_t height, int channels,
                            bool whole);
 static inline size_t fv_image_row(const fv_image *image) {
     return (size_t)image->width * (size_t)image->channels;
 }
 
-/* Ink on paper: rgb = what c, m, y and k leave. */
+/* Converts a CMYK pixel to RGB. */
 void fv_cmyk_to_rgb(const uint8_t *cmyk, uint8_t *rgb);
 
 /* ---- fv_library_call of library.def ---- */

@@ -1,9 +1,11 @@
-/* image_bmp.c - Windows and OS/2 bitmaps: 1 to 32 bits a pixel, plain, with masks, or in runs. */
+/* image_bmp.c - Windows and OS/2 bitmaps with 1 to 32 bits per pixel: plain, with masks, or
+ * run-length encoded. */
 #include <string.h>
 
 #include "backend/library/image.h"
 
-enum { PLAIN, RUNS_OF_8, RUNS_OF_4, MASKS, MASKS_AND_ALPHA = 6 }; /* how pixels are stored */
+/* encodings of pixels, as in the header */
+enum { PLAIN, RUNS_OF_8, RUNS_OF_4, MASKS, MASKS_AND_ALPHA = 6 };
 enum { FILE_HEAD = 14, CORE_HEAD = 12, INFO_HEAD = 40, MOST_COLOURS = 256 };
 
 typedef struct bmp {
@@ -13,7 +15,7 @@ typedef struct bmp {
     int bits, how;
     size_t pixels_at;
     int ncolours;
-    uint8_t colour[MOST_COLOURS][3]; /* red, green, blue */
+    uint8_t colour[MOST_COLOURS][3]; /* palette: red, green, blue */
     uint32_t mask[3];
 } bmp;
 
@@ -38,7 +40,8 @@ static const char *read_palette(bmp *b, size_t at, uint32_t colours, int bytes) 
     return NULL;
 }
 
-/* They are at the same offset, after a header of 40 bytes or within a larger one. */
+/* Reads the masks, which are at the same offset in all headers: after a header of 40 bytes, or
+ * within a larger one. */
 static const char *read_masks(bmp *b) {
     static const uint32_t of_16[] = {0x7c00, 0x3e0, 0x1f}, of_32[] = {0xff0000, 0xff00, 0xff};
     memcpy(b->mask, b->bits == 16 ? of_16 : of_32, sizeof b->mask);
@@ -123,7 +126,7 @@ static size_t row_bytes(const bmp *b) {
     return ((size_t)b->width * (size_t)b->bits + 31) / 32 * 4;
 }
 
-/* The last row may lack what fills it up to four bytes. */
+/* The bytes of plain pixels. The padding of the last row may be missing. */
 static size_t plain_bytes(const bmp *b) {
     return row_bytes(b) * (size_t)(b->height - 1) + ((size_t)b->width * (size_t)b->bits + 7) / 8;
 }
@@ -159,7 +162,7 @@ typedef struct runs {
     int64_t x, y;
 } runs;
 
-/* What goes beyond its row is left out, as is what goes beyond the last row. */
+/* Stores a pixel; pixels outside of the image are ignored. */
 static void put(runs *r, int index) {
     if (r->x < r->b->width && r->y < r->b->height)
         put_colour(r->b, place(r->b, r->image, r->x, r->y), index);
@@ -170,7 +173,7 @@ static int half(int byte, int i) {
     return i & 1 ? byte & 15 : byte >> 4;
 }
 
-/* n pixels as they are, and a byte if those are an odd number. */
+/* Stores n literal pixels, whose bytes are padded to an even number. */
 static bool put_literal(runs *r, int n) {
     bool small = r->b->bits == 4;
     size_t bytes = small ? ((size_t)n + 1) / 2 : (size_t)n, all = (bytes + 1) / 2 * 2;
@@ -183,7 +186,7 @@ static bool put_literal(runs *r, int n) {
     return true;
 }
 
-/* What no run says is colour 0. */
+/* Decodes runs. Pixels that no run covers have colour 0. */
 static const char *read_runs(const bmp *b, fv_image *image) {
     runs r = {.b = b, .image = image, .at = b->pixels_at};
     for (int64_t i = 0; i < b->width * b->height; i++)

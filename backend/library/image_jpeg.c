@@ -1,4 +1,4 @@
-/* image_jpeg.c - JPEG, by libjpeg: it leaves by longjmp where a file is wrong. */
+/* image_jpeg.c - JPEG, by libjpeg, which leaves by longjmp if a file is damaged. */
 #include <setjmp.h>
 #include <stdio.h>
 
@@ -8,16 +8,17 @@
 
 #include "backend/library/image.h"
 
-enum { MOST_SCANS = 200 }; /* of a progressive file: each passes over the whole image */
+/* largest number of scans of a progressive file, each of which passes over the whole image */
+enum { MOST_SCANS = 200 };
 
 typedef struct decoding {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
     jmp_buf out;
-    bool ends;           /* before the image does */
-    const char *problem; /* where it left */
-    uint8_t *row;        /* of CMYK */
+    bool ends;           /* the file ends before the image */
+    const char *problem; /* the error with which libjpeg left */
+    uint8_t *row;        /* a row of a CMYK image */
     fv_image *image;
 } decoding;
 
@@ -34,8 +35,8 @@ static void leave(j_common_ptr jpeg) {
     longjmp(d->out, 1);
 }
 
-/* libjpeg makes up the rest of a file that ends early, and says so; other warnings are of data that
- * decodes to something. */
+/* Records that a file ends early, which libjpeg reports as a warning and fills up. Other warnings
+ * are about data that can be decoded. */
 static void take_message(j_common_ptr jpeg, int level) {
     if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF)
         of(jpeg)->ends = true;
@@ -53,7 +54,7 @@ static void count_scans(j_common_ptr jpeg) {
     leave(jpeg);
 }
 
-/* Inverted, as Adobe's programs write it. */
+/* Reads a row of CMYK pixels, which are stored inverted, as programs of Adobe write them. */
 static void read_cmyk(decoding *d, uint8_t *to) {
     JSAMPROW row = d->row;
     jpeg_read_scanlines(&d->jpeg, &row, 1);
@@ -91,7 +92,7 @@ static const char *decode(decoding *d, fv_bytes file, bool whole) {
 }
 
 const char *fv_decode_jpeg(fv_bytes file, bool whole, fv_image *image) {
-    decoding d = {.image = image}; /* not changed after setjmp */
+    decoding d = {.image = image}; /* not changed after setjmp, so it need not be volatile */
     d.jpeg.err = jpeg_std_error(&d.errors);
     d.errors.error_exit = leave;
     d.errors.emit_message = take_message;

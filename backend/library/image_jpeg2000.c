@@ -57,7 +57,8 @@ static opj_stream_t *open_stream(source *s) {
 
 /* ---- components ---- */
 
-/* Its upper eight bits at a pixel, where it has one sample for dx * dy of them. */
+/* The upper eight bits of a component at a pixel; a component may have one sample for dx * dy
+ * pixels. */
 static int sample(const opj_image_comp_t *c, const opj_image_comp_t *first, int64_t x, int64_t y) {
     int64_t w = c->w, h = c->h, sx = x * first->dx / c->dx, sy = y * first->dy / c->dy;
     int64_t value = c->data[(sy < h ? sy : h - 1) * w + (sx < w ? sx : w - 1)];
@@ -119,7 +120,7 @@ static const char *decode(opj_codec_t *codec, opj_stream_t *stream, bool whole, 
         return problem;
     if (!opj_decode(codec, stream, *j) || !opj_end_decompress(codec, stream))
         return damaged;
-    /* a palette makes three components of one here */
+    /* decoding a palette makes three components of one, so compare sizes again */
     if ((*j)->comps[0].w != width || (*j)->comps[0].h != height)
         return damaged;
     problem = fv_image_begin(image, width, height, (*j)->numcomps < 3 ? 1 : 3, true);

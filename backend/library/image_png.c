@@ -1,4 +1,4 @@
-/* image_png.c - PNG, by libpng: it leaves by longjmp where a file is wrong. */
+/* image_png.c - PNG, by libpng, which leaves by longjmp if a file is damaged. */
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +9,11 @@
 #include "ir/base/limits.h"
 
 enum {
-    /* bytes of one that is read whole, and of those that are kept */
+    /* most bytes of a chunk that is read as a whole, and most chunks that are kept */
     MOST_CHUNK = 8 << 20,
     MOST_CHUNKS = 1000
 };
-enum { DEFLATE_MOST = 1032 }; /* bytes that one of deflate can become */
+enum { DEFLATE_MOST = 1032 }; /* most bytes that one compressed byte can expand to */
 
 typedef struct decoding {
     fv_bytes left;
@@ -45,7 +45,7 @@ static void take(png_structp png, png_bytep to, size_t n) {
     d->left.n -= n;
 }
 
-/* Eight bits of gray, or of red, green and blue. */
+/* Requests 8-bit gray or RGB from libpng. */
 static void ask_for_bytes(png_structp png) {
     png_set_palette_to_rgb(png);
     png_set_expand_gray_1_2_4_to_8(png);

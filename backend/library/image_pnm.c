@@ -12,7 +12,7 @@ static bool is_space(uint8_t c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Over white space and comments. */
+/* Skips white space and comments. */
 static void skip(reader *r) {
     while (r->at < r->file.n && (is_space(r->file.at[r->at]) || r->file.at[r->at] == '#')) {
         if (r->file.at[r->at] == '#')
@@ -27,7 +27,7 @@ static bool is_digit(const reader *r) {
     return r->at < r->file.n && r->file.at[r->at] >= '0' && r->file.at[r->at] <= '9';
 }
 
-/* A decimal number of at most `most`; below 0: there is none. */
+/* Reads a decimal number of at most `most`; negative: there is none. */
 static int64_t number(reader *r, int64_t most) {
     skip(r);
     if (!is_digit(r))
@@ -39,7 +39,7 @@ static int64_t number(reader *r, int64_t most) {
     return n;
 }
 
-/* value / most * 255, rounded to the even one of two that are as near. */
+/* value / most * 255, rounded to nearest, ties to even. */
 static uint8_t scaled(int64_t value, int64_t most) {
     int64_t quotient = value * 255 / most, rest = 2 * (value * 255 % most);
     return (uint8_t)(quotient + (rest > most || (rest == most && (quotient & 1))));
@@ -73,8 +73,8 @@ static const char *read_raw(reader *r, int64_t most, fv_image *image) {
     return NULL;
 }
 
-/* In a bitmap 1 is black. Its plain digits need nothing between them; its raw rows begin with a
- * byte. */
+/* Reads a bitmap, in which 1 is black. In plain files digits need no separators; in raw files each
+ * row begins with a byte. */
 static const char *read_bits(reader *r, bool raw, fv_image *image) {
     size_t width = (size_t)image->width, height = (size_t)image->height, row = (width + 7) / 8;
     if (raw && !has(r, row * height))
@@ -111,8 +111,8 @@ const char *fv_decode_pnm(fv_bytes file, bool whole, fv_image *image) {
         return fv_image_ends;
     r.at += raw;
     const char *problem = fv_image_begin(image, width, height, colour ? 3 : 1, false);
-    /* each sample takes at least a bit, a byte or two bytes of the file: no memory is allocated for
-     * an image that is not complete */
+    /* each sample takes at least a bit, a byte or two bytes of the file, so no memory is allocated
+     * for an image that the file cannot contain */
     size_t least = bits && raw ? (size_t)height * (((size_t)width + 7) / 8) : 0;
     if (!problem && !has(&r, least ? least : fv_image_row(image) * (size_t)height))
         problem = fv_image_ends;

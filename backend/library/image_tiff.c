@@ -1,5 +1,5 @@
-/* image_tiff.c - TIFF, by libtiff: the first image of a file. Samples of 8 and 16 bits of gray, RGB
- * and CMYK are read as they are; what else there is, libtiff makes RGB of. */
+/* image_tiff.c - TIFF, by libtiff: the first image of a file. Gray, RGB and CMYK with 8 or 16 bits
+ * per sample are read directly; libtiff converts all others to RGB. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ enum { MOST_SAMPLES = 16, MOST_BYTES = 1 << 30 };
 typedef struct source {
     fv_bytes file;
     uint64_t at;
-    bool ends; /* before something that was asked for: libtiff goes on without some of that */
+    bool ends; /* a read went beyond the end of the file; libtiff itself continues in some cases */
 } source;
 
 static tmsize_t take(thandle_t user, void *to, tmsize_t n) {
@@ -83,7 +83,7 @@ typedef struct layout {
     uint16_t photometric, bits, samples, planar, orientation, format;
     int taken;     /* number of samples of a pixel that are used: without alpha */
     bool apart;    /* each sample has a plane of its own */
-    uint8_t *line; /* a row, or a tile */
+    uint8_t *line; /* a row or tile of the file */
 } layout;
 
 static bool is_straight(const layout *l) {
@@ -97,7 +97,8 @@ static bool is_straight(const layout *l) {
            l->samples <= MOST_SAMPLES && l->format == SAMPLEFORMAT_UINT;
 }
 
-/* Of n pixels in memory, sample `first` on: into the `taken` bytes of each of them at `to`. */
+/* Copies the samples from number `first` on of n pixels to `to`, which has `taken` bytes for each
+ * pixel. */
 static void take_samples(const layout *l, const uint8_t *from, int64_t n, int first, uint8_t *to) {
     int per_pixel = l->apart ? 1 : l->samples, count = l->apart ? 1 : l->taken;
     for (int64_t i = 0; i < n; i++)
@@ -150,7 +151,7 @@ static const char *read_tiles(layout *l, int plane, uint8_t *all) {
     return NULL;
 }
 
-/* All planes, into `taken` bytes a pixel. */
+/* Reads all planes into pixels of `taken` bytes. */
 static const char *read_samples(layout *l, uint8_t *all) {
     const char *problem = NULL;
     for (int plane = 0; plane < (l->apart ? l->taken : 1) && !problem; plane++) {
@@ -179,7 +180,8 @@ static const char *read_straight(layout *l, fv_image *image) {
 
 /* ---- what else there is ---- */
 
-/* In rows from the top on: as they lie in the file, which is turned later. */
+/* Reads an image by libtiff's conversion to RGB, in rows as the file has them; it is rotated
+ * later. */
 static const char *read_other(layout *l, fv_image *image) {
     char text[1024] = "";
     TIFFRGBAImage rgba;
@@ -205,8 +207,8 @@ static const char *read_other(layout *l, fv_image *image) {
 
 /* ---- all ---- */
 
-/* Moves the pixel that the file calls the first one to the top left corner: orientations 2 to 8 are
- * reflections and rotations. */
+/* Turns an image whose first pixel belongs to another corner (orientations 2 to 8 are reflections
+ * and rotations), so that its top left pixel comes first. */
 static const char *turn(fv_image *image, int orientation) {
     bool swap = orientation >= ORIENTATION_LEFTTOP, from_right = false, from_below = false;
     switch (orientation) {
@@ -229,8 +231,7 @@ static const char *turn(fv_image *image, int orientation) {
     size_t n = (size_t)image->channels;
     for (int64_t y = 0; y < image->height; y++)
         for (int64_t x = 0; x < image->width; x++) {
-            /* a row of the file is a column where they are swapped: rows then go to the side,
-             * columns down */
+            /* if axes are swapped, rows of the file become columns */
             int64_t to_x = swap ? y : x, to_y = swap ? x : y;
             to_x = from_right ? out.width - 1 - to_x : to_x;
             to_y = from_below ? out.height - 1 - to_y : to_y;

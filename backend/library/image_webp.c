@@ -1,4 +1,4 @@
-/* image_webp.c - WebP, by libwebp; of an animation the first frame. */
+/* image_webp.c - WebP, by libwebp; the first frame of an animation. */
 #include <limits.h>
 
 #include <webp/decode.h>

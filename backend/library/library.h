@@ -1,8 +1,8 @@
-/* library.h - the functions that kernels call (ir/kernel/library.h), as the interpreter and code in
- * memory have them.
+/* library.h - the functions that kernels can call (ir/kernel/library.h), for the interpreter and
+ * for code in memory.
  *
- * Generated C depends on nothing, and a file of code refers to no symbol outside: both are refused
- * where a kernel calls. */
+ * Generated C depends on nothing, and code in files refers to no outside symbols: both refuse
+ * kernels with calls. */
 #ifndef FV_BACKEND_LIBRARY_LIBRARY_H
 #define FV_BACKEND_LIBRARY_LIBRARY_H
 
@@ -19,13 +19,13 @@
  *  no sense to it. What it writes is unchanged after a failure. Keeps nothing; any thread. */
 typedef int (*fv_library_call)(void *const *buffers, const int64_t *extents, const char **why);
 
-/* NULL: this build has none */
+/* NULL: this build does not have the function */
 fv_library_call fv_library_look(const fv_library_fn *fn);
-/* ... NULL after a diagnostic that says so */
+/* the same; NULL after a diagnostic */
 fv_library_call fv_library_find(fv_session *s, const fv_library_fn *fn);
-/* Has this build all that the program's kernels call? False after a diagnostic. */
+/* Does this build have all functions that the program's kernels call? False after a diagnostic. */
 bool fv_library_has(fv_session *s, const fv_program *p) FV_MUST_USE;
-/* What compiled code calls it. */
+/* The symbol by which compiled code calls the function. */
 const char *fv_library_symbol(fv_arena *a, const fv_library_fn *fn);
 
 #endif

@@ -1,7 +1,6 @@
-/* arith.c - arithmetic that LLVM has no total or exact instruction for: division, minimum and
- * maximum, high products, saturating sums.
- *
- * Written as plain instructions: none of it becomes a call. */
+/* arith.c - operations for which LLVM has no instruction that is defined for all operands and
+ * exact: division, minimum and maximum, high products, saturating sums. They are written as plain
+ * instructions and never become calls. */
 #include <math.h>
 #include <string.h>
 
@@ -15,7 +14,7 @@ static LLVMValueRef choose(fv_ll_fn *f, LLVMValueRef c, LLVMValueRef a, LLVMValu
     return LLVMBuildSelect(f->b, c, a, b, "");
 }
 
-/* A constant of x's type, in every lane. */
+/* A constant of the type of x, in every lane. */
 static LLVMValueRef like(LLVMValueRef x, int64_t value) {
     LLVMTypeRef t = LLVMTypeOf(x);
     if (LLVMGetTypeKind(t) != LLVMVectorTypeKind)
@@ -46,7 +45,8 @@ static bool is_power_of_two(LLVMValueRef x, unsigned *shift) {
     return true;
 }
 
-/* A divisor that cannot trap; where it differs from b the quotient of a is a, the remainder 0. */
+/* A divisor that cannot trap. Where it differs from b, the quotient of a is a and the remainder is
+ * 0. */
 static LLVMValueRef safe_divisor(fv_ll_fn *f, bool is_signed, LLVMValueRef a, LLVMValueRef b) {
     LLVMValueRef bad = icmp(f, LLVMIntEQ, b, like(b, 0));
     if (is_signed) {
@@ -92,7 +92,7 @@ static LLVMValueRef division(fv_ll_fn *f, fv_expr_op op, bool is_signed, LLVMVal
     return is_signed ? signed_division(f, op, a, d) : unsigned_division(f, op, a, d);
 }
 
-/* A constant other than 0 and -1 cannot trap. */
+/* Is it a constant divisor that cannot trap, neither 0 nor -1? */
 static bool is_harmless(LLVMValueRef x) {
     return LLVMIsAConstantInt(x) && LLVMConstIntGetSExtValue(x) != 0 &&
            LLVMConstIntGetSExtValue(x) != -1;
@@ -133,16 +133,16 @@ static LLVMValueRef to_bits(fv_ll_fn *f, LLVMValueRef x) {
     return LLVMBuildBitCast(f->b, x, bits_type(f, x), "");
 }
 
-/* a where it is smaller (larger), else b: also where they are equal, or one is NaN. This is what
- * minps and maxps do. */
+/* a if it is smaller (larger) than b, otherwise b: also if they are equal, or one is NaN. minps and
+ * maxps do the same. */
 static LLVMValueRef ordered(fv_ll_fn *f, bool max, LLVMValueRef a, LLVMValueRef b) {
     LLVMValueRef c = LLVMBuildFCmp(f->b, max ? LLVMRealOGT : LLVMRealOLT, a, b, "");
     return choose(f, c, a, b);
 }
 
-/* Asked both ways round, the two answers differ only for zeros of unequal sign and for NaN. The
- * minimum is their bitwise or: -0 | +0 = -0, and the or with a NaN is a NaN. The maximum is their
- * and, but for NaN. */
+/* The minimum or maximum from both orders of operands. The two results differ only for zeros of
+ * different sign and for NaN. Their bitwise or is the minimum: -0 | +0 = -0, and the or with a NaN
+ * is a NaN. Their bitwise and is the maximum, except for NaN. */
 static LLVMValueRef both_ways(fv_ll_fn *f, bool max, LLVMValueRef a, LLVMValueRef b) {
     LLVMTypeRef type = LLVMTypeOf(a);
     LLVMValueRef x = to_bits(f, ordered(f, max, a, b));
@@ -180,7 +180,8 @@ static bool number_constant(const fv_expr *x, double *value) {
 static LLVMValueRef float_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b) {
     bool max = x->op == FV_X_MAX;
     double value;
-    if (strncmp(f->m->machine.triple, "aarch64", 7) == 0) { /* fmin and fmax are exactly it */
+    /* fmin and fmax of aarch64 compute exactly this */
+    if (strncmp(f->m->machine.triple, "aarch64", 7) == 0) {
         LLVMTypeRef type = LLVMTypeOf(a);
         LLVMValueRef args[] = {a, b};
         return fv_ll_intrinsic(f, max ? "llvm.maximum" : "llvm.minimum", 1, &type, 2, args);
@@ -201,7 +202,7 @@ LLVMValueRef fv_ll_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMVa
 
 /* ---- wide and saturating ---- */
 
-/* Of u32 and u64. */
+/* The upper half of the product of two u32 or u64. */
 LLVMValueRef fv_ll_mulhi(fv_ll_fn *f, const fv_expr *e, LLVMValueRef a, LLVMValueRef b) {
     (void)e;
     unsigned bits = int_bits(a);
@@ -214,7 +215,8 @@ LLVMValueRef fv_ll_mulhi(fv_ll_fn *f, const fv_expr *e, LLVMValueRef a, LLVMValu
     return LLVMBuildTrunc(f->b, LLVMBuildLShr(f->b, product, like(product, bits), ""), narrow, "");
 }
 
-/* Of non-negative i64. The unsigned form, because the signed one is a call on 32-bit machines. */
+/* A saturating sum or product of i64 that are not negative. It is computed unsigned, because the
+ * signed form is a call on 32-bit machines. */
 LLVMValueRef fv_ll_saturating(fv_ll_fn *f, const fv_expr *e, LLVMValueRef a, LLVMValueRef b) {
     LLVMValueRef r, most = like(a, INT64_MAX), wraps;
     if (e->op == FV_X_ADDSAT) {

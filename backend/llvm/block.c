@@ -12,13 +12,13 @@ static void let(fv_ll_fn *f, const fv_stmt *s) {
         LLVMSetValueName2(v, s->var->name, strlen(s->var->name));
 }
 
-/* Can `var + step` not overflow, because the loop ends before? */
+/* Can `var + step` not overflow within the loop? */
 static bool stays_small(const fv_stmt *s) {
     return s->loop.step == 1 || (s->var->hi < INT64_MAX - s->loop.step && s->var->lo > INT64_MIN);
 }
 
-/* The condition is evaluated at the end, and once before the loop: the form that LLVM's loop passes
- * expect. */
+/* A loop. Its condition is evaluated once before the loop and then at the end of each iteration,
+ * the form that LLVM's loop passes expect. */
 static void for_(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef lo = fv_ll_expr(f, s->loop.lo), hi = fv_ll_expr(f, s->loop.hi);
     LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b);
@@ -52,7 +52,7 @@ static void if_(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_at(f, next);
 }
 
-/* Data drives it: it looks at the cancel flag each time. */
+/* A while loop, which checks the cancel flag in each iteration, since data decide when it ends. */
 static void while_(fv_ll_fn *f, const fv_stmt *s) {
     LLVMBasicBlockRef head = fv_ll_block(f, "while"), ask = fv_ll_block(f, "ask");
     LLVMBasicBlockRef body = fv_ll_block(f, "do"), next = fv_ll_block(f, "done");
@@ -67,7 +67,7 @@ static void while_(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_at(f, next);
 }
 
-/* An array of what there is one of for each argument, or for each of their axes. */
+/* Makes an array with an element for each argument, or for each of their axes. */
 static LLVMValueRef array_of(fv_ll_fn *f, LLVMTypeRef element, int n, LLVMValueRef *list,
                              const char *name) {
     LLVMTypeRef type = LLVMArrayType2(element, (uint64_t)n);
@@ -77,8 +77,8 @@ static LLVMValueRef array_of(fv_ll_fn *f, LLVMTypeRef element, int n, LLVMValueR
     return slot;
 }
 
-/* i32 fovea_NAME(ptr buffers, ptr extents, ptr why): who loads the code gives it. A kernel that
- * calls is one task. */
+/* A call of a library function, i32 fovea_NAME(ptr buffers, ptr extents, ptr why), which the loader
+ * of the code provides. A kernel with a call has one task. */
 static void call(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_module *m = f->m;
     LLVMValueRef buffers[FV_LIBRARY_PARAMS], extents[FV_LIBRARY_PARAMS * FV_MAX_RANK];

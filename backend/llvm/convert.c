@@ -15,7 +15,7 @@ static LLVMValueRef to_bool(fv_ll_fn *f, LLVMValueRef x, fv_elem from) {
     return LLVMBuildICmp(f->b, LLVMIntNE, x, zero, "");
 }
 
-/* Truncates; what is out of range becomes the nearest integer of the type, NaN becomes 0. */
+/* Truncates. Numbers out of range become the nearest integer of the type, NaN becomes 0. */
 static LLVMValueRef float_to_int(fv_ll_fn *f, LLVMValueRef x, fv_elem to) {
     LLVMTypeRef types[] = {shaped(f, x, to), LLVMTypeOf(x)};
     const char *name = fv_elem_is_signed(to) ? "llvm.fptosi.sat" : "llvm.fptoui.sat";
@@ -38,12 +38,13 @@ static LLVMValueRef int_to_int(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_ele
     return LLVMBuildIntCast2(f->b, x, type, fv_elem_is_signed(from), "");
 }
 
-/* LLVM's type of a float, which is an integer in our memory where it is a storage type. */
+/* The type of a float in LLVM. A storage type is an integer in memory. */
 static LLVMTypeRef float_type(fv_ll_fn *f, LLVMValueRef x, fv_elem e) {
     return e == FV_F16 ? fv_ll_lanes(f->m->types.f16, fv_ll_lanes_of(x)) : shaped(f, x, e);
 }
 
-/* The instruction that a row names. LLVM cuts vectors that are wider than a register. */
+/* Performs a conversion by the instruction of a row of the table. LLVM divides vectors that are
+ * wider than a register. */
 static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef x,
                                    fv_elem from, fv_elem to) {
     LLVMTypeRef type = float_type(f, x, to);

@@ -1,6 +1,6 @@
-/* cpu.c - code that asks a CPU whether it has what the target has (ir/target/feature.def), so that
- * a model on an older machine returns FV_BAD_CPU instead of dying of an illegal instruction. The
- * answer is kept: cpuid is slow in virtual machines. */
+/* cpu.c - code that checks whether the CPU has the target's features (ir/target/feature.def), so
+ * that a model returns FV_BAD_CPU on an older machine instead of executing an illegal instruction.
+ * The result is stored, because cpuid is slow in virtual machines. */
 #include <string.h>
 
 #include "backend/llvm/emit.h"
@@ -21,7 +21,7 @@ static LLVMValueRef word(fv_ll_fn *f, uint32_t value) {
     return LLVMConstInt(f->m->types.i32, value, 0);
 }
 
-/* { eax, ebx, ecx, edx } */
+/* The registers eax, ebx, ecx, edx of cpuid, as a struct. */
 static LLVMValueRef cpuid(fv_ll_fn *f, uint32_t leaf, uint32_t subleaf) {
     LLVMTypeRef regs[] = {f->m->types.i32, f->m->types.i32, f->m->types.i32, f->m->types.i32};
     LLVMTypeRef type = LLVMStructTypeInContext(f->m->context, regs, 4, 0);
@@ -30,7 +30,7 @@ static LLVMValueRef cpuid(fv_ll_fn *f, uint32_t leaf, uint32_t subleaf) {
                     "={ax},={bx},={cx},={dx},{ax},{cx},~{dirflag},~{fpsr},~{flags}");
 }
 
-/* The low half of XCR0; only where OSXSAVE is set. */
+/* The low half of XCR0; may be executed only if OSXSAVE is set. */
 static LLVMValueRef xgetbv(fv_ll_fn *f) {
     LLVMTypeRef regs[] = {f->m->types.i32, f->m->types.i32};
     LLVMTypeRef type = LLVMStructTypeInContext(f->m->context, regs, 2, 0);
@@ -47,7 +47,8 @@ static void need_bits(fv_ll_fn *f, LLVMValueRef x, uint32_t mask, LLVMBasicBlock
     fv_ll_at(f, next);
 }
 
-/* A leaf beyond the highest one tells nothing. */
+/* Branches to `no` if the CPU does not have the leaf: leaves beyond the highest one have undefined
+ * contents. */
 static void need_leaf(fv_ll_fn *f, uint32_t leaf, LLVMBasicBlockRef no) {
     LLVMBasicBlockRef next = fv_ll_block(f, "leaf");
     LLVMValueRef highest = LLVMBuildExtractValue(f->b, cpuid(f, leaf & 0x80000000, 0), 0, "");
@@ -70,7 +71,8 @@ static void ask_cpuid(fv_ll_fn *f, const fv_cpuid_need *n, LLVMBasicBlockRef no)
     }
 }
 
-/* Four bits of a register of aarch64: 1 to 14 where the feature is there. */
+/* Branches to `no` unless four bits of an ID register of aarch64 are 1 to 14, which says that the
+ * feature exists. */
 static void ask_id(fv_ll_fn *f, const fv_feature *feature, LLVMBasicBlockRef no) {
     LLVMTypeRef type = LLVMFunctionType(f->m->types.i64, NULL, 0, 0);
     const char *code = fv_printf(f->m->arena, "mrs $0, %s", fv_id_register(feature->reg));

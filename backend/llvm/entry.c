@@ -1,5 +1,5 @@
-/* entry.c - the entry points of a model: size query and run. What they ask of the caller is in
- * their statements (backend/consumer/protocol.h). */
+/* entry.c - the entry points of a model: size query and run. The checks of what the caller passes
+ * are statements of the program (backend/consumer/protocol.h). */
 #include "backend/consumer/protocol.h"
 #include "backend/llvm/host.h"
 
@@ -46,7 +46,7 @@ static LLVMTypeRef run_type(fv_ll_module *m) {
     return LLVMFunctionType(m->types.i32, types, 7, 0);
 }
 
-/* A constant that replaces an argument which the caller left out. */
+/* A global of zeros, which replaces an argument that the caller left out. */
 static LLVMValueRef zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
     LLVMValueRef g = LLVMAddGlobal(m->module, type, name);
     LLVMSetInitializer(g, LLVMConstNull(type));
@@ -55,8 +55,8 @@ static LLVMValueRef zeros(fv_ll_module *m, LLVMTypeRef type, const char *name) {
     return g;
 }
 
-/* The caller's, as far as it goes: of another version of fv_env it is shorter or longer. All
- * members have one size. */
+/* Copies the caller's env, which may be shorter or longer in another version of fv_env. All members
+ * have one size. */
 static void bind_env(fv_ll_fn *f) {
     fv_ll_module *m = f->m;
     fv_ll_host *h = f->host;
@@ -76,7 +76,7 @@ static void bind_env(fv_ll_fn *f) {
     }
 }
 
-/* Kernels see the caller's flag, or one that is never set. */
+/* Sets the address of the cancel flag: the caller's, or that of one that is never set. */
 static void bind_cancel(fv_ll_fn *f) {
     LLVMValueRef flag = fv_ll_env_field(f, FV_ENV_CANCEL),
                  none = zeros(f->m, f->m->types.i32, "no_cancel");
@@ -85,7 +85,7 @@ static void bind_cancel(fv_ll_fn *f) {
     f->cancelled = fv_ll_leave(f, FV_CANCELLED);
 }
 
-/* Before anything may leave: nothing is allocated yet. */
+/* Sets the pointers of HEAP buffers to NULL, before any code that may leave and then frees them. */
 static void clear_heap(fv_ll_fn *f) {
     const fv_program *p = f->m->program;
     for (int i = 0; i < p->memory.nbuffers; i++) {
@@ -120,7 +120,7 @@ static void emit_body(fv_ll_module *m, LLVMValueRef fn) {
     leave_run(&f);
 }
 
-/* The run that callers see asks the CPU first, with instructions that each CPU has. */
+/* Emits the run that callers see: it checks the CPU first, with instructions that every CPU has. */
 static void emit_guard(fv_ll_module *m, LLVMValueRef fn, LLVMValueRef body, LLVMValueRef cpu) {
     fv_ll_fn f;
     fv_ll_begin(&f, m, fn);

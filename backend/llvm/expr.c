@@ -7,8 +7,8 @@
 
 #include "backend/llvm/emit.h"
 
-/* Never two calls of it in one expression of C: the order of evaluation is the order of the code,
- * which must not depend on the compiler that compiled us. */
+/* The value of argument i. Must not be called twice in one C expression: the order of the emitted
+ * code is the order of the calls, which C leaves to the compiler. */
 static LLVMValueRef arg(fv_ll_fn *f, const fv_expr *x, int i) {
     return fv_ll_expr(f, x->arg[i]);
 }
@@ -134,7 +134,7 @@ static LLVMValueRef blocks(fv_ll_fn *f, const fv_expr *x) {
     return LLVMBuildShuffleVector(f->b, a, b, LLVMConstVector(lane, (unsigned)lanes), "");
 }
 
-/* Tasks of one kernel may set the error word at the same time; they all write the same. */
+/* Several tasks may set the error word at the same time; all of them write the same value. */
 static LLVMValueRef require(fv_ll_fn *f, const fv_expr *x) {
     LLVMValueRef ok = arg(f, x, 0), all = ok;
     if (!f->error) {

@@ -1,4 +1,4 @@
-/* function.c - functions, blocks and the small verbs of emission. */
+/* function.c - functions, blocks and small helpers for emitting code. */
 #include <assert.h>
 #include <string.h>
 
@@ -35,7 +35,8 @@ int fv_ll_lanes_of(LLVMValueRef x) {
 
 /* ---- functions ---- */
 
-/* An attribute that this LLVM does not know is left away: all of them only help. */
+/* Adds an attribute. One that this version of LLVM does not know is omitted, since attributes only
+ * help optimization. */
 void fv_ll_attr(fv_ll_module *m, LLVMValueRef fn, unsigned at, const char *name) {
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
     if (kind)
@@ -48,7 +49,8 @@ static void text_attr(fv_ll_module *m, LLVMValueRef fn, const char *name, const 
     LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, a);
 }
 
-/* What runs before the CPU is known to have the target's features must not use them. */
+/* Sets the CPU of a function. Code that runs before the CPU was checked must not use the target's
+ * features. */
 static void set_cpu(fv_ll_module *m, LLVMValueRef fn, bool baseline) {
     bool x86 = strncmp(m->machine.triple, "x86_64", 6) == 0,
          arm = strncmp(m->machine.triple, "aarch64", 7) == 0;
@@ -57,7 +59,7 @@ static void set_cpu(fv_ll_module *m, LLVMValueRef fn, bool baseline) {
     const char *features = baseline ? "" : m->target->features;
     if (*cpu)
         text_attr(m, fn, "target-cpu", cpu);
-    if (*features || baseline) /* a function without them has those of the module */
+    if (*features || baseline) /* a function without these attributes has those of the module */
         text_attr(m, fn, "target-features", features);
 }
 
@@ -74,7 +76,7 @@ LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
     return fn;
 }
 
-/* Builders are the module's, so that they are freed on every way out. */
+/* Builders belong to the module, so that they are freed however emission ends. */
 static LLVMBuilderRef next_builder(fv_ll_module *m) {
     FV_HOLDS(m->session, m->builders.n < FV_LL_BUILDERS);
     LLVMBuilderRef *b = &m->builders.all[m->builders.n++];

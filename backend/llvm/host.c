@@ -1,4 +1,4 @@
-/* host.c - the statements of host programs: arguments of the caller and reports to it, checks,
+/* host.c - statements of host programs: reads of the caller's arguments, reports to it, checks,
  * launches, allocations. */
 #include "backend/llvm/host.h"
 
@@ -9,7 +9,7 @@ LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field) {
     return LLVMBuildLoad2(f->b, type, fv_ll_element(f, f->m->types.size, f->host->env, field), "");
 }
 
-/* env->member(env->user, ...): the first of the arguments is set here. */
+/* Calls a function of the env, env->member(env->user, ...). args[0] is set here. */
 static LLVMValueRef call_env(fv_ll_fn *f, int member, LLVMTypeRef result, LLVMValueRef *args,
                              unsigned n) {
     LLVMTypeRef types[4];
@@ -34,7 +34,7 @@ LLVMBasicBlockRef fv_ll_leave(fv_ll_fn *f, int status) {
     return *block;
 }
 
-/* Goes there where c is true. */
+/* Branches to `leave` if c is true. */
 static void leave_if(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef leave) {
     LLVMBasicBlockRef next = fv_ll_block(f, "ok");
     fv_ll_branch_unlikely(f, c, leave, next);
@@ -67,7 +67,7 @@ static LLVMValueRef is_aligned(fv_ll_fn *f, LLVMValueRef p, int align) {
     return LLVMBuildAnd(f->b, LLVMBuildIsNotNull(f->b, p, ""), LLVMBuildIsNull(f->b, rest, ""), "");
 }
 
-/* Is an output NULL, or the input that it is the state of? */
+/* Is an output NULL, or the same pointer as the input that it is the state of? */
 static LLVMValueRef is_same(fv_ll_fn *f, int output) {
     LLVMValueRef given = pointer(f, &(fv_read){.of = FV_ARG_OUTPUTS, .at = output});
     LLVMValueRef input = pointer(
@@ -90,7 +90,7 @@ static LLVMValueRef value(fv_ll_fn *f, const fv_read *r) {
     case FV_ARG_BYTES: return LLVMBuildIntCast2(f->b, array, m->types.i64, 0, "");
     case FV_ARG_ENV: return LLVMBuildIntCast2(f->b, fv_ll_env_field(f, r->at), m->types.i64, 0, "");
     case FV_ARG_MOST: return fv_ll_int(m, m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX);
-    default: return LLVMConstInt(m->types.i1, 1, 0); /* the CPU: entry.c asks it */
+    default: return LLVMConstInt(m->types.i1, 1, 0); /* entry.c checks the CPU */
     }
     return LLVMBuildLoad2(f->b, m->types.i64, at, "");
 }
@@ -163,7 +163,8 @@ static LLVMValueRef arg_slot(fv_ll_fn *f, fv_ll_kernel *k) {
     return slot;
 }
 
-/* Buffers, dims, state; room for the task. The dims become known as variables of the kernel. */
+/* The arguments of a launch: buffers, dims, state, and room for the task. The dims become variables
+ * of the kernel. */
 static LLVMValueRef *launch_args(fv_ll_fn *f, const fv_stmt *s) {
     const fv_kernel *k = s->call.kernel;
     int n = 0;
@@ -191,7 +192,7 @@ static void call_tasks(fv_ll_fn *f, fv_ll_kernel *k, LLVMValueRef *args, LLVMVal
     LLVMBuildCall2(f->b, type, f->host->launch, call, 5, "");
 }
 
-/* env->trace(user, launch, end), if there is one. */
+/* Calls env->trace(user, launch, end), if it is not NULL. */
 static void trace(fv_ll_fn *f, const fv_stmt *s, int end) {
     LLVMBasicBlockRef call = fv_ll_block(f, "trace"), next = fv_ll_block(f, "traced");
     fv_ll_branch_unlikely(f, LLVMBuildIsNotNull(f->b, fv_ll_env_field(f, FV_ENV_TRACE), ""), call,
@@ -226,7 +227,7 @@ static void launch(fv_ll_fn *f, const fv_stmt *s) {
                  f->host->out);
 }
 
-/* One task after the other. */
+/* Calls the task for all numbers in order. */
 static void call_serially(fv_ll_fn *f, LLVMValueRef task, LLVMValueRef arg, LLVMValueRef n,
                           LLVMValueRef down) {
     LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b), body = fv_ll_block(f, "task"),
@@ -288,7 +289,7 @@ void fv_ll_release(fv_ll_fn *f, const fv_buf *b) {
 static void allocate(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef bytes = fv_ll_expr(f, s->x);
     int64_t most = f->m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX;
-    /* those below 0, too */
+    /* as unsigned number, so that negative ones are too large as well */
     fail_if(f, LLVMBuildICmp(f->b, LLVMIntUGE, bytes, fv_ll_int(f->m, most), ""), FV_TOO_LARGE);
     LLVMBasicBlockRef some = fv_ll_block(f, "alloc"), next = fv_ll_block(f, "allocated");
     LLVMValueRef none = LLVMBuildICmp(f->b, LLVMIntEQ, bytes, fv_ll_int(f->m, 0), "");
@@ -324,6 +325,6 @@ void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s) {
     case FV_S_ALLOC: allocate(f, s); return;
     case FV_S_FREE: fv_ll_release(f, s->buf); return;
     case FV_S_SETDIM: tell(f, s); return;
-    default: return; /* block.c does these */
+    default: return; /* other statements are emitted in block.c */
     }
 }

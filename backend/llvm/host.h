@@ -1,31 +1,33 @@
-/* host.h - private: what the statements of a host program refer to, within the run. */
+/* host.h - the values that statements of a host program refer to; private to this folder. */
 #ifndef FV_BACKEND_LLVM_HOST_H
 #define FV_BACKEND_LLVM_HOST_H
 
 #include "backend/llvm/emit.h"
 
 struct fv_ll_host {
-    /* what the entry was given; NULL: it has no such parameter */
+    /* the arguments of the entry point; NULL: it has no such parameter */
     LLVMValueRef argument[FV_ARG_ENV + 1];
-    LLVMValueRef env;     /* words: the caller's, as far as it goes; never NULL */
-    LLVMValueRef weights; /* where they begin in the caller's file; NULL: they are in the object */
-    /* of type state_type: passed to kernels; the entry returns its error word */
+    LLVMValueRef env; /* a copy of the caller's env as words, never NULL */
+    /* address of the weights in the caller's file; NULL: they are in the object */
+    LLVMValueRef weights;
+    /* struct of state_type, passed to kernels; the entry point returns its error word */
     LLVMValueRef state;
-    LLVMValueRef launch;                     /* function: (env, task, args, n, descending) */
-    LLVMBasicBlockRef out;                   /* the way out */
-    LLVMBasicBlockRef fail[FV_INTERNAL + 1]; /* per status, made when needed */
-    /* fv_buf -> address of an input or output, after MEMORY; for a HEAP buffer: the variable with
+    LLVMValueRef launch;   /* function (env, task, args, n, descending) that runs tasks */
+    LLVMBasicBlockRef out; /* the block that leaves the entry point */
+    /* for each status the block that leaves with it, made when it is needed */
+    LLVMBasicBlockRef fail[FV_INTERNAL + 1];
+    /* fv_buf -> address of an input or output, set by MEMORY; for a HEAP buffer the variable with
      * its address */
     fv_ptrmap places;
     fv_ptrmap args; /* fv_ll_kernel -> slot of its arguments */
 };
 
-LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field); /* FV_ENV_ */
-/* Where a statement goes that leaves with the status. */
+LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field); /* field: an FV_ENV_ number */
+/* The block that leaves with this status. */
 LLVMBasicBlockRef fv_ll_leave(fv_ll_fn *f, int status);
-/* Frees a HEAP buffer if it is there. */
+/* Frees a HEAP buffer if it is allocated. */
 void fv_ll_release(fv_ll_fn *f, const fv_buf *b);
-/* The function that calls a task n times, through the caller's parallel_for if there is one. */
+/* Emits the function that runs n tasks, through the caller's parallel_for if there is one. */
 LLVMValueRef fv_ll_launcher(fv_ll_module *m);
 
 #endif

@@ -1,8 +1,8 @@
-/* jit.c - code in memory: an object, given to ORC instead of being written to a file.
+/* jit.c - code in memory: an object that is given to ORC instead of being written to a file.
  *
- * Constants stay where they are; those that are not aligned well are copied once. The object
- * reaches them through a table of addresses, which is filled in after loading: so it can be kept,
- * and loaded again where they lie elsewhere. */
+ * Constants are used where they are in memory; small ones that are not well aligned are copied
+ * once. The object refers to them through a table of addresses, which is set after loading, so that
+ * the object can be stored and loaded again when the constants are elsewhere. */
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Target.h>
 #include <pthread.h>
@@ -16,9 +16,9 @@
 struct fv_jit {
     LLVMOrcLLJITRef jit;
     const fv_model *model;
-    void **copies; /* of constants; NULL where they are used in place */
+    void **copies; /* copies of constants; NULL: the constant is used in place */
     int ncopies;
-    void *object; /* NULL: whoever loaded it has it */
+    void *object; /* the object; NULL: the caller has it */
     size_t object_bytes;
     fv_jit_times times;
 };
@@ -50,9 +50,11 @@ void fv_jit_free(fv_jit *j) {
 
 /* ---- constants ---- */
 
-enum { LARGE = 1 << 20 }; /* bytes: that do not cross cache lines is not worth having them twice */
+/* bytes of a constant from which a better alignment is not worth a copy */
+enum { LARGE = 1 << 20 };
 
-/* Small constants are moved to where vectors of them do not cross cache lines. */
+/* The address of a constant. Small constants are copied to an aligned address, where vectors of
+ * them do not cross cache lines. */
 static const void *copy_constant(fv_session *s, const fv_constant *c, void **copy) {
     if (c->bytes == 0 || c->bytes >= LARGE || (uintptr_t)c->data % FV_BUFFER_ALIGN == 0)
         return c->data;
@@ -79,7 +81,7 @@ static const void **place_constants(fv_jit *j, fv_session *s, fv_arena *a, const
 
 /* ---- ORC ---- */
 
-/* Code for this machine needs no other target: LLVM would take its time to make them all known. */
+/* Initializes LLVM's target for this machine only; initializing all takes time. */
 static void initialize_native(void) {
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
@@ -94,7 +96,7 @@ static bool jit_error(fv_session *s, const char *name, LLVMErrorRef error) {
     return false;
 }
 
-/* The address of "NAME_what". */
+/* Finds the address of the symbol "NAME_what". */
 static bool look_up(fv_jit *j, fv_session *s, fv_arena *a, const char *name, const char *what,
                     uintptr_t *at) {
     LLVMOrcExecutorAddress found = 0;
@@ -113,7 +115,7 @@ static bool make_lljit(fv_jit *j, fv_session *s, const char *name) {
     return jit_error(s, name, error);
 }
 
-/* What kernels may call. */
+/* Defines the library functions that kernels may call. */
 static bool define_library(fv_jit *j, fv_session *s, fv_arena *a, const char *name) {
     LLVMOrcCSymbolMapPair pairs[FV_LIBRARY_FNS];
     size_t n = 0;

@@ -1,8 +1,7 @@
-/* kernel.c - a function per kernel, and one beside it that unpacks arguments for parallel_for.
+/* kernel.c - emits a function for each kernel, and one that unpacks arguments for parallel_for.
  *
  *   void NAME(ptr buffers ..., i64 dims ..., ptr state, i64 task)
- *   void NAME.task(ptr args, i64 task)
- */
+ *   void NAME.task(ptr args, i64 task) */
 #include <string.h>
 
 #include "backend/llvm/emit.h"
@@ -31,14 +30,16 @@ static void declare_types(fv_ll_module *m, fv_ll_kernel *k) {
 }
 
 void fv_ll_buf_attrs(fv_ll_module *m, LLVMValueRef fn, unsigned param, const fv_buf *b) {
-    if (b->role != FV_BUF_INOUT) /* program_verify.c: what is written is given once */
+    /* no other parameter overlaps a buffer that is written (program_verify.c) */
+    if (b->role != FV_BUF_INOUT)
         fv_ll_attr(m, fn, param + 1, "noalias");
     if (b->role == FV_BUF_IN)
         fv_ll_attr(m, fn, param + 1, "readonly");
     fv_ll_attr(m, fn, param + 1, "nocapture");
 }
 
-/* A function of a library is given the pointers: nothing is said of those. */
+/* Sets attributes of parameters; none if the kernel calls a library function, which gets the
+ * pointers. */
 static void param_attrs(fv_ll_module *m, fv_ll_kernel *k) {
     int nbufs = k->kernel->nbufs, state = nbufs + k->kernel->ndims;
     for (int i = 0; i < nbufs && !fv_kernel_calls(k->kernel); i++)
@@ -80,7 +81,7 @@ static void bind_params(fv_ll_fn *f, const fv_kernel *k) {
         *fv_ptrmap_at(&f->vars, k->task) = task;
 }
 
-/* What a kernel shares with the run: struct { ptr cancel; i32 error; }. */
+/* Makes the struct that a kernel shares with the run accessible: { ptr cancel; i32 error; }. */
 static void bind_state(fv_ll_fn *f, LLVMValueRef state) {
     name_param(state, "state");
     f->error = LLVMBuildStructGEP2(f->b, f->m->types.state, state, 1, "");
@@ -96,7 +97,8 @@ static void leave_cancelled(fv_ll_fn *f) {
     LLVMBuildRetVoid(f->b);
 }
 
-/* Where a program is several modules, they know each other's functions by name. */
+/* Declares the functions of a kernel. If a program is divided into several modules, they refer to
+ * each other's functions by name. */
 static void declare_functions(fv_ll_module *m, fv_ll_kernel *k) {
     const char *name = k->kernel->name;
     fv_ll_linkage linkage = m->part.of ? FV_LL_EXPORTED : FV_LL_INTERNAL;

@@ -1,5 +1,5 @@
-/* link.c - shared libraries: ld.lld links for every target; without it, the compiler of this
- * machine links for this machine. */
+/* link.c - links shared libraries: ld.lld for every target; without it, the compiler of this
+ * machine for this machine only. */
 #include "backend/llvm/link.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@ extern char **environ;
 
 /* ---- running a program ---- */
 
-enum { WORDS = 1024 }; /* what is kept of what a linker says: its first line */
+enum { WORDS = 1024 }; /* bytes that are kept of the linker's messages */
 
 /* Must not allocate from an arena: the child process would be left running. The remaining output of
  * the child is read and dropped, so that the child does not block. */

@@ -1,4 +1,4 @@
-/* link.h - private: runs a linker. */
+/* link.h - runs a linker; private to this folder. */
 #ifndef FV_BACKEND_LLVM_LINK_H
 #define FV_BACKEND_LLVM_LINK_H
 
@@ -7,10 +7,10 @@
 typedef struct fv_link_job {
     const fv_target *target;
     const char *object, *output, *soname;
-    const char *alias; /* "ALIAS=SYMBOL": exported too */
+    const char *alias; /* "ALIAS=SYMBOL": a second name of a symbol, which is exported, too */
 } fv_link_job;
 
-/* Makes a shared library of one object. NULL, or what went wrong, in the arena. */
+/* Links one object to a shared library. Returns NULL, or what went wrong, in the arena. */
 const char *fv_link_shared(fv_arena *a, const fv_link_job *job);
 
 #endif

@@ -14,23 +14,23 @@
 #include "backend/consumer/weights.h"
 
 #ifndef FV_HAVE_LLVM
-#define FV_HAVE_LLVM 0 /* the build was configured without: nothing below is defined */
+#define FV_HAVE_LLVM 0 /* this build is configured without LLVM, and nothing below is defined */
 #endif
 
 typedef enum {
-    FV_LLVM_OBJ, /* NAME.o, relocatable: code and weights */
-    /* libNAME.so: exports NAME_model, NAME_run, NAME_plan, and fovea_model, which is NAME_model:
-     * for whoever loads it and does not know the name */
+    FV_LLVM_OBJ, /* NAME.o: a relocatable object with code and weights */
+    /* libNAME.so: exports NAME_model, NAME_run, NAME_plan, and fovea_model, which equals NAME_model
+     * and serves loaders that do not know the name */
     FV_LLVM_SO,
-    FV_LLVM_LIB, /* libNAME.a, of one object */
+    FV_LLVM_LIB, /* libNAME.a, which contains one object */
     FV_LLVM_IR,  /* text of the module after its passes; weights are a declaration */
     FV_LLVM_ASM, /* assembly; weights are a declaration */
 } fv_llvm_kind;
 
 typedef struct fv_llvm_options {
-    int level;          /* 0 ... 3; changes no bit of a result */
-    bool small;         /* functions of fewer bytes where that costs little time; nor does this */
-    const char *soname; /* SO: NULL: the last part of the path */
+    int level;  /* optimization level 0 to 3; no result depends on it */
+    bool small; /* prefer short functions where that costs little time; no result depends on it */
+    const char *soname; /* of a shared library; NULL: the last part of the path */
     /* AUTO: in the object, above 1 GiB in a file; IR and ASM only declare them. OBJECT: for IR and
      * ASM an object next to the text. FILE: a file next to the output */
     fv_weights_kind weights;
@@ -42,33 +42,33 @@ typedef struct fv_llvm_options {
 bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
                    const char *path) FV_MUST_USE;
 
-/* What AUTO means for the program. */
+/* The kind that AUTO stands for. */
 fv_weights_kind fv_llvm_weights(const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind);
 /* The path of the weights file next to `path`: X.weights, X_weights.o; NULL: there is none. */
 const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm_options *o,
                                  fv_llvm_kind kind, const char *path);
 
-/* Code in memory, of a program whose target runs on this machine. The program and its constants
+/* Code in memory for a program whose target runs on this machine. The program and its constants
  * must outlive it. NULL after a diagnostic. */
 typedef struct fv_jit fv_jit;
 fv_jit *fv_jit_new(fv_session *s, const fv_program *p, const fv_llvm_options *o);
-/* The objects that it was loaded from, valid as long as the JIT; NULL after fv_jit_load. */
+/* The objects from which it was loaded, valid as long as the JIT; NULL after fv_jit_load. */
 const void *fv_jit_object(const fv_jit *j, size_t *bytes);
-/* Loads such objects again, here or in another process of the same machine and the same Fovea; they
- * are trusted.
- *  name       of the program
- *  constants  where each constant of the program lies now; they must outlive the JIT, the array
- *             need not
- *  NULL after a diagnostic. */
+/* Loads such objects again, in this or another process on the same machine with the same build of
+ * Fovea. Their content is trusted.
+ *   name       of the program
+ *   constants  the present address of each constant; the constants must outlive the JIT, the array
+ *              need not
+ * NULL after a diagnostic. */
 fv_jit *fv_jit_load(fv_session *s, const char *name, const void *object, size_t bytes,
                     const void *const *constants, int nconstants);
-/* Its table, valid as long as the JIT; any thread may run it. */
+/* The table of the model, valid as long as the JIT. Any thread may use it. */
 const fv_model *fv_jit_model(const fv_jit *j);
 void fv_jit_free(fv_jit *j);
-/* Milliseconds that making it took, by step. */
+/* Milliseconds that each phase of making it took. */
 typedef struct fv_jit_times {
-    double emit, code, load; /* LLVM IR; its passes and machine code; linking it in memory */
-    int parts;               /* that could be made at the same time */
+    double emit, code, load; /* emitting LLVM IR; LLVM's passes and code generation; loading */
+    int parts;               /* number of modules that were compiled concurrently */
 } fv_jit_times;
 fv_jit_times fv_jit_times_of(const fv_jit *j);
 

@@ -1,7 +1,8 @@
 /* memory.c - buffers and tiles: strides, LOAD, GUARD, STORE, TILE.
  *
- * Memory of buffers is row-major and aligned to its element; a bool is a byte there. Addresses are
- * computed with wrapping arithmetic: that of a guarded element may lie anywhere, it is not used. */
+ * Buffers are row-major and aligned to their element; a bool in a buffer is a byte. Addresses are
+ * computed with wrapping arithmetic, since the address of a guarded element may be invalid if it is
+ * not used. */
 #include <llvm/Config/llvm-config.h>
 
 #include "backend/consumer/consumer.h"
@@ -29,7 +30,8 @@ void fv_ll_add_buf(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr) {
     *fv_ptrmap_at(&f->bufs, b) = describe(f, b, ptr);
 }
 
-/* A host program seldom looks into its buffers: their strides are computed where it does. */
+/* The LLVM buffer of b. Host programs seldom access buffers, so their strides are computed at each
+ * access. */
 static const fv_ll_buf *find_buf(fv_ll_fn *f, const fv_buf *b) {
     const fv_ll_buf *known = fv_ptrmap_get(&f->bufs, b);
     if (known)
@@ -42,7 +44,8 @@ static const fv_ll_buf *find_buf(fv_ll_fn *f, const fv_buf *b) {
 
 /* ---- addresses ---- */
 
-/* The distance from the first element, in elements: a vector where some index is one. */
+/* The offset of the element from the first one, counted in elements; a vector if an index is
+ * one. */
 static LLVMValueRef linear_index(fv_ll_fn *f, const fv_buf *b, const fv_ll_buf *known,
                                  fv_expr *const *index) {
     LLVMValueRef sum = NULL;
@@ -66,7 +69,8 @@ static LLVMValueRef linear_index(fv_ll_fn *f, const fv_buf *b, const fv_ll_buf *
     return sum ? sum : fv_ll_int(f->m, 0);
 }
 
-/* The address of an element or of the first of a run; a vector of addresses for a gather. */
+/* The address of an element, or of the first one of consecutive elements; a vector of addresses for
+ * a gather. */
 static LLVMValueRef address(fv_ll_fn *f, const fv_buf *b, fv_expr *const *index) {
     const fv_ll_buf *known = find_buf(f, b);
     LLVMTypeRef step = fv_ll_mem_type(f->m, (fv_elem)b->elem, b->lanes);
@@ -74,7 +78,8 @@ static LLVMValueRef address(fv_ll_fn *f, const fv_buf *b, fv_expr *const *index)
     return LLVMBuildGEP2(f->b, step, known->ptr, &at, 1, "");
 }
 
-/* Tiles are ours, and aligned to all of their vectors. */
+/* The alignment of an access in bytes. Vectors of tiles are aligned as a whole, since we allocate
+ * them. */
 static unsigned alignment(const fv_buf *b, int lanes) {
     unsigned bytes = (unsigned)fv_elem_storage_bytes((fv_elem)b->elem);
     return b->role == FV_BUF_TILE && lanes == b->lanes ? bytes * b->lanes : bytes;
@@ -137,7 +142,7 @@ static LLVMValueRef masked_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, 
     return from_memory(f, (fv_elem)b->elem, masked(f, b, name, types, 0, args));
 }
 
-/* A scalar condition is a branch: what it guards is not touched. */
+/* A load under a scalar condition, as a branch, so that memory is not touched if it is false. */
 static LLVMValueRef branched_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef c,
                                   LLVMValueRef otherwise, int lanes) {
     LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b);
@@ -165,8 +170,8 @@ static LLVMValueRef gather(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
 
 static LLVMValueRef guarded(fv_ll_fn *f, const fv_expr *x, LLVMValueRef ptr) {
     const fv_buf *b = x->u.buf;
-    /* one condition for all lanes is a branch: a masked load from where no memory is takes an
-     * assist */
+    /* one condition for all lanes becomes a branch; a masked load from an invalid address would be
+     * very slow */
     const fv_expr *cond = x->arg[b->rank];
     LLVMValueRef c = fv_ll_expr(f, cond->op == FV_X_SPLAT ? cond->arg[0] : cond);
     LLVMValueRef otherwise = fv_ll_expr(f, x->arg[b->rank + 1]);
@@ -192,7 +197,7 @@ LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x) {
 
 static void masked_store(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef x,
                          LLVMValueRef mask) {
-    bool scatters = fv_ll_lanes_of(ptr) > 1; /* in order of the lanes */
+    bool scatters = fv_ll_lanes_of(ptr) > 1; /* lanes are stored in order */
     LLVMValueRef v = to_memory(f, (fv_elem)b->elem, x);
     LLVMTypeRef types[] = {LLVMTypeOf(v), LLVMTypeOf(ptr)};
     LLVMValueRef args[] = {v, ptr, mask};
@@ -235,7 +240,7 @@ void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef ptr = address(f, s->buf, s->index);
     LLVMTypeRef type = LLVMTypeOf(ptr);
     LLVMValueRef args[] = {ptr, LLVMConstInt(f->m->types.i32, 0, 0),
-                           /* to read, how near, data */
+                           /* for reading, the locality, data cache */
                            LLVMConstInt(f->m->types.i32, 4 - (unsigned)s->cache, 0),
                            LLVMConstInt(f->m->types.i32, 1, 0)};
     fv_ll_intrinsic(f, "llvm.prefetch", 1, &type, 4, args);

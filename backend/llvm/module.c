@@ -1,4 +1,5 @@
-/* module.c - a module from its first type to its object code: target machine, passes, emission. */
+/* module.c - a module from its types to its object code: target machine, passes, code
+ * generation. */
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/Target.h>
@@ -22,7 +23,8 @@ void fv_ll_fault(fv_ll_module *m, const char *format, ...) {
     va_end(args);
 }
 
-/* Below this one there are frames of LLVM: it only notes. */
+/* The handler of LLVM's diagnostics. Frames of LLVM are on the stack, so it only records the
+ * text. */
 static void on_diagnostic(LLVMDiagnosticInfoRef info, void *ctx) {
     if (LLVMGetDiagInfoSeverity(info) != LLVMDSError)
         return;
@@ -60,7 +62,8 @@ static bool make_machine(fv_ll_module *m) {
                                                  LLVMCodeGenLevelAggressive};
     LLVMTargetRef target;
     char *error = NULL;
-    /* Not normalised, "thumbv7em-none-eabihf" has no environment; generic is of this machine. */
+    /* the triple is normalised, since "thumbv7em-none-eabihf" lacks the vendor; the target generic
+     * is this machine */
     m->machine.triple =
         *t->triple ? LLVMNormalizeTargetTriple(t->triple) : LLVMGetDefaultTargetTriple();
     if (LLVMGetTargetFromTriple(m->machine.triple, &target, &error)) {
@@ -98,7 +101,8 @@ static void make_types(fv_ll_module *m) {
     m->types.state = LLVMStructTypeInContext(c, state, 2, 0);
 }
 
-/* RISC-V objects say which registers carry floats; the triple does not. */
+/* Sets the ABI of RISC-V objects, which says which registers hold floats and does not follow from
+ * the triple. */
 static void set_abi(fv_ll_module *m) {
     if (strncmp(m->machine.triple, "riscv64", 7) != 0)
         return;
@@ -127,7 +131,8 @@ static bool place_weights(fv_ll_module *m) {
            fv_error(m->session, "program %s: the size of its constants overflows", p->name);
 }
 
-/* Not constant and visible from outside: nobody may take its zeros for what it holds. */
+/* Declares the table of addresses of constants. It is not constant and is visible from outside, so
+ * that LLVM does not use its initial zeros. */
 static void declare_table(fv_ll_module *m) {
     LLVMTypeRef type = LLVMArrayType(m->types.ptr, (unsigned)m->program->memory.nconstants);
     m->weights.at =
@@ -137,7 +142,7 @@ static void declare_table(fv_ll_module *m) {
 }
 
 static void declare_weights(fv_ll_module *m) {
-    /* the run asks for them, no kernel does */
+    /* constants that only the run needs, and no kernel */
     if (m->program->memory.nconstants == 0 || m->weights.file || m->part.number != 0)
         return;
     if (m->mode.resident) {
@@ -288,7 +293,7 @@ LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind) {
         return module_text(m);
     LLVMMemoryBufferRef code =
         make_code(m, kind == FV_LLVM_ASM ? LLVMAssemblyFile : LLVMObjectFile);
-    return fv_ll_report(m) ? code : NULL; /* there is none where something was noted */
+    return fv_ll_report(m) ? code : NULL; /* there is no code if an error was recorded */
 }
 
 LLVMMemoryBufferRef fv_ll_make_object(fv_ll_module *m) {

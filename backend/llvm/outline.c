@@ -1,6 +1,6 @@
-/* outline.c - a block of a kernel as a function of its own, which can use all registers: otherwise
- * values of the code around it, such as the constants of an epilogue, would occupy some of them,
- * and the innermost loop would spill vectors. */
+/* outline.c - makes a function of an outlined block of a kernel, which can then use all registers.
+ * Within the kernel, values of the surrounding code, such as constants of an epilogue, would occupy
+ * some, and the innermost loop would spill vectors. */
 #include <string.h>
 
 #include "backend/consumer/outline.h"
@@ -9,7 +9,7 @@
 typedef struct outliner {
     fv_ll_fn *around, inside;
     fv_outline takes;
-    /* buffers, the error word if one is needed, variables that are no constants */
+    /* buffers, the error word if it is needed, and variables that are no constants */
     LLVMValueRef *args;
     unsigned n;
 } outliner;
@@ -37,7 +37,7 @@ static LLVMTypeRef type_of(const outliner *o) {
     return LLVMFunctionType(o->around->m->types.none, types, o->n, 0);
 }
 
-/* Variables first: the strides of buffers are computed from them. */
+/* Binds the parameters; variables before buffers, whose strides are computed from them. */
 static void bind_params(outliner *o, LLVMValueRef fn) {
     fv_ll_fn *in = &o->inside;
     unsigned at = (unsigned)o->takes.nbufs;

@@ -1,9 +1,9 @@
-/* parts.c - code in memory, made by several threads: the kernels of a program are dealt out to
- * modules, each in a context of its own.
+/* parts.c - code in memory that several threads compile: the kernels of a program are distributed
+ * over modules, each with a context of its own.
  *
- * How they are dealt out follows from the program alone, and so do the objects. Emitting is a small
- * part of the work and asks the session for memory: that is done here, one module after the
- * other. */
+ * The distribution depends on the program only, and therefore so do the objects. Emitting LLVM IR
+ * takes little of the time and allocates from the session, so this thread does it for one module
+ * after the other. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -11,7 +11,8 @@
 
 #include "backend/llvm/emit.h"
 
-/* Statements, as a module costs a millisecond whatever is in it. */
+/* Fewest statements for which another module is worthwhile, since a module costs about a
+ * millisecond. */
 #define WORTH_A_PART 150
 
 /* ---- dealing out ---- */
@@ -27,7 +28,7 @@ typedef struct load {
     int kernel, statements;
 } load;
 
-/* The largest first; of equal ones the one that comes first. */
+/* Orders kernels by size, the largest first; equal ones by number. */
 static int by_size(const void *a, const void *b) {
     const load *x = a, *y = b;
     return x->statements != y->statements ? y->statements - x->statements : x->kernel - y->kernel;
@@ -41,8 +42,8 @@ static int least(const int *sum, int n) {
     return at;
 }
 
-/* Each kernel goes where the least is so far. The first part starts with the run, which has a
- * statement for a launch. */
+/* Assigns each kernel to the module with the fewest statements so far. Module 0 begins with the
+ * statements of the run and the plan. Returns the number of modules. */
 static int deal_out(fv_arena *a, const fv_program *p, unsigned char *part_of) {
     load *all = FV_NEW(a, load, p->nkernels + 1);
     int sum[FV_LL_MOST_PARTS] = {count_statements(&p->host.body) + count_statements(&p->host.plan)},
@@ -92,7 +93,7 @@ static void *compile_some(void *arg) {
     return NULL;
 }
 
-/* Where the number is not known, it is above 1024. */
+/* The number of cores; more than 1024 are not counted. */
 static int cores(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) ? FV_LL_MOST_PARTS : CPU_COUNT(&set);

@@ -1,4 +1,5 @@
-/* table.c - the table of a model (fv_model) as constant data, and the function that returns it. */
+/* table.c - emits the table of a model (fv_model) as constant data, and the function that returns
+ * it. */
 #include <llvm-c/Target.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ static LLVMValueRef number(fv_ll_module *m, int64_t value) {
     return LLVMConstInt(m->types.i32, (unsigned long long)value, 1);
 }
 
-/* An array of n values of one type; NULL where there are none. */
+/* An array of n values of one type; NULL if n is 0. */
 static LLVMValueRef list(fv_ll_module *m, LLVMValueRef *values, int n) {
     if (n == 0)
         return LLVMConstNull(m->types.ptr);
@@ -50,7 +51,7 @@ static LLVMValueRef structures(fv_ll_module *m, const void *s, const fv_member *
     return list(m, all, n);
 }
 
-/* code: the next function; moved on. */
+/* The initialiser of a member. code: the next function; advanced when it is used. */
 static LLVMValueRef member(fv_ll_module *m, const void *s, const fv_member *x,
                            const LLVMValueRef **code) {
     switch (x->kind) {
@@ -66,7 +67,7 @@ static LLVMValueRef member(fv_ll_module *m, const void *s, const fv_member *x,
     case FV_MEMBER_CODE: return *(*code)++;
     case FV_MEMBER_SIZE: break;
     }
-    return number(m, 0); /* known when all members are */
+    return number(m, 0); /* set when all members are known */
 }
 
 static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const void *s,

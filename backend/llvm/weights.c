@@ -1,8 +1,8 @@
-/* weights.c - the constants of a program as a section of its object.
+/* weights.c - adds the constants of the program to its object, as a section.
  *
- * LLVM writes the code, which refers to an undefined symbol NAME_weights. Here the object gets a
- * section .rodata.NAME, and the symbol becomes defined in it. The constants are written from where
- * they lie, each aligned to 64; nobody copies them. (Objects of weights alone:
+ * LLVM writes the code, which refers to an undefined symbol NAME_weights. This file adds a section
+ * .rodata.NAME and defines the symbol in it. Constants are written from where they are in memory
+ * without a copy, each aligned to 64 bytes. (Objects with weights only:
  * backend/consumer/weights_elf.c.) */
 #include <gelf.h>
 #include <libelf.h>
@@ -14,15 +14,15 @@ typedef struct object {
     fv_ll_module *m;
     Elf *elf;
     const char *section, *symbol;
-    size_t names; /* index of the section of section names */
+    size_t names; /* number of the section that contains the names of sections */
 } object;
 
 static bool elf_error(object *o, const char *path) {
     return fv_error(o->m->session, "%s: cannot add the weights: %s", path, elf_errmsg(-1));
 }
 
-/* Appends the section's name to the table of names: a copy, because LLVM's may not be written to.
- */
+/* Appends the section's name to a copy of the table of names, since LLVM's must not be changed.
+ * *at: its offset. */
 static bool add_name(object *o, size_t *at) {
     Elf_Scn *scn = elf_getscn(o->elf, o->names);
     Elf_Data *d = scn ? elf_getdata(scn, NULL) : NULL;
@@ -45,7 +45,7 @@ static bool add_constant(Elf_Scn *scn, const fv_constant *c) {
     Elf_Data *d = elf_newdata(scn);
     if (!d)
         return false;
-    d->d_buf = (void *)(uintptr_t)c->data; /* only read */
+    d->d_buf = (void *)(uintptr_t)c->data; /* libelf only reads it */
     d->d_size = c->bytes;
     d->d_align = FV_BUFFER_ALIGN;
     d->d_type = ELF_T_BYTE;
@@ -95,7 +95,7 @@ static bool define_symbol(object *o, size_t section) {
         s.st_size = o->m->weights.bytes;
         return gelf_update_sym(d, i, &s) != 0;
     }
-    return true; /* no kernel uses a constant */
+    return true; /* the object does not refer to the weights */
 }
 
 static bool extend(object *o) {

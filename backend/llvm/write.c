@@ -1,6 +1,5 @@
-/* write.c - writing files: objects, archives, shared libraries, text.
- *
- * Each file is written in the folder of its destination and renamed when it is complete. */
+/* write.c - writes objects, archives, shared libraries and text. Each file is written in the folder
+ * of its destination, and renamed when it is complete. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,12 +21,12 @@ typedef struct output {
     const fv_llvm_options *options;
     fv_llvm_kind kind;
     const char *path;
-    const char *staging; /* the folder in which files are made */
-    const char *object;  /* files in it; NULL: none */
+    const char *staging; /* the temporary folder */
+    const char *object;  /* paths of files in it; NULL: none */
     const char *whole;
-    const char *side;      /* the weights file next to it */
-    const char *side_path; /* where it goes; NULL: there is none */
-    int fd;                /* of the one that is open; -1: none */
+    const char *side;      /* path of the file with weights there */
+    const char *side_path; /* its final path; NULL: there is no such file */
+    int fd;                /* the open file; -1: none */
 } output;
 
 /* ---- files ---- */
@@ -36,7 +35,7 @@ static bool file_error(output *o, const char *what) {
     return fv_error(o->session, "%s: cannot %s: %s", o->path, what, strerror(errno));
 }
 
-/* A new file, to be renamed to its place. */
+/* Creates a file in the temporary folder. */
 static bool create(output *o, const char *name, const char **path) {
     if (!o->staging)
         o->staging = fv_staging_next_to(o->arena, o->path);
@@ -88,7 +87,8 @@ static bool write_object(output *o) {
 
 /* ---- archives ---- */
 
-/* A member header of the common ar format; no date, no owner: the same bytes every time. */
+/* Writes the header of a member of an archive (ar). It has no date and owner, so that the bytes are
+ * always the same. */
 static bool write_member(output *o, const char *name, int64_t bytes) {
     char h[61];
     snprintf(h, sizeof h, "%-16.16s%-12d%-6d%-6d%-8d%-10lld`\n", name, 0, 0, 0, 100644,
@@ -101,7 +101,8 @@ static void put_be32(unsigned char *p, uint32_t v) {
         p[i] = (unsigned char)(v >> (24 - 8 * i));
 }
 
-/* The index that linkers look symbols up in: count, offset of the member of each, names. */
+/* Writes the index of an archive, in which linkers look up symbols: the number of symbols, the
+ * offset of the member of each, and their names. */
 static bool write_index(output *o, uint32_t *member) {
     static const char *const parts[] = {"model", "plan", "run"};
     unsigned char index[4 + 3 * 4];
@@ -169,7 +170,7 @@ static bool write_shared(output *o) {
 /* ---- weights ---- */
 
 enum {
-    /* bytes that are put into an object where nobody asks for anything */
+    /* bytes of weights up to which they are written into the object by default */
     MOST_INSIDE = 1 << 30
 };
 
@@ -247,14 +248,15 @@ static bool write_kind(output *o) {
     return false;
 }
 
-/* The weights file first: code without its weights cannot be used. */
+/* Renames the files to their destinations, the weights first, since code without its weights cannot
+ * be used. */
 static bool rename_result(output *o) {
     if (o->side && rename(o->side, o->side_path) != 0)
         return file_error(o, "write");
     return rename(o->whole ? o->whole : o->object, o->path) == 0 || file_error(o, "write");
 }
 
-/* A code file must be self-contained: its user has no libraries for it. */
+/* Checks that no kernel calls a library function, since code in a file must be self-contained. */
 static bool calls_nothing(output *o, const fv_program *p) {
     const fv_kernel *k = fv_program_caller(p);
     return !k || fv_error(o->session,

@@ -1,4 +1,4 @@
-/* access.c - how expressions reach memory: along which axes loads run, and what is loaded. */
+/* access.c - see access.h. */
 #include "backend/lowering/access.h"
 
 #include <assert.h>
@@ -72,7 +72,7 @@ bool fv_x_is_row(const fv_expr *r, const fv_var *vector) {
     if (!vector || !fv_x_uses(r, vector))
         return true;
     if (fv_dim_is_const(k->dim) && k->dim->value < FV_CHAINS)
-        return false; /* a window */
+        return false; /* a window slides over the elements */
     for (int i = 0; i < r->u.red.nvars; i++)
         if (fv_x_runs_across(r->arg[0], r->u.red.vars[i], vector))
             return false;
@@ -117,7 +117,8 @@ static fv_expr *guard_all(fv_arena *a, fv_expr *x, fv_expr *c, fv_ptrmap *memo) 
     return y;
 }
 
-/* What a condition is made of is computed before it is known to hold. */
+/* Excludes the nodes of condition c from being guarded by it, since they are computed before it is
+ * known to hold. */
 static void leave(const fv_expr *c, fv_ptrmap *memo) {
     if (*fv_ptrmap_at(memo, c))
         return;

@@ -36,11 +36,11 @@ int fv_map_vector(const fv_definition *d);
 bool fv_x_is_checked(const fv_expr *x) FV_MUST_USE;
 /* Are the indices of the load computed without loads and without checks? */
 bool fv_x_is_plain(const fv_expr *load) FV_MUST_USE;
-/* The load in x under conversions; x itself if it is computed. */
+/* The load within x, which may be converted; x itself if it is no converted load. */
 const fv_expr *fv_x_stored(const fv_expr *x);
 /* Is x a load of a constant of the model, possibly converted? */
 bool fv_x_is_constant(const fv_expr *x) FV_MUST_USE;
-/* x with the conversions that are around `inner` in `outer`. */
+/* x with the conversions that `outer` applies to `inner`. */
 fv_expr *fv_x_as_stored(fv_arena *a, const fv_expr *outer, const fv_expr *inner, fv_expr *x);
 
 #endif

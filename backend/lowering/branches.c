@@ -52,14 +52,15 @@ fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t) {
     return fv_w_reshape(w, v, t->rank, t->dims);
 }
 
-/* Dims of the results that only the run tells: in each branch, as the results have them, and the
- * symbols bound to them. */
+/* The dims of the If's results that only the run knows: in the then-branch, in the else-branch, as
+ * declared by the results, and the symbols that are bound to them after the If. */
 typedef struct unknown {
     const fv_dim **then, **other, **dims, **symbols;
     int n, cap[4];
 } unknown;
 
-/* What the end has for a dim of a result; NULL after a diagnostic. */
+/* The dim of a result after the If, given the result's dim and those in both branches; NULL after a
+ * diagnostic. */
 static const fv_dim *dim_behind(fv_op *op, unknown *u, const fv_dim *d, const fv_dim *then,
                                 const fv_dim *other, const char *stem) {
     fv_arena *a = fv_op_module(op)->arena;
@@ -110,7 +111,7 @@ fv_op *fv_flatten_branch(fv_op *op) {
         types[n] = type_behind(op, &u, op->out[i], then->in[i]->type, other->in[i]->type);
         if (!types[n])
             return NULL;
-        if (!op->out[i]->nuses) /* its dims may be read nevertheless */
+        if (!op->out[i]->nuses) /* its dims may be used even if the value is not */
             continue;
         in[0][n] = then->in[i];
         in[1][n] = other->in[i];
@@ -144,7 +145,7 @@ fv_op *fv_flatten_branch(fv_op *op) {
 
 /* ---- what is legal ---- */
 
-typedef struct scope { /* A list of ops: main, a branch, or the body of a loop. */
+typedef struct scope { /* The list of ops of main, of a branch, or of the body of a loop. */
     const fv_op *mark;
     struct scope *outer;
     int depth;
@@ -156,7 +157,7 @@ static bool is_around(const scope *outer, const scope *s) {
     return s == outer;
 }
 
-/* The scope of what follows op; NULL after a diagnostic. */
+/* The scope of the op after op; NULL after a diagnostic. */
 static scope *scope_behind(fv_lowerer *l, const fv_op *op, scope *s) {
     const fv_opdef *around = s->mark ? s->mark->def : NULL;
     if (op->def == &fv_endif_def)
@@ -192,8 +193,8 @@ int fv_number_of(const fv_attr *symbols, const fv_dim *d) {
     return i;
 }
 
-/* A dim of a result: the dim of both branches, or a symbol that is bound to the dim of the branch
- * that ran. */
+/* Is d a legal dim of a result of an If? It must be equal to the dims in both branches, or be a
+ * symbol that is bound to the dim of the branch that ran. */
 static bool has_dim(const fv_op *middle, const fv_op *end, const fv_dim *d, const fv_dim *then,
                     const fv_dim *other) {
     const fv_attr *symbols = fv_op_find_attr(end, "symbols");
@@ -270,7 +271,8 @@ bool fv_is_made_in_block(const fv_op *op, const fv_value *v) {
     return false;
 }
 
-/* A value of its own, in memory of its own. */
+/* Is result i of the block computed within the block, in memory of its own, and returned only
+ * once? */
 static bool is_own(fv_lowerer *l, const fv_op *end, int i) {
     const fv_value *v = end->in[i];
     const fv_storage *s = fv_storage_of(l, v);
@@ -302,7 +304,7 @@ bool fv_has_late_dims(const fv_value *v) {
 /* ---- steps ---- */
 
 typedef struct fv_branch {
-    fv_ptrmap copies; /* that were there before */
+    fv_ptrmap copies; /* the copies that existed before the branch */
     struct fv_branch *outer;
 } fv_branch;
 
@@ -317,7 +319,8 @@ static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
 void fv_add_statement(fv_lowerer *l, fv_op *op) {
     fv_step s = {
         .kind = FV_STEP_STATEMENT, .op = op, .values = FV_NEW(l->arena, fv_value *, op->nin + 1)};
-    for (int i = 0; i < op->nin; i++) { /* a row of a loop has no memory but that of all rows */
+    /* a row that an iteration returns is stored within the memory of all rows */
+    for (int i = 0; i < op->nin; i++) {
         fv_storage *of = op->in[i] ? fv_storage_of(l, op->in[i]) : NULL;
         if (of)
             s.values[s.nvalues++] =
@@ -351,7 +354,8 @@ static int begin_of(const fv_lowerer *l, int end) {
     return 0;
 }
 
-/* At the end of an if or a loop: what it gives, and all that it must not end. */
+/* Extends lifetimes at the end of an If or a loop: those of its results begin at its beginning, and
+ * values that it uses from outside live until its end. */
 static void hold(fv_lowerer *l, int end) {
     fv_step *s = &l->host.steps[end];
     int begin = begin_of(l, end), cap = 0, nheld = 0, n;

@@ -1,5 +1,5 @@
-/* branches.h - an If whose condition is known only in the run: its branches become parts of the
- * list of ops, between marks, until the host program has them as blocks. */
+/* branches.h - an If whose condition is known only in the run. Its branches become parts of the
+ * list of ops, between marks; the host program has them as blocks. */
 #ifndef FV_BACKEND_LOWERING_BRANCHES_H
 #define FV_BACKEND_LOWERING_BRANCHES_H
 

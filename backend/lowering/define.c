@@ -1,4 +1,4 @@
-/* define.c - the definitions of what an op gives; copies of results. */
+/* define.c - definitions of ops, and copies of results. */
 #include "backend/lowering/define.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/storage.h"
@@ -7,7 +7,7 @@
 #include "ir/expr/visit.h"
 #include "ir/graph/infer.h"
 
-/* Which nodes index by what data says is known before they are fused. */
+/* Records the nodes whose definitions check an index, before these definitions are fused. */
 static void note_indexing(fv_lowerer *l, const fv_op *op, fv_definition *const *defs) {
     bool found = false;
     for (int i = 0; i < op->nout; i++)

@@ -1,13 +1,13 @@
-/* define.h - definitions of what ops give. */
+/* define.h - definitions of ops. */
 #ifndef FV_BACKEND_LOWERING_DEFINE_H
 #define FV_BACKEND_LOWERING_DEFINE_H
 
 #include "backend/lowering/lowering.h"
 
-/* A copy of result i of `ret` is returned in its place; false after a diagnostic. */
+/* Replaces result i of `ret` by a copy; false after a diagnostic. */
 bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) FV_MUST_USE;
 
-/* The definitions of what an op gives; false after a diagnostic. */
+/* Makes the definitions of the results of op; false after a diagnostic. */
 bool fv_define_op(fv_lowerer *l, fv_op *op) FV_MUST_USE;
 
 /* The values that x loads, each once, in the order in which they occur: the operands of an op with

@@ -67,14 +67,14 @@ static const fv_dim *fresh(const flattener *f, const char *stem) {
     return fv_dim_fresh(f->m->dims, stem, 0, FV_DIM_MAX, true);
 }
 
-/* The symbol that the end binds where a result has d. */
+/* The symbol that is bound to dim d of a result after the loop; d itself after a diagnostic. */
 static const fv_dim *bound_after(flattener *f, const fv_dim *d, const char *stem) {
     const fv_dim *symbol = fv_bound_after(f->op, d, f->dims.n, f->dims.last, stem);
     f->w.failed |= !symbol;
     return symbol ? symbol : d;
 }
 
-/* The number of iterations, as bound at the end of the loop. */
+/* The dim for the number of iterations after the loop. */
 static const fv_dim *count_of(flattener *f) {
     const char *stem = fv_printf(f->a, "%s_count", f->body->params[FV_BODY_NUMBER]->name);
     bool known = fv_loop_times(f->op) && !fv_loop_may_end_early(f->op);
@@ -84,7 +84,8 @@ static const fv_dim *count_of(flattener *f) {
     return fresh(f, stem);
 }
 
-/* The body may know it by another dim: of a loop that turns once it is 0. */
+/* Makes the symbol for the number of the iteration, or uses the one that the body has for it. In a
+ * loop with one iteration the body has the constant 0. */
 static void number_turns(flattener *f) {
     const fv_value *v = f->body->params[FV_BODY_NUMBER];
     const fv_dim *d = v->elems ? v->elems[0] : NULL;
@@ -101,7 +102,7 @@ static bool is_used(const fv_value *v) {
     return v && v->nuses;
 }
 
-/* Which of those that are carried; ndims: none. */
+/* The index of a symbol among the carried dims; ndims: it is none of them. */
 static int number_carried(const flattener *f, const fv_dim *symbol) {
     int i = 0;
     while (i < f->dims.n && f->dims.symbols[i] != symbol)
@@ -144,7 +145,7 @@ static void carry_state(flattener *f, int k) {
     FV_PUSH(f->a, f->all, f->n, f->cap, c);
 }
 
-/* t, that many times. */
+/* The type of `rows` rows of type t. */
 static const fv_type *rows_of(const flattener *f, const fv_type *t, const fv_dim *rows) {
     const fv_dim *dims[FV_MAX_RANK + 1];
     dims[0] = rows;
@@ -153,7 +154,7 @@ static const fv_type *rows_of(const flattener *f, const fv_type *t, const fv_dim
     return fv_tensor_type(f->a, t->elem, t->rank + 1, dims);
 }
 
-/* Before the first turn there are none. */
+/* The rows before the first iteration: none. */
 static fv_value *nothing_of(flattener *f, const fv_type *t) {
     const fv_dim *dims[FV_MAX_RANK];
     for (int i = 0; i < t->rank; i++)
@@ -169,7 +170,8 @@ static bool is_known_before(const flattener *f, const fv_type *row) {
     return true;
 }
 
-/* As the elements of the rows, one after the other, and the dims of the last one. */
+/* Carries rows whose shape only iterations determine: as a vector of the elements of all rows, and
+ * the dims of the last row. */
 static void carry_elements(flattener *f, carried *c, const fv_type *row) {
     fv_dims *t = f->m->dims;
     const fv_dim **dims = FV_NEW(f->a, const fv_dim *, row->rank + 1), *zero = fv_dim_const(t, 0);
@@ -254,7 +256,8 @@ static void begin(flattener *f) {
         f->loop->out[i]->type = f->all[i].seen;
 }
 
-/* By more than the end of the body, as whether the loop goes on, where that does not count. */
+/* Does anything use v? If the loop cannot end early, its use as the condition that the body returns
+ * does not count. */
 static bool is_read(const flattener *f, const fv_value *v) {
     bool read = false;
     for (int i = 0; i < v->nuses; i++)
@@ -280,7 +283,7 @@ static void move_body(flattener *f) {
         fv_op_move_before(f->body->first, f->op);
 }
 
-/* A row is of the shape of the one before. */
+/* Requires that each row has the shape of the previous one. */
 static void compare_rows(flattener *f, const fv_dim *const *before, const fv_type *row) {
     fv_dims *t = f->m->dims;
     const fv_dim *zero = fv_dim_const(t, 0),
@@ -333,7 +336,8 @@ static fv_op *end(flattener *f) {
     return end;
 }
 
-/* The first rows of those for which there is memory, one for each iteration that ran. */
+/* The first rows of the memory for the maximum number of iterations: those of the iterations that
+ * were executed. */
 static fv_value *taken_rows(flattener *f, fv_value *all) {
     fv_dims *t = f->m->dims;
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK], *dims[FV_MAX_RANK];
@@ -363,7 +367,8 @@ static void take_results(flattener *f, const fv_op *end) {
             fv_value_rename(f->m, with[i], f->all[i].out->name);
 }
 
-/* Gives the op in place of which to go on; NULL after a diagnostic. */
+/* Replaces a Loop by ops between marks. Returns the op at which to continue; NULL after a
+ * diagnostic. */
 static fv_op *flatten_loop(fv_op *op) {
     fv_module *m = fv_op_module(op);
     flattener f = {.op = op,
@@ -402,7 +407,8 @@ bool fv_flatten_regions(fv_lowerer *l) {
 
 /* ---- what is legal ---- */
 
-/* For a state with a row for each iteration: their maximum number. */
+/* Is d at least the maximum number of iterations, so that a state with this many rows has one for
+ * each iteration? */
 static bool are_all_iterations(const fv_op *loop, const fv_dim *d) {
     const fv_attr *times = fv_op_find_attr(loop, "times");
     fv_dims *t = fv_op_module(loop)->dims;
@@ -443,8 +449,8 @@ static bool is_returned(const fv_value *v) {
     return false;
 }
 
-/* Is result i, after the states, a row of a result that has room for all of them? If a condition
- * may end the loop earlier, the readers of the result know the number of rows. */
+/* Is result i, after the states, a row of a result with room for the rows of all iterations? If a
+ * condition may end the loop early, only the readers of the result know the number of rows. */
 static bool is_row(const fv_op *loop, const fv_op *end, int i) {
     fv_arena *a = fv_op_module(end)->arena;
     const fv_type *row = end->in[1 + i]->type, *all = end->out[i] ? end->out[i]->type : NULL;
@@ -515,7 +521,7 @@ static bool copy_next(fv_lowerer *l, const fv_op *loop, fv_op *end) {
     return true;
 }
 
-/* Before states become what they are next: a row may be one of them. */
+/* Copies rows before states get their next values, since a row may be a state. */
 static bool copy_rows(fv_lowerer *l, const fv_op *loop, fv_op *end) {
     for (int i = 1 + loop->nout; i < end->nin; i++)
         if (!fv_copy_result(l, end, i))
@@ -539,7 +545,7 @@ bool fv_copy_states(fv_lowerer *l) {
 
 /* ---- rows ---- */
 
-/* The number of the iteration is the index of its row. */
+/* Stores a row in the result, at the number of the iteration. */
 static void place_row(fv_lowerer *l, const fv_op *loop, const fv_op *end, int i) {
     fv_storage *row = fv_storage_of(l, end->in[1 + i]), *all = fv_storage_of(l, end->out[i]);
     fv_expr *index[FV_MAX_RANK];
@@ -563,7 +569,8 @@ void fv_place_rows(fv_lowerer *l) {
 
 /* ---- copies of a text ---- */
 
-/* In memory of its own, which nobody else sees, and that a kernel writes? */
+/* Is operand i of a mark in memory of its own, written by a kernel and used only here? False after
+ * a diagnostic. */
 static bool is_own(fv_lowerer *l, const fv_op *mark, int i) {
     const fv_value *v = mark->in[i];
     const fv_storage *s = fv_storage_of(l, v);
@@ -573,7 +580,8 @@ static bool is_own(fv_lowerer *l, const fv_op *mark, int i) {
                        i, v->name, l->current.after);
 }
 
-/* Does no op from the one on that makes the next state read this one? */
+/* Is the state not read by the op that computes its next value or by later ops? False after a
+ * diagnostic. */
 static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *next,
                           const fv_op *end) {
     for (const fv_op *op = next->def; op != end; op = op->next)
@@ -586,7 +594,8 @@ static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *
     return true;
 }
 
-/* A row is where it belongs once that step is done; before, it is in memory of its own. */
+/* Checks the rows that a loop returns: after the step `extend` they are stored in the result,
+ * before it in memory of their own. */
 static bool has_rows(fv_lowerer *l, const fv_op *loop, const fv_op *end) {
     bool placed = !fv_step_comes(l->current.after, "extend");
     for (int i = loop->nout; i < end->nout; i++) {

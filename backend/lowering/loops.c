@@ -1,4 +1,5 @@
-/* loops.c - loops of the host program: how long memory lives in them. They do not nest. */
+/* loops.c - loops of the host program, which do not nest: they extend the lifetimes of the memory
+ * used in them. */
 #include "backend/lowering/loops.h"
 
 #include "backend/lowering/storage.h"
@@ -13,8 +14,7 @@ void fv_end_loop(fv_lowerer *l) {
     FV_PUSH(l->arena, l->host.steps, l->host.nsteps, l->host.cap_steps, s);
 }
 
-/* Values of the loop become values of both steps: their memory lives from before the loop until
- * after it. */
+/* Extends the lifetimes of values that the loop uses: from before the loop until after it. */
 static void hold(fv_lowerer *l, int begin, int end) {
     fv_value **held = NULL;
     int nheld = 0, cap = 0, n;

@@ -1,4 +1,4 @@
-/* names.c - names of models in names of ours. */
+/* names.c - see names.h. */
 #include "backend/lowering/names.h"
 
 const char *fv_safe_name(fv_arena *a, const char *name) {

@@ -1,10 +1,10 @@
-/* names.h - names of models in names of ours. */
+/* names.h - names of models as parts of our own names. */
 #ifndef FV_BACKEND_LOWERING_NAMES_H
 #define FV_BACKEND_LOWERING_NAMES_H
 
 #include "ir/base/arena.h"
 
-/* A name with letters, digits and underscores only. */
+/* The name with each character that is no letter, digit or underscore replaced by an underscore. */
 const char *fv_safe_name(fv_arena *a, const char *name);
 
 #endif

@@ -6,45 +6,47 @@
 #include "ir/schedule/tuning.h"
 #include "ir/target/target.h"
 
-/* What was chosen for a kernel, and what else might be. */
+/* The schedule that was chosen for a kernel, and the limits of its parameters. */
 typedef struct fv_choice {
-    const char *key; /* fv_tuned_kernel.key; equal layers have one */
+    const char *key; /* fv_tuned_kernel.key; equal layers have the same key */
     fv_schedule how;
     fv_schedule_limits limits;
-    int step;                       /* that launches it, while it is lowered; */
-    const struct fv_kernel *kernel; /* then the program's */
+    /* during lowering, the number of the step that launches the kernel */
+    int step;
+    const struct fv_kernel *kernel; /* after lowering, the kernel in the program */
 } fv_choice;
 
 typedef struct fv_choices {
-    fv_choice *at; /* one a launch, in the program's arena */
+    fv_choice *at; /* one for each kernel, in the program's arena */
     int n, cap;
 } fv_choices;
 
 typedef struct fv_lower_options {
     const fv_target *target;
-    const char *name; /* prefix of C names; NULL: from the module's name */
+    const char *name; /* prefix of C names; NULL: derived from the name of the module */
     bool naive;       /* --schedule=naive: each op alone, serial scalar loops */
     /* ids of steps that are left out, NULL terminated (ir/definition/step_names.h); NULL: none
      * is */
     const char *const *without;
-    /* the program is looked at: its constants have sizes, and no content that counts */
+    /* the program will not run: sizes of constants count, but their contents are not needed */
     bool look;
-    const fv_tuning *tuning; /* what was found to be best for kernels; NULL: nothing was */
-    fv_choices *choices;     /* out: what is chosen; NULL: nobody asks */
-    /* asked before each step that naive lowering has not, each kernel's schedule, and for sharing
-     * memory (ir/graph/gate.h); NULL: all may be */
+    const fv_tuning *tuning; /* schedules for kernels, found by tuning or asked for; NULL: none */
+    fv_choices *choices;     /* out: the schedules that were chosen; NULL: not wanted */
+    /* asked before each step that is not part of naive lowering, before the schedule of each
+     * kernel, and before memory is shared (ir/graph/gate.h); NULL: all is allowed */
     const struct fv_gate *gate;
     /* seed of random limits of speed and columns of the processor, which change no bit of a result
      * (speed.h); 0: the usual ones */
     uint64_t random_limits;
-    bool verify; /* definitions, after each step; always in debug builds */
-    /* who looks at them then (ir/definition/definitions.h); NULL: nobody */
+    bool verify; /* verify definitions after each step; debug builds always do */
+    /* callbacks after each step (ir/definition/definitions.h); NULL: none */
     const struct fv_watch *watch;
-    /* out: what was decided, and why (why.h); it lives as long as the program. NULL: nobody asks */
+    /* out: the decisions and their reasons (why.h), which live as long as the program; NULL: not
+     * wanted */
     struct fv_reasons *reasons;
 } fv_lower_options;
 
-/* Is that step not to be done? */
+/* Is the step left out by these options? */
 bool fv_is_left_out(const fv_lower_options *o, const char *step) FV_MUST_USE;
 
 #endif

@@ -62,7 +62,7 @@ static bool pack(fv_lowerer *l, fv_op *ret, int i) {
  * of present be that of past. A scatter into past has all there is of both: of a TensorScatter the
  * op becomes an fv.WriteRows, which is a kernel; scatters are. */
 
-/* The first of the memory. */
+/* A slice of the memory `room` with the elements that callers see, of type t. */
 static fv_value *valid(fv_lowerer *l, fv_op *before, fv_value *room, const fv_type *t,
                        const fv_origin *origin) {
     fv_dims *table = l->module->dims;
@@ -77,11 +77,13 @@ static fv_value *valid(fv_lowerer *l, fv_op *before, fv_value *room, const fv_ty
     fv_op_set_dims(op, "start", t->rank, start);
     fv_op_set_dims(op, "step", t->rank, step);
     fv_op_set_dims(op, "dims", t->rank, t->dims);
-    op->out[0]->type = t; /* the entry check ensures that there are that many elements */
+    /* a check at the start of the run ensures that the memory has so many elements */
+    op->out[0]->type = t;
     return op->out[0];
 }
 
-/* What is new, where the Concat has several operands. */
+/* The value that is appended to the state: the second operand of the Concat, or a Concat of all
+ * further operands. */
 static fv_value *added(fv_lowerer *l, fv_op *concat, int axis) {
     if (concat->nin == 2)
         return concat->in[1];
@@ -100,7 +102,7 @@ static bool open_state(fv_lowerer *l, int i) {
     fv_op *concat = fv_state_writer(l->func, i, &axis);
     if (concat && fv_op_is(concat, FV_OP_TensorScatter))
         concat->def = fv_op_def(FV_OP_fv_WriteRows);
-    /* all of the memory is valid, before and after it */
+    /* an op that writes into the memory: all elements are valid before and after it */
     if (concat && !fv_op_is(concat, FV_OP_Concat))
         return true;
     fv_value *new = concat ? added(l, concat, axis) : NULL;
@@ -125,7 +127,7 @@ static bool open_state(fv_lowerer *l, int i) {
     concat->def = fv_op_def(FV_OP_fv_Extend);
     fv_op_set_int(concat, "axis", axis);
     fv_op_set_dims(concat, "start", 1, &start);
-    present->type = past->type; /* not that of the Concat */
+    present->type = past->type; /* the type of the memory; the Concat's has fewer elements */
     if (!all->nuses)
         fv_op_erase(all->def);
     if (!old->nuses)
@@ -141,7 +143,7 @@ static bool open_states(fv_lowerer *l) {
     return true;
 }
 
-/* As it was, but that what was Concat(past, a, b) is Concat(past, Concat(a, b)). */
+/* Undoes open_state, except that Concat(past, a, b) remains Concat(past, Concat(a, b)). */
 static void close_state(fv_lowerer *l, int i) {
     fv_region *body = l->func->body;
     fv_op *extend = body->last->in[i]->def;
@@ -161,13 +163,14 @@ static void close_state(fv_lowerer *l, int i) {
                 continue;
             fv_replace_uses(slice->out[0], both[k]);
             fv_op_erase(slice);
-            break; /* there is one */
+            break; /* an input has one state only */
         }
 }
 
-/* A caller passes arrays of numbers, also where nothing in the model reads them. */
+/* Can callers pass a value of this type, an array of real numbers? Also asked for inputs that the
+ * model does not use. False after a diagnostic. */
 static bool can_be_passed(fv_lowerer *l, const char *what, const char *name, const fv_type *t) {
-    bool complex = t->elem == FV_C64 || t->elem == FV_C128; /* which no operator reads */
+    bool complex = t->elem == FV_C64 || t->elem == FV_C128; /* no operator reads complex numbers */
     if (t->kind == FV_TENSOR && t->elem != FV_STRING && !complex)
         return true;
     return fv_error(l->session,
@@ -210,7 +213,7 @@ bool fv_open_ports(fv_lowerer *l) {
 
 void fv_close_ports(fv_lowerer *l) {
     fv_region *r = l->func->body;
-    if (l->module->definitions) /* it came with its ports open */
+    if (l->module->definitions) /* the text that was read contains the opened ports */
         return;
     for (int i = 0; l->host.out_types && i < r->last->nin; i++) {
         fv_op *op = r->last->in[i]->def;
@@ -218,7 +221,7 @@ void fv_close_ports(fv_lowerer *l) {
             op->out[0]->nuses == 1) {
             fv_op_set_in(r->last, i, op->in[0]);
             fv_op_erase(op);
-            i--; /* a copy of a packed result is two */
+            i--; /* the result was copied and packed, so undo both */
         }
     }
     for (int i = 0; l->host.out_types && l->func->capacity && i < r->last->nin; i++)
@@ -230,7 +233,7 @@ void fv_close_ports(fv_lowerer *l) {
             continue;
         fv_op *op = p->nuses ? p->uses[0].op : NULL;
         p->type = l->host.in_types[i];
-        /* a kernel with several results has taken it */
+        /* the op was replaced by one with several results */
         if (!op || !fv_op_is(op, FV_OP_fv_Unpack) || !op->out[0])
             continue;
         fv_replace_uses(op->out[0], p);

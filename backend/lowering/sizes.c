@@ -1,4 +1,4 @@
-/* sizes.c - sizes that choices go by. */
+/* sizes.c - estimates of sizes for decisions. */
 #include "backend/lowering/sizes.h"
 
 int64_t fv_nearest_size(const fv_dim *symbol, int64_t n) {
@@ -15,7 +15,7 @@ int64_t fv_typical_dim(const fv_dim *d) {
     int64_t n;
     if (!fv_dim_eval(d, typical, NULL, &n))
         return -1;
-    /* an extent may be any expression; a program's are within */
+    /* the value of an extent may exceed what a program allows */
     return n < 0 ? 0 : n < FV_DIM_MAX ? n : FV_DIM_MAX;
 }
 

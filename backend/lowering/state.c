@@ -9,7 +9,7 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
-/* The nodes of its origin that index by what data says. */
+/* Records which nodes of the value's origin check an index. */
 static void note_checks(fv_lowerer *l, fv_defined *d) {
     const char **nodes = FV_NEW(l->arena, const char *, d->origin->n + 1);
     for (int i = 0; i < d->origin->n; i++)
@@ -18,7 +18,7 @@ static void note_checks(fv_lowerer *l, fv_defined *d) {
     d->checks = nodes;
 }
 
-/* Types that callers see, where they are others. */
+/* The types that callers see, if they differ from those of the values; NULL elsewhere. */
 static const fv_type **outside(fv_lowerer *l, int n, fv_value *const *values,
                                const fv_type *const *types) {
     const fv_type **r = FV_NEW(l->arena, const fv_type *, n + 1);
@@ -41,8 +41,8 @@ fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come ne
                             .def = s->def,
                             .last = s->inner,
                             .origin = fv_storage_origin(l, s->value)};
-            /* attention looks through views, and what is substituted may be written in its part of
-             * a Concat after all */
+            /* the step `attend` needs the definitions of views, and the step `concat` may store a
+             * substituted value as a part after all */
             if (d.fate == FV_FATE_ASSEMBLED || (d.fate == FV_FATE_VIEW && !next.attend) ||
                 (d.fate == FV_FATE_SUBSTITUTED && !next.concat))
                 d.def = NULL;

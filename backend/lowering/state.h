@@ -1,18 +1,19 @@
-/* state.h - what values are between two steps of lowering, given away and taken over. */
+/* state.h - the definitions between two steps of lowering: copied from, and restored to, the state
+ * of lowering. */
 #ifndef FV_BACKEND_LOWERING_STATE_H
 #define FV_BACKEND_LOWERING_STATE_H
 
 #include "backend/lowering/lowering.h"
 #include "ir/definition/definitions.h"
 
-/* Steps that ask more of a value than its definition, and are to come. */
+/* Which steps that need more than the definitions of values are still to be performed? */
 typedef struct fv_to_come {
     bool group, attend, concat;
 } fv_to_come;
 
-/* What values are after the step of that name, as the text of definitions has it. */
+/* The definitions after step `after`, in the form of the text. */
 fv_definitions *fv_lowerer_state(fv_lowerer *l, const char *after, fv_to_come next);
-/* Goes on from a state: the module's. */
+/* Restores the state of lowering from the definitions of the module. */
 void fv_lowerer_resume(fv_lowerer *l, const fv_definitions *d);
 
 #endif

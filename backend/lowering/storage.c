@@ -1,4 +1,4 @@
-/* storage.c - the storage of values, and whose memory it is. */
+/* storage.c - the records of where values are stored. */
 #include "backend/lowering/storage.h"
 
 #include "ir/expr/visit.h"

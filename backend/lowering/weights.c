@@ -10,7 +10,7 @@ int64_t fv_weights_of(const fv_module *m) {
     return n;
 }
 
-/* Of what op reads and nobody did that was looked at before. */
+/* Bytes of the constants that op reads and that are not in `seen`, to which they are added. */
 static int64_t add_constants(const fv_op *op, fv_ptrmap *seen) {
     int64_t bytes = 0;
     for (int i = 0; i < op->nin; i++) {
@@ -23,7 +23,7 @@ static int64_t add_constants(const fv_op *op, fv_ptrmap *seen) {
     return bytes;
 }
 
-/* The mark of the innermost loop around op; NULL: none. */
+/* The `loop` mark of the innermost loop around op; NULL: op is in none. */
 static const fv_op *loop_around(const fv_op *op) {
     int ended = 0;
     for (op = op->prev; op; op = op->prev)

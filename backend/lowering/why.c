@@ -124,7 +124,7 @@ bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) {
 
 /* ---- ops whose results others give ---- */
 
-/* What was said of the op calls it by its node, or as what it gave. */
+/* Records that reasons about op `from` belong to the value's new op from now on. */
 void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to) {
     fv_op *from = v->def;
     if (!l->reasons)
@@ -159,7 +159,7 @@ const fv_value *fv_launch_value(const fv_launch *n) {
     return n->made ? n->made : n->op->out[first];
 }
 
-/* Does it make a result of a group, and not an operand of its kernel? */
+/* Does the launch compute a result of a group (and not an operand of the group's kernel)? */
 static bool makes_group(const fv_launch *n) {
     bool made = false;
     for (int i = 0; fv_is_group(n->op) && i < n->op->nout; i++)

@@ -103,8 +103,8 @@ const fv_value *fv_launch_value(const fv_launch *n);
 
 /* Record a decision about a value, with a fact for each {name} of the sentence. A reason that was
  * recorded already is not repeated. */
-bool fv_takes(fv_lowerer *l, const fv_value *about, fv_why why, ...);    /* true */
-bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...); /* false */
+bool fv_takes(fv_lowerer *l, const fv_value *about, fv_why why, ...);    /* returns true */
+bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...); /* returns false */
 
 /* For decisions that are tried first: of the reasons recorded since the mark, keeps those that
  * agree with the outcome `taken`, and drops the others. Returns `taken`. */
@@ -121,7 +121,7 @@ void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to);
 /* The op that has the results of op now; may be op itself. */
 const fv_op *fv_reasons_op(const fv_reasons *r, const fv_op *op);
 
-/* Called before the first step, and when the launches are known. */
+/* Call them before the first step of lowering, and when the launches are known. */
 void fv_reasons_begin(fv_lowerer *l);
 void fv_reasons_end(fv_lowerer *l);
 

@@ -1,4 +1,4 @@
-/* math.c - the functions of backend/math, parsed when a session first asks for one. */
+/* math.c - the functions in backend/math, parsed when a session first uses one. */
 #include "backend/math/math.h"
 
 #include "ir/base/diag.h"

@@ -1,16 +1,18 @@
-/* placement.c - where the workspace has its buffers.
+/* placement.c - computes the offsets of buffers in the workspace.
  *
- * Buffers that live at the same time must not overlap, whatever the dims are. Where bounds of the
- * dims say how large each can be, they are placed at compile time, so large: offsets are constants.
- * Else they are placed for typical dims, and what is kept of that is the order only: which buffer
- * lies below which. An offset is then the highest end of those below, computed from the actual
- * dims,
- *     at(x) = max over y below x, alive with x: at(y) + size(y)
- * so any two that live at the same time are apart for all dims.
+ * Buffers that are alive at the same time must not overlap, whatever values the dims have. If
+ * bounds of the dims limit all sizes, offsets are computed at compile time for the largest sizes,
+ * and are constants. Otherwise buffers are placed for typical dims, of which only the order is
+ * kept: which buffer is below which. The run then computes offsets from the actual dims,
  *
- * Buffers are placed one after the other, each as low as those that live with it let it. Which is
- * first matters: some ways are tried, and the one is taken that is best where it is worst, over
- * some choices of dims. There the workspace is as large as what lives at once, or hardly larger. */
+ *     at(x) = max over y below x that are alive together with x: at(y) + size(y)
+ *
+ * so buffers that are alive at the same time are disjoint for all dims.
+ *
+ * Buffers are placed one after the other, each as low as the placed buffers that are alive with it
+ * permit. The result depends on the order of placing: several orders are tried, and the one is
+ * taken whose worst result over some choices of dims is best. For these dims the workspace is
+ * hardly larger than the buffers that are alive at once. */
 #include "backend/memory/placement.h"
 
 #include <stdlib.h>
@@ -23,17 +25,18 @@
 #include "ir/definition/bits.h"
 
 enum {
-    /* of so many symbols 1 is tried, too: a batch, a step of a sequence, no past */
+    /* number of symbols that are also tried with the value 1, as a batch, a step of a sequence, or
+     * no past */
     VARIED = 3,
     POINTS = 1 << VARIED,
-    MANY = 1000 /* buffers; of more, one way only */
+    MANY = 1000 /* number of buffers above which only one order is tried */
 };
 
 typedef struct item {
     fv_storage *s;
-    int number;       /* in the order of first use */
-    int64_t size, at; /* at the dims that it is placed for */
-    fv_expr *above;   /* the highest end below it */
+    int number;       /* its position in the order of first use */
+    int64_t size, at; /* size and offset for the dims for which buffers are placed */
+    fv_expr *above;   /* the highest end of the buffers below it */
     fv_expr *end;
 } item;
 
@@ -41,8 +44,8 @@ typedef struct layout {
     fv_lowerer *l;
     item *items;
     int n;
-    item **order;  /* in which they are placed */
-    item **sorted; /* by their places */
+    item **order;  /* the order in which buffers are placed */
+    item **sorted; /* sorted by their offsets */
     const fv_dim *varied[VARIED];
     int nvaried;
     int64_t *sizes[POINTS], bound[POINTS];
@@ -64,7 +67,7 @@ static bool at_point(void *ctx, const fv_dim *symbol, int64_t *out) {
     return true;
 }
 
-/* Sums of many do not overflow. */
+/* Sizes are limited to this, so that sums of many do not overflow. */
 static const int64_t MOST = INT64_C(1) << 50;
 
 static int64_t aligned(int64_t bytes) {
@@ -80,7 +83,7 @@ static int64_t size_at(const fv_type *t, point *p) {
     return aligned(n);
 }
 
-/* -1: its dims have no bounds, or such as no memory has. */
+/* The size for the largest dims; -1: dims have no bounds, or bounds that no memory could hold. */
 static int64_t largest_size(const fv_type *t) {
     int64_t n = fv_elem_storage_bytes(t->elem);
     for (int i = 0; i < t->rank; i++) {
@@ -97,10 +100,10 @@ static bool live_together(const item *a, const item *b) {
     return a->s->first <= b->s->last && b->s->first <= a->s->last;
 }
 
-/* The most that lives at once. */
+/* The largest sum of the sizes of buffers that are alive at once. */
 static int64_t bound_of(const layout *w, const int64_t *sizes) {
     int64_t most = 0;
-    for (int i = 0; i < w->n; i++) { /* some buffer begins where it is reached */
+    for (int i = 0; i < w->n; i++) { /* the maximum is reached where some buffer begins */
         int64_t sum = 0;
         for (int k = 0; k < w->n; k++)
             if (w->items[k].s->first <= w->items[i].s->first &&
@@ -120,7 +123,7 @@ static int by_size(const void *x, const void *y) {
     return a->size != b->size ? (a->size < b->size ? 1 : -1) : by_number(a, b);
 }
 
-/* What lives long is in the way of more. */
+/* Orders by lifetime, the longest first, since such buffers are in the way of more others. */
 static int by_span(const void *x, const void *y) {
     const item *a = *(item *const *)x, *b = *(item *const *)y;
     int p = a->s->last - a->s->first, q = b->s->last - b->s->first;
@@ -143,8 +146,8 @@ typedef int compare(const void *, const void *);
 static compare *const ways[] = {by_size, by_size_and_span, by_span};
 enum { WAYS = sizeof ways / sizeof *ways };
 
-/* As low as it fits among the n that have been placed, which are sorted by their places; joins
- * them. */
+/* Places x at the lowest offset that is free, among the n placed buffers, which are sorted by their
+ * offsets; adds it to them. */
 static void place(item *x, item **placed, int n) {
     int64_t at = 0;
     for (int i = 0; i < n; i++) {
@@ -163,7 +166,7 @@ static void place(item *x, item **placed, int n) {
     placed[i] = x;
 }
 
-/* Places all; the end of the highest. */
+/* Places all buffers in the given order; returns the end of the highest one. */
 static int64_t place_all(layout *w, const int64_t *sizes, compare *way) {
     int64_t end = 0;
     for (int i = 0; i < w->n; i++) {
@@ -179,7 +182,7 @@ static int64_t place_all(layout *w, const int64_t *sizes, compare *way) {
     return end;
 }
 
-/* The workspace that the order gives with these sizes. */
+/* The size of the workspace if the order is kept with other sizes. */
 static int64_t end_with(const layout *w, const int64_t *sizes, int64_t *at) {
     int64_t end = 0;
     for (int x = 0; x < w->n; x++) {
@@ -195,8 +198,8 @@ static int64_t end_with(const layout *w, const int64_t *sizes, int64_t *at) {
     return end;
 }
 
-/* The largest ratio, over all steps, of the memory that the order takes to the memory of live
- * buffers; ratios below `enough` need not be exact. */
+/* The largest ratio, over the choices of dims, of the workspace to the lower bound for it. Stops at
+ * ratios above `enough`. */
 static double excess(const layout *w, int64_t *at, double enough) {
     double worst = 0;
     for (int p = 0; p < 1 << w->nvaried && worst < enough; p++) {
@@ -238,7 +241,8 @@ static void vary(layout *w) {
 
 /* ---- places that are known ---- */
 
-/* Offsets for the largest dims; false: there are no bounds, or such that they say little. */
+/* Places the buffers for the largest dims, with constant offsets. False: dims have no bounds, or
+ * the workspace would be too large. */
 static bool fix_places(layout *w) {
     fv_arena *a = w->l->arena;
     int64_t *sizes = FV_NEW(a, int64_t, w->n + 1), least = INT64_MAX;
@@ -269,7 +273,8 @@ static bool fix_places(layout *w) {
 
 /* ---- places that depend on dims ---- */
 
-/* Does another one below x, alive with y, lie upon y? Then its end is higher. */
+/* Is there a buffer between y and x that is alive together with y? It then ends above y, so y need
+ * not be considered for x. */
 static bool is_hidden(item *const *below, int n, int y) {
     for (int k = y + 1; k < n; k++)
         if (live_together(below[k], below[y]))
@@ -277,8 +282,8 @@ static bool is_hidden(item *const *below, int n, int y) {
     return false;
 }
 
-/* The place of x that the buffers below it leave, which may be that of a buffer that is not alive
- * with it. */
+/* The offset of x: the highest end below it. Uses the variable of a buffer that has the same
+ * offset. */
 static fv_expr *place_of(fv_lowerer *l, item *const *sorted, int x) {
     if (!sorted[x]->above)
         return fv_x_int(l->arena, 0);
@@ -288,7 +293,7 @@ static fv_expr *place_of(fv_lowerer *l, item *const *sorted, int x) {
     return fv_p_plan_let(l, fv_printf(l->arena, "at%d", sorted[x]->number), sorted[x]->above);
 }
 
-/* The end of x, which is that of another one where it begins there and is as large. */
+/* The end of x. Uses the variable of a buffer that has the same offset and size. */
 static fv_expr *end_of(fv_lowerer *l, item *const *sorted, int x) {
     fv_arena *a = l->arena;
     const fv_buf *b = sorted[x]->s->buf;

@@ -1,6 +1,6 @@
-/* plan.c - memory: which buffer each value lies in, and how long. placement.c says where the
- * workspace has it. A value whose size depends on data is allocated by the caller's allocator when
- * it is made. */
+/* plan.c - plans the memory: in which buffer each value is stored, and its lifetime. placement.c
+ * computes offsets in the workspace. A value whose size depends on data is allocated by the
+ * caller's allocator when it is computed. */
 #include "backend/memory/plan.h"
 
 #include <string.h>
@@ -27,7 +27,7 @@ static void touch(fv_lowerer *l, fv_value *v, int step) {
         s->last = step;
 }
 
-/* Which launches use which memory. */
+/* Finds the first and last step that uses the memory of each value. */
 static void find_lifetimes(fv_lowerer *l) {
     for (size_t i = 0; i < l->known.storage.cap; i++)
         if (l->known.storage.keys[i]) {
@@ -72,7 +72,7 @@ static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
     if (!fv_elem_is_packed(t->elem)) {
         if ((uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0)
             return t->data;
-        /* mapped from a file that does not align it */
+        /* a mapped file does not align it */
         void *copy = fv_alloc_aligned(l->arena, t->bytes + 1, FV_BUFFER_ALIGN);
         memcpy(copy, t->data, t->bytes);
         fv_mapping_drop(l->session, t->data, t->bytes);
@@ -100,7 +100,7 @@ static fv_storage *returned(fv_lowerer *l, int i) {
     return fv_storage_root(fv_storage_of(l, l->func->body->last->in[i]));
 }
 
-/* For people: which values a buffer holds besides the one that it is called by. */
+/* Records which other values a buffer contains, for people who read the program. */
 static void name_what_is_held(fv_lowerer *l) {
     for (const fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
@@ -119,7 +119,7 @@ static void name_what_was_there(fv_lowerer *l, const fv_storage *s) {
         FV_PUSH(l->arena, s->buf->sharing.over, s->buf->sharing.nover, cap, x->value->name);
 }
 
-/* The axis of its capacity. */
+/* The axis along which result i, a state, has spare capacity. */
 static int along(const fv_lowerer *l, int i) {
     const fv_value *v = l->func->body->last->in[i];
     const fv_type *t = v->type;
@@ -131,7 +131,8 @@ static int along(const fv_lowerer *l, int i) {
     return axis;
 }
 
-/* Every root that some step uses gets its buffer; aliases are views of it. */
+/* Makes a buffer for each value that owns memory which a step uses; other values are views of
+ * it. */
 void fv_plan_buffers(fv_lowerer *l) {
     fv_region *body = l->func->body;
     fv_join_states(l);
@@ -149,15 +150,15 @@ void fv_plan_buffers(fv_lowerer *l) {
     }
     for (int i = 0; i < body->last->nin; i++) {
         fv_storage *s = returned(l, i), *home = fv_storage_home(s);
-        /* its elements are added to those that are in the memory already */
+        /* an input's memory, to whose elements the result's are added */
         if (home->value->kind == FV_VALUE_PARAM) {
             s->buf = home->buf;
             s->buf->output = 1 + i;
             s->buf->along = along(l, i);
             continue;
         }
-        /* with the extents of the result's type, since the dims of the value that it is a view of
-         * may become known later only */
+        /* the extents of the result's own type, because the dims of the value that it views may
+         * become known later */
         s->buf = new_buffer(l, s->value->name, FV_BUF_OUTPUT, body->last->in[i]->type);
         s->buf->index = i;
         name_what_was_there(l, s);

@@ -4,10 +4,10 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Of a value of that type; a dim that is negative counts as 0: the run says so before it is
- * used. */
+/* The bytes of a value of that type. Negative dims count as 0; the run refuses them before the
+ * memory is used. */
 fv_expr *fv_bytes_of(fv_lowerer *l, const fv_type *t);
-/* Roles, sizes and places of all buffers. */
+/* Computes roles, sizes and offsets of all buffers. */
 void fv_plan_buffers(fv_lowerer *l);
 
 #endif

@@ -1,8 +1,9 @@
-/* reuse.c - values in the memory of others: a result whose kernel reads, of a value that dies
- * there, each element before it writes there takes that value's memory. So does a result that a
- * kernel makes of another one of its own, which nobody else reads. And what becomes the state of a
- * loop is made where the state is, if nobody needs that any more, or the kernel that makes it may
- * write there. */
+/* reuse.c - stores values in the memory of other values.
+ *
+ * A result takes the memory of an operand that is not used afterwards, if its kernel reads each
+ * element before it writes there. The same holds for two results of one kernel, of which one is
+ * read by this kernel only. A value that becomes the state of a loop is computed in the memory of
+ * the state, if the old state is not needed any more, or if the kernel may overwrite it. */
 #include "backend/memory/reuse.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@ static fv_storage *root_of(fv_lowerer *l, const fv_value *v) {
     return fv_storage_root(fv_storage_of(l, v));
 }
 
-/* Is it the memory of one parameter of the launch only? */
+/* Is s the memory of exactly one parameter of the launch? */
 static bool is_once(fv_lowerer *l, const fv_launch *n, const fv_storage *s) {
     int found = 0;
     for (int i = 0; i < n->nargs; i++)
@@ -34,15 +35,15 @@ static bool is_returned(fv_lowerer *l, const fv_storage *s) {
     return false;
 }
 
-/* Dims that depend on data are known when the first of the two is written only if they are the
- * same. */
+/* Are the sizes known when the first of the two is written? If they depend on data, they must have
+ * the same dims. */
 static bool same_dims(const fv_type *x, const fv_type *y) {
     if (!fv_any_from_data(x->rank, x->dims) && !fv_any_from_data(y->rank, y->dims))
         return true;
     return x->rank == y->rank && !memcmp(x->dims, y->dims, (size_t)x->rank * sizeof *x->dims);
 }
 
-/* The value of which it is said: which result, where there are several of a group. */
+/* The value about which reasons are recorded: for a group, the result that parameter `to` is. */
 static const fv_value *spoken_of(const fv_launch *n, int to) {
     bool group = n->made && fv_is_group(n->op);
     return group && n->args[to]->def == n->op ? n->args[to] : fv_launch_value(n);
@@ -70,7 +71,7 @@ static bool can_go_over(fv_lowerer *l, int step, const fv_value *made, const fv_
            fv_declines(l, made, FV_WHY_place_dims, operand);
 }
 
-/* No other launch has the kernel, which is about to change. */
+/* Is the kernel, which is about to change, launched by this step only? */
 static bool is_own_kernel(const fv_lowerer *l, int step) {
     for (int i = 0; i < l->host.nsteps; i++)
         if (i != step && l->host.steps[i].kind == FV_STEP_LAUNCH &&
@@ -87,8 +88,8 @@ static void forget_arg(fv_launch *n, int i, fv_arena *a) {
     n->nargs--;
 }
 
-/* Is it of the same type and extents, and either an operand or a result that only this kernel
- * reads? */
+/* Do parameters `from` and `to` have the same type and extents, and is `from` an operand, or a
+ * result that only this kernel reads? */
 static bool is_candidate(fv_lowerer *l, int step, int from, int to) {
     const fv_launch *n = &l->host.steps[step].launch;
     if (!fv_kernel_alike(n->kernel, from, to))
@@ -97,7 +98,8 @@ static bool is_candidate(fv_lowerer *l, int step, int from, int to) {
     return n->kernel->bufs[from]->role == FV_BUF_IN || (x->last == step && !is_returned(l, x));
 }
 
-/* y is stored in the memory of x, which gets the name of the value that it holds last. */
+/* Stores y in the memory of x, which gets the name of y, the value that it contains last. False:
+ * not possible. */
 static bool put_over(fv_lowerer *l, int step, int from, int to) {
     fv_launch *n = &l->host.steps[step].launch;
     fv_storage *x = root_of(l, n->args[from]), *y = root_of(l, n->args[to]);
@@ -120,7 +122,7 @@ static bool put_over(fv_lowerer *l, int step, int from, int to) {
     return true;
 }
 
-/* Is there no operand whose memory a result could take? */
+/* Does the launch have no operand whose memory a result could take? */
 static bool has_no_candidate(fv_lowerer *l, int step) {
     int n = l->host.steps[step].launch.nargs;
     for (int to = 0; to < n; to++)
@@ -132,7 +134,7 @@ static bool has_no_candidate(fv_lowerer *l, int step) {
 
 /* ---- states of loops ---- */
 
-/* Does it lie in a state of a loop? That is where it is. */
+/* Is v stored in the memory of a state of a loop, where it must stay? */
 static bool is_state(fv_lowerer *l, const fv_value *v) {
     const fv_op *gives = root_of(l, v)->value->def;
     return gives && gives->def == &fv_endloop_def;
@@ -201,7 +203,7 @@ static bool can_be_state(fv_lowerer *l, int step, fv_storage *x, fv_storage *sta
     const fv_fact operand = fv_v(x->value);
     if (x == state || x->value->kind != FV_VALUE_RESULT)
         return fv_declines(l, about, FV_WHY_place_given, operand);
-    /* each branch allocates it, where its size depends on data */
+    /* if the size depends on data, each branch allocates it */
     if (x->value->def->def == &fv_endif_def)
         return fv_declines(l, about, FV_WHY_place_branches, operand);
     if (x->last != step)
@@ -239,7 +241,8 @@ bool fv_spare_copy(fv_lowerer *l) {
 /* ---- results ---- */
 
 void fv_reuse_memory(fv_lowerer *l) {
-    const fv_value *made = NULL; /* by several launches, where its operator has its own kernels */
+    /* the value that the launches compute; an operator with custom kernels has several launches */
+    const fv_value *made = NULL;
     int mark = 0;
     bool any = false;
     for (int step = 0; step < l->host.nsteps; step++) {
@@ -247,7 +250,7 @@ void fv_reuse_memory(fv_lowerer *l) {
         if (l->host.steps[step].kind != FV_STEP_LAUNCH)
             continue;
         if (is_state(l, fv_launch_value(n))) {
-            /* of nothing: there was no operand to ask about */
+            /* it copies a constant without operand, so put_over records no reason */
             if (fv_op_is(n->op, FV_OP_fv_Copy) && n->nargs == 1)
                 fv_declines(l, fv_launch_value(n), FV_WHY_place_unlike);
             continue;
@@ -263,7 +266,7 @@ void fv_reuse_memory(fv_lowerer *l) {
             for (int from = 0; from < n->nargs; from++)
                 if (put_over(l, step, from, to)) {
                     any = true;
-                    to = -1; /* they are numbered anew */
+                    to = -1; /* parameters have new numbers, so start again */
                     break;
                 }
         if (any)

@@ -1,13 +1,14 @@
-/* reuse.h - results in the memory of what dies. */
+/* reuse.h - stores results in the memory of values that are not needed any more. */
 #ifndef FV_BACKEND_MEMORY_REUSE_H
 #define FV_BACKEND_MEMORY_REUSE_H
 
 #include "backend/lowering/lowering.h"
 
-/* Makes one value, of which a state of a loop would be a copy, in the memory of that state, and
- * takes the copy out of the steps: lifetimes are to be found anew. False: there is none. */
+/* Lets one value that is copied to a state of a loop be computed in the memory of the state, and
+ * removes the copy from the steps; lifetimes must be computed again. False: there is no such
+ * value. */
 bool fv_spare_copy(fv_lowerer *l) FV_MUST_USE;
-/* Which values take the memory of others; lifetimes are known. */
+/* Decides which values take the memory of others. Lifetimes must be known. */
 void fv_reuse_memory(fv_lowerer *l);
 
 #endif

@@ -1,4 +1,4 @@
-/* schedule.c - the kernels of what an op gives. */
+/* schedule.c - makes the kernels that compute the results of an op. */
 #include "backend/schedule/schedule.h"
 
 #include "backend/lowering/branches.h"
@@ -21,7 +21,7 @@ static bool makes_kernel(fv_lowerer *l, const fv_op *op) {
     return makes;
 }
 
-/* The nesting depth of reductions; nodes are shared. */
+/* Returns how deeply reductions are nested in x, whose nodes may be shared. */
 static intptr_t depth_of(const fv_expr *x, fv_ptrmap *known) {
     intptr_t depth = (intptr_t)fv_ptrmap_get(known, x);
     if (depth)
@@ -35,8 +35,8 @@ static intptr_t depth_of(const fv_expr *x, fv_ptrmap *known) {
     return depth;
 }
 
-/* Attention has sums within sums within sums: serial loops would take the inner ones again for each
- * term of the outer ones, for hours. What fused it answers for its schedule. */
+/* Are reductions nested three deep, as in attention that was fused? Serial loops would compute the
+ * inner sums again for each term of the outer ones, which could take hours. */
 static bool is_too_deep(fv_lowerer *l, const fv_op *op) {
     fv_ptrmap known = fv_ptrmap_in(l->arena);
     for (int i = 0; i < op->nout; i++) {
@@ -47,7 +47,7 @@ static bool is_too_deep(fv_lowerer *l, const fv_op *op) {
     return false;
 }
 
-/* The result of op for which a tuning wants serial loops; NULL: none. */
+/* Returns the result of op for which the tuning asks for serial loops; NULL: none. */
 static const fv_value *wants_naive(fv_lowerer *l, const fv_op *op) {
     for (int i = 0; l->options->tuning && i < op->nout; i++)
         if (op->out[i] && makes_kernel(l, op) && fv_wants_naive(l, op->out[i]))
@@ -75,7 +75,8 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
         fv_add_statement(l, op);
         if (op->def == &fv_loop_def || op->def == &fv_endloop_def)
             fv_weights_pass(l, op);
-        for (int i = 0; i < op->nout; i++) /* of an endif, a loop or its end */
+        /* the results of an endif, a loop or an endloop: no kernel of their own writes them */
+        for (int i = 0; i < op->nout; i++)
             if (op->out[i])
                 fv_takes(l, op->out[i],
                          op->def == &fv_endif_def ? FV_WHY_branches_give : FV_WHY_loop_writes);
@@ -88,7 +89,8 @@ bool fv_schedule_op(fv_lowerer *l, fv_op *op) {
         fv_schedule_recurrence(l, r);
         return true;
     }
-    if (fv_is_group(op) && !l->current.naive && (fv_schedule_kept(l, op) || fv_schedule_together(l, op)))
+    if (fv_is_group(op) && !l->current.naive &&
+        (fv_schedule_kept(l, op) || fv_schedule_together(l, op)))
         return true;
     for (int i = 0; i < op->nout; i++) {
         fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;

@@ -1,4 +1,4 @@
-/* together.c - one kernel for several results that share their first axes.
+/* together.c - makes one kernel that computes several results whose first axes are the same.
  *
  *     parallel i:                          x[i, j] = a[i, j] + b[i, j]
  *         vector j: x[i, j] = ...          y[i, m] = x[i, m] - (sum k: x[i, k]) / n
@@ -6,11 +6,11 @@
  *         vector m: y[i, m] = ...
  *         s[i] = ...
  *
- * Each result is a row of the schedule map, or an element, and loops over what is shared run around
- * all of them. So what a later one reads of an earlier one was stored just before, and lies in the
- * first-level cache; and what they have in common, a sum along the row first of all, is one node,
- * and is computed once. Where nothing is summed and all axes are shared, one vector loop makes
- * all. */
+ * Each result is computed as by the schedule `map`, as a row or a single element, within loops over
+ * the shared axes. So a result that a later one reads was stored just before, and is in the
+ * first-level cache. An expression that several results need, above all a sum along the row, is
+ * computed once. If nothing is summed and all axes are shared, one vector loop computes all
+ * results. */
 #include "backend/schedule/together.h"
 
 #include <string.h>
@@ -36,7 +36,7 @@ enum {
     LEAST_VECTOR = 256,
     LEAST_TASK = 16,
     MOST_TASK = 1 << 24,
-    MOST_ACCUMULATED = 8 /* vectors */
+    MOST_ACCUMULATED = 8 /* vectors of sums in registers */
 };
 
 static bool has_sums(const fv_definition *d) {
@@ -57,14 +57,15 @@ static bool is_mapped(fv_lowerer *l, const fv_storage *s) {
 
 bool fv_is_mapped(fv_lowerer *l, const fv_storage *s) {
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* schedules say theirs */
+    /* no reasons are recorded here: the schedule that is chosen later gives them */
+    l->reasons = NULL;
     bool mapped = is_mapped(l, s);
     l->reasons = reasons;
     return mapped;
 }
 
-/* No result is of a kind that another schedule computes: all are asked, as they are about what is
- * alone, and say why. */
+/* Checks that the schedules for attention, contractions and transposes take none of the results.
+ * The other schedules are asked as they are for a single result, and give their reasons. */
 static bool are_mapped(fv_lowerer *l, const fv_op *op) {
     const fv_scheduler *const others[] = {&fv_schedule_attend, &fv_schedule_contract,
                                           &fv_schedule_transpose};
@@ -81,7 +82,7 @@ static bool are_mapped(fv_lowerer *l, const fv_op *op) {
 
 /* ---- choosing ---- */
 
-/* The buffer of the m-th result in the kernel. */
+/* Returns the buffer of d's value with the axes of d, as the kernel stores it. */
 static fv_buf *made_buf(fv_lowerer *l, const fv_definition *d) {
     fv_expr *extent[FV_MAX_RANK];
     for (int i = 0; i < d->rank; i++)
@@ -89,7 +90,7 @@ static fv_buf *made_buf(fv_lowerer *l, const fv_definition *d) {
     return fv_buf_seen(l->exprs, fv_value_buf(l->exprs, d->value), d->rank, extent);
 }
 
-/* Is what it makes loaded in x as another buffer than that? */
+/* Does x load v through a buffer other than b? */
 static bool is_seen_otherwise(const fv_expr *x, const fv_value *v, const fv_buf *b,
                               fv_ptrmap *seen) {
     if ((x->op == FV_X_LOAD || x->op == FV_X_GUARD) && x->u.buf->value == v && x->u.buf != b)
@@ -103,7 +104,8 @@ static bool is_seen_otherwise(const fv_expr *x, const fv_value *v, const fv_buf 
     return false;
 }
 
-/* Parts of one Concat are apart, but in tasks that is proved of one part at a time. */
+/* Checks that no two results are parts of the same Concat. Their parts do not overlap, but the
+ * verifier can prove that tasks do not interfere only for one part of a buffer. */
 static bool have_own_memory(fv_lowerer *l, const fv_together *t) {
     for (int m = 0; m < t->n; m++)
         for (int k = 0; k < m && t->all[m]->place; k++)
@@ -115,7 +117,8 @@ static bool have_own_memory(fv_lowerer *l, const fv_together *t) {
     return true;
 }
 
-/* All results that are in memory of their own are seen in it as they are made. */
+/* Checks that each result with memory of its own is read by the others in the shape in which it is
+ * stored. */
 static bool are_seen_as_made(fv_lowerer *l, const fv_together *t) {
     const fv_value *last = t->all[t->n - 1]->value;
     for (int m = 0; m < t->n; m++)
@@ -128,21 +131,22 @@ static bool are_seen_as_made(fv_lowerer *l, const fv_together *t) {
     return true;
 }
 
-/* A row that is longer than what one task does of it, and that tasks would share if it were
- * alone. */
+/* Is the row longer than the part that one task should do, so that several tasks would share it if
+ * the result had its own kernel? */
 static bool is_too_long(fv_lowerer *l, const fv_together *t, const fv_definition *d, int row) {
     const fv_dim *length = d->index[row]->dim;
     return t->outer == 0 ? length->hi > l->speed->long_row
                          : !has_sums(d) && fv_typical_dim(length) > l->speed->long_row;
 }
 
-/* Vectors would run along more than a row of this few elements. */
+/* Is the row so short that a kernel of the result alone would merge it with another axis for
+ * vectors? */
 static bool is_too_short(const fv_together *t, const fv_definition *d, int row) {
     const fv_dim *length = d->index[row]->dim;
     return t->outer > 0 && !has_sums(d) && fv_dim_is_const(length) && length->value < FV_CHAINS;
 }
 
-/* Does each element along a row take a sum of its own? */
+/* Does each element along the row have a sum of its own? */
 static bool sums_each(const fv_definition *d, int row) {
     fv_expr *sums[32];
     int n = fv_x_reductions(d->body, sums, 32);
@@ -152,8 +156,8 @@ static bool sums_each(const fv_definition *d, int row) {
     return each;
 }
 
-/* Where each element takes a sum, what it reads for it wants the caches for itself: one such
- * result, and those of its elements. */
+/* Checks that at most one result has a sum for each of its elements: what such sums read should
+ * have the caches for itself. */
 static bool have_few_sums(fv_lowerer *l, const fv_together *t) {
     int first = -1;
     for (int m = 0; m < t->n; m++) {
@@ -168,7 +172,7 @@ static bool have_few_sums(fv_lowerer *l, const fv_together *t) {
     return true;
 }
 
-/* A row along an axis that all share, and tasks would, too. */
+/* Makes the last shared axis the row of all results. */
 static bool choose_shared_rows(fv_lowerer *l, fv_together *t) {
     const fv_definition *d = t->all[0];
     const fv_dim *length = d->index[t->outer]->dim;
@@ -190,8 +194,8 @@ static bool choose_row(fv_lowerer *l, fv_together *t, int m) {
     t->row[m] = own ? fv_map_vector(d) : -1;
     if (own > 1)
         return fv_declines(l, last, FV_WHY_together_axes, what, fv_n(own));
-    /* scores may be an element each along the row; join.c asks whether rows are too long for one
-     * task */
+    /* the scores of attention may have one sum per element; join.c checks whether rows are too long
+     * for one task */
     if (t->attends)
         return true;
     if (own && (t->row[m] < 0 || sums_each(d, t->row[m])))
@@ -205,8 +209,8 @@ static bool choose_row(fv_lowerer *l, fv_together *t, int m) {
     return true;
 }
 
-/* A sum over elements of several rows is the same for each of them: loops around all would take it
- * for each. */
+/* Checks that the loops over the shared axes would not repeat a sum that is the same for several
+ * rows. */
 static bool take_sums_once(fv_lowerer *l, const fv_together *t) {
     for (int m = 0; m < t->n; m++)
         if (fv_repeats_sums(l, t->all[m], t->row[m]))
@@ -215,7 +219,7 @@ static bool take_sums_once(fv_lowerer *l, const fv_together *t) {
     return true;
 }
 
-/* Do vectors of all run along the last axis, which is shared? */
+/* Do the vector loops of all results run along the last axis, and is it shared? */
 static bool have_shared_rows(const fv_together *t, int shared) {
     bool rows = shared > 0;
     for (int m = 0; m < t->n && rows; m++)
@@ -244,7 +248,7 @@ bool fv_together_choose(fv_lowerer *l, int n, fv_definition *const *all, fv_toge
     return take_sums_once(l, t);
 }
 
-/* Has it an axis beyond those that are shared? */
+/* Has result m an axis that is not shared? */
 static bool has_own_axis(const fv_together *t, int m) {
     return t->all[m]->rank > t->outer;
 }
@@ -255,10 +259,10 @@ typedef struct maker {
     fv_kemit e;
     const fv_together *t;
     int64_t task;
-    bool alone; /* there is no axis but the one that vectors run along */
+    bool alone; /* the row's axis is the only one */
 } maker;
 
-/* Where the m-th stores: what is bound by now. */
+/* Sets the index at which result m is stored, for the axes that are bound so far. */
 static void find_index(maker *k, int m, fv_expr **index) {
     const fv_definition *d = k->t->all[m];
     for (int i = 0; i < d->rank; i++)
@@ -267,7 +271,7 @@ static void find_index(maker *k, int m, fv_expr **index) {
                        : fv_kemit_expr(&k->e, fv_x_var(k->e.l->exprs, d->index[i]));
 }
 
-/* What was stored as an element is that element, for who loads it in the same iteration. */
+/* Makes later loads of this element in the same iteration use x, the value that was just stored. */
 static void forward(maker *k, const fv_definition *d, fv_expr *x) {
     fv_lowerer *l = k->e.l;
     fv_elem stored = d->value->type->elem;
@@ -294,7 +298,7 @@ static void make_element(maker *k, int m) {
     forward(k, d, x);
 }
 
-/* Elements along an axis that vectors do not run along. */
+/* Emits a result with serial loops over its elements. */
 static void make_elements(maker *k, int m) {
     fv_kemit *e = &k->e;
     fv_kmark mark = fv_kemit_mark(e);
@@ -321,8 +325,8 @@ static void make_row(maker *k, int m) {
     fv_emit_row(&k->e, &w, (fv_value *)d->value);
 }
 
-/* The row of features, where all sums of it fit in registers: each value is read once, in its
- * order. */
+/* Emits the row of features of attention, if all its sums fit in registers: each value is then read
+ * once, in order. Returns false if they do not fit. */
 static bool make_weighted(maker *k, int m) {
     fv_kemit *e = &k->e;
     const fv_definition *d = k->t->all[m];
@@ -349,7 +353,7 @@ static bool make_weighted(maker *k, int m) {
     return true;
 }
 
-/* All of them; `plain`: no broadcast leaves a row at its first element. */
+/* Emits all results. `plain`: no broadcast has one element along a row. */
 static void make_all(maker *k, bool plain) {
     fv_kemit *e = &k->e;
     const fv_together *t = k->t;
@@ -377,7 +381,8 @@ static void make_all(maker *k, bool plain) {
     fv_kemit_release(e, mark);
 }
 
-/* That no broadcast leaves a row of any of them at its first element; NULL: none may. */
+/* Returns the condition that no broadcast in any result has one element along the row; NULL: there
+ * is no such broadcast. */
 static fv_expr *find_plain(maker *k) {
     const fv_together *t = k->t;
     fv_expr *all = NULL;
@@ -410,8 +415,8 @@ static void make_both(maker *k) {
     }
 }
 
-/* What is said of a kernel of the schedule map, of the first one; and of the others that it makes
- * them. */
+/* Records reasons: for the first result those of the schedule map, for each other one that the same
+ * kernel computes it. */
 static void tell(fv_lowerer *l, const fv_together *t) {
     const fv_value *first = t->all[0]->value;
     bool sums = false;

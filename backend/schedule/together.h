@@ -1,4 +1,4 @@
-/* together.h - several results by one kernel: those of a group (ir/definition/definitions.h). */
+/* together.h - makes one kernel for a group of results (ir/definition/definitions.h). */
 #ifndef FV_BACKEND_SCHEDULE_TOGETHER_H
 #define FV_BACKEND_SCHEDULE_TOGETHER_H
 
@@ -8,23 +8,23 @@
 typedef struct fv_together {
     int n;
     fv_definition *all[FV_MAX_OUT];
-    /* the axis that vectors run along; -1: a single element is made */
+    /* for each result, the axis along which its vector loop runs; -1: it is a single element */
     int row[FV_MAX_OUT];
-    /* axes that loops around all of them run along, the first of each */
+    /* the number of leading axes that all results share, over which the outer loops run */
     int outer;
-    /* one vector loop makes all: the last axis is shared, and nothing is summed */
+    /* one vector loop computes all results: the last axis is shared, and nothing is summed */
     bool by_element;
-    bool attends; /* they are attention (attend_rows.h) */
+    bool attends; /* the group is attention (attend_rows.h) */
 } fv_together;
 
-/* Would the schedule map take the kernel of s alone? Decides, and does nothing. */
+/* Would the schedule map compute s, if it had its own kernel? Changes nothing. */
 bool fv_is_mapped(fv_lowerer *l, const fv_storage *s) FV_MUST_USE;
 /* Can one kernel, of rows, compute these n, which are a legal group, merged by fv_merge_group? Says
  * why not of the last one, and does nothing. */
 bool fv_together_choose(fv_lowerer *l, int n, fv_definition *const *all,
                         fv_together *t) FV_MUST_USE;
-/* The kernel of a group. False: each result takes one of its own, and it says why; nothing was
- * done. */
+/* Makes the kernel of a group. Returns false if each result needs a kernel of its own: the reason
+ * is recorded, and nothing else was changed. */
 bool fv_schedule_together(fv_lowerer *l, fv_op *op) FV_MUST_USE;
 
 #endif

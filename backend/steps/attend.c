@@ -1,5 +1,6 @@
-/* attend.c - the step attend: scores, weights and the product with values, which are three values
- * or more, become one definition, and so one kernel (backend/schedule/attend/attention.c). */
+/* attend.c - the step attend: turns scores, weights and the product of weights with values, which
+ * are three or more values of the graph, into one definition, so that one kernel computes them
+ * (backend/schedule/attend/attention.c). */
 #include "backend/steps/attend.h"
 
 #include <string.h>
@@ -27,25 +28,25 @@ static bool has_reduction(fv_expr *x) {
 
 typedef struct readers {
     int kernels;
-    bool memory; /* something else needs it in memory */
+    bool memory; /* something other than a kernel needs it in memory */
 } readers;
 
 typedef struct fv_fuser {
     fv_lowerer *l;
-    fv_ptrmap readers; /* of a storage */
-    /* storage -> through how many values it is known to lead to no score, and 1 */
+    fv_ptrmap readers; /* storage -> its readers */
+    /* storage -> 1 + the number of levels within which it is known to contain no score */
     fv_ptrmap scoreless;
     struct fused {
-        fv_storage *y; /* what attention gives */
+        fv_storage *y; /* the result of the attention */
         fv_attention at;
-    } * fused;
+    } *fused;
     int nfused, cap_fused;
     struct within {
-        fv_storage *s; /* what is substituted in them */
+        fv_storage *s; /* a value that was substituted into an attention */
         fv_fate was;
-    } * within;
+    } *within;
     int nwithin, cap_within;
-    bool rows; /* a factor of what is looked at is a softmax of scores */
+    bool rows; /* a factor of the product was found to be a softmax of scores */
 } fuser;
 
 static readers *readers_of(fuser *f, const fv_storage *s) {
@@ -55,7 +56,8 @@ static readers *readers_of(fuser *f, const fv_storage *s) {
     return *at;
 }
 
-/* A value in the memory of another reads that for those who read it. */
+/* Counts the kernels that read each value. A view reads the value in whose memory it is, so the
+ * readers of the view count as readers of that value. */
 static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
     fv_storage *s = fv_storage_loaded(f->l, x);
     void **at = fv_ptrmap_at(seen, s ? (const void *)s : x);
@@ -68,7 +70,8 @@ static void add_reads(fuser *f, const fv_expr *x, fv_ptrmap *seen) {
         bool first = readers_of(f, s)->kernels++ == 0;
         if (first && s->fate == FV_FATE_VIEW && s->def)
             add_reads(f, s->def->body, &inner);
-        else if (first) /* a text behind a step has views without what they are */
+        /* in a program that was read from a text, views have no definition after this step */
+        else if (first)
             for (fv_storage *of = s->fate == FV_FATE_VIEW ? s->of : NULL; of;
                  of = of->fate == FV_FATE_VIEW ? of->of : NULL)
                 readers_of(f, of)->kernels++;
@@ -96,7 +99,8 @@ static bool is_own(fuser *f, const fv_storage *s) {
            !readers_of(f, s)->memory;
 }
 
-/* Is x made of a product of things computed in the run, through values that nobody else reads? */
+/* Does x contain a sum of products that the run computes, itself or through values that only x
+ * reads, up to `levels` of them? */
 static bool has_score(fuser *f, const fv_expr *x, int levels, fv_ptrmap *seen) {
     if (fv_is_product_sum(x) &&
         !(fv_x_is_constant(x->arg[0]->arg[0]) && fv_x_is_constant(x->arg[0]->arg[1])))
@@ -133,22 +137,22 @@ static bool loads_scores(fuser *f, const fv_expr *x) {
     return found;
 }
 
-/* For who asks: does somebody expect attention where s is? Rows that are made of products of what
- * is computed. */
+/* Would a user expect attention here, so that a reason why there is none is worth recording? True
+ * if s reduces over products of values that the run computes. */
 static bool looks_like_weights(fuser *f, const fv_storage *s) {
     return fv_is_small(f->l, s->def) && has_reduction(s->def->body) &&
            (is_score(s->def->body) || loads_scores(f, s->def->body));
 }
 
 typedef struct candidates {
-    const fv_value *y; /* of what */
+    const fv_value *y; /* the value whose definition is searched */
     fv_storage *list[FV_ATTEND_CANDIDATES];
     int n;
-    fv_ptrmap seen; /* nodes, and storages that were asked about */
+    fv_ptrmap seen; /* nodes and storages that have been examined */
 } candidates;
 
-/* What x loads along a row and leads to scores. A node below two sums is over the variable of one
- * at most. */
+/* Lists the values that x loads along the axis `along` and that lead to scores. A node below two
+ * nested sums uses the variable of at most one of them. */
 static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, candidates *c) {
     fv_storage *s = fv_storage_loaded(f->l, x);
     if (*fv_ptrmap_at(&c->seen, x))
@@ -171,31 +175,35 @@ static void find_candidates(fuser *f, const fv_expr *x, const fv_var *along, can
         find_candidates(f, x->arg[i], along, c);
 }
 
-/* Now, and as it will be when it is scheduled. */
+/* Is d attention as it is now, and also after its axes are split and merged, as the schedule will
+ * see it? */
 static bool is_found(fuser *f, const fv_definition *d, fv_attention *at) {
     fv_attention then;
     int mark = fv_why_mark(f->l);
     bool found = fv_find_attention(f->l, d, at) &&
                  fv_find_attention(f->l, fv_merge_axes(f->l, fv_split_axes(f->l, d)), &then);
     f->rows |= at->rows;
-    fv_why_drop(f->l, mark, FV_WHY_attend_no_scores); /* what is substituted next may have them */
+    /* a later substitution may still find scores */
+    fv_why_drop(f->l, mark, FV_WHY_attend_no_scores);
     return found;
 }
 
 static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor,
                  int levels);
 
-/* With these substituted. */
+/* Tries to make attention of d with the definitions of these values substituted into it. Undoes the
+ * substitution if that fails. */
 static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin,
                       int factor, int levels, fv_storage *const *list, int n) {
     fv_definition now = *d;
-    fv_fate was[FV_ATTEND_CANDIDATES]; /* a view may be looked through, too */
+    fv_fate was[FV_ATTEND_CANDIDATES]; /* the value may have been a view */
     for (int i = 0; i < n; i++) {
         was[i] = list[i]->fate;
         list[i]->fate = FV_FATE_SUBSTITUTED;
     }
     now.body = fv_substitute(f->l, now.body, &origin);
-    if (levels == FV_ATTEND_LEVELS) /* what it is known by: the softmax */
+    /* the outermost level is the softmax, by which the attention is known */
+    if (levels == FV_ATTEND_LEVELS)
         origin = fv_origin_join(f->l->module, fv_storage_origin(f->l, list[0]->value), origin);
     if (fuse(f, y, now, origin, factor, levels - 1)) {
         for (int i = 0; i < n; i++) {
@@ -210,13 +218,14 @@ static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_
     return false;
 }
 
-/* Makes attention of d, which is what y is by now, with that factor as the weight. */
+/* Tries to make attention of d, the present definition of y, with that factor of its sum as the
+ * weights. */
 static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *origin, int factor,
                  int levels) {
     fv_lowerer *l = f->l;
     fv_attention at;
     fv_expr *sums[2];
-    /* the schedule says so */
+    /* the schedule gives the reason */
     if (fv_x_reductions(d.body, sums, 2) != 1 || !fv_is_product_sum(sums[0]))
         return false;
     if (!fv_is_small(l, &d))
@@ -238,8 +247,8 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
 
 /* ---- weights that are kept ---- */
 
-/* The weights that this factor of the sum of d loads, each at a place of its own in memory; NULL:
- * it loads none so. */
+/* Returns the value that this factor of the sum of d loads, if it is stored weights, of which each
+ * element is loaded for one combination of indices; else NULL. */
 static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor,
                                   const fv_expr **load) {
     fv_expr *sum;
@@ -264,8 +273,8 @@ static fv_storage *loaded_weights(fuser *f, const fv_definition *d, int factor,
     return keys == 1 ? s : NULL;
 }
 
-/* w over variables of d, but for a key of its own; NULL: d has an axis that is neither among them
- * nor of features. */
+/* Returns the definition w with the variables of d, and a key variable of its own. NULL: d has an
+ * axis that is neither an axis of the weights nor that of features. */
 static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv_attention *at,
                                  const fv_definition *w, const fv_expr *load, fv_var **key) {
     fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
@@ -286,7 +295,8 @@ static fv_definition *weights_of(fv_lowerer *l, const fv_definition *d, const fv
     return fv_is_small(l, r) ? r : NULL;
 }
 
-/* Of what is fused by now, with w in it; false: it is no such attention. */
+/* Fills `out` for the attention that was just fused, whose weights w are kept. Returns false if w
+ * cannot be computed by its kernel. */
 static bool set_kept(fuser *f, const fv_definition *d, fv_storage *y, fv_storage *w,
                      const fv_expr *load, fv_kept_weights *out) {
     *out = (fv_kept_weights){
@@ -318,7 +328,7 @@ static bool try_kept(fuser *f, const fv_storage *of, int factor, fv_kept_weights
 bool fv_find_kept(fv_fuser *f, const fv_storage *y, fv_kept_weights *out) {
     struct fv_reasons *reasons = f->l->reasons;
     const fv_origin *origin = fv_storage_origin(f->l, y->value);
-    f->l->reasons = NULL; /* who asks says what is done */
+    f->l->reasons = NULL; /* the caller gives the reasons */
     bool found = try_kept(f, y, 0, out) || try_kept(f, y, 1, out);
     *fv_ptrmap_at(&f->l->known.origins, y->value) = (void *)(uintptr_t)origin;
     f->l->reasons = reasons;
@@ -345,9 +355,10 @@ bool fv_fold_kept(fv_lowerer *l, fv_storage *y, fv_kept_weights *k) {
 
 typedef struct mask_use {
     const fv_var *query;
-    /* of a storage: how many attentions have it in their weights; `memory`: with the query, too */
+    /* storage -> how many attentions have it in their weights; `memory`: whether it depends on the
+     * query */
     fv_ptrmap *uses;
-    fv_ptrmap seen, *scored; /* storages that scores load: they are no masks */
+    fv_ptrmap seen, *scored; /* storages that scores load, which are no masks */
 } mask_use;
 
 static void note_scored(fuser *f, mask_use *u, const fv_expr *x) {
@@ -374,7 +385,8 @@ static void count_masks(fuser *f, mask_use *u, const fv_expr *x) {
         count_masks(f, u, x->arg[i]);
 }
 
-/* May attention, whose weights read it so, compute it? Of queries and keys nobody wonders. */
+/* May attention compute the mask s itself instead of loading it? Records the answer, but not for
+ * values that scores load: those are queries and keys, for which nobody expects it. */
 static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weights, bool scored) {
     const readers *all = readers_of(f, s);
     bool cheap = fv_is_cheap(f->l, s->def);
@@ -389,8 +401,8 @@ static bool is_mask_of_keys(fuser *f, const fv_storage *s, const readers *weight
     return fv_takes(f->l, s->value, FV_WHY_attended_in_place);
 }
 
-/* A mask of keys that only attention reads, made cheaply, is computed there: once a head, and needs
- * no kernel. */
+/* Substitutes masks over keys that only attention reads and that are cheap to compute: attention
+ * then computes them once per head, and they need no kernel. */
 static void take_masks(fuser *f) {
     fv_lowerer *l = f->l;
     fv_ptrmap uses = fv_ptrmap_in(l->exprs), scored = fv_ptrmap_in(l->exprs);
@@ -426,7 +438,7 @@ fv_fuser *fv_fuser_new(fv_lowerer *l) {
     return f;
 }
 
-/* Attention becomes one definition; what it is made of is substituted. */
+/* Makes one definition of each attention, and substitutes the values between. */
 bool fv_step_attend(fv_lowerer *l) {
     fuser *f = fv_fuser_new(l);
     for (fv_op *op = l->func->body->first; op; op = op->next)
@@ -439,7 +451,7 @@ bool fv_step_attend(fv_lowerer *l) {
             f->rows = false;
             bool fused = fuse(f, s, *s->def, origin, 0, FV_ATTEND_LEVELS) ||
                          fuse(f, s, *s->def, origin, 1, FV_ATTEND_LEVELS);
-            if (f->rows) /* values that are a product were tried as weights, too */
+            if (f->rows) /* products whose factors are values were examined as weights, too */
                 fv_why_drop(l, mark, FV_WHY_attend_no_rows);
             if (fv_why_settle(l, mark, fused))
                 fv_takes(l, s->value, FV_WHY_attends);

@@ -1,12 +1,12 @@
-/* concat.c - values that are written where a Concat wants them: part of its memory, and
- * not copied there.
+/* concat.c - the step concat: kernels write the operands of a Concat directly into its memory, so
+ * that they are not copied.
  *
- *     c = Concat(a, b), axis 1:   a[i, j] lies at c[i, j], b[i, j] at c[i, j + columns of a]
+ *     c = Concat(a, b), axis 1:   a[i, j] is stored at c[i, j], b[i, j] at c[i, j + columns of a]
  *
- * The kernels of a and b store there, and whoever reads a or b reads c. A part that has memory of
- * its own for other reasons (an input, a constant, a result of the model, one that stands there
- * twice) is copied by a kernel of its own; the Concat itself is none then. Concats of Concats share
- * one memory. A kernel never reads of the memory that it writes a part of. */
+ * The kernels of a and b store there, and kernels that read a or b read c instead. An operand that
+ * must have memory of its own (an input, a constant, a result of the model, an operand that occurs
+ * twice) is copied by a kernel of its own. The Concat itself then has no kernel. A Concat of
+ * Concats uses one memory for all. No kernel reads the memory to which it writes. */
 #include "backend/steps/concat.h"
 
 #include <string.h>
@@ -24,10 +24,10 @@
 
 enum { MAX_PARTS = 256 };
 
-typedef struct member { /* a part of some Concat's memory */
+typedef struct member { /* a value that is a part of some Concat's memory */
     fv_storage *s;
-    int axis;            /* the axis along which it is stored there */
-    const fv_dim *start; /* from there on */
+    int axis;            /* the axis of the Concat */
+    const fv_dim *start; /* the index along that axis at which the part begins */
     struct member *next;
 } member;
 
@@ -35,10 +35,10 @@ typedef struct join {
     fv_lowerer *l;
     member **members;
     fv_op *op;
-    fv_storage *whole, *root; /* the Concat, and the value in whose memory that is stored */
+    fv_storage *whole, *root; /* the Concat, and the value in whose memory it is stored */
     int axis, n;
     fv_storage *part[MAX_PARTS];
-    bool direct[MAX_PARTS]; /* its own kernel stores there */
+    bool direct[MAX_PARTS]; /* for each part: its own kernel stores it there */
 } join;
 
 /* ---- questions ---- */
@@ -47,13 +47,14 @@ static bool is_substituted(const fv_storage *s) {
     return s->fate == FV_FATE_SUBSTITUTED;
 }
 
-/* Values that a row keeps between passes are kept in the memory of the result, and only there
+/* Can its kernel store to a part of other memory? Not if it has sums or elementary functions,
+ * because its passes may keep values in the row of its result, which must be its own memory
  * (keep.c). */
 static bool can_be_placed(const fv_storage *s) {
     return s->def && !fv_x_has(s->def->body, FV_HAS_MATH | FV_HAS_REDUCE);
 }
 
-/* What attention computes anew is defined by what has no memory either. */
+/* Does d load a value that has no memory, as a value that attention computes itself? */
 static bool loads_substituted(fv_lowerer *l, const fv_definition *d) {
     const fv_storage *s;
     const fv_expr *x;
@@ -67,7 +68,8 @@ static bool can_get_memory(fv_lowerer *l, const fv_storage *s) {
     return can_be_placed(s) && !loads_substituted(l, s->def);
 }
 
-/* Is its memory read by nothing but definitions? */
+/* Is v read through its definition only, never as memory by an op with a kernel of its own or
+ * through a view? */
 static bool is_private(fv_lowerer *l, const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = v->uses[i].op;
@@ -98,7 +100,7 @@ static bool has_data_dims(const fv_op *op) {
     return fv_any_from_data(op->out[0]->type->rank, op->out[0]->type->dims);
 }
 
-/* Asked while values are grouped: what becomes of later ones is not known yet. */
+/* Called while values are grouped, before it is known which later values have kernels. */
 bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
     double made = 0, all = 0;
     if (!fv_op_is(op, FV_OP_Concat) || has_data_dims(op))
@@ -121,7 +123,7 @@ bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
 
 /* ---- what is done with each part ---- */
 
-/* Does a kernel that writes to the same memory read s? */
+/* Does any kernel that writes to the memory of this Concat read s? */
 static bool is_read_beside(const join *j, const fv_storage *s) {
     for (const member *m = *j->members; m; m = m->next)
         if (m->s != j->whole && m->s->fate != FV_FATE_ASSEMBLED &&
@@ -130,8 +132,9 @@ static bool is_read_beside(const join *j, const fv_storage *s) {
     return false;
 }
 
-/* Are its other dims those of the whole, as far as is known before the run? An assumption within a
- * branch or an iteration is checked there only, which may be after the part is written. */
+/* Are all dims of v except the one along the axis known before the run to be equal to those of the
+ * Concat? An assumption within a branch or a loop is no proof: it is checked there, which may be
+ * after the operand is written. */
 static bool fits(const join *j, const fv_value *v) {
     const fv_type *whole = j->op->out[0]->type;
     bool fits = true;
@@ -145,7 +148,7 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
     if (v->kind != FV_VALUE_RESULT)
         return fv_declines(j->l, j->op->out[0], FV_WHY_part_given, fv_v(v));
     if (is_substituted(s))
-        return false; /* it is computed there */
+        return false; /* the kernel of the Concat's memory computes it there */
     if (s->fate != FV_FATE_MEMORY)
         return fv_declines(j->l, v, FV_WHY_part_seen, whole);
     if (!s->def)
@@ -165,12 +168,13 @@ static bool is_direct(const join *j, const fv_value *v, fv_storage *s) {
     return !is_read_beside(j, s) || fv_declines(j->l, v, FV_WHY_part_read_by_writer, whole);
 }
 
-/* Parts are kernels of their own: none reads another one. */
+/* Makes sure that the kernels of operands do not read each other: copies operands that do. Returns
+ * false if the Concat must have a kernel. */
 static bool separate(join *j) {
     for (int i = 0; i < j->n; i++) {
-        if (!j->direct[i] && !is_substituted(j->part[i])) { /* a copy, of other memory */
+        if (!j->direct[i] && !is_substituted(j->part[i])) { /* it is copied, from other memory */
             if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
-                /* for safety: a value that is stored there is read by definitions only */
+                /* only for safety: values stored there are read by definitions only */
                 return false;
             continue;
         }
@@ -181,7 +185,7 @@ static bool separate(join *j) {
         if (is_substituted(j->part[i]) && !fits(j, j->op->in[i]))
             return false;
         if (is_substituted(j->part[i]) && fv_storage_is_read_by(j->l, j->root, j->part[i]->def))
-            /* for safety: the whole would have read it, and be no part of that memory */
+            /* only for safety: such a Concat would not use that memory */
             return false;
         for (int k = 0; k < j->n; k++)
             if (k != i && j->direct[k] &&
@@ -195,7 +199,7 @@ static bool separate(join *j) {
     return true;
 }
 
-/* What is copied has to be worth it: half of all at least is not. */
+/* Do kernels write at least half of the elements directly, so that copying the others pays? */
 static bool pays(const join *j) {
     double direct = 0, all = 0;
     for (int i = 0; i < j->n; i++) {
@@ -208,8 +212,8 @@ static bool pays(const join *j) {
                        fv_n(fv_whole_number(direct)));
 }
 
-/* An axis of one element of the whole is nobody's index (merge.c): of a part it has to be one by
- * proof, too. */
+/* Axes along which the Concat has one element are not indexed (merge.c). Are they known to have one
+ * element in the operand, too? */
 static bool has_its_ones(const fv_type *whole, const fv_type *part, int axis) {
     for (int i = 0; i < whole->rank; i++)
         if (i != axis && fv_dim_is_one(whole->dims[i]) && !fv_dim_is_one(part->dims[i]))
@@ -221,10 +225,10 @@ static bool plan(join *j) {
     fv_op *op = j->op;
     fv_lowerer *l = j->l;
     j->whole = fv_storage_of(l, op->out[0]);
-    if (!fv_storage_has_kernel(j->whole)) /* grouping says why */
+    if (!fv_storage_has_kernel(j->whole)) /* the step group has recorded the reason */
         return false;
     if (op->nin > MAX_PARTS)
-        return false; /* longer ones are Concats of Concats by now */
+        return false; /* longer ones have been cut into Concats of Concats */
     if (op->nin < 2)
         return fv_declines(l, op->out[0], FV_WHY_join_one);
     if (has_data_dims(op))
@@ -287,10 +291,11 @@ static bool carry_out(join *j) {
 
 typedef struct relocator {
     fv_lowerer *l;
-    fv_ptrmap members; /* storage -> its member */
+    fv_ptrmap members; /* storage -> the member that says where it is stored */
 } relocator;
 
-/* The indices of the element in the memory of its home. */
+/* Adds the start of the part to the index, for each Concat that s is a part of. Returns the value
+ * in whose memory the element is. */
 static fv_storage *locate(const relocator *r, fv_storage *s, fv_expr **index) {
     fv_arena *a = r->l->exprs;
     for (const member *m; (m = fv_ptrmap_get(&r->members, s)); s = s->of)
@@ -320,7 +325,8 @@ static void settle(relocator *r, fv_storage *s) {
     s->def->place = fv_x_load(a, fv_value_buf(a, home->value), index);
 }
 
-/* Decides what is assembled of which parts. */
+/* Decides which operands are written into the memory of their Concat, and changes the definitions
+ * accordingly. */
 bool fv_step_concat(fv_lowerer *l) {
     member *members = NULL;
     for (fv_op *op = l->func->body->last; op; op = op->prev) {

@@ -1,10 +1,11 @@
-/* concat.h - operands of a Concat are written directly into its memory. */
+/* concat.h - kernels write the operands of a Concat directly into its memory. */
 #ifndef FV_BACKEND_STEPS_CONCAT_H
 #define FV_BACKEND_STEPS_CONCAT_H
 
 #include "backend/lowering/lowering.h"
 
-/* Would most of what a Concat puts together be written where it belongs? Then it has memory. */
+/* Can kernels write at least half of the elements of this Concat directly? Then its result gets
+ * memory, and is not substituted. */
 bool fv_concat_pays(fv_lowerer *l, const fv_op *op) FV_MUST_USE;
 
 #endif

@@ -1,4 +1,4 @@
-/* define.c - the step define: each op gets its definitions. */
+/* define.c - the step define: gives each op the definitions of its results. */
 #include "backend/lowering/define.h"
 #include "backend/lowering/branches.h"
 #include "backend/lowering/ports.h"
@@ -9,7 +9,7 @@ static bool define_all(fv_lowerer *l) {
     int depth = 0;
     for (fv_op *op = l->func->body->first; op; op = op->next) {
         depth += fv_mark_depth(op);
-        /* what it assumes, a run that takes the other branch, or no turn, is not asked */
+        /* in a branch or a loop, assumptions hold only in runs that get there */
         if (depth)
             l->module->within = (struct fv_within){op->block, op};
         ok &= fv_define_op(l, op);

@@ -1,12 +1,13 @@
-/* extend.c - what is added to an input of the model is written in its memory.
+/* extend.c - the step extend: what fv.Extend adds to an input of the model is written in the
+ * input's memory.
  *
  *     room = fv.Extend(past, new), axis 1, start p:
- *     new[i, j] lies at past[i, j + p], and room is past
+ *     new[i, j] is stored at past[i, j + p], and room is past
  *
- * The kernel of new stores there, if it reads nothing of that memory, and if nobody has to see new
- * in memory of its own; else it is copied there by a kernel of its own. Whoever reads room or new
- * reads past. No kernel reads what it writes, and what it writes was not there before: past is
- * asked below p only (backend/lowering/ports.c). */
+ * The kernel of new stores there if it does not read that memory and if new needs no memory of its
+ * own; else a kernel copies new there. Kernels that read room or new read past instead. No kernel
+ * reads an element that it writes: the elements of past that the model reads have indices below p
+ * (backend/lowering/ports.c). */
 #include "backend/lowering/define.h"
 #include "backend/lowering/loop_body.h"
 #include "backend/lowering/storage.h"
@@ -18,20 +19,21 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/state.h"
 
-typedef struct moved { /* a value whose elements lie in the memory of another */
+typedef struct moved { /* a value whose elements are stored in the memory of another one */
     fv_storage *home;
-    int axis;            /* along which they begin */
-    const fv_dim *start; /* there; NULL: at the same indices */
+    int axis;            /* the axis along which they are appended */
+    const fv_dim *start; /* the index at which they begin; NULL: all indices are the same */
 } moved;
 
 typedef struct mover {
     fv_lowerer *l;
-    fv_ptrmap moved; /* storage -> moved */
+    fv_ptrmap moved; /* storage -> where it is stored */
 } mover;
 
 /* ---- may a kernel write there? ---- */
 
-/* Is it read by definitions alone, in no other shape, and added once? */
+/* Is v read through its definition only, not as memory or through a view, and added to an input
+ * once? */
 static bool is_private(fv_lowerer *l, const fv_value *v) {
     int added = 0;
     for (int i = 0; i < v->nuses; i++) {
@@ -46,7 +48,8 @@ static bool is_private(fv_lowerer *l, const fv_value *v) {
     return added == 1;
 }
 
-/* Values that a row keeps between passes are kept in the memory of the result, and only there
+/* Can the kernel of v write in the memory of the input? Not if it has sums or elementary functions,
+ * because its passes may keep values in the row of its result, which must be its own memory
  * (keep.c). */
 static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
                              const fv_storage *memory) {
@@ -57,8 +60,8 @@ static bool is_written_there(fv_lowerer *l, const fv_value *v, fv_storage *s,
 
 /* ---- where elements lie ---- */
 
-/* The indices of an element in the memory in which it is stored; false: it is stored in its own
- * memory. */
+/* Changes *s and the index to the memory in which the element is stored, and returns true; false:
+ * it is stored in the memory of *s itself. */
 static bool locate(const mover *m, fv_storage **s, fv_expr **index) {
     const moved *at;
     bool any = false;
@@ -93,7 +96,8 @@ static void settle(mover *m, fv_storage *s) {
 
 /* ---- the step ---- */
 
-/* Is it the state of an input, which callers give the memory of? Another one is a kernel as any. */
+/* Is it a state of the model whose memory the caller gives? A kernel computes any other
+ * fv.Extend. */
 static bool is_state(fv_lowerer *l, const fv_op *op) {
     const fv_op *ret = l->func->body->last;
     for (int i = 0; fv_op_is(op, FV_OP_fv_Extend) && i < ret->nin; i++)
@@ -102,8 +106,8 @@ static bool is_state(fv_lowerer *l, const fv_op *op) {
     return false;
 }
 
-/* States as large as they were: the kernel of their op writes in the memory of its operand, which
- * nothing else reads. */
+/* Makes an op with a kernel of its own write a state of unchanged size in the memory of its
+ * operand, which nothing else reads. */
 static bool write_in_place(fv_lowerer *l) {
     const fv_op *ret = l->func->body->last;
     int axis;
@@ -111,7 +115,7 @@ static bool write_in_place(fv_lowerer *l) {
         fv_op *op = l->func->capacity[i] ? ret->in[i]->def : NULL;
         if (!op || !op->def->kernel)
             continue;
-        if (!fv_state_writer(l->func, i, &axis)) /* a text may have any op there */
+        if (!fv_state_writer(l->func, i, &axis)) /* a text may have any op here */
             return false;
         fv_takes(l, op->out[0], FV_WHY_written_in_place, fv_v(op->in[0]));
         fv_storage *s = fv_storage_of(l, op->out[0]);

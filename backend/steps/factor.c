@@ -39,14 +39,15 @@ typedef struct field {
     fv_op *op;
     const fv_definition *d;
     const fv_expr *sum;
-    const fv_origin *origin; /* of the op, and of those whose definitions were looked into */
+    /* the origin of the op, and of the values whose definitions were used */
+    const fv_origin *origin;
 } field;
 
 /* An integer expression `by * core + rest`, where only `core` depends on the variables of the sum.
  * core NULL: it does not depend on them. by NULL: 1. rest NULL: 0. */
 typedef struct linear {
     fv_expr *by, *core, *rest;
-    const fv_origin *origin; /* of the values that were looked into; NULL: none */
+    const fv_origin *origin; /* the origin of the values whose definitions were used; NULL: none */
 } linear;
 
 /* ---- arithmetic in which NULL is 0, or 1 ---- */
@@ -242,8 +243,8 @@ static linear linear_of(const field *f, fv_expr *x, int depth) {
 
 enum { MAX_LOOPS = 2 * FV_MAX_RANK };
 
-/* Loops over elements of a constant: by which number of elements each goes on, axes of the result
- * first. */
+/* Loops over the elements of a constant, those over axes of the result first: the variable, the
+ * number of iterations and the stride of each. */
 typedef struct walk {
     int n, naxes;
     const fv_var *var[MAX_LOOPS];
@@ -315,7 +316,7 @@ static uint64_t add_run(const fv_tensor *t, int64_t at, int64_t n, int64_t by) {
     return total;
 }
 
-/* The sum over the loops from k on. */
+/* Adds up the elements of the loops from number k on. */
 static uint64_t add_loops(const walk *w, const fv_tensor *t, int k, int64_t at) {
     uint64_t total = 0;
     if (k == w->n - 1)
@@ -504,7 +505,7 @@ static void erase_unread(fv_op *op) {
             in[n++] = op->in[i];
     fv_op_erase(op);
     for (int i = 0; i < n; i++) {
-        bool again = false; /* an operand that the op read twice was erased the first time */
+        bool again = false; /* an operand that occurs twice was erased at its first occurrence */
         for (int k = 0; k < i; k++)
             again |= in[k]->def == in[i]->def;
         if (!again)

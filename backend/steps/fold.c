@@ -1,4 +1,4 @@
-/* fold.c - the step fold: keys that a mask hides are left out of attention
+/* fold.c - the step fold: makes attention skip the keys that a mask hides
  * (backend/fuse/fold_mask.c). */
 #include "backend/fuse/attention.h"
 #include "backend/lowering/storage.h"

@@ -1,5 +1,5 @@
-/* form.c - the step form: the form of each definition that a kernel computes is written in it
- * (backend/fuse/form.c finds it). */
+/* form.c - the step form: records in each definition that a kernel computes which form it has, such
+ * as a contraction (backend/fuse/form.c finds it). */
 #include "backend/fuse/form.h"
 
 #include "backend/lowering/storage.h"

@@ -1,8 +1,10 @@
-/* group.c - which definitions are substituted into their uses, and which values get memory.
+/* group.c - the step group: decides which definitions are substituted into their uses, and which
+ * values get memory.
  *
- * A value is substituted where that costs nothing (views) or saves a pass over memory (elementwise
- * work into its one use, elementwise work behind a reduction as its epilogue). A reshape that no
- * simple index map expresses shares the memory of what it reshapes. */
+ * A value is substituted if that costs nothing (it only moves elements) or saves a pass over memory
+ * (an elementwise value into its one use; elementwise uses of a reduction as its epilogue). A
+ * reshape that no simple index expression describes becomes a view: it shares the memory of its
+ * operand. */
 #include "backend/steps/group.h"
 
 #include "backend/fuse/reading.h"
@@ -21,14 +23,15 @@
 /* ---- what is known of a value ---- */
 
 typedef struct fv_grouped {
-    bool costly;  /* a reshape that takes divisions along a row */
-    bool divides; /* a reshape that takes any */
-    /* the value of elementary functions, itself or in it, that its rows go through; or NULL */
+    bool costly;  /* a reshape that needs divisions along a row */
+    bool divides; /* a reshape that needs any divisions */
+    /* the value with elementary functions, itself or substituted into it, that is computed in
+     * passes over rows; NULL: none */
     const fv_value *rows;
-    bool passes; /* ... several times */
+    bool passes; /* its rows need several passes */
     /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     const fv_value *sum;
-    bool two;  /* there is a second contraction */
+    bool two;  /* it contains a second contraction */
     bool term; /* a product that is rounded together with the sum that adds it, */
     bool row;  /* ... which runs along the last axis of the product */
 } fv_grouped;
@@ -41,14 +44,15 @@ static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
 
 /* ---- what is known of definitions ---- */
 
-/* Decided before anything is substituted: what a reshape reads must know whether it keeps
- * memory. */
+/* Is op a reshape that needs divisions along a row? That is decided before anything is substituted,
+ * so that its operand is known to need memory. */
 static bool is_costly_reshape(fv_lowerer *l, const fv_op *op) {
     return fv_op_is(op, FV_OP_fv_Reshape) && grouped_of(l, fv_storage_of(l, op->out[0]))->costly;
 }
 
-/* Does the reshape read elements of a constant, each repeated along the last axis, as scales of
- * blocks are? A copy of them takes more memory than divisions take time. */
+/* Does the reshape read a constant whose elements are each repeated along the last axis, such as
+ * the scales of blocks? It is not worth a view then: the repeated copy would take more memory than
+ * the divisions take time. */
 static bool repeats_constant(fv_lowerer *l, const fv_op *op) {
     const fv_storage *s = fv_op_is(op, FV_OP_fv_Reshape) ? fv_storage_of(l, op->in[0]) : NULL;
     const fv_definition *d = s ? s->def : NULL;
@@ -56,7 +60,8 @@ static bool repeats_constant(fv_lowerer *l, const fv_op *op) {
            !fv_dim_is_one(d->index[d->rank - 1]->dim) && !fv_x_uses(d->body, d->index[d->rank - 1]);
 }
 
-/* Does the axis structure let each element of v be used by one element of the consumer only? */
+/* Has v at least as many axes with more than one element as the result of the consumer? Then each
+ * element of v may be used for one element of it only. */
 static bool covers(const fv_definition *consumer, const fv_value *v) {
     int n = 0, m = 0;
     for (int i = 0; i < consumer->rank; i++)
@@ -78,8 +83,8 @@ static bool takes_sum(fv_lowerer *l, const fv_expr *x, const fv_value *other_tha
     return false;
 }
 
-/* What s is now takes along the contraction, and the rows of something costly, that were
- * substituted into x. */
+/* Records in s which contraction, and which value with elementary functions, were substituted into
+ * x. */
 static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return;
@@ -95,7 +100,7 @@ static void take_along(fv_lowerer *l, fv_storage *s, const fv_expr *x, fv_ptrmap
         take_along(l, s, x->arg[i], seen);
 }
 
-/* Is the last axis of what d reshapes v to the last axis of v? */
+/* Does the reshape d keep the last axis of v as its last axis? */
 static bool keeps_rows(const fv_definition *d, const fv_value *v) {
     int last = d->rank - 1, own = v->type->rank - 1;
     const fv_expr *x = d->body;
@@ -103,8 +108,8 @@ static bool keeps_rows(const fv_definition *d, const fv_value *v) {
            x->arg[own]->u.var == d->index[last] && d->index[last]->dim == v->type->dims[own];
 }
 
-/* Why v has memory, whatever its uses compute, and because of which one; FV_WHY_none: it need
- * not. */
+/* Returns the reason why v needs memory, and sets *because to the use that requires it;
+ * FV_WHY_none: it needs none. */
 static fv_why needs_memory(fv_lowerer *l, const fv_value *v, const fv_op **because) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = *because = v->uses[i].op;
@@ -158,8 +163,8 @@ static bool is_elementwise(fv_lowerer *l, const fv_op *op, const fv_value *v) {
 
 /* ---- values of a row ---- */
 
-/* Does what is loaded run along the last axis, and nothing of it along another? So it goes into
- * sums along that axis in the order that it would have there from memory. */
+/* Do the loads of d run along the last axis of d in memory, and none along another axis? Then a sum
+ * along that axis has the same order of terms with d substituted as with d in memory. */
 static bool runs_along_rows(const fv_definition *d) {
     int last = d->rank - 1;
     fv_load_count along = {0};
@@ -180,8 +185,8 @@ static bool has_rows(const fv_definition *d) {
     return rows > 1 || d->index[d->rank - 1]->dim->hi <= FV_LONG_ROW;
 }
 
-/* Is each element that is loaded for a row of d loaded for that one only? `along`: and at the row's
- * own places, or each once along the sum. */
+/* Does d use each element of this load for one of its rows only? With `along`, the load must also
+ * run along the row, at the row's own index or once along the sum. */
 static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr *sum, bool along) {
     const fv_type *t = ((const fv_value *)load->u.buf->value)->type;
     const fv_var *row = d->rank ? d->index[d->rank - 1] : NULL,
@@ -209,7 +214,7 @@ static bool is_of_row(const fv_expr *load, const fv_definition *d, const fv_expr
 typedef struct row_use {
     const fv_value *v;
     const fv_definition *d;
-    bool along, product; /* v is one: its sum would be a contraction */
+    bool along, product; /* v is a product, so that a sum of it would be a contraction */
     fv_ptrmap seen;
 } row_use;
 
@@ -227,7 +232,7 @@ static bool is_used_by_rows(row_use *u, const fv_expr *x, const fv_expr *sum) {
     return true;
 }
 
-/* Does `use` compute rows of its one result from the same rows of v? */
+/* Does `use` compute its one result row by row from the same rows of v? */
 static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bool along) {
     const fv_definition *own = fv_storage_of(l, v)->def, *d = NULL;
     for (int i = 0; i < use->nout; i++) {
@@ -243,7 +248,7 @@ static bool keeps_to_rows(fv_lowerer *l, const fv_value *v, const fv_op *use, bo
     return is_used_by_rows(&u, d->body, NULL);
 }
 
-/* Is what becomes of it in the kernel of v's type, so that its row can hold v? */
+/* Has the final result of the kernel the type of v, so that its row can hold v? */
 static bool keeps_type(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     int i = 0;
     while (!use->out[i])
@@ -262,8 +267,8 @@ static bool is_costly(const fv_work *w) {
     return w->math || w->arithmetic > FV_CHEAP;
 }
 
-/* May v be computed in the passes that `use` makes over its rows? What more than one of them wants
- * is kept. Else why not. */
+/* Returns the reason why v cannot be computed in the passes over rows that `use` makes;
+ * FV_WHY_none: it can be. Passes keep what they need more than once. */
 static fv_why not_of_rows(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
     if (!runs_along_rows(own))
@@ -279,7 +284,8 @@ static bool is_of_rows(fv_lowerer *l, const fv_value *v, const fv_work *w, const
     return not_of_rows(l, v, w, use) == FV_WHY_none;
 }
 
-/* It would be computed again, but in rows, and those are not the same: both are said. */
+/* Records that v would be computed again, and why passes over rows do not avoid that. Returns
+ * false. */
 static bool costs_again(fv_lowerer *l, const fv_value *v, const fv_op *use, fv_why rows) {
     if (rows == FV_WHY_rows_long)
         return fv_declines(l, v, rows, fv_n(fv_whole_number(fv_typical_elements(v->type))),
@@ -299,8 +305,9 @@ static bool reads_outside_sums(const fv_expr *x, const fv_value *v, fv_ptrmap *s
     return false;
 }
 
-/* Does x load a value that was substituted, and takes passes over rows for something costly that is
- * not `own`? A row holds what one of them wants, and the other would be computed in each pass. */
+/* Does x load a substituted value that needs several passes over its rows for an expensive value
+ * other than `own`? The row can hold one such value only, so the other would be computed again in
+ * each pass. */
 static bool has_other_passes(fv_lowerer *l, const fv_expr *x, const fv_value *own,
                              fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
@@ -325,7 +332,7 @@ static bool is_term(fv_lowerer *l, const fv_value *v) {
     return grouped_of(l, fv_storage_of(l, v))->term;
 }
 
-/* Is v read by sums only, which end in a result without rows that could hold it? */
+/* Is v read by sums only, and has the final result no row of v's length that could hold v? */
 static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     const fv_value *y = use->nout == 1 ? use->out[0] : NULL;
@@ -341,17 +348,17 @@ static bool loses_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     return false;
 }
 
-/* What is known where v, of work w, is to be substituted into d, which `use` computes. */
+/* A value v, of work w, that may be substituted into the definition d of a result of `use`. */
 typedef struct into {
     const fv_value *v;
     const fv_work *w;
     const fv_op *use;
     const fv_definition *own, *d;
     fv_reading r;
-    fv_work c; /* of d */
+    fv_work c; /* the operations of d */
 } into;
 
-/* Has x taken two contractions already? */
+/* Do the values substituted into x contain two contractions already? */
 static bool takes_two(fv_lowerer *l, const fv_expr *x) {
     fv_storage *s = fv_storage_loaded(l, x);
     bool two = s && s->fate == FV_FATE_SUBSTITUTED && grouped_of(l, s)->two;
@@ -360,8 +367,8 @@ static bool takes_two(fv_lowerer *l, const fv_expr *x) {
     return two;
 }
 
-/* The factor of a sum of products that no constant of the model is, over the variables of `first`;
- * *constant: the other one. NULL: it is no such sum. */
+/* Returns the factor of a sum of products that is not constant, with the variables of `first`, and
+ * sets *constant to the other factor. NULL: it is no sum of a product with a constant. */
 static const fv_expr *rows_of(fv_arena *a, const fv_expr *sum, const fv_expr *first,
                               const fv_expr **constant) {
     fv_expr *to[FV_MAX_RANK];
@@ -381,8 +388,8 @@ static const fv_expr *rows_of(fv_arena *a, const fv_expr *sum, const fv_expr *fi
                : NULL;
 }
 
-/* With v in it, would d be of two sums that read the same rows, each with a constant? One tile
- * forms both then. */
+/* Would d with v substituted have two sums of products that read the same rows, each with a
+ * constant factor? One tile computes both then. */
 static bool has_same_rows(fv_lowerer *l, const into *t) {
     fv_storage *s = fv_storage_of(l, t->v);
     const fv_origin *origin = fv_storage_origin(l, t->v);
@@ -390,7 +397,7 @@ static bool has_same_rows(fv_lowerer *l, const into *t) {
     fv_expr *sums[3];
     if (!t->d->rank || takes_two(l, t->d->body) || grouped_of(l, s)->two)
         return false;
-    s->fate = FV_FATE_SUBSTITUTED; /* to look at what would be */
+    s->fate = FV_FATE_SUBSTITUTED; /* only while the result is examined */
     fv_expr *whole = fv_substitute(l, t->d->body, &origin);
     s->fate = fate;
     if (fv_x_reductions(whole, sums, 3) != 2)
@@ -406,7 +413,8 @@ static bool has_same_rows(fv_lowerer *l, const into *t) {
            constant[0]->type.elem == constant[1]->type.elem;
 }
 
-/* A sum: only with d as its epilogue, or where it is computed once a row. */
+/* May v, which has sums, be substituted into d? It may if d only adds elementwise work, as an
+ * epilogue, or if each row of d needs the sums once. */
 static bool takes_reduction(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v, *sum = grouped_of(l, fv_storage_of(l, v))->sum;
     const fv_reading *r = &t->r;
@@ -443,7 +451,7 @@ static bool takes_factor(fv_lowerer *l, const into *t) {
     return fv_takes(l, t->v, FV_WHY_factor, fv_o(t->use));
 }
 
-/* What does not sum, in what is no contraction. */
+/* May v, which has no sums, be substituted into d, which is no contraction? */
 static bool takes_elements(fv_lowerer *l, const into *t) {
     const fv_value *v = t->v;
     const fv_work *w = t->w;
@@ -512,9 +520,9 @@ static bool is_step(fv_lowerer *l, const fv_value *v, const fv_op *op, way how) 
     return how == ANY_WAY || is_elementwise(l, op, v);
 }
 
-/* Does all that `from` computes of v end in `to`, that way at each step? `seen`: operators that
- * were looked at. Element by element, or any way, through values with one use each; what runs along
- * rows, and has no memory, may have several. */
+/* Do all uses of v starting from the op `from` end in `to`, if every op between is a step as `how`
+ * says? `seen` holds the ops that were looked at. Values between must have one user, except for
+ * BY_ROWS. */
 static bool leads_to(fv_lowerer *l, const fv_value *v, const fv_op *from, const fv_op *to, way how,
                      fv_ptrmap *seen) {
     if (!is_step(l, v, from, how))
@@ -540,13 +548,12 @@ static bool all_lead_to(fv_lowerer *l, const fv_value *v, const fv_op *to, way h
     return true;
 }
 
-/* Is there a use that all others end in? Or, element by element and by rows, whatever op they end
- * in. */
+/* Is there an op in which all uses of v end? It must be a use of v for ANY_WAY. */
 static bool has_last_use(fv_lowerer *l, const fv_value *v, way how) {
     for (int i = v->nuses; i-- > 0;)
         if (all_lead_to(l, v, v->uses[i].op, how))
             return true;
-    /* that op is on the way from each use, so it is on the way from this one */
+    /* such an op is reached from every use, so it is reached from the first one */
     const fv_op *op = v->uses[0].op;
     for (int steps = 0; how != ANY_WAY && steps < FV_GROUPED_WAY; steps++) {
         const fv_value *out = op->nout == 1 ? op->out[0] : NULL;
@@ -572,9 +579,10 @@ static bool is_once_a_row(fv_lowerer *l, const fv_value *v, const fv_op *use) {
     return !fv_is_contraction(own->body);
 }
 
-/* A value with several uses that end in one: x - mean(x) of a norm, where passes over rows want it,
- * or it is computed once a row, whatever it costs; x of x * sigmoid(x), where it is cheap: what is
- * done element by element computes it once. */
+/* May a value with several users be substituted because they all end in one op? Examples: x -
+ * mean(x) of a norm, whatever it costs, if the passes over rows keep it or it is computed once per
+ * row; x of x * sigmoid(x), if it is cheap, because elementwise ops in one kernel compute it
+ * once. */
 static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w) {
     int users = distinct_users(v), n = 0, rows = 0, once = 0;
     if (users > FV_GROUPED_USERS)
@@ -603,8 +611,8 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
     return fv_declines(l, v, FV_WHY_shared_apart, fv_n(users));
 }
 
-/* The use of v in a loop outside of which v is computed: each iteration would compute it again.
- * NULL: there is none. */
+/* Returns a use of v inside a loop that does not contain v's op; each iteration would compute v
+ * again. NULL: there is none. */
 static const fv_op *use_in_loop(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         int depth = 0;
@@ -651,7 +659,7 @@ static bool is_substituted(fv_lowerer *l, const fv_op *op, fv_storage *s) {
 static void decide(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_grouped *g = grouped_of(l, s);
     bool view = is_costly_reshape(l, op);
-    /* memory that is there anyway is seen in another shape for nothing */
+    /* a value that has memory anyway is seen in another shape without a cost */
     if (fv_op_is(op, FV_OP_fv_Reshape) && !view)
         view = g->divides && fv_storage_of(l, op->in[0])->fate != FV_FATE_SUBSTITUTED;
     if (view) {

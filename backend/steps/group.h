@@ -1,10 +1,11 @@
-/* group.h - which definitions are substituted into their uses. */
+/* group.h - decides which definitions are substituted into their uses. */
 #ifndef FV_BACKEND_STEPS_GROUP_H
 #define FV_BACKEND_STEPS_GROUP_H
 
 #include "backend/lowering/lowering.h"
 
-/* What else reads a value than definitions needs it in memory. */
+/* Does v need memory because something other than a definition reads it, such as the caller or an
+ * op with a kernel of its own? */
 bool fv_must_have_memory(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
 
 #endif

@@ -1,15 +1,16 @@
-/* hoist.c - what no turn of a loop changes is computed once, before it.
+/* hoist.c - the step hoist: moves ops whose results are the same in all iterations of a loop to
+ * before the loop.
  *
  *     loop(..)                                      %p = MatMul(%keys, @w)
  *       %p = MatMul(%keys, @w)               =>     loop(..)
  *       %q = Add(%h, %p)                              %q = Add(%h, %p)
  *     endloop(..)                                   endloop(..)
  *
- * A loop may take no turn, so what moves must not be able to refuse a run: no index of it is
- * checked, no size may be negative, and all that it speaks of is legal without what a turn assumes.
- * Memory for it is all that it asks for. That costs as long as the loop runs, and a pass over it in
- * each turn: what is cheap, and larger than what it is made of, is computed in the turn, in whoever
- * uses it. */
+ * A loop may have no iterations, so an op that moves must not make a run fail that would have
+ * succeeded: its indices are not checked, its sizes cannot be negative, and it does not depend on
+ * what an iteration assumes. It only needs memory for its results while the loop runs, and each
+ * iteration reads them. An op that is cheap and whose result is larger than its operands therefore
+ * stays in the loop, where its uses compute it. */
 #include "backend/fuse/work.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/sizes.h"
@@ -24,9 +25,9 @@
 typedef struct turns {
     fv_lowerer *l;
     fv_op *loop, *end;
-    fv_ptrmap made;    /* values */
-    fv_ptrmap bound;   /* symbols */
-    fv_ptrmap assumed; /* symbols of which something is assumed */
+    fv_ptrmap made;    /* values defined in the loop */
+    fv_ptrmap bound;   /* symbols bound in the loop */
+    fv_ptrmap assumed; /* symbols about which the loop makes assumptions */
 } turns;
 
 /* ---- values that depend on the iteration ---- */
@@ -58,7 +59,7 @@ static void put_attr(fv_ptrmap *symbols, const fv_op *op, const char *name) {
         put_symbols(symbols, a->u.dims[i]);
 }
 
-/* A condition of what a Scan slices: turn < times, which each iteration implies. */
+/* Is this the assumption turn < times of a Scan's slices? Each iteration implies it. */
 static bool is_of_times(const fv_op *loop, const fv_op *assume) {
     const fv_attr *times = fv_op_find_attr(loop, "times");
     fv_dims *t = fv_op_module(loop)->dims;
@@ -95,7 +96,8 @@ static bool expr_mentions(fv_arena *a, const fv_ptrmap *symbols, const fv_expr *
     return found;
 }
 
-/* Does op speak of one of them, in types, or in what its elements are? */
+/* Do the types of the operands or results of op, or the definitions of its results, mention one of
+ * the symbols? */
 static bool speaks_of(fv_lowerer *l, const fv_op *op, const fv_ptrmap *symbols) {
     for (int i = 0; i < op->nin; i++)
         if (op->in[i] && type_mentions(symbols, op->in[i]->type))
@@ -108,7 +110,7 @@ static bool speaks_of(fv_lowerer *l, const fv_op *op, const fv_ptrmap *symbols) 
     return false;
 }
 
-/* Is it the same in all iterations? */
+/* Are the results of op the same in all iterations? */
 static bool is_same(const turns *t, const fv_op *op) {
     int defined = 0;
     for (int i = 0; i < op->nin; i++)
@@ -138,7 +140,7 @@ static bool may_be_negative(const fv_type *t) {
     return false;
 }
 
-/* May it be computed if the loop has no iterations? */
+/* May op run even if the loop has no iterations? */
 static bool is_safe(const turns *t, const fv_op *op) {
     const fv_value *v = first_result(op);
     bool asks = false, negative = false;
@@ -153,7 +155,7 @@ static bool is_safe(const turns *t, const fv_op *op) {
     return true;
 }
 
-/* Does it save more time in an iteration than reading it takes? */
+/* Does computing op once save more time in each iteration than reading its results takes? */
 static bool pays(const turns *t, const fv_op *op) {
     double most = 0, all = 0;
     for (int i = 0; i < op->nin; i++)
@@ -177,8 +179,8 @@ static bool is_wanted(const fv_op *op, const fv_ptrmap *moved) {
     return false;
 }
 
-/* What could move, in order; then, from the last to the first, what does: what pays, and what that
- * is made of. */
+/* First lists the ops that could move, in order. Then decides from the last to the first which do:
+ * those that pay, and those whose results they read. */
 static void hoist_out_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
     turns t = turns_of(l, loop, end);
     fv_ptrmap moved = fv_ptrmap_in(l->exprs);
@@ -207,7 +209,7 @@ static void hoist_out_of(fv_lowerer *l, fv_op *loop, fv_op *end) {
     }
 }
 
-/* Inner loops first: a value that leaves a loop may leave the loop around it, too. */
+/* Handles inner loops first: an op that leaves a loop may leave the loop around it, too. */
 bool fv_step_hoist(fv_lowerer *l) {
     for (fv_op *op = l->func->body->first; op; op = op->next)
         if (op->def == &fv_endloop_def)

@@ -1,17 +1,19 @@
-/* join.c - which values does one kernel make?
+/* join.c - the step join: decides which values one kernel computes together.
  *
  *     x[i, j] = a[i, j] + b[i, j]                       x, y = define(a, b):
  *     y[i, j] = x[i, j] / (sum k: x[i, k])      =>        x[i, j] = a[i, j] + b[i, j]
  *                                                         y[i, m] = x[i, m] / (sum k: x[i, k])
  *
- * A kernel of rows goes with one that makes what it reads, row by row, or that reads the same rows:
- * it is a launch less, and what both want is read once. Definitions stay what they are, and so do
- * the orders of their sums, which are written on them by now; what a result reads of another one it
- * still reads in memory. All that changes is that the axes which both run along first are the same
- * variables, and that the two are results of one op, which stands where the first did.
+ * A kernel of rows is joined with a kernel that makes what it reads, row by row, or with one that
+ * reads the same rows. That saves a launch, and a value that both need is read once. The
+ * definitions keep their bodies and the orders of their sums, which the step order has written on
+ * them; a result that reads another one still reads it in memory. The step changes two things: the
+ * leading axes that both share get the same variables, and both values become results of one op,
+ * which takes the place of the first.
  *
- * So what one kernel computes is the outcome of a step, with reasons, and a text shows it: the
- * schedule (together.c) is asked here whether it can, and has nothing left to decide. */
+ * So the grouping is the outcome of this step: reasons explain it, and a dump of the program shows
+ * it. The step asks the schedule (together.c) whether it can compute a group; the schedule then
+ * decides nothing more. */
 #include <math.h>
 #include <string.h>
 
@@ -32,18 +34,18 @@
 #include "ir/expr/rewrite.h"
 #include "ir/graph/infer.h"
 
-/* An op, and those of its results that have kernels of rows. */
+/* An op, with those of its results that kernels of rows compute. */
 typedef struct unit {
     fv_op *op;
     int n;
     fv_storage *of[FV_MAX_OUT];
     int place;         /* of its op in the list, counted before anything was joined */
     int stretch;       /* of the list, between what the run decides or checks */
-    struct unit *into; /* what it was joined with */
-    bool attends;      /* and it takes no others */
+    struct unit *into; /* the unit to which it was joined; NULL: none */
+    bool attends;      /* it is attention, to which nothing else is joined */
 } unit;
 
-typedef struct readers { /* of a value, in their order */
+typedef struct readers { /* the units that read a value, in order */
     unit **all;
     int n, cap;
 } readers;
@@ -67,7 +69,7 @@ static unit *whole(unit *u) {
 
 typedef struct loads {
     fv_arena *arena;
-    const fv_expr **all; /* each node once */
+    const fv_expr **all; /* loads, each node once */
     int n, cap;
     fv_ptrmap seen;
 } loads;
@@ -89,7 +91,7 @@ static loads loads_of(fv_lowerer *l, const fv_definition *d) {
 }
 
 typedef struct reads {
-    const fv_value **all; /* each once */
+    const fv_value **all; /* values, each once */
     int n, cap;
 } reads;
 
@@ -119,7 +121,7 @@ static bool makes(const unit *u, const fv_value *v) {
 
 /* ---- axes in common ---- */
 
-/* The axis of d that is the k-th with more than one element; -1: there are fewer. */
+/* Returns the k-th axis of d that has more than one element; -1: there are fewer. */
 static int axis_of(const fv_definition *d, int k) {
     for (int i = 0; i < d->rank; i++)
         if (!fv_dim_is_one(d->index[i]->dim) && k-- == 0)
@@ -127,7 +129,7 @@ static int axis_of(const fv_definition *d, int k) {
     return -1;
 }
 
-/* The definitions of a group to be. */
+/* Definitions that one kernel may compute. */
 typedef struct group {
     int n;
     fv_definition *all[FV_MAX_OUT];
@@ -140,7 +142,8 @@ static int find_member(const group *g, const fv_value *v) {
     return m;
 }
 
-/* Of so many first axes, those along which d reads what the group makes at its own place. */
+/* Returns how many of the first `shared` axes of d satisfy this: d reads the results of the group
+ * at d's own index along them. */
 static int read_in_place(fv_lowerer *l, const group *g, const fv_definition *d, int shared) {
     loads o = loads_of(l, d);
     for (int i = 0; i < o.n; i++) {
@@ -154,8 +157,8 @@ static int read_in_place(fv_lowerer *l, const group *g, const fv_definition *d, 
     return shared;
 }
 
-/* Axes with more than one element by which all of them begin, and along which none reads another
- * one's other elements. */
+/* Returns the number of leading axes with more than one element that all definitions share, and
+ * along which each reads the others' results at its own index only. */
 static int axes_in_common(fv_lowerer *l, const group *g) {
     int shared = 0;
     for (bool same = true; same; shared += same) {
@@ -171,7 +174,8 @@ static int axes_in_common(fv_lowerer *l, const group *g) {
     return shared;
 }
 
-/* d with those variables for its first axes, and others than those for the rest. */
+/* Returns d with the variables of `first` for its leading `shared` axes, and with variables that
+ * differ from those of `first` for its other axes. */
 static fv_definition *with_shared(fv_lowerer *l, const fv_definition *d, const fv_definition *first,
                                   int shared) {
     fv_definition *r = FV_NEW(l->exprs, fv_definition, 1);
@@ -216,7 +220,7 @@ static fv_storage *member(const unit *a, const unit *b, int i) {
     return a && i < a->n ? a->of[i] : b->of[i - (a ? a->n : 0)];
 }
 
-/* Does a result that is a part of a Concat lie in what another one reads? */
+/* Does any of the kernels read the memory of a Concat of which another one writes a part? */
 static bool meet_in_memory(fv_lowerer *l, const unit *a, const unit *b, const fv_value *with) {
     int n = (a ? a->n : 0) + b->n;
     for (int i = 0; i < n; i++) {
@@ -233,7 +237,8 @@ static bool meet_in_memory(fv_lowerer *l, const unit *a, const unit *b, const fv
     return false;
 }
 
-/* An input to which something is added is complete where it was. */
+/* Returns the place in the list of the op after which v is complete. An input to which fv.Extend
+ * adds elements is complete after that op. */
 static int place_of(const joiner *j, const fv_value *v) {
     for (int i = 0; v->kind == FV_VALUE_PARAM && i < v->nuses; i++)
         if (fv_op_is(v->uses[i].op, FV_OP_fv_Extend) && v->uses[i].index == 0)
@@ -245,7 +250,7 @@ static int stretch_of(const joiner *j, const fv_op *op) {
     return (int)(intptr_t)fv_ptrmap_get(&j->stretches, op) - 1;
 }
 
-/* Is all that b reads made above a, or by it? */
+/* Is everything that b reads computed before a, or by a? */
 static bool can_move_up(joiner *j, const unit *a, const unit *b) {
     for (int i = 0; i < b->n; i++) {
         const reads *r = reads_of(j, b->of[i]->def);
@@ -270,7 +275,8 @@ static bool is_apart(joiner *j, const unit *u) {
     return true;
 }
 
-/* The definitions of a and b (NULL: of b alone), as far as one kernel can compute them. */
+/* Sets *out to the definitions of a and b (or of b alone, if a is NULL) in a form that one kernel
+ * can compute. Returns false if there is none. */
 static bool try_group(fv_lowerer *l, const unit *a, const unit *b, group *out) {
     group g = group_of(a, b);
     fv_together t;
@@ -279,7 +285,8 @@ static bool try_group(fv_lowerer *l, const unit *a, const unit *b, group *out) {
     bool elements = true;
     for (int m = 0; m < g.n; m++)
         elements &= axis_of(g.all[m], 0) < 0;
-    if (!shared && !elements && !fv_attends_by_rows(g.n, g.all)) /* which may be of one row */
+    /* attention may have a single row */
+    if (!shared && !elements && !fv_attends_by_rows(g.n, g.all))
         return fv_declines(l, b->of[0]->value, FV_WHY_join_axes, fv_v(with));
     if (meet_in_memory(l, a, b, with))
         return false;
@@ -329,8 +336,8 @@ static bool uses_shared(const fv_expr *x, const fv_definition *d, const fv_defin
     return false;
 }
 
-/* Do both read the same rows of v: at each axis at the same place along what they share, or both at
- * no such place? */
+/* Do both read the same rows of v: at the same index along each axis of v that the shared axes
+ * index? */
 static bool read_same_rows(fv_lowerer *l, const group *g, const unit *a, const fv_value *v) {
     const fv_definition *first = g->all[0], *in[2] = {NULL, NULL};
     const fv_expr *load[2] = {NULL, NULL};
@@ -350,7 +357,7 @@ static bool read_same_rows(fv_lowerer *l, const group *g, const unit *a, const f
 
 /* ---- doing it ---- */
 
-/* What the op reads, each once. */
+/* Lists the values that the op reads, each once. */
 static fv_value **operands_of(fv_lowerer *l, const unit *u, int *n) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     fv_value **all = NULL;
@@ -377,7 +384,7 @@ static bool has_result(const fv_op *op) {
     return false;
 }
 
-/* The op whose kernel it is called after: the last that sums. */
+/* Returns the name from which the kernel's name is made: that of the last op with a sum. */
 static const char *stem_of(const unit *u) {
     const char *stem = fv_op_stem(u->op);
     for (int i = 0; i < u->n; i++) {
@@ -388,7 +395,8 @@ static const char *stem_of(const unit *u) {
     return stem;
 }
 
-/* The results of b are made by the op of a; where a is NULL, those of b by one op. */
+/* Makes the op of a compute the results of b, too; if a is NULL, makes one op compute the results
+ * of b. */
 static void carry_out(joiner *j, unit *a, unit *b, const group *g) {
     fv_lowerer *l = j->l;
     unit *u = a ? a : b;
@@ -410,7 +418,7 @@ static void carry_out(joiner *j, unit *a, unit *b, const group *g) {
         fv_op *was = u->of[i]->value->def;
         fv_why_moves(l, u->of[i]->value, op);
         fv_op_take_result(op, u->of[i]->value);
-        /* others stay, as those of what is substituted do */
+        /* ops without kernels stay, as those of substituted values do */
         if (was->def == &fv_define_def && !has_result(was))
             fv_op_erase(was);
         *fv_ptrmap_at(&l->known.origins, u->of[i]->value) = (void *)(uintptr_t)origin;
@@ -470,15 +478,15 @@ static bool has_rows(joiner *j, const fv_value *y, const fv_row_attention *at) {
                        fv_n(j->l->speed->attended_work));
 }
 
-/* That is attention, by blocks of queries or by rows: the kernels of others find it. */
+/* Records that u is attention, so that kernels that read its results find it. */
 static void note_attention(joiner *j, unit *u) {
     u->attends = true;
     for (int i = 0; i < u->n; i++)
         *fv_ptrmap_at(&j->units, u->of[i]->value) = u;
 }
 
-/* Does anything but u between the op of s and that one read s, or write to memory of an input,
- * which s may be made of? */
+/* Does any op between that of s and `end`, other than u, read s or write to the memory of an input?
+ * s may be computed from that memory. */
 static bool is_bound(joiner *j, const unit *u, const fv_storage *s, const fv_op *end) {
     fv_lowerer *l = j->l;
     for (const fv_op *op = s->value->def->next; op != end; op = op->next) {
@@ -500,8 +508,9 @@ static bool is_bound(joiner *j, const unit *u, const fv_storage *s, const fv_op 
     return false;
 }
 
-/* Puts attention where its last result is made, if nobody wants the others before, else where the
- * first is; false: what it reads is not there yet. */
+/* Chooses where the op of the attention u stands: at its last result if nothing reads the earlier
+ * results before, else at the first. Returns false if what it reads is not computed before that
+ * place. */
 static bool find_place(joiner *j, unit *u) {
     const fv_op *last = u->of[u->n - 1]->value->def;
     bool down = true;
@@ -516,7 +525,8 @@ static bool is_row(joiner *j, const fv_value *v) {
     return !fv_is_group(v->def) && fv_is_mapped(j->l, fv_storage_of(j->l, v));
 }
 
-/* Is y attention whose weights and scores have kernels of rows? Then it is one kernel with them. */
+/* Is y attention whose scores and weights have kernels of rows? Then one kernel computes all
+ * three. */
 static bool join_attention(joiner *j, fv_storage *y) {
     fv_lowerer *l = j->l;
     fv_row_attention at;
@@ -574,7 +584,7 @@ static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     int mark = fv_why_mark(l);
     fv_why_settle(l, mark, !fv_is_left_out(l->options, "fold") && fv_fold_kept(l, y, &kept));
     for (int i = 0; i < 2; i++)
-        fv_update_form(l, g.all[i]); /* the result was a contraction of weights in memory */
+        fv_update_form(l, g.all[i]); /* until now the result was a contraction of stored weights */
     carry_out(j, NULL, u, &g);
     note_attention(j, u);
     for (int i = 0; i < kept.nwithin; i++) {
@@ -585,7 +595,7 @@ static bool join_weights(joiner *j, fv_fuser *f, fv_storage *y) {
     return fv_takes(l, y->value, FV_WHY_joins_weights, fv_v(w));
 }
 
-/* Attention comes first: what others would be joined with may be a part of it. */
+/* Joins attention first, because its parts could otherwise be joined with other kernels. */
 static void join_attentions(joiner *j) {
     bool blocks = !fv_is_left_out(j->l->options, "attend");
     fv_fuser *f = fv_fuser_new(j->l);
@@ -601,7 +611,8 @@ static void join_attentions(joiner *j) {
 
 /* ---- candidates ---- */
 
-/* The nearest kernel above that makes what u reads, other than those that were tried. */
+/* Returns the nearest kernel before u that computes something u reads and that was not tried; NULL:
+ * none. */
 static unit *next_above(joiner *j, const unit *u, fv_ptrmap *tried) {
     unit *best = NULL;
     for (int i = 0; i < u->n; i++) {
@@ -677,7 +688,7 @@ static void note_reads(joiner *j, unit *u) {
     }
 }
 
-/* All results of an op at once; else each is a unit. */
+/* Can one kernel compute all results of the op? If not, each result is a unit of its own. */
 static bool is_whole(joiner *j, unit *u) {
     group g;
     if (u->n == 1)
@@ -710,7 +721,7 @@ static void place_op(joiner *j, fv_op *op, int number, int stretch) {
     }
 }
 
-/* Does it write a state of a loop? An iteration also has another name for that memory. */
+/* Does op write a state of a loop? The memory of that state has a second name in the iteration. */
 static bool writes_state(const fv_op *op) {
     for (int i = 0; i < op->nout; i++)
         for (int k = 0; op->out[i] && k < op->out[i]->nuses; k++) {
@@ -721,7 +732,7 @@ static bool writes_state(const fv_op *op) {
     return false;
 }
 
-/* Decides which values are results of one op. */
+/* Decides which values become results of one op, so that one kernel computes them. */
 bool fv_step_join(fv_lowerer *l) {
     joiner j = {.l = l,
                 .places = fv_ptrmap_in(l->exprs),

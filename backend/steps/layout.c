@@ -1,14 +1,15 @@
-/* layout.c - which axis of a value lies last in memory.
+/* layout.c - the step layout: decides which axis of a value is contiguous in memory, that is,
+ * stored last.
  *
  *     y[n, m, h, w] = sum k, c: x[n, c, h + k, w] * weight[m, c, k]      is stored as y[n, h, w, m]
  *
- * A convolution writes its channels last, so that they fill vectors whatever the size of the image:
- * they are columns of the constant factor, pixels are its rows. What is computed element by element
- * from such a value, or slides windows over it, follows. Parameters keep the order of their type.
- * Results, what a kernel of its own reads, what is seen through a reshape and what is summed along
- * a short axis keep it, too, where the kernel that makes them can write it in passing; else they
- * are copied. How a row is summed follows from how it lies (order.c), so the choice is of the model
- * alone, never of the target. */
+ * A convolution stores its channels last, so that they fill vectors whatever the size of the image:
+ * channels are the columns of the contraction, pixels its rows. Values computed from it element by
+ * element or by sliding windows use the same order. Parameters are stored in the order of their
+ * type. So are results of the model, operands of ops with kernels of their own, values seen through
+ * a reshape, and values summed along a short axis, if the kernel that makes them can write that
+ * order at no cost; else a kernel copies them. The order of the terms of a sum depends on the
+ * layout (order.c), so the layout depends on the model alone, never on the target. */
 #include <string.h>
 
 #include "backend/axes/merge.h"
@@ -29,14 +30,15 @@
 enum { MANY = 1 << 30 };
 
 typedef struct fv_axis_order {
-    bool fixed;    /* the axes lie in memory in the order of the type */
-    bool ordered;  /* a view, or an op with a kernel of its own, reads it in that order */
-    uint32_t kept; /* axes that readers want elsewhere than at the end, as bits */
+    bool fixed; /* it must be stored in the order of its type */
+    /* a view, or an op with a kernel of its own, reads it in the order of its type */
+    bool ordered;
+    uint32_t kept; /* axes that readers do not want at the end, as bits */
     bool returned; /* it is a result of the model */
     bool copies;   /* a Concat, one of whose parts is a copy of a value in the order of its type */
     bool decided;
-    /* of its definition: the axis along which runs what it was taken out of; NULL: it is nobody's
-     * part */
+    /* for a value that was taken out of a definition: the axis of its variable there that was
+     * stored last; NULL: it was not taken out of one */
     const fv_var *along;
 } fv_axis_order;
 
@@ -62,7 +64,8 @@ static bool is_affine(const fv_expr *x) {
     }
 }
 
-/* Does x use a variable that indexes another axis of the load as well? */
+/* Does the index x of this axis use a variable that is also the index of another axis of the
+ * load? */
 static bool shares(const fv_expr *x, const fv_expr *load, int axis) {
     for (int i = 0; i < load->u.buf->rank && x->op == FV_X_VAR; i++)
         if (i != axis && fv_x_uses(load->arg[i], x->u.var))
@@ -104,9 +107,8 @@ static bool uses_index(const fv_definition *d, const fv_expr *x) {
     return false;
 }
 
-/* Does the sum along axis i of the load run across rows of the type, wide ones, that are rows of
- * the reader, too? Not where it is a window, the sum of which moves along that axis with the
- * element. */
+/* Does the sum along axis i of the load run across wide rows of the type, which are also rows of
+ * the reader? False for a window, whose index along axis i also depends on the reader's element. */
 static bool is_across(const fv_definition *reader, const fv_expr *load, const fv_type *type,
                       int i) {
     int64_t row = 1;
@@ -116,8 +118,8 @@ static bool is_across(const fv_definition *reader, const fv_expr *load, const fv
            fv_x_uses(load, reader->index[last_axis(reader)]);
 }
 
-/* Loads of x whose axis a short sum runs along: for neighbours at once it is no more than vector
- * operations. */
+/* Reports the loads of x along whose axis i a short sum runs. With another axis last, vector
+ * operations compute such a sum for neighbouring elements at once. */
 static void keep_summed(keeping *k, const fv_expr *x, const fv_var *along) {
     fv_storage *s = fv_storage_loaded(k->l, x);
     for (int i = 0; s && i < x->u.buf->rank; i++)
@@ -133,9 +135,9 @@ static bool is_short_sum(const fv_expr *x) {
            fv_dim_is_const(x->u.red.vars[0]->dim) && x->u.red.vars[0]->dim->value <= FV_SHORT_SUM;
 }
 
-/* Tells which axes of what x, in the definition of the reader, loads are best not moved to the end:
- * one of several that are one row seen as such, x[i floordiv 8, i mod 8], one that data index, and
- * one that a short sum runs along, across rows. */
+/* Reports axes that should not be moved to the end, of the values that x loads in the definition of
+ * the reader: an axis that is one of several indexed by parts of one row, as in x[i floordiv 8, i
+ * mod 8]; one that data index; and one along which a short sum runs across rows. */
 static void keep_axes(keeping *k, const fv_expr *x) {
     if (*fv_ptrmap_at(&k->seen, x))
         return;
@@ -151,7 +153,8 @@ static void keep_axes(keeping *k, const fv_expr *x) {
     }
 }
 
-/* The last axis of the tensor that has more than one element; -1: it is a scalar. */
+/* Returns the last axis of the tensor that has more than one element; 0 if none has, -1 for a
+ * scalar. */
 static int last_of(const fv_type *type) {
     int i = type->rank - 1;
     while (i > 0 && fv_dim_is_one(type->dims[i]))
@@ -159,7 +162,7 @@ static int last_of(const fv_type *type) {
     return i;
 }
 
-/* Is it an input, or a result of an op with a kernel of its own, row by row? */
+/* Does d only copy, row by row, an input or a result of an op with a kernel of its own? */
 static bool is_copy(fv_lowerer *l, const fv_definition *d) {
     const fv_expr *x = fv_x_stored(d->body);
     const fv_storage *s = x->op == FV_X_LOAD ? fv_storage_loaded(l, x) : NULL;
@@ -209,8 +212,9 @@ static void note_uses(fv_lowerer *l, fv_op *op) {
 
 /* ---- choices ---- */
 
-/* What it takes to read factor x of a sum with neighbouring columns as neighbours: nothing, or a
- * copy of it; least of all where that is made beforehand. */
+/* Returns the cost of reading factor x of a sum so that neighbouring columns are contiguous: 0 if
+ * they are, else the number of elements to be copied. A constant with at least WIDE columns costs
+ * -1, less than anything: it is packed before the run. */
 static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_expr *sum,
                                const fv_expr *x, int column) {
     x = fv_x_stored(x);
@@ -227,7 +231,7 @@ static int64_t cost_of_columns(fv_lowerer *l, const fv_definition *d, const fv_e
     return n;
 }
 
-/* Which axis a sum of products best has as its columns; -1: d is no such sum. */
+/* Returns the axis that is best for the columns of a sum of products; -1: d is no such sum. */
 static int best_columns(fv_lowerer *l, const fv_definition *d) {
     fv_expr *sums[2];
     int best = -1, last = last_axis(d);
@@ -242,10 +246,11 @@ static int best_columns(fv_lowerer *l, const fv_definition *d) {
         if ((!in[0] && !in[1]) || (i != last && (!fv_dim_is_const(n) || n->value < FV_WIDE_AXIS)))
             continue;
         int64_t cost = cost_of_columns(l, d, sums[0], x[in[1]], i);
-        /* each channel by itself: weights are packed, the other must lie well */
+        /* each channel has its own sum: the weights are packed, and the other factor must be
+         * contiguous */
         if (in[0] && in[1]) {
             int64_t other = cost_of_columns(l, d, sums[0], x[0], i);
-            /* columns are those of one */
+            /* within a group, columns belong to one factor only */
             bool groups = fv_group_size(sums[0], d->index[i]) >= FV_WIDE_AXIS;
             if (groups ? cost >= 0 && other >= 0 : cost + other != -1)
                 continue;
@@ -288,7 +293,7 @@ static void find_sums(const fv_expr *x, bool *any, bool *of_products, fv_ptrmap 
         find_sums(x->arg[i], any, of_products, seen);
 }
 
-/* Has d sums, of which none is of products? */
+/* Has d sums, but no sum of products? */
 static bool sums_rows(fv_lowerer *l, const fv_definition *d) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     bool any = false, of_products = false;
@@ -296,9 +301,10 @@ static bool sums_rows(fv_lowerer *l, const fv_definition *d) {
     return any && !of_products;
 }
 
-/* An axis is followed if a loaded value is stored in another order than that of its type, and for
- * sums also where loads run across the rows of the type. `along`: an axis of d along which nothing
- * is followed; NULL: the last one. */
+/* Returns the axis of d to be stored last so that most loads are contiguous. It differs from the
+ * last one only if a loaded value is stored in another order than that of its type, or if d has
+ * sums and its loads run across the rows of the type. `along`: the axis to use if neither is so;
+ * NULL: the last one. */
 static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) {
     int runs[FV_MAX_RANK] = {0}, moved = 0, best = last_axis(d);
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
@@ -319,7 +325,7 @@ static int followed(fv_lowerer *l, const fv_definition *d, const fv_var *along) 
 
 /* ---- definitions with the order of axes in memory ---- */
 
-/* Axis `inner` goes to the end. */
+/* Moves axis `inner` to the end. */
 static void move_last(void **items, int n, int inner) {
     void *x = items[inner];
     memmove(items + inner, items + inner + 1, (size_t)(n - inner - 1) * sizeof *items);
@@ -338,15 +344,16 @@ typedef struct mover {
     fv_ptrmap memo;
 } mover;
 
-/* Is it a sum of products that are not squares? Schedules for contractions take it, whatever its
- * factors are, in the order of their tiles. (What repeats is another question: see sums.c.) */
+/* Is it a sum of products that are not squares? The schedules for contractions compute it in the
+ * order of their tiles, whatever its factors are. (sums.c asks another question, whether a sum is
+ * computed repeatedly.) */
 static bool is_product_sum(const fv_expr *x) {
     return x->u.red.kind == FV_SUM && x->arg[0]->op == FV_X_MUL &&
            x->arg[0]->arg[0] != x->arg[0]->arg[1];
 }
 
-/* x with that body, whose last variable is the one along which most loads are contiguous, so that
- * its terms are neighbours. */
+/* Returns x with that body, and with the variable along which most loads are contiguous as its last
+ * one, so that neighbouring terms are neighbours in memory. */
 static fv_expr *reduced_along(fv_arena *a, const fv_expr *x, fv_expr *body) {
     fv_var *vars[FV_MAX_RANK];
     int n = x->u.red.nvars, best = n - 1, most = 0;
@@ -397,7 +404,8 @@ static fv_definition *in_order(fv_lowerer *l, fv_storage *s) {
 
 /* ---- the order that readers want ---- */
 
-/* The axis of d that is best last in memory; *product: as columns of a contraction. */
+/* Returns the axis of d that is best stored last; *product tells whether it is so as the columns of
+ * a contraction. */
 static int best_axis(fv_lowerer *l, const fv_definition *d, const fv_var *along, bool *product) {
     int axis = best_columns(l, d);
     *product = axis >= 0;
@@ -406,9 +414,9 @@ static int best_axis(fv_lowerer *l, const fv_definition *d, const fv_var *along,
 
 typedef struct turning {
     fv_lowerer *l;
-    const fv_var *last; /* of the type */
-    bool costly;        /* sums, or elementary functions */
-    /* loads of values that are stored in another order, across which rows of the type run */
+    const fv_var *last; /* the last axis of the type */
+    bool costly;        /* d has sums or elementary functions */
+    /* loads of values in another order that run across rows of the type */
     int across;
     fv_ptrmap seen;
 } turning;
@@ -425,8 +433,9 @@ static void look_at(turning *t, const fv_expr *x) {
         look_at(t, x->arg[i]);
 }
 
-/* Can the kernel of d write rows of the type in passing? Blocks are turned around for little work,
- * on one load (backend/schedule/rows/transpose.c). */
+/* Can the kernel of d write the rows of the type at no cost? It can if it does little work and has
+ * at most one load that runs across these rows: the schedule transposes blocks in registers
+ * (backend/schedule/rows/transpose.c). */
 static bool can_turn(fv_lowerer *l, const fv_definition *d) {
     turning t = {.l = l, .last = d->index[last_axis(d)], .seen = fv_ptrmap_in(l->exprs)};
     look_at(&t, d->body);
@@ -439,7 +448,7 @@ typedef struct copying {
     fv_lowerer *l;
     fv_storage *of;
     fv_buf *copy;
-    bool kept; /* the reader that is looked at wants the axis elsewhere than at the end */
+    bool kept; /* the reader being examined wants the axis elsewhere than at the end */
 } copying;
 
 static void find_kept(void *user, fv_storage *s, int axis) {
@@ -471,15 +480,16 @@ static void read_copy(copying *c, fv_storage *reader) {
     reader->def = d;
 }
 
-/* What is made by `op` has been moved: a copy in the order of its type, for readers that want that.
- * Those are, as note_uses has it, ops with a kernel of their own and results, views, and
- * definitions that want this axis elsewhere than at the end. */
+/* The result of `op` is stored in another order than that of its type: adds a copy in the type's
+ * order, for readers that need that order. Those are ops with kernels of their own, results of the
+ * model, views, and definitions that want the moved axis elsewhere than at the end (note_uses). */
 static void copy_for_readers(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_value *v = s->value;
     const char *name = v->name;
     fv_op *copy =
         fv_op_new(op->block, op->next, fv_op_def(FV_OP_fv_Copy), 1, &v, 1, &name, op->origin);
-    FV_HOLDS(l->session, fv_op_infer(copy) && fv_define_op(l, copy)); /* as of any tensor */
+    /* that cannot fail, since every tensor can be copied */
+    FV_HOLDS(l->session, fv_op_infer(copy) && fv_define_op(l, copy));
     fv_storage *copied = fv_storage_of(l, copy->out[0]);
     layout_of(l, copied)->fixed = true;
     fv_declines(l, copied->value, FV_WHY_layout_copied, fv_v(v));
@@ -500,12 +510,13 @@ static void copy_for_readers(fv_lowerer *l, fv_op *op, fv_storage *s) {
 
 /* ---- decisions ---- */
 
-/* Which axis of s is to be the last in memory; -1: that of its type, or it has been decided. */
+/* Which axis of s is to be stored last; -1: the last one of its type, or the choice has been made
+ * before. */
 typedef struct choice {
     int axis;
-    bool product; /* as columns of a contraction */
-    bool stays;   /* it is not moved after all: readers want the order of the type, */
-    fv_why why;   /* which they do because of that */
+    bool product; /* the axis holds the columns of a contraction */
+    bool stays;   /* the value is not moved after all, because readers want the order of the type */
+    fv_why why;   /* the reason for that */
 } choice;
 
 static choice stay(choice c, fv_why why) {
@@ -514,9 +525,9 @@ static choice stay(choice c, fv_why why) {
     return c;
 }
 
-/* Kernels of contractions, and kernels that do little work, can write the order of the type at no
- * cost; the results of others are moved, and then copied for readers that need that order. Values
- * in the memory of a Concat are not copied for its readers. */
+/* Chooses the axis for s. A kernel of a contraction, or one that does little work, can write the
+ * order of the type at no cost if readers need it; the results of other kernels are moved, and
+ * copied for these readers. Values in the memory of a Concat are not copied for readers. */
 static choice choice_of(fv_lowerer *l, fv_storage *s) {
     const fv_definition *d = s->def;
     const fv_storage *home = fv_storage_home(s);
@@ -541,7 +552,7 @@ static choice choice_of(fv_lowerer *l, fv_storage *s) {
     return c;
 }
 
-/* The memory of a Concat is in the order that suits the first of its parts. */
+/* Settles the order of s. The first part of a Concat decides the order of its memory. */
 static void choose(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_storage *home = fv_storage_home(s);
     fv_axis_order *layout = layout_of(l, home);
@@ -559,11 +570,11 @@ static void choose(fv_lowerer *l, fv_op *op, fv_storage *s) {
         copy_for_readers(l, op, s);
 }
 
-/* The axis of s that will be last in memory, as far as that is known before `choose`; -1: that of
- * the type. What is taken out of a definition may change it: a sum that is a value of its own is
- * not read across rows. */
+/* Returns the axis of s that will be stored last, as far as that is known before `choose`; -1: that
+ * of the type. Taking a sum out of the definition may still change it, since a value is not read
+ * across rows by a sum that is no longer in it. */
 static int moved_axis(fv_lowerer *l, fv_storage *s) {
-    layout_of(l, fv_storage_home(s)); /* choice_of reads it */
+    layout_of(l, fv_storage_home(s)); /* creates the record that choice_of reads */
     choice c = choice_of(l, s);
     return c.axis < 0 ? fv_storage_home(s)->inner : c.stays ? -1 : c.axis;
 }
@@ -580,8 +591,8 @@ static void settle_part(fv_lowerer *l, fv_op *op, fv_storage *s, const fv_var *a
     settle(l, op, s);
 }
 
-/* Sums that the kernel of s would take again for elements that share them become values of their
- * own. */
+/* Makes values of their own of the sums that the kernel of s would compute again for each of
+ * several elements. */
 static void take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_expr *sum;
     int moved = s->inner = moved_axis(l, s);
@@ -595,7 +606,7 @@ static void take_sums_out(fv_lowerer *l, fv_op *op, fv_storage *s) {
     fv_take_sums_out(l, op, s, fv_map_vector(d) < 0 ? -1 : last, settle_part);
 }
 
-/* Results of the model that lie in another order are copied. */
+/* Adds copies of results of the model that are stored in another order than that of their type. */
 static bool copy_moved(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {
@@ -609,7 +620,7 @@ static bool copy_moved(fv_lowerer *l) {
     return true;
 }
 
-/* Decides `inner`, and puts it into the definitions. */
+/* Decides `inner` of each value, and reorders the axes of the definitions accordingly. */
 bool fv_step_layout(fv_lowerer *l) {
     fv_op *first = l->func->body->first;
     bool any = false;
@@ -624,7 +635,7 @@ bool fv_step_layout(fv_lowerer *l) {
         }
     if (any && !copy_moved(l))
         return false;
-    /* sums may come before what was the first */
+    /* taking out sums may have added ops before `first` */
     for (fv_op *op = l->func->body->first; op; op = op->next)
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;

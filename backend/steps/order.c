@@ -1,18 +1,18 @@
-/* order.c - in which order sums are taken.
+/* order.c - the step order: decides in which order the terms of each sum are added.
  *
  *     y[i, j] = sum k: a[i, k] * b[k, j]
- *         one chain: a contraction, many sums side by side
+ *         one chain: a contraction computes many sums in parallel
  *     y[i] = sum k: x[i, k]
- *         16 chains along k: a vector loop over what lies side by side
+ *         16 chains along k: the terms are contiguous, so a vector loop adds them
  *     y[i, j] = sum k < 3, c: w[j, k, c] * x[i + k, c]
- *         one of the two, as columns are many or a row is long
+ *         one chain or 16, depending on the number of columns and the length of the row
  *     y[i, d] = sum j: weight(i, j) * v[j, d]
- *         in parts: attention that may have a single query, and many keys
+ *         in parts of the keys: attention that may have a single query, and many keys
  *
- * It follows from the definition and from where its operands lie, which the step `layout` decides
- * for all targets alike; it is seen with axes split and merged, as schedules see it. Tiles,
- * vectors, threads and the target have no part in it. Sums of integers, and minima and maxima, are
- * the same in any order. */
+ * The order depends on the definition, after its axes are split and merged as schedules see it, and
+ * on the layout of its operands, which the step layout chooses in the same way for all targets. It
+ * does not depend on tiles, vectors, threads or the target. Sums of integers, minima and maxima
+ * have the same value in any order. */
 #include <assert.h>
 
 #include "backend/axes/merge.h"
@@ -30,9 +30,9 @@
 
 typedef struct orders {
     fv_lowerer *l;
-    fv_ptrmap along; /* sums that have chains -> how many of the last variables they run along */
-    const fv_expr *parts; /* the one that is in parts; or NULL */
-    int met, rows;        /* sums that were looked at; those that have chains */
+    fv_ptrmap along; /* sum -> along how many of its last variables it has chains; 0: one chain */
+    const fv_expr *parts; /* the sum whose keys are summed in parts; NULL: none */
+    int met, rows;        /* the number of sums that were examined, and of those with chains */
 } orders;
 
 static int chains_of(const orders *o, const fv_expr *sum) {
@@ -45,8 +45,8 @@ static void set_chains(orders *o, const fv_expr *sum, int along) {
 
 /* ---- decisions ---- */
 
-/* Sums of x whose terms lie side by side have chains along them, unless neighbours along `vector`
- * do. */
+/* Gives the sums in x whose terms are contiguous in memory chains along them, unless elements that
+ * are neighbours along `vector` are contiguous instead. */
 static void take_rows(orders *o, const fv_expr *x, const fv_var *vector, fv_ptrmap *seen) {
     if (!x->n || *fv_ptrmap_at(seen, x))
         return;
@@ -61,9 +61,10 @@ static void take_rows(orders *o, const fv_expr *x, const fv_var *vector, fv_ptrm
         take_rows(o, x->arg[i], vector, seen);
 }
 
-/* Sums of x have the chains of those of y, which is x with other scores. */
+/* Gives the sums in x the chains of the corresponding sums in y, which is x with other scores. */
 static void take_like(orders *o, const fv_expr *x, const fv_expr *y, fv_ptrmap *seen) {
-    if (x->op != y->op || !x->n || *fv_ptrmap_at(seen, x)) /* a score */
+    /* the two differ here: this is a score */
+    if (x->op != y->op || !x->n || *fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
     if (fv_x_is_ordered(x))
@@ -72,15 +73,16 @@ static void take_like(orders *o, const fv_expr *x, const fv_expr *y, fv_ptrmap *
         take_like(o, x->arg[i], y->arg[i], seen);
 }
 
-/* A step of a decoder: nothing but parts of the keys are many tasks there, and what a sum is does
- * not depend on who shares it. */
+/* Are the keys of this attention summed in parts? They are if there may be a single query, as in a
+ * step of a decoder, and many keys: only parts of the keys make several tasks then, and the order
+ * must not depend on how many tasks there are. */
 static bool has_parts(const fv_definition *d, const fv_attention *at) {
     const fv_dim *queries = d->index[at->row]->dim;
     return queries->lo <= 1 && queries != at->key->dim && at->key->dim->hi > FV_PART;
 }
 
-/* Scores are one chain, what they weight one or parts, sums along keys rows: scores lie side by
- * side then. */
+/* Gives the sums in the weights their chains. Sums along the keys are sums of rows, since the
+ * kernel has the scores of a row in contiguous memory; the sums in the scores have one chain. */
 static void take_weights(orders *o, const fv_attention *at) {
     fv_arena *a = o->l->exprs;
     fv_expr *key = fv_x_var(a, at->key), *extent = fv_x_dim(a, at->key->dim);
@@ -91,7 +93,7 @@ static void take_weights(orders *o, const fv_attention *at) {
     take_like(o, at->weight, weight, &again);
 }
 
-/* The orders of the sums of d, and why. */
+/* Decides the orders of the sums of d, and returns the reason. */
 static fv_why decide(orders *o, const fv_definition *d) {
     fv_attention at;
     int vector = fv_map_vector(d);
@@ -123,8 +125,8 @@ static void tell(const orders *o, const fv_definition *d, fv_why why) {
 
 typedef struct labels {
     orders *o;
-    fv_ptrmap label;        /* of each sum of the definition */
-    const fv_expr **became; /* by the label - 1 */
+    fv_ptrmap label;        /* sum of the definition -> its label */
+    const fv_expr **became; /* the sum with label i after axes were split and merged, at i - 1 */
     int n;
 } labels;
 
@@ -147,8 +149,8 @@ static fv_expr *unlabel(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     return y;
 }
 
-/* How many of the last variables of the sum are by now the last one of what it became. One, where
- * its length does not tell: that variable is not merged then. */
+/* Returns how many of the last variables of `sum` were merged into the last variable of by_now,
+ * which `sum` has become; 1 if its length does not tell, since it was not merged then. */
 static int along(const orders *o, const fv_expr *sum, const fv_expr *by_now) {
     const fv_dim *dims[FV_MAX_RANK], *length = by_now->u.red.vars[by_now->u.red.nvars - 1]->dim;
     int n = sum->u.red.nvars;
@@ -164,7 +166,7 @@ static fv_expr *order(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     const labels *s = r->user;
     if (!fv_x_is_ordered(x))
         return NULL;
-    /* NULL: nothing is left of it */
+    /* NULL: the sum was simplified away */
     const fv_expr *by_now = s->became[(intptr_t)fv_ptrmap_get(&s->label, x) - 1];
     int n = by_now && chains_of(s->o, by_now) ? along(s->o, x, by_now) : 0;
     if (by_now && by_now == s->o->parts)
@@ -189,7 +191,7 @@ static fv_expr *decided(fv_lowerer *l, const fv_definition *d, bool say) {
     fv_definition *seen = fv_merge_axes(l, fv_split_axes(l, &labelled));
     seen->body = rewritten(&by, seen->body, unlabel);
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* schedules say theirs */
+    l->reasons = NULL; /* the schedules record their reasons later */
     fv_why why = decide(&o, seen);
     l->reasons = reasons;
     if (say)
@@ -234,7 +236,7 @@ static fv_expr *in_one_chain(void *user, fv_expr *x) {
 bool fv_step_order(fv_lowerer *l) {
     for (const fv_op *op = l->func->body->first; op; op = op->next) {
         fv_recurrence *r = fv_ptrmap_get(&l->known.recurrences, op);
-        if (r) /* of a step, neighbours are summed side by side */
+        if (r) /* in a step of a recurrence, neighbouring elements are computed in parallel */
             fv_recurrence_rewrite(r, in_one_chain, l);
         for (int i = 0; i < op->nout; i++) {
             fv_storage *s = op->out[i] ? fv_storage_of(l, op->out[i]) : NULL;

@@ -1,4 +1,4 @@
-/* results.c - the step results: what the model returns gets memory of its own. */
+/* results.c - the step results: makes sure that each result of the model has memory of its own. */
 #include "backend/lowering/branches.h"
 #include "backend/lowering/define.h"
 #include "backend/lowering/loop_body.h"
@@ -7,8 +7,8 @@
 #include "backend/steps/steps.h"
 #include "ir/graph/infer.h"
 
-/* Results that are no memory of their own -- a parameter, a constant, one that is returned twice --
- * are copied; and a view whose dims may not be known yet when its memory is written. */
+/* Copies results that have no memory of their own: a parameter, a constant, a value that is
+ * returned twice. Also copies a view whose dims may not be known yet when its memory is written. */
 bool fv_step_results(fv_lowerer *l) {
     fv_op *ret = l->func->body->last;
     for (int i = 0; i < ret->nin; i++) {

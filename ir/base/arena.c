@@ -32,15 +32,15 @@ enum { REDZONE = 0 };
 
 enum { ALIGN = 16, FIRST_CHUNK = 4096, LAST_CHUNK = 1 << 20 };
 
-/* From LARGE on requests share chunks of LARGE_CHUNK in huge pages: weights are read faster from
- * there, and written with a five hundredth of the page faults. What is not touched of a chunk costs
- * nothing. */
+/* Requests of at least LARGE bytes share chunks of LARGE_CHUNK bytes, which the kernel backs with
+ * huge pages: weights are read faster from there, and writing them causes a five hundredth of the
+ * page faults. The untouched rest of a chunk takes no memory. */
 enum { LARGE = 1 << 20, LARGE_CHUNK = 64 << 20, HUGE_PAGE = 2 << 20 };
 
 typedef struct block {
     alignas(ALIGN) struct block *next;
     size_t bytes;  /* after this header */
-    size_t mapped; /* all of it, where it came from mmap; 0: from malloc */
+    size_t mapped; /* bytes of the mapping that the block is; 0: the block is from malloc */
 } block;
 static_assert(sizeof(block) % ALIGN == 0, "what follows the head is aligned");
 
@@ -52,13 +52,13 @@ typedef struct closer {
 
 struct fv_arena {
     fv_session *session;
-    fv_arena *prev, *next; /* in the session's list */
+    fv_arena *prev, *next; /* neighbours in the session's list of arenas */
     block *blocks;
-    char *at, *end;             /* what is left of the newest chunk */
-    char *large_at, *large_end; /* the same for large requests */
+    char *at, *end;             /* the unused rest of the newest chunk */
+    char *large_at, *large_end; /* the same for the newest chunk of large requests */
     size_t chunk;               /* size of the next chunk */
-    size_t taken;               /* bytes that were handed out */
-    closer *closers;            /* last registered first */
+    size_t taken;               /* bytes that requests have asked for */
+    closer *closers;            /* the one registered last comes first */
     void *slot;
 };
 
@@ -100,7 +100,7 @@ void fv_door_close(fv_session *s, fv_door *d) {
 
 _Noreturn void fv_out_of_memory(fv_session *s) {
     fv_door *d = s->door;
-    if (!d) { /* nobody is prepared: every entry of the library opens a door */
+    if (!d) { /* no door is open; every function of the library opens one */
         fprintf(stderr, "fovea: %s\n", fv_session_left(s, &(fv_left){0}));
         abort();
     }
@@ -141,13 +141,14 @@ _Noreturn void fv_leave_too(fv_session *outer, fv_session *inner) {
     leave(outer, broken);
 }
 
-/* Counts down to the failure that a test asked for. */
+/* Fails the allocation whose number a test chose with fv_session_fail_at. */
 static void maybe_fail(fv_session *s) {
     if (s->memory.fail_in > 0 && --s->memory.fail_in == 0)
         fv_out_of_memory(s);
 }
 
-/* What is handed out counts, not what blocks reserve. */
+/* Adds the bytes of a request to those of the session. What blocks reserve beyond requests is not
+ * counted. */
 static void count_bytes(fv_arena *a, size_t bytes) {
     fv_session *s = a->session;
     if (s->memory.limit &&
@@ -182,7 +183,7 @@ void fv_arena_free(fv_arena *a) {
         c->fn(c->arg);
     }
     fv_session *s = a->session;
-    if (a == s->own) { /* only when the session ends */
+    if (a == s->own) { /* the session's own arena is freed only together with the session */
         s->own = NULL;
         s->names = NULL;
     }
@@ -236,7 +237,8 @@ static block *new_block(fv_arena *a, size_t bytes) {
                      bytes, 0);
 }
 
-/* Zeroed memory that begins with a huge page, where the system has such; NULL: there is none. */
+/* Maps zeroed memory that begins at a multiple of HUGE_PAGE and asks for huge pages, if the system
+ * has them. NULL: there is no memory. */
 static void *map_pages(size_t bytes) {
     char *from =
         mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -253,7 +255,7 @@ static void *map_pages(size_t bytes) {
     return p;
 }
 
-/* At least `least` bytes, `most` where there is so much address space. */
+/* A block of `most` bytes, or of `least` bytes if the address space has no room for `most`. */
 static block *new_large_block(fv_arena *a, size_t least, size_t most) {
     if (most > SIZE_MAX / 2)
         fv_out_of_memory(a->session);
@@ -264,7 +266,8 @@ static block *new_large_block(fv_arena *a, size_t least, size_t most) {
     return add_block(a, pages, all - sizeof(block), all);
 }
 
-/* Memory for a large request: of the newest large chunk, a new one, or a block of its own. */
+/* Memory for a large request: cut from the newest large chunk or from a new one, or a block of its
+ * own if it is larger than half a chunk. */
 static char *from_large(fv_arena *a, size_t need, size_t align) {
     if (need > LARGE_CHUNK / 2)
         return align_up((char *)(new_large_block(a, need, need) + 1), align);
@@ -300,7 +303,8 @@ void *fv_alloc_aligned(fv_arena *a, size_t bytes, size_t align) {
     if (bytes > SIZE_MAX / 2 || align > SIZE_MAX / 4)
         fv_out_of_memory(a->session);
     size_t taken = ((bytes ? bytes : 1) + REDZONE + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    size_t need = taken + (align - ALIGN); /* blocks are aligned to ALIGN already */
+    /* blocks are already aligned to ALIGN; a larger alignment needs this much more */
+    size_t need = taken + (align - ALIGN);
     count_bytes(a, need);
     char *p;
     if (need >= LARGE) {

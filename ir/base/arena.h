@@ -67,7 +67,7 @@ bool fv_session_is_broken(const fv_session *s) FV_MUST_USE;
 /* Called after the door of an inner session was used: leaves the outer session for the same reason.
  * `inner` NULL: there was no memory for it. */
 _Noreturn void fv_leave_same(fv_session *outer, const fv_session *inner);
-/* The same; also frees the inner session. */
+/* Does the same as fv_leave_same, and frees the inner session before. */
 _Noreturn void fv_leave_too(fv_session *outer, fv_session *inner);
 
 /* A new arena of the session, freed by fv_arena_free or together with the session. */

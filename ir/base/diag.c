@@ -122,7 +122,8 @@ bool fv_warning_at(fv_session *s, int line, int column, const char *format, ...)
     return no;
 }
 
-/* The border that all messages pass: names in them may hold anything, and it stays one line. */
+/* Escapes a text from the model. All messages pass through here, so a message stays one line
+ * whatever bytes names contain. */
 static const char *shown(fv_arena *a, const char *s, size_t n) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");
@@ -161,8 +162,8 @@ static bool same_letter(char a, char b) {
     return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Insertions, deletions, changed and swapped letters between two words; a change of case is free.
- */
+/* The edit distance of two words: the number of inserted, deleted, changed and swapped letters. A
+ * change between upper and lower case costs nothing. */
 static int distance(const char *a, const char *b) {
     int rows[3][LONGEST_WORD + 1], m = (int)strlen(b), n = (int)strlen(a);
     for (int j = 0; j <= m; j++)

@@ -23,7 +23,8 @@ static void unmap(void *arg) {
 
 enum { NOT_REGULAR = -1, TOO_LARGE = -2 };
 
-/* 0, errno or one of these. Allocates nothing: the descriptor would be lost. */
+/* Maps the open file; returns 0, an errno, or one of the codes above. It must not allocate: a jump
+ * to the door would leave the descriptor open. */
 static int map(fv_mapping *m, int fd) {
     const struct stat *st = &m->stat;
     if (fstat(fd, &m->stat) != 0)
@@ -46,11 +47,12 @@ static int map(fv_mapping *m, int fd) {
 
 const fv_mapping *fv_map_file(fv_session *s, fv_arena *a, const char *path, int flags,
                               const char **why) {
-    fv_mapping *m = FV_NEW(a, fv_mapping, 1); /* before there is something to lose */
+    /* allocate before the file is opened: a jump to the door would leave it open */
+    fv_mapping *m = FV_NEW(a, fv_mapping, 1);
     m->session = s;
     m->path = fv_strdup(a, path);
     fv_arena_at_free(a, unmap, m);
-    /* A pipe, which is refused, must not block. */
+    /* O_NONBLOCK, because opening a pipe (which is refused afterwards) would block */
     int fd = open(path, flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK),
         error = fd < 0 ? errno : map(m, fd);
     if (fd >= 0)

@@ -11,7 +11,9 @@ static size_t slot_of(const fv_ptrmap *m, const void *key) {
 
 static void grow(fv_ptrmap *m) {
     fv_ptrmap old = *m;
-    size_t cap = old.cap ? old.cap * 2 : 16; /* all there before anything changes: see fv_door */
+    /* allocate both arrays before the map changes, so that running out of memory leaves it
+     * intact */
+    size_t cap = old.cap ? old.cap * 2 : 16;
     const void **keys = FV_NEW(m->arena, const void *, cap);
     void **values = FV_NEW(m->arena, void *, cap);
     m->cap = cap;

@@ -6,11 +6,11 @@
 
 /* ---- what shows ---- */
 
-/* What does not: controls (Cc), separators of lines and paragraphs (Zl, Zp), interlinear
- * annotations, and all of Default_Ignorable_Code_Point, which are the characters that Unicode wants
- * drawn as nothing: marks of direction, joiners, fillers, variation selectors, tags.
- * DerivedCoreProperties.txt, Unicode 16. A table, because the C library's answers depend on the
- * locale, and 20 rows are no reason for a Unicode library. */
+/* Ranges of characters that do not show: control characters (Cc), separators of lines and
+ * paragraphs (Zl, Zp), interlinear annotations, and Default_Ignorable_Code_Point (direction marks,
+ * joiners, fillers, variation selectors, tags), which fonts draw as nothing. From
+ * DerivedCoreProperties.txt, Unicode 16. The functions of the C library are not used because they
+ * depend on the locale. */
 static const uint32_t hidden[][2] = {
     {0x0000, 0x001f}, {0x007f, 0x009f}, {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x061c, 0x061c},
     {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},
@@ -25,7 +25,8 @@ static bool is_hidden(uint32_t code) {
     return false;
 }
 
-/* Bytes of the UTF-8 sequence at s, 0: there is none. The shortest form only, no surrogates. */
+/* Decodes one character; returns the length of its UTF-8 sequence in bytes, 0 if s does not begin
+ * with a valid one (shortest form, no surrogate). */
 static size_t decode(const unsigned char *s, size_t n, uint32_t *code) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t bytes = *s < 0x80 ? 1 : *s >> 5 == 6 ? 2 : *s >> 4 == 14 ? 3 : *s >> 3 == 30 ? 4 : 0;
@@ -112,7 +113,8 @@ size_t fv_char_unescape(const char *s, char *out) {
     }
 }
 
-/* The next byte between quotes; returns where the one after it begins, NULL: there is none. */
+/* Reads one byte of a quoted string, which may be an escape, into *c. Returns the position after
+ * it; NULL: the string ends here or the escape is unknown. */
 static const char *next_byte(const char *s, char quote, char *c) {
     *c = *s;
     if (!*s || *s == quote || *s == '\n')

@@ -14,13 +14,14 @@
 
 typedef struct staging {
     char *path;
-    DIR *dir; /* open from the beginning: removing must not need memory */
+    DIR *dir; /* opened when the folder is made, because removing the folder must not allocate */
     bool made;
 } staging;
 
 /* ---- removing ---- */
 
-/* It may be a folder by now: then it is nobody's that we know. */
+/* Removes the files of the folder. A name that is a folder stays, since Fovea makes no folders
+ * there. */
 static void empty(DIR *dir) {
     rewinddir(dir);
     for (struct dirent *e; (e = readdir(dir));)
@@ -43,8 +44,8 @@ static bool is_ours(const char *name) {
            strlen(name) == strlen(FV_STAGING RANDOM);
 }
 
-/* A folder of this user that nobody has locked. Where the system has no locks, none is known to be
- * left. */
+/* Removes a folder of this user on which no process holds a lock. On systems without locks nothing
+ * is removed. */
 static void remove_stale(int at, const char *name) {
     struct stat st;
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -70,7 +71,8 @@ static void remove_all_stale(const char *folder) {
 
 /* ---- making ---- */
 
-/* False: another process took it for stale before it was locked, and removes it. */
+/* False: before this process could lock the folder, another one took it for stale and is removing
+ * it. */
 static bool is_locked(const staging *s) {
     struct stat st;
     if (flock(dirfd(s->dir), LOCK_EX | LOCK_NB) != 0)

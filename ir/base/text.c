@@ -9,7 +9,7 @@
 
 #include "ir/base/quoted.h"
 
-/* Room for n more bytes and the NUL. */
+/* Makes room for n more bytes and the terminating NUL. */
 static void text_reserve(fv_text *t, size_t n) {
     if (t->s && n < t->cap - t->n)
         return;
@@ -141,7 +141,8 @@ const char *fv_option_name(fv_arena *a, const char *name) {
 
 /* ---- numbers ---- */
 
-/* The shortest of 1 to `most` digits that reads back; with a point or exponent, so that it is no
+/* Writes v with as few digits, 1 to `most`, as read back to the same value (as a float if
+ * `single`). A point or exponent is always written, so that the reader does not take it for an
  * integer. */
 static void put_decimal(fv_text *t, double v, int most, bool single) {
     char s[40];

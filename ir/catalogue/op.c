@@ -77,7 +77,8 @@ int fv_op_count(void) {
     return n;
 }
 
-/* Selection by rank: the catalogue is small and this is only asked by listings. */
+/* Finds the i-th entry by repeated search for the next larger name: only listings call this, and
+ * the catalogue is small. */
 const fv_opdef *fv_op_at(int i) {
     const fv_opdef *last = NULL;
     for (int k = 0; k <= i; k++) {

@@ -1,4 +1,4 @@
-/* own.c - operators of a session: a list, for there are few of them. */
+/* own.c - operators that a session has in addition to the catalogue, in a linked list. */
 #include "ir/catalogue/own.h"
 
 #include <string.h>

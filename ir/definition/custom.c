@@ -1,4 +1,5 @@
-/* custom.c - kernels that ops build themselves: parameters and dims as they are asked for. */
+/* custom.c - building the kernels of custom operators: parameters and dims are added to the kernel
+ * when the builder first asks for them. */
 #include "ir/definition/custom.h"
 
 #include <assert.h>
@@ -31,7 +32,8 @@ void fv_custom_end(fv_custom *c) {
     c->b.kernel = NULL;
 }
 
-/* The dims of the kernel that are extents of parameter i. */
+/* Passes the dims on which the extents of parameter i depend to the kernel, as its dim
+ * parameters. */
 static void take_extents(fv_custom *c, fv_custom_kernel *k, int i) {
     fv_buf *b = k->kernel->bufs[i];
     FV_HOLDS(fv_arena_session(c->arena),

@@ -110,7 +110,7 @@ const fv_dim *fv_x_bound(fv_dims *t, const fv_expr *x, bool most) {
     }
 }
 
-/* Is this index inside [0, dim) without asking? */
+/* Is index x proved to be inside [0, dim), so that no check is needed? */
 static bool surely_inside(fv_definer *d, const fv_expr *x, const fv_dim *dim) {
     fv_dims *t = d->module->dims;
     if (x->op == FV_X_VAR && x->u.var->dim && fv_module_equal(d->module, x->u.var->dim, dim))
@@ -120,7 +120,8 @@ static bool surely_inside(fv_definer *d, const fv_expr *x, const fv_dim *dim) {
            fv_dim_at_most(t, fv_dim_add(t, most, fv_dim_const(t, 1)), dim);
 }
 
-/* 0 <= i < dim for all axes that may be outside; NULL: all are inside. */
+/* The condition that the indices of operand `in` are in range, over all axes where that is not
+ * proved; NULL: it is proved for all. */
 static fv_expr *inside(fv_definer *d, int in, fv_expr *const *index) {
     const fv_type *t = fv_in_type(d->op, in);
     fv_arena *a = d->arena;
@@ -143,8 +144,8 @@ fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index, fv_expr 
                 : fv_x_load(d->arena, b, index);
 }
 
-/* A guarded load whose other value is converted from arithmetic to storage type and back only by
- * the select around it. */
+/* A load that is performed only if c holds, and otherwise has the value `otherwise`. The select
+ * converts `otherwise` to the storage type, because loads have that type. */
 static fv_expr *guarded(fv_definer *d, int in, fv_expr *const *index, fv_expr *c,
                         fv_expr *otherwise) {
     fv_buf *b = operand_buf(d, in);

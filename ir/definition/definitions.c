@@ -1,5 +1,5 @@
-/* definitions.c - the op that is its definition; the steps from one state of definitions to the
- * next. */
+/* definitions.c - the ops by which a graph holds definitions and marks of blocks, and the order of
+ * the steps of lowering. */
 #include "ir/definition/definitions.h"
 
 #include <string.h>
@@ -57,7 +57,8 @@ bool fv_type_is_known_from(const fv_type *t, const fv_type *by) {
 
 /* ---- define ---- */
 
-/* Their types are what is written; its kernel's name is part of names in C. */
+/* The results of a `define` have the types that the text states. The name of its kernel becomes a
+ * part of names in C. */
 static bool infer_define(fv_op *op) {
     const char *stem = fv_op_stem(op);
     if (op->nout < 1 || op->nout > FV_MAX_OUT)
@@ -113,7 +114,8 @@ static bool are_symbols_of_data(const fv_op *op, const fv_attr *symbols) {
     return true;
 }
 
-/* Results are of the types that are written; symbols as many as dims of either branch. */
+/* The results of an `endif` have the types that the text states. It binds as many symbols as each
+ * branch lists dims. */
 static bool infer_endif(fv_op *op) {
     const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *dims = fv_op_find_attr(op, "dims");
     return are_symbols_of_data(op, symbols) &&

@@ -16,7 +16,7 @@
 
 static const fv_dim *dim_of(fv_definition_reader *r, const fv_ast *e);
 
-/* A symbol, or what it is fixed to; NULL: there is none of that name. */
+/* The symbol of that name, or the number to which it is fixed; NULL: there is no such symbol. */
 static const fv_dim *symbol_of(fv_definition_reader *r, const char *name) {
     fv_dims *t = r->graph->m->dims;
     const fv_dim *d = fv_dim_find(t, name);
@@ -80,8 +80,8 @@ fv_var *fv_dr_var(fv_definition_reader *r, const char *name) {
     return b ? b->var : NULL;
 }
 
-/* The order that the text states; after the step that decides orders, one chain where it states
- * none. */
+/* Gives reduction x the order that the text states. After the step `order`, a reduction without a
+ * stated order is one chain. */
 static fv_expr *in_order(fv_definition_reader *r, const fv_ast *e, fv_expr *x) {
     bool decided = !fv_step_comes(r->d->after, "order");
     const char *problem = NULL;
@@ -251,7 +251,8 @@ static fv_tree_size measure(fv_definition_reader *r, const fv_expr *x) {
     return *known = all;
 }
 
-/* Lets make of few lines what is very deep, or very large where all of it is written out. */
+/* Checks the limits on the size and height of a definition. A few nested lets can denote a tree
+ * that is exponentially larger than the text. */
 bool fv_dr_is_in_bounds(fv_definition_reader *r, const fv_expr *x, const fv_token *at) {
     fv_tree_size e = measure(r, x);
     if (e.nodes <= FV_MAX_DEFINITION_TREE && e.height <= FV_MAX_DEFINITION_HEIGHT)
@@ -266,7 +267,7 @@ bool fv_dr_is_in_bounds(fv_definition_reader *r, const fv_expr *x, const fv_toke
 
 /* ---- lines ---- */
 
-/* Only that step makes what follows. */
+/* Reports an error if the text contains something that only a later step of lowering makes. */
 static bool is_behind(fv_definition_reader *r, const char *step, const char *what) {
     return !fv_step_comes(r->d->after, step) ||
            fv_lex_error(&r->p.l, "%s before the step \"%s\", and this is after \"%s\"", what, step,
@@ -302,7 +303,7 @@ static bool read_let(fv_definition_reader *r) {
     return true;
 }
 
-/* %NAME, a result of the op that has no line yet. */
+/* %NAME: the result of `op` that a line defines; each result is defined once. */
 fv_value *fv_dr_result(fv_definition_reader *r, const fv_op *op) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "%"))
@@ -342,8 +343,8 @@ static int read_axes_of(fv_definition_reader *r, const fv_value *v, const fv_dim
     return v->type->rank;
 }
 
-/* A variable for each axis. In a group those that are called as one of the first result are that
- * one. */
+/* Makes the index variables of a definition, one for each axis. In a group, an index with the name
+ * of an index of the first result is the same variable. */
 static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char *const *names,
                         const fv_dim *const *dims) {
     fv_definition *d = x->def;
@@ -370,7 +371,7 @@ static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char
     return true;
 }
 
-/* [NAME, ...]: a variable for each axis, as they lie in memory. */
+/* [NAME, ...]: the index variables, one for each axis, in the order of axes in memory. */
 static bool read_left(fv_definition_reader *r, fv_definition *d, int rank, const char **names) {
     fv_lexer *l = &r->p.l;
     int n = 0;
@@ -412,7 +413,7 @@ static bool read_last(fv_definition_reader *r, fv_defined *x) {
     return true;
 }
 
-/* Is it an input in whose memory more than it may lie? */
+/* Is v an input whose memory may be larger than the tensor (a state with spare capacity)? */
 static bool has_room(const fv_definition_reader *r, const fv_value *v) {
     for (int i = 0; i < r->nports; i++)
         if (r->ports[i].valid && r->ports[i].input && v->kind == FV_VALUE_PARAM &&
@@ -475,7 +476,7 @@ static bool read_axes(fv_definition_reader *r, const fv_definition *d, uint32_t 
     return true;
 }
 
-/* NAME, NAME, ...: the variables of its first sum. */
+/* NAME, NAME, ...: the variables of the definition's outermost reduction. */
 static bool read_summed(fv_definition_reader *r, const fv_definition *d) {
     fv_lexer *l = &r->p.l;
     fv_var *const *vars;
@@ -550,7 +551,7 @@ static bool read_body(fv_definition_reader *r, fv_defined *x) {
     return read_form(r, x->def);
 }
 
-/* Reads `of VALUE`. */
+/* Reads `of VALUE`: the value that a view or part belongs to. */
 static bool read_home(fv_definition_reader *r, fv_defined *x) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "of"))
@@ -564,7 +565,8 @@ static bool read_home(fv_definition_reader *r, fv_defined *x) {
     return fv_lex_name(l, "the name of a value") != NULL;
 }
 
-/* Does no step to come ask what the elements of a value are that has none of its own? */
+/* May a value without elements of its own be left without expressions for them? Only if no later
+ * step of lowering needs these expressions. */
 static bool goes_without(fv_definition_reader *r, const fv_defined *x) {
     const char *asks = x->fate == FV_FATE_VIEW ? "attend" : "concat";
     return !fv_step_comes(r->d->after, asks) ||
@@ -717,7 +719,7 @@ static bool begin(fv_graph_reader *g) {
     return true;
 }
 
-/* packed input N: TYPE, valid input N: TYPE */
+/* A line of a port: `packed input N: TYPE` or `valid input N: TYPE`. */
 static bool line(fv_graph_reader *g, bool *taken) {
     fv_definition_reader *r = g->more;
     fv_port_line p = {.at = g->l.tok};
@@ -741,7 +743,7 @@ static bool line(fv_graph_reader *g, bool *taken) {
     return true;
 }
 
-/* Goes to what follows the closing brace. */
+/* Skips to the token after the closing brace. */
 static bool skip(fv_lexer *l) {
     while (!fv_lex_is(l, "}") && l->tok.kind != FV_TOK_END && !l->failed)
         fv_lex_next(l);
@@ -769,7 +771,7 @@ static bool behind(fv_graph_reader *g, fv_op *op) {
     return skip(&g->l);
 }
 
-/* The bytes that elements of several in one take. */
+/* Is `bytes` the type that holds the elements of t, several of which are packed into each byte? */
 static bool are_its_bytes(const fv_module *m, const fv_type *bytes, const fv_type *t) {
     const fv_dim *n = fv_dim_ceildiv(m->dims, fv_dim_product(m->dims, t->rank, t->dims),
                                      fv_dim_const(m->dims, 8 / fv_elem_bits(t->elem)));
@@ -804,7 +806,8 @@ static bool set_ports(fv_definition_reader *r) {
     return true;
 }
 
-/* Indices of a load are written in the order of axes in memory. */
+/* Permutes the indices of loads, which the text has in the order of axes in memory, to the order of
+ * the axes of the type. */
 static void move_axes(fv_definition_reader *r) {
     for (int i = 0; i < r->d->n; i++) {
         const fv_defined *x = &r->d->all[i];

@@ -13,7 +13,7 @@ static fv_var *read_var(fv_definition_reader *r) {
     return fv_dr_index(r) && name ? fv_dr_var(r, name) : NULL;
 }
 
-/* %NAME[NAME, ...]: variables of the recurrence. */
+/* %NAME[NAME, ...]: the left side of a state, with new variables of the recurrence. */
 static bool read_state_left(fv_definition_reader *r, const char **name, int *rank, fv_var **index) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "%"))

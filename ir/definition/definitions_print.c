@@ -17,11 +17,11 @@
 
 enum {
     VARS = 64,
-    /* nodes of its tree: what is shorter is written again, and is one node again when it is
-        * read */
+    /* number of nodes (counted as a tree) from which an expression that occurs several times gets a
+     * name; a shorter one is printed again, and the parser makes it one node */
     WORTH_A_NAME = 5,
     DEEPEST = 60
-}; /* an expression with deeper parentheses is printed in several lets */
+};
 
 static const char *const heads[] = {
     [FV_FATE_MEMORY] = "    element ",      [FV_FATE_SUBSTITUTED] = "    substituted ",
@@ -34,17 +34,18 @@ typedef struct printer {
     const fv_module *module;
     const fv_definitions *definitions;
     fv_ptrmap defined; /* value -> its fv_defined */
-    fv_ptrmap whole;   /* op that is printed as what it is -> itself */
-    fv_ptrmap shown;   /* value that a line is for -> itself */
+    fv_ptrmap whole;   /* ops that are printed as ops and not as definitions -> themselves */
+    fv_ptrmap shown;   /* values that have a line -> themselves */
 } printer;
 
 /* ---- one definition ---- */
 
-/* A node of it, as seen from all of it. */
+/* What is known of a subexpression of the definition that is printed. */
 typedef struct node {
     const fv_expr *x;
     int uses, depth;
-    /* variables of the reductions in it, and those that are free in it: by their bits */
+    /* as bits: the variables of the reductions within it, and the reduction variables that are free
+     * in it */
     uint64_t vars, free;
     bool named;
 } node;
@@ -61,20 +62,22 @@ typedef struct namer {
     printer *p;
     fv_arena *arena;
     fv_ptrmap nodes; /* expression -> node */
-    fv_ptrmap terms; /* those with names -> name */
+    fv_ptrmap terms; /* expression that has a name -> name */
     fv_ptrmap taken; /* interned names */
     fv_ptrmap vars;  /* variable -> its name */
     reduced_vars reduced;
-    node **order; /* with names, parts first */
+    /* nodes with names; the name of a part precedes the names of expressions that contain it */
+    node **order;
     int n, cap, counter, nlines;
     struct {
         const fv_var **all;
         int n, cap;
     } far;         /* variables of reductions after the first VARS */
-    uint64_t free; /* variables that occur free in terms */
+    uint64_t free; /* bits of the variables that occur free in named expressions */
 } namer;
 
-/* Is none of the variables that are called so within that one, or around it? */
+/* Does no variable that is printed as `name` belong to a reduction that is nested with that of
+ * variable `number`? */
 static bool name_is_apart(const namer *n, const char *name, int number) {
     for (int i = 0; i < n->reduced.n; i++)
         if ((n->reduced.apart[number] >> i & 1) &&
@@ -107,8 +110,8 @@ static void name_var(namer *n, const fv_var *v, int number) {
     *fv_ptrmap_at(&n->vars, v) = (void *)(uintptr_t)name;
 }
 
-/* The bit of a variable of reductions; the last is that of all further ones, which have names of
- * their own. */
+/* The bit of a reduction variable. The last bit is shared by all variables for which there is no
+ * bit left; these get unique names. */
 static uint64_t bit_of(namer *n, fv_var *v) {
     int i = 0;
     while (i < n->reduced.n && n->reduced.all[i] != v)
@@ -121,7 +124,7 @@ static uint64_t bit_of(namer *n, fv_var *v) {
     return UINT64_C(1) << (i < VARS ? i : VARS - 1);
 }
 
-/* The same, once the reductions around it are known; an index of the result has none. */
+/* The bit of a variable that bit_of has seen; 0 for an index of the result. */
 static uint64_t known_bit(const namer *n, const fv_var *v) {
     for (int i = 0; i < n->reduced.n; i++)
         if (n->reduced.all[i] == v)
@@ -159,7 +162,7 @@ static node *look_at(namer *n, const fv_expr *x) {
         known->vars |= part->vars;
         known->free |= part->free;
         if (part->depth >= DEEPEST)
-            part->uses++; /* it gets a name */
+            part->uses++; /* counts as a use, so that the expression gets a name */
         int depth = part->uses > 1 ? 1 : part->depth + 1;
         known->depth = depth > known->depth ? depth : known->depth;
     }
@@ -175,7 +178,8 @@ static bool has_name(const node *k) {
     return k->uses > 1 && (k->x->op == FV_X_REDUCE || k->x->size >= WORTH_A_NAME);
 }
 
-/* Names what is below x and has several uses, parts first. */
+/* Gives names to subexpressions of x that are used several times, parts before the expressions that
+ * contain them. */
 static void name_parts(namer *n, const fv_expr *x) {
     node *k = fv_ptrmap_get(&n->nodes, x);
     if (k->named)
@@ -237,7 +241,7 @@ static void put_left(namer *n, const fv_defined *d) {
 
 /* On the same line, if nothing is between. */
 static void begin(namer *n, const char *word) {
-    bool first = !n->n && !n->nlines; /* nothing has a name */
+    bool first = !n->n && !n->nlines; /* whether no expression has a name yet */
     fv_text_printf(n->p->graph.t, first ? " %s " : "\n      %s ", word);
     n->nlines++;
 }
@@ -260,8 +264,7 @@ static void put_form(namer *n, const fv_definition *d) {
     fv_form_put(n->p->graph.t, d, put_var_name, n);
 }
 
-/* In a group: the variables of the first result have the names that they have there, and no other
- * is called so. */
+/* In a group: takes the names of the first result's index variables, and reserves them. */
 static void take_names(namer *n, const fv_defined *d, const namer *first, const fv_definition *of) {
     for (int i = 0; first && i < of->rank; i++) {
         char *name = fv_ptrmap_get(&first->vars, of->index[i]);
@@ -271,7 +274,7 @@ static void take_names(namer *n, const fv_defined *d, const namer *first, const 
     }
 }
 
-/* Nothing has a name yet but the symbols. */
+/* A namer in whose scope only the symbols have names. */
 static namer new_namer(printer *p) {
     fv_arena *a = p->graph.t->arena;
     namer n = {.p = p,
@@ -287,7 +290,8 @@ static namer new_namer(printer *p) {
     return n;
 }
 
-/* `first`: of the group that it is in, with the names there; NULL: it is that, or in none. */
+/* Prints a definition. `first`: the names of the first result of its group; NULL: it is the first
+ * result, or in no group. */
 static namer put_definition(printer *p, const fv_defined *d, const namer *first,
                             const fv_definition *of) {
     fv_text *t = p->graph.t;
@@ -323,7 +327,7 @@ static namer put_definition(printer *p, const fv_defined *d, const namer *first,
         fv_put_value(t, d->of);
     }
     begin(&n, "=");
-    if (fv_ptrmap_get(&n.terms, d->def->body)) /* the place has it as well */
+    if (fv_ptrmap_get(&n.terms, d->def->body)) /* the name was printed with the place already */
         fv_text_put(t, fv_ptrmap_get(&n.terms, d->def->body));
     else
         put_expr(&n, d->def->body);
@@ -351,19 +355,19 @@ static void put_defined(printer *p, const fv_defined *d) {
 
 /* ---- ops ---- */
 
-/* It says what its result is to an input. */
+/* Is op a state of the model that grows in the memory of an input? */
 static bool is_state(const fv_op *op) {
     return fv_op_is(op, FV_OP_fv_Extend) && op->in[0]->kind == FV_VALUE_PARAM;
 }
 
-/* The values that x loads, each once, as operands. */
+/* Prints the values that x loads as operands, each once. */
 static void find_operands(const printer *p, const fv_expr *x, fv_ptrmap *seen, fv_text *t) {
     if (*fv_ptrmap_at(seen, x))
         return;
     *fv_ptrmap_at(seen, x) = (void *)(uintptr_t)x;
     const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
     const fv_defined *d = v ? fv_ptrmap_get(&p->defined, v) : NULL;
-    /* it comes after its parts */
+    /* an assembled value is printed after its parts, so it is no operand */
     bool below = d && d->fate == FV_FATE_ASSEMBLED && !d->value->def->def->kernel;
     if (v && !*fv_ptrmap_at(seen, v) && !below) {
         *fv_ptrmap_at(seen, v) = (void *)(uintptr_t)v;
@@ -387,14 +391,14 @@ static void put_block(printer *p, const fv_op *op) {
     fv_text_put(p->graph.t, any ? "  }\n" : "\n");
 }
 
-/* An op for n results, which are one, or those of a group. */
+/* Prints one `define` with n results; n > 1: a group. */
 static void put_define(printer *p, const fv_op *op, int n, fv_value *const *out) {
     fv_text *t = p->graph.t;
     fv_ptrmap seen = fv_ptrmap_in(t->arena);
     fv_text operands = {.arena = t->arena};
     const fv_defined *first = fv_ptrmap_get(&p->defined, out[0]);
     for (int i = 0; i < n && n > 1; i++)
-        *fv_ptrmap_at(&seen, out[i]) = out[i]; /* none is its own operand */
+        *fv_ptrmap_at(&seen, out[i]) = out[i]; /* a result of the op is not its operand */
     for (int i = 0; i < n; i++) {
         const fv_defined *d = fv_ptrmap_get(&p->defined, out[i]);
         if (d->def)
@@ -525,7 +529,7 @@ static void find_its_operands(void *user, fv_expr *x) {
 static void put_recurrence(printer *p, const fv_recurrence *r) {
     fv_text *t = p->graph.t;
     operands o = {p, fv_ptrmap_in(t->arena), {.arena = t->arena}};
-    for (int i = 0; i < r->nstates; i++) /* none is its own operand */
+    for (int i = 0; i < r->nstates; i++) /* a state of the recurrence is not its operand */
         *fv_ptrmap_at(&o.seen, r->states[i].now) = *fv_ptrmap_at(&o.seen, r->states[i].before) =
             (void *)(uintptr_t)r;
     each_expr(r, find_its_operands, &o);
@@ -548,8 +552,8 @@ static void put_recurrence(printer *p, const fv_recurrence *r) {
 
 /* ---- which ---- */
 
-/* Which ops are printed as what they are, and which values at all: all that have memory, and
- * operands of such ops. */
+/* Decides which ops are printed as ops, and which values get a line: all that have memory, and the
+ * operands of ops that are printed. */
 static void choose(printer *p) {
     for (const fv_op *op = p->module->funcs->body->last; op; op = op->prev) {
         bool whole = true, shown = op->nout == 0;
@@ -562,7 +566,7 @@ static void choose(printer *p) {
             } else if (d) {
                 whole = false;
             }
-            /* the op that has the result now follows here */
+            /* the op gets a line at this place if one of its results does */
             shown |= op->out[i] && (!d || fv_ptrmap_get(&p->shown, op->out[i]));
         }
         if (!whole || !shown)
@@ -610,7 +614,7 @@ static void note_constants(const fv_expr *x, fv_ptrmap *used) {
         note_constants(x->arg[i], used);
 }
 
-/* Those that something printed reads. */
+/* Prints the constants that a printed definition or op reads. */
 static void put_constants(printer *p) {
     fv_ptrmap used = fv_ptrmap_in(p->graph.t->arena);
     for (int i = 0; i < p->definitions->n; i++) {
@@ -619,7 +623,7 @@ static void put_constants(printer *p) {
             continue;
         if (d->def)
             note_constants(d->def->body, &used);
-        if (d->of) /* a view of a constant loads nothing */
+        if (d->of) /* a view of a constant does not load it */
             *fv_ptrmap_at(&used, d->of) = (void *)(uintptr_t)d;
     }
     for (const fv_op *op = p->module->funcs->body->first; op; op = op->next)
@@ -647,7 +651,8 @@ static void note_it(void *user, fv_expr *x) {
     note_expr(user, x);
 }
 
-/* The dims of ports and of definitions; what they load says its own. */
+/* Notes the dims of ports and definitions, so that their symbols are declared. The types of
+ * operands are printed where those are defined. */
 static void note_dims(const printer *p, fv_ptrmap *spoken) {
     const fv_definitions *d = p->definitions;
     for (int i = 0; d->in && i < p->module->funcs->body->nparams; i++)

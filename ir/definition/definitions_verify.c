@@ -11,11 +11,11 @@
 #include "ir/graph/state.h"
 #include "ir/kernel/printer.h"
 
-enum { ENOUGH = 8 }; /* messages */
+enum { ENOUGH = 8 }; /* errors after which the verifier stops */
 
 /* ---- where a load reaches ---- */
 
-/* Is there a variable of an empty axis in x? */
+/* Does x contain a variable whose axis is empty, so that x is never evaluated? */
 static bool never_runs(const fv_expr *x, fv_ptrmap *seen) {
     bool found = x->op == FV_X_VAR && x->u.var->dim && x->u.var->dim->hi <= 0;
     if (found || !x->n || *fv_ptrmap_at(seen, x))
@@ -26,9 +26,9 @@ static bool never_runs(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-/* Is there, for some sizes within the bounds of all dims, an element of the loop at which the index
- * is outside? Said where it is certain: an index that is a sum of variables with factors reaches
- * its bounds, whatever the sizes. */
+/* Is the index out of range for some element and some sizes within the bounds of all dims? Reported
+ * only where it is certain: an index that is a sum of variables with constant factors takes its
+ * least and greatest values for every size. */
 static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *extent,
                             const char **how) {
     fv_dims *t = v->m->dims;
@@ -50,7 +50,7 @@ static bool reaches_outside(fv_verifier *v, const fv_expr *index, const fv_dim *
     return true;
 }
 
-/* Is a dim in it known at run time only? */
+/* Does x contain a dim that only the run knows? */
 static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
     bool found = x->op == FV_X_DIM && x->u.dim->from_data;
     if (found || !x->n || *fv_ptrmap_at(seen, x))
@@ -84,7 +84,7 @@ static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *
     return true;
 }
 
-/* The value in whose memory it is stored. */
+/* The value in whose memory x is stored: x itself, or the value of which it is a view. */
 static const fv_value *memory_of(const fv_verifier *v, const fv_value *x) {
     const fv_defined *d = fv_ptrmap_get(&v->defined, x);
     return d && d->fate == FV_FATE_VIEW ? d->of : x;
@@ -92,8 +92,8 @@ static const fv_value *memory_of(const fv_verifier *v, const fv_value *x) {
 
 /* ---- inputs in whose memory a result is stored ---- */
 
-/* The type that a port has for who calls, where more than that is in memory; NULL: it has all of
- * it, or is packed. */
+/* The type of port i as callers see it, if its memory is larger than that; NULL: callers see all of
+ * the memory, or the elements are packed. */
 static const fv_type *valid_type(const fv_type *const *types, int i) {
     return types && types[i] && !fv_elem_is_packed(types[i]->elem) ? types[i] : NULL;
 }
@@ -116,16 +116,16 @@ static const fv_defined *assembled_over(const fv_verifier *v, const fv_value *x)
     return d && d->fate == FV_FATE_ASSEMBLED && d->of == x ? d : NULL;
 }
 
-/* Does a kernel of its own write it in the memory of an input? */
+/* Is it written by a custom kernel in the memory of an input? */
 static bool is_written(const fv_defined *d) {
     return d->fate == FV_FATE_ASSEMBLED && d->of && d->value->def->def->kernel;
 }
 
-/* How many of an axis may be read: of the memory of a state what callers see of it, but for who
- * says what it is. */
+/* The number of elements along `axis` that may be read from a value. Of a state with spare
+ * capacity, that is what callers see of it; fv.Extend itself sees all of the memory. */
 static const fv_dim *readable(const fv_verifier *v, const fv_value *from, int axis) {
     const fv_op *ret = v->m->funcs->body->last;
-    for (int i = 0; i < ret->nin; i++) /* what is to lie there */
+    for (int i = 0; i < ret->nin; i++) /* the value becomes result i, which extends a state */
         if (ret->in[i] == from && valid_type(v->d->out, i))
             return v->d->out[i]->dims[axis];
     int i = from->kind == FV_VALUE_PARAM && !fv_op_is(v->at->value->def, FV_OP_fv_Extend)
@@ -137,7 +137,7 @@ static const fv_dim *readable(const fv_verifier *v, const fv_value *from, int ax
     return t ? t->dims[axis] : from->type->dims[axis];
 }
 
-/* What is wrong with result i, which callers see less of than is in memory; NULL: nothing. */
+/* What is wrong with result i, of which callers see less than its memory holds; NULL: nothing. */
 static const char *over_problem(fv_verifier *v, const fv_op *ret, int i) {
     const fv_func *f = v->m->funcs;
     const fv_value *x = ret->in[i];
@@ -208,7 +208,7 @@ static bool check_ports(fv_verifier *v, const fv_op *ret) {
 
 /* ---- groups ---- */
 
-/* The value in whose memory it is made: that of the whole, of a part. */
+/* The value whose memory x is written to: the whole if x is a part. */
 static const fv_value *home_of(const fv_verifier *v, const fv_value *x) {
     const fv_defined *d = fv_ptrmap_get(&v->defined, x);
     return d && d->fate == FV_FATE_PART ? d->of : memory_of(v, x);
@@ -250,7 +250,8 @@ static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
     return true;
 }
 
-/* What indexes it and the first one indexes all of them. */
+/* Checks one result of a group: its first axes are indexed by the shared variables, those of the
+ * first result. */
 static bool check_member(fv_verifier *v, const fv_definition *first) {
     const fv_definition *d = v->at->def;
     for (int i = 0; i < d->rank; i++) {
@@ -264,7 +265,7 @@ static bool check_member(fv_verifier *v, const fv_definition *first) {
     return true;
 }
 
-/* What one kernel makes has memory, and definitions that agree on what is shared. */
+/* Checks a group: each result has memory, and their definitions agree on the shared axes. */
 static bool check_group(fv_verifier *v, const fv_op *op) {
     fv_definition *all[FV_MAX_OUT];
     for (int i = 0; i < op->nout; i++) {
@@ -412,7 +413,7 @@ static bool is_index(const fv_definition *d, const fv_var *var) {
     return false;
 }
 
-/* After the step that decides orders each sum has one; before it none has. */
+/* After the step `order` each reduction has an order; before it none has. */
 static bool check_order(fv_verifier *v, const fv_expr *x) {
     bool open = x->u.red.order == FV_ORDER_OPEN;
     if (!fv_step_comes(v->d->after, "order"))
@@ -422,7 +423,7 @@ static bool check_order(fv_verifier *v, const fv_expr *x) {
                                  fv_dv_text(v, x));
 }
 
-/* Node by node, parts first; *free: the variables of reductions that are free in it. */
+/* Checks each node once, parts first. *free: bits of the reduction variables that are free in x. */
 static bool check_node(fv_verifier *v, const fv_expr *x, uint64_t *free) {
     uint64_t *known = fv_ptrmap_get(&v->free, x), part;
     if (known) {
@@ -461,8 +462,7 @@ static bool check_node(fv_verifier *v, const fv_expr *x, uint64_t *free) {
     return true;
 }
 
-/* Is no reduction within another one over the same variable? Reductions are nested only a few
- * levels deep. */
+/* Checks that no reduction is nested in another one over the same variable. */
 static bool check_nesting(fv_verifier *v, const fv_expr *x, uint64_t running, fv_ptrmap *seen) {
     uint64_t *with = fv_ptrmap_get(seen, x);
     if (with && (running & ~*with) == 0)
@@ -535,7 +535,8 @@ static bool check_indices(fv_verifier *v) {
     return true;
 }
 
-/* A text says why; steps may rest on what operators know. */
+/* Are a and b equal? A text must state a relation that proves it; between steps, it is enough that
+ * it is not refuted, since operators know more. */
 static bool are_as_many(fv_verifier *v, const fv_dim *a, const fv_dim *b) {
     return v->is_text ? fv_module_equal(v->m, a, b)
                       : fv_dim_compare(v->m->dims, a, b) != FV_DIM_DIFFERENT;
@@ -579,7 +580,8 @@ static bool loads_from(const fv_expr *x, const fv_value *p, fv_ptrmap *seen) {
     return found;
 }
 
-/* What reads p, as it was or as it becomes; NULL: nothing. */
+/* A value whose definition reads input p, or a result stored in its memory, directly or as a view;
+ * NULL: there is none. */
 static const fv_value *reader_of(const fv_verifier *v, const fv_value *p) {
     for (int i = 0; i < v->d->n; i++) {
         const fv_defined *x = &v->d->all[i];
@@ -591,7 +593,8 @@ static const fv_value *reader_of(const fv_verifier *v, const fv_value *p) {
     return NULL;
 }
 
-/* A kernel that writes in the memory of its first operand, which has all of it before. */
+/* Checks a custom kernel that writes in the memory of its first operand, which holds all of the
+ * state before. */
 static bool check_written(fv_verifier *v) {
     const fv_func *f = v->m->funcs;
     const fv_op *ret = f->body->last;
@@ -607,7 +610,8 @@ static bool check_written(fv_verifier *v) {
                                      x->def->def->name, problem);
 }
 
-/* What the input has, and its parts, are all that callers see of it. */
+/* Checks a result assembled in the memory of an input: the input's elements and the parts are
+ * together what callers see of the result. */
 static bool check_over(fv_verifier *v) {
     const fv_value *x = v->at->value, *p = v->at->of;
     if (x->def->def->kernel)
@@ -630,8 +634,8 @@ static bool check_over(fv_verifier *v) {
                          fv_dim_str(v->a, all));
 }
 
-/* Parts are disjoint and inside of the whole, so they cover it if they have as many elements. A
- * value without parts is stored in another one and has no readers. */
+/* Checks an assembled value: its parts are disjoint blocks with as many elements as the whole, so
+ * they cover it. A value without parts is stored within another value and has no readers. */
 static bool check_assembled(fv_verifier *v) {
     const fv_value *x = v->at->value;
     const fv_dim *parts = fv_ptrmap_get(&v->parts, x);

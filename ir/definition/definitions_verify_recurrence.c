@@ -6,8 +6,8 @@
 
 #include "ir/dim/text.h"
 
-/* An expression of a recurrence, of that value: over these of its variables, and the step where it
- * is one. */
+/* Checks one expression of a recurrence that computes `value`: it may use the variables `vars`, and
+ * the step if `steps`. */
 static bool check_part(fv_verifier *v, const fv_recurrence *r, fv_value *value, int n,
                        fv_var *const *vars, bool steps, const fv_expr *x) {
     fv_definition *d = FV_NEW(v->a, fv_definition, 1);
@@ -24,7 +24,8 @@ static bool check_part(fv_verifier *v, const fv_recurrence *r, fv_value *value, 
     return fv_dv_expr(v, x);
 }
 
-/* Of a first value and a step: what is read of states is made by then, as v->made says. */
+/* Checks the first value and the step of each state. v->made has the states whose new value the
+ * expression may read. */
 static bool check_states(fv_verifier *v, const fv_recurrence *r) {
     for (int i = 0; i < r->nstates; i++) {
         const fv_state *s = &r->states[i];
@@ -48,7 +49,8 @@ static bool check_states(fv_verifier *v, const fv_recurrence *r) {
     return true;
 }
 
-/* Axis k is a variable of its own, or 0 of an axis of one element. */
+/* Checks index k of an emission: a variable that no other axis uses, or the constant 0 if the axis
+ * has one element. */
 static bool check_axis(fv_verifier *v, const fv_emission *e, int k, fv_var **vars, int *n) {
     const fv_expr *at = e->at[k];
     const fv_dim *extent = e->value->type->dims[k];
@@ -97,7 +99,8 @@ static bool check_emission(fv_verifier *v, const fv_recurrence *r, const fv_emis
     return check_part(v, r, value, n, vars, !e->last, e->x);
 }
 
-/* Steps of lowering know by the operands what it reads. */
+/* A load in x of a value that is no operand of op; NULL: there is none. Steps of lowering take the
+ * operands as all that the op reads. */
 static const fv_expr *stranger(const fv_op *op, const fv_expr *x, fv_ptrmap *seen) {
     const fv_value *from = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
     bool known = !from || from->def == op || from->kind == FV_VALUE_CONST;

@@ -1,7 +1,7 @@
 /* form_text.c - see form_text.h. */
 #include "ir/definition/form_text.h"
 
-/* The first reduction outside of others. */
+/* The outermost reduction in x that occurs first; NULL: there is none. */
 static const fv_expr *first_sum(const fv_expr *x) {
     const fv_expr *found = x->op == FV_X_REDUCE ? x : NULL;
     for (int i = 0; i < x->n && !found; i++)

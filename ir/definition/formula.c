@@ -1,5 +1,5 @@
-/* formula.c - formulas to definitions: the statements, in the context of one op whose ranks, dims
- * and attributes are known. */
+/* formula.c - evaluates the statements of an operator's formula for one op, whose ranks, dims and
+ * attributes are known, which gives definitions. */
 #include "ir/definition/formula_parts.h"
 
 #include "ir/graph/infer.h"
@@ -17,7 +17,7 @@ bool fv_f_error(fv_fenv *e, const fv_ast *at, const char *format, ...) {
     va_end(args);
     e->failed = true;
     const char *before = fv_diag_file_get(e->session);
-    /* what is wrong with a model is said of the model's file */
+    /* errors in the formula are reported at its source, not at the model's file */
     fv_diag_file(e->session, fv_opdef_source(e->op->def));
     fv_error_at(e->session, at->line, at->column, "formula of %s: %s",
                 fv_opdef_qualified(e->arena, e->op->def), text);
@@ -98,7 +98,8 @@ static bool bind_left(fv_fenv *e, fv_ast *left, fv_definition *def) {
     return !e->failed;
 }
 
-/* `g.. = e`: the rank of a group; from the end where it is negative, as an axis is. */
+/* Defines `g..` by its rank e; a negative e counts from the rank of the result, as negative axes
+ * do. */
 static bool define_group(fv_fenv *e, const statement *st, int rank) {
     const fv_dim *d;
     if (!fv_f_dim(e, st->right, &d))
@@ -153,7 +154,7 @@ static bool parse_meaning(fv_definer *d, const char *formula, statement *st, int
     return parsed;
 }
 
-/* The statement of a result; -1 after a diagnostic. */
+/* The number of the statement that defines result `out`; -1 after a diagnostic. */
 static int statement_of(const fv_op *op, const statement *st, int n, int out) {
     const fv_operand_def *outs = op->def->out;
     for (int i = 0; i < n; i++)
@@ -211,7 +212,7 @@ bool fv_infer_by_formula(fv_op *op) {
     return ok;
 }
 
-/* Is it so of any left side? */
+/* Does `is` hold for the left side of any statement of the formula? */
 static bool any_left(fv_session *s, const char *formula, bool (*is)(const fv_ast *left)) {
     fv_arena *a = fv_arena_new(s);
     statement st[FV_F_MAX_NAMES];

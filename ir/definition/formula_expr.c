@@ -1,7 +1,6 @@
-/* formula_expr.c - scalars of formulas: names, operators, functions, types; and what is known as a
- * dim.
- *
- * Everything that a text may get wrong is refused here: the constructors below it assert. */
+/* formula_expr.c - evaluates scalars of formulas: names, operators, functions, casts, and
+ * expressions that are dims. Everything that may be wrong in a formula's text is reported here; the
+ * constructors of expressions only assert it. */
 #include "ir/definition/formula_parts.h"
 
 #include <math.h>
@@ -89,7 +88,7 @@ static const struct {
                  {"<=", FV_X_LE, 0},        {">", FV_X_LT, 1},   {">=", FV_X_LE, 1},
                  {"==", FV_X_EQ, 0},        {"!=", FV_X_NE, 0},  {NULL, FV_X_END, 0}};
 
-/* Of two numbers: a number, or known to be true or false. */
+/* An operator on two numbers without type: the result is a number, or a bool that is known. */
 static fv_fvalue weak_binary(fv_fenv *e, fv_ast *a, fv_fvalue x, fv_fvalue y) {
     enum { SUM, DIFFERENCE, PRODUCT, QUOTIENT, EQ, NE, LT, LE, GT, GE, NONE };
     static const char *const ops[] = {"+", "-", "*", "/", "==", "!=", "<", "<=", ">", ">="};
@@ -107,7 +106,7 @@ static fv_fvalue weak_binary(fv_fenv *e, fv_ast *a, fv_fvalue x, fv_fvalue y) {
                  : op == GT ? x.f > y.f
                             : x.f >= y.f;
     bool whole = x.weak_int && y.weak_int && op < QUOTIENT && fabs(f) < 0x1p53;
-    if (op == NONE) { /* arithmetic of integers */
+    if (op == NONE) { /* arithmetic on numbers without type needs integers */
         if (!x.weak_int || !y.weak_int)
             return FV_F_FAIL(e, a, "'%s' of a fraction", a->name);
         return fv_f_binary(e, a, fv_f_strong(fv_x_int(e->arena, x.i)), y);
@@ -196,7 +195,8 @@ static bool cast_type(fv_fenv *e, const char *name, fv_elem *out) {
     return false;
 }
 
-/* An argument that is the name of an operand or result. */
+/* The type of an argument that must be the name of an operand or result; NULL after a
+ * diagnostic. */
 static const fv_type *tensor_argument(fv_fenv *e, const fv_ast *x) {
     const fv_type *t = x->kind == FV_AST_NAME ? fv_f_tensor(e, x->name) : NULL;
     if (!t)
@@ -227,7 +227,8 @@ static fv_fvalue eval_wrap(fv_fenv *e, fv_ast *a) {
     fv_expr *n = fv_f_settle(e, fv_f_eval(e, a->arg[1]));
     if (e->failed)
         return fv_f_none(e);
-    if (i->type.elem == FV_BOOL || n->type.elem != FV_I64) /* indices of OneHot may be floats */
+    /* OneHot has float indices, which its formula converts */
+    if (i->type.elem == FV_BOOL || n->type.elem != FV_I64)
         return FV_F_FAIL(e, a, "wrap of %s and %s, expected a number and i64",
                          fv_elem_name(i->type.elem), fv_elem_name(n->type.elem));
     i = fv_x_convert(e->arena, FV_I64, i);
@@ -235,7 +236,7 @@ static fv_fvalue eval_wrap(fv_fenv *e, fv_ast *a) {
                                    fv_x_bin(e->arena, FV_X_ADD, i, n), i));
 }
 
-/* What only formulas have. */
+/* Functions that only formulas have; the others are operations of expressions. */
 static const struct {
     const char *name;
     int args;
@@ -244,7 +245,8 @@ static const struct {
                 {"count", 1, eval_dims},    {"rank", 1, eval_rank}, {"has", 1, eval_has},
                 {"wrap", 2, eval_wrap},     {NULL, 0, NULL}};
 
-/* A function of one to three arguments of one type, one of which at least tells the type. */
+/* A function of one to three arguments of the same type, at least one of which has a type (a number
+ * without type takes that of the others). */
 static fv_fvalue eval_function(fv_fenv *e, fv_ast *a, fv_expr_op op) {
     fv_fvalue x[3];
     int typed = -1;
@@ -306,7 +308,8 @@ static fv_fvalue eval_call(fv_fenv *e, fv_ast *a) {
     return FV_F_FAIL(e, a, "unknown function '%s'", a->name);
 }
 
-/* `approximate == "tanh"`: a constant. */
+/* Compares a string attribute with a literal, `approximate == "tanh"`, which is true or false for
+ * the op. */
 static bool string_compare(fv_fenv *e, fv_ast *a, fv_fvalue *out) {
     if (strcmp(a->name, "==") || a->arg[0]->kind != FV_AST_NAME || a->arg[1]->kind != FV_AST_STRING)
         return false;

@@ -1,4 +1,5 @@
-/* formula_index.c - names of formulas, index lists with groups of axes, and reductions. */
+/* formula_index.c - evaluates names, index lists with groups of axes, and reductions of
+ * formulas. */
 #include "ir/definition/formula_parts.h"
 
 #include <string.h>
@@ -6,10 +7,11 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 
-typedef struct vec { /* the axes that an item of an index list indexes */
+typedef struct vec { /* the values of an item of an index list, one for each axis that it indexes */
     int n;
     fv_expr *x[FV_MAX_RANK];
-    bool raw[FV_MAX_RANK]; /* an index of a group as it is: broadcasts */
+    /* whether it is an index variable of a group without arithmetic, which broadcasts */
+    bool raw[FV_MAX_RANK];
 } vec;
 
 /* ---- names ---- */
@@ -129,7 +131,7 @@ static vec eval_vec(fv_fenv *e, fv_ast *a) {
         return v;
     }
     if (!first_group(a)) {
-        v.n = -1; /* a scalar: goes with any number of axes */
+        v.n = -1; /* a scalar fits any number of axes */
         v.x[0] = fv_f_settle(e, fv_f_eval(e, a));
         return v;
     }
@@ -148,7 +150,8 @@ static vec eval_vec(fv_fenv *e, fv_ast *a) {
     return v;
 }
 
-/* Axes of the tensor that the items before `item` take up, and those of all; false: not known. */
+/* Finds how many axes of the tensor the items before `item` take (*axis), and how many `item` takes
+ * (*count); false: not known. */
 bool fv_f_axes(fv_fenv *e, const fv_ast *index, int item, int rank, int *axis, int *count) {
     int fixed = 0, before = 0, unknown = -1;
     for (int i = 0; i < index->n; i++) {
@@ -170,7 +173,9 @@ bool fv_f_axes(fv_fenv *e, const fv_ast *index, int item, int rank, int *axis, i
         before += rank - fixed;
     if (unknown == item)
         *count = rank - fixed;
-    else if (fixed > rank && item < index->n) { /* a group broadcasts: leading axes are missing */
+    /* the group has more axes than are left: its leading axes are missing in this operand, which
+     * broadcasts */
+    else if (fixed > rank && item < index->n) {
         int missing = fixed - rank;
         for (int i = 0; i < index->n; i++)
             if (first_group(index->arg[i])) {
@@ -185,8 +190,9 @@ bool fv_f_axes(fv_fenv *e, const fv_ast *index, int item, int rank, int *axis, i
     return *count >= 0 && before >= 0;
 }
 
-/* `item` is the index of axis `at` of operand `in`. One of a group, as it is, broadcasts where the
- * dim is 1; an index by its name runs over the whole axis. */
+/* The index x of axis `at` of operand `in`, made from `item`. A variable of a group that stands
+ * alone becomes 0 where the operand's dim is 1 (broadcasting); a single variable gets the whole
+ * axis as its range. */
 static fv_expr *plain_index(fv_fenv *e, const fv_ast *item, fv_expr *x, bool raw, int in, int at) {
     const fv_dim *dim = fv_in_type(e->op, in)->dims[at];
     if (x->op != FV_X_VAR || !x->u.var->dim)
@@ -201,7 +207,7 @@ static fv_expr *plain_index(fv_fenv *e, const fv_ast *item, fv_expr *x, bool raw
     return x;
 }
 
-/* Most often of a model whose operand has another rank than its op is for. */
+/* Reports an operand whose rank does not fit the index list, usually because the model is wrong. */
 static fv_fvalue wrong_rank(fv_fenv *e, const fv_ast *a, const fv_type *t, const char *found) {
     e->failed = !fv_op_error(e->op, "input '%s' has rank %d, the formula at %d:%d has %s", a->name,
                              t->rank, a->line, a->column, found);
@@ -243,14 +249,16 @@ fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a) {
         return fv_f_strong(
             fv_d_load_else(e->d, in, index, fv_f_give(e, fv_f_eval(e, a->otherwise), elem)));
     }
-    /* tests try the catalogue's on all kinds of dims */
+    /* formulas of the catalogue are trusted to index within range, since tests run them with all
+     * kinds of dims; others are checked */
     bool trusted = !from_data && !e->op->def->source;
     return fv_f_strong(trusted ? fv_d_load(e->d, in, index) : fv_d_load_checked(e->d, in, index));
 }
 
 /* ---- reductions ---- */
 
-/* The axis that `name` indexes directly in the first operand where it does. */
+/* Finds the extents of the variables `name`: the dims of the axes that they index directly, in the
+ * first operand that is indexed so. */
 static bool find_extents(fv_fenv *e, const fv_ast *a, const char *name, bool is_group,
                          fv_fgroup *out) {
     if (!a)
@@ -276,7 +284,8 @@ static bool find_extents(fv_fenv *e, const fv_ast *a, const char *name, bool is_
     return find_extents(e, a->otherwise, name, is_group, out);
 }
 
-/* `k < n: ` and, axis by axis, `k.. < kernel..: ` */
+/* Reads the extents that a reduction states: `k < n: `, or for each axis of a group `k.. <
+ * kernel..: `. */
 static bool stated_extents(fv_fenv *e, const fv_ast_var *v, fv_fgroup *out) {
     const fv_dim *d;
     if (!v->group) {
@@ -301,7 +310,8 @@ static bool stated_extents(fv_fenv *e, const fv_ast_var *v, fv_fgroup *out) {
     return true;
 }
 
-/* The variables of a reduction, named in e; how many, or -1. */
+/* Makes the variables of a reduction and binds their names in e; returns their number, or -1 after
+ * a diagnostic. */
 static int reduce_vars(fv_fenv *e, fv_ast *a, fv_var **vars) {
     int n = 0;
     for (int i = 0; i < a->reduce.nvars; i++) {

@@ -1,10 +1,11 @@
 /* inside.c - proofs that an index is inside an axis.
  *
- * What is to be shown, e >= 0, is a linear form: a dim, and subexpressions that are no sums (atoms)
- * with dims as factors. It is shown where its least value is not negative, by what atoms are at
- * least and at most; where it is so after a known form (>= 0 by a condition, by a variable that has
- * a value, by what the module assumes) was taken away; or in all cases of a select, min or max in
- * it. A form knows no overflow: a sum that may have one is an atom. */
+ * The claim is e >= 0. It is written as a linear form: a dim plus subexpressions that are no sums
+ * (atoms), each with a dim as factor. The claim is proved if the least value of the form is not
+ * negative, by the bounds of its atoms; or if that holds after subtracting a form that is known to
+ * be >= 0 (from a condition, from the range of a variable, or from what the module assumes); or if
+ * it holds in all cases of a select, min or max in the form. Forms do not model overflow: a sum
+ * that may overflow is an atom. */
 #include "ir/definition/inside.h"
 
 #include <string.h>
@@ -22,7 +23,7 @@ typedef struct fact { /* form >= 0 */
     const struct fact *next;
 } fact;
 
-/* Nodes that are the same by structure. */
+/* A list of nodes with the same hash, one for each structure. */
 typedef struct same {
     const fv_expr *x; /* the node that represents all equal ones */
     const struct same *next;
@@ -30,10 +31,11 @@ typedef struct same {
 
 /* What is known while one load is checked. */
 typedef struct load_facts {
-    uint64_t of_all; /* indices of the result: there is an element */
-    uint64_t here;   /* its variables, and those */
-    int budget;      /* steps that are left */
-    bool within;     /* facts are asked for a bound; not again for one within */
+    /* the index variables of the result, which have values because an element is computed */
+    uint64_t of_all;
+    uint64_t here;   /* bits of the variables that occur in the load, and those of of_all */
+    int budget;      /* number of steps after which the proof is given up */
+    bool within;     /* facts are being used to find a bound; set to prevent that from nesting */
     fv_ptrmap holds; /* conditions that are assumed */
     const fact *facts;
 } load_facts;
@@ -45,7 +47,7 @@ struct fv_inside {
     fv_affines sums;
     fv_ptrmap known; /* node -> the node that represents it */
     fv_ptrmap first; /* hash -> same */
-    fv_ptrmap width; /* node -> its bits + 1 */
+    fv_ptrmap width; /* node -> number of bits of its magnitude, plus 1 */
     fv_ptrmap sets;  /* node -> set of the variables in it */
     const fv_var *vars[VARS];
     int nvars;
@@ -141,12 +143,12 @@ static int bits_of_elem(fv_elem e) {
     return e == FV_BOOL ? 1 : fv_elem_is_float(e) || fv_elem_bits(e) == 64 ? 63 : fv_elem_bits(e);
 }
 
-/* Its magnitude is below 2 to that power. Products of sizes are taken to be sizes: what has as many
- * elements is no tensor. */
+/* The number of bits that hold the magnitude of x, for proving that sums do not overflow. Products
+ * of dims are taken to be sizes of tensors, which fit. */
 static int bits(prover *p, const fv_expr *x);
 
-/* Of a min or max: max(min(x, high), low) is between both limits whatever x is, and so is
- * min(max(x, low), high). */
+/* The bits of a min or max. A clamp max(min(x, high), low) or min(max(x, low), high) lies between
+ * its limits whatever x is. */
 static int bits_clamped(prover *p, const fv_expr *x) {
     int least = larger(bits(p, x->arg[0]), bits(p, x->arg[1]));
     for (int i = 0; i < 4; i++) {
@@ -241,7 +243,7 @@ static const fv_dim *bound_of(prover *p, const fv_expr *x, bool most) {
     return bound_of_form(p, &f, most);
 }
 
-/* By facts; not again where they are asked for a bound. */
+/* Proves f >= 0 by facts, while a bound is being computed; not recursively. */
 static bool prove_within(prover *p, const fv_affine *f) {
     if (p->load.within || !p->load.facts || !f->rest)
         return false;
@@ -256,7 +258,7 @@ static bool is_at_most(prover *p, const fv_dim *a, const fv_dim *b) {
     return fv_dim_at_most(p->t, a, b) || prove_within(p, &f);
 }
 
-/* The least (or the most) of both. */
+/* The smaller of a and b (the larger, if `most`); NULL: unknown, or they cannot be compared. */
 static const fv_dim *outer(prover *p, const fv_dim *a, const fv_dim *b, bool most) {
     if (!a || !b)
         return NULL;
@@ -281,20 +283,20 @@ static bool is_natural_by_facts(prover *p, const fv_expr *x) {
     return prove_within(p, &f);
 }
 
-/* Of a floordiv b, b a dim. */
+/* The least (or greatest, if `most`) value of a floordiv b for a dim b; NULL: not known. */
 static const fv_dim *bound_quotient(prover *p, const fv_expr *a, const fv_dim *b, bool most) {
     const fv_dim *x = bound_of(p, a, most), *least = most ? bound_of(p, a, false) : x;
     if (!most && b->lo >= 0 && (!x || x->lo < 0) && is_natural_by_facts(p, a))
         return number(p, 0);
     if (!x || b->lo < 0)
         return NULL;
-    if (!is_positive(p, b)) /* it may be 0, and so the quotient is */
+    if (!is_positive(p, b)) /* if b may be 0: a floordiv 0 is 0 */
         return least && least->lo >= 0 ? (most ? x : number(p, 0)) : NULL;
     const fv_dim *whole = most ? fv_dim_quotient(p->t, fv_dim_add(p->t, x, number(p, 1)), b) : NULL;
     return whole ? fv_dim_sub(p->t, whole, number(p, 1)) : fv_dim_floordiv(p->t, x, b);
 }
 
-/* Of a mod b, b a dim. */
+/* The least (or greatest) value of a mod b for a dim b; NULL: not known. */
 static const fv_dim *bound_remainder(prover *p, const fv_expr *a, const fv_dim *b, bool most) {
     const fv_dim *x = bound_of(p, a, true), *least = bound_of(p, a, false);
     bool natural = (least && least->lo >= 0) || is_natural_by_facts(p, a);
@@ -316,7 +318,7 @@ static const fv_dim *bound_elem(prover *p, fv_elem e, bool most) {
     return number(p, most ? span - 1 : fv_elem_is_signed(e) ? -span : 0);
 }
 
-/* Of an atom: NULL: none is known. */
+/* The least (or greatest) value of an atom; NULL: not known. */
 static const fv_dim *bound(prover *p, const fv_expr *x, bool most) {
     fv_affine b;
     int64_t c;
@@ -368,7 +370,7 @@ static bool is_assumed(prover *p, const fv_expr *c) {
     return holds;
 }
 
-/* Guards of what is assumed are loads. */
+/* Replaces a guarded load by a plain one if its condition is assumed to hold. */
 static fv_expr *unguarded(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     prover *p = r->user;
     int rank = x->n - 2;
@@ -407,7 +409,8 @@ static void know_equal(prover *p, const fv_dim *a, const fv_dim *b) {
     know(p, &g);
 }
 
-/* d is not 1: then it is what it was broadcast to. */
+/* d is not 1, so an axis of d elements that is broadcast has as many elements as the variable that
+ * indexes it. */
 static void know_broadcast(prover *p, const fv_dim *d) {
     for (int i = 0; i < p->nvars; i++)
         if ((p->load.here >> i & 1) && fv_infer_is_fit(p->m, d, p->vars[i]->dim))
@@ -421,7 +424,7 @@ static void know_differ(prover *p, const fv_expr *a, const fv_expr *b) {
             know_broadcast(p, (i ? b : a)->u.dim);
 }
 
-/* What follows from c, or from its contrary. */
+/* Adds the facts that follow from c (from !c, if `holds` is false). */
 static void know_condition(prover *p, const fv_expr *c, bool holds) {
     fv_affine never = fv_affine_dim(number(p, -1));
     bool i64 = c->n == 2 && c->arg[0]->type.elem == FV_I64;
@@ -440,7 +443,7 @@ static void know_condition(prover *p, const fv_expr *c, bool holds) {
             for (int i = 0; i < 2; i++)
                 know_condition(p, c->arg[i], holds);
         else if (holds)
-            for (int i = 0; i < 2; i++) /* !a || b, and a holds */
+            for (int i = 0; i < 2; i++) /* !a || b is true and a holds, so b holds */
                 if (c->arg[i]->op == FV_X_NOT && is_assumed(p, c->arg[i]->arg[0]))
                     know_condition(p, c->arg[1 - i], true);
         return;
@@ -463,7 +466,7 @@ static void know_condition(prover *p, const fv_expr *c, bool holds) {
     }
 }
 
-/* d > 0, and so is what it could not be without. */
+/* Adds d > 0, and that those arguments of d are positive without which d would be 0. */
 static void know_positive(prover *p, const fv_dim *d) {
     fv_affine f = fv_affine_dim(fv_dim_sub(p->t, d, number(p, 1)));
     bool quotient = (d->kind == FV_DIM_FLOORDIV || d->kind == FV_DIM_CEILDIV) && d->arg[1]->lo > 0;
@@ -474,14 +477,14 @@ static void know_positive(prover *p, const fv_dim *d) {
          i++)
         if (d->arg[i]->lo == 0)
             know_positive(p, d->arg[i]);
-    /* the first is 1, or all of it; the other one if they fit */
+    /* a broadcast is positive only if its first dim is; its second one as well, if the two fit */
     for (int i = 0; d->kind == FV_DIM_BROADCAST && i < 2; i++)
         if (d->arg[i]->lo == 0 && (i == 0 || fv_infer_is_fit(p->m, d->arg[i], d)))
             know_positive(p, d->arg[i]);
 }
 
-/* The variables in x that have values where it is computed: those of reductions in it may have
- * none. */
+/* The bits of the variables in x that have values wherever x is computed. Variables of reductions
+ * within x are left out, as their axes may be empty. */
 static uint64_t vars_of(prover *p, const fv_expr *x) {
     uint64_t *known = fv_ptrmap_get(&p->sets, x);
     int i = 0;
@@ -500,7 +503,7 @@ static uint64_t vars_of(prover *p, const fv_expr *x) {
     return *known;
 }
 
-/* What assumptions leave of symbols. */
+/* Adds the bounds of symbols that assumptions of the module have narrowed. */
 static void know_symbols(prover *p, const fv_dim *d) {
     fv_affine least = fv_affine_dim(d->kind == FV_DIM_SYMBOL && d->least > d->lo
                                         ? fv_dim_sub(p->t, d, number(p, d->least))
@@ -521,7 +524,8 @@ static bool mentions(const fv_dim *d, const fv_dim *part) {
     return found;
 }
 
-/* That an axis is not empty is assumed as k * [d is 0] == 0. */
+/* If relation r says that the axis of d elements is not empty, adds d > 0. Such a relation has the
+ * form k * [d == 0] == 0. */
 static void know_not_empty(prover *p, const fv_dim *d, const struct fv_relation *r) {
     const fv_dim *some = fv_dim_min(p->t, d, number(p, 1));
     if (d->lo != 0 || d->hi <= 1 || (!mentions(r->a, some) && !mentions(r->b, some)))
@@ -532,7 +536,7 @@ static void know_not_empty(prover *p, const fv_dim *d, const struct fv_relation 
         know_positive(p, d);
 }
 
-/* What the module assumes of a dim. */
+/* Adds what the module assumes of d. */
 static void know_relations(prover *p, const fv_dim *d) {
     know_symbols(p, d);
     for (int i = 0; i < p->m->nrelations; i++)
@@ -549,8 +553,8 @@ static bool is_natural(prover *p, const fv_dim *d) {
     return d && (d->lo >= 0 || fv_dim_at_most(p->t, number(p, 0), d));
 }
 
-/* How often fact f may be taken from g so that a term of both is gone; 0: they have none of the
- * same sign. */
+/* How many times fact f must be subtracted from g for a term to vanish; 0: they share no term of
+ * the same sign. */
 static int64_t times(prover *p, const fv_affine *g, const fv_affine *f) {
     if (!f->n)
         return 1;
@@ -578,7 +582,7 @@ static bool prove_by_facts(prover *p, const fv_affine *g, int depth) {
     return false;
 }
 
-/* With x in place of term i. */
+/* The form g with x in place of the atom of term i. */
 static fv_affine with(prover *p, const fv_affine *g, int i, const fv_expr *x) {
     fv_affine f = *g, by = form_of(p, x);
     const fv_dim *times = f.term[i].by;
@@ -591,13 +595,13 @@ static bool prove_with(prover *p, const fv_affine *g, int i, const fv_expr *x, i
     return f.rest && prove(p, &f, depth - 1);
 }
 
-/* Proves it for min, max and select as term i: for one of the two cases if that is enough,
- * otherwise for both. */
+/* Proves g >= 0 for each argument of term i, a min, max or select. Where the value of the term only
+ * helps (a max with a positive factor), one of the arguments is enough. */
 static bool prove_cases(prover *p, const fv_affine *g, int i, int depth) {
     const fv_expr *x = g->term[i].x;
     const fact *before = p->load.facts;
     bool up = g->term[i].by->lo >= 0, ok = true;
-    if (x->op != FV_X_SELECT) { /* min, max */
+    if (x->op != FV_X_SELECT) { /* a min or max */
         if (!up && g->term[i].by->hi > 0)
             return false;
         if (up == (x->op == FV_X_MAX))
@@ -612,8 +616,8 @@ static bool prove_cases(prover *p, const fv_affine *g, int i, int depth) {
     return ok;
 }
 
-/* b * (a floordiv b) is a - b + 1 at least, a at most: where b > 0 and the term is a multiple of
- * it. */
+/* Replaces b * (a floordiv b) by its least value a - b + 1 or its greatest value a; needs b > 0 and
+ * a term that is a multiple of b. */
 static bool prove_quotient(prover *p, const fv_affine *g, int i, int depth) {
     fv_affine b = form_of(p, g->term[i].x->arg[1]), a = form_of(p, g->term[i].x->arg[0]), f = *g;
     const fv_dim *by = g->term[i].by,
@@ -647,7 +651,7 @@ static bool prove(prover *p, const fv_affine *f, int depth) {
     return false;
 }
 
-/* Is there a fact that never holds, so that nothing is loaded? */
+/* Is there a fact that cannot hold, so that the load is never executed? */
 static bool is_never(prover *p) {
     for (const fact *k = p->load.facts; k; k = k->next) {
         const fv_dim *most = bound_of_form(p, &k->form, true);
@@ -663,7 +667,7 @@ static void mark(prover *p, const fv_expr *root, fv_ptrmap *marked) {
         *fv_ptrmap_at(marked, canonical(p, x)) = (void *)(uintptr_t)x;
 }
 
-/* Is there a load in it that is not marked? */
+/* Does the expression contain a load that is not in `marked`? */
 static bool has_other_load(prover *p, const fv_expr *root, const fv_ptrmap *marked) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(p->a, root); (x = fv_x_next(&v));)

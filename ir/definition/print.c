@@ -1,9 +1,7 @@
-/* print.c - definitions as formulas for people: what stands in one several times gets a name,
- * and what would be longer than a few lines is left out.
- *
+/* print.c - prints definitions as formulas for people. An expression that occurs several times gets
+ * a name, and what would be longer than a few lines is left out.
  *   y[i] = max(w[t0] if require(0 <= t0 && t0 < 4) else 0.0, 0.0), t0 = select(ids[i] < 0, ids[i] +
- *     4,
- * ids[i]) */
+ *   4, ids[i]) */
 #include "ir/definition/print.h"
 
 #include <string.h>
@@ -15,19 +13,20 @@
 #include "ir/kernel/printer.h"
 
 enum {
-    WORTH_A_NAME = 5, /* nodes of its tree: x[i] + y is as long as a name and what it means */
+    /* number of nodes from which an expression gets a name: a shorter one, x[i] + y, is as long as
+     * the name and its meaning */
+    WORTH_A_NAME = 5,
     LONGEST_TERM = 400,
     MOST_CLOSING = 80,
-    LONGEST = 640, /* characters */
+    LONGEST = 640, /* of a formula, in characters */
     MOST_NODES = 1 << 12
 };
 
 typedef struct term {
     const fv_expr *x;
-    int uses;  /* from distinct nodes */
-    int nodes; /* of the tree, at most MOST_NODES */
-    /* hashes of the variables of reductions around it: outside of the formula they have no
-     * meaning */
+    int uses;  /* the number of distinct nodes that have it as an argument */
+    int nodes; /* number of nodes as a tree, at most MOST_NODES */
+    /* bits of the reduction variables that are free in it */
     uint64_t open;
 } term;
 
@@ -41,17 +40,17 @@ typedef struct terms {
     int n, cap, counter, nbits;
 } terms;
 
-/* The last bit is that of all further ones, and stays. */
+/* The bit of a variable. The last bit is shared by all variables beyond the 63rd. */
 static uint64_t bit_of(const terms *t, const fv_var *v) {
     int number = (int)(intptr_t)fv_ptrmap_get(&t->bits, v);
     return number ? UINT64_C(1) << (number < 64 ? number - 1 : 63) : 0;
 }
 
-/* The variables of a reduction. */
+/* The bits of the variables that reduction x binds; numbers new ones. */
 static uint64_t bind(terms *t, const fv_expr *x) {
     uint64_t all = 0;
     for (int i = 0; x->op == FV_X_REDUCE && i < x->u.red.nvars; i++) {
-        if (!bit_of(t, x->u.red.vars[i])) /* one variable may be that of several */
+        if (!bit_of(t, x->u.red.vars[i])) /* several reductions may bind the same variable */
             *fv_ptrmap_at(&t->bits, x->u.red.vars[i]) = (void *)(intptr_t)++t->nbits;
         all |= bit_of(t, x->u.red.vars[i]);
     }
@@ -115,7 +114,7 @@ static void put_term(terms *t, fv_text *out, const fv_expr *x) {
     size_t n = p.end + MOST_CLOSING;
     if (out->n <= n)
         return;
-    while (n > p.end && out->s[n] != ' ') /* between words: what ends there ends whole */
+    while (n > p.end && out->s[n] != ' ') /* cut between words, so that no name is cut in two */
         n--;
     out->n = n;
     fv_text_put(out, " ...");
@@ -144,7 +143,8 @@ void fv_definition_print(fv_text *t, const fv_definition *d) {
     put_left(t, d);
     fv_text_put(t, " = ");
     put_term(&all, t, d->body);
-    for (int i = 0; i < all.n; i++) { /* the list grows: names within what is named */
+    /* the list grows while it is printed: named expressions may contain further ones */
+    for (int i = 0; i < all.n; i++) {
         if (t->n - start > LONGEST) {
             fv_text_put(t, ", ...");
             return;

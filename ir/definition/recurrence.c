@@ -14,7 +14,7 @@ fv_var *fv_recurrence_index(fv_definer *d, fv_recurrence *r, const char *name,
     return v;
 }
 
-/* No value of the graph is called so, and no other state. */
+/* A name made from `stem` that no value of the graph and no other state has. */
 static const char *own_name(fv_definer *d, const fv_recurrence *r, const char *stem) {
     const char *name = stem;
     for (int n = 1;; n++) {
@@ -108,8 +108,8 @@ static bool is_step(const fv_recurrence *r, const fv_expr *x) {
     return x->op == FV_X_VAR && x->u.var == r->t;
 }
 
-/* n - 1 - t, as n - 1 - t or (n - t) - 1, of an n that does not depend on the step: that n; else
- * NULL. */
+/* If x is (n - 1) - t or (n - t) - 1 for the step t and an n that does not depend on the step,
+ * returns n; else NULL. */
 static const fv_expr *reversed(const fv_recurrence *r, const fv_expr *x) {
     int64_t one;
     if (x->op != FV_X_SUB || !is_step(r, x->arg[1]))
@@ -125,7 +125,7 @@ static bool is_extent(const fv_recurrence *r, const fv_expr *n) {
     return n->op == FV_X_DIM && n->u.dim == r->t->dim;
 }
 
-/* T - 1 - t, where T may be a number. */
+/* Is x the reversed step T - 1 - t, where T is the number of steps? */
 static bool is_turned(const fv_recurrence *r, const fv_expr *x) {
     const fv_expr *n = reversed(r, x);
     int64_t last;
@@ -135,7 +135,7 @@ static bool is_turned(const fv_recurrence *r, const fv_expr *x) {
            fv_x_is_int(x->arg[0], &last) && last == r->t->dim->value - 1;
 }
 
-/* Is n never more than the steps? */
+/* Is n proved to be at most the number of steps? */
 static bool is_at_most_all(const fv_recurrence *r, const fv_expr *n) {
     int64_t c;
     if (n->op == FV_X_MIN)

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* The number of each step, and of each that has a line of its own. */
+/* Constants that number the steps, and the steps that have a line in step_names.def. */
 enum {
 #define STEP(id, naive, leaves) STEP_##id,
 #define WHY(id, step, verdict, sentence, condition)

@@ -8,7 +8,7 @@
 
 struct fv_dims {
     fv_arena *arena;
-    const fv_dim **slots; /* open addressing, a power of two of them */
+    const fv_dim **slots; /* open addressing; the number of slots is a power of two */
     size_t n, cap;
     const fv_dim **symbols;
     int nsymbols, cap_symbols;
@@ -31,11 +31,11 @@ static uint64_t mix(uint64_t h, uint64_t v) {
     return h ^ h >> 29;
 }
 
-/* What a node is looked up by. */
+/* The data by which equal nodes are found in the table. */
 typedef struct node_key {
     fv_dim_kind kind;
     bool opaque;
-    int64_t value; /* of a constant, else 0 */
+    int64_t value; /* of a constant; other kinds have 0 */
     const char *name;
     int n;
     const fv_dim *const *args;
@@ -111,7 +111,8 @@ static fv_range product_range(fv_range a, fv_range b) {
 static fv_range mod_range(fv_range x, fv_range y) {
     fv_range r = {0, 0};
     if (y.lo == y.hi && y.lo > 0 && x.lo != INT64_MIN && x.hi != INT64_MAX &&
-        fv_int_floordiv(x.lo, y.lo) == fv_int_floordiv(x.hi, y.lo)) { /* within one period */
+        /* both ends of the range of x have the same quotient, so x mod y does not wrap around */
+        fv_int_floordiv(x.lo, y.lo) == fv_int_floordiv(x.hi, y.lo)) {
         int64_t begin = fv_int_floordiv(x.lo, y.lo) * y.lo;
         return (fv_range){x.lo - begin, x.hi - begin};
     }
@@ -131,7 +132,7 @@ static fv_range negative(fv_range r) {
 fv_range fv_range_of(fv_dim_kind kind, fv_range a, fv_range b) {
     switch (kind) {
     case FV_DIM_CONST:
-    case FV_DIM_SYMBOL: return a; /* they have no arguments */
+    case FV_DIM_SYMBOL: return a; /* not reached: constants and symbols have no arguments */
     case FV_DIM_ADD: return fv_range_add(a, b);
     case FV_DIM_MUL: return product_range(a, b);
     case FV_DIM_FLOORDIV: return fv_range_floordiv(a, b);
@@ -165,7 +166,7 @@ _Noreturn static void too_large(fv_dims *t) {
     fv_out_of_memory(s);
 }
 
-/* Completes a new node, and keeps it. */
+/* Sets the number, size and bounds of a new node and adds it to the table. */
 static const fv_dim *keep(fv_dims *t, fv_dim *d) {
     d->id = (uint32_t)t->n;
     d->size = 1;
@@ -200,7 +201,7 @@ const fv_dim *fv_dim_node(fv_dims *t, fv_dim_kind kind, int n, const fv_dim *con
     fv_range r = node_range(d);
     if (r.lo == r.hi && r.lo != INT64_MIN && r.lo != INT64_MAX)
         return fv_dim_const(t, r.lo);
-    /* one less than the truth, where the truth would read as "no bound" on the other side */
+    /* one less than the exact bound, which would read as "no bound" of the other side */
     d->lo = r.lo == INT64_MAX ? INT64_MAX - 1 : r.lo;
     d->hi = r.hi == INT64_MIN ? INT64_MIN + 1 : r.hi;
     return keep(t, d);
@@ -249,7 +250,8 @@ const fv_dim *fv_dim_symbol(fv_dims *t, const char *name) {
 const fv_dim *fv_dim_fresh(fv_dims *t, const char *stem, int64_t lo, int64_t hi, bool from_data) {
     fv_session *s = fv_arena_session(t->arena);
     const char *name = fv_intern(s, stem);
-    fv_dim *first = (fv_dim *)(uintptr_t)find_symbol(t, name); /* ours to change */
+    /* the table owns its nodes, so it may change them */
+    fv_dim *first = (fv_dim *)(uintptr_t)find_symbol(t, name);
     while (first && find_symbol(t, name)) {
         /* the value of a symbol is the last suffix that was tried for its name */
         name = fv_intern(s, fv_printf(t->arena, "%s_%lld", stem, (long long)++first->value));
@@ -265,7 +267,7 @@ bool fv_any_from_data(int n, const fv_dim *const *dims) {
 }
 
 bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) {
-    fv_dim *d = (fv_dim *)(uintptr_t)symbol; /* ours to change */
+    fv_dim *d = (fv_dim *)(uintptr_t)symbol; /* the table owns its nodes, so it may change them */
     (void)t;
     assert(d->kind == FV_DIM_SYMBOL);
     lo = lo > d->lo ? lo : d->lo;
@@ -278,7 +280,7 @@ bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) {
 }
 
 void fv_dim_leave(const fv_dim *symbol, int64_t least, int64_t most) {
-    fv_dim *d = (fv_dim *)(uintptr_t)symbol; /* ours to change */
+    fv_dim *d = (fv_dim *)(uintptr_t)symbol; /* the table owns its nodes, so it may change them */
     assert(d->kind == FV_DIM_SYMBOL && d->lo <= least && least <= most && most <= d->hi);
     d->least = least;
     d->most = most;
@@ -298,7 +300,8 @@ bool fv_dim_mentions(const fv_dim *d, const fv_dim *symbol) {
 
 /* ---- sums and products ---- */
 
-/* What overflows, or gets too long, stays as it was written. */
+/* A sum or product whose normal form would overflow or get too long: it is kept as it was
+ * written. */
 static const fv_dim *kept(fv_dims *t, fv_dim_kind kind, const fv_dim *a, const fv_dim *b) {
     bool swap = fv_dim_sorts(a, b) > 0;
     return fv_dim_node(t, kind, 2, (const fv_dim *[]){swap ? b : a, swap ? a : b}, true);
@@ -308,8 +311,8 @@ static bool same_args(const fv_dim *a, const fv_dim *b) {
     return a->arg[0] == b->arg[0] && a->arg[1] == b->arg[1];
 }
 
-/* x mod k + k * (x floordiv k) = x, and min(x, y) + max(x, y) = x + y: what terms i and k make
- * together, or NULL. */
+/* Do terms i and k combine to a simpler one, by x mod k + k * (x floordiv k) = x or min(x, y) +
+ * max(x, y) = x + y? */
 static bool joins(const fv_poly *p, int i, int k) {
     const fv_dim *a = p->term[i].m, *b = p->term[k].m;
     int64_t c;
@@ -320,7 +323,7 @@ static bool joins(const fv_poly *p, int i, int k) {
            !__builtin_mul_overflow(p->term[i].c, a->arg[1]->value, &c) && c == p->term[k].c;
 }
 
-/* Replaces the first pair of terms that makes something simpler. */
+/* Combines the first pair of terms that become simpler; false: there is none. */
 static bool join_terms(fv_poly *p) {
     for (int i = 0; i < p->n; i++)
         for (int k = 0; k < p->n; k++) {
@@ -356,7 +359,8 @@ const fv_dim *fv_dim_sub(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     return add_scaled(t, a, b, -1);
 }
 
-/* A product of sums may be far longer when it is multiplied out. */
+/* Is the polynomial longer than a dim may be? A product of sums may become long when it is
+ * multiplied out. */
 static bool is_too_long(const fv_poly *p) {
     uint64_t n = 1;
     for (int i = 0; i < p->n; i++)
@@ -401,7 +405,8 @@ fv_dim_order fv_dim_compare(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     (void)t;
     if (a == b)
         return FV_DIM_EQUAL;
-    if (a->hi < b->lo || b->hi < a->lo) /* their difference may be beyond 64 bits */
+    /* the constant difference may not fit 64 bits, so compare bounds first */
+    if (a->hi < b->lo || b->hi < a->lo)
         return FV_DIM_DIFFERENT;
     if (!difference(a, b, &d))
         return FV_DIM_UNKNOWN;
@@ -442,8 +447,8 @@ static const fv_dim *argument(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     return memo ? fv_dim_again(t, d, memo) : fv_dim_settle(t, d);
 }
 
-/* Builds d from its arguments in the order of its text. The arguments are simplified first, or, if
- * there is a memo, built again. */
+/* Builds d again, in the order of its text, from its simplified arguments, or, if there is a memo,
+ * from arguments in which fv_dim_again has replaced what the memo replaces. */
 static const fv_dim *rebuild(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     int lead = d->kind == FV_DIM_ADD ? fv_dim_lead(d) : 0;
     const fv_dim *out = argument(t, d->arg[lead], memo);
@@ -460,10 +465,10 @@ static const fv_dim *rebuild(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
 }
 
 const fv_dim *fv_dim_settle(fv_dims *t, const fv_dim *d) {
-    fv_dim *own = (fv_dim *)(uintptr_t)d; /* ours to change */
+    fv_dim *own = (fv_dim *)(uintptr_t)d; /* the table owns its nodes, so it may change them */
     if (d->settled)
         return d->settled == d ? d : fv_dim_settle(t, d->settled);
-    own->settled = d; /* where rebuilding comes back to it, it stays as it is */
+    own->settled = d; /* ends the recursion if rebuilding comes back to d */
     if (d->n && !d->opaque)
         own->settled = rebuild(t, d, NULL);
     return d->settled;
@@ -472,7 +477,7 @@ const fv_dim *fv_dim_settle(fv_dims *t, const fv_dim *d) {
 /* ---- equalities that hold ---- */
 
 bool fv_dim_equate(const fv_dim *a, const fv_dim *b) {
-    fv_dim *own = (fv_dim *)(uintptr_t)a; /* ours to change */
+    fv_dim *own = (fv_dim *)(uintptr_t)a; /* the table owns its nodes, so it may change them */
     switch (a->kind) {
     case FV_DIM_FLOORDIV:
     case FV_DIM_CEILDIV:
@@ -496,7 +501,8 @@ const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     const fv_dim *there = fv_ptrmap_get(memo, d);
     if (there || !d->n || d->opaque)
         return there ? there : d;
-    there = rebuild(t, d, memo); /* the map may grow meanwhile */
+    /* an address in the memo would not stay valid: rebuilding adds to it */
+    there = rebuild(t, d, memo);
     *fv_ptrmap_at(memo, d) = (void *)(uintptr_t)there;
     return there;
 }

@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-/* The constant that the bounds leave, or the dim. */
+/* The constant if the bounds of d allow only one value, otherwise d. */
 static const fv_dim *fixed(fv_dims *t, const fv_dim *d) {
     bool one = d->lo == d->hi && d->lo != INT64_MIN && d->lo != INT64_MAX;
     return one ? fv_dim_const(t, d->lo) : d;
@@ -30,8 +30,8 @@ static const fv_dim *binary(fv_dims *t, fv_dim_kind kind, const fv_dim *a, const
 
 /* ---- division by a constant c >= 2 ---- */
 
-/* p = c * quotient + rest; coefficients in the rest are smaller than c, its constant is in [0, c).
- */
+/* Splits p into c * quotient + rest, where |coefficients| of the rest are less than c and its
+ * constant is in [0, c). */
 static bool split_by_const(const fv_poly *p, int64_t c, fv_poly *quotient, fv_poly *rest) {
     *quotient = *rest = (fv_poly){0};
     for (int i = 0; i < p->n; i++)
@@ -49,7 +49,7 @@ static void divide_terms(fv_poly *p, int64_t g) {
     p->constant = fv_int_floordiv(p->constant, g);
 }
 
-/* The one value that p floordiv c has, if its bounds leave one. */
+/* Sets *out to the value of p floordiv c if the bounds of p allow only one. */
 static bool one_quotient(const fv_poly *p, int64_t c, int64_t *out) {
     fv_range r = fv_poly_range(p);
     if (r.lo == INT64_MIN || r.hi == INT64_MAX)
@@ -96,7 +96,8 @@ static const fv_dim *floordiv_const(fv_dims *t, const fv_dim *a, int64_t c) {
 
 /* ---- division by anything ---- */
 
-/* p = b * quotient + rest, where b is one term: takes out what it divides. */
+/* Splits p into b * quotient + rest for a b of one term: all terms that b divides go into the
+ * quotient. */
 static bool split_by_term(fv_dims *t, const fv_poly *p, const struct fv_term *b, fv_poly *quotient,
                           fv_poly *rest) {
     *quotient = (fv_poly){0};
@@ -124,7 +125,8 @@ static bool divide_mono(fv_dims *t, fv_poly *p, const fv_dim *by) {
     return true;
 }
 
-/* Divides both by an atom that all their terms share and that is not 0. */
+/* Divides p and b by an atom that is a factor of all their terms and cannot be 0; false: there is
+ * none. */
 static bool cancel_atom(fv_dims *t, fv_poly *p, fv_poly *b) {
     const fv_dim *lead = b->n ? b->term[0].m : NULL;
     for (int i = 0; i < fv_mono_degree(lead); i++) {
@@ -139,8 +141,8 @@ static bool cancel_atom(fv_dims *t, fv_poly *p, fv_poly *b) {
     return false;
 }
 
-/* Divides both by a number that divides all their coefficients, so that b leads with a positive
- * one. */
+/* Divides p and b by the greatest common divisor of their coefficients, with the sign that makes
+ * the leading coefficient of b positive. */
 static bool cancel_content(fv_poly *p, fv_poly *b) {
     int64_t g = fv_int_gcd(fv_poly_content(p), p->constant);
     g = fv_int_gcd(fv_int_gcd(fv_poly_content(b), b->constant), g);
@@ -166,13 +168,14 @@ static bool any_is(const fv_poly *p, int64_t v) {
     return p->constant == v;
 }
 
-/* NULL: nothing to simplify. */
+/* a floordiv b where b is no constant; NULL: it does not simplify. */
 static const fv_dim *floordiv_symbolic(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     fv_poly p = {0}, q = {0}, quotient, rest;
     if (!fv_poly_add(&p, a, 1) || !fv_poly_add(&q, b, 1) || any_is(&p, INT64_MIN) ||
         any_is(&q, INT64_MIN))
         return NULL;
-    if (cancel_content(&p, &q) || cancel_atom(t, &p, &q)) /* what else there is follows */
+    /* the result of the cancellation is folded again */
+    if (cancel_content(&p, &q) || cancel_atom(t, &p, &q))
         return fv_dim_floordiv(t, fv_poly_dim(t, &p), fv_poly_dim(t, &q));
     if (not_zero(b) && fv_poly_divide(t, &quotient, &p, &q))
         return fv_poly_dim(t, &quotient);
@@ -181,8 +184,8 @@ static const fv_dim *floordiv_symbolic(fv_dims *t, const fv_dim *a, const fv_dim
         return fv_dim_add(t, fv_poly_dim(t, &quotient),
                           fv_dim_floordiv(t, fv_poly_dim(t, &rest), b));
     if (a->kind == FV_DIM_FLOORDIV && b->lo >= 0 && !fv_dim_mul(t, a->arg[1], b)->opaque)
-        return /* whatever sign the inner divisor has */ fv_dim_floordiv(
-            t, a->arg[0], fv_dim_mul(t, a->arg[1], b));
+        return /* (x floordiv y) floordiv c = x floordiv (y * c) holds for either sign of y */
+            fv_dim_floordiv(t, a->arg[0], fv_dim_mul(t, a->arg[1], b));
     if (a->lo >= 0 && fv_dim_at_most(t, fv_dim_add(t, a, fv_dim_const(t, 1)), b))
         return zero(t);
     return NULL;
@@ -223,7 +226,7 @@ const fv_dim *fv_dim_ceildiv(fv_dims *t, const fv_dim *a, const fv_dim *b) {
 
 /* ---- mod ---- */
 
-/* (y mod k) can be replaced by y if c divides k. */
+/* Replaces (y mod k) by y where c divides k, which does not change the value mod c. */
 static bool drop_inner_mods(fv_poly *p, int64_t c) {
     for (int i = 0; i < p->n; i++) {
         const fv_dim *m = p->term[i].m;
@@ -302,7 +305,8 @@ typedef struct arguments {
     const fv_dim *at[MOST_ARGS];
 } arguments;
 
-/* Arguments of nested nodes of one kind, sorted, each once. */
+/* Adds the arguments of nested nodes of one kind to the list, sorted and without duplicates; false:
+ * too many. */
 static bool collect(arguments *list, fv_dim_kind kind, const fv_dim *d) {
     if (d->kind == kind)
         return collect(list, kind, d->arg[0]) && collect(list, kind, d->arg[1]);
@@ -326,7 +330,7 @@ static const fv_dim *nest(fv_dims *t, fv_dim_kind kind, const arguments *list) {
     return d;
 }
 
-/* min: u <= v; max: u >= v */
+/* Is v redundant next to u: u <= v in a min, u >= v in a max? */
 static bool wins(fv_dims *t, fv_dim_kind kind, const fv_dim *u, const fv_dim *v) {
     return kind == FV_DIM_MIN ? fv_dim_at_most(t, u, v) : fv_dim_at_most(t, v, u);
 }
@@ -344,7 +348,7 @@ static void drop_dominated(fv_dims *t, fv_dim_kind kind, arguments *list) {
         }
 }
 
-/* l is no more than any argument of the min but the one at `skip`. */
+/* Is l at most every argument of the min, except the one at `skip`? */
 static bool below_all(fv_dims *t, const fv_dim *l, const arguments *list, int skip) {
     for (int i = 0; i < list->n; i++)
         if (i != skip && !fv_dim_at_most(t, l, list->at[i]))
@@ -403,7 +407,8 @@ static const fv_dim *broadcast(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     b = fixed(t, b);
     if (is_const(a, 1))
         return b;
-    /* what is not 1 decides: the other one is 1, or equal to it; a constant says most */
+    /* if neither is 1 both are equal, so the one that is known not to be 1 is the result; a
+     * constant is preferred */
     if (is_const(b, 1) || a == b || (not_one(a) && a->kind == FV_DIM_CONST))
         return a;
     if (not_one(b) && b->kind == FV_DIM_CONST)

@@ -1,4 +1,4 @@
-/* option.c - --dim: its notation, and what may be wrong with it. */
+/* option.c - the option --dim: its notation and its errors. */
 #include "ir/dim/option.h"
 
 #include <ctype.h>
@@ -16,7 +16,7 @@ bool fv_dim_option_error(fv_session *s, const fv_dim_option *o, const char *what
     return fv_error(s, "%s '%s': %s", flag_of(o), o->text, what);
 }
 
-/* A number of any length, at most FV_DIM_MAX + 1. */
+/* Reads decimal digits; numbers beyond FV_DIM_MAX give FV_DIM_MAX + 1. */
 static bool parse_size(const char **c, int64_t *out) {
     if (!isdigit((unsigned char)**c))
         return false;
@@ -26,7 +26,8 @@ static bool parse_size(const char **c, int64_t *out) {
     return true;
 }
 
-/* INPUT:AXIS; the last colon counts, because names of inputs may hold some. */
+/* Reads a name of the form INPUT:AXIS. The last colon separates, because names of inputs may
+ * contain colons. */
 static void find_place(fv_arena *a, fv_dim_option *o) {
     const char *colon = strrchr(o->name, ':'), *c = colon ? colon + 1 : "";
     int64_t axis;

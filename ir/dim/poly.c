@@ -73,8 +73,8 @@ const fv_dim *fv_mono_atom(const fv_dim *m, int i) {
     return is_product(m) ? m->arg[i] : m;
 }
 
-/* The leading one first: higher degree, then by atoms. Multiplying both by the same keeps the
- * order, which division relies on. */
+/* Orders monomials: higher degree first, then by atoms. Multiplying two monomials by a third one
+ * keeps their order; division relies on that. */
 static int mono_sorts(const fv_dim *a, const fv_dim *b) {
     int da = fv_mono_degree(a), db = fv_mono_degree(b);
     if (a == b || da != db)
@@ -149,12 +149,12 @@ bool fv_poly_add_term(fv_poly *p, const fv_dim *m, int64_t c) {
     return true;
 }
 
-/* A product without constant, or with one at its end. */
+/* Adds scale * d for a product d, whose last factor may be a constant. */
 static bool add_product(fv_poly *p, const fv_dim *d, int64_t scale) {
     const fv_dim *last = d->arg[d->n - 1];
     if (last->kind != FV_DIM_CONST)
         return fv_poly_add_term(p, d, scale);
-    int64_t c; /* arg[0] is the monomial then */
+    int64_t c; /* without its constant, the product is the monomial arg[0] */
     return !__builtin_mul_overflow(scale, last->value, &c) && fv_poly_add_term(p, d->arg[0], c);
 }
 
@@ -195,7 +195,9 @@ static bool add_scaled(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_dim 
         if (__builtin_mul_overflow(k, c, &k) || !mono_mul(t, factor, m, &product))
             return false;
         if (!product ? !fv_poly_add_term(out, NULL, k) : !fv_poly_add(out, product, k))
-            return false; /* fv_poly_add: the product may have become a constant */
+            /* fv_poly_add and not add_term, because the product of the monomials may be a
+             * constant */
+            return false;
     }
     return true;
 }
@@ -254,7 +256,8 @@ const fv_dim *fv_poly_dim(fv_dims *t, const fv_poly *p) {
 
 /* ---- bounds ---- */
 
-/* A lower bound keeps its meaning when it is cut at INT64_MAX, an upper one at INT64_MIN. */
+/* Adds two lower bounds. A sum that overflows upwards becomes INT64_MAX, which is still a lower
+ * bound; upper bounds are cut at INT64_MIN for the same reason. */
 static int64_t add_lo(int64_t a, int64_t b) {
     int64_t c;
     if (a == INT64_MIN || b == INT64_MIN)
@@ -293,14 +296,15 @@ static fv_range plain_range(const fv_poly *p) {
 
 static fv_range refined_range(const fv_poly *p, int depth);
 
-/* p with term i replaced by d times its coefficient. */
+/* p in which the atom of term i is replaced by d. */
 static bool with_term(fv_poly *out, const fv_poly *p, int i, const fv_dim *d) {
     int64_t c = p->term[i].c;
     *out = *p;
     return fv_poly_add_term(out, p->term[i].m, -c) && fv_poly_add(out, d, c);
 }
 
-/* min(u, v) is u or v, and no more than either; max no less. */
+/* Bounds p, in which term i is min(u, v) or max(u, v), by the bounds of p with u and with v in its
+ * place. */
 static bool range_by_choice(const fv_poly *p, int i, int depth, fv_range *out) {
     const fv_dim *m = p->term[i].m;
     fv_poly q;
@@ -316,7 +320,7 @@ static bool range_by_choice(const fv_poly *p, int i, int depth, fv_range *out) {
     return true;
 }
 
-/* x - k + 1 <= k * (x floordiv k) <= x, so the bounds of k * p follow from those of x. */
+/* Bounds p by replacing k * (x floordiv k) by x, from which it differs by 0 to k - 1. */
 static bool range_by_quotient(const fv_poly *p, int i, int depth, fv_range *out) {
     const fv_dim *x = p->term[i].m->arg[0];
     int64_t k = p->term[i].m->arg[1]->value, c = p->term[i].c, slack;
@@ -328,7 +332,7 @@ static bool range_by_quotient(const fv_poly *p, int i, int depth, fv_range *out)
     fv_range r = refined_range(&all, depth - 1);
     *(c > 0 ? &r.lo : &r.hi) = c > 0 ? add_lo(r.lo, -slack) : add_hi(r.hi, -slack);
     if (r.lo != INT64_MIN && r.lo != INT64_MAX)
-        r.lo = fv_int_floordiv(r.lo, k) + (r.lo % k != 0); /* rounds up */
+        r.lo = fv_int_floordiv(r.lo, k) + (r.lo % k != 0); /* division that rounds up */
     if (r.hi != INT64_MAX && r.hi != INT64_MIN)
         r.hi = fv_int_floordiv(r.hi, k);
     *out = r;
@@ -339,7 +343,7 @@ static bool is_predicate(const fv_dim *d) {
     return (d->kind == FV_DIM_MIN || d->kind == FV_DIM_MAX_) && d->lo == 0 && d->hi == 1;
 }
 
-/* p where the atom `what` has the value 0 or 1. */
+/* p with 0 or 1 in place of the atom `what`. */
 static bool assume_predicate(fv_poly *out, const fv_poly *p, const fv_dim *what, int value) {
     *out = (fv_poly){.constant = p->constant};
     for (int i = 0; i < p->n; i++) {
@@ -355,7 +359,7 @@ static bool assume_predicate(fv_poly *out, const fv_poly *p, const fv_dim *what,
         else if (value == 0)
             continue;
         else if (others > 1)
-            return false; /* would need a new monomial */
+            return false; /* without this factor the term would need a new monomial; give up */
         if (!left ? !fv_poly_add_term(out, NULL, p->term[i].c)
                   : !fv_poly_add(out, left, p->term[i].c))
             return false;
@@ -375,7 +379,7 @@ static bool range_by_predicate(const fv_poly *p, const fv_dim *what, int depth, 
     return true;
 }
 
-/* Looks into one term; what it makes is refined in turn. */
+/* Bounds p more tightly by the structure of term i; recursive up to `depth`. */
 static bool range_by_term(const fv_poly *p, int i, int depth, fv_range *out) {
     const fv_dim *m = p->term[i].m;
     if (is_product(m)) {
@@ -405,7 +409,8 @@ fv_range fv_poly_range(const fv_poly *p) {
     return refined_range(p, 5);
 }
 
-/* A corner of a quotient of ranges; b >= 1, INT64_MAX means any size. */
+/* a floordiv b for one end of each range, b >= 1. An infinite a stays infinite; b = INT64_MAX
+ * stands for an arbitrarily large b. */
 static int64_t corner(int64_t a, int64_t b) {
     if (a == INT64_MIN || a == INT64_MAX)
         return a;
@@ -441,7 +446,8 @@ fv_range fv_range_floordiv(fv_range a, fv_range b) {
 
 /* ---- order of terms in text ---- */
 
-/* INT64_MIN is written in parentheses: it has no magnitude. */
+/* Is d printed with a minus in front? INT64_MIN is not: it has no magnitude, and is put in
+ * parentheses. */
 bool fv_dim_is_minus(const fv_dim *d) {
     if (d->kind == FV_DIM_CONST)
         return d->value < 0 && d->value != INT64_MIN;
@@ -449,7 +455,8 @@ bool fv_dim_is_minus(const fv_dim *d) {
            fv_dim_is_minus(d->arg[d->n - 1]);
 }
 
-/* The first positive term, so that a sum seldom starts with a minus. */
+/* The index of the term that is printed first: the first positive one, so that a sum seldom starts
+ * with a minus. */
 int fv_dim_lead(const fv_dim *sum) {
     for (int i = 0; i < sum->n; i++)
         if (!fv_dim_is_minus(sum->arg[i]))

@@ -1,5 +1,5 @@
-/* text.c - dims as text, and back. A symbol is quoted where the reader would take it for
- * something else. */
+/* text.c - dims as text, printing and parsing. A symbol whose name is no plain identifier or is a
+ * word of the notation is quoted. */
 #include "ir/dim/text.h"
 
 #include "ir/base/limits.h"
@@ -12,7 +12,7 @@
 
 /* ---- printing ---- */
 
-/* How tightly what is printed holds together. */
+/* How tightly the operators of a printed dim bind, from a sum to an atom. */
 enum { LOOSE, PRODUCT, TIGHT };
 
 static const char *const words[] = {"floordiv", "ceildiv", "mod", "min", "max", "broadcast", NULL};
@@ -58,7 +58,7 @@ static void put_factors(fv_text *t, const fv_dim *d, int n) {
     }
 }
 
-/* A term of a sum without its minus. */
+/* Prints a term of a sum; its minus, if it has one, has been printed. */
 static void put_term(fv_text *t, const fv_dim *d) {
     if (!fv_dim_is_minus(d)) {
         put(t, d, PRODUCT);
@@ -89,7 +89,7 @@ static void put_sum(fv_text *t, const fv_dim *d) {
     }
 }
 
-/* Sums and products that are no normal form are written as they were made. */
+/* Prints a sum or product that has no normal form, with its two arguments as they were written. */
 static void put_opaque(fv_text *t, const fv_dim *d) {
     put(t, d->arg[0], TIGHT);
     fv_text_put(t, d->kind == FV_DIM_ADD ? " + " : " * ");
@@ -174,7 +174,7 @@ const char *fv_dim_str(fv_arena *a, const fv_dim *d) {
 typedef struct dim_reader {
     fv_dims *dims;
     const char *s;
-    const char *error; /* the first one; everything after it is quiet */
+    const char *error; /* the first error; later ones are not recorded */
     int depth;
 } dim_reader;
 
@@ -221,7 +221,8 @@ static bool accept_word(dim_reader *r, const char *word) {
 
 static const fv_dim *parse_sum(dim_reader *r);
 
-/* Digits, with the minus that stood before them: the least number has no positive twin. */
+/* Reads the digits of a number; `minus`: a minus was read before. Both are read together because
+ * -2^63 is a number and 2^63 is not. */
 static const fv_dim *parse_number(dim_reader *r, bool minus) {
     const char *start = r->s;
     uint64_t v = 0, limit = (uint64_t)INT64_MAX + minus;

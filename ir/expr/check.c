@@ -9,7 +9,7 @@ static bool same_type(fv_ktype a, fv_ktype b) {
     return a.elem == b.elem && a.lanes == b.lanes;
 }
 
-/* Operators of one argument type: as the table says. */
+/* Checks an operation whose arguments all have one type, by its entry in expr.def. */
 static const char *operator_problem(fv_arena *a, const fv_expr *x) {
     const fv_expr_info *info = fv_expr_op_info((fv_expr_op)x->op);
     if (x->n != info->nargs)
@@ -51,7 +51,7 @@ static const char *blocks_problem(fv_arena *a, const fv_expr *x) {
                           fv_expr_op_info((fv_expr_op)x->op)->id);
 }
 
-/* A reduction's body has its type, and an operation that is there for it. */
+/* Checks a reduction: its type is that of its body, and its kind exists for that type. */
 static const char *reduce_problem(fv_arena *a, const fv_expr *x) {
     bool is_bool = x->type.elem == FV_BOOL,
          extreme = x->u.red.kind == FV_REDUCE_MIN || x->u.red.kind == FV_REDUCE_MAX;
@@ -86,7 +86,7 @@ const char *fv_x_problem(fv_arena *a, const fv_expr *x) {
                    ? NULL
                    : fv_printf(a, "'%s' is used with another type", x->u.var->name);
     case FV_X_DIM: return same_type(x->type, fv_kt(FV_I64, 1)) ? NULL : "a dim is no i64";
-    /* what is loaded, and where, is a question of the place */
+    /* the verifiers of kernels and definitions check loads */
     case FV_X_LOAD:
     case FV_X_GUARD: return NULL;
     case FV_X_SELECT: return select_problem(x);

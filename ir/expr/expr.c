@@ -7,7 +7,7 @@
 #include "ir/expr/fold.h"
 #include "ir/expr/unique.h"
 
-enum { FV_XF_0 = 0 }; /* the empty flag of the table */
+enum { FV_XF_0 = 0 }; /* the name of "no flags" in the table */
 
 static const fv_expr_info infos[] = {
 #define EXPR(id, nargs, result, flags, text, doc)                                                  \
@@ -219,7 +219,7 @@ static bool can_cast(fv_expr_op op, fv_elem from, fv_elem to) {
     switch (op) {
     case FV_X_CONVERT: return true;
     case FV_X_CONVSAT: return is_arith_float(from) && fv_elem_is_float(to) && fv_elem_bits(to) <= 8;
-    default: /* packed types lie in a byte */
+    default: /* packed types have no numeric limits: they are stored in bytes */
         return from != FV_BOOL && to != FV_BOOL &&
                fv_elem_storage_bytes(from) == fv_elem_storage_bytes(to);
     }

@@ -145,7 +145,7 @@ static range mul_range(range a, range b) {
 }
 
 static range div_range(fv_expr_op op, range a, range b) {
-    if (b.lo <= 0) /* only positive divisors are worth it */
+    if (b.lo <= 0) /* bounds of quotients are computed for positive divisors only */
         return anything;
     if (op == FV_X_FLOORDIV || a.lo >= 0) {
         int64_t lo1 = floordiv(true, a.lo, b.lo), lo2 = floordiv(true, a.lo, b.hi);
@@ -249,7 +249,7 @@ static bool constant(const fv_expr *x, int64_t *v) {
     return true;
 }
 
-/* x op c where the constant says all */
+/* Folds x op c where c alone decides the result, as in x + 0 or x & 0. */
 static fv_expr *fold_right_const(fv_arena *a, fv_expr_op op, fv_expr *x, int64_t c) {
     fv_elem e = (fv_elem)x->type.elem;
     int64_t ones = e == FV_BOOL ? 1 : fv_fold_wrap(e, -1);
@@ -270,7 +270,7 @@ static fv_expr *fold_right_const(fv_arena *a, fv_expr_op op, fv_expr *x, int64_t
     }
 }
 
-/* (x op c1) op c2 */
+/* Folds (x op c1) op c2 to x op c. */
 static fv_expr *fold_chain(fv_arena *a, fv_expr_op op, fv_expr *x, int64_t c2) {
     int64_t c1, c;
     fv_elem e = (fv_elem)x->type.elem;
@@ -325,7 +325,7 @@ static fv_expr *fold_divide(fv_arena *a, fv_expr_op op, fv_expr *x, int64_t c) {
     return NULL;
 }
 
-/* Comparisons, min and max that intervals decide. */
+/* Folds a comparison, min or max that the intervals of its arguments decide. */
 static fv_expr *fold_compare(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
     range p = range_of(x, 0), q = range_of(y, 0);
     switch (op) {
@@ -419,8 +419,7 @@ static fv_expr *cast_int_const(fv_arena *a, fv_elem e, const fv_expr *x) {
     return fv_x_const_int(a, e, x->u.i);
 }
 
-/* The bits of a constant as another type. A NaN stays unfolded: not every machine keeps its
- * payload. */
+/* Folds a bitcast of a constant. A NaN is not folded: not every machine keeps its payload. */
 static fv_expr *bitcast_const(fv_arena *a, fv_elem e, const fv_expr *x) {
     bool from_float = fv_elem_is_float((fv_elem)x->type.elem), single = fv_elem_bits(e) == 32;
     union {

@@ -10,7 +10,7 @@
 static void f32_from_f16(const void *in, void *out) {
     uint16_t bits;
     memcpy(&bits, in, sizeof bits);
-    float x = (float)fv_float_decode(FV_F16, bits); /* exact */
+    float x = (float)fv_float_decode(FV_F16, bits); /* exact: every f16 is an f32 */
     memcpy(out, &x, sizeof x);
 }
 

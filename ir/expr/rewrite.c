@@ -87,7 +87,8 @@ static bool would_capture(const replacement *p, const fv_expr *x) {
     return false;
 }
 
-/* A reduction that binds what is replaced, or what is free in what is put there. */
+/* Rewrites the body of reduction x. Variables that it binds are not replaced, and those that occur
+ * in a replacement are renamed first, so that they capture nothing. */
 static fv_expr *replaced_below(fv_x_rewriter *r, const replacement *p, fv_expr *x) {
     fv_arena *a = r->arena;
     int n = x->u.red.nvars, k = 0;

@@ -9,16 +9,16 @@
 
 typedef struct slot {
     uint64_t hash;
-    fv_expr *x; /* NULL: free */
+    fv_expr *x; /* NULL: an unused slot */
 } slot;
 
-typedef struct seen { /* a value with some axes */
+typedef struct seen { /* buffers of one value that differ in their axes */
     fv_buf *buf;
     struct seen *next;
 } seen;
 
-typedef struct table { /* of an arena */
-    slot *slots;       /* open addressing */
+typedef struct table { /* the unique expressions of an arena */
+    slot *slots;       /* hash table with open addressing */
     size_t n, cap;     /* cap is a power of two */
     fv_ptrmap bufs;    /* value -> seen */
 } table;
@@ -39,8 +39,8 @@ static table *table_of(fv_arena *a) {
 
 /* ---- the table ---- */
 
-/* Low bits of a product depend on low bits alone, and those of pointers are zeros: the high ones go
- * there. */
+/* Mixes v into a hash. The low bits of a product depend on low bits only, and the low bits of
+ * pointers are 0: the shift brings high bits down. */
 static uint64_t mix(uint64_t h, uint64_t v) {
     h = (h ^ v) * UINT64_C(0x9E3779B97F4A7C15);
     return h ^ h >> 32;
@@ -60,7 +60,7 @@ static bool has_float(const fv_expr *x) {
     return x->type.elem == FV_F32 || x->type.elem == FV_F64;
 }
 
-/* Of operation, type and payload, but for what a reduction binds. */
+/* Hash of operation, type and payload of a node, without the variables that a reduction binds. */
 static uint64_t hash_head(const fv_expr *x) {
     uint64_t h = mix(mix(x->op, x->type.elem), (uint64_t)x->type.lanes << 16 | x->n);
     switch (x->op) {
@@ -104,7 +104,8 @@ static bool same_kind(const fv_expr *a, const fv_expr *b) {
            a->n == b->n;
 }
 
-/* Makes room for one more, before anything changes: see fv_door. */
+/* Doubles the table if it is half full. Called before anything changes, since the allocation may
+ * jump to the door. */
 static void reserve(fv_arena *a, table *t) {
     if (t->n * 2 < t->cap)
         return;
@@ -183,13 +184,13 @@ fv_expr *fv_x_node(fv_arena *a, const fv_expr *head, fv_expr *const *args) {
 
 /* ---- reductions that are equal but for what they bind ---- */
 
-/* Variables that are bound around a node, the innermost first. */
+/* The variables of the reductions around a node, innermost first. */
 typedef struct scope {
     const struct scope *outer;
     int level;
     int n;
     fv_var *const *vars;
-    uint32_t bits; /* of all of them, and of those around */
+    uint32_t bits; /* bits of all variables of this scope and the outer ones */
 } scope;
 
 static scope within(const scope *outer, int n, fv_var *const *vars) {
@@ -199,7 +200,8 @@ static scope within(const scope *outer, int n, fv_var *const *vars) {
     return s;
 }
 
-/* Where v is bound: the level, and which of the variables there; 0: nowhere. */
+/* Finds the scope that binds v: returns its level and sets *which to the variable's number in it;
+ * 0: v is not bound. */
 static int find(const scope *s, const fv_var *v, int *which) {
     for (; s; s = s->outer)
         for (*which = 0; *which < s->n; ++*which)
@@ -208,10 +210,11 @@ static int find(const scope *s, const fv_var *v, int *which) {
     return 0;
 }
 
-/* What a node is but for the names of what is bound around it. */
+/* A hash of a node that does not depend on the names of variables bound around it. */
 typedef struct shape {
     uint64_t hash;
-    int outermost; /* level of a variable in it; INT_MAX: it has none of them */
+    /* level of the outermost scope of which it contains a variable; INT_MAX: it contains none */
+    int outermost;
 } shape;
 
 static shape shape_of(fv_arena *a, const scope *s, const fv_expr *x, fv_ptrmap *memo) {
@@ -242,14 +245,14 @@ static shape shape_of(fv_arena *a, const scope *s, const fv_expr *x, fv_ptrmap *
     if (r.outermost <= s->level)
         r.hash = hash;
     else
-        r.outermost = INT_MAX; /* only of what it binds itself */
+        r.outermost = INT_MAX; /* all bound variables in it are bound within it */
     *fv_ptrmap_at(memo, x) = known = FV_NEW(a, shape, 1);
     *known = r;
     return r;
 }
 
-/* Are x and y the same, the variables of one scope being those of the other? memo: of x, the y it
- * is the same as. */
+/* Are x and y equal if the variables bound in scope s are identified with those of t? memo: from
+ * nodes of x to equal nodes of y. */
 static bool are_alike(fv_arena *a, const scope *s, const fv_expr *x, const scope *t,
                       const fv_expr *y, fv_ptrmap *memo) {
     if (!(x->vars & s->bits) && !(y->vars & t->bits))
@@ -331,7 +334,7 @@ static bool is_bound_in(const fv_expr *x, const fv_var *v, fv_ptrmap *visited) {
     return fv_x_binds(x, v);
 }
 
-/* Does a reduction in body bind one of the variables? */
+/* Does a reduction within body bind one of these variables again? */
 static bool binds_again(fv_arena *a, int n, fv_var *const *vars, const fv_expr *body) {
     fv_arena *scratch = NULL;
     bool again = false;

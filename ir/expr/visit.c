@@ -19,7 +19,7 @@ void fv_x_visit_also(fv_x_visitor *v, const fv_expr *root) {
     push(v, root);
 }
 
-/* Was x returned before? It will have been. */
+/* Was x visited before? Marks it as visited. */
 static bool came(fv_x_visitor *v, const fv_expr *x) {
     for (int i = 0; i < v->nfew; i++)
         if (v->few[i] == x)

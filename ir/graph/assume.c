@@ -44,7 +44,8 @@ bool fv_assume_same(const fv_op *op, const fv_op *other) {
                   fv_op_find_attr(other, "right")->u.dims[0]);
 }
 
-/* Is it stated above that place, there or around it? */
+/* Is the relation a == b stated before `before` (NULL: the end of the block), in this block or a
+ * block around it? */
 static bool is_stated(const fv_region *block, const fv_op *before, const fv_dim *a,
                       const fv_dim *b) {
     for (const fv_op *op = before ? before->prev : block->last; op; op = op->prev)
@@ -53,9 +54,9 @@ static bool is_stated(const fv_region *block, const fv_op *before, const fv_dim 
     return block->parent && is_stated(block->parent->block, block->parent, a, b);
 }
 
-/* What a condition is stated before, NULL: at the block's end. That is the op that asks for it;
- * where a symbol of the condition is a dim that this op itself gives, nothing before it can be
- * asked, and what the op becomes binds the symbol at its place. */
+/* The op before which an assumption is stated; NULL: the end of the block. This is the op that
+ * requires it. If a dim of the assumption is a symbol that this op itself binds, the assumption
+ * follows the op, since the symbol has no value before it. */
 static fv_op *place_of(struct fv_within at, const fv_dim *a, const fv_dim *b) {
     fv_op *place = at.before;
     if (!place || (!fv_unknown_above(place, a) && !fv_unknown_above(place, b)))
@@ -69,7 +70,8 @@ static void state(fv_module *m, const fv_dim *a, const fv_dim *b, const char *wh
                   const char *says) {
     struct fv_within at = m->within;
     fv_op *place = place_of(at, a, b);
-    /* after an op: also after one that this replaces */
+    /* an assumption that follows the op may already have been stated there, by the op that this one
+     * replaces */
     if (is_stated(at.block, place == at.before ? place : NULL, a, b))
         return;
     fv_op *op = fv_op_new(at.block, place, fv_op_def(FV_OP_fv_Assume), 0, NULL, 0, NULL,

@@ -13,21 +13,22 @@
 #include "ir/dim/poly.h"
 
 enum {
-    MOST_ROUNDS = 64, /* where each takes off little, as of n mod 7 == 0 */
-    MOST_TRIES = 256, /* of values for one symbol */
-    LONGEST = 512     /* nodes of an equality; a longer one excludes nothing */
+    /* rounds over all equalities: each may cut off very little, as n mod 7 == 0 does */
+    MOST_ROUNDS = 64,
+    MOST_TRIES = 256, /* number of values that fv_bounds_choose tries for one symbol */
+    LONGEST = 512     /* nodes of an equality; a longer one is ignored */
 };
 
-typedef struct cell { /* what is left of a symbol */
+typedef struct cell { /* the range that is left for a symbol */
     const fv_dim *symbol;
     int64_t lo, hi;
-    int64_t changed; /* when */
+    int64_t changed; /* time of the last change */
 } cell;
 
 typedef struct equality {
     const fv_dim *a, *b;
-    const struct fv_relation *relation; /* NULL: none of the module */
-    int64_t seen;                       /* when it was looked at */
+    const struct fv_relation *relation; /* NULL: not from a relation of the module */
+    int64_t seen;                       /* time when it was last evaluated */
     int n;
     cell **of;
 } equality;
@@ -36,7 +37,7 @@ struct fv_bounds {
     fv_arena *arena;
     fv_ptrmap cells;
     int n;
-    cell *cell, *before; /* before: what to go back to */
+    cell *cell, *before; /* before: a copy, to undo a trial */
     equality *equalities;
     int nequalities, cap;
     int64_t time;
@@ -48,7 +49,7 @@ static cell *cell_of(const fv_bounds *b, const fv_dim *symbol) {
     return fv_ptrmap_get(&b->cells, symbol);
 }
 
-/* The symbols of d that `e` does not have yet. */
+/* Adds the symbols of d to the list of symbols of e, each once. */
 static void collect(fv_bounds *b, const fv_dim *d, equality *e, int *cap) {
     for (int i = 0; i < d->n; i++)
         collect(b, d->arg[i], e, cap);
@@ -114,7 +115,7 @@ static bool can_hold(const fv_bounds *b, const equality *e) {
     return x.lo <= y.hi && y.lo <= x.hi;
 }
 
-/* Can the symbol have no value of lo..hi? */
+/* Is it proved that the equality holds for no value of the symbol in lo..hi? */
 static bool is_excluded(const fv_bounds *b, const equality *e, cell *c, int64_t lo, int64_t hi) {
     const cell whole = *c;
     c->lo = lo;
@@ -124,7 +125,7 @@ static bool is_excluded(const fv_bounds *b, const equality *e, cell *c, int64_t 
     return excluded;
 }
 
-/* The range between two values; false: it is empty. */
+/* Sets *middle to the value halfway between x and y; false: there is none strictly between them. */
 static bool between(int64_t x, int64_t y, int64_t *middle) {
     int64_t lo = x < y ? x : y, hi = x < y ? y : x;
     uint64_t apart = (uint64_t)hi - (uint64_t)lo;
@@ -132,8 +133,8 @@ static bool between(int64_t x, int64_t y, int64_t *middle) {
     return apart > 1;
 }
 
-/* If a range is excluded, so is each range within it: bisection finds how much of an end is
- * excluded. */
+/* The greatest value of the symbol that the equality does not exclude. If a range is excluded so is
+ * each range within it, so bisection finds how much of the upper end is excluded. */
 static int64_t shaved_top(const fv_bounds *b, const equality *e, cell *c) {
     int64_t left = c->lo, gone = c->hi, middle;
     if (!is_excluded(b, e, c, c->hi, c->hi))
@@ -177,7 +178,8 @@ static bool narrow_by(fv_bounds *b, equality *e) {
     return true;
 }
 
-/* NULL, or the equality that cannot hold. */
+/* Narrows the ranges of symbols by all equalities until nothing changes. Returns an equality that
+ * cannot hold, or NULL. */
 static equality *narrow(fv_bounds *b) {
     for (int round = 0; round < MOST_ROUNDS; round++) {
         bool news = false;
@@ -205,7 +207,8 @@ static void keep(fv_bounds *b, cell *copy) {
     memcpy(copy, b->cell, (size_t)b->n * sizeof *copy);
 }
 
-/* All counts as changed: equalities may have been looked at meanwhile. */
+/* Restores the ranges of all symbols from a copy. All count as changed now, since equalities may
+ * have been evaluated with other ranges. */
 static void restore(fv_bounds *b, const cell *copy) {
     memcpy(b->cell, copy, (size_t)b->n * sizeof *copy);
     b->time++;
@@ -229,7 +232,8 @@ bool fv_bounds_within(fv_bounds *b, const fv_dim *symbol, int64_t lo, int64_t hi
     return false;
 }
 
-/* The highest value of lo..hi that may be legal; the lowest. */
+/* Finds the highest (or lowest) value of the symbol in lo..hi that no equality excludes; false:
+ * there is none. */
 static bool find_end(fv_bounds *b, cell *c, int64_t lo, int64_t hi, bool highest, int64_t *out) {
     if (lo > hi)
         return false;

@@ -19,7 +19,7 @@ static bool is_alike(const fv_op *op, const fv_type *t, const fv_type *u) {
     return u->kind == FV_TENSOR && t->elem == u->elem && t->rank == u->rank;
 }
 
-/* The first result whose types are not alike; nout: there is none. */
+/* The first result whose types in the two branches differ; op->nout: there is none. */
 static int first_unlike(const fv_op *op) {
     int i = 0;
     for (; i < op->nout; i++) {
@@ -36,7 +36,8 @@ static bool is_declared(const fv_op *op, int which, int i) {
     return declared && is_alike(op, declared, type_of(op, which, i));
 }
 
-/* EITHER: their results are alike. */
+/* The branch whose types its results must have; FV_BRANCH_EITHER: the types of both branches
+ * agree. */
 static int held_to(const fv_op *op) {
     int i = first_unlike(op);
     return i == op->nout                        ? FV_BRANCH_EITHER

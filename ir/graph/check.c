@@ -1,5 +1,5 @@
-/* check.c - an op against its entry in the catalogue: who comes after trusts what is checked
- * here. */
+/* check.c - checks an op against its entry in the catalogue. Code that runs afterwards relies on
+ * what is checked here. */
 #include "ir/graph/check.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
 
-/* Operands that are left out though they must not be, or that the entry does not have. */
+/* Checks that required operands are present, and that there are no more than the entry has. */
 static bool check_presence(const fv_op *op, const char *what, const fv_operand_def *defs, int max,
                            int n, fv_value **values) {
     bool inputs = defs == op->def->in;
@@ -40,7 +40,8 @@ static bool check_count(const fv_op *op, const char *what, const fv_operand_def 
     return n >= least || fv_op_error(op, "has %d %ss, needs at least %d", n, what, least);
 }
 
-/* Is it one that the operator cannot do without? */
+/* Is it a required attribute? Regions count only if `regions` is true and the op uses the
+ * region. */
 static bool is_needed(const fv_op *op, const fv_attr_def *d, bool regions) {
     if (!d->required || d->until)
         return false;

@@ -1,4 +1,5 @@
-/* copy.c - a module once more: its text, read again, with what is large lent. */
+/* copy.c - copies a module by printing it and parsing the text again. Large constants are not
+ * printed; the copy refers to the same data. */
 #include "ir/graph/copy.h"
 
 #include "ir/catalogue/own.h"

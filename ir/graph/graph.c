@@ -22,16 +22,17 @@ const fv_opdef fv_return_def = {
 
 /* ---- names ---- */
 
-/* Which value has a name. A name without value was used and is free; `next` is the first suffix to
- * try, so that a thousand values of one stem do not take a million tries. */
+/* An entry of the table of names. A name without value was used before and is free. `next` is the
+ * first suffix to try for a new name, so that many values made from one name do not try all
+ * suffixes each time. */
 typedef struct name_slot {
-    const char *name; /* interned; NULL: empty */
+    const char *name; /* interned; NULL: an unused slot */
     fv_value *value;
     int64_t next;
 } name_slot;
 
 struct fv_names {
-    name_slot *slots; /* open addressing, a power of two of them */
+    name_slot *slots; /* hash table with open addressing; the number of slots is a power of two */
     size_t n, cap;
 };
 
@@ -67,7 +68,8 @@ static void name_value(fv_module *m, fv_value *v, const char *stem) {
     name_slot *slot = name_slot_of(m, stem);
     const char *name = stem;
     while (slot->value) {
-        int64_t next = name_slot_of(m, stem)->next++; /* the table may have moved */
+        /* look the slot up again, since the table may have moved */
+        int64_t next = name_slot_of(m, stem)->next++;
         name = fv_intern(m->session, fv_printf(m->arena, "%s_%lld", stem, (long long)next));
         slot = name_slot_of(m, name);
     }
@@ -151,7 +153,8 @@ static fv_value *new_value(fv_module *m, fv_value_kind kind, const char *stem,
 
 fv_value *fv_param_new(fv_region *r, const char *stem, const fv_type *type) {
     fv_module *m = fv_region_module(r);
-    if ((r->nparams & (r->nparams - 1)) == 0) { /* full: doubles at each power of two */
+    /* the array is full at each power of two, and doubles */
+    if ((r->nparams & (r->nparams - 1)) == 0) {
         fv_value **wider = FV_NEW(m->arena, fv_value *, r->nparams ? 2 * r->nparams : 1);
         for (int i = 0; i < r->nparams; i++)
             wider[i] = r->params[i];
@@ -230,7 +233,7 @@ static void drop_use(fv_op *op, int index) {
         return;
     int i = v->nuses - 1;
     while (v->uses[i].op != op || v->uses[i].index != index)
-        i--; /* it is there: uses are exact */
+        i--; /* not reached without finding it: the list of uses is exact */
     memmove(&v->uses[i], &v->uses[i + 1], (size_t)(v->nuses - 1 - i) * sizeof *v->uses);
     v->nuses--;
 }
@@ -246,7 +249,7 @@ fv_value *fv_op_in(const fv_op *op, int i) {
 void fv_op_set_in(fv_op *op, int i, fv_value *v) {
     fv_module *m = fv_region_module(op->block);
     FV_HOLDS(m->session, i >= 0);
-    if (i >= op->nin) { /* a trailing operand that was left out */
+    if (i >= op->nin) { /* a trailing operand that the op does not have yet */
         fv_value **wider = FV_NEW(m->arena, fv_value *, i + 1);
         for (int k = 0; k < op->nin; k++)
             wider[k] = op->in[k];
@@ -264,7 +267,7 @@ void fv_replace_uses(fv_value *old, fv_value *with) {
     if (old == with)
         return;
     int n = old->nuses;
-    old->nuses = 0; /* all at once: dropping them singly is quadratic */
+    old->nuses = 0; /* drop all uses at once: dropping them one by one takes quadratic time */
     for (int i = 0; i < n; i++) {
         fv_use u = old->uses[i];
         u.op->in[u.index] = with;
@@ -314,7 +317,7 @@ fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_v
     return op;
 }
 
-/* Takes the uses that an op makes out of the books, with those of the ops in it. */
+/* Removes the uses by op and by the ops in its regions from the lists of uses. */
 static void drop_uses(fv_op *op);
 
 static void drop_uses_in(fv_region *r) {
@@ -332,8 +335,9 @@ static void drop_uses(fv_op *op) {
     }
 }
 
-/* The names that it gave, once all uses are dropped: a graph that is being changed may use a value
- * before that is made. */
+/* Frees the names of the results of op and of the ops in its regions, after all uses are dropped.
+ * This is a separate walk because in a graph that is being changed, a use may precede the op that
+ * makes the value. */
 static void free_names(fv_module *m, fv_op *op);
 
 static void free_names_in(fv_module *m, fv_region *r) {
@@ -465,13 +469,13 @@ void fv_op_drop_attr(fv_op *op, const char *name) {
     op->nattrs--;
 }
 
-/* The attribute where it is there and of that kind. */
+/* The attribute of that name if the op has it and it is of that kind; NULL otherwise. */
 static const fv_attr *attr_of(const fv_op *op, const char *name, fv_attr_kind kind) {
     const fv_attr *a = find_attr(op, name);
     return a && a->kind == kind ? a : NULL;
 }
 
-/* The value of an attribute that is left out: the only place where it is computed. */
+/* The declaration of an attribute that the op leaves out. Defaults are taken from here only. */
 static const fv_attr_def *entry_of(const fv_op *op, const char *name, fv_attr_kind kind,
                                    int version) {
     const fv_attr_def *d = fv_opdef_attr_of(op->def, name, version);
@@ -665,7 +669,8 @@ static bool say(const fv_op *op, fv_severity severity, const char *format, va_li
     fv_message about = {.severity = severity};
     if (op->origin->n)
         about.node = fv_origin_str(m->arena, op->origin);
-    else if (op->nout && op->out[0]) /* text without loc: the result tells which */
+    /* a text without loc: the name of the first result tells the user which op is meant */
+    else if (op->nout && op->out[0])
         about.node = fv_printf(m->arena, "%%%s", op->out[0]->name);
     about.op = *op->def->domain ? fv_printf(m->arena, "%s.%s", op->def->domain, op->def->name)
                                 : op->def->name;

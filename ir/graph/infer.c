@@ -1,5 +1,5 @@
-/* infer.c - what the catalogue's inference functions are made of: shapes, and the contents of
- * small integer tensors as symbolic dims. */
+/* infer.c - functions from which the catalogue's shape inference is built: shapes, and the elements
+ * of small integer tensors as symbolic dims. */
 #include "ir/graph/infer.h"
 
 #include <assert.h>
@@ -29,7 +29,7 @@ void fv_infer_like(fv_op *op, int out, int in) {
         op->out[out]->type = fv_in_type(op, in);
 }
 
-/* Is b = min(a, others greater than 1)? Then b is 1 where a is, and nowhere else. */
+/* Is b = min(a, others), where all others are greater than 1? Then b is 1 exactly where a is 1. */
 static bool is_cut(const fv_dim *b, const fv_dim *a) {
     bool cut = false;
     for (int i = 0; b->kind == FV_DIM_MIN && i < b->n; i++) {
@@ -48,14 +48,16 @@ static const fv_dim *misfit(fv_dims *t, const fv_dim *a, const fv_dim *b) {
                                  fv_dim_sub(t, one, fv_dim_is(t, b, 1))));
 }
 
-/* Dims that meet in a broadcast are equal, or one is 1. Returns what they become; NULL: they never
- * are. */
+/* Assumes that dims a and b, aligned in a broadcast, are equal or one of them is 1. Returns the dim
+ * of the result; NULL: that is impossible. */
 static const fv_dim *assume_broadcast(fv_module *m, const fv_dim *a, const fv_dim *b) {
     fv_dims *t = m->dims;
     const fv_dim *one = fv_dim_const(t, 1), *zero = fv_dim_const(t, 0);
     if (a == b || a == one || b == one)
         return fv_dim_broadcast(t, a, b);
-    if (is_cut(b, a) || is_cut(a, b)) { /* x and its first rows in a table: all of them are there */
+    /* one is the other cut to a maximum, as positions cut to the rows of a table: assumed equal, so
+     * that nothing is cut */
+    if (is_cut(b, a) || is_cut(a, b)) {
         const char *says = fv_printf(m->arena, "%s and %s are equal", fv_dim_str(m->arena, a),
                                      fv_dim_str(m->arena, b));
         if (!fv_module_require(m, a, b, "broadcast", says))
@@ -69,7 +71,7 @@ static const fv_dim *assume_broadcast(fv_module *m, const fv_dim *a, const fv_di
                : NULL;
 }
 
-/* A dim for a message: "n (2 to 10)" where its bounds are why it is not legal. */
+/* A dim for a message, with its bounds if these explain the error: "n (2 to 10)". */
 static const char *bounded_str(fv_module *m, const fv_dim *d) {
     const char *text = fv_dim_str(m->arena, d);
     if (fv_dim_is_const(d) || (d->lo <= 0 && d->hi >= FV_DIM_MAX))
@@ -159,7 +161,7 @@ bool fv_infer_length(fv_op *op, int in, int n) {
                        fv_type_str(m->arena, t), n);
 }
 
-/* max(x, 0) where it is not 0 */
+/* x if d is max(x, 0) or max(0, x), otherwise d: the value of d where it is not 0. */
 static const fv_dim *where_positive(const fv_dim *d) {
     for (int i = 0; d->kind == FV_DIM_MAX_ && i < d->n; i++)
         if (d->arg[i]->hi <= 0)
@@ -172,8 +174,8 @@ static const fv_dim *summand(const fv_dim *d, int i) {
     return d->kind == FV_DIM_ADD ? d->arg[i] : d;
 }
 
-/* a <= b; also where it takes what a max in b is no less than, or what a min in a is no more
- * than. */
+/* Is a <= b proved? Besides bounds and relations, replaces a max in b by one of its arguments, or a
+ * min in a. */
 static bool is_at_most(const fv_module *m, const fv_dim *a, const fv_dim *b) {
     fv_dims *t = m->dims;
     if (fv_dim_at_most(t, a, b) || fv_module_equal(m, a, fv_dim_min(t, a, b)))
@@ -252,7 +254,7 @@ bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) {
 
 void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems) {
     if (v->kind == FV_VALUE_CONST)
-        return; /* its content tells */
+        return; /* the elements of a constant are known from its content */
     fv_arena *a =
         v->kind == FV_VALUE_RESULT ? fv_op_module(v->def)->arena : v->block->func->module->arena;
     const fv_dim **copy = FV_NEW(a, const fv_dim *, n + 1);
@@ -289,7 +291,7 @@ bool fv_const_elems(fv_module *m, fv_value *v) {
 static void bind_elems(fv_module *m, fv_value *v, int n) {
     const fv_dim **e = FV_NEW(m->arena, const fv_dim *, n + 1);
     int64_t lo, hi;
-    if (!fv_elem_range(v->type->elem, &lo, &hi)) { /* as dims are bounded */
+    if (!fv_elem_range(v->type->elem, &lo, &hi)) { /* dims have at most FV_DIM_MAX */
         hi = FV_DIM_MAX;
         lo = fv_elem_is_signed(v->type->elem) ? -FV_DIM_MAX : 0;
     }
@@ -304,8 +306,8 @@ static void bind_elems(fv_module *m, fv_value *v, int n) {
     fv_op_set_dims(bind, "symbols", n, e);
 }
 
-/* The symbol that an fv.Let above op binds to d, or NULL. A text that is read has those of when it
- * was written. */
+/* The symbol that an fv.Let above op binds to d, or NULL. When a text is parsed it contains the
+ * fv.Lets that inference added before it was printed. */
 static const fv_dim *name_above(const fv_op *op, const fv_dim *d) {
     for (const fv_op *at = op->prev; at; at = at->prev) {
         if (!fv_op_is(at, FV_OP_fv_Let))
@@ -381,7 +383,8 @@ static bool known(const fv_op *op, int in) {
 
 typedef const fv_dim *(*binary_fn)(fv_dims *, const fv_dim *, const fv_dim *);
 
-/* ONNX's integer division rounds towards zero: the same as floor where nothing is negative. */
+/* ONNX's integer division rounds towards zero, which is floordiv if neither argument is negative;
+ * NULL: not known. */
 static const fv_dim *div_trunc(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     return a->lo >= 0 && b->lo >= 1 ? fv_dim_floordiv(t, a, b) : NULL;
 }
@@ -446,7 +449,7 @@ static bool infer_elems_binary(fv_op *op, int n, const fv_dim **e) {
     return false;
 }
 
-/* Concat, Where, Cast and views of known elements. */
+/* Elements of Concat, Where, Cast and views whose operands have known elements. */
 static bool infer_elems_other(fv_op *op, int n, const fv_dim **e) {
     fv_dims *t = fv_op_module(op)->dims;
     if (fv_op_is(op, FV_OP_Concat)) {
@@ -492,7 +495,8 @@ static bool infer_elems_other(fv_op *op, int n, const fv_dim **e) {
     return false;
 }
 
-/* Elements of result 0, where shape arithmetic makes them known. Entries may set them too. */
+/* Sets the elements of result 0 if they can be computed from those of the operands. An entry's
+ * .infer may have set them already. */
 static void infer_elems(fv_op *op) {
     int n;
     if (!op->nout || !op->out[0] || op->out[0]->elems || !is_small_int(op->out[0]->type, &n))
@@ -537,7 +541,7 @@ static bool refine(fv_op *op, fv_value *v, const fv_type *declared) {
     return true;
 }
 
-/* Sizes come from operands and attributes; none of them may make a result impossible. */
+/* Checks that a result can exist: its rank is within the limit and no dim is always negative. */
 static bool can_be(fv_op *op, const fv_value *v) {
     if (v->type && v->type->kind == FV_TENSOR && v->type->rank > FV_MAX_RANK)
         return fv_op_error(op, "rank %d is more than %d", v->type->rank, FV_MAX_RANK);
@@ -548,14 +552,15 @@ static bool can_be(fv_op *op, const fv_value *v) {
     return true;
 }
 
-/* What is said of a result. */
+/* The declared type and elements of a result. */
 typedef struct said {
     const fv_type *type;
     const fv_dim *const *elems;
     int nelems;
 } said;
 
-/* Of all results; `few` has room for FV_MAX_OUT, as a variadic result may have more. */
+/* Saves the declared types of all results. `few` is used if they fit it: it has FV_MAX_OUT
+ * elements, but a variadic op may have more results. */
 static said *said_of_results(const fv_op *op, said *few) {
     said *all = op->nout <= FV_MAX_OUT ? few : FV_NEW(fv_op_module(op)->arena, said, op->nout);
     for (int i = 0; i < op->nout; i++) {
@@ -566,7 +571,7 @@ static said *said_of_results(const fv_op *op, said *few) {
 }
 
 static bool infer_results(fv_op *op) {
-    for (int i = 0; i < op->nin; i++) /* a text may name what an operator around it makes */
+    for (int i = 0; i < op->nin; i++) /* a text may use the symbols of an op around it */
         if (op->in[i] && !op->in[i]->type)
             return fv_op_error(op, "uses %%%s, which is made around it", op->in[i]->name);
     if (!fv_op_check(op))

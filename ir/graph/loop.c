@@ -32,7 +32,8 @@ static bool holds(const fv_value *cond) {
     return fv_known_int(cond, &known) && known;
 }
 
-/* Without a condition at first what the body says of it does not count. */
+/* May the loop end before its maximum number of iterations? Without an initial condition operand,
+ * the condition that the body returns is ignored. */
 bool fv_loop_may_end_early(const fv_op *op) {
     const fv_value *cond = fv_op_in(op, FV_LOOP_COND);
     return cond && !(holds(cond) && holds(fv_loop_body(op)->last->in[FV_BODY_GOES_ON]));
@@ -47,7 +48,8 @@ bool fv_loop_changes(const fv_op *op, int k, int axis) {
 
 static bool attr_mentions(const fv_attr *a, const fv_dim *symbol);
 
-/* But for a parameter and an op, NULL: none. */
+/* Does the block mention the symbol anywhere but in parameter `param` and op `but`? Each of these
+ * may be NULL. */
 static bool block_mentions(const fv_region *block, const fv_value *param, const fv_op *but,
                            const fv_dim *symbol) {
     for (int i = 0; i < block->nparams; i++)
@@ -79,7 +81,8 @@ bool fv_loop_changes_alone(const fv_op *op, int k, int axis, const fv_op *next) 
 
 /* ---- a Loop with other states and rows ---- */
 
-/* Copies what stays of a list in which the states begin at `first`; how many that are. */
+/* Copies the values of `from` without the states that are marked in `gone`, which begin at index
+ * `first`. Returns how many were copied. */
 static int staying(const bool *gone, int states, int first, int n, fv_value *const *from,
                    fv_value **to) {
     int stay = 0;
@@ -111,7 +114,7 @@ static void change_body(fv_region *body, int states, const bool *gone, int n,
 fv_op *fv_loop_change(fv_op *loop, const bool *gone, int n, fv_value *const *rows,
                       const char *const *names) {
     fv_module *m = fv_op_module(loop);
-    /* the Loop may leave out the last of them */
+    /* trailing optional operands of the Loop may be absent */
     int states = fv_loop_states(loop), all = fv_loop_body(loop)->last->nin - FV_BODY_NEXT;
     fv_value **in = FV_NEW(m->arena, fv_value *, loop->nin),
              **before = FV_NEW(m->arena, fv_value *, all + 1);
@@ -127,7 +130,7 @@ fv_op *fv_loop_change(fv_op *loop, const bool *gone, int n, fv_value *const *row
     fv_op *made = fv_op_new(loop->block, loop, loop->def, nin, in, stay + n, called, loop->origin);
     fv_op_move_attrs(loop, made);
     for (int i = 0; i < stay; i++)
-        if (out[i]) { /* what is known of it stays known */
+        if (out[i]) { /* keep what is known of the result's type and elements */
             made->out[i]->type = out[i]->type;
             made->out[i]->elems = out[i]->elems;
             made->out[i]->nelems = out[i]->nelems;

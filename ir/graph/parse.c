@@ -55,7 +55,7 @@ typedef struct name_list {
 
 /* ---- values ---- */
 
-/* %NAME or @NAME that is there already; `_` is NULL where it is allowed. */
+/* Parses %NAME or @NAME, the use of a value that is defined above. `_` gives NULL if `optional`. */
 static bool parse_use(fv_graph_reader *r, bool optional, fv_value **out) {
     fv_lexer *l = &r->l;
     *out = NULL;
@@ -73,7 +73,7 @@ static bool parse_use(fv_graph_reader *r, bool optional, fv_value **out) {
     return fv_lex_name(l, "the name of a value") != NULL;
 }
 
-/* The name of a value that is new. */
+/* Parses the name of a new value; NULL after a diagnostic. */
 static const char *parse_new_name(fv_graph_reader *r, const char *sigil) {
     if (!fv_lex_expect(&r->l, sigil))
         return NULL;
@@ -103,7 +103,8 @@ static bool parse_params(fv_graph_reader *r, fv_region *region) {
 
 /* ---- attributes ---- */
 
-/* [NUMBER or STRING, ...]; `kind` is that of the catalogue, or INT where it knows none. */
+/* Parses [NUMBER or STRING, ...]. `kind` is the catalogue's kind of the list, or INT for an
+ * attribute that it does not have. */
 static bool parse_list(fv_graph_reader *r, fv_attr *a, fv_attr_kind kind) {
     fv_arena *arena = r->m->arena;
     int64_t *ints = NULL;
@@ -220,7 +221,7 @@ static bool parse_attrs(fv_graph_reader *r, fv_op *op) {
 
 /* ---- ops ---- */
 
-/* Names of results up to `=`; NULL: left out. */
+/* Parses the names of results up to `=`; NULL stands for a result that is left out. */
 static bool parse_result_names(fv_graph_reader *r, name_list *out) {
     if (!fv_lex_is(&r->l, "%") && !fv_lex_is(&r->l, "_"))
         return true;
@@ -251,7 +252,7 @@ static bool unknown_op(fv_graph_reader *r, const char *name) {
     return fv_lex_error(&r->l, "operator '%s' is not known", name);
 }
 
-/* NAME.NAME...: all but the last are the domain. */
+/* Parses NAME.NAME...: the last name is the operator, the ones before it are the domain. */
 static const fv_opdef *parse_opdef(fv_graph_reader *r) {
     fv_text domain = {.arena = r->m->arena};
     fv_token at = r->l.tok;
@@ -334,7 +335,8 @@ static bool parse_origin(fv_graph_reader *r, fv_op *op) {
     return true;
 }
 
-/* Infers the types, and keeps what was written: inference has checked it. */
+/* Infers the types of the results, against which the declared ones are checked, and keeps the
+ * declared ones. */
 static bool settle_types(fv_op *op, const fv_declared *types) {
     for (int i = 0; i < op->nout; i++)
         if (op->out[i]) {
@@ -350,7 +352,8 @@ static bool settle_types(fv_op *op, const fv_declared *types) {
     return true;
 }
 
-/* Messages about an op, said by those who know no text, get its place. */
+/* Infers the types of an op. Inference does not know the text, so its messages get the position of
+ * the op. */
 static bool infer_at(fv_graph_reader *r, fv_op *op, const fv_declared *types, const fv_token *at) {
     fv_session *s = r->m->session;
     fv_message *before = s->last;
@@ -364,8 +367,8 @@ static bool infer_at(fv_graph_reader *r, fv_op *op, const fv_declared *types, co
     return false;
 }
 
-/* Assumptions that inference adds about results of an op follow the op; if the text states them as
- * well, those of the text are kept. */
+/* Removes the assumptions that inference added after the op if the text states them as well; those
+ * of the text are kept. */
 static void take_over(fv_graph_reader *r, fv_op *op) {
     if (!fv_op_is(op, FV_OP_fv_Assume)) {
         r->asks = op;
@@ -430,7 +433,7 @@ static bool parse_block(fv_graph_reader *r, fv_region *region) {
 
 /* ---- the module ---- */
 
-/* A number, or a symbol. */
+/* Parses a capacity: a number, or a symbol. */
 static const fv_dim *parse_capacity(fv_graph_reader *r) {
     const fv_dim *d = fv_read_dim(r);
     if (d && !fv_dim_is_const(d) && d->kind != FV_DIM_SYMBOL)
@@ -482,10 +485,10 @@ static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states,
     return true;
 }
 
-/* Symbols that no line declares are made where they are first used: those that the caller has
- * chosen bounds for, here. */
+/* Makes symbols for which the caller has chosen bounds, but which no line of the text declares. */
 static void make_chosen(fv_graph_reader *r) {
-    for (int i = r->nchosen; i-- > 0;) { /* the last of a name has them all together */
+    /* of several options for one name, the last one has the bounds of all */
+    for (int i = r->nchosen; i-- > 0;) {
         const fv_dim_option *o = &r->chosen[i];
         if (*o->name && !fv_dim_find(r->m->dims, o->name))
             fv_dim_fresh(r->m->dims, o->name, o->lo, o->hi, false);
@@ -620,7 +623,8 @@ static bool parse_module(fv_graph_reader *r) {
         else if (fv_lex_accept(l, "const"))
             ok = parse_const(r);
         else if (fv_lex_accept(l, "func")) {
-            fv_module_settle(r->m); /* what is assumed so far holds in the types that follow */
+            /* types that follow use the dims that these assumptions make equal */
+            fv_module_settle(r->m);
             ok = parse_func(r);
         } else
             ok = fv_lex_error(l, "expected 'symbol', 'assume', 'const' or 'func', found %s",
@@ -628,12 +632,12 @@ static bool parse_module(fv_graph_reader *r) {
         if (!ok)
             return false;
     }
-    fv_module_settle(r->m); /* what inference assumed */
+    fv_module_settle(r->m); /* simplify dims by the assumptions that inference added */
     return !l->failed && (r->m->funcs || fv_lex_error(l, "there is no function")) &&
            (!r->dialect || r->dialect->end(r));
 }
 
-/* What a text is read with. */
+/* The arguments of a parser run. */
 typedef struct reading {
     const char *text, *folder;
     const fv_graph_dialect *dialect;
@@ -664,7 +668,8 @@ fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder) 
 
 /* ---- dims that the caller knows ---- */
 
-/* The symbols of the inputs: what a caller may choose. */
+/* The names of the symbols of inputs, NULL terminated: those for which a caller may choose
+ * bounds. */
 static const char *const *symbol_names(fv_arena *a, const fv_module *m) {
     const fv_dim *const *all;
     int n = fv_dim_symbols(m->dims, &all), k = 0;
@@ -683,8 +688,8 @@ static const fv_dim *dim_at(const fv_module *m, const fv_dim_option *o) {
     return NULL;
 }
 
-/* Makes the name of option n that of a symbol of m, and the bounds those that are left: of its own
- * and of the n options before. */
+/* Replaces the name in option n by that of the symbol it refers to, and its bounds by the
+ * intersection with those of earlier options for the same symbol. False after a diagnostic. */
 static bool resolve(fv_session *s, fv_arena *a, const fv_module *m, const char *text,
                     fv_dim_option *all, int n) {
     fv_dim_option *o = &all[n];

@@ -13,7 +13,8 @@
 const fv_dim *fv_read_dim(fv_graph_reader *r) {
     const char *s = r->l.tok.start + r->l.tok.n, *error = NULL;
     const fv_dim *d = fv_dim_parse(r->m->dims, &s, &error);
-    for (const char *c = r->l.tok.start; !d && c < s; c++) { /* to where the fault is */
+    /* set the lexer to the place of the error */
+    for (const char *c = r->l.tok.start; !d && c < s; c++) {
         r->l.tok.column = *c == '\n' ? 1 : r->l.tok.column + 1;
         r->l.tok.line += *c == '\n';
     }
@@ -59,7 +60,7 @@ static bool parse_elem(fv_graph_reader *r, fv_elem *out) {
     return true;
 }
 
-/* After the current token: is it `mark`, followed by `,` or `]`? */
+/* Is the token after the current one `mark`, followed by `,` or `]`? */
 static bool stands_alone(const fv_graph_reader *r, char mark) {
     static const char spaces[] = " \t\r\n";
     const char *next = r->l.tok.start + r->l.tok.n;
@@ -70,7 +71,7 @@ static bool stands_alone(const fv_graph_reader *r, char mark) {
     return *next == ',' || *next == ']';
 }
 
-/* DIM | _ , after the current token; `_` is NULL. */
+/* Parses DIM or `_`, which gives NULL, after the current token. */
 static bool parse_axis(fv_graph_reader *r, const fv_dim **out) {
     if (!stands_alone(r, '_'))
         return (*out = fv_read_dim(r)) != NULL;
@@ -237,7 +238,8 @@ static bool parse_integer_element(fv_graph_reader *r, fv_tensor *t, size_t i) {
 static bool parse_element(fv_graph_reader *r, fv_tensor *t, size_t i) {
     fv_number v;
     if (t->elem == FV_STRING) {
-        fv_string *strings = (fv_string *)(uintptr_t)t->data; /* our own, new */
+        /* the tensor's own new array, so it may be written */
+        fv_string *strings = (fv_string *)(uintptr_t)t->data;
         if (r->l.tok.kind != FV_TOK_STRING)
             return fv_lex_error(&r->l, "expected a string, found %s", fv_lex_found(&r->l));
         strings[i] = (fv_string){fv_strndup(r->m->arena, r->l.tok.s, r->l.tok.n), r->l.tok.n};
@@ -273,13 +275,14 @@ static bool parse_elements(fv_graph_reader *r, fv_tensor *t) {
 
 static const fv_tensor *parse_inline(fv_graph_reader *r, const fv_tensor *shape) {
     bool complex = shape->elem == FV_C64 || shape->elem == FV_C128;
-    if (shape->count > (size_t)(r->end - r->l.tok.start)) { /* so that no text asks for terabytes */
+    /* checked before allocating, since each element takes at least one character of text */
+    if (shape->count > (size_t)(r->end - r->l.tok.start)) {
         fv_lex_error(&r->l, "the type has %zu elements, the text does not", shape->count);
         return NULL;
     }
     fv_tensor *t = fv_tensor_new(r->m->arena, shape->elem, shape->rank, shape->dims);
     fv_tensor parts = *t;
-    if (complex) { /* pairs of floats */
+    if (complex) { /* complex numbers are pairs of floats */
         parts.elem = shape->elem == FV_C64 ? FV_F32 : FV_F64;
         parts.count *= 2;
         parts.rank = 1;

@@ -1,4 +1,4 @@
-/* print.c - graph IR as text. Grammar in the head of parse.c. */
+/* print.c - graph IR as text. The grammar is at the head of parse.c. */
 #include "ir/graph/print.h"
 
 #include "ir/base/ptrmap.h"
@@ -17,7 +17,8 @@ typedef fv_graph_printer printer;
 
 /* ---- numbers and names ---- */
 
-/* INT64_MIN has no decimal that reads back. */
+/* Prints an integer. INT64_MIN is printed in hex, because its decimal digits without the minus are
+ * out of range. */
 static void put_int(fv_text *t, int64_t v) {
     if (v == INT64_MIN)
         fv_text_put(t, "-0x8000000000000000");
@@ -48,7 +49,7 @@ static void put_dims(fv_text *t, int n, const fv_dim *const *dims) {
     fv_text_put(t, "]");
 }
 
-/* A type, and what is known of the elements. */
+/* Prints the type of a value, and its elements if they are known. */
 void fv_put_type_of(fv_text *t, const fv_value *v) {
     fv_text_put(t, fv_type_str(t->arena, v->type));
     if (!v->elems)
@@ -92,7 +93,7 @@ static void put_elements(fv_text *t, const fv_tensor *x) {
     fv_text_put(t, list ? "]" : "");
 }
 
-/* Where the next one begins. */
+/* The offset rounded up to the alignment of tensors in the side file. */
 static size_t aligned(size_t bytes) {
     return (bytes + SIDE_ALIGN - 1) / SIDE_ALIGN * SIDE_ALIGN;
 }
@@ -114,7 +115,7 @@ bool fv_graph_side_write(const fv_graph_side *s, FILE *f) {
         const fv_tensor *x = s->all[i];
         size_t space = aligned(at) - at;
         if (fwrite(zeros, 1, space, f) != space ||
-            /* as files are */
+            /* files are little-endian */
             fwrite(fv_tensor_little_endian(s->arena, x), 1, x->bytes, f) != x->bytes)
             return false;
         at += space + x->bytes;
@@ -306,7 +307,7 @@ static void put_func(printer *p, const fv_func *f) {
     fv_text_put(p->t, "\n");
 }
 
-/* Which dims occur: `seen` holds them. */
+/* Adds the symbols of d to the set `seen`. */
 void fv_note_dim(fv_ptrmap *seen, const fv_dim *d) {
     void **at = fv_ptrmap_at(seen, d);
     if (*at)
@@ -352,7 +353,7 @@ static void note_block(fv_ptrmap *seen, const fv_region *r) {
     }
 }
 
-/* The symbols that the module speaks of. */
+/* Declares the symbols that occur in the module. */
 static void put_symbols(fv_text *t, const fv_module *m, fv_ptrmap *seen) {
     for (const fv_func *f = m->funcs; f; f = f->next) {
         note_block(seen, f->body);

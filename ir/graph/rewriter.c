@@ -260,13 +260,15 @@ static bool is_new(const fv_rewriter *w, const fv_value *v) {
     return false;
 }
 
-/* Element e of `old`, which a symbol stood for that a Bind binds, is known now: it is that dim
- * wherever the symbol was. Parsed again, the text would tell the dim. */
+/* Element e of `old` was unknown, so a Bind made a symbol of it; now it is known to be `dim`, which
+ * replaces the symbol everywhere. (Parsing the printed module would give the same.) */
 static void tell_elem(fv_module *m, const fv_value *old, int e, const fv_dim *dim) {
     const fv_dim *symbol = old->elems[e];
     bool bound = false;
     if (symbol->kind == FV_DIM_SYMBOL && !fv_module_dim_may_be(m, symbol, dim))
-        return; /* every run ends where it is bound, and says why */
+        /* the dim is outside the bounds of the symbol, so every run fails at the Bind, with a
+         * message */
+        return;
     for (int i = 0; i < old->nuses; i++) {
         fv_op *bind = old->uses[i].op;
         const fv_attr *a = fv_op_is(bind, FV_OP_fv_Bind) ? fv_op_find_attr(bind, "symbols") : NULL;
@@ -274,7 +276,7 @@ static void tell_elem(fv_module *m, const fv_value *old, int e, const fv_dim *di
             continue;
         const fv_dim **symbols = FV_NEW(m->arena, const fv_dim *, a->n);
         memcpy(symbols, a->u.dims, (size_t)a->n * sizeof *symbols);
-        /* which nobody reads */
+        /* the Bind binds an unused symbol instead */
         symbols[e] = fv_dim_fresh(m->dims, symbol->name, symbol->lo, symbol->hi, true);
         fv_op_set_dims(bind, "symbols", a->n, symbols);
         bound = true;
@@ -295,8 +297,8 @@ void fv_replace_known(fv_value *old, fv_value *v) {
     fv_replace_uses(old, v);
 }
 
-/* A dim of `old` that depends on data was a symbol, which the op bound. If the new value has a
- * symbol of its own there, it replaces that symbol, also in all values computed from `old`. */
+/* Dims of `old` that depend on data were symbols that the op bound. If the new value has other dims
+ * there, they replace these symbols everywhere. */
 static void tell_dims(const fv_rewriter *w, const fv_value *old, const fv_value *v) {
     for (int k = 0; k < old->type->rank; k++) {
         const fv_dim *said = old->type->dims[k];
@@ -324,13 +326,13 @@ void fv_w_result(fv_rewriter *w, int i, fv_value *v) {
         fv_value_take_name(w->module, v, old);
 }
 
-/* What a region assumes holds around it once it is known to run. */
+/* Makes an assumption of a region hold for the module, once the region is known to be executed. */
 static void assume_around(fv_module *m, fv_op *op) {
     const fv_dim *left = fv_op_find_attr(op, "left")->u.dims[0],
                  *right = fv_op_find_attr(op, "right")->u.dims[0];
     const fv_attr *says = fv_op_find_attr(op, "says");
     if (fv_module_require(m, left, right, fv_op_string(op, "why").s, says ? says->u.s.s : NULL))
-        fv_op_erase(op); /* else the run says it, in that place */
+        fv_op_erase(op); /* otherwise the op stays, and the run checks it there */
 }
 
 fv_value *const *fv_w_inline(fv_rewriter *w, const fv_region *r) {

@@ -10,12 +10,13 @@ typedef struct settler {
     fv_ptrmap types;
 } settler;
 
-/* NULL is an axis of which nothing is known, in a sequence. */
+/* Builds d again from its arguments, which may have changed. NULL stays NULL: an unknown axis of a
+ * tensor in a sequence. */
 static const fv_dim *again(settler *s, const fv_dim *d) {
     return d ? fv_dim_again(s->m->dims, d, &s->dims) : NULL;
 }
 
-/* NULL: they are what they were. */
+/* Builds a list of dims again; NULL: none has changed. */
 static const fv_dim *const *all_again(settler *s, int n, const fv_dim *const *dims) {
     int i = 0;
     while (i < n && again(s, dims[i]) == dims[i])
@@ -36,7 +37,7 @@ static const fv_type *type_again(settler *s, const fv_type *t) {
     const fv_type *there = fv_ptrmap_get(&s->types, t);
     if (there)
         return there;
-    there = made_anew(s, t); /* the map may grow meanwhile */
+    there = made_anew(s, t); /* look the slot up again, since the map may have grown */
     *fv_ptrmap_at(&s->types, t) = (void *)(uintptr_t)there;
     return there;
 }
@@ -97,8 +98,8 @@ static void settle_func(settler *s, fv_func *f) {
 
 /* ---- relations ---- */
 
-/* Does it say what it is written as, with its parts as they are? It is what others are implied by,
- * and is checked. */
+/* Is the relation the one by which its larger side is replaced by the other? Such relations are
+ * kept, since others may be implied by them, and are checked in the run. */
 static bool is_rule(settler *s, const struct fv_relation *r) {
     const fv_dim *sides[2] = {r->a, r->b};
     for (int side = 0; side < 2; side++)
@@ -108,7 +109,7 @@ static bool is_rule(settler *s, const struct fv_relation *r) {
     return false;
 }
 
-/* False: nothing was equated that was not. */
+/* Applies relations that have not been applied yet; false: there was none. */
 static bool equate(settler *s) {
     bool news = false;
     s->dims = fv_ptrmap_in(s->dims.arena);
@@ -187,7 +188,8 @@ void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim
         struct fv_relation r = m->relations[i];
         r.a = again(&s, r.a);
         r.b = again(&s, r.b);
-        bool holds = fv_dim_compare(m->dims, r.a, r.b) == FV_DIM_EQUAL; /* by now */
+        /* as it is after the replacement */
+        bool holds = fv_dim_compare(m->dims, r.a, r.b) == FV_DIM_EQUAL;
         if (!holds && !is_said(m, n, r.a, r.b))
             m->relations[n++] = r;
     }

@@ -1,5 +1,5 @@
-/* side.c - mapping side files. They lie in one folder and have plain names: what a text names must
- * not reach beyond. */
+/* side.c - maps side files. They must be in one folder and have plain names, so that a text cannot
+ * refer to files elsewhere. */
 #include "ir/graph/side.h"
 
 #include <fcntl.h>
@@ -46,7 +46,7 @@ static side_file *find_file(fv_side *s, const char *name, const char **error) {
     return f;
 }
 
-/* Side files are little-endian. */
+/* Converts data from a side file, which is little-endian, to the order of this machine. */
 static const void *in_host_order(fv_arena *a, const fv_tensor *t, const char *bytes) {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     size_t bits = (size_t)fv_elem_bits(t->elem), complex = t->elem == FV_C64 || t->elem == FV_C128;
@@ -73,7 +73,8 @@ bool fv_side_read(fv_side *s, fv_tensor *t, const char *name, int64_t offset, co
         return false;
     }
     const char *bytes = f->mapping->start ? (const char *)f->mapping->start + offset : "";
-    if ((uintptr_t)bytes % 16) { /* kernels may rely on it */
+    /* kernels rely on constants being aligned to 16 bytes, so copy it */
+    if ((uintptr_t)bytes % 16) {
         char *copy = fv_alloc_aligned(s->arena, t->bytes, 64);
         memcpy(copy, bytes, t->bytes);
         bytes = copy;

@@ -55,7 +55,8 @@ const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_valu
 
 /* ---- what is written into the memory of its input ---- */
 
-/* Which of equal dims a Concat writes is nothing to the memory, but it has to be known. */
+/* Why the output of op cannot be stored in the memory of input p: dims other than that of `axis`
+ * must be known and equal. NULL: it can. */
 static const char *differs(fv_arena *a, const fv_op *op, const fv_value *p, int axis) {
     const fv_type *t = op->out[0]->type;
     for (int k = 0; k < t->rank; k++) {
@@ -68,13 +69,13 @@ static const char *differs(fv_arena *a, const fv_op *op, const fv_value *p, int 
     return NULL;
 }
 
-/* It replaces elements of its first operand. */
+/* Does op give its first operand with some elements replaced? */
 static bool replaces(const fv_op *op) {
     return fv_op_is(op, FV_OP_TensorScatter) || fv_op_is(op, FV_OP_fv_WriteRows) ||
            fv_op_is(op, FV_OP_ScatterElements) || fv_op_is(op, FV_OP_ScatterND);
 }
 
-/* The axis of a memory whose size is that. */
+/* The axis of a memory that has this size; false: there is none. */
 static bool find_axis(const fv_type *t, const fv_dim *size, int *axis) {
     for (*axis = 0; *axis < t->rank; ++*axis)
         if (t->dims[*axis] == size)
@@ -159,10 +160,10 @@ static int find(const char *word, const char *const *names) {
     return -1;
 }
 
-/* What an option says, and the names that there are. Of a name in backquotes each character is its
- * own. */
+/* The parts of the text of an option --state, and the names of inputs and outputs. In a name in
+ * backquotes `*` and `:` have no meaning. */
 typedef struct option {
-    const char *text, *in, *out, *capacity; /* NULL: none */
+    const char *text, *in, *out, *capacity; /* capacity NULL: not given */
     bool in_is_quoted, out_is_quoted;
     const char **ins, **outs;
 } option;
@@ -197,7 +198,8 @@ static bool is_of_any(fv_arena *a, const char *pattern, const char *const *names
     return any;
 }
 
-/* An output may be called "out:0". */
+/* Splits the capacity off the name of the output, at its last colon, unless the output's name
+ * contains the colon ("out:0"). */
 static void split_capacity(fv_arena *a, option *o) {
     bool whole = o->out_is_quoted || find(o->out, o->outs) >= 0 || is_of_any(a, o->out, o->outs);
     const char *colon = whole ? NULL : strrchr(o->out, ':');
@@ -216,7 +218,7 @@ static bool has(const fv_dim *largest, const fv_dim *d) {
     return largest == d;
 }
 
-/* Is the output as large as the input, or would be, if what it holds fits? */
+/* Is the output as large as the input, or proved to be if what it holds fits? */
 static bool keeps_size(const fv_type *in, const fv_type *out) {
     for (int k = 0; k < in->rank; k++)
         if (!has(out->dims[k], in->dims[k]))
@@ -224,7 +226,7 @@ static bool keeps_size(const fv_type *in, const fv_type *out) {
     return true;
 }
 
-/* The axis that op writes along, where there is one; else -1. Caches of com.microsoft are [batch,
+/* The axis along which op writes, or -1 if that is not known. Caches of com.microsoft are [batch,
  * heads, positions, size]. */
 static int axis_of_op(const fv_op *op, const fv_type *in) {
     int axis;
@@ -234,8 +236,9 @@ static int axis_of_op(const fv_op *op, const fv_type *in) {
     return op && !strcmp(op->def->domain, "com.microsoft") && in->rank == 4 ? 2 : -1;
 }
 
-/* The axis of the capacity: where the output has to fit, or that the op writes along, or that is
- * the only open one; else one whose dim it is. -1: none, or who knows. */
+/* The axis to which the capacity applies: one along which input and output differ in size; else the
+ * one along which the op writes; else the only axis whose dim is no constant; else one whose dim
+ * equals the capacity. -1: none of these. */
 static int axis_of_capacity(const fv_module *m, const fv_type *in, const fv_value *out,
                             const fv_dim *capacity) {
     int axis, open = -1, nopen = 0;
@@ -257,7 +260,7 @@ static int axis_of_capacity(const fv_module *m, const fv_type *in, const fv_valu
     return -1;
 }
 
-/* "a <= room", of max(a, room). */
+/* For a size max(a, room), the condition "a <= room" for a message. */
 static const char *fits_str(fv_arena *a, const fv_dim *largest, const fv_dim *room) {
     if (largest->kind != FV_DIM_MAX_ || largest->n != 2 ||
         (largest->arg[0] != room && largest->arg[1] != room))
@@ -266,8 +269,8 @@ static const char *fits_str(fv_arena *a, const fv_dim *largest, const fv_dim *ro
                      fv_dim_str(a, room));
 }
 
-/* Memory that does not grow has its own size as capacity, and all that the output holds fits in
- * it. */
+/* Checks the capacity of a state whose output is as large as the input: it must be the size of the
+ * memory. NULL after a diagnostic. */
 static const fv_dim *fixed_size(fv_module *m, const fv_func *f, const char *text, int i,
                                 const fv_dim *capacity) {
     const fv_value *past = f->states[i], *v = f->body->last->in[i];
@@ -313,7 +316,7 @@ static const fv_dim *fixed_size(fv_module *m, const fv_func *f, const char *text
     return !v->def || fv_op_infer(v->def) ? room : NULL;
 }
 
-/* A number, or the name of a symbol. NULL after a diagnostic. */
+/* Reads a capacity: a number, or the name of a symbol. NULL after a diagnostic. */
 static const fv_dim *read_capacity(fv_module *m, const char *text, const char *s) {
     char *end;
     errno = 0;
@@ -365,8 +368,8 @@ static bool declare(fv_module *m, const option *o, const char *in, const char *o
     return capacity != NULL;
 }
 
-/* Every input that the pattern `in` fits, with the output that has the same in the place of the
- * '*'. */
+/* Declares a state for each input whose name matches the pattern `in`. The output's name has the
+ * same text in place of its `*`. */
 static bool declare_all(fv_module *m, const option *o) {
     const char *star = o->out_is_quoted ? NULL : strchr(o->out, '*');
     if (!star || strchr(star + 1, '*') || strchr(strchr(o->in, '*') + 1, '*'))

@@ -18,21 +18,22 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ENOUGH = 20 /* messages */ };
+enum { ENOUGH = 20 /* messages after which the verifier stops */ };
 
-/* What the operands of the module say about a value, to be compared with its list of uses. */
+/* The uses of a value, counted over the operands of all ops, to be compared with its list of
+ * uses. */
 typedef struct references {
     int n;
-    uint64_t sum; /* of hashes of (op, index): equal lists in any order have equal sums */
+    uint64_t sum; /* sum of hashes of (op, index): does not depend on the order of the list */
 } references;
 
 typedef struct verifier {
     fv_module *m;
-    fv_arena *arena; /* scratch */
-    fv_ptrmap refs;  /* value -> references */
-    fv_ptrmap done;  /* ops that were passed: their results may be used */
+    fv_arena *arena; /* freed after the verification */
+    fv_ptrmap refs;  /* value -> its counted uses (references) */
+    fv_ptrmap done;  /* ops that were visited; only their results may be used by later ops */
     int errors;
-    int conflicts; /* of these: ops whose types do not fit each other */
+    int conflicts; /* how many of the errors are ops whose types contradict each other */
     int depth;
 } verifier;
 
@@ -142,7 +143,7 @@ static void check_uses(verifier *v, const fv_value *value) {
 
 /* ---- ops ---- */
 
-/* Inference may bind the elements of an operand to symbols: takes that back. */
+/* Removes the fv.Bind that inference added for the elements of v. */
 static void unbind(fv_value *v) {
     fv_op *bind = v && v->nuses ? v->uses[v->nuses - 1].op : NULL;
     if (bind && fv_op_is(bind, FV_OP_fv_Bind)) {
@@ -152,7 +153,7 @@ static void unbind(fv_value *v) {
     }
 }
 
-/* Runs inference, and takes back what it changes. */
+/* Runs inference on the op, to compare its results, and then undoes its changes. */
 static bool infers(verifier *v, fv_op *op) {
     fv_module *m = fv_op_module(op);
     const fv_type **types = FV_NEW(v->arena, const fv_type *, op->nout + 1);
@@ -249,7 +250,8 @@ static bool check_links(verifier *v, const fv_region *r) {
            illegal(v, NULL, "@%s: a block's last op is not its last", r->func->name);
 }
 
-/* Uses can be judged when all operands of the function were seen. */
+/* Compares the lists of uses with the counted uses; called after all operands of the function were
+ * counted. */
 static void check_all_uses(verifier *v, const fv_region *r) {
     for (int i = 0; i < r->nparams; i++)
         check_uses(v, r->params[i]);

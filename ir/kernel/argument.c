@@ -1,4 +1,4 @@
-/* argument.c - what the caller of a model gives, in words and types. */
+/* argument.c - the arguments that the caller of a model passes: their names and types. */
 #include "ir/kernel/argument.h"
 
 #include <string.h>
@@ -25,7 +25,8 @@ fv_ktype fv_read_ktype(const fv_read *r) {
                  1);
 }
 
-/* Pointers have 32 bits at least. */
+/* An upper limit on an array's elements is at least INT32_MAX, since pointers have 32 bits or
+ * more. */
 void fv_read_bounds(const fv_read *r, int64_t *lo, int64_t *hi) {
     *lo = r->of == FV_ARG_MOST ? INT32_MAX : INT64_MIN;
     *hi = INT64_MAX;

@@ -45,7 +45,7 @@ fv_buf *fv_buf_new(fv_arena *a, const char *name, fv_buf_role role, fv_elem e, i
     return b;
 }
 
-/* Parameters are few; their arrays are copied when they grow. */
+/* The array of parameters is copied when it grows; a kernel has few. */
 fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem e, int rank,
                       fv_expr *const *extent) {
     FV_HOLDS(fv_arena_session(k->arena),
@@ -123,10 +123,11 @@ typedef struct sharing {
     fv_ptrmap height; /* the expression that replaces a node -> its height */
 } sharing;
 
-/* Short index arithmetic reads better where it is used, and costs nothing there. */
+/* Is the expression worth a variable? Short index arithmetic is repeated instead, which is easier
+ * to read and costs nothing. */
 static bool is_worth_a_let(const fv_expr *x) {
     if (x->n == 0 || x->op == FV_X_SPLAT)
-        return x->op == FV_X_LOAD; /* of rank 0 */
+        return x->op == FV_X_LOAD; /* a load from a tile of rank 0, which is a variable */
     return x->type.elem != FV_I64 || x->size >= 8;
 }
 
@@ -260,7 +261,7 @@ void fv_loop_bounds(fv_stmt *s) {
     fv_x_range(s->loop.hi, &unused, &s->var->hi);
     if (s->var->hi != INT64_MAX && s->var->hi != INT64_MIN)
         s->var->hi--;
-    if (s->var->hi < s->var->lo) /* never runs */
+    if (s->var->hi < s->var->lo) /* the loop is never executed */
         s->var->hi = s->var->lo;
 }
 

@@ -1,13 +1,15 @@
-/* confine.c - see confine.h. Statements are written anew, in the order of the text: what an access
- * needs is computed in lets before its statement, so that its index is computed once.
+/* confine.c - see confine.h.
  *
- *   y[i] = x[j]    becomes    let inside = require(0 <= j && j < n)
+ * Statements are written again in the order of the text. A check of an index is computed by lets
+ * before its statement, so the index is computed once.
+ *
+ *     y[i] = x[j]   becomes   let inside = require(0 <= j && j < n)
  *                             let inside_1 = require(0 <= i && i < m)
  *                             y[i] = x[j] if inside else 0.0 if inside_1
  *
- * A loop that counts takes from `turns`, a tile of each task, what it is about to take, and does
- * not begin where that is not there. Which loops count is decided by the bounds of their variables:
- * what is short in any case does not. */
+ * A loop that counts subtracts the number of its iterations, before it begins, from `turns`, a tile
+ * of each task; if that is not enough, the loop is not executed. Loops count unless the bounds of
+ * their variables prove that they are short. */
 #include "ir/kernel/confine.h"
 
 #include <string.h>
@@ -21,8 +23,8 @@
 #include "ir/kernel/prove.h"
 #include "ir/kernel/verify.h"
 
-/* FREE_TURNS: what a loop may take without counting. FAR: bounds of loops beyond that are refused,
- * so that no sum of two wraps. */
+/* FREE_TURNS: iterations up to which a loop does not count. FAR: larger bounds of loops are
+ * refused, so that no sum of two wraps. */
 enum {
     FREE_TURNS = 1 << 12,
     MAX_TILES = 1 << 20,
@@ -35,15 +37,16 @@ static const int64_t far = INT64_C(1) << 61;
 typedef struct confiner {
     fv_session *s;
     fv_kernel *k;
-    fv_arena *a; /* of the kernel */
+    fv_arena *a; /* the kernel's arena */
     fv_kbuilder b;
     fv_prover z;
-    fv_ptrmap flags; /* variable of a let of bool -> its value */
+    fv_ptrmap flags; /* variable of a let whose value is a bool -> the value */
     fv_difference facts[MAX_FACTS];
     int nfacts;
-    bool counts;     /* some loop has to */
-    fv_buf *turns;   /* those that are left to the task; NULL: not declared yet */
-    fv_expr *budget; /* of one task, over dims */
+    bool counts; /* iterations are counted, because some loop is not proved to be short */
+    /* the number of iterations that the task may still execute; NULL: not declared yet */
+    fv_buf *turns;
+    fv_expr *budget; /* the number of iterations of one task, an expression over dims */
 } confiner;
 
 static bool refuse(confiner *c, const char *what) {
@@ -81,7 +84,7 @@ static fv_expr *require(confiner *c, const char *name, fv_expr *x) {
     return let(c, name, fv_x_un(c->a, FV_X_REQUIRE, x));
 }
 
-/* Where c0 holds, x has to. */
+/* A check of x where c0 holds; returns `c0 && x`. */
 static fv_expr *require_where(confiner *c, fv_expr *c0, fv_expr *x) {
     fv_expr *ok = require(c, "inside", binary(c, FV_X_OR, fv_x_un(c->a, FV_X_NOT, c0), x));
     return let(c, "inside", binary(c, FV_X_AND, c0, ok));
@@ -125,8 +128,8 @@ static bool is_plain(const fv_expr *x) {
     return x->size <= INLINE_INDEX && !fv_x_has_load(x) && !fv_x_has(x, FV_HAS_REQUIRE);
 }
 
-/* What has to be asked of the indices; NULL: all are proved. They become variables where they are
- * asked about and long. */
+/* The condition to check before an access; NULL: all indices are proved to be in range. An index
+ * that is long and has to be checked is replaced by a variable. */
 static fv_expr *unproved(confiner *c, const fv_buf *buf, fv_expr **index) {
     fv_expr *ask = NULL, *zero = number(c, 0);
     for (int i = 0; i < buf->rank; i++) {
@@ -181,7 +184,7 @@ static void confine_store(confiner *c, const fv_stmt *s) {
     fv_kb_store(&c->b, s->buf, index, x, mask);
 }
 
-/* It changes nothing: where it is not proved, it is left out. */
+/* Keeps a prefetch if its indices are proved to be in range, otherwise drops it. */
 static void confine_prefetch(confiner *c, const fv_stmt *s) {
     fv_expr *index[FV_MAX_RANK + 1], *at[FV_MAX_RANK + 1];
     for (int i = 0; i < s->buf->rank; i++)
@@ -206,7 +209,8 @@ static int64_t most_trips(const fv_stmt *s) {
 
 static int64_t cost_of(const fv_block *block);
 
-/* Does it have to count? Without, it takes `*cost` in all, but for loops in it that count. */
+/* Must the loop count its iterations? *cost: the iterations that it executes at most, without those
+ * of loops within it that count themselves. */
 static bool has_to_count(const fv_stmt *s, int64_t *cost) {
     int64_t trips = s->kind == FV_S_WHILE ? INT64_MAX : most_trips(s);
     *cost = fv_mulsat(trips, fv_addsat(1, cost_of(&s->body)));
@@ -266,8 +270,7 @@ static fv_stmt *add_like(confiner *c, const fv_stmt *s) {
     return copy;
 }
 
-/* The loop as the text has it: that its variable is within these bounds holds also where it ends
- * before. */
+/* Records the bounds that the text gives the loop. They hold even if the loop ends early. */
 static void learn_loop(confiner *c, const fv_stmt *s, fv_expr *lo, fv_expr *hi) {
     fv_stmt *known = FV_NEW(c->a, fv_stmt, 1);
     *known = *s;
@@ -289,7 +292,8 @@ static fv_expr *is_near(confiner *c, fv_expr *x) {
                                  binary(c, FV_X_LE, x, number(c, far)));
 }
 
-/* Takes what the loop is about to take, and gives its end. */
+/* Subtracts the cost of the loop from the iterations that are left. Returns the end of the loop:
+ * hi, or lo if too few are left. */
 static fv_expr *take_turns(confiner *c, const fv_stmt *s, fv_expr *lo, fv_expr *hi) {
     fv_expr *span = binary(c, FV_X_MAX, binary(c, FV_X_SUB, hi, lo), number(c, 0));
     fv_expr *cost =
@@ -318,12 +322,13 @@ static void confine_for(confiner *c, const fv_stmt *s) {
     copy->loop.hi = end;
     if (c->counts &&
         (s->loop.kind == FV_PARALLEL || (s->loop.kind == FV_VECTOR && has_counting(&s->body))))
-        copy->loop.kind = FV_SERIAL; /* what counts does so one after the other */
+        /* iterations that count use one counter, so they are executed in order */
+        copy->loop.kind = FV_SERIAL;
     learn_loop(c, s, lo, hi);
     confine_block(c, &s->body, &copy->body);
 }
 
-/* The condition is computed in each iteration, in front of the body. */
+/* A while loop: each iteration computes the condition before the body. */
 static void confine_while(confiner *c, const fv_stmt *s) {
     fv_buf *goes_on =
         fv_kb_tile(&c->b, "goes_on", FV_BOOL, 0, NULL, fv_x_const_int(c->a, FV_BOOL, 1));
@@ -356,7 +361,8 @@ static void confine_if(confiner *c, const fv_stmt *s) {
     c->nfacts = mark;
 }
 
-/* What counts in it would use a variable from outside: then it is none. */
+/* The body of an outline becomes a part of the kernel if loops in it count, because an outline
+ * cannot store to `turns`, a variable from outside. */
 static void confine_outline(confiner *c, const fv_stmt *s) {
     if (c->counts && has_counting(&s->body))
         confine_block(c, &s->body, c->b.block);
@@ -397,7 +403,7 @@ static void confine_stmt(confiner *c, const fv_stmt *s) {
     case FV_S_LAUNCH:
     case FV_S_ALLOC:
     case FV_S_FREE:
-    case FV_S_SETDIM: break; /* not in kernels */
+    case FV_S_SETDIM: break; /* statements of host programs */
     }
 }
 
@@ -411,8 +417,8 @@ static void confine_block(confiner *c, const fv_block *from, fv_block *to) {
 
 /* ---- tasks ---- */
 
-/* The parallel loop that a block consists of, but for lets and comments before it, as expansion
- * looks for it; or NULL. */
+/* The parallel loop if the block consists of one, apart from lets and comments before it; otherwise
+ * NULL. Expansion makes tasks of such a loop. */
 static const fv_stmt *only_parallel(const fv_block *block) {
     const fv_stmt *s = block->first;
     while (s && (s->kind == FV_S_LET || s->kind == FV_S_COMMENT))
@@ -420,7 +426,8 @@ static const fv_stmt *only_parallel(const fv_block *block) {
     return s && s->kind == FV_S_FOR && s->loop.kind == FV_PARALLEL && !s->next ? s : NULL;
 }
 
-/* The loop takes no more than the budget, and what is in it has what is left for one iteration. */
+/* Limits the parallel loop to the budget, and divides the rest of the budget among its
+ * iterations. */
 static bool confine_tasks(confiner *c, const fv_stmt *s, fv_block *to) {
     c->b.block = to;
     for (const fv_stmt *before = s; before->kind != FV_S_FOR; before = before->next)
@@ -487,7 +494,7 @@ static int64_t tile_bytes(const fv_block *block) {
     return all;
 }
 
-/* Statements, with unrolled loops written out. */
+/* The number of statements of the block when unrolled loops are written out. */
 static int64_t unrolled(const fv_block *block) {
     int64_t all = 0, lo, hi;
     for (const fv_stmt *s = block->first; s; s = s->next) {

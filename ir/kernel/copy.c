@@ -6,10 +6,11 @@
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/kernel.h"
 
-enum { UNROLL_LIMIT = 4096 }; /* iterations of one loop; more stay a loop */
+enum { UNROLL_LIMIT = 4096 }; /* a loop of more iterations is not unrolled */
 
 static fv_expr *subst(fv_kbuilder *b, const fv_expr *x, const fv_ptrmap *map) {
-    fv_ptrmap memo = fv_ptrmap_in(b->arena); /* of one statement: unrolling changes the map */
+    /* made for each statement, since unrolling changes what variables are replaced by */
+    fv_ptrmap memo = fv_ptrmap_in(b->arena);
     return fv_x_subst(b->arena, x, map, &memo);
 }
 
@@ -51,7 +52,8 @@ static void copy_if(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     fv_kb_end(b);
 }
 
-/* For expressions that exist already: folding makes such of `acc = acc + 0 * x`. */
+/* Does a store write the element that it loads, unchanged? Folding `acc = acc + 0 * x` gives such
+ * stores, which are dropped. */
 static bool stores_itself(const fv_buf *buf, fv_expr *const *index, const fv_expr *x) {
     bool same = x->op == FV_X_LOAD && x->u.buf == buf;
     for (int i = 0; i < buf->rank && same; i++)
@@ -61,7 +63,8 @@ static bool stores_itself(const fv_buf *buf, fv_expr *const *index, const fv_exp
 
 static void copy_store(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
     fv_expr *index[FV_STMT_EXPRS];
-    fv_ptrmap memo = fv_ptrmap_in(b->arena); /* one for all parts: what they share stays shared */
+    /* one memo for all expressions of the statement, so that shared nodes stay shared */
+    fv_ptrmap memo = fv_ptrmap_in(b->arena);
     fv_buf *buf = fv_ptrmap_get(map, s->buf);
     for (int i = 0; i < s->buf->rank; i++)
         index[i] = fv_x_subst(b->arena, s->index[i], map, &memo);
@@ -105,7 +108,7 @@ static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
 void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     switch (s->kind) {
     case FV_S_LET:
-        /* the value first: it may speak of what its own name meant before */
+        /* the value is substituted first, since it may use a previous variable of this name */
         *fv_ptrmap_at(map, s->var) = fv_kb_let(b, s->var->name, subst(b, s->x, map));
         break;
     case FV_S_STORE: copy_store(b, s, map); break;
@@ -137,7 +140,7 @@ void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     case FV_S_LAUNCH:
     case FV_S_ALLOC:
     case FV_S_FREE:
-    case FV_S_SETDIM: break; /* not in kernels */
+    case FV_S_SETDIM: break; /* statements of host programs */
     }
 }
 

@@ -17,7 +17,9 @@ typedef struct access {
     fv_expr *const *index;
     const fv_stmt *stmt;
     bool is_store;
-    bool is_run; /* several elements of the last axis: that axis tells nothing then */
+    /* several consecutive elements of the last axis, which then cannot prove that two accesses
+     * differ */
+    bool is_run;
 } access;
 
 typedef struct accesses {
@@ -47,7 +49,7 @@ static void collect_block(fv_prover *z, accesses *list, const fv_block *block) {
             FV_PUSH(z->a, list->at, list->n, list->cap,
                     ((access){s->buf, s->index, s, true, s->x->type.lanes > s->buf->lanes}));
         }
-        if (s->kind == FV_S_TRANSPOSE) /* any element */
+        if (s->kind == FV_S_TRANSPOSE) /* a transpose may access any element of the buffer */
             FV_PUSH(z->a, list->at, list->n, list->cap,
                     ((access){s->buf, s->buf->extent, s, true, false}));
         if (s->kind == FV_S_TILE)
@@ -89,7 +91,7 @@ static bool check_loop(checker *c, const fv_stmt *s) {
     collect_block(&c->z, &list, &s->body);
     for (int i = 0; i < list.n; i++) {
         if (fv_ptrmap_get(&c->z.inner, list.at[i].buf))
-            continue; /* each iteration has its own */
+            continue; /* the tile is declared in the loop, so each iteration has its own */
         for (int j = i; j < list.n; j++)
             if (!check_pair(c, &list.at[i], &list.at[j]))
                 return false;

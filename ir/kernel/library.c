@@ -1,4 +1,4 @@
-/* library.c - what kernels know of functions of libraries. */
+/* library.c - the table of library functions that kernels can call. */
 #include "ir/kernel/library.h"
 
 #include <string.h>

@@ -53,7 +53,8 @@ static bool parse_extent_asts(fv_kparser *p, int *n, fv_ast **asts) {
     do {
         if (*n == FV_MAX_RANK)
             return fv_lex_error(&p->l, "more than %d axes", FV_MAX_RANK);
-        bool unknown = p->program && fv_lex_accept(&p->l, "?"); /* until the run */
+        /* `?`: an extent that is known only in the run */
+        bool unknown = p->program && fv_lex_accept(&p->l, "?");
         asts[*n] = unknown ? NULL : fv_ast_parse(&p->l);
         if (!asts[*n] && !unknown)
             return false;
@@ -142,7 +143,7 @@ static bool check_stored_lanes(fv_kparser *p, const fv_ast *at, const fv_buf *b,
     return true;
 }
 
-/* An element of a buffer, or `lanes` of them; NULL after a diagnostic. */
+/* Parses an element of a buffer, or `lanes` consecutive ones; NULL after a diagnostic. */
 static fv_buf *parse_place(fv_kparser *p, const char *expected, fv_ast **place, fv_expr **index,
                            int *lanes) {
     fv_ast *a = *place = fv_ast_parse(&p->l);
@@ -156,7 +157,7 @@ static fv_buf *parse_place(fv_kparser *p, const char *expected, fv_ast **place, 
     return b && fv_kx_index(p, a, b, index, lanes) ? b : NULL;
 }
 
-/* `to 2`: the level of cache that a prefetch goes to. */
+/* Parses `to 2`: the level of cache into which a prefetch loads. */
 static bool parse_cache(fv_kparser *p, int *cache) {
     int64_t level = 1;
     if (fv_lex_accept(&p->l, "to") && !fv_lex_int(&p->l, &level))
@@ -365,7 +366,7 @@ bool fv_kp_parse_block(fv_kparser *p) {
 
 /* ---- kernels ---- */
 
-typedef struct param { /* extents are built when the dims are known */
+typedef struct param { /* a parameter whose extents are parsed after the dims that they use */
     const char *name;
     fv_buf_role role;
     fv_elem elem;
@@ -473,7 +474,7 @@ fv_kernel *fv_kp_parse_kernel(fv_kparser *p) {
     if (!name)
         return NULL;
     fv_kernel *k = fv_kernel_new(p->arena, name);
-    fv_program *program = p->program; /* a kernel has no access to names of the program */
+    fv_program *program = p->program; /* a kernel cannot refer to names of the host program */
     fv_ptrmap around = p->bindings;
     p->program = NULL;
     p->bindings = fv_ptrmap_in(p->arena);

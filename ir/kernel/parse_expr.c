@@ -39,7 +39,8 @@ static bool is_minus(const fv_ast *e) {
     return e->kind == FV_AST_UNARY && strcmp(e->name, "-") == 0;
 }
 
-/* Such a name must be written in backquotes. */
+/* Is e the unquoted name `word`? A name that is also a word of the language must be in
+ * backquotes. */
 static bool is_word(const fv_ast *e, const char *word) {
     return e->kind == FV_AST_NAME && !e->quoted && strcmp(e->name, word) == 0;
 }
@@ -55,7 +56,7 @@ static bool is_arithmetic(const char *op) {
     return fv_ast_level(op) >= 8 || strchr("|^&", *op);
 }
 
-/* Is it made of literals alone, so that its type comes from the place? */
+/* Does e consist of literals alone, so that its type comes from the context? */
 static bool is_untyped(const fv_ast *e) {
     if (is_literal(e))
         return true;
@@ -98,7 +99,8 @@ static fv_expr *literal(fv_kparser *p, const fv_ast *e, fv_elem hint) {
                                       : FV_F32;
     if (type == FV_F32 || type == FV_F64) {
         double v = float_value(body);
-        if (body->kind == FV_AST_FLOAT && type == FV_F32) /* rounded once, from the decimal */
+        /* convert the decimal text to f32 directly, so that it is rounded once */
+        if (body->kind == FV_AST_FLOAT && type == FV_F32)
             v = (double)strtof(body->name, NULL);
         if (type == FV_F32 && isinf(v) && body->kind == FV_AST_FLOAT)
             return fail(p, e, "the number is out of range for f32");
@@ -125,7 +127,8 @@ static bool check_same(fv_kparser *p, const fv_ast *at, const fv_expr *a, const 
     return true;
 }
 
-/* All are scalars or vectors of as many lanes (NULLs are skipped). */
+/* Checks that all expressions are scalars or vectors with this number of lanes (NULLs are
+ * skipped). */
 static bool check_lanes(fv_kparser *p, const fv_ast *at, int n, fv_expr *const *x, int lanes) {
     for (int i = 0; i < n; i++) {
         if (!x[i] || x[i]->type.lanes == 1 || x[i]->type.lanes == lanes)
@@ -484,7 +487,7 @@ fv_expr *fv_kx_build(fv_kparser *p, const fv_ast *e, fv_elem hint) {
     case FV_AST_UNARY: return unary(p, e, hint);
     case FV_AST_BINARY: return binary(p, e, hint);
     case FV_AST_INT:
-    case FV_AST_FLOAT: break; /* literals */
+    case FV_AST_FLOAT: break; /* literals are built above */
     case FV_AST_STRING:
     case FV_AST_GROUP:
     case FV_AST_VALUE:

@@ -22,7 +22,7 @@ void fv_kp_line(fv_kprinter *p, const char *format, ...) {
     indent(p);
     va_list args;
     va_start(args, format);
-    char text[256]; /* short, fixed lines; names are put apart */
+    char text[256]; /* for short texts of fixed length; names are printed separately */
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     fv_text_put(p->t, text);
@@ -93,7 +93,8 @@ static void put_tile(fv_kprinter *p, const fv_stmt *s) {
     fv_text_put(p->t, "\n");
 }
 
-/* The loop's variable is declared inside its body: the bounds do not see it. */
+/* Prints a loop. Its bounds are printed before its variable is declared, since they cannot refer to
+ * it. */
 static void put_loop(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {
     static const char *const kinds[] = {"for", "parallel", "vector", "unroll"};
     fv_text bounds = {.arena = p->arena};
@@ -181,7 +182,7 @@ static void put_read(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     fv_text_put(p->t, "\n");
 }
 
-/* setdim y[1] = n, setcapacity y = n, setworkspace n */
+/* Prints what a run reports to the caller: setdim y[1] = n, setcapacity y = n, setworkspace n */
 static void put_told(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {
     const fv_buf *b = program && s->size.output >= 0 ? program->outputs[s->size.output].buf : NULL;
     fv_kp_line(p, s->size.output < 0 ? "setworkspace "
@@ -211,7 +212,7 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
         fv_text_put(p->t, "\n");
         break;
     case FV_S_LAUNCH: put_launch(p, s); break;
-    case FV_S_ALLOC: /* declares the buffer, but one that blocks allocate */
+    case FV_S_ALLOC: /* declares the buffer, unless several blocks allocate it */
         fv_kp_line(p, "alloc ");
         if (!fv_program_declares(program, s->buf)) {
             fv_kp_put_name(p, s->buf, s->buf->name);
@@ -258,7 +259,7 @@ static void put_stmt(fv_kprinter *p, const fv_stmt *s, const fv_program *program
             break;
         }
         fv_kp_line(p, "let ");
-        /* the value does not see the new name */
+        /* printed before the variable is declared, since the value cannot refer to it */
         fv_text value = {.arena = p->arena};
         fv_text *t = p->t;
         p->t = &value;
@@ -342,7 +343,7 @@ static void put_kernel_dim(fv_kprinter *p, const fv_var *v) {
         fv_kp_bounds(p, v->lo, v->hi);
 }
 
-/* Names of parameters are given before anything is printed: extents speak of dims. */
+/* Declares the names of all parameters before anything is printed, since extents refer to dims. */
 static void declare_params(fv_kprinter *p, const fv_kernel *k) {
     fv_text nowhere = {.arena = p->arena};
     fv_text *t = p->t;

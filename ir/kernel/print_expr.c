@@ -1,4 +1,4 @@
-/* print_expr.c - the names of a text, and expressions. */
+/* print_expr.c - unique names for a printed text, and the text form of expressions. */
 #include "ir/expr/visit.h"
 #include "ir/kernel/print.h"
 
@@ -13,7 +13,8 @@
 #include "ir/kernel/words.h"
 #include "ir/syntax/ast.h"
 
-/* Names that begin a statement, or mean something in an expression. */
+/* Words that begin a statement or have a meaning in expressions; variables with such names are
+ * quoted. */
 static const char *const keywords[] = {
     "for",    "parallel", "vector",  "unroll", "let",   "tile",   "prefetch", "transpose",
     "while",  "outline",  "comment", "call",   "check", "launch", "alloc",    "free",
@@ -45,7 +46,7 @@ static void *counted(uintptr_t n) {
     return (void *)n;
 }
 
-/* The name itself, or with the first number that makes it new in this scope. */
+/* The name, with the first suffix that makes it unique in this scope if it is taken. */
 static const char *free_name(fv_kprinter *p, const char *name) {
     fv_session *s = fv_arena_session(p->arena);
     const char *unique = fv_intern(s, name);
@@ -86,7 +87,8 @@ void fv_kp_close_scope(fv_kprinter *p, int mark) {
 
 const char *fv_kp_name_of(fv_kprinter *p, const void *what, const char *name) {
     const char *given = fv_ptrmap_get(&p->names, what);
-    return given ? given : name; /* not declared here: a part is printed, or it is malformed */
+    /* the name was not declared: a part of a kernel is printed, or the kernel is malformed */
+    return given ? given : name;
 }
 
 /* ---- expressions ---- */
@@ -121,7 +123,7 @@ static void put_literal(fv_kprinter *p, const fv_expr *x) {
     }
 }
 
-/* Need the type not be said, be it that the place gives it? */
+/* Can constant x be printed without its type? `typed_by_place`: its context determines the type. */
 static bool is_bare(const fv_expr *x, bool typed_by_place) {
     switch ((fv_elem)x->type.elem) {
     case FV_I64:
@@ -141,7 +143,7 @@ static void put_const(fv_kprinter *p, const fv_expr *x, bool typed_by_place) {
         fv_text_put(p->t, ")");
 }
 
-/* A literal, or a vector of it. */
+/* Is x a constant, or a constant copied to all lanes? */
 static bool is_literal(const fv_expr *x) {
     return x->op == FV_X_CONST || (x->op == FV_X_SPLAT && x->arg[0]->op == FV_X_CONST);
 }
@@ -154,7 +156,7 @@ static void put_typed_literal(fv_kprinter *p, const fv_expr *x, bool typed_by_pl
         fv_text_put(p->t, ")");
 }
 
-/* Does another argument give the type, so that literals need not? */
+/* Does a non-literal argument determine the type, so that literals need none? */
 static bool types_its_literals(const fv_expr *x) {
     for (int i = x->op == FV_X_SELECT; i < x->n; i++)
         if (!is_literal(x->arg[i]))
@@ -184,8 +186,8 @@ static void put_call(fv_kprinter *p, const char *name, const fv_expr *x) {
     fv_text_put(p->t, ")");
 }
 
-/* A number in a conversion is read as of the type that the result is computed in: where it has
- * another one, that is said. */
+/* Prints a conversion. The parser gives a literal in it the type in which arithmetic on the target
+ * type is done; a literal of another type is printed with its type. */
 static void put_conversion(fv_kprinter *p, const fv_expr *x) {
     fv_elem to = (fv_elem)x->type.elem, from = (fv_elem)x->arg[0]->type.elem;
     bool said = x->arg[0]->op == FV_X_CONST && is_bare(x->arg[0], false) && to != FV_BOOL &&
@@ -197,7 +199,7 @@ static void put_conversion(fv_kprinter *p, const fv_expr *x) {
     fv_text_put(p->t, said ? "))" : ")");
 }
 
-/* Is it the state of a recurrence before a step? */
+/* Is x the state of a recurrence as it was before the step? */
 static bool is_before(const fv_kprinter *p, const fv_expr *x) {
     return p->values && x->u.buf->value && ((const fv_value *)x->u.buf->value)->now;
 }
@@ -257,8 +259,8 @@ static bool binds_name(const fv_expr *x, const char *name) {
     return false;
 }
 
-/* Would v, called `name`, be mistaken for another variable in x? One that an inner reduction binds
- * may have the same name where v is not used. */
+/* Would v, if printed as `name`, be confused with another variable of the expression? An inner
+ * reduction may bind the same name if v is not used within it. */
 static bool is_mistaken(fv_kprinter *p, const fv_expr *root, const fv_var *v, const char *name) {
     const fv_expr *x;
     for (fv_x_visitor nodes = fv_x_visit(p->arena, root); (x = fv_x_next(&nodes));) {
@@ -272,9 +274,10 @@ static bool is_mistaken(fv_kprinter *p, const fv_expr *root, const fv_var *v, co
     return false;
 }
 
-/* Names the variables of a reduction: k, k_1, ... */
+/* Names the variables of a reduction so that they are unambiguous: k, k_1, ... */
 static void name_indices(fv_kprinter *p, const fv_expr *x) {
-    for (int i = x->u.red.nvars; i-- > 0;) { /* the first keeps its name */
+    /* backwards, so that the first variable keeps its own name */
+    for (int i = x->u.red.nvars; i-- > 0;) {
         fv_var *v = x->u.red.vars[i];
         const char *name = v->name;
         bool taken = true;
@@ -338,7 +341,7 @@ static int level_of(const fv_expr *x) {
     return unary_text(x) ? UNARY_LEVEL : PRIMARY;
 }
 
-/* Is what was printed last there no more, in a formula that is too long? */
+/* Has the formula reached its maximum length, so that the last expression was printed as "..."? */
 static bool is_left_out(const fv_kprinter *p) {
     return p->end && p->t->n > p->end && !strcmp(p->t->s + p->t->n - 3, "...");
 }
@@ -352,7 +355,7 @@ static void put_operator(fv_kprinter *p, const fv_expr *x) {
     }
     put_arg(p, x, 0, level);
     if (is_left_out(p))
-        return; /* the rest of a chain */
+        return; /* drop the rest of a chain of operators */
     fv_text_printf(p->t, " %s ", text);
     put_arg(p, x, 1, level + 1);
 }

@@ -1,4 +1,4 @@
-/* program.c - what is asked of host programs. */
+/* program.c - functions that look up the parts of host programs. */
 #include "ir/kernel/program.h"
 
 #include "ir/expr/fold.h"
@@ -38,7 +38,7 @@ bool fv_program_capacity(const fv_program *p, const fv_var *v, int *i) {
     return false;
 }
 
-/* Can they, times 8, overflow for some dims within bounds? */
+/* Can the number of elements times 8 overflow for some dims within their bounds? */
 static bool may_overflow(const fv_buf *b) {
     int64_t most = 8, lo, hi;
     for (int i = 0; i < b->rank; i++) {

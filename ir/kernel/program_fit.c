@@ -1,23 +1,23 @@
-/* program_fit.c - do the buffers of a program lie within the memory that holds them?
+/* program_fit.c - checks that the buffers of a program fit into the memory that holds them.
  *
- * Sizes are expressions over symbols. They are looked at for a few choices of these, and for all
- * where there are none: what depends on data is not seen, nor what a check refuses, nor a branch
- * that is not taken. */
+ * Sizes are expressions over symbols. They are evaluated for a few values of the symbols, which is
+ * complete if there are no symbols. Sizes that depend on data are not checked, nor launches behind
+ * a failing check or in a branch that is not executed. */
 #include "ir/kernel/program_fit.h"
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/verifier.h"
 
-/* A choice of the symbols, and what the lets of the plan are then. */
+/* Values of the symbols, and of the variables that the plan computes from them. */
 typedef struct choice {
     fv_kverifier *v;
-    fv_ptrmap values; /* variables -> constants */
+    fv_ptrmap values; /* variable -> its value, a constant */
 } choice;
 
 static fv_ptrmap scratch(const choice *c) {
     return fv_ptrmap_in(c->v->a);
 }
 
-/* What an expression is; NULL: itself, where that is no constant of the choice. */
+/* x with the chosen values; it is no constant if it depends on data. */
 static fv_expr *value_of(const choice *c, const fv_expr *x) {
     fv_ptrmap memo = scratch(c);
     return fv_x_subst(c->v->a, x, &c->values, &memo);
@@ -31,12 +31,15 @@ static bool is_false(const fv_expr *x) {
     return x->op == FV_X_CONST && x->type.elem == FV_BOOL && !x->u.i;
 }
 
-/* Computes the plan. False: a run with these symbols is refused. */
+/* Chooses values of the symbols near `wish` and evaluates the plan. False: a run with these values
+ * is refused. */
 static bool choose(choice *c, int64_t wish) {
     const fv_program *p = c->v->program;
     for (int i = 0; i < p->symbols.n; i++) {
         const fv_var *s = p->symbols.vars[i];
-        int64_t own = wish > 1 ? wish + i : wish; /* two that are taken for each other show */
+        /* different values for different symbols, so that a program that confuses two symbols is
+         * found */
+        int64_t own = wish > 1 ? wish + i : wish;
         int64_t n = own < s->lo ? s->lo : own > s->hi ? s->hi : own;
         *fv_ptrmap_at(&c->values, s) = fv_x_int(c->v->a, n);
     }
@@ -53,7 +56,7 @@ static bool choose(choice *c, int64_t wish) {
     return true;
 }
 
-/* Bytes of elements in a buffer. False: not known. */
+/* The bytes of a tensor with these extents; false: not known. */
 static bool bytes_of(const choice *c, fv_elem e, int rank, fv_expr *const *extent, int64_t *out) {
     *out = fv_elem_storage_bytes(e);
     for (int i = 0; i < rank; i++) {
@@ -83,7 +86,8 @@ static bool fits_constant(const choice *c, const fv_buf *b) {
 
 static bool fits_workspace(const choice *c, const fv_buf *b) {
     const fv_program *p = c->v->program;
-    const int64_t far = INT64_C(1) << 62; /* sums that saturated: no run has such a workspace */
+    /* such a size is a sum that saturated; a run with these values is refused */
+    const int64_t far = INT64_C(1) << 62;
     int64_t need, at, bytes, all = 0;
     if (!is_known(c, b->offset, &at) || !is_known(c, b->bytes, &bytes) || !size_of(c, b, &need) ||
         (p->memory.workspace && !is_known(c, p->memory.workspace, &all)) || all >= far)
@@ -105,7 +109,7 @@ static bool value_of_symbol(void *ctx, const fv_dim *symbol, int64_t *out) {
     return false;
 }
 
-/* Callers see the dims of a port, consumers its extents. */
+/* Checks that the dims of a port, which callers see, equal its extents, which consumers use. */
 static bool has_its_extents(const choice *c, const fv_port *port) {
     for (int i = 0; i < port->rank; i++) {
         int64_t dim, extent;
@@ -122,11 +126,11 @@ static bool fits_port(const choice *c, const fv_port *port) {
     int64_t need, given;
     if (!has_its_extents(c, port))
         return false;
-    if (fv_port_is_shared(port)) /* the caller has the capacity, and a check asks for it */
+    if (fv_port_is_shared(port)) /* the caller provides the capacity, which the run checks */
         return true;
     if (!size_of(c, port->buf, &need) || !bytes_of(c, port->elem, port->rank, port->extent, &given))
         return true;
-    /* of these, an element is a byte inside of programs only */
+    /* callers pass packed elements, several in a byte; within the program each has a byte */
     if (fv_elem_is_packed(port->elem)) {
         int64_t each = 8 / fv_elem_bits(port->elem);
         given = given / each + (given % each != 0);
@@ -157,8 +161,8 @@ static bool fits_launch(const choice *c, const fv_stmt *s) {
     return true;
 }
 
-/* Do all launches fit that a run can reach? After a check that always fails no statement of the
- * block runs. */
+/* Do the buffers of all launches fit that a run with these values executes? Nothing after a failing
+ * check is executed. */
 static bool fit_launches(const choice *c, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {
         const fv_expr *condition =

@@ -1,16 +1,16 @@
-/* program_heap.c - buffers of the caller's allocator: is each allocated before it is used, on all
- * ways through the run? */
+/* program_heap.c - checks that each buffer of the caller's allocator is allocated before it is
+ * used, on every path through the run. */
 #include "ir/kernel/program_heap.h"
 
 #include "ir/expr/visit.h"
 
 #include <string.h>
 
-enum { NO, YES, MAYBE }; /* is it allocated? MAYBE: on some ways */
+enum { NO, YES, MAYBE }; /* is a buffer allocated? MAYBE: on some paths */
 
 typedef struct heap {
     fv_kverifier *v;
-    fv_ptrmap number; /* buffer -> its place among the program's, and 1 */
+    fv_ptrmap number; /* buffer -> its index in the program, plus 1 */
     int n;
 } heap;
 
@@ -48,7 +48,7 @@ static bool check_parts(const heap *h, uint8_t *states, const fv_stmt *s) {
 
 static bool check_block(const heap *h, uint8_t *states, const fv_block *b);
 
-/* Both branches; a buffer that one of them allocates may be allocated afterwards. */
+/* Checks both branches. A buffer that only one of them allocates is MAYBE allocated afterwards. */
 static bool check_if(const heap *h, uint8_t *states, const fv_stmt *s) {
     uint8_t *other = FV_NEW(h->v->a, uint8_t, h->n + 1);
     memcpy(other, states, (size_t)h->n);

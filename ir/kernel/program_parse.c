@@ -11,12 +11,12 @@
 #include "ir/kernel/words.h"
 #include "ir/syntax/ast.h"
 
-/* Lists that grow while they are read. */
+/* The state of the parser: lists of the program, which grow, and the side file. */
 typedef struct reader {
     fv_kparser k;
     fv_program *program;
-    const char *side;   /* path, or NULL */
-    const char *memory; /* what is in it, or NULL */
+    const char *side;   /* path of the side file, or NULL */
+    const char *memory; /* its content, or NULL */
     size_t memory_bytes;
     int cap_symbols, cap_vars, cap_constants, cap_buffers, cap_inputs, cap_outputs, cap_capacity,
         cap_kernels;
@@ -65,7 +65,8 @@ static bool parse_symbol(reader *r, bool given, bool from_data) {
 
 /* ---- constants ---- */
 
-/* NULL: there is none, or it is no regular file. A pipe must not block. */
+/* Opens the side file; NULL: it cannot be opened or is no regular file. O_NONBLOCK, because opening
+ * a pipe would block. */
 static FILE *open_side(const char *path) {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -167,9 +168,9 @@ static bool parse_place(reader *r, fv_buf *b) {
            fv_lex_expect(&r->k.l, "bytes") && (b->bytes = fv_kx_parse(&r->k, FV_I64));
 }
 
-/* Other values that lie in it. */
+/* Parses the values that are stored in the memory of b besides its own. */
 static bool parse_held(reader *r, fv_buf *b) {
-    int over = 0, parts = 0; /* capacities */
+    int over = 0, parts = 0; /* numbers of elements for which the arrays have room */
     const char *name;
     for (;;) {
         if (fv_lex_accept(&r->k.l, "over")) {
@@ -185,7 +186,8 @@ static bool parse_held(reader *r, fv_buf *b) {
     }
 }
 
-/* input 0 output 1 along 2: the memory of both, where the output has more along that axis */
+/* input 0 output 1 along 2: the buffer is the memory of both ports; the output is longer along that
+ * axis */
 static bool parse_shared(reader *r, fv_buf *b) {
     int64_t output, along;
     if (!fv_lex_accept(&r->k.l, fv_role_text(FV_BUF_OUTPUT)))
@@ -403,7 +405,7 @@ static bool parse_alloc(fv_kparser *p) {
     return known || add_buffer((reader *)p, b);
 }
 
-/* Which output has that buffer? -1 after a diagnostic. */
+/* The number of the output that has that buffer; -1 after a diagnostic. */
 static int parse_output_name(fv_kparser *p) {
     fv_buf *b = parse_buffer_name(p);
     for (int i = 0; b && i < p->program->noutputs; i++)
@@ -446,7 +448,7 @@ static bool parse_setcapacity(fv_kparser *p) {
 
 /* ---- what the caller gives ---- */
 
-/* Which of the ports has that buffer? */
+/* Parses the name of a port's buffer and sets *at to the port's number. */
 static bool parse_port_name(fv_kparser *p, const fv_port *ports, int n, int *at) {
     fv_buf *b = parse_buffer_name(p);
     for (*at = 0; b && *at < n; ++*at)
@@ -519,7 +521,7 @@ static bool parse_read(fv_kparser *p) {
     return true;
 }
 
-/* bind n = n_given: of a symbol or capacity, which have no value before */
+/* bind n = n_given: gives a value to a symbol or capacity */
 static bool parse_bind(fv_kparser *p) {
     int i;
     const char *name = fv_lex_name(&p->l, "a symbol or capacity");
@@ -596,7 +598,7 @@ static bool parse_kernel(reader *r) {
     return true;
 }
 
-/* The names of the plan stay in scope: buffers, ports and the run use them. */
+/* Parses the plan. Its names stay in scope, since buffers, ports and the run use them. */
 static bool parse_plan(reader *r) {
     fv_kb_init(&r->k.b, r->k.arena, NULL, &r->program->host.plan);
     return fv_kp_parse_statements(&r->k);

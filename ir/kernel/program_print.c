@@ -1,8 +1,8 @@
 /* program_print.c - the text form of host programs, and the side file of their constants.
  *
- * Order: what the model is, symbols, plan, constants, buffers, ports, kernels, size query, the run.
- * Every name is declared above its uses; buffers of the caller's allocator by the `alloc` in the
- * run, where there is one only and in no block. */
+ * Order of the text: attributes of the model, symbols, plan, constants, buffers, ports, kernels,
+ * size query, run. Every name is declared before it is used. A buffer of the caller's allocator is
+ * declared by its `alloc` in the run if that is the only one and is in no nested block. */
 #include "ir/kernel/program_print.h"
 
 #include <inttypes.h>
@@ -33,7 +33,7 @@ static bool is_symbol_of(const fv_program *pr, const fv_dim *d) {
 static void put_symbol(fv_kprinter *p, const char *what, const fv_dim *d, const fv_var *v) {
     fv_kp_line(p, "%s ", what);
     fv_text_put(p->t, fv_dim_str(p->arena, d));
-    if (v) { /* usually of the same name */
+    if (v) { /* the variable of the symbol, which usually has the same name */
         fv_text_put(p->t, " as ");
         fv_kp_declare(p, v, v->name, 'd');
     }
@@ -61,7 +61,7 @@ static bool is_inline(const fv_constant *c) {
     return c->bytes <= FV_INLINE_BYTES;
 }
 
-/* `whole`: all of them in the text. */
+/* Prints the constants; `whole`: with their data in the text instead of a side file. */
 static void put_constants(fv_kprinter *p, const fv_program *pr, bool whole) {
     uint64_t offset = 0;
     for (int i = 0; i < pr->memory.nconstants; i++) {
@@ -197,7 +197,7 @@ static void put_head(fv_kprinter *p, const fv_program *pr) {
 static void put_plan(fv_kprinter *p, const fv_program *pr) {
     fv_text_put(p->t, "plan {\n");
     p->indent++;
-    fv_kp_block(p, &pr->host.plan, pr); /* its names stay in scope */
+    fv_kp_block(p, &pr->host.plan, pr); /* the names of the plan stay in scope */
     p->indent--;
     fv_text_put(p->t, "}\n");
     if (pr->memory.workspace) {

@@ -1,9 +1,9 @@
-/* program_protocol.c - are the arguments of a run looked at before they are used?
+/* program_protocol.c - checks that a run validates its arguments before it uses them.
  *
- * A run gets pointers and numbers of which nothing is known. A READ of an element is legal where a
- * CHECK before it says that the array is there; a symbol or capacity has a value where its bounds
- * are checked; and MEMORY, behind which kernels may run, asks for all that they rely on. What is
- * known is a list of conditions, compared by structure. */
+ * A run gets pointers and numbers of which nothing is known. A READ of an element is legal after a
+ * CHECK that the array is present; a symbol or capacity gets its value after a check of its bounds;
+ * and MEMORY, after which kernels may be launched, requires checks of everything that they rely on.
+ * The conditions that are known to hold are kept in a list and compared by structure. */
 #include "ir/kernel/program_protocol.h"
 
 #include <string.h>
@@ -33,14 +33,13 @@ static bool holds(const fv_kverifier *v, const fv_expr *x) {
     return false;
 }
 
-/* The READ that gave a variable. */
+/* The READ that defined a variable; NULL: x is not such a variable. */
 static const fv_read *read_of(const fv_kverifier *v, const fv_expr *x) {
     const fv_stmt *s = x->op == FV_X_VAR ? fv_ptrmap_get(&v->reads, x->u.var) : NULL;
     return s ? &s->read : NULL;
 }
 
-/* Is one of the conditions that hold `x`, where x may be a variable that was read as `r`, or `n ==
- * 0 | x`? */
+/* Is the result of read r known to be true, or is `n == 0 | r` known to be true? */
 static bool holds_read(const fv_kverifier *v, const fv_read *r, fv_expr *n) {
     int64_t none;
     if (n && fv_x_is_int(n, &none) && none == 0)
@@ -87,7 +86,7 @@ static int members(const fv_program *p, fv_argument of) {
     }
 }
 
-/* Does such an argument exist, and can it be asked for that? */
+/* Does this argument exist, and can it be read in this way? */
 static bool is_argument(const fv_program *p, const fv_read *r) {
     bool whole = r->at == -1, member = r->at >= 0 && r->at < members(p, (fv_argument)r->of);
     bool pointer = r->of <= FV_ARG_ENV && r->of != FV_ARG_BYTES;
@@ -106,8 +105,9 @@ static bool is_argument(const fv_program *p, const fv_read *r) {
     return pointer ? member && r->of == FV_ARG_DIMS : r->of == FV_ARG_WEIGHTS ? member : whole;
 }
 
-/* The plan reads dims; the size query reads what it may report; the check of the CPU comes
- * first. */
+/* May the read stand in this part of the program? The plan reads dims only; the size query reads
+ * only whether the places of its results are given; the CPU is read by the first statement of the
+ * run. */
 static bool is_known_here(const fv_kverifier *v, const fv_stmt *s) {
     const fv_read *r = &s->read;
     if (in(v, "plan"))
@@ -119,7 +119,7 @@ static bool is_known_here(const fv_kverifier *v, const fv_stmt *s) {
     return r->of != FV_ARG_MOST && !(r->how == FV_READ_GIVEN && r->of == FV_ARG_WORKSPACE);
 }
 
-/* Has the file of weights the words that it begins with? */
+/* Is the file of weights known to be long enough for its header? */
 static bool holds_head(const fv_kverifier *v) {
     for (int i = 0; i < v->facts.n; i++) {
         const fv_expr *f = v->facts.all[i];
@@ -131,7 +131,8 @@ static bool holds_head(const fv_kverifier *v) {
     return false;
 }
 
-/* What must be there before a member of it is read. */
+/* Is the array known to be present (and the header of the file of weights readable), so that a
+ * member may be read? */
 static bool may_read(const fv_kverifier *v, const fv_read *r) {
     bool member = r->at >= 0 && r->of != FV_ARG_ENV;
     if (member && r->of == FV_ARG_WEIGHTS)
@@ -229,7 +230,8 @@ bool fv_kv_plan(fv_kverifier *v, const fv_stmt *s) {
 
 /* ---- MEMORY ---- */
 
-/* An output in the memory of an input is passed as that memory or as NULL, and is not larger. */
+/* Checks an output that is stored in the memory of an input: the caller passes that memory or NULL,
+ * and the output fits into it. */
 static bool has_shared(fv_kverifier *v, const fv_port *port, int at) {
     const fv_read same = {.how = FV_READ_SAME, .of = FV_ARG_OUTPUTS, .at = at};
     fv_expr *fits = fv_port_fits(v->a, port);

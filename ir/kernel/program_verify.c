@@ -1,4 +1,4 @@
-/* program_verify.c - what is legal in a host program, besides what is in its kernels. */
+/* program_verify.c - what is legal in a host program; the kernels are verified in verify.c. */
 #include <string.h>
 
 #include "ir/base/diag.h"
@@ -44,8 +44,8 @@ static bool check_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     return true;
 }
 
-/* Has it no bytes, or so many, or so far out, that no run has a workspace like that? Such sums are
- * saturated. */
+/* Is the buffer empty, or so large or at such an offset that no run has a workspace like that? Such
+ * sizes are sums that saturated. */
 static bool is_nowhere(const fv_buf *b) {
     const int64_t far = INT64_C(1) << 62;
     int64_t n;
@@ -53,7 +53,8 @@ static bool is_nowhere(const fv_buf *b) {
            (fv_x_is_int(b->offset, &n) && n >= far);
 }
 
-/* Do two buffers of the workspace overlap, as far as that can be seen? */
+/* Do two buffers of the workspace overlap? Only offsets and sizes that are constants are
+ * compared. */
 static bool overlap(const fv_buf *a, const fv_buf *b) {
     int64_t at[2], n;
     if (a == b || a->role != FV_BUF_WORK || b->role != FV_BUF_WORK || is_nowhere(a) ||
@@ -66,7 +67,8 @@ static bool overlap(const fv_buf *a, const fv_buf *b) {
     return at[0] == at[1] || (fv_x_is_int(lower->bytes, &n) && at[!first] - at[first] < n);
 }
 
-/* Consumers rely on it that what a kernel writes is nothing else that it is given. */
+/* Checks that a buffer that a kernel writes overlaps none of its other buffers, which consumers
+ * rely on. */
 static bool check_overlaps(fv_kverifier *v, const fv_stmt *s) {
     const fv_kernel *k = s->call.kernel;
     for (int i = 0; i < k->nbufs; i++)
@@ -150,7 +152,7 @@ static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
     for (int i = 0; i < b->rank; i++) {
         const fv_expr *x = b->extent[i];
         if (!x && !known)
-            continue; /* what is only known when the result is there */
+            continue; /* an extent that is known only after the result was computed */
         if (!x || x->type.elem != FV_I64 || x->type.lanes != 1)
             return fv_kv_illegal(v, "an extent is no i64");
         if (!fv_kv_later(v, x) || (known && !fv_kv_expr(v, x)))
@@ -184,7 +186,7 @@ static bool check_port(fv_kverifier *v, const fv_port *port, fv_buf_role role, i
     if (!in_scope(v, port->buf) ||
         (!shared && (port->buf->role != role || port->buf->index != index)))
         return fv_kv_illegal(v, "%s '%s' has no buffer", fv_role_text(role), port->name);
-    /* callers pass packed elements packed */
+    /* within a program a packed element has a byte; callers pass several in one byte */
     fv_elem held = fv_elem_is_packed(port->elem) ? FV_U8 : port->elem;
     if (port->buf->elem != held)
         return fv_kv_illegal(v, "buffer '%s' of %s '%s' is %s, expected %s", port->buf->name,
@@ -201,8 +203,8 @@ static bool check_port(fv_kverifier *v, const fv_port *port, fv_buf_role role, i
     return true;
 }
 
-/* Of an input and the output in its memory: both are the whole of it but along one axis, where the
- * output has more. */
+/* Checks the buffer of an input and the output that is stored in its memory: both have all of its
+ * extents but one, along which the output may be longer. */
 static bool check_shared(fv_kverifier *v, const fv_buf *b) {
     const fv_program *p = v->program;
     if (b->role != FV_BUF_INPUT || !b->output)
@@ -239,8 +241,7 @@ static bool check_shared(fv_kverifier *v, const fv_buf *b) {
     return true;
 }
 
-/* What speaks against output i being the state of the input that its state_of says; NULL:
- * nothing. */
+/* Why output i cannot be the state of the input that state_of names; NULL: it can. */
 static const char *state_problem(fv_arena *a, const fv_program *p, int i) {
     const fv_port *out = &p->outputs[i], *in = &p->inputs[out->state_of - 1];
     if (out->state_of < 0 || out->state_of > p->ninputs)
@@ -253,7 +254,8 @@ static const char *state_problem(fv_arena *a, const fv_program *p, int i) {
                              &(fv_state_side){out->name, out->elem, out->rank, out->dims});
 }
 
-/* Of an output that the caller gives whole. */
+/* Checks the extents of an output whose memory the caller provides: they are known before the
+ * run. */
 static bool has_known_extents(fv_kverifier *v, const fv_buf *b) {
     for (int i = 0; i < b->rank; i++)
         if (!b->extent[i])
@@ -284,7 +286,8 @@ static bool check_outputs(fv_kverifier *v) {
     return true;
 }
 
-/* A buffer that the caller gives is that of a port, whose size is looked at. */
+/* Checks that each buffer whose memory the caller provides belongs to a port, whose size is
+ * checked. */
 static bool have_ports(fv_kverifier *v) {
     const fv_program *p = v->program;
     for (int i = 0; i < p->memory.nbuffers; i++) {
@@ -315,7 +318,7 @@ static bool check_kernels(fv_kverifier *v) {
     return true;
 }
 
-/* Lets of the plan stay in scope for buffers, ports and the statements after it. */
+/* Checks the plan. Its variables stay in scope for buffers, ports and the statements after it. */
 static bool check_plan(fv_kverifier *v) {
     v->where = "plan";
     for (int i = 0; !v->protocol.used && i < v->program->symbols.n; i++)
@@ -332,7 +335,7 @@ static bool check_plan(fv_kverifier *v) {
             return false;
         if (s->kind == FV_S_LET || s->kind == FV_S_READ)
             fv_kv_declare(v, s->var);
-        if (s->kind == FV_S_READ) /* not that of `alone` */
+        if (s->kind == FV_S_READ) /* the program's statement, and not the copy `alone` */
             *fv_ptrmap_at(&v->reads, s->var) = (void *)(uintptr_t)s;
     }
     v->stmt = NULL;
@@ -359,7 +362,7 @@ static bool check_ports(fv_kverifier *v) {
     return true;
 }
 
-/* Nothing is known of the arguments, and no name is in scope. */
+/* Begins an entry point: no conditions are known and no names are in scope. */
 static void begin_entry(fv_kverifier *v, const char *where) {
     v->where = where;
     v->stmt = NULL;
@@ -382,7 +385,7 @@ static bool only_tells(fv_kverifier *v, const fv_block *b) {
     return true;
 }
 
-/* After the plan, and without buffers. */
+/* Checks the size query, which may use the plan but no buffers. */
 static bool check_query(fv_kverifier *v) {
     begin_entry(v, "query");
     if (v->protocol.used)

@@ -1,11 +1,11 @@
-/* prove.c - the proof that two accesses never touch the same element.
+/* prove.c - proofs that two accesses never touch the same element.
  *
- * Some axis must tell them apart: with v' = v + step + t, t >= 0, for the iterations of a loop over
- * v, the difference of the two indices is proved to be at least 1, or at most -1. An index is a
- * polynomial over what is constant in the loop and over the variables of inner loops, each
- * iteration having its own; these are replaced by the bounds of their loops, the innermost first,
- * until intervals decide. Or the difference is never 0 since a divisor of all its coefficients is
- * none of its constant: 2 * p - 1. */
+ * For two iterations v and v' = v + step + t, t >= 0, of a loop, some axis must have indices whose
+ * difference is proved to be at least 1, or at most -1. An index is a polynomial over expressions
+ * that are constant in the loop and over the variables of inner loops, of which each iteration has
+ * its own; these are replaced by the bounds of their loops, the innermost first, until intervals
+ * decide. Another proof: the difference is never 0 if a divisor of all its coefficients does not
+ * divide its constant, as in 2 * p - 1. */
 #include "ir/kernel/prove.h"
 
 #include "ir/expr/fold.h"
@@ -17,11 +17,11 @@ enum { MAX_FACTORS = 4, MAX_TERMS = 48, MAX_STEPS = 20000, MAX_DEPTH = 100, MAX_
 
 /* ---- polynomials ---- */
 
-/* What a polynomial is over: a variable, or an expression that is not looked into. */
+/* An indivisible factor of polynomials: a variable, or an expression that is treated as one. */
 typedef struct fv_atom {
-    const fv_var *var; /* or NULL */
-    const fv_expr *x;  /* or NULL */
-    int iteration;     /* 0: v, 1: v'; -1: the same in both */
+    const fv_var *var; /* NULL: it is an expression */
+    const fv_expr *x;  /* NULL: it is a variable */
+    int iteration;     /* 0: its value in iteration v, 1: in iteration v', -1: the same in both */
     int id;
     int64_t lo, hi;
 } atom;
@@ -34,7 +34,7 @@ typedef struct term {
 
 typedef struct poly {
     int n;
-    bool unknown; /* too large, or overflowed */
+    bool unknown; /* true: the polynomial is too large, or a coefficient overflowed */
     term t[MAX_TERMS];
 } poly;
 
@@ -110,7 +110,7 @@ typedef struct interval {
 
 __extension__ typedef __int128 wide;
 
-/* Bounds beyond +-2^62 count as none, so that sums of two do not overflow. */
+/* Intervals drop bounds beyond +-2^62, so that sums of two bounds do not overflow. */
 static const int64_t far = INT64_C(1) << 62;
 
 static interval checked(wide lo, bool lo_known, wide hi, bool hi_known) {
@@ -177,7 +177,7 @@ static bool is_nonpositive(const poly *p) {
 static bool depends_on_inner(fv_prover *z, const fv_expr *root) {
     const fv_expr *x;
     if (fv_x_has_load(root))
-        return true; /* may be stored between */
+        return true; /* the memory may change between the two accesses */
     for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
         if (x->op == FV_X_VAR && fv_ptrmap_get(&z->inner, x->u.var))
             return true;
@@ -205,7 +205,8 @@ static atom *atom_of(fv_prover *z, const fv_var *var, const fv_expr *x, int iter
 
 static poly poly_of(fv_prover *z, const fv_expr *x, int iteration);
 
-/* Does x read memory that may be stored to between? Two such reads need not give the same. */
+/* Does x load from memory that the kernel may write? Two such loads need not give the same
+ * value. */
 static bool reads_mutable(fv_prover *z, const fv_expr *root) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
@@ -216,7 +217,8 @@ static bool reads_mutable(fv_prover *z, const fv_expr *root) {
     return false;
 }
 
-/* The value of a let, unless it is to be taken as it was read. */
+/* The expression that a let stands for; NULL: the variable is treated as an atom, because its value
+ * was loaded from memory that may have changed. */
 static const fv_expr *value_of(fv_prover *z, const fv_var *v) {
     const fv_stmt *let = fv_ptrmap_get(&z->lets, v);
     return let && !reads_mutable(z, let->x) ? let->x : NULL;
@@ -227,7 +229,8 @@ static poly of_var(fv_prover *z, const fv_var *v, int iteration) {
     const fv_expr *value = value_of(z, v);
     if (value)
         return poly_of(z, value, iteration);
-    if (z->loop && v == z->loop->var) { /* v, or v' = v + step + t */
+    /* the loop's variable: v in the earlier iteration, v + step + t in the later one */
+    if (z->loop && v == z->loop->var) {
         add_atom(&p, atom_of(z, v, NULL, -1), 1);
         if (iteration == 1) {
             poly step = constant(z->loop->loop.step);
@@ -294,7 +297,7 @@ static uintptr_t place_of(const fv_prover *z, const atom *a) {
     return (uintptr_t)fv_ptrmap_get(&z->inner, a->var);
 }
 
-/* The variable of the innermost loop that is still in p; declared last. */
+/* The variable of an inner loop in p that was declared last; NULL: there is none. */
 static const atom *innermost(fv_prover *z, const poly *p) {
     const atom *found = NULL;
     for (int i = 0; i < p->n; i++)
@@ -306,7 +309,7 @@ static const atom *innermost(fv_prover *z, const poly *p) {
     return found;
 }
 
-/* p = factor * a + rest; false where a is not linear in it */
+/* Splits p = factor * a + rest; false: p is not linear in a. */
 static bool split(const poly *p, const atom *a, poly *factor, poly *rest) {
     *factor = *rest = (poly){0};
     for (int i = 0; i < p->n; i++) {
@@ -341,7 +344,8 @@ static bool with_bound_plus(fv_prover *z, const poly *factor, const poly *rest, 
     return with_bound(z, factor, rest, &bound);
 }
 
-/* A bound may be a minimum or maximum of several: any of them will do. */
+/* Proves the claim with a replaced by a bound, which may be a min or max; any of its arguments is a
+ * bound, too. */
 static bool with_bound_expr(fv_prover *z, const poly *factor, const poly *rest, const fv_expr *x,
                             fv_expr_op choice, int64_t plus, int iteration) {
     bool ok;
@@ -360,7 +364,8 @@ static bool with_bound_expr(fv_prover *z, const poly *factor, const poly *rest, 
     return ok;
 }
 
-/* The last value of a loop whose extent is a multiple of its step is hi - step. */
+/* How far the last value of a loop is below its end: its step, if the extent is a multiple of the
+ * step, otherwise 1. */
 static int64_t below_end(fv_prover *z, const fv_stmt *s, int iteration) {
     poly extent = poly_of(z, s->loop.hi, iteration), lo = poly_of(z, s->loop.lo, iteration);
     add_scaled(&extent, &lo, -1);
@@ -378,7 +383,7 @@ static bool contains(const poly *p, const atom *a) {
     return false;
 }
 
-/* Both iterations are of the loop: t <= last - v - step, and lo <= v <= last - step. */
+/* Uses the bounds of the loop over v: t <= last - v - step, and lo <= v <= last - step. */
 static bool prove_by_own_loop(fv_prover *z, const poly *p) {
     const fv_stmt *s = z->loop;
     if (!s)
@@ -394,13 +399,13 @@ static bool prove_by_own_loop(fv_prover *z, const poly *p) {
     int64_t below = below_end(z, s, -1) + s->loop.step;
     if (!has_later)
         return with_bound_expr(z, &factor, &rest, s->loop.hi, FV_X_MIN, -below, -1);
-    add_atom(&minus_v, v, -1); /* factor * (hi - below - v) + rest */
+    add_atom(&minus_v, v, -1); /* v is replaced by hi - below */
     add_product(&rest, &factor, &minus_v);
     return with_bound_expr(z, &factor, &rest, s->loop.hi, FV_X_MIN, -below, -1);
 }
 
-/* A minimum is at most either of its arguments, a maximum at least either. `inner`: those over
- * variables of inner loops, which come before the bounds of these. */
+/* Uses that a min is at most each of its arguments, and a max at least each. `inner`: only those
+ * that contain variables of inner loops, which are tried before the bounds of these loops. */
 static bool prove_by_choice(fv_prover *z, const poly *p, bool inner) {
     for (int i = 0; i < p->n; i++)
         for (int j = 0; j < p->t[i].n; j++) {
@@ -439,8 +444,8 @@ static bool prove(fv_prover *z, const poly *p) {
     return false;
 }
 
-/* Is index a of the later iteration always greater (sign 1) or smaller (-1) than b of the
- * earlier? */
+/* Is index a of the later iteration proved to be always greater (sign 1) or always smaller (-1)
+ * than index b of the earlier one? */
 static bool apart(fv_prover *z, const fv_expr *later, const fv_expr *earlier, int sign) {
     z->steps = 0;
     poly p = poly_of(z, later, 1), q = poly_of(z, earlier, 0), one = constant(1);
@@ -460,7 +465,8 @@ static uint64_t common_divisor(uint64_t a, uint64_t b) {
     return a;
 }
 
-/* Do the two differ, whatever the integers are that they are made of? */
+/* Do the indices differ for all integer values of their atoms, because a common divisor of the
+ * coefficients of their difference does not divide its constant? */
 static bool differ_by_rest(fv_prover *z, const fv_expr *later, const fv_expr *earlier) {
     z->steps = 0;
     poly p = poly_of(z, later, 1), q = poly_of(z, earlier, 0);

@@ -1,15 +1,16 @@
-/* reuse.c - kernels that write over what they read: an output in the memory of an input.
+/* reuse.c - kernels that write an output in the memory of an input.
  *
- * That is right where no element of the input is read once it may have been written: of each store
- * to the output and each load of the input, - where the load stands behind the store, the two never
- * meet in one iteration of the loops around both; - in no loop around both does a load of a later
- * iteration meet a store of an earlier one. In parallel
- *   and vector loops no load meets the store of another iteration at all, which is what the
- *     verifier asks
- *   of the kernel that comes of it.
+ * That is correct if no element of the input is read after it may have been written. For each store
+ * to the output and each load of the input this is proved:
  *
- * The input may be an output, too, which the kernel makes on its way and nobody wants behind it:
- * what is said of its loads then holds of its stores as well. */
+ * - if the load is executed after the store in the same iteration of the loops around both, they
+ *   never touch the same element;
+ * - in a loop around both, a load never touches an element that an earlier iteration stored. In
+ *   parallel and vector loops a load touches no element that another iteration stores, which is
+ *   also what the verifier requires of the resulting kernel.
+ *
+ * The input may be an intermediate buffer that the kernel itself writes and that has no later
+ * readers: its stores are then subject to the same conditions as its loads. */
 #include "ir/kernel/reuse.h"
 
 #include "ir/expr/rewrite.h"
@@ -54,7 +55,8 @@ static void collect_block(reuse *r, accesses *list, const fv_block *block) {
         collect(r, list, s);
 }
 
-/* Of the statement and what is in it; what it declares is inner from now on. */
+/* Collects the accesses of a statement and of those nested in it. Variables that it declares count
+ * as inner from now on. */
 static void collect(reuse *r, accesses *list, const fv_stmt *s) {
     const fv_expr *parts[] = {s->x, s->mask, s->loop.lo, s->loop.hi};
     for (int i = 0; i < 4; i++)
@@ -91,7 +93,7 @@ static bool never_meet(reuse *r, const access *later, const access *earlier) {
     return fv_prove_apart(&r->z, r->to->rank, later->index, earlier->index);
 }
 
-/* Do loads of `second`, which comes after `first`, read nothing that it stores? */
+/* Is no element that `first` stores loaded by `second`, which is executed after it? */
 static bool check_order(reuse *r, const fv_stmt *first, const fv_stmt *second) {
     accesses list = {0};
     fv_prover_start(&r->z, NULL);
@@ -117,7 +119,9 @@ static bool check_loop(reuse *r, const fv_stmt *s) {
                 (!never_meet(r, load, store) || (any_order && !never_meet(r, store, load))))
                 return false;
         }
-    accesses bounds = {0}; /* these may be asked for again after a store */
+    /* bounds of the loop may be evaluated again after a store, so they must not load from the
+     * input */
+    accesses bounds = {0};
     collect_expr(r, &bounds, s->loop.lo);
     collect_expr(r, &bounds, s->loop.hi);
     return !bounds.n;
@@ -184,10 +188,11 @@ bool fv_kernel_reuse(fv_kernel *k, int from, int to) {
     uint8_t role = x->role;
     reuse r = {
         .z = {.a = a, .lets = fv_ptrmap_in(a), .loops = fv_ptrmap_in(a)}, .from = x, .to = y};
-    /* nobody knows in which order a library reads and writes */
+    /* the order in which a library function reads and writes is not known */
     if (k->task || fv_kernel_calls(k) || !fv_kernel_alike(k, from, to))
         return false;
-    x->role = FV_BUF_INOUT; /* what an index reads of it may change */
+    /* while proving, loads of the buffer count as changeable, since it will be written */
+    x->role = FV_BUF_INOUT;
     learn(&r, &k->body);
     bool ok = check_block(&r, &k->body);
     x->role = role;

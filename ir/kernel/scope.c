@@ -1,4 +1,4 @@
-/* scope.c - names that are known while kernels are parsed. */
+/* scope.c - the scopes of names while kernels are parsed. */
 #include "ir/kernel/scope.h"
 
 #include <string.h>

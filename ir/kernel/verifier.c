@@ -1,4 +1,4 @@
-/* verifier.c - saying what is illegal, and where. */
+/* verifier.c - the messages of the verifier: what is illegal, and in which statement. */
 #include "ir/kernel/verifier.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include "ir/base/diag.h"
 #include "ir/kernel/printer.h"
 
-/* The statement as it is printed, without what is nested in it. */
+/* The text of a statement without the statements nested in it. */
 static const char *stmt_head(fv_kverifier *v, const fv_stmt *s) {
     fv_text t = {.arena = v->a};
     fv_kprinter p;

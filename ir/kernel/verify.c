@@ -26,7 +26,7 @@ static bool in_scope(const fv_kverifier *v, const void *what) {
     return fv_ptrmap_get(&v->scope, what) != NULL;
 }
 
-/* Is it declared outside of the outline that is being looked at? */
+/* Is it declared outside of the outline that is being checked? */
 static bool is_outside(const fv_kverifier *v, const void *what) {
     for (int i = 0; i < v->outside; i++)
         if (v->declared[i] == what)
@@ -57,7 +57,9 @@ static bool check_access(fv_kverifier *v, const fv_buf *b, fv_expr *const *index
         bool known = b->role == FV_BUF_TILE && fv_x_is_int(index[i], &at) &&
                      fv_x_is_int(b->extent[i], &extent);
         if (!known)
-            continue; /* what is never executed may name what is not there: an extent may be 0 */
+            /* other indices are not checked: a statement that is never executed may exceed an
+             * extent of 0 */
+            continue;
         if (at < 0 || at >= extent)
             return fv_kv_illegal(v, "index %d of '%s' is %lld, the extent %lld", i, b->name,
                                  (long long)at, (long long)extent);
@@ -222,8 +224,8 @@ static bool is_on_top(const fv_kverifier *v, const fv_stmt *s) {
     return false;
 }
 
-/* Of the kernel's memory, and as the function wants it: it knows extents, and relies on the
- * rest. */
+/* Checks an argument of a library call: it must be a parameter of the kernel, with the type and
+ * rank that the function declares. The function gets the extents. */
 static bool check_call_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     const fv_library_param *p = &s->call.library->params[i];
     const fv_buf *b = s->call.args[i];
@@ -279,7 +281,7 @@ static bool check_for(fv_kverifier *v, const fv_stmt *s) {
     return ok;
 }
 
-/* The condition holds in the block that follows it. */
+/* Checks an `if`. Its condition is known to hold in the block that it guards. */
 static bool check_if(fv_kverifier *v, const fv_stmt *s) {
     if (!check_scalar(v, s->x, FV_BOOL, "the condition"))
         return false;

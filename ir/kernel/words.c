@@ -1,4 +1,4 @@
-/* words.c - roles of buffers and statuses of runs as words. */
+/* words.c - the words for roles of buffers and for statuses of runs in texts. */
 #include "ir/kernel/words.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* copy.c - laying a tensor out: one loop for each level, the innermost by the size of an
- * element. */
+/* copy.c - copies a tensor into a layout: a loop for each level, and an innermost loop for each
+ * size of element. */
 #include <string.h>
 
 #include "ir/layout/layout.h"
@@ -11,8 +11,8 @@ typedef struct copying {
     int64_t base[FV_MAX_RANK]; /* the part of each index that outer levels have decided */
 } copying;
 
-/* Values first to end of a level for which the index may be in range: its inner levels add less
- * than its divisor to the index. */
+/* The range of a level's values for which the tensor may have the element, given the outer levels.
+ * Inner levels add less than the divisor of this level to the index. */
 typedef struct values {
     int64_t first, end;
 } values;
@@ -27,7 +27,8 @@ static values range_of(const copying *c, int i) {
             to = c->s->to[v->axis] - c->base[v->axis], count = fv_layout_count(c->l, i);
     values r = {ceil_div(from - v->divisor + 1, v->divisor), ceil_div(to, v->divisor)};
     r.end = r.end < count ? r.end : count;
-    if (!v->stride && r.first < r.end) /* its elements are one */
+    /* a stride of 0: all values are the same element, so one copy is enough */
+    if (!v->stride && r.first < r.end)
         r.end = r.first + 1;
     return r;
 }
@@ -37,7 +38,8 @@ static values range_of(const copying *c, int i) {
     memcpy(to + (at + q * stride) * (int64_t)sizeof(type),                                         \
            from + (source + q * by) * (int64_t)sizeof(type), sizeof(type))
 
-/* The same where elements of either have less than a byte; at most one byte in the layout. */
+/* Copies elements of which the tensor or the layout packs several into a byte; an element takes at
+ * most one byte in the layout. */
 static void copy_bits(const copying *c, int64_t source, int64_t by, int64_t at, int64_t stride,
                       int64_t n) {
     const uint8_t *from = c->s->data;

@@ -1,4 +1,4 @@
-/* layout.c - layouts: building, what is legal, addresses. */
+/* layout.c - layouts: construction, verification, addresses. */
 #include "ir/layout/layout.h"
 
 #include <string.h>
@@ -46,7 +46,8 @@ static const char *wrong_axes(fv_arena *a, const fv_layout *l) {
     return NULL;
 }
 
-/* The levels of one axis split its index: each goes on where the one before ended. */
+/* Why the levels of an axis are illegal: each must split what the next outer level of this axis
+ * leaves of the index. NULL: they are legal. */
 static const char *wrong_levels(fv_arena *a, const fv_layout *l, int axis) {
     const char *name = l->axis[axis].name;
     int64_t rest = 0;

@@ -18,7 +18,8 @@ static void print_level(fv_text *t, const fv_layout *l, int i, int64_t packed) {
 }
 
 static void print_levels(fv_text *t, const fv_layout *l) {
-    fv_layout packed = *l; /* with the stride of each level that its own inner levels give it */
+    /* compared with l, to print only strides that differ from those of a layout without gaps */
+    fv_layout packed = *l;
     for (int i = 0; i < l->nlevels; i++) {
         packed.level[i].stride = FV_STRIDE_PACKED;
         packed = fv_layout_pack(&packed) ? packed : *l;

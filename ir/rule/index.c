@@ -9,19 +9,19 @@
 #include "ir/rule/parts.h"
 
 typedef struct list {
-    int *rules; /* ascending */
+    int *rules; /* numbers of rules, ascending */
     int n, cap;
 } list;
 
-/* Rules with patterns of one op. */
+/* The rules whose patterns have the same op at the root. */
 typedef struct root {
-    list any;             /* that ask nothing of operands */
-    list constant;        /* one is a number */
-    fv_ptrmap by_operand; /* the op that makes one -> list */
+    list any;             /* rules without conditions on operands */
+    list constant;        /* rules with an operand that is a number */
+    fv_ptrmap by_operand; /* op that computes an operand -> list of rules */
 } root;
 
 struct fv_rule_index {
-    fv_ptrmap roots; /* op -> root */
+    fv_ptrmap roots; /* op at the root of the pattern -> root */
 };
 
 static const fv_ast *telling_operand(const fv_ast *pattern) {
@@ -65,8 +65,8 @@ fv_rule_index *fv_rule_index_new(fv_arena *a, const fv_rule *rules, int n) {
     return x;
 }
 
-/* The least of the list that is more than `after`, if that is less than `found`; -1 is more than
- * all. */
+/* The smallest number in the list that is greater than `after`, if it is less than `found` or
+ * `found` is -1; otherwise `found`. */
 static int nearer(const list *l, int after, int found) {
     int low = 0, high = l ? l->n : 0;
     while (low < high) {

@@ -1,4 +1,4 @@
-/* parse.c - text of rules to trees, and the names in them looked up. */
+/* parse.c - parses rules and checks their names. */
 #include "ir/rule/parts.h"
 
 #include <stdio.h>
@@ -28,7 +28,7 @@ static bool expect_arrow(fv_lexer *l) {
     return accept_arrow(l) || fv_lex_error(l, "expected =>, found %s", fv_lex_found(l));
 }
 
-/* `c ~ e` becomes a BINARY of that name. */
+/* Parses a condition; `c ~ e` becomes a BINARY node with the operator "~". */
 static fv_ast *parse_condition(fv_lexer *l) {
     fv_ast *x = fv_ast_parse(l);
     if (!x || !fv_lex_accept(l, "~"))
@@ -148,7 +148,7 @@ static bool is_variadic(const fv_opdef *def) {
     return n && def->in[n - 1].arity == FV_VARIADIC;
 }
 
-/* n operands, and any number of others where one of them is `xs..`. */
+/* Checks the number of operands of a call: n, or at least n if one of them is `xs..`. */
 static bool check_operand_count(const fv_rule_scope *s, const fv_ast *call, const fv_opdef *def,
                                 int n) {
     int least = 0, most = 0, rests = 0;
@@ -227,7 +227,8 @@ static bool check_op(fv_rule_scope *s, const fv_ast *p) {
     return check_operand_count(s, p, def, operands);
 }
 
-/* What both of two scopes know. */
+/* Removes from scope s all names that `other` does not have, or has with another kind: only they
+ * are bound by both alternatives. */
 static void keep_common(fv_rule_scope *s, const fv_rule_scope *other) {
     int n = 0;
     for (int i = 0; i < s->n; i++) {
@@ -247,8 +248,8 @@ static bool check_either(fv_rule_scope *s, const fv_ast *p) {
     return true;
 }
 
-/* Cast, fv.Reshape(), Transpose(perm=[1, 0]), Cast | Identity: nothing is captured of what may not
- * be there. */
+/* Checks a pattern of ops that may be skipped: Cast, fv.Reshape(), Transpose(perm=[1, 0]), Cast |
+ * Identity. It must capture nothing, since the op may be absent. */
 static bool check_skipped(const fv_rule_scope *s, const fv_ast *p) {
     if (fv_pattern_kind_of(p) == FV_PATTERN_EITHER)
         return check_skipped(s, p->arg[0]) && check_skipped(s, p->arg[1]);
@@ -281,7 +282,7 @@ static bool check_skipping(fv_rule_scope *s, const fv_ast *p) {
     return check_skipped(s, p->arg[0]) && check_pattern(s, p->arg[1]);
 }
 
-/* result(i, OP(...)): is there such a result? */
+/* Checks result(i, OP(...)): the op must have a result i. */
 static bool check_result(const fv_rule_scope *s, const fv_ast *p) {
     if (p->n != 2 || p->arg[0]->kind != FV_AST_INT ||
         fv_pattern_kind_of(p->arg[1]) != FV_PATTERN_OP)
@@ -432,7 +433,7 @@ static bool check_replacement(const fv_rule_scope *s, const fv_ast *x) {
     switch (fv_pattern_kind_of(x)) {
     case FV_PATTERN_NUMBER: return true;
     case FV_PATTERN_RESULT: return check_result(s, x) && check_new_op(s, x->arg[1]);
-    case FV_PATTERN_NAME: /* pi */
+    case FV_PATTERN_NAME: /* the number pi */
         if (fv_rule_number(x, &v))
             return true;
         break;

@@ -6,7 +6,7 @@
 #include "ir/graph/infer.h"
 #include "ir/rule/body.h"
 
-enum { MAX_FAN = 32 }; /* operands of one that associates: more become a tree */
+enum { MAX_FAN = 32 }; /* operands of an associative op above which it becomes a tree */
 
 static bool is_wide(const fv_op *op) {
     return op->def->associates && op->nin > MAX_FAN;
@@ -17,7 +17,7 @@ bool fv_op_must_rewrite(const fv_op *op) {
     return !stays && (op->def->decompose || op->def->rule || op->def->body || is_wide(op));
 }
 
-/* f(a, b, ...) to f(f(a, b, ...), f(...), ...): a layer of the tree. */
+/* Replaces f(a, b, ...) by f(f(a, b, ...), f(...), ...), which adds one layer to the tree. */
 static void narrow(fv_rewriter *w, fv_op *op) {
     fv_arena *a = w->module->arena;
     fv_value **parts = FV_NEW(a, fv_value *, op->nin / MAX_FAN + 1);

@@ -1,4 +1,4 @@
-/* rule.c - matching rules against ops, and building the other side. See rule.h. */
+/* rule.c - matches rules against ops and builds their replacements. See rule.h. */
 #include "ir/rule/parts.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ const fv_capture *fv_rule_capture(const fv_matcher *m, const char *name) {
     return NULL;
 }
 
-/* Of all attempts, the one that got furthest is reported. */
+/* Records why a match failed. Of all attempts, the one that got furthest is reported. */
 static bool miss(fv_matcher *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool miss(fv_matcher *m, const char *format, ...) {
     if (!m->explain || m->depth <= m->deepest)
@@ -50,7 +50,7 @@ static bool bind(fv_matcher *m, const char *name, fv_value *value, const fv_attr
     return true;
 }
 
-/* Its first result that there is. */
+/* The name of an op for messages: its first result that is used, or the operator. */
 static const char *called(const fv_op *op) {
     int i = 0;
     while (i < op->nout - 1 && !op->out[i])
@@ -142,7 +142,7 @@ static bool match_attrs(fv_matcher *m, const fv_ast *p, const fv_op *op) {
 
 /* ---- matching ---- */
 
-/* Of one match: choices within choices would never end. */
+/* limits for matching one rule: nested choices would take exponential time */
 enum { MOST_REPEATED = 64, MOST_GOALS = 100000 };
 
 /* The goals that are still to be matched: a list, so that a choice holds for all later goals and
@@ -150,9 +150,10 @@ enum { MOST_REPEATED = 64, MOST_GOALS = 100000 };
  * and the number of operands that a name captures. */
 typedef struct goal {
     const fv_ast *p;
-    fv_value *v; /* it has to match p; or, where it is NULL, */
+    fv_value *v; /* the value that must match p; NULL: `in` is matched instead */
     const fv_op *op;
-    fv_value *const *in; /* operands of op from here on match arguments of p from `arg` on */
+    /* the remaining operands, which must match the arguments of p from number `arg` on */
+    fv_value *const *in;
     int nin, arg;
     const struct goal *next;
 } goal;
@@ -184,7 +185,7 @@ static bool bind_rest(fv_matcher *m, const char *name, int n, fv_value *const *v
 
 static bool solve_operands(fv_matcher *m, const goal *g);
 
-/* As few as let the rest match. */
+/* Lets `name..` capture the first k operands, for the smallest k with which the rest matches. */
 static bool solve_rest(fv_matcher *m, const char *name, const goal *g, goal *rest) {
     int n = m->n, depth = m->depth;
     for (int k = 0; k <= g->nin && may_go_on(m); k++) {
@@ -213,7 +214,8 @@ static bool solve_operands(fv_matcher *m, const goal *g) {
         arg++;
     if (arg == g->p->n && !g->nin)
         return solve(m, g->next);
-    if (arg == g->p->n) /* operands captured by `xs..` are tried with other numbers */
+    /* `xs..` tries several numbers of operands, so this is no failure to report */
+    if (arg == g->p->n)
         return !has_rest(g->p) && miss(m, "'%s' has %d operands", called(g->op), g->op->nin);
     const fv_ast *p = g->p->arg[arg];
     goal rest = {.p = g->p, .op = g->op, .arg = arg + 1, .next = g->next};
@@ -236,7 +238,7 @@ static bool is_of(const fv_op *op, const char *name) {
                : !*domain;
 }
 
-/* Of an op, or result(i, an op). */
+/* The op of a pattern OP(...) or result(i, OP(...)). */
 static const fv_ast *op_of(const fv_ast *p) {
     return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? p->arg[1] : p;
 }
@@ -244,7 +246,8 @@ static int result_of(const fv_ast *p) {
     return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? (int)p->arg[0]->i : -1;
 }
 
-/* v is result number `result`, or the only one, where that is -1. */
+/* Matches v against a pattern of an op. v must be its result number `result`; -1: its only
+ * result. */
 static bool solve_op(fv_matcher *m, const fv_ast *p, const fv_value *v, int result,
                      const goal *next) {
     const fv_op *op = v->def;
@@ -280,7 +283,7 @@ static bool solve_either(fv_matcher *m, const goal *g) {
             return true;
         go_back(m, n, depth);
     }
-    /* one of them got further, or others did */
+    /* keep the message of the alternative that got further; if none did, say that none matches */
     if (!m->explain || deepest >= depth || m->deepest != depth)
         return false;
     fv_text t = {.arena = m->module->arena};
@@ -289,7 +292,7 @@ static bool solve_either(fv_matcher *m, const goal *g) {
     return false;
 }
 
-/* Is v made by an op that may be skipped? */
+/* Is v computed by an op that the pattern may skip? */
 static bool is_skipped(fv_matcher *m, const fv_ast *wrapper, const fv_value *v) {
     if (fv_pattern_kind_of(wrapper) == FV_PATTERN_EITHER)
         return is_skipped(m, wrapper->arg[0], v) || is_skipped(m, wrapper->arg[1], v);
@@ -298,7 +301,7 @@ static bool is_skipped(fv_matcher *m, const fv_ast *wrapper, const fv_value *v) 
            match_attrs(m, wrapper, op);
 }
 
-/* As many are skipped as let the rest match. */
+/* Skips from 0 to `most` ops; takes the smallest number with which the rest matches. */
 static bool solve_skipping(fv_matcher *m, const goal *g, int most) {
     fv_value *at[MOST_REPEATED + 1] = {g->v};
     int n = m->n, depth = m->depth, skipped = 0;
@@ -368,10 +371,11 @@ static bool solve_value(fv_matcher *m, const goal *g) {
     case FV_PATTERN_REST:
     case FV_PATTERN_NONE: break;
     }
-    return false; /* operands, which are matched by the op; nothing else is parsed */
+    /* not reached: operand lists are matched by solve_op, and the parser refuses other kinds */
+    return false;
 }
 
-/* Matches the first goal, then the rest; on failure everything is as it was. */
+/* Matches the first goal and then all others. On failure, captures and messages are restored. */
 static bool solve(fv_matcher *m, const goal *g) {
     if (!g)
         return solve_conditions(m);
@@ -386,7 +390,7 @@ static bool solve(fv_matcher *m, const goal *g) {
 
 /* ---- replacing ---- */
 
-/* Equal by proof: whoever uses the old value relies on its type. */
+/* Are the types proved to be equal? Users of the old value rely on its type. */
 static bool same_type(fv_dims *t, const fv_type *a, const fv_type *b) {
     if (a->kind != FV_TENSOR || b->kind != FV_TENSOR || a->elem != b->elem || a->rank != b->rank)
         return false;
@@ -396,7 +400,7 @@ static bool same_type(fv_dims *t, const fv_type *a, const fv_type *b) {
     return true;
 }
 
-/* Of the op's results the one that is replaced. */
+/* The number of the result that the rule replaces. */
 static int root_result(const fv_rule *r) {
     return result_of(r->pattern) < 0 ? 0 : result_of(r->pattern);
 }
@@ -442,7 +446,9 @@ static bool match(fv_matcher *m) {
     const fv_ast *p = m->rule->pattern;
     int result = root_result(m->rule);
     const fv_value *v = result < op->nout ? op->out[result] : NULL;
-    if (result_of(p) >= 0 && v && !v->nuses) /* where it was replaced already others keep the op */
+    /* a result whose uses were replaced before; the op is still there because of its other
+     * results */
+    if (result_of(p) >= 0 && v && !v->nuses)
         return miss(m, "nothing uses '%s'", v->name);
     bool ok = v && solve_op(m, op_of(p), v, result_of(p), NULL);
     m->depth += ok;

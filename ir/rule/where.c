@@ -1,5 +1,5 @@
-/* where.c - the conditions of rules after `where`: what they may say, and whether it holds. To add
- * a predicate is to add a row to the table and its line to rule.h. */
+/* where.c - the conditions after `where` in rules: their syntax and their evaluation. A new
+ * predicate is a row of the table below and a line in rule.h. */
 #include "ir/rule/parts.h"
 
 #include <string.h>
@@ -17,10 +17,11 @@ static const char *const kind_names[] = {"a number", "a number", "a dim", "an el
 typedef struct term {
     term_kind kind;
     double number;
-    fv_elem of; /* the type that a constant's number is of; FV_NO_ELEM: exact */
+    /* element type of the constant that the number was read from; FV_NO_ELEM: an exact number */
+    fv_elem of;
     fv_elem elem;
     int n;
-    const fv_dim *dims[FV_MAX_RANK]; /* of a DIM the first */
+    const fv_dim *dims[FV_MAX_RANK]; /* a single DIM is dims[0] */
 } term;
 
 /* rank(x), dim(x, -1), ...: a property of a value, or of `xs..`, whose name is the first
@@ -183,7 +184,7 @@ static bool check_comparison(const fv_rule_scope *s, const fv_ast *c) {
     return numbers || equality || fv_rule_error(s, c, "'%s' compares numbers only", c->name);
 }
 
-/* Within FV_ABOUT_ULPS ulp: neighbours of a float are those of its bits. */
+/* Compares numbers. `~` means that they differ by at most FV_ABOUT_ULPS units in the last place. */
 static bool compare_numbers(const char *op, const term *a, const term *b) {
     double x = a->number, y = b->number;
     if (!strcmp(op, "~"))
@@ -210,7 +211,7 @@ static const fv_dim *as_dim(const fv_matcher *m, const term *t) {
     return fv_is_whole(t->number) ? fv_dim_const(m->module->dims, fv_whole(t->number)) : NULL;
 }
 
-/* What is proved, whatever the symbols are. */
+/* Compares dims; true only if that is proved for all values of the symbols. */
 static bool compare_dims(const fv_matcher *m, const char *op, const term *a, const term *b) {
     const fv_dim *x = as_dim(m, a), *y = as_dim(m, b);
     if (!x || !y)
@@ -224,7 +225,7 @@ static bool compare_dims(const fv_matcher *m, const char *op, const term *a, con
     return more->lo >= (op[1] ? 0 : 1);
 }
 
-static double code_of(const term *t) { /* elements are numbered as ONNX numbers them */
+static double code_of(const term *t) { /* the number that ONNX gives to the element type */
     return t->kind == ELEM ? (double)t->elem : t->number;
 }
 

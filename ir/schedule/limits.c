@@ -1,13 +1,14 @@
-/* limits.c - what a schedule may be for one kernel. */
+/* limits.c - which values of a schedule's parameters are legal for a kernel. */
 #include "ir/schedule/limits.h"
 
 enum {
-    SCALARS = 16, /* sums of a tile without vectors */
-    /* registers that a tile takes besides its sums: of each factor one, at least */
+    SCALARS = 16, /* sums in a tile on targets without vectors */
+    /* vector registers that a tile needs besides its sums: at least one for each factor */
     OPERANDS = 2
 };
 
-/* Rows of the tile that the columns, or the block, are of. */
+/* The parameter that holds the number of rows of the tile to which parameter p, its columns or its
+ * block, belongs. */
 static fv_parameter rows_of(const fv_schedule *s, fv_parameter p) {
     bool scores = p == FV_PARAMETER_score_columns ||
                   (p == FV_PARAMETER_block && s->kind == FV_SCHEDULE_attend);
@@ -30,7 +31,8 @@ static const char *wrong_tile(fv_arena *a, const fv_schedule_limits *l, int64_t 
                      (long long)rows, (long long)columns, (long long)most);
 }
 
-/* Sums of a block, and copies of rows, lie on the stack. */
+/* Limits the sums of a block and the copies of rows, which are arrays on the stack. Returns what is
+ * wrong, or NULL. */
 static const char *wrong_steps(fv_arena *a, const fv_schedule_limits *l, const fv_schedule *s,
                                fv_parameter p) {
     int64_t depth = s->value[FV_PARAMETER_depth], all = l->of[FV_PARAMETER_depth].most,

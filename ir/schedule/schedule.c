@@ -92,7 +92,7 @@ static int find(const char *name, const char *const *names) {
     return -1;
 }
 
-/* What is offered for a word that is none: the nearest, or all of them. */
+/* A suggestion for an unknown word: the most similar word, or the list of all. */
 static const char *offer(fv_lexer *l, const char *word, const char *const *names) {
     const char *near = fv_nearest(word, names);
     if (near)
@@ -104,7 +104,7 @@ static const char *offer(fv_lexer *l, const char *word, const char *const *names
     return t.s;
 }
 
-/* Index of the word that is the current token; -1 after a diagnostic. */
+/* Parses one of the words `names`; returns its index, or -1 after a diagnostic. */
 static int parse_word(fv_lexer *l, const char *what, const char *const *names) {
     int i = l->tok.kind == FV_TOK_NAME && !l->tok.quoted ? find(l->tok.s, names) : -1;
     if (i < 0 && l->tok.kind == FV_TOK_NAME)

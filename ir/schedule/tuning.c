@@ -1,4 +1,4 @@
-/* tuning.c - tuning files: reading, writing, asking. */
+/* tuning.c - tuning files: reading, writing, looking up entries. */
 #include "ir/schedule/tuning.h"
 
 #include <string.h>
@@ -34,7 +34,7 @@ static bool parse_format(fv_lexer *l) {
                         FV_TUNING_FORMAT);
 }
 
-/* `model "..."` */
+/* Parses a line such as `model "..."` into the member of the same name. */
 #define PARSE_LINE(l, u, member)                                                                   \
     (fv_lex_expect(l, #member) &&                                                                  \
      ((u)->at_##member.line = (l)->tok.line, (u)->at_##member.column = (l)->tok.column,            \
@@ -72,7 +72,7 @@ static bool parse(fv_lexer *l, fv_tuning *u) {
     while (fv_lex_accept(l, "kernel"))
         if (!parse_kernel(l, u, &cap))
             return false;
-    if (!fv_lex_accept(l, "end")) /* else the file was cut */
+    if (!fv_lex_accept(l, "end")) /* the last word of a file; without it the file was cut */
         return fv_lex_error(l, "expected 'kernel' or 'end', found %s", fv_lex_found(l));
     return l->tok.kind == FV_TOK_END ||
            fv_lex_error(l, "expected the end of the text, found %s", fv_lex_found(l));
@@ -104,7 +104,7 @@ void fv_tuning_print(fv_text *t, const fv_tuning *u) {
         const fv_tuned_kernel *k = &u->kernels[i];
         fv_text_printf(t, "kernel \"%s\" ", k->key);
         fv_schedule_print(t, &k->schedule);
-        if (k->note) { /* what would end the line is written as in a string */
+        if (k->note) { /* printed as a string, since a line end in the note would end the entry */
             fv_text_put(t, "    # ");
             fv_text_escaped(t, k->note, strlen(k->note), '"');
         }

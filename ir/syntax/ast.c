@@ -10,7 +10,7 @@
 
 typedef struct binary_op {
     const char *text;
-    int level; /* binds tighter the higher it is */
+    int level; /* precedence; a higher level binds tighter */
 } binary_op;
 
 static const binary_op binary_ops[] = {
@@ -54,7 +54,7 @@ static void note_height(fv_lexer *l, fv_ast *e, const fv_ast *child) {
                      FV_MAX_EXPR_HEIGHT);
 }
 
-/* Arguments are collected here before a node gets them. */
+/* A growing list of the arguments of the node that is being parsed. */
 typedef struct arg_list {
     fv_ast **arg;
     int n, cap;
@@ -79,7 +79,7 @@ static bool is_reduction(const fv_lexer *l) {
            fv_lex_is(l, "max") || fv_lex_is(l, "any") || fv_lex_is(l, "all");
 }
 
-static bool is_word(const fv_lexer *l) { /* a name that is an operator here */
+static bool is_word(const fv_lexer *l) { /* a name that is an operator in this position */
     return fv_lex_is(l, "floordiv") || fv_lex_is(l, "ceildiv") || fv_lex_is(l, "mod") ||
            fv_lex_is(l, "if") || fv_lex_is(l, "else");
 }
@@ -169,7 +169,7 @@ static fv_ast *parse_index(fv_lexer *l) {
     return fv_lex_int(l, &e->i) ? e : NULL;
 }
 
-/* What follows the opening bracket, up to and with the closing one. */
+/* Parses a list of items up to and including the closing bracket; the opening one was read. */
 static bool parse_list(fv_lexer *l, fv_ast *e, const char *close, fv_ast *(*item)(fv_lexer *)) {
     arg_list list = {0};
     if (fv_lex_accept(l, close))
@@ -192,7 +192,8 @@ static bool parse_else(fv_lexer *l, fv_ast *e) {
     return true;
 }
 
-/* x[..] `if c else v`, x[..] `else v`. An `if` whose else does not follow is somebody else's. */
+/* Parses what may follow x[..]: `if c else v` or `else v`. An `if` without `else` is not a part of
+ * this expression. */
 static bool parse_guard(fv_lexer *l, fv_ast *e) {
     if (l->tok.newline_before)
         return true;
@@ -214,7 +215,7 @@ static bool parse_guard(fv_lexer *l, fv_ast *e) {
     return parse_else(l, e);
 }
 
-/* fv.Slice is one name, and a call */
+/* Parses a dotted name, as fv.Slice, and the call that follows. */
 static bool parse_dotted(fv_lexer *l, fv_ast *e) {
     bool dotted = false;
     while (fv_lex_is(l, ".")) {
@@ -344,7 +345,7 @@ static const binary_op *binary_here(const fv_lexer *l) {
     return may ? find_binary(l->tok.s) : NULL;
 }
 
-/* Precedence climbing: operators of at least this level. */
+/* Parses operators of at least this precedence level, by precedence climbing. */
 static fv_ast *parse_level(fv_lexer *l, int level) {
     fv_ast *left = parse_unary(l);
     const binary_op *op;
@@ -433,7 +434,7 @@ static void print_call(fv_text *t, const fv_ast *e) {
     fv_text_put(t, ")");
 }
 
-/* How tightly the node binds: below `level` of its place it goes into parentheses. */
+/* The precedence of a node. It is printed in parentheses where its context needs a higher level. */
 static int level_of(const fv_ast *e) {
     switch (e->kind) {
     case FV_AST_BINARY: return find_binary(e->name)->level;
@@ -448,7 +449,7 @@ static int level_of(const fv_ast *e) {
 static void print_bare(fv_text *t, const fv_ast *e) {
     switch (e->kind) {
     case FV_AST_INT:
-    case FV_AST_FLOAT: fv_text_put(t, e->name); break; /* as it was written */
+    case FV_AST_FLOAT: fv_text_put(t, e->name); break; /* the digits as they were written */
     case FV_AST_STRING: fv_text_string(t, e->name, e->len); break;
     case FV_AST_NAME: fv_text_name(t, e->name); break;
     case FV_AST_GROUP:
@@ -487,7 +488,8 @@ static void print_bare(fv_text *t, const fv_ast *e) {
     }
 }
 
-/* At LOOSEST nothing needs parentheses: the place ends with a bracket or a comma. */
+/* Prints a node in a context that needs `level`. At LOOSEST, within brackets or between commas,
+ * nothing needs parentheses. */
 static void print_at(fv_text *t, const fv_ast *e, int level) {
     bool parentheses = level_of(e) < level;
     if (parentheses)

@@ -8,7 +8,7 @@
 
 #include "ir/base/quoted.h"
 
-/* Longest first, so that the first match is the token. */
+/* Punctuation, longest first, so that the first one that matches is the token. */
 static const char *const puncts[] = {
     "...", "..", "->", "=>", "==", "!=", "<=", ">=", "<<", ">>", "&&", "||", "+",
     "-",   "*",  "/",  "%",  "&",  "|",  "^",  "~",  "!",  "<",  ">",  "=",  "(",
@@ -18,7 +18,7 @@ static const char *const puncts[] = {
 bool fv_lex_error(fv_lexer *l, const char *format, ...) {
     if (l->failed)
         return false;
-    char text[512]; /* what a user wrote is quoted at most 60 characters long */
+    char text[512]; /* messages quote at most 60 characters of a user's text */
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -74,7 +74,7 @@ static size_t span(const char *s, const char *accept) {
 #define DIGITS     "0123456789"
 #define HEX_DIGITS "0123456789abcdefABCDEF"
 
-/* Length of an exponent at s: p+3, e-5; 0: none. */
+/* The length of an exponent at s, as p+3 or e-5; 0: there is none. */
 static size_t exponent_length(const char *s, char low, char up) {
     if (*s != low && *s != up)
         return 0;
@@ -83,7 +83,8 @@ static size_t exponent_length(const char *s, char low, char up) {
     return digits ? 1 + sign + digits : 0;
 }
 
-/* A dot belongs to a number only before a digit: `0..n` has two numbers' worth of tokens. */
+/* The length of a number at s. A dot is a part of a number only if a digit follows, so `0..n`
+ * begins with the number 0. */
 static size_t number_length(const char *s, bool *is_float) {
     bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
     const char *digits = hex ? HEX_DIGITS : DIGITS;
@@ -100,7 +101,7 @@ static size_t number_length(const char *s, bool *is_float) {
     return n + exponent;
 }
 
-/* Hex integers give all 64 bits; decimal ones stay below 2^63. */
+/* Reads an integer. Hexadecimal ones may use all 64 bits; decimal ones must be below 2^63. */
 static bool read_int(const char *s, size_t n, int64_t *out) {
     bool hex = n > 2 && (s[1] == 'x' || s[1] == 'X');
     uint64_t v = 0;

@@ -127,7 +127,7 @@ static bool cpuid_has(const fv_cpuid_need *n) {
         for (int i = 0; i < 4; i++)
             if ((r[i] & mask[i]) != mask[i])
                 return false;
-        if (k == 0 && n->state) { /* OSXSAVE is set: the instruction is there */
+        if (k == 0 && n->state) { /* leaf 1 was checked to have OSXSAVE, so xgetbv exists */
             uint32_t low, high;
             __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
             if ((low & n->state) != n->state)
@@ -140,7 +140,8 @@ static bool cpuid_has(const fv_cpuid_need *n) {
 
 /* ---- aarch64 ---- */
 
-/* Numbers instead of names, which some assemblers know for newer architectures only. */
+/* Registers by their encodings: some assemblers know the names only if the architecture is newer
+ * than the baseline. */
 const char *fv_id_register(int reg) {
     static const char *const names[FV_NIDS] = {[FV_ID_ISAR0] = "s3_0_c0_c6_0",
                                                [FV_ID_ISAR1] = "s3_0_c0_c6_1",

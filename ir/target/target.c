@@ -16,7 +16,7 @@ static const fv_target targets[] = {
 enum { NTARGETS = sizeof targets / sizeof *targets };
 
 static const fv_target natives[] = {
-/* the same, called native */
+/* the same entries under the name "native" */
 #define TARGET(text, ...) {.name = "native", .entry = text, __VA_ARGS__},
 #include "ir/target/target.def"
 #undef TARGET
@@ -70,7 +70,7 @@ bool fv_target_runs_here(const fv_target *t) {
            (of_architecture(t, host_architecture()) && fv_features_here(fv_target_features(t)));
 }
 
-/* Widest first, so that the first that runs is the best. */
+/* The widest entry that this machine can run. Entries are ordered from narrow to wide. */
 static const fv_target *native(void) {
     for (int i = NTARGETS - 1; i > 0; i--)
         if (fv_target_runs_here(&natives[i]))
@@ -89,7 +89,7 @@ const fv_target *fv_target_find(const char *name) {
 
 /* ---- text ---- */
 
-/* An entry with features besides. */
+/* The entry with additional features. */
 static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint64_t more) {
     fv_text name = {.arena = a}, features = {.arena = a}, flags = {.arena = a};
     more = fv_features_closed(more) & ~fv_target_features(entry);
@@ -103,7 +103,8 @@ static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint6
         if (!(more >> i & 1))
             continue;
         fv_text_printf(&features, "%s+%s", features.n ? "," : "", f->llvm);
-        if (f->base == FV_LEVEL_none) /* comes with one that has a name */
+        /* a feature without a name in the text of a target comes with another feature */
+        if (f->base == FV_LEVEL_none)
             continue;
         fv_text_printf(&name, "+%s", f->name);
         fv_text_printf(&flags, "%s%s", *f->flag == '-' ? " " : "", f->flag);
@@ -151,7 +152,7 @@ static const fv_feature *feature_of_name(const char *name, const fv_target *of, 
     return elsewhere;
 }
 
-/* The lowest entry with that level. */
+/* The name of the lowest entry that has this level. */
 static const char *level_name(fv_level level) {
     for (int i = 0; i < NTARGETS; i++)
         if (targets[i].level == level)
@@ -159,7 +160,7 @@ static const char *level_name(fv_level level) {
     return "none";
 }
 
-/* Why the entry cannot have that feature; f is NULL where none has that name. */
+/* Why the entry cannot have the feature; f NULL: there is no feature of that name. */
 static const char *why_not(fv_arena *a, const fv_target *entry, const char *name,
                            const fv_feature *f) {
     const char *const *names = fv_target_feature_names(a, entry);
@@ -224,8 +225,8 @@ const fv_target *fv_target_read(fv_arena *a, const char *text, const char **why)
 
 /* ---- this machine ---- */
 
-/* What the system tells of a cache, in bytes; 0 or less: nothing. Larger than an int is as good as
- * that. */
+/* The size of a cache in bytes as the system reports it, at most INT_MAX; `otherwise` if it reports
+ * none. */
 static int cache_bytes(int name, int otherwise) {
     long bytes = sysconf(name);
     return bytes <= 0 ? otherwise : bytes > INT_MAX ? INT_MAX : (int)bytes;
@@ -260,7 +261,7 @@ const fv_target *fv_target_choose(fv_arena *a, const char *name) {
     t->caches.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, t->caches.l2_bytes);
     int last = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t->caches.l3_bytes),
         known = fv_processor_of(t)->caches.l3_bytes;
-    /* some systems tell of all of a package, of which a core has a part */
+    /* some systems report the cache of the whole package, of which a core uses only a part */
     t->caches.l3_bytes = known && known < last ? known : last;
     return t;
 }

@@ -5,14 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-/* Sign, exponent, mantissa from the top; what the largest exponent means differs. */
+/* The fields of a float: sign, exponent, mantissa, from the top. Formats differ in the meaning of
+ * the largest exponent. */
 typedef struct float_format {
-    int exponent, mantissa, bias; /* bits, bits */
+    int exponent, mantissa, bias; /* number of bits of exponent and mantissa */
     enum {
-        IEEE,       /* the largest exponent: inf and NaN */
-        FINITE,     /* no inf; NaN is all ones */
-        FINITE_UZ,  /* no inf, no -0; NaN is the bits of -0 */
-        NO_SPECIALS /* neither inf nor NaN */
+        IEEE,       /* the largest exponent is infinity and NaN */
+        FINITE,     /* no infinity; NaN has all bits set */
+        FINITE_UZ,  /* no infinity and no -0; NaN has the bits of -0 */
+        NO_SPECIALS /* no infinity and no NaN */
     } specials;
 } float_format;
 
@@ -39,7 +40,7 @@ void fv_float_fraction(fv_elem e, int *bits, int *least) {
     *least = 1 - f.bias - f.mantissa;
 }
 
-/* f8e8m0 is a bare exponent: 2^(bits - 127), 255 is NaN. */
+/* f8e8m0 has an exponent only: its value is 2^(bits - 127), and 255 is NaN. */
 static double e8m0_decode(uint64_t bits) {
     return bits == 255 ? (double)NAN : ldexp(1, (int)bits - 127);
 }
@@ -106,7 +107,7 @@ static uint64_t nan_bits(const float_format *f) {
     return largest_finite(f);
 }
 
-/* Rounds to an integer, ties to even, whatever the rounding mode. */
+/* Rounds to an integer, ties to even, independently of the rounding mode. */
 static double round_even(double v) {
     double down = floor(v), rest = v - down;
     return rest > 0.5 || (rest == 0.5 && fmod(down, 2) != 0) ? down + 1 : down;
@@ -134,13 +135,13 @@ uint64_t fv_float_encode(fv_elem e, double v) {
     if (isinf(a) || exponent + f.bias > (1 << f.exponent)) {
         magnitude = largest + 1;
     } else {
-        /* In units of the last place, the exponent field simply adds up; rounding carries into it.
-         */
+        /* exponent and mantissa are added as one integer, so that rounding up carries into the
+         * exponent */
         magnitude = (uint64_t)round_even(ldexp(a, f.mantissa - exponent)) +
                     ((uint64_t)(exponent + f.bias - 1) << f.mantissa);
     }
     if (magnitude > largest)
-        /* above the largest value is infinity */
+        /* in IEEE formats larger values become infinity, in others the largest value */
         magnitude = f.specials == IEEE ? largest + 1 : largest;
     bool keeps_sign = magnitude || f.specials != FINITE_UZ;
     return magnitude | (uint64_t)(signbit(v) && keeps_sign) << (f.exponent + f.mantissa);

@@ -50,14 +50,15 @@ static uint64_t get_bits(const fv_tensor *t, size_t i) {
     case 16: memcpy(&b16, p + 2 * i, 2); return b16;
     case 32: memcpy(&b32, p + 4 * i, 4); return b32;
     case 64: memcpy(&b64, p + 8 * i, 8); return b64;
-    default: break; /* packed from the low bits on */
+    default: break; /* elements of less than a byte are packed from the lowest bits on */
     }
     size_t per_byte = 8 / (size_t)bits;
     return (unsigned)(p[i / per_byte] >> (i % per_byte * (size_t)bits)) & ((1u << bits) - 1);
 }
 
 static void set_bits(fv_tensor *t, size_t i, uint64_t v) {
-    unsigned char *p = (unsigned char *)(uintptr_t)t->data; /* our own, from fv_tensor_new */
+    /* the tensor owns its data, since it was made by fv_tensor_new */
+    unsigned char *p = (unsigned char *)(uintptr_t)t->data;
     int bits = fv_elem_bits(t->elem);
     uint16_t b16 = (uint16_t)v;
     uint32_t b32 = (uint32_t)v;
@@ -111,7 +112,7 @@ static bool same_content(const fv_tensor *a, const fv_tensor *b) {
                 return false;
         return true;
     }
-    /* bits of the last byte after the last element may have any value */
+    /* unused bits of the last byte may differ */
     if (fv_elem_is_packed(a->elem)) {
         for (size_t i = 0; i < a->count; i++)
             if (get_bits(a, i) != get_bits(b, i))

@@ -15,8 +15,8 @@
 
 typedef enum fv_attention_kind {
     FV_ATTENTION_NONE,     /* a softmax that is not attention */
-    FV_ATTENTION_SELF,     /* queries and keys come from one sequence */
-    FV_ATTENTION_CROSS,    /* or from two */
+    FV_ATTENTION_SELF,     /* queries and keys are computed from the same sequence */
+    FV_ATTENTION_CROSS,    /* queries and keys are computed from two sequences */
     FV_ATTENTION_ADDITIVE, /* scores are not a product of queries and keys */
     FV_ATTENTION_POOLING,  /* scores depend on keys only */
     FV_ATTENTION_SPATIAL,  /* between positions of a feature map */
@@ -26,9 +26,9 @@ const char *fv_attention_kind_name(fv_attention_kind kind); /* "self" */
 
 enum {                      /* bits that describe a mask */
        FV_MASK_CAUSAL = 1,  /* keys after the query are hidden */
-       FV_MASK_WINDOW = 2,  /* so are keys that are far before it */
+       FV_MASK_WINDOW = 2,  /* keys that are far before the query are hidden, too */
        FV_MASK_PADDING = 4, /* data hide keys, for all queries alike */
-       FV_MASK_BIAS = 8,    /* an addend that hides nothing */
+       FV_MASK_BIAS = 8,    /* a number is added to scores, and no key is hidden */
        FV_MASK_FORMULA = 16 /* another condition on query and key */
 };
 enum { FV_NMASKS = 5 };
@@ -79,9 +79,9 @@ typedef struct fv_attention_site {
     double scale;
     fv_attention_traits traits;
     const char *formula;    /* the operand of the softmax as an expression, for people */
-    const fv_origin *nodes; /* the nodes of the model that it consists of */
+    const fv_origin *nodes; /* the names of the model's nodes that the attention consists of */
     const char *why;        /* for NONE: why it is not attention */
-    const fv_op *stopped;   /* and the op at which that was found */
+    const fv_op *stopped;   /* the op at which the search found that */
 } fv_attention_site;
 
 typedef struct fv_attention_sites {

@@ -8,9 +8,9 @@
 #include "ir/expr/visit.h"
 
 enum {
-    LARGE = 4000, /* a value with more nodes stays a load, */
-    MANY = 12,    /* or with more loads, */
-    DEEP = 60,    /* or after so many nested substitutions */
+    LARGE = 4000, /* a value with more nodes is not substituted, but stays a load */
+    MANY = 12,    /* nor is one with more loads */
+    DEEP = 60,    /* substitutions within each other, at most */
     LOADS = 64
 };
 

@@ -18,7 +18,7 @@ typedef struct fv_elements {
 
 fv_elements fv_elements_new(fv_session *s);
 void fv_elements_free(fv_elements *e);
-void fv_elements_stop(fv_elements *e, const fv_value *v); /* NULL: no value */
+void fv_elements_stop(fv_elements *e, const fv_value *v); /* v NULL: no value stays a load */
 
 /* The definition of v; NULL: it has none. */
 const fv_definition *fv_element_definition(fv_elements *e, const fv_value *v);

@@ -330,7 +330,8 @@ static bool is_merged(fv_finder *f, const fv_scores *x) {
     const fv_expr *made[3] = {0};
     const fv_value *from[3] = {0};
     bool merged = false, features[FV_MAX_RANK];
-    fv_sample sample = fv_sample_new(f->e.arena, f->module, FV_SAMPLE); /* with all variables 0 */
+    /* a point at which all index variables are 0 */
+    fv_sample sample = fv_sample_new(f->e.arena, f->module, FV_SAMPLE);
     for (int i = 0; i < 3; i++) {
         made[i] = projection_in(f, &of[i], NULL, features, 0);
         from[i] = made[i] ? projected(fv_loaded(made[i])) : NULL;

@@ -148,9 +148,9 @@ static bool differ(const picture *a, const picture *b) {
 }
 
 typedef struct mask_data {
-    bool both; /* some loads depend on query and key, */
-    bool rows; /* others on the query only, */
-    bool rest; /* and others not on the query */
+    bool both; /* some loads depend on the query and the key */
+    bool rows; /* some loads depend on the query only */
+    bool rest; /* some loads do not depend on the query */
 } mask_data;
 
 /* Records which data x depends on. Sums are numbers and not masks. */

@@ -115,7 +115,8 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
     }
     if (!are_joinable(k, j))
         return false;
-    find_live(k, root->prev, j->scores[0]->def, root); /* as if root had no readers */
+    /* marks the values that are read if root has no readers */
+    find_live(k, root->prev, j->scores[0]->def, root);
     for (int i = 0; i < t->n; i++)
         dead &= !k->live[j->scores[i]->def->mark];
     find_live(k, root->prev, j->scores[0]->def, NULL);

@@ -29,12 +29,12 @@ static bool has_all(const fv_term *t, const fv_term *of) {
     return true;
 }
 
-/* Do both consist of the same pieces? No piece occurs twice in a term. */
+/* Do both terms consist of the same pieces? (No piece occurs twice in a term.) */
 bool fv_same_pieces(const fv_term *a, const fv_term *b) {
     return a->n == b->n && has_all(a, b);
 }
 
-/* The same pieces, with the same values? */
+/* Do both terms have the same pieces with the same values? */
 static bool same_results(const fv_term *a, const fv_term *b) {
     for (int i = 0; i < a->n; i++) {
         bool found = false;

@@ -59,8 +59,8 @@ typedef enum {
 typedef struct fv_term fv_term;
 
 typedef struct fv_reference {
-    const fv_value *value; /* r is this value; or */
-    const fv_term *lse;    /* r is the lse of these pieces; neither: r is 0 */
+    const fv_value *value; /* not NULL: r is this value */
+    const fv_term *lse;    /* not NULL: r is the lse of these pieces; if both are NULL, r is 0 */
     /* 1 + the axis of the term's value along which the reference is constant, although the
      * reference itself lacks that axis; 0: there is none */
     int common;

@@ -80,7 +80,7 @@ static bool is_weight(const walk *k, fv_expr *x, const fv_var *key) {
     case FV_X_SELECT: /* a NaN may be replaced */
         return (!in[0] || (a[0]->op == FV_X_NE && a[0]->arg[0] == a[0]->arg[1])) &&
                (!in[1] || is_weight(k, a[1], key)) && (!in[2] || is_weight(k, a[2], key));
-    default: return false; /* after any other operation it is no weight */
+    default: return false; /* other operations do not give a weight */
     }
 }
 

@@ -252,8 +252,8 @@ static const fv_term *weighted_stack(fv_pieces *p, const fv_term *results, const
     return t;
 }
 
-/* The same along the axis of chunks of x, a result [.., features], with one number for each of its
- * rows. */
+/* As weighted_stack, for results x [.., features] that are chunks along `axis`: sums them, each
+ * multiplied by one number per row. */
 static const fv_term *weighted_chunks(fv_pieces *p, const fv_value *x, const fv_term *result,
                                       int axis, const fv_value *w, const fv_term *by, int of) {
     fv_type rows = *x->type;

@@ -7,10 +7,11 @@
 /* ---- types ---- */
 
 bool fv_is_plain_float(fv_elem e) FV_MUST_USE;
-/* compares the first n dims */
+/* are the first n dims of both types equal? */
 bool fv_same_dims(const fv_pieces *p, const fv_type *a, const fv_type *b, int n) FV_MUST_USE;
 bool fv_same_shape(const fv_pieces *p, const fv_type *a, const fv_type *b) FV_MUST_USE;
-bool fv_is_single(const fv_type *t) FV_MUST_USE; /* has one element */
+/* does a tensor of this type have exactly one element? */
+bool fv_is_single(const fv_type *t) FV_MUST_USE;
 bool fv_is_last_kept(const fv_pieces *p, const fv_type *x, const fv_type *y) FV_MUST_USE;
 /* Does y have the shape of x, or, with `rows`, one number for each row of x? It may be constant
  * along one axis, which is *axis then; -1: none. */
@@ -34,14 +35,16 @@ bool fv_is_reduction(const fv_op *reduce, const char *name) FV_MUST_USE;
 bool fv_is_zero_reference(fv_reference r) FV_MUST_USE;
 bool fv_same_pieces(const fv_term *a, const fv_term *b) FV_MUST_USE;
 bool fv_same_reference(fv_reference a, fv_reference b) FV_MUST_USE;
-fv_reference fv_term_reference(const fv_pieces *p, fv_value *v); /* v as a reference */
+/* v as a reference, which is a number for each query */
+fv_reference fv_term_reference(const fv_pieces *p, fv_value *v);
 
 /* ---- terms; NULL: there is none ---- */
 
 const fv_term *fv_term_of(const fv_pieces *p, const fv_value *v, fv_term_kind kind);
-bool fv_is_row_kind(const fv_term *t) FV_MUST_USE; /* has it one number for each row? */
+/* does the term's value have one number for each row of the scores? */
+bool fv_is_row_kind(const fv_term *t) FV_MUST_USE;
 const fv_term *fv_term_make(fv_pieces *p, fv_term t);
-/* another term of the same pieces */
+/* a term of the same pieces as t, of another kind and with another reference */
 const fv_term *fv_term_with(fv_pieces *p, const fv_term *t, fv_term_kind kind, fv_reference r);
 /* A term of the pieces of both; NULL if they share a piece. */
 const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind,
@@ -58,7 +61,8 @@ const fv_term *fv_term_over_chunks(fv_pieces *p, const fv_term *t, const fv_type
 
 /* ---- stacks.c ---- */
 
-/* The term of an op on stacks, or on terms whose axis of chunks it moves. */
+/* The term of the result of an op whose operands are stacks, or whose operand is a term with an
+ * axis of chunks that the op moves. */
 const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op);
 /* The term of a stack, or of a term with a moved axis, after a view of its value x that adds or
  * removes axes of dim 1. */

@@ -27,7 +27,7 @@ typedef struct reading {
     fv_value *q, *kt, *v; /* the operands of the products q * kt and weights * v */
     double scale;
     fv_value *added;   /* a mask of floats that is added; NULL: none */
-    bool behind;       /* it is added after the mask of bools was applied */
+    bool behind;       /* true: `added` is added after the mask of bools has replaced scores */
     fv_value *decides; /* a mask of bools that selects scores; NULL: none */
     bool seen;         /* the value of a bool for visible scores */
     double hidden;     /* the number that replaces hidden scores */
@@ -138,8 +138,8 @@ static bool read_products(reading *r) {
            declines(r, "queries, keys and values are not of the same entries and heads");
 }
 
-/* Is the lowest float added to hide? It replaces a score, because it absorbs everything below its
- * last bit. */
+/* Is the number that hides keys the lowest float? If it is added to a score, the sum is that
+ * number, so the mask replaces scores as -inf would. */
 static bool is_lowest(const reading *r) {
     return (r->q->type->elem == FV_F32 && r->hidden == -(double)FLT_MAX) ||
            (r->q->type->elem == FV_F64 && r->hidden == -DBL_MAX);

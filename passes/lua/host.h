@@ -63,7 +63,9 @@ typedef struct fv_lua_inputs {
 typedef struct fv_lua_timing {
     double min, q1, median, q3, max;
     int runs;
-    double ratio; /* to the first module that was timed with it: the median over rounds */
+    /* the time relative to that of the first module of the comparison: the median of the ratios of
+     * all rounds */
+    double ratio;
 } fv_lua_timing;
 
 /* The cost of a launch by the cost model (backend/cost.h). */

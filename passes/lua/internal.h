@@ -37,7 +37,7 @@ typedef struct fv_lua_frame {
 /* How much a script has used of its memory, steps and time. */
 typedef struct fv_lua_use {
     size_t bytes; /* bytes that the state has allocated */
-    bool starved; /* the last failed allocation exceeded the limit */
+    bool starved; /* whether the last failed allocation would have exceeded the memory limit */
     bool late;    /* the limit of steps was exceeded, or the script was interrupted */
     size_t base;  /* bytes of the session when the outermost call began */
     int64_t steps;
@@ -350,7 +350,7 @@ int fv_lua_layout(lua_State *L);       /* fv.layout */
 /* The layout with that text, and in *printed its text as it is printed; NULL after a diagnostic.
  * Called with a door open. */
 const struct fv_layout *fv_lua_parse_layout(fv_lua *l, const char *text, const char **printed);
-int fv_lua_lowered(lua_State *L);      /* module:lowered */
+int fv_lua_lowered(lua_State *L); /* module:lowered */
 
 /* ---- kernel.c ---- */
 

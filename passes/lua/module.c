@@ -21,7 +21,8 @@ static bool parse(void *arg) {
     fv_session *s = r->l->session;
     const char *before = fv_diag_file_get(s);
     fv_diag_file(s, "the graph's text");
-    /* without files, so that the inputs of a compiled model are known beforehand */
+    /* without a folder, so the text cannot refer to side files, and the inputs of a compiled model
+     * are known beforehand */
     r->m = fv_module_parse(s, r->text, NULL);
     bool ok = r->m && fv_module_verify(r->m, NULL);
     fv_diag_file(s, before);
@@ -76,7 +77,7 @@ const luaL_Reg fv_lua_functions[] = {{"compile", fv_lua_compile},
 
 static const luaL_Reg constants[] = {{"version", NULL}, {NULL, NULL}};
 
-/* fv.NAME: a misspelt name is an error, not nil. */
+/* fv.NAME for a NAME that does not exist: raises an error, so that a misspelt name is not nil. */
 static int missing(lua_State *L) {
     const char *names[40], *name = luaL_checkstring(L, 2);
     int n = 0;
@@ -92,7 +93,7 @@ static int assigned(lua_State *L) {
 
 void fv_lua_open_module(lua_State *L) {
     fv_lua_make_classes(L);
-    lua_newtable(L); /* an empty table, whose contents are in its metatable */
+    lua_newtable(L); /* the table is empty; its metatable has the contents */
     lua_newtable(L);
     luaL_newlib(L, fv_lua_functions);
     lua_pushliteral(L, FV_VERSION);

@@ -46,7 +46,7 @@ static void write_all(lua_State *L, int first, fv_lua_stream to) {
     }
 }
 
-/* io.stdout and io.stderr are tables with these functions. */
+/* The function `write` of the tables io.stdout and io.stderr. */
 static int stream_write(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     write_all(L, 2, (fv_lua_stream)lua_tointeger(L, lua_upvalueindex(1)));
@@ -97,7 +97,7 @@ static void keep_varying(lua_State *L, const char *name) {
     lua_setfield(L, -3, name);
 }
 
-/* io.stdin can only be read, through a table, and cannot be closed. */
+/* The function `read` of io.stdin, which can only be read and cannot be closed. */
 static int stdin_read(lua_State *L) {
     int n = lua_gettop(L);
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -110,7 +110,8 @@ static int stdin_read(lua_State *L) {
     return lua_gettop(L);
 }
 
-static void push_stdin(lua_State *L) { /* the library io is on the top of the stack */
+/* Pushes the table io.stdin; the library io is on the top of the stack. */
+static void push_stdin(lua_State *L) {
     static const char *const methods[] = {"read", "lines"};
     lua_newtable(L);
     for (int i = 0; i < 2; i++) {
@@ -238,7 +239,8 @@ static int go_through(lua_State *L) {
     return call_wrapped(L);
 }
 
-/* string.rep: the empty text, however often, is empty. */
+/* string.rep, which counts the bytes of its result as steps. Repeating an empty text costs
+ * nothing. */
 static int repeat(lua_State *L) {
     size_t n, between;
     luaL_checklstring(L, 1, &n);
@@ -254,7 +256,7 @@ static int repeat(lua_State *L) {
     return call_wrapped(L);
 }
 
-/* collectgarbage: goes through all memory of the state. */
+/* collectgarbage, which visits all memory of the state and counts it as steps. */
 static int collect(lua_State *L) {
     fv_lua_count(L, (int64_t)(fv_lua_of(L)->use.bytes / 64));
     return call_wrapped(L);
@@ -268,7 +270,7 @@ static void wrap_field(lua_State *L, const char *library, const char *name, lua_
     lua_pop(L, 1);
 }
 
-/* math.randomseed: without a seed the numbers differ in each run. */
+/* math.randomseed. Without a seed, the numbers that follow differ in each run. */
 static int seed_numbers(lua_State *L) {
     fv_lua_of(L)->reads.varies |= lua_gettop(L) == 0;
     return call_wrapped(L);
@@ -276,7 +278,7 @@ static int seed_numbers(lua_State *L) {
 
 /* ---- text only ---- */
 
-/* The function that supplies the text of load in pieces is upvalue 1. */
+/* Calls the function in upvalue 1, which supplies the text of `load` in pieces. */
 static int read_piece(lua_State *L) {
     fv_lua_count(L, FV_LUA_INTERVAL);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -284,7 +286,7 @@ static int read_piece(lua_State *L) {
     return 1;
 }
 
-/* load, without bytecode. */
+/* The function `load`, for texts only and not for bytecode. */
 static int load_text(lua_State *L) {
     int n = lua_gettop(L);
     if (lua_isfunction(L, 1)) {
@@ -296,7 +298,8 @@ static int load_text(lua_State *L) {
     }
     if (n < 2)
         lua_settop(L, 2);
-    lua_settop(L, n > 4 ? 4 : n < 3 ? 3 : n); /* an environment of nil differs from none */
+    /* passing nil as environment differs from passing none */
+    lua_settop(L, n > 4 ? 4 : n < 3 ? 3 : n);
     lua_pushliteral(L, "t");
     lua_replace(L, 3);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -442,7 +445,8 @@ static void open_safe(lua_State *L) {
     lua_setglobal(L, "require");
 }
 
-/* All libraries of Lua; modules are searched in the folder of the script first. */
+/* Opens all libraries of Lua (--unsafe-lua). Modules are searched in the folder of the script
+ * first. */
 static void open_all(lua_State *L) {
     luaL_openlibs(L);
     lua_getglobal(L, "package");

@@ -20,7 +20,7 @@ fv_lua *fv_lua_of(lua_State *L) {
 static const char too_long[] =
     "the script has run as many instructions as it may; --script-steps=N allows more";
 
-/* The flag is global because a handler of signals has no argument. */
+/* set by the handler of SIGINT, which has no argument; hence global */
 static volatile sig_atomic_t interrupted;
 
 static void note_interrupt(int signal) {
@@ -292,7 +292,7 @@ static int call(fv_lua *l, lua_CFunction f, void *arg) {
     lua_State *L = l->L;
     if (!lua_checkstack(L, LUA_MINSTACK))
         return LUA_ERRMEM;
-    lua_pushcfunction(L, keep); /* these three allocate nothing */
+    lua_pushcfunction(L, keep); /* these three calls allocate nothing, so they raise no error */
     lua_pushcfunction(L, f);
     lua_pushlightuserdata(L, arg);
     int status = lua_pcall(L, 1, 0, -3);

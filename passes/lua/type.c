@@ -69,7 +69,7 @@ static int type_of(lua_State *L) {
     return 1;
 }
 
-/* Axes count from 0, and from -1 backwards, as in ONNX. */
+/* type:dim(AXIS). Axes count from 0, or from the last one back as -1, -2, as in ONNX. */
 static int type_dim(lua_State *L) {
     fv_lua_box *box;
     const fv_type *t = check_type(L, &box);
@@ -186,7 +186,7 @@ static bool compute(void *arg) {
     return true;
 }
 
-/* One of the operands may be a number. */
+/* Applies f to two dims, one of which may be a number of Lua. */
 static int combine(lua_State *L, arithmetic f) {
     fv_lua_box *box;
     fv_lua_any(L, fv_lua_is(L, 1, &fv_lua_dim_class) ? 1 : 2, &fv_lua_dim_class, &box);

@@ -32,7 +32,7 @@ typedef struct fv_padding {
 
 /* Finds what can be computed for tokens only. False: p->why says why nothing can. */
 bool fv_find_tokens(fv_padding *p) FV_MUST_USE;
-/* Has v one of the dims of the mask? */
+/* Does v have one of the two dims of the mask? */
 bool fv_has_tokens(const fv_padding *p, const fv_value *v) FV_MUST_USE;
 
 #endif

@@ -1,4 +1,5 @@
-/* others.c - reductions, running sums, positions, quantization, resizing, recurrent layers. */
+/* others.c - writes reductions, running sums, positions, quantization, resizing and recurrent
+ * layers as operators of the standard. */
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -16,7 +17,8 @@ static fv_value *rank_one(fv_speller *s, fv_value *v, const fv_dim *n) {
 
 /* ---- fv.Reduce ---- */
 
-/* The axes that are reduced whole; of none one that has a single element, which does no harm. */
+/* Finds the axes over which the op reduces. If it reduces none, an axis of one element is given, if
+ * there is one: reducing it changes nothing. False after a diagnostic. */
 static bool reduced_axes(const fv_op *op, int *n, int64_t *axes) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *const *dims = fv_spell_attr(op, "dims", NULL), *const *extent = fv_spell_attr(
@@ -44,12 +46,14 @@ bool fv_spell_reduce(fv_speller *s, fv_op *op) {
     int n;
     if (!reduced_axes(op, &n, axes))
         return false;
-    bool none = !n && fv_in_type(op, 0)->rank; /* each element alone */
+    /* no axis is reduced: the result has the shape of x */
+    bool none = !n && fv_in_type(op, 0)->rank;
     fv_value *in[2] = {op->in[0], n ? fv_const_ints(m, "axes", n, axes) : NULL};
     fv_attr a[2] = {fv_attr_int(m, "keepdims", 1), fv_attr_int(m, "noop_with_empty_axes", 1)};
     if (none && !is_text(kind, "ReduceSum") && !is_text(kind, "ReduceMean") &&
         !is_text(kind, "ReduceMax") && !is_text(kind, "ReduceMin") && !is_text(kind, "ReduceProd"))
-        return fv_spell_refuse(op, "it reduces no axis"); /* versions differ in what that is */
+        /* the meaning of no axes differs between versions of the standard */
+        return fv_spell_refuse(op, "it reduces no axis");
     return fv_spell_result(s, 0,
                            fv_spell_def(s, def, op->out[0]->type, n ? 2 : 1, in, none ? 2 : 1, a));
 }
@@ -77,7 +81,7 @@ bool fv_spell_sink_softmax(fv_speller *s, fv_op *op) {
     const fv_dim *sink[FV_MAX_RANK];
     memcpy(sink, x->dims, (size_t)x->rank * sizeof *sink);
     sink[x->rank - 1] = fv_dim_const(m->dims, 1);
-    /* one for all rows, or one each */
+    /* the sink is one number for all rows, or one number for each row */
     fv_value *to[2] = {op->in[1], fv_spell_dims(s, x->rank, sink)};
     fv_value *in[2] = {
         op->in[0],
@@ -98,7 +102,7 @@ bool fv_spell_non_zero(fv_speller *s, fv_op *op) {
                            fv_spell_op(s, FV_OP_NonZero, op->out[0]->type, 1, op->in, 0, NULL));
 }
 
-/* NaN is not 0, as in a cast to bool. */
+/* Counts the elements that are not 0. NaN counts as not 0, as in a cast to bool. */
 bool fv_spell_count_non_zero(fv_speller *s, fv_op *op) {
     fv_attr keep = fv_attr_int(s->w.module, "keepdims", 0);
     fv_value *ones = fv_spell_cast(s, fv_spell_cast(s, op->in[0], FV_BOOL), FV_I64);
@@ -109,14 +113,15 @@ bool fv_spell_count_non_zero(fv_speller *s, fv_op *op) {
 }
 
 bool fv_spell_one_hot(fv_speller *s, fv_op *op) {
-    bool whole = fv_elem_is_int(fv_in_type(op, 0)->elem); /* runtimes want the type of the depth */
+    /* indices of an integer type become i64, because runtimes require the type of the depth */
+    bool whole = fv_elem_is_int(fv_in_type(op, 0)->elem);
     fv_value *in[3] = {whole ? fv_spell_cast(s, op->in[0], FV_I64) : op->in[0],
                        fv_spell_dim(s, fv_spell_attr(op, "depth", NULL)[0]), op->in[1]};
     fv_attr axis = fv_attr_int(s->w.module, "axis", fv_op_int(op, "axis"));
     return fv_spell_result(s, 0, fv_spell_op(s, FV_OP_OneHot, op->out[0]->type, 3, in, 1, &axis));
 }
 
-/* Items of one element are what TopK sorts. */
+/* Writes fv.Order as TopK, which sorts items of one element only. */
 bool fv_spell_order(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     const fv_type *x = fv_in_type(op, 0), *y = op->out[0]->type;
@@ -136,7 +141,8 @@ bool fv_spell_order(fv_speller *s, fv_op *op) {
 
 /* ---- quantized ---- */
 
-/* The axis of x that v, which broadcasts to it, goes along; -1: none. False: more than one. */
+/* Finds the axis of x along which v varies when it is broadcast; -1: v is constant. False: v varies
+ * along several axes. */
 static bool along(const fv_type *x, const fv_value *v, int *axis) {
     *axis = -1;
     for (int i = 0; v && i < v->type->rank; i++) {
@@ -149,7 +155,7 @@ static bool along(const fv_type *x, const fv_value *v, int *axis) {
     return true;
 }
 
-/* A number for all, or one for each place of an axis. */
+/* v as the standard has it: a scalar, or a vector of one element for each position on `axis`. */
 static fv_value *flat(fv_speller *s, fv_value *v, const fv_type *x, int axis) {
     if (!v)
         return NULL;
@@ -181,7 +187,7 @@ bool fv_spell_quantize(fv_speller *s, fv_op *op) {
 
 /* ---- fv.Resample: one axis of a Resize ---- */
 
-/* A number that f32 has exactly, as the standard gives scales. */
+/* The scale as f32, the type of the standard's scales; false: f32 cannot represent it exactly. */
 static bool exact_scale(const fv_dim *const *fraction, float *scale) {
     if (!fv_dim_is_const(fraction[0]) || !fv_dim_is_const(fraction[1]) || fraction[1]->value <= 0)
         return false;
@@ -197,8 +203,8 @@ static fv_value *scales_of(fv_speller *s, float v) {
     return fv_const_new(s->w.module, "scales", t);
 }
 
-/* in[2] and in[3] of the Resize: its scale, or its size where that is what the scale was made
- * of. */
+/* Sets operand 2 or 3 of the Resize: the scale, or the size if the scale was computed as output
+ * size / input size. */
 static bool scale_or_size(fv_speller *s, const fv_op *op, int axis, fv_value **in) {
     fv_dims *t = s->w.module->dims;
     const fv_dim *x = fv_in_type(op, 0)->dims[axis], *y = op->out[0]->type->dims[axis];
@@ -247,7 +253,8 @@ bool fv_spell_resample(fv_speller *s, fv_op *op) {
 
 /* ---- RNN, GRU, LSTM: the inputs' part of the gates is a product, and what was added to it ---- */
 
-enum { X, R, LENS, H, C, P, BH = 4 }; /* operands of ours; BH of fv.GRU */
+/* numbers of the operands of fv.RNN, fv.GRU and fv.LSTM; BH is an operand of fv.GRU only */
+enum { X, R, LENS, H, C, P, BH = 4 };
 
 typedef struct layer {
     fv_value *x, *w, *b; /* b: [directions * gates * hidden], or NULL */
@@ -283,10 +290,11 @@ static bool find_layer(const fv_value *v, layer *l) {
     return false;
 }
 
-enum { MOST_UNITS = 8192 }; /* columns of a unit matrix, whose bytes grow with their square */
+/* largest number of columns for which the unit matrix is written; it takes n^2 elements */
+enum { MOST_UNITS = 8192 };
 
-/* Of n columns the n rows that pick each: exact where the inputs are finite. NULL: there are too
- * many. */
+/* The unit matrix of n rows, as weights that pass the n columns of the input on unchanged (exactly,
+ * if all inputs are finite). NULL: n is too large. */
 static fv_value *unit(fv_speller *s, fv_elem e, int64_t n) {
     int64_t dims[2] = {n, n};
     fv_tensor *t = n > MOST_UNITS ? NULL : fv_tensor_new(s->w.module->arena, e, 2, dims);
@@ -311,8 +319,8 @@ static fv_value *join(fv_speller *s, fv_elem e, int64_t rows, int n, fv_value *c
     return fv_spell_op(s, FV_OP_Concat, fv_spell_type(s, e, 2, dims), n, parts, 1, &axis);
 }
 
-/* [directions, 2 * gates * hidden]: all is that of the inputs, but for what a GRU adds to its last
- * gate in the steps. */
+/* The standard's B, [directions, 2 * gates * hidden]: biases of the inputs, then of the states. The
+ * latter are 0, except for the one that a GRU adds to its last gate within the step. */
 static fv_value *biases(fv_speller *s, const fv_op *op, const layer *l, int64_t directions,
                         int64_t gates, int64_t hidden) {
     fv_dims *t = s->w.module->dims;
@@ -331,7 +339,8 @@ static fv_value *biases(fv_speller *s, const fv_op *op, const layer *l, int64_t 
     return join(s, e, directions, n, parts);
 }
 
-/* [directions, gates * hidden, inputs] of [inputs, directions * gates * hidden] */
+/* Transposes weights [inputs, directions * gates * hidden] to [directions, gates * hidden,
+ * inputs]. */
 static fv_value *weights(fv_speller *s, fv_value *w, int64_t directions, int64_t rows) {
     fv_dims *t = s->w.module->dims;
     static const int64_t swap[2] = {1, 0};
@@ -404,7 +413,7 @@ static fv_value *decoded(fv_speller *s, const fv_op *op, const char *format,
     return fv_spell_op(s, FV_OP_ImageDecoder, fv_spell_type(s, FV_U8, 3, dims), 1, op->in, 1, &a);
 }
 
-/* The first two dims of all pixels, gray ones. */
+/* The first two dims of an image decoded to gray pixels: its height and width. */
 bool fv_spell_image_size(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     const fv_dim *dims[3] = {NULL, NULL, fv_dim_const(m->dims, 1)};

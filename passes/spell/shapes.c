@@ -1,4 +1,4 @@
-/* shapes.c - views: the standard's take their dims as tensors. */
+/* shapes.c - writes views as operators of the standard, which take dims as tensors. */
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -8,9 +8,9 @@
 
 /* ---- Reshape ---- */
 
-/* What a user would write: numbers, 0 for a dim that stays in its place, one -1 for what is left.
- * False: this needs the dims themselves, since a dim of 0 is no sign then, or since two are
- * left. */
+/* The shape operand that a person would write: numbers, 0 for a dim that x has on the same axis,
+ * and one -1 for the dim that is left. False: this is not possible, and the dims must be computed,
+ * because a dim is 0 (which has another meaning there) or two dims are left. */
 static bool short_shape(const fv_type *x, const fv_type *y, int64_t *shape) {
     int left = -1;
     for (int i = 0; i < y->rank; i++) {
@@ -28,11 +28,12 @@ static bool short_shape(const fv_type *x, const fv_type *y, int64_t *shape) {
     }
     for (int i = 0; i < y->rank && left >= 0; i++)
         if (i != left && y->dims[i]->lo < 1)
-            return false; /* nothing is known about values without elements */
+            return false; /* -1 is only defined if no other dim is 0 */
     return true;
 }
 
-/* The axes of 1 by which `more` is more than `less`, or -1: it is something else. */
+/* Finds the axes of one element that `more` has in addition to the axes of `less`. Returns their
+ * number; -1: the types differ otherwise. */
 static int ones_between(const fv_type *less, const fv_type *more, int64_t *axes) {
     int n = 0, k = 0;
     for (int i = 0; i < more->rank; i++) {
@@ -46,7 +47,8 @@ static int ones_between(const fv_type *less, const fv_type *more, int64_t *axes)
     return k == less->rank ? n : -1;
 }
 
-/* A reshape that puts in or takes out axes of 1 needs no shape. */
+/* Writes a reshape that only adds or removes axes of one element as Unsqueeze or Squeeze, which
+ * need no shape. NULL: it does more. */
 static fv_value *with_ones(fv_speller *s, fv_value *x, const fv_type *y) {
     int64_t axes[FV_MAX_RANK];
     bool more = y->rank > x->type->rank;
@@ -90,9 +92,9 @@ bool fv_spell_expand(fv_speller *s, fv_op *op) {
 
 /* ---- Slice ---- */
 
-/* The position after the last one of n that begin at start. In reverse order it may be -1, which
- * would count from the end: the size of the axis is subtracted then, so that it is before the first
- * element in any case. */
+/* The end operand of a Slice with n elements from `start` on. With a negative step the end may be
+ * -1, which the standard counts from the end of the axis; therefore the size of the axis is
+ * subtracted, which makes it end before the first element. */
 static const fv_dim *end_of(fv_dims *t, const fv_dim *size, const fv_dim *start, const fv_dim *step,
                             const fv_dim *n) {
     const fv_dim *end = fv_dim_add(t, start, fv_dim_mul(t, step, n));
@@ -180,8 +182,8 @@ static bool is_number(const fv_value *v, int64_t n) {
            fv_tensor_int(v->tensor, 0) == n;
 }
 
-/* start + i * delta: the standard's Range counts its elements by itself, from a limit that may be
- * rounded. */
+/* Writes start + i * delta. The standard's Range is used for i only, because it computes the number
+ * of its elements from a limit, which may be rounded. */
 bool fv_spell_range(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     const fv_type *y = op->out[0]->type;
@@ -203,7 +205,8 @@ static fv_value *size_of(fv_speller *s, fv_value *v) {
 
 bool fv_spell_range_count(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
-    const fv_dim *n = fv_dim_fresh(m->dims, "range", 0, FV_DIM_MAX, true); /* nobody asks */
+    /* a new symbol, because only the number of elements is used */
+    const fv_dim *n = fv_dim_fresh(m->dims, "range", 0, FV_DIM_MAX, true);
     fv_value *in[3] = {scalar(s, op->in[0]), scalar(s, op->in[1]), scalar(s, op->in[2])};
     fv_value *v =
         size_of(s, fv_spell_op(s, FV_OP_Range, fv_spell_type(s, fv_in_type(op, 0)->elem, 1, &n), 3,
@@ -227,7 +230,8 @@ static fv_value *where(fv_speller *s, fv_value *c, fv_value *a, fv_value *b) {
     return fv_spell_op(s, FV_OP_Where, t, 3, (fv_value *[]){c, a, b}, 0, NULL);
 }
 
-/* 0 is the dim of the input, -1 what is left. */
+/* In the operand of fv.Reshape, 0 stands for the dim of the input and -1 for the dim that is
+ * left. */
 bool fv_spell_reshape_dims(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     const fv_type *y = op->out[0]->type;
@@ -258,14 +262,15 @@ bool fv_spell_reshape_dims(fv_speller *s, fv_op *op) {
     return fv_spell_result(s, 0, left ? where(s, minus, left, v) : NULL);
 }
 
-/* The dims of the tensor that the operator itself computes from a tensor of these dims. */
+/* Computes the dims of a squeezed or unsqueezed tensor by applying Squeeze or Unsqueeze to a tensor
+ * of these dims and taking the shape of the result. */
 bool fv_spell_axes_dims(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     int rank;
     const fv_dim *const *dims = fv_spell_attr(op, "dims", &rank), *none[FV_MAX_RANK];
     int to = (int)fv_op_int(op, "rank");
     for (int i = 0; i < to; i++)
-        none[i] = fv_dim_fresh(m->dims, "axes", 0, FV_DIM_MAX, true); /* not used */
+        none[i] = fv_dim_fresh(m->dims, "axes", 0, FV_DIM_MAX, true); /* dims that are not used */
     fv_value *in[2] = {fv_const_new(m, "c", fv_tensor_new(m->arena, FV_BOOL, 0, NULL)),
                        fv_spell_dims(s, rank, dims)};
     fv_value *x =

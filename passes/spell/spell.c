@@ -1,4 +1,4 @@
-/* spell.c - the table of spellings, and dims as tensors. */
+/* spell.c - the table of spellings; computes dims as tensors of the model. */
 #include "passes/spell/spell.h"
 
 #include <stdarg.h>
@@ -14,9 +14,9 @@
 
 typedef struct spelling {
     const char *op;
-    const char *rule;                     /* AS */
-    bool (*by)(fv_speller *s, fv_op *op); /* BY */
-    const char *why;                      /* NONE: why there is none */
+    const char *rule;                     /* the rule of an AS row */
+    bool (*by)(fv_speller *s, fv_op *op); /* the function of a BY row */
+    const char *why;                      /* of a NONE row: why the op cannot be written */
     bool silent;
 } spelling;
 
@@ -41,7 +41,8 @@ static const spelling spellings[] = {
 #define SILENT(name)
 
 static const struct {
-    const char *op, *attribute; /* NULL: whatever it has */
+    /* attribute NULL: the operator is rewritten whatever attributes it has */
+    const char *op, *attribute;
 } ours[] = {
 #define OURS(name, attribute) {name, attribute},
 #define GONE(name)            {name, NULL},
@@ -177,11 +178,12 @@ const fv_dim *const *fv_spell_attr(const fv_op *op, const char *name, int *n) {
 
 typedef struct source {
     enum { SHAPE, ELEMENT, VALUE } kind;
-    /* ELEMENT: an fv.Bind, whose operand stays what it binds whatever replaces that */
+    /* ELEMENT: the fv.Bind that binds the symbol. Its operand is used, which remains correct if
+     * another value replaces it */
     const fv_op *holder;
-    fv_value *value;          /* SHAPE, or ELEMENT without a holder */
-    int index;                /* axis, or element */
-    const fv_dim *expression; /* VALUE */
+    fv_value *value; /* the value whose SHAPE or, without a holder, whose ELEMENT is read */
+    int index;       /* number of the axis (SHAPE) or of the element (ELEMENT) */
+    const fv_dim *expression; /* VALUE: the expression that has the value */
     int64_t times, plus;      /* SHAPE: the extent is symbol * times + plus */
 } source;
 
@@ -200,8 +202,7 @@ static const fv_dim *with(fv_dims *t, const fv_dim *d, const fv_dim *symbol, int
     return fv_dim_again(t, d, &memo);
 }
 
-/* The symbol of an extent times * symbol + plus, which no other symbol is in; NULL: it is no such
- * expression. */
+/* The only symbol of d if d = times * symbol + plus with constants; NULL: d has another form. */
 static const fv_dim *solved(fv_dims *t, const fv_dim *d, int64_t *times, int64_t *plus) {
     const fv_dim *const *symbols, *only = NULL;
     int n = fv_dim_symbols(t, &symbols);
@@ -300,15 +301,16 @@ static fv_value *arithmetic(fv_speller *s, fv_op_id id, fv_value *a, fv_value *b
     return fv_spell_op(s, id, one_type(s, FV_I64), 2, (fv_value *[]){a, b}, 0, NULL);
 }
 
-/* [c(a, b) ? x : y] */
+/* Where(c(a, b), x, y) for the comparison a == b. */
 static fv_value *choose(fv_speller *s, fv_value *a, fv_value *b, fv_value *x, fv_value *y) {
     fv_value *c =
         fv_spell_op(s, FV_OP_Equal, one_type(s, FV_BOOL), 2, (fv_value *[]){a, b}, 0, NULL);
     return fv_spell_op(s, FV_OP_Where, one_type(s, FV_I64), 3, (fv_value *[]){c, x, y}, 0, NULL);
 }
 
-/* The standard's Div goes towards 0, its Mod with the sign of the divisor: a - a mod b is a
- * multiple of b below a. Of b = 0 the quotient is 0, which the standard leaves open. */
+/* a floordiv b. The standard's Div rounds towards 0 and its Mod has the sign of the divisor, so a -
+ * a mod b, a multiple of b, is divided. For b = 0, which the standard leaves undefined, the result
+ * is 0. */
 static fv_value *quotient(fv_speller *s, const fv_dim *a, const fv_dim *b) {
     fv_value *x = number(s, a), *y = number(s, b),
              *zero = b->lo <= 0 && b->hi >= 0 ? literal(s, 0) : NULL;
@@ -407,7 +409,7 @@ static fv_value *number(fv_speller *s, const fv_dim *d) {
     return s->w.failed ? NULL : known(compute(s, d), d);
 }
 
-/* Numbers in a row are one constant. */
+/* Makes a vector of dims; consecutive numbers become one constant. */
 fv_value *fv_spell_dims(fv_speller *s, int n, const fv_dim *const *dims) {
     fv_module *m = s->w.module;
     fv_arena *a = s->all->arena;

@@ -1,6 +1,8 @@
-/* windows.c - convolutions and pools. The standard's pad both ends by numbers; ours begin somewhere
- * and have as many places as the result has elements. Where no numbers say so, what is padded is
- * computed before. */
+/* windows.c - writes convolutions and pools as operators of the standard.
+ *
+ * The standard pads both ends of an axis by numbers of elements. Our ops state where the first
+ * window begins, and the result's dims say how many windows there are. If no numbers for the ends
+ * give the same windows, the operand is padded by an op before. */
 #include <math.h>
 #include <string.h>
 
@@ -9,16 +11,19 @@
 #include "passes/spell/spell.h"
 
 typedef struct window {
-    int n;                                                    /* spatial axes */
-    const fv_dim *const *begin, *const *kernel, *const *dims; /* dims: of the result */
+    int n; /* number of spatial axes */
+    /* begin: position of the first window relative to the first element, negated; dims: those of
+     * the result */
+    const fv_dim *const *begin, *const *kernel, *const *dims;
     const fv_attr *strides, *dilations;
     int64_t pads[2 * FV_MAX_RANK];
-    bool padded; /* pads say it; else x is padded before */
+    bool padded; /* true: `pads` gives the same windows; false: x is padded by an op before */
 } window;
 
-enum { MOST_BEHIND = 256 }; /* windows that need more are padded before, which is right as well */
+/* most elements of padding at the end that are tried; more are padded by an op before */
+enum { MOST_BEHIND = 256 };
 
-/* From the first to the last element under a place. */
+/* The number of elements from the first to the last one under a window, dilation included. */
 static const fv_dim *reach(fv_dims *t, const window *w, int i) {
     const fv_dim *one = fv_dim_const(t, 1);
     return fv_dim_add(
@@ -27,8 +32,8 @@ static const fv_dim *reach(fv_dims *t, const window *w, int i) {
         one);
 }
 
-/* The smallest padding at the end of axis i with which there are as many places: numbers from 0
- * on. */
+/* Finds the smallest padding at the end of axis i with which the standard has as many windows as
+ * the result has elements; false: no number has that effect. */
 static bool behind(fv_module *m, const fv_type *x, const window *w, int i, int64_t *pad) {
     fv_dims *t = m->dims;
     const fv_dim *cover = reach(t, w, i), *step = fv_dim_const(t, w->strides->u.ints[i]);
@@ -64,8 +69,7 @@ static void read_window(fv_speller *s, const fv_op *op, const fv_dim *const *ker
     }
 }
 
-/* x with all that the window reaches, padded by `value` (NULL: zero), where numbers do not say
- * it. */
+/* x padded by `value` (NULL: zero) with an op before, if `pads` cannot express it; otherwise x. */
 static fv_value *padded(fv_speller *s, const fv_op *op, window *w, fv_value *value) {
     fv_module *m = s->w.module;
     fv_dims *t = m->dims;
@@ -98,7 +102,8 @@ static bool kernel_is_known(const fv_op *op, const window *w) {
     return true;
 }
 
-/* kernel_shape, strides, pads, and dilations where there are some: older pools had none. */
+/* Sets the attributes kernel_shape, strides, pads, and dilations. The latter only if one is not 1,
+ * since older pools do not have it. */
 static int window_attrs(fv_speller *s, const window *w, bool kernel, fv_attr *a) {
     fv_module *m = s->w.module;
     int64_t sizes[FV_MAX_RANK];
@@ -132,7 +137,7 @@ bool fv_spell_conv(fv_speller *s, fv_op *op) {
                            fv_spell_op(s, FV_OP_Conv, op->out[0]->type, in[2] ? 3 : 2, in, n, a));
 }
 
-/* It is spelled with the sums of its products. */
+/* Nothing to write: the fv.ConvTranspose that reads these products writes both. */
 bool fv_spell_conv_products(fv_speller *s, fv_op *op) {
     (void)s;
     for (int i = 0; i < op->out[0]->nuses; i++)
@@ -141,8 +146,8 @@ bool fv_spell_conv_products(fv_speller *s, fv_op *op) {
     return true;
 }
 
-/* Places of a transposed convolution: stride * (x - 1) + reach - pads, plus what the last stride
- * leaves. */
+/* Writes a transposed convolution. The standard computes stride * (x - 1) + reach - pads elements;
+ * the elements that the last stride leaves are its output_padding. */
 bool fv_spell_conv_transpose(fv_speller *s, fv_op *op) {
     fv_module *m = s->w.module;
     fv_dims *t = m->dims;
@@ -180,7 +185,7 @@ bool fv_spell_conv_transpose(fv_speller *s, fv_op *op) {
 
 /* ---- pools ---- */
 
-/* What is no maximum. */
+/* The smallest value of the type, which is no maximum next to any element. */
 static fv_value *lowest(fv_speller *s, fv_elem e) {
     fv_module *m = s->w.module;
     if (fv_elem_is_float(e))
@@ -210,13 +215,13 @@ bool fv_spell_max_pool(fv_speller *s, fv_op *op) {
     return max_pool(s, op, false);
 }
 
-/* Of the pool that gave the largest elements, as its second result. */
+/* Writes the indices of the largest elements as the second result of MaxPool. */
 bool fv_spell_max_pool_indices(fv_speller *s, fv_op *op) {
     return max_pool(s, op, true);
 }
 
-/* Which elements count: those of x; or with them the padding, to where it is said to end. The
- * standard's places may then reach beyond, with ceil_mode. False: neither. */
+/* Which elements does the average count: only those of x, or the padding too (*padding), with
+ * windows that may reach beyond it as by ceil_mode (*beyond)? False: neither. */
 static bool counts(fv_speller *s, const fv_op *op, window *w, bool *padding, bool *beyond) {
     fv_module *m = s->w.module;
     fv_dims *t = m->dims;

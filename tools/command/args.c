@@ -12,13 +12,13 @@ typedef enum { FLAG, COUNT, TEXT, OPTIONAL, BEHIND, NUMBER, NUMBERS, REAL, LIST,
 
 typedef struct option {
     const char *name;  /* "--target" */
-    const char *brief; /* "-o", or NULL */
+    const char *brief; /* its short name, "-o"; NULL: it has none */
     kind kind;
     size_t offset;
-    const char *value; /* as help shows it: "N" */
+    const char *value; /* placeholder of its value in --help: "N" */
     const char *doc;
     bool common;
-    const char *const *(*names)(void); /* after doc: what it may be */
+    const char *const *(*names)(void); /* the values that --help lists after `doc` */
 } option;
 
 #define AT(member) offsetof(fv_args, member)
@@ -173,7 +173,8 @@ static bool takes(const fv_command *c, const option *o) {
     return o->common || names_it(c->options, o->name);
 }
 
-/* The option that an argument is, if the subcommand takes it or `any` is set. -O2 is -O. */
+/* The option that `arg` names; NULL: the subcommand does not take it (unless `any` is set), or
+ * there is none. -O2 names -O. */
 static const option *find(const fv_command *c, const char *arg, bool any) {
     size_t n = strcspn(arg, "=");
     for (int i = 0; i < NOPTIONS; i++) {
@@ -229,7 +230,7 @@ static int set_number(fv_args *a, const option *o, int *at, const char *value) {
     return FV_EXIT_OK;
 }
 
-/* "2" or "1,2,4": the first is also *at. */
+/* Parses "2" or "1,2,4" into the list of threads; *at gets the first number. */
 static int set_numbers(fv_args *a, const option *o, int *at, const char *value) {
     const char *p = value;
     bool more;
@@ -259,7 +260,7 @@ static int set_real(fv_args *a, const option *o, double *at, const char *value) 
     return FV_EXIT_OK;
 }
 
-/* An option that may be repeated. */
+/* Appends the value of an option that may be repeated to its list. */
 static int add_to_list(fv_args *a, const option *o, const char *value) {
     fv_list_arg *list = (fv_list_arg *)((char *)a + o->offset);
     if (list->n == FV_MAX_LIST_ARGS)
@@ -309,7 +310,7 @@ static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int
     if ((o->kind == OPTIONAL || o->kind == BEHIND) && equals && !equals[1])
         return fv_usage(a, "%s names no %s; leave the '=' away", arg,
                         o->kind == OPTIONAL ? "file" : "node");
-    /* not an operand */
+    /* the next argument is the option's value only if it cannot be an operand */
     bool word = o->kind == BEHIND && a->n >= c->min && *i + 1 < argc && !is_option(argv[*i + 1]);
     if (equals || o->kind == OPTIONAL || (o->kind == BEHIND && !word))
         return set_value(to, o, equals ? equals + 1 : NULL);
@@ -318,8 +319,8 @@ static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int
     return set_value(to, o, argv[++*i]);
 }
 
-/* The words of FOVEA_FLAGS, options only: those that this subcommand does not take are for
- * others. */
+/* Parses the options in FOVEA_FLAGS. Options that this subcommand does not take are ignored, since
+ * the variable serves all subcommands. */
 static int parse_environment(fv_args *a, const fv_command *c) {
     enum { MAX = 64 };
     const char *text = getenv("FOVEA_FLAGS");
@@ -391,7 +392,7 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
     int status = parse_environment(a, c);
     bool options_end = false;
     for (int i = 0; i < argc && !status; i++) {
-        if (c->run == fv_cmd_lua && a->n) /* the rest is the script's */
+        if (c->run == fv_cmd_lua && a->n) /* arguments after the script belong to the script */
             options_end = true;
         if (!options_end && !strcmp(argv[i], "--"))
             options_end = true;
@@ -421,7 +422,7 @@ const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *su
         from++;
     while (strcmp(to->name, subcommand))
         to++;
-    /* they were parsed before: how many words an option has is all that is asked */
+    /* parsed before; here only the number of words that an option takes matters */
     fv_args scratch = *a;
     scratch.n = 0;
     scratch.data.inputs.n = scratch.code.states.n = scratch.data.at.n = scratch.script.args.n =

@@ -1,11 +1,13 @@
-/* command.h - the fovea command: its subcommands, their options, and what all of them need. */
+/* command.h - the fovea command: its subcommands, their options, and functions that all of them
+ * use. */
 #ifndef FV_TOOLS_COMMAND_COMMAND_H
 #define FV_TOOLS_COMMAND_COMMAND_H
 
 #include "tools/command/print.h"
 #include "tools/driver/driver.h"
 
-/* Exit statuses: done; the model or the data is at fault; the command line is; Fovea is. */
+/* Exit statuses: success; an error in the model or the data; an error in the command line; an
+ * internal error. */
 enum { FV_EXIT_OK = 0, FV_EXIT_MODEL = 1, FV_EXIT_USAGE = 2, FV_EXIT_INTERNAL = 3 };
 
 enum { FV_MAX_LIST_ARGS = 64, FV_MAX_THREAD_LIST = 16 };
@@ -35,7 +37,7 @@ typedef struct fv_print_args {
 typedef struct fv_code_args {
     const char *target, *processor, *schedule, *tuning, *backend, *passes;
     fv_list_arg enable, disable, dims, states;
-    char level;        /* 0: not given */
+    char level;        /* '0' to '3' or 's'; 0: not given */
     int random_limits; /* a seed; 0: the usual limits */
     bool strict, verify;
 } fv_code_args;
@@ -57,7 +59,7 @@ typedef struct fv_data_args {
     fv_list_arg inputs, at;
     const char *data_set, *expect, *format, *attention_maps, *labels;
     int seed;
-    double atol, rtol; /* below 0: not given */
+    double atol, rtol; /* negative: not given */
 } fv_data_args;
 
 /* Scripts in Lua: script.c. */
@@ -74,10 +76,10 @@ typedef struct fv_script_args {
 typedef struct fv_rewrite_args {
     const char *explain; /* "RULE" or "RULE@NODE" */
     const char *only_node;
-    const char *changes;     /* a file that lists them */
+    const char *changes;     /* the file into which changes are listed */
     int stop_after;          /* the number of changes that are made; -1: all */
-    const char *test;        /* of reduce: a command of the shell */
-    const char *bisect_test; /* a command of the shell */
+    const char *test;        /* of `fovea reduce`: the shell command that tests a model */
+    const char *bisect_test; /* of --bisect: the shell command that tests a model */
     bool bisect, standard, list_passes, print_pipeline;
 } fv_rewrite_args;
 
@@ -97,7 +99,6 @@ typedef struct fv_inspect_args {
 /* Measurements: bench.c, tune.c. */
 typedef struct fv_bench_args {
     const char *against, *against_model;
-    /* empty: the profile is printed; otherwise it is written to that file as well */
     const char *profile;
     int rounds;
     double seconds;
@@ -113,7 +114,7 @@ typedef struct fv_diff_args {
 /* The arguments of a subcommand; NULL, 0 and false where none was given. */
 typedef struct fv_args {
     fv_line_args line;
-    int n; /* operands: models, folders */
+    int n; /* operands: models or folders */
     const char **operand;
     fv_print_args print;
     fv_code_args code;
@@ -128,85 +129,96 @@ typedef struct fv_args {
     fv_diff_args diff;
 } fv_args;
 
-/* One use of a subcommand: the session, with a door open, and memory that lives as long. */
+/* One execution of a subcommand: its session, in which a door is open, and memory that lives as
+ * long. */
 typedef struct fv_context {
     fv_session *session;
     fv_arena *arena;
     const fv_args *args;
-    struct fv_lua *script;          /* of --script, once it is read; script.c */
-    const volatile int32_t *cancel; /* of runs; NULL: nobody ends them */
+    /* the script of --script once it was read (script.c); NULL: none */
+    struct fv_lua *script;
+    /* becomes not 0 when runs should stop (fv_env.cancel); NULL: they cannot be stopped */
+    const volatile int32_t *cancel;
 } fv_context;
 
 typedef struct fv_command {
     const char *name;
-    const char *operands; /* "MODEL", "DIR..." */
-    int min, max;         /* how many; max 0: any number */
+    const char *operands; /* operands as --help shows them: "MODEL", "DIR..." */
+    int min, max;         /* smallest and largest number of operands; max 0: any number */
     const char *doc;
-    const char *options;       /* names of the options it takes besides the common ones */
-    int (*run)(fv_context *c); /* the exit status */
-    const char *more;          /* paragraphs and examples below the options, or NULL */
+    /* names of the options that it takes in addition to those of all subcommands */
+    const char *options;
+    int (*run)(fv_context *c); /* returns the exit status */
+    /* paragraphs and examples that --help prints below the options; NULL: none */
+    const char *more;
 } fv_command;
 
-extern const fv_command fv_commands[]; /* ends with a NULL name */
+extern const fv_command fv_commands[]; /* the subcommands, ended by a NULL name */
 
 /* ---- arguments: args.c ---- */
 
-/* Parses argv after the subcommand, after the words of FOVEA_FLAGS. `operands` has room for argc.
- * Returns FV_EXIT_OK, or FV_EXIT_USAGE after a message. */
+/* Parses the words of FOVEA_FLAGS and then argv, which begins after the subcommand. `operands` must
+ * have room for argc pointers. Returns FV_EXIT_OK, or FV_EXIT_USAGE after a message. */
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands);
-void fv_args_free(fv_args *a); /* also after a failure */
-/* The options that were given, as words of another subcommand: those that it takes, but for what is
- * said about the work or where results go. NULL terminated, in the arena. */
+void fv_args_free(fv_args *a); /* call it also after a failure */
+/* The given options as arguments for another subcommand: those that it takes, without the ones
+ * about messages and output files. NULL terminated, in the arena. */
 const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand);
-void fv_print_help(const fv_command *c); /* NULL: of the command itself */
-/* `fovea run: error: WHAT`: returns FV_EXIT_USAGE. */
+void fv_print_help(const fv_command *c); /* c NULL: the help of the command itself */
+/* Prints `fovea run: error: WHAT` and returns FV_EXIT_USAGE. */
 int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- what the arguments mean: options.c ---- */
 
 /* "a, b, c" */
 const char *fv_names_str(fv_arena *a, const char *const *names);
-/* Is every value of --dim, --input and --state well formed? False after a message. */
+/* Checks the syntax of all values of --dim, --input and --state. False after a message. */
 bool fv_args_check_lists(fv_context *c) FV_MUST_USE;
-/* The driver's options; false after a message. `here`: the default target is this machine. */
+/* Sets the driver's options from the command line. False after a message. `here`: the default
+ * target is this machine. */
 bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) FV_MUST_USE;
-/* "jit,c,interp" to kinds; returns how many, 0 after a message. */
+/* Parses "jit,c,interp" into `out`. Returns the number of backends, 0 after a message. */
 int fv_args_backends(const fv_args *a, fv_backend_kind *out);
 const char *fv_backend_name(fv_backend_kind b);
-int fv_args_threads(const fv_args *a); /* --threads, else FOVEA_NUM_THREADS, else 0 */
+/* the number of --threads, else of FOVEA_NUM_THREADS, else 0 */
+int fv_args_threads(const fv_args *a);
 
 /* ---- scripts: script.c, or no_script.c where Fovea is built without Lua ---- */
 
-/* Reads --script or --pipeline, if one is given and not read yet, and has its passes run. False
- * after a diagnostic. */
+/* Reads the script of --script or --pipeline, if there is one and it has not been read, and adds
+ * its passes to the options. False after a diagnostic. */
 bool fv_script_begin(fv_context *c, fv_driver_options *o) FV_MUST_USE;
-/* What --help says of the options of the script. */
-int fv_script_help(const fv_args *a); /* the exit status */
-/* Status of a command whose options were refused: of the script, or of the command line. */
+/* Prints the options that the script declares, for --help. */
+int fv_script_help(const fv_args *a); /* returns the exit status */
+/* The exit status after options of the script or of the command line were refused. */
 int fv_refused(const fv_context *c);
 
 /* ---- looking at what is between passes and steps: dump.c ---- */
 
-/* Sees to --dump-after and --dump-dir of a command that begins; false after a message. */
+/* Prepares --dump-after and --dump-dir. `lowers`: the command also lowers the model. False after a
+ * message. */
 bool fv_dump_begin(fv_context *c, fv_driver_options *o, bool lowers) FV_MUST_USE;
-/* Is what is dumped to come for that source? False after a diagnostic. */
+/* Will the pass or step of --dump-after run on this source? False after a diagnostic. */
 bool fv_dump_applies(fv_context *c, const fv_source *source) FV_MUST_USE;
 
 /* ---- a session around a subcommand, and its messages: context.c ---- */
 
 int fv_run_command(const fv_command *command, const fv_args *args);
-/* FV_EXIT_INTERNAL where an error is an internal one, else FV_EXIT_MODEL. */
+/* The exit status after a failure: FV_EXIT_INTERNAL if one of the messages is an internal error,
+ * otherwise FV_EXIT_MODEL. */
 int fv_failed(const fv_context *c);
-/* The session's messages, on stderr; with --quiet the errors only. They are gone then. */
+/* Prints the session's messages on stderr, with --quiet errors only, and removes them. */
 void fv_print_messages(const fv_context *c);
-/* A line on stderr, but with --quiet: `FILE: note: ...`. */
+/* Prints a line on stderr unless --quiet is given: `FILE: note: ...`. */
 void fv_note(const fv_context *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A line of a log, as it is, on stderr; "error:" in colour. */
+/* Prints a line of a log on stderr as it is, with the word "error:" in colour. */
 void fv_print_line(const fv_args *a, const char *file, const char *line);
-/* The lines of a log as messages of the session, after a call that failed. False. */
+/* Turns the lines of a log into messages of the session, after a call of the library failed.
+ * Returns false. */
 bool fv_say_log(const fv_context *c, const fv_log *log) FV_MUST_USE;
 bool fv_is_terminal(int fd) FV_MUST_USE;
-/* False after a diagnostic: the file at `path`, which `option` names, is one of the models. */
+/* Checks that the file at `path`, which option `option` would write, is none of the models. False
+ * after a diagnostic. */
 bool fv_spares_models(const fv_context *c, const char *option, const char *path) FV_MUST_USE;
 /* "12.3 kB" */
 const char *fv_size_str(fv_arena *a, uint64_t bytes);

@@ -1,4 +1,5 @@
-/* context.c - the session around a subcommand: its door, its messages, its exit status. */
+/* context.c - the session of one execution of a subcommand: its door, its messages, its exit
+ * status. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static const struct {
     const char *word, *colour;
 } severities[] = {{"error: ", "\033[1;31m"}, {"warning: ", "\033[1;33m"}, {"note: ", "\033[1;36m"}};
 
-/* The severity is the first such word after that position. */
+/* Finds the first word that names a severity, and prints it in colour. */
 void fv_print_line(const fv_args *a, const char *file, const char *line) {
     const char *at = NULL, *colour = "";
     size_t n = 0;
@@ -92,7 +93,7 @@ void fv_note(const fv_context *c, const char *format, ...) {
 bool fv_say_log(const fv_context *c, const fv_log *log) {
     static const char error[] = "error: ";
     const char *p = fv_log_text(log);
-    if (!*p) /* only where there is no memory for words */
+    if (!*p) /* reached only if there is no memory to format the text */
         fv_out_of_memory(c->session);
     while (*p) {
         size_t n = strcspn(p, "\n"), skip = strncmp(p, error, strlen(error)) ? 0 : strlen(error);
@@ -115,8 +116,8 @@ const char *fv_size_str(fv_arena *a, uint64_t bytes) {
     return fv_printf(a, v < 9.95 ? "%.1f %s" : "%.0f %s", v, units[u]);
 }
 
-/* What was found before memory went, or instead of it: a model asks for too much. Allocates
- * nothing. */
+/* Prints the errors that were reported before memory ran out, which may be the cause: a model that
+ * asks for too much. Does not allocate. */
 static void print_last_words(const fv_session *s) {
     for (const fv_message *m = s ? fv_messages(s) : NULL; m; m = m->next)
         if (m->severity == FV_ERROR)

@@ -1,6 +1,5 @@
-/* dump.c - what is seen of passes and of steps of lowering while they run: --dump-after and
- * --dump-dir, the module as text after a pass, or its definitions after a step; --time-passes, how
- * long each took. */
+/* dump.c - --dump-after and --dump-dir, which print the module as text after a pass or its
+ * definitions after a step of lowering, and --time-passes, which prints how long each took. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,8 +13,8 @@
 
 typedef struct dumper {
     fv_context *c;
-    const char *after; /* --dump-after */
-    int n;             /* of files */
+    const char *after; /* the id of the pass or step of --dump-after; NULL: none */
+    int n;             /* number of files that were written */
     bool failed;
 } dumper;
 
@@ -30,7 +29,8 @@ static void print(const dumper *d, const char *step, const fv_module *m,
     fv_put_text(stderr, t.s);
 }
 
-/* A file that cannot be written is an error of the session, and the command's status. */
+/* Writes a file of --dump-dir. If that fails, it is an error of the session, which sets the exit
+ * status. */
 static void write(dumper *d, const char *step, const fv_module *m,
                   const fv_definitions *definitions) {
     const char *path = fv_printf(d->c->arena, "%s/%02d-%s.%s", d->c->args->dump.dir, ++d->n, step,
@@ -38,8 +38,8 @@ static void write(dumper *d, const char *step, const fv_module *m,
     d->failed = d->failed || !fv_driver_write_ir(d->c->session, m, definitions, path);
 }
 
-/* What is given to --dump-after: a pass, a step, or a step by the name that --disable has for
- * it. */
+/* The value of --dump-after: a pass or the id of a step. A step may be given by its id or by the
+ * name that --disable takes. */
 static const char *asked_for(const fv_context *c) {
     const char *given = c->args->dump.after;
     for (int i = 0; given && fv_step_name_at(i); i++)
@@ -57,7 +57,7 @@ static void look(void *user, const char *step, const fv_module *m,
         write(d, step, m, definitions);
 }
 
-/* Will there be such a pass, or such a step? */
+/* Will a pass or step of that name run with these options? */
 static bool comes(const fv_context *c, const fv_driver_options *o, const char *name, bool lowers) {
     fv_pipeline_table will;
     if (!fv_driver_pipeline(c->arena, o, &will))

@@ -9,7 +9,7 @@
 
 #include "tools/command/command.h"
 
-/* jansson would leave out what it has no memory for, and its callers here would not see it. */
+/* malloc that ends the command if there is no memory. jansson itself would silently omit values. */
 static void *need(size_t bytes) {
     void *p = malloc(bytes);
     if (p)
@@ -28,7 +28,7 @@ json_t *fv_json_document(void) {
     return d;
 }
 
-/* Bytes of the UTF-8 sequence at s, 0 where there is none. */
+/* The length in bytes of the UTF-8 sequence at s; 0: there is none. */
 static int utf8_length(const unsigned char *s) {
     static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
     int n = *s < 0x80 ? 1 : *s >> 5 == 6 ? 2 : *s >> 4 == 14 ? 3 : *s >> 3 == 30 ? 4 : 0;
@@ -104,7 +104,7 @@ json_t *fv_json_dims(int rank, const char *const *dims) {
     return list;
 }
 
-/* jansson escapes all that does not show but DEL. */
+/* Writes the text of jansson, which escapes all control characters but DEL. */
 static int put(const char *text, size_t n, void *f) {
     for (size_t i = 0; i < n; i++)
         if (text[i] == 0x7f ? fputs("\\u007F", f) < 0 : fputc(text[i], f) == EOF)

@@ -1,4 +1,4 @@
-/* options.c - what the arguments mean to the driver. */
+/* options.c - sets the driver's options from the arguments. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@ const char *fv_names_str(fv_arena *a, const char *const *names) {
     return t.s;
 }
 
-/* --processor, for the target that is known. */
+/* Sets the processor of --processor, which must fit the target. False after a message. */
 static bool find_processor(fv_arena *arena, const fv_args *a, fv_driver_options *o) {
     const char *name = a->code.processor;
     fv_processor_id id;
@@ -51,7 +51,7 @@ static bool find_target(fv_arena *arena, const fv_args *a, fv_driver_options *o,
     return o->target.of ? find_processor(arena, a, o) : fv_usage(a, "%s", why) == FV_EXIT_OK;
 }
 
-/* "a,b" as a list; empty words are left out. */
+/* Splits "a,b" at commas; empty words are left out. */
 static const char *const *split(fv_arena *a, const char *text) {
     const char **list = NULL;
     int n = 0, cap = 0;
@@ -65,7 +65,8 @@ static const char *const *split(fv_arena *a, const char *text) {
     return list;
 }
 
-/* The names of all uses of an option that takes lists; NULL: it is not used. */
+/* The names in all uses of an option that takes lists, NULL terminated; NULL: the option is not
+ * given. */
 static const char *const *split_all(fv_arena *a, const fv_list_arg *all) {
     fv_text t = {.arena = a};
     for (int i = 0; i < all->n; i++)

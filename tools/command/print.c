@@ -1,4 +1,4 @@
-/* print.c - the one border to the terminal. */
+/* print.c - see print.h. */
 #include "tools/command/print.h"
 
 #include <stdbool.h>
@@ -46,11 +46,11 @@ static void put_string(FILE *f, const char *s, int width, int precision) {
 
 /* ---- formats ---- */
 
-/* One conversion: "%-*.3lld". */
+/* One conversion of a format, as "%-*.3lld". */
 typedef struct conversion {
-    char text[32];        /* as printf takes it, with '*' for width and precision */
-    int width, precision; /* -1: none */
-    char length;          /* 0, 'h', 'l', 'L' for ll, 'z', 'j' */
+    char text[32];        /* its text for printf, with '*' for width and precision */
+    int width, precision; /* -1: not given */
+    char length;          /* 0, 'h', 'l', 'L' for ll, 'z' or 'j' */
     char kind;
 } conversion;
 
@@ -71,14 +71,14 @@ static int read_number(const char **s, arguments *args) {
 
 static char read_length(const char **s) {
     char length = strchr("hlzj", **s) && **s ? *(*s)++ : 0;
-    if (length && **s == length) { /* hh is an int like h; ll */
+    if (length && **s == length) { /* ll becomes 'L'; hh is passed as an int, like h */
         ++*s;
         return length == 'l' ? 'L' : length;
     }
     return length;
 }
 
-/* *s points after the percent sign, and on return after the conversion. */
+/* Reads a conversion; *s points after the percent sign, and on return after the conversion. */
 static conversion read_conversion(const char **s, arguments *args) {
     conversion c = {.precision = -1};
     char flags[8] = "";

@@ -28,7 +28,7 @@ void fv_report_begin(fv_context *c, fv_driver_options *o) {
         o->answers.reasons = FV_NEW(c->arena, fv_reasons, 1);
 }
 
-/* How often each reason was one to do something. */
+/* Prints what a step of lowering did: for each reason how often it was taken. */
 static void print_step(const fv_context *c, const fv_step_name *s, const fv_reasons *r) {
     int *counts = FV_NEW(c->arena, int, FV_NWHYS), n = 0;
     for (int i = 0; i < r->n; i++)

@@ -1,16 +1,18 @@
-/* report.h - what passes and steps of lowering did, for -v: a line each on standard error, with
- * counts. */
+/* report.h - the report of -v: a line on standard error for each pass and step of lowering, with
+ * counts of what it did. */
 #ifndef FV_TOOLS_COMMAND_REPORT_H
 #define FV_TOOLS_COMMAND_REPORT_H
 
 #include "backend/lowering/why.h"
 #include "tools/command/command.h"
 
-/* Before passes run with these options: passes report under -v, and decisions are recorded. */
+/* Call it before passes run with these options: under -v, passes report, and decisions of lowering
+ * are recorded. */
 void fv_report_begin(fv_context *c, fv_driver_options *o);
-/* The same for a graph alone. */
+/* The same for a command that does not lower the graph. */
 void fv_report_passes(fv_context *c, fv_driver_options *o);
-/* What steps decided, once there is the program in whose memory that is. */
+/* Prints what the steps of lowering decided. The program must still exist, since it owns the memory
+ * of the decisions. */
 void fv_report_steps(const fv_context *c, const fv_driver_options *o);
 
 #endif

@@ -11,8 +11,8 @@ typedef struct counter {
     fv_context *c;
     int done;
     bool stopped;
-    FILE *list;       /* of --changes; NULL: none */
-    const char *node; /* of --only-node; NULL: all may be changed */
+    FILE *list;       /* the file of --changes; NULL: none */
+    const char *node; /* the node of --only-node; NULL: all may be changed */
     const fv_pass *const *own;
 } counter;
 
@@ -26,7 +26,8 @@ static const char *change_str(fv_arena *a, const char *stage, const char *what, 
                      op ? fv_op_place(a, op) : "");
 }
 
-/* The list is whole up to the change that is about to be made, whatever that does. */
+/* Decides whether an optional change is made. It is written to the list before it is made, so that
+ * the list is complete if the change crashes. */
 static bool may(void *user, const char *stage, const char *what, const fv_op *op) {
     counter *n = user;
     fv_arena *a = n->c->arena;

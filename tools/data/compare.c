@@ -6,8 +6,8 @@
 
 #include "ir/base/text.h"
 
-/* The bytes of a block along an axis and the axes after it, with n entries on that axis; and the
- * number of such blocks. */
+/* The bytes of the elements along an array's axis and all axes after it, if the axis has n entries;
+ * *blocks: the number of such blocks. */
 static size_t block_of(const fv_array *x, int64_t n, size_t *blocks) {
     fv_array block = {.type = x->type, .rank = x->rank - x->axis};
     *blocks = 1;
@@ -18,7 +18,7 @@ static size_t block_of(const fv_array *x, int64_t n, size_t *blocks) {
     return fv_array_bytes(&block);
 }
 
-/* The same elements without room for more. */
+/* A copy of the elements without the spare capacity between them. */
 static void *dense(fv_arena *a, const fv_array *x) {
     size_t blocks, from = block_of(x, x->capacity, &blocks),
                    to = block_of(x, x->dims[x->axis], &blocks);
@@ -81,7 +81,8 @@ static bool close_enough(double got, double want, double atol, double rtol) {
     return fabs(got - want) <= atol + rtol * fabs(want);
 }
 
-/* One unit in the last place of the narrow types; what differently ordered sums give in others. */
+/* The default tolerance: about one unit in the last place for f16 and bf16, otherwise what sums in
+ * another order may differ by. */
 static double usual_tolerance(fv_elem e) {
     return e == FV_BF16 ? 1e-2 : e == FV_F16 ? 1e-3 : 1e-4;
 }

@@ -1,46 +1,47 @@
-/* compare.h - do two tensors agree? */
+/* compare.h - compares tensors with references. */
 #ifndef FV_TOOLS_DATA_COMPARE_H
 #define FV_TOOLS_DATA_COMPARE_H
 
 #include "ir/type/tensor.h"
 #include "runtime/fovea.h"
 
-/* Types, dims and elements: |a - b| <= atol + rtol * |b| for floats (NaN only where b has it,
- * infinities equal), exactly for others. A tolerance below 0 is the usual one: 1e-4, for f16 1e-3,
- * for bf16 1e-2. False: *why tells the first difference, in the arena. */
+/* Do type, dims and elements agree? Floats agree if |a - b| <= atol + rtol * |b| (NaN only with
+ * NaN, infinities only with equal ones), others if they are equal. A negative tolerance stands for
+ * the default: 1e-4, for f16 1e-3, for bf16 1e-2. False: *why describes the first difference, in
+ * the arena. */
 bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
                 const char **why) FV_MUST_USE;
-/* The same of strings, which agree in every byte. */
+/* The same for tensors of strings, which agree if all bytes are equal. */
 bool fv_compare_strings(fv_arena *a, const fv_tensor *got, const fv_tensor *want,
                         const char **why) FV_MUST_USE;
-/* How far they are apart: all elements, by the same measure. */
+/* How much two tensors differ, over all elements. */
 typedef struct fv_difference {
-    const char *shape; /* types or dims differ: in words, and nothing else is filled in */
+    /* not NULL: types or dims differ as this text says, and no other member is set */
+    const char *shape;
     size_t count, differing;
-    /* the largest |a - b| of all elements; infinite where one is NaN, the other not */
+    /* the largest |a - b|; infinite if exactly one of the two is NaN */
     double worst;
     size_t worst_at;
-    double got, want; /* there */
-    /* the largest |a - b| / |b| of those that are not expected to be 0; -1: all are, or are
-     * equal */
+    double got, want; /* the two elements with the largest difference, at worst_at */
+    /* the largest |a - b| / |b| over the elements with b not 0; -1: there is none that differs */
     double relative;
-    /* the most floats of the type from one to the other, where both are numbers; of what is no
-     * float 0 */
+    /* the largest number of floats of the type between a and b, where both are numbers; 0 for other
+     * types */
     uint64_t ulp;
-    bool nan[2], inf[2]; /* is there any, in `got` and in `want`? */
-    double atol, rtol;   /* that were used */
+    bool nan[2], inf[2]; /* does `got` ([0]) or `want` ([1]) contain any? */
+    double atol, rtol;   /* the tolerances that were used */
 } fv_difference;
 fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *got, const fv_tensor *want,
                                 double atol, double rtol);
 fv_difference fv_differ(fv_arena *a, const fv_array *got, const fv_array *want, double atol,
                         double rtol);
-/* Gives a dense array memory that has so many along an axis. False: it would hold less than there
- * is, or no memory could be so large. */
+/* Moves a dense array into memory that has room for `capacity` entries along an axis. False: the
+ * capacity is too small, or the memory would be too large. */
 bool fv_array_add_room(fv_arena *a, fv_array *x, int axis, int64_t capacity) FV_MUST_USE;
-/* Its elements, in memory of their own where the array has room for more. */
+/* The elements as a tensor; copied if the array has spare capacity. */
 fv_tensor fv_array_tensor(fv_arena *a, const fv_array *x);
-/* A view of the tensor, copied to the arena where its data is not aligned. False: no array can hold
- * it. */
+/* A view of the tensor as an array; its data is copied to the arena if it is not aligned. False:
+ * arrays cannot hold such a tensor. */
 bool fv_tensor_array(fv_arena *a, const fv_tensor *t, fv_array *out) FV_MUST_USE;
 
 #endif

@@ -66,7 +66,7 @@ typedef struct reader {
     size_t at;
 } reader;
 
-/* All of a text, as an integer of that type. */
+/* Reads the whole text as an integer of type e; false: it is none, or out of range. */
 static bool read_integer(fv_elem e, const char *s, size_t n, int64_t *out) {
     char *end;
     int64_t lo, hi;
@@ -84,13 +84,13 @@ static bool no_value(const reader *r, const char *key) {
 }
 
 static bool set_string(fv_context *c, fv_tensor *t, size_t i, const char *s, size_t n) {
-    /* our own, new */
+    /* the tensor owns its data, so it may be written */
     ((fv_string *)(uintptr_t)t->data)[i] = (fv_string){fv_strndup(c->arena, s, n), n};
     return true;
 }
 
-/* A number, or a text that is one: JSON has no infinities, and no integers of 64 bits without a
- * sign. */
+/* The text of a number. JSON may give it as a string, since it has no infinities and no unsigned
+ * 64-bit integers. */
 static const char *number_text(fv_arena *a, const json_t *v) {
     if (json_is_string(v))
         return strlen(json_string_value(v)) == json_string_length(v) ? json_string_value(v) : "";
@@ -168,7 +168,8 @@ static bool take_document(reader *r, const fv_port_value *v, const json_t *d, fv
         if (!take_map(r, ends ? json_array_get(d, i) : d))
             return false;
     *out = (fv_maps){r->keys, r->values, ends};
-    return fv_maps_check(r->c->session, a, out, r->path); /* "1" and "01" are one integer */
+    /* checked after reading, since "1" and "01" are equal as integer keys */
+    return fv_maps_check(r->c->session, a, out, r->path);
 }
 
 static bool read_json(fv_context *c, const fv_port_value *v, const char *path, fv_maps *out) {

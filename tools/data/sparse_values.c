@@ -18,8 +18,8 @@ static bool fail(const reader *r, const char *what) {
     return fv_error(r->c->session, "%s: %s", r->path, what);
 }
 
-/* Rows of a list as a tensor: of numbers, or of lists of `width` numbers each; NULL after a
- * message. */
+/* Converts a JSON list to a tensor of its numbers, or, if width > 0, of its lists of `width`
+ * numbers each. NULL after a message. */
 static const fv_tensor *take_list(const reader *r, const char *name, const json_t *list, fv_elem e,
                                   int width) {
     fv_arena *a = r->c->arena;

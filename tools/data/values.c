@@ -19,11 +19,12 @@
 
 typedef struct ports {
     fv_arena *arena;
-    const fv_port_info *at; /* from the first of a value on */
+    /* the first port of the value that is being recognised, and those after it */
+    const fv_port_info *at;
     int n;
 } ports;
 
-/* The name of a value whose first part has a name that ends so; NULL: this is none. */
+/* The name of the value if its first port is a vector named NAME + suffix; NULL: it is not. */
 static const char *stem_of(const ports *p, const char *suffix, fv_elem e) {
     size_t all = strlen(p->at->name), tail = strlen(suffix);
     bool fits = all >= tail && !strcmp(p->at->name + all - tail, suffix) && p->at->rank == 1 &&
@@ -35,8 +36,8 @@ static bool is_called(const ports *p, int i, const char *name, fv_elem e) {
     return i < p->n && !strcmp(p->at[i].name, name) && p->at[i].type == (int32_t)e;
 }
 
-/* The number of ports after the elements of a sequence or optional, which are `n` ports, that also
- * belong to it. */
+/* How many ports after the n ports of elements also belong to a sequence or optional: its shapes,
+ * and for an optional whether it is present. */
 static int held_parts(const ports *p, int n, const char *stem) {
     if (!is_called(p, n, fv_part_name(p->arena, stem, FV_PART_SHAPES), FV_I64) ||
         p->at[n].rank != 2)
@@ -47,8 +48,8 @@ static int held_parts(const ports *p, int n, const char *stem) {
                : 1;
 }
 
-/* Is port i a vector with that name, with as many elements as the first port of its value? *e: its
- * element type. The number of ports after it, or -1. */
+/* Is port i a vector with that name (or two ports, if of strings) whose length is the same as that
+ * of the first port? *e: its element type. Returns the number of the port after it, or -1. */
 static int vector_at(const ports *p, int i, const char *name, const char *n, fv_elem *e) {
     if (is_called(p, i, fv_text_part_name(p->arena, name, FV_PART_TEXT), FV_U8)) {
         *e = FV_STRING;
@@ -64,12 +65,14 @@ static int vector_at(const ports *p, int i, const char *name, const char *n, fv_
     return i + 1;
 }
 
-/* A map or a sequence of maps, whose keys are strings or not; nparts 0: it is none. */
+/* Recognises a map or a sequence of maps, with keys that are strings or not; nparts 0: it is
+ * none. */
 static fv_port_value maps_at(const ports *p, bool strings) {
     const char *keys = fv_map_part_name(p->arena, "", FV_PART_KEYS);
     const char *stem = stem_of(p, strings ? fv_text_part_name(p->arena, keys, FV_PART_TEXT) : keys,
                                strings ? FV_U8 : FV_NO_ELEM);
-    int count = strings ? FV_PART_ENDS : 0; /* the port whose size is the number of keys */
+    /* number of the port whose length is the number of keys */
+    int count = strings ? FV_PART_ENDS : 0;
     fv_port_value v = {.name = stem}, none = {0};
     if (!stem || count >= p->n || p->at[count].rank != 1)
         return none;
@@ -85,7 +88,7 @@ static fv_port_value maps_at(const ports *p, bool strings) {
     return v;
 }
 
-/* Values [n] and indices [n, rank]; nparts 0: it is none. */
+/* Recognises a sparse tensor, values [n] and indices [n, rank]; nparts 0: it is none. */
 static fv_port_value sparse_at(const ports *p) {
     const char *stem = stem_of(p, ".values", FV_NO_ELEM);
     fv_port_value v = {.name = stem, .nparts = 2, .elem = (fv_elem)p->at->type, .sparse = true},
@@ -139,7 +142,8 @@ bool fv_value_is_strings(const fv_port_value *v) {
 
 /* ---- what they hold ---- */
 
-/* Dims of nested lists, by the first of each; false: they are nested too deep. */
+/* The dims of nested lists, taken from the first element at each level; false: they are nested too
+ * deeply. */
 static bool list_dims(const json_t *list, int *rank, int64_t *dims) {
     for (*rank = 0; json_is_array(list); list = json_array_get(list, 0)) {
         if (*rank == FV_MAX_RANK)
@@ -149,7 +153,7 @@ static bool list_dims(const json_t *list, int *rank, int64_t *dims) {
     return true;
 }
 
-/* Are these lists of those dims from `axis` on, of strings? */
+/* Do the nested lists have these dims from `axis` on, with strings innermost? */
 static bool has_dims(const json_t *list, int rank, const int64_t *dims, int axis) {
     if (axis == rank)
         return json_is_string(list);
@@ -167,7 +171,7 @@ static void take_strings(fv_arena *a, const json_t *list, fv_string **to) {
         take_strings(a, json_array_get(list, i), to);
 }
 
-/* "a", or ["a", "b"], or [["a"], ["b"]]. */
+/* A tensor of strings from JSON: "a", or ["a", "b"], or [["a"], ["b"]]. */
 static const fv_tensor *strings_of(fv_context *c, const char *path, const json_t *document) {
     int64_t dims[FV_MAX_RANK];
     int rank;
@@ -177,7 +181,8 @@ static const fv_tensor *strings_of(fv_context *c, const char *path, const json_t
         return NULL;
     }
     fv_tensor *t = fv_tensor_new(c->arena, FV_STRING, rank, dims);
-    fv_string *to = (fv_string *)(uintptr_t)t->data; /* our own, new */
+    /* the tensor owns its data, so it may be written */
+    fv_string *to = (fv_string *)(uintptr_t)t->data;
     take_strings(c->arena, document, &to);
     return t;
 }
@@ -235,7 +240,9 @@ fv_tensor fv_value_tensor(fv_arena *a, const fv_port_value *v, const fv_array *a
         return first;
     const fv_tensor ends = fv_array_tensor(a, &arrays[v->first + FV_PART_ENDS]),
                     *t = fv_strings_from_text(a, &first, &ends);
-    return t ? *t : first; /* bytes, where a library of another maker gives ends of no text */
+    /* if the ends are inconsistent with the text (a library from elsewhere may return such), the
+     * bytes are shown */
+    return t ? *t : first;
 }
 
 bool fv_value_compare(fv_context *c, const fv_port_value *v, const fv_array *arrays,

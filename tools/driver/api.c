@@ -1,5 +1,5 @@
-/* api.c - the compiler's half of runtime/fovea.h. Each call has a session of its own, with a door;
- * that of an artifact lives as long as the artifact. */
+/* api.c - the part of runtime/fovea.h that compiles. Each call opens a session with a door; the
+ * session of an artifact lives as long as the artifact. */
 #include <string.h>
 #include <unistd.h>
 
@@ -15,10 +15,11 @@ typedef struct job {
     fv_compile_options o;
     fv_driver_options driver;
     fv_pipeline_options pipeline;
-    fv_compiled made; /* its artifact goes with the session where that is given up */
+    fv_compiled made; /* freed together with the session if the call fails */
 } job;
 
-/* NULL, or of a size that this library knows. */
+/* Copies the caller's options, which may be NULL or of an older, smaller size. False: the size is
+ * unknown. */
 static bool read_options(const fv_compile_options *from, fv_compile_options *o) {
     *o = (fv_compile_options){.size = sizeof *o};
     if (!from)
@@ -78,7 +79,7 @@ static int check_options(job *j, bool here) {
     return FV_OK;
 }
 
-/* After a failure: what the messages speak of. */
+/* The status of a call that failed, derived from its messages. */
 static int status_of(const job *j) {
     for (const fv_message *m = fv_messages(j->session); m; m = m->next)
         if (m->severity == FV_ERROR && !strncmp(m->text, "internal error", 14))
@@ -87,8 +88,8 @@ static int status_of(const job *j) {
     return access(j->path, R_OK) || (tuning && access(tuning, R_OK)) ? FV_BAD_FILE : FV_BAD_MODEL;
 }
 
-/* Session, door, options, messages around a piece of work. On success the session is left in
- * j->session where the work keeps it (returns FV_OK and sets *keep). */
+/* Runs `work` in a new session, with a door and these options, and copies the messages to the log.
+ * On success with `keep`, the session stays open in j->session. */
 static int with_session(job *j, const char *path, const fv_compile_options *o, bool here,
                         fv_log *log, int (*work)(job *j, void *arg), void *arg, bool keep) {
     fv_door door;

@@ -16,8 +16,8 @@
 #include "driver.h"
 #include "frontend/file.h"
 
-/* Iterations after which nobody looks any longer for where a kernel by hand has stopped: it may be
- * its loops that were too long. */
+/* Iterations after which the interpreter gives up finding where a kernel by hand failed, since its
+ * loops may be too long. */
 #define EXPLAINED_TURNS ((int64_t)1 << 26)
 #define LARGE_WEIGHTS   ((size_t)1 << 20)
 
@@ -50,8 +50,8 @@ static void say_where(const fv_interp *interp, int status, fv_log *log) {
         fv_log_add(log, "error: dims contradict each other: %s", at);
 }
 
-/* Faults are noted once an interpreter, and it may have run before: only what is noted of all runs
- * is asked of this one, the rest of a new one. */
+/* Explains a failed run. An interpreter records an index out of range or a bad file only once,
+ * which may have been in an earlier run; for these, a new interpreter runs the program again. */
 static void interp_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
     if (status == FV_BAD_INDEX || status == FV_BAD_FILE)
         fv_driver_explain(a, status, inputs, log);
@@ -159,8 +159,8 @@ static fv_artifact *from_jit(fv_session *s, fv_program *p, char level) {
 
 /* ---- generated C, compiled by $CC or the cc on the PATH ---- */
 
-/* Runs a shell command, for the sake of a CC of several words; words of ours come as arguments.
- * Returns its exit status; 127: not found. */
+/* Runs a command with a shell, because CC may consist of several words; our own words are passed as
+ * arguments. Returns its exit status; 127: not found. */
 static int shell(const char *const *argv) {
     pid_t pid;
     int status;
@@ -172,7 +172,7 @@ static int shell(const char *const *argv) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 
-/* The line of the compiler's messages that tells most. */
+/* The first line of the compiler's messages that contains "error", otherwise the first line. */
 static const char *first_error(fv_session *s, fv_arena *a, const char *path) {
     fv_file f;
     if (!fv_file_map(s, a, path, &f))
@@ -184,7 +184,7 @@ static const char *first_error(fv_session *s, fv_arena *a, const char *path) {
     return *error ? fv_strndup(a, error, strcspn(error, "\n")) : "it says nothing";
 }
 
-/* "-DMODEL_TRACED": the code calls fv_env.trace. */
+/* The flag "-DMODEL_TRACED", with which the generated code calls fv_env.trace. */
 static const char *traced(fv_arena *a, const char *name) {
     char *flag = fv_printf(a, "-D%s_TRACED", name);
     for (char *c = flag + 2; *c; c++)
@@ -192,7 +192,8 @@ static const char *traced(fv_arena *a, const char *name) {
     return flag;
 }
 
-/* Weights never go through the C compiler where they are many: an assembler file includes them. */
+/* Are there so many bytes of weights that they should not go through the C compiler? An assembler
+ * file includes them then. */
 static bool has_large_weights(const fv_program *p) {
     size_t bytes = 0;
     for (int i = 0; i < p->memory.nconstants; i++)
@@ -200,7 +201,7 @@ static bool has_large_weights(const fv_program *p) {
     return bytes > LARGE_WEIGHTS;
 }
 
-/* A folder of sources gives its files the program's name. */
+/* The sources to compile in a folder of C; files are named after the program. */
 static const char *sources_of(fv_arena *a, const fv_program *p) {
     return has_large_weights(p) ? fv_printf(a, "%s.c %s_weights.S", p->name, p->name) : "model.c";
 }
@@ -252,8 +253,8 @@ static fv_artifact *load_c(fv_session *s, fv_arena *a, const char *folder) {
     return out;
 }
 
-/* Nobody calls what is loaded at once by its name: files may be called as C allows no name,
- * BERT.onnx. */
+/* The program with a name that is valid in C. Code that is loaded at once is not called by its
+ * name, and model files may have any name (BERT.onnx). */
 static const fv_program *with_fit_name(fv_arena *a, const fv_program *p) {
     if (fv_c_name_is_fit(p->name))
         return p;

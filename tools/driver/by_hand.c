@@ -1,5 +1,5 @@
-/* by_hand.c - see by_hand.h. Both kernels become programs of their own, whose inputs are what they
- * read. */
+/* by_hand.c - see by_hand.h. To compare them, the handwritten kernel and the one that it replaces
+ * each become a program of their own. */
 #include "by_hand.h"
 
 #include <stdlib.h>
@@ -17,8 +17,8 @@
 #include "ir/type/tensor.h"
 #include "runtime/pool.h"
 
-/* What is tried for dims of the program, where the bounds have it; tasks, tiles and vectors end
- * within. */
+/* The values that trials use for dims, as far as bounds allow them: tasks, tiles and vectors are
+ * not full at their ends. */
 static const int64_t odd[] = {1, 7, 0, 3, 33, 2, 17, 13, 5, 129};
 enum { TRIALS = sizeof odd / sizeof *odd, TRIAL_TURNS = 1 << 28 };
 
@@ -35,7 +35,8 @@ static void free_artifact(void *artifact) {
     fv_artifact_free(artifact);
 }
 
-/* The interpreter looks at each index, and a kernel by hand may have any, and may not end. */
+/* Opens a kernel as a program of the interpreter, which checks each index and limits the number of
+ * iterations, because a kernel by hand may have any index, and may not end. */
 static bool open_party(fv_session *s, fv_arena *a, const char *text, const fv_target *target,
                        bool trusted, party *out) {
     fv_program *p = fv_driver_wrap_kernel(s, text, target);
@@ -71,7 +72,7 @@ static void fill(fv_tensor *t, uint64_t *state) {
     }
 }
 
-/* NULL where a dim has no value, or it is too large. */
+/* A tensor for a port in this trial; NULL: a dim has no value, or the tensor would be too large. */
 static fv_tensor *tensor_of(trial *t, const fv_port_info *port) {
     int64_t dims[FV_ARRAY_RANK];
     if (port->rank > FV_ARRAY_RANK)
@@ -95,7 +96,8 @@ static bool make_inputs(trial *t, int seed) {
     return true;
 }
 
-/* Outputs are not 0 before: who leaves elements as they are does not give them. */
+/* Runs a program. Outputs are filled with random numbers before, so that a kernel that leaves
+ * elements unwritten is found. */
 static bool run(trial *t, party *p, fv_tensor **outputs) {
     uint64_t state = TRIALS;
     fv_env env = fv_pool_env(NULL);
@@ -119,7 +121,7 @@ static bool run(trial *t, party *p, fv_tensor **outputs) {
     return p->status != FV_NO_MEMORY;
 }
 
-/* The first element that differs in its bits, any NaN like any other; -1: none does. */
+/* The index of the first element whose bits differ, where all NaNs are equal; -1: there is none. */
 static int64_t differing(const fv_tensor *a, const fv_tensor *b) {
     size_t bytes;
     if (!fv_elem_bytes(a->elem, a->count, &bytes) || !memcmp(a->data, b->data, bytes))
@@ -137,7 +139,7 @@ static int64_t differing(const fv_tensor *a, const fv_tensor *b) {
 
 /* ---- the check ---- */
 
-/* Where the kernel is declared. */
+/* The line that declares the kernel, for messages. */
 typedef struct place {
     fv_session *s;
     int line;
@@ -163,7 +165,7 @@ static bool compare(const place *at, trial *t, party *made, party *hand, const c
         return fv_error_at(at->s, at->line, 0,
                            "kernel '%s' does not end after %d iterations of its loops%s", name,
                            TRIAL_TURNS, dims_str(t->arena, t));
-    /* of the interpreter; of a confined one */
+    /* BAD_INDEX and INTERNAL come from the interpreter, or from the checks of a confined kernel */
     if (hand->status == FV_INTERNAL || (hand->status == FV_BAD_INDEX && !made->status))
         return fv_error_at(at->s, at->line, 0, "kernel '%s' reaches outside of what it is given%s",
                            name, dims_str(t->arena, t));
@@ -196,15 +198,16 @@ static const fv_stmt *launch_of(const fv_block *b, const fv_kernel *k) {
     return found;
 }
 
-/* Variables of the host program, and what they are in a trial. */
+/* Variables of the host program, and their values in a trial. */
 typedef struct values {
     fv_arena *arena;
     fv_var **var;
     fv_expr **is;
-    int n, cap[2], number; /* of the trial */
+    int n, cap[2], number; /* number: that of the trial */
 } values;
 
-/* An odd number, within its bounds. */
+/* The value of the i-th variable in a trial: one of the list `odd`, moved into the variable's
+ * bounds. */
 static int64_t value_of(const fv_var *v, int number, int i) {
     int64_t x = odd[(number + 3 * i) % TRIALS];
     return x < v->lo ? v->lo : x > v->hi ? v->hi : x;
@@ -227,8 +230,8 @@ static void give_values(values *v, const fv_expr *root) {
             give_value(v, x->u.var);
 }
 
-/* Dims depend on each other, as the number of panels does on that of columns: the program tells
- * what a kernel gets. */
+/* Computes the dims of a launch in a trial. Dims depend on each other (the number of panels follows
+ * from that of columns), so they are computed from symbols as in the program. */
 static bool dims_of_trial(fv_arena *a, const fv_stmt *launch, int n, int64_t *dims) {
     values v = {.arena = a, .number = n};
     bool known = true;
@@ -287,7 +290,7 @@ static bool gives_the_same(const place *at, const fv_program *p, const fv_kernel
 
 /* ---- replacing ---- */
 
-/* What a launch gives it, as text. */
+/* The parameters of the kernel as text; two kernels must have equal ones. */
 static const char *parameters(fv_arena *a, const fv_kernel *k) {
     fv_kernel bare = *k;
     fv_text t = {.arena = a};
@@ -331,8 +334,9 @@ static bool is_read(const fv_block *b, const fv_buf *buf) {
     return found;
 }
 
-/* Do others rely on what the kernel writes, without looking? Kernels of one operator do, and those
- * that find by tables; what is loaded as an index otherwise is looked at where it is loaded. */
+/* Do other kernels rely on the values that kernel k writes, without checking them? The kernels of
+ * one operator do, and so do kernels that read integers which k writes. (An index that a definition
+ * loads is checked where it is loaded.) */
 static bool is_relied_on(const fv_program *p, const fv_block *b, const fv_kernel *k) {
     bool found = k->schedule && k->schedule->kind == FV_SCHEDULE_custom;
     for (const fv_stmt *s = b->first; s && !found; s = s->next) {
@@ -345,7 +349,8 @@ static bool is_relied_on(const fv_program *p, const fv_block *b, const fv_kernel
     return found;
 }
 
-/* The text of what is tried and then runs; NULL after a diagnostic. */
+/* Confines the kernel and returns its text, which is tried and then runs; NULL after a
+ * diagnostic. */
 static const char *confine(const place *at, const fv_program *p, fv_kernel *hand,
                            const fv_kernel *made, int64_t turns) {
     fv_text t = {.arena = p->arena};

@@ -25,37 +25,40 @@
 
 typedef struct fv_cache {
     fv_session *session;
-    fv_arena *arena; /* scratch of one compilation */
+    fv_arena *arena; /* memory of this compilation, freed after it */
     const char *folder;
-    bool named; /* FOVEA_CACHE_DIR says so: what is wrong with it is worth a warning */
+    /* the folder is from FOVEA_CACHE_DIR, so a problem with it is reported as a warning */
+    bool named;
     bool warned;
     uint64_t limit;        /* bytes of all entries together */
-    const char *tuning;    /* path, as it is given now; NULL: none */
-    fv_digest base;        /* of compiler, target and options */
-    struct timespec begun; /* before a byte of the model was read */
+    const char *tuning;    /* the path of --tuning as the user gave it; NULL: none */
+    fv_digest base;        /* hash of the compiler, target and options */
+    struct timespec begun; /* time before the first byte of the model was read */
 } fv_cache;
 
 /* ---- the folder: cache_folder.c ---- */
 
-/* NULL: there is none, or none that can be used. */
+/* Opens the cache; NULL: there is none, or it cannot be used. */
 fv_cache *fv_cache_open(fv_session *s, fv_arena *a);
-/* Says once why the cache is of no use. Returns false. */
+/* Warns, once, why the cache cannot be used. Returns false. */
 bool fv_cache_warn(fv_cache *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *fv_cache_path(const fv_cache *c, const fv_digest *name, const char *suffix);
-/* Maps a file of the cache, if it is there and nobody else could have written it. NULL without a
- * word. */
+/* Maps a file of the cache. NULL, without a message: it does not exist, or another user could have
+ * written it. */
 const fv_mapping *fv_cache_map(fv_cache *c, fv_arena *a, const char *path);
-/* A new file under a temporary name, open for writing; -1 with errno. */
+/* Creates a file with a temporary name, open for writing; -1 with errno. */
 int fv_cache_create(fv_cache *c, const char **name);
-/* Writes a small file as a whole, or not: what it tells can be found out again. */
+/* Writes a small file completely or not at all. No error is reported, since its content can be
+ * computed again. */
 void fv_cache_put(fv_cache *c, const char *path, const fv_text *content);
-/* Keeps the cache within its limit, now that an entry of so many bytes has come. */
+/* Removes old entries if the cache exceeds its limit, after an entry of `bytes` bytes was added. */
 void fv_cache_trim(fv_cache *c, uint64_t bytes, const char *newest);
 void fv_cache_note_use(fv_cache *c, const fv_digest *key);
 
 /* ---- what a result depends on: cache_key.c ---- */
 
-/* False: this compilation must not be cached. */
+/* Sets c->base, the digest of everything but the model's files that the result depends on: options,
+ * target, versions. Returns false if this compilation must not be cached. */
 bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o,
                        char level) FV_MUST_USE;
 
@@ -65,59 +68,62 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
 typedef struct fv_model_files {
     const fv_mapping **file; /* in the order in which they were opened */
     int n;
-    /* they were at rest before they were read: any change would show in their state */
+    /* the files were last changed so long before they were read that any change since would show in
+     * their state */
     bool settled;
     fv_digest content;
 } fv_model_files;
 
-/* The key of what the files at this path were compiled to, if they are what they were. */
+/* Finds the key under which the model at this path was compiled last, if its files have not changed
+ * since. */
 bool fv_cache_recall(fv_cache *c, const char *path, fv_digest *key) FV_MUST_USE;
-/* Before the model is read: waits where its file was written so recently that its state would not
- * tell of another change. */
+/* Called before the model is read. If its file was written just now, waits until a further change
+ * would show in its state. */
 void fv_cache_settle(fv_cache *c, const char *path);
-/* The files that were mapped after `before`, and the hash of what they hold. `first` has been
- * hashing the model's own. False: they change. */
+/* Collects the files that were mapped after `before`, with a hash of their content. `first` is
+ * hashing the model's own file. False: a file changes meanwhile. */
 bool fv_cache_files(fv_cache *c, const fv_mapping *before, fv_hashing *first,
                     fv_model_files *out) FV_MUST_USE;
-/* Are they still what they were? */
+/* Is the state of all files the same as when they were read? */
 bool fv_cache_unchanged(const fv_model_files *f) FV_MUST_USE;
 void fv_cache_remember(fv_cache *c, const char *path, const fv_model_files *f,
                        const fv_digest *key);
 fv_digest fv_cache_key(const fv_cache *c, const fv_digest *content);
 
-/* Is the content of an entry in this state known to be whole? */
+/* Was the content of the entry compared with its checksums while it was in this state? */
 bool fv_cache_is_whole(fv_cache *c, const fv_digest *key, const struct stat *entry) FV_MUST_USE;
-/* It is, at this moment. */
+/* Records that the content of the entry was correct in this state. */
 void fv_cache_note_whole(fv_cache *c, const fv_digest *key, const struct stat *entry);
 
 /* ---- entries: cache_entry.c ---- */
 
-/* What is kept besides the weights. */
+/* What an entry contains besides weights and code. */
 typedef struct fv_cache_item {
-    /* nothing is kept where they are no longer what they were; NULL: there are none */
+    /* if these files have changed, nothing is stored; NULL: the model is in no files */
     const fv_model_files *files;
-    const char *text; /* of the program before it was expanded */
+    const char *text; /* of the program, before it is expanded */
     const void *object;
     size_t object_bytes;
-    const fv_message *before; /* the last message that is not about this model; NULL: none */
-    int nread;                /* how many were said while it was read */
-    const char *folder;       /* of the cache: its warnings are not of the model */
-    const char *tuning;       /* path that messages may speak of; NULL: there is none */
+    /* the last message that was reported before this model was read; NULL: none */
+    const fv_message *before;
+    int nread;          /* number of messages that were reported while the model was read */
+    const char *folder; /* folder of the cache: warnings about it do not belong to the model */
+    const char *tuning; /* the path that messages may name; NULL: there is none */
 } fv_cache_item;
 
-/* An entry is begun when there is a program: its weights are written while the caller makes the
- * code. Until fv_cache_store the program's constants must stay, and no file may be mapped or
- * unmapped. What has not been stored at fv_cache_end, or when the session is freed, leaves nothing
- * behind. NULL: it cannot be kept. */
+/* Begins an entry as soon as there is a program; its weights are written while the caller generates
+ * code. Until fv_cache_store the program's constants must exist, and no file may be mapped or
+ * unmapped. An entry that was not stored when fv_cache_end is called, or when the session is freed,
+ * is removed. NULL: there is no room for it, or it cannot be written. */
 typedef struct fv_cache_writing fv_cache_writing;
 fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p);
-void fv_cache_end(fv_cache_writing *w); /* NULL is allowed */
+void fv_cache_end(fv_cache_writing *w); /* w NULL: does nothing */
 bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key,
                     const fv_cache_item *item) FV_MUST_USE;
-/* NULL: it is not there, or damaged. Says what was said when it was compiled; `read`: the model has
- * been read, and what that had to say been said. */
+/* Loads an entry; NULL: it does not exist, or is damaged. Reports the messages of its compilation
+ * again; `read`: without those of reading the model, which was read now. */
 fv_artifact *fv_cache_load(fv_cache *c, const fv_digest *key, bool read);
-/* fv_driver_program. */
+/* See fv_driver_program. */
 fv_program *fv_cache_program(const fv_artifact *a);
 
 #endif

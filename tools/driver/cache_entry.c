@@ -32,9 +32,10 @@
 #include "ir/kernel/words.h"
 #include "pack.h"
 
-#define MAGIC           "fovea\1m"
-#define HUGE_PAGE       ((size_t)2 << 20)
-#define ALWAYS_COMPARED ((size_t)4 << 20) /* bytes of weights, in a millisecond */
+#define MAGIC     "fovea\1m"
+#define HUGE_PAGE ((size_t)2 << 20)
+/* bytes of weights that are compared at each load, which takes a millisecond */
+#define ALWAYS_COMPARED ((size_t)4 << 20)
 enum { ALIGN = FV_BUFFER_ALIGN, BLOCK = 4 << 20 };
 _Static_assert(ALIGN == FV_SIDE_ALIGN, "the text says where constants lie");
 
@@ -47,10 +48,10 @@ typedef struct section {
 
 typedef struct head {
     char magic[8];
-    uint64_t bytes; /* of the file */
+    uint64_t bytes; /* of the whole file */
     fv_digest key;
     section section[NSECTIONS];
-    fv_digest sum; /* of what is above */
+    fv_digest sum; /* checksum of the members above */
 } head;
 
 static size_t round_up(size_t n, size_t to) {
@@ -68,12 +69,12 @@ typedef struct piece {
     size_t bytes;
 } piece;
 
-/* Constants in the order in which they are written: those of the program's side file first, as its
- * text says, then those that the text holds itself. */
+/* The order in which constants are written: first those in the side file of the program's text, in
+ * its order, then those that the text contains itself. */
 typedef struct layout {
     const fv_program *program;
     uint64_t *offset; /* offset of each constant within the weights */
-    piece *pieces;    /* constants and what is between them */
+    piece *pieces;    /* constants and the padding between them */
     int npieces;
     size_t bytes;
 } layout;
@@ -156,19 +157,20 @@ static bool write_at(int fd, const void *data, size_t n, uint64_t offset) {
 
 struct fv_cache_writing {
     fv_arena *arena;
-    fv_session *session; /* only its mappings, which nobody changes meanwhile */
+    /* used for its list of mappings only, which does not change while the thread writes */
+    fv_session *session;
     layout l;
     int fd;
     const char *temporary;
     uint64_t offset;
     llvm_blake3_hasher hasher;
-    int error; /* errno */
+    int error; /* errno of a failed write; 0: none */
     atomic_bool stop;
     bool threaded;
     pthread_t thread;
 };
 
-/* Data that were copied from the model's file need not stay in memory. */
+/* Writes a constant. Pages of the model's file are dropped from memory after they were copied. */
 static bool write_piece(fv_cache_writing *w, const piece *p, uint64_t offset) {
     const char *at = p->data;
     bool ok = true;
@@ -182,8 +184,8 @@ static bool write_piece(fv_cache_writing *w, const piece *p, uint64_t offset) {
     return ok;
 }
 
-/* What there is room for is known before it is written. Where a file system cannot say, writing
- * will. */
+/* Reserves room on the disk before writing, so that a lack of it is found early. False: there is
+ * none. If the file system cannot reserve, writing finds out. */
 static bool reserve(const fv_cache_writing *w) {
     return !w->l.bytes || fallocate(w->fd, 0, (off_t)w->offset, (off_t)w->l.bytes) == 0 ||
            errno != ENOSPC;
@@ -207,7 +209,7 @@ static void await_weights(fv_cache_writing *w) {
     w->threaded = false;
 }
 
-/* Whatever is not finished leaves no files. */
+/* Removes the temporary file of an entry that was not finished. */
 static void give_up(void *arg) {
     fv_cache_writing *w = arg;
     w->stop = true;
@@ -219,7 +221,7 @@ static void give_up(void *arg) {
     w->fd = -1;
 }
 
-/* The arena is newer than that of the program, so that it is freed first when all are freed. */
+/* Begins an entry. Its arena is newer than that of the program, so it is freed before it. */
 fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p) {
     fv_arena *a = fv_arena_new(c->session);
     fv_cache_writing *w = FV_NEW(a, fv_cache_writing, 1);
@@ -273,7 +275,7 @@ static bool write_rest(fv_cache_writing *w, head *h, const piece small[NSECTIONS
     return ok && write_at(w->fd, h, sizeof *h, 0);
 }
 
-/* The state is that of the file under its name: renaming changes it. */
+/* Renames the finished file and reads its state afterwards, since renaming changes the state. */
 static bool finish(fv_cache_writing *w, const char *path, struct stat *state) {
     int fd = w->fd;
     if (rename(w->temporary, path))
@@ -288,7 +290,7 @@ static bool finish(fv_cache_writing *w, const char *path, struct stat *state) {
     return false;
 }
 
-/* The entry has been used; its content was, just now, what it should be. */
+/* Records that the entry was used, and that its content is correct in this state. */
 static void note(fv_cache *c, const fv_digest *key, const head *h, const struct stat *state) {
     if (h->section[WEIGHTS].bytes > ALWAYS_COMPARED)
         fv_cache_note_whole(c, key, state);
@@ -308,7 +310,7 @@ bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key,
     const char *path = fv_cache_path(c, key, ".model");
     place_sections(&h, w, small);
     await_weights(w);
-    /* some of the weights may be others by now */
+    /* a file has changed, so the weights may be a mixture */
     if (item->files && !fv_cache_unchanged(item->files))
         return false;
     errno = w->error;
@@ -321,15 +323,15 @@ bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key,
 
 /* ---- loading ---- */
 
-/* What an artifact from the cache is made of. The arena is the session's; the file is mapped in
- * it. */
+/* The data of an artifact from the cache. Its arena belongs to the session, in which the file is
+ * mapped. */
 typedef struct loaded {
     fv_jit *jit;
     fv_arena *arena;
     const char *text;
     const void *weights;
     size_t weights_bytes;
-    fv_unpack after; /* the messages */
+    fv_unpack after; /* reads the messages */
 } loaded;
 
 typedef struct about {
@@ -344,8 +346,8 @@ static void destroy(fv_artifact *a) {
     fv_arena_free(l->arena);
 }
 
-/* Kernels are shared, so a text does not tell which nodes a launch computes; the artifact's table
- * does. */
+/* Sets the origins of the text's launches from the artifact's table. The text does not have them,
+ * because equal kernels of several nodes are shared. */
 static void name_launches(fv_block *b, const fv_model *m) {
     for (fv_stmt *s = b->first; s; s = s->next) {
         name_launches(&s->body, m);
@@ -367,7 +369,7 @@ fv_program *fv_cache_program(const fv_artifact *a) {
     return p;
 }
 
-/* Its program is read where a run has failed, and not before. */
+/* Explains why a run failed. The program's text is parsed only now. */
 static void explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
     const loaded *l = a->ctx;
     fv_session *s = fv_arena_session(l->arena);
@@ -386,7 +388,8 @@ static bool section_is(const char *file, const section *s) {
     return fv_digest_equal(&sum, &s->sum);
 }
 
-/* The head, where it and the small sections are what was written. */
+/* The head of the entry, if its checksum and those of the small sections are correct; NULL
+ * otherwise. */
 static const head *check_head(const fv_mapping *m, const fv_digest *key) {
     const head *h = m->start;
     if (m->size < sizeof *h || memcmp(h->magic, MAGIC, sizeof h->magic) || h->bytes != m->size)
@@ -421,7 +424,8 @@ static void say(fv_session *s, const fv_message *m, const char *format, ...) {
     va_end(args);
 }
 
-/* What was said when the model was compiled, but for what reading it has said again. */
+/* Reports the messages of the compilation again, except those that reading the model has already
+ * reported. */
 static void say_again(fv_session *s, fv_unpack after, bool read, const char *tuning) {
     const char *model = fv_diag_file_get(s);
     fv_unpack *u = &after;
@@ -453,7 +457,7 @@ static about read_about(fv_unpack *u, const char *weights) {
     return b;
 }
 
-/* NULL after a diagnostic. */
+/* Makes the artifact; NULL after a diagnostic. */
 static fv_artifact *make_artifact(fv_cache *c, fv_arena *a, const fv_mapping *m, const head *h) {
     const char *file = m->start;
     const section *s = h->section;

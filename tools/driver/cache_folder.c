@@ -18,10 +18,10 @@
 #include "pack.h"
 
 #define DEFAULT_LIMIT ((uint64_t)5 << 30)
-enum { STEPS = 16 };       /* the folder is looked through when that part of the limit has come */
-#define STALE_SECONDS 3600 /* a temporary file of this age belongs to nobody any more */
+enum { STEPS = 16 };       /* the folder is examined after each 1/16 of the limit has been added */
+#define STALE_SECONDS 3600 /* age of a temporary file that no process is writing any more */
 
-/* Somebody may keep other things in the folder. */
+/* Is it the name of a file of the cache? The folder may contain other files. */
 static bool is_ours(const char *name, const char *suffix) {
     size_t n = strspn(name, "0123456789abcdef");
     return n == FV_DIGEST_NAME && !strcmp(name + n, suffix);
@@ -68,8 +68,8 @@ static const char *environment(const char *name) {
     return v && *v ? v : NULL;
 }
 
-/* It may name a folder that is meant not to exist, or, for who has become root, that of somebody
- * else. */
+/* Is $HOME a folder of this user? It may be a folder that is deliberately missing, or, after
+ * becoming root, that of another user. */
 static bool is_home(const char *path) {
     struct stat st;
     return path && *path == '/' && stat(path, &st) == 0 &&
@@ -83,7 +83,7 @@ static const char *default_folder(fv_arena *a) {
     return is_home(home) ? fv_printf(a, "%s/.cache/fovea", home) : NULL;
 }
 
-/* "512M" as bytes. */
+/* Parses a size such as "512M". */
 static bool read_size(const char *text, uint64_t *out) {
     static const char units[] = "KMGT";
     char *end;
@@ -108,7 +108,7 @@ static void find_limit(fv_cache *c) {
 
 /* ---- whose ---- */
 
-/* All that is missing of the path. */
+/* Creates the missing folders of the path. */
 static bool make_folders(fv_arena *a, const char *path) {
     char *p = fv_strdup(a, path);
     for (char *slash = p + 1; (slash = strchr(slash, '/')); slash++) {
@@ -125,15 +125,15 @@ static bool is_private(const struct stat *st) {
     return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* Who may write to a folder above may put another one in the place of ours: only this user and root
- * may, or all where the sticky bit keeps them from each other's files. NULL: all is well. */
+/* The folder in which another user could replace ours: one on the path to which others may write
+ * (unless its sticky bit protects files of others); NULL: there is none. */
 static const char *open_parent(fv_arena *a, const char *folder) {
     char real[PATH_MAX];
     struct stat st;
     if (!realpath(folder, real))
         return folder;
     for (char *slash; (slash = strrchr(real, '/'));) {
-        slash[slash == real] = 0; /* the root keeps its slash */
+        slash[slash == real] = 0; /* keep the slash of the root folder */
         bool trusted = stat(real, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0);
         if (!trusted || ((st.st_mode & (S_IWGRP | S_IWOTH)) && !(st.st_mode & S_ISVTX)))
             return fv_strdup(a, real);
@@ -143,7 +143,8 @@ static const char *open_parent(fv_arena *a, const char *folder) {
     return NULL;
 }
 
-/* A note where nobody named the folder: compiling takes longer, and one should know why. */
+/* Checks the folders above. A problem is reported as a note if the user did not name the folder,
+ * because compiling takes longer then. */
 static bool check_parents(fv_cache *c) {
     const char *open = open_parent(c->arena, c->folder);
     if (!open)
@@ -201,7 +202,8 @@ int fv_cache_create(fv_cache *c, const char **name) {
     static const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     struct timespec now;
     for (int i = 0; i < 100; i++) {
-        clock_gettime(CLOCK_MONOTONIC, &now); /* threads of this process may be at it, too */
+        /* other threads of this process may use the cache, too */
+        clock_gettime(CLOCK_MONOTONIC, &now);
         *name = fv_printf(c->arena, "%s/" TEMPORARY "%ld-%lx-%lx.tmp", c->folder, (long)getpid(),
                           (long)now.tv_nsec, (unsigned long)pthread_self());
         int fd = open(*name, flags, 0600);
@@ -241,7 +243,7 @@ static int by_use(const void *a, const void *b) {
                                 : (x.tv_nsec > y.tv_nsec) - (x.tv_nsec < y.tv_nsec);
 }
 
-/* "x/KEY.model": "x/KEY.state" */
+/* The path "x/KEY.state" for "x/KEY.model". */
 static const char *state_of(fv_arena *a, const char *path) {
     return fv_printf(a, "%.*s.state", (int)(strlen(path) - strlen(".model")), path);
 }
@@ -263,7 +265,7 @@ static void remove_stale(const char *path) {
         unlink(path);
 }
 
-/* A record that leads nowhere. */
+/* Removes a record whose entry does not exist any more. */
 static void remove_orphan(fv_cache *c, fv_arena *a, const char *path) {
     const fv_mapping *m = fv_cache_map(c, a, path);
     fv_digest key;
@@ -276,8 +278,8 @@ static void remove_orphan(fv_cache *c, fv_arena *a, const char *path) {
 
 typedef enum { ENTRIES, LEFTOVERS } what;
 
-/* Entries go into the list; or what is left over by others is removed. Names only, before memory is
- * asked for: the folder must not stay open. */
+/* Lists entries, or removes files that others left over. The names are read before memory is
+ * allocated, because a jump to the door would leave the folder open. */
 static int list(fv_cache *c, fv_arena *a, what w, entry **out) {
     struct dirent **names;
     int n = scandir(c->folder, &names, NULL, NULL), found = 0;
@@ -326,8 +328,8 @@ static void evict(fv_cache *c, const char *newest) {
     fv_arena_free(a);
 }
 
-/* A file counts what has come since everything was looked at. Whoever finds it in use leaves the
- * work to the other. */
+/* Keeps the cache within its limit. A file counts the bytes that were added since the folder was
+ * last examined. If another process is using that file, it does the work. */
 void fv_cache_trim(fv_cache *c, uint64_t bytes, const char *newest) {
     uint64_t count = 0;
     int fd = open(fv_printf(c->arena, "%s/fovea-count", c->folder),

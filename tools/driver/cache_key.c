@@ -1,5 +1,5 @@
-/* cache_key.c - what a compiled model depends on, besides the content of its files. What is added
- * to the options of the driver and changes what is compiled has to be added here. */
+/* cache_key.c - the key of a compiled model: what it depends on besides the content of the model's
+ * files. Every option of the driver that changes the result must be included here. */
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
@@ -12,7 +12,7 @@
 #include "ir/target/target.h"
 #include "pack.h"
 
-enum { FORMAT = 2 }; /* of entries and records */
+enum { FORMAT = 2 }; /* version of the format of entries and records */
 
 /* ---- this build ---- */
 
@@ -95,13 +95,14 @@ static void put_list(fv_text *t, const char *const *list) {
         fv_pack_text(t, list[i]);
 }
 
-/* Who watches the passes wants them to run. */
+/* Does the caller observe or control the passes? Then the passes must run, and the cache is not
+ * used. */
 static bool is_watched(const fv_pipeline_options *p) {
     return p && (p->verify || p->watch || p->report || p->gate);
 }
 
-/* What the file says, and on which CPU that was asked. False: it cannot be read, which compiling
- * will tell. */
+/* Adds the content of the tuning file, and the CPU for which it was made. False: it cannot be read,
+ * which compiling will report. */
 static bool put_tuning(fv_text *t, fv_cache *c, const fv_driver_options *o) {
     const char *why;
     c->tuning = o->tuning.path;
@@ -146,7 +147,7 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
     fv_pack_number(&t, o->dims.are_values);
     fv_pack_text(&t, o->work.script);
     fv_pack_text(&t, o->name);
-    fv_pack_text(&t, fv_path_name(path)); /* models are called after their files */
+    fv_pack_text(&t, fv_path_name(path)); /* the name of a model is that of its file */
     c->base = fv_digest_of(t.s, t.n);
     return true;
 }

@@ -1,9 +1,11 @@
-/* cache_record.c - which files a path's model was made of, and what it was compiled to.
+/* cache_record.c - records which files the model at a path consists of, and the key under which it
+ * was compiled.
  *
- * Reading a large model to find that nothing has changed takes longer than loading what it was
- * compiled to. So files are known by their state: device, inode, size, and the times of the last
- * change to content and inode, the second of which nobody can set. What is left is a change within
- * the same tick of the clock, so a file counts only if it was at rest before it was read. */
+ * Reading a large model only to find that it has not changed takes longer than loading the compiled
+ * one. Files are therefore identified by their state: device, inode, size, and the times of the
+ * last change of content and inode; programs cannot set the latter. Only a change within the same
+ * tick of the clock would remain unnoticed, so a record is made only if the file had not changed
+ * for a tick before it was read. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +39,7 @@ static bool same_state(const struct stat *x, const struct stat *y) {
     return !memcmp(&a, &b, sizeof a);
 }
 
-/* Does the state come next? */
+/* Are the next bytes this state? */
 static bool take_state(fv_unpack *u, const struct stat *st) {
     fv_text t = {.arena = u->arena};
     put_state(&t, st);
@@ -47,11 +49,11 @@ static bool take_state(fv_unpack *u, const struct stat *st) {
 
 /* ---- at rest ---- */
 
-#define TICK_NS                                                                                    \
-    20000000 /* what local file systems take their times from ticks every 10 ms or faster */
+/* longest tick of the clock that local file systems use, in nanoseconds, with a factor of two */
+#define TICK_NS   20000000
 #define COARSE_NS 2000000000
 
-/* File systems of this machine whose times have its clock's resolution. */
+/* Is the file on a local file system whose times have the resolution of this machine's clock? */
 static bool is_fine(const char *path, const struct stat *st) {
     static const unsigned long local[] = {0xEF53 /* ext4 */,
                                           0x58465342 /* xfs */,
@@ -69,7 +71,7 @@ static bool is_fine(const char *path, const struct stat *st) {
     return false;
 }
 
-/* Nanoseconds between the last change and `now`, cut to some seconds. */
+/* Nanoseconds from the last change of the inode until `now`, limited to 60 seconds. */
 static int64_t age(const struct stat *st, struct timespec now) {
     int64_t s = now.tv_sec - st->st_ctim.tv_sec;
     s = s > 60 ? 60 : s < -60 ? -60 : s;
@@ -132,7 +134,7 @@ bool fv_cache_unchanged(const fv_model_files *f) {
 
 /* ---- records: the key, the files, a checksum ---- */
 
-/* NULL: there is no current folder. */
+/* The absolute path; NULL: there is no current folder. */
 static const char *absolute(fv_arena *a, const char *path) {
     char folder[PATH_MAX];
     if (*path == '/')
@@ -151,8 +153,8 @@ static const char *record_path(fv_cache *c, const char *path) {
     return fv_cache_path(c, &name, ".path");
 }
 
-/* A file of the cache whose last bytes are the checksum of what is before. False: it is not there,
- * or is damaged. */
+/* Opens a file of the cache that ends with a checksum of its content. False: it does not exist, or
+ * is damaged. */
 static bool open_record(fv_cache *c, const char *path, fv_unpack *out) {
     const fv_mapping *m = fv_cache_map(c, c->arena, path);
     fv_digest sum;
@@ -212,8 +214,8 @@ void fv_cache_remember(fv_cache *c, const char *path, const fv_model_files *f,
 
 /* ---- entries that are known to be whole ---- */
 
-/* The system's start and the entry's state: what was written before a crash may not have reached
- * the disk. False: the start is not known. */
+/* Adds an id of this start of the system and the state of the entry. The id is needed because data
+ * written before a crash may not have reached the disk. False: the id is not known. */
 static bool put_whole(fv_text *t, const struct stat *st) {
     char id[64];
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "r");
@@ -234,9 +236,10 @@ bool fv_cache_is_whole(fv_cache *c, const fv_digest *key, const struct stat *st)
     return at && !memcmp(at, t.s, t.n);
 }
 
-/* The record has to be younger than the entry by a tick: a change to the entry from now on shows in
- * its state. Where the clock of the file system is too slow for that, an empty record tells the
- * last use, and who loads the entry next compares its content again. */
+/* Records that the entry is correct in this state. The record must be younger than the entry by a
+ * tick, so that a later change of the entry shows in its state. If the clock of the file system is
+ * too coarse, an empty record only tells the last use, and the next load compares the content
+ * again. */
 void fv_cache_note_whole(fv_cache *c, const fv_digest *key, const struct stat *st) {
     fv_text t = {.arena = c->arena};
     struct timespec now;

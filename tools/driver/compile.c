@@ -20,10 +20,10 @@ typedef struct job {
     fv_backend_kind backend;
     const fv_driver_watch *watch;
     fv_compiled *out;
-    struct timespec mark; /* since when nobody has counted the time */
+    struct timespec mark; /* end of the last phase that was timed */
     char level;
-    const fv_message *before; /* the last message that is not about this model */
-    int nread;                /* messages since then, of reading it */
+    const fv_message *before; /* the last message that was reported before this model was read */
+    int nread;                /* number of messages that reading the model has reported */
 } job;
 
 static int count_messages(const job *j) {
@@ -85,7 +85,7 @@ static bool recall(job *j, fv_cache *c) {
     return fv_cache_recall(c, j->path, &key) && is_found(j, c, &key, false);
 }
 
-/* Where memory does not suffice to keep it, it is not kept. */
+/* Records the files under this key. If memory runs out, nothing is recorded. */
 static void remember(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files) {
     fv_door door;
     if (FV_DOOR_OPEN(j->session, &door))
@@ -113,8 +113,8 @@ static void keep(job *j, fv_cache *c, const fv_digest *key, const fv_model_files
         remember(j, c, key, files);
 }
 
-/* Everything, and into the cache with it. files NULL: the model came through standard input. A
- * failure to keep it is none of the compilation. */
+/* Compiles the model and stores it in the cache. files NULL: the model came from standard input. If
+ * it cannot be stored, the compilation still succeeds. */
 static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key,
                              const fv_model_files *files) {
     fv_text text = {.arena = c->arena};
@@ -131,7 +131,8 @@ static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key,
     return made;
 }
 
-/* What is not made of a graph is text that somebody writes by hand: it is not kept. */
+/* Compiles the model by way of the cache. Only models made of graphs are stored, not texts of
+ * programs or definitions. */
 static bool compile_through(job *j, fv_cache *c) {
     bool input = !strcmp(j->path, "-");
     fv_model_files files;

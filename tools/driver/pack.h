@@ -1,5 +1,5 @@
-/* pack.h - numbers and texts in a row of bytes, of files that only the machine reads that wrote
- * them. */
+/* pack.h - numbers and texts as a sequence of bytes, for files that only the machine that wrote
+ * them reads. */
 #ifndef FV_DRIVER_PACK_H
 #define FV_DRIVER_PACK_H
 
@@ -23,7 +23,7 @@ static inline void fv_pack_text(fv_text *t, const char *s) {
     fv_pack_bytes(t, s, s ? strlen(s) : 0);
 }
 
-/* Reading: what is not there is 0 or NULL, and `bad` stays set. */
+/* The state of reading. A read beyond the end gives 0 or NULL, and sets `bad`. */
 typedef struct fv_unpack {
     fv_arena *arena;
     const char *at, *end;

@@ -81,7 +81,8 @@ static bool read_input(fv_session *s, fv_arena *a, fv_file *out) {
     return true;
 }
 
-/* The text of a file, terminated. A NUL inside would hide what follows it. */
+/* The text of a file, NUL terminated. A file that contains a NUL is refused, since text after it
+ * would be ignored. */
 static const char *text_of(fv_session *s, fv_arena *a, const fv_file *f) {
     if (memchr(f->data, 0, f->size)) {
         fv_error(s, "is a text that holds a byte 0");
@@ -104,7 +105,8 @@ static bool runs_no_passes(fv_session *s, const fv_driver_options *o, const char
                                        what, o->work.script ? "script" : "passes");
 }
 
-/* Kernels are made for certain dims and ports. */
+/* Checks that no options are given that kernels in a text cannot follow: they are made for certain
+ * dims and ports. */
 static bool is_as_it_is(fv_session *s, const fv_driver_options *o) {
     if (!runs_no_passes(s, o, "kernels"))
         return false;
@@ -253,7 +255,7 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
 
 static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                                       const fv_source *source) {
-    fv_pipeline_table p = {0}; /* passes have run by then: there is such a level */
+    fv_pipeline_table p = {0}; /* it succeeds, because passes have run with that level */
     const char *const *without =
         fv_driver_pipeline(a, o, &p) ? fv_switches_steps(a, p.steps) : NULL;
     return (fv_lower_options){.target = o->target.of,

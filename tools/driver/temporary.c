@@ -1,4 +1,4 @@
-/* temporary.c - folders of our own that go with an arena, whatever way it goes. */
+/* temporary.c - temporary folders that are removed when an arena is freed. */
 #include <errno.h>
 #include <string.h>
 

@@ -45,7 +45,7 @@ static void put_buffer(fv_text *t, const fv_buf *b, bool output, int index) {
     fv_text_printf(t, " %s %d\n", output ? "output" : "input", index);
 }
 
-/* Its name in C: `w.panels` is none. */
+/* The name of a parameter if C allows it (`w.panels` it does not), otherwise a new one. */
 static const char *safe_name(fv_arena *a, const char *name, int index) {
     return fv_c_name_is_fit(name) ? name : fv_printf(a, "parameter_%d", index);
 }

@@ -1,4 +1,4 @@
-/* write.c - programs to files, by kind. */
+/* write.c - writes programs to files of each kind. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,7 +82,8 @@ static bool is_standard(const char *path) {
     return !strcmp(path, "-");
 }
 
-/* A device or a pipe: no other file is written, and it is not replaced by renaming. */
+/* Is it a device or pipe? Then no other file is written next to it, and it is not replaced by
+ * renaming. */
 static bool is_special(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
@@ -166,7 +167,7 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
     fv_graph_side side = {.arena = a};
-    bool alone = is_standard(out) || is_special(out); /* there is no side file */
+    bool alone = is_standard(out) || is_special(out); /* no side file is written */
     const char *beside = alone ? NULL : fv_path_name(side_of(a, out));
     if (d)
         fv_definitions_print(&t, m, d, beside, &side, alone);
@@ -192,7 +193,8 @@ static fv_llvm_kind llvm_kind(fv_emit_kind kind) {
                                  : FV_LLVM_IR;
 }
 
-/* For outputs that cannot be replaced by renaming: writes in a temporary folder, then copies. */
+/* Writes to an output that cannot be replaced by renaming: into a temporary folder first, then
+ * copied. */
 static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const fv_llvm_options *o,
                          fv_llvm_kind kind, const char *out) {
     const char *folder = fv_driver_temporary(s, a);
@@ -246,7 +248,8 @@ const char *fv_emit_stem(fv_arena *a, const char *out) {
         start--;
     char *name = fv_strndup(a, out + start, n - start);
     fv_emit_kind kind = fv_emit_by_suffix(out);
-    if (kind != FV_EMIT_NONE && !out[n] && strrchr(name, '.') > name) /* a folder has no suffix */
+    /* a path of a folder has no suffix */
+    if (kind != FV_EMIT_NONE && !out[n] && strrchr(name, '.') > name)
         *strrchr(name, '.') = 0;
     bool library =
         (kind == FV_EMIT_SO || kind == FV_EMIT_LIB) && !strncmp(name, "lib", 3) && name[3];
@@ -258,7 +261,8 @@ const char *fv_emit_prefix(fv_arena *a, const char *out) {
     return stem ? fv_c_prefix(a, stem) : NULL;
 }
 
-/* What the self-test of a folder of C compares with. */
+/* Runs the program on the interpreter. The self-test in a folder of C compares with these
+ * results. */
 static int reference(void *user, const fv_program *p, const int64_t *dims,
                      const void *const *inputs, void *const *outputs, int64_t *out_dims,
                      const fv_env *env) {
@@ -295,7 +299,7 @@ static bool exists(const char *path) {
     return access(path, F_OK) == 0;
 }
 
-/* The lines of the manifest that are there: it lists what a build will make, too. */
+/* Lists the files of the manifest that exist; it also lists files that a build will make. */
 static void list_folder(fv_session *s, fv_arena *a, const char *folder, const char ***list, int *n,
                         int *cap) {
     const char *manifest = fv_printf(a, "%s" FV_C_MANIFEST, folder);
@@ -312,7 +316,7 @@ static void list_folder(fv_session *s, fv_arena *a, const char *folder, const ch
     }
 }
 
-/* NULL terminated. */
+/* The suffixes of the files that are written next to the C code, NULL terminated. */
 static const char *const *suffixes_beside_c(fv_weights_kind weights) {
     static const char *const all[][4] = {
         [FV_WEIGHTS_AUTO] = {".h"},
@@ -362,7 +366,8 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
 
 /* ---- all ---- */
 
-/* External data of a model may have the name of a file that is written together with the code. */
+/* Checks that no file that is written is one of the model's files: external data may have any
+ * name. */
 static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
                          fv_weights_kind weights) {
     const fv_mapping *read = fv_mappings(s);
@@ -394,7 +399,7 @@ bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char
     case FV_EMIT_ASM:
         fv_program_expand(p);
         return write_llvm(s, p, kind, out, o->level, o->weights);
-    /* not of a program */
+    /* these kinds are not made from a program */
     case FV_EMIT_IR:
     case FV_EMIT_ONNX:
     case FV_EMIT_DEFINITIONS:

@@ -10,8 +10,8 @@
 #include "ir/base/mapping.h"
 #include "ir/base/staging.h"
 
-/* For standard output, a device or a pipe no other file is written, and it is not replaced by
- * renaming. */
+/* Is it standard output, a device or a pipe? Then no other file is written, and it is not replaced
+ * by renaming. */
 static bool stands_alone(const char *path) {
     struct stat st;
     return !strcmp(path, "-") || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
@@ -23,7 +23,8 @@ static bool cannot_write(fv_session *s, const char *path) {
 
 typedef bool put_fn(const fv_export *e, FILE *f);
 
-/* Some systems tell of a full disk when the file is closed. */
+/* Writes and closes the file. Closing is checked, since some systems report a full disk only
+ * then. */
 static bool put_and_close(const fv_export *e, put_fn *put, FILE *f) {
     bool ok = put(e, f) && fflush(f) == 0;
     int error = errno;
@@ -43,7 +44,7 @@ static bool write_alone(fv_session *s, const fv_export *e, const char *out) {
     return (f && put_and_close(e, fv_export_put, f)) || cannot_write(s, out);
 }
 
-/* A new file in that folder, as its permissions should be; NULL: errno tells. */
+/* Creates a file in the folder, with the user's default permissions; NULL with errno. */
 static const char *make_in(fv_arena *a, const char *folder, const char *name, const fv_export *e,
                            put_fn *put) {
     const char *path = folder ? fv_printf(a, "%s/%s", folder, name) : NULL;
@@ -66,7 +67,7 @@ static bool write_files(fv_session *s, fv_arena *a, const fv_export *e, const ch
     return rename(model, out) == 0 || cannot_write(s, out);
 }
 
-/* What is written in place of an older model must be no part of the one that was read. */
+/* Checks that no file of the model that was read would be replaced. */
 static bool spares(fv_session *s, const fv_export *e, const char *out, const char *side) {
     return fv_driver_spares(s, out) && (!fv_export_has_side(e) || fv_driver_spares(s, side));
 }

@@ -42,7 +42,7 @@ static void take(const char *token) {
         fail(token);
 }
 
-/* A text without escapes, with its quotes: it is one of C, too. */
+/* Copies a text in quotes. It must have no escapes, so it is a string of C, too. */
 static void copy_text(FILE *to) {
     take("\"");
     size_t n = strcspn(at, "\"\\\n");
@@ -69,7 +69,8 @@ static void copy_value(FILE *to) {
     fprintf(to, "NULL}");
 }
 
-/* The entries without names, of which there are some, are written in front of the others' end. */
+/* Copies a table: entries without names become the member `passes`, which ends with a NULL; named
+ * entries follow it. */
 static void copy_table(FILE *to) {
     char *named;
     size_t size;

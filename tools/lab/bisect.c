@@ -1,6 +1,8 @@
-/* bisect.c - see bisect.h. Each try is a run of its own: a pass that crashes is one that fails.
- * What a run with --stop-after=N does is the beginning of what any with more does, so one list of
- * changes, of the run that fails, names them all. */
+/* bisect.c - see bisect.h.
+ *
+ * Each attempt is a process of its own, so a pass that crashes counts as one that fails. The
+ * changes that --stop-after=N makes are the first N of those that any larger number makes, so the
+ * list of changes of one failing run names them all. */
 #include "tools/lab/bisect.h"
 
 #include <errno.h>
@@ -14,12 +16,12 @@
 #include "ir/definition/step_names.h"
 #include "tools/command/child.h"
 
-enum { MOST_LINES = 12 }; /* of each side that are printed */
+enum { MOST_LINES = 12 }; /* most differing lines that are printed of each side */
 
 typedef struct bisection {
     fv_context *c;
     const char *program, *model, *folder;
-    const char **changes; /* what each is, in their order */
+    const char **changes; /* a description of each change, in their order */
     int n, runs;
 } bisection;
 
@@ -60,7 +62,8 @@ static const char *stop_after(const bisection *b, int n) {
     return fv_printf(b->c->arena, "--stop-after=%d", n);
 }
 
-/* Fails where outputs differ, where the run stops, and where a verifier has something to say. */
+/* The command that runs the model: it fails if outputs differ, if the run fails, or if a verifier
+ * reports an error. */
 static line run_line(const bisection *b) {
     line l = fovea(b, "run");
     add(b, &l, "--quiet");
@@ -108,13 +111,13 @@ static int run_test(bisection *b, int n, const char *said) {
     return status;
 }
 
-/* This command with those words; what it says is in the file of that name. */
+/* Runs this command with these arguments; its output goes to the file `said`. */
 static int run_self(bisection *b, const char *const *words, const char *said) {
     b->runs++;
     return fv_child_run(b->c, fv_child_self, words, in_folder(b, said));
 }
 
-/* What the last try that failed has said stays in "said.txt". */
+/* Judges an attempt. The output of the last one that failed is kept in "said.txt". */
 static bool judge(const bisection *b, int status, bool *failed) {
     *failed = status != 0;
     if (*failed)
@@ -135,7 +138,7 @@ static bool fails(bisection *b, int n, bool *failed) {
 
 /* ---- files ---- */
 
-/* As a shell can start it again. */
+/* Finds the path of this program, for the command lines that are printed. */
 static bool find_program(bisection *b) {
     char path[4096];
     ssize_t n = readlink(fv_child_self, path, sizeof path);
@@ -163,7 +166,7 @@ static bool make_folder(bisection *b) {
            make_one(b, in_folder(b, "before")) && make_one(b, in_folder(b, "after"));
 }
 
-/* NULL: there is no such file, or nothing in it. */
+/* The content of a file; NULL: it does not exist or is empty. */
 static const char *read_text(const bisection *b, const char *path) {
     fv_file f;
     struct stat st;
@@ -193,7 +196,7 @@ static void print_said(const bisection *b) {
 
 /* ---- what is expected, and what is changed ---- */
 
-/* What the model gives without any change, on the interpreter. */
+/* Computes the expected outputs: of the model without any optional change, on the interpreter. */
 static bool make_expected(bisection *b) {
     line l = fovea(b, "run");
     add(b, &l, "-q");
@@ -209,7 +212,7 @@ static bool make_expected(bisection *b) {
     return false;
 }
 
-/* Lists all changes, up to the one that crashes. */
+/* Runs the command so that it lists all changes, up to the one that crashes. */
 static int list_changes(bisection *b, line l, const char *said) {
     const char *list = in_folder(b, "changes.txt");
     add(b, &l, fv_printf(b->c->arena, "--changes=%s", list));
@@ -219,8 +222,8 @@ static int list_changes(bisection *b, line l, const char *said) {
     return status;
 }
 
-/* A command that is the user's may compile more than the model: the list is of a compilation of
- * ours. */
+/* Lists the changes for a test command of the user. It may compile other models too, so the list is
+ * made by a compilation of our own. */
 static bool list_for_test(bisection *b) {
     const char *kernels = in_folder(b, "kernels.fvk");
     line l = fovea(b, "compile");
@@ -235,7 +238,7 @@ static bool list_for_test(bisection *b) {
     return fv_error(b->c->session, "cannot be compiled with these options");
 }
 
-/* All changes are made. */
+/* Tries with all changes. */
 static bool try_all(bisection *b, bool *failed) {
     if (b->c->args->rewrite.bisect_test)
         return list_for_test(b) && fails(b, b->n, failed);
@@ -244,7 +247,7 @@ static bool try_all(bisection *b, bool *failed) {
 
 /* ---- the change ---- */
 
-/* The graph, its definitions or its kernels: whatever the change is of. */
+/* The kind of text that shows a change: graph, definitions or kernels. */
 static const char *kind_of(const char *change) {
     size_t n = strcspn(change, ": ");
     for (int i = 0; fv_step_name_at(i); i++)
@@ -276,7 +279,7 @@ static void print_lines(const char *sign, const char **lines, int from, int to) 
         fv_out("  %s ... %d lines more\n", sign, to - from - MOST_LINES);
 }
 
-/* Between what both begin with and what both end with. */
+/* Prints the lines in which two texts differ, without their common beginning and end. */
 static void print_difference(const bisection *b, const char *before, const char *after) {
     int n, m, first = 0, last = 0;
     const char **x = lines_of(b, read_text(b, before), &n),
@@ -322,8 +325,8 @@ static bool report(bisection *b, int n) {
 
 /* ---- all ---- */
 
-/* The least number of changes with which it fails; with all it does. False after a diagnostic: it
- * cannot be tried. */
+/* Finds the least number of changes with which the model fails, by bisection; with all changes it
+ * does. False after a diagnostic. */
 static bool search(bisection *b, int *found) {
     int good = 0, bad = b->n;
     bool failed;
@@ -336,7 +339,7 @@ static bool search(bisection *b, int *found) {
         else
             good = middle;
     }
-    if (!good) { /* nobody has tried that yet */
+    if (!good) { /* the attempt without any change has not been made yet */
         if (!fails(b, 0, &failed))
             return false;
         bad = failed ? 0 : bad;

@@ -1,11 +1,13 @@
-/* bisect.h - `opt --bisect`: the one change of a compilation after which a model goes wrong. */
+/* bisect.h - `opt --bisect`: finds the one optional change of a compilation that makes a model
+ * fail. */
 #ifndef FV_TOOLS_LAB_BISECT_H
 #define FV_TOOLS_LAB_BISECT_H
 
 #include "tools/command/command.h"
 
-/* Finds it by runs of this command with --stop-after, and leaves a folder with what repeats it.
- * Returns the exit status: FV_EXIT_OK where nothing goes wrong, FV_EXIT_MODEL where it is found. */
+/* Finds it by running this command with --stop-after, and leaves a folder with what is needed to
+ * repeat it. Returns the exit status: FV_EXIT_OK if nothing fails, FV_EXIT_MODEL if the change was
+ * found. */
 int fv_bisect(fv_context *c);
 
 #endif

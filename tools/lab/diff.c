@@ -1,8 +1,8 @@
-/* diff.c - `fovea diff`: where two ways to run a model, or two models, come apart, op by op.
+/* diff.c - `fovea diff`: finds where two ways to run a model, or two models, differ, op by op.
  *
- * Values in between are made visible as outputs, a chunk of them a run. One that is an output has
- * memory of its own, so what is fused across it otherwise is not: a chunk of one value disturbs
- * least, and takes the most runs. */
+ * Intermediate values are made visible as outputs, a chunk of them in each run. A value that is an
+ * output needs memory, so ops that would be fused across it are not: chunks of one value change the
+ * computation least, and need the most runs. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,30 +12,30 @@
 #include "tools/model/model.h"
 
 typedef struct value {
-    const char *name[2]; /* in A and in B */
+    const char *name[2]; /* the value's name in model A and in model B */
     const char *op, *node;
     bool is_output;
-    int at[2]; /* is_output: which */
+    int at[2]; /* if is_output: the numbers of the output in A and B */
 } value;
 
 typedef struct finding {
     const value *v;
-    fv_difference d; /* of B, where A is expected */
+    fv_difference d; /* the difference of B from A */
 } finding;
 
 typedef struct comparison {
     fv_context *c;
     fv_side side[2];
-    fv_subject base; /* of A, which makes the inputs */
+    fv_subject base; /* the model of A, which supplies the inputs */
     value *values;
-    int n, cap, lonely; /* lonely: values of one model only */
+    int n, cap, lonely; /* lonely: number of values that only one of the models has */
     finding *found;
     int nfound, cap_found;
 } comparison;
 
 /* ---- sides ---- */
 
-/* Part i of "a,b", or all of it where there is one; NULL: a third. */
+/* Part i of "a,b", or the whole text if it has one part; NULL: there are more than two. */
 static const char *part(fv_arena *a, const char *text, char by, int i) {
     const char *comma = text ? strchr(text, by) : NULL;
     if (!comma)
@@ -52,8 +52,8 @@ static bool set_part(fv_context *c, const char *option, const char *text, char b
            fv_usage(c->args, "%s takes one value, or one for each side", option) == FV_EXIT_OK;
 }
 
-/* Those of -O0, as --passes has them: what a script would run is not run then, while its operators
- * are known. */
+/* The passes of -O0 as a list for --passes. The script's operators are known then, but its passes
+ * do not run. */
 static const char *least_passes(fv_arena *a) {
     fv_text t = {.arena = a};
     for (const char *const *p = fv_pipeline('0'); *p; p++)
@@ -82,7 +82,7 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
                         level) == FV_EXIT_OK;
     if (level)
         s->args.code.level = *level;
-    /* what has not been reported yet */
+    /* a single model without other options: B is the naive schedule at -O0 */
     if (a->n == 1 && !i && !a->code.backend && !a->code.schedule && !a->code.passes &&
         !a->diff.levels) {
         s->args.code.schedule = "naive";
@@ -90,7 +90,7 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
         if (a->script.script || a->script.pipeline)
             s->args.code.passes = least_passes(c->arena);
     }
-    fv_driver_options o; /* says what is wrong with the rest */
+    fv_driver_options o; /* set only to report errors in the options */
     fv_backend_kind backends[3];
     fv_context one = {c->session, c->arena, &s->args};
     if (fv_args_backends(&s->args, backends) != 1 || !fv_args_driver(&one, &o, true))
@@ -109,8 +109,8 @@ static const char *node_of(fv_arena *a, const fv_op *op) {
     return op->origin->n ? fv_strdup(a, op->origin->nodes[0]) : "";
 }
 
-/* What is a tensor of numbers; not small integers that are known as dims: computing them would
- * change most of a model. */
+/* Is v a tensor of numbers that can be compared? Small integers that are known as dims are left
+ * out, since computing them would change most of a model. */
 static bool is_shown(const fv_value *v) {
     return v && v->type && v->type->kind == FV_TENSOR && !v->elems && v->type->elem != FV_STRING &&
            v->type->elem != FV_C64 && v->type->elem != FV_C128 && v->type->rank <= FV_ARRAY_RANK;
@@ -125,9 +125,9 @@ static bool has_rank_of(const fv_value *v, const fv_value *other) {
     return is_shown(v) && v->type->rank == other->type->rank;
 }
 
-/* Of the other model: what the node of that name gives by the same operator, the last one where it
- * became several ops; else the value of that name. What a node gives by another operator may be
- * part of it only. */
+/* The value of the other model that corresponds to a result of op: that of an op of the same node
+ * and operator, the last one if there are several; otherwise the value of the same name. A node's
+ * op with another operator may compute only a part of the result. */
 static const fv_value *partner(fv_module *m, const fv_op *op, int out) {
     const fv_value *v = fv_value_find(m, op->out[out]->name);
     if (v && v->def && is_of_node(v->def, op) && has_rank_of(v, op->out[out]))
@@ -154,14 +154,14 @@ static void add_value(comparison *d, fv_module *a, fv_module *b, const fv_op *op
         return;
     }
     if (is_result(a->funcs, v) && is_result(b->funcs, other))
-        return; /* an output */
+        return; /* it is an output, which is compared anyway */
     value w = {.name = {fv_strdup(arena, v->name), fv_strdup(arena, other->name)},
                .op = fv_strdup(arena, fv_opdef_qualified(arena, op->def)),
                .node = node_of(arena, op)};
     FV_PUSH(arena, d->values, d->n, d->cap, w);
 }
 
-/* Outputs of the same name come last: they are there in any run. */
+/* Adds pairs of outputs with the same name, after all other values; every run has them. */
 static bool add_outputs(comparison *d, const fv_func *a, const fv_func *b) {
     fv_arena *arena = d->c->arena;
     int before = d->n;
@@ -215,7 +215,7 @@ typedef struct chunk {
     int side, first, n;
 } chunk;
 
-/* The values of the chunk become outputs after the existing ones. */
+/* Makes the values of the chunk outputs, after the existing ones. */
 static bool show(void *user, fv_module *m) {
     const chunk *k = user;
     fv_value **values = FV_NEW(m->arena, fv_value *, k->n + 1);
@@ -223,7 +223,7 @@ static bool show(void *user, fv_module *m) {
     for (int i = 0; i < k->n; i++) {
         const char *name = k->d->values[k->first + i].name[k->side];
         values[i] = fv_value_find(m, name);
-        names[i] = fv_printf(m->arena, "value %d", i); /* of no output that a model has */
+        names[i] = fv_printf(m->arena, "value %d", i); /* a name that no output of a model has */
         if (!values[i])
             return fv_error(m->session, "value '%s' is not there when the model is read again",
                             name);
@@ -283,14 +283,14 @@ static void compare_chunk(comparison *d, const chunk *k, const fv_tensor *a, con
     }
 }
 
-/* A chunk on both sides, and with the last one the outputs. */
+/* Runs a chunk on both sides; with the last chunk, also compares the model's outputs. */
 static bool run_both(comparison *d, int first, int n, int inner) {
     fv_arena *scratch = fv_arena_new(d->c->session);
     fv_tensor *out[2];
     int outputs[2] = {0, 0};
     chunk k[2] = {{d, 0, first, n}, {d, 1, first, n}};
     bool ok = run_chunk(d, &k[0], scratch, &out[0]) && run_chunk(d, &k[1], scratch, &out[1]);
-    for (int s = 0; ok && s < 2; s++) /* those of the model come before those of the chunk */
+    for (int s = 0; ok && s < 2; s++) /* outputs of the model come before those of the chunk */
         while (out[s][outputs[s] + n].elem != FV_NO_ELEM)
             outputs[s]++;
     if (ok)
@@ -431,7 +431,8 @@ static bool print_json(const comparison *d) {
 /* ---- all ---- */
 
 static bool make_inputs(comparison *d) {
-    fv_args args = d->side[0].args; /* only its table is wanted: what is quickest */
+    /* the interpreter is opened fastest, and only the model's table is needed */
+    fv_args args = d->side[0].args;
     args.code.schedule = "naive";
     fv_context one = {d->c->session, d->c->arena, &args};
     return fv_subject_open(&one, d->side[0].path, FV_BACKEND_INTERP, &d->base) &&

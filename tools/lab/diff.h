@@ -1,18 +1,19 @@
-/* diff.h - `fovea diff`: the two sides. */
+/* diff.h - the two sides of `fovea diff`. */
 #ifndef FV_TOOLS_LAB_DIFF_H
 #define FV_TOOLS_LAB_DIFF_H
 
 #include "tools/command/command.h"
 
-/* A way to run a model: its file, and the arguments as a command would have them. */
+/* One way to run a model: its file, and the arguments that a command would have. */
 typedef struct fv_side {
     const char *path;
     fv_args args;
     fv_backend_kind backend;
-    const char *label; /* for people */
+    const char *label; /* the side as it is printed */
 } fv_side;
 
-/* diff_graph.c: the ops after the passes of both; the exit status. */
+/* Prints the differences of the ops that the passes leave on both sides (diff_graph.c). Returns the
+ * exit status. */
 int fv_diff_graphs(fv_context *c, const fv_side *a, const fv_side *b);
 
 #endif

@@ -1,4 +1,4 @@
-/* diff_graph.c - `fovea diff --graph`: the ops that the passes leave, of two sides. */
+/* diff_graph.c - `fovea diff --graph`: compares the ops that the passes leave on two sides. */
 #include <string.h>
 
 #include "ir/base/ptrmap.h"
@@ -7,15 +7,15 @@
 #include "tools/lab/diff.h"
 
 typedef struct listed {
-    /* of the first result, or of the block that it ends; and the op as text */
+    /* name: of the op's first result, or of the block that a `return` ends; line: the op as text */
     const char *name, *line;
-    bool there; /* in the other one */
+    bool there; /* whether the other side has an equal entry */
 } listed;
 
 typedef struct listing {
     listed *at;
     int n, cap;
-    int ops; /* what blocks return is none */
+    int ops; /* number of ops, without `return` */
 } listing;
 
 static void add(fv_context *c, listing *out, const char *name, const char *line) {
@@ -26,8 +26,8 @@ static void add(fv_context *c, listing *out, const char *name, const char *line)
             ((listed){fv_intern(c->session, name), text, false}));
 }
 
-/* The ops of a block and of those in it. What a block returns is an entry as well; `where` names
- * the block. */
+/* Lists the ops of a block and of the blocks within it. The `return` of a block is an entry, too,
+ * named by `where`. */
 static void list_block(fv_context *c, const fv_region *block, const char *where, listing *out) {
     for (const fv_op *op = block->first; op; op = op->next) {
         const char *line = fv_op_str(c->arena, op), *name = NULL;

@@ -1,5 +1,5 @@
-/* explain.c - see explain.h. The rule is tried once more at all ops that its pass leaves: by then
- * no rule of the pass is in the way of another one. */
+/* explain.c - see explain.h. The rule is tried again on all ops that its pass leaves, when no other
+ * rule of the pass changes them any more. */
 #include "tools/lab/explain.h"
 
 #include <stdlib.h>
@@ -9,22 +9,22 @@
 
 enum { MOST = 5 }; /* ops that are reported without -v */
 
-/* An op at which the rule does not match, or is not wanted. */
+/* An op to which the rule does not apply. */
 typedef struct attempt {
     const char *place;
-    fv_mismatch why; /* .why NULL: it does match */
+    fv_mismatch why; /* .why NULL: it matches, but is not applied */
     int order;
 } attempt;
 
 typedef struct explanation {
     fv_context *c;
-    const fv_gate *outer;    /* of --stop-after; NULL: none */
-    const char *rule, *node; /* node NULL: any */
-    fv_name_list names;      /* of all rules of the passes that ran */
-    fv_name_list nodes;      /* of the model as it was read */
-    const char *text;        /* of the rule; NULL: there is none */
-    fv_name_list said;       /* lines, in the order in which it happened */
-    bool applied;            /* in the pass that runs */
+    const fv_gate *outer;    /* the gate of --stop-after; NULL: none */
+    const char *rule, *node; /* node NULL: any node */
+    fv_name_list names;      /* the names of all rules of the passes that ran */
+    fv_name_list nodes;      /* the names of nodes and values of the model as it was read */
+    const char *text;        /* the text of the rule; NULL: there is no rule of that name */
+    fv_name_list said;       /* the lines of the report, in order of the events */
+    bool applied;            /* whether it was applied in the current pass */
     bool matches;            /* what ask_only was asked */
     attempt *all;
     int n, cap;
@@ -42,7 +42,8 @@ static bool is_asked_about(const explanation *e, const fv_op *op) {
     return !e->node || fv_op_is_called(op, e->node);
 }
 
-/* Of the rule where it is applied; of one node all that is done to it. */
+/* A gate that reports changes: applications of the rule and, if --explain names a node (RULE@NODE),
+ * all changes of that node. */
 static bool tell_change(void *user, const char *pass, const char *what, const fv_op *op) {
     explanation *e = user;
     if (e->outer && !e->outer->may(e->outer->user, pass, what, op))
@@ -57,7 +58,7 @@ static bool tell_change(void *user, const char *pass, const char *what, const fv
 
 /* ---- what did not match ---- */
 
-/* The op that the pattern is of: "fv.Reshape". */
+/* Does the op have the operator at the root of the rule's pattern? */
 static bool is_root(const fv_rule *r, const fv_op *op, fv_arena *a) {
     return !strcmp(fv_rule_root(r)->name, fv_opdef_qualified(a, op->def));
 }
@@ -70,8 +71,8 @@ static bool ask_only(void *user, const fv_rule *r, const fv_op *op) {
     return false;
 }
 
-/* Marks what results depend on: ops that rules have replaced still exist. Users come after what
- * they use. */
+/* Marks the ops on which results depend; ops that rules have replaced still exist. Goes backwards,
+ * since users follow what they use. */
 static void mark_live(const fv_region *block) {
     for (fv_op *op = block->last; op; op = op->prev) {
         op->mark =
@@ -91,7 +92,7 @@ static void try_block(explanation *e, const fv_rule *r, const fv_region *block) 
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 try_block(e, r, op->attrs[i].u.region);
-        /* a node is reported to have become another op */
+        /* if a node was given and the rule was applied to it, its op may be another one now */
         bool worth = is_root(r, op, a) || (e->node && !e->applied);
         if (!worth || !op->mark || !is_asked_about(e, op))
             continue;
@@ -103,7 +104,7 @@ static void try_block(explanation *e, const fv_rule *r, const fv_region *block) 
     }
 }
 
-/* The furthest first. */
+/* Orders attempts by how much of the pattern matched, the most first. */
 static int by_parts(const void *x, const void *y) {
     const attempt *a = x, *b = y;
     return a->why.parts != b->why.parts ? b->why.parts - a->why.parts : a->order - b->order;

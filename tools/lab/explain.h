@@ -1,11 +1,11 @@
-/* explain.h - `opt --explain`: where a rule was applied, and what it lacked elsewhere. */
+/* explain.h - `opt --explain`: reports where a rule was applied, and why not elsewhere. */
 #ifndef FV_TOOLS_LAB_EXPLAIN_H
 #define FV_TOOLS_LAB_EXPLAIN_H
 
 #include "tools/command/command.h"
 
-/* Runs the passes of the options over the model, and prints what became of the rule of --explain in
- * each that has it. The exit status. */
+/* Runs the passes on the model and reports, for each pass that has the rule of --explain, where it
+ * was applied. Returns the exit status. */
 int fv_explain_rule(fv_context *c, const fv_driver_options *o);
 
 #endif

@@ -1,8 +1,8 @@
-/* reduce.c - `fovea reduce`: a smaller model on which a command of the user fails as well.
+/* reduce.c - `fovea reduce`: finds a smaller model on which a command of the user fails, too.
  *
- * The model that fails lies in a file between the tries. Each try reads it into a session of its
- * own, makes one change, writes the graph, and asks the command; where that fails, the file is the
- * model. So nothing of a try that went wrong stays. */
+ * The current model is stored in a file between attempts. Each attempt reads it into a session of
+ * its own, makes one change, writes the graph, and runs the command; if the command fails, the new
+ * file is the current model. An attempt that goes wrong therefore leaves nothing behind. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,12 +14,12 @@
 #include "tools/command/named.h"
 #include "tools/lab/reduce_change.h"
 
-/* What is asked of the model before it is changed. */
+/* The sizes of the model, from which the possible changes follow. */
 typedef struct summary {
     int ops, results, attributes, constants;
-    size_t bytes; /* of constants */
+    size_t bytes; /* bytes of all constants */
     int ndims, cap_dims;
-    int64_t *dims; /* numbers of more than 1, the largest first */
+    int64_t *dims; /* numbers above 1 that occur as dims, the largest first */
     fv_name_list symbols;
 } summary;
 
@@ -27,9 +27,9 @@ typedef struct reducer {
     fv_context *c;
     fv_emit_kind kind;
     const char *folder;
-    const char *model; /* a graph text, which the command fails on */
+    const char *model; /* path of the current model, a graph text on which the command fails */
     summary now;
-    int tries, made; /* changes */
+    int tries, made; /* number of attempts, and of changes that were kept */
 } reducer;
 
 static const char *in_folder(const reducer *r, const char *name) {
@@ -87,14 +87,14 @@ static summary summarise(reducer *r, const fv_module *m) {
 
 /* ---- tries ---- */
 
-/* The command gets the path as "$1". */
+/* Runs the command, which gets the path of the model as "$1". */
 static int ask(reducer *r, const char *path) {
     const char *const words[] = {"sh", "-c", r->c->args->rewrite.test, "fovea-reduce", path, NULL};
     r->tries++;
     return fv_child_run(r->c, "/bin/sh", words, in_folder(r, "said.txt"));
 }
 
-/* What messages say of the try is of no interest. */
+/* Writes the model in the form that the command reads. Messages about it are not shown. */
 static bool write_for_command(fv_context *one, const reducer *r, fv_module *m, const char *path) {
     if (r->kind == FV_EMIT_ONNX)
         return fv_driver_write_onnx(one->session, m, path, FV_WEIGHTS_OBJECT, NULL);
@@ -108,9 +108,9 @@ static void remove_text(const reducer *r, const char *path) {
 
 typedef struct try {
     reducer *r;
-    const fv_change *change; /* NULL: */
-    const char *const *dims; /* names get these values, NULL terminated */
-    const char *text;        /* where the graph is written */
+    const fv_change *change; /* NULL: the graph is not changed */
+    const char *const *dims; /* pairs of names and values for symbols, NULL terminated */
+    const char *text;        /* path to which the graph is written */
     bool fails;
 }
 try;
@@ -136,7 +136,8 @@ static bool run_try(try *t, fv_context *one) {
     return true;
 }
 
-/* Is what the change makes of the model one on which the command fails? Then it is the model. */
+/* Makes a change of the current model and runs the command; if it fails, the result becomes the
+ * current model. Returns whether it did. */
 static bool attempt(reducer *r, const fv_change *change, const char *const *dims) {
     fv_context one = {.session = fv_session_new(), .args = r->c->args};
     try t = {r, change, dims, in_folder(r, fv_printf(r->c->arena, "graph-%d.fvir", r->made + 1)),
@@ -203,7 +204,7 @@ static bool without(reducer *r, int at, int count) {
     return false;
 }
 
-/* Halves, quarters, and so on down to single ops, the last first. */
+/* Removes ops: half of them, quarters, down to single ops, the last ones first. */
 static bool fewer_ops(reducer *r) {
     bool any = false;
     for (int count = (r->now.ops + 1) / 2; count > 0; count = count == 1 ? 0 : (count + 1) / 2)
@@ -240,7 +241,7 @@ static bool smaller_dims(reducer *r) {
 static bool plainer_ops(reducer *r) {
     bool any = false;
     for (int i = 0, before; i < r->now.attributes;) {
-        before = r->now.attributes; /* inference may put one back */
+        before = r->now.attributes; /* inference may add an attribute again */
         bool dropped = attempt(r, &(fv_change){.kind = FV_DROP_ATTRIBUTE, .at = i}, NULL) &&
                        r->now.attributes < before;
         i += !dropped;
@@ -251,7 +252,7 @@ static bool plainer_ops(reducer *r) {
     return any;
 }
 
-/* What makes later tries cheaper comes first. */
+/* Changes that make later attempts cheaper come first. */
 static void reduce(reducer *r) {
     bool any = true;
     while (any) {

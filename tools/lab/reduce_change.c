@@ -6,11 +6,11 @@
 #include "ir/graph/infer.h"
 #include "passes/passes.h"
 
-#define MOST_ZEROS ((size_t)64 << 20) /* bytes of a constant that replaces ops */
+#define MOST_ZEROS ((size_t)64 << 20) /* most bytes of a constant of zeros that replaces ops */
 
 /* ---- results ---- */
 
-/* What is an input of the next run is so no more. */
+/* Replaces the results of the function; states and capacities are dropped. */
 static void set_results(fv_module *m, int n, fv_value **results, const char **names) {
     fv_func *f = m->funcs;
     f->result_names = names;
@@ -19,7 +19,7 @@ static void set_results(fv_module *m, int n, fv_value **results, const char **na
     fv_region_return(f->body, n, results);
 }
 
-/* Those that `keeps` says; false: none, or all. */
+/* Keeps the results for which `keeps` holds. False: none or all would be kept. */
 static bool keep_results(fv_module *m, bool (*keeps)(const fv_change *c, const fv_value *v, int i),
                          const fv_change *c) {
     const fv_func *f = m->funcs;
@@ -47,8 +47,8 @@ static bool is_another(const fv_change *c, const fv_value *v, int i) {
 
 /* ---- ops ---- */
 
-/* Can it be given to the model? Each of its dims is a number, or a name that it gives a value
- * itself. */
+/* Can a value of this type be an input? Each dim must be a number, or a symbol that the caller
+ * chooses. */
 static bool can_be_input(const fv_type *t) {
     bool can = t->kind == FV_TENSOR;
     for (int i = 0; can && i < t->rank; i++)
@@ -87,12 +87,12 @@ static fv_value *stand_in(fv_module *m, const fv_change *c, const fv_value *v) {
     return can_be_input(v->type) ? fv_param_new(m->funcs->body, v->name, v->type) : NULL;
 }
 
-/* Marks the ops of main that are removed. False: there are not so many. */
+/* Marks the ops of main that are removed. False: there are fewer. */
 static bool mark_ops(fv_module *m, const fv_change *c) {
     int i = 0;
     for (fv_op *op = m->funcs->body->first; op; op = op->next, i++)
         op->mark = i >= c->at && i < c->at + c->count;
-    return c->at + c->count < i; /* the last one is the return */
+    return c->at + c->count < i; /* the last op is `return` */
 }
 
 static bool is_removed(const fv_value *v) {
@@ -111,8 +111,8 @@ static void add_result(fv_module *m, results *r, fv_value *v, const char *name) 
     FV_PUSH(m->arena, r->values, r->n, r->cap, v);
 }
 
-/* Results that these ops make are no more; where there are no others, what the ops read is given in
- * their place. */
+/* Removes results that the removed ops compute. If none is left, the values that these ops read
+ * become the results. */
 static bool move_results(fv_module *m) {
     const fv_func *f = m->funcs;
     const fv_op *ret = f->body->last;
@@ -134,11 +134,11 @@ static bool move_results(fv_module *m) {
     return true;
 }
 
-/* Does an op that is kept read it? */
+/* Does an op that is not removed read v? */
 static bool is_read_outside(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *user = v->uses[i].op;
-        while (user->block->parent) /* the op of main that it is in */
+        while (user->block->parent) /* go up to the op of main that contains the user */
             user = user->block->parent;
         if (!user->mark)
             return true;
@@ -163,7 +163,7 @@ static bool remove_ops(fv_module *m, const fv_change *c) {
 
 /* ---- dims ---- */
 
-/* The elements whose indices are below the new extents. */
+/* The part of t with indices below the new dims. */
 static const fv_tensor *cut(fv_module *m, const fv_tensor *t, const int64_t *dims) {
     fv_tensor *out = fv_tensor_new(m->arena, t->elem, t->rank, dims);
     for (size_t i = 0; i < out->count; i++) {
@@ -185,7 +185,8 @@ static bool is_plain(fv_elem e) {
     return fv_elem_is_float(e) || fv_elem_is_int(e) || e == FV_BOOL;
 }
 
-/* A list of dims is a constant as well: of few integers. */
+/* Cuts a constant to smaller dims. In a constant of a few integers, which may be a shape, the
+ * number is replaced. */
 static void cut_constant(fv_module *m, fv_value *v, const fv_change *c) {
     enum { LONGEST = 16 };
     const fv_tensor *t = v->tensor;
@@ -241,7 +242,7 @@ static void change_attrs(fv_module *m, fv_op *op, const fv_change *c) {
     }
 }
 
-/* Types of all results anew. Ops with blocks are not changed. */
+/* Infers the types of all results again. False: there are ops with regions, or inference failed. */
 static bool infer_again(fv_module *m) {
     for (fv_op *op = m->funcs->body->first; op && op->def != &fv_return_def; op = op->next) {
         for (int i = 0; i < op->nattrs; i++)
@@ -312,7 +313,7 @@ static bool drop_attribute(fv_module *m, const fv_change *c) {
 
 /* ---- all ---- */
 
-/* Inputs that nothing reads; a name in their dims may get its value there. */
+/* Removes inputs that nothing reads. Symbols that only their dims mention get values. */
 static void drop_inputs(fv_module *m) {
     fv_region *body = m->funcs->body;
     int n = 0;

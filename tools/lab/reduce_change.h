@@ -1,22 +1,22 @@
-/* reduce_change.h - one change that makes a graph smaller, and may make it another graph. */
+/* reduce_change.h - changes that make a graph smaller. A change need not keep its meaning. */
 #ifndef FV_TOOLS_LAB_REDUCE_CHANGE_H
 #define FV_TOOLS_LAB_REDUCE_CHANGE_H
 
 #include "ir/graph/graph.h"
 
 typedef enum {
-    FV_KEEP_RESULT, /* of main: number `at` alone */
-    FV_DROP_RESULT, /* number `at` */
-    /* `count` ops of main from number `at` on: what others read of them is given to the model
-     * instead, */
+    FV_KEEP_RESULT, /* keeps only result number `at` of main */
+    FV_DROP_RESULT, /* removes result number `at` */
+    /* removes `count` ops of main from number `at` on; values that other ops read of them become
+     * inputs of the model */
     FV_OPS_TO_INPUTS,
-    FV_OPS_TO_ZEROS, /* or zero, */
-    FV_OPS_SKIPPED,  /* or an operand of the same type */
-    /* wherever the number `from` is a dim, or an element of a shape, it is `to`; constants are
-     * cut */
+    FV_OPS_TO_ZEROS, /* the same, but the value becomes zeros */
+    FV_OPS_SKIPPED,  /* the same, but an operand of the same type replaces the value */
+    /* replaces the number `from` by `to` as a dim and as an element of a shape, and cuts
+     * constants */
     FV_SMALLER_DIM,
-    FV_ZERO_WEIGHTS,  /* constant number `at` */
-    FV_DROP_ATTRIBUTE /* number `at` of all attributes of ops of main */
+    FV_ZERO_WEIGHTS,  /* replaces constant number `at` by zeros */
+    FV_DROP_ATTRIBUTE /* removes an attribute: number `at` of all attributes of ops of main */
 } fv_change_kind;
 
 typedef struct fv_change {
@@ -25,7 +25,7 @@ typedef struct fv_change {
     int64_t from, to;
 } fv_change;
 
-/* Makes the change. False: it cannot be made there, or would change nothing; the graph is of no use
+/* Makes the change. False: it cannot be made, or would change nothing; the graph must not be used
  * then. */
 bool fv_change_make(fv_module *m, const fv_change *change) FV_MUST_USE;
 

@@ -1,5 +1,5 @@
-/* why.c - `inspect --why`: decisions by the value that they are about, of one name or of what costs
- * most. */
+/* why.c - `inspect --why`: reports the decisions of lowering, by value, for one name or for the
+ * most expensive kernels. */
 #include "tools/lab/why.h"
 
 #include <stdlib.h>
@@ -50,10 +50,11 @@ typedef struct subject {
     const fv_value *value;
     const fv_reason **reasons;
     int n, cap;
-    const fv_kernel *kernel; /* that makes it; NULL: none of its own */
+    /* the kernel that computes the value; NULL: it has no kernel of its own */
+    const fv_kernel *kernel;
     bool shown;
-    /* 1 + the place of the same value with another kernel: of an operator that brings several; 0:
-     * none */
+    /* 1 + the index of an entry for the same value with another kernel (an operator may have
+     * several); 0: none */
     int also;
 } subject;
 
@@ -69,13 +70,13 @@ typedef struct answer {
     fv_arena *arena;
     subject *all;
     int n, cap;
-    fv_ptrmap index;      /* value -> 1 + its place in `all` */
+    fv_ptrmap index;      /* value -> 1 + its index in `all` */
     kernel_time *kernels; /* the slowest first */
     int nkernels, cap_kernels;
-    double cycles;       /* of the program */
-    bool kernels_only;   /* it was read as such */
-    const char *nothing; /* why there is nothing about the name; NULL: there is */
-    int left;            /* kernels that are not reported */
+    double cycles;       /* cycles of the whole program */
+    bool kernels_only;   /* the program was read as kernels, so there are no decisions */
+    const char *nothing; /* why nothing can be reported about the name; NULL: something is */
+    int left;            /* number of kernels that are not reported */
 } answer;
 
 static subject *subject_of(answer *w, const fv_value *v) {
@@ -88,7 +89,7 @@ static subject *subject_of(answer *w, const fv_value *v) {
     return &w->all[(intptr_t)*at - 1];
 }
 
-/* Of the kernels that make the value that one; each has all of its decisions. */
+/* The entry of value v with kernel k. A new entry has all decisions about the value. */
 static subject *subject_with(answer *w, const fv_value *v, const fv_kernel *k) {
     subject *s = subject_of(w, v);
     while (s->kernel && s->kernel != k && s->also)
@@ -148,7 +149,7 @@ static void gather(answer *w, const fv_subject *m, const fv_launch_cost *costs, 
 
 typedef void visit_fn(void *user, subject *s);
 
-/* What is not made by a kernel is computed by those who use it. */
+/* Visits the kernels in which v is computed: its own, or those that compute its users. */
 static void each_holder(answer *w, const fv_value *v, fv_ptrmap *seen, visit_fn *visit,
                         void *user) {
     for (int i = 0; i < v->nuses; i++) {
@@ -184,7 +185,7 @@ static void list_kernel(void *user, subject *s) {
     fv_text_printf(&list->text, "%s%s", list->n > 1 ? ", " : "", s->kernel->name);
 }
 
-/* "Attention_1, Add_7"; "": there is none */
+/* "Attention_1, Add_7": the kernels in which v is computed; "": none. */
 static const char *holders(answer *w, const fv_value *v) {
     fv_ptrmap seen = fv_ptrmap_in(w->arena);
     kernel_list list = {.text = {.arena = w->arena}};
@@ -209,7 +210,7 @@ static bool writes(const fv_kernel *k, const char *name) {
     return false;
 }
 
-/* Those of that name, and the kernels that they are computed in. */
+/* Marks the entries of that name, and those of the kernels in which they are computed. */
 static bool choose_named(answer *w, const char *name) {
     bool any = false;
     fv_ptrmap seen = fv_ptrmap_in(w->arena);
@@ -222,14 +223,14 @@ static bool choose_named(answer *w, const char *name) {
         if (!w->all[i].kernel)
             each_holder(w, w->all[i].value, &seen, show, NULL);
     }
-    for (int i = 0; i < w->n; i++) /* what is computed in a kernel of that name */
+    for (int i = 0; i < w->n; i++) /* the name may be that of a kernel */
         if (!w->all[i].kernel && strstr(fv_printf(w->arena, ", %s, ", holders(w, w->all[i].value)),
                                         fv_printf(w->arena, ", %s, ", name)))
             w->all[i].shown = true;
     return any;
 }
 
-/* Does no launch of the kernel before that one say so? */
+/* Has no earlier entry with the same kernel a decision with this reason? */
 static bool is_new(const answer *w, const fv_kernel *k, int before, const fv_reason *r) {
     for (int s = 0; s < before; s++)
         for (int i = 0; w->all[s].kernel == k && i < w->all[s].n; i++)
@@ -238,7 +239,8 @@ static bool is_new(const answer *w, const fv_kernel *k, int before, const fv_rea
     return true;
 }
 
-/* Of launches of one kernel the first tells all, others what is different. */
+/* If a kernel is launched several times, the first entry keeps all decisions and the others keep
+ * those that differ. */
 static void merge_launches(answer *w, const fv_kernel *k) {
     int first = -1;
     for (int i = 0; i < w->n; i++) {
@@ -258,7 +260,8 @@ static void merge_launches(answer *w, const fv_kernel *k) {
     }
 }
 
-/* The slowest kernels, or all of them; how many are left out. */
+/* Marks the entries of the slowest kernels (of all kernels with -v). Returns how many kernels are
+ * left out. */
 static int choose_slowest(answer *w) {
     int n = w->q->c->args->print.verbose || w->nkernels < MOST ? w->nkernels : MOST;
     for (int k = 0; k < n; k++) {
@@ -293,7 +296,8 @@ static const char *suggestions(answer *w) {
     return t.s;
 }
 
-/* Nothing was decided about it. False after a message: there is nothing of that name. */
+/* Finds out why there are no decisions about the name. False after a message: nothing has that
+ * name. */
 static bool explain_absence(answer *w) {
     fv_why_query *q = w->q;
     const char **why = &w->nothing;
@@ -360,7 +364,8 @@ static void print_subject(answer *w, const subject *s, json_t *list) {
 
 typedef void tell_fn(answer *w, const subject *s, json_t *list);
 
-/* The values that are reported: by the time of their kernels, or in the order of the program. */
+/* Reports the marked entries: by the time of their kernels if no name was given, otherwise in the
+ * order of the program. */
 static void tell(answer *w, tell_fn *fn, json_t *list) {
     for (int k = 0; k < w->nkernels && !w->q->name; k++)
         for (int i = 0; i < w->n; i++)

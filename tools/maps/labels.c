@@ -1,4 +1,4 @@
-/* labels.c - what the entries of a sequence are called: --labels. */
+/* labels.c - reads --labels: names for the entries of sequences. */
 #include <string.h>
 
 #include "frontend/file.h"

@@ -13,13 +13,13 @@
 #include "tools/model/attention.h"
 
 typedef struct mapping {
-    fv_context *c; /* of a session of its own, which the second module goes with */
+    fv_context *c; /* of its own session, to which the second module belongs */
     const fv_subject *base;
     fv_labels *labels;
     fv_attention_sites found;
-    const fv_attention_site **sites; /* those that are mapped */
-    int n, before;                   /* before: results of the model itself */
-    json_t *list;                    /* of files; NULL: they are printed */
+    const fv_attention_site **sites; /* the attentions whose weights are shown */
+    int n, before;                   /* before: number of results of the model itself */
+    json_t *list;                    /* the list of files for --json; NULL: they are printed */
 } mapping;
 
 /* ---- weights as results ---- */
@@ -89,7 +89,8 @@ static bool show_weights(void *user, fv_module *m) {
             continue;
         if (!(values[d->n] = out_of_loops(s)))
             return false;
-        names[d->n] = fv_printf(m->arena, "weights %d", d->n); /* of no output that a model has */
+        /* a name that no output of a model has */
+        names[d->n] = fv_printf(m->arena, "weights %d", d->n);
         d->sites[d->n++] = s;
     }
     if (!d->n)
@@ -150,7 +151,7 @@ static bool write_all(mapping *d, fv_subject *m) {
     fv_map *maps = FV_NEW(a, fv_map, d->n + 1);
     fv_text page = {.arena = a};
     for (int i = 0; i < d->n; i++)
-        /* as PyTorch has them */
+        /* PyTorch's names begin with '/', which is left out */
         names[i] = fv_attention_name(d->sites[i]) + (*fv_attention_name(d->sites[i]) == '/');
     const char **safe = fv_safe_names(a, d->n, names);
     for (int i = 0; i < d->n; i++) {
@@ -173,7 +174,7 @@ static bool write_all(mapping *d, fv_subject *m) {
 
 int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend, fv_labels *labels,
                   json_t *list) {
-    /* what reading the model has to say has been said */
+    /* a session of its own, since messages about the model have been reported already */
     fv_context one = {.session = fv_session_new(), .args = c->args};
     fv_subject m = {0};
     mapping d = {.c = &one, .base = base, .labels = labels, .list = list};

@@ -7,8 +7,8 @@
 
 /* ---- labels.c ---- */
 
-/* Labels of an axis: of each entry of a batch (nentries of n), or the same for all (nentries is
- * 1). */
+/* Labels of an axis: for each entry of a batch (nentries > 1, each with n labels), or the same for
+ * all entries (nentries is 1). */
 typedef struct fv_label_list {
     const char *const *at; /* NULL: there are none */
     int64_t nentries, n;
@@ -17,23 +17,24 @@ typedef struct fv_label_list {
 
 typedef struct fv_labels {
     const char *path;
-    fv_label_list own[2]; /* of queries, of keys */
+    fv_label_list own[2]; /* [FV_OF_QUERIES], [FV_OF_KEYS] */
 } fv_labels;
 
-/* Reads --labels (docs/attention.md has the format), or none. False after a message. */
+/* Reads the file of --labels (docs/attention.md describes its format); without the option there are
+ * no labels. False after a message. */
 bool fv_labels_read(fv_context *c, fv_labels *out) FV_MUST_USE;
 enum { FV_OF_QUERIES, FV_OF_KEYS };
-/* Labels of an axis of n queries or keys, for one of so many entries of a batch: its own where they
- * are as many, else those of the other axis, as queries and keys of one sequence have the same.
- * NULL: none fit. */
+/* The labels of an axis with n queries or keys, for one of `nentries` entries of a batch: those of
+ * the axis if there are n of them, otherwise those of the other axis, since queries and keys of one
+ * sequence have the same labels. NULL: neither fits. */
 const char *const *fv_labels_of(fv_labels *l, int axis, int64_t n, int64_t nentries, int64_t entry);
 
 /* ---- maps.c ---- */
 
-/* Runs the model of `base` again on its inputs, with the weights of each attention as results, and
- * writes them and the page to --attention-maps. Prints the files, or adds them to `list` where that
- * is not NULL. Returns the exit status; not FV_EXIT_OK: after messages, and what was written before
- * stays. */
+/* Runs the model of `base` once more on its inputs, with the weights of each attention as
+ * additional results. Writes the weights and the page into the folder of --attention-maps; prints
+ * the names of the files, or adds them to `list` if that is not NULL. Returns the exit status.
+ * After a failure there are messages, and files that were written before stay. */
 int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend, fv_labels *labels,
                   json_t *list) FV_MUST_USE;
 
@@ -43,7 +44,8 @@ int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend
  * by heads. */
 typedef struct fv_map {
     const fv_attention_site *site;
-    const char *name, *file; /* of the softmax; of its weights, beside the page */
+    /* name: that of the softmax; file: the file with its weights, in the folder of the page */
+    const char *name, *file;
     fv_tensor weights;
     int64_t nentries, nheads, nqueries, nkeys;
     int row_axis; /* -1: there is one row */
@@ -51,7 +53,7 @@ typedef struct fv_map {
 
 fv_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weights,
                   const char *file);
-/* HTML that needs nothing but itself. */
+/* Writes a page of HTML that needs no other files. */
 void fv_maps_page(fv_text *out, const char *title, const char *dims, const fv_map *maps, int n,
                   fv_labels *labels);
 
@@ -60,8 +62,8 @@ void fv_maps_page(fv_text *out, const char *title, const char *dims, const fv_ma
 typedef struct fv_palette {
     uint8_t rgb[256][3];
 } fv_palette;
-/* A picture of width x height pixels, which are indices of the palette, as base64 of a PNG file.
- * Both sizes are at least 1, and at most 4096. */
+/* Writes a picture of width x height pixels, each an index of the palette, as base64 of a PNG file.
+ * Width and height are from 1 to 4096. */
 void fv_png_base64(fv_text *out, int width, int height, const uint8_t *pixels,
                    const fv_palette *palette);
 

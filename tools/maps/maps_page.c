@@ -1,5 +1,5 @@
-/* maps_page.c - maps of attention as a page: each a picture in an SVG, one pixel a weight or a
- * block of weights. */
+/* maps_page.c - a page of attention maps. Each map is a picture in an SVG, with one pixel for a
+ * weight or a block of weights. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,11 +10,12 @@
 #include "tools/model/attention.h"
 
 enum {
-    /* pixels of a picture; what has more weights than that shows the largest of each block */
+    /* pixels of a picture's side; for more weights than that, a pixel shows the largest of a
+     * block */
     SIDE = 256,
-    MAPS = 64,         /* pictures of an attention */
-    ALL_LABELS = 64,   /* entries of an axis that are all labelled */
-    LONGEST_LABEL = 16 /* characters */
+    MAPS = 64,         /* largest number of pictures for an attention */
+    ALL_LABELS = 64,   /* axes with up to this many entries have a label for each */
+    LONGEST_LABEL = 16 /* in characters */
 };
 
 /* ---- text ---- */
@@ -46,7 +47,7 @@ static void put_characters(fv_text *t, const char *s, int most) {
     }
 }
 
-/* A text that somebody else wrote, in text and in attributes. */
+/* Writes a text from the model, escaped for HTML text and attributes. */
 static void put_shown(fv_text *t, const char *s) {
     put_characters(t, s, -1);
 }
@@ -55,7 +56,7 @@ static void put_label(fv_text *t, const char *s) {
     put_characters(t, strcmp(s, " ") ? s : "␣", LONGEST_LABEL);
 }
 
-/* How wide it is, in characters of one cell: those of East Asia have two. */
+/* The width of a label in characters of one cell; East Asian characters take two cells. */
 static int width_of(const char *s) {
     size_t n = strlen(s);
     int width = 0, count = 0;
@@ -79,13 +80,14 @@ fv_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weig
                 .nentries = 1,
                 .nheads = 1,
                 .row_axis = s->query_axis};
-    /* no queries: what there is several of */
+    /* without an axis of queries, rows are the last other axis with several entries */
     for (int i = weights->rank; i-- > 0 && m.row_axis < 0;)
         if (i != s->axis && weights->dims[i] > 1)
             m.row_axis = i;
     m.nkeys = weights->dims[s->axis];
     m.nqueries = m.row_axis < 0 ? 1 : weights->dims[m.row_axis];
-    for (int i = weights->rank; i-- > 0;) { /* the last axes are heads, if they are as many */
+    /* the last axes are heads, if their dims multiply to the number of heads */
+    for (int i = weights->rank; i-- > 0;) {
         int64_t n = i == s->axis || i == m.row_axis ? 1 : weights->dims[i];
         *(m.nheads < s->heads.query && m.nheads * n <= s->heads.query ? &m.nheads : &m.nentries) *=
             n;
@@ -93,7 +95,7 @@ fv_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weig
     return m;
 }
 
-/* Where the weights of map i begin, and how far apart rows and columns are. */
+/* The index of the first weight of map i, and the distances between rows and between columns. */
 typedef struct place {
     int64_t at, row, column;
 } place;
@@ -119,20 +121,21 @@ static place place_of(const fv_map *m, int64_t i) {
 /* ---- the picture ---- */
 
 enum {
-    /* of the palette: weights from 0 to the largest, and what is none */
+    /* colours for weights from 0 to the largest, and one for NaN */
     LEVELS = 255,
     NO_NUMBER = 255
 };
 
 typedef struct picture {
     int rows, columns;
-    int64_t row_block, column_block; /* weights along a pixel */
+    int64_t row_block, column_block; /* number of weights along a pixel */
     uint8_t *pixels;
-    double most; /* weight of the last level */
+    double most; /* the weight that the last colour stands for */
     bool no_numbers;
 } picture;
 
-/* Red falls evenly from 255 to 8, so that the script of the page can read weights back. */
+/* Red decreases evenly from 255 to 8, so that the script of the page can compute weights from
+ * colours. */
 static const uint8_t stops[5][3] = {
     {255, 255, 255}, {193, 220, 242}, {132, 176, 219}, {70, 120, 180}, {8, 48, 107}};
 static const uint8_t no_number[3] = {250, 160, 40};
@@ -150,13 +153,14 @@ static fv_palette make_palette(void) {
     return p;
 }
 
-/* Of an axis that is too long for a picture; the same for both, so that a diagonal stays one. */
+/* The number of weights along a pixel, if an axis is too long for a picture. It is the same for
+ * both axes, so that a diagonal stays one. */
 static int64_t block_of(const fv_map *m, int64_t n) {
     int64_t longest = m->nqueries > m->nkeys ? m->nqueries : m->nkeys;
     return n > SIDE ? (longest + SIDE - 1) / SIDE : 1;
 }
 
-/* The largest weight of a pixel's block; NaN where one of them is no number. */
+/* The largest weight of a pixel's block; NaN if the block contains NaN. */
 static double largest(const fv_map *m, const place *p, const picture *q, int row, int column) {
     int64_t first_row = row * q->row_block, first_column = column * q->column_block;
     double most = -INFINITY;
@@ -193,16 +197,18 @@ static picture make_picture(fv_arena *a, const fv_map *m, int64_t i) {
 
 /* ---- its frame ---- */
 
-enum { CHARACTER = 6, GAP = 4, LINE = 11 };              /* of labels, in CSS pixels */
-static const double SIDE_SHOWN = 260, LARGEST_CELL = 16; /* a picture's longer side, a pixel's */
+/* width of a character, gap, and height of a line of labels, in CSS pixels */
+enum { CHARACTER = 6, GAP = 4, LINE = 11 };
+/* length of a picture's longer side, and of a pixel's side at most, in CSS pixels */
+static const double SIDE_SHOWN = 260, LARGEST_CELL = 16;
 
 typedef struct axis {
     const char *const *labels; /* NULL: none */
-    int64_t n, block;          /* entries, and those of a pixel */
-    double cell;               /* a pixel's side */
+    int64_t n, block;          /* number of entries of the axis, and of those that a pixel shows */
+    double cell;               /* length of a pixel's side */
     bool all;                  /* every entry has its label */
-    int step;                  /* else each so many have their number */
-    int widest;                /* in characters */
+    int step;                  /* otherwise every `step`-th entry has its number as label */
+    int widest;                /* width of the widest label, in characters */
 } axis;
 
 static axis make_axis(const char *const *labels, int64_t n, int64_t block, double cell) {
@@ -239,7 +245,7 @@ static void put_row_labels(fv_text *t, const axis *x, int left, int top) {
     }
 }
 
-/* Labels of more than two characters are vertical on the side only. */
+/* Are the column labels vertical? They are if they have more than two characters. */
 static bool is_turned(const axis *x) {
     return x->all && x->widest > 2;
 }
@@ -260,7 +266,7 @@ static void put_column_labels(fv_text *t, const axis *x, int left, int top) {
     }
 }
 
-/* For the script: a list of strings, as JSON in an attribute. */
+/* Writes labels as a list of strings in JSON, in an attribute, for the script. */
 static void put_labels(fv_text *t, const char *name, const axis *x) {
     if (!x->labels)
         return;
@@ -409,7 +415,7 @@ static const char head[] =
     "#fff; font-size: 13px; "
     "white-space: pre; pointer-events: none }\n";
 
-/* Reads weights back from the red of a picture's pixels. */
+/* The script of the page. It computes weights from the red of a picture's pixels. */
 static const char script[] =
     "<script>\n"
     "const tip = document.getElementById('tip'), pixels = new Map();\n"

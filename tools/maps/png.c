@@ -1,17 +1,17 @@
-/* png.c - small pictures as PNG, for pages that hold them: ISO/IEC 15948, without compression (RFC
- * 1951, stored blocks). */
+/* png.c - writes small pictures as PNG files (ISO/IEC 15948), without compression (stored blocks of
+ * RFC 1951). */
 #include <string.h>
 
 #include "tools/maps/maps.h"
 
-enum { STORED = 65535 }; /* bytes of a stored block */
+enum { STORED = 65535 }; /* largest number of bytes of a stored block */
 
 static void put_u32(fv_text *t, uint32_t v) {
     const char bytes[4] = {(char)(v >> 24), (char)(v >> 16), (char)(v >> 8), (char)v};
     fv_text_putn(t, bytes, 4);
 }
 
-/* Of ISO 3309, polynomial 0xedb88320. */
+/* The CRC of ISO 3309, with the reflected polynomial 0xedb88320. */
 static uint32_t crc_of(const char *s, size_t n) {
     uint32_t c = UINT32_MAX;
     for (size_t i = 0; i < n; i++) {
@@ -30,7 +30,7 @@ static void put_chunk(fv_text *t, const char *kind, const void *data, size_t n) 
     put_u32(t, crc_of(t->s + from, t->n - from));
 }
 
-/* RFC 1950. */
+/* The Adler-32 checksum of RFC 1950. */
 static uint32_t adler_of(const char *s, size_t n) {
     enum { MODULUS = 65521 };
     uint32_t a = 1, b = 0;
@@ -71,13 +71,13 @@ void fv_png_base64(fv_text *out, int width, int height, const uint8_t *pixels,
     fv_arena *a = fv_arena_new(fv_arena_session(out->arena));
     fv_text rows = {.arena = a}, data = {.arena = a}, head = {.arena = a}, png = {.arena = a};
     for (int y = 0; y < height; y++) {
-        fv_text_putn(&rows, "\0", 1); /* unfiltered */
+        fv_text_putn(&rows, "\0", 1); /* filter type of the row: none */
         fv_text_putn(&rows, (const char *)pixels + (size_t)y * (size_t)width, (size_t)width);
     }
     put_stored(&data, rows.s, rows.n);
     put_u32(&head, (uint32_t)width);
     put_u32(&head, (uint32_t)height);
-    fv_text_putn(&head, "\x08\x03\0\0\0", 5); /* 8 bits, palette */
+    fv_text_putn(&head, "\x08\x03\0\0\0", 5); /* bit depth 8, colour type palette */
     fv_text_putn(&png, "\x89PNG\r\n\x1a\n", 8);
     put_chunk(&png, "IHDR", head.s, head.n);
     put_chunk(&png, "PLTE", palette->rgb, sizeof palette->rgb);

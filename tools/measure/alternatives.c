@@ -1,5 +1,5 @@
-/* alternatives.c - schedules that are worth a try: near to what was chosen, or what other machines
- * would have. */
+/* alternatives.c - schedules that `fovea tune` tries for a kernel: changes of the chosen one, and
+ * tiles that other processors would get. */
 #include "tools/measure/alternatives.h"
 
 typedef struct change {
@@ -9,7 +9,7 @@ typedef struct change {
 } change;
 enum { THREADS = -1 };
 
-/* One parameter at a time; a value that does not fit is none. */
+/* Each changes the value of one parameter; a change that gives an illegal value is skipped. */
 static const change changes[] = {
 #define TRY(p, how, by) {FV_PARAMETER_##p, how, by},
 #include "ir/schedule/schedules.def"
@@ -24,7 +24,7 @@ static bool is_legal(fv_arena *a, const fv_choice *c, const fv_schedule *s) {
     return true;
 }
 
-/* A block is whole tiles. */
+/* Rounds the block down to a multiple of the tile's rows. */
 static void fit_block(const fv_choice *c, fv_schedule *s) {
     int64_t rows =
         s->value[s->kind == FV_SCHEDULE_attend ? FV_PARAMETER_score_rows : FV_PARAMETER_rows];
@@ -33,8 +33,8 @@ static void fit_block(const fv_choice *c, fv_schedule *s) {
         *block = *block < rows ? rows : *block / rows * rows;
 }
 
-/* As many rows as leave registers for a row of b and one of a, and one fewer vector of them: even
- * numbers of tiles for a few rows follow from the processor's own tile. */
+/* Sets the i-th tile: of 1, 2, ... vectors, with as many rows as leave registers for a row of b and
+ * an element of a, or with one vector fewer of them. False: the tile does not fit. */
 static bool set_tile(const fv_choice *c, fv_parameter rows, fv_parameter columns, int i,
                      fv_schedule *s) {
     int vectors = i / 2 + 1, registers = c->limits.registers;
@@ -55,7 +55,8 @@ static bool change_one(const fv_choice *c, const change *k, int threads, fv_sche
     if (!fv_is_choice(&c->limits, k->p) || (old == 0 && k->how != TO))
         return false;
     s->value[k->p] = value;
-    if (k->p == FV_PARAMETER_prefetch && !old != !value) /* both or none */
+    /* both prefetches are switched on or off together */
+    if (k->p == FV_PARAMETER_prefetch && !old != !value)
         s->value[FV_PARAMETER_prefetch_single] = value ? 128 << 10 : 0;
     return true;
 }
@@ -66,7 +67,7 @@ int fv_alternative(fv_arena *a, const fv_choice *chosen, int threads, int i, fv_
     if (i >= tiles + NCHANGES)
         return -1;
     fv_schedule s = chosen->how;
-    bool scores = i % 2 && attends; /* the two tiles in turn */
+    bool scores = i % 2 && attends; /* tiles of products and of scores alternate */
     int tile = attends ? i / 2 : i;
     bool made =
         i >= tiles ? change_one(chosen, &changes[i - tiles], threads, &s)

@@ -11,7 +11,8 @@
 #include "ir/dim/option.h"
 #include "tools/measure/bench.h"
 
-/* Threads of the other runtime keep looking for work for some milliseconds after a run. */
+/* Threads of ONNX Runtime spin for some milliseconds after a run; the next contender waits until
+ * they have parked. */
 #define SETTLE_MS 40
 
 /* ---- peak memory, as the system counts it ---- */
@@ -28,7 +29,8 @@ static double peak_memory(void) {
     return kib * 1024;
 }
 
-/* From here on. Where that is not allowed, the peak stays that of the whole process. */
+/* Resets the peak memory of the process. If the system does not allow that, the peak remains that
+ * of the whole process. */
 static void reset_peak_memory(void) {
     FILE *f = fopen("/proc/self/clear_refs", "w");
     if (f) {
@@ -67,7 +69,7 @@ static void measure_roof(fv_bench *b, fv_measurement *m, int round) {
     m->roof.parked_us = round && m->roof.parked_us < r.parked_us ? m->roof.parked_us : r.parked_us;
 }
 
-/* On a terminal only, and gone when something else is printed. */
+/* Shows the progress on a terminal; the line is erased before anything else is printed. */
 static void show_progress(const fv_bench *b, const fv_measurement *m, int round) {
     if (b->c->args->print.quiet || !fv_is_terminal(STDERR_FILENO))
         return;
@@ -114,7 +116,7 @@ static bool profile(fv_bench *b, fv_measurement *m) {
     return m->profile && (!*path || fv_profile_write(b, m->profile, path));
 }
 
-/* The peak of our own is taken before others allocate. */
+/* Updates the peak memory of our own runs; must be called before the other contender allocates. */
 static void note_peak(fv_bench *b) {
     double peak = peak_memory();
     b->run_peak = peak > b->run_peak ? peak : b->run_peak;
@@ -212,7 +214,7 @@ static int bench_model(fv_context *c, const char *path, fv_backend_kind backend,
     return status;
 }
 
-/* In a session of its own: what a model took is given back. */
+/* Measures one model in a session of its own, so that its memory is released afterwards. */
 static int bench_operand(const fv_args *args, const char *path, fv_backend_kind backend,
                          json_t *results) {
     fv_context c = {.session = fv_session_new(), .args = args};
@@ -261,7 +263,7 @@ static int check_arguments(const fv_context *c) {
     return FV_EXIT_OK;
 }
 
-/* With a list of threads where none was given. */
+/* The arguments with a list of threads if none was given. */
 static fv_args complete(const fv_args *from) {
     fv_args a = *from;
     if (!a.threads.n) {

@@ -1,5 +1,5 @@
-/* bench_against.c - whom we are compared with: ONNX Runtime, another backend of ours, or a library
- * that was compiled before. */
+/* bench_against.c - the other side of a comparison: ONNX Runtime, another backend of ours, or a
+ * library that was compiled before. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +19,15 @@ static bool find_backend(const char *name, fv_backend_kind *out) {
     return false;
 }
 
-/* Did `fovea compile` make it? */
+/* Is the file a library that `fovea compile` made? */
 static bool is_ours(const char *path) {
     char *full = access(path, F_OK) ? NULL : realpath(path, NULL);
-    /* lazily, a missing symbol would end us later */
+    /* RTLD_NOW, because a missing symbol that is resolved later would end this process */
     void *lib = full && !fv_library_fault(full) ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL;
     bool ours = lib && dlsym(lib, "fovea_model");
     free(full);
     if (ours)
-        dlclose(lib); /* others stay: they may not like to be closed */
+        dlclose(lib); /* other libraries are not closed, since that may crash */
     return ours;
 }
 
@@ -47,7 +47,7 @@ static bool takes_the_same(fv_bench *b, const fv_subject *other) {
            fv_error(b->c->session, "--against: %s has other inputs or outputs", other->path);
 }
 
-/* The inputs are those of our model; the dims follow from them. */
+/* Gives the other program the inputs of ours; its dims follow from them. */
 static bool share_inputs(fv_bench *b, fv_subject *other) {
     fv_log *log = fv_log_new();
     memcpy(other->data.inputs, b->m.data.inputs,
@@ -55,7 +55,8 @@ static bool share_inputs(fv_bench *b, fv_subject *other) {
     for (int i = 0; i < other->table->ninputs; i++) {
         fv_array *x = &other->data.inputs[i];
         if (!other->table->inputs[i].in_place || !x->data)
-            continue; /* what a run writes each has for itself */
+            /* an input that the run writes to is copied, so that each program has its own */
+            continue;
         size_t bytes = fv_array_bytes(x);
         void *own = fv_alloc_aligned(b->c->arena, bytes + 1, 64);
         x->data = memcpy(own, x->data, bytes);

@@ -1,4 +1,4 @@
-/* bench_report.c - what `fovea bench` prints, as text and as JSON. */
+/* bench_report.c - prints the results of `fovea bench`, as text and as JSON. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ int fv_count_differing(const fv_bench *b, const fv_measurement *m) {
 
 /* ---- numbers ---- */
 
-/* Four digits: "0.01234", "12.34", "1234". */
+/* A time with four digits: "0.01234", "12.34", "1234". */
 static const char *ms_str(fv_arena *a, double ms) {
     int places = ms <= 0 || ms >= 1000 ? 0 : 3 - (int)floor(log10(ms));
     return fv_printf(a, "%.*f", places > 6 ? 6 : places < 0 ? 0 : places, ms);
@@ -45,7 +45,7 @@ static const char *target_of(const fv_bench *b) {
     return b->m.program ? fv_target_str(b->c->arena, b->m.program->target) : b->m.table->target;
 }
 
-/* What a launch takes at least, on a machine that reaches its roof. */
+/* The milliseconds that a launch would take on a machine that reaches its roof. */
 static double roof_ms(const fv_bench *b, const fv_measurement *m, double flops, double bytes) {
     double computing = m->roof.gflops > 0 ? flops / m->roof.gflops * 1e-6 : 0;
     double reading = m->roof.gbs > 0 && !b->in_cache ? bytes / m->roof.gbs * 1e-6 : 0;
@@ -140,7 +140,7 @@ static void print_against(const fv_bench *b, const fv_measurement *m) {
 
 /* ---- the profile ---- */
 
-/* The first nodes; how many more launches there are. */
+/* The nodes of a kernel's first launch, shortened, and the number of its other launches. */
 static const char *nodes_str(fv_arena *a, const fv_profile_row *r) {
     const char *more = r->launches > 1 ? fv_printf(a, " and %d more", r->launches - 1) : "";
     const char *nodes = *r->nodes ? r->nodes : "-";
@@ -165,7 +165,8 @@ static void print_row(const fv_bench *b, const fv_measurement *m, const fv_profi
            *r->schedule ? ")" : "", nodes_str(a, r));
 }
 
-/* "contract 82.1%, row 9.0%": in order of the table. */
+/* Prints the share of each family of schedules, "contract 82.1%, row 9.0%", in order of the
+ * table. */
 static void print_families(const fv_bench *b, const fv_profile *p) {
     fv_arena *a = b->c->arena;
     fv_out("%-10s ", "families");

@@ -13,7 +13,7 @@
 
 #include "tools/data/compare.h"
 
-/* The oldest interface that has all of these. */
+/* the oldest version of the interface that has all functions used here */
 enum {
     API_VERSION = 13,
     LOG_ERRORS = 3,
@@ -23,9 +23,10 @@ enum {
     IS_TENSOR = 1
 };
 
-typedef void object; /* status, env, session, options, memory info, value, type */
+/* an object of ONNX Runtime: status, env, session, options, memory info, value or type */
+typedef void object;
 
-/* FUNCTION(result, name, place in the table, parameters) */
+/* FUNCTION(result, name, index in the table, parameters) */
 #define FUNCTIONS(FUNCTION)                                                                        \
     FUNCTION(const char *, error_message, 2, (const object *status))                               \
     FUNCTION(object *, create_env, 3, (int severity, const char *id, object **env))                \
@@ -79,7 +80,8 @@ struct fv_ort {
     int nin, nout;
     const char **in_names, **out_names;
     object **in, **out;
-    int *state; /* of an output in the memory of an input: 1 + that; else 0 */
+    /* for each output: 1 + the number of the input in whose memory it is; 0: it has its own */
+    int *state;
 };
 
 static double now_ms(void) {
@@ -102,7 +104,8 @@ static bool fine(fv_ort *o, object *status, const char *what) {
 
 /* ---- the library ---- */
 
-/* By its path where there is such a file, else as the loader finds it. */
+/* Opens the library at the path, or, if there is no such file, the one that the loader finds by
+ * this name. */
 static void *open_library(fv_ort *o, const char *path) {
     char *full = access(path, F_OK) ? NULL : realpath(path, NULL);
     const char *fault = full ? fv_library_fault(full) : NULL;
@@ -131,7 +134,8 @@ static bool take_functions(fv_ort *o, const char *path, const void *const *table
     return true;
 }
 
-/* It stays open: its threads and its exit handlers outlive a session. */
+/* Loads the table of functions. The library is never closed, because its threads and exit handlers
+ * outlive a session. */
 static bool load_api(fv_ort *o, const char *path) {
     const base *(*get_base)(void);
     void *lib = open_library(o, path);
@@ -220,8 +224,8 @@ double fv_ort_load_ms(const fv_ort *o) {
 
 /* ---- inputs and outputs ---- */
 
-/* Types have the numbers of ONNX there, too. An address is wanted for a tensor of no elements as
- * well. */
+/* Binds input i. Element types have the numbers that ONNX gives them. The address must not be NULL
+ * even for an empty tensor. */
 static bool bind_input(fv_ort *o, int i, const fv_port_info *port, const fv_array *x) {
     static const int64_t nothing[8];
     object *value = NULL;
@@ -229,9 +233,9 @@ static bool bind_input(fv_ort *o, int i, const fv_port_info *port, const fv_arra
     if (x->type == FV_TYPE_STRING)
         return fv_error(o->c->session,
                         "--against: input '%s' holds strings, which are not passed on", port->name);
-    const fv_tensor t = fv_array_tensor(o->c->arena, x); /* which has no room */
+    const fv_tensor t = fv_array_tensor(o->c->arena, x); /* a copy without the spare capacity */
     data = x->data ? (void *)(uintptr_t)t.data : data;
-    /* it is written: the other runtime has its own */
+    /* a run writes to this input, so the other runtime gets a copy */
     if (x->data && port->in_place && t.data == x->data) {
         data = fv_alloc_aligned(o->c->arena, t.bytes + 1, 64);
         memcpy(data, t.data, t.bytes);
@@ -245,8 +249,8 @@ static bool bind_input(fv_ort *o, int i, const fv_port_info *port, const fv_arra
     return ok;
 }
 
-/* Is the output as large as the input that it is the state of, in one memory? Then it is there,
- * too. */
+/* Is the output as large as the input that it is the state of, and in the same memory? Then it is
+ * bound to that memory here, too. */
 static bool is_placed(const fv_model *table, const fv_port_info *out) {
     const fv_port_info *in = out->state_of ? &table->inputs[out->state_of - 1] : NULL;
     bool same = in && out->in_place;

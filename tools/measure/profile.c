@@ -1,4 +1,4 @@
-/* profile.c - where the time of a run goes: launches, and the kernels that they share. */
+/* profile.c - evaluates traced runs: the time of each launch, and of each kernel. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,15 +7,15 @@
 #include "frontend/file.h"
 #include "tools/measure/bench.h"
 
-#define TRACE_MS 500 /* so long are runs traced */
+#define TRACE_MS 500 /* milliseconds for which runs are traced */
 enum { LEAST_RUNS = 5, MOST_RUNS = 200 };
 
 typedef struct taker {
     fv_bench *b;
     fv_runner *r;
     fv_profile *p;
-    double **ms;   /* [launch][run]: what all its calls took */
-    double *calls; /* [launch], of all runs together */
+    double **ms;   /* [launch][run]: milliseconds of all calls of the launch in that run */
+    double *calls; /* [launch]: number of calls in all runs */
     double run_ms[MOST_RUNS];
 } taker;
 

@@ -1,7 +1,8 @@
 /* roof.c - measures multiply-adds in registers and reading from memory.
  *
- * Both are cut into more tasks than there are threads, so that uneven cores balance as they do for
- * kernels. Vectors are as wide as this machine has them, which is asked when it runs. */
+ * The work is divided into more tasks than there are threads, so that it is balanced on uneven
+ * cores, as that of kernels is. Vectors are as wide as this machine supports, which is detected at
+ * run time. */
 #include "tools/measure/roof.h"
 
 #include <stdatomic.h>
@@ -20,7 +21,7 @@ enum {
     REGIONS = 200,
     REGION_TRIES = 5
 };
-#define MEMORY_BYTES ((size_t)256 << 20) /* more than caches hold */
+#define MEMORY_BYTES ((size_t)256 << 20) /* more bytes than caches hold */
 
 struct fv_roof_memory {
     unsigned char *bytes;
@@ -34,15 +35,16 @@ static double seconds(void) {
 
 /* ---- what one task does, by instruction set ---- */
 
-/* So many independent chains hide the latency of an fma: four cycles, two a cycle, and some to
- * spare. */
+/* The number of independent chains: enough to hide the latency of an fma, which is four cycles with
+ * two started in each, with some to spare. */
 #define CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 enum { NCHAINS = 12 };
 
 typedef struct variant {
-    int lanes;                                     /* f32 in a vector */
-    float (*multiply_add)(int64_t steps);          /* NCHAINS a step */
-    uint64_t (*read)(const void *p, size_t bytes); /* a multiple of 1024 bytes, aligned */
+    int lanes;                            /* number of f32 in a vector */
+    float (*multiply_add)(int64_t steps); /* performs `steps` steps of NCHAINS multiply-adds */
+    /* reads `bytes` bytes, a multiple of 1024, from aligned memory */
+    uint64_t (*read)(const void *p, size_t bytes);
 } variant;
 
 #if defined(__x86_64__)
@@ -107,7 +109,8 @@ __attribute__((target("avx2"))) static uint64_t read_256(const void *p, size_t b
 }
 #endif
 
-/* Any machine: 16 bytes a vector, and what the compiler makes of a * x + y. */
+/* The variant for any machine: vectors of 16 bytes, and the instructions that the compiler chooses
+ * for a * x + y. */
 typedef float float4 __attribute__((vector_size(16)));
 typedef uint64_t ulong2 __attribute__((vector_size(16), may_alias));
 
@@ -161,7 +164,8 @@ static variant widest(void) {
 typedef struct work {
     variant v;
     const unsigned char *bytes;
-    _Atomic uint64_t result; /* so that the compiler leaves the work in place */
+    /* results are added here, so that the compiler does not remove the work */
+    _Atomic uint64_t result;
 } work;
 
 static void multiply_add(void *arg, int64_t i) {
@@ -187,7 +191,7 @@ static double time_tasks(const fv_env *env, void (*task)(void *arg, int64_t i), 
     return seconds() - start;
 }
 
-/* Others take the core now and then: of several short tries the best is left alone. */
+/* The least time of several short tries: other processes may use the core in some of them. */
 static double least_time(const fv_env *env, void (*task)(void *arg, int64_t i), work *w, int64_t n,
                          int tries) {
     double best = 1e300;
@@ -252,7 +256,9 @@ fv_roof_memory *fv_roof_memory_new(void) {
 #ifdef MADV_HUGEPAGE
     madvise(p, MEMORY_BYTES, MADV_HUGEPAGE);
 #endif
-    memset(p, 1, MEMORY_BYTES); /* pages of its own: one page of zeros would be read from a cache */
+    /* written, so that every page has memory of its own: pages that were only read are one page of
+     * zeros, which stays in a cache */
+    memset(p, 1, MEMORY_BYTES);
     m->bytes = p;
     return m;
 }

@@ -1,10 +1,10 @@
-/* tune.c - `fovea tune`: schedules of a model's costliest kernels that are faster on this machine
- * than those that are chosen.
+/* tune.c - `fovea tune`: finds schedules for the most expensive kernels of a model that are faster
+ * on this machine than the default ones.
  *
- * Two programs at a time are timed, that with the schedules found so far and one in which a kernel
- * has another. They take turns, in the other order each round. What looks faster is measured again,
- * in rounds of their own: what was best of many was so by luck, too. Each program is compiled in a
- * session of its own, and its outputs have to be the same to the bit. */
+ * Two programs are timed alternately, one with the schedules found so far and one in which one
+ * kernel has another schedule; the order changes in each round. If the second seems faster, it is
+ * measured again in separate rounds, since the best of many candidates was partly lucky. Each
+ * program is compiled in a session of its own, and its outputs must be equal in every bit. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,26 +18,27 @@
 enum {
     LOOKS = 5,
     ROUNDS = 15,
-    FASTER = 12, /* of these, so many: by luck one in fifty is */
+    FASTER = 12, /* rounds that it must win of ROUNDS; by chance, one candidate in fifty does */
     MOST_KERNELS = 12,
     ROUND_MS = 10,
     MAX_BLOCK = 1000
 };
-#define WORTH_A_LOOK 0.99 /* median ratio of the first rounds */
-#define WORTH_TUNING 0.02 /* share of a model's time that a kernel has, by the cost model */
+#define WORTH_A_LOOK 0.99 /* median ratio of the first rounds below which it is measured again */
+/* least share of the model's time, by the cost model, of a kernel that is tuned */
+#define WORTH_TUNING 0.02
 
-/* A kernel: all launches whose definitions have that key. */
+/* A kernel: all launches whose definitions have this key. */
 typedef struct target_kernel {
     const char *key, *name, *formula;
-    double cost; /* milliseconds, by the cost model */
-    int next;    /* alternative to try */
+    double cost; /* milliseconds, estimated by the cost model */
+    int next;    /* number of the next alternative to try */
     bool done;
 } target_kernel;
 
 /* Times in milliseconds. */
 typedef struct tuner_time {
     double begin, end; /* of the clock */
-    /* what compiling a program took, and a round, at most */
+    /* largest time of compiling a program, and of a round */
     double open_ms, pair_ms;
 } tuner_time;
 
@@ -51,16 +52,17 @@ typedef struct tuner {
     struct {
         target_kernel *all;
         int n, cap;
-    } kernels;       /* the kernels whose schedules are searched */
-    int tried, turn; /* whose alternative is next */
-    double ratio;    /* with all that was found; 0: not measured */
+    } kernels; /* the kernels whose schedules are searched */
+    /* tried: number of alternatives; turn: number of the kernel whose alternative is tried next */
+    int tried, turn;
+    double ratio; /* ratio of the times with and without all schedules found; 0: not measured */
     json_t *list;
     const char *hash, *target;
     bool said;
-    int status; /* of the command, where a program failed */
+    int status; /* exit status of the command if a program failed */
 } tuner;
 
-/* A program with certain schedules, and what it takes to run it. */
+/* A program with given schedules, and the data to run it. */
 typedef struct contender {
     fv_context c;
     fv_subject m;
@@ -81,19 +83,20 @@ static bool ready(tuner *t, contender *k, const fv_tuning *with) {
               fv_read_inputs(c, &k->m) && fv_choose_dims(c, &k->m, t->kernels.n > 0) &&
               fv_make_inputs(c, &k->m) && fv_runner_open(c, &k->m, threads, &k->r) &&
               fv_runner_run(c, &k->r, &ms);
-    ok = ok && fv_runner_run(c, &k->r, &ms); /* the first one reads weights from the file */
+    /* a second run, since the first one reads the weights from the file */
+    ok = ok && fv_runner_run(c, &k->r, &ms);
     double took = fv_now_ms() - start;
     t->time.open_ms = took > t->time.open_ms ? took : t->time.open_ms;
     if (ok) {
         double block = (double)ROUND_MS / (ms > 1e-3 ? ms : 1e-3);
         k->block = block<1 ? 1 : block>(double) MAX_BLOCK ? MAX_BLOCK : (int)block;
-        double pair = 2 * (k->block + 1) * ms; /* as if the other took as long */
+        double pair = 2 * (k->block + 1) * ms; /* assumes that the other program takes as long */
         t->time.pair_ms = pair > t->time.pair_ms ? pair : t->time.pair_ms;
     }
     return ok;
 }
 
-/* A contender in a session of its own, while `work` looks at it. */
+/* Makes a contender in a session of its own, and calls `work` with it. */
 static answer with_contender(tuner *t, const fv_tuning *with,
                              answer (*work)(tuner *t, contender *k, void *arg), void *arg) {
     contender *k = FV_NEW(t->c->arena, contender, 1);
@@ -104,7 +107,7 @@ static answer with_contender(tuner *t, const fv_tuning *with,
     k->c.arena = fv_arena_new(k->c.session);
     answer is = ready(t, k, with) ? work(t, k, arg) : FAILED;
     t->status = is == FAILED ? fv_failed(&k->c) : FV_EXIT_OK;
-    if (!t->said || is == FAILED) /* what reading the model has to say is said once */
+    if (!t->said || is == FAILED) /* messages about reading the model are reported once */
         fv_print_messages(&k->c);
     t->said = true;
     fv_runner_close(&k->r);
@@ -125,7 +128,7 @@ static bool run_block(contender *k, double *median) {
     return ok;
 }
 
-/* Ratios of rounds, sorted: b's time over a's. */
+/* Runs n rounds. ratios: b's time divided by a's in each round, sorted. */
 static bool run_rounds(contender *a, contender *b, int n, double *ratios) {
     contender *order[2] = {a, b};
     for (int i = 0; i < n; i++) {
@@ -160,10 +163,10 @@ static bool same_outputs(contender *a, contender *b) {
 typedef struct attempt {
     contender *now;
     double ratio;
-    int faster; /* of the last rounds */
+    int faster; /* number of rounds of the second measurement that it won */
 } attempt;
 
-/* Is k faster? */
+/* Is contender k faster than the current one? */
 static answer compare(tuner *t, contender *k, void *arg) {
     attempt *p = arg;
     double ratios[ROUNDS];
@@ -181,8 +184,8 @@ static answer compare(tuner *t, contender *k, void *arg) {
     return p->ratio < 1 && p->faster >= FASTER ? YES : NO;
 }
 
-/* Milliseconds for another program, for it as the one that others are compared with, and for the
- * two of the end. */
+/* Milliseconds that are needed to try another program, to make it the current one, and for the two
+ * programs of the final comparison. */
 static double one_more(const tuner *t) {
     return 4 * t->time.open_ms + (LOOKS + 2 * ROUNDS) * t->time.pair_ms;
 }
@@ -205,7 +208,7 @@ static const char *schedule_str(fv_arena *a, const fv_schedule *s) {
     return t.s;
 }
 
-/* What was found, and that. */
+/* The schedules found so far, with s for kernel k. */
 static fv_tuning with_change(tuner *t, const target_kernel *k, const fv_schedule *s) {
     tuner copy = *t;
     copy.found.kernels = FV_NEW(t->c->arena, fv_tuned_kernel, t->found.n + 1);
@@ -248,10 +251,11 @@ static const fv_choice *choice_of(const contender *now, const char *key) {
     return NULL;
 }
 
-/* The next alternative of the kernel. NO: it has no more, or is not faster. */
+/* Tries the next alternative of the kernel. NO: there is none, or it is not faster. */
 static answer try_next(tuner *t, contender *now, target_kernel *k) {
     fv_schedule s = {0};
-    /* it changes with what another kernel asks for as operand */
+    /* the choice may have changed with another kernel's schedule, which decides the layout of an
+     * operand */
     const fv_choice *c = choice_of(now, k->key);
     int there = c ? 0 : -1;
     while (there == 0)
@@ -293,8 +297,8 @@ static target_kernel *kernel_of(tuner *t, const fv_choice *c) {
     return &t->kernels.all[t->kernels.n - 1];
 }
 
-/* Milliseconds of one launch of the kernel, by what it computes and moves and what the machine
- * can. */
+/* Milliseconds of one launch of the kernel, estimated from its operations and bytes and from the
+ * machine's roof. */
 static double launch_ms(const contender *k, const fv_kernel *kernel, const fv_roof *roof) {
     double sum = 0;
     int n = 0;
@@ -329,7 +333,8 @@ static void find_kernels(tuner *t, contender *now) {
         t->kernels.n--;
 }
 
-/* Until one is faster, which then is what others are compared with: YES. NO: the end. */
+/* Tries alternatives until one is faster; the caller makes it the current program. YES: one was
+ * found; NO: there are no more, or no time. */
 static answer improve(tuner *t, contender *now, void *arg) {
     (void)arg;
     if (!t->hash) {
@@ -358,7 +363,7 @@ static answer compare_all(tuner *t, contender *k, void *arg) {
         return FAILED;
     t->ratio = ratios[ROUNDS / 2];
     int n = 0;
-    for (int i = 0; i < t->found.n; i++) /* an operand's kernel may be another by now */
+    for (int i = 0; i < t->found.n; i++) /* drop kernels that do not exist with these schedules */
         if (choice_of(k, t->found.kernels[i].key))
             t->found.kernels[n++] = t->found.kernels[i];
     t->found.n = n;
@@ -370,7 +375,8 @@ static answer compare_with_all(tuner *t, contender *before, void *arg) {
     return with_contender(t, &t->found, compare_all, before);
 }
 
-/* What is faster one after the other need not be so together. */
+/* Compares the program with all schedules found with the default one: schedules that are faster one
+ * by one need not be so together. */
 static answer check_all(tuner *t) {
     const fv_tuning none = {.n = 0};
     if (!t->found.n)

@@ -9,9 +9,9 @@
 #include "ir/catalogue/op.h"
 
 enum {
-    SHOWN = 400, /* characters of a formula */
+    SHOWN = 400, /* characters of a formula that are shown */
     FAR = 400
-}; /* values from scores on */
+}; /* number of values that are followed from the scores on */
 
 void fv_attention_begin(fv_attention_query *q, fv_context *c, fv_driver_options *o) {
     *q = (fv_attention_query){.c = c};
@@ -26,7 +26,8 @@ void fv_attention_begin(fv_attention_query *q, fv_context *c, fv_driver_options 
 static void find_kernels(fv_attention_query *q) {
     const fv_reasons *r = q->reasons;
     q->kernels = fv_ptrmap_in(q->c->arena);
-    for (int i = r->nlaunches; i-- > 0;) { /* of several the first */
+    /* if a value has several launches, the first one counts */
+    for (int i = r->nlaunches; i-- > 0;) {
         const fv_reason_launch *l = &r->launches[i];
         *fv_ptrmap_at(&q->kernels, l->made) = (void *)(uintptr_t)l->kernel;
         for (int k = 0; l->group && k < l->group->nout; k++)
@@ -40,13 +41,13 @@ static const fv_kernel *kernel_of(const fv_attention_query *q, const fv_value *v
 }
 
 typedef struct holders {
-    const fv_value *value; /* the first that has a kernel */
+    const fv_value *value; /* the first value that has a kernel */
     const fv_kernel *kernel;
     bool several;
     fv_ptrmap seen;
 } holders;
 
-/* What has no kernel is computed by those that use it. */
+/* Finds the kernels in which v is computed: its own, or those of the values computed from it. */
 static void find_holders(const fv_attention_query *q, const fv_value *v, holders *h) {
     const fv_kernel *k = kernel_of(q, v);
     if (*fv_ptrmap_at(&h->seen, v))
@@ -60,7 +61,8 @@ static void find_holders(const fv_attention_query *q, const fv_value *v, holders
     }
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = fv_reasons_op(q->reasons, v->uses[i].op);
-        for (int o = use->nout; o-- > 0;) /* of a group, the last is made of the others */
+        /* the last result of a group is computed from the others */
+        for (int o = use->nout; o-- > 0;)
             if (use->out[o])
                 find_holders(q, use->out[o], h);
     }
@@ -90,7 +92,7 @@ static const char *node_of(const fv_value *v) {
     return o && o->n ? o->nodes[o->n - 1] : v->name;
 }
 
-/* The reason of lowering that speaks most to the point. */
+/* Finds the reason of lowering that best explains why the attention is not one kernel. */
 static void explain(const fv_attention_query *q, fv_attention_fate *f, const fv_value *holder) {
     const fv_attention_site *s = f->site;
     const fv_value *about[] = {holder, s->of.product, s->weights, s->weighted, s->of.score};
@@ -98,7 +100,7 @@ static void explain(const fv_attention_query *q, fv_attention_fate *f, const fv_
     fv_arena *a = q->c->arena;
     for (int i = 0; i < 2 && !r; i++)
         r = about[i] ? reason_about(q, about[i], "attend", false) : NULL;
-    for (int i = 4; i > 0 && !r; i--) /* what has memory, and so ends a kernel */
+    for (int i = 4; i > 0 && !r; i--) /* a value that has memory, at which a kernel ends */
         if (about[i] && kernel_of(q, about[i]))
             r = reason_about(q, about[i], "group", false);
     for (int i = 0; i < 5 && !r; i++)
@@ -108,13 +110,13 @@ static void explain(const fv_attention_query *q, fv_attention_fate *f, const fv_
     f->stopped_at = r ? node_of(r->about) : node_of(s->of.product);
 }
 
-/* Values between scores and product. */
+/* The search for values between the scores and the product. */
 typedef struct between {
     const fv_attention_query *q;
     const fv_value *product;
-    /* value -> whether it leads to the product, as itself, or not, as the map */
+    /* value -> itself, if it leads to the product; otherwise another address */
     fv_ptrmap seen;
-    const fv_value *stored; /* one that has a kernel; NULL: none has */
+    const fv_value *stored; /* a value that has a kernel; NULL: none has */
     int n;
 } between;
 
@@ -138,7 +140,8 @@ static bool leads_to_product(between *b, const fv_value *v) {
     return leads;
 }
 
-/* Does that kernel make attention for that reason? Its result is one of several. */
+/* Does kernel k compute an attention for that reason? Attentions that return several results have
+ * it for one of them. */
 static bool attends_since(const fv_attention_query *q, const fv_kernel *k, fv_why why) {
     for (int i = 0; i < q->reasons->n; i++) {
         const fv_reason *r = &q->reasons->all[i];
@@ -251,7 +254,8 @@ static bool value_of(void *ctx, const fv_dim *symbol, int64_t *out) {
     return false;
 }
 
-/* Bytes of scores, which no memory is needed for; -1: data decide, or there is memory. */
+/* Bytes of memory that the scores would take and that fusing saves; -1: data decide them, or the
+ * scores have memory. */
 static int64_t spared(const fv_attention_fate *f, const fv_subject *m) {
     const fv_type *t = f->site->weighted->type;
     int64_t n = fv_elem_storage_bytes(t->elem), d;

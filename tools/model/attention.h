@@ -1,4 +1,4 @@
-/* attention.h - `inspect --attention`, and what of it is fused. */
+/* attention.h - `inspect --attention`: lists the attentions of a model, and which are fused. */
 #ifndef FV_TOOLS_MODEL_ATTENTION_H
 #define FV_TOOLS_MODEL_ATTENTION_H
 
@@ -6,36 +6,36 @@
 #include "passes/attention/attention.h"
 #include "tools/model/model.h"
 
-/* What became of an attention. */
+/* What lowering made of an attention. */
 typedef struct fv_attention_fate {
     const fv_attention_site *site;
-    /* scores, weights and product are one kernel; for a gate: no memory of the size of the map is
-     * needed */
+    /* scores, weights and product are computed by one kernel; for a gate: no memory of the size of
+     * the map is needed */
     bool fused;
-    bool by_rows;            /* a query at a time, whose scores and weights lie in memory */
-    bool keeps;              /* its weights lie in memory, since others read them */
-    const fv_kernel *kernel; /* that makes the product; NULL: several, or none */
-    const char *folded;      /* what lowering says of its mask; NULL: nothing */
-    bool folds;              /* keys that it hides are left out */
-    /* not fused: why, the name of the reason (backend/lowering/why.def) if it is one, and where
-     * that showed */
+    bool by_rows;            /* computed one query at a time, with scores and weights in memory */
+    bool keeps;              /* its weights are in memory, since other ops read them */
+    const fv_kernel *kernel; /* the kernel that computes the product; NULL: several, or none */
+    const char *folded;      /* the reason of lowering about its mask; NULL: none */
+    bool folds;              /* hidden keys are skipped */
+    /* if it is not fused: why, the name of the reason (backend/lowering/why.def) if it is one, and
+     * the node at which it was found */
     const char *why, *code;
     const char *stopped_at;
 } fv_attention_fate;
 
-/* What is collected before a model is lowered, and reported afterwards. */
+/* The state of the query: collected before a model is lowered, and reported afterwards. */
 typedef struct fv_attention_query {
     fv_context *c;
     fv_attention_sites sites;
     fv_reasons *reasons;
-    fv_ptrmap kernels; /* value -> the kernel that makes it */
-    /* of all sites; attentions first, then gates, then what is no attention */
+    fv_ptrmap kernels; /* value -> the kernel that computes it */
+    /* one for each site; attentions first, then gates, then softmaxes that are no attention */
     fv_attention_fate *fates;
     int n, attentions, fused, softmaxes;
 } fv_attention_query;
 
-/* For people: the model's node, else the value; "causal, padding"; "8 heads (2 of keys and values)
- * of 64". */
+/* Texts for people: the node of the attention, or its value; its masks, "causal, padding"; its
+ * heads, "8 heads (2 of keys and values) of 64". */
 const char *fv_attention_name(const fv_attention_site *s);
 const char *fv_attention_masks_str(fv_arena *a, unsigned mask);
 const char *fv_attention_heads_str(fv_arena *a, const fv_attention_site *s);
@@ -43,14 +43,15 @@ const char *fv_attention_heads_str(fv_arena *a, const fv_attention_site *s);
 /* Makes the driver record the reasons that the query needs; other users of these records are not
  * affected. */
 void fv_attention_begin(fv_attention_query *q, fv_context *c, fv_driver_options *o);
-/* Evaluates them after lowering; a program that was read as text has none. */
+/* Finds out after lowering what became of each attention; a program that was read as text has
+ * none. */
 void fv_attention_judge(fv_attention_query *q);
-/* "11 of 12"; NULL: there is none. */
+/* "11 of 12" are fused; NULL: there are no attentions. */
 const char *fv_attention_count(const fv_attention_query *q);
 void fv_attention_print(const fv_attention_query *q, const fv_subject *m);
-/* Sets "softmax_total", "softmax_fused" and "attention" of the document. */
+/* Adds "softmax_total", "softmax_fused" and "attention" to the document. */
 void fv_attention_json(const fv_attention_query *q, const fv_subject *m, json_t *document);
-/* --require-fused: false after a message for each attention that is not. */
+/* Checks --require-fused: false after a message for each attention that is not fused. */
 bool fv_attention_require(const fv_attention_query *q) FV_MUST_USE;
 
 #endif

@@ -35,7 +35,8 @@ static role role_of(const char *name) {
                                   : OTHER;
 }
 
-/* A total is what is past and what is new, where others say both. */
+/* The usual value of a total length: the sum of the past and new lengths, if the model has symbols
+ * for both. */
 static int64_t usual_total(const fv_subject *m) {
     int64_t sum = 0;
     int parts = 0;
@@ -49,7 +50,7 @@ static int64_t usual_total(const fv_subject *m) {
     return parts == 2 ? sum : 128;
 }
 
-/* The capacity of a state? Then *need is what its output has. */
+/* Is symbol s the capacity of a state? *need: the size of the output that it must hold. */
 static bool is_capacity(const fv_subject *m, int s, int64_t *need) {
     const fv_model *t = m->table;
     bool found = false;
@@ -83,7 +84,7 @@ static int find(const fv_model *t, const char *name, size_t n) {
 
 /* ---- --at, and --dim for kernels and compiled libraries, whose reader does not take it ---- */
 
-/* The dim at INPUT:AXIS; "": there is no such axis. */
+/* The symbol at INPUT:AXIS; "": there is no such axis. */
 static const char *symbol_at(const fv_model *t, const fv_dim_option *o) {
     for (int i = 0; i < t->ninputs; i++)
         if (!strcmp(t->inputs[i].name, o->input))
@@ -98,7 +99,8 @@ static bool is_size(const char *dim, int64_t n) {
 
 static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const char *arg) {
     fv_dim_option o;
-    if (fv_dim_option_parse(c->arena, arg, &o)) /* no message: options.c has looked at it */
+    /* options.c has already reported errors of syntax */
+    if (fv_dim_option_parse(c->arena, arg, &o))
         return false;
     o.flag = flag;
     int s = find(m->table, o.name, strlen(o.name));
@@ -127,11 +129,11 @@ static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const 
 typedef struct chooser {
     fv_context *c;
     fv_subject *m;
-    /* NULL: nothing is known but the table, or what is given contradicts the model */
+    /* NULL: nothing is known but the table, or the given values contradict the relations */
     fv_bounds *bounds;
 } chooser;
 
-/* Symbol s in the graph; NULL: it has none of that name. */
+/* The symbol s of the table in the graph; NULL: the graph does not have it. */
 static const fv_dim *in_graph(const fv_subject *m, int s) {
     return fv_dim_find(m->source.module->dims, m->table->symbols[s].name);
 }
@@ -146,12 +148,12 @@ fv_bounds *fv_subject_bounds(fv_context *c, const fv_subject *m) {
         const fv_dim *d = in_graph(m, s);
         if (d && !fv_bounds_within(b, d, m->data.known[s] ? m->data.dims[s] : y->lo,
                                    m->data.known[s] ? m->data.dims[s] : y->hi))
-            return NULL; /* the run says what is wrong */
+            return NULL; /* the values contradict the relations; the run will report that */
     }
     return b;
 }
 
-/* Those of which one value is left. */
+/* Sets symbols for which the relations leave only one value. */
 static void derive(const chooser *h) {
     const fv_subject *m = h->m;
     for (int s = 0; h->bounds && s < m->table->nsymbols; s++) {
@@ -169,8 +171,9 @@ static bool is_alone(const fv_subject *m, const fv_dim *side, int s) {
     return side->kind == FV_DIM_SYMBOL && !strcmp(side->name, m->table->symbols[s].name);
 }
 
-/* Those of which others follow are chosen first: nothing is past, if that may be; then those that
- * no relation tells from others; capacities last. */
+/* The round in which a symbol is chosen. First the past lengths, from which others follow (0 if
+ * possible), then symbols that stand alone on no side of a relation, then the others, and
+ * capacities last. */
 enum { ROUNDS = 4 };
 
 static int round_of(const fv_subject *m, int s) {
@@ -210,7 +213,7 @@ static bool is_all_known(const fv_subject *m) {
 }
 
 static void choose_others(fv_context *c, fv_subject *m, bool quietly) {
-    fv_subject_graph(c, m); /* it has relations */
+    fv_subject_graph(c, m); /* reads the graph, which has the relations */
     const chooser h = {c, m, fv_subject_bounds(c, m)};
     derive(&h);
     for (int round = 0; round < ROUNDS; round++)

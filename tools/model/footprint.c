@@ -1,4 +1,4 @@
-/* footprint.c - sizes, places and lifetimes of buffers, once dims are chosen. */
+/* footprint.c - computes sizes, offsets and lifetimes of buffers for given dims. */
 #include "tools/model/footprint.h"
 
 #include "ir/expr/rewrite.h"
@@ -52,7 +52,8 @@ static bool is_loop(const fv_stmt *s) {
     return s->kind == FV_S_FOR || s->kind == FV_S_WHILE;
 }
 
-/* What was computed before a loop that uses it is still needed in the last iteration. */
+/* A buffer that was written before a loop in which it is read is needed until the last
+ * iteration. */
 static void keep_through(fv_footprint *f, int before) {
     for (int b = 0; b < f->nbuffers; b++) {
         fv_footprint_buffer *x = &f->buffers[b];

@@ -1,5 +1,5 @@
-/* footprint.h - what a program's buffers take with given dims: sizes, places in the workspace, and
- * how long each is alive. */
+/* footprint.h - the memory of a program's buffers for given dims: sizes, offsets in the workspace,
+ * and lifetimes. */
 #ifndef FV_TOOLS_MODEL_FOOTPRINT_H
 #define FV_TOOLS_MODEL_FOOTPRINT_H
 
@@ -8,27 +8,29 @@
 
 typedef struct fv_footprint_buffer {
     const fv_buf *buf;
-    int64_t bytes, offset; /* -1: data decides; the offset is that of a buffer of the workspace */
-    /* launches that use it, counted from 1 in the order of the program; 0: none does */
+    /* bytes -1: data decide them; offset: that of a buffer in the workspace */
+    int64_t bytes, offset;
+    /* the first and last launch that uses the buffer, counted from 1 in the order of the program;
+     * 0: none does */
     int first, last;
 } fv_footprint_buffer;
 
 typedef struct fv_footprint {
     fv_arena *arena;
-    fv_ptrmap values;  /* variables of symbols and plan -> their values as expressions */
-    int64_t workspace; /* bytes */
+    fv_ptrmap values;  /* variable of a symbol or of the plan -> its value, as an expression */
+    int64_t workspace; /* bytes of the workspace */
     int nlaunches;
-    /* of launch i: bytes of the workspace that it uses, and those that others did and will; [0] is
-     * 0 */
+    /* live[i]: bytes of the buffers of the workspace that are in use during launch i, because it or
+     * an earlier and a later launch use them; live[0] is 0 */
     int64_t *live;
-    int64_t bound; /* the most of these: no workspace could be smaller */
+    int64_t bound; /* the largest of these: no placement could need less */
     int nbuffers;
-    fv_footprint_buffer *buffers; /* as the program has them */
+    fv_footprint_buffer *buffers; /* in the order of the program */
 } fv_footprint;
 
-/* dims: p->nsymbols values. Everything is in the arena. */
+/* Computes it for dims[p->nsymbols]. All results are in the arena. */
 fv_footprint fv_footprint_of(fv_arena *a, const fv_program *p, const int64_t *dims);
-/* The number that an expression of the plan has; -1: data decides, or x is NULL. */
+/* The value of an expression of the plan; -1: data decide it, or x is NULL. */
 int64_t fv_footprint_number(const fv_footprint *f, const fv_expr *x);
 /* "input", "output", "weight", "workspace", "allocated" */
 const char *fv_buffer_role(const fv_buf *b);

@@ -1,5 +1,5 @@
-/* hints.c - what the graph implies about the values of its inputs, for random ones: an index stays
- * in range, a mask is ones. Walks from each input through the ops that pass values on. */
+/* hints.c - finds out from the graph which random values suit its inputs: indices in range, masks
+ * of ones. Follows each input through ops that pass values on unchanged. */
 #include <ctype.h>
 #include <string.h>
 
@@ -10,13 +10,13 @@ enum { LONGEST_WALK = 64, MOST_STEPS = 20000 };
 typedef struct walk {
     fv_module *module;
     fv_hint *hint;
-    const fv_dim *shift; /* what was added to the values on the way */
+    const fv_dim *shift; /* what ops on the way have added to the values */
     int depth, steps;
 } walk;
 
 static void follow(walk *w, const fv_value *v);
 
-/* Ops whose results hold the elements of that operand and no others of interest. */
+/* Do the results of op consist of the elements of that operand? */
 static bool passes_on(const fv_op *op, int operand) {
     static const fv_op_id first[] = {
         FV_OP_Cast,      FV_OP_CastLike, FV_OP_Identity,  FV_OP_Reshape, FV_OP_Squeeze,
@@ -47,13 +47,14 @@ static const fv_dim *dim_of(const fv_value *v, int64_t axis) {
     return axis >= 0 && axis < v->type->rank ? v->type->dims[axis] : NULL;
 }
 
-/* Is that operand an index into another one? Then into how many elements at least. */
+/* If the operand is an index into another operand, the least number of elements that it may select
+ * from; NULL: it is no index. */
 static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
     static const fv_op_id along[] = {FV_OP_Gather, FV_OP_fv_Gather, FV_OP_GatherElements,
                                      FV_OP_ScatterElements, FV_OP_NONE};
     static const struct {
         fv_op_id op;
-        int operand, axis; /* of the first operand */
+        int operand, axis; /* number of the indexed operand, and the axis */
     } of_axis[] = {{FV_OP_RoiAlign, 2, 0},
                    {FV_OP_com_microsoft_CropAndResize, 2, 0},
                    {FV_OP_NegativeLogLikelihoodLoss, 1, 1},
@@ -71,7 +72,7 @@ static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
             return dim_of(data, fv_op_int(op, "axis"));
     if ((fv_op_is(op, FV_OP_CumSum) || fv_op_is(op, FV_OP_CumProd)) &&
         data->type->kind == FV_TENSOR)
-        return fv_dim_const(w->module->dims, data->type->rank); /* an axis */
+        return fv_dim_const(w->module->dims, data->type->rank); /* the values are numbers of axes */
     if (!fv_op_is(op, FV_OP_GatherND) && !fv_op_is(op, FV_OP_ScatterND))
         return NULL;
     int batch = fv_op_is(op, FV_OP_GatherND) ? (int)fv_op_int(op, "batch_dims") : 0;
@@ -80,7 +81,8 @@ static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
     return d;
 }
 
-/* What an Add adds: one constant number, not negative. */
+/* The constant number that an Add adds to the operand; NULL: it is no such Add, or the number is
+ * negative. */
 static const fv_dim *added(walk *w, const fv_op *op, int operand) {
     const fv_value *other = fv_op_in(op, 1 - operand);
     if (!fv_op_is(op, FV_OP_Add) || !other || other->kind != FV_VALUE_CONST)
@@ -118,9 +120,9 @@ static bool says(const char *name, const char *word) {
 /* ---- positions ---- */
 
 enum {
-    MOST_POSITIONS = 65536, /* of a constant that is looked at */
+    MOST_POSITIONS = 65536, /* largest number of elements of a constant that is examined */
     DEEPEST = 16
-}; /* ops one after the other; two operands each */
+}; /* number of ops with two operands that are followed */
 
 static const fv_dim *most_of_constant(fv_module *m, const fv_tensor *t) {
     int64_t most = 0;
@@ -131,7 +133,7 @@ static const fv_dim *most_of_constant(fv_module *m, const fv_tensor *t) {
     return fv_dim_const(m->dims, most);
 }
 
-/* An operand of one integer; NULL: it is not known. */
+/* The dim that is the only element of an operand; NULL: not known. */
 static const fv_dim *scalar(fv_module *m, const fv_op *op, int operand) {
     const fv_value *v = fv_op_in(op, operand);
     if (v && v->elems && v->nelems == 1)
@@ -164,8 +166,8 @@ static const fv_dim *most_of_sum(fv_module *m, const fv_op *op, int depth) {
     return along ? fv_dim_mul(m->dims, each, along) : NULL;
 }
 
-/* The largest element that an integer value usually has, where that follows from dims; NULL: it
- * does not. */
+/* The largest element that an integer value usually has, as far as dims decide it; NULL: not
+ * known. */
 static const fv_dim *most_of(fv_module *m, const fv_value *v, int depth) {
     if (!v || v->type->kind != FV_TENSOR || depth == 0)
         return NULL;

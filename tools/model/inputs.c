@@ -1,4 +1,4 @@
-/* inputs.c - the inputs of a run: from files, or random. */
+/* inputs.c - the inputs of a run: read from files, or random. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +24,8 @@ static bool varint(const uint8_t **p, const uint8_t *end, uint64_t *out) {
     return false;
 }
 
-/* The name (field 8) in the bytes of a TensorProto, of a SparseTensorProto that of its values
- * (field 1); "" where it has none. */
+/* The name in the bytes of a TensorProto (field 8), or of the values of a SparseTensorProto (its
+ * field 1); "": it has none. */
 static const char *name_in(fv_arena *a, const uint8_t *p, size_t size, bool sparse) {
     enum { VALUES = 1, NAME = 8, VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
     const uint8_t *end = p + size;
@@ -81,7 +81,7 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
     set_file *files = NULL;
     int nfiles = list_set(c, folder, what, &files);
     fv_port_value *v;
-    /* a file a part will do as well */
+    /* a data set may have a file for each value, or for each port */
     int nvalues = fv_port_values(c->arena, n, ports, nfiles < n ? FV_AS_WHOLE : FV_AS_PORTS, &v);
     bool named = true;
     for (int i = 0; i < nvalues; i++)
@@ -93,7 +93,7 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
                    : fv_printf(c->arena, "%s holds no %s_0.pb, as a data set does", folder, what);
         return false;
     }
-    *why = NULL; /* of what is wrong inside a message tells */
+    *why = NULL; /* problems within a file are reported as messages */
     for (int i = 0; i < nvalues; i++) {
         const set_file *f = named ? by_name(files, nfiles, v[i].name) : &files[i];
         if (!fv_value_read(c, &v[i], f->path, out + v[i].first))
@@ -118,7 +118,7 @@ static bool read_set(fv_context *c, fv_subject *m, const char *folder) {
 
 /* ---- --input NAME=FILE ---- */
 
-/* The index of the value, and the file after the equals sign; NULL: none. */
+/* The value that an argument INPUT=FILE names, and its file; NULL: there is none of that name. */
 static const fv_port_value *find_value(fv_context *c, int n, const fv_port_value *v,
                                        const char *arg, const char **path) {
     const char *rest = arg, *quoted = fv_option_quoted(c->arena, arg, &rest);
@@ -154,7 +154,7 @@ static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
     int nports = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_PORTS, &ports);
     const char *path;
     const fv_port_value *v = find_value(c, nwhole, whole, arg, &path);
-    if (!v) /* or a part of one */
+    if (!v) /* the name may be that of a single port */
         v = find_value(c, nports, ports, arg, &path);
     if (!v)
         return no_such_input(c, nwhole, whole, arg);
@@ -179,7 +179,7 @@ bool fv_read_inputs(fv_context *c, fv_subject *m) {
 
 /* ---- random inputs ---- */
 
-/* Sebastiano Vigna: splitmix64. */
+/* splitmix64, by Sebastiano Vigna. */
 static uint64_t next(uint64_t *state) {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -205,10 +205,11 @@ static const fv_hint *hint_of(const fv_subject *m, const char *name) {
 }
 
 typedef struct range {
-    double lo, hi; /* of integers: hi is the first that is not taken */
+    double lo, hi; /* for integers, hi itself is excluded */
 } range;
 
-/* Whole bytes hold data; other integers may be anything: zeros and ones are safe. */
+/* The range of random integers of a type. Bytes hold data, so they take all values; wider integers
+ * may be anything, and 0 and 1 are safe. */
 static range integers(fv_elem e) {
     if (fv_elem_bits(e) > 8)
         return (range){0, 2};
@@ -242,7 +243,8 @@ static void fill(fv_tensor *t, range r, uint64_t *state) {
     }
 }
 
-/* Parts of a value are no tensors of any numbers: one tells the size of the other. */
+/* Must input i be read from a file? The ports of a value are consistent with each other, so they
+ * cannot be random. */
 static bool needs_file(fv_context *c, const fv_subject *m, int i) {
     fv_port_value *v;
     int n = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_WHOLE, &v);
@@ -269,14 +271,14 @@ static const fv_value *param_of(const fv_subject *m, const char *name) {
     return NULL;
 }
 
-/* Element i of an input, where the graph knows it as a symbol; NULL: it does not. */
+/* The symbol that the graph has for element i of an input; NULL: none. */
 static const fv_dim *symbol_of(const fv_value *v, size_t i) {
     const fv_dim *d = v && v->elems && i < (size_t)v->nelems ? v->elems[i] : NULL;
     return d && d->kind == FV_DIM_SYMBOL && d->from_data ? d : NULL;
 }
 
-/* Elements that are dims become the nearest that the model's relations allow, with those that are
- * chosen already. */
+/* Moves elements that are symbols to the nearest values that the model's relations allow together
+ * with the values chosen so far. */
 static void fit(const fv_value *v, fv_bounds *b, fv_tensor *t) {
     int64_t n;
     for (size_t i = 0; b && i < t->count; i++)
@@ -284,7 +286,8 @@ static void fit(const fv_value *v, fv_bounds *b, fv_tensor *t) {
             fv_tensor_set_int(t, i, n);
 }
 
-/* What is given stays as it is: the run says what is wrong with it. */
+/* Tells the bounds the given values. They are not changed; the run reports what is wrong with
+ * them. */
 static void take_given(fv_context *c, fv_bounds **b, const fv_value *v, const fv_array *given) {
     const fv_tensor t = fv_array_tensor(c->arena, given);
     for (size_t i = 0; *b && i < t.count; i++) {
@@ -317,7 +320,7 @@ static bool make_input(fv_context *c, fv_subject *m, int i, fv_bounds *b, uint64
            fv_error(c->session, "input '%s' cannot be passed", p->name);
 }
 
-/* A state to which the model appends is in memory of its capacity. */
+/* Moves a state to which the model appends into memory of its capacity. */
 static bool add_room(fv_context *c, fv_subject *m, int i) {
     const fv_port_info *p = &m->table->inputs[i];
     int64_t capacity;
@@ -337,7 +340,7 @@ bool fv_make_inputs(fv_context *c, fv_subject *m) {
     for (int i = 0; i < m->table->ninputs; i++)
         ints |= !m->data.given[i] && fv_elem_is_int((fv_elem)m->table->inputs[i].type);
     if (ints)
-        fv_subject_graph(c, m); /* it has hints and relations */
+        fv_subject_graph(c, m); /* reads the graph, which has hints and relations */
     fv_bounds *b = ints ? fv_subject_bounds(c, m) : NULL;
     for (int i = 0; i < m->table->ninputs && b; i++)
         if (m->data.given[i])

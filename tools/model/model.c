@@ -1,4 +1,4 @@
-/* model.c - opening what is to be run. */
+/* model.c - opens a model for running. */
 #include "tools/model/model.h"
 
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static void make_room(fv_context *c, fv_subject *m) {
     m->data.safe = fv_safe_names(a, m->data.nresults, names);
 }
 
-/* Options that came too late for a library. */
+/* Reports options that have no effect on a library, because it is compiled already. */
 static void note_ignored(fv_context *c) {
     const fv_args *a = c->args;
     const struct {
@@ -57,7 +57,7 @@ static bool load(fv_context *c, fv_subject *m) {
     note_ignored(c);
     if (status == FV_NO_MEMORY)
         fv_out_of_memory(c->session);
-    if (status) /* "PATH: error: what it is" */
+    if (status) /* "PATH: error: ..." */
         fv_error(c->session, "%s", without_place(c->arena, fv_log_text(log)));
     fv_log_free(log);
     return status == FV_OK;
@@ -90,7 +90,8 @@ bool fv_subject_is_library(const fv_subject *m) {
     return m->source.kind == FV_FILE_ELF;
 }
 
-/* In a session of its own: what reading it has to say has been said. */
+/* Reads the graph in a session of its own, whose messages are dropped, since they were reported
+ * when the model was compiled. */
 const fv_module *fv_subject_graph(fv_context *c, fv_subject *m) {
     fv_driver_options o;
     fv_source source;

@@ -1,5 +1,5 @@
-/* model.h - a model that is ready to run, the values of its dims, its inputs and outputs: what
- * `run`, `inspect` and whoever else executes a model share. */
+/* model.h - a model that is ready to run, with values of its dims, inputs and outputs. `run`,
+ * `inspect` and all other commands that execute a model use it. */
 #ifndef FV_TOOLS_MODEL_MODEL_H
 #define FV_TOOLS_MODEL_MODEL_H
 
@@ -11,8 +11,8 @@
 /* What the graph says about the values of an input. */
 typedef enum {
     FV_HINT_NONE,
-    FV_HINT_INDEX, /* picks out of `bound` elements */
-    FV_HINT_MASK   /* ones */
+    FV_HINT_INDEX, /* indices into `bound` elements */
+    FV_HINT_MASK   /* all ones */
 } fv_hint_kind;
 typedef struct fv_hint {
     const char *name; /* name of the input */
@@ -27,85 +27,90 @@ typedef struct fv_open_times {
 
 /* Inputs and outputs of a run. */
 typedef struct fv_run_data {
-    int64_t *dims;        /* one a symbol */
-    unsigned char *known; /* which of them are decided */
-    unsigned char *given; /* which inputs come from files */
+    int64_t *dims;        /* value of each symbol */
+    unsigned char *known; /* which symbols have a value */
+    unsigned char *given; /* which inputs were read from files */
     fv_array *inputs, *outputs;
     /* what the outputs represent (tools/data/values.h): a tensor of strings is one value, sequences
      * are several ports */
     struct fv_port_value *results;
     int nresults;
-    const char **safe; /* names of these for files */
+    const char **safe; /* names of the results for files */
 } fv_run_data;
 
 typedef struct fv_subject {
     const char *path;
-    fv_source source;    /* only its kind: a compiled library, and what came from the cache */
-    fv_session *reading; /* of the source, where it was read after all; NULL: none */
+    /* for a compiled library or an artifact from the cache, only its kind is set */
+    fv_source source;
+    /* the session of the source if the graph was read after the artifact came from the cache; NULL:
+     * none */
+    fv_session *reading;
     fv_program *program;
     fv_artifact *artifact;
     const fv_model *table;
-    bool cached; /* it came from the cache: fv_subject_graph, fv_subject_count */
+    bool cached; /* the artifact came from the cache; see fv_subject_graph and fv_subject_count */
     fv_open_times took;
-    /* one a launch, not evaluated (backend/cost.h); of a library none */
+    /* costs of each launch, not evaluated (backend/cost.h); a library has none */
     struct fv_launch_cost *costs;
     int ncosts;
-    fv_hint *hints; /* one an input of the graph */
+    fv_hint *hints; /* one for each input of the graph */
     int nhints;
-    const fv_dim **lacks; /* positions that tables lack: should be 0 */
+    /* for each table, how many positions it lacks for these dims; should be 0 (fv_find_lacks) */
+    const fv_dim **lacks;
     int nlacks;
     fv_run_data data;
 } fv_subject;
 
-/* Reads, compiles; or loads a shared library. False after messages. The artifact is freed by
- * fv_subject_close; also after a failure. */
+/* Reads and compiles the model, or loads a shared library. False after messages. Must be closed
+ * with fv_subject_close, also after a failure. */
 bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend,
                      fv_subject *out) FV_MUST_USE;
-/* The same of a model that is no library, with schedules of its own; *choices: what was chosen.
- * Never from the cache. */
+/* The same for a model (no library) with given schedules; *choices: the schedules that were chosen.
+ * Does not use the cache. */
 bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend,
                            const fv_tuning *tuned, fv_choices *choices,
                            fv_subject *out) FV_MUST_USE;
-/* A change of the graph as it was read, and one after its passes; NULL: none. False after a
+/* Callbacks that change the graph as it was read, and after its passes; NULL: none. False after a
  * diagnostic. */
 typedef struct fv_change {
     bool (*read)(void *user, fv_module *m);
     bool (*passed)(void *user, fv_module *m);
     void *user;
 } fv_change;
-/* The same of a graph that is changed. Never from the cache. */
+/* The same with changes of the graph. Does not use the cache. */
 bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend,
                              const fv_change *change, fv_subject *out) FV_MUST_USE;
-/* Runs it on its inputs. Returns the status of the run; not FV_OK: after messages. */
+/* Runs the model on its inputs. Returns the status of the run; if it is not FV_OK, there are
+ * messages. */
 int fv_subject_run(fv_context *c, fv_subject *m) FV_MUST_USE;
-/* The same of a graph that is in memory, and of options that are made already. Never from the
- * cache. */
+/* The same for a graph that was read already, with given options. Does not use the cache. */
 bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_driver_options *o,
                             fv_backend_kind backend, fv_subject *out) FV_MUST_USE;
 void fv_subject_close(fv_subject *m);
 bool fv_subject_is_library(const fv_subject *m) FV_MUST_USE;
-/* The graph, for its relations and hints: read now, where the artifact came from the cache. NULL:
+/* The graph, for its relations and hints. It is read now if the artifact came from the cache. NULL:
  * there is none. */
 const fv_module *fv_subject_graph(fv_context *c, fv_subject *m);
-/* Program and costs, where the artifact came from the cache. */
+/* Makes the program and its costs available if the artifact came from the cache. */
 void fv_subject_count(fv_context *c, fv_subject *m);
 
 /* ---- hints.c ---- */
 
-/* From the graph as it was imported. */
+/* Finds hints for the inputs, in the graph as it was imported. */
 void fv_find_hints(fv_arena *a, const fv_module *m, fv_hint **out, int *n);
-/* Positions that a table lacks, for each table of the graph as it was imported: 0 where what is
- * usually picked, a Range or a sum along a mask of ones, is there. */
+/* Finds, for each table that the graph indexes by positions, how many positions it lacks: a dim
+ * that is 0 if the table has all positions that are usually looked up (those of a Range, or of a
+ * sum along a mask of ones). */
 void fv_find_lacks(fv_arena *a, fv_module *m, const fv_dim ***out, int *n);
 
 /* ---- dims.c ---- */
 
-/* Values of the symbols: from --dim (where that has not fixed them at import), from the inputs that
- * are given, else 1 for a batch, 128 for a sequence, 0 for a past, 1, or what the model's relations
- * allow that is nearest -- each said in a note, unless `quietly`. False after a message. */
+/* Chooses the values of symbols: from --dim, from the shapes of given inputs, otherwise 1 for a
+ * batch, 128 for a sequence, 0 for a past and 1 for others, or the nearest value that the model's
+ * relations allow. Unless `quietly`, each choice is reported as a note. False after a message. */
 bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) FV_MUST_USE;
-/* What the model's relations leave of its symbols, given the dims that are known; NULL: there is no
- * graph, or what is given contradicts it. */
+/* The bounds that the model's relations leave for its symbols, given the known dims; NULL: there is
+ * no graph, or the given values contradict it. */
 fv_bounds *fv_subject_bounds(fv_context *c, const fv_subject *m);
 /* "batch = 1, seq = 128", or "" */
 const char *fv_dims_str(fv_arena *a, const fv_model *table, const int64_t *dims);
@@ -113,36 +118,36 @@ json_t *fv_json_symbols(const fv_model *table, const int64_t *dims);
 
 /* ---- inputs.c ---- */
 
-/* --data-set and --input. False after messages. */
+/* Reads the files of --data-set and --input. False after messages. */
 bool fv_read_inputs(fv_context *c, fv_subject *m) FV_MUST_USE;
-/* Random ones for those that are not given, once the dims are chosen. */
+/* Makes random inputs where none were given; dims must have been chosen. */
 bool fv_make_inputs(fv_context *c, fv_subject *m) FV_MUST_USE;
 
-/* The inputs of base, by their names, and dims that fit them; the data stays that of base. False
- * after a message. */
+/* Takes the inputs of `base` by name, and dims that fit them; their data still belongs to `base`.
+ * False after a message. */
 bool fv_give_inputs(fv_context *c, const fv_subject *base, fv_subject *m) FV_MUST_USE;
 
-/* Tensors of a data set (`what`_0.pb, ...) in the order of the ports: by the names inside the files
- * where they have all of them, else by number. False: *why. */
+/* Reads the tensors of a data set (`what`_0.pb, ...) in the order of the ports: by the names in the
+ * files if these contain all names, otherwise by number. False: *why. */
 bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
                  const fv_port_info *ports, const fv_tensor **out, const char **why) FV_MUST_USE;
 
 /* ---- outputs.c ---- */
 
-/* Names that are safe as file names and in C, unique. */
+/* Unique names that are safe in file names and in C. */
 const char **fv_safe_names(fv_arena *a, int n, const char *const *names);
-/* The folder that the option names is there, or is made. False after a message. */
+/* Checks that the folder named by the option exists, or creates it. False after a message. */
 bool fv_make_folder(fv_context *c, const char *option, const char *path) FV_MUST_USE;
 /* "folder/name.npy" */
 const char *fv_file_in(fv_arena *a, const char *folder, const char *name, const char *suffix);
 void fv_print_outputs(fv_context *c, const fv_subject *m);
 json_t *fv_json_outputs(fv_context *c, const fv_subject *m);
-/* -o: a folder; one file or `-`, standard output, where there is one output. Adds "file" to the
- * entries of `list` where that is not NULL, else prints the map. */
+/* Writes outputs as -o says: into a folder; or into one file or `-` (standard output) if there is
+ * one output. Adds "file" to the entries of `list`, or prints the names if `list` is NULL. */
 bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path,
                       json_t *list) FV_MUST_USE;
-/* --expect: a folder, or the file of the only output. Returns the number of outputs that differ,
- * each of which is reported on stdout (or added to `list`); -1 after messages. */
+/* Compares outputs with --expect: a folder, or the file of the only output. Returns how many
+ * differ; each is reported on stdout, or added to `list`. -1 after messages. */
 int fv_expect_outputs(fv_context *c, const fv_subject *m, const char *folder, json_t *list);
 
 #endif

@@ -1,4 +1,4 @@
-/* outputs.c - what a run gave: printed, written, compared. */
+/* outputs.c - prints, writes and compares the outputs of a run. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +26,7 @@ static const char *safe_name(fv_arena *a, const char *name, const char *const *o
             *p = '_';
     const char *unique = r;
     for (int k = 1, i = 0; i < n; i++)
-        if (!strcasecmp(others[i], unique)) { /* some file systems fold case */
+        if (!strcasecmp(others[i], unique)) { /* ignoring case, since some file systems do */
             unique = fv_printf(a, "%s_%d", r, k++);
             i = -1;
         }
@@ -45,7 +45,7 @@ const char **fv_safe_names(fv_arena *a, int n, const char *const *names) {
 enum { FIRST = 6 };
 
 typedef struct summary {
-    double min, max; /* of what is not NaN */
+    double min, max; /* over elements that are not NaN */
     size_t nans;
 } summary;
 
@@ -112,7 +112,8 @@ static void print_type(const fv_tensor *t) {
     fv_out("]");
 }
 
-/* What is in maps that are no maps, of a library of another maker, are no results to be shown. */
+/* The maps of result i. False after a diagnostic: the parts are inconsistent, which a library from
+ * elsewhere may return. */
 static bool maps_of(fv_context *c, const fv_subject *m, int i, fv_maps *out) {
     return fv_maps_of_arrays(c->arena, &m->data.results[i], m->data.outputs, out) ||
            fv_error(c->session, "output '%s' has parts that make no %s", m->data.results[i].name,
@@ -264,7 +265,7 @@ const char *fv_file_in(fv_arena *a, const char *folder, const char *name, const 
     return fv_printf(a, "%s%s%s%s", folder, slash ? "" : "/", name, suffix);
 }
 
-/* One file where that is what the path names; else the folder is there, or is made. */
+/* Does the path name a single file (*one), or a folder, which is created if necessary? */
 static bool place(fv_context *c, const fv_subject *m, const char *path, bool *one) {
     bool json =
         ends_in(path, ".json") && m->data.nresults == 1 && fv_value_is_maps(&m->data.results[0]);
@@ -285,8 +286,8 @@ static const char *file_of(fv_context *c, const fv_subject *m, const char *folde
                                                               : ".npy");
 }
 
-/* To standard output: a TensorProto with `name`, or npy where that is NULL. main tells where it
- * fails. */
+/* Writes a tensor to standard output, as a TensorProto with that name, or, if `name` is NULL, as
+ * npy. Errors of writing are reported by main. */
 static bool write_standard(fv_context *c, const fv_tensor *t, const char *name) {
     fv_text out = {.arena = c->arena};
     if (name)
@@ -305,7 +306,7 @@ static bool write_one(fv_context *c, const fv_tensor *t, const char *path, const
               : fv_tensor_write_npy(c->session, path, t);
 }
 
-/* .pb, or JSON: an array of numpy has no maps. */
+/* Writes maps as .pb or JSON; npy has no maps. */
 static bool write_maps(fv_context *c, const fv_subject *m, int i, const char *path) {
     fv_maps maps;
     fv_text out = {.arena = c->arena};
@@ -358,8 +359,8 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
 
 /* ---- comparing ---- */
 
-/* output_N.pb, or the names that -o writes; or the file that it writes where there is one
- * output. */
+/* Reads the expected value of result i: output_N.pb or a file with the name that -o uses, in the
+ * folder; or the file itself if there is one output. */
 static bool expected(fv_context *c, const fv_subject *m, const char *folder, int i,
                      const fv_tensor **want) {
     static const char *const suffixes[] = {"npy", "pb", "json"};

@@ -6,32 +6,33 @@
 
 #include "ir/base/arena.h"
 
-/* Milliseconds of so many runs. */
+/* Milliseconds of n runs. */
 typedef struct fv_summary {
     int n;
     double min, q1, median, q3, p95, max;
 } fv_summary;
-/* Sorts `ms`. */
+/* sorts `ms` */
 fv_summary fv_summarise(double *ms, int n);
 
-/* Whoever takes part. */
+/* One of the programs that are compared. */
 typedef struct fv_contender {
-    /* once; false after a message. NULL: nobody takes this part */
+    /* runs once; false after a message. NULL: there is no such program */
     bool (*run)(void *user, double *ms);
     void *user;
-    double rest_ms; /* called after each slot, for threads that keep looking for work */
+    double rest_ms; /* milliseconds to wait after each slot, for threads of the program that spin */
     int block;      /* timed runs in a slot */
-    double *ms;     /* of all timed runs, then sorted */
+    double *ms;     /* times of all timed runs, sorted at the end */
     int n, cap;
-    double *round; /* the median of each round; the caller's */
+    double *round; /* median of each round; memory of the caller */
     fv_summary all;
 } fv_contender;
 
-/* All of them run until they are warm; from that follows how many runs take `turn_ms`. */
+/* Runs each contender until its caches are warm, and chooses the number of runs that take
+ * `turn_ms`. */
 bool fv_rounds_begin(fv_contender *const *list, int n, double turn_ms) FV_MUST_USE;
 bool fv_rounds_run(fv_arena *a, fv_contender *const *list, int n, int round) FV_MUST_USE;
 void fv_rounds_end(fv_contender *const *list, int n);
-/* The ratio of each round, a's time over b's, sorted. */
+/* The ratio of the times of a and b in each round, sorted. */
 void fv_rounds_ratios(const fv_contender *a, const fv_contender *b, int rounds, double *ratios);
 
 #endif

@@ -1,4 +1,4 @@
-/* runner.c - runs through the table of a model, as an embedder does. */
+/* runner.c - runs a model through its table, as an application does. */
 #include "tools/model/runner.h"
 
 #include <stdlib.h>
@@ -118,7 +118,7 @@ static void release(void *user, void *p) {
     r->env.free(r->env.user, p);
 }
 
-/* Without memory for more events the rest of the run is not noted. */
+/* Is there room for another event? Without memory, the rest of the run is not recorded. */
 static bool has_room(fv_runner *r) {
     if (r->nevents < r->cap_events)
         return true;

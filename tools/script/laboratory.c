@@ -1,9 +1,9 @@
-/* laboratory.c - what scripts compile, run, time and compare: each module in a session of its own,
- * which goes with it.
+/* laboratory.c - compiles, runs, times and compares models for scripts, each in a session of its
+ * own.
  *
- * Calls come with a door of the script's session open. Work on what was compiled is done within the
- * door of its session (`within`): nothing of the script's session is allocated there, for running
- * out of that would leave the inner door open. */
+ * The functions are called with a door of the script's session open. Work on a compiled model is
+ * done within a door of its own session (`within`); nothing may be allocated from the script's
+ * session there, since running out of its memory would jump past the open inner door. */
 #include "tools/script/laboratory.h"
 
 #include <stdlib.h>
@@ -19,24 +19,24 @@
 #include "tools/model/rounds.h"
 #include "tools/model/runner.h"
 
-/* Iterations that a launch of a script's kernel may take for each instruction that the script may
- * run. */
+/* Iterations that a launch of a script's kernel may execute, for each instruction that the script
+ * may execute. */
 enum { TURNS_A_STEP = 100 };
 
 typedef struct trial {
-    fv_lua_compiled shown; /* the first */
-    /* its session; c.arena: of the last call, in addition to what the subject needs */
+    fv_lua_compiled shown; /* must be the first member */
+    /* c: of its session; c.arena holds the data of the last call only */
     fv_context c;
     fv_args args;
     fv_subject m;
-    fv_arena *kept; /* lives as long as the trial */
+    fv_arena *kept; /* an arena that lives as long as the trial */
     fv_arena *call;
-    int threads; /* of the command line */
+    int threads; /* threads of the command line */
 } trial;
 
 /* ---- the two sessions ---- */
 
-/* The messages of the inner session become the script's. */
+/* Copies the errors of the inner session to the script's session. */
 static void pass_on(fv_session *to, fv_session *from) {
     for (const fv_message *m = fv_messages(from); m; m = m->next)
         if (m->severity == FV_ERROR)
@@ -62,7 +62,7 @@ typedef struct compiling {
     const fv_lua_how *how;
 } compiling;
 
-/* "n=1..8" of pairs, as --dim has it. */
+/* The pairs of name and value as --dim has them: "n=1..8". */
 static const char *const *dim_options(fv_arena *a, const char *const *pairs) {
     int n = 0;
     while (pairs && pairs[n])
@@ -90,7 +90,8 @@ static bool choose_level(fv_session *s, const char *level, char *out) {
     return true;
 }
 
-/* What the command line says in words: the same words, but at the script's line. */
+/* Sets the options that the command line takes as words, with the same checks. Errors are reported
+ * at the script's line. */
 static bool choose_words(trial *t, const fv_lua_how *h) {
     static const char *const schedules[] = {"naive", "default", NULL}, *const backends[] = {
                                                                            "jit", "c", "interp",
@@ -235,7 +236,8 @@ static bool give(trial *t, const fv_lua_inputs *in, int i) {
                 : fv_error(t->c.session, "there is no input '%s'", in->names[i]);
 }
 
-/* Forgets the call before this one. Dims are chosen as `fovea run` does where nobody says them. */
+/* Frees the outputs and inputs of the previous call, and sets dims. Dims that are not given are
+ * chosen as by `fovea run`. */
 static bool begin_call(trial *t, const fv_lua_inputs *in) {
     fv_subject *m = &t->m;
     const fv_model *table = m->table;
@@ -270,7 +272,7 @@ static bool make_inputs(trial *t, void *in) {
     return begin_call(t, in) && fv_make_inputs(&t->c, &t->m);
 }
 
-/* What the call says, else the command line. */
+/* The number of threads: of the call, otherwise of the command line. */
 static int threads_of(const trial *t, const fv_lua_inputs *in) {
     return in->threads ? in->threads : t->threads;
 }
@@ -339,7 +341,7 @@ static bool is_ready(const party *list, int n, const trial *t) {
     return false;
 }
 
-/* Its runner goes with the arena, whatever ends the call. */
+/* Makes a runner for a trial; it is closed when the arena is freed, however the call ends. */
 static bool enter(fv_context *c, fv_arena *a, party *list, int i, trial *t, const fv_lua_inputs *in,
                   int rounds) {
     party *p = &list[i];

@@ -19,8 +19,8 @@ bool fv_laboratory_cost(void *user, fv_lua_compiled *c, const fv_lua_inputs *in,
 void fv_laboratory_differ(fv_arena *a, const fv_tensor *got, const fv_tensor *want, double atol,
                           double rtol, fv_lua_difference *out);
 
-/* Kernels of a script as the driver has them, in the arena; NULL: n is 0. The options say whether
- * and how far it is trusted. */
+/* The kernels of a script for the driver, in the arena; NULL: n is 0. args: whether scripts are
+ * trusted, and the limit of steps. */
 const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, int n,
                                              const fv_lua_kernel *list);
 

@@ -12,7 +12,8 @@
 
 /* ---- what a script asks for ---- */
 
-/* Standard output is the result of most commands: only in `fovea lua` it is the script's. */
+/* Writes a text of the script. Standard output is the result of most commands, so the script's
+ * texts go there in `fovea lua` only, otherwise to standard error. */
 static void write(void *user, fv_lua_stream to, const char *text, size_t n) {
     const fv_context *c = user;
     bool own = !strcmp(c->args->line.command, "lua");
@@ -32,8 +33,8 @@ static fv_module *load(void *user, const char *path) {
     return NULL;
 }
 
-/* The file of that name: the folder is the user's, and within it a script may make no other. NULL
- * after a diagnostic. */
+/* The path of a file in the output folder, which the user chose; a script cannot write elsewhere.
+ * NULL after a diagnostic. */
 static const char *path_of(fv_context *c, const char *what, const char *name) {
     const char *folder = c->args->result.output;
     struct stat st;
@@ -60,7 +61,8 @@ static bool save_text(void *user, const char *text, size_t n, const char *name) 
     return path && fv_driver_spares(c->session, path) && fv_file_write(c->session, path, text, n);
 }
 
-/* In other commands a script has the one model of the command, and only as long as a pass runs. */
+/* The functions that the script can use. In commands other than `fovea lua`, a script only changes
+ * the command's model in its passes. */
 static fv_lua_host host_of(fv_context *c, bool program) {
     if (!program)
         return (fv_lua_host){.user = c, .write = write};
@@ -91,7 +93,7 @@ static fv_lua *open_script(fv_context *c, const char *path, bool program) {
 
 /* ---- --script and --pipeline ---- */
 
-/* What is read besides the model; NULL: nothing. */
+/* The path of --pipeline or --script; NULL: neither is given. */
 static const char *script_of(const fv_args *a) {
     return a->script.pipeline ? a->script.pipeline : a->script.script;
 }

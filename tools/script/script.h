@@ -1,12 +1,13 @@
-/* script.h - the tests of a script: script.c, or no_script.c where Fovea is built without Lua. */
+/* script.h - runs the tests of a script. Implemented in script.c, or in no_script.c if Fovea is
+ * built without Lua. */
 #ifndef FV_TOOLS_SCRIPT_SCRIPT_H
 #define FV_TOOLS_SCRIPT_SCRIPT_H
 
 #include "tools/command/command.h"
 
-/* Reads the script and runs the tests that it declares, in their order, and tells of each; the
- * messages of one that did not pass are the session's then. How many there are; -1 after
- * diagnostics: it could not be read. */
+/* Reads the script, runs its tests in order, and calls `tell` for each; during the call, the
+ * session has the messages of a test that failed. Returns the number of tests; -1 after
+ * diagnostics: the script cannot be read. */
 int fv_script_test(fv_context *c, const char *path,
                    void (*tell)(fv_context *c, void *user, const char *name, bool passed),
                    void *user);

@@ -1,4 +1,4 @@
-/* compile.c - `fovea compile`: a model to files. */
+/* compile.c - `fovea compile`: compiles a model to files. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +12,7 @@
 typedef struct result {
     fv_emit_kind kind;
     const char *out;
-    fv_program *program; /* NULL: what was written needs none */
+    fv_program *program; /* NULL: the files were written without one */
     const fv_target *target;
     fv_weights_kind weights;
     fv_attention_query attention;
@@ -20,7 +20,7 @@ typedef struct result {
 
 /* ---- what to write, and where ---- */
 
-/* What -o ends in must not say another kind. */
+/* Checks that the suffix of -o's path does not contradict --emit. */
 static bool agrees(const fv_args *a, const result *r) {
     fv_emit_kind end = a->result.output ? fv_emit_by_suffix(a->result.output) : FV_EMIT_NONE;
     if (r->kind == FV_EMIT_C && a->result.output && !strcmp(a->result.output, "-"))
@@ -66,7 +66,8 @@ static bool is_text(fv_emit_kind k) {
            k == FV_EMIT_EXPANDED;
 }
 
-/* Do programs call what is written by its names? A shared library is asked for its table. */
+/* Does a file of this kind define C names that programs use? A shared library is used through its
+ * table. */
 static bool has_names(fv_emit_kind k) {
     return k != FV_EMIT_SO && k != FV_EMIT_NONE && !is_text(k);
 }
@@ -101,15 +102,15 @@ typedef struct check {
     result *r;
 } check;
 
-/* Before anything is written. */
+/* Called before anything is written; checks --require-fused. */
 static bool accept(void *user) {
     check *k = user;
     fv_attention_judge(&k->r->attention);
     return !k->c->args->result.require_fused || fv_attention_require(&k->r->attention);
 }
 
-/* What is written as a graph or as definitions is lowered for its own sake: that changes the
- * graph. */
+/* Checks --require-fused for models that are written as a graph or definitions. They are lowered
+ * for this only, from another copy, because lowering changes the graph. */
 static bool accept_graph(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
     fv_source source;
     check k = {c, r};
@@ -144,10 +145,10 @@ static int64_t size_of(const char *path) {
     return stat(path, &st) ? 0 : (int64_t)st.st_size;
 }
 
-/* Workspace at the usual dims: *bytes, and the dims as text in *where. */
+/* Computes the workspace for the usual dims: *bytes, and the dims as text in *where. */
 static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **where) {
     fv_subject m = {.program = p, .table = fv_program_model(c->arena, p, NULL)};
-    m.source.kind = FV_FILE_ONNX; /* --dim was for the importer */
+    m.source.kind = FV_FILE_ONNX; /* the graph has been changed by --dim already */
     m.data.dims = FV_NEW(c->arena, int64_t, p->symbols.n + 1);
     m.data.known = FV_NEW(c->arena, unsigned char, p->symbols.n + 1);
     m.data.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
@@ -160,7 +161,7 @@ static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **
     return status == FV_OK;
 }
 
-/* The declaration of NAME_run in the header that was written; NULL: there is none. */
+/* The declaration of NAME_run from the header that was written; NULL: there is none. */
 static const char *declaration(fv_context *c, const result *r) {
     const char *const *files =
         fv_driver_files(c->session, c->arena, r->program, r->kind, r->out, r->weights);
@@ -202,7 +203,8 @@ static const char *how_to_call(fv_context *c, const result *r) {
     return NULL;
 }
 
-/* A declaration may be of several lines, which are ours; a name that holds a line break is not. */
+/* Prints a declaration, which may have several lines. Other texts contain names, and are printed on
+ * one line. */
 static void print_call(const char *call, bool is_declaration) {
     size_t n = is_declaration ? strcspn(call, "\n") : strlen(call);
     fv_out("call       %.*s\n", (int)n, call);
@@ -259,7 +261,7 @@ static bool print_json(fv_context *c, const char *model, const result *r) {
     return fv_json_print(c->session, d);
 }
 
-/* What was asked for is written by now, whatever becomes of this. */
+/* Prints the summary. The files have been written, so running out of memory here is no failure. */
 static bool tell(fv_context *c, const char *model, const result *r) {
     fv_door door;
     if (FV_DOOR_OPEN(c->session, &door)) {

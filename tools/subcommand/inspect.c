@@ -1,4 +1,4 @@
-/* inspect.c - `fovea inspect`: what is in a model, and what becomes of it. */
+/* inspect.c - `fovea inspect`: describes a model, and what is made of it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "tools/model/footprint.h"
 #include "tools/model/model.h"
 
-/* How often an operator occurs: as the model was read, and after the passes. */
+/* How often an operator occurs in the model as it was read, and after the passes. */
 typedef struct tally {
     const fv_opdef *def;
     int before, after;
@@ -29,16 +29,16 @@ typedef struct tallies {
 
 typedef struct view {
     fv_context *c;
-    fv_subject m; /* never run: no artifact */
+    fv_subject m; /* the model, which is not run; it has no artifact */
     tallies ops;
-    int *launches; /* of each kernel */
+    int *launches; /* number of launches of each kernel */
     int nlaunches;
     const fv_launch_cost **costs; /* of each kernel, of its first launch; NULL: there is none */
     fv_launch_cost *launch_costs;
     int nlaunch_costs;
     fv_why_query why;
     fv_attention_query attention;
-    fv_choices choices; /* for kernels */
+    fv_choices choices; /* schedules of the kernels */
     fv_footprint footprint;
     size_t weights;
 } view;
@@ -118,7 +118,7 @@ static const char *schedule_of(const view *v, const fv_kernel *k) {
     return t.s;
 }
 
-/* By which a tuning knows the kernel; NULL: nothing is chosen for it. */
+/* The key by which tuning files name the kernel; NULL: nothing is chosen for it. */
 static const char *key_of(const view *v, const fv_kernel *k) {
     for (int i = 0; i < v->choices.n; i++)
         if (v->choices.at[i].kernel == k)
@@ -131,7 +131,7 @@ static void print_line(const char *what, const char *text) {
         fv_out("  %-9s %.800s%s\n", what, text, strlen(text) > 800 ? " ..." : "");
 }
 
-/* What the first launch of each kernel costs, with the dims that were chosen. */
+/* Computes the costs of the first launch of each kernel, for the chosen dims. */
 static void evaluate_costs(view *v) {
     const fv_program *p = v->m.program;
     fv_arena *a = v->c->arena;
@@ -196,7 +196,8 @@ static const char *family_of(const view *v, int kernel) {
     return s ? fv_schedule_name(s->kind) : "as written";
 }
 
-/* "4 contract, 7 map": launches by family, in the order in which they come. */
+/* "4 contract, 7 map": the number of launches of each family of schedules, in order of
+ * occurrence. */
 static const char *families(view *v) {
     int nkernels = v->m.program->nkernels;
     fv_text t = {.arena = v->c->arena};
@@ -217,7 +218,7 @@ static const char *families(view *v) {
 
 /* ---- memory ---- */
 
-/* Do the offsets hold for all dims, of which there are some? */
+/* Are the offsets in the workspace the same for all dims, although the model has symbols? */
 static bool is_fixed(const fv_program *p) {
     int64_t n;
     return p->symbols.n && p->memory.workspace && fv_x_is_int(p->memory.workspace, &n) && n;
@@ -402,7 +403,7 @@ static bool open_view(view *v, const char *path) {
     if (!fv_args_driver(c, &o, true))
         return false;
     o.dims.are_values = true;
-    o.look = !o.tuning.path; /* which is of one model, with its weights */
+    o.look = !o.tuning.path; /* a tuning belongs to one model with its weights, so they are read */
     o.answers.choices = &v->choices;
     fv_why_begin(&v->why, c, &o);
     fv_report_begin(c, &o);

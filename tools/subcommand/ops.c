@@ -1,5 +1,5 @@
-/* ops.c - `fovea ops`: the catalogue, as a table, as JSON, as docs/operators.md, or one op
- * whole. */
+/* ops.c - `fovea ops`: prints the catalogue as a table, as JSON or as docs/operators.md, or one
+ * operator in full. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 /* ---- what an entry says ---- */
 
-/* How the op gets its meaning. */
+/* What defines the meaning of the operator. */
 static const char *meaning(const fv_opdef *d) {
     return d->formula     ? "formula"
            : d->rule      ? "rule"
@@ -99,7 +99,8 @@ static void print_domain(fv_context *c, const char *dom) {
             continue;
         fv_out("| %s | %s | %s | %s | ", d->name, versions(c->arena, d), all_types(c->arena, d),
                meaning(d));
-        for (const char *p = d->doc ? d->doc : ""; *p; p++) /* a bar would end the cell */
+        /* `|` would end the cell of the table */
+        for (const char *p = d->doc ? d->doc : ""; *p; p++)
             fv_out(*p == '|' || *p == '*' || *p == '_' || *p == '<' ? "\\%c" : "%c", *p);
         fv_out(" |\n");
     }
@@ -135,16 +136,18 @@ static void print_markdown(fv_context *c) {
         "definition built in C, or a kernel.\n\n## The standard\n\n",
         FV_NEWEST_OPSET, count_of("", false), count_of("", true));
     print_domain(c, "");
-    fv_out("\n## `ai.onnx.ml`: classic models, over numbers\n\n"
-           "Where the standard leaves open what scores become, they are as in ONNX Runtime, but: "
-           "the label of two\n"
-           "classes that both have weights in a TreeEnsembleClassifier is that of the higher "
-           "score, base values are\n"
-           "added to the scores of their classes, of two to those that have weights, and "
-           "post\\_transform of a TreeEnsemble is numbered as the standard\n"
-           "does. PROBIT, which would leave one score for two classes, is refused there. Labels, "
-           "keys and categories\n"
-           "are numbers or strings.\n\n");
+    fv_out(
+        "\n## `ai.onnx.ml`: classic models, over numbers\n\n"
+        "Where the standard does not define how scores are computed, they are as in ONNX "
+        "Runtime, with three\n"
+        "exceptions. If both classes of a TreeEnsembleClassifier with two classes have weights, "
+        "the label is that of\n"
+        "the higher score. Base values are added to the scores of their classes, with two classes "
+        "only to those that\n"
+        "have weights. post\\_transform of a TreeEnsemble has the numbers of the standard. PROBIT "
+        "is refused if it\n"
+        "would give one score for two classes. Labels, keys and categories are numbers or "
+        "strings.\n\n");
     print_domain(c, "ai.onnx.ml");
     fv_out("\n## `ai.onnx.preview.training`: steps of optimizers\n\n");
     print_domain(c, "ai.onnx.preview.training");
@@ -157,16 +160,18 @@ static void print_markdown(fv_context *c) {
     print_refused();
     fv_out(
         "\n## Other random numbers\n\n"
-        "The references of these tests of the standard are what another generator drew, and "
-        "nothing\n"
-        "obliges an implementation to that: test_bernoulli_double and test_bernoulli_seed, both "
-        "also\n"
-        "expanded; test_training_dropout, test_training_dropout_default, "
-        "test_training_dropout_mask.\n"
-        "Here the generator is Philox 4x32 of ten rounds. Its key is the seed and the name\n"
-        "of the result, its counter the place of an element: the numbers are the same in every "
-        "run, on\n"
-        "every target, with any number of threads.\n\n"
+        "The expected outputs of these tests of the standard come from another random number "
+        "generator, which\n"
+        "the standard does not require: test_bernoulli_double and test_bernoulli_seed, both also "
+        "expanded;\n"
+        "test_training_dropout, test_training_dropout_default, test_training_dropout_mask. Fovea's "
+        "generator is\n"
+        "Philox 4x32 with ten rounds. Its key is made from the seed and the name of the result, "
+        "and "
+        "its counter is the\n"
+        "position of an element, so the numbers are the same in every run, on every target, with "
+        "any "
+        "number of threads.\n\n"
         "## The standard's tests that are refused\n\n"
         "test_gradient_of_add_and_mul has Gradient, see above.\n"
         "test_affine_grid_3d_align_corners_expanded has an If whose branches give tensors of\n"

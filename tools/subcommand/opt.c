@@ -1,4 +1,4 @@
-/* opt.c - `fovea opt`: passes over a graph, and the graph they leave. */
+/* opt.c - `fovea opt`: runs passes on a graph, and writes the graph. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,7 +118,8 @@ static void print_steps(void) {
     }
 }
 
-/* What each level runs, and what LLVM and the C compiler of --backend=c are given. */
+/* Prints for each level the passes, and the options of LLVM and of the C compiler of
+ * --backend=c. */
 static void print_levels(void) {
     fv_out("\npipelines of levels\n");
     for (const char *l = levels; *l; l++) {
@@ -159,7 +160,8 @@ static bool is_graph(fv_emit_kind k) {
     return k == FV_EMIT_IR || k == FV_EMIT_ONNX;
 }
 
-/* What --emit says, else what -o ends in; graph IR where neither does. False after a message. */
+/* The kind that --emit names, otherwise the one of -o's suffix, otherwise graph IR. False after a
+ * message. */
 static bool choose_kind(const fv_args *a, fv_emit_kind *kind) {
     fv_emit_kind end = a->result.output ? fv_emit_by_suffix(a->result.output) : FV_EMIT_NONE;
     *kind = a->result.emit        ? fv_emit_by_name(a->result.emit)
@@ -179,7 +181,7 @@ static bool choose_kind(const fv_args *a, fv_emit_kind *kind) {
     return false;
 }
 
-/* --weights of an ONNX model. */
+/* Reads --weights, which applies to ONNX models only. False after a message. */
 static bool choose_weights(const fv_args *a, fv_emit_kind kind, fv_weights_kind *weights) {
     *weights = a->result.weights ? fv_weights_by_name(a->result.weights) : FV_WEIGHTS_AUTO;
     if (!a->result.weights)
@@ -194,7 +196,7 @@ static bool choose_weights(const fv_args *a, fv_emit_kind kind, fv_weights_kind 
                     a->result.weights) == FV_EXIT_OK;
 }
 
-/* For people, with a hint how to get the text that programs read. */
+/* Prints the graph for people, with a hint how to get the text that programs read. */
 static void print_graph(fv_context *c, const fv_module *m) {
     fv_text t = {.arena = c->arena};
     fv_module_print(&t, m, NULL, NULL);
@@ -290,6 +292,6 @@ int fv_cmd_opt(fv_context *c) {
             return fv_failed(c);
     } else if (!fv_driver_write_ir(c->session, source.module, NULL, a->result.output))
         return fv_failed(c);
-    /* a dump that could not be written */
+    /* also fails if a file of --dump-dir could not be written */
     return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK;
 }

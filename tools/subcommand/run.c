@@ -1,4 +1,4 @@
-/* run.c - `fovea run`: a model on inputs from files, or on random ones. */
+/* run.c - `fovea run`: runs a model on inputs from files, or on random ones. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static bool is_elsewhere(const fv_args *a) {
            (a->print.quiet && (a->result.output || a->data.expect));
 }
 
-/* Writes, compares and maps what was run. */
+/* Writes and compares the outputs, and writes attention maps. */
 static int report_all(fv_context *c, const fv_subject *m, fv_backend_kind backend,
                       fv_labels *labels, json_t *list, json_t *maps) {
     int differ = 0, status;
@@ -71,7 +71,8 @@ static int run(fv_context *c, fv_subject *m, fv_backend_kind backend) {
     return report(c, m, backend, &labels);
 }
 
-/* Maps are made of a graph, which is read a second time. */
+/* Refuses options that attention maps do not support: they need the graph, which is read a second
+ * time. */
 static int refuse_maps(fv_context *c) {
     const fv_args *a = c->args;
     if (a->data.labels && !a->data.attention_maps)

@@ -1,6 +1,6 @@
-/* test.c - `fovea test`: folders in the ONNX backend-test layout, and models alone. A model is
- * compiled once for each backend; that serves all its data sets. Rules and scripts are in
- * test_text.c. */
+/* test.c - `fovea test`: tests models, with data sets in the layout of the ONNX backend tests or
+ * without data. A model is compiled once for each backend, for all its data sets. Tests of rules
+ * and scripts are in test_text.c. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +25,12 @@ static bool is_folder(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* "test_data_set_10" comes after "test_data_set_9". */
+/* Compares names such that "test_data_set_10" comes after "test_data_set_9". */
 static int by_name(const void *a, const void *b) {
     return strverscmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Names in a folder that begin with `prefix`, sorted. */
+/* Lists the names in a folder that begin with `prefix`, sorted. */
 static int list(fv_arena *a, const char *folder, const char *prefix, const char ***out) {
     DIR *d = opendir(folder);
     int n = 0, cap = 0;
@@ -122,7 +122,7 @@ static const char *compare(fv_context *c, const fv_model *m, const fv_array *out
     return NULL;
 }
 
-/* NULL: passed; else why not. */
+/* Runs one data set. NULL: it passed; otherwise why not. */
 static const char *run_set(fv_context *c, fv_artifact *art, const char *set) {
     const fv_model *m = fv_artifact_model(art);
     const fv_tensor **in = FV_NEW(c->arena, const fv_tensor *, m->ninputs + 1);
@@ -182,7 +182,8 @@ static void run_model(fv_context *c, const char *folder, fv_backend_kind backend
 /* ---- a model without data: against its naive schedule, on random inputs ---- */
 
 typedef struct reference {
-    fv_array *outputs; /* NULL: this run makes them */
+    /* outputs of the first backend, with which others are compared; NULL: this run computes them */
+    fv_array *outputs;
     int n;
 } reference;
 
@@ -198,7 +199,7 @@ static const char *compare_with(fv_context *c, const fv_subject *m, const refere
     return NULL;
 }
 
-/* The outputs outlive the session. */
+/* Copies the outputs so that they outlive the session. */
 static const char *keep_outputs(fv_subject *m, reference *ref) {
     ref->outputs = calloc((size_t)m->table->noutputs + 1, sizeof *ref->outputs);
     if (!ref->outputs)
@@ -252,7 +253,7 @@ typedef struct model_test {
     fv_tests *t;
     const char *path;
     fv_backend_kind backend;
-    reference *ref; /* NULL: a folder with data */
+    reference *ref; /* NULL: the model has data sets */
 } model_test;
 
 static void run_one(fv_context *c, void *arg) {

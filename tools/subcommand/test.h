@@ -1,4 +1,4 @@
-/* test.h - what the kinds of `fovea test` share: counting, and telling of failures. */
+/* test.h - shared by the kinds of `fovea test`: counting tests and reporting failures. */
 #ifndef FV_TOOLS_SUBCOMMAND_TEST_H
 #define FV_TOOLS_SUBCOMMAND_TEST_H
 
@@ -10,12 +10,12 @@ typedef struct fv_tests {
     fv_backend_kind backends[3];
     int nbackends;
     int passed, failed;
-    json_t *failures; /* with --json */
+    json_t *failures; /* the list of failures for --json; NULL: they are printed */
     bool progress;
 } fv_tests;
 
-/* A failure: of a folder or file, and in it of a backend, a rule or a test of a script (`kind`).
- * `why` is a line; `more` are lines that tell of it, or NULL. */
+/* Reports a failure of a folder or file. `kind` and `name` say of what: a backend, a rule, a test
+ * of a script. `why` is one line; `more`: further lines, or NULL. */
 void fv_test_fail(fv_tests *t, const char *path, const char *kind, const char *name,
                   const char *why, const char *more);
 void fv_test_progress(const fv_tests *t, const char *path, const char *name);
@@ -23,13 +23,13 @@ void fv_test_progress(const fv_tests *t, const char *path, const char *name);
  * reported. */
 void fv_test_alone(fv_tests *t, const char *path, const char *name, const fv_args *args,
                    void (*work)(fv_context *c, void *arg), void *arg);
-/* The last error as one line, without the file; an operator that is not known explains all
- * others. */
+/* The last error as one line, without the file. If an operator is unknown, that error, which
+ * explains all others. */
 const char *fv_test_error(fv_context *c, const char *otherwise);
 
-/* Each rule of the file on random instances, with --seed. test_text.c */
+/* Tests each rule of a file on random instances, with --seed (test_text.c). */
 void fv_test_rules(fv_tests *t, const char *path);
-/* Each test that the script declares. test_text.c */
+/* Runs each test that a script declares (test_text.c). */
 void fv_test_script(fv_tests *t, const char *path);
 
 #endif

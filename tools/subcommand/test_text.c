@@ -1,5 +1,5 @@
-/* test_text.c - `fovea test` of texts: rules on random instances, and the tests that a script
- * declares. */
+/* test_text.c - `fovea test` for texts: rules, on random instances, and scripts, by the tests that
+ * they declare. */
 #include <string.h>
 
 #include "frontend/file.h"
@@ -8,7 +8,7 @@
 #include "tools/script/script.h"
 #include "tools/subcommand/test.h"
 
-enum { INSTANCES = 100 }; /* of each rule that are compared */
+enum { INSTANCES = 100 }; /* number of instances on which each rule is compared */
 
 typedef struct text_test {
     fv_tests *t;

@@ -7,22 +7,23 @@
 #include <string.h>
 
 enum {
-    /* over all layers, down and up in turns, for the order; as many for the places */
+    /* passes over all layers, alternately down and up, to find the order; and again to find the
+     * positions */
     SWEEPS = 12,
-    GAP = 18,      /* between nodes of a layer */
-    BEND_GAP = 10, /* beside a line */
-    /* at most that many for each node: lines beyond that go straight, so that no graph is too
-     * large */
+    GAP = 18,      /* pixels between nodes of a layer */
+    BEND_GAP = 10, /* pixels between a line and its neighbours */
+    /* average number of bends for a node; lines beyond that are drawn straight, which limits the
+     * size of the layout */
     BENDS = 16
 };
 
-/* A line between nodes of layers that follow each other. */
+/* A line between nodes of consecutive layers. */
 typedef struct link {
     int upper, lower;
-    double weight; /* how much it wants to be straight */
+    double weight; /* how important it is that it is vertical */
 } link;
 
-/* For each node some numbers: those of i are list[at[i]] to list[at[i + 1] - 1]. */
+/* A list of numbers for each of n nodes: those of node i are list[at[i]] to list[at[i + 1] - 1]. */
 typedef struct lists {
     int *at, *list;
 } lists;
@@ -30,12 +31,14 @@ typedef struct lists {
 typedef struct work {
     fv_page_layout *l;
     fv_arena *a;
-    lists before;               /* node -> nodes whose nets go to it */
-    int *order, *rank;          /* topological, except for cycles; rank[order[i]] == i */
-    int **layer, *size, *place; /* nodes of each layer, how many, and where in it a node is */
+    lists before;      /* node -> nodes from which nets lead to it */
+    int *order, *rank; /* a topological order, except for cycles; rank[order[i]] == i */
+    /* layer[l]: the nodes of layer l in their order; size: their number; place: the index of a node
+     * in its layer */
+    int **layer, *size, *place;
     int nlinks, cap_links;
     link *links;
-    lists up, down; /* node -> links to it, and from it */
+    lists up, down; /* node -> links from the layer above, and to the layer below */
 } work;
 
 /* ---- lists ---- */
@@ -48,7 +51,7 @@ static lists lists_new(fv_arena *a, int n, const int *count) {
     return s;
 }
 
-/* `key` of each of nitems items is the list that it goes to. */
+/* Makes lists of nitems items: item i goes into the list number key[i]. */
 static lists lists_of(fv_arena *a, int n, int nitems, const int *key, const int *item) {
     int *count = FV_NEW(a, int, n + 1);
     for (int i = 0; i < nitems; i++)
@@ -67,7 +70,7 @@ static int by_number(const void *a, const void *b) {
     return (*x > *y) - (*x < *y);
 }
 
-/* Targets once each; a net goes nowhere else than to others. */
+/* Removes duplicate targets of a net, and the node itself. */
 static void make_simple(fv_page_net *net) {
     int kept = 0;
     if (net->nto)
@@ -93,7 +96,8 @@ static void find_before(work *w) {
     w->before = lists_of(w->a, l->n, n, key, item);
 }
 
-/* Each node comes after those from which it gets something; in a cycle one node is the first. */
+/* Sorts the nodes such that each follows those from which nets lead to it; a cycle is broken at one
+ * node. */
 static void sort_nodes(work *w) {
     enum { NEW, BEGUN, DONE };
     int n = w->l->n, depth = 0, done = 0;
@@ -126,7 +130,7 @@ static bool goes_down(const work *w, int from, int to) {
     return w->rank[from] < w->rank[to];
 }
 
-/* The first layer in which a node can be. */
+/* Puts each node into the first layer that is below all nodes before it. */
 static void push_down(work *w) {
     fv_page_layout *l = w->l;
     int first = 0;
@@ -223,7 +227,7 @@ static void link_net(work *w, const fv_page_net *net) {
         above = net->bends[i];
     }
     for (int i = 0; i < net->nto; i++) {
-        /* layers between them */
+        /* number of layers between the two nodes */
         int far = l->nodes[net->to[i]].layer - l->nodes[net->from].layer - 1;
         if (far >= 0 && far <= net->nbends)
             link_nodes(w, far ? net->bends[far - 1] : net->from, net->to[i]);
@@ -250,7 +254,8 @@ static void find_links(work *w) {
 
 /* ---- order ---- */
 
-/* The first one: as nodes come, a bend where its net comes from. */
+/* Sets the initial order of layers: nodes in their given order, and each bend at the node where its
+ * net begins. */
 static void begin_order(work *w) {
     fv_page_layout *l = w->l;
     int *origin = FV_NEW(w->a, int, l->n + 1), *from = FV_NEW(w->a, int, l->n + 1);
@@ -264,7 +269,7 @@ static void begin_order(work *w) {
         from[i] = w->rank[origin[i]];
         all[i] = i;
     }
-    lists sorted = lists_of(w->a, l->nreal, l->n, from, all); /* by rank */
+    lists sorted = lists_of(w->a, l->nreal, l->n, from, all); /* in order of the rank */
     for (int i = 0; i < l->n; i++)
         layer[i] = l->nodes[sorted.list[i]].layer;
     lists s = lists_of(w->a, l->nlayers, l->n, layer, sorted.list);
@@ -289,13 +294,13 @@ static int by_wish(const void *a, const void *b) {
     return x->at != y->at ? (x->at > y->at) - (x->at < y->at) : x->place - y->place;
 }
 
-/* No line leads to it, and none from it. */
+/* Does no line lead to or from the node? */
 static bool is_alone(const work *w, int node) {
     return w->up.at[node] == w->up.at[node + 1] && w->down.at[node] == w->down.at[node + 1];
 }
 
-/* In the order of the centres of the nodes that they are linked to, above or below; nodes without
- * links come last. */
+/* Sorts a layer by the mean positions of the nodes that its nodes are linked to in the layer above
+ * or below; nodes without links come last. */
 static void sort_layer(work *w, int layer, bool by_upper, wish *wishes) {
     const lists *s = by_upper ? &w->up : &w->down;
     int n = w->size[layer];
@@ -317,8 +322,8 @@ static void sort_layer(work *w, int layer, bool by_upper, wish *wishes) {
     }
 }
 
-/* Pairs of links between a layer and the one above that cross: inversions, by sums over a binary
- * tree. */
+/* Counts the crossings of links between a layer and the one above: the inversions, with sums in a
+ * binary tree. */
 static long crossings_above(const work *w, int layer, int *tree, int *ends) {
     int n = w->size[layer];
     long sum = 0;
@@ -372,14 +377,14 @@ static void find_order(work *w) {
 
 /* ---- places ---- */
 
-/* Between the middles of a and of b, its neighbour to the right. */
+/* The distance needed between the middles of node a and its right neighbour b. */
 static double distance(const fv_page_layout *l, int a, int b) {
     bool line = a >= l->nreal || b >= l->nreal;
     return (l->nodes[a].width + l->nodes[b].width) / 2 + (line ? BEND_GAP : GAP);
 }
 
-/* Where it would be straight: the middle of what it is linked to; 0 links: where it is, but it
- * makes room for all. */
+/* The position at which the node's links would be straightest: the mean of the nodes it is linked
+ * to. Without links: where it is, with a small weight, so that it gives way to others. */
 static double wanted(const work *w, int node, bool by_upper, double *weight) {
     const lists *s = by_upper ? &w->up : &w->down;
     double sum = 0;
@@ -394,16 +399,17 @@ static double wanted(const work *w, int node, bool by_upper, double *weight) {
     return at;
 }
 
-/* Nodes that touch each other. */
+/* Neighbouring nodes that have no space between them. */
 typedef struct block {
-    /* of its first node, so that wishes are missed by the least sum of squares */
+    /* at: position of its first node that minimizes the squared distances of all its nodes from
+     * their wanted positions */
     double at, weight;
     int n;
 } block;
 
-/* The best places for the wishes of a layer in its order: neighbours that would be too near are
- * moved as one, by isotonic regression of what remains when distances are taken away (pool adjacent
- * violators). */
+/* Moves the nodes of a layer to their wanted positions, without changing the order: neighbours that
+ * would be too near form a block and are moved together. This is isotonic regression of the
+ * positions minus the distances, by the pool-adjacent-violators algorithm. */
 static void place_layer(work *w, int layer, bool by_upper, block *blocks) {
     fv_page_layout *l = w->l;
     double offset = 0, at = 0;
@@ -412,7 +418,8 @@ static void place_layer(work *w, int layer, bool by_upper, block *blocks) {
         int node = w->layer[layer][k];
         double weight, there = wanted(w, node, by_upper, &weight);
         offset += k ? distance(l, w->layer[layer][k - 1], node) : 0;
-        at = k && is_alone(w, node) ? at : there - offset; /* beside the one before it */
+        /* a node without links is put next to the previous one */
+        at = k && is_alone(w, node) ? at : there - offset;
         blocks[n++] = (block){at, weight, 1};
         for (; n > 1 && blocks[n - 2].at > blocks[n - 1].at; n--) {
             block *a = &blocks[n - 2], *b = &blocks[n - 1];

@@ -1,4 +1,4 @@
-/* view.c - `fovea view`: a page of a model, that needs nothing but itself. */
+/* view.c - `fovea view`: writes a page about a model, which needs no other files. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,12 +6,12 @@
 #include "frontend/file.h"
 #include "tools/view/view.h"
 
-/* tools/view, as the build embeds them */
+/* files in tools/view, which the build embeds */
 extern const char *const fv_view_css, *const fv_view_graph_js, *const fv_view_js;
 
 /* ---- the page ---- */
 
-/* Nothing is loaded, whatever a name says. */
+/* The policy forbids loading anything, whatever names of the model contain. */
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
@@ -57,7 +57,8 @@ static bool write_page(fv_view *v, json_t *document) {
 
 /* ---- the model ---- */
 
-/* Once more where that tells layers. */
+/* Takes the graph before the passes. If its weights show layers that node names do not, it is taken
+ * again with these layers. */
 static void take_before(fv_view *v, const fv_module *m) {
     fv_arena *a = v->c->arena;
     v->layers = fv_ptrmap_in(a);
@@ -93,7 +94,8 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
     fv_context *c = v->c;
     fv_subject *m = &v->m;
     o->dims.are_values = true;
-    o->look = !o->tuning.path; /* which is of one model, with its weights */
+    /* a tuning belongs to one model with its weights, so they are read */
+    o->look = !o->tuning.path;
     o->answers.reasons = &v->reasons;
     o->change.passed = take_after;
     o->change.user = v;
@@ -115,7 +117,7 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
 
 /* ---- the command ---- */
 
-/* A page goes to -o, its data to standard output. */
+/* Checks the options: the page goes to -o, the data of --json to standard output. */
 static int check(fv_context *c) {
     const fv_args *a = c->args;
     if (a->bench.profile && !*a->bench.profile)

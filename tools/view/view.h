@@ -14,29 +14,29 @@
 
 typedef struct fv_view_value {
     const fv_value *value;
-    const char *name, *type; /* texts are as they were then: lowering changes the graph */
+    const char *name, *type; /* as texts, because lowering changes the graph afterwards */
 } fv_view_value;
 
 typedef struct fv_view_op {
     const fv_op *op;
     const fv_opdef *def;
-    const char *attrs; /* without regions; "" */
+    const char *attrs; /* attributes except regions; "": none */
     const fv_origin *origin;
     int nin, nout;
-    int *in, *out;          /* values; -1: left out */
-    int scope;              /* the scope in which it is */
-    int inner;              /* the scope of its regions; -1: it has none */
-    int item;               /* in its scope */
-    const char *definition; /* NULL: it has none, or none was asked for */
+    int *in, *out;          /* indices of values; -1: left out */
+    int scope;              /* number of the scope that contains it */
+    int inner;              /* number of the scope for its regions; -1: it has none */
+    int item;               /* number of its item in the scope */
+    const char *definition; /* NULL: it has none, or definitions are not shown */
     int nlaunches, cap_launches;
-    int *launches; /* of the program, that compute it */
+    int *launches; /* numbers of the launches that compute it */
 } fv_view_op;
 
-/* What a scope shows. BEND: lines only. */
+/* The kind of an item of a scope: an op, a nested scope, an input port or an output port. */
 typedef enum { FV_ITEM_OP, FV_ITEM_SCOPE, FV_ITEM_IN, FV_ITEM_OUT } fv_item_kind;
 typedef struct fv_view_item {
     fv_item_kind kind;
-    int ref; /* the op, the scope, the value */
+    int ref; /* number of the op, scope or value */
 } fv_view_item;
 
 /* Nodes of a layout, before its bends. */
@@ -45,26 +45,27 @@ typedef struct fv_view_items {
     int n, cap;
 } fv_view_items;
 
-/* What can be folded: ops whose nodes have a path in common, the regions of an op, a region. Scope
- * 0 is all. */
+/* A part of the graph that can be folded: ops whose nodes have a common path, all regions of an op,
+ * or one region. Scope 0 is the whole graph. */
 typedef struct fv_view_scope {
-    /* the path tells it from all others, and is that of the same in another graph */
+    /* path: identifies the scope, also in the other graph */
     const char *name, *path;
-    int parent; /* -1: of scope 0 */
-    int op;     /* whose regions are in it, or -1 */
+    int parent; /* -1 for scope 0 */
+    int op;     /* number of the op whose regions it contains; -1: none */
     bool region;
-    int nops;     /* in it and in all within */
-    bool dropped; /* it holds too little to be one: its parent shows what is in it */
-    int item;     /* in its parent */
+    int nops;     /* number of ops in it and in all nested scopes */
+    bool dropped; /* it contains too little: its items are shown in its parent */
+    int item;     /* number of its item in the parent */
     fv_view_items items;
-    int *values; /* of each net */
+    int *values; /* value of each net */
     int cap_values;
     fv_page_layout layout;
-    /* what makes one -> 1 + its place; ports by fv_item_kind - FV_ITEM_IN */
+    /* what the net or port belongs to -> 1 + its number; ports by kind - FV_ITEM_IN */
     fv_ptrmap nets, ports[2];
 } fv_view_scope;
 
-/* A layer of nodes whose path does not name one: a part of the path, after so many others. */
+/* The layer of a node whose own path does not name one: a part that is inserted into the path at
+ * position `depth`. */
 typedef struct fv_view_layer {
     int depth;
     const char *name;
@@ -78,74 +79,78 @@ typedef struct fv_view_places {
 typedef struct fv_view_graph {
     fv_arena *arena;
     int nops, cap_ops, nvalues, cap_values, nscopes, cap_scopes;
-    /* in the order of the graph, those of a region after the op that has it */
+    /* in the order of the graph; ops of a region follow the op that owns it */
     fv_view_op *ops;
     fv_view_value *values;
-    fv_view_scope *scopes; /* parents first */
+    fv_view_scope *scopes; /* parents precede nested scopes */
     fv_view_places place_of;
     const fv_func *func;
     const fv_ptrmap *layers; /* interned node -> its fv_view_layer */
 } fv_view_graph;
 
-/* The main function of m as it is now: ops and scopes. */
+/* Takes the ops, values and scopes of the main function of m in its present state. */
 void fv_view_graph_take(fv_view_graph *g, fv_arena *a, const fv_module *m, const fv_ptrmap *layers);
-/* The index of a value that some op of the graph has, or a region; -1: none. */
+/* The number of a value that an op or region of the graph has; -1: none. */
 int fv_view_value_of(const fv_view_graph *g, const fv_value *v);
 
 /* ---- view_scopes.c ---- */
 
-/* Puts ops into scopes; before the layout. */
+/* The scope of an op, made if necessary; called before the layout. */
 int fv_view_scope_of(fv_view_graph *g, int within, const fv_op *op);
 int fv_view_scope_new(fv_view_graph *g, int parent, const char *name, size_t n, int op);
 void fv_view_drop_scopes(fv_view_graph *g);
 
 /* ---- view_layers.c ---- */
 
-/* Adds layers of scopes that are flat to those of nodes. */
+/* Adds layers for nodes in scopes without inner structure to `layers`. */
 void fv_view_find_layers(const fv_view_graph *g, fv_ptrmap *layers);
 
 /* ---- view_place.c ---- */
 
-/* Items, nets and the layout of each scope. */
+/* Makes items and nets of each scope, and computes its layout. */
 void fv_view_place(fv_view_graph *g);
 
 /* ---- kernels ---- */
 
 typedef struct fv_view_kernel {
     const fv_kernel *kernel;
-    const char *schedule, *text, *c; /* as lowering wrote it; in C, NULL: there is none */
+    const char *schedule, *text, *c; /* text: as lowering made it; c: in C, NULL: there is none */
     int launches;
-    double ms; /* of a profile, of one run; -1: it has none */
+    double ms; /* milliseconds in one run, from a profile; -1: the profile does not have it */
 } fv_view_kernel;
 
 typedef struct fv_view {
     fv_context *c;
-    fv_subject m;     /* never run */
-    fv_ptrmap layers; /* as the model has them before the passes: of both graphs */
+    fv_subject m; /* the model, which is not run */
+    /* layers of the nodes, found in the graph before the passes and used for both graphs */
+    fv_ptrmap layers;
     fv_view_graph before, after;
     fv_reasons reasons;
     int nkernels, nlaunches;
-    fv_view_kernel *kernels; /* as the program has them */
-    int *launches;           /* -> the kernel */
-    fv_launch_cost *costs;   /* of each launch */
-    double run_ms;           /* of the profile; 0: there is none */
+    fv_view_kernel *kernels; /* in the order of the program */
+    int *launches;           /* launch -> number of its kernel */
+    fv_launch_cost *costs;   /* costs of each launch */
+    double run_ms;           /* milliseconds of a run in the profile; 0: there is no profile */
 } fv_view;
 
-/* What each element of a result of an op after the passes is; of the first state of definitions. */
+/* Takes the definition of each result of an op, from the first state of definitions after the
+ * passes. */
 void fv_view_take_definitions(fv_view *v, const fv_module *m, const fv_definitions *d);
-/* Which launches compute each op after the passes. */
+/* Finds the launches that compute each op of the graph after the passes. */
 void fv_view_find_launches(fv_view *v);
-/* Kernels as text, their costs, and C. False after a diagnostic. Expands the program. */
+/* Takes the kernels as text, their costs, and their C. Expands the program. False after a
+ * diagnostic. */
 bool fv_view_find_kernels(fv_view *v) FV_MUST_USE;
 
 /* ---- view_profile.c ---- */
 
-/* Times of --profile=F, a trace that `fovea bench --profile=F` wrote. False after a message. */
+/* Reads the times of --profile=F, a trace that `fovea bench --profile=F` wrote. False after a
+ * message. */
 bool fv_view_read_profile(fv_view *v) FV_MUST_USE;
 
 /* ---- view_json.c ---- */
 
-/* What the page shows, with what its memory takes. */
+/* The data of the page as JSON, with the memory of the program. */
 json_t *fv_view_json(const fv_view *v, const fv_footprint *f);
 
 #endif

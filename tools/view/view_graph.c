@@ -1,5 +1,4 @@
-/* view_graph.c - a graph in its present state as texts and numbers, since later stages may change
- * it. */
+/* view_graph.c - takes a graph as texts and numbers, because later stages change it. */
 #include <string.h>
 
 #include "ir/graph/print.h"
@@ -57,7 +56,7 @@ static const char *attrs_of(fv_arena *a, const fv_op *op) {
 
 static void take_region(fv_view_graph *g, const fv_region *r, int scope);
 
-/* A scope for all regions of the op, and one for each in it. */
+/* Makes a scope for all regions of the op, and one in it for each region. */
 static void take_regions(fv_view_graph *g, const fv_op *op, int index, int scope) {
     for (int i = 0; i < op->nattrs; i++) {
         const fv_attr *attr = &op->attrs[i];

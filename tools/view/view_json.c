@@ -109,7 +109,7 @@ static json_t *graph_json(const fv_view_graph *g) {
     return o;
 }
 
-/* What operators mean, once each. */
+/* The descriptions of all operators that occur, once each. */
 static json_t *docs_json(const fv_view *v) {
     json_t *o = json_object();
     const fv_view_graph *both[] = {&v->before, &v->after};
@@ -137,7 +137,7 @@ static double cycles_of_all(const fv_view *v) {
     return sum;
 }
 
-/* Of all launches of a kernel together; what data decides is left out. */
+/* Adds the costs of all launches of a kernel; launches with sizes that data decide are left out. */
 static void set_costs(const fv_view *v, int kernel, json_t *o) {
     double flops = 0, read = 0, written = 0, cycles = 0, all = cycles_of_all(v);
     bool known = true;

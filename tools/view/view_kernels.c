@@ -1,4 +1,4 @@
-/* view_kernels.c - from ops after the passes to what computes them. */
+/* view_kernels.c - finds the kernels and launches that compute the ops after the passes. */
 #include <string.h>
 
 #include "backend/c/emit.h"
@@ -10,13 +10,13 @@
 
 /* ---- definitions ---- */
 
-/* The op of the graph that had the value when it was taken; NULL: none. */
+/* The op in the view of the graph after the passes whose result was `value`; NULL: none. */
 static fv_view_op *op_of(fv_view *v, const fv_value *value, const fv_ptrmap *makers) {
     int i = (int)(intptr_t)fv_ptrmap_get(makers, value) - 1;
     return i < 0 ? NULL : &v->after.ops[i];
 }
 
-/* Value -> 1 + its op. */
+/* A map from values to 1 + the number of the op that computes them. */
 static fv_ptrmap find_makers(const fv_view_graph *g, fv_arena *a) {
     fv_ptrmap makers = fv_ptrmap_in(a);
     for (int i = 0; i < g->nops; i++)
@@ -55,7 +55,7 @@ void fv_view_take_definitions(fv_view *v, const fv_module *m, const fv_definitio
 
 /* ---- launches ---- */
 
-enum { MOST = 64 }; /* launches that an op is said to be computed in */
+enum { MOST = 64 }; /* largest number of launches that are listed for an op */
 
 typedef struct made {
     int launch;
@@ -64,9 +64,9 @@ typedef struct made {
 
 typedef struct search {
     fv_view *v;
-    fv_arena *a;    /* of one op */
-    fv_ptrmap of;   /* value -> launches that make it */
-    fv_ptrmap seen; /* values of one op */
+    fv_arena *a;    /* freed after each op */
+    fv_ptrmap of;   /* value -> launches that compute it */
+    fv_ptrmap seen; /* values that were visited for the current op */
     fv_view_op *op;
 } search;
 
@@ -85,8 +85,8 @@ static void add_launch(search *s, int launch) {
         FV_PUSH(s->v->c->arena, op->launches, op->nlaunches, op->cap_launches, launch);
 }
 
-/* Those that make the value; else those that make what is computed of it, in which it is computed,
- * too. */
+/* Adds the launches that compute the value. If there are none, the value is computed within the
+ * kernels of its users, so adds those. */
 static void find_launches(search *s, const fv_value *first) {
     const fv_value **stack = NULL;
     int n = 0, cap = 0;
@@ -112,7 +112,8 @@ void fv_view_find_launches(fv_view *v) {
     fv_view_graph *g = &v->after;
     const fv_reasons *r = &v->reasons;
     search s = {.v = v, .of = fv_ptrmap_in(v->c->arena)};
-    for (int i = r->nlaunches - 1; i >= 0; i--) { /* the first is found first */
+    /* backwards, so that the first launch comes first in each list */
+    for (int i = r->nlaunches - 1; i >= 0; i--) {
         const fv_reason_launch *l = &r->launches[i];
         for (int k = 0; l->group && k < l->group->nout; k++)
             if (l->group->out[k] && l->group->out[k] != l->made)

@@ -1,33 +1,38 @@
-/* view_layers.c - boxes for layers that paths of nodes do not tell. Where modules of a model are
- * written flat, all nodes are called /m/Add, /m/Mul; but weights have kept their names,
- * `m.layers.0.ln1.weight`. From the first op that reads one of a layer up to the first that reads
- * one of another, or of none, ops are of that layer. */
+/* view_layers.c - finds layers that the paths of nodes do not show.
+ *
+ * Some exporters write modules flat: all nodes are called /m/Add or /m/Mul, but weights keep their
+ * names, `m.layers.0.ln1.weight`. An op that reads a weight of a layer belongs to that layer, and
+ * so do the ops after it, up to the first op that reads a weight of another layer or of none. */
 #include <string.h>
 
 #include "tools/view/view.h"
 
 enum {
-    FLAT = 48,  /* ops next to each other: fewer can be read */
-    FEWEST = 2, /* layers */
-    /* a layer begins at least that often, on average: otherwise nodes are not in its order */
+    /* fewest ops in a scope without inner structure for which layers are searched; fewer ops can be
+     * read as they are */
+    FLAT = 48,
+    FEWEST = 2, /* fewest layers that are shown */
+    /* how often the ops of a layer may begin, on average; if they begin more often, nodes are not
+     * in the order of layers */
     MOST_RUNS = 2
 };
 
 typedef struct finder {
     const fv_view_graph *g;
     fv_arena *a;
-    /* which is flat, and how many parts begin the paths of all that is in it */
+    /* the scope without inner structure, and the number of parts of its path */
     int scope, depth;
-    /* scope in it -> the layer that its first weight names; NULL: none does */
+    /* nested scope -> the layer that its first weight names; NULL: none */
     const fv_view_layer **of;
     fv_ptrmap layers;   /* interned "m.layers.0" -> its layer */
-    int nlayers, nruns; /* layers, and how often one begins */
+    int nlayers, nruns; /* number of layers, and how often ops of another layer begin */
 } finder;
 
-static const fv_view_layer no_layer; /* of a weight that is of none */
+static const fv_view_layer no_layer; /* stands for weights that belong to no layer */
 
-/* "m.layers.0" of "m.layers.0.ln1.weight": up to the first part that is a number, with what it
- * numbers. 0: there is none. *last: where the last two of these parts begin. */
+/* The length of the prefix of a weight's name that names its layer, up to the first part that is a
+ * number: "m.layers.0" of "m.layers.0.ln1.weight"; 0: there is none. *last: where the last two
+ * parts of the prefix begin. */
 static size_t layer_of_name(const char *name, size_t *last) {
     size_t begin = 0;
     *last = 0;
@@ -54,7 +59,8 @@ static const fv_view_layer *layer_of_weight(finder *f, const char *name) {
     return layer;
 }
 
-/* NULL: it reads no weight whose name has parts. */
+/* The layer that the op's first named weight belongs to; NULL: it reads no weight whose name has
+ * parts. */
 static const fv_view_layer *layer_of_op(finder *f, const fv_view_op *op) {
     for (int i = 0; i < op->nin; i++) {
         const fv_view_value *v = op->in[i] < 0 ? NULL : &f->g->values[op->in[i]];
@@ -65,7 +71,8 @@ static const fv_view_layer *layer_of_op(finder *f, const fv_view_op *op) {
     return NULL;
 }
 
-/* The box right in the flat scope that an op is in; the scope itself: none; -1: it is elsewhere. */
+/* The scope directly within f->scope that contains the op; f->scope itself if the op is not nested;
+ * -1: the op is elsewhere. */
 static int box_of(const finder *f, int op) {
     int box = f->scope, s = f->g->ops[op].scope;
     for (; s >= 0 && s != f->scope; s = f->g->scopes[s].parent)
@@ -73,7 +80,7 @@ static int box_of(const finder *f, int op) {
     return s < 0 ? -1 : box;
 }
 
-/* A box that paths make is of one layer as a whole. */
+/* Finds the layers of nested scopes, each of which belongs to one layer as a whole. */
 static void find_boxes(finder *f) {
     for (int i = 0; i < f->g->nops; i++) {
         int box = box_of(f, i);
@@ -82,7 +89,7 @@ static void find_boxes(finder *f) {
     }
 }
 
-/* The layer of each op that is in one. */
+/* The layer of each op; NULL: none. */
 static const fv_view_layer **find_ops(finder *f) {
     const fv_view_layer **list = FV_NEW(f->a, const fv_view_layer *, f->g->nops + 1),
                         *now = &no_layer;
@@ -115,7 +122,7 @@ static int parts_of(const char *path) {
     return n;
 }
 
-/* Of the scope, or of one that was dropped since it holds the same. */
+/* The number of parts of the scope's path, or of that of a dropped scope with the same ops. */
 static int depth_of(const fv_view_graph *g, int scope) {
     int depth = parts_of(g->scopes[scope].path);
     for (int i = scope + 1; i < g->nscopes; i++) {

@@ -1,11 +1,11 @@
-/* view_place.c - what each scope shows, and where: ops, scopes in it as boxes, ports for what comes
- * from around it or goes there, and a net for each value. A scope is laid out alone, with all that
- * is in it folded; the page moves things where a box is opened. */
+/* view_place.c - decides what each scope shows, and where: its ops, its nested scopes as boxes,
+ * ports for values that enter or leave it, and a net for each value. Each scope is laid out with
+ * all nested scopes folded; the page moves items when a box is opened. */
 #include <string.h>
 
 #include "tools/view/view.h"
 
-/* Widths of what the page writes in the fonts that it asks for; longer texts are cut. */
+/* The width of a text in the font of the page, in pixels; longer texts are cut by the page. */
 static double width_of(const char *s, double character, double around, double most) {
     double width = character * (double)strlen(s) + around;
     return width < most ? width : most;
@@ -42,12 +42,12 @@ static int item_of_scope(fv_view_graph *g, int scope) {
     return s->item;
 }
 
-/* An op with regions is the box of these. */
+/* The item of an op; for an op with regions it is the box of these. */
 static int item_of_op(const fv_view_graph *g, int op) {
     return g->ops[op].inner < 0 ? g->ops[op].item : g->scopes[g->ops[op].inner].item;
 }
 
-/* In the order of the graph: nets go down then. */
+/* Makes items in the order of the graph, in which nets go down. */
 static void make_items(fv_view_graph *g) {
     for (int i = 0; i < g->nops; i++) {
         fv_view_op *o = &g->ops[i];
@@ -57,7 +57,7 @@ static void make_items(fv_view_graph *g) {
              s = g->scopes[s].parent)
             item_of_scope(g, s);
     }
-    for (int i = 1; i < g->nscopes; i++) /* regions without ops */
+    for (int i = 1; i < g->nscopes; i++) /* items of scopes without ops */
         if (!g->scopes[i].dropped)
             item_of_scope(g, i);
 }
@@ -112,8 +112,8 @@ static int common_scope(const fv_view_graph *g, int a, int b) {
     return a;
 }
 
-/* From an item of one scope to an item of another: out of those around the first, into those around
- * the second. */
+/* Connects an item of one scope with an item of another: through output ports of the scopes around
+ * the first, and input ports of those around the second. */
 static void lead(fv_view_graph *g, const void *key, int value, int from_scope, int from,
                  int to_scope, int to) {
     int around = common_scope(g, from_scope, to_scope);
@@ -128,7 +128,8 @@ static void lead(fv_view_graph *g, const void *key, int value, int from_scope, i
     connect(g, around, key, value, from, to);
 }
 
-/* To an item of a scope, from where the value is made; a constant is part of who uses it. */
+/* Connects the place where a value is computed with an item that uses it. Constants are not drawn;
+ * they belong to their users. */
 static void lead_value(fv_view_graph *g, const fv_value *v, int scope, int item) {
     int value = v ? fv_view_value_of(g, v) : -1;
     if (value < 0 || v->kind == FV_VALUE_CONST)
@@ -142,16 +143,18 @@ static void lead_value(fv_view_graph *g, const fv_value *v, int scope, int item)
     }
 }
 
-/* What a region gives, and what becomes of it: results of its op, as far as there are. */
+/* Connects the values that a region returns with the results of its op that they become, as far as
+ * there are any. */
 static void lead_results(fv_view_graph *g, const fv_region *r, int region) {
     const fv_op *ret = r->last;
     int around = g->scopes[region].parent;
     for (int i = 0; ret && i < ret->nin; i++) {
-        const void *key = &ret->in[i]; /* what is given twice is two */
+        /* the position, and not the value, so that a value that is returned twice has two ports */
+        const void *key = &ret->in[i];
         int value = ret->in[i] ? fv_view_value_of(g, ret->in[i]) : -1;
         lead_value(g, ret->in[i], region, port(g, region, FV_ITEM_OUT, key, value));
         const fv_op *op = r->parent;
-        /* a Loop's first one is its condition */
+        /* skips the condition, which the body of a Loop returns first */
         int k = op ? i - (ret->nin > op->nout ? ret->nin - op->nout : 0) : -1;
         if (k < 0 || k >= op->nout || !op->out[k])
             continue;
@@ -160,7 +163,7 @@ static void lead_results(fv_view_graph *g, const fv_region *r, int region) {
     }
 }
 
-/* Ports of a region are there, used or not; operands of its op lead to it. */
+/* Makes a port for each parameter of a region, and connects the operands of its op with them. */
 static void lead_region(fv_view_graph *g, const fv_region *r) {
     int region = (int)(intptr_t)fv_ptrmap_get(&g->place_of.region, r) - 1;
     for (int i = 0; i < r->nparams; i++)

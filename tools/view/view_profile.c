@@ -1,4 +1,4 @@
-/* view_profile.c - times of kernels, out of a trace in Chrome's format that `fovea bench
+/* view_profile.c - reads the times of kernels from a trace in Chrome's format, which `fovea bench
  * --profile=F` wrote. */
 #include <string.h>
 
@@ -12,7 +12,7 @@ static fv_view_kernel *find_kernel(fv_view *v, const char *name) {
     return NULL;
 }
 
-/* Adds one event; false after a message. */
+/* Adds the time of one event; false after a message. */
 static bool add_event(fv_view *v, const json_t *event) {
     const char *name = json_string_value(json_object_get(json_object_get(event, "args"), "kernel"));
     const json_t *dur = json_object_get(event, "dur");

@@ -1,12 +1,12 @@
-/* view_scopes.c - what of a graph can be folded: the paths that exporters give to nodes,
- * "/encoder/layer.0/attention/MatMul", are a tree; so are regions. */
+/* view_scopes.c - finds the scopes of a graph, which the page can fold: the paths that exporters
+ * give to nodes, "/encoder/layer.0/attention/MatMul", form a tree; regions are scopes as well. */
 #include <string.h>
 
 #include "tools/view/view.h"
 
 enum {
-    DEEPEST = 12, /* parts of a path */
-    LEAST = 3     /* ops: what has fewer is no scope */
+    DEEPEST = 12, /* largest number of parts of a path */
+    LEAST = 3     /* fewest ops of a scope */
 };
 
 int fv_view_scope_new(fv_view_graph *g, int parent, const char *name, size_t n, int op) {
@@ -21,7 +21,7 @@ int fv_view_scope_new(fv_view_graph *g, int parent, const char *name, size_t n, 
     return g->nscopes - 1;
 }
 
-/* The scope of that name in the parent: the one that is there, or a new one. */
+/* The nested scope of that name, made if it does not exist. */
 static int child(fv_view_graph *g, int parent, const char *name, size_t n) {
     const char *key =
         fv_intern(fv_arena_session(g->arena), fv_printf(g->arena, "%d/%.*s", parent, (int)n, name));
@@ -38,8 +38,8 @@ typedef struct part {
     size_t n;
 } part;
 
-/* The parts of a node's path, without its own name; of a node without name it is that of its first
- * output. */
+/* Splits the path of a node into parts, without the node's own name; a node without name has the
+ * path of its first output. */
 static int split_name(const char *node, part out[DEEPEST]) {
     const char *open = strchr(node, '('), *slash = strchr(node, '/');
     int n = 0;
@@ -50,7 +50,7 @@ static int split_name(const char *node, part out[DEEPEST]) {
     return n;
 }
 
-/* With the layer; what is in regions has none of its own. */
+/* Splits the path of a node and inserts its layer, if one was found (only outside of regions). */
 static int split(const fv_view_graph *g, int within, const char *node, part out[DEEPEST]) {
     const fv_view_layer *layer =
         within ? NULL : fv_ptrmap_get(g->layers, fv_intern(fv_arena_session(g->arena), node));
@@ -62,7 +62,7 @@ static int split(const fv_view_graph *g, int within, const char *node, part out[
     return n + 1;
 }
 
-/* What the paths of all nodes begin with. */
+/* The parts with which the paths of all nodes of an op begin. */
 static int common_parts(const fv_view_graph *g, int within, const fv_origin *o, part out[DEEPEST]) {
     int n = split(g, within, o->nodes[0], out);
     for (int i = 1; i < o->n; i++) {
@@ -75,7 +75,8 @@ static int common_parts(const fv_view_graph *g, int within, const fv_origin *o, 
     return n;
 }
 
-/* Of no node: where its first operand is made, if that is in the same region. */
+/* The scope of an op that comes from no node: that of the op which computes its first operand, if
+ * both are in the same region. */
 static int scope_of_operand(const fv_view_graph *g, int within, const fv_op *op) {
     const fv_op *def = op->nin && op->in[0] ? op->in[0]->def : NULL;
     int known = def && def->block == op->block
@@ -94,14 +95,14 @@ int fv_view_scope_of(fv_view_graph *g, int within, const fv_op *op) {
     return scope;
 }
 
-/* The nearest one around a scope that stays, or itself. */
+/* The scope itself, or the nearest one around it that was not dropped. */
 static int kept(const fv_view_graph *g, int scope) {
     while (scope >= 0 && g->scopes[scope].dropped)
         scope = g->scopes[scope].parent;
     return scope;
 }
 
-/* Of paths those go that hold little, or all that their parent holds. */
+/* Drops scopes made from paths that contain few ops, or all ops of their parent. */
 void fv_view_drop_scopes(fv_view_graph *g) {
     for (int i = 0; i < g->nops; i++)
         g->scopes[g->ops[i].scope].nops++;

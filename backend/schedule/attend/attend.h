@@ -61,7 +61,7 @@ typedef struct fv_attend_shared {
 typedef struct fv_attend_plan {
     fv_lowerer *l;
     fv_attention at;
-    const fv_definition *d;  /* of the result */
+    const fv_definition *d;  /* the definition of the result */
     fv_definition scores;    /* over [outer.., query, key] */
     fv_attend_product qk;    /* scores: queries by keys */
     fv_attend_product pv;    /* the result: weights by values */
@@ -88,7 +88,7 @@ typedef struct fv_attend {
     /* the first row of p->single; NULL: there is one, or the rows are queries of a block */
     fv_expr *group;
     fv_expr *at_memory[FV_MAX_RANK]; /* the first indices of a task's memory: outer.., chunk */
-    fv_expr *index[FV_MAX_RANK];     /* of the result */
+    fv_expr *index[FV_MAX_RANK];     /* the index of the result */
     fv_choosing chosen; /* the plan's, and what is chosen while the kernel is emitted */
 } fv_attend;
 

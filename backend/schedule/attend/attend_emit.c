@@ -1,4 +1,4 @@
-/* attend_emit.c - the loops of a kernel of attention: see attention.c. */
+/* attend_emit.c - emits the loops of a kernel of attention; attention.c explains them. */
 #include "backend/schedule/attend/attend.h"
 
 #include <string.h>
@@ -12,13 +12,14 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
-enum { MAX_SUMS = 16 }; /* that are computed for all rows of a block before the next */
+/* the most sums of which the kernel computes one for all rows of a block before the next */
+enum { MAX_SUMS = 16 };
 
 typedef struct sums {
     const fv_attend *a;
     int n;
     fv_expr *sum[MAX_SUMS];
-    fv_buf *of_rows[MAX_SUMS]; /* for each row of the block */
+    fv_buf *of_rows[MAX_SUMS]; /* a buffer with an element for each row of the block */
 } sums;
 
 /* ---- definitions and memory ---- */
@@ -119,8 +120,8 @@ static void emit_scores(fv_attend *a, fv_buf *memory, fv_expr *first, fv_expr *r
 
 typedef void emits(fv_attend *a, void *user);
 
-/* Emits that for weights, or a mask, that may be broadcast along the keys; where the run tells that
- * they are not, in a loop of its own, whose loads run along the keys. */
+/* Emits code for an expression that may be broadcast along the keys. If the run finds that it is
+ * not, a separate loop is used, in which its loads are contiguous along the keys. */
 static void emit_either(fv_attend *a, const fv_expr *x, emits *emit, void *user) {
     fv_kemit *e = &a->e;
     fv_expr *plain = fv_kemit_plain(e, x, a->p->at.key);
@@ -151,14 +152,15 @@ static fv_expr *note_sum(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     return x;
 }
 
-/* The sums along a row that x is made of, inner ones first; those that are equal once. */
+/* Collects the sums along a row of which x is made, inner ones first, each once. */
 static void find_sums(sums *s, const fv_expr *x) {
     fv_x_rewriter r = {.arena = s->a->p->l->exprs, .after = note_sum, .user = s};
-    (void)fv_x_rewrite(&r, x); /* nothing changes: it takes arguments before what they are of */
+    /* changes nothing, and visits arguments before the expressions that contain them */
+    (void)fv_x_rewrite(&r, x);
 }
 
-/* Does x load from the memory, other than in sums that are known, where the pass takes what is
- * kept, and in `but`? */
+/* Does x load from the memory of scores, except within the first `known` sums, within what the pass
+ * loads from the row, and in `but`? */
 static bool loads(const fv_attend *a, const fv_expr *root, const sums *s, int known,
                   const fv_pass *pass, const fv_expr *but) {
     const fv_expr *x;
@@ -176,8 +178,8 @@ static bool loads(const fv_attend *a, const fv_expr *root, const sums *s, int kn
     return false;
 }
 
-/* What a pass keeps is written over the scores: nobody may want them any more, neither the rest of
- * that pass. */
+/* Can passes store their results in place of the scores? The scores must not be needed afterwards,
+ * nor by the rest of the pass. */
 static bool can_keep(const fv_attend *a, const fv_definition *weights, const sums *s) {
     bool over = false;
     for (int i = 0; i < s->n; i++) {
@@ -189,12 +191,12 @@ static bool can_keep(const fv_attend *a, const fv_definition *weights, const sum
     return s->n < MAX_SUMS && !loads(a, weights->body, s, s->n, fv_kemit_pass(&a->e, NULL), NULL);
 }
 
-/* That there are at a time. */
+/* The largest number of rows that are processed at a time. */
 static int most_rows(const fv_attend *a) {
     return a->alone ? a->p->single.rows : a->p->tasks.block;
 }
 
-/* Opens a loop over rows: queries from `first` on, or those of `single`. */
+/* Opens a loop over rows: the queries from `first` on, or the rows of `single`. */
 static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *r = open_loop(e, FV_SERIAL, "r", rows);
@@ -206,7 +208,7 @@ static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     return r;
 }
 
-/* The same, where the first n sums are known. */
+/* The same, with the first n sums of the row known. */
 static fv_expr *open_row(fv_attend *a, const sums *s, int n, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *r = open_rows(a, first, rows);
@@ -215,7 +217,7 @@ static fv_expr *open_row(fv_attend *a, const sums *s, int n, fv_expr *first, fv_
     return r;
 }
 
-/* Of each row: is what it does not see nothing, beside what it sees? */
+/* Computes for each row whether hidden keys have weight exactly 0. */
 static void emit_sees(fv_attend *a, const sums *s, int known, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     int depth = e->b.depth;
@@ -234,8 +236,9 @@ static fv_expr *is_done(fv_attend *a) {
     return binary(&a->e, FV_X_EQ, fv_x_load(a->e.arena, a->again, NULL), integer(&a->e, 0));
 }
 
-/* Sums from that one on, to before the other, each for all rows of the block before the next: what
- * one row waits for, others use. Behind the last of them is the row itself. */
+/* Emits the sums from number `from` to before `to`, each for all rows of the block before the next,
+ * so that the latency of one row's sum overlaps with other rows. After the last sum, emits the row
+ * itself. */
 static void emit_sums(fv_attend *a, fv_row *w, const sums *s, int from, int to, fv_expr *first,
                       fv_expr *rows) {
     fv_kemit *e = &a->e;
@@ -299,7 +302,8 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
                    .index = index,
                    .at = memory->rank - 1,
                    .asked = true};
-    b.w.keeps_nothing = a->seen && weights == &a->p->weights.all; /* which is rare */
+    /* computing all keys is rare, so nothing is kept there */
+    b.w.keeps_nothing = a->seen && weights == &a->p->weights.all;
     memcpy(index, a->at_memory, sizeof index);
     fv_kemit_use(e, weights);
     emit_either(a, weights->body, emit_rows, &b);
@@ -310,17 +314,17 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
 
 /* ---- the product with values ---- */
 
-/* Of keys whose sum is taken in parts: those of one that are in it. */
+/* One part of the keys whose sum is taken in parts, restricted to the keys that are used. */
 typedef struct key_part {
-    fv_expr *part, *first; /* where it begins, and the first one that there is */
-    fv_expr *keys[2];      /* NULL: all of them */
+    fv_expr *part, *first; /* the first key of the part, and the first one of these that is used */
+    fv_expr *keys[2];      /* the range of keys that are used; NULL: all */
 } key_part;
 
 static bool has_parts(const fv_attend *a) {
     return a->p->at.sum->u.red.order == FV_ORDER_PARTS;
 }
 
-/* Opens a loop over the parts that p->keys are in. */
+/* Opens a loop over the parts that contain p->keys. */
 static void open_part(fv_attend *a, key_part *p) {
     fv_kemit *e = &a->e;
     fv_expr *n = integer(e, FV_PART), *from = p->keys[0] ? p->keys[0] : integer(e, 0);
@@ -332,15 +336,15 @@ static void open_part(fv_attend *a, key_part *p) {
         fv_kb_let(&e->b, "to_key", binary(e, FV_X_MIN, binary(e, FV_X_ADD, p->part, n), to));
 }
 
-/* Is what row r of the tile does not see left out of it? */
+/* Are hidden keys left out of the sum of row r of the tile? */
 static fv_expr *sees_all(fv_attend *a, fv_expr *r) {
     fv_kemit *e = &a->e;
     fv_expr *local = binary(e, FV_X_ADD, a->t.rows.done, r);
     return binary(e, FV_X_NE, fv_x_load(e->arena, a->sees, &local), integer(e, 0));
 }
 
-/* A hidden value may be infinite or NaN, of which 0 * v is no 0: sums that are so are computed
- * again without it. */
+/* Computes those sums again, without hidden values, that a hidden value made NaN: 0 * v is not 0 if
+ * v is infinite or NaN. */
 static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
@@ -389,7 +393,7 @@ static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     close_to(a, depth, m);
 }
 
-/* The sums of the tile, with the keys that are seen: a part after the other. */
+/* Computes the sums of the tile over the visible keys, one part after the other. */
 static void multiply_parts(fv_attend *a, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_tile *t = &a->t;
@@ -468,7 +472,7 @@ static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *
     fv_kemit_release(&a->e, m);
 }
 
-/* The weights of a block as a result; what is hidden from all of it is not in its memory. */
+/* Stores the weights of a block as a result; where all rows of the block hide a key, stores 0. */
 static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
@@ -498,7 +502,7 @@ static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit_use(e, a->p->d);
 }
 
-/* Opens a vector loop over v in which what is stored goes to [.., row, v] of a task's memory. */
+/* Opens a vector loop over v that stores to [.., row, v] of a task's memory. */
 static fv_buf *open_memory(fv_attend *a, fv_buf *of, fv_expr *row, fv_var *v, fv_expr **index) {
     fv_kemit *e = &a->e;
     fv_buf *b = fv_kemit_in(e, of);
@@ -541,8 +545,8 @@ void fv_attend_queries(fv_attend *a, fv_expr *first, fv_expr *rows) {
 
 /* ---- keys that a block sees ---- */
 
-/* Keys that are looked for together: whole panels of scores, and whole steps of sums along a
- * row. */
+/* The number of keys for which visibility is decided at once: a multiple of the panels of scores
+ * and of the chains of sums. */
 static int part_of_keys(const fv_attend *a) {
     int columns = a->p->qk.columns, part = columns;
     while (part % FV_CHAINS)
@@ -569,8 +573,8 @@ static void find_keys(fv_attend *a, void *user) {
         fv_trim_keys(&s, u->found, u->first, u->rows);
 }
 
-/* Which sums of the weights are over the scores: the others are of queries and keys as they
- * were. */
+/* Collects the sums of the weights that run over the scores, as opposed to sums over other
+ * values. */
 static void note_ranged(fv_attend *a, const fv_expr *root, fv_ptrmap *ranged) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(a->p->l->exprs, root); (x = fv_x_next(&v));)
@@ -591,7 +595,8 @@ static fv_buf *new_scalar(fv_attend *a, const char *name, fv_expr *is) {
     return fv_kb_tile(&a->e.b, name, FV_I64, 0, NULL, is);
 }
 
-/* With the keys that some row sees; then, where one of the others may weigh something, with all. */
+/* Emits the computation with the keys that some row sees; if a hidden key may then have a weight
+ * other than 0, repeats it with all keys. */
 static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first,
                         fv_expr *rows) {
     fv_kemit *e = &a->e;
@@ -646,7 +651,7 @@ static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     a->keys[0] = a->keys[1] = NULL;
 }
 
-/* What `seen` has of the whole task. */
+/* Computes the parts of the condition `seen` that are the same for the whole task. */
 static void emit_bounds(fv_attend *a) {
     fv_kemit *e = &a->e;
     fv_kemit_use(e, &a->p->weights.folded);
@@ -676,7 +681,8 @@ void fv_attend_find_hidden(fv_attend *a, fv_buf *hides, fv_expr *query) {
     fv_kemit_use(e, a->p->d);
 }
 
-/* From those queries that are looked at: few ones, or any where the mask is of keys alone. */
+/* A condition: are no keys hidden from the queries that are examined? These are few queries, or any
+ * query if the mask depends on keys only. */
 static fv_expr *hides_none(fv_attend *a, fv_expr *query) {
     fv_kemit *e = &a->e;
     fv_buf *hides = new_scalar(a, "hides", integer(e, 0));
@@ -684,9 +690,8 @@ static fv_expr *hides_none(fv_attend *a, fv_expr *query) {
     return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
 }
 
-/* Heads that share keys, or few queries, are the rows, of all things that have rows of queries
- * otherwise. Where all see all keys, no bounds of the scores are needed, which are a pass over the
- * keys. */
+/* Emits heads that share keys, or few queries, as the rows of a block. If all rows see all keys,
+ * the bounds of the scores, which take a pass over the keys, are not computed. */
 static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query,
                         fv_expr *group) {
     fv_kemit *e = &a->e;
@@ -713,7 +718,8 @@ static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *
     a->alone = false;
 }
 
-/* All scores are computed, except for those after the last whole block of keys. */
+/* Emits weights whose keys are shared by tasks. Scores have been computed, except those of the keys
+ * after the last whole block. */
 static void emit_shared_weights(fv_attend *a, fv_buf *memory, fv_expr *query, fv_expr *group) {
     fv_kemit *e = &a->e;
     fv_expr *seen = a->seen, *n = fv_kemit_dim(e, a->p->at.key->dim),
@@ -743,7 +749,7 @@ fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times) {
         fv_expr *extent = fv_kemit_dim(e, a->p->tasks.outer[n]->dim);
         extent = times && !n ? binary(e, FV_X_MUL, extent, times) : extent;
         fv_expr *at = open_loop(e, FV_PARALLEL, a->p->tasks.outer[n]->name, extent);
-        fv_kemit_bind(e, a->p->tasks.outer[n], at); /* the axis, or groups of heads */
+        fv_kemit_bind(e, a->p->tasks.outer[n], at); /* the axis, or the groups of heads */
         a->index[i] = a->at_memory[n++] = at;
     }
     a->at_memory[n] = integer(e, 0);
@@ -755,8 +761,8 @@ fv_expr *fv_attend_outer(fv_attend *a, fv_expr *times) {
     return binary(e, FV_X_MUL, group, integer(e, a->p->single.rows));
 }
 
-/* *first is where the queries of a task begin, the result how many it has; *head: the first row of
- * `single`, NULL: it has one. */
+/* Opens the loops over tasks. *first: the first query of a task; returns the number of its queries.
+ * *head: the first row of `single`; NULL: it has one row. */
 static fv_expr *open_tasks(fv_attend *a, fv_expr **first, fv_expr **head) {
     fv_kemit *e = &a->e;
     const fv_dim *queries = a->p->d->index[a->p->at.row]->dim, *chunks = a->p->tasks.chunk->dim;
@@ -776,7 +782,8 @@ static fv_expr *open_tasks(fv_attend *a, fv_expr **first, fv_expr **head) {
     return size;
 }
 
-/* Blocks of the queries of a task: from *first on, of which it becomes that of a block. */
+/* Opens the loop over blocks of a task's queries; *first becomes the first query of a block.
+ * Returns the number of queries in the block. */
 static fv_expr *open_blocks(fv_attend *a, fv_expr **first, fv_expr *size) {
     fv_kemit *e = &a->e;
     if (a->p->d->index[a->p->at.row]->dim->hi <= a->p->tasks.block)
@@ -788,7 +795,7 @@ static fv_expr *open_blocks(fv_attend *a, fv_expr **first, fv_expr *size) {
         binary(e, FV_X_MIN, integer(e, a->p->tasks.block), binary(e, FV_X_SUB, size, from)));
 }
 
-/* A loop over the heads of the group, where there are groups. */
+/* Opens a loop over the heads of a group, if heads are grouped. */
 static void open_heads(fv_attend *a, fv_expr *group) {
     fv_kemit *e = &a->e;
     if (!group || fv_attend_few(a->p))
@@ -799,7 +806,7 @@ static void open_heads(fv_attend *a, fv_expr *group) {
                   a->index[fv_definition_axis(a->p->d, a->p->single.row)] = head);
 }
 
-/* The blocks of a task, whose weights these are; NULL: with what its mask hides left out. */
+/* Emits the blocks of a task with these weights; NULL: with hidden keys left out. */
 static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory,
                         fv_expr *first, fv_expr *size) {
     int depth = a->e.b.depth;
@@ -816,8 +823,8 @@ static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *va
     close_to(a, depth, m);
 }
 
-/* A mask of the key alone is looked at first: where it hides none, rows do without bounds of their
- * scores. */
+/* Emits all blocks. A mask that depends on keys only is examined first: if it hides none, rows do
+ * not need bounds of their scores. */
 static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first,
                             fv_expr *size) {
     fv_kemit *e = &a->e;

@@ -12,7 +12,7 @@
 #include "ir/definition/definitions.h"
 #include "ir/expr/unique.h"
 
-/* Are those the weights of y, an element for each query and key? */
+/* Is w the weights of the attention y, an element for each query and key? */
 static bool are_weights(fv_lowerer *l, const fv_definition *w, const fv_definition *y,
                         const fv_attention *at) {
     fv_var *key = NULL;
@@ -37,7 +37,7 @@ static bool is_attended(fv_lowerer *l, const fv_definition *w, const fv_definiti
 
 bool fv_is_attended_with(fv_lowerer *l, const fv_definition *weights, const fv_definition *result) {
     struct fv_reasons *reasons = l->reasons;
-    l->reasons = NULL; /* who asks says what is done */
+    l->reasons = NULL; /* the caller records the reasons */
     bool attended = is_attended(l, weights, result);
     l->reasons = reasons;
     return attended;

@@ -1,9 +1,9 @@
 /* attend_keys.c - see attend_keys.h.
  *
- * Of a mask that compares positions, `key > query + past`, it is known of a part without a look at
- * its elements: what a comparison has on its sides grows, or falls, with the query and with the
- * key, so their first and their last one tell what holds for all. Where something else has a part
- * in the mask, what is left of the parts is looked at element by element. */
+ * For a mask that compares positions, `key > query + past`, parts of the keys can be decided
+ * without evaluating elements: both sides of the comparison are monotonic in the query and in the
+ * key, so the first and the last query and key decide for all. Other parts of a mask are evaluated
+ * element by element. */
 #include "backend/schedule/attend/attend_keys.h"
 
 #include "backend/schedule/common/blocks.h"
@@ -13,7 +13,7 @@
 /* ---- what holds for all queries and keys of a part ---- */
 
 typedef enum {
-    /* as a variable grows: bits of what may be */
+    /* how a value may change if a variable grows, as bits */
     CONSTANT = 0,
     RISING = 1,
     FALLING = 2,
@@ -24,8 +24,8 @@ static direction turned(direction d) {
     return (direction)((d & RISING) << 1 | (d & FALLING) >> 1);
 }
 
-/* What wraps neither rises nor falls. Positions and dims have bounds that say it does not; what
- * data say has none. */
+/* May x wrap, so that it is not monotonic? Positions and dims have bounds that exclude it; values
+ * of data have none. */
 static bool may_wrap(const fv_expr *x) {
     int64_t lo, hi;
     fv_x_range(x, &lo, &hi);
@@ -63,10 +63,10 @@ static direction direction_of(const fv_expr *x, const fv_var *v) {
 
 typedef struct corner {
     const fv_key_search *s;
-    fv_var *first[2], *last[2]; /* of queries, of keys */
+    fv_var *first[2], *last[2]; /* [0] for queries, [1] for keys */
 } corner;
 
-/* a - b where it is greatest, or least: both sides there; false: that is not known. */
+/* Both sides of a comparison where side[0] - side[1] is greatest (or least); false: not known. */
 static bool at_corner(const corner *c, fv_expr *const *side, bool greatest, fv_expr **out) {
     fv_arena *x = c->s->e->l->exprs;
     const fv_var *v[2] = {c->s->query, c->s->key};
@@ -90,7 +90,8 @@ static fv_expr *both(fv_arena *x, fv_expr *a, fv_expr *b) {
     return a && b ? fv_x_bin(x, FV_X_AND, a, b) : NULL;
 }
 
-/* Does the comparison hold for all, or for none? NULL: that is not known. */
+/* A condition under which comparison x holds (does not hold, if !holds) for all queries and keys of
+ * the part; NULL: not known. */
 static fv_expr *compared_by_all(const corner *c, const fv_expr *x, bool holds) {
     fv_arena *a = c->s->e->l->exprs;
     fv_expr *most[2], *least[2];
@@ -110,8 +111,9 @@ static fv_expr *compared_by_all(const corner *c, const fv_expr *x, bool holds) {
     }
 }
 
-/* A condition under which x holds for all queries and keys of the part, or for none of them; NULL:
- * none is known. *exact stays if it is what has to be, in as far as x compares positions once. */
+/* A condition under which x holds (does not hold, if !holds) for all queries and keys of the part;
+ * NULL: not known. *exact stays true if the condition is also necessary, provided that x compares
+ * positions once. */
 static fv_expr *of_all(const corner *c, const fv_expr *x, bool holds, bool *exact) {
     fv_arena *a = c->s->e->l->exprs;
     switch (x->op) {
@@ -133,7 +135,7 @@ static fv_expr *of_all(const corner *c, const fv_expr *x, bool holds, bool *exac
     }
 }
 
-/* The first and the last query and key of a part. */
+/* Variables for the first and the last query and key of a part. */
 static corner corners_of(const fv_key_search *s) {
     corner c = {.s = s};
     const fv_var *v[2] = {s->query, s->key};
@@ -164,7 +166,7 @@ bool fv_knows_free_keys(const fv_key_search *s) {
 
 /* ---- element by element ---- */
 
-/* Does some query see one of the keys of that part; or hide one of them? */
+/* Does some query see a key of the part (or, if `hidden`, hide one)? */
 static fv_expr *is_any(const fv_key_search *s, bool hidden, fv_expr *part, fv_expr *first,
                        fv_expr *queries, fv_expr *limit) {
     fv_kemit *e = s->e;
@@ -204,7 +206,8 @@ static fv_expr *get(fv_kemit *e, fv_buf *b) {
     return fv_x_load(e->arena, b, NULL);
 }
 
-/* Of several rows of free parts the first one. */
+/* Records a part in which nothing is hidden, in the first of possibly several runs of such
+ * parts. */
 static void note_free(const corner *c, fv_buf *const *range, fv_expr *part, fv_expr *end) {
     fv_kemit *e = c->s->e;
     bool exact = true;
@@ -235,7 +238,8 @@ static void look_for_seen(const fv_key_search *s, void *user, fv_expr *part, fv_
     fv_kmark m = fv_kemit_mark(e);
     corner c = corners_of(s);
     bind_corners(&c, part, end, u->first, u->queries);
-    /* `exact`: else some query sees one, or it does no harm to look at the part */
+    /* if `exact` is false, `hidden` may be false although no query sees a key of the part; then it
+     * is only computed for nothing */
     fv_expr *hidden = of_all(&c, s->where, true, &exact);
     if (hidden)
         fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, fv_kemit_expr(e, hidden)));
@@ -252,7 +256,8 @@ static void look_for_seen(const fv_key_search *s, void *user, fv_expr *part, fv_
 
 typedef void looks(const fv_key_search *s, void *user, fv_expr *part, fv_expr *end, fv_expr *limit);
 
-/* At each part; limit: the number of keys, where the part ends with them and is no whole one. */
+/* Calls `look` for each part of the keys. limit: the number of keys for a last part that is not
+ * whole, otherwise NULL. */
 static void look_at_all(const fv_key_search *s, looks *look, void *user) {
     fv_kemit *e = s->e;
     int64_t known;
@@ -274,7 +279,7 @@ void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *f
     look_at_all(s, look_for_seen, &(sought){found, first, queries});
 }
 
-/* Do the queries see none of the keys from `part` to before `end`? The whole part is there. */
+/* Do the queries see none of the keys from `part` to before `end`? */
 static fv_expr *is_hidden(const fv_key_search *s, fv_expr *part, fv_expr *end, fv_expr *first,
                           fv_expr *queries) {
     corner c = corners_of(s);

@@ -1,36 +1,36 @@
-/* attend_keys.h - which keys a block of queries sees. */
+/* attend_keys.h - finds which keys a block of queries sees. */
 #ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTEND_KEYS_H
 #define FV_BACKEND_SCHEDULE_ATTEND_ATTEND_KEYS_H
 
 #include "backend/schedule/common/emit.h"
 
 typedef struct fv_key_search {
-    fv_kemit *e;    /* which uses a definition over the outer axes */
-    fv_expr *where; /* hides a key from a query */
+    fv_kemit *e;    /* emits a definition over the outer axes */
+    fv_expr *where; /* the condition that hides a key from a query */
     const fv_var *query, *key;
-    int width;    /* of a part: keys that are looked at together */
+    int width;    /* the number of keys of a part, which are examined together */
     fv_elem elem; /* a float type of lanes as wide as the scores */
 } fv_key_search;
 
-/* i64 scalars; parts are [0] to before [1]. */
+/* Results of the search: i64 scalars; a range of keys is from [0] to before [1]. */
 typedef struct fv_keys_found {
-    /* from the first part with a key that some query sees to the last one; the number of keys and 0
-     * before */
+    /* from the first to the last part with a key that some query sees; if there is none, from the
+     * number of keys to 0 */
     fv_buf *seen[2];
-    fv_buf *free[2]; /* parts side by side of which each query sees each key; 0 and 0 before */
+    fv_buf *free[2]; /* adjacent parts whose keys all queries see; if there are none, from 0 to 0 */
 } fv_keys_found;
 
-/* Emits a search for them, for the queries first .. first + queries - 1. */
+/* Emits the search for the queries from `first` on. */
 void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first,
                   fv_expr *queries);
-/* Leaves the first half of the first part out of what was found, and the second of the last, where
- * no query sees a key of it. */
+/* Removes the first half of the first part, and the second half of the last part, from the ranges
+ * that were found, if no query sees a key in that half. */
 void fv_trim_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first,
                   fv_expr *queries);
-/* Emits a look at all keys: what is written to `hides`, an i64 scalar, is 1 where some query hides
- * one of them, and stays else. */
+/* Emits an examination of all keys: sets `hides`, an i64 scalar, to 1 if some query hides a key,
+ * and leaves it unchanged otherwise. */
 void fv_find_hidden_key(const fv_key_search *s, fv_buf *hides, fv_expr *first, fv_expr *queries);
-/* Can it tell that a part is free, other than by a look at each element? */
+/* Can the mask decide that a part hides nothing without evaluating each element? */
 bool fv_knows_free_keys(const fv_key_search *s) FV_MUST_USE;
 
 #endif

@@ -23,8 +23,8 @@
 
 /* ---- memory that tasks share ---- */
 
-/* 1 where so few queries have several parts of keys, and fewer heads than there shall be tasks;
- * else 0. */
+/* A dim that is 1 if there are few queries, several parts of keys, and fewer heads than tasks are
+ * wanted; otherwise 0. */
 static const fv_dim *times_shared(fv_attend_plan *p) {
     fv_dims *t = p->l->module->dims;
     const fv_dim *outer[FV_MAX_RANK], *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
@@ -76,8 +76,8 @@ void fv_attend_place_parts(fv_attend_plan *p) {
 
 /* ---- kernels ---- */
 
-/* Opens one whose tasks are parts of the keys, of those groups of heads whose queries see all; the
- * result is the number of the part. */
+/* Begins a kernel whose tasks are parts of the keys, for groups of heads that see all keys. Returns
+ * the number of the part. */
 static fv_expr *open_parts(fv_attend *a, const char *stem) {
     fv_kemit *e = &a->e;
     fv_kemit_init(e, a->p->l, a->p->d, stem);
@@ -91,8 +91,8 @@ static fv_expr *open_parts(fv_attend *a, const char *stem) {
     return part;
 }
 
-/* Opens one whose tasks are groups of heads, where their keys are shared; `all`: also those whose
- * queries are not known to see all. */
+/* Begins a kernel whose tasks are groups of heads, if their keys are shared; `all`: also groups
+ * that may not see all keys. */
 static void open_groups(fv_attend *a, const char *stem, bool all) {
     fv_kemit *e = &a->e;
     fv_kemit_init(e, a->p->l, a->p->d, stem);
@@ -187,7 +187,7 @@ static void emit_products(fv_attend *a, fv_op *op) {
     close_kernel(a, op);
 }
 
-/* Parts in their order: all go to the place of the first. */
+/* Emits the last kernel, which adds the parts in order. */
 static void emit_last(fv_attend *a, fv_op *op) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;

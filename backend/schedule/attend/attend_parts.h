@@ -7,8 +7,8 @@
 
 /* Sets p->shared if dims require or allow it; called after other operands are placed. */
 void fv_attend_place_parts(fv_attend_plan *p);
-/* The kernels before that of the attention, and those after it; none if nothing is shared. Each
- * call resets a->e. */
+/* Emit the kernels before and after that of the attention; none if keys are not shared. Each call
+ * resets a->e. */
 void fv_attend_share_scores(fv_attend *a, fv_op *op);
 void fv_attend_share_values(fv_attend *a, fv_op *op);
 

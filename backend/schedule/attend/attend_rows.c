@@ -10,7 +10,8 @@ typedef struct search {
     fv_row_attention *out;
 } search;
 
-/* The axis of a load whose index is that variable; -1: none, or others use it as well. */
+/* The only axis of the load whose index is v; -1: there is none, or another index uses v as
+ * well. */
 static int axis_along(const fv_expr *load, const fv_var *v) {
     int axis = -1;
     for (int i = 0; i < load->n; i++) {
@@ -22,7 +23,7 @@ static int axis_along(const fv_expr *load, const fv_var *v) {
     return axis;
 }
 
-/* Does each element along that axis take a sum of its own? */
+/* Does the value of each element along the axis depend on a sum of its own? */
 static bool sums_along(const fv_definition *d, int axis) {
     fv_expr *sums[MOST_SUMS];
     int n = fv_x_reductions(d->body, sums, MOST_SUMS);
@@ -32,7 +33,7 @@ static bool sums_along(const fv_definition *d, int axis) {
     return found;
 }
 
-/* Is it loaded in x along v, with scores that are sums each? */
+/* Does x load, along v, a value whose elements are sums (the scores)? */
 static bool finds_scores(const search *s, const fv_expr *x, const fv_var *v) {
     if (x->op == FV_X_LOAD) {
         const fv_definition *d = s->def(s->user, x->u.buf->value);
@@ -49,7 +50,7 @@ static bool finds_scores(const search *s, const fv_expr *x, const fv_var *v) {
     return false;
 }
 
-/* Are they rows that are summed along that axis, made of a row of scores? */
+/* Is d a row of weights along the axis: does it contain a sum along that axis over scores? */
 static bool are_weights(const search *s, const fv_definition *d, int axis) {
     fv_expr *sums[MOST_SUMS];
     int n = fv_x_reductions(d->body, sums, MOST_SUMS);

@@ -12,18 +12,19 @@
 
 #include "backend/lowering/lowering.h"
 
-/* Three values of which the last may be such an attention. */
+/* Three values, the last of which may be attention. */
 typedef struct fv_row_attention {
     const fv_value *scores, *weights;
-    int keys; /* the axis of the scores along which a row of them is contiguous */
+    int keys; /* the axis of the scores along which a row is contiguous */
 } fv_row_attention;
 
-/* Is y a sum over a row of weights, which are computed along a row of scores, each of which is a
- * sum? `def`: returns the definition of a value, or NULL. */
+/* Is y a sum over a row of weights that are computed from a row of scores, each of which is a sum?
+ * `def` returns the definition of a value, or NULL. */
 bool fv_find_row_attention(const fv_definition *y,
                            const fv_definition *(*def)(void *user, const fv_value *v), void *user,
                            fv_row_attention *out) FV_MUST_USE;
-/* Are the last two of these the weights and the result of one whose scores are another of them? */
+/* Are the last two of these definitions the weights and the result of an attention whose scores are
+ * another one of them? */
 bool fv_attends_by_rows(int n, fv_definition *const *all) FV_MUST_USE;
 
 #endif

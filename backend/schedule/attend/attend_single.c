@@ -23,8 +23,8 @@
 
 enum { LEAST_BLOCK = 4, AHEAD = 2 /* blocks: keys that are asked for */ };
 
-/* The one load along keys; false: there are several, or more is done than a few operations upon
- * it. */
+/* Finds the only load along keys; false: there are several, or more than a few operations are
+ * applied to it. */
 static bool find_load(fv_arena *a, fv_single_scores *f, const fv_expr *root) {
     fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));) {
@@ -43,7 +43,8 @@ static bool find_load(fv_arena *a, fv_single_scores *f, const fv_expr *root) {
            fv_elem_is_float((fv_elem)x->type.elem) && !fv_elem_is_packed((fv_elem)x->type.elem);
 }
 
-/* That factor of a dim that may be 1; none: 1. */
+/* The largest n up to `most` such that the number of queries is n times a dim that may be 1; 1:
+ * there is none. */
 static int few_queries(fv_dims *t, const fv_dim *queries, int most) {
     for (int n = most; n > 1; n--) {
         const fv_dim *times = fv_dim_quotient(t, queries, fv_dim_const(t, n));
@@ -76,7 +77,7 @@ bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, i
     return n >= LEAST_BLOCK;
 }
 
-/* Of how many values of v side by side is x the same? 0: of all. */
+/* The number of consecutive values of v for which x is the same; 0: for all of them. */
 static int64_t run_of(const fv_expr *x, const fv_var *v) {
     int64_t by, run = 0;
     if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v &&
@@ -107,7 +108,7 @@ void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr 
     }
 }
 
-/* What the block of keys from j0 on reads of these channels. */
+/* Prefetches the keys from j0 on for these channels. */
 static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, f->block)), *index[FV_MAX_RANK];
@@ -120,7 +121,8 @@ static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_exp
     fv_kemit_release(e, m);
 }
 
-/* rows[c, r], the block of keys from j0 on, with the channels from c0 on, turned round. */
+/* Loads the block of keys from j0 on with the channels from c0 on, and transposes it: rows[c,
+ * r]. */
 static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
     fv_kmark m = fv_kemit_mark(e);
     fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)f->load->type.elem, 2,
@@ -137,7 +139,7 @@ static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, 
     return rows;
 }
 
-/* acc[h, r] of the block of keys from j0 on, with the channels from c0 on. */
+/* Adds the products of the block of keys from j0 on, with the channels from c0 on, to acc[h, r]. */
 static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
                        fv_buf *acc, fv_expr *j0, fv_expr *c0) {
     fv_arena *x = e->arena;
@@ -168,13 +170,13 @@ static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, c
     fv_kemit_release(e, m);
 }
 
-/* At most where the last block of n keys begins; at least 0: for the verifier to see. */
+/* j limited to [0, n - block], so that the verifier can prove that a block of keys is in range. */
 static fv_expr *in_keys(fv_kemit *e, const fv_single_scores *f, fv_expr *j, fv_expr *n) {
     fv_expr *last = binary(e, FV_X_SUB, n, integer(e, f->block));
     return fv_kb_let(&e->b, "j", binary(e, FV_X_MAX, binary(e, FV_X_MIN, j, last), integer(e, 0)));
 }
 
-/* Of the block of keys from j0 on. */
+/* Emits the scores of the block of keys from j0 on. */
 static void emit_scores(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
                         fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *j0) {
     fv_arena *x = e->arena;

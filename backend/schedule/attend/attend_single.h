@@ -1,32 +1,34 @@
-/* attend_single.h - scores of a single query, or of a few. */
+/* attend_single.h - scores of one query, or of a few, without panels of keys. */
 #ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTEND_SINGLE_H
 #define FV_BACKEND_SCHEDULE_ATTEND_ATTEND_SINGLE_H
 
 #include "backend/schedule/common/emit.h"
 
 typedef struct fv_single_scores {
-    fv_expr *sum, *q, *k; /* the score, and its factors: k as it is stored, not in panels */
-    fv_var *channel;      /* of the sum */
+    /* the score and its factors; k is read from its own layout, not from panels */
+    fv_expr *sum, *q, *k;
+    fv_var *channel; /* the variable of the sum */
     const fv_var *key;
-    fv_expr *load; /* the element that k reads */
-    int64_t block; /* keys, and channels, that are read together */
-    /* they are turned round in registers; false: the target has no vectors, for which that were to
-     * be done */
+    fv_expr *load; /* the load in k */
+    int64_t block; /* the number of keys, and of channels, that are read together */
+    /* blocks of keys are transposed in registers; false: the target has no vectors, so that is not
+     * needed */
     bool turns;
-    int queries;    /* there have to be */
-    fv_expr *where; /* there are so many, and a block of keys; over dims alone */
-    /* rows read the same keys and values: queries, or of one query heads side by side; NULL: there
-     * is one */
+    int queries; /* the number of queries for which the kernel is made */
+    /* a condition over dims: there are so many queries, and at least one block of keys */
+    fv_expr *where;
+    /* the axis of rows that read the same keys and values: queries, or for one query the heads that
+     * share a head of keys; NULL: there is one row */
     const fv_var *row;
-    int rows; /* of a task: all queries, or a group of heads */
+    int rows; /* rows of a task: all queries, or a group of heads */
 } fv_single_scores;
 
-/* Can a kernel read keys as they lie, a block at a time, for at most so many queries? sum, q, k and
- * key are known; sets the others. */
+/* Can a kernel read keys in their own layout, a block at a time, for at most `most` queries? sum,
+ * q, k and key must be set; sets the other members. */
 bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query,
                       int most) FV_MUST_USE;
-/* Of one query: sets row and rows, at most `most`: an axis of d on which neither v nor k depends
- * but by the number of a group, nor `where`. */
+/* Sets row and rows (at most `most`) for one query: the axis of query heads that share one key
+ * head. v, k and the mask must not vary along it, except by the number of a group of heads. */
 void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v,
                      const fv_expr *where, int most);
 /* Where `where` holds and the query is bound: score[at.., row, key] of all keys from `keys[0]` to
@@ -34,7 +36,7 @@ void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr 
  * and `local` is their number; or, NULL, the one that is bound. */
 void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
                     fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *const *keys);
-/* The same of the whole blocks of keys in that one of the parts that their sum has. */
+/* The same for the whole blocks of keys in one of the parts into which their sum is divided. */
 void fv_single_emit_part(fv_kemit *e, const fv_single_scores *f, fv_expr *first,
                          const fv_var *local, fv_buf *score, fv_expr *const *at, fv_expr *n,
                          fv_expr *part);

@@ -37,7 +37,7 @@ enum { MOST_BLOCK = 4096, MOST_TASKS = 4096 };
 
 /* ---- definitions and memory ---- */
 
-/* Rows of a block: their scores take a part of the second-level cache. */
+/* The number of rows of a block, such that their scores take a part of the second-level cache. */
 static int block_rows(const fv_attend_plan *p, int mr) {
     int64_t keys = fv_typical_dim(p->at.key->dim);
     int64_t bytes =
@@ -87,9 +87,9 @@ static void set_tasks(fv_attend_plan *p) {
                      p->single.row ? fv_dim_max(t, rows, fv_dim_const(t, p->single.rows)) : rows);
 }
 
-/* Room for as many keys as panels of that width have. Where these are whole pairs of lines it is
- * one line more: rows of a tile that were a power of two apart would share a set of the first-level
- * cache. */
+/* The length of a row of scores in memory, rounded up to whole panels. If that is an even number of
+ * cache lines it is one line more: rows of a tile whose distance is a power of two would share a
+ * set of the first-level cache. */
 static const fv_dim *row_of_keys(fv_attend_plan *p, int width) {
     enum { LINE = 64 };
     fv_dims *t = p->l->module->dims;
@@ -107,7 +107,7 @@ static bool loads_value(const fv_expr *x, const fv_value *v) {
     return found;
 }
 
-/* Is x computed of the key, whose variable is v here, and of nothing else that changes within a
+/* Is x computed from the key, here with variable v, and from nothing else that changes within a
  * task? */
 static bool is_of_key(const fv_attend_plan *p, const fv_expr *x, const fv_var *v) {
     fv_expr *sum;
@@ -117,7 +117,8 @@ static bool is_of_key(const fv_attend_plan *p, const fv_expr *x, const fv_var *v
            !fv_x_reductions((fv_expr *)x, &sum, 1) && !loads_value(x, p->memory.scores->value);
 }
 
-/* The number of that part of the weights; nmasks: it is not among them. */
+/* The index of x among the parts of the weights that depend on the key alone; nmasks: it is none of
+ * them. */
 static int mask_of(const fv_attend_plan *p, fv_expr *x, fv_var *v) {
     fv_expr *key = fv_x_var(p->l->exprs, p->at.key),
             *over = fv_x_replace_vars(p->l->exprs, x, 1, &v, &key);
@@ -127,7 +128,7 @@ static int mask_of(const fv_attend_plan *p, fv_expr *x, fv_var *v) {
     return i;
 }
 
-/* A sum that is over other things than the row. */
+/* Is x a reduction over something other than the row of scores? */
 static bool is_aside(const fv_attend_plan *p, const fv_expr *x) {
     return x->op == FV_X_REDUCE && !loads_value(x, p->memory.scores->value);
 }
@@ -147,7 +148,7 @@ static void find_masks(fv_attend_plan *p, fv_expr *x, fv_var *v, fv_ptrmap *seen
         find_masks(p, x->arg[i], x->op == FV_X_REDUCE ? x->u.red.vars[0] : v, seen);
 }
 
-/* x, along v, with such parts as loads of `masks`. */
+/* x with parts that depend on the key v alone replaced by loads of `masks`. */
 static fv_expr *with_masks(fv_attend_plan *p, fv_expr *x, fv_var *v, fv_ptrmap *memo) {
     fv_expr *y = x->n ? fv_ptrmap_get(memo, x) : x, *args[FV_MAX_RANK + 2];
     if (y || x->op == FV_X_LOAD || x->op == FV_X_GUARD || is_aside(p, x))
@@ -161,7 +162,7 @@ static fv_expr *with_masks(fv_attend_plan *p, fv_expr *x, fv_var *v, fv_ptrmap *
     return *fv_ptrmap_at(memo, x) = y;
 }
 
-/* `where && seen` where that is seen, over whichever key. */
+/* Replaces `where && seen` by `where`, for any key; used where `seen` is known to hold. */
 static fv_expr *as_seen(fv_x_rewriter *r, fv_expr *x) {
     const fv_attention *at = r->user;
     return x->op != FV_X_AND       ? NULL
@@ -174,7 +175,7 @@ static fv_expr *as_open(fv_x_rewriter *r, fv_expr *x) {
     return as_seen(r, x) ? fv_x_const_int(r->arena, FV_BOOL, 0) : NULL;
 }
 
-/* x over the memory and the masks. */
+/* x as a function of the task's memory and masks. */
 static fv_expr *in_task(fv_attend_plan *p, fv_expr *x) {
     fv_ptrmap memo = fv_ptrmap_in(p->l->exprs);
     return with_masks(p, fv_with_scores(p->l->exprs, &p->at, x, fv_attend_in_memory(p)), p->at.key,
@@ -197,7 +198,8 @@ static void make_weights(fv_attend_plan *p) {
     p->weights.seen = in_task(p, p->at.seen);
 }
 
-/* Queries that are computed, scaled or turned, are so once a block. */
+/* Queries that are computed (scaled or rotated) rather than loaded are computed once for each
+ * block. */
 static void choose_queries(fv_attend_plan *p) {
     const fv_expr *q = fv_x_stored(p->at.q), *sum = p->at.score;
     bool loaded = q->op == FV_X_LOAD || q->op == FV_X_GUARD;
@@ -236,7 +238,7 @@ static void set_products(fv_attend_plan *p) {
                                .column = p->at.column};
 }
 
-/* Both products, and their tiles; false: they are no contractions that pay. */
+/* Chooses both products and their tiles; false: they are no contractions that are worthwhile. */
 static bool choose_products(fv_attend_plan *p) {
     set_products(p);
     fv_contract_tile(&p->chosen, &p->scores, &p->qk.c, FV_PARAMETER_score_rows,
@@ -256,8 +258,8 @@ static bool choose_products(fv_attend_plan *p) {
            fv_declines(p->l, p->d->value, FV_WHY_attend_order);
 }
 
-/* Where there may be few queries, their keys are read as they lie, and the kernel of their panels
- * has nothing to do then. */
+/* Makes panels of the keys. If there may be few queries, which read keys in their own layout, the
+ * kernel that makes the panels does nothing in that case. */
 static void place_keys(fv_attend_plan *p, fv_op *op) {
     const fv_dim *queries = p->d->index[p->at.row]->dim, *keys = p->at.key->dim;
     fv_single_scores single = {.sum = p->at.score, .q = p->at.q, .k = p->qk.c.b, .key = p->at.key};

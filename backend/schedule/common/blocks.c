@@ -1,4 +1,4 @@
-/* blocks.c - loops over blocks. */
+/* blocks.c - see blocks.h. */
 #include "backend/schedule/common/blocks.h"
 
 fv_expr *fv_open_blocks(fv_kemit *e, fv_loop_kind kind, const char *name, fv_expr *n,

@@ -1,4 +1,5 @@
-/* blocks.h - loops over blocks, and short names for what contractions write all the time. */
+/* blocks.h - loops over blocks, and short names for expressions that schedules of contractions use
+ * often. */
 #ifndef FV_BACKEND_SCHEDULE_COMMON_BLOCKS_H
 #define FV_BACKEND_SCHEDULE_COMMON_BLOCKS_H
 
@@ -16,12 +17,12 @@ static inline fv_expr *open_loop(fv_kemit *e, fv_loop_kind kind, const char *nam
     return fv_kb_for(&e->b, kind, name, integer(e, 0), n, 1);
 }
 
-/* Tasks over blocks of `step` out of n: returns the number of the block; *first is where it begins,
- * *size how much it has. One block where `fits`: no loop. */
+/* Opens a loop over blocks of `step` out of n and returns the number of the block; *first: where it
+ * begins, *size: how many elements it has. If `fits`, there is one block and no loop. */
 fv_expr *fv_open_blocks(fv_kemit *e, fv_loop_kind kind, const char *name, fv_expr *n,
                         fv_expr *blocks, fv_expr *step, bool fits, fv_expr **first, fv_expr **size);
-/* Rows of a square block of such elements that is turned round in registers, as many as a vector
- * has, while others are free for what goes on. */
+/* The number of rows of a square block that is transposed in registers: as many as a vector has
+ * lanes, if enough registers remain free. */
 int64_t fv_transposed_block(const fv_target *t, int bytes);
 fv_expr *fv_ceildiv(fv_kemit *e, fv_expr *a, fv_expr *b);
 

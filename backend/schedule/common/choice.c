@@ -1,4 +1,5 @@
-/* choice.c - what is chosen for a kernel, and the key by which tunings know it. */
+/* choice.c - chooses parameters of schedules, and computes the keys by which tuning files identify
+ * kernels. */
 #include "backend/schedule/common/choice.h"
 
 #define XXH_INLINE_ALL
@@ -9,13 +10,13 @@
 #include "ir/dim/text.h"
 #include "ir/layout/layout.h"
 
-enum { NAMED = 4 }; /* kernels that the model has not, one by one */
+enum { NAMED = 4 }; /* number of kernels that warnings name individually */
 
 /* ---- keys ---- */
 
-/* What a definition computes, as text: nodes, variables and values by numbers in the order in which
- * they come, no names but those of symbols, no literals of floats. Equal layers have one key, and
- * so have those that differ in scales. */
+/* The text from which the key of a kernel is computed: what its definition computes. Nodes,
+ * variables and values are numbered in order of occurrence; names (except of symbols) and literals
+ * of floats are left out. Layers that are equal, or differ in scales only, have the same key. */
 typedef struct canon {
     fv_arena *arena;
     fv_text t;
@@ -83,7 +84,7 @@ static const char *key_of(fv_lowerer *l, int n, const fv_definition *const *all)
         put_node(&c, d->body);
         if (d->place)
             put_node(&c, d->place);
-        if (n > 1) /* who loads it loads that result */
+        if (n > 1) /* readers in the group load this result by its number */
             is_known(&c, d->value, 'b');
     }
     const char *key = fv_printf(l->arena, "%016llx", (unsigned long long)XXH3_64bits(c.t.s, c.t.n));
@@ -104,8 +105,8 @@ static bool is_of(fv_lowerer *l, const fv_tuned_kernel *k, const fv_value *v) {
     return is;
 }
 
-/* The last entry for kernels of that schedule which make v; NULL: there is none. Those before it
- * were meant, too. */
+/* The last entry of the tuning that names the node of v and has that schedule; NULL: there is none.
+ * Earlier such entries count as used, too. */
 static const fv_tuned_kernel *find_of_node(fv_lowerer *l, const fv_value *v,
                                            fv_schedule_kind kind) {
     const fv_tuning *u = l->options->tuning;
@@ -139,7 +140,8 @@ fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const
     return c;
 }
 
-/* One message for each kernel of the tuning, however many layers use it. */
+/* Reports that the schedule of a tuning's entry is not legal; once for each entry, however many
+ * layers use it. */
 static void refuse(fv_lowerer *l, const fv_tuned_kernel *wish, int line, int column,
                    const char *why) {
     const char *model = fv_diag_file_get(l->session);
@@ -174,7 +176,9 @@ int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t lea
     if (stated)
         c->how.value[p] = w->schedule.value[p];
     const char *wrong = fv_schedule_wrong(c->l->arena, &c->limits, &c->how, p);
-    if (wrong) { /* of what is not stated: it does not go with what is */
+    /* a parameter that is not stated is reported at the entry: its default is not legal with the
+     * stated ones */
+    if (wrong) {
         refuse(c->l, w, stated ? w->places.at[p].line : w->line,
                stated ? w->places.at[p].column : w->column, wrong);
         c->how.value[p] = otherwise;
@@ -214,7 +218,8 @@ static void check_wish(fv_choosing *c) {
     *fv_ptrmap_at(&c->l->tuning.found, w) = c->l;
 }
 
-/* A refused value is an error, so there is no program whose reasons could be printed. */
+/* Records whether the tuning decided the schedule. (If a value was refused, lowering fails, so no
+ * reasons are printed.) */
 static void say_why(const fv_choosing *c) {
     fv_lowerer *l = c->l;
     fv_text t = {.arena = l->arena};
@@ -241,7 +246,8 @@ void fv_chosen(fv_choosing *c, fv_schedule_kind kind) {
                     .key = c->key, .how = c->how, .limits = c->limits, .step = l->host.nsteps - 1});
 }
 
-/* A node that a script names is a mistake of the script's, where a key may be of another level. */
+/* Reports entries of the tuning that name a node without such a kernel. They come from a script, so
+ * this is an error; an entry with a key may belong to another level of optimization. */
 static void refuse_others(fv_lowerer *l, const fv_tuning *u) {
     for (int i = 0; i < u->n; i++) {
         const fv_tuned_kernel *k = &u->kernels[i];
@@ -264,7 +270,8 @@ static void refuse_others(fv_lowerer *l, const fv_tuning *u) {
     }
 }
 
-/* Kernels of the tuning that the model has not: the first ones, and how many. */
+/* Warns of entries of the tuning for kernels that the model does not have: names the first ones,
+ * and counts all. */
 static void warn_of_others(fv_lowerer *l, const fv_tuning *u) {
     const char *model = fv_diag_file_get(l->session);
     int others = 0;

@@ -1,5 +1,5 @@
-/* choice.h - what is chosen for a kernel: by a tuning, else by what the processor's table gives;
- * and what else might be. */
+/* choice.h - chooses the parameters of a kernel's schedule: from a tuning, otherwise from the table
+ * of processors; and records which other values are legal. */
 #ifndef FV_BACKEND_SCHEDULE_COMMON_CHOICE_H
 #define FV_BACKEND_SCHEDULE_COMMON_CHOICE_H
 
@@ -8,36 +8,36 @@
 
 typedef struct fv_choosing {
     fv_lowerer *l;
-    const fv_value *value;       /* that the kernel makes */
-    const char *key;             /* NULL: nobody asks */
-    const fv_tuned_kernel *wish; /* of the tuning; NULL: it says nothing of this kernel */
-    fv_schedule how;             /* what was chosen so far */
+    const fv_value *value;       /* the value that the kernel computes */
+    const char *key;             /* key of the kernel; NULL: not needed */
+    const fv_tuned_kernel *wish; /* entry of the tuning; NULL: it has none for this kernel */
+    fv_schedule how;             /* the parameters chosen so far */
     fv_schedule_limits limits;
     bool has_layout; /* a constant operand of the kernel was laid out */
 } fv_choosing;
 
-/* Begins for the kernel of d, which that schedule is about to make. */
+/* Begins choosing for the kernel of d, which the schedule `kind` is about to build. */
 fv_choosing fv_choose_for(fv_lowerer *l, const fv_definition *d, fv_schedule_kind kind);
-/* Of one that makes all of them. */
+/* The same for a kernel that computes several definitions. */
 fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const *all,
                                 fv_schedule_kind kind);
-/* A parameter that is a choice within least and most, multiples of step: what is wished, else what
- * comes without. A wish that is not legal is a diagnostic, and lowering fails in the end. Rows come
- * before columns and blocks. */
+/* Chooses a parameter that must be within least and most and a multiple of step: the tuning's value
+ * if it states one, otherwise `otherwise`. A value of the tuning that is not legal is a diagnostic,
+ * and lowering fails at its end. Rows must be chosen before columns and blocks. */
 int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t least, int64_t most,
                   int64_t step);
 /* The constant operand is in that layout; NULL: it has no constant that is laid out. A diagnostic
  * where the tuning wants another one. */
 void fv_choose_layout(fv_choosing *c, const struct fv_layout *layout);
-/* Does the tuning want serial loops for what makes v? */
+/* Does the tuning ask for serial loops for the kernel of v? */
 bool fv_wants_naive(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
-/* The same was not possible: a diagnostic, for one of several ops. */
+/* Reports that serial loops are not possible for v, because `why`. */
 void fv_refuse_naive(fv_lowerer *l, const fv_value *v, const char *why);
-/* The kernel is made, the last step launches it: notes it, sees to it that nothing else was wished,
- * and says what was. */
+/* Called when the kernel is built and the last step launches it: records the choice, and reports
+ * entries of the tuning that do not fit. */
 void fv_chosen(fv_choosing *c, fv_schedule_kind kind);
-/* After all kernels have been made: warns of what the tuning says of others. False: a wish was not
- * legal. */
+/* Called after all kernels are built: warns of entries of the tuning that were not used. False: a
+ * value of the tuning was not legal. */
 bool fv_choices_end(fv_lowerer *l) FV_MUST_USE;
 
 #endif

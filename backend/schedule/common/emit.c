@@ -1,5 +1,5 @@
-/* emit.c - from definitions to kernel statements: loads find their parameters, dims their
- * variables, reductions become loops as far out as their variables allow. */
+/* emit.c - emits kernel statements from definitions: loads become loads of parameters, dims become
+ * variables, and reductions become loops, as far out as the variables that they use allow. */
 #include "backend/schedule/common/emit.h"
 
 #include <assert.h>
@@ -14,7 +14,7 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
-enum { IN_FLIGHT = 4 }; /* vectors of a maximum */
+enum { IN_FLIGHT = 4 }; /* number of vectors of a maximum that are computed at a time */
 
 /* ---- parameters and dims ---- */
 
@@ -35,7 +35,7 @@ void fv_kemit_use(fv_kemit *e, const fv_definition *def) {
         fv_x_count_uses(&e->uses.visitor, def->body, &e->uses.count);
 }
 
-/* Each distinct symbolic dim is one parameter, so that what a kernel does depends on little. */
+/* The parameter for a dim. Equal dims share one parameter. */
 fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d) {
     if (fv_dim_is_const(d))
         return fv_x_int(e->arena, d->value);
@@ -59,8 +59,8 @@ static bool has_extents(const fv_buf *b, int rank, fv_expr *const *extent) {
     return same;
 }
 
-/* A value may be a parameter more than once: seen with different axes. What the kernel makes and
- * reads is one. */
+/* The parameter for a value. A value may be several parameters, seen with different axes; one that
+ * the kernel both writes and reads is a single INOUT parameter. */
 static fv_buf *param(fv_kemit *e, fv_value *v, fv_buf_role role, int rank, fv_expr *const *extent) {
     for (int i = 0; i < e->params.nvalues; i++)
         if (e->params.values[i] == v && has_extents(e->kernel->bufs[i], rank, extent)) {
@@ -172,7 +172,7 @@ fv_expr *fv_kemit_add_product(fv_kemit *e, fv_expr *a, fv_expr *b, fv_expr *sum)
                : fv_x_bin(e->arena, FV_X_ADD, sum, fv_x_bin(e->arena, FV_X_MUL, a, b));
 }
 
-/* acc and one more term: a product of floats is summed with one rounding. */
+/* Adds a term to acc. A product of floats is added by fma, rounded once. */
 static fv_expr *accumulate(fv_kemit *e, const fv_expr *r, fv_expr *acc) {
     fv_expr *body = r->arg[0];
     if (r->u.red.kind == FV_SUM && body->op == FV_X_MUL &&
@@ -187,7 +187,7 @@ static fv_expr *tile_at(fv_kemit *e, fv_buf *t, fv_expr *i) {
     return fv_x_load(e->arena, t, &i);
 }
 
-/* Is it over a part of the row only? */
+/* Does the reduction run over a part of the row only (e->range)? */
 static bool is_ranged(const fv_kemit *e, const fv_expr *r) {
     return e->range.dim && fv_ptrmap_get(e->range.sums, r);
 }
@@ -209,7 +209,7 @@ static void close_loops(fv_kemit *e, int n) {
         fv_kb_end(&e->b);
 }
 
-/* One chain, ascending. */
+/* Emits a reduction as one ascending chain. */
 static fv_expr *reduce_serial(fv_kemit *e, const fv_expr *r) {
     fv_elem t = (fv_elem)r->type.elem;
     fv_buf *acc = fv_kb_tile(&e->b, "acc", t, 0, NULL, identity(e, r->u.red.kind, t));
@@ -243,7 +243,9 @@ const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum) {
     return NULL;
 }
 
-/* What the row holds by now is loaded, what it is to hold is stored. */
+/* Emits what a pass does at position `at` of the row: loads the values that the row holds, and
+ * stores the value that the pass keeps. inside: condition under which the position is in the row;
+ * NULL: always. */
 static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     fv_buf *row = e->keep.row;
     e->keep.index[e->keep.axis] = at;
@@ -262,15 +264,15 @@ static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     }
 }
 
-/* The last variables along which chains run; parts are of all together; of what is the same in any
- * order, one. */
+/* The number of last variables whose terms are numbered together: all variables for parts, those of
+ * the chains for chains, otherwise one. */
 static int chained(const fv_expr *r) {
     return r->u.red.order == FV_ORDER_PARTS ? r->u.red.nvars
            : r->u.red.along > 1             ? r->u.red.along
                                             : 1;
 }
 
-/* Term `at` of a row. */
+/* Binds the last variables such that they denote term number `at`. */
 static void bind_chained(fv_kemit *e, const fv_expr *r, fv_expr *at) {
     int first = r->u.red.nvars - chained(r);
     for (int i = r->u.red.nvars - 1; i > first; i--) {
@@ -281,7 +283,7 @@ static void bind_chained(fv_kemit *e, const fv_expr *r, fv_expr *at) {
     fv_kemit_bind(e, r->u.red.vars[first], at);
 }
 
-/* Terms of a row. */
+/* The number of terms over these variables. */
 static fv_expr *chained_size(fv_kemit *e, const fv_expr *r) {
     int n = r->u.red.nvars, first = n - chained(r);
     fv_expr *size = fv_kemit_dim(e, r->u.red.vars[first]->dim);
@@ -290,7 +292,8 @@ static fv_expr *chained_size(fv_kemit *e, const fv_expr *r) {
     return size;
 }
 
-/* One step of all chains at position k + lane; `limit`: only lanes below it. */
+/* Emits one step of all chains: the term at position k + lane for each lane. `limit`: only
+ * positions below it exist; NULL: all do. */
 static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *k,
                        fv_expr *limit) {
     fv_kmark m = fv_kemit_mark(e);
@@ -315,7 +318,8 @@ static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, f
     fv_kemit_release(e, m);
 }
 
-/* What is known of conditions within x when it is known itself. */
+/* Records the value of condition x, and of the conditions that follow from it, so that they are not
+ * evaluated. */
 static void know(fv_kemit *e, const fv_expr *x, bool holds) {
     fv_kemit_memo(e, x, fv_x_const_int(e->arena, FV_BOOL, holds));
     if (x->op == FV_X_NOT)
@@ -353,7 +357,8 @@ static void chain_steps_around(fv_kemit *e, const fv_expr *r, fv_buf *acc, int c
     fv_kb_end(&e->b);
 }
 
-/* What is the same in any order: as many chains as hide the latency of a step. */
+/* The number of chains: 16 for an ordered sum in chains; for a reduction that is the same in any
+ * order, enough to hide the latency of a step. */
 static int chains_of(const fv_kemit *e, const fv_expr *r) {
     const fv_dim *d = r->u.red.vars[r->u.red.nvars - 1]->dim;
     int n = IN_FLIGHT * e->l->target->vector_bits / fv_elem_bits((fv_elem)r->type.elem);
@@ -380,8 +385,8 @@ fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind) {
     return x;
 }
 
-/* Chains along the last variables, 16 of a sum (term i goes to chain i mod 16), then a fixed
- * tree. */
+/* Emits a reduction in chains along the last variables (16 for a sum: term i belongs to chain i mod
+ * 16), which are then combined in a fixed tree. */
 static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     fv_elem t = (fv_elem)r->type.elem;
     int n = r->u.red.nvars, chains = chains_of(e, r);
@@ -417,7 +422,7 @@ static fv_expr *reduce_chains(fv_kemit *e, const fv_expr *r) {
     return fv_kemit_fold(e, acc, (fv_reduce_kind)r->u.red.kind);
 }
 
-/* Adds parts, each of which is summed in a chain, in their order. */
+/* Emits a sum in parts: each part is a chain, and the parts are added in order. */
 static fv_expr *reduce_parts(fv_kemit *e, const fv_expr *r) {
     fv_arena *x = e->arena;
     fv_elem t = (fv_elem)r->type.elem;
@@ -462,8 +467,8 @@ static fv_expr *reduce(fv_kemit *e, fv_expr *r) {
     return x;
 }
 
-/* Are all variables that it uses, and does not bind itself, bound by now? What a reduction in it
- * binds is nowhere free in it: see unique.h. */
+/* Are all free variables of the expression bound? Variables that a reduction in it binds do not
+ * occur free in it (see unique.h). */
 static bool is_bound(const fv_kemit *e, const fv_expr *root) {
     fv_ptrmap inner = fv_ptrmap_in(e->l->exprs);
     const fv_expr *x;
@@ -488,7 +493,7 @@ static fv_expr *hoisted(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 }
 
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x) {
-    /* what is inside, and does not depend on what x binds, comes first: nothing is rewritten */
+    /* reductions within x come first; the rewriter is used as a walk and replaces nothing */
     fv_x_rewriter r = {.arena = e->l->exprs, .before = is_there, .after = hoisted, .user = e};
     (void)fv_x_rewrite(&r, x);
 }
@@ -530,7 +535,8 @@ static fv_expr *emit_load(fv_kemit *e, fv_expr *x) {
     return fv_x_load(e->arena, b, index);
 }
 
-/* select(dim == 1, 0, i), with v in i: what an index along a dim that may be 1 is. */
+/* Is x of the form select(dim == 1, 0, i), where i uses v? Indices along a dim that may be 1 have
+ * this form. */
 static bool is_choice(const fv_expr *x, const fv_var *v) {
     int64_t c;
     return x->op == FV_X_SELECT && x->arg[0]->op == FV_X_EQ && x->arg[0]->arg[0]->op == FV_X_DIM &&
@@ -540,7 +546,7 @@ static bool is_choice(const fv_expr *x, const fv_var *v) {
 
 fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v) {
     fv_expr *all = NULL;
-    if (is_choice(x, v)) /* not of an expression: the condition is over dims */
+    if (is_choice(x, v)) /* the condition depends on a dim, so it is not part of an expression */
         all =
             fv_x_bin(e->arena, FV_X_NE, fv_kemit_expr(e, x->arg[0]->arg[0]), fv_x_int(e->arena, 1));
     for (int i = 0; i < x->n; i++) {
@@ -573,7 +579,7 @@ fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
         y = emit_load(e, x);
     else if (x->op == FV_X_REQUIRE && e->guard) {
-        /* only what is really there can be out of range */
+        /* only terms that exist can be out of range */
         fv_expr *c = fv_kemit_expr(e, x->arg[0]);
         fv_expr *off = fv_x_un(e->arena, FV_X_NOT, e->guard);
         y = fv_x_un(e->arena, FV_X_REQUIRE, fv_x_bin(e->arena, FV_X_OR, off, c));

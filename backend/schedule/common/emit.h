@@ -1,4 +1,4 @@
-/* emit.h - a kernel while it is built from a definition: what schedules share. */
+/* emit.h - the state of emitting a kernel from a definition; shared by all schedules. */
 #ifndef FV_BACKEND_SCHEDULE_COMMON_EMIT_H
 #define FV_BACKEND_SCHEDULE_COMMON_EMIT_H
 
@@ -111,54 +111,56 @@ typedef struct fv_kemit {
 } fv_kemit;
 
 void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem);
-/* What follows is of this definition. */
+/* Emits from this definition from now on. */
 void fv_kemit_use(fv_kemit *e, const fv_definition *def);
 fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d);
-/* the parameter for a buffer of the definition, or its tile */
+/* the parameter (or tile) for a buffer that the definition loads */
 fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from);
-/* The value is in a tile of the kernel, which this adds; its extents are known. */
+/* Stores the value in a tile of the kernel, which is added; its extents must be constant. */
 void fv_kemit_keep(fv_kemit *e, const fv_value *v);
-fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v); /* with the axes of the definition */
+/* the parameter for a result, with the axes of the definition */
+fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v);
 void fv_kemit_bind(fv_kemit *e, const fv_var *v, fv_expr *x);
-/* Scopes: what is bound or emitted after a mark is forgotten at release. */
+/* A scope: bindings and emitted expressions made after a mark are forgotten by fv_kemit_release. */
 typedef struct fv_kmark {
     int nbound, nmemo;
 } fv_kmark;
 fv_kmark fv_kemit_mark(const fv_kemit *e);
 void fv_kemit_release(fv_kemit *e, fv_kmark m);
-/* Emits every reduction of x whose variables are bound by now; uses find it by the memo. */
+/* Emits all reductions of x whose variables are bound; later uses find their values in the memo. */
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x);
-/* Emits what is costly in x and does not depend on v, the variable of a loop to come. */
+/* Emits the expensive subexpressions of x that do not depend on v, the variable of a loop that will
+ * be opened. */
 void fv_kemit_invariants(fv_kemit *e, fv_expr *x, const fv_var *v);
-/* x in terms of the kernel: statements it needs are added at the current place. */
+/* Emits x; statements that it needs are added at the current position. */
 fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x);
 /* Where x chooses at run time between element v and element 0 along an axis of 1, for dims that may
  * be 1: the condition that none of them is, for e->loop.plain = v. NULL: it does not choose. */
 fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v);
 void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
-/* has it been emitted, and is in scope? */
+/* has x been emitted in the current scope? */
 bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) FV_MUST_USE;
 /* a * b + sum, each in terms of the kernel. Floats are rounded once; integers wrap. */
 fv_expr *fv_kemit_add_product(fv_kemit *e, fv_expr *a, fv_expr *b, fv_expr *sum);
 /* Stores x, converted to the storage type, as the element of the result at the bound indices. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
 
-/* Is this reduction taken by several chains: as its order says, or where it is the same in any, as
- * is quicker here? */
+/* Is the reduction computed in several chains: because of its order, or, if it has none, because
+ * that is faster? */
 bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
-/* A sum in parts, and one part more, which begins there; the first one is all there is: a -0 stays
- * what it is. */
+/* The sum of parts plus another part `more`, which begins at `part`. For the first part it is
+ * `more` itself, so that -0 is kept. */
 fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part,
                             fv_expr *first);
-/* The reductions r, each one chain, side by side for all of an axis of known extent: in a tile. Its
- * variable is not bound yet. */
+/* Emits reduction r for all values of v, an axis of known extent, as a tile with a chain for each
+ * value. v must not be bound. */
 fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v);
-/* Combines all elements of a tile with one axis: elements c and c + n / 2 of the n that are left,
- * while n is even, then the others in order. */
+/* Combines the elements of a tile with one axis: as long as the number n of elements is even,
+ * elements c and c + n / 2; then the others in order. */
 fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind);
-/* The pass that is this sum, or with NULL the last one; NULL: nothing is kept for it. */
+/* The pass that computes this sum, or, for NULL, the last pass; NULL: passes store nothing. */
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
-/* Finishes: verifies nothing, names the kernel, adds the launch. */
+/* Finishes the kernel: names it and adds its launch. Does not verify it. */
 void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule);
 
 #endif

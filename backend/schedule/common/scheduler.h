@@ -1,16 +1,16 @@
-/* scheduler.h - what a schedule is: it chooses, has operands placed, and emits the kernel of a
- * value. */
+/* scheduler.h - what a schedule consists of: functions that choose a plan, place operands, and emit
+ * the kernel of a value. */
 #ifndef FV_BACKEND_SCHEDULE_COMMON_SCHEDULER_H
 #define FV_BACKEND_SCHEDULE_COMMON_SCHEDULER_H
 
 #include "backend/lowering/lowering.h"
 
 typedef struct fv_scheduler {
-    /* What it would make of s, for the other two; NULL: s is not its kind. Says why, and does
-     * nothing. */
+    /* Makes a plan for s, which is passed to the other two functions; NULL: the schedule does not
+     * apply to s. Records reasons, and changes nothing else. */
     void *(*choose)(fv_lowerer *l, const fv_storage *s)FV_MUST_USE;
-    /* Defines the operands that kernels of their own make before (fv_define_operand); NULL: there
-     * are none. */
+    /* Defines the operands that need kernels of their own (fv_define_operand); NULL: there are
+     * none. */
     void (*place)(fv_lowerer *l, fv_op *op, void *plan);
     void (*emit)(fv_lowerer *l, const fv_storage *s, fv_op *op, void *plan);
 } fv_scheduler;

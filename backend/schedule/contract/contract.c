@@ -28,7 +28,7 @@
 #include "ir/definition/definitions.h"
 #include "ir/expr/rewrite.h"
 
-/* Does x lie in memory so that neighbouring columns are neighbours? */
+/* Are neighbouring columns of x neighbours in memory? */
 static bool runs_along(const fv_expr *x, const fv_var *j) {
     fv_load_count n = {0};
     fv_x_count_loads(x, j, &n);
@@ -50,7 +50,7 @@ fv_contraction fv_contraction_of(const fv_products *p) {
     return c;
 }
 
-/* The variable of the sum whose terms follow each other. */
+/* The last variable of the sum. */
 static const fv_var *last_term(const fv_contraction *c) {
     return c->sum->u.red.vars[c->sum->u.red.nvars - 1];
 }
@@ -89,7 +89,7 @@ static bool is_loaded(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
-/* Are panels of the factor with the columns made when the model is compiled? */
+/* Are the panels of the factor of columns made when the model is compiled? */
 static bool has_constant_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     return fv_is_laid_out(l, d, c->sum, c->b, c->column);
 }
@@ -142,13 +142,13 @@ static int best_rows(int64_t rows, int most, int vectors, int in_flight, int64_t
     return best;
 }
 
-/* Several sums share the registers: as many columns of each as leave rows to share what is read of
- * the panels. */
+/* Divides the registers of a tile among several sums: as many columns for each as leave enough rows
+ * to reuse what is read of the panels. */
 static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *nr) {
     int sums = *mr * *nr, least = lanes > 1 ? 1 : 2;
     *nr = *nr / nsums > least ? *nr / nsums : least;
     *mr = sums / (nsums * *nr);
-    /* their columns and one row's factor are held besides */
+    /* the registers also hold the columns of b, and the factor of one row */
     while (lanes > 1 && *mr > 1 && (*mr + 1) * nsums * *nr >= t->vector_registers)
         --*mr;
     *mr = *mr > 0 ? *mr : 1;
@@ -171,7 +171,7 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     int64_t columns = d->index[c->column]->dim->hi;
     if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr)
         *mr = best_rows(rows, *mr, *nr / lanes * c->nsums, in_flight, terms_from(c->sum, 0));
-    if (!rows || !columns) { /* no tile: others make loops that never run */
+    if (!rows || !columns) { /* there is no tile: the other loops have no iterations */
         *mr = *nr = 0;
         return lanes;
     }
@@ -203,7 +203,7 @@ void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contracti
     *nr = (int)fv_choose(u, columns, *nr, step < 2 ? 2 : step, most > *nr ? most : *nr, step);
 }
 
-/* Does x depend on the step that the sum is taken in: on a state, or on a variable around the
+/* Does x depend on the step of a recurrence: on a state, or on a variable from around the
  * definition? */
 static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr *x,
                        fv_ptrmap *seen) {
@@ -222,14 +222,14 @@ static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr
     return of_step;
 }
 
-/* Can a kernel before this one make the factor, or panels of it? */
+/* Can the factor, or panels of it, be computed by a kernel before this one? */
 static bool is_made_before(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                            const fv_expr *factor) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
     return !c->often || !is_of_step(d, c->sum, factor, &seen);
 }
 
-/* All are packed together. */
+/* Chooses how the factors of several sums are read: all are packed together. */
 static bool choose_several(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     for (int i = 0; i < c->nsums; i++) {
         fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->factors[i], d)));
@@ -282,7 +282,8 @@ void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_cont
 
 /* ---- the kernel ---- */
 
-/* Rows in blocks of at most `most`, a multiple of mr, all as large as can be done with tiles. */
+/* Opens the loop over blocks of rows: at most `most` rows, a multiple of mr, of equal size as far
+ * as tiles allow. */
 static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->row]->dim;
@@ -348,16 +349,17 @@ static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_
     return rows < LEAST_TILES * mr ? LEAST_TILES * mr : rows / mr * mr;
 }
 
-/* Steps that all tiles of a block take before the next ones: where a and two panels have no room in
- * the second-level cache, it has room for parts of panels, and the first for a tile's part of a. 0:
- * all, since more parts take longer, in what begins and ends them, and have to pay for it. */
+/* The number of steps of the sum that all tiles of a block take before the next ones, so that parts
+ * of panels stay in the second-level cache and the part of a that a tile reads in the first. 0: all
+ * steps at once, because these caches have room, or because more parts would cost more than they
+ * gain. */
 static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                            int mr, int nr) {
     if (c->sum->u.red.nvars > 1) /* what a window reads in the first step lies together */
         return room_for_rows(t, c, d, nr, 0) < LEAST_TILES * mr ? 1 : 0;
     int64_t steps = c->sum->u.red.vars[0]->dim->value,
             bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
-    /* a copy of them is on the stack */
+    /* the block of rows is copied to the stack */
     int64_t room =
         t->caches.l1_bytes / bytes < FV_MOST_SUMS ? t->caches.l1_bytes / bytes : FV_MOST_SUMS;
     int64_t most = (room / mr - FV_SPACE) / FV_SPACE * FV_SPACE,
@@ -368,9 +370,9 @@ static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv
     return depth < steps ? depth : 0;
 }
 
-/* Does the processor gain by copies of a tile's rows of a, where more of them share sets of the
- * first-level cache than half of their ways hold? A set is that of each line 4 kB further on, in
- * all processors of the table. */
+/* Is it worthwhile on this processor to copy the rows of a tile? It may be if more than half of the
+ * ways of a set of the first-level cache would be taken by these rows, since lines 4 kB apart share
+ * a set on all processors of the table. */
 static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                        int mr) {
     const fv_expr *a = fv_x_stored(c->a);
@@ -387,7 +389,8 @@ static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_def
     return ways > 0 && sets * ways / 2 < mr;
 }
 
-/* Steps for which b is computed at a time: half of the first-level cache holds them. */
+/* The number of steps for which b is computed at a time, such that they fill half of the
+ * first-level cache. */
 static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const fv_tile_plan *plan,
                             int64_t steps) {
     int64_t row = fv_tile_plan_width(c, plan) * fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
@@ -403,7 +406,7 @@ static bool computes_panels(const fv_contraction *c) {
     return c->panels.computed && c->sum->u.red.nvars == 1 && fv_can_prefetch(c);
 }
 
-/* Is b computed once for all tiles of a block of rows? What is computed lies on the stack. */
+/* Is b computed once for all tiles of a block of rows? What is computed is stored on the stack. */
 static bool unpacks(const fv_contraction *c, const fv_tile_plan *plan, int64_t block,
                     int64_t depth) {
     int64_t most = FV_MOST_SUMS / fv_tile_plan_width(c, plan);
@@ -419,8 +422,8 @@ static bool has_parts(const fv_contraction *c) {
            (one || (!c->each && !c->panels.computed));
 }
 
-/* What is chosen besides the tile, once panels are there: whether they can be asked for in time.
- * Returns the rows of a block. */
+/* Chooses all parameters other than the tile, after panels are made; returns the rows of a
+ * block. */
 static int64_t choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction *c,
                            fv_tile_plan *plan, const fv_definition *d) {
     const fv_target *target = u->l->target;
@@ -489,7 +492,7 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
     fv_contract_tile(&p->chosen, d, c, FV_PARAMETER_rows, FV_PARAMETER_columns, &t->mr, &t->nr);
     bool is_kind = t->nr >= 2 || fv_declines(l, d->value, FV_WHY_contract_no_tile,
                                              fv_d(d->index[c->column]->dim));
-    /* why its sum is no single chain is said where b is chosen, too */
+    /* if the sum is not one chain, the reason is also recorded where b is chosen */
     is_kind = is_kind && fv_contract_choose(l, d, c) &&
               (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)
@@ -581,8 +584,8 @@ static void join_rows(fv_lowerer *l, fv_contract_plan *p) {
     }
 }
 
-/* A factor that kept rows of a batch apart, as one that is looked up or transposed, is a load once
- * it is copied: such rows are one axis then. */
+/* Copies a factor whose rows are separate axes (because it is gathered or transposed). The copy is
+ * a plain load, so these axes become one axis of rows. */
 static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
     copied c = {.x = p->c.a, .copy = fv_place_dense(l, op, p->d, &p->c.dense.of_a)};
     fv_x_rewriter w = {.arena = l->exprs, .before = read_copy, .user = &c};
@@ -605,7 +608,7 @@ static void place(fv_lowerer *l, fv_op *op, void *as) {
     fv_contract_plan_place(l, op, p);
 }
 
-/* Blocks of steps, one after the other, each for all tiles of the block of rows. */
+/* Emits the products of all tiles of a block of rows, in blocks of steps. */
 static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = t->e;
     int outer = e->b.depth;
@@ -617,7 +620,7 @@ static void multiply_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
         fv_kb_end(&e->b);
 }
 
-/* All steps at once, of the rows of one tile. */
+/* Emits the products of the rows of one tile, all steps at once. */
 static void multiply_one_tile(fv_tile *t, fv_expr *first, fv_expr *rows) {
     fv_tile one = *t;
     one.plan.depth = 0;

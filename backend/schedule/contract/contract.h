@@ -1,4 +1,4 @@
-/* contract.h - operands and tiles of contractions: chosen, then placed. */
+/* contract.h - chooses and places operands and tiles of contractions. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_CONTRACT_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_CONTRACT_H
 
@@ -8,16 +8,15 @@
 #include "backend/schedule/contract/tile.h"
 #include "ir/kernel/build.h"
 
-/* Those products, of which nothing is chosen yet. */
+/* A contraction of these products, for which nothing has been chosen yet. */
 fv_contraction fv_contraction_of(const fv_products *p);
-/* Chooses rows and columns of the register tile; 0: there is none. */
+/* Chooses rows and columns of the register tile; sets them to 0 if there is none. */
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
                       fv_parameter rows, fv_parameter columns, int *mr, int *nr);
-/* Decides how b is read, and does nothing: dense and packed of c. False: chains along k do better
- * than either. */
+/* Decides how b is read: sets `dense` and `packed` of c, and changes nothing else. False: chains
+ * along k are better. */
 bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c) FV_MUST_USE;
-/* A contraction that is chosen: of one definition, or of several things that are made at the same
- * indices. */
+/* The choices for a contraction, of one definition or of several values with the same indices. */
 typedef struct fv_contract_plan {
     const fv_definition *d;
     fv_contraction c;
@@ -25,18 +24,17 @@ typedef struct fv_contract_plan {
     fv_choosing chosen;
     int64_t block; /* rows of a task */
 } fv_contract_plan;
-/* Of these expressions over the indices of d, all sums of which are to be one contraction; NULL:
- * they are none. `often`: the kernel runs many times for each time that its operands are laid
- * out. */
+/* Plans one contraction that computes all sums in these expressions over the indices of d; NULL: it
+ * is not possible. `often`: the kernel runs many times after its operands were laid out once. */
 fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, int n,
                                        fv_expr *const *roots, bool often) FV_MUST_USE;
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p);
 void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p); /* what it is, for people */
 /* All loops of the kernel, in e, down to what `put` stores, or the definition of the value. */
 void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, fv_value *value);
-/* The schedule that it became, for people. */
+/* The schedule with all chosen parameters, for people. */
 fv_schedule fv_contract_schedule(const fv_contract_plan *p);
-/* Makes of b what was chosen; panels are nr wide. */
+/* Makes the dense copy or the panels of b that were chosen; panels have nr columns. */
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr);
 
 #endif

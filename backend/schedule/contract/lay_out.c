@@ -1,7 +1,7 @@
-/* lay_out.c - constants in the layout in which a kernel reads them.
+/* lay_out.c - stores constants in the layout in which a kernel reads them.
  *
- * An index of a load that is affine in the variables of the axes makes the load a copy between two
- * orders of the same elements, which fv_layout_copy does. Equal ones are made once. */
+ * If the index of a load is affine in the variables of the axes, the load is a copy between two
+ * orders of the same elements, which fv_layout_copy performs. Equal copies are made once. */
 #include "backend/schedule/contract/lay_out.h"
 
 #include <string.h>
@@ -15,7 +15,7 @@
 /* ---- affine indices ---- */
 
 typedef struct affine {
-    int64_t at; /* where all variables are 0 */
+    int64_t at; /* the position of the element at which all variables are 0 */
     int64_t by[FV_MAX_RANK];
 } affine;
 
@@ -25,7 +25,7 @@ static void add_scaled(affine *to, const affine *x, int n, int64_t k) {
         to->by[i] += k * x->by[i];
 }
 
-/* x as an affine function of the n variables. */
+/* Writes x as an affine function of the n variables; false: it is none. */
 static bool affine_of(fv_dims *t, const fv_expr *x, int n, const fv_var *const *vars, affine *out) {
     fv_affine f = fv_affine_of(&(fv_affines){.dims = t}, x);
     bool is = fv_affine_is_of_vars(&f) && fv_dim_is_const(f.rest);
@@ -41,7 +41,8 @@ static bool affine_of(fv_dims *t, const fv_expr *x, int n, const fv_var *const *
     return is;
 }
 
-/* The number of the element that the load reads. */
+/* The offset of the element that the load reads, as an affine function of the variables; false: it
+ * is none. */
 static bool offset_of(fv_dims *t, const fv_expr *load, int n, const fv_var *const *vars,
                       affine *out) {
     const fv_buf *b = load->u.buf;
@@ -109,7 +110,7 @@ bool fv_is_joined_constant(const fv_expr *x, const fv_var *column) {
 
 /* ---- pieces ---- */
 
-/* Steps of the source for one value of each level. */
+/* The distance in the source between elements for consecutive values of each level. */
 static void set_steps(const fv_layout *l, const fv_layout_vars *v, const affine *at,
                       fv_layout_source *s) {
     for (int i = 0; i < l->nlevels; i++) {
@@ -123,7 +124,7 @@ static void set_steps(const fv_layout *l, const fv_layout_vars *v, const affine 
     }
 }
 
-/* Another piece for that load; false: its index is not affine, or it is no constant. */
+/* Adds a piece for a load; false: its index is not affine, or it is no load of a constant. */
 static bool add_piece(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v,
                       const fv_expr *load) {
     affine at;

@@ -1,4 +1,4 @@
-/* lay_out.h - constants in the layout in which a kernel reads them, made when the model is
+/* lay_out.h - stores constants in the layout in which a kernel reads them, when the model is
  * compiled. */
 #ifndef FV_BACKEND_SCHEDULE_LAY_OUT_H
 #define FV_BACKEND_SCHEDULE_LAY_OUT_H
@@ -7,20 +7,22 @@
 #include "ir/layout/layout.h"
 
 enum {
-    FV_MOST_PIECES = 16,        /* constants that one layout is made of */
-    FV_MOST_FACTORS_PIECES = 4, /* ... of them for one factor */
-    FV_MOST_JOINED = 1 << 16    /* columns that are looked at one by one */
+    FV_MOST_PIECES = 16,        /* the most constants of which one layout consists */
+    FV_MOST_FACTORS_PIECES = 4, /* the most of these for one factor */
+    FV_MOST_JOINED = 1 << 16    /* the most columns that are examined one by one */
 };
 
-/* The variable of each axis of a layout. */
+/* The variable for each axis of a layout. */
 typedef struct fv_layout_vars {
-    const fv_var *var[FV_MAX_RANK]; /* NULL: no index depends on it */
-    /* so many elements along the axis have one value, and var is the number of these */
+    const fv_var *var[FV_MAX_RANK]; /* NULL: no index depends on this axis */
+    /* the number of consecutive elements along the axis that have one value; var counts these
+     * blocks */
     int64_t block[FV_MAX_RANK];
-    int column; /* the axis along which a factor may be several constants */
+    int column; /* the axis along which a factor may consist of several constants */
 } fv_layout_vars;
 
-/* What is laid out: pieces of constants, at known places. */
+/* A constant in a layout: the pieces of constants of which it consists, and where each is
+ * stored. */
 typedef struct fv_laid_out {
     fv_layout layout;
     fv_elem elem;
@@ -29,8 +31,8 @@ typedef struct fv_laid_out {
         const fv_tensor *tensor;
         fv_layout_source from;
     } piece[FV_MOST_PIECES];
-    fv_value *value;          /* the constant; NULL: it is not made yet */
-    struct fv_laid_out *next; /* whose first piece is of the same tensor */
+    fv_value *value;          /* the constant; NULL: not made yet */
+    struct fv_laid_out *next; /* the next one whose first piece is of the same tensor */
 } fv_laid_out;
 
 /* Adds the pieces of x, an element over the variables, which is a load of a constant, or of several
@@ -39,12 +41,12 @@ typedef struct fv_laid_out {
  * affine, or it is something else. */
 bool fv_lay_out_add(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v, const fv_expr *x,
                     int factor_axis, int64_t factor) FV_MUST_USE;
-/* The same one if it was asked for before, else this one. */
+/* The equal one that was asked for before; otherwise this one. */
 fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key);
 /* The constant becomes the value of `to`: its elements are those of the layout, those of less than
  * a byte in bytes. False: it is too large. */
 bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) FV_MUST_USE;
-/* Is it of constants that are side by side, each column of one of them? */
+/* Does the factor consist of constants that are side by side, with each column in one of them? */
 bool fv_is_joined_constant(const fv_expr *factor, const fv_var *column) FV_MUST_USE;
 
 #endif

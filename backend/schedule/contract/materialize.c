@@ -1,13 +1,13 @@
-/* materialize.c - factors of contractions, computed beforehand where a load is not all there is to
- * it.
+/* materialize.c - computes factors of contractions by a kernel of their own if they are more than a
+ * load.
  *
  *     x[n, o * s + k - p, c] where 0 <= o * s + k - p < size, else 0
- *     =>  dense[n, o * s + k, c]
+ *  =>  dense[n, o * s + k, c]
  *
- * with dense[n, i, c] = x[n, i - p, c] where 0 <= i - p < size, else 0, made by a kernel of its
- * own: each element is computed once, not with every filter tap or column. The axes of the copy are
- * the sums of variables that occur, the *bases* (o * s + k above). Where they would make it larger
- * than one axis a variable does, the variables are the axes. */
+ * where dense[n, i, c] = x[n, i - p, c] if 0 <= i - p < size, else 0. Each element is thus computed
+ * once, and not for every filter tap or column. The axes of the copy are the sums of variables that
+ * occur in indices, the *bases* (o * s + k above). If that makes the copy larger than one axis for
+ * each variable would, the variables are the axes. */
 #include "backend/schedule/contract/materialize.h"
 
 #include <string.h>
@@ -21,14 +21,14 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/unique.h"
 
-typedef struct base { /* an axis of the copy: the sum of by * var */
+typedef struct base { /* an axis of the copy, whose index is the sum of by * var */
     int n;
     struct {
         fv_var *var;
         int64_t by;
     } term[FV_MAX_RANK];
     fv_var *index;
-    const fv_dim *low; /* the least value, which is element 0 */
+    const fv_dim *low; /* the least value of that sum, which is element 0 */
 } base;
 
 typedef struct bases {
@@ -37,8 +37,8 @@ typedef struct bases {
     int nfree;
     base *list;
     int n, cap;
-    bool apart; /* one variable, one axis */
-    bool full;  /* there were more axes than a value has */
+    bool apart; /* each variable has an axis of its own */
+    bool full;  /* the copy would need more axes than a value can have */
 } bases;
 
 /* ---- sums of variables ---- */
@@ -50,7 +50,7 @@ static bool is_free(const bases *b, const fv_var *v) {
     return false;
 }
 
-/* x as a sum of free variables and *rest. */
+/* Writes x as a sum of multiples of free variables and *rest; false: it is none. */
 static bool split(const bases *b, const fv_expr *x, base *s, const fv_dim **rest) {
     if (x->type.elem != FV_I64)
         return false;
@@ -71,7 +71,7 @@ static int64_t gcd(int64_t a, int64_t b) {
     return b ? gcd(b, a % b) : a < 0 ? -a : a;
 }
 
-/* Divides by what all terms have in common, the sign of the first term too. */
+/* Divides by the common divisor of all factors, with the sign of the first one; returns it. */
 static int64_t reduce(base *s) {
     int64_t g = 0;
     for (int i = 0; i < s->n; i++)
@@ -94,8 +94,9 @@ static bool same_sum(const base *a, const base *b) {
     return same;
 }
 
-/* The axis for a reduced sum, a new one where there is none yet; NULL: it has too many. Its extent
- * is no longer than what is copied where nothing is asked: both follow from fv_d_last. */
+/* The axis of the copy for a reduced sum, which is added if it is new; NULL: there are too many.
+ * Its extent is at most the number of elements of x along it, if no condition is checked: both
+ * follow from fv_d_last. */
 static base *axis_of(bases *b, const base *s) {
     fv_dims *t = b->l->module->dims;
     for (int i = 0; i < b->n; i++)
@@ -121,7 +122,7 @@ static base *axis_of(bases *b, const base *s) {
 
 /* ---- over the axes of the copy ---- */
 
-/* A sum of variables in terms of its axis, which becomes one where there is none. */
+/* Replaces a sum of variables by the variable of its axis. */
 static fv_expr *over_axis(fv_x_rewriter *r, fv_expr *x) {
     bases *b = r->user;
     fv_arena *a = r->arena;
@@ -138,7 +139,7 @@ static fv_expr *over_axis(fv_x_rewriter *r, fv_expr *x) {
     return fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, i, fv_x_int(a, by)), fv_x_dim(a, rest));
 }
 
-/* x in terms of the axes, which are found on the way; NULL: there are too many. */
+/* x in terms of the axes of the copy, which are added as they occur; NULL: there are too many. */
 static fv_expr *over_axes(bases *b, const fv_expr *x) {
     fv_x_rewriter r = {.arena = b->l->exprs, .before = over_axis, .user = b};
     fv_expr *y = fv_x_rewrite(&r, x);
@@ -174,7 +175,7 @@ static bases begin(fv_lowerer *l, const fv_definition *d, const fv_expr *sum) {
     return b;
 }
 
-/* The axis that `last` runs along comes last. */
+/* Moves the axis along which `last` runs to the end. */
 static void put_last(bases *b, const fv_var *last) {
     for (int i = 0; i < b->n - 1 && last; i++)
         for (int k = 0; k < b->list[i].n; k++)
@@ -186,8 +187,8 @@ static void put_last(bases *b, const fv_var *last) {
             }
 }
 
-/* The axes that are axes of d have its order, whatever the factor reads first: rows that the copy
- * has like the result are one axis then, where the factor kept them apart. */
+/* Orders the axes that are axes of d as d does, whatever order the factor has. Rows of the copy are
+ * then one axis if the result has them so. */
 static void order_as(bases *b, const fv_definition *d) {
     int next = 0;
     for (int i = 0; i < d->rank; i++)
@@ -203,16 +204,16 @@ static void order_as(bases *b, const fv_definition *d) {
         }
 }
 
-/* Equal copies have one: of a reduction over their axes there is one only, whatever these are
- * called. */
+/* A key under which equal copies are found: a reduction of the copy over its axes, which does not
+ * depend on the names of variables. */
 static const void *key_of(fv_arena *a, const fv_dense *c) {
     fv_expr *x = fv_x_convert(a, fv_elem_arith((fv_elem)c->copy->type.elem), c->copy);
     return fv_x_reduce(a, FV_REDUCE_MAX, c->n, c->index, x);
 }
 
-/* The axes of x's copy, and x over them in *copy: sums of variables where a window slides over x,
- * which has fewer elements than its variables have values then; else the variables. False: there
- * are too many, or none. */
+/* Finds the axes of x's copy, and *copy, x over these axes: sums of variables if a window slides
+ * over x (which then has fewer elements than the variables have values), otherwise the variables.
+ * False: there are too many axes. */
 static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
     bases together = *b, apart = *b;
     apart.apart = true;

@@ -1,20 +1,20 @@
-/* materialize.h - factors of contractions that are more than a load, computed before. */
+/* materialize.h - computes factors of contractions beforehand if they are more than a load. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_MATERIALIZE_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_MATERIALIZE_H
 
 #include "backend/lowering/lowering.h"
 #include "ir/base/limits.h"
 
-/* A factor that is more than a load: what of it a kernel of its own computes, and how it is read
- * then. */
+/* A factor that is computed beforehand: what the kernel of its own computes, and how it is then
+ * read. */
 typedef struct fv_dense {
     fv_expr *factor;
     fv_expr
         *stored; /* the part of it that is copied; conversions around it remain with the reader */
     int n;
-    fv_var *index[FV_MAX_RANK]; /* axes of the copy */
-    fv_expr *copy;              /* an element of it, */
-    fv_expr *at[FV_MAX_RANK];   /* and the one that replaces the factor */
+    fv_var *index[FV_MAX_RANK]; /* variables of the axes of the copy */
+    fv_expr *copy;              /* an element of the copy */
+    fv_expr *at[FV_MAX_RANK];   /* the index in the copy that replaces the factor */
 } fv_dense;
 
 /* Which factors are made dense: all that are more than a load, or those over which a window slides,
@@ -27,7 +27,7 @@ bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, 
                      fv_dense_of of, const fv_var *last, fv_dense *dense) FV_MUST_USE;
 /* Are neighbours along v neighbours in the copy? */
 bool fv_dense_runs_along(const fv_dense *dense, const fv_var *v) FV_MUST_USE;
-/* The factor as a load of the copy, which is made unless an equal one is there. */
+/* The factor as a load of the copy, which is made unless an equal one exists. */
 fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_dense *dense);
 
 #endif

@@ -28,7 +28,7 @@
 
 /* ---- the layout of one constant ---- */
 
-/* The axes of a factor: outer ones, those of the sum, the column. */
+/* The axes of a factor: outer axes, those of the sum, and the column. */
 typedef struct axes {
     int nouter, nk;
     fv_var *outer[FV_MAX_RANK], *k[FV_MAX_RANK];
@@ -36,7 +36,7 @@ typedef struct axes {
     int width, nfactors;
 } axes;
 
-/* What x has of v: 0 nothing; n > 1: v floordiv n and nothing else; 1: anything else. */
+/* How x depends on v: 0: not at all; n > 1: only as v floordiv n; 1: in another way. */
 static int64_t block_of(const fv_expr *x, const fv_var *v) {
     int64_t block = 0, n;
     if (!fv_x_uses(x, v))
@@ -50,28 +50,30 @@ static int64_t block_of(const fv_expr *x, const fv_var *v) {
     return x->op == FV_X_VAR ? 1 : block;
 }
 
-/* Elements of the sum's last axis that share a byte. */
+/* The number of elements along the sum's last axis that share a byte. */
 static int steps_in_byte(fv_elem e) {
     return fv_elem_is_packed(e) ? 8 / fv_elem_bits(e) : 1;
 }
 
-/* A constant's axes: block 0 where it does not depend on one of the factor. */
+/* A constant in the layout of panels. block 0: it does not depend on that axis of the factor. */
 typedef struct stored {
     fv_laid_out laid;
     fv_layout_vars vars;
-    fv_var *block_var[FV_MAX_RANK]; /* of the axes of the sum; NULL: the variable itself */
+    /* variables that count blocks along axes of the sum; NULL: the variable itself is used */
+    fv_var *block_var[FV_MAX_RANK];
     int64_t outer[FV_MAX_RANK], k[FV_MAX_RANK];
-    int rank;                   /* of the constant as it is stored, */
-    fv_var *index[FV_MAX_RANK]; /* the variables of its axes, */
-    fv_expr *at[FV_MAX_RANK];   /* and an element's index, over those of the factor */
-    int panel, packed_k; /* which is that of the panel; the k of which a byte has several; -1 */
+    int rank;                   /* rank of the constant as it is stored */
+    fv_var *index[FV_MAX_RANK]; /* variables of its axes */
+    fv_expr *at[FV_MAX_RANK];   /* the index of an element, over the variables of the factor */
+    /* the axis of panels; the axis of k of which a byte has several steps, or -1 */
+    int panel, packed_k;
 } stored;
 
 static const char *numbered(fv_arena *a, const char *name, int i) {
     return i ? fv_printf(a, "%s%d", name, i) : name;
 }
 
-/* The axes of the layout, and the variable of each. */
+/* Sets the axes of the layout, and the variable of each; false: an extent is not known. */
 static bool set_axes(fv_lowerer *l, const axes *x, stored *s) {
     fv_layout *o = &s->laid.layout;
     bool known = true;
@@ -102,7 +104,8 @@ static void add_level(stored *s, int axis, int64_t divisor, int64_t modulus, boo
     fv_layout_add_level(&s->laid.layout, axis, divisor, modulus, matters ? FV_STRIDE_PACKED : 0);
 }
 
-/* outer.., j/width, k.., f, j%width, k within a byte; then what does not matter. */
+/* Sets the levels of the layout: outer axes, j/width, k, factor, j%width, k within a byte; then
+ * axes that do not matter. */
 static bool set_levels(const axes *x, stored *s) {
     const int column = s->vars.column, first_k = x->nouter, per = steps_in_byte(s->laid.elem);
     for (int i = 0; i < x->nouter; i++)
@@ -124,13 +127,13 @@ static bool set_levels(const axes *x, stored *s) {
         if (s->k[i] != 1)
             add_level(s, first_k + i, 1, s->k[i], false);
     }
-    /* without a k that fills bytes, each element has one of its own */
+    /* without such an axis, each element has a byte of its own */
     s->laid.layout.bits =
         s->packed_k >= 0 ? fv_elem_bits(s->laid.elem) : 8 * fv_elem_storage_bytes(s->laid.elem);
     return fv_layout_pack(&s->laid.layout);
 }
 
-/* The variable of an axis of the constant, and the index of an element along it. */
+/* Adds an axis to the constant: its variable, and the index of an element along it. */
 static void add_index(stored *s, fv_var *v, fv_expr *at) {
     s->index[s->rank] = v;
     s->at[s->rank++] = at;
@@ -174,8 +177,8 @@ static fv_expr *over_blocks(fv_x_rewriter *r, fv_expr *x) {
     return NULL;
 }
 
-/* Constants that factors load, in the layout of panels; `whole`: the load is all of the factor,
- * which has all axes. False: an index is not affine, or an extent is not known. */
+/* Lays out constants that factors load. `whole`: the loads are the factors, and have all axes.
+ * False: an index is not affine, or an extent is not known. */
 static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whole, stored *s) {
     fv_dims *t = l->module->dims;
     memset(s, 0, sizeof *s);
@@ -201,7 +204,7 @@ static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whol
     return known;
 }
 
-/* The value of the constant that is laid out; NULL: it is too large. */
+/* The value of the laid-out constant, which is made if necessary; NULL: it is too large. */
 static fv_value *made(fv_lowerer *l, const stored *s, const char *name) {
     fv_laid_out *laid = fv_laid_out_find(l, &s->laid);
     if (laid->value)
@@ -211,7 +214,8 @@ static fv_value *made(fv_lowerer *l, const stored *s, const char *name) {
     return fv_lay_out_make(l, laid, v) ? v : NULL;
 }
 
-/* The constant's element: what is loaded, or the bits of a byte that are the element's. */
+/* The element of the constant: the load, or, for elements of less than a byte, its bits within the
+ * loaded byte. */
 static fv_expr *element_of(fv_lowerer *l, const axes *x, const stored *s, fv_expr *load) {
     fv_arena *a = l->exprs;
     const int per = steps_in_byte(s->laid.elem), bits = 8 / per;
@@ -228,7 +232,8 @@ static fv_expr *element_of(fv_lowerer *l, const axes *x, const stored *s, fv_exp
 
 /* ---- panels that a kernel makes ---- */
 
-/* Column `at` of a panel of x, 0 beyond the last one and where not `here` (NULL: it is here). */
+/* Column `at` of a panel of x; 0 after the last column, and where the condition `here` does not
+ * hold (NULL: it holds). */
 static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column,
                                 fv_expr *at, fv_expr *here) {
     fv_arena *a = l->exprs;
@@ -249,14 +254,14 @@ static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, f
     return fv_x_select(a, inside, guarded, fv_x_zero(a, (fv_elem)x->type.elem));
 }
 
-/* An element of the panels, over their indices. */
+/* An element of the panels, as a function of their indices. */
 static fv_expr *element_of_panel(fv_lowerer *l, int n, fv_expr *const *x, const fv_panels *p,
                                  fv_var *column, int rank) {
     fv_arena *a = l->exprs;
     fv_expr *c = fv_x_var(a, p->index[rank - 1]), *y = NULL;
     if (n == 1)
         return column_of_panel(l, x[0], p, column, c, NULL);
-    for (int i = n; i-- > 0;) { /* of the factor whose columns those from i * width on are */
+    for (int i = n; i-- > 0;) { /* the factor whose columns begin at i * width */
         fv_expr *first = fv_x_int(a, (int64_t)i * p->width),
                 *end = fv_x_int(a, (int64_t)(i + 1) * p->width);
         fv_expr *here =
@@ -271,7 +276,8 @@ bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) {
     return d->rank + sum->u.red.nvars + 1 <= FV_MAX_RANK;
 }
 
-/* What is laid out of each factor: as it is stored, where all are of one type. */
+/* The expressions that are stored in panels: the factors without conversions, if these all have the
+ * same type. */
 static void stored_factors(int n, fv_expr *const *factors, fv_expr **x) {
     bool same = true;
     for (int i = 0; i < n; i++) {
@@ -288,8 +294,9 @@ typedef struct keeping {
     fv_lowerer *l;
     const axes *x;
     const fv_definition *d;
-    fv_panels *p;       /* NULL: only looks whether it can be done */
-    double bytes, most; /* of all constants that are laid out; of the largest */
+    fv_panels *p; /* NULL: only examines whether panels can be made */
+    /* bytes of all constants that are stored in panels, and of the largest one */
+    double bytes, most;
     bool failed;
 } keeping;
 
@@ -304,7 +311,7 @@ static const fv_layout *layout_of(fv_lowerer *l, const stored *s) {
     return &fv_laid_out_find(l, &s->laid)->layout;
 }
 
-/* The panels of the factor are those of its largest constant. */
+/* Uses the panels of the factor's largest constant for prefetching. */
 static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load, double bytes) {
     fv_panels *p = k->p;
     if (bytes <= k->most)
@@ -317,7 +324,7 @@ static void use_panels(keeping *k, const stored *s, fv_value *v, fv_expr *load, 
     p->steps = s->packed_k >= 0 ? steps_in_byte(s->laid.elem) : 1;
 }
 
-/* What the load of a constant becomes. */
+/* Replaces the load of a constant by a load of its panels. */
 static fv_expr *keep_load(keeping *k, fv_expr *load) {
     fv_lowerer *l = k->l;
     stored s;
@@ -352,8 +359,8 @@ static fv_expr *keep(fv_x_rewriter *r, fv_expr *x) {
     return keep_load(k, x);
 }
 
-/* The factor over panels of its constants, where these have fewer bytes than its elements; NULL: it
- * is no such factor. d: NULL: nothing is made. */
+/* The factor as an expression over panels of its constants, if these have fewer bytes than the
+ * factor; NULL: they have not. d NULL: only checks it, and makes nothing. */
 static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_expr *factor,
                      fv_panels *p) {
     keeping k = {.l = l, .x = x, .p = p, .d = NULL};
@@ -379,7 +386,8 @@ static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_ex
 
 /* ---- the factors of a contraction ---- */
 
-/* Variables of the panel, and of a column of all factors in it. */
+/* Makes the variables of the panel, and of the column in a panel, which contains those of all
+ * factors. */
 static void set_variables(fv_lowerer *l, const axes *x, fv_panels *p) {
     fv_dims *t = l->module->dims;
     const fv_dim *w = fv_dim_const(t, x->width),
@@ -415,7 +423,7 @@ bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, f
     return kept(l, NULL, &a, x, &p) != NULL;
 }
 
-/* Panels that a kernel makes in the run. */
+/* Defines panels that a kernel makes in the run. */
 static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const axes *a,
                         fv_expr *const *x, fv_panels *p) {
     fv_expr *at[FV_MAX_RANK];
@@ -440,7 +448,7 @@ static void make_in_run(fv_lowerer *l, fv_op *op, const fv_definition *d, const 
     p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, p->value), at);
 }
 
-/* Panels of constants that are all of the factors; false: they are not. */
+/* Makes panels of constants that are the whole factors; false: they are not constants. */
 static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_expr *const *x,
                        fv_panels *p) {
     stored s;

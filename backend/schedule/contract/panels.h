@@ -1,4 +1,4 @@
-/* panels.h - factors of contractions in the order in which register tiles read them. */
+/* panels.h - stores factors of contractions in the order in which register tiles read them. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_PANELS_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_PANELS_H
 
@@ -7,15 +7,17 @@
 
 /* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
-    fv_value *value;  /* [.., panel, k.., column in the panel]; of several the largest */
-    bool computed;    /* the factor is more than the load of an element, converted */
-    bool made_in_run; /* by a kernel of its own, before; else a constant */
-    int panel;        /* that axis of it */
-    int steps;        /* of the last axis of the sum, whose elements share a byte of it */
-    fv_var *panel_index, *column;   /* of the panel, and of the column in it */
-    fv_var *index[FV_MAX_RANK];     /* made in the run: of its axes */
-    fv_expr *load;                  /* of an element of it, over these and the axes of the sum */
-    fv_expr *x;                     /* the factor, over the same */
+    /* a value over [.., panel, k.., column in the panel]; of several values the largest one */
+    fv_value *value;
+    bool computed;    /* the factor is an expression, not only a load and a conversion */
+    bool made_in_run; /* a kernel writes the panels before; false: they are a constant */
+    int panel;        /* the axis of panels in `value` */
+    int steps;        /* how many steps along the last axis of the sum share a byte */
+    fv_var *panel_index, *column; /* the variables of the panel, and of the column in it */
+    fv_var *index[FV_MAX_RANK];   /* if made in the run: variables of the axes of the panels */
+    /* the load of an element of the panels, over these variables and those of the sum */
+    fv_expr *load;
+    fv_expr *x;                     /* the factor, over the same variables */
     int width;                      /* columns of each factor in a panel */
     const struct fv_layout *layout; /* of the constant `value`; NULL: it is made in the run */
 } fv_panels;
@@ -24,10 +26,10 @@ typedef struct fv_panels {
  * have fewer bytes than it has. */
 bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                     int column) FV_MUST_USE;
-/* Would panels of a factor of `sum` in d have few enough axes? */
+/* Would panels of a factor of `sum` in d have at most the maximum rank? */
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
-/* Of factors of `sum` in d, one or several, whose columns are that axis; they fit. A panel has
- * `width` columns of the first, then those of the second. */
+/* Makes panels of one or several factors of `sum` in d, whose columns are that axis. fv_panels_fit
+ * must hold. A panel has `width` columns of the first factor, followed by those of the second. */
 void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, int n,
                     fv_expr *const *factors, int column, int width, fv_panels *p);
 

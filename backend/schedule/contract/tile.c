@@ -153,7 +153,7 @@ void fv_tile_bind(fv_tile *t, fv_expr *r, fv_expr *c) {
     bind_column(t, c);
 }
 
-/* Rows of a panel, of one column each, that have so many steps of the sum. */
+/* The number of rows of a panel for that many steps of the sum. */
 static int64_t rows_of(const fv_panels *p, int64_t steps) {
     return (steps + p->steps - 1) / p->steps;
 }
@@ -180,8 +180,9 @@ static fv_expr *row_now(fv_tile *t) {
     return row;
 }
 
-/* Where the prefetches of a tile begin: distances in elements, from an element of the panel. What
- * tiles share are the steps that come next, of the next panel or of this one. */
+/* Computes where the prefetches of a tile begin, as distances in elements from the current element
+ * of the panel. Tiles of a block share the prefetches of the next panel, or of the next steps of
+ * this one. */
 static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
@@ -197,16 +198,16 @@ static void plan_prefetch(fv_tile *t) {
                 *tile = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
         ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes));
         fv_expr *parts = binary(e, FV_X_MAX, t->prefetch.whole, integer(e, 1));
-        /* a single one: what it has just read */
+        /* with a single tile, the panel it has just read */
         t->prefetch.aim =
             t->plan.depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->prefetch.next);
         t->prefetch.stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
         fv_expr *share = fv_kb_let(
             &e->b, "share", binary(e, FV_X_MUL, t->prefetch.stride, integer(e, block / width)));
-        /* shares are rounded up: the last one ends with the block */
+        /* shares are rounded up, so the last one ends with the block */
         fv_expr *last = binary(e, FV_X_SUB, integer(e, block), share);
         fv_expr *part = binary(e, FV_X_MIN, binary(e, FV_X_MUL, tile, share), last);
-        if (t->plan.depth) { /* elements of step k: k * stride on from here */
+        if (t->plan.depth) { /* elements of step k begin at k * stride from here */
             fv_expr *end = binary(e, FV_X_ADD, t->from, integer(e, t->plan.depth));
             fv_expr *from = row_of_step(t, t->from);
             fv_expr *next = binary(e, FV_X_MUL, row_of_step(t, end), integer(e, width));
@@ -235,7 +236,7 @@ static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *row, fv_expr *at,
     fv_kb_prefetch(&e->b, fv_kemit_in(e, p->load->u.buf), index, cache);
 }
 
-/* At step k of the sum, of a whole tile or of a part of one. */
+/* Emits the prefetches of step k of the sum, for a whole tile or a part of one. */
 static void prefetch(fv_tile *t, bool whole) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
@@ -250,7 +251,7 @@ static void prefetch(fv_tile *t, bool whole) {
             binary(e, FV_X_ADD, t->prefetch.part, binary(e, FV_X_MUL, row, t->prefetch.stride)), 2);
 }
 
-/* The index of the sum at that row and column of the tile. */
+/* The index of the sum in that row and column of the tile. */
 static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
     int last = t->sums.buf->rank - 1;
     memcpy(index, t->sums.at, (size_t)t->sums.buf->rank * sizeof *index);
@@ -309,7 +310,7 @@ static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, directi
     fv_kb_end(&e->b);
 }
 
-/* The rows of a for this block of steps, copied next to each other. */
+/* Copies the rows of a for this block of steps next to each other. */
 static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_var *k = t->c->sum->u.red.vars[0];
@@ -331,7 +332,7 @@ static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     return near;
 }
 
-/* sums[first + r, c] of `rows` rows. `edge`: not all columns are there. */
+/* Computes sums[first + r, c] for `rows` rows. `edge`: not all columns exist. */
 static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_kemit *e = t->e;
     const fv_expr *sum = t->c->sum;
@@ -383,7 +384,8 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     move_sums(t, acc, first, rows, TO_SUMS);
 }
 
-/* The first of n rows of the tile, in bounds that show it. */
+/* The first of n rows of the tile, limited such that the verifier can prove that they are in the
+ * tile. */
 static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
     fv_kemit *e = t->e;
     fv_expr *x =
@@ -391,7 +393,7 @@ static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
     return fv_kb_let(&e->b, "row0", x);
 }
 
-/* `rows` rows at i0, as many as a whole tile or fewer: powers of two, the largest first. */
+/* Computes `rows` rows from i0 on: a whole tile, or powers of two of rows, the largest first. */
 static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
     fv_kemit *e = t->e;
     int64_t known;
@@ -425,7 +427,8 @@ static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
 static void multiply_columns(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t known;
-    bool edges = !t->c->packed || t->c->each; /* of values that are read in addition to panels */
+    /* whether other values than panels are read, which may lack columns */
+    bool edges = !t->c->packed || t->c->each;
     if (!edges || fv_x_is_int(t->columns, &known)) {
         multiply_rows(t, rows, edges && known < t->plan.nr);
         return;
@@ -437,7 +440,7 @@ static void multiply_columns(fv_tile *t, fv_expr *rows) {
     fv_kb_end(&e->b);
 }
 
-/* The loops of a tile have all registers to themselves. */
+/* Emits the loops of a tile, outlined if wanted, so that they can use all registers. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     fv_kmark m = fv_kemit_mark(e);
@@ -454,7 +457,7 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit_release(e, m);
 }
 
-/* The sums of row r and column c have names. */
+/* Lets the sums of row r and column c be used in the epilogue. */
 static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
     fv_kemit *e = t->e;
     for (int i = 0; i < t->c->nsums; i++) {
@@ -496,7 +499,7 @@ void fv_tile_store(fv_tile *t, fv_value *value, fv_expr **index, fv_expr *rows) 
         store(t, value, index, rows, t->columns);
         return;
     }
-    /* where all columns are there, a loop of known length */
+    /* if all columns exist, the loop has a constant length */
     fv_kb_if(&e->b, binary(e, FV_X_EQ, t->columns, nr));
     store(t, value, index, rows, nr);
     fv_kb_else(&e->b);

@@ -1,4 +1,5 @@
-/* custom.c - ops that bring their own kernels (ir/definition/custom.h): each becomes a launch. */
+/* custom.c - custom operators (ir/definition/custom.h): each kernel that they build becomes a
+ * launch. */
 #include "backend/schedule/operands/custom.h"
 
 #include "backend/lowering/names.h"
@@ -10,7 +11,7 @@ static const fv_schedule own = {.kind = FV_SCHEDULE_custom};
 
 bool fv_schedule_custom(fv_lowerer *l, fv_op *op) {
     fv_custom c;
-    /* naive: without tiles for vectors */
+    /* naive lowering uses no vectors */
     const fv_target *t = l->current.naive ? fv_target_find("generic") : l->target;
     const fv_storage *s = op->nout && op->out[0] ? fv_storage_of(l, op->out[0]) : NULL;
     bool in_place = s && s->fate == FV_FATE_ASSEMBLED && s->of == fv_storage_of(l, op->in[0]);

@@ -1,4 +1,5 @@
-/* precompute.c - operands that kernels of their own make before. */
+/* precompute.c - operands that are computed by kernels of their own, before the kernel that reads
+ * them. */
 #include "backend/schedule/operands/precompute.h"
 
 #include "backend/lowering/storage.h"
@@ -6,7 +7,7 @@
 #include "ir/expr/rewrite.h"
 
 const char *fv_operand_name(const fv_expr *x, const fv_definition *d) {
-    for (int i = 0; i < x->n; i++) /* the innermost load of the first argument that has one */
+    for (int i = 0; i < x->n; i++) /* the first load in depth-first order */
         if (fv_x_has_load(x->arg[i])) {
             x = x->arg[i];
             i = -1;

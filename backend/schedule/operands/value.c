@@ -1,4 +1,4 @@
-/* value.c - which schedule builds the kernel of a value: the first that takes it. */
+/* value.c - builds the kernel of a value by the first schedule that applies to it. */
 #include "backend/schedule/operands/value.h"
 
 #include <assert.h>
@@ -19,7 +19,7 @@ static const struct {
 #undef SCHEDULE
 };
 
-/* Builds the kernel of s, after those of its operands. */
+/* Builds the kernel of s, after the kernels of its operands. */
 static void make(fv_lowerer *l, fv_storage *s, fv_op *op) {
     void *plan = NULL;
     size_t i = 0;

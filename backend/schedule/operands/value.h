@@ -1,11 +1,11 @@
-/* value.h - the kernel of one value, by the first schedule of schedules.def that takes it. */
+/* value.h - builds the kernel of a value, by the first schedule of schedules.def that applies to
+ * it. */
 #ifndef FV_BACKEND_SCHEDULE_OPERANDS_VALUE_H
 #define FV_BACKEND_SCHEDULE_OPERANDS_VALUE_H
 
 #include "backend/lowering/lowering.h"
 
-/* Builds the kernel of s by its definition, after those of its operands; and those of operands that
- * were defined for a later kernel. */
+/* Builds the kernel of s, after the kernels of its operands. */
 void fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op);
 /* The same for a value that the steps split and merge have not seen, or have seen with others of
  * its group: that a recurrence needs, or of a group that is not one kernel. */

@@ -1,25 +1,27 @@
-/* recur.c - how a recurrence is run: in a kernel that has the steps in it, or as launches in a
- * loop.
+/* recur.c - runs a recurrence: either in one kernel that contains the loop over its steps, or as
+ * launches of kernels in a loop of the host.
  *
  *     before = first                                    a kernel
  *     for t < T:
  *       even t: now = step(before)                      a kernel for each part of a step
- *       odd t:  before = step(now)                      the same kernels, with the states in each
- *                                                       other's place
+ *       odd t:  before = step(now)                      the same kernels, with the two buffers
+ *                                                       of each state exchanged
  *     y_h = before or now                               a kernel
  *
- * Where rows have fewer steps than others, T is as many as the longest one has, which the host
- * reads before the loop; what is left of the elements is a kernel behind it (recur_length.c).
+ * If the rows of a batch have different numbers of steps, T is the largest of them: a kernel
+ * computes it, and the host reads it before the loop. The elements for steps after T are written by
+ * another kernel after the loop (recur_length.c).
  *
- * Where a step sums over a state it is a contraction like any other: rows of a batch share it,
- * threads share its columns, and panels of the weights are laid out once, before the loop. A launch
- * costs more than a small step: then the loop stands in the kernel, which has blocks of rows for
- * tasks.
+ * A step that sums over a state is a contraction like any other: the rows of a batch share a tile,
+ * threads share the columns, and the panels of the weights are packed once, before the loop. A
+ * launch takes longer than a small step, so recurrences with small steps have the loop in the
+ * kernel, whose tasks are blocks of rows.
  *
- * A step of one row reads weights, and does little else. The second-level cache has those that were
- * read last, so odd steps begin with them: their tasks run in descending order (Zen 5, 3 and 4 MiB
- * a step: 8 to 10 % of the time of a layer). Several rows multiply longer than they read, and ask
- * for the next panel meanwhile, in ascending order. */
+ * A step of one row does little but read weights. The second-level cache still holds those that the
+ * previous step read last, so odd steps read them first: their tasks run in descending order
+ * (measured on Zen 5 with 3 and 4 MiB of weights per step: 8 to 10 % of the time of a layer). For
+ * several rows, multiplying takes longer than reading; their tasks always run in ascending order,
+ * and prefetch the next panel. */
 #include "backend/schedule/recur/recur.h"
 
 #include <string.h>
@@ -39,7 +41,7 @@
 
 /* ---- before and after the loop ---- */
 
-/* A value with this definition, by a kernel of its own. */
+/* Makes a kernel that computes v from this definition. */
 static void make(const fv_parts *p, const fv_value *v, fv_var *const *index, fv_expr *x) {
     fv_lowerer *l = p->l;
     fv_arena *a = l->exprs;
@@ -66,7 +68,8 @@ static void make_first(const fv_parts *p) {
     }
 }
 
-/* A state after the last step: where an even number of steps has left it, or an odd one. */
+/* Replaces the load of a state after the last step: the state is in `before` if the number of steps
+ * is even, else in `now`. */
 static fv_expr *after_all(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
     const fv_parts *p = w->user;
     fv_arena *a = w->arena;
@@ -99,7 +102,8 @@ static void make_last(const fv_parts *p) {
 
 /* ---- the loop ---- */
 
-/* In odd iterations the new state of the previous one is the state before the step. */
+/* Returns the arguments of the launch for odd iterations: the buffers `before` and `now` of each
+ * state exchanged, since the previous iteration wrote its new state to `now`. */
 static fv_value **change_places(const fv_parts *p, const fv_launch *n) {
     fv_value **args = FV_NEW(p->l->arena, fv_value *, n->nargs + 1);
     for (int i = 0; i < n->nargs; i++) {
@@ -144,7 +148,8 @@ static void launch(const fv_parts *p, fv_part *part, const fv_dim *turn) {
 
 /* ---- steps that are taken ---- */
 
-/* As many as the longest row has: the host reads it before the loop. */
+/* Returns the largest number of steps that any row has: a kernel computes it, and the host reads it
+ * before the loop. */
 static const fv_dim *longest(const fv_parts *p, fv_expr *length) {
     fv_lowerer *l = p->l;
     fv_arena *a = l->exprs;
@@ -179,8 +184,8 @@ static const fv_dim *longest(const fv_parts *p, fv_expr *length) {
     return fv_dim_min(dims, p->r->t->dim, taken);
 }
 
-/* Computes elements after the steps that are taken: a kernel whose tasks are along the first of its
- * axes. */
+/* Makes the kernel that writes the elements for the steps after `taken`, which are not run. Its
+ * tasks are along the first axis of the elements. */
 static void put_rest(const fv_parts *p, const fv_item *m, const fv_dim *taken) {
     fv_lowerer *l = p->l;
     const fv_recurrence *r = p->r;

@@ -1,19 +1,19 @@
-/* recur_inside.c - recurrences with all steps in one kernel.
+/* recur_inside.c - makes one kernel that runs all steps of a recurrence.
  *
- *     parallel places that do not read of each other, a block of rows:
- *       state[0] = first                       memory of the kernel; or registers, where a place
- *                                              reads only its own
+ *     parallel over elements that do not read each other's states, or blocks of rows:
+ *       state[0] = first                       in memory of the kernel; or in registers, if
+ *                                              each element reads only its own states
  *       for t < T:
- *         for each part of a step:             a contraction's tiles as anywhere, or loops
+ *         for each part of a step:             tiles of a contraction, or loops
  *           state[1 - t mod 2] = step(state[t mod 2])
  *       y_h = state[T mod 2]
  *
- * Where rows have fewer steps than others (recur_length.c), a task takes as many as the longest of
- * its rows.
+ * If rows have different numbers of steps (recur_length.c), a task runs as many as the longest of
+ * its rows has.
  *
- * A state that nobody reads as it was once it is made has one place. Where no column depends on
- * another one, blocks of columns are tasks as well, and the memory of their states is a tile of the
- * kernel. */
+ * A state whose old value is never read after its new one is stored has one buffer instead of two.
+ * If no column reads another one, tasks are blocks of columns, and the memory of their states is a
+ * tile of the kernel. */
 #include "backend/schedule/recur/recur_inside.h"
 
 #include <string.h>
@@ -48,17 +48,19 @@ static fv_expr *bind_loop(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
 
 /* ---- states in registers ---- */
 
-enum { VECTORS = 4 }; /* that are under way at once */
+enum { VECTORS = 4 }; /* vectors of columns that a task computes at the same time */
 
 typedef struct alone {
     fv_kemit e;
     fv_parts *p;
-    fv_var *column;        /* NULL: one element at a time */
-    fv_expr *first, *size; /* columns of the block */
+    /* the variable of the columns; NULL: the task computes one element at a time */
+    fv_var *column;
+    fv_expr *first, *size; /* columns of the task's block: the first, and their number */
     fv_buf *tile[FV_MAX_STATES];
 } alone;
 
-/* A loop over the columns of the block; the states there have names. */
+/* Opens a loop over the columns of the block. If `known`, loads of the states in the loop are
+ * replaced by variables that hold them. */
 static fv_expr *open_places(alone *a, bool known) {
     fv_kemit *e = &a->e;
     fv_expr *c = NULL;
@@ -135,7 +137,8 @@ static void last_alone(alone *a) {
     close_places(a, m);
 }
 
-/* Rows are tasks, and blocks of columns within. Returns the columns of a block. */
+/* Opens loops that make rows tasks, and blocks of columns within a row. Returns the number of
+ * columns of a block. */
 static int64_t open_alone(alone *a) {
     fv_kemit *e = &a->e;
     const fv_definition *d = e->def;
@@ -186,14 +189,15 @@ void fv_recur_alone(fv_parts *p) {
 typedef struct inside {
     fv_kemit e;
     fv_parts *p;
-    fv_var *row; /* rows of which are done in blocks; NULL: none */
+    /* the variable whose values are done in blocks, as rows of contractions; NULL: none */
+    fv_var *row;
     int64_t block;
-    fv_expr *first, *rows;   /* of the block */
-    int64_t width;           /* of a block of columns, where p->column is one */
-    fv_expr *left, *columns; /* of the block: the first, and how many */
-    bool task[FV_MAX_RANK];  /* variables of r along which tasks are */
-    const fv_part *part;     /* that is emitted */
-    bool bound[FV_MAX_RANK]; /* variables of r that are */
+    fv_expr *first, *rows;   /* of the block of rows: the first, and their number */
+    int64_t width;           /* columns of a block, if p->column is set */
+    fv_expr *left, *columns; /* of the block of columns: the first, and their number */
+    bool task[FV_MAX_RANK];  /* for each variable of r: whether tasks are along it */
+    const fv_part *part;     /* the part that is being emitted */
+    bool bound[FV_MAX_RANK]; /* for each variable of r: whether a loop has bound it */
 } inside;
 
 static int number_of(const fv_recurrence *r, const fv_var *v) {
@@ -203,8 +207,8 @@ static int number_of(const fv_recurrence *r, const fv_var *v) {
     return i;
 }
 
-/* Memory for a state: two buffers that steps use alternately, if the state before the step is read
- * while the new one is computed. */
+/* Gives each state memory: two buffers that steps use alternately if the state before the step is
+ * read while the new one is computed, else one. */
 static void take_memory(fv_parts *p) {
     fv_lowerer *l = p->l;
     for (int i = 0; i < p->r->nstates; i++) {
@@ -219,8 +223,8 @@ static void take_memory(fv_parts *p) {
     }
 }
 
-/* Bytes of the memory of all states, for one place along each variable around it; -1: not known, or
- * none. */
+/* Returns the bytes of the memory of all states for one task; -1 if some extent is not known or is
+ * 0, or if the bytes exceed 2^31. */
 static int64_t memory_bytes(const fv_parts *p) {
     int64_t all = 0;
     for (int i = 0; i < p->r->nstates; i++) {
@@ -240,13 +244,14 @@ static int64_t memory_bytes(const fv_parts *p) {
     return all;
 }
 
-/* A loop over the rows of the block. */
+/* Opens a loop over the rows of the block, and binds their variable. */
 static void bind_row(inside *s) {
     fv_expr *r = open_loop(&s->e, FV_SERIAL, "r", s->rows);
     fv_kemit_bind(&s->e, s->row, binary(&s->e, FV_X_ADD, s->first, r));
 }
 
-/* Loops over what is not bound, the last one a vector; returns their number. */
+/* Opens loops over those of `vars` that are not bound yet; the loop over the last variable is a
+ * vector loop. Returns the number of loops. */
 static int open_rest(inside *s, int n, fv_var *const *vars) {
     fv_kemit *e = &s->e;
     bool naive = s->p->l->current.naive;
@@ -273,7 +278,7 @@ static void close_rest(inside *s, int opened, fv_kmark m) {
     fv_kemit_release(&s->e, m);
 }
 
-/* Its own element of a state in memory, in terms of the kernel; returns the buffer. */
+/* Gives the index of the current element in the memory of the state z; returns the buffer. */
 static const fv_buf *memory_at(inside *s, const fv_state *z, fv_expr **at) {
     fv_arena *a = s->p->l->exprs;
     fv_expr *index[FV_MAX_RANK];
@@ -302,7 +307,7 @@ static void put_first(inside *s) {
     }
 }
 
-/* A state after all steps. */
+/* Replaces a load of a state by a load of its value after all steps. */
 static fv_expr *after_all(fv_x_rewriter *w, fv_expr *x, fv_expr **args) {
     const fv_parts *p = w->user;
     fv_arena *a = w->arena;
@@ -339,7 +344,7 @@ static void put(void *user, fv_expr *const *index) {
     fv_part_put(&s->e, s->p, s->part);
 }
 
-/* The columns of a block are one panel. */
+/* Makes the columns of the block the only panel of the tile. */
 static void in_block(inside *s, fv_tile *t) {
     t->panel = t->prefetch.last = t->prefetch.next = t->j0 = integer(&s->e, 0);
     t->columns = s->columns;
@@ -347,7 +352,7 @@ static void in_block(inside *s, fv_tile *t) {
     t->block.left = s->left;
 }
 
-/* The tiles of a contraction, over the rows of the block. */
+/* Emits the tiles of a contraction over the rows of the block. */
 static void contract(inside *s, fv_part *part) {
     fv_kemit *e = &s->e;
     const fv_definition *d = part->def;
@@ -358,7 +363,7 @@ static void contract(inside *s, fv_part *part) {
     int depth = e->b.depth;
     e->def = d;
     t->plan.within = true;
-    t->plan.depth = 0; /* blocks are small */
+    t->plan.depth = 0; /* blocks are small, so the sum is not cut into blocks */
     t->plan.copies = false;
     for (int i = 0; i < d->rank; i++)
         if (i != plan->c.row && i != plan->c.column && d->index[i] == s->row)
@@ -401,7 +406,7 @@ static void do_part(inside *s, fv_part *part) {
     close_rest(s, opened, m);
 }
 
-/* The variable whose places are rows of contractions, and how many of them a task has. */
+/* Chooses the variable that gives the rows of contractions, and how many rows a task has. */
 static void choose_rows(inside *s) {
     int rows = (int)s->p->l->speed->step_rows;
     for (int i = 0; i < s->p->n; i++) {
@@ -419,7 +424,7 @@ static void choose_rows(inside *s) {
             s->p->all[i].plan->tile.mr = (int)s->block;
 }
 
-/* Is it the last one of some part, along which vectors run? */
+/* Is v the last variable of some part, so that vector loops run along it? */
 static bool is_vector(const fv_parts *p, const fv_var *v) {
     bool is = false;
     for (int i = 0; i < p->n; i++)
@@ -427,16 +432,18 @@ static bool is_vector(const fv_parts *p, const fv_var *v) {
     return is;
 }
 
-/* Variables along which places do not read of each other are tasks, where vectors do not run. */
+/* Makes tasks along each variable whose elements do not read each other's states, unless it gives
+ * the rows or vector loops run along it. */
 static void choose_tasks(inside *s) {
     fv_recurrence *r = s->p->r;
     for (int i = 0; i < r->nvars; i++)
         s->task[i] = s->p->carried[i] && r->vars[i] != s->row && !is_vector(s->p, r->vars[i]);
 }
 
-/* The variable along which all vectors run, if places along it do not read of each other either:
- * all steps of a block of them are done before the next block is, in the first-level cache if they
- * fit. Panels would have columns of their own. */
+/* Returns the variable along which all vector loops run, if elements along it do not read each
+ * other's states; else NULL. All steps of a block of columns are then done before the next block
+ * begins, so that its states can stay in the first-level cache. NULL as well if a contraction packs
+ * panels, which are cut into columns in their own way. */
 static fv_var *column_of(const inside *s) {
     const fv_parts *p = s->p;
     fv_var *v = p->all[0].def->rank ? p->all[0].def->index[p->all[0].def->rank - 1] : NULL;
@@ -449,7 +456,7 @@ static fv_var *column_of(const inside *s) {
     return all ? v : NULL;
 }
 
-/* Columns of a block, at most `most`: blocks are equal, but for what is left of a vector. */
+/* Returns the columns of a block, at most `most`: blocks are equal, rounded up to whole vectors. */
 static int64_t width_of(const fv_dim *columns, int64_t most, int lanes) {
     if (!fv_dim_is_const(columns))
         return columns->hi < most ? (columns->hi + lanes - 1) / lanes * lanes : most;
@@ -458,9 +465,9 @@ static int64_t width_of(const fv_dim *columns, int64_t most, int lanes) {
     return (each + lanes - 1) / lanes * lanes;
 }
 
-/* Blocks of as many columns as sums have to be under way at once, or fewer where the memory of
- * their states, which is a tile of the kernel, would not stay in the first-level cache; none where
- * not even one vector's does. */
+/* Chooses blocks of columns: as many columns as sums must be in flight at once, or fewer, so that
+ * the memory of their states, a tile of the kernel, stays in the first-level cache. Chooses none if
+ * not even the states of one vector of columns fit. */
 static void choose_columns(inside *s) {
     fv_parts *p = s->p;
     const fv_target *t = p->l->target;
@@ -475,7 +482,7 @@ static void choose_columns(inside *s) {
         s->width = width_of(column->dim, most, lanes);
         p->local = fv_index_var(p->l->exprs, "c", fv_dim_const(p->l->module->dims, s->width));
         int64_t bytes = memory_bytes(p);
-        /* it is on the stack */
+        /* the tile is on the stack */
         if (bytes >= 0 && bytes <= t->caches.l1_bytes &&
             bytes <= FV_MOST_SUMS * (int64_t)sizeof(float))
             return;
@@ -484,7 +491,8 @@ static void choose_columns(inside *s) {
     memset(p->around, 0, sizeof p->around);
 }
 
-/* Tiles are as wide as a block, and leave registers for all that a tile holds. */
+/* Makes tiles of contractions as wide as a block of columns, with no more rows than the registers
+ * can hold. */
 static void set_tiles(inside *s) {
     for (int i = 0; i < s->p->n && s->p->column; i++) {
         fv_contract_plan *plan = s->p->all[i].plan;
@@ -525,7 +533,7 @@ static void open_tasks(inside *s) {
 
 /* ---- steps that are taken ---- */
 
-/* As many as the longest of the places that the kernel's task has. */
+/* Emits code that finds the largest number of steps of the elements of the task. */
 static fv_expr *longest(inside *s, fv_expr *length) {
     fv_kemit *e = &s->e;
     fv_recurrence *r = s->p->r;
@@ -549,7 +557,7 @@ static fv_expr *longest(inside *s, fv_expr *length) {
     return fv_kb_let(&e->b, "taken", binary(e, FV_X_MIN, fv_x_load(e->arena, most, NULL), all));
 }
 
-/* Computes elements after the steps that are taken. */
+/* Emits loops that compute the elements for the steps after `taken`, which are not run. */
 static void put_rest(inside *s, fv_expr *taken) {
     fv_kemit *e = &s->e;
     fv_parts *p = s->p;
@@ -590,10 +598,10 @@ static void take_steps(inside *s) {
     p->taken = fv_x_var(a, v);
 }
 
-/* How the steps are done, as it follows from what parts read of states. */
+/* Chooses how the steps are done, from what the parts read of the states. */
 static void choose(inside *s) {
     struct fv_reasons *reasons = s->p->l->reasons;
-    s->p->l->reasons = NULL; /* they are told of what is emitted */
+    s->p->l->reasons = NULL; /* reasons are given later, for what is emitted */
     fv_parts_choose(s->p);
     choose_rows(s);
     choose_tasks(s);
@@ -601,7 +609,8 @@ static void choose(inside *s) {
     s->p->l->reasons = reasons;
 }
 
-/* In a block of columns, a part is over them, and what else is not done by tasks. */
+/* Restricts the definition of a part to the columns of a block, and to the variables along which
+ * there are no tasks. */
 static void enter_block(inside *s, fv_part *part) {
     fv_definition *d = part->def;
     int n = 0;
@@ -613,12 +622,13 @@ static void enter_block(inside *s, fv_part *part) {
     d->rank = n;
 }
 
-/* Is it a variable along which tasks are? That of a block's columns is not one of r. */
+/* Are there tasks along v? v may be `local`, the variable of a block's columns, which is none of
+ * r. */
 static bool is_task(const inside *s, const fv_var *v) {
     return v != s->p->local && s->task[number_of(s->p->r, v)];
 }
 
-/* The contractions of parts that read states in memory. */
+/* Plans the contractions of the parts again, now that they read states in memory. */
 static void plan(inside *s) {
     fv_parts *p = s->p;
     for (int i = 0; i < p->n && p->column; i++)
@@ -630,7 +640,7 @@ static void plan(inside *s) {
         fv_contract_plan *plan = p->all[i].plan;
         if (!plan)
             continue;
-        /* a row of each task */
+        /* each task has one row */
         if (plan->c.row >= 0 && is_task(s, p->all[i].def->index[plan->c.row])) {
             plan->c.row = -1;
             plan->tile.mr = 1;

@@ -1,10 +1,11 @@
-/* recur_length.c - steps of a recurrence that change nothing any more.
+/* recur_length.c - finds after how many steps a recurrence no longer changes.
  *
  *     step h[b, u] = select(t < n[b], x, before(h[b, u]))
  *     element y[t, b, u] = select(t < n[b], h[b, u], 0.0)
  *
- * From step n[b] on, nothing of row b changes, and y is 0, whatever h is. So steps end where the
- * longest row does, and what is left of y is written without them. */
+ * From step n[b] on, the state of row b does not change, and y is 0, whatever h is. So it is enough
+ * to run as many steps as the longest row has, and to write the remaining elements of y without
+ * them. */
 #include "backend/schedule/recur/recur_length.h"
 
 #include "ir/expr/rewrite.h"
@@ -25,7 +26,8 @@ static bool depends_on_states(fv_arena *a, const fv_recurrence *r, const fv_expr
     return false;
 }
 
-/* Where does it change? NULL: its step does not say that it stays as it is. */
+/* Returns the condition under which the step changes the state: c in `select(c, x, before)`. NULL:
+ * the step has another form. */
 static const fv_expr *changes(const fv_state *s) {
     const fv_expr *x = s->step, *kept = x->op == FV_X_SELECT ? x->arg[2] : NULL;
     bool same = kept && kept->op == FV_X_LOAD && kept->u.buf->value == s->before;
@@ -34,7 +36,8 @@ static const fv_expr *changes(const fv_state *s) {
     return same ? x->arg[0] : NULL;
 }
 
-/* The condition under which states change, where it is one, and `t < n`. */
+/* Returns the condition under which the states change, if all states have the same one and it is `t
+ * < n`, where n depends neither on t nor on states; else NULL. */
 static const fv_expr *active(fv_arena *a, const fv_recurrence *r) {
     const fv_expr *c = NULL;
     for (int i = 0; i < r->nstates; i++) {

@@ -1,14 +1,15 @@
-/* recur_length.h - steps of a recurrence that change nothing any more: where rows of a batch have
- * fewer than others. */
+/* recur_length.h - finds after how many steps a recurrence no longer changes, as in a batch whose
+ * rows have different lengths. */
 #ifndef FV_BACKEND_SCHEDULE_RECUR_RECUR_LENGTH_H
 #define FV_BACKEND_SCHEDULE_RECUR_RECUR_LENGTH_H
 
 #include "ir/definition/recurrence.h"
 
-/* The number of steps of an element, over the variables of r: after these steps every state keeps
- * its value, and no element depends on it. NULL: all steps. */
+/* Returns the number of steps that each row takes, an expression over the variables of r: after
+ * these steps no state changes, and no element depends on states. NULL: all steps are needed. */
 fv_expr *fv_recur_length(fv_arena *a, const fv_recurrence *r);
-/* The value of an element after the steps of its row, for a recurrence that has a length. */
+/* Returns m with the value that its element has after the steps of its row. Only for a recurrence
+ * with a length. */
 fv_emission fv_recur_rest(fv_arena *a, const fv_recurrence *r, const fv_emission *m);
 
 #endif

@@ -1,5 +1,6 @@
-/* recur_parts.c - what a step of a recurrence makes, in parts: what reads of a state of this step
- * more than what is at its own indices waits for all of it. */
+/* recur_parts.c - cuts a step of a recurrence into parts, which are computed one after the other.
+ * An item that reads a state of this step at indices other than its own needs all of that state, so
+ * it begins a new part. */
 #include "backend/schedule/recur/recur_parts.h"
 
 #include <assert.h>
@@ -33,10 +34,11 @@ static bool is_own(const fv_expr *load, const fv_state *s) {
 }
 
 typedef struct reads {
-    /* of this step; at other indices than its own */
+    /* of each state of this step: whether it is read, and whether at indices other than its own */
     bool now[FV_MAX_STATES], across[FV_MAX_STATES];
-    bool before[FV_MAX_STATES], before_across[FV_MAX_STATES]; /* of the step before */
-    bool strays;                                              /* of any step, at others */
+    /* the same of each state of the step before */
+    bool before[FV_MAX_STATES], before_across[FV_MAX_STATES];
+    bool strays; /* some state is read at other indices */
 } reads;
 
 static void carry(fv_parts *p, const fv_expr *load, const fv_state *s) {
@@ -61,7 +63,8 @@ static void note_read(fv_parts *p, const fv_expr *x, reads *d) {
     carry(p, x, s);
 }
 
-/* How the item reads each state: as it was, at its own indices or at others, and as it is. */
+/* Tells how the item reads each state: of this step or the one before, at its own indices or at
+ * others. */
 static reads reads_of(fv_parts *p, const fv_item *m) {
     reads d = {0};
     const fv_expr *x;
@@ -108,7 +111,8 @@ fv_expr *fv_memory_load(const fv_parts *p, const fv_state *s, fv_expr *place,
     return fv_x_load(a, fv_value_buf(a, p->memory[s - p->r->states]), at);
 }
 
-/* Where a state is stored: in memory of the kernel, or in memory of its launch. */
+/* Returns a load of the state at that index: from the kernel's own memory, or from the memory that
+ * the launches share. */
 static fv_expr *load_of(const fv_parts *p, const fv_state *s, bool before, fv_expr *const *index) {
     fv_arena *a = p->l->exprs;
     if (!p->memory[s - p->r->states])
@@ -191,13 +195,14 @@ static int part_of(const fv_parts *p, const fv_state *s) {
     return -1;
 }
 
-/* A definition like the first item, by which schedules know the part. */
+/* Returns a definition made from the first item of a part, which schedules take for that of the
+ * part. */
 static fv_definition *definition_of(const fv_parts *p, const fv_item *m) {
     fv_definition *d = FV_NEW(p->l->exprs, fv_definition, 1);
     int out = 0;
     while (!p->r->op->out[out])
         out++;
-    d->value = p->r->op->out[out]; /* for reasons; a state is nobody's value */
+    d->value = p->r->op->out[out]; /* reasons need a value, and states are no values of the graph */
     d->rank = m->nvars;
     d->index = FV_NEW(p->l->exprs, fv_var *, m->nvars + 1);
     memcpy(d->index, m->vars, (size_t)m->nvars * sizeof *m->vars);
@@ -205,8 +210,8 @@ static fv_definition *definition_of(const fv_parts *p, const fv_item *m) {
     return d;
 }
 
-/* The item joins the last part if that is over the same variables, and what it reads is made by
- * then. */
+/* Adds the item to the last part, if that has the same variables and does not compute a state that
+ * the item reads at other indices; else to a new part. */
 static void add(fv_parts *p, fv_item *m) {
     reads d = reads_of(p, m);
     p->own &= !d.strays;
@@ -245,7 +250,8 @@ void fv_parts_of(fv_lowerer *l, fv_recurrence *r, fv_parts *p) {
         p->carried[i] = true;
     add_items(p);
     for (int i = 0; i < p->nitems; i++) {
-        for (int v = 0; v < r->nvars; v++) { /* each thing is made at each place */
+        /* a variable along which some item has no index does not separate elements */
+        for (int v = 0; v < r->nvars; v++) {
             bool over = false;
             for (int k = 0; k < p->items[i].nvars; k++)
                 over |= p->items[i].vars[k] == r->vars[v];
@@ -270,8 +276,9 @@ void fv_parts_choose(fv_parts *p) {
 
 /* ---- states of one place ---- */
 
-/* Of what follows its own item nothing reads it as it was; and in its part nothing else reads it,
- * since nodes are equal that read it before and after it is made. */
+/* Can the state have a single buffer? It can if nothing after the item that computes it reads its
+ * old value, if that item reads the old value at its own index only, and if no other item of that
+ * part reads the state: with one buffer the old and the new value would be equal nodes there. */
 static bool is_once(fv_parts *p, const fv_state *s) {
     int i = (int)(s - p->r->states), own = part_of(p, s);
     bool made = false, once = s->first != NULL;
@@ -319,7 +326,7 @@ void fv_part_use(fv_kemit *e, const fv_part *part) {
     e->def = part->def;
 }
 
-/* x is the state by now. */
+/* Stores x as the new value of the state. */
 static void put_state(fv_kemit *e, const fv_parts *p, const fv_state *s, fv_expr *x) {
     fv_expr *load = fv_own_load(p, s, false), *at[FV_MAX_RANK];
     const fv_buf *b = load->u.buf;

@@ -1,14 +1,15 @@
-/* recur_parts.h - what a step of a recurrence makes, in parts: each is done as a whole before the
- * next one. */
+/* recur_parts.h - the parts of a step of a recurrence. Each part is computed completely before the
+ * next one begins. */
 #ifndef FV_BACKEND_SCHEDULE_RECUR_RECUR_PARTS_H
 #define FV_BACKEND_SCHEDULE_RECUR_RECUR_PARTS_H
 
 #include "backend/schedule/contract/contract.h"
 #include "ir/definition/recurrence.h"
 
-/* The step of a state, or an element that a step computes. */
+/* What a step computes: the new value of a state, or an element of a result. Exactly one of `state`
+ * and `element` is set. */
 typedef struct fv_item {
-    fv_state *state; /* or */
+    fv_state *state;
     fv_emission *element;
     fv_expr *x;
     int nvars;
@@ -16,13 +17,15 @@ typedef struct fv_item {
 } fv_item;
 
 enum { FV_MAX_ITEMS = FV_MAX_STATES + FV_MAX_OUT };
-/* What one nest of loops makes: things over the same variables, that read of each other what is at
- * their own indices. */
+/* Items that one loop nest computes. They have the same variables, and read each other's states at
+ * their own indices only. */
 typedef struct fv_part {
     int n;
     fv_item *items[FV_MAX_ITEMS];
-    fv_definition *def; /* the first of them; its indices are those of the part */
-    /* their sums are one contraction; NULL: there are none, or loops do them */
+    /* a definition made from the first item; its variables are those of all items */
+    fv_definition *def;
+    /* how the sums of the items are computed as one contraction; NULL: there are no sums, or loops
+     * compute them */
     fv_contract_plan *plan;
 } fv_part;
 
@@ -32,48 +35,53 @@ typedef struct fv_parts {
     int n, nitems;
     fv_part all[FV_MAX_ITEMS];
     fv_item items[FV_MAX_ITEMS];
-    bool own; /* no step reads of a state what is not at its own indices */
+    bool own; /* there is one part, and items read states at their own indices only */
     /* for each variable of r: states are computed from states at the same index only */
     bool carried[FV_MAX_RANK];
-    int64_t products; /* of a step and a row */
-    /* In one kernel for all steps, states lie in memory: before and after a step, or what a step
-     * makes. */
+    int64_t products; /* products that a step computes for each row */
+    /* The memory of each state in a kernel that runs all steps: two buffers, of the state before
+     * and after a step, or one. */
     fv_value *memory[FV_MAX_STATES];
-    /* all reads of the old state precede the write of the new one, so one buffer is enough */
+    /* one buffer is enough: all reads of the old state precede the write of the new one */
     bool once[FV_MAX_STATES];
-    bool around[FV_MAX_RANK]; /* of each variable of r: the memory is that of one place along it */
-    fv_expr *taken; /* number of steps that are taken, if states are read after the last one */
-    /* the memory is that of a block along `column`, in which `local` counts; or NULL */
+    /* for each variable of r: each of its values is in another task, so the memory has no axis for
+     * it */
+    bool around[FV_MAX_RANK];
+    fv_expr *taken; /* the number of steps that are run */
+    /* the variable of the columns, if tasks are blocks of columns, and the variable that counts
+     * columns within a block, along which the memory of the states runs; or NULL */
     fv_var *column, *local;
 } fv_parts;
 
 void fv_parts_of(fv_lowerer *l, fv_recurrence *r, fv_parts *p);
-/* The contraction of each part that is one. */
+/* Plans the contraction of each part that is one. */
 void fv_parts_choose(fv_parts *p);
-/* A state at its own indices, in this step or before it, as items load it. */
+/* Returns a load of the state, of the step before or of this one, at its own indices, equal to that
+ * in the items. */
 fv_expr *fv_own_load(const fv_parts *p, const fv_state *s, bool before);
-/* What the items of a part are, where their variables and sums are known in e: stored, and named
- * for those below. */
+/* Emits the items of a part, whose variables are bound in e: stores them, and makes later loads of
+ * a state use its value. */
 void fv_part_put(fv_kemit *e, const fv_parts *p, const fv_part *part);
 void fv_put_element(fv_kemit *e, const fv_emission *m, fv_expr *x);
-/* Which axes the memory of a state has, but for that of places: their variables. Returns how
- * many. */
+/* Gives the variables along which the memory of a state has axes, but for the axis of its two
+ * buffers. Returns their number. */
 int fv_memory_axes(const fv_parts *p, const fv_state *s, fv_var **index);
-/* Has it an axis of places: before a step, and after it? */
+/* Has the memory of the state two buffers, of which steps write one and read the other? */
 bool fv_has_places(const fv_parts *p, const fv_state *s) FV_MUST_USE;
-/* An element of a state in its memory. */
+/* Returns a load of an element of a state from its memory; `place` is the number of the buffer, 0
+ * or 1. */
 fv_expr *fv_memory_load(const fv_parts *p, const fv_state *s, fv_expr *place,
                         fv_expr *const *index);
-/* States that nobody reads as they were once they are made. */
+/* Finds the states that need one buffer only. */
 void fv_parts_find_once(fv_parts *p);
-/* States are loaded from memory of the kernel from here on. */
+/* Makes the items load states from the memory of the kernel. */
 void fv_parts_in_memory(fv_parts *p);
-/* A kernel is about to be made of the items of this part: what is used in several of them has a
- * name. */
+/* Prepares e for the items of this part: expressions that several items use are computed once. */
 void fv_part_use(fv_kemit *e, const fv_part *part);
-/* The parameter for a value of the graph, or of the recurrence, which the kernel uses so. */
+/* Returns the kernel's parameter for a value of the graph or a state of the recurrence, and marks
+ * it as used in that role. */
 fv_buf *fv_recur_param(fv_kemit *e, const fv_value *v, fv_buf_role role);
-/* The launch of the kernel: its formula says all that the items are. */
+/* Finishes the kernel and adds its launch. The kernel's formula lists the items. */
 void fv_recur_finish(fv_kemit *e, const fv_parts *p, const fv_part *part, const fv_schedule *how);
 
 #endif

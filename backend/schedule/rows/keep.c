@@ -1,11 +1,12 @@
-/* keep.c - what the passes over a row compute more than once is kept in the row of the result.
+/* keep.c - keeps what one pass over a row computes for later passes, in the row of the result. Each
+ * reduction along a row is a pass, and the result itself is the last one: a softmax and a layer
+ * norm have three. If a pass computes something expensive that a later one needs again, it stores
+ * it in the row, and later passes load it. The row holds one such value at a time:
  *
- * Each reduction along a row is a pass, and so is the result itself: a softmax has three, a layer
- * norm too. Where one computes what a later one wants again, it stores it on its way, as the value
- * that it is; later passes load it. A row holds one such value at a time:
  *     softmax of f(x):    m = max k: row[k] = f(x[k]);  s = sum k: row[k] = exp(row[k] - m)
  *                         row[j] / s
- * What is kept has been rounded to the type of the row, so only a value of that type is. */
+ *
+ * Only a value of the type that the row stores is kept, so that storing it does not round it. */
 #include "backend/schedule/rows/keep.h"
 
 #include "backend/lowering/access.h"
@@ -17,9 +18,10 @@ enum { MATH = 16, SLOW = 4, SCATTERED = 10, MAX_DEPTH = 16 };
 
 typedef struct planner {
     fv_kemit *e;
-    fv_var *j;          /* the axis of the row */
-    fv_elem elem;       /* what the row can hold */
-    const fv_expr *now; /* what it holds by then, over j; NULL: nothing */
+    fv_var *j;    /* the axis of the row */
+    fv_elem elem; /* the type of elements that the row can hold */
+    /* what the row holds after the passes planned so far, over j; NULL: nothing */
+    const fv_expr *now;
 } planner;
 
 /* ---- the passes ---- */
@@ -38,11 +40,12 @@ static bool is_pass(const planner *p, const fv_expr *sum, const fv_expr *const *
            fv_kemit_in_chains(p->e, sum) && !uses_any(sum, outside, depth);
 }
 
-/* In the order in which they are emitted: what is inside comes first. False: there are too many. */
+/* Lists the passes in the order in which they are emitted: a reduction within another one comes
+ * first. Returns false if there are too many. */
 static bool find_passes(planner *p, fv_expr *x, const fv_expr **outside, int depth,
                         fv_ptrmap *seen) {
     fv_keep *keep = &p->e->keep;
-    /* by a result above: it is no pass of this one */
+    /* an earlier result of the kernel has computed it, so this one needs no pass for it */
     bool taken = x->op == FV_X_REDUCE && p->e->group.n && fv_kemit_is_known(p->e, x);
     if (!x->n || taken || *fv_ptrmap_at(seen, x))
         return true;
@@ -75,20 +78,21 @@ static fv_var *var_of(const planner *p, const fv_pass *pass) {
     return pass->sum ? pass->sum->u.red.vars[0] : p->j;
 }
 
-/* A product that is summed is rounded with the sum only: there is no value of it. */
+/* Does x have a value that can be stored? A product that is summed has none: it is rounded only
+ * with the sum (a fused multiply-add). */
 static bool is_value(const fv_pass *pass, const fv_expr *x) {
     return !(pass->sum && pass->sum->u.red.kind == FV_SUM && x == pass->sum->arg[0] &&
              x->op == FV_X_MUL);
 }
 
-/* x, which is over j, as it is in that pass. */
+/* Returns x with the variable of that pass in place of j. */
 static fv_expr *as_in(const planner *p, const fv_pass *pass, const fv_expr *x) {
     fv_expr *at = fv_x_var(p->e->l->exprs, var_of(p, pass));
     return fv_x_replace_vars(p->e->l->exprs, (fv_expr *)x, 1, &p->j, &at);
 }
 
-/* Nodes of the pass equal to `what`, outside of reductions and of `but`; more than FV_MAX_KEPT:
- * one more. `what` has arguments. */
+/* Finds the nodes of the pass that are equal to `what`, outside of reductions and of `but`. Returns
+ * their number, at most FV_MAX_KEPT + 1. `what` must have arguments. */
 static int find_in(const planner *p, const fv_pass *pass, const fv_expr *what, const fv_expr *but,
                    const fv_expr **found) {
     const fv_expr *x;
@@ -108,7 +112,7 @@ static int find_in(const planner *p, const fv_pass *pass, const fv_expr *what, c
     return n;
 }
 
-/* Is `what` wanted by a pass from that one on, other than for `but`? */
+/* Does any pass from number `from` on compute `what`, outside of `but`? */
 static bool is_wanted(const planner *p, int from, const fv_expr *what, const fv_expr *but) {
     const fv_expr *found[FV_MAX_KEPT];
     for (int i = from; i < p->e->keep.n; i++)
@@ -117,7 +121,7 @@ static bool is_wanted(const planner *p, int from, const fv_expr *what, const fv_
     return false;
 }
 
-/* What an element of x costs along k, with `held` in the row. */
+/* Returns the cost of one element of x along k, if the row holds `held`. */
 static int work(const fv_expr *x, const fv_var *k, const fv_expr *held) {
     if (held && fv_x_equal(x, held))
         return 1;
@@ -140,7 +144,7 @@ static int work(const fv_expr *x, const fv_var *k, const fv_expr *held) {
     return n;
 }
 
-/* The largest part that is worth to be kept by pass i. */
+/* Returns the largest expression of pass i that is worth keeping; NULL: none. */
 static const fv_expr *find_worth(const planner *p, int i, const fv_expr *held) {
     const fv_pass *pass = &p->e->keep.passes[i];
     fv_var *k = var_of(p, pass);
@@ -158,7 +162,7 @@ static const fv_expr *find_worth(const planner *p, int i, const fv_expr *held) {
                 return x;
         }
         if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
-            fv_x_skip_first(&v, x->u.buf->rank); /* not of an index */
+            fv_x_skip_first(&v, x->u.buf->rank); /* nothing within an index is kept */
     }
     return NULL;
 }
@@ -169,7 +173,7 @@ static void plan_pass(planner *p, int i) {
     if (held) {
         pass->n = find_in(p, pass, p->now, NULL, pass->held);
         if (pass->n > FV_MAX_KEPT)
-            pass->n = FV_MAX_KEPT; /* the others are computed again */
+            pass->n = FV_MAX_KEPT; /* further ones are computed again */
     }
     if (!pass->sum)
         return;

@@ -1,11 +1,11 @@
-/* keep.h - what the passes over a row keep of what they compute. */
+/* keep.h - keeps what one pass over a row computes for later passes. */
 #ifndef FV_BACKEND_SCHEDULE_ROWS_KEEP_H
 #define FV_BACKEND_SCHEDULE_ROWS_KEEP_H
 
 #include "backend/schedule/common/emit.h"
 
-/* Decides what is kept in rows along that axis of e->def, of elements of that type; the row itself
- * is the caller's to name. */
+/* Decides what the passes along that axis of e->def keep in the row, whose elements have the type
+ * `stored`. The caller must then set which row that is. */
 void fv_keep_in_rows(fv_kemit *e, int axis, fv_elem stored);
 
 #endif

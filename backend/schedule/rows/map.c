@@ -1,11 +1,12 @@
-/* map.c - one loop nest over the output.
+/* map.c - the schedules `naive` and `map`: one loop nest over the result.
  *
- * naive: serial loops over every axis, reductions in the order that is written on them, or one
- * ascending chain:
+ * naive: serial loops over all axes. Reductions use the order that their definition prescribes, or
+ * one chain in ascending order:
  *     for i: for j: y[i, j] = body
- * map: rows are tasks, several a task where they are short, the last axis is a vector loop;
- * reductions that do not depend on it are computed once a row (this is what softmax and the norms
- * need), by chains where they run over contiguous elements:
+ *
+ * map: rows are tasks (several rows a task if they are short), and the last axis is a vector loop.
+ * Reductions that do not depend on it are computed once per row, as softmax and the norms need, and
+ * by several chains if they run over contiguous elements:
  *     parallel i: m = max k: ...; s = sum k: ...; vector j: y[i, j] = body */
 #include "backend/schedule/rows/map.h"
 
@@ -20,7 +21,8 @@
 #include "ir/base/limits.h"
 #include "ir/definition/definitions.h"
 
-/* Of tasks: each of a single vector does what is summed along it anew. */
+/* Elements of a task. LEAST_VECTOR is the least width of a task that has only a part of a row: each
+ * such task computes the sums of the row again. */
 enum { LEAST_VECTOR = 256, LEAST_TASK = 16, MOST_TASK = 1 << 24 };
 
 void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op) {
@@ -64,7 +66,7 @@ static fv_buf *out_of(fv_kemit *e, const fv_row *w, fv_value *value) {
     return w->out ? w->out : fv_kemit_out(e, value);
 }
 
-/* Passes over the row keep what they compute where it is stored. */
+/* Lets the passes over the row keep what they compute in the memory where the row is stored. */
 static void keep_in_row(fv_kemit *e, const fv_row *w, fv_value *value) {
     fv_keep_in_rows(e, w->vector, w->out ? w->out->elem : value->type->elem);
     if (!e->keep.n)
@@ -103,7 +105,8 @@ fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
                      ranged ? e->range.hi : fv_kemit_dim(e, v->dim));
 }
 
-/* Rows of the axis in blocks, which are tasks. */
+/* Opens loops over the axis: a parallel one over blocks of `rows`, and one over the rows of a
+ * block. */
 static fv_expr *open_rows(fv_kemit *e, fv_var *v, int64_t rows) {
     fv_expr *size = fv_kemit_dim(e, v->dim), *r = fv_x_int(e->arena, rows);
     fv_expr *blocks = fv_x_bin(e->arena, FV_X_FLOORDIV,
@@ -117,7 +120,7 @@ static fv_expr *open_rows(fv_kemit *e, fv_var *v, int64_t rows) {
 void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index) {
     const fv_definition *d = e->def;
     int64_t rows = task / work;
-    int first = d->rank; /* axes from here on are inside a task */
+    int first = d->rank; /* axes from this one on are inside a task */
     for (int i = d->rank; i-- > 0 && rows > 1;) {
         const fv_dim *n = d->index[i]->dim;
         if (inside[i])
@@ -198,8 +201,8 @@ void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value) {
 void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value) {
     const fv_definition *d = e->def;
     fv_row_start(e, w, value);
-    /* where a broadcast may leave the row at its first element, not asking at each is worth a
-     * copy */
+    /* if a broadcast may have one element along the row, a copy of the loop that need not test for
+     * it pays */
     bool ask = w->vector >= 0 && !w->alone && !w->asked;
     fv_expr *plain = ask ? fv_kemit_plain(e, d->body, d->index[w->vector]) : NULL;
     if (plain) {
@@ -236,7 +239,8 @@ static void *choose(fv_lowerer *l, const fv_storage *s) {
     *u = fv_choose_for(l, d, FV_SCHEDULE_map);
     if (u->wish &&
         (u->wish->schedule.kind == FV_SCHEDULE_row || u->wish->schedule.kind == FV_SCHEDULE_pack))
-        u->how.kind = u->wish->schedule.kind; /* which of them it is shows when it is made */
+        /* a wish for `map` may mean `naive`, which is known only when the kernel is made */
+        u->how.kind = u->wish->schedule.kind;
     int task = vector ? of->vector_task : of->row_task;
     p->task =
         fv_choose(u, FV_PARAMETER_task, task, vector ? LEAST_VECTOR : LEAST_TASK, MOST_TASK, 1);

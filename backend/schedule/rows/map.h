@@ -1,38 +1,42 @@
-/* map.h - rows of elements, one after the other. */
+/* map.h - kernels that compute rows of elements, one after the other. */
 #ifndef FV_BACKEND_SCHEDULE_ROWS_MAP_H
 #define FV_BACKEND_SCHEDULE_ROWS_MAP_H
 
 #include "backend/schedule/common/emit.h"
 
-/* Loops over all axes but those inside, which take that work together: tasks outside, and within
- * them as many rows as make a task of that many elements. */
+/* Opens loops over all axes of e->def that are not `inside`. The axes inside take `work` operations
+ * for each iteration. Outer axes become tasks of about `task` operations; the loops over the
+ * remaining rows are within a task. */
 void fv_open_outer(fv_kemit *e, const bool *inside, int64_t work, int64_t task, fv_expr **index);
 
-/* Elements that a row along that axis takes to compute; not counted much beyond `most`. */
+/* Returns the number of terms and elements that a row along axis `vector` takes to compute. Stops
+ * counting once it exceeds `most`. */
 int64_t fv_work_of_row(const fv_definition *d, int vector, int64_t most);
 
-/* The one axis v, in vectors: in blocks of that many elements, which are the tasks. */
+/* Opens a vector loop over v, the only axis, within tasks of `block` elements each. */
 void fv_open_blocked(fv_kemit *e, fv_var *v, int64_t block, fv_expr **index);
-/* A loop over all of v; its variable is bound. */
+/* Opens a loop over all of v, and binds its variable. */
 fv_expr *fv_open_axis(fv_kemit *e, fv_loop_kind kind, fv_var *v);
 
-void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* takes all */
+void fv_schedule_naive(fv_lowerer *l, fv_storage *s, fv_op *op); /* can compute every definition */
 
-/* A row, or an element where there is none, of e->def; other axes are bound. */
+/* A row of e->def, or a single element. The variables of the other axes are bound. */
 typedef struct fv_row {
-    int vector;      /* the axis that it runs along; -1 */
-    bool alone;      /* it is the only axis that is not 1, */
-    int64_t task;    /* of which one task does so many elements */
-    fv_buf *out;     /* where it is stored; NULL: in the value */
-    fv_expr **index; /* there; the place `at` is for the vector's variable */
+    int vector;   /* the axis along which the row runs; -1: it is one element */
+    bool alone;   /* the row's axis is the only one whose extent is not 1 */
+    int64_t task; /* if alone: elements of the row that one task computes */
+    fv_buf *out;  /* the buffer that stores the row; NULL: that of the value */
+    /* the index of the row in that buffer; place `at` receives the index of the vector loop */
+    fv_expr **index;
     int at;
     bool asked; /* e->loop.plain has been decided */
     bool keeps_nothing;
-    bool leaves_sums; /* what is summed is wanted by other results of the group, behind it */
-    bool sums;        /* out: it has reductions */
+    /* the sums of the row stay in scope after it, because later results of the group use them */
+    bool leaves_sums;
+    bool sums; /* output: the row has reductions */
 } fv_row;
-/* What fv_emit_row begins with: from here on, sums are those of the row, and keep what they compute
- * in it. */
+/* Prepares e for a row: reductions are looked up as those of the row, and its passes keep what they
+ * compute in it. fv_emit_row begins with this. */
 void fv_row_start(fv_kemit *e, fv_row *w, fv_value *value);
 void fv_emit_row(fv_kemit *e, fv_row *w, fv_value *value);
 

@@ -1,13 +1,14 @@
-/* transpose.c - a copy along whose result memory runs the other way than along what it reads,
- * transposed in registers: n loads of n elements, contiguous in what is read, and n stores.
+/* transpose.c - the schedule `transpose`: a copy whose result is contiguous along another axis than
+ * its source. It transposes blocks of n by n elements in registers: n loads of n elements that are
+ * contiguous in the source, and n stores.
  *
  *     parallel part of u, or of v: for v by n: for u by n:
  *         tile rows[n, n];  rows[r, c] = x[v + r, u + c];  transpose rows
  *         y[u + c, v + r] = f(rows[c, r])
  *
- * v is the last axis of the result, u the one that is contiguous in x. Elementwise work upon the
- * element comes along. The last block of an axis lies over that before it; where there are fewer
- * than n elements, they are gathered, as the schedule map does everywhere. */
+ * v is the last axis of the result, u the axis that is contiguous in x. f is elementwise. The last
+ * block along an axis overlaps the one before it; an axis with fewer than n elements is done
+ * element by element, as the schedule map does. */
 #include "backend/schedule/common/scheduler.h"
 
 #include "backend/lowering/access.h"
@@ -25,11 +26,12 @@ enum { MIN_BLOCK = 4, LEAST_TASK = 16, MOST_TASK = 1 << 24, MAX_LOADS = 8 };
 /* What is chosen. */
 typedef struct transposed {
     const fv_definition *def;
-    int u, v;                 /* axes of the result */
-    int64_t n;                /* of a block */
-    int64_t task;             /* elements of a task, about */
-    int64_t line;             /* bytes that are loaded together, whatever a row takes of them */
-    fv_expr *load[MAX_LOADS]; /* the element that is read, wherever the definition has it */
+    int u, v;     /* axes of the result, as above */
+    int64_t n;    /* rows and columns of a block */
+    int64_t task; /* approximate number of elements of a task */
+    /* bytes of a cache line, all of which are loaded even if a row needs fewer */
+    int64_t line;
+    fv_expr *load[MAX_LOADS]; /* the load of the source, wherever the definition has it */
     int nloads, nodes;
 } transposed;
 
@@ -49,8 +51,8 @@ static bool is_read(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
-/* Finds the strided load; false where others are strided as well, or where there is more to do than
- * to copy. */
+/* Finds the strided load. Returns false if there are other strided loads, or if the definition does
+ * more than a copy with little elementwise work. */
 static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
     const fv_value *y = t->def->value;
     const fv_var *v = t->def->index[t->v];
@@ -78,7 +80,7 @@ static bool find_loads(fv_lowerer *l, transposed *t, fv_expr *x) {
     return true;
 }
 
-/* The axis along which the load is contiguous; -1: none. */
+/* Returns the axis along which the source is contiguous; -1: none. */
 static int contiguous_axis(const transposed *t) {
     for (int i = 0; i < t->def->rank; i++)
         if (i != t->v && !fv_dim_is_one(t->def->index[i]->dim) &&
@@ -173,7 +175,7 @@ static void emit_block(emitter *w, fv_buf *out) {
     fv_kemit_release(e, m);
 }
 
-/* Element by element, where there is no block. */
+/* Copies element by element, in parts that are too small for a block. */
 static void emit_gather(emitter *w, fv_buf *out) {
     fv_kemit *e = &w->e;
     const transposed *t = w->t;
@@ -192,7 +194,8 @@ static int64_t rounded_up(int64_t x, int64_t n) {
     return (x + n - 1) / n * n;
 }
 
-/* How many elements along an axis one task does, at most, where there are `across` of the other. */
+/* Returns the most elements along an axis that one task copies, if it copies `across` elements
+ * along the other axis. */
 static int64_t part_size(const transposed *t, int axis, int64_t across) {
     int64_t extent = t->def->index[axis]->dim->hi;
     int64_t line = t->line / fv_elem_storage_bytes((fv_elem)t->load[0]->type.elem);
@@ -200,18 +203,20 @@ static int64_t part_size(const transposed *t, int axis, int64_t across) {
     return part < extent ? part : extent;
 }
 
-/* The axis: all of it, or a task's part. */
+/* Opens a loop over parts of an axis, which are tasks; a single part is the whole axis. */
 static void open_part(fv_kemit *e, const fv_dim *d, int64_t part, fv_expr **first, fv_expr **size) {
     fv_expr *n = fv_kemit_dim(e, d), *step = integer(e, part);
     int64_t lo, hi;
     fv_open_blocks(e, FV_PARALLEL, "part", n, fv_ceildiv(e, n, step), step, d->hi <= part, first,
                    size);
     fv_x_range(*size, &lo, &hi);
-    if (lo == INT64_MIN) /* of a dim without a bound: so the verifier sees that the size has two */
+    /* the extent has no bound: a bound here shows the verifier that `size` has one */
+    if (lo == INT64_MIN)
         *size = fv_kb_let(&e->b, "size", binary(e, FV_X_MAX, *size, integer(e, 0)));
 }
 
-/* Does the axis, in parts of that size, have a block? NULL: always. */
+/* Returns the condition that the axis, cut into parts of `part` elements, is long enough for a
+ * block; NULL: it always is. */
 static fv_expr *has_block(fv_kemit *e, const transposed *t, int axis, fv_expr *size, int64_t part) {
     const fv_dim *d = t->def->index[axis]->dim;
     if (fv_dim_is_const(d) && (d->value % part == 0 || d->value % part >= t->n))
@@ -223,8 +228,8 @@ static fv_expr *both(fv_kemit *e, fv_expr *a, fv_expr *b) {
     return a && b ? fv_x_bin(e->arena, FV_X_AND, a, b) : a ? a : b;
 }
 
-/* A loop over blocks of an axis; the last block overlaps the previous one instead of exceeding the
- * end. */
+/* Opens a loop over the blocks of an axis; the last block overlaps the previous one instead of
+ * exceeding the end. */
 static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr *size) {
     const fv_var *v = t->def->index[axis];
     int64_t known;
@@ -233,7 +238,7 @@ static fv_expr *open_blocks(fv_kemit *e, const transposed *t, int axis, fv_expr 
     if (fv_x_is_int(size, &known) && known % t->n == 0)
         return i;
     i = smaller(e, i, fv_x_bin(e->arena, FV_X_SUB, size, fv_x_int(e->arena, t->n)));
-    /* 0: for the verifier to see */
+    /* the maximum with 0 shows the verifier that no index is negative */
     return fv_kb_let(&e->b, v->name, fv_x_bin(e->arena, FV_X_MAX, i, zero));
 }
 
@@ -275,7 +280,7 @@ static void emit(fv_lowerer *l, const fv_storage *s, fv_op *op, void *as) {
     inside[t->u] = inside[t->v] = true;
     const fv_dim *du = d->index[t->u]->dim, *dv = d->index[t->v]->dim;
     int64_t width = fv_typical_dim(dv), rows = part_size(t, t->u, width), columns = dv->hi;
-    if (rows == du->hi) /* u is not cut: v is, where that is long */
+    if (rows == du->hi) /* u is not cut into parts, so v is if it is long */
         columns = part_size(t, t->v, rows);
     bool whole = rows == du->hi && columns == dv->hi && width < t->task;
     fv_open_outer(e, inside, whole ? rows * width : t->task, t->task, w.index);
