@@ -288,14 +288,44 @@ static bool check_group(fv_verifier *v, const fv_op *op) {
 
 /* ---- views ---- */
 
+/* Takes d out of the n dims; false: it is not among them. Products of many unknown sizes may overflow
+ * and have no normal form, so equal factors are left out of both. */
+static bool take_dim(const fv_dim **dims, int *n, const fv_dim *d) {
+    for (int i = 0; i < *n; i++) {
+        if (dims[i] != d)
+            continue;
+        dims[i] = dims[--*n];
+        return true;
+    }
+    return false;
+}
+
+/* Is d no less than 0, or the product of neighbouring dims of the type, which are sizes? */
+static bool is_size(fv_dims *t, const fv_type *type, const fv_dim *d) {
+    if (d->lo >= 0)
+        return true;
+    for (int i = 0; i < type->rank; i++)
+        for (int n = 1; n <= type->rank - i; n++)
+            if (fv_dim_product(t, n, type->dims + i) == d)
+                return true;
+    return false;
+}
+
 /* Have they as many elements as the value, and are they sizes? */
 static bool is_view(const fv_verifier *v, const fv_type *type, int n, const fv_dim *const *dims) {
-    fv_dims *t = v->m->dims;
+    const fv_dim *left[FV_MAX_RANK], *right[FV_MAX_RANK];
+    int nleft = 0, nright = 0;
     bool sizes = n <= FV_MAX_RANK;
     for (int i = 0; i < n && sizes; i++)
-        sizes = dims[i]->lo >= 0;
-    return sizes && fv_module_equal(v->m, fv_dim_product(t, n, dims),
-                                    fv_dim_product(t, type->rank, type->dims));
+        sizes = is_size(v->m->dims, type, dims[i]);
+    for (int i = 0; i < type->rank; i++)
+        right[nright++] = type->dims[i];
+    for (int i = 0; i < n && sizes; i++)
+        if (!take_dim(right, &nright, dims[i]))
+            left[nleft++] = dims[i];
+    fv_dims *t = v->m->dims;
+    return sizes &&
+           fv_module_equal(v->m, fv_dim_product(t, nleft, left), fv_dim_product(t, nright, right));
 }
 
 static bool check_axes(fv_verifier *v, const fv_expr *x, const fv_dim *const *dims) {
