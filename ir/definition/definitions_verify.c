@@ -289,7 +289,7 @@ static bool check_group(fv_verifier *v, const fv_op *op) {
 /* ---- views ---- */
 
 /* Takes d out of the n dims; false: it is not among them. Products of many unknown sizes may overflow
- * and have no normal form, so equal factors are left out of both. */
+ * and have no normal form; without factors that both have they may not. */
 static bool take_dim(const fv_dim **dims, int *n, const fv_dim *d) {
     for (int i = 0; i < *n; i++) {
         if (dims[i] != d)
@@ -324,8 +324,10 @@ static bool is_view(const fv_verifier *v, const fv_type *type, int n, const fv_d
         if (!take_dim(right, &nright, dims[i]))
             left[nleft++] = dims[i];
     fv_dims *t = v->m->dims;
-    return sizes &&
-           fv_module_equal(v->m, fv_dim_product(t, nleft, left), fv_dim_product(t, nright, right));
+    return sizes && (fv_module_equal(v->m, fv_dim_product(t, n, dims),
+                                     fv_dim_product(t, type->rank, type->dims)) ||
+                     fv_module_equal(v->m, fv_dim_product(t, nleft, left),
+                                     fv_dim_product(t, nright, right)));
 }
 
 static bool check_axes(fv_verifier *v, const fv_expr *x, const fv_dim *const *dims) {
