@@ -71,9 +71,12 @@ typedef struct folder {
     fv_ptrmap sources;       /* op of temp -> the op that it copies */
     const fv_ptrmap *spoilt; /* ops that cannot be computed */
     fv_elements elements;
-    fv_ptrmap packed; /* op of the module -> itself: its result stays as it is computed */
-    int npacked;
-    size_t packed_bytes, whole_bytes; /* of the factors that stay: of their constants; if folded */
+    /* what stays as it is computed */
+    struct {
+        fv_ptrmap ops; /* op of the module -> itself */
+        int n;
+        size_t bytes, whole; /* of the factors that stay: of their constants; if they were folded */
+    } packed;
     fv_value **results, **originals;
     int n, cap, capo;
 } folder;
@@ -159,12 +162,12 @@ static bool is_taken(folder *f, const fv_op *op) {
 }
 
 static bool stays(folder *f, const fv_op *op) {
-    return fv_ptrmap_get(&f->packed, op);
+    return fv_ptrmap_get(&f->packed.ops, op);
 }
 
 /* Keeps the op, and those below it that would grow if they were folded for it. */
 static void keep(folder *f, fv_op *op) {
-    *fv_ptrmap_at(&f->packed, op) = op;
+    *fv_ptrmap_at(&f->packed.ops, op) = op;
     for (int i = 0; i < op->nin; i++) {
         fv_op *def = op->in[i] && op->in[i]->kind == FV_VALUE_RESULT ? op->in[i]->def : NULL;
         bool whole;
@@ -189,9 +192,9 @@ static void keep_packed(void *user, fv_op *op) {
     if (!packed || !whole)
         return;
     keep(f, op);
-    f->npacked++;
-    f->packed_bytes += packed;
-    f->whole_bytes += static_bytes(op->out[0]->type);
+    f->packed.n++;
+    f->packed.bytes += packed;
+    f->packed.whole += static_bytes(op->out[0]->type);
 }
 
 /* ---- computing ---- */
@@ -286,7 +289,7 @@ static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad, bool *ind
                 .sources = fv_ptrmap_in(r->arena),
                 .spoilt = spoilt,
                 .elements = fv_elements_new(r->module->session),
-                .packed = fv_ptrmap_in(r->arena)};
+                .packed.ops = fv_ptrmap_in(r->arena)};
     f.temp = fv_module_new(r->module->session, "fold");
     fv_func *func = fv_func_new(f.temp, "main");
     f.body = func->body;
@@ -294,10 +297,10 @@ static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad, bool *ind
     each(r->module->funcs->body, keep_packed, &f);
     each(r->module->funcs->body, add_results, &f);
     bool ok = !f.n || compute(&f, bad, index);
-    if (ok && !*bad && f.npacked)
-        fv_pass_declined(r, f.npacked,
+    if (ok && !*bad && f.packed.n)
+        fv_pass_declined(r, f.packed.n,
                          fv_printf(r->arena, "left packed (%zu bytes, %zu if folded)",
-                                   f.packed_bytes, f.whole_bytes));
+                                   f.packed.bytes, f.packed.whole));
     fv_elements_free(&f.elements);
     fv_module_free(f.temp);
     return ok;

@@ -48,8 +48,8 @@ static size_t bytes_of(fv_elem e, size_t count) {
     return fv_elem_bytes(e, count, &bytes) ? bytes : SIZE_MAX;
 }
 
-/* The bytes of n loads from constants for `count` elements; 0: one cannot be laid out. `whole`: does
- * one of the constants have as many elements, so that not all elements are repeated ones? */
+/* The bytes of n loads from constants for `count` elements; 0: one cannot be laid out. `whole`:
+ * does one of the constants have as many elements, so that not all elements are repeated ones? */
 static size_t bytes_loaded(const fv_affines *s, fv_expr *const *loads, int n, size_t count,
                            bool *whole) {
     size_t bytes = 0;

@@ -252,6 +252,8 @@ static bool merge_reduced(fv_lowerer *l, fv_definition *d, const fv_expr *x, fv_
 typedef struct dropper {
     fv_arena *arena;
     fv_ptrmap memo;
+    bool
+        place; /* x is where a definition is stored: an index of a state tells what it has by then */
 } dropper;
 
 static bool is_one(const fv_expr *extent) {
@@ -260,25 +262,26 @@ static bool is_one(const fv_expr *extent) {
                                   : fv_x_is_int(extent, &n) && n == 1;
 }
 
-/* A view of the buffer without its axes of one element. */
-static fv_buf *without_axes(dropper *m, fv_buf *b) {
-    fv_expr *extent[FV_MAX_RANK];
-    int n = 0;
-    for (int i = 0; i < b->rank; i++)
-        if (!is_one(b->extent[i]))
-            extent[n++] = b->extent[i];
-    return n < b->rank ? fv_buf_seen(m->arena, b, n, extent) : b;
+/* Is axis i of b, which is read or written at x, one of one element that need not be kept? */
+static bool is_dropped(const dropper *m, const fv_buf *b, int i, const fv_expr *x) {
+    int64_t at;
+    return is_one(b->extent[i]) && (!m->place || (fv_x_is_int(x, &at) && at == 0));
 }
 
+/* The load or guard x, with these arguments, of a view without its axes of one element. */
 static fv_expr *drop_from_load(dropper *m, const fv_expr *x, fv_expr **args) {
-    fv_buf *from = x->u.buf, *b = without_axes(m, from);
-    if (b == from)
-        return fv_x_with_args(m->arena, x, args);
-    fv_expr *at[FV_MAX_RANK];
+    fv_buf *from = x->u.buf;
+    fv_expr *at[FV_MAX_RANK], *extent[FV_MAX_RANK];
     int n = 0;
-    for (int i = 0; i < from->rank; i++)
-        if (!is_one(from->extent[i]))
-            at[n++] = args[i];
+    for (int i = 0; i < from->rank; i++) {
+        if (is_dropped(m, from, i, args[i]))
+            continue;
+        extent[n] = from->extent[i];
+        at[n++] = args[i];
+    }
+    if (n == from->rank)
+        return fv_x_with_args(m->arena, x, args);
+    fv_buf *b = fv_buf_seen(m->arena, from, n, extent);
     return x->op == FV_X_LOAD ? fv_x_load(m->arena, b, at)
                               : fv_x_guard(m->arena, b, at, args[from->rank], args[from->rank + 1]);
 }
@@ -337,6 +340,7 @@ static void drop_axes(fv_lowerer *l, fv_definition *d) {
     if (k && d->place)
         d->place = fv_x_replace_vars(l->exprs, (fv_expr *)d->place, k, ones, zeros);
     d->body = drop_ones(&m, d->body);
+    m = (dropper){.arena = l->exprs, .memo = fv_ptrmap_in(l->exprs), .place = true};
     d->place = d->place ? drop_ones(&m, (fv_expr *)d->place) : NULL;
 }
 

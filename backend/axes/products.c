@@ -130,7 +130,8 @@ static bool slides_along(const fv_expr *x, const fv_var *j, const fv_expr *sum) 
     return slides && x->op == FV_X_GUARD;
 }
 
-/* Does x load elements that are contiguous along the terms of the sum, and none that are along j? */
+/* Does x load elements that are contiguous along the terms of the sum, and none that are along
+ * j? */
 static bool runs_along_terms(const fv_expr *x, const fv_expr *sum, const fv_var *j) {
     fv_load_count terms = {0}, columns = {0};
     fv_x_count_loads(x, sum->u.red.vars[sum->u.red.nvars - 1], &terms);

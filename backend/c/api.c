@@ -263,7 +263,7 @@ static void put_direct(fv_cg *g, fv_text *t) {
 
 void fv_c_header(fv_cg *g, fv_text *t) {
     const fv_program *p = g->p;
-    const char *flags = p->target->cflags,
+    const char *flags = p->target->c.flags,
                *hash = p->source.hash && *p->source.hash ? p->source.hash : "(none)";
     fv_text calls = {.arena = g->arena};
     if (fv_c_is_direct(p))

@@ -84,7 +84,7 @@ static void add_threads(fv_cg *g, fv_c_files *f) {
 
 /* Sets CC and AR. make has defaults for them, which ?= does not replace. */
 static const char *toolchain(fv_cg *g) {
-    const char *tools = g->p->target->tools;
+    const char *tools = g->p->target->c.tools;
     if (!tools)
         return "AR ?= ar\n";
     return fv_printf(g->arena,
@@ -101,7 +101,7 @@ static void add_makefile(fv_cg *g, fv_c_files *f) {
                   /* there is another object: of the weights, or of the code that maps them */
                   g->weights.kind != FV_WEIGHTS_TEXT;
     const char *flags =
-        *g->p->target->cflags ? fv_printf(g->arena, " %s", g->p->target->cflags) : "";
+        *g->p->target->c.flags ? fv_printf(g->arena, " %s", g->p->target->c.flags) : "";
     fv_text rules = {.arena = g->arena}, t = {.arena = g->arena};
     fv_text_put(&rules, "");
     if (mapped)

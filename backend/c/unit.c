@@ -100,7 +100,7 @@ static void put_isa_checks(fv_cg *g, fv_text *t) {
     const char *const *macro = fv_features_macros(g->arena, fv_target_features(g->p->target));
     for (; *macro; macro++)
         fv_text_printf(t, "#ifndef %s\n#error \"compile with %s\"\n#endif\n", *macro,
-                       g->p->target->cflags);
+                       g->p->target->c.flags);
 }
 
 static const char cpu_check[] =
@@ -215,7 +215,7 @@ void fv_c_unit(fv_cg *g, fv_text *t) {
     fv_c_run(g);
     fv_c_public(g);
     g->p = p;
-    const char *flags = *p->target->cflags ? fv_printf(g->arena, "%s ", p->target->cflags) : "";
+    const char *flags = *p->target->c.flags ? fv_printf(g->arena, "%s ", p->target->c.flags) : "";
     const char *includes =
         fv_printf(g->arena, "%s%s",
                   g->machine.isa == FV_C_X86 && fv_c_checks_cpu(g) ? "#include <cpuid.h>\n" : "",

@@ -159,8 +159,8 @@ static linear linear_load(const field *f, fv_expr *x, int depth) {
     return p;
 }
 
-/* A single constant that z loads, as one of the stored type; NULL: it is something else, or the type
- * does not have it. */
+/* A single constant that z loads, as one of the stored type; NULL: it is something else, or the
+ * type does not have it. */
 static fv_expr *constant_of(const field *f, const fv_expr *z, fv_elem stored) {
     const fv_value *v = z->op == FV_X_LOAD ? z->u.buf->value : NULL;
     if (!v || v->kind != FV_VALUE_CONST || v->tensor->count != 1 || !v->tensor->data ||

@@ -208,11 +208,11 @@ static void put_expr(namer *n, const fv_expr *x) {
     fv_kprinter k;
     fv_kprinter_init(&k, n->p->graph.t, false);
     k.values = true;
-    k.put_view = put_view;
-    k.user = n->p;
+    k.view.put = put_view;
+    k.view.user = n->p;
     k.names = n->vars;
-    k.terms = &n->terms;
-    k.defining = x;
+    k.terms.names = &n->terms;
+    k.terms.whole = x;
     fv_kp_expr(&k, x);
 }
 

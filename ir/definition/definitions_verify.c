@@ -1,6 +1,8 @@
 /* definitions_verify.c - what is legal between two steps of lowering. */
 #include "ir/definition/definitions_verify_parts.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ir/catalogue/op.h"
@@ -12,6 +14,44 @@
 #include "ir/kernel/printer.h"
 
 enum { ENOUGH = 8 }; /* errors after which the verifier stops */
+
+/* ---- messages ---- */
+
+int fv_dv_last(const fv_verifier *v, const fv_value *x) {
+    const fv_defined *d = fv_ptrmap_get(&v->defined, x);
+    return d ? d->last : -1;
+}
+
+bool fv_dv_illegal(fv_verifier *v, const char *format, ...) {
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    v->errors++;
+    return fv_error(v->session, "illegal definition of %%%s: %s", v->at->value->name, text);
+}
+
+/* The axes with which b sees its value, if those are not its own. */
+static void put_view(void *user, fv_text *t, const fv_buf *b) {
+    const fv_verifier *v = user;
+    const fv_dim *dims[FV_MAX_RANK];
+    fv_buf_dims(v->m->dims, b, dims);
+    if (b->value && ((const fv_value *)b->value)->type->kind == FV_TENSOR)
+        fv_view_put(t, ((const fv_value *)b->value)->type, fv_dv_last(v, b->value), b->rank, dims);
+}
+
+const char *fv_dv_text(fv_verifier *v, const fv_expr *x) {
+    fv_text t = {.arena = v->a};
+    fv_kprinter p;
+    fv_kprinter_init(&p, &t, false);
+    p.values = true;
+    p.view.put = put_view;
+    p.view.user = v;
+    p.end = 200;
+    fv_kp_expr(&p, x);
+    return t.s;
+}
 
 /* ---- where a load reaches ---- */
 
@@ -288,8 +328,8 @@ static bool check_group(fv_verifier *v, const fv_op *op) {
 
 /* ---- views ---- */
 
-/* Takes d out of the n dims; false: it is not among them. Products of many unknown sizes may overflow
- * and have no normal form; without factors that both have they may not. */
+/* Takes d out of the n dims; false: it is not among them. Products of many unknown sizes may
+ * overflow and have no normal form; without factors that both have they may not. */
 static bool take_dim(const fv_dim **dims, int *n, const fv_dim *d) {
     for (int i = 0; i < *n; i++) {
         if (dims[i] != d)

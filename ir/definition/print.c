@@ -107,8 +107,8 @@ static void name_below(terms *t, const fv_expr *root) {
 static void put_term(terms *t, fv_text *out, const fv_expr *x) {
     fv_kprinter p;
     fv_kprinter_init(&p, out, false);
-    p.terms = &t->names;
-    p.defining = x;
+    p.terms.names = &t->names;
+    p.terms.whole = x;
     p.end = out->n + LONGEST_TERM;
     fv_kp_expr(&p, x);
     size_t n = p.end + MOST_CLOSING;

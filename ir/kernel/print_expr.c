@@ -210,8 +210,8 @@ static void put_buffer(fv_kprinter *p, const fv_buf *b) {
         fv_put_value(p->t, v->now ? v->now : v);
     else
         fv_kp_put_name(p, b, b->name);
-    if (p->put_view)
-        p->put_view(p->user, p->t, b);
+    if (p->view.put)
+        p->view.put(p->view.user, p->t, b);
 }
 
 void fv_kp_index(fv_kprinter *p, const fv_buf *b, fv_expr *const *index, int lanes) {
@@ -394,7 +394,8 @@ static void expr_bare(fv_kprinter *p, const fv_expr *x) {
 
 /* The expression that replaces x in a formula for people; NULL: x itself. */
 static const char *short_form(const fv_kprinter *p, const fv_expr *x) {
-    const char *name = p->terms && x != p->defining ? fv_ptrmap_get(p->terms, x) : NULL;
+    const char *name =
+        p->terms.names && x != p->terms.whole ? fv_ptrmap_get(p->terms.names, x) : NULL;
     return name ? name : p->end && p->t->n > p->end && x->n ? "..." : NULL;
 }
 

@@ -18,15 +18,18 @@ typedef struct fv_kprinter {
     const char **scope; /* names in scope */
     int nscope, cap_scope;
     /* for formulas for people (ir/definition/print.c); NULL and 0 in texts that are parsed again */
-    /* expression -> its name; the expression `defining` is printed in full */
-    const fv_ptrmap *terms;
-    const fv_expr *defining;
+    struct {
+        const fv_ptrmap *names; /* expression -> its name */
+        const fv_expr *whole;   /* this expression is printed in full, though it has a name */
+    } terms;
     /* in texts of definitions: buffers are values, indices are printed by name */
     bool values;
-    /* after the name of a value: the axes with which b sees it, if those are not its own; NULL:
-     * nothing */
-    void (*put_view)(void *user, fv_text *t, const fv_buf *b);
-    void *user;
+    /* prints, after the name of a value, the axes with which b sees it, if those are not its own;
+     * NULL: nothing is printed */
+    struct {
+        void (*put)(void *user, fv_text *t, const fv_buf *b);
+        void *user;
+    } view;
     size_t end; /* length of the text after which parentheses are left out */
 } fv_kprinter;
 

@@ -51,8 +51,8 @@ extern const char *const *const fv_body_texts[];
 /* The text of the definition of that name, which ends with the line before the next one; NULL:
  * there is none. */
 const char *fv_body_text(const char *name);
-/* Does a call of that name in an expression mean a definition? Names of the standard's operators are
- * the operators. */
+/* Does a call of that name in an expression mean a definition? Names of the standard's operators
+ * are the operators. */
 bool fv_body_is(const char *name) FV_MUST_USE;
 /* Its bytes, without what follows it. */
 size_t fv_body_bytes(const char *text);

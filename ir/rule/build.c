@@ -187,6 +187,8 @@ static fv_value *ints_value(env *e, fv_elem of, int rank, int n, const fv_dim *c
 
 static fv_value *of_type(env *e, const fv_ast *x, term t, fv_elem of) {
     double v;
+    if (t.kind == DIM && fv_dim_is_const(t.dim) && !fv_elem_is_float(of))
+        return fv_w_int(e->w, of, t.dim->value); /* a double does not have all of them */
     if (as_number(t, &v))
         return number_value(e, of, v);
     if (t.kind == DIM)

@@ -97,7 +97,7 @@ static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint6
         return entry;
     fv_text_put(&name, entry->entry);
     fv_text_put(&features, entry->features);
-    fv_text_put(&flags, entry->cflags);
+    fv_text_put(&flags, entry->c.flags);
     for (int i = 0; i < FV_NFEATURES; i++) {
         const fv_feature *f = fv_feature_at((fv_feature_id)i);
         if (!(more >> i & 1))
@@ -114,7 +114,7 @@ static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint6
     t->entry = name.s;
     t->name = strcmp(entry->name, entry->entry) ? entry->name : name.s;
     t->features = features.s;
-    t->cflags = flags.s;
+    t->c.flags = flags.s;
     t->more |= more;
     return t;
 }

@@ -22,10 +22,12 @@ typedef struct fv_target {
     const char *triple;   /* for LLVM */
     const char *cpu;      /* for LLVM */
     const char *features; /* for LLVM; "": none besides those of `cpu` */
-    const char *cflags;   /* for gcc and clang */
-    /* prefix of the toolchain, "arm-none-eabi-", for targets without operating system and threads;
-     * NULL: the toolchain of the host or any */
-    const char *tools;
+    struct {
+        const char *flags; /* for gcc and clang */
+        /* prefix of the toolchain, "arm-none-eabi-", for targets without operating system and
+         * threads; NULL: the toolchain of the host or any */
+        const char *tools;
+    } c;
     fv_level level; /* the features of this level are available; none: the CPU is unknown */
     uint64_t more;  /* further features that are available, as bits */
     int pointer_bits;

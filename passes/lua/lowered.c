@@ -1,8 +1,6 @@
-/* lowered.c - what lowering is made of, for scripts: fv.instructions, fv.layout, and module:lowered,
- * the forms, factors and layouts of a module.
- *
- * What lowering decides is copied as texts into an arena with a door open; tables are pushed after
- * that. */
+/* lowered.c - what lowering is made of, for scripts: fv.instructions, fv.layout, and
+ * module:lowered, the forms, factors and layouts of a module.  What lowering decides is copied
+ * as texts into an arena with a door open; tables are pushed after that. */
 #include <ctype.h>
 #include <string.h>
 

@@ -13,8 +13,8 @@ typedef struct wishing {
     fv_tuned_kernel kernel;
 } wishing;
 
-/* The layout that the kernel's constant operand has to have. The width of its panels is the number of
- * columns of a tile, unless the parameters state another one. */
+/* The layout that the kernel's constant operand has to have. The width of its panels is the
+ * number of columns of a tile, unless the parameters state another one. */
 static bool wish_layout(wishing *w) {
     fv_lua *l = w->l;
     fv_schedule *s = &w->kernel.schedule;

@@ -189,7 +189,7 @@ Test(build, microcontroller) {
         cr_assert(shell(&b,
                         "arm-none-eabi-gcc -std=c99 -O2 " WARN " %s -ffreestanding -c kws.c && "
                         "arm-none-eabi-nm -u kws.o | grep -v __aeabi_; true",
-                        fv_target_find("cortex-m4")->cflags));
+                        fv_target_find("cortex-m4")->c.flags));
     bench_close(&b);
 }
 
@@ -265,7 +265,7 @@ Test(build, older_cpu_is_told) {
             cr_assert(shell(&b,
                             "%s -std=c99 -O%d " WARN
                             " %s -c eye.c kws.c && %s user.c eye.o kws.o -static -o user",
-                            cc, level, eye->target->cflags, cc));
+                            cc, level, eye->target->c.flags, cc));
             cr_assert(shell(&b, "qemu-x86_64 -cpu %s ./user >log 2>warnings", cases[i / 2].cpu),
                       "%s -O%d", cc, level);
             cr_assert_str_eq(contents(&b, "log"), cases[i / 2].says, "%s: %s", target,
@@ -360,7 +360,7 @@ static void defines_all(const char *cc, const char *target, const char *type, in
                     "%s -O1 -std=gnu11 %s -DBYTES=%d -fsanitize=undefined "
                     "-fno-sanitize-recover=all k.c main.c -o t "
                     ">log 2>&1 && ./t >>log 2>&1 || { echo '%s %s'; cat log; }",
-                    cc, p->target->cflags, bytes, target, type));
+                    cc, p->target->c.flags, bytes, target, type));
     bench_close(&b);
 }
 

@@ -143,7 +143,7 @@ Test(weights, objects_of_other_machines_link) {
                             "%s %s -O1 -ffreestanding -nostdlib -Wl,-e,kws_run kws.c kws_weights.o "
                             "-o linked 2>err && "
                             "readelf -s linked | grep -q 'OBJECT.*kws_weights'",
-                            crosses[i].compiler, fv_target_find(crosses[i].target)->cflags));
+                            crosses[i].compiler, fv_target_find(crosses[i].target)->c.flags));
         }
         bench_close(&b);
     }

@@ -11,7 +11,7 @@ MOST = 3
 ROOMS = ("ir/", "ops/", "frontend/", "backend/", "passes/", "runtime/", "tools/")  # what consists of rooms
 DECLARED = ("ir/", "ops/", "backend/")  # whose functions are declared in the room that defines them
 # Consumers walk statements, expressions and calls of kernels by one recursion, over files that share a header.
-RECURSIVE = ("backend/interp/", "backend/llvm/", "backend/c/")
+RECURSIVE = ("backend/interp/", "backend/llvm/", "backend/c/", "ir/rule/")
 failed = []
 passed = 0
 

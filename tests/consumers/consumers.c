@@ -113,7 +113,7 @@ static opened *c_open(fv_arena *a, const fv_program *p, const char *compiler) {
     int status = system(fv_printf(a,
                                   "%s -std=c99 %s -w -fPIC -shared "
                                   "-o '%s/m.so' '%s/m.c'",
-                                  compiler, p->target->cflags, folder, folder));
+                                  compiler, p->target->c.flags, folder, folder));
     opened *o = status ? NULL : library_open(a, fv_printf(a, "%s/m.so", folder), p->name);
     if (o)
         remove_folder(a, folder);

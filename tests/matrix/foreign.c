@@ -111,7 +111,7 @@ static void build_aarch64_c(built *b) {
                            .others = others,
                            .suffix = ".so",
                            .flags = fv_printf(s->arena, "%s %s -fPIC -shared -nostdlib -s",
-                                              c->flags, b->r->target->cflags)};
+                                              c->flags, b->r->target->c.flags)};
         const char *why, *path = build_run(s->cache, s->arena, &step, &why);
         const char *symbol =
             path ? undefined_symbol(s->arena, path, c->ours ? allow_none : allow_memory) : NULL;
@@ -189,7 +189,7 @@ static const char *object_of_c(built *b, const compiler *c, const char **why) {
                        .sources = sources,
                        .others = others,
                        .suffix = ".o",
-                       .flags = fv_printf(s->arena, "%s %s -c", c->flags, b->r->target->cflags)};
+                       .flags = fv_printf(s->arena, "%s %s -c", c->flags, b->r->target->c.flags)};
     const char *path = build_run(s->cache, s->arena, &step, why);
     const char *symbol = path ? undefined_symbol(s->arena, path, allow_helpers) : NULL;
     if (symbol)
@@ -208,7 +208,7 @@ static const char *image_of(built *b, const char *object, const char **why) {
                        .flags = fv_printf(s->arena,
                                           "-std=gnu11 -O2 %s " INCLUDE "-nostartfiles -T '" RUNNER
                                           "cortex_m4.ld'",
-                                          b->r->target->cflags)};
+                                          b->r->target->c.flags)};
     return build_run(s->cache, s->arena, &step, why);
 }
 

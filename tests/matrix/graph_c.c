@@ -61,7 +61,7 @@ static void *compile(const graph_batch *b, build_cache *cache, fv_arena *a, int 
                        .others = others,
                        .suffix = ".so",
                        .flags = fv_printf(a, "%s %s -fPIC -shared -nostdlib -s", c->compiler->flags,
-                                          c->target->cflags)};
+                                          c->target->c.flags)};
     const char *path = build_run(cache, a, &step, why);
     void *library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (path && !library)

@@ -78,7 +78,7 @@ static const char *build_library(reference *r, const compiler *c, const char **p
                        .others = others,
                        .suffix = ".so",
                        .flags = fv_printf(s->arena, "%s %s -fPIC -shared -nostdlib -s", c->flags,
-                                          r->target->cflags)};
+                                          r->target->c.flags)};
     const char *why;
     *path = build_run(s->cache, s->arena, &step, &why);
     if (!*path)

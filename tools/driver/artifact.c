@@ -213,7 +213,7 @@ static bool compile_c(fv_session *s, fv_arena *a, const char *folder, const fv_p
         a,
         "cd \"$0\" && %s -std=c99 -O%c -fPIC -shared %s -ffp-contract=off -fno-math-errno %s "
         "-o model.so %s export.c > cc.log 2>&1",
-        cc, level ? level : '2', p->target->cflags, traced(a, p->name), sources_of(a, p));
+        cc, level ? level : '2', p->target->c.flags, traced(a, p->name), sources_of(a, p));
     const char *export = fv_printf(a,
                                    "#include \"%s.h\"\nconst fv_model *fovea_model(void);\n"
                                    "const fv_model *fovea_model(void) { return %s_model(); }\n",

@@ -78,8 +78,8 @@ typedef struct fv_attend {
     const fv_attend_plan *p;
     fv_kemit e; /* the kernel that is being emitted */
     fv_tile t;  /* the register tile that is being emitted */
-    /* the condition that the hidden keys of a row have weight 0, for rows that are checked; NULL: no
-     * row is checked */
+    /* the condition that the hidden keys of a row have weight 0, for rows that are checked;
+     * NULL: no row is checked */
     fv_expr *seen;
     fv_expr *keys[2]; /* the block computes the keys from keys[0] to before keys[1]; NULL: all */
     fv_buf *sees;     /* for each row of the block 1 if that holds, else 0 */

@@ -35,8 +35,8 @@ typedef struct fv_emitted {
     fv_expr *to;
 } fv_emitted;
 
-/* The parameters of the kernel so far: the value of each buffer, and the dim of each scalar with the
- * variable that has it. */
+/* The parameters of the kernel so far: the value of each buffer, and the dim of each scalar with
+ * the variable that has it. */
 typedef struct fv_kparams {
     fv_value **values;
     int nvalues, cap_values;

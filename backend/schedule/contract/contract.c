@@ -128,7 +128,8 @@ static int64_t time_of_rows(int64_t rows, int mr, int vectors, int in_flight, in
     return time;
 }
 
-/* Rows of a tile, at most `most`, that take the least time for that many rows: 14 are better done as 7 + 7 than as 12 + 2. */
+/* Rows of a tile, at most `most`, that take the least time for that many rows: 14 are better
+ * done as 7 + 7 than as 12 + 2. */
 static int best_rows(int64_t rows, int most, int vectors, int in_flight, int64_t terms) {
     int best = most;
     int64_t least = INT64_MAX;
