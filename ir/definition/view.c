@@ -61,13 +61,26 @@ bool fv_box_scale(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k, fv
     return out->a != NULL;
 }
 
-/* Does the range of a along axis i end before that of b along axis k begins, or the other way? */
-static bool axes_are_apart(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k) {
-    fv_box_scales by;
-    if (!a->from[i] || !b->from[k] || !fv_box_scale(t, a, i, b, k, &by))
-        return false;
+/* Does the range of a along axis i end before that of b along axis k begins, or the other way, in
+ * elements counted by these factors? */
+static bool ranges_are_apart(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k,
+                             fv_box_scales by) {
     return fv_dim_at_most(t, fv_dim_mul(t, a->to[i], by.a), fv_dim_mul(t, b->from[k], by.b)) ||
            fv_dim_at_most(t, fv_dim_mul(t, b->to[k], by.b), fv_dim_mul(t, a->from[i], by.a));
+}
+
+/* The same for axes that begin at the same level. Where they do not end at a common one, as axes
+ * of [24, n * 8] and [24 * n, 8], positions are counted in elements. */
+static bool axes_are_apart(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k) {
+    fv_box_scales by;
+    if (!a->from[i] || !b->from[k])
+        return false;
+    if (fv_box_scale(t, a, i, b, k, &by))
+        return ranges_are_apart(t, a, i, b, k, by);
+    by = (fv_box_scales){elements_from(t, a->n, a->extent, i + 1),
+                         elements_from(t, b->n, b->extent, k + 1)};
+    return elements_from(t, a->n, a->extent, i) == elements_from(t, b->n, b->extent, k) &&
+           ranges_are_apart(t, a, i, b, k, by);
 }
 
 bool fv_box_is_apart(fv_dims *t, const fv_box *a, const fv_box *b) {
