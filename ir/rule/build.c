@@ -406,7 +406,7 @@ static term eval_unary(env *e, const fv_ast *x) {
     bool minus = *x->name == '-';
     double v;
     if (as_number(t, &v))
-        return (term){.kind = NUMBER, .number = minus ? -v : !v};
+        return (term){.kind = NUMBER, .number = minus ? -v : (double)(v == 0)};
     if (t.kind == DIM && minus)
         return dim_term(fv_dim_sub(e->t, fv_dim_const(e->t, 0), t.dim));
     if (!is_value(t))
