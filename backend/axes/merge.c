@@ -252,8 +252,9 @@ static bool merge_reduced(fv_lowerer *l, fv_definition *d, const fv_expr *x, fv_
 typedef struct dropper {
     fv_arena *arena;
     fv_ptrmap memo;
-    bool
-        place; /* x is where a definition is stored: an index of a state tells what it has by then */
+    /* the expression is where a definition is stored, and an index of a state in it says how much
+     * of the state is there */
+    bool place;
 } dropper;
 
 static bool is_one(const fv_expr *extent) {

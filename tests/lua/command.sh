@@ -176,7 +176,7 @@ for how in --backend=jit --backend=c --backend=interp '--backend=interp --schedu
     diff -r as.first as >/dev/null && tell "operators: $how: the same bits" yes || tell "operators: $how: the same bits" no
 done
 check 'operators share a kernel' 0 '%y, %z = define' "$fovea" compile snake.fvir --script snake.lua --emit=definitions -o -
-said 'let t0 = sin\(2.0 \* %h\[i0, i1\]\)'
+said 'let t0 = sin\(2.0 \* %h\(n \* 3\)\[i0\]\)'
 onnx snake.onnx <<'T'
 ir_version: 8
 opset_import { domain: "" version: 17 }
