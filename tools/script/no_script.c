@@ -9,12 +9,12 @@ static int refuse(const fv_args *a, const char *what) {
 bool fv_script_begin(fv_context *c, fv_driver_options *o) {
     (void)o;
     const fv_args *a = c->args;
-    return (!a->script.script && !a->pipeline) ||
+    return (!a->script.script && !a->script.pipeline) ||
            refuse(a, a->script.script ? "--script" : "--pipeline") == FV_EXIT_OK;
 }
 
 int fv_script_help(const fv_args *a) {
-    return a->script.script || a->pipeline ? refuse(a, a->script.script ? "--script" : "--pipeline")
+    return a->script.script || a->script.pipeline ? refuse(a, a->script.script ? "--script" : "--pipeline")
                                            : FV_EXIT_OK;
 }
 
