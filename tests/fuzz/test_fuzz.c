@@ -83,16 +83,16 @@ static void mutations(const char *target, uint64_t rounds, size_t apart) {
 }
 
 Test(fuzz, onnx, .timeout = 900) {
-    mutations("onnx", 4, 12);
+    mutations("onnx", 4, 20);
 }
 Test(fuzz, graph, .timeout = 900) {
-    mutations("graph", 4, 12);
+    mutations("graph", 4, 20);
 }
 Test(fuzz, definitions, .timeout = 900) {
-    mutations("definitions", 2, 12);
+    mutations("definitions", 2, 20);
 }
 Test(fuzz, kernel, .timeout = 900) {
-    mutations("kernel", 4, 12);
+    mutations("kernel", 4, 20);
 }
 Test(fuzz, tuning, .timeout = 900) {
     mutations("tuning", 4, 1);
