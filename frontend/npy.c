@@ -321,14 +321,13 @@ const fv_tensor *fv_tensor_read_npy(fv_session *s, fv_arena *a, const char *path
 
 /* ---- writing ---- */
 
+/* Types that numpy does not have are written as integers: bf16 as its 16 bits, those of 8 bits and
+ * fewer as one byte an element. NULL: elements are no numbers. */
 static const char *descr_of(fv_elem e) {
-    switch (e) {
+    switch ((int)e) {
     case FV_F16: return "<f2";
     case FV_F32: return "<f4";
     case FV_F64: return "<f8";
-    case FV_I8:
-    case FV_I4:
-    case FV_I2: return "|i1";
     case FV_I16: return "<i2";
     case FV_I32: return "<i4";
     case FV_I64: return "<i8";
@@ -339,20 +338,10 @@ static const char *descr_of(fv_elem e) {
     case FV_C64: return "<c8";
     case FV_C128: return "<c16";
     case FV_BOOL: return "|b1";
-    case FV_U8:
-    case FV_U4:
-    case FV_U2:
-    case FV_F4E2M1:
-    case FV_F8E4M3FN:
-    case FV_F8E4M3FNUZ:
-    case FV_F8E5M2:
-    case FV_F8E5M2FNUZ:
-    case FV_F8E8M0: return "|u1";
-    case FV_STRING:
-    case FV_NO_ELEM:
-    case FV_ELEM_END: break;
+    default: break;
     }
-    return NULL;
+    int bits = fv_elem_bits(e);
+    return bits < 1 || bits > 8 ? NULL : fv_elem_is_signed(e) ? "|i1" : "|u1";
 }
 
 static void put_header(fv_text *out, const char *descr, const fv_tensor *t) {

@@ -84,7 +84,7 @@ static const char *field_name(unsigned field) {
 
 /* The field for elements that are not raw. */
 static unsigned typed_field(fv_elem e) {
-    switch (e) {
+    switch ((int)e) {
     case FV_F32:
     case FV_C64: return FLOAT_DATA;
     case FV_F64:
@@ -93,28 +93,11 @@ static unsigned typed_field(fv_elem e) {
     case FV_U32:
     case FV_U64: return UINT64_DATA;
     case FV_STRING: return STRING_DATA;
-    case FV_I32:
-    case FV_I16:
-    case FV_U16:
-    case FV_I8:
-    case FV_U8:
-    case FV_BOOL:
-    case FV_F16:
-    case FV_BF16:
-    case FV_F8E4M3FN:
-    case FV_F8E4M3FNUZ:
-    case FV_F8E5M2:
-    case FV_F8E5M2FNUZ:
-    case FV_F8E8M0:
-    case FV_U4:
-    case FV_I4:
-    case FV_F4E2M1:
-    case FV_U2:
-    case FV_I2: return INT32_DATA;
-    case FV_NO_ELEM:
-    case FV_ELEM_END: break;
+    case FV_I32: return INT32_DATA;
+    default: break;
     }
-    return 0;
+    int bits = fv_elem_bits(e);
+    return bits > 0 && bits <= 16 ? INT32_DATA : 0;
 }
 
 typedef struct payload {

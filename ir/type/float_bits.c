@@ -40,6 +40,11 @@ void fv_float_fraction(fv_elem e, int *bits, int *least) {
     *least = 1 - f.bias - f.mantissa;
 }
 
+bool fv_float_is_finite(fv_elem e) {
+    float_format f;
+    return format_of(e, &f) && f.specials == NO_SPECIALS;
+}
+
 /* f8e8m0 has an exponent only: its value is 2^(bits - 127), and 255 is NaN. */
 static double e8m0_decode(uint64_t bits) {
     return bits == 255 ? (double)NAN : ldexp(1, (int)bits - 127);

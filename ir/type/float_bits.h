@@ -14,5 +14,7 @@ uint64_t fv_float_encode(fv_elem e, double v);
 /* The precision of type e: *bits of the significand, the implicit leading bit included, and the
  * exponent *least of the lowest bit of a denormal number. Not for f8e8m0. */
 void fv_float_fraction(fv_elem e, int *bits, int *least);
+/* Is each bit pattern of float type e a finite number? Then a conversion to it has to clip. */
+bool fv_float_is_finite(fv_elem e) FV_MUST_USE;
 
 #endif

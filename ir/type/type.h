@@ -45,7 +45,13 @@ typedef uint32_t fv_elem_set;
 #define FV_SET_NUMBER   (FV_SET_FLOAT | FV_SET_INT)
 #define FV_SET_FLOAT8                                                                              \
     (FV_SET(F8E4M3FN) | FV_SET(F8E4M3FNUZ) | FV_SET(F8E5M2) | FV_SET(F8E5M2FNUZ) | FV_SET(F8E8M0))
-#define FV_SET_PACKED (FV_SET(U4) | FV_SET(I4) | FV_SET(F4E2M1) | FV_SET(U2) | FV_SET(I2))
+enum {
+    FV_PACKED_ELEMS = 0
+#define ELEM(id, text, onnx, bits, kind, arith) | ((bits) < 8 ? 1 << FV_##id : 0)
+#include "ir/type/type.def"
+#undef ELEM
+};
+#define FV_SET_PACKED ((fv_elem_set)FV_PACKED_ELEMS)
 /* all types that kernels can load and store: numbers, bool and the storage types; no strings or
  * complex numbers */
 #define FV_SET_DATA (FV_SET_NUMBER | FV_SET(BOOL) | FV_SET_FLOAT8 | FV_SET_PACKED)

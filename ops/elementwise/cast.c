@@ -6,6 +6,7 @@
 #include "ir/definition/definition.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
+#include "ir/type/float_bits.h"
 #include "ops/text/numerals.h"
 
 static bool string_is(fv_string s, const char *text) {
@@ -73,7 +74,7 @@ static fv_expr *to_narrow_float(fv_arena *a, fv_expr *x, fv_elem to, const fv_op
     if (to == FV_F8E8M0)
         return to_e8m0(a, x, fv_op_string(op, "round_mode"), saturate);
     bool wide = to == FV_F16 || to == FV_BF16; /* overflow to inf */
-    bool clips = to == FV_F4E2M1 || (!wide && saturate);
+    bool clips = fv_float_is_finite(to) || (!wide && saturate);
     return fv_x_cast(a, clips ? FV_X_CONVSAT : FV_X_CONVERT, to, x);
 }
 
