@@ -14,8 +14,9 @@ bool fv_script_begin(fv_context *c, fv_driver_options *o) {
 }
 
 int fv_script_help(const fv_args *a) {
-    return a->script.script || a->script.pipeline ? refuse(a, a->script.script ? "--script" : "--pipeline")
-                                           : FV_EXIT_OK;
+    return a->script.script || a->script.pipeline
+               ? refuse(a, a->script.script ? "--script" : "--pipeline")
+               : FV_EXIT_OK;
 }
 
 int fv_script_test(fv_context *c, const char *path,
