@@ -5,6 +5,8 @@
  * a block. Products of integers are products of i32. */
 #include "ops/quantize/quant.h"
 
+#include <math.h>
+
 #include "ir/base/limits.h"
 #include "ir/definition/definition.h"
 #include "ir/dim/text.h"
@@ -15,8 +17,25 @@
 
 /* ---- scales ---- */
 
-static bool is_scalar(const fv_type *t) {
+bool fv_is_one_element(const fv_type *t) {
     return !t->rank || (t->rank == 1 && fv_dim_is_const(t->dims[0]) && t->dims[0]->value == 1);
+}
+
+bool fv_infer_positive(fv_op *op, int in) {
+    const fv_value *v = fv_op_in(op, in);
+    for (size_t i = 0; v && v->kind == FV_VALUE_CONST && i < v->tensor->count; i++) {
+        double s = fv_tensor_float(v->tensor, i);
+        if (!(s > 0 && s < INFINITY))
+            return fv_op_error(op, "the scale '%s' is %g, expected a positive number", v->name, s);
+    }
+    return true;
+}
+
+bool fv_infer_scales(fv_op *op, int n, const int *in) {
+    for (int i = 0; i < n; i++)
+        if (!fv_infer_positive(op, in[i]))
+            return false;
+    return true;
 }
 
 /* Scale and zero point at operands 1 and 2 of an op on operand 0. */
@@ -25,14 +44,14 @@ static bool check_scale(fv_op *op) {
     const fv_type *x = fv_in_type(op, 0), *s = fv_in_type(op, 1), *z = fv_in_type(op, 2);
     int64_t block = fv_op_int(op, "block_size");
     int axis;
-    if (z && z->rank != s->rank && !(is_scalar(z) && is_scalar(s)))
+    if (z && z->rank != s->rank && !(fv_is_one_element(z) && fv_is_one_element(s)))
         return fv_op_error(op, "the scale has rank %d, the zero point %d", s->rank, z->rank);
     for (int i = 0; z && i < z->rank && i < s->rank; i++)
         if (!fv_module_assume(m, s->dims[i], z->dims[i], "scales and zero points"))
             return fv_op_error(op, "scale and zero point differ in axis %d", i);
     if (block < 0)
         return fv_op_error(op, "block_size is %lld", (long long)block);
-    if (is_scalar(s) && !block)
+    if (fv_is_one_element(s) && !block)
         return true;
     if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return false;
@@ -87,7 +106,7 @@ static fv_value *spread(fv_rewriter *w, fv_op *op, int i) {
     fv_value *v = fv_op_in(op, i);
     int64_t block = fv_op_int(op, "block_size");
     int axis = 0;
-    if (!v || (is_scalar(v->type) && !block))
+    if (!v || (fv_is_one_element(v->type) && !block))
         return v ? fv_w_reshape(w, v, 0, NULL) : NULL;
     if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return NULL;
@@ -206,7 +225,7 @@ bool fv_infer_fits_matrix(fv_op *op, int in, const fv_type *matrix, int axis) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = fv_in_type(op, in);
     int at = matrix->rank + axis;
-    if (!t || is_scalar(t))
+    if (!t || fv_is_one_element(t))
         return true;
     if (t->rank > 1)
         return fv_infer_fits(op, in, matrix->rank, matrix->dims);
@@ -235,7 +254,7 @@ static bool infer_qlinear_matmul(fv_op *op) {
 /* Operand `in`, if it is there: one for all filters of that type, or one for each. */
 static bool fits_filters(fv_op *op, int in, const fv_type *filters) {
     const fv_type *t = fv_in_type(op, in);
-    return !t || is_scalar(t) || fv_infer_per_channel(op, in, filters->dims[0]);
+    return !t || fv_is_one_element(t) || fv_infer_per_channel(op, in, filters->dims[0]);
 }
 
 static bool infer_conv_integer(fv_op *op) {

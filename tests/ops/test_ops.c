@@ -247,6 +247,10 @@ Test(ops, quant, .init = open_session, .fini = close_session) {
     check_golden("../ops/quant.txt", run_case);
 }
 
+Test(ops, qlinear, .init = open_session, .fini = close_session) {
+    check_golden("../ops/qlinear.txt", run_case);
+}
+
 Test(ops, select, .init = open_session, .fini = close_session) {
     check_golden("../ops/select.txt", run_case);
 }

@@ -1,0 +1,242 @@
+/* qlinear.c - operators of ONNX Runtime's domain com.microsoft from tensors of 8 bits to tensors of
+ * 8 bits, of which the standard has only products: sums, activations, and what moves elements.
+ *
+ * Each of their tensors has one scale and one zero point. */
+#include "ops/quantize/quant.h"
+
+#include <math.h>
+
+#include "ir/base/limits.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/rule/body.h"
+
+/* ---- QLinearAdd, QLinearMul ---- */
+
+enum { A, A_SCALE, A_ZERO, B, B_SCALE, B_ZERO, C_SCALE, C_ZERO };
+
+static bool infer_binary(fv_op *op) {
+    const fv_type *both[2] = {fv_in_type(op, A), fv_in_type(op, B)};
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank;
+    if (!fv_infer_broadcast(op, 2, both, &rank, dims))
+        return false;
+    fv_infer_out(op, 0, both[0]->elem, rank, dims);
+    return FV_INFER_SCALES(op, A_SCALE, B_SCALE, C_SCALE);
+}
+
+/* Is one element of a added to each element of a row of b? Rows go along the last axis on which not
+ * both have one element. */
+static bool repeats_along_rows(const fv_type *a, const fv_type *b) {
+    for (int i = 1; i <= a->rank || i <= b->rank; i++) {
+        bool one_a = i > a->rank || fv_dim_is_one(a->dims[a->rank - i]);
+        bool one_b = i > b->rank || fv_dim_is_one(b->dims[b->rank - i]);
+        if (!one_a || !one_b)
+            return one_a;
+    }
+    return false;
+}
+
+/* ONNX Runtime adds the operand first that is the same along a row, as that does not depend on the
+ * elements of the other. */
+static bool decompose_add(fv_rewriter *w, fv_op *op) {
+    int a = repeats_along_rows(fv_in_type(op, A), fv_in_type(op, B)) ? B : A, b = B - a;
+    fv_w_result(w, 0,
+                FV_CALL(w, "quantized_sum", {op->in[a]}, {op->in[a + 1]}, {op->in[a + 2]},
+                        {op->in[b]}, {op->in[b + 1]}, {op->in[b + 2]}, {op->in[C_SCALE]},
+                        {fv_op_in(op, C_ZERO)}));
+    return true;
+}
+
+/* ---- functions of one tensor ---- */
+
+enum { X, X_SCALE, X_ZERO, Y_SCALE, Y_ZERO };
+
+static bool infer_unary(fv_op *op) {
+    fv_infer_like(op, 0, X);
+    return FV_INFER_SCALES(op, X_SCALE, Y_SCALE);
+}
+
+static bool infer_softmax(fv_op *op) {
+    int64_t opset = fv_op_int(op, "opset");
+    int axis;
+    if (opset < 1)
+        return fv_op_error(op, "opset is %lld, expected at least 1", (long long)opset);
+    return fv_infer_axis(op, fv_op_int(op, "axis"), fv_in_type(op, X)->rank, &axis) &&
+           infer_unary(op);
+}
+
+static bool infer_scaled_softmax(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    int axis;
+    fv_infer_out(op, 0, FV_F32, x->rank, x->dims);
+    return fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis);
+}
+
+/* ---- QLinearWhere ---- */
+
+enum { CONDITION, W_X, W_X_SCALE, W_X_ZERO, W_Y, W_Y_SCALE, W_Y_ZERO, Z_SCALE, Z_ZERO };
+
+static bool infer_where(fv_op *op) {
+    const fv_type *all[3] = {fv_in_type(op, CONDITION), fv_in_type(op, W_X), fv_in_type(op, W_Y)};
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank;
+    if (!fv_infer_broadcast(op, 3, all, &rank, dims))
+        return false;
+    fv_infer_out(op, 0, all[1]->elem, rank, dims);
+    return FV_INFER_SCALES(op, W_X_SCALE, W_Y_SCALE, Z_SCALE);
+}
+
+/* ---- QLinearConcat ---- */
+
+/* Scale and zero point of the result, and then tensors with theirs. */
+enum { OF_RESULT = 2, EACH = 3 };
+
+static bool check_part(fv_op *op, int i) {
+    const fv_type *part[EACH] = {fv_in_type(op, i), fv_in_type(op, i + 1), fv_in_type(op, i + 2)};
+    fv_elem e = fv_in_type(op, 1)->elem;
+    if (part[0]->elem != e || part[2]->elem != e || part[1]->elem != FV_F32)
+        return fv_op_error(op,
+                           "inputs %d to %d are %s, %s, %s, expected a tensor of %s, a scale of "
+                           "f32, a zero point of %s",
+                           i, i + 2, fv_elem_name(part[0]->elem), fv_elem_name(part[1]->elem),
+                           fv_elem_name(part[2]->elem), fv_elem_name(e), fv_elem_name(e));
+    for (int k = 1; k < EACH; k++)
+        if (!fv_is_one_element(part[k]))
+            return fv_op_error(op, "input %d is %s, expected one element", i + k,
+                               fv_type_str(fv_op_module(op)->arena, part[k]));
+    return fv_infer_positive(op, i + 1);
+}
+
+static bool infer_concat(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    const fv_dim *dims[FV_MAX_RANK];
+    int axis = 0;
+    if (op->nin < OF_RESULT + EACH || (op->nin - OF_RESULT) % EACH)
+        return fv_op_error(op,
+                           "has %d inputs after the scale and zero point of the result, "
+                           "expected a tensor, its scale and its zero point each",
+                           op->nin - OF_RESULT);
+    const fv_type *x = fv_in_type(op, OF_RESULT);
+    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
+        return false;
+    for (int i = 0; i < x->rank; i++)
+        dims[i] = i == axis ? fv_dim_const(m->dims, 0) : x->dims[i];
+    for (int k = OF_RESULT; k < op->nin; k += EACH) {
+        const fv_type *y = fv_in_type(op, k);
+        if (!check_part(op, k))
+            return false;
+        if (y->rank != x->rank)
+            return fv_op_error(op, "input %d has rank %d, input %d %d", k, y->rank, OF_RESULT,
+                               x->rank);
+        for (int i = 0; i < x->rank; i++)
+            if (i != axis && !fv_module_assume(m, x->dims[i], y->dims[i], "inputs of a Concat"))
+                return fv_op_error(op, "axis %d has %s in input %d, %s in input %d", i,
+                                   fv_dim_str(m->arena, x->dims[i]), OF_RESULT,
+                                   fv_dim_str(m->arena, y->dims[i]), k);
+        dims[axis] = fv_dim_add(m->dims, dims[axis], y->dims[axis]);
+    }
+    fv_infer_out(op, 0, x->elem, x->rank, dims);
+    return FV_INFER_SCALES(op, 0);
+}
+
+/* Are both the same number? */
+static bool same_number(const fv_value *a, const fv_value *b) {
+    return a == b || (a->kind == FV_VALUE_CONST && b->kind == FV_VALUE_CONST &&
+                      fv_tensor_float(a->tensor, 0) == fv_tensor_float(b->tensor, 0));
+}
+
+static bool decompose_concat(fv_rewriter *w, fv_op *op) {
+    int n = (op->nin - OF_RESULT) / EACH;
+    fv_value **parts = FV_NEW(w->module->arena, fv_value *, (size_t)n);
+    fv_attr axis = fv_attr_int(w->module, "axis", fv_op_int(op, "axis"));
+    for (int i = 0; i < n; i++) {
+        fv_value **in = op->in + OF_RESULT + EACH * i;
+        bool same = same_number(in[1], op->in[0]) && same_number(in[2], op->in[1]);
+        parts[i] = same ? in[0]
+                        : FV_CALL(w, "requantized_as", {in[0]}, {in[1]}, {in[2]}, {op->in[0]},
+                                  {op->in[1]});
+    }
+    fv_w_result(w, 0, fv_w_op(w, FV_OP_Concat, n, parts, 1, &axis));
+    return true;
+}
+
+#define MS       .domain = "com.microsoft", .since = {1}
+#define INT8     (FV_SET(I8) | FV_SET(U8))
+#define OPTIONAL FV_OPTIONAL_OPERAND
+#define TYPES                                                                                      \
+    {                                                                                              \
+        {"T", INT8}, {                                                                             \
+            "S", FV_SET(F32)                                                                       \
+        }                                                                                          \
+    }
+#define SCALE(nm) {nm "_scale", "S", .rank = FV_SCALAR}
+#define ZERO(nm)  {nm "_zero_point", "T", .rank = FV_SCALAR}
+/* a zero point that is 0 where it is left out */
+#define MAYBE_ZERO(nm) {nm "_zero_point", "T", OPTIONAL, .rank = FV_SCALAR}
+#define BINARY                                                                                     \
+    {"A", "T"}, SCALE("A"), MAYBE_ZERO("A"), {"B", "T"}, SCALE("B"), MAYBE_ZERO("B"), SCALE("C"),  \
+        MAYBE_ZERO("C")
+#define UNARY {"X", "T"}, SCALE("X"), MAYBE_ZERO("X"), SCALE("Y"), MAYBE_ZERO("Y")
+
+const fv_opdef fv_ops_qlinear[] = {
+    {.domain = "fv",
+     .name = "MultiplyAdd",
+     .since = {1},
+     .doc = "A * B + C, rounded once where the target can; operands broadcast",
+     .in = {{"A", "T"}, {"B", "T"}, {"C", "T"}},
+     .out = {{"Y", "T"}},
+     .types = {{"T", FV_SET(F32)}},
+     .infer = fv_infer_elementwise,
+     .formula = "Y = fma(A, B, C)"},
+    {.domain = "fv",
+     .name = "ScaledSoftmax",
+     .since = {1},
+     .doc = "exponentials of scale * X, times levels / their sum along an axis",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(1)},
+            {"scale", "S", .rank = FV_SCALAR},
+            {"levels", "S", .rank = FV_SCALAR}},
+     .out = {{"Y", "S"}},
+     .attrs = {FV_A_INT("axis", -1)},
+     .types = TYPES,
+     .infer = infer_scaled_softmax,
+     .formula = "a.. = axis; m = max k: i32(X[a.., k, c..]); "
+                "s = sum k: exp(f32(i32(X[a.., k, c..]) - m) * scale); "
+                "Y[a.., j, c..] = exp(f32(i32(X[a.., j, c..]) - m) * scale) * levels / s"},
+    {MS, .name = "QLinearAdd", .doc = "the sum of quantized tensors, quantized", .in = {BINARY},
+     .out = {{"C", "T"}}, .types = TYPES, .infer = infer_binary, .decompose = decompose_add},
+    {MS, .name = "QLinearMul", .doc = "the product of quantized tensors, quantized", .in = {BINARY},
+     .out = {{"C", "T"}}, .types = TYPES, .infer = infer_binary, .body = "QLinearMul"},
+    {MS, .name = "QLinearLeakyRelu", .doc = "LeakyRelu of a quantized tensor, quantized",
+     .in = {UNARY}, .out = {{"Y", "T"}}, .attrs = {FV_A_FLOAT("alpha", 0.01f)}, .types = TYPES,
+     .infer = infer_unary, .body = "QLinearLeakyRelu"},
+    {MS, .name = "QLinearSigmoid", .doc = "Sigmoid of a quantized tensor, quantized", .in = {UNARY},
+     .out = {{"Y", "T"}}, .types = TYPES, .infer = infer_unary, .body = "QLinearSigmoid"},
+    {MS, .name = "QLinearSoftmax",
+     .doc = "Softmax of that opset of a quantized tensor, quantized; the reciprocal of y_scale is "
+            "rounded down",
+     .in =
+         {{"X", "T", .rank = FV_RANK_FROM(1)}, SCALE("X"), MAYBE_ZERO("x"), SCALE("y"), ZERO("y")},
+     .out = {{"Y", "T"}}, .attrs = {FV_A_INT("axis", -1), FV_A_REQUIRED("opset", INT)},
+     .types = TYPES, .infer = infer_softmax, .body = "QLinearSoftmax"},
+    {MS, .name = "QLinearWhere",
+     .doc = "where condition, X, else Y; each with the scale and zero point of the result",
+     .in = {{"condition", "B"},
+            {"X", "T"},
+            SCALE("x"),
+            ZERO("x"),
+            {"Y", "T"},
+            SCALE("y"),
+            ZERO("y"),
+            SCALE("z"),
+            ZERO("z")},
+     .out = {{"Z", "T"}}, .types = {{"B", FV_SET(BOOL)}, {"T", INT8}, {"S", FV_SET(F32)}},
+     .infer = infer_where, .body = "QLinearWhere"},
+    {MS, .name = "QLinearConcat",
+     .doc = "Concat of quantized tensors, each followed by its scale and its zero point",
+     .in = {SCALE("Y"), ZERO("Y"), {"inputs", "V", FV_VARIADIC, -1}}, .out = {{"Y", "T"}},
+     .attrs = {FV_A_REQUIRED("axis", INT)},
+     .types = {{"T", INT8}, {"S", FV_SET(F32)}, {"V", INT8 | FV_SET(F32)}}, .infer = infer_concat,
+     .decompose = decompose_concat},
+
+    {0}};
