@@ -55,7 +55,8 @@ def main():
     edit("backend/schedule/schedules.def", r"SCHEDULE\(contract, .*\n(SCHEDULE.*\n)*", lambda m: block(b, "text", r"SCHEDULE\(contract, "))
     small = block(b, "text", r"SCHEDULE\(small, ")
     edit("ir/schedule/schedules.def", r"SCHEDULE\(custom", lambda m: small + m.group(0))
-    new_file("backend/schedule/small.c", block(b, "c", r"/\* small.c"), "backend/meson.build", "schedule/rows/map.c")
+    edit("backend/lowering/why.def", r'WHY\(together, "map"', lambda m: block(b, "text", "WHY.rows_small") + m.group(0))
+    new_file("backend/schedule/rows/small.c", block(b, "c", r"/\* small.c"), "backend/meson.build", "schedule/rows/map.c")
     target = block(b, "c", "TARGET")
     edit("ir/target/target.def", r'TARGET\("x86-64-v4"', lambda m: target + m.group(0))
 
