@@ -11,14 +11,14 @@
 typedef enum { FLAG, COUNT, TEXT, OPTIONAL, BEHIND, NUMBER, NUMBERS, REAL, LIST, LEVEL } kind;
 
 typedef struct option {
-    const char *name;  /* "--target" */
-    const char *brief; /* its short name, "-o"; NULL: it has none */
+    const char *name;  /* the name of the option, such as "--target" */
+    const char *brief; /* the short name of the option, such as "-o"; NULL: it has none */
     kind kind;
     size_t offset;
-    const char *value; /* placeholder of its value in --help: "N" */
+    const char *value; /* placeholder for the option's value in --help, such as "N" */
     const char *doc;
     bool common;
-    const char *const *(*names)(void); /* the values that --help lists after `doc` */
+    const char *const *(*names)(void); /* returns the values that --help lists after `doc` */
 } option;
 
 #define AT(member) offsetof(fv_args, member)
@@ -260,7 +260,7 @@ static int set_real(fv_args *a, const option *o, double *at, const char *value) 
     return FV_EXIT_OK;
 }
 
-/* Appends the value of an option that may be repeated to its list. */
+/* Appends the value of an option that may be given repeatedly to the list of its values. */
 static int add_to_list(fv_args *a, const option *o, const char *value) {
     fv_list_arg *list = (fv_list_arg *)((char *)a + o->offset);
     if (list->n == FV_MAX_LIST_ARGS)
@@ -310,7 +310,8 @@ static int parse_one(fv_args *a, const fv_command *c, int argc, char **argv, int
     if ((o->kind == OPTIONAL || o->kind == BEHIND) && equals && !equals[1])
         return fv_usage(a, "%s names no %s; leave the '=' away", arg,
                         o->kind == OPTIONAL ? "file" : "node");
-    /* the next argument is the option's value only if it cannot be an operand */
+    /* the option's value may be left out, so the next word is its value only if it cannot be an
+     * operand */
     bool word = o->kind == BEHIND && a->n >= c->min && *i + 1 < argc && !is_option(argv[*i + 1]);
     if (equals || o->kind == OPTIONAL || (o->kind == BEHIND && !word))
         return set_value(to, o, equals ? equals + 1 : NULL);
@@ -392,7 +393,8 @@ int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const 
     int status = parse_environment(a, c);
     bool options_end = false;
     for (int i = 0; i < argc && !status; i++) {
-        if (c->run == fv_cmd_lua && a->n) /* arguments after the script belong to the script */
+        /* `fovea lua`: words after the name of the script are arguments of the script */
+        if (c->run == fv_cmd_lua && a->n)
             options_end = true;
         if (!options_end && !strcmp(argv[i], "--"))
             options_end = true;
@@ -422,7 +424,7 @@ const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *su
         from++;
     while (strcmp(to->name, subcommand))
         to++;
-    /* parsed before; here only the number of words that an option takes matters */
+    /* values were parsed before; here only the number of words that each option takes matters */
     fv_args scratch = *a;
     scratch.n = 0;
     scratch.data.inputs.n = scratch.code.states.n = scratch.data.at.n = scratch.script.args.n =

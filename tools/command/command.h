@@ -21,28 +21,29 @@ typedef struct fv_list_arg {
 /* The command line as it was given. */
 typedef struct fv_line_args {
     const char *command; /* the name of the subcommand */
-    char *environment;   /* the words of FOVEA_FLAGS, which options point into: fv_args_free */
-    char **words;        /* after the subcommand */
+    /* a copy of FOVEA_FLAGS, split into words, to which options point; freed by fv_args_free */
+    char *environment;
+    char **words; /* the words of the command line after the subcommand */
     int nwords;
 } fv_line_args;
 
-/* What is printed, and how: context.c, report.c. */
+/* Options that decide what is printed, and how: context.c, report.c. */
 typedef struct fv_print_args {
     const char *color;
-    int verbose; /* how often the option was given */
+    int verbose; /* number of times that -v was given */
     bool json, quiet, help;
 } fv_print_args;
 
-/* How the model is compiled: options.c, model.c. */
+/* Options that decide how the model is compiled: options.c, model.c. */
 typedef struct fv_code_args {
     const char *target, *processor, *schedule, *tuning, *backend, *passes;
     fv_list_arg enable, disable, dims, states;
-    char level;        /* '0' to '3' or 's'; 0: not given */
-    int random_limits; /* a seed; 0: the usual limits */
+    char level;        /* the level of -O, '0' to '3' or 's'; 0: not given */
+    int random_limits; /* the seed of --random-limits; 0: the usual limits */
     bool strict, verify;
 } fv_code_args;
 
-/* Where results of compilation go, and under which names: compile.c. */
+/* Options that decide where results of compilation go, and under which names: compile.c. */
 typedef struct fv_result_args {
     const char *output, *emit, *weights, *name;
     bool require_fused;
@@ -50,53 +51,53 @@ typedef struct fv_result_args {
 
 /* --threads, for runs: options.c, bench.c. */
 typedef struct fv_thread_args {
-    int first; /* of the list */
+    int first; /* the first number in the list of --threads */
     int list[FV_MAX_THREAD_LIST], n;
 } fv_thread_args;
 
-/* The inputs of runs, and what becomes of outputs: inputs.c, outputs.c, maps.c. */
+/* Options for the inputs of runs and the use of the outputs: inputs.c, outputs.c, maps.c. */
 typedef struct fv_data_args {
     fv_list_arg inputs, at;
     const char *data_set, *expect, *format, *attention_maps, *labels;
     int seed;
-    double atol, rtol; /* negative: not given */
+    double atol, rtol; /* tolerances of comparisons; negative: not given */
 } fv_data_args;
 
-/* Scripts in Lua: script.c. */
+/* Options for Lua scripts: script.c. */
 typedef struct fv_script_args {
-    const char *script;   /* the passes that it declares are run */
-    const char *pipeline; /* a script that returns a pipeline */
+    const char *script;   /* path of a script that declares passes, which are run */
+    const char *pipeline; /* path of a script that returns a pipeline */
     fv_list_arg args;
-    int memory; /* MiB */
-    int steps;  /* millions of instructions */
+    int memory; /* limit of memory in MiB */
+    int steps;  /* limit of instructions, in millions */
     bool unsafe;
 } fv_script_args;
 
-/* What passes rewrite: opt.c, explain.c, stop.c, bisect.c. */
+/* Options that decide which rewrites passes make: opt.c, explain.c, stop.c, bisect.c. */
 typedef struct fv_rewrite_args {
-    const char *explain; /* "RULE" or "RULE@NODE" */
+    const char *explain; /* value of --explain: "RULE" or "RULE@NODE" */
     const char *only_node;
-    const char *changes;     /* the file into which changes are listed */
+    const char *changes;     /* the file to which the list of changes is written */
     int stop_after;          /* the number of changes that are made; -1: all */
-    const char *test;        /* of `fovea reduce`: the shell command that tests a model */
-    const char *bisect_test; /* of --bisect: the shell command that tests a model */
+    const char *test;        /* `fovea reduce`: the shell command that tests a model */
+    const char *bisect_test; /* `opt --bisect-test`: the shell command that tests a model */
     bool bisect, standard, list_passes, print_pipeline;
 } fv_rewrite_args;
 
-/* What is printed between passes and steps of lowering: dump.c. */
+/* Options for printing between passes and steps of lowering: dump.c. */
 typedef struct fv_dump_args {
     const char *after, *dir;
     bool times;
 } fv_dump_args;
 
-/* What `inspect` and `ops` show: inspect.c, why.c, ops.c. */
+/* Options of `inspect` and `ops`: inspect.c, why.c, ops.c. */
 typedef struct fv_inspect_args {
     /* --why: "" for the costliest values and kernels, otherwise the name to explain */
     const char *why;
     bool ops, memory, schedules, attention, markdown;
 } fv_inspect_args;
 
-/* Measurements: bench.c, tune.c. */
+/* Options for measurements: bench.c, tune.c. */
 typedef struct fv_bench_args {
     const char *against, *against_model;
     const char *profile;
@@ -104,9 +105,9 @@ typedef struct fv_bench_args {
     double seconds;
 } fv_bench_args;
 
-/* What `diff` compares: diff.c. */
+/* Options that decide what `diff` compares: diff.c. */
 typedef struct fv_diff_args {
-    const char *levels; /* "0,2" */
+    const char *levels; /* levels of the two sides, such as "0,2" */
     int chunk;
     bool graph;
 } fv_diff_args;
@@ -114,7 +115,7 @@ typedef struct fv_diff_args {
 /* The arguments of a subcommand; NULL, 0 and false where none was given. */
 typedef struct fv_args {
     fv_line_args line;
-    int n; /* operands: models or folders */
+    int n; /* number of operands, which are models or folders */
     const char **operand;
     fv_print_args print;
     fv_code_args code;
@@ -129,13 +130,13 @@ typedef struct fv_args {
     fv_diff_args diff;
 } fv_args;
 
-/* One execution of a subcommand: its session, in which a door is open, and memory that lives as
- * long. */
+/* One execution of a subcommand: its session, in which a door is open, and an arena that lives as
+ * long as the session. */
 typedef struct fv_context {
     fv_session *session;
     fv_arena *arena;
     const fv_args *args;
-    /* the script of --script once it was read (script.c); NULL: none */
+    /* the script of --script, after it was read (script.c); NULL: there is none */
     struct fv_lua *script;
     /* becomes not 0 when runs should stop (fv_env.cancel); NULL: they cannot be stopped */
     const volatile int32_t *cancel;
@@ -146,31 +147,32 @@ typedef struct fv_command {
     const char *operands; /* operands as --help shows them: "MODEL", "DIR..." */
     int min, max;         /* smallest and largest number of operands; max 0: any number */
     const char *doc;
-    /* names of the options that it takes in addition to those of all subcommands */
+    /* names of the options that the subcommand takes in addition to those of all subcommands */
     const char *options;
-    int (*run)(fv_context *c); /* returns the exit status */
+    int (*run)(fv_context *c); /* executes the subcommand; returns the exit status */
     /* paragraphs and examples that --help prints below the options; NULL: none */
     const char *more;
 } fv_command;
 
-extern const fv_command fv_commands[]; /* the subcommands, ended by a NULL name */
+extern const fv_command fv_commands[]; /* the subcommands, ended by an entry without a name */
 
 /* ---- arguments: args.c ---- */
 
 /* Parses the words of FOVEA_FLAGS and then argv, which begins after the subcommand. `operands` must
  * have room for argc pointers. Returns FV_EXIT_OK, or FV_EXIT_USAGE after a message. */
 int fv_args_parse(fv_args *a, const fv_command *c, int argc, char **argv, const char **operands);
-void fv_args_free(fv_args *a); /* call it also after a failure */
+void fv_args_free(fv_args *a); /* must be called also after a failure of fv_args_parse */
 /* The given options as arguments for another subcommand: those that it takes, without the ones
  * about messages and output files. NULL terminated, in the arena. */
 const char *const *fv_args_for(fv_arena *arena, const fv_args *a, const char *subcommand);
-void fv_print_help(const fv_command *c); /* c NULL: the help of the command itself */
+/* prints the help of subcommand c; c NULL: the help of the whole command */
+void fv_print_help(const fv_command *c);
 /* Prints `fovea run: error: WHAT` and returns FV_EXIT_USAGE. */
 int fv_usage(const fv_args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- what the arguments mean: options.c ---- */
 
-/* "a, b, c" */
+/* the names as a list for a message, "a, b, c" */
 const char *fv_names_str(fv_arena *a, const char *const *names);
 /* Checks the syntax of all values of --dim, --input and --state. False after a message. */
 bool fv_args_check_lists(fv_context *c) FV_MUST_USE;
@@ -180,7 +182,7 @@ bool fv_args_driver(fv_context *c, fv_driver_options *o, bool here) FV_MUST_USE;
 /* Parses "jit,c,interp" into `out`. Returns the number of backends, 0 after a message. */
 int fv_args_backends(const fv_args *a, fv_backend_kind *out);
 const char *fv_backend_name(fv_backend_kind b);
-/* the number of --threads, else of FOVEA_NUM_THREADS, else 0 */
+/* the number that --threads gives, otherwise that of FOVEA_NUM_THREADS, otherwise 0 */
 int fv_args_threads(const fv_args *a);
 
 /* ---- scripts: script.c, or no_script.c where Fovea is built without Lua ---- */
@@ -190,7 +192,7 @@ int fv_args_threads(const fv_args *a);
 bool fv_script_begin(fv_context *c, fv_driver_options *o) FV_MUST_USE;
 /* Prints the options that the script declares, for --help. */
 int fv_script_help(const fv_args *a); /* returns the exit status */
-/* The exit status after options of the script or of the command line were refused. */
+/* The exit status if options of the script or of the command line were refused. */
 int fv_refused(const fv_context *c);
 
 /* ---- looking at what is between passes and steps: dump.c ---- */
@@ -220,7 +222,7 @@ bool fv_is_terminal(int fd) FV_MUST_USE;
 /* Checks that the file at `path`, which option `option` would write, is none of the models. False
  * after a diagnostic. */
 bool fv_spares_models(const fv_context *c, const char *option, const char *path) FV_MUST_USE;
-/* "12.3 kB" */
+/* a number of bytes as text, such as "12.3 kB" */
 const char *fv_size_str(fv_arena *a, uint64_t bytes);
 
 int fv_cmd_bench(fv_context *c);

@@ -93,7 +93,7 @@ void fv_note(const fv_context *c, const char *format, ...) {
 bool fv_say_log(const fv_context *c, const fv_log *log) {
     static const char error[] = "error: ";
     const char *p = fv_log_text(log);
-    if (!*p) /* reached only if there is no memory to format the text */
+    if (!*p) /* the text is empty only if there was no memory to format it */
         fv_out_of_memory(c->session);
     while (*p) {
         size_t n = strcspn(p, "\n"), skip = strncmp(p, error, strlen(error)) ? 0 : strlen(error);
@@ -116,8 +116,8 @@ const char *fv_size_str(fv_arena *a, uint64_t bytes) {
     return fv_printf(a, v < 9.95 ? "%.1f %s" : "%.0f %s", v, units[u]);
 }
 
-/* Prints the errors that were reported before memory ran out, which may be the cause: a model that
- * asks for too much. Does not allocate. */
+/* Prints the errors that were reported before memory ran out, which may be the cause, such as a
+ * model with huge dims. Does not allocate. */
 static void print_last_words(const fv_session *s) {
     for (const fv_message *m = s ? fv_messages(s) : NULL; m; m = m->next)
         if (m->severity == FV_ERROR)

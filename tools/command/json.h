@@ -11,12 +11,13 @@
 /* Must be called first. From then on, the command ends with a message if there is no memory for a
  * document. */
 void fv_json_begin(void);
-/* {"schema": 1} */
+/* a new document that contains {"schema": 1} */
 json_t *fv_json_document(void);
-json_t *fv_json_text(const char *s); /* bytes that are no UTF-8 become U+FFFD; s NULL gives null */
-/* n bytes of UTF-8, which may contain NUL; null if they are no UTF-8 */
+/* a string; bytes that are not UTF-8 become U+FFFD; s NULL gives null */
+json_t *fv_json_text(const char *s);
+/* a string of n bytes of UTF-8, which may contain NUL; null if they are not UTF-8 */
 json_t *fv_json_textn(const char *s, size_t n);
-json_t *fv_json_real(double v); /* null if v is not finite */
+json_t *fv_json_real(double v); /* a number; null if v is not finite */
 void fv_json_set(json_t *object, const char *key, json_t *value);
 void fv_json_set_int(json_t *object, const char *key, int64_t value);
 void fv_json_set_text(json_t *object, const char *key, const char *value);

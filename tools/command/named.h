@@ -1,4 +1,4 @@
-/* named.h - what a name given by a user refers to in a graph: ONNX nodes and values. */
+/* named.h - finds the ONNX nodes and values of a graph that a user names. */
 #ifndef FV_TOOLS_COMMAND_NAMED_H
 #define FV_TOOLS_COMMAND_NAMED_H
 
@@ -20,9 +20,9 @@ typedef struct fv_name_list {
 /* Adds the names of all nodes and values of main to the list. */
 void fv_list_names(fv_arena *a, fv_name_list *list, const fv_module *m);
 
-/* The name in the value of an option, which may be in quotes or backquotes. */
+/* The name that the value of an option contains, without its quotes or backquotes if it has any. */
 const char *fv_name_given(fv_arena *a, const char *given);
-/* "%y (Mul, node 'fc1')" */
+/* describes an op for messages: "%y (Mul, node 'fc1')" */
 const char *fv_op_place(fv_arena *a, const fv_op *op);
 
 #endif

@@ -46,11 +46,11 @@ static void put_string(FILE *f, const char *s, int width, int precision) {
 
 /* ---- formats ---- */
 
-/* One conversion of a format, as "%-*.3lld". */
+/* One conversion of a printf format, such as "%-*.3lld". */
 typedef struct conversion {
-    char text[32];        /* its text for printf, with '*' for width and precision */
-    int width, precision; /* -1: not given */
-    char length;          /* 0, 'h', 'l', 'L' for ll, 'z' or 'j' */
+    char text[32];        /* the conversion as text for printf, with '*' for width and precision */
+    int width, precision; /* width and precision of the conversion; -1: not given */
+    char length;          /* length modifier: 0 (none), 'h', 'l', 'L' (for ll), 'z' or 'j' */
     char kind;
 } conversion;
 
@@ -71,7 +71,8 @@ static int read_number(const char **s, arguments *args) {
 
 static char read_length(const char **s) {
     char length = strchr("hlzj", **s) && **s ? *(*s)++ : 0;
-    if (length && **s == length) { /* ll becomes 'L'; hh is passed as an int, like h */
+    /* the modifier ll is stored as 'L'; hh is stored as h, since both are passed as an int */
+    if (length && **s == length) {
         ++*s;
         return length == 'l' ? 'L' : length;
     }

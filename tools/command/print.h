@@ -17,8 +17,8 @@ void fv_print(FILE *f, const char *format, ...) __attribute__((format(printf, 2,
 int fv_shown_width(const char *text);
 /* Prints a text of several lines that Fovea wrote, such as help or a graph, unchanged. */
 void fv_put_text(FILE *f, const char *text);
-/* Prints n bytes of a text from elsewhere. Line ends and tabs are kept, other characters are
- * escaped as in names. */
+/* Prints n bytes of a text that Fovea did not write. Line ends and tabs are kept, other characters
+ * are escaped as in names. */
 void fv_put_lines(FILE *f, const char *text, size_t n);
 
 #endif

@@ -9,7 +9,7 @@
 /* Call it before passes run with these options: under -v, passes report, and decisions of lowering
  * are recorded. */
 void fv_report_begin(fv_context *c, fv_driver_options *o);
-/* The same for a command that does not lower the graph. */
+/* Call it before passes run in a command that does not lower the graph: under -v, passes report. */
 void fv_report_passes(fv_context *c, fv_driver_options *o);
 /* Prints what the steps of lowering decided. The program must still exist, since it owns the memory
  * of the decisions. */

@@ -11,8 +11,8 @@ typedef struct counter {
     fv_context *c;
     int done;
     bool stopped;
-    FILE *list;       /* the file of --changes; NULL: none */
-    const char *node; /* the node of --only-node; NULL: all may be changed */
+    FILE *list;       /* the file of --changes; NULL: no list is written */
+    const char *node; /* the node of --only-node; NULL: ops of all nodes may be changed */
     const fv_pass *const *own;
 } counter;
 
@@ -20,7 +20,7 @@ static void close_list(void *list) {
     fclose(list);
 }
 
-/* "simplify: mul-one at %y (Mul)", "schedule at %y (Relu)", "share" */
+/* describes a change: "simplify: mul-one at %y (Mul)", "schedule at %y (Relu)", "share" */
 static const char *change_str(fv_arena *a, const char *stage, const char *what, const fv_op *op) {
     return fv_printf(a, "%s%s%s%s%s", stage, what ? ": " : "", what ? what : "", op ? " at " : "",
                      op ? fv_op_place(a, op) : "");

@@ -6,8 +6,8 @@
 
 #include "ir/base/text.h"
 
-/* The bytes of the elements along an array's axis and all axes after it, if the axis has n entries;
- * *blocks: the number of such blocks. */
+/* The number of bytes of the elements along an array's axis and all axes after it, if the axis has
+ * n entries; *blocks: the number of such blocks in the array. */
 static size_t block_of(const fv_array *x, int64_t n, size_t *blocks) {
     fv_array block = {.type = x->type, .rank = x->rank - x->axis};
     *blocks = 1;
@@ -18,7 +18,8 @@ static size_t block_of(const fv_array *x, int64_t n, size_t *blocks) {
     return fv_array_bytes(&block);
 }
 
-/* A copy of the elements without the spare capacity between them. */
+/* A contiguous copy of the elements of an array whose memory may have spare capacity along an
+ * axis. */
 static void *dense(fv_arena *a, const fv_array *x) {
     size_t blocks, from = block_of(x, x->capacity, &blocks),
                    to = block_of(x, x->dims[x->axis], &blocks);
@@ -81,8 +82,8 @@ static bool close_enough(double got, double want, double atol, double rtol) {
     return fabs(got - want) <= atol + rtol * fabs(want);
 }
 
-/* The default tolerance: about one unit in the last place for f16 and bf16, otherwise what sums in
- * another order may differ by. */
+/* The default tolerance: about one unit in the last place for f16 and bf16, otherwise the usual
+ * difference between sums that are added in different orders. */
 static double usual_tolerance(fv_elem e) {
     return e == FV_BF16 ? 1e-2 : e == FV_F16 ? 1e-3 : 1e-4;
 }
@@ -164,7 +165,8 @@ static double distance(double x, double y) {
     return isnan(x) || isnan(y) ? INFINITY : fabs(x - y);
 }
 
-/* The position of a float in the order of all floats of its type; 0 for other types. */
+/* The position of a float in the ordered list of all floats of its type, for differences in ulp; 0
+ * for other types. */
 static uint64_t place_of(const fv_tensor *t, size_t i) {
     uint64_t bits = 0;
     int width = fv_elem_bits(t->elem);

@@ -11,12 +11,12 @@
  * the arena. */
 bool fv_compare(fv_arena *a, const fv_array *got, const fv_tensor *want, double atol, double rtol,
                 const char **why) FV_MUST_USE;
-/* The same for tensors of strings, which agree if all bytes are equal. */
+/* fv_compare for tensors of strings, which agree if all bytes are equal. */
 bool fv_compare_strings(fv_arena *a, const fv_tensor *got, const fv_tensor *want,
                         const char **why) FV_MUST_USE;
 /* How much two tensors differ, over all elements. */
 typedef struct fv_difference {
-    /* not NULL: types or dims differ as this text says, and no other member is set */
+    /* not NULL: describes how types or dims differ, and no other member is set */
     const char *shape;
     size_t count, differing;
     /* the largest |a - b|; infinite if exactly one of the two is NaN */
@@ -28,8 +28,9 @@ typedef struct fv_difference {
     /* the largest number of floats of the type between a and b, where both are numbers; 0 for other
      * types */
     uint64_t ulp;
-    bool nan[2], inf[2]; /* does `got` ([0]) or `want` ([1]) contain any? */
-    double atol, rtol;   /* the tolerances that were used */
+    /* whether the tensor `got` (index 0) or `want` (index 1) contains any NaN or infinity */
+    bool nan[2], inf[2];
+    double atol, rtol; /* the tolerances that decided whether elements differ */
 } fv_difference;
 fv_difference fv_differ_tensors(fv_arena *a, const fv_tensor *got, const fv_tensor *want,
                                 double atol, double rtol);

@@ -66,7 +66,7 @@ typedef struct reader {
     size_t at;
 } reader;
 
-/* Reads the whole text as an integer of type e; false: it is none, or out of range. */
+/* Reads the whole text as an integer of type e; false: it is not an integer, or out of range. */
 static bool read_integer(fv_elem e, const char *s, size_t n, int64_t *out) {
     char *end;
     int64_t lo, hi;
@@ -168,7 +168,7 @@ static bool take_document(reader *r, const fv_port_value *v, const json_t *d, fv
         if (!take_map(r, ends ? json_array_get(d, i) : d))
             return false;
     *out = (fv_maps){r->keys, r->values, ends};
-    /* checked after reading, since "1" and "01" are equal as integer keys */
+    /* duplicate keys are checked after reading, since "1" and "01" are equal as integer keys */
     return fv_maps_check(r->c->session, a, out, r->path);
 }
 

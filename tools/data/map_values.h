@@ -9,21 +9,21 @@
 #include "tools/data/values.h"
 
 bool fv_value_is_maps(const fv_port_value *v) FV_MUST_USE;
-/* "map(i64, f32)", "seq(map(string, f32))" */
+/* the type as text: "map(i64, f32)", "seq(map(string, f32))" */
 const char *fv_maps_type_str(fv_arena *a, const fv_port_value *v);
 /* Reads the tensors that represent the value from a .json or .pb file. False after a message. */
 bool fv_maps_read(fv_context *c, const fv_port_value *v, const char *path,
                   const fv_tensor **parts) FV_MUST_USE;
-/* Makes maps from the tensors that represent them; false: the tensors are inconsistent, which a
- * library from elsewhere may return. */
+/* Makes maps from the tensors that represent them. False: the tensors are inconsistent, which can
+ * happen with results of a library that Fovea did not make. */
 bool fv_maps_of(fv_arena *a, const fv_port_value *v, const fv_tensor *const *parts,
                 fv_maps *out) FV_MUST_USE;
 bool fv_maps_of_arrays(fv_arena *a, const fv_port_value *v, const fv_array *arrays,
                        fv_maps *out) FV_MUST_USE;
-/* Sets element `at` of t from a JSON number, or from a string that contains one; false: it is no
- * number of that type. t must not be a tensor of strings. */
+/* Sets element `at` of t from a JSON number, or from a string that contains a number; false: it is
+ * not a number of t's type. t must not be a tensor of strings. */
 bool fv_json_take_number(fv_arena *a, fv_tensor *t, size_t at, const json_t *v) FV_MUST_USE;
-/* Do the maps agree, in whatever order their keys are? False: *why describes a difference. */
+/* Are the maps equal, regardless of the order of their keys? False: *why describes a difference. */
 bool fv_maps_compare(fv_context *c, const fv_maps *got, const fv_maps *want,
                      const char **why) FV_MUST_USE;
 /* Can JSON represent the maps? Keys must be unique and contain no byte 0. False after a message. */

@@ -19,12 +19,12 @@
 
 typedef struct ports {
     fv_arena *arena;
-    /* the first port of the value that is being recognised, and those after it */
+    /* points to the first port of the value that is being recognised; its other ports follow */
     const fv_port_info *at;
     int n;
 } ports;
 
-/* The name of the value if its first port is a vector named NAME + suffix; NULL: it is not. */
+/* NAME, if the first port is a vector called NAME + suffix; otherwise NULL. */
 static const char *stem_of(const ports *p, const char *suffix, fv_elem e) {
     size_t all = strlen(p->at->name), tail = strlen(suffix);
     bool fits = all >= tail && !strcmp(p->at->name + all - tail, suffix) && p->at->rank == 1 &&
@@ -36,8 +36,8 @@ static bool is_called(const ports *p, int i, const char *name, fv_elem e) {
     return i < p->n && !strcmp(p->at[i].name, name) && p->at[i].type == (int32_t)e;
 }
 
-/* How many ports after the n ports of elements also belong to a sequence or optional: its shapes,
- * and for an optional whether it is present. */
+/* Returns how many ports after the first n ports (those of the elements) also belong to a sequence
+ * or optional: the shapes, and for an optional sequence the flag that it is present. */
 static int held_parts(const ports *p, int n, const char *stem) {
     if (!is_called(p, n, fv_part_name(p->arena, stem, FV_PART_SHAPES), FV_I64) ||
         p->at[n].rank != 2)
@@ -65,13 +65,13 @@ static int vector_at(const ports *p, int i, const char *name, const char *n, fv_
     return i + 1;
 }
 
-/* Recognises a map or a sequence of maps, with keys that are strings or not; nparts 0: it is
- * none. */
+/* Recognises a map or a sequence of maps, whose keys are strings or not; nparts is 0 if it is
+ * neither. */
 static fv_port_value maps_at(const ports *p, bool strings) {
     const char *keys = fv_map_part_name(p->arena, "", FV_PART_KEYS);
     const char *stem = stem_of(p, strings ? fv_text_part_name(p->arena, keys, FV_PART_TEXT) : keys,
                                strings ? FV_U8 : FV_NO_ELEM);
-    /* number of the port whose length is the number of keys */
+    /* index of the port whose length is the number of keys */
     int count = strings ? FV_PART_ENDS : 0;
     fv_port_value v = {.name = stem}, none = {0};
     if (!stem || count >= p->n || p->at[count].rank != 1)
@@ -88,7 +88,8 @@ static fv_port_value maps_at(const ports *p, bool strings) {
     return v;
 }
 
-/* Recognises a sparse tensor, values [n] and indices [n, rank]; nparts 0: it is none. */
+/* Recognises a sparse tensor, which consists of values [n] and indices [n, rank]; nparts is 0 if it
+ * is not one. */
 static fv_port_value sparse_at(const ports *p) {
     const char *stem = stem_of(p, ".values", FV_NO_ELEM);
     fv_port_value v = {.name = stem, .nparts = 2, .elem = (fv_elem)p->at->type, .sparse = true},
@@ -240,8 +241,8 @@ fv_tensor fv_value_tensor(fv_arena *a, const fv_port_value *v, const fv_array *a
         return first;
     const fv_tensor ends = fv_array_tensor(a, &arrays[v->first + FV_PART_ENDS]),
                     *t = fv_strings_from_text(a, &first, &ends);
-    /* if the ends are inconsistent with the text (a library from elsewhere may return such), the
-     * bytes are shown */
+    /* if the ends of strings contradict the text, which a library that Fovea did not make may
+     * return, the bytes are shown */
     return t ? *t : first;
 }
 

@@ -1,5 +1,5 @@
-/* api.c - the part of runtime/fovea.h that compiles. Each call opens a session with a door; the
- * session of an artifact lives as long as the artifact. */
+/* api.c - the functions of runtime/fovea.h that compile models. Each call opens a session with a
+ * door; the session of an artifact lives as long as the artifact. */
 #include <string.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@ typedef struct job {
     fv_compile_options o;
     fv_driver_options driver;
     fv_pipeline_options pipeline;
-    fv_compiled made; /* freed together with the session if the call fails */
+    fv_compiled made; /* the compiled model, freed together with the session if the call fails */
 } job;
 
 /* Copies the caller's options, which may be NULL or of an older, smaller size. False: the size is
@@ -89,7 +89,7 @@ static int status_of(const job *j) {
 }
 
 /* Runs `work` in a new session, with a door and these options, and copies the messages to the log.
- * On success with `keep`, the session stays open in j->session. */
+ * If `keep` is set and it succeeds, the session stays open in j->session. */
 static int with_session(job *j, const char *path, const fv_compile_options *o, bool here,
                         fv_log *log, int (*work)(job *j, void *arg), void *arg, bool keep) {
     fv_door door;

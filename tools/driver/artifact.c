@@ -1,4 +1,5 @@
-/* artifact.c - artifacts of the compiler: the interpreter, code in memory, generated C. */
+/* artifact.c - makes artifacts (models that can be run) of programs: by the interpreter, as code in
+ * memory, or as generated C. */
 #include <ctype.h>
 #include <errno.h>
 #include <spawn.h>
@@ -16,8 +17,8 @@
 #include "driver.h"
 #include "frontend/file.h"
 
-/* Iterations after which the interpreter gives up finding where a kernel by hand failed, since its
- * loops may be too long. */
+/* Number of iterations after which the interpreter gives up its search for the place where a
+ * handwritten kernel failed, since the loops of such a kernel may be too long. */
 #define EXPLAINED_TURNS ((int64_t)1 << 26)
 #define LARGE_WEIGHTS   ((size_t)1 << 20)
 
@@ -51,7 +52,7 @@ static void say_where(const fv_interp *interp, int status, fv_log *log) {
 }
 
 /* Explains a failed run. An interpreter records an index out of range or a bad file only once,
- * which may have been in an earlier run; for these, a new interpreter runs the program again. */
+ * possibly in an earlier run; for these statuses, a new interpreter runs the program again. */
 static void interp_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log) {
     if (status == FV_BAD_INDEX || status == FV_BAD_FILE)
         fv_driver_explain(a, status, inputs, log);
@@ -192,8 +193,8 @@ static const char *traced(fv_arena *a, const char *name) {
     return flag;
 }
 
-/* Are there so many bytes of weights that they should not go through the C compiler? An assembler
- * file includes them then. */
+/* Does the program have so many bytes of weights that they should not go through the C compiler?
+ * Then an assembler file includes them. */
 static bool has_large_weights(const fv_program *p) {
     size_t bytes = 0;
     for (int i = 0; i < p->memory.nconstants; i++)
@@ -201,7 +202,8 @@ static bool has_large_weights(const fv_program *p) {
     return bytes > LARGE_WEIGHTS;
 }
 
-/* The sources to compile in a folder of C; files are named after the program. */
+/* The source files of a folder of C code that have to be compiled; they are named after the
+ * program. */
 static const char *sources_of(fv_arena *a, const fv_program *p) {
     return has_large_weights(p) ? fv_printf(a, "%s.c %s_weights.S", p->name, p->name) : "model.c";
 }
@@ -253,8 +255,9 @@ static fv_artifact *load_c(fv_session *s, fv_arena *a, const char *folder) {
     return out;
 }
 
-/* The program with a name that is valid in C. Code that is loaded at once is not called by its
- * name, and model files may have any name (BERT.onnx). */
+/* The program, renamed if its name is not valid in C. The name is derived from that of the model
+ * file, which may be any (bert-base.onnx); code that is loaded into memory at once is not called by
+ * its name. */
 static const fv_program *with_fit_name(fv_arena *a, const fv_program *p) {
     if (fv_c_name_is_fit(p->name))
         return p;

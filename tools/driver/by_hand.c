@@ -1,5 +1,5 @@
-/* by_hand.c - see by_hand.h. To compare them, the handwritten kernel and the one that it replaces
- * each become a program of their own. */
+/* by_hand.c - see by_hand.h. To compare a handwritten kernel with the one that it replaces, a
+ * program of its own is made of each. */
 #include "by_hand.h"
 
 #include <stdlib.h>
@@ -17,8 +17,8 @@
 #include "ir/type/tensor.h"
 #include "runtime/pool.h"
 
-/* The values that trials use for dims, as far as bounds allow them: tasks, tiles and vectors are
- * not full at their ends. */
+/* The values of dims in trials, moved into the bounds of each dim. With odd values the last tasks,
+ * tiles and vectors are incomplete. */
 static const int64_t odd[] = {1, 7, 0, 3, 33, 2, 17, 13, 5, 129};
 enum { TRIALS = sizeof odd / sizeof *odd, TRIAL_TURNS = 1 << 28 };
 
@@ -36,7 +36,7 @@ static void free_artifact(void *artifact) {
 }
 
 /* Opens a kernel as a program of the interpreter, which checks each index and limits the number of
- * iterations, because a kernel by hand may have any index, and may not end. */
+ * iterations, because a handwritten kernel may contain any index and an endless loop. */
 static bool open_party(fv_session *s, fv_arena *a, const char *text, const fv_target *target,
                        bool trusted, party *out) {
     fv_program *p = fv_driver_wrap_kernel(s, text, target);
@@ -72,7 +72,8 @@ static void fill(fv_tensor *t, uint64_t *state) {
     }
 }
 
-/* A tensor for a port in this trial; NULL: a dim has no value, or the tensor would be too large. */
+/* A random tensor for a port in this trial; NULL: a dim has no value, or the tensor would be too
+ * large. */
 static fv_tensor *tensor_of(trial *t, const fv_port_info *port) {
     int64_t dims[FV_ARRAY_RANK];
     if (port->rank > FV_ARRAY_RANK)
@@ -139,7 +140,7 @@ static int64_t differing(const fv_tensor *a, const fv_tensor *b) {
 
 /* ---- the check ---- */
 
-/* The line that declares the kernel, for messages. */
+/* The location of the declaration of the handwritten kernel, for messages. */
 typedef struct place {
     fv_session *s;
     int line;
@@ -165,7 +166,8 @@ static bool compare(const place *at, trial *t, party *made, party *hand, const c
         return fv_error_at(at->s, at->line, 0,
                            "kernel '%s' does not end after %d iterations of its loops%s", name,
                            TRIAL_TURNS, dims_str(t->arena, t));
-    /* BAD_INDEX and INTERNAL come from the interpreter, or from the checks of a confined kernel */
+    /* these statuses come from the interpreter's own checks, or from the checks of a confined
+     * kernel */
     if (hand->status == FV_INTERNAL || (hand->status == FV_BAD_INDEX && !made->status))
         return fv_error_at(at->s, at->line, 0, "kernel '%s' reaches outside of what it is given%s",
                            name, dims_str(t->arena, t));
@@ -203,7 +205,7 @@ typedef struct values {
     fv_arena *arena;
     fv_var **var;
     fv_expr **is;
-    int n, cap[2], number; /* number: that of the trial */
+    int n, cap[2], number; /* number of the trial */
 } values;
 
 /* The value of the i-th variable in a trial: one of the list `odd`, moved into the variable's
@@ -334,8 +336,8 @@ static bool is_read(const fv_block *b, const fv_buf *buf) {
     return found;
 }
 
-/* Do other kernels rely on the values that kernel k writes, without checking them? The kernels of
- * one operator do, and so do kernels that read integers which k writes. (An index that a definition
+/* Do other kernels use, without checking them, values that kernel k writes? The kernels of one
+ * operator do, and so do kernels that read integers which k writes. (An index that a definition
  * loads is checked where it is loaded.) */
 static bool is_relied_on(const fv_program *p, const fv_block *b, const fv_kernel *k) {
     bool found = k->schedule && k->schedule->kind == FV_SCHEDULE_custom;
@@ -349,8 +351,8 @@ static bool is_relied_on(const fv_program *p, const fv_block *b, const fv_kernel
     return found;
 }
 
-/* Confines the kernel and returns its text, which is tried and then runs; NULL after a
- * diagnostic. */
+/* Confines the kernel (ir/kernel/confine.h) and returns its text, from which it is tried and later
+ * run; NULL after a diagnostic. */
 static const char *confine(const place *at, const fv_program *p, fv_kernel *hand,
                            const fv_kernel *made, int64_t turns) {
     fv_text t = {.arena = p->arena};

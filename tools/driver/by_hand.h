@@ -5,14 +5,14 @@
 #include "ir/kernel/program.h"
 
 typedef struct fv_hand_kernel {
-    const char *text; /* `kernel NAME(..) {..}` */
-    const char *path; /* the file that declares it, for messages, and the line */
+    const char *text; /* the kernel as text: `kernel NAME(..) {..}` */
+    const char *path; /* the file and the line that declare the kernel, for messages */
     int line;
 } fv_hand_kernel;
 
 typedef struct fv_hand_kernels {
-    /* the number of iterations that a launch of one may execute; 0: the kernels are trusted and not
-     * limited */
+    /* the number of iterations that one launch of such a kernel may execute; 0: the kernels are
+     * trusted and not limited */
     int64_t turns;
     int n;
     const fv_hand_kernel *at;
@@ -20,10 +20,10 @@ typedef struct fv_hand_kernels {
 
 /* Replaces the kernels of these names in the program, which must not be expanded yet. A kernel must
  * have the same parameters as the one that it replaces, and compute the same bits: both are run on
- * random inputs, at dims of 0, 1 and odd numbers within their bounds. False after a diagnostic:
+ * random inputs, with dims of 0, 1 and odd numbers within their bounds. False after a diagnostic:
  * there is no such kernel, the parameters differ, or an element differs. A kernel that is not
- * trusted is confined (ir/kernel/confine.h), and cannot replace a kernel on whose values others
- * rely without checking them: a custom kernel, or one that writes integers which are no output. */
+ * trusted is confined (ir/kernel/confine.h). It cannot replace a kernel whose results other kernels
+ * use without checks: a custom kernel, or one that writes integers which are not an output. */
 bool fv_driver_replace_kernels(fv_session *s, fv_program *p,
                                const fv_hand_kernels *list) FV_MUST_USE;
 

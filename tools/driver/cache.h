@@ -1,16 +1,18 @@
-/* cache.h - compiled models on disk, so that the next process need not compile them. Private to the
- * driver: compile.c asks.
+/* cache.h - compiled models on disk, so that a later process need not compile them again. Private
+ * to the driver; compile.c uses it.
  *
- *   KEY.model   object code, weights as they are used, text of the program     cache_entry.c
- *   KEY.state   KEY.model as the system sees it since its content was last     cache_entry.c
- *               compared; its age tells the last use
- *   NAME.path   for a path and options: the files of the model as the system   cache_record.c
- *               saw them, and the KEY of what they were compiled to
+ *   KEY.model   object code, weights in the layout of the kernels, text of the       cache_entry.c
+ *               program
+ *   KEY.state   the state of the file KEY.model when its content was last compared   cache_entry.c
+ *               with its checksums; the age of this file is the time since the last
+ *               use
+ *   NAME.path   for a path and options: the states of the model's files, and the     cache_record.c
+ *               KEY of the entry that was compiled from them
  *
  * A key is a hash of all that the result depends on: this build of the compiler, target, options,
- * and the content of the model's files (cache_key.c). Nothing here is trusted that another user
- * could have written, or whose checksum does not hold. A cache that does not work is a cache that
- * is not there: the user is warned where he named its folder, and the model is compiled. */
+ * and the content of the model's files (cache_key.c). A file is ignored if another user could have
+ * written it, or if its checksum is wrong. If the cache cannot be used, the model is compiled as
+ * without a cache, with a warning if the user named the cache folder. */
 #ifndef FV_DRIVER_CACHE_H
 #define FV_DRIVER_CACHE_H
 
@@ -25,12 +27,13 @@
 
 typedef struct fv_cache {
     fv_session *session;
-    fv_arena *arena; /* memory of this compilation, freed after it */
+    fv_arena *arena; /* memory that is freed after this compilation */
     const char *folder;
-    /* the folder is from FOVEA_CACHE_DIR, so a problem with it is reported as a warning */
+    /* whether FOVEA_CACHE_DIR names the folder, so that a problem with it is reported as a
+     * warning */
     bool named;
     bool warned;
-    uint64_t limit;        /* bytes of all entries together */
+    uint64_t limit;        /* limit of the bytes of all entries together */
     const char *tuning;    /* the path of --tuning as the user gave it; NULL: none */
     fv_digest base;        /* hash of the compiler, target and options */
     struct timespec begun; /* time before the first byte of the model was read */
@@ -68,8 +71,8 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
 typedef struct fv_model_files {
     const fv_mapping **file; /* in the order in which they were opened */
     int n;
-    /* the files were last changed so long before they were read that any change since would show in
-     * their state */
+    /* whether the files had not been changed for some time before they were read, so that any
+     * change since then shows in their state */
     bool settled;
     fv_digest content;
 } fv_model_files;
@@ -84,31 +87,34 @@ void fv_cache_settle(fv_cache *c, const char *path);
  * hashing the model's own file. False: a file changes meanwhile. */
 bool fv_cache_files(fv_cache *c, const fv_mapping *before, fv_hashing *first,
                     fv_model_files *out) FV_MUST_USE;
-/* Is the state of all files the same as when they were read? */
+/* Are the states of all files the same as when they were read? */
 bool fv_cache_unchanged(const fv_model_files *f) FV_MUST_USE;
 void fv_cache_remember(fv_cache *c, const char *path, const fv_model_files *f,
                        const fv_digest *key);
 fv_digest fv_cache_key(const fv_cache *c, const fv_digest *content);
 
-/* Was the content of the entry compared with its checksums while it was in this state? */
+/* Was the content of the entry compared with its checksums while the entry's file was in this
+ * state? */
 bool fv_cache_is_whole(fv_cache *c, const fv_digest *key, const struct stat *entry) FV_MUST_USE;
-/* Records that the content of the entry was correct in this state. */
+/* Records that the content of the entry was correct while its file was in this state. */
 void fv_cache_note_whole(fv_cache *c, const fv_digest *key, const struct stat *entry);
 
 /* ---- entries: cache_entry.c ---- */
 
-/* What an entry contains besides weights and code. */
+/* The parts of an entry besides weights and code. */
 typedef struct fv_cache_item {
-    /* if these files have changed, nothing is stored; NULL: the model is in no files */
+    /* the entry is not stored if these files have changed; NULL: the model was not read from
+     * files */
     const fv_model_files *files;
-    const char *text; /* of the program, before it is expanded */
+    const char *text; /* the text of the program before it is expanded */
     const void *object;
     size_t object_bytes;
     /* the last message that was reported before this model was read; NULL: none */
     const fv_message *before;
     int nread;          /* number of messages that were reported while the model was read */
-    const char *folder; /* folder of the cache: warnings about it do not belong to the model */
-    const char *tuning; /* the path that messages may name; NULL: there is none */
+    const char *folder; /* folder of the cache: warnings about it are not stored with the model */
+    /* the path of the tuning file, which messages may name; NULL: there is none */
+    const char *tuning;
 } fv_cache_item;
 
 /* Begins an entry as soon as there is a program; its weights are written while the caller generates
@@ -117,13 +123,14 @@ typedef struct fv_cache_item {
  * is removed. NULL: there is no room for it, or it cannot be written. */
 typedef struct fv_cache_writing fv_cache_writing;
 fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p);
-void fv_cache_end(fv_cache_writing *w); /* w NULL: does nothing */
+void fv_cache_end(fv_cache_writing *w); /* does nothing if w is NULL */
 bool fv_cache_store(fv_cache *c, fv_cache_writing *w, const fv_digest *key,
                     const fv_cache_item *item) FV_MUST_USE;
 /* Loads an entry; NULL: it does not exist, or is damaged. Reports the messages of its compilation
- * again; `read`: without those of reading the model, which was read now. */
+ * again. `read`: the model has been read in this process, so the messages of reading it are left
+ * out. */
 fv_artifact *fv_cache_load(fv_cache *c, const fv_digest *key, bool read);
-/* See fv_driver_program. */
+/* see fv_driver_program */
 fv_program *fv_cache_program(const fv_artifact *a);
 
 #endif

@@ -1,19 +1,18 @@
-/* cache_entry.c - an entry of the cache: one file.
+/* cache_entry.c - an entry of the cache, which is one file:
  *
- *   head     what it is, where the sections are, their checksums, its own checksum
- *   weights  from a multiple of 2 MiB on, so that the system may map it in large pages; each
- *            constant
- *            aligned to 64, as kernels use it: mapped, never copied
- *   about    names and places of constants, messages
+ *   head     magic number, offsets and checksums of the sections, checksum of the head
+ *   weights  begin at a multiple of 2 MiB, so that the system may map them in large pages; each
+ *            constant is aligned to 64 bytes in the layout of the kernels: mapped, never copied
+ *   about    names and offsets of constants, messages
  *   code     the object that LLVM wrote
- *   text     the program, for who asks why a run failed or what a kernel costs
+ *   text     the program, which is read to explain a failed run or to compute costs
  *
- * Weights are written while LLVM makes the code; the head comes last.
+ * Weights are written while LLVM generates the code; the head is written last.
  *
- * Checksums of all but the weights hold whenever an entry is loaded. Large weights are compared
- * only where the file is not, to the nanosecond and since the system has started, as it was when
- * they were compared last (fv_cache_is_whole): any write shows there, but not a disk or a memory
- * that forgets. */
+ * The checksums of all sections but the weights are compared whenever an entry is loaded. Large
+ * weights are compared unless the state of the file, to the nanosecond, is the one at the last
+ * comparison since the system was started (fv_cache_is_whole). That detects any write to the file,
+ * but not a faulty disk or memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <llvm-c/blake3.h>
@@ -34,7 +33,8 @@
 
 #define MAGIC     "fovea\1m"
 #define HUGE_PAGE ((size_t)2 << 20)
-/* bytes of weights that are compared at each load, which takes a millisecond */
+/* number of bytes of weights up to which they are compared at each load, which takes a
+ * millisecond */
 #define ALWAYS_COMPARED ((size_t)4 << 20)
 enum { ALIGN = FV_BUFFER_ALIGN, BLOCK = 4 << 20 };
 _Static_assert(ALIGN == FV_SIDE_ALIGN, "the text says where constants lie");
@@ -48,10 +48,10 @@ typedef struct section {
 
 typedef struct head {
     char magic[8];
-    uint64_t bytes; /* of the whole file */
+    uint64_t bytes; /* bytes of the whole file */
     fv_digest key;
     section section[NSECTIONS];
-    fv_digest sum; /* checksum of the members above */
+    fv_digest sum; /* checksum of the preceding members */
 } head;
 
 static size_t round_up(size_t n, size_t to) {
@@ -69,8 +69,8 @@ typedef struct piece {
     size_t bytes;
 } piece;
 
-/* The order in which constants are written: first those in the side file of the program's text, in
- * its order, then those that the text contains itself. */
+/* The order in which constants are written: first the constants that the program's text stores in
+ * its side file, in its order, then those that the text itself contains. */
 typedef struct layout {
     const fv_program *program;
     uint64_t *offset; /* offset of each constant within the weights */
@@ -157,7 +157,7 @@ static bool write_at(int fd, const void *data, size_t n, uint64_t offset) {
 
 struct fv_cache_writing {
     fv_arena *arena;
-    /* used for its list of mappings only, which does not change while the thread writes */
+    /* used only for its list of mappings, which does not change while the thread writes */
     fv_session *session;
     layout l;
     int fd;
@@ -184,8 +184,8 @@ static bool write_piece(fv_cache_writing *w, const piece *p, uint64_t offset) {
     return ok;
 }
 
-/* Reserves room on the disk before writing, so that a lack of it is found early. False: there is
- * none. If the file system cannot reserve, writing finds out. */
+/* Reserves the space on the disk before writing, so that a full disk is noticed early. False: there
+ * is not enough. If the file system cannot reserve space, an error occurs when writing. */
 static bool reserve(const fv_cache_writing *w) {
     return !w->l.bytes || fallocate(w->fd, 0, (off_t)w->offset, (off_t)w->l.bytes) == 0 ||
            errno != ENOSPC;
@@ -221,7 +221,7 @@ static void give_up(void *arg) {
     w->fd = -1;
 }
 
-/* Begins an entry. Its arena is newer than that of the program, so it is freed before it. */
+/* Begins an entry. Its arena is created after that of the program, so it is freed first. */
 fv_cache_writing *fv_cache_begin(fv_cache *c, const fv_program *p) {
     fv_arena *a = fv_arena_new(c->session);
     fv_cache_writing *w = FV_NEW(a, fv_cache_writing, 1);
@@ -290,7 +290,8 @@ static bool finish(fv_cache_writing *w, const char *path, struct stat *state) {
     return false;
 }
 
-/* Records that the entry was used, and that its content is correct in this state. */
+/* Records that the entry was used, and that its content is correct while its file is in this
+ * state. */
 static void note(fv_cache *c, const fv_digest *key, const head *h, const struct stat *state) {
     if (h->section[WEIGHTS].bytes > ALWAYS_COMPARED)
         fv_cache_note_whole(c, key, state);
@@ -331,7 +332,7 @@ typedef struct loaded {
     const char *text;
     const void *weights;
     size_t weights_bytes;
-    fv_unpack after; /* reads the messages */
+    fv_unpack after; /* position from which the messages are read */
 } loaded;
 
 typedef struct about {
@@ -388,8 +389,8 @@ static bool section_is(const char *file, const section *s) {
     return fv_digest_equal(&sum, &s->sum);
 }
 
-/* The head of the entry, if its checksum and those of the small sections are correct; NULL
- * otherwise. */
+/* The head of the entry, if the checksums of the head and of all sections but the weights are
+ * correct; NULL otherwise. */
 static const head *check_head(const fv_mapping *m, const fv_digest *key) {
     const head *h = m->start;
     if (m->size < sizeof *h || memcmp(h->magic, MAGIC, sizeof h->magic) || h->bytes != m->size)

@@ -1,5 +1,5 @@
-/* cache_folder.c - the folder of the cache: where it is, who may write to it, how large it
- * grows. */
+/* cache_folder.c - the folder of the cache: its path, the permissions that it must have, the limit
+ * of its size. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,12 @@
 #include "pack.h"
 
 #define DEFAULT_LIMIT ((uint64_t)5 << 30)
-enum { STEPS = 16 };       /* the folder is examined after each 1/16 of the limit has been added */
-#define STALE_SECONDS 3600 /* age of a temporary file that no process is writing any more */
+/* the size of the folder is computed whenever files of 1/16 of the limit have been added */
+enum { STEPS = 16 };
+/* age in seconds after which a temporary file is regarded as left over by an ended process */
+#define STALE_SECONDS 3600
 
-/* Is it the name of a file of the cache? The folder may contain other files. */
+/* Is this the name of a file of the cache? The folder may contain other files. */
 static bool is_ours(const char *name, const char *suffix) {
     size_t n = strspn(name, "0123456789abcdef");
     return n == FV_DIGEST_NAME && !strcmp(name + n, suffix);
@@ -68,8 +70,8 @@ static const char *environment(const char *name) {
     return v && *v ? v : NULL;
 }
 
-/* Is $HOME a folder of this user? It may be a folder that is deliberately missing, or, after
- * becoming root, that of another user. */
+/* Is $HOME a folder of this user? $HOME may be set to a folder that does not exist, or, after
+ * becoming root, to that of another user. */
 static bool is_home(const char *path) {
     struct stat st;
     return path && *path == '/' && stat(path, &st) == 0 &&
@@ -125,15 +127,15 @@ static bool is_private(const struct stat *st) {
     return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* The folder in which another user could replace ours: one on the path to which others may write
- * (unless its sticky bit protects files of others); NULL: there is none. */
+/* The first folder on the path in which another user could replace the cache folder, because others
+ * may write to it (unless its sticky bit protects files of others); NULL: there is none. */
 static const char *open_parent(fv_arena *a, const char *folder) {
     char real[PATH_MAX];
     struct stat st;
     if (!realpath(folder, real))
         return folder;
     for (char *slash; (slash = strrchr(real, '/'));) {
-        slash[slash == real] = 0; /* keep the slash of the root folder */
+        slash[slash == real] = 0; /* if the parent is the root folder, its slash is kept */
         bool trusted = stat(real, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0);
         if (!trusted || ((st.st_mode & (S_IWGRP | S_IWOTH)) && !(st.st_mode & S_ISVTX)))
             return fv_strdup(a, real);
@@ -243,7 +245,7 @@ static int by_use(const void *a, const void *b) {
                                 : (x.tv_nsec > y.tv_nsec) - (x.tv_nsec < y.tv_nsec);
 }
 
-/* The path "x/KEY.state" for "x/KEY.model". */
+/* The path "x/KEY.state" that belongs to the entry "x/KEY.model". */
 static const char *state_of(fv_arena *a, const char *path) {
     return fv_printf(a, "%.*s.state", (int)(strlen(path) - strlen(".model")), path);
 }
@@ -278,8 +280,8 @@ static void remove_orphan(fv_cache *c, fv_arena *a, const char *path) {
 
 typedef enum { ENTRIES, LEFTOVERS } what;
 
-/* Lists entries, or removes files that others left over. The names are read before memory is
- * allocated, because a jump to the door would leave the folder open. */
+/* Lists entries, or removes files that ended processes left over. The names are read before memory
+ * is allocated, because a jump to the door would leave the directory open. */
 static int list(fv_cache *c, fv_arena *a, what w, entry **out) {
     struct dirent **names;
     int n = scandir(c->folder, &names, NULL, NULL), found = 0;
@@ -328,8 +330,9 @@ static void evict(fv_cache *c, const char *newest) {
     fv_arena_free(a);
 }
 
-/* Keeps the cache within its limit. A file counts the bytes that were added since the folder was
- * last examined. If another process is using that file, it does the work. */
+/* Keeps the size of the cache within its limit. A file in the folder stores the number of bytes
+ * that were added since the size was last computed. If another process is using that file, that
+ * process does the work. */
 void fv_cache_trim(fv_cache *c, uint64_t bytes, const char *newest) {
     uint64_t count = 0;
     int fd = open(fv_printf(c->arena, "%s/fovea-count", c->folder),

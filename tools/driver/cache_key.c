@@ -1,5 +1,6 @@
-/* cache_key.c - the key of a compiled model: what it depends on besides the content of the model's
- * files. Every option of the driver that changes the result must be included here. */
+/* cache_key.c - the key of a compiled model: a hash of everything but the content of the model's
+ * files that the result depends on. Every option of the driver that changes the result must be
+ * included here. */
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
@@ -95,8 +96,8 @@ static void put_list(fv_text *t, const char *const *list) {
         fv_pack_text(t, list[i]);
 }
 
-/* Does the caller observe or control the passes? Then the passes must run, and the cache is not
- * used. */
+/* Does the caller observe or control the passes by callbacks? Then the passes must run, and the
+ * cache is not used. */
 static bool is_watched(const fv_pipeline_options *p) {
     return p && (p->verify || p->watch || p->report || p->gate);
 }
@@ -147,7 +148,7 @@ bool fv_cache_set_base(fv_cache *c, const char *path, const fv_driver_options *o
     fv_pack_number(&t, o->dims.are_values);
     fv_pack_text(&t, o->work.script);
     fv_pack_text(&t, o->name);
-    fv_pack_text(&t, fv_path_name(path)); /* the name of a model is that of its file */
+    fv_pack_text(&t, fv_path_name(path)); /* the name of a model is derived from that of its file */
     c->base = fv_digest_of(t.s, t.n);
     return true;
 }

@@ -39,7 +39,7 @@ static bool same_state(const struct stat *x, const struct stat *y) {
     return !memcmp(&a, &b, sizeof a);
 }
 
-/* Are the next bytes this state? */
+/* Reads a state of a file; is it equal to st? */
 static bool take_state(fv_unpack *u, const struct stat *st) {
     fv_text t = {.arena = u->arena};
     put_state(&t, st);
@@ -49,19 +49,19 @@ static bool take_state(fv_unpack *u, const struct stat *st) {
 
 /* ---- at rest ---- */
 
-/* longest tick of the clock that local file systems use, in nanoseconds, with a factor of two */
+/* twice the longest resolution of file times on local file systems, in nanoseconds */
 #define TICK_NS   20000000
 #define COARSE_NS 2000000000
 
 /* Is the file on a local file system whose times have the resolution of this machine's clock? */
 static bool is_fine(const char *path, const struct stat *st) {
-    static const unsigned long local[] = {0xEF53 /* ext4 */,
-                                          0x58465342 /* xfs */,
-                                          0x9123683E /* btrfs */,
-                                          0x01021994 /* tmpfs */,
-                                          0x794C7630 /* overlay */,
-                                          0xF2F52010 /* f2fs */,
-                                          0x2FC12FC1 /* zfs */};
+    static const unsigned long local[] = {0xEF53 /* magic number of ext4 */,
+                                          0x58465342 /* magic number of xfs */,
+                                          0x9123683E /* magic number of btrfs */,
+                                          0x01021994 /* magic number of tmpfs */,
+                                          0x794C7630 /* magic number of overlayfs */,
+                                          0xF2F52010 /* magic number of f2fs */,
+                                          0x2FC12FC1 /* magic number of zfs */};
     struct statfs fs;
     if (st->st_ctim.tv_nsec % 1000000 == 0 || statfs(path, &fs))
         return false;
@@ -134,7 +134,7 @@ bool fv_cache_unchanged(const fv_model_files *f) {
 
 /* ---- records: the key, the files, a checksum ---- */
 
-/* The absolute path; NULL: there is no current folder. */
+/* The path as an absolute path; NULL: there is no current folder. */
 static const char *absolute(fv_arena *a, const char *path) {
     char folder[PATH_MAX];
     if (*path == '/')
@@ -214,8 +214,9 @@ void fv_cache_remember(fv_cache *c, const char *path, const fv_model_files *f,
 
 /* ---- entries that are known to be whole ---- */
 
-/* Adds an id of this start of the system and the state of the entry. The id is needed because data
- * written before a crash may not have reached the disk. False: the id is not known. */
+/* Appends an identifier of this start of the system and the state of the entry. The identifier is
+ * needed because data written before a crash may not have reached the disk. False: the identifier
+ * is not known. */
 static bool put_whole(fv_text *t, const struct stat *st) {
     char id[64];
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "r");
@@ -236,10 +237,10 @@ bool fv_cache_is_whole(fv_cache *c, const fv_digest *key, const struct stat *st)
     return at && !memcmp(at, t.s, t.n);
 }
 
-/* Records that the entry is correct in this state. The record must be younger than the entry by a
- * tick, so that a later change of the entry shows in its state. If the clock of the file system is
- * too coarse, an empty record only tells the last use, and the next load compares the content
- * again. */
+/* Records that the entry is correct while its file is in this state. The record must be written at
+ * least one tick of the clock after the entry, so that a later change of the entry shows in its
+ * state. If the clock of the file system is too coarse, an empty record is written: it only stores
+ * the time of the last use, and the next load compares the content again. */
 void fv_cache_note_whole(fv_cache *c, const fv_digest *key, const struct stat *st) {
     fv_text t = {.arena = c->arena};
     struct timespec now;

@@ -1,7 +1,8 @@
-/* compile.c - from a path to something that runs, through the cache on disk.
+/* compile.c - makes an artifact (a model that can be run) of a model file, through the cache on
+ * disk.
  *
- * The cache is asked twice: before anything is read, by the state of the files that this path's
- * model was made of; and when the model has been read, by its content. */
+ * The cache is asked twice: before anything is read, by the states of the files from which the
+ * model at this path was compiled; and after the model has been read, by its content. */
 #include <string.h>
 
 #include "driver.h"
@@ -20,7 +21,7 @@ typedef struct job {
     fv_backend_kind backend;
     const fv_driver_watch *watch;
     fv_compiled *out;
-    struct timespec mark; /* end of the last phase that was timed */
+    struct timespec mark; /* end of the last phase whose time was measured */
     char level;
     const fv_message *before; /* the last message that was reported before this model was read */
     int nread;                /* number of messages that reading the model has reported */
@@ -85,7 +86,7 @@ static bool recall(job *j, fv_cache *c) {
     return fv_cache_recall(c, j->path, &key) && is_found(j, c, &key, false);
 }
 
-/* Records the files under this key. If memory runs out, nothing is recorded. */
+/* Records the model's files and this key. If memory runs out, nothing is recorded. */
 static void remember(job *j, fv_cache *c, const fv_digest *key, const fv_model_files *files) {
     fv_door door;
     if (FV_DOOR_OPEN(j->session, &door))
@@ -131,8 +132,8 @@ static bool compile_and_keep(job *j, fv_cache *c, const fv_digest *key,
     return made;
 }
 
-/* Compiles the model by way of the cache. Only models made of graphs are stored, not texts of
- * programs or definitions. */
+/* Compiles the model, or loads it from the cache. Only models that were read as graphs are stored,
+ * not texts of programs or definitions. */
 static bool compile_through(job *j, fv_cache *c) {
     bool input = !strcmp(j->path, "-");
     fv_model_files files;

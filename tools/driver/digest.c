@@ -38,15 +38,15 @@ bool fv_digest_equal(const fv_digest *a, const fv_digest *b) {
 
 struct fv_hashing {
     const char *path;
-    atomic_bool stop; /* set when the result is not needed any more */
+    atomic_bool stop; /* set when the hash is not needed any more */
     bool threaded, done, ok;
     pthread_t thread;
     llvm_blake3_hasher hasher;
     struct stat state;
 };
 
-/* Hashes an open file. Reading is faster than mapping here, and leaves no pages in this process's
- * memory. */
+/* Hashes an open file. Reading is faster than mapping for this, and leaves no pages in this
+ * process's memory. */
 static bool hash_descriptor(fv_hashing *h, int fd, char *block) {
     ssize_t n;
     if (fstat(fd, &h->state) || !S_ISREG(h->state.st_mode))

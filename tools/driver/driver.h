@@ -1,9 +1,10 @@
-/* driver.h - libfovea: the way from a file to something that runs, without command-line code.
+/* driver.h - libfovea: functions that turn a file into an artifact that can be run, without
+ * command-line code.
  *
  *   path -fv_driver_read-> source -fv_driver_lower-> program -+- fv_driver_artifact: runs
  *                                                             '- fv_driver_write: files
  *
- * Everything here is called with a door of the session open. */
+ * Everything here must be called while a door of the session is open. */
 #ifndef FV_DRIVER_DRIVER_H
 #define FV_DRIVER_DRIVER_H
 
@@ -15,83 +16,87 @@
 #include "runtime/internal.h"
 #include "tools/driver/by_hand.h"
 
-/* The target, and how much of it the user chose. */
+/* The target, and which parts of it the user chose. */
 typedef struct fv_driver_machine {
     const fv_target *of;
-    /* the user chose the target; otherwise a program text keeps the target that it names */
+    /* whether the user chose the target; otherwise a program text keeps the target that it names */
     bool given;
-    bool processor_given; /* the processor was chosen: kernels are for one already */
+    /* whether the user chose the processor; kernels in a program text were made for one already */
+    bool processor_given;
 } fv_driver_machine;
 
-/* Dims and states of the model. */
+/* Values of dims, and states of the model. */
 typedef struct fv_driver_dims {
     const char *const *given; /* --dim, NULL terminated */
-    /* dims are values for a run and not for the import, so kernels in a text, which have their own
-     * dims, accept them */
+    /* dims are values for a run and not for the import, so texts of kernels accept them, too */
     bool are_values;
     const char *const *states; /* --state, NULL terminated */
 } fv_driver_dims;
 
-/* Schedules of kernels that are not the default's. */
+/* Schedules of kernels that replace the default ones. */
 typedef struct fv_driver_schedules {
     const char *path; /* --tuning: path of a text (ir/schedule/tuning.h); NULL: none */
     /* a tuning in memory, which is used even if it was made for another model */
     const fv_tuning *tuned;
-    /* kernels by hand, which replace those of the same names; NULL: none */
+    /* handwritten kernels, which replace the kernels of the same names; NULL: none */
     const fv_hand_kernels *kernels;
 } fv_driver_schedules;
 
-/* What is done, by names; arrays are NULL terminated. */
+/* Which passes and steps run, by names; arrays are NULL terminated. */
 typedef struct fv_driver_work {
-    const char *const *passes; /* NULL: those of the level's pipeline */
-    const char *const *steps;  /* of lowering; NULL: those of the level's pipeline */
-    /* passes, steps and rules (passes/switches.h); NULL: none */
+    const char *const *passes; /* names of passes; NULL: those of the level's pipeline */
+    const char *const *steps;  /* names of steps of lowering; NULL: those of the level's pipeline */
+    /* names of passes, steps and rules (passes/switches.h); NULL: none */
     const char *const *enable, *const *disable;
     const fv_pipeline_options *pipeline;
-    /* text of everything on which passes in pipeline->own depend besides the module; NULL: there
+    /* text of everything besides the module on which passes in pipeline->own depend; NULL: there
      * are no such passes */
     const char *script;
-    /* true once they have depended on something else: what they make is not kept */
+    /* becomes true when these passes have used anything else, such as the time: then the compiled
+     * model is not cached */
     const bool *script_varies;
 } fv_driver_work;
 
-/* A change of the graph after its passes. */
+/* A callback that changes the graph after its passes. */
 typedef struct fv_driver_change {
-    bool (*passed)(void *user, fv_module *m); /* false after a diagnostic. NULL: there is none */
+    /* returns false after a diagnostic. NULL: the graph is not changed */
+    bool (*passed)(void *user, fv_module *m);
     void *user;
 } fv_driver_change;
 
-/* Out: decisions, in the memory of the program; each NULL: nobody asks. */
+/* Results besides the program: records of decisions, in the memory of the program. A member that is
+ * NULL is not computed. */
 typedef struct fv_driver_answers {
-    fv_choices *choices; /* what was chosen for kernels */
-    /* of the graph after its passes (passes/attention/attention.h) */
+    fv_choices *choices; /* the schedules that were chosen for kernels */
+    /* the attentions of the graph after its passes (passes/attention/attention.h) */
     struct fv_attention_sites *attentions;
-    struct fv_reasons *reasons; /* what lowering decided (backend/lowering/why.h) */
+    struct fv_reasons *reasons; /* the decisions of lowering (backend/lowering/why.h) */
 } fv_driver_answers;
 
 /* How a model is compiled. The command line and fv_compile_options set these members. */
 typedef struct fv_driver_options {
     fv_driver_machine target;
     fv_driver_dims dims;
-    /* '0' to '3' or 's'; 0: '2'. Decides passes and steps (if these are NULL) and the optimization
-     * of code */
+    /* the level, '0' to '3' or 's'; 0 stands for '2'. It decides passes and steps (if these are
+     * NULL) and the optimization of code */
     char level;
     bool naive;
-    uint64_t random_limits; /* fv_lower_options.random_limits */
-    bool strict;            /* of ONNX models: see fv_import_options */
+    uint64_t random_limits; /* the seed of fv_lower_options.random_limits */
+    /* how violations of the standard in ONNX models are handled: see fv_import_options */
+    bool strict;
     fv_driver_schedules tuning;
     /* the program will not run, so weights are not read, which would take minutes if they are
      * large */
     bool look;
-    const char *name; /* prefix of C names; NULL: derived from the name of the file */
+    const char *name; /* prefix of C names; NULL: it is derived from the name of the file */
     fv_driver_work work;
     fv_driver_change change;
     fv_driver_answers answers;
 } fv_driver_options;
 
-/* Parses a target's text (fv_target_read); NULL: it is wrong, and `*why` says why. name NULL:
- * native if the code is to run here, otherwise a target that most machines of this architecture can
- * run. */
+/* Parses the text of a target (fv_target_read); NULL: it is wrong, and `*why` says why. name NULL:
+ * `native` if the code is to run on this machine (`here`), otherwise a target that most machines of
+ * this architecture can run. */
 const fv_target *fv_driver_target(fv_arena *a, const char *name, bool here, const char **why);
 
 #ifdef FV_HAVE_LLVM
@@ -110,11 +115,11 @@ typedef enum {
     FV_FILE_KERNEL,
     FV_FILE_ELF
 } fv_file_kind;
-/* Is a file of that kind read into a module? */
+/* Is a file of that kind read into a module of graph IR? */
 static inline bool fv_file_is_graph(fv_file_kind k) {
     return k == FV_FILE_ONNX || k == FV_FILE_GRAPH || k == FV_FILE_DEFINITIONS;
 }
-/* The kind of a file, by its first bytes. What is recognised as none of the others is
+/* The kind of a file, found from its first bytes. Content that is not recognised counts as
  * FV_FILE_ONNX. */
 fv_file_kind fv_driver_kind(const char *text, size_t n);
 /* The kind of the file at a path. `-` and files that cannot be read are FV_FILE_ONNX. */
@@ -125,17 +130,18 @@ typedef struct fv_source {
     fv_file_kind kind;
     fv_module *module;
     fv_program *program;
-    /* hash of what was read: the files of an ONNX model, or a text; "": not computed */
+    /* hash of the content that was read: of the files of an ONNX model, or of a text; "": not
+     * computed */
     const char *hash;
-    const fv_tuning *tuning; /* the tuning that --tuning names; NULL: none */
-    /* the content of a model that was read from standard input; NULL: it is in files */
+    const fv_tuning *tuning; /* the tuning that --tuning names; NULL: there is none */
+    /* the content of a model that was read from standard input; NULL: the model is in files */
     const void *bytes;
     size_t nbytes;
 } fv_source;
 
-/* Reads a model, graph IR text, program text or the text of a kernel; `-` is standard input. Large
- * constants of a text are in a file next to it: F.bin for a program text F. Messages refer to the
- * path from here on. False after diagnostics. */
+/* Reads a model, graph IR text, program text or the text of a kernel; path `-` is standard input.
+ * Large constants of a program text F are read from the file F.bin. Later messages of the session
+ * refer to the path. False after diagnostics. */
 bool fv_driver_read(fv_session *s, const char *path, const fv_driver_options *o,
                     fv_source *out) FV_MUST_USE;
 /* The pipeline of the level, with the options' switches applied. False: there is no such level.
@@ -144,8 +150,8 @@ bool fv_driver_pipeline(fv_arena *a, const fv_driver_options *o,
                         fv_pipeline_table *out) FV_MUST_USE;
 /* Runs the pipeline on the graph. Definitions are only verified, since no passes apply to them. */
 bool fv_driver_passes(fv_module *m, const fv_driver_options *o) FV_MUST_USE;
-/* The optimization options of LLVM for the level: 's' is '2' with the attribute that functions are
- * to be small. */
+/* The optimization options of LLVM for the level: 's' is '2' with the attribute `optsize` for
+ * functions. */
 fv_llvm_options fv_driver_llvm(char level);
 /* Runs passes and lowering, and verifies the program, which is not expanded. NULL after
  * diagnostics. */
@@ -159,40 +165,42 @@ fv_program *fv_driver_wrap_kernel(fv_session *s, const char *text, const fv_targ
 /* The results of compiling a model in order to run it. */
 typedef struct fv_compiled {
     fv_artifact *artifact;
-    /* if the artifact came from the cache and nothing was read, only `kind` is set */
+    /* the model that was read; if the artifact came from the cache and nothing was read, only
+     * `kind` is set */
     fv_source source;
     /* the expanded program; NULL: the artifact came from the cache, see fv_driver_program */
     fv_program *program;
     bool cached;
-    /* milliseconds of each phase; keep_ms: of storing it in the cache. For an artifact from the
-     * cache, all but read_ms is in code_ms */
+    /* milliseconds of each phase; keep_ms: of storing the entry in the cache. For an artifact from
+     * the cache, all time but read_ms is in code_ms */
     double read_ms, lower_ms, code_ms, keep_ms;
 } fv_compiled;
 
-/* Callbacks during a compilation; each may be NULL. None is called for an artifact from the cache,
+/* Callbacks during a compilation; each may be NULL. For an artifact from the cache none is called,
  * except `read` if the model was read. */
 typedef struct fv_driver_watch {
     void *user;
-    /* called before the passes run; also if the compiled model then comes from the cache */
+    /* called before the passes run; also if the compiled model is found in the cache after
+     * reading */
     void (*read)(void *user, const fv_source *source);
     void (*lowered)(void *user, fv_program *p); /* called before the program is expanded */
 } fv_driver_watch;
 
 /* Compiles the model at a path so that it can run, or loads it from the cache on disk
- * (docs/cli.md), which contains code in memory made from graphs. watch NULL: no callbacks. The
- * session must outlive the artifact. False after diagnostics. */
+ * (docs/cli.md); the cache contains only code in memory of models that were read as graphs. watch
+ * NULL: no callbacks. The session must outlive the artifact. False after diagnostics. */
 bool fv_driver_compile(fv_session *s, const char *path, const fv_driver_options *o,
                        fv_backend_kind backend, const fv_driver_watch *watch,
                        fv_compiled *out) FV_MUST_USE;
 /* The program of an artifact that came from the cache, not expanded. NULL after a diagnostic. */
 fv_program *fv_driver_program(const fv_artifact *a);
 
-/* An artifact that runs the program; expands the program. The session owns everything of it and
+/* Makes an artifact that runs the program; expands the program. The session owns the artifact and
  * must outlive it. NULL after diagnostics. */
 fv_artifact *fv_driver_artifact(fv_session *s, fv_program *p, fv_backend_kind backend, char level);
 
-/* fv_artifact.explain: runs a->program, which must be expanded, on the interpreter to find where it
- * stops. */
+/* implements fv_artifact.explain: runs a->program, which must be expanded, on the interpreter to
+ * find where it stops */
 void fv_driver_explain(fv_artifact *a, int status, const fv_array *inputs, fv_log *log);
 /* The object file of code in memory; NULL: the artifact is of another kind, or came from the
  * cache. */
@@ -218,16 +226,18 @@ typedef enum {
     FV_EMIT_KERNELS,
     FV_EMIT_EXPANDED /* kernels after expansion, as consumers get them */
 } fv_emit_kind;
-fv_emit_kind fv_emit_by_name(const char *name); /* the kind with the name that --emit takes, "so" */
+/* the kind whose name in --emit is `name`, such as "so" */
+fv_emit_kind fv_emit_by_name(const char *name);
 fv_emit_kind fv_emit_by_suffix(const char *path);
 const char *fv_emit_name(fv_emit_kind kind);
-const char *fv_emit_suffix(fv_emit_kind kind); /* the suffix of files of that kind, ".so" */
-const char *const *fv_emit_names(void);        /* NULL terminated */
+const char *fv_emit_suffix(fv_emit_kind kind); /* the suffix of files of that kind, such as ".so" */
+const char *const *fv_emit_names(void);        /* the names that --emit takes, NULL terminated */
 
 /* The name of a model that is written to this path: "kws" for "kws.c", "kws/" and "libkws.so"; NULL
  * for standard output. */
 const char *fv_emit_stem(fv_arena *a, const char *out);
-/* That name as a prefix of names in C: "my_model" for `-o my__model.c`, "int_v" for `-o int.c`. */
+/* The name of fv_emit_stem as a prefix of names in C: "my_model" for `-o my__model.c`, "int_v" for
+ * `-o int.c`. */
 const char *fv_emit_prefix(fv_arena *a, const char *out);
 /* Checks that writing to `out` does not destroy a file that the session has read. False after a
  * diagnostic. */
@@ -238,15 +248,15 @@ typedef struct fv_write_options {
     char level;
     fv_weights_kind weights; /* --weights */
     void *user;
-    /* called after lowering and before anything is written; false (after a message): nothing is
-     * written. NULL: always written. Not called for FV_EMIT_IR and FV_EMIT_DEFINITIONS, which need
-     * no program */
+    /* called after lowering and before anything is written; if it returns false (after a message),
+     * nothing is written. NULL: always written. Not called for FV_EMIT_IR and FV_EMIT_DEFINITIONS,
+     * for which no program is made */
     bool (*accept)(void *user);
 } fv_write_options;
 bool fv_driver_write(fv_session *s, fv_program *p, fv_emit_kind kind, const char *out,
                      const fv_write_options *o) FV_MUST_USE;
-/* Writes graph IR, or, with d, definitions. Large constants go to `out`.bin, or into the text if
- * `out` is `-` or no regular file. */
+/* Writes graph IR, or, if d is not NULL, definitions. Large constants go to `out`.bin, or into the
+ * text if `out` is `-` or not a regular file. */
 bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions *d,
                         const char *out) FV_MUST_USE;
 /* Writes a graph whose passes have run as an ONNX model. Our own ops are replaced by the
@@ -255,13 +265,13 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
  * diagnostic. */
 bool fv_driver_write_onnx(fv_session *s, fv_module *m, const char *out, fv_weights_kind weights,
                           const fv_pipeline_options *o) FV_MUST_USE;
-/* Runs passes and as much of lowering as the kind needs, and writes to `out`. *p: the program;
- * NULL: the kind needs none. False after diagnostics. */
+/* Runs passes and as much of lowering as the kind needs, and writes to `out`. *p: the program; NULL
+ * if the kind needs no program. False after diagnostics. */
 bool fv_driver_emit(fv_session *s, const fv_source *source, const fv_driver_options *driver,
                     fv_emit_kind kind, const char *out, const fv_write_options *o,
                     fv_program **p) FV_MUST_USE;
-/* The files that were written: `out` and files next to it; for a folder, those of its manifest. `p`
- * may be NULL. NULL terminated, in the arena. */
+/* The files that were written: `out` and the additional files in its folder; if `out` is a folder,
+ * the files of its manifest. `p` may be NULL. NULL terminated, in the arena. */
 const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program *p,
                                    fv_emit_kind kind, const char *out, fv_weights_kind weights);
 

@@ -1,5 +1,5 @@
-/* pack.h - numbers and texts as a sequence of bytes, for files that only the machine that wrote
- * them reads. */
+/* pack.h - writes numbers and texts as a sequence of bytes, for files that only the machine that
+ * wrote them reads. */
 #ifndef FV_DRIVER_PACK_H
 #define FV_DRIVER_PACK_H
 
@@ -12,7 +12,7 @@ static inline void fv_pack_number(fv_text *t, uint64_t v) {
     fv_text_putn(t, (const char *)&v, sizeof v);
 }
 
-/* n bytes; NULL is distinguished from an empty block. */
+/* Appends n bytes; data NULL is distinguished from an empty block. */
 static inline void fv_pack_bytes(fv_text *t, const void *data, size_t n) {
     fv_pack_number(t, data ? n : UINT64_MAX);
     if (data)
@@ -23,7 +23,7 @@ static inline void fv_pack_text(fv_text *t, const char *s) {
     fv_pack_bytes(t, s, s ? strlen(s) : 0);
 }
 
-/* The state of reading. A read beyond the end gives 0 or NULL, and sets `bad`. */
+/* The state of reading packed data. A read beyond the end gives 0 or NULL, and sets `bad`. */
 typedef struct fv_unpack {
     fv_arena *arena;
     const char *at, *end;

@@ -1,4 +1,4 @@
-/* pipeline.c - from a file to a program. */
+/* pipeline.c - reads files and compiles them to programs. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@
 
 /* ---- what a file is ---- */
 
-/* Skips blank lines and comments. */
+/* Skips blank lines and comments; returns the first word. */
 static const char *first_word(const char *s, const char *end) {
     while (s < end) {
         if (*s == '#')
@@ -81,8 +81,8 @@ static bool read_input(fv_session *s, fv_arena *a, fv_file *out) {
     return true;
 }
 
-/* The text of a file, NUL terminated. A file that contains a NUL is refused, since text after it
- * would be ignored. */
+/* The text of a file, NUL terminated. A file that contains a NUL is refused, since the text after
+ * it would be ignored. */
 static const char *text_of(fv_session *s, fv_arena *a, const fv_file *f) {
     if (memchr(f->data, 0, f->size)) {
         fv_error(s, "is a text that holds a byte 0");
@@ -105,8 +105,8 @@ static bool runs_no_passes(fv_session *s, const fv_driver_options *o, const char
                                        what, o->work.script ? "script" : "passes");
 }
 
-/* Checks that no options are given that kernels in a text cannot follow: they are made for certain
- * dims and ports. */
+/* Refuses options that do not apply to kernels in a text, since these were made for certain dims
+ * and ports. */
 static bool is_as_it_is(fv_session *s, const fv_driver_options *o) {
     if (!runs_no_passes(s, o, "kernels"))
         return false;
@@ -220,7 +220,7 @@ fv_llvm_options fv_driver_llvm(char level) {
                              .small = level == 's'};
 }
 
-/* Names of steps, in their order, without those that are disabled. */
+/* The names of the level's steps that are not disabled, in their order. */
 static const char *const *steps_of(fv_arena *a, const fv_driver_options *o,
                                    const fv_pipeline_table *level) {
     const char *const *steps = o->work.steps ? o->work.steps : level->steps;
@@ -255,7 +255,7 @@ bool fv_driver_passes(fv_module *m, const fv_driver_options *o) {
 
 static fv_lower_options lower_options(fv_arena *a, const fv_driver_options *o,
                                       const fv_source *source) {
-    fv_pipeline_table p = {0}; /* it succeeds, because passes have run with that level */
+    fv_pipeline_table p = {0}; /* cannot fail, because passes have run with that level */
     const char *const *without =
         fv_driver_pipeline(a, o, &p) ? fv_switches_steps(a, p.steps) : NULL;
     return (fv_lower_options){.target = o->target.of,

@@ -1,4 +1,5 @@
-/* tuning.c - reads tuning files, and checks that they were made for what is compiled. */
+/* tuning.c - reads tuning files, and checks that they were made for the model and target that are
+ * compiled. */
 #include "tuning.h"
 
 #include <string.h>
@@ -23,7 +24,8 @@ static bool is_the_same(fv_session *s, const char *what, int line, int column, c
 
 static bool fits(fv_session *s, fv_arena *a, const fv_tuning *u, const char *model,
                  const fv_target *t) {
-    /* otherwise the code runs on another machine, and only the target's properties count */
+    /* for another target than native the CPU of this machine does not count, only the properties of
+     * the target */
     bool here = !strcmp(t->name, "native");
     return is_the_same(s, "model", u->at_model.line, u->at_model.column, u->model, model) &&
            is_the_same(s, "version", u->at_producer.line, u->at_producer.column, u->producer,

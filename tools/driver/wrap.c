@@ -1,10 +1,10 @@
-/* wrap.c - a kernel alone as a program: what it reads are inputs, what it writes are outputs, its
- * dims are the symbols. The program is written as text and parsed.
+/* wrap.c - makes a program of a single kernel: buffers that it reads become inputs, those that it
+ * writes become outputs, and its dims become symbols. The program is written as text and parsed.
  *
  *   kernel add(A: f32[n], B: f32[n], out C: f32[n]; n) { ... }
  *
- * A parameter that is read and written in place is an input NAME and an output NAME: a kernel of
- * ours copies the one to the other first. */
+ * A parameter that is both read and written is an input NAME and an output NAME: an additional
+ * kernel first copies the input to the output. */
 #include <string.h>
 
 #include "backend/c/names.h"
@@ -45,7 +45,7 @@ static void put_buffer(fv_text *t, const fv_buf *b, bool output, int index) {
     fv_text_printf(t, " %s %d\n", output ? "output" : "input", index);
 }
 
-/* The name of a parameter if C allows it (`w.panels` it does not), otherwise a new one. */
+/* The name of a parameter, or a new name if it is not valid in C, as `w.panels`. */
 static const char *safe_name(fv_arena *a, const char *name, int index) {
     return fv_c_name_is_fit(name) ? name : fv_printf(a, "parameter_%d", index);
 }
@@ -79,7 +79,7 @@ static const char *copy_name(fv_arena *a, const fv_buf *b) {
     return fv_printf(a, "copy_to_%s", b->name);
 }
 
-/* kernel copy_X(from: T, out to: T; dims) { for i0 < e0 { ... to[i0] = from[i0] ... } } */
+/* Writes kernel copy_X(from: T, out to: T; dims) { for i0 < e0 { ... to[i0] = from[i0] ... } } */
 static void put_copy(fv_text *t, const fv_kernel *k, const fv_buf *b) {
     fv_text index = {.arena = t->arena};
     fv_text_put(t, "kernel ");

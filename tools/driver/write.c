@@ -82,8 +82,8 @@ static bool is_standard(const char *path) {
     return !strcmp(path, "-");
 }
 
-/* Is it a device or pipe? Then no other file is written next to it, and it is not replaced by
- * renaming. */
+/* Is it a device or a pipe? Then no other file is written into its folder, and it is not replaced
+ * by renaming. */
 static bool is_special(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
@@ -119,7 +119,7 @@ static const char *side_of(fv_arena *a, const char *out) {
     return fv_printf(a, "%s.bin", out);
 }
 
-/* Text and side file: both are written completely before the first is renamed. */
+/* Writes a text and its side file: both are written completely before the first is renamed. */
 static bool put_both(fv_session *s, fv_arena *a, const char *out, const fv_text *t,
                      bool (*side)(const void *what, FILE *f), const void *what) {
     const char *path = side_of(a, out), *folder = fv_staging_next_to(a, path);
@@ -167,7 +167,8 @@ bool fv_driver_write_ir(fv_session *s, const fv_module *m, const fv_definitions 
     fv_arena *a = fv_arena_new(s);
     fv_text t = {.arena = a};
     fv_graph_side side = {.arena = a};
-    bool alone = is_standard(out) || is_special(out); /* no side file is written */
+    /* no side file is written; constants are part of the text */
+    bool alone = is_standard(out) || is_special(out);
     const char *beside = alone ? NULL : fv_path_name(side_of(a, out));
     if (d)
         fv_definitions_print(&t, m, d, beside, &side, alone);
@@ -193,8 +194,8 @@ static fv_llvm_kind llvm_kind(fv_emit_kind kind) {
                                  : FV_LLVM_IR;
 }
 
-/* Writes to an output that cannot be replaced by renaming: into a temporary folder first, then
- * copied. */
+/* Writes to an output that cannot be replaced by renaming (a device or pipe): first into a
+ * temporary folder, from which it is copied. */
 static bool write_copied(fv_session *s, fv_arena *a, const fv_program *p, const fv_llvm_options *o,
                          fv_llvm_kind kind, const char *out) {
     const char *folder = fv_driver_temporary(s, a);
@@ -248,7 +249,7 @@ const char *fv_emit_stem(fv_arena *a, const char *out) {
         start--;
     char *name = fv_strndup(a, out + start, n - start);
     fv_emit_kind kind = fv_emit_by_suffix(out);
-    /* a path of a folder has no suffix */
+    /* a name with a slash at its end is a folder and has no suffix */
     if (kind != FV_EMIT_NONE && !out[n] && strrchr(name, '.') > name)
         *strrchr(name, '.') = 0;
     bool library =
@@ -261,8 +262,8 @@ const char *fv_emit_prefix(fv_arena *a, const char *out) {
     return stem ? fv_c_prefix(a, stem) : NULL;
 }
 
-/* Runs the program on the interpreter. The self-test in a folder of C compares with these
- * results. */
+/* Runs the program on the interpreter. The self-test in a folder of generated C compares its
+ * results with these. */
 static int reference(void *user, const fv_program *p, const int64_t *dims,
                      const void *const *inputs, void *const *outputs, int64_t *out_dims,
                      const fv_env *env) {
@@ -299,7 +300,8 @@ static bool exists(const char *path) {
     return access(path, F_OK) == 0;
 }
 
-/* Lists the files of the manifest that exist; it also lists files that a build will make. */
+/* Lists the files of the manifest that exist; the manifest also names files that a build will
+ * make. */
 static void list_folder(fv_session *s, fv_arena *a, const char *folder, const char ***list, int *n,
                         int *cap) {
     const char *manifest = fv_printf(a, "%s" FV_C_MANIFEST, folder);
@@ -316,7 +318,7 @@ static void list_folder(fv_session *s, fv_arena *a, const char *folder, const ch
     }
 }
 
-/* The suffixes of the files that are written next to the C code, NULL terminated. */
+/* The suffixes of the files that are written in addition to the C code, NULL terminated. */
 static const char *const *suffixes_beside_c(fv_weights_kind weights) {
     static const char *const all[][4] = {
         [FV_WEIGHTS_AUTO] = {".h"},
@@ -356,7 +358,8 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
             FV_PUSH(a, list, n, cap, other);
         for (; kind == FV_EMIT_C && *suffix; suffix++) {
             other = fv_printf(a, "%.*s%s", (int)len - 2, out, *suffix);
-            if (exists(other)) /* a program without weights has no such file */
+            /* the file of weights does not exist if the program has no weights */
+            if (exists(other))
                 FV_PUSH(a, list, n, cap, other);
         }
     }
@@ -366,8 +369,8 @@ const char *const *fv_driver_files(fv_session *s, fv_arena *a, const fv_program 
 
 /* ---- all ---- */
 
-/* Checks that no file that is written is one of the model's files: external data may have any
- * name. */
+/* Checks that no file that is written is one of the files of the model that was read: external data
+ * may have any name. */
 static bool spares_model(fv_session *s, const fv_program *p, fv_emit_kind kind, const char *out,
                          fv_weights_kind weights) {
     const fv_mapping *read = fv_mappings(s);

@@ -1,4 +1,5 @@
-/* write_onnx.c - graphs as ONNX files: the model, and a file with its weights if they are many. */
+/* write_onnx.c - writes graphs as ONNX files: the model, and a file with its weights if these are
+ * large. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +11,8 @@
 #include "ir/base/mapping.h"
 #include "ir/base/staging.h"
 
-/* Is it standard output, a device or a pipe? Then no other file is written, and it is not replaced
- * by renaming. */
+/* Is it standard output, a device or a pipe? Then weights are not written to a second file, and it
+ * is not replaced by renaming. */
 static bool stands_alone(const char *path) {
     struct stat st;
     return !strcmp(path, "-") || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
@@ -52,8 +53,8 @@ static const char *make_in(fv_arena *a, const char *folder, const char *name, co
     return f && put_and_close(e, put, f) ? path : NULL;
 }
 
-/* Both are complete before the first is renamed. The weights are renamed first, so that there is
- * never a model without them. */
+/* Writes the model and the file of weights. Both are complete before the first is renamed. The
+ * weights are renamed first, so that there is never a model without its weights. */
 static bool write_files(fv_session *s, fv_arena *a, const fv_export *e, const char *out,
                         const char *side) {
     const char *weights = NULL, *model = NULL, *folder = fv_staging_next_to(a, out);
@@ -67,7 +68,7 @@ static bool write_files(fv_session *s, fv_arena *a, const fv_export *e, const ch
     return rename(model, out) == 0 || cannot_write(s, out);
 }
 
-/* Checks that no file of the model that was read would be replaced. */
+/* Checks that no file of the model that was read would be replaced by a file that is written. */
 static bool spares(fv_session *s, const fv_export *e, const char *out, const char *side) {
     return fv_driver_spares(s, out) && (!fv_export_has_side(e) || fv_driver_spares(s, side));
 }
