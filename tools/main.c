@@ -1,4 +1,4 @@
-/* main.c - the fovea command: finds the subcommand. */
+/* main.c - the program `fovea`: finds the subcommand and executes it. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -201,7 +201,8 @@ static int unknown(const char *name) {
     return FV_EXIT_USAGE;
 }
 
-/* Output that could not be written is an error, whatever else happened. */
+/* Flushes standard output. If that fails, the exit status becomes that of an error, whatever else
+ * happened. */
 static int flush(int status) {
     errno = 0;
     if (!fflush(stdout) && !ferror(stdout))
@@ -242,7 +243,8 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is a failing write */
+    /* writing a file that becomes too large then fails instead of ending the process */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {
         fv_err("usage: fovea COMMAND [OPTIONS] ...; see `fovea --help`\n");
         return FV_EXIT_USAGE;

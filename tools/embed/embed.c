@@ -1,4 +1,5 @@
-/* embed.c - a build step: a text file as a C string.  embed NAME INPUT OUTPUT */
+/* embed.c - a program that the build runs as `embed NAME INPUT OUTPUT`: writes a text file as a
+ * string in C source. */
 #include <stdio.h>
 
 int main(int argc, char **argv) {

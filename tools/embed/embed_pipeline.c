@@ -42,7 +42,7 @@ static void take(const char *token) {
         fail(token);
 }
 
-/* Copies a text in quotes. It must have no escapes, so it is a string of C, too. */
+/* Copies a text in quotes. It must have no escapes, so that it is also a string of C. */
 static void copy_text(FILE *to) {
     take("\"");
     size_t n = strcspn(at, "\"\\\n");

@@ -21,7 +21,7 @@ enum { MOST_LINES = 12 }; /* most differing lines that are printed of each side 
 typedef struct bisection {
     fv_context *c;
     const char *program, *model, *folder;
-    const char **changes; /* a description of each change, in their order */
+    const char **changes; /* a description of each change, in the order of the changes */
     int n, runs;
 } bisection;
 
@@ -40,7 +40,7 @@ static void add(const bisection *b, line *l, const char *word) {
     FV_PUSH(b->c->arena, l->word, l->n, l->cap, word);
 }
 
-/* `fovea SUBCOMMAND MODEL`, with the options that were given. */
+/* The command `fovea SUBCOMMAND MODEL` with the options that the user gave. */
 static line fovea(const bisection *b, const char *subcommand) {
     line l = {0};
     const char *const *words = fv_args_for(b->c->arena, b->c->args, subcommand);
@@ -117,7 +117,8 @@ static int run_self(bisection *b, const char *const *words, const char *said) {
     return fv_child_run(b->c, fv_child_self, words, in_folder(b, said));
 }
 
-/* Judges an attempt. The output of the last one that failed is kept in "said.txt". */
+/* Judges an attempt by its exit status. The output of the last attempt that failed is kept in
+ * "said.txt". */
 static bool judge(const bisection *b, int status, bool *failed) {
     *failed = status != 0;
     if (*failed)
@@ -196,7 +197,8 @@ static void print_said(const bisection *b) {
 
 /* ---- what is expected, and what is changed ---- */
 
-/* Computes the expected outputs: of the model without any optional change, on the interpreter. */
+/* Computes the expected outputs: those of the model without any optional change, on the
+ * interpreter. */
 static bool make_expected(bisection *b) {
     line l = fovea(b, "run");
     add(b, &l, "-q");
@@ -222,8 +224,8 @@ static int list_changes(bisection *b, line l, const char *said) {
     return status;
 }
 
-/* Lists the changes for a test command of the user. It may compile other models too, so the list is
- * made by a compilation of our own. */
+/* Lists the changes for a test command of the user. That command may also compile other models, so
+ * the list is made by a separate compilation. */
 static bool list_for_test(bisection *b) {
     const char *kernels = in_folder(b, "kernels.fvk");
     line l = fovea(b, "compile");
@@ -238,7 +240,7 @@ static bool list_for_test(bisection *b) {
     return fv_error(b->c->session, "cannot be compiled with these options");
 }
 
-/* Tries with all changes. */
+/* Makes an attempt with all changes. */
 static bool try_all(bisection *b, bool *failed) {
     if (b->c->args->rewrite.bisect_test)
         return list_for_test(b) && fails(b, b->n, failed);
@@ -247,7 +249,7 @@ static bool try_all(bisection *b, bool *failed) {
 
 /* ---- the change ---- */
 
-/* The kind of text that shows a change: graph, definitions or kernels. */
+/* The kind of text that shows a change: a graph, definitions or kernels. */
 static const char *kind_of(const char *change) {
     size_t n = strcspn(change, ": ");
     for (int i = 0; fv_step_name_at(i); i++)

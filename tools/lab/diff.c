@@ -15,27 +15,30 @@ typedef struct value {
     const char *name[2]; /* the value's name in model A and in model B */
     const char *op, *node;
     bool is_output;
-    int at[2]; /* if is_output: the numbers of the output in A and B */
+    int at[2]; /* if is_output: the index of the output in A and in B */
 } value;
 
 typedef struct finding {
     const value *v;
-    fv_difference d; /* the difference of B from A */
+    fv_difference d; /* how much the value in B differs from that in A */
 } finding;
 
 typedef struct comparison {
     fv_context *c;
     fv_side side[2];
-    fv_subject base; /* the model of A, which supplies the inputs */
+    fv_subject base; /* the model of A, whose inputs both sides get */
     value *values;
-    int n, cap, lonely; /* lonely: number of values that only one of the models has */
+    /* n: number of pairs of values; cap: their capacity; lonely: number of values that only one of
+     * the models has */
+    int n, cap, lonely;
     finding *found;
     int nfound, cap_found;
 } comparison;
 
 /* ---- sides ---- */
 
-/* Part i of "a,b", or the whole text if it has one part; NULL: there are more than two. */
+/* Part i of a text "a,b", or the whole text if it has one part; NULL: it has more than two
+ * parts. */
 static const char *part(fv_arena *a, const char *text, char by, int i) {
     const char *comma = text ? strchr(text, by) : NULL;
     if (!comma)
@@ -52,8 +55,8 @@ static bool set_part(fv_context *c, const char *option, const char *text, char b
            fv_usage(c->args, "%s takes one value, or one for each side", option) == FV_EXIT_OK;
 }
 
-/* The passes of -O0 as a list for --passes. The script's operators are known then, but its passes
- * do not run. */
+/* The passes of -O0 as a list for --passes. With this option the script's operators are declared,
+ * but its passes do not run. */
 static const char *least_passes(fv_arena *a) {
     fv_text t = {.arena = a};
     for (const char *const *p = fv_pipeline('0'); *p; p++)
@@ -82,7 +85,7 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
                         level) == FV_EXIT_OK;
     if (level)
         s->args.code.level = *level;
-    /* a single model without other options: B is the naive schedule at -O0 */
+    /* with a single model and no other options, side B is the naive schedule at -O0 */
     if (a->n == 1 && !i && !a->code.backend && !a->code.schedule && !a->code.passes &&
         !a->diff.levels) {
         s->args.code.schedule = "naive";
@@ -90,7 +93,7 @@ static bool make_side(fv_context *c, int i, fv_side *s) {
         if (a->script.script || a->script.pipeline)
             s->args.code.passes = least_passes(c->arena);
     }
-    fv_driver_options o; /* set only to report errors in the options */
+    fv_driver_options o; /* these options are set only to report errors in the arguments */
     fv_backend_kind backends[3];
     fv_context one = {c->session, c->arena, &s->args};
     if (fv_args_backends(&s->args, backends) != 1 || !fv_args_driver(&one, &o, true))
@@ -109,8 +112,8 @@ static const char *node_of(fv_arena *a, const fv_op *op) {
     return op->origin->n ? fv_strdup(a, op->origin->nodes[0]) : "";
 }
 
-/* Is v a tensor of numbers that can be compared? Small integers that are known as dims are left
- * out, since computing them would change most of a model. */
+/* Is v a tensor of numbers that is compared? Small integer tensors that are known as dims are left
+ * out, since making them outputs would change most of a model. */
 static bool is_shown(const fv_value *v) {
     return v && v->type && v->type->kind == FV_TENSOR && !v->elems && v->type->elem != FV_STRING &&
            v->type->elem != FV_C64 && v->type->elem != FV_C128 && v->type->rank <= FV_ARRAY_RANK;
@@ -125,9 +128,9 @@ static bool has_rank_of(const fv_value *v, const fv_value *other) {
     return is_shown(v) && v->type->rank == other->type->rank;
 }
 
-/* The value of the other model that corresponds to a result of op: that of an op of the same node
- * and operator, the last one if there are several; otherwise the value of the same name. A node's
- * op with another operator may compute only a part of the result. */
+/* The value of the other model that corresponds to a result of op: the result of an op with the
+ * same node and operator, the last one if there are several; otherwise the value of the same name.
+ * (An op of that node with another operator may compute only a part of the result.) */
 static const fv_value *partner(fv_module *m, const fv_op *op, int out) {
     const fv_value *v = fv_value_find(m, op->out[out]->name);
     if (v && v->def && is_of_node(v->def, op) && has_rank_of(v, op->out[out]))
@@ -154,14 +157,15 @@ static void add_value(comparison *d, fv_module *a, fv_module *b, const fv_op *op
         return;
     }
     if (is_result(a->funcs, v) && is_result(b->funcs, other))
-        return; /* it is an output, which is compared anyway */
+        return; /* the value is an output, and outputs are compared anyway */
     value w = {.name = {fv_strdup(arena, v->name), fv_strdup(arena, other->name)},
                .op = fv_strdup(arena, fv_opdef_qualified(arena, op->def)),
                .node = node_of(arena, op)};
     FV_PUSH(arena, d->values, d->n, d->cap, w);
 }
 
-/* Adds pairs of outputs with the same name, after all other values; every run has them. */
+/* Adds pairs of outputs with the same name after all other values; outputs are available in every
+ * run. */
 static bool add_outputs(comparison *d, const fv_func *a, const fv_func *b) {
     fv_arena *arena = d->c->arena;
     int before = d->n;
@@ -215,7 +219,7 @@ typedef struct chunk {
     int side, first, n;
 } chunk;
 
-/* Makes the values of the chunk outputs, after the existing ones. */
+/* Makes the values of the chunk outputs, after the existing outputs. */
 static bool show(void *user, fv_module *m) {
     const chunk *k = user;
     fv_value **values = FV_NEW(m->arena, fv_value *, k->n + 1);
@@ -232,7 +236,7 @@ static bool show(void *user, fv_module *m) {
     return true;
 }
 
-/* Runs the chunk in a session of its own; the outputs are in the arena of the comparison. */
+/* Runs the chunk in a session of its own; the outputs are copied to the arena of the comparison. */
 static bool run_chunk(comparison *d, chunk *k, fv_arena *keep, fv_tensor **out) {
     const fv_side *s = &d->side[k->side];
     fv_context one = {.session = fv_session_new(), .args = &s->args};
@@ -283,7 +287,8 @@ static void compare_chunk(comparison *d, const chunk *k, const fv_tensor *a, con
     }
 }
 
-/* Runs a chunk on both sides; with the last chunk, also compares the model's outputs. */
+/* Runs a chunk on both sides and compares its values; with the last chunk, also compares the
+ * model's outputs. */
 static bool run_both(comparison *d, int first, int n, int inner) {
     fv_arena *scratch = fv_arena_new(d->c->session);
     fv_tensor *out[2];
@@ -431,7 +436,7 @@ static bool print_json(const comparison *d) {
 /* ---- all ---- */
 
 static bool make_inputs(comparison *d) {
-    /* the interpreter is opened fastest, and only the model's table is needed */
+    /* the interpreter is the backend that opens fastest, and only the model's table is needed */
     fv_args args = d->side[0].args;
     args.code.schedule = "naive";
     fv_context one = {d->c->session, d->c->arena, &args};

@@ -4,16 +4,17 @@
 
 #include "tools/command/command.h"
 
-/* One way to run a model: its file, and the arguments that a command would have. */
+/* One side of the comparison: the file of its model, and the arguments of a command that would run
+ * it. */
 typedef struct fv_side {
     const char *path;
     fv_args args;
     fv_backend_kind backend;
-    const char *label; /* the side as it is printed */
+    const char *label; /* the label of this side in messages */
 } fv_side;
 
-/* Prints the differences of the ops that the passes leave on both sides (diff_graph.c). Returns the
- * exit status. */
+/* Compares the ops that are left after the passes on both sides, and prints the differences
+ * (diff_graph.c). Returns the exit status. */
 int fv_diff_graphs(fv_context *c, const fv_side *a, const fv_side *b);
 
 #endif

@@ -1,4 +1,5 @@
-/* diff_graph.c - `fovea diff --graph`: compares the ops that the passes leave on two sides. */
+/* diff_graph.c - `fovea diff --graph`: compares the ops that are left after the passes on two
+ * sides. */
 #include <string.h>
 
 #include "ir/base/ptrmap.h"
@@ -7,7 +8,7 @@
 #include "tools/lab/diff.h"
 
 typedef struct listed {
-    /* name: of the op's first result, or of the block that a `return` ends; line: the op as text */
+    /* name of the op's first result, or of the block that a `return` ends; the op as text */
     const char *name, *line;
     bool there; /* whether the other side has an equal entry */
 } listed;
@@ -15,7 +16,7 @@ typedef struct listed {
 typedef struct listing {
     listed *at;
     int n, cap;
-    int ops; /* number of ops, without `return` */
+    int ops; /* number of ops, without those called `return` */
 } listing;
 
 static void add(fv_context *c, listing *out, const char *name, const char *line) {
@@ -27,7 +28,7 @@ static void add(fv_context *c, listing *out, const char *name, const char *line)
 }
 
 /* Lists the ops of a block and of the blocks within it. The `return` of a block is an entry, too,
- * named by `where`. */
+ * which has the name `where`. */
 static void list_block(fv_context *c, const fv_region *block, const char *where, listing *out) {
     for (const fv_op *op = block->first; op; op = op->next) {
         const char *line = fv_op_str(c->arena, op), *name = NULL;

@@ -1,5 +1,5 @@
-/* explain.c - see explain.h. The rule is tried again on all ops that its pass leaves, when no other
- * rule of the pass changes them any more. */
+/* explain.c - see explain.h. After a pass, when its rules change nothing any more, the rule is
+ * tried again on all ops that are left. */
 #include "tools/lab/explain.h"
 
 #include <stdlib.h>
@@ -9,23 +9,23 @@
 
 enum { MOST = 5 }; /* ops that are reported without -v */
 
-/* An op to which the rule does not apply. */
+/* An op to which the rule was not applied. */
 typedef struct attempt {
     const char *place;
-    fv_mismatch why; /* .why NULL: it matches, but is not applied */
+    fv_mismatch why; /* why.why NULL: the rule matches, but is not applied */
     int order;
 } attempt;
 
 typedef struct explanation {
     fv_context *c;
-    const fv_gate *outer;    /* the gate of --stop-after; NULL: none */
-    const char *rule, *node; /* node NULL: any node */
+    const fv_gate *outer;    /* the gate of --stop-after; NULL: there is none */
+    const char *rule, *node; /* the rule and the node of --explain; node NULL: any node */
     fv_name_list names;      /* the names of all rules of the passes that ran */
     fv_name_list nodes;      /* the names of nodes and values of the model as it was read */
     const char *text;        /* the text of the rule; NULL: there is no rule of that name */
-    fv_name_list said;       /* the lines of the report, in order of the events */
-    bool applied;            /* whether it was applied in the current pass */
-    bool matches;            /* what ask_only was asked */
+    fv_name_list said;       /* the lines of the report, in the order in which they are printed */
+    bool applied;            /* whether the rule was applied in the current pass */
+    bool matches; /* result of the last question to the rule (ask_only): whether it matches */
     attempt *all;
     int n, cap;
 } explanation;
@@ -71,8 +71,8 @@ static bool ask_only(void *user, const fv_rule *r, const fv_op *op) {
     return false;
 }
 
-/* Marks the ops on which results depend; ops that rules have replaced still exist. Goes backwards,
- * since users follow what they use. */
+/* Marks the ops on which results depend; ops that rules have replaced may still exist. Goes
+ * backwards, since users follow the ops whose results they use. */
 static void mark_live(const fv_region *block) {
     for (fv_op *op = block->last; op; op = op->prev) {
         op->mark =
@@ -92,7 +92,8 @@ static void try_block(explanation *e, const fv_rule *r, const fv_region *block) 
         for (int i = 0; i < op->nattrs; i++)
             if (op->attrs[i].kind == FV_ATTR_REGION)
                 try_block(e, r, op->attrs[i].u.region);
-        /* if a node was given and the rule was applied to it, its op may be another one now */
+        /* if a node was given and the rule was applied to it, its op may have another operator
+         * now */
         bool worth = is_root(r, op, a) || (e->node && !e->applied);
         if (!worth || !op->mark || !is_asked_about(e, op))
             continue;
@@ -104,7 +105,7 @@ static void try_block(explanation *e, const fv_rule *r, const fv_region *block) 
     }
 }
 
-/* Orders attempts by how much of the pattern matched, the most first. */
+/* Orders attempts by how much of the pattern matched, the largest part first. */
 static int by_parts(const void *x, const void *y) {
     const attempt *a = x, *b = y;
     return a->why.parts != b->why.parts ? b->why.parts - a->why.parts : a->order - b->order;

@@ -1,4 +1,5 @@
-/* explain.h - `opt --explain`: reports where a rule was applied, and why not elsewhere. */
+/* explain.h - `opt --explain`: reports where a rule was applied, and why it was not applied to
+ * other ops. */
 #ifndef FV_TOOLS_LAB_EXPLAIN_H
 #define FV_TOOLS_LAB_EXPLAIN_H
 

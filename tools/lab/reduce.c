@@ -2,7 +2,7 @@
  *
  * The current model is stored in a file between attempts. Each attempt reads it into a session of
  * its own, makes one change, writes the graph, and runs the command; if the command fails, the new
- * file is the current model. An attempt that goes wrong therefore leaves nothing behind. */
+ * file becomes the current model. An attempt that fails for another reason has no effect. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,12 +14,12 @@
 #include "tools/command/named.h"
 #include "tools/lab/reduce_change.h"
 
-/* The sizes of the model, from which the possible changes follow. */
+/* The sizes of the model, which determine the possible changes. */
 typedef struct summary {
     int ops, results, attributes, constants;
     size_t bytes; /* bytes of all constants */
     int ndims, cap_dims;
-    int64_t *dims; /* numbers above 1 that occur as dims, the largest first */
+    int64_t *dims; /* the numbers above 1 that occur as dims, the largest first */
     fv_name_list symbols;
 } summary;
 
@@ -27,7 +27,7 @@ typedef struct reducer {
     fv_context *c;
     fv_emit_kind kind;
     const char *folder;
-    const char *model; /* path of the current model, a graph text on which the command fails */
+    const char *model; /* path of the current model, a graph as text on which the command fails */
     summary now;
     int tries, made; /* number of attempts, and of changes that were kept */
 } reducer;
@@ -94,7 +94,7 @@ static int ask(reducer *r, const char *path) {
     return fv_child_run(r->c, "/bin/sh", words, in_folder(r, "said.txt"));
 }
 
-/* Writes the model in the form that the command reads. Messages about it are not shown. */
+/* Writes the model in the form that the command reads. Messages of the exporter are not shown. */
 static bool write_for_command(fv_context *one, const reducer *r, fv_module *m, const char *path) {
     if (r->kind == FV_EMIT_ONNX)
         return fv_driver_write_onnx(one->session, m, path, FV_WEIGHTS_OBJECT, NULL);
@@ -108,7 +108,7 @@ static void remove_text(const reducer *r, const char *path) {
 
 typedef struct try {
     reducer *r;
-    const fv_change *change; /* NULL: the graph is not changed */
+    const fv_change *change; /* the change of the graph; NULL: the graph is not changed */
     const char *const *dims; /* pairs of names and values for symbols, NULL terminated */
     const char *text;        /* path to which the graph is written */
     bool fails;
@@ -204,7 +204,8 @@ static bool without(reducer *r, int at, int count) {
     return false;
 }
 
-/* Removes ops: half of them, quarters, down to single ops, the last ones first. */
+/* Removes ops: first half of them at once, then quarters, down to single ops, beginning with the
+ * last ones. */
 static bool fewer_ops(reducer *r) {
     bool any = false;
     for (int count = (r->now.ops + 1) / 2; count > 0; count = count == 1 ? 0 : (count + 1) / 2)
@@ -241,7 +242,8 @@ static bool smaller_dims(reducer *r) {
 static bool plainer_ops(reducer *r) {
     bool any = false;
     for (int i = 0, before; i < r->now.attributes;) {
-        before = r->now.attributes; /* inference may add an attribute again */
+        /* the count is taken again, since inference may have added an attribute */
+        before = r->now.attributes;
         bool dropped = attempt(r, &(fv_change){.kind = FV_DROP_ATTRIBUTE, .at = i}, NULL) &&
                        r->now.attributes < before;
         i += !dropped;

@@ -6,11 +6,12 @@
 #include "ir/graph/infer.h"
 #include "passes/passes.h"
 
-#define MOST_ZEROS ((size_t)64 << 20) /* most bytes of a constant of zeros that replaces ops */
+/* largest number of bytes of a constant of zeros that replaces ops */
+#define MOST_ZEROS ((size_t)64 << 20)
 
 /* ---- results ---- */
 
-/* Replaces the results of the function; states and capacities are dropped. */
+/* Replaces the results of the function; declarations of states and their capacities are removed. */
 static void set_results(fv_module *m, int n, fv_value **results, const char **names) {
     fv_func *f = m->funcs;
     f->result_names = names;
@@ -19,7 +20,7 @@ static void set_results(fv_module *m, int n, fv_value **results, const char **na
     fv_region_return(f->body, n, results);
 }
 
-/* Keeps the results for which `keeps` holds. False: none or all would be kept. */
+/* Keeps the results for which `keeps` returns true. False: none or all would be kept. */
 static bool keep_results(fv_module *m, bool (*keeps)(const fv_change *c, const fv_value *v, int i),
                          const fv_change *c) {
     const fv_func *f = m->funcs;
@@ -87,12 +88,12 @@ static fv_value *stand_in(fv_module *m, const fv_change *c, const fv_value *v) {
     return can_be_input(v->type) ? fv_param_new(m->funcs->body, v->name, v->type) : NULL;
 }
 
-/* Marks the ops of main that are removed. False: there are fewer. */
+/* Marks the ops of main that are removed. False: main has fewer ops. */
 static bool mark_ops(fv_module *m, const fv_change *c) {
     int i = 0;
     for (fv_op *op = m->funcs->body->first; op; op = op->next, i++)
         op->mark = i >= c->at && i < c->at + c->count;
-    return c->at + c->count < i; /* the last op is `return` */
+    return c->at + c->count < i; /* the last op is `return`, which stays */
 }
 
 static bool is_removed(const fv_value *v) {
@@ -111,8 +112,8 @@ static void add_result(fv_module *m, results *r, fv_value *v, const char *name) 
     FV_PUSH(m->arena, r->values, r->n, r->cap, v);
 }
 
-/* Removes results that the removed ops compute. If none is left, the values that these ops read
- * become the results. */
+/* Removes results that the removed ops compute. If no result is left, the values that these ops
+ * read become the results. */
 static bool move_results(fv_module *m) {
     const fv_func *f = m->funcs;
     const fv_op *ret = f->body->last;
@@ -138,7 +139,7 @@ static bool move_results(fv_module *m) {
 static bool is_read_outside(const fv_value *v) {
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *user = v->uses[i].op;
-        while (user->block->parent) /* go up to the op of main that contains the user */
+        while (user->block->parent) /* finds the op of main that contains the user */
             user = user->block->parent;
         if (!user->mark)
             return true;
@@ -163,7 +164,7 @@ static bool remove_ops(fv_module *m, const fv_change *c) {
 
 /* ---- dims ---- */
 
-/* The part of t with indices below the new dims. */
+/* The elements of t whose indices are below the new dims. */
 static const fv_tensor *cut(fv_module *m, const fv_tensor *t, const int64_t *dims) {
     fv_tensor *out = fv_tensor_new(m->arena, t->elem, t->rank, dims);
     for (size_t i = 0; i < out->count; i++) {
@@ -185,8 +186,8 @@ static bool is_plain(fv_elem e) {
     return fv_elem_is_float(e) || fv_elem_is_int(e) || e == FV_BOOL;
 }
 
-/* Cuts a constant to smaller dims. In a constant of a few integers, which may be a shape, the
- * number is replaced. */
+/* Cuts a constant to smaller dims. In a constant of a few integers, which may be a shape, the old
+ * number is also replaced by the new one. */
 static void cut_constant(fv_module *m, fv_value *v, const fv_change *c) {
     enum { LONGEST = 16 };
     const fv_tensor *t = v->tensor;
@@ -313,7 +314,8 @@ static bool drop_attribute(fv_module *m, const fv_change *c) {
 
 /* ---- all ---- */
 
-/* Removes inputs that nothing reads. Symbols that only their dims mention get values. */
+/* Removes inputs that nothing reads. Symbols that occur in the dims of such inputs only are
+ * replaced by numbers. */
 static void drop_inputs(fv_module *m) {
     fv_region *body = m->funcs->body;
     int n = 0;

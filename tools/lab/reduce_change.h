@@ -1,4 +1,5 @@
-/* reduce_change.h - changes that make a graph smaller. A change need not keep its meaning. */
+/* reduce_change.h - changes that make a graph smaller. They need not preserve what the graph
+ * computes. */
 #ifndef FV_TOOLS_LAB_REDUCE_CHANGE_H
 #define FV_TOOLS_LAB_REDUCE_CHANGE_H
 
@@ -7,11 +8,11 @@
 typedef enum {
     FV_KEEP_RESULT, /* keeps only result number `at` of main */
     FV_DROP_RESULT, /* removes result number `at` */
-    /* removes `count` ops of main from number `at` on; values that other ops read of them become
-     * inputs of the model */
+    /* removes `count` ops of main, beginning with op number `at`; their results that other ops read
+     * become inputs of the model */
     FV_OPS_TO_INPUTS,
-    FV_OPS_TO_ZEROS, /* the same, but the value becomes zeros */
-    FV_OPS_SKIPPED,  /* the same, but an operand of the same type replaces the value */
+    FV_OPS_TO_ZEROS, /* the same, but such a result is replaced by zeros */
+    FV_OPS_SKIPPED,  /* the same, but such a result is replaced by an operand of the same type */
     /* replaces the number `from` by `to` as a dim and as an element of a shape, and cuts
      * constants */
     FV_SMALLER_DIM,

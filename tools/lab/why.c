@@ -1,5 +1,5 @@
-/* why.c - `inspect --why`: reports the decisions of lowering, by value, for one name or for the
- * most expensive kernels. */
+/* why.c - `inspect --why`: reports the decisions of lowering by value: about one name, or about the
+ * kernels with the largest estimated time. */
 #include "tools/lab/why.h"
 
 #include <stdlib.h>
@@ -71,12 +71,13 @@ typedef struct answer {
     subject *all;
     int n, cap;
     fv_ptrmap index;      /* value -> 1 + its index in `all` */
-    kernel_time *kernels; /* the slowest first */
+    kernel_time *kernels; /* the kernels, those with the largest estimated time first */
     int nkernels, cap_kernels;
-    double cycles;       /* cycles of the whole program */
-    bool kernels_only;   /* the program was read as kernels, so there are no decisions */
-    const char *nothing; /* why nothing can be reported about the name; NULL: something is */
-    int left;            /* number of kernels that are not reported */
+    double cycles;     /* estimated cycles of the whole program */
+    bool kernels_only; /* whether the program was read as kernels, so that there are no decisions */
+    /* the reason why nothing can be reported about the name; NULL: something can be reported */
+    const char *nothing;
+    int left; /* number of kernels that are not reported */
 } answer;
 
 static subject *subject_of(answer *w, const fv_value *v) {
@@ -89,7 +90,8 @@ static subject *subject_of(answer *w, const fv_value *v) {
     return &w->all[(intptr_t)*at - 1];
 }
 
-/* The entry of value v with kernel k. A new entry has all decisions about the value. */
+/* The entry of value v with kernel k. If it does not exist, it is created with all decisions about
+ * the value. */
 static subject *subject_with(answer *w, const fv_value *v, const fv_kernel *k) {
     subject *s = subject_of(w, v);
     while (s->kernel && s->kernel != k && s->also)
@@ -149,7 +151,8 @@ static void gather(answer *w, const fv_subject *m, const fv_launch_cost *costs, 
 
 typedef void visit_fn(void *user, subject *s);
 
-/* Visits the kernels in which v is computed: its own, or those that compute its users. */
+/* Calls `visit` for the kernels in which v is computed: its own kernel, or those that compute its
+ * users. */
 static void each_holder(answer *w, const fv_value *v, fv_ptrmap *seen, visit_fn *visit,
                         void *user) {
     for (int i = 0; i < v->nuses; i++) {
@@ -185,7 +188,7 @@ static void list_kernel(void *user, subject *s) {
     fv_text_printf(&list->text, "%s%s", list->n > 1 ? ", " : "", s->kernel->name);
 }
 
-/* "Attention_1, Add_7": the kernels in which v is computed; "": none. */
+/* The names of the kernels in which v is computed, "Attention_1, Add_7"; "": there are none. */
 static const char *holders(answer *w, const fv_value *v) {
     fv_ptrmap seen = fv_ptrmap_in(w->arena);
     kernel_list list = {.text = {.arena = w->arena}};
@@ -202,7 +205,7 @@ static void show(void *user, subject *s) {
 }
 
 /* Does the kernel write a buffer with that name? Kernels of recurrences have buffers for states,
- * which are not values of the program. */
+ * which are not values of the graph. */
 static bool writes(const fv_kernel *k, const char *name) {
     for (int i = 0; i < k->nbufs; i++)
         if (k->bufs[i]->role != FV_BUF_IN && !strcmp(k->bufs[i]->name, name))
@@ -210,7 +213,8 @@ static bool writes(const fv_kernel *k, const char *name) {
     return false;
 }
 
-/* Marks the entries of that name, and those of the kernels in which they are computed. */
+/* Marks the entries of the node, value or kernel with that name, and those of the kernels in which
+ * they are computed. */
 static bool choose_named(answer *w, const char *name) {
     bool any = false;
     fv_ptrmap seen = fv_ptrmap_in(w->arena);
@@ -230,7 +234,7 @@ static bool choose_named(answer *w, const char *name) {
     return any;
 }
 
-/* Has no earlier entry with the same kernel a decision with this reason? */
+/* Is there no earlier entry of the same kernel with a decision for this reason? */
 static bool is_new(const answer *w, const fv_kernel *k, int before, const fv_reason *r) {
     for (int s = 0; s < before; s++)
         for (int i = 0; w->all[s].kernel == k && i < w->all[s].n; i++)
@@ -239,8 +243,8 @@ static bool is_new(const answer *w, const fv_kernel *k, int before, const fv_rea
     return true;
 }
 
-/* If a kernel is launched several times, the first entry keeps all decisions and the others keep
- * those that differ. */
+/* If a kernel is launched several times, its first entry keeps all decisions, and the others keep
+ * only decisions that differ. */
 static void merge_launches(answer *w, const fv_kernel *k) {
     int first = -1;
     for (int i = 0; i < w->n; i++) {
@@ -260,8 +264,8 @@ static void merge_launches(answer *w, const fv_kernel *k) {
     }
 }
 
-/* Marks the entries of the slowest kernels (of all kernels with -v). Returns how many kernels are
- * left out. */
+/* Marks the entries of the kernels with the largest estimated time (of all kernels with -v).
+ * Returns how many kernels are left out. */
 static int choose_slowest(answer *w) {
     int n = w->q->c->args->print.verbose || w->nkernels < MOST ? w->nkernels : MOST;
     for (int k = 0; k < n; k++) {
@@ -296,8 +300,8 @@ static const char *suggestions(answer *w) {
     return t.s;
 }
 
-/* Finds out why there are no decisions about the name. False after a message: nothing has that
- * name. */
+/* Finds out why there are no decisions about the name. False after a message: neither a node nor a
+ * value has that name. */
 static bool explain_absence(answer *w) {
     fv_why_query *q = w->q;
     const char **why = &w->nothing;

@@ -1,4 +1,4 @@
-/* labels.c - reads --labels: names for the entries of sequences. */
+/* labels.c - reads the file of --labels, which has names for the positions of sequences. */
 #include <string.h>
 
 #include "frontend/file.h"

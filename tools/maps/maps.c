@@ -1,6 +1,6 @@
-/* maps.c - `run --attention-maps`: the weights of attentions.
+/* maps.c - `run --attention-maps`: writes the attention weights of a run.
  *
- * A run does not store weights. So the model is compiled once more, with the weights of each
+ * A run does not store these weights. So the model is compiled once more, with the weights of each
  * attention as additional results, and run on the same inputs. */
 #include <string.h>
 
@@ -13,19 +13,21 @@
 #include "tools/model/attention.h"
 
 typedef struct mapping {
-    fv_context *c; /* of its own session, to which the second module belongs */
+    fv_context *c; /* a context with a session of its own, to which the second module belongs */
     const fv_subject *base;
     fv_labels *labels;
     fv_attention_sites found;
     const fv_attention_site **sites; /* the attentions whose weights are shown */
-    int n, before;                   /* before: number of results of the model itself */
-    json_t *list;                    /* the list of files for --json; NULL: they are printed */
+    /* n: number of results of the second module; before: how many of these are results of the model
+     * itself */
+    int n, before;
+    json_t *list; /* the list of files for --json; NULL: they are printed */
 } mapping;
 
 /* ---- weights as results ---- */
 
-/* Why the weights of all iterations of `inner` (NULL: of one iteration) cannot leave the block
- * around them; NULL: they can. */
+/* Explains why the weights of all iterations of `inner` (NULL: of one iteration) cannot be results
+ * of the block around them; NULL: they can. */
 static const char *kept_in(const fv_op *around, const fv_op *inner, const fv_type *t) {
     if (!fv_op_is(around, FV_OP_Loop))
         return "it is in a branch";
@@ -53,8 +55,8 @@ static bool is_mapped(const mapping *d, const fv_attention_site *s) {
     return !why;
 }
 
-/* The weights of all iterations of the loops around it, the outermost first; NULL after a
- * diagnostic. If an iteration has one query, iterations are the queries. */
+/* The weights of all iterations of the loops around the attention, the outermost loop first; NULL
+ * after a diagnostic. If an iteration has one query, iterations are the queries. */
 static fv_value *out_of_loops(fv_attention_site *s) {
     fv_value *v = s->weights->def->out[s->weights->index];
     const fv_type *t = v->type;
@@ -151,7 +153,7 @@ static bool write_all(mapping *d, fv_subject *m) {
     fv_map *maps = FV_NEW(a, fv_map, d->n + 1);
     fv_text page = {.arena = a};
     for (int i = 0; i < d->n; i++)
-        /* PyTorch's names begin with '/', which is left out */
+        /* PyTorch's names of nodes begin with '/', which is left out */
         names[i] = fv_attention_name(d->sites[i]) + (*fv_attention_name(d->sites[i]) == '/');
     const char **safe = fv_safe_names(a, d->n, names);
     for (int i = 0; i < d->n; i++) {
@@ -174,7 +176,8 @@ static bool write_all(mapping *d, fv_subject *m) {
 
 int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend, fv_labels *labels,
                   json_t *list) {
-    /* a session of its own, since messages about the model have been reported already */
+    /* a session of its own, since messages about the model were reported when it was compiled
+     * first */
     fv_context one = {.session = fv_session_new(), .args = c->args};
     fv_subject m = {0};
     mapping d = {.c = &one, .base = base, .labels = labels, .list = list};

@@ -7,17 +7,17 @@
 
 /* ---- labels.c ---- */
 
-/* Labels of an axis: for each entry of a batch (nentries > 1, each with n labels), or the same for
- * all entries (nentries is 1). */
+/* Labels of an axis: nentries lists of n labels, one for each entry of a batch, or nentries 1: one
+ * list for all entries. */
 typedef struct fv_label_list {
-    const char *const *at; /* NULL: there are none */
+    const char *const *at; /* the labels; NULL: there are none */
     int64_t nentries, n;
     bool used;
 } fv_label_list;
 
 typedef struct fv_labels {
     const char *path;
-    fv_label_list own[2]; /* [FV_OF_QUERIES], [FV_OF_KEYS] */
+    fv_label_list own[2]; /* the labels of each axis, with index FV_OF_QUERIES or FV_OF_KEYS */
 } fv_labels;
 
 /* Reads the file of --labels (docs/attention.md describes its format); without the option there are
@@ -40,20 +40,20 @@ int fv_maps_write(fv_context *c, const fv_subject *base, fv_backend_kind backend
 
 /* ---- maps_page.c ---- */
 
-/* The weights of an attention. Its axes, apart from those of queries and keys, are a batch followed
- * by heads. */
+/* The weights of an attention. Their axes, apart from those of queries and keys, are those of a
+ * batch, followed by those of heads. */
 typedef struct fv_map {
     const fv_attention_site *site;
-    /* name: that of the softmax; file: the file with its weights, in the folder of the page */
+    /* name of the softmax; name of the file with its weights, in the folder of the page */
     const char *name, *file;
     fv_tensor weights;
     int64_t nentries, nheads, nqueries, nkeys;
-    int row_axis; /* -1: there is one row */
+    int row_axis; /* axis of the queries; -1: there is one row */
 } fv_map;
 
 fv_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weights,
                   const char *file);
-/* Writes a page of HTML that needs no other files. */
+/* Writes an HTML page that needs no other files. */
 void fv_maps_page(fv_text *out, const char *title, const char *dims, const fv_map *maps, int n,
                   fv_labels *labels);
 
@@ -62,7 +62,7 @@ void fv_maps_page(fv_text *out, const char *title, const char *dims, const fv_ma
 typedef struct fv_palette {
     uint8_t rgb[256][3];
 } fv_palette;
-/* Writes a picture of width x height pixels, each an index of the palette, as base64 of a PNG file.
+/* Writes an image of width x height pixels, each an index of the palette, as base64 of a PNG file.
  * Width and height are from 1 to 4096. */
 void fv_png_base64(fv_text *out, int width, int height, const uint8_t *pixels,
                    const fv_palette *palette);

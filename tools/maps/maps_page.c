@@ -1,5 +1,5 @@
-/* maps_page.c - a page of attention maps. Each map is a picture in an SVG, with one pixel for a
- * weight or a block of weights. */
+/* maps_page.c - writes the HTML page of attention maps. Each map is an image in an SVG, with one
+ * pixel for a weight or a block of weights. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,12 +10,12 @@
 #include "tools/model/attention.h"
 
 enum {
-    /* pixels of a picture's side; for more weights than that, a pixel shows the largest of a
-     * block */
+    /* largest number of pixels along a side of an image; for more weights, a pixel shows the
+     * largest weight of a block */
     SIDE = 256,
-    MAPS = 64,         /* largest number of pictures for an attention */
+    MAPS = 64,         /* largest number of images for an attention */
     ALL_LABELS = 64,   /* axes with up to this many entries have a label for each */
-    LONGEST_LABEL = 16 /* in characters */
+    LONGEST_LABEL = 16 /* number of characters after which labels are cut */
 };
 
 /* ---- text ---- */
@@ -56,7 +56,7 @@ static void put_label(fv_text *t, const char *s) {
     put_characters(t, strcmp(s, " ") ? s : "␣", LONGEST_LABEL);
 }
 
-/* The width of a label in characters of one cell; East Asian characters take two cells. */
+/* The width of a label, in character cells; East Asian characters take two cells. */
 static int width_of(const char *s) {
     size_t n = strlen(s);
     int width = 0, count = 0;
@@ -95,7 +95,8 @@ fv_map fv_map_new(fv_arena *a, const fv_attention_site *s, const fv_tensor *weig
     return m;
 }
 
-/* The index of the first weight of map i, and the distances between rows and between columns. */
+/* The index of the first weight of map i, and the distances between rows and between columns, in
+ * elements. */
 typedef struct place {
     int64_t at, row, column;
 } place;
@@ -121,21 +122,22 @@ static place place_of(const fv_map *m, int64_t i) {
 /* ---- the picture ---- */
 
 enum {
-    /* colours for weights from 0 to the largest, and one for NaN */
+    /* palette: indices 0 to 254 are weights from 0 to the largest, index 255 is NaN */
     LEVELS = 255,
     NO_NUMBER = 255
 };
 
 typedef struct picture {
     int rows, columns;
-    int64_t row_block, column_block; /* number of weights along a pixel */
+    /* number of weights that a pixel covers along rows and along columns */
+    int64_t row_block, column_block;
     uint8_t *pixels;
-    double most; /* the weight that the last colour stands for */
+    double most; /* the weight that the last colour represents */
     bool no_numbers;
 } picture;
 
-/* Red decreases evenly from 255 to 8, so that the script of the page can compute weights from
- * colours. */
+/* The red component decreases evenly from 255 to 8, so that the script of the page can compute
+ * weights from colours. */
 static const uint8_t stops[5][3] = {
     {255, 255, 255}, {193, 220, 242}, {132, 176, 219}, {70, 120, 180}, {8, 48, 107}};
 static const uint8_t no_number[3] = {250, 160, 40};
@@ -153,14 +155,14 @@ static fv_palette make_palette(void) {
     return p;
 }
 
-/* The number of weights along a pixel, if an axis is too long for a picture. It is the same for
- * both axes, so that a diagonal stays one. */
+/* The number of weights that a pixel covers along an axis, if an axis is too long for an image. It
+ * is the same for both axes, so that a diagonal remains a diagonal. */
 static int64_t block_of(const fv_map *m, int64_t n) {
     int64_t longest = m->nqueries > m->nkeys ? m->nqueries : m->nkeys;
     return n > SIDE ? (longest + SIDE - 1) / SIDE : 1;
 }
 
-/* The largest weight of a pixel's block; NaN if the block contains NaN. */
+/* The largest weight of the block that a pixel covers; NaN if the block contains NaN. */
 static double largest(const fv_map *m, const place *p, const picture *q, int row, int column) {
     int64_t first_row = row * q->row_block, first_column = column * q->column_block;
     double most = -INFINITY;
@@ -199,16 +201,16 @@ static picture make_picture(fv_arena *a, const fv_map *m, int64_t i) {
 
 /* width of a character, gap, and height of a line of labels, in CSS pixels */
 enum { CHARACTER = 6, GAP = 4, LINE = 11 };
-/* length of a picture's longer side, and of a pixel's side at most, in CSS pixels */
+/* length of an image's longer side, and greatest length of a pixel's side, in CSS pixels */
 static const double SIDE_SHOWN = 260, LARGEST_CELL = 16;
 
 typedef struct axis {
-    const char *const *labels; /* NULL: none */
-    int64_t n, block;          /* number of entries of the axis, and of those that a pixel shows */
-    double cell;               /* length of a pixel's side */
-    bool all;                  /* every entry has its label */
-    int step;                  /* otherwise every `step`-th entry has its number as label */
-    int widest;                /* width of the widest label, in characters */
+    const char *const *labels; /* the labels; NULL: there are none */
+    int64_t n, block; /* number of entries of the axis, and number of entries that a pixel covers */
+    double cell;      /* length of a pixel's side in CSS pixels */
+    bool all;         /* whether every entry has its label */
+    int step;         /* if not: every `step`-th entry has its number as label */
+    int widest;       /* width of the widest label, in characters */
 } axis;
 
 static axis make_axis(const char *const *labels, int64_t n, int64_t block, double cell) {
@@ -245,7 +247,7 @@ static void put_row_labels(fv_text *t, const axis *x, int left, int top) {
     }
 }
 
-/* Are the column labels vertical? They are if they have more than two characters. */
+/* Are the labels of columns written vertically? They are if one has more than two characters. */
 static bool is_turned(const axis *x) {
     return x->all && x->widest > 2;
 }
@@ -266,7 +268,7 @@ static void put_column_labels(fv_text *t, const axis *x, int left, int top) {
     }
 }
 
-/* Writes labels as a list of strings in JSON, in an attribute, for the script. */
+/* Writes labels for the script of the page, as a list of strings in JSON, in an attribute. */
 static void put_labels(fv_text *t, const char *name, const axis *x) {
     if (!x->labels)
         return;
@@ -415,7 +417,7 @@ static const char head[] =
     "#fff; font-size: 13px; "
     "white-space: pre; pointer-events: none }\n";
 
-/* The script of the page. It computes weights from the red of a picture's pixels. */
+/* The script of the page. It computes weights from the red component of an image's pixels. */
 static const char script[] =
     "<script>\n"
     "const tip = document.getElementById('tip'), pixels = new Map();\n"

@@ -1,10 +1,10 @@
-/* png.c - writes small pictures as PNG files (ISO/IEC 15948), without compression (stored blocks of
+/* png.c - writes small images as PNG files (ISO/IEC 15948), without compression (stored blocks of
  * RFC 1951). */
 #include <string.h>
 
 #include "tools/maps/maps.h"
 
-enum { STORED = 65535 }; /* largest number of bytes of a stored block */
+enum { STORED = 65535 }; /* largest number of bytes in a stored block */
 
 static void put_u32(fv_text *t, uint32_t v) {
     const char bytes[4] = {(char)(v >> 24), (char)(v >> 16), (char)(v >> 8), (char)v};
@@ -71,13 +71,14 @@ void fv_png_base64(fv_text *out, int width, int height, const uint8_t *pixels,
     fv_arena *a = fv_arena_new(fv_arena_session(out->arena));
     fv_text rows = {.arena = a}, data = {.arena = a}, head = {.arena = a}, png = {.arena = a};
     for (int y = 0; y < height; y++) {
-        fv_text_putn(&rows, "\0", 1); /* filter type of the row: none */
+        fv_text_putn(&rows, "\0", 1); /* the row's filter type, 0: none */
         fv_text_putn(&rows, (const char *)pixels + (size_t)y * (size_t)width, (size_t)width);
     }
     put_stored(&data, rows.s, rows.n);
     put_u32(&head, (uint32_t)width);
     put_u32(&head, (uint32_t)height);
-    fv_text_putn(&head, "\x08\x03\0\0\0", 5); /* bit depth 8, colour type palette */
+    /* the image has bit depth 8 and colour type palette */
+    fv_text_putn(&head, "\x08\x03\0\0\0", 5);
     fv_text_putn(&png, "\x89PNG\r\n\x1a\n", 8);
     put_chunk(&png, "IHDR", head.s, head.n);
     put_chunk(&png, "PLTE", palette->rgb, sizeof palette->rgb);

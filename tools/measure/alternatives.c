@@ -1,5 +1,5 @@
-/* alternatives.c - schedules that `fovea tune` tries for a kernel: changes of the chosen one, and
- * tiles that other processors would get. */
+/* alternatives.c - the schedules that `fovea tune` tries for a kernel: changes of the schedule that
+ * was chosen, and tiles that the kernel would get on other processors. */
 #include "tools/measure/alternatives.h"
 
 typedef struct change {
@@ -33,8 +33,9 @@ static void fit_block(const fv_choice *c, fv_schedule *s) {
         *block = *block < rows ? rows : *block / rows * rows;
 }
 
-/* Sets the i-th tile: of 1, 2, ... vectors, with as many rows as leave registers for a row of b and
- * an element of a, or with one vector fewer of them. False: the tile does not fit. */
+/* Sets the i-th tile. Tiles have 1, 2, ... vectors of columns, and as many rows as leave registers
+ * for a row of the factor with the columns and an element of the other factor, or one vector less.
+ * False: the tile does not fit. */
 static bool set_tile(const fv_choice *c, fv_parameter rows, fv_parameter columns, int i,
                      fv_schedule *s) {
     int vectors = i / 2 + 1, registers = c->limits.registers;
@@ -55,7 +56,7 @@ static bool change_one(const fv_choice *c, const change *k, int threads, fv_sche
     if (!fv_is_choice(&c->limits, k->p) || (old == 0 && k->how != TO))
         return false;
     s->value[k->p] = value;
-    /* both prefetches are switched on or off together */
+    /* both kinds of prefetches are switched on or off together */
     if (k->p == FV_PARAMETER_prefetch && !old != !value)
         s->value[FV_PARAMETER_prefetch_single] = value ? 128 << 10 : 0;
     return true;
@@ -67,7 +68,7 @@ int fv_alternative(fv_arena *a, const fv_choice *chosen, int threads, int i, fv_
     if (i >= tiles + NCHANGES)
         return -1;
     fv_schedule s = chosen->how;
-    bool scores = i % 2 && attends; /* tiles of products and of scores alternate */
+    bool scores = i % 2 && attends; /* alternates between tiles of products and tiles of scores */
     int tile = attends ? i / 2 : i;
     bool made =
         i >= tiles ? change_one(chosen, &changes[i - tiles], threads, &s)

@@ -1,5 +1,5 @@
-/* bench.c - `fovea bench`: how long a model takes, compared with another runtime and the machine's
- * roof.
+/* bench.c - `fovea bench`: measures the time of a model, and compares it with another runtime and
+ * with the peak of the machine.
  *
  * The programs that are compared run alternately (rounds.h). */
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "tools/measure/bench.h"
 
 /* Threads of ONNX Runtime spin for some milliseconds after a run; the next contender waits until
- * they have parked. */
+ * they sleep. */
 #define SETTLE_MS 40
 
 /* ---- peak memory, as the system counts it ---- */
@@ -29,8 +29,8 @@ static double peak_memory(void) {
     return kib * 1024;
 }
 
-/* Resets the peak memory of the process. If the system does not allow that, the peak remains that
- * of the whole process. */
+/* Resets the recorded peak memory of the process. If the system does not allow that, the peak of
+ * the process since its start is reported. */
 static void reset_peak_memory(void) {
     FILE *f = fopen("/proc/self/clear_refs", "w");
     if (f) {
@@ -116,7 +116,8 @@ static bool profile(fv_bench *b, fv_measurement *m) {
     return m->profile && (!*path || fv_profile_write(b, m->profile, path));
 }
 
-/* Updates the peak memory of our own runs; must be called before the other contender allocates. */
+/* Updates the peak memory of our own runs; must be called before the other contender allocates
+ * memory. */
 static void note_peak(fv_bench *b) {
     double peak = peak_memory();
     b->run_peak = peak > b->run_peak ? peak : b->run_peak;
@@ -263,7 +264,7 @@ static int check_arguments(const fv_context *c) {
     return FV_EXIT_OK;
 }
 
-/* The arguments with a list of threads if none was given. */
+/* The arguments, with a default list of threads if none was given. */
 static fv_args complete(const fv_args *from) {
     fv_args a = *from;
     if (!a.threads.n) {

@@ -9,7 +9,7 @@
 #include "tools/model/rounds.h"
 #include "tools/model/runner.h"
 
-/* One side of the comparison: a model of ours, or one in another runtime. */
+/* One side of the comparison: a model compiled by Fovea, or the model in another runtime. */
 typedef struct fv_party {
     fv_contender turns;
     fv_context *c;
@@ -19,19 +19,19 @@ typedef struct fv_party {
 
 /* The time that one launch, or all launches of a kernel, took in the traced runs. */
 typedef struct fv_profile_row {
-    int launch; /* number of the launch; for a kernel that of its first launch */
+    int launch; /* index of the launch; for a kernel that of its first launch */
     int launches;
     const char *kernel, *schedule, *nodes;
-    double calls; /* calls in one run */
-    double ms;    /* milliseconds in one run, the median over the traced runs */
-    bool known;   /* whether flops and bytes are known */
+    double calls; /* number of calls in one run */
+    double ms;    /* milliseconds in one run: the median over the traced runs */
+    bool known;   /* whether the numbers of operations and bytes are known */
     double flops, bytes;
 } fv_profile_row;
 
 typedef struct fv_profile {
     int runs;
-    double run_ms;                      /* median time of a whole traced run */
-    double kernel_ms;                   /* sum of the median times of all launches */
+    double run_ms;    /* median time of a whole traced run, in milliseconds */
+    double kernel_ms; /* sum of the median times of all launches, in milliseconds */
     fv_profile_row *launches, *kernels; /* sorted by time, the slowest first */
     int nlaunches, nkernels;
     fv_event *events; /* launches of the fastest traced run */
@@ -43,10 +43,12 @@ typedef struct fv_measurement {
     int threads, rounds;
     size_t workspace;
     double first_ms;
-    fv_party ours, theirs; /* runner and session are closed before results are printed */
-    fv_roof *roofs;        /* one roof for each round */
-    fv_roof roof;          /* the best of these */
-    const char *against;   /* "onnxruntime 1.30.0", "fovea c"; NULL: nothing is compared */
+    /* the two sides; their runners and sessions are closed before results are printed */
+    fv_party ours, theirs;
+    fv_roof *roofs; /* measurements of the machine's peak, one for each round */
+    fv_roof roof;   /* the best of these measurements */
+    /* what is compared, "onnxruntime 1.30.0" or "fovea c"; NULL: nothing is compared */
+    const char *against;
     double against_load_ms;
     double ratio;               /* ratio of the median times, ours divided by theirs */
     double *ratios;             /* ratios of the rounds, sorted */
@@ -58,13 +60,16 @@ typedef struct fv_bench {
     fv_context *c;
     fv_subject m;
     bool costs_known;
-    double flops, bytes; /* operations of one run; bytes of inputs, outputs and constants */
-    bool in_cache;       /* whether these bytes stay in a cache between runs */
-    /* largest resident memory in bytes; 0: the system does not report it */
+    /* operations on floats in one run; bytes of inputs, outputs and constants */
+    double flops, bytes;
+    bool in_cache; /* whether these bytes stay in a cache between runs, since it is large enough */
+    /* largest resident memory in bytes, while compiling and while running; 0: the system does not
+     * report it */
     double compile_peak, run_peak;
     fv_roof_memory *memory;
-    fv_subject *other; /* our own program with which we are compared; NULL: there is none */
-    double other_ms;   /* milliseconds of opening it */
+    /* another program of Fovea with which the model is compared; NULL: there is none */
+    fv_subject *other;
+    double other_ms; /* milliseconds of opening that program */
 } fv_bench;
 
 /* ---- bench_against.c ---- */
@@ -72,25 +77,26 @@ typedef struct fv_bench {
 /* Is it a library of another runtime, and neither the name of a backend nor a library that `fovea
  * compile` made? */
 bool fv_against_is_other(const char *against) FV_MUST_USE;
-/* Opens what --against names, with m->threads threads; does nothing without the option. False after
- * a message; must be closed in any case. */
+/* Opens the program that --against names, with m->threads threads; does nothing without the option.
+ * False after a message. The other side must be closed in any case. */
 bool fv_against_open(fv_bench *b, fv_measurement *m) FV_MUST_USE;
 bool fv_against_compare(fv_bench *b, fv_measurement *m) FV_MUST_USE;
 void fv_against_close(fv_measurement *m);
 
 /* ---- profile.c ---- */
 
-/* Traces some runs. NULL after a message if that is not possible, or the model cannot be traced. */
+/* Traces some runs. NULL after a message: the model cannot be traced. */
 fv_profile *fv_profile_take(fv_bench *b, fv_runner *r);
 /* Writes the launches of one run as a trace for chrome://tracing and Perfetto. False after a
  * message. */
 bool fv_profile_write(fv_bench *b, const fv_profile *p, const char *path) FV_MUST_USE;
-/* The first word of a kernel's schedule, as "contract"; "": it has none. */
+/* The first word of a kernel's schedule, such as "contract"; "": it has no schedule. */
 const char *fv_profile_family(fv_arena *a, const fv_profile_row *row);
 
 /* ---- bench_report.c ---- */
 
-void fv_print_bench(const fv_bench *b); /* prints what does not depend on the number of threads */
+/* prints the results that do not depend on the number of threads */
+void fv_print_bench(const fv_bench *b);
 void fv_print_measurement(const fv_bench *b, const fv_measurement *m);
 json_t *fv_json_measurement(const fv_bench *b, const fv_measurement *m);
 /* The number of outputs that differ. */

@@ -1,5 +1,5 @@
-/* bench_against.c - the other side of a comparison: ONNX Runtime, another backend of ours, or a
- * library that was compiled before. */
+/* bench_against.c - opens the program with which `fovea bench` compares: ONNX Runtime, another
+ * backend of Fovea, or a library that was compiled before. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +22,13 @@ static bool find_backend(const char *name, fv_backend_kind *out) {
 /* Is the file a library that `fovea compile` made? */
 static bool is_ours(const char *path) {
     char *full = access(path, F_OK) ? NULL : realpath(path, NULL);
-    /* RTLD_NOW, because a missing symbol that is resolved later would end this process */
+    /* RTLD_NOW: a missing symbol is reported here; if it were resolved later, it would end this
+     * process */
     void *lib = full && !fv_library_fault(full) ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL;
     bool ours = lib && dlsym(lib, "fovea_model");
     free(full);
     if (ours)
-        dlclose(lib); /* other libraries are not closed, since that may crash */
+        dlclose(lib); /* only our own library is closed, since closing others may crash */
     return ours;
 }
 
@@ -47,7 +48,7 @@ static bool takes_the_same(fv_bench *b, const fv_subject *other) {
            fv_error(b->c->session, "--against: %s has other inputs or outputs", other->path);
 }
 
-/* Gives the other program the inputs of ours; its dims follow from them. */
+/* Gives the other program the inputs of the first one; the values of its dims follow from them. */
 static bool share_inputs(fv_bench *b, fv_subject *other) {
     fv_log *log = fv_log_new();
     memcpy(other->data.inputs, b->m.data.inputs,
@@ -55,7 +56,7 @@ static bool share_inputs(fv_bench *b, fv_subject *other) {
     for (int i = 0; i < other->table->ninputs; i++) {
         fv_array *x = &other->data.inputs[i];
         if (!other->table->inputs[i].in_place || !x->data)
-            /* an input that the run writes to is copied, so that each program has its own */
+            /* an input that a run writes to is copied, so that each program has its own */
             continue;
         size_t bytes = fv_array_bytes(x);
         void *own = fv_alloc_aligned(b->c->arena, bytes + 1, 64);

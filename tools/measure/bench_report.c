@@ -45,7 +45,8 @@ static const char *target_of(const fv_bench *b) {
     return b->m.program ? fv_target_str(b->c->arena, b->m.program->target) : b->m.table->target;
 }
 
-/* The milliseconds that a launch would take on a machine that reaches its roof. */
+/* The milliseconds that a launch would take on a machine that reaches its measured peak (its
+ * roof). */
 static double roof_ms(const fv_bench *b, const fv_measurement *m, double flops, double bytes) {
     double computing = m->roof.gflops > 0 ? flops / m->roof.gflops * 1e-6 : 0;
     double reading = m->roof.gbs > 0 && !b->in_cache ? bytes / m->roof.gbs * 1e-6 : 0;
@@ -140,7 +141,7 @@ static void print_against(const fv_bench *b, const fv_measurement *m) {
 
 /* ---- the profile ---- */
 
-/* The nodes of a kernel's first launch, shortened, and the number of its other launches. */
+/* The nodes of a kernel's first launch, shortened, and the number of further launches. */
 static const char *nodes_str(fv_arena *a, const fv_profile_row *r) {
     const char *more = r->launches > 1 ? fv_printf(a, " and %d more", r->launches - 1) : "";
     const char *nodes = *r->nodes ? r->nodes : "-";

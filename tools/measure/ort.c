@@ -1,7 +1,7 @@
-/* ort.c - ONNX Runtime through its C interface.
+/* ort.c - runs models in ONNX Runtime through its C interface.
  *
- * The library exports one function, which returns a table of function pointers; releases only
- * append to it, so a function is identified by its index. Objects of the library are opaque
+ * The library exports one function, which returns a table of function pointers; new releases only
+ * append to it, so a function is identified by its index. Objects of the library are used as opaque
  * addresses. */
 #include "tools/measure/ort.h"
 
@@ -26,7 +26,7 @@ enum {
 /* an object of ONNX Runtime: status, env, session, options, memory info, value or type */
 typedef void object;
 
-/* FUNCTION(result, name, index in the table, parameters) */
+/* FUNCTION(type of the result, name, index in the table, parameters) */
 #define FUNCTIONS(FUNCTION)                                                                        \
     FUNCTION(const char *, error_message, 2, (const object *status))                               \
     FUNCTION(object *, create_env, 3, (int severity, const char *id, object **env))                \
@@ -80,7 +80,8 @@ struct fv_ort {
     int nin, nout;
     const char **in_names, **out_names;
     object **in, **out;
-    /* for each output: 1 + the number of the input in whose memory it is; 0: it has its own */
+    /* for each output: 1 + the index of the input in whose memory it is; 0: it has memory of its
+     * own */
     int *state;
 };
 
@@ -92,7 +93,7 @@ static double now_ms(void) {
 
 /* ---- messages ---- */
 
-/* True if there is no error; otherwise it is reported: "onnxruntime 1.30.0 WHAT: error". */
+/* True if there is no error; otherwise the error is reported: "onnxruntime 1.30.0 WHAT: error". */
 static bool fine(fv_ort *o, object *status, const char *what) {
     if (!status)
         return true;
@@ -224,8 +225,8 @@ double fv_ort_load_ms(const fv_ort *o) {
 
 /* ---- inputs and outputs ---- */
 
-/* Binds input i. Element types have the numbers that ONNX gives them. The address must not be NULL
- * even for an empty tensor. */
+/* Binds input i. Element types have the numbers that ONNX gives them. ONNX Runtime requires an
+ * address that is not NULL even for an empty tensor. */
 static bool bind_input(fv_ort *o, int i, const fv_port_info *port, const fv_array *x) {
     static const int64_t nothing[8];
     object *value = NULL;
@@ -249,8 +250,8 @@ static bool bind_input(fv_ort *o, int i, const fv_port_info *port, const fv_arra
     return ok;
 }
 
-/* Is the output as large as the input that it is the state of, and in the same memory? Then it is
- * bound to that memory here, too. */
+/* Is the output the state of an input of the same size, and in the same memory? Then it is bound to
+ * that memory here, too. */
 static bool is_placed(const fv_model *table, const fv_port_info *out) {
     const fv_port_info *in = out->state_of ? &table->inputs[out->state_of - 1] : NULL;
     bool same = in && out->in_place;

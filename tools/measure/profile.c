@@ -1,4 +1,4 @@
-/* profile.c - evaluates traced runs: the time of each launch, and of each kernel. */
+/* profile.c - evaluates traced runs: computes the time of each launch, and of each kernel. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,8 @@ typedef struct taker {
     fv_bench *b;
     fv_runner *r;
     fv_profile *p;
-    double **ms;   /* [launch][run]: milliseconds of all calls of the launch in that run */
-    double *calls; /* [launch]: number of calls in all runs */
+    double **ms;   /* ms[launch][run]: milliseconds of all calls of the launch in that run */
+    double *calls; /* calls[launch]: number of calls in all runs */
     double run_ms[MOST_RUNS];
 } taker;
 

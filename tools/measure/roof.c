@@ -1,8 +1,8 @@
-/* roof.c - measures multiply-adds in registers and reading from memory.
+/* roof.c - measures the speed of multiply-adds in registers and of reading from memory.
  *
- * The work is divided into more tasks than there are threads, so that it is balanced on uneven
- * cores, as that of kernels is. Vectors are as wide as this machine supports, which is detected at
- * run time. */
+ * The work is divided into more tasks than there are threads, so that it is balanced on cores of
+ * different speed, as the work of kernels is. Vectors are as wide as this machine supports, which
+ * is detected at run time. */
 #include "tools/measure/roof.h"
 
 #include <stdatomic.h>
@@ -21,7 +21,7 @@ enum {
     REGIONS = 200,
     REGION_TRIES = 5
 };
-#define MEMORY_BYTES ((size_t)256 << 20) /* more bytes than caches hold */
+#define MEMORY_BYTES ((size_t)256 << 20) /* number of bytes to read, more than caches hold */
 
 struct fv_roof_memory {
     unsigned char *bytes;
@@ -35,8 +35,8 @@ static double seconds(void) {
 
 /* ---- what one task does, by instruction set ---- */
 
-/* The number of independent chains: enough to hide the latency of an fma, which is four cycles with
- * two started in each, with some to spare. */
+/* The number of independent chains of multiply-adds. An fma takes four cycles, and two can start in
+ * each cycle, so eight chains would hide the latency; a few more are used. */
 #define CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 enum { NCHAINS = 12 };
 
@@ -109,7 +109,7 @@ __attribute__((target("avx2"))) static uint64_t read_256(const void *p, size_t b
 }
 #endif
 
-/* The variant for any machine: vectors of 16 bytes, and the instructions that the compiler chooses
+/* The variant for any machine: vectors of 16 bytes, and whatever instructions the compiler chooses
  * for a * x + y. */
 typedef float float4 __attribute__((vector_size(16)));
 typedef uint64_t ulong2 __attribute__((vector_size(16), may_alias));
@@ -191,7 +191,8 @@ static double time_tasks(const fv_env *env, void (*task)(void *arg, int64_t i), 
     return seconds() - start;
 }
 
-/* The least time of several short tries: other processes may use the core in some of them. */
+/* The least time of several short attempts, because other processes may use the core during some of
+ * them. */
 static double least_time(const fv_env *env, void (*task)(void *arg, int64_t i), work *w, int64_t n,
                          int tries) {
     double best = 1e300;
@@ -256,8 +257,8 @@ fv_roof_memory *fv_roof_memory_new(void) {
 #ifdef MADV_HUGEPAGE
     madvise(p, MEMORY_BYTES, MADV_HUGEPAGE);
 #endif
-    /* written, so that every page has memory of its own: pages that were only read are one page of
-     * zeros, which stays in a cache */
+    /* Writes to every page, so that each has memory of its own: pages that were only read share one
+     * page of zeros, which stays in a cache */
     memset(p, 1, MEMORY_BYTES);
     m->bytes = p;
     return m;

@@ -1,10 +1,11 @@
-/* tune.c - `fovea tune`: finds schedules for the most expensive kernels of a model that are faster
- * on this machine than the default ones.
+/* tune.c - `fovea tune`: finds schedules for the kernels of a model with the largest time that are
+ * faster on this machine than the default ones.
  *
  * Two programs are timed alternately, one with the schedules found so far and one in which one
- * kernel has another schedule; the order changes in each round. If the second seems faster, it is
- * measured again in separate rounds, since the best of many candidates was partly lucky. Each
- * program is compiled in a session of its own, and its outputs must be equal in every bit. */
+ * kernel has another schedule; the order changes in each round. If the second one seems faster,
+ * both are measured again in separate rounds, because the fastest of many candidates is often fast
+ * by chance. Each program is compiled in a session of its own, and its outputs must be equal in
+ * every bit. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,26 +19,29 @@
 enum {
     LOOKS = 5,
     ROUNDS = 15,
-    FASTER = 12, /* rounds that it must win of ROUNDS; by chance, one candidate in fifty does */
+    /* number of rounds, of ROUNDS, in which a candidate must be faster; one equal candidate in
+     * fifty is so by chance */
+    FASTER = 12,
     MOST_KERNELS = 12,
     ROUND_MS = 10,
     MAX_BLOCK = 1000
 };
-#define WORTH_A_LOOK 0.99 /* median ratio of the first rounds below which it is measured again */
-/* least share of the model's time, by the cost model, of a kernel that is tuned */
+/* a candidate is measured again if the median ratio of its first rounds is below this */
+#define WORTH_A_LOOK 0.99
+/* kernels whose share of the model's estimated time is smaller are not tuned */
 #define WORTH_TUNING 0.02
 
-/* A kernel: all launches whose definitions have this key. */
+/* A kernel of the model: all launches whose definitions have this key. */
 typedef struct target_kernel {
     const char *key, *name, *formula;
     double cost; /* milliseconds, estimated by the cost model */
-    int next;    /* number of the next alternative to try */
+    int next;    /* index of the alternative that is tried next */
     bool done;
 } target_kernel;
 
-/* Times in milliseconds. */
+/* Times, in milliseconds. */
 typedef struct tuner_time {
-    double begin, end; /* of the clock */
+    double begin, end; /* begin and end of tuning, on the clock */
     /* largest time of compiling a program, and of a round */
     double open_ms, pair_ms;
 } tuner_time;
@@ -53,13 +57,14 @@ typedef struct tuner {
         target_kernel *all;
         int n, cap;
     } kernels; /* the kernels whose schedules are searched */
-    /* tried: number of alternatives; turn: number of the kernel whose alternative is tried next */
+    /* tried: number of alternatives that were tried; turn: index of the kernel whose alternative is
+     * tried next */
     int tried, turn;
     double ratio; /* ratio of the times with and without all schedules found; 0: not measured */
     json_t *list;
     const char *hash, *target;
     bool said;
-    int status; /* exit status of the command if a program failed */
+    int status; /* the exit status of the command after a program failed */
 } tuner;
 
 /* A program with given schedules, and the data to run it. */
@@ -83,14 +88,15 @@ static bool ready(tuner *t, contender *k, const fv_tuning *with) {
               fv_read_inputs(c, &k->m) && fv_choose_dims(c, &k->m, t->kernels.n > 0) &&
               fv_make_inputs(c, &k->m) && fv_runner_open(c, &k->m, threads, &k->r) &&
               fv_runner_run(c, &k->r, &ms);
-    /* a second run, since the first one reads the weights from the file */
+    /* runs a second time, since the first run reads the weights from the file */
     ok = ok && fv_runner_run(c, &k->r, &ms);
     double took = fv_now_ms() - start;
     t->time.open_ms = took > t->time.open_ms ? took : t->time.open_ms;
     if (ok) {
         double block = (double)ROUND_MS / (ms > 1e-3 ? ms : 1e-3);
         k->block = block<1 ? 1 : block>(double) MAX_BLOCK ? MAX_BLOCK : (int)block;
-        double pair = 2 * (k->block + 1) * ms; /* assumes that the other program takes as long */
+        /* assumes that the other program takes the same time */
+        double pair = 2 * (k->block + 1) * ms;
         t->time.pair_ms = pair > t->time.pair_ms ? pair : t->time.pair_ms;
     }
     return ok;
@@ -107,7 +113,7 @@ static answer with_contender(tuner *t, const fv_tuning *with,
     k->c.arena = fv_arena_new(k->c.session);
     answer is = ready(t, k, with) ? work(t, k, arg) : FAILED;
     t->status = is == FAILED ? fv_failed(&k->c) : FV_EXIT_OK;
-    if (!t->said || is == FAILED) /* messages about reading the model are reported once */
+    if (!t->said || is == FAILED) /* messages about reading the model are reported only once */
         fv_print_messages(&k->c);
     t->said = true;
     fv_runner_close(&k->r);
@@ -128,7 +134,7 @@ static bool run_block(contender *k, double *median) {
     return ok;
 }
 
-/* Runs n rounds. ratios: b's time divided by a's in each round, sorted. */
+/* Runs n rounds. ratios: in each round the time of b divided by that of a; sorted. */
 static bool run_rounds(contender *a, contender *b, int n, double *ratios) {
     contender *order[2] = {a, b};
     for (int i = 0; i < n; i++) {
@@ -149,7 +155,7 @@ static bool same_outputs(contender *a, contender *b) {
         fv_difference d;
         if (n == fv_array_bytes(y) && (!n || !memcmp(x->data, y->data, n)))
             continue;
-        d = fv_differ(b->c.arena, y, x, 0, 0); /* NaNs may be others */
+        d = fv_differ(b->c.arena, y, x, 0, 0); /* NaNs may have other bits */
         if (d.shape || d.differing)
             return fv_error(b->c.session,
                             "internal error: output '%s' differs under another schedule",
@@ -163,10 +169,10 @@ static bool same_outputs(contender *a, contender *b) {
 typedef struct attempt {
     contender *now;
     double ratio;
-    int faster; /* number of rounds of the second measurement that it won */
+    int faster; /* number of rounds of the second measurement in which it was faster */
 } attempt;
 
-/* Is contender k faster than the current one? */
+/* Is contender k faster than the current program? */
 static answer compare(tuner *t, contender *k, void *arg) {
     attempt *p = arg;
     double ratios[ROUNDS];
@@ -184,8 +190,8 @@ static answer compare(tuner *t, contender *k, void *arg) {
     return p->ratio < 1 && p->faster >= FASTER ? YES : NO;
 }
 
-/* Milliseconds that are needed to try another program, to make it the current one, and for the two
- * programs of the final comparison. */
+/* The milliseconds that are needed to try another program and make it the current one, and for the
+ * two programs of the final comparison. */
 static double one_more(const tuner *t) {
     return 4 * t->time.open_ms + (LOOKS + 2 * ROUNDS) * t->time.pair_ms;
 }
@@ -208,7 +214,7 @@ static const char *schedule_str(fv_arena *a, const fv_schedule *s) {
     return t.s;
 }
 
-/* The schedules found so far, with s for kernel k. */
+/* The schedules found so far, with schedule s for kernel k. */
 static fv_tuning with_change(tuner *t, const target_kernel *k, const fv_schedule *s) {
     tuner copy = *t;
     copy.found.kernels = FV_NEW(t->c->arena, fv_tuned_kernel, t->found.n + 1);
@@ -254,8 +260,8 @@ static const fv_choice *choice_of(const contender *now, const char *key) {
 /* Tries the next alternative of the kernel. NO: there is none, or it is not faster. */
 static answer try_next(tuner *t, contender *now, target_kernel *k) {
     fv_schedule s = {0};
-    /* the choice may have changed with another kernel's schedule, which decides the layout of an
-     * operand */
+    /* the choice may have changed with another kernel's schedule, which can decide the layout of an
+     * operand of this one */
     const fv_choice *c = choice_of(now, k->key);
     int there = c ? 0 : -1;
     while (there == 0)
@@ -297,8 +303,8 @@ static target_kernel *kernel_of(tuner *t, const fv_choice *c) {
     return &t->kernels.all[t->kernels.n - 1];
 }
 
-/* Milliseconds of one launch of the kernel, estimated from its operations and bytes and from the
- * machine's roof. */
+/* The milliseconds of one launch of the kernel, estimated from its operations and bytes and from
+ * the machine's peak. */
 static double launch_ms(const contender *k, const fv_kernel *kernel, const fv_roof *roof) {
     double sum = 0;
     int n = 0;
@@ -363,7 +369,8 @@ static answer compare_all(tuner *t, contender *k, void *arg) {
         return FAILED;
     t->ratio = ratios[ROUNDS / 2];
     int n = 0;
-    for (int i = 0; i < t->found.n; i++) /* drop kernels that do not exist with these schedules */
+    /* drops entries of kernels that do not exist in the program with these schedules */
+    for (int i = 0; i < t->found.n; i++)
         if (choice_of(k, t->found.kernels[i].key))
             t->found.kernels[n++] = t->found.kernels[i];
     t->found.n = n;
@@ -375,8 +382,8 @@ static answer compare_with_all(tuner *t, contender *before, void *arg) {
     return with_contender(t, &t->found, compare_all, before);
 }
 
-/* Compares the program with all schedules found with the default one: schedules that are faster one
- * by one need not be so together. */
+/* Compares the program with all schedules found to the default one: schedules that are faster
+ * individually need not be faster together. */
 static answer check_all(tuner *t) {
     const fv_tuning none = {.n = 0};
     if (!t->found.n)
