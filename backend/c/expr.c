@@ -333,8 +333,20 @@ static fv_c_piece convert(fv_cg *g, const fv_expr *x) {
     return cast(g, fv_c_elem(to), fv_c_expr(g, x->arg[0]));
 }
 
+/* The bytes of a small vector as a scalar: GNU C converts between vectors and integers of the same
+ * size. */
+static fv_c_piece bits_of_vector(fv_cg *g, fv_elem to, const fv_expr *x) {
+    fv_elem bits = fv_elem_bits_elem(to);
+    if (to != FV_F32 && to != FV_F64)
+        return cast(g, fv_c_elem(to), fv_c_expr(g, x));
+    const char *s = cast(g, fv_c_elem(bits), fv_c_expr(g, x)).s;
+    return piece(fv_printf(g->arena, "%s(%s)", fv_c_helper_bits(g, bits, to), s), FV_C_PRIMARY);
+}
+
 static fv_c_piece bitcast(fv_cg *g, const fv_expr *x) {
     fv_elem to = x->type.elem, from = x->arg[0]->type.elem;
+    if (x->arg[0]->type.lanes > 1)
+        return bits_of_vector(g, to, x->arg[0]);
     if (!strcmp(fv_c_elem(to), fv_c_elem(from)))
         return fv_c_expr(g, x->arg[0]);
     if (to != FV_F32 && to != FV_F64 && from != FV_F32 && from != FV_F64)
@@ -474,6 +486,10 @@ fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x) {
     case FV_X_RINT:
     case FV_X_MULHI:
     case FV_X_ADDSAT:
+    case FV_X_DOT_U8_I8:
+    case FV_X_DOT_I8_I8:
+    case FV_X_DOT_U8_U8:
+    case FV_X_DOT_I16_I16:
     case FV_X_MULSAT: return fv_c_call(g, fv_c_helper(g, (fv_expr_op)x->op, e), x->n, x->arg);
     case FV_X_EXP:
     case FV_X_EXP2:

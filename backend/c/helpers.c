@@ -120,6 +120,25 @@ static const char mulsat[] = HEAD "int64_t @3@(int64_t a, int64_t b) { /* of siz
                                   "    return a != 0 && b > INT64_MAX / a ? INT64_MAX : a * b;\n"
                                   "}\n";
 
+#define DOT_HEAD HEAD "int32_t @3@(int32_t a, int32_t b, int32_t c) { /* products of "
+/* Products of bytes are less than 2^16, so their sum is exact. */
+#define DOT_BYTES(words, A, B)                                                                     \
+    DOT_HEAD words " */\n"                                                                         \
+                   "    int32_t sum = 0;\n"                                                        \
+                   "    for (int i = 0; i < 32; i += 8)\n"                                         \
+                   "        sum += (" A ")((uint32_t)a >> i) * (" B ")((uint32_t)b >> i);\n"       \
+                   "    return (int32_t)((uint32_t)c + (uint32_t)sum);\n"                          \
+                   "}\n"
+static const char u8_i8_dot[] =
+    DOT_BYTES("unsigned bytes of a, signed ones of b", "uint8_t", "int8_t");
+static const char i8_i8_dot[] = DOT_BYTES("signed bytes", "int8_t", "int8_t");
+static const char u8_u8_dot[] = DOT_BYTES("unsigned bytes", "uint8_t", "uint8_t");
+static const char i16_i16_dot[] =
+    DOT_HEAD "signed halves */\n"
+             "    int32_t low = (int16_t)a * (int16_t)b, high = (a >> 16) * (b >> 16);\n"
+             "    return (int32_t)((uint32_t)c + (uint32_t)low + (uint32_t)high);\n"
+             "}\n";
+
 static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
     switch (op) {
     case FV_X_MIN: return int_min;
@@ -132,6 +151,10 @@ static const char *int_body(fv_expr_op op, bool sg, fv_elem e) {
     case FV_X_MULHI: return e == FV_U32 ? u32_mulhi : u64_mulhi;
     case FV_X_ADDSAT: return addsat;
     case FV_X_MULSAT: return mulsat;
+    case FV_X_DOT_U8_I8: return u8_i8_dot;
+    case FV_X_DOT_I8_I8: return i8_i8_dot;
+    case FV_X_DOT_U8_U8: return u8_u8_dot;
+    case FV_X_DOT_I16_I16: return i16_i16_dot;
     default: return NULL;
     }
 }

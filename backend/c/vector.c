@@ -53,11 +53,21 @@ static const char *shift_count(fv_cg *g, const fv_expr *x) {
     return fv_printf(g->arena, "(%s & %d)", fv_c_at(g, count, FV_C_UNARY), bits - 1);
 }
 
+/* The bytes of a scalar as a vector of type `type`. */
+static fv_c_piece bits_of_scalar(fv_cg *g, const char *type, const fv_expr *x) {
+    fv_elem e = x->type.elem, bits = fv_elem_bits_elem(e);
+    if (!fv_elem_is_float(e))
+        return cast(g, type, cast(g, fv_c_elem(bits), fv_c_expr(g, x)));
+    const char *name = fv_c_helper_bits(g, e, bits);
+    return cast(g, type, piece(fv_printf(g->arena, "%s(%s)", name, fv_c_str(g, x)), FV_C_PRIMARY));
+}
+
 /* The expression with unsigned lanes, where + - * and << may wrap. Nested casts are avoided. */
 static fv_c_piece as_unsigned(fv_cg *g, const fv_expr *x) {
     const char *uv = unsigned_type(g, x);
     if (x->op == FV_X_BITCAST)
-        return cast(g, uv, fv_c_expr(g, x->arg[0]));
+        return x->arg[0]->type.lanes == 1 ? bits_of_scalar(g, uv, x->arg[0])
+                                          : cast(g, uv, fv_c_expr(g, x->arg[0]));
     if (!is_wrapping(x))
         return cast(g, uv, fv_c_expr(g, x));
     if (x->op == FV_X_SHL) {
@@ -106,6 +116,8 @@ static fv_c_piece shift(fv_cg *g, const fv_expr *x) {
 /* The same bits as another type; a value that was computed unsigned is cast only once. */
 static fv_c_piece bitcast(fv_cg *g, const fv_expr *x) {
     const fv_expr *a = x->arg[0];
+    if (a->type.lanes == 1)
+        return bits_of_scalar(g, type_of(g, x), a);
     return cast(g, type_of(g, x), is_wrapping(a) ? as_unsigned(g, a) : fv_c_expr(g, a));
 }
 
@@ -321,6 +333,10 @@ fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x) {
     case FV_X_FLOORMOD:
     case FV_X_MULHI:
     case FV_X_ADDSAT:
+    case FV_X_DOT_U8_I8:
+    case FV_X_DOT_I8_I8:
+    case FV_X_DOT_U8_U8:
+    case FV_X_DOT_I16_I16:
     case FV_X_MULSAT: return call_op(g, x);
     case FV_X_CONST:
     case FV_X_EXP:

@@ -2,7 +2,11 @@
  *
  * A value is uniform (the same in all lanes: a scalar), affine (an i64 that grows by a constant
  * from lane to lane: the scalar of lane 0 and the stride), or a vector. Scalars stay scalars as
- * long as they can; so indices of consecutive elements need no vector at all. */
+ * long as they can; so indices of consecutive elements need no vector at all.
+ *
+ * An iteration may compute with several elements together, such as the bytes of a word,
+ * `bits_i32(x[4 * c:4])`: they are loaded, converted, and become one element. If they are those of
+ * the next word in the next lane, all lanes load them together. */
 #include "backend/expand/lanes.h"
 
 typedef enum { UNIFORM, AFFINE, VECTOR } value_kind;
@@ -32,6 +36,10 @@ static value fail(laner *l, const fv_expr *x) {
 }
 
 static fv_expr *as_vector(laner *l, value v) {
+    if (v.x->type.lanes != (v.kind == VECTOR ? l->lanes : 1)) { /* several elements for each lane */
+        l->failed = true;
+        return fv_x_splat(l->a, l->lanes, fv_x_zero(l->a, (fv_elem)v.x->type.elem));
+    }
     if (v.kind == VECTOR)
         return v.x;
     if (v.kind == UNIFORM)
@@ -154,11 +162,35 @@ static value load(laner *l, fv_buf *b, const value *index) {
     return vector(fv_x_load(l->a, b, at));
 }
 
+/* Several consecutive elements for each lane: the same ones, or those that follow the ones of the
+ * lane before. */
+static value together(laner *l, const fv_expr *x, const value *index) {
+    fv_expr *at[FV_STMT_EXPRS];
+    fv_buf *b = x->u.buf;
+    int last = b->rank - 1, n = x->type.lanes;
+    bool outside, same = index[last].kind == UNIFORM,
+                  next = index[last].kind == AFFINE && index[last].stride == n;
+    for (int i = 0; i < b->rank; i++) {
+        at[i] = index[i].x;
+        same = same && index[i].kind == UNIFORM;
+        next = next && (i == last || index[i].kind == UNIFORM);
+    }
+    if (x->op != FV_X_LOAD || b->lanes > 1 || l->mask || vector_tile(l, b, &outside))
+        return fail(l, x);
+    if (same)
+        return (value){UNIFORM, fv_x_load_n(l->a, b, at, n), 0};
+    if (!next || n * l->lanes > FV_MAX_LANES)
+        return fail(l, x);
+    return vector(fv_x_load_n(l->a, b, at, n * l->lanes));
+}
+
 static value element(laner *l, const fv_expr *x) {
     value index[FV_STMT_EXPRS];
     fv_buf *b = x->u.buf;
     for (int i = 0; i < b->rank; i++)
         index[i] = lanes_of(l, x->arg[i]);
+    if (x->type.lanes > 1)
+        return together(l, x, index);
     if (x->op == FV_X_LOAD)
         return load(l, b, index);
     value c = lanes_of(l, x->arg[b->rank]), otherwise = lanes_of(l, x->arg[b->rank + 1]);
@@ -201,7 +233,8 @@ static value apply(laner *l, const fv_expr *x) {
     value v[3];
     fv_expr *args[3];
     bool uniform = true;
-    if (x->n > 3 || x->type.lanes > 1)
+    bool casts = x->op == FV_X_CONVERT || x->op == FV_X_BITCAST;
+    if (x->n > 3 || (x->type.lanes > 1 && !casts))
         return fail(l, x);
     for (int i = 0; i < x->n; i++) {
         v[i] = lanes_of(l, x->arg[i]);
@@ -210,6 +243,9 @@ static value apply(laner *l, const fv_expr *x) {
     }
     if (uniform && !(x->op == FV_X_REQUIRE && l->mask))
         return (value){UNIFORM, fv_x_with_args(l->a, x, args), 0};
+    if (casts && v[0].kind == VECTOR)
+        return x->type.lanes * l->lanes > FV_MAX_LANES ? fail(l, x)
+                                                       : vector(fv_x_with_args(l->a, x, args));
     value r;
     if (affine_op(l, x, v, &r))
         return r;

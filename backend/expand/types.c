@@ -61,6 +61,11 @@ static fv_expr *call_math(typer *z, fv_expr_op op, fv_expr *const *args) {
     return inlined(z, fv_math_find(z->s, name, (fv_elem)args[0]->type.elem), name, args);
 }
 
+static fv_expr *call_dot(typer *z, fv_expr_op op, fv_expr *const *args) {
+    const char *name = fv_expr_op_text(op);
+    return inlined(z, fv_exact_find(z->s, name), name, args);
+}
+
 static fv_expr *call_exact(typer *z, const char *name, fv_expr *x) {
     return inlined(z, fv_exact_find(z->s, name), name, &x);
 }
@@ -156,6 +161,13 @@ static fv_expr *expand_op(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     }
     case FV_X_CONVERT:
     case FV_X_CONVSAT: return convert(z, op, e, args[0]);
+    case FV_X_DOT_U8_I8:
+    case FV_X_DOT_I8_I8:
+    case FV_X_DOT_U8_U8:
+    case FV_X_DOT_I16_I16:
+        if (fv_instruction_has(z->t, op, e, e))
+            break;
+        return call_dot(z, op, args);
     default: break;
     }
     return NULL;

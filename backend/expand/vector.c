@@ -32,9 +32,10 @@ static int max_int(int a, int b) {
     return a > b ? a : b;
 }
 
-/* The bits of the widest type in which x is computed. Indices are ignored, since they are mostly
- * scalars. i64 values made of loop variables only (masks) count as 16 bits, a compromise for the
- * registers they take. */
+/* The bits of the widest type in which x is computed; of several elements together, such as the
+ * bytes of a word, those of all. Indices are ignored, since they are mostly scalars. i64 values
+ * made of loop variables only (masks) count as 16 bits, a compromise for the registers they
+ * take. */
 static int widest_in(const fv_ptrmap *varying, const fv_expr *x, bool is_index) {
     if (!varies(varying, x))
         return 0;
@@ -43,7 +44,7 @@ static int widest_in(const fv_ptrmap *varying, const fv_expr *x, bool is_index) 
     if (x->type.elem == FV_I64 && !reads && x->op != FV_X_CONVERT)
         bits = is_index ? 8 : 16;
     else if (!is_index)
-        bits = fv_elem_storage_bytes((fv_elem)x->type.elem) * 8;
+        bits = fv_elem_storage_bytes((fv_elem)x->type.elem) * 8 * x->type.lanes;
     for (int i = 0; i < x->n; i++)
         bits =
             max_int(bits, widest_in(varying, x->arg[i], is_index || (reads && i < x->u.buf->rank)));

@@ -2,6 +2,7 @@
  * Everything is computed modulo 2^64 and cut to the type, so nothing overflows. */
 #include "backend/interp/code.h"
 #include "ir/base/saturate.h"
+#include "ir/expr/dot.h"
 
 /* ---- what is not a line of C ---- */
 
@@ -122,6 +123,25 @@ BINARY(mulsat, reg_i64, reg_i64, fv_mulsat(x, y))
 BINARY(mulhi, reg_u32, reg_u32, U64(x) * y >> 32)
 BINARY(mulhi, reg_u64, reg_u64, mulhi_64(x, y))
 
+/* Defines a sum of products. */
+#define DOT(name, op)                                                                              \
+    static const insn *name##_reg_i32_1(frame *f, const insn *i) {                                 \
+        *AS(reg_i32, f, i->d) =                                                                    \
+            fv_dot(op, *AS(reg_i32, f, i->a), *AS(reg_i32, f, i->b), *AS(reg_i32, f, i->c));       \
+        return i + 1;                                                                              \
+    }                                                                                              \
+    static const insn *name##_reg_i32_n(frame *f, const insn *i) {                                 \
+        for (uint32_t l = 0; l < i->lanes; l++)                                                    \
+            AS(reg_i32, f, i->d)                                                                   \
+        [l] =                                                                                      \
+            fv_dot(op, AS(reg_i32, f, i->a)[l], AS(reg_i32, f, i->b)[l], AS(reg_i32, f, i->c)[l]); \
+        return i + 1;                                                                              \
+    }
+DOT(dot_u8_i8, FV_X_DOT_U8_I8)
+DOT(dot_i8_i8, FV_X_DOT_I8_I8)
+DOT(dot_u8_u8, FV_X_DOT_U8_U8)
+DOT(dot_i16_i16, FV_X_DOT_I16_I16)
+
 /* bools are 0 or 1 in a byte; the binary operations on bytes do for them */
 typedef reg_u8 reg_bool;
 UNARY(not, reg_bool, !x)
@@ -156,6 +176,10 @@ static const insn_fn ops[FV_X_END][FV_ELEM_END][2] = {
     [FV_X_MULSAT][FV_I64] = PAIR(mulsat, reg_i64),
     [FV_X_MULHI][FV_U32] = PAIR(mulhi, reg_u32),
     [FV_X_MULHI][FV_U64] = PAIR(mulhi, reg_u64),
+    [FV_X_DOT_U8_I8][FV_I32] = PAIR(dot_u8_i8, reg_i32),
+    [FV_X_DOT_I8_I8][FV_I32] = PAIR(dot_i8_i8, reg_i32),
+    [FV_X_DOT_U8_U8][FV_I32] = PAIR(dot_u8_u8, reg_i32),
+    [FV_X_DOT_I16_I16][FV_I32] = PAIR(dot_i16_i16, reg_i32),
     [FV_X_AND][FV_BOOL] = PAIR(and, reg_u8),
     [FV_X_OR][FV_BOOL] = PAIR(or, reg_u8),
     [FV_X_XOR][FV_BOOL] = PAIR(xor, reg_u8),

@@ -72,10 +72,11 @@ LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to
     return fv_elem_is_float(to) ? float_to_float(f, x, to) : float_to_int(f, x, to);
 }
 
-LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to) {
+LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_ktype type) {
+    fv_elem to = (fv_elem)type.elem;
     if (from == FV_BOOL && to != FV_BOOL)
         return LLVMBuildZExt(f->b, x, shaped(f, x, to), "");
     if (to == FV_BOOL && from != FV_BOOL)
         return to_bool(f, x, from);
-    return LLVMBuildBitCast(f->b, x, shaped(f, x, to), "");
+    return LLVMBuildBitCast(f->b, x, fv_ll_type(f->m, type), "");
 }

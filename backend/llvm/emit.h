@@ -166,17 +166,19 @@ LLVMTypeRef fv_ll_mem_type(fv_ll_module *m, fv_elem e, int lanes);
 LLVMTypeRef fv_ll_lanes(LLVMTypeRef elem, int lanes);
 int fv_ll_lanes_of(LLVMValueRef x);
 
-/* ---- expr.c, arith.c, convert.c, memory.c ---- */
+/* ---- expr.c, arith.c, convert.c, dot.c, memory.c ---- */
 
 LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x);
 /* Integer division and remainder; MIN and MAX; MULHI; ADDSAT and MULSAT. x: the operation, a and b:
  * its arguments. */
 LLVMValueRef fv_ll_divide(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
+/* A sum of products a, b, c of scalars or vectors of i32; the target has an instruction for it. */
+LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args);
 LLVMValueRef fv_ll_mulhi(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_saturating(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to);
-LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to);
+LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_ktype to);
 LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x); /* LOAD, GUARD */
 void fv_ll_store(fv_ll_fn *f, const fv_stmt *s);
 void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s);

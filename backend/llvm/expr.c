@@ -111,6 +111,14 @@ static LLVMValueRef fma_(fv_ll_fn *f, const fv_expr *x) {
     return fv_ll_intrinsic(f, "llvm.fma", 1, &type, 3, args);
 }
 
+/* A sum of products, by an instruction of the target. */
+static LLVMValueRef dot(fv_ll_fn *f, const fv_expr *x) {
+    LLVMValueRef args[3];
+    for (int i = 0; i < 3; i++)
+        args[i] = arg(f, x, i);
+    return fv_ll_dot(f, (fv_expr_op)x->op, args);
+}
+
 static LLVMValueRef choice(fv_ll_fn *f, const fv_expr *x) {
     LLVMValueRef c = arg(f, x, 0), a = arg(f, x, 1), b = arg(f, x, 2);
     return LLVMBuildSelect(f->b, c, a, b, "");
@@ -178,6 +186,8 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_NEG: return negation(f, x);
     case FV_X_ABS: return absolute(f, x);
     case FV_X_FMA: return fma_(f, x);
+    case FV_X_DOT_U8_I8: case FV_X_DOT_I8_I8: case FV_X_DOT_U8_U8: case FV_X_DOT_I16_I16:
+        return dot(f, x);
     case FV_X_SQRT: return unary_intrinsic(f, x, "llvm.sqrt");
     case FV_X_FLOOR: return unary_intrinsic(f, x, "llvm.floor");
     case FV_X_CEIL: return unary_intrinsic(f, x, "llvm.ceil");
@@ -198,7 +208,7 @@ LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x) {
     case FV_X_CONVERT:
         return fv_ll_convert(f, arg(f, x, 0), (fv_elem)x->arg[0]->type.elem, (fv_elem)x->type.elem);
     case FV_X_BITCAST:
-        return fv_ll_bitcast(f, arg(f, x, 0), (fv_elem)x->arg[0]->type.elem, (fv_elem)x->type.elem);
+        return fv_ll_bitcast(f, arg(f, x, 0), (fv_elem)x->arg[0]->type.elem, x->type);
     case FV_X_SPLAT: return fv_ll_splat(f, arg(f, x, 0), x->type.lanes);
     case FV_X_RAMP: return ramp(f, x);
     case FV_X_EVEN: case FV_X_ODD: return blocks(f, x);

@@ -34,9 +34,12 @@ static const char *select_problem(const fv_expr *x) {
 }
 
 static const char *cast_problem(fv_arena *a, const fv_expr *x) {
-    bool ok =
-        x->n == 1 && x->arg[0]->type.lanes == x->type.lanes &&
-        fv_x_can_cast((fv_expr_op)x->op, (fv_elem)x->arg[0]->type.elem, (fv_elem)x->type.elem);
+    fv_ktype from = x->n == 1 ? x->arg[0]->type : x->type;
+    fv_elem to = (fv_elem)x->type.elem;
+    bool same = x->op == FV_X_BITCAST ? x->type.lanes * fv_elem_storage_bytes(to) ==
+                                            from.lanes * fv_elem_storage_bytes((fv_elem)from.elem)
+                                      : x->type.lanes == from.lanes;
+    bool ok = x->n == 1 && same && fv_x_can_cast((fv_expr_op)x->op, from, to);
     return ok ? NULL
               : fv_printf(a, "%s from %s to %s", fv_expr_op_info((fv_expr_op)x->op)->id,
                           x->n ? fv_elem_name((fv_elem)x->arg[0]->type.elem) : "?",

@@ -69,6 +69,8 @@ bool fv_x_allows(fv_expr_op op, fv_elem e) {
     if (info->flags & FV_XF_INTS) {
         if (op == FV_X_MULHI)
             return e == FV_U32 || e == FV_U64;
+        if (fv_expr_op_is_dot(op))
+            return e == FV_I32;
         return op == FV_X_ADDSAT || op == FV_X_MULSAT ? e == FV_I64 : is_arith_int(e);
     }
     switch (op) {
@@ -194,13 +196,22 @@ fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y) {
                      (fv_expr *[]){fv_x_splat(a, lanes, x), fv_x_splat(a, lanes, y)});
 }
 
-fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z) {
+static fv_expr *product_and_sum(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z) {
     FV_HOLDS(fv_arena_session(a), x->type.elem == y->type.elem && y->type.elem == z->type.elem);
-    FV_HOLDS(fv_arena_session(a), is_arith_float((fv_elem)x->type.elem));
+    FV_HOLDS(fv_arena_session(a), fv_x_allows(op, (fv_elem)x->type.elem));
     int lanes = common_lanes(x, y);
     lanes = z->type.lanes > lanes ? z->type.lanes : lanes;
     fv_expr *args[] = {fv_x_splat(a, lanes, x), fv_x_splat(a, lanes, y), fv_x_splat(a, lanes, z)};
-    return fv_x_node(a, HEAD(FV_X_FMA, fv_kt((fv_elem)x->type.elem, lanes), 3), args);
+    return fv_x_node(a, HEAD(op, fv_kt((fv_elem)x->type.elem, lanes), 3), args);
+}
+
+fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z) {
+    return product_and_sum(a, FV_X_FMA, x, y, z);
+}
+
+fv_expr *fv_x_dot(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z) {
+    FV_HOLDS(fv_arena_session(a), fv_expr_op_is_dot(op));
+    return product_and_sum(a, op, x, y, z);
 }
 
 fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y) {
@@ -215,13 +226,20 @@ fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y) {
     return fv_x_node(a, HEAD(FV_X_SELECT, fv_kt((fv_elem)x->type.elem, lanes), 3), args);
 }
 
-static bool can_cast(fv_expr_op op, fv_elem from, fv_elem to) {
+/* Lanes of a value as type `to` with the same bits; 0: they are no power of two from 1 to 64. */
+static int lanes_as(fv_ktype from, fv_elem to) {
+    int bytes = from.lanes * fv_elem_storage_bytes((fv_elem)from.elem);
+    int lanes = bytes / fv_elem_storage_bytes(to);
+    return lanes > 64 ? 0 : lanes;
+}
+
+bool fv_x_can_cast(fv_expr_op op, fv_ktype type, fv_elem to) {
+    fv_elem from = (fv_elem)type.elem;
     switch (op) {
     case FV_X_CONVERT: return true;
     case FV_X_CONVSAT: return is_arith_float(from) && fv_elem_is_float(to) && fv_elem_bits(to) <= 8;
     default: /* packed types have no numeric limits: they are stored in bytes */
-        return from != FV_BOOL && to != FV_BOOL &&
-               fv_elem_storage_bytes(from) == fv_elem_storage_bytes(to);
+        return from != FV_BOOL && to != FV_BOOL && lanes_as(type, to) > 0;
     }
 }
 
@@ -229,15 +247,12 @@ fv_expr *fv_x_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x) {
     FV_HOLDS(fv_arena_session(a), op == FV_X_CONVERT || op == FV_X_CONVSAT || op == FV_X_BITCAST);
     if (x->type.elem == e)
         return x;
-    FV_HOLDS(fv_arena_session(a), can_cast(op, (fv_elem)x->type.elem, e));
-    fv_expr *folded = fv_fold_cast(a, op, e, x);
+    FV_HOLDS(fv_arena_session(a), fv_x_can_cast(op, x->type, e));
+    int lanes = op == FV_X_BITCAST ? lanes_as(x->type, e) : x->type.lanes;
+    fv_expr *folded = lanes == x->type.lanes ? fv_fold_cast(a, op, e, x) : NULL;
     if (folded)
         return folded;
-    return fv_x_node(a, HEAD(op, fv_kt(e, x->type.lanes), 1), &x);
-}
-
-bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to) {
-    return can_cast(op, from, to);
+    return fv_x_node(a, HEAD(op, fv_kt(e, lanes), 1), &x);
 }
 
 fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x) {
@@ -295,6 +310,10 @@ static fv_expr *rebuild(fv_arena *a, const fv_expr *x, fv_expr *const *args) {
     case FV_X_GUARD:
         return fv_x_guard(a, x->u.buf, args, args[x->u.buf->rank], args[x->u.buf->rank + 1]);
     case FV_X_FMA: return fv_x_fma(a, args[0], args[1], args[2]);
+    case FV_X_DOT_U8_I8:
+    case FV_X_DOT_I8_I8:
+    case FV_X_DOT_U8_U8:
+    case FV_X_DOT_I16_I16: return fv_x_dot(a, op, args[0], args[1], args[2]);
     case FV_X_SELECT: return fv_x_select(a, args[0], args[1], args[2]);
     case FV_X_CONVERT:
     case FV_X_CONVSAT:

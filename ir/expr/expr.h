@@ -117,7 +117,11 @@ const char *fv_expr_op_text(fv_expr_op op);
 bool fv_expr_op_is_math(fv_expr_op op) FV_MUST_USE;
 /* May the arguments of this arithmetic operation have type e? */
 bool fv_x_allows(fv_expr_op op, fv_elem e) FV_MUST_USE;
-bool fv_x_can_cast(fv_expr_op op, fv_elem from, fv_elem to) FV_MUST_USE;
+bool fv_x_can_cast(fv_expr_op op, fv_ktype from, fv_elem to) FV_MUST_USE;
+/* Is it one of the sums of products DOT_U8_I8 to DOT_I16_I16? */
+static inline bool fv_expr_op_is_dot(fv_expr_op op) {
+    return op >= FV_X_DOT_U8_I8 && op <= FV_X_DOT_I16_I16;
+}
 
 /* Constructors. They assert that types fit, and simplify integer expressions (x + 0, x * 1,
  * constants); floats are never simplified. A scalar operand next to a vector operand is splat. ==
@@ -132,6 +136,8 @@ fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d); /* a CONST if d is constant */
 fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x);
 fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y);
 fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z);
+/* DOT_U8_I8, DOT_I8_I8, DOT_U8_U8, DOT_I16_I16 */
+fv_expr *fv_x_dot(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z);
 fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y);
 fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x); /* x itself if it has type e */
 /* CONVERT, CONVSAT, BITCAST */

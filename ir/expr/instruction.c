@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ir/expr/dot.h"
 #include "ir/type/float_bits.h"
 
 /* ---- meanings ---- */
@@ -20,6 +21,18 @@ static void f16_from_f32(const void *in, void *out) {
     uint16_t bits = (uint16_t)fv_float_encode(FV_F16, (double)x);
     memcpy(out, &bits, sizeof bits);
 }
+
+#define DOT(name, op)                                                                              \
+    static void name(const void *in, void *out) {                                                  \
+        int32_t x[3];                                                                              \
+        memcpy(x, in, sizeof x);                                                                   \
+        x[0] = fv_dot(op, x[0], x[1], x[2]);                                                       \
+        memcpy(out, x, sizeof *x);                                                                 \
+    }
+DOT(dot_u8_i8, FV_X_DOT_U8_I8)
+DOT(dot_i8_i8, FV_X_DOT_I8_I8)
+DOT(dot_u8_u8, FV_X_DOT_U8_U8)
+DOT(dot_i16_i16, FV_X_DOT_I16_I16)
 
 /* ---- the table ---- */
 
@@ -68,7 +81,10 @@ const fv_instruction *fv_instruction_find(const fv_target *t, fv_expr_op op, fv_
 }
 
 bool fv_instruction_has(const fv_target *t, fv_expr_op op, fv_elem in, fv_elem out) {
-    return fv_instruction_find(t, op, in, out, 1) != NULL;
+    bool has = false;
+    for (int lanes = 1; lanes <= 64 && !has; lanes *= 2)
+        has = fv_instruction_find(t, op, in, out, lanes) != NULL;
+    return has;
 }
 
 fv_lane_fn fv_instruction_lane(fv_expr_op op, fv_elem in, fv_elem out) {

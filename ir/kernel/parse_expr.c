@@ -259,7 +259,7 @@ static fv_expr *cast(fv_kparser *p, const fv_ast *e, fv_expr_op op, fv_elem elem
     fv_expr *x = fv_kx_build(p, arg, is_constant ? elem : FV_NO_ELEM);
     if (!x)
         return NULL;
-    if (!is_computed || !fv_x_can_cast(op, (fv_elem)x->type.elem, elem)) {
+    if (!is_computed || !fv_x_can_cast(op, x->type, elem)) {
         fv_kx_error(p, e, "'%s' does not take %s", e->name, type_name(p, x->type));
         return NULL;
     }
@@ -352,6 +352,8 @@ static fv_expr *plain_call(fv_kparser *p, const fv_ast *e, fv_elem hint) {
     fv_expr *x[3] = {NULL, NULL, NULL};
     if (!expect_args(p, e, n) || !build_same(p, e, 0, x, hint) || !allowed(p, e, op, x[0]))
         return NULL;
+    if (fv_expr_op_is_dot(op))
+        return fv_x_dot(p->arena, op, x[0], x[1], x[2]);
     if (n == 3)
         return fv_x_fma(p->arena, x[0], x[1], x[2]);
     return n == 1 ? fv_x_un(p->arena, op, x[0]) : fv_x_bin(p->arena, op, x[0], x[1]);

@@ -169,6 +169,10 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_MULHI:
     case FV_X_ADDSAT:
     case FV_X_MULSAT:
+    case FV_X_DOT_U8_I8:
+    case FV_X_DOT_I8_I8:
+    case FV_X_DOT_U8_U8:
+    case FV_X_DOT_I16_I16:
     case FV_X_BITCAST:
     case FV_X_SPLAT:
     case FV_X_RAMP:

@@ -74,7 +74,16 @@ static wide_int saturated(wide_int x) {
     return x > INT64_MAX ? INT64_MAX : x;
 }
 
-static scalar int_op(const fv_expr *node, fv_elem e, scalar sx, scalar sy) {
+/* The sum of products of the parts of two words, which have those types. */
+static wide_int products(fv_elem e, fv_elem of, wide_int x, wide_int y) {
+    wide_int sum = 0;
+    for (int i = 0; i < 32; i += width(e))
+        sum += (wide_int)wrapped(e, x >> i).i * wrapped(of, y >> i).i;
+    return sum;
+}
+
+static scalar int_op(const fv_expr *node, fv_elem e, const scalar *s) {
+    scalar sx = s[0], sy = s[1];
     wide_int x = whole(e, sx), y = whole(e, sy);
     int n = width(e), count = (int)((uint64_t)sy.i % (uint64_t)n);
     uint64_t bits = (uint64_t)sx.i & (n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0));
@@ -96,6 +105,10 @@ static scalar int_op(const fv_expr *node, fv_elem e, scalar sx, scalar sy) {
     case FV_X_NOT: return e == FV_BOOL ? of_int(!sx.i) : wrapped(e, ~x);
     case FV_X_SHL: return wrapped(e, (wide_int)(bits << count));
     case FV_X_SHR: return wrapped(e, x >> count); /* of negative ones: arithmetic */
+    case FV_X_DOT_U8_I8: return wrapped(e, products(FV_U8, FV_I8, x, y) + s[2].i);
+    case FV_X_DOT_I8_I8: return wrapped(e, products(FV_I8, FV_I8, x, y) + s[2].i);
+    case FV_X_DOT_U8_U8: return wrapped(e, products(FV_U8, FV_U8, x, y) + s[2].i);
+    case FV_X_DOT_I16_I16: return wrapped(e, products(FV_I16, FV_I16, x, y) + s[2].i);
     case FV_X_MULHI: return wrapped(e, (wide_int)((wide_uint)x * (uint64_t)y >> n));
     case FV_X_ADDSAT: return of_int((int64_t)saturated(x + y));
     case FV_X_MULSAT: return of_int((int64_t)saturated(x * y));
@@ -327,7 +340,7 @@ static scalar operation(evaluator *v, const fv_expr *x) {
     scalar s[3] = {{0, 0}, {0, 0}, {0, 0}};
     for (int i = 0; i < x->n && i < 3; i++)
         s[i] = eval(v, x->arg[i]);
-    return is_float(e) ? float_op(v, x, e, s) : int_op(x, e, s[0], s[1]);
+    return is_float(e) ? float_op(v, x, e, s) : int_op(x, e, s);
 }
 
 static scalar eval(evaluator *v, const fv_expr *x) {

@@ -171,6 +171,8 @@ static fv_expr *int_value(gen *g, fv_elem e, int depth) {
                                      FV_X_OR,       FV_X_XOR,      FV_X_SHL, FV_X_SHR};
     static const fv_expr_op one[] = {FV_X_NEG, FV_X_ABS, FV_X_NOT};
     static const fv_expr_op sizes[] = {FV_X_ADDSAT, FV_X_MULSAT};
+    static const fv_expr_op dots[] = {FV_X_DOT_U8_I8, FV_X_DOT_I8_I8, FV_X_DOT_U8_U8,
+                                      FV_X_DOT_I16_I16};
     int kind = rng_below(g->r, 100);
     if (kind < 50)
         return binary(g, PICK(g, two), e, depth);
@@ -183,6 +185,10 @@ static fv_expr *int_value(gen *g, fv_elem e, int depth) {
     if (kind < 75 && e == FV_I64) {
         fv_expr *x = not_negative(g, gen_value(g, e, depth));
         return fv_x_bin(g->a, PICK(g, sizes), x, not_negative(g, gen_value(g, e, depth)));
+    }
+    if (kind < 75 && e == FV_I32) {
+        fv_expr *x = gen_value(g, e, depth), *y = gen_value(g, e, depth);
+        return fv_x_dot(g->a, PICK(g, dots), x, y, gen_value(g, e, depth));
     }
     if (kind < 80 && fv_elem_bits(e) >= 32)
         return fv_x_cast(g->a, FV_X_BITCAST, e,

@@ -187,15 +187,16 @@ static void refused(const char *text, const char *expected) {
 Test(feature, wrong_texts_say_what_there_is) {
     refused("x86-64-v4+vnn", "target 'x86-64-v4' has no feature 'vnn'; did you mean 'vnni'?");
     refused("x86-64-v3+zzzzzz",
-            "target 'x86-64-v3' has no feature 'zzzzzz'; 'x86-64-v3' takes avxvnni");
-    refused("x86-64-v3+", "target 'x86-64-v3' has no feature ''; 'x86-64-v3' takes avxvnni");
+            "target 'x86-64-v3' has no feature 'zzzzzz'; 'x86-64-v3' takes avxvnni, avxvnniint8");
+    refused("x86-64-v3+",
+            "target 'x86-64-v3' has no feature ''; 'x86-64-v3' takes avxvnni, avxvnniint8");
     refused("x86-64-v3+vnni", "feature 'vnni' needs 'x86-64-v4' or more, the target is "
-                              "'x86-64-v3'; 'x86-64-v3' takes avxvnni");
+                              "'x86-64-v3'; 'x86-64-v3' takes avxvnni, avxvnniint8");
     refused("x86-64-v2+avx2", "feature 'avx2' comes with target 'x86-64-v3', and is not added; "
                               "'x86-64-v2' takes f16c");
     refused("x86-64-v4+dotprod",
             "feature 'dotprod' is of aarch64, target 'x86-64-v4' is not; "
-            "'x86-64-v4' takes avxvnni, vnni, avx512bf16, avx512fp16, amx-int8");
+            "'x86-64-v4' takes avxvnni, avxvnniint8, vnni, avx512bf16, avx512fp16, amx-int8");
     refused("aarch64+vnni", "feature 'vnni' is of x86_64, target 'aarch64' is not; 'aarch64' takes "
                             "dotprod, fp16, i8mm, bf16");
     refused("generic+f16c",

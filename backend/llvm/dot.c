@@ -1,0 +1,83 @@
+/* dot.c - sums of products of bytes and halves, by intrinsics of the table of instructions.
+ *
+ * Vectors wider than any row are cut into halves; narrower ones are repeated until a row has as
+ * many lanes. */
+#include <string.h>
+
+#include "backend/llvm/emit.h"
+#include "ir/expr/instruction.h"
+
+enum { DOT_ARGS = 3, MOST_LANES = 64 };
+
+/* Lanes first, first + 1, .. of x, modulo its number of lanes: n of them. */
+static LLVMValueRef lanes_from(fv_ll_fn *f, LLVMValueRef x, int first, int n) {
+    int lanes = fv_ll_lanes_of(x);
+    LLVMValueRef at[MOST_LANES];
+    if (lanes == 1)
+        return fv_ll_splat(f, x, n);
+    for (int i = 0; i < n; i++)
+        at[i] = LLVMConstInt(f->m->types.i32, (unsigned)((first + i) % lanes), 0);
+    return LLVMBuildShuffleVector(f->b, x, x, LLVMConstVector(at, (unsigned)n), "");
+}
+
+/* Two vectors, one after the other. */
+static LLVMValueRef joined(fv_ll_fn *f, LLVMValueRef x, LLVMValueRef y) {
+    int n = 2 * fv_ll_lanes_of(x);
+    LLVMValueRef at[MOST_LANES];
+    for (int i = 0; i < n; i++)
+        at[i] = LLVMConstInt(f->m->types.i32, (unsigned)i, 0);
+    return LLVMBuildShuffleVector(f->b, x, y, LLVMConstVector(at, (unsigned)n), "");
+}
+
+static LLVMTypeRef words(fv_ll_fn *f, int lanes) {
+    return fv_ll_lanes(f->m->types.i32, lanes);
+}
+
+/* One instruction. Intrinsics have vectors of words, bytes or halves as parameters, depending on
+ * the version of LLVM. */
+static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef *args) {
+    LLVMTypeRef type = words(f, row->out.lanes),
+                types[] = {type, fv_ll_lanes(f->m->types.i8, 4 * row->out.lanes)}, param[DOT_ARGS];
+    unsigned id = LLVMLookupIntrinsicID(row->llvm, strlen(row->llvm));
+    bool varies = LLVMIntrinsicIsOverloaded(id);
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(f->m->module, id, types, varies ? 2 : 0);
+    LLVMTypeRef of = LLVMGlobalGetValueType(fn);
+    int n = (int)LLVMCountParamTypes(of);
+    LLVMValueRef order[] = {args[2], args[0], args[1]}, *from = n == DOT_ARGS ? order : args;
+    LLVMGetParamTypes(of, param);
+    for (int i = 0; i < n; i++)
+        order[i] = LLVMBuildBitCast(f->b, from[i], param[i], "");
+    LLVMValueRef r = LLVMBuildCall2(f->b, of, fn, order, (unsigned)n, "");
+    r = LLVMBuildBitCast(f->b, r, type, "");
+    return n == DOT_ARGS ? r : LLVMBuildAdd(f->b, r, args[2], "");
+}
+
+/* The row for that number of lanes; otherwise the next one with more, or NULL. */
+static const fv_instruction *row_for(fv_ll_fn *f, fv_expr_op op, int lanes) {
+    const fv_instruction *row = NULL;
+    for (; lanes <= MOST_LANES && !row; lanes *= 2)
+        row = fv_instruction_find(f->m->target, op, FV_I32, FV_I32, lanes);
+    return row;
+}
+
+LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args) {
+    int lanes = fv_ll_lanes_of(args[2]);
+    const fv_instruction *row = row_for(f, op, lanes);
+    LLVMValueRef part[DOT_ARGS], half[2];
+    if (row && row->out.lanes == lanes)
+        return by_instruction(f, row, args);
+    if (row) {
+        for (int i = 0; i < DOT_ARGS; i++)
+            part[i] = lanes_from(f, args[i], 0, row->out.lanes);
+        LLVMValueRef r = by_instruction(f, row, part);
+        return lanes == 1 ? LLVMBuildExtractElement(f->b, r, fv_ll_int(f->m, 0), "")
+                          : lanes_from(f, r, 0, lanes);
+    }
+    FV_HOLDS(f->m->session, lanes > 1); /* expansion left an operation that no row has */
+    for (int h = 0; h < 2; h++) {
+        for (int i = 0; i < DOT_ARGS; i++)
+            part[i] = lanes_from(f, args[i], h * lanes / 2, lanes / 2);
+        half[h] = fv_ll_dot(f, op, part);
+    }
+    return joined(f, half[0], half[1]);
+}
