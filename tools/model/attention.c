@@ -1,5 +1,5 @@
-/* attention.c - `inspect --attention`: the attentions of a graph, which passes find, and what
- * lowering made of each, according to its reasons. */
+/* attention.c - `inspect --attention`: the attentions that passes find in a graph, and how each was
+ * lowered, according to the recorded reasons. */
 #include "tools/model/attention.h"
 
 #include <inttypes.h>
@@ -9,9 +9,9 @@
 #include "ir/catalogue/op.h"
 
 enum {
-    SHOWN = 400, /* characters of a formula that are shown */
+    SHOWN = 400, /* number of characters of a formula that are printed */
     FAR = 400
-}; /* number of values that are followed from the scores on */
+}; /* number of values that are followed, beginning with the scores */
 
 void fv_attention_begin(fv_attention_query *q, fv_context *c, fv_driver_options *o) {
     *q = (fv_attention_query){.c = c};
@@ -61,7 +61,7 @@ static void find_holders(const fv_attention_query *q, const fv_value *v, holders
     }
     for (int i = 0; i < v->nuses; i++) {
         const fv_op *use = fv_reasons_op(q->reasons, v->uses[i].op);
-        /* the last result of a group is computed from the others */
+        /* the last result of a group is computed from the others, so it is examined first */
         for (int o = use->nout; o-- > 0;)
             if (use->out[o])
                 find_holders(q, use->out[o], h);
@@ -100,7 +100,7 @@ static void explain(const fv_attention_query *q, fv_attention_fate *f, const fv_
     fv_arena *a = q->c->arena;
     for (int i = 0; i < 2 && !r; i++)
         r = about[i] ? reason_about(q, about[i], "attend", false) : NULL;
-    for (int i = 4; i > 0 && !r; i--) /* a value that has memory, at which a kernel ends */
+    for (int i = 4; i > 0 && !r; i--) /* a value that has memory, so that a kernel ends with it */
         if (about[i] && kernel_of(q, about[i]))
             r = reason_about(q, about[i], "group", false);
     for (int i = 0; i < 5 && !r; i++)
@@ -110,13 +110,13 @@ static void explain(const fv_attention_query *q, fv_attention_fate *f, const fv_
     f->stopped_at = r ? node_of(r->about) : node_of(s->of.product);
 }
 
-/* The search for values between the scores and the product. */
+/* The search for values that are computed from the scores and lead to the product with values. */
 typedef struct between {
     const fv_attention_query *q;
     const fv_value *product;
-    /* value -> itself, if it leads to the product; otherwise another address */
+    /* value -> the value itself, if it leads to the product; otherwise another address */
     fv_ptrmap seen;
-    const fv_value *stored; /* a value that has a kernel; NULL: none has */
+    const fv_value *stored; /* a value on the way that has a kernel; NULL: none has */
     int n;
 } between;
 
@@ -140,8 +140,8 @@ static bool leads_to_product(between *b, const fv_value *v) {
     return leads;
 }
 
-/* Does kernel k compute an attention for that reason? Attentions that return several results have
- * it for one of them. */
+/* Does kernel k compute an attention for that reason of lowering? If an attention returns several
+ * results, one of them has the reason. */
 static bool attends_since(const fv_attention_query *q, const fv_kernel *k, fv_why why) {
     for (int i = 0; i < q->reasons->n; i++) {
         const fv_reason *r = &q->reasons->all[i];
@@ -254,8 +254,8 @@ static bool value_of(void *ctx, const fv_dim *symbol, int64_t *out) {
     return false;
 }
 
-/* Bytes of memory that the scores would take and that fusing saves; -1: data decide them, or the
- * scores have memory. */
+/* Bytes of memory that the scores would take if the attention were not fused; -1: data decide them,
+ * or the scores have memory. */
 static int64_t spared(const fv_attention_fate *f, const fv_subject *m) {
     const fv_type *t = f->site->weighted->type;
     int64_t n = fv_elem_storage_bytes(t->elem), d;

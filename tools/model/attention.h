@@ -1,4 +1,5 @@
-/* attention.h - `inspect --attention`: lists the attentions of a model, and which are fused. */
+/* attention.h - `inspect --attention`: lists the attentions of a model, and which of them are
+ * fused. */
 #ifndef FV_TOOLS_MODEL_ATTENTION_H
 #define FV_TOOLS_MODEL_ATTENTION_H
 
@@ -6,19 +7,21 @@
 #include "passes/attention/attention.h"
 #include "tools/model/model.h"
 
-/* What lowering made of an attention. */
+/* How an attention was lowered. */
 typedef struct fv_attention_fate {
     const fv_attention_site *site;
-    /* scores, weights and product are computed by one kernel; for a gate: no memory of the size of
-     * the map is needed */
+    /* whether one kernel computes scores, weights and the product with values; for a gate: whether
+     * no memory of the size of the feature map is needed */
     bool fused;
-    bool by_rows;            /* computed one query at a time, with scores and weights in memory */
-    bool keeps;              /* its weights are in memory, since other ops read them */
-    const fv_kernel *kernel; /* the kernel that computes the product; NULL: several, or none */
-    const char *folded;      /* the reason of lowering about its mask; NULL: none */
-    bool folds;              /* hidden keys are skipped */
-    /* if it is not fused: why, the name of the reason (backend/lowering/why.def) if it is one, and
-     * the node at which it was found */
+    /* whether it is computed one query at a time, with scores and weights in memory */
+    bool by_rows;
+    bool keeps; /* whether its weights are stored in memory, because other ops read them */
+    /* the kernel that computes the product with values; NULL: several kernels do, or none */
+    const fv_kernel *kernel;
+    const char *folded; /* the recorded reason about its mask; NULL: there is none */
+    bool folds;         /* whether hidden keys are skipped */
+    /* if the attention is not fused: the explanation, the name of the reason
+     * (backend/lowering/why.def) if it is one, and the node at which it was found */
     const char *why, *code;
     const char *stopped_at;
 } fv_attention_fate;
@@ -29,12 +32,13 @@ typedef struct fv_attention_query {
     fv_attention_sites sites;
     fv_reasons *reasons;
     fv_ptrmap kernels; /* value -> the kernel that computes it */
-    /* one for each site; attentions first, then gates, then softmaxes that are no attention */
+    /* one entry for each site; attentions first, then gates, then softmaxes that belong to no
+     * attention */
     fv_attention_fate *fates;
     int n, attentions, fused, softmaxes;
 } fv_attention_query;
 
-/* Texts for people: the node of the attention, or its value; its masks, "causal, padding"; its
+/* Texts for messages: the node of the attention, or its value; its masks, "causal, padding"; its
  * heads, "8 heads (2 of keys and values) of 64". */
 const char *fv_attention_name(const fv_attention_site *s);
 const char *fv_attention_masks_str(fv_arena *a, unsigned mask);
@@ -43,15 +47,15 @@ const char *fv_attention_heads_str(fv_arena *a, const fv_attention_site *s);
 /* Makes the driver record the reasons that the query needs; other users of these records are not
  * affected. */
 void fv_attention_begin(fv_attention_query *q, fv_context *c, fv_driver_options *o);
-/* Finds out after lowering what became of each attention; a program that was read as text has
- * none. */
+/* Determines after lowering how each attention was lowered; a program that was read as text has no
+ * attentions. */
 void fv_attention_judge(fv_attention_query *q);
-/* "11 of 12" are fused; NULL: there are no attentions. */
+/* A text "11 of 12", the number of fused attentions and of all; NULL: there are no attentions. */
 const char *fv_attention_count(const fv_attention_query *q);
 void fv_attention_print(const fv_attention_query *q, const fv_subject *m);
 /* Adds "softmax_total", "softmax_fused" and "attention" to the document. */
 void fv_attention_json(const fv_attention_query *q, const fv_subject *m, json_t *document);
-/* Checks --require-fused: false after a message for each attention that is not fused. */
+/* Checks --require-fused: returns false after a message for each attention that is not fused. */
 bool fv_attention_require(const fv_attention_query *q) FV_MUST_USE;
 
 #endif

@@ -13,8 +13,8 @@ static bool says(const char *name, const char *const *words) {
     return false;
 }
 
-/* By what it is called. A symbol of an input's axis is called INPUT_AXIS: the input's name says
- * nothing about it. */
+/* The role of a symbol, derived from its name. For a symbol that is named after an input's axis
+ * (INPUT_AXIS) the role is OTHER, since the input's name is not considered. */
 typedef enum { OTHER, BATCH, SEQUENCE, PAST, TOTAL } role;
 
 static role role_of(const char *name) {
@@ -50,7 +50,8 @@ static int64_t usual_total(const fv_subject *m) {
     return parts == 2 ? sum : 128;
 }
 
-/* Is symbol s the capacity of a state? *need: the size of the output that it must hold. */
+/* Is symbol s the capacity of a state? *need: the size of the output for which the capacity must
+ * suffice. */
 static bool is_capacity(const fv_subject *m, int s, int64_t *need) {
     const fv_model *t = m->table;
     bool found = false;
@@ -84,7 +85,7 @@ static int find(const fv_model *t, const char *name, size_t n) {
 
 /* ---- --at, and --dim for kernels and compiled libraries, whose reader does not take it ---- */
 
-/* The symbol at INPUT:AXIS; "": there is no such axis. */
+/* The symbol at INPUT:AXIS; "": the axis does not exist. */
 static const char *symbol_at(const fv_model *t, const fv_dim_option *o) {
     for (int i = 0; i < t->ninputs; i++)
         if (!strcmp(t->inputs[i].name, o->input))
@@ -99,7 +100,7 @@ static bool is_size(const char *dim, int64_t n) {
 
 static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const char *arg) {
     fv_dim_option o;
-    /* options.c has already reported errors of syntax */
+    /* errors of syntax were reported by options.c */
     if (fv_dim_option_parse(c->arena, arg, &o))
         return false;
     o.flag = flag;
@@ -129,11 +130,12 @@ static bool take_argument(fv_context *c, fv_subject *m, const char *flag, const 
 typedef struct chooser {
     fv_context *c;
     fv_subject *m;
-    /* NULL: nothing is known but the table, or the given values contradict the relations */
+    /* bounds of the symbols; NULL: only the table is known, or the given values contradict the
+     * relations */
     fv_bounds *bounds;
 } chooser;
 
-/* The symbol s of the table in the graph; NULL: the graph does not have it. */
+/* Symbol s of the table as a dim of the graph; NULL: the graph does not have it. */
 static const fv_dim *in_graph(const fv_subject *m, int s) {
     return fv_dim_find(m->source.module->dims, m->table->symbols[s].name);
 }
@@ -171,8 +173,8 @@ static bool is_alone(const fv_subject *m, const fv_dim *side, int s) {
     return side->kind == FV_DIM_SYMBOL && !strcmp(side->name, m->table->symbols[s].name);
 }
 
-/* The round in which a symbol is chosen. First the past lengths, from which others follow (0 if
- * possible), then symbols that stand alone on no side of a relation, then the others, and
+/* The round in which a symbol is chosen: first past lengths, from which others follow (0 if
+ * possible); then symbols that are not one side of a relation by themselves; then the others;
  * capacities last. */
 enum { ROUNDS = 4 };
 
@@ -213,7 +215,7 @@ static bool is_all_known(const fv_subject *m) {
 }
 
 static void choose_others(fv_context *c, fv_subject *m, bool quietly) {
-    fv_subject_graph(c, m); /* reads the graph, which has the relations */
+    fv_subject_graph(c, m); /* reads the graph, in which the relations are */
     const chooser h = {c, m, fv_subject_bounds(c, m)};
     derive(&h);
     for (int round = 0; round < ROUNDS; round++)

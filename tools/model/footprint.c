@@ -52,7 +52,7 @@ static bool is_loop(const fv_stmt *s) {
     return s->kind == FV_S_FOR || s->kind == FV_S_WHILE;
 }
 
-/* A buffer that was written before a loop in which it is read is needed until the last
+/* A buffer that was written before a loop and is read in the loop is needed until the last
  * iteration. */
 static void keep_through(fv_footprint *f, int before) {
     for (int b = 0; b < f->nbuffers; b++) {

@@ -8,10 +8,10 @@
 
 typedef struct fv_footprint_buffer {
     const fv_buf *buf;
-    /* bytes -1: data decide them; offset: that of a buffer in the workspace */
+    /* size of the buffer, -1: data decide it; offset of the buffer in the workspace */
     int64_t bytes, offset;
-    /* the first and last launch that uses the buffer, counted from 1 in the order of the program;
-     * 0: none does */
+    /* the first and the last launch that uses the buffer, counted from 1 in the order of the
+     * program; 0: no launch uses it */
     int first, last;
 } fv_footprint_buffer;
 
@@ -23,16 +23,16 @@ typedef struct fv_footprint {
     /* live[i]: bytes of the buffers of the workspace that are in use during launch i, because it or
      * an earlier and a later launch use them; live[0] is 0 */
     int64_t *live;
-    int64_t bound; /* the largest of these: no placement could need less */
+    int64_t bound; /* the largest element of live: no placement needs fewer bytes */
     int nbuffers;
-    fv_footprint_buffer *buffers; /* in the order of the program */
+    fv_footprint_buffer *buffers; /* the buffers in the order of the program */
 } fv_footprint;
 
-/* Computes it for dims[p->nsymbols]. All results are in the arena. */
+/* Computes the footprint of the program for dims[p->nsymbols]. All results are in the arena. */
 fv_footprint fv_footprint_of(fv_arena *a, const fv_program *p, const int64_t *dims);
-/* The value of an expression of the plan; -1: data decide it, or x is NULL. */
+/* The value of an expression of the plan; -1: it depends on data, or x is NULL. */
 int64_t fv_footprint_number(const fv_footprint *f, const fv_expr *x);
-/* "input", "output", "weight", "workspace", "allocated" */
+/* the role of a buffer: "input", "output", "weight", "workspace", "allocated" */
 const char *fv_buffer_role(const fv_buf *b);
 
 #endif

@@ -1,5 +1,5 @@
-/* hints.c - finds out from the graph which random values suit its inputs: indices in range, masks
- * of ones. Follows each input through ops that pass values on unchanged. */
+/* hints.c - finds from the graph which random values suit its inputs: indices in range, masks of
+ * ones. Follows each input through ops that do not change values. */
 #include <ctype.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@ enum { LONGEST_WALK = 64, MOST_STEPS = 20000 };
 typedef struct walk {
     fv_module *module;
     fv_hint *hint;
-    const fv_dim *shift; /* what ops on the way have added to the values */
+    const fv_dim *shift; /* the sum of the numbers that ops on the way have added to the values */
     int depth, steps;
 } walk;
 
@@ -47,14 +47,14 @@ static const fv_dim *dim_of(const fv_value *v, int64_t axis) {
     return axis >= 0 && axis < v->type->rank ? v->type->dims[axis] : NULL;
 }
 
-/* If the operand is an index into another operand, the least number of elements that it may select
- * from; NULL: it is no index. */
+/* If the operand is an index into another operand, the least number of elements from which it
+ * selects; NULL: it is not an index. */
 static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
     static const fv_op_id along[] = {FV_OP_Gather, FV_OP_fv_Gather, FV_OP_GatherElements,
                                      FV_OP_ScatterElements, FV_OP_NONE};
     static const struct {
         fv_op_id op;
-        int operand, axis; /* number of the indexed operand, and the axis */
+        int operand, axis; /* number of the indexed operand, and the indexed axis */
     } of_axis[] = {{FV_OP_RoiAlign, 2, 0},
                    {FV_OP_com_microsoft_CropAndResize, 2, 0},
                    {FV_OP_NegativeLogLikelihoodLoss, 1, 1},
@@ -72,7 +72,8 @@ static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
             return dim_of(data, fv_op_int(op, "axis"));
     if ((fv_op_is(op, FV_OP_CumSum) || fv_op_is(op, FV_OP_CumProd)) &&
         data->type->kind == FV_TENSOR)
-        return fv_dim_const(w->module->dims, data->type->rank); /* the values are numbers of axes */
+        /* the values are numbers of axes, so they are below the rank */
+        return fv_dim_const(w->module->dims, data->type->rank);
     if (!fv_op_is(op, FV_OP_GatherND) && !fv_op_is(op, FV_OP_ScatterND))
         return NULL;
     int batch = fv_op_is(op, FV_OP_GatherND) ? (int)fv_op_int(op, "batch_dims") : 0;
@@ -81,8 +82,8 @@ static const fv_dim *indexed(walk *w, const fv_op *op, int operand) {
     return d;
 }
 
-/* The constant number that an Add adds to the operand; NULL: it is no such Add, or the number is
- * negative. */
+/* The constant number that an Add adds to the operand; NULL: op is not such an Add, or the number
+ * is negative. */
 static const fv_dim *added(walk *w, const fv_op *op, int operand) {
     const fv_value *other = fv_op_in(op, 1 - operand);
     if (!fv_op_is(op, FV_OP_Add) || !other || other->kind != FV_VALUE_CONST)
@@ -122,7 +123,7 @@ static bool says(const char *name, const char *word) {
 enum {
     MOST_POSITIONS = 65536, /* largest number of elements of a constant that is examined */
     DEEPEST = 16
-}; /* number of ops with two operands that are followed */
+}; /* number of ops with two operands through which a value is followed */
 
 static const fv_dim *most_of_constant(fv_module *m, const fv_tensor *t) {
     int64_t most = 0;
@@ -133,7 +134,7 @@ static const fv_dim *most_of_constant(fv_module *m, const fv_tensor *t) {
     return fv_dim_const(m->dims, most);
 }
 
-/* The dim that is the only element of an operand; NULL: not known. */
+/* The dim that is the only element of an operand; NULL: it is not known. */
 static const fv_dim *scalar(fv_module *m, const fv_op *op, int operand) {
     const fv_value *v = fv_op_in(op, operand);
     if (v && v->elems && v->nelems == 1)
@@ -166,7 +167,7 @@ static const fv_dim *most_of_sum(fv_module *m, const fv_op *op, int depth) {
     return along ? fv_dim_mul(m->dims, each, along) : NULL;
 }
 
-/* The largest element that an integer value usually has, as far as dims decide it; NULL: not
+/* The largest element that an integer value usually has, if dims determine it; NULL: it is not
  * known. */
 static const fv_dim *most_of(fv_module *m, const fv_value *v, int depth) {
     if (!v || v->type->kind != FV_TENSOR || depth == 0)

@@ -1,4 +1,4 @@
-/* inputs.c - the inputs of a run: read from files, or random. */
+/* inputs.c - makes the inputs of a run: read from files, or random. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +24,8 @@ static bool varint(const uint8_t **p, const uint8_t *end, uint64_t *out) {
     return false;
 }
 
-/* The name in the bytes of a TensorProto (field 8), or of the values of a SparseTensorProto (its
- * field 1); "": it has none. */
+/* The name in the bytes of a TensorProto (field 8), or in the values of a SparseTensorProto (its
+ * field 1); "": there is no name. */
 static const char *name_in(fv_arena *a, const uint8_t *p, size_t size, bool sparse) {
     enum { VALUES = 1, NAME = 8, VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
     const uint8_t *end = p + size;
@@ -81,7 +81,7 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
     set_file *files = NULL;
     int nfiles = list_set(c, folder, what, &files);
     fv_port_value *v;
-    /* a data set may have a file for each value, or for each port */
+    /* a data set has a file for each value, or a file for each port */
     int nvalues = fv_port_values(c->arena, n, ports, nfiles < n ? FV_AS_WHOLE : FV_AS_PORTS, &v);
     bool named = true;
     for (int i = 0; i < nvalues; i++)
@@ -93,7 +93,7 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
                    : fv_printf(c->arena, "%s holds no %s_0.pb, as a data set does", folder, what);
         return false;
     }
-    *why = NULL; /* problems within a file are reported as messages */
+    *why = NULL; /* faults within a file are reported as messages, not in *why */
     for (int i = 0; i < nvalues; i++) {
         const set_file *f = named ? by_name(files, nfiles, v[i].name) : &files[i];
         if (!fv_value_read(c, &v[i], f->path, out + v[i].first))
@@ -154,7 +154,7 @@ static bool read_input(fv_context *c, fv_subject *m, const char *arg) {
     int nports = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_PORTS, &ports);
     const char *path;
     const fv_port_value *v = find_value(c, nwhole, whole, arg, &path);
-    if (!v) /* the name may be that of a single port */
+    if (!v) /* there is no value of that name, but there may be a port of that name */
         v = find_value(c, nports, ports, arg, &path);
     if (!v)
         return no_such_input(c, nwhole, whole, arg);
@@ -179,7 +179,7 @@ bool fv_read_inputs(fv_context *c, fv_subject *m) {
 
 /* ---- random inputs ---- */
 
-/* splitmix64, by Sebastiano Vigna. */
+/* The random number generator splitmix64, by Sebastiano Vigna. */
 static uint64_t next(uint64_t *state) {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -205,11 +205,11 @@ static const fv_hint *hint_of(const fv_subject *m, const char *name) {
 }
 
 typedef struct range {
-    double lo, hi; /* for integers, hi itself is excluded */
+    double lo, hi; /* bounds of random numbers; for integers hi is excluded */
 } range;
 
-/* The range of random integers of a type. Bytes hold data, so they take all values; wider integers
- * may be anything, and 0 and 1 are safe. */
+/* The range of random integers of a type. Integers of 8 bits are usually data, so all values occur;
+ * wider integers may be indices, for which 0 and 1 are usually in range. */
 static range integers(fv_elem e) {
     if (fv_elem_bits(e) > 8)
         return (range){0, 2};
@@ -243,8 +243,8 @@ static void fill(fv_tensor *t, range r, uint64_t *state) {
     }
 }
 
-/* Must input i be read from a file? The ports of a value are consistent with each other, so they
- * cannot be random. */
+/* Must input i be read from a file? Ports that together are one value must be consistent, so they
+ * are not random. */
 static bool needs_file(fv_context *c, const fv_subject *m, int i) {
     fv_port_value *v;
     int n = fv_port_values(c->arena, m->table->ninputs, m->table->inputs, FV_AS_WHOLE, &v);
@@ -271,14 +271,14 @@ static const fv_value *param_of(const fv_subject *m, const char *name) {
     return NULL;
 }
 
-/* The symbol that the graph has for element i of an input; NULL: none. */
+/* The symbol that the graph has as element i of an input; NULL: there is none. */
 static const fv_dim *symbol_of(const fv_value *v, size_t i) {
     const fv_dim *d = v && v->elems && i < (size_t)v->nelems ? v->elems[i] : NULL;
     return d && d->kind == FV_DIM_SYMBOL && d->from_data ? d : NULL;
 }
 
-/* Moves elements that are symbols to the nearest values that the model's relations allow together
- * with the values chosen so far. */
+/* Elements of an input that are symbols are moved to the nearest values that the model's relations
+ * allow together with the values chosen so far. */
 static void fit(const fv_value *v, fv_bounds *b, fv_tensor *t) {
     int64_t n;
     for (size_t i = 0; b && i < t->count; i++)
@@ -286,8 +286,8 @@ static void fit(const fv_value *v, fv_bounds *b, fv_tensor *t) {
             fv_tensor_set_int(t, i, n);
 }
 
-/* Tells the bounds the given values. They are not changed; the run reports what is wrong with
- * them. */
+/* Adds the elements of a given input to the bounds. They are not changed; the run reports if they
+ * contradict the relations. */
 static void take_given(fv_context *c, fv_bounds **b, const fv_value *v, const fv_array *given) {
     const fv_tensor t = fv_array_tensor(c->arena, given);
     for (size_t i = 0; *b && i < t.count; i++) {
@@ -320,7 +320,7 @@ static bool make_input(fv_context *c, fv_subject *m, int i, fv_bounds *b, uint64
            fv_error(c->session, "input '%s' cannot be passed", p->name);
 }
 
-/* Moves a state to which the model appends into memory of its capacity. */
+/* Moves a state to which the model appends into memory that has its capacity. */
 static bool add_room(fv_context *c, fv_subject *m, int i) {
     const fv_port_info *p = &m->table->inputs[i];
     int64_t capacity;

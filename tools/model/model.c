@@ -1,4 +1,4 @@
-/* model.c - opens a model for running. */
+/* model.c - opens models that are to be run. */
 #include "tools/model/model.h"
 
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static void make_room(fv_context *c, fv_subject *m) {
     m->data.safe = fv_safe_names(a, m->data.nresults, names);
 }
 
-/* Reports options that have no effect on a library, because it is compiled already. */
+/* Reports options that have no effect on a library because it is already compiled. */
 static void note_ignored(fv_context *c) {
     const fv_args *a = c->args;
     const struct {

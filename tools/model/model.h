@@ -8,11 +8,11 @@
 #include "tools/command/command.h"
 #include "tools/command/json.h"
 
-/* What the graph says about the values of an input. */
+/* What the graph implies for the values of an input. */
 typedef enum {
     FV_HINT_NONE,
-    FV_HINT_INDEX, /* indices into `bound` elements */
-    FV_HINT_MASK   /* all ones */
+    FV_HINT_INDEX, /* elements are indices, from 0 to below `bound` */
+    FV_HINT_MASK   /* the elements are a mask, so they are ones */
 } fv_hint_kind;
 typedef struct fv_hint {
     const char *name; /* name of the input */
@@ -20,7 +20,7 @@ typedef struct fv_hint {
     const fv_dim *bound;
 } fv_hint;
 
-/* What opening a model took in milliseconds; of a library all is code. */
+/* The milliseconds that opening a model took; for a compiled library, all time is in `code`. */
 typedef struct fv_open_times {
     double read_ms, lower_ms, code_ms, keep_ms;
 } fv_open_times;
@@ -28,34 +28,37 @@ typedef struct fv_open_times {
 /* Inputs and outputs of a run. */
 typedef struct fv_run_data {
     int64_t *dims;        /* value of each symbol */
-    unsigned char *known; /* which symbols have a value */
-    unsigned char *given; /* which inputs were read from files */
+    unsigned char *known; /* for each symbol, whether it has a value */
+    unsigned char *given; /* for each input, whether it was read from a file */
     fv_array *inputs, *outputs;
-    /* what the outputs represent (tools/data/values.h): a tensor of strings is one value, sequences
-     * are several ports */
+    /* the values that the outputs represent (tools/data/values.h): a tensor of strings is one
+     * value, a sequence is several */
     struct fv_port_value *results;
     int nresults;
-    const char **safe; /* names of the results for files */
+    const char **safe; /* names of the results that are safe as file names */
 } fv_run_data;
 
 typedef struct fv_subject {
     const char *path;
-    /* for a compiled library or an artifact from the cache, only its kind is set */
+    /* the source of the model; for a compiled library or an artifact from the cache, only its kind
+     * is set */
     fv_source source;
     /* the session of the source if the graph was read after the artifact came from the cache; NULL:
-     * none */
+     * there is none */
     fv_session *reading;
     fv_program *program;
     fv_artifact *artifact;
     const fv_model *table;
-    bool cached; /* the artifact came from the cache; see fv_subject_graph and fv_subject_count */
+    /* whether the artifact came from the cache; see fv_subject_graph and fv_subject_count */
+    bool cached;
     fv_open_times took;
-    /* costs of each launch, not evaluated (backend/cost.h); a library has none */
+    /* costs of each launch as expressions over dims (backend/cost.h); NULL for a library */
     struct fv_launch_cost *costs;
     int ncosts;
-    fv_hint *hints; /* one for each input of the graph */
+    fv_hint *hints; /* a hint for each input of the graph */
     int nhints;
-    /* for each table, how many positions it lacks for these dims; should be 0 (fv_find_lacks) */
+    /* for each table that is indexed by positions, how many entries it lacks for the chosen dims;
+     * should be 0 (fv_find_lacks) */
     const fv_dim **lacks;
     int nlacks;
     fv_run_data data;
@@ -65,8 +68,8 @@ typedef struct fv_subject {
  * with fv_subject_close, also after a failure. */
 bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend,
                      fv_subject *out) FV_MUST_USE;
-/* The same for a model (no library) with given schedules; *choices: the schedules that were chosen.
- * Does not use the cache. */
+/* The same for a model that is not a library, with given schedules; *choices: the schedules that
+ * were chosen. Does not use the cache. */
 bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend,
                            const fv_tuning *tuned, fv_choices *choices,
                            fv_subject *out) FV_MUST_USE;
@@ -80,18 +83,18 @@ typedef struct fv_change {
 /* The same with changes of the graph. Does not use the cache. */
 bool fv_subject_open_changed(fv_context *c, const char *path, fv_backend_kind backend,
                              const fv_change *change, fv_subject *out) FV_MUST_USE;
-/* Runs the model on its inputs. Returns the status of the run; if it is not FV_OK, there are
- * messages. */
+/* Runs the model on its inputs. Returns the status of the run; if the status is not FV_OK, messages
+ * were reported. */
 int fv_subject_run(fv_context *c, fv_subject *m) FV_MUST_USE;
-/* The same for a graph that was read already, with given options. Does not use the cache. */
+/* Compiles a graph that was read already, with given options. Does not use the cache. */
 bool fv_subject_open_source(fv_context *c, const fv_source *source, const fv_driver_options *o,
                             fv_backend_kind backend, fv_subject *out) FV_MUST_USE;
 void fv_subject_close(fv_subject *m);
 bool fv_subject_is_library(const fv_subject *m) FV_MUST_USE;
-/* The graph, for its relations and hints. It is read now if the artifact came from the cache. NULL:
- * there is none. */
+/* The graph, for its relations and hints. If the artifact came from the cache, the graph is read
+ * now. NULL: there is none. */
 const fv_module *fv_subject_graph(fv_context *c, fv_subject *m);
-/* Makes the program and its costs available if the artifact came from the cache. */
+/* Makes the program and its costs available, also if the artifact came from the cache. */
 void fv_subject_count(fv_context *c, fv_subject *m);
 
 /* ---- hints.c ---- */
@@ -112,7 +115,7 @@ bool fv_choose_dims(fv_context *c, fv_subject *m, bool quietly) FV_MUST_USE;
 /* The bounds that the model's relations leave for its symbols, given the known dims; NULL: there is
  * no graph, or the given values contradict it. */
 fv_bounds *fv_subject_bounds(fv_context *c, const fv_subject *m);
-/* "batch = 1, seq = 128", or "" */
+/* the dims as text: "batch = 1, seq = 128", or "" */
 const char *fv_dims_str(fv_arena *a, const fv_model *table, const int64_t *dims);
 json_t *fv_json_symbols(const fv_model *table, const int64_t *dims);
 
@@ -138,12 +141,13 @@ bool fv_read_set(fv_context *c, const char *folder, const char *what, int n,
 const char **fv_safe_names(fv_arena *a, int n, const char *const *names);
 /* Checks that the folder named by the option exists, or creates it. False after a message. */
 bool fv_make_folder(fv_context *c, const char *option, const char *path) FV_MUST_USE;
-/* "folder/name.npy" */
+/* the path "folder/name.npy" */
 const char *fv_file_in(fv_arena *a, const char *folder, const char *name, const char *suffix);
 void fv_print_outputs(fv_context *c, const fv_subject *m);
 json_t *fv_json_outputs(fv_context *c, const fv_subject *m);
-/* Writes outputs as -o says: into a folder; or into one file or `-` (standard output) if there is
- * one output. Adds "file" to the entries of `list`, or prints the names if `list` is NULL. */
+/* Writes outputs to `path`, the value of -o: a folder; or, if there is one output, a file or `-`
+ * (standard output). Adds "file" to the entries of `list`, or prints the names if `list` is
+ * NULL. */
 bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path,
                       json_t *list) FV_MUST_USE;
 /* Compares outputs with --expect: a folder, or the file of the only output. Returns how many

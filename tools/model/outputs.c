@@ -26,7 +26,8 @@ static const char *safe_name(fv_arena *a, const char *name, const char *const *o
             *p = '_';
     const char *unique = r;
     for (int k = 1, i = 0; i < n; i++)
-        if (!strcasecmp(others[i], unique)) { /* ignoring case, since some file systems do */
+        /* names are compared without regard to case, since some file systems do so */
+        if (!strcasecmp(others[i], unique)) {
             unique = fv_printf(a, "%s_%d", r, k++);
             i = -1;
         }
@@ -45,7 +46,7 @@ const char **fv_safe_names(fv_arena *a, int n, const char *const *names) {
 enum { FIRST = 6 };
 
 typedef struct summary {
-    double min, max; /* over elements that are not NaN */
+    double min, max; /* least and largest element that is not NaN */
     size_t nans;
 } summary;
 
@@ -112,8 +113,8 @@ static void print_type(const fv_tensor *t) {
     fv_out("]");
 }
 
-/* The maps of result i. False after a diagnostic: the parts are inconsistent, which a library from
- * elsewhere may return. */
+/* The maps of result i. False after a diagnostic: its tensors are inconsistent, which can happen
+ * with a library that Fovea did not make. */
 static bool maps_of(fv_context *c, const fv_subject *m, int i, fv_maps *out) {
     return fv_maps_of_arrays(c->arena, &m->data.results[i], m->data.outputs, out) ||
            fv_error(c->session, "output '%s' has parts that make no %s", m->data.results[i].name,
@@ -138,7 +139,7 @@ static void put_element(const fv_tensor *t, size_t i) {
     }
 }
 
-/* seq(map(i64, f32))[2]  { 0: 0.25, 1: 0.75 } { 0: 1, 1: 0 } */
+/* prints: seq(map(i64, f32))[2]  { 0: 0.25, 1: 0.75 } { 0: 1, 1: 0 } */
 static void print_maps(fv_context *c, const fv_subject *m, int i) {
     fv_maps maps;
     size_t first, end, left = FIRST;
@@ -265,7 +266,8 @@ const char *fv_file_in(fv_arena *a, const char *folder, const char *name, const 
     return fv_printf(a, "%s%s%s%s", folder, slash ? "" : "/", name, suffix);
 }
 
-/* Does the path name a single file (*one), or a folder, which is created if necessary? */
+/* Determines whether the path of -o names a single file (*one) or a folder, which is created if
+ * necessary. */
 static bool place(fv_context *c, const fv_subject *m, const char *path, bool *one) {
     bool json =
         ends_in(path, ".json") && m->data.nresults == 1 && fv_value_is_maps(&m->data.results[0]);
@@ -286,8 +288,8 @@ static const char *file_of(fv_context *c, const fv_subject *m, const char *folde
                                                               : ".npy");
 }
 
-/* Writes a tensor to standard output, as a TensorProto with that name, or, if `name` is NULL, as
- * npy. Errors of writing are reported by main. */
+/* Writes a tensor to standard output, as a TensorProto with that name, or as npy if `name` is NULL.
+ * main reports errors of writing. */
 static bool write_standard(fv_context *c, const fv_tensor *t, const char *name) {
     fv_text out = {.arena = c->arena};
     if (name)
@@ -359,8 +361,8 @@ bool fv_write_outputs(fv_context *c, const fv_subject *m, const char *path, json
 
 /* ---- comparing ---- */
 
-/* Reads the expected value of result i: output_N.pb or a file with the name that -o uses, in the
- * folder; or the file itself if there is one output. */
+/* Reads the expected value of result i from `folder`: the file output_N.pb, or a file with the name
+ * that -o uses. If there is only one output, `folder` may be the file itself. */
 static bool expected(fv_context *c, const fv_subject *m, const char *folder, int i,
                      const fv_tensor **want) {
     static const char *const suffixes[] = {"npy", "pb", "json"};

@@ -1,4 +1,4 @@
-/* rounds.c - rounds of measurements, and their summary. */
+/* rounds.c - measures several programs in alternating rounds, and summarises the times. */
 #include "tools/model/rounds.h"
 
 #include <stdlib.h>

@@ -118,7 +118,7 @@ static void release(void *user, void *p) {
     r->env.free(r->env.user, p);
 }
 
-/* Is there room for another event? Without memory, the rest of the run is not recorded. */
+/* Is there room for another event? If memory runs out, the rest of the run is not recorded. */
 static bool has_room(fv_runner *r) {
     if (r->nevents < r->cap_events)
         return true;

@@ -14,10 +14,10 @@ typedef struct fv_event {
 
 typedef struct fv_runner {
     fv_subject *m;
-    fv_pool *pool; /* NULL: one thread only */
+    fv_pool *pool; /* pool of threads; NULL: runs use one thread */
     int threads;
-    fv_env env; /* for runs that are not traced */
-    /* milliseconds of the first run with this many threads, which touches pages and makes
+    fv_env env; /* the environment of runs that are not traced */
+    /* milliseconds of the first run with this number of threads, which touches pages and creates
      * buffers */
     double first_ms;
     const void **in;
@@ -25,7 +25,7 @@ typedef struct fv_runner {
     int64_t *out_dims, *capacity;
     void *workspace;
     size_t workspace_bytes;
-    /* launches of the last traced run */
+    /* the launches of the last traced run */
     fv_event *events;
     int nevents, cap_events;
     double origin;
@@ -39,7 +39,7 @@ bool fv_runner_open(fv_context *c, fv_subject *m, int threads, fv_runner *r) FV_
 void fv_runner_close(fv_runner *r);
 /* Runs once; *ms: the time. False after a message. */
 bool fv_runner_run(fv_context *c, fv_runner *r, double *ms) FV_MUST_USE;
-/* The same, recording each launch in r->events. */
+/* Runs once as fv_runner_run does, and records each launch in r->events. */
 bool fv_runner_trace(fv_context *c, fv_runner *r, double *ms) FV_MUST_USE;
 
 #endif

@@ -1,9 +1,10 @@
 /* laboratory.c - compiles, runs, times and compares models for scripts, each in a session of its
  * own.
  *
- * The functions are called with a door of the script's session open. Work on a compiled model is
- * done within a door of its own session (`within`); nothing may be allocated from the script's
- * session there, since running out of its memory would jump past the open inner door. */
+ * The functions are called while a door of the script's session is open. Work on a compiled model
+ * is done within a door of the model's own session (`within`). There, nothing may be allocated from
+ * the script's session, because running out of its memory would jump past the inner door and leave
+ * it open. */
 #include "tools/script/laboratory.h"
 
 #include <stdlib.h>
@@ -19,24 +20,24 @@
 #include "tools/model/rounds.h"
 #include "tools/model/runner.h"
 
-/* Iterations that a launch of a script's kernel may execute, for each instruction that the script
- * may execute. */
+/* Number of iterations that a launch of a script's kernel may execute, for each instruction that
+ * the script may execute. */
 enum { TURNS_A_STEP = 100 };
 
 typedef struct trial {
     fv_lua_compiled shown; /* must be the first member */
-    /* c: of its session; c.arena holds the data of the last call only */
+    /* context of the model's session; c.arena holds the data of the last call only */
     fv_context c;
     fv_args args;
     fv_subject m;
-    fv_arena *kept; /* an arena that lives as long as the trial */
+    fv_arena *kept; /* an arena that lives as long as the compiled model */
     fv_arena *call;
-    int threads; /* threads of the command line */
+    int threads; /* number of threads from the command line */
 } trial;
 
 /* ---- the two sessions ---- */
 
-/* Copies the errors of the inner session to the script's session. */
+/* Copies the errors of the model's session to the script's session. */
 static void pass_on(fv_session *to, fv_session *from) {
     for (const fv_message *m = fv_messages(from); m; m = m->next)
         if (m->severity == FV_ERROR)
@@ -62,7 +63,7 @@ typedef struct compiling {
     const fv_lua_how *how;
 } compiling;
 
-/* The pairs of name and value as --dim has them: "n=1..8". */
+/* The pairs of name and value as values of --dim: "n=1..8". */
 static const char *const *dim_options(fv_arena *a, const char *const *pairs) {
     int n = 0;
     while (pairs && pairs[n])
@@ -90,8 +91,8 @@ static bool choose_level(fv_session *s, const char *level, char *out) {
     return true;
 }
 
-/* Sets the options that the command line takes as words, with the same checks. Errors are reported
- * at the script's line. */
+/* Sets the options that are words on the command line, with the same checks as there. Errors are
+ * reported at the line of the script. */
 static bool choose_words(trial *t, const fv_lua_how *h) {
     static const char *const schedules[] = {"naive", "default", NULL}, *const backends[] = {
                                                                            "jit", "c", "interp",
@@ -237,7 +238,7 @@ static bool give(trial *t, const fv_lua_inputs *in, int i) {
 }
 
 /* Frees the outputs and inputs of the previous call, and sets dims. Dims that are not given are
- * chosen as by `fovea run`. */
+ * chosen as `fovea run` chooses them. */
 static bool begin_call(trial *t, const fv_lua_inputs *in) {
     fv_subject *m = &t->m;
     const fv_model *table = m->table;
@@ -272,7 +273,7 @@ static bool make_inputs(trial *t, void *in) {
     return begin_call(t, in) && fv_make_inputs(&t->c, &t->m);
 }
 
-/* The number of threads: of the call, otherwise of the command line. */
+/* The number of threads that the call requests, otherwise that of the command line. */
 static int threads_of(const trial *t, const fv_lua_inputs *in) {
     return in->threads ? in->threads : t->threads;
 }
@@ -341,7 +342,8 @@ static bool is_ready(const party *list, int n, const trial *t) {
     return false;
 }
 
-/* Makes a runner for a trial; it is closed when the arena is freed, however the call ends. */
+/* Makes a runner for a compiled model; it is closed when the arena is freed, however the call
+ * ends. */
 static bool enter(fv_context *c, fv_arena *a, party *list, int i, trial *t, const fv_lua_inputs *in,
                   int rounds) {
     party *p = &list[i];

@@ -1,5 +1,5 @@
-/* laboratory.h - compiling, running, timing and comparing for scripts: members of fv_lua_host
- * (passes/lua/host.h). `user` is the context of the command. */
+/* laboratory.h - implements the members of fv_lua_host (passes/lua/host.h) by which scripts
+ * compile, run, time and compare models. `user` is the context of the command. */
 #ifndef FV_TOOLS_SCRIPT_LABORATORY_H
 #define FV_TOOLS_SCRIPT_LABORATORY_H
 
@@ -19,8 +19,8 @@ bool fv_laboratory_cost(void *user, fv_lua_compiled *c, const fv_lua_inputs *in,
 void fv_laboratory_differ(fv_arena *a, const fv_tensor *got, const fv_tensor *want, double atol,
                           double rtol, fv_lua_difference *out);
 
-/* The kernels of a script for the driver, in the arena; NULL: n is 0. args: whether scripts are
- * trusted, and the limit of steps. */
+/* The kernels of a script in the form that the driver takes, in the arena; NULL: n is 0. args:
+ * whether scripts are trusted, and the limit of steps. */
 const fv_hand_kernels *fv_laboratory_kernels(fv_arena *a, const fv_args *args, int n,
                                              const fv_lua_kernel *list);
 

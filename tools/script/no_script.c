@@ -1,4 +1,4 @@
-/* no_script.c - scripts in a build without Lua: a request for one is an error. */
+/* no_script.c - replaces script.c in a build without Lua: using a script is an error. */
 #include "tools/script/script.h"
 
 static int refuse(const fv_args *a, const char *what) {

@@ -1,4 +1,4 @@
-/* script.c - scripts in Lua: `fovea lua`, and --script of other commands. */
+/* script.c - runs Lua scripts: `fovea lua`, and --script of other commands. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,8 +12,8 @@
 
 /* ---- what a script asks for ---- */
 
-/* Writes a text of the script. Standard output is the result of most commands, so the script's
- * texts go there in `fovea lua` only, otherwise to standard error. */
+/* Writes a text that the script prints. Standard output contains the result of most commands, so
+ * the script's texts go there in `fovea lua` only, otherwise to standard error. */
 static void write(void *user, fv_lua_stream to, const char *text, size_t n) {
     const fv_context *c = user;
     bool own = !strcmp(c->args->line.command, "lua");
@@ -61,8 +61,8 @@ static bool save_text(void *user, const char *text, size_t n, const char *name) 
     return path && fv_driver_spares(c->session, path) && fv_file_write(c->session, path, text, n);
 }
 
-/* The functions that the script can use. In commands other than `fovea lua`, a script only changes
- * the command's model in its passes. */
+/* The functions that Fovea offers to the script. In commands other than `fovea lua`, a script only
+ * changes the command's model in its passes. */
 static fv_lua_host host_of(fv_context *c, bool program) {
     if (!program)
         return (fv_lua_host){.user = c, .write = write};
@@ -93,7 +93,7 @@ static fv_lua *open_script(fv_context *c, const char *path, bool program) {
 
 /* ---- --script and --pipeline ---- */
 
-/* The path of --pipeline or --script; NULL: neither is given. */
+/* The path that --pipeline or --script gives; NULL: neither is given. */
 static const char *script_of(const fv_args *a) {
     return a->script.pipeline ? a->script.pipeline : a->script.script;
 }

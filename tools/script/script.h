@@ -5,7 +5,7 @@
 
 #include "tools/command/command.h"
 
-/* Reads the script, runs its tests in order, and calls `tell` for each; during the call, the
+/* Reads the script, runs its tests in order, and calls `tell` after each; during that call, the
  * session has the messages of a test that failed. Returns the number of tests; -1 after
  * diagnostics: the script cannot be read. */
 int fv_script_test(fv_context *c, const char *path,

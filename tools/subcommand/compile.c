@@ -12,7 +12,7 @@
 typedef struct result {
     fv_emit_kind kind;
     const char *out;
-    fv_program *program; /* NULL: the files were written without one */
+    fv_program *program; /* the program; NULL: the files were written without one */
     const fv_target *target;
     fv_weights_kind weights;
     fv_attention_query attention;
@@ -109,8 +109,8 @@ static bool accept(void *user) {
     return !k->c->args->result.require_fused || fv_attention_require(&k->r->attention);
 }
 
-/* Checks --require-fused for models that are written as a graph or definitions. They are lowered
- * for this only, from another copy, because lowering changes the graph. */
+/* Checks --require-fused for models that are written as a graph or as definitions. For this check
+ * only, a second copy of the graph is read and lowered, because lowering changes it. */
 static bool accept_graph(fv_context *c, const char *model, const fv_driver_options *o, result *r) {
     fv_source source;
     check k = {c, r};
@@ -148,7 +148,7 @@ static int64_t size_of(const char *path) {
 /* Computes the workspace for the usual dims: *bytes, and the dims as text in *where. */
 static bool workspace(fv_context *c, fv_program *p, size_t *bytes, const char **where) {
     fv_subject m = {.program = p, .table = fv_program_model(c->arena, p, NULL)};
-    m.source.kind = FV_FILE_ONNX; /* the graph has been changed by --dim already */
+    m.source.kind = FV_FILE_ONNX; /* the graph has already been changed by --dim */
     m.data.dims = FV_NEW(c->arena, int64_t, p->symbols.n + 1);
     m.data.known = FV_NEW(c->arena, unsigned char, p->symbols.n + 1);
     m.data.given = FV_NEW(c->arena, unsigned char, p->ninputs + 1);
@@ -203,8 +203,8 @@ static const char *how_to_call(fv_context *c, const result *r) {
     return NULL;
 }
 
-/* Prints a declaration, which may have several lines. Other texts contain names, and are printed on
- * one line. */
+/* Prints a text for the summary. A declaration may have several lines. Other texts may contain
+ * names of the model, and are printed on one line. */
 static void print_call(const char *call, bool is_declaration) {
     size_t n = is_declaration ? strcspn(call, "\n") : strlen(call);
     fv_out("call       %.*s\n", (int)n, call);
@@ -261,7 +261,8 @@ static bool print_json(fv_context *c, const char *model, const result *r) {
     return fv_json_print(c->session, d);
 }
 
-/* Prints the summary. The files have been written, so running out of memory here is no failure. */
+/* Prints the summary. The files have been written, so running out of memory here is not a
+ * failure. */
 static bool tell(fv_context *c, const char *model, const result *r) {
     fv_door door;
     if (FV_DOOR_OPEN(c->session, &door)) {

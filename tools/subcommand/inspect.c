@@ -1,4 +1,4 @@
-/* inspect.c - `fovea inspect`: describes a model, and what is made of it. */
+/* inspect.c - `fovea inspect`: describes a model, and how it is compiled. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "tools/model/footprint.h"
 #include "tools/model/model.h"
 
-/* How often an operator occurs in the model as it was read, and after the passes. */
+/* How often an operator occurs in the model as it was read, and in the graph after the passes. */
 typedef struct tally {
     const fv_opdef *def;
     int before, after;
@@ -24,21 +24,22 @@ typedef struct tally {
 typedef struct tallies {
     tally *all;
     int n, cap;
-    int before, after; /* how many operators there are in all */
+    int before, after; /* number of operators before and after the passes */
 } tallies;
 
 typedef struct view {
     fv_context *c;
-    fv_subject m; /* the model, which is not run; it has no artifact */
+    fv_subject m; /* the model, which is opened without an artifact, because it is not run */
     tallies ops;
     int *launches; /* number of launches of each kernel */
     int nlaunches;
-    const fv_launch_cost **costs; /* of each kernel, of its first launch; NULL: there is none */
+    /* costs of the first launch of each kernel; NULL: it has no launch */
+    const fv_launch_cost **costs;
     fv_launch_cost *launch_costs;
     int nlaunch_costs;
     fv_why_query why;
     fv_attention_query attention;
-    fv_choices choices; /* schedules of the kernels */
+    fv_choices choices; /* the schedules that were chosen for kernels */
     fv_footprint footprint;
     size_t weights;
 } view;
@@ -118,7 +119,7 @@ static const char *schedule_of(const view *v, const fv_kernel *k) {
     return t.s;
 }
 
-/* The key by which tuning files name the kernel; NULL: nothing is chosen for it. */
+/* The key by which tuning files name the kernel; NULL: nothing can be chosen for it. */
 static const char *key_of(const view *v, const fv_kernel *k) {
     for (int i = 0; i < v->choices.n; i++)
         if (v->choices.at[i].kernel == k)
@@ -196,8 +197,8 @@ static const char *family_of(const view *v, int kernel) {
     return s ? fv_schedule_name(s->kind) : "as written";
 }
 
-/* "4 contract, 7 map": the number of launches of each family of schedules, in order of
- * occurrence. */
+/* The number of launches of each family of schedules, "4 contract, 7 map", in the order in which
+ * they occur. */
 static const char *families(view *v) {
     int nkernels = v->m.program->nkernels;
     fv_text t = {.arena = v->c->arena};
@@ -218,7 +219,7 @@ static const char *families(view *v) {
 
 /* ---- memory ---- */
 
-/* Are the offsets in the workspace the same for all dims, although the model has symbols? */
+/* Are the offsets in the workspace the same for all dims, although the model has symbolic dims? */
 static bool is_fixed(const fv_program *p) {
     int64_t n;
     return p->symbols.n && p->memory.workspace && fv_x_is_int(p->memory.workspace, &n) && n;
@@ -403,7 +404,8 @@ static bool open_view(view *v, const char *path) {
     if (!fv_args_driver(c, &o, true))
         return false;
     o.dims.are_values = true;
-    o.look = !o.tuning.path; /* a tuning belongs to one model with its weights, so they are read */
+    /* weights are read if there is a tuning, since a tuning is for a model with certain weights */
+    o.look = !o.tuning.path;
     o.answers.choices = &v->choices;
     fv_why_begin(&v->why, c, &o);
     fv_report_begin(c, &o);

@@ -1,5 +1,5 @@
-/* ops.c - `fovea ops`: prints the catalogue as a table, as JSON or as docs/operators.md, or one
- * operator in full. */
+/* ops.c - `fovea ops`: prints the catalogue of operators as a table, as JSON or as
+ * docs/operators.md, or all about one operator. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 /* ---- what an entry says ---- */
 
-/* What defines the meaning of the operator. */
+/* The kind of an operator's meaning: "formula", "expansion", ... */
 static const char *meaning(const fv_opdef *d) {
     return d->formula     ? "formula"
            : d->rule      ? "rule"
@@ -23,13 +23,13 @@ static const char *meaning(const fv_opdef *d) {
                           : "structure";
 }
 
-/* The text that says it; NULL: it is written in C. */
+/* The text that defines the operator's meaning; NULL: it is defined by C code. */
 static const char *text_of(fv_arena *a, const fv_opdef *d) {
     const char *body = d->body ? fv_body_text(d->body) : NULL;
     return d->formula ? d->formula : body ? fv_strndup(a, body, fv_body_bytes(body) - 1) : d->rule;
 }
 
-/* "1, 6, 13" */
+/* the opsets that changed the operator, "1, 6, 13" */
 static const char *versions(fv_arena *a, const fv_opdef *d) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");
@@ -42,7 +42,7 @@ static bool may_be(const fv_typevar *v, fv_type_kind k) {
     return v->kinds ? v->kinds >> k & 1 : k == FV_TENSOR;
 }
 
-/* "float, i32", "float or seq(float)" */
+/* the types of one type variable, "float, i32" or "float or seq(float)" */
 static const char *type_of(fv_arena *a, const fv_typevar *v) {
     const char *set = fv_elem_set_str(a, v->set);
     fv_text t = {.arena = a};
@@ -59,7 +59,7 @@ static const char *type_of(fv_arena *a, const fv_typevar *v) {
     return t.s;
 }
 
-/* "T: float; Tind: i32, i64" */
+/* the types of all type variables, "T: float; Tind: i32, i64" */
 static const char *all_types(fv_arena *a, const fv_opdef *d) {
     fv_text t = {.arena = a};
     fv_text_put(&t, "");
@@ -99,7 +99,7 @@ static void print_domain(fv_context *c, const char *dom) {
             continue;
         fv_out("| %s | %s | %s | %s | ", d->name, versions(c->arena, d), all_types(c->arena, d),
                meaning(d));
-        /* `|` would end the cell of the table */
+        /* characters with a meaning in Markdown are escaped; `|` would end the cell of the table */
         for (const char *p = d->doc ? d->doc : ""; *p; p++)
             fv_out(*p == '|' || *p == '*' || *p == '_' || *p == '<' ? "\\%c" : "%c", *p);
         fv_out(" |\n");
@@ -301,7 +301,7 @@ static void print_op(fv_context *c, const fv_opdef *d) {
     print_meaning(c, d);
 }
 
-/* "MatMul", "fv.Slice", "ai.onnx.MatMul" */
+/* finds an operator by its name: "MatMul", "fv.Slice", "ai.onnx.MatMul" */
 static const fv_opdef *find(fv_context *c, const char *name) {
     int n = fv_op_count();
     const char **names = FV_NEW(c->arena, const char *, n + 1);

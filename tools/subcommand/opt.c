@@ -29,8 +29,8 @@ static json_t *purposes_json(void) {
     return o;
 }
 
-/* What a level chooses besides passes: LLVM's optimization of code, and the option of the C
- * compiler of --backend=c. */
+/* The effort of code generation at a level: LLVM's optimization of code, and the option of the C
+ * compiler for --backend=c. */
 static json_t *code_json(char level) {
     json_t *o = json_object();
     fv_json_set(o, "llvm", json_integer(fv_driver_llvm(level).level));
@@ -118,7 +118,7 @@ static void print_steps(void) {
     }
 }
 
-/* Prints for each level the passes, and the options of LLVM and of the C compiler of
+/* Prints for each level its passes, the optimization of LLVM, and the option of the C compiler for
  * --backend=c. */
 static void print_levels(void) {
     fv_out("\npipelines of levels\n");
@@ -160,8 +160,8 @@ static bool is_graph(fv_emit_kind k) {
     return k == FV_EMIT_IR || k == FV_EMIT_ONNX;
 }
 
-/* The kind that --emit names, otherwise the one of -o's suffix, otherwise graph IR. False after a
- * message. */
+/* The kind of output: the one that --emit names, otherwise the one of -o's suffix, otherwise graph
+ * IR. False after a message. */
 static bool choose_kind(const fv_args *a, fv_emit_kind *kind) {
     fv_emit_kind end = a->result.output ? fv_emit_by_suffix(a->result.output) : FV_EMIT_NONE;
     *kind = a->result.emit        ? fv_emit_by_name(a->result.emit)
@@ -196,7 +196,7 @@ static bool choose_weights(const fv_args *a, fv_emit_kind kind, fv_weights_kind 
                     a->result.weights) == FV_EXIT_OK;
 }
 
-/* Prints the graph for people, with a hint how to get the text that programs read. */
+/* Prints the graph for people, with a hint how to get the complete text. */
 static void print_graph(fv_context *c, const fv_module *m) {
     fv_text t = {.arena = c->arena};
     fv_module_print(&t, m, NULL, NULL);
@@ -292,6 +292,6 @@ int fv_cmd_opt(fv_context *c) {
             return fv_failed(c);
     } else if (!fv_driver_write_ir(c->session, source.module, NULL, a->result.output))
         return fv_failed(c);
-    /* also fails if a file of --dump-dir could not be written */
+    /* fails also if a file of --dump-dir could not be written */
     return fv_error_count(c->session) ? fv_failed(c) : FV_EXIT_OK;
 }

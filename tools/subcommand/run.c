@@ -29,8 +29,8 @@ static bool print_json(fv_context *c, const fv_subject *m, fv_backend_kind backe
     return fv_json_print(c->session, d);
 }
 
-/* Are the values requested in files, or for comparison? Then they are printed only without
- * --quiet. */
+/* Are the values written to files or compared? Then they are printed, too, unless --quiet is
+ * given. */
 static bool is_elsewhere(const fv_args *a) {
     return (a->result.output && !strcmp(a->result.output, "-")) ||
            (a->print.quiet && (a->result.output || a->data.expect));
@@ -71,7 +71,7 @@ static int run(fv_context *c, fv_subject *m, fv_backend_kind backend) {
     return report(c, m, backend, &labels);
 }
 
-/* Refuses options that attention maps do not support: they need the graph, which is read a second
+/* Refuses options that cannot be combined with attention maps, for which the graph is read a second
  * time. */
 static int refuse_maps(fv_context *c) {
     const fv_args *a = c->args;

@@ -1,6 +1,6 @@
-/* test.c - `fovea test`: tests models, with data sets in the layout of the ONNX backend tests or
- * without data. A model is compiled once for each backend, for all its data sets. Tests of rules
- * and scripts are in test_text.c. */
+/* test.c - `fovea test`: tests models, on data sets in the layout of the ONNX backend tests or on
+ * random data. A model is compiled once for each backend, and runs on all its data sets. Tests of
+ * rules and scripts are in test_text.c. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,7 +122,7 @@ static const char *compare(fv_context *c, const fv_model *m, const fv_array *out
     return NULL;
 }
 
-/* Runs one data set. NULL: it passed; otherwise why not. */
+/* Runs one data set. Returns NULL if it passes, otherwise the reason of the failure. */
 static const char *run_set(fv_context *c, fv_artifact *art, const char *set) {
     const fv_model *m = fv_artifact_model(art);
     const fv_tensor **in = FV_NEW(c->arena, const fv_tensor *, m->ninputs + 1);
@@ -182,7 +182,8 @@ static void run_model(fv_context *c, const char *folder, fv_backend_kind backend
 /* ---- a model without data: against its naive schedule, on random inputs ---- */
 
 typedef struct reference {
-    /* outputs of the first backend, with which others are compared; NULL: this run computes them */
+    /* outputs of the first backend, with which those of the other backends are compared; NULL: this
+     * run computes them */
     fv_array *outputs;
     int n;
 } reference;
@@ -253,7 +254,7 @@ typedef struct model_test {
     fv_tests *t;
     const char *path;
     fv_backend_kind backend;
-    reference *ref; /* NULL: the model has data sets */
+    reference *ref; /* reference of a model without data sets; NULL: the model has data sets */
 } model_test;
 
 static void run_one(fv_context *c, void *arg) {
@@ -296,7 +297,8 @@ static bool ends_in(const char *path, const char *suffix) {
     return n > k && !strcmp(path + n - k, suffix);
 }
 
-/* A folder that holds model.onnx, a root of such folders, a model alone, rules, or a script. */
+/* Tests `root`: a folder that contains model.onnx, a folder of such folders, a model, a file of
+ * rules, or a script. */
 static void test_root(fv_context *c, const char *root, fv_tests *t) {
     const char **names;
     if (is_file(root) && ends_in(root, ".rules")) {

@@ -1,5 +1,5 @@
-/* test_text.c - `fovea test` for texts: rules, on random instances, and scripts, by the tests that
- * they declare. */
+/* test_text.c - `fovea test` for texts: tests rules on random instances, and runs the tests that a
+ * script declares. */
 #include <string.h>
 
 #include "frontend/file.h"

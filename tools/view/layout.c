@@ -1,5 +1,5 @@
-/* layout.c - drawing a graph in layers: the layer of each node, the order within each layer, and
- * then its position. */
+/* layout.c - computes a layered drawing of a graph: the layer of each node, then the order within
+ * each layer, then its position. */
 #include "tools/view/layout.h"
 
 #include <float.h>
@@ -7,20 +7,20 @@
 #include <string.h>
 
 enum {
-    /* passes over all layers, alternately down and up, to find the order; and again to find the
-     * positions */
+    /* number of passes over all layers, alternately down and up, to find the order; and of passes
+     * to find the positions */
     SWEEPS = 12,
     GAP = 18,      /* pixels between nodes of a layer */
     BEND_GAP = 10, /* pixels between a line and its neighbours */
-    /* average number of bends for a node; lines beyond that are drawn straight, which limits the
-     * size of the layout */
+    /* average number of bends for each node; once there are more, further lines are drawn without
+     * bends, which limits the size of the layout */
     BENDS = 16
 };
 
 /* A line between nodes of consecutive layers. */
 typedef struct link {
     int upper, lower;
-    double weight; /* how important it is that it is vertical */
+    double weight; /* importance that the line is vertical */
 } link;
 
 /* A list of numbers for each of n nodes: those of node i are list[at[i]] to list[at[i + 1] - 1]. */
@@ -31,14 +31,14 @@ typedef struct lists {
 typedef struct work {
     fv_page_layout *l;
     fv_arena *a;
-    lists before;      /* node -> nodes from which nets lead to it */
+    lists before;      /* node -> the nodes from which nets lead to it */
     int *order, *rank; /* a topological order, except for cycles; rank[order[i]] == i */
-    /* layer[l]: the nodes of layer l in their order; size: their number; place: the index of a node
-     * in its layer */
+    /* layer[l]: the nodes of layer l in their order; size[l]: their number; place[i]: the index of
+     * node i in its layer */
     int **layer, *size, *place;
     int nlinks, cap_links;
     link *links;
-    lists up, down; /* node -> links from the layer above, and to the layer below */
+    lists up, down; /* node -> its links to the layer above, and to the layer below */
 } work;
 
 /* ---- lists ---- */
@@ -51,7 +51,7 @@ static lists lists_new(fv_arena *a, int n, const int *count) {
     return s;
 }
 
-/* Makes lists of nitems items: item i goes into the list number key[i]. */
+/* Makes lists of nitems items: item i is put into list number key[i]. */
 static lists lists_of(fv_arena *a, int n, int nitems, const int *key, const int *item) {
     int *count = FV_NEW(a, int, n + 1);
     for (int i = 0; i < nitems; i++)
@@ -130,7 +130,7 @@ static bool goes_down(const work *w, int from, int to) {
     return w->rank[from] < w->rank[to];
 }
 
-/* Puts each node into the first layer that is below all nodes before it. */
+/* Puts each node into the first layer that is below the layers of all its predecessors. */
 static void push_down(work *w) {
     fv_page_layout *l = w->l;
     int first = 0;
@@ -148,7 +148,7 @@ static void push_down(work *w) {
     }
 }
 
-/* A node with fewer inputs than outputs, as a constant, is placed directly above its users. */
+/* Moves a node with fewer inputs than outputs, such as a constant, directly above its users. */
 static void pull_down(work *w) {
     fv_page_layout *l = w->l;
     int *most = FV_NEW(w->a, int, l->n + 1), *gives = FV_NEW(w->a, int, l->n + 1);
@@ -227,7 +227,7 @@ static void link_net(work *w, const fv_page_net *net) {
         above = net->bends[i];
     }
     for (int i = 0; i < net->nto; i++) {
-        /* number of layers between the two nodes */
+        /* number of layers between the two nodes that the line connects */
         int far = l->nodes[net->to[i]].layer - l->nodes[net->from].layer - 1;
         if (far >= 0 && far <= net->nbends)
             link_nodes(w, far ? net->bends[far - 1] : net->from, net->to[i]);
@@ -254,8 +254,8 @@ static void find_links(work *w) {
 
 /* ---- order ---- */
 
-/* Sets the initial order of layers: nodes in their given order, and each bend at the node where its
- * net begins. */
+/* Sets the initial order of layers: nodes in their given order, and each bend at the position of
+ * the node where its net begins. */
 static void begin_order(work *w) {
     fv_page_layout *l = w->l;
     int *origin = FV_NEW(w->a, int, l->n + 1), *from = FV_NEW(w->a, int, l->n + 1);
@@ -269,7 +269,8 @@ static void begin_order(work *w) {
         from[i] = w->rank[origin[i]];
         all[i] = i;
     }
-    lists sorted = lists_of(w->a, l->nreal, l->n, from, all); /* in order of the rank */
+    /* bends sorted by the rank of the node where their net begins */
+    lists sorted = lists_of(w->a, l->nreal, l->n, from, all);
     for (int i = 0; i < l->n; i++)
         layer[i] = l->nodes[sorted.list[i]].layer;
     lists s = lists_of(w->a, l->nlayers, l->n, layer, sorted.list);
@@ -294,13 +295,13 @@ static int by_wish(const void *a, const void *b) {
     return x->at != y->at ? (x->at > y->at) - (x->at < y->at) : x->place - y->place;
 }
 
-/* Does no line lead to or from the node? */
+/* Has the node no lines? */
 static bool is_alone(const work *w, int node) {
     return w->up.at[node] == w->up.at[node + 1] && w->down.at[node] == w->down.at[node + 1];
 }
 
-/* Sorts a layer by the mean positions of the nodes that its nodes are linked to in the layer above
- * or below; nodes without links come last. */
+/* Sorts a layer by the mean positions of the nodes to which its nodes are linked in the layer above
+ * (by_upper) or below; nodes without links come last. */
 static void sort_layer(work *w, int layer, bool by_upper, wish *wishes) {
     const lists *s = by_upper ? &w->up : &w->down;
     int n = w->size[layer];
@@ -322,8 +323,8 @@ static void sort_layer(work *w, int layer, bool by_upper, wish *wishes) {
     }
 }
 
-/* Counts the crossings of links between a layer and the one above: the inversions, with sums in a
- * binary tree. */
+/* Counts the crossings of links between a layer and the layer above: they are inversions, counted
+ * with partial sums in a binary tree. */
 static long crossings_above(const work *w, int layer, int *tree, int *ends) {
     int n = w->size[layer];
     long sum = 0;
@@ -377,14 +378,15 @@ static void find_order(work *w) {
 
 /* ---- places ---- */
 
-/* The distance needed between the middles of node a and its right neighbour b. */
+/* The least distance between the middles of node a and its right neighbour b. */
 static double distance(const fv_page_layout *l, int a, int b) {
     bool line = a >= l->nreal || b >= l->nreal;
     return (l->nodes[a].width + l->nodes[b].width) / 2 + (line ? BEND_GAP : GAP);
 }
 
-/* The position at which the node's links would be straightest: the mean of the nodes it is linked
- * to. Without links: where it is, with a small weight, so that it gives way to others. */
+/* The position at which the node's links would be straightest: the mean position of the nodes to
+ * which it is linked. For a node without links: its current position, with a small weight, so that
+ * other nodes can move it. */
 static double wanted(const work *w, int node, bool by_upper, double *weight) {
     const lists *s = by_upper ? &w->up : &w->down;
     double sum = 0;
@@ -399,16 +401,16 @@ static double wanted(const work *w, int node, bool by_upper, double *weight) {
     return at;
 }
 
-/* Neighbouring nodes that have no space between them. */
+/* A sequence of neighbouring nodes in a layer without space between them. */
 typedef struct block {
-    /* at: position of its first node that minimizes the squared distances of all its nodes from
-     * their wanted positions */
+    /* position of the block's first node that minimizes the weighted squared distances of all its
+     * nodes from their wanted positions, and the sum of the weights */
     double at, weight;
     int n;
 } block;
 
 /* Moves the nodes of a layer to their wanted positions, without changing the order: neighbours that
- * would be too near form a block and are moved together. This is isotonic regression of the
+ * would be too near are joined to a block and moved together. This is isotonic regression of the
  * positions minus the distances, by the pool-adjacent-violators algorithm. */
 static void place_layer(work *w, int layer, bool by_upper, block *blocks) {
     fv_page_layout *l = w->l;
@@ -418,7 +420,7 @@ static void place_layer(work *w, int layer, bool by_upper, block *blocks) {
         int node = w->layer[layer][k];
         double weight, there = wanted(w, node, by_upper, &weight);
         offset += k ? distance(l, w->layer[layer][k - 1], node) : 0;
-        /* a node without links is put next to the previous one */
+        /* a node without links is put next to the previous node */
         at = k && is_alone(w, node) ? at : there - offset;
         blocks[n++] = (block){at, weight, 1};
         for (; n > 1 && blocks[n - 2].at > blocks[n - 1].at; n--) {

@@ -12,36 +12,38 @@
 typedef enum { FV_PLACE_FREE, FV_PLACE_TOP, FV_PLACE_BOTTOM } fv_place;
 
 typedef struct fv_page_node {
-    double width; /* width of the drawn node */
-    /* TOP: in the first layer, which has no other nodes; BOTTOM: the same for the last layer */
+    double width; /* width of the drawn node in pixels */
+    /* TOP: the node is in the first layer, which has no other nodes; BOTTOM: the same for the last
+     * layer */
     fv_place place;
-    int layer; /* out: number of its layer, from 0 */
-    double x;  /* out: position of its middle; the leftmost node begins at 0 */
+    int layer; /* result: number of the node's layer, from 0 */
+    /* result: position of the middle of the node in pixels; the leftmost node begins at 0 */
+    double x;
 } fv_page_node;
 
 typedef struct fv_page_net {
     int from;
     int nto, cap_to;
-    /* the target nodes, without duplicates after fv_page_find; targets that are not below `from`
-     * (in a cycle) have no bends */
+    /* the nodes to which the net leads, without duplicates after fv_page_find; there are no bends
+     * on the way to nodes that are not below `from` (in a cycle) */
     int *to;
-    int nbends; /* out: number of bends, one in each layer after that of `from` */
+    int nbends; /* result: number of bends, one in each layer after that of `from` */
     int *bends;
 } fv_page_net;
 
 typedef struct fv_page_layout {
     fv_arena *arena;
-    int n, cap; /* nodes, in an order in which most nets go down; bends are appended */
+    int n, cap; /* the nodes, in an order in which most nets lead down; bends are appended */
     fv_page_node *nodes;
     int nnets, cap_nets;
     fv_page_net *nets;
-    int nreal; /* out: number of nodes that are no bends */
+    int nreal; /* result: number of nodes that are not bends */
     int nlayers;
     double width;
 } fv_page_layout;
 
-/* Computes the layout, in about n log n time for n nodes, bends and lines. The result depends on
- * nothing else. */
+/* Computes the layout, in a time of about n log n for n nodes, bends and lines. Equal graphs get
+ * equal layouts. */
 void fv_page_find(fv_page_layout *l);
 
 #endif

@@ -1,4 +1,4 @@
-/* view.c - `fovea view`: writes a page about a model, which needs no other files. */
+/* view.c - `fovea view`: writes an HTML page about a model, which needs no other files. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,20 +6,20 @@
 #include "frontend/file.h"
 #include "tools/view/view.h"
 
-/* files in tools/view, which the build embeds */
+/* the files of tools/view, which the build embeds as strings */
 extern const char *const fv_view_css, *const fv_view_graph_js, *const fv_view_js;
 
 /* ---- the page ---- */
 
-/* The policy forbids loading anything, whatever names of the model contain. */
+/* The policy forbids the page to load anything, whatever names the model contains. */
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
     "'unsafe-inline'; script-src 'unsafe-inline'\">\n"
     "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Fovea</title>\n<style>\n";
 
-/* JSON within a script: text that could end the script occurs in strings only, where it can be
- * escaped. */
+/* Writes JSON into a script of the page. A text that could end the script can only occur in
+ * strings, in which it is escaped. */
 static void put_data(fv_text *t, const char *json) {
     while (*json) {
         size_t n = strcspn(json, "<>&\x7f");
@@ -57,8 +57,8 @@ static bool write_page(fv_view *v, json_t *document) {
 
 /* ---- the model ---- */
 
-/* Takes the graph before the passes. If its weights show layers that node names do not, it is taken
- * again with these layers. */
+/* Stores the graph before the passes. If names of weights show layers that names of nodes do not
+ * show, it is stored again with these layers. */
 static void take_before(fv_view *v, const fv_module *m) {
     fv_arena *a = v->c->arena;
     v->layers = fv_ptrmap_in(a);
@@ -94,7 +94,7 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
     fv_context *c = v->c;
     fv_subject *m = &v->m;
     o->dims.are_values = true;
-    /* a tuning belongs to one model with its weights, so they are read */
+    /* weights are read if there is a tuning, since a tuning is for a model with certain weights */
     o->look = !o->tuning.path;
     o->answers.reasons = &v->reasons;
     o->change.passed = take_after;
@@ -117,7 +117,8 @@ static bool open_model(fv_view *v, fv_driver_options *o) {
 
 /* ---- the command ---- */
 
-/* Checks the options: the page goes to -o, the data of --json to standard output. */
+/* Checks the options: the page is written to the path of -o, the data of --json to standard
+ * output. */
 static int check(fv_context *c) {
     const fv_args *a = c->args;
     if (a->bench.profile && !*a->bench.profile)

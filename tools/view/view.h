@@ -1,7 +1,7 @@
-/* view.h - `fovea view`: what its page holds. view_graph.c takes graphs as they are before and
- * after the passes, view_scopes.c and view_layers.c find what of them can be folded, view_place.c
- * where it is drawn, view_kernels.c what computes it; view_json.c writes it down, and view/page.js
- * draws that. */
+/* view.h - `fovea view`: the content of its page. view_graph.c stores the graphs before and after
+ * the passes; view_scopes.c and view_layers.c find the parts that can be folded; view_place.c
+ * computes where they are drawn; view_kernels.c finds the kernels that compute them; view_json.c
+ * writes all as JSON, which tools/view/view.js and graph.js draw. */
 #ifndef FV_TOOLS_VIEW_VIEW_H
 #define FV_TOOLS_VIEW_VIEW_H
 
@@ -14,32 +14,33 @@
 
 typedef struct fv_view_value {
     const fv_value *value;
-    const char *name, *type; /* as texts, because lowering changes the graph afterwards */
+    const char *name, *type; /* stored as texts, because lowering changes the graph afterwards */
 } fv_view_value;
 
 typedef struct fv_view_op {
     const fv_op *op;
     const fv_opdef *def;
-    const char *attrs; /* attributes except regions; "": none */
+    const char *attrs; /* the attributes except regions as text; "": there are none */
     const fv_origin *origin;
     int nin, nout;
-    int *in, *out;          /* indices of values; -1: left out */
-    int scope;              /* number of the scope that contains it */
-    int inner;              /* number of the scope for its regions; -1: it has none */
-    int item;               /* number of its item in the scope */
-    const char *definition; /* NULL: it has none, or definitions are not shown */
+    int *in, *out; /* indices of the operands and results in the list of values; -1: left out */
+    int scope;     /* index of the scope that contains the op */
+    int inner;     /* index of the scope of the op's regions; -1: it has no regions */
+    int item;      /* index of the op's item in its scope */
+    /* the definition as text; NULL: it has none, or definitions are not shown */
+    const char *definition;
     int nlaunches, cap_launches;
-    int *launches; /* numbers of the launches that compute it */
+    int *launches; /* indices of the launches that compute the op */
 } fv_view_op;
 
 /* The kind of an item of a scope: an op, a nested scope, an input port or an output port. */
 typedef enum { FV_ITEM_OP, FV_ITEM_SCOPE, FV_ITEM_IN, FV_ITEM_OUT } fv_item_kind;
 typedef struct fv_view_item {
     fv_item_kind kind;
-    int ref; /* number of the op, scope or value */
+    int ref; /* index of the op, scope or value that is the item */
 } fv_view_item;
 
-/* Nodes of a layout, before its bends. */
+/* The items of a scope, which are the nodes of its layout that are not bends. */
 typedef struct fv_view_items {
     fv_view_item *all;
     int n, cap;
@@ -48,30 +49,31 @@ typedef struct fv_view_items {
 /* A part of the graph that can be folded: ops whose nodes have a common path, all regions of an op,
  * or one region. Scope 0 is the whole graph. */
 typedef struct fv_view_scope {
-    /* path: identifies the scope, also in the other graph */
+    /* name of the scope; path that identifies the scope, also in the other graph */
     const char *name, *path;
-    int parent; /* -1 for scope 0 */
-    int op;     /* number of the op whose regions it contains; -1: none */
+    int parent; /* index of the scope around this one; -1 for scope 0 */
+    int op;     /* index of the op whose regions the scope contains; -1: there is none */
     bool region;
-    int nops;     /* number of ops in it and in all nested scopes */
-    bool dropped; /* it contains too little: its items are shown in its parent */
-    int item;     /* number of its item in the parent */
+    int nops; /* number of ops in the scope and in all nested scopes */
+    /* whether the scope contains too little, so that its items are shown in its parent */
+    bool dropped;
+    int item; /* index of the scope's item in its parent */
     fv_view_items items;
-    int *values; /* value of each net */
+    int *values; /* index of the value of each net */
     int cap_values;
     fv_page_layout layout;
-    /* what the net or port belongs to -> 1 + its number; ports by kind - FV_ITEM_IN */
+    /* the identity of a net or port -> 1 + its index; ports by kind - FV_ITEM_IN */
     fv_ptrmap nets, ports[2];
 } fv_view_scope;
 
-/* The layer of a node whose own path does not name one: a part that is inserted into the path at
- * position `depth`. */
+/* The layer of a node whose own path does not name it: a part `name` that is inserted into the path
+ * at position `depth`. */
 typedef struct fv_view_layer {
     int depth;
     const char *name;
 } fv_view_layer;
 
-/* fv_op, fv_value, fv_region, interned path -> 1 + place. */
+/* Maps from fv_op, fv_value, fv_region or interned path to 1 + the index in the list of these. */
 typedef struct fv_view_places {
     fv_ptrmap op, value, region, scope;
 } fv_view_places;
@@ -79,23 +81,25 @@ typedef struct fv_view_places {
 typedef struct fv_view_graph {
     fv_arena *arena;
     int nops, cap_ops, nvalues, cap_values, nscopes, cap_scopes;
-    /* in the order of the graph; ops of a region follow the op that owns it */
+    /* the ops in the order of the graph; ops of a region follow the op that owns it */
     fv_view_op *ops;
     fv_view_value *values;
-    fv_view_scope *scopes; /* parents precede nested scopes */
+    fv_view_scope *scopes; /* the scopes; parents precede nested scopes */
     fv_view_places place_of;
     const fv_func *func;
-    const fv_ptrmap *layers; /* interned node -> its fv_view_layer */
+    const fv_ptrmap *layers; /* interned name of a node -> its fv_view_layer */
 } fv_view_graph;
 
-/* Takes the ops, values and scopes of the main function of m in its present state. */
+/* Stores the ops, values and scopes of the main function of m, as it is now, in g. */
 void fv_view_graph_take(fv_view_graph *g, fv_arena *a, const fv_module *m, const fv_ptrmap *layers);
-/* The number of a value that an op or region of the graph has; -1: none. */
+/* The index of the value in the list of values if an op or region of the graph has it; -1: none
+ * has. */
 int fv_view_value_of(const fv_view_graph *g, const fv_value *v);
 
 /* ---- view_scopes.c ---- */
 
-/* The scope of an op, made if necessary; called before the layout. */
+/* The scope to which the op belongs, created if necessary; must be called before the layout is
+ * computed. */
 int fv_view_scope_of(fv_view_graph *g, int within, const fv_op *op);
 int fv_view_scope_new(fv_view_graph *g, int parent, const char *name, size_t n, int op);
 void fv_view_drop_scopes(fv_view_graph *g);
@@ -114,9 +118,10 @@ void fv_view_place(fv_view_graph *g);
 
 typedef struct fv_view_kernel {
     const fv_kernel *kernel;
-    const char *schedule, *text, *c; /* text: as lowering made it; c: in C, NULL: there is none */
+    /* the kernel as lowering made it; the kernel in C, NULL: there is no C code */
+    const char *schedule, *text, *c;
     int launches;
-    double ms; /* milliseconds in one run, from a profile; -1: the profile does not have it */
+    double ms; /* milliseconds in one run, from a profile; -1: the kernel is not in the profile */
 } fv_view_kernel;
 
 typedef struct fv_view {
@@ -127,18 +132,17 @@ typedef struct fv_view {
     fv_view_graph before, after;
     fv_reasons reasons;
     int nkernels, nlaunches;
-    fv_view_kernel *kernels; /* in the order of the program */
-    int *launches;           /* launch -> number of its kernel */
+    fv_view_kernel *kernels; /* the kernels in the order of the program */
+    int *launches;           /* launch -> index of its kernel */
     fv_launch_cost *costs;   /* costs of each launch */
     double run_ms;           /* milliseconds of a run in the profile; 0: there is no profile */
 } fv_view;
 
-/* Takes the definition of each result of an op, from the first state of definitions after the
- * passes. */
+/* Stores the definition of each result of an op, from the first definitions that lowering makes. */
 void fv_view_take_definitions(fv_view *v, const fv_module *m, const fv_definitions *d);
 /* Finds the launches that compute each op of the graph after the passes. */
 void fv_view_find_launches(fv_view *v);
-/* Takes the kernels as text, their costs, and their C. Expands the program. False after a
+/* Stores the kernels as text, their costs, and their C code. Expands the program. False after a
  * diagnostic. */
 bool fv_view_find_kernels(fv_view *v) FV_MUST_USE;
 

@@ -1,4 +1,4 @@
-/* view_graph.c - takes a graph as texts and numbers, because later stages change it. */
+/* view_graph.c - stores a graph as texts and numbers, because later stages change it. */
 #include <string.h>
 
 #include "ir/graph/print.h"

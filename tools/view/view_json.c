@@ -1,5 +1,5 @@
-/* view_json.c - what the page holds, as one document: numbers where names would come again and
- * again.
+/* view_json.c - writes the content of the page as one JSON document, in which indices replace names
+ * that would be repeated:
  *
  *   graphs[before, after]
  *     values   [name, type]
@@ -11,7 +11,7 @@
  *   memory     {workspace, bound, live: by launch, buffers: [name, bytes, offset, first, last
  *              launch]}
  *
- * What is left out of an op is empty. */
+ * Members of an op that are empty are left out. */
 #include <math.h>
 #include <string.h>
 
@@ -137,7 +137,8 @@ static double cycles_of_all(const fv_view *v) {
     return sum;
 }
 
-/* Adds the costs of all launches of a kernel; launches with sizes that data decide are left out. */
+/* Adds up the costs of all launches of a kernel; launches whose sizes depend on data are left
+ * out. */
 static void set_costs(const fv_view *v, int kernel, json_t *o) {
     double flops = 0, read = 0, written = 0, cycles = 0, all = cycles_of_all(v);
     bool known = true;

@@ -10,13 +10,13 @@
 
 /* ---- definitions ---- */
 
-/* The op in the view of the graph after the passes whose result was `value`; NULL: none. */
+/* The op of the graph after the passes that computes `value`; NULL: there is none. */
 static fv_view_op *op_of(fv_view *v, const fv_value *value, const fv_ptrmap *makers) {
     int i = (int)(intptr_t)fv_ptrmap_get(makers, value) - 1;
     return i < 0 ? NULL : &v->after.ops[i];
 }
 
-/* A map from values to 1 + the number of the op that computes them. */
+/* A map from values to 1 + the index of the op that computes them. */
 static fv_ptrmap find_makers(const fv_view_graph *g, fv_arena *a) {
     fv_ptrmap makers = fv_ptrmap_in(a);
     for (int i = 0; i < g->nops; i++)
@@ -64,8 +64,8 @@ typedef struct made {
 
 typedef struct search {
     fv_view *v;
-    fv_arena *a;    /* freed after each op */
-    fv_ptrmap of;   /* value -> launches that compute it */
+    fv_arena *a;    /* memory that is freed after each op */
+    fv_ptrmap of;   /* value -> the launches that compute it */
     fv_ptrmap seen; /* values that were visited for the current op */
     fv_view_op *op;
 } search;
@@ -86,7 +86,7 @@ static void add_launch(search *s, int launch) {
 }
 
 /* Adds the launches that compute the value. If there are none, the value is computed within the
- * kernels of its users, so adds those. */
+ * kernels of its users, so these are added. */
 static void find_launches(search *s, const fv_value *first) {
     const fv_value **stack = NULL;
     int n = 0, cap = 0;
@@ -112,7 +112,7 @@ void fv_view_find_launches(fv_view *v) {
     fv_view_graph *g = &v->after;
     const fv_reasons *r = &v->reasons;
     search s = {.v = v, .of = fv_ptrmap_in(v->c->arena)};
-    /* backwards, so that the first launch comes first in each list */
+    /* goes backwards, so that the first launch comes first in each list */
     for (int i = r->nlaunches - 1; i >= 0; i--) {
         const fv_reason_launch *l = &r->launches[i];
         for (int k = 0; l->group && k < l->group->nout; k++)

@@ -1,19 +1,20 @@
-/* view_layers.c - finds layers that the paths of nodes do not show.
+/* view_layers.c - finds layers that the names of nodes do not show.
  *
- * Some exporters write modules flat: all nodes are called /m/Add or /m/Mul, but weights keep their
- * names, `m.layers.0.ln1.weight`. An op that reads a weight of a layer belongs to that layer, and
- * so do the ops after it, up to the first op that reads a weight of another layer or of none. */
+ * Some exporters give nodes names without structure, such as /m/Add or /m/Mul, but weights keep
+ * their names, `m.layers.0.ln1.weight`. An op that reads a weight of a layer belongs to that layer,
+ * and so do the ops after it, up to the first op that reads a weight of another layer or of
+ * none. */
 #include <string.h>
 
 #include "tools/view/view.h"
 
 enum {
-    /* fewest ops in a scope without inner structure for which layers are searched; fewer ops can be
-     * read as they are */
+    /* least number of ops in a scope without inner structure for which layers are searched; fewer
+     * ops are easy to read anyway */
     FLAT = 48,
-    FEWEST = 2, /* fewest layers that are shown */
-    /* how often the ops of a layer may begin, on average; if they begin more often, nodes are not
-     * in the order of layers */
+    FEWEST = 2, /* least number of layers that are shown */
+    /* largest average number of sequences of consecutive ops of a layer; if there are more, nodes
+     * are not in the order of layers */
     MOST_RUNS = 2
 };
 
@@ -22,13 +23,13 @@ typedef struct finder {
     fv_arena *a;
     /* the scope without inner structure, and the number of parts of its path */
     int scope, depth;
-    /* nested scope -> the layer that its first weight names; NULL: none */
+    /* nested scope -> the layer that its first weight names; NULL: there is none */
     const fv_view_layer **of;
-    fv_ptrmap layers;   /* interned "m.layers.0" -> its layer */
-    int nlayers, nruns; /* number of layers, and how often ops of another layer begin */
+    fv_ptrmap layers;   /* interned prefix such as "m.layers.0" -> its layer */
+    int nlayers, nruns; /* number of layers; number of sequences of consecutive ops of one layer */
 } finder;
 
-static const fv_view_layer no_layer; /* stands for weights that belong to no layer */
+static const fv_view_layer no_layer; /* represents weights that belong to no layer */
 
 /* The length of the prefix of a weight's name that names its layer, up to the first part that is a
  * number: "m.layers.0" of "m.layers.0.ln1.weight"; 0: there is none. *last: where the last two
@@ -59,7 +60,7 @@ static const fv_view_layer *layer_of_weight(finder *f, const char *name) {
     return layer;
 }
 
-/* The layer that the op's first named weight belongs to; NULL: it reads no weight whose name has
+/* The layer of the op's first weight that has a name; NULL: it reads no weight whose name has
  * parts. */
 static const fv_view_layer *layer_of_op(finder *f, const fv_view_op *op) {
     for (int i = 0; i < op->nin; i++) {
@@ -72,7 +73,7 @@ static const fv_view_layer *layer_of_op(finder *f, const fv_view_op *op) {
 }
 
 /* The scope directly within f->scope that contains the op; f->scope itself if the op is not nested;
- * -1: the op is elsewhere. */
+ * -1: the op is not in f->scope. */
 static int box_of(const finder *f, int op) {
     int box = f->scope, s = f->g->ops[op].scope;
     for (; s >= 0 && s != f->scope; s = f->g->scopes[s].parent)
@@ -80,7 +81,7 @@ static int box_of(const finder *f, int op) {
     return s < 0 ? -1 : box;
 }
 
-/* Finds the layers of nested scopes, each of which belongs to one layer as a whole. */
+/* Finds the layers of nested scopes; each belongs to one layer as a whole. */
 static void find_boxes(finder *f) {
     for (int i = 0; i < f->g->nops; i++) {
         int box = box_of(f, i);
@@ -89,7 +90,7 @@ static void find_boxes(finder *f) {
     }
 }
 
-/* The layer of each op; NULL: none. */
+/* The layer of each op; NULL: it has none. */
 static const fv_view_layer **find_ops(finder *f) {
     const fv_view_layer **list = FV_NEW(f->a, const fv_view_layer *, f->g->nops + 1),
                         *now = &no_layer;
@@ -122,7 +123,8 @@ static int parts_of(const char *path) {
     return n;
 }
 
-/* The number of parts of the scope's path, or of that of a dropped scope with the same ops. */
+/* The number of parts of the scope's path; if a dropped scope contains the same ops, of the path of
+ * that scope. */
 static int depth_of(const fv_view_graph *g, int scope) {
     int depth = parts_of(g->scopes[scope].path);
     for (int i = scope + 1; i < g->nscopes; i++) {

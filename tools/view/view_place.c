@@ -1,6 +1,6 @@
 /* view_place.c - decides what each scope shows, and where: its ops, its nested scopes as boxes,
- * ports for values that enter or leave it, and a net for each value. Each scope is laid out with
- * all nested scopes folded; the page moves items when a box is opened. */
+ * ports for values that enter or leave it, and a net for each value. The layout of a scope is
+ * computed with all nested scopes folded; the page moves items when a box is opened. */
 #include <string.h>
 
 #include "tools/view/view.h"
@@ -42,12 +42,12 @@ static int item_of_scope(fv_view_graph *g, int scope) {
     return s->item;
 }
 
-/* The item of an op; for an op with regions it is the box of these. */
+/* The item that shows an op; for an op with regions it is the box of these. */
 static int item_of_op(const fv_view_graph *g, int op) {
     return g->ops[op].inner < 0 ? g->ops[op].item : g->scopes[g->ops[op].inner].item;
 }
 
-/* Makes items in the order of the graph, in which nets go down. */
+/* Makes the items of all scopes in the order of the graph, in which nets lead down. */
 static void make_items(fv_view_graph *g) {
     for (int i = 0; i < g->nops; i++) {
         fv_view_op *o = &g->ops[i];
@@ -57,7 +57,7 @@ static void make_items(fv_view_graph *g) {
              s = g->scopes[s].parent)
             item_of_scope(g, s);
     }
-    for (int i = 1; i < g->nscopes; i++) /* items of scopes without ops */
+    for (int i = 1; i < g->nscopes; i++) /* makes the items of scopes without ops */
         if (!g->scopes[i].dropped)
             item_of_scope(g, i);
 }
@@ -112,8 +112,8 @@ static int common_scope(const fv_view_graph *g, int a, int b) {
     return a;
 }
 
-/* Connects an item of one scope with an item of another: through output ports of the scopes around
- * the first, and input ports of those around the second. */
+/* Connects an item of one scope with an item of another scope: by output ports of the scopes around
+ * the first item, and input ports of the scopes around the second. */
 static void lead(fv_view_graph *g, const void *key, int value, int from_scope, int from,
                  int to_scope, int to) {
     int around = common_scope(g, from_scope, to_scope);
@@ -128,8 +128,8 @@ static void lead(fv_view_graph *g, const void *key, int value, int from_scope, i
     connect(g, around, key, value, from, to);
 }
 
-/* Connects the place where a value is computed with an item that uses it. Constants are not drawn;
- * they belong to their users. */
+/* Connects the item that computes a value with an item that uses the value. Constants are not
+ * drawn; they belong to their users. */
 static void lead_value(fv_view_graph *g, const fv_value *v, int scope, int item) {
     int value = v ? fv_view_value_of(g, v) : -1;
     if (value < 0 || v->kind == FV_VALUE_CONST)
@@ -143,18 +143,19 @@ static void lead_value(fv_view_graph *g, const fv_value *v, int scope, int item)
     }
 }
 
-/* Connects the values that a region returns with the results of its op that they become, as far as
- * there are any. */
+/* Connects the values that a region returns with those results of its op that they become. */
 static void lead_results(fv_view_graph *g, const fv_region *r, int region) {
     const fv_op *ret = r->last;
     int around = g->scopes[region].parent;
     for (int i = 0; ret && i < ret->nin; i++) {
-        /* the position, and not the value, so that a value that is returned twice has two ports */
+        /* the key is the position and not the value, so that a value that is returned twice has two
+         * ports */
         const void *key = &ret->in[i];
         int value = ret->in[i] ? fv_view_value_of(g, ret->in[i]) : -1;
         lead_value(g, ret->in[i], region, port(g, region, FV_ITEM_OUT, key, value));
         const fv_op *op = r->parent;
-        /* skips the condition, which the body of a Loop returns first */
+        /* index of the op's result; the condition, which the body of a Loop returns first, is
+         * skipped */
         int k = op ? i - (ret->nin > op->nout ? ret->nin - op->nout : 0) : -1;
         if (k < 0 || k >= op->nout || !op->out[k])
             continue;

@@ -12,7 +12,7 @@ static fv_view_kernel *find_kernel(fv_view *v, const char *name) {
     return NULL;
 }
 
-/* Adds the time of one event; false after a message. */
+/* Adds the time of one event of the trace; false after a message. */
 static bool add_event(fv_view *v, const json_t *event) {
     const char *name = json_string_value(json_object_get(json_object_get(event, "args"), "kernel"));
     const json_t *dur = json_object_get(event, "dur");

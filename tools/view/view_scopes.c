@@ -1,12 +1,13 @@
-/* view_scopes.c - finds the scopes of a graph, which the page can fold: the paths that exporters
- * give to nodes, "/encoder/layer.0/attention/MatMul", form a tree; regions are scopes as well. */
+/* view_scopes.c - finds the scopes of a graph, which the page can fold. The paths that exporters
+ * give to nodes, such as "/encoder/layer.0/attention/MatMul", form a tree of scopes; regions are
+ * scopes as well. */
 #include <string.h>
 
 #include "tools/view/view.h"
 
 enum {
     DEEPEST = 12, /* largest number of parts of a path */
-    LEAST = 3     /* fewest ops of a scope */
+    LEAST = 3     /* least number of ops of a scope */
 };
 
 int fv_view_scope_new(fv_view_graph *g, int parent, const char *name, size_t n, int op) {
@@ -21,7 +22,7 @@ int fv_view_scope_new(fv_view_graph *g, int parent, const char *name, size_t n, 
     return g->nscopes - 1;
 }
 
-/* The nested scope of that name, made if it does not exist. */
+/* The scope of that name within `parent`, created if it does not exist. */
 static int child(fv_view_graph *g, int parent, const char *name, size_t n) {
     const char *key =
         fv_intern(fv_arena_session(g->arena), fv_printf(g->arena, "%d/%.*s", parent, (int)n, name));
@@ -38,8 +39,8 @@ typedef struct part {
     size_t n;
 } part;
 
-/* Splits the path of a node into parts, without the node's own name; a node without name has the
- * path of its first output. */
+/* Splits the path of a node into parts, without the node's own name; for a node without a name, the
+ * path of its first output is used. */
 static int split_name(const char *node, part out[DEEPEST]) {
     const char *open = strchr(node, '('), *slash = strchr(node, '/');
     int n = 0;
@@ -50,7 +51,8 @@ static int split_name(const char *node, part out[DEEPEST]) {
     return n;
 }
 
-/* Splits the path of a node and inserts its layer, if one was found (only outside of regions). */
+/* Splits the path of a node and inserts its layer, if one was found (only for nodes outside of
+ * regions). */
 static int split(const fv_view_graph *g, int within, const char *node, part out[DEEPEST]) {
     const fv_view_layer *layer =
         within ? NULL : fv_ptrmap_get(g->layers, fv_intern(fv_arena_session(g->arena), node));
@@ -62,7 +64,7 @@ static int split(const fv_view_graph *g, int within, const char *node, part out[
     return n + 1;
 }
 
-/* The parts with which the paths of all nodes of an op begin. */
+/* The first parts of the paths that all nodes of an op have in common. */
 static int common_parts(const fv_view_graph *g, int within, const fv_origin *o, part out[DEEPEST]) {
     int n = split(g, within, o->nodes[0], out);
     for (int i = 1; i < o->n; i++) {
@@ -75,8 +77,8 @@ static int common_parts(const fv_view_graph *g, int within, const fv_origin *o, 
     return n;
 }
 
-/* The scope of an op that comes from no node: that of the op which computes its first operand, if
- * both are in the same region. */
+/* The scope of an op that comes from no node: the scope of the op that computes its first operand,
+ * if both are in the same region. */
 static int scope_of_operand(const fv_view_graph *g, int within, const fv_op *op) {
     const fv_op *def = op->nin && op->in[0] ? op->in[0]->def : NULL;
     int known = def && def->block == op->block
@@ -95,14 +97,14 @@ int fv_view_scope_of(fv_view_graph *g, int within, const fv_op *op) {
     return scope;
 }
 
-/* The scope itself, or the nearest one around it that was not dropped. */
+/* The scope itself, or, if it was dropped, the nearest scope around it that was not. */
 static int kept(const fv_view_graph *g, int scope) {
     while (scope >= 0 && g->scopes[scope].dropped)
         scope = g->scopes[scope].parent;
     return scope;
 }
 
-/* Drops scopes made from paths that contain few ops, or all ops of their parent. */
+/* Drops scopes made from paths that contain few ops, or that contain all ops of their parent. */
 void fv_view_drop_scopes(fv_view_graph *g) {
     for (int i = 0; i < g->nops; i++)
         g->scopes[g->ops[i].scope].nops++;
