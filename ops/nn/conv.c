@@ -38,21 +38,21 @@ static bool infer_conv(fv_op *op) {
            (!fv_op_in(op, 2) || fv_infer_per_channel(op, 2, w->dims[0]));
 }
 
-fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *weight, fv_value *bias) {
+fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, const fv_type *y, fv_value *x, fv_value *weight,
+                    fv_value *bias) {
     fv_window win;
     fv_attr a[5];
-    const fv_type *out = op->out[0]->type;
     if (!x || !weight || !fv_window_read(op, x->type, weight->type, &win))
         return NULL;
     int n = fv_window_attrs(w->module, &win, a);
     a[n++] = fv_attr_int(w->module, "group", fv_op_int(op, "group"));
-    a[n++] = fv_attr_dims(w->module, "dims", out->rank, out->dims);
+    a[n++] = fv_attr_dims(w->module, "dims", y->rank, y->dims);
     fv_value *in[3] = {x, weight, bias};
     return fv_w_op(w, FV_OP_fv_Conv, bias ? 3 : 2, in, n, a);
 }
 
 static bool decompose_conv(fv_rewriter *w, fv_op *op) {
-    fv_w_result(w, 0, fv_w_conv(w, op, op->in[0], op->in[1], fv_op_in(op, 2)));
+    fv_w_result(w, 0, fv_w_conv(w, op, op->out[0]->type, op->in[0], op->in[1], fv_op_in(op, 2)));
     return true;
 }
 

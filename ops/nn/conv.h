@@ -4,8 +4,10 @@
 
 #include "ir/graph/rewriter.h"
 
-/* Result 0 of a convolution of x with the attributes of op, and the fv.Conv that it is. */
+/* Result 0 of a convolution of x with the attributes of op, and the fv.Conv that it is, whose
+ * result has the dims of y. Channels are in axis 1 of x and y. */
 bool fv_infer_conv(fv_op *op, const fv_type *x, const fv_type *weight, fv_elem e) FV_MUST_USE;
-fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, fv_value *x, fv_value *weight, fv_value *bias);
+fv_value *fv_w_conv(fv_rewriter *w, fv_op *op, const fv_type *y, fv_value *x, fv_value *weight,
+                    fv_value *bias);
 
 #endif

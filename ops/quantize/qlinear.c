@@ -1,15 +1,16 @@
 /* qlinear.c - operators of ONNX Runtime's domain com.microsoft from tensors of 8 bits to tensors of
- * 8 bits, of which the standard has only products: sums, activations, and what moves elements.
+ * 8 bits, of which the standard has only products: sums, activations, pools, and what moves
+ * elements; and the product QGemm.
  *
- * Each of their tensors has one scale and one zero point. */
+ * Each of their tensors has one scale and one zero point; columns of QGemm's B may have their
+ * own. */
 #include "ops/quantize/quant.h"
-
-#include <math.h>
 
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/rule/body.h"
+#include "ops/nn/window.h"
 
 /* ---- QLinearAdd, QLinearMul ---- */
 
@@ -161,6 +162,173 @@ static bool decompose_concat(fv_rewriter *w, fv_op *op) {
     return true;
 }
 
+/* ---- QLinearAveragePool ---- */
+
+static bool is_channels_last(const fv_op *op) {
+    return fv_op_int(op, "channels_last") != 0;
+}
+
+static const fv_type *channels_first(const fv_op *op) {
+    const fv_type *x = fv_in_type(op, X);
+    return is_channels_last(op) ? fv_type_channels_first(fv_op_module(op), x) : x;
+}
+
+static bool infer_average_pool(fv_op *op) {
+    const fv_type *x = channels_first(op);
+    const fv_dim *dims[FV_MAX_RANK] = {x->dims[0], x->dims[1]};
+    fv_window w;
+    if (!fv_window_read(op, x, NULL, &w))
+        return false;
+    fv_window_dims(fv_op_module(op)->dims, &w, x, dims + 2);
+    fv_infer_out(op, 0, x->elem, x->rank, dims);
+    if (is_channels_last(op))
+        fv_infer_channels_last(op);
+    return FV_INFER_SCALES(op, X_SCALE, Y_SCALE);
+}
+
+/* From which position on axis i elements count, and to which, for y of its positions. With padding,
+ * whole windows count, also what of them lies beyond the padding: so does ONNX Runtime, unlike the
+ * standard's AveragePool. */
+static void counted(fv_dims *t, const fv_window *win, int i, bool padding, const fv_dim *x,
+                    const fv_dim *y, const fv_dim **lo, const fv_dim **hi) {
+    const fv_dim *zero = fv_dim_const(t, 0), *last = fv_dim_sub(t, y, fv_dim_const(t, 1));
+    *lo = padding ? fv_dim_sub(t, zero, win->before[i]) : zero;
+    last = fv_dim_add(t, *lo, fv_dim_mul(t, last, fv_dim_const(t, win->stride[i])));
+    *hi = padding ? fv_dim_add(t, last, fv_window_reach(t, win, i)) : x;
+}
+
+static fv_value *average_pool(fv_rewriter *w, fv_op *op, fv_value *x, const fv_type *y) {
+    const fv_dim *lo[FV_MAX_RANK], *hi[FV_MAX_RANK];
+    bool padding = fv_op_int(op, "count_include_pad") != 0;
+    fv_window win;
+    fv_attr a[8];
+    if (!x || !fv_window_read(op, x->type, NULL, &win))
+        return NULL;
+    for (int i = 0; i < win.n; i++)
+        counted(w->module->dims, &win, i, padding, x->type->dims[i + 2], y->dims[i + 2], &lo[i],
+                &hi[i]);
+    int n = fv_window_attrs(w->module, &win, a);
+    a[n++] = fv_attr_dims(w->module, "kernel", win.n, win.kernel);
+    a[n++] = fv_attr_dims(w->module, "dims", y->rank, y->dims);
+    a[n++] = fv_attr_dims(w->module, "lo", win.n, lo);
+    a[n++] = fv_attr_dims(w->module, "hi", win.n, hi);
+    return fv_w_op(w, FV_OP_fv_AveragePool, 1, &x, n, a);
+}
+
+static bool decompose_average_pool(fv_rewriter *w, fv_op *op) {
+    bool last = is_channels_last(op);
+    const fv_type *t = op->out[0]->type;
+    fv_value *x = last ? fv_w_channels_first(w, op->in[X]) : op->in[X];
+    x = FV_CALL(w, "real", {x}, {op->in[X_SCALE]}, {op->in[X_ZERO]});
+    fv_value *y = average_pool(w, op, x, last ? fv_type_channels_first(w->module, t) : t);
+    y = FV_CALL(w, "average", {y}, {op->in[Y_SCALE]}, {fv_op_in(op, Y_ZERO)}, FV_ELEM(t->elem));
+    fv_w_result(w, 0, last ? fv_w_channels_last(w, y) : y);
+    return true;
+}
+
+/* ---- QLinearGlobalAveragePool, QLinearReduceMean ---- */
+
+/* Sums of up to that many elements of 8 bits, and as many zero points, fit into an i32. */
+enum { MOST_IN_I32 = 1 << 23 };
+
+static bool infer_reduced(fv_op *op, const bool *reduced, bool keep) {
+    const fv_type *x = fv_in_type(op, X);
+    const fv_dim *dims[FV_MAX_RANK];
+    int rank = 0;
+    for (int i = 0; i < x->rank; i++)
+        if (!reduced[i] || keep)
+            dims[rank++] = reduced[i] ? fv_dim_const(fv_op_module(op)->dims, 1) : x->dims[i];
+    fv_infer_out(op, 0, x->elem, rank, dims);
+    return FV_INFER_SCALES(op, X_SCALE, Y_SCALE);
+}
+
+static bool decompose_mean(fv_rewriter *w, fv_op *op, const bool *reduced, bool keep) {
+    fv_dims *t = w->module->dims;
+    const fv_type *x = fv_in_type(op, X);
+    const fv_dim *axes[FV_MAX_RANK], *count = fv_dim_const(t, 1);
+    int n = 0;
+    for (int i = 0; i < x->rank; i++) {
+        if (!reduced[i])
+            continue;
+        axes[n++] = fv_dim_const(t, i);
+        count = fv_dim_mul(t, count, x->dims[i]);
+    }
+    fv_elem e = count->hi <= MOST_IN_I32 ? FV_I32 : FV_I64;
+    fv_w_result(w, 0,
+                FV_CALL(w, "mean", {op->in[X]}, {op->in[X_SCALE]}, {op->in[X_ZERO]},
+                        {op->in[Y_SCALE]}, {fv_op_in(op, Y_ZERO)}, FV_DIMS(n, axes), FV_DIM(count),
+                        FV_ELEM(e), FV_INT(keep)));
+    return true;
+}
+
+static void spatial_axes(const fv_op *op, bool *reduced) {
+    int rank = fv_in_type(op, X)->rank, first = is_channels_last(op) ? 1 : 2;
+    for (int i = 0; i < rank; i++)
+        reduced[i] = i >= first && i < first + rank - 2;
+}
+
+static bool infer_global(fv_op *op) {
+    bool reduced[FV_MAX_RANK];
+    spatial_axes(op, reduced);
+    return infer_reduced(op, reduced, true);
+}
+
+static bool decompose_global(fv_rewriter *w, fv_op *op) {
+    bool reduced[FV_MAX_RANK];
+    spatial_axes(op, reduced);
+    return decompose_mean(w, op, reduced, true);
+}
+
+/* An empty list is all axes. */
+static bool given_axes(fv_op *op, bool *reduced) {
+    int n, axis, rank = fv_in_type(op, X)->rank;
+    const int64_t *axes = fv_op_ints(op, "axes", &n);
+    for (int i = 0; i < rank; i++)
+        reduced[i] = n == 0;
+    for (int i = 0; i < n; i++) {
+        if (!fv_infer_axis(op, axes[i], rank, &axis))
+            return false;
+        reduced[axis] = true;
+    }
+    return true;
+}
+
+static bool infer_mean(fv_op *op) {
+    bool reduced[FV_MAX_RANK];
+    return given_axes(op, reduced) && infer_reduced(op, reduced, fv_op_int(op, "keepdims") != 0);
+}
+
+static bool decompose_reduce_mean(fv_rewriter *w, fv_op *op) {
+    bool reduced[FV_MAX_RANK];
+    return given_axes(op, reduced) &&
+           decompose_mean(w, op, reduced, fv_op_int(op, "keepdims") != 0);
+}
+
+/* ---- QGemm ---- */
+
+enum { G_A, G_A_SCALE, G_A_ZERO, G_B, G_B_SCALE, G_B_ZERO, G_C, G_SCALE, G_ZERO };
+
+/* Operand `in` of b: one number, or one for each column. */
+static bool fits_columns(fv_op *op, int in, const fv_dim *columns) {
+    return fv_is_one_element(fv_in_type(op, in)) || fv_infer_per_channel(op, in, columns);
+}
+
+static bool infer_gemm(fv_op *op) {
+    fv_module *m = fv_op_module(op);
+    bool of_a = fv_op_int(op, "transA") != 0, of_b = fv_op_int(op, "transB") != 0;
+    const fv_dim *const *a = fv_in_type(op, G_A)->dims, *const *b = fv_in_type(op, G_B)->dims;
+    const fv_dim *dims[2] = {a[of_a], b[!of_b]};
+    if (!fv_module_assume(m, a[!of_a], b[of_b], "inner dims of a matrix product"))
+        return fv_op_error(op, "A has inner dim %s, B has %s", fv_dim_str(m->arena, a[!of_a]),
+                           fv_dim_str(m->arena, b[of_b]));
+    if (!fv_op_in(op, G_SCALE) != !fv_op_in(op, G_ZERO))
+        return fv_op_error(op, "y_scale and y_zero_point come together");
+    fv_infer_out(op, 0, fv_op_in(op, G_ZERO) ? fv_in_type(op, G_ZERO)->elem : FV_F32, 2, dims);
+    return fv_infer_fits(op, G_C, 2, dims) && fits_columns(op, G_B_SCALE, dims[1]) &&
+           fits_columns(op, G_B_ZERO, dims[1]) &&
+           FV_INFER_SCALES(op, G_A_SCALE, G_B_SCALE, G_SCALE);
+}
+
 #define MS       .domain = "com.microsoft", .since = {1}
 #define INT8     (FV_SET(I8) | FV_SET(U8))
 #define OPTIONAL FV_OPTIONAL_OPERAND
@@ -238,5 +406,52 @@ const fv_opdef fv_ops_qlinear[] = {
      .attrs = {FV_A_REQUIRED("axis", INT)},
      .types = {{"T", INT8}, {"S", FV_SET(F32)}, {"V", INT8 | FV_SET(F32)}}, .infer = infer_concat,
      .decompose = decompose_concat},
+    {MS, .name = "QLinearAveragePool", .doc = "AveragePool of a quantized tensor, quantized",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)},
+            SCALE("x"),
+            MAYBE_ZERO("x"),
+            SCALE("y"),
+            MAYBE_ZERO("y")},
+     .out = {{"Y", "T"}},
+     .attrs = {FV_A_STRING("auto_pad", "NOTSET"), FV_A_INT("ceil_mode", 0),
+               FV_A_INT("channels_last", 0), FV_A_INT("count_include_pad", 0),
+               FV_A_REQUIRED("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS),
+               FV_A_OPTIONAL("strides", INTS)},
+     .types = TYPES, .infer = infer_average_pool, .decompose = decompose_average_pool},
+    {MS, .name = "QLinearGlobalAveragePool",
+     .doc = "the mean of each channel of a quantized tensor, quantized",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(3)}, SCALE("x"), ZERO("x"), SCALE("y"), ZERO("y")},
+     .out = {{"Y", "T"}}, .attrs = {FV_A_INT("channels_last", 0)}, .types = TYPES,
+     .infer = infer_global, .decompose = decompose_global},
+    {MS, .name = "QLinearReduceMean", .doc = "the mean of a quantized tensor over axes, quantized",
+     .in = {{"data", "T"},
+            SCALE("data"),
+            MAYBE_ZERO("data"),
+            SCALE("reduced"),
+            MAYBE_ZERO("reduced")},
+     .out = {{"reduced", "T"}},
+     .attrs = {FV_A_REQUIRED("axes", INTS), FV_A_REQUIRED("keepdims", INT)}, .types = TYPES,
+     .infer = infer_mean, .decompose = decompose_reduce_mean},
+    {MS, .name = "QGemm",
+     .doc = "alpha times a product of quantized matrices, after C is added to it; quantized, if "
+            "y_scale is there",
+     .in = {{"A", "TA", .rank = FV_RANK(2)},
+            {"a_scale", "S", .rank = FV_SCALAR},
+            {"a_zero_point", "TA", .rank = FV_SCALAR},
+            {"B", "TB", .rank = FV_RANK(2)},
+            {"b_scale", "S", .rank = FV_RANKS(0, 1)},
+            {"b_zero_point", "TB", .rank = FV_RANKS(0, 1)},
+            {"C", "TC", OPTIONAL, .rank = FV_RANKS(0, 2)},
+            {"y_scale", "S", OPTIONAL, .rank = FV_SCALAR},
+            {"y_zero_point", "TZ", OPTIONAL, .rank = FV_SCALAR}},
+     .out = {{"Y", "TY"}},
+     .attrs = {FV_A_FLOAT("alpha", 1.0f), FV_A_INT("transA", 0), FV_A_INT("transB", 0)},
+     .types = {{"TA", INT8},
+               {"TB", INT8},
+               {"TC", FV_SET(I32)},
+               {"TZ", INT8},
+               {"TY", INT8 | FV_SET(F32)},
+               {"S", FV_SET(F32)}},
+     .infer = infer_gemm, .body = "QGemm"},
 
     {0}};

@@ -14,6 +14,7 @@
 #include "ir/rule/body.h"
 #include "ops/matrix/matrix.h"
 #include "ops/nn/conv.h"
+#include "ops/nn/window.h"
 
 /* ---- scales ---- */
 
@@ -267,23 +268,39 @@ static fv_value *centred(fv_rewriter *w, fv_op *op, int x, int zero, int axis) {
 }
 
 static bool decompose_conv_integer(fv_rewriter *w, fv_op *op) {
-    fv_w_result(w, 0, fv_w_conv(w, op, centred(w, op, 0, 2, 1), centred(w, op, 1, 3, 0), NULL));
+    fv_w_result(
+        w, 0,
+        fv_w_conv(w, op, op->out[0]->type, centred(w, op, 0, 2, 1), centred(w, op, 1, 3, 0), NULL));
     return true;
 }
 
+/* ONNX Runtime's may have its channels in the last axis; the filter is the standard's. */
+static bool is_channels_last(const fv_op *op) {
+    return fv_opdef_attr(op->def, "channels_last") && fv_op_int(op, "channels_last");
+}
+
 static bool infer_qlinear_conv(fv_op *op) {
-    const fv_type *w = fv_in_type(op, 3);
-    return fv_infer_conv(op, fv_in_type(op, 0), w, fv_in_type(op, 7)->elem) &&
-           fits_filters(op, 4, w) && fits_filters(op, 5, w) &&
-           (!fv_op_in(op, 8) || fv_infer_per_channel(op, 8, w->dims[0]));
+    const fv_type *x = fv_in_type(op, 0), *w = fv_in_type(op, 3);
+    if (is_channels_last(op))
+        x = fv_type_channels_first(fv_op_module(op), x);
+    if (!fv_infer_conv(op, x, w, fv_in_type(op, 7)->elem))
+        return false;
+    if (is_channels_last(op))
+        fv_infer_channels_last(op);
+    return fits_filters(op, 4, w) && fits_filters(op, 5, w) &&
+           (!fv_op_in(op, 8) || fv_infer_per_channel(op, 8, w->dims[0])) &&
+           FV_INFER_SCALES(op, 1, 4, 6);
 }
 
 static bool decompose_qlinear_conv(fv_rewriter *w, fv_op *op) {
+    bool last = is_channels_last(op);
+    const fv_type *t = op->out[0]->type;
+    fv_value *x = centred(w, op, 0, 2, 1);
     fv_value *y =
-        fv_w_conv(w, op, centred(w, op, 0, 2, 1), centred(w, op, 3, 5, 0), fv_op_in(op, 8));
-    fv_w_result(w, 0,
-                FV_CALL(w, "requantized_channels", {y}, {op->in[1]}, {op->in[4]}, {op->in[6]},
-                        {op->in[7]}));
+        fv_w_conv(w, op, last ? fv_type_channels_first(w->module, t) : t,
+                  last ? fv_w_channels_first(w, x) : x, centred(w, op, 3, 5, 0), fv_op_in(op, 8));
+    y = FV_CALL(w, "requantized_channels", {y}, {op->in[1]}, {op->in[4]}, {op->in[6]}, {op->in[7]});
+    fv_w_result(w, 0, last ? fv_w_channels_last(w, y) : y);
     return true;
 }
 
@@ -292,6 +309,13 @@ static bool decompose_qlinear_conv(fv_rewriter *w, fv_op *op) {
     (INT8 | FV_SET(I16) | FV_SET(U16) | FV_SET(U4) | FV_SET(I4) | FV_SET(U2) | FV_SET(I2))
 #define FLOAT8 (FV_SET_FLOAT8 & ~FV_SET(F8E8M0))
 #define REALS  (FV_SET(F32) | FV_SET(F16) | FV_SET(BF16))
+#define QLINEAR_CONV                                                                               \
+    {"x", "T1", .rank = FV_RANK_FROM(3)}, {"x_scale", "S", .rank = FV_SCALAR},                     \
+        {"x_zero_point", "T1", .rank = FV_SCALAR}, {"w", "T2", .rank = FV_RANK_AS("x")},           \
+        {"w_scale", "S", .rank = FV_RANKS(0, 1)}, {"w_zero_point", "T2", .rank = FV_RANKS(0, 1)},  \
+        {"y_scale", "S", .rank = FV_SCALAR}, {"y_zero_point", "T3", .rank = FV_SCALAR}, {          \
+        "B", "T4", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)                                         \
+    }
 #define CONV                                                                                       \
     FV_A_STRING("auto_pad", "NOTSET"), FV_A_OPTIONAL("dilations", INTS), FV_A_INT("group", 1),     \
         FV_A_OPTIONAL("kernel_shape", INTS), FV_A_OPTIONAL("pads", INTS),                          \
@@ -403,17 +427,20 @@ const fv_opdef fv_ops_quant[] = {
      .name = "QLinearConv",
      .since = {10},
      .doc = "convolution of quantized tensors, quantized",
-     .in = {{"x", "T1", .rank = FV_RANK_FROM(3)},
-            {"x_scale", "S", .rank = FV_SCALAR},
-            {"x_zero_point", "T1", .rank = FV_SCALAR},
-            {"w", "T2", .rank = FV_RANK_AS("x")},
-            {"w_scale", "S", .rank = FV_RANKS(0, 1)},
-            {"w_zero_point", "T2", .rank = FV_RANKS(0, 1)},
-            {"y_scale", "S", .rank = FV_SCALAR},
-            {"y_zero_point", "T3", .rank = FV_SCALAR},
-            {"B", "T4", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
+     .in = {QLINEAR_CONV},
      .out = {{"y", "T3"}},
      .attrs = {CONV},
+     .types = {{"T1", INT8}, {"T2", INT8}, {"T3", INT8}, {"T4", FV_SET(I32)}, {"S", FV_SET(F32)}},
+     .infer = infer_qlinear_conv,
+     .decompose = decompose_qlinear_conv},
+    {.domain = "com.microsoft",
+     .name = "QLinearConv",
+     .since = {1},
+     .doc = "the standard's, and of an input whose channels lie in the last axis; the filter is "
+            "the same",
+     .in = {QLINEAR_CONV},
+     .out = {{"y", "T3"}},
+     .attrs = {CONV, FV_A_INT("channels_last", 0)},
      .types = {{"T1", INT8}, {"T2", INT8}, {"T3", INT8}, {"T4", FV_SET(I32)}, {"S", FV_SET(F32)}},
      .infer = infer_qlinear_conv,
      .decompose = decompose_qlinear_conv},
