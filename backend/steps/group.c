@@ -600,9 +600,9 @@ static bool is_shared_in_one(fv_lowerer *l, const fv_value *v, const fv_work *w)
         return fv_declines(l, v, FV_WHY_shared_costly, fv_n(users),
                            fv_n(fv_whole_number(fv_typical_elements(v->type))), fv_n(w->arithmetic),
                            fv_n(w->math), fv_n(FV_CHEAP));
-    if (w->loads > l->speed->shared_loads)
+    if (w->loads > FV_SHARED_LOADS)
         return fv_declines(l, v, FV_WHY_shared_loads, fv_n(users), fv_n(w->loads),
-                           fv_n(l->speed->shared_loads));
+                           fv_n(FV_SHARED_LOADS));
     if (has_last_use(l, v, BY_ELEMENTS))
         return fv_takes(l, v, FV_WHY_shared_elements, fv_n(users));
     if (users == 2 && !fv_is_contraction(fv_storage_of(l, v)->def->body) &&

@@ -18,6 +18,7 @@ enum {
     FV_GROUPED_USERS = 8,   /* operators that use a value which is substituted into all of them */
     FV_GROUPED_WAY = 32,    /* operators between a value and the one in which all its uses end */
     FV_CHEAP = 6,           /* arithmetic operations of an element that may be computed again */
+    FV_SHARED_LOADS = 4,    /* loads of a value that is substituted into several others */
     /* Elements of a row. A longer row that is the only one is divided among tasks, so that nothing
      * of it can be kept, and sums along it are not substituted into its elements. */
     FV_LONG_ROW = 2048

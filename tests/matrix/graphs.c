@@ -51,7 +51,8 @@ static graph_checker checker_of(const options *o, fv_session *s, int i) {
     return (graph_checker){
         .session = s,
         .index = i,
-        .limits = o->limits ? seed_of(o, i) | 1 : 0,
+        .limits =
+            o->limits ? seed_of(o, i) % 1000000 + 1 : 0, /* `fovea run --random-limits` takes it */
         .target = fv_target_runs_here(t) ? t : fv_target_find("generic"),
         .compiler = &native_compilers[(chunk + chunk / 8) % compiler_count(native_compilers)]};
 }

@@ -315,6 +315,37 @@ Test(tunings, native, .timeout = 200) {
     check_target("native");
 }
 
+/* Chunks of queries are whole tiles: if they are rounded up, the last chunks have no queries. */
+Test(tunings, chunks, .timeout = 200) {
+    const char *text =
+        "fovea-ir 1\nmodule \"m\"\nfunc @main(%q: f32[24, 8], %k: f32[24, 8], %v: f32[24, 8]) -> "
+        "(%y) {\n  %t = Transpose(%k) {perm = [1, 0]}\n  %s = MatMul(%q, %t)\n  %p = Softmax(%s)\n"
+        "  %y = MatMul(%p, %v)\n  return %y\n}\n";
+    const fv_target *target = fv_target_find("generic");
+    open_session();
+    program plain = compile(text, target, NULL);
+    fv_array want[MOST_OUTPUTS];
+    run(&plain, 1, want);
+    int found = 0;
+    for (int i = 0; i < plain.choices.n; i++) {
+        const fv_choice *c = &plain.choices.at[i];
+        for (int tasks = 1; tasks <= 24 && c->how.kind == FV_SCHEDULE_attend; tasks++) {
+            fv_tuned_kernel k = {.key = c->key, .line = 1, .column = 1, .schedule = {c->how.kind}};
+            fv_tuning u = {.path = "tuning", .n = 1, .kernels = &k};
+            fv_schedule_set(&k.schedule, FV_PARAMETER_tasks, tasks);
+            fv_schedule_set(&k.schedule, FV_PARAMETER_block, c->how.value[FV_PARAMETER_score_rows]);
+            program p = compile(text, target, &u);
+            compare(&p, 1, want, tuning_text(&u));
+            fv_artifact_free(p.artifact);
+            found++;
+        }
+    }
+    cr_expect_eq(found, 24);
+    fv_array_free(&want[0]);
+    fv_artifact_free(plain.artifact);
+    close_session();
+}
+
 /* ---- what is tried ---- */
 
 static void note_tried(const fv_choices *all, unsigned *asked, unsigned *tried) {

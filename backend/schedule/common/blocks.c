@@ -4,7 +4,7 @@
 fv_expr *fv_open_blocks(fv_kemit *e, fv_loop_kind kind, const char *name, fv_expr *n,
                         fv_expr *blocks, fv_expr *step, bool fits, fv_expr **first,
                         fv_expr **size) {
-    int64_t known, by;
+    int64_t known, count, by;
     *first = integer(e, 0);
     *size = n;
     if (fits)
@@ -12,10 +12,12 @@ fv_expr *fv_open_blocks(fv_kemit *e, fv_loop_kind kind, const char *name, fv_exp
     fv_expr *block = open_loop(e, kind, name, blocks);
     step = fv_kb_let(&e->b, "step", step);
     *first = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, block, step));
+    /* the last blocks may have no elements: `step` is rounded up to whole tiles */
+    bool whole = fv_x_is_int(n, &known) && fv_x_is_int(blocks, &count) && fv_x_is_int(step, &by) &&
+                 known == count * by;
     *size =
-        fv_x_is_int(n, &known) && fv_x_is_int(step, &by) && known % by == 0
-            ? step
-            : fv_kb_let(&e->b, "size", binary(e, FV_X_MIN, step, binary(e, FV_X_SUB, n, *first)));
+        whole ? step
+              : fv_kb_let(&e->b, "size", binary(e, FV_X_MIN, step, binary(e, FV_X_SUB, n, *first)));
     return block;
 }
 
