@@ -8,6 +8,7 @@
  * divide its constant, as in 2 * p - 1. */
 #include "ir/kernel/prove.h"
 
+#include "ir/base/limits.h"
 #include "ir/expr/fold.h"
 #include "ir/expr/visit.h"
 
@@ -482,12 +483,67 @@ static bool differ_by_rest(fv_prover *z, const fv_expr *later, const fv_expr *ea
     return !p.unknown && divisor && rest % divisor;
 }
 
-bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later, fv_expr *const *earlier) {
+/* An index of the form u floordiv by + plus, or u mod by + plus, by > 0. */
+typedef struct quotient {
+    const fv_expr *u;
+    int64_t by, plus;
+} quotient;
+
+static bool is_quotient(fv_prover *z, const fv_expr *x, fv_expr_op op, quotient *q) {
+    const fv_expr *value;
+    q->plus = 0;
+    while (x->op == FV_X_VAR && (value = value_of(z, x->u.var)))
+        x = value;
+    if (x->op == FV_X_ADD && fv_x_is_int(x->arg[1], &q->plus))
+        x = x->arg[0];
+    q->u = x->n ? x->arg[0] : NULL;
+    return x->op == (unsigned)op && fv_x_is_int(x->arg[1], &q->by) && q->by > 0;
+}
+
+/* Are the indices at[0] and at[1] the quotient and the rest of one division, each plus a
+ * constant? */
+static bool are_of_one_division(fv_prover *z, fv_expr *const *at, quotient *q) {
+    return is_quotient(z, at[0], FV_X_FLOORDIV, &q[0]) &&
+           is_quotient(z, at[1], FV_X_FLOORMOD, &q[1]) && q[0].by == q[1].by &&
+           fv_x_equal(q[0].u, q[1].u);
+}
+
+/* Replaces two neighbouring axes of both accesses by one, whose index is the dividend, where the
+ * indices are quotient and rest: where dividends differ, quotients or rests do. Rows of one axis
+ * that are the pixels of an image are so found to be apart on the axes of the image. Returns the
+ * number of axes that are left. */
+static int join_divided_axes(fv_prover *z, int rank, fv_expr **later, fv_expr **earlier) {
+    for (int d = rank - 1; d-- > 0;) {
+        quotient a[2], b[2];
+        if (!are_of_one_division(z, later + d, a) || !are_of_one_division(z, earlier + d, b) ||
+            a[0].by != b[0].by || a[0].plus != b[0].plus || a[1].plus != b[1].plus)
+            continue;
+        later[d] = (fv_expr *)(uintptr_t)a[0].u;
+        earlier[d] = (fv_expr *)(uintptr_t)b[0].u;
+        rank--;
+        memmove(later + d + 1, later + d + 2, (size_t)(rank - d - 1) * sizeof *later);
+        memmove(earlier + d + 1, earlier + d + 2, (size_t)(rank - d - 1) * sizeof *earlier);
+    }
+    return rank;
+}
+
+static bool differ_somewhere(fv_prover *z, int rank, fv_expr *const *later,
+                             fv_expr *const *earlier) {
     for (int d = 0; d < rank; d++)
         if (differ_by_rest(z, later[d], earlier[d]) || apart(z, later[d], earlier[d], 1) ||
             apart(z, later[d], earlier[d], -1))
             return true;
     return false;
+}
+
+bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later, fv_expr *const *earlier) {
+    fv_expr *joined[2][FV_MAX_RANK];
+    if (differ_somewhere(z, rank, later, earlier))
+        return true;
+    memcpy(joined[0], later, (size_t)rank * sizeof *later);
+    memcpy(joined[1], earlier, (size_t)rank * sizeof *earlier);
+    int fewer = join_divided_axes(z, rank, joined[0], joined[1]);
+    return fewer < rank && differ_somewhere(z, fewer, joined[0], joined[1]);
 }
 
 static poly of_difference(fv_prover *z, const fv_difference *d) {
