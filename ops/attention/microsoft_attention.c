@@ -4,7 +4,9 @@
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
+#include "ir/rule/body.h"
 #include "ops/attention/multi_head.h"
+#include "ops/common/scales.h"
 #include "ops/ops.h"
 
 /* ---- MultiHeadAttention, DecoderMaskedMultiHeadAttention ---- */
@@ -249,10 +251,34 @@ static bool decompose_multi_head(fv_rewriter *w, fv_op *op) {
     return !w->failed;
 }
 
-/* ---- Attention, DecoderMaskedSelfAttention ---- */
+/* ---- Attention, QAttention, DecoderMaskedSelfAttention ---- */
 
-enum { INPUT, WEIGHTS, PROJECTION_BIAS, MASK, PAST, ADDED, PAST_LENGTH, BEAM_WIDTH, INDIRECTION };
+enum { INPUT, WEIGHTS, PROJECTION_BIAS };
 enum { PRESENT = 1 };
+
+/* Positions of further operands; -1: the operator does not have it. */
+typedef struct self_operands {
+    int mask, past, added, past_length, beam_width, indirection;
+} self_operands;
+
+static const self_operands of_self = {
+    .mask = 3, .past = 4, .added = 5, .past_length = 6, .beam_width = 7, .indirection = 8};
+static const self_operands of_quantized = {
+    .mask = 5, .past = 8, .added = -1, .past_length = -1, .beam_width = -1, .indirection = -1};
+enum { INPUT_SCALE = 3, WEIGHT_SCALE = 4, INPUT_ZERO = 6, WEIGHT_ZERO = 7 };
+
+static bool is_quantized(const fv_op *op) {
+    return fv_op_is(op, FV_OP_com_microsoft_QAttention);
+}
+
+static const self_operands *at(const fv_op *op) {
+    return is_quantized(op) ? &of_quantized : &of_self;
+}
+
+/* The type of what attends, which is computed of quantized operands. */
+static fv_elem self_elem(const fv_op *op) {
+    return fv_in_type(op, is_quantized(op) ? PROJECTION_BIAS : INPUT)->elem;
+}
 
 static bool is_self_decoder(const fv_op *op) {
     return fv_op_is(op, FV_OP_com_microsoft_DecoderMaskedSelfAttention);
@@ -287,28 +313,28 @@ static bool read_sizes(fv_op *op, fv_attention_dims *s, const fv_dim **hidden,
 /* `past` has keys followed by values. */
 static bool read_past(fv_op *op, fv_multi_head *m) {
     fv_attention_dims *s = &m->d;
-    const fv_type *t = fv_in_type(op, PAST);
+    const fv_type *t = fv_in_type(op, at(op)->past);
     bool shared = fv_op_int(op, "past_present_share_buffer") != 0;
     s->past = fv_dim_const(s->t, 0);
     s->total = s->keys;
     if (!t)
         return !shared || fv_op_error(op, "past_present_share_buffer needs a past");
-    if (shared != (fv_op_in(op, PAST_LENGTH) != NULL))
+    if (shared != (fv_op_in(op, at(op)->past_length) != NULL))
         return fv_op_error(op, "past_present_share_buffer and past_sequence_length come together");
     return fv_same_dim(op, s->head, s->v_head, "head sizes of keys and values in one past") &&
            fv_same_dim(op, t->dims[0], fv_dim_const(s->t, 2), "keys and values in one past") &&
            fv_same_dim(op, t->dims[1], s->batch, "batch of past") &&
            fv_same_dim(op, t->dims[2], s->q_heads, "heads of past") &&
            fv_same_dim(op, t->dims[4], s->head, "head size of past") &&
-           fv_read_past_length(op, m, t->dims[3], PAST_LENGTH);
+           fv_read_past_length(op, m, t->dims[3], at(op)->past_length);
 }
 
 /* A mask of one column for all keys is none; one of four axes is a square that a position's row is
  * taken of. */
 static bool read_mask(fv_op *op, fv_multi_head *m) {
-    const fv_type *t = fv_in_type(op, MASK);
+    const fv_type *t = fv_in_type(op, at(op)->mask);
     const fv_attention_dims *s = &m->d;
-    m->mask = MASK;
+    m->mask = at(op)->mask;
     if (is_self_decoder(op) && t && t->rank != 2)
         return fv_op_error(op, "mask_index has rank %d, expected 2", t->rank);
     if (t && t->rank == 2 && fv_dim_is_one(t->dims[1])) {
@@ -330,13 +356,21 @@ static bool read_mask(fv_op *op, fv_multi_head *m) {
                         fv_dim_str(fv_op_module(op)->arena, s->total)));
 }
 
+/* Scales, and the zero point of the weights: one number, or one for each column. */
+static bool read_quantization(fv_op *op) {
+    const fv_type *weights = fv_in_type(op, WEIGHTS);
+    return !is_quantized(op) || (fv_infer_fits_matrix(op, WEIGHT_SCALE, weights, -1) &&
+                                 fv_infer_fits_matrix(op, WEIGHT_ZERO, weights, -1) &&
+                                 FV_INFER_SCALES(op, INPUT_SCALE, WEIGHT_SCALE));
+}
+
 static bool read_self(fv_op *op, fv_multi_head *m, const fv_dim **hidden, const fv_dim **v_hidden) {
     const fv_type *x = fv_in_type(op, INPUT);
     if (!fv_read_multi_head(op, m))
         return false;
     m->d.batch = x->dims[0];
     m->d.queries = m->d.keys = x->dims[1];
-    m->bias = ADDED;
+    m->bias = at(op)->added;
     m->reordered = is_self_decoder(op);
     if (fv_op_int(op, "do_rotary"))
         return fv_op_error(op, "do_rotary is set: by which angles, the operator does not say; "
@@ -344,15 +378,15 @@ static bool read_self(fv_op *op, fv_multi_head *m, const fv_dim **hidden, const 
                                "MultiHeadAttention does");
     if (m->reordered && !fv_same_dim(op, m->d.queries, fv_dim_const(m->d.t, 1), "one query"))
         return false;
-    if (!read_sizes(op, &m->d, hidden, v_hidden) || !read_past(op, m) || !read_mask(op, m) ||
-        !fv_check_attention_bias(op, &m->d, ADDED))
+    if (!read_sizes(op, &m->d, hidden, v_hidden) || !read_quantization(op) || !read_past(op, m) ||
+        !read_mask(op, m) || !fv_check_attention_bias(op, &m->d, at(op)->added))
         return false;
-    const fv_dim *block = fv_dim_const(m->d.t, 128 / fv_elem_bits(x->elem)), *blocks;
+    const fv_dim *block = fv_dim_const(m->d.t, 128 / fv_elem_bits(self_elem(op))), *blocks;
     if (m->reordered && (!m->capacity || !fv_split_dim(op, m->d.head, block, &blocks,
                                                        "blocks of keys of 16 bytes")))
         return m->capacity ? false : fv_op_error(op, "needs past_present_share_buffer");
-    return !is_self_decoder(op) ||
-           fv_read_beams(op, m, fv_op_in(op, PAST), BEAM_WIDTH, INDIRECTION);
+    return !is_self_decoder(op) || fv_read_beams(op, m, fv_op_in(op, at(op)->past),
+                                                 at(op)->beam_width, at(op)->indirection);
 }
 
 static bool infer_self(fv_op *op) {
@@ -361,7 +395,7 @@ static bool infer_self(fv_op *op) {
     if (!read_self(op, &m, &hidden, &v_hidden))
         return false;
     const fv_attention_dims *s = &m.d;
-    fv_elem e = fv_in_type(op, INPUT)->elem;
+    fv_elem e = self_elem(op);
     const fv_dim *length = m.capacity ? m.capacity : s->total;
     if (PRESENT < op->nout && op->out[PRESENT] &&
         !fv_same_dim(op, s->head, s->v_head, "head sizes of keys and values in one present"))
@@ -375,7 +409,7 @@ static bool infer_self(fv_op *op) {
 /* Keys, 0, or values, 1, of a past in one. */
 static fv_value *past_of(fv_rewriter *w, const fv_op *op, int i) {
     fv_dims *t = w->module->dims;
-    fv_value *past = fv_op_in(op, PAST);
+    fv_value *past = fv_op_in(op, at(op)->past);
     if (!past)
         return NULL;
     return fv_w_reshape(w, fv_w_part(w, past, 0, fv_dim_const(t, i), fv_dim_const(t, 1)), 4,
@@ -392,15 +426,24 @@ static fv_value *stacked(fv_rewriter *w, fv_value *k, fv_value *v) {
     return fv_w_op(w, FV_OP_Concat, 2, both, 1, &axis);
 }
 
+/* Queries, keys and values next to each other. */
+static fv_value *projection(fv_rewriter *w, const fv_op *op) {
+    fv_value *bias = fv_op_in(op, PROJECTION_BIAS);
+    if (is_quantized(op))
+        return FV_CALL(w, "quantized_projection", {op->in[INPUT]}, {op->in[WEIGHTS]}, {bias},
+                       {op->in[INPUT_SCALE]}, {op->in[WEIGHT_SCALE]}, {fv_op_in(op, INPUT_ZERO)},
+                       {fv_op_in(op, WEIGHT_ZERO)});
+    fv_value *all = FV_W2(w, FV_OP_MatMul, op->in[INPUT], op->in[WEIGHTS]);
+    return bias ? FV_W2(w, FV_OP_Add, all, bias) : all;
+}
+
 static bool decompose_self(fv_rewriter *w, fv_op *op) {
     fv_multi_head m;
     const fv_dim *hidden, *v_hidden;
-    fv_value *qkv[3], *present[2], *bias = fv_op_in(op, PROJECTION_BIAS);
+    fv_value *qkv[3], *present[2], *all = projection(w, op);
     if (!read_self(op, &m, &hidden, &v_hidden))
         return false;
     const fv_attention_dims *s = &m.d;
-    fv_value *all = FV_W2(w, FV_OP_MatMul, op->in[INPUT], op->in[WEIGHTS]);
-    all = bias ? FV_W2(w, FV_OP_Add, all, bias) : all;
     for (int i = QUERY; i <= VALUE; i++) {
         fv_value *x = fv_w_part(w, all, 2, fv_dim_mul(s->t, hidden, fv_dim_const(s->t, i)),
                                 i == VALUE ? v_hidden : hidden);
@@ -410,13 +453,13 @@ static bool decompose_self(fv_rewriter *w, fv_op *op) {
     fv_value *v = fv_w_cached(w, op, &m, past_of(w, op, 1), qkv[VALUE], false, &present[1]);
     if (PRESENT < op->nout && op->out[PRESENT])
         fv_w_result(w, PRESENT, stacked(w, present[0], present[1]));
-    fv_w_result(w, OUTPUT,
-                fv_w_multi_head(w, op, &m, qkv[QUERY], k, v, fv_in_type(op, INPUT)->elem, NULL));
+    fv_w_result(w, OUTPUT, fv_w_multi_head(w, op, &m, qkv[QUERY], k, v, self_elem(op), NULL));
     return !w->failed;
 }
 
 #define MS       .domain = "com.microsoft", .since = {1}
 #define OPTIONAL FV_OPTIONAL_OPERAND
+#define INT8     (FV_SET(I8) | FV_SET(U8))
 #define TYPES                                                                                      \
     {                                                                                              \
         {"T", FV_SET(F32) | FV_SET(F16) | FV_SET(BF16)}, {                                         \
@@ -480,6 +523,22 @@ const fv_opdef fv_ops_microsoft_attention[] = {
                FV_A_OPTIONAL("qkv_hidden_sizes", INTS), FV_A_INT("rotary_embedding_dim", 0),
                FV_A_INT("unidirectional", 0)},
      .types = TYPES, .infer = infer_self, .decompose = decompose_self},
+    {MS, .name = "QAttention", .id = FV_OP_com_microsoft_QAttention,
+     .doc = "Attention, of a quantized input and quantized weights",
+     .in = {{"input", "T1", .rank = FV_RANK(3)},
+            {"weight", "T2", .rank = FV_RANK(2)},
+            {"bias", "T", .rank = FV_RANK(1)},
+            {"input_scale", "T", .rank = FV_SCALAR},
+            {"weight_scale", "T", .rank = FV_RANKS(0, 1)},
+            {"mask_index", "M", OPTIONAL, .rank = FV_RANKS(1, 4)},
+            {"input_zero_point", "T1", OPTIONAL, .rank = FV_SCALAR},
+            {"weight_zero_point", "T2", OPTIONAL, .rank = FV_RANKS(0, 1)},
+            {"past", "T", OPTIONAL, .rank = FV_RANK(5)}},
+     .out = {{"output", "T"}, {"present", "T", OPTIONAL}},
+     .attrs = {MASKED, FV_A_INT("do_rotary", 0), FV_A_INT("past_present_share_buffer", 0),
+               FV_A_INT("unidirectional", 0)},
+     .types = {{"T", FV_SET(F32) | FV_SET(F16)}, {"M", FV_SET(I32)}, {"T1", INT8}, {"T2", INT8}},
+     .infer = infer_self, .decompose = decompose_self},
     {MS, .name = "DecoderMaskedSelfAttention", .id = FV_OP_com_microsoft_DecoderMaskedSelfAttention,
      .doc = "Attention of one query, to a cache that it is written to, whose keys are in blocks of "
             "16 bytes; with beams",

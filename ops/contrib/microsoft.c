@@ -8,9 +8,9 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/graph/rewriter.h"
+#include "ops/common/scales.h"
 #include "ops/elementwise/named_activation.h"
 #include "ops/matrix/matrix.h"
-#include "ops/quantize/quant.h"
 
 /* ---- FusedMatMul ---- */
 

@@ -7,6 +7,7 @@
 #include "ir/graph/infer.h"
 #include "ir/rule/body.h"
 #include "ops/common/attribute.h"
+#include "ops/common/scales.h"
 #include "ops/nn/window.h"
 
 /* ---- norms of vectors ---- */
@@ -60,14 +61,35 @@ static bool decompose_simple_skip_norm(fv_rewriter *w, fv_op *op) {
     return has_mean(op) && fv_body_expand_as(w, op, "SkipSimplifiedLayerNormalization");
 }
 
-/* ---- EmbedLayerNormalization ---- */
+/* ---- EmbedLayerNormalization, QEmbedLayerNormalization ---- */
 
-enum { IDS, SEGMENTS, WORDS, PLACES, SEGMENT_TABLE, E_GAMMA, E_BETA, E_MASK, POSITION_IDS };
+enum { IDS, SEGMENTS, WORDS, PLACES, SEGMENT_TABLE, E_GAMMA, E_BETA, E_MASK };
+/* of QEmbedLayerNormalization: for words, positions, segments, gamma and beta */
+enum { SCALES = 8, SEGMENT_SCALE = SCALES + 2, ZEROS = 13, SEGMENT_ZERO = ZEROS + 2 };
+
+static bool is_quantized(const fv_op *op) {
+    return fv_op_is(op, FV_OP_com_microsoft_QEmbedLayerNormalization);
+}
+
+/* Operand position_ids, or -1: the operator does not have it. */
+static int position_ids(const fv_op *op) {
+    return is_quantized(op) ? -1 : 8;
+}
+
+/* What is said of the segments' table is there with it, and only then. */
+static bool check_quantization(fv_op *op) {
+    bool has = fv_op_in(op, SEGMENT_TABLE) != NULL;
+    if (is_quantized(op) && (has != (fv_op_in(op, SEGMENT_SCALE) != NULL) ||
+                             has != (fv_op_in(op, SEGMENT_ZERO) != NULL)))
+        return fv_op_error(op, "segment_embedding, its scale and its zero point come together");
+    return !is_quantized(op) ||
+           FV_INFER_SCALES(op, SCALES, SCALES + 1, SEGMENT_SCALE, SCALES + 3, SCALES + 4);
+}
 
 /* Ids without places of their own take the first rows of the table, as many as there are ids. */
 static bool enough_places(fv_op *op, const fv_dim *n, const fv_dim *places) {
     fv_module *m = fv_op_module(op);
-    return fv_op_in(op, POSITION_IDS) ||
+    return fv_op_in(op, position_ids(op)) ||
            fv_module_assume(m, n, fv_dim_min(m->dims, n, places),
                             "as many positions as position_embedding has") ||
            fv_op_error(op, "position_embedding has %s positions for %s ids",
@@ -99,17 +121,18 @@ static bool infer_embed(fv_op *op) {
     for (int i = PLACES; i <= SEGMENT_TABLE; i++)
         if (fv_op_in(op, i) && !fv_module_assume(fv_op_module(op), fv_in_type(op, i)->dims[1],
                                                  dims[2], "widths of embeddings"))
-            return fv_op_error(op, "input '%s' and 'word_embedding' differ in width",
-                               op->def->in[i].name);
+            return fv_op_error(op, "input '%s' and '%s' differ in width", op->def->in[i].name,
+                               op->def->in[WORDS].name);
     if (!fv_infer_per_channel(op, E_GAMMA, dims[2]) || !fv_infer_per_channel(op, E_BETA, dims[2]) ||
         !is_of_ids(op, SEGMENTS) || !is_of_ids(op, E_MASK) ||
-        !fv_infer_fits(op, POSITION_IDS, 2, dims) ||
-        (fv_op_in(op, POSITION_IDS) && !has_width_of_ids(op, POSITION_IDS)))
+        !fv_infer_fits(op, position_ids(op), 2, dims) ||
+        (fv_op_in(op, position_ids(op)) && !has_width_of_ids(op, position_ids(op))))
         return false;
-    fv_infer_out(op, 0, words->elem, 3, dims);
+    fv_infer_out(op, 0, is_quantized(op) ? FV_F32 : words->elem, 3, dims);
     fv_infer_out(op, 1, FV_I32, 1, dims);
     fv_infer_out(op, 2, words->elem, 3, dims);
-    return enough_places(op, ids->dims[1], fv_in_type(op, PLACES)->dims[0]);
+    return check_quantization(op) &&
+           enough_places(op, ids->dims[1], fv_in_type(op, PLACES)->dims[0]);
 }
 
 /* ---- GroupNorm, SkipGroupNorm ---- */
@@ -288,6 +311,30 @@ const fv_opdef fv_ops_microsoft_norm[] = {
      .attrs = {FV_A_FLOAT("epsilon", 1e-12f), FV_A_INT("mask_index_type", 0)},
      .types = {{"T", FV_SET_FLOAT}, {"I", FV_SET(I32)}}, .infer = infer_embed,
      .body = "EmbedLayerNormalization"},
+    {MS, .name = "QEmbedLayerNormalization", .id = FV_OP_com_microsoft_QEmbedLayerNormalization,
+     .doc = "EmbedLayerNormalization of quantized tables, gamma and beta",
+     .in = {{"input_ids", "I", .rank = FV_RANK(2)},
+            {"segment_ids", "I", OPTIONAL, .rank = FV_RANK(2)},
+            {"word_embedding_quant", "Q", .rank = FV_RANK(2)},
+            {"position_embedding_quant", "Q", .rank = FV_RANK(2)},
+            {"segment_embedding", "Q", OPTIONAL, .rank = FV_RANK(2)},
+            {"gamma_quant", "Q", .rank = FV_RANK(1)},
+            {"beta_quant", "Q", .rank = FV_RANK(1)},
+            {"mask", "I", OPTIONAL, .rank = FV_RANK(2)},
+            {"word_embedding_scale", "T", .rank = FV_SCALAR},
+            {"position_embedding_scale", "T", .rank = FV_SCALAR},
+            {"segment_embedding_scale", "T", OPTIONAL, .rank = FV_SCALAR},
+            {"gamma_scale", "T", .rank = FV_SCALAR},
+            {"beta_scale", "T", .rank = FV_SCALAR},
+            {"word_embedding_zero_point", "Q", .rank = FV_SCALAR},
+            {"position_embedding_zero_point", "Q", .rank = FV_SCALAR},
+            {"segment_embedding_zero_point", "Q", OPTIONAL, .rank = FV_SCALAR},
+            {"gamma_zero_point", "Q", .rank = FV_SCALAR},
+            {"beta_zero_point", "Q", .rank = FV_SCALAR}},
+     .out = {{"layernorm_out", "T"}, {"mask_index_out", "I", OPTIONAL}},
+     .attrs = {FV_A_FLOAT("epsilon", 1e-12f)},
+     .types = {{"T", FV_SET(F32)}, {"Q", FV_SET(I8) | FV_SET(U8)}, {"I", FV_SET(I32)}},
+     .infer = infer_embed, .body = "QEmbedLayerNormalization"},
     {MS, .name = "GroupNorm",
      .doc = "GroupNormalization, of channels in the last axis or in axis 1, and SiLU on request",
      .in = {{"X", "T", .rank = FV_RANK_FROM(3)},

@@ -4,7 +4,7 @@
  *
  * Each of their tensors has one scale and one zero point; columns of QGemm's B may have their
  * own. */
-#include "ops/quantize/quant.h"
+#include "ops/common/scales.h"
 
 #include "ir/base/limits.h"
 #include "ir/dim/text.h"

@@ -3,41 +3,17 @@
  *
  * Scales and zero points become operands that broadcast, whether they are one, one an axis, or one
  * a block. Products of integers are products of i32. */
-#include "ops/quantize/quant.h"
-
-#include <math.h>
-
 #include "ir/base/limits.h"
 #include "ir/definition/definition.h"
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ir/rule/body.h"
+#include "ops/common/scales.h"
 #include "ops/matrix/matrix.h"
 #include "ops/nn/conv.h"
 #include "ops/nn/window.h"
 
 /* ---- scales ---- */
-
-bool fv_is_one_element(const fv_type *t) {
-    return !t->rank || (t->rank == 1 && fv_dim_is_const(t->dims[0]) && t->dims[0]->value == 1);
-}
-
-bool fv_infer_positive(fv_op *op, int in) {
-    const fv_value *v = fv_op_in(op, in);
-    for (size_t i = 0; v && v->kind == FV_VALUE_CONST && i < v->tensor->count; i++) {
-        double s = fv_tensor_float(v->tensor, i);
-        if (!(s > 0 && s < INFINITY))
-            return fv_op_error(op, "the scale '%s' is %g, expected a positive number", v->name, s);
-    }
-    return true;
-}
-
-bool fv_infer_scales(fv_op *op, int n, const int *in) {
-    for (int i = 0; i < n; i++)
-        if (!fv_infer_positive(op, in[i]))
-            return false;
-    return true;
-}
 
 /* Scale and zero point at operands 1 and 2 of an op on operand 0. */
 static bool check_scale(fv_op *op) {
@@ -221,20 +197,6 @@ static bool infer_dynamic(fv_op *op) {
 }
 
 /* ---- products ---- */
-
-bool fv_infer_fits_matrix(fv_op *op, int in, const fv_type *matrix, int axis) {
-    fv_module *m = fv_op_module(op);
-    const fv_type *t = fv_in_type(op, in);
-    int at = matrix->rank + axis;
-    if (!t || fv_is_one_element(t))
-        return true;
-    if (t->rank > 1)
-        return fv_infer_fits(op, in, matrix->rank, matrix->dims);
-    return (at >= 0 && fv_module_assume(m, t->dims[0], matrix->dims[at], "scales along an axis")) ||
-           fv_op_error(op, "input '%s' is %s, expected a scalar or one for each of %s",
-                       op->def->in[in].name, fv_type_str(m->arena, t),
-                       at < 0 ? "the rows" : fv_dim_str(m->arena, matrix->dims[at]));
-}
 
 static bool infer_matmul_integer(fv_op *op) {
     const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);

@@ -62,7 +62,7 @@ ops/nn: ops/attention ops/common ops/elementwise
 ops/ml: ops/attention ops/common ops/sequence ops/tensor ops/text
 ops/search: ops/attention ops/common ops/elementwise ops/tensor
 ops/image: ops/attention ops/common ops/nn ops/tensor
-ops/quantize: ops/matrix ops/nn
+ops/quantize: ops/common ops/matrix ops/nn
 ops/contrib: ops/common ops/elementwise ops/matrix ops/quantize
 backend/consumer:
 backend/library:

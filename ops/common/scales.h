@@ -1,6 +1,6 @@
-/* quant.h - scales and zero points. */
-#ifndef FV_OPS_QUANTIZE_QUANT_H
-#define FV_OPS_QUANTIZE_QUANT_H
+/* scales.h - scales and zero points of operators on quantized tensors. */
+#ifndef FV_OPS_COMMON_SCALES_H
+#define FV_OPS_COMMON_SCALES_H
 
 #include "ir/graph/graph.h"
 
