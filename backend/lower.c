@@ -290,6 +290,7 @@ static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
                       .known.recurrences = fv_ptrmap_in(a),
                       .added.layouts = fv_ptrmap_in(a),
                       .added.copies = fv_ptrmap_in(a),
+                      .added.padded = fv_ptrmap_in(a),
                       .tuning.found = fv_ptrmap_in(a),
                       .tuning.refused = fv_ptrmap_in(a)};
     if (o->random_limits)

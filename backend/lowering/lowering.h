@@ -84,6 +84,8 @@ typedef struct fv_added {
     fv_ptrmap layouts;
     /* copies made in the run -> their values; a branch does not see those of the other branch */
     fv_ptrmap copies;
+    /* values whose last axis has 0 after the last element (backend/schedule/contract/dot.c) */
+    fv_ptrmap padded;
 } fv_added;
 
 /* The entries of the tuning. */

@@ -75,7 +75,8 @@ static const char *decided(const char *options, const char *input) {
     fv_reasons r;
     const char *target = strstr(options, "target=");
     target = target ? fv_strndup(arena, target + 7, strcspn(target + 7, " ")) : "x86-64-v3";
-    fv_lower_options o = {.target = fv_target_find(target),
+    const char *why;
+    fv_lower_options o = {.target = fv_target_read(arena, target, &why),
                           .naive = is_asked(options, "naive"),
                           .verify = true,
                           .reasons = &r};

@@ -530,6 +530,8 @@ static fv_expr *emit_load(fv_kemit *e, fv_expr *x) {
             c = fv_x_bin(e->arena, FV_X_AND, e->guard, c);
         return fv_x_guard(e->arena, b, index, c, otherwise);
     }
+    if (x->type.lanes > 1) /* the elements of a word */
+        return fv_x_load_n(e->arena, b, index, x->type.lanes);
     if (e->guard && from->value)
         return fv_x_guard(e->arena, b, index, e->guard, fv_x_zero(e->arena, b->elem));
     return fv_x_load(e->arena, b, index);

@@ -24,6 +24,7 @@
 #include "backend/lowering/why.h"
 #include "backend/schedule/common/blocks.h"
 #include "backend/schedule/common/scheduler.h"
+#include "backend/schedule/contract/dot.h"
 #include "backend/schedule/operands/precompute.h"
 #include "ir/definition/definitions.h"
 #include "ir/expr/rewrite.h"
@@ -269,7 +270,9 @@ void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_cont
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     if (c->dense.b)
         c->b = fv_place_dense(l, op, d, &c->dense.of_b);
-    if (c->packed) {
+    if (c->dot.group) {
+        fv_place_dot(l, op, d, c, nr);
+    } else if (c->packed) {
         c->factors[0] = c->b;
         fv_make_panels(l, op, d, c->sum, c->nsums, c->factors, c->column, nr, &c->panels);
         c->b = c->panels.x;
@@ -498,7 +501,8 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
               (is_one_chain(c) || fv_declines(l, d->value, FV_WHY_contract_order));
     if (!is_kind)
         return NULL;
-    c->dense.a = is_made_before(l, d, c, c->a) &&
+    fv_choose_dot(l, d, c);
+    c->dense.a = !c->dot.group && is_made_before(l, d, c, c->a) &&
                  fv_choose_dense(l, d, c->sum, c->a, FV_DENSE_ALL, c->turned ? last_term(c) : NULL,
                                  &c->dense.of_a);
     return p;
@@ -600,8 +604,20 @@ static void copy_rows_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
         *p = *q;
 }
 
+/* Copies the rows as words. The plan is then made for the definition over the copy, with axes of
+ * rows as one where they can be. */
+static void copy_words_of(fv_lowerer *l, fv_op *op, fv_contract_plan *p) {
+    const fv_definition *d = fv_place_dot_rows(l, op, p->d, &p->c);
+    const fv_contract_plan *q = plan_again(l, p, fv_merge_axes(l, d));
+    q = q ? q : plan_again(l, p, d);
+    FV_HOLDS(l->session, q && !q->c.dot.copies);
+    *p = *q;
+}
+
 static void place(fv_lowerer *l, fv_op *op, void *as) {
     fv_contract_plan *p = as;
+    if (p->c.dot.copies)
+        copy_words_of(l, op, p);
     if (p->c.dense.a)
         copy_rows_of(l, op, p);
     join_rows(l, p);

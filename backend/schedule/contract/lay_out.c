@@ -177,6 +177,63 @@ bool fv_lay_out_add(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v, con
     return known;
 }
 
+/* ---- sums ---- */
+
+/* Loops over the elements of a constant: those of a sum around those of the axes of its result. */
+typedef struct sum_loops {
+    const fv_tensor *from;
+    int n; /* loops; the first ones are of the sum */
+    int64_t extent[2 * FV_MAX_RANK], by[2 * FV_MAX_RANK], to[2 * FV_MAX_RANK];
+    uint32_t *sums;
+} sum_loops;
+
+static uint32_t small_integer(const fv_tensor *t, int64_t at) {
+    return t->elem == FV_U8   ? ((const uint8_t *)t->data)[at]
+           : t->elem == FV_I8 ? (uint32_t)((const int8_t *)t->data)[at]
+                              : (uint32_t)((const int16_t *)t->data)[at];
+}
+
+static void add_elements(const sum_loops *s, int i, int64_t at, int64_t to) {
+    for (int64_t x = 0; x < s->extent[i]; x++, at += s->by[i], to += s->to[i])
+        if (i == s->n - 1)
+            s->sums[to] += small_integer(s->from, at);
+        else
+            add_elements(s, i + 1, at, to);
+}
+
+bool fv_sum_constant(fv_lowerer *l, fv_value *v, const fv_expr *x, fv_var *const *axes, int nk,
+                     fv_var *const *k, int32_t by) {
+    const fv_var *vars[2 * FV_MAX_RANK];
+    int rank = v->type->rank;
+    affine at;
+    int64_t count = 1;
+    sum_loops s = {.n = nk + rank};
+    if (nk + rank > FV_MAX_RANK || !is_constant(x))
+        return false;
+    for (int i = 0; i < s.n; i++)
+        vars[i] = i < nk ? k[i] : axes[i - nk];
+    if (!offset_of(l->module->dims, x, s.n, vars, &at))
+        return false;
+    for (int i = s.n; i-- > 0;) {
+        s.extent[i] = vars[i]->dim->value;
+        s.by[i] = at.by[i];
+        s.to[i] = i < nk ? 0 : count;
+        count *= i < nk ? 1 : s.extent[i];
+    }
+    s.from = ((const fv_value *)x->u.buf->value)->tensor;
+    fv_tensor *t = fv_tensor_new(l->arena, FV_I32, rank, s.extent + nk);
+    if (!t)
+        return false;
+    s.sums = (uint32_t *)t->data;
+    if (!l->options->look)
+        add_elements(&s, 0, at.at, 0);
+    for (int64_t i = 0; i < count; i++)
+        s.sums[i] *= (uint32_t)by;
+    v->tensor = t;
+    v->kind = FV_VALUE_CONST;
+    return true;
+}
+
 /* ---- one for all that are equal ---- */
 
 static bool is_same(const fv_laid_out *a, const fv_laid_out *b) {

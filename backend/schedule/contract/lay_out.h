@@ -46,6 +46,10 @@ fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key);
 /* The constant becomes the value of `to`: its elements are those of the layout, those of less than
  * a byte in bytes. False: it is too large. */
 bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) FV_MUST_USE;
+/* Makes v a constant: `by` times the sum along all steps of the constant that x loads, over the
+ * variables `axes` of v and the nk variables of the sum. False: its index is not affine. */
+bool fv_sum_constant(fv_lowerer *l, fv_value *v, const fv_expr *x, fv_var *const *axes, int nk,
+                     fv_var *const *k, int32_t by) FV_MUST_USE;
 /* Does the factor consist of constants that are side by side, with each column in one of them? */
 bool fv_is_joined_constant(const fv_expr *factor, const fv_var *column) FV_MUST_USE;
 

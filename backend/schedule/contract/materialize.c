@@ -234,6 +234,20 @@ static fv_expr *copied_part(fv_expr *factor, fv_dense_of of) {
     return converted ? factor : (fv_expr *)fv_x_stored(factor);
 }
 
+/* Orders the axes and describes the copy. */
+static void describe(bases *b, const fv_definition *d, fv_expr *factor, bool window,
+                     const fv_var *last, fv_dense *dense) {
+    if (!window)
+        order_as(b, d);
+    put_last(b, last);
+    dense->factor = factor;
+    dense->n = b->n;
+    for (int i = 0; i < b->n; i++) {
+        dense->index[i] = b->list[i].index;
+        dense->at[i] = index_of(b->l->exprs, &b->list[i]);
+    }
+}
+
 bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                      fv_dense_of of, const fv_var *last, fv_dense *dense) {
     fv_expr *x = copied_part(factor, of);
@@ -244,17 +258,24 @@ bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, 
     if (of == FV_DENSE_WINDOWS && !window)
         return fv_declines(l, d->value, FV_WHY_operand_no_window,
                            fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d))));
-    if (!window)
-        order_as(&b, d);
-    put_last(&b, last);
-    dense->factor = factor;
+    describe(&b, d, factor, window, last, dense);
     dense->stored = x;
-    dense->n = b.n;
-    for (int i = 0; i < b.n; i++) {
-        dense->index[i] = b.list[i].index;
-        dense->at[i] = index_of(l->exprs, &b.list[i]);
-    }
     return true;
+}
+
+bool fv_choose_copy(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *x,
+                    const fv_var *k, fv_dense *copy) {
+    bases b = begin(l, d, sum);
+    bool window;
+    if (!find_axes(&b, x, &copy->copy, &window))
+        return false;
+    describe(&b, d, x, window, k, copy);
+    copy->stored = x;
+    const base *last = &b.list[b.n - 1];
+    int uses = 0;
+    for (int i = 0; i < b.n; i++)
+        uses += fv_x_uses(copy->at[i], k);
+    return uses == 1 && last->n == 1 && last->term[0].var == k && last->term[0].by == 1;
 }
 
 bool fv_dense_runs_along(const fv_dense *c, const fv_var *v) {
@@ -264,17 +285,23 @@ bool fv_dense_runs_along(const fv_dense *c, const fv_var *v) {
     return uses == 1 && fv_x_adds(c->at[c->n - 1], v);
 }
 
-fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_dense *c) {
-    fv_expr *x = c->stored;
-    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(x, d)));
-    fv_takes(l, d->value, FV_WHY_operand_dense, name, fv_n(c->n));
+fv_value *fv_place_copy(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what,
+                        const fv_dense *c) {
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->stored, d)));
     const void *key = key_of(l->exprs, c);
     fv_value *v = fv_ptrmap_get(&l->added.copies, key);
-    if (!v || v->type->elem != (fv_elem)c->copy->type.elem) {
-        v = fv_precompute(l, op, d, "dense", c->n, c->index, c->copy);
-        *fv_ptrmap_at(&l->added.copies, key) = v;
-        fv_takes(l, v, FV_WHY_operand_is_dense, name, fv_v(d->value));
-    }
-    return fv_x_as_stored(l->exprs, c->factor, x,
+    if (v && v->type->elem == (fv_elem)c->copy->type.elem)
+        return v;
+    v = fv_precompute(l, op, d, what, c->n, c->index, c->copy);
+    *fv_ptrmap_at(&l->added.copies, key) = v;
+    fv_takes(l, v, FV_WHY_operand_is_dense, name, fv_v(d->value));
+    return v;
+}
+
+fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_dense *c) {
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->stored, d)));
+    fv_takes(l, d->value, FV_WHY_operand_dense, name, fv_n(c->n));
+    fv_value *v = fv_place_copy(l, op, d, "dense", c);
+    return fv_x_as_stored(l->exprs, c->factor, c->stored,
                           fv_x_load(l->exprs, fv_value_buf(l->exprs, v), c->at));
 }

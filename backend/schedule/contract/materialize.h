@@ -25,8 +25,17 @@ typedef enum fv_dense_of { FV_DENSE_ALL, FV_DENSE_WINDOWS } fv_dense_of;
  * read. */
 bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                      fv_dense_of of, const fv_var *last, fv_dense *dense) FV_MUST_USE;
+/* Describes a copy of x, even if it is no more than a load. Elements along k, a variable of the
+ * sum, are consecutive, and its last axis has only them. False: there are too many axes, or a
+ * window slides along k. */
+bool fv_choose_copy(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *x,
+                    const fv_var *k, fv_dense *copy) FV_MUST_USE;
 /* Are neighbours along v neighbours in the copy? */
 bool fv_dense_runs_along(const fv_dense *dense, const fv_var *v) FV_MUST_USE;
+/* The value of the copy, which is made unless an equal one exists. `what`: what it is, for its
+ * name. */
+fv_value *fv_place_copy(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what,
+                        const fv_dense *copy);
 /* The factor as a load of the copy, which is made unless an equal one exists. */
 fv_expr *fv_place_dense(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_dense *dense);
 

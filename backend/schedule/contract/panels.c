@@ -34,6 +34,7 @@ typedef struct axes {
     fv_var *outer[FV_MAX_RANK], *k[FV_MAX_RANK];
     const fv_var *column;
     int width, nfactors;
+    const fv_panel_words *words; /* NULL: there are none */
 } axes;
 
 /* How x depends on v: 0: not at all; n > 1: only as v floordiv n; 1: in another way. */
@@ -55,6 +56,12 @@ static int steps_in_byte(fv_elem e) {
     return fv_elem_is_packed(e) ? 8 / fv_elem_bits(e) : 1;
 }
 
+/* The number of consecutive steps of a sum that are stored next to each other: in a byte, or a
+ * word. */
+static int steps_together(const axes *x, fv_elem e) {
+    return x->words ? x->words->group : steps_in_byte(e);
+}
+
 /* A constant in the layout of panels. block 0: it does not depend on that axis of the factor. */
 typedef struct stored {
     fv_laid_out laid;
@@ -65,7 +72,7 @@ typedef struct stored {
     int rank;                   /* rank of the constant as it is stored */
     fv_var *index[FV_MAX_RANK]; /* variables of its axes */
     fv_expr *at[FV_MAX_RANK];   /* the index of an element, over the variables of the factor */
-    /* the axis of panels; the axis of k of which a byte has several steps, or -1 */
+    /* the axis of panels; the axis of k of which a byte or word has several steps, or -1 */
     int panel, packed_k;
 } stored;
 
@@ -107,7 +114,7 @@ static void add_level(stored *s, int axis, int64_t divisor, int64_t modulus, boo
 /* Sets the levels of the layout: outer axes, j/width, k, factor, j%width, k within a byte; then
  * axes that do not matter. */
 static bool set_levels(const axes *x, stored *s) {
-    const int column = s->vars.column, first_k = x->nouter, per = steps_in_byte(s->laid.elem);
+    const int column = s->vars.column, first_k = x->nouter, per = steps_together(x, s->laid.elem);
     for (int i = 0; i < x->nouter; i++)
         if (s->outer[i])
             add_level(s, i, 1, 0, true);
@@ -127,9 +134,9 @@ static bool set_levels(const axes *x, stored *s) {
         if (s->k[i] != 1)
             add_level(s, first_k + i, 1, s->k[i], false);
     }
-    /* without such an axis, each element has a byte of its own */
-    s->laid.layout.bits =
-        s->packed_k >= 0 ? fv_elem_bits(s->laid.elem) : 8 * fv_elem_storage_bytes(s->laid.elem);
+    /* without such an axis, and in words, each element has a byte of its own */
+    s->laid.layout.bits = s->packed_k >= 0 && !x->words ? fv_elem_bits(s->laid.elem)
+                                                        : 8 * fv_elem_storage_bytes(s->laid.elem);
     return fv_layout_pack(&s->laid.layout);
 }
 
@@ -137,6 +144,15 @@ static bool set_levels(const axes *x, stored *s) {
 static void add_index(stored *s, fv_var *v, fv_expr *at) {
     s->index[s->rank] = v;
     s->at[s->rank++] = at;
+}
+
+/* Adds the axes of words: their numbers, and the elements of the words of a panel's columns. */
+static void add_words(fv_lowerer *l, const axes *x, stored *s, fv_var *c) {
+    fv_arena *a = l->exprs;
+    const fv_dim *n = fv_dim_const(l->module->dims, (int64_t)x->width * x->words->group);
+    add_index(s, x->words->number, fv_x_var(a, x->words->number));
+    add_index(s, fv_index_var(a, c->name, n),
+              fv_x_bin(a, FV_X_MUL, fv_x_var(a, c), fv_x_int(a, x->words->group)));
 }
 
 static void set_index(fv_lowerer *l, const axes *x, stored *s, fv_var *panel, fv_var *c) {
@@ -147,7 +163,7 @@ static void set_index(fv_lowerer *l, const axes *x, stored *s, fv_var *panel, fv
             add_index(s, x->outer[i], fv_x_var(a, x->outer[i]));
     s->panel = s->rank;
     add_index(s, panel, fv_x_var(a, panel));
-    for (int i = 0; i < x->nk; i++) {
+    for (int i = 0; i < x->nk - (x->words != NULL); i++) {
         int64_t block = i == s->packed_k ? steps_in_byte(s->laid.elem) : s->k[i];
         const fv_dim *n = fv_dim_const(t, block);
         fv_expr *k = fv_x_var(a, x->k[i]);
@@ -157,7 +173,10 @@ static void set_index(fv_lowerer *l, const axes *x, stored *s, fv_var *panel, fv
             add_index(s, fv_index_var(a, x->k[i]->name, fv_dim_ceildiv(t, x->k[i]->dim, n)),
                       fv_x_bin(a, FV_X_FLOORDIV, k, fv_x_int(a, block)));
     }
-    add_index(s, c, fv_x_var(a, c));
+    if (x->words)
+        add_words(l, x, s, c);
+    else
+        add_index(s, c, fv_x_var(a, c));
 }
 
 /* ---- constants as they are stored ---- */
@@ -194,6 +213,7 @@ static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whol
             s->block_var[i] = fv_index_var(
                 l->exprs, "k", fv_dim_ceildiv(t, x->k[i]->dim, fv_dim_const(t, s->k[i])));
     }
+    s->packed_k = x->words ? x->nk - 1 : s->packed_k;
     bool known =
         x->nk > 0 && x->nouter + x->nk + 2 <= FV_MAX_RANK && set_axes(l, x, s) && set_levels(x, s);
     for (int i = 0; i < x->nfactors && known; i++) {
@@ -461,20 +481,27 @@ static bool make_whole(fv_lowerer *l, const fv_definition *d, const axes *a, fv_
     p->value = v;
     p->layout = layout_of(l, &s);
     p->panel = s.panel;
-    p->steps = s.packed_k >= 0 ? steps_in_byte(s.laid.elem) : 1;
-    p->load = fv_x_load(l->exprs, fv_value_buf(l->exprs, v), s.at);
-    p->x = element_of(l, a, &s, p->load);
+    p->steps = s.packed_k >= 0 && !a->words ? steps_in_byte(s.laid.elem) : 1;
+    fv_buf *b = fv_value_buf(l->exprs, v);
+    p->load =
+        a->words ? fv_x_load_n(l->exprs, b, s.at, a->words->group) : fv_x_load(l->exprs, b, s.at);
+    p->x = a->words ? p->load : element_of(l, a, &s, p->load);
     return true;
 }
 
 void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum,
                     int nfactors, fv_expr *const *factors, int column, int width, fv_panels *p) {
     fv_expr *x[FV_MAX_SUMS] = {0};
+    const fv_panel_words words = p->words;
     stored_factors(nfactors, factors, x);
     axes a = axes_of(d, sum, nfactors, x, column, width);
+    a.words = words.group ? &words : NULL;
     memset(p, 0, sizeof *p);
+    p->words = words;
     set_variables(l, &a, p);
-    if (!make_whole(l, d, &a, x, p)) {
+    bool whole = make_whole(l, d, &a, x, p);
+    FV_HOLDS(l->session, whole || !a.words);
+    if (!whole) {
         p->x = nfactors == 1 ? kept(l, d, &a, x[0], p) : NULL;
         if (!p->x) {
             make_in_run(l, op, d, &a, x, p);
@@ -482,5 +509,7 @@ void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
         }
     }
     p->computed = p->x != p->load;
+    if (a.words)
+        return;
     p->x = fv_x_as_stored(l->exprs, factors[0], x[0], p->x);
 }

@@ -5,6 +5,13 @@
 #include "backend/lowering/lowering.h"
 #include "ir/base/limits.h"
 
+/* Panels of words: a word of a column has consecutive steps of a sum (dot.h). */
+typedef struct fv_panel_words {
+    int group;      /* steps in a word; 0: no words */
+    fv_var *k;      /* the last variable of the sum */
+    fv_var *number; /* numbers the words along it */
+} fv_panel_words;
+
 /* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
     /* a value over [.., panel, k.., column in the panel]; of several values the largest one */
@@ -19,6 +26,7 @@ typedef struct fv_panels {
     fv_expr *load;
     fv_expr *x;                     /* the factor, over the same variables */
     int width;                      /* columns of each factor in a panel */
+    fv_panel_words words;           /* given before the panels are made; `load` is then of a word */
     const struct fv_layout *layout; /* of the constant `value`; NULL: it is made in the run */
 } fv_panels;
 /* Is the factor of `sum` in d laid out in panels when the model is compiled? It is a constant, or
@@ -29,7 +37,8 @@ bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, f
 /* Would panels of a factor of `sum` in d have at most the maximum rank? */
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
 /* Makes panels of one or several factors of `sum` in d, whose columns are that axis. fv_panels_fit
- * must hold. A panel has `width` columns of the first factor, followed by those of the second. */
+ * must hold. A panel has `width` columns of the first factor, followed by those of the second.
+ * Words are of a single factor, which is a constant. */
 void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_expr *sum, int n,
                     fv_expr *const *factors, int column, int width, fv_panels *p);
 

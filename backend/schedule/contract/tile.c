@@ -158,6 +158,12 @@ static int64_t rows_of(const fv_panels *p, int64_t steps) {
     return (steps + p->steps - 1) / p->steps;
 }
 
+/* Elements of a row of a panel. */
+static int row_elements(const fv_tile *t) {
+    int group = t->c->dot.group;
+    return fv_tile_width(t) * (group ? group : 1);
+}
+
 /* The row of a panel that has this step of the sum's first variable, and the first ones of the
  * others. */
 static fv_expr *row_of_step(fv_tile *t, fv_expr *first) {
@@ -187,7 +193,7 @@ static void plan_prefetch(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
     int bytes = fv_elem_storage_bytes(p->value->type->elem);
-    int64_t width = fv_tile_width(t), inner = steps_from(t->c, 1),
+    int64_t width = row_elements(t), inner = steps_from(t->c, 1),
             panel = rows_of(p, steps_from(t->c, 0)) * width,
             block = t->plan.depth ? rows_of(p, t->plan.depth * inner) * width : panel;
     fv_expr *left =
@@ -243,7 +249,7 @@ static void prefetch(fv_tile *t, bool whole) {
     int line = fv_processor_of(e->l->target)->prefetch.line_bytes /
                fv_elem_storage_bytes(p->value->type->elem);
     fv_expr *row = row_now(t);
-    for (int c = 0; c < fv_tile_width(t); c += line)
+    for (int c = 0; c < row_elements(t); c += line)
         prefetch_from(t, t->panel, row, binary(e, FV_X_ADD, t->prefetch.ahead, integer(e, c)), 1);
     if (whole && t->prefetch.whole)
         prefetch_from(
@@ -332,6 +338,14 @@ static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     return near;
 }
 
+/* Adds the product of an element of rows and one of columns, or that of their words. */
+static fv_expr *add_product(const fv_tile *t, fv_expr *a, fv_expr *b, fv_expr *sum) {
+    const fv_dot *dot = &t->c->dot;
+    if (!dot->group)
+        return fv_kemit_add_product(t->e, a, b, sum);
+    return fv_x_dot(t->e->arena, dot->op, dot->swapped ? b : a, dot->swapped ? a : b, sum);
+}
+
 /* Computes sums[first + r, c] for `rows` rows. `edge`: not all columns exist. */
 static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_kemit *e = t->e;
@@ -375,7 +389,7 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
     }
     fv_expr *at[2] = {r, c};
     fv_expr *term = fv_x_load(e->arena, b, &c), *so_far = fv_x_load(e->arena, acc, at);
-    fv_kb_store(&e->b, acc, at, fv_kemit_add_product(e, a, term, so_far), NULL);
+    fv_kb_store(&e->b, acc, at, add_product(t, a, term, so_far), NULL);
     fv_kb_end(&e->b);
     fv_kb_end(&e->b);
     for (int i = 0; i < sum->u.red.nvars; i++)

@@ -4,6 +4,7 @@
 
 #include "backend/axes/products.h"
 #include "backend/schedule/common/emit.h"
+#include "backend/schedule/contract/dot.h"
 #include "backend/schedule/contract/materialize.h"
 #include "backend/schedule/contract/panels.h"
 
@@ -25,7 +26,9 @@ typedef struct fv_contraction {
     bool turned;     /* columns are not contiguous in the result, but rows are */
     fv_computed_factors dense;
     bool packed; /* b is read from panels */
-    bool often;  /* the kernel runs many times after b was packed once */
+    fv_dot
+        dot; /* once placed, `sum`, a and b are over words, and `sums` as the definition has it */
+    bool often; /* the kernel runs many times after b was packed once */
     fv_panels panels;
 } fv_contraction;
 

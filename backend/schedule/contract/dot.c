@@ -1,0 +1,266 @@
+/* dot.c - sums of products of small integers, several products in an instruction.
+ *
+ *     sum k < 768: i32(x[i, k]) * i32(w[k, j])
+ *  => for q < 192: acc = dot_u8_i8(bits_i32(x[i, 4 * q:4]), bits_i32(panels[.., q, 4 * c:4]), acc)
+ *
+ * A word has the elements of `group` consecutive steps of the sum, 4 bytes or 2 halves. Sums of
+ * integers wrap and are the same in any order and grouping, so this changes no bit. Steps after the
+ * last one of the sum are 0 in the rows, whatever the columns have there.
+ *
+ * Machines have dot products for some pairs of types only. Rows are copied as what is needed:
+ * - bytes with the other sign, x' = x - 128 or x + 128, which is x with its top bit flipped. Then
+ *   sum x * w = sum x' * w + 128 * sum w (or - 128); the sums of a constant w are computed here;
+ * - halves, where there is no dot product of bytes. The bytes of the columns become halves in
+ *   registers.
+ * The copy also has what a window slides over, and the padding. Rows that have the right type, and
+ * whose steps are consecutive in memory and fill words, are read where they are. */
+#include "backend/schedule/contract/dot.h"
+
+#include "backend/lowering/access.h"
+#include "backend/lowering/why.h"
+#include "backend/schedule/contract/contract.h"
+#include "backend/schedule/contract/lay_out.h"
+#include "backend/schedule/operands/precompute.h"
+#include "ir/expr/instruction.h"
+#include "ir/expr/rewrite.h"
+
+/* ---- which dot product ---- */
+
+static const struct {
+    fv_elem rows, columns;
+    fv_expr_op op;
+    bool swapped;
+} kinds[] = {{FV_U8, FV_I8, FV_X_DOT_U8_I8, false},    {FV_I8, FV_U8, FV_X_DOT_U8_I8, true},
+             {FV_I8, FV_I8, FV_X_DOT_I8_I8, false},    {FV_U8, FV_U8, FV_X_DOT_U8_U8, false},
+             {FV_I16, FV_I8, FV_X_DOT_I16_I16, false}, {FV_I16, FV_U8, FV_X_DOT_I16_I16, false},
+             {FV_I16, FV_I16, FV_X_DOT_I16_I16, false}};
+
+enum { NKINDS = sizeof kinds / sizeof *kinds };
+
+static bool find_kind(const fv_target *t, fv_elem rows, fv_elem columns, fv_dot *dot) {
+    for (int i = 0; i < NKINDS; i++) {
+        if (kinds[i].rows != rows || kinds[i].columns != columns ||
+            !fv_instruction_has(t, kinds[i].op, FV_I32, FV_I32))
+            continue;
+        dot->op = kinds[i].op;
+        dot->swapped = kinds[i].swapped;
+        dot->as = rows;
+        dot->group = kinds[i].op == FV_X_DOT_I16_I16 ? 2 : 4;
+        return true;
+    }
+    return false;
+}
+
+static fv_elem flipped(fv_elem e) {
+    return e == FV_U8 ? FV_I8 : FV_U8;
+}
+
+static bool is_small(fv_elem e) {
+    return e == FV_U8 || e == FV_I8 || e == FV_I16;
+}
+
+/* The element of 8 or 16 bits that the factor converts; NULL: it is none. */
+static fv_expr *small_element(fv_expr *factor) {
+    bool is = factor->op == FV_X_CONVERT && is_small((fv_elem)factor->arg[0]->type.elem);
+    return is ? factor->arg[0] : NULL;
+}
+
+static bool choose_kind(const fv_target *t, const fv_expr *rows, const fv_expr *columns,
+                        fv_dot *dot) {
+    fv_elem a = (fv_elem)rows->type.elem, b = (fv_elem)columns->type.elem;
+    bool may_flip = a != FV_I16 && columns->op == FV_X_LOAD;
+    return find_kind(t, a, b, dot) || (may_flip && find_kind(t, flipped(a), b, dot)) ||
+           find_kind(t, FV_I16, b, dot);
+}
+
+/* ---- which steps are a word ---- */
+
+static int64_t words_of(const fv_var *k, int group) {
+    return (k->dim->value + group - 1) / group;
+}
+
+/* The elements of rows are consecutive along k. */
+static bool runs_along(const fv_expr *x, const fv_var *k) {
+    bool loads = x->op == FV_X_LOAD || x->op == FV_X_GUARD;
+    return loads && fv_x_stride(x, k) == 1;
+}
+
+/* The variable of the sum of which a word has consecutive steps: one along which rows are
+ * consecutive in memory, or the one that leaves the smallest part of words empty. NULL: half of
+ * them or more would be. */
+static const fv_var *variable_of_words(const fv_expr *sum, const fv_expr *rows, int group) {
+    const fv_var *best = NULL;
+    double most = 0;
+    for (int i = 0; i < sum->u.red.nvars; i++) {
+        const fv_var *k = sum->u.red.vars[i];
+        if (!fv_dim_is_const(k->dim) || k->dim->value < 1)
+            return NULL;
+        double full = (double)k->dim->value / (double)(words_of(k, group) * group);
+        full += runs_along(rows, k) ? 1 : 0;
+        if (full >= most) {
+            most = full;
+            best = k;
+        }
+    }
+    double part = most > 1 ? most - 1 : most;
+    return part > 0.5 ? best : NULL;
+}
+
+/* Are rows read as words where they are? */
+static bool is_direct(fv_lowerer *l, const fv_expr *rows, const fv_dot *dot) {
+    if (rows->op != FV_X_LOAD || rows->type.elem != dot->as || !runs_along(rows, dot->k))
+        return false;
+    for (int i = 0; i < rows->u.buf->rank; i++)
+        if (fv_x_has_load(rows->arg[i]))
+            return false;
+    return dot->k->dim->value % dot->group == 0 ||
+           fv_ptrmap_get(&l->added.padded, rows->u.buf->value);
+}
+
+void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
+    fv_dot dot = {0}, none = {0};
+    fv_dense copy;
+    c->dot = none;
+    if (c->nsums > 1 || c->each || c->often || c->sum->type.elem != FV_I32)
+        return;
+    fv_expr *rows = small_element(c->a), *columns = small_element(c->b);
+    if (!rows || !columns || !fv_is_laid_out(l, d, c->sum, columns, c->column))
+        return;
+    fv_fact types = fv_s(fv_printf(l->arena, "%s and %s", fv_elem_name((fv_elem)rows->type.elem),
+                                   fv_elem_name((fv_elem)columns->type.elem)));
+    if (!choose_kind(l->target, rows, columns, &dot)) {
+        fv_declines(l, d->value, FV_WHY_dot_none, types);
+        return;
+    }
+    dot.k = variable_of_words(c->sum, rows, dot.group);
+    dot.copies = dot.k && !is_direct(l, rows, &dot);
+    if (!dot.k || (dot.copies && !fv_choose_copy(l, d, c->sum, rows, dot.k, &copy))) {
+        fv_declines(l, d->value, FV_WHY_dot_short, types, fv_n(dot.group));
+        return;
+    }
+    fv_takes(l, d->value, FV_WHY_dot_words, types, fv_n(dot.group), fv_s(fv_expr_op_text(dot.op)));
+    c->dot = dot;
+}
+
+/* ---- rows ---- */
+
+/* An element as another type: a byte with the other sign has its top bit flipped. */
+static fv_expr *element_as(fv_arena *a, fv_expr *x, fv_elem as) {
+    fv_elem e = (fv_elem)x->type.elem;
+    if (e == as || as == FV_I16)
+        return fv_x_convert(a, as, x);
+    return fv_x_cast(a, FV_X_BITCAST, as, fv_x_bin(a, FV_X_XOR, x, fv_x_const_int(a, e, -128)));
+}
+
+/* Makes the last axis of the copy one of whole words, with 0 in what is left. */
+static void pad(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
+    fv_arena *a = l->exprs;
+    fv_var *k = copy->index[copy->n - 1];
+    int64_t whole = words_of(dot->k, dot->group) * dot->group;
+    if (whole == dot->k->dim->value)
+        return;
+    fv_var *padded = fv_index_var(a, k->name, fv_dim_const(l->module->dims, whole));
+    fv_expr *at = fv_x_var(a, padded), *x = fv_x_replace_vars(a, copy->copy, 1, &k, &at);
+    fv_expr *inside = fv_x_bin(a, FV_X_LT, at, fv_x_int(a, dot->k->dim->value));
+    copy->copy = fv_x_select(a, inside, fv_x_guard_all(a, x, inside),
+                             fv_x_const_int(a, (fv_elem)x->type.elem, 0));
+    copy->index[copy->n - 1] = padded;
+}
+
+/* The sums of the columns along all steps, times what rows were changed by: a constant over the
+ * axes of d on which the columns depend. */
+static fv_expr *correction(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
+                           fv_expr *columns) {
+    fv_var *axis[FV_MAX_RANK];
+    fv_expr *at[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < d->rank; i++)
+        if (fv_x_uses(columns, d->index[i])) {
+            at[n] = fv_x_var(l->exprs, d->index[i]);
+            axis[n++] = d->index[i];
+        }
+    const char *name = fv_printf(l->exprs, "%s.sums", fv_operand_name(columns, d));
+    fv_value *v = fv_new_value(l, name, FV_I32, n, axis);
+    bool is = fv_sum_constant(l, v, columns, axis, c->sum->u.red.nvars, c->sum->u.red.vars,
+                              c->dot.as == FV_U8 ? -128 : 128);
+    return is ? fv_x_load(l->exprs, fv_value_buf(l->exprs, v), at) : NULL;
+}
+
+typedef struct replaced {
+    fv_expr *sum, *by;
+} replaced;
+
+static fv_expr *replace_sum(fv_x_rewriter *w, fv_expr *x) {
+    const replaced *r = w->user;
+    return x == r->sum ? r->by : NULL;
+}
+
+fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *d,
+                                 const fv_contraction *c) {
+    fv_arena *a = l->exprs;
+    fv_dense copy;
+    fv_expr *rows = small_element(c->a);
+    bool flips = c->dot.as != FV_I16 && rows->type.elem != c->dot.as,
+         again = fv_choose_copy(l, d, c->sum, rows, c->dot.k, &copy);
+    FV_HOLDS(l->session, again);
+    copy.copy = element_as(a, copy.copy, c->dot.as);
+    pad(l, &copy, &c->dot);
+    fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(rows, d)));
+    fv_takes(l, d->value, FV_WHY_dot_copies, name, fv_s(fv_elem_name(c->dot.as)));
+    fv_value *v = fv_place_copy(l, op, d, "words", &copy);
+    *fv_ptrmap_at(&l->added.padded, v) = v;
+    fv_expr *x = fv_x_convert(a, FV_I32, fv_x_load(a, fv_value_buf(a, v), copy.at));
+    fv_expr *sum = fv_x_reduce_like(a, c->sum, c->sum->u.red.nvars, c->sum->u.red.vars,
+                                    fv_x_bin(a, FV_X_MUL, x, c->b));
+    fv_expr *more = flips ? correction(l, d, c, small_element(c->b)) : NULL;
+    FV_HOLDS(l->session, more || !flips);
+    replaced r = {c->sum, more ? fv_x_bin(a, FV_X_ADD, sum, more) : sum};
+    fv_x_rewriter w = {.arena = a, .before = replace_sum, .user = &r};
+    fv_definition *now = FV_NEW(a, fv_definition, 1);
+    *now = *d;
+    now->body = fv_x_rewrite(&w, d->body);
+    return now;
+}
+
+/* ---- columns ---- */
+
+/* The sum with the variable of words as the last one. */
+static fv_expr *with_words_last(fv_lowerer *l, const fv_contraction *c) {
+    fv_var *vars[FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < c->sum->u.red.nvars; i++)
+        if (c->sum->u.red.vars[i] != c->dot.k)
+            vars[n++] = c->sum->u.red.vars[i];
+    vars[n++] = (fv_var *)c->dot.k;
+    return fv_x_reduce_like(l->exprs, c->sum, n, vars, c->sum->arg[0]);
+}
+
+/* The word of the rows at number q. */
+static fv_expr *word_of_rows(fv_lowerer *l, const fv_contraction *c, fv_var *q) {
+    fv_arena *a = l->exprs;
+    fv_expr *x = small_element(c->a), *at[FV_MAX_RANK];
+    fv_var *k = (fv_var *)c->dot.k;
+    fv_expr *first = fv_x_bin(a, FV_X_MUL, fv_x_var(a, q), fv_x_int(a, c->dot.group));
+    for (int i = 0; i < x->u.buf->rank; i++)
+        at[i] = fv_x_replace_vars(a, x->arg[i], 1, &k, &first);
+    return fv_x_cast(a, FV_X_BITCAST, FV_I32, fv_x_load_n(a, x->u.buf, at, c->dot.group));
+}
+
+void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
+    fv_arena *a = l->exprs;
+    fv_var *k = (fv_var *)c->dot.k, *vars[FV_MAX_RANK];
+    fv_expr *sum = with_words_last(l, c);
+    int n = sum->u.red.nvars;
+    const fv_dim *words = fv_dim_const(l->module->dims, words_of(k, c->dot.group));
+    fv_panel_words w = {c->dot.group, k, fv_index_var(a, k->name, words)};
+    fv_expr *columns = small_element(c->b);
+    c->panels.words = w;
+    fv_make_panels(l, op, d, sum, 1, &columns, c->column, nr, &c->panels);
+    for (int i = 0; i < n; i++)
+        vars[i] = i < n - 1 ? sum->u.red.vars[i] : w.number;
+    fv_expr *x =
+        c->dot.op == FV_X_DOT_I16_I16 ? fv_x_convert(a, FV_I16, c->panels.load) : c->panels.load;
+    c->b = c->factors[0] = fv_x_cast(a, FV_X_BITCAST, FV_I32, x);
+    c->a = word_of_rows(l, c, w.number);
+    c->sum = fv_x_reduce_like(a, c->sum, n, vars, fv_x_bin(a, FV_X_MUL, c->a, c->b));
+}

@@ -1,0 +1,179 @@
+/* Contractions of bytes in words: matrix products and convolutions of integers of both signs, with
+ * zero points, extreme values, and steps that fill no word, for targets with each dot product and
+ * without, give what the sums written down here and the naive schedule give. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "backend/expand/expand.h"
+#include "backend/interp/interp.h"
+#include "backend/lower.h"
+#include "ir/graph/parse.h"
+#include "ir/kernel/print.h"
+#include "ir/kernel/verify.h"
+#include "passes/passes.h"
+#include "tests/kernel/support.h"
+
+TestSuite(words, .init = open_session, .fini = close_session);
+
+enum { MOST = 1 << 14 };
+
+/* Of each pair of signs of rows and columns: the dot product that the target has; "": none. */
+static const struct target {
+    const char *name;
+    const char *u8_i8, *i8_u8, *i8_i8, *u8_u8;
+} targets[] = {
+    {"generic", "", "", "", ""},
+    {"aarch64", "", "", "", ""},
+    {"x86-64", "dot_i16_i16", "dot_i16_i16", "dot_i16_i16", "dot_i16_i16"},
+    {"x86-64-v3", "dot_i16_i16", "dot_i16_i16", "dot_i16_i16", "dot_i16_i16"},
+    {"x86-64-v3+avxvnni", "dot_u8_i8", "dot_u8_i8", "dot_u8_i8", "dot_u8_i8"},
+    {"x86-64-v3+avxvnniint8", "dot_i8_i8", "dot_u8_u8", "dot_i8_i8", "dot_u8_u8"},
+    {"x86-64-v4+vnni", "dot_u8_i8", "dot_u8_i8", "dot_u8_i8", "dot_u8_i8"},
+    {"aarch64+dotprod", "dot_i8_i8", "dot_u8_u8", "dot_i8_i8", "dot_u8_u8"},
+    {"aarch64+dotprod+i8mm", "dot_u8_i8", "dot_u8_i8", "dot_i8_i8", "dot_u8_u8"},
+};
+enum { NTARGETS = sizeof targets / sizeof *targets };
+
+static const char *expected_dot(const struct target *t, bool x, bool w) {
+    return x ? (w ? t->i8_i8 : t->i8_u8) : (w ? t->u8_i8 : t->u8_u8);
+}
+
+/* ---- data ---- */
+
+/* Element i of an operand, often an extreme one. */
+static int value(int i, int k, bool is_signed) {
+    unsigned bits = (unsigned)(i * 7919 + k * 104729) * 2654435761u >> 24;
+    int x = bits % 3 ? (int)bits : bits % 2 ? 255 : 128;
+    return is_signed && x > 127 ? x - 256 : x;
+}
+
+static const char *type_of(bool is_signed) {
+    return is_signed ? "i8" : "u8";
+}
+
+static const char *constant(const char *name, const char *shape, int n, int k, bool is_signed) {
+    fv_text t = {.arena = arena};
+    fv_text_printf(&t, "const @%s: %s[%s] = [", name, type_of(is_signed), shape);
+    for (int i = 0; i < n; i++)
+        fv_text_printf(&t, "%s%d", i ? ", " : "", value(i, k, is_signed));
+    fv_text_put(&t, "]\n");
+    return t.s;
+}
+
+/* ---- running ---- */
+
+static fv_program *lower(const char *text, const fv_target *target, bool naive) {
+    fv_module *m = fv_module_parse(session, text, NULL);
+    fv_pipeline_options po = {.verify = true};
+    fv_lower_options lo = {.target = target, .naive = naive, .verify = true};
+    cr_assert(m && fv_run_passes(m, fv_pipeline('2'), &po), "%s\n%s", said(), text);
+    fv_program *p = fv_lower(m, &lo);
+    cr_assert(p && fv_program_verify(session, p), "%s\n%s", said(), text);
+    return p;
+}
+
+/* The text of the last kernel, which is the contraction, contains `what`. */
+static bool has(const fv_program *p, const char *what) {
+    fv_text t = {.arena = arena};
+    for (int i = 0; i < p->nkernels; i++)
+        fv_kernel_print(&t, p->kernels[i]);
+    return strstr(t.s, what) != NULL;
+}
+
+/* The result for `rows` rows of input: of the symbol n. */
+static const int32_t *run(fv_program *p, int64_t rows, bool is_signed) {
+    static uint8_t x[MOST];
+    int64_t out_dims[16];
+    size_t bytes;
+    int32_t *y = FV_NEW(arena, int32_t, MOST);
+    const void *in[] = {x};
+    void *out[] = {y};
+    for (int i = 0; i < MOST; i++)
+        x[i] = (uint8_t)value(i, 1, is_signed);
+    fv_program_expand(p);
+    fv_interp *interp = fv_interp_new(arena, p);
+    cr_assert(interp && fv_interp_plan(interp, &rows, &bytes, out_dims) == 0);
+    int status = fv_interp_run(interp, &rows, in, out, out_dims,
+                               fv_alloc_aligned(arena, bytes + 64, 64), bytes, NULL);
+    cr_assert_eq(status, 0, "%s", fv_interp_fault(interp));
+    return y;
+}
+
+static void check_values(const struct target *t, const char *text, fv_program *p, bool x,
+                         int64_t rows, const int32_t *expected, int n) {
+    const int32_t *y = run(p, rows, x);
+    for (int i = 0; i < n; i++)
+        cr_assert_eq(y[i], expected[i], "%s, %d rows: element %d is %d, not %d\n%s", t->name,
+                     (int)rows, i, y[i], expected[i], text);
+}
+
+static fv_program *lower_for(const struct target *t, const char *text) {
+    const char *why = "";
+    const fv_target *target = fv_target_read(arena, t->name, &why);
+    cr_assert(target, "%s", why);
+    return lower(text, target, false);
+}
+
+/* ---- matrix products ---- */
+
+/* [n, k] by [k, j], with zero points. Words are used if more than half of each is full. */
+static void check_product(bool x, bool w, int rows, int k, int columns, int target) {
+    int32_t *y = FV_NEW(arena, int32_t, MOST);
+    int zx = value(3, 5, x), zw[64];
+    for (int j = 0; j < columns; j++)
+        zw[j] = value(j, 4, w);
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            for (int s = 0; s < k; s++)
+                y[i * columns + j] +=
+                    (value(i * k + s, 1, x) - zx) * (value(s * columns + j, 2, w) - zw[j]);
+    const char *text = fv_printf(
+        arena,
+        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%s%sconst @zx: %s[] = [%d]\n"
+        "func @main(%%x: %s[n, %d]) -> (%%y) {\n  %%y = MatMulInteger(%%x, @w, @zx, @zw)\n"
+        "  return %%y\n}\n",
+        constant("w", fv_printf(arena, "%d, %d", k, columns), k * columns, 2, w),
+        constant("zw", fv_printf(arena, "%d", columns), columns, 4, w), type_of(x), zx, type_of(x),
+        k);
+    const struct target *t = &targets[target];
+    const char *dot = expected_dot(t, x, w);
+    bool halves = !strcmp(dot, "dot_i16_i16");
+    bool words = columns > 1 && (halves ? k > 1 : k > 2);
+    fv_program *p = lower_for(t, text);
+    cr_expect_eq(has(p, *dot ? dot : "dot_"), words && *dot, "%s: %s\n%s", t->name, dot, text);
+    check_values(t, text, p, x, rows, y, rows * columns);
+}
+
+Test(words, products) {
+    static const int sizes[][3] = {{5, 7, 24}, {1, 30, 40}, {13, 16, 9}, {2, 3, 16}, {3, 1, 8}};
+    for (int i = 0; i < 4 * (int)(sizeof sizes / sizeof *sizes); i++)
+        for (int t = 0; t < NTARGETS; t++) {
+            const int *s = sizes[i / 4];
+            check_product(i & 1, i & 2, s[0], s[1], s[2], t);
+        }
+}
+
+/* ---- convolutions ---- */
+
+static void check_convolution(bool x, bool w, int channels, int taps, const char *attributes) {
+    int filters = 16;
+    const char *text = fv_printf(
+        arena,
+        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%sconst @zx: %s[] = [%d]\n"
+        "func @main(%%x: %s[n, %d, 6, 7]) -> (%%y) {\n  %%y = ConvInteger(%%x, @w, @zx) {%s}\n"
+        "  return %%y\n}\n",
+        constant("w", fv_printf(arena, "%d, %d, %d, %d", filters, channels, taps, taps),
+                 filters * channels * taps * taps, 2, w),
+        type_of(x), value(3, 5, x), type_of(x), channels, attributes);
+    const int32_t *naive = run(lower(text, fv_target_find("generic"), true), 2, x);
+    for (int t = 0; t < NTARGETS; t++)
+        check_values(&targets[t], text, lower_for(&targets[t], text), x, 2, naive, 2 * filters * 9);
+}
+
+Test(words, convolutions) {
+    for (int i = 0; i < 4; i++) {
+        check_convolution(i & 1, i & 2, 5, 3, "pads = [1, 1, 1, 1], strides = [2, 2]");
+        check_convolution(i & 1, i & 2, 8, 1, "");
+        check_convolution(i & 1, i & 2, 64, 3, "pads = [1, 1, 1, 1], strides = [2, 2]");
+    }
+}
