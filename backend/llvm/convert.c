@@ -15,8 +15,52 @@ static LLVMValueRef to_bool(fv_ll_fn *f, LLVMValueRef x, fv_elem from) {
     return LLVMBuildICmp(f->b, LLVMIntNE, x, zero, "");
 }
 
+static LLVMValueRef number_like(fv_ll_fn *f, LLVMValueRef x, double value) {
+    LLVMTypeRef type = LLVMTypeOf(x), elem = LLVMGetElementType(type);
+    return fv_ll_splat(f, LLVMConstReal(elem, value), fv_ll_lanes_of(x));
+}
+
+static LLVMValueRef integer_like(fv_ll_fn *f, LLVMValueRef x, int64_t value) {
+    LLVMTypeRef type = LLVMTypeOf(x), elem = LLVMGetElementType(type);
+    return fv_ll_splat(f, LLVMConstInt(elem, (unsigned long long)value, 1), fv_ll_lanes_of(x));
+}
+
+/* The larger or smaller one of x and a constant; the constant if x is NaN. */
+static LLVMValueRef bounded(fv_ll_fn *f, LLVMRealPredicate p, LLVMValueRef x, double bound) {
+    LLVMValueRef c = number_like(f, x, bound);
+    return LLVMBuildSelect(f->b, LLVMBuildFCmp(f->b, p, x, c, ""), x, c, "");
+}
+
+/* Lanes of f32 or f64 to i32, of f32 by way of the largest one below 2^31. LLVM 19 converts lanes
+ * one by one for llvm.fptosi.sat on x86. */
+static LLVMValueRef lanes_to_i32(fv_ll_fn *f, LLVMValueRef x, fv_elem from) {
+    double most = from == FV_F32 ? 2147483520.0 : 2147483647.0;
+    LLVMValueRef inside = bounded(f, LLVMRealOLT, bounded(f, LLVMRealOGT, x, -0x1p31), most);
+    LLVMValueRef r = LLVMBuildFPToSI(f->b, inside, shaped(f, x, FV_I32), "");
+    LLVMValueRef above = LLVMBuildFCmp(f->b, LLVMRealOGE, x, number_like(f, x, 0x1p31), "");
+    LLVMValueRef number = LLVMBuildFCmp(f->b, LLVMRealORD, x, x, "");
+    r = LLVMBuildSelect(f->b, above, integer_like(f, r, INT32_MAX), r, "");
+    return LLVMBuildSelect(f->b, number, r, integer_like(f, r, 0), "");
+}
+
+/* Lanes of i32 to a narrower type, saturated. */
+static LLVMValueRef narrowed(fv_ll_fn *f, LLVMValueRef x, fv_elem to) {
+    int64_t lo, hi;
+    bool known = fv_elem_range(to, &lo, &hi);
+    FV_HOLDS(f->m->session, known);
+    LLVMValueRef least = integer_like(f, x, lo), most = integer_like(f, x, hi);
+    x = LLVMBuildSelect(f->b, LLVMBuildICmp(f->b, LLVMIntSGT, x, least, ""), x, least, "");
+    x = LLVMBuildSelect(f->b, LLVMBuildICmp(f->b, LLVMIntSLT, x, most, ""), x, most, "");
+    return LLVMBuildTrunc(f->b, x, shaped(f, x, to), "");
+}
+
 /* Truncates. Numbers out of range become the nearest integer of the type, NaN becomes 0. */
-static LLVMValueRef float_to_int(fv_ll_fn *f, LLVMValueRef x, fv_elem to) {
+static LLVMValueRef float_to_int(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to) {
+    bool x86 = !strncmp(f->m->machine.triple, "x86_64", 6);
+    if (x86 && fv_ll_lanes_of(x) > 1 && (to == FV_I32 || fv_elem_bits(to) < 32)) {
+        LLVMValueRef r = lanes_to_i32(f, x, from);
+        return to == FV_I32 ? r : narrowed(f, r, to);
+    }
     LLVMTypeRef types[] = {shaped(f, x, to), LLVMTypeOf(x)};
     const char *name = fv_elem_is_signed(to) ? "llvm.fptosi.sat" : "llvm.fptoui.sat";
     return fv_ll_intrinsic(f, name, 2, types, 1, &x);
@@ -69,7 +113,7 @@ LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to
         return to_bool(f, x, from);
     if (!fv_elem_is_float(from))
         return fv_elem_is_float(to) ? int_to_float(f, x, from, to) : int_to_int(f, x, from, to);
-    return fv_elem_is_float(to) ? float_to_float(f, x, to) : float_to_int(f, x, to);
+    return fv_elem_is_float(to) ? float_to_float(f, x, to) : float_to_int(f, x, from, to);
 }
 
 LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_ktype type) {
