@@ -1,4 +1,5 @@
-/* check.c - runs instances of a rule's pattern with and without the rule, and compares. */
+/* check.c - runs instances of a rule's pattern with and without the rule, and compares the
+ * results. */
 #include "passes/check.h"
 
 #include <math.h>
@@ -19,11 +20,11 @@ enum { MAX_PORTS = 64, TRIES_PER_INSTANCE = 200 };
 /* A random instance of the pattern, and the seed of its inputs. */
 typedef struct instance {
     fv_session *session;
-    fv_arena *arena; /* of this instance */
+    fv_arena *arena; /* the arena of this instance */
     const fv_rule *rule;
     const char *text;
     int64_t symbols[FV_CASE_SYMBOLS];
-    uint64_t data; /* seed of its inputs */
+    uint64_t data; /* seed of the instance's inputs */
 } instance;
 
 /* The inputs and outputs of a run. */
@@ -56,8 +57,8 @@ static fv_tensor *tensor_for(instance *c, const fv_port *port) {
     return fv_tensor_new(c->arena, port->elem, port->rank, dims);
 }
 
-/* Data for an input; inputs of the same name get the same data, in whatever order they are
- * filled. */
+/* The seed of the data for an input; inputs of the same name get the same data, in whatever order
+ * they are filled. */
 static uint64_t seed_of(const instance *c, const char *name) {
     uint64_t h = c->data;
     for (; *name; name++)
@@ -103,8 +104,8 @@ static int run(instance *c, const fv_program *p, outcome *o) {
     return status ? status : fv_interp_run(interp, dims, in, out, out_dims, work, bytes, NULL);
 }
 
-/* Makes the result of every op a result of the function: the values from which its first result is
- * computed. */
+/* Makes the result of every op, from which the first result of the function is computed, a result
+ * of the function, too. */
 static void return_all(fv_module *m) {
     fv_region *body = m->funcs->body;
     fv_value *results[MAX_PORTS] = {body->last->in[0]};
@@ -133,7 +134,7 @@ static bool lower_and_run(instance *c, fv_module *m, outcome *o) {
     return o->status != FV_INTERNAL;
 }
 
-/* Runs the left side of the rule, the pattern. False: it cannot be run. */
+/* Runs the instance without the rule. False: it cannot be run. */
 static bool run_left(instance *c, outcome *o) {
     fv_module *m = fv_module_parse(c->session, c->text, NULL);
     bool ok = m != NULL;
@@ -146,7 +147,7 @@ static bool run_left(instance *c, outcome *o) {
 
 typedef enum { APPLIED, NO_MATCH, ILLEGAL } applied;
 
-/* Runs the right side: the rule is applied where the result of the pattern is computed. */
+/* Runs the instance with the rule applied where the result of the pattern is computed. */
 static applied run_right(instance *c, fv_arena *a, outcome *o, const char **why) {
     fv_module *m = fv_module_parse(c->session, c->text, NULL);
     fv_mismatch miss = {0, NULL};
@@ -192,8 +193,8 @@ static bool same_bits(const fv_tensor *a, const fv_tensor *b, size_t i) {
 }
 
 /* The largest magnitude among the values from which element i of the result is computed: element i
- * of a tensor of that size, any element of another. NaN is skipped; *finite tells whether none is
- * NaN or infinite. */
+ * of each tensor of that size, any element of other tensors. NaNs are skipped; *finite becomes
+ * false if one is NaN or infinite. */
 static double largest(const fv_tensor *const *t, int n, size_t count, size_t i, bool *finite) {
     double most = 0;
     *finite = true;
@@ -208,8 +209,9 @@ static double largest(const fv_tensor *const *t, int n, size_t count, size_t i, 
     return most;
 }
 
-/* If an intermediate value overflows, any result is accepted. If an operand is NaN or infinite,
- * both sides must give the same. */
+/* Are the results equal enough for the rule's effect on numbers? If an intermediate value
+ * overflows, any result is accepted. If an operand is NaN or infinite, both sides must give the
+ * same result. */
 static bool close_enough(const fv_rule *r, const outcome *left, const fv_tensor *b, size_t i) {
     const fv_tensor *a = left->outputs[0];
     bool inputs_finite, all_finite;
@@ -231,7 +233,7 @@ static bool close_enough(const fv_rule *r, const outcome *left, const fv_tensor 
                                                        : r->tolerance * most);
 }
 
-/* The index of the first element that differs; -1: all are equal. */
+/* The index of the first element whose results differ; -1: all are equal. */
 static int64_t difference(const fv_rule *r, const outcome *left, const outcome *right) {
     const fv_tensor *a = left->outputs[0], *b = right->outputs[0];
     if (a->elem != b->elem || a->count != b->count || a->rank != b->rank ||
@@ -288,10 +290,10 @@ static const char *tell_illegal(fv_arena *a, const instance *c) {
 /* ---- the check ---- */
 
 typedef struct check {
-    fv_arena *arena; /* of the report */
+    fv_arena *arena; /* the arena of the report */
     fv_session *session;
     fv_rule_report *report;
-    size_t smallest; /* size of the best counterexample so far: elements and characters */
+    size_t smallest; /* size of the smallest counterexample so far: elements and characters */
 } check;
 
 static void note(check *k, size_t size, const char *text) {
@@ -308,8 +310,8 @@ static size_t size_of(const instance *c, const outcome *o) {
     return n;
 }
 
-/* Compares both sides. An instance that cannot be run, or on which the rule does not match, is not
- * counted. */
+/* Compares the results of both sides. An instance that cannot be run, or that the rule does not
+ * match, is not counted. */
 static void compare(check *k, instance *c) {
     outcome left = {0}, right = {0};
     if (!run_left(c, &left) || left.status == FV_BAD_DIM)
@@ -369,7 +371,8 @@ static void try_all(check *k, const fv_rule *r, uint64_t seed, int instances) {
 
 bool fv_rule_check(fv_arena *a, const fv_rule *r, uint64_t seed, int instances,
                    fv_rule_report *report) {
-    /* a session of its own: messages about instances that cannot be run do not reach the caller */
+    /* a session of its own, so that messages about instances that cannot be run do not reach the
+     * caller */
     fv_session *session = fv_session_new();
     fv_door door;
     *report = (fv_rule_report){0};

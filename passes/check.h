@@ -1,22 +1,23 @@
-/* check.h - tries a rewrite rule on random instances of its pattern.
+/* check.h - tests a rewrite rule on random instances of its pattern.
  *
  * An instance is a small function: the pattern, with random element types (those that its ops
- * allow), dims (0, 1, a few, symbols with and without bounds), attributes, constants that its
- * conditions ask for, and data full of NaN, infinities, zeros of both signs and denormals. It runs
- * as it is and with the rule applied, by the interpreter on the naive schedule; the results are
- * compared by what the rule says it does to numbers (ir/rule/rule.h). */
+ * allow), dims (0, 1, a few, symbols with and without bounds), attributes, constants that fulfil
+ * its conditions, and data full of NaN, infinities, zeros of both signs and denormals. The
+ * interpreter runs it on the naive schedule, without and with the rule; the results are compared
+ * according to the effect on numbers that the rule declares (ir/rule/rule.h). */
 #ifndef FV_PASSES_CHECK_H
 #define FV_PASSES_CHECK_H
 
 #include "ir/rule/rule.h"
 
 typedef struct fv_rule_report {
-    int tried;        /* instances that were made */
-    int compared;     /* instances that the rule matched and that ran */
-    int64_t elements; /* elements of the results that were compared, in all instances */
-    /* why the rule did not match the last instance that it did not match; NULL: it matched all */
+    int tried;        /* number of instances that were made */
+    int compared;     /* number of instances that the rule matched and that ran */
+    int64_t elements; /* number of elements of results that were compared, in all instances */
+    /* reason why the rule did not match the last instance that it did not match; NULL: it matched
+     * all */
     const char *declined;
-    /* the smallest instance for which the rule does not hold, as text for people; NULL: none was
+    /* the smallest instance for which the rule does not hold, as text for messages; NULL: none was
      * found */
     const char *counterexample;
 } fv_rule_report;

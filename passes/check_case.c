@@ -21,7 +21,7 @@
 
 /* ---- random numbers ---- */
 
-uint64_t fv_random_next(fv_random *r) { /* splitmix64 */
+uint64_t fv_random_next(fv_random *r) { /* the random number generator splitmix64 */
     uint64_t x = r->state += UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
@@ -43,7 +43,7 @@ static double random_float(fv_random *r, fv_elem e) {
     int n = (int)(sizeof special / sizeof *special), pick = fv_random_below(r, 2 * n);
     if (pick < n)
         return special[pick];
-    if (pick == n) /* the smallest denormal, or a larger one */
+    if (pick == n) /* picks the smallest denormal, or a larger one */
         return fv_float_decode(e, fv_random_one_in(r, 2) ? 1 : fv_random_next(r) & 7);
     return fv_random_real(r) * (fv_random_one_in(r, 2) ? 1 : 8);
 }
@@ -73,7 +73,7 @@ const char *const fv_case_symbols[FV_CASE_SYMBOLS] = {"n", "m"};
 typedef struct type_class {
     fv_elem_set set;
     int parent;
-    fv_elem elem; /* set when the type is drawn */
+    fv_elem elem; /* the element type, set when it is drawn */
 } type_class;
 
 typedef struct name {
@@ -82,7 +82,7 @@ typedef struct name {
     fv_value *value;
 } name;
 
-/* The shape from which the shapes of others are taken. */
+/* The shape from which the shapes of other values are derived. */
 typedef struct common_shape {
     int rank;
     const fv_dim *dims[FV_MAX_RANK];
@@ -114,7 +114,7 @@ typedef struct maker {
 
 /* ---- types ---- */
 
-/* Packed types occur only as inputs and outputs of a model, never inside. */
+/* Packed types are not drawn: they occur only as inputs and outputs of a model. */
 #define CASE_TYPES (FV_SET_NUMBER | FV_SET(BOOL) | FV_SET_FLOAT8)
 
 static int new_class(maker *k, fv_elem_set set) {
@@ -146,7 +146,8 @@ static name *name_of(maker *k, const char *s) {
     return n;
 }
 
-/* The declaration of operand or result i; a variadic one applies to all from its position on. */
+/* The declaration of operand or result i; that of a variadic operand applies to all from its
+ * position on. */
 static const fv_operand_def *operand(const fv_opdef *d, int i) {
     while (i > 0 && (i >= FV_MAX_IN || !d->in[i].name))
         i--;
@@ -159,8 +160,8 @@ static const fv_operand_def *result_of(const fv_opdef *d, int i) {
     return &d->out[i];
 }
 
-/* The class of a type variable; those of an op begin at `first`, in the order of the catalogue's
- * entry. */
+/* The class of a type variable; the classes of an op begin at `first`, in the order of the
+ * variables in the catalogue's entry. */
 static int variable(const fv_opdef *d, int first, const char *type) {
     int i = 0;
     while (i < FV_MAX_TYPEVARS - 1 && d->types[i].name && strcmp(d->types[i].name, type))
@@ -195,7 +196,8 @@ static void type_value(maker *k, const fv_ast *p, int class) {
         unite(k, class, type_op(k, p));
 }
 
-/* Returns the class of its result. */
+/* Merges the classes of an op's operands with those of its type variables; returns the class of its
+ * result. */
 static int type_op(maker *k, const fv_ast *p) {
     int result;
     p = op_of(p, &result);
@@ -269,7 +271,7 @@ static bool asks_for_dim(const fv_ast *c, int64_t *n) {
     return asks && *n >= 0;
 }
 
-/* A dim that the rule asks for; NULL: it asks for none. */
+/* A dim that a condition of the rule requires; NULL: there is no such condition. */
 static const fv_dim *wanted_dim(maker *k) {
     int64_t n;
     int all = 0, found = 0;
@@ -292,11 +294,11 @@ static const fv_dim *random_dim(maker *k) {
     return fv_dim_const(k->m->dims, few[fv_random_below(k->r, k->size > 1 ? 5 : 2)]);
 }
 
-/* Sets the bounds of a new symbol, if the table has room. */
+/* Sets bounds of a new symbol, if the table has room for more. */
 static void bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) {
     bool left = fv_dim_bound(t, symbol, lo, hi);
     assert(left);
-    (void)left; /* assert is empty in a release build */
+    (void)left; /* an assert is empty in a release build, so the variable would be unused */
 }
 
 static void draw_shape(maker *k) {
@@ -311,7 +313,7 @@ static void draw_shape(maker *k) {
         k->shape.dims[i] = k->shape.square && i ? k->shape.dims[0] : random_dim(k);
 }
 
-/* Draws the whole shape, or one that broadcasts to it: its last axes, some of them with dim 1. */
+/* Draws the common shape, or one that broadcasts to it: its last axes, some of them with dim 1. */
 static int part_of_shape(maker *k, const fv_dim **dims) {
     int drop = 0;
     bool whole = k->shape.square || !fv_random_one_in(k->r, 3);
@@ -325,7 +327,7 @@ static int part_of_shape(maker *k, const fv_dim **dims) {
 
 /* ---- values ---- */
 
-/* A condition of the rule on the value of the constant `s`. */
+/* A condition of the rule on the value of the constant that is called `s`. */
 static const fv_ast *wanted_number(const fv_rule *r, const char *s) {
     double v;
     for (int i = 0; i < r->nwhere; i++) {
@@ -367,7 +369,7 @@ static fv_value *uniform(maker *k, const char *stem, fv_elem e, double v) {
     return fv_const_new(k->m, stem, t);
 }
 
-/* A constant that fulfils the comparison with v. */
+/* A constant for which the comparison with v holds. */
 static fv_value *number_for(maker *k, const char *stem, fv_elem e, char comparison, double v) {
     switch (comparison) {
     case '~':
@@ -504,8 +506,8 @@ static void draw_to(maker *k, fv_op *op, fv_elem result) {
     fv_op_set_int(op, "to", result);
 }
 
-/* Attributes whose value must be legal for the operands. Any other attribute is a number, an axis
- * or its default. */
+/* Attributes whose value must be legal for the operands. All other attributes get a number, an axis
+ * or their default. */
 static const struct {
     const char *op;
     void (*draw)(maker *k, fv_op *op, fv_elem result);
@@ -546,7 +548,7 @@ static void set_literal(fv_op *op, const fv_attr_def *d, const fv_ast *x) {
         fv_op_set_float(op, d->name, (float)v);
 }
 
-/* An attribute with a name in the pattern has the same value wherever the name occurs. */
+/* An attribute to which the pattern gives a name gets the same value wherever the name occurs. */
 static void unite_attr(maker *k, fv_op *op, const fv_ast *named) {
     const char *captured = named->arg[0]->name;
     const fv_attr *drawn = fv_op_find_attr(op, named->name);

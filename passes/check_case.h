@@ -9,15 +9,16 @@ typedef struct fv_random {
     uint64_t state;
 } fv_random;
 uint64_t fv_random_next(fv_random *r);
-int fv_random_below(fv_random *r, int n); /* 0 ... n - 1 */
+int fv_random_below(fv_random *r, int n); /* a random integer from 0 to n - 1 */
 bool fv_random_one_in(fv_random *r, int n) FV_MUST_USE;
-double fv_random_real(fv_random *r); /* -1 ... 1 */
+double fv_random_real(fv_random *r); /* a random number from -1 to 1 */
 
 enum { FV_CASE_SYMBOLS = 2 };
-extern const char *const fv_case_symbols[FV_CASE_SYMBOLS]; /* dims of an instance's inputs */
+/* names of the symbols that are dims of an instance's inputs */
+extern const char *const fv_case_symbols[FV_CASE_SYMBOLS];
 
 /* A module whose main function takes the values that the pattern captures and returns the pattern's
- * result. size 0 ... 3: rank and dims grow with it. NULL: this try gave nothing legal; the
+ * result. size 0 to 3: rank and dims grow with it. NULL: this attempt gave no legal module; the
  * session's messages say why. */
 fv_module *fv_rule_instance(fv_session *s, const fv_rule *r, fv_random *random, int size);
 

@@ -8,7 +8,7 @@
 
 enum { MOST_OPERANDS = 3, MOST_SKIPPED = 3 };
 
-/* The state of a draw: the number of operands of an `xs..` is drawn once. */
+/* The state of drawing a pattern: the number of operands that `xs..` stands for is drawn once. */
 typedef struct drawing {
     fv_arena *arena;
     fv_random *r;

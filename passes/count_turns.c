@@ -36,7 +36,7 @@ static const fv_op *maker(const fv_value *v, fv_op_id id) {
     return v && v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id) ? v->def : NULL;
 }
 
-/* Skips Identity, and casts to the same type. */
+/* Skips an Identity, and a cast to the type that its operand already has. */
 static const fv_value *plain(const fv_value *v) {
     for (const fv_op *op; (op = maker(v, FV_OP_Identity)) ||
                           ((op = maker(v, FV_OP_Cast)) && op->in[0]->type->elem == v->type->elem);)
@@ -44,15 +44,15 @@ static const fv_value *plain(const fv_value *v) {
     return v;
 }
 
-/* Is v a constant integer that is far from the ends of 64 bits? It is *out then. */
+/* Is v a constant integer that is far from the limits of 64 bits? Then *out is that integer. */
 static bool is_known(const fv_value *v, int64_t *out) {
     return v && fv_known_int(v, out) && *out > -FV_DIM_MAX && *out < FV_DIM_MAX;
 }
 
 /* ---- counters ---- */
 
-/* The number of the state that v is a parameter for; NO_STATE: it is none. TURN stands for the
- * number of the iteration, whose parameter precedes the states. */
+/* The number of the state whose parameter in the loop's body v is; NO_STATE: it is not such a
+ * parameter. TURN stands for the number of the iteration, whose parameter precedes the states. */
 enum { NO_STATE = FV_BODY_NUMBER - FV_BODY_STATE - 1, TURN = FV_BODY_NUMBER - FV_BODY_STATE };
 
 static int state_of(const fv_op *loop, const fv_value *v) {
@@ -106,8 +106,8 @@ static bool fits(const fv_value *v, const fv_dim *first, const fv_dim *last) {
             last->lo >= INT32_MIN && last->hi <= INT32_MAX);
 }
 
-/* The bound of the number of iterations of a loop that continues while a < b, or a <= b; NULL:
- * there is none. */
+/* The largest number of iterations of a loop that continues while a < b, or a <= b; NULL: no bound
+ * is known. */
 static const fv_dim *turns_below(const fv_op *loop, const fv_value *a, const fv_value *b,
                                  bool or_equal) {
     fv_dims *t = fv_op_module(loop)->dims;
@@ -116,7 +116,7 @@ static const fv_dim *turns_below(const fv_op *loop, const fv_value *a, const fv_
     bool up = is_counter(loop, a, &c) && (limit = limit_of(loop, plain(b)));
     if (!up && !(is_counter(loop, b, &c) && (limit = limit_of(loop, plain(a)))))
         return NULL;
-    /* ... or before */
+    /* the bound for a counter that starts higher, or lower */
     const fv_dim *first = fv_dim_const(t, c.first),
                  *last = fv_dim_add(t, limit, fv_dim_const(t, c.step));
     int64_t step = up ? c.step : -c.step;
@@ -125,7 +125,7 @@ static const fv_dim *turns_below(const fv_op *loop, const fv_value *a, const fv_
     limit = up ? fv_dim_sub(t, limit, first) : fv_dim_sub(t, first, limit);
     limit = or_equal ? fv_dim_add(t, limit, fv_dim_const(t, 1)) : limit;
     const fv_dim *held = fv_dim_ceildiv(t, limit, fv_dim_const(t, step));
-    /* one more: the last iteration evaluates the condition to false */
+    /* one more, because in the last iteration the condition is evaluated to false */
     return fv_dim_add(t, fv_dim_max(t, held, fv_dim_const(t, 0)), fv_dim_const(t, 1));
 }
 
@@ -133,8 +133,8 @@ static const fv_dim *fewer(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     return !a ? b : !b ? a : fv_dim_min(t, a, b);
 }
 
-/* The bound of the number of iterations if the loop continues only while `going` equals `held`;
- * NULL: none is known. */
+/* The largest number of iterations if the loop continues only while `going` equals `held`; NULL: no
+ * bound is known. */
 static const fv_dim *turns_while(const fv_op *loop, const fv_value *going, bool held) {
     static const struct {
         fv_op_id id;
@@ -160,7 +160,7 @@ static const fv_dim *turns_while(const fv_op *loop, const fv_value *going, bool 
 
 /* ---- all ---- */
 
-/* Bounds the dim of results that have one row per iteration. */
+/* Sets the upper bound of the dim of results that have one row per iteration. */
 static void bound_rows(const fv_op *loop, const fv_dim *times) {
     fv_module *m = fv_op_module(loop);
     for (int i = fv_loop_states(loop); i < loop->nout; i++) {
@@ -172,7 +172,7 @@ static void bound_rows(const fv_op *loop, const fv_dim *times) {
 
 static bool count(fv_pass_run *r, fv_op *loop) {
     static const char what[] = "counters that end a loop";
-    /* without a condition operand the condition of the body is ignored */
+    /* without a condition operand, ONNX ignores the condition that the body returns */
     if (!fv_op_is(loop, FV_OP_Loop) || !fv_op_in(loop, FV_LOOP_COND))
         return true;
     const fv_dim *most = turns_while(loop, fv_loop_body(loop)->last->in[FV_BODY_GOES_ON], true);

@@ -17,7 +17,7 @@ static void mention(fv_ptrmap *symbols, const fv_dim *d) {
         mention(symbols, d->arg[i]);
 }
 
-/* Notes the symbols of the operands' elements, since the ops that will replace this op may use
+/* Records the symbols in the elements of the operands, since ops that replace this op may use
  * them. */
 static void mention_operands(fv_ptrmap *symbols, const fv_op *op) {
     for (int i = 0; i < op->nin; i++)
@@ -49,7 +49,7 @@ static bool bind_is_used(const fv_op *op, const fv_ptrmap *symbols) {
     return false;
 }
 
-/* Does d contain a symbol that is mentioned elsewhere and that only this op binds? */
+/* Does d contain a symbol that is used elsewhere and that only this op binds? */
 static bool gives_mentioned(const fv_op *op, const fv_dim *d, const fv_ptrmap *symbols) {
     bool found = d->kind == FV_DIM_SYMBOL && fv_ptrmap_get(symbols, d) && fv_unknown_above(op, d);
     for (int i = 0; i < d->n && !found; i++)
@@ -80,8 +80,8 @@ static bool is_dead(const fv_op *op, const fv_ptrmap *symbols) {
     return !gives_dims(op, symbols);
 }
 
-/* Goes backwards. Users follow what they use, so one walk finds all ops that become dead; and a
- * symbol is bound before it is mentioned. */
+/* Visits ops backwards. Users come after the ops whose results they use, so one pass finds all dead
+ * ops; and a symbol is bound before it is used. */
 static void sweep(fv_pass_run *r, fv_region *block, fv_ptrmap *symbols) {
     for (fv_op *op = block->last, *prev; op; op = prev) {
         prev = op->prev;
@@ -97,7 +97,7 @@ static void sweep(fv_pass_run *r, fv_region *block, fv_ptrmap *symbols) {
     }
 }
 
-/* Collects the symbols that the remaining ops bind or mention. */
+/* Collects the symbols that the remaining ops bind or use. */
 static void find_left(const fv_region *block, fv_ptrmap *left) {
     for (const fv_op *op = block->first; op; op = op->next) {
         mention_op(left, op);

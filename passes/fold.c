@@ -33,14 +33,16 @@ static void each(const fv_region *block, void (*visit)(void *user, fv_op *op), v
     }
 }
 
-enum { MOST_JOINED = 1 << 24 }; /* for Concat and slices */
+/* largest size in bytes of a result of Concat and of slices that is folded */
+enum { MOST_JOINED = 1 << 24 };
 
-/* The maximum number of bytes of a result of op for it to be folded. */
+/* The largest number of bytes of a result of op with which it is folded. */
 static size_t most_of(const fv_op *op) {
     return fv_op_is(op, FV_OP_Concat) || fv_op_is(op, FV_OP_fv_Slice) ? MOST_JOINED : FV_FOLD_BYTES;
 }
 
-/* The bytes of a tensor whose dims are constants; SIZE_MAX: it is none, or is too large. */
+/* The bytes of a tensor whose dims are constants; SIZE_MAX: a dim is not constant, or the tensor is
+ * too large. */
 static size_t static_bytes(const fv_type *t) {
     size_t n = 1, bytes;
     if (t->kind != FV_TENSOR || !(FV_SET_DATA >> t->elem & 1))
@@ -68,14 +70,16 @@ typedef struct folder {
     fv_module *temp;
     fv_region *body;
     fv_ptrmap copies;        /* value -> its copy in temp */
-    fv_ptrmap sources;       /* op of temp -> the op that it copies */
-    const fv_ptrmap *spoilt; /* ops that cannot be computed */
+    fv_ptrmap sources;       /* op of temp -> the op of the module that it copies */
+    const fv_ptrmap *spoilt; /* the set of ops that cannot be computed */
     fv_elements elements;
-    /* what stays as it is computed */
+    /* factors that are not folded */
     struct {
-        fv_ptrmap ops; /* op of the module -> itself */
+        fv_ptrmap ops; /* the set of these ops */
         int n;
-        size_t bytes, whole; /* of the factors that stay: of their constants; if they were folded */
+        /* bytes of the constants from which these factors are computed; bytes that the factors
+         * would have if they were folded */
+        size_t bytes, whole;
     } packed;
     fv_value **results, **originals;
     int n, cap, capo;
@@ -145,7 +149,7 @@ static void copy_op(folder *f, fv_op *op) {
         if (op->out[i]) {
             c->out[i]->type = copy_type(f->temp, op->out[i]->type);
             *fv_ptrmap_at(&f->copies, op->out[i]) = c->out[i];
-            /* to find the op at which a run stopped */
+            /* the origin is used to find the op at which a run stopped */
             c->origin = fv_origin_of(f->temp, c->out[i]->name);
         }
 }
@@ -165,7 +169,7 @@ static bool stays(folder *f, const fv_op *op) {
     return fv_ptrmap_get(&f->packed.ops, op);
 }
 
-/* Keeps the op, and those below it that would grow if they were folded for it. */
+/* Excludes the op from folding, and those ops before it that would grow if they were folded. */
 static void keep(folder *f, fv_op *op) {
     *fv_ptrmap_at(&f->packed.ops, op) = op;
     for (int i = 0; i < op->nin; i++) {
@@ -199,7 +203,7 @@ static void keep_packed(void *user, fv_op *op) {
 
 /* ---- computing ---- */
 
-/* Makes the values that remaining ops read results of the program. */
+/* Makes the values that remaining ops read results of the program of constants. */
 static void add_results(void *user, fv_op *op) {
     folder *f = user;
     bool folds = is_taken(f, op) && !stays(f, op);
@@ -224,7 +228,7 @@ static fv_tensor *tensor_for(fv_module *m, const fv_type *t) {
 }
 
 /* The op at which the run stopped, because its index is out of range or because a library function
- * refuses its operand; NULL: there is none. */
+ * refused its operand; NULL: there is none. */
 static fv_op *bad_operand(folder *f, const fv_interp *interp, int status) {
     const char *at =
         status == FV_BAD_INDEX || status == FV_BAD_FILE ? fv_interp_stopped(interp) : NULL;
@@ -232,7 +236,8 @@ static fv_op *bad_operand(folder *f, const fv_interp *interp, int status) {
     return v && v->def ? fv_ptrmap_get(&f->sources, v->def) : NULL;
 }
 
-/* Removes ops without users: large parts that no folded Concat needs are no results. */
+/* Removes ops without users: parts of a Concat that is not folded, which may be large, do not
+ * become results. */
 static void drop_unused(fv_region *body) {
     for (fv_op *op = body->last->prev, *before; op; op = before) {
         bool used = false;
@@ -308,7 +313,7 @@ static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad, bool *ind
 
 typedef struct reshaper {
     fv_pass_run *r;
-    fv_ptrmap made; /* key of the bytes and the shape -> the constant */
+    fv_ptrmap made; /* key of the bytes and the shape -> the constant with that content */
 } reshaper;
 
 /* The bytes of x in the shape of t; equal requests return the same constant. NULL: a dim of t is
@@ -351,7 +356,7 @@ static void share_reshaped(void *user, fv_op *op) {
 }
 
 /* An op with a constant index that is out of range, or with a damaged file as its operand, is
- * reported and stays in the graph; the others are folded without it. */
+ * reported and not folded; the other ops are folded. */
 bool fv_pass_fold_constants(fv_pass_run *r) {
     fv_ptrmap spoilt = fv_ptrmap_in(r->arena);
     reshaper s = {r, fv_ptrmap_in(r->arena)};

@@ -17,7 +17,7 @@
 
 /* ---- what has no elements ---- */
 
-/* Does d contain a symbol that data decide? The ops that replace this one may have to bind it. */
+/* Does d contain a symbol that data decide? Then ops that replace this one may have to bind it. */
 static bool depends_on_data(const fv_dim *d) {
     bool depends = d->kind == FV_DIM_SYMBOL && d->from_data;
     for (int i = 0; i < d->n && !depends; i++)

@@ -33,12 +33,13 @@ enum { MOST = 3, MOST_VIEWS = 8 };
  * it. */
 typedef struct projection {
     fv_op *product;
-    fv_value *weight; /* the constant factor */
-    bool transposed;  /* the rows of `weight` are the columns of the product */
+    fv_value *weight; /* the constant factor of the contraction */
+    bool transposed;  /* whether the rows of `weight` are the columns of the product */
     int64_t columns;
-    fv_op *bias, *scale;     /* Add, then Mul or Div; NULL: there is none */
-    fv_value *added;         /* the constant of `bias` */
-    double factor;           /* the factor of `scale` */
+    /* the ops that add the bias (Add) and apply the scale (Mul or Div); NULL: there is none */
+    fv_op *bias, *scale;
+    fv_value *added;         /* the constant that `bias` adds */
+    double factor;           /* the number by which `scale` multiplies */
     struct projection *next; /* the next projection of the same input */
 } projection;
 
@@ -69,8 +70,8 @@ static bool find_weight(fv_value *w, projection *p) {
 
 /* ---- what follows ---- */
 
-/* The other operand of op besides v, if it is a constant and the result has the type of v; NULL
- * otherwise. */
+/* The other operand of op besides v, if that operand is a constant and the result has the type of
+ * v; NULL otherwise. */
 static fv_value *constant_beside(const fv_op *op, const fv_value *v) {
     fv_value *other = op->nin == 2 ? op->in[op->in[0] == v] : NULL;
     return other && other->kind == FV_VALUE_CONST && other != v &&
@@ -115,7 +116,8 @@ static bool has_exact_reciprocal(double c) {
     return fabs(frexp(c, &e)) == 0.5 && e > -100 && e < 100;
 }
 
-/* Finds a factor of v, or one factor of all the views through which alone v is read. */
+/* Finds a constant factor of v; if v is read through several views only, each must be multiplied by
+ * the same factor. */
 static void find_scale(fv_value *v, projection *p) {
     fv_op *use = only_use(v);
     for (int i = 0; use && is_view(use) && i < MOST_VIEWS; i++) {
@@ -133,7 +135,7 @@ static void find_scale(fv_value *v, projection *p) {
     p->factor = divides ? 1 / factor : factor;
 }
 
-/* Do all readers of v read memory in any case, so that a view serves them as well? */
+/* Do all readers of v read it from memory in any case, so that a view serves them as well? */
 static bool is_read_where_it_lies(const fv_value *v, const fv_region *block, int depth) {
     bool several = false;
     if (!v->nuses || !depth)
@@ -169,8 +171,8 @@ static bool is_projection(fv_op *op, projection *p) {
 
 /* ---- one for all ---- */
 
-/* A constant with one element for each column: of the biases, or of the scales, where 1 is used for
- * a missing one. */
+/* A constant with one element for each column, concatenated from the biases or from the scales of
+ * the projections; a missing scale is 1. */
 static fv_value *of_columns(fv_rewriter *w, int n, projection *const *all, bool scales) {
     int64_t columns = 0, at = 0;
     for (int i = 0; i < n; i++)
@@ -191,7 +193,9 @@ static fv_value *of_columns(fv_rewriter *w, int n, projection *const *all, bool 
 static fv_value *weights(fv_rewriter *w, int n, projection *const *all) {
     static const int swap[2] = {1, 0};
     fv_value *in[MOST];
-    bool rows = true; /* all are transposed, so the merged weight consists of rows */
+    /* whether all weights are transposed, so that the merged weight is their concatenation along
+     * rows */
+    bool rows = true;
     for (int i = 0; i < n; i++)
         rows &= all[i]->transposed;
     for (int i = 0; i < n; i++)
@@ -202,7 +206,7 @@ static fv_value *weights(fv_rewriter *w, int n, projection *const *all) {
     return rows && joined ? fv_w_transpose(w, joined, swap) : joined;
 }
 
-/* The slice of y that replaces one of the contractions. */
+/* The slice of y that replaces the result of one of the contractions. */
 static fv_value *part(fv_rewriter *w, fv_value *y, int64_t first, const fv_type *t) {
     const fv_dim *start[FV_MAX_RANK], *step[FV_MAX_RANK];
     for (int i = 0; i < t->rank; i++) {
@@ -216,7 +220,7 @@ static fv_value *computed_operand(const fv_op *op) {
     return op->in[op->in[0]->kind == FV_VALUE_CONST];
 }
 
-/* `made` replaces the result of op, which has no readers afterwards. */
+/* Replaces the result of op by `made`; op has no readers afterwards. */
 static void replace(fv_rewriter *w, const fv_op *op, fv_value *made) {
     fv_replace_uses(op->out[0], made);
     if (made->kind == FV_VALUE_RESULT)
@@ -257,7 +261,7 @@ static bool merge(fv_pass_run *r, int n, projection *const *all) {
     for (fv_op *op = before ? before->next : first->block->first; op != first; op = op->next)
         op->origin = origin;
     for (int i = 0; i < n; i++) {
-        if (all[i]->scale) /* the views of the product are applied to its slice */
+        if (all[i]->scale) /* the views of the product are applied to its slice again */
             replace(&w, all[i]->scale, computed_operand(all[i]->scale));
         if (all[i]->bias)
             replace(&w, all[i]->bias, computed_operand(all[i]->bias));

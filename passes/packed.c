@@ -5,9 +5,10 @@
 #include "ir/expr/affine.h"
 #include "ir/expr/visit.h"
 
-enum { MANY = 12 }; /* the most loads of an element, as of fv_element */
+enum { MANY = 12 }; /* largest number of loads in the expression of an element (see fv_element) */
 
-/* Does each element take a few instructions, so that a register tile can compute it? */
+/* Does each element take only a few instructions, so that the kernel of a contraction can compute
+ * it in registers? */
 static bool is_cheap(fv_arena *a, const fv_expr *root) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));)
@@ -25,8 +26,8 @@ static bool is_cheap(fv_arena *a, const fv_expr *root) {
     return true;
 }
 
-/* Can lowering lay out a constant that is loaded at this index? It is a sum of variables, or the
- * number of a block of one. */
+/* Can lowering lay out a constant that is loaded at this index? It can if the index is a sum of
+ * variables, or the quotient of a variable and a block size. */
 static bool is_laid_out_at(const fv_affines *s, const fv_expr *index) {
     int64_t block;
     if (index->op == FV_X_FLOORDIV && index->arg[0]->op == FV_X_VAR)
@@ -48,8 +49,9 @@ static size_t bytes_of(fv_elem e, size_t count) {
     return fv_elem_bytes(e, count, &bytes) ? bytes : SIZE_MAX;
 }
 
-/* The bytes of n loads from constants for `count` elements; 0: one cannot be laid out. `whole`:
- * does one of the constants have as many elements, so that not all elements are repeated ones? */
+/* The bytes of the constants that the n loads read for `count` elements; 0: one cannot be laid out.
+ * *whole: whether one of the constants has as many elements, so that not all of them are
+ * repeated. */
 static size_t bytes_loaded(const fv_affines *s, fv_expr *const *loads, int n, size_t count,
                            bool *whole) {
     size_t bytes = 0;
@@ -64,7 +66,7 @@ static size_t bytes_loaded(const fv_affines *s, fv_expr *const *loads, int n, si
     return bytes;
 }
 
-/* Elements of v, whose dims are constants. */
+/* The number of elements of v, whose dims are constants. */
 static size_t count_of(const fv_value *v) {
     size_t n = 1;
     for (int i = 0; i < v->type->rank; i++)
@@ -90,8 +92,8 @@ static const fv_expr *without_conversion(const fv_expr *x) {
     return x->op == FV_X_CONVERT ? without_conversion(x->arg[0]) : x;
 }
 
-/* Does the factor load v at the last axis of d with more than one element, and `other` not have
- * that axis? */
+/* Does the factor load v along the last axis of d with more than one element, while the factor
+ * `other` does not depend on that axis? */
 static bool is_of_columns(const fv_definition *d, const fv_expr *factor, const fv_expr *other,
                           const fv_value *v) {
     int last = d->rank - 1;

@@ -9,7 +9,8 @@
 #include "ir/graph/gate.h"
 #include "ir/rule/rule.h"
 
-typedef struct fv_pass_count { /* "gelu-erf": 12 */
+/* the number of times that a pass did something, such as 12 for "gelu-erf" */
+typedef struct fv_pass_count {
     const char *what;
     int n;
 } fv_pass_count;
@@ -20,14 +21,17 @@ typedef struct fv_pass_run {
     fv_arena *arena; /* scratch memory of this run of the pass */
     fv_pass_count *counts;
     int ncounts, cap_counts;
-    int64_t tried; /* how often a rule was tried on an op: the cost of matching */
+    int64_t tried; /* how often a rule was tried on an op, which is the cost of matching */
     bool changed;
-    const struct fv_pipeline_options *options; /* NULL: there are none */
+    /* the options of the pipeline; NULL: there are none */
+    const struct fv_pipeline_options *options;
 } fv_pass_run;
-void fv_pass_count_one(fv_pass_run *r, const char *what); /* also sets changed */
-/* Reports n changes that the pass did not make, and why, next to the counts. */
+/* adds 1 to the count of `what`, and records that the pass changed the module */
+void fv_pass_count_one(fv_pass_run *r, const char *what);
+/* Reports that the pass did not make n changes, and why; printed after the counts. */
 void fv_pass_declined(fv_pass_run *r, int n, const char *what);
-/* Asked before each optional change of a pass: may it be made? (ir/graph/gate.h) */
+/* Must be called before each optional change of a pass: may the change be made?
+ * (ir/graph/gate.h) */
 bool fv_pass_may(const fv_pass_run *r, const char *what, const fv_op *op) FV_MUST_USE;
 /* Visits each op of the module; ops in a region of an op are visited before it. A visit may erase
  * its op and insert others before it; false ends the walk. */
@@ -36,8 +40,8 @@ bool fv_pass_each(fv_pass_run *r, bool (*visit)(fv_pass_run *r, fv_op *op)) FV_M
 typedef struct fv_pass {
     const char *name;
     const char *doc;
-    bool (*run)(fv_pass_run *r); /* false after a diagnostic */
-    void *user;                  /* for the creator of the pass; NULL: the pass is in the table */
+    bool (*run)(fv_pass_run *r); /* runs the pass; false after a diagnostic */
+    void *user; /* data of the creator of the pass; NULL: the pass is in the table */
 } fv_pass;
 
 /* Why --disable refuses to leave out this pass; NULL: it can be left out. */
@@ -45,11 +49,11 @@ const char *fv_pass_needed(const fv_pass *p);
 /* Why the pass runs only where --enable names it; NULL: a level may list it. */
 const char *fv_pass_asked(const fv_pass *p);
 
-/* How a pass is ordered relative to another one in the same list. passes/passes.def has the
- * constraints and their reasons. */
+/* A constraint on the order of two passes in a list. passes/passes.def has the constraints and
+ * their reasons. */
 typedef enum {
-    FV_PASS_AFTER, /* its first run follows the first run of the other */
-    FV_PASS_AGAIN, /* it runs again after the last run of the other */
+    FV_PASS_AFTER, /* the first run of the pass comes after the first run of the other */
+    FV_PASS_AGAIN, /* a run of the pass comes after the last run of the other */
 } fv_pass_order_kind;
 
 typedef struct fv_pass_order {
@@ -59,17 +63,17 @@ typedef struct fv_pass_order {
     const char *why;
 } fv_pass_order;
 
-const fv_pass_order *fv_pass_order_at(int i); /* NULL after the last */
-/* Does the list keep the constraint? It does if it lacks one of the two. */
+const fv_pass_order *fv_pass_order_at(int i); /* constraint number i; NULL after the last */
+/* Does the list keep the constraint? It does, too, if it lacks one of the two passes. */
 bool fv_pass_order_holds(const fv_pass_order *o, const char *const *names) FV_MUST_USE;
 /* Reports a warning for each constraint that a list of passes (NULL terminated) breaks. */
 void fv_warn_of_order(fv_session *s, const char *const *names);
 
 const fv_pass *fv_pass_find(const char *name);
-const fv_pass *fv_pass_at(int i); /* NULL after the last */
+const fv_pass *fv_pass_at(int i); /* pass number i of the table; NULL after the last */
 
-/* A callback for when no rule of a pass matches any more. It gets the rules in the order in which
- * they are tried. */
+/* A callback that is called when no rule of a pass matches any more. It gets the rules in the order
+ * in which they are tried. */
 typedef struct fv_rule_watch {
     void *user;
     void (*settled)(void *user, const fv_pass_run *r, const fv_rule *rules, int n,
@@ -77,17 +81,18 @@ typedef struct fv_rule_watch {
 } fv_rule_watch;
 
 typedef struct fv_pipeline_options {
-    bool verify; /* after every pass */
+    bool verify; /* whether the graph is verified after every pass */
     /* asked before each pass that can be left out, and before each optional change of a pass; NULL:
      * all are made */
     const fv_gate *gate;
-    const fv_rule_watch *rules; /* called when rules have been applied; NULL: nothing is called */
+    const fv_rule_watch *rules; /* called after rules have been applied; NULL: nothing is called */
     /* names of rules that are not applied, NULL terminated; NULL: all are applied */
     const char *const *without;
-    const struct fv_watch *watch; /* NULL: nothing is watched */
-    /* passes in addition to those of the table, NULL terminated; NULL: none */
+    const struct fv_watch *watch; /* observes the changes of the module; NULL: nothing does */
+    /* passes in addition to those of the table, NULL terminated; NULL: there are none */
     const fv_pass *const *own;
-    void (*report)(void *user, const char *pass, const fv_pass_run *r); /* NULL: none */
+    /* called after each pass; NULL: nothing is called */
+    void (*report)(void *user, const char *pass, const fv_pass_run *r);
     void *user;
 } fv_pipeline_options;
 
@@ -104,10 +109,10 @@ const fv_pass *fv_pass_find_own(const fv_pass *const *own, const char *name);
  * nearest one. */
 bool fv_run_passes(fv_module *m, const char *const *names,
                    const fv_pipeline_options *o) FV_MUST_USE;
-/* A pipeline, as its table in Lua says it (passes/pipelines). Lists are NULL terminated. */
+/* A pipeline, as a table in Lua describes it (passes/pipelines). Lists are NULL terminated. */
 typedef struct fv_pipeline_table {
-    const char *purpose;       /* for people; NULL: the table has none */
-    const char *const *passes; /* in their order */
+    const char *purpose;       /* a line for people; NULL: the table has none */
+    const char *const *passes; /* names of the passes in their order */
     /* the steps of lowering, in their order (ir/definition/step_names.h); NULL: all */
     const char *const *steps;
     /* "0" to "3" or "s": the optimization level of LLVM and of a C compiler; NULL: "2" */
@@ -120,15 +125,15 @@ const fv_pipeline_table *fv_pipeline_shipped(char level);
 const char *const *fv_pipeline(char level);
 /* The names of all steps of lowering, in the arena. */
 const char *const *fv_pipeline_steps(fv_arena *a);
-/* What is wrong with a list of steps, in the arena; NULL: nothing. */
+/* A message about what is wrong with a list of steps, in the arena; NULL: nothing is wrong. */
 const char *fv_pipeline_steps_wrong(fv_arena *a, const char *const *steps);
-/* Prints the pipeline as a table in Lua, as `--pipeline` reads it; p has steps and code. */
+/* Prints the pipeline as a table in Lua that `--pipeline` can read; p must have steps and code. */
 void fv_pipeline_print(fv_text *t, const fv_pipeline_table *p);
 /* Is the name in the list, which may be NULL? */
 bool fv_is_in(const char *const *list, const char *name) FV_MUST_USE;
-/* A list of passes without those of `disable` and with those of `enable` that it lacks, each
+/* A list of passes without those of `disable` and with those of `enable` that it lacks; each is
  * inserted after the first runs of all passes that it has to follow. Lists are NULL terminated, or
- * NULL; names that are not passes are ignored. In the arena. */
+ * NULL; names that are not passes are ignored. The result is in the arena. */
 const char *const *fv_pipeline_with(fv_arena *a, const char *const *names,
                                     const char *const *enable, const char *const *disable);
 

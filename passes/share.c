@@ -8,7 +8,7 @@
 #include "ir/catalogue/op.h"
 #include "passes/internal.h"
 
-/* HASHED: the bytes of a constant that enter its hash; all bytes are compared */
+/* HASHED: number of bytes of a constant that enter its hash; all bytes are compared */
 enum { TABLE = 4096, HASHED = 256 };
 
 typedef struct entry {
@@ -69,8 +69,8 @@ static void share_block(fv_pass_run *r, fv_region *block) {
     }
 }
 
-/* Exports repeat a small constant for each use, and constant folding repeats a result for each use
- * of a weight. */
+/* Makes equal small constants one. Exports repeat a small constant for each use, and constant
+ * folding repeats a result for each use of a weight. */
 static void share_constants(fv_pass_run *r) {
     fv_module *m = r->module;
     fv_value **table = FV_NEW(r->arena, fv_value *, TABLE);

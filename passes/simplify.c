@@ -6,10 +6,10 @@
 #include "passes/embedded.h"
 #include "passes/internal.h"
 
-/* Rules that terminate need one or two rounds, and on average far less than one application per
- * op. */
+/* Limits of rounds and of applications per op. Rules that terminate need one or two rounds, and on
+ * average far less than one application per op. */
 enum { MAX_ROUNDS = 200, MAX_APPLICATIONS = 32 };
-/* Rules that undo each other all occur among so many applications. */
+/* number of applications that are recorded; rules that undo each other occur among the last ones */
 enum { MAX_LAST = 64 };
 
 typedef struct simplifier {
@@ -17,7 +17,7 @@ typedef struct simplifier {
     const fv_rule *rules;
     fv_rule_index *index;
     fv_exactness most;
-    int64_t left, done; /* applications of rules */
+    int64_t left, done; /* left: applications that are still allowed; done: applications so far */
     /* the last rules that were applied: application i is at i % MAX_LAST */
     const fv_rule *last[MAX_LAST];
 } simplifier;
@@ -28,7 +28,7 @@ static bool may(void *user, const fv_rule *rule, const fv_op *op) {
     return !(o && fv_is_in(o->without, rule->name)) && fv_pass_may(s->r, rule->name, op);
 }
 
-/* Applies the first rule that matches. */
+/* Applies the first rule that matches the op. */
 static bool apply_one(simplifier *s, fv_op *op) {
     for (int i = -1; (i = fv_rule_index_next(s->index, op, i)) >= 0;) {
         const fv_rule *rule = &s->rules[i];

@@ -22,9 +22,10 @@
 
 typedef struct sunk {
     const fv_op *softmax, *slice;
-    fv_value *scores, *sink; /* the operands of the Concat */
-    /* rounded: the type to which they are cast before the maximum is subtracted; elem: that of the
-     * softmax */
+    /* the operands of the Concat: the scores and the column that is appended */
+    fv_value *scores, *sink;
+    /* rounded: the type to which scores are cast before the maximum is subtracted; elem: the type
+     * of the softmax */
     fv_elem rounded, elem;
 } sunk;
 
@@ -32,8 +33,7 @@ static fv_op *maker(const fv_value *v, fv_op_id id) {
     return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id) ? v->def : NULL;
 }
 
-/* Is it a float type without options of rounding? Types of 8 bits have several ways to round;
- * integers and bool are other numbers. */
+/* Is it a float type with only one way of rounding? Types of 8 bits have several. */
 static bool is_plain(fv_elem e) {
     return fv_elem_is_float(e) && fv_elem_bits(e) >= 16;
 }
@@ -114,7 +114,8 @@ static bool find_sink(const fv_op *slice, sunk *s) {
         return false;
     if (given != shifted && shifted != x &&
         fv_elem_bits(shifted->type->elem) >= fv_elem_bits(x->type->elem))
-        /* a narrower type rounds the difference to the maximum, not the scores themselves */
+        /* if the difference to the maximum is rounded to a narrower type, the result differs from a
+         * softmax of rounded scores */
         return false;
     for (int i = 0; i < 2; i++) {
         fv_value *sink = concat->in[i], *scores = concat->in[1 - i];

@@ -1,18 +1,18 @@
-/* along.c - see along.h. Walks from the values back to the tensor of which they were cut, through
- * ops that are the same for all of them. */
+/* along.c - see along.h. Goes from the values back to the tensor of which they were cut, through
+ * ops that are the same for all values. */
 #include "passes/attention/along.h"
 
 #include "ir/catalogue/op.h"
 #include "ir/graph/infer.h"
 
-enum { MOST = 256 }; /* the most ops that are walked through for one operand of a product */
+enum { MOST = 256 }; /* largest number of ops that are visited for one operand of a product */
 
 typedef struct line {
-    fv_rewriter *w; /* NULL: it is only tested whether the values can be joined */
+    fv_rewriter *w; /* the rewriter; NULL: it is only tested whether the values can be joined */
     fv_module *m;
     fv_arena *arena;
     int n;
-    int seen; /* ops walked through so far */
+    int seen; /* number of ops visited so far */
 } line;
 
 bool fv_is_elementwise(const fv_op *op) {
@@ -55,8 +55,8 @@ bool fv_is_squeeze(const fv_module *m, const fv_type *a, const fv_type *b, int *
     return i == a->rank && k == b->rank;
 }
 
-/* Are the values results of the same operator, with equal attributes and equally many operands? The
- * dims of a Reshape are compared where the walk goes through it. */
+/* Are the values results of the same operator, with equal attributes and the same number of
+ * operands? The dims of a Reshape are not compared here. */
 static bool are_alike(const line *l, fv_value *const *v) {
     for (int i = 0; i < l->n; i++) {
         if (v[i]->kind != FV_VALUE_RESULT || v[0]->kind != FV_VALUE_RESULT)
@@ -93,7 +93,7 @@ static fv_value *concat(const line *l, fv_value *const *v, int axis) {
     return !l->w ? v[0] : fv_w_op(l->w, FV_OP_Concat, l->n, v, 1, &a);
 }
 
-/* The op that computes v[0], with other operands. */
+/* A new op like the one that computes v[0], with other operands; returns its result. */
 static fv_value *again(const line *l, fv_value *const *v, fv_value *const *in) {
     const fv_op *op = v[0]->def;
     return !l->w ? v[0] : fv_w_def(l->w, op->def, op->nin, in, op->nattrs, op->attrs);
@@ -242,8 +242,8 @@ static fv_value *join_one(line *l, fv_value *const *v, int axis) {
     return view ? join_view(l, v, axis) : NULL;
 }
 
-/* The values v joined along the axis, if nothing but constants has to be copied for that; NULL
- * otherwise. */
+/* The values v joined along the axis to one value, if only constants have to be copied for that;
+ * NULL otherwise. */
 static fv_value *join(line *l, fv_value *const *v, int axis) {
     return l->seen++ < MOST ? join_one(l, v, axis) : NULL;
 }

@@ -19,74 +19,78 @@ typedef enum fv_attention_kind {
     FV_ATTENTION_CROSS,    /* queries and keys are computed from two sequences */
     FV_ATTENTION_ADDITIVE, /* scores are not a product of queries and keys */
     FV_ATTENTION_POOLING,  /* scores depend on keys only */
-    FV_ATTENTION_SPATIAL,  /* between positions of a feature map */
-    FV_ATTENTION_CHANNEL   /* between channels of a feature map */
+    FV_ATTENTION_SPATIAL,  /* SELF between the positions of a feature map */
+    FV_ATTENTION_CHANNEL   /* SELF between the channels of a feature map */
 } fv_attention_kind;
-const char *fv_attention_kind_name(fv_attention_kind kind); /* "self" */
+const char *fv_attention_kind_name(fv_attention_kind kind); /* the name of a kind: "self" */
 
-enum {                      /* bits that describe a mask */
-       FV_MASK_CAUSAL = 1,  /* keys after the query are hidden */
-       FV_MASK_WINDOW = 2,  /* keys that are far before the query are hidden, too */
-       FV_MASK_PADDING = 4, /* data hide keys, for all queries alike */
+enum {                     /* bits that describe which keys a mask hides */
+       FV_MASK_CAUSAL = 1, /* keys after the query are hidden */
+       FV_MASK_WINDOW = 2, /* keys that are far before the query are hidden, too */
+       /* input data decide which keys are hidden, the same keys for all queries */
+       FV_MASK_PADDING = 4,
        FV_MASK_BIAS = 8,    /* a number is added to scores, and no key is hidden */
-       FV_MASK_FORMULA = 16 /* another condition on query and key */
+       FV_MASK_FORMULA = 16 /* another condition on query and key hides keys */
 };
 enum { FV_NMASKS = 5 };
-const char *fv_mask_name(int bit); /* 0: "causal" */
+const char *fv_mask_name(int bit); /* the name of bit number `bit`; 0: "causal" */
 
 /* The products of an attention. */
 typedef struct fv_attention_products {
     const fv_value *score; /* the product of queries and keys; NULL: there is no such product */
-    const fv_value *q, *k; /* its operands, if the operator has two */
-    /* weights times values; for a gate map times sigmoid; NULL: there is none */
+    const fv_value *q, *k; /* the operands of that product, if its operator has two */
+    /* the product of weights and values; for a gate, of map and sigmoid; NULL: there is none */
     const fv_value *product;
     const fv_value *v;
 } fv_attention_products;
 
-/* Sizes of an attention; 0: not known. */
+/* Numbers of heads and sizes of an attention; 0: not known. */
 typedef struct fv_attention_heads {
     int64_t query, kv; /* the numbers of heads */
-    int64_t size;      /* terms of a score */
+    int64_t size;      /* number of terms in the sum of a score */
 } fv_attention_heads;
 
 /* Properties of an attention. */
 typedef struct fv_attention_traits {
     unsigned mask; /* FV_MASK_ */
-    bool sink;     /* rows have one more weight, which is dropped */
+    bool sink;     /* each row of the softmax has one more weight, which is dropped */
     bool mixed;    /* scores or weights are sums over heads: talking heads */
-    /* several weights are combined to the factor of a value: differential attention */
+    /* several softmaxes are combined to the factor of a value: differential attention */
     bool combined;
     bool past; /* the keys include those of earlier runs */
     /* queries, keys and values of one input are computed by one product */
     bool merged;
 } fv_attention_traits;
 
-/* One attention. The values belong to the graph that was walked, after its passes. */
+/* One attention. Its values belong to the graph that was searched, after the graph's passes. */
 typedef struct fv_attention_site {
     fv_attention_kind kind;
-    /* a feature map times a sigmoid of what was pooled of it: SPATIAL or CHANNEL */
+    /* the attention is a gate: a feature map times a sigmoid of pooled values of the map; its kind
+     * is SPATIAL or CHANNEL */
     bool gate;
-    /* the Softmax, the exponential, or the sigmoid of a gate, where it was found */
+    /* the op where the attention was found: the Softmax, the exponential, or the sigmoid of a
+     * gate */
     const fv_op *softmax;
-    const fv_value *weighted; /* the operand of the softmax; for a gate the map */
+    const fv_value *weighted; /* the operand of the softmax; for a gate the feature map */
     const fv_value *weights;  /* the result of the softmax; for a gate the sigmoid */
-    int axis;                 /* the axis of the keys in both */
-    /* the axis of the queries in both; -1: there is one query, or none was found */
+    int axis;                 /* the axis of the keys in `weighted` and `weights` */
+    /* the axis of the queries in both; -1: there is one query, or no axis of queries was found */
     int query_axis;
     fv_attention_products of;
     fv_attention_heads heads;
-    /* constant factor of the scores, before anything is added; NAN: none is constant */
+    /* constant factor of the scores, before anything is added to them; NAN: there is no constant
+     * factor */
     double scale;
     fv_attention_traits traits;
-    const char *formula;    /* the operand of the softmax as an expression, for people */
-    const fv_origin *nodes; /* the names of the model's nodes that the attention consists of */
-    const char *why;        /* for NONE: why it is not attention */
-    const fv_op *stopped;   /* the op at which the search found that */
+    const char *formula;    /* the operand of the softmax as an expression, for messages */
+    const fv_origin *nodes; /* the names of the model's nodes that compute the attention */
+    const char *why;        /* for kind NONE: the reason why it is not attention */
+    const fv_op *stopped;   /* the op at which the search found the reason */
 } fv_attention_site;
 
 typedef struct fv_attention_sites {
     int n, cap;
-    fv_attention_site *all; /* in the order of their operators */
+    fv_attention_site *all; /* the attentions in the order of their ops */
 } fv_attention_sites;
 
 /* Finds all attention in main, which `legalise` must have rewritten; a module of definitions has

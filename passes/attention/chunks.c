@@ -1,5 +1,5 @@
-/* chunks.c - see chunks.h. Walks from the scores, and from the values, back to where the axes of
- * chunks and of the keys within a chunk are adjacent. */
+/* chunks.c - see chunks.h. Goes from the scores, and from the values, back to a tensor in which the
+ * axes of chunks and of the keys within a chunk are adjacent. */
 #include "passes/attention/chunks.h"
 
 #include "ir/base/limits.h"
@@ -7,19 +7,19 @@
 #include "ir/graph/infer.h"
 #include "passes/attention/along.h"
 
-enum { MOST = 64 }; /* the most ops that are walked through for one operand of a product */
+enum { MOST = 64 }; /* largest number of ops that are visited for one operand of a product */
 
 typedef struct walk {
-    fv_rewriter *w; /* NULL: the walk only asks whether the rewrite is possible */
+    fv_rewriter *w; /* the rewriter; NULL: it is only tested whether the rewrite is possible */
     fv_module *m;
-    int seen; /* ops walked through so far */
+    int seen; /* number of ops visited so far */
 } walk;
 
 static bool is_result(const fv_value *v, fv_op_id id) {
     return v->kind == FV_VALUE_RESULT && fv_op_is(v->def, id);
 }
 
-/* The op that computes v, with other operands. */
+/* A new op like the one that computes v, with other operands; returns its result. */
 static fv_value *again(const walk *k, fv_value *v, fv_value *const *in) {
     const fv_op *op = v->def;
     return !k->w ? v : fv_w_def(k->w, op->def, op->nin, in, op->nattrs, op->attrs);
@@ -39,7 +39,7 @@ static fv_value *reshaped(const walk *k, fv_value *x, const fv_type *t, int chun
 
 static fv_value *unchunk(walk *k, fv_value *v, int chunks, int keys);
 
-/* Rewrites operand i of an elementwise op, which has both axes or neither. */
+/* Rewrites operand i of an elementwise op; the operand must have both axes or neither. */
 static fv_value *unchunk_operand(walk *k, fv_value *v, int i, int chunks, int keys,
                                  fv_value *(*go)(walk *, fv_value *, int, int)) {
     fv_value *x = v->def->in[i];
@@ -100,8 +100,8 @@ static fv_value *unchunk_product(walk *k, fv_value *v, int chunks) {
     return in[1] ? again(k, v, in) : NULL;
 }
 
-/* Rewrites scores through elementwise ops. At most one operand leads to the product; others are no
- * scores. */
+/* Rewrites scores through elementwise ops. At most one operand of an op leads to the product; the
+ * others are not scores. */
 static fv_value *unchunk_scores(walk *k, fv_value *v, int chunks, int keys) {
     if (k->seen++ >= MOST || v->kind != FV_VALUE_RESULT)
         return unchunk(k, v, chunks, keys);

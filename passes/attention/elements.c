@@ -1,4 +1,4 @@
-/* elements.c - elements of values, and sums among them. */
+/* elements.c - expressions for elements of values, and the search for sums in them. */
 #include "passes/attention/elements.h"
 
 #include "ir/base/limits.h"
@@ -8,9 +8,9 @@
 #include "ir/expr/visit.h"
 
 enum {
-    LARGE = 4000, /* a value with more nodes is not substituted, but stays a load */
-    MANY = 12,    /* nor is one with more loads */
-    DEEP = 60,    /* substitutions within each other, at most */
+    LARGE = 4000, /* a value whose expression has more nodes is not substituted, but stays a load */
+    MANY = 12,    /* a value whose expression has more loads is not substituted, either */
+    DEEP = 60,    /* greatest nesting of substitutions */
     LOADS = 64
 };
 
@@ -44,7 +44,8 @@ const fv_definition *fv_element_definition(fv_elements *e, const fv_value *v) {
     void **at = fv_ptrmap_at(&e->defined, op);
     if (!*at) {
         fv_definition **all = FV_NEW(e->arena, fv_definition *, FV_MAX_OUT);
-        if (!fv_define(e->arena, op, all)) /* lowering reports the reason */
+        /* on a failure nothing is reported here; lowering reports the reason */
+        if (!fv_define(e->arena, op, all))
             for (int i = 0; i < FV_MAX_OUT; i++)
                 all[i] = NULL;
         *fv_ptrmap_at(&e->defined, op) = all;
@@ -93,7 +94,7 @@ fv_expr *fv_elements_in(fv_elements *e, fv_expr *x) {
     return fv_x_rewrite(&r, x);
 }
 
-/* The element of v over the indices of its definition; NULL: v is a leaf. */
+/* The element of v as an expression over the indices of its definition; NULL: v is a leaf. */
 static fv_expr *composed(fv_elements *e, const fv_value *v) {
     const fv_definition *d = v == e->stop ? NULL : fv_element_definition(e, v);
     if (!d || sums(d->body) || e->depth > DEEP)
@@ -139,7 +140,8 @@ static fv_expr *without_conversion(fv_expr *x) {
 
 static bool sum_of(fv_elements *e, const fv_definition *d, fv_expr *reduce, fv_summed *out) {
     fv_expr *x = reduce->arg[0], *zero = fv_x_int(e->arena, 0);
-    for (int i = 0; i < reduce->u.red.nvars; i++) /* for a sum over a single position */
+    /* variables of a sum over a single position become 0 */
+    for (int i = 0; i < reduce->u.red.nvars; i++)
         if (reduce->u.red.nvars > 1 && fv_dim_is_one(reduce->u.red.vars[i]->dim))
             x = fv_x_replace_vars(e->arena, x, 1, &reduce->u.red.vars[i], &zero);
     x = without_conversion(fv_elements_in(e, x));

@@ -1,5 +1,5 @@
 /* elements.h - the elements of a graph's values as expressions, in which the definitions of
- * elementwise values and views are substituted. Views only change indices. What remains as loads
+ * elementwise values and views are substituted. Views only change indices. The loads that remain
  * are leaves: inputs, constants, results of recurrences and of operators with kernels of their own,
  * sums, and values whose expression would be large, such as a residual stream to which many layers
  * have added. */
@@ -9,16 +9,18 @@
 #include "ir/definition/definition.h"
 
 typedef struct fv_elements {
-    fv_arena *arena;      /* in which equal expressions are one node */
-    fv_ptrmap defined;    /* op -> the definitions of its results */
-    fv_ptrmap composed;   /* value -> its element over the indices of its definition */
-    int depth;            /* how many substitutions are nested at the moment */
-    const fv_value *stop; /* this value stays a load, whatever it is; set by fv_elements_stop */
+    fv_arena *arena;   /* an arena in which equal expressions are one node */
+    fv_ptrmap defined; /* op -> the definitions of its results */
+    /* value -> its element as an expression over the indices of its definition */
+    fv_ptrmap composed;
+    int depth;            /* current nesting of substitutions */
+    const fv_value *stop; /* the value whose loads are never replaced; set by fv_elements_stop */
 } fv_elements;
 
 fv_elements fv_elements_new(fv_session *s);
 void fv_elements_free(fv_elements *e);
-void fv_elements_stop(fv_elements *e, const fv_value *v); /* v NULL: no value stays a load */
+/* loads of v are not replaced from now on; v NULL: there is no such value */
+void fv_elements_stop(fv_elements *e, const fv_value *v);
 
 /* The definition of v; NULL: it has none. */
 const fv_definition *fv_element_definition(fv_elements *e, const fv_value *v);
@@ -31,12 +33,13 @@ fv_expr *fv_elements_in(fv_elements *e, fv_expr *x);
 typedef struct fv_summed {
     const fv_definition *def;
     const fv_expr *reduce;
-    fv_expr *f, *g; /* over the indices of def and the variables of the reduction */
+    /* the factors, as expressions over the indices of def and the variables of the reduction */
+    fv_expr *f, *g;
 } fv_summed;
-/* Is the value a sum, possibly with arithmetic around it? */
+/* Is the value a sum, possibly with other arithmetic around the sum? */
 bool fv_element_sum(fv_elements *e, const fv_value *v, fv_summed *out) FV_MUST_USE;
-/* The same for the value that is loaded, with the indices of the load in place of those of its
- * definition. */
+/* fv_element_sum for the value that is loaded, with the indices of the load in place of those of
+ * its definition. */
 bool fv_loaded_sum(fv_elements *e, const fv_expr *load, fv_summed *out) FV_MUST_USE;
 
 static inline bool fv_is_load(const fv_expr *x) {
@@ -48,7 +51,8 @@ static inline const fv_value *fv_loaded(const fv_expr *load) {
 /* Collects the distinct loads of values in x. Returns their number; at most `max` are stored in
  * `out`. */
 int fv_element_loads(fv_arena *a, fv_expr *x, fv_expr **out, int max);
-/* The same for loads that contribute as numbers, not in conditions. */
+/* fv_element_loads for loads whose numbers are part of the result, without loads that occur only in
+ * conditions. */
 int fv_element_terms(fv_arena *a, fv_expr *x, fv_expr **out, int max);
 /* Does x depend on data of the run, not only on constants and positions? */
 bool fv_is_computed(fv_arena *a, fv_expr *x) FV_MUST_USE;

@@ -12,7 +12,8 @@ static bool symbol_of(void *ctx, const fv_dim *symbol, int64_t *out) {
     return true;
 }
 
-/* For a relation such as total == past + seq, the symbol gets the value of the other side. */
+/* In a relation such as total == past + seq, the symbol on one side gets the value of the other
+ * side. */
 fv_sample fv_sample_new(fv_arena *a, const fv_module *m, int64_t size) {
     fv_sample s = {.arena = a,
                    .size = size,
@@ -163,7 +164,7 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_SIGMOID: return 1 / (1 + exp(-a));
     case FV_X_POW: return pow(a, b);
     case FV_X_FMA: return a * b + fv_sample_number(s, x->arg[2]);
-    /* operations that occur around neither scores nor masks */
+    /* operations that do not occur around scores and masks */
     case FV_X_SHL:
     case FV_X_SHR:
     case FV_X_MULHI:
@@ -189,7 +190,7 @@ static double arithmetic(fv_sample *s, const fv_expr *x) {
     case FV_X_ATANH:
     case FV_X_FREM:
     case FV_X_REDUCE:
-    /* do not occur here */
+    /* these nodes are evaluated elsewhere */
     case FV_X_CONST:
     case FV_X_VAR:
     case FV_X_DIM:

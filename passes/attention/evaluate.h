@@ -8,13 +8,13 @@
 
 enum { FV_SAMPLE = 12, FV_SAMPLE_VARS = 3 * FV_MAX_RANK };
 
-/* The values of data: `of_data` everywhere, 0 at every second position, or the position itself.
- * Sums of products are 1, or `of_sum` at every second position. */
+/* The values that loads of data get: `of_data` everywhere, 0 at every second position, or the
+ * position itself. Sums of products are 1, or `of_sum` at every second position. */
 enum { FV_DATA_EVEN, FV_DATA_ALTERNATES, FV_DATA_RISES, FV_SUMS_ALTERNATE };
 
 /* The value whose loads are reported. */
 typedef struct fv_load_watch {
-    const fv_value *value; /* NULL: none */
+    const fv_value *value; /* the value; NULL: there is none */
     void (*note)(void *user, const fv_expr *load);
     void *user;
 } fv_load_watch;
@@ -28,23 +28,24 @@ typedef struct fv_sample {
     int nvars;
     const fv_var *vars[FV_SAMPLE_VARS];
     int64_t at[FV_SAMPLE_VARS];
-    const fv_value *score; /* a load of it is `of_score` */
+    const fv_value *score; /* loads of this value are `of_score` */
     double of_score, of_data;
     int data;       /* FV_DATA_ */
-    fv_ptrmap sums; /* values that are sums of products, as a set */
+    fv_ptrmap sums; /* the set of values that are sums of products */
     double of_sum;
     fv_load_watch watch;
-    fv_ptrmap memo; /* node -> its value for the current variables */
+    fv_ptrmap memo; /* node -> its value for the current values of variables */
 } fv_sample;
 
 fv_sample fv_sample_new(fv_arena *a, const fv_module *m, int64_t size);
-/* For each broadcast in d, gives a symbol on one side the value of the other side. */
+/* For each broadcast in d, gives a symbol on one side of the broadcast the value of the other
+ * side. */
 void fv_sample_fit(fv_sample *s, const fv_dim *d);
-/* The value of the dim, at least 1. */
+/* The value of dim d in the sample; at least 1. */
 int64_t fv_sample_dim(fv_sample *s, const fv_dim *d);
 /* Sets the variable v to n. */
 void fv_sample_set(fv_sample *s, const fv_var *v, int64_t n);
-/* forgets values of nodes, after the values of loads have changed */
+/* forgets the values of nodes; must be called after the values of loads have changed */
 void fv_sample_forget(fv_sample *s);
 double fv_sample_number(fv_sample *s, const fv_expr *x);
 

@@ -1,8 +1,8 @@
-/* gate.c - finds gates: a feature map times a sigmoid of what was pooled of it, as in
+/* gate.c - finds gates: a feature map times a sigmoid of pooled values of that map, as in
  * squeeze-and-excitation blocks and their successors. */
 #include "passes/attention/parts.h"
 
-enum { NEAR = 120 }; /* the most values between map and sigmoid */
+enum { NEAR = 120 }; /* largest number of values between map and sigmoid */
 
 static bool is_view(const fv_op *op) {
     return fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_fv_Expand) ||
@@ -15,7 +15,7 @@ static const fv_value *through_views(const fv_value *v) {
     return v;
 }
 
-/* The product of v, through views, with a larger value, which is *map. */
+/* The product of v, possibly after views, with a larger value, which becomes *map. */
 static const fv_op *product_of(fv_finder *f, const fv_value *v, const fv_value **map,
                                const fv_value **gate, int deep) {
     for (int i = 0; i < v->nuses && deep > 0 && f->looked++ < FV_MOST_LOOKED; i++) {
@@ -32,7 +32,7 @@ static const fv_op *product_of(fv_finder *f, const fv_value *v, const fv_value *
     return NULL;
 }
 
-/* Is v computed from the map, with a pooling in between? */
+/* Is v computed from pooled values of the map? */
 static bool is_pooled_of(const fv_value *v, const fv_value *map, fv_arena *a) {
     fv_ptrmap seen = fv_ptrmap_in(a);
     const fv_value *all[NEAR];
@@ -78,7 +78,7 @@ bool fv_find_gate(fv_finder *f, fv_op *op, fv_attention_site *s) {
         places += t->rank < rank || fv_dim_is_one(t->dims[i - (rank - t->rank)]);
     bool pooled =
         broadcast && is_pooled_of(through_views(y->def->in[0]), through_views(map), f->e.arena);
-    /* the map may be the product of another gate */
+    /* the map may itself be the product of another gate */
     for (int i = 0; broadcast && !pooled && map->def && fv_op_is(map->def, FV_OP_Mul) && i < 2; i++)
         pooled =
             is_pooled_of(through_views(y->def->in[0]), through_views(map->def->in[i]), f->e.arena);

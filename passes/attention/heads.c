@@ -1,20 +1,20 @@
-/* heads.c - finds out where queries, keys and values come from: how many heads they have, from
- * which sequences, from a cache, and whether one product computes them. */
+/* heads.c - finds how queries, keys and values are computed: how many heads they have, from which
+ * sequences they come, whether they include a cache, and whether one product computes them. */
 #include "ir/expr/visit.h"
 #include "passes/attention/parts.h"
 
 #include <string.h>
 
 enum {
-    MOST = 1 << 14, /* the most positions that are enumerated */
-    NEAR = 400,     /* the most values through which a query or key is traced back */
+    MOST = 1 << 14, /* largest number of positions that are enumerated */
+    NEAR = 400,     /* largest number of values through which a query or key is traced back */
     DEEP = 4
 };
 
 /* ---- what queries, keys and values are projected by ---- */
 
-/* Does the load read a sum of products with constants? *computed is the other factor then, and
- * `features` tells which axes of the sum only the constants have. */
+/* Does the load read a sum of products with constants? Then *computed is the factor that is not
+ * constant, and `features` states which axes of the sum occur in the constant factor only. */
 static bool is_projection(fv_finder *f, const fv_expr *load, bool *features, fv_expr **computed) {
     const fv_value *v = fv_loaded(load);
     fv_summed sum, here;
@@ -23,7 +23,7 @@ static bool is_projection(fv_finder *f, const fv_expr *load, bool *features, fv_
     bool cf = fv_is_computed(f->e.arena, sum.f), cg = fv_is_computed(f->e.arena, sum.g);
     if (!cf && !cg && v->def->nin > 1 && v->def->in[0]->kind != FV_VALUE_CONST &&
         v->def->in[1]->kind == FV_VALUE_CONST)
-        cf = true; /* a constant that the graph computes: repeated for each entry of a batch */
+        cf = true; /* the factor is a constant that the graph repeats for each entry of a batch */
     if (cf == cg)
         return false;
     *computed = cf ? here.f : here.g;
@@ -41,9 +41,9 @@ static bool uses_any(const fv_expr *load, const bool *axes, const fv_expr *terms
     return false;
 }
 
-/* The projection whose result supplies the terms of a score in *x; *x becomes the expression in
- * which it was found. A product over the sequence in between is skipped. terms NULL: any
- * projection. */
+/* The projection (product with constants) in *x whose result supplies the terms of a score; *x
+ * becomes the expression in which it was found. A product over the sequence in between is skipped.
+ * terms NULL: any projection is accepted. */
 static const fv_expr *projection_in(fv_finder *f, fv_expr **x, const fv_expr *terms, bool *features,
                                     int deep) {
     fv_expr *loads[FV_SOME_LOADS], *computed;
@@ -84,7 +84,7 @@ static void note_place(void *user, const fv_expr *load) {
     *at = p;
 }
 
-/* Enumerates positions; stops after MOST of them, whatever the dims are. */
+/* Enumerates positions; stops after MOST of them, which limits the time for large dims. */
 static void count_places(places *p, int var) {
     if (var == p->nvars) {
         p->looked++;
@@ -98,7 +98,7 @@ static void count_places(places *p, int var) {
     }
 }
 
-/* Does v influence which element is loaded, in a condition or in an index of one of these axes? */
+/* Does v influence which element is loaded, by a condition or by an index of one of these axes? */
 static bool decides_in(const places *p, const fv_expr *x, const fv_var *v) {
     int rank = fv_is_load(x) ? x->u.buf->rank : 0;
     bool found = (x->op == FV_X_SELECT && fv_x_uses(x->arg[0], v)) ||
@@ -118,8 +118,8 @@ static bool decides(const places *p, const fv_expr *root, const fv_var *v) {
     return false;
 }
 
-/* The number of distinct positions on these axes of v that x reads, over all variables but key and
- * query. */
+/* The number of distinct positions on these axes of v that x reads, when all variables except key
+ * and query vary. */
 static int64_t places_of(fv_finder *f, const fv_scores *s, fv_expr *x, const fv_value *v,
                          const bool *axes) {
     fv_arena *a = fv_arena_new(fv_arena_session(f->arena));
@@ -140,7 +140,7 @@ static int64_t places_of(fv_finder *f, const fv_scores *s, fv_expr *x, const fv_
         if (var != s->key && var != s->query && p->nvars < FV_MAX_RANK && decides(p, x, var))
             p->vars[p->nvars++] = var;
     }
-    /* the last key, which comes after those of a past */
+    /* takes the last key, since keys of a past come before those of the input */
     fv_sample_set(&p->sample, s->key, fv_sample_dim(&p->sample, s->key->dim) - 1);
     count_places(p, 0);
     int64_t n = p->n;
@@ -157,7 +157,7 @@ static int64_t heads_of(fv_finder *f, const fv_scores *s, fv_expr *x, int64_t he
         return places_of(f, s, in, fv_loaded(load), axes) / (head_size ? head_size : 1);
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(f->e.arena, x, loads, FV_SOME_LOADS);
-    /* no projection was found: the first axis is taken to be that of the batch */
+    /* without a projection, the first axis is assumed to be that of the batch */
     for (int i = 0; i < n; i++) {
         if (fv_loaded(loads[i])->kind == FV_VALUE_CONST || loads[i]->u.buf->rank < 4)
             continue;
@@ -173,7 +173,7 @@ static int64_t heads_of(fv_finder *f, const fv_scores *s, fv_expr *x, int64_t he
     return fv_is_computed(f->e.arena, x) ? 1 : 0;
 }
 
-/* Does a value that depends on data depend on v, below products with constants? */
+/* Does x depend on v by a value that depends on data? Looks through products with constants. */
 static bool depends(fv_finder *f, fv_expr *x, const fv_var *v, int deep) {
     if (f->looked++ > FV_MOST_LOOKED)
         return true;
@@ -192,7 +192,7 @@ static bool depends(fv_finder *f, fv_expr *x, const fv_var *v, int deep) {
     return found;
 }
 
-/* Do the values have that axis of the weights as well? */
+/* Do the values have that axis of the weights, too? */
 static bool values_have(const fv_attention_site *s, const fv_scores *x, int axis) {
     const fv_expr *at =
         fv_loaded(x->product.weight_load) == s->weights ? x->product.weight_load->arg[axis] : NULL;
@@ -221,7 +221,7 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
                 s->heads.size = 0;
     } else {
         s->heads.query = 1;
-        /* an axis on which no data depend, but values do, is one of weights per head */
+        /* an axis on which the values depend but no data do is that of weights per head */
         for (int i = 0; i < x->rank; i++)
             if (x->index[i] != x->key && x->index[i] != x->query && values_have(s, x, i) &&
                 !depends(f, x->x, x->index[i], DEEP))
@@ -233,7 +233,7 @@ void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
 
 /* ---- sources ---- */
 
-/* The nearest values from which something is computed: the walk ends at products of two computed
+/* The nearest values from which a value is computed: the search ends at products of two computed
  * values and at recurrences. */
 typedef struct sources {
     const fv_value *all[NEAR];
@@ -309,7 +309,7 @@ static const fv_value *through_views(const fv_value *v) {
     return v;
 }
 
-/* The operand of a projection besides its weights. */
+/* The operand of a projection that is not its weights. */
 static const fv_value *projected(const fv_value *v) {
     for (int i = 0; i < v->def->nin; i++)
         if (v->def->in[i] && v->def->in[i]->kind != FV_VALUE_CONST)
@@ -317,7 +317,8 @@ static const fv_value *projected(const fv_value *v) {
     return NULL;
 }
 
-/* Do the two read the same part of it? Then nothing is merged: it is one value used twice. */
+/* Do both expressions read the same part of the projection's result? Then one value is used twice,
+ * and nothing is merged. */
 static bool same_part(const fv_expr *a, const fv_expr *b, const bool *features, fv_sample *s) {
     for (int i = 0; i < a->u.buf->rank; i++)
         if (features[i] && fv_sample_number(s, a->arg[i]) != fv_sample_number(s, b->arg[i]))
@@ -330,7 +331,7 @@ static bool is_merged(fv_finder *f, const fv_scores *x) {
     const fv_expr *made[3] = {0};
     const fv_value *from[3] = {0};
     bool merged = false, features[FV_MAX_RANK];
-    /* a point at which all index variables are 0 */
+    /* a sample in which all index variables are 0 */
     fv_sample sample = fv_sample_new(f->e.arena, f->module, FV_SAMPLE);
     for (int i = 0; i < 3; i++) {
         made[i] = projection_in(f, &of[i], NULL, features, 0);

@@ -1,5 +1,5 @@
-/* keeps.c - proofs about masks that hold for all runs: that no element is infinite, that each query
- * keeps a visible key, that a mask is causal. */
+/* keeps.c - proofs about masks that hold for all runs: no element is infinite, each query keeps a
+ * visible key, a mask is causal. */
 #include <math.h>
 #include <string.h>
 
@@ -13,11 +13,11 @@ enum { UNKNOWN = -1 };
 /* ---- of elements ---- */
 
 typedef struct bounds {
-    double lo, hi; /* NAN: unknown */
+    double lo, hi; /* least and greatest value; NAN: not known */
 } bounds;
 
-/* The bounds of the elements of a constant that a load can read; if the index is a number, those of
- * that element. */
+/* The bounds of the elements of a constant that a load can read; if the index is a number, the
+ * bounds of that element. */
 static bounds bounds_of_load(const fv_expr *x) {
     const fv_tensor *t = fv_loaded(x)->kind == FV_VALUE_CONST ? fv_loaded(x)->tensor : NULL;
     bounds b = {INFINITY, -INFINITY};
@@ -50,7 +50,7 @@ static bounds bounds_of(fv_arena *a, const fv_expr *x) {
     return t == UNKNOWN ? (bounds){NAN, NAN} : (bounds){t, t};
 }
 
-/* The truth of a <= b, or of a < b if strict: 1, 0 or UNKNOWN. */
+/* The truth of a <= b, or of a < b if `strict`: 1, 0 or UNKNOWN. */
 static int truth_of_order(fv_arena *a, const fv_expr *x, bool strict) {
     int64_t lo, hi;
     if (x->arg[0]->type.elem == FV_I64 && x->arg[1]->type.elem == FV_I64) {
@@ -74,7 +74,7 @@ static int negation(int t) {
     return t == UNKNOWN ? UNKNOWN : !t;
 }
 
-/* The truth of a condition: 1, 0 or UNKNOWN. */
+/* The truth of condition x: 1, 0 or UNKNOWN. */
 static int truth(fv_arena *a, const fv_expr *x) {
     int p, q;
     bounds b;
@@ -113,8 +113,8 @@ static bool is_finite_tensor(const fv_tensor *t) {
     return true;
 }
 
-/* Is x finite? Integers and bools count as finite numbers of moderate size: an integer mask that is
- * multiplied with the lowest float is taken to consist of zeros and ones. */
+/* Is x finite in all runs? Integers and bools count as finite numbers of moderate size: an integer
+ * mask that is multiplied with the lowest float is assumed to consist of zeros and ones. */
 static bool is_finite(fv_arena *a, const fv_expr *x) {
     if (!fv_elem_is_float(x->type.elem))
         return true;
@@ -145,7 +145,7 @@ static bool is_kept(fv_arena *a, const fv_expr *x, bool seen) {
 
 /* ---- of masks ---- */
 
-/* Does each row of the constant keep a visible key? */
+/* Does each row of the constant mask contain a visible key? */
 static bool rows_keep(const fv_tensor *t, bool seen) {
     size_t n = t->rank ? (size_t)t->dims[t->rank - 1] : 1;
     for (size_t i = 0; i < t->count; i += n) {
@@ -176,7 +176,7 @@ bool fv_mask_keeps_a_key(fv_elements *e, const fv_value *mask, bool seen) {
     if (rank < 1)
         return is_kept(a, x, seen);
     bool square = rank > 1 && mask->type->dims[rank - 1] == mask->type->dims[rank - 2];
-    /* tries the first key, and the one at the same position as the query */
+    /* tries to prove that the first key is visible, then the key at the position of the query */
     fv_expr *tried[2] = {fv_x_int(a, 0), square ? fv_x_var(a, index[rank - 2]) : NULL};
     for (int i = 0; i < 2 && tried[i]; i++)
         if (is_kept(a, fv_x_replace_vars(a, x, 1, &index[rank - 1], &tried[i]), seen))

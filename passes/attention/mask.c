@@ -1,4 +1,4 @@
-/* mask.c - finds out which keys a query does not see, and what is added to its scores.
+/* mask.c - finds which keys a query does not see, and what is added to its scores.
  *
  * It does not matter how a mask is computed, because it is evaluated: the operand of the softmax is
  * computed on a small instance of the model, with scores of 0, and with data that are masks of
@@ -8,18 +8,19 @@
 #include "passes/attention/parts.h"
 
 #define FAR_BELOW 80      /* exp(-80) is negligible compared to 1 */
-#define STEP      0x1p-10 /* a small change of a score */
-#define NEGATIVE  -30     /* represents a negative number that is added, or whose sign is tested */
+#define STEP      0x1p-10 /* size of a change of a score whose effect is observed */
+/* a value of data that is a negative number to add, or whose sign is tested */
+#define NEGATIVE -30
 enum { ENOUGH = 6, LARGEST = 96, LONG = 16384, MOST = 48, TRIES = 8 };
 
-/* The evaluated mask. For long sequences only some rows and columns are evaluated, at even
- * distances; if there are few rows, also the first and last columns, which contain the diagonal if
- * it starts or ends with them. */
+/* The evaluated mask, as a matrix of queries and keys. For long sequences only some rows and
+ * columns are evaluated, at even distances; if there are few rows, also the first and last columns,
+ * which contain the diagonal if it starts or ends with them. */
 typedef struct picture {
     int rows, columns, hidden;
     int64_t queries, keys;
     bool hides[MOST][MOST];
-    bool varies; /* the visible elements of a row differ */
+    bool varies; /* whether the visible elements of some row differ */
 } picture;
 
 static void set_extents(picture *p, fv_sample *s, const fv_scores *x) {
@@ -29,8 +30,8 @@ static void set_extents(picture *p, fv_sample *s, const fv_scores *x) {
     p->columns = p->keys < MOST ? (int)p->keys : MOST;
 }
 
-/* The position of sample `at` of `count`, at even distances from 0 to below n. Avoids a product
- * with n, which may be large. */
+/* The position of sample number `at` of `count` samples that are evenly spread over 0 to n - 1.
+ * Avoids a product with n, which may be large. */
 static int64_t spread(int at, int count, int64_t n) {
     return at * (n / count) + at * (n % count) / count;
 }
@@ -48,8 +49,8 @@ static int64_t key_of(const picture *p, int column) {
     return edge + spread(column - edge, p->columns - 2 * edge, p->keys - 2 * edge);
 }
 
-/* Sets the other variables (heads, batches, windows) to their last value, where a mask is most
- * likely to have an effect. */
+/* Sets the other variables (heads, batches, windows) to their last value, for which a mask most
+ * likely hides keys. */
 static void set_others(fv_sample *s, const fv_scores *x) {
     for (int i = 0; i < x->rank; i++)
         if (x->index[i] != x->key && x->index[i] != x->query)
@@ -84,7 +85,7 @@ static void draw(fv_sample *s, const fv_scores *x, picture *p) {
     }
 }
 
-/* Adds keys that a factor of the weights hides. */
+/* Adds the keys that are hidden by a factor of the weights, after the softmax. */
 static void draw_weights(fv_finder *f, const fv_attention_site *s, fv_sample *sample,
                          const fv_scores *x, picture *p) {
     const fv_value *product = s->of.product;
@@ -108,8 +109,8 @@ static void draw_weights(fv_finder *f, const fv_attention_site *s, fv_sample *sa
         }
 }
 
-/* The shape of the mask: whether the first visible key, or the last one, advances with the rows.
- * *whole becomes false if keys between the two are hidden. */
+/* The bits of the mask's shape: whether the first visible key, or the last one, advances with the
+ * rows. *whole becomes false if keys between the two are hidden. */
 static unsigned shape_of(const picture *p, bool *whole) {
     int first[MOST], last[MOST];
     bool ends = p->rows > 1, starts = p->rows > 1;
@@ -132,7 +133,7 @@ static unsigned shape_of(const picture *p, bool *whole) {
     }
     ends &= p->rows > 2 && last[0] >= 0 && last[p->rows - 1] > last[0] + 1;
     starts &= p->rows > 2 && first[p->rows - 1] > first[0] + 1 && first[p->rows - 1] < p->columns;
-    bool even = true; /* without a shape: all rows hide the same keys */
+    bool even = true; /* whether all rows hide the same keys, when neither advances */
     for (int i = 1; i < p->rows; i++)
         even &= first[i] == first[0] && last[i] == last[0];
     *whole &= ends || starts || even;
@@ -153,7 +154,7 @@ typedef struct mask_data {
     bool rest; /* some loads do not depend on the query */
 } mask_data;
 
-/* Records which data x depends on. Sums are numbers and not masks. */
+/* Records on which data x depends. Sums of products count as numbers and not as masks. */
 static void look_at_data(fv_finder *f, fv_sample *s, const fv_scores *x, fv_expr *in,
                          mask_data *d) {
     fv_expr *loads[FV_SOME_LOADS];
@@ -181,7 +182,8 @@ static double scale_of(fv_sample *s, const fv_scores *x) {
     return isfinite(slope) && slope != 0 ? (double)(float)slope : (double)NAN;
 }
 
-/* If the softmax is written out, exponentials may be hidden before they are summed. */
+/* If the softmax is written as separate operators, a mask may be applied to the exponentials before
+ * they are summed. */
 static fv_expr *exponentials(fv_finder *f, const fv_attention_site *s, fv_var **index) {
     if (!fv_op_is(s->softmax, FV_OP_Exp) || s->weights == s->softmax->out[0] ||
         s->weights->type->rank != s->weighted->type->rank)
@@ -233,7 +235,7 @@ void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x) {
     fv_arena *a = fv_arena_new(fv_arena_session(f->arena));
     picture *all = FV_NEW(a, picture, TRIES);
     fv_sample sample;
-    /* a model that reduces feature maps leaves little of 12 positions */
+    /* models that reduce feature maps need larger sizes, since only few of 12 positions are left */
     for (int64_t size = FV_SAMPLE; size <= LARGEST; size *= 2) {
         sample = fv_sample_new(a, f->module, size);
         if (fv_sample_dim(&sample, x->product.summed->dim) >= ENOUGH ||

@@ -30,11 +30,11 @@ typedef struct merger {
     fv_pass_run *r;
     fv_region *block;
     fv_pieces pieces;
-    bool *live; /* for the op at each position of the block: is its result needed? */
+    bool *live; /* for the op at each position of the block: whether its result is needed */
 } merger;
 
-/* Does an op that is needed read a result of op? `root` counts as having no readers; NULL: no op
- * does. */
+/* Does an op that is needed read a result of op? `root` is regarded as an op without readers; NULL:
+ * there is no such op. */
 static bool is_read(const merger *k, const fv_op *op, const fv_op *root) {
     for (int o = 0; o < op->nout; o++)
         for (int i = 0; op->out[o] && i < op->out[o]->nuses; i++) {
@@ -52,8 +52,8 @@ static bool has_region(const fv_op *op) {
     return false;
 }
 
-/* Marks the ops from `last` backwards to `first` that are needed; those after `last` are marked
- * already. */
+/* Marks the ops from `last` backwards to `first` that are needed; the ops after `last` have been
+ * marked before. */
 static void find_live(merger *k, const fv_op *last, const fv_op *first, const fv_op *root) {
     for (const fv_op *op = last; op; op = op == first ? NULL : op->prev)
         k->live[op->mark] = op->def == &fv_return_def || op->def->has_effect || has_region(op) ||
@@ -82,9 +82,9 @@ static void sort(fv_piece *p, int n) {
 typedef struct joined {
     fv_value **scores, **values;
     int n;
-    fv_elem elem; /* type of the product with the values */
-    /* the axis of chunks of the scores, if there is a single piece in chunks; -1: there are several
-     * pieces */
+    fv_elem elem; /* element type of the product with the values */
+    /* the axis of chunks of the scores if there is a single piece that consists of chunks; -1:
+     * there are several pieces */
     int chunks;
 } joined;
 
@@ -115,7 +115,7 @@ static bool may_join(merger *k, const fv_op *root, const fv_term *t, joined *j) 
     }
     if (!are_joinable(k, j))
         return false;
-    /* marks the values that are read if root has no readers */
+    /* marks the values that are still read if root has no readers */
     find_live(k, root->prev, j->scores[0]->def, root);
     for (int i = 0; i < t->n; i++)
         dead &= !k->live[j->scores[i]->def->mark];
@@ -135,8 +135,7 @@ static fv_value *all_values(merger *k, fv_rewriter *w, const joined *j) {
                           : fv_w_along(w, k->r->arena, j->values, j->n, rank - 2);
 }
 
-/* y reshaped to the type of the result that it replaces, which may have more or fewer axes of dim
- * 1. */
+/* y reshaped to the type of the result that it replaces, which may differ in axes of dim 1. */
 static fv_value *formed(merger *k, fv_rewriter *w, fv_value *y, const fv_type *t) {
     bool same = y && y->type->rank == t->rank;
     for (int i = 0; same && i < t->rank; i++)
@@ -168,7 +167,7 @@ static bool merge(merger *k, fv_op *root, const joined *j) {
 
 static bool merge_regions(fv_pass_run *r, const fv_op *op);
 
-/* The last attention of a block is merged first; what it was computed from is not needed
+/* Merges the attentions of a block, the last one first; the ops that computed it are not needed
  * afterwards. */
 static bool merge_block(fv_pass_run *r, fv_region *block) {
     merger k = {.r = r, .block = block, .pieces = {.arena = r->arena, .module = r->module}};

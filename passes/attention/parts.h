@@ -1,4 +1,4 @@
-/* parts.h - shared by the files that search for attention. */
+/* parts.h - declarations shared by the files that search for attention. */
 #ifndef FV_PASSES_ATTENTION_PARTS_H
 #define FV_PASSES_ATTENTION_PARTS_H
 
@@ -11,47 +11,56 @@
 enum { FV_SOME_LOADS = 64, FV_MOST_LOOKED = 2000 };
 
 typedef struct fv_finder {
-    fv_arena *arena; /* memory of the results */
+    fv_arena *arena; /* the arena of the results */
     fv_module *module;
     fv_elements e;
     fv_attention_sites *out;
-    /* the number of values visited for the current softmax; at most FV_MOST_LOOKED are */
+    /* number of values visited for the current softmax, at most FV_MOST_LOOKED */
     int looked;
 } fv_finder;
 
-/* The product of weights and values: its factors over its indices and the variables of its sum. */
+/* The product of weights and values: its two factors as expressions over its indices and the
+ * variables of its sum. */
 typedef struct fv_values_product {
     fv_expr *values, *weight;
-    fv_var *summed;             /* the variable of the keys in that sum */
-    const fv_expr *weight_load; /* the load of the weights in `weight` */
+    fv_var *summed;             /* the variable of that sum which runs over the keys */
+    const fv_expr *weight_load; /* the load of the weights within `weight` */
 } fv_values_product;
 
-/* What is known of a softmax during the search. */
+/* What the search knows about a softmax. */
 typedef struct fv_scores {
-    fv_expr *x; /* the operand of the softmax, over the indices `index` */
+    fv_expr *x; /* the operand of the softmax as an expression over the indices `index` */
     fv_var *index[FV_MAX_RANK];
     int rank;
-    fv_var *key, *query; /* query NULL: there is only one query */
-    const fv_expr *load; /* the load of the score; NULL: the score is no product */
-    /* the expression in x that takes the place of the score: the score itself, or a mixture of the
-     * scores of several heads */
+    /* the index variables of key and query; query NULL: there is only one query */
+    fv_var *key, *query;
+    const fv_expr *load; /* the load of the score; NULL: the score is not a product */
+    /* the part of x that contains the scores: `load` itself, or a mixture of the scores of several
+     * heads */
     const fv_expr *top;
-    /* the factors of the score, over the indices of x and the variables of `terms` */
+    /* the factors of the score, as expressions over the indices of x and the variables of
+     * `terms` */
     fv_expr *q, *k;
-    fv_expr *terms;             /* the sum of the score; NULL if `load` is */
+    fv_expr *terms;             /* the sum of the score; NULL if `load` is NULL */
     fv_var *mixed[FV_MAX_RANK]; /* the variables of sums that mix the scores of several heads */
     int nmixed;
     fv_values_product product;
 } fv_scores;
 
-/* Each fills in what its file finds out; false: s->why says why the softmax is not attention. */
-bool fv_find_product(fv_finder *f, fv_attention_site *s, fv_scores *x) FV_MUST_USE; /* product.c */
-bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) FV_MUST_USE;  /* scores.c */
-void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x);         /* heads.c */
-/* heads.c: self or cross attention, with a past, merged */
+/* Each of these functions fills in the members that its file determines; false: the softmax is not
+ * attention, and s->why has the reason. */
+/* in product.c: finds the product of weights and values */
+bool fv_find_product(fv_finder *f, fv_attention_site *s, fv_scores *x) FV_MUST_USE;
+/* in scores.c: finds the product of queries and keys */
+bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) FV_MUST_USE;
+/* in heads.c: finds the numbers of heads */
+void fv_find_heads(fv_finder *f, fv_attention_site *s, const fv_scores *x);
+/* in heads.c: determines whether it is self or cross attention, with a past, and merged */
 void fv_find_origin(fv_finder *f, fv_attention_site *s, const fv_scores *x);
-void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x);    /* mask.c */
-bool fv_find_gate(fv_finder *f, fv_op *op, fv_attention_site *s) FV_MUST_USE; /* gate.c */
+/* in mask.c: determines what the mask hides */
+void fv_find_mask(fv_finder *f, fv_attention_site *s, const fv_scores *x);
+/* in gate.c: determines whether op is the sigmoid of a gate */
+bool fv_find_gate(fv_finder *f, fv_op *op, fv_attention_site *s) FV_MUST_USE;
 /* Is the value that is loaded a sum of products of two factors that both depend on data? */
 bool fv_is_product(fv_finder *f, const fv_expr *load, fv_summed *out) FV_MUST_USE;
 /* Records why the softmax is not attention, and returns false. */

@@ -1,5 +1,5 @@
-/* pieces.c - the arithmetic of pieces.h: the term of the result of an op, from the terms of its
- * operands. */
+/* pieces.c - the arithmetic of terms (pieces.h): computes the term of the result of an op from the
+ * terms of its operands. */
 #include "passes/attention/pieces.h"
 
 #include <string.h>
@@ -93,7 +93,7 @@ static fv_reference lse_of(fv_pieces *p, const fv_term *t) {
     return (fv_reference){.lse = fv_term_with(p, t, FV_TERM_LSE, (fv_reference){0})};
 }
 
-/* A term of the pieces of both; NULL if they share a piece. */
+/* A term of the pieces of both a and b; NULL if they have a piece in common. */
 const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind,
                             fv_reference r) {
     if (a->n + b->n > FV_MAX_PIECES || !is_apart(a, b))
@@ -132,13 +132,13 @@ bool fv_is_single(const fv_type *t) {
     return true;
 }
 
-/* Does v have one number for each row of `rows`, and the same axes except for the last? */
+/* Does v have one number for each row of `rows`, with the same axes except the last? */
 static bool is_of_rows(const fv_pieces *p, const fv_value *v, const fv_type *rows) {
     return is_line(v->type) && v->type->rank == rows->rank &&
            fv_same_dims(p, v->type, rows, rows->rank - 1);
 }
 
-/* v, or, if v repeats one number per row along the last axis, that number. */
+/* v, or, if v repeats one number of each row along the last axis, a value of these numbers. */
 fv_value *fv_unrepeated(const fv_pieces *p, fv_value *v) {
     const fv_op *op = maker(v, FV_OP_fv_Expand);
     return op && is_of_rows(p, op->in[0], v->type) ? op->in[0] : v;
@@ -149,7 +149,7 @@ static bool is_same_elements(const fv_pieces *p, const fv_type *a, const fv_type
     return fv_is_squeeze(p->module, a, b, &axis);
 }
 
-/* The value whose elements v has in the same order; v itself if there is none. */
+/* The value of which v is a reshape; v itself if there is none. */
 static fv_value *unviewed(const fv_pieces *p, fv_value *v) {
     for (;;) {
         const fv_op *op = maker(v, FV_OP_fv_Reshape);
@@ -178,7 +178,7 @@ fv_reference fv_term_reference(const fv_pieces *p, fv_value *v) {
     return t ? (fv_reference){.lse = t} : (fv_reference){.value = of};
 }
 
-/* r for a value with one more axis, along which r is constant. */
+/* The reference r for a value that has one more axis, along which r is constant. */
 static fv_reference lifted(fv_reference r, int axis) {
     if (axis >= 0 && !fv_is_zero_reference(r) && !(r.value && fv_is_single(r.value->type)))
         r.common = 1 + axis;
@@ -195,8 +195,8 @@ static fv_reference along(fv_reference r) {
     return r;
 }
 
-/* Does y have the shape of x, or, with `rows`, one number for each row of x? It may be constant
- * along one axis, which is *axis then; -1: none. */
+/* Does y have the shape of x, or, if `rows`, one number for each row of x? y may be constant along
+ * one axis, which becomes *axis; -1: it is not. */
 bool fv_is_beside(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows, int *axis) {
     int more = x->rank - y->rank, n = rows ? x->rank - 1 : x->rank;
     *axis = -1;
@@ -233,7 +233,7 @@ static const fv_term *operand(fv_pieces *p, const fv_value *v) {
 
 /* ---- one op ---- */
 
-/* 1 - sum(P, lse(Q)): the share of the pieces of Q that are not in P. */
+/* A term for 1 - sum(P, lse(Q)), the share of the pieces of Q that are not in P. */
 static const fv_term *others(fv_pieces *p, const fv_term *t) {
     fv_piece *rest = FV_NEW(p->arena, fv_piece, t->r.lse->n);
     int n = 0;
@@ -251,7 +251,8 @@ static const fv_term *of_sub(fv_pieces *p, const fv_op *op) {
         return NULL;
     if (b && b->kind == FV_TERM_STEP && a && a->kind == FV_TERM_RESULT && same_results(a, b->a) &&
         over_itself(a) && has_all(b->b, b))
-        return fv_term_both(p, b->a, b->b, FV_TERM_RESULT, b->r); /* a - (a - b) * share of b */
+        /* a - (a - b) * (share of b) is the result of both */
+        return fv_term_both(p, b->a, b->b, FV_TERM_RESULT, b->r);
     if (a && b && a->kind == FV_TERM_RESULT && b->kind == FV_TERM_RESULT && over_itself(a) &&
         over_itself(b) && fv_same_shape(p, x->type, y->type))
         return fv_term_make(p, (fv_term){.kind = FV_TERM_BETWEEN, .a = a, .b = b});
@@ -308,8 +309,8 @@ int fv_softmax_axis(const fv_op *op) {
     return (int)(axis < 0 ? axis + op->out[0]->type->rank : axis);
 }
 
-/* The axis of the scores of the only piece of the term that corresponds to `axis` of its value; -1:
- * none does. The value has the rows of the scores in their order. */
+/* The axis of the scores of the term's only piece that corresponds to `axis` of the term's value;
+ * -1: there is none. The value must have the rows of the scores in their order. */
 static int of_scores(const fv_pieces *p, const fv_term *t, const fv_type *value, int axis) {
     const fv_type *s = t->pieces->scores->type;
     int rows =
@@ -322,7 +323,7 @@ static int of_scores(const fv_pieces *p, const fv_term *t, const fv_type *value,
     return k < s->rank - 1 && fv_module_equal(p->module, s->dims[k], value->dims[axis]) ? k : -1;
 }
 
-/* The term of its only piece, in which `axis` of the value becomes an axis of chunks of keys, with
+/* The term of the same piece, in which `axis` of the value becomes an axis of chunks of keys, with
  * reference r; NULL: that is impossible. */
 static const fv_term *chunked(fv_pieces *p, const fv_term *t, const fv_type *value, int axis,
                               fv_term_kind kind, fv_reference r) {
@@ -357,7 +358,7 @@ bool fv_is_reduction(const fv_op *reduce, const char *name) {
     return kind.n == strlen(name) && !memcmp(kind.s, name, kind.n);
 }
 
-/* Which axes does the reduction run over: the last, one other, or both? */
+/* Does the reduction run over the last axis, over one other axis, or over both? */
 bool fv_reduces(const fv_pieces *p, const fv_op *op, fv_reduced *r) {
     const fv_type *t = op->in[0]->type, *y = op->out[0]->type;
     const fv_attr *extent = fv_op_find_attr(op, "extent");
@@ -382,7 +383,7 @@ bool fv_reduces(const fv_pieces *p, const fv_op *op, fv_reduced *r) {
     return is_same_elements(p, &left, y);
 }
 
-/* The sum of a term along an axis of its value that is one of chunks. */
+/* The term for the sum of a term's value along an axis that is an axis of chunks. */
 const fv_term *fv_term_over_chunks(fv_pieces *p, const fv_term *t, const fv_type *value, int axis) {
     bool sum = t->kind == FV_TERM_SUM || t->kind == FV_TERM_RESULT;
     return sum && is_common(t->r, axis) ? chunked(p, t, value, axis, t->kind, along(t->r)) : NULL;
@@ -398,7 +399,7 @@ static const fv_term *of_reduce(fv_pieces *p, const fv_op *op) {
         return NULL;
     bool rows = a && (a->kind == FV_TERM_SUM || a->kind == FV_TERM_LSE),
          result = a && a->kind == FV_TERM_RESULT;
-    if (rows || result) { /* its last axis has dim 1, or is that of queries or features */
+    if (rows || result) { /* the last axis has dim 1, or is the axis of queries or features */
         int axis = over.row ? x->rank - 1 : over.axis;
         if (axis < 0 || (over.row && (result || over.axis >= 0)) || lse != (a->kind == FV_TERM_LSE))
             return NULL;
@@ -426,7 +427,7 @@ static const fv_term *of_product(fv_pieces *p, const fv_op *op) {
     return fv_term_make(p, (fv_term){.kind = FV_TERM_RESULT, .r = a->r, .pieces = piece, .n = 1});
 }
 
-/* Is y one number for each row of x? It may be constant along one axis, *axis; -1: none. */
+/* Is y one number for each row of x? y may be constant along one axis, *axis; -1: it is not. */
 static bool scales(const fv_pieces *p, const fv_term *a, const fv_value *x, const fv_value *y,
                    int *axis) {
     bool rows =
@@ -439,7 +440,8 @@ static fv_reference lse_along(fv_pieces *p, const fv_term *t, int axis) {
     return lifted(lse_of(p, t), axis);
 }
 
-/* a times a factor with one number for each row, or with the same number along an axis. */
+/* The term for a times a factor with one number for each row, or with the same number along an
+ * axis. */
 const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *factor, int axis) {
     bool pieces = a->kind == FV_TERM_WEIGHTS || a->kind == FV_TERM_SUM || a->kind == FV_TERM_RESULT;
     fv_term there = *factor, *by = &there;
@@ -447,7 +449,7 @@ const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *fac
         return NULL;
     by->r = lifted(by->r, axis);
     by->to = lifted(by->to, axis);
-    /* replaces the reference by->r by another one */
+    /* the factor replaces the reference by->r by another one */
     if (by->kind == FV_TERM_FACTOR || by->kind == FV_TERM_INVERSE) {
         fv_reference to = by->kind == FV_TERM_FACTOR ? by->to : lse_along(p, by, axis);
         if (pieces && fv_same_reference(a->r, by->r))
@@ -456,7 +458,7 @@ const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *fac
                    ? fv_term_make(p, (fv_term){.kind = FV_TERM_FACTOR, .r = a->r, .to = to})
                    : NULL;
     }
-    /* exp(lse(P) - r) */
+    /* exp(lse(P) - r) is sum(P, r) */
     if (by->kind == FV_TERM_SUM && pieces && a->r.lse && a->r.common == lifted(a->r, axis).common &&
         fv_same_pieces(a->r.lse, by))
         return fv_term_with(p, a, a->kind, by->r);
@@ -503,7 +505,7 @@ static const fv_term *of_div(fv_pieces *p, const fv_op *op) {
                : NULL;
 }
 
-/* r + log(sum(P, r)) */
+/* The term for r + log(sum(P, r)), which is lse(P). */
 static const fv_term *shifted_back(fv_pieces *p, fv_value *r, fv_value *log) {
     const fv_term *t = fv_term_of(p, log, FV_TERM_LOG);
     return t && fv_same_reference(t->r, fv_term_reference(p, r))
@@ -511,7 +513,7 @@ static const fv_term *shifted_back(fv_pieces *p, fv_value *r, fv_value *log) {
                : NULL;
 }
 
-/* The term of a + b, which have the same shape. */
+/* The term for a + b, which must have the same shape. */
 const fv_term *fv_term_sum(fv_pieces *p, const fv_term *a, const fv_term *b) {
     if (!a || !b)
         return NULL;
@@ -521,7 +523,7 @@ const fv_term *fv_term_sum(fv_pieces *p, const fv_term *a, const fv_term *b) {
         const fv_term *t = i ? a : b, *step = i ? b : a;
         if (step->kind == FV_TERM_STEP && t->kind == FV_TERM_RESULT && over_itself(t) &&
             same_results(t, step->b) && has_all(step->a, step))
-            /* b + (a - b) * share of a */
+            /* b + (a - b) * (share of a) is the result of both */
             return fv_term_both(p, step->b, step->a, FV_TERM_RESULT, step->r);
     }
     bool alike = a->kind == b->kind && (a->kind == FV_TERM_SUM || a->kind == FV_TERM_RESULT) &&

@@ -29,9 +29,10 @@
 enum { FV_MAX_PIECES = 128 };
 
 typedef struct fv_piece {
-    fv_value *scores; /* [.., queries, keys of the piece] */
-    fv_value *values; /* [.., keys of the piece, features]; NULL in terms without them */
-    fv_elem elem;     /* type of the product with the values */
+    fv_value *scores; /* the scores, [.., queries, keys of the piece] */
+    /* the values, [.., keys of the piece, features]; NULL in terms without values */
+    fv_value *values;
+    fv_elem elem; /* element type of the product with the values */
     /* 1 + the axis of the scores along which the chunks of the keys were summed; 0: the keys are
      * not in chunks */
     int chunks;
@@ -51,18 +52,20 @@ typedef enum {
     FV_TERM_FACTOR,  /* exp(r - to) */
     FV_TERM_BETWEEN, /* a - b, two results, each relative to its own lse */
     FV_TERM_STEP,    /* (a - b) * sum(P, lse of both), P one of the two */
-    FV_TERM_VALUE,   /* just r, as a member of a stack */
+    FV_TERM_VALUE,   /* the reference r itself, as a member of a stack */
     FV_TERM_STACK,   /* n terms along an axis */
-    FV_TERM_MOVED,   /* a, in whose value `of` one axis was moved */
+    FV_TERM_MOVED,   /* the term a, in whose value `of` one axis was moved */
 } fv_term_kind;
 
 typedef struct fv_term fv_term;
 
 typedef struct fv_reference {
-    const fv_value *value; /* not NULL: r is this value */
-    const fv_term *lse;    /* not NULL: r is the lse of these pieces; if both are NULL, r is 0 */
-    /* 1 + the axis of the term's value along which the reference is constant, although the
-     * reference itself lacks that axis; 0: there is none */
+    const fv_value *value; /* not NULL: the reference is this value */
+    /* not NULL: the reference is the lse of the pieces of this term; if both members are NULL, the
+     * reference is 0 */
+    const fv_term *lse;
+    /* 1 + the axis of the term's value along which the reference is constant because it lacks that
+     * axis; 0: there is none */
     int common;
 } fv_reference;
 
@@ -75,13 +78,13 @@ struct fv_term {
     const fv_term *const *stack;
     int axis; /* the axis of the stack, or the axis that was moved */
     const fv_value *of;
-    int from; /* its position before the move */
+    int from; /* the position of that axis before the move */
 };
 
 typedef struct fv_pieces {
     fv_arena *arena;
     fv_module *module;
-    fv_ptrmap terms; /* value -> fv_term, for those values of a block that are one */
+    fv_ptrmap terms; /* value -> its fv_term, for the values of a block that have one */
 } fv_pieces;
 
 /* Finds the terms of all results of the ops of a block. */

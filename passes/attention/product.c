@@ -1,15 +1,16 @@
-/* product.c - searches from the weights towards the outputs: which product sums them with values
- * over the keys? */
+/* product.c - searches from the weights towards the outputs for the product that sums weights times
+ * values over the keys. */
 #include "passes/attention/parts.h"
 
-enum { MANY = 256 }; /* the most values that are visited */
+enum { MANY = 256 }; /* largest number of values that are visited */
 
 typedef struct walk {
     fv_finder *f;
     fv_attention_site *s;
     fv_scores *x;
-    const fv_value *w; /* the current weights; after a mixing of heads these are another value */
-    int axis;          /* the axis of the keys in w */
+    /* the current value of the weights; after heads were mixed, this is another value */
+    const fv_value *w;
+    int axis; /* the axis of the keys in w */
     fv_ptrmap seen;
     int n;
 } walk;
@@ -22,7 +23,7 @@ bool fv_stops(fv_attention_site *s, const fv_op *op, const char *why) {
     return false;
 }
 
-/* The first load of w in x; NULL: none. */
+/* The first load of w in x; NULL: there is none. */
 static const fv_expr *weights_in(const walk *k, fv_expr *x) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = x ? fv_element_loads(k->f->e.arena, x, loads, FV_SOME_LOADS) : 0;
@@ -43,7 +44,7 @@ static bool has_several(const walk *k, fv_expr *x) {
     return false;
 }
 
-/* May x be a factor of weights: a mask, or a number that is the same for the whole row? */
+/* May x be a factor of weights: a mask, or a number that is the same for all keys of a row? */
 static bool may_scale(const walk *k, fv_expr *x, const fv_var *key) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(k->f->e.arena, x, loads, FV_SOME_LOADS);
@@ -77,10 +78,10 @@ static bool is_weight(const walk *k, fv_expr *x, const fv_var *key) {
     case FV_X_MUL:
         return in[0] != in[1] && is_weight(k, a[in[1]], key) && may_scale(k, a[in[0]], key);
     case FV_X_DIV: return in[0] && !in[1] && is_weight(k, a[0], key) && may_scale(k, a[1], key);
-    case FV_X_SELECT: /* a NaN may be replaced */
+    case FV_X_SELECT: /* a select may replace a NaN */
         return (!in[0] || (a[0]->op == FV_X_NE && a[0]->arg[0] == a[0]->arg[1])) &&
                (!in[1] || is_weight(k, a[1], key)) && (!in[2] || is_weight(k, a[2], key));
-    default: return false; /* other operations do not give a weight */
+    default: return false; /* the result of another operation is not a weight */
     }
 }
 
@@ -93,7 +94,7 @@ static bool binds(const fv_expr *reduce, const fv_expr *x) {
 
 static bool weigh(walk *k, const fv_value *from);
 
-/* Continues with y, a mixture of the weights of several heads. */
+/* Continues the search with y, a mixture of the weights of several heads. */
 static bool weigh_mixed(walk *k, const fv_value *y, int axis) {
     const fv_value *w = k->w;
     int was = k->axis;
@@ -126,7 +127,7 @@ static bool is_product_of_weights(walk *k, const fv_value *y, const fv_summed *s
                         "the weights are summed over another axis than that of the softmax");
     }
     if (!other || !fv_x_uses(other, at->u.var))
-        return false; /* a sum of weights */
+        return false; /* y is a sum of weights over the keys */
     if (!fv_is_computed(f->e.arena, other))
         return fv_stops(k->s, y->def, "the values are constants");
     if (!is_weight(k, weight, at->u.var))

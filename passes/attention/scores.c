@@ -1,10 +1,10 @@
-/* scores.c - searches from the operand of the softmax towards the inputs: what is the key compared
- * with? */
+/* scores.c - searches from the operand of the softmax towards the inputs for the product or
+ * distance of query and key. */
 #include "passes/attention/parts.h"
 
 #include "ir/expr/rewrite.h"
 
-enum { DEEP = 4 }; /* the deepest nesting of products that project queries and keys */
+enum { DEEP = 4 }; /* greatest nesting of products that project queries and keys */
 
 bool fv_is_product(fv_finder *f, const fv_expr *load, fv_summed *out) {
     fv_arena *a = f->e.arena;
@@ -24,7 +24,8 @@ static bool has_sum(fv_finder *f, fv_expr *x) {
     return false;
 }
 
-/* Has the query an axis of its own? Below a mixing of heads a factor without one is no query. */
+/* Does the query have an axis of its own? If heads are mixed, a factor without such an axis is not
+ * a query. */
 static bool has_own_axis(const fv_scores *x, const fv_expr *q, const fv_expr *k) {
     for (int i = 0; i < x->rank; i++)
         if (x->index[i] != x->key && fv_x_uses(q, x->index[i]) && !fv_x_uses(k, x->index[i]))
@@ -32,14 +33,14 @@ static bool has_own_axis(const fv_scores *x, const fv_expr *q, const fv_expr *k)
     return false;
 }
 
-/* Searches the product in `in`: the operand of the softmax, or, with constant factors, the operand
- * of a mixing of heads. */
+/* Searches the product of query and key in `in`, which is the operand of the softmax, or, with
+ * constant factors, the operand of a mixing of heads. */
 static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
     if (f->looked > FV_MOST_LOOKED)
         return false;
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_terms(f->e.arena, in, loads, FV_SOME_LOADS);
-    /* loads at the key itself are tried before loads that gather by it */
+    /* loads at the index of the key are tried before loads at an index that is read from data */
     for (int plain = 1; plain >= 0; plain--)
         for (int i = 0; i < n; i++) {
             fv_summed sum;
@@ -52,7 +53,7 @@ static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
                 continue;
             bool cf = fv_is_computed(f->e.arena, sum.f), cg = fv_is_computed(f->e.arena, sum.g);
             bool kf = fv_x_uses(sum.f, x->key), kg = fv_x_uses(sum.g, x->key);
-            /* constants may be the queries, if there are several */
+            /* constants may be the queries, if there are several queries */
             bool learned = cf != cg && kf != kg && (cf ? kf : kg) && x->query &&
                            fv_x_uses(kf ? sum.g : sum.f, x->query) &&
                            (!fv_x_uses(kf ? sum.f : sum.g, x->query) || n == 1) &&
@@ -79,9 +80,9 @@ static bool find_product(fv_finder *f, fv_scores *x, fv_expr *in, int deep) {
 /* ---- other scores ---- */
 
 typedef struct sources {
-    bool learned; /* a source is multiplied with constants */
-    bool keys;    /* a source depends on the key */
-    bool others;  /* a source does not depend on the key */
+    bool learned; /* whether a source is multiplied with constants */
+    bool keys;    /* whether a source depends on the key */
+    bool others;  /* whether a source does not depend on the key */
 } sources;
 
 static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep, bool learned,
@@ -102,7 +103,7 @@ static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep,
         if (deep > 0 && is_sum && cf != cg) {
             bool constant = sum.g != NULL;
             fv_expr *computed = cf ? sum.f : sum.g;
-            /* an element that is looked up in a table for each key is no key */
+            /* an element that is read from a table for each key is not a key */
             find_sources(f, key, computed, deep - 1, learned || constant, s);
             continue;
         }
@@ -111,8 +112,8 @@ static void find_sources(fv_finder *f, const fv_var *key, fv_expr *in, int deep,
     }
 }
 
-/* Does the load read a sum, over an axis that both have, of an expression of a key and of something
- * else, such as a distance? */
+/* Does the load read a sum of an expression of both key and query, such as a distance, over an axis
+ * that both have? */
 static bool is_comparison(fv_finder *f, const fv_scores *x, const fv_expr *load) {
     fv_expr *of[FV_SOME_LOADS];
     fv_summed sum;
@@ -140,8 +141,8 @@ static bool has_comparison(fv_finder *f, const fv_scores *x) {
     return false;
 }
 
-/* The last axis with a dim other than 1, except that of the keys. Which axis it is, is certain when
- * there is a product. */
+/* The last axis with a dim other than 1, except that of the keys. (If the scores are a product, the
+ * axis of queries follows from its factors instead.) */
 static fv_var *last_other(const fv_scores *x, int n) {
     for (int i = x->rank; i-- > 0;)
         if (x->index[i] != x->key && !fv_dim_is_one(x->index[i]->dim) && n-- == 0)
@@ -149,8 +150,8 @@ static fv_var *last_other(const fv_scores *x, int n) {
     return NULL;
 }
 
-/* Sets the axis of the queries: one that the factor of the query has and that of the key has
- * not. */
+/* Sets the axis of the queries: an axis that occurs in the factor of the query, but not in the
+ * factor of the key. */
 static void set_query(fv_scores *x) {
     x->query = NULL;
     for (int i = 0; i < x->rank; i++) {
@@ -160,7 +161,8 @@ static void set_query(fv_scores *x) {
     }
 }
 
-/* The same if the scores are no product: an axis on which a term without the key depends. */
+/* Sets the axis of the queries if the scores are not a product: an axis on which a term without the
+ * key depends. */
 static void set_query_of_sum(fv_finder *f, fv_scores *x) {
     fv_expr *loads[FV_SOME_LOADS];
     int n = fv_element_loads(f->e.arena, x->x, loads, FV_SOME_LOADS);
@@ -171,7 +173,7 @@ static void set_query_of_sum(fv_finder *f, fv_scores *x) {
         for (int l = 0; l < n; l++) {
             fv_summed sum;
             fv_expr *more[FV_SOME_LOADS];
-            if (!fv_loaded_sum(&f->e, loads[l], &sum)) /* the load of a mask */
+            if (!fv_loaded_sum(&f->e, loads[l], &sum)) /* the load may be that of a mask */
                 continue;
             int m = fv_element_loads(f->e.arena, sum.f, more, FV_SOME_LOADS);
             if (sum.g)
@@ -210,7 +212,8 @@ bool fv_find_scores(fv_finder *f, fv_attention_site *s, fv_scores *x) {
         s->of.score = fv_loaded(x->load);
         const fv_op *op = s->of.score->def;
         if (op && op->nin == 2 && op->in[0] && op->in[1]) {
-            /* whether the first operand has the keys; factors are in the order of operands */
+            /* whether the first operand of the product has the keys; factors are in the order of
+             * operands */
             bool swapped = false;
             fv_summed sum;
             if (fv_loaded_sum(&f->e, x->load, &sum))

@@ -34,11 +34,11 @@ static const fv_term *of_concat(fv_pieces *p, const fv_op *op) {
     return stack(p, axis, op->nin, lanes);
 }
 
-/* The other operand of an op with a stack: a stack along the same axis, or a value that is constant
- * along it. */
+/* The second operand of an op whose first operand is a stack: a stack along the same axis, or a
+ * value that is constant along that axis. */
 typedef struct beside {
-    const fv_term *stack; /* NULL: it is no stack, but `value` */
-    const fv_term *term;  /* the term of `value`; may be NULL */
+    const fv_term *stack; /* the stack; NULL: the operand is not a stack, but `value` */
+    const fv_term *term;  /* the term of `value`; NULL if it has none */
     fv_value *value;
 } beside;
 
@@ -63,7 +63,7 @@ static const fv_term *side_term(const beside *b, int i) {
     return b->stack ? b->stack->stack[i] : b->term;
 }
 
-/* A member of a stack as a reference. */
+/* Makes a reference of a member of a stack. */
 static bool refers(const fv_term *t, fv_reference *r) {
     *r = t->kind == FV_TERM_VALUE ? t->r : (fv_reference){.lse = t};
     return t->kind == FV_TERM_VALUE || t->kind == FV_TERM_LSE;
@@ -111,7 +111,8 @@ static const fv_term *of_two_lanes(fv_pieces *p, const fv_op *op, const fv_term 
     return t && t->kind != FV_TERM_ZERO ? fv_term_scaled(p, a, t, -1) : NULL;
 }
 
-/* The result of a binary op: the first operand is a stack, or for commutative ops either is. */
+/* The term for a binary op whose first operand is a stack; for commutative ops either operand may
+ * be. */
 static const fv_term *of_stacks(fv_pieces *p, const fv_op *op) {
     int orders = fv_op_is(op, FV_OP_Mul) ? 2 : 1;
     const fv_term *made = NULL;
@@ -152,7 +153,8 @@ static const fv_term *all_lse(fv_pieces *p, const fv_term *s) {
     return all;
 }
 
-/* The softmax of a stack along its axis: the share of each member in all. */
+/* The term for the softmax of a stack along its axis: the share of each member in the sum of
+ * all. */
 static const fv_term *shares(fv_pieces *p, const fv_term *s, int axis) {
     const fv_term *all = axis == s->axis ? all_lse(p, s) : NULL,
                   **lanes = FV_NEW(p->arena, const fv_term *, s->n);
@@ -175,7 +177,7 @@ static const fv_term *sum_of_stack(fv_pieces *p, const fv_op *op, const fv_term 
     return t;
 }
 
-/* A slice of a stack: one of its members. */
+/* The term for a slice of a stack that consists of one member. */
 static const fv_term *of_slice(fv_pieces *p, const fv_op *op) {
     const fv_term *s = fv_term_of(p, op->in[0], FV_TERM_STACK);
     const fv_type *t = op->out[0]->type, *x = op->in[0]->type;
@@ -194,7 +196,7 @@ static const fv_term *of_slice(fv_pieces *p, const fv_op *op) {
                : NULL;
 }
 
-/* Does the op move axis `from` of x to position *to, and keep the order of the others? */
+/* Does the op move axis `from` of x to position *to, and keep the order of the other axes? */
 static bool moves_one(const fv_op *op, int from, int *to) {
     int n, k = 0;
     const int64_t *perm = fv_op_ints(op, "perm", &n);
@@ -211,7 +213,8 @@ static bool moves_one(const fv_op *op, int from, int *to) {
     return *to >= 0;
 }
 
-/* A transpose of a stack moves its axis; the axis of features stays the last. */
+/* The term for a transpose of a stack, which moves its axis; the axis of features must stay the
+ * last. */
 static const fv_term *moved_stack(fv_pieces *p, const fv_op *op, const fv_term *s) {
     int to, last = op->out[0]->type->rank - 1;
     if (!moves_one(op, s->axis, &to))
@@ -219,8 +222,8 @@ static const fv_term *moved_stack(fv_pieces *p, const fv_op *op, const fv_term *
     return s->stack[0]->kind == FV_TERM_RESULT && to == last ? NULL : stack(p, to, s->n, s->stack);
 }
 
-/* A transpose that moves an axis to where a product sums it: the last, or the one before
- * features. */
+/* The term for a transpose that moves an axis to a position where a product sums over it: the last
+ * axis, or the axis before the features. */
 static const fv_term *of_transpose(fv_pieces *p, const fv_op *op) {
     const fv_term *t = fv_pieces_term(p, op->in[0]);
     int n, to, last = op->out[0]->type->rank - 1;
@@ -239,7 +242,8 @@ static const fv_term *of_transpose(fv_pieces *p, const fv_op *op) {
                : NULL;
 }
 
-/* The sum of the results of a stack, each scaled by its member of another stack. */
+/* The term for the sum of the results of a stack, each scaled by the corresponding member of
+ * another stack. */
 static const fv_term *weighted_stack(fv_pieces *p, const fv_term *results, const fv_term *by) {
     const fv_term *t = NULL;
     for (int i = 0; i < results->n; i++) {
@@ -252,8 +256,8 @@ static const fv_term *weighted_stack(fv_pieces *p, const fv_term *results, const
     return t;
 }
 
-/* As weighted_stack, for results x [.., features] that are chunks along `axis`: sums them, each
- * multiplied by one number per row. */
+/* As weighted_stack, for results x [.., features] that consist of chunks along `axis`: sums them,
+ * each multiplied by one number per row. */
 static const fv_term *weighted_chunks(fv_pieces *p, const fv_value *x, const fv_term *result,
                                       int axis, const fv_value *w, const fv_term *by, int of) {
     fv_type rows = *x->type;
@@ -266,8 +270,8 @@ static const fv_term *weighted_chunks(fv_pieces *p, const fv_value *x, const fv_
     return t ? fv_term_over_chunks(p, t, x->type, axis) : NULL;
 }
 
-/* The product of shares [.., 1, n] and results [.., n, features]; each share is one number of a
- * row. */
+/* The term for a product of shares [.., 1, n] and results [.., n, features]; each share is one
+ * number for a row. */
 static const fv_term *of_products(fv_pieces *p, const fv_op *op) {
     const fv_type *w = op->in[0]->type, *v = op->in[1]->type;
     const fv_term *a = fv_pieces_term(p, op->in[0]), *b = fv_pieces_term(p, op->in[1]);
@@ -284,9 +288,9 @@ static const fv_term *of_products(fv_pieces *p, const fv_op *op) {
 
 enum { LETTERS = 3 * FV_MAX_RANK + 3 };
 
-/* For the equation "shares,results->y" of an Einsum, or with the operands exchanged: the letters of
- * the first operand are those of rows; of the result, rows and features; the second has these
- * without one row. Returns the position of that letter, or -1. */
+/* For an Einsum "shares,results->y", or with exchanged operands: the shares must have the letters
+ * of rows, y those of rows and features, and the results those of y without one row letter. Returns
+ * the position of that letter, or -1. */
 static int summed_letter(const char *w, const char *x, const char *y) {
     size_t rows = strlen(w), i = 0;
     if (!rows || strlen(x) != rows + 1 || strlen(y) != rows || strncmp(w, x, rows) != 0)
@@ -364,7 +368,7 @@ const fv_term *fv_stack_squeezed(fv_pieces *p, const fv_term *s, const fv_type *
     return stack(p, axis, s->n, s->stack);
 }
 
-/* The term of an op on stacks. */
+/* The term for an op whose operands are stacks. */
 const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op) {
     const fv_term *s = op->nin ? fv_term_of(p, op->in[0], FV_TERM_STACK) : NULL;
     if (fv_op_is(op, FV_OP_Concat))

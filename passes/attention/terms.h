@@ -1,4 +1,4 @@
-/* terms.h - the arithmetic of terms that pieces.c and stacks.c share. pieces.h explains terms. */
+/* terms.h - the arithmetic of terms shared by pieces.c and stacks.c. pieces.h explains terms. */
 #ifndef FV_PASSES_ATTENTION_TERMS_H
 #define FV_PASSES_ATTENTION_TERMS_H
 
@@ -13,17 +13,18 @@ bool fv_same_shape(const fv_pieces *p, const fv_type *a, const fv_type *b) FV_MU
 /* does a tensor of this type have exactly one element? */
 bool fv_is_single(const fv_type *t) FV_MUST_USE;
 bool fv_is_last_kept(const fv_pieces *p, const fv_type *x, const fv_type *y) FV_MUST_USE;
-/* Does y have the shape of x, or, with `rows`, one number for each row of x? It may be constant
- * along one axis, which is *axis then; -1: none. */
+/* Does y have the shape of x, or, if `rows`, one number for each row of x? y may be constant along
+ * one axis, which becomes *axis; -1: it is not. */
 bool fv_is_beside(const fv_pieces *p, const fv_type *y, const fv_type *x, bool rows,
                   int *axis) FV_MUST_USE;
-/* v, or, if v repeats one number per row along the last axis, that number. */
+/* v, or, if v repeats one number of each row along the last axis, a value of these numbers. */
 fv_value *fv_unrepeated(const fv_pieces *p, fv_value *v);
-int fv_softmax_axis(const fv_op *op); /* not negative; also the axis of a Concat */
+/* the axis of a softmax, log-softmax or Concat, as a number that is not negative */
+int fv_softmax_axis(const fv_op *op);
 
 typedef struct fv_reduced {
-    bool row; /* the reduction runs over the last axis */
-    int axis; /* another axis it runs over; -1: none */
+    bool row; /* whether the reduction runs over the last axis */
+    int axis; /* another axis over which the reduction runs; -1: there is none */
 } fv_reduced;
 
 /* Does an fv.Reduce run over the whole last axis, one other axis, or both? */
@@ -35,7 +36,7 @@ bool fv_is_reduction(const fv_op *reduce, const char *name) FV_MUST_USE;
 bool fv_is_zero_reference(fv_reference r) FV_MUST_USE;
 bool fv_same_pieces(const fv_term *a, const fv_term *b) FV_MUST_USE;
 bool fv_same_reference(fv_reference a, fv_reference b) FV_MUST_USE;
-/* v as a reference, which is a number for each query */
+/* v, which has one number for each query, as a reference */
 fv_reference fv_term_reference(const fv_pieces *p, fv_value *v);
 
 /* ---- terms; NULL: there is none ---- */
@@ -46,26 +47,26 @@ bool fv_is_row_kind(const fv_term *t) FV_MUST_USE;
 const fv_term *fv_term_make(fv_pieces *p, fv_term t);
 /* a term of the same pieces as t, of another kind and with another reference */
 const fv_term *fv_term_with(fv_pieces *p, const fv_term *t, fv_term_kind kind, fv_reference r);
-/* A term of the pieces of both; NULL if they share a piece. */
+/* A term of the pieces of both a and b; NULL if they have a piece in common. */
 const fv_term *fv_term_both(fv_pieces *p, const fv_term *a, const fv_term *b, fv_term_kind kind,
                             fv_reference r);
 const fv_term *fv_term_exp(fv_pieces *p, const fv_term *a);
 const fv_term *fv_term_log(fv_pieces *p, const fv_term *sum);
 const fv_term *fv_term_inverse(fv_pieces *p, const fv_term *sum);
-/* a times a factor with one number for each row, or with the same number along an axis; -1: there
- * is no such axis. */
+/* The term for a times a factor with one number for each row, or with the same number along an
+ * axis; -1: there is no such axis. */
 const fv_term *fv_term_scaled(fv_pieces *p, const fv_term *a, const fv_term *factor, int axis);
 const fv_term *fv_term_sum(fv_pieces *p, const fv_term *a, const fv_term *b);
-/* The sum of a term along an axis of its value that is one of chunks. */
+/* The term for the sum of a term's value along an axis that is an axis of chunks. */
 const fv_term *fv_term_over_chunks(fv_pieces *p, const fv_term *t, const fv_type *value, int axis);
 
 /* ---- stacks.c ---- */
 
-/* The term of the result of an op whose operands are stacks, or whose operand is a term with an
+/* The term for the result of an op whose operands are stacks, or whose operand is a term with an
  * axis of chunks that the op moves. */
 const fv_term *fv_term_of_stacks(fv_pieces *p, const fv_op *op);
-/* The term of a stack, or of a term with a moved axis, after a view of its value x that adds or
- * removes axes of dim 1. */
+/* The term for a view, which adds or removes axes of dim 1, of the value x of a stack or of a term
+ * with a moved axis. */
 const fv_term *fv_stack_squeezed(fv_pieces *p, const fv_term *s, const fv_type *x,
                                  const fv_type *y);
 

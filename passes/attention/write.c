@@ -26,12 +26,13 @@ typedef struct reading {
     const fv_attention_site *s;
     fv_value *q, *kt, *v; /* the operands of the products q * kt and weights * v */
     double scale;
-    fv_value *added;   /* a mask of floats that is added; NULL: none */
-    bool behind;       /* true: `added` is added after the mask of bools has replaced scores */
-    fv_value *decides; /* a mask of bools that selects scores; NULL: none */
-    bool seen;         /* the value of a bool for visible scores */
-    double hidden;     /* the number that replaces hidden scores */
-    const char *why;   /* why the attention cannot be written; NULL: it can */
+    fv_value *added; /* a mask of floats that is added to the scores; NULL: there is none */
+    bool behind;     /* whether `added` is added after the mask of bools has replaced scores */
+    /* a mask of bools that decides which scores are replaced; NULL: there is none */
+    fv_value *decides;
+    bool seen;       /* the value that the bool has for visible scores */
+    double hidden;   /* the number that replaces the scores of hidden keys */
+    const char *why; /* the reason why the attention cannot be written; NULL: it can */
 } reading;
 
 static bool declines(reading *r, const char *why) {
@@ -82,7 +83,7 @@ static bool hides(reading *r, fv_value *decides, bool seen, const fv_value *othe
     return true;
 }
 
-/* Reads the arithmetic between the softmax and the product of scores. */
+/* Analyses the arithmetic between the product of scores and the softmax. */
 static bool read_scores(reading *r, fv_value *x, int deep) {
     double n;
     x = behind_casts(x);
@@ -160,7 +161,7 @@ static bool read_mask(reading *r) {
     return true;
 }
 
-/* Can the scale be represented? That of the operator is an f32. */
+/* Can the operator represent the scale? Its attribute is an f32. */
 static bool has_scale(const reading *r) {
     return r->q->type->elem != FV_F64 || (double)(float)r->scale == r->scale;
 }
@@ -177,7 +178,7 @@ static bool read_site(reading *r) {
 
 /* ---- writing ---- */
 
-/* x with rank 4: a tensor of three axes gets an axis of one head. */
+/* x with rank 4: a tensor of three axes gets an axis for one head. */
 static fv_value *with_heads(fv_rewriter *w, fv_value *x) {
     const fv_dim *one = fv_dim_const(w->module->dims, 1), *dims[4] = {one, one, one, one};
     int n = x->type->rank;
@@ -186,7 +187,7 @@ static fv_value *with_heads(fv_rewriter *w, fv_value *x) {
     return n < 4 ? fv_w_reshape(w, x, 4, dims) : x;
 }
 
-/* The keys, which usually come from a transpose. */
+/* The keys, of which kt is usually a transpose. */
 static fv_value *keys_of(fv_rewriter *w, fv_value *kt) {
     int perm[4] = {0, 1, 2, 3}, n = kt->type->rank;
     const fv_op *op =
@@ -203,8 +204,8 @@ static fv_value *keys_of(fv_rewriter *w, fv_value *kt) {
     return same ? x : fv_w_transpose(w, x, perm);
 }
 
-/* The mask, expanded to all queries and keys, because runtimes do not broadcast these axes of a
- * mask. */
+/* The mask, expanded to all queries and keys, because runtimes do not broadcast a mask along these
+ * axes. */
 static fv_value *whole_mask(fv_rewriter *w, const fv_type *scores, fv_value *mask) {
     const fv_dim *dims[4];
     int n = mask->type->rank > 2 ? mask->type->rank : 2, r = scores->rank;

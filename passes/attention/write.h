@@ -5,14 +5,14 @@
 
 #include "passes/attention/elements.h"
 
-/* Is each element of an added mask finite? Integers of the run are taken to be masks of zeros and
- * ones. */
+/* Is each element of an added mask finite in all runs? Integers that are computed in the run are
+ * assumed to be masks of zeros and ones. */
 bool fv_mask_is_finite(fv_elements *e, const fv_value *mask) FV_MUST_USE;
-/* Does each row of the mask, whose last axis are the keys, keep a visible key? Hidden are -inf, or
- * bools other than `seen`. */
+/* Does each row of the mask, whose last axis is that of the keys, contain a visible key? Keys are
+ * hidden by -inf, or by bools other than `seen`. */
 bool fv_mask_keeps_a_key(fv_elements *e, const fv_value *mask, bool seen) FV_MUST_USE;
-/* Is the mask `seen` exactly for the keys up to the position of the query, with as many queries as
- * keys? */
+/* Is the mask equal to `seen` exactly for the keys up to the position of the query, with as many
+ * queries as keys? */
 bool fv_mask_is_causal(fv_elements *e, const fv_value *mask, bool seen) FV_MUST_USE;
 
 #endif

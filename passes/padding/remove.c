@@ -28,12 +28,12 @@
 typedef struct packer {
     fv_pass_run *run;
     fv_padding p;
-    const fv_dim *tokens; /* the number of tokens, which data decide */
-    fv_value *flags;      /* [batch, length]: is this position a token? */
+    const fv_dim *tokens; /* the number of tokens, a dim that data decide */
+    fv_value *flags;      /* [batch, length]: whether this position is a token */
     fv_value *places;     /* [1, tokens, 2]: sequence and position of each token */
     fv_value *numbers;    /* [batch, length]: the index of the token at this position */
-    fv_ptrmap packed;     /* value -> its packed form, of tokens only: [1, tokens, ..] */
-    fv_ptrmap dims;       /* batch and length -> the dims that replace them */
+    fv_ptrmap packed;     /* value -> its packed form, which has tokens only: [1, tokens, ..] */
+    fv_ptrmap dims;       /* dims of batch and length -> the dims that replace them */
 } packer;
 
 static const fv_dim *all_places(const packer *k) {
@@ -61,7 +61,8 @@ static bool find_places(packer *k, fv_rewriter *w) {
     fv_value *first =
         FV_W2(w, FV_OP_Equal, fv_w_positions(w, k->p.length, 2, 1), fv_w_int(w, FV_I64, 0));
     k->flags = FV_W2(w, FV_OP_Or, fv_w_cast(w, k->p.kept, FV_BOOL), first);
-    fv_value *places = k->flags ? fv_w_non_zero(w, k->flags, k->tokens) : NULL; /* [2, tokens] */
+    /* position and sequence of each token, [2, tokens] */
+    fv_value *places = k->flags ? fv_w_non_zero(w, k->flags, k->tokens) : NULL;
     places = places ? fv_w_transpose(w, places, (int[]){1, 0}) : NULL;
     k->places =
         places ? fv_w_reshape(w, places, 3, (const fv_dim *[]){one, k->tokens, fv_dim_const(t, 2)})
@@ -113,7 +114,7 @@ static bool pack(packer *k, fv_rewriter *w, fv_op *op) {
     return fv_op_infer(copy);
 }
 
-/* v at tokens, and 0 elsewhere, from its packed form. */
+/* v from its packed form: its elements at tokens, and 0 elsewhere. */
 static fv_value *padded(packer *k, fv_rewriter *w, const fv_value *v) {
     const fv_dim *column[FV_MAX_RANK], *rows[FV_MAX_RANK] = {k->tokens},
                                        *one = fv_dim_const(w->module->dims, 1);
@@ -154,7 +155,7 @@ static bool replace(packer *k, fv_op *op) {
     return true;
 }
 
-/* Rewrites everything or nothing, since a packed op needs packed operands. */
+/* Rewrites all ops of the runs or none, since a packed op needs packed operands. */
 static bool remove_padding(packer *k) {
     fv_ptrmap *by_token = &k->p.by_token;
     bool asked = false;

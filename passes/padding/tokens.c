@@ -10,21 +10,22 @@
 enum {
     MOST_LOADS = 64,
     FEATURES = 3 /* rank of a value with features: [batch, length, features] */,
-    MOST_PLACES = 48 /* the most positions of a sequence that are tried */
+    MOST_PLACES = 48 /* largest number of positions of a sequence at which a mask is evaluated */
 };
-#define LOWEST (-1e30) /* a score of at most this has no weight next to any other */
+#define LOWEST (-1e30) /* a key with a score of at most this has weight 0 next to any other key */
 
 typedef enum {
-    APART,  /* depends on no packed value */
-    TOKENS, /* an element belongs to the token at (batch, token) */
-    PAIRS,  /* an element belongs to the tokens at (batch, token) and (batch, other) */
+    APART,  /* the value depends on no packed value */
+    TOKENS, /* each element belongs to the token at (batch, token) */
+    PAIRS,  /* each element belongs to the two tokens at (batch, token) and (batch, other) */
     WEIGHTS /* like PAIRS, and 0 if the token at `other` is padding */
 } reach_kind;
 
 typedef struct reach {
     reach_kind kind;
-    int batch, token, other; /* the numbers of the axes */
-    bool zero;               /* TOKENS: the model itself sets it to 0 at padding */
+    /* numbers of the axes of batch, of the token, and for PAIRS and WEIGHTS of the other token */
+    int batch, token, other;
+    bool zero; /* TOKENS: whether the model itself makes the value 0 at padding */
 } reach;
 
 static bool declines(fv_padding *p, const fv_op *at, const char *why) {
@@ -72,7 +73,7 @@ static bool is_of_token(const fv_padding *p, const fv_definition *d, const fv_ex
     return true;
 }
 
-/* Does x depend on the position of the token through loads only? */
+/* Does x depend on the position of the token only by the elements that it loads? */
 static bool goes_by_token(const fv_padding *p, const fv_definition *d) {
     const fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(p->arena, d->body); (x = fv_x_next(&v));) {
@@ -99,8 +100,8 @@ static bool is_mask(const fv_value *v) {
            t->dims[0] != t->dims[1];
 }
 
-/* The mask that the operand of the softmax loads at (batch, key), apart from its score and
- * constants; NULL: none, or it loads something else. */
+/* The mask that the operand of the softmax loads at (batch, key), besides the score and constants;
+ * NULL: there is none, or it loads another value. */
 static fv_value *mask_of(fv_padding *p, const fv_attention_site *s, fv_expr *x,
                          fv_var *const *index) {
     fv_expr *loads[MOST_LOADS];
@@ -128,15 +129,15 @@ static double number_at(fv_sample *s, const fv_expr *x, double score, double dat
     return fv_sample_number(s, x);
 }
 
-/* The i-th of `looked` positions in a sequence of n: all positions of a short sequence; for a long
- * one, positions from the first to the last. */
+/* The i-th of `looked` positions in a sequence of n at which a mask is evaluated: all positions of
+ * a short sequence; for a long one, positions from the first to the last. */
 static int64_t place_in(int64_t n, int64_t looked, int64_t i) {
     return i == looked - 1 ? n - 1 : i * (n / looked);
 }
 
-/* Does a key that the mask does not keep have no weight next to any other, and does each query see
- * itself? This is evaluated on a small instance of the model; if dims have lower bounds, at some
- * positions. */
+/* Does a key that the mask excludes have weight 0 next to any other, and does each query see
+ * itself? This is evaluated on a small instance of the model; if dims have large lower bounds, at
+ * some positions only. */
 static bool hides(fv_padding *p, const fv_attention_site *s, const fv_expr *x,
                   fv_var *const *index) {
     static const double scores[] = {0, 1000, -1000};
@@ -158,8 +159,8 @@ static bool hides(fv_padding *p, const fv_attention_site *s, const fv_expr *x,
     return hidden && seen;
 }
 
-/* Does this attention hide padding from the tokens of the same sequence, by the mask of `p` or, if
- * none was found before, by the first mask that is found? */
+/* Does this attention hide padding from the tokens of the same sequence? It must do so by the mask
+ * of `p`, or, if that is not known yet, by the first mask that is found. */
 static bool hides_padding(fv_padding *p, const fv_attention_site *s) {
     fv_var *index[FV_MAX_RANK];
     if (s->kind == FV_ATTENTION_NONE || s->gate || s->query_axis < 0 ||
@@ -176,8 +177,8 @@ static bool hides_padding(fv_padding *p, const fv_attention_site *s) {
 
 /* ---- values that depend on the mask only ---- */
 
-/* Does x load the mask at (batch, token), besides constants and v (NULL: nothing)? *all tells
- * whether it loads nothing else. */
+/* Does x load the mask at (batch, token), and otherwise only constants and v (NULL: no value)?
+ * *all: whether it loads nothing but the mask. */
 static bool loads_mask(const fv_padding *p, fv_expr *x, const fv_value *v, fv_var *const *index,
                        bool *all) {
     fv_expr *loads[MOST_LOADS];
@@ -195,15 +196,16 @@ static bool loads_mask(const fv_padding *p, fv_expr *x, const fv_value *v, fv_va
     return mask;
 }
 
-/* Does v depend on the mask only? It stays unpacked, since its readers read the mask. */
+/* Does v depend on no data but the mask? Then it stays unpacked, since its readers read the
+ * mask. */
 static bool is_of_mask(fv_padding *p, const fv_value *v) {
     fv_var *index[FV_MAX_RANK];
     bool all;
     return loads_mask(p, fv_element(&p->e, v, index), NULL, index, &all) && all;
 }
 
-/* Is y v, per token, times the mask, or v selected by the mask, so that y is 0 at padding whatever
- * v is? */
+/* Is y the product of v and the mask for each token, or v selected by the mask, so that y is 0 at
+ * padding whatever v is? */
 static bool vanishes_of(fv_padding *p, const fv_value *y, const fv_value *v) {
     fv_var *index[FV_MAX_RANK];
     bool all;
@@ -255,14 +257,14 @@ static const fv_attention_site *site_at(const fv_padding *p, const fv_op *softma
     return NULL;
 }
 
-/* What an element of a value loads of values that belong to tokens. */
+/* The loads in the definition of a value that read values of tokens. */
 typedef struct meeting {
     const fv_var *batch;
-    const fv_var *token[2]; /* the distinct variables at which TOKENS are loaded; */
+    const fv_var *token[2]; /* the distinct index variables at which TOKENS are loaded */
     int ntokens;
-    bool others;           /* some TOKENS are not 0 at padding */
-    const fv_var *pair[2]; /* the variables at which PAIRS or WEIGHTS are loaded */
-    reach_kind kind;       /* PAIRS or WEIGHTS; APART: there are none */
+    bool others;           /* whether some loaded TOKENS are not 0 at padding */
+    const fv_var *pair[2]; /* the index variables at which PAIRS or WEIGHTS are loaded */
+    reach_kind kind;       /* the kind of pairs that are loaded, PAIRS or WEIGHTS; APART: none */
 } meeting;
 
 static const fv_var *var_at(const fv_expr *load, int axis) {
@@ -274,7 +276,7 @@ static bool meets(meeting *m, const fv_expr *load, const reach *r) {
                  *o = r->kind == TOKENS ? t : var_at(load, r->other);
     int64_t first;
     if (r->kind == TOKENS && fv_x_is_int(load->arg[r->token], &first) && first == 0)
-        return true; /* already recorded */
+        return true; /* the variable was recorded before */
     if (!batch || !t || !o || (m->batch && m->batch != batch))
         return false;
     m->batch = batch;
@@ -329,7 +331,7 @@ static bool result_of(fv_padding *p, const fv_definition *d, const meeting *m, r
         return true;
     }
     if (m->kind == APART && m->ntokens == 1 && !m->others && sums_elements(p->arena, d->body))
-        return true; /* at padding nothing is added */
+        return true; /* sums over tokens are allowed, since values at padding are 0 */
     if (m->kind == APART && m->ntokens == 2 && t[0] < d->rank && t[1] < d->rank) {
         *out = (reach){PAIRS, batch, t[0], t[1], false};
         return true;
@@ -359,7 +361,7 @@ static bool set_reach(fv_padding *p, const fv_value *v, const reach *r) {
     return true;
 }
 
-/* The softmax over keys, of which the mask hides padding. */
+/* Handles the softmax over keys whose mask hides padding; its result are WEIGHTS. */
 static bool follow_softmax(fv_padding *p, const fv_op *op, const fv_attention_site *s) {
     const reach *r = reach_of(p, op->in[0]);
     if (r->kind != PAIRS || (r->token != s->axis && r->other != s->axis) || r->batch != 0)

@@ -1,11 +1,11 @@
-/* tokens.h - finds out which elements of a graph's values belong to one token, and where padding
- * has an influence.
+/* tokens.h - finds which elements of a graph's values belong to one token, and where padding has an
+ * influence.
  *
- * A mask kept[batch, length] says which positions of the sequences are tokens; the others are
+ * A mask kept[batch, length] states which positions of the sequences are tokens; the others are
  * padding. The elements of a value at padding do not matter if no element of a token depends on
  * them. For each value that depends on tokens, the search determines which of its axes are batch
- * and length, from what its elements load. Attention is where tokens meet, and its mask has to hide
- * padding there.
+ * and length, from the elements that its definition loads. Only attention combines tokens, and its
+ * mask has to hide padding.
  *
  * The first position of each sequence counts as a token in any case, because models read it for the
  * whole sequence. */
@@ -22,15 +22,16 @@ typedef struct fv_padding {
     fv_attention_sites sites;
     fv_value *kept;               /* the mask of valid tokens, an input of the model */
     const fv_dim *batch, *length; /* the dims of the mask, two symbols */
-    fv_ptrmap reaches;            /* what is known of values that depend on packed ones */
+    fv_ptrmap reaches;            /* value -> which tokens its elements belong to */
     /* the set of ops that compute each token by itself, on rows of features */
     fv_ptrmap by_token;
     int npacked;     /* the number of those ops */
-    const char *why; /* why padding cannot be left out */
-    const fv_op *at; /* the op at which that was found; NULL: none in particular */
+    const char *why; /* the reason why padding cannot be left out */
+    const fv_op *at; /* the op at which the reason was found; NULL: no particular op */
 } fv_padding;
 
-/* Finds what can be computed for tokens only. False: p->why says why nothing can. */
+/* Finds the ops that can be applied to tokens only. False: there are none, and p->why states the
+ * reason. */
 bool fv_find_tokens(fv_padding *p) FV_MUST_USE;
 /* Does v have one of the two dims of the mask? */
 bool fv_has_tokens(const fv_padding *p, const fv_value *v) FV_MUST_USE;

@@ -17,8 +17,8 @@ static fv_value *rank_one(fv_speller *s, fv_value *v, const fv_dim *n) {
 
 /* ---- fv.Reduce ---- */
 
-/* Finds the axes over which the op reduces. If it reduces none, an axis of one element is given, if
- * there is one: reducing it changes nothing. False after a diagnostic. */
+/* Finds the axes over which the op reduces. If it reduces no axis, an axis of one element is taken
+ * instead, if there is one: reducing that changes nothing. False after a diagnostic. */
 static bool reduced_axes(const fv_op *op, int *n, int64_t *axes) {
     const fv_type *x = fv_in_type(op, 0);
     const fv_dim *const *dims = fv_spell_attr(op, "dims", NULL), *const *extent = fv_spell_attr(
@@ -155,7 +155,8 @@ static bool along(const fv_type *x, const fv_value *v, int *axis) {
     return true;
 }
 
-/* v as the standard has it: a scalar, or a vector of one element for each position on `axis`. */
+/* v in the form that the standard requires: a scalar, or a vector with one element for each
+ * position on `axis`. */
 static fv_value *flat(fv_speller *s, fv_value *v, const fv_type *x, int axis) {
     if (!v)
         return NULL;
@@ -257,7 +258,9 @@ bool fv_spell_resample(fv_speller *s, fv_op *op) {
 enum { X, R, LENS, H, C, P, BH = 4 };
 
 typedef struct layer {
-    fv_value *x, *w, *b; /* b: [directions * gates * hidden], or NULL */
+    /* input, weights and bias of the layer; b has the shape [directions * gates * hidden], or is
+     * NULL */
+    fv_value *x, *w, *b;
 } layer;
 
 static bool is_vector(const fv_value *v) {
@@ -319,8 +322,9 @@ static fv_value *join(fv_speller *s, fv_elem e, int64_t rows, int n, fv_value *c
     return fv_spell_op(s, FV_OP_Concat, fv_spell_type(s, e, 2, dims), n, parts, 1, &axis);
 }
 
-/* The standard's B, [directions, 2 * gates * hidden]: biases of the inputs, then of the states. The
- * latter are 0, except for the one that a GRU adds to its last gate within the step. */
+/* The standard's operand B, [directions, 2 * gates * hidden]: biases of the inputs, then of the
+ * states. The latter are 0, except for the bias that a GRU adds to its last gate within the
+ * step. */
 static fv_value *biases(fv_speller *s, const fv_op *op, const layer *l, int64_t directions,
                         int64_t gates, int64_t hidden) {
     fv_dims *t = s->w.module->dims;

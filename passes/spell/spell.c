@@ -1,4 +1,5 @@
-/* spell.c - the table of spellings; computes dims as tensors of the model. */
+/* spell.c - the table of spellings (how ops of the domain fv are written with operators of the
+ * standard), and dims as tensors of the model. */
 #include "passes/spell/spell.h"
 
 #include <stdarg.h>
@@ -14,9 +15,9 @@
 
 typedef struct spelling {
     const char *op;
-    const char *rule;                     /* the rule of an AS row */
-    bool (*by)(fv_speller *s, fv_op *op); /* the function of a BY row */
-    const char *why;                      /* of a NONE row: why the op cannot be written */
+    const char *rule;                     /* the rewrite rule of a row AS */
+    bool (*by)(fv_speller *s, fv_op *op); /* the function of a row BY */
+    const char *why; /* the reason of a row NONE why the op cannot be written */
     bool silent;
 } spelling;
 
@@ -41,7 +42,8 @@ static const spelling spellings[] = {
 #define SILENT(name)
 
 static const struct {
-    /* attribute NULL: the operator is rewritten whatever attributes it has */
+    /* the operator that a row describes; the row applies if the op has `attribute`, or always if
+     * that is NULL */
     const char *op, *attribute;
 } ours[] = {
 #define OURS(name, attribute) {name, attribute},
@@ -182,9 +184,9 @@ typedef struct source {
      * another value replaces it */
     const fv_op *holder;
     fv_value *value; /* the value whose SHAPE or, without a holder, whose ELEMENT is read */
-    int index;       /* number of the axis (SHAPE) or of the element (ELEMENT) */
-    const fv_dim *expression; /* VALUE: the expression that has the value */
-    int64_t times, plus;      /* SHAPE: the extent is symbol * times + plus */
+    int index;       /* SHAPE: the number of the axis; ELEMENT: the index of the element */
+    const fv_dim *expression; /* VALUE: the expression whose value is known */
+    int64_t times, plus;      /* SHAPE: the extent of the axis is symbol * times + plus */
 } source;
 
 static void found(fv_spelling *all, const fv_dim *symbol, source from) {
@@ -224,9 +226,10 @@ static const fv_dim *solved(fv_dims *t, const fv_dim *d, int64_t *times, int64_t
     return line == d ? only : NULL;
 }
 
-/* What can be read from a value: its elements that are symbols, and its extents. An expression that
- * is an element or extent need not be computed, so a reader of the model gets no more terms than
- * before. If a symbol is not an extent itself, an extent that is linear in it is used. */
+/* Records which dims can be read from a value: its elements that are symbols, and its extents. An
+ * expression that is an element or extent need not be computed, so a reader of the model gets no
+ * more terms than before. For a symbol that is not an extent itself, an extent that is linear in it
+ * is used. */
 static void tells(fv_spelling *all, fv_dims *t, fv_value *v, bool lines) {
     if (!v || !v->type || v->type->kind != FV_TENSOR)
         return;
@@ -301,16 +304,16 @@ static fv_value *arithmetic(fv_speller *s, fv_op_id id, fv_value *a, fv_value *b
     return fv_spell_op(s, id, one_type(s, FV_I64), 2, (fv_value *[]){a, b}, 0, NULL);
 }
 
-/* Where(c(a, b), x, y) for the comparison a == b. */
+/* Writes Where(c(a, b), x, y) for the comparison c of a and b. */
 static fv_value *choose(fv_speller *s, fv_value *a, fv_value *b, fv_value *x, fv_value *y) {
     fv_value *c =
         fv_spell_op(s, FV_OP_Equal, one_type(s, FV_BOOL), 2, (fv_value *[]){a, b}, 0, NULL);
     return fv_spell_op(s, FV_OP_Where, one_type(s, FV_I64), 3, (fv_value *[]){c, x, y}, 0, NULL);
 }
 
-/* a floordiv b. The standard's Div rounds towards 0 and its Mod has the sign of the divisor, so a -
- * a mod b, a multiple of b, is divided. For b = 0, which the standard leaves undefined, the result
- * is 0. */
+/* Writes a floordiv b. The standard's Div rounds towards 0 and its Mod has the sign of the divisor,
+ * so a - a mod b, a multiple of b, is divided. For b = 0, which the standard leaves undefined, the
+ * result is 0. */
 static fv_value *quotient(fv_speller *s, const fv_dim *a, const fv_dim *b) {
     fv_value *x = number(s, a), *y = number(s, b),
              *zero = b->lo <= 0 && b->hi >= 0 ? literal(s, 0) : NULL;
