@@ -39,8 +39,10 @@ enum { LARGE = 1 << 20, LARGE_CHUNK = 64 << 20, HUGE_PAGE = 2 << 20 };
 
 typedef struct block {
     alignas(ALIGN) struct block *next;
-    size_t bytes;  /* after this header */
-    size_t mapped; /* bytes of the mapping that the block is; 0: the block is from malloc */
+    size_t bytes; /* size of the block in bytes, without this header */
+    /* size in bytes of the memory mapping that is the block; 0: the block was allocated by
+     * malloc */
+    size_t mapped;
 } block;
 static_assert(sizeof(block) % ALIGN == 0, "what follows the head is aligned");
 
@@ -55,10 +57,11 @@ struct fv_arena {
     fv_arena *prev, *next; /* neighbours in the session's list of arenas */
     block *blocks;
     char *at, *end;             /* the unused rest of the newest chunk */
-    char *large_at, *large_end; /* the same for the newest chunk of large requests */
-    size_t chunk;               /* size of the next chunk */
-    size_t taken;               /* bytes that requests have asked for */
-    closer *closers;            /* the one registered last comes first */
+    char *large_at, *large_end; /* the unused rest of the newest chunk for large requests */
+    size_t chunk;               /* size of the next chunk in bytes */
+    size_t taken;               /* sum of the bytes of all requests */
+    /* functions to call when the arena is freed; the one registered last comes first */
+    closer *closers;
     void *slot;
 };
 
@@ -370,7 +373,7 @@ void *fv_grow(fv_arena *a, const void *old, size_t size, size_t n, int *cap) {
 
 /* ---- interned names ---- */
 
-static uint64_t hash_bytes(const char *s, size_t n) { /* FNV-1a */
+static uint64_t hash_bytes(const char *s, size_t n) { /* the hash function FNV-1a */
     uint64_t h = UINT64_C(14695981039346656037);
     for (size_t i = 0; i < n; i++)
         h = (h ^ (unsigned char)s[i]) * UINT64_C(1099511628211);

@@ -57,17 +57,17 @@ _Noreturn void fv_out_of_memory(fv_session *s);
 #endif
 /* Leaves by the door because `rule` does not hold; the string must outlive the session. */
 _Noreturn void fv_broken(fv_session *s, const char *rule);
-/* The reason for which the door was used, written to `text` and returned: "out of memory", or
- * "internal error: RULE does not hold". */
+/* The reason for which the door was used: "out of memory", or "internal error: RULE does not hold".
+ * fv_session_left writes it to `text` and returns it. */
 typedef struct fv_left {
     char text[192];
 } fv_left;
 const char *fv_session_left(const fv_session *s, fv_left *text);
 bool fv_session_is_broken(const fv_session *s) FV_MUST_USE;
-/* Called after the door of an inner session was used: leaves the outer session for the same reason.
- * `inner` NULL: there was no memory for it. */
+/* Called after a jump to the door of an inner session: leaves the outer session for the same
+ * reason. `inner` NULL: there was no memory for the inner session. */
 _Noreturn void fv_leave_same(fv_session *outer, const fv_session *inner);
-/* Does the same as fv_leave_same, and frees the inner session before. */
+/* Like fv_leave_same, but frees the inner session before. */
 _Noreturn void fv_leave_too(fv_session *outer, fv_session *inner);
 
 /* A new arena of the session, freed by fv_arena_free or together with the session. */

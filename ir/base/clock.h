@@ -1,4 +1,4 @@
-/* clock.h - measuring how long something took. */
+/* clock.h - measures how long something took. */
 #ifndef FV_IR_BASE_CLOCK_H
 #define FV_IR_BASE_CLOCK_H
 

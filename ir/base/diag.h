@@ -12,21 +12,25 @@ typedef enum { FV_NOTE, FV_WARNING, FV_ERROR } fv_severity;
 
 typedef struct fv_message {
     fv_severity severity;
-    const char *file; /* the model or script; NULL: no file */
-    int line, column; /* position in a text, from 1; 0: unknown (the column may be unknown alone) */
-    /* name of the ONNX node, "" if it has no name; NULL: the message concerns no node */
+    const char *file; /* the file of the model or script; NULL: the message concerns no file */
+    /* position in a text file, counted from 1; 0: not known (the column may be unknown although the
+     * line is known) */
+    int line, column;
+    /* name of the ONNX node that the message concerns, "" if it has no name; NULL: it concerns no
+     * node */
     const char *node;
-    const char *op; /* operator of that node, "domain.Name"; NULL: no node */
+    const char *op; /* operator of that node, "domain.Name"; NULL: the message concerns no node */
     const char *text;
     struct fv_message *next;
 } fv_message;
 
 /* The messages of the session so far, in order of their creation. */
 const fv_message *fv_messages(const fv_session *s);
-const fv_message *fv_messages_last(const fv_session *s); /* NULL: there are no messages */
+/* the last message of the session; NULL: there are no messages */
+const fv_message *fv_messages_last(const fv_session *s);
 int fv_error_count(const fv_session *s);
 void fv_messages_clear(fv_session *s);
-/* Removes all messages after `last` as if they had never been reported; NULL: removes all. */
+/* Removes all messages that were reported after `last`; NULL: removes all messages. */
 void fv_messages_drop(fv_session *s, const fv_message *last);
 /* Sets the file that is recorded with all later messages (interned); NULL: none. */
 void fv_diag_file(fv_session *s, const char *file);
@@ -42,8 +46,8 @@ bool fv_warning(fv_session *s, const char *format, ...) __attribute__((format(pr
 bool fv_warning_at(fv_session *s, int line, int column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* The function on which the others are built: stores a copy of *m with the formatted text and the
- * current file. */
+/* Stores a copy of *m with the formatted text and the current file; the other functions use this
+ * one. */
 bool fv_say(fv_session *s, const fv_message *m, const char *format, va_list args);
 
 /* A message as the line that the command prints, without the newline. */

@@ -7,10 +7,10 @@
 #include "ir/base/arena.h"
 
 typedef struct fv_mapping {
-    const void *start; /* NULL: the file is empty */
+    const void *start; /* address of the first byte; NULL: the file is empty */
     size_t size;
     const char *path; /* the path by which it was opened, or the name set by fv_mapping_rename */
-    struct stat stat; /* of the time of mapping */
+    struct stat stat; /* the state of the file when it was mapped */
     fv_session *session;
     struct fv_mapping *next; /* the next older mapping of the session */
 } fv_mapping;

@@ -7,9 +7,9 @@
 
 typedef struct fv_ptrmap {
     fv_arena *arena;
-    const void **keys; /* open addressing; NULL: an unused slot */
+    const void **keys; /* hash table with open addressing; NULL: an unused slot */
     void **values;
-    size_t n, cap; /* cap is 0 or a power of two */
+    size_t n, cap; /* number of keys; number of slots, which is 0 or a power of two */
 } fv_ptrmap;
 
 static inline fv_ptrmap fv_ptrmap_in(fv_arena *a) {

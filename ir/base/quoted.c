@@ -1,4 +1,4 @@
-/* quoted.c - names and strings as text, see quoted.h. */
+/* quoted.c - see quoted.h. */
 #include "ir/base/quoted.h"
 
 #include <stdint.h>

@@ -9,7 +9,7 @@ struct fv_message;
 struct fv_mapping;
 
 typedef struct fv_intern_slot {
-    const char *s; /* NULL: an unused slot */
+    const char *s; /* the interned name; NULL: an unused slot */
     size_t n;
     uint64_t hash;
 } fv_intern_slot;
@@ -17,8 +17,8 @@ typedef struct fv_intern_slot {
 /* The bytes of all arenas of a session. */
 typedef struct fv_session_memory {
     size_t taken; /* bytes that arenas hold now */
-    size_t limit; /* for tests: the most bytes that they may hold; 0: any number */
-    /* for tests: the number of the next allocation that fails, counted down; 0: none */
+    size_t limit; /* for tests: the largest number of bytes that arenas may hold; 0: no limit */
+    /* for tests: counts down to the allocation that fails; 0: none fails */
     int64_t fail_in;
 } fv_session_memory;
 
@@ -33,7 +33,7 @@ struct fv_session {
     struct fv_message *first, *last;
     int nerrors;
     const char *file;
-    fv_ptrmap slots; /* see fv_session_slot */
+    fv_ptrmap slots; /* the data of fv_session_slot */
     struct fv_mapping *mappings;
     const char *broken; /* the rule that was violated (FV_HOLDS); NULL: none */
 };

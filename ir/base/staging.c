@@ -14,7 +14,8 @@
 
 typedef struct staging {
     char *path;
-    DIR *dir; /* opened when the folder is made, because removing the folder must not allocate */
+    /* the folder, opened when it is created, because removing it must not allocate memory */
+    DIR *dir;
     bool made;
 } staging;
 
@@ -71,8 +72,8 @@ static void remove_all_stale(const char *folder) {
 
 /* ---- making ---- */
 
-/* False: before this process could lock the folder, another one took it for stale and is removing
- * it. */
+/* Locks the folder. False: before this process could lock it, another process took it for a
+ * left-over folder and is removing it. */
 static bool is_locked(const staging *s) {
     struct stat st;
     if (flock(dirfd(s->dir), LOCK_EX | LOCK_NB) != 0)

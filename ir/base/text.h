@@ -17,13 +17,16 @@ void fv_text_printf(fv_text *t, const char *format, ...) __attribute__((format(p
 
 /* Is s an identifier that needs no backquotes? */
 bool fv_is_name(const char *s) FV_MUST_USE;
-void fv_text_name(fv_text *t, const char *name); /* in backquotes unless it is an identifier */
-/* n bytes, with the escapes of fv_char_escape */
+/* appends a name, in backquotes unless it is an identifier */
+void fv_text_name(fv_text *t, const char *name);
+/* appends n bytes, with the escapes of fv_char_escape */
 void fv_text_escaped(fv_text *t, const char *s, size_t n, char quote);
-void fv_text_string(fv_text *t, const char *s, size_t n); /* "..." */
-void fv_text_hex(fv_text *t, const void *data, size_t n); /* hex "3f80" */
+void fv_text_string(fv_text *t, const char *s, size_t n); /* appends a string in quotes: "..." */
+/* appends bytes as hexadecimal digits: hex "3f80" */
+void fv_text_hex(fv_text *t, const void *data, size_t n);
 
-/* the shortest decimal that reads back to the same value: 0.1, 1e+30, 2.0, -inf, nan */
+/* appends the shortest decimal number that reads back as the same value: 0.1, 1e+30, 2.0, -inf,
+ * nan */
 void fv_text_double(fv_text *t, double v);
 void fv_text_float(fv_text *t, float v); /* the same for a float */
 
@@ -31,6 +34,7 @@ void fv_text_float(fv_text *t, float v); /* the same for a float */
  * begins with a name in backquotes, returns that name and sets *end to the character after it;
  * otherwise returns NULL. */
 const char *fv_option_quoted(fv_arena *a, const char *s, const char **end);
-const char *fv_option_name(fv_arena *a, const char *name); /* the name as it can be typed there */
+/* the name in the form in which it can be typed in such an option */
+const char *fv_option_name(fv_arena *a, const char *name);
 
 #endif

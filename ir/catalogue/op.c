@@ -1,4 +1,4 @@
-/* op.c - the catalogue as a table: finding entries, versions. */
+/* op.c - finds entries of the catalogue, and the versions of operators. */
 #include "ir/catalogue/op.h"
 
 #include <assert.h>

@@ -26,12 +26,13 @@ typedef enum { FV_REQUIRED = 0, FV_OPTIONAL_OPERAND = 1, FV_VARIADIC = 2 } fv_ar
 
 /* The ranks that an operand may have; all zero: any rank. */
 typedef struct fv_rank_def {
-    int least, most; /* most 0: no limit */
-    bool scalar;     /* rank 0, or rank 1 with a single element */
-    /* rank 1; an operand of rank 0 is accepted and becomes a vector of one element
-     * (fv_op_adopt_lists) */
+    int least, most; /* smallest and largest rank; most 0: there is no limit */
+    bool scalar;     /* whether a tensor of rank 1 with a single element is accepted as a scalar */
+    /* whether the operand is a list, a tensor of rank 1; a tensor of rank 0 is accepted and becomes
+     * a vector of one element (fv_op_adopt_lists) */
     bool list;
-    const char *as; /* the same rank as the operand of that name, if that is present */
+    /* the operand has the same rank as the operand of that name, if that is present */
+    const char *as;
 } fv_rank_def;
 #define FV_RANK(n)      {.least = (n), .most = (n)}
 #define FV_RANK_FROM(n) {.least = (n)}
@@ -42,7 +43,7 @@ typedef struct fv_rank_def {
 
 typedef struct fv_operand_def {
     const char *name;
-    const char *type; /* a type variable of the entry: "T" */
+    const char *type; /* the name of a type variable of the entry, such as "T" */
     /* only OPTIONAL operands may be left out; a VARIADIC one is the last and occurs at least `min`
      * times */
     fv_arity arity;
@@ -72,16 +73,16 @@ typedef struct fv_attr_def {
         int64_t i;
         float f;
         const char *s;
-        /* of a REGION: if a model leaves the attribute out, the graph of the attribute of this name
-         * is used, with the parameters of this one */
+        /* for a REGION: if a model leaves the attribute out, the graph of the attribute of this
+         * name is used, with the parameters of this one */
         const char *like;
     };
     bool has_default;
-    /* the attribute exists in versions up to this one, after which .upgrade removes it; 0: also in
-     * the newest */
+    /* the last version that has the attribute, after which .upgrade removes it; 0: the newest
+     * version has it, too */
     int until;
-    /* the attribute exists from this version on; 0: always. Where the standard changed a schema
-     * within an opset, the attribute is accepted if it is present */
+    /* the first version that has the attribute; 0: all versions have it. Where the standard changed
+     * a schema within an opset, the attribute is accepted if it is present */
     int from;
 } fv_attr_def;
 #define FV_A_INT(nm, def)    {.name = nm, .kind = FV_ATTR_INT, .i = (def), .has_default = true}
@@ -101,8 +102,9 @@ typedef struct fv_attr_def {
 
 typedef struct fv_typevar {
     const char *name;
-    fv_elem_set set;   /* element types of a tensor, or of the tensors in a value of another kind */
-    fv_kind_set kinds; /* kinds of types; 0: tensors only */
+    /* the element types that a tensor may have, or the tensors in a value of another kind */
+    fv_elem_set set;
+    fv_kind_set kinds; /* the kinds of types that are allowed; 0: tensors only */
 } fv_typevar;
 
 /* The operators that C code refers to by name, so that a misspelt name does not compile. */
@@ -114,17 +116,19 @@ typedef enum {
     FV_OP_END
 } fv_op_id;
 
-struct fv_op;         /* ir/graph/graph.h */
-struct fv_rewriter;   /* ir/graph/rewriter.h */
-struct fv_definer;    /* ir/definition/definition.h */
-struct fv_recurrence; /* ir/definition/recurrence.h */
-struct fv_custom;     /* ir/definition/custom.h */
+struct fv_op;         /* declared in ir/graph/graph.h */
+struct fv_rewriter;   /* declared in ir/graph/rewriter.h */
+struct fv_definer;    /* declared in ir/definition/definition.h */
+struct fv_recurrence; /* declared in ir/definition/recurrence.h */
+struct fv_custom;     /* declared in ir/definition/custom.h */
 
 typedef struct fv_opdef {
-    const char *domain; /* "": the standard's; "fv": our own */
+    const char *domain; /* the domain of the operator; "": that of the standard; "fv": our own */
     const char *name;
-    fv_op_id id; /* FV_OP_NONE if ir/catalogue/named.def does not list it */
-    /* versions in ascending order, ended by 0; the last one is the version of graph IR */
+    /* the identity of the operator; FV_OP_NONE if ir/catalogue/named.def does not list it */
+    fv_op_id id;
+    /* the versions in ascending order, ended by 0; the last one is the version that graph IR
+     * uses */
     int since[FV_MAX_VERSIONS];
     const char *doc;
     fv_operand_def in[FV_MAX_IN];
@@ -155,22 +159,23 @@ typedef struct fv_opdef {
     const char *body;
     bool (*decompose)(struct fv_rewriter *w, struct fv_op *op);
     bool (*define)(struct fv_definer *d, struct fv_op *op);
-    bool (*recur)(struct fv_definer *d, struct fv_recurrence *r); /* ir/definition/recurrence.h */
+    /* builds the recurrence that is the meaning of the operator (ir/definition/recurrence.h) */
+    bool (*recur)(struct fv_definer *d, struct fv_recurrence *r);
     bool (*kernel)(struct fv_custom *c, struct fv_op *op);
     /* An expansion for operands or results that are tensors of strings (ops/text/text.h). NULL: the
      * operator only moves elements, and moves references to strings like numbers. */
     bool (*strings)(struct fv_rewriter *w, struct fv_op *op);
-    /* a trial operator of the standard's first opsets, which has been removed since */
+    /* an experimental operator of the standard's first opsets, which was removed later */
     bool experimental;
-    bool has_effect; /* kept even if no result is used */
-    /* draws random numbers, so two equal ops are not the same value */
+    bool has_effect; /* ops are kept even if no result is used */
+    /* the operator draws random numbers, so two equal ops are different values */
     bool draws;
     /* f(a, b, c, d) equals f(f(a, b), f(c, d)); ops with very many operands are split like this */
     bool associates;
-    bool commutes; /* of two operands: f(a, b) equals f(b, a) in every bit */
+    bool commutes; /* the operator has two operands, and f(a, b) equals f(b, a) in every bit */
     /* the rule or expansion rounds differently from the standard's reference function */
     bool rounding;
-    /* where the formula or rule is written, for messages; NULL: in the catalogue */
+    /* the file that contains the formula or rule, for messages; NULL: the catalogue */
     const char *source;
 } fv_opdef;
 
@@ -180,14 +185,15 @@ typedef struct fv_opdef {
  * (ops/families.c). */
 extern const fv_opdef *const fv_op_families[];
 
-/* The entry, or NULL. The domain "ai.onnx" equals "". */
+/* The entry of that name; NULL: there is none. The domain "ai.onnx" equals "". */
 const fv_opdef *fv_op_find(const char *domain, const char *name);
 /* The entry by its qualified name, "MatMul" or "fv.Slice"; asserts that it exists. */
 const fv_opdef *fv_op_get(const char *qualified);
-const fv_opdef *fv_op_def(fv_op_id id); /* the entry with that identity, which is not NONE */
-bool fv_op_has_domain(const char *domain) FV_MUST_USE; /* does any entry have this domain? */
+/* the entry with the identity `id`, which must not be NONE */
+const fv_opdef *fv_op_def(fv_op_id id);
+bool fv_op_has_domain(const char *domain) FV_MUST_USE; /* Has any entry this domain? */
 int fv_op_count(void);
-const fv_opdef *fv_op_at(int i); /* entries are sorted by domain and name */
+const fv_opdef *fv_op_at(int i); /* entry number i, sorted by domain and name */
 /* Operators that are left out of the catalogue on purpose (refused.def); the last one has a NULL
  * name. */
 typedef struct fv_refusal {
@@ -198,12 +204,13 @@ extern const fv_refusal fv_refusals[];
 const char *fv_op_refusal(const char *domain, const char *name);
 /* The version of the operator in a model of this opset; 0: the opset does not have it. */
 int fv_op_version(const fv_opdef *d, int opset);
-const char *fv_opdef_source(const fv_opdef *d); /* "the catalogue" */
+/* the file that contains the formula or rule of d; by default "the catalogue" */
+const char *fv_opdef_source(const fv_opdef *d);
 const char *fv_opdef_qualified(fv_arena *a, const fv_opdef *d);
 /* Is `qualified` the name of d, prefixed by the domain unless that is the standard's? */
 bool fv_opdef_is_called(const fv_opdef *d, const char *qualified) FV_MUST_USE;
-/* The declaration of operand or result i, i >= 0, in an array of `max` declarations; the last one
- * may be variadic and stand for all further ones. NULL: there are fewer. */
+/* The declaration of operand or result i, i >= 0, in an array of `max` declarations; the last
+ * declaration may be variadic and apply to all further operands. NULL: there are fewer operands. */
 const fv_operand_def *fv_opdef_operand(const fv_operand_def *defs, int max, int i);
 /* The declaration of an attribute in the newest version (attributes that only older versions have
  * come last), or in version `version`: an early `to` of Cast was a string, for instance. */

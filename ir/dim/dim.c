@@ -8,7 +8,8 @@
 
 struct fv_dims {
     fv_arena *arena;
-    const fv_dim **slots; /* open addressing; the number of slots is a power of two */
+    /* hash table with open addressing; the number of slots is a power of two */
+    const fv_dim **slots;
     size_t n, cap;
     const fv_dim **symbols;
     int nsymbols, cap_symbols;
@@ -35,7 +36,7 @@ static uint64_t mix(uint64_t h, uint64_t v) {
 typedef struct node_key {
     fv_dim_kind kind;
     bool opaque;
-    int64_t value; /* of a constant; other kinds have 0 */
+    int64_t value; /* the value of a constant; 0 for other kinds */
     const char *name;
     int n;
     const fv_dim *const *args;
@@ -111,7 +112,8 @@ static fv_range product_range(fv_range a, fv_range b) {
 static fv_range mod_range(fv_range x, fv_range y) {
     fv_range r = {0, 0};
     if (y.lo == y.hi && y.lo > 0 && x.lo != INT64_MIN && x.hi != INT64_MAX &&
-        /* both ends of the range of x have the same quotient, so x mod y does not wrap around */
+        /* true if both ends of the range of x have the same quotient by y, so that x mod y does not
+         * wrap around */
         fv_int_floordiv(x.lo, y.lo) == fv_int_floordiv(x.hi, y.lo)) {
         int64_t begin = fv_int_floordiv(x.lo, y.lo) * y.lo;
         return (fv_range){x.lo - begin, x.hi - begin};
@@ -201,7 +203,7 @@ const fv_dim *fv_dim_node(fv_dims *t, fv_dim_kind kind, int n, const fv_dim *con
     fv_range r = node_range(d);
     if (r.lo == r.hi && r.lo != INT64_MIN && r.lo != INT64_MAX)
         return fv_dim_const(t, r.lo);
-    /* one less than the exact bound, which would read as "no bound" of the other side */
+    /* one less than the exact bound, since INT64_MAX stands for "no bound" */
     d->lo = r.lo == INT64_MAX ? INT64_MAX - 1 : r.lo;
     d->hi = r.hi == INT64_MIN ? INT64_MIN + 1 : r.hi;
     return keep(t, d);
@@ -501,7 +503,7 @@ const fv_dim *fv_dim_again(fv_dims *t, const fv_dim *d, fv_ptrmap *memo) {
     const fv_dim *there = fv_ptrmap_get(memo, d);
     if (there || !d->n || d->opaque)
         return there ? there : d;
-    /* an address in the memo would not stay valid: rebuilding adds to it */
+    /* looks up the address in the memo only now, since rebuilding adds entries to the memo */
     there = rebuild(t, d, memo);
     *fv_ptrmap_at(memo, d) = (void *)(uintptr_t)there;
     return there;

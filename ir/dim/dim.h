@@ -20,31 +20,38 @@ typedef struct fv_dims fv_dims; /* the table that owns dims */
 
 /* The kinds of expressions. */
 typedef enum {
-    FV_DIM_CONST,  /* value */
-    FV_DIM_SYMBOL, /* name */
-    FV_DIM_ADD,    /* n-ary, sorted, a constant last */
-    /* n-ary with sorted atoms; or (atom or MUL of atoms, constant): a term with a coefficient */
+    FV_DIM_CONST,  /* a constant; its number is `value` */
+    FV_DIM_SYMBOL, /* a symbol; its name is `name` */
+    FV_DIM_ADD,    /* sum of any number of arguments, sorted, a constant last */
+    /* product of any number of sorted atoms; or (an atom or a MUL of atoms, a constant): a term
+     * with a coefficient */
     FV_DIM_MUL,
-    FV_DIM_FLOORDIV, /* binary; rounds towards -infinity */
+    FV_DIM_FLOORDIV, /* quotient of two arguments, rounded towards -infinity */
     FV_DIM_CEILDIV,
     FV_DIM_MOD, /* x - y * (x floordiv y) */
-    FV_DIM_MIN, /* binary, sorted; min of more arguments is nested in the right one */
+    /* minimum of two arguments, sorted; a minimum of more arguments is nested in the right one */
+    FV_DIM_MIN,
     FV_DIM_MAX_,
-    FV_DIM_BROADCAST /* a == 1 ? b : a; commutative for shapes that broadcast; nested like MIN */
+    /* a == 1 ? b : a; commutative for shapes that can be broadcast; nested like MIN */
+    FV_DIM_BROADCAST
 } fv_dim_kind;
 
 struct fv_dim {
     fv_dim_kind kind;
     int n;            /* number of arguments */
-    int64_t value;    /* of a constant */
-    const char *name; /* of a symbol, interned */
+    int64_t value;    /* CONST: the number */
+    const char *name; /* SYMBOL: the name, interned */
     int64_t lo, hi;   /* bounds of this expression, proved from those of its symbols */
-    /* of a symbol: its bounds after what the module assumes (ir/graph/bounds.h), within lo..hi */
+    /* SYMBOL: its bounds after the assumptions of the module are applied (ir/graph/bounds.h); they
+     * lie within lo..hi */
     int64_t least, most;
-    uint32_t id;    /* number in order of creation; sorting uses structure and names, not this */
-    uint32_t size;  /* nodes of the expression as a tree, at most FV_MAX_DIM_SIZE */
-    bool opaque;    /* a sum or product that overflows, or is too long for the normal form */
-    bool from_data; /* it contains a symbol that data determine in the run */
+    /* number of the dim in order of creation; not used for sorting, which uses structure and
+     * names */
+    uint32_t id;
+    uint32_t size; /* number of nodes of the expression as a tree, at most FV_MAX_DIM_SIZE */
+    /* it is a sum or product that overflows, or that is too long for the normal form */
+    bool opaque;
+    bool from_data; /* whether it contains a symbol that data determine in the run */
     /* used by dim.c: the dim that replaces this one after simplification or fv_dim_equate; for all
      * dims that callers see it is the dim itself */
     const fv_dim *settled;
@@ -70,7 +77,7 @@ bool fv_dim_bound(fv_dims *t, const fv_dim *symbol, int64_t lo, int64_t hi) FV_M
 /* Records the values least..most that assumptions leave to a symbol; allowed at any time, since
  * simplification uses lo..hi alone and equal expressions stay the same pointer. */
 void fv_dim_leave(const fv_dim *symbol, int64_t least, int64_t most);
-/* all symbols, in order of creation; returns their number */
+/* Lists all symbols, in order of creation; returns their number. */
 int fv_dim_symbols(const fv_dims *t, const fv_dim *const **out);
 /* Does the symbol occur in d? */
 bool fv_dim_mentions(const fv_dim *d, const fv_dim *symbol) FV_MUST_USE;
@@ -79,7 +86,7 @@ const fv_dim *fv_dim_add(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_sub(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_mul(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_floordiv(fv_dims *t, const fv_dim *a, const fv_dim *b);
-/* (a + b - 1) floordiv b, where b >= 0 is known */
+/* a / b rounded up, (a + b - 1) floordiv b; b must be known to be at least 0 */
 const fv_dim *fv_dim_ceildiv(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_mod(fv_dims *t, const fv_dim *a, const fv_dim *b);
 const fv_dim *fv_dim_min(fv_dims *t, const fv_dim *a, const fv_dim *b);
@@ -90,7 +97,8 @@ const fv_dim *fv_dim_is(fv_dims *t, const fv_dim *a, int64_t k);
 const fv_dim *fv_dim_is_negative(fv_dims *t, const fv_dim *a);
 /* a where cond, a predicate with the value 0 or 1, is 1; else b. Built as b + cond * (a - b). */
 const fv_dim *fv_dim_select(fv_dims *t, const fv_dim *cond, const fv_dim *a, const fv_dim *b);
-const fv_dim *fv_dim_product(fv_dims *t, int n, const fv_dim *const *dims); /* 1 if n is 0 */
+/* the product of n dims; 1 if n is 0 */
+const fv_dim *fv_dim_product(fv_dims *t, int n, const fv_dim *const *dims);
 /* A dim q with a == b * q for all values of the symbols; NULL if none is found. It gives the
  * meaning of -1 in a Reshape, where a floordiv b would have to be 0 if b is 0. */
 const fv_dim *fv_dim_quotient(fv_dims *t, const fv_dim *a, const fv_dim *b);

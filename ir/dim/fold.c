@@ -1,5 +1,5 @@
-/* fold.c - what division, mod, min, max and broadcast simplify to. Every rule holds for all
- * values of the symbols within their bounds, zero divisors included. */
+/* fold.c - simplification of division, mod, min, max and broadcast. Every rule holds for all values
+ * of the symbols within their bounds, zero divisors included. */
 #include "ir/dim/poly.h"
 
 #include <assert.h>
@@ -168,7 +168,7 @@ static bool any_is(const fv_poly *p, int64_t v) {
     return p->constant == v;
 }
 
-/* a floordiv b where b is no constant; NULL: it does not simplify. */
+/* Simplifies a floordiv b for a b that is not a constant; NULL: nothing applies. */
 static const fv_dim *floordiv_symbolic(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     fv_poly p = {0}, q = {0}, quotient, rest;
     if (!fv_poly_add(&p, a, 1) || !fv_poly_add(&q, b, 1) || any_is(&p, INT64_MIN) ||
@@ -306,7 +306,7 @@ typedef struct arguments {
 } arguments;
 
 /* Adds the arguments of nested nodes of one kind to the list, sorted and without duplicates; false:
- * too many. */
+ * there are too many. */
 static bool collect(arguments *list, fv_dim_kind kind, const fv_dim *d) {
     if (d->kind == kind)
         return collect(list, kind, d->arg[0]) && collect(list, kind, d->arg[1]);
@@ -330,7 +330,7 @@ static const fv_dim *nest(fv_dims *t, fv_dim_kind kind, const arguments *list) {
     return d;
 }
 
-/* Is v redundant next to u: u <= v in a min, u >= v in a max? */
+/* Is v redundant in a min or max that contains u: u <= v in a min, u >= v in a max? */
 static bool wins(fv_dims *t, fv_dim_kind kind, const fv_dim *u, const fv_dim *v) {
     return kind == FV_DIM_MIN ? fv_dim_at_most(t, u, v) : fv_dim_at_most(t, v, u);
 }
@@ -356,7 +356,7 @@ static bool below_all(fv_dims *t, const fv_dim *l, const arguments *list, int sk
     return true;
 }
 
-/* A clamp has one spelling: min(h, max(l, x)) is max(l, min(h, x)) where l <= h. */
+/* Gives a clamp its normal form: min(h, max(l, x)) is max(l, min(h, x)) if l <= h. */
 static const fv_dim *clamp(fv_dims *t, const arguments *list) {
     for (int i = 0; i < list->n; i++) {
         arguments inner = {0};

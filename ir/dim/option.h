@@ -8,7 +8,7 @@
 typedef struct fv_dim_option {
     const char *text; /* the text of the setting */
     const char *flag; /* the option of the command that gave it; NULL: --dim */
-    const char *name; /* of the symbol; INPUT:AXIS if `input` is set */
+    const char *name; /* the name of the symbol, or "INPUT:AXIS" if `input` is set */
     /* the input of INPUT:AXIS; NULL if `name` has no colon followed by a number */
     const char *input;
     int axis;
@@ -20,7 +20,7 @@ const char *fv_dim_option_parse(fv_arena *a, const char *text, fv_dim_option *ou
 /* Intersects lo..hi with the setting; false after a diagnostic if no value is left. */
 bool fv_dim_option_apply(fv_session *s, const fv_dim_option *o, int64_t *lo,
                          int64_t *hi) FV_MUST_USE;
-/* Reports that there is no such dim, and which there are: `names`, NULL-terminated. Returns
+/* Reports that there is no such dim, and lists the existing ones: `names`, NULL-terminated. Returns
  * false. */
 bool fv_dim_option_unknown(fv_session *s, fv_arena *a, const fv_dim_option *o,
                            const char *const *names);

@@ -185,7 +185,7 @@ bool fv_poly_add_poly(fv_poly *p, const fv_poly *q, int64_t scale) {
     return !__builtin_mul_overflow(q->constant, scale, &c) && fv_poly_add_term(p, NULL, c);
 }
 
-/* out += a * c * m */
+/* Adds a * c * m to out. */
 static bool add_scaled(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_dim *m, int64_t c) {
     for (int i = 0; i <= a->n; i++) {
         const fv_dim *product, *factor = i < a->n ? a->term[i].m : NULL;
@@ -296,7 +296,7 @@ static fv_range plain_range(const fv_poly *p) {
 
 static fv_range refined_range(const fv_poly *p, int depth);
 
-/* p in which the atom of term i is replaced by d. */
+/* Sets *out to p with the atom of term i replaced by d. */
 static bool with_term(fv_poly *out, const fv_poly *p, int i, const fv_dim *d) {
     int64_t c = p->term[i].c;
     *out = *p;
@@ -343,7 +343,7 @@ static bool is_predicate(const fv_dim *d) {
     return (d->kind == FV_DIM_MIN || d->kind == FV_DIM_MAX_) && d->lo == 0 && d->hi == 1;
 }
 
-/* p with 0 or 1 in place of the atom `what`. */
+/* Sets *out to p with the atom `what` replaced by 0 or 1. */
 static bool assume_predicate(fv_poly *out, const fv_poly *p, const fv_dim *what, int value) {
     *out = (fv_poly){.constant = p->constant};
     for (int i = 0; i < p->n; i++) {
@@ -359,7 +359,9 @@ static bool assume_predicate(fv_poly *out, const fv_poly *p, const fv_dim *what,
         else if (value == 0)
             continue;
         else if (others > 1)
-            return false; /* without this factor the term would need a new monomial; give up */
+            /* if the factor is not removed from the term, a new monomial would be needed, so gives
+             * up */
+            return false;
         if (!left ? !fv_poly_add_term(out, NULL, p->term[i].c)
                   : !fv_poly_add(out, left, p->term[i].c))
             return false;

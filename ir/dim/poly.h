@@ -14,9 +14,9 @@ typedef struct fv_poly {
     int64_t constant;
     int n;
     struct fv_term {
-        int64_t c;         /* never 0 */
-        const fv_dim *m;   /* monomial */
-    } term[FV_POLY_TERMS]; /* the leading monomial comes first */
+        int64_t c;         /* the coefficient, never 0 */
+        const fv_dim *m;   /* the monomial */
+    } term[FV_POLY_TERMS]; /* the terms; the leading monomial comes first */
 } fv_poly;
 
 /* Bounds; INT64_MIN and INT64_MAX: unbounded. */
@@ -32,7 +32,8 @@ const fv_dim *fv_dim_node(fv_dims *t, fv_dim_kind kind, int n, const fv_dim *con
 /* Simplifies d by building it again as a parser of its text would, so that text reads back to the
  * same dim. All dims that functions of dim.h return are in this form. */
 const fv_dim *fv_dim_settle(fv_dims *t, const fv_dim *d);
-/* Is the term written with a minus in a sum? The index of the term that is written first. */
+/* fv_dim_is_minus: is the term printed with a minus in a sum? fv_dim_lead: the index of the term
+ * that is printed first. */
 bool fv_dim_is_minus(const fv_dim *d) FV_MUST_USE;
 int fv_dim_lead(const fv_dim *sum);
 /* Compares by structure, with the same result in every table: by kind, then name, then
@@ -40,14 +41,14 @@ int fv_dim_lead(const fv_dim *sum);
 int fv_dim_sorts(const fv_dim *a, const fv_dim *b);
 
 /* The functions below return false on overflow or too many terms; *p is undefined then. */
-bool fv_poly_add(fv_poly *p, const fv_dim *d, int64_t scale) FV_MUST_USE; /* p += scale * d */
+bool fv_poly_add(fv_poly *p, const fv_dim *d, int64_t scale) FV_MUST_USE; /* adds scale * d to p */
 bool fv_poly_add_poly(fv_poly *p, const fv_poly *q, int64_t scale) FV_MUST_USE;
-/* m NULL: a constant term */
+/* adds the term c * m to p; m NULL: the constant c */
 bool fv_poly_add_term(fv_poly *p, const fv_dim *m, int64_t c) FV_MUST_USE;
 bool fv_poly_mul(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_poly *b) FV_MUST_USE;
 /* out = a / b; false also if the division has a remainder. */
 bool fv_poly_divide(fv_dims *t, fv_poly *out, const fv_poly *a, const fv_poly *b) FV_MUST_USE;
-/* Monomials; NULL represents 1. */
+/* Functions of monomials; NULL represents the monomial 1. */
 int fv_mono_degree(const fv_dim *m);
 const fv_dim *fv_mono_atom(const fv_dim *m, int i);
 /* out = m / by; false if `by` does not divide m. */
@@ -61,8 +62,11 @@ fv_range fv_poly_range(const fv_poly *p);
 /* The bounds of an expression of that kind, from the bounds of its two arguments. */
 fv_range fv_range_of(fv_dim_kind kind, fv_range a, fv_range b);
 fv_range fv_range_add(fv_range a, fv_range b);
-fv_range fv_range_floordiv(fv_range a, fv_range b); /* where x floordiv 0 is 0 */
-int64_t fv_int_floordiv(int64_t a, int64_t b);      /* requires b != 0 and not INT64_MIN / -1 */
-int64_t fv_int_gcd(int64_t a, int64_t b); /* of the absolute values; INT64_MIN counts as 1 */
+/* the bounds of a floordiv b, where x floordiv 0 is 0 */
+fv_range fv_range_floordiv(fv_range a, fv_range b);
+/* a / b rounded towards -infinity; requires b != 0 and not INT64_MIN / -1 */
+int64_t fv_int_floordiv(int64_t a, int64_t b);
+/* the greatest common divisor of the absolute values; INT64_MIN counts as 1 */
+int64_t fv_int_gcd(int64_t a, int64_t b);
 
 #endif

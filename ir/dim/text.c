@@ -1,5 +1,5 @@
-/* text.c - dims as text, printing and parsing. A symbol whose name is no plain identifier or is a
- * word of the notation is quoted. */
+/* text.c - prints dims as text, and parses them. A symbol whose name is not a plain identifier or
+ * is a word of the notation is written in backquotes. */
 #include "ir/dim/text.h"
 
 #include "ir/base/limits.h"

@@ -15,25 +15,26 @@ enum { FV_AFFINE_TERMS = 12 };
 typedef struct fv_affine {
     int n;
     struct {
-        const fv_expr *x; /* the atom */
+        const fv_expr *x; /* the atom of the term */
         const fv_dim *by;
     } term[FV_AFFINE_TERMS];
-    const fv_dim *rest; /* the dim that is added; NULL: the expression has too many terms */
+    /* the dim that is added to the terms; NULL: the expression has too many terms */
+    const fv_dim *rest;
 } fv_affine;
 
-/* How expressions are taken apart. */
+/* Callbacks that decide how expressions are divided into terms. */
 typedef struct fv_affines {
     fv_dims *dims;
-    /* Are two atoms the same? NULL: if they are the same node or the same variable. */
+    /* Are two atoms equal? NULL: they are equal if they are the same node or the same variable. */
     bool (*is_same)(void *user, const fv_expr *a, const fv_expr *b);
-    /* May this sum, product or negation be taken apart? NULL: always. */
+    /* May this sum, product or negation be divided into terms? NULL: always. */
     bool (*apart)(void *user, const fv_expr *x);
     void *user;
 } fv_affines;
 
 fv_affine fv_affine_dim(const fv_dim *d);
 fv_affine fv_affine_of(const fv_affines *s, const fv_expr *x);
-/* a + b * by */
+/* the sum a + b * by */
 fv_affine fv_affine_plus(const fv_affines *s, fv_affine a, const fv_affine *b, const fv_dim *by);
 /* Is every atom a variable and every factor a constant? */
 bool fv_affine_is_of_vars(const fv_affine *f) FV_MUST_USE;

@@ -1,5 +1,5 @@
-/* expr.c - expressions: the table of operators, constructors, structural equality.
- * Folding of integers is in fold.c, making nodes in unique.c. */
+/* expr.c - expressions: the table of operators, constructors, structural equality. Integers are
+ * folded in fold.c; nodes are created in unique.c. */
 #include <assert.h>
 #include <math.h>
 
@@ -7,7 +7,7 @@
 #include "ir/expr/fold.h"
 #include "ir/expr/unique.h"
 
-enum { FV_XF_0 = 0 }; /* the name of "no flags" in the table */
+enum { FV_XF_0 = 0 }; /* stands for "no flags" in the table */
 
 static const fv_expr_info infos[] = {
 #define EXPR(id, nargs, result, flags, text, doc)                                                  \
@@ -226,7 +226,8 @@ fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y) {
     return fv_x_node(a, HEAD(FV_X_SELECT, fv_kt((fv_elem)x->type.elem, lanes), 3), args);
 }
 
-/* Lanes of a value as type `to` with the same bits; 0: they are no power of two from 1 to 64. */
+/* The number of lanes of a value that is reinterpreted as elements of type `to`; 0: it is not a
+ * power of two from 1 to 64. */
 static int lanes_as(fv_ktype from, fv_elem to) {
     int bytes = from.lanes * fv_elem_storage_bytes((fv_elem)from.elem);
     int lanes = bytes / fv_elem_storage_bytes(to);
@@ -259,7 +260,7 @@ fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x) {
     return fv_x_cast(a, FV_X_CONVERT, e, x);
 }
 
-/* Lanes of a load: those of the widest index, or those of a tile's elements. */
+/* The number of lanes of a load: that of the widest index, or that of a tile's elements. */
 static int load_lanes(const fv_buf *b, fv_expr *const *index) {
     int lanes = b->lanes > 1 ? b->lanes : 1;
     for (int i = 0; i < b->rank; i++)

@@ -18,16 +18,17 @@ typedef enum fv_expr_op {
  * their bits as an unsigned integer of that width; a packed type takes one byte per element, in its
  * low bits, because the memory within a program is unpacked. */
 typedef struct fv_ktype {
-    uint8_t elem; /* fv_elem */
+    uint8_t elem; /* an fv_elem */
     uint8_t lanes;
 } fv_ktype;
 static inline fv_ktype fv_kt(fv_elem e, int lanes) {
     return (fv_ktype){(uint8_t)e, (uint8_t)lanes};
 }
-int fv_elem_storage_bytes(fv_elem e); /* bytes of one element in a buffer: 1 for i4 and bool */
+/* number of bytes of one element in a buffer: 1 for i4 and bool */
+int fv_elem_storage_bytes(fv_elem e);
 /* Is it a type without arithmetic: f16, bf16, f8, f4, packed integers? */
 bool fv_elem_is_storage(fv_elem e) FV_MUST_USE;
-/* The unsigned type that holds its bits: u16 for f16, u8 for i4. */
+/* The unsigned type of the same width, which holds its bits: u16 for f16, u8 for i4. */
 fv_elem fv_elem_bits_elem(fv_elem e);
 
 typedef struct fv_expr fv_expr;
@@ -38,10 +39,12 @@ typedef struct fv_buf fv_buf;
 typedef struct fv_var {
     const char *name;
     fv_ktype type;
-    /* unique within a kernel or program after numbering (fv_kernel_number) */
+    /* number of the variable, unique within a kernel or program after numbering
+     * (fv_kernel_number) */
     int id;
-    int64_t lo, hi;    /* bounds of an i64; INT64_MIN, INT64_MAX: unbounded */
-    const fv_dim *dim; /* of a dim variable: the dim; of an index variable: its extent; else NULL */
+    int64_t lo, hi; /* bounds of an i64 variable; INT64_MIN, INT64_MAX: unbounded */
+    /* for a dim variable the dim; for an index variable its extent; otherwise NULL */
+    const fv_dim *dim;
 } fv_var;
 
 typedef enum { FV_SUM, FV_PROD, FV_REDUCE_MIN, FV_REDUCE_MAX, FV_ANY, FV_ALL } fv_reduce_kind;
@@ -49,19 +52,20 @@ typedef enum { FV_SUM, FV_PROD, FV_REDUCE_MIN, FV_REDUCE_MAX, FV_ANY, FV_ALL } f
 enum { FV_CHAINS = 16, FV_PART = 512 };
 /* The order in which the terms of a reduction are added, which decides the bits of the result. */
 typedef enum fv_order {
-    FV_ORDER_OPEN,  /* not decided yet, or irrelevant (see fv_x_is_ordered) */
-    FV_ORDER_CHAIN, /* one chain in ascending order, the last variable fastest */
-    /* 16 chains. The last `along` variables together run along a row: its term i is added to chain
-     * i mod 16; the other variables count rows. At the end chains c and c + 8 are added, then c +
-     * 4, c + 2, c + 1 */
+    FV_ORDER_OPEN, /* the order is not decided yet, or irrelevant (see fv_x_is_ordered) */
+    /* one chain of additions in ascending order; the last variable varies fastest */
+    FV_ORDER_CHAIN,
+    /* 16 chains: the last `along` variables together count the terms of a row, of which term i is
+     * added to chain i mod 16; the other variables count rows. At the end chains c and c + 8 are
+     * added, then c + 4, c + 2, c + 1 */
     FV_ORDER_CHAINS,
-    /* the terms in the order of CHAIN are divided into parts of 512; each part is a chain, and the
-     * parts are added in one chain */
+    /* the terms in the order of CHAIN are divided into parts of 512 terms; each part is one chain,
+     * and the results of the parts are added in order */
     FV_ORDER_PARTS
 } fv_order;
 
 struct fv_expr {
-    uint16_t op; /* fv_expr_op */
+    uint16_t op; /* an fv_expr_op */
     fv_ktype type;
     uint8_t n;     /* number of arguments */
     uint8_t has;   /* properties of the expression with all its subexpressions: bits FV_HAS_ */

@@ -8,7 +8,7 @@ typedef struct copying {
     const fv_layout *l;
     const fv_layout_source *s;
     uint8_t *to;
-    int64_t base[FV_MAX_RANK]; /* the part of each index that outer levels have decided */
+    int64_t base[FV_MAX_RANK]; /* the parts of each axis's index that outer levels have decided */
 } copying;
 
 /* The range of a level's values for which the tensor may have the element, given the outer levels.
@@ -27,7 +27,7 @@ static values range_of(const copying *c, int i) {
             to = c->s->to[v->axis] - c->base[v->axis], count = fv_layout_count(c->l, i);
     values r = {ceil_div(from - v->divisor + 1, v->divisor), ceil_div(to, v->divisor)};
     r.end = r.end < count ? r.end : count;
-    /* a stride of 0: all values are the same element, so one copy is enough */
+    /* with a stride of 0 all values are the same element, so one copy is enough */
     if (!v->stride && r.first < r.end)
         r.end = r.first + 1;
     return r;

@@ -46,8 +46,8 @@ static const char *wrong_axes(fv_arena *a, const fv_layout *l) {
     return NULL;
 }
 
-/* Why the levels of an axis are illegal: each must split what the next outer level of this axis
- * leaves of the index. NULL: they are legal. */
+/* States why the levels of an axis are illegal: each must split the part of the index that the next
+ * outer level of this axis leaves. NULL: they are legal. */
 static const char *wrong_levels(fv_arena *a, const fv_layout *l, int axis) {
     const char *name = l->axis[axis].name;
     int64_t rest = 0;
@@ -168,7 +168,7 @@ bool fv_layout_equal(const fv_layout *a, const fv_layout *b) {
     return a == b;
 }
 
-/* FNV-1a, Fowler, Noll, Vo. */
+/* a step of the hash function FNV-1a (Fowler, Noll, Vo) */
 static uint64_t mix(uint64_t h, const void *data, size_t n) {
     const unsigned char *p = data;
     for (size_t i = 0; i < n; i++)

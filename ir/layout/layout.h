@@ -31,7 +31,7 @@
 #include "ir/syntax/lex.h"
 
 enum { FV_LAYOUT_LEVELS = 2 * FV_MAX_RANK };
-/* Of a level: follows from the levels inside. */
+/* The stride of a level that follows from the levels inside it. */
 enum { FV_STRIDE_PACKED = -1 };
 
 typedef struct fv_layout_axis {
@@ -39,73 +39,78 @@ typedef struct fv_layout_axis {
     int64_t extent;
 } fv_layout_axis;
 
-/* Of the index x of the axis: x / divisor, where modulus is 0; else x % modulus / divisor. */
+/* A level is a part of the index x of the axis: x / divisor if modulus is 0, otherwise x % modulus
+ * / divisor. */
 typedef struct fv_layout_level {
     int axis;
     int64_t divisor, modulus;
-    int64_t stride; /* in elements */
+    int64_t stride; /* distance of two values of the level, in elements */
 } fv_layout_level;
 
 typedef struct fv_layout {
     int rank, nlevels;
     fv_layout_axis axis[FV_MAX_RANK];
-    fv_layout_level level[FV_LAYOUT_LEVELS]; /* the outermost first */
-    int bits;                                /* of an element: 1, 2, 4, 8, 16, 32 or 64 */
-    const char *name;                        /* of a companion; NULL: the tensor's elements */
-    const struct fv_layout *companion;       /* the first, or the next one; NULL: there is none */
+    fv_layout_level level[FV_LAYOUT_LEVELS]; /* the levels, the outermost first */
+    int bits;                                /* bits of an element: 1, 2, 4, 8, 16, 32 or 64 */
+    const char *name; /* the name of a companion; NULL: the layout of the tensor's elements */
+    /* the first companion, or, in a companion, the next one; NULL: there is none */
+    const struct fv_layout *companion;
 } fv_layout;
 
 /* ---- building ---- */
 
-/* Adds an axis; returns its number. At most FV_MAX_RANK. */
+/* Adds an axis; returns its number. There may be at most FV_MAX_RANK axes. */
 int fv_layout_add_axis(fv_layout *l, const char *name, int64_t extent);
-/* Adds a level inside those that are there, with that stride or FV_STRIDE_PACKED. */
+/* Adds a level inside the existing ones, with that stride or FV_STRIDE_PACKED. */
 void fv_layout_add_level(fv_layout *l, int axis, int64_t divisor, int64_t modulus, int64_t stride);
 /* Gives each level that has FV_STRIDE_PACKED its stride. False: one is too large. */
 bool fv_layout_pack(fv_layout *l) FV_MUST_USE;
-/* What is not legal about l or a companion, as a text of the arena; NULL: it is legal. */
+/* States what is illegal in l or a companion, as a text in the arena; NULL: all is legal. */
 const char *fv_layout_wrong(fv_arena *a, const fv_layout *l);
 
 /* ---- what a layout says ---- */
 
-/* How many values level i has. */
+/* The number of values of level i. */
 int64_t fv_layout_count(const fv_layout *l, int i);
-/* Bytes from the first to the last element, without companions. False: more than a size_t holds. */
+/* The number of bytes from the first to the last element, without companions. False: it does not
+ * fit into a size_t. */
 bool fv_layout_bytes(const fv_layout *l, size_t *bytes) FV_MUST_USE;
-/* The number of the element with these indices, one for each axis: it begins at bit number
- * `bits` times that. The indices are in range. */
+/* The position of the element with these indices, one for each axis, as a number of elements: the
+ * element begins at bit `bits` times that number. The indices must be in range. */
 int64_t fv_layout_element(const fv_layout *l, const int64_t *index);
-/* The levels whose elements share a byte are the last ones: the first of these. nlevels: none. */
+/* The first of the levels whose elements share a byte, which are the last ones; nlevels: there are
+ * none. */
 int fv_layout_first_in_byte(const fv_layout *l);
-/* Are all elements, but for padding, stored once, in the order of the levels and without gaps? */
+/* Is every element (apart from padding) stored once, in the order of the levels and without
+ * gaps? */
 bool fv_layout_is_packed(const fv_layout *l) FV_MUST_USE;
-/* The same axes, levels, bits and companions? Names count. */
+/* Have both the same axes with the same names, levels, bits and companions? */
 bool fv_layout_equal(const fv_layout *a, const fv_layout *b) FV_MUST_USE;
 uint64_t fv_layout_hash(const fv_layout *l);
 
 /* ---- text ---- */
 
 void fv_layout_print(fv_text *t, const fv_layout *l);
-/* Reads a layout, companions included, from the word `layout` on; NULL after a diagnostic: it is
- * none, or is not legal. */
+/* Parses a layout with its companions, beginning with the word `layout`; NULL after a diagnostic:
+ * it is malformed or not legal. */
 fv_layout *fv_layout_parse(fv_lexer *l, fv_arena *a);
 
 /* ---- laying out ---- */
 
-/* Elements of a tensor in another order: that with the values q of the levels is the number
- * at + the sum of q * by[level] of `data`. Elements of `data` have the width of those of the
- * layout, or a byte where that is less. If `packed` is set, they have less than a byte and follow
- * each other from the low bits on. Only elements with from <= index < to along each axis are
- * copied. */
+/* Describes where the elements of a layout are in a tensor with another order: the element for
+ * values q of the levels is number at + sum of q * by[level] in `data`. Elements of `data` are as
+ * wide as those of the layout, but take a whole byte if they are narrower than a byte. If `packed`
+ * is set, they are narrower than a byte and follow each other from the low bits on. Only elements
+ * with from <= index < to along each axis are copied. */
 typedef struct fv_layout_source {
     const void *data;
-    int packed; /* bits of an element of data if less than 8; else 0 */
+    int packed; /* bits of an element of `data` if less than 8; otherwise 0 */
     int64_t at, by[FV_LAYOUT_LEVELS];
     int64_t from[FV_MAX_RANK], to[FV_MAX_RANK];
 } fv_layout_source;
 
-/* Stores these elements of the layout in `to`, which has fv_layout_bytes; they are zero where
- * elements have less than a byte. */
+/* Stores the elements of `from` in `to`, a memory of fv_layout_bytes bytes in layout l. If elements
+ * are narrower than a byte, `to` must be zero before. */
 void fv_layout_copy(const fv_layout *l, const fv_layout_source *from, void *to);
 
 #endif

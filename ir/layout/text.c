@@ -1,4 +1,4 @@
-/* text.c - layouts as text: printed and read. */
+/* text.c - prints layouts as text, and parses them. */
 #include <string.h>
 
 #include "ir/layout/layout.h"

@@ -2,8 +2,9 @@
 #include "ir/schedule/limits.h"
 
 enum {
-    SCALARS = 16, /* sums in a tile on targets without vectors */
-    /* vector registers that a tile needs besides its sums: at least one for each factor */
+    SCALARS = 16, /* largest number of sums in a tile on targets without vectors */
+    /* number of vector registers that a tile needs besides those of its sums: at least one for each
+     * factor */
     OPERANDS = 2
 };
 

@@ -4,17 +4,21 @@
 
 #include "ir/schedule/schedule.h"
 
-/* Bounds of what a contraction keeps on the stack. FV_MOST_SUMS: elements of the sums of a block
- * whose tiles compute a part of the steps, or of copied rows. FV_SPACE: elements of padding between
- * copied rows, so that their starts are not a multiple of 4 kB apart. */
+/* Bounds of the arrays that a contraction keeps on the stack. FV_MOST_SUMS: largest number of
+ * elements of the sums of a block whose tiles compute a part of the steps at a time, or of copied
+ * rows. FV_SPACE: number of padding elements between copied rows, so that the distance of their
+ * starts is not a multiple of 4 kB. */
 enum { FV_MOST_SUMS = 1 << 14, FV_SPACE = 16 };
 
 typedef struct fv_schedule_limits {
-    unsigned choices; /* the parameters that can be chosen, as bits of fv_parameter */
+    /* the parameters that can be chosen, as a set of bits with numbers of fv_parameter */
+    unsigned choices;
     struct {
-        int64_t least, most, step; /* a value is a multiple of step in least..most */
+        int64_t least, most, step; /* legal values: the multiples of `step` in least..most */
     } of[FV_NPARAMETERS];
-    int lanes, registers; /* of the target, for register tiles; lanes 1: tiles of scalars */
+    /* lanes and number of vector registers of the target, for register tiles; lanes 1: tiles of
+     * scalars */
+    int lanes, registers;
     int sums; /* number of sums that share a tile, each with its own columns; 0 counts as 1 */
 } fv_schedule_limits;
 

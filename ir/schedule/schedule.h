@@ -31,7 +31,8 @@ typedef enum {
 
 typedef struct fv_schedule {
     fv_schedule_kind kind;
-    unsigned stated; /* the parameters that have a value, as bits of fv_parameter */
+    /* the parameters that have a value, as a set of bits with numbers of fv_parameter */
+    unsigned stated;
     int64_t value[FV_NPARAMETERS];
 } fv_schedule;
 
@@ -55,9 +56,9 @@ const char *fv_parameter_name(fv_parameter p);
 bool fv_parameter_is_tuned(fv_parameter p) FV_MUST_USE;
 
 void fv_schedule_print(fv_text *t, const fv_schedule *s);
-/* Parses NAME {PARAMETER = VALUE, ...} from the current token on. *places gets the position of each
- * parameter; NULL: not needed. `choices`: refuses parameters that cannot be tuned. False after a
- * diagnostic. */
+/* Parses NAME {PARAMETER = VALUE, ...}, beginning with the current token. *places gets the position
+ * of each parameter; NULL: they are not needed. `choices`: refuses parameters that cannot be tuned.
+ * False after a diagnostic. */
 bool fv_schedule_parse(fv_lexer *l, fv_schedule *out, fv_schedule_places *places,
                        bool choices) FV_MUST_USE;
 /* A short form for tables: "contract 6 x 16, packed, in place". */

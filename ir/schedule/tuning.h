@@ -15,32 +15,38 @@
 
 #include "ir/schedule/schedule.h"
 
-enum { FV_TUNING_FORMAT = 1, FV_KERNEL_KEY = 16 /* characters */ };
+enum {
+    FV_TUNING_FORMAT = 1,
+    FV_KERNEL_KEY = 16 /* FV_KERNEL_KEY: number of characters in the key of a kernel */
+};
 
 typedef struct fv_tuned_kernel {
-    const char *key; /* NULL: `node` selects the kernels */
-    /* selects the kernels with that schedule that store a value of that name or come from the ONNX
-     * node of that name; "": all with that schedule. Only scripts set it; a text has keys */
+    const char *key; /* the key that selects kernels; NULL: `node` selects them */
+    /* selects the kernels with that schedule that compute the value of that name or come from the
+     * ONNX node of that name; "": all kernels with that schedule. Only scripts set it; a tuning
+     * file has keys */
     const char *node;
     /* further conditions, which only scripts set: the form of the definition that the kernel
      * computes (ir/definition/form.h), and the layout that its constant operand has to have; NULL:
      * any */
     const char *form;
     const struct fv_layout *layout;
-    fv_schedule schedule; /* naive: the selected kernels are built as serial loops */
-    const char *note;     /* printed after the entry, for people; NULL: none */
+    fv_schedule schedule; /* the schedule; naive: the selected kernels are built as serial loops */
+    /* a note that is printed after the entry, for readers of the file; NULL: there is none */
+    const char *note;
     int line, column; /* position of the key in the text; 0: the entry was not read from a text */
-    fv_schedule_places places; /* positions of the parameters */
+    fv_schedule_places places; /* positions of the parameters in the text */
 } fv_tuned_kernel;
 
 typedef struct fv_tuning {
-    const char *path; /* the file, for messages; NULL: not read from a file */
+    /* the path of the file, for messages; NULL: the tuning was not read from a file */
+    const char *path;
     const char *model, *producer, *target, *cpu;
     struct {
         int line, column;
     } at_model, at_producer, at_target, at_cpu;
     int n;
-    /* keys are unique; of two entries with the same node the last one applies */
+    /* the entries; keys are unique, and of two entries with the same `node` the last one applies */
     fv_tuned_kernel *kernels;
 } fv_tuning;
 

@@ -79,7 +79,8 @@ static bool is_reduction(const fv_lexer *l) {
            fv_lex_is(l, "max") || fv_lex_is(l, "any") || fv_lex_is(l, "all");
 }
 
-static bool is_word(const fv_lexer *l) { /* a name that is an operator in this position */
+/* Is the current token a name that is an operator in this position? */
+static bool is_word(const fv_lexer *l) {
     return fv_lex_is(l, "floordiv") || fv_lex_is(l, "ceildiv") || fv_lex_is(l, "mod") ||
            fv_lex_is(l, "if") || fv_lex_is(l, "else");
 }
@@ -92,7 +93,7 @@ static bool starts_reduction(fv_lexer *l) {
     return ahead.tok.kind == FV_TOK_NAME && !ahead.tok.newline_before && !is_word(&ahead);
 }
 
-/* in 16 chains [along 2]; in parts of 512 */
+/* Parses the order of a sum: `in 16 chains [along 2]` or `in parts of 512`. */
 static bool parse_order(fv_lexer *l, fv_ast *e) {
     int64_t chains;
     if (!fv_lex_accept(l, "in"))
@@ -137,7 +138,7 @@ static fv_ast *parse_reduction(fv_lexer *l) {
     return e;
 }
 
-/* One argument of a call: e, or name = e */
+/* Parses one argument of a call: e, or name = e. */
 static fv_ast *parse_argument(fv_lexer *l) {
     if (l->tok.kind == FV_TOK_NAME) {
         fv_lexer ahead = *l;
@@ -157,7 +158,7 @@ static fv_ast *parse_argument(fv_lexer *l) {
     return parse_expr(l);
 }
 
-/* One index: e, or e:lanes */
+/* Parses one index: e, or e:lanes. */
 static fv_ast *parse_index(fv_lexer *l) {
     fv_ast *first = parse_expr(l);
     if (!first || !fv_lex_is(l, ":"))
@@ -257,7 +258,7 @@ fv_ast *fv_ast_view(fv_lexer *l) {
     return fv_lex_expect(l, "(") && parse_list(l, list, ")", parse_expr) ? list : NULL;
 }
 
-/* The dims of a view, before its indices. */
+/* Parses the dims of a view, which precede its indices. */
 static bool parse_view(fv_lexer *l, fv_ast *e) {
     e->view = fv_ast_view(l);
     if (!e->view)
@@ -267,7 +268,7 @@ static bool parse_view(fv_lexer *l, fv_ast *e) {
                                              e->name, fv_lex_found(l));
 }
 
-/* %x, %x(n * 4)[i], @w[i, j] if c else v */
+/* Parses a value of a graph: %x, %x(n * 4)[i], @w[i, j] if c else v. */
 static fv_ast *parse_value(fv_lexer *l) {
     fv_ast *e = node_at(l, FV_AST_VALUE, &l->tok);
     e->i = *l->tok.s;
@@ -449,7 +450,8 @@ static int level_of(const fv_ast *e) {
 static void print_bare(fv_text *t, const fv_ast *e) {
     switch (e->kind) {
     case FV_AST_INT:
-    case FV_AST_FLOAT: fv_text_put(t, e->name); break; /* the digits as they were written */
+    /* printed with the digits of the text that was parsed */
+    case FV_AST_FLOAT: fv_text_put(t, e->name); break;
     case FV_AST_STRING: fv_text_string(t, e->name, e->len); break;
     case FV_AST_NAME: fv_text_name(t, e->name); break;
     case FV_AST_GROUP:

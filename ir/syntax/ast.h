@@ -22,47 +22,50 @@ typedef enum {
     FV_AST_INT,
     FV_AST_FLOAT,
     FV_AST_STRING,
-    FV_AST_NAME,  /* name */
-    FV_AST_GROUP, /* name.. */
-    /* %name, @name: a value of a graph; i is the sigil; may have args, cond and otherwise as INDEX
-     * has; if it has args, `view` may be the dims before them, a LIST, or NULL */
+    FV_AST_NAME,  /* a name */
+    FV_AST_GROUP, /* a group of names, `name..` */
+    /* a value of a graph, %name or @name; i is the sigil. It may have args, cond and otherwise as
+     * INDEX has; if it has args, `view` may be the dims before them, a LIST, or NULL */
     FV_AST_VALUE,
-    FV_AST_CALL,  /* name(args); a named argument is a NAMED node in args; "fv.Slice" is one name */
-    FV_AST_NAMED, /* name = arg[0] */
-    FV_AST_INDEX, /* name[args], with cond and otherwise, each of which may be NULL */
-    FV_AST_UNARY, /* name is the operator */
-    FV_AST_BINARY, /* name is the operator */
-    /* name: sum...; vars; arg[0] is the body; `chains` chains along the last i variables, or parts
-     * of i terms */
+    /* a call, name(args); a named argument is a NAMED node in args; "fv.Slice" is one name */
+    FV_AST_CALL,
+    FV_AST_NAMED,  /* a named argument, name = arg[0] */
+    FV_AST_INDEX,  /* an element, name[args], with cond and otherwise, each of which may be NULL */
+    FV_AST_UNARY,  /* a unary operator `name` applied to arg[0] */
+    FV_AST_BINARY, /* a binary operator `name` applied to arg[0] and arg[1] */
+    /* a reduction, such as `sum`; reduce.vars are its variables, arg[0] is its body; `chains`
+     * chains along the last i variables, or parts of i terms */
     FV_AST_REDUCE,
-    FV_AST_LIST, /* [args] */
-    FV_AST_LANES /* arg[0]:i */
+    FV_AST_LIST, /* a list, [args] */
+    FV_AST_LANES /* lanes, arg[0]:i */
 } fv_ast_kind;
 
 typedef struct fv_ast fv_ast;
 typedef struct fv_ast_var { /* a variable of a reduction */
     const char *name;
-    bool group;     /* r.. */
-    fv_ast *extent; /* NULL: not written */
+    bool group;     /* whether the variable is a group, `r..` */
+    fv_ast *extent; /* the extent; NULL: it is not written */
 } fv_ast_var;
 
-/* Of a reduction: its variables, and the order of the sum. */
+/* The variables of a reduction, and the order of the sum. */
 typedef struct fv_ast_reduce {
     fv_ast_var *vars;
     int nvars;
-    int chains; /* 0: none are written */
+    int chains; /* number of chains; 0: no order is written */
     bool parts;
 } fv_ast_reduce;
 
 struct fv_ast {
     fv_ast_kind kind;
     int line, column;
-    int height; /* of the tree, at most FV_MAX_EXPR_HEIGHT, so that recursive walks are safe */
+    /* height of the tree below the node, at most FV_MAX_EXPR_HEIGHT, so that recursive walks are
+     * safe */
+    int height;
     const char *name;
     bool quoted; /* the name was written in backquotes, so it is not a keyword */
     int64_t i;
     double f;
-    size_t len; /* of a STRING: bytes */
+    size_t len; /* STRING: number of bytes */
     int n;
     fv_ast **arg;
     fv_ast *cond, *otherwise, *view;

@@ -1,4 +1,4 @@
-/* lex.c - tokens of the one notation, see ast.h. */
+/* lex.c - splits a text into tokens of the notation described in ast.h. */
 #include "ir/syntax/lex.h"
 
 #include <math.h>
@@ -74,7 +74,7 @@ static size_t span(const char *s, const char *accept) {
 #define DIGITS     "0123456789"
 #define HEX_DIGITS "0123456789abcdefABCDEF"
 
-/* The length of an exponent at s, as p+3 or e-5; 0: there is none. */
+/* The length of an exponent at s, such as p+3 or e-5; 0: there is none. */
 static size_t exponent_length(const char *s, char low, char up) {
     if (*s != low && *s != up)
         return 0;
@@ -101,7 +101,7 @@ static size_t number_length(const char *s, bool *is_float) {
     return n + exponent;
 }
 
-/* Reads an integer. Hexadecimal ones may use all 64 bits; decimal ones must be below 2^63. */
+/* Reads an integer. A hexadecimal integer may use all 64 bits; a decimal one must be below 2^63. */
 static bool read_int(const char *s, size_t n, int64_t *out) {
     bool hex = n > 2 && (s[1] == 'x' || s[1] == 'X');
     uint64_t v = 0;

@@ -19,13 +19,13 @@ typedef struct fv_token {
     /* interned text of a name (without backquotes) or of punctuation; the sigils % and @ are PUNCT
      * tokens of their own */
     const char *s;
-    size_t n;  /* of a STRING: its bytes after escapes are replaced */
-    int64_t i; /* of an INT, decimal or hexadecimal; one that overflows is an ERROR */
-    double f;  /* of a FLOAT: decimal or a hexadecimal float of C; inf and nan are NAMEs */
+    size_t n;  /* STRING: number of its bytes after escapes are replaced */
+    int64_t i; /* INT: the integer; one that does not fit into 64 bits is an ERROR */
+    double f;  /* FLOAT: the number, decimal or a hexadecimal float of C; inf and nan are NAMEs */
     int line, column;
     const char *start; /* where the token begins in the text */
     bool newline_before;
-    bool quoted; /* a NAME in backquotes, which is never a keyword */
+    bool quoted; /* NAME: whether it was written in backquotes, so that it is never a keyword */
 } fv_token;
 
 /* The state of a lexer. `#` starts a comment. Names are [A-Za-z_][A-Za-z0-9_]*; a dot is a PUNCT,
@@ -35,8 +35,8 @@ typedef struct fv_lexer {
     fv_arena *arena;
     const char *text, *at;
     int line, column;
-    int depth;    /* nesting of expressions, at most FV_MAX_EXPR_DEPTH */
-    bool failed;  /* a diagnostic was given; later ones are suppressed */
+    int depth;    /* current nesting of expressions, at most FV_MAX_EXPR_DEPTH */
+    bool failed;  /* whether a diagnostic was reported; later ones are suppressed */
     fv_token tok; /* the current token */
 } fv_lexer;
 
@@ -44,12 +44,12 @@ void fv_lex_init(fv_lexer *l, fv_session *s, fv_arena *a, const char *text);
 void fv_lex_next(fv_lexer *l);
 bool fv_lex_is(const fv_lexer *l, const char *punct_or_name) FV_MUST_USE;
 bool fv_lex_accept(fv_lexer *l, const char *punct_or_name) FV_MUST_USE;
-/* Skips the token if it is this one; else gives the diagnostic "expected X, found Y". */
+/* Skips the current token if it is the expected one; otherwise reports the diagnostic "expected X,
+ * found Y". */
 bool fv_lex_expect(fv_lexer *l, const char *punct_or_name) FV_MUST_USE;
-/* The current NAME, which is skipped; NULL after a diagnostic. */
+/* Returns the current NAME and skips it; NULL after a diagnostic. */
 const char *fv_lex_name(fv_lexer *l, const char *what);
-/* Continues at `s`, a place after the start of the current token up to which another parser has
- * read. */
+/* Continues at `s`, the position up to which another parser has read. */
 void fv_lex_resume(fv_lexer *l, const char *s);
 /* Reads an integer with an optional minus. */
 bool fv_lex_int(fv_lexer *l, int64_t *out) FV_MUST_USE;

@@ -15,8 +15,8 @@ typedef enum {
 #define FV_FEATURE_BIT(id) (UINT64_C(1) << FV_FEATURE_##id)
 _Static_assert(FV_NFEATURES <= 64, "a set of features is a word");
 
-/* Levels: sets of features that were introduced together. Levels of one architecture follow each
- * other here, and each contains those before it. */
+/* Levels: sets of features that were introduced together. Levels of one architecture are listed in
+ * ascending order, and each contains those before it. */
 typedef enum {
     FV_LEVEL_none,
     FV_LEVEL_cortex_m4,
@@ -38,20 +38,21 @@ typedef struct fv_feature {
     const char *macro, *llvm, *flag;
     uint64_t needs;
     fv_cpu_kind kind;
-    uint32_t leaf, subleaf, state; /* of CPUID; state: the bits of XCR0 that must be set */
-    /* reg: of CPUID or ID; bit: of CPUID the bit, of ID the lowest bit of the field */
+    uint32_t leaf, subleaf, state; /* CPUID: leaf and subleaf; the bits of XCR0 that must be set */
+    /* reg: the register of CPUID or ID; bit: for CPUID the bit, for ID the lowest bit of the
+     * field */
     uint8_t reg, bit;
 } fv_feature;
 
 const fv_feature *fv_feature_at(fv_feature_id id);
-/* The set together with all features that its members need. */
+/* The set with the features that its members need added. */
 uint64_t fv_features_closed(uint64_t features);
 /* The features of a level. */
 uint64_t fv_level_features(fv_level level);
 /* The members of a set that no other member needs: a check for these is a check for the whole
  * set. */
 uint64_t fv_features_asked(uint64_t features);
-/* Names of the macros by which C compilers tell that they may use the features, NULL-terminated; a
+/* Names of the macros by which C compilers state that they may use the features, NULL-terminated; a
  * macro that another one implies is left out. */
 const char *const *fv_features_macros(fv_arena *a, uint64_t features);
 /* Does the set contain a feature that some CPU of its architecture lacks? */

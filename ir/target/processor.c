@@ -1,4 +1,4 @@
-/* processor.c - the table of processors, and which of them this machine has. */
+/* processor.c - the table of processors, and which of them this machine is. */
 #include "ir/target/processor.h"
 
 #include <stdio.h>
@@ -74,7 +74,7 @@ typedef struct cpu {
 } cpu;
 
 #if defined __x86_64__
-/* Intel SDM volume 2A, CPUID: leaves 0 and 1. */
+/* Reads vendor and model by CPUID leaves 0 and 1 (Intel SDM volume 2A). */
 static bool ask(cpu *c) {
     unsigned eax, ebx, ecx, edx;
     if (!__get_cpuid(0, &eax, &ebx, &ecx, &edx))
@@ -94,7 +94,7 @@ static bool ask(cpu *c) {
     return true;
 }
 #elif defined __aarch64__
-/* Arm ARM, MIDR_EL1; Linux shows it for each core. */
+/* Reads vendor and model from MIDR_EL1 (Arm ARM), which Linux shows for each core. */
 static bool ask(cpu *c) {
     unsigned long long midr;
     FILE *f = fopen("/sys/devices/system/cpu/cpu0/regs/identification/midr_el1", "r");

@@ -16,37 +16,41 @@ typedef struct fv_caches {
     int l1_bytes, l2_bytes, l3_bytes;
 } fv_caches;
 
-/* Prefetches of panels: bytes that one prefetch loads, and the distances in bytes, with several
- * tiles per panel and with one. */
+/* Properties of prefetches of panels: bytes that one prefetch loads, and the distances in bytes,
+ * for several tiles per panel and for one. */
 typedef struct fv_prefetches {
     int line_bytes, bytes, single_bytes;
 } fv_prefetches;
 
 typedef struct fv_processor {
     const char *name;
-    const char *architecture; /* the first word of the triples that the processor fits; "": all */
-    fv_caches caches;         /* 0: those of the target */
-    /* partial sums that keep the multiply-add units busy: latency in cycles times the number of
-     * operations that begin in each cycle */
+    /* the first word of the target triples that the processor fits; "": all targets */
+    const char *architecture;
+    fv_caches caches; /* sizes of its caches; 0: those of the target */
+    /* number of independent partial sums that keep the multiply-add units busy: latency in cycles
+     * times the number of operations that begin in each cycle */
     int sums_in_flight;
     fv_prefetches prefetch;
-    /* iterations of a tile's loop below which a call of an outlined function does not pay */
+    /* number of iterations of a tile's loop below which a call of an outlined function does not
+     * pay */
     int outline_steps;
-    int block_tiles; /* most register tiles in a block of rows */
+    int block_tiles; /* largest number of register tiles in a block of rows */
     /* share of the second-level cache, in eighths, for the rows of a block and two panels */
     int block_l2_eighths;
-    /* copy the rows of a tile whose addresses compete for the same sets of the first-level cache */
+    /* whether the rows of a tile are copied if their addresses compete for the same sets of the
+     * first-level cache */
     bool copies_rows;
-    int score_tiles; /* most register tiles in a block of queries */
+    int score_tiles; /* largest number of register tiles in a block of queries */
     /* share of the second-level cache, in eighths, for the scores of a block */
     int score_l2_eighths;
-    int attend_tasks; /* least number of tasks of an attention; each needs memory for its scores */
-    int row_task;     /* elements that one task computes or sums, if the kernel has rows */
-    int vector_task;  /* the same if the kernel computes a single vector */
+    /* smallest number of tasks of an attention; each needs memory for its scores */
+    int attend_tasks;
+    int row_task;    /* number of elements that one task computes or sums, if the kernel has rows */
+    int vector_task; /* number of elements of a task if the kernel computes a single vector */
 } fv_processor;
 
 const fv_processor *fv_processor_at(fv_processor_id id);
-const char *const *fv_processor_names(void); /* NULL-terminated */
+const char *const *fv_processor_names(void); /* the names of all processors, NULL-terminated */
 /* Finds a processor by its name; false: there is none. */
 bool fv_processor_find(const char *name, fv_processor_id *out) FV_MUST_USE;
 /* The processor with these CPU identifiers; generic if they are not in the table. */

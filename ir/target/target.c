@@ -1,4 +1,4 @@
-/* target.c - the table of targets, and what this machine can run. */
+/* target.c - the table of targets, and which of them this machine can run. */
 #include "ir/target/target.h"
 
 #include <limits.h>
@@ -89,7 +89,7 @@ const fv_target *fv_target_find(const char *name) {
 
 /* ---- text ---- */
 
-/* The entry with additional features. */
+/* A copy of the entry with additional features. */
 static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint64_t more) {
     fv_text name = {.arena = a}, features = {.arena = a}, flags = {.arena = a};
     more = fv_features_closed(more) & ~fv_target_features(entry);
@@ -103,7 +103,7 @@ static const fv_target *with_features(fv_arena *a, const fv_target *entry, uint6
         if (!(more >> i & 1))
             continue;
         fv_text_printf(&features, "%s+%s", features.n ? "," : "", f->llvm);
-        /* a feature without a name in the text of a target comes with another feature */
+        /* a feature that cannot be named in the text of a target comes with another feature */
         if (f->base == FV_LEVEL_none)
             continue;
         fv_text_printf(&name, "+%s", f->name);
@@ -160,7 +160,7 @@ static const char *level_name(fv_level level) {
     return "none";
 }
 
-/* Why the entry cannot have the feature; f NULL: there is no feature of that name. */
+/* States why the entry cannot have the feature; f NULL: there is no feature of that name. */
 static const char *why_not(fv_arena *a, const fv_target *entry, const char *name,
                            const fv_feature *f) {
     const char *const *names = fv_target_feature_names(a, entry);

@@ -10,10 +10,10 @@
 typedef struct float_format {
     int exponent, mantissa, bias; /* number of bits of exponent and mantissa */
     enum {
-        IEEE,       /* the largest exponent is infinity and NaN */
-        FINITE,     /* no infinity; NaN has all bits set */
-        FINITE_UZ,  /* no infinity and no -0; NaN has the bits of -0 */
-        NO_SPECIALS /* no infinity and no NaN */
+        IEEE,       /* IEEE 754: the largest exponent represents infinity and NaN */
+        FINITE,     /* the type has no infinity; NaN has all bits set */
+        FINITE_UZ,  /* the type has no infinity and no -0; NaN has the bits of -0 */
+        NO_SPECIALS /* the type has no infinity and no NaN */
     } specials;
 } float_format;
 
@@ -136,7 +136,7 @@ uint64_t fv_float_encode(fv_elem e, double v) {
     (void)frexp(isinf(a) ? 1 : a, &exponent);
     exponent--;
     if (a == 0 || exponent < 1 - f.bias)
-        exponent = 1 - f.bias; /* a denormal */
+        exponent = 1 - f.bias; /* the result is denormal */
     if (isinf(a) || exponent + f.bias > (1 << f.exponent)) {
         magnitude = largest + 1;
     } else {

@@ -15,7 +15,7 @@ typedef struct fv_tensor {
     fv_elem elem;
     int rank;
     const int64_t *dims;
-    size_t count; /* elements */
+    size_t count; /* number of elements */
     size_t bytes;
     const void *data;
 } fv_tensor;

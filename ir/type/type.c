@@ -11,7 +11,7 @@
 typedef struct elem_info {
     const char *name;
     int bits;
-    char kind; /* one of F S U B X, see type.def */
+    char kind; /* the kind: one of F S U B X, see type.def */
     fv_elem arith;
 } elem_info;
 

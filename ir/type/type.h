@@ -17,13 +17,14 @@ typedef enum fv_elem {
     FV_ELEM_END
 } fv_elem;
 
-const char *fv_elem_name(fv_elem e); /* "f32" */
+const char *fv_elem_name(fv_elem e); /* the name of the type, such as "f32" */
 /* Sets *out to the element type of that name; false: there is none. */
 bool fv_elem_parse(const char *text, size_t n, fv_elem *out) FV_MUST_USE;
-int fv_elem_bits(fv_elem e); /* width in memory: 4 for i4 */
-/* also types that are only stored, such as f8 */
+int fv_elem_bits(fv_elem e); /* width of an element in bits: 4 for i4 */
+/* Is it a float type? Types that are only stored count, such as f8. */
 bool fv_elem_is_float(fv_elem e) FV_MUST_USE;
-bool fv_elem_is_int(fv_elem e) FV_MUST_USE;    /* signed or unsigned, not bool */
+/* Is it a signed or unsigned integer type, and not bool? */
+bool fv_elem_is_int(fv_elem e) FV_MUST_USE;
 bool fv_elem_is_signed(fv_elem e) FV_MUST_USE; /* a signed integer */
 /* The least and largest value of an integer type of at most 32 bits, or of bool; false for other
  * types. */
@@ -72,17 +73,18 @@ typedef uint32_t fv_kind_set;
 
 /* Special ranks of the tensors in a sequence or optional: */
 enum {
-    FV_ANY_RANK = -1, /* elements may differ in rank */
-    FV_NO_RANK = -2   /* there are no elements yet */
+    FV_ANY_RANK = -1, /* the elements may differ in rank */
+    FV_NO_RANK = -2   /* the sequence has no elements yet */
 };
 
 typedef struct fv_type {
     fv_type_kind kind;
-    fv_elem elem; /* of a tensor; of a map: of its keys */
-    int rank;     /* of a tensor */
-    /* `rank` dims; in a sequence or optional an entry may be NULL: elements may differ there */
+    fv_elem elem; /* the element type of a tensor, or that of the keys of a map */
+    int rank;     /* the rank of a tensor */
+    /* the dims of a tensor; in a sequence or optional an entry may be NULL, which means that
+     * elements may differ along that axis */
     const fv_dim *const *dims;
-    /* of a sequence, optional or map: the type of its elements; the values of a map have rank 0 */
+    /* for a sequence, optional or map: the type of its elements; the values of a map have rank 0 */
     const struct fv_type *of;
 } fv_type;
 
