@@ -68,28 +68,29 @@ struct fv_expr {
     uint16_t op; /* an fv_expr_op */
     fv_ktype type;
     uint8_t n;     /* number of arguments */
-    uint8_t has;   /* properties of the expression with all its subexpressions: bits FV_HAS_ */
-    uint16_t size; /* nodes of the expression as a tree, at most FV_X_MOST */
-    /* hashes (fv_var_bit) of the variables that occur in it, and of those that its reductions
-     * bind */
+    uint8_t has;   /* properties of the expression and all its subexpressions, as bits FV_HAS_ */
+    uint16_t size; /* number of nodes of the expression as a tree, at most FV_X_MOST */
+    /* hashes (fv_var_bit) of the variables that occur in the expression, and of those that its
+     * reductions bind */
     uint32_t vars, binds;
     union {
-        /* CONST of integers and bool (a u64 by its bits); EVEN, ODD: lanes of a block */
+        /* CONST of integers and bool: the value (a u64 by its bits); EVEN, ODD: number of lanes of
+         * a block */
         int64_t i;
-        double f;    /* CONST of f32 and f64; f32 constants are exact floats */
+        double f;    /* CONST of f32 and f64: the value; f32 constants are represented exactly */
         fv_var *var; /* VAR */
-        /* LOAD, GUARD: arguments are `rank` indices; those of GUARD are followed by condition and
-         * alternative */
+        /* LOAD, GUARD: the buffer; its `rank` indices are the arguments, for GUARD followed by the
+         * condition and the alternative */
         fv_buf *buf;
         const fv_dim *dim; /* DIM */
         struct {           /* REDUCE: arg[0] is the body */
-            fv_var **vars; /* extents are in var->dim */
+            fv_var **vars; /* the variables of the reduction; their extents are in var->dim */
             uint8_t nvars, kind;
-            uint8_t order; /* fv_order */
-            /* with FV_ORDER_CHAINS: number of the last variables that run along a row */
+            uint8_t order; /* an fv_order */
+            /* FV_ORDER_CHAINS: how many of the last variables count the terms of a row */
             uint8_t along;
-            /* while a definition is being rewritten: which of its reductions this one comes from;
-             * else 0 */
+            /* while a definition is rewritten: number of the reduction of that definition from
+             * which this one was made; otherwise 0 */
             uint16_t label;
         } red;
     } u;
@@ -99,7 +100,7 @@ struct fv_expr {
 enum { FV_X_MOST = UINT16_MAX };
 
 /* Properties of an expression: it reads memory (LOAD, GUARD), checks a condition (REQUIRE),
- * reduces, calls elementary functions (fv_expr_op_is_math), uses vectors. */
+ * contains a reduction, calls elementary functions (fv_expr_op_is_math), uses vectors. */
 enum { FV_HAS_LOAD = 1, FV_HAS_REQUIRE = 2, FV_HAS_REDUCE = 4, FV_HAS_MATH = 8, FV_HAS_LANES = 16 };
 /* Does x have all of these properties? */
 static inline bool fv_x_has(const fv_expr *x, int what) {
@@ -109,11 +110,11 @@ static inline bool fv_x_has(const fv_expr *x, int what) {
 enum { FV_XR_SAME, FV_XR_BOOL, FV_XR_GIVEN };
 enum { FV_XF_COMMUTES = 1, FV_XF_FLOATS = 2, FV_XF_INTS = 4, FV_XF_MATH = 8, FV_XF_DEF = 16 };
 typedef struct fv_expr_info {
-    const char *id;   /* "ADD" */
-    int nargs;        /* -1: variable */
+    const char *id;   /* name of the operation, such as "ADD" */
+    int nargs;        /* number of arguments; -1: variable */
     uint8_t result;   /* FV_XR_ */
     uint8_t flags;    /* FV_XF_ */
-    const char *text; /* "+", "min" */
+    const char *text; /* notation, such as "+" or "min" */
     const char *doc;
 } fv_expr_info;
 const fv_expr_info *fv_expr_op_info(fv_expr_op op);
@@ -127,39 +128,43 @@ static inline bool fv_expr_op_is_dot(fv_expr_op op) {
     return op >= FV_X_DOT_U8_I8 && op <= FV_X_DOT_I16_I16;
 }
 
-/* Constructors. They assert that types fit, and simplify integer expressions (x + 0, x * 1,
- * constants); floats are never simplified. A scalar operand next to a vector operand is splat. ==
- * and != of bools become ^ and !. */
-fv_expr *fv_x_int(fv_arena *a, int64_t value);              /* of type i64 */
-fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v); /* of an integer type, or bool */
-/* of any arithmetic type; infinity of an integer type is its largest value */
+/* Constructors of nodes. They assert that types fit, and simplify integer expressions (x + 0, x *
+ * 1, constants); floats are never simplified. If one operand is a vector, a scalar operand is
+ * copied to all lanes. == and != of bools become ^ and !. */
+fv_expr *fv_x_int(fv_arena *a, int64_t value); /* a constant of type i64 */
+/* a constant of an integer type or bool */
+fv_expr *fv_x_const_int(fv_arena *a, fv_elem e, int64_t v);
+/* a constant of any arithmetic type; infinity of an integer type is its largest value */
 fv_expr *fv_x_const(fv_arena *a, fv_elem e, double value);
-fv_expr *fv_x_zero(fv_arena *a, fv_elem e); /* all bits zero, of any type */
+fv_expr *fv_x_zero(fv_arena *a, fv_elem e); /* the constant of any type whose bits are all zero */
 fv_expr *fv_x_var(fv_arena *a, fv_var *v);
-fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d); /* a CONST if d is constant */
+/* the dim as an expression; a CONST if d is constant */
+fv_expr *fv_x_dim(fv_arena *a, const fv_dim *d);
 fv_expr *fv_x_un(fv_arena *a, fv_expr_op op, fv_expr *x);
 fv_expr *fv_x_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y);
 fv_expr *fv_x_fma(fv_arena *a, fv_expr *x, fv_expr *y, fv_expr *z);
-/* DOT_U8_I8, DOT_I8_I8, DOT_U8_U8, DOT_I16_I16 */
+/* op is DOT_U8_I8, DOT_I8_I8, DOT_U8_U8 or DOT_I16_I16 */
 fv_expr *fv_x_dot(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y, fv_expr *z);
 fv_expr *fv_x_select(fv_arena *a, fv_expr *c, fv_expr *x, fv_expr *y);
-fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x); /* x itself if it has type e */
-/* CONVERT, CONVSAT, BITCAST */
+/* x converted to type e; x itself if it has that type */
+fv_expr *fv_x_convert(fv_arena *a, fv_elem e, fv_expr *x);
+/* op is CONVERT, CONVSAT or BITCAST */
 fv_expr *fv_x_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x);
 fv_expr *fv_x_load(fv_arena *a, fv_buf *b, fv_expr *const *index);
 fv_expr *fv_x_guard(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c, fv_expr *otherwise);
-/* `lanes` consecutive elements along the last axis, from the given scalar indices on. */
+/* A load of `lanes` consecutive elements along the last axis, beginning at the given scalar
+ * indices. */
 fv_expr *fv_x_load_n(fv_arena *a, fv_buf *b, fv_expr *const *index, int lanes);
 fv_expr *fv_x_guard_n(fv_arena *a, fv_buf *b, fv_expr *const *index, fv_expr *c, fv_expr *otherwise,
                       int lanes);
 fv_expr *fv_x_splat(fv_arena *a, int lanes, fv_expr *x);
 fv_expr *fv_x_ramp(fv_arena *a, int lanes, fv_expr *x);
-/* EVEN, ODD */
+/* op is EVEN or ODD */
 fv_expr *fv_x_blocks(fv_arena *a, fv_expr_op op, int64_t block, fv_expr *x, fv_expr *y);
 fv_expr *fv_x_reduce(fv_arena *a, fv_reduce_kind kind, int n, fv_var *const *vars, fv_expr *body);
 /* A reduction of the same kind and order as x with other variables and another body. */
 fv_expr *fv_x_reduce_like(fv_arena *a, const fv_expr *x, int n, fv_var *const *vars, fv_expr *body);
-/* The reduction x with that order. */
+/* The reduction x with that order of its terms. */
 fv_expr *fv_x_reduce_in(fv_arena *a, const fv_expr *x, fv_order order, int along);
 /* The reduction x with that label, which rewriting preserves. */
 fv_expr *fv_x_reduce_labelled(fv_arena *a, const fv_expr *x, int label);
@@ -184,21 +189,22 @@ int64_t fv_x_int_value(const fv_expr *x);
 /* ---- buffers ---- */
 
 typedef enum {
-    FV_BUF_IN,    /* kernel parameter, only read */
-    FV_BUF_OUT,   /* kernel parameter, only written */
-    FV_BUF_INOUT, /* kernel parameter, read and written in place */
-    FV_BUF_TILE,  /* local to a kernel; constant extents; with rank 0 it is a scalar variable */
+    FV_BUF_IN,    /* kernel parameter that is only read */
+    FV_BUF_OUT,   /* kernel parameter that is only written */
+    FV_BUF_INOUT, /* kernel parameter that is read and written in place */
+    /* small array within a kernel, with constant extents; with rank 0 it is a scalar variable */
+    FV_BUF_TILE,
     FV_BUF_INPUT,
     FV_BUF_OUTPUT,
     FV_BUF_CONST,
     FV_BUF_WORK,
-    FV_BUF_HEAP /* allocated in a run of a host program */
+    FV_BUF_HEAP /* memory that is allocated during the run of a host program */
 } fv_buf_role;
 
-/* For people: the values that have the memory of a buffer, too. */
+/* For dumps: other values that are stored in the memory of a buffer. */
 typedef struct fv_buf_sharing {
     const char **over; /* values whose memory the buffer reuses, the latest first */
-    /* values that are stored in parts of the buffer, as operands of a Concat are */
+    /* values that are stored in parts of the buffer, such as operands of a Concat */
     const char **parts;
     int nover, nparts;
 } fv_buf_sharing;
@@ -206,23 +212,23 @@ typedef struct fv_buf_sharing {
 struct fv_buf {
     const char *name;
     fv_elem elem;
-    uint8_t lanes; /* lanes of each element; above 1 only for tiles after expansion */
+    uint8_t lanes; /* number of lanes of each element; above 1 only for tiles after expansion */
     uint8_t role;
     int rank;
-    /* `rank` extents of type i64, over dims and constants; in programs they are only for people,
-     * and NULL if known only in the run */
+    /* `rank` extents of type i64, expressions over dims and constants; in programs they are
+     * information only, and NULL if they are known only in the run */
     fv_expr **extent;
-    /* index among the kernel's parameters, or among the program's buffers; tiles follow the
-     * parameters once the kernel is numbered */
+    /* index among the kernel's parameters, or among the program's buffers; tiles have the numbers
+     * after the parameters once the kernel is numbered */
     int id;
     /* members for host programs: */
-    int index; /* INPUT, OUTPUT, CONST: its number */
-    /* INPUT: 1 + the output that is stored in the same memory and has the same extents except along
-     * the axis `along`; 0: none */
+    int index; /* INPUT, OUTPUT, CONST: number of the input, output or constant */
+    /* INPUT: 1 + the number of the output that is stored in the same memory and has the same
+     * extents except along the axis `along`; 0: there is none */
     int output;
     int along;
-    fv_expr *offset; /* WORK: in bytes, over variables of the plan */
-    fv_expr *bytes;  /* WORK, HEAP: size */
+    fv_expr *offset; /* WORK: offset in the workspace in bytes, over variables of the plan */
+    fv_expr *bytes;  /* WORK, HEAP: size in bytes */
     fv_buf_sharing sharing;
     const void *value; /* during lowering: the graph value of the buffer; consumers ignore it */
 };

@@ -1,4 +1,4 @@
-/* fold.c - identities of integer expressions, and their intervals.
+/* fold.c - simplification of integer expressions by identities and intervals.
  *
  * Integers wrap, so an identity that moves a division or a remainder through a sum holds only where
  * the interval of the sum proves that nothing wraps; identities of +, - and * alone always hold. */
@@ -298,7 +298,8 @@ static bool is_multiple(const fv_expr *x, int64_t c, fv_arena *a, fv_expr **quot
     return true;
 }
 
-/* x floordiv c, x mod c for i64 and c > 0, where the interval of x proves that it does not wrap */
+/* Folds x floordiv c and x mod c for i64 and c > 0, where the interval of x proves that it does not
+ * wrap. */
 static fv_expr *fold_divide(fv_arena *a, fv_expr_op op, fv_expr *x, int64_t c) {
     range r = range_of(x, 0);
     bool floors = op == FV_X_FLOORDIV || op == FV_X_FLOORMOD;

@@ -5,20 +5,20 @@
 
 #include "ir/expr/expr.h"
 
-/* v wrapped to the width of an integer type, by sign or zero extension; a u64 is given by its
- * bits. */
+/* v wrapped to the width of an integer type, by sign or zero extension; a u64 is passed and
+ * returned by its bits. */
 int64_t fv_fold_wrap(fv_elem e, int64_t v);
 /* An integer operation on constants of type e; false: it is not an integer operation. */
 bool fv_fold_ints(fv_elem e, fv_expr_op op, int64_t x, int64_t y, int64_t *out) FV_MUST_USE;
 
-/* Looks up the value of variable v; false: unknown. */
+/* Looks up the value of variable v; false: it is not known. */
 typedef bool fv_x_variable(void *user, const fv_var *v, int64_t *value);
 /* The value of a scalar that is computed from integers and bools. False: x is not such a scalar, it
  * reads memory, or it depends on an unknown variable. The time is proportional to the number of
  * paths in x. */
 bool fv_x_value(const fv_expr *x, fv_x_variable *of, void *user, int64_t *value) FV_MUST_USE;
 
-/* A simpler expression with the same value; NULL: none. */
+/* A simpler expression with the same value; NULL: there is none. */
 fv_expr *fv_fold_un(fv_arena *a, fv_expr_op op, fv_expr *x);
 fv_expr *fv_fold_bin(fv_arena *a, fv_expr_op op, fv_expr *x, fv_expr *y);
 fv_expr *fv_fold_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x);

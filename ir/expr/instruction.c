@@ -1,4 +1,4 @@
-/* instruction.c - the table of instructions, and what each means for an element. */
+/* instruction.c - the table of instructions, and functions that compute each for one element. */
 #include "ir/expr/instruction.h"
 
 #include <string.h>

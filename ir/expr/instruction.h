@@ -6,14 +6,14 @@
 #include "ir/expr/expr.h"
 #include "ir/target/target.h"
 
-/* Computes one element of a result from the elements of the operands on which it depends, which are
- * stored one after the other. */
+/* Computes one element of a result from the elements of the operands on which it depends; `in` has
+ * these one after the other. */
 typedef void (*fv_lane_fn)(const void *in, void *out);
 
 typedef struct fv_instruction {
     const char *name;
     fv_expr_op op;
-    fv_ktype in, out; /* in: of each operand */
+    fv_ktype in, out; /* types and lanes of each operand and of the result */
     fv_feature_id feature;
     const char *llvm, *c;
     fv_lane_fn lane;

@@ -87,8 +87,8 @@ static bool would_capture(const replacement *p, const fv_expr *x) {
     return false;
 }
 
-/* Rewrites the body of reduction x. Variables that it binds are not replaced, and those that occur
- * in a replacement are renamed first, so that they capture nothing. */
+/* Rewrites the body of reduction x. Variables that it binds are not replaced; those that occur in a
+ * replacement are renamed first, so that the reduction does not capture them. */
 static fv_expr *replaced_below(fv_x_rewriter *r, const replacement *p, fv_expr *x) {
     fv_arena *a = r->arena;
     int n = x->u.red.nvars, k = 0;

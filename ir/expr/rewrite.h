@@ -5,19 +5,19 @@
 
 #include "ir/expr/expr.h"
 
-/* Callbacks that say what a node becomes. Each node is asked about once; the answer applies to all
- * its occurrences. */
+/* Callbacks that determine the replacement of a node. Each node is passed once; the result applies
+ * to all its occurrences. */
 typedef struct fv_x_rewriter fv_x_rewriter;
 struct fv_x_rewriter {
     fv_arena *arena; /* owns the new nodes and the memo */
-    /* What x becomes, independently of its arguments; NULL: rewrite the arguments. The callback may
-     * be NULL. */
+    /* Returns the replacement of x that does not depend on its arguments; NULL: the arguments are
+     * rewritten. The callback may be NULL. */
     fv_expr *(*before)(fv_x_rewriter *r, fv_expr *x);
-    /* What x becomes with rewritten arguments; NULL: x with these arguments. The callback may be
-     * NULL. */
+    /* Returns the replacement of x, given its rewritten arguments; NULL: x with these arguments.
+     * The callback may be NULL. */
     fv_expr *(*after)(fv_x_rewriter *r, fv_expr *x, fv_expr **args);
     void *user;
-    /* node -> what it became; nodes without arguments are not stored, except loads */
+    /* node -> its replacement; nodes without arguments are not stored, except loads */
     fv_ptrmap memo;
 };
 fv_expr *fv_x_rewrite(fv_x_rewriter *r, const fv_expr *x);

@@ -9,18 +9,18 @@
 
 typedef struct slot {
     uint64_t hash;
-    fv_expr *x; /* NULL: an unused slot */
+    fv_expr *x; /* the expression; NULL: an unused slot */
 } slot;
 
-typedef struct seen { /* buffers of one value that differ in their axes */
+typedef struct seen { /* the buffers that represent one value with different axes */
     fv_buf *buf;
     struct seen *next;
 } seen;
 
 typedef struct table { /* the unique expressions of an arena */
     slot *slots;       /* hash table with open addressing */
-    size_t n, cap;     /* cap is a power of two */
-    fv_ptrmap bufs;    /* value -> seen */
+    size_t n, cap;     /* number of expressions; number of slots, a power of two */
+    fv_ptrmap bufs;    /* value -> its `seen` */
 } table;
 
 enum { FIRST = 256 };
@@ -190,7 +190,7 @@ typedef struct scope {
     int level;
     int n;
     fv_var *const *vars;
-    uint32_t bits; /* bits of all variables of this scope and the outer ones */
+    uint32_t bits; /* hashes (fv_var_bit) of all variables of this scope and the outer ones */
 } scope;
 
 static scope within(const scope *outer, int n, fv_var *const *vars) {
@@ -213,7 +213,8 @@ static int find(const scope *s, const fv_var *v, int *which) {
 /* A hash of a node that does not depend on the names of variables bound around it. */
 typedef struct shape {
     uint64_t hash;
-    /* level of the outermost scope of which it contains a variable; INT_MAX: it contains none */
+    /* level of the outermost scope of which the node contains a variable; INT_MAX: it contains no
+     * bound variable */
     int outermost;
 } shape;
 
@@ -245,7 +246,7 @@ static shape shape_of(fv_arena *a, const scope *s, const fv_expr *x, fv_ptrmap *
     if (r.outermost <= s->level)
         r.hash = hash;
     else
-        r.outermost = INT_MAX; /* all bound variables in it are bound within it */
+        r.outermost = INT_MAX; /* all bound variables of the node are bound within it */
     *fv_ptrmap_at(memo, x) = known = FV_NEW(a, shape, 1);
     *known = r;
     return r;

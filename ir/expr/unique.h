@@ -19,19 +19,18 @@
 
 #include "ir/expr/expr.h"
 
-/* A new arena in which expressions are unique. */
+/* A new arena in which equal expressions are the same node. */
 fv_arena *fv_x_arena_new(fv_session *s);
 
 /* A node with the operation, type, payload and number of arguments of `head`, without
  * simplification. */
 fv_expr *fv_x_node(fv_arena *a, const fv_expr *head, fv_expr *const *args);
 bool fv_x_same_payload(const fv_expr *a, const fv_expr *b) FV_MUST_USE;
-/* x with n new variables of the same names in place of vars[0..n), which are set to the new
- * ones. */
+/* x with new variables of the same names in place of vars[0..n); vars[] is set to the new ones. */
 fv_expr *fv_x_rename(fv_arena *a, int n, fv_var **vars, fv_expr *x);
 
-/* A buffer for the same value as b, with other axes; one node for each value and list of extents
- * where expressions are unique. */
+/* A buffer for the same value as b, with other axes; where expressions are unique, there is one for
+ * each value and list of extents. */
 fv_buf *fv_buf_seen(fv_arena *a, const fv_buf *b, int rank, fv_expr *const *extent);
 
 /* Is x a reduction that binds v? */
@@ -42,7 +41,8 @@ static inline bool fv_x_binds(const fv_expr *x, const fv_var *v) {
     return false;
 }
 
-/* One of 32 bits, by a hash of v: if it is not set in x->vars, v does not occur in x. */
+/* A set of 32 bits that contains the bit for v, by a hash: if that bit is not set in x->vars, v
+ * does not occur in x. */
 static inline uint32_t fv_var_bit(const fv_var *v) {
     return UINT32_C(1) << ((uint64_t)(uintptr_t)v * UINT64_C(0x9E3779B97F4A7C15) >> 59);
 }

@@ -13,21 +13,25 @@
 
 #include "ir/expr/expr.h"
 
-enum { FV_VISIT_FEW = 16 }; /* nodes that a walk remembers without memory of the arena */
+enum { FV_VISIT_FEW = 16 }; /* number of nodes that a walk can remember without allocating memory */
 
 typedef struct fv_x_visitor {
-    /* nodes with arguments that were returned: the first few, and the others */
+    /* the nodes with arguments that were returned: the first few here, the others in the map */
     const fv_expr *few[FV_VISIT_FEW];
     int nfew;
     fv_ptrmap seen;
-    /* nodes that are to come, the next one last; the first few until there are more */
+    /* the nodes that are still to be returned, the next one last; `first` is used until there are
+     * more */
     fv_expr *first[2 * FV_VISIT_FEW], **stack;
     int n, cap;
-    fv_expr *current; /* what was returned last, whose arguments follow; NULL: they do not */
-    int from;         /* the first of them that does */
+    /* the node that was returned last, whose arguments are visited next; NULL: they are not
+     * visited */
+    fv_expr *current;
+    int from; /* number of its first argument that is visited */
 } fv_x_visitor;
 
-/* Starts a walk; the arena holds what it remembers of more than a few nodes. root: may be NULL. */
+/* Starts a walk; its memory, if there are more than a few nodes, is in the arena. root: may be
+ * NULL. */
 fv_x_visitor fv_x_visit(fv_arena *a, const fv_expr *root);
 /* Adds the nodes of another expression to the walk, apart from those that were returned already. */
 void fv_x_visit_also(fv_x_visitor *v, const fv_expr *root);
@@ -35,11 +39,13 @@ void fv_x_visit_also(fv_x_visitor *v, const fv_expr *root);
 fv_expr *fv_x_next(fv_x_visitor *v);
 /* Leaves out the arguments of the node that was returned last, unless other nodes lead to them. */
 void fv_x_skip(fv_x_visitor *v);
-/* Leaves out only the first n of them, as the indices of a load are. */
+/* Leaves out only the first n arguments of the node that was returned last, such as the indices of
+ * a load. */
 void fv_x_skip_first(fv_x_visitor *v, int n);
-/* Counts in `uses` how often each node is an argument, and root once more; v: of several roots. */
+/* Counts in `uses` how often each node is an argument of another; root counts one use more. One
+ * visitor v can count several roots. */
 void fv_x_count_uses(fv_x_visitor *v, const fv_expr *root, fv_ptrmap *uses);
-/* Is part a node of x? */
+/* Is `part` a node of x? */
 bool fv_x_contains(fv_arena *a, const fv_expr *x, const fv_expr *part) FV_MUST_USE;
 
 #endif

@@ -5,7 +5,7 @@
 #include "ir/expr/expr.h"
 
 typedef enum {
-    /* arguments of a run */
+    /* the arguments of a run */
     FV_ARG_DIMS,
     FV_ARG_INPUTS,
     FV_ARG_OUTPUTS,
@@ -14,16 +14,18 @@ typedef enum {
     FV_ARG_BYTES,
     FV_ARG_ENV,
     FV_ARG_WEIGHTS, /* the first words of the file env.weights */
-    FV_ARG_CPU,     /* does the CPU have what the target needs? */
-    FV_ARG_MOST,    /* bytes that the machine can address */
+    FV_ARG_CPU,     /* bool: whether the CPU has the features of the target */
+    FV_ARG_MOST,    /* the number of bytes that the machine can address */
     FV_ARGS
 } fv_argument;
 
 typedef enum {
     FV_READ_VALUE,
-    FV_READ_GIVEN,   /* bool: is the pointer not NULL? */
-    FV_READ_ALIGNED, /* bool: is it not NULL and a multiple of `align`? */
-    FV_READ_SAME     /* OUTPUTS, bool: is it NULL, or the input whose state it is? */
+    FV_READ_GIVEN,   /* bool: whether the pointer is not NULL */
+    FV_READ_ALIGNED, /* bool: whether the pointer is not NULL and a multiple of `align` */
+    /* OUTPUTS, bool: whether the pointer is NULL, or equal to that of the input whose state it
+     * is */
+    FV_READ_SAME
 } fv_read_how;
 
 enum {
@@ -34,9 +36,9 @@ enum {
 };
 
 typedef struct fv_read {
-    uint8_t how, of; /* fv_read_how, fv_argument */
-    /* number of the dim, input or output; ACTUAL: of the output; ENV: the member; WEIGHTS: the
-     * word; -1: the argument itself */
+    uint8_t how, of; /* an fv_read_how; an fv_argument */
+    /* number of the dim, input or output; ACTUAL: number of the output; ENV: number of the member;
+     * WEIGHTS: number of the word; -1: the argument itself */
     int at;
     int align;
 } fv_read;
@@ -47,11 +49,13 @@ fv_ktype fv_read_ktype(const fv_read *r);
 void fv_read_bounds(const fv_read *r, int64_t *lo, int64_t *hi);
 bool fv_read_equal(const fv_read *a, const fv_read *b) FV_MUST_USE;
 
-const char *fv_argument_text(fv_argument of);        /* "dims" */
-fv_argument fv_argument_from_text(const char *text); /* FV_ARGS: there is none */
-const char *fv_read_how_text(fv_read_how how);       /* "given"; "" for VALUE */
-const char *fv_env_text(int member);                 /* "alloc" */
-int fv_env_from_text(const char *text);              /* -1: there is none */
+const char *fv_argument_text(fv_argument of); /* the name of the argument, such as "dims" */
+/* the argument of that name; FV_ARGS: there is none */
+fv_argument fv_argument_from_text(const char *text);
+/* the word for the way of reading, such as "given"; "" for VALUE */
+const char *fv_read_how_text(fv_read_how how);
+const char *fv_env_text(int member);    /* the name of the member of fv_env, such as "alloc" */
+int fv_env_from_text(const char *text); /* the member of that name; -1: there is none */
 bool fv_env_is_pointer(int member) FV_MUST_USE;
 
 #endif

@@ -1,4 +1,4 @@
-/* build.c - making kernels and blocks of host programs, and numbering what is in them. */
+/* build.c - builds kernels and blocks of host programs, and numbers their variables and buffers. */
 #include "ir/kernel/build.h"
 
 #include <assert.h>
@@ -45,7 +45,7 @@ fv_buf *fv_buf_new(fv_arena *a, const char *name, fv_buf_role role, fv_elem e, i
     return b;
 }
 
-/* The array of parameters is copied when it grows; a kernel has few. */
+/* Adds a parameter. The array of parameters is copied when it grows; a kernel has few. */
 fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem e, int rank,
                       fv_expr *const *extent) {
     FV_HOLDS(fv_arena_session(k->arena),
@@ -123,11 +123,12 @@ typedef struct sharing {
     fv_ptrmap height; /* the expression that replaces a node -> its height */
 } sharing;
 
-/* Is the expression worth a variable? Short index arithmetic is repeated instead, which is easier
- * to read and costs nothing. */
+/* Should the expression be computed once in a `let`? Short index arithmetic is repeated instead,
+ * which is easier to read and costs nothing. */
 static bool is_worth_a_let(const fv_expr *x) {
     if (x->n == 0 || x->op == FV_X_SPLAT)
-        return x->op == FV_X_LOAD; /* a load from a tile of rank 0, which is a variable */
+        /* a load from a tile of rank 0 is a variable, so it needs no let */
+        return x->op == FV_X_LOAD;
     return x->type.elem != FV_I64 || x->size >= 8;
 }
 

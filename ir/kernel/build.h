@@ -6,14 +6,15 @@
 
 typedef struct fv_kbuilder {
     fv_arena *arena;
-    fv_kernel *kernel;   /* NULL: a block of a host program */
+    fv_kernel *kernel;   /* the kernel that is built; NULL: a block of a host program */
     fv_block *block;     /* the block to which statements are appended */
-    fv_block *stack[64]; /* open blocks */
+    fv_block *stack[64]; /* the blocks that are open, the outermost first */
     fv_stmt *open[64];
     int depth;
 } fv_kbuilder;
 
-fv_var *fv_var_new(fv_arena *a, const char *name, fv_ktype type); /* without bounds */
+/* a new variable without bounds */
+fv_var *fv_var_new(fv_arena *a, const char *name, fv_ktype type);
 fv_kernel *fv_kernel_new(fv_arena *a, const char *name);
 fv_buf *fv_buf_new(fv_arena *a, const char *name, fv_buf_role role, fv_elem e, int rank,
                    fv_expr *const *extent);
@@ -23,13 +24,13 @@ fv_buf *fv_kernel_buf(fv_kernel *k, const char *name, fv_buf_role role, fv_elem 
                       fv_expr *const *extent);
 fv_expr *fv_kernel_dim(fv_kernel *k, const char *name, int64_t lo, int64_t hi);
 void fv_kb_init(fv_kbuilder *b, fv_arena *a, fv_kernel *k, fv_block *block);
-/* the most expressions in a store: FV_MAX_RANK indices, the value and the mask */
+/* largest number of expressions in a store: FV_MAX_RANK indices, the value and the mask */
 #define FV_STMT_EXPRS 36
 /* Makes lets for subexpressions that occur twice in a statement, because expressions of statements
  * are trees; the functions below call it, except for the condition of a while. Short index
  * arithmetic is repeated instead. */
 void fv_kb_share(fv_kbuilder *b, int n, fv_expr **list);
-/* returns x itself if it is a constant or variable */
+/* appends a LET of x and returns its variable; returns x itself if it is a constant or variable */
 fv_expr *fv_kb_let(fv_kbuilder *b, const char *name, fv_expr *x);
 void fv_kb_store(fv_kbuilder *b, fv_buf *buf, fv_expr *const *index, fv_expr *x, fv_expr *mask);
 /* Appends a PREFETCH; indices are scalars. */
@@ -42,10 +43,10 @@ fv_buf *fv_kb_tile(fv_kbuilder *b, const char *name, fv_elem e, int rank, const 
  * opened last. */
 fv_expr *fv_kb_for(fv_kbuilder *b, fv_loop_kind kind, const char *name, fv_expr *lo, fv_expr *hi,
                    int64_t step);
-void fv_loop_bounds(fv_stmt *loop); /* sets the bounds of its variable */
+void fv_loop_bounds(fv_stmt *loop); /* sets the bounds of the loop's variable */
 /* Does the kernel contain a CALL? Calls are never within another statement. */
 bool fv_kernel_calls(const fv_kernel *k) FV_MUST_USE;
-void fv_task_bounds(fv_kernel *k); /* sets the bounds of k->task */
+void fv_task_bounds(fv_kernel *k); /* sets the bounds of the variable k->task */
 void fv_kb_if(fv_kbuilder *b, fv_expr *cond);
 void fv_kb_else(fv_kbuilder *b);
 void fv_kb_while(fv_kbuilder *b, fv_expr *cond);

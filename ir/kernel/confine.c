@@ -23,8 +23,8 @@
 #include "ir/kernel/prove.h"
 #include "ir/kernel/verify.h"
 
-/* FREE_TURNS: iterations up to which a loop does not count. FAR: larger bounds of loops are
- * refused, so that no sum of two wraps. */
+/* FREE_TURNS: number of iterations up to which a loop does not count them. FAR: bounds of loops
+ * that are larger are refused, so that the sum of two bounds does not wrap. */
 enum {
     FREE_TURNS = 1 << 12,
     MAX_TILES = 1 << 20,
@@ -43,8 +43,9 @@ typedef struct confiner {
     fv_ptrmap flags; /* variable of a let whose value is a bool -> the value */
     fv_difference facts[MAX_FACTS];
     int nfacts;
-    bool counts; /* iterations are counted, because some loop is not proved to be short */
-    /* the number of iterations that the task may still execute; NULL: not declared yet */
+    bool counts; /* whether iterations are counted, because some loop is not proved to be short */
+    /* the tile with the number of iterations that the task may still execute; NULL: not declared
+     * yet */
     fv_buf *turns;
     fv_expr *budget; /* the number of iterations of one task, an expression over dims */
 } confiner;
@@ -84,7 +85,7 @@ static fv_expr *require(confiner *c, const char *name, fv_expr *x) {
     return let(c, name, fv_x_un(c->a, FV_X_REQUIRE, x));
 }
 
-/* A check of x where c0 holds; returns `c0 && x`. */
+/* Appends a check of x for the case that c0 holds; returns `c0 && x`. */
 static fv_expr *require_where(confiner *c, fv_expr *c0, fv_expr *x) {
     fv_expr *ok = require(c, "inside", binary(c, FV_X_OR, fv_x_un(c->a, FV_X_NOT, c0), x));
     return let(c, "inside", binary(c, FV_X_AND, c0, ok));
@@ -322,7 +323,7 @@ static void confine_for(confiner *c, const fv_stmt *s) {
     copy->loop.hi = end;
     if (c->counts &&
         (s->loop.kind == FV_PARALLEL || (s->loop.kind == FV_VECTOR && has_counting(&s->body))))
-        /* iterations that count use one counter, so they are executed in order */
+        /* iterations that are counted use one counter, so they must be executed in order */
         copy->loop.kind = FV_SERIAL;
     learn_loop(c, s, lo, hi);
     confine_block(c, &s->body, &copy->body);
@@ -403,7 +404,7 @@ static void confine_stmt(confiner *c, const fv_stmt *s) {
     case FV_S_LAUNCH:
     case FV_S_ALLOC:
     case FV_S_FREE:
-    case FV_S_SETDIM: break; /* statements of host programs */
+    case FV_S_SETDIM: break; /* these are statements of host programs */
     }
 }
 
@@ -494,7 +495,7 @@ static int64_t tile_bytes(const fv_block *block) {
     return all;
 }
 
-/* The number of statements of the block when unrolled loops are written out. */
+/* The number of statements of the block after unrolling. */
 static int64_t unrolled(const fv_block *block) {
     int64_t all = 0, lo, hi;
     for (const fv_stmt *s = block->first; s; s = s->next) {

@@ -1,15 +1,14 @@
-/* copy.c - copies of statements with other variables: how functions are inlined, and how loops
- * are unrolled. */
+/* copy.c - copies statements with other variables; used to inline functions and to unroll loops. */
 #include "ir/kernel/copy.h"
 
 #include "ir/base/ptrmap.h"
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/kernel.h"
 
-enum { UNROLL_LIMIT = 4096 }; /* a loop of more iterations is not unrolled */
+enum { UNROLL_LIMIT = 4096 }; /* largest number of iterations of a loop that is unrolled */
 
 static fv_expr *subst(fv_kbuilder *b, const fv_expr *x, const fv_ptrmap *map) {
-    /* made for each statement, since unrolling changes what variables are replaced by */
+    /* a new memo for each statement, since unrolling changes the replacements of variables */
     fv_ptrmap memo = fv_ptrmap_in(b->arena);
     return fv_x_subst(b->arena, x, map, &memo);
 }
@@ -63,7 +62,7 @@ static bool stores_itself(const fv_buf *buf, fv_expr *const *index, const fv_exp
 
 static void copy_store(fv_kbuilder *b, const fv_stmt *s, const fv_ptrmap *map) {
     fv_expr *index[FV_STMT_EXPRS];
-    /* one memo for all expressions of the statement, so that shared nodes stay shared */
+    /* one memo for all expressions of the statement, so that nodes that they share stay shared */
     fv_ptrmap memo = fv_ptrmap_in(b->arena);
     fv_buf *buf = fv_ptrmap_get(map, s->buf);
     for (int i = 0; i < s->buf->rank; i++)
@@ -108,7 +107,7 @@ static void copy_tile(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
 void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     switch (s->kind) {
     case FV_S_LET:
-        /* the value is substituted first, since it may use a previous variable of this name */
+        /* substitutes in the value first, since it may use a previous variable of the same name */
         *fv_ptrmap_at(map, s->var) = fv_kb_let(b, s->var->name, subst(b, s->x, map));
         break;
     case FV_S_STORE: copy_store(b, s, map); break;
@@ -140,7 +139,7 @@ void fv_kb_copy_stmt(fv_kbuilder *b, const fv_stmt *s, fv_ptrmap *map) {
     case FV_S_LAUNCH:
     case FV_S_ALLOC:
     case FV_S_FREE:
-    case FV_S_SETDIM: break; /* statements of host programs */
+    case FV_S_SETDIM: break; /* these are statements of host programs */
     }
 }
 

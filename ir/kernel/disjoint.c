@@ -1,5 +1,6 @@
-/* disjoint.c - no two iterations of a parallel or vector loop touch the same element, one of them
- * storing it: proved for each pair of accesses to a buffer in the loop, one of them a store. */
+/* disjoint.c - proves that no two iterations of a parallel or vector loop access the same element
+ * if one of them stores it. Each pair of a store and another access to the same buffer in the loop
+ * is proved. */
 #include "ir/kernel/disjoint.h"
 #include "ir/expr/visit.h"
 #include "ir/kernel/prove.h"
@@ -17,8 +18,8 @@ typedef struct access {
     fv_expr *const *index;
     const fv_stmt *stmt;
     bool is_store;
-    /* several consecutive elements of the last axis, which then cannot prove that two accesses
-     * differ */
+    /* whether the access is to several consecutive elements of the last axis; then that axis cannot
+     * prove that two accesses differ */
     bool is_run;
 } access;
 

@@ -1,4 +1,4 @@
-/* disjoint.h - loops whose iterations store different elements. */
+/* disjoint.h - verification of loops whose iterations must store different elements. */
 #ifndef FV_IR_KERNEL_DISJOINT_H
 #define FV_IR_KERNEL_DISJOINT_H
 

@@ -1,4 +1,4 @@
-/* func.c - inlining functions. */
+/* func.c - inlines functions of the kernel language. */
 #include "ir/kernel/func.h"
 
 #include "ir/expr/rewrite.h"

@@ -1,4 +1,4 @@
-/* func.h - functions of kernel language, which are inlined at each use. */
+/* func.h - functions of the kernel language, which are inlined at each use. */
 #ifndef FV_IR_KERNEL_FUNC_H
 #define FV_IR_KERNEL_FUNC_H
 
@@ -10,10 +10,10 @@ typedef struct fv_kfunc {
     const char *name;
     int nparams;
     fv_var **params;
-    fv_block body; /* mostly LETs; loops and tiles where needed */
+    fv_block body; /* the body: mostly LETs, with loops and tiles where needed */
     fv_expr *result;
 } fv_kfunc;
-/* Copies the body of f into the builder's block with `args` for its parameters; returns the
+/* Copies the body of f into the builder's block with `args` in place of its parameters; returns the
  * result. */
 fv_expr *fv_kfunc_inline(fv_kbuilder *b, const fv_kfunc *f, fv_expr *const *args);
 

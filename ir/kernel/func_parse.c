@@ -1,5 +1,5 @@
-/* func_parse.c - functions of kernel expressions: `func name(x: f32) -> f32 { let ... return ...
- * }`. Elementary functions are written so, and inlined where they are used. */
+/* func_parse.c - parses functions of the kernel language: `func name(x: f32) -> f32 { let ...
+ * return ... }`. Elementary functions are written in this way, and inlined where they are used. */
 #include "ir/kernel/func_parse.h"
 
 #include <string.h>

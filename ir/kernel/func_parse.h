@@ -1,4 +1,5 @@
-/* func_parse.h - functions from text: `func name(x: f32) -> f32 { let ... return ... }`. */
+/* func_parse.h - parses functions of the kernel language: `func name(x: f32) -> f32 { let ...
+ * return ... }`. */
 #ifndef FV_IR_KERNEL_FUNC_PARSE_H
 #define FV_IR_KERNEL_FUNC_PARSE_H
 

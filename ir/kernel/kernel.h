@@ -50,11 +50,11 @@ typedef enum {
     FV_S_CALL,
     FV_S_COMMENT, /* a line of text; consumers may print it */
     /* host programs only: */
-    FV_S_READ,   /* var = an argument of the caller, whose bounds are unknown before a CHECK */
+    FV_S_READ,   /* var = an argument of the caller; its bounds are not known before a CHECK */
     FV_S_PLAN,   /* executes the statements of the plan; its names are in scope from here on */
     FV_S_MEMORY, /* inputs, outputs, constants and the workspace may be used from here on */
     FV_S_CHECK,  /* if !x, return `status`; text is the reason */
-    FV_S_LAUNCH, /* run a kernel on buffers with dims */
+    FV_S_LAUNCH, /* runs a kernel on buffers with dims */
     FV_S_ALLOC,  /* allocates a HEAP buffer of x bytes with the caller's allocator */
     FV_S_FREE,
     /* reports to the caller: the actual dim `axis` of output `output` is x; axis -1: the elements
@@ -72,11 +72,11 @@ struct fv_block {
 typedef struct fv_stmt_call {
     struct fv_kernel *kernel;     /* LAUNCH */
     const fv_library_fn *library; /* CALL */
-    fv_buf **args;                /* one per parameter */
-    fv_expr **dims;               /* LAUNCH: one per dim of the kernel */
-    int number;                   /* LAUNCH: its number in order of the text (fv_program_number) */
-    /* LAUNCH: a single thread runs the tasks in descending order, since the operands of the last
-     * one may still be in a cache */
+    fv_buf **args;                /* the arguments, one for each parameter */
+    fv_expr **dims; /* LAUNCH: the values of the dims, one for each dim of the kernel */
+    int number;     /* LAUNCH: number of the launch in order of the text (fv_program_number) */
+    /* LAUNCH: if a single thread runs all tasks, it begins with the last one, whose operands may
+     * still be in a cache */
     bool descending;
 } fv_stmt_call;
 
@@ -87,14 +87,15 @@ typedef struct fv_stmt_loop {
     int64_t step;
 } fv_stmt_loop;
 
-/* What a statement says to people and to the caller. */
+/* Texts of a statement, and the status that a CHECK returns to the caller. */
 typedef struct fv_stmt_note {
-    const char *text;    /* COMMENT, CHECK; LAUNCH: names of its ONNX nodes, or NULL */
-    const char *indexes; /* LAUNCH: those nodes whose indices come from data, or NULL */
-    int status;          /* CHECK: FV_BAD_DIM, ... (fovea_model.h) */
+    /* COMMENT, CHECK: the text; LAUNCH: names of the ONNX nodes of the kernel, or NULL */
+    const char *text;
+    const char *indexes; /* LAUNCH: names of those nodes whose indices come from data, or NULL */
+    int status;          /* CHECK: the status, FV_BAD_DIM, ... (fovea_model.h) */
 } fv_stmt_note;
 
-/* SETDIM: which size is reported. */
+/* SETDIM: states which size is reported. */
 typedef struct fv_stmt_size {
     int output, axis;
 } fv_stmt_size;
@@ -102,12 +103,13 @@ typedef struct fv_stmt_size {
 struct fv_stmt {
     fv_stmt_kind kind;
     fv_stmt *next;
-    /* LET, FOR, READ. A LET of a symbol or capacity of the program defines it from here on */
+    /* LET, FOR, READ: the variable. A LET of a symbol or capacity of the program gives it its
+     * value */
     fv_var *var;
-    fv_buf *buf;     /* STORE, PREFETCH, TILE, TRANSPOSE, ALLOC, FREE */
-    fv_expr *x;      /* the value or condition */
+    fv_buf *buf;     /* STORE, PREFETCH, TILE, TRANSPOSE, ALLOC, FREE: the buffer */
+    fv_expr *x;      /* the value or condition of the statement */
     fv_expr **index; /* STORE, PREFETCH: buf->rank indices */
-    fv_expr *mask;   /* STORE: a bool or NULL */
+    fv_expr *mask;   /* STORE: the condition, a bool, or NULL */
     int cache;       /* PREFETCH: the level of cache, 1 to 3 */
     fv_stmt_loop loop;
     fv_block body, other;
@@ -123,18 +125,20 @@ typedef struct fv_kernel {
     const char *name;
     fv_arena *arena;
     int nbufs, ndims;
-    fv_buf **bufs; /* parameters: IN, OUT, INOUT */
-    fv_var **dims; /* i64 parameters */
+    fv_buf **bufs; /* the parameters that are buffers: IN, OUT, INOUT */
+    fv_var **dims; /* the parameters that are integers, of type i64 */
     fv_block body;
     /* after expansion the body computes one task */
-    fv_var *task;      /* the task's number, 0 <= task < tasks; NULL before expansion */
-    fv_expr *tasks;    /* number of tasks, over dims */
-    bool requires_;    /* it contains REQUIRE or CALL, so it gets an error word */
-    int nvars, ntiles; /* set by fv_kernel_number: var->id < nvars, tile->id < nbufs + ntiles */
-    /* for people, not part of the kernel's identity: names of its ONNX nodes, the formula, and the
-     * schedule */
+    fv_var *task;   /* the task's number, 0 <= task < tasks; NULL before expansion */
+    fv_expr *tasks; /* number of tasks, an expression over dims */
+    bool requires_; /* whether the kernel contains REQUIRE or CALL, so that it gets an error word */
+    /* numbers of variables and tiles, set by fv_kernel_number: var->id < nvars, tile->id < nbufs +
+     * ntiles */
+    int nvars, ntiles;
+    /* information for dumps, not part of the kernel's identity: names of its ONNX nodes, the
+     * formula, and the schedule */
     const char *origin, *formula;
-    const fv_schedule *schedule; /* NULL: written by hand */
+    const fv_schedule *schedule; /* NULL: the kernel was written by hand */
 } fv_kernel;
 
 #endif

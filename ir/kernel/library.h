@@ -1,8 +1,8 @@
-/* library.h - library functions that kernels may call, for what no formula expresses and an
- * external library does well.
+/* library.h - library functions that kernels may call, for operations that no formula can express
+ * and for which good external libraries exist.
  *
  * Kernels know names and parameters only. The functions are in backend/library/library.h; a build
- * may lack some. */
+ * may omit some. */
 #ifndef FV_IR_KERNEL_LIBRARY_H
 #define FV_IR_KERNEL_LIBRARY_H
 
@@ -13,7 +13,7 @@ enum { FV_LIBRARY_PARAMS = 4 };
 typedef struct fv_library_param {
     fv_elem elem;
     int rank;
-    bool written; /* it is only written; otherwise it is only read */
+    bool written; /* whether the parameter is only written; otherwise it is only read */
 } fv_library_param;
 
 typedef struct fv_library_fn {
@@ -30,7 +30,8 @@ typedef enum {
 } fv_library_id;
 
 const fv_library_fn *fv_library_fn_of(fv_library_id id);
-const fv_library_fn *fv_library_fn_called(const char *name); /* NULL: there is none */
+/* the function of that name; NULL: there is none */
+const fv_library_fn *fv_library_fn_called(const char *name);
 fv_library_id fv_library_id_of(const fv_library_fn *fn);
 
 #endif

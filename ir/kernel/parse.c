@@ -1,4 +1,4 @@
-/* parse.c - kernels and their statements from text. */
+/* parse.c - parses kernels and their statements. */
 #include "ir/kernel/parse.h"
 
 #include <assert.h>
@@ -290,7 +290,7 @@ static bool parse_while(fv_kparser *p) {
     return parse_body(p);
 }
 
-/* call image_size(file, size) */
+/* Parses a call such as `call image_size(file, size)`. */
 static bool parse_call(fv_kparser *p) {
     fv_buf *args[FV_LIBRARY_PARAMS];
     const char *name = fv_lex_name(&p->l, "a function");
@@ -474,7 +474,8 @@ fv_kernel *fv_kp_parse_kernel(fv_kparser *p) {
     if (!name)
         return NULL;
     fv_kernel *k = fv_kernel_new(p->arena, name);
-    fv_program *program = p->program; /* a kernel cannot refer to names of the host program */
+    /* without it, since a kernel cannot refer to names of the host program */
+    fv_program *program = p->program;
     fv_ptrmap around = p->bindings;
     p->program = NULL;
     p->bindings = fv_ptrmap_in(p->arena);

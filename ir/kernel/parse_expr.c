@@ -1,4 +1,5 @@
-/* parse_expr.c - kernel expressions from the trees that ast.c reads: names, types, lanes.
+/* parse_expr.c - builds kernel expressions from the trees that ast.c parses: resolves names, and
+ * finds types and numbers of lanes.
  *
  * A literal takes the type of the other operand; if nothing determines its type, integers are i64
  * and floats f32. */
@@ -183,7 +184,7 @@ static bool allowed(fv_kparser *p, const fv_ast *at, fv_expr_op op, const fv_exp
     return fv_kx_error(p, at, "'%s' does not take %s", at->name, type_name(p, x->type));
 }
 
-/* -(-a floordiv b) */
+/* Builds a ceildiv b as -(-a floordiv b). */
 static fv_expr *ceildiv(fv_kparser *p, const fv_ast *e, fv_expr *a, fv_expr *b) {
     if (!allowed(p, e, FV_X_FLOORDIV, a))
         return NULL;
@@ -237,7 +238,7 @@ static bool expect_args(fv_kparser *p, const fv_ast *e, int n) {
                        e->n);
 }
 
-/* "f32", "sat_f16", "bits_u32" */
+/* Parses the name of a conversion: "f32", "sat_f16", "bits_u32". */
 static bool cast_name(const char *name, fv_expr_op *op, fv_elem *elem) {
     *op = FV_X_CONVERT;
     if (strncmp(name, "sat_", 4) == 0) {
@@ -270,7 +271,7 @@ static bool is_lanes(int64_t n) {
     return n > 1 && n <= 64 && (n & (n - 1)) == 0;
 }
 
-/* splat8(x), ramp8(x) */
+/* Builds splat8(x) or ramp8(x). */
 static fv_expr *widen(fv_kparser *p, const fv_ast *e, const char *digits, fv_elem hint) {
     int lanes = atoi(digits);
     if (!is_lanes(lanes))
@@ -291,7 +292,7 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/* even2(a, b), odd2(a, b) */
+/* Builds even2(a, b) or odd2(a, b). */
 static fv_expr *blocks_call(fv_kparser *p, const fv_ast *e, fv_expr_op op, const char *digits,
                             fv_elem hint) {
     fv_expr *x[2] = {NULL, NULL};
@@ -489,7 +490,7 @@ fv_expr *fv_kx_build(fv_kparser *p, const fv_ast *e, fv_elem hint) {
     case FV_AST_UNARY: return unary(p, e, hint);
     case FV_AST_BINARY: return binary(p, e, hint);
     case FV_AST_INT:
-    case FV_AST_FLOAT: break; /* literals are built above */
+    case FV_AST_FLOAT: break; /* literals were handled above */
     case FV_AST_STRING:
     case FV_AST_GROUP:
     case FV_AST_VALUE:

@@ -1,5 +1,5 @@
-/* print.c - the text form of statements and kernels; print_expr.c has that of expressions. What is
- * printed parses, and prints the same again. */
+/* print.c - prints statements and kernels; print_expr.c prints expressions. A printed text can be
+ * parsed, and then prints the same again. */
 #include "ir/kernel/print.h"
 
 #include <inttypes.h>
@@ -22,7 +22,7 @@ void fv_kp_line(fv_kprinter *p, const char *format, ...) {
     indent(p);
     va_list args;
     va_start(args, format);
-    char text[256]; /* for short texts of fixed length; names are printed separately */
+    char text[256]; /* a buffer for short texts of limited length; names are printed separately */
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     fv_text_put(p->t, text);
@@ -36,7 +36,7 @@ static bool is_declared(const fv_kprinter *p, const fv_expr *root) {
     return true;
 }
 
-/* An extent that becomes known only in the run of a program is a question mark. */
+/* Prints an extent; one that becomes known only in the run of a program is a question mark. */
 static void put_extent(fv_kprinter *p, const fv_expr *x) {
     if (x && is_declared(p, x))
         fv_kp_expr(p, x);
@@ -151,7 +151,7 @@ static void put_buffer_of(fv_kprinter *p, const fv_port *port) {
     fv_kp_put_name(p, port->buf, port->buf->name);
 }
 
-/* dims[n], inputs[x], env.alloc, bytes */
+/* Prints an argument of the caller: dims[n], inputs[x], env.alloc, bytes. */
 static void put_argument(fv_kprinter *p, const fv_read *r, const fv_program *program) {
     bool input = r->of == FV_ARG_INPUTS, output = r->of == FV_ARG_OUTPUTS || r->of == FV_ARG_ACTUAL;
     fv_text_put(p->t, fv_argument_text((fv_argument)r->of));
@@ -182,7 +182,8 @@ static void put_read(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     fv_text_put(p->t, "\n");
 }
 
-/* Prints what a run reports to the caller: setdim y[1] = n, setcapacity y = n, setworkspace n */
+/* Prints a statement that reports a size to the caller: setdim y[1] = n, setcapacity y = n,
+ * setworkspace n. */
 static void put_told(fv_kprinter *p, const fv_stmt *s, const fv_program *program) {
     const fv_buf *b = program && s->size.output >= 0 ? program->outputs[s->size.output].buf : NULL;
     fv_kp_line(p, s->size.output < 0 ? "setworkspace "
@@ -235,7 +236,7 @@ static void put_host(fv_kprinter *p, const fv_stmt *s, const fv_program *program
     }
 }
 
-/* call image_size(file, size) */
+/* Prints a call such as `call image_size(file, size)`. */
 static void put_library_call(fv_kprinter *p, const fv_stmt *s) {
     fv_kp_line(p, "call %s(", s->call.library->name);
     for (int i = 0; i < s->call.library->nparams; i++) {

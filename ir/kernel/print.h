@@ -1,4 +1,4 @@
-/* print.h - kernels as text that can be parsed again. */
+/* print.h - prints kernels as text that can be parsed again. */
 #ifndef FV_IR_KERNEL_PRINT_H
 #define FV_IR_KERNEL_PRINT_H
 

@@ -1,4 +1,4 @@
-/* print_expr.c - unique names for a printed text, and the text form of expressions. */
+/* print_expr.c - gives names in a printed text that are unique, and prints expressions. */
 #include "ir/expr/visit.h"
 #include "ir/kernel/print.h"
 
@@ -123,7 +123,8 @@ static void put_literal(fv_kprinter *p, const fv_expr *x) {
     }
 }
 
-/* Can constant x be printed without its type? `typed_by_place`: its context determines the type. */
+/* Can constant x be printed without its type? `typed_by_place`: the context already determines the
+ * type. */
 static bool is_bare(const fv_expr *x, bool typed_by_place) {
     switch ((fv_elem)x->type.elem) {
     case FV_I64:
@@ -143,7 +144,7 @@ static void put_const(fv_kprinter *p, const fv_expr *x, bool typed_by_place) {
         fv_text_put(p->t, ")");
 }
 
-/* Is x a constant, or a constant copied to all lanes? */
+/* Is x a constant, or a vector whose lanes are the same constant? */
 static bool is_literal(const fv_expr *x) {
     return x->op == FV_X_CONST || (x->op == FV_X_SPLAT && x->arg[0]->op == FV_X_CONST);
 }
@@ -156,7 +157,8 @@ static void put_typed_literal(fv_kprinter *p, const fv_expr *x, bool typed_by_pl
         fv_text_put(p->t, ")");
 }
 
-/* Does a non-literal argument determine the type, so that literals need none? */
+/* Does an argument that is not a literal determine the type, so that literals are printed without
+ * type? */
 static bool types_its_literals(const fv_expr *x) {
     for (int i = x->op == FV_X_SELECT; i < x->n; i++)
         if (!is_literal(x->arg[i]))
@@ -259,8 +261,8 @@ static bool binds_name(const fv_expr *x, const char *name) {
     return false;
 }
 
-/* Would v, if printed as `name`, be confused with another variable of the expression? An inner
- * reduction may bind the same name if v is not used within it. */
+/* If v were printed as `name`, would it be confused with another variable of the expression? An
+ * inner reduction may bind the same name if v is not used within it. */
 static bool is_mistaken(fv_kprinter *p, const fv_expr *root, const fv_var *v, const char *name) {
     const fv_expr *x;
     for (fv_x_visitor nodes = fv_x_visit(p->arena, root); (x = fv_x_next(&nodes));) {
@@ -355,7 +357,7 @@ static void put_operator(fv_kprinter *p, const fv_expr *x) {
     }
     put_arg(p, x, 0, level);
     if (is_left_out(p))
-        return; /* drop the rest of a chain of operators */
+        return; /* drops the rest of a chain of operators */
     fv_text_printf(p->t, " %s ", text);
     put_arg(p, x, 1, level + 1);
 }
@@ -392,7 +394,7 @@ static void expr_bare(fv_kprinter *p, const fv_expr *x) {
     }
 }
 
-/* The expression that replaces x in a formula for people; NULL: x itself. */
+/* The shorter expression that is printed instead of x in a formula for people; NULL: x itself. */
 static const char *short_form(const fv_kprinter *p, const fv_expr *x) {
     const char *name =
         p->terms.names && x != p->terms.whole ? fv_ptrmap_get(p->terms.names, x) : NULL;

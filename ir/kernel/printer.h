@@ -10,36 +10,41 @@ typedef struct fv_kprinter {
     fv_text *t;
     fv_arena *arena;
     int indent;
-    bool canonical;     /* replace names by numbers and leave out what is for people */
-    fv_ptrmap names;    /* variable or buffer -> its name in this text */
+    /* whether names are replaced by numbers, and comments and other information for people are left
+     * out */
+    bool canonical;
+    fv_ptrmap names;    /* variable or buffer -> its name in the printed text */
     fv_ptrmap taken;    /* interned name -> number of declarations in scope with that name */
     fv_ptrmap next;     /* interned name -> the last number that was appended to it */
-    int counter;        /* of canonical names */
-    const char **scope; /* names in scope */
+    int counter;        /* last number of a canonical name */
+    const char **scope; /* the names that are in scope */
     int nscope, cap_scope;
-    /* for formulas for people (ir/definition/print.c); NULL and 0 in texts that are parsed again */
+    /* members for formulas in messages (ir/definition/print.c); NULL and 0 for texts that are
+     * parsed again */
     struct {
         const fv_ptrmap *names; /* expression -> its name */
-        const fv_expr *whole;   /* this expression is printed in full, though it has a name */
+        const fv_expr *whole;   /* the expression that is printed in full, though it has a name */
     } terms;
-    /* in texts of definitions: buffers are values, indices are printed by name */
+    /* in texts of definitions: buffers are printed as values, indices by name */
     bool values;
-    /* prints, after the name of a value, the axes with which b sees it, if those are not its own;
+    /* prints, after the name of a value, the axes of the view b, if they are not the value's own;
      * NULL: nothing is printed */
     struct {
         void (*put)(void *user, fv_text *t, const fv_buf *b);
         void *user;
     } view;
-    size_t end; /* length of the text after which parentheses are left out */
+    size_t end; /* length of the text after which the content of parentheses is left out */
 } fv_kprinter;
 
 void fv_kprinter_init(fv_kprinter *p, fv_text *t, bool canonical);
 void fv_kp_expr(fv_kprinter *p, const fv_expr *x);
-void fv_kp_exprs(fv_kprinter *p, int n, fv_expr *const *list); /* separated by commas */
-/* Prints a stored value: the place determines the type of a literal. */
+/* prints expressions separated by commas */
+void fv_kp_exprs(fv_kprinter *p, int n, fv_expr *const *list);
+/* Prints the value of a store: the type of a literal follows from the buffer. */
 void fv_kp_stored(fv_kprinter *p, const fv_expr *x);
-void fv_kp_condition(fv_kprinter *p, const fv_expr *x); /* after an `if` */
-void fv_kp_index(fv_kprinter *p, const fv_buf *b, fv_expr *const *index, int lanes); /* "x[i, j]" */
+void fv_kp_condition(fv_kprinter *p, const fv_expr *x); /* prints the condition after an `if` */
+/* prints an element: "x[i, j]" */
+void fv_kp_index(fv_kprinter *p, const fv_buf *b, fv_expr *const *index, int lanes);
 void fv_kp_int(fv_kprinter *p, int64_t v);
 void fv_kp_line(fv_kprinter *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fv_kp_name(fv_kprinter *p, const char *name);
@@ -48,13 +53,13 @@ void fv_kp_name(fv_kprinter *p, const char *name);
 void fv_kp_declare(fv_kprinter *p, const void *what, const char *name, char letter);
 /* Ends the scope of declarations made since p->nscope was `mark`. */
 void fv_kp_close_scope(fv_kprinter *p, int mark);
-/* Prints the name of a declared variable or buffer; `name` if it is not declared. */
+/* Prints the name of a declared variable or buffer; if it is not declared, prints `name`. */
 void fv_kp_put_name(fv_kprinter *p, const void *what, const char *name);
 const char *fv_kp_name_of(fv_kprinter *p, const void *what, const char *name);
-void fv_kp_bounds(fv_kprinter *p, int64_t lo, int64_t hi); /* " in 0..64" */
+void fv_kp_bounds(fv_kprinter *p, int64_t lo, int64_t hi); /* prints bounds: " in 0..64" */
 void fv_kp_type(fv_kprinter *p, const fv_buf *b);
 void fv_kp_block(fv_kprinter *p, const fv_block *block, const fv_program *program);
-/* " {", the lines, "}"; the names declared in the block go out of scope */
+/* prints a block: " {", the lines, "}"; its names go out of scope */
 void fv_kp_body(fv_kprinter *p, const fv_block *block, const fv_program *program);
 void fv_kp_kernel(fv_kprinter *p, const fv_kernel *k);
 

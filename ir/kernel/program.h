@@ -7,21 +7,24 @@
 
 typedef struct fv_constant {
     const char *name;
-    const void *data; /* `bytes` bytes in the layout of kernels: storage types, unpacked */
+    /* `bytes` bytes in the layout that kernels use: storage types are not packed */
+    const void *data;
     size_t bytes;
     const fv_buf *buf;
 } fv_constant;
 
 typedef struct fv_port { /* an input or output of the model */
-    const char *name;    /* as in the model */
-    const char *cname;   /* valid in C and as a file name; unique */
-    fv_elem elem;        /* callers pass packed types packed, as in ONNX */
+    const char *name;    /* name of the port in the model */
+    const char *cname;   /* unique name that is valid in C and as a file name */
+    fv_elem elem; /* element type; callers pass elements of packed types packed, as in ONNX */
     int rank;
-    /* over the program's symbols; those with from_data are known after the run */
+    /* dims over the program's symbols; those with from_data are known after the run */
     const fv_dim *const *dims;
-    fv_expr **extent; /* the same over the program's variables; NULL for dims that depend on data */
+    /* the same extents over the program's variables; NULL for dims that depend on data */
+    fv_expr **extent;
     fv_buf *buf;
-    /* outputs: 1 + the input to which it is passed in the next run (ir/graph/state.h); 0: none */
+    /* for outputs: 1 + the number of the input to which it is passed in the next run
+     * (ir/graph/state.h); 0: none */
     int state_of;
 } fv_port;
 
@@ -33,7 +36,7 @@ typedef struct fv_program_relation {
 
 /* The dims that the caller passes, in the order of M_dims. */
 typedef struct fv_program_symbols {
-    fv_dims *table; /* owns the dims */
+    fv_dims *table; /* the table that owns the dims */
     int n;
     const fv_dim **all;
     fv_var **vars;
@@ -43,30 +46,31 @@ typedef struct fv_program_symbols {
 typedef struct fv_program_memory {
     int nconstants, nbuffers;
     fv_constant *constants;
-    fv_buf **buffers;    /* INPUT, OUTPUT, CONST, WORK, HEAP */
-    fv_expr *workspace;  /* in bytes, over variables of the plan */
-    bool uses_allocator; /* it has HEAP buffers, for which env.alloc and env.free are used */
+    fv_buf **buffers;    /* the buffers with the roles INPUT, OUTPUT, CONST, WORK, HEAP */
+    fv_expr *workspace;  /* size of the workspace in bytes, over variables of the plan */
+    bool uses_allocator; /* whether there are HEAP buffers, which use env.alloc and env.free */
 } fv_program_memory;
 
 /* The statements of the program outside of its kernels. */
 typedef struct fv_program_host {
-    /* READs of dims, LETs of sizes and offsets, CHECKs; shared by the size query and the run */
+    /* READs of dims, LETs of sizes and offsets, CHECKs; executed by the size query and by the
+     * run */
     fv_block plan;
     fv_block query; /* statements of the size query after the plan: they report sizes */
-    fv_block body;  /* the run */
-    int nvars;      /* set by fv_program_number: var->id < nvars */
+    fv_block body;  /* statements of the run */
+    int nvars;      /* number of variables, set by fv_program_number: var->id < nvars */
 } fv_program_host;
 
-/* For people; not in the program's text. */
+/* Relations for the model's table; not part of the program's text. */
 typedef struct fv_program_relations {
     fv_program_relation *all;
     int n, cap;
 } fv_program_relations;
 
-/* What the program was made from, and by. */
+/* The model from which the program was made, and the compiler. */
 typedef struct fv_program_source {
-    const char *hash;     /* in hexadecimal */
-    const char *producer; /* version of Fovea */
+    const char *hash;     /* hash of the model in hexadecimal */
+    const char *producer; /* version of Fovea that made the program */
 } fv_program_source;
 
 typedef struct fv_program {
@@ -76,9 +80,9 @@ typedef struct fv_program {
     fv_program_symbols symbols;
     int ninputs, noutputs, nkernels;
     fv_port *inputs, *outputs;
-    fv_kernel **kernels; /* each kernel once */
-    /* for each output: the variable with the caller's capacity in elements; NULL: its size is
-     * known */
+    fv_kernel **kernels; /* the kernels, each once */
+    /* for each output: the variable with the capacity that the caller gives, in elements; NULL: the
+     * output's size is known */
     fv_var **capacity;
     fv_program_memory memory;
     fv_program_host host;
@@ -89,9 +93,10 @@ typedef struct fv_program {
 /* Does the program have statements of the protocol with the caller: READ, PLAN, MEMORY or a size
  * query? If a text has none, fv_program_protocol (backend/consumer/protocol.h) adds them. */
 bool fv_program_has_protocol(const fv_program *p) FV_MUST_USE;
-/* The first kernel that calls a library function; NULL: none, so compiled code needs no library. */
+/* The first kernel that calls a library function; NULL: there is none, so compiled code needs no
+ * library. */
 const fv_kernel *fv_program_caller(const fv_program *p);
-/* The number of the symbol, or of the output with that capacity; false: v is neither. */
+/* Sets *i to the number of the symbol, or of the output with that capacity; false: v is neither. */
 bool fv_program_symbol(const fv_program *p, const fv_var *v, int *i) FV_MUST_USE;
 bool fv_program_capacity(const fv_program *p, const fv_var *v, int *i) FV_MUST_USE;
 
@@ -99,12 +104,13 @@ bool fv_program_capacity(const fv_program *p, const fv_var *v, int *i) FV_MUST_U
 static inline bool fv_port_is_shared(const fv_port *port) {
     return port->buf->role == FV_BUF_INPUT && port->buf->output > 0;
 }
-/* The condition that such an output fits into the memory along its axis: n <= capacity. */
+/* The condition that an output in the memory of an input fits into it along its axis: n <=
+ * capacity. */
 fv_expr *fv_port_fits(fv_arena *a, const fv_port *output);
-/* The number of elements in the buffer of an input or output, saturating where it may overflow; for
- * an output whose size depends on data, its capacity. */
+/* The number of elements in the buffer of an input or output; if it may overflow, it saturates. For
+ * an output whose size depends on data: its capacity. */
 fv_expr *fv_port_elements(fv_arena *a, const fv_program *p, const fv_port *port);
-/* n == 0 | there: a buffer without elements may be missing. */
+/* The condition `n == 0 | there`: a buffer without elements may be missing. */
 fv_expr *fv_unless_empty(fv_arena *a, fv_expr *n, fv_expr *there);
 
 #endif

@@ -1,8 +1,8 @@
 /* program_fit.c - checks that the buffers of a program fit into the memory that holds them.
  *
  * Sizes are expressions over symbols. They are evaluated for a few values of the symbols, which is
- * complete if there are no symbols. Sizes that depend on data are not checked, nor launches behind
- * a failing check or in a branch that is not executed. */
+ * complete if there are no symbols. Not checked are sizes that depend on data, and launches that
+ * are not executed with these values, after a failing check or in a branch. */
 #include "ir/kernel/program_fit.h"
 #include "ir/expr/rewrite.h"
 #include "ir/kernel/verifier.h"
@@ -17,7 +17,7 @@ static fv_ptrmap scratch(const choice *c) {
     return fv_ptrmap_in(c->v->a);
 }
 
-/* x with the chosen values; it is no constant if it depends on data. */
+/* x evaluated with the chosen values; the result is not a constant if it depends on data. */
 static fv_expr *value_of(const choice *c, const fv_expr *x) {
     fv_ptrmap memo = scratch(c);
     return fv_x_subst(c->v->a, x, &c->values, &memo);
@@ -31,8 +31,8 @@ static bool is_false(const fv_expr *x) {
     return x->op == FV_X_CONST && x->type.elem == FV_BOOL && !x->u.i;
 }
 
-/* Chooses values of the symbols near `wish` and evaluates the plan. False: a run with these values
- * is refused. */
+/* Chooses values of the symbols near `wish` and evaluates the plan. False: the program refuses a
+ * run with these values. */
 static bool choose(choice *c, int64_t wish) {
     const fv_program *p = c->v->program;
     for (int i = 0; i < p->symbols.n; i++) {
@@ -56,7 +56,7 @@ static bool choose(choice *c, int64_t wish) {
     return true;
 }
 
-/* The bytes of a tensor with these extents; false: not known. */
+/* Computes the bytes of a tensor with these extents; false: they are not known. */
 static bool bytes_of(const choice *c, fv_elem e, int rank, fv_expr *const *extent, int64_t *out) {
     *out = fv_elem_storage_bytes(e);
     for (int i = 0; i < rank; i++) {
@@ -126,7 +126,8 @@ static bool fits_port(const choice *c, const fv_port *port) {
     int64_t need, given;
     if (!has_its_extents(c, port))
         return false;
-    if (fv_port_is_shared(port)) /* the caller provides the capacity, which the run checks */
+    /* the size of such an output is limited by the capacity, which the run checks */
+    if (fv_port_is_shared(port))
         return true;
     if (!size_of(c, port->buf, &need) || !bytes_of(c, port->elem, port->rank, port->extent, &given))
         return true;
@@ -161,7 +162,7 @@ static bool fits_launch(const choice *c, const fv_stmt *s) {
     return true;
 }
 
-/* Do the buffers of all launches fit that a run with these values executes? Nothing after a failing
+/* Do the buffers of all launches that a run with these values executes fit? Nothing after a failing
  * check is executed. */
 static bool fit_launches(const choice *c, const fv_block *block) {
     for (const fv_stmt *s = block->first; s; s = s->next) {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { NO, YES, MAYBE }; /* is a buffer allocated? MAYBE: on some paths */
+enum { NO, YES, MAYBE }; /* whether a buffer is allocated; MAYBE: on some paths */
 
 typedef struct heap {
     fv_kverifier *v;

@@ -1,4 +1,4 @@
-/* program_parse.c - host programs from text, in the order that program_print.c states. */
+/* program_parse.c - parses host programs, in the order that program_print.c states. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ typedef struct reader {
     fv_kparser k;
     fv_program *program;
     const char *side;   /* path of the side file, or NULL */
-    const char *memory; /* its content, or NULL */
+    const char *memory; /* content of the side file in memory, or NULL */
     size_t memory_bytes;
     int cap_symbols, cap_vars, cap_constants, cap_buffers, cap_inputs, cap_outputs, cap_capacity,
         cap_kernels;
@@ -38,7 +38,7 @@ static const fv_dim *parse_dim(reader *r) {
     return d;
 }
 
-/* symbol batch as batch in 0..64 */
+/* Parses a symbol: symbol batch as batch in 0..64. */
 static bool parse_symbol(reader *r, bool given, bool from_data) {
     fv_program *pr = r->program;
     int64_t lo, hi;
@@ -139,7 +139,7 @@ static bool parse_constant(reader *r) {
 
 /* ---- buffers ---- */
 
-/* : f32[n, 4] */
+/* Parses a type: `: f32[n, 4]`. */
 static fv_buf *parse_type_of(fv_kparser *k, const char *name) {
     fv_elem e;
     int lanes, rank;
@@ -186,8 +186,8 @@ static bool parse_held(reader *r, fv_buf *b) {
     }
 }
 
-/* input 0 output 1 along 2: the buffer is the memory of both ports; the output is longer along that
- * axis */
+/* Parses `input 0 output 1 along 2`: the buffer is the memory of both ports, and the output is
+ * longer along that axis. */
 static bool parse_shared(reader *r, fv_buf *b) {
     int64_t output, along;
     if (!fv_lex_accept(&r->k.l, fv_role_text(FV_BUF_OUTPUT)))
@@ -381,7 +381,8 @@ static bool parse_check(fv_kparser *p) {
     return fv_lex_expect(&p->l, ",") && (s->note.text = fv_kp_parse_string(p, "what is wrong"));
 }
 
-/* alloc y: f32[n] bytes 4 * n, or alloc y bytes 4 * n of a buffer above. */
+/* Parses `alloc y: f32[n] bytes 4 * n`, or `alloc y bytes 4 * n` of a buffer that is declared
+ * above. */
 static bool parse_alloc(fv_kparser *p) {
     const char *name = fv_lex_name(&p->l, "a buffer");
     fv_binding *known = name && fv_lex_is(&p->l, "bytes") ? fv_scope_find(p, name) : NULL;
@@ -405,7 +406,8 @@ static bool parse_alloc(fv_kparser *p) {
     return known || add_buffer((reader *)p, b);
 }
 
-/* The number of the output that has that buffer; -1 after a diagnostic. */
+/* Parses the name of an output's buffer; returns the number of the output, -1 after a
+ * diagnostic. */
 static int parse_output_name(fv_kparser *p) {
     fv_buf *b = parse_buffer_name(p);
     for (int i = 0; b && i < p->program->noutputs; i++)
@@ -427,7 +429,7 @@ static bool add_told(fv_kparser *p, int output, int axis) {
     return true;
 }
 
-/* setdim y[1] = n */
+/* Parses setdim y[1] = n. */
 static bool parse_setdim(fv_kparser *p) {
     int64_t axis;
     int output = parse_output_name(p);
@@ -440,7 +442,7 @@ static bool parse_setdim(fv_kparser *p) {
     return add_told(p, output, (int)axis);
 }
 
-/* setcapacity y = n */
+/* Parses setcapacity y = n. */
 static bool parse_setcapacity(fv_kparser *p) {
     int output = parse_output_name(p);
     return output >= 0 && fv_lex_expect(&p->l, "=") && add_told(p, output, -1);
@@ -470,7 +472,7 @@ static bool parse_env_name(fv_kparser *p, int *at) {
                     fv_lex_error(&p->l, "env has no member '%.60s'", name));
 }
 
-/* dims[n], inputs[x], env.alloc, bytes */
+/* Parses an argument of the caller: dims[n], inputs[x], env.alloc, bytes. */
 static bool parse_argument(fv_kparser *p, fv_read *r) {
     const fv_program *pr = p->program;
     const char *name = fv_lex_name(&p->l, "an argument");
@@ -500,7 +502,7 @@ static bool parse_argument(fv_kparser *p, fv_read *r) {
     return ok && fv_lex_expect(&p->l, "]");
 }
 
-/* read there = aligned inputs[x] 4 */
+/* Parses read there = aligned inputs[x] 4. */
 static bool parse_read(fv_kparser *p) {
     fv_read r = {.how = FV_READ_VALUE};
     int64_t align = 0;
@@ -521,7 +523,7 @@ static bool parse_read(fv_kparser *p) {
     return true;
 }
 
-/* bind n = n_given: gives a value to a symbol or capacity */
+/* Parses bind n = n_given, which gives a symbol or capacity its value. */
 static bool parse_bind(fv_kparser *p) {
     int i;
     const char *name = fv_lex_name(&p->l, "a symbol or capacity");

@@ -1,8 +1,8 @@
-/* program_print.c - the text form of host programs, and the side file of their constants.
+/* program_print.c - prints host programs, and writes the side file of their constants.
  *
  * Order of the text: attributes of the model, symbols, plan, constants, buffers, ports, kernels,
  * size query, run. Every name is declared before it is used. A buffer of the caller's allocator is
- * declared by its `alloc` in the run if that is the only one and is in no nested block. */
+ * declared by its `alloc` in the run if that is the only one and is not in a nested block. */
 #include "ir/kernel/program_print.h"
 
 #include <inttypes.h>
@@ -33,7 +33,7 @@ static bool is_symbol_of(const fv_program *pr, const fv_dim *d) {
 static void put_symbol(fv_kprinter *p, const char *what, const fv_dim *d, const fv_var *v) {
     fv_kp_line(p, "%s ", what);
     fv_text_put(p->t, fv_dim_str(p->arena, d));
-    if (v) { /* the variable of the symbol, which usually has the same name */
+    if (v) { /* prints the variable of the symbol, which usually has the same name */
         fv_text_put(p->t, " as ");
         fv_kp_declare(p, v, v->name, 'd');
     }
@@ -61,7 +61,8 @@ static bool is_inline(const fv_constant *c) {
     return c->bytes <= FV_INLINE_BYTES;
 }
 
-/* Prints the constants; `whole`: with their data in the text instead of a side file. */
+/* Prints the constants; `whole`: with all data in the text; otherwise the data of large constants
+ * are in the side file. */
 static void put_constants(fv_kprinter *p, const fv_program *pr, bool whole) {
     uint64_t offset = 0;
     for (int i = 0; i < pr->memory.nconstants; i++) {

@@ -1,4 +1,4 @@
-/* program_print.h - host programs as text, and the side file of their constants. */
+/* program_print.h - prints host programs, and writes the side file of their constants. */
 #ifndef FV_IR_KERNEL_PROGRAM_PRINT_H
 #define FV_IR_KERNEL_PROGRAM_PRINT_H
 
@@ -7,14 +7,15 @@
 #include "ir/base/text.h"
 #include "ir/kernel/program.h"
 
-/* The whole program: ports, plan, body, kernels, constants (large ones by name). */
+/* Prints the whole program: ports, plan, body, kernels, and constants, whose data are left to the
+ * side file if they are large. */
 void fv_program_print(fv_text *t, const fv_program *p);
-/* The same with the data of large constants in the text. */
+/* fv_program_print with the data of all constants in the text. */
 void fv_program_print_whole(fv_text *t, const fv_program *p);
 
 /* Does fv_program_print leave data of constants to a side file? */
 bool fv_program_has_side(const fv_program *p) FV_MUST_USE;
-/* Writes these data; false if writing fails. */
+/* Writes the side file; false if writing fails. */
 bool fv_program_write_side(const fv_program *p, FILE *f) FV_MUST_USE;
 
 /* Does the declaration of the buffer in the text allocate it: is its ALLOC the only one, and not

@@ -33,7 +33,7 @@ static bool holds(const fv_kverifier *v, const fv_expr *x) {
     return false;
 }
 
-/* The READ that defined a variable; NULL: x is not such a variable. */
+/* The READ that defined variable x; NULL: x is not a variable that was read. */
 static const fv_read *read_of(const fv_kverifier *v, const fv_expr *x) {
     const fv_stmt *s = x->op == FV_X_VAR ? fv_ptrmap_get(&v->reads, x->u.var) : NULL;
     return s ? &s->read : NULL;
@@ -105,9 +105,9 @@ static bool is_argument(const fv_program *p, const fv_read *r) {
     return pointer ? member && r->of == FV_ARG_DIMS : r->of == FV_ARG_WEIGHTS ? member : whole;
 }
 
-/* May the read stand in this part of the program? The plan reads dims only; the size query reads
- * only whether the places of its results are given; the CPU is read by the first statement of the
- * run. */
+/* Is the read legal in this part of the program? The plan may read dims only; the size query may
+ * read only whether the pointers for its results are given; the CPU must be read by the first
+ * statement of the run. */
 static bool is_known_here(const fv_kverifier *v, const fv_stmt *s) {
     const fv_read *r = &s->read;
     if (in(v, "plan"))
@@ -131,8 +131,8 @@ static bool holds_head(const fv_kverifier *v) {
     return false;
 }
 
-/* Is the array known to be present (and the header of the file of weights readable), so that a
- * member may be read? */
+/* Is the array known to be present (and the header of the file of weights readable), so that an
+ * element may be read? */
 static bool may_read(const fv_kverifier *v, const fv_read *r) {
     bool member = r->at >= 0 && r->of != FV_ARG_ENV;
     if (member && r->of == FV_ARG_WEIGHTS)

@@ -1,4 +1,4 @@
-/* program_verify.c - what is legal in a host program; the kernels are verified in verify.c. */
+/* program_verify.c - verifies host programs; verify.c verifies their kernels. */
 #include <string.h>
 
 #include "ir/base/diag.h"
@@ -44,8 +44,8 @@ static bool check_argument(fv_kverifier *v, const fv_stmt *s, int i) {
     return true;
 }
 
-/* Is the buffer empty, or so large or at such an offset that no run has a workspace like that? Such
- * sizes are sums that saturated. */
+/* Is the buffer empty, or of such a size or offset that no run can have it? Such sizes are sums
+ * that saturated. */
 static bool is_nowhere(const fv_buf *b) {
     const int64_t far = INT64_C(1) << 62;
     int64_t n;
@@ -152,7 +152,8 @@ static bool check_buffer(fv_kverifier *v, const fv_buf *b) {
     for (int i = 0; i < b->rank; i++) {
         const fv_expr *x = b->extent[i];
         if (!x && !known)
-            continue; /* an extent that is known only after the result was computed */
+            /* an extent that becomes known only after the result is computed is not checked */
+            continue;
         if (!x || x->type.elem != FV_I64 || x->type.lanes != 1)
             return fv_kv_illegal(v, "an extent is no i64");
         if (!fv_kv_later(v, x) || (known && !fv_kv_expr(v, x)))
@@ -241,7 +242,7 @@ static bool check_shared(fv_kverifier *v, const fv_buf *b) {
     return true;
 }
 
-/* Why output i cannot be the state of the input that state_of names; NULL: it can. */
+/* The reason why output i cannot be the state of the input that state_of names; NULL: it can. */
 static const char *state_problem(fv_arena *a, const fv_program *p, int i) {
     const fv_port *out = &p->outputs[i], *in = &p->inputs[out->state_of - 1];
     if (out->state_of < 0 || out->state_of > p->ninputs)

@@ -20,8 +20,8 @@ enum { MAX_FACTORS = 4, MAX_TERMS = 48, MAX_STEPS = 20000, MAX_DEPTH = 100, MAX_
 
 /* An indivisible factor of polynomials: a variable, or an expression that is treated as one. */
 typedef struct fv_atom {
-    const fv_var *var; /* NULL: it is an expression */
-    const fv_expr *x;  /* NULL: it is a variable */
+    const fv_var *var; /* the variable; NULL: the atom is an expression */
+    const fv_expr *x;  /* the expression; NULL: the atom is a variable */
     int iteration;     /* 0: its value in iteration v, 1: in iteration v', -1: the same in both */
     int id;
     int64_t lo, hi;
@@ -30,12 +30,13 @@ typedef struct fv_atom {
 typedef struct term {
     int64_t k;
     int n;
-    const atom *f[MAX_FACTORS]; /* sorted by id */
+    const atom *f[MAX_FACTORS]; /* the factors, sorted by id */
 } term;
 
 typedef struct poly {
     int n;
-    bool unknown; /* true: the polynomial is too large, or a coefficient overflowed */
+    /* whether the polynomial is unknown, because it became too large or a coefficient overflowed */
+    bool unknown;
     term t[MAX_TERMS];
 } poly;
 
@@ -178,7 +179,7 @@ static bool is_nonpositive(const poly *p) {
 static bool depends_on_inner(fv_prover *z, const fv_expr *root) {
     const fv_expr *x;
     if (fv_x_has_load(root))
-        return true; /* the memory may change between the two accesses */
+        return true; /* the memory may change between the two accesses, so the values may differ */
     for (fv_x_visitor v = fv_x_visit(z->a, root); (x = fv_x_next(&v));)
         if (x->op == FV_X_VAR && fv_ptrmap_get(&z->inner, x->u.var))
             return true;

@@ -24,11 +24,13 @@ typedef struct fv_prover {
     struct fv_atom **atoms;
     int natoms, cap_atoms;
     struct fv_atom *later;
-    int steps, depth, bounds; /* work done so far, and nesting */
-    bool exact;               /* sums and products that may overflow are treated as atoms */
+    int steps, depth, bounds; /* counters that limit the proof: work done so far, and nesting */
+    /* whether index arithmetic may wrap: then sums and products that may overflow are treated as
+     * atoms */
+    bool exact;
 } fv_prover;
 
-/* a - b - less, of type i64. */
+/* The expression a - b - less, of type i64. */
 typedef struct fv_difference {
     const fv_expr *a, *b;
     int64_t less;
@@ -38,14 +40,15 @@ typedef struct fv_difference {
 void fv_prover_learn(fv_prover *z, const fv_stmt *s);
 /* Forgets the inner variables and starts proofs about another loop. */
 void fv_prover_start(fv_prover *z, const fv_stmt *loop);
-/* Registers a variable or tile that differs between iterations; in order of the text. */
+/* Registers a variable or tile that differs between iterations; must be called in order of the
+ * text. */
 void fv_prover_inner(fv_prover *z, const void *what);
 /* Do the indices of the later and the earlier iteration differ on one of the first `rank` axes, for
  * all values of the inner variables of each? */
 bool fv_prove_apart(fv_prover *z, int rank, fv_expr *const *later,
                     fv_expr *const *earlier) FV_MUST_USE;
-/* Is the difference non-negative wherever all n facts are non-negative? Called after
- * fv_prover_start with NULL; variables of surrounding loops are registered as inner ones. */
+/* Is the difference non-negative if all n facts are non-negative? Must be called after
+ * fv_prover_start with NULL, with the variables of surrounding loops registered as inner ones. */
 bool fv_prove_natural(fv_prover *z, const fv_difference *what, int n,
                       const fv_difference *facts) FV_MUST_USE;
 

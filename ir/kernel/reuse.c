@@ -1,12 +1,12 @@
-/* reuse.c - kernels that write an output in the memory of an input.
+/* reuse.c - stores an output of a kernel in the memory of an input.
  *
  * That is correct if no element of the input is read after it may have been written. For each store
  * to the output and each load of the input this is proved:
  *
  * - if the load is executed after the store in the same iteration of the loops around both, they
- *   never touch the same element;
- * - in a loop around both, a load never touches an element that an earlier iteration stored. In
- *   parallel and vector loops a load touches no element that another iteration stores, which is
+ *   never access the same element;
+ * - in a loop around both, a load never accesses an element that an earlier iteration stored. In
+ *   parallel and vector loops a load accesses no element that another iteration stores, which is
  *   also what the verifier requires of the resulting kernel.
  *
  * The input may be an intermediate buffer that the kernel itself writes and that has no later
@@ -93,7 +93,8 @@ static bool never_meet(reuse *r, const access *later, const access *earlier) {
     return fv_prove_apart(&r->z, r->to->rank, later->index, earlier->index);
 }
 
-/* Is no element that `first` stores loaded by `second`, which is executed after it? */
+/* Is it proved that `second`, which is executed after `first`, loads no element that `first`
+ * stores? */
 static bool check_order(reuse *r, const fv_stmt *first, const fv_stmt *second) {
     accesses list = {0};
     fv_prover_start(&r->z, NULL);

@@ -16,15 +16,16 @@ typedef struct fv_kparser {
     fv_session *session;
     fv_arena *arena;
     fv_kbuilder b;
-    fv_program *program; /* NULL in kernels, where host statements are not allowed */
-    fv_ptrmap bindings;  /* interned name -> fv_binding */
-    /* declarations to be restored when open scopes are closed */
+    /* the program that is parsed; NULL in kernels, where host statements are not allowed */
+    fv_program *program;
+    fv_ptrmap bindings; /* interned name -> fv_binding */
+    /* bindings that are restored when open scopes are closed */
     struct fv_shadowed {
         const char *name;
         fv_binding *before;
-    } *undo; /* of the open scopes */
+    } *undo; /* the bindings of the open scopes */
     int nundo, cap_undo;
-    int depth;             /* of nested blocks */
+    int depth;             /* number of nested blocks */
     fv_elem float_default; /* type of float literals whose type nothing else determines; 0: f32 */
     const fv_kfunc *(*find_func)(struct fv_kparser *p, const char *name);
     void *funcs;

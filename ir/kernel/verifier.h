@@ -7,10 +7,10 @@
 
 /* How far the statements of the protocol with the caller have been checked. */
 typedef struct fv_protocol_seen {
-    /* the program has statements of the protocol, so uses of arguments are checked
+    /* whether the program has statements of the protocol, so that uses of arguments are checked
      * (program_protocol.c) */
     bool used;
-    bool planned, has_memory; /* PLAN has been passed; MEMORY has been passed */
+    bool planned, has_memory; /* whether PLAN, and MEMORY, have been checked */
 } fv_protocol_seen;
 
 /* Conditions that hold at the statement that is checked. */
@@ -21,19 +21,19 @@ typedef struct fv_known_conditions {
 
 typedef struct fv_kverifier {
     fv_session *session;
-    fv_arena *a;             /* freed after the verification */
-    const fv_kernel *kernel; /* NULL: a block of a host program */
+    fv_arena *a;             /* an arena that is freed after the verification */
+    const fv_kernel *kernel; /* the kernel; NULL: a block of a host program is verified */
     const fv_program *program;
-    const char *where;     /* of a host program: "plan" or "run" */
+    const char *where;     /* for a host program: "plan" or "run" */
     const fv_stmt *stmt;   /* the statement that is checked */
     fv_ptrmap scope;       /* variables and tiles in scope */
-    const void **declared; /* the same in order of declaration, to close scopes */
+    const void **declared; /* these variables and tiles in order of declaration, to close scopes */
     int ndeclared, cap_declared;
     fv_protocol_seen protocol;
     fv_known_conditions facts;
-    fv_ptrmap reads; /* variable -> its READ */
-    bool exact;      /* index arithmetic may wrap (prove.h) */
-    int outside;     /* within an outline: number of declarations outside of it; else -1 */
+    fv_ptrmap reads; /* variable -> the READ that defined it */
+    bool exact;      /* whether index arithmetic may wrap (prove.h) */
+    int outside;     /* within an outline: number of declarations outside of it; otherwise -1 */
 } fv_kverifier;
 
 /* Reports "kernel 'add': `C[i] = x`: ..." and returns false; only the first error is reported. */

@@ -1,5 +1,5 @@
-/* verify.c - what is legal in a kernel: types, scopes, ranks, roles. That parallel and vector
- * loops store disjoint elements is proved in disjoint.c. */
+/* verify.c - verifies kernels: types, scopes, ranks, roles of buffers. disjoint.c proves that
+ * parallel and vector loops store disjoint elements. */
 #include "ir/kernel/verify.h"
 
 #include <stdio.h>
@@ -26,7 +26,7 @@ static bool in_scope(const fv_kverifier *v, const void *what) {
     return fv_ptrmap_get(&v->scope, what) != NULL;
 }
 
-/* Is it declared outside of the outline that is being checked? */
+/* Is `what`, a variable or a tile, declared outside of the outline that is being checked? */
 static bool is_outside(const fv_kverifier *v, const void *what) {
     for (int i = 0; i < v->outside; i++)
         if (v->declared[i] == what)

@@ -1,4 +1,4 @@
-/* words.c - the words for roles of buffers and for statuses of runs in texts. */
+/* words.c - the words for roles of buffers and for statuses of runs. */
 #include "ir/kernel/words.h"
 
 #include <string.h>

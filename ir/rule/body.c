@@ -1,4 +1,4 @@
-/* body.c - definitions of expansions are parsed. See body.h. */
+/* body.c - parses definitions of expansions. See body.h. */
 #include "ir/rule/body.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ static bool parse_head(fv_lexer *l, fv_body *b) {
     return accept_arrow(l) || fv_lex_error(l, "expected =>, found %s", fv_lex_found(l));
 }
 
-/* The names of a let, or the results of the definition: what is separated by commas. */
+/* Parses expressions separated by commas: the names of a let, or the results of the definition. */
 static int parse_items(fv_lexer *l, fv_ast **items) {
     int n = 0;
     do {
@@ -77,7 +77,7 @@ static bool parse_definition(fv_lexer *l, fv_body *b) {
 
 /* ---- names ---- */
 
-/* x, or x[b, rows.., n] */
+/* Parses a parameter: x, or x[b, rows.., n]. */
 static bool add_param(fv_rule_scope *s, const fv_ast *x) {
     if (x->kind != FV_AST_NAME && x->kind != FV_AST_INDEX)
         return fv_rule_error(s, x, "expected the name of an operand");
@@ -101,7 +101,8 @@ static bool add_attrs(fv_rule_scope *s, const fv_ast *at) {
     return true;
 }
 
-/* Names are known in all expressions, whatever their order: each is built when it is needed. */
+/* Checks the names in all expressions. The order of lets does not matter, since each is built when
+ * it is needed. */
 static bool check(fv_rule_scope *s, const fv_body *b) {
     const fv_ast start = {.kind = FV_AST_NAME, .line = 1, .column = 1, .name = b->name};
     for (int i = 0; i < b->nparams; i++)
@@ -136,7 +137,7 @@ bool fv_body_parse(fv_arena *a, const fv_opdef *def, const char *name, const cha
     fv_session *s = fv_arena_session(a);
     const char *before = fv_diag_file_get(s);
     *out = (fv_body){.name = name};
-    /* lines and columns are the text's */
+    /* lines and columns in messages are those of this text */
     fv_diag_file(s, def ? fv_opdef_source(def) : "the expansions of the catalogue");
     bool ok = parse_and_check(a, def, text, out);
     fv_diag_file(s, before);

@@ -48,19 +48,19 @@
 /* The texts that define bodies; the last one is NULL (ops/families.c). */
 extern const char *const *const fv_body_texts[];
 
-/* The text of the definition of that name, which ends with the line before the next one; NULL:
- * there is none. */
+/* The text of the definition of that name, up to the line before the next definition; NULL: there
+ * is none. */
 const char *fv_body_text(const char *name);
-/* Does a call of that name in an expression mean a definition? Names of the standard's operators
- * are the operators. */
+/* Does a call of that name in an expression refer to a definition? A name of a standard operator
+ * refers to the operator. */
 bool fv_body_is(const char *name) FV_MUST_USE;
-/* Its bytes, without what follows it. */
+/* The number of bytes of the definition that begins at `text`. */
 size_t fv_body_bytes(const char *text);
 
 enum { FV_MAX_BODY_NAMES = 96 };
 
 typedef struct fv_body_let {
-    int n; /* number of names: the results of one op or definition */
+    int n; /* number of names, which are the results of one op or definition */
     const char *names[FV_MAX_OUT];
     fv_ast *value;
 } fv_body_let;
@@ -73,8 +73,8 @@ typedef struct fv_body {
     fv_ast **results;
 } fv_body;
 
-/* Parses a definition and looks its names up. def: the op that it is the meaning of; NULL: none,
- * or not known. False after a diagnostic. */
+/* Parses a definition and resolves its names. def: the op whose meaning it is; NULL: none, or not
+ * known. False after a diagnostic. */
 bool fv_body_parse(fv_arena *a, const fv_opdef *def, const char *name, const char *text,
                    fv_body *out) FV_MUST_USE;
 /* The definition of that name, which is parsed once in a session; NULL after a diagnostic. */
@@ -82,13 +82,14 @@ const fv_body *fv_body_find(fv_session *s, const fv_opdef *def, const char *name
 
 /* ---- build.c, expand.c ---- */
 
-/* An argument: a value, which may be NULL, or what one of the macros says. */
+/* An argument of a definition: a value, which may be NULL, or another kind of argument, made by one
+ * of the macros. */
 typedef struct fv_arg {
     fv_value *value;
     const fv_dim *dim;
     const char *text;
     enum { FV_ARG_VALUE, FV_ARG_DIM, FV_ARG_INT, FV_ARG_FLOAT, FV_ARG_ELEM, FV_ARG_LIST } kind;
-    int64_t i; /* of an INT, an ELEM; of a LIST the length */
+    int64_t i; /* for an INT the number, for an ELEM the element type, for a LIST the length */
     double f;
     const fv_dim *const *dims;
 } fv_arg;
@@ -98,9 +99,9 @@ typedef struct fv_arg {
 #define FV_ELEM(e)    {.kind = FV_ARG_ELEM, .i = (e)}
 #define FV_DIMS(n, l) {.kind = FV_ARG_LIST, .i = (n), .dims = (l)}
 
-/* The first result of the definition, for these arguments; NULL after an error. */
+/* Builds the definition with these arguments and returns its first result; NULL after an error. */
 fv_value *fv_w_call(fv_rewriter *w, const char *name, int n, const fv_arg *args);
-/* Several of its results. */
+/* fv_w_call for several results of the definition. */
 void fv_w_call_n(fv_rewriter *w, const char *name, int n, const fv_arg *args, int nout,
                  fv_value **out);
 #define FV_CALL(w, name, ...)                                                                      \
@@ -113,7 +114,7 @@ void fv_w_call_n(fv_rewriter *w, const char *name, int n, const fv_arg *args, in
 /* Replaces the results of op by those of the definition that is its meaning. */
 bool fv_body_expand(fv_rewriter *w, fv_op *op, const fv_body *body) FV_MUST_USE;
 bool fv_body_expand_as(fv_rewriter *w, fv_op *op, const char *name) FV_MUST_USE;
-/* The same, where its text is a rule of its own: `Mish(x) => Mul(x, Tanh(Softplus(x)))`. */
+/* fv_body_expand for a meaning whose text is a rule: `Mish(x) => Mul(x, Tanh(Softplus(x)))`. */
 bool fv_rule_expand(fv_rewriter *w, fv_op *op, const char *text) FV_MUST_USE;
 
 #endif

@@ -1,10 +1,11 @@
-/* body_text.c - where the texts have a definition, and which functions there are. */
+/* body_text.c - finds definitions in the texts, and the functions that definitions may call. */
 #include <string.h>
 
 #include "ir/catalogue/op.h"
 #include "ir/rule/parts.h"
 
-/* `name(` at the start of a line; a definition has `=>` in it, which comments do not begin with. */
+/* Finds the definition of that name in a text: `name(` at the start of a line, followed by `=>`,
+ * which distinguishes it from a comment. */
 static const char *find_in(const char *text, const char *name) {
     size_t n = strlen(name);
     for (const char *at = text; at; at = strchr(at, '\n')) {

@@ -1,6 +1,6 @@
 /* build.c - builds what texts describe: the right sides of rules, and definitions of expansions
- * (body.h). An expression is evaluated to a term; only where a term becomes an operand are numbers
- * and dims made constants. */
+ * (body.h). An expression is evaluated to a term; numbers and dims become constants only where a
+ * term becomes an operand. */
 #include <string.h>
 
 #include "ir/base/limits.h"
@@ -12,13 +12,13 @@
 typedef enum {
     NOTHING, /* an operand or attribute that is left out */
     VALUE,
-    VALUES, /* xs.. */
+    VALUES, /* the captured operands `xs..` */
     DIM,
     NUMBER,
     STRING,
     ELEM,
-    LIST, /* of dims */
-    ATTR  /* of a kind that is only passed on */
+    LIST, /* a list of dims */
+    ATTR  /* an attribute of a kind that can only be passed on */
 } term_kind;
 static const char *const kind_names[] = {"nothing",         "a value",  "operands",
                                          "a dim",           "a number", "a text",
@@ -26,7 +26,7 @@ static const char *const kind_names[] = {"nothing",         "a value",  "operand
 
 typedef struct term {
     term_kind kind;
-    int n; /* of a LIST, VALUES, a STRING */
+    int n; /* number of entries of a LIST or VALUES, number of bytes of a STRING */
     union {
         fv_value *value;
         fv_value *const *values;
@@ -41,16 +41,16 @@ typedef struct term {
 
 typedef struct name {
     const char *name;
-    const fv_body_let *let; /* NULL: the term is known */
-    bool entered;           /* the let is being evaluated, or has been */
+    const fv_body_let *let; /* the let that defines the name; NULL: the term is known */
+    bool entered;           /* whether the evaluation of the let has begun */
     term term;
 } name;
 
 typedef struct fv_build {
     fv_rewriter *w;
     fv_dims *t;
-    const char *of; /* the definition; NULL: a rule */
-    int depth;      /* of definitions that use others */
+    const char *of; /* the name of the definition; NULL: a rule */
+    int depth;      /* nesting of definitions that use other definitions */
     int n;
     name names[FV_MAX_BODY_NAMES];
 } env;
@@ -84,7 +84,8 @@ static term elem_term(fv_elem of) {
     return (term){.kind = ELEM, .elem = of};
 }
 
-/* Errors of texts that only their use shows. What was said before needs no second message. */
+/* Reports an error that only the use of a text shows. If an error was reported before, no second
+ * one is. */
 static term wrong(env *e, const fv_ast *x, term found, const char *expected) {
     if (!e->w->failed && e->of)
         fv_op_error(e->w->at, "the expansion '%s', line %d: expected %s, found %s", e->of, x->line,
@@ -130,7 +131,7 @@ static term list_of(env *e, const fv_ast *x) {
     return t.kind == LIST ? t : wrong(e, x, t, "a list");
 }
 
-/* NULL, after an error, or of an operand that is left out. */
+/* Evaluates x to a value; NULL after an error, or for an operand that is left out. */
 static fv_value *value_of(env *e, const fv_ast *x) {
     term t = eval(e, x);
     if (t.kind == VALUE || t.kind == NOTHING)
@@ -168,11 +169,11 @@ static term attr_term(const env *e, const fv_attr *a) {
 
 /* ---- operands ---- */
 
-/* A number of that type. */
+/* A constant: the number v in the type `of`. */
 static fv_value *number_value(env *e, fv_elem of, double v) {
     if (fv_elem_is_float(of))
         return fv_w_float(e->w, of, v);
-    if (!fv_is_whole(v)) { /* the type cannot hold it */
+    if (!fv_is_whole(v)) { /* fails if the type cannot hold the number */
         e->w->failed = true;
         return NULL;
     }
@@ -188,7 +189,8 @@ static fv_value *ints_value(env *e, fv_elem of, int rank, int n, const fv_dim *c
 static fv_value *of_type(env *e, const fv_ast *x, term t, fv_elem of) {
     double v;
     if (t.kind == DIM && fv_dim_is_const(t.dim) && !fv_elem_is_float(of))
-        return fv_w_int(e->w, of, t.dim->value); /* a double does not have all of them */
+        /* an integer constant, since a double cannot represent all of them */
+        return fv_w_int(e->w, of, t.dim->value);
     if (as_number(t, &v))
         return number_value(e, of, v);
     if (t.kind == DIM)
@@ -200,7 +202,7 @@ static fv_value *of_type(env *e, const fv_ast *x, term t, fv_elem of) {
     return t.kind == VALUE ? t.value : NULL;
 }
 
-/* The first value that is known, in the order of names. */
+/* The type of the first captured value, in the order of names. */
 static fv_elem first_type(const env *e) {
     for (int i = 0; i < e->n; i++)
         if (e->names[i].term.kind == VALUE && !e->names[i].let &&
@@ -216,8 +218,8 @@ static fv_elem_set set_of(const fv_opdef *def, const char *variable) {
     return 0;
 }
 
-/* The type of a number as operand i: that of an operand with the same type variable, or else one
- * that the variable may be. */
+/* The type of a number that is operand i: the type of an operand with the same type variable,
+ * otherwise a type that the variable allows. */
 static fv_elem type_at(const env *e, const fv_opdef *def, int n, const term *in, int i) {
     const fv_operand_def *d = fv_opdef_operand(def->in, FV_MAX_IN, i);
     fv_elem first = first_type(e);
@@ -286,7 +288,7 @@ static int count_operands(env *e, const fv_ast *call) {
     return n;
 }
 
-/* Operands that are left out at the end do not count. */
+/* Builds an op. Operands that are left out at the end are not counted. */
 static fv_op *eval_op(env *e, const fv_ast *call, int result) {
     fv_attr attrs[FV_MAX_ATTRS];
     int n = 0, nattrs = 0;
@@ -355,7 +357,7 @@ static double of_numbers(const char *op, double a, double b) {
     }
 }
 
-/* Dims are equal if that is proved for all values of the symbols. */
+/* Are two lists equal? Dims are equal if that is proved for all values of the symbols. */
 static bool same_list(const env *e, term a, term b) {
     for (int i = 0; i < a.n && a.n == b.n; i++)
         if (fv_dim_compare(e->t, a.dims[i], b.dims[i]) != FV_DIM_EQUAL)
@@ -428,7 +430,7 @@ static term eval_list(env *e, const fv_ast *x) {
     return list_term(n, dims);
 }
 
-/* l[i]; l[p], the entries at the positions that the list p has. */
+/* Evaluates l[i], or l[p], the entries at the positions in the list p. */
 static term eval_index(env *e, const fv_ast *x) {
     const fv_ast called = {.kind = FV_AST_NAME, .line = x->line, .name = x->name};
     term l = list_of(e, &called), at = eval(e, x->arg[0]);
@@ -451,7 +453,7 @@ static term f_type(env *e, const fv_ast *x) {
     return elem_term(t ? t->elem : FV_F32);
 }
 
-/* The type in which its elements are computed. */
+/* Evaluates arith(x): the type in which elements of x are computed. */
 static term f_arith(env *e, const fv_ast *x) {
     return elem_term(fv_elem_arith(f_type(e, x).elem));
 }
@@ -499,7 +501,7 @@ static term f_fill(env *e, const fv_ast *x) {
                                     sizeof dims));
 }
 
-/* The axes first, first + 1, .. end - 1. */
+/* Evaluates axes(first, end): the axes first, first + 1, .. end - 1. */
 static term f_axes(env *e, const fv_ast *x) {
     int64_t first = int_of(e, x->arg[0]), n = int_of(e, x->arg[1]) - first;
     const fv_dim **dims = FV_NEW(e->w->module->arena, const fv_dim *, FV_MAX_RANK);
@@ -514,7 +516,7 @@ static term f_has(env *e, const fv_ast *x) {
     return int_term(e, eval(e, x->arg[0]).kind != NOTHING);
 }
 
-/* select(c, a, d, b, otherwise) */
+/* Evaluates select(c, a, d, b, otherwise). */
 static term f_select(env *e, const fv_ast *x) {
     int i = 0;
     while (i + 1 < x->n && !int_of(e, x->arg[i]))
@@ -562,7 +564,8 @@ static term f_cast(env *e, const fv_ast *x) {
                                              : wrong(e, x, to, "an element type");
 }
 
-/* The value as operand of a function: numbers have the type of the first value. */
+/* Evaluates x to a value that is the operand of a function; a number gets the type of the first
+ * value. */
 static fv_value *moved(env *e, const fv_ast *x) {
     term t = eval(e, x);
     return of_type(e, x, t, first_type(e));
@@ -615,7 +618,7 @@ static term f_bound(env *e, const fv_ast *x) {
     return dim_term(fv_w_bound(e->w, e->of ? e->of : "n", lo, v));
 }
 
-/* The dim, which the integer x is from here on. */
+/* Evaluates bind(x, d): the dim d, to which the integer x is equal from here on. */
 static term f_bind(env *e, const fv_ast *x) {
     fv_value *v = value_of(e, x->arg[0]);
     const fv_dim *d = dim_of(e, x->arg[1]);
@@ -633,7 +636,7 @@ static term f_max(env *e, const fv_ast *x) {
 
 static const struct function {
     const char *name;
-    int least, most; /* number of arguments */
+    int least, most; /* smallest and largest number of arguments */
     term (*eval)(env *e, const fv_ast *x);
 } functions[] = {
 #define FUNCTION(name, least, most) {#name, least, most, f_##name},
@@ -655,7 +658,8 @@ static void add_name(env *e, const char *called, term t) {
         e->names[e->n++] = (name){.name = called, .term = t};
 }
 
-/* x[b, rows.., n]: the dims of x, of which rows takes those that are left. */
+/* For a parameter x[b, rows.., n]: gives the names to the dims of x; `rows` gets the dims that are
+ * left. */
 static void add_dims(env *e, const fv_ast *x, term t) {
     const fv_type *type = t.kind == VALUE ? t.value->type : NULL;
     int rest = type ? type->rank - x->n + 1 : 0, at = 0;
@@ -698,7 +702,7 @@ static name *find(env *e, const char *called) {
 
 static void call(env *e, const fv_ast *x, int nout, term *out);
 
-/* All the results of an op or a definition. */
+/* Evaluates all the results of an op or a definition. */
 static void eval_many(env *e, const fv_ast *x, int n, term *out) {
     if (n == 1) {
         out[0] = eval(e, x);

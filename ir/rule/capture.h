@@ -7,8 +7,8 @@
 
 typedef struct fv_capture {
     const char *name;
-    fv_value *value;     /* NULL: it is one of the others */
-    const fv_attr *attr; /* an attribute */
+    fv_value *value;     /* the value; NULL: the name stands for an attribute or a list */
+    const fv_attr *attr; /* the attribute; NULL: the name stands for another kind */
     int n;
     fv_value *const *values;
 } fv_capture;

@@ -1,8 +1,10 @@
-/* expand.c - an op becomes what the definition says that is its meaning, and C uses definitions. */
+/* expand.c - replaces an op by the definition that is its meaning, and lets C code build
+ * definitions. */
 #include "ir/graph/infer.h"
 #include "ir/rule/parts.h"
 
-/* What is neither proved nor refuted is assumed: the run checks it. False after a diagnostic. */
+/* Do the types agree? Equalities of dims that are neither proved nor refuted are assumed, and
+ * checked by the run. False after a diagnostic. */
 static bool gives(fv_op *op, const fv_type *want, const fv_type *type) {
     fv_module *m = fv_op_module(op);
     bool is = type->kind == FV_TENSOR && want->kind == FV_TENSOR && type->elem == want->elem &&

@@ -9,19 +9,19 @@
 #include "ir/rule/parts.h"
 
 typedef struct list {
-    int *rules; /* numbers of rules, ascending */
+    int *rules; /* numbers of rules, in ascending order */
     int n, cap;
 } list;
 
 /* The rules whose patterns have the same op at the root. */
 typedef struct root {
-    list any;             /* rules without conditions on operands */
+    list any;             /* rules whose operands are not restricted */
     list constant;        /* rules with an operand that is a number */
-    fv_ptrmap by_operand; /* op that computes an operand -> list of rules */
+    fv_ptrmap by_operand; /* op that computes an operand -> list of rules with such an operand */
 } root;
 
 struct fv_rule_index {
-    fv_ptrmap roots; /* op at the root of the pattern -> root */
+    fv_ptrmap roots; /* op at the root of the pattern -> its `root` */
 };
 
 static const fv_ast *telling_operand(const fv_ast *pattern) {

@@ -1,4 +1,5 @@
-/* index.h - an index of rules by the operator they match and by its operands. */
+/* index.h - an index of rules by the operator that they match and by the operators of its
+ * operands. */
 #ifndef FV_IR_RULE_INDEX_H
 #define FV_IR_RULE_INDEX_H
 

@@ -1,4 +1,4 @@
-/* number.c - numbers in rules, see rule.h. */
+/* number.c - evaluates numbers in rules, see rule.h. */
 #include "ir/rule/number.h"
 
 #include <assert.h>
@@ -67,7 +67,7 @@ double fv_rule_value(const fv_ast *a) {
     double value = 0;
     bool is_number = fv_rule_number(a, &value);
     assert(is_number);
-    (void)is_number; /* assert is empty in a release build */
+    (void)is_number; /* an assert is empty in a release build, so the variable would be unused */
     return value;
 }
 

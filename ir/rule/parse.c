@@ -332,7 +332,7 @@ static bool check_list_name(const fv_rule_scope *s, const fv_ast *at, const char
            fv_rule_error(s, at, "'%s' is no list of numbers that the pattern captures", name);
 }
 
-/* perm=p[q] */
+/* Checks an attribute of the form perm=p[q]. */
 static bool check_composed(const fv_rule_scope *s, const fv_ast *x) {
     return (x->n == 1 && x->arg[0]->kind == FV_AST_NAME && !x->otherwise &&
             check_list_name(s, x, x->name) && check_list_name(s, x->arg[0], x->arg[0]->name)) ||
@@ -405,7 +405,7 @@ static bool check_args(const fv_rule_scope *s, const fv_ast *x) {
     return true;
 }
 
-/* What only definitions of expansions may say. */
+/* Checks an expression that only definitions of expansions may contain. */
 static bool check_in_body(const fv_rule_scope *s, const fv_ast *x) {
     fv_elem e;
     bool calls = x->kind == FV_AST_CALL &&
@@ -433,7 +433,7 @@ static bool check_replacement(const fv_rule_scope *s, const fv_ast *x) {
     switch (fv_pattern_kind_of(x)) {
     case FV_PATTERN_NUMBER: return true;
     case FV_PATTERN_RESULT: return check_result(s, x) && check_new_op(s, x->arg[1]);
-    case FV_PATTERN_NAME: /* the number pi */
+    case FV_PATTERN_NAME: /* the name is the number pi */
         if (fv_rule_number(x, &v))
             return true;
         break;

@@ -15,7 +15,7 @@ static fv_pattern_kind kind_of_call(const fv_ast *p) {
 
 fv_pattern_kind fv_pattern_kind_of(const fv_ast *p) {
     double number;
-    if (p->kind == FV_AST_NAME) /* pi is a name here, too, since a name is a capture */
+    if (p->kind == FV_AST_NAME) /* pi counts as a name here, too, since names are captures */
         return FV_PATTERN_NAME;
     if (fv_rule_number(p, &number))
         return FV_PATTERN_NUMBER;

@@ -7,20 +7,20 @@
 
 typedef enum {
     FV_PATTERN_NAME,     /* x */
-    FV_PATTERN_NUMBER,   /* 0.5 */
-    FV_PATTERN_ABOUT,    /* ~sqrt(2) */
-    FV_PATTERN_OP,       /* Add(x, y) */
-    FV_PATTERN_EITHER,   /* Div(x, y) | Mul(x, y) */
-    FV_PATTERN_OPTIONAL, /* optional(Cast, x) */
-    FV_PATTERN_REPEATED, /* repeated(Cast, x) */
-    FV_PATTERN_RESULT,   /* result(1, TopK(x, k)) */
-    FV_PATTERN_REST,     /* xs.. */
+    FV_PATTERN_NUMBER,   /* a number, 0.5 */
+    FV_PATTERN_ABOUT,    /* a number with a tolerance, ~sqrt(2) */
+    FV_PATTERN_OP,       /* an op, Add(x, y) */
+    FV_PATTERN_EITHER,   /* alternatives, Div(x, y) | Mul(x, y) */
+    FV_PATTERN_OPTIONAL, /* an op that may be missing, optional(Cast, x) */
+    FV_PATTERN_REPEATED, /* up to 64 ops one after the other, repeated(Cast, x) */
+    FV_PATTERN_RESULT,   /* one of several results, result(1, TopK(x, k)) */
+    FV_PATTERN_REST,     /* the remaining operands, xs.. */
     FV_PATTERN_NONE
 } fv_pattern_kind;
 
 fv_pattern_kind fv_pattern_kind_of(const fv_ast *p);
-/* The number of results with which an op is made when result `result` is needed: up to that one,
- * and all that are not optional. */
+/* The number of results that a new op has if its result number `result` is needed: at least up to
+ * that one, and all that are not optional. */
 int fv_rule_results(const fv_opdef *def, int result);
 /* The pattern of the op at which a rule is tried: the argument of `result`, or the pattern
  * itself. */

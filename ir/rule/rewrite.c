@@ -1,12 +1,13 @@
-/* rewrite.c - an op into simpler ones, by its entry: its .decompose, .rule or .body, or a tree of
- * what associates. */
+/* rewrite.c - rewrites an op into simpler ones as its entry states: by its .decompose, .rule or
+ * .body, or, for an associative op, as a tree. */
 #include "ir/rule/rewrite.h"
 
 #include "ir/graph/branch.h"
 #include "ir/graph/infer.h"
 #include "ir/rule/body.h"
 
-enum { MAX_FAN = 32 }; /* operands of an associative op above which it becomes a tree */
+/* largest number of operands of an associative op; with more it becomes a tree */
+enum { MAX_FAN = 32 };
 
 static bool is_wide(const fv_op *op) {
     return op->def->associates && op->nin > MAX_FAN;

@@ -6,7 +6,8 @@
 
 /* Does the op have a .rule or .decompose, or more operands than one kernel can have? */
 bool fv_op_must_rewrite(const fv_op *op) FV_MUST_USE;
-/* Replaces such an op by simpler ones and erases it; false after a diagnostic. */
+/* Replaces an op for which fv_op_must_rewrite holds by simpler ones and erases it; false after a
+ * diagnostic. */
 bool fv_op_rewrite(fv_op *op) FV_MUST_USE;
 
 #endif

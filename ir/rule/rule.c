@@ -69,7 +69,7 @@ static bool default_attr(const fv_attr_def *d, fv_module *m, fv_attr *out) {
     return d->kind == FV_ATTR_INT || d->kind == FV_ATTR_FLOAT || d->kind == FV_ATTR_STRING;
 }
 
-/* The attribute as the op has it, or its default in `copy`; NULL: neither. */
+/* The attribute that the op has, or its default in `copy`; NULL: there is neither. */
 static const fv_attr *attr_of(fv_matcher *m, const fv_op *op, const char *name, fv_attr *copy) {
     const fv_attr *a = fv_op_find_attr(op, name);
     const fv_attr_def *d = fv_opdef_attr(op->def, name);
@@ -185,7 +185,8 @@ static bool bind_rest(fv_matcher *m, const char *name, int n, fv_value *const *v
 
 static bool solve_operands(fv_matcher *m, const goal *g);
 
-/* Lets `name..` capture the first k operands, for the smallest k with which the rest matches. */
+/* Lets `name..` capture the first k operands of those that are left, for the smallest k with which
+ * the rest matches. */
 static bool solve_rest(fv_matcher *m, const char *name, const goal *g, goal *rest) {
     int n = m->n, depth = m->depth;
     for (int k = 0; k <= g->nin && may_go_on(m); k++) {
@@ -238,7 +239,7 @@ static bool is_of(const fv_op *op, const char *name) {
                : !*domain;
 }
 
-/* The op of a pattern OP(...) or result(i, OP(...)). */
+/* The op pattern of p, which is OP(...) or result(i, OP(...)). */
 static const fv_ast *op_of(const fv_ast *p) {
     return fv_pattern_kind_of(p) == FV_PATTERN_RESULT ? p->arg[1] : p;
 }
@@ -400,7 +401,7 @@ static bool same_type(fv_dims *t, const fv_type *a, const fv_type *b) {
     return true;
 }
 
-/* The number of the result that the rule replaces. */
+/* The index of the op's result that the rule replaces. */
 static int root_result(const fv_rule *r) {
     return result_of(r->pattern) < 0 ? 0 : result_of(r->pattern);
 }
@@ -446,8 +447,7 @@ static bool match(fv_matcher *m) {
     const fv_ast *p = m->rule->pattern;
     int result = root_result(m->rule);
     const fv_value *v = result < op->nout ? op->out[result] : NULL;
-    /* a result whose uses were replaced before; the op is still there because of its other
-     * results */
+    /* this result's uses were replaced before; the op still exists because of its other results */
     if (result_of(p) >= 0 && v && !v->nuses)
         return miss(m, "nothing uses '%s'", v->name);
     bool ok = v && solve_op(m, op_of(p), v, result_of(p), NULL);

@@ -77,7 +77,7 @@ typedef enum { FV_EXACT, FV_ROUNDING, FV_APPROXIMATE } fv_exactness;
 typedef struct fv_rule {
     const char *name;
     fv_exactness exactness;
-    double tolerance; /* of approximate */
+    double tolerance; /* the tolerance of an `approximate` rule */
     fv_ast *pattern, *replacement;
     int nwhere;
     fv_ast **where;
@@ -94,15 +94,16 @@ bool fv_rules_parse(fv_arena *a, const char *text, fv_rule **rules, int *n) FV_M
 /* Prints the rule in its notation. */
 void fv_rule_print(fv_text *t, const fv_rule *r);
 
-/* Why a rule did not match: the attempt that got furthest. Texts are in the arena of the module. */
+/* Describes why a rule did not match: the attempt that matched most of the pattern. Texts are in
+ * the arena of the module. */
 typedef struct fv_mismatch {
-    int parts;       /* number of the parts (fv_rule_parts) that matched */
+    int parts;       /* number of parts (fv_rule_parts) that matched */
     const char *why; /* the reason, with the values that were found; NULL: the rule matched */
-    /* the captures at that moment, "x is %x: f32[n], p is [1, 0]"; "": none */
+    /* the captures of that attempt, "x is %x: f32[n], p is [1, 0]"; "": there were none */
     const char *captured;
 } fv_mismatch;
 
-/* The call of the op at which the rule is tried. */
+/* The part of the pattern that matches the op at which the rule is tried. */
 const fv_ast *fv_rule_root(const fv_rule *r);
 /* The number of ops, names and numbers of the pattern, and of conditions. */
 int fv_rule_parts(const fv_rule *r) FV_MUST_USE;
@@ -111,8 +112,8 @@ int fv_rule_parts(const fv_rule *r) FV_MUST_USE;
  * value gets the result's name; ops that become dead are left. False if it does not match, or after
  * a diagnostic if the right side is not legal there; nothing is changed then. `why` may be NULL. */
 bool fv_rule_apply(const fv_rule *r, fv_op *op, fv_mismatch *why) FV_MUST_USE;
-/* The same; `may` is called before the rule is applied, when everything else allows it. If it
- * returns false, nothing is changed. */
+/* fv_rule_apply with a callback `may`, which is called before the rule is applied, when everything
+ * else allows it. If it returns false, nothing is changed. */
 bool fv_rule_apply_if(const fv_rule *r, fv_op *op,
                       bool (*may)(void *user, const fv_rule *r, const fv_op *op), void *user,
                       fv_mismatch *why) FV_MUST_USE;

@@ -1,4 +1,4 @@
-/* seen.h - texts of captures, for explaining why a rule did not match. */
+/* seen.h - prints captures, for explanations why a rule did not match. */
 #ifndef FV_IR_RULE_SEEN_H
 #define FV_IR_RULE_SEEN_H
 

@@ -1,5 +1,5 @@
-/* where.c - the conditions after `where` in rules: their syntax and their evaluation. A new
- * predicate is a row of the table below and a line in rule.h. */
+/* where.c - the conditions after `where` in rules: their syntax and their evaluation. To add a
+ * predicate, add a row to the table below and a line to rule.h. */
 #include "ir/rule/parts.h"
 
 #include <string.h>
@@ -17,14 +17,15 @@ static const char *const kind_names[] = {"a number", "a number", "a dim", "an el
 typedef struct term {
     term_kind kind;
     double number;
-    /* element type of the constant that the number was read from; FV_NO_ELEM: an exact number */
+    /* element type of the constant from which the number was read; FV_NO_ELEM: the number is
+     * exact */
     fv_elem of;
     fv_elem elem;
     int n;
-    const fv_dim *dims[FV_MAX_RANK]; /* a single DIM is dims[0] */
+    const fv_dim *dims[FV_MAX_RANK]; /* the dims of a LIST; a single DIM is dims[0] */
 } term;
 
-/* rank(x), dim(x, -1), ...: a property of a value, or of `xs..`, whose name is the first
+/* A property such as rank(x) or dim(x, -1): of a value, or of `xs..`, whose name is the first
  * argument. */
 static const struct property {
     const char *name;
@@ -184,7 +185,8 @@ static bool check_comparison(const fv_rule_scope *s, const fv_ast *c) {
     return numbers || equality || fv_rule_error(s, c, "'%s' compares numbers only", c->name);
 }
 
-/* Compares numbers. `~` means that they differ by at most FV_ABOUT_ULPS units in the last place. */
+/* Compares numbers. The operator `~` means that they differ by at most FV_ABOUT_ULPS units in the
+ * last place. */
 static bool compare_numbers(const char *op, const term *a, const term *b) {
     double x = a->number, y = b->number;
     if (!strcmp(op, "~"))
@@ -225,7 +227,8 @@ static bool compare_dims(const fv_matcher *m, const char *op, const term *a, con
     return more->lo >= (op[1] ? 0 : 1);
 }
 
-static double code_of(const term *t) { /* the number that ONNX gives to the element type */
+/* the number that ONNX gives to the element type of the term */
+static double code_of(const term *t) {
     return t->kind == ELEM ? (double)t->elem : t->number;
 }
 
