@@ -14,26 +14,31 @@
  * them. The order of a sum follows from the definition that contains it, so these limits decide
  * bits. */
 enum {
-    FV_GROUPED_NODES = 270, /* of a definition after a substitution */
-    FV_GROUPED_USERS = 8,   /* operators that use a value which is substituted into all of them */
-    FV_GROUPED_WAY = 32,    /* operators between a value and the one in which all its uses end */
-    FV_CHEAP = 6,           /* arithmetic operations of an element that may be computed again */
-    FV_SHARED_LOADS = 4,    /* loads of a value that is substituted into several others */
-    /* Elements of a row. A longer row that is the only one is divided among tasks, so that nothing
-     * of it can be kept, and sums along it are not substituted into its elements. */
+    FV_GROUPED_NODES = 270, /* largest number of nodes of a definition after a substitution */
+    /* largest number of operators that use a value which is substituted into all of them */
+    FV_GROUPED_USERS = 8,
+    /* largest number of operators between a value and the operator in which all its uses end */
+    FV_GROUPED_WAY = 32,
+    /* largest number of arithmetic operations of an element that may be computed again */
+    FV_CHEAP = 6,
+    /* largest number of loads of a value that is substituted into several others */
+    FV_SHARED_LOADS = 4,
+    /* Largest number of elements of a row that a kernel keeps. If there is only one row and it is
+     * longer, it is divided among tasks, so that none of its elements can be kept, and sums along
+     * it are not substituted into its elements. */
     FV_LONG_ROW = 2048
 };
 
 /* ---- what is attention ---- */
 
-/* Attention has an order of sums of its own, and leaves out what a mask hides; the separate
- * products do neither. */
+/* Limits that decide whether products are computed as attention, which has its own order of sums
+ * and leaves out keys that a mask hides; separate products do neither. */
 enum {
-    FV_FEW_QUERIES = 4,       /* least number of queries, and of features of the values */
-    FV_ATTEND_LEVELS = 3,     /* values between the two products that are looked through */
-    FV_ATTEND_CANDIDATES = 4, /* values that a weight loads and that may lead to scores */
-    /* A block of queries looks for visible keys among so many at a time. Of at most that many keys
-     * none can be left out. */
+    FV_FEW_QUERIES = 4,       /* smallest number of queries, and of features of the values */
+    FV_ATTEND_LEVELS = 3,     /* number of values between the two products that are searched */
+    FV_ATTEND_CANDIDATES = 4, /* number of values that a weight loads and that may lead to scores */
+    /* A block of queries searches for visible keys among this many keys at a time. If there are at
+     * most so many keys, none can be left out. */
     FV_KEYS_TOGETHER = 64
 };
 
@@ -43,12 +48,12 @@ enum {
     /* A contraction with fewer rows than this, in which the columns of the other factor are not
      * contiguous but the terms of each sum are, adds each sum in chains along its terms. */
     FV_FEW_ROWS = 4,
-    /* The order of a sum follows the layout of what it reads. A layout puts an axis with at least
-     * so many elements last; a sum of at most FV_SHORT_SUM terms keeps the axis along which it
-     * runs from being last. */
+    /* The order of a sum follows the layout of the values that it reads. A layout makes an axis
+     * with at least FV_WIDE_AXIS elements innermost; a sum of at most FV_SHORT_SUM terms prevents
+     * the axis along which it runs from being innermost. */
     FV_WIDE_AXIS = 16,
     FV_SHORT_SUM = 32,
-    /* The size that decisions assume for a symbolic dim whose bounds allow it. */
+    /* the size that decisions assume for a symbolic dim whose bounds allow it */
     FV_ASSUMED_SIZE = 128
 };
 

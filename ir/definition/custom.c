@@ -1,5 +1,5 @@
-/* custom.c - building the kernels of custom operators: parameters and dims are added to the kernel
- * when the builder first asks for them. */
+/* custom.c - functions that build custom kernels; parameters and dims are added to the kernel when
+ * the builder first requests them. */
 #include "ir/definition/custom.h"
 
 #include <assert.h>

@@ -27,21 +27,21 @@
 typedef struct fv_custom_kernel {
     fv_kernel *kernel;
     int nargs, ndims, cap_args, cap_dims;
-    fv_value **args;     /* the value of each parameter of the kernel */
-    const fv_dim **dims; /* the dim of each dim parameter */
+    fv_value **args;     /* the value that is the argument for each parameter of the kernel */
+    const fv_dim **dims; /* the dim that is the argument for each dim parameter */
 } fv_custom_kernel;
 
 typedef struct fv_custom {
     fv_module *module;
     fv_arena *arena;
-    /* for choosing sizes of tiles; the bits of results must not depend on it */
+    /* the target, for the choice of tile sizes; the bits of results must not depend on it */
     const fv_target *target;
-    struct fv_ptrmap *kept; /* constants that the kernels of several ops share, by interned key */
+    struct fv_ptrmap *kept; /* interned key -> constant that the kernels of several ops share */
     fv_op *op;
-    /* result 0 is stored in the memory of operand 0, and has its elements before the first kernel
-     * runs */
+    /* whether result 0 is stored in the memory of operand 0, and contains its elements before the
+     * first kernel runs */
     bool in_place;
-    fv_kbuilder b; /* of the kernel between fv_custom_begin and fv_custom_end */
+    fv_kbuilder b; /* the builder of the kernel between fv_custom_begin and fv_custom_end */
     int nkernels, cap_kernels;
     fv_custom_kernel *kernels;
 } fv_custom;
@@ -74,7 +74,7 @@ fv_buf *fv_custom_param(fv_custom *c, fv_value *v, fv_buf_role role);
 /* The address where the constant with that key is stored for ops that need the same one; *result is
  * NULL at first. */
 fv_value **fv_custom_kept(fv_custom *c, const char *key);
-fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d); /* i64 */
+fv_expr *fv_custom_dim(fv_custom *c, const fv_dim *d); /* the dim as an expression of type i64 */
 /* A loop over [0, d); end it with fv_kb_end(&c->b). */
 fv_expr *fv_custom_for(fv_custom *c, fv_loop_kind kind, const char *name, const fv_dim *d);
 /* Load an element converted to the type of its arithmetic; store an element converted back. */

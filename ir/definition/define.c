@@ -1,4 +1,4 @@
-/* define.c - from an op to definitions: by its formula, or its .define. */
+/* define.c - makes the definitions of an op from its formula or by its function .define. */
 #include "ir/definition/define.h"
 
 #include "ir/definition/formula.h"

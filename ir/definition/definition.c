@@ -1,4 +1,4 @@
-/* definition.c - definitions: index variables, loads of operands. */
+/* definition.c - builds definitions: index variables, loads of operands. */
 #include "ir/definition/definition.h"
 
 #include <assert.h>

@@ -21,14 +21,15 @@
 typedef struct fv_definition {
     const fv_value *value;
     int rank;
-    fv_var **index; /* `rank` index variables, whose extents are in var->dim */
-    /* of the value's arithmetic type or its storage type; rounded when it is stored */
+    fv_var **index; /* `rank` index variables; their extents are in var->dim */
+    /* the expression of an element, of the value's arithmetic type or its storage type; it is
+     * rounded when it is stored */
     fv_expr *body;
-    /* the element of another value in whose memory this element is stored, as a load over the
-     * indices; NULL: the value has its own memory */
+    /* if the value is stored in the memory of another value: the element of that value, as a load
+     * over the indices; NULL: the value has its own memory */
     const fv_expr *place;
     fv_form form;     /* the kind of computation; NONE before the step `form` */
-    const char *text; /* the formula, for people */
+    const char *text; /* the operator's formula, for messages */
 } fv_definition;
 
 typedef struct fv_definer {
@@ -36,38 +37,40 @@ typedef struct fv_definer {
     /* Arguments of .define functions. */
     fv_arena *arena;
     fv_op *op;
-    fv_definition **out; /* one definition per result */
+    fv_definition **out; /* the definitions that are made, one per result */
 } fv_definer;
 
 /* ---- for .define functions ---- */
 
-fv_definition *fv_definition_new(fv_definer *d, int out); /* its index variables are made */
+/* a definition of result `out` with new index variables */
+fv_definition *fv_definition_new(fv_definer *d, int out);
 /* The element of operand `in` at these indices, converted to its arithmetic type. */
 fv_expr *fv_d_load(fv_definer *d, int in, fv_expr *const *index);
-/* The element as it is stored, of its storage type; zero bits where `cond` is given and false. */
+/* The element in its storage type, without conversion; zero bits if `cond` is given and false. */
 fv_expr *fv_d_load_stored(fv_definer *d, int in, fv_expr *const *index, fv_expr *cond);
-/* The converted element where all indices are within the operand, else `otherwise`. */
+/* The converted element if all indices are within the operand, otherwise `otherwise`. */
 fv_expr *fv_d_load_else(fv_definer *d, int in, fv_expr *const *index, fv_expr *otherwise);
-/* The same for indices that come from data: outside of the operand the value is 0 and the run
- * returns FV_BAD_INDEX. */
+/* The converted element for indices that come from data: outside of the operand the value is 0 and
+ * the run returns FV_BAD_INDEX. */
 fv_expr *fv_d_load_checked(fv_definer *d, int in, fv_expr *const *index);
 /* The element of an operand that broadcasts to the result, aligned at the last axis. */
 fv_expr *fv_d_elementwise(fv_definer *d, int in, const fv_definition *out);
 /* The index on an axis of size `dim` of an operand that broadcasts: v, or 0 if dim is 1; if only
  * the run knows dim, an expression that decides it. */
 fv_expr *fv_d_broadcast(fv_definer *d, fv_var *v, const fv_dim *dim);
-fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent); /* for reductions */
+/* a new variable for a reduction */
+fv_var *fv_d_var(fv_definer *d, const char *name, const fv_dim *extent);
 
 /* A new index variable for an axis of that extent. */
 fv_var *fv_index_var(fv_arena *a, const char *name, const fv_dim *extent);
-/* The axis of d that v indexes; d->rank: none. */
+/* The number of the axis of d that v indexes; d->rank: v is not an index of d. */
 int fv_definition_axis(const fv_definition *d, const fv_var *v);
 /* The last value of an index variable, extent - 1. An extent max(n, 0) counts as n, because the
  * value matters only if there is an element; so an index that is within bounds for all existing
  * elements is found to be. */
 const fv_dim *fv_d_last(fv_dims *t, const fv_var *v);
-/* The largest value (smallest if not `most`) of a sum of index variables with factors, which is
- * reached. NULL: x is not such a sum. */
+/* The largest value (if `most`, otherwise the smallest) of a sum of index variables with factors;
+ * it is reached for some element. NULL: x is not such a sum. */
 const fv_dim *fv_x_bound(fv_dims *t, const fv_expr *x, bool most);
 
 /* The buffer that represents a graph value in definitions; one per value where expressions are

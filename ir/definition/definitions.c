@@ -1,5 +1,5 @@
-/* definitions.c - the ops by which a graph holds definitions and marks of blocks, and the order of
- * the steps of lowering. */
+/* definitions.c - the ops that represent definitions, branches and loops in a graph, and the order
+ * of the steps of lowering. */
 #include "ir/definition/definitions.h"
 
 #include <string.h>
@@ -57,8 +57,8 @@ bool fv_type_is_known_from(const fv_type *t, const fv_type *by) {
 
 /* ---- define ---- */
 
-/* The results of a `define` have the types that the text states. The name of its kernel becomes a
- * part of names in C. */
+/* Infers `define`: its results have the types that the text states. The name of its kernel becomes
+ * a part of names in C. */
 static bool infer_define(fv_op *op) {
     const char *stem = fv_op_stem(op);
     if (op->nout < 1 || op->nout > FV_MAX_OUT)
@@ -114,7 +114,7 @@ static bool are_symbols_of_data(const fv_op *op, const fv_attr *symbols) {
     return true;
 }
 
-/* The results of an `endif` have the types that the text states. It binds as many symbols as each
+/* Infers `endif`: its results have the types that the text states. It binds as many symbols as each
  * branch lists dims. */
 static bool infer_endif(fv_op *op) {
     const fv_attr *symbols = fv_op_find_attr(op, "symbols"), *dims = fv_op_find_attr(op, "dims");

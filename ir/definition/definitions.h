@@ -63,24 +63,30 @@
 /* What becomes of a value. */
 /* Where a value is stored. */
 typedef enum fv_fate {
-    FV_FATE_MEMORY,      /* its own memory, written by a kernel */
-    FV_FATE_SUBSTITUTED, /* nowhere: every reader computes it */
-    FV_FATE_VIEW,        /* in the memory of `of`, as another shape */
-    FV_FATE_PART,        /* in a part of the memory of `of`, given by def->place */
-    /* in its own memory, or that of the input `of`, which its parts write; it has no kernel */
+    FV_FATE_MEMORY,      /* in memory of its own, which a kernel writes */
+    FV_FATE_SUBSTITUTED, /* not stored: every reader computes it */
+    FV_FATE_VIEW,        /* in the memory of the value `of`, with another shape */
+    FV_FATE_PART, /* in a part of the memory of the value `of`; the part is given by def->place */
+    /* in its own memory, or in that of the input `of`, which other values, its parts, write; it has
+     * no kernel */
     FV_FATE_ASSEMBLED
 } fv_fate;
 
 typedef struct fv_defined {
     fv_value *value;
     fv_fate fate;
-    /* NULL for ASSEMBLED, and for VIEW and SUBSTITUTED where no later step uses the definition */
+    /* the definition; NULL for ASSEMBLED, and for VIEW and SUBSTITUTED if no later step uses the
+     * definition */
     fv_definition *def;
-    fv_value *of; /* VIEW, PART: see fv_fate; ASSEMBLED: the input in whose memory it is, or NULL */
-    bool asked;   /* later steps use its op, so the text has the op as it is */
+    /* VIEW, PART: the value whose memory is used; ASSEMBLED: the input in whose memory it is
+     * stored, or NULL */
+    fv_value *of;
+    /* whether later steps use the op of the value, so that a text contains the op unchanged */
+    bool asked;
     int last; /* the axis that is innermost in memory instead of the last one; -1: none is moved */
-    const fv_origin *origin; /* nodes of everything that was substituted into it, too */
-    int nchecks;             /* number of ONNX nodes whose indices come from data */
+    /* ONNX nodes of the op, and of all definitions that were substituted into this one */
+    const fv_origin *origin;
+    int nchecks; /* number of ONNX nodes whose indices come from data */
     const char *const *checks;
 } fv_defined;
 
@@ -97,21 +103,21 @@ static inline int fv_memory_axis(int rank, int last, int i) {
 /* The values of main that have a definition, in order. Parameters, constants and results of ops
  * with custom kernels have none. */
 typedef struct fv_definitions {
-    const char *after; /* the last step of lowering that was done; interned */
+    const char *after; /* the last step of lowering that was done; an interned name */
     int n, cap;
     fv_defined *all;
     int nrecurrences, cap_recurrences;
     /* the recurrences, one per op; their results have no other definition */
     struct fv_recurrence **recurrences;
-    /* the types of ports for callers, where those are packed or see only a part of the memory;
-     * NULL: as in main */
+    /* the types of inputs and outputs as callers see them, where these are packed or are only a
+     * part of the memory; NULL: as in main */
     const fv_type **in, **out;
 } fv_definitions;
 
 struct fv_layout;
-/* Callbacks after each pass (d is NULL) and each step of lowering: `look` sees the module, `took`
- * gets the duration in milliseconds. `laid_out` gets the name and the layout of each constant that
- * is laid out for a kernel. Each may be NULL. */
+/* Callbacks after each pass (d is NULL) and each step of lowering: `look` gets the module, `took`
+ * the duration in milliseconds. `laid_out` gets the name and the layout of each constant that is
+ * laid out for a kernel. Each may be NULL. */
 typedef struct fv_watch {
     void *user;
     void (*look)(void *user, const char *step, const fv_module *m, const fv_definitions *d);
@@ -123,7 +129,7 @@ typedef struct fv_watch {
  * type `by` knows the dims of t. */
 bool fv_type_is_known_from(const fv_type *t, const fv_type *by) FV_MUST_USE;
 
-/* The op of a value given by its definition; not in the catalogue. */
+/* the op of a value that has a definition; not in the catalogue */
 extern const fv_opdef fv_define_def;
 /* The op of values given by a recurrence (ir/definition/recurrence.h). */
 extern const fv_opdef fv_recurrence_def;
@@ -155,12 +161,12 @@ bool fv_is_group(const fv_op *op) FV_MUST_USE;
 int fv_group_shared(int n, fv_definition *const *all, fv_var **shared);
 /* Does the op read its operands from memory, so that they cannot be substituted into it? */
 bool fv_reads_memory(const fv_op *op) FV_MUST_USE;
-/* The op with that name that only texts of definitions have; NULL: there is none. */
+/* The op of that name that occurs only in texts of definitions; NULL: there is none. */
 const fv_opdef *fv_definitions_op(const char *name);
 /* The `else` (or `endif`) of an `if`, the `endif` of an `else`; NULL: there is none. */
 fv_op *fv_branch_next(const fv_op *op);
-/* The stem of the name of its kernel: the name of the op, or for a `define` that of the op it was
- * made from. */
+/* The stem of the name of the op's kernel: the name of the op, or for a `define` that of the op
+ * from which it was made. */
 const char *fv_op_stem(const fv_op *op);
 
 #endif

@@ -1,6 +1,6 @@
-/* definitions_parse.c - parsing definitions; the grammar is in definitions.h. The graph is read
- * first, by ir/graph/parse.c, and definitions when all values are known, because a part of a Concat
- * refers to the Concat, which comes later in the text. */
+/* definitions_parse.c - parses definitions; the grammar is in definitions.h. The graph is parsed
+ * first, by ir/graph/parse.c, and the definitions after it, when all values are known, because a
+ * part of a Concat refers to the Concat, which comes later in the text. */
 #include "ir/definition/definitions_parse_parts.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ static const fv_dim *symbol_of(fv_definition_reader *r, const char *name) {
     return d && d->lo == d->hi ? fv_dim_const(t, d->lo) : d;
 }
 
-/* a + b, min(a, b, ..) */
+/* Parses a dim with several arguments: a + b, min(a, b, ..). */
 static const fv_dim *dim_of_several(fv_definition_reader *r, const fv_ast *e) {
     static const struct {
         const char *name;
@@ -152,7 +152,8 @@ static fv_buf *buffer_of(fv_definition_reader *r, const fv_value *v) {
     return b;
 }
 
-/* The dims of a view, "(n * 4, 16)", in `dims`; their number, or -1 after a diagnostic. */
+/* Parses the dims of a view, "(n * 4, 16)", into `dims`; returns their number, or -1 after a
+ * diagnostic. */
 static int read_view(fv_definition_reader *r, const fv_ast *list, const fv_dim **dims) {
     if (fv_step_comes(r->d->after, "split"))
         fv_kx_error(&r->p, list,
@@ -168,7 +169,7 @@ static int read_view(fv_definition_reader *r, const fv_ast *list, const fv_dim *
     return r->p.l.failed ? -1 : list->n;
 }
 
-/* v with the axes that e states. */
+/* A buffer that represents v with the axes that e states. */
 static fv_buf *buffer_seen(fv_definition_reader *r, const fv_ast *e, const fv_value *v) {
     const fv_dim *dims[FV_MAX_RANK];
     fv_expr *extent[FV_MAX_RANK];
@@ -186,7 +187,7 @@ const fv_state *fv_dr_state(const fv_definition_reader *r, const char *name) {
     return NULL;
 }
 
-/* before(%h[i]) */
+/* Parses a state before the step: before(%h[i]). */
 static fv_expr *state_before(fv_definition_reader *r, const fv_ast *e) {
     const fv_state *s = e->arg[0]->kind == FV_AST_VALUE && e->arg[0]->i == '%'
                             ? fv_dr_state(r, e->arg[0]->name)
@@ -303,7 +304,7 @@ static bool read_let(fv_definition_reader *r) {
     return true;
 }
 
-/* %NAME: the result of `op` that a line defines; each result is defined once. */
+/* Parses %NAME, the result of `op` that a line defines; each result may be defined once. */
 fv_value *fv_dr_result(fv_definition_reader *r, const fv_op *op) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "%"))
@@ -331,8 +332,8 @@ static fv_defined defined_as(const fv_definition_reader *r, fv_value *v, fv_fate
                         .checks = r->blocks[block].checks};
 }
 
-/* [(DIM, ...)]: the dims of the axes with which the value is defined, if those are not its own;
- * their number, or -1 after a diagnostic. */
+/* Parses [(DIM, ...)], the dims of the axes with which the value is defined, if they are not the
+ * value's own; returns their number, or -1 after a diagnostic. */
 static int read_axes_of(fv_definition_reader *r, const fv_value *v, const fv_dim **dims) {
     if (fv_lex_is(&r->p.l, "(")) {
         const fv_ast *list = fv_ast_view(&r->p.l);
@@ -371,7 +372,7 @@ static bool set_indices(fv_definition_reader *r, const fv_defined *x, const char
     return true;
 }
 
-/* [NAME, ...]: the index variables, one for each axis, in the order of axes in memory. */
+/* Parses [NAME, ...], the index variables, one for each axis, in the order of axes in memory. */
 static bool read_left(fv_definition_reader *r, fv_definition *d, int rank, const char **names) {
     fv_lexer *l = &r->p.l;
     int n = 0;
@@ -460,7 +461,7 @@ static bool read_names(fv_definition_reader *r) {
     }
 }
 
-/* NAME, NAME, ...: axes of d, as bits. */
+/* Parses NAME, NAME, ...: a set of axes of d, as bits. */
 static bool read_axes(fv_definition_reader *r, const fv_definition *d, uint32_t *axes) {
     fv_lexer *l = &r->p.l;
     do {
@@ -476,7 +477,7 @@ static bool read_axes(fv_definition_reader *r, const fv_definition *d, uint32_t 
     return true;
 }
 
-/* NAME, NAME, ...: the variables of the definition's outermost reduction. */
+/* Parses NAME, NAME, ...: the variables of the definition's outermost reduction. */
 static bool read_summed(fv_definition_reader *r, const fv_definition *d) {
     fv_lexer *l = &r->p.l;
     fv_var *const *vars;
@@ -495,7 +496,8 @@ static bool read_summed(fv_definition_reader *r, const fv_definition *d) {
                                   d->value->name, n, i);
 }
 
-/* The variables of the first sum, after their word; without a sum there are none. */
+/* Parses the variables of the first sum, after the word `over` or `keys`; a definition without a
+ * sum has none. */
 static bool read_terms(fv_definition_reader *r, const fv_definition *d, const char *word) {
     fv_lexer *l = &r->p.l;
     fv_var *const *vars;
@@ -506,8 +508,8 @@ static bool read_terms(fv_definition_reader *r, const fv_definition *d, const ch
                : fv_lex_error(l, "expected '%s' and the variables of the sum", word);
 }
 
-/* as FORM [rows|queries AXES] [columns|each|features AXES] over|keys VARIABLES; maps and rows have
- * only their name */
+/* Parses `as FORM [rows|queries AXES] [columns|each|features AXES] over|keys VARIABLES`; maps and
+ * rows have only their name. */
 static bool read_form(fv_definition_reader *r, fv_definition *d) {
     fv_lexer *l = &r->p.l;
     if (fv_lex_is(l, "as") && !is_behind(r, "form", "no definition has a form"))
@@ -551,7 +553,7 @@ static bool read_body(fv_definition_reader *r, fv_defined *x) {
     return read_form(r, x->def);
 }
 
-/* Reads `of VALUE`: the value that a view or part belongs to. */
+/* Parses `of VALUE`, the value in whose memory a view or part is. */
 static bool read_home(fv_definition_reader *r, fv_defined *x) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "of"))
@@ -565,8 +567,8 @@ static bool read_home(fv_definition_reader *r, fv_defined *x) {
     return fv_lex_name(l, "the name of a value") != NULL;
 }
 
-/* May a value without elements of its own be left without expressions for them? Only if no later
- * step of lowering needs these expressions. */
+/* May the text leave out the expressions of a value that has no memory of its own? It may if no
+ * later step of lowering needs them. */
 static bool goes_without(fv_definition_reader *r, const fv_defined *x) {
     const char *asks = x->fate == FV_FATE_VIEW ? "attend" : "concat";
     return !fv_step_comes(r->d->after, asks) ||
@@ -610,7 +612,7 @@ static bool read_element(fv_definition_reader *r, fv_op *op, int block, fv_fate 
     return true;
 }
 
-/* over %past */
+/* Parses `over %past`. */
 static bool read_over(fv_definition_reader *r, const fv_op *op, fv_defined *x) {
     fv_lexer *l = &r->p.l;
     if (fv_lex_is(l, "over") &&
@@ -719,7 +721,7 @@ static bool begin(fv_graph_reader *g) {
     return true;
 }
 
-/* A line of a port: `packed input N: TYPE` or `valid input N: TYPE`. */
+/* Parses a line about a port: `packed input N: TYPE` or `valid input N: TYPE`. */
 static bool line(fv_graph_reader *g, bool *taken) {
     fv_definition_reader *r = g->more;
     fv_port_line p = {.at = g->l.tok};

@@ -1,4 +1,4 @@
-/* definitions_parse_parts.h - interface between the files of the parser of definitions. */
+/* definitions_parse_parts.h - declarations shared by the files of the parser of definitions. */
 #ifndef FV_IR_DEFINITION_DEFINITIONS_PARSE_PARTS_H
 #define FV_IR_DEFINITION_DEFINITIONS_PARSE_PARTS_H
 
@@ -21,12 +21,12 @@ typedef struct fv_port_line {
     fv_token at;
 } fv_port_line;
 
-/* Size of an expression as a tree. */
+/* The size of an expression, counted as a tree. */
 typedef struct fv_tree_size {
     int nodes, height;
 } fv_tree_size;
 
-/* The group whose first result was read. */
+/* The group whose results are being parsed. */
 typedef struct fv_group_read {
     const fv_op *op;
     /* interned name -> the index variable with that name that the results of the group share */
@@ -40,12 +40,13 @@ typedef struct fv_definition_reader {
     int nblocks, cap_blocks;
     fv_port_line *ports;
     int nports, cap_ports;
-    fv_ptrmap bufs;  /* value -> its buffer */
-    fv_ptrmap lets;  /* interned name -> expression, of the current definition */
-    fv_ptrmap taken; /* value -> the line that defines it */
+    fv_ptrmap bufs; /* value -> its buffer */
+    /* interned name -> expression of the let with that name in the current definition */
+    fv_ptrmap lets;
+    fv_ptrmap taken; /* value -> the line of the text that defines it */
     fv_ptrmap sizes; /* expression -> its fv_tree_size */
     fv_group_read group;
-    fv_recurrence *recurrence; /* the recurrence that is read; NULL: none */
+    fv_recurrence *recurrence; /* the recurrence that is parsed; NULL: there is none */
     fv_kparser p;
 } fv_definition_reader;
 
@@ -57,7 +58,8 @@ const fv_state *fv_dr_state(const fv_definition_reader *r, const char *name);
 bool fv_dr_index(fv_definition_reader *r) FV_MUST_USE;
 /* Reads %NAME, a result of the op that has no definition yet; NULL after a diagnostic. */
 fv_value *fv_dr_result(fv_definition_reader *r, const fv_op *op);
-/* Is the expression within the limits of definitions? If not, a diagnostic at that token. */
+/* Is the expression within the limits on definitions? If not, a diagnostic is reported at the
+ * token. */
 bool fv_dr_is_in_bounds(fv_definition_reader *r, const fv_expr *x, const fv_token *at) FV_MUST_USE;
 /* Reads the content of the braces of a recurrence, and the closing brace. */
 bool fv_dr_recurrence(fv_definition_reader *r, fv_op *op) FV_MUST_USE;

@@ -1,5 +1,5 @@
-/* definitions_parse_recurrence.c - a recurrence from text: its axis, states, their steps, what each
- * step emits. */
+/* definitions_parse_recurrence.c - parses a recurrence: its axis, states, their steps, and the
+ * elements that each step computes. */
 #include "ir/definition/definitions_parse_parts.h"
 
 #include <string.h>
@@ -13,7 +13,8 @@ static fv_var *read_var(fv_definition_reader *r) {
     return fv_dr_index(r) && name ? fv_dr_var(r, name) : NULL;
 }
 
-/* %NAME[NAME, ...]: the left side of a state, with new variables of the recurrence. */
+/* Parses %NAME[NAME, ...], the left side of a state, whose indices are new variables of the
+ * recurrence. */
 static bool read_state_left(fv_definition_reader *r, const char **name, int *rank, fv_var **index) {
     fv_lexer *l = &r->p.l;
     if (!fv_lex_expect(l, "%"))
@@ -112,7 +113,7 @@ static bool read_emission(fv_definition_reader *r, fv_op *op, bool last) {
     return e.x != NULL;
 }
 
-/* The content of the braces of a recurrence. */
+/* Parses the content of the braces of a recurrence. */
 static bool read_lines(fv_definition_reader *r, fv_op *op) {
     fv_lexer *l = &r->p.l;
     fv_recurrence *z = r->recurrence;

@@ -1,6 +1,6 @@
-/* definitions_print.c - printing definitions so that they can be parsed; the grammar is in
+/* definitions_print.c - prints definitions so that they can be parsed; the grammar is in
  * definitions.h. An expression that occurs several times in a definition gets a name, unless it is
- * no longer than one. */
+ * no longer than a name. */
 #include "ir/definition/definitions_print.h"
 
 #include <string.h>
@@ -17,8 +17,8 @@
 
 enum {
     VARS = 64,
-    /* number of nodes (counted as a tree) from which an expression that occurs several times gets a
-     * name; a shorter one is printed again, and the parser makes it one node */
+    /* smallest number of nodes (counted as a tree) for which an expression that occurs several
+     * times gets a name; a shorter one is printed again, and the parser makes it one node */
     WORTH_A_NAME = 5,
     DEEPEST = 60
 };
@@ -35,17 +35,17 @@ typedef struct printer {
     const fv_definitions *definitions;
     fv_ptrmap defined; /* value -> its fv_defined */
     fv_ptrmap whole;   /* ops that are printed as ops and not as definitions -> themselves */
-    fv_ptrmap shown;   /* values that have a line -> themselves */
+    fv_ptrmap shown;   /* values that are printed in a line -> themselves */
 } printer;
 
 /* ---- one definition ---- */
 
-/* What is known of a subexpression of the definition that is printed. */
+/* Properties of a subexpression of the definition that is printed. */
 typedef struct node {
     const fv_expr *x;
     int uses, depth;
-    /* as bits: the variables of the reductions within it, and the reduction variables that are free
-     * in it */
+    /* sets of bits: the variables of the reductions within it; the reduction variables that are
+     * free in it */
     uint64_t vars, free;
     bool named;
 } node;
@@ -53,7 +53,8 @@ typedef struct node {
 /* The first VARS variables of reductions. */
 typedef struct reduced_vars {
     fv_var *all[VARS];
-    /* for each: the bits of those that have another name, since they run within each other */
+    /* for each variable: the set of variables that must have other names, since their reductions
+     * are nested with its own */
     uint64_t apart[VARS];
     int n;
 } reduced_vars;
@@ -62,21 +63,21 @@ typedef struct namer {
     printer *p;
     fv_arena *arena;
     fv_ptrmap nodes; /* expression -> node */
-    fv_ptrmap terms; /* expression that has a name -> name */
-    fv_ptrmap taken; /* interned names */
+    fv_ptrmap terms; /* expression -> its name, if it has one */
+    fv_ptrmap taken; /* interned names that are in use */
     fv_ptrmap vars;  /* variable -> its name */
     reduced_vars reduced;
-    /* nodes with names; the name of a part precedes the names of expressions that contain it */
+    /* the nodes with names; the name of a part precedes the names of expressions that contain it */
     node **order;
     int n, cap, counter, nlines;
     struct {
         const fv_var **all;
         int n, cap;
-    } far;         /* variables of reductions after the first VARS */
+    } far;         /* further variables of reductions, after the first VARS */
     uint64_t free; /* bits of the variables that occur free in named expressions */
 } namer;
 
-/* Does no variable that is printed as `name` belong to a reduction that is nested with that of
+/* Do all variables that are printed as `name` belong to reductions that are not nested with that of
  * variable `number`? */
 static bool name_is_apart(const namer *n, const char *name, int number) {
     for (int i = 0; i < n->reduced.n; i++)
@@ -124,7 +125,7 @@ static uint64_t bit_of(namer *n, fv_var *v) {
     return UINT64_C(1) << (i < VARS ? i : VARS - 1);
 }
 
-/* The bit of a variable that bit_of has seen; 0 for an index of the result. */
+/* The bit that bit_of gave to the variable; 0 for an index of the result. */
 static uint64_t known_bit(const namer *n, const fv_var *v) {
     for (int i = 0; i < n->reduced.n; i++)
         if (n->reduced.all[i] == v)
@@ -162,7 +163,7 @@ static node *look_at(namer *n, const fv_expr *x) {
         known->vars |= part->vars;
         known->free |= part->free;
         if (part->depth >= DEEPEST)
-            part->uses++; /* counts as a use, so that the expression gets a name */
+            part->uses++; /* counted as a use, so that the expression gets a name */
         int depth = part->uses > 1 ? 1 : part->depth + 1;
         known->depth = depth > known->depth ? depth : known->depth;
     }
@@ -194,7 +195,7 @@ static void name_parts(namer *n, const fv_expr *x) {
     }
 }
 
-/* The axes with which b sees its value, if those are not its own. */
+/* Prints the axes with which b represents its value, if they are not the value's own. */
 static void put_view(void *user, fv_text *t, const fv_buf *b) {
     const printer *p = user;
     const fv_value *v = b->value;
@@ -239,7 +240,8 @@ static void put_left(namer *n, const fv_defined *d) {
         fv_text_printf(t, " last %d", d->last);
 }
 
-/* On the same line, if nothing is between. */
+/* Begins a part of the text: on the same line if nothing was printed in between, otherwise on a new
+ * line. */
 static void begin(namer *n, const char *word) {
     bool first = !n->n && !n->nlines; /* whether no expression has a name yet */
     fv_text_printf(n->p->graph.t, first ? " %s " : "\n      %s ", word);
@@ -327,7 +329,7 @@ static namer put_definition(printer *p, const fv_defined *d, const namer *first,
         fv_put_value(t, d->of);
     }
     begin(&n, "=");
-    if (fv_ptrmap_get(&n.terms, d->def->body)) /* the name was printed with the place already */
+    if (fv_ptrmap_get(&n.terms, d->def->body)) /* its name was already printed with the place */
         fv_text_put(t, fv_ptrmap_get(&n.terms, d->def->body));
     else
         put_expr(&n, d->def->body);

@@ -1,4 +1,4 @@
-/* definitions_print.h - definitions as text. */
+/* definitions_print.h - prints definitions. */
 #ifndef FV_IR_DEFINITION_DEFINITIONS_PRINT_H
 #define FV_IR_DEFINITION_DEFINITIONS_PRINT_H
 
@@ -11,7 +11,8 @@
 void fv_definitions_print(fv_text *t, const fv_module *m, const fv_definitions *d,
                           const char *side_name, fv_graph_side *side, bool whole);
 
-/* The lines of that text for one value; for the results of one recurrence. d->def is not NULL. */
+/* Prints the lines of that text for one value, or for the results of one recurrence. d->def must
+ * not be NULL. */
 void fv_defined_print(fv_text *t, const fv_module *m, const fv_defined *d);
 void fv_recurrence_print(fv_text *t, const fv_module *m, const struct fv_recurrence *r);
 

@@ -1,4 +1,4 @@
-/* definitions_verify.c - what is legal between two steps of lowering. */
+/* definitions_verify.c - verifies definitions between two steps of lowering. */
 #include "ir/definition/definitions_verify_parts.h"
 
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include "ir/graph/state.h"
 #include "ir/kernel/printer.h"
 
-enum { ENOUGH = 8 }; /* errors after which the verifier stops */
+enum { ENOUGH = 8 }; /* number of errors after which the verifier stops */
 
 /* ---- messages ---- */
 
@@ -32,7 +32,7 @@ bool fv_dv_illegal(fv_verifier *v, const char *format, ...) {
     return fv_error(v->session, "illegal definition of %%%s: %s", v->at->value->name, text);
 }
 
-/* The axes with which b sees its value, if those are not its own. */
+/* Prints the axes with which b represents its value, if they are not the value's own. */
 static void put_view(void *user, fv_text *t, const fv_buf *b) {
     const fv_verifier *v = user;
     const fv_dim *dims[FV_MAX_RANK];
@@ -101,9 +101,10 @@ static bool has_data_dims(const fv_expr *x, fv_ptrmap *seen) {
     return found;
 }
 
-/* What bounds exclude is refused before. What is loaded is no index before it was asked; else what
- * is made of a graph may rest on what operators know of sizes, and nothing states. Of a text it is
- * said. */
+/* Checks that index x is within the axis of d elements. Indices that bounds of dims prove to be
+ * outside were refused before. An index that is loaded from data must be tested before it is used.
+ * For other indices a missing proof is accepted if the definitions were made from a graph, since
+ * operators know relations between sizes that are not stated; in a text it gives a warning. */
 static bool check_inside(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     int rank = x->u.buf->rank, at = 0;
     bool guard = x->op == FV_X_GUARD;
@@ -138,7 +139,8 @@ static const fv_type *valid_type(const fv_type *const *types, int i) {
     return types && types[i] && !fv_elem_is_packed(types[i]->elem) ? types[i] : NULL;
 }
 
-/* The number of the result that is, or will be, stored in the memory of a parameter; -1: none. */
+/* The number of the result that is stored in the memory of a parameter, or will be; -1: there is
+ * none. */
 static int result_over(const fv_verifier *v, const fv_value *param) {
     const fv_op *ret = v->m->funcs->body->last;
     for (int i = 0; i < ret->nin; i++) {
@@ -149,20 +151,21 @@ static int result_over(const fv_verifier *v, const fv_value *param) {
     return -1;
 }
 
-/* The result that is assembled over it: parts of that lie there. */
+/* The result that is assembled in the memory of this parameter, so that its parts are stored
+ * there. */
 static const fv_defined *assembled_over(const fv_verifier *v, const fv_value *x) {
     int i = x->kind == FV_VALUE_PARAM ? result_over(v, x) : -1;
     const fv_defined *d = i < 0 ? NULL : fv_ptrmap_get(&v->defined, v->m->funcs->body->last->in[i]);
     return d && d->fate == FV_FATE_ASSEMBLED && d->of == x ? d : NULL;
 }
 
-/* Is it written by a custom kernel in the memory of an input? */
+/* Is the value written by a custom kernel into the memory of an input? */
 static bool is_written(const fv_defined *d) {
     return d->fate == FV_FATE_ASSEMBLED && d->of && d->value->def->def->kernel;
 }
 
-/* The number of elements along `axis` that may be read from a value. Of a state with spare
- * capacity, that is what callers see of it; fv.Extend itself sees all of the memory. */
+/* The number of elements along `axis` that may be read from a value: for a state with spare
+ * capacity, the number that callers see; fv.Extend itself may read all of the memory. */
 static const fv_dim *readable(const fv_verifier *v, const fv_value *from, int axis) {
     const fv_op *ret = v->m->funcs->body->last;
     for (int i = 0; i < ret->nin; i++) /* the value becomes result i, which extends a state */
@@ -177,7 +180,7 @@ static const fv_dim *readable(const fv_verifier *v, const fv_value *from, int ax
     return t ? t->dims[axis] : from->type->dims[axis];
 }
 
-/* What is wrong with result i, of which callers see less than its memory holds; NULL: nothing. */
+/* What is wrong with result i, of which callers see only a part of its memory; NULL: nothing. */
 static const char *over_problem(fv_verifier *v, const fv_op *ret, int i) {
     const fv_func *f = v->m->funcs;
     const fv_value *x = ret->in[i];
@@ -215,7 +218,8 @@ static const char *over_problem(fv_verifier *v, const fv_op *ret, int i) {
     return NULL;
 }
 
-/* Is result i, which has a capacity, where it belongs, or can it be? */
+/* Is result i, which has a capacity, stored in the memory of its state's input, or can it still
+ * be? */
 static bool is_in_place(const fv_verifier *v, const fv_op *ret, int i) {
     const fv_func *f = v->m->funcs;
     const fv_defined *d = fv_ptrmap_get(&v->defined, ret->in[i]);
@@ -248,13 +252,13 @@ static bool check_ports(fv_verifier *v, const fv_op *ret) {
 
 /* ---- groups ---- */
 
-/* The value whose memory x is written to: the whole if x is a part. */
+/* The value in whose memory x is stored: the whole if x is a part. */
 static const fv_value *home_of(const fv_verifier *v, const fv_value *x) {
     const fv_defined *d = fv_ptrmap_get(&v->defined, x);
     return d && d->fate == FV_FATE_PART ? d->of : memory_of(v, x);
 }
 
-/* Are the axes of b those with which d defines its value? */
+/* Does b have the axes with which d defines its value? */
 static bool is_seen_as_made(const fv_verifier *v, const fv_buf *b, const fv_definition *d) {
     bool same = b->rank == d->rank;
     for (int i = 0; i < d->rank && same; i++)
@@ -262,8 +266,8 @@ static bool is_seen_as_made(const fv_verifier *v, const fv_buf *b, const fv_defi
     return same;
 }
 
-/* What one kernel makes besides is there with the same shared indices; of what it makes a part of,
- * nothing is known. */
+/* Checks a load from another result of the same group: it must be at the same shared indices. A
+ * value of which this kernel computes only a part must not be loaded. */
 static bool check_read_of_group(fv_verifier *v, const fv_expr *x) {
     const fv_value *from = x->u.buf->value;
     const fv_op *op = v->at->value->def;
@@ -328,8 +332,9 @@ static bool check_group(fv_verifier *v, const fv_op *op) {
 
 /* ---- views ---- */
 
-/* Takes d out of the n dims; false: it is not among them. Products of many unknown sizes may
- * overflow and have no normal form; without factors that both have they may not. */
+/* Removes d from the n dims; false: it is not among them. Products of many unknown sizes may
+ * overflow and then have no normal form; without the factors that both products have, they may be
+ * comparable. */
 static bool take_dim(const fv_dim **dims, int *n, const fv_dim *d) {
     for (int i = 0; i < *n; i++) {
         if (dims[i] != d)
@@ -340,7 +345,8 @@ static bool take_dim(const fv_dim **dims, int *n, const fv_dim *d) {
     return false;
 }
 
-/* Is d no less than 0, or the product of neighbouring dims of the type, which are sizes? */
+/* Is d proved to be at least 0, or the product of neighbouring dims of the type, which are
+ * sizes? */
 static bool is_size(fv_dims *t, const fv_type *type, const fv_dim *d) {
     if (d->lo >= 0)
         return true;
@@ -351,7 +357,7 @@ static bool is_size(fv_dims *t, const fv_type *type, const fv_dim *d) {
     return false;
 }
 
-/* Have they as many elements as the value, and are they sizes? */
+/* Have the axes of a view as many elements as the value, and are they sizes? */
 static bool is_view(const fv_verifier *v, const fv_type *type, int n, const fv_dim *const *dims) {
     const fv_dim *left[FV_MAX_RANK], *right[FV_MAX_RANK];
     int nleft = 0, nright = 0;
@@ -386,7 +392,8 @@ static bool check_axes(fv_verifier *v, const fv_expr *x, const fv_dim *const *di
                          fv_dv_text(v, x), fv_type_str(v->a, from->type));
 }
 
-/* How many of each axis of x, whose axes have these dims, may be read. */
+/* Computes how many elements along each axis of the load x, whose axes have these dims, may be
+ * read. */
 static bool find_readable(fv_verifier *v, const fv_expr *x, const fv_dim *const *dims,
                           const fv_dim **extent) {
     const fv_value *from = x->u.buf->value;
@@ -441,7 +448,9 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
         (x->arg[b->rank]->type.elem != FV_BOOL || x->arg[b->rank + 1]->type.elem != x->type.elem))
         return fv_dv_illegal(v, "`%s`: condition or other value is of the wrong type",
                              fv_dv_text(v, x));
-    bool empty = false; /* then so is the result, which relations may tell, and bounds do not */
+    /* if an axis is empty, the result is empty, too; relations may imply that where bounds do
+     * not */
+    bool empty = false;
     for (int i = 0; i < from->type->rank; i++)
         empty |= from->type->dims[i]->hi <= 0;
     if (!find_readable(v, x, dims, extent))
@@ -466,7 +475,7 @@ static bool check_read(fv_verifier *v, const fv_expr *x) {
 
 /* ---- variables ---- */
 
-/* The bit of a variable of a reduction; 0: one too many to be followed. */
+/* The bit of a reduction variable; 0: there are more variables than bits. */
 static uint64_t bit_of(fv_verifier *v, const fv_var *var) {
     int i = 0;
     while (i < v->nvars && v->vars[i] != var)
@@ -485,7 +494,7 @@ static bool is_index(const fv_definition *d, const fv_var *var) {
     return false;
 }
 
-/* After the step `order` each reduction has an order; before it none has. */
+/* Checks that each reduction has an order after the step `order`, and none before it. */
 static bool check_order(fv_verifier *v, const fv_expr *x) {
     bool open = x->u.red.order == FV_ORDER_OPEN;
     if (!fv_step_comes(v->d->after, "order"))
@@ -495,7 +504,8 @@ static bool check_order(fv_verifier *v, const fv_expr *x) {
                                  fv_dv_text(v, x));
 }
 
-/* Checks each node once, parts first. *free: bits of the reduction variables that are free in x. */
+/* Checks each node once, arguments first. *free: bits of the reduction variables that are free in
+ * x. */
 static bool check_node(fv_verifier *v, const fv_expr *x, uint64_t *free) {
     uint64_t *known = fv_ptrmap_get(&v->free, x), part;
     if (known) {
@@ -571,7 +581,7 @@ bool fv_dv_expr(fv_verifier *v, const fv_expr *x) {
 
 /* ---- one value ---- */
 
-/* Its indices are those of its memory, maybe with other axes. */
+/* Checks that the result's indices are those of its memory, possibly with other axes. */
 static bool check_view_of_result(fv_verifier *v) {
     const fv_definition *d = v->at->def;
     const fv_dim *dims[FV_MAX_RANK];
@@ -665,8 +675,8 @@ static const fv_value *reader_of(const fv_verifier *v, const fv_value *p) {
     return NULL;
 }
 
-/* Checks a custom kernel that writes in the memory of its first operand, which holds all of the
- * state before. */
+/* Checks a custom kernel that writes into the memory of its first operand, which contains the whole
+ * previous state. */
 static bool check_written(fv_verifier *v) {
     const fv_func *f = v->m->funcs;
     const fv_op *ret = f->body->last;
@@ -767,7 +777,7 @@ void fv_dv_note_made(fv_verifier *v, const fv_value *x) {
     *fv_ptrmap_at(&v->made, x) = (void *)(uintptr_t)x;
 }
 
-/* Is each result of an op that has no kernel defined, once it could be? */
+/* Is each result of an op without a kernel defined before it is needed? */
 static bool check_result(fv_verifier *v, const fv_op *op, const fv_value *out) {
     const fv_defined *x = fv_ptrmap_get(&v->defined, out);
     if (x && op->def->kernel && !(x->fate == FV_FATE_ASSEMBLED && x->of && out == op->out[0]))
@@ -786,7 +796,8 @@ static fv_recurrence *recurrence_of(const fv_verifier *v, const fv_op *op) {
     return NULL;
 }
 
-/* What is wrong in one is said of it, and not of who uses it. */
+/* Checks an op and its definitions; an error is reported for the definition that contains it, not
+ * for its users. */
 static bool check_op(fv_verifier *v, const fv_op *op) {
     fv_recurrence *r = recurrence_of(v, op);
     bool ok = (!fv_is_group(op) || check_group(v, op)) && (!r || fv_dv_recurrence(v, op, r));
@@ -799,8 +810,8 @@ static bool check_op(fv_verifier *v, const fv_op *op) {
     return ok;
 }
 
-/* A value that is returned, or read by an op that needs memory, is in memory, with the axes in the
- * order of its type. */
+/* Checks that a value that is returned, or read by an op that needs memory, is stored in memory,
+ * with its axes in the order of its type. */
 static bool check_uses(fv_verifier *v, const fv_op *op) {
     bool reads = fv_reads_memory(op);
     for (int i = 0; i < op->nin && reads; i++) {
@@ -819,8 +830,7 @@ static bool check_uses(fv_verifier *v, const fv_op *op) {
     return true;
 }
 
-/* Once the step "results" is done, each result has memory that a kernel writes, and no other one
- * has. */
+/* Checks that after the step `results` each result has memory of its own that a kernel writes. */
 static bool check_results(fv_verifier *v, const fv_op *ret) {
     for (int i = 0; i < ret->nin && !fv_step_comes(v->d->after, "results"); i++) {
         const fv_value *x = ret->in[i], *memory = memory_of(v, x);
@@ -858,7 +868,7 @@ bool fv_definitions_verify(fv_module *m, const fv_definitions *d, const char *af
     for (int i = 0; i < body->nparams; i++)
         fv_dv_note_made(&v, body->params[i]);
     v.errors += !check_ports(&v, body->last);
-    bool ports = v.errors == 0; /* otherwise it is not known what may be read */
+    bool ports = v.errors == 0; /* after errors it is not known which elements may be read */
     for (const fv_op *op = body->first; ports && op && v.errors < ENOUGH; op = op->next)
         v.errors += !check_op(&v, op) || !check_uses(&v, op) ||
                     (op == body->last && !check_results(&v, op));

@@ -1,4 +1,4 @@
-/* definitions_verify_parts.h - interface between the files of the verifier of definitions. */
+/* definitions_verify_parts.h - declarations shared by the files of the verifier of definitions. */
 #ifndef FV_IR_DEFINITION_DEFINITIONS_VERIFY_PARTS_H
 #define FV_IR_DEFINITION_DEFINITIONS_VERIFY_PARTS_H
 
@@ -8,7 +8,8 @@
 #include "ir/definition/inside.h"
 #include "ir/definition/recurrence.h"
 
-enum { FV_DV_SETS = 64 }; /* the most variables of one definition whose scopes are checked */
+/* largest number of variables of one definition whose scopes are checked */
+enum { FV_DV_SETS = 64 };
 
 /* The index variables of the group that contains the definition that is checked. */
 typedef struct fv_shared_vars {
@@ -30,7 +31,7 @@ typedef struct fv_verifier {
     const fv_var *vars[FV_DV_SETS];
     int nvars, errors;
     fv_shared_vars shared;
-    fv_inside *inside; /* of the definition that is checked */
+    fv_inside *inside; /* proofs about the definition that is checked */
     bool is_text;
 } fv_verifier;
 
@@ -45,11 +46,12 @@ bool fv_dv_expr(fv_verifier *v, const fv_expr *x) FV_MUST_USE;
 void fv_dv_note_made(fv_verifier *v, const fv_value *x);
 /* Checks the recurrence of an op. */
 bool fv_dv_recurrence(fv_verifier *v, const fv_op *op, fv_recurrence *r) FV_MUST_USE;
-/* Of a value whose parts are not all made yet: does the load x, of which `extent` may be read,
- * reach none of the others? */
+/* For a value whose parts are not all computed yet: does the load x, of which `extent` may be read,
+ * touch none of the parts that are not computed? */
 bool fv_dv_reaches_made(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) FV_MUST_USE;
-/* Is the part that is checked a block of the whole, whose axis `last` is innermost, and apart from
- * other parts? If the whole is stored over an input: is the block also apart from its elements? */
+/* Is the part that is checked a block of the whole, whose axis `last` is innermost, and disjoint
+ * from other parts? If the whole is stored over an input (`over`): is the block also disjoint from
+ * the input's elements? */
 bool fv_dv_block(fv_verifier *v, int last, bool over) FV_MUST_USE;
 /* Checks the rows of a result of `end`, an endloop. */
 bool fv_dv_rows(fv_verifier *v, const fv_op *end) FV_MUST_USE;

@@ -1,5 +1,5 @@
-/* definitions_verify_places.c - values that are stored in parts of other values: where they are,
- * and which loads of the whole may precede some of its parts. */
+/* definitions_verify_places.c - verifies values that are stored in parts of other values: where
+ * they are stored, and which loads of the whole may precede some of its parts. */
 #include "ir/definition/definitions_verify_parts.h"
 
 #include "ir/catalogue/op.h"
@@ -12,7 +12,8 @@ static fv_box box_of(const fv_verifier *v, const fv_defined *part) {
     return box;
 }
 
-/* Is an index always before `from`, or from `to` on? Each index counts `by` elements. */
+/* Is an index always before `from`, or always at `from + size` or later? Each index counts `by`
+ * elements. */
 static bool is_beside(fv_verifier *v, fv_expr *index, const fv_dim *by, const fv_dim *from,
                       const fv_dim *to, const fv_dim *whole, fv_expr *cond) {
     fv_dims *t = v->m->dims;
@@ -37,8 +38,8 @@ static bool is_beside_part(fv_verifier *v, const fv_expr *x, const fv_box *seen,
                      fv_dim_mul(t, part->to[k], by.b), extent, cond);
 }
 
-/* Of a value whose parts are not all made yet: does a load of it reach none of those that are
- * not? */
+/* For a value whose parts are not all computed yet: does a load of it touch none of the parts that
+ * are not computed? */
 bool fv_dv_reaches_made(fv_verifier *v, const fv_expr *x, const fv_dim *const *extent) {
     fv_box seen = {.n = x->u.buf->rank};
     fv_buf_dims(v->m->dims, x->u.buf, seen.extent);
@@ -62,7 +63,7 @@ bool fv_dv_reaches_made(fv_verifier *v, const fv_expr *x, const fv_dim *const *e
 
 /* ---- one part ---- */
 
-/* Does no element of one part lie where one of the other does? */
+/* Are the elements of two parts disjoint? */
 static bool are_apart(fv_verifier *v, const fv_defined *a, const fv_defined *b) {
     fv_box boxes[2] = {box_of(v, a), box_of(v, b)};
     return fv_box_is_apart(v->m->dims, &boxes[0], &boxes[1]);
@@ -75,7 +76,7 @@ static bool is_empty(const fv_definition *d) {
     return empty;
 }
 
-/* Nothing is written where the input has something. */
+/* Checks that a part is not stored where the input has elements. */
 static bool is_behind_input(fv_verifier *v, const fv_defined *x) {
     const fv_type *in = v->d->in[x->of->index], *all = x->of->type;
     fv_box box = box_of(v, x), had = {.n = in->rank};
@@ -105,8 +106,9 @@ static bool check_axis_order(fv_verifier *v, const fv_defined *x, int last) {
     return true;
 }
 
-/* Is it a block of the whole: each of its elements at its own indices, in their order, and
- * something added to them? An index of the whole that is none of them is the same for all. */
+/* Is the part a block of the whole? Each of its elements must be stored at its own indices, in
+ * their order, plus an offset; an index of the whole that contains none of them must be the same
+ * for all elements. */
 static bool check_block(fv_verifier *v, const fv_defined *x, int last) {
     const fv_expr *place = x->def->place;
     fv_box box = box_of(v, x);
@@ -144,8 +146,9 @@ bool fv_dv_block(fv_verifier *v, int last, bool over) {
 
 /* ---- rows of a loop ---- */
 
-/* The position along the first axis of the whole at which a part is stored that begins at 0 along
- * the others; NULL: it is no such part. Where the whole has one row, a view may leave it out. */
+/* The position along the first axis of the whole at which a part begins that starts at 0 along the
+ * other axes; NULL: the part is of another form. If the whole has one row, a view may leave out
+ * that axis. */
 static const fv_dim *first_row(const fv_verifier *v, const fv_defined *row) {
     const fv_dim *zero = fv_dim_const(v->m->dims, 0), *rows = row->of->type->dims[0];
     fv_box box = box_of(v, row);
@@ -156,8 +159,8 @@ static const fv_dim *first_row(const fv_verifier *v, const fv_defined *row) {
     return others ? box.from[0] : fv_dim_is_one(rows) ? zero : NULL;
 }
 
-/* A result with a row for each iteration has one part, whose place is given by the number of the
- * iteration. */
+/* Checks a result of a loop that has a row for each iteration: it must have one part, whose
+ * position is the number of the iteration. */
 bool fv_dv_rows(fv_verifier *v, const fv_op *end) {
     const fv_value *x = v->at->value;
     const fv_op *loop = fv_loop_begin(end);

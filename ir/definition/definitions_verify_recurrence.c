@@ -1,5 +1,5 @@
-/* definitions_verify_recurrence.c - what is legal in a recurrence: its states, their steps, what
- * each step emits. */
+/* definitions_verify_recurrence.c - verifies a recurrence: its states, their steps, and the
+ * elements that each step computes. */
 #include "ir/definition/definitions_verify_parts.h"
 
 #include <string.h>
@@ -24,8 +24,8 @@ static bool check_part(fv_verifier *v, const fv_recurrence *r, fv_value *value, 
     return fv_dv_expr(v, x);
 }
 
-/* Checks the first value and the step of each state. v->made has the states whose new value the
- * expression may read. */
+/* Checks the first value and the step of each state. v->made contains the states whose new value
+ * the expression may read. */
 static bool check_states(fv_verifier *v, const fv_recurrence *r) {
     for (int i = 0; i < r->nstates; i++) {
         const fv_state *s = &r->states[i];
@@ -99,8 +99,8 @@ static bool check_emission(fv_verifier *v, const fv_recurrence *r, const fv_emis
     return check_part(v, r, value, n, vars, !e->last, e->x);
 }
 
-/* A load in x of a value that is no operand of op; NULL: there is none. Steps of lowering take the
- * operands as all that the op reads. */
+/* A load in x of a value that is not an operand of op; NULL: there is none. Steps of lowering
+ * assume that an op reads only its operands. */
 static const fv_expr *stranger(const fv_op *op, const fv_expr *x, fv_ptrmap *seen) {
     const fv_value *from = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
     bool known = !from || from->def == op || from->kind == FV_VALUE_CONST;
@@ -136,7 +136,7 @@ bool fv_dv_recurrence(fv_verifier *v, const fv_op *op, fv_recurrence *r) {
     fv_recurrence_rewrite(r, look_for, &all);
     if (all.found)
         return fv_op_error(op, "`%s`: the value is no operand", fv_dv_text(v, all.found));
-    do { /* after the last step, nothing is before it */
+    do { /* for elements that are computed after the last step, there is no state before a step */
         for (int i = 0; i < r->nstates && last; i++)
             *fv_ptrmap_at(&v->made, r->states[i].before) = NULL;
         if (!last && !check_states(v, r))

@@ -1,4 +1,4 @@
-/* form.c - names of forms. */
+/* form.c - the names of forms. */
 #include "ir/definition/form.h"
 
 #include <string.h>

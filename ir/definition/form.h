@@ -1,4 +1,4 @@
-/* form.h - the form of a definition: the kind of computation that it is.
+/* form.h - the form of a definition, which is the kind of computation that it states.
  *
  *     y[i, j] = max(sum k: x[i, k] * w[k, j], 0)       contract rows i columns j over k
  *     y[p, c] = sum k: x[p + k, c] * w[k, c]           contract rows p each c over k
@@ -18,7 +18,7 @@
 
 typedef enum fv_form_kind {
     FV_FORM_NONE,     /* the step `form` has not run yet, or no kernel computes the definition */
-    FV_FORM_MAP,      /* each element on its own, without sums */
+    FV_FORM_MAP,      /* each element is computed by itself, without sums */
     FV_FORM_ROW,      /* sums along a row, and elements computed from them */
     FV_FORM_CONTRACT, /* sums of products of two factors, for many columns */
     FV_FORM_ATTENTION /* scores, weights computed from them, and sums of weighted values */

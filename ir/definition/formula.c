@@ -57,7 +57,8 @@ static bool parse(fv_session *s, fv_arena *a, const char *text, statement *out, 
     return true;
 }
 
-/* `i < n` on the left: the axis that i runs over has n elements. */
+/* Does an item on the left have the form `i < n`, which states that the axis over which i runs has
+ * n elements? */
 static bool states_dim(const fv_ast *item) {
     return item->kind == FV_AST_BINARY && !strcmp(item->name, "<") &&
            item->arg[0]->kind == FV_AST_NAME;

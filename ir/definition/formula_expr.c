@@ -88,7 +88,7 @@ static const struct {
                  {"<=", FV_X_LE, 0},        {">", FV_X_LT, 1},   {">=", FV_X_LE, 1},
                  {"==", FV_X_EQ, 0},        {"!=", FV_X_NE, 0},  {NULL, FV_X_END, 0}};
 
-/* An operator on two numbers without type: the result is a number, or a bool that is known. */
+/* Applies an operator to two numbers without type: the result is a number, or a known bool. */
 static fv_fvalue weak_binary(fv_fenv *e, fv_ast *a, fv_fvalue x, fv_fvalue y) {
     enum { SUM, DIFFERENCE, PRODUCT, QUOTIENT, EQ, NE, LT, LE, GT, GE, NONE };
     static const char *const ops[] = {"+", "-", "*", "/", "==", "!=", "<", "<=", ">", ">="};
@@ -236,7 +236,7 @@ static fv_fvalue eval_wrap(fv_fenv *e, fv_ast *a) {
                                    fv_x_bin(e->arena, FV_X_ADD, i, n), i));
 }
 
-/* Functions that only formulas have; the others are operations of expressions. */
+/* Functions that exist only in formulas; the others are operations of expressions. */
 static const struct {
     const char *name;
     int args;
@@ -245,8 +245,8 @@ static const struct {
                 {"count", 1, eval_dims},    {"rank", 1, eval_rank}, {"has", 1, eval_has},
                 {"wrap", 2, eval_wrap},     {NULL, 0, NULL}};
 
-/* A function of one to three arguments of the same type, at least one of which has a type (a number
- * without type takes that of the others). */
+/* Evaluates a function of one to three arguments of the same type, at least one of which has a type
+ * (a number without type takes that of the others). */
 static fv_fvalue eval_function(fv_fenv *e, fv_ast *a, fv_expr_op op) {
     fv_fvalue x[3];
     int typed = -1;
@@ -308,8 +308,8 @@ static fv_fvalue eval_call(fv_fenv *e, fv_ast *a) {
     return FV_F_FAIL(e, a, "unknown function '%s'", a->name);
 }
 
-/* Compares a string attribute with a literal, `approximate == "tanh"`, which is true or false for
- * the op. */
+/* Evaluates the comparison of a string attribute with a literal, such as `approximate == "tanh"`,
+ * which is true or false for the op. */
 static bool string_compare(fv_fenv *e, fv_ast *a, fv_fvalue *out) {
     if (strcmp(a->name, "==") || a->arg[0]->kind != FV_AST_NAME || a->arg[1]->kind != FV_AST_STRING)
         return false;
@@ -360,7 +360,7 @@ static bool dim_of_attr(fv_fenv *e, const fv_ast *a, const fv_dim **out) {
     return true;
 }
 
-/* dim(x, axis), size(x, axis) */
+/* Evaluates dim(x, axis) or size(x, axis). */
 static bool dim_of_tensor(fv_fenv *e, fv_ast *a, const fv_dim **out) {
     bool one = !strcmp(a->name, "dim");
     const fv_dim *x;
@@ -378,7 +378,7 @@ static bool dim_of_tensor(fv_fenv *e, fv_ast *a, const fv_dim **out) {
     return true;
 }
 
-/* count(k..), count(k) */
+/* Evaluates count(k..) or count(k). */
 static bool dim_of_count(fv_fenv *e, const fv_ast *a, const fv_dim **out) {
     const fv_ast *g = a->arg[0];
     fv_dims *t = e->d->module->dims;

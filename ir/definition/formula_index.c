@@ -7,7 +7,8 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 
-typedef struct vec { /* the values of an item of an index list, one for each axis that it indexes */
+/* the index expressions of an item of an index list, one for each axis that it indexes */
+typedef struct vec {
     int n;
     fv_expr *x[FV_MAX_RANK];
     /* whether it is an index variable of a group without arithmetic, which broadcasts */
@@ -69,7 +70,7 @@ const fv_attr_def *fv_f_attr(fv_fenv *e, const char *name) {
     return fv_opdef_attr(e->op->def, name);
 }
 
-/* The values of a list attribute (`pads..`), or NULL. */
+/* Sets *out to the values of a list attribute (`pads..`); false: it is not such an attribute. */
 static bool attr_list(fv_fenv *e, const char *name, vec *out) {
     const fv_attr *a = fv_op_find_attr(e->op, name);
     if (!a || a->n > FV_MAX_RANK)
@@ -115,7 +116,7 @@ static bool group_rank(fv_fenv *e, const fv_ast *g, int *rank) {
     return false;
 }
 
-/* An item with groups, axis by axis: `o.. * strides.. - pads..`. */
+/* Evaluates an item with index groups, axis by axis: `o.. * strides.. - pads..`. */
 static vec eval_vec(fv_fenv *e, fv_ast *a) {
     vec v = {0};
     if (a->kind == FV_AST_GROUP) {
@@ -258,7 +259,7 @@ fv_fvalue fv_f_index(fv_fenv *e, fv_ast *a) {
 /* ---- reductions ---- */
 
 /* Finds the extents of the variables `name`: the dims of the axes that they index directly, in the
- * first operand that is indexed so. */
+ * first operand that is indexed in this way. */
 static bool find_extents(fv_fenv *e, const fv_ast *a, const char *name, bool is_group,
                          fv_fgroup *out) {
     if (!a)

@@ -1,4 +1,4 @@
-/* formula_parts.h - interface between the files that evaluate formulas. */
+/* formula_parts.h - declarations shared by the files that evaluate formulas. */
 #ifndef FV_IR_DEFINITION_FORMULA_PARTS_H
 #define FV_IR_DEFINITION_FORMULA_PARTS_H
 
@@ -12,8 +12,8 @@
 typedef struct fv_fvalue {
     fv_expr *x;
     bool weak, weak_int;
-    double f;  /* value of a weak one */
-    int64_t i; /* value of a weak integer */
+    double f;  /* the number, if the value is weak */
+    int64_t i; /* the integer, if the value is weak and an integer */
 } fv_fvalue;
 
 /* An index group: several axes under one name. */
@@ -60,7 +60,8 @@ fv_fvalue fv_f_none(fv_fenv *e); /* a dummy value after an error */
 
 fv_fvalue fv_f_eval(fv_fenv *e, fv_ast *a);
 fv_fvalue fv_f_binary(fv_fenv *e, fv_ast *a, fv_fvalue x, fv_fvalue y);
-/* An integer that is known as a dim: an extent or rank. False after a diagnostic. */
+/* Evaluates an expression whose value is known as a dim, such as an extent or a rank. False after a
+ * diagnostic. */
 bool fv_f_dim(fv_fenv *e, fv_ast *a, const fv_dim **out) FV_MUST_USE;
 static inline fv_fvalue fv_f_strong(fv_expr *x) {
     return (fv_fvalue){.x = x};
@@ -74,7 +75,7 @@ fv_expr *fv_f_settle(fv_fenv *e, fv_fvalue v);
 
 /* index of the operand with that name; -1: there is none */
 int fv_f_operand(const fv_operand_def *defs, int max, const char *name);
-/* of the operand or result with that name; NULL: there is none */
+/* type of the operand or result with that name; NULL: there is none */
 const fv_type *fv_f_tensor(fv_fenv *e, const char *name);
 fv_fgroup *fv_f_find_group(fv_fenv *e, const char *name);
 fv_fgroup *fv_f_add_group(fv_fenv *e, const fv_ast *at, const char *name);

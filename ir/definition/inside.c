@@ -1,10 +1,10 @@
-/* inside.c - proofs that an index is inside an axis.
+/* inside.c - proves that an index is inside an axis.
  *
- * The claim is e >= 0. It is written as a linear form: a dim plus subexpressions that are no sums
+ * The claim is e >= 0. It is written as a linear form: a dim plus subexpressions that are not sums
  * (atoms), each with a dim as factor. The claim is proved if the least value of the form is not
  * negative, by the bounds of its atoms; or if that holds after subtracting a form that is known to
- * be >= 0 (from a condition, from the range of a variable, or from what the module assumes); or if
- * it holds in all cases of a select, min or max in the form. Forms do not model overflow: a sum
+ * be >= 0 (from a condition, from the range of a variable, or from an assumption of the module); or
+ * if it holds in all cases of a select, min or max in the form. Forms do not model overflow: a sum
  * that may overflow is an atom. */
 #include "ir/definition/inside.h"
 
@@ -18,7 +18,7 @@
 
 enum { DEPTH = 4, BUDGET = 4000, VARS = 64, WIDE = 62, SIZE_BITS = 40 };
 
-typedef struct fact { /* form >= 0 */
+typedef struct fact { /* a linear form that is known to be >= 0 */
     fv_affine form;
     const struct fact *next;
 } fact;
@@ -29,14 +29,14 @@ typedef struct same {
     const struct same *next;
 } same;
 
-/* What is known while one load is checked. */
+/* Facts that are known while one load is checked. */
 typedef struct load_facts {
-    /* the index variables of the result, which have values because an element is computed */
+    /* the set of index variables of the result, which have values because an element is computed */
     uint64_t of_all;
-    uint64_t here;   /* bits of the variables that occur in the load, and those of of_all */
+    uint64_t here;   /* the set of variables that occur in the load, and those of of_all */
     int budget;      /* number of steps after which the proof is given up */
-    bool within;     /* facts are being used to find a bound; set to prevent that from nesting */
-    fv_ptrmap holds; /* conditions that are assumed */
+    bool within;     /* set while facts are used to find a bound, to prevent nesting */
+    fv_ptrmap holds; /* conditions that are assumed to hold */
     const fact *facts;
 } load_facts;
 
@@ -46,8 +46,8 @@ struct fv_inside {
     fv_arena *a;
     fv_affines sums;
     fv_ptrmap known; /* node -> the node that represents it */
-    fv_ptrmap first; /* hash -> same */
-    fv_ptrmap width; /* node -> number of bits of its magnitude, plus 1 */
+    fv_ptrmap first; /* hash -> list `same` */
+    fv_ptrmap width; /* node -> 1 + number of bits of its magnitude */
     fv_ptrmap sets;  /* node -> set of the variables in it */
     const fv_var *vars[VARS];
     int nvars;
@@ -61,7 +61,7 @@ static const fv_dim *number(prover *p, int64_t v) {
 
 /* ---- expressions ---- */
 
-/* Is the same element of the same value at equal indices of both? */
+/* Do equal indices of both buffers refer to the same element of the same value? */
 static bool same_axes(const fv_buf *a, const fv_buf *b) {
     bool equal = a->value == b->value && a->rank == b->rank;
     for (int i = 0; i < a->rank && equal; i++)
@@ -296,7 +296,7 @@ static const fv_dim *bound_quotient(prover *p, const fv_expr *a, const fv_dim *b
     return whole ? fv_dim_sub(p->t, whole, number(p, 1)) : fv_dim_floordiv(p->t, x, b);
 }
 
-/* The least (or greatest) value of a mod b for a dim b; NULL: not known. */
+/* The least (or greatest, if `most`) value of a mod b for a dim b; NULL: not known. */
 static const fv_dim *bound_remainder(prover *p, const fv_expr *a, const fv_dim *b, bool most) {
     const fv_dim *x = bound_of(p, a, true), *least = bound_of(p, a, false);
     bool natural = (least && least->lo >= 0) || is_natural_by_facts(p, a);
@@ -318,7 +318,7 @@ static const fv_dim *bound_elem(prover *p, fv_elem e, bool most) {
     return number(p, most ? span - 1 : fv_elem_is_signed(e) ? -span : 0);
 }
 
-/* The least (or greatest) value of an atom; NULL: not known. */
+/* The least (or greatest, if `most`) value of an atom; NULL: not known. */
 static const fv_dim *bound(prover *p, const fv_expr *x, bool most) {
     fv_affine b;
     int64_t c;
@@ -409,8 +409,8 @@ static void know_equal(prover *p, const fv_dim *a, const fv_dim *b) {
     know(p, &g);
 }
 
-/* d is not 1, so an axis of d elements that is broadcast has as many elements as the variable that
- * indexes it. */
+/* Records that d is not 1; so an axis of d elements that is broadcast has as many elements as the
+ * variable that indexes it. */
 static void know_broadcast(prover *p, const fv_dim *d) {
     for (int i = 0; i < p->nvars; i++)
         if ((p->load.here >> i & 1) && fv_infer_is_fit(p->m, d, p->vars[i]->dim))
@@ -466,7 +466,7 @@ static void know_condition(prover *p, const fv_expr *c, bool holds) {
     }
 }
 
-/* Adds d > 0, and that those arguments of d are positive without which d would be 0. */
+/* Records d > 0, and that those arguments of d are positive without which d would be 0. */
 static void know_positive(prover *p, const fv_dim *d) {
     fv_affine f = fv_affine_dim(fv_dim_sub(p->t, d, number(p, 1)));
     bool quotient = (d->kind == FV_DIM_FLOORDIV || d->kind == FV_DIM_CEILDIV) && d->arg[1]->lo > 0;
@@ -477,7 +477,8 @@ static void know_positive(prover *p, const fv_dim *d) {
          i++)
         if (d->arg[i]->lo == 0)
             know_positive(p, d->arg[i]);
-    /* a broadcast is positive only if its first dim is; its second one as well, if the two fit */
+    /* a broadcast is positive only if its first dim is; if the two dims can be broadcast, the
+     * second one is positive, too */
     for (int i = 0; d->kind == FV_DIM_BROADCAST && i < 2; i++)
         if (d->arg[i]->lo == 0 && (i == 0 || fv_infer_is_fit(p->m, d->arg[i], d)))
             know_positive(p, d->arg[i]);
@@ -536,7 +537,7 @@ static void know_not_empty(prover *p, const fv_dim *d, const struct fv_relation 
         know_positive(p, d);
 }
 
-/* Adds what the module assumes of d. */
+/* Adds the facts that the module assumes about d. */
 static void know_relations(prover *p, const fv_dim *d) {
     know_symbols(p, d);
     for (int i = 0; i < p->m->nrelations; i++)
@@ -631,7 +632,7 @@ static bool prove_quotient(prover *p, const fv_affine *g, int i, int depth) {
     return f.rest && prove(p, &f, depth - 1);
 }
 
-/* Is f >= 0? */
+/* Proves that the form f is >= 0. */
 static bool prove(prover *p, const fv_affine *f, int depth) {
     if (--p->load.budget < 0)
         return false;

@@ -1,10 +1,10 @@
-/* inside.h - proofs that loads of a definition are within their values. */
+/* inside.h - proves that loads of a definition are within their values. */
 #ifndef FV_IR_DEFINITION_INSIDE_H
 #define FV_IR_DEFINITION_INSIDE_H
 
 #include "ir/definition/definition.h"
 
-/* What has been proved about the nodes of one definition. */
+/* The facts that were proved about the nodes of one definition. */
 typedef struct fv_inside fv_inside;
 fv_inside *fv_inside_new(fv_module *m, fv_arena *a, const fv_definition *d);
 

@@ -13,29 +13,29 @@
 #include "ir/kernel/printer.h"
 
 enum {
-    /* number of nodes from which an expression gets a name: a shorter one, x[i] + y, is as long as
-     * the name and its meaning */
+    /* smallest number of nodes for which an expression gets a name; x[i] + y, for instance, is as
+     * short as a name with its definition */
     WORTH_A_NAME = 5,
     LONGEST_TERM = 400,
     MOST_CLOSING = 80,
-    LONGEST = 640, /* of a formula, in characters */
+    LONGEST = 640, /* largest length of a formula, in characters */
     MOST_NODES = 1 << 12
 };
 
 typedef struct term {
     const fv_expr *x;
-    int uses;  /* the number of distinct nodes that have it as an argument */
-    int nodes; /* number of nodes as a tree, at most MOST_NODES */
+    int uses;  /* number of distinct nodes of which it is an argument */
+    int nodes; /* number of its nodes, counted as a tree, at most MOST_NODES */
     /* bits of the reduction variables that are free in it */
     uint64_t open;
 } term;
 
 typedef struct terms {
     fv_arena *arena;
-    fv_ptrmap at;    /* expression -> term */
+    fv_ptrmap at;    /* expression -> its `term` */
     fv_ptrmap names; /* expression -> its name, in the order of first uses */
     fv_ptrmap bits;  /* variable of a reduction -> its number, from 1 */
-    fv_ptrmap taken; /* interned names of buffers and variables */
+    fv_ptrmap taken; /* interned names of buffers and variables, which terms must not have */
     const fv_expr **named;
     int n, cap, counter, nbits;
 } terms;
@@ -114,7 +114,7 @@ static void put_term(terms *t, fv_text *out, const fv_expr *x) {
     size_t n = p.end + MOST_CLOSING;
     if (out->n <= n)
         return;
-    while (n > p.end && out->s[n] != ' ') /* cut between words, so that no name is cut in two */
+    while (n > p.end && out->s[n] != ' ') /* cuts between words, so that no name is cut */
         n--;
     out->n = n;
     fv_text_put(out, " ...");

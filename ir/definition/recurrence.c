@@ -1,4 +1,4 @@
-/* recurrence.c - recurrences: states, steps and results. */
+/* recurrence.c - builds recurrences: states, steps and results. */
 #include "ir/definition/recurrence.h"
 
 #include <assert.h>

@@ -26,17 +26,20 @@
 enum { FV_MAX_STATES = 16 };
 
 typedef struct fv_state {
-    /* the names in expressions for the state after and before the step; before->now is `now` */
+    /* the values that represent the state after and before the step in expressions; before->now is
+     * `now` */
     fv_value *now, *before;
-    fv_expr *first; /* NULL: no initial value */
+    fv_expr *first; /* the value before the first step; NULL: there is none */
     fv_expr *step;
     int rank;
-    fv_var **index; /* variables of the recurrence, all different */
+    fv_var **index; /* index variables of the state, all different */
 } fv_state;
 
 typedef struct fv_emission {
-    const fv_value *value; /* a result of the op */
-    bool last; /* stored after the last step; if there are no steps, the initial state is stored */
+    const fv_value *value; /* the result of the op that the emission computes */
+    /* whether it is stored after the last step; if there are no steps, the initial state is
+     * stored */
+    bool last;
     /* the indices: one is computed from the step, the others are variables of the recurrence */
     fv_expr **at;
     fv_expr *x;
@@ -61,8 +64,8 @@ fv_var *fv_recurrence_index(fv_definer *d, fv_recurrence *r, const char *name,
 fv_state *fv_recurrence_state(fv_definer *d, fv_recurrence *r, const char *name, fv_elem e,
                               int rank, fv_var *const *index, fv_expr *first);
 fv_expr *fv_state_load(fv_definer *d, const fv_value *now_or_before, fv_expr *const *index);
-/* Sets what result `out` is in each step; ignored if the op does not have that result.
- * fv_recurrence_last: after the last step. */
+/* Sets the expression of result `out` in each step; ignored if the op does not have that result.
+ * fv_recurrence_last sets the expression after the last step. */
 void fv_recurrence_element(fv_definer *d, fv_recurrence *r, int out, fv_expr *const *at,
                            fv_expr *x);
 void fv_recurrence_last(fv_definer *d, fv_recurrence *r, int out, fv_expr *const *at, fv_expr *x);
@@ -73,9 +76,9 @@ void fv_recurrence_last(fv_definer *d, fv_recurrence *r, int out, fv_expr *const
 fv_recurrence *fv_recur(fv_arena *a, fv_op *op) FV_MUST_USE;
 /* Replaces every expression x of r, one after the other, by with(user, x). */
 void fv_recurrence_rewrite(fv_recurrence *r, fv_expr *(*with)(void *user, fv_expr *x), void *user);
-/* The axis of an element whose index depends on the step; -1: none. */
+/* The axis of an emission whose index depends on the step; -1: there is none. */
 int fv_emission_axis(const fv_recurrence *r, const fv_emission *e);
-/* Does that index take each position of its axis once, as the steps go from first to last? */
+/* Does the index x take each position of its axis once, as the steps go from first to last? */
 bool fv_goes_through(const fv_recurrence *r, const fv_expr *x) FV_MUST_USE;
 
 #endif

@@ -1,12 +1,12 @@
-/* step_names.h - the steps of lowering for users: names, descriptions, and which steps can be left
- * out. */
+/* step_names.h - the steps of lowering as users see them: names, descriptions, and which steps can
+ * be left out. */
 #ifndef FV_IR_DEFINITION_STEP_NAMES_H
 #define FV_IR_DEFINITION_STEP_NAMES_H
 
 typedef struct fv_step_name {
-    const char *id;     /* in texts and reasons: ir/definition/steps.def */
-    const char *name;   /* in options of the command */
-    const char *doc;    /* what it does */
+    const char *id;     /* its id in texts and reasons (ir/definition/steps.def) */
+    const char *name;   /* its name in options of the command */
+    const char *doc;    /* one line that describes it */
     const char *needed; /* why the step cannot be left out; NULL: it can */
 } fv_step_name;
 

@@ -61,16 +61,16 @@ bool fv_box_scale(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k, fv
     return out->a != NULL;
 }
 
-/* Does the range of a along axis i end before that of b along axis k begins, or the other way, in
- * elements counted by these factors? */
+/* Is the range of a along axis i disjoint from that of b along axis k, in elements counted by these
+ * factors? */
 static bool ranges_are_apart(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k,
                              fv_box_scales by) {
     return fv_dim_at_most(t, fv_dim_mul(t, a->to[i], by.a), fv_dim_mul(t, b->from[k], by.b)) ||
            fv_dim_at_most(t, fv_dim_mul(t, b->to[k], by.b), fv_dim_mul(t, a->from[i], by.a));
 }
 
-/* The same for axes that begin at the same level. Where they do not end at a common one, as axes
- * of [24, n * 8] and [24 * n, 8], positions are counted in elements. */
+/* Are the boxes disjoint along two axes that begin at the same level? If the axes do not end at a
+ * common level, as those of [24, n * 8] and [24 * n, 8], positions are counted in elements. */
 static bool axes_are_apart(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k) {
     fv_box_scales by;
     if (!a->from[i] || !b->from[k])
@@ -93,8 +93,7 @@ bool fv_box_is_apart(fv_dims *t, const fv_box *a, const fv_box *b) {
 
 /* ---- places ---- */
 
-/* What is added to the index in x, which is nothing else but this sum; NULL: it is something
- * else. */
+/* If x is the index plus a dim, returns the dim; otherwise NULL. */
 static const fv_dim *offset_in(fv_dims *t, const fv_expr *x, const fv_var *index) {
     if (x->op == FV_X_VAR)
         return x->u.var == index ? fv_dim_const(t, 0) : NULL;
@@ -134,8 +133,8 @@ void fv_box_of_place(fv_dims *t, const fv_definition *d, const fv_expr *place, f
 
 /* ---- what may be read ---- */
 
-/* Of `readable` indices of an axis in memory: those of the axis of the view that it begins, if that
- * ends with a whole axis. */
+/* If `readable` indices of an axis in memory may be read: computes how many of the first axis of
+ * the view that it corresponds to, provided that the view's axes end with that axis. */
 static bool restrict_axis(fv_dims *t, int rank, const fv_dim *const *dims, int axis,
                           const fv_dim *readable, int n, const fv_dim *const *view,
                           const fv_dim **out) {

@@ -17,13 +17,14 @@
 const fv_dim *fv_buf_dim(fv_dims *t, const fv_buf *b, int axis);
 /* The dims of all axes of b. */
 void fv_buf_dims(fv_dims *t, const fv_buf *b, const fv_dim **dims);
-/* Are these the dims of `type`, in the order of memory in which axis `last` is innermost (-1: that
- * of the type)? */
+/* Are these the dims of `type`, in the order of memory in which axis `last` is innermost (-1: the
+ * order of the type)? */
 bool fv_view_is_own(const fv_type *type, int last, int n, const fv_dim *const *dims) FV_MUST_USE;
 /* Prints "(b * s, 16)", or nothing if they are the dims of the type. */
 void fv_view_put(fv_text *t, const fv_type *type, int last, int n, const fv_dim *const *dims);
 
-/* A block of elements of an array: along axis i from[i] to to[i] - 1, or NULL: not known. */
+/* A block of elements of an array: along axis i the indices from[i] to to[i] - 1; NULL: not
+ * known. */
 typedef struct fv_box {
     int n;
     const fv_dim *extent[FV_MAX_RANK], *from[FV_MAX_RANK], *to[FV_MAX_RANK];
@@ -41,11 +42,12 @@ bool fv_box_scale(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k,
 bool fv_box_is_apart(fv_dims *t, const fv_box *a, const fv_box *b) FV_MUST_USE;
 /* The elements of `place`, where d is stored, as a box of the view that `place` indexes. */
 void fv_box_of_place(fv_dims *t, const fv_definition *d, const fv_expr *place, fv_box *out);
-/* The position of each element in an axis of the box is an index variable of d and an offset, or an
- * offset: that variable's number; -1: there is none. */
+/* If `index`, of an axis of a box, is an index variable of d plus an offset: the number of that
+ * variable; -1: it is an offset only. */
 int fv_place_axis(const fv_definition *d, const fv_expr *index);
-/* How many of each axis of a view may be read, if that is `readable` of each axis in memory, whose
- * dims are `dims`. False: the view does not have an axis of which not all may be read. */
+/* Computes how many elements of each axis of a view may be read, if `readable` of each axis in
+ * memory may be, whose dims are `dims`. False: the view has no axis that corresponds to an axis of
+ * which only a part may be read. */
 bool fv_view_readable(fv_dims *t, int rank, const fv_dim *const *dims,
                       const fv_dim *const *readable, int n, const fv_dim *const *view,
                       const fv_dim **out) FV_MUST_USE;

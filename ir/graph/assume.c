@@ -1,5 +1,5 @@
-/* assume.c - what a module assumes of its dims: relations that hold everywhere, and fv.Assume in a
- * block that not every run takes. */
+/* assume.c - assumptions of a module about its dims: relations that hold in all runs, and fv.Assume
+ * in a block that not every run executes. */
 #include "ir/catalogue/op.h"
 #include "ir/dim/text.h"
 #include "ir/graph/symbols.h"

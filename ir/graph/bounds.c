@@ -13,22 +13,24 @@
 #include "ir/dim/poly.h"
 
 enum {
-    /* rounds over all equalities: each may cut off very little, as n mod 7 == 0 does */
+    /* largest number of rounds over all equalities; a round may exclude very few values, as for n
+     * mod 7 == 0 */
     MOST_ROUNDS = 64,
     MOST_TRIES = 256, /* number of values that fv_bounds_choose tries for one symbol */
-    LONGEST = 512     /* nodes of an equality; a longer one is ignored */
+    LONGEST = 512     /* largest number of nodes of an equality; a longer one is ignored */
 };
 
 typedef struct cell { /* the range that is left for a symbol */
     const fv_dim *symbol;
     int64_t lo, hi;
-    int64_t changed; /* time of the last change */
+    int64_t changed; /* time of the last change of the range */
 } cell;
 
 typedef struct equality {
     const fv_dim *a, *b;
-    const struct fv_relation *relation; /* NULL: not from a relation of the module */
-    int64_t seen;                       /* time when it was last evaluated */
+    /* the relation from which the equality comes; NULL: it does not come from the module */
+    const struct fv_relation *relation;
+    int64_t seen; /* time at which the equality was last evaluated */
     int n;
     cell **of;
 } equality;
@@ -37,7 +39,7 @@ struct fv_bounds {
     fv_arena *arena;
     fv_ptrmap cells;
     int n;
-    cell *cell, *before; /* before: a copy, to undo a trial */
+    cell *cell, *before; /* the ranges of all symbols, and a copy to undo a trial */
     equality *equalities;
     int nequalities, cap;
     int64_t time;

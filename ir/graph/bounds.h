@@ -1,5 +1,5 @@
-/* bounds.h - bounds of symbols that follow from what a module assumes: `seq == min(seq, 48)` leaves
- * values up to 48, `n * 3 == 48` leaves 16.
+/* bounds.h - bounds of symbols that follow from the assumptions of a module: `seq == min(seq, 48)`
+ * allows values up to 48, `n * 3 == 48` allows 16.
  *
  * Values outside of the bounds are proved to be illegal; values inside may be illegal
  * nevertheless. */

@@ -36,8 +36,8 @@ static bool is_declared(const fv_op *op, int which, int i) {
     return declared && is_alike(op, declared, type_of(op, which, i));
 }
 
-/* The branch whose types its results must have; FV_BRANCH_EITHER: the types of both branches
- * agree. */
+/* The branch whose results must have the types of the If's results; FV_BRANCH_EITHER: the types of
+ * both branches agree. */
 static int held_to(const fv_op *op) {
     int i = first_unlike(op);
     return i == op->nout                        ? FV_BRANCH_EITHER
@@ -52,8 +52,8 @@ static bool is_single(const fv_type *t) {
     return single;
 }
 
-/* One branch returns a number as a scalar, the other with an axis: this is not a squeezed axis,
- * either branch may run, and readers broadcast the result. */
+/* Is result i a number that one branch returns as a scalar and the other with an axis? Then no axis
+ * was squeezed, either branch may run, and readers broadcast the result. */
 static bool is_number(const fv_op *op, int i) {
     return is_single(type_of(op, FV_BRANCH_THEN, i)) && is_single(type_of(op, FV_BRANCH_ELSE, i)) &&
            !is_declared(op, FV_BRANCH_THEN, i) && !is_declared(op, FV_BRANCH_ELSE, i);

@@ -1,4 +1,4 @@
-/* branch.h - which branch of an If runs. */
+/* branch.h - determines which branch of an If runs. */
 #ifndef FV_IR_GRAPH_BRANCH_H
 #define FV_IR_GRAPH_BRANCH_H
 
@@ -7,8 +7,8 @@
 enum { FV_BRANCH_ELSE, FV_BRANCH_THEN, FV_BRANCH_EITHER };
 
 const fv_region *fv_branch_of(const fv_op *op, int which);
-/* The branch of an If that runs, where shapes and constants decide it or fv_branch_hold has assumed
- * it; EITHER if the run decides. */
+/* The branch of an If that runs, if shapes and constants decide it or fv_branch_hold has assumed
+ * it; EITHER if it is known only in the run. */
 int fv_branch_taken(const fv_op *op);
 /* If the results of the two branches differ in rank or element type, assumes that the branch runs
  * whose results have the declared types, or else `then_branch` (exporters write the squeezing of an

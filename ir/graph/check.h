@@ -1,4 +1,4 @@
-/* check.h - does an op conform to its entry in the catalogue? */
+/* check.h - checks an op against its entry in the catalogue. */
 #ifndef FV_IR_GRAPH_CHECK_H
 #define FV_IR_GRAPH_CHECK_H
 
@@ -8,12 +8,12 @@
  * not set types. The functions of the entry (infer, decompose, define, kernel) rely on it. False
  * after a diagnostic. */
 bool fv_op_check(fv_op *op) FV_MUST_USE;
-/* The same before the regions of the op exist. */
+/* fv_op_check for an op whose regions do not exist yet. */
 bool fv_op_check_around(fv_op *op) FV_MUST_USE;
-/* The same for the operands that are present only: used before .upgrade, which may add operands. */
+/* Checks the operands that are present only: used before .upgrade, which may add operands. */
 bool fv_op_check_operands(fv_op *op) FV_MUST_USE;
 
-/* Text of the ranks that an operand may have: "at least 2", "1", "1 to 3"; NULL: any rank. */
+/* The ranks that an operand may have, as text: "at least 2", "1", "1 to 3"; NULL: any rank. */
 const char *fv_rank_str(fv_arena *a, const fv_rank_def *r);
 
 #endif

@@ -1,4 +1,4 @@
-/* copy.h - copies of modules. */
+/* copy.h - copies modules. */
 #ifndef FV_IR_GRAPH_COPY_H
 #define FV_IR_GRAPH_COPY_H
 

@@ -1,4 +1,4 @@
-/* graph.c - building and changing graph IR. Keeps names unique and uses exact. */
+/* graph.c - builds and changes graph IR. Keeps names unique and lists of uses exact. */
 #include "ir/graph/graph.h"
 
 #include "ir/base/text.h"
@@ -26,7 +26,7 @@ const fv_opdef fv_return_def = {
  * first suffix to try for a new name, so that many values made from one name do not try all
  * suffixes each time. */
 typedef struct name_slot {
-    const char *name; /* interned; NULL: an unused slot */
+    const char *name; /* the interned name; NULL: an unused slot */
     fv_value *value;
     int64_t next;
 } name_slot;
@@ -153,7 +153,7 @@ static fv_value *new_value(fv_module *m, fv_value_kind kind, const char *stem,
 
 fv_value *fv_param_new(fv_region *r, const char *stem, const fv_type *type) {
     fv_module *m = fv_region_module(r);
-    /* the array is full at each power of two, and doubles */
+    /* the array is full when its length is a power of two, and doubles then */
     if ((r->nparams & (r->nparams - 1)) == 0) {
         fv_value **wider = FV_NEW(m->arena, fv_value *, r->nparams ? 2 * r->nparams : 1);
         for (int i = 0; i < r->nparams; i++)
@@ -233,7 +233,7 @@ static void drop_use(fv_op *op, int index) {
         return;
     int i = v->nuses - 1;
     while (v->uses[i].op != op || v->uses[i].index != index)
-        i--; /* not reached without finding it: the list of uses is exact */
+        i--; /* always found, since the list of uses is exact */
     memmove(&v->uses[i], &v->uses[i + 1], (size_t)(v->nuses - 1 - i) * sizeof *v->uses);
     v->nuses--;
 }
@@ -267,7 +267,8 @@ void fv_replace_uses(fv_value *old, fv_value *with) {
     if (old == with)
         return;
     int n = old->nuses;
-    old->nuses = 0; /* drop all uses at once: dropping them one by one takes quadratic time */
+    /* drops all uses at once, since dropping them one by one would take quadratic time */
+    old->nuses = 0;
     for (int i = 0; i < n; i++) {
         fv_use u = old->uses[i];
         u.op->in[u.index] = with;
@@ -469,7 +470,7 @@ void fv_op_drop_attr(fv_op *op, const char *name) {
     op->nattrs--;
 }
 
-/* The attribute of that name if the op has it and it is of that kind; NULL otherwise. */
+/* The attribute of that name if the op has it with that kind; NULL otherwise. */
 static const fv_attr *attr_of(const fv_op *op, const char *name, fv_attr_kind kind) {
     const fv_attr *a = find_attr(op, name);
     return a && a->kind == kind ? a : NULL;
@@ -486,7 +487,7 @@ static const fv_attr_def *entry_of(const fv_op *op, const char *name, fv_attr_ki
     return d;
 }
 
-/* The same for an attribute of the newest version. */
+/* The declaration of a missing attribute in the newest version. */
 static const fv_attr_def *newest_entry_of(const fv_op *op, const char *name, fv_attr_kind kind) {
     const fv_attr_def *d = entry_of(op, name, kind, INT_MAX);
     FV_HOLDS(fv_region_module(op->block)->session,

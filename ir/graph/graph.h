@@ -31,22 +31,22 @@ typedef enum { FV_VALUE_PARAM, FV_VALUE_RESULT, FV_VALUE_CONST } fv_value_kind;
 
 typedef struct fv_use {
     fv_op *op;
-    int index; /* operand number */
+    int index; /* number of the operand */
 } fv_use;
 
 struct fv_value {
     fv_value_kind kind;
-    const char *name; /* interned, without sigil; unique in its module; stable across passes */
+    const char *name; /* interned name without sigil; unique in its module; stable across passes */
     const fv_type *type;
-    fv_op *def;              /* of a RESULT: the op that computes it */
-    fv_region *block;        /* of a PARAM: the block that has it */
+    fv_op *def;              /* RESULT: the op that computes it */
+    fv_region *block;        /* PARAM: the block that has it */
     int index;               /* number of the result or parameter */
     const fv_tensor *tensor; /* CONST */
-    /* in a recurrence (ir/definition/recurrence.h): this value is the state `now` before a step;
-     * NULL: it is not */
+    /* in a recurrence (ir/definition/recurrence.h): if not NULL, this value is the state `now`
+     * before a step */
     const fv_value *now;
-    /* of small integer and bool tensors (rank 0 or 1, at most FV_MAX_ELEMS elements): the value of
-     * each element as a dim; NULL: unknown */
+    /* for small integer and bool tensors (rank 0 or 1, at most FV_MAX_ELEMS elements): each element
+     * as a dim; NULL: not known */
     const fv_dim *const *elems;
     int nelems;
     fv_use *uses;
@@ -75,7 +75,8 @@ typedef struct fv_attr {
 /* The names of the ONNX nodes from which an op was made, joined when ops are fused. */
 typedef struct fv_origin {
     int n;
-    const char *const *nodes; /* for a node without name "OpType(first output)" */
+    /* names of the nodes; for a node without a name "OpType(first output)" */
+    const char *const *nodes;
 } fv_origin;
 
 struct fv_op {
@@ -83,21 +84,21 @@ struct fv_op {
     fv_region *block; /* the block that contains it */
     fv_op *prev, *next;
     int nin, nout, nattrs;
-    fv_value **in;  /* NULL where an optional operand is left out */
-    fv_value **out; /* NULL where an optional result is left out */
+    fv_value **in;  /* the operands; NULL where an optional operand is left out */
+    fv_value **out; /* the results; NULL where an optional result is left out */
     fv_attr *attrs;
-    const fv_origin *origin; /* never NULL */
-    /* it has been removed from its block: a check for code that kept a pointer to it */
+    const fv_origin *origin; /* the nodes from which the op was made; never NULL */
+    /* whether the op was removed from its block, for code that kept a pointer to it */
     bool erased;
-    int mark; /* free for use within one pass, not preserved between passes */
+    int mark; /* a number that a pass may use, not preserved between passes */
 };
 
 struct fv_region {
     fv_func *func;
-    fv_op *parent; /* the op that holds it; NULL: it is the body of a function */
+    fv_op *parent; /* the op that contains the block; NULL: it is the body of a function */
     int nparams;
     fv_value **params;
-    fv_op *first, *last; /* last: the `return`, once the block is complete */
+    fv_op *first, *last; /* the ops; once the block is complete, `last` is the `return` */
 };
 
 struct fv_func {
@@ -105,7 +106,7 @@ struct fv_func {
     const char *name;
     fv_region *body;
     const char *const *result_names; /* the names of the outputs in the model */
-    /* for each result the parameter to which it is passed in the next run, or NULL
+    /* for each result: the parameter to which it is passed in the next run, or NULL
      * (ir/graph/state.h); the array is NULL if no result is a state */
     const fv_value **states;
     /* for each result that is appended in the memory of its state's parameter, the size of that
@@ -114,11 +115,11 @@ struct fv_func {
     fv_func *next;
 };
 
-/* Where a module is from. */
+/* The origin of a module. */
 typedef struct fv_module_source {
     const char *hash; /* a hash of the model's bytes, in hexadecimal; "" for text */
-    /* some of the module was written by hand or by a script, so an error in it may be the author's
-     * mistake */
+    /* whether parts of the module were written by hand or by a script, so that an error in it may
+     * be the author's mistake */
     bool is_written;
 } fv_module_source;
 
@@ -127,20 +128,20 @@ struct fv_module {
     fv_arena *arena;
     fv_dims *dims;
     const char *name;  /* the model's file name without folder and suffix */
-    fv_func *funcs;    /* the first one is main */
-    fv_value **consts; /* in order of creation */
+    fv_func *funcs;    /* the functions; the first one is main */
+    fv_value **consts; /* the constants, in order of creation */
     int nconsts, cap_consts;
     /* Equalities of dims that the model assumes and that are not proved; the run checks them as
      * soon as their symbols are known. */
     struct fv_relation {
         const fv_dim *a, *b;
         const char *why; /* the reason, "inner dims of a matrix product, node 'fc1'" */
-        /* the condition in words of the user; NULL: the text a == b is clear enough */
+        /* the condition in words for users; NULL: the text a == b is clear enough */
         const char *says;
     } *relations;
     int nrelations, cap_relations;
-    /* Where the assumptions that are being made hold: in a branch (as an fv.Assume before that op,
-     * or at the end of the block); block NULL: everywhere. */
+    /* Where new assumptions hold: in a block (as an fv.Assume before the op `before`, or at the end
+     * of the block); block NULL: everywhere. */
     struct fv_within {
         fv_region *block;
         fv_op *before;
@@ -163,32 +164,35 @@ fv_value *fv_param_new(fv_region *r, const char *stem, const fv_type *type);
  * removed; asserts that they have no uses. */
 void fv_region_set_params(fv_region *r, int n, fv_value *const *params);
 fv_value *fv_const_new(fv_module *m, const char *stem, const fv_tensor *t);
-/* A constant of rank 0 or 1. */
+/* a constant integer of rank 0; fv_const_ints makes one of rank 1 */
 fv_value *fv_const_int(fv_module *m, const char *stem, int64_t v);
 fv_value *fv_const_ints(fv_module *m, const char *stem, int n, const int64_t *v);
-fv_value *fv_const_float(fv_module *m, const char *stem, fv_elem e, double v); /* rank 0 */
+/* a constant of rank 0 */
+fv_value *fv_const_float(fv_module *m, const char *stem, fv_elem e, double v);
 
 /* A new op before `before` (NULL: at the end of r). Operands may be NULL. `outs`: names of the
  * results, made unique; a NULL name leaves that optional result out. The types of the results are
  * set by fv_op_infer or by the caller. */
 fv_op *fv_op_new(fv_region *r, fv_op *before, const fv_opdef *def, int nin, fv_value *const *in,
                  int nout, const char *const *outs, const fv_origin *origin);
-void fv_op_attr(fv_op *op, const fv_attr *attr); /* sets or replaces */
-/* NULL: op has no such attribute */
+void fv_op_attr(fv_op *op, const fv_attr *attr); /* sets or replaces an attribute */
+/* the attribute of that name; NULL: op does not have it */
 const fv_attr *fv_op_find_attr(const fv_op *op, const char *name);
 /* Have two attributes the same kind and value? Names are not compared. Regions and lists of strings
  * are never equal. */
 bool fv_attr_equal(const fv_attr *a, const fv_attr *b) FV_MUST_USE;
 /* Moves all attributes, regions included, from `from` to `to`, which has none. */
 void fv_op_move_attrs(fv_op *from, fv_op *to);
-void fv_op_drop_attr(fv_op *op, const char *name); /* a region is erased with its ops */
+/* removes an attribute; a region is erased with its ops */
+void fv_op_drop_attr(fv_op *op, const char *name);
 /* The value of an attribute, or the default of its entry. Asserts that the entry declares the
  * attribute with that kind and a default, or as required. A required attribute that is missing,
  * which fv_op_check reports, is 0 or "". */
 int64_t fv_op_int(const fv_op *op, const char *name);
 float fv_op_float(const fv_op *op, const char *name);
 fv_string fv_op_string(const fv_op *op, const char *name);
-/* The same with the entry for an older version, whose attributes op has: for .upgrade. */
+/* fv_op_int and fv_op_str with the entry for an older version, whose attributes op has: for
+ * .upgrade. */
 int64_t fv_op_int_of(const fv_op *op, const char *name, int version);
 float fv_op_float_of(const fv_op *op, const char *name, int version);
 fv_string fv_op_string_of(const fv_op *op, const char *name, int version);
@@ -211,15 +215,18 @@ bool fv_op_is(const fv_op *op, fv_op_id id) FV_MUST_USE;
 /* Does result i exist and have a use, or is it an output of the graph? Models may list more results
  * than an operator has. */
 bool fv_op_is_read(const fv_op *op, int i) FV_MUST_USE;
-fv_value *fv_op_in(const fv_op *op, int i);       /* NULL if left out or beyond the last operand */
-void fv_op_set_in(fv_op *op, int i, fv_value *v); /* keeps lists of uses correct */
+/* operand i; NULL if it is left out or beyond the last operand */
+fv_value *fv_op_in(const fv_op *op, int i);
+/* sets operand i, and keeps lists of uses correct */
+void fv_op_set_in(fv_op *op, int i, fv_value *v);
 void fv_replace_uses(fv_value *old, fv_value *with);
 /* Removes an op; asserts that none of its results has a use. */
 void fv_op_erase(fv_op *op);
 void fv_op_move_before(fv_op *op, fv_op *before);
 /* Makes v, a result of another op, the next result of op; the other op loses it. */
 void fv_op_take_result(fv_op *op, fv_value *v);
-fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results); /* adds the terminator */
+/* adds the `return` to the block */
+fv_op *fv_region_return(fv_region *r, int n, fv_value *const *results);
 /* Adds n results after those that the function has, which keep their positions; none of the new
  * ones is a state. */
 void fv_func_add_results(fv_func *f, int n, fv_value *const *values, const char *const *names);
@@ -239,23 +246,24 @@ const char *fv_origin_str(fv_arena *a, const fv_origin *o);
  * diagnostic, if a and b are proved to differ. Within a branch (m->within) the assumption holds
  * there only, and is not checked if the run takes the other branch. */
 bool fv_module_assume(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why) FV_MUST_USE;
-/* The same for a condition that is hard to read, such as one built from min and max; messages print
- * `says` instead of a == b. */
+/* fv_module_assume for a condition that is hard to read, such as one built from min and max;
+ * messages print `says` instead of a == b. */
 bool fv_module_require(fv_module *m, const fv_dim *a, const fv_dim *b, const char *why,
                        const char *says) FV_MUST_USE;
 /* Makes later assumptions hold where op is, if that is in a branch. Returns the former m->within,
  * to be restored by the caller. */
 struct fv_within fv_module_enter(const fv_op *op) FV_MUST_USE;
-/* Do both ops, fv.Assume, state the same? */
+/* Do both ops, which are fv.Assume, state the same equality? */
 bool fv_assume_same(const fv_op *op, const fv_op *other) FV_MUST_USE;
 /* Are a and b proved or assumed to be equal? */
 bool fv_module_equal(const fv_module *m, const fv_dim *a, const fv_dim *b) FV_MUST_USE;
-/* "WHY, node 'fc1'"; only WHY if op has no nodes. */
+/* The reason with the op's node, "WHY, node 'fc1'"; only WHY if op has no nodes. */
 const char *fv_op_why(const fv_op *op, const char *why);
 /* The condition of a relation and its reason, for messages. */
 const char *fv_relation_str(fv_arena *a, const struct fv_relation *r);
 
-/* Messages about an op, with the name of its ONNX node. Those that return bool return false. */
+/* Report messages about an op, with the name of its ONNX node. Those that return bool return
+ * false. */
 bool fv_op_error(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool fv_op_warning(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fv_op_note(const fv_op *op, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -40,7 +40,7 @@ static bool is_cut(const fv_dim *b, const fv_dim *a) {
     return cut;
 }
 
-/* 0 where a and b are equal, or one of them is 1: (a - b) * [a != 1] * [b != 1] */
+/* A dim that is 0 if a and b are equal, or one of them is 1: (a - b) * [a != 1] * [b != 1]. */
 static const fv_dim *misfit(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     const fv_dim *one = fv_dim_const(t, 1);
     return fv_dim_mul(t, fv_dim_sub(t, a, b),
@@ -111,7 +111,7 @@ bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank
     return true;
 }
 
-/* 0 where d is 1 or `dim`: (d - dim) * [d != 1] */
+/* A dim that is 0 if d is 1 or `dim`: (d - dim) * [d != 1]. */
 static const fv_dim *no_fit(fv_dims *t, const fv_dim *d, const fv_dim *dim) {
     return fv_dim_mul(t, fv_dim_sub(t, d, dim),
                       fv_dim_sub(t, fv_dim_const(t, 1), fv_dim_is(t, d, 1)));
@@ -169,7 +169,7 @@ static const fv_dim *where_positive(const fv_dim *d) {
     return d;
 }
 
-/* The i-th argument of a sum; of anything else itself. */
+/* The i-th summand of d; d itself if it is not a sum. */
 static const fv_dim *summand(const fv_dim *d, int i) {
     return d->kind == FV_DIM_ADD ? d->arg[i] : d;
 }
@@ -368,7 +368,7 @@ bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) {
     return true;
 }
 
-/* Elements of small integer results, computed for the ops that shape arithmetic is made of. */
+/* Computes elements of small integer results, for the ops of which shape arithmetic consists. */
 static const fv_dim *elem_of(const fv_value *v, int i) {
     return v->elems[v->nelems == 1 ? 0 : i];
 }
@@ -383,8 +383,8 @@ static bool known(const fv_op *op, int in) {
 
 typedef const fv_dim *(*binary_fn)(fv_dims *, const fv_dim *, const fv_dim *);
 
-/* ONNX's integer division rounds towards zero, which is floordiv if neither argument is negative;
- * NULL: not known. */
+/* a / b rounded towards zero, as ONNX's integer division; that is a floordiv b if neither argument
+ * is negative; NULL: not known. */
 static const fv_dim *div_trunc(fv_dims *t, const fv_dim *a, const fv_dim *b) {
     return a->lo >= 0 && b->lo >= 1 ? fv_dim_floordiv(t, a, b) : NULL;
 }
@@ -449,7 +449,7 @@ static bool infer_elems_binary(fv_op *op, int n, const fv_dim **e) {
     return false;
 }
 
-/* Elements of Concat, Where, Cast and views whose operands have known elements. */
+/* Computes the elements of Concat, Where, Cast and views whose operands have known elements. */
 static bool infer_elems_other(fv_op *op, int n, const fv_dim **e) {
     fv_dims *t = fv_op_module(op)->dims;
     if (fv_op_is(op, FV_OP_Concat)) {
@@ -522,7 +522,8 @@ void fv_module_learn(fv_module *m) {
 
 /* ---- the whole of it ---- */
 
-/* A declared shape may be more specific than what is inferred, or name an unknown dim. */
+/* Combines the inferred type of v with a declared one, which may be more specific, or may give a
+ * name to an unknown dim. */
 static bool refine(fv_op *op, fv_value *v, const fv_type *declared) {
     fv_module *m = fv_op_module(op);
     const fv_type *t = v->type;
@@ -552,14 +553,14 @@ static bool can_be(fv_op *op, const fv_value *v) {
     return true;
 }
 
-/* The declared type and elements of a result. */
+/* The type and elements that are declared for a result. */
 typedef struct said {
     const fv_type *type;
     const fv_dim *const *elems;
     int nelems;
 } said;
 
-/* Saves the declared types of all results. `few` is used if they fit it: it has FV_MAX_OUT
+/* Saves the declared types of all results. `few` is used if they fit into it: it has FV_MAX_OUT
  * elements, but a variadic op may have more results. */
 static said *said_of_results(const fv_op *op, said *few) {
     said *all = op->nout <= FV_MAX_OUT ? few : FV_NEW(fv_op_module(op)->arena, said, op->nout);

@@ -8,24 +8,24 @@
 /* Checks the op and sets the types (and elements) of its results. If a result has a type already,
  * the more specific dims are kept; a conflict is an error. False after a diagnostic. */
 bool fv_op_infer(fv_op *op) FV_MUST_USE;
-/* The same for results whose types or elements were written or declared: these stay, and equalities
- * on which they depend are assumed. False after a diagnostic. */
+/* fv_op_infer for results whose types or elements were written in a text or declared: these are
+ * kept, and equalities on which they depend are assumed. False after a diagnostic. */
 bool fv_op_settle(fv_op *op) FV_MUST_USE;
 /* Infers elements of integer tensors again, since operands that were replaced may determine more of
- * them. A reader of the module's text would find the same ones. */
+ * them. Parsing the module's text would give the same elements. */
 void fv_module_learn(fv_module *m);
 
 /* ---- for infer functions ---- */
 
 fv_module *fv_op_module(const fv_op *op);
-const fv_type *fv_in_type(const fv_op *op, int i); /* of operand i */
+const fv_type *fv_in_type(const fv_op *op, int i); /* the type of operand i */
 void fv_infer_out(fv_op *op, int i, fv_elem e, int rank, const fv_dim *const *dims);
 void fv_infer_like(fv_op *op, int out, int in);
 /* The shape to which all types broadcast; false after a diagnostic that names the two that do not
  * fit. */
 bool fv_infer_broadcast(fv_op *op, int n, const fv_type *const *types, int *rank,
                         const fv_dim **dims /* FV_MAX_RANK */) FV_MUST_USE;
-/* Does operand `in` broadcast to these dims without changing them? A missing operand does. False
+/* Can operand `in` be broadcast to these dims without changing them? A missing operand can. False
  * after a diagnostic. */
 bool fv_infer_fits(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
 /* Is d equal to 1 or `dim`, by proof or assumption? `dim` may be the result of a broadcast of d. */
@@ -38,8 +38,8 @@ bool fv_infer_length(fv_op *op, int in, int n) FV_MUST_USE;
  * be. */
 bool fv_infer_inside(fv_op *op, const fv_dim *size, const fv_dim *start, const fv_dim *step,
                      const fv_dim *count) FV_MUST_USE;
-/* Is d at least `least`? Assumed if the run decides; `what` names the quantity in the message.
- * False after a diagnostic. */
+/* Requires that d is at least `least`. What cannot be proved is assumed and checked in the run;
+ * `what` names the quantity in the message. False after a diagnostic. */
 bool fv_infer_at_least(fv_op *op, const fv_dim *d, int64_t least, const char *what) FV_MUST_USE;
 /* Is operand `in` a vector with one element for each channel? False
  * after a diagnostic. */
@@ -48,7 +48,7 @@ bool fv_infer_per_channel(fv_op *op, int in, const fv_dim *channels) FV_MUST_USE
 bool fv_infer_axis(fv_op *op, int64_t axis, int rank, int *out) FV_MUST_USE;
 /* The elements of an integer operand as dims: those of a constant, or those that were inferred, or,
  * if the tensor has a known small size, new symbols that an fv.Bind op after the definition of the
- * value binds. False: no such operand, or not small. */
+ * value binds. False: there is no such operand, or it is not small. */
 bool fv_elems(const fv_op *op, int in, int *n, const fv_dim *const **elems) FV_MUST_USE;
 /* Sets the elements of a constant; false if it is not a small integer tensor. */
 bool fv_const_elems(fv_module *m, fv_value *v) FV_MUST_USE;
@@ -61,12 +61,13 @@ void fv_set_elems(fv_value *v, int n, const fv_dim *const *elems);
 
 /* ---- infer functions that serve many ---- */
 
-bool fv_infer_same(fv_op *op) FV_MUST_USE; /* every result has the type of operand 0 */
-/* the same; the attribute `axis`, by default the last, is an axis of operand 0 */
+bool fv_infer_same(fv_op *op) FV_MUST_USE; /* each result gets the type of operand 0 */
+/* each result gets the type of operand 0, and the attribute `axis`, by default the last axis, is
+ * checked to be an axis of it */
 bool fv_infer_along(fv_op *op) FV_MUST_USE;
-/* every result has the broadcast shape of all operands and the element type of operand 0 */
+/* each result gets the broadcast shape of all operands and the element type of operand 0 */
 bool fv_infer_elementwise(fv_op *op) FV_MUST_USE;
-/* every result has the broadcast shape of all operands and element type bool */
+/* each result gets the broadcast shape of all operands and element type bool */
 bool fv_infer_compare(fv_op *op) FV_MUST_USE;
 
 #endif

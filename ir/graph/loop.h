@@ -1,4 +1,4 @@
-/* loop.h - what a Loop passes from one iteration to the next.
+/* loop.h - the values that a Loop passes from one iteration to the next.
  *
  *   %last, ..., %all, ... = Loop(%times | _, %cond | _, %first, ...) {body =
  *       ^(%turn: i64[] = [t], %go: bool[] = [1], %state: f32[n, 4], ...) {
@@ -8,32 +8,33 @@
  * The parameters of the body are the number of the iteration, a condition that is true, and the
  * states. It returns the condition for the next iteration, the states for the next iteration, and
  * elements; each element becomes a row of a result that has as many rows as iterations ran. A dim
- * of a state is either the same in all iterations, or changes. If it changes, the parameter has
- * there a symbol that occurs nowhere else outside of the body: in the first iteration it equals the
- * dim before the loop, in the next one the dim of the returned state. Several states may share such
- * a symbol. All rows have the same shape; where it depends on symbols of the body, the run checks
- * that it equals that of the previous row. */
+ * of a state is either the same in all iterations, or changes. If it changes, it is a symbol in the
+ * type of the parameter that occurs nowhere else outside of the body: in the first iteration it
+ * equals the dim before the loop, in the next one the dim of the returned state. Several states may
+ * share such a symbol. All rows have the same shape; where it depends on symbols of the body, the
+ * run checks that it equals that of the previous row. */
 #ifndef FV_IR_GRAPH_LOOP_H
 #define FV_IR_GRAPH_LOOP_H
 
 #include "ir/graph/graph.h"
 
-enum { FV_LOOP_TIMES, FV_LOOP_COND, FV_LOOP_FIRST };  /* operands; FIRST: the first state */
-enum { FV_BODY_NUMBER, FV_BODY_COND, FV_BODY_STATE }; /* parameters of the body */
-enum { FV_BODY_GOES_ON, FV_BODY_NEXT };               /* results of the body */
+/* indices of a Loop's operands; FIRST: the first state */
+enum { FV_LOOP_TIMES, FV_LOOP_COND, FV_LOOP_FIRST };
+enum { FV_BODY_NUMBER, FV_BODY_COND, FV_BODY_STATE }; /* indices of the body's parameters */
+enum { FV_BODY_GOES_ON, FV_BODY_NEXT };               /* indices of the body's results */
 
 const fv_region *fv_loop_body(const fv_op *op);
-int fv_loop_states(const fv_op *op); /* number of states */
+int fv_loop_states(const fv_op *op); /* the number of states of a Loop */
 /* The maximum number of iterations as a dim, which may be negative; NULL: the operand is missing or
  * so large that it is no limit. May add an fv.Bind after the op that computes the number. */
 const fv_dim *fv_loop_times(const fv_op *op);
-/* Can the condition end the loop before that number is reached? */
+/* Can the condition end the loop before the maximum number of iterations is reached? */
 bool fv_loop_may_end_early(const fv_op *op) FV_MUST_USE;
 /* Is the dim of axis i of state k a symbol of the body, which changes from iteration to
  * iteration? */
 bool fv_loop_changes(const fv_op *op, int k, int axis) FV_MUST_USE;
-/* The same; also, no other value or attribute of the body than the state and the results of `next`,
- * an op of the body, mentions the symbol. */
+/* fv_loop_changes, and the symbol occurs in no other value or attribute of the body than the state
+ * and the results of `next`, an op of the body. */
 bool fv_loop_changes_alone(const fv_op *op, int k, int axis, const fv_op *next) FV_MUST_USE;
 
 /* Makes a Loop before `loop` that replaces it, without the states k with gone[k] (NULL: none), and
@@ -50,7 +51,7 @@ fv_op *fv_loop_change(fv_op *loop, const bool *gone, int n, fv_value *const *row
 int fv_scan_inputs(const fv_op *op);
 /* The axis of scan input k, normalized; false after a diagnostic. */
 bool fv_scan_axis(const fv_op *op, int k, int *axis) FV_MUST_USE;
-/* t without an axis. */
+/* The type t without one axis. */
 const fv_type *fv_without_axis(fv_arena *a, const fv_type *t, int axis);
 
 #endif

@@ -289,7 +289,7 @@ static bool parse_uses(fv_graph_reader *r, const char *close, value_list *in) {
     return fv_lex_expect(&r->l, close);
 }
 
-/* : TYPE, ... - one for each result that is not left out */
+/* Parses `: TYPE, ...`, one type for each result that is not left out. */
 static bool parse_result_types(fv_graph_reader *r, const fv_op *op, fv_declared *types) {
     bool first = true;
     if (!fv_lex_is(&r->l, ":"))
@@ -404,7 +404,7 @@ static bool parse_op(fv_graph_reader *r, fv_region *region) {
     return true;
 }
 
-/* return VALUE, ... } */
+/* Parses `return VALUE, ... }`. */
 static bool parse_return(fv_graph_reader *r, fv_region *region) {
     value_list results = {0};
     if (!parse_uses(r, "}", &results))
@@ -441,7 +441,7 @@ static const fv_dim *parse_capacity(fv_graph_reader *r) {
     return r->l.failed ? NULL : d;
 }
 
-/* (%RESULT [state %PARAM [capacity DIM]], ...); states and capacities may be NULL. */
+/* Parses (%RESULT [state %PARAM [capacity DIM]], ...); states and capacities may be NULL. */
 static bool parse_results(fv_graph_reader *r, name_list *results, value_list *states,
                           dim_list *capacity) {
     fv_lexer *l = &r->l;
@@ -464,8 +464,8 @@ static bool parse_results(fv_graph_reader *r, name_list *results, value_list *st
     return fv_lex_expect(l, ")");
 }
 
-/* Called once the types of the results are known; `at` is the position of the elements in the
- * text. */
+/* Sets the states of a function, once the types of its results are known; `at` is their position in
+ * the text. */
 static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states,
                        const dim_list *capacity, const fv_token *at) {
     const fv_value **list = FV_NEW(r->m->arena, const fv_value *, states->n + 1);
@@ -487,7 +487,7 @@ static bool set_states(fv_graph_reader *r, fv_func *f, const value_list *states,
 
 /* Makes symbols for which the caller has chosen bounds, but which no line of the text declares. */
 static void make_chosen(fv_graph_reader *r) {
-    /* of several options for one name, the last one has the bounds of all */
+    /* if there are several options for one name, the last one has the intersection of all bounds */
     for (int i = r->nchosen; i-- > 0;) {
         const fv_dim_option *o = &r->chosen[i];
         if (*o->name && !fv_dim_find(r->m->dims, o->name))
@@ -557,7 +557,7 @@ static bool parse_symbol(fv_graph_reader *r) {
     return true;
 }
 
-/* assume DIM == DIM "WHY" ["SAYS"]; the current token is `assume` */
+/* Parses assume DIM == DIM "WHY" ["SAYS"]; the current token is `assume`. */
 static bool parse_assume(fv_graph_reader *r) {
     const fv_dim *a = fv_read_dim(r);
     if (a && !fv_lex_is(&r->l, "=="))
@@ -623,7 +623,7 @@ static bool parse_module(fv_graph_reader *r) {
         else if (fv_lex_accept(l, "const"))
             ok = parse_const(r);
         else if (fv_lex_accept(l, "func")) {
-            /* types that follow use the dims that these assumptions make equal */
+            /* types that follow in the text use dims that these assumptions make equal */
             fv_module_settle(r->m);
             ok = parse_func(r);
         } else

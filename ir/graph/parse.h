@@ -1,4 +1,4 @@
-/* parse.h - graph IR from text. Its grammar is in the head of parse.c. */
+/* parse.h - parses graph IR. The grammar is in the head of parse.c. */
 #ifndef FV_IR_GRAPH_PARSE_H
 #define FV_IR_GRAPH_PARSE_H
 
@@ -9,8 +9,8 @@
 /* Parses a module. `folder`: the folder of side files; NULL: there are none. NULL after
  * diagnostics. */
 fv_module *fv_module_parse(fv_session *s, const char *text, const char *folder);
-/* The same; `dims`: settings of dims as --dim has them (ir/dim/option.h), NULL-terminated; NULL:
- * none. */
+/* fv_module_parse with settings of dims, as --dim has them (ir/dim/option.h), NULL-terminated;
+ * `dims` NULL: none. */
 fv_module *fv_module_parse_dims(fv_session *s, const char *text, const char *folder,
                                 const char *const *dims);
 
@@ -22,18 +22,19 @@ fv_module *fv_module_parse_lent(fv_session *s, const char *text, const fv_lent *
 
 struct fv_graph_reader;
 
-/* A language that extends graph IR. Its functions return false after a diagnostic. */
+/* A language whose texts extend graph IR. Its functions return false after a diagnostic. */
 typedef struct fv_graph_dialect {
-    const char *word;                         /* the text begins with fovea-WORD N */
+    const char *word;                         /* the text begins with `fovea-WORD N` */
     int format;                               /* N */
-    bool (*begin)(struct fv_graph_reader *r); /* called after N is read */
-    /* reads a line other than symbol, assume, const and func; *taken: it was one of the
-     * dialect's */
+    bool (*begin)(struct fv_graph_reader *r); /* called after the version N was parsed */
+    /* parses a line other than symbol, assume, const and func; *taken: whether it was a line of the
+     * dialect */
     bool (*line)(struct fv_graph_reader *r, bool *taken);
     /* finds an op that is not in the catalogue; NULL: there is none */
     const fv_opdef *(*op)(const char *name);
-    bool (*behind)(struct fv_graph_reader *r, fv_op *op); /* reads what follows loc(..) of an op */
-    bool (*end)(struct fv_graph_reader *r);               /* called after the whole text is read */
+    /* parses the text after loc(..) of an op */
+    bool (*behind)(struct fv_graph_reader *r, fv_op *op);
+    bool (*end)(struct fv_graph_reader *r); /* called after the whole text was parsed */
 } fv_graph_dialect;
 
 /* fv_module_parse_dims for the text of a dialect. */

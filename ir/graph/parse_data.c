@@ -1,4 +1,4 @@
-/* parse_data.c - dims, types, numbers and contents of tensors from text. */
+/* parse_data.c - parses dims, types, numbers and contents of tensors. */
 #include "ir/graph/parse_data.h"
 
 #include "ir/base/limits.h"
@@ -27,7 +27,7 @@ const fv_dim *fv_read_dim(fv_graph_reader *r) {
     return fixed ? fv_dim_const(r->m->dims, d->lo) : d;
 }
 
-/* [DIM, ...] */
+/* Parses [DIM, ...]. */
 bool fv_read_dims(fv_graph_reader *r, int *n, const fv_dim *const **out) {
     const fv_dim **dims = NULL;
     int count = 0, cap = 0;
@@ -81,7 +81,7 @@ static bool parse_axis(fv_graph_reader *r, const fv_dim **out) {
     return true;
 }
 
-/* [DIM | _, ...] or [*] */
+/* Parses the dims of a tensor in a sequence or optional: [DIM | _, ...] or [*]. */
 static const fv_type *parse_element_dims(fv_graph_reader *r, fv_elem e) {
     const fv_dim *dims[FV_MAX_ELEMENT_RANK];
     const char *next = r->l.tok.start + 1;
@@ -254,7 +254,7 @@ static bool parse_element(fv_graph_reader *r, fv_tensor *t, size_t i) {
     return true;
 }
 
-/* One element, or a flat list of all. */
+/* Parses one element, or a flat list of all elements. */
 static bool parse_elements(fv_graph_reader *r, fv_tensor *t) {
     bool list = fv_lex_accept(&r->l, "[");
     size_t n = 0;
@@ -282,7 +282,7 @@ static const fv_tensor *parse_inline(fv_graph_reader *r, const fv_tensor *shape)
     }
     fv_tensor *t = fv_tensor_new(r->m->arena, shape->elem, shape->rank, shape->dims);
     fv_tensor parts = *t;
-    if (complex) { /* complex numbers are pairs of floats */
+    if (complex) { /* a complex number is a pair of floats */
         parts.elem = shape->elem == FV_C64 ? FV_F32 : FV_F64;
         parts.count *= 2;
         parts.rank = 1;
@@ -290,7 +290,7 @@ static const fv_tensor *parse_inline(fv_graph_reader *r, const fv_tensor *shape)
     return parse_elements(r, &parts) ? t : NULL;
 }
 
-/* file "NAME" OFFSET BYTES */
+/* Parses file "NAME" OFFSET BYTES. */
 static const fv_tensor *parse_side(fv_graph_reader *r, fv_tensor *t) {
     fv_lexer *l = &r->l;
     const char *error, *name = l->tok.s;
@@ -313,7 +313,7 @@ static const fv_tensor *parse_side(fv_graph_reader *r, fv_tensor *t) {
     return l->failed ? NULL : t;
 }
 
-/* hex "..." */
+/* Parses hex "...". */
 static const fv_tensor *parse_hex(fv_graph_reader *r, const fv_tensor *shape) {
     size_t bytes, unit = fv_elem_unit(shape->elem);
     int line = r->l.tok.line, column = r->l.tok.column;
@@ -335,7 +335,7 @@ static const fv_tensor *parse_hex(fv_graph_reader *r, const fv_tensor *shape) {
     return t;
 }
 
-/* lent N */
+/* Parses lent N. */
 static const fv_tensor *parse_lent(fv_graph_reader *r, const fv_tensor *shape) {
     int64_t i;
     if (!fv_lex_int(&r->l, &i))
@@ -348,7 +348,7 @@ static const fv_tensor *parse_lent(fv_graph_reader *r, const fv_tensor *shape) {
     return r->lent->at[i];
 }
 
-/* The content of a tensor of that type. */
+/* Parses the content of a tensor of that type. */
 const fv_tensor *fv_read_content(fv_graph_reader *r, const fv_type *type) {
     fv_lexer *l = &r->l;
     fv_tensor *t = FV_NEW(r->m->arena, fv_tensor, 1);

@@ -1,4 +1,4 @@
-/* print.c - graph IR as text. The grammar is at the head of parse.c. */
+/* print.c - prints graph IR. The grammar is in the head of parse.c. */
 #include "ir/graph/print.h"
 
 #include "ir/base/ptrmap.h"
@@ -73,7 +73,7 @@ static void put_element(fv_text *t, const fv_tensor *x, size_t i) {
         fv_text_float(t, (float)fv_tensor_float(x, i));
 }
 
-/* Complex numbers are pairs of floats; strings are quoted. */
+/* Prints elements; a complex number is a pair of floats, strings are quoted. */
 static void put_elements(fv_text *t, const fv_tensor *x) {
     fv_tensor parts = *x;
     if (x->elem == FV_C64 || x->elem == FV_C128) {
@@ -115,7 +115,7 @@ bool fv_graph_side_write(const fv_graph_side *s, FILE *f) {
         const fv_tensor *x = s->all[i];
         size_t space = aligned(at) - at;
         if (fwrite(zeros, 1, space, f) != space ||
-            /* files are little-endian */
+            /* side files are little-endian */
             fwrite(fv_tensor_little_endian(s->arena, x), 1, x->bytes, f) != x->bytes)
             return false;
         at += space + x->bytes;

@@ -1,4 +1,4 @@
-/* print.h - graph IR as text. Its grammar is in the head of parse.c. */
+/* print.h - prints graph IR. The grammar is in the head of parse.c. */
 #ifndef FV_IR_GRAPH_PRINT_H
 #define FV_IR_GRAPH_PRINT_H
 
@@ -16,7 +16,8 @@ typedef struct fv_graph_side {
     const fv_tensor **all;
     int n, cap;
 } fv_graph_side;
-bool fv_graph_side_write(const fv_graph_side *s, FILE *f) FV_MUST_USE; /* false with errno set */
+/* writes the data; false with errno set */
+bool fv_graph_side_write(const fv_graph_side *s, FILE *f) FV_MUST_USE;
 
 /* Prints a module. If `side` is given, data of constants of more than 16 elements are added to it,
  * and the text refers to the file `side_name` with an offset; if both are NULL these data are
@@ -24,9 +25,10 @@ bool fv_graph_side_write(const fv_graph_side *s, FILE *f) FV_MUST_USE; /* false 
 void fv_module_print(fv_text *t, const fv_module *m, const char *side_name, fv_graph_side *side);
 /* The module as one text that can be parsed: data of large constants are written as `hex "..."`. */
 void fv_module_print_whole(fv_text *t, const fv_module *m);
-/* Would fv_module_print without `side` elide data? */
+/* Does the module have constants whose data fv_module_print elides if `side` is NULL? */
 bool fv_module_is_elided(const fv_module *m) FV_MUST_USE;
-const char *fv_op_str(fv_arena *a, const fv_op *op); /* one line; regions elided */
+/* the op as one line of text, with its regions elided */
+const char *fv_op_str(fv_arena *a, const fv_op *op);
 
 /* Prints large constants as `lent N`, and appends their tensors to the list. */
 void fv_module_print_lent(fv_text *t, const fv_module *m, fv_lent *lent);
@@ -37,28 +39,33 @@ typedef struct fv_graph_printer {
     fv_text *t;
     const char *side_name;
     fv_graph_side *side; /* receives data of large constants */
-    bool whole;          /* if `side` is NULL: print all data instead of eliding them */
-    /* print large constants as `lent N` and append them to the list; NULL: do as `side` and `whole`
-     * say */
+    bool whole; /* if `side` is NULL: whether all data are printed instead of being elided */
+    /* if not NULL: large constants are printed as `lent N` and appended to this list, whatever
+     * `side` and `whole` are */
     fv_lent *lent;
-    bool elide; /* elide regions as well */
+    bool elide; /* whether regions are elided as well */
     int indent;
 } fv_graph_printer;
 
 void fv_note_dim(fv_ptrmap *spoken, const fv_dim *d);
-void fv_note_type(fv_ptrmap *spoken, const fv_type *t); /* may be NULL */
+/* adds the symbols of the type to the set; t may be NULL */
+void fv_note_type(fv_ptrmap *spoken, const fv_type *t);
 /* The module's name, symbols and relations. On entry `spoken` holds dims that occur outside of the
  * module's ops, on return those of the ops as well. */
 void fv_put_module_head(fv_text *t, const fv_module *m, fv_ptrmap *spoken);
 void fv_put_const(fv_graph_printer *p, const fv_value *v);
-void fv_put_func_head(fv_graph_printer *p, const fv_func *f); /* all of its text before the block */
-void fv_put_op(fv_graph_printer *p, const fv_op *op);         /* one line, without the newline */
-void fv_put_attr(fv_graph_printer *p, const fv_attr *a);      /* only the value */
-void fv_put_value(fv_text *t, const fv_value *v);             /* %x or @w; _ for NULL */
-void fv_put_type_of(fv_text *t, const fv_value *v); /* the type, and the elements if known */
-/* WORD "NODE", ...) if n > 0; `word` includes the opening parenthesis. */
+/* prints the head of a function, up to its block */
+void fv_put_func_head(fv_graph_printer *p, const fv_func *f);
+/* prints an op on one line, without the newline */
+void fv_put_op(fv_graph_printer *p, const fv_op *op);
+/* prints the value of an attribute, without its name */
+void fv_put_attr(fv_graph_printer *p, const fv_attr *a);
+void fv_put_value(fv_text *t, const fv_value *v); /* prints %x or @w; _ for NULL */
+/* prints the type of v, and its elements if they are known */
+void fv_put_type_of(fv_text *t, const fv_value *v);
+/* If n > 0, prints WORD "NODE", ...); `word` includes the opening parenthesis. */
 void fv_put_nodes(fv_text *t, const char *word, int n, const char *const *nodes);
 
-void fv_dump(const fv_op *op); /* to stderr, for debuggers */
+void fv_dump(const fv_op *op); /* prints the op to stderr, for use in a debugger */
 
 #endif

@@ -1,4 +1,5 @@
-/* rewriter.c - how the catalogue's expansions build ops, and how one op is replaced by others. */
+/* rewriter.c - functions with which expansions of the catalogue build ops, and which replace one op
+ * by others. */
 #include "ir/graph/rewriter.h"
 
 #include <assert.h>
@@ -217,7 +218,8 @@ void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims) {
     fv_op *bind =
         fv_op_new(w->at->block, w->at, fv_op_def(FV_OP_fv_Bind), 1, &v, 0, NULL, w->at->origin);
     fv_op_set_dims(bind, "symbols", n, symbols);
-    /* after the op: assumptions of a branch are placed where their symbols are known */
+    /* added after the op, since assumptions in a branch must follow the definition of their
+     * symbols */
     for (int i = 0; i < n; i++)
         if (symbols[i] != dims[i] &&
             !fv_module_require(m, symbols[i], dims[i], fv_op_why(w->at, "declared shape"),
@@ -266,7 +268,7 @@ static void tell_elem(fv_module *m, const fv_value *old, int e, const fv_dim *di
     const fv_dim *symbol = old->elems[e];
     bool bound = false;
     if (symbol->kind == FV_DIM_SYMBOL && !fv_module_dim_may_be(m, symbol, dim))
-        /* the dim is outside the bounds of the symbol, so every run fails at the Bind, with a
+        /* if the dim is outside of the symbol's bounds, every run fails at the Bind, with a
          * message */
         return;
     for (int i = 0; i < old->nuses; i++) {
@@ -297,8 +299,8 @@ void fv_replace_known(fv_value *old, fv_value *v) {
     fv_replace_uses(old, v);
 }
 
-/* Dims of `old` that depend on data were symbols that the op bound. If the new value has other dims
- * there, they replace these symbols everywhere. */
+/* Dims of `old` that depend on data were symbols that its op bound. Where the new value has other
+ * dims, these replace the symbols everywhere. */
 static void tell_dims(const fv_rewriter *w, const fv_value *old, const fv_value *v) {
     for (int k = 0; k < old->type->rank; k++) {
         const fv_dim *said = old->type->dims[k];
@@ -332,7 +334,7 @@ static void assume_around(fv_module *m, fv_op *op) {
                  *right = fv_op_find_attr(op, "right")->u.dims[0];
     const fv_attr *says = fv_op_find_attr(op, "says");
     if (fv_module_require(m, left, right, fv_op_string(op, "why").s, says ? says->u.s.s : NULL))
-        fv_op_erase(op); /* otherwise the op stays, and the run checks it there */
+        fv_op_erase(op); /* otherwise the op remains, and the run checks it */
 }
 
 fv_value *const *fv_w_inline(fv_rewriter *w, const fv_region *r) {

@@ -1,4 +1,4 @@
-/* rewriter.h - building ops that replace another op. */
+/* rewriter.h - builds ops that replace another op. */
 #ifndef FV_IR_GRAPH_REWRITER_H
 #define FV_IR_GRAPH_REWRITER_H
 
@@ -10,7 +10,7 @@
 typedef struct fv_rewriter {
     fv_module *module;
     fv_op *at;
-    fv_op *before; /* the op before `at` at the beginning: the ops between them are new */
+    fv_op *before; /* the op that preceded `at` at the beginning; ops after it are new */
     bool failed;
 } fv_rewriter;
 
@@ -22,27 +22,27 @@ fv_value *fv_w_def(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const
 fv_op *fv_w_def_n(fv_rewriter *w, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
                   const fv_attr *attrs, int nout);
 fv_op *fv_w_op_n(fv_rewriter *w, fv_op_id op, int nin, fv_value *const *in, int nattrs,
-                 const fv_attr *attrs, int nout); /* several results */
+                 const fv_attr *attrs, int nout); /* fv_w_op for an op with several results */
 #define FV_W1(w, op, x)       fv_w_op((w), (op), 1, (fv_value *[]){(x)}, 0, NULL)
 #define FV_W2(w, op, x, y)    fv_w_op((w), (op), 2, (fv_value *[]){(x), (y)}, 0, NULL)
 #define FV_W3(w, op, x, y, z) fv_w_op((w), (op), 3, (fv_value *[]){(x), (y), (z)}, 0, NULL)
 fv_value *fv_w_cast(fv_rewriter *w, fv_value *x, fv_elem to);
-fv_value *fv_w_float(fv_rewriter *w, fv_elem e, double v); /* rank 0 constant */
+fv_value *fv_w_float(fv_rewriter *w, fv_elem e, double v); /* a constant of rank 0 */
 fv_value *fv_w_int(fv_rewriter *w, fv_elem e, int64_t v);
 fv_value *fv_w_reshape(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const *dims);
 fv_value *fv_w_transpose(fv_rewriter *w, fv_value *x, const int *perm);
 fv_value *fv_w_expand(fv_rewriter *w, fv_value *x, int rank, const fv_dim *const *dims);
-fv_value *fv_w_zeros(fv_rewriter *w, const fv_type *t); /* for strings, empty ones */
+fv_value *fv_w_zeros(fv_rewriter *w, const fv_type *t); /* a tensor of zeros, or of empty strings */
 /* The elements start[i] + k * step[i], 0 <= k < dims[i], on each axis i; start and step are dims,
  * which may be symbolic. */
 fv_value *fv_w_slice(fv_rewriter *w, fv_value *x, const fv_dim *const *start,
                      const fv_dim *const *step, const fv_dim *const *dims);
 /* An integer tensor of these elements, of rank 0 or 1. */
 fv_value *fv_w_ints(fv_rewriter *w, fv_elem e, int rank, int n, const fv_dim *const *elems);
-/* Element i of v, an integer tensor that is computed at run time, is dims[i]: a symbol is bound to
- * it, anything else is checked to be it. */
+/* States that element i of v, an integer tensor that is computed at run time, is dims[i]: the run
+ * binds a symbol to the element, and checks that any other dim is equal to it. */
 void fv_w_bind(fv_rewriter *w, fv_value *v, int n, const fv_dim *const *dims);
-/* A tensor of one integer as a dim, no less than lo. */
+/* The only element of an integer tensor as a dim, which is at least lo. */
 const fv_dim *fv_w_bound(fv_rewriter *w, const char *stem, int64_t lo, fv_value *x);
 fv_attr fv_attr_int(fv_module *m, const char *name, int64_t v);
 fv_attr fv_attr_float(fv_module *m, const char *name, float v);

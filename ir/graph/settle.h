@@ -1,4 +1,4 @@
-/* settle.h - simplifying dims with what a module assumes: where `min(past + seq, 2048) == past +
+/* settle.h - simplifies dims by the assumptions of a module: where `min(past + seq, 2048) == past +
  * seq` is checked, the right side replaces the left one, and `max(min(past + seq, 2048) - past, 0)`
  * becomes `seq`. */
 #ifndef FV_IR_GRAPH_SETTLE_H
@@ -11,7 +11,7 @@
 void fv_module_settle(fv_module *m);
 /* Replaces the symbol by `dim` everywhere; the caller knows that both are equal in every run. */
 void fv_module_replace_dim(fv_module *m, const fv_dim *symbol, const fv_dim *dim);
-/* Can the symbol be equal to `dim`, as far as the assumptions of the module tell? */
+/* Can the symbol be equal to `dim`, or is that excluded by the assumptions of the module? */
 bool fv_module_dim_may_be(fv_module *m, const fv_dim *symbol, const fv_dim *dim) FV_MUST_USE;
 
 #endif

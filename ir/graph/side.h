@@ -5,8 +5,8 @@
 #include "ir/type/tensor.h"
 
 typedef struct fv_side {
-    fv_arena *arena;    /* owns the mappings of the files */
-    const char *folder; /* NULL: there are no side files */
+    fv_arena *arena;    /* the arena that owns the mappings of the files */
+    const char *folder; /* the folder of the files; NULL: there are no side files */
     struct fv_side_file *files;
 } fv_side;
 

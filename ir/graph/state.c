@@ -1,4 +1,5 @@
-/* state.c - which outputs are the state of which inputs. */
+/* state.c - declares and checks states: which outputs are passed to which inputs of the next
+ * run. */
 #include "ir/graph/state.h"
 
 #include <errno.h>
@@ -55,8 +56,8 @@ const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_valu
 
 /* ---- what is written into the memory of its input ---- */
 
-/* Why the output of op cannot be stored in the memory of input p: dims other than that of `axis`
- * must be known and equal. NULL: it can. */
+/* The reason why the output of op cannot be stored in the memory of input p: all dims but that of
+ * `axis` must be known and equal. NULL: it can. */
 static const char *differs(fv_arena *a, const fv_op *op, const fv_value *p, int axis) {
     const fv_type *t = op->out[0]->type;
     for (int k = 0; k < t->rank; k++) {
@@ -69,7 +70,7 @@ static const char *differs(fv_arena *a, const fv_op *op, const fv_value *p, int 
     return NULL;
 }
 
-/* Does op give its first operand with some elements replaced? */
+/* Is the result of op its first operand with some elements replaced? */
 static bool replaces(const fv_op *op) {
     return fv_op_is(op, FV_OP_TensorScatter) || fv_op_is(op, FV_OP_fv_WriteRows) ||
            fv_op_is(op, FV_OP_ScatterElements) || fv_op_is(op, FV_OP_ScatterND);
@@ -163,7 +164,7 @@ static int find(const char *word, const char *const *names) {
 /* The parts of the text of an option --state, and the names of inputs and outputs. In a name in
  * backquotes `*` and `:` have no meaning. */
 typedef struct option {
-    const char *text, *in, *out, *capacity; /* capacity NULL: not given */
+    const char *text, *in, *out, *capacity; /* the capacity; NULL: it is not given */
     bool in_is_quoted, out_is_quoted;
     const char **ins, **outs;
 } option;
@@ -182,7 +183,8 @@ static bool read_pair(fv_arena *a, option *o) {
     return true;
 }
 
-/* The text of `name` at the '*' of the pattern; NULL: the name does not match the pattern. */
+/* The text in `name` at the position of the '*' of the pattern; NULL: the name does not match the
+ * pattern. */
 static const char *star_of(fv_arena *a, const char *pattern, const char *name) {
     const char *star = strchr(pattern, '*');
     size_t before = (size_t)(star - pattern), after = strlen(star + 1), n = strlen(name);
@@ -218,7 +220,8 @@ static bool has(const fv_dim *largest, const fv_dim *d) {
     return largest == d;
 }
 
-/* Is the output as large as the input, or proved to be if what it holds fits? */
+/* Is the output as large as the input, or proved to be so if its elements fit into the input's
+ * memory? */
 static bool keeps_size(const fv_type *in, const fv_type *out) {
     for (int k = 0; k < in->rank; k++)
         if (!has(out->dims[k], in->dims[k]))
@@ -226,8 +229,8 @@ static bool keeps_size(const fv_type *in, const fv_type *out) {
     return true;
 }
 
-/* The axis along which op writes, or -1 if that is not known. Caches of com.microsoft are [batch,
- * heads, positions, size]. */
+/* The axis along which op writes; -1: not known. Caches of com.microsoft are [batch, heads,
+ * positions, size]. */
 static int axis_of_op(const fv_op *op, const fv_type *in) {
     int axis;
     if (op && replaces(op) && fv_opdef_attr(op->def, "axis"))

@@ -30,11 +30,11 @@ const char *fv_state_mismatch(fv_arena *a, const fv_state_side *in, const fv_sta
  * it can. */
 const char *fv_state_problem(fv_arena *a, const fv_func *f, int i, const fv_value *p);
 
-/* For result i, which has a capacity: the op that can write it in the memory of its parameter, and
- * the axis of the capacity. It is a Concat of the parameter and new elements, or a scatter into the
- * parameter, and the only reader of the parameter. NULL after a diagnostic. */
+/* For result i, which has a capacity: the op that can write it into the memory of its parameter,
+ * and the axis of the capacity. The op is a Concat of the parameter and new elements, or a scatter
+ * into the parameter, and the only reader of the parameter. NULL after a diagnostic. */
 fv_op *fv_state_writer(const fv_func *f, int i, int *axis) FV_MUST_USE;
-/* The reason for which there is no such op, a text in the module's arena; NULL: there is one. */
+/* The reason why there is no such op, as a text in the module's arena; NULL: there is one. */
 const char *fv_state_not_written(const fv_func *f, int i, int *axis) FV_MUST_USE;
 
 /* Declares a state of the first function, whose block is complete: "INPUT=OUTPUT" or

@@ -1,4 +1,4 @@
-/* symbols.h - where symbols of dims occur and where their values are known. */
+/* symbols.h - finds where symbols of dims occur and where their values are known. */
 #ifndef FV_IR_GRAPH_SYMBOLS_H
 #define FV_IR_GRAPH_SYMBOLS_H
 

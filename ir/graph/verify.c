@@ -18,22 +18,22 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ENOUGH = 20 /* messages after which the verifier stops */ };
+enum { ENOUGH = 20 /* number of messages after which the verifier stops */ };
 
 /* The uses of a value, counted over the operands of all ops, to be compared with its list of
  * uses. */
 typedef struct references {
     int n;
-    uint64_t sum; /* sum of hashes of (op, index): does not depend on the order of the list */
+    uint64_t sum; /* sum of hashes of (op, index), which does not depend on the order of the list */
 } references;
 
 typedef struct verifier {
     fv_module *m;
-    fv_arena *arena; /* freed after the verification */
+    fv_arena *arena; /* an arena that is freed after the verification */
     fv_ptrmap refs;  /* value -> its counted uses (references) */
     fv_ptrmap done;  /* ops that were visited; only their results may be used by later ops */
     int errors;
-    int conflicts; /* how many of the errors are ops whose types contradict each other */
+    int conflicts; /* number of errors at ops whose types contradict each other */
     int depth;
 } verifier;
 
