@@ -12,7 +12,8 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
-/* the most sums of which the kernel computes one for all rows of a block before the next */
+/* largest number of sums that the kernel computes one after the other, each for all rows of a
+ * block */
 enum { MAX_SUMS = 16 };
 
 typedef struct sums {
@@ -152,15 +153,16 @@ static fv_expr *note_sum(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
     return x;
 }
 
-/* Collects the sums along a row of which x is made, inner ones first, each once. */
+/* Collects the sums along a row that x contains, each once, inner ones before the sums that contain
+ * them. */
 static void find_sums(sums *s, const fv_expr *x) {
     fv_x_rewriter r = {.arena = s->a->p->l->exprs, .after = note_sum, .user = s};
     /* changes nothing, and visits arguments before the expressions that contain them */
     (void)fv_x_rewrite(&r, x);
 }
 
-/* Does x load from the memory of scores, except within the first `known` sums, within what the pass
- * loads from the row, and in `but`? */
+/* Does x load from the memory of scores? Loads are ignored within the first `known` sums, within
+ * values that the pass loads from the row, and in `but`. */
 static bool loads(const fv_attend *a, const fv_expr *root, const sums *s, int known,
                   const fv_pass *pass, const fv_expr *but) {
     const fv_expr *x;
@@ -208,7 +210,7 @@ static fv_expr *open_rows(fv_attend *a, fv_expr *first, fv_expr *rows) {
     return r;
 }
 
-/* The same, with the first n sums of the row known. */
+/* open_rows for one row, with the first n sums of the row known. */
 static fv_expr *open_row(fv_attend *a, const sums *s, int n, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_expr *r = open_rows(a, first, rows);
@@ -314,10 +316,10 @@ static void emit_weights(fv_attend *a, const fv_definition *weights, fv_buf *mem
 
 /* ---- the product with values ---- */
 
-/* One part of the keys whose sum is taken in parts, restricted to the keys that are used. */
+/* One part of the keys, if their sum is computed in parts, restricted to the keys that are used. */
 typedef struct key_part {
-    fv_expr *part, *first; /* the first key of the part, and the first one of these that is used */
-    fv_expr *keys[2];      /* the range of keys that are used; NULL: all */
+    fv_expr *part, *first; /* the first key of the part; the first key of the part that is used */
+    fv_expr *keys[2];      /* the range of keys that are used; NULL: all keys */
 } key_part;
 
 static bool has_parts(const fv_attend *a) {
@@ -343,8 +345,8 @@ static fv_expr *sees_all(fv_attend *a, fv_expr *r) {
     return binary(e, FV_X_NE, fv_x_load(e->arena, a->sees, &local), integer(e, 0));
 }
 
-/* Computes those sums again, without hidden values, that a hidden value made NaN: 0 * v is not 0 if
- * v is infinite or NaN. */
+/* Computes sums that hidden values made NaN (0 * v is NaN if v is infinite or NaN) again without
+ * hidden values. */
 static void emit_without_hidden(fv_attend *a, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
@@ -472,7 +474,8 @@ static void emit_result(fv_attend *a, fv_value *value, fv_expr *first, fv_expr *
     fv_kemit_release(&a->e, m);
 }
 
-/* Stores the weights of a block as a result; where all rows of the block hide a key, stores 0. */
+/* Stores the weights of a block as a result; stores 0 for keys that are hidden from all rows of the
+ * block. */
 static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit *e = &a->e;
     fv_arena *x = e->arena;
@@ -502,7 +505,7 @@ static void emit_kept(fv_attend *a, fv_expr *first, fv_expr *rows) {
     fv_kemit_use(e, a->p->d);
 }
 
-/* Opens a vector loop over v that stores to [.., row, v] of a task's memory. */
+/* Opens a vector loop over v whose body stores to [.., row, v] of a task's memory. */
 static fv_buf *open_memory(fv_attend *a, fv_buf *of, fv_expr *row, fv_var *v, fv_expr **index) {
     fv_kemit *e = &a->e;
     fv_buf *b = fv_kemit_in(e, of);
@@ -573,7 +576,7 @@ static void find_keys(fv_attend *a, void *user) {
         fv_trim_keys(&s, u->found, u->first, u->rows);
 }
 
-/* Collects the sums of the weights that run over the scores, as opposed to sums over other
+/* Collects the sums within the weights that run over scores, as opposed to sums over other
  * values. */
 static void note_ranged(fv_attend *a, const fv_expr *root, fv_ptrmap *ranged) {
     const fv_expr *x;
@@ -595,8 +598,8 @@ static fv_buf *new_scalar(fv_attend *a, const char *name, fv_expr *is) {
     return fv_kb_tile(&a->e.b, name, FV_I64, 0, NULL, is);
 }
 
-/* Emits the computation with the keys that some row sees; if a hidden key may then have a weight
- * other than 0, repeats it with all keys. */
+/* Emits the computation with the keys that some row sees. If a hidden key may then have a weight
+ * other than 0, the computation is repeated with all keys. */
 static void emit_folded(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first,
                         fv_expr *rows) {
     fv_kemit *e = &a->e;
@@ -690,8 +693,8 @@ static fv_expr *hides_none(fv_attend *a, fv_expr *query) {
     return binary(e, FV_X_EQ, fv_x_load(e->arena, hides, NULL), integer(e, 0));
 }
 
-/* Emits heads that share keys, or few queries, as the rows of a block. If all rows see all keys,
- * the bounds of the scores, which take a pass over the keys, are not computed. */
+/* Emits the case that the rows of a block are heads that share keys, or few queries. If all rows
+ * see all keys, the bounds of the scores, which take a pass over the keys, are not computed. */
 static void emit_single(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *query,
                         fv_expr *group) {
     fv_kemit *e = &a->e;
@@ -806,7 +809,7 @@ static void open_heads(fv_attend *a, fv_expr *group) {
                   a->index[fv_definition_axis(a->p->d, a->p->single.row)] = head);
 }
 
-/* Emits the blocks of a task with these weights; NULL: with hidden keys left out. */
+/* Emits the blocks of a task with these weights; weights NULL: hidden keys are left out. */
 static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *value, fv_buf *memory,
                         fv_expr *first, fv_expr *size) {
     int depth = a->e.b.depth;
@@ -823,8 +826,8 @@ static void emit_blocks(fv_attend *a, const fv_definition *weights, fv_value *va
     close_to(a, depth, m);
 }
 
-/* Emits all blocks. A mask that depends on keys only is examined first: if it hides none, rows do
- * not need bounds of their scores. */
+/* Emits all blocks. A mask that depends on keys only is examined first: if it hides no key, the
+ * rows do not need bounds of their scores. */
 static void emit_all_blocks(fv_attend *a, fv_value *value, fv_buf *memory, fv_expr *first,
                             fv_expr *size) {
     fv_kemit *e = &a->e;

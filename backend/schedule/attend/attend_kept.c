@@ -1,10 +1,10 @@
-/* attend_kept.c - attention whose weights others read: a group of two results.
+/* attend_kept.c - attention whose weights have other readers: a group of two results.
  *
  *     w[.., i, j] = weight(score(i, j), ..)
  *     y[.., i, d] = sum j: weight(score(i, j), ..) * v[j, d]
  *
- * The kernel is that of y alone, where w is what lies in the memory of a block when it is
- * multiplied with values. */
+ * The kernel is that of y alone, which also stores w: the weights of a block are in the memory of
+ * the task when they are multiplied with values. */
 #include "backend/lowering/storage.h"
 #include "backend/lowering/why.h"
 #include "backend/schedule/attend/attention.h"
@@ -12,7 +12,7 @@
 #include "ir/definition/definitions.h"
 #include "ir/expr/unique.h"
 
-/* Is w the weights of the attention y, an element for each query and key? */
+/* Is w the weights of the attention y, with an element for each query and key? */
 static bool are_weights(fv_lowerer *l, const fv_definition *w, const fv_definition *y,
                         const fv_attention *at) {
     fv_var *key = NULL;

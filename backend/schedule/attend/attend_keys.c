@@ -13,7 +13,7 @@
 /* ---- what holds for all queries and keys of a part ---- */
 
 typedef enum {
-    /* how a value may change if a variable grows, as bits */
+    /* how a value may change if a variable increases, as bits */
     CONSTANT = 0,
     RISING = 1,
     FALLING = 2,
@@ -24,8 +24,8 @@ static direction turned(direction d) {
     return (direction)((d & RISING) << 1 | (d & FALLING) >> 1);
 }
 
-/* May x wrap, so that it is not monotonic? Positions and dims have bounds that exclude it; values
- * of data have none. */
+/* May x overflow, so that it is not monotonic? The bounds of positions and dims exclude that;
+ * values of data have no bounds. */
 static bool may_wrap(const fv_expr *x) {
     int64_t lo, hi;
     fv_x_range(x, &lo, &hi);
@@ -63,10 +63,13 @@ static direction direction_of(const fv_expr *x, const fv_var *v) {
 
 typedef struct corner {
     const fv_key_search *s;
-    fv_var *first[2], *last[2]; /* [0] for queries, [1] for keys */
+    /* variables of the first and last query (index 0) and of the first and last key (index 1) of a
+     * part */
+    fv_var *first[2], *last[2];
 } corner;
 
-/* Both sides of a comparison where side[0] - side[1] is greatest (or least); false: not known. */
+/* Sets the queries and keys at which side[0] - side[1] of a comparison is greatest (or least);
+ * false: they are not known. */
 static bool at_corner(const corner *c, fv_expr *const *side, bool greatest, fv_expr **out) {
     fv_arena *x = c->s->e->l->exprs;
     const fv_var *v[2] = {c->s->query, c->s->key};
@@ -90,8 +93,8 @@ static fv_expr *both(fv_arena *x, fv_expr *a, fv_expr *b) {
     return a && b ? fv_x_bin(x, FV_X_AND, a, b) : NULL;
 }
 
-/* A condition under which comparison x holds (does not hold, if !holds) for all queries and keys of
- * the part; NULL: not known. */
+/* A condition under which the comparison x holds (if `holds` is false: does not hold) for all
+ * queries and keys of the part; NULL: not known. */
 static fv_expr *compared_by_all(const corner *c, const fv_expr *x, bool holds) {
     fv_arena *a = c->s->e->l->exprs;
     fv_expr *most[2], *least[2];
@@ -111,9 +114,9 @@ static fv_expr *compared_by_all(const corner *c, const fv_expr *x, bool holds) {
     }
 }
 
-/* A condition under which x holds (does not hold, if !holds) for all queries and keys of the part;
- * NULL: not known. *exact stays true if the condition is also necessary, provided that x compares
- * positions once. */
+/* A condition under which x holds (if `holds` is false: does not hold) for all queries and keys of
+ * the part; NULL: not known. *exact stays true if the condition is also necessary, provided that x
+ * compares positions once. */
 static fv_expr *of_all(const corner *c, const fv_expr *x, bool holds, bool *exact) {
     fv_arena *a = c->s->e->l->exprs;
     switch (x->op) {
@@ -166,7 +169,7 @@ bool fv_knows_free_keys(const fv_key_search *s) {
 
 /* ---- element by element ---- */
 
-/* Does some query see a key of the part (or, if `hidden`, hide one)? */
+/* Emits the test whether some query sees a key of the part (if `hidden`: hides a key). */
 static fv_expr *is_any(const fv_key_search *s, bool hidden, fv_expr *part, fv_expr *first,
                        fv_expr *queries, fv_expr *limit) {
     fv_kemit *e = s->e;
@@ -238,8 +241,8 @@ static void look_for_seen(const fv_key_search *s, void *user, fv_expr *part, fv_
     fv_kmark m = fv_kemit_mark(e);
     corner c = corners_of(s);
     bind_corners(&c, part, end, u->first, u->queries);
-    /* if `exact` is false, `hidden` may be false although no query sees a key of the part; then it
-     * is only computed for nothing */
+    /* if `exact` is false, `hidden` may be false although no query sees a key of the part; then the
+     * part is computed without need */
     fv_expr *hidden = of_all(&c, s->where, true, &exact);
     if (hidden)
         fv_kb_if(&e->b, fv_x_un(e->arena, FV_X_NOT, fv_kemit_expr(e, hidden)));
@@ -256,8 +259,8 @@ static void look_for_seen(const fv_key_search *s, void *user, fv_expr *part, fv_
 
 typedef void looks(const fv_key_search *s, void *user, fv_expr *part, fv_expr *end, fv_expr *limit);
 
-/* Calls `look` for each part of the keys. limit: the number of keys for a last part that is not
- * whole, otherwise NULL. */
+/* Calls `look` for each part of the keys. limit: the number of keys, for a last part that is not
+ * complete; otherwise NULL. */
 static void look_at_all(const fv_key_search *s, looks *look, void *user) {
     fv_kemit *e = s->e;
     int64_t known;
@@ -279,7 +282,7 @@ void fv_find_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *f
     look_at_all(s, look_for_seen, &(sought){found, first, queries});
 }
 
-/* Do the queries see none of the keys from `part` to before `end`? */
+/* Emits the test whether the queries see none of the keys from `part` to before `end`. */
 static fv_expr *is_hidden(const fv_key_search *s, fv_expr *part, fv_expr *end, fv_expr *first,
                           fv_expr *queries) {
     corner c = corners_of(s);
@@ -291,7 +294,8 @@ static fv_expr *is_hidden(const fv_key_search *s, fv_expr *part, fv_expr *end, f
                : fv_x_un(s->e->arena, FV_X_NOT, is_any(s, false, part, first, queries, NULL));
 }
 
-/* After the position where the first free part begins, free parts stay whole ones. */
+/* The boundaries of free parts are multiples of the width, counted from the position where the
+ * first of them begins. */
 void fv_trim_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first,
                   fv_expr *queries) {
     fv_kemit *e = s->e;

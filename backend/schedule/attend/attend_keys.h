@@ -1,23 +1,24 @@
-/* attend_keys.h - finds which keys a block of queries sees. */
+/* attend_keys.h - emits the search for the keys that a block of queries sees. */
 #ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTEND_KEYS_H
 #define FV_BACKEND_SCHEDULE_ATTEND_ATTEND_KEYS_H
 
 #include "backend/schedule/common/emit.h"
 
 typedef struct fv_key_search {
-    fv_kemit *e;    /* emits a definition over the outer axes */
+    fv_kemit *e;    /* emits a definition over the outer axes of the attention */
     fv_expr *where; /* the condition that hides a key from a query */
     const fv_var *query, *key;
-    int width;    /* the number of keys of a part, which are examined together */
-    fv_elem elem; /* a float type of lanes as wide as the scores */
+    int width;    /* number of keys in a part, which are examined together */
+    fv_elem elem; /* a float type whose vectors have as many lanes as those of the scores */
 } fv_key_search;
 
-/* Results of the search: i64 scalars; a range of keys is from [0] to before [1]. */
+/* Results of the search: i64 scalars; a range of keys goes from [0] to before [1]. */
 typedef struct fv_keys_found {
-    /* from the first to the last part with a key that some query sees; if there is none, from the
-     * number of keys to 0 */
+    /* the range from the first to the last part with a key that some query sees; if there is none,
+     * from the number of keys to 0 */
     fv_buf *seen[2];
-    fv_buf *free[2]; /* adjacent parts whose keys all queries see; if there are none, from 0 to 0 */
+    /* a range of parts whose keys all queries see; if there are none, from 0 to 0 */
+    fv_buf *free[2];
 } fv_keys_found;
 
 /* Emits the search for the queries from `first` on. */
@@ -30,7 +31,7 @@ void fv_trim_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *f
 /* Emits an examination of all keys: sets `hides`, an i64 scalar, to 1 if some query hides a key,
  * and leaves it unchanged otherwise. */
 void fv_find_hidden_key(const fv_key_search *s, fv_buf *hides, fv_expr *first, fv_expr *queries);
-/* Can the mask decide that a part hides nothing without evaluating each element? */
+/* Can the mask decide that a part hides no key without being evaluated for each element? */
 bool fv_knows_free_keys(const fv_key_search *s) FV_MUST_USE;
 
 #endif

@@ -1,17 +1,17 @@
-/* attend_parts.c - few queries with many keys, and with fewer heads than keep tasks busy: tasks
- * share the keys.
+/* attend_parts.c - tasks that share the keys, for few queries with many keys and fewer heads than
+ * tasks are wanted.
  *
- *     parallel batch, heads..:            queries that are computed; does the mask hide a key?
+ *     parallel batch, heads..:            computed queries; whether the mask hides a key
  *     parallel batch, heads.., part:      scores[j] of 512 keys
  *     parallel batch, heads..:            scores[j] = weight(scores[j], scores), the kernel of
  *                                         attention.c
  *     parallel batch, heads.., part:      sums[part, d] = sum j in part: scores[j] * v[j, d]
  *     parallel batch, heads..:            y[d] = sum part: sums[part, d]
  *
- * The sum over keys is in parts for whoever takes it (FV_ORDER_PARTS), so none of this changes a
- * bit of what one task does, and it is not done where heads are tasks enough, or there is a single
- * part: dims tell, and the kernels have no tasks then. Queries from which a mask hides keys are
- * left to the third kernel, which knows how to skip them. */
+ * The sum over keys is divided into parts in any case (FV_ORDER_PARTS), so the bits are those that
+ * a single task computes. Keys are not shared if there are enough heads for all tasks, or a single
+ * part: the kernels then have no tasks, which the dims of a run decide. Queries from which a mask
+ * hides keys are left to the third kernel, which can skip keys. */
 #include "backend/schedule/attend/attend_parts.h"
 
 #include <string.h>
@@ -23,8 +23,8 @@
 
 /* ---- memory that tasks share ---- */
 
-/* A dim that is 1 if there are few queries, several parts of keys, and fewer heads than tasks are
- * wanted; otherwise 0. */
+/* A dim that is 1 if there are few queries, several parts of keys, and fewer heads than wanted
+ * tasks; otherwise 0. */
 static const fv_dim *times_shared(fv_attend_plan *p) {
     fv_dims *t = p->l->module->dims;
     const fv_dim *outer[FV_MAX_RANK], *zero = fv_dim_const(t, 0), *one = fv_dim_const(t, 1);
@@ -77,7 +77,7 @@ void fv_attend_place_parts(fv_attend_plan *p) {
 /* ---- kernels ---- */
 
 /* Begins a kernel whose tasks are parts of the keys, for groups of heads that see all keys. Returns
- * the number of the part. */
+ * the index of the part. */
 static fv_expr *open_parts(fv_attend *a, const char *stem) {
     fv_kemit *e = &a->e;
     fv_kemit_init(e, a->p->l, a->p->d, stem);

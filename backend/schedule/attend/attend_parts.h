@@ -1,11 +1,11 @@
-/* attend_parts.h - dividing the keys of a single query among tasks: kernels in addition to that of
- * attention. */
+/* attend_parts.h - kernels in addition to that of attention, which divide the keys of a single
+ * query among tasks. */
 #ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTEND_PARTS_H
 #define FV_BACKEND_SCHEDULE_ATTEND_ATTEND_PARTS_H
 
 #include "backend/schedule/attend/attend.h"
 
-/* Sets p->shared if dims require or allow it; called after other operands are placed. */
+/* Sets p->shared if dims require or allow it; must be called after other operands were placed. */
 void fv_attend_place_parts(fv_attend_plan *p);
 /* Emit the kernels before and after that of the attention; none if keys are not shared. Each call
  * resets a->e. */

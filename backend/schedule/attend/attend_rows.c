@@ -10,8 +10,7 @@ typedef struct search {
     fv_row_attention *out;
 } search;
 
-/* The only axis of the load whose index is v; -1: there is none, or another index uses v as
- * well. */
+/* The only axis of the load whose index is v; -1: there is none, or another index also uses v. */
 static int axis_along(const fv_expr *load, const fv_var *v) {
     int axis = -1;
     for (int i = 0; i < load->n; i++) {
@@ -23,7 +22,7 @@ static int axis_along(const fv_expr *load, const fv_var *v) {
     return axis;
 }
 
-/* Does the value of each element along the axis depend on a sum of its own? */
+/* Does each element along the axis depend on a sum of its own? */
 static bool sums_along(const fv_definition *d, int axis) {
     fv_expr *sums[MOST_SUMS];
     int n = fv_x_reductions(d->body, sums, MOST_SUMS);
@@ -33,7 +32,7 @@ static bool sums_along(const fv_definition *d, int axis) {
     return found;
 }
 
-/* Does x load, along v, a value whose elements are sums (the scores)? */
+/* Does x load, along v, the scores: a value whose elements are sums? */
 static bool finds_scores(const search *s, const fv_expr *x, const fv_var *v) {
     if (x->op == FV_X_LOAD) {
         const fv_definition *d = s->def(s->user, x->u.buf->value);

@@ -1,12 +1,13 @@
-/* attend_rows.h - attention a query at a time, of definitions as they are:
+/* attend_rows.h - recognizes attention that is computed one query at a time, in definitions that
+ * are not fused:
  *
  *     s[.., j] = sum c: ..                        scores of any form: few queries, additive,
  *                                                 distances
  *     p[.., j] = exp(s[.., j] - max) / sum        their weights
  *     y[.., d] = sum j: p[.., j] * v[j, d]
  *
- * One kernel makes the three: what a row of scores became is in the first-level cache when values
- * are weighted. */
+ * One kernel computes the three: the weights of a row are in the first-level cache when they are
+ * multiplied with values. */
 #ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTEND_ROWS_H
 #define FV_BACKEND_SCHEDULE_ATTEND_ATTEND_ROWS_H
 
@@ -15,7 +16,7 @@
 /* Three values, the last of which may be attention. */
 typedef struct fv_row_attention {
     const fv_value *scores, *weights;
-    int keys; /* the axis of the scores along which a row is contiguous */
+    int keys; /* the axis of the scores along which they form a row */
 } fv_row_attention;
 
 /* Is y a sum over a row of weights that are computed from a row of scores, each of which is a sum?

@@ -1,16 +1,16 @@
-/* attend_single.c - scores of a single query, as in a step of a decoder, or of a few.
+/* attend_single.c - scores of a single query, as in a step of a decoder, or of a few queries.
  *
  *     for a block of keys: for a block of channels:
  *         tile rows[n, n];  rows[r, c] = k[j0 + r, c0 + c];  transpose rows
  *         for c ascending: for rows that share keys:
  *             acc[h, r] = fma(q[h, c0 + c], rows[c, r], acc[h, r])
  *
- * Panels of keys are worth their memory where many queries read them. A single one reads each key
- * once: it is turned round where it is read, which takes a fourth of what it takes to write the
- * panels and to read these. So do as many queries as have room in the registers of a tile, where
- * they are always so many, or so many times a dim that is 1: heads that keys were broadcast to are
- * axes of queries. Where there are no vectors, elements of keys are read one by one, in the same
- * order. Each score is the chain over channels that it is in tiles. */
+ * Packing keys into panels pays only if many queries read them. A single query reads each key once,
+ * so blocks of keys are transposed in registers as they are read, which takes a fourth of the time
+ * of writing panels and reading these. The same is done for as many queries as a tile has registers
+ * for, if their number is always so small, or is such a number times a dim that is 1 (heads to
+ * which keys were broadcast are axes of queries). Without vectors, elements of keys are read one by
+ * one, in the same order. Each score is the same chain over channels as in tiles. */
 #include "backend/schedule/attend/attend_single.h"
 
 #include <string.h>
@@ -21,10 +21,13 @@
 #include "ir/expr/visit.h"
 #include "ir/target/target.h"
 
-enum { LEAST_BLOCK = 4, AHEAD = 2 /* blocks: keys that are asked for */ };
+enum {
+    LEAST_BLOCK = 4,
+    AHEAD = 2 /* AHEAD: number of blocks of keys by which prefetches precede the loads */
+};
 
-/* Finds the only load along keys; false: there are several, or more than a few operations are
- * applied to it. */
+/* Finds the only load of keys in k; false: there are several loads, or more than a few operations
+ * are applied to it. */
 static bool find_load(fv_arena *a, fv_single_scores *f, const fv_expr *root) {
     fv_expr *x;
     for (fv_x_visitor v = fv_x_visit(a, root); (x = fv_x_next(&v));) {
@@ -77,7 +80,8 @@ bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query, i
     return n >= LEAST_BLOCK;
 }
 
-/* The number of consecutive values of v for which x is the same; 0: for all of them. */
+/* The number of consecutive values of v for which x is the same; 0: x is the same for all
+ * values. */
 static int64_t run_of(const fv_expr *x, const fv_var *v) {
     int64_t by, run = 0;
     if (x->op == FV_X_FLOORDIV && x->arg[0]->op == FV_X_VAR && x->arg[0]->u.var == v &&
@@ -108,7 +112,7 @@ void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr 
     }
 }
 
-/* Prefetches the keys from j0 on for these channels. */
+/* Prefetches the keys beginning with j0, for these channels. */
 static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
     fv_kmark m = fv_kemit_mark(e);
     fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, f->block)), *index[FV_MAX_RANK];
@@ -121,8 +125,8 @@ static void prefetch(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_exp
     fv_kemit_release(e, m);
 }
 
-/* Loads the block of keys from j0 on with the channels from c0 on, and transposes it: rows[c,
- * r]. */
+/* Loads the block of keys beginning with j0 and channels beginning with c0, and transposes it:
+ * rows[c, r]. */
 static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, fv_expr *c0) {
     fv_kmark m = fv_kemit_mark(e);
     fv_buf *rows = fv_kb_tile(&e->b, "rows", (fv_elem)f->load->type.elem, 2,
@@ -139,7 +143,8 @@ static fv_buf *emit_turned(fv_kemit *e, const fv_single_scores *f, fv_expr *j0, 
     return rows;
 }
 
-/* Adds the products of the block of keys from j0 on, with the channels from c0 on, to acc[h, r]. */
+/* Adds the products of the block of keys beginning with j0 and channels beginning with c0 to acc[h,
+ * r]. */
 static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
                        fv_buf *acc, fv_expr *j0, fv_expr *c0) {
     fv_arena *x = e->arena;
@@ -170,13 +175,14 @@ static void emit_block(fv_kemit *e, const fv_single_scores *f, fv_expr *first, c
     fv_kemit_release(e, m);
 }
 
-/* j limited to [0, n - block], so that the verifier can prove that a block of keys is in range. */
+/* j limited to 0 to n - block, so that the verifier can prove that the block of keys is in
+ * range. */
 static fv_expr *in_keys(fv_kemit *e, const fv_single_scores *f, fv_expr *j, fv_expr *n) {
     fv_expr *last = binary(e, FV_X_SUB, n, integer(e, f->block));
     return fv_kb_let(&e->b, "j", binary(e, FV_X_MAX, binary(e, FV_X_MIN, j, last), integer(e, 0)));
 }
 
-/* Emits the scores of the block of keys from j0 on. */
+/* Emits the scores of the block of keys beginning with j0. */
 static void emit_scores(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
                         fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *j0) {
     fv_arena *x = e->arena;

@@ -1,26 +1,27 @@
-/* attend_single.h - scores of one query, or of a few, without panels of keys. */
+/* attend_single.h - scores of one query, or of a few queries, without panels of keys. */
 #ifndef FV_BACKEND_SCHEDULE_ATTEND_ATTEND_SINGLE_H
 #define FV_BACKEND_SCHEDULE_ATTEND_ATTEND_SINGLE_H
 
 #include "backend/schedule/common/emit.h"
 
 typedef struct fv_single_scores {
-    /* the score and its factors; k is read from its own layout, not from panels */
+    /* the sum that is the score, and its two factors; k is read in the layout in which it is
+     * stored, not from panels */
     fv_expr *sum, *q, *k;
     fv_var *channel; /* the variable of the sum */
     const fv_var *key;
     fv_expr *load; /* the load in k */
-    int64_t block; /* the number of keys, and of channels, that are read together */
-    /* blocks of keys are transposed in registers; false: the target has no vectors, so that is not
-     * needed */
+    int64_t block; /* numbers of keys and of channels that are read together */
+    /* whether blocks of keys are transposed in registers; false: the target has no vectors, so that
+     * is not needed */
     bool turns;
-    int queries; /* the number of queries for which the kernel is made */
-    /* a condition over dims: there are so many queries, and at least one block of keys */
+    int queries; /* the number of queries for which the kernel is built */
+    /* a condition over dims: there are that many queries, and at least one block of keys */
     fv_expr *where;
-    /* the axis of rows that read the same keys and values: queries, or for one query the heads that
-     * share a head of keys; NULL: there is one row */
+    /* the variable of the rows that read the same keys and values: queries, or for one query the
+     * heads that share a head of keys; NULL: there is one row */
     const fv_var *row;
-    int rows; /* rows of a task: all queries, or a group of heads */
+    int rows; /* number of rows of a task: all queries, or a group of heads */
 } fv_single_scores;
 
 /* Can a kernel read keys in their own layout, a block at a time, for at most `most` queries? sum,
@@ -31,12 +32,13 @@ bool fv_single_choose(fv_lowerer *l, fv_single_scores *f, const fv_var *query,
  * head. v, k and the mask must not vary along it, except by the number of a group of heads. */
 void fv_single_share(fv_single_scores *f, const fv_definition *d, const fv_expr *v,
                      const fv_expr *where, int most);
-/* Where `where` holds and the query is bound: score[at.., row, key] of all keys from `keys[0]` to
- * before `keys[1]`, of n, or NULLs; e uses the scores' definition. Rows are those from `first` on,
- * and `local` is their number; or, NULL, the one that is bound. */
+/* Emits score[at.., row, key] for all keys from `keys[0]` to before `keys[1]` (NULL: all n keys),
+ * where the condition `where` holds and the query is bound; e must use the definition of the
+ * scores. Rows begin at `first`, and `local` is their variable; NULL: the row that is bound. */
 void fv_single_emit(fv_kemit *e, const fv_single_scores *f, fv_expr *first, const fv_var *local,
                     fv_buf *score, fv_expr *const *at, fv_expr *n, fv_expr *const *keys);
-/* The same for the whole blocks of keys in one of the parts into which their sum is divided. */
+/* fv_single_emit for the complete blocks of keys in one of the parts into which their sum is
+ * divided. */
 void fv_single_emit_part(fv_kemit *e, const fv_single_scores *f, fv_expr *first,
                          const fv_var *local, fv_buf *score, fv_expr *const *at, fv_expr *n,
                          fv_expr *part);

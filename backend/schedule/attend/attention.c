@@ -1,5 +1,5 @@
-/* attention.c - the schedule of attention: scores, what is made of them along a row, and the
- * product with values, a block of queries at a time.
+/* attention.c - the schedule of attention: scores, the weights computed from them along a row, and
+ * the product with values, for one block of queries at a time.
  *
  *     parallel batch, heads.., chunk of queries:
  *       for a block of queries in the chunk:
@@ -7,18 +7,20 @@
  *         for each row: scores[r, j] = weight(scores[r, ..])  as in a row kernel
  *         y[i0 + r, d] = sum j: scores[r, j] * v[j, d]        tiles
  *
- * Where a mask hides keys (fuse/fold_mask.c), a block looks for those that some of its queries see,
- * and does the above with these only; among them for those that all see, where rows need not ask
- * for the mask. Whether the others weigh nothing shows in the maximum of a row: where not, all is
- * done again, with all keys.
+ * If a mask hides keys (fuse/fold_mask.c), a block first finds the keys that some of its queries
+ * see, and uses only these; among them it finds keys that all its queries see, for which the mask
+ * is not evaluated. The maximum of a row shows whether the hidden keys have weight 0; if not, the
+ * block is computed again with all keys.
  *
- * A single query, as in a step of a decoder, reads its keys as they lie (attend_single.c), with
- * heads that share them for rows; so do few queries. Where a mask hides none of them, it needs no
- * bounds of the scores, which are a pass over the keys.
+ * For a single query, as in a step of a decoder, keys are read in the layout in which they are
+ * stored (attend_single.c), and the heads that share them are the rows; the same is done for few
+ * queries. If a mask hides none of their keys, the bounds of the scores, which take a pass over the
+ * keys, are not needed.
  *
- * The scores of a block stay in the second-level cache. Each chunk has its own; there are so many
- * chunks as keep `tasks` cores busy, so the memory grows with the number of keys, not with its
- * square. Each sum is in the order that it has in those schedules, whatever the blocks are. */
+ * The scores of a block stay in the second-level cache. Each chunk has its own memory for them;
+ * there are as many chunks as keep `tasks` cores busy, so the memory grows with the number of keys,
+ * not with its square. The order of each sum is that of the separate schedules, whatever the blocks
+ * are. */
 #include "backend/schedule/attend/attention.h"
 
 #include <string.h>
@@ -76,20 +78,21 @@ static void set_tasks(fv_attend_plan *p) {
         }
     const fv_dim *one = fv_dim_const(t, 1),
                  *tasks = fv_dim_max(t, fv_dim_product(t, p->tasks.nouter, outer), one);
-    /* whole blocks: together they have no more rows than there are queries */
+    /* complete blocks only: together they have at most as many rows as there are queries */
     const fv_dim *most = fv_dim_max(t, fv_dim_floordiv(t, queries, block), one);
     const fv_dim *chunks =
         fv_dim_min(t, fv_dim_ceildiv(t, fv_dim_const(t, p->tasks.least), tasks), most);
     p->tasks.chunk = fv_index_var(p->l->exprs, "chunk", chunks);
-    const fv_dim *rows = fv_dim_min(t, queries, block); /* or the rows of `single` */
+    /* the queries of a block, or the rows of `single` */
+    const fv_dim *rows = fv_dim_min(t, queries, block);
     p->tasks.local =
         fv_index_var(p->l->exprs, "row",
                      p->single.row ? fv_dim_max(t, rows, fv_dim_const(t, p->single.rows)) : rows);
 }
 
-/* The length of a row of scores in memory, rounded up to whole panels. If that is an even number of
- * cache lines it is one line more: rows of a tile whose distance is a power of two would share a
- * set of the first-level cache. */
+/* The length of a row of scores in memory, rounded up to complete panels. If that is an even number
+ * of cache lines, it is increased by one line, since rows of a tile whose distance is a power of
+ * two would use the same set of the first-level cache. */
 static const fv_dim *row_of_keys(fv_attend_plan *p, int width) {
     enum { LINE = 64 };
     fv_dims *t = p->l->module->dims;
@@ -117,8 +120,8 @@ static bool is_of_key(const fv_attend_plan *p, const fv_expr *x, const fv_var *v
            !fv_x_reductions((fv_expr *)x, &sum, 1) && !loads_value(x, p->memory.scores->value);
 }
 
-/* The index of x among the parts of the weights that depend on the key alone; nmasks: it is none of
- * them. */
+/* The index of x among the parts of the weights that depend on the key alone; nmasks: it is not one
+ * of them. */
 static int mask_of(const fv_attend_plan *p, fv_expr *x, fv_var *v) {
     fv_expr *key = fv_x_var(p->l->exprs, p->at.key),
             *over = fv_x_replace_vars(p->l->exprs, x, 1, &v, &key);
@@ -128,7 +131,7 @@ static int mask_of(const fv_attend_plan *p, fv_expr *x, fv_var *v) {
     return i;
 }
 
-/* Is x a reduction over something other than the row of scores? */
+/* Is x a reduction over another value than the row of scores? */
 static bool is_aside(const fv_attend_plan *p, const fv_expr *x) {
     return x->op == FV_X_REDUCE && !loads_value(x, p->memory.scores->value);
 }
@@ -162,7 +165,7 @@ static fv_expr *with_masks(fv_attend_plan *p, fv_expr *x, fv_var *v, fv_ptrmap *
     return *fv_ptrmap_at(memo, x) = y;
 }
 
-/* Replaces `where && seen` by `where`, for any key; used where `seen` is known to hold. */
+/* Replaces `where && seen` by `where`, for any key; used when `seen` is known to hold. */
 static fv_expr *as_seen(fv_x_rewriter *r, fv_expr *x) {
     const fv_attention *at = r->user;
     return x->op != FV_X_AND       ? NULL
@@ -175,7 +178,7 @@ static fv_expr *as_open(fv_x_rewriter *r, fv_expr *x) {
     return as_seen(r, x) ? fv_x_const_int(r->arena, FV_BOOL, 0) : NULL;
 }
 
-/* x as a function of the task's memory and masks. */
+/* x as an expression over the task's memory and masks. */
 static fv_expr *in_task(fv_attend_plan *p, fv_expr *x) {
     fv_ptrmap memo = fv_ptrmap_in(p->l->exprs);
     return with_masks(p, fv_with_scores(p->l->exprs, &p->at, x, fv_attend_in_memory(p)), p->at.key,
@@ -238,7 +241,8 @@ static void set_products(fv_attend_plan *p) {
                                .column = p->at.column};
 }
 
-/* Chooses both products and their tiles; false: they are no contractions that are worthwhile. */
+/* Chooses both products and their tiles; false: they are not contractions, or tiles are not
+ * worthwhile. */
 static bool choose_products(fv_attend_plan *p) {
     set_products(p);
     fv_contract_tile(&p->chosen, &p->scores, &p->qk.c, FV_PARAMETER_score_rows,
@@ -259,15 +263,15 @@ static bool choose_products(fv_attend_plan *p) {
 }
 
 /* Makes panels of the keys. If there may be few queries, which read keys in their own layout, the
- * kernel that makes the panels does nothing in that case. */
+ * kernel that makes the panels has no tasks in that case. */
 static void place_keys(fv_attend_plan *p, fv_op *op) {
     const fv_dim *queries = p->d->index[p->at.row]->dim, *keys = p->at.key->dim;
     fv_single_scores single = {.sum = p->at.score, .q = p->at.q, .k = p->qk.c.b, .key = p->at.key};
-    /* of a task */
+    /* largest number of rows of a task that reads keys without panels */
     int most = p->pv.rows < p->qk.rows ? p->pv.rows : p->qk.rows;
     bool turns = !p->qk.c.dense.b && fv_single_choose(p->l, &single, p->d->index[p->at.row], most);
     fv_contract_place(p->l, op, &p->scores, &p->qk.c, p->qk.columns);
-    /* of one key, too, nothing is to be turned round */
+    /* a single key needs no transposition */
     bool may = queries->lo <= (turns ? single.queries : 1) && queries != keys;
     if (!may || (turns && keys->hi < single.block) || !p->qk.c.packed ||
         !p->qk.c.panels.made_in_run)

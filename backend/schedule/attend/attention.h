@@ -9,11 +9,12 @@
  * element, over the index variables of the result and the key. */
 void fv_attend_keeps(void *plan, const fv_definition *weights);
 
-/* Would one kernel make both results of such a group, merged by fv_merge_group? Decides, and does
+/* Would one kernel compute both results of such a group, merged by fv_merge_group? Changes
  * nothing. */
 bool fv_is_attended_with(fv_lowerer *l, const fv_definition *weights,
                          const fv_definition *result) FV_MUST_USE;
-/* Builds the kernel of a group of these two. False: it is no such group, and nothing was done. */
+/* Builds the kernel of a group of weights and result. False: it is not such a group, and nothing
+ * was changed. */
 bool fv_schedule_kept(fv_lowerer *l, fv_op *op) FV_MUST_USE;
 
 #endif

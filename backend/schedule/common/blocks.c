@@ -12,7 +12,7 @@ fv_expr *fv_open_blocks(fv_kemit *e, fv_loop_kind kind, const char *name, fv_exp
     fv_expr *block = open_loop(e, kind, name, blocks);
     step = fv_kb_let(&e->b, "step", step);
     *first = fv_kb_let(&e->b, "first", binary(e, FV_X_MUL, block, step));
-    /* the last blocks may have no elements: `step` is rounded up to whole tiles */
+    /* the last block may have no elements: `step` is rounded up to a multiple of the tile */
     bool whole = fv_x_is_int(n, &known) && fv_x_is_int(blocks, &count) && fv_x_is_int(step, &by) &&
                  known == count * by;
     *size =

@@ -10,13 +10,13 @@
 #include "ir/dim/text.h"
 #include "ir/layout/layout.h"
 
-enum { NAMED = 4 }; /* number of kernels that warnings name individually */
+enum { NAMED = 4 }; /* number of kernels that a warning names individually */
 
 /* ---- keys ---- */
 
-/* The text from which the key of a kernel is computed: what its definition computes. Nodes,
- * variables and values are numbered in order of occurrence; names (except of symbols) and literals
- * of floats are left out. Layers that are equal, or differ in scales only, have the same key. */
+/* The text from which the key of a kernel is computed: its definition. Nodes, variables and values
+ * are numbered in order of occurrence; names (except those of symbols) and literals of floats are
+ * left out. Layers that are equal, or that differ in scales only, have the same key. */
 typedef struct canon {
     fv_arena *arena;
     fv_text t;

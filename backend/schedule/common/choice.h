@@ -9,11 +9,11 @@
 typedef struct fv_choosing {
     fv_lowerer *l;
     const fv_value *value;       /* the value that the kernel computes */
-    const char *key;             /* key of the kernel; NULL: not needed */
+    const char *key;             /* key of the kernel; NULL: it is not needed */
     const fv_tuned_kernel *wish; /* entry of the tuning; NULL: it has none for this kernel */
-    fv_schedule how;             /* the parameters chosen so far */
+    fv_schedule how;             /* the schedule with the parameters chosen so far */
     fv_schedule_limits limits;
-    bool has_layout; /* a constant operand of the kernel was laid out */
+    bool has_layout; /* whether a constant operand of the kernel was laid out */
 } fv_choosing;
 
 /* Begins choosing for the kernel of d, which the schedule `kind` is about to build. */
@@ -26,15 +26,15 @@ fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const
  * and lowering fails at its end. Rows must be chosen before columns and blocks. */
 int64_t fv_choose(fv_choosing *c, fv_parameter p, int64_t otherwise, int64_t least, int64_t most,
                   int64_t step);
-/* The constant operand is in that layout; NULL: it has no constant that is laid out. A diagnostic
- * where the tuning wants another one. */
+/* Records that the constant operand has that layout; NULL: there is no such operand. Reports a
+ * diagnostic if the tuning requests another layout. */
 void fv_choose_layout(fv_choosing *c, const struct fv_layout *layout);
-/* Does the tuning ask for serial loops for the kernel of v? */
+/* Does the tuning request serial loops for the kernel of v? */
 bool fv_wants_naive(fv_lowerer *l, const fv_value *v) FV_MUST_USE;
 /* Reports that serial loops are not possible for v, because `why`. */
 void fv_refuse_naive(fv_lowerer *l, const fv_value *v, const char *why);
-/* Called when the kernel is built and the last step launches it: records the choice, and reports
- * entries of the tuning that do not fit. */
+/* Called when the kernel is built and the last step launches it: records the choices, and reports
+ * entries of the tuning that are not legal. */
 void fv_chosen(fv_choosing *c, fv_schedule_kind kind);
 /* Called after all kernels are built: warns of entries of the tuning that were not used. False: a
  * value of the tuning was not legal. */

@@ -14,7 +14,7 @@
 #include "ir/expr/rewrite.h"
 #include "ir/expr/visit.h"
 
-enum { IN_FLIGHT = 4 }; /* number of vectors of a maximum that are computed at a time */
+enum { IN_FLIGHT = 4 }; /* number of independent vectors in which a maximum is computed */
 
 /* ---- parameters and dims ---- */
 
@@ -243,9 +243,9 @@ const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum) {
     return NULL;
 }
 
-/* Emits what a pass does at position `at` of the row: loads the values that the row holds, and
- * stores the value that the pass keeps. inside: condition under which the position is in the row;
- * NULL: always. */
+/* Emits the work of a pass at position `at` of the row: loads the values that the row holds, and
+ * stores the value that the pass keeps. inside: condition that the position is in the row; NULL:
+ * always true. */
 static void keep(fv_kemit *e, const fv_pass *p, fv_expr *at, fv_expr *inside) {
     fv_buf *row = e->keep.row;
     e->keep.index[e->keep.axis] = at;
@@ -272,7 +272,7 @@ static int chained(const fv_expr *r) {
                                             : 1;
 }
 
-/* Binds the last variables such that they denote term number `at`. */
+/* Binds the last variables of the reduction to the values that they have for term number `at`. */
 static void bind_chained(fv_kemit *e, const fv_expr *r, fv_expr *at) {
     int first = r->u.red.nvars - chained(r);
     for (int i = r->u.red.nvars - 1; i > first; i--) {
@@ -283,7 +283,7 @@ static void bind_chained(fv_kemit *e, const fv_expr *r, fv_expr *at) {
     fv_kemit_bind(e, r->u.red.vars[first], at);
 }
 
-/* The number of terms over these variables. */
+/* The number of terms over these last variables. */
 static fv_expr *chained_size(fv_kemit *e, const fv_expr *r) {
     int n = r->u.red.nvars, first = n - chained(r);
     fv_expr *size = fv_kemit_dim(e, r->u.red.vars[first]->dim);
@@ -293,7 +293,7 @@ static fv_expr *chained_size(fv_kemit *e, const fv_expr *r) {
 }
 
 /* Emits one step of all chains: the term at position k + lane for each lane. `limit`: only
- * positions below it exist; NULL: all do. */
+ * positions below it exist; NULL: all positions do. */
 static void chain_step(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, fv_expr *k,
                        fv_expr *limit) {
     fv_kmark m = fv_kemit_mark(e);
@@ -336,8 +336,9 @@ static void chain_steps(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains, 
     fv_kb_end(&e->b);
 }
 
-/* Terms from `from` to `to`, for some of which in the middle a condition is known to hold, so that
- * it is not evaluated. The terms before and after these are one loop, which runs twice. */
+/* Emits terms from `from` to `to`, for a middle part of which a condition is known to hold, so that
+ * it is not evaluated there. The terms before and after that part share one loop, which is executed
+ * twice. */
 static void chain_steps_around(fv_kemit *e, const fv_expr *r, fv_buf *acc, int chains,
                                fv_expr *from, fv_expr *to) {
     fv_arena *x = e->arena;
@@ -493,7 +494,7 @@ static fv_expr *hoisted(fv_x_rewriter *r, fv_expr *x, fv_expr **args) {
 }
 
 void fv_kemit_hoist(fv_kemit *e, fv_expr *x) {
-    /* reductions within x come first; the rewriter is used as a walk and replaces nothing */
+    /* emits reductions within x first; the rewriter only visits nodes and replaces nothing */
     fv_x_rewriter r = {.arena = e->l->exprs, .before = is_there, .after = hoisted, .user = e};
     (void)fv_x_rewrite(&r, x);
 }
@@ -581,7 +582,7 @@ fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x) {
     if (x->op == FV_X_LOAD || x->op == FV_X_GUARD)
         y = emit_load(e, x);
     else if (x->op == FV_X_REQUIRE && e->guard) {
-        /* only terms that exist can be out of range */
+        /* the check is made only for terms that exist, since others are out of range */
         fv_expr *c = fv_kemit_expr(e, x->arg[0]);
         fv_expr *off = fv_x_un(e->arena, FV_X_NOT, e->guard);
         y = fv_x_un(e->arena, FV_X_REQUIRE, fv_x_bin(e->arena, FV_X_OR, off, c));

@@ -1,4 +1,4 @@
-/* emit.h - the state of emitting a kernel from a definition; shared by all schedules. */
+/* emit.h - the state while a kernel is emitted from a definition; shared by all schedules. */
 #ifndef FV_BACKEND_SCHEDULE_COMMON_EMIT_H
 #define FV_BACKEND_SCHEDULE_COMMON_EMIT_H
 
@@ -8,16 +8,16 @@
 
 enum { FV_MAX_PASSES = 16, FV_MAX_KEPT = 8 };
 typedef struct fv_pass {
-    /* the sum that the pass computes along a row; NULL: it is the last pass, which computes the
-     * result */
+    /* the sum along a row that the pass computes; NULL: the last pass, which computes the result */
     const fv_expr *sum;
-    const fv_expr *x; /* the value that the pass keeps in the row of the result; NULL: none */
-    /* subexpressions whose values the row holds after earlier passes */
+    /* the value that the pass stores in the row of the result; NULL: it stores none */
+    const fv_expr *x;
+    /* subexpressions whose values earlier passes have stored in the row */
     const fv_expr *held[FV_MAX_KEPT];
     int n;
 } fv_pass;
 
-/* A value of a group that the kernel keeps in a tile. */
+/* A result of a group that the kernel stores in a tile. */
 typedef struct fv_kept {
     const fv_value *value;
     fv_buf *tile;
@@ -45,7 +45,7 @@ typedef struct fv_kparams {
     int ndims, cap_dims;
 } fv_kparams;
 
-/* What is known at the current place of the kernel; the innermost scope is last. */
+/* What is known at the current position in the kernel; the innermost scope is the last one. */
 typedef struct fv_kscope {
     fv_bound *bound;
     int nbound, cap_bound;
@@ -53,24 +53,25 @@ typedef struct fv_kscope {
     int nmemo, cap_memo;
 } fv_kscope;
 
-/* Reductions over the terms of a row, and the row itself, compute the terms from lo to before hi
- * only. */
+/* A range of terms: reductions over the terms of a row, and the row itself, compute only the terms
+ * from lo to before hi. */
 typedef struct fv_term_range {
-    const fv_dim *dim; /* of a row; NULL: all terms are computed */
-    fv_expr *lo, *hi;  /* lo: a multiple of the terms that are computed together */
-    fv_ptrmap *sums;   /* the reductions that the range is for */
+    const fv_dim *dim; /* the dim of the row; NULL: all terms are computed */
+    /* the range; lo is a multiple of the number of terms that are computed together */
+    fv_expr *lo, *hi;
+    fv_ptrmap *sums; /* the set of reductions to which the range applies */
     /* `where` holds for no term from free[0] to before free[1]; NULL: no such terms are known */
     fv_expr *free[2];
-    int width; /* free[0] - lo and free[1] - lo are multiples of it */
+    int width; /* free[0] - lo and free[1] - lo are multiples of this number */
     const fv_var *term;
-    fv_expr *where; /* a condition over the term */
+    fv_expr *where; /* a condition on the term */
 } fv_term_range;
 
-/* The passes over a row, which keep values in the row of the result: see fv_keep_in_rows. */
+/* The passes over a row that store values in the row of the result: see fv_keep_in_rows. */
 typedef struct fv_keep {
     fv_pass passes[FV_MAX_PASSES];
-    int n;    /* 0: nothing is kept */
-    int axis; /* along which the passes run */
+    int n;    /* number of passes; 0: nothing is stored */
+    int axis; /* the axis along which the passes run */
     fv_buf *row;
     fv_expr **index;
 } fv_keep;
@@ -81,7 +82,7 @@ typedef struct fv_kemit {
     fv_arena *arena;
     fv_kernel *kernel;
     fv_kbuilder b;
-    const fv_definition *def; /* of the expressions that are being emitted */
+    const fv_definition *def; /* the definition whose expressions are being emitted */
     /* the definitions that the kernel computes, if it computes a group; n 0: it computes def */
     struct {
         const fv_definition *const *all;
@@ -93,32 +94,34 @@ typedef struct fv_kemit {
         int n, cap;
     } kept;
     fv_kscope scope;
-    /* how often the definition uses each node, and the visitor that counts */
+    /* how often the definition uses each node; the visitor that counts the uses */
     struct {
         fv_ptrmap count;
         fv_x_visitor visitor;
     } uses;
-    fv_expr *guard; /* loads are made only where this holds; NULL: always */
-    /* a reduction whose result no order changes uses several chains if its terms are neighbours */
+    fv_expr *guard; /* a condition: loads are executed only where it holds; NULL: always */
+    /* whether a reduction whose result no order changes uses several chains if its terms are
+     * contiguous in memory */
     bool rows;
-    /* of the loop that is being emitted */
+    /* the loop that is being emitted */
     struct {
-        const fv_var *vector; /* the axis that vectors run along; NULL: none */
-        const fv_var *plain;  /* no broadcast selects element 0 of this axis: fv_kemit_plain */
+        const fv_var *vector; /* the axis along which vectors run; NULL: there is none */
+        /* an axis of which no broadcast selects element 0: see fv_kemit_plain */
+        const fv_var *plain;
     } loop;
     fv_term_range range;
     fv_keep keep;
 } fv_kemit;
 
 void fv_kemit_init(fv_kemit *e, fv_lowerer *l, const fv_definition *def, const char *stem);
-/* Emits from this definition from now on. */
+/* Sets the definition whose expressions are emitted from now on. */
 void fv_kemit_use(fv_kemit *e, const fv_definition *def);
 fv_expr *fv_kemit_dim(fv_kemit *e, const fv_dim *d);
-/* the parameter (or tile) for a buffer that the definition loads */
+/* the parameter or tile that represents a buffer which the definition loads */
 fv_buf *fv_kemit_in(fv_kemit *e, const fv_buf *from);
-/* Stores the value in a tile of the kernel, which is added; its extents must be constant. */
+/* Adds a tile to the kernel in which the value is stored; its extents must be constant. */
 void fv_kemit_keep(fv_kemit *e, const fv_value *v);
-/* the parameter for a result, with the axes of the definition */
+/* the parameter of a result, with the axes of the definition */
 fv_buf *fv_kemit_out(fv_kemit *e, fv_value *v);
 void fv_kemit_bind(fv_kemit *e, const fv_var *v, fv_expr *x);
 /* A scope: bindings and emitted expressions made after a mark are forgotten by fv_kemit_release. */
@@ -134,13 +137,15 @@ void fv_kemit_hoist(fv_kemit *e, fv_expr *x);
 void fv_kemit_invariants(fv_kemit *e, fv_expr *x, const fv_var *v);
 /* Emits x; statements that it needs are added at the current position. */
 fv_expr *fv_kemit_expr(fv_kemit *e, fv_expr *x);
-/* Where x chooses at run time between element v and element 0 along an axis of 1, for dims that may
- * be 1: the condition that none of them is, for e->loop.plain = v. NULL: it does not choose. */
+/* Does x choose at run time between element v and element 0 along an axis whose dim may be 1?
+ * Returns the condition that none of these dims is 1, for e->loop.plain = v. NULL: x does not
+ * choose. */
 fv_expr *fv_kemit_plain(fv_kemit *e, const fv_expr *x, const fv_var *v);
 void fv_kemit_memo(fv_kemit *e, const fv_expr *from, fv_expr *to);
 /* has x been emitted in the current scope? */
 bool fv_kemit_is_known(const fv_kemit *e, const fv_expr *x) FV_MUST_USE;
-/* a * b + sum, each in terms of the kernel. Floats are rounded once; integers wrap. */
+/* a * b + sum, where all are expressions of the kernel. The result is rounded once for floats, and
+ * wraps for integers. */
 fv_expr *fv_kemit_add_product(fv_kemit *e, fv_expr *a, fv_expr *b, fv_expr *sum);
 /* Stores x, converted to the storage type, as the element of the result at the bound indices. */
 void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x);
@@ -148,17 +153,17 @@ void fv_kemit_store(fv_kemit *e, fv_buf *out, fv_expr *const *index, fv_expr *x)
 /* Is the reduction computed in several chains: because of its order, or, if it has none, because
  * that is faster? */
 bool fv_kemit_in_chains(const fv_kemit *e, const fv_expr *r) FV_MUST_USE;
-/* The sum of parts plus another part `more`, which begins at `part`. For the first part it is
+/* The sum of earlier parts plus the part `more`, which begins at `part`. For the first part it is
  * `more` itself, so that -0 is kept. */
 fv_expr *fv_kemit_with_part(fv_kemit *e, fv_expr *sum, fv_expr *more, fv_expr *part,
                             fv_expr *first);
 /* Emits reduction r for all values of v, an axis of known extent, as a tile with a chain for each
  * value. v must not be bound. */
 fv_buf *fv_kemit_sums_along(fv_kemit *e, const fv_expr *r, const fv_var *v);
-/* Combines the elements of a tile with one axis: as long as the number n of elements is even,
- * elements c and c + n / 2; then the others in order. */
+/* Combines the n elements of a tile with one axis: while n is even, elements c and c + n / 2 are
+ * combined; then the remaining ones in order. */
 fv_expr *fv_kemit_fold(fv_kemit *e, fv_buf *acc, fv_reduce_kind kind);
-/* The pass that computes this sum, or, for NULL, the last pass; NULL: passes store nothing. */
+/* The pass that computes this sum (NULL: the last pass); NULL: passes store nothing. */
 const fv_pass *fv_kemit_pass(const fv_kemit *e, const fv_expr *sum);
 /* Finishes the kernel: names it and adds its launch. Does not verify it. */
 void fv_kemit_finish(fv_kemit *e, fv_op *op, const fv_schedule *schedule);

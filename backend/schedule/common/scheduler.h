@@ -1,5 +1,5 @@
-/* scheduler.h - what a schedule consists of: functions that choose a plan, place operands, and emit
- * the kernel of a value. */
+/* scheduler.h - the interface of a schedule: functions that choose a plan, define operands, and
+ * emit the kernel of a value. */
 #ifndef FV_BACKEND_SCHEDULE_COMMON_SCHEDULER_H
 #define FV_BACKEND_SCHEDULE_COMMON_SCHEDULER_H
 

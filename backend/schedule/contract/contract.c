@@ -1,18 +1,19 @@
-/* contract.c - matrix products and what is like them: a sum of products whose factors depend one on
- * a row index i, the other on a column index j; or several with the same factor of rows.
+/* contract.c - the schedule of contractions, such as matrix products and convolutions: a sum of
+ * products of two factors, one of which depends on a row index i, the other on a column index j; or
+ * several such sums with the same factor of rows.
  *
  *     parallel batch.., block of rows, panel of columns:
  *       for i0 in the block, step MR:
  *         acc[r, c] = 0                                     registers
  *         for k ascending: acc[r, c] = fma(a[i0 + r, k], b[k, j0 + c], acc[r, c])
  *         sums[r, c] = acc[r, c]                            first-level cache
- *         for rows and columns that are there: y[i0 + r, j0 + c] = epilogue(sums[r, c])
+ *         for rows and columns that exist: y[i0 + r, j0 + c] = epilogue(sums[r, c])
  *
- * b comes in panels (panels.c), or as it lies in memory where columns are contiguous there. Rows
- * that are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending
- * chain: tiles change no bit. Several sums with one factor a, as the gates of a recurrent layer
- * are, share a tile: each a is read once for all of them, and a panel has the columns of the second
- * b behind those of the first. */
+ * b is read from panels (panels.c), or where it is stored if its columns are contiguous there. Rows
+ * that do not fill a tile are computed by tiles of 8, 4, 2 and 1 rows. Each output is one ascending
+ * chain: tiles change no bit. Several sums with one factor a, such as the gates of a recurrent
+ * layer, share a tile: each a is read once for all of them, and a panel has the columns of the
+ * first b followed by those of the second. */
 #include "backend/schedule/contract/contract.h"
 
 #include <stdint.h>
@@ -29,7 +30,7 @@
 #include "ir/definition/definitions.h"
 #include "ir/expr/rewrite.h"
 
-/* Are neighbouring columns of x neighbours in memory? */
+/* Are elements of x for consecutive values of j contiguous in memory? */
 static bool runs_along(const fv_expr *x, const fv_var *j) {
     fv_load_count n = {0};
     fv_x_count_loads(x, j, &n);
@@ -56,12 +57,12 @@ static const fv_var *last_term(const fv_contraction *c) {
     return c->sum->u.red.vars[c->sum->u.red.nvars - 1];
 }
 
-/* Filters that make an image in the order of its type, y[m, h, w], would be rows, and pixels the
- * columns. For each term of the sum such a tile reads pixels of another channel, on another
- * page. With the filters as columns their panels are made when the model is compiled, and the
- * channels of a pixel are neighbours in the copy of the image. What that costs is that neighbours
- * among the columns are stored apart, once for each sum: few terms do not pay for it. Which factor
- * is called a changes no bit. */
+/* Should rows and columns be exchanged, so that the filters of a convolution with the result y[m,
+ * h, w] are columns, and pixels are rows? With pixels as columns, a tile would read, for each term
+ * of the sum, pixels of another channel, on another page. With filters as columns, their panels are
+ * packed when the model is compiled, and the channels of a pixel are contiguous in the copy of the
+ * image. The price is that consecutive columns of the result are stored apart, once for each sum,
+ * which does not pay if the sum has few terms. The exchange changes no bit. */
 static bool turns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     fv_dense window;
     int64_t terms = 1;
@@ -90,14 +91,14 @@ static bool is_loaded(const fv_expr *x) {
     return x->op == FV_X_LOAD || x->op == FV_X_GUARD;
 }
 
-/* Are the panels of the factor of columns made when the model is compiled? */
+/* Are the panels of the factor with the columns packed when the model is compiled? */
 static bool has_constant_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     return fv_is_laid_out(l, d, c->sum, c->b, c->column);
 }
 
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
 
-/* Terms of the sum, from its i-th variable on. */
+/* The number of terms of the sum over its variables from the i-th on. */
 static int64_t terms_from(const fv_expr *sum, int i) {
     int64_t n = 1;
     for (; i < sum->u.red.nvars && n < MOST_BLOCK; i++)
@@ -105,22 +106,24 @@ static int64_t terms_from(const fv_expr *sum, int i) {
     return n > 0 ? n : 1;
 }
 
-/* Of a block of rows; and panels that a tile does not take one after the other, see `stay_near`. */
+/* LEAST_TILES: least number of tiles in a block of rows. FEW_PANELS: largest number of panels that
+ * a tile does not take one after the other, see `stay_near`. */
 enum { LEAST_TILES = 2, FEW_PANELS = 2 };
 enum { PAGE = 4096, LINE_BYTES = 64 };
 
-/* Times are in halves of the time of one product of vectors: what it takes to begin and end a tile,
- * and, in each step of k, to read a vector of the panel. */
+/* Costs in halves of the time of one product of vectors: of beginning and ending a tile, and, in
+ * each step of k, of reading a vector of the panel. */
 enum { TILE_TIME = 512, READ_TIME = 1 };
 
-/* The time of a step of k with so many rows. Fewer products than `in_flight` take as long as that
- * many, since each waits for the one before. */
+/* The cost of a step of k with so many rows. Fewer products than `in_flight` take as long as that
+ * many, since each waits for the previous one in its chain. */
 static int step_time(int rows, int vectors, int in_flight) {
     int products = rows * vectors;
     return 2 * (products > in_flight ? products : in_flight) + READ_TIME * vectors;
 }
 
-/* The time of these rows in tiles of mr rows, the rest in smaller ones, for a sum of `terms`. */
+/* The cost of computing these rows in tiles of mr rows, and the remaining rows in smaller tiles,
+ * for a sum of `terms` terms. */
 static int64_t time_of_rows(int64_t rows, int mr, int vectors, int in_flight, int64_t terms) {
     int64_t time = rows / mr * (step_time(mr, vectors, in_flight) * terms + TILE_TIME),
             rest = rows % mr;
@@ -129,8 +132,8 @@ static int64_t time_of_rows(int64_t rows, int mr, int vectors, int in_flight, in
     return time;
 }
 
-/* Rows of a tile, at most `most`, that take the least time for that many rows: 14 are better
- * done as 7 + 7 than as 12 + 2. */
+/* The number of rows of a tile, at most `most`, for which that many rows have the least cost: 14
+ * rows are better computed as 7 + 7 than as 12 + 2. */
 static int best_rows(int64_t rows, int most, int vectors, int in_flight, int64_t terms) {
     int best = most;
     int64_t least = INT64_MAX;
@@ -144,8 +147,8 @@ static int best_rows(int64_t rows, int most, int vectors, int in_flight, int64_t
     return best;
 }
 
-/* Divides the registers of a tile among several sums: as many columns for each as leave enough rows
- * to reuse what is read of the panels. */
+/* Divides the registers of a tile among several sums: each gets as many columns as leave enough
+ * rows to reuse the loaded elements of the panels. */
 static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *nr) {
     int sums = *mr * *nr, least = lanes > 1 ? 1 : 2;
     *nr = *nr / nsums > least ? *nr / nsums : least;
@@ -156,9 +159,9 @@ static void share_tile(const fv_target *t, int nsums, int lanes, int *mr, int *n
     *mr = *mr > 0 ? *mr : 1;
 }
 
-/* The tile of the table. Fewer rows where there are fewer, with more columns then: so many sums are
- * in flight. Returns what columns are a multiple of: the lanes of a vector, or fewer where there
- * are fewer columns. */
+/* Chooses the tile from the table. If there are fewer rows than it has, the tile gets fewer rows
+ * and more columns, so that enough sums are in flight. Returns the number of which columns must be
+ * a multiple: the lanes of a vector, or less if there are fewer columns. */
 static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction *c, int *mr,
                      int *nr) {
     const fv_target *t = l->target;
@@ -205,8 +208,8 @@ void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contracti
     *nr = (int)fv_choose(u, columns, *nr, step < 2 ? 2 : step, most > *nr ? most : *nr, step);
 }
 
-/* Does x depend on the step of a recurrence: on a state, or on a variable from around the
- * definition? */
+/* Does x depend on the step of a recurrence: on a state, or on a variable that is bound outside of
+ * the definition? */
 static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr *x,
                        fv_ptrmap *seen) {
     const fv_value *v = x->op == FV_X_LOAD || x->op == FV_X_GUARD ? x->u.buf->value : NULL;
@@ -300,7 +303,8 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
     fv_open_blocks(e, FV_PARALLEL, "block", n, blocks, step, d->hi <= most, first, rows);
 }
 
-/* Elements of a for each row, of which neighbours share those that a window reads several times. */
+/* The number of elements of a for each row; rows share the elements that a window reads several
+ * times. */
 static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) {
     const fv_expr *a = fv_x_stored(c->a);
     double all = 1, rows = 1;
@@ -323,9 +327,9 @@ static int64_t stored_bytes(const fv_expr *factor) {
     return fv_elem_storage_bytes((fv_elem)fv_x_stored(factor)->type.elem);
 }
 
-/* Rows of a task: the number of rows of a that fit into the second-level cache together with the
- * current panel and the next one; if all rows take `depth` steps of the sum's first variable before
- * the next ones (0: all steps), parts of panels of that depth. May be less than 1. */
+/* The number of rows of a task: the rows of a that fit into the second-level cache together with
+ * the current panel and the next one. If all rows take `depth` steps of the sum's first variable
+ * before the next ones (0: all steps), parts of panels of that depth count. May be less than 1. */
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                              int nr, int64_t depth) {
     int64_t room = t->caches.l2_bytes / 8 * fv_processor_of(t)->block_l2_eighths,
@@ -334,10 +338,10 @@ static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const 
     return (room - panels) / (elements_of_row(c, d) * stored_bytes(c->a));
 }
 
-/* Are there several panels, which fill at most half of the first-level cache together? Then a tile
- * of rows takes all of them before the next tile, and rows are written from end to end: a product
- * of 24 terms and 144 columns takes half of the time that it takes panel by panel, when each line
- * of the result is waited for (Zen 3). */
+/* Are there several panels, which together fill at most half of the first-level cache? Then a tile
+ * of rows takes all of them before the next tile, so that rows of the result are written
+ * contiguously: a product of 24 terms and 144 columns takes half of the time that it takes panel by
+ * panel, if the stores to the result must be waited for (Zen 3). */
 static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_definition *d, int nr) {
     const fv_dim *columns = d->index[c->column]->dim;
     return c->packed && fv_dim_is_const(columns) && columns->value > FEW_PANELS * nr &&
@@ -359,7 +363,8 @@ static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_
  * gain. */
 static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                            int mr, int nr) {
-    if (c->sum->u.red.nvars > 1) /* what a window reads in the first step lies together */
+    /* the elements that a window reads in the first step are contiguous */
+    if (c->sum->u.red.nvars > 1)
         return room_for_rows(t, c, d, nr, 0) < LEAST_TILES * mr ? 1 : 0;
     int64_t steps = c->sum->u.red.vars[0]->dim->value,
             bytes = fv_elem_storage_bytes((fv_elem)c->sum->type.elem);
@@ -374,9 +379,9 @@ static int64_t block_depth(const fv_target *t, const fv_contraction *c, const fv
     return depth < steps ? depth : 0;
 }
 
-/* Is it worthwhile on this processor to copy the rows of a tile? It may be if more than half of the
- * ways of a set of the first-level cache would be taken by these rows, since lines 4 kB apart share
- * a set on all processors of the table. */
+/* Is it worthwhile on this processor to copy the rows of a tile? It may be if these rows would take
+ * more than half of the ways of a set of the first-level cache, since lines 4 kB apart use the same
+ * set on all processors of the table. */
 static bool copies_pay(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                        int mr) {
     const fv_expr *a = fv_x_stored(c->a);
@@ -410,15 +415,15 @@ static bool computes_panels(const fv_contraction *c) {
     return c->panels.computed && c->sum->u.red.nvars == 1 && fv_can_prefetch(c);
 }
 
-/* Is b computed once for all tiles of a block of rows? What is computed is stored on the stack. */
+/* Is b computed once for all tiles of a block of rows, and stored on the stack? */
 static bool unpacks(const fv_contraction *c, const fv_tile_plan *plan, int64_t block,
                     int64_t depth) {
     int64_t most = FV_MOST_SUMS / fv_tile_plan_width(c, plan);
     return computes_panels(c) && depth <= most && block <= most;
 }
 
-/* Has the sum parts that all tiles of a block can take before the next one? The lines of a window
- * are such. */
+/* Can the sum be divided into parts that all tiles of a block take before the next part? The lines
+ * of a window are such parts. */
 static bool has_parts(const fv_contraction *c) {
     const fv_dim *steps = c->sum->u.red.vars[0]->dim;
     bool one = c->sum->u.red.nvars == 1;
@@ -426,7 +431,7 @@ static bool has_parts(const fv_contraction *c) {
            (one || (!c->each && !c->panels.computed));
 }
 
-/* Chooses all parameters other than the tile, after panels are made; returns the rows of a
+/* Chooses all parameters other than those of the tile, after panels are made; returns the rows of a
  * block. */
 static int64_t choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction *c,
                            fv_tile_plan *plan, const fv_definition *d) {
@@ -483,7 +488,7 @@ static bool is_one_chain(const fv_contraction *c) {
     return one;
 }
 
-/* The plan of this contraction over the indices of d; NULL: it is none in tiles. */
+/* The plan of this contraction over the indices of d; NULL: it cannot be computed in tiles. */
 static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
                                  const fv_contraction *products) {
     fv_contract_plan *p = FV_NEW(l->arena, fv_contract_plan, 1);
@@ -547,7 +552,7 @@ static fv_expr *read_copy(fv_x_rewriter *w, fv_expr *x) {
     return x == c->x ? c->copy : NULL;
 }
 
-/* The same plan of another definition, with what is said about it said already. */
+/* The same plan for another definition, for which no reasons are recorded again. */
 static fv_contract_plan *plan_again(fv_lowerer *l, const fv_contract_plan *p,
                                     const fv_definition *d) {
     fv_products found;
@@ -565,7 +570,8 @@ static fv_contract_plan *plan_again(fv_lowerer *l, const fv_contract_plan *p,
 }
 
 /* Are the rows of the contraction, and the axis before them, indices of its first factor only, both
- * of known extents? The pixels of an image are, of which the window keeps the lines apart. */
+ * with known extents? The pixels of an image are, since the window separates the lines of the
+ * image. */
 static bool are_pixels(const fv_lowerer *l, const fv_contract_plan *p) {
     const fv_contraction *c = &p->c;
     if (c->each || c->nsums > 1 || c->row < 1 || c->column == c->row - 1)
@@ -577,9 +583,9 @@ static bool are_pixels(const fv_lowerer *l, const fv_contract_plan *p) {
            terms->value >= l->speed->pixel_terms;
 }
 
-/* Rows of one axis fill tiles, whatever the width of the image is, and panels are read once for a
- * block of them instead of once for each line. What that costs is an address of each row of a tile,
- * for each run of neighbouring terms. */
+/* Merges two axes of rows to one, so that they fill tiles whatever the width of the image is, and
+ * panels are read once for a block of rows instead of once for each line. The price is the
+ * computation of an address for each row of a tile, for each run of contiguous terms. */
 static void join_rows(fv_lowerer *l, fv_contract_plan *p) {
     while (are_pixels(l, p)) {
         const fv_contract_plan *q = plan_again(l, p, fv_merge_rows(l, p->d, p->c.row - 1));

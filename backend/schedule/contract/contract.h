@@ -1,4 +1,4 @@
-/* contract.h - chooses and places operands and tiles of contractions. */
+/* contract.h - chooses operands and tiles of contractions. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_CONTRACT_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_CONTRACT_H
 
@@ -14,7 +14,7 @@ fv_contraction fv_contraction_of(const fv_products *p);
 void fv_contract_tile(fv_choosing *u, const fv_definition *d, const fv_contraction *c,
                       fv_parameter rows, fv_parameter columns, int *mr, int *nr);
 /* Decides how b is read: sets `dense` and `packed` of c, and changes nothing else. False: chains
- * along k are better. */
+ * along k are faster. */
 bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c) FV_MUST_USE;
 /* The choices for a contraction, of one definition or of several values with the same indices. */
 typedef struct fv_contract_plan {
@@ -24,15 +24,18 @@ typedef struct fv_contract_plan {
     fv_choosing chosen;
     int64_t block; /* rows of a task */
 } fv_contract_plan;
-/* Plans one contraction that computes all sums in these expressions over the indices of d; NULL: it
- * is not possible. `often`: the kernel runs many times after its operands were laid out once. */
+/* Plans one contraction that computes all sums in these expressions over the indices of d; NULL:
+ * that is not possible. `often`: the kernel runs many times after its operands were laid out
+ * once. */
 fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, int n,
                                        fv_expr *const *roots, bool often) FV_MUST_USE;
 void fv_contract_plan_place(fv_lowerer *l, fv_op *op, fv_contract_plan *p);
-void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p); /* what it is, for people */
-/* All loops of the kernel, in e, down to what `put` stores, or the definition of the value. */
+/* records the plan as a reason, for messages */
+void fv_contract_tell(fv_lowerer *l, const fv_contract_plan *p);
+/* Emits all loops of the kernel into e; `put` stores the results (NULL: the definition of the value
+ * does). */
 void fv_contract_emit(const fv_contract_plan *p, fv_kemit *e, fv_tile_put put, fv_value *value);
-/* The schedule with all chosen parameters, for people. */
+/* The schedule with all chosen parameters, for messages. */
 fv_schedule fv_contract_schedule(const fv_contract_plan *p);
 /* Makes the dense copy or the panels of b that were chosen; panels have nr columns. */
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr);

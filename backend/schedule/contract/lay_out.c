@@ -15,7 +15,7 @@
 /* ---- affine indices ---- */
 
 typedef struct affine {
-    int64_t at; /* the position of the element at which all variables are 0 */
+    int64_t at; /* the number of the element for which all variables are 0 */
     int64_t by[FV_MAX_RANK];
 } affine;
 
@@ -25,7 +25,7 @@ static void add_scaled(affine *to, const affine *x, int n, int64_t k) {
         to->by[i] += k * x->by[i];
 }
 
-/* Writes x as an affine function of the n variables; false: it is none. */
+/* Writes x as an affine function of the n variables; false: it is not affine. */
 static bool affine_of(fv_dims *t, const fv_expr *x, int n, const fv_var *const *vars, affine *out) {
     fv_affine f = fv_affine_of(&(fv_affines){.dims = t}, x);
     bool is = fv_affine_is_of_vars(&f) && fv_dim_is_const(f.rest);
@@ -42,7 +42,7 @@ static bool affine_of(fv_dims *t, const fv_expr *x, int n, const fv_var *const *
 }
 
 /* The offset of the element that the load reads, as an affine function of the variables; false: it
- * is none. */
+ * is not affine. */
 static bool offset_of(fv_dims *t, const fv_expr *load, int n, const fv_var *const *vars,
                       affine *out) {
     const fv_buf *b = load->u.buf;
@@ -74,8 +74,8 @@ static bool is_column(void *user, const fv_var *v, int64_t *value) {
     return v == at->column;
 }
 
-/* The load of the constant that has column j: `w[k, j] if j < 8 else v[k, j - 8] if ...`. NULL:
- * something else than the column decides, or no constant has it. */
+/* The load of the constant that contains column j: `w[k, j] if j < 8 else v[k, j - 8] if ...`.
+ * NULL: a condition depends on something else than the column, or no constant contains it. */
 static const fv_expr *piece_at(const fv_expr *x, const fv_var *column, int64_t j) {
     int64_t here;
     while (x->op == FV_X_GUARD) {
@@ -110,7 +110,7 @@ bool fv_is_joined_constant(const fv_expr *x, const fv_var *column) {
 
 /* ---- pieces ---- */
 
-/* The distance in the source between elements for consecutive values of each level. */
+/* Sets the distances in the source between elements for consecutive values of each level. */
 static void set_steps(const fv_layout *l, const fv_layout_vars *v, const affine *at,
                       fv_layout_source *s) {
     for (int i = 0; i < l->nlevels; i++) {
@@ -124,7 +124,7 @@ static void set_steps(const fv_layout *l, const fv_layout_vars *v, const affine 
     }
 }
 
-/* Adds a piece for a load; false: its index is not affine, or it is no load of a constant. */
+/* Adds a piece for a load; false: its index is not affine, or it does not load a constant. */
 static bool add_piece(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v,
                       const fv_expr *load) {
     affine at;

@@ -7,15 +7,15 @@
 #include "ir/layout/layout.h"
 
 enum {
-    FV_MOST_PIECES = 16,        /* the most constants of which one layout consists */
-    FV_MOST_FACTORS_PIECES = 4, /* the most of these for one factor */
-    FV_MOST_JOINED = 1 << 16    /* the most columns that are examined one by one */
+    FV_MOST_PIECES = 16,        /* largest number of constants of which one layout consists */
+    FV_MOST_FACTORS_PIECES = 4, /* largest number of constants for one factor */
+    FV_MOST_JOINED = 1 << 16    /* largest number of columns that are examined one by one */
 };
 
 /* The variable for each axis of a layout. */
 typedef struct fv_layout_vars {
-    const fv_var *var[FV_MAX_RANK]; /* NULL: no index depends on this axis */
-    /* the number of consecutive elements along the axis that have one value; var counts these
+    const fv_var *var[FV_MAX_RANK]; /* the variable; NULL: no index depends on this axis */
+    /* number of consecutive elements along the axis that have one value; the variable counts these
      * blocks */
     int64_t block[FV_MAX_RANK];
     int column; /* the axis along which a factor may consist of several constants */
@@ -31,20 +31,21 @@ typedef struct fv_laid_out {
         const fv_tensor *tensor;
         fv_layout_source from;
     } piece[FV_MOST_PIECES];
-    fv_value *value;          /* the constant; NULL: not made yet */
-    struct fv_laid_out *next; /* the next one whose first piece is of the same tensor */
+    fv_value *value; /* the laid-out constant; NULL: it is not made yet */
+    /* the next entry of the list whose first piece is of the same tensor */
+    struct fv_laid_out *next;
 } fv_laid_out;
 
-/* Adds the pieces of x, an element over the variables, which is a load of a constant, or of several
- * that are side by side along the column: `w[k, j] if j < 8 else v[k, j - 8]`. `layout` of `to` is
- * set. factor_axis: x is at `factor` along that axis; -1: there is none. False: an index is not
- * affine, or it is something else. */
+/* Adds the pieces of x, an element as an expression over the variables, which loads a constant, or
+ * several constants that are adjacent along the column: `w[k, j] if j < 8 else v[k, j - 8]`.
+ * `layout` of `to` must be set. factor_axis: x has index `factor` along that axis; -1: there is
+ * none. False: an index is not affine, or x has another form. */
 bool fv_lay_out_add(fv_lowerer *l, fv_laid_out *to, const fv_layout_vars *v, const fv_expr *x,
                     int factor_axis, int64_t factor) FV_MUST_USE;
-/* The equal one that was asked for before; otherwise this one. */
+/* An equal layout of the same constants that was requested before; if there is none, this one. */
 fv_laid_out *fv_laid_out_find(fv_lowerer *l, const fv_laid_out *key);
-/* The constant becomes the value of `to`: its elements are those of the layout, those of less than
- * a byte in bytes. False: it is too large. */
+/* Makes the constant of `to`, whose elements are stored in the layout; elements narrower than a
+ * byte are packed into bytes. False: it is too large. */
 bool fv_lay_out_make(fv_lowerer *l, fv_laid_out *to, fv_value *as) FV_MUST_USE;
 /* Makes v a constant: `by` times the sum along all steps of the constant that x loads, over the
  * variables `axes` of v and the nk variables of the sum. False: its index is not affine. */

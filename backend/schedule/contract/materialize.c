@@ -1,4 +1,4 @@
-/* materialize.c - computes factors of contractions by a kernel of their own if they are more than a
+/* materialize.c - computes factors of contractions in a kernel of their own if they are more than a
  * load.
  *
  *     x[n, o * s + k - p, c] where 0 <= o * s + k - p < size, else 0
@@ -33,12 +33,12 @@ typedef struct base { /* an axis of the copy, whose index is the sum of by * var
 
 typedef struct bases {
     fv_lowerer *l;
-    fv_var *free[2 * FV_MAX_RANK]; /* variables of the definition and of the sum */
+    fv_var *free[2 * FV_MAX_RANK]; /* the variables of the definition and of the sum */
     int nfree;
     base *list;
     int n, cap;
-    bool apart; /* each variable has an axis of its own */
-    bool full;  /* the copy would need more axes than a value can have */
+    bool apart; /* whether each variable has an axis of its own */
+    bool full;  /* whether the copy would need more axes than a value can have */
 } bases;
 
 /* ---- sums of variables ---- */
@@ -50,7 +50,7 @@ static bool is_free(const bases *b, const fv_var *v) {
     return false;
 }
 
-/* Writes x as a sum of multiples of free variables and *rest; false: it is none. */
+/* Writes x as a sum of multiples of free variables plus *rest; false: x has another form. */
 static bool split(const bases *b, const fv_expr *x, base *s, const fv_dim **rest) {
     if (x->type.elem != FV_I64)
         return false;
@@ -94,9 +94,9 @@ static bool same_sum(const base *a, const base *b) {
     return same;
 }
 
-/* The axis of the copy for a reduced sum, which is added if it is new; NULL: there are too many.
- * Its extent is at most the number of elements of x along it, if no condition is checked: both
- * follow from fv_d_last. */
+/* The axis of the copy for a reduced sum, which is added if it is new; NULL: there are too many
+ * axes. Its extent is at most the number of elements of x along it, if no condition is checked:
+ * both follow from fv_d_last. */
 static base *axis_of(bases *b, const base *s) {
     fv_dims *t = b->l->module->dims;
     for (int i = 0; i < b->n; i++)
@@ -139,7 +139,8 @@ static fv_expr *over_axis(fv_x_rewriter *r, fv_expr *x) {
     return fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, i, fv_x_int(a, by)), fv_x_dim(a, rest));
 }
 
-/* x in terms of the axes of the copy, which are added as they occur; NULL: there are too many. */
+/* x as an expression over the axes of the copy, which are added as they occur; NULL: there are too
+ * many. */
 static fv_expr *over_axes(bases *b, const fv_expr *x) {
     fv_x_rewriter r = {.arena = b->l->exprs, .before = over_axis, .user = b};
     fv_expr *y = fv_x_rewrite(&r, x);
@@ -187,8 +188,8 @@ static void put_last(bases *b, const fv_var *last) {
             }
 }
 
-/* Orders the axes that are axes of d as d does, whatever order the factor has. Rows of the copy are
- * then one axis if the result has them so. */
+/* Orders the axes that are axes of d as in d, whatever order the factor has. Rows of the copy can
+ * then be merged to one axis if the rows of the result can. */
 static void order_as(bases *b, const fv_definition *d) {
     int next = 0;
     for (int i = 0; i < d->rank; i++)
@@ -224,10 +225,10 @@ static bool find_axes(bases *b, fv_expr *x, fv_expr **copy, bool *window) {
     return *copy && b->n;
 }
 
-/* The part of the factor that a copy holds: elements as they are stored. Integers that a tile
- * repeats in all lanes of a vector, those of the rows, are copied in the type of the sum, as one
- * instruction loads and repeats 32 bits where 8 bits take three (64 to 32 channels of 14 x 14, 3 x
- * 3: 0.104 ms for 0.161). */
+/* The part of the factor that the copy contains: elements in the type in which they are stored.
+ * Integers of the factor with the rows, which a tile repeats in all lanes of a vector, are copied
+ * in the type of the sum, since one instruction loads and repeats 32 bits, and 8 bits take three
+ * (64 to 32 channels of 14 x 14, 3 x 3: 0.104 ms instead of 0.161). */
 static fv_expr *copied_part(fv_expr *factor, fv_dense_of of) {
     bool converted = of == FV_DENSE_ALL && fv_elem_is_int((fv_elem)factor->type.elem) &&
                      fv_x_stored(factor)->op != FV_X_LOAD;

@@ -1,28 +1,28 @@
-/* materialize.h - computes factors of contractions beforehand if they are more than a load. */
+/* materialize.h - computes factors of contractions in advance if they are more than a load. */
 #ifndef FV_BACKEND_SCHEDULE_CONTRACT_MATERIALIZE_H
 #define FV_BACKEND_SCHEDULE_CONTRACT_MATERIALIZE_H
 
 #include "backend/lowering/lowering.h"
 #include "ir/base/limits.h"
 
-/* A factor that is computed beforehand: what the kernel of its own computes, and how it is then
- * read. */
+/* A factor that is computed in advance: the definition of its copy, and how the copy is read. */
 typedef struct fv_dense {
     fv_expr *factor;
     fv_expr
-        *stored; /* the part of it that is copied; conversions around it remain with the reader */
+        /* the part of the factor that is copied; conversions around it are done by the reader */
+        *stored;
     int n;
-    fv_var *index[FV_MAX_RANK]; /* variables of the axes of the copy */
-    fv_expr *copy;              /* an element of the copy */
+    fv_var *index[FV_MAX_RANK]; /* the variables of the copy's axes */
+    fv_expr *copy;              /* an element of the copy, as an expression over these variables */
     fv_expr *at[FV_MAX_RANK];   /* the index in the copy that replaces the factor */
 } fv_dense;
 
-/* Which factors are made dense: all that are more than a load, or those over which a window slides,
- * of which the copy has fewer elements than the variables have values. */
+/* Which factors are copied: all that are more than a load, or only those over which a window
+ * slides, whose copy has fewer elements than the variables have values. */
 typedef enum fv_dense_of { FV_DENSE_ALL, FV_DENSE_WINDOWS } fv_dense_of;
-/* Decides whether the factor is to be made dense, and changes nothing. The last axis of the copy is
- * the one that `last` runs along, if there is one; NULL: in the order in which the factor is
- * read. */
+/* Decides whether the factor should be copied, and changes nothing. The last axis of the copy is
+ * the one along which `last` runs, if there is one; last NULL: the axes have the order in which the
+ * factor is read. */
 bool fv_choose_dense(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                      fv_dense_of of, const fv_var *last, fv_dense *dense) FV_MUST_USE;
 /* Describes a copy of x, even if it is no more than a load. Elements along k, a variable of the

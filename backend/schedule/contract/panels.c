@@ -1,19 +1,20 @@
-/* panels.c - operands of contractions, laid out in the order in which their kernel reads them.
+/* panels.c - packs operands of contractions in the order in which their kernel reads them.
  *
- * The factor b[.., k, j] that goes with the columns becomes panels of `width` columns,
- *     layout .., k, j: .. j/width k j%width       0 beyond the last column
- * so that a register tile reads one panel from end to end. One layout serves all row counts. Panels
- * of constants are made here and replace the constant, or several that are side by side; others are
- * made by a kernel in the run. Of several factors that one tile reads, a panel has `width` columns
- * of each, side by side for every k.
+ * The factor b[.., k, j] with the columns becomes panels of `width` columns,
+ *     layout .., k, j: .. j/width k j%width       0 after the last column
+ * so that a register tile reads one panel from the first to the last element. One layout serves all
+ * numbers of rows. Panels of constants are made here and replace the constant, or several constants
+ * that are adjacent along the columns; other panels are made by a kernel in the run. If one tile
+ * reads several factors, a panel has `width` columns of each, one after the other, for every k.
  *
- * A factor that is computed from constants, such as a dequantized weight, stays an expression: each
- * constant that depends on the column is laid out as it is stored, and the tile computes the
- * expression from these panels as it reads them.
+ * A factor that is computed from constants, such as a dequantized weight, remains an expression:
+ * each constant that depends on the column is laid out in its stored type, and the tile computes
+ * the expression from these panels as it reads them.
  *     f32(i32(q[k, j]) - i32(z[k floordiv 32, j])) * s[k floordiv 32, j]
  *     q: layout k, j: j/16 k/2 j%16 k%2 bits 4        two steps of k in a byte
  *     z, s: layout k, j: j/16 k/32 j%16 k%32 stride 0
- * No weight is written in a run, and no weight takes more memory than the model gives it. */
+ * So no dequantized weight is written in a run, and no weight takes more memory than in the
+ * model. */
 #include "backend/schedule/contract/panels.h"
 
 #include <string.h>
@@ -66,7 +67,8 @@ static int steps_together(const axes *x, fv_elem e) {
 typedef struct stored {
     fv_laid_out laid;
     fv_layout_vars vars;
-    /* variables that count blocks along axes of the sum; NULL: the variable itself is used */
+    /* variables that count blocks along axes of the sum; NULL: the variable of the axis itself is
+     * used */
     fv_var *block_var[FV_MAX_RANK];
     int64_t outer[FV_MAX_RANK], k[FV_MAX_RANK];
     int rank;                   /* rank of the constant as it is stored */
@@ -253,7 +255,7 @@ static fv_expr *element_of(fv_lowerer *l, const axes *x, const stored *s, fv_exp
 /* ---- panels that a kernel makes ---- */
 
 /* Column `at` of a panel of x; 0 after the last column, and where the condition `here` does not
- * hold (NULL: it holds). */
+ * hold (NULL: it always holds). */
 static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, fv_var *column,
                                 fv_expr *at, fv_expr *here) {
     fv_arena *a = l->exprs;
@@ -274,7 +276,7 @@ static fv_expr *column_of_panel(fv_lowerer *l, fv_expr *x, const fv_panels *p, f
     return fv_x_select(a, inside, guarded, fv_x_zero(a, (fv_elem)x->type.elem));
 }
 
-/* An element of the panels, as a function of their indices. */
+/* An element of the panels, as an expression over their indices. */
 static fv_expr *element_of_panel(fv_lowerer *l, int n, fv_expr *const *x, const fv_panels *p,
                                  fv_var *column, int rank) {
     fv_arena *a = l->exprs;
@@ -296,8 +298,8 @@ bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) {
     return d->rank + sum->u.red.nvars + 1 <= FV_MAX_RANK;
 }
 
-/* The expressions that are stored in panels: the factors without conversions, if these all have the
- * same type. */
+/* Sets *x to the expressions that are stored in panels: the factors without conversions, if these
+ * all have the same type. */
 static void stored_factors(int n, fv_expr *const *factors, fv_expr **x) {
     bool same = true;
     for (int i = 0; i < n; i++) {
@@ -314,7 +316,7 @@ typedef struct keeping {
     fv_lowerer *l;
     const axes *x;
     const fv_definition *d;
-    fv_panels *p; /* NULL: only examines whether panels can be made */
+    fv_panels *p; /* the panels; NULL: it is only examined whether panels can be made */
     /* bytes of all constants that are stored in panels, and of the largest one */
     double bytes, most;
     bool failed;
@@ -380,7 +382,7 @@ static fv_expr *keep(fv_x_rewriter *r, fv_expr *x) {
 }
 
 /* The factor as an expression over panels of its constants, if these have fewer bytes than the
- * factor; NULL: they have not. d NULL: only checks it, and makes nothing. */
+ * factor; otherwise NULL. d NULL: only checks that, and makes no panels. */
 static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_expr *factor,
                      fv_panels *p) {
     keeping k = {.l = l, .x = x, .p = p, .d = NULL};
@@ -406,8 +408,8 @@ static fv_expr *kept(fv_lowerer *l, const fv_definition *d, const axes *x, fv_ex
 
 /* ---- the factors of a contraction ---- */
 
-/* Makes the variables of the panel, and of the column in a panel, which contains those of all
- * factors. */
+/* Creates the variables of the panel and of the column within a panel, which contains the columns
+ * of all factors. */
 static void set_variables(fv_lowerer *l, const axes *x, fv_panels *p) {
     fv_dims *t = l->module->dims;
     const fv_dim *w = fv_dim_const(t, x->width),

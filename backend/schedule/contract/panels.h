@@ -14,27 +14,30 @@ typedef struct fv_panel_words {
 
 /* A factor of a contraction in the order in which register tiles read it. */
 typedef struct fv_panels {
-    /* a value over [.., panel, k.., column in the panel]; of several values the largest one */
+    /* a value over [.., panel, k.., column in the panel]; for several values, the largest one */
     fv_value *value;
-    bool computed;    /* the factor is an expression, not only a load and a conversion */
-    bool made_in_run; /* a kernel writes the panels before; false: they are a constant */
-    int panel;        /* the axis of panels in `value` */
-    int steps;        /* how many steps along the last axis of the sum share a byte */
-    fv_var *panel_index, *column; /* the variables of the panel, and of the column in it */
-    fv_var *index[FV_MAX_RANK];   /* if made in the run: variables of the axes of the panels */
-    /* the load of an element of the panels, over these variables and those of the sum */
+    bool computed; /* whether the factor is an expression, and not only a load with a conversion */
+    /* whether a kernel writes the panels in the run; false: they are a constant */
+    bool made_in_run;
+    int panel; /* the axis of panels in `value` */
+    int steps; /* number of steps along the last axis of the sum that share a byte */
+    /* the variables of the panel, and of the column within the panel */
+    fv_var *panel_index, *column;
+    fv_var *index[FV_MAX_RANK]; /* if made in the run: the variables of the panels' axes */
+    /* the load of an element of the panels, as an expression over these variables and those of the
+     * sum */
     fv_expr *load;
     fv_expr *x;                     /* the factor, over the same variables */
     int width;                      /* columns of each factor in a panel */
     fv_panel_words words;           /* given before the panels are made; `load` is then of a word */
     const struct fv_layout *layout; /* of the constant `value`; NULL: it is made in the run */
 } fv_panels;
-/* Is the factor of `sum` in d laid out in panels when the model is compiled? It is a constant, or
- * several constants each of which has some of the columns, or it is computed from constants that
- * have fewer bytes than it has. */
+/* Is the factor of `sum` in d laid out in panels when the model is compiled? It is if it is a
+ * constant, or several constants each of which has some of the columns, or if it is computed from
+ * constants that have fewer bytes than it has. */
 bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                     int column) FV_MUST_USE;
-/* Would panels of a factor of `sum` in d have at most the maximum rank? */
+/* Would panels of a factor of `sum` in d have a rank of at most FV_MAX_RANK? */
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
 /* Makes panels of one or several factors of `sum` in d, whose columns are that axis. fv_panels_fit
  * must hold. A panel has `width` columns of the first factor, followed by those of the second.

@@ -1,12 +1,13 @@
-/* tile.c - the loops of a register tile: sums of products in registers, and what is made of them.
+/* tile.c - emits the loops of a register tile: sums of products in registers, and the epilogue that
+ * uses them.
  *
  *     acc[r, c] = 0                                     registers
  *     for k ascending: acc[r, c] = fma(a[i0 + r, k], b[k, j0 + c], acc[r, c])
  *     sums[r, c] = acc[r, c]                            first-level cache
- *     for rows and columns that are there: y[i0 + r, j0 + c] = epilogue(sums[r, c])
+ *     for rows and columns that exist: y[i0 + r, j0 + c] = epilogue(sums[r, c])
  *
- * Rows that are no whole tile are done by tiles of 8, 4, 2 and 1 rows. Each output is one ascending
- * chain: tiles change no bit. Products of integers are added without fma, and wrap. */
+ * Rows that do not fill a tile are computed by tiles of 8, 4, 2 and 1 rows. Each output is one
+ * ascending chain: tiles change no bit. Products of integers are added without fma, and wrap. */
 #include "backend/schedule/contract/tile.h"
 
 #include <string.h>
@@ -20,7 +21,7 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
     fv_kemit *e = t->e;
     const fv_dim *d = e->def->index[t->c->column]->dim;
     fv_expr *n = fv_kemit_dim(e, d), *nr = integer(e, t->plan.nr);
-    /* where there may be no column, there may be no panel */
+    /* if there may be no column, there may be no panel */
     bool one = d->hi <= t->plan.nr && d->lo > 0;
     if (t->only.columns[0] && !one) {
         t->panel = fv_kb_for(&e->b, kind, "panel", binary(e, FV_X_FLOORDIV, t->only.columns[0], nr),
@@ -38,15 +39,16 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
     t->prefetch.next = one ? panel : fv_kb_let(&e->b, "next", after);
 }
 
-/* What comes next of a weight is asked for while there is something to compute. A panel is read
- * once by each tile of a block of rows: the t-th of T whole tiles asks for the t-th part of the
- * next panel, so that memory works all the time, and each for what comes `near` bytes later in this
- * one, which lies in the second-level cache by then. Where there is no more than one whole tile,
- * all ask for what comes `far` bytes later, which near the end of a panel lies in the next ones.
- * That is for memory: what the last cache holds comes no faster, and a first level that is filled
- * so early has lost it when it is read, so there `near` bytes do (Zen 5, 4 MiB by one row: 127 to
- * 130 GB/s, with 128 KiB 101 to 113). Weights that all stay in the second-level cache are slower by
- * either: they would come to the first level twice. */
+/* Can weights be prefetched? While a tile computes, it prefetches weights that are read later. Each
+ * tile of a block of rows reads the whole panel once: the t-th of T complete tiles prefetches the
+ * t-th part of the next panel, so that memory is busy all the time, and each tile prefetches the
+ * elements that are `near` bytes later in this panel, which are in the second-level cache by then.
+ * If there is at most one complete tile, it prefetches what is `far` bytes later, which near the
+ * end of a panel is in the next panels. That distance suits main memory: data in the last cache
+ * arrive no earlier with it, and may be evicted from a first-level cache before they are read, so
+ * for these `near` bytes are used (Zen 5, 4 MiB with one row: 127 to 130 GB/s, with 128 KiB 101 to
+ * 113). Weights that all stay in the second-level cache become slower by any prefetch, since they
+ * would be loaded into the first level twice. */
 bool fv_can_prefetch(const fv_contraction *c) {
     const fv_expr *sum = c->sum;
     bool known = c->packed && !c->panels.made_in_run;
@@ -55,7 +57,8 @@ bool fv_can_prefetch(const fv_contraction *c) {
     return known;
 }
 
-/* Steps of the sum over its variables from the i-th on, of constant extents. */
+/* The number of steps of the sum over its variables from the i-th on, whose extents are
+ * constant. */
 static int64_t steps_from(const fv_contraction *c, int i) {
     const fv_expr *sum = c->sum;
     int64_t n = 1;
@@ -64,12 +67,12 @@ static int64_t steps_from(const fv_contraction *c, int i) {
     return n;
 }
 
-/* Steps of the sum's first variable, of which `depth` are a block. */
+/* The number of steps of the sum's first variable, of which `depth` are a block. */
 static int64_t first_steps(const fv_contraction *c) {
     return c->sum->u.red.vars[0]->dim->value;
 }
 
-/* Panels of up to this part of the first-level cache come without being asked for. */
+/* panels of up to this fraction (1 / SMALL_PANELS) of the first-level cache are not prefetched */
 enum { SMALL_PANELS = 4 };
 
 void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction *c,
@@ -171,7 +174,7 @@ static fv_expr *row_of_step(fv_tile *t, fv_expr *first) {
     return binary(t->e, FV_X_FLOORDIV, step, integer(t->e, t->c->panels.steps));
 }
 
-/* The row of its panel that a tile reads in this step of the sum. */
+/* The row of its panel that the tile reads in the current step of the sum. */
 static fv_expr *row_now(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
@@ -204,7 +207,7 @@ static void plan_prefetch(fv_tile *t) {
                 *tile = binary(e, FV_X_FLOORDIV, t->rows.done, integer(e, t->plan.mr));
         ahead = fv_x_select(e->arena, one, ahead, integer(e, t->plan.near / bytes));
         fv_expr *parts = binary(e, FV_X_MAX, t->prefetch.whole, integer(e, 1));
-        /* with a single tile, the panel it has just read */
+        /* with a single tile, the panel that it has just read */
         t->prefetch.aim =
             t->plan.depth ? t->panel : fv_x_select(e->arena, one, t->panel, t->prefetch.next);
         t->prefetch.stride = fv_kb_let(&e->b, "stride", fv_ceildiv(e, integer(e, width), parts));
@@ -226,7 +229,7 @@ static void plan_prefetch(fv_tile *t) {
     t->prefetch.ahead = fv_kb_let(&e->b, "ahead", binary(e, FV_X_MIN, ahead, left));
 }
 
-/* The element `at` of that panel from this row of it on. */
+/* Sets the start of prefetches to that row of the panel. */
 static void prefetch_from(fv_tile *t, fv_expr *panel, fv_expr *row, fv_expr *at, int cache) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
@@ -257,7 +260,7 @@ static void prefetch(fv_tile *t, bool whole) {
             binary(e, FV_X_ADD, t->prefetch.part, binary(e, FV_X_MUL, row, t->prefetch.stride)), 2);
 }
 
-/* The index of the sum in that row and column of the tile. */
+/* Sets the index of the sum for that row and column of the tile. */
 static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **index) {
     int last = t->sums.buf->rank - 1;
     memcpy(index, t->sums.at, (size_t)t->sums.buf->rank * sizeof *index);
@@ -265,7 +268,7 @@ static void place(const fv_tile *t, fv_expr *row, fv_expr *column, fv_expr **ind
     index[last] = binary(t->e, FV_X_ADD, index[last], column);
 }
 
-/* The loops over the steps of the sum; returns the variable of the innermost one. */
+/* Opens the loops over the steps of the sum; returns the variable of the innermost one. */
 static fv_expr *open_sum(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_expr *sum = t->c->sum;
@@ -316,7 +319,7 @@ static void move_sums(fv_tile *t, fv_buf *acc, fv_expr *first, int rows, directi
     fv_kb_end(&e->b);
 }
 
-/* Copies the rows of a for this block of steps next to each other. */
+/* Copies the rows of a for this block of steps to contiguous memory. */
 static fv_buf *copy_rows(fv_tile *t, fv_expr *first, int rows) {
     fv_kemit *e = t->e;
     fv_var *k = t->c->sum->u.red.vars[0];
@@ -407,7 +410,8 @@ static fv_expr *in_tile(fv_tile *t, fv_expr *first, int n) {
     return fv_kb_let(&e->b, "row0", x);
 }
 
-/* Computes `rows` rows from i0 on: a whole tile, or powers of two of rows, the largest first. */
+/* Computes `rows` rows beginning with i0: a complete tile, or tiles with powers of two of rows, the
+ * largest first. */
 static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
     fv_kemit *e = t->e;
     int64_t known;
@@ -441,7 +445,7 @@ static void multiply_rows(fv_tile *t, fv_expr *rows, bool edge) {
 static void multiply_columns(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     int64_t known;
-    /* whether other values than panels are read, which may lack columns */
+    /* whether values other than panels are read, in which columns may not exist */
     bool edges = !t->c->packed || t->c->each;
     if (!edges || fv_x_is_int(t->columns, &known)) {
         multiply_rows(t, rows, edges && known < t->plan.nr);
@@ -454,7 +458,8 @@ static void multiply_columns(fv_tile *t, fv_expr *rows) {
     fv_kb_end(&e->b);
 }
 
-/* Emits the loops of a tile, outlined if wanted, so that they can use all registers. */
+/* Emits the loops of a tile, within an outline if that is planned, so that they can use all
+ * registers. */
 void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit *e = t->e;
     fv_kmark m = fv_kemit_mark(e);
@@ -471,7 +476,7 @@ void fv_tile_multiply(fv_tile *t, fv_expr *rows) {
     fv_kemit_release(e, m);
 }
 
-/* Lets the sums of row r and column c be used in the epilogue. */
+/* Makes the sums of row r and column c available to the epilogue. */
 static void name_sums(fv_tile *t, fv_expr *r, fv_expr *c) {
     fv_kemit *e = t->e;
     for (int i = 0; i < t->c->nsums; i++) {

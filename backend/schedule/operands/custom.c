@@ -1,5 +1,5 @@
-/* custom.c - custom operators (ir/definition/custom.h): each kernel that they build becomes a
- * launch. */
+/* custom.c - schedules custom operators (ir/definition/custom.h): each kernel that they build
+ * becomes a launch. */
 #include "backend/schedule/operands/custom.h"
 
 #include "backend/lowering/names.h"

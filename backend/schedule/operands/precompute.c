@@ -7,7 +7,7 @@
 #include "ir/expr/rewrite.h"
 
 const char *fv_operand_name(const fv_expr *x, const fv_definition *d) {
-    for (int i = 0; i < x->n; i++) /* the first load in depth-first order */
+    for (int i = 0; i < x->n; i++) /* finds the first load in depth-first order */
         if (fv_x_has_load(x->arg[i])) {
             x = x->arg[i];
             i = -1;

@@ -5,7 +5,7 @@
 
 #include "backend/lowering/lowering.h"
 
-/* The name for an operand: that of the first value that x loads, otherwise that of d. */
+/* A name for an operand: that of the first value that x loads; if there is none, that of d. */
 const char *fv_operand_name(const fv_expr *x, const fv_definition *d);
 /* A new value with these axes and no definition. */
 fv_value *fv_new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var *const *index);
@@ -13,8 +13,8 @@ fv_value *fv_new_value(fv_lowerer *l, const char *name, fv_elem e, int n, fv_var
  * variables in place of `index`. */
 void fv_define_operand(fv_lowerer *l, fv_op *op, fv_value *v, fv_var *const *index, fv_expr *x,
                        const fv_definition *of);
-/* A new value that is computed in the run before d: x, over these variables. `what`: what it is for
- * d, used for its name. */
+/* A new value x, as an expression over these variables, which is computed in the run before d.
+ * `what`: its purpose for d, which becomes part of its name. */
 fv_value *fv_precompute(fv_lowerer *l, fv_op *op, const fv_definition *d, const char *what, int n,
                         fv_var *const *index, fv_expr *x);
 

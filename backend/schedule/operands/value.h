@@ -7,8 +7,9 @@
 
 /* Builds the kernel of s, after the kernels of its operands. */
 void fv_schedule_value(fv_lowerer *l, fv_storage *s, fv_op *op);
-/* The same for a value that the steps split and merge have not seen, or have seen with others of
- * its group: that a recurrence needs, or of a group that is not one kernel. */
+/* fv_schedule_value for a value on which the steps split and merge did not run, or ran together
+ * with others of its group: a value that a recurrence needs, or of a group that is not one
+ * kernel. */
 void fv_schedule_alone(fv_lowerer *l, fv_storage *s, fv_op *op);
 void fv_schedule_operands(fv_lowerer *l, fv_op *op);
 

@@ -48,14 +48,15 @@ static fv_expr *bind_loop(fv_kemit *e, fv_loop_kind kind, fv_var *v) {
 
 /* ---- states in registers ---- */
 
-enum { VECTORS = 4 }; /* vectors of columns that a task computes at the same time */
+enum { VECTORS = 4 }; /* number of vectors of columns that a task computes at the same time */
 
 typedef struct alone {
     fv_kemit e;
     fv_parts *p;
     /* the variable of the columns; NULL: the task computes one element at a time */
     fv_var *column;
-    fv_expr *first, *size; /* columns of the task's block: the first, and their number */
+    /* the first column of the task's block, and the number of columns in it */
+    fv_expr *first, *size;
     fv_buf *tile[FV_MAX_STATES];
 } alone;
 
@@ -189,12 +190,14 @@ void fv_recur_alone(fv_parts *p) {
 typedef struct inside {
     fv_kemit e;
     fv_parts *p;
-    /* the variable whose values are done in blocks, as rows of contractions; NULL: none */
+    /* the variable whose values are computed in blocks, as rows of contractions; NULL: there is
+     * none */
     fv_var *row;
     int64_t block;
-    fv_expr *first, *rows;   /* of the block of rows: the first, and their number */
-    int64_t width;           /* columns of a block, if p->column is set */
-    fv_expr *left, *columns; /* of the block of columns: the first, and their number */
+    fv_expr *first, *rows; /* the first row of the current block, and the number of its rows */
+    int64_t width;         /* number of columns in a block, if p->column is set */
+    /* the first column of the current block, and the number of its columns */
+    fv_expr *left, *columns;
     bool task[FV_MAX_RANK];  /* for each variable of r: whether tasks are along it */
     const fv_part *part;     /* the part that is being emitted */
     bool bound[FV_MAX_RANK]; /* for each variable of r: whether a loop has bound it */
