@@ -51,7 +51,7 @@ static void know_type(fv_ptrmap *known, const fv_type *t) {
         know(known, t->dims[i]);
 }
 
-/* A symbol of d that is not known, or NULL. */
+/* A symbol of d that is not known; NULL: all are known. */
 static const fv_dim *unknown_in(const fv_ptrmap *known, const fv_dim *d) {
     const fv_dim *found = d->kind == FV_DIM_SYMBOL && !fv_ptrmap_get(known, d) ? d : NULL;
     for (int i = 0; i < d->n && !found; i++)
@@ -84,7 +84,7 @@ static bool knows_view(const fv_ptrmap *known, const fv_op *op, const fv_buf *b)
     return true;
 }
 
-/* Are the symbols known that a node of an expression contains: in dims, extents of variables and
+/* Are all symbols known that occur in a node of an expression: in dims, extents of variables and
  * shapes of loaded values? */
 static bool knows_node(const fv_ptrmap *known, const fv_op *op, const fv_expr *x) {
     if (x->op == FV_X_DIM && !are_known(known, op, 1, &x->u.dim))
@@ -269,7 +269,7 @@ static void take_random_limits(fv_lowerer *l, uint64_t seed) {
 }
 
 static fv_lowerer *begin(fv_module *m, const fv_lower_options *o) {
-    /* whoever frees them, `a` is freed first, being newer */
+    /* `a` is created after `exprs`, so that it is freed first */
     fv_arena *exprs = fv_x_arena_new(m->session), *a = fv_arena_new(m->session);
     fv_lowerer *l = FV_NEW(a, fv_lowerer, 1);
     fv_arena_at_free(a, free_exprs, exprs);

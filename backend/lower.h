@@ -12,7 +12,7 @@
 #include "ir/kernel/kernel.h"
 #include "ir/kernel/program.h"
 
-/* Is that step also performed when each op is lowered alone (options->naive)? */
+/* Is that step also performed if each op is lowered alone (options->naive)? */
 bool fv_step_is_naive(const char *step) FV_MUST_USE;
 /* Performs the steps of lowering that work on definitions (fv_lower_steps), and calls `put` with
  * the resulting definitions. False after diagnostics. */
@@ -20,9 +20,9 @@ bool fv_lower_definitions(fv_module *m, const fv_lower_options *o,
                           bool (*put)(void *user, const fv_module *m, const fv_definitions *d),
                           void *user) FV_MUST_USE;
 
-/* Lowers a module that consists of ops with a definition or a kernel, as the pass `legalise` leaves
- * it. The program has its own arena, but refers to constants of the module, which must outlive it.
- * NULL after diagnostics. */
+/* Lowers a module in which each op has a definition or kernels of its own, as after the pass
+ * `legalise`. The program has its own arena, but refers to constants of the module, which must
+ * outlive it. NULL after diagnostics. */
 fv_program *fv_lower(fv_module *m, const fv_lower_options *o);
 
 #endif

@@ -5,7 +5,7 @@
 #include "backend/axes/products.h"
 #include "backend/fuse/attention.h"
 
-/* The form of d, whose axes must be in the order of memory. Records the reason why it is no
+/* The form of d, whose axes must be in the order of memory. Records the reason why it is not a
  * contraction, or which form it has. */
 fv_form fv_find_form(fv_lowerer *l, const fv_definition *d);
 /* The kind of d's form: the one that the step `form` has set, otherwise the one that is found now.
@@ -23,7 +23,7 @@ bool fv_is_contracted(fv_lowerer *l, const fv_definition *d) FV_MUST_USE;
 /* Finds forms that a text written after the step `form` leaves out. False, after a diagnostic: the
  * text states another form than the one that is found. */
 bool fv_forms_complete(fv_lowerer *l) FV_MUST_USE;
-/* Checks that each definition that has a form has the one that is found for it. False after a
+/* Checks that each definition that has a form has the form that is derived for it. False after a
  * diagnostic. */
 bool fv_forms_verify(fv_lowerer *l) FV_MUST_USE;
 

@@ -59,7 +59,7 @@ static bool is_permuted(const fv_expr *load, const fv_definition *d, bool *same)
     return true;
 }
 
-/* Is x = v * constant + constant, for an index variable v of d? */
+/* If x = v * constant + constant for an index variable v of d, returns v; otherwise NULL. */
 static const fv_var *affine_in(const fv_expr *x, const fv_definition *d) {
     if (x->op == FV_X_VAR)
         return fv_axis_read(x, d) < d->rank ? x->u.var : NULL;

@@ -7,14 +7,17 @@
 
 typedef struct fv_reading {
     int loads; /* number of loads of the value */
-    /* the indices of each load are those of the definition, in any order but with the last one
-     * last */
+    /* whether the indices of each load are those of the definition, in any order but with the last
+     * one last */
     bool ordered;
-    bool identity; /* ... and in the same order */
+    /* whether the indices of each load are those of the definition, in the same order */
+    bool identity;
     bool in_reduction;
-    bool by_rows; /* the reductions of the value are computed once for each row of the definition */
-    bool injective; /* no two elements of the definition read the same element */
-    /* each index of a load is a different variable, so no element is read for two places */
+    /* whether the reductions of the value are computed once for each row of the definition */
+    bool by_rows;
+    bool injective; /* whether any two elements of the definition read different elements */
+    /* whether each index of a load is a different variable, so that no element is read for two
+     * elements of the definition */
     bool variables;
 } fv_reading;
 
@@ -24,10 +27,11 @@ typedef struct fv_row_axes {
 } fv_row_axes;
 
 fv_row_axes fv_row_axes_of(const fv_definition *d);
-/* How d reads v. `axes`: those of v's definition. */
+/* Describes how d reads v. `axes`: the axes of v's definition on which its reductions depend. */
 fv_reading fv_reading_of(fv_lowerer *l, const fv_definition *d, const fv_value *v,
                          const fv_row_axes *axes);
-/* The number of d's axis whose index variable x is; d->rank: none. */
+/* The number of the axis of d whose index variable x is; d->rank: x is not an index variable of
+ * d. */
 int fv_axis_read(const fv_expr *x, const fv_definition *d);
 /* Does x contain a sum of products of two different factors? */
 bool fv_is_contraction(const fv_expr *x) FV_MUST_USE;

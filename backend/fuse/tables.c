@@ -1,9 +1,9 @@
-/* tables.c - a constant that says for each row in which columns it has one of two values, as masks
- * of positions do, is the comparison that it was made from:
+/* tables.c - replaces constants by comparisons. A constant whose rows have one of two values in a
+ * run of columns, such as a mask of positions, equals the comparison from which it was made:
  *
  *     causal[i, k]      k < i + 1            banded[i, k]      i - 255 <= k && k < i + 1
  *
- * Nothing is read then, and what depends on positions alone is seen. */
+ * Then no constant is read, and other steps see that the mask depends on positions only. */
 #include "backend/fuse/tables.h"
 
 #include <string.h>
@@ -20,8 +20,9 @@ typedef struct side {
 typedef struct table {
     int64_t rows, columns;
     side from, to;
-    size_t in, out; /* indices of elements that have the value within the run and the other value */
-    bool none;      /* true: the constant is no such table */
+    /* indices of an element with the value inside of the run, and of one with the other value */
+    size_t in, out;
+    bool none; /* whether the constant is not such a table */
 } table;
 
 static bool same_element(const fv_tensor *t, size_t i, size_t j) {
@@ -98,8 +99,8 @@ static bool find_sides(fv_arena *a, const fv_tensor *t, table *b) {
            find_side(to, b->rows, b->columns, &b->to) && fits_empty_rows(b, from);
 }
 
-/* Is the constant a table: two values, one of which is a single run in each row, whichever of the
- * two it is? */
+/* Does the constant have two values, one of which forms a single run in each row? Either value may
+ * be the one. */
 static bool find_table(fv_arena *a, const fv_tensor *t, table *b) {
     size_t n = (size_t)(b->rows * b->columns), other = 1;
     while (other < n && same_element(t, 0, other))

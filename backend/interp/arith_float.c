@@ -9,7 +9,7 @@
 #error "f32 arithmetic must be done in f32"
 #endif
 
-/* IEEE 754-2019 minimum and maximum: NaN if either is, -0 below +0. */
+/* IEEE 754-2019 minimum and maximum: NaN if either operand is NaN; -0 is less than +0 */
 #define MINIMUM(x, y)                                                                              \
     ((x) != (x)   ? (x)                                                                            \
      : (y) != (y) ? (y)                                                                            \

@@ -142,7 +142,7 @@ DOT(dot_i8_i8, FV_X_DOT_I8_I8)
 DOT(dot_u8_u8, FV_X_DOT_U8_U8)
 DOT(dot_i16_i16, FV_X_DOT_I16_I16)
 
-/* bools are 0 or 1 in a byte; the binary operations on bytes do for them */
+/* bools are 0 or 1 in a byte, so the binary operations on bytes are used for them */
 typedef reg_u8 reg_bool;
 UNARY(not, reg_bool, !x)
 

@@ -1,5 +1,5 @@
-/* build.c - registers, constants and jumps: the basis for building bytecode from expressions
- * (build_expr.c) and statements (build_stmt.c). */
+/* build.c - registers, constants and jumps of bytecode; used by build_expr.c and build_stmt.c,
+ * which translate expressions and statements. */
 #include "backend/interp/build.h"
 
 #include <stdio.h>
@@ -63,7 +63,8 @@ uint32_t fv_i_const_int(build *b, int64_t value) {
     return fv_i_const(b, &value, sizeof value);
 }
 
-/* Registers are stored plus one in the map, so that the first one is not NULL. */
+/* Sets the register of a variable. The map has registers plus one, so that register 0 is not
+ * NULL. */
 void fv_i_set_var(build *b, const fv_var *v, uint32_t at) {
     *fv_ptrmap_at(&b->at.vars, v) = (void *)((uintptr_t)at + 1);
 }

@@ -1,4 +1,4 @@
-/* build_expr.c - bytecode of expressions. Expressions are trees: every node is computed in place,
+/* build_expr.c - translates expressions to bytecode. Expressions are trees: every node is computed
  * into a register that is released when its statement ends. */
 #include "backend/interp/build.h"
 
@@ -24,7 +24,7 @@ static uint32_t constant(build *b, const fv_expr *x) {
     }
 }
 
-/* Does the value exist already, so that no instruction is needed? */
+/* Is the value already in a register, so that no instruction is needed? */
 static bool is_leaf(const fv_expr *x) {
     return x->type.lanes == 1 ? x->op == FV_X_CONST || x->op == FV_X_VAR : x->op == FV_X_VAR;
 }

@@ -1,4 +1,4 @@
-/* build_stmt.c - bytecode of statements, and of whole kernels. */
+/* build_stmt.c - translates statements and whole kernels to bytecode. */
 #include "backend/interp/build.h"
 
 static void let(build *b, const fv_stmt *s) {

@@ -26,14 +26,14 @@ typedef const insn *(*insn_fn)(frame *f, const insn *i);
 
 /* The operand of a LOAD, GUARD or STORE: an element of a buffer. */
 typedef struct access {
-    const fv_buf *buf; /* for messages */
-    int slot;          /* index in frame->slots */
+    const fv_buf *buf; /* the buffer, for messages */
+    int slot;          /* index of the buffer's slot in frame->slots */
     int rank;
-    uint32_t size;    /* bytes of an element, with all its lanes if the buffer has lanes */
+    uint32_t size;    /* size of an element in bytes, with all its lanes if the buffer has lanes */
     uint32_t *index;  /* registers (i64) of the indices */
     uint32_t *extent; /* registers (i64) of the extents */
-    bool *vector;     /* for each index: it has one value per lane */
-    bool run;         /* the lanes are consecutive elements: lane l is at the last index + l */
+    bool *vector;     /* for each index: whether it has one value per lane */
+    bool run; /* whether the lanes are consecutive elements: lane l is at the last index + l */
     bool masked, mask_vector;
 } access;
 
@@ -41,7 +41,7 @@ struct insn {
     insn_fn fn;
     uint32_t d, a, b, c; /* registers of the result and the operands */
     uint16_t lanes;
-    bool is_access; /* u.access is used, so constants in it must be placed */
+    bool is_access; /* whether u.access is used, so that constants in it must be placed */
     union {
         int64_t imm;
         const insn *to; /* target of a jump */
@@ -63,7 +63,7 @@ typedef struct tile {
     uint32_t at, bytes;
 } tile;
 
-/* How large a kernel says that a parameter is. */
+/* The size of a parameter as the kernel declares it. */
 typedef struct param {
     const fv_buf *buf;
     int rank;
@@ -80,8 +80,8 @@ typedef struct register_file {
 } register_file;
 
 typedef struct bytecode {
-    const char *name; /* of the kernel, for messages */
-    bool by_hand;     /* the kernel was written by hand, so messages name it */
+    const char *name; /* name of the kernel, for messages */
+    bool by_hand;     /* whether the kernel was written by hand, so that messages name it */
     insn *insns;
     int ninsns;
     /* first instruction of a task; insns[0] is the first one of the launch's part */
@@ -89,16 +89,17 @@ typedef struct bytecode {
     register_file file;
     int nslots;
     int nparams, ntiles;
-    param *params; /* for slots 0 to nparams - 1 */
+    param *params; /* the parameters, which are slots 0 to nparams - 1 */
     tile *tiles;
     int ndims;
-    uint32_t *dim_at;           /* registers of the dims */
-    uint32_t task_at, tasks_at; /* registers of the number of the task, and of tasks */
+    uint32_t *dim_at; /* registers of the dims */
+    /* registers of the number of the current task, and of the number of tasks */
+    uint32_t task_at, tasks_at;
 } bytecode;
 
 /* The text of the first fault in any run of an interpreter. */
 typedef struct fault_text {
-    _Atomic int taken; /* 0: none, 1: being written, 2: there */
+    _Atomic int taken; /* 0: there is no text, 1: it is being written, 2: it is complete */
     char text[400];
 } fault_text;
 
@@ -113,11 +114,11 @@ typedef struct call {
     uint32_t extents[FV_LIBRARY_PARAMS * FV_MAX_RANK];
 } call;
 
-/* The first index that a REQUIRE refused in a run, or what a library function refused. */
+/* The first index that a REQUIRE refused in a run, or the error of a library function. */
 typedef struct refused_index {
-    _Atomic int taken; /* 0: none, 1: being written, 2: there */
-    /* the text of a CALL's failure, or of a condition that is not about an index; NULL: it is about
-     * an index */
+    _Atomic int taken; /* 0: there is none, 1: it is being written, 2: it is complete */
+    /* text of the failure of a CALL, or of a condition that does not test an index; NULL: an index
+     * was refused */
     const char *why;
     const fv_buf *from; /* the kernel's parameter from which the index was loaded, or NULL */
     int64_t at[FV_MAX_RANK], value, limit;
@@ -130,11 +131,13 @@ struct frame {
     slot *slots;
     fault_text *fault;
     const volatile int32_t *cancel;
-    int64_t left;                /* number of loop iterations after which the run is cancelled */
-    const struct host_run *host; /* of a frame that runs a host program; NULL: it runs a kernel */
-    int status;                  /* the status of the run */
-    bool required;               /* a REQUIRE has failed */
-    refused_index *refused;      /* NULL: not recorded */
+    /* number of loop iterations that may still be executed before the run is cancelled */
+    int64_t left;
+    /* the run, if the frame executes a host program; NULL: it executes a kernel */
+    const struct host_run *host;
+    int status;             /* the status of the run */
+    bool required;          /* whether a REQUIRE has failed */
+    refused_index *refused; /* where a refused index is recorded; NULL: it is not recorded */
 };
 
 /* A register as a value of the C type T; register files hold all types. */
@@ -156,27 +159,28 @@ static inline int64_t reg_int(const frame *f, uint32_t at) {
 
 /* ---- instructions, by file ---- */
 
-/* in arith_int.c, arith_float.c; NULL: the type has no such operation */
+/* functions of arith_int.c and arith_float.c; NULL: the type has no such operation */
 insn_fn fv_i_int_op(fv_expr_op op, fv_elem e, bool vector);
 insn_fn fv_i_float_op(fv_expr_op op, fv_elem e, bool vector);
-/* in move.c: SELECT, SPLAT, RAMP, EVEN, ODD and copies, by the bytes of an element */
+/* functions of move.c: SELECT, SPLAT, RAMP, EVEN, ODD and copies, by the number of bytes of an
+ * element */
 insn_fn fv_i_select(int bytes);
 insn_fn fv_i_splat(int bytes);
 insn_fn fv_i_ramp(int bytes);
 insn_fn fv_i_even(int bytes);
 insn_fn fv_i_odd(int bytes);
 insn_fn fv_i_copy(int bytes);
-/* in convert.c; NULL: one of the types is a storage type */
+/* function of convert.c; NULL: one of the types is a storage type */
 insn_fn fv_i_convert(fv_elem from, fv_elem to);
-/* applies u.lane to each lane, for elements of so many bytes; NULL: there is none for these */
+/* applies u.lane to each lane, for elements of these sizes; NULL: there is no function for these */
 insn_fn fv_i_by_lane(int from_bytes, int to_bytes);
-/* in memory.c */
+/* functions of memory.c */
 insn_fn fv_i_load(const access *m, fv_elem e, int lanes);
 insn_fn fv_i_store(const access *m, int lanes);
 /* fills tile d with b copies of the c bytes at a */
 const insn *fv_i_fill(frame *f, const insn *i);
 const insn *fv_i_poison(frame *f, const insn *i); /* fills the c bytes of tile d with a pattern */
-/* in control.c */
+/* functions of control.c */
 const insn *fv_i_end(frame *f, const insn *i);
 const insn *fv_i_jump(frame *f, const insn *i);
 const insn *fv_i_jump_if_not(frame *f, const insn *i); /* jumps if the bool a is false */
@@ -214,14 +218,14 @@ const bytecode *fv_i_compile_kernel(fv_arena *a, const fv_kernel *k);
 /* The memory of a buffer, known after MEMORY. */
 typedef struct host_buf {
     const fv_buf *buf;
-    /* registers: bytes of INPUT, OUTPUT and WORK buffers; offset of WORK buffers */
+    /* registers with the bytes of INPUT, OUTPUT and WORK buffers, and the offset of WORK buffers */
     uint32_t bytes, offset;
 } host_buf;
 
-/* A LAUNCH and its arguments. */
+/* A LAUNCH statement and its arguments. */
 typedef struct site {
     const bytecode *kernel;
-    const char *origin;  /* the ONNX nodes */
+    const char *origin;  /* names of the ONNX nodes of the kernel */
     const char *indexes; /* names of the nodes whose indices may be refused; NULL: all */
     int number;          /* number of the launch, for tracing */
     int nargs;
@@ -232,12 +236,12 @@ typedef struct site {
 
 struct fv_interp {
     const fv_program *program;
-    bytecode code;  /* its launch part is the size query, its task the run */
+    bytecode code;  /* the bytecode: its launch part is the size query, its task is the run */
     host_buf *bufs; /* nslots entries */
     fault_text fault;
     int64_t limit;                 /* limit of iterations; 0: none */
     _Atomic(const char *) stopped; /* origin of the last kernel or check at which a run stopped */
-    fault_text index;              /* text about the first index that was refused */
+    fault_text index;              /* text about the first index that was refused in any run */
 };
 
 /* The arguments of the run or size query that a frame executes. */
@@ -250,20 +254,21 @@ typedef struct host_run {
     unsigned char *workspace;
     size_t bytes;
     const fv_env *given;
-    fv_env env;   /* a copy with the members that this version knows */
-    size_t *need; /* size query: the address for the bytes of workspace */
+    fv_env env;   /* a copy of the caller's env, with the members that this version knows */
+    size_t *need; /* size query: the address where the bytes of workspace are stored */
 } host_run;
 
 void fv_i_index_text(const fv_interp *p, const site *at, const refused_index *r, char *text,
                      size_t size);
 bool fv_i_build_host(fv_arena *a, fv_interp *p) FV_MUST_USE;
-const insn *fv_i_check(frame *f, const insn *i); /* a: bool; u.data: the CHECK statement */
-const insn *fv_i_site(frame *f, const insn *i);  /* u.data: site */
-const insn *fv_i_alloc(frame *f, const insn *i); /* a: bytes; u.imm: slot */
-const insn *fv_i_free(frame *f, const insn *i);  /* u.imm: slot */
-/* a: value; u.imm: index in out_dims, or -1 for the workspace */
+/* operands: a: a bool; u.data: the CHECK statement */
+const insn *fv_i_check(frame *f, const insn *i);
+const insn *fv_i_site(frame *f, const insn *i);  /* operands: u.data: the site */
+const insn *fv_i_alloc(frame *f, const insn *i); /* operands: a: the bytes; u.imm: the slot */
+const insn *fv_i_free(frame *f, const insn *i);  /* operands: u.imm: the slot */
+/* operands: a: the value; u.imm: index in out_dims, or -1 for the workspace */
 const insn *fv_i_setdim(frame *f, const insn *i);
-const insn *fv_i_read(frame *f, const insn *i);   /* u.data: the fv_read */
-const insn *fv_i_memory(frame *f, const insn *i); /* a: bytes of the workspace */
+const insn *fv_i_read(frame *f, const insn *i);   /* operands: u.data: the fv_read */
+const insn *fv_i_memory(frame *f, const insn *i); /* operands: a: the bytes of the workspace */
 
 #endif

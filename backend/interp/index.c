@@ -10,7 +10,7 @@
 
 #include "backend/interp/build.h"
 
-/* The values to look at if a REQUIRE fails. Its registers are not those of constants. */
+/* The values that are examined if a REQUIRE fails. Their registers are not those of constants. */
 typedef struct question {
     uint32_t ok; /* register of the condition, with `lanes` lanes */
     uint16_t lanes;
@@ -19,11 +19,11 @@ typedef struct question {
     uint32_t value, limit;
     bool value_lanes, limit_lanes;
     bool wraps;
-    bool is_flag;       /* the condition is a flag, without value and limit */
-    const char *why;    /* not NULL: this text is reported, and no value */
+    bool is_flag;    /* whether the condition is a flag, so that there is no value and no limit */
+    const char *why; /* not NULL: this text is reported instead of a value */
     const fv_buf *from; /* the parameter of the kernel from which the index was loaded, or NULL */
-    bool direct;        /* the value is that element itself, not computed from it */
-    bool run;           /* the lanes are consecutive elements */
+    bool direct;        /* whether the value is that element itself, not computed from it */
+    bool run;           /* whether the lanes are consecutive elements */
     uint32_t *index;
     bool *index_lanes;
 } question;

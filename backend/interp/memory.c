@@ -51,7 +51,7 @@ static unsigned char *element(const frame *f, const access *m, uint32_t lane, ui
     return in_memory(&f->slots[m->slot], m, at, count);
 }
 
-/* The same as element() for accesses without lanes, which most are. */
+/* element() for accesses without lanes, which are the most frequent ones. */
 static inline unsigned char *scalar_element(const frame *f, const access *m) {
     uint64_t at = 0;
     for (int k = 0; k < m->rank; k++) {
@@ -65,7 +65,7 @@ static inline unsigned char *scalar_element(const frame *f, const access *m) {
 
 /* ---- loads: d = element; where masked, c is the guard and b the other value ---- */
 
-/* loads elements of any size, as those of tiles with lanes */
+/* loads an element of any size, such as an element with lanes of a tile */
 static const insn *load_bytes(frame *f, const insn *i) {
     const unsigned char *p = scalar_element(f, i->u.access);
     if (!p)

@@ -39,7 +39,7 @@ void fv_cmyk_to_rgb(const uint8_t *cmyk, uint8_t *rgb) {
 typedef struct format {
     const char *magic;
     int n;
-    int skip; /* number of bytes after the first ones that may have any value */
+    int skip; /* number of bytes after the first ones that are not compared */
     int skip_at;
     fv_decoder *decode;
 } format;
@@ -50,10 +50,11 @@ static const format formats[] = {
     {"RIFF....WEBP", 12, 4, 4, fv_decode_webp},
     {"II*\0", 4, 0, 0, fv_decode_tiff},
     {"MM\0*", 4, 0, 0, fv_decode_tiff},
-    {"II+\0", 4, 0, 0, fv_decode_tiff}, /* BigTIFF, with offsets of 64 bits */
+    {"II+\0", 4, 0, 0, fv_decode_tiff}, /* BigTIFF, which has offsets of 64 bits */
     {"MM\0+", 4, 0, 0, fv_decode_tiff},
     {"\0\0\0\x0cjP  \r\n\x87\n", 12, 0, 0, fv_decode_jpeg2000},
-    {"\xff\x4f\xff\x51", 4, 0, 0, fv_decode_jpeg2000}, /* a bare codestream */
+    /* a JPEG 2000 codestream without a file header */
+    {"\xff\x4f\xff\x51", 4, 0, 0, fv_decode_jpeg2000},
     {"BM", 2, 0, 0, fv_decode_bmp},
     {"P1", 2, 0, 0, fv_decode_pnm},
     {"P2", 2, 0, 0, fv_decode_pnm},

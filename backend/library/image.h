@@ -1,8 +1,8 @@
-/* image.h - decoding of image files; private to this folder.
+/* image.h - decodes image files; private to this folder.
  *
  * A decoder reads bytes from untrusted sources: it checks sizes before it allocates memory, and
  * returns a complete image or none. Other kinds of pixels become 8-bit gray or RGB as by Pillow's
- * convert: alpha is dropped, of 16 bits the upper ones are kept, CMYK and palettes become RGB. */
+ * convert: alpha is dropped, the upper bits of 16 are kept, CMYK and palettes become RGB. */
 #ifndef FV_BACKEND_LIBRARY_IMAGE_H
 #define FV_BACKEND_LIBRARY_IMAGE_H
 
@@ -21,24 +21,25 @@ typedef struct fv_bytes {
 
 typedef struct fv_image {
     int64_t width, height;
-    int channels;    /* 1: gray; 3: red, green, blue */
+    int channels;    /* number of bytes per pixel: 1 for gray, 3 for red, green, blue */
     bool palette;    /* the colours are those of a palette */
     uint8_t *pixels; /* allocated by malloc; NULL: only the size was requested */
 } fv_image;
 
-/* Decodes one format. `whole`: with pixels, otherwise only the size. Returns NULL, or what is
- * wrong; pixels may have been allocated in both cases. */
+/* Decodes one format. `whole`: with pixels, otherwise only the size. Returns NULL, or a text that
+ * states the error; pixels may have been allocated in both cases. */
 typedef const char *fv_decoder(fv_bytes file, bool whole, fv_image *image);
 fv_decoder fv_decode_bmp, fv_decode_jpeg, fv_decode_jpeg2000, fv_decode_png, fv_decode_pnm,
     fv_decode_tiff, fv_decode_webp;
 
-/* The result of a decoder if there is no memory, which is no error of the file; compared by its
- * address. */
+/* The result of a decoder if memory runs out, which is not an error of the file; it is compared by
+ * its address. */
 extern const char fv_image_no_memory[];
 /* Errors that are the same for all formats. */
 extern const char fv_image_ends[], fv_image_too_large[];
 
-/* Sets the size, and allocates pixels (all 0) if `whole`. Returns NULL, or what is wrong. */
+/* Sets the size, and allocates pixels (all 0) if `whole`. Returns NULL, or a text that states the
+ * error. */
 const char *fv_image_begin(fv_image *image, int64_t width, int64_t height, int channels,
                            bool whole);
 static inline size_t fv_image_row(const fv_image *image) {

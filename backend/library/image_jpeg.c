@@ -16,9 +16,9 @@ typedef struct decoding {
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
     jmp_buf out;
-    bool ends;           /* the file ends before the image */
-    const char *problem; /* the error with which libjpeg left */
-    uint8_t *row;        /* a row of a CMYK image */
+    bool ends;           /* whether the file ends before the image */
+    const char *problem; /* text of the error for which libjpeg left */
+    uint8_t *row;        /* memory for a row of a CMYK image */
     fv_image *image;
 } decoding;
 
@@ -35,8 +35,8 @@ static void leave(j_common_ptr jpeg) {
     longjmp(d->out, 1);
 }
 
-/* Records that a file ends early, which libjpeg reports as a warning and fills up. Other warnings
- * are about data that can be decoded. */
+/* Handles a warning: records that a file ends early, in which case libjpeg fills up the image.
+ * Other warnings concern data that can be decoded. */
 static void take_message(j_common_ptr jpeg, int level) {
     if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF)
         of(jpeg)->ends = true;

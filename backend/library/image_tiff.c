@@ -15,7 +15,8 @@ enum { MOST_SAMPLES = 16, MOST_BYTES = 1 << 30 };
 typedef struct source {
     fv_bytes file;
     uint64_t at;
-    bool ends; /* a read went beyond the end of the file; libtiff itself continues in some cases */
+    /* whether a read went beyond the end of the file; libtiff itself continues in some cases */
+    bool ends;
 } source;
 
 static tmsize_t take(thandle_t user, void *to, tmsize_t n) {
@@ -81,9 +82,9 @@ typedef struct layout {
     TIFF *t;
     int64_t width, height;
     uint16_t photometric, bits, samples, planar, orientation, format;
-    int taken;     /* number of samples of a pixel that are used: without alpha */
-    bool apart;    /* each sample has a plane of its own */
-    uint8_t *line; /* a row or tile of the file */
+    int taken;     /* number of samples of a pixel that are used, without alpha */
+    bool apart;    /* whether each sample has a plane of its own */
+    uint8_t *line; /* memory for a row or tile of the file */
 } layout;
 
 static bool is_straight(const layout *l) {
@@ -180,8 +181,8 @@ static const char *read_straight(layout *l, fv_image *image) {
 
 /* ---- what else there is ---- */
 
-/* Reads an image by libtiff's conversion to RGB, in rows as the file has them; it is rotated
- * later. */
+/* Reads an image by libtiff's conversion to RGB, in the order of rows that the file has; it is
+ * rotated later. */
 static const char *read_other(layout *l, fv_image *image) {
     char text[1024] = "";
     TIFFRGBAImage rgba;

@@ -19,9 +19,9 @@
  *  no sense to it. What it writes is unchanged after a failure. Keeps nothing; any thread. */
 typedef int (*fv_library_call)(void *const *buffers, const int64_t *extents, const char **why);
 
-/* NULL: this build does not have the function */
+/* the function; NULL: this build does not have it */
 fv_library_call fv_library_look(const fv_library_fn *fn);
-/* the same; NULL after a diagnostic */
+/* the function; NULL after a diagnostic that this build does not have it */
 fv_library_call fv_library_find(fv_session *s, const fv_library_fn *fn);
 /* Does this build have all functions that the program's kernels call? False after a diagnostic. */
 bool fv_library_has(fv_session *s, const fv_program *p) FV_MUST_USE;

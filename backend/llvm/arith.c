@@ -14,7 +14,7 @@ static LLVMValueRef choose(fv_ll_fn *f, LLVMValueRef c, LLVMValueRef a, LLVMValu
     return LLVMBuildSelect(f->b, c, a, b, "");
 }
 
-/* A constant of the type of x, in every lane. */
+/* A constant of the type of x, with this value in every lane. */
 static LLVMValueRef like(LLVMValueRef x, int64_t value) {
     LLVMTypeRef t = LLVMTypeOf(x);
     if (LLVMGetTypeKind(t) != LLVMVectorTypeKind)
@@ -133,8 +133,8 @@ static LLVMValueRef to_bits(fv_ll_fn *f, LLVMValueRef x) {
     return LLVMBuildBitCast(f->b, x, bits_type(f, x), "");
 }
 
-/* a if it is smaller (larger) than b, otherwise b: also if they are equal, or one is NaN. minps and
- * maxps do the same. */
+/* a if it is smaller (if `max`: larger) than b, otherwise b: also if they are equal, or one is NaN.
+ * The instructions minps and maxps do the same. */
 static LLVMValueRef ordered(fv_ll_fn *f, bool max, LLVMValueRef a, LLVMValueRef b) {
     LLVMValueRef c = LLVMBuildFCmp(f->b, max ? LLVMRealOGT : LLVMRealOLT, a, b, "");
     return choose(f, c, a, b);

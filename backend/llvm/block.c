@@ -1,4 +1,4 @@
-/* block.c - statements: lets, loops, conditions. */
+/* block.c - translates statements: lets, loops, conditions. */
 #include <string.h>
 
 #include "backend/library/library.h"
@@ -77,8 +77,8 @@ static LLVMValueRef array_of(fv_ll_fn *f, LLVMTypeRef element, int n, LLVMValueR
     return slot;
 }
 
-/* A call of a library function, i32 fovea_NAME(ptr buffers, ptr extents, ptr why), which the loader
- * of the code provides. A kernel with a call has one task. */
+/* Translates a call of a library function, i32 fovea_NAME(ptr buffers, ptr extents, ptr why), whose
+ * address the loader of the code provides. A kernel with a call has one task. */
 static void call(fv_ll_fn *f, const fv_stmt *s) {
     fv_ll_module *m = f->m;
     LLVMValueRef buffers[FV_LIBRARY_PARAMS], extents[FV_LIBRARY_PARAMS * FV_MAX_RANK];

@@ -1,4 +1,4 @@
-/* convert.c - CONVERT and BITCAST. */
+/* convert.c - translates the operations CONVERT and BITCAST. */
 #include <string.h>
 
 #include "backend/llvm/emit.h"
@@ -87,8 +87,8 @@ static LLVMTypeRef float_type(fv_ll_fn *f, LLVMValueRef x, fv_elem e) {
     return e == FV_F16 ? fv_ll_lanes(f->m->types.f16, fv_ll_lanes_of(x)) : shaped(f, x, e);
 }
 
-/* Performs a conversion by the instruction of a row of the table. LLVM divides vectors that are
- * wider than a register. */
+/* Performs a conversion by an instruction of the table. LLVM divides vectors that are wider than a
+ * register. */
 static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef x,
                                    fv_elem from, fv_elem to) {
     LLVMTypeRef type = float_type(f, x, to);

@@ -1,7 +1,8 @@
-/* dot.c - sums of products of bytes and halves, by intrinsics of the table of instructions.
+/* dot.c - translates sums of products of bytes and halves to intrinsics of the table of
+ * instructions.
  *
- * Vectors wider than any row are cut into halves; narrower ones are repeated until a row has as
- * many lanes. */
+ * Vectors wider than any instruction of the table are divided into halves; narrower ones are
+ * repeated until an instruction has as many lanes. */
 #include <string.h>
 
 #include "backend/llvm/emit.h"
@@ -33,8 +34,8 @@ static LLVMTypeRef words(fv_ll_fn *f, int lanes) {
     return fv_ll_lanes(f->m->types.i32, lanes);
 }
 
-/* One instruction. Intrinsics have vectors of words, bytes or halves as parameters, depending on
- * the version of LLVM. */
+/* Emits one instruction. Its parameters are vectors of words, bytes or halves, depending on the
+ * version of LLVM. */
 static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMValueRef *args) {
     LLVMTypeRef type = words(f, row->out.lanes),
                 types[] = {type, fv_ll_lanes(f->m->types.i8, 4 * row->out.lanes)}, param[DOT_ARGS];
@@ -52,7 +53,8 @@ static LLVMValueRef by_instruction(fv_ll_fn *f, const fv_instruction *row, LLVMV
     return n == DOT_ARGS ? r : LLVMBuildAdd(f->b, r, args[2], "");
 }
 
-/* The row for that number of lanes; otherwise the next one with more, or NULL. */
+/* The instruction of the table for that number of lanes; otherwise that with the next larger
+ * number, or NULL. */
 static const fv_instruction *row_for(fv_ll_fn *f, fv_expr_op op, int lanes) {
     const fv_instruction *row = NULL;
     for (; lanes <= MOST_LANES && !row; lanes *= 2)
@@ -73,7 +75,8 @@ LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args) {
         return lanes == 1 ? LLVMBuildExtractElement(f->b, r, fv_ll_int(f->m, 0), "")
                           : lanes_from(f, r, 0, lanes);
     }
-    FV_HOLDS(f->m->session, lanes > 1); /* expansion left an operation that no row has */
+    /* expansion must not leave an operation for which the table has no instruction */
+    FV_HOLDS(f->m->session, lanes > 1);
     for (int h = 0; h < 2; h++) {
         for (int i = 0; i < DOT_ARGS; i++)
             part[i] = lanes_from(f, args[i], h * lanes / 2, lanes / 2);

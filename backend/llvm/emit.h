@@ -1,7 +1,8 @@
-/* emit.h - a module under construction, and a function in it; private to this folder.
+/* emit.h - the state while a module and a function in it are emitted; private to this folder.
  *
- * No frame of LLVM is on the stack when memory of an arena is requested, so running out of it may
- * jump to the session's door. Whoever opens a module must close it in that case, too (module.c). */
+ * No frame of LLVM is on the stack when memory of an arena is requested, so running out of memory
+ * may jump to the session's door. The function that opens a module must close it in that case, too
+ * (module.c). */
 #ifndef FV_BACKEND_LLVM_EMIT_H
 #define FV_BACKEND_LLVM_EMIT_H
 
@@ -12,24 +13,25 @@
 #include "ir/base/diag.h"
 #include "ir/base/ptrmap.h"
 
-/* two for each function; a function may be begun while another one is open */
+/* number of builders: two for each function; a function may be begun while another one is open */
 enum { FV_LL_BUILDERS = 4 };
 
 /* How code is generated. */
 typedef struct fv_ll_mode {
     int level;
-    bool small;    /* functions get the attribute that they are to be small */
-    bool resident; /* code in memory, which finds constants through NAME_constants */
+    bool small; /* whether functions get the attribute `optsize` */
+    /* whether the code stays in memory, and finds constants through NAME_constants */
+    bool resident;
 } fv_ll_mode;
 
 /* The kernels of the program that are in this module. */
 typedef struct fv_ll_part {
     const unsigned char
-        *of;    /* of each kernel: the number of its module; NULL: there is one module */
-    int number; /* of this module; module 0 has plan, run and table */
+        *of;    /* for each kernel: the number of its module; NULL: there is one module */
+    int number; /* number of this module; module 0 has plan, run and table */
 } fv_ll_part;
 
-/* The machine that LLVM generates code for. */
+/* The machine for which LLVM generates code. */
 typedef struct fv_ll_machine {
     LLVMTargetMachineRef ref;
     char *triple;
@@ -38,22 +40,22 @@ typedef struct fv_ll_machine {
 /* The types that generated code uses. */
 typedef struct fv_ll_types {
     LLVMTypeRef i1, i8, i16, i32, i64, f16, f32, f64, ptr, size, none;
-    LLVMTypeRef task;  /* void (ptr arg, i64 task) */
+    LLVMTypeRef task;  /* type of the function of a task: void (ptr arg, i64 task) */
     LLVMTypeRef state; /* the struct that kernels share with the run: cancel flag and error word */
 } fv_ll_types;
 
 /* The constants of the program. */
 typedef struct fv_ll_weights {
-    /* external, hidden; resident: NAME_constants, an address for each constant, which the loader of
-     * the code fills in */
+    /* the external, hidden symbol of the weights; for code in memory: NAME_constants, an address
+     * for each constant, which the loader of the code fills in */
     LLVMValueRef at;
     size_t *offset;   /* offset of each constant in the weights */
     const char *file; /* the name of the file that contains the weights; NULL: there is no file */
     size_t bytes;
-    void *object; /* the object file that weights.c has open */
+    void *object; /* the object file that weights.c has opened */
 } fv_ll_weights;
 
-/* Builders of instructions; the first n are in use. */
+/* Builders of instructions, of which the first n are in use. */
 typedef struct fv_ll_builders {
     LLVMBuilderRef all[FV_LL_BUILDERS];
     int n;
@@ -73,7 +75,7 @@ typedef struct fv_ll_module {
     fv_ll_weights weights;
     fv_ptrmap kernels; /* fv_kernel -> fv_ll_kernel */
     fv_ll_builders builders;
-    char fault[400]; /* the first error, LLVM's or our own; "": none */
+    char fault[400]; /* text of the first error, of LLVM or our own; "": there was none */
 } fv_ll_module;
 
 typedef struct fv_ll_kernel {
@@ -83,41 +85,41 @@ typedef struct fv_ll_kernel {
     LLVMTypeRef type;
     LLVMValueRef task;     /* function of task_type that unpacks args_type */
     LLVMTypeRef args_type; /* struct of buffers, dims, state */
-    /* the kernel has a REQUIRE, CALL or while, so the run checks the error word */
+    /* whether the kernel has a REQUIRE, CALL or while, so that the run checks the error word */
     bool may_fail;
 } fv_ll_kernel;
 
 typedef struct fv_ll_buf {
     LLVMValueRef ptr;     /* address of the first element */
-    LLVMValueRef *stride; /* for each of the rank indices, the number of elements per step */
+    LLVMValueRef *stride; /* for each index: the number of elements by which the address changes */
 } fv_ll_buf;
 
-typedef struct fv_ll_host fv_ll_host; /* host.h */
+typedef struct fv_ll_host fv_ll_host; /* declared in host.h */
 
 typedef struct fv_ll_fn {
     fv_ll_module *m;
     LLVMValueRef fn;
-    LLVMBuilderRef b;            /* at the position where code is appended */
-    LLVMBuilderRef slots;        /* at the end of the entry block, for allocas only */
+    LLVMBuilderRef b;            /* builder at the position where code is appended */
+    LLVMBuilderRef slots;        /* builder at the end of the entry block, for allocas only */
     LLVMBasicBlockRef start;     /* the block after the entry block */
     fv_ptrmap vars;              /* fv_var -> LLVMValueRef */
     fv_ptrmap bufs;              /* fv_buf -> fv_ll_buf */
     LLVMValueRef cancel;         /* address of the cancel flag, never NULL */
     LLVMValueRef error;          /* address of the error word */
-    LLVMBasicBlockRef cancelled; /* target of a loop that finds the cancel flag set */
-    fv_ll_host *host;            /* NULL for kernels */
+    LLVMBasicBlockRef cancelled; /* block to which a loop branches if the cancel flag is set */
+    fv_ll_host *host;            /* the host program; NULL for kernels */
 } fv_ll_fn;
 
 /* ---- module.c ---- */
 
-/* Makes the types, the target machine and the weights. False after a diagnostic; must be closed in
- * any case. */
+/* Creates the types, the target machine and the weights. False after a diagnostic; the module must
+ * be closed in any case. */
 bool fv_ll_open(fv_ll_module *m, fv_session *s, const fv_program *p, const fv_llvm_options *o,
                 bool resident) FV_MUST_USE;
 void fv_ll_close(fv_ll_module *m);
-/* Emits everything: kernels, plan, run, table. */
+/* Emits the whole module: kernels, plan, run, table. */
 bool fv_ll_emit(fv_ll_module *m) FV_MUST_USE;
-/* Runs LLVM's passes of the level. */
+/* Runs LLVM's passes for the optimization level. */
 bool fv_ll_optimize(fv_ll_module *m) FV_MUST_USE;
 /* The module as an object, assembly or text; NULL after a diagnostic. */
 LLVMMemoryBufferRef fv_ll_code(fv_ll_module *m, fv_llvm_kind kind);
@@ -138,17 +140,17 @@ LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
                             fv_ll_linkage linkage, bool baseline);
 void fv_ll_attr(fv_ll_module *m, LLVMValueRef fn, unsigned at, const char *name);
 void fv_ll_begin(fv_ll_fn *f, fv_ll_module *m, LLVMValueRef fn);
-void fv_ll_finish(fv_ll_fn *f); /* call it when the body is complete */
+void fv_ll_finish(fv_ll_fn *f); /* must be called when the body is complete */
 LLVMBasicBlockRef fv_ll_block(fv_ll_fn *f, const char *name);
 void fv_ll_at(fv_ll_fn *f, LLVMBasicBlockRef block); /* appends code to that block from now on */
 LLVMValueRef fv_ll_alloca(fv_ll_fn *f, LLVMTypeRef type, const char *name);
-LLVMValueRef fv_ll_int(fv_ll_module *m, int64_t value); /* an i64 */
+LLVMValueRef fv_ll_int(fv_ll_module *m, int64_t value); /* a constant of type i64 */
 LLVMValueRef fv_ll_splat(fv_ll_fn *f, LLVMValueRef x, int lanes);
 LLVMValueRef fv_ll_intrinsic(fv_ll_fn *f, const char *name, int ntypes, LLVMTypeRef *types,
                              int nargs, LLVMValueRef *args);
 /* The address of element `at` of an array with this element type. */
 LLVMValueRef fv_ll_element(fv_ll_fn *f, LLVMTypeRef type, LLVMValueRef array, int at);
-/* p + bytes */
+/* the address p plus `bytes` */
 LLVMValueRef fv_ll_offset(fv_ll_fn *f, LLVMValueRef p, LLVMValueRef bytes);
 /* Is the caller's cancel flag set (*p != 0)? */
 LLVMValueRef fv_ll_poll(fv_ll_fn *f);
@@ -159,9 +161,9 @@ void fv_ll_branch_unlikely(fv_ll_fn *f, LLVMValueRef c, LLVMBasicBlockRef yes,
 
 /* ---- types ---- */
 
-LLVMTypeRef fv_ll_elem(fv_ll_module *m, fv_elem e); /* the type of a value of one lane */
+LLVMTypeRef fv_ll_elem(fv_ll_module *m, fv_elem e); /* the LLVM type of a value with one lane */
 LLVMTypeRef fv_ll_type(fv_ll_module *m, fv_ktype t);
-/* the type in a buffer, where a bool is a byte */
+/* the LLVM type of an element in a buffer, where a bool is a byte */
 LLVMTypeRef fv_ll_mem_type(fv_ll_module *m, fv_elem e, int lanes);
 LLVMTypeRef fv_ll_lanes(LLVMTypeRef elem, int lanes);
 int fv_ll_lanes_of(LLVMValueRef x);
@@ -169,17 +171,17 @@ int fv_ll_lanes_of(LLVMValueRef x);
 /* ---- expr.c, arith.c, convert.c, dot.c, memory.c ---- */
 
 LLVMValueRef fv_ll_expr(fv_ll_fn *f, const fv_expr *x);
-/* Integer division and remainder; MIN and MAX; MULHI; ADDSAT and MULSAT. x: the operation, a and b:
- * its arguments. */
+/* Emit integer division and remainder; MIN and MAX; MULHI; ADDSAT and MULSAT. x: the operation, a
+ * and b: its arguments. */
 LLVMValueRef fv_ll_divide(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_min_max(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
-/* A sum of products a, b, c of scalars or vectors of i32; the target has an instruction for it. */
+/* Emits a sum of products of scalars or vectors of i32, for which the target has an instruction. */
 LLVMValueRef fv_ll_dot(fv_ll_fn *f, fv_expr_op op, LLVMValueRef *args);
 LLVMValueRef fv_ll_mulhi(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_saturating(fv_ll_fn *f, const fv_expr *x, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef fv_ll_convert(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_elem to);
 LLVMValueRef fv_ll_bitcast(fv_ll_fn *f, LLVMValueRef x, fv_elem from, fv_ktype to);
-LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x); /* LOAD, GUARD */
+LLVMValueRef fv_ll_load(fv_ll_fn *f, const fv_expr *x); /* emits a LOAD or GUARD */
 void fv_ll_store(fv_ll_fn *f, const fv_stmt *s);
 void fv_ll_prefetch(fv_ll_fn *f, const fv_stmt *s);
 void fv_ll_tile(fv_ll_fn *f, const fv_stmt *s);
@@ -202,7 +204,8 @@ void fv_ll_outline(fv_ll_fn *f, const fv_stmt *s);
 
 /* ---- host.c, entry.c, table.c, cpu.c ---- */
 
-void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s); /* CHECK, LAUNCH, ALLOC, FREE, SETDIM */
+/* emits a CHECK, LAUNCH, ALLOC, FREE or SETDIM */
+void fv_ll_host_stmt(fv_ll_fn *f, const fv_stmt *s);
 LLVMValueRef fv_ll_host_buf(fv_ll_fn *f, const fv_buf *b);
 void fv_ll_entries(fv_ll_module *m); /* emits plan, run and table */
 void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run);
@@ -217,7 +220,7 @@ enum { FV_LL_MOST_PARTS = 4 };
 typedef struct fv_ll_parts {
     int n;
     fv_ll_module module[FV_LL_MOST_PARTS];
-    /* a caller that takes an object sets it to NULL */
+    /* the objects; the caller sets an entry to NULL if it takes the object */
     LLVMMemoryBufferRef object[FV_LL_MOST_PARTS];
 } fv_ll_parts;
 

@@ -18,7 +18,7 @@ static void return_status(fv_ll_fn *f) {
     fv_ll_finish(f);
 }
 
-/* int NAME_plan(const int64_t *dims, size_t *workspace, int64_t *out_dims) */
+/* Emits int NAME_plan(const int64_t *dims, size_t *workspace, int64_t *out_dims). */
 static LLVMValueRef emit_plan(fv_ll_module *m) {
     LLVMTypeRef types[] = {m->types.ptr, m->types.ptr, m->types.ptr};
     const char *name = fv_printf(m->arena, "%s_plan", m->program->name);
@@ -76,7 +76,7 @@ static void bind_env(fv_ll_fn *f) {
     }
 }
 
-/* Sets the address of the cancel flag: the caller's, or that of one that is never set. */
+/* Sets the address of the cancel flag: the caller's, or that of a flag that is never set. */
 static void bind_cancel(fv_ll_fn *f) {
     LLVMValueRef flag = fv_ll_env_field(f, FV_ENV_CANCEL),
                  none = zeros(f->m, f->m->types.i32, "no_cancel");
@@ -120,7 +120,8 @@ static void emit_body(fv_ll_module *m, LLVMValueRef fn) {
     leave_run(&f);
 }
 
-/* Emits the run that callers see: it checks the CPU first, with instructions that every CPU has. */
+/* Emits the run that callers see: it checks the CPU first, using only instructions that every CPU
+ * has. */
 static void emit_guard(fv_ll_module *m, LLVMValueRef fn, LLVMValueRef body, LLVMValueRef cpu) {
     fv_ll_fn f;
     fv_ll_begin(&f, m, fn);

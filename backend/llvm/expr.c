@@ -1,4 +1,5 @@
-/* expr.c - expressions of an expanded kernel, one to one as LLVM values.
+/* expr.c - translates expressions of an expanded kernel to LLVM values, each node to its
+ * instructions.
  *
  * A value of n lanes is a vector of n; bool is i1. Storage types are unsigned integers. No
  * instruction carries flags that would let LLVM change a bit. */
@@ -111,7 +112,7 @@ static LLVMValueRef fma_(fv_ll_fn *f, const fv_expr *x) {
     return fv_ll_intrinsic(f, "llvm.fma", 1, &type, 3, args);
 }
 
-/* A sum of products, by an instruction of the target. */
+/* Emits a sum of products by an instruction of the target. */
 static LLVMValueRef dot(fv_ll_fn *f, const fv_expr *x) {
     LLVMValueRef args[3];
     for (int i = 0; i < 3; i++)
@@ -142,7 +143,8 @@ static LLVMValueRef blocks(fv_ll_fn *f, const fv_expr *x) {
     return LLVMBuildShuffleVector(f->b, a, b, LLVMConstVector(lane, (unsigned)lanes), "");
 }
 
-/* Several tasks may set the error word at the same time; all of them write the same value. */
+/* Emits a REQUIRE. Several tasks may set the error word at the same time; all of them write the
+ * same value. */
 static LLVMValueRef require(fv_ll_fn *f, const fv_expr *x) {
     LLVMValueRef ok = arg(f, x, 0), all = ok;
     if (!f->error) {

@@ -1,4 +1,4 @@
-/* function.c - functions, blocks and small helpers for emitting code. */
+/* function.c - functions, blocks, and small functions that emit code. */
 #include <assert.h>
 #include <string.h>
 
@@ -76,7 +76,8 @@ LLVMValueRef fv_ll_function(fv_ll_module *m, const char *name, LLVMTypeRef type,
     return fn;
 }
 
-/* Builders belong to the module, so that they are freed however emission ends. */
+/* The next unused builder. Builders belong to the module, so that they are freed however emission
+ * ends. */
 static LLVMBuilderRef next_builder(fv_ll_module *m) {
     FV_HOLDS(m->session, m->builders.n < FV_LL_BUILDERS);
     LLVMBuilderRef *b = &m->builders.all[m->builders.n++];

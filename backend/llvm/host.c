@@ -1,5 +1,5 @@
-/* host.c - statements of host programs: reads of the caller's arguments, reports to it, checks,
- * launches, allocations. */
+/* host.c - translates statements of host programs: reads of the caller's arguments, reports to the
+ * caller, checks, launches, allocations. */
 #include "backend/llvm/host.h"
 
 /* ---- the caller's environment ---- */
@@ -9,7 +9,7 @@ LLVMValueRef fv_ll_env_field(fv_ll_fn *f, int field) {
     return LLVMBuildLoad2(f->b, type, fv_ll_element(f, f->m->types.size, f->host->env, field), "");
 }
 
-/* Calls a function of the env, env->member(env->user, ...). args[0] is set here. */
+/* Emits a call of a function of the env, env->member(env->user, ...). args[0] is set here. */
 static LLVMValueRef call_env(fv_ll_fn *f, int member, LLVMTypeRef result, LLVMValueRef *args,
                              unsigned n) {
     LLVMTypeRef types[4];
@@ -67,7 +67,7 @@ static LLVMValueRef is_aligned(fv_ll_fn *f, LLVMValueRef p, int align) {
     return LLVMBuildAnd(f->b, LLVMBuildIsNotNull(f->b, p, ""), LLVMBuildIsNull(f->b, rest, ""), "");
 }
 
-/* Is an output NULL, or the same pointer as the input that it is the state of? */
+/* Emits the test whether an output is NULL, or the same pointer as the input whose state it is. */
 static LLVMValueRef is_same(fv_ll_fn *f, int output) {
     LLVMValueRef given = pointer(f, &(fv_read){.of = FV_ARG_OUTPUTS, .at = output});
     LLVMValueRef input = pointer(
@@ -90,7 +90,7 @@ static LLVMValueRef value(fv_ll_fn *f, const fv_read *r) {
     case FV_ARG_BYTES: return LLVMBuildIntCast2(f->b, array, m->types.i64, 0, "");
     case FV_ARG_ENV: return LLVMBuildIntCast2(f->b, fv_ll_env_field(f, r->at), m->types.i64, 0, "");
     case FV_ARG_MOST: return fv_ll_int(m, m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX);
-    default: return LLVMConstInt(m->types.i1, 1, 0); /* entry.c checks the CPU */
+    default: return LLVMConstInt(m->types.i1, 1, 0); /* entry.c has emitted the check of the CPU */
     }
     return LLVMBuildLoad2(f->b, m->types.i64, at, "");
 }
@@ -163,8 +163,8 @@ static LLVMValueRef arg_slot(fv_ll_fn *f, fv_ll_kernel *k) {
     return slot;
 }
 
-/* The arguments of a launch: buffers, dims, state, and room for the task. The dims become variables
- * of the kernel. */
+/* The arguments of a launch: buffers, dims, state, and space for the number of the task. The dims
+ * become variables of the kernel. */
 static LLVMValueRef *launch_args(fv_ll_fn *f, const fv_stmt *s) {
     const fv_kernel *k = s->call.kernel;
     int n = 0;
@@ -289,7 +289,7 @@ void fv_ll_release(fv_ll_fn *f, const fv_buf *b) {
 static void allocate(fv_ll_fn *f, const fv_stmt *s) {
     LLVMValueRef bytes = fv_ll_expr(f, s->x);
     int64_t most = f->m->target->pointer_bits == 32 ? INT32_MAX : INT64_MAX;
-    /* as unsigned number, so that negative ones are too large as well */
+    /* compared as unsigned numbers, so that negative ones are too large as well */
     fail_if(f, LLVMBuildICmp(f->b, LLVMIntUGE, bytes, fv_ll_int(f->m, most), ""), FV_TOO_LARGE);
     LLVMBasicBlockRef some = fv_ll_block(f, "alloc"), next = fv_ll_block(f, "allocated");
     LLVMValueRef none = LLVMBuildICmp(f->b, LLVMIntEQ, bytes, fv_ll_int(f->m, 0), "");

@@ -1,11 +1,11 @@
-/* host.h - the values that statements of a host program refer to; private to this folder. */
+/* host.h - the values to which statements of a host program refer; private to this folder. */
 #ifndef FV_BACKEND_LLVM_HOST_H
 #define FV_BACKEND_LLVM_HOST_H
 
 #include "backend/llvm/emit.h"
 
 struct fv_ll_host {
-    /* the arguments of the entry point; NULL: it has no such parameter */
+    /* the arguments of the entry point; NULL: it does not have that parameter */
     LLVMValueRef argument[FV_ARG_ENV + 1];
     LLVMValueRef env; /* a copy of the caller's env as words, never NULL */
     /* address of the weights in the caller's file; NULL: they are in the object */

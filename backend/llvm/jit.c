@@ -1,8 +1,8 @@
-/* jit.c - code in memory: an object that is given to ORC instead of being written to a file.
+/* jit.c - code in memory: an object that is passed to ORC instead of being written to a file.
  *
- * Constants are used where they are in memory; small ones that are not well aligned are copied
- * once. The object refers to them through a table of addresses, which is set after loading, so that
- * the object can be stored and loaded again when the constants are elsewhere. */
+ * Constants are used at their addresses in memory; small ones with insufficient alignment are
+ * copied once. The object refers to them through a table of addresses, which is set after loading,
+ * so that the object can be stored and loaded again when the constants have other addresses. */
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Target.h>
 #include <pthread.h>
@@ -16,9 +16,9 @@
 struct fv_jit {
     LLVMOrcLLJITRef jit;
     const fv_model *model;
-    void **copies; /* copies of constants; NULL: the constant is used in place */
+    void **copies; /* copies of constants; NULL: the constant is used at its own address */
     int ncopies;
-    void *object; /* the object; NULL: the caller has it */
+    void *object; /* the object; NULL: the caller owns it */
     size_t object_bytes;
     fv_jit_times times;
 };

@@ -14,7 +14,7 @@ extern char **environ;
 
 /* ---- running a program ---- */
 
-enum { WORDS = 1024 }; /* bytes that are kept of the linker's messages */
+enum { WORDS = 1024 }; /* number of bytes of the linker's messages that are kept */
 
 /* Must not allocate from an arena: the child process would be left running. The remaining output of
  * the child is read and dropped, so that the child does not block. */

@@ -28,9 +28,11 @@ typedef enum {
 } fv_llvm_kind;
 
 typedef struct fv_llvm_options {
-    int level;  /* optimization level 0 to 3; no result depends on it */
-    bool small; /* prefer short functions where that costs little time; no result depends on it */
-    const char *soname; /* of a shared library; NULL: the last part of the path */
+    int level; /* optimization level 0 to 3; no result depends on it */
+    /* whether short functions are preferred where that costs little time; no result depends on
+     * it */
+    bool small;
+    const char *soname; /* soname of a shared library; NULL: the last part of the path */
     /* AUTO: in the object, above 1 GiB in a file; IR and ASM only declare them. OBJECT: for IR and
      * ASM an object next to the text. FILE: a file next to the output */
     fv_weights_kind weights;
@@ -42,9 +44,10 @@ typedef struct fv_llvm_options {
 bool fv_llvm_write(fv_session *s, const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind,
                    const char *path) FV_MUST_USE;
 
-/* The kind that AUTO stands for. */
+/* The kind of weights that AUTO selects. */
 fv_weights_kind fv_llvm_weights(const fv_program *p, const fv_llvm_options *o, fv_llvm_kind kind);
-/* The path of the weights file next to `path`: X.weights, X_weights.o; NULL: there is none. */
+/* The path of the weights file in the folder of `path`: X.weights, X_weights.o; NULL: there is
+ * none. */
 const char *fv_llvm_weights_path(fv_arena *a, const fv_program *p, const fv_llvm_options *o,
                                  fv_llvm_kind kind, const char *path);
 
@@ -67,8 +70,9 @@ const fv_model *fv_jit_model(const fv_jit *j);
 void fv_jit_free(fv_jit *j);
 /* Milliseconds that each phase of making it took. */
 typedef struct fv_jit_times {
-    double emit, code, load; /* emitting LLVM IR; LLVM's passes and code generation; loading */
-    int parts;               /* number of modules that were compiled concurrently */
+    /* milliseconds of emitting LLVM IR; of LLVM's passes and code generation; of loading */
+    double emit, code, load;
+    int parts; /* number of modules that were compiled concurrently */
 } fv_jit_times;
 fv_jit_times fv_jit_times_of(const fv_jit *j);
 

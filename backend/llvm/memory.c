@@ -30,8 +30,8 @@ void fv_ll_add_buf(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr) {
     *fv_ptrmap_at(&f->bufs, b) = describe(f, b, ptr);
 }
 
-/* The LLVM buffer of b. Host programs seldom access buffers, so their strides are computed at each
- * access. */
+/* The addresses and strides of b. Host programs seldom access buffers, so their strides are
+ * computed at each access. */
 static const fv_ll_buf *find_buf(fv_ll_fn *f, const fv_buf *b) {
     const fv_ll_buf *known = fv_ptrmap_get(&f->bufs, b);
     if (known)
@@ -142,7 +142,8 @@ static LLVMValueRef masked_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, 
     return from_memory(f, (fv_elem)b->elem, masked(f, b, name, types, 0, args));
 }
 
-/* A load under a scalar condition, as a branch, so that memory is not touched if it is false. */
+/* Emits a load under a scalar condition as a branch, so that memory is not accessed if the
+ * condition is false. */
 static LLVMValueRef branched_load(fv_ll_fn *f, const fv_buf *b, LLVMValueRef ptr, LLVMValueRef c,
                                   LLVMValueRef otherwise, int lanes) {
     LLVMBasicBlockRef from = LLVMGetInsertBlock(f->b);

@@ -1,5 +1,4 @@
-/* module.c - a module from its types to its object code: target machine, passes, code
- * generation. */
+/* module.c - creates a module, runs LLVM's passes on it, and generates its object code. */
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/Target.h>
@@ -142,7 +141,7 @@ static void declare_table(fv_ll_module *m) {
 }
 
 static void declare_weights(fv_ll_module *m) {
-    /* constants that only the run needs, and no kernel */
+    /* constants that only the run needs, not kernels */
     if (m->program->memory.nconstants == 0 || m->weights.file || m->part.number != 0)
         return;
     if (m->mode.resident) {

@@ -9,7 +9,7 @@
 typedef struct outliner {
     fv_ll_fn *around, inside;
     fv_outline takes;
-    /* buffers, the error word if it is needed, and variables that are no constants */
+    /* arguments: buffers, the error word if it is needed, and variables that are not constants */
     LLVMValueRef *args;
     unsigned n;
 } outliner;
@@ -37,7 +37,8 @@ static LLVMTypeRef type_of(const outliner *o) {
     return LLVMFunctionType(o->around->m->types.none, types, o->n, 0);
 }
 
-/* Binds the parameters; variables before buffers, whose strides are computed from them. */
+/* Binds the parameters; variables before buffers, because strides of buffers are computed from
+ * variables. */
 static void bind_params(outliner *o, LLVMValueRef fn) {
     fv_ll_fn *in = &o->inside;
     unsigned at = (unsigned)o->takes.nbufs;

@@ -1,9 +1,9 @@
-/* parts.c - code in memory that several threads compile: the kernels of a program are distributed
- * over modules, each with a context of its own.
+/* parts.c - compiles code in memory on several threads: the kernels of a program are distributed
+ * over modules, each with an LLVM context of its own.
  *
  * The distribution depends on the program only, and therefore so do the objects. Emitting LLVM IR
- * takes little of the time and allocates from the session, so this thread does it for one module
- * after the other. */
+ * takes little of the time and allocates from the session, so the calling thread does it for one
+ * module after the other. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -11,7 +11,7 @@
 
 #include "backend/llvm/emit.h"
 
-/* Fewest statements for which another module is worthwhile, since a module costs about a
+/* Smallest number of statements for which another module is created, since a module costs about a
  * millisecond. */
 #define WORTH_A_PART 150
 

@@ -67,7 +67,7 @@ static LLVMValueRef member(fv_ll_module *m, const void *s, const fv_member *x,
     case FV_MEMBER_CODE: return *(*code)++;
     case FV_MEMBER_SIZE: break;
     }
-    return number(m, 0); /* set when all members are known */
+    return number(m, 0); /* a value that is set when all members are known */
 }
 
 static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const void *s,
@@ -82,7 +82,7 @@ static LLVMValueRef structure(fv_ll_module *m, const fv_structure *type, const v
     return LLVMConstStructInContext(m->context, v, (unsigned)type->n, 0);
 }
 
-/* const fv_model *NAME_model(void) */
+/* Emits the function const fv_model *NAME_model(void). */
 void fv_ll_table(fv_ll_module *m, LLVMValueRef plan, LLVMValueRef run) {
     const fv_program *p = m->program;
     const fv_model *model = fv_program_model(m->arena, p, m->weights.file);

@@ -22,11 +22,11 @@ typedef struct output {
     fv_llvm_kind kind;
     const char *path;
     const char *staging; /* the temporary folder */
-    const char *object;  /* paths of files in it; NULL: none */
+    const char *object;  /* paths of files in it; NULL: the file is not written */
     const char *whole;
-    const char *side;      /* path of the file with weights there */
+    const char *side;      /* path of the file with weights in the temporary folder */
     const char *side_path; /* its final path; NULL: there is no such file */
-    int fd;                /* the open file; -1: none */
+    int fd;                /* the open file; -1: no file is open */
 } output;
 
 /* ---- files ---- */
@@ -170,7 +170,7 @@ static bool write_shared(output *o) {
 /* ---- weights ---- */
 
 enum {
-    /* bytes of weights up to which they are written into the object by default */
+    /* largest number of bytes of weights that are written into the object by default */
     MOST_INSIDE = 1 << 30
 };
 

@@ -72,7 +72,7 @@ bool fv_x_is_row(const fv_expr *r, const fv_var *vector) {
     if (!vector || !fv_x_uses(r, vector))
         return true;
     if (fv_dim_is_const(k->dim) && k->dim->value < FV_CHAINS)
-        return false; /* a window slides over the elements */
+        return false; /* the index has several variables: a window slides over the elements */
     for (int i = 0; i < r->u.red.nvars; i++)
         if (fv_x_runs_across(r->arg[0], r->u.red.vars[i], vector))
             return false;
@@ -117,8 +117,8 @@ static fv_expr *guard_all(fv_arena *a, fv_expr *x, fv_expr *c, fv_ptrmap *memo) 
     return y;
 }
 
-/* Excludes the nodes of condition c from being guarded by it, since they are computed before it is
- * known to hold. */
+/* Excludes the nodes of condition c from being guarded by c, since they are computed to find
+ * whether it holds. */
 static void leave(const fv_expr *c, fv_ptrmap *memo) {
     if (*fv_ptrmap_at(memo, c))
         return;

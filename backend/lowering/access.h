@@ -1,12 +1,12 @@
-/* access.h - how expressions access memory: along which axes loads are contiguous, and what is
- * loaded. */
+/* access.h - describes how expressions access memory: along which axes loads are contiguous, and
+ * what is loaded. */
 #ifndef FV_BACKEND_LOWERING_ACCESS_H
 #define FV_BACKEND_LOWERING_ACCESS_H
 
 #include "ir/definition/definition.h"
 #include "ir/expr/expr.h"
 
-/* Is x a sum of v and something that does not depend on v? */
+/* Is x a sum of v and a term that does not depend on v? */
 bool fv_x_adds(const fv_expr *x, const fv_var *v) FV_MUST_USE;
 /* How the address of a load changes with v: 1 contiguous (v is added to the last index and does not
  * occur in others), 0 not at all, -1 in another way. */
@@ -21,22 +21,24 @@ void fv_x_count_loads(const fv_expr *x, const fv_var *v, fv_load_count *n);
 fv_expr *fv_x_guard_all(fv_arena *a, fv_expr *x, fv_expr *c);
 /* Collects the outermost reductions of x, each once; returns their number. */
 int fv_x_reductions(fv_expr *x, fv_expr **out, int max);
-/* Appends them to n others, without duplicates; returns the total number. */
+/* Appends the outermost reductions of x to n others, without duplicates; returns the total
+ * number. */
 int fv_x_add_reductions(fv_expr *x, fv_expr **out, int n, int max);
 /* Does a load that runs along k also run along v? */
 bool fv_x_runs_across(const fv_expr *x, const fv_var *k, const fv_var *v) FV_MUST_USE;
-/* Is this reduction over contiguous elements, so that chains along them are better than one chain
- * for each of several neighbours along `vector`? vector NULL: there are no neighbours. */
+/* Does the reduction run over contiguous elements, so that chains along them are faster than one
+ * chain for each of several neighbours along `vector`? vector NULL: there are no neighbours. */
 bool fv_x_is_row(const fv_expr *reduce, const fv_var *vector) FV_MUST_USE;
-/* The axis along which the schedule map runs vectors: the last axis of d that is not 1, unless a
- * sum runs across it. -1: none. */
+/* The axis along which the schedule `map` uses vectors: the last axis of d whose dim is not 1,
+ * unless a sum runs along the contiguous axis of its operand in another direction. -1: there is
+ * none. */
 int fv_map_vector(const fv_definition *d);
 
 /* Does x check an index, so that it may make the run fail? */
 bool fv_x_is_checked(const fv_expr *x) FV_MUST_USE;
 /* Are the indices of the load computed without loads and without checks? */
 bool fv_x_is_plain(const fv_expr *load) FV_MUST_USE;
-/* The load within x, which may be converted; x itself if it is no converted load. */
+/* The load within x, which may be converted; x itself if it is not a converted load. */
 const fv_expr *fv_x_stored(const fv_expr *x);
 /* Is x a load of a constant of the model, possibly converted? */
 bool fv_x_is_constant(const fv_expr *x) FV_MUST_USE;

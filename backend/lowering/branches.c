@@ -52,8 +52,8 @@ fv_value *fv_as_declared(fv_rewriter *w, fv_value *v, const fv_type *t) {
     return fv_w_reshape(w, v, t->rank, t->dims);
 }
 
-/* The dims of the If's results that only the run knows: in the then-branch, in the else-branch, as
- * declared by the results, and the symbols that are bound to them after the If. */
+/* The dims of an If's results that become known in the run: those in the then-branch, those in the
+ * else-branch, those of the results' types, and the symbols that are bound to them after the If. */
 typedef struct unknown {
     const fv_dim **then, **other, **dims, **symbols;
     int n, cap[4];
@@ -111,7 +111,7 @@ fv_op *fv_flatten_branch(fv_op *op) {
         types[n] = type_behind(op, &u, op->out[i], then->in[i]->type, other->in[i]->type);
         if (!types[n])
             return NULL;
-        if (!op->out[i]->nuses) /* its dims may be used even if the value is not */
+        if (!op->out[i]->nuses) /* its dims may be used even if the value is not used */
             continue;
         in[0][n] = then->in[i];
         in[1][n] = other->in[i];
@@ -304,7 +304,7 @@ bool fv_has_late_dims(const fv_value *v) {
 /* ---- steps ---- */
 
 typedef struct fv_branch {
-    fv_ptrmap copies; /* the copies that existed before the branch */
+    fv_ptrmap copies; /* copies that already existed before the branch */
     struct fv_branch *outer;
 } fv_branch;
 
@@ -319,7 +319,7 @@ static fv_ptrmap copy_of(fv_arena *a, const fv_ptrmap *m) {
 void fv_add_statement(fv_lowerer *l, fv_op *op) {
     fv_step s = {
         .kind = FV_STEP_STATEMENT, .op = op, .values = FV_NEW(l->arena, fv_value *, op->nin + 1)};
-    /* a row that an iteration returns is stored within the memory of all rows */
+    /* a row that an iteration returns is stored in the memory of all rows */
     for (int i = 0; i < op->nin; i++) {
         fv_storage *of = op->in[i] ? fv_storage_of(l, op->in[i]) : NULL;
         if (of)

@@ -1,13 +1,13 @@
-/* branches.h - an If whose condition is known only in the run. Its branches become parts of the
- * list of ops, between marks; the host program has them as blocks. */
+/* branches.h - lowers an If whose condition is known only in the run. Its branches become parts of
+ * the list of ops, between marks; the host program contains them as blocks. */
 #ifndef FV_BACKEND_LOWERING_BRANCHES_H
 #define FV_BACKEND_LOWERING_BRANCHES_H
 
 #include "backend/lowering/lowering.h"
 #include "ir/graph/rewriter.h"
 
-/* Replaces an If by if, ops, else, ops, endif (ir/definition/definitions.h). Returns the op at
- * which to continue; NULL after a diagnostic. */
+/* Replaces an If by the ops `if`, the then-branch, `else`, the else-branch, `endif`
+ * (ir/definition/definitions.h). Returns the op at which to continue; NULL after a diagnostic. */
 fv_op *fv_flatten_branch(fv_op *op);
 /* The symbol that the end of op, an If or Loop, binds for the dim d of a result: d itself if it is
  * a symbol that nothing before op binds and that is not among the n bound ones; otherwise a new
@@ -23,8 +23,8 @@ int fv_number_of(const fv_attr *symbols, const fv_dim *d);
 /* Are marks nested properly, and is each value used only in the branch or loop in which it is
  * computed, or within it? False after a diagnostic; needed because a text may contain anything. */
 bool fv_branches_are_legal(fv_lowerer *l) FV_MUST_USE;
-/* Adds copies for results of branches that are not in memory that the branch has written. False
- * after a diagnostic. */
+/* Adds copies for results of branches that are not stored in memory that the branch itself has
+ * written. False after a diagnostic. */
 bool fv_copy_branch_results(fv_lowerer *l) FV_MUST_USE;
 /* Is v computed in the same list of ops as op: in the same branch or iteration, not outside of
  * it? */

@@ -1,4 +1,4 @@
-/* define.c - definitions of ops, and copies of results. */
+/* define.c - makes definitions of ops, and copies of results. */
 #include "backend/lowering/define.h"
 #include "backend/lowering/access.h"
 #include "backend/lowering/storage.h"

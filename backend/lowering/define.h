@@ -1,4 +1,4 @@
-/* define.h - definitions of ops. */
+/* define.h - makes definitions of ops. */
 #ifndef FV_BACKEND_LOWERING_DEFINE_H
 #define FV_BACKEND_LOWERING_DEFINE_H
 
@@ -11,7 +11,7 @@ bool fv_copy_result(fv_lowerer *l, fv_op *ret, int i) FV_MUST_USE;
 bool fv_define_op(fv_lowerer *l, fv_op *op) FV_MUST_USE;
 
 /* The values that x loads, each once, in the order in which they occur: the operands of an op with
- * the definition x. *n: how many. */
+ * the definition x. *n: their number. */
 fv_value **fv_values_loaded(fv_lowerer *l, const fv_expr *x, int *n);
 
 #endif

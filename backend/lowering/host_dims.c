@@ -1,4 +1,4 @@
-/* host_dims.c - dims as expressions over the host program's variables. */
+/* host_dims.c - translates dims to expressions over the variables of the host program. */
 #include "backend/lowering/host_dims.h"
 
 #include <assert.h>
@@ -77,9 +77,9 @@ const fv_dim *fv_p_in_bounds(fv_lowerer *l, fv_dims *t, const fv_dim *d) {
     return own;
 }
 
-/* The operand of a broadcast that remains by the bounds of symbols as callers see them: an
- * assumption within a branch or an iteration does not count, since a run without it has a size,
- * too. NULL: either may remain. */
+/* The operand that a broadcast equals, if the bounds of symbols as callers see them decide it: an
+ * assumption within a branch or an iteration does not count, since runs that do not execute it have
+ * sizes, too. NULL: it may equal either. */
 static const fv_dim *decided(fv_lowerer *l, const fv_dim *d) {
     l->host.bounded = l->host.bounded ? l->host.bounded : fv_dims_new(l->arena);
     const fv_dim *own = fv_p_in_bounds(l, l->host.bounded, d), *by = NULL;
@@ -91,10 +91,12 @@ static const fv_dim *decided(fv_lowerer *l, const fv_dim *d) {
     return by;
 }
 
-enum { SHORT_DIM = 16 }; /* the most nodes of a dim that may occur twice in an expression */
+/* largest number of nodes of a dim that may occur twice in an expression */
+enum { SHORT_DIM = 16 };
 
-/* a == 1 ? b : a. The two are equal or one of them is 1, so either may be chosen to occur twice: if
- * it were always the longer one, nested broadcasts would double in size at each level. */
+/* Translates a == 1 ? b : a. The two are equal or one of them is 1, so either may be chosen to
+ * occur twice: if that were always the longer one, the size of nested broadcasts would double at
+ * each level. */
 static fv_expr *broadcast(fv_lowerer *l, const fv_dim *d) {
     const fv_dim *by = decided(l, d);
     if (by)

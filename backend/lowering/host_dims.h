@@ -1,4 +1,4 @@
-/* host_dims.h - dims as expressions over variables of the host program. */
+/* host_dims.h - translates dims to expressions over variables of the host program. */
 #ifndef FV_BACKEND_LOWERING_HOST_DIMS_H
 #define FV_BACKEND_LOWERING_HOST_DIMS_H
 
@@ -10,10 +10,10 @@ bool fv_p_caller_knows(const fv_lowerer *l, const fv_dim *symbol) FV_MUST_USE;
 fv_var *fv_p_symbol_var(fv_lowerer *l, const fv_dim *symbol);
 /* Makes the variables of all symbols that the caller passes. */
 void fv_p_symbols(fv_lowerer *l);
-/* d over variables of the program. Symbols that depend on data must be bound before the expression
- * is used. */
+/* d as an expression over variables of the program. Symbols that depend on data must be bound
+ * before it is used. */
 fv_expr *fv_p_dim(fv_lowerer *l, const fv_dim *d);
-/* d in another table, whose symbols have the bounds that assumptions leave: `max(h - 2, 0)` is `h -
+/* d in the table t, whose symbols have the bounds that assumptions leave: `max(h - 2, 0)` is `h -
  * 2` there if a crop requires h >= 2. Symbols that t lacks are added. */
 const fv_dim *fv_p_in_bounds(fv_lowerer *l, fv_dims *t, const fv_dim *d);
 void fv_p_add_buffer(fv_lowerer *l, fv_buf *b);

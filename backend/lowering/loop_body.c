@@ -14,25 +14,25 @@
 
 /* ---- from a region to marks ---- */
 
-/* What is passed from one iteration to the next: a state, or rows that iterations have returned so
- * far, if their final number is not known before the loop. Such rows are stored as one axis of
- * elements if only an iteration determines their length. They are followed by rows that are not
- * passed on: each iteration writes its own. */
+/* A value that is passed from one iteration to the next: a state, or the rows that iterations have
+ * returned so far, if their final number is not known before the loop. If the length of a row
+ * becomes known only in an iteration, rows are stored as one axis of elements. These are followed
+ * by rows that are not passed on: each iteration writes its own. */
 typedef struct carried {
-    fv_value *first, *out; /* out: the result of the Loop, or NULL */
-    int from;              /* which of the body's values it becomes, or gets as a row */
-    const fv_type *seen;   /* the type within an iteration */
-    const fv_type *behind; /* the type after the last iteration */
-    /* of rows stored as elements: the symbols of the dims of the previous row; NULL: they are
-     * stored as rows, or it is a state */
+    fv_value *first, *out; /* its value before the loop; the result of the Loop, or NULL */
+    int from; /* index of the body's result that becomes its next value, or its next row */
+    const fv_type *seen;   /* its type within an iteration */
+    const fv_type *behind; /* its type after the last iteration */
+    /* for rows that are stored as elements: the symbols of the dims of the previous row; NULL: they
+     * are stored as rows, or it is a state */
     const fv_dim *const *row;
     const char *name;
 } carried;
 
 /* A dim that changes between iterations. */
 typedef struct changing_dims {
-    /* each: the symbol of the dim; its value in the first iteration, in the one after an iteration,
-     * and after the last one. The first symbol is the number of the iteration */
+    /* for each dim: its symbol; its value in the first iteration, in the iteration after the
+     * current one, and after the last one. The first symbol is the number of the iteration */
     const fv_dim **symbols, **first, **next, **last;
     int n, cap[4];
 } changing_dims;
@@ -47,10 +47,10 @@ typedef struct flattener {
     /* the first nround of n are passed from one iteration to the next */
     int n, cap, nstates, nround;
     changing_dims dims;
-    const fv_dim *rows; /* the number of iterations, once it is known */
+    const fv_dim *rows; /* the number of iterations that ran, once it is known */
     /* the maximum number of iterations, known before the loop; NULL: there is none */
     const fv_dim *room;
-    /* the condition of an iteration may end the loop: it is not known to be true */
+    /* whether the condition of an iteration may end the loop, because it is not known to be true */
     bool ends_early;
 } flattener;
 
@@ -102,7 +102,7 @@ static bool is_used(const fv_value *v) {
     return v && v->nuses;
 }
 
-/* The index of a symbol among the carried dims; ndims: it is none of them. */
+/* The index of a symbol in the list of changing dims; ndims: it is not in the list. */
 static int number_carried(const flattener *f, const fv_dim *symbol) {
     int i = 0;
     while (i < f->dims.n && f->dims.symbols[i] != symbol)
@@ -154,7 +154,7 @@ static const fv_type *rows_of(const flattener *f, const fv_type *t, const fv_dim
     return fv_tensor_type(f->a, t->elem, t->rank + 1, dims);
 }
 
-/* The rows before the first iteration: none. */
+/* The rows before the first iteration, an empty tensor. */
 static fv_value *nothing_of(flattener *f, const fv_type *t) {
     const fv_dim *dims[FV_MAX_RANK];
     for (int i = 0; i < t->rank; i++)
@@ -219,7 +219,8 @@ static void add_rows(flattener *f, int i) {
     FV_PUSH(f->a, f->all, f->n, f->cap, c);
 }
 
-/* Even if no op reads the rows, their dims may be needed, if only the iterations determine them. */
+/* Are the rows needed? Even if no op reads them, their dims may be used, if these become known only
+ * in iterations. */
 static bool are_wanted(const flattener *f, int i) {
     return f->op->out[i] &&
            (f->op->out[i]->nuses || !is_known_before(f, f->body->last->in[FV_BODY_NEXT + i]->type));
@@ -507,8 +508,8 @@ static bool is_state(fv_lowerer *l, const fv_op *loop, const fv_value *v) {
     return root_of(l, v)->value->def == loop;
 }
 
-/* An iteration may return another state as a state; at the end of the iteration that memory would
- * hold the value for the next one, so it is copied. */
+/* Copies the next value of a state if it is itself a state: at the end of the iteration, the memory
+ * of that state gets its own next value. */
 static bool copy_next(fv_lowerer *l, const fv_op *loop, fv_op *end) {
     for (int i = 0; i <= loop->nout; i++) {
         bool stays = i && end->in[i] && root_of(l, end->in[i])->value == loop->out[i - 1];
@@ -521,7 +522,7 @@ static bool copy_next(fv_lowerer *l, const fv_op *loop, fv_op *end) {
     return true;
 }
 
-/* Copies rows before states get their next values, since a row may be a state. */
+/* Copies rows before states get their next values, since a row may be the value of a state. */
 static bool copy_rows(fv_lowerer *l, const fv_op *loop, fv_op *end) {
     for (int i = 1 + loop->nout; i < end->nin; i++)
         if (!fv_copy_result(l, end, i))
@@ -580,7 +581,7 @@ static bool is_own(fv_lowerer *l, const fv_op *mark, int i) {
                        i, v->name, l->current.after);
 }
 
-/* Is the state not read by the op that computes its next value or by later ops? False after a
+/* Is the state not read by later ops than the one that computes its next value? False after a
  * diagnostic. */
 static bool is_left_alone(fv_lowerer *l, const fv_value *state, const fv_value *next,
                           const fv_op *end) {

@@ -1,5 +1,5 @@
-/* loop_body.h - loops: the body of a Loop becomes a part of the list of ops, between marks, until
- * the host program has it as a block; and the memory of states. */
+/* loop_body.h - lowers loops: the body of a Loop becomes a part of the list of ops, between marks,
+ * and a block of the host program; states get memory. */
 #ifndef FV_BACKEND_LOWERING_LOOP_BODY_H
 #define FV_BACKEND_LOWERING_LOOP_BODY_H
 
@@ -11,7 +11,7 @@ bool fv_flatten_regions(fv_lowerer *l) FV_MUST_USE;
 /* Do the two ends of a loop have the same states? False after a diagnostic; needed because a text
  * may contain anything. */
 bool fv_states_agree(const fv_op *loop, const fv_op *end) FV_MUST_USE;
-/* Makes copies of states into their own memory before the first iteration and at the end of each.
+/* Adds copies of states into their own memory, before the first iteration and at the end of each.
  * False after a diagnostic. */
 bool fv_copy_states(fv_lowerer *l) FV_MUST_USE;
 /* Stores the rows that iterations return as parts of the result. */

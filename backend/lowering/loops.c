@@ -1,5 +1,5 @@
-/* loops.c - loops of the host program, which do not nest: they extend the lifetimes of the memory
- * used in them. */
+/* loops.c - loops of the host program around launches, which do not nest: they extend the lifetimes
+ * of the memory that is used in them. */
 #include "backend/lowering/loops.h"
 
 #include "backend/lowering/storage.h"

@@ -9,27 +9,27 @@
 #include "ir/definition/definitions.h"
 #include "ir/kernel/program.h"
 
-/* What lowering decides about a value. */
+/* The decisions of lowering about a value. */
 typedef struct fv_storage {
     fv_value *value;
-    /* the definition of its elements; NULL: a parameter, a constant or a result of a custom
+    /* the definition of its elements; NULL: it is a parameter, a constant or a result of a custom
      * kernel */
     fv_definition *def;
     fv_fate fate;
-    /* VIEW: the value whose memory it shares; PART, and ASSEMBLED within another value: the
-     * whole */
+    /* VIEW: the value whose memory it uses; PART, and ASSEMBLED within another value: the whole */
     struct fv_storage *of;
     int inner; /* the axis that is innermost in memory instead of the last one; -1: none is moved */
     struct fv_grouped *grouped;   /* data of the step group: backend/steps/group.c */
     struct fv_axis_order *layout; /* data of the step layout: backend/steps/layout.c */
-    /* a schedule made it in the run as an operand of a contraction, and nothing else reads it */
+    /* whether a schedule added it as an operand of a contraction that is computed in the run, and
+     * nothing else reads it */
     bool operand;
-    /* of such an operand: a condition over dims under which it is not read, so that it need not be
+    /* for such an operand: a condition over dims under which it is not read, so that it is not
      * computed; NULL: it is always read */
     fv_expr *unless;
-    const struct fv_storage *over; /* the value whose memory it reuses; NULL: none */
-    fv_buf *buf;                   /* its buffer in the program; NULL until it is needed */
-    int first, last;               /* the first and last step that uses it */
+    const struct fv_storage *over; /* the value whose memory it reuses; NULL: it reuses none */
+    fv_buf *buf;                   /* its buffer in the program; NULL: not created yet */
+    int first, last;               /* indices of the first and last step that uses it */
 } fv_storage;
 
 /* A launch of the host program: a kernel with the values of its parameters. */
@@ -37,16 +37,17 @@ typedef struct fv_launch {
     fv_kernel *kernel;
     int nargs, ndims;
     fv_value *const *args;
-    /* in a loop: the values for iterations with an odd number, where states exchange memory; NULL:
-     * the same */
+    /* in a loop: the arguments for iterations with an odd number, in which the two buffers of each
+     * state are exchanged; NULL: the same arguments */
     fv_value *const *args_odd;
-    /* in iterations with an odd number a single thread begins with the last task */
+    /* whether in iterations with an odd number a single thread begins with the last task */
     bool reverses_tasks;
-    const fv_dim *const *dims; /* the values of the kernel's dims */
+    const fv_dim *const *dims; /* the arguments for the kernel's dims */
     int nliterals;
-    fv_buf *const *literals; /* values for the parameters after those of args: backend/share.h */
-    fv_op *op;               /* the last op of the group */
-    const fv_value *made;    /* the value that the kernel computes; NULL: op brought the kernel */
+    fv_buf *const *literals; /* arguments for the parameters after those of args: backend/share.h */
+    fv_op *op;               /* the last op of its group */
+    /* the value that the kernel computes; NULL: it is a custom kernel of op */
+    const fv_value *made;
     const fv_origin *origin;
 } fv_launch;
 
@@ -54,20 +55,20 @@ typedef enum { FV_STEP_LAUNCH, FV_STEP_STATEMENT, FV_STEP_LOOP, FV_STEP_END } fv
 typedef struct fv_step {
     fv_step_kind kind;
     fv_launch launch;
-    fv_op *op; /* STATEMENT: fv.Bind, fv.Let, fv.Assume, if, else, endif */
-    /* LOOP, up to the END: the symbol for the number of the iteration, and the number of
-     * iterations */
+    fv_op *op; /* STATEMENT: an op fv.Bind, fv.Let, fv.Assume, if, else or endif */
+    /* LOOP: the symbol for the number of the iteration, and the number of iterations; the loop ends
+     * at the next step END */
     const fv_dim *turn, *times;
-    int nvalues; /* the values whose memory it uses, or keeps alive up to here */
+    int nvalues; /* the values whose memory it uses, or keeps alive up to this step */
     fv_value **values;
 } fv_step;
-/* The values whose memory a step touches. */
+/* The values whose memory a step uses, or keeps alive. */
 static inline fv_value *const *fv_step_values(const fv_step *s, int *n) {
     *n = s->kind == FV_STEP_LAUNCH ? s->launch.nargs : s->nvalues;
     return s->kind == FV_STEP_LAUNCH ? s->launch.args : s->values;
 }
 
-/* What is known of values and operators. */
+/* Tables about values and operators. */
 typedef struct fv_known {
     fv_ptrmap storage; /* value -> fv_storage */
     fv_ptrmap origins; /* value -> joined fv_origin of what was substituted into it */
@@ -76,13 +77,13 @@ typedef struct fv_known {
     fv_ptrmap recurrences; /* op -> its recurrence, if it has one */
 } fv_known;
 
-/* Values that lowering adds once, for all their readers. */
+/* Values that lowering adds once for all their readers. */
 typedef struct fv_added {
     /* packed operands of custom kernels, with the way of packing -> the packed value */
     fv_ptrmap panels;
     /* tensor of a constant -> its panels (backend/schedule/contract/panels.c) */
     fv_ptrmap layouts;
-    /* copies made in the run -> their values; a branch does not see those of the other branch */
+    /* copies made in the run -> their values; a branch cannot use copies of the other branch */
     fv_ptrmap copies;
     /* values whose last axis has 0 after the last element (backend/schedule/contract/dot.c) */
     fv_ptrmap padded;
@@ -96,14 +97,14 @@ typedef struct fv_tuned_entries {
 
 /* The step of lowering that runs, and the kernel that is scheduled. */
 typedef struct fv_current {
-    const char *after; /* the last step that was done; NULL: none */
-    bool naive;        /* what is scheduled now gets serial loops */
-    /* operands of the kernel that is scheduled whose own kernels come before it */
+    const char *after; /* name of the last step that was done; NULL: none was */
+    bool naive;        /* whether the value that is scheduled now gets serial loops */
+    /* operands of the kernel that is being scheduled, whose own kernels must precede it */
     struct fv_storage **operands;
     int noperands, cap_operands;
     struct fv_branch *branch; /* the branch that is scheduled: backend/lowering/branches.c */
-    /* bytes of the constants that one iteration of the loop that is scheduled reads; outside of
-     * loops, all constants */
+    /* bytes of the constants that one iteration of the loop that is being scheduled reads; outside
+     * of loops, of all constants */
     int64_t weights;
 } fv_current;
 

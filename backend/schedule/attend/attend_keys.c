@@ -294,8 +294,8 @@ static fv_expr *is_hidden(const fv_key_search *s, fv_expr *part, fv_expr *end, f
                : fv_x_un(s->e->arena, FV_X_NOT, is_any(s, false, part, first, queries, NULL));
 }
 
-/* The boundaries of free parts are multiples of the width, counted from the position where the
- * first of them begins. */
+/* If the seen keys begin half a part later, so do the free parts: their ends are moved inwards by
+ * half a part, so that their distance from the first seen key remains a multiple of the width. */
 void fv_trim_keys(const fv_key_search *s, const fv_keys_found *found, fv_expr *first,
                   fv_expr *queries) {
     fv_kemit *e = s->e;
