@@ -84,8 +84,7 @@ static term elem_term(fv_elem of) {
     return (term){.kind = ELEM, .elem = of};
 }
 
-/* Reports an error that only the use of a text shows. If an error was reported before, no second
- * one is. */
+/* Reports an error that only the use of a text shows; only the first error is reported. */
 static term wrong(env *e, const fv_ast *x, term found, const char *expected) {
     if (!e->w->failed && e->of)
         fv_op_error(e->w->at, "the expansion '%s', line %d: expected %s, found %s", e->of, x->line,
@@ -218,8 +217,8 @@ static fv_elem_set set_of(const fv_opdef *def, const char *variable) {
     return 0;
 }
 
-/* The type of a number that is operand i: the type of an operand with the same type variable,
- * otherwise a type that the variable allows. */
+/* The type of a number as operand i: that of an operand with the same type variable, otherwise a
+ * type that the variable allows. */
 static fv_elem type_at(const env *e, const fv_opdef *def, int n, const term *in, int i) {
     const fv_operand_def *d = fv_opdef_operand(def->in, FV_MAX_IN, i);
     fv_elem first = first_type(e);
@@ -564,8 +563,7 @@ static term f_cast(env *e, const fv_ast *x) {
                                              : wrong(e, x, to, "an element type");
 }
 
-/* Evaluates x to a value that is the operand of a function; a number gets the type of the first
- * value. */
+/* Evaluates x, an operand of a function; a number gets the type of the first value. */
 static fv_value *moved(env *e, const fv_ast *x) {
     term t = eval(e, x);
     return of_type(e, x, t, first_type(e));
@@ -658,8 +656,7 @@ static void add_name(env *e, const char *called, term t) {
         e->names[e->n++] = (name){.name = called, .term = t};
 }
 
-/* For a parameter x[b, rows.., n]: gives the names to the dims of x; `rows` gets the dims that are
- * left. */
+/* Names the dims of a parameter x[b, rows.., n]; `rows` gets the dims that are left. */
 static void add_dims(env *e, const fv_ast *x, term t) {
     const fv_type *type = t.kind == VALUE ? t.value->type : NULL;
     int rest = type ? type->rank - x->n + 1 : 0, at = 0;
