@@ -592,8 +592,9 @@ const fv_opdef fv_ops_linear_attention[] = {
     {.domain = "com.microsoft",
      .name = "LinearAttention",
      .since = {1},
-     .doc = "LinearAttention, with any heads that divide those of values, or are divided by them, "
-            "and states of several steps",
+     .doc = "LinearAttention, where the number of heads of queries and keys "
+            "divides that of values or is a multiple of it, with states of "
+            "several steps",
      .in = {PACKED_IN(FV_RANKS(4, 5))},
      .out = {PACKED_OUT},
      .attrs = {HEADS, FV_A_INT("state_window", 0)},

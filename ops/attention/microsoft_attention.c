@@ -492,8 +492,8 @@ const fv_opdef fv_ops_microsoft_attention[] = {
      .types = TYPES, .infer = infer_multi_head, .decompose = decompose_multi_head},
     {MS, .name = "DecoderMaskedMultiHeadAttention",
      .id = FV_OP_com_microsoft_DecoderMaskedMultiHeadAttention,
-     .doc =
-         "attention of one query by heads, to a cache that it is written to, or across; with beams",
+     .doc = "attention of one query by heads, to a cache to which its key "
+            "and value are written, or cross attention; with beams",
      .in = {{"query", "T", .rank = FV_RANK(3)},
             {"key", "T", OPTIONAL, .rank = FV_RANKS(3, 4)},
             {"value", "T", OPTIONAL, .rank = FV_RANKS(3, 4)},

@@ -118,7 +118,8 @@ const fv_opdef fv_ops_position_bias[] = {
     {.domain = "com.microsoft",
      .name = "RelativePositionBias",
      .since = {1},
-     .doc = "what a table has for the distance of query and key, in buckets that widen",
+     .doc = "the entry of a table for the distance of query and key, in "
+            "buckets of increasing size",
      .in = {{"bias_table", "T", .rank = FV_RANK(2)},
             {"query_length", "U", .rank = FV_SCALAR},
             {"key_length", "U", .rank = FV_SCALAR}},
@@ -130,7 +131,7 @@ const fv_opdef fv_ops_position_bias[] = {
     {.domain = "com.microsoft",
      .name = "GatedRelativePositionBias",
      .since = {1},
-     .doc = "rel_pos times what two gates make of the query",
+     .doc = "rel_pos times a factor that two gates compute from the query",
      .in = {{"query_layer", "T", .rank = FV_RANKS(2, 3)},
             {"query_bias", "T", .rank = FV_RANK(1)},
             {"rel_pos", "T", .rank = FV_RANK(4)},

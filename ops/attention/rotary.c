@@ -312,7 +312,8 @@ const fv_opdef fv_ops_rotary[] = {
      .name = "RotaryEmbedding",
      .id = FV_OP_RotaryEmbedding,
      .since = {23},
-     .doc = "pairs of elements of each head turned by angles that depend on the position",
+     .doc = "pairs of elements of each head rotated by angles that depend "
+            "on the position",
      .in = {{"X", "T", .rank = FV_RANKS(3, 4)},
             {"cos_cache", "T", .rank = FV_RANKS(2, 3)},
             {"sin_cache", "T", .rank = FV_RANK_AS("cos_cache")},

@@ -338,8 +338,8 @@ static bool infer_words(fv_op *op) {
 
 const fv_opdef fv_ops_tokens[] = {
     {MS, .name = "RemovePadding",
-     .doc = "the tokens of all sequences without the padding after each; where they and the "
-            "padding were, where each sequence ends",
+     .doc = "the tokens of all sequences, without padding; the positions of "
+            "tokens and padding, and the end of each sequence",
      .in = {{"input", "T", .rank = FV_RANK(3)}, {"sequence_token_count", "M", .rank = FV_RANK(1)}},
      .out = {{"output", "T"},
              {"token_offset", "M", OPTIONAL},
@@ -348,7 +348,8 @@ const fv_opdef fv_ops_tokens[] = {
      .types = {{"T", FV_SET_FLOAT}, {"M", FV_SET(I32)}}, .infer = infer_remove_padding,
      .body = "RemovePadding"},
     {MS, .name = "RestorePadding", .id = FV_OP_com_microsoft_RestorePadding,
-     .doc = "tokens at their places of all sequences, zeros elsewhere",
+     .doc = "writes tokens back to their positions in all sequences; zeros "
+            "elsewhere",
      .in = {{"input", "T", .rank = FV_RANK(2)}, {"token_offset", "M", .rank = FV_RANK(2)}},
      .out = {{"output", "T"}}, .types = {{"T", FV_SET_FLOAT}, {"M", FV_SET(I32)}},
      .infer = infer_restore_padding, .body = "RestorePadding"},
@@ -360,14 +361,15 @@ const fv_opdef fv_ops_tokens[] = {
      .formula = "Y[b, i] = all j < ngram_size - 1: ids[b, i + j] == ids[b, dim(ids, 1) + 1 - "
                 "ngram_size + j]"},
     {MS, .name = "NGramRepeatBlock",
-     .doc = "scores, minus infinity for tokens that would make an n-gram occur again",
+     .doc = "scores, with minus infinity for tokens that would repeat an "
+            "n-gram",
      .in = {{"input_ids", "I", .rank = FV_RANK(2)}, {"scores", "T", .rank = FV_RANK(2)}},
      .out = {{"scores_out", "T"}}, .attrs = {FV_A_REQUIRED("ngram_size", INT)},
      .types = {{"I", FV_SET(I64)}, {"T", FV_SET(F32)}}, .infer = infer_repeat_block,
      .body = "NGramRepeatBlock"},
     {OURS, .name = "Agreement", .id = FV_OP_fv_Agreement,
-     .doc = "how many predictions are what the source has from `from` on, before the first that is "
-            "not",
+     .doc = "the number of predictions that equal the source from position "
+            "`from` on, before the first that differs",
      .in = {{"source", "T", .rank = FV_RANK(1)},
             {"predicted", "T", .rank = FV_RANK(1)},
             {"from", "T", .rank = FV_RANK(1)}},
@@ -382,8 +384,8 @@ const fv_opdef fv_ops_tokens[] = {
      .attrs = {FV_A_REQUIRED("min_ngram_size", INT), FV_A_REQUIRED("max_ngram_size", INT)},
      .types = TOKENS, .infer = infer_suffix, .kernel = kernel_suffix},
     {MS, .name = "BifurcationDetector",
-     .doc =
-         "tokens with those that were predicted right and one more; where in the source they go on",
+     .doc = "appends correctly predicted tokens and one more; the position "
+            "in the source where the tokens continue",
      .in = {{"src_tokens", "T", .rank = FV_RANK(1)},
             {"cur_tokens", "T", .rank = FV_RANK(1)},
             {"prev_suffix_match_idx", "T", .rank = FV_SCALAR},
@@ -404,8 +406,8 @@ const fv_opdef fv_ops_tokens[] = {
      .types = {{"F", FV_SET(F32)}, {"I", FV_SET(I32)}}, .infer = infer_warping,
      .body = "DynamicTimeWarping"},
     {MS, .name = "WordConvEmbedding",
-     .doc =
-         "words as vectors: the largest tanh of a filter over the embeddings of their characters",
+     .doc = "vectors of words: the maximum over positions of the tanh of "
+            "filters over the embeddings of their characters",
      .in = {{"Sequence", "T", .rank = FV_RANK(2)},
             {"W", "T1", .rank = FV_RANK(4)},
             {"B", "T1", .rank = FV_RANK(1)},

@@ -123,8 +123,8 @@ const fv_opdef fv_ops_experts[] = {
     {.domain = "com.microsoft",
      .name = "MoE",
      .since = {1},
-     .doc = "each token through two layers of the k experts that a router finds best, weighted by "
-            "its probabilities",
+     .doc = "each token passes through two layers of the k experts with the "
+            "highest scores of a router, weighted by its probabilities",
      .in = {{"input", "T", .rank = FV_RANKS(2, 3)},
             {"router_probs", "T", .rank = FV_RANK(2)},
             {"fc1_experts_weights", "T", .rank = FV_RANK(3)},

@@ -78,7 +78,8 @@ const fv_opdef fv_ops_control[] = {
      .name = "If",
      .id = FV_OP_If,
      .since = {1, 11, 13, 16, 19, 21, 23, 24, 25},
-     .doc = "one of two graphs; where shapes and constants do not tell which, the run does",
+     .doc = "executes one of two graphs; shapes and constants decide which, "
+            "otherwise the condition in the run",
      .in = {{"cond", "B", .rank = FV_SCALAR}},
      .out = {{"outputs", "V", FV_VARIADIC, -1}},
      .attrs = {FV_A_REQUIRED("then_branch", REGION), FV_A_REQUIRED("else_branch", REGION)},

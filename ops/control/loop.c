@@ -156,8 +156,9 @@ const fv_opdef fv_ops_loop[] = {
      .name = "Loop",
      .id = FV_OP_Loop,
      .since = {1, 11, 13, 16, 19, 21, 23, 24, 25},
-     .doc = "a graph again and again, a number of times or while a condition holds; states go from "
-            "turn to turn",
+     .doc = "executes a graph repeatedly, a number of times or while a "
+            "condition holds; states are passed from one iteration to the "
+            "next",
      .in = {{"M", "I", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},
             {"cond", "B", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},
             {"v_initial", "V", FV_VARIADIC, -1}},

@@ -222,7 +222,8 @@ const fv_opdef fv_ops_elementwise[] = {
      .name = "Mod",
      .id = FV_OP_Mod,
      .since = {10, 13},
-     .doc = "remainder with the sign of b, or of a where fmod = 1",
+     .doc = "the remainder of a / b, with the sign of b, or of a if fmod = "
+            "1",
      .in = {{"A", "T"}, {"B", "T"}},
      .out = {{"C", "T"}},
      .attrs = {FV_A_INT("fmod", 0)},

@@ -364,7 +364,7 @@ const fv_opdef fv_ops_generate[] = {
     {.domain = "com.microsoft",
      .name = "Trilu",
      .since = {1},
-     .doc = "the standard's Trilu, before it had it",
+     .doc = "Trilu, before it became part of the standard",
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)},
             {"k", "S", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
      .out = {{"Y", "T"}},

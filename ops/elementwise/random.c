@@ -243,8 +243,8 @@ const fv_opdef fv_ops_random[] = {
      .name = "Random",
      .id = FV_OP_fv_Random,
      .since = {1},
-     .doc = "numbers in [0, 1) that a key of two words and a seed tell, two for each place; the "
-            "first or the second of them",
+     .doc = "the first or the second of two random numbers in [0, 1) for "
+            "each element, determined by a key of two words and a seed",
      .in = {{"seed", "S", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS), FV_A_REQUIRED("key", INTS), FV_A_INT("elem", FV_F32),
@@ -320,7 +320,8 @@ const fv_opdef fv_ops_random[] = {
      .name = "Multinomial",
      .since = {7, 22},
      .draws = true,
-     .doc = "classes, drawn with probabilities whose logarithms are the input, but for a constant",
+     .doc = "draws classes from probabilities whose logarithms, up to a "
+            "constant, are the input",
      .in = {{"input", "T1", .rank = FV_RANK(2)}},
      .out = {{"output", "T2"}},
      .attrs = {FV_A_INT("dtype", FV_I32), FV_A_INT("sample_size", 1), FV_A_OPTIONAL("seed", FLOAT)},

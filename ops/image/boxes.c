@@ -128,8 +128,8 @@ const fv_opdef fv_ops_boxes[] = {
     {.domain = "",
      .name = "NonMaxSuppression",
      .since = {10, 11},
-     .doc = "batch, class and number of the boxes with the highest scores of each class that "
-            "overlap no better one by more than a share",
+     .doc = "batch, class and index of the boxes with the highest scores of "
+            "each class that overlap no better box by more than a threshold",
      .in = {{"boxes", "T", .rank = FV_RANK(3)},
             {"scores", "T", .rank = FV_RANK(3)},
             {"max_output_boxes_per_class", "I", OPTIONAL, .rank = FV_SCALAR},

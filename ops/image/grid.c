@@ -402,7 +402,7 @@ const fv_opdef fv_ops_grid[] = {
     {.domain = "com.microsoft",
      .name = "GridSample",
      .since = {1},
-     .doc = "the standard's GridSample, before it had it",
+     .doc = "GridSample, before it became part of the standard",
      .in = {{"X", "T1", .rank = FV_RANK_FROM(3)}, {"Grid", "T1", .rank = FV_RANK_AS("X")}},
      .out = {{"Y", "T2"}},
      .attrs = {FV_A_INT("align_corners", 0), FV_A_STRING("mode", "bilinear"),
@@ -439,7 +439,8 @@ const fv_opdef fv_ops_grid[] = {
      .name = "CropAndResize",
      .id = FV_OP_com_microsoft_CropAndResize,
      .since = {1},
-     .doc = "boxes of images, resized to one size; a value outside of the image",
+     .doc = "boxes cut from images and resized to one size; a constant "
+            "value outside of the image",
      .in = {{"X", "T1", .rank = FV_RANK(4)},
             {"rois", "T1", .rank = FV_RANK(2)},
             {"batch_indices", "T2", .rank = FV_RANK(1)},

@@ -254,7 +254,8 @@ const fv_opdef fv_ops_linalg[] = {
      .name = "CDist",
      .id = FV_OP_com_microsoft_CDist,
      .since = {1},
-     .doc = "the distance, or its square, of each row of A and each of B",
+     .doc = "the distance, or its square, between each row of A and each "
+            "row of B",
      .in = {{"A", "T", .rank = FV_RANK(2)}, {"B", "T", .rank = FV_RANK(2)}},
      .out = {{"C", "T"}},
      .attrs = {FV_A_STRING("metric", "sqeuclidean")},

@@ -101,7 +101,8 @@ const fv_opdef fv_ops_sparse[] = {
      .name = "SparseToDenseMatMul",
      .id = FV_OP_com_microsoft_SparseToDenseMatMul,
      .since = {1},
-     .doc = "a product of a sparse matrix, as its values and the places of these, and a dense one",
+     .doc = "the product of a sparse matrix, given by its values and their "
+            "positions, and a dense matrix",
      .in = {{"A.values", "T", .rank = FV_RANK(1)},
             {"A.indices", "I", .rank = FV_RANK(2)},
             {"B", "T", .rank = FV_RANK(2)}},

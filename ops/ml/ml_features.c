@@ -241,14 +241,15 @@ const fv_opdef fv_ops_ml_features[] = {
      .in = {{"X", "T"}}, .out = {{"Y", "T"}}, .attrs = {FV_A_FLOAT("threshold", 0.0f)},
      .types = {{"T", FV_ML_NUMBERS}}, .decompose = decompose_binarizer},
     {FV_ML("FeatureVectorizer"), .since = {1},
-     .doc = "rows of features next to each other, each cut or filled with zeros to its number of "
-            "columns",
+     .doc = "concatenates rows of features; each input is cut or filled up "
+            "with zeros to its number of columns",
      .in = {{"X", "T1", FV_VARIADIC, .min = 1, .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T2"}},
      .attrs = {FV_A_OPTIONAL("inputdimensions", INTS)},
      .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(F32)}}, .infer = infer_vectorizer,
      .decompose = decompose_vectorizer},
     {FV_ML("Imputer"), .since = {1},
-     .doc = "a number is replaced by another, one for all features or one for each",
+     .doc = "replaces a certain number by another, one for all features or "
+            "one for each feature",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_OPTIONAL("imputed_value_floats", FLOATS),
                FV_A_OPTIONAL("imputed_value_int64s", INTS),
@@ -265,7 +266,8 @@ const fv_opdef fv_ops_ml_features[] = {
                 "d = select(norm == \"MAX\", m, select(norm == \"L1\", a, sqrt(q))); "
                 "Y[b.., j] = f32(X[b.., j]) / select(d == 0, 1, d)"},
     {FV_ML("Scaler"), .since = {1},
-     .doc = "(x - offset) * scale, of numbers for all features or one for each",
+     .doc = "(x - offset) * scale, where offset and scale are one number "
+            "each, or one for each feature",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}}, .out = {{"Y", "T2"}},
      .attrs = {FV_A_OPTIONAL("offset", FLOATS), FV_A_OPTIONAL("scale", FLOATS)},
      .types = {{"T", FV_ML_NUMBERS}, {"T2", FV_SET(F32)}}, .infer = infer_scaler,

@@ -521,8 +521,9 @@ const fv_opdef fv_ops_ml_labels[] = {
      .types = {{"T1", FV_SET(I64) | FV_SET(STRING)}, {"T2", FV_SET(I64) | FV_SET(STRING)}},
      .infer = infer_mapper, .strings = map_strings},
     {FV_ML("OneHotEncoder"), .since = {1},
-     .doc = "a new last axis: 1 at the category that each element is, else 0", .in = {{"X", "T"}},
-     .out = {{"Y", "T2"}},
+     .doc = "adds a last axis, with 1 at the category of each element, and "
+            "0 elsewhere",
+     .in = {{"X", "T"}}, .out = {{"Y", "T2"}},
      .attrs = {FV_A_OPTIONAL("cats_int64s", INTS), FV_A_OPTIONAL("cats_strings", STRINGS),
                FV_A_INT("zeros", 1)},
      .types = {{"T", FV_ML_NUMBERS | FV_SET(STRING)}, {"T2", FV_SET(F32)}},

@@ -603,7 +603,8 @@ const fv_opdef fv_ops_ml_linear[] = {
      .infer = infer_coupling,
      .kernel = kernel_coupling},
     {FV_ML("LinearClassifier"), .since = {1},
-     .doc = "the class with the highest of linear scores, and these after a transform",
+     .doc = "the class with the highest linear score, and the scores after "
+            "a transform",
      .in = {{"X", "T1", .rank = ROWS}}, .out = {{"Y", "T2"}, {"Z", "T3"}},
      .attrs = {FV_A_OPTIONAL("classlabels_ints", INTS),
                FV_A_OPTIONAL("classlabels_strings", STRINGS), FV_A_REQUIRED("coefficients", FLOATS),
@@ -620,8 +621,8 @@ const fv_opdef fv_ops_ml_linear[] = {
      .types = {{"T", FV_ML_NUMBERS}, {"T2", FV_SET(F32)}}, .infer = infer_linear_regressor,
      .decompose = decompose_linear_regressor},
     {FV_ML("SVMClassifier"), .since = {1},
-     .doc = "the class that most pairs of classes vote for, by support vectors; scores of pairs, "
-            "or probabilities",
+     .doc = "the class with the most votes among decisions between pairs of "
+            "classes, by support vectors; scores of pairs, or probabilities",
      .in = {{"X", "T1", .rank = ROWS}}, .out = {{"Y", "T2"}, {"Z", "T3"}},
      .attrs = {FV_A_OPTIONAL("classlabels_ints", INTS),
                FV_A_OPTIONAL("classlabels_strings", STRINGS), FV_A_OPTIONAL("coefficients", FLOATS),
@@ -632,8 +633,9 @@ const fv_opdef fv_ops_ml_linear[] = {
      .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(I64) | FV_SET(STRING)}, {"T3", FV_SET(F32)}},
      .infer = infer_svm_classifier, .decompose = decompose_svm_classifier, .strings = name_classes},
     {FV_ML("SVMRegressor"), .since = {1},
-     .doc = "a sum of kernel functions of support vectors, or the sign that tells the one class; "
-            "as in ONNX Runtime without post_transform",
+     .doc = "a sum of kernel functions of support vectors, or its sign for "
+            "a one-class model; post_transform is ignored, as in ONNX "
+            "Runtime",
      .in = {{"X", "T", .rank = ROWS}}, .out = {{"Y", "T2"}},
      .attrs = {FV_A_OPTIONAL("coefficients", FLOATS), FV_A_OPTIONAL("kernel_params", FLOATS),
                FV_A_STRING("kernel_type", "LINEAR"), FV_A_INT("n_supports", 0),

@@ -317,8 +317,8 @@ const fv_opdef fv_ops_ml_maps[] = {
      .types = {{"T1", FV_SET(F32)}, {"T", FV_SET(F32), FV_KIND(SEQUENCE) | FV_KIND(MAP)}},
      .infer = infer_zip_map, .decompose = decompose_zip_map},
     {FV_ML("CastMap"), .since = {1},
-     .doc =
-         "the values of a map as a row: by ascending keys, or each at the column that its key is",
+     .doc = "the values of a map as a row: in the order of keys, or each at "
+            "the column given by its key",
      .in = {{"X", "T1"}}, .out = {{"Y", "T2"}},
      .attrs = {FV_A_STRING("cast_to", "TO_FLOAT"), FV_A_STRING("map_form", "DENSE"),
                FV_A_INT("max_map", 1)},
@@ -326,8 +326,8 @@ const fv_opdef fv_ops_ml_maps[] = {
                {"T2", FV_SET(F32) | FV_SET(I64) | FV_SET(STRING)}},
      .infer = infer_cast_map, .decompose = decompose_cast_map},
     {FV_ML("DictVectorizer"), .since = {1},
-     .doc = "the values of a map as a row, in the order of a vocabulary of keys; 0, or no text, "
-            "where a key is not there",
+     .doc = "the values of a map as a row, in the order of a vocabulary of "
+            "keys; 0, or an empty string, for keys that the map lacks",
      .in = {{"X", "T1"}}, .out = {{"Y", "T2"}},
      .attrs = {FV_A_OPTIONAL("int64_vocabulary", INTS),
                FV_A_OPTIONAL("string_vocabulary", STRINGS)},

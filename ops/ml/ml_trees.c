@@ -601,8 +601,8 @@ const fv_opdef fv_ops_ml_trees[] = {
      .infer = fv_infer_trees,
      .kernel = fv_kernel_trees},
     {FV_ML("TreeEnsemble"), .since = {5},
-     .doc = "scores of targets, aggregated over the leaves that each row comes to in decision "
-            "trees, after a transform",
+     .doc = "scores of targets, aggregated over the leaves that each row "
+            "reaches in decision trees, after a transform",
      .in = {{"X", "T", .rank = FV_RANKS(1, 2)}}, .out = {{"Y", "T"}},
      .attrs = {FV_A_INT("aggregate_function", 1), FV_A_REQUIRED("leaf_targetids", INTS),
                FV_A_REQUIRED("leaf_weights", TENSOR), FV_A_OPTIONAL("membership_values", TENSOR),
@@ -630,8 +630,8 @@ const fv_opdef fv_ops_ml_trees[] = {
      .types = {{"T1", FV_ML_NUMBERS}, {"T2", FV_SET(I64) | FV_SET(STRING)}, {"T3", FV_SET(F32)}},
      .infer = infer_classifier, .decompose = decompose_classifier, .strings = name_classes},
     {FV_ML("TreeEnsembleRegressor"), .since = {1, 3},
-     .doc = "scores of targets, aggregated over the leaves that each row comes to in decision "
-            "trees, after a transform",
+     .doc = "scores of targets, aggregated over the leaves that each row "
+            "reaches in decision trees, after a transform",
      .in = {{"X", "T", .rank = FV_RANKS(1, 2)}}, .out = {{"Y", "T2"}},
      .attrs = {NODES, FV_A_STRING("aggregate_function", "SUM"),
                FV_A_OPTIONAL("base_values", FLOATS), FV_A_OPTIONAL("base_values_as_tensor", TENSOR),

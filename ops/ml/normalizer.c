@@ -175,7 +175,8 @@ const fv_opdef fv_ops_normalizer[] = {
     {.domain = "",
      .name = "StringNormalizer",
      .since = {10},
-     .doc = "strings without stop words, in one case; each character for itself, in every locale",
+     .doc = "removes stop words and changes the case of strings, character "
+            "by character, independently of the locale",
      .in = {{"X", "T", .rank = FV_RANKS(1, 2)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_STRING("case_change_action", "NONE"), FV_A_INT("is_case_sensitive", 0),

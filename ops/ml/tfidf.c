@@ -209,7 +209,8 @@ const fv_opdef fv_ops_tfidf[] = {
     {.domain = "",
      .name = "TfIdfVectorizer",
      .since = {9},
-     .doc = "how often rows have n-grams of a pool, or that they do, weighted",
+     .doc = "the number of occurrences of the n-grams of a pool in each "
+            "row, or whether they occur, weighted",
      .in = {{"X", "T", .rank = FV_RANKS(1, 2)}},
      .out = {{"Y", "T1"}},
      .attrs = {FV_A_REQUIRED("max_gram_length", INT), FV_A_REQUIRED("max_skip_count", INT),

@@ -240,8 +240,9 @@ const fv_opdef fv_ops_deform[] = {
      .name = "DeformTaps",
      .id = FV_OP_fv_DeformTaps,
      .since = {1},
-     .doc = "for each place of a convolution and each of its taps the element there, moved by an "
-            "offset, interpolated; zero outside; times a mask",
+     .doc = "for each position of a convolution and each of its taps: the "
+            "element at the position moved by an offset, interpolated, "
+            "times a mask; zero outside",
      .in = {{"X", "T", .rank = FV_RANK_FROM(4)},
             {"offset", "T", .rank = FV_RANK_FROM(5)},
             {"mask", "T", OPTIONAL, .rank = FV_RANK_FROM(4)}},

@@ -373,8 +373,9 @@ const fv_opdef fv_ops_microsoft_norm[] = {
      .attrs = {FV_A_FLOAT("epsilon", 1e-05f)}, .types = {{"T", FV_SET_FLOAT}},
      .infer = infer_engram, .body = "EngramGate"},
     {MS, .name = "BiasSoftmax",
-     .doc = "Softmax of a sum over the axes from `axis` on; the bias has fewer rows, each for some "
-            "next to each other, or apart",
+     .doc = "Softmax of X + bias over the axes from `axis` on; each row of "
+            "the bias is used for several rows of X, consecutive or at "
+            "equal distances",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"bias", "T"}}, .out = {{"output", "T"}},
      .attrs = {FV_A_INT("axis", 1), FV_A_REQUIRED("is_inner_broadcast", INT)},
      .types = {{"T", FV_SET_FLOAT}}, .infer = infer_bias_softmax, .body = "BiasSoftmax"},

@@ -681,7 +681,8 @@ const fv_opdef fv_ops_pool[] = {
     {.domain = "",
      .name = "LRN",
      .since = {1, 13},
-     .doc = "x / (bias + alpha / size * sum of squares of size channels around) to the power beta",
+     .doc = "x / (bias + alpha / size * s)^beta, s: the sum of squares of "
+            "`size` neighbouring channels",
      .in = {{"X", "T", .rank = FV_RANK_FROM(2)}},
      .out = {{"Y", "T"}},
      .attrs = {FV_A_FLOAT("alpha", 0.0001f), FV_A_FLOAT("beta", 0.75f), FV_A_FLOAT("bias", 1.0f),

@@ -347,7 +347,8 @@ const fv_opdef fv_ops_quant[] = {
      .name = "MatMulInteger",
      .id = FV_OP_MatMulInteger,
      .since = {10},
-     .doc = "matrix product of integers less their zero points",
+     .doc = "matrix product of integers from which zero points are "
+            "subtracted",
      .in = {{"A", "T1", .rank = FV_RANK_FROM(1)},
             {"B", "T2", .rank = FV_RANK_FROM(1)},
             {"a_zero_point", "T1", FV_OPTIONAL_OPERAND},
@@ -375,7 +376,7 @@ const fv_opdef fv_ops_quant[] = {
     {.domain = "",
      .name = "ConvInteger",
      .since = {10},
-     .doc = "convolution of integers less their zero points",
+     .doc = "convolution of integers from which zero points are subtracted",
      .in = {{"x", "T1", .rank = FV_RANK_FROM(3)},
             {"w", "T2", .rank = FV_RANK_AS("x")},
             {"x_zero_point", "T1", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},

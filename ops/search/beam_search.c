@@ -532,8 +532,9 @@ const fv_opdef fv_ops_beam_search[] = {
     {.domain = "com.microsoft",
      .name = "BeamSearch",
      .since = {1},
-     .doc = "of each prompt the sequences that a graph scores highest, of those that several beams "
-            "come by; as long as may be, or ended",
+     .doc = "continues each prompt by beam search with the scores of a "
+            "graph, up to a maximum length or an end token; the best "
+            "sequences",
      .in = {OPERANDS},
      .out = {RESULTS},
      .attrs = {ATTRS(FV_SEARCH_DECODER)},

@@ -191,8 +191,9 @@ const fv_opdef fv_ops_greedy_search[] = {
     {.domain = "com.microsoft",
      .name = "GreedySearch",
      .since = {1},
-     .doc = "prompts, and after each, repeatedly, the token that a graph scores highest, "
-            "until all have ended or are as long as may be",
+     .doc = "continues each prompt by the token with the highest score of a "
+            "graph, until all sequences have ended or have the maximum "
+            "length",
      .in = {OPERANDS},
      .out = {{"sequences", "I"}},
      .attrs = {ATTRS},
@@ -205,9 +206,9 @@ const fv_opdef fv_ops_greedy_search[] = {
      .id = FV_OP_com_microsoft_Sampling,
      .since = {1},
      .draws = true,
-     .doc =
-         "prompts, and after each, repeatedly, a token that is drawn by the scores of a graph and "
-         "again, until all have ended or are as long as may be",
+     .doc = "continues each prompt by a token drawn by the scores of a "
+            "graph, until all sequences have ended or have the maximum "
+            "length",
      .in = {OPERANDS,
             {"presence_mask", "I", OPTIONAL, .rank = FV_RANK(2)},
             {"seed", "I", OPTIONAL, .rank = FV_SCALAR}},

@@ -96,8 +96,8 @@ const fv_opdef fv_ops_signal[] = {
     {.domain = "",
      .name = "MelWeightMatrix",
      .since = {17},
-     .doc = "what each bin of a spectrum counts in each mel band: triangles from the bin before "
-            "over its own to the next one's",
+     .doc = "the weight of each bin of a spectrum in each mel band: "
+            "triangles that overlap with the neighbouring bands",
      .in = {{"num_mel_bins", "T1", .rank = FV_SCALAR},
             {"dft_length", "T1", .rank = FV_SCALAR},
             {"sample_rate", "T1", .rank = FV_SCALAR},

@@ -343,7 +343,7 @@ const fv_opdef fv_ops_gather[] = {
     {.domain = "com.microsoft",
      .name = "GatherND",
      .since = {1},
-     .doc = "the standard's GatherND, before it had it",
+     .doc = "GatherND, before it became part of the standard",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)}, {"indices", "Tind", .rank = FV_RANK_FROM(1)}},
      .out = {{"output", "T"}},
      .types = {{"T", FV_SET_MOVED}, {"Tind", INDEX}},
@@ -352,7 +352,8 @@ const fv_opdef fv_ops_gather[] = {
     {.domain = "com.microsoft",
      .name = "TorchEmbedding",
      .since = {1},
-     .doc = "rows of a matrix at the positions in indices; what else it is given is for training",
+     .doc = "rows of a matrix at the positions in indices; the other "
+            "operands are for training only",
      .in = {{"weight", "T", .rank = FV_RANK(2)},
             {"indices", "Tind"},
             {"padding_idx", "Tind", FV_OPTIONAL_OPERAND, .rank = FV_SCALAR},

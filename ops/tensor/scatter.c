@@ -317,7 +317,7 @@ const fv_opdef fv_ops_scatter[] = {
     {.domain = "",
      .name = "Scatter",
      .since = {9, 11},
-     .doc = "ScatterElements by its first name",
+     .doc = "the former name of ScatterElements",
      .in = {{"data", "T", .rank = FV_RANK_FROM(1)},
             {"indices", "Tind", .rank = FV_RANK_AS("data")},
             {"updates", "T", .rank = FV_RANK_AS("data")}},

@@ -471,7 +471,8 @@ const fv_opdef fv_ops_select[] = {
      .name = "TopK",
      .id = FV_OP_TopK,
      .since = {1, 10, 11, 24},
-     .doc = "the k largest or smallest elements along an axis, in order, and where they are",
+     .doc = "the k largest or smallest elements along an axis, sorted, and "
+            "their positions",
      .in = {{"X", "T", .rank = FV_RANK_FROM(1)}, {"K", "S", .rank = FV_LIST}},
      .out = {{"Values", "T"}, {"Indices", "I"}},
      .attrs = {FV_A_INT("axis", -1), FV_A_INT("largest", 1), FV_A_INT("sorted", 1),
@@ -494,7 +495,8 @@ const fv_opdef fv_ops_select[] = {
      .name = "NonZero",
      .id = FV_OP_fv_NonZero,
      .since = {1},
-     .doc = "positions of the elements that are not 0, of which there are dims",
+     .doc = "positions of the elements that are not 0; `dims` gives their "
+            "number",
      .in = {{"X", "T"}},
      .out = {{"Y", "I"}},
      .attrs = {FV_A_REQUIRED("dims", DIMS)},
@@ -505,7 +507,7 @@ const fv_opdef fv_ops_select[] = {
      .name = "NonZero",
      .id = FV_OP_NonZero,
      .since = {9, 13},
-     .doc = "positions of the elements that are not 0, one a column",
+     .doc = "positions of the elements that are not 0, one in each column",
      .in = {{"X", "T"}},
      .out = {{"Y", "I"}},
      .types = {{"T", TYPES}, {"I", FV_SET(I64)}},
@@ -535,8 +537,9 @@ const fv_opdef fv_ops_select[] = {
     {.domain = "",
      .name = "Unique",
      .since = {11},
-     .doc = "elements or slices without repetition, where each is first, which each is, how often "
-            "it is there",
+     .doc = "the distinct elements or slices; the position of the first "
+            "occurrence of each, the index of each element in this list, "
+            "and the number of occurrences",
      .in = {{"X", "T"}},
      .out = {{"Y", "T"},
              {"indices", "I", FV_OPTIONAL_OPERAND},

@@ -395,7 +395,8 @@ const fv_opdef fv_ops_view[] = {
      .name = "Assume",
      .id = FV_OP_fv_Assume,
      .since = {1},
-     .doc = "two dims are equal where this is reached, or the run ends",
+     .doc = "requires that two dims are equal; if not, the run ends where "
+            "it reaches this op",
      .attrs = {FV_A_REQUIRED("left", DIMS), FV_A_REQUIRED("right", DIMS),
                FV_A_REQUIRED("why", STRING), FV_A_OPTIONAL("says", STRING)},
      .infer = infer_assume,

@@ -91,7 +91,8 @@ const fv_opdef fv_ops_match[] = {
     {.domain = "",
      .name = "RegexFullMatch",
      .since = {20},
-     .doc = "is the whole of each string what the pattern, in the syntax of RE2, says?",
+     .doc = "whether each whole string matches a pattern in the syntax of "
+            "RE2",
      .in = {{"X", "S"}},
      .out = {{"Y", "B"}},
      .attrs = {FV_A_REQUIRED("pattern", STRING)},

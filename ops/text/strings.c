@@ -242,7 +242,7 @@ static bool kernel_split(fv_custom *c, fv_op *op) {
 
 const fv_opdef fv_ops_strings[] = {
     {OURS, .name = "TextEqual", .id = FV_OP_fv_TextEqual,
-     .doc = "are strings equal, byte for byte?",
+     .doc = "whether strings are equal, byte for byte",
      .in = {TEXT("a"), PLACES("x"), TEXT("b"), PLACES("y")}, .out = {{"Z", "B"}},
      .types = {PARTS, {"B", FV_SET(BOOL)}}, .infer = infer_equal, .kernel = kernel_equal},
     {OURS, .name = "TextFind", .id = FV_OP_fv_TextFind,
@@ -271,8 +271,9 @@ const fv_opdef fv_ops_strings[] = {
     {.domain = "",
      .name = "StringSplit",
      .since = {20},
-     .doc = "the parts of each string between delimiters, or its words, along a new axis that "
-            "empty ones fill; how many there are",
+     .doc = "the parts of each string between delimiters, or its words, "
+            "along a new axis that is filled up with empty strings; the "
+            "number of parts",
      .in = {{"X", "T"}},
      .out = {{"Y", "T"}, {"Z", "I"}},
      .attrs = {FV_A_OPTIONAL("delimiter", STRING), FV_A_OPTIONAL("maxsplit", INT)},

@@ -384,7 +384,7 @@ const fv_opdef fv_ops_text[] = {
      .in = {TEXT, {"spans", "I"}}, .out = {{"Y", "S"}}, .types = {TYPES, {"S", FV_SET(STRING)}},
      .infer = infer_strings},
     {OURS, .name = "TextSizes", .id = FV_OP_fv_TextSizes,
-     .doc = "how many bytes strings have, by their places", .in = {{"spans", "I"}},
+     .doc = "the numbers of bytes of strings, from their places", .in = {{"spans", "I"}},
      .out = {{"Y", "I"}}, .types = {{"I", FV_SET(I64)}}, .infer = fv_infer_same,
      .formula = "Y = spans & 8388607"},
     {OURS, .name = "TextCopy", .id = FV_OP_fv_TextCopy, .doc = "the bytes of strings, concatenated",

@@ -45,8 +45,9 @@ const fv_opdef fv_ops_loss[] = {{.domain = "",
                                  .name = "NegativeLogLikelihoodLoss",
                                  .id = FV_OP_NegativeLogLikelihoodLoss,
                                  .since = {12, 13, 22},
-                                 .doc = "minus the score of the label at each place, weighted by "
-                                        "class; all of them, their sum or mean",
+                                 .doc =
+                                     "the negated score of the label at each position, weighted by "
+                                     "class; all of them, their sum or mean",
                                  .in = {{"input", "T", .rank = FV_RANK_FROM(2)},
                                         {"target", "Tind", .rank = FV_RANK_FROM(1)},
                                         {"weight", "T", FV_OPTIONAL_OPERAND, .rank = FV_RANK(1)}},
