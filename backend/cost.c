@@ -16,21 +16,21 @@ enum { SAMPLES = 512, INNER_SAMPLES = 32 };
 typedef struct number {
     int64_t value;
     bool known;
-    bool steers; /* a bound or a condition depends on the variable */
+    bool steers; /* whether a bound or a condition depends on the variable */
 } number;
 
 typedef struct traffic {
-    double loads, stores; /* number of elements */
+    double loads, stores; /* numbers of elements that are loaded and stored */
 } traffic;
 
 typedef struct counter {
     fv_arena *arena;
-    fv_ptrmap numbers; /* fv_var -> number */
+    fv_ptrmap numbers; /* fv_var -> its value */
     const fv_kernel *kernel;
-    traffic *traffic; /* for each parameter */
+    traffic *traffic; /* for each parameter: what is read and written */
     double flops;
     bool exact;
-    int depth; /* number of loops around that are walked value by value */
+    int depth; /* number of loops around the current statement that are walked value by value */
 } counter;
 
 static number *number_of(counter *c, const fv_var *v) {
@@ -118,7 +118,7 @@ static traffic *traffic_of(counter *c, const fv_buf *b) {
     for (int i = 0; i < c->kernel->nbufs; i++)
         if (c->kernel->bufs[i] == b)
             return &c->traffic[i];
-    return NULL; /* a tile, which is not counted */
+    return NULL; /* a tile, whose accesses are not counted */
 }
 
 static void count_expr(counter *c, const fv_expr *x, double times) {
@@ -147,7 +147,7 @@ static void count_store(counter *c, const fv_stmt *s, double times) {
 
 static void count_block(counter *c, const fv_block *block, double times);
 
-/* for var = lo, lo + step, ...: `trips` values */
+/* Counts the operations of a loop for var = lo, lo + step, ..., which has `trips` iterations. */
 static void count_loop(counter *c, const fv_var *var, int64_t lo, int64_t step, int64_t trips,
                        const fv_block *body, double times) {
     number *n = number_of(c, var);

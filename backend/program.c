@@ -84,11 +84,12 @@ static void make_ports(fv_lowerer *l) {
 
 typedef struct writer {
     fv_lowerer *l;
-    fv_kbuilder plan; /* appends to the plan: what is computed from the caller's symbols */
+    /* builder of the plan, whose expressions depend on the caller's symbols only */
+    fv_kbuilder plan;
     fv_kbuilder b;
-    fv_ptrmap ready; /* symbols of data that have been bound */
-    bool *relations; /* which relations of the module have been checked */
-    fv_ptrmap sizes; /* dims that have been checked not to be negative */
+    fv_ptrmap ready; /* symbols that depend on data and that have been bound */
+    bool *relations; /* for each relation of the module: whether it has been checked */
+    fv_ptrmap sizes; /* dims that have been checked to be at least 0 */
     fv_expr *turn;   /* number of the iteration of the innermost loop; NULL: outside of loops */
     /* types with dims that may be negative, of values in the current block and in those around
      * it */
@@ -97,12 +98,14 @@ typedef struct writer {
     /* fv.Assume ops of the current block and of those around it; NULL: checked already */
     const fv_op **assumed;
     int nassumed, cap_assumed;
-    /* a branch or an iteration that is being written, and what was known before it */
+    /* a branch or an iteration that is being written, and the state of the writer before it */
     struct around {
         fv_ptrmap ready, sizes;
         int ndoubtful, nassumed;
-        fv_buf **unknown; /* the variables for symbols that its end binds */
-        fv_buf *goes_on;  /* for a loop: the variable with its condition; NULL: it has none */
+        /* the variables of symbols that the end of the branch or iteration binds */
+        fv_buf **unknown;
+        /* for a loop: the variable with its condition; NULL: the loop has no condition */
+        fv_buf *goes_on;
         struct around *outer;
     } *around;
 } writer;
@@ -151,7 +154,8 @@ static void check_relations(writer *w) {
             continue;
         w->relations[i] = true;
         fv_expr *left = fv_p_dim(w->l, r->a), *right = fv_p_dim(w->l, r->b);
-        if (fv_x_equal(left, right)) /* equal under the bounds that assumptions give */
+        /* the two sides are equal by the bounds that assumptions give */
+        if (fv_x_equal(left, right))
             continue;
         tell_relation(w->l, r);
         check(checked_in(w, r->a, r->b), fv_x_bin(a, FV_X_EQ, left, right), FV_BAD_DIM,

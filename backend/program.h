@@ -1,4 +1,4 @@
-/* program.h - writes the host program after scheduling and planning. */
+/* program.h - writes the host program, after scheduling and planning. */
 #ifndef FV_BACKEND_PROGRAM_H
 #define FV_BACKEND_PROGRAM_H
 

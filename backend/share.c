@@ -35,15 +35,15 @@ typedef struct member { /* one of several kernels that differ at most in literal
     struct member *next;
     struct family *of;
     fv_kernel *kernel;
-    fv_expr **literals; /* its literals, in the order of the kernel's text */
+    fv_expr **literals; /* its literals, in the order of their occurrence in the kernel's text */
     fv_buf **constants; /* constants with the literals that differ, one for each element type */
     int nconstants, cap_constants;
 } member;
 
-typedef struct family { /* kernels that are equal except for literals */
+typedef struct family { /* a set of kernels that are equal except for literals */
     member *first, *last;
     int nliterals;
-    fv_kernel *kernel;    /* the kernel that replaces them all; NULL before its first launch */
+    fv_kernel *kernel;    /* the kernel that replaces all of them; NULL before its first launch */
     const fv_value *made; /* a value that the first launch of `kernel` computes */
 } family;
 
@@ -53,7 +53,8 @@ typedef struct literals {
     fv_arena *arena;
     fv_expr **list;
     int n, cap;
-    /* for each literal, the variable or parameter that replaces it; NULL: literals are listed */
+    /* for each literal, the variable or parameter that replaces it; NULL: literals are only
+     * listed */
     fv_expr *const *by;
     bool shares; /* an expression of the statement is used twice, so it must become a variable */
 } literals;
@@ -156,9 +157,9 @@ static void copy_replaced(literals *z, fv_block *to, const fv_block *from) {
 
 typedef struct sharer {
     fv_lowerer *l;
-    fv_arena *arena;    /* freed when kernels have been shared */
-    fv_ptrmap members;  /* the text of a kernel, and also each kernel -> its member */
-    fv_ptrmap families; /* the text without literals -> the family */
+    fv_arena *arena;    /* an arena that is freed when kernels have been shared */
+    fv_ptrmap members;  /* text of a kernel, and kernel -> its `member` */
+    fv_ptrmap families; /* text without literals -> its `family` */
 } sharer;
 
 static const char *key_of(sharer *z, const fv_kernel *k) {
@@ -200,7 +201,7 @@ static void find_member(sharer *z, fv_kernel *k) {
 typedef struct column {
     int place;
     fv_elem elem;
-    fv_expr *x; /* the variable, in the kernel that replaces all */
+    fv_expr *x; /* the variable that replaces them in the shared kernel */
 } column;
 
 static bool differs(const family *f, int place) {

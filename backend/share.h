@@ -1,4 +1,4 @@
-/* share.h - which kernels of a program are one. */
+/* share.h - makes one kernel of several equal kernels of a program. */
 #ifndef FV_BACKEND_SHARE_H
 #define FV_BACKEND_SHARE_H
 

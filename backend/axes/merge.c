@@ -76,7 +76,8 @@ typedef struct merger {
     fv_ptrmap memo;
 } merger;
 
-/* p or q alone, of the axis that both are: both floordiv and mod the extent of q. */
+/* The variable p or q as an expression over the merged axis: its quotient or remainder by the
+ * extent of q. */
 static fv_expr *part_of_both(const merger *m, fv_expr *x) {
     fv_arena *a = m->l->exprs;
     if (x->op != FV_X_VAR || (x->u.var != m->p && x->u.var != m->q))
@@ -208,7 +209,8 @@ static bool try_merge(fv_lowerer *l, together t, fv_var *p, fv_var *q, fv_var **
             return false;
     const fv_dim *dims[2] = {p->dim, q->dim};
     if (fv_dim_product(l->module->dims, 2, dims)->opaque)
-        return false; /* it overflows: nobody could prove that a view has as many elements */
+        /* the product overflows, so it could not be proved that the view has as many elements */
+        return false;
     *both = merge(l, t, p, q);
     return true;
 }
@@ -252,8 +254,8 @@ static bool merge_reduced(fv_lowerer *l, fv_definition *d, const fv_expr *x, fv_
 typedef struct dropper {
     fv_arena *arena;
     fv_ptrmap memo;
-    /* the expression is where a definition is stored, and an index of a state in it says how much
-     * of the state is there */
+    /* whether the expression is where a definition is stored; an index into a state in it then
+     * states how much of the state exists */
     bool place;
 } dropper;
 

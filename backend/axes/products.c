@@ -17,7 +17,7 @@ bool fv_x_sums_products(const fv_expr *x) {
 
 /* ---- the factors of one sum ---- */
 
-/* Are neighbouring columns of x neighbours in memory? */
+/* Are elements of x for consecutive values of j contiguous in memory? */
 static bool runs_along(const fv_expr *x, const fv_var *j) {
     fv_load_count n = {0};
     fv_x_count_loads(x, j, &n);

@@ -12,16 +12,20 @@
 
 #include "backend/lowering/lowering.h"
 
-enum { FV_MAX_SUMS = 8 }; /* sums of one definition that share the factor of the rows */
+/* largest number of sums of one definition that share the factor with the rows */
+enum { FV_MAX_SUMS = 8 };
 
 typedef struct fv_products {
     int nsums;
-    fv_expr *sums[FV_MAX_SUMS]; /* the reductions */
-    fv_expr *a;                 /* the factor of the rows, which all sums share */
-    /* for each sum, the other factor, of the columns, over the variables of the first sum */
+    fv_expr *sums[FV_MAX_SUMS]; /* the sums, REDUCE nodes */
+    fv_expr *a;                 /* the factor with the rows, which all sums share */
+    /* for each sum, the factor with the columns, as an expression over the variables of the first
+     * sum */
     fv_expr *b[FV_MAX_SUMS];
-    int row, column; /* numbers of the definition's axes; row -1: there are no rows */
-    bool each;       /* a depends on the column as well: a depthwise convolution */
+    /* numbers of the definition's axes that are the row and the column; row -1: there are no
+     * rows */
+    int row, column;
+    bool each; /* whether a depends on the column as well, as in a depthwise convolution */
 } fv_products;
 
 /* Is it a sum of products of two different factors, in any order? A sum of squares is none. */

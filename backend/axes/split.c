@@ -31,7 +31,7 @@ static void find_groups(const fv_expr *x, const fv_var *v, int64_t *c, bool *apa
         find_groups(x->arg[i], v, c, apart);
 }
 
-/* Does x use v, and only as `v op c`? */
+/* Does x use v, and only in the form `v op c`? */
 static bool sees(const fv_expr *x, fv_expr_op op, const fv_var *v) {
     int64_t c;
     if (is_part(x, op, v, &c))
@@ -68,7 +68,7 @@ typedef struct splitter {
     fv_arena *arena;
     const fv_var *v;
     fv_var *group, *rest;
-    int64_t size; /* number of elements of a group */
+    int64_t size; /* number of elements in a group */
     fv_ptrmap memo;
 } splitter;
 
@@ -101,7 +101,7 @@ static int axis_of(const splitter *s, const fv_expr *x, int64_t *before) {
 
 static fv_expr *split(splitter *s, fv_expr *x);
 
-/* The load with two indices in place of the one by v. */
+/* The load with two indices instead of the one that uses v. */
 static fv_expr *split_load(splitter *s, fv_expr *x) {
     fv_expr *args[FV_MAX_RANK + 3];
     int64_t before;

@@ -118,7 +118,7 @@ typedef struct taker {
     fv_op *op;
     fv_storage *s;
     int vector;
-    bound bound; /* of the definition */
+    bound bound; /* the variables that the definition binds */
     fv_sum_made *made;
 } taker;
 
@@ -184,7 +184,7 @@ typedef struct twin {
     /* for each variable of the sum, the index at which its term is computed as an element */
     fv_expr *at[FV_MAX_RANK];
     int n;                      /* number of these variables */
-    fv_expr *axis[FV_MAX_RANK]; /* the axes of the definition that they correspond to */
+    fv_expr *axis[FV_MAX_RANK]; /* the axes of the definition to which they correspond */
 } twin;
 
 /* Chooses an axis for each variable of the sum: with the same extent, and not one on which the sum
@@ -243,7 +243,7 @@ static bool find_twin(const taker *t, twin *w, const fv_expr *x, fv_ptrmap *seen
 typedef struct replacement {
     const fv_expr *what;
     fv_expr *by;
-    const fv_expr *sum; /* the sum in which the term is replaced */
+    const fv_expr *sum; /* the sum whose term is replaced */
     const fv_expr *term;
     fv_expr *term_by;
 } replacement;

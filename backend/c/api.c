@@ -1,4 +1,4 @@
-/* api.c - what users of generated C call: the header, and the functions it declares. */
+/* api.c - writes the header of generated C, and the functions that it declares. */
 #include <string.h>
 
 #include "backend/c/internal.h"
@@ -11,7 +11,7 @@ extern const char *const fv_c_model_h_text,
                                         *const fv_c_weights_open_h_text; /* a file of text/ */
 
 static bool has_known_size(const fv_port *port, int64_t *elements) {
-    /* the number of elements is that of the input's memory */
+    /* the number of elements is that of the input's memory, which the output shares */
     bool memory = port->buf->role == FV_BUF_INPUT && port->buf->output;
     *elements = 1;
     for (int i = 0; i < port->rank; i++) {
@@ -28,7 +28,7 @@ static const char *port_elem(const fv_port *port) {
     return fv_elem_is_packed(port->elem) ? "uint8_t" : fv_c_elem(port->elem);
 }
 
-/* Array elements of the C type: for packed types, bytes. */
+/* The number of array elements of the C type; for packed types, of bytes. */
 static int64_t array_size(const fv_port *port, int64_t elements) {
     int bits = fv_elem_bits(port->elem);
     return bits >= 8 ? elements : (elements * bits + 7) / 8;
@@ -187,7 +187,7 @@ static const char *out_dims_struct(fv_cg *g) {
     return t.s;
 }
 
-/* "a, b, c" */
+/* The words separated by commas: "a, b, c". */
 static const char *listed(fv_cg *g, const char *const *words, int n) {
     fv_text t = {.arena = g->arena};
     fv_text_put(&t, "");

@@ -31,14 +31,16 @@ typedef struct fv_c_options {
      *  OBJECT  NAME_weights.o, for the target
      *  FILE    NAME.weights, which a run is given by its fv_env, and NAME_weights.c that maps it */
     fv_weights_kind weights;
-    bool threads; /* folder: also a thread pool (pthreads), in a file of its own */
-    /* folder: dims of the self-test; NULL: 1, or what makes a run go well, and a few more sizes */
+    /* for a folder: whether it also gets a thread pool (pthreads), in a file of its own */
+    bool threads;
+    /* for a folder: dims of the self-test; NULL: 1, or a value with which the model runs, and a few
+     * more sizes */
     const int64_t *test_dims;
     fv_c_reference reference; /* NULL: the self-test checks status, bounds and determinism only */
     void *reference_user;
 } fv_c_options;
 
-/* `o` may be NULL: the defaults. False after a diagnostic. */
+/* Writes the program. `o` NULL: default options. False after a diagnostic. */
 bool fv_c_write(fv_session *s, const fv_program *p, const fv_c_options *o,
                 const char *path) FV_MUST_USE;
 

@@ -27,7 +27,7 @@ const char *fv_c_str(fv_cg *g, const fv_expr *x) {
     return fv_c_expr(g, x).s;
 }
 
-/* added to the bounds of loop variables, which may exceed the end by a step */
+/* added to the bounds of loop variables, which may exceed the end of a loop by a step */
 enum { STEP_ROOM = 65536 };
 
 static bool fits_int(const fv_expr *x) {
@@ -144,7 +144,8 @@ static fv_c_piece infix(fv_cg *g, const fv_expr *x, const char *sign, int prec, 
     fv_c_piece a = fv_c_expr(g, x->arg[0]), b = fv_c_expr(g, x->arg[1]);
     fv_c_piece r = {.prec = prec, .is_int = a.is_int && b.is_int};
     const char *l = fv_c_paren(g, a, left);
-    if (r.is_int && x->type.elem == FV_I64 && !fits_int(x)) { /* the type in C would be int */
+    /* the result would have the type int in C */
+    if (r.is_int && x->type.elem == FV_I64 && !fits_int(x)) {
         l = fv_printf(g->arena, "(int64_t)%s", fv_c_paren(g, a, FV_C_UNARY));
         r.is_int = false;
     }

@@ -46,7 +46,8 @@ static bool put(const fv_c_file *file, FILE *out) {
 
 /* Writes a file; returns 0, or an errno. */
 static int write_one(const fv_c_file *file) {
-    FILE *out = fopen(file->beside, "w+bx"); /* opened for reading, too, because libelf reads it */
+    /* opened for reading, too, because libelf reads from it */
+    FILE *out = fopen(file->beside, "w+bx");
     if (!out)
         return errno;
     errno = 0;

@@ -7,12 +7,12 @@
 #include "ir/base/diag.h"
 
 typedef struct fv_c_file {
-    const char *name; /* name of the file in the folder */
+    const char *name; /* name of the file within the folder */
     const void *data;
     size_t bytes;
     /* writes the content, or returns false with errno set; NULL: the content is a text */
     bool (*put)(const void *data, FILE *f);
-    /* set when the file is written: its path, and that of the temporary file */
+    /* path of the file and of its temporary file, set when the file is written */
     const char *path, *beside;
 } fv_c_file;
 

@@ -98,7 +98,8 @@ static const char *toolchain(fv_cg *g) {
 static void add_makefile(fv_cg *g, fv_c_files *f) {
     bool incbin = g->weights.kind == FV_WEIGHTS_INCBIN, mapped = g->weights.kind == FV_WEIGHTS_FILE;
     bool object = g->weights.apart ||
-                  /* there is another object: of the weights, or of the code that maps them */
+                  /* whether there is a second object: of the weights, or of the code that maps
+                   * them */
                   g->weights.kind != FV_WEIGHTS_TEXT;
     const char *flags =
         *g->p->target->c.flags ? fv_printf(g->arena, " %s", g->p->target->c.flags) : "";

@@ -1,5 +1,6 @@
-/* helpers.c - C types of values, and the scalar helper functions of generated C: what the language
- * leaves undefined or lacks. Each is written where it is first used. Meaning: ir/expr/expr.def. */
+/* helpers.c - C types of values, and helper functions for scalar operations that C leaves undefined
+ * or does not have. Each is written where it is first used. ir/expr/expr.def defines their
+ * results. */
 #include <assert.h>
 #include <string.h>
 

@@ -14,7 +14,7 @@ bool fv_c_is_direct(const fv_program *p) {
 
 /* ---- conditions ---- */
 
-/* An operand of a comparison. */
+/* Writes an operand of a comparison. */
 static const char *side(fv_cg *g, const fv_expr *x) {
     bool small = x->op == FV_X_CONST && x->type.elem == FV_U64 && (uint64_t)x->u.i <= INT32_MAX;
     return small ? fv_printf(g->arena, "%d", (int)x->u.i) : fv_c_at(g, x, FV_C_SHIFT);
@@ -82,7 +82,7 @@ static void put_check(fv_cg *g, const fv_stmt *s) {
         s->note.status >= 0 && s->note.status < (int)(sizeof status_names / sizeof *status_names)
             ? status_names[s->note.status]
             : "FV_INTERNAL";
-    /* `if (!inputs)` needs no comment */
+    /* a test such as `if (!inputs)` needs no comment */
     bool speaks = s->x->op == FV_X_VAR && fv_ptrmap_get(&g->fn.pointers, s->x->u.var);
     if (s->note.text && *s->note.text && !speaks)
         fv_c_line(g, "/* %s */", fv_c_comment(g->arena, s->note.text));
@@ -142,7 +142,7 @@ static void read_(fv_cg *g, const fv_stmt *s) {
     fv_c_set_name(g, s->var, text);
 }
 
-/* Does the block read this argument, or write to it? */
+/* Does the block read or write this argument? */
 static bool looks_at(const fv_block *b, fv_argument of) {
     for (const fv_stmt *s = b->first; s; s = s->next)
         if ((s->kind == FV_S_READ && s->read.of == of) ||
@@ -227,7 +227,7 @@ static bool uses(const fv_cg *g, fv_buf_role role) {
     return false;
 }
 
-/* After this statement the run may jump to `done`. */
+/* Writes the declarations of buffers; after this statement the run may jump to `done`. */
 static void put_memory(fv_cg *g) {
     const fv_program *p = g->p;
     for (int i = 0; i < FV_ARG_ENV; i++)

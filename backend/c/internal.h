@@ -1,4 +1,4 @@
-/* internal.h - shared by the files of the C emitter. */
+/* internal.h - declarations shared by the files of the C emitter. */
 #ifndef FV_BACKEND_C_INTERNAL_H
 #define FV_BACKEND_C_INTERNAL_H
 
@@ -10,39 +10,42 @@
 
 typedef enum { FV_C_PORTABLE, FV_C_CORTEX_M, FV_C_RISCV, FV_C_AARCH64, FV_C_X86 } fv_c_isa;
 
-/* How the output contains weights. */
+/* Where the output contains weights. */
 typedef struct fv_c_weights {
-    fv_weights_kind kind; /* the kind that was decided, never AUTO; TEXT if there are no weights */
-    bool apart;           /* initialisers of weights are written to a separate file */
-    /* the variable with the beginning of the file of weights, once the run has checked it; NULL:
-     * not yet */
+    /* the kind of storage that was decided, never AUTO; TEXT if there are no weights */
+    fv_weights_kind kind;
+    bool apart; /* whether initialisers of weights are written to a separate file */
+    /* the variable that points to the head of the file of weights, once the run has checked it;
+     * NULL: not yet */
     const char *head;
 } fv_c_weights;
 
-/* The machine that the output is for. */
+/* Properties of the target machine. */
 typedef struct fv_c_machine {
     fv_c_isa isa;
-    int native;  /* bytes of a vector register; 0: scalar code */
-    bool sse41;  /* the target has SSE4.1 (x86) */
-    bool narrow; /* pointers have 32 bits, so small integers are int32_t */
+    int native;  /* bytes of a vector register; 0: the code is scalar */
+    bool sse41;  /* whether the target has SSE4.1 (x86) */
+    bool narrow; /* whether pointers have 32 bits, so that small integers are int32_t */
 } fv_c_machine;
 
 /* Vector types and helper functions, in order of first use. */
 typedef struct fv_c_prelude {
     fv_text types, helpers;
-    fv_ptrmap made; /* interned names of the types and helpers that have been written */
+    fv_ptrmap made; /* interned names of the types and helper functions that have been written */
 } fv_c_prelude;
 
 /* The function that is being written: a kernel, or a function of the host program. */
 typedef struct fv_c_function {
-    fv_text outlines; /* of a kernel: the functions of its outlines, which precede it */
-    fv_ptrmap used;   /* fv_var or fv_buf that something reads -> not NULL */
+    fv_text outlines; /* the functions of a kernel's outlines, which precede the kernel */
+    fv_ptrmap used;   /* set of fv_var and fv_buf that something reads */
     bool in_kernel;
     /* variable of a READ that tests a pointer -> the expression of that pointer */
     fv_ptrmap pointers;
-    /* variable with the result of the check of the CPU, which the caller of the run has made */
+    /* variable with the result of the check of the CPU, which the function that calls the run has
+     * made */
     const fv_var *cpu;
-    bool has_heap; /* failures of the host program leave through `done` */
+    /* whether the host program has HEAP buffers, so that failures leave through the label `done` */
+    bool has_heap;
 } fv_c_function;
 
 /* Names in the output. */
@@ -64,7 +67,7 @@ typedef struct fv_cg {
     fv_c_machine machine;
     fv_c_prelude prelude;
     fv_c_naming naming;
-    fv_text *out; /* the text to which statements are written */
+    fv_text *out; /* the text to which statements are appended */
     int indent;
     fv_c_function fn;
     bool failed;
@@ -111,24 +114,28 @@ enum {
 typedef struct fv_c_piece {
     const char *s;
     int prec;
-    bool is_int; /* the value is an i64 that is written as int or int32_t, because it fits */
+    /* whether the value is an i64 that is written as int or int32_t, because it fits */
+    bool is_int;
 } fv_c_piece;
 
-/* an expression of any number of lanes */
+/* translates an expression with any number of lanes */
 fv_c_piece fv_c_expr(fv_cg *g, const fv_expr *x);
-fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x); /* an expression of several lanes */
-const char *fv_c_str(fv_cg *g, const fv_expr *x);   /* the text of an expression */
-/* the text, in parentheses if it binds looser than `prec` */
+/* translates an expression with several lanes */
+fv_c_piece fv_c_vector(fv_cg *g, const fv_expr *x);
+const char *fv_c_str(fv_cg *g, const fv_expr *x); /* the C text of an expression */
+/* the C text of an expression, in parentheses if it binds looser than `prec` */
 const char *fv_c_at(fv_cg *g, const fv_expr *x, int prec);
 const char *fv_c_paren(fv_cg *g, fv_c_piece p, int prec);
 /* The text of a condition before `?`: in parentheses if compilers would warn, as of a & b ? c :
  * d. */
 const char *fv_c_condition(fv_cg *g, const fv_expr *x);
-fv_c_piece fv_c_call(fv_cg *g, const char *name, int n, fv_expr *const *arg); /* name(arg, ...) */
-/* `buf[index]`, with the indices combined to one. */
+/* a call `name(arg, ...)` */
+fv_c_piece fv_c_call(fv_cg *g, const char *name, int n, fv_expr *const *arg);
+/* An element `buf[index]`, whose indices are combined to one. */
 fv_c_piece fv_c_element(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 const char *fv_c_index(fv_cg *g, const fv_buf *b, fv_expr *const *index);
-const char *fv_c_address(fv_cg *g, const fv_buf *b, fv_expr *const *index); /* `&buf[index]` */
+/* the address of an element, `&buf[index]` */
+const char *fv_c_address(fv_cg *g, const fv_buf *b, fv_expr *const *index);
 /* a literal that reads back to exactly v; v must be finite */
 const char *fv_c_float(fv_arena *a, fv_elem e, double v);
 /* can the value be declared as int32_t? */
@@ -136,10 +143,10 @@ bool fv_c_is_narrow(const fv_cg *g, const fv_expr *x) FV_MUST_USE;
 
 /* ---- types ---- */
 
-/* the type of an element in memory: uint8_t for bool, uint16_t for f16 */
+/* the C type of an element in memory: uint8_t for bool, uint16_t for f16 */
 const char *fv_c_elem(fv_elem e);
-const char *fv_c_type(fv_cg *g, fv_ktype t); /* the type of a value: bool, float, f32x8, mask8 */
-/* the type in names of helpers: f32, i64; u16 for f16 */
+const char *fv_c_type(fv_cg *g, fv_ktype t); /* the C type of a value: bool, float, f32x8, mask8 */
+/* the abbreviation of a type in names of helper functions: f32, i64; u16 for f16 */
 const char *fv_c_short(fv_elem e);
 const char *fv_c_vtype(fv_cg *g, fv_elem e, int lanes);
 const char *fv_c_mask(fv_cg *g, int lanes);
@@ -154,13 +161,16 @@ bool fv_c_converts_by_call(const fv_cg *g, fv_elem from, fv_elem to) FV_MUST_USE
 /* Begins the definition of a helper, which the caller then appends to `helpers`; false: it has been
  * written already. */
 bool fv_c_helper_new(fv_cg *g, const char *name) FV_MUST_USE;
-const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e); /* min_f32 */
-/* for conversions with fv_c_converts_by_call */
+/* the name of the helper function of an operation, such as min_f32 */
+const char *fv_c_helper(fv_cg *g, fv_expr_op op, fv_elem e);
+/* the name of the helper function of a conversion for which fv_c_converts_by_call holds */
 const char *fv_c_helper_convert(fv_cg *g, fv_elem from, fv_elem to);
 const char *fv_c_helper_bits(fv_cg *g, fv_elem from, fv_elem to);
-/* min or max with a constant; strict: for max with -0 and min with +0 */
+/* the name of the helper function for min or max with a constant; strict: for max with -0 and min
+ * with +0 */
 const char *fv_c_helper_clamp(fv_cg *g, fv_elem e, bool max, bool strict);
-const char *fv_c_helper_fixed(fv_cg *g, const char *name); /* require, cancelled, ... */
+/* the name of a helper function that does not depend on a type: require, cancelled, ... */
+const char *fv_c_helper_fixed(fv_cg *g, const char *name);
 
 /* ---- parts ---- */
 
@@ -170,42 +180,45 @@ void fv_c_mark_expr(fv_cg *g, const fv_expr *x);
 void fv_c_mark(fv_cg *g, const void *var_or_buf);
 bool fv_c_is_used(const fv_cg *g, const void *var_or_buf) FV_MUST_USE;
 void fv_c_block(fv_cg *g, const fv_block *b);
-/* `line {` */
+/* writes the line, followed by ` {`, and indents the following lines */
 void fv_c_open(fv_cg *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void fv_c_close(fv_cg *g);
 /* Gives the variable a name, and returns its declaration: "int64_t i". */
 const char *fv_c_declare(fv_cg *g, const fv_var *v);
 const char *fv_c_var_type(fv_cg *g, const fv_var *v);
-/* "float acc[6][16]" */
+/* the declaration of a tile, such as "float acc[6][16]" */
 const char *fv_c_tile(fv_cg *g, const fv_buf *tile);
-/* "const float *restrict x" */
+/* the declaration of a parameter, such as "const float *restrict x" */
 const char *fv_c_parameter(fv_cg *g, const fv_buf *b, bool with_restrict);
 /* Outlined blocks of a kernel become functions. They get names before the kernel is written. */
 void fv_c_name_outlines(fv_cg *g, const char *kernel, const fv_block *b);
 void fv_c_outline(fv_cg *g, const fv_stmt *s);
 void fv_c_kernel(fv_cg *g, fv_kernel *k);
-/* the number of tasks as text if it is constant, else NULL */
+/* the number of tasks as text if it is constant, otherwise NULL */
 const char *fv_c_kernel_tasks(fv_cg *g, const fv_kernel *k);
-/* does the kernel check the cancel flag, because it has a while loop? */
+/* Does the kernel check the cancel flag? It does if it has a while loop. */
 bool fv_c_kernel_polls(const fv_kernel *k) FV_MUST_USE;
 void fv_c_host_stmt(fv_cg *g, const fv_stmt *s);
 /* writes definitions of constants, or declarations if these are in other files */
 void fv_c_constants(fv_cg *g);
-const char *fv_c_test(fv_cg *g, const fv_expr *x); /* a condition of the host program, for `if` */
-void fv_c_run(fv_cg *g);                           /* plan and run with the types of fv_model */
-void fv_c_public(fv_cg *g);                        /* writes the functions of the header */
-void fv_c_table(fv_cg *g);                         /* writes the last of them, NAME_model */
+/* the text of a condition of the host program, for `if` */
+const char *fv_c_test(fv_cg *g, const fv_expr *x);
+/* writes plan and run, which have the types of the functions in fv_model */
+void fv_c_run(fv_cg *g);
+void fv_c_public(fv_cg *g); /* writes the functions of the header */
+void fv_c_table(fv_cg *g);  /* writes the last function of the header, NAME_model */
 void fv_c_header(fv_cg *g, fv_text *t);
-const char *fv_c_maker(fv_cg *g); /* "Fovea 1.0" */
+const char *fv_c_maker(fv_cg *g); /* name and version of the compiler, "Fovea 1.0" */
 /* Does the target need features that must be checked on the CPU? */
 bool fv_c_checks_cpu(const fv_cg *g) FV_MUST_USE;
-/* NAME.c; must be written before the header */
+/* writes NAME.c; must be called before the header is written */
 void fv_c_unit(fv_cg *g, fv_text *t);
-bool fv_c_selftest(fv_cg *g, fv_text *t) FV_MUST_USE; /* NAME_selftest.c */
+bool fv_c_selftest(fv_cg *g, fv_text *t) FV_MUST_USE; /* writes NAME_selftest.c */
 bool fv_c_write_folder(fv_cg *g, const char *path) FV_MUST_USE;
 /* adds the files with weights, which belong to the folder of NAME.c */
 void fv_c_add_weights(fv_cg *g, fv_c_files *f);
-const char *fv_c_weights_file(const fv_cg *g); /* NAME.weights; NULL: there is none */
+/* name of the file of weights, NAME.weights; NULL: there is none */
+const char *fv_c_weights_file(const fv_cg *g);
 /* Can the model be called by one function with arrays as arguments? */
 bool fv_c_is_direct(const fv_program *p) FV_MUST_USE;
 

@@ -91,10 +91,11 @@ const char *fv_c_layer_includes(const fv_cg *g) {
 
 typedef enum { WHOLE, LANES, PARTS, DO, DO_LANES } mode;
 typedef struct def {
-    const char *name, *result; /* result type; "void" for DO and DO_LANES */
-    const char *param[4];      /* types of the parameters, ended by NULL */
+    /* name of the helper function and its result type; "void" for DO and DO_LANES */
+    const char *name, *result;
+    const char *param[4]; /* types of the parameters, ended by NULL */
     mode mode;
-    /* the expression with $a $b $c $d for parameters; LANES: for lane l; PARTS: unused */
+    /* the expression, with $a $b $c $d for the parameters; LANES: for lane l; PARTS: not used */
     const char *expr;
     int lanes;
     bool wide;
@@ -199,7 +200,8 @@ static bool any_wide(const fv_cg *g, fv_elem e, int lanes) {
 /* ---- intrinsics ---- */
 
 typedef struct x86 {
-    const char *prefix, *reg, *ps; /* for example _mm256, __m256, ps */
+    /* parts of names of intrinsics and types: for example _mm256, __m256, ps */
+    const char *prefix, *reg, *ps;
     char ireg[12];
 } x86;
 
@@ -347,7 +349,7 @@ const char *fv_c_layer_clamp(fv_cg *g, fv_expr_op op, fv_elem e, int lanes, doub
         (zero && !max && minus))
         return NULL;
     const char *v = vector(g, e, lanes), *iv = fv_c_vtype(g, fv_c_signed_elem(e), lanes);
-    if (zero && max && !minus) { /* the instruction would return -0 */
+    if (zero && max && !minus) { /* the instruction would return -0, so it cannot be used */
         const char *name = fv_printf(g->arena, "positive_%s", v);
         if (fv_c_helper_new(g, name))
             put(g,

@@ -6,24 +6,29 @@
 
 #include "backend/c/internal.h"
 
-/* f(a, ...) for operands of one type */
+/* helper function f(a, ...) for operands of one type */
 const char *fv_c_layer_op(fv_cg *g, fv_expr_op op, fv_elem e, int lanes);
-const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes); /* f(mask, a, b) */
-const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes);  /* f(x) */
-const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes);   /* f(x) */
-/* f(a, b) */
+const char *fv_c_layer_select(fv_cg *g, fv_elem e, int lanes); /* helper function f(mask, a, b) */
+const char *fv_c_layer_splat(fv_cg *g, fv_elem e, int lanes);  /* helper function f(x) */
+const char *fv_c_layer_ramp(fv_cg *g, fv_elem e, int lanes);   /* helper function f(x) */
+/* helper function f(a, b) */
 const char *fv_c_layer_blocks(fv_cg *g, fv_expr_op op, int block, fv_elem e, int lanes);
-const char *fv_c_layer_below(fv_cg *g, int lanes); /* f(n): a mask of the lanes l < n */
+/* helper function f(n), which returns a mask of the lanes l < n */
+const char *fv_c_layer_below(fv_cg *g, int lanes);
 const char *fv_c_layer_convert(fv_cg *g, fv_elem from, fv_elem to, int lanes);
-const char *fv_c_layer_require(fv_cg *g, int lanes);         /* f(mask, error) */
-const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes); /* f(p) */
-/* f(mask, p, otherwise) */
+const char *fv_c_layer_require(fv_cg *g, int lanes); /* helper function f(mask, error) */
+/* helper function f(p), which loads a vector */
+const char *fv_c_layer_load(fv_cg *g, fv_elem e, int lanes);
+/* helper function f(mask, p, otherwise), which loads the lanes in the mask */
 const char *fv_c_layer_load_if(fv_cg *g, fv_elem e, int lanes);
-const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes); /* f(p, index) */
-/* f(mask, p, index, otherwise) */
+/* helper function f(p, index), which loads a vector lane by lane */
+const char *fv_c_layer_gather(fv_cg *g, fv_elem e, int lanes);
+/* helper function f(mask, p, index, otherwise) */
 const char *fv_c_layer_gather_if(fv_cg *g, fv_elem e, int lanes);
-const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes);    /* f(p, v) */
-const char *fv_c_layer_store_if(fv_cg *g, fv_elem e, int lanes); /* f(mask, p, v) */
+/* helper function f(p, v), which stores a vector */
+const char *fv_c_layer_store(fv_cg *g, fv_elem e, int lanes);
+/* helper function f(mask, p, v), which stores the lanes in the mask */
+const char *fv_c_layer_store_if(fv_cg *g, fv_elem e, int lanes);
 
 /* The name of max(x, c) or min(x, c) with a constant c for which one machine operation is enough;
  * NULL: c is no such constant. */

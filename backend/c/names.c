@@ -229,7 +229,7 @@ bool fv_c_file_is_fit(const char *name) {
     return shows;
 }
 
-/* Writes n bytes as one literal. */
+/* Writes n bytes as one string literal. */
 static void put_literal(fv_text *t, const char *text, size_t n) {
     fv_text_put(t, "\"");
     for (size_t i = 0; i < n; i++) {

@@ -14,16 +14,16 @@ typedef struct fv_c_scope {
     struct fv_c_given {
         const char *name, *stem;
         int suffix;
-    } *given; /* in order */
+    } *given; /* the names that were taken, in this order */
     int n, cap;
 } fv_c_scope;
 
 void fv_c_scope_init(fv_c_scope *s, fv_arena *a);
 /* A new name similar to `want`, or to `otherwise` if no character of `want` can be kept. */
 const char *fv_c_name(fv_c_scope *s, const char *want, const char *otherwise);
-/* Takes this name, which must be valid and free. */
+/* Takes this name, which must be valid and not be taken. */
 void fv_c_name_take(fv_c_scope *s, const char *name);
-/* Leaves the scopes opened since s->n was `mark`. */
+/* Leaves the scopes that were opened since s->n was `mark`. */
 void fv_c_scope_leave(fv_c_scope *s, int mark);
 
 /* Is it a valid identifier that generated C may declare? */

@@ -46,9 +46,10 @@ static void set_value(fv_cg *g, fv_ptrmap *values, const fv_var *v, int64_t valu
 }
 
 typedef struct test {
-    int64_t *dims, *out_dims; /* out_dims: with the capacities set */
-    int64_t workspace, heap;  /* heap: bytes that the run allocates */
-    /* for inputs, then outputs; for an output of unknown size its capacity */
+    /* dims of the inputs, and of the outputs, for which capacities are set */
+    int64_t *dims, *out_dims;
+    int64_t workspace, heap; /* bytes of the workspace; bytes that the run allocates */
+    /* numbers of elements of inputs, then of outputs; for an output of unknown size its capacity */
     int64_t *elements;
     int status;
     uint64_t sum;
@@ -141,7 +142,7 @@ static selftest_type type_of(const fv_port *port) {
     }
 }
 
-/* Array elements of the C type: for packed types, bytes. */
+/* The number of array elements of the C type; for packed types, of bytes. */
 static int64_t units(const fv_port *port, int64_t elements) {
     int bits = fv_elem_bits(port->elem);
     return bits >= 8 ? elements : (elements * bits + 7) / 8;
@@ -436,7 +437,7 @@ static void put_sum(fv_cg *g, int output) {
     int at = fv_out_dims_at(p, output);
     const fv_port *port = &p->outputs[output];
     fv_text n = {.arena = g->arena};
-    /* compare all of the memory: elements that are not written must stay */
+    /* compares all of the memory, since elements that are not written must be unchanged */
     if (is_shared(p, output)) {
         int input = port->state_of - 1;
         fv_c_line(g, "*sum = selftest_sum(input_%d, (size_t)t->inputs[%d], &input_type_%d, *sum);",

@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 typedef struct selftest_type {
-    int bytes;    /* of an element */
-    int is_float; /* IEEE float or double; else `one` is the bits of 1 */
+    int bytes;    /* number of bytes of an element */
+    int is_float; /* whether it is an IEEE float or double; otherwise `one` has the bits of 1 */
     uint64_t one;
-    uint64_t abs, nan; /* (bits & abs) > nan is NaN; abs 0: there is none */
+    uint64_t abs, nan; /* an element is NaN if (bits & abs) > nan; abs 0: the type has no NaN */
 } selftest_type;
 
 static uint64_t selftest_get(const unsigned char *p, int bytes) {
@@ -48,7 +48,7 @@ static void selftest_fill(unsigned char *p, size_t n, const selftest_type *t, ui
     }
 }
 
-/* FNV-1a over elements; all NaNs count as one. */
+/* A hash of elements by FNV-1a, for which all NaNs are equal. */
 static uint64_t selftest_sum(const unsigned char *p, size_t n, const selftest_type *t,
                              uint64_t sum) {
     for (size_t i = 0; i < n; i++, p += t->bytes) {

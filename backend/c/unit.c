@@ -124,7 +124,7 @@ static const char
                        "        __cpuid_count(@0@, @2@, a, b, c, d);\n"
                        "        good = @3@;\n"
                        "    }\n";
-static const char cpu_check_state[] = /* registers whose state the system saves */
+static const char cpu_check_state[] = /* the check of registers whose state the system must save */
     "    if (good) {\n"
     "        unsigned low, high;\n"
     "        __asm__ volatile(\"xgetbv\" : \"=a\"(low), \"=d\"(high) : \"c\"(0));\n"

@@ -136,10 +136,11 @@ static fv_c_piece compare(fv_cg *g, const fv_expr *x) {
     int lanes = x->type.lanes;
     if (x->op == FV_X_LT && a->op == FV_X_RAMP && b->op == FV_X_SPLAT && a->type.elem == FV_I64) {
         fv_expr *left = fv_x_bin(g->arena, FV_X_SUB, b->arg[0], a->arg[0]);
-        if (range_is_known(left)) /* the remaining iterations of a loop: the first `left` lanes */
+        /* the mask of the remaining iterations of a loop: the first `left` lanes */
+        if (range_is_known(left))
             return fv_c_call(g, fv_c_layer_below(g, lanes), 1, &left);
     }
-    if (a->type.elem == FV_BOOL) { /* true lanes are -1 */
+    if (a->type.elem == FV_BOOL) { /* a true lane of a mask is -1 */
         bool less = x->op == FV_X_LT;
         return piece(fv_printf(g->arena, "~%s %s %s", fv_c_at(g, a, FV_C_UNARY), less ? "&" : "|",
                                fv_c_at(g, b, FV_C_UNARY)),

@@ -42,10 +42,10 @@
 /* ---- how a LOAD, GUARD or STORE reaches memory ---- */
 
 typedef enum {
-    FV_ACCESS_ELEMENT, /* one element; of a tile with lanes: all its lanes */
+    FV_ACCESS_ELEMENT, /* one element; of a tile with lanes: all lanes of the element */
     FV_ACCESS_RUN,     /* consecutive elements of the last axis, the indices give the first one */
-    FV_ACCESS_GATHER, /* some index is a vector: each lane has its own element (STORE: lane 0 first)
-                       */
+    FV_ACCESS_GATHER, /* some index is a vector: each lane has an element of its own (a STORE stores
+                       * lane 0 first) */
 } fv_access;
 
 /* `lanes`: of the loaded or stored value. If there are vectors among the indices, an index of one

@@ -1,4 +1,4 @@
-/* outline.c - finds what a block of a kernel uses from outside. */
+/* outline.c - finds which variables and buffers from outside a block of a kernel uses. */
 #include "backend/consumer/outline.h"
 
 #include "ir/base/ptrmap.h"
@@ -6,7 +6,7 @@
 
 typedef struct finder {
     fv_arena *arena;
-    fv_ptrmap known; /* what is declared inside the block, or was found before */
+    fv_ptrmap known; /* what is declared inside of the block, or was found before */
     fv_outline found;
 } finder;
 

@@ -79,7 +79,7 @@ static void begin(writer *w, fv_block *block) {
     fv_kb_init(&w->b, w->a, NULL, block);
 }
 
-/* Appends the statements that the block had before. */
+/* Appends the statements that the block had before this pass. */
 static void go_on(writer *w, fv_block rest) {
     if (!rest.first)
         return;
@@ -94,7 +94,7 @@ static bool has_capacity(const writer *w, int output) {
     return w->p->capacity && w->p->capacity[output];
 }
 
-/* A product that saturates if it may overflow. */
+/* The product x * y, saturating if it may overflow. */
 static fv_expr *times(writer *w, fv_expr *x, fv_expr *y) {
     int64_t low[2], high[2], n;
     fv_x_range(x, &low[0], &high[0]);

@@ -1,4 +1,4 @@
-/* weights.c - the constants of a program as one blob, and as a file. */
+/* weights.c - writes the constants of a program as one block of bytes, and as a file. */
 #include "backend/consumer/weights.h"
 
 #include <errno.h>
@@ -34,7 +34,8 @@ size_t fv_weights_bytes(const fv_program *p) {
     return fv_weights_at(p, p->memory.nconstants);
 }
 
-#define MOST_LINKED (((size_t)1 << 31) - ((size_t)1 << 27)) /* bytes left for code and other data */
+/* largest size of linked weights: 2 GiB, without some space for code and other data */
+#define MOST_LINKED (((size_t)1 << 31) - ((size_t)1 << 27))
 
 bool fv_weights_can_be_linked(fv_session *s, const fv_program *p, const char *path) {
     size_t bytes = fv_weights_bytes(p);

@@ -10,13 +10,13 @@
 #include "ir/kernel/program.h"
 #include "runtime/weights_file.h"
 
-/* The place of weights in what is written: --weights. */
+/* Where the weights are stored: the values of --weights. */
 typedef enum {
-    FV_WEIGHTS_AUTO,   /* each kind of output has its own default */
-    FV_WEIGHTS_OBJECT, /* within the object; for C: an object of its own */
-    FV_WEIGHTS_FILE,   /* in a file that the caller maps: fv_env.weights */
-    FV_WEIGHTS_INCBIN, /* C: a file that an assembler includes */
-    FV_WEIGHTS_TEXT    /* C: array initialisers */
+    FV_WEIGHTS_AUTO,   /* the default of the kind of output */
+    FV_WEIGHTS_OBJECT, /* in the object; for generated C, in an object of its own */
+    FV_WEIGHTS_FILE,   /* in a file that the caller maps, and passes as fv_env.weights */
+    FV_WEIGHTS_INCBIN, /* for generated C: in a file that an assembler source includes */
+    FV_WEIGHTS_TEXT    /* for generated C: as array initialisers */
 } fv_weights_kind;
 /* names of all kinds but AUTO, in that order; NULL terminated */
 const char *const *fv_weights_names(void);

@@ -18,7 +18,7 @@ fv_weights_object fv_weights_object_of(fv_arena *a, const fv_program *p) {
 /* ---- targets ---- */
 
 static const struct machine {
-    const char *triple; /* prefix of the target's triple */
+    const char *triple; /* the first part of the target's triple */
     int class;
     GElf_Half machine;
     GElf_Word flags;
@@ -59,7 +59,7 @@ bool fv_weights_has_object(const fv_target *t) {
 /* The data of all sections except the weights: names, and two symbols. */
 typedef struct tables {
     char section_names[512], symbol_names[300];
-    GElf_Word weights, symtab, strtab, shstrtab, stack; /* offsets in section_names */
+    GElf_Word weights, symtab, strtab, shstrtab, stack; /* offsets of the names in section_names */
     unsigned char symbols[2 * sizeof(Elf64_Sym)];
 } tables;
 

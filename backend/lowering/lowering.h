@@ -113,7 +113,7 @@ typedef struct fv_host {
     fv_step *steps;
     int nsteps, cap_steps;
     const fv_type **in_types, **out_types; /* types of the ports, as the model has them */
-    fv_ptrmap symbols;                     /* symbol of a dim -> its variable in the program */
+    fv_ptrmap symbols;                     /* a counter that makes names of kernels unique */
     /* dims with the bounds that assumptions leave (host_dims.c); NULL: not made yet */
     fv_dims *bounded;
     int counter; /* for kernel names */

@@ -1,4 +1,4 @@
-/* names.h - names of models as parts of our own names. */
+/* names.h - makes names of kernels and buffers from names in the model. */
 #ifndef FV_BACKEND_LOWERING_NAMES_H
 #define FV_BACKEND_LOWERING_NAMES_H
 

@@ -1,4 +1,4 @@
-/* options.h - how a module is lowered. */
+/* options.h - options of lowering a module. */
 #ifndef FV_BACKEND_LOWERING_OPTIONS_H
 #define FV_BACKEND_LOWERING_OPTIONS_H
 
@@ -8,7 +8,8 @@
 
 /* The schedule that was chosen for a kernel, and the limits of its parameters. */
 typedef struct fv_choice {
-    const char *key; /* fv_tuned_kernel.key; equal layers have the same key */
+    /* the key of the kernel, as in fv_tuned_kernel.key; equal layers have the same key */
+    const char *key;
     fv_schedule how;
     fv_schedule_limits limits;
     /* during lowering, the number of the step that launches the kernel */
@@ -17,7 +18,7 @@ typedef struct fv_choice {
 } fv_choice;
 
 typedef struct fv_choices {
-    fv_choice *at; /* one for each kernel, in the program's arena */
+    fv_choice *at; /* the choices, one for each kernel, in the program's arena */
     int n, cap;
 } fv_choices;
 
@@ -31,18 +32,18 @@ typedef struct fv_lower_options {
     /* the program will not run: sizes of constants count, but their contents are not needed */
     bool look;
     const fv_tuning *tuning; /* schedules for kernels, found by tuning or asked for; NULL: none */
-    fv_choices *choices;     /* out: the schedules that were chosen; NULL: not wanted */
+    fv_choices *choices;     /* result: the schedules that were chosen; NULL: not needed */
     /* asked before each step that is not part of naive lowering, before the schedule of each
      * kernel, and before memory is shared (ir/graph/gate.h); NULL: all is allowed */
     const struct fv_gate *gate;
     /* seed of random limits of speed and columns of the processor, which change no bit of a result
      * (speed.h); 0: the usual ones */
     uint64_t random_limits;
-    bool verify; /* verify definitions after each step; debug builds always do */
+    bool verify; /* whether definitions are verified after each step; debug builds always do */
     /* callbacks after each step (ir/definition/definitions.h); NULL: none */
     const struct fv_watch *watch;
-    /* out: the decisions and their reasons (why.h), which live as long as the program; NULL: not
-     * wanted */
+    /* result: the decisions and their reasons (why.h), which live as long as the program; NULL: not
+     * needed */
     struct fv_reasons *reasons;
 } fv_lower_options;
 

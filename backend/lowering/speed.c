@@ -11,7 +11,7 @@ const fv_speed fv_speed_usual = {
 
 /* ---- random values ---- */
 
-static uint64_t next(uint64_t *state) { /* splitmix64 */
+static uint64_t next(uint64_t *state) { /* the random number generator splitmix64 */
     uint64_t x = *state += UINT64_C(0x9E3779B97F4A7C15);
     x = (x ^ x >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
     x = (x ^ x >> 27) * UINT64_C(0x94D049BB133111EB);

@@ -1,5 +1,5 @@
-/* speed.h - limits on which choices of speed depend. They change no bit of a result: what decides
- * bits are forms and the constants of ir/definition/bits.h. */
+/* speed.h - limits of decisions that affect speed only. They change no bit of a result: forms and
+ * the constants of ir/definition/bits.h decide bits. */
 #ifndef FV_BACKEND_LOWERING_SPEED_H
 #define FV_BACKEND_LOWERING_SPEED_H
 
@@ -13,7 +13,7 @@ typedef struct fv_speed {
 #undef COLUMN
 } fv_speed;
 
-/* The limits as speed.def has them. */
+/* The usual limits, those in speed.def. */
 extern const fv_speed fv_speed_usual;
 /* Limits that are drawn at random: each between its least and its most value, powers of two being
  * as likely as one another. The same seed gives the same limits. */

@@ -1,4 +1,4 @@
-/* storage.c - the records of where values are stored. */
+/* storage.c - records where each value is stored. */
 #include "backend/lowering/storage.h"
 
 #include "ir/expr/visit.h"

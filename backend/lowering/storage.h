@@ -1,18 +1,18 @@
-/* storage.h - the records of where values are stored. */
+/* storage.h - records where each value is stored. */
 #ifndef FV_BACKEND_LOWERING_STORAGE_H
 #define FV_BACKEND_LOWERING_STORAGE_H
 
 #include "backend/lowering/lowering.h"
 
 fv_storage *fv_storage_of(fv_lowerer *l, const fv_value *v);
-/* the storage of the value that x loads; NULL: x is no load */
+/* the storage of the value that x loads; NULL: x is not a load */
 fv_storage *fv_storage_loaded(fv_lowerer *l, const fv_expr *x);
 fv_storage *fv_storage_root(fv_storage *s); /* The storage that owns the memory of s. */
-/* the Concat of which s is a part; s itself if it is no part */
+/* the Concat of which s is a part; s itself if it is not a part */
 fv_storage *fv_storage_home(fv_storage *s);
 /* Does d read the memory of s, directly or through a view? */
 bool fv_storage_is_read_by(fv_lowerer *l, const fv_storage *s, const fv_definition *d) FV_MUST_USE;
-/* is it computed from its definition by a kernel of its own? */
+/* Does a kernel of its own compute the value from its definition? */
 bool fv_storage_has_kernel(const fv_storage *s) FV_MUST_USE;
 const fv_origin *fv_storage_origin(fv_lowerer *l, const fv_value *v);
 

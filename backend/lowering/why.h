@@ -67,7 +67,7 @@ typedef struct fv_reason {
     fv_why why;
     const fv_value *about;
     fv_fact facts[FV_MAX_FACTS];
-    int before; /* index in `all` of the previous reason about the same value; -1: none */
+    int before; /* index in `all` of the previous reason about the same value; -1: there is none */
     bool dropped;
 } fv_reason;
 
@@ -89,11 +89,11 @@ typedef struct fv_reasons {
     /* the module was read after this step of lowering, so earlier steps have no reasons; NULL: all
      * steps were done */
     const char *after;
-    /* in the order in which they were recorded, without those that were dropped */
+    /* the reasons in the order in which they were recorded, without those that were dropped */
     fv_reason *all;
     int n, cap;
     fv_ptrmap last;  /* value -> 1 + its last reason */
-    fv_ptrmap moved; /* op -> the op that has its results now */
+    fv_ptrmap moved; /* op -> the op to which its results were moved */
     fv_reason_launch *launches;
     int nlaunches, cap_launches;
 } fv_reasons;
@@ -103,8 +103,10 @@ const fv_value *fv_launch_value(const fv_launch *n);
 
 /* Record a decision about a value, with a fact for each {name} of the sentence. A reason that was
  * recorded already is not repeated. */
-bool fv_takes(fv_lowerer *l, const fv_value *about, fv_why why, ...);    /* returns true */
-bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...); /* returns false */
+/* records that a change is made for `about`, and returns true */
+bool fv_takes(fv_lowerer *l, const fv_value *about, fv_why why, ...);
+/* records that a change is declined for `about`, and returns false */
+bool fv_declines(fv_lowerer *l, const fv_value *about, fv_why why, ...);
 
 /* For decisions that are tried first: of the reasons recorded since the mark, keeps those that
  * agree with the outcome `taken`, and drops the others. Returns `taken`. */
@@ -118,7 +120,7 @@ bool fv_why_has(const fv_lowerer *l, const fv_value *v, const char *step) FV_MUS
 
 /* Records that v became a result of op `to`. */
 void fv_why_moves(fv_lowerer *l, const fv_value *v, fv_op *to);
-/* The op that has the results of op now; may be op itself. */
+/* The op that has the results of `op` now; it may be `op` itself. */
 const fv_op *fv_reasons_op(const fv_reasons *r, const fv_op *op);
 
 /* Call them before the first step of lowering, and when the launches are known. */

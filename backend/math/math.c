@@ -8,7 +8,8 @@
 extern const char *const fv_math_f32_text, *const fv_math_f64_text, *const fv_math_exact_text;
 
 typedef struct library {
-    fv_ptrmap f32, f64, exact; /* interned name -> fv_kfunc */
+    /* interned name -> fv_kfunc, for the files f32.fvk, f64.fvk and exact.fvk */
+    fv_ptrmap f32, f64, exact;
 } library;
 
 static bool read_file(fv_session *s, fv_arena *a, const char *file, const char *text,
@@ -53,7 +54,8 @@ const fv_kfunc *fv_math_find(fv_session *s, const char *name, fv_elem e) {
     const fv_kfunc *f = map ? fv_ptrmap_get(map, fv_intern(s, name)) : NULL;
     if (f)
         return f;
-    fv_arena *a = fv_arena_new(s); /* fmod_f32, pow_i64 */
+    /* names of functions have the type as suffix: fmod_f32, pow_i64 */
+    fv_arena *a = fv_arena_new(s);
     f = fv_exact_find(s, fv_printf(a, "%s_%s", name, fv_elem_name(e)));
     fv_arena_free(a);
     return f;

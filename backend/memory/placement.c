@@ -34,8 +34,8 @@ enum {
 
 typedef struct item {
     fv_storage *s;
-    int number;       /* its position in the order of first use */
-    int64_t size, at; /* size and offset for the dims for which buffers are placed */
+    int number;       /* index of the buffer in the order of first use */
+    int64_t size, at; /* size and offset in bytes for the dims for which buffers are placed */
     fv_expr *above;   /* the highest end of the buffers below it */
     fv_expr *end;
 } item;
@@ -44,8 +44,8 @@ typedef struct layout {
     fv_lowerer *l;
     item *items;
     int n;
-    item **order;  /* the order in which buffers are placed */
-    item **sorted; /* sorted by their offsets */
+    item **order;  /* the buffers in the order in which they are placed */
+    item **sorted; /* the buffers sorted by their offsets */
     const fv_dim *varied[VARIED];
     int nvaried;
     int64_t *sizes[POINTS], bound[POINTS];
@@ -182,7 +182,7 @@ static int64_t place_all(layout *w, const int64_t *sizes, compare *way) {
     return end;
 }
 
-/* The size of the workspace if the order is kept with other sizes. */
+/* The size of the workspace if the order is kept and the buffers have other sizes. */
 static int64_t end_with(const layout *w, const int64_t *sizes, int64_t *at) {
     int64_t end = 0;
     for (int x = 0; x < w->n; x++) {

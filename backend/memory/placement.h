@@ -1,4 +1,4 @@
-/* placement.h - the offsets of buffers in the workspace. */
+/* placement.h - computes the offsets of buffers in the workspace. */
 #ifndef FV_BACKEND_MEMORY_PLACEMENT_H
 #define FV_BACKEND_MEMORY_PLACEMENT_H
 

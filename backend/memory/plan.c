@@ -72,7 +72,7 @@ static const void *unpacked(fv_lowerer *l, const fv_tensor *t, size_t *bytes) {
     if (!fv_elem_is_packed(t->elem)) {
         if ((uintptr_t)t->data % (size_t)fv_elem_storage_bytes(t->elem) == 0)
             return t->data;
-        /* a mapped file does not align it */
+        /* copied, since data in a mapped file is not aligned to FV_BUFFER_ALIGN */
         void *copy = fv_alloc_aligned(l->arena, t->bytes + 1, FV_BUFFER_ALIGN);
         memcpy(copy, t->data, t->bytes);
         fv_mapping_drop(l->session, t->data, t->bytes);
@@ -150,7 +150,7 @@ void fv_plan_buffers(fv_lowerer *l) {
     }
     for (int i = 0; i < body->last->nin; i++) {
         fv_storage *s = returned(l, i), *home = fv_storage_home(s);
-        /* an input's memory, to whose elements the result's are added */
+        /* the memory of an input, to whose elements those of the result are appended */
         if (home->value->kind == FV_VALUE_PARAM) {
             s->buf = home->buf;
             s->buf->output = 1 + i;

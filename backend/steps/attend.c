@@ -28,7 +28,7 @@ static bool has_reduction(fv_expr *x) {
 
 typedef struct readers {
     int kernels;
-    bool memory; /* something other than a kernel needs it in memory */
+    bool memory; /* whether something other than a kernel needs the value in memory */
 } readers;
 
 typedef struct fv_fuser {
@@ -46,7 +46,7 @@ typedef struct fv_fuser {
         fv_fate was;
     } *within;
     int nwithin, cap_within;
-    bool rows; /* a factor of the product was found to be a softmax of scores */
+    bool rows; /* whether a factor of the product was found to be a softmax of scores */
 } fuser;
 
 static readers *readers_of(fuser *f, const fv_storage *s) {
@@ -196,7 +196,8 @@ static bool fuse(fuser *f, fv_storage *y, fv_definition d, const fv_origin *orig
 static bool fuse_with(fuser *f, fv_storage *y, const fv_definition *d, const fv_origin *origin,
                       int factor, int levels, fv_storage *const *list, int n) {
     fv_definition now = *d;
-    fv_fate was[FV_ATTEND_CANDIDATES]; /* the value may have been a view */
+    /* the fate of each value before the substitution; it may have been a view */
+    fv_fate was[FV_ATTEND_CANDIDATES];
     for (int i = 0; i < n; i++) {
         was[i] = list[i]->fate;
         list[i]->fate = FV_FATE_SUBSTITUTED;
@@ -328,7 +329,7 @@ static bool try_kept(fuser *f, const fv_storage *of, int factor, fv_kept_weights
 bool fv_find_kept(fv_fuser *f, const fv_storage *y, fv_kept_weights *out) {
     struct fv_reasons *reasons = f->l->reasons;
     const fv_origin *origin = fv_storage_origin(f->l, y->value);
-    f->l->reasons = NULL; /* the caller gives the reasons */
+    f->l->reasons = NULL; /* the caller records the reasons */
     bool found = try_kept(f, y, 0, out) || try_kept(f, y, 1, out);
     *fv_ptrmap_at(&f->l->known.origins, y->value) = (void *)(uintptr_t)origin;
     f->l->reasons = reasons;

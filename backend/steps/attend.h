@@ -17,7 +17,7 @@ typedef struct fv_kept_weights {
 } fv_kept_weights;
 
 typedef struct fv_fuser fv_fuser;
-/* Finds out which kernels read each value at this time. */
+/* Finds which kernels read each value at this time. */
 fv_fuser *fv_fuser_new(fv_lowerer *l);
 /* Would y be attention if its weights were kept as a second result of the kernel? Changes
  * nothing. */

@@ -24,7 +24,7 @@
 
 enum { MAX_PARTS = 256 };
 
-typedef struct member { /* a value that is a part of some Concat's memory */
+typedef struct member { /* a value that is stored in a part of some Concat's memory */
     fv_storage *s;
     int axis;            /* the axis of the Concat */
     const fv_dim *start; /* the index along that axis at which the part begins */
@@ -38,7 +38,8 @@ typedef struct join {
     fv_storage *whole, *root; /* the Concat, and the value in whose memory it is stored */
     int axis, n;
     fv_storage *part[MAX_PARTS];
-    bool direct[MAX_PARTS]; /* for each part: its own kernel stores it there */
+    /* for each part: whether its own kernel stores it in the memory of the Concat */
+    bool direct[MAX_PARTS];
 } join;
 
 /* ---- questions ---- */
@@ -123,7 +124,7 @@ bool fv_concat_pays(fv_lowerer *l, const fv_op *op) {
 
 /* ---- what is done with each part ---- */
 
-/* Does any kernel that writes to the memory of this Concat read s? */
+/* Does a kernel that writes to the memory of this Concat read s? */
 static bool is_read_beside(const join *j, const fv_storage *s) {
     for (const member *m = *j->members; m; m = m->next)
         if (m->s != j->whole && m->s->fate != FV_FATE_ASSEMBLED &&
@@ -174,7 +175,7 @@ static bool separate(join *j) {
     for (int i = 0; i < j->n; i++) {
         if (!j->direct[i] && !is_substituted(j->part[i])) { /* it is copied, from other memory */
             if (fv_storage_home(fv_storage_root(j->part[i])) == j->root)
-                /* only for safety: values stored there are read by definitions only */
+                /* for safety only: values stored in this memory are read by definitions only */
                 return false;
             continue;
         }
@@ -185,7 +186,7 @@ static bool separate(join *j) {
         if (is_substituted(j->part[i]) && !fits(j, j->op->in[i]))
             return false;
         if (is_substituted(j->part[i]) && fv_storage_is_read_by(j->l, j->root, j->part[i]->def))
-            /* only for safety: such a Concat would not use that memory */
+            /* for safety only: such a Concat would not use this memory */
             return false;
         for (int k = 0; k < j->n; k++)
             if (k != i && j->direct[k] &&

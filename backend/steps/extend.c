@@ -19,10 +19,11 @@
 #include "ir/graph/infer.h"
 #include "ir/graph/state.h"
 
-typedef struct moved { /* a value whose elements are stored in the memory of another one */
+typedef struct moved { /* a value whose elements are stored in the memory of another value */
     fv_storage *home;
-    int axis;            /* the axis along which they are appended */
-    const fv_dim *start; /* the index at which they begin; NULL: all indices are the same */
+    int axis; /* the axis along which they are appended */
+    /* the index along that axis at which they begin; NULL: all indices are unchanged */
+    const fv_dim *start;
 } moved;
 
 typedef struct mover {

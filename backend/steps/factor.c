@@ -60,19 +60,19 @@ static fv_expr *minus(fv_arena *a, fv_expr *x, fv_expr *y) {
     return !y ? x : !x ? fv_x_un(a, FV_X_NEG, y) : fv_x_bin(a, FV_X_SUB, x, y);
 }
 
-/* x * y, where NULL is 1. */
+/* The product x * y; an operand that is NULL counts as 1. */
 static fv_expr *times(fv_arena *a, fv_expr *x, fv_expr *y) {
     return !x ? y : !y ? x : fv_x_bin(a, FV_X_MUL, x, y);
 }
 
-/* y + x * by, as a difference where `by` is negative. */
+/* The sum y + x * by, as a difference if `by` is negative. */
 static fv_expr *plus_times(fv_arena *a, fv_expr *y, fv_expr *x, fv_expr *by) {
     if (by->op == FV_X_NEG)
         return fv_x_bin(a, FV_X_SUB, y, fv_x_bin(a, FV_X_MUL, x, by->arg[0]));
     return fv_x_bin(a, FV_X_ADD, y, fv_x_bin(a, FV_X_MUL, x, by));
 }
 
-/* x * y, where two signs cancel. */
+/* The product x * y, in which two negations cancel. */
 static fv_expr *product_of(fv_arena *a, fv_expr *x, fv_expr *y) {
     bool both = x->op == FV_X_NEG && y->op == FV_X_NEG;
     return both ? fv_x_bin(a, FV_X_MUL, x->arg[0], y->arg[0]) : fv_x_bin(a, FV_X_MUL, x, y);
@@ -316,7 +316,7 @@ static uint64_t add_run(const fv_tensor *t, int64_t at, int64_t n, int64_t by) {
     return total;
 }
 
-/* Adds up the elements of the loops from number k on. */
+/* Adds up the elements for all values of the loops from number k on. */
 static uint64_t add_loops(const walk *w, const fv_tensor *t, int k, int64_t at) {
     uint64_t total = 0;
     if (k == w->n - 1)
@@ -368,7 +368,7 @@ static fv_op *define_op(const field *f, const fv_expr *x, int nout, const char *
     return op;
 }
 
-/* A value that is x for each element of those axes. */
+/* Defines a value that is x for each element of those axes. */
 static fv_value *define_value(const field *f, const fv_expr *x, const char *name, int n,
                               fv_var *const *axes) {
     fv_arena *a = f->l->exprs;
@@ -436,7 +436,7 @@ static bool pays(const field *f, const linear *p, const linear *q) {
                        fv_n(f->l->speed->factor_share));
 }
 
-/* (p.by * p.core + p.rest) * (q.by * q.core + q.rest), summed. */
+/* The sum of (p.by * p.core + p.rest) * (q.by * q.core + q.rest), multiplied out. */
 static fv_expr *expanded_sum(const field *f, const linear *p, const linear *q) {
     fv_arena *a = f->l->exprs;
     fv_expr *product = fv_x_bin(a, FV_X_MUL, p->core, q->core);

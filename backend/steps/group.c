@@ -23,17 +23,17 @@
 /* ---- what is known of a value ---- */
 
 typedef struct fv_grouped {
-    bool costly;  /* a reshape that needs divisions along a row */
-    bool divides; /* a reshape that needs any divisions */
+    bool costly;  /* whether it is a reshape that needs divisions along a row */
+    bool divides; /* whether it is a reshape that needs any divisions */
     /* the value with elementary functions, itself or substituted into it, that is computed in
      * passes over rows; NULL: none */
     const fv_value *rows;
-    bool passes; /* its rows need several passes */
+    bool passes; /* whether its rows need several passes */
     /* the value whose contraction it computes, itself or in its epilogue; or NULL */
     const fv_value *sum;
-    bool two;  /* it contains a second contraction */
-    bool term; /* a product that is rounded together with the sum that adds it, */
-    bool row;  /* ... which runs along the last axis of the product */
+    bool two;  /* whether it contains a second contraction */
+    bool term; /* whether it is a product that is rounded together with the sum that adds it */
+    bool row;  /* whether that sum runs along the last axis of the product */
 } fv_grouped;
 
 static fv_grouped *grouped_of(fv_lowerer *l, fv_storage *s) {
@@ -177,7 +177,8 @@ static bool runs_along_rows(const fv_definition *d) {
     return along.contiguous > 0;
 }
 
-/* Rows that are tasks of their own: a single long one is cut. */
+/* Are the rows of d tasks of their own? If there is only one row and it is long, it is divided
+ * among tasks. */
 static bool has_rows(const fv_definition *d) {
     int64_t rows = 1;
     for (int i = 0; i < d->rank - 1; i++)
@@ -439,7 +440,7 @@ static bool takes_reduction(fv_lowerer *l, const into *t) {
     return fv_takes(l, v, second ? FV_WHY_second_of_rows : FV_WHY_epilogue, fv_o(t->use));
 }
 
-/* A factor, or in one: the kernel packs it. */
+/* Is the value a factor of a contraction, or used in one, so that the kernel packs it? */
 static bool takes_factor(fv_lowerer *l, const into *t) {
     if (t->r.loads > 1)
         return fv_declines(l, t->v, FV_WHY_factor_twice, fv_o(t->use), fv_n(t->r.loads));
@@ -477,7 +478,7 @@ static bool takes_elements(fv_lowerer *l, const into *t) {
                                         : fv_takes(l, v, FV_WHY_one_use, use);
 }
 
-/* May v be substituted into what `use` computes? */
+/* May v be substituted into the definition that `use` computes? */
 static bool suits(fv_lowerer *l, const fv_value *v, const fv_work *w, const fv_op *use) {
     const fv_definition *own = fv_storage_of(l, v)->def;
     fv_row_axes axes = fv_row_axes_of(own);
