@@ -2,10 +2,10 @@
  * interpreter, all of them in one program, on the naive schedule for the generic target. The result
  * therefore depends neither on the target nor on the schedule.
  *
- * A result of more than FV_FOLD_BYTES is not folded, with two exceptions: a constant in another
- * shape, which has the same bytes, and a concatenation of constants and of parts of constants.
- * PyTorch, for instance, reorders the gates of a GRU so; a layer whose weights are one constant can
- * pack them when the model is compiled.
+ * A result of more than FV_FOLD_BYTES is not folded, with two exceptions. A constant in another
+ * shape, and one whose bytes are taken as elements of less than a byte, has the same bytes. And a
+ * concatenation of constants and of parts of constants: PyTorch, for instance, reorders the gates
+ * of a GRU so; a layer whose weights are one constant can pack them when the model is compiled.
  *
  * A result that a contraction reads with the columns of its result, and that takes more bytes than
  * the constants it is computed from, is not folded either, whatever its size: the kernel computes
@@ -187,15 +187,21 @@ static bool is_column_factor(folder *f, const fv_value *v) {
     return false;
 }
 
+/* A factor that is too large to be folded keeps its operands, too: scales for blocks, for example,
+ * which would be folded to one for each element. */
 static void keep_packed(void *user, fv_op *op) {
     folder *f = user;
     size_t packed = 0;
     bool whole = false;
-    if (op->nout == 1 && is_taken(f, op) && is_column_factor(f, op->out[0]))
+    if (op->nout == 1 && static_bytes(op->out[0]->type) < SIZE_MAX &&
+        is_column_factor(f, op->out[0]))
         packed = fv_packed_bytes(&f->elements, op->out[0], &whole);
     if (!packed || !whole)
         return;
+    bool would_fold = is_taken(f, op);
     keep(f, op);
+    if (!would_fold)
+        return;
     f->packed.n++;
     f->packed.bytes += packed;
     f->packed.whole += static_bytes(op->out[0]->type);
@@ -313,16 +319,16 @@ static bool fold(fv_pass_run *r, const fv_ptrmap *spoilt, fv_op **bad, bool *ind
 
 typedef struct reshaper {
     fv_pass_run *r;
-    fv_ptrmap made; /* key of the bytes and the shape -> the constant with that content */
+    fv_ptrmap made; /* key of the bytes, the element type and the shape -> the constant */
 } reshaper;
 
-/* The bytes of x in the shape of t; equal requests return the same constant. NULL: a dim of t is
- * not constant. */
-static fv_value *in_shape(reshaper *s, const fv_value *x, const fv_type *t, const char *name) {
+/* The bytes of x as a constant of type t; equal requests return the same constant. NULL: a dim of t
+ * is not constant. */
+static fv_value *of_type(reshaper *s, const fv_value *x, const fv_type *t, const char *name) {
     fv_pass_run *r = s->r;
     fv_arena *a = r->module->arena;
     int64_t *dims = FV_NEW(a, int64_t, t->rank + 1);
-    const char *key = fv_printf(r->arena, "%p", x->tensor->data);
+    const char *key = fv_printf(r->arena, "%p %s", x->tensor->data, fv_elem_name(t->elem));
     for (int i = 0; i < t->rank; i++) {
         if (!fv_dim_is_const(t->dims[i]))
             return NULL;
@@ -334,19 +340,28 @@ static fv_value *in_shape(reshaper *s, const fv_value *x, const fv_type *t, cons
         return *at;
     fv_tensor *c = FV_NEW(a, fv_tensor, 1);
     *c = *x->tensor;
+    c->elem = t->elem;
     c->rank = t->rank;
     c->dims = dims;
+    if (!fv_tensor_size(c->elem, c->rank, c->dims, &c->count, &c->bytes) ||
+        c->bytes > x->tensor->bytes)
+        return NULL;
     return *at = fv_const_new(r->module, name, c);
 }
 
-/* Replaces a reshape of a constant by a constant, of any size. */
+/* Does the result have the bytes of operand 0? */
+static bool has_same_bytes(const fv_op *op) {
+    return fv_op_is(op, FV_OP_fv_Reshape) || fv_op_is(op, FV_OP_fv_Unpack);
+}
+
+/* Replaces another shape or type of the bytes of a constant by a constant, of any size. */
 static void share_reshaped(void *user, fv_op *op) {
     reshaper *s = user;
     fv_pass_run *r = s->r;
     fv_value *y = op->nout ? op->out[0] : NULL;
-    bool may = fv_op_is(op, FV_OP_fv_Reshape) && op->in[0]->kind == FV_VALUE_CONST &&
+    bool may = has_same_bytes(op) && op->in[0]->kind == FV_VALUE_CONST &&
                fv_pass_may(r, op->def->name, op);
-    fv_value *c = may ? in_shape(s, op->in[0], y->type, y->name) : NULL;
+    fv_value *c = may ? of_type(s, op->in[0], y->type, y->name) : NULL;
     if (!c)
         return;
     if (!c->nuses)

@@ -20,7 +20,10 @@ static bool is_cheap(fv_arena *a, const fv_expr *root) {
         case FV_X_ADD:
         case FV_X_SUB:
         case FV_X_MUL:
-        case FV_X_NEG: break;
+        case FV_X_NEG:
+        case FV_X_AND:
+        case FV_X_EQ:
+        case FV_X_SELECT: break;
         default: return false;
         }
     return true;

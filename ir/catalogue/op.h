@@ -17,7 +17,7 @@
 #include "ir/type/type.h"
 
 #define FV_MAX_VERSIONS 12
-#define FV_MAX_IN       18
+#define FV_MAX_IN       21
 #define FV_MAX_OUT      8
 #define FV_MAX_ATTRS    24
 #define FV_MAX_TYPEVARS 6

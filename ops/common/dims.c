@@ -154,6 +154,21 @@ void fv_infer_run_time(fv_op *op, int out, fv_elem e, int rank, const fv_dim **d
     fv_infer_out(op, out, e, rank, dims);
 }
 
+bool fv_has_dims(fv_op *op, int in, int rank, const fv_dim *const *dims) {
+    fv_module *m = fv_op_module(op);
+    const fv_type *t = fv_in_type(op, in);
+    const char *name = op->def->in[in].name;
+    if (t && t->rank != rank)
+        return fv_op_error(op, "input '%s' has rank %d, expected %d", name, t->rank, rank);
+    for (int i = 0; t && i < rank; i++)
+        if (!fv_module_assume(
+                m, t->dims[i], dims[i],
+                fv_printf(m->arena, "axis %d of input '%s' of %s", i, name, op->def->name)))
+            return fv_op_error(op, "input '%s' has %s on axis %d, expected %s", name,
+                               fv_dim_str(m->arena, t->dims[i]), i, fv_dim_str(m->arena, dims[i]));
+    return true;
+}
+
 static bool has_negative(const fv_value *v) {
     for (size_t i = 0; v->kind == FV_VALUE_CONST && i < v->tensor->count; i++)
         if (fv_tensor_int(v->tensor, i) < 0)

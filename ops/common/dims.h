@@ -35,6 +35,10 @@ bool fv_axes_operand(fv_op *op, int in, int rank, int *n, int *axes, bool *const
  * it knows. False after a diagnostic. */
 bool fv_require_axis(fv_op *op, const fv_dim *axis, int rank) FV_MUST_USE;
 
+/* Has operand `in`, if it is there, these dims? The run checks what is not known. False after a
+ * diagnostic. */
+bool fv_has_dims(fv_op *op, int in, int rank, const fv_dim *const *dims) FV_MUST_USE;
+
 /* What the run tells of an axis of an output of that rank: the dim that an inference before or a
  * declaration says, or a new symbol within lo..hi. */
 const fv_dim *fv_run_time_dim(const fv_op *op, int out, int rank, int axis, int64_t lo, int64_t hi);

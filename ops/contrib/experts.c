@@ -1,6 +1,6 @@
 /* experts.c - mixtures of experts: each token goes through the layers of the few experts that a
  * router chose. */
-#include "ops/common/dims.h"
+#include "ops/contrib/experts.h"
 
 #include <math.h>
 
@@ -8,6 +8,7 @@
 #include "ir/dim/text.h"
 #include "ir/graph/infer.h"
 #include "ops/common/attribute.h"
+#include "ops/common/dims.h"
 
 /* ---- fv.ExpertProduct: by the weights of the expert that an index tells ---- */
 
@@ -36,12 +37,11 @@ static bool is_swiglu(const fv_op *op) {
     return fv_attr_is(op, "activation_type", "swiglu");
 }
 
-/* Are there two results of the first layer for each input of the second? */
-static bool is_fused(const fv_op *op) {
+bool fv_experts_are_fused(const fv_op *op) {
     return is_swiglu(op) && fv_op_int(op, "swiglu_fusion") != SEPARATE;
 }
 
-static bool check_activation(fv_op *op) {
+static bool check_activation(fv_op *op, int fc3) {
     static const char *const known[] = {"relu", "gelu", "silu", "swiglu", "identity"};
     fv_string s = fv_op_string(op, "activation_type");
     int64_t fusion = fv_op_int(op, "swiglu_fusion");
@@ -54,9 +54,9 @@ static bool check_activation(fv_op *op) {
             (int)(s.n > 40 ? 40 : s.n), s.s);
     if (is_swiglu(op) && (fusion < SEPARATE || fusion > HALVES))
         return fv_op_error(op, "swiglu_fusion is %lld, expected 0 to 2", (long long)fusion);
-    if (is_swiglu(op) && !is_fused(op) && !fv_op_in(op, FC3))
+    if (is_swiglu(op) && !fv_experts_are_fused(op) && !fv_op_in(op, fc3))
         return fv_op_error(op, "swiglu that is not fused needs fc3_experts_weights");
-    if (is_fused(op) && fv_op_in(op, FC3))
+    if (fv_experts_are_fused(op) && fv_op_in(op, fc3))
         return fv_op_error(op, "swiglu that is fused has no fc3_experts_weights");
     return true;
 }
@@ -64,29 +64,20 @@ static bool check_activation(fv_op *op) {
 /* Weights [experts, rows, columns] of a layer, followed by the bias [experts, rows]. */
 static bool check_layer(fv_op *op, int in, const fv_dim *experts, const fv_dim *rows,
                         const fv_dim *columns) {
-    fv_module *m = fv_op_module(op);
-    const fv_dim *want[3] = {experts, rows, columns};
-    for (int i = in; i <= in + 1; i++) {
-        const fv_type *t = fv_in_type(op, i);
-        for (int k = 0; t && k < t->rank; k++)
-            if (!fv_module_assume(m, t->dims[k], want[k], "weights of experts"))
-                return fv_op_error(op, "input '%s' has %s on axis %d, expected %s",
-                                   op->def->in[i].name, fv_dim_str(m->arena, t->dims[k]), k,
-                                   fv_dim_str(m->arena, want[k]));
-    }
+    const fv_dim *dims[3] = {experts, rows, columns};
+    if (!fv_has_dims(op, in, 3, dims) || !fv_has_dims(op, in + 1, 2, dims))
+        return false;
     return fv_op_in(op, in) || !fv_op_in(op, in + 1) ||
            fv_op_error(op, "a bias comes without its weights");
 }
 
-static bool infer_moe(fv_op *op) {
+bool fv_infer_experts(fv_op *op, int fc3) {
     fv_module *m = fv_op_module(op);
-    fv_dims *t = m->dims;
     const fv_type *x = fv_in_type(op, X), *router = fv_in_type(op, ROUTER);
-    const fv_dim *hidden = x->dims[x->rank - 1], *tokens = fv_dim_product(t, x->rank - 1, x->dims);
-    const fv_dim *experts = router->dims[1], *inner = fv_in_type(op, FC2)->dims[2];
-    const fv_dim *first = is_fused(op) ? fv_dim_mul(t, inner, fv_dim_const(t, 2)) : inner;
+    const fv_dim *tokens = fv_dim_product(m->dims, x->rank - 1, x->dims);
+    const fv_dim *experts = router->dims[1];
     int64_t k = fv_op_int(op, "k");
-    if (!check_activation(op))
+    if (!check_activation(op, fc3))
         return false;
     if (fv_op_int(op, "use_sparse_mixer"))
         return fv_op_error(op, "use_sparse_mixer: how it chooses is not documented");
@@ -97,7 +88,17 @@ static bool infer_moe(fv_op *op) {
         return fv_op_error(op, "router_probs has %s tokens, input has %s",
                            fv_dim_str(m->arena, router->dims[0]), fv_dim_str(m->arena, tokens));
     fv_infer_like(op, 0, X);
-    return check_layer(op, FC1, experts, first, hidden) &&
+    return true;
+}
+
+static bool infer_moe(fv_op *op) {
+    fv_dims *t = fv_op_module(op)->dims;
+    const fv_type *x = fv_in_type(op, X);
+    const fv_dim *hidden = x->dims[x->rank - 1], *experts = fv_in_type(op, ROUTER)->dims[1],
+                 *inner = fv_in_type(op, FC2)->dims[2];
+    const fv_dim *first =
+        fv_experts_are_fused(op) ? fv_dim_mul(t, inner, fv_dim_const(t, 2)) : inner;
+    return fv_infer_experts(op, FC3) && check_layer(op, FC1, experts, first, hidden) &&
            check_layer(op, FC2, experts, hidden, inner) &&
            check_layer(op, FC3, experts, inner, hidden);
 }

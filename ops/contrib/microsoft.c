@@ -228,7 +228,7 @@ enum { I_A_SCALE = 2, I_B_SCALE, I_A_ZERO, I_B_ZERO, I_BIAS };
  * number for each column. */
 static bool infer_integer_product(fv_op *op) {
     const fv_type *a = fv_in_type(op, 0), *b = fv_in_type(op, 1);
-    if (!fv_infer_matmul(op, a, b, FV_F32))
+    if (!fv_infer_matmul(op, a, b, fv_in_type(op, I_A_SCALE)->elem))
         return false;
     const fv_type *y = op->out[0]->type;
     const fv_dim *one = fv_dim_const(fv_op_module(op)->dims, 1);
@@ -257,7 +257,7 @@ static bool infer_dynamic_product(fv_op *op) {
 #define QUANTIZED                                                                                  \
     {                                                                                              \
         {"T1", INT8}, {"T2", INT8}, {                                                              \
-            "F", FV_SET(F32)                                                                       \
+            "F", FV_SET(F32) | FV_SET(F16)                                                         \
         }                                                                                          \
     }
 #define OPTIONAL FV_OPTIONAL_OPERAND

@@ -3,6 +3,8 @@
  *
  * Scales and zero points become operands that broadcast, whether they are one, one an axis, or one
  * a block. Products of integers are products of i32. */
+#include "ops/quantize/quant.h"
+
 #include "ir/base/limits.h"
 #include "ir/definition/definition.h"
 #include "ir/dim/text.h"
@@ -15,11 +17,9 @@
 
 /* ---- scales ---- */
 
-/* Scale and zero point at operands 1 and 2 of an op on operand 0. */
-static bool check_scale(fv_op *op) {
+bool fv_check_scale(fv_op *op, int64_t at, int64_t block) {
     fv_module *m = fv_op_module(op);
     const fv_type *x = fv_in_type(op, 0), *s = fv_in_type(op, 1), *z = fv_in_type(op, 2);
-    int64_t block = fv_op_int(op, "block_size");
     int axis;
     if (z && z->rank != s->rank && !(fv_is_one_element(z) && fv_is_one_element(s)))
         return fv_op_error(op, "the scale has rank %d, the zero point %d", s->rank, z->rank);
@@ -30,7 +30,7 @@ static bool check_scale(fv_op *op) {
         return fv_op_error(op, "block_size is %lld", (long long)block);
     if (fv_is_one_element(s) && !block)
         return true;
-    if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
+    if (!fv_infer_axis(op, at, x->rank, &axis))
         return false;
     if (!block && s->rank != 1)
         return fv_op_error(op, "the scale has rank %d, expected a scalar or a vector", s->rank);
@@ -51,30 +51,8 @@ static bool check_scale(fv_op *op) {
     return true;
 }
 
-/* Each element of an axis `block` times: [n] as [n, 1] as [n, block] as [n * block], cut. */
-static fv_value *repeat(fv_rewriter *w, fv_value *v, int axis, int64_t block, const fv_dim *size) {
-    fv_dims *t = w->module->dims;
-    int rank = v->type->rank;
-    const fv_dim *split[FV_MAX_RANK + 1], *wide[FV_MAX_RANK + 1], *start[FV_MAX_RANK],
-        *step[FV_MAX_RANK];
-    const fv_dim *dims[FV_MAX_RANK];
-    if (rank == FV_MAX_RANK) {
-        fv_op_error(w->at, "rank %d with blocks is more than %d", rank, FV_MAX_RANK - 1);
-        return NULL;
-    }
-    for (int i = 0; i <= rank; i++) {
-        split[i] = i == axis + 1 ? fv_dim_const(t, 1) : v->type->dims[i > axis ? i - 1 : i];
-        wide[i] = i == axis + 1 ? fv_dim_const(t, block) : split[i];
-    }
-    for (int i = 0; i < rank; i++) {
-        start[i] = fv_dim_const(t, 0);
-        step[i] = fv_dim_const(t, 1);
-        dims[i] = i == axis ? fv_dim_mul(t, wide[i], wide[i + 1]) : v->type->dims[i];
-    }
-    v = fv_w_expand(w, fv_w_reshape(w, v, rank + 1, split), rank + 1, wide);
-    v = fv_w_reshape(w, v, rank, dims);
-    dims[axis] = size;
-    return fv_w_slice(w, v, start, step, dims);
+static bool check_scale(fv_op *op) {
+    return fv_check_scale(op, fv_op_int(op, "axis"), fv_op_int(op, "block_size"));
 }
 
 /* Operand i as something that broadcasts against operand 0. */
@@ -87,7 +65,11 @@ static fv_value *spread(fv_rewriter *w, fv_op *op, int i) {
         return v ? fv_w_reshape(w, v, 0, NULL) : NULL;
     if (!fv_infer_axis(op, fv_op_int(op, "axis"), x->rank, &axis))
         return NULL;
-    return block ? repeat(w, v, axis, block, x->dims[axis])
+    if (block && x->rank == FV_MAX_RANK) {
+        fv_op_error(op, "rank %d with blocks is more than %d", x->rank, FV_MAX_RANK - 1);
+        return NULL;
+    }
+    return block ? FV_CALL(w, "in_blocks", {v}, FV_INT(axis), FV_INT(block), FV_DIM(x->dims[axis]))
                  : FV_CALL(w, "scales_along", {v}, FV_INT(x->rank), FV_INT(axis));
 }
 

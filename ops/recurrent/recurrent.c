@@ -79,7 +79,8 @@ static bool is_string(fv_string s, const char *text) {
 
 bool fv_recurrent_read(const fv_op *op, fv_recurrent *r) {
     bool attends = fv_op_is(op, FV_OP_com_microsoft_AttnLSTM) || fv_op_is(op, FV_OP_fv_AttnLSTM);
-    bool lstm = attends || fv_op_is(op, FV_OP_LSTM) || fv_op_is(op, FV_OP_fv_LSTM),
+    bool lstm = attends || fv_op_is(op, FV_OP_LSTM) || fv_op_is(op, FV_OP_fv_LSTM) ||
+                fv_op_is(op, FV_OP_com_microsoft_DynamicQuantizeLSTM),
          gru = fv_op_is(op, FV_OP_GRU) || fv_op_is(op, FV_OP_fv_GRU);
     *r = (fv_recurrent){.kind = lstm ? FV_CELL_LSTM : gru ? FV_CELL_GRU : FV_CELL_RNN};
     r->gates = r->kind == FV_CELL_LSTM ? 4 : r->kind == FV_CELL_GRU ? 3 : 1;

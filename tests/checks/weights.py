@@ -68,6 +68,28 @@ def graph(folder, elem, scales, zero, transposed, k, n):
     print(name, k, n, size)
 
 
+def nbits(folder, bits, zero, k, n):
+    """A product with blobs of blocks, as exporters write language models."""
+    name = f"nbits{bits}" + ("-zero" if zero else "") + f"-{k}x{n}"
+    block = min(32, k)
+    blocks = -(-k // block)
+    blob = bytes(NUMBERS[:n * blocks * block * bits // 8])
+    scale = b"".join(struct.pack("<f", 2.0 ** (i % 5 - 7)) for i in range(n * blocks))
+    parts = [const(f"{name}.q", "u8", [n, blocks, block * bits // 8], blob, folder),
+             const(f"{name}.s", "f32", [n, blocks], scale, folder)]
+    operands, size = "%x, @q, @s", len(blob) + len(scale)
+    if zero:
+        row = -(-blocks * bits // 8)
+        parts.append(const(f"{name}.z", "u8", [n, row], bytes(NUMBERS[7:7 + n * row]), folder))
+        operands += ", @z"
+        size += n * blocks  # in panels, a zero point of a block has a byte
+    with open(os.path.join(folder, name + ".fvir"), "w", encoding="utf-8") as f:
+        f.write(f'fovea-ir 1\nmodule "m"\nsymbol n 0..1000\n{"".join(parts)}')
+        f.write(f"func @main(%x: f32[n, {k}]) -> (%y) {{\n  %y = com.microsoft.MatMulNBits({operands}) "
+                f"{{K = {k}, N = {n}, bits = {bits}, block_size = {block}}}\n  return %y\n}}\n")
+    print(name, k, n, size)
+
+
 def inputs(folder, k):
     head = "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }" % (ROWS, k)
     head += " " * (63 - (10 + len(head)) % 64) + "\n"
@@ -86,6 +108,9 @@ def main():
                     for transposed in False, True:
                         if (k, n) == LARGE or (zero and elem in ("i8", "u4") and transposed == (k == 64)):
                             graph(folder, elem, scales, zero, transposed, k, n)
+        for bits in 2, 4, 8:
+            for zero in False, True:
+                nbits(folder, bits, zero, k, n)
 
 
 main()

@@ -251,6 +251,10 @@ Test(ops, qlinear, .init = open_session, .fini = close_session) {
     check_golden("../ops/qlinear.txt", run_case);
 }
 
+Test(ops, nbits, .init = open_session, .fini = close_session) {
+    check_golden("../ops/nbits.txt", run_case);
+}
+
 Test(ops, select, .init = open_session, .fini = close_session) {
     check_golden("../ops/select.txt", run_case);
 }

@@ -1,0 +1,363 @@
+/* nbits.c - products with weights of 2, 4 or 8 bits, and rows of such tables: MatMulNBits,
+ * MatMulBnb4 and GatherBlockQuantized of ONNX Runtime's domain com.microsoft. nbits.fvx has their
+ * meaning. */
+#include "ir/base/limits.h"
+#include "ir/definition/definition.h"
+#include "ir/dim/text.h"
+#include "ir/graph/infer.h"
+#include "ir/rule/body.h"
+#include "ops/common/dims.h"
+#include "ops/matrix/matrix.h"
+
+/* ---- what the operators share ---- */
+
+static bool check_bits(fv_op *op) {
+    int64_t bits = fv_op_int(op, "bits");
+    return bits == 2 || bits == 4 || bits == 8 ||
+           fv_op_error(op, "bits is %lld, expected 2, 4 or 8", (long long)bits);
+}
+
+static bool check_block(fv_op *op, int64_t block) {
+    bool is_power = block >= 16 && block <= INT32_MAX && !(block & (block - 1));
+    return is_power || fv_op_error(op, "block_size is %lld, expected a power of two from 16 on",
+                                   (long long)block);
+}
+
+/* Of the weight [n, k]. */
+static bool check_size(fv_op *op, int64_t n, int64_t k) {
+    return (n >= 1 && n <= INT32_MAX && k >= 1 && k <= INT32_MAX) ||
+           fv_op_error(op, "the weight has %lld x %lld elements, N x K", (long long)n,
+                       (long long)k);
+}
+
+static const fv_dim *constant(const fv_op *op, int64_t n) {
+    return fv_dim_const(fv_op_module(op)->dims, n);
+}
+
+/* ---- MatMulNBits ---- */
+
+enum { A, B, SCALES, ZEROS, INDEX, BIAS };
+
+/* The weight is [n, k]; its rows consist of `blocks` blocks. */
+typedef struct nbits {
+    int64_t n, k, bits, block, blocks;
+} nbits;
+
+static bool read_nbits(fv_op *op, nbits *b) {
+    *b = (nbits){fv_op_int(op, "N"), fv_op_int(op, "K"), fv_op_int(op, "bits"),
+                 fv_op_int(op, "block_size"), 0};
+    if (!check_bits(op) || !check_block(op, b->block) || !check_size(op, b->n, b->k))
+        return false;
+    b->blocks = (b->k + b->block - 1) / b->block;
+    return true;
+}
+
+/* Operand `in`, if it is there, is a matrix of n rows, or all its rows in one vector. */
+static bool check_rows(fv_op *op, int in, int64_t n, int64_t columns) {
+    const fv_type *t = fv_in_type(op, in);
+    const fv_dim *dims[2] = {constant(op, n), constant(op, columns)},
+                 *all = constant(op, n * columns);
+    return !t || (t->rank == 1 ? fv_has_dims(op, in, 1, &all) : fv_has_dims(op, in, 2, dims));
+}
+
+/* The numbers of blocks, one a column or one for each place of the blocks. */
+static bool check_index(fv_op *op, const nbits *b) {
+    const fv_value *v = fv_op_in(op, INDEX);
+    if (!v)
+        return true;
+    const fv_dim *k = constant(op, b->k), *padded = constant(op, b->blocks * b->block);
+    if (fv_dim_compare(fv_op_module(op)->dims, v->type->dims[0], padded) != FV_DIM_EQUAL &&
+        !fv_has_dims(op, INDEX, 1, &k))
+        return false;
+    for (size_t i = 0; v->kind == FV_VALUE_CONST && i < (size_t)b->k; i++) {
+        int64_t at = fv_tensor_int(v->tensor, i);
+        if (at < 0 || at >= b->blocks)
+            return fv_op_error(op, "g_idx[%zu] is %lld, expected the number of one of %lld blocks",
+                               i, (long long)at, (long long)b->blocks);
+    }
+    return true;
+}
+
+static bool infer_nbits(fv_op *op) {
+    const fv_type *zeros = fv_in_type(op, ZEROS), *a = fv_in_type(op, A);
+    nbits b;
+    if (!read_nbits(op, &b))
+        return false;
+    if (fv_op_int(op, "weight_prepacked"))
+        return fv_op_error(op, "weight_prepacked is %lld: B is in the layout of another device",
+                           (long long)fv_op_int(op, "weight_prepacked"));
+    if (zeros && zeros->elem != FV_U8 && zeros->elem != a->elem)
+        return fv_op_error(op, "zero_points are %s, expected u8 or %s", fv_elem_name(zeros->elem),
+                           fv_elem_name(a->elem));
+    bool packed = zeros && zeros->elem == FV_U8;
+    const fv_dim *blobs[3] = {constant(op, b.n), constant(op, b.blocks),
+                              constant(op, b.block * b.bits / 8)};
+    const fv_dim *weight[2] = {constant(op, b.k), blobs[0]};
+    return fv_has_dims(op, B, 3, blobs) && check_rows(op, SCALES, b.n, b.blocks) &&
+           check_rows(op, ZEROS, b.n, packed ? (b.blocks * b.bits + 7) / 8 : b.blocks) &&
+           check_index(op, &b) && fv_has_dims(op, BIAS, 1, blobs) &&
+           fv_infer_matmul(op, a, fv_tensor_type(fv_op_module(op)->arena, a->elem, 2, weight),
+                           a->elem);
+}
+
+/* ---- MatMulBnb4, fv.Decode ---- */
+
+enum { CODES = 16 };
+
+/* The numbers that codes of 4 bits stand for: of floats of 4 bits (sign, exponent, mantissa, over
+ * the largest one), and quantiles of the normal distribution (Dettmers et al.: QLoRA,
+ * arXiv:2305.14314, appendix E). */
+static const float fp4[CODES] = {
+    0.0f,  5.208333333e-03f,  0.66666667f,  1.0f,  0.33333333f,  0.5f,  0.16666667f,  0.25f,
+    -0.0f, -5.208333333e-03f, -0.66666667f, -1.0f, -0.33333333f, -0.5f, -0.16666667f, -0.25f};
+static const float nf4[CODES] = {-1.0f,
+                                 -0.6961928009986877f,
+                                 -0.5250730514526367f,
+                                 -0.39491748809814453f,
+                                 -0.28444138169288635f,
+                                 -0.18477343022823334f,
+                                 -0.09105003625154495f,
+                                 0.0f,
+                                 0.07958029955625534f,
+                                 0.16093020141124725f,
+                                 0.24611230194568634f,
+                                 0.33791524171829224f,
+                                 0.44070982933044434f,
+                                 0.5626170039176941f,
+                                 0.7229568362236023f,
+                                 1.0f};
+
+static bool infer_decode(fv_op *op) {
+    const fv_type *x = fv_in_type(op, 0);
+    const fv_attr *values = fv_op_find_attr(op, "values");
+    fv_infer_out(op, 0, FV_F32, x->rank, x->dims);
+    return values->n == CODES || fv_op_error(op, "has %d values, expected %d", values->n, CODES);
+}
+
+/* A tree over the bits of the code: 15 selections by 4 conditions, which a register tile computes
+ * as it reads a packed weight. */
+static bool define_decode(fv_definer *d, fv_op *op) {
+    fv_arena *a = d->arena;
+    fv_definition *y = fv_definition_new(d, 0);
+    const fv_attr *values = fv_op_find_attr(op, "values");
+    fv_expr *code = fv_x_convert(a, FV_I32, fv_d_elementwise(d, 0, y)), *x[CODES];
+    for (int i = 0; i < CODES; i++)
+        x[i] = fv_x_const(a, FV_F32, (double)values->u.floats[i]);
+    for (int bit = 1, n = CODES / 2; n; bit *= 2, n /= 2) {
+        fv_expr *masked = fv_x_bin(a, FV_X_AND, code, fv_x_const_int(a, FV_I32, bit));
+        fv_expr *is_zero = fv_x_bin(a, FV_X_EQ, masked, fv_x_const_int(a, FV_I32, 0));
+        for (int i = 0; i < n; i++)
+            x[i] = fv_x_select(a, is_zero, x[2 * i], x[2 * i + 1]);
+    }
+    y->body = x[0];
+    return true;
+}
+
+static bool infer_bnb4(fv_op *op) {
+    const fv_type *a = fv_in_type(op, 0);
+    int64_t n = fv_op_int(op, "N"), k = fv_op_int(op, "K"), block = fv_op_int(op, "block_size"),
+            kind = fv_op_int(op, "quant_type");
+    if (!check_block(op, block) || !check_size(op, n, k))
+        return false;
+    if (kind != 0 && kind != 1)
+        return fv_op_error(op, "quant_type is %lld, expected 0 (FP4) or 1 (NF4)", (long long)kind);
+    bool transposed = fv_op_int(op, "transB") != 0;
+    const fv_dim *bytes = constant(op, (n * k + 1) / 2),
+                 *blocks = constant(op, (n * k + block - 1) / block);
+    const fv_dim *weight[2] = {constant(op, transposed ? k : n), constant(op, transposed ? n : k)};
+    return fv_has_dims(op, 1, 1, &bytes) && fv_has_dims(op, 2, 1, &blocks) &&
+           fv_infer_matmul(op, a, fv_tensor_type(fv_op_module(op)->arena, a->elem, 2, weight),
+                           a->elem);
+}
+
+static bool decompose_bnb4(fv_rewriter *w, fv_op *op) {
+    fv_value *codes = FV_CALL(w, "codes_of_bytes", {op->in[1]}, FV_INT(fv_op_int(op, "N")),
+                              FV_INT(fv_op_int(op, "K")));
+    const float *values = fv_op_int(op, "quant_type") ? nf4 : fp4;
+    const fv_attr table = {.name = fv_intern(w->module->session, "values"),
+                           .kind = FV_ATTR_FLOATS,
+                           .n = CODES,
+                           .u.floats = values};
+    fv_value *numbers = codes ? fv_w_op(w, FV_OP_fv_Decode, 1, &codes, 1, &table) : NULL;
+    fv_w_result(w, 0,
+                FV_CALL(w, "bnb4_product", {op->in[0]}, {numbers}, {op->in[2]},
+                        FV_INT(fv_op_int(op, "block_size")), FV_INT(fv_op_int(op, "transB"))));
+    return true;
+}
+
+/* ---- GatherBlockQuantized ---- */
+
+enum { DATA, INDICES, TABLE_SCALES, TABLE_ZEROS };
+
+/* A table whose elements are quantized in blocks along an axis. */
+typedef struct table {
+    int gather, axis; /* the axis from which is taken, and that of the blocks */
+    int64_t bits, block;
+    int64_t per_byte;                  /* elements in an element of the last axis of data */
+    const fv_dim *dims[FV_MAX_RANK];   /* of the elements */
+    const fv_dim *scales[FV_MAX_RANK]; /* expected of scales */
+} table;
+
+static bool is_bytes(const fv_op *op) {
+    return fv_in_type(op, DATA)->elem == FV_U8;
+}
+
+static bool read_axes(fv_op *op, table *t) {
+    const fv_type *x = fv_in_type(op, DATA);
+    if (!fv_infer_axis(op, fv_op_int(op, "gather_axis"), x->rank, &t->gather) ||
+        !fv_infer_axis(op, fv_op_int(op, "quantize_axis"), x->rank, &t->axis))
+        return false;
+    if (x->rank == FV_MAX_RANK)
+        return fv_op_error(op, "rank %d with blocks is more than %d", x->rank, FV_MAX_RANK - 1);
+    return !is_bytes(op) || (t->gather == 0 && t->axis == x->rank - 1 && x->rank > 1) ||
+           fv_op_error(op,
+                       "of data in bytes, gather_axis must be the first and quantize_axis the "
+                       "last of several axes; they are %d and %d of %d",
+                       t->gather, t->axis, x->rank);
+}
+
+static bool read_table(fv_op *op, table *t) {
+    fv_dims *all = fv_op_module(op)->dims;
+    const fv_type *x = fv_in_type(op, DATA);
+    bool is_float = fv_elem_is_float(x->elem);
+    *t = (table){.bits = fv_op_int(op, "bits"), .block = fv_op_int(op, "block_size")};
+    if (!read_axes(op, t) || (!is_float && !check_bits(op)) ||
+        (!(is_float && !t->block) && !check_block(op, t->block)))
+        return false;
+    if (!is_float && !is_bytes(op) && t->bits != 4)
+        return fv_op_error(op, "bits is %lld, but data is %s", (long long)t->bits,
+                           fv_elem_name(x->elem));
+    t->per_byte = is_bytes(op) ? 8 / t->bits : 1;
+    for (int i = 0; i < x->rank; i++)
+        t->dims[i] = t->scales[i] = x->dims[i];
+    t->dims[x->rank - 1] = fv_dim_mul(all, x->dims[x->rank - 1], fv_dim_const(all, t->per_byte));
+    t->scales[t->axis] =
+        t->block ? fv_dim_ceildiv(all, t->dims[t->axis], constant(op, t->block)) : constant(op, 1);
+    return true;
+}
+
+/* Scales of floats may be one for all of an axis. */
+static bool check_scales(fv_op *op, table *t) {
+    const fv_type *x = fv_in_type(op, DATA), *s = fv_in_type(op, TABLE_SCALES);
+    for (int i = 0; fv_elem_is_float(x->elem) && i < x->rank; i++)
+        if (i != t->axis && fv_dim_is_one(s->dims[i]))
+            t->scales[i] = s->dims[i];
+    return fv_has_dims(op, TABLE_SCALES, s->rank, t->scales);
+}
+
+static bool check_zeros(fv_op *op, const table *t) {
+    const fv_type *x = fv_in_type(op, DATA), *z = fv_in_type(op, TABLE_ZEROS);
+    const fv_dim *dims[FV_MAX_RANK];
+    if (!z)
+        return true;
+    if (fv_elem_is_float(x->elem))
+        return fv_op_error(op, "data of floats has no zero_points");
+    for (int i = 0; i < x->rank; i++)
+        dims[i] = t->scales[i];
+    dims[x->rank - 1] =
+        fv_dim_ceildiv(fv_op_module(op)->dims, dims[x->rank - 1], constant(op, t->per_byte));
+    return fv_has_dims(op, TABLE_ZEROS, z->rank, dims);
+}
+
+static bool infer_table(fv_op *op) {
+    const fv_type *x = fv_in_type(op, DATA), *at = fv_in_type(op, INDICES);
+    const fv_dim *dims[FV_MAX_RANK];
+    table t;
+    int n = 0;
+    if (!read_table(op, &t) || !check_scales(op, &t) || !check_zeros(op, &t))
+        return false;
+    if (x->rank - 1 + at->rank > FV_MAX_RANK)
+        return fv_op_error(op, "the result has rank %d, at most %d is possible",
+                           x->rank - 1 + at->rank, FV_MAX_RANK);
+    for (int i = 0; i < t.gather; i++)
+        dims[n++] = t.dims[i];
+    for (int i = 0; i < at->rank; i++)
+        dims[n++] = at->dims[i];
+    for (int i = t.gather + 1; i < x->rank; i++)
+        dims[n++] = t.dims[i];
+    fv_infer_out(op, 0, fv_in_type(op, TABLE_SCALES)->elem, n, dims);
+    return true;
+}
+
+static bool decompose_table(fv_rewriter *w, fv_op *op) {
+    int rank = fv_in_type(op, DATA)->rank;
+    table t;
+    if (!read_table(op, &t) || !check_scales(op, &t))
+        return false;
+    const fv_dim *n = t.dims[t.axis];
+    fv_w_result(w, 0,
+                FV_CALL(w, "taken_of_blocks", {op->in[DATA]}, {op->in[INDICES]},
+                        {op->in[TABLE_SCALES]}, {fv_op_in(op, TABLE_ZEROS)}, FV_DIMS(rank, t.dims),
+                        FV_INT(t.bits), FV_DIM(t.block ? constant(op, t.block) : n), FV_INT(t.axis),
+                        FV_INT(t.gather)));
+    return true;
+}
+
+#define OPTIONAL FV_OPTIONAL_OPERAND
+#define REALS    (FV_SET(F32) | FV_SET(F16) | FV_SET(BF16))
+#define FLOAT8   (FV_SET_FLOAT8 & ~FV_SET(F8E8M0))
+
+const fv_opdef fv_ops_nbits[] = {
+    {.domain = "com.microsoft",
+     .name = "MatMulNBits",
+     .since = {1},
+     .doc = "A times the transpose of a weight of 2, 4 or 8 bits, which has a scale and a zero "
+            "point for each block of a row; computed in f32",
+     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)},
+            {"B", "T2", .rank = FV_RANK(3)},
+            {"scales", "T1", .rank = FV_RANKS(1, 2)},
+            {"zero_points", "T3", OPTIONAL, .rank = FV_RANKS(1, 2)},
+            {"g_idx", "T4", OPTIONAL, .rank = FV_RANK(1)},
+            {"bias", "T1", OPTIONAL, .rank = FV_RANK(1)}},
+     .out = {{"Y", "T1"}},
+     .attrs = {FV_A_REQUIRED("K", INT), FV_A_REQUIRED("N", INT), FV_A_INT("accuracy_level", 0),
+               FV_A_INT("bits", 4), FV_A_REQUIRED("block_size", INT),
+               FV_A_INT("weight_prepacked", 0)},
+     .types = {{"T1", REALS}, {"T2", FV_SET(U8)}, {"T3", REALS | FV_SET(U8)}, {"T4", FV_SET(I32)}},
+     .infer = infer_nbits,
+     .body = "MatMulNBits"},
+    {.domain = "fv",
+     .name = "Decode",
+     .id = FV_OP_fv_Decode,
+     .since = {1},
+     .doc = "the one of 16 values that each code stands for",
+     .in = {{"X", "T"}},
+     .out = {{"Y", "U"}},
+     .attrs = {FV_A_REQUIRED("values", FLOATS)},
+     .types = {{"T", FV_SET(U4)}, {"U", FV_SET(F32)}},
+     .infer = infer_decode,
+     .define = define_decode},
+    {.domain = "com.microsoft",
+     .name = "MatMulBnb4",
+     .since = {1},
+     .doc = "A times a weight of codes of 4 bits, or its transpose; elements share a scale block "
+            "by block, from row to row; computed in f32",
+     .in = {{"A", "T1", .rank = FV_RANK_FROM(1)},
+            {"B", "T2", .rank = FV_RANK(1)},
+            {"absmax", "T1", .rank = FV_RANK(1)}},
+     .out = {{"Y", "T1"}},
+     .attrs = {FV_A_REQUIRED("K", INT), FV_A_REQUIRED("N", INT), FV_A_REQUIRED("block_size", INT),
+               FV_A_REQUIRED("quant_type", INT), FV_A_INT("training_mode", 0),
+               FV_A_INT("transB", 1)},
+     .types = {{"T1", REALS}, {"T2", FV_SET(U8)}},
+     .infer = infer_bnb4,
+     .decompose = decompose_bnb4},
+    {.domain = "com.microsoft",
+     .name = "GatherBlockQuantized",
+     .since = {1},
+     .doc = "slices along an axis of a table with a scale and a zero point for each block, as "
+            "floats; 0 where an index is out of range",
+     .in = {{"data", "T1", .rank = FV_RANK_FROM(1)},
+            {"indices", "Tind"},
+            {"scales", "T2", .rank = FV_RANK_AS("data")},
+            {"zero_points", "T1", OPTIONAL, .rank = FV_RANK_AS("data")}},
+     .out = {{"output", "T2"}},
+     .attrs = {FV_A_INT("bits", 4), FV_A_INT("block_size", 128), FV_A_INT("gather_axis", 0),
+               FV_A_INT("quantize_axis", 1)},
+     .types = {{"T1", FV_SET(U8) | FV_SET(U4) | FV_SET(I4) | FLOAT8 | FV_SET(F4E2M1)},
+               {"T2", REALS},
+               {"Tind", FV_SET(I32) | FV_SET(I64)}},
+     .infer = infer_table,
+     .decompose = decompose_table},
+
+    {0}};
