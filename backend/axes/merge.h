@@ -11,8 +11,8 @@ fv_definition *fv_merge_axes(fv_lowerer *l, const fv_definition *d);
  * them together: such a load reads i floordiv n and i mod n of the one axis i, n being the extent
  * of the second. */
 fv_definition *fv_merge_rows(fv_lowerer *l, const fv_definition *d, int axis);
-/* The same for the n definitions of a group. Their shared axes stay shared and are the first axes
- * of each; axes of one element are only removed among the others. Returns the number of shared
+/* fv_merge_rows for the n definitions of a group. Their shared axes stay shared and are the first
+ * axes of each; axes of one element are only removed among the others. Returns the number of shared
  * axes; -1: the shared axes are not the first of each definition in the same order, and nothing is
  * merged. */
 int fv_merge_group(fv_lowerer *l, int n, fv_definition *const *all, fv_definition **merged);

@@ -36,7 +36,7 @@ const char *fv_c_upper(fv_arena *a, const char *name);
  * quotes. */
 const char *fv_c_comment(fv_arena *a, const char *text);
 const char *fv_c_string(fv_arena *a, const char *text);
-/* The same as several literals if it is long, so that lines can be broken between them. */
+/* fv_c_string as several literals if it is long, so that lines can be broken between them. */
 const char *fv_c_strings(fv_arena *a, const char *text);
 /* Can a file of that name be included, `#include "NAME"`, and named in a comment? */
 bool fv_c_file_is_fit(const char *name) FV_MUST_USE;

@@ -47,7 +47,7 @@ void fv_find_hidden(fv_arena *a, fv_attention *at);
 bool fv_fold_mask(fv_lowerer *l, fv_storage *s, fv_ptrmap *tables, bool kept) FV_MUST_USE;
 /* The weight with the expression `with`, over at->key, in place of the scores. */
 fv_expr *fv_weight_of(fv_arena *a, const fv_attention *at, fv_expr *with);
-/* The same for another expression that contains scores. */
+/* fv_weight_of for another expression that contains scores. */
 fv_expr *fv_with_scores(fv_arena *a, const fv_attention *at, fv_expr *x, fv_expr *with);
 /* The weights as a function of the variable `key`. */
 fv_expr *fv_weights_along(fv_arena *a, const fv_attention *at, fv_var *key);

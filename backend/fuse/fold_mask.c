@@ -266,7 +266,7 @@ static hides scaled(const fold *f, hides h, fv_expr_op op, fv_expr *by) {
     return h;
 }
 
-/* Where x, which contains scores, is hidden. */
+/* Finds under which condition x, an expression that contains scores, is hidden. */
 static hides hide(fold *f, fv_expr *x, int depth) {
     double c;
     if (!depth || x->n < 1 || !is_like(f->x, x))

@@ -62,8 +62,8 @@ fv_stmt *fv_kb_add(fv_kbuilder *b, fv_stmt_kind kind);
  * nbufs; sets nvars and ntiles and returns nvars. fv_kernel_expand calls it. */
 int fv_kernel_number(fv_kernel *k);
 
-/* The same for the variables of a program (symbols, capacities, plan and body share one sequence)
- * and its kernels; buffers get their index in the program. */
+/* fv_kernel_number for the variables of a program (symbols, capacities, plan and body share one
+ * sequence) and its kernels; buffers get their index in the program. */
 int fv_program_number(fv_program *p);
 
 #endif

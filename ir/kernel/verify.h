@@ -8,7 +8,8 @@
  * proved to store different elements. Errors are reported as internal errors that name kernel and
  * statement. */
 bool fv_kernel_verify(fv_session *s, const fv_kernel *k) FV_MUST_USE;
-/* The same for a kernel whose index arithmetic is not trusted: the proofs hold even if it wraps. */
+/* fv_kernel_verify for a kernel whose index arithmetic is not trusted: the proofs hold even if it
+ * wraps. */
 bool fv_kernel_verify_exact(fv_session *s, const fv_kernel *k) FV_MUST_USE;
 bool fv_program_verify(fv_session *s, const fv_program *p) FV_MUST_USE;
 

@@ -167,9 +167,11 @@ bool fv_lua_protected(fv_lua *l, const char *what, lua_CFunction f, void *arg) F
  * NULL) cannot be used, and if the answer is false: the diagnostics become the text of the
  * error. */
 void fv_lua_try(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg);
-/* The same for work that only makes dims: a dim with too many terms leaves the module unchanged. */
+/* fv_lua_try for work that only makes dims: a dim with too many terms leaves the module
+ * unchanged. */
 void fv_lua_try_dims(lua_State *L, fv_lua_box *box, bool (*work)(void *arg), void *arg);
-/* The same for work that changes the module: raises an error while a rule is being matched. */
+/* fv_lua_try_dims for work that changes the module: raises an error while a rule is being
+ * matched. */
 void fv_lua_change(lua_State *L, fv_lua_box *changed, bool (*work)(void *arg), void *arg);
 /* Reads a file that belongs to the script; fv_lua_key includes its text. Raises. */
 const char *fv_lua_read(lua_State *L, const char *path, size_t *n);
@@ -210,7 +212,7 @@ void fv_lua_push(lua_State *L, fv_lua_box *box, const fv_lua_class *c, const voi
 void *fv_lua_any(lua_State *L, int arg, const fv_lua_class *c, fv_lua_box **box);
 fv_op *fv_lua_op(lua_State *L, int arg, fv_lua_box **box);
 fv_value *fv_lua_value(lua_State *L, int arg, fv_lua_box **box);
-/* The same for a value, which must belong to `box`. */
+/* fv_lua_value for a value, which must belong to `box`. */
 fv_value *fv_lua_value_in(lua_State *L, int arg, fv_lua_box *box);
 fv_region *fv_lua_region(lua_State *L, int arg, fv_lua_box **box);
 bool fv_lua_is(lua_State *L, int arg, const fv_lua_class *c) FV_MUST_USE;
@@ -300,7 +302,7 @@ int fv_lua_pass_names(lua_State *L, int arg);
 /* The text at `arg`. Raises an error if there is none, or if it contains a byte 0, at which texts
  * of Fovea end. */
 const char *fv_lua_text(lua_State *L, int arg);
-/* The same for a value anywhere on the stack that is known to be a text. */
+/* fv_lua_text for a value anywhere on the stack that is known to be a text. */
 const char *fv_lua_whole(lua_State *L, int at);
 
 /* Raises an error if the table has a field that is not among `names`; `what` is the function that

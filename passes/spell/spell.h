@@ -54,7 +54,7 @@ fv_value *fv_spell_op(fv_speller *s, fv_op_id id, const fv_type *type, int nin, 
                       int nattrs, const fv_attr *attrs);
 fv_value *fv_spell_def(fv_speller *s, const fv_opdef *def, const fv_type *type, int nin,
                        fv_value *const *in, int nattrs, const fv_attr *attrs);
-/* The same with several results; a NULL type leaves a result out. */
+/* fv_spell_def with several results; a NULL type leaves a result out. */
 fv_op *fv_spell_ops(fv_speller *s, const fv_opdef *def, int nin, fv_value *const *in, int nattrs,
                     const fv_attr *attrs, int nout, const fv_type *const *types);
 /* Makes v result i of the op that is written. */

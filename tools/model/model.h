@@ -68,8 +68,8 @@ typedef struct fv_subject {
  * with fv_subject_close, also after a failure. */
 bool fv_subject_open(fv_context *c, const char *path, fv_backend_kind backend,
                      fv_subject *out) FV_MUST_USE;
-/* The same for a model that is not a library, with given schedules; *choices: the schedules that
- * were chosen. Does not use the cache. */
+/* fv_subject_open for a model that is not a library, with given schedules; *choices: the schedules
+ * that were chosen. Does not use the cache. */
 bool fv_subject_open_tuned(fv_context *c, const char *path, fv_backend_kind backend,
                            const fv_tuning *tuned, fv_choices *choices,
                            fv_subject *out) FV_MUST_USE;

@@ -18,7 +18,7 @@ typedef struct fv_choosing {
 
 /* Begins choosing for the kernel of d, which the schedule `kind` is about to build. */
 fv_choosing fv_choose_for(fv_lowerer *l, const fv_definition *d, fv_schedule_kind kind);
-/* The same for a kernel that computes several definitions. */
+/* fv_choose_for for a kernel that computes several definitions. */
 fv_choosing fv_choose_for_group(fv_lowerer *l, int n, const fv_definition *const *all,
                                 fv_schedule_kind kind);
 /* Chooses a parameter that must be within least and most and a multiple of step: the tuning's value
