@@ -58,7 +58,10 @@ bool fv_box_scale(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k, fv
         return true;
     }
     out->a = factor_to(t, a->n, a->extent, i, elements_from(t, b->n, b->extent, k + 1));
-    return out->a != NULL;
+    if (!out->a)
+        *out = (fv_box_scales){elements_from(t, a->n, a->extent, i + 1),
+                               elements_from(t, b->n, b->extent, k + 1)};
+    return true;
 }
 
 /* Is the range of a along axis i disjoint from that of b along axis k, in elements counted by these
@@ -69,17 +72,10 @@ static bool ranges_are_apart(fv_dims *t, const fv_box *a, int i, const fv_box *b
            fv_dim_at_most(t, fv_dim_mul(t, b->to[k], by.b), fv_dim_mul(t, a->from[i], by.a));
 }
 
-/* Are the boxes disjoint along two axes that begin at the same level? If the axes do not end at a
- * common level, as those of [24, n * 8] and [24 * n, 8], positions are counted in elements. */
+/* Are the boxes disjoint along two axes that begin at the same level? */
 static bool axes_are_apart(fv_dims *t, const fv_box *a, int i, const fv_box *b, int k) {
     fv_box_scales by;
-    if (!a->from[i] || !b->from[k])
-        return false;
-    if (fv_box_scale(t, a, i, b, k, &by))
-        return ranges_are_apart(t, a, i, b, k, by);
-    by = (fv_box_scales){elements_from(t, a->n, a->extent, i + 1),
-                         elements_from(t, b->n, b->extent, k + 1)};
-    return elements_from(t, a->n, a->extent, i) == elements_from(t, b->n, b->extent, k) &&
+    return a->from[i] && b->from[k] && fv_box_scale(t, a, i, b, k, &by) &&
            ranges_are_apart(t, a, i, b, k, by);
 }
 
