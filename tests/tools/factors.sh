@@ -83,7 +83,7 @@ func @main(%x: u8[n, 300], %i: u8[n, 5, 9, 11]) -> (%y, %q, %c, %e, %g) {
 M
 seq 1 5000 | tr '0-9' '\001\377\200\177\007\300\150\371\020\245' | head -c 18000 >weights.bin
 check "padding becomes a zero point that is constant" 0 'else 113' "$fovea" compile weights.fvir -q --emit=definitions -o -
-check "panels of weights have 8 bits" 0 'w.panels`: i8\[4, 300, 16\], x: u8\[n, 300\]' "$fovea" compile weights.fvir -q --emit=kernels --target=x86-64-v3 -o -
+check "panels of weights have 8 bits, with two steps of the sum as neighbours" 0 'w.panels`: i8\[4, 150, 32\], `x.words`: i16\[n, 300\]' "$fovea" compile weights.fvir -q --emit=kernels --target=x86-64-v3 -o -
 for n in 1 5 37; do
     for b in naive jit interp c generic; do
         case $b in
