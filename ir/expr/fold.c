@@ -449,7 +449,16 @@ static fv_expr *bitcast_const(fv_arena *a, fv_elem e, const fv_expr *x) {
     return isnan(v) ? NULL : fv_x_const(a, e, v);
 }
 
+/* Has the type `wide` all numbers of the float type `narrow`? */
+static bool has_all(fv_elem wide, fv_elem narrow) {
+    return fv_elem_is_float(narrow) &&
+           ((wide == FV_F32 && fv_elem_is_storage(narrow)) || (wide == FV_F64 && narrow != FV_F64));
+}
+
 fv_expr *fv_fold_cast(fv_arena *a, fv_expr_op op, fv_elem e, fv_expr *x) {
+    if (op == FV_X_CONVERT && x->op == FV_X_CONVERT && (fv_elem)x->arg[0]->type.elem == e &&
+        has_all((fv_elem)x->type.elem, e))
+        return x->arg[0]; /* f16(f32(h)) */
     if (op == FV_X_BITCAST && x->op == FV_X_CONST)
         return bitcast_const(a, e, x);
     if (op != FV_X_CONVERT || x->op != FV_X_CONST || fv_elem_is_storage(e))

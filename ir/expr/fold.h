@@ -1,5 +1,5 @@
 /* fold.h - simplification of integer expressions while they are built. Floats are never simplified,
- * except for the sign and the type of a constant. */
+ * except for the sign and the type of a constant, and a conversion to a wider type and back. */
 #ifndef FV_IR_EXPR_FOLD_H
 #define FV_IR_EXPR_FOLD_H
 

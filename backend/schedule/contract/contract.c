@@ -508,8 +508,8 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
         return NULL;
     fv_choose_dot(l, d, c);
     c->dense.a = !c->dot.group && is_made_before(l, d, c, c->a) &&
-                 fv_choose_dense(l, d, c->sum, c->a, FV_DENSE_ALL, c->turned ? last_term(c) : NULL,
-                                 &c->dense.of_a);
+                 fv_choose_dense(l, d, c->sum, c->a, c->each ? FV_DENSE_ALL : FV_DENSE_WIDENED,
+                                 c->turned ? last_term(c) : NULL, &c->dense.of_a);
     return p;
 }
 

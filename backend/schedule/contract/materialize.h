@@ -17,9 +17,10 @@ typedef struct fv_dense {
     fv_expr *at[FV_MAX_RANK];   /* the index in the copy that replaces the factor */
 } fv_dense;
 
-/* Which factors are copied: all that are more than a load, or only those over which a window
- * slides, whose copy has fewer elements than the variables have values. */
-typedef enum fv_dense_of { FV_DENSE_ALL, FV_DENSE_WINDOWS } fv_dense_of;
+/* Which factors are copied: all that are more than a load; these, and loads of narrow floats, which
+ * the copy converts to the type of the sum; or only factors over which a window slides, whose copy
+ * has fewer elements than the variables have values. */
+typedef enum fv_dense_of { FV_DENSE_ALL, FV_DENSE_WIDENED, FV_DENSE_WINDOWS } fv_dense_of;
 /* Decides whether the factor should be copied, and changes nothing. The last axis of the copy is
  * the one along which `last` runs, if there is one; last NULL: the axes have the order in which the
  * factor is read. */
