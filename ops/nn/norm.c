@@ -115,6 +115,14 @@ static fv_value *channel_mean(fv_rewriter *w, fv_value *x) {
     return fv_w_op(w, FV_OP_ReduceMean, 2, in, 1, &a);
 }
 
+/* v, which has one element for each channel, in a shape that is broadcast to x: [c, 1, 1 ..] */
+static fv_value *per_channel(fv_rewriter *w, fv_value *v, const fv_type *x) {
+    const fv_dim *dims[FV_MAX_RANK];
+    for (int i = 0; i < x->rank - 1; i++)
+        dims[i] = i ? fv_dim_const(w->module->dims, 1) : x->dims[1];
+    return fv_w_reshape(w, v, x->rank - 1, dims);
+}
+
 /* old * momentum + now * (1 - momentum) */
 static fv_value *running(fv_rewriter *w, fv_value *old, fv_value *now, float momentum) {
     fv_elem t = old->type->elem;
@@ -122,36 +130,58 @@ static fv_value *running(fv_rewriter *w, fv_value *old, fv_value *now, float mom
                  FV_W2(w, FV_OP_Mul, now, fv_w_float(w, t, 1 - (double)momentum)));
 }
 
-/* In training, mean and variance are those of the batch. */
-static bool decompose_batch_norm(fv_rewriter *w, fv_op *op) {
-    fv_value *in[5];
+/* The statistics that an inference normalises with, or those of the batch; results from the second on
+ * are set here. False: out of memory. */
+static bool batch_statistics(fv_rewriter *w, fv_op *op, fv_value **mean, fv_value **variance) {
+    *mean = op->in[3];
+    *variance = op->in[4];
+    if (!is_training(op))
+        return true;
+    const fv_type *x = fv_in_type(op, 0);
     float momentum = fv_op_float(op, "momentum");
-    for (int i = 0; i < 5; i++)
-        in[i] = op->in[i];
-    if (is_training(op)) {
-        const fv_type *x = in[0]->type;
-        fv_value *wide = fv_w_cast(w, in[0], op->in[3]->type->elem);
-        fv_value *mean = channel_mean(w, wide);
-        const fv_dim *dims[FV_MAX_RANK];
-        for (int i = 0; i < x->rank - 1; i++)
-            dims[i] = i ? fv_dim_const(w->module->dims, 1) : x->dims[1];
-        fv_value *centred = FV_W2(w, FV_OP_Sub, wide, fv_w_reshape(w, mean, x->rank - 1, dims));
-        fv_value *variance = channel_mean(w, FV_W2(w, FV_OP_Mul, centred, centred));
-        if (!variance)
-            return false;
-        if (op->nout > 1)
-            fv_w_result(w, 1, running(w, op->in[3], mean, momentum));
-        if (op->nout > 2)
-            fv_w_result(w, 2, running(w, op->in[4], variance, momentum));
-        if (op->nout > 3)
-            fv_w_result(w, 3, mean);
-        if (op->nout > 4)
-            fv_w_result(w, 4, variance);
-        in[3] = mean;
-        in[4] = variance;
-    }
-    fv_attr a = fv_attr_float(w->module, "epsilon", fv_op_float(op, "epsilon"));
-    fv_w_result(w, 0, fv_w_op(w, FV_OP_fv_BatchNormalization, 5, in, 1, &a));
+    fv_value *wide = fv_w_cast(w, op->in[0], op->in[3]->type->elem);
+    *mean = channel_mean(w, wide);
+    fv_value *centred = FV_W2(w, FV_OP_Sub, wide, per_channel(w, *mean, x));
+    *variance = channel_mean(w, FV_W2(w, FV_OP_Mul, centred, centred));
+    if (!*variance)
+        return false;
+    if (op->nout > 1)
+        fv_w_result(w, 1, running(w, op->in[3], *mean, momentum));
+    if (op->nout > 2)
+        fv_w_result(w, 2, running(w, op->in[4], *variance, momentum));
+    if (op->nout > 3)
+        fv_w_result(w, 3, *mean);
+    if (op->nout > 4)
+        fv_w_result(w, 4, *variance);
+    return true;
+}
+
+/* The widest of the types of the operands, and at least f32. */
+static fv_elem batch_norm_type(const fv_op *op) {
+    for (int i = 0; i < op->nin; i++)
+        if (fv_in_type(op, i)->elem == FV_F64)
+            return FV_F64;
+    return FV_F32;
+}
+
+/* Y = (X - mean) * (scale / sqrt(variance + epsilon)) + B. The quotient has one element for each
+ * channel and is usually a constant, so that an element of the image costs no division. */
+static bool decompose_batch_norm(fv_rewriter *w, fv_op *op) {
+    fv_value *mean, *variance;
+    if (!batch_statistics(w, op, &mean, &variance))
+        return false;
+    const fv_type *x = fv_in_type(op, 0);
+    fv_elem wide = batch_norm_type(op);
+    fv_value *epsilon = fv_w_float(w, wide, (double)fv_op_float(op, "epsilon"));
+    fv_value *deviation =
+        FV_W1(w, FV_OP_Sqrt, FV_W2(w, FV_OP_Add, fv_w_cast(w, variance, wide), epsilon));
+    fv_value *factor = FV_W2(w, FV_OP_Div, fv_w_cast(w, op->in[1], wide), deviation);
+    fv_value *centred = FV_W2(w, FV_OP_Sub, fv_w_cast(w, op->in[0], wide),
+                              per_channel(w, fv_w_cast(w, mean, wide), x));
+    fv_value *scaled = FV_W2(w, FV_OP_Mul, centred, per_channel(w, factor, x));
+    fv_value *y =
+        FV_W2(w, FV_OP_Add, scaled, per_channel(w, fv_w_cast(w, op->in[2], wide), x));
+    fv_w_result(w, 0, fv_w_cast(w, y, x->elem));
     return true;
 }
 
@@ -342,22 +372,6 @@ const fv_opdef fv_ops_norm[] = {
      .formula = "m = (sum r..: input[n, c, r..]) / T(size(input, 2)); v = (sum r..: (input[n, c, "
                 "r..] - m) * (input[n, c, r..] - m)) / T(size(input, 2)); output[n, c, j..] = "
                 "(input[n, c, j..] - m) / sqrt(v + epsilon) * scale[c] + B[c]"},
-    {.domain = "fv",
-     .name = "BatchNormalization",
-     .id = FV_OP_fv_BatchNormalization,
-     .since = {1},
-     .doc = "channels normalised by given mean and variance",
-     .in = {{"X", "T", .rank = FV_RANK_FROM(2)},
-            {"scale", "T1", .rank = FV_RANK(1)},
-            {"B", "T1", .rank = FV_RANK(1)},
-            {"input_mean", "T2", .rank = FV_RANK(1)},
-            {"input_var", "T2", .rank = FV_RANK(1)}},
-     .out = {{"Y", "T"}},
-     .attrs = {FV_A_FLOAT("epsilon", 1e-05f)},
-     .types = {{"T", FV_SET_FLOAT}, {"T1", FV_SET_FLOAT}, {"T2", FV_SET_FLOAT}},
-     .infer = infer_per_channel,
-     .formula = "Y[n, c, j..] = (X[n, c, j..] - T(input_mean[c])) / sqrt(T(input_var[c]) + "
-                "epsilon) * T(scale[c]) + T(B[c])"},
     {.domain = "",
      .name = "BatchNormalization",
      .since = {1, 6, 7, 9, 14, 15},
