@@ -21,9 +21,10 @@
 
 #include "pool.h"
 
-/* How long a waiting thread polls before it parks, in microseconds. Threads finish a region at different times and a wake-up takes
- * about 10, so with 5 instead of 200 a run with two threads takes up to 1.3 times as long. A thread that shares a CPU with the thread
- * it waits for must not poll. */
+/* How long a waiting thread polls before it parks, in microseconds. Threads finish a region at
+ * different times and a wake-up takes about 10, so with 5 instead of 200 a run with two threads
+ * takes up to 1.3 times as long. A thread that shares a CPU with the one it waits for must not
+ * poll. */
 #define FV_POOL_SPIN_US        200
 #define FV_POOL_SHARED_SPIN_US 5
 

@@ -1,6 +1,7 @@
 /* pool.h - a pool of threads for parallel regions.
  *
- * Between regions a thread polls for up to FV_POOL_SPIN_US microseconds, then parks. One region at a time: a second caller waits for the first. */
+ * Between regions a thread polls for up to FV_POOL_SPIN_US microseconds, then parks. One region at
+ * a time: a second caller waits for the first. */
 #ifndef FV_RUNTIME_POOL_H
 #define FV_RUNTIME_POOL_H
 

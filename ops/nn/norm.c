@@ -130,8 +130,8 @@ static fv_value *running(fv_rewriter *w, fv_value *old, fv_value *now, float mom
                  FV_W2(w, FV_OP_Mul, now, fv_w_float(w, t, 1 - (double)momentum)));
 }
 
-/* The statistics that an inference normalises with, or those of the batch; results from the second on
- * are set here. False: out of memory. */
+/* The statistics that the images are normalised with: operands, or in training those of the batch.
+ * Sets the results after the first one. False: out of memory. */
 static bool batch_statistics(fv_rewriter *w, fv_op *op, fv_value **mean, fv_value **variance) {
     *mean = op->in[3];
     *variance = op->in[4];

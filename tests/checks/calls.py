@@ -24,12 +24,17 @@ def objects(build):
     return result
 
 
-def symbols(path):
-    defined, needed = set(), set()
-    for line in subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout.splitlines():
-        kind, name = line.split()[-2:]
+def symbols(objects):
+    """Of each source file the symbols that its object defines, and those that it needs."""
+    known = {f: (set(), set()) for f in objects}
+    source = {o: f for f, o in objects.items()}
+    out = subprocess.run(["nm", "-A", *source], capture_output=True, text=True, check=True).stdout
+    for line in out.splitlines():
+        path, symbol = line.split(":", 1)
+        kind, name = symbol.split()[-2:]
+        defined, needed = known[source[path]]
         (needed if kind == "U" else defined if kind in "TDRBVW" else set()).add(name)
-    return defined, needed
+    return known
 
 
 def circles(edges):
@@ -58,7 +63,7 @@ def allowed():
 
 
 def main():
-    known = {f: symbols(o) for f, o in objects(sys.argv[1]).items()}
+    known = symbols(objects(sys.argv[1]))
     where = {name: f for f, (defined, _) in known.items() for name in defined}
     most, passed, failed = allowed(), 0, []
     unused = set(most)
