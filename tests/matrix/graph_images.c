@@ -335,6 +335,8 @@ static bool make_resize(chain *s) {
     graph *g = s->g;
     gvalue *x = last(s), *y;
     int64_t sizes[SPATIAL + 2];
+    if (!x->count) /* an image without pixels is not resized to one with pixels */
+        return false;
     for (int i = 0; i < x->rank; i++)
         sizes[i] = i < 2 ? x->n[i] : rng_chance(&g->r, 50) ? 2 * x->n[i] : 1 + rng_below(&g->r, 9);
     int mode = rng_below(&g->r, 2);
