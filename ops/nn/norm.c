@@ -179,8 +179,7 @@ static bool decompose_batch_norm(fv_rewriter *w, fv_op *op) {
     fv_value *centred = FV_W2(w, FV_OP_Sub, fv_w_cast(w, op->in[0], wide),
                               per_channel(w, fv_w_cast(w, mean, wide), x));
     fv_value *scaled = FV_W2(w, FV_OP_Mul, centred, per_channel(w, factor, x));
-    fv_value *y =
-        FV_W2(w, FV_OP_Add, scaled, per_channel(w, fv_w_cast(w, op->in[2], wide), x));
+    fv_value *y = FV_W2(w, FV_OP_Add, scaled, per_channel(w, fv_w_cast(w, op->in[2], wide), x));
     fv_w_result(w, 0, fv_w_cast(w, y, x->elem));
     return true;
 }
