@@ -155,6 +155,27 @@ const fv_command fv_commands[] = {
      "  fovea diff model.onnx --backend=jit,interp --data-set test_data_set_0\n"
      "  fovea diff model.onnx changed.onnx --atol=1e-3 --json\n"
      "  fovea diff model.onnx --graph --levels=0,2\n"},
+    {"quantize", "MODEL", 1, 1, "make weights narrow, and measure what that changes",
+     "--output --to --block --weights-only --calibrate --range --percentile --qdq --skip --budget "
+     "--search --chart --weights --backend --input --data-set --at --seed",
+     fv_cmd_quantize,
+     "OUT is an ONNX model that other runtimes run, too, or graph IR (.fvir). Weights of int8 have "
+     "a scale\n"
+     "for each channel; activations are quantized in each run, or with --calibrate by ranges that "
+     "were measured.\n"
+     "int4 has a scale for each block; f16 and bf16 have none. DIR has folders with input_0.pb, "
+     "...\n"
+     "\nThe error of a value is the root of the sum of squared differences over that of its "
+     "squares. The table\n"
+     "shows it for the results of layers, and with --budget for the outputs if one layer alone is "
+     "quantized. It is\n"
+     "measured on the data sets, on --data-set or --input, or on random inputs.\n"
+     "\nexamples:\n"
+     "  fovea quantize bert.onnx -o bert-int8.onnx\n"
+     "  fovea quantize llama.onnx --to=int4 --block=32 -o llama-int4.onnx\n"
+     "  fovea quantize resnet.onnx --calibrate=images/ --range=entropy -o resnet-int8.onnx\n"
+     "  fovea quantize bert.onnx --search --budget=0.02 --calibrate=data/ --chart=e.svg -o "
+     "small.onnx\n"},
     {"reduce", "MODEL", 1, 1, "shrink a model on which a command fails", "--output --test",
      fv_cmd_reduce,
      "Takes away outputs, ops (what others read of them becomes an input or zero), makes dims and "

@@ -112,6 +112,15 @@ typedef struct fv_diff_args {
     bool graph;
 } fv_diff_args;
 
+/* Options of `quantize`: tools/quantize/command.c. */
+typedef struct fv_quantize_args {
+    const char *to, *calibrate, *range, *chart;
+    fv_list_arg skip;
+    int block;                 /* 0: not given */
+    double percentile, budget; /* negative: not given */
+    bool weights_only, qdq, search;
+} fv_quantize_args;
+
 /* The arguments of a subcommand; NULL, 0 and false where none was given. */
 typedef struct fv_args {
     fv_line_args line;
@@ -128,6 +137,7 @@ typedef struct fv_args {
     fv_inspect_args inspect;
     fv_bench_args bench;
     fv_diff_args diff;
+    fv_quantize_args quantize;
 } fv_args;
 
 /* One execution of a subcommand: its session, in which a door is open, and an arena that lives as
@@ -233,6 +243,7 @@ int fv_cmd_inspect(fv_context *c);
 int fv_cmd_lua(fv_context *c);
 int fv_cmd_opt(fv_context *c);
 int fv_cmd_ops(fv_context *c);
+int fv_cmd_quantize(fv_context *c);
 int fv_cmd_tune(fv_context *c);
 int fv_cmd_diff(fv_context *c);
 int fv_cmd_reduce(fv_context *c);

@@ -1,0 +1,393 @@
+/* quantize.c - rewrites layers: their weights become narrow constants. */
+#include "passes/quantize/quantize.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "ir/base/limits.h"
+#include "ir/catalogue/op.h"
+#include "ir/graph/rewriter.h"
+#include "passes/quantize/encode.h"
+
+#define F16_MAX 65504.0
+
+/* ---- types ---- */
+
+static const char *const names[FV_QUANT_TYPES] = {"f32", "f16", "bf16", "int8", "int4"};
+const char *const fv_quant_type_names[] = {"int8", "int4", "bf16", "f16", NULL};
+
+const char *fv_quant_type_name(fv_quant_type t) {
+    return names[t];
+}
+
+bool fv_quant_type_parse(const char *name, fv_quant_type *out) {
+    for (int t = FV_QUANT_F16; t < FV_QUANT_TYPES; t++)
+        if (!strcmp(name, names[t])) {
+            *out = (fv_quant_type)t;
+            return true;
+        }
+    return false;
+}
+
+const char *fv_quant_block_wrong(fv_arena *a, fv_quant_type type, int64_t block) {
+    if (!block)
+        return NULL;
+    if (type != FV_QUANT_INT8 && type != FV_QUANT_INT4)
+        return fv_printf(a, "%s has no scales, so there are no blocks", names[type]);
+    if (block < FV_QUANT_MIN_BLOCK || block > FV_QUANT_MAX_BLOCK || (block & (block - 1)))
+        return fv_printf(a, "a block has %lld terms, expected a power of two from %d to %d",
+                         (long long)block, FV_QUANT_MIN_BLOCK, FV_QUANT_MAX_BLOCK);
+    return NULL;
+}
+
+/* ---- forms ---- */
+
+/* See the list in quantize.h. */
+typedef enum { CAST, DEQUANT, QDQ, INTEGER, BLOCKS, ROWS } form;
+
+/* Does the weight have blocks, rather than channels? Those of a convolution run over its input
+ * channels, and of a few of these they would have as many scales as elements. */
+static bool has_blocks(const fv_quant_layer *l, const fv_quant_how *how) {
+    return how->block && (l->kind != FV_QUANT_CONV ||
+                          fv_quant_weight(l)->dims[l->along] >= (int64_t)how->block / 2);
+}
+
+static form form_of(const fv_quant_layer *l, const fv_quant_how *how) {
+    bool blocks = has_blocks(l, how),
+         product = l->kind == FV_QUANT_PRODUCT || l->kind == FV_QUANT_CONV;
+    if (how->type == FV_QUANT_F16 || how->type == FV_QUANT_BF16)
+        return CAST;
+    if (blocks && !how->standard && l->kind == FV_QUANT_PRODUCT)
+        return BLOCKS;
+    if (blocks && !how->standard && l->kind == FV_QUANT_TABLE && how->type == FV_QUANT_INT4)
+        return BLOCKS;
+    if (l->kind == FV_QUANT_TABLE && how->type == FV_QUANT_INT8 && !blocks)
+        return ROWS;
+    if (!product || blocks || how->type != FV_QUANT_INT8 || how->input == FV_QUANT_WEIGHTS)
+        return DEQUANT;
+    return how->input == FV_QUANT_STATIC ? QDQ : INTEGER;
+}
+
+bool fv_quant_takes_input(const fv_quant_layer *l, const fv_quant_how *how) {
+    form f = form_of(l, how);
+    return how->type != FV_QUANT_F32 && (f == QDQ || f == INTEGER);
+}
+
+size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how) {
+    const fv_tensor *w = fv_quant_weight(l);
+    size_t n = w->count, channels = (size_t)w->dims[l->channel];
+    if (how->type == FV_QUANT_F32 || l->why_not)
+        return w->bytes;
+    if (how->type == FV_QUANT_F16 || how->type == FV_QUANT_BF16)
+        return 2 * n;
+    size_t terms = (size_t)w->dims[l->along], block = (size_t)how->block;
+    size_t scales = has_blocks(l, how) ? n / terms * ((terms + block - 1) / block) : channels;
+    return (how->type == FV_QUANT_INT8 ? n : (n + 1) / 2) + 4 * scales;
+}
+
+/* ---- constants ---- */
+
+typedef struct work {
+    const fv_quant_layer *l;
+    const fv_quant_how *how;
+    fv_rewriter w;
+    fv_module *m;
+    const char *stem; /* the name of the weight, with which names of new constants begin */
+} work;
+
+static fv_value *constant(const work *k, const fv_tensor *t, const char *suffix) {
+    return fv_const_new(k->m, fv_printf(k->m->arena, "%s%s", k->stem, suffix), t);
+}
+
+static fv_tensor *new_tensor(const work *k, fv_elem e, int rank, const int64_t *dims) {
+    fv_tensor *t = fv_tensor_new(k->m->arena, e, rank, dims);
+    FV_HOLDS(k->m->session, t != NULL); /* it has no more bytes than the weight */
+    return t;
+}
+
+static int bits_of(const work *k) {
+    return k->how->type == FV_QUANT_INT4 ? 4 : 8;
+}
+
+static fv_quant_codes codes_of(const work *k, fv_arena *a) {
+    const fv_tensor *w = fv_quant_weight(k->l);
+    return has_blocks(k->l, k->how) ? fv_quant_blocks(a, w, k->l->along, k->how->block, bits_of(k))
+                                    : fv_quant_channels(a, w, k->l->channel, bits_of(k));
+}
+
+/* The codes in the shape of the weight; transposed: a matrix [k, n] of one [n, k]. */
+static fv_value *code_tensor(const work *k, const fv_quant_codes *q, bool transposed) {
+    int64_t dims[FV_MAX_RANK];
+    const fv_tensor *w = q->w;
+    for (int i = 0; i < w->rank; i++)
+        dims[i] = w->dims[transposed ? w->rank - 1 - i : i];
+    fv_tensor *t = new_tensor(k, bits_of(k) == 4 ? FV_I4 : FV_I8, w->rank, dims);
+    for (size_t i = 0; i < w->count; i++) {
+        size_t rows = (size_t)w->dims[0], columns = (size_t)w->dims[w->rank - 1];
+        fv_tensor_set_int(t, transposed ? i % columns * rows + i / columns : i, q->codes[i]);
+    }
+    return constant(k, t, bits_of(k) == 4 ? ".int4" : ".int8");
+}
+
+static fv_value *scale_tensor(const work *k, const float *scales, int rank, const int64_t *dims) {
+    fv_tensor *t = new_tensor(k, FV_F32, rank, dims);
+    memcpy((void *)t->data, scales, t->bytes);
+    return constant(k, t, ".scale");
+}
+
+/* Scales in the shape that DequantizeLinear takes: one for each channel, or one for each block. */
+static fv_value *scales_of(const work *k, const fv_quant_codes *q) {
+    int64_t dims[FV_MAX_RANK], n = (int64_t)q->nscales;
+    if (!q->block)
+        return scale_tensor(k, q->scales, 1, &n);
+    memcpy(dims, q->w->dims, (size_t)q->w->rank * sizeof *dims);
+    dims[q->axis] = (dims[q->axis] + q->block - 1) / q->block;
+    return scale_tensor(k, q->scales, q->w->rank, dims);
+}
+
+/* ---- replacing the weight ---- */
+
+static fv_value *narrow_float(work *k, fv_elem e) {
+    const fv_tensor *w = fv_quant_weight(k->l);
+    const float *x = w->data;
+    fv_tensor *t = new_tensor(k, e, w->rank, w->dims);
+    for (size_t i = 0; i < w->count; i++)
+        fv_tensor_set_float(t, i, (double)x[i]);
+    return fv_w_cast(&k->w, constant(k, t, e == FV_F16 ? ".f16" : ".bf16"), FV_F32);
+}
+
+static fv_value *dequantized(work *k, const fv_quant_codes *q) {
+    fv_value *in[2] = {code_tensor(k, q, false), scales_of(k, q)};
+    fv_attr attrs[2] = {fv_attr_int(k->m, "axis", q->axis),
+                        fv_attr_int(k->m, "block_size", q->block)};
+    return fv_w_op(&k->w, FV_OP_DequantizeLinear, 2, in, q->block ? 2 : 1, attrs);
+}
+
+static bool replace_operand(work *k, int i, fv_value *v) {
+    if (v)
+        fv_op_set_in(k->l->op, i, v);
+    return v != NULL;
+}
+
+/* ---- the activation ---- */
+
+/* The range as unsigned codes of 8 bits: x is about (code - zero) * scale. */
+static fv_value *through_codes(work *k, fv_value *x) {
+    fv_quant_range r = k->how->range;
+    float lo = fminf(r.lo, 0), hi = fmaxf(r.hi, 0), scale = hi / 255 - lo / 255;
+    scale = scale < FLT_MIN ? 1 : scale;
+    fv_tensor *zero = new_tensor(k, FV_U8, 0, NULL);
+    fv_tensor_set_int(zero, 0, (int64_t)fminf(fmaxf(rintf(-lo / scale), 0), 255));
+    const char *stem = k->stem;
+    k->stem = x->name;
+    fv_value *s = scale_tensor(k, &scale, 0, NULL), *z = constant(k, zero, ".zero");
+    k->stem = stem;
+    fv_value *q = FV_W3(&k->w, FV_OP_QuantizeLinear, x, s, z);
+    return q ? FV_W3(&k->w, FV_OP_DequantizeLinear, q, s, z) : NULL;
+}
+
+static bool write_qdq(work *k, const fv_quant_codes *q) {
+    int at = k->l->activation;
+    return replace_operand(k, at, through_codes(k, k->l->op->in[at])) &&
+           replace_operand(k, k->l->weight, dequantized(k, q));
+}
+
+/* ---- products as other operators ---- */
+
+static bool is_gemm(const work *k) {
+    return fv_op_is(k->l->op, FV_OP_Gemm);
+}
+
+/* The first factor of the product, which Gemm may transpose. */
+static fv_value *first_factor(work *k) {
+    static const int across[] = {1, 0};
+    fv_value *x = k->l->op->in[0];
+    return is_gemm(k) && fv_op_int(k->l->op, "transA") ? fv_w_transpose(&k->w, x, across) : x;
+}
+
+/* Finishes y = alpha * product + beta * C of Gemm; alpha is part of the scales. */
+static bool finish_product(work *k, fv_value *y) {
+    fv_op *op = k->l->op;
+    fv_value *c = is_gemm(k) ? fv_op_in(op, 2) : NULL;
+    if (c && y && fv_op_float(op, "beta") != 1)
+        c = FV_W2(&k->w, FV_OP_Mul, c, fv_w_float(&k->w, FV_F32, (double)fv_op_float(op, "beta")));
+    if (c && y)
+        y = FV_W2(&k->w, FV_OP_Add, y, c);
+    if (y)
+        fv_w_result(&k->w, 0, y);
+    return y != NULL;
+}
+
+static void scale_by_alpha(const work *k, fv_quant_codes *q) {
+    float alpha = is_gemm(k) ? fv_op_float(k->l->op, "alpha") : 1;
+    for (size_t i = 0; alpha != 1 && i < q->nscales; i++)
+        q->scales[i] *= alpha;
+}
+
+/* B of MatMulNBits: [columns, blocks, bytes], codes from 0 on, two in a byte if they have four
+ * bits. */
+static fv_value *packed_codes(const work *k, const fv_quant_codes *q, size_t columns, size_t terms,
+                              size_t blocks) {
+    bool by_rows = k->l->along == 1, four = bits_of(k) == 4;
+    size_t block = (size_t)q->block;
+    int64_t dims[3] = {(int64_t)columns, (int64_t)blocks, (int64_t)(four ? block / 2 : block)};
+    fv_tensor *t = new_tensor(k, FV_U8, 3, dims);
+    uint8_t *to = (uint8_t *)t->data;
+    for (size_t c = 0; c < columns; c++)
+        for (size_t i = 0; i < blocks * block; i++) {
+            int half = four ? 8 : 128;
+            int code =
+                i < terms ? q->codes[by_rows ? c * terms + i : i * columns + c] + half : half;
+            size_t at = c * blocks * block + i;
+            if (four)
+                to[at / 2] |= (uint8_t)(code << (at % 2 * 4));
+            else
+                to[at] = (uint8_t)code;
+        }
+    return constant(k, t, four ? ".int4" : ".int8");
+}
+
+static fv_value *packed_scales(const work *k, const fv_quant_codes *q, size_t columns,
+                               size_t blocks) {
+    int64_t dims[2] = {(int64_t)columns, (int64_t)blocks};
+    fv_tensor *t = new_tensor(k, FV_F32, 2, dims);
+    float *to = (float *)t->data;
+    for (size_t c = 0; c < columns; c++)
+        for (size_t b = 0; b < blocks; b++)
+            to[c * blocks + b] = q->scales[k->l->along == 1 ? c * blocks + b : b * columns + c];
+    return constant(k, t, ".scale");
+}
+
+static bool write_nbits(work *k, fv_quant_codes *q) {
+    size_t columns = (size_t)q->w->dims[k->l->channel], terms = (size_t)q->w->dims[k->l->along];
+    size_t blocks = (terms + (size_t)q->block - 1) / (size_t)q->block;
+    scale_by_alpha(k, q);
+    fv_value *in[3] = {first_factor(k), packed_codes(k, q, columns, terms, blocks),
+                       packed_scales(k, q, columns, blocks)};
+    const fv_attr attrs[4] = {
+        fv_attr_int(k->m, "K", (int64_t)terms), fv_attr_int(k->m, "N", (int64_t)columns),
+        fv_attr_int(k->m, "bits", bits_of(k)), fv_attr_int(k->m, "block_size", q->block)};
+    return finish_product(k,
+                          fv_w_def(&k->w, fv_op_get("com.microsoft.MatMulNBits"), 3, in, 4, attrs));
+}
+
+/* The sums of integers, of type i32, times the scale of the activation and those of the channels. */
+static fv_value *times_scales(work *k, fv_value *sums, fv_value *scale, fv_value *scales) {
+    fv_value *both = FV_W2(&k->w, FV_OP_Mul, scale, scales);
+    return sums && both ? FV_W2(&k->w, FV_OP_Mul, fv_w_cast(&k->w, sums, FV_F32), both) : NULL;
+}
+
+static bool write_matmul_integer(work *k, fv_quant_codes *q) {
+    fv_value *x = first_factor(k);
+    fv_op *d = fv_w_op_n(&k->w, FV_OP_DynamicQuantizeLinear, 1, &x, 0, NULL, 3);
+    if (!d)
+        return false;
+    scale_by_alpha(k, q);
+    fv_value *in[3] = {d->out[0], code_tensor(k, q, k->l->along == 1), d->out[2]};
+    fv_value *sums = fv_w_op(&k->w, FV_OP_MatMulInteger, 3, in, 0, NULL);
+    return finish_product(k, times_scales(k, sums, d->out[1], scales_of(k, q)));
+}
+
+/* A vector of one number for each channel, as [n, 1, 1], which broadcasts along the axes of an
+ * image. */
+static fv_value *of_channels(work *k, fv_value *v, int axes) {
+    int64_t dims[FV_MAX_RANK] = {-1};
+    for (int i = 1; i <= axes; i++)
+        dims[i] = 1;
+    fv_value *in[2] = {v, fv_const_ints(k->m, "shape", axes + 1, dims)};
+    return fv_w_def(&k->w, fv_op_get("Reshape"), 2, in, 0, NULL);
+}
+
+static bool write_conv_integer(work *k, fv_quant_codes *q) {
+    fv_op *op = k->l->op;
+    int axes = op->in[0]->type->rank - 2;
+    fv_op *d = fv_w_op_n(&k->w, FV_OP_DynamicQuantizeLinear, 1, op->in, 0, NULL, 3);
+    if (!d)
+        return false;
+    fv_value *in[3] = {d->out[0], code_tensor(k, q, false), d->out[2]};
+    fv_value *sums = fv_w_def(&k->w, fv_op_get("ConvInteger"), 3, in, op->nattrs, op->attrs);
+    int64_t dims[FV_MAX_RANK] = {(int64_t)q->nscales};
+    for (int i = 1; i <= axes; i++)
+        dims[i] = 1;
+    fv_value *y = times_scales(k, sums, d->out[1], scale_tensor(k, q->scales, axes + 1, dims));
+    fv_value *bias = fv_op_in(op, 2);
+    if (bias && y)
+        y = FV_W2(&k->w, FV_OP_Add, y, of_channels(k, bias, axes));
+    if (y)
+        fv_w_result(&k->w, 0, y);
+    return y != NULL;
+}
+
+/* ---- tables ---- */
+
+static bool write_rows(work *k, const fv_quant_codes *q) {
+    fv_op *op = k->l->op;
+    int64_t dims[2] = {(int64_t)q->nscales, 1};
+    fv_value *codes = FV_W2(&k->w, FV_OP_Gather, code_tensor(k, q, false), op->in[1]);
+    fv_value *scales = FV_W2(&k->w, FV_OP_Gather, scale_tensor(k, q->scales, 2, dims), op->in[1]);
+    if (!codes || !scales)
+        return false;
+    fv_w_result(&k->w, 0, FV_W2(&k->w, FV_OP_Mul, fv_w_cast(&k->w, codes, FV_F32), scales));
+    return !k->w.failed;
+}
+
+static bool write_table_blocks(work *k, const fv_quant_codes *q) {
+    fv_op *op = k->l->op;
+    fv_value *in[3] = {code_tensor(k, q, false), op->in[1], scales_of(k, q)};
+    const fv_attr attrs[3] = {fv_attr_int(k->m, "block_size", q->block),
+                              fv_attr_int(k->m, "gather_axis", 0),
+                              fv_attr_int(k->m, "quantize_axis", 1)};
+    fv_value *y = fv_w_def(&k->w, fv_op_get("com.microsoft.GatherBlockQuantized"), 3, in, 3, attrs);
+    if (y)
+        fv_w_result(&k->w, 0, y);
+    return y != NULL;
+}
+
+/* ---- a layer ---- */
+
+static bool check_weight(const fv_quant_layer *l, const fv_quant_how *how) {
+    const fv_tensor *w = fv_quant_weight(l);
+    double most = how->type == FV_QUANT_F16 ? F16_MAX : (double)FLT_MAX;
+    size_t at = fv_quant_bad_element(w, most);
+    if (at == w->count)
+        return true;
+    double x = fv_tensor_float(w, at);
+    return fv_op_error(l->op,
+                       "element %zu of the weight '%s' is %g, which %s cannot be; --skip "
+                       "leaves the layer as it is",
+                       at, l->op->in[l->weight]->name, x, fv_quant_type_name(how->type));
+}
+
+static bool write_form(work *k, fv_quant_codes *q, form f) {
+    switch (f) {
+    case CAST: return false;
+    case DEQUANT: return replace_operand(k, k->l->weight, dequantized(k, q));
+    case QDQ: return write_qdq(k, q);
+    case INTEGER:
+        return k->l->kind == FV_QUANT_CONV ? write_conv_integer(k, q) : write_matmul_integer(k, q);
+    case BLOCKS: return k->l->kind == FV_QUANT_TABLE ? write_table_blocks(k, q) : write_nbits(k, q);
+    case ROWS: return write_rows(k, q);
+    }
+    return false;
+}
+
+bool fv_quantize(const fv_quant_layer *l, const fv_quant_how *how) {
+    if (how->type == FV_QUANT_F32)
+        return true;
+    if (l->why_not)
+        return fv_op_error(l->op, "cannot be quantized: %s", l->why_not);
+    if (!check_weight(l, how))
+        return false;
+    fv_module *m = fv_region_module(l->op->block);
+    work k = {l, how, fv_rewriter_at(l->op), m, l->op->in[l->weight]->name};
+    form f = form_of(l, how);
+    if (f == CAST)
+        return replace_operand(&k, l->weight,
+                               narrow_float(&k, how->type == FV_QUANT_F16 ? FV_F16 : FV_BF16));
+    fv_arena *a = fv_arena_new(m->session);
+    fv_quant_codes q = codes_of(&k, a);
+    bool ok = write_form(&k, &q, f);
+    fv_arena_free(a);
+    return ok;
+}

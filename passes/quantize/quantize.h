@@ -1,0 +1,95 @@
+/* quantize.h - gives weights of a graph a narrower type: int8, int4, bf16 or f16.
+ *
+ * A *layer* is an operator together with one operand that is a constant of f32, its weight. A
+ * quantized layer consists of the standard's operators, or of those of ONNX Runtime's domain
+ * com.microsoft, so that other runtimes run it:
+ *
+ *   cast      Cast(w) in place of the weight, for f16 and bf16
+ *   dequant   DequantizeLinear(q, scales) in place of the weight
+ *   qdq       that, and DequantizeLinear(QuantizeLinear(x)) in place of the other factor, with a
+ *             range of x that was measured
+ *   integer   MatMulInteger or ConvInteger of q and DynamicQuantizeLinear(x), times both scales
+ *   blocks    MatMulNBits or GatherBlockQuantized, with a scale for each block of a row
+ *   rows      Gather of the rows of q, times Gather of their scales
+ *
+ * Integers are symmetric: w is about q * scale, without a zero point. For int8 a scale belongs to
+ * a channel, an index of the axis `channel` of the weight; for blocks to `block` terms along the
+ * axis `along`. */
+#ifndef FV_PASSES_QUANTIZE_QUANTIZE_H
+#define FV_PASSES_QUANTIZE_QUANTIZE_H
+
+#include "ir/graph/graph.h"
+
+/* From wide to narrow. */
+typedef enum {
+    FV_QUANT_F32, /* the layer is left as it is */
+    FV_QUANT_F16,
+    FV_QUANT_BF16,
+    FV_QUANT_INT8,
+    FV_QUANT_INT4,
+    FV_QUANT_TYPES
+} fv_quant_type;
+
+typedef enum {
+    FV_QUANT_PRODUCT, /* a matrix product of an activation and a matrix: MatMul, Gemm */
+    FV_QUANT_CONV,
+    FV_QUANT_TABLE, /* a Gather of rows of a matrix */
+    FV_QUANT_OTHER  /* another reader, such as an LSTM: only its weight is quantized */
+} fv_quant_kind;
+
+/* What happens to the activation that a layer of int8 multiplies with its weight. */
+typedef enum {
+    FV_QUANT_WEIGHTS, /* it stays a float */
+    FV_QUANT_DYNAMIC, /* it is quantized by its range in the run */
+    FV_QUANT_STATIC   /* it is quantized by a range that was measured before */
+} fv_quant_input;
+
+/* A range of numbers that contains 0. */
+typedef struct fv_quant_range {
+    float lo, hi;
+} fv_quant_range;
+
+typedef struct fv_quant_layer {
+    fv_op *op;
+    fv_quant_kind kind;
+    int weight;       /* number of the operand that is the weight */
+    int activation;   /* number of the operand that it is multiplied with; -1: none */
+    int channel;      /* axis of the weight whose indices are channels */
+    int along;        /* axis of the weight over which terms are summed */
+    bool of_branch;   /* whether the op is in a branch or in the body of a loop */
+    const char *name; /* unique: the name of the node; of one with several layers, `NODE:OPERAND` */
+    const char *why_not; /* the reason why the layer cannot be quantized; NULL: it can */
+} fv_quant_layer;
+
+/* How a layer is quantized. */
+typedef struct fv_quant_how {
+    fv_quant_type type;
+    int block; /* number of terms with a common scale; 0: one scale for each channel */
+    fv_quant_input input;
+    bool standard;        /* DequantizeLinear instead of operators of com.microsoft */
+    fv_quant_range range; /* of the activation; for FV_QUANT_STATIC */
+} fv_quant_how;
+
+enum { FV_QUANT_MIN_BLOCK = 16, FV_QUANT_MAX_BLOCK = 256, FV_QUANT_BLOCK = 32 };
+
+const char *fv_quant_type_name(fv_quant_type t); /* "int8" */
+/* The type of that name; false: there is none. */
+bool fv_quant_type_parse(const char *name, fv_quant_type *out) FV_MUST_USE;
+extern const char *const fv_quant_type_names[]; /* those that can be asked for, NULL terminated */
+/* What is wrong with a size of blocks for a type, in the arena; NULL: nothing. */
+const char *fv_quant_block_wrong(fv_arena *a, fv_quant_type type, int64_t block);
+
+/* The layers of a graph as it was read, in the order of the ops; *n: their number. Weights of a few
+ * elements are left out. */
+fv_quant_layer *fv_quant_layers(fv_arena *a, fv_module *m, int *n);
+const fv_tensor *fv_quant_weight(const fv_quant_layer *l);
+/* Is the activation of this layer quantized, too? */
+bool fv_quant_takes_input(const fv_quant_layer *l, const fv_quant_how *how) FV_MUST_USE;
+/* The bytes of the weight and its scales. */
+size_t fv_quant_bytes(const fv_quant_layer *l, const fv_quant_how *how);
+
+/* Quantizes a layer, which leaves its op or its weight without users for `remove-dead`. False after
+ * a diagnostic: the weight contains a NaN or an infinity, or a number beyond f16. */
+bool fv_quantize(const fv_quant_layer *l, const fv_quant_how *how) FV_MUST_USE;
+
+#endif

@@ -1,0 +1,192 @@
+# `fovea quantize`: what is written for each type, its errors, and wrong input.
+. "$(dirname "$0")/lib.sh"
+dates=$root/examples/dates/dates.onnx
+sets=$root/examples/dates/test
+
+# numbers COUNT SEED: a list of COUNT numbers between -1 and 1
+numbers() {
+    awk -v n="$1" -v s="$2" 'BEGIN { for (i = 0; i < n; i++) { s = (s * 16807) % 2147483647
+        printf "%s%.4f", i ? ", " : "[", s / 1073741823.5 - 1 } print "]" }'
+}
+# one op of each kind: a table, products, a transposed product with factors, a convolution, a reader
+# whose activation stays a float, and a weight in a branch
+cat >m.fvir <<T
+fovea-ir 1
+module "m"
+symbol n 1..1000
+const @table: f32[10, 16] = $(numbers 160 1)
+const @w: f32[16, 24] = $(numbers 384 2)
+const @v: f32[16, 24] = $(numbers 384 3)
+const @c: f32[16] = $(numbers 16 4)
+const @k: f32[8, 4, 3, 3] = $(numbers 288 5)
+const @b: f32[8] = $(numbers 8 6)
+const @small: f32[2, 2] = [1.0, 2.0, 3.0, 4.0]
+func @main(%ids: i64[n], %image: f32[1, 4, 6, 6], %s: f32[n, 2], %on: bool[]) -> (%y, %z, %t, %u) {
+  %e = Gather(@table, %ids)    loc("embed")
+  %h = MatMul(%e, @w)    loc("fc1")
+  %g = Relu(%h)
+  %y = Gemm(%g, @v, @c) {transB = 1, alpha = 0.5, beta = 2.0}    loc("fc2")
+  %z = Conv(%image, @k, @b) {pads = [1, 1, 1, 1]}    loc("conv")
+  %t = MatMul(%s, @small)    loc("tiny")
+  %u = If(%on) {then_branch = ^() {
+    %a = MatMul(%e, @w)    loc("inside")
+    return %a
+  }, else_branch = ^() {
+    return %h
+  }}
+  return %y, %z, %t, %u
+}
+T
+q() { "$fovea" quantize m.fvir --backend=interp --at n=5 "$@"; }
+ops() { sed -n 's/.*= \([A-Za-z.0-9]*\)(.*/\1/p' "$1" | sort | uniq -c | awk '{ printf "%s %s, ", $2, $1 }'; }
+
+# ---- types ----
+check 'int8' 0 'layers +int8 5' q -o q.fvir
+said '^embed +Gather +f32\[10, 16\] +int8 +200 bytes +0.00'
+said '^inside +MatMul .* int8 +480 bytes +-$'
+said '^error +0.00[0-9]+ of the outputs, on random inputs'
+grep -q '^tiny' out && tell 'a small weight is no layer' no || tell 'a small weight is no layer' yes
+case $(ops q.fvir) in *'ConvInteger 1, '*'DynamicQuantizeLinear 4, '*'MatMulInteger 3'*) tell 'products of integers' yes ;; *) tell 'products of integers' no ;; esac
+check 'what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run q.fvir --dim n=5
+check 'weights only' 0 'layers +int8 5' q --weights-only -o w.fvir
+case $(ops w.fvir) in *'DequantizeLinear 4, '*) tell 'weights only: no other op' yes ;; *) tell 'weights only: no other op' no ;; esac
+check 'blocks of int4' 0 'layers +int4 5' q --to=int4 -o b.fvir
+case $(ops b.fvir) in *'DequantizeLinear 1, '*'GatherBlockQuantized 1, '*'MatMulNBits 3, '*) tell 'operators of blocks' yes ;; *) tell 'operators of blocks' no ;; esac
+check 'blocks of the standard' 0 'layers +int4 5' q --to=int4 --block=16 --qdq -o s.fvir
+case $(ops s.fvir) in *'DequantizeLinear 5, '*) tell 'the standard has blocks' yes ;; *) tell 'the standard has blocks' no ;; esac
+check 'blocks of int8' 0 'fc1 .* int8 +4[0-9]* bytes' q --block=16 -o b8.fvir
+for t in f16 bf16; do
+    check "$t" 0 "layers +$t 5" q --to=$t -o h.fvir
+    said '^fc1 .* 768 bytes '
+    grep -q "w\.$t.*: $t" h.fvir && tell "$t: constants" yes || tell "$t: constants" no
+done
+# blocks of 16 of a matrix are the same numbers in either form
+q --to=int4 --block=16 -o n.fvir >/dev/null 2>&1
+check 'MatMulNBits and DequantizeLinear agree' 0 ' 0 differ' "$fovea" diff n.fvir s.fvir --dim n=5 --backend=interp --atol=1e-5
+
+# ---- files ----
+check 'an ONNX model' 0 'size +[0-9.]+ kB, was [0-9.]+ kB' "$fovea" quantize "$dates" -o q.onnx
+check 'it is read again' 0 'probs' "$fovea" inspect q.onnx
+cp q.onnx first.onnx
+"$fovea" quantize "$dates" -o q.onnx >/dev/null 2>&1
+cmp -s q.onnx first.onnx && tell 'the same bytes again' yes || tell 'the same bytes again' no
+if python3 -c 'import onnx' 2>/dev/null; then
+    "$fovea" quantize "$dates" --calibrate="$sets" -o c.onnx >/dev/null 2>&1
+    python3 -c '
+import onnx
+for f in "q.onnx", "c.onnx":
+    onnx.checker.check_model(onnx.load(f), full_check=True)' 2>err && tell 'onnx.checker' yes || tell 'onnx.checker' no
+fi
+check 'weights in a file' 0 'layers' "$fovea" quantize "$dates" --weights=file -o side.onnx
+[ -s side.onnx.data ] && tell 'the file of weights' yes || tell 'the file of weights' no
+check 'quiet' 0 '' q -q -o q.fvir
+[ ! -s out ] && [ ! -s err ] && tell 'says nothing' yes || tell 'says nothing' no
+check 'a fixed dim' 0 'layers' "$fovea" quantize m.fvir --backend=interp --dim n=5 -o q.fvir
+grep -q '%ids: i64\[5\]' q.fvir && tell 'is fixed in the result' yes || tell 'is fixed in the result' no
+check 'json' 0 '"type": "int8"' q --json -o q.fvir
+said '"schema": 1'
+
+# ---- calibration ----
+for r in minmax percentile entropy; do
+    check "static: $r" 0 'on 3 data sets' "$fovea" quantize "$dates" --backend=interp --calibrate="$sets" --range=$r -o c.fvir
+done
+case $(ops c.fvir) in *'QuantizeLinear 1'*) tell 'QDQ' yes ;; *) tell 'QDQ' no ;; esac
+check 'one data set' 0 'on 1 data set$' "$fovea" quantize "$dates" --backend=interp --calibrate="$sets/test_data_set_1" -o c.fvir
+mkdir -p cal/a cal/b empty
+python3 - 2>/dev/null <<'P' && have_sets=yes || have_sets=no
+import numpy as np, onnx.numpy_helper as h
+def put(path, a, name):
+    open(path, "wb").write(h.from_array(a, name).SerializeToString())
+for d, n in ("a", 3), ("b", 7):
+    put(f"cal/{d}/input_0.pb", np.arange(n, dtype=np.int64) % 10, "ids")
+    put(f"cal/{d}/input_1.pb", np.ones((1, 4, 6, 6), np.float32) * n, "image")
+    put(f"cal/{d}/input_2.pb", np.ones((n, 2), np.float32), "s")
+    put(f"cal/{d}/input_3.pb", np.array(True), "on")
+P
+if [ $have_sets = yes ]; then
+    s() { "$fovea" quantize m.fvir --backend=interp --calibrate=cal -o c.fvir "$@"; }
+    check 'sets of other dims' 0 'on 2 data sets' s
+    said '^inside .* weight only: it is in a branch'
+    # 7 is the largest element of the image, so its scale is 7 / 255
+    grep -q 'image\.scale.*: f32\[\] = 0.0274509' c.fvir && tell 'the range of an input' yes || tell 'the range of an input' no
+    cp -r cal nan && python3 -c '
+import numpy as np, onnx.numpy_helper as h
+a = np.ones((1, 4, 6, 6), np.float32); a[0, 1, 0, 0] = np.nan
+open("nan/b/input_1.pb", "wb").write(h.from_array(a, "image").SerializeToString())'
+    check 'NaN in the data' 1 "error: node 'conv' \(Conv\): element 36 of its input 'image' is nan on data set 'nan/b'" "$fovea" quantize m.fvir --backend=interp --calibrate=nan -o none.fvir
+    cp -r cal other && python3 -c '
+import numpy as np, onnx.numpy_helper as h
+open("other/b/input_1.pb", "wb").write(h.from_array(np.ones((1, 4, 6, 5), np.float32), "image").SerializeToString())'
+    check 'data of another shape' 1 "input 'image'" "$fovea" quantize m.fvir --backend=interp --calibrate=other -o none.fvir
+    said "data set 'other/b' cannot be used"
+    rm cal/b/input_3.pb
+    check 'a file is missing' 1 'cal/b has 3 input_N.pb, the model has 4' s
+fi
+check 'no data sets' 1 'has no data sets: folders with input_0.pb' q --calibrate=empty -o none.fvir
+check 'no folder' 1 'is no folder' q --calibrate=nowhere -o none.fvir
+
+# ---- a budget ----
+check 'a budget for all' 0 'layers +int4 5$' q --to=int4 --budget=10 -o q.fvir
+said 'alone int4$'
+check 'a budget for some' 0 'layers +int4 [1-4], f32' q --to=int4 --budget=0.05 -o q.fvir
+said '^conv .* f32 .* kept for the budget$'
+check 'a budget for none' 0 'layers +f32 5$' q --to=int4 --budget=0 -o q.fvir
+said '^error +0 of'
+check 'a search' 0 'layers .*int4 ' q --search --budget=0.05 -o q.fvir
+said 'alone f16 +alone int8 +alone int4'
+check 'a search among two' 0 'alone bf16 +alone int8$' q --search --to=int8,bf16 --budget=0.001 -o q.fvir
+check 'a chart' 0 'layers' q --budget=0.05 --chart=c.svg -o q.fvir
+grep -q '</svg>' c.svg && tell 'the chart' yes || tell 'the chart' no
+grep -q '>conv<' c.svg && tell 'names in the chart' yes || tell 'names in the chart' no
+
+# ---- layers that are skipped ----
+check 'skip a node' 0 'fc1 .* f32 .* skipped' q --skip=fc1 -o q.fvir
+check 'skip an operator' 0 'layers +int8 3, f32 2' q --skip=MatMul -o q.fvir
+check 'skip a pattern' 0 'layers +int8 3, f32 2' q '--skip=fc*' -o q.fvir
+check 'skip what is not there' 1 "there is no such layer; did you mean 'fc1'" q --skip=fc -o none.fvir
+
+# ---- wrong options ----
+check 'no output' 2 '-o OUT is missing' q
+check 'standard input' 2 'read several times' "$fovea" quantize - -o q.fvir
+check 'no such type' 2 "--to takes int8, int4, bf16 or f16, not 'int3'" q --to=int3 -o q.fvir
+check 'two types' 2 'several types only with --search' q --to=int8,int4 -o q.fvir
+check 'blocks of floats' 2 'bf16 has no scales' q --to=bf16 --block=32 -o q.fvir
+for b in 8 24 512; do
+    check "blocks of $b" 2 'expected a power of two from 16 to 256' q --to=int4 --block=$b -o q.fvir
+done
+check 'search without a budget' 2 '--search needs --budget' q --search -o q.fvir
+check 'a range without data' 2 '--range goes with --calibrate' q --range=entropy -o q.fvir
+check 'no such range' 2 'takes minmax, percentile or entropy' q --calibrate=empty --range=middle -o q.fvir
+check 'a percentile of nothing' 2 '--percentile goes with' q --calibrate=empty --percentile=99 -o q.fvir
+check 'a percentile too small' 2 'from 50 to 100' q --calibrate=empty --range=percentile --percentile=9 -o q.fvir
+check 'calibration of weights alone' 2 'nothing to calibrate' q --calibrate=empty --weights-only -o q.fvir
+check 'two kinds of data' 2 'do not apply' q --calibrate=empty --data-set=x -o q.fvir
+check 'another kind of file' 2 'ends in .onnx or .fvir' q -o q.so
+check 'weights of a text' 2 '--weights takes' q --weights=file -o q.fvir
+check 'over the model' 1 'm.fvir' q -o m.fvir
+
+# ---- hostile weights ----
+sed 's/^\(const @w: f32\[16, 24\] = \[\)[-0-9.]*/\1nan/' m.fvir >nan.fvir
+check 'a NaN in a weight' 1 "node 'fc1' \(MatMul\): element 0 of the weight 'w' is nan" "$fovea" quantize nan.fvir --backend=interp -o none.fvir
+check 'a NaN that is skipped' 0 'fc1 .* skipped' "$fovea" quantize nan.fvir --backend=interp --skip=fc1 --skip=inside -o q.fvir
+sed 's/^\(const @w: f32\[16, 24\] = \[\)[-0-9.]*/\1 1e30/' m.fvir >large.fvir
+check 'beyond f16' 1 'is 1e\+30, which f16 cannot be' "$fovea" quantize large.fvir --backend=interp --to=f16 -o none.fvir
+check 'within int8' 0 'layers +int8 5' "$fovea" quantize large.fvir --backend=interp -o q.fvir
+sed "s/^const @w: f32\[16, 24\] = .*/const @w: f32[16, 24] = [0.0$(awk 'BEGIN { for (i = 1; i < 384; i++) printf ", 0.0" }')]/" m.fvir >zero.fvir
+for t in int8 int4; do
+    check "a weight of zeros as $t" 0 "fc1 .* $t .* 0$" "$fovea" quantize zero.fvir --backend=interp --to=$t -o q.fvir
+done
+sed "s/^const @w: f32\[16, 24\] = .*/const @w: f32[16, 24] = [1e-44$(awk 'BEGIN { for (i = 1; i < 384; i++) printf ", 1e-44" }')]/" m.fvir >tiny.fvir
+check 'denormal weights' 0 'layers +int8 5' "$fovea" quantize tiny.fvir --backend=interp -o q.fvir
+cat >none.txt <<'T'
+fovea-ir 1
+module "none"
+func @main(%x: f32[4]) -> (%y) {
+  %y = Relu(%x)
+  return %y
+}
+T
+check 'no weights' 1 'has no weights of f32' "$fovea" quantize none.txt -o none.fvir
+check 'no model' 1 'nowhere.onnx' "$fovea" quantize nowhere.onnx -o none.onnx
+[ ! -e none.fvir ] && [ ! -e none.onnx ] && tell 'nothing was written' yes || tell 'nothing was written' no
+finish

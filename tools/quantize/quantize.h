@@ -1,0 +1,138 @@
+/* quantize.h - what the files of `fovea quantize` share.
+ *
+ * The model is read several times, each time into a session of its own: as it is, for references;
+ * with some layers quantized, to measure errors; and at last to write it. Layers are identified by
+ * their number in the list that fv_quant_layers makes, which is always the same. */
+#ifndef FV_TOOLS_QUANTIZE_QUANTIZE_H
+#define FV_TOOLS_QUANTIZE_QUANTIZE_H
+
+#include "passes/quantize/quantize.h"
+#include "tools/model/model.h"
+
+/* The error of a value: the root of the sum of squared differences, over that of squared values.
+ * Negative: not measured. */
+#define FV_NOT_MEASURED (-1.0)
+
+/* A layer, as the command remembers it between sessions. */
+typedef struct fv_quant_item {
+    const char *name, *op;
+    const char *weight; /* type of the weight, as "f32[48, 144]" */
+    const char *result; /* name of the result of the op; NULL: it is in a branch */
+    const char *input;  /* name of the activation; NULL: none, or in a branch */
+    size_t bytes[FV_QUANT_TYPES];
+    const char *why_not; /* why the layer stays f32; NULL: it need not */
+    /* errors of the outputs if only this layer has that type */
+    double alone[FV_QUANT_TYPES];
+    double here; /* error of the result of the op in the quantized model */
+    /* for --calibrate: the range of the activation; if it is not known, only the weight is
+     * quantized */
+    fv_quant_range range;
+    bool has_range;
+} fv_quant_item;
+
+/* What the options ask for. */
+typedef struct fv_quant_wanted {
+    fv_quant_type types[FV_QUANT_TYPES]; /* from wide to narrow */
+    int ntypes;
+    int block; /* 0: the default of each type */
+    fv_quant_input input;
+    bool standard;
+    double budget; /* FV_NOT_MEASURED: none */
+} fv_quant_wanted;
+
+/* The layers' types: one of them for each layer. */
+typedef struct fv_quant_plan {
+    fv_quant_type *types;
+    double error; /* of the outputs */
+} fv_quant_plan;
+
+typedef struct fv_quantizing {
+    fv_context *c;
+    const char *path;
+    fv_quant_wanted wanted;
+    fv_quant_item *items;
+    int n;
+    const char **sets; /* folders of data sets; NULL: inputs are as in `fovea run` */
+    int nsets;         /* number of runs in a trial, at least 1 */
+    int noutputs;
+    fv_tensor **outputs; /* references: for each run, the outputs of the model as it is */
+    fv_quant_plan plan;  /* what is written */
+    int trials, most;    /* how many trials there were, and about how many there will be */
+    bool progress;       /* whether progress is shown on the terminal */
+} fv_quantizing;
+
+/* ---- trial.c ---- */
+
+/* A trial: the model is compiled with layers of these types, and runs once on each data set. */
+typedef struct fv_trial {
+    const fv_quant_type *types; /* NULL: the model as it is */
+    const char *const *shown;   /* names of values that become outputs after those of the model */
+    int nshown;
+    int nsets;        /* number of data sets on which it runs */
+    const char *what; /* the purpose, for the display of progress */
+    /* Gets the outputs of run `set`, the shown values last; they are valid during the call. False
+     * after a diagnostic. */
+    bool (*take)(void *user, int set, int n, const fv_tensor *outputs);
+    void *user;
+} fv_trial;
+
+bool fv_quant_try(fv_quantizing *q, const fv_trial *t) FV_MUST_USE;
+/* How the layer is quantized to a type. */
+fv_quant_how fv_quant_how_of(const fv_quantizing *q, int item, fv_quant_type type);
+/* Quantizes the layers of a module that was read and verified. False after diagnostics. */
+bool fv_quant_apply(const fv_quantizing *q, fv_module *m, const fv_quant_type *types) FV_MUST_USE;
+void fv_quant_show_progress(const fv_quantizing *q, const char *what);
+void fv_quant_clear_progress(const fv_quantizing *q);
+
+/* ---- calibrate.c ---- */
+
+/* Lists the data sets below the folder of --calibrate. False after a message. */
+bool fv_quant_find_sets(fv_quantizing *q, const char *folder) FV_MUST_USE;
+/* Measures the ranges of activations on all data sets. False after a message: for instance an
+ * activation contains a NaN. */
+bool fv_quant_calibrate(fv_quantizing *q, const char *method, double percentile) FV_MUST_USE;
+
+/* ---- range.c ---- */
+
+/* Counts of elements in bins of equal width from lo to hi. */
+enum { FV_QUANT_BINS = 2048 };
+typedef struct fv_quant_counts {
+    double lo, hi;
+    uint64_t n, bins[FV_QUANT_BINS];
+} fv_quant_counts;
+void fv_quant_count(fv_quant_counts *h, const fv_tensor *t, bool magnitudes);
+/* The range without the (100 - percent) / 2 percent of elements at each end. */
+fv_quant_range fv_quant_percentile(const fv_quant_counts *h, double percent);
+/* From counts of magnitudes: the largest magnitude that loses the least information by rounding to
+ * `levels` levels (Kullback-Leibler divergence). */
+double fv_quant_entropy(const fv_quant_counts *h, int levels);
+
+/* ---- measure.c ---- */
+
+/* Runs the model as it is, and keeps its outputs. */
+bool fv_quant_reference(fv_quantizing *q) FV_MUST_USE;
+/* The error of the outputs with layers of these types. */
+bool fv_quant_error(fv_quantizing *q, const fv_quant_type *types, const char *what,
+                    double *error) FV_MUST_USE;
+/* Sets `here` of the layers, for the plan. */
+bool fv_quant_measure_layers(fv_quantizing *q) FV_MUST_USE;
+/* Sets `alone` of the layers, for all types that are wanted. */
+bool fv_quant_measure_alone(fv_quantizing *q) FV_MUST_USE;
+
+/* ---- search.c ---- */
+
+/* Sets the plan to the one that keeps as few layers in f32 as the budget allows. */
+bool fv_quant_keep_sensitive(fv_quantizing *q) FV_MUST_USE;
+/* Sets the plan to one in which no single layer can become narrower within the budget. */
+bool fv_quant_search(fv_quantizing *q) FV_MUST_USE;
+
+/* ---- report.c, chart.c ---- */
+
+bool fv_quant_report(const fv_quantizing *q, const char *out) FV_MUST_USE;
+/* Writes a chart of the layers' errors, as SVG. */
+bool fv_quant_write_chart(const fv_quantizing *q, const char *path) FV_MUST_USE;
+/* The error that a chart and a table show first: of the layer alone if it was measured, otherwise
+ * that of its result. */
+double fv_quant_shown_error(const fv_quantizing *q, int item);
+
+#endif
