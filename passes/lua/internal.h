@@ -377,6 +377,10 @@ int fv_lua_test_new(lua_State *L); /* fv.test */
 
 int fv_lua_op_new(lua_State *L); /* fv.op */
 
+/* ---- quantize.c ---- */
+
+int fv_lua_quantize(lua_State *L); /* fv.quantize */
+
 /* ---- rules.c ---- */
 
 int fv_lua_rule_new(lua_State *L);  /* fv.rule */

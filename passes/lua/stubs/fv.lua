@@ -74,6 +74,12 @@ function fv.pass(pass) end
 ---@return fv.pipeline_table
 function fv.pipeline(pipeline) end
 
+---Gives weights of the module a narrower type; the layers, and what they became.
+---@param module fv.module
+---@param options {to: "int8"|"int4"|"bf16"|"f16"?, block: integer?, weights_only: boolean?, standard: boolean?, ranges: table<string, number[]>?, skip: string[]?}?
+---@return {name: string, op: string, type: string, bytes: integer}[]
+function fv.quantize(module, options) end
+
 ---A rewrite rule in the notation of the shipped ones; `when` is asked last.
 ---@param text string
 ---@param when (fun(captures: table<string, fv.value|fv.attribute>, op: fv.op): boolean?)|{when: function?, check: boolean?}?
