@@ -144,7 +144,8 @@ static void push_layer(lua_State *L, const quantizing *q, int i) {
     lua_setfield(L, -2, "bytes");
 }
 
-/* quantize(module, {to=, block=, weights_only=, standard=, ranges=, skip=}): a list of the layers */
+/* quantize(module, {to=, block=, weights_only=, standard=, ranges=, skip=}): a list of the
+ * layers */
 int fv_lua_quantize(lua_State *L) {
     quantizing q = {.box = fv_lua_module(L, 1), .how = {.type = FV_QUANT_INT8}, .dynamic = true};
     lua_settop(L, 2);

@@ -272,7 +272,8 @@ static bool write_nbits(work *k, fv_quant_codes *q) {
                           fv_w_def(&k->w, fv_op_get("com.microsoft.MatMulNBits"), 3, in, 4, attrs));
 }
 
-/* The sums of integers, of type i32, times the scale of the activation and those of the channels. */
+/* The sums of integers, of type i32, times the scale of the activation and those of the
+ * channels. */
 static fv_value *times_scales(work *k, fv_value *sums, fv_value *scale, fv_value *scales) {
     fv_value *both = FV_W2(&k->w, FV_OP_Mul, scale, scales);
     return sums && both ? FV_W2(&k->w, FV_OP_Mul, fv_w_cast(&k->w, sums, FV_F32), both) : NULL;
