@@ -311,6 +311,12 @@ static Onnx__AttributeProto *attribute_of(exporter *x, const fv_op *op, const fv
         p->t = tensor_of(x, a->u.tensor, NULL);
         break;
     case FV_ATTR_TYPE:
+        if (!strcmp(a->name, "dtype")) { /* of SequenceEmpty: the number of an element type */
+            p->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
+            p->has_i = 1;
+            p->i = a->u.type->elem;
+            break;
+        }
         p->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTO;
         p->tp = type_of(x, a->u.type, true);
         break;

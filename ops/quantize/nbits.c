@@ -300,6 +300,7 @@ static bool decompose_table(fv_rewriter *w, fv_op *op) {
 const fv_opdef fv_ops_nbits[] = {
     {.domain = "com.microsoft",
      .name = "MatMulNBits",
+     .id = FV_OP_com_microsoft_MatMulNBits,
      .since = {1},
      .doc = "A times the transpose of a weight of 2, 4 or 8 bits, which has a scale and a zero "
             "point for each block of a row; computed in f32",
@@ -344,6 +345,7 @@ const fv_opdef fv_ops_nbits[] = {
      .decompose = decompose_bnb4},
     {.domain = "com.microsoft",
      .name = "GatherBlockQuantized",
+     .id = FV_OP_com_microsoft_GatherBlockQuantized,
      .since = {1},
      .doc = "slices along an axis of a table with a scale and a zero point for each block, as "
             "floats; 0 where an index is out of range",

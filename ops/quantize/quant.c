@@ -357,6 +357,7 @@ const fv_opdef fv_ops_quant[] = {
      .body = "QLinearMatMul"},
     {.domain = "",
      .name = "ConvInteger",
+     .id = FV_OP_ConvInteger,
      .since = {10},
      .doc = "convolution of integers from which zero points are subtracted",
      .in = {{"x", "T1", .rank = FV_RANK_FROM(3)},

@@ -268,8 +268,7 @@ static bool write_nbits(work *k, fv_quant_codes *q) {
     const fv_attr attrs[4] = {
         fv_attr_int(k->m, "K", (int64_t)terms), fv_attr_int(k->m, "N", (int64_t)columns),
         fv_attr_int(k->m, "bits", bits_of(k)), fv_attr_int(k->m, "block_size", q->block)};
-    return finish_product(k,
-                          fv_w_def(&k->w, fv_op_get("com.microsoft.MatMulNBits"), 3, in, 4, attrs));
+    return finish_product(k, fv_w_op(&k->w, FV_OP_com_microsoft_MatMulNBits, 3, in, 4, attrs));
 }
 
 /* The sums of integers, of type i32, times the scale of the activation and those of the
@@ -297,7 +296,7 @@ static fv_value *of_channels(work *k, fv_value *v, int axes) {
     for (int i = 1; i <= axes; i++)
         dims[i] = 1;
     fv_value *in[2] = {v, fv_const_ints(k->m, "shape", axes + 1, dims)};
-    return fv_w_def(&k->w, fv_op_get("Reshape"), 2, in, 0, NULL);
+    return fv_w_op(&k->w, FV_OP_Reshape, 2, in, 0, NULL);
 }
 
 static bool write_conv_integer(work *k, fv_quant_codes *q) {
@@ -307,7 +306,7 @@ static bool write_conv_integer(work *k, fv_quant_codes *q) {
     if (!d)
         return false;
     fv_value *in[3] = {d->out[0], code_tensor(k, q, false), d->out[2]};
-    fv_value *sums = fv_w_def(&k->w, fv_op_get("ConvInteger"), 3, in, op->nattrs, op->attrs);
+    fv_value *sums = fv_w_op(&k->w, FV_OP_ConvInteger, 3, in, op->nattrs, op->attrs);
     int64_t dims[FV_MAX_RANK] = {(int64_t)q->nscales};
     for (int i = 1; i <= axes; i++)
         dims[i] = 1;
@@ -339,7 +338,7 @@ static bool write_table_blocks(work *k, const fv_quant_codes *q) {
     const fv_attr attrs[3] = {fv_attr_int(k->m, "block_size", q->block),
                               fv_attr_int(k->m, "gather_axis", 0),
                               fv_attr_int(k->m, "quantize_axis", 1)};
-    fv_value *y = fv_w_def(&k->w, fv_op_get("com.microsoft.GatherBlockQuantized"), 3, in, 3, attrs);
+    fv_value *y = fv_w_op(&k->w, FV_OP_com_microsoft_GatherBlockQuantized, 3, in, 3, attrs);
     if (y)
         fv_w_result(&k->w, 0, y);
     return y != NULL;

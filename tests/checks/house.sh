@@ -87,7 +87,8 @@ backend: backend/consumer backend/fuse backend/lowering backend/memory backend/s
 passes/spell:
 passes: passes/spell passes/attention
 passes/attention: passes
-passes/lua: passes
+passes/quantize:
+passes/lua: passes passes/quantize
 passes/padding: passes passes/attention
 frontend:
 runtime:
@@ -101,6 +102,7 @@ tools/lab: tools/command tools/data tools/model
 tools/maps: tools/data tools/model
 tools/measure: tools/command tools/data tools/driver tools/model
 tools/script: tools/command tools/data tools/driver tools/model
+tools/quantize: tools/command tools/data tools/driver tools/model
 tools/view: tools/model
 tools/subcommand: tools/command tools/data tools/lab tools/maps tools/model tools/script
 END

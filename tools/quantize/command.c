@@ -92,6 +92,11 @@ static bool choose_output(const fv_args *a, fv_emit_kind *kind, fv_weights_kind 
 
 /* ---- layers ---- */
 
+/* Can the value become an output, to be looked at? */
+static bool is_shown(const fv_value *v) {
+    return v->type->rank <= FV_ARRAY_RANK;
+}
+
 static fv_quant_item item_of(const fv_quantizing *q, const fv_quant_layer *l, int i) {
     fv_arena *a = q->c->arena;
     const fv_value *w = l->op->in[l->weight];
@@ -99,7 +104,7 @@ static fv_quant_item item_of(const fv_quantizing *q, const fv_quant_layer *l, in
                         .op = fv_strdup(a, fv_opdef_qualified(a, l->op->def)),
                         .weight = fv_type_str(a, w->type),
                         .here = FV_NOT_MEASURED};
-    if (!l->of_branch && l->op->out[0])
+    if (!l->of_branch && l->op->out[0] && is_shown(l->op->out[0]))
         it.result = fv_strdup(a, l->op->out[0]->name);
     if (l->why_not)
         it.why_not = fv_strdup(a, l->why_not);
@@ -109,7 +114,7 @@ static fv_quant_item item_of(const fv_quantizing *q, const fv_quant_layer *l, in
         it.bytes[t] = fv_quant_bytes(l, &how);
     }
     const fv_quant_how how = {.type = FV_QUANT_INT8, .input = FV_QUANT_STATIC};
-    if (!l->of_branch && fv_quant_takes_input(l, &how))
+    if (!l->of_branch && fv_quant_takes_input(l, &how) && is_shown(l->op->in[l->activation]))
         it.input = fv_strdup(a, l->op->in[l->activation]->name);
     return it;
 }
