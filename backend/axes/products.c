@@ -15,6 +15,41 @@ bool fv_x_sums_products(const fv_expr *x) {
            !fv_x_equal(x->arg[0]->arg[0], x->arg[0]->arg[1]);
 }
 
+/* ---- sums over blocks ---- */
+
+static bool are_known(const fv_expr *sum) {
+    bool known = true;
+    for (int i = 0; i < sum->u.red.nvars; i++)
+        known &= fv_dim_is_const(sum->u.red.vars[i]->dim) && sum->u.red.vars[i]->dim->value > 0;
+    return known;
+}
+
+fv_expr *fv_x_sum_in_blocks(const fv_expr *sum) {
+    fv_expr *inner[2], *none;
+    bool is = sum->op == FV_X_REDUCE && sum->u.red.kind == FV_SUM && sum->arg[0]->op == FV_X_MUL &&
+              fv_elem_is_float((fv_elem)sum->type.elem) &&
+              fv_x_reductions(sum->arg[0], inner, 2) == 1;
+    is = is && fv_x_sums_products(inner[0]) && !fv_x_reductions(inner[0]->arg[0], &none, 1) &&
+         fv_elem_bits((fv_elem)inner[0]->type.elem) == fv_elem_bits((fv_elem)sum->type.elem);
+    return is && are_known(sum) && are_known(inner[0]) ? inner[0] : NULL;
+}
+
+/* Are all loads of x that depend on the column j, apart from those in `inner`, constants that do
+ * not depend on the row (NULL: there are no rows)? These can be stored in panels. */
+static bool has_constant_scales(const fv_expr *x, const fv_expr *inner, const fv_var *j,
+                                const fv_var *row) {
+    if (x == inner || !fv_x_uses(x, j))
+        return true;
+    if (x->op == FV_X_VAR || x->op == FV_X_GUARD)
+        return false;
+    if (x->op == FV_X_LOAD)
+        return fv_x_is_constant(x) && fv_x_is_plain(x) && !(row && fv_x_uses(x, row));
+    bool is = true;
+    for (int i = 0; i < x->n && is; i++)
+        is = has_constant_scales(x->arg[i], inner, j, row);
+    return is;
+}
+
 /* ---- the factors of one sum ---- */
 
 /* Are elements of x for consecutive values of j contiguous in memory? */
@@ -68,7 +103,8 @@ static bool is_product(fv_lowerer *l, const fv_definition *d, const fv_expr *sum
     fv_expr *body = sum->arg[0], *inner;
     if (sum->u.red.kind != FV_SUM || body->op != FV_X_MUL)
         return fv_declines(l, d->value, FV_WHY_contract_products);
-    return !fv_x_reductions(body, &inner, 1) || fv_declines(l, d->value, FV_WHY_contract_nested);
+    return fv_x_sum_in_blocks(sum) || !fv_x_reductions(body, &inner, 1) ||
+           fv_declines(l, d->value, FV_WHY_contract_nested);
 }
 
 /* Adds a sum; false: its factor for the rows is not that of the first sum. */
@@ -86,6 +122,17 @@ static bool add_sum(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_ex
     return true;
 }
 
+/* Sets the products of a sum over blocks; false: the scales are not constants of the columns. */
+static bool set_blocks(fv_lowerer *l, const fv_definition *d, fv_products *p, fv_expr *sum) {
+    fv_expr *inner = fv_x_sum_in_blocks(sum);
+    if (!add_sum(l, d, p, inner))
+        return false;
+    p->blocks = sum;
+    const fv_var *row = p->row < 0 ? NULL : d->index[p->row];
+    bool is = !p->each && has_constant_scales(sum->arg[0], inner, d->index[p->column], row);
+    return is || fv_declines(l, d->value, FV_WHY_contract_scales);
+}
+
 bool fv_find_products(fv_lowerer *l, const fv_definition *d, int nroots, fv_expr *const *roots,
                       fv_products *p) {
     fv_expr *sums[FV_MAX_SUMS + 1];
@@ -100,6 +147,9 @@ bool fv_find_products(fv_lowerer *l, const fv_definition *d, int nroots, fv_expr
     for (int i = 0; i < n; i++)
         if (!is_product(l, d, sums[i]))
             return false;
+    if (fv_x_sum_in_blocks(sums[0]))
+        return n == 1 ? set_blocks(l, d, p, sums[0])
+                      : fv_declines(l, d->value, FV_WHY_contract_sums, fv_s("several"));
     for (int i = 0; i < n; i++)
         if (!add_sum(l, d, p, sums[i]))
             return false;

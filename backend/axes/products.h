@@ -4,6 +4,8 @@
  *     y[i, j] = max(sum k: a[i, k] * b[k, j] + c[j], 0)      i: a row, j: a column
  *     y[n, j] = sum k: x[n + k, j] * w[k, j]                 each column by itself
  *     f[i, j], g[i, j] of sums of a * b and of a * c         several sums of the same rows
+ *     y[i, j] = sum g: f32(sum k: a[i, g, k] * b[j, g, k]) * s[j, g]
+ *                                       a sum over blocks of the terms, each of which has a scale
  *
  * The columns are the last axis that has more than one element: what lies side by side in
  * memory. */
@@ -17,8 +19,11 @@ enum { FV_MAX_SUMS = 8 };
 
 typedef struct fv_products {
     int nsums;
-    fv_expr *sums[FV_MAX_SUMS]; /* the sums, REDUCE nodes */
-    fv_expr *a;                 /* the factor with the rows, which all sums share */
+    fv_expr *sums[FV_MAX_SUMS]; /* the sums of products, REDUCE nodes */
+    /* the sum over blocks whose terms are computed from the one sum of products within a block;
+     * NULL: there are no blocks */
+    fv_expr *blocks;
+    fv_expr *a; /* the factor with the rows, which all sums share */
     /* for each sum, the factor with the columns, as an expression over the variables of the first
      * sum */
     fv_expr *b[FV_MAX_SUMS];
@@ -28,6 +33,9 @@ typedef struct fv_products {
     bool each; /* whether a depends on the column as well, as in a depthwise convolution */
 } fv_products;
 
+/* The sum of products within a block, of a sum of floats over blocks of known numbers of terms: its
+ * terms are products with one such sum in them. NULL: it is no such sum. */
+fv_expr *fv_x_sum_in_blocks(const fv_expr *sum);
 /* Is it a sum of products of two different factors, in any order? A sum of squares is none. */
 bool fv_x_sums_products(const fv_expr *x) FV_MUST_USE;
 /* Are all sums in these expressions, over the indices of d, sums of products with one factor in

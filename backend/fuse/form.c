@@ -65,7 +65,8 @@ static fv_form contraction_of(const fv_definition *d, bool each) {
     if (!fv_x_reductions(d->body, &sum, 1))
         return form;
     int last = last_axis(d);
-    fv_expr *const *f = sum->arg[0]->arg;
+    const fv_expr *in_blocks = fv_x_sum_in_blocks(sum);
+    fv_expr *const *f = (in_blocks ? in_blocks : sum)->arg[0]->arg;
     bool in[2] = {fv_x_uses(f[0], d->index[last]), fv_x_uses(f[1], d->index[last])};
     bool second = in[0] && in[1] ? fv_x_is_constant(f[1]) : in[1];
     form.rows = axes_of(d, f[!second], f[second]);

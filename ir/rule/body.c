@@ -148,7 +148,7 @@ bool fv_body_parse(fv_arena *a, const fv_opdef *def, const char *name, const cha
 
 static const char key;
 
-static const fv_body *parse_new(fv_arena *a, const fv_opdef *def, const char *name) {
+static fv_body *parse_new(fv_arena *a, const fv_opdef *def, const char *name) {
     const char *text = fv_body_text(name);
     fv_session *s = fv_arena_session(a);
     fv_body *b = FV_NEW(a, fv_body, 1);
@@ -171,8 +171,12 @@ const fv_body *fv_body_find(fv_session *s, const fv_opdef *def, const char *name
     }
     fv_ptrmap *map = *slot;
     const void *at = def ? (const void *)def : fv_intern(s, name);
-    const fv_body *b = fv_ptrmap_get(map, at);
-    if (!b && (b = parse_new(map->arena, def, name)))
-        *fv_ptrmap_at(map, at) = (void *)b;
+    fv_body *first = fv_ptrmap_get(map, at), *b = first;
+    while (b && strcmp(b->name, name))
+        b = b->next;
+    if (!b && (b = parse_new(map->arena, def, name))) {
+        b->next = first;
+        *fv_ptrmap_at(map, at) = b;
+    }
     return b;
 }

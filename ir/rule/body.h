@@ -71,6 +71,7 @@ typedef struct fv_body {
     fv_ast **params;
     fv_body_let *lets;
     fv_ast **results;
+    struct fv_body *next; /* another definition for the same op */
 } fv_body;
 
 /* Parses a definition and resolves its names. def: the op whose meaning it is; NULL: none, or not

@@ -100,6 +100,38 @@ static bool infer_nbits(fv_op *op) {
                            a->elem);
 }
 
+/* Are rows multiplied as bytes? ONNX Runtime does so where the weight is known before the run, and
+ * blocks follow each other and have integers as zero points. */
+static bool takes_bytes(const fv_op *op) {
+    const fv_value *zeros = fv_op_in(op, ZEROS);
+    bool known = op->in[B]->kind == FV_VALUE_CONST && op->in[SCALES]->kind == FV_VALUE_CONST &&
+                 (!zeros || (zeros->kind == FV_VALUE_CONST && zeros->type->elem == FV_U8));
+    return known && fv_op_int(op, "accuracy_level") == 4 && !fv_op_in(op, INDEX);
+}
+
+static bool decompose_nbits(fv_rewriter *w, fv_op *op) {
+    return fv_body_expand_as(w, op, takes_bytes(op) ? "MatMulNBitsInBytes" : "MatMulNBits");
+}
+
+/* ---- fv.BlockMatMulInteger ---- */
+
+enum { X, W, ROW_SCALES, COLUMN_SCALES, ROW_SUMS, COLUMN_ZEROS };
+
+static bool infer_block_product(fv_op *op) {
+    const fv_type *x = fv_in_type(op, X), *w = fv_in_type(op, W);
+    const fv_dim *dims[FV_MAX_RANK];
+    int n = x->rank - 1;
+    for (int i = 0; i < n; i++)
+        dims[i] = x->dims[i];
+    if (!fv_has_dims(op, W, 3, (const fv_dim *[]){w->dims[0], x->dims[n - 1], x->dims[n]}) ||
+        !fv_has_dims(op, ROW_SCALES, n, dims) || !fv_has_dims(op, ROW_SUMS, n, dims) ||
+        !fv_has_dims(op, COLUMN_SCALES, 2, w->dims) || !fv_has_dims(op, COLUMN_ZEROS, 2, w->dims))
+        return false;
+    dims[n - 1] = w->dims[0];
+    fv_infer_out(op, 0, FV_F32, n, dims);
+    return true;
+}
+
 /* ---- MatMulBnb4, fv.Decode ---- */
 
 enum { CODES = 16 };
@@ -303,7 +335,8 @@ const fv_opdef fv_ops_nbits[] = {
      .id = FV_OP_com_microsoft_MatMulNBits,
      .since = {1},
      .doc = "A times the transpose of a weight of 2, 4 or 8 bits, which has a scale and a zero "
-            "point for each block of a row; computed in f32",
+            "point for each block of a row; computed in f32, or, with accuracy_level 4 and "
+            "constants, in i32 with the blocks of A rounded to 8 bits",
      .in = {{"A", "T1", .rank = FV_RANK_FROM(1)},
             {"B", "T2", .rank = FV_RANK(3)},
             {"scales", "T1", .rank = FV_RANKS(1, 2)},
@@ -316,7 +349,28 @@ const fv_opdef fv_ops_nbits[] = {
                FV_A_INT("weight_prepacked", 0)},
      .types = {{"T1", REALS}, {"T2", FV_SET(U8)}, {"T3", REALS | FV_SET(U8)}, {"T4", FV_SET(I32)}},
      .infer = infer_nbits,
-     .body = "MatMulNBits"},
+     .decompose = decompose_nbits},
+    {.domain = "fv",
+     .name = "BlockMatMulInteger",
+     .since = {1},
+     .doc = "product of rows and columns of integers in blocks, each of which has scales, and zero "
+            "points of the columns; S has the sum of each block of a row",
+     .in = {{"X", "T", .rank = FV_RANK_FROM(2)},
+            {"W", "U", .rank = FV_RANK(3)},
+            {"row_scales", "F", .rank = FV_RANK_FROM(1)},
+            {"column_scales", "F", .rank = FV_RANK(2)},
+            {"S", "I", .rank = FV_RANK_FROM(1)},
+            {"zeros", "U", OPTIONAL, .rank = FV_RANK(2)}},
+     .out = {{"Y", "F"}},
+     .attrs = {FV_A_INT("zero", 0)},
+     .types = {{"T", FV_SET(I8)},
+               {"U", FV_SET(U8) | FV_SET(U4) | FV_SET(U2)},
+               {"F", FV_SET(F32)},
+               {"I", FV_SET(I32)}},
+     .infer = infer_block_product,
+     .formula = "Y[r.., j] = sum b: f32((sum k: i32(X[r.., b, k]) * i32(W[j, b, k])) - S[r.., b] * "
+                "select(has(zeros), i32(zeros[j, b]), zero)) * (row_scales[r.., b] * "
+                "column_scales[j, b])"},
     {.domain = "fv",
      .name = "Decode",
      .id = FV_OP_fv_Decode,

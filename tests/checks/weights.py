@@ -2,7 +2,8 @@
 
 Each multiplies x [n, K] by a weight of K x N that is stored in 8 or 4 bits: large ones, which are not folded for their
 size, and small ones. x is whole numbers and scales are powers of two, so that every order of a sum gives the same bits.
-Prints a line for each graph: its name, K, N, and the bytes of what it stores of the weight."""
+Prints a line for each graph: its name, K, N, the bytes of what it stores of the weight, and those that another kernel writes
+of a row."""
 import os
 import struct
 import sys
@@ -65,12 +66,13 @@ def graph(folder, elem, scales, zero, transposed, k, n):
     with open(os.path.join(folder, name + ".fvir"), "w", encoding="utf-8") as f:
         f.write(f'fovea-ir 1\nmodule "m"\nsymbol n 0..1000\n{"".join(parts)}')
         f.write(f"func @main(%x: f32[n, {k}]) -> (%y) {{\n" + "\n".join(lines) + "\n  return %y\n}\n")
-    print(name, k, n, size)
+    print(name, k, n, size, 0)
 
 
-def nbits(folder, bits, zero, k, n):
-    """A product with blobs of blocks, as exporters write language models."""
-    name = f"nbits{bits}" + ("-zero" if zero else "") + f"-{k}x{n}"
+def nbits(folder, bits, zero, level, k, n):
+    """A product with blobs of blocks, as exporters write language models; with level 4 another kernel writes the rows as bytes,
+    and a scale and a sum for each block of them."""
+    name = f"nbits{bits}" + ("-zero" if zero else "") + ("-bytes" if level == 4 else "") + f"-{k}x{n}"
     block = min(32, k)
     blocks = -(-k // block)
     blob = bytes(NUMBERS[:n * blocks * block * bits // 8])
@@ -86,8 +88,8 @@ def nbits(folder, bits, zero, k, n):
     with open(os.path.join(folder, name + ".fvir"), "w", encoding="utf-8") as f:
         f.write(f'fovea-ir 1\nmodule "m"\nsymbol n 0..1000\n{"".join(parts)}')
         f.write(f"func @main(%x: f32[n, {k}]) -> (%y) {{\n  %y = com.microsoft.MatMulNBits({operands}) "
-                f"{{K = {k}, N = {n}, bits = {bits}, block_size = {block}}}\n  return %y\n}}\n")
-    print(name, k, n, size)
+                f"{{K = {k}, N = {n}, bits = {bits}, block_size = {block}, accuracy_level = {level}}}\n  return %y\n}}\n")
+    print(name, k, n, size, blocks * (block + 8) if level == 4 else 0)
 
 
 def inputs(folder, k):
@@ -110,7 +112,8 @@ def main():
                             graph(folder, elem, scales, zero, transposed, k, n)
         for bits in 2, 4, 8:
             for zero in False, True:
-                nbits(folder, bits, zero, k, n)
+                for level in 0, 4:
+                    nbits(folder, bits, zero, level, k, n)
 
 
 main()

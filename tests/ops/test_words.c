@@ -177,3 +177,54 @@ Test(words, convolutions) {
         check_convolution(i & 1, i & 2, 64, 3, "pads = [1, 1, 1, 1], strides = [2, 2]");
     }
 }
+
+/* ---- products in blocks ---- */
+
+static const char *scales(int columns, int blocks) {
+    fv_text t = {.arena = arena};
+    fv_text_printf(&t, "const @s: f32[%d, %d] = [", columns, blocks);
+    for (int i = 0; i < columns * blocks; i++)
+        fv_text_printf(&t, "%s%g", i ? ", " : "", 0.3 + value(i, 4, false));
+    fv_text_put(&t, "]\n");
+    return t.s;
+}
+
+static void check_blocks(int bits, int block, bool zeros, int rows, int k, int columns) {
+    const int blocks = (k + block - 1) / block, zero_bytes = (blocks * bits + 7) / 8;
+    const char *text = fv_printf(
+        arena,
+        "fovea-ir 1\nmodule \"m\"\nsymbol n 0..64\n%s%s%sfunc @main(%%x: i8[n, %d]) -> (%%y) {\n"
+        "  %%a = Cast(%%x) {to = 1}\n"
+        "  %%y = com.microsoft.MatMulNBits(%%a, @w, @s%s) {K = %d, N = %d, bits = %d, "
+        "block_size = %d, accuracy_level = 4}\n  return %%y\n}\n",
+        constant("w", fv_printf(arena, "%d, %d, %d", columns, blocks, block * bits / 8),
+                 columns * blocks * block * bits / 8, 2, false),
+        scales(columns, blocks),
+        constant("z", fv_printf(arena, "%d, %d", columns, zero_bytes), columns * zero_bytes, 5,
+                 false),
+        k, zeros ? ", @z" : "", k, columns, bits, block);
+    const int32_t *expected[2] = {NULL}; /* without and with fused multiply-add */
+    for (int t = 0; t < NTARGETS; t++) {
+        /* numbers of less than 8 bits are bytes of either sign */
+        bool same = bits < 8 && !strcmp(targets[t].i8_u8, "dot_u8_u8");
+        const char *dot = same ? targets[t].i8_i8 : targets[t].i8_u8;
+        fv_program *p = lower_for(&targets[t], text);
+        cr_expect_eq(has(p, *dot ? dot : "dot_"), *dot != 0, "%s: %s\n%s", targets[t].name, dot,
+                     text);
+        const int32_t **y =
+            &expected[strcmp(targets[t].name, "generic") && strcmp(targets[t].name, "x86-64")];
+        if (*y)
+            check_values(&targets[t], text, p, true, rows, *y, rows * columns);
+        else
+            *y = run(p, rows, true);
+    }
+}
+
+Test(words, blocks) {
+    for (int bits = 2; bits <= 8; bits *= 2) {
+        check_blocks(bits, 16, false, 5, 48, 24);
+        check_blocks(bits, 32, true, 1, 70, 40);
+        check_blocks(bits, 64, true, 14, 64, 9);
+        check_blocks(bits, 256, false, 2, 200, 16);
+    }
+}

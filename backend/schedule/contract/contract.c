@@ -37,7 +37,18 @@ static bool runs_along(const fv_expr *x, const fv_var *j) {
     return n.contiguous && !n.strided;
 }
 
-fv_contraction fv_contraction_of(const fv_products *p) {
+/* A sum over the variables of the blocks, followed by those within a block. */
+static fv_expr *steps_of(fv_arena *a, const fv_contraction *c) {
+    const fv_expr *sum[2] = {c->blocks.sum, c->blocks.part};
+    fv_var *vars[2 * FV_MAX_RANK];
+    int n = 0;
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < sum[i]->u.red.nvars; k++)
+            vars[n++] = sum[i]->u.red.vars[k];
+    return fv_x_reduce_like(a, c->blocks.part, n, vars, c->blocks.part->arg[0]);
+}
+
+fv_contraction fv_contraction_of(fv_arena *a, const fv_products *p) {
     fv_contraction c = {.sum = p->sums[0],
                         .a = p->a,
                         .b = p->b[0],
@@ -48,6 +59,11 @@ fv_contraction fv_contraction_of(const fv_products *p) {
     for (int i = 0; i < p->nsums; i++) {
         c.sums[i] = p->sums[i];
         c.factors[i] = p->b[i];
+    }
+    if (p->blocks) {
+        c.blocks = (fv_contract_blocks){p->blocks, c.sum, p->blocks->arg[0], NULL};
+        c.blocks.steps = steps_of(a, &c);
+        c.sums[0] = p->blocks;
     }
     return c;
 }
@@ -66,14 +82,15 @@ static const fv_var *last_term(const fv_contraction *c) {
 static bool turns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     fv_dense window;
     int64_t terms = 1;
-    if (c->nsums > 1 || c->each || c->row < 0 || !fv_x_is_constant(c->a) || fv_x_is_constant(c->b))
+    if (c->nsums > 1 || c->blocks.sum || c->each || c->row < 0 || !fv_x_is_constant(c->a) ||
+        fv_x_is_constant(c->b))
         return false;
     for (int i = 0; i < c->sum->u.red.nvars && terms < l->speed->filter_terms; i++)
         terms *= fv_typical_dim(c->sum->u.red.vars[i]->dim);
     const fv_dim *filters = d->index[c->row]->dim;
     return terms >= l->speed->filter_terms && fv_dim_is_const(filters) &&
-           filters->value >= l->speed->filters && fv_panels_fit(d, c->sum) &&
-           fv_choose_dense(l, d, c->sum, c->b, FV_DENSE_WINDOWS, last_term(c), &window);
+           filters->value >= l->speed->filters && fv_panels_fit(d, fv_all_steps(c)) &&
+           fv_choose_dense(l, d, fv_all_steps(c), c->b, FV_DENSE_WINDOWS, last_term(c), &window);
 }
 
 static void turn(fv_contraction *c) {
@@ -83,7 +100,7 @@ static void turn(fv_contraction *c) {
     c->b = c->factors[0] = a;
     c->row = c->column;
     c->column = row;
-    c->turned = true;
+    c->context.turned = true;
 }
 
 static bool is_loaded(const fv_expr *x) {
@@ -93,7 +110,7 @@ static bool is_loaded(const fv_expr *x) {
 
 /* Are the panels of the factor with the columns packed when the model is compiled? */
 static bool has_constant_columns(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
-    return fv_is_laid_out(l, d, c->sum, c->b, c->column);
+    return fv_is_laid_out(l, d, fv_all_steps(c), c->b, c->column);
 }
 
 enum { MOST_ROWS = 64, MOST_COLUMNS = 1024, MOST_BLOCK = 1 << 20 };
@@ -175,7 +192,8 @@ static int tile_size(fv_lowerer *l, const fv_definition *d, const fv_contraction
     int64_t rows = c->row < 0 ? 1 : d->index[c->row]->dim->hi;
     int64_t columns = d->index[c->column]->dim->hi;
     if (c->row >= 0 && fv_dim_is_const(d->index[c->row]->dim) && rows > *mr)
-        *mr = best_rows(rows, *mr, *nr / lanes * c->nsums, in_flight, terms_from(c->sum, 0));
+        *mr =
+            best_rows(rows, *mr, *nr / lanes * c->nsums, in_flight, terms_from(fv_all_steps(c), 0));
     if (!rows || !columns) { /* there is no tile: the other loops have no iterations */
         *mr = *nr = 0;
         return lanes;
@@ -231,7 +249,7 @@ static bool is_of_step(const fv_definition *d, const fv_expr *sum, const fv_expr
 static bool is_made_before(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                            const fv_expr *factor) {
     fv_ptrmap seen = fv_ptrmap_in(l->exprs);
-    return !c->often || !is_of_step(d, c->sum, factor, &seen);
+    return !c->context.often || !is_of_step(d, c->sum, factor, &seen);
 }
 
 /* Chooses how the factors of several sums are read: all are packed together. */
@@ -240,7 +258,7 @@ static bool choose_several(fv_lowerer *l, const fv_definition *d, fv_contraction
         fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->factors[i], d)));
         if (!is_made_before(l, d, c, c->factors[i]))
             return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
-        if (!fv_panels_fit(d, c->sum))
+        if (!fv_panels_fit(d, fv_all_steps(c)))
             return fv_declines(l, d->value, FV_WHY_operand_axes, name, fv_n(FV_MAX_RANK));
     }
     c->packed = true;
@@ -255,17 +273,17 @@ bool fv_contract_choose(fv_lowerer *l, const fv_definition *d, fv_contraction *c
          before = constant || is_made_before(l, d, c, c->b);
     fv_fact name = fv_s(fv_printf(l->arena, "'%s'", fv_operand_name(c->b, d)));
     c->dense.b = !constant && before &&
-                 fv_choose_dense(l, d, c->sum, c->b, FV_DENSE_WINDOWS, j, &c->dense.of_b);
+                 fv_choose_dense(l, d, fv_all_steps(c), c->b, FV_DENSE_WINDOWS, j, &c->dense.of_b);
     bool contiguous = c->dense.b ? fv_dense_runs_along(&c->dense.of_b, j)
                                  : is_loaded(c->b) && runs_along(c->b, j);
-    c->packed = constant || !contiguous;
+    c->packed = constant || !contiguous || c->blocks.sum;
     if (c->packed && !before)
         return fv_declines(l, d->value, FV_WHY_operand_of_step, name);
-    if (c->packed && !fv_panels_fit(d, c->sum)) {
+    if (c->packed && !fv_panels_fit(d, fv_all_steps(c))) {
         fv_declines(l, d->value, FV_WHY_operand_axes, name, fv_n(FV_MAX_RANK));
         c->packed = false;
     }
-    return c->packed || contiguous;
+    return c->packed || (contiguous && !c->blocks.sum);
 }
 
 void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c,
@@ -277,8 +295,13 @@ void fv_contract_place(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_cont
         fv_place_dot(l, op, d, c, nr);
     } else if (c->packed) {
         c->factors[0] = c->b;
-        fv_make_panels(l, op, d, c->sum, c->nsums, c->factors, c->column, nr, &c->panels);
+        fv_make_panels(l, op, d, fv_all_steps(c), c->nsums, c->factors, c->column, nr, &c->panels);
         c->b = c->panels.x;
+    }
+    if (c->blocks.sum) {
+        c->blocks.term = fv_panels_of_scales(l, d, fv_all_steps(c), c->blocks.term, c->blocks.part,
+                                             c->column, &c->panels);
+        FV_HOLDS(l->session, c->blocks.term);
     }
     fv_takes(l, d->value,
              !c->packed              ? FV_WHY_operand_direct
@@ -308,7 +331,7 @@ static void open_rows(fv_tile *t, int64_t most, fv_expr **first, fv_expr **rows)
 static int64_t elements_of_row(const fv_contraction *c, const fv_definition *d) {
     const fv_expr *a = fv_x_stored(c->a);
     double all = 1, rows = 1;
-    int64_t terms = terms_from(c->sum, 0), extent;
+    int64_t terms = terms_from(fv_all_steps(c), 0), extent;
     if (a->op != FV_X_LOAD)
         return terms;
     for (int i = 0; i < a->u.buf->rank; i++) {
@@ -333,7 +356,7 @@ static int64_t stored_bytes(const fv_expr *factor) {
 static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
                              int nr, int64_t depth) {
     int64_t room = t->caches.l2_bytes / 8 * fv_processor_of(t)->block_l2_eighths,
-            steps = depth ? depth * terms_from(c->sum, 1) : terms_from(c->sum, 0),
+            steps = depth ? depth * terms_from(fv_all_steps(c), 1) : terms_from(fv_all_steps(c), 0),
             panels = 2 * nr * c->nsums * steps * stored_bytes(c->b);
     return (room - panels) / (elements_of_row(c, d) * stored_bytes(c->a));
 }
@@ -345,7 +368,8 @@ static int64_t room_for_rows(const fv_target *t, const fv_contraction *c, const 
 static bool stay_near(const fv_target *t, const fv_contraction *c, const fv_definition *d, int nr) {
     const fv_dim *columns = d->index[c->column]->dim;
     return c->packed && fv_dim_is_const(columns) && columns->value > FEW_PANELS * nr &&
-           terms_from(c->sum, 0) * columns->value * stored_bytes(c->b) <= t->caches.l1_bytes / 2;
+           terms_from(fv_all_steps(c), 0) * columns->value * stored_bytes(c->b) <=
+               t->caches.l1_bytes / 2;
 }
 
 static int64_t block_rows(const fv_target *t, const fv_contraction *c, const fv_definition *d,
@@ -412,7 +436,7 @@ static int64_t unpack_depth(const fv_target *t, const fv_contraction *c, const f
 
 /* Is b computed from panels whose steps are those of one variable, of a known number? */
 static bool computes_panels(const fv_contraction *c) {
-    return c->panels.computed && c->sum->u.red.nvars == 1 && fv_can_prefetch(c);
+    return c->panels.computed && !c->blocks.sum && c->sum->u.red.nvars == 1 && fv_can_prefetch(c);
 }
 
 /* Is b computed once for all tiles of a block of rows, and stored on the stack? */
@@ -427,8 +451,8 @@ static bool unpacks(const fv_contraction *c, const fv_tile_plan *plan, int64_t b
 static bool has_parts(const fv_contraction *c) {
     const fv_dim *steps = c->sum->u.red.vars[0]->dim;
     bool one = c->sum->u.red.nvars == 1;
-    return c->packed && !c->panels.made_in_run && fv_dim_is_const(steps) && steps->value > 0 &&
-           (one || (!c->each && !c->panels.computed));
+    return c->packed && !c->blocks.sum && !c->panels.made_in_run && fv_dim_is_const(steps) &&
+           steps->value > 0 && (one || (!c->each && !c->panels.computed));
 }
 
 /* Chooses all parameters other than those of the tile, after panels are made; returns the rows of a
@@ -471,7 +495,7 @@ static int64_t choose_rest(fv_choosing *u, const fv_op *op, const fv_contraction
 
 static void say_what_it_is(fv_lowerer *l, const fv_definition *d, const fv_contraction *c) {
     fv_fact columns = fv_d(d->index[c->column]->dim);
-    if (c->turned)
+    if (c->context.turned)
         fv_takes(l, d->value, FV_WHY_contracts_turned, columns);
     if (c->each)
         fv_takes(l, d->value, FV_WHY_contracts_each, columns);
@@ -507,9 +531,10 @@ static fv_contract_plan *plan_of(fv_lowerer *l, const fv_definition *d,
     if (!is_kind)
         return NULL;
     fv_choose_dot(l, d, c);
-    c->dense.a = !c->dot.group && is_made_before(l, d, c, c->a) &&
-                 fv_choose_dense(l, d, c->sum, c->a, c->each ? FV_DENSE_ALL : FV_DENSE_WIDENED,
-                                 c->turned ? last_term(c) : NULL, &c->dense.of_a);
+    c->dense.a =
+        !c->dot.group && is_made_before(l, d, c, c->a) &&
+        fv_choose_dense(l, d, fv_all_steps(c), c->a, c->each ? FV_DENSE_ALL : FV_DENSE_WIDENED,
+                        c->context.turned ? last_term(c) : NULL, &c->dense.of_a);
     return p;
 }
 
@@ -518,8 +543,8 @@ fv_contract_plan *fv_contract_plan_new(fv_lowerer *l, const fv_definition *d, in
     fv_products found;
     if (!fv_find_products(l, d, n, roots, &found))
         return NULL;
-    fv_contraction c = fv_contraction_of(&found);
-    c.often = often;
+    fv_contraction c = fv_contraction_of(l->exprs, &found);
+    c.context.often = often;
     if (!often && turns(l, d, &c))
         turn(&c);
     return plan_of(l, d, &c);
@@ -560,8 +585,8 @@ static fv_contract_plan *plan_again(fv_lowerer *l, const fv_contract_plan *p,
     l->reasons = NULL;
     fv_contract_plan *q = NULL;
     if (fv_find_products(l, d, 1, (fv_expr *[]){d->body}, &found)) {
-        fv_contraction c = fv_contraction_of(&found);
-        if (p->c.turned)
+        fv_contraction c = fv_contraction_of(l->exprs, &found);
+        if (p->c.context.turned)
             turn(&c);
         q = plan_of(l, d, &c);
     }

@@ -65,12 +65,19 @@ static fv_expr *small_element(fv_expr *factor) {
     return is ? factor->arg[0] : NULL;
 }
 
+/* The number of elements of the columns that are stored in a byte. */
+static int elements_in_byte(const fv_expr *columns) {
+    return 8 / fv_elem_bits((fv_elem)fv_x_stored(columns)->type.elem);
+}
+
 static bool choose_kind(const fv_target *t, const fv_expr *rows, const fv_expr *columns,
                         fv_dot *dot) {
     fv_elem a = (fv_elem)rows->type.elem, b = (fv_elem)columns->type.elem;
     bool may_flip = a != FV_I16 && columns->op == FV_X_LOAD;
-    return find_kind(t, a, b, dot) || (may_flip && find_kind(t, flipped(a), b, dot)) ||
-           find_kind(t, FV_I16, b, dot);
+    /* small numbers without a sign are bytes of either kind */
+    bool of_any = b == FV_U8 && elements_in_byte(columns) > 1;
+    return find_kind(t, a, b, dot) || (of_any && find_kind(t, a, FV_I8, dot)) ||
+           (may_flip && find_kind(t, flipped(a), b, dot)) || find_kind(t, FV_I16, b, dot);
 }
 
 /* ---- which steps are a word ---- */
@@ -121,10 +128,10 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
     fv_dot dot = {0}, none = {0};
     fv_dense copy;
     c->dot = none;
-    if (c->nsums > 1 || c->each || c->often || c->sum->type.elem != FV_I32)
+    if (c->nsums > 1 || c->each || c->context.often || c->sum->type.elem != FV_I32)
         return;
     fv_expr *rows = small_element(c->a), *columns = small_element(c->b);
-    if (!rows || !columns || !fv_is_laid_out(l, d, c->sum, columns, c->column))
+    if (!rows || !columns || !fv_is_laid_out(l, d, fv_all_steps(c), columns, c->column))
         return;
     fv_fact types = fv_s(fv_printf(l->arena, "%s and %s", fv_elem_name((fv_elem)rows->type.elem),
                                    fv_elem_name((fv_elem)columns->type.elem)));
@@ -132,9 +139,11 @@ void fv_choose_dot(fv_lowerer *l, const fv_definition *d, fv_contraction *c) {
         fv_declines(l, d->value, FV_WHY_dot_none, types);
         return;
     }
+    dot.parts = elements_in_byte(columns);
     dot.k = variable_of_words(c->sum, rows, dot.group);
-    dot.copies = dot.k && !is_direct(l, rows, &dot);
-    if (!dot.k || (dot.copies && !fv_choose_copy(l, d, c->sum, rows, dot.k, &copy))) {
+    bool whole = dot.k && (dot.parts == 1 || dot.k->dim->value % (dot.group * dot.parts) == 0);
+    dot.copies = whole && !is_direct(l, rows, &dot);
+    if (!whole || (dot.copies && !fv_choose_copy(l, d, fv_all_steps(c), rows, dot.k, &copy))) {
         fv_declines(l, d->value, FV_WHY_dot_short, types, fv_n(dot.group));
         return;
     }
@@ -167,18 +176,27 @@ static void pad(fv_lowerer *l, fv_dense *copy, const fv_dot *dot) {
     copy->index[copy->n - 1] = padded;
 }
 
-/* The sums of the columns along all steps, times what rows were changed by: a constant over the
- * axes of d on which the columns depend. */
+/* Adds v to the axes of a constant if the columns depend on it. */
+static void add_axis(fv_arena *a, const fv_expr *columns, fv_var *v, int *n, fv_var **axis,
+                     fv_expr **at) {
+    if (!fv_x_uses(columns, v))
+        return;
+    at[*n] = fv_x_var(a, v);
+    axis[(*n)++] = v;
+}
+
+/* The sums of the columns along all steps (of a block), times what rows were changed by: a constant
+ * over the axes of d, and the variables of blocks, on which the columns depend. */
 static fv_expr *correction(fv_lowerer *l, const fv_definition *d, const fv_contraction *c,
                            fv_expr *columns) {
-    fv_var *axis[FV_MAX_RANK];
-    fv_expr *at[FV_MAX_RANK];
+    fv_var *axis[2 * FV_MAX_RANK];
+    fv_expr *at[2 * FV_MAX_RANK];
+    const fv_expr *blocks = c->blocks.sum;
     int n = 0;
     for (int i = 0; i < d->rank; i++)
-        if (fv_x_uses(columns, d->index[i])) {
-            at[n] = fv_x_var(l->exprs, d->index[i]);
-            axis[n++] = d->index[i];
-        }
+        add_axis(l->exprs, columns, d->index[i], &n, axis, at);
+    for (int i = 0; blocks && i < blocks->u.red.nvars; i++)
+        add_axis(l->exprs, columns, blocks->u.red.vars[i], &n, axis, at);
     const char *name = fv_printf(l->exprs, "%s.sums", fv_operand_name(columns, d));
     fv_value *v = fv_new_value(l, name, FV_I32, n, axis);
     bool is = fv_sum_constant(l, v, columns, axis, c->sum->u.red.nvars, c->sum->u.red.vars,
@@ -201,7 +219,7 @@ fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *
     fv_dense copy;
     fv_expr *rows = small_element(c->a);
     bool flips = c->dot.as != FV_I16 && rows->type.elem != c->dot.as,
-         again = fv_choose_copy(l, d, c->sum, rows, c->dot.k, &copy);
+         again = fv_choose_copy(l, d, fv_all_steps(c), rows, c->dot.k, &copy);
     FV_HOLDS(l->session, again);
     copy.copy = element_as(a, copy.copy, c->dot.as);
     pad(l, &copy, &c->dot);
@@ -224,43 +242,84 @@ fv_definition *fv_place_dot_rows(fv_lowerer *l, fv_op *op, const fv_definition *
 
 /* ---- columns ---- */
 
-/* The sum with the variable of words as the last one. */
-static fv_expr *with_words_last(fv_lowerer *l, const fv_contraction *c) {
+/* A sum over the variables of `sum`, those of words last. */
+static fv_expr *with_words_last(fv_lowerer *l, const fv_dot *dot, const fv_expr *sum) {
     fv_var *vars[FV_MAX_RANK];
     int n = 0;
-    for (int i = 0; i < c->sum->u.red.nvars; i++)
-        if (c->sum->u.red.vars[i] != c->dot.k)
-            vars[n++] = c->sum->u.red.vars[i];
-    vars[n++] = (fv_var *)c->dot.k;
-    return fv_x_reduce_like(l->exprs, c->sum, n, vars, c->sum->arg[0]);
+    for (int i = 0; i < sum->u.red.nvars; i++)
+        if (sum->u.red.vars[i] != dot->k)
+            vars[n++] = sum->u.red.vars[i];
+    vars[n++] = (fv_var *)dot->k;
+    return fv_x_reduce_like(l->exprs, sum, n, vars, sum->arg[0]);
 }
 
-/* The word of the rows at number q. */
-static fv_expr *word_of_rows(fv_lowerer *l, const fv_contraction *c, fv_var *q) {
+/* A sum over the variables of `sum`, the last of which becomes `last` and, if there are several
+ * parts in a word, `part`. */
+static fv_expr *over_words(fv_lowerer *l, const fv_expr *sum, fv_var *last, fv_var *part,
+                           fv_expr *body) {
+    fv_var *vars[FV_MAX_RANK + 1];
+    int n = sum->u.red.nvars;
+    for (int i = 0; i < n - 1; i++)
+        vars[i] = sum->u.red.vars[i];
+    vars[n - 1] = last;
+    if (part)
+        vars[n++] = part;
+    return fv_x_reduce_like(l->exprs, sum, n, vars, body);
+}
+
+/* The number of a word of the rows: that of the word of the columns, or of a part of it. */
+static fv_expr *number_of_word(fv_lowerer *l, const fv_contraction *c) {
+    fv_arena *a = l->exprs;
+    const fv_panel_words *w = &c->panels.words;
+    fv_expr *q = fv_x_var(a, w->number);
+    if (!w->part)
+        return q;
+    return fv_x_bin(a, FV_X_ADD, fv_x_bin(a, FV_X_MUL, q, fv_x_int(a, c->dot.parts)),
+                    fv_x_var(a, w->part));
+}
+
+static fv_expr *word_of_rows(fv_lowerer *l, const fv_contraction *c) {
     fv_arena *a = l->exprs;
     fv_expr *x = small_element(c->a), *at[FV_MAX_RANK];
     fv_var *k = (fv_var *)c->dot.k;
-    fv_expr *first = fv_x_bin(a, FV_X_MUL, fv_x_var(a, q), fv_x_int(a, c->dot.group));
+    fv_expr *first = fv_x_bin(a, FV_X_MUL, number_of_word(l, c), fv_x_int(a, c->dot.group));
     for (int i = 0; i < x->u.buf->rank; i++)
         at[i] = fv_x_replace_vars(a, x->arg[i], 1, &k, &first);
     return fv_x_cast(a, FV_X_BITCAST, FV_I32, fv_x_load_n(a, x->u.buf, at, c->dot.group));
 }
 
+/* The word of the columns; of a word with several parts the part, in bytes or halves. */
+static fv_expr *word_of_columns(fv_lowerer *l, const fv_contraction *c) {
+    fv_arena *a = l->exprs;
+    bool halves = c->dot.op == FV_X_DOT_I16_I16;
+    fv_expr *x = halves ? fv_x_convert(a, FV_I16, c->panels.load) : c->panels.load;
+    fv_expr *word = fv_x_cast(a, FV_X_BITCAST, FV_I32, x);
+    if (!c->panels.words.part)
+        return word;
+    const int bits = 8 / c->dot.parts, mask = (1 << bits) - 1;
+    fv_expr *shift = fv_x_bin(a, FV_X_MUL, fv_x_var(a, c->panels.words.part), fv_x_int(a, bits));
+    word = fv_x_bin(a, FV_X_SHR, word, fv_x_convert(a, FV_I32, shift));
+    return fv_x_bin(a, FV_X_AND, word,
+                    fv_x_const_int(a, FV_I32, mask * (halves ? 0x00010001 : 0x01010101)));
+}
+
 void fv_place_dot(fv_lowerer *l, fv_op *op, const fv_definition *d, fv_contraction *c, int nr) {
     fv_arena *a = l->exprs;
-    fv_var *k = (fv_var *)c->dot.k, *vars[FV_MAX_RANK];
-    fv_expr *sum = with_words_last(l, c);
-    int n = sum->u.red.nvars;
-    const fv_dim *words = fv_dim_const(l->module->dims, words_of(k, c->dot.group));
-    fv_panel_words w = {c->dot.group, k, fv_index_var(a, k->name, words)};
+    fv_var *k = (fv_var *)c->dot.k;
+    fv_expr *sum = with_words_last(l, &c->dot, c->sum),
+            *steps = with_words_last(l, &c->dot, fv_all_steps(c));
+    int64_t parts = c->dot.parts;
+    const fv_dim *words = fv_dim_const(l->module->dims, words_of(k, c->dot.group * (int)parts));
+    fv_panel_words w = {c->dot.group, k, fv_index_var(a, k->name, words), NULL};
+    if (parts > 1)
+        w.part = fv_index_var(a, "part", fv_dim_const(l->module->dims, parts));
     fv_expr *columns = small_element(c->b);
     c->panels.words = w;
-    fv_make_panels(l, op, d, sum, 1, &columns, c->column, nr, &c->panels);
-    for (int i = 0; i < n; i++)
-        vars[i] = i < n - 1 ? sum->u.red.vars[i] : w.number;
-    fv_expr *x =
-        c->dot.op == FV_X_DOT_I16_I16 ? fv_x_convert(a, FV_I16, c->panels.load) : c->panels.load;
-    c->b = c->factors[0] = fv_x_cast(a, FV_X_BITCAST, FV_I32, x);
-    c->a = word_of_rows(l, c, w.number);
-    c->sum = fv_x_reduce_like(a, c->sum, n, vars, fv_x_bin(a, FV_X_MUL, c->a, c->b));
+    fv_make_panels(l, op, d, steps, 1, &columns, c->column, nr, &c->panels);
+    c->b = c->factors[0] = word_of_columns(l, c);
+    c->a = word_of_rows(l, c);
+    fv_expr *product = fv_x_bin(a, FV_X_MUL, c->a, c->b);
+    if (c->blocks.sum)
+        c->blocks.steps = over_words(l, steps, w.number, NULL, product);
+    c->sum = over_words(l, sum, w.number, w.part, product);
 }

@@ -10,6 +10,7 @@ struct fv_contraction;
 typedef struct fv_dot {
     int group;       /* steps of the sum in a word, 4 or 2; 0: products are summed one by one */
     fv_expr_op op;   /* the dot product */
+    int parts;       /* words of rows whose steps one word of columns has: elements in a byte */
     bool swapped;    /* its first operand is the factor of the columns */
     fv_elem as;      /* the type that elements of the rows have in words */
     bool copies;     /* the rows are copied, as that type and padded to whole words */

@@ -36,6 +36,7 @@ typedef struct axes {
     const fv_var *column;
     int width, nfactors;
     const fv_panel_words *words; /* NULL: there are none */
+    bool whole_bytes;            /* elements of less than a byte get one each */
 } axes;
 
 /* How x depends on v: 0: not at all; n > 1: only as v floordiv n; 1: in another way. */
@@ -60,7 +61,7 @@ static int steps_in_byte(fv_elem e) {
 /* The number of consecutive steps of a sum that are stored next to each other: in a byte, or a
  * word. */
 static int steps_together(const axes *x, fv_elem e) {
-    return x->words ? x->words->group : steps_in_byte(e);
+    return (x->words ? x->words->group : 1) * steps_in_byte(e);
 }
 
 /* A constant in the layout of panels. block 0: it does not depend on that axis of the factor. */
@@ -113,6 +114,17 @@ static void add_level(stored *s, int axis, int64_t divisor, int64_t modulus, boo
     fv_layout_add_level(&s->laid.layout, axis, divisor, modulus, matters ? FV_STRIDE_PACKED : 0);
 }
 
+/* Adds the levels of words in whose bytes `parts` steps of the sum share a byte: each of these is
+ * of another group of consecutive steps, so that a shift of the word gives the elements of a group
+ * in bytes. In 4 bits and groups of 4, step 0 shares a byte with step 4. */
+static void add_parts(const axes *x, stored *s, int parts) {
+    fv_layout *l = &s->laid.layout;
+    const int k = x->nouter + s->packed_k, group = x->words->group, all = group * parts;
+    fv_layout_add_level(l, s->vars.column, 1, x->width, all);
+    fv_layout_add_level(l, k, group, all, 1);
+    fv_layout_add_level(l, k, 1, group, parts);
+}
+
 /* Sets the levels of the layout: outer axes, j/width, k, factor, j%width, k within a byte; then
  * axes that do not matter. */
 static bool set_levels(const axes *x, stored *s) {
@@ -126,9 +138,14 @@ static bool set_levels(const axes *x, stored *s) {
             add_level(s, first_k + i, i == s->packed_k ? per : s->k[i], 0, true);
     if (x->nfactors > 1)
         add_level(s, column - 1, 1, 0, true);
-    add_level(s, column, 1, x->width, true);
-    if (s->packed_k >= 0)
-        add_level(s, first_k + s->packed_k, 1, per, true);
+    const int parts = x->words ? steps_in_byte(s->laid.elem) : 1;
+    if (parts > 1) {
+        add_parts(x, s, parts);
+    } else {
+        add_level(s, column, 1, x->width, true);
+        if (s->packed_k >= 0)
+            add_level(s, first_k + s->packed_k, 1, per, true);
+    }
     for (int i = 0; i < x->nouter; i++)
         if (!s->outer[i])
             add_level(s, i, 1, 0, false);
@@ -136,9 +153,10 @@ static bool set_levels(const axes *x, stored *s) {
         if (s->k[i] != 1)
             add_level(s, first_k + i, 1, s->k[i], false);
     }
-    /* without such an axis, and in words, each element has a byte of its own */
-    s->laid.layout.bits = s->packed_k >= 0 && !x->words ? fv_elem_bits(s->laid.elem)
-                                                        : 8 * fv_elem_storage_bytes(s->laid.elem);
+    /* without such an axis each element has a byte of its own */
+    s->laid.layout.bits = s->packed_k >= 0 && (!x->words || parts > 1)
+                              ? fv_elem_bits(s->laid.elem)
+                              : 8 * fv_elem_storage_bytes(s->laid.elem);
     return fv_layout_pack(&s->laid.layout);
 }
 
@@ -209,7 +227,7 @@ static bool store(fv_lowerer *l, const axes *x, fv_expr *const *loads, bool whol
         s->outer[i] = whole ? 1 : block_of(loads[0], x->outer[i]) > 0;
     for (int i = 0; i < x->nk; i++) {
         s->k[i] = whole ? 1 : block_of(loads[0], x->k[i]);
-        if (s->k[i] == 1 && steps_in_byte(s->laid.elem) > 1)
+        if (s->k[i] == 1 && steps_in_byte(s->laid.elem) > 1 && !x->whole_bytes)
             s->packed_k = i;
         if (s->k[i] > 1)
             s->block_var[i] = fv_index_var(
@@ -514,4 +532,42 @@ void fv_make_panels(fv_lowerer *l, fv_op *op, const fv_definition *d, const fv_e
     if (a.words)
         return;
     p->x = fv_x_as_stored(l->exprs, factors[0], x[0], p->x);
+}
+
+/* ---- scales of blocks ---- */
+
+typedef struct scaling {
+    fv_lowerer *l;
+    const fv_definition *d;
+    const fv_expr *steps, *part;
+    int column;
+    const fv_panels *p;
+    bool failed;
+} scaling;
+
+/* Replaces the load of a constant of the column by one of its panels. A zero point of less than a
+ * byte takes a byte, since blocks are visited one at a time. */
+static fv_expr *scale_of_panel(fv_x_rewriter *r, fv_expr *x) {
+    scaling *k = r->user;
+    if (x == k->part || x->op != FV_X_LOAD || !fv_x_uses(x, k->d->index[k->column]))
+        return x == k->part ? x : NULL;
+    axes a = axes_of(k->d, k->steps, 1, &x, k->column, k->p->width);
+    a.whole_bytes = true;
+    stored s;
+    fv_value *v = NULL;
+    if (store(k->l, &a, &x, false, &s)) {
+        set_index(k->l, &a, &s, k->p->panel_index, k->p->column);
+        v = made(k->l, &s, ((const fv_value *)x->u.buf->value)->name);
+    }
+    k->failed |= !v;
+    return v ? element_of(k->l, &a, &s, fv_x_load(k->l->exprs, fv_value_buf(k->l->exprs, v), s.at))
+             : x;
+}
+
+fv_expr *fv_panels_of_scales(fv_lowerer *l, const fv_definition *d, const fv_expr *steps,
+                             fv_expr *x, const fv_expr *part, int column, const fv_panels *p) {
+    scaling k = {l, d, steps, part, column, p, false};
+    fv_x_rewriter r = {.arena = l->exprs, .before = scale_of_panel, .user = &k};
+    fv_expr *y = fv_x_rewrite(&r, x);
+    return k.failed ? NULL : y;
 }

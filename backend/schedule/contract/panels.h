@@ -10,6 +10,9 @@ typedef struct fv_panel_words {
     int group;      /* steps in a word; 0: no words */
     fv_var *k;      /* the last variable of the sum */
     fv_var *number; /* numbers the words along it */
+    /* numbers the parts of a word that is stored, if elements take less than a byte: each part has
+     * the bits of `group` steps; NULL: there is one part */
+    fv_var *part;
 } fv_panel_words;
 
 /* A factor of a contraction in the order in which register tiles read it. */
@@ -37,6 +40,11 @@ typedef struct fv_panels {
  * constants that have fewer bytes than it has. */
 bool fv_is_laid_out(fv_lowerer *l, const fv_definition *d, const fv_expr *sum, fv_expr *factor,
                     int column) FV_MUST_USE;
+/* x, a term of a sum over blocks, in which each constant of the column is read from panels like p;
+ * `part`, the sum within a block, stays as it is. NULL: they cannot be made. */
+fv_expr *fv_panels_of_scales(fv_lowerer *l, const fv_definition *d, const fv_expr *steps,
+                             fv_expr *x, const fv_expr *part, int column,
+                             const fv_panels *p) FV_MUST_USE;
 /* Would panels of a factor of `sum` in d have a rank of at most FV_MAX_RANK? */
 bool fv_panels_fit(const fv_definition *d, const fv_expr *sum) FV_MUST_USE;
 /* Makes panels of one or several factors of `sum` in d, whose columns are that axis. fv_panels_fit

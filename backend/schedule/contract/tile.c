@@ -50,7 +50,7 @@ void fv_open_panels(fv_tile *t, fv_loop_kind kind) {
  * 113). Weights that all stay in the second-level cache become slower by any prefetch, since they
  * would be loaded into the first level twice. */
 bool fv_can_prefetch(const fv_contraction *c) {
-    const fv_expr *sum = c->sum;
+    const fv_expr *sum = fv_all_steps(c);
     bool known = c->packed && !c->panels.made_in_run;
     for (int i = 0; i < sum->u.red.nvars && known; i++)
         known = fv_dim_is_const(sum->u.red.vars[i]->dim);
@@ -60,7 +60,7 @@ bool fv_can_prefetch(const fv_contraction *c) {
 /* The number of steps of the sum over its variables from the i-th on, whose extents are
  * constant. */
 static int64_t steps_from(const fv_contraction *c, int i) {
-    const fv_expr *sum = c->sum;
+    const fv_expr *sum = fv_all_steps(c);
     int64_t n = 1;
     for (; i < sum->u.red.nvars; i++)
         n *= sum->u.red.vars[i]->dim->value;
@@ -69,7 +69,7 @@ static int64_t steps_from(const fv_contraction *c, int i) {
 
 /* The number of steps of the sum's first variable, of which `depth` are a block. */
 static int64_t first_steps(const fv_contraction *c) {
-    return c->sum->u.red.vars[0]->dim->value;
+    return fv_all_steps(c)->u.red.vars[0]->dim->value;
 }
 
 /* panels of up to this fraction (1 / SMALL_PANELS) of the first-level cache are not prefetched */
@@ -89,8 +89,9 @@ void fv_tile_defaults(const fv_lowerer *l, const fv_op *op, const fv_contraction
                 : weights > caches->l3_bytes ? p->prefetch.single_bytes
                                              : p->prefetch.bytes;
     int64_t steps = 1;
-    for (int i = 0; i < c->sum->u.red.nvars && steps < p->outline_steps; i++)
-        steps *= c->sum->u.red.vars[i]->dim->hi;
+    const fv_expr *all = fv_all_steps(c);
+    for (int i = 0; i < all->u.red.nvars && steps < p->outline_steps; i++)
+        steps *= all->u.red.vars[i]->dim->hi;
     plan->outlined = steps >= p->outline_steps;
 }
 
@@ -119,7 +120,7 @@ fv_expr *fv_open_tiles(fv_tile *t, fv_expr *first, fv_expr *rows) {
 
 void fv_tile_sums(fv_tile *t, int64_t rows) {
     fv_kemit *e = t->e;
-    fv_elem type = (fv_elem)t->c->sum->type.elem;
+    fv_elem type = fv_sum_elem(t->c);
     fv_expr *zero = t->plan.depth ? fv_x_const(e->arena, type, 0) : NULL;
     t->sums.buf = fv_kb_tile(&e->b, "sums", type, 2, (int64_t[]){rows, fv_tile_width(t)}, zero);
     t->sums.at[0] = t->sums.at[1] = integer(e, 0);
@@ -178,7 +179,7 @@ static fv_expr *row_of_step(fv_tile *t, fv_expr *first) {
 static fv_expr *row_now(fv_tile *t) {
     fv_kemit *e = t->e;
     const fv_panels *p = &t->c->panels;
-    const fv_expr *sum = t->c->sum;
+    const fv_expr *sum = fv_all_steps(t->c);
     int last = sum->u.red.nvars - 1, first = p->value->type->rank - 2 - last;
     fv_expr *row = fv_kemit_expr(e, p->load->arg[first]);
     for (int i = 1; i <= last; i++) {
@@ -350,7 +351,7 @@ static fv_expr *add_product(const fv_tile *t, fv_expr *a, fv_expr *b, fv_expr *s
 }
 
 /* Computes sums[first + r, c] for `rows` rows. `edge`: not all columns exist. */
-static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
+static void multiply_all(fv_tile *t, fv_expr *first, int rows, bool edge) {
     fv_kemit *e = t->e;
     const fv_expr *sum = t->c->sum;
     const int width = fv_tile_width(t);
@@ -399,6 +400,141 @@ static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
         fv_kb_end(&e->b);
     fv_kemit_release(e, outer);
     move_sums(t, acc, first, rows, TO_SUMS);
+}
+
+/* ---- sums over blocks ---- */
+
+/* Opens loops over variables of a sum, from number `from` to before number `to`. The last one may
+ * count the parts of a word, which is read once for all of them. */
+static void open_variables(fv_tile *t, const fv_expr *sum, int from, int to) {
+    fv_kemit *e = t->e;
+    for (int i = from; i < to; i++) {
+        fv_var *v = sum->u.red.vars[i];
+        fv_loop_kind kind = v == t->c->panels.words.part ? FV_UNROLL : FV_SERIAL;
+        fv_expr *n = fv_kemit_dim(e, v->dim);
+        fv_kemit_bind(e, v, fv_kb_for(&e->b, kind, v->name, integer(e, 0), n, 1));
+    }
+}
+
+static void close_loops(fv_tile *t, int depth) {
+    while (t->e->b.depth > depth)
+        fv_kb_end(&t->e->b);
+}
+
+/* Adds the products of the current step within a block to part[r, c], for `rows` rows from `first`
+ * on. */
+static void multiply_step(fv_tile *t, fv_buf *part, fv_expr *first, int rows) {
+    fv_kemit *e = t->e;
+    const int width = fv_tile_width(t);
+    fv_buf *b = fv_kb_tile(&e->b, "b", (fv_elem)t->c->sum->type.elem, 1, (int64_t[]){width}, NULL);
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+    bind_column(t, c);
+    fv_kb_store(&e->b, b, &c, fv_kemit_expr(e, t->c->b), NULL);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows));
+    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_expr *a = fv_kb_let(&e->b, "a", fv_kemit_expr(e, t->c->a));
+    c = open_loop(e, FV_VECTOR, "c", integer(e, width));
+    fv_expr *at[2] = {r, c}, *so_far = fv_x_load(e->arena, part, at);
+    fv_kb_store(&e->b, part, at, add_product(t, a, fv_x_load(e->arena, b, &c), so_far), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* Sets `index` to the place of the sum of that row and column: in the registers acc (NULL: in the
+ * memory of the tile), the first row of which is `first`. Returns the buffer. */
+static fv_buf *place_sum(fv_tile *t, fv_buf *acc, fv_expr *first, fv_expr *r, fv_expr *c,
+                         fv_expr **index) {
+    if (!acc) {
+        place(t, binary(t->e, FV_X_ADD, first, r), c, index);
+        return t->sums.buf;
+    }
+    index[0] = r;
+    index[1] = c;
+    return acc;
+}
+
+/* Sets the sums of these rows to 0. */
+static void clear_sums(fv_tile *t, fv_expr *first, int rows) {
+    fv_kemit *e = t->e;
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows)), *index[FV_MAX_RANK];
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
+    place_sum(t, NULL, first, r, c, index);
+    fv_kb_store(&e->b, t->sums.buf, index, fv_x_const(e->arena, t->sums.buf->elem, 0), NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+}
+
+/* Adds the terms of a block, which are computed from its sums of products, part[r, c]. */
+static void add_terms(fv_tile *t, fv_buf *part, fv_buf *acc, fv_expr *first, int rows) {
+    fv_kemit *e = t->e;
+    const fv_contract_blocks *blocks = &t->c->blocks;
+    fv_kmark m = fv_kemit_mark(e);
+    fv_expr *r = open_loop(e, FV_UNROLL, "r", integer(e, rows)), *index[FV_MAX_RANK];
+    bind_row(t, binary(e, FV_X_ADD, first, r));
+    fv_kemit_invariants(e, blocks->term, e->def->index[t->c->column]);
+    fv_expr *c = open_loop(e, FV_VECTOR, "c", integer(e, fv_tile_width(t)));
+    bind_column(t, c);
+    fv_kemit_memo(e, blocks->part, fv_x_load(e->arena, part, (fv_expr *[]){r, c}));
+    fv_buf *sums = place_sum(t, acc, first, r, c, index);
+    fv_expr *x = fv_kemit_expr(e, blocks->term->arg[0]),
+            *y = fv_kemit_expr(e, blocks->term->arg[1]);
+    fv_kb_store(&e->b, sums, index, fv_kemit_add_product(e, x, y, fv_x_load(e->arena, sums, index)),
+                NULL);
+    fv_kb_end(&e->b);
+    fv_kb_end(&e->b);
+    fv_kemit_release(e, m);
+}
+
+/* Do the registers hold the sums over blocks next to those within a block? */
+static bool fit_registers(const fv_tile *t, int rows) {
+    const fv_target *target = t->e->l->target;
+    int lanes = target->vector_bits / fv_elem_bits(fv_sum_elem(t->c)),
+        vectors = lanes > 1 ? fv_tile_width(t) / lanes : fv_tile_width(t);
+    return (2 * rows + 1) * vectors < target->vector_registers;
+}
+
+/* Computes sums[first + r, c] for `rows` rows, block by block. */
+static void multiply_blocks(fv_tile *t, fv_expr *first, int rows) {
+    fv_kemit *e = t->e;
+    const fv_expr *sum = t->c->sum, *over = t->c->blocks.sum;
+    const int64_t size[2] = {rows, fv_tile_width(t)};
+    const int words = sum->u.red.nvars - (t->c->panels.words.part != NULL);
+    fv_buf *acc = NULL;
+    if (fit_registers(t, rows))
+        acc = fv_kb_tile(&e->b, "acc", fv_sum_elem(t->c), 2, size,
+                         fv_x_const(e->arena, fv_sum_elem(t->c), 0));
+    else
+        clear_sums(t, first, rows);
+    fv_kmark m = fv_kemit_mark(e);
+    int outer = e->b.depth;
+    open_variables(t, over, 0, over->u.red.nvars);
+    fv_buf *part = fv_kb_tile(&e->b, "part", (fv_elem)sum->type.elem, 2, size,
+                              fv_x_const(e->arena, (fv_elem)sum->type.elem, 0));
+    int inner = e->b.depth;
+    open_variables(t, sum, 0, words);
+    if (t->prefetch.ahead)
+        prefetch(t, rows == t->plan.mr);
+    open_variables(t, sum, words, sum->u.red.nvars);
+    multiply_step(t, part, first, rows);
+    close_loops(t, inner);
+    add_terms(t, part, acc, first, rows);
+    close_loops(t, outer);
+    fv_kemit_release(e, m);
+    if (acc)
+        move_sums(t, acc, first, rows, TO_SUMS);
+}
+
+/* ---- rows and columns ---- */
+
+static void multiply(fv_tile *t, fv_expr *first, int rows, bool edge) {
+    if (t->c->blocks.sum)
+        multiply_blocks(t, first, rows);
+    else
+        multiply_all(t, first, rows, edge);
 }
 
 /* The first of n rows of the tile, limited such that the verifier can prove that they are in the

@@ -14,8 +14,24 @@ typedef struct fv_computed_factors {
     fv_dense of_b, of_a;
 } fv_computed_factors;
 
+/* A sum over blocks of the terms:
+ *     sum g: f32(sum k: a[i, g, k] * b[j, g, k]) * s[j, g] */
+typedef struct fv_contract_blocks {
+    fv_expr *sum; /* the sum over blocks, as the definition has it; NULL: there are no blocks */
+    /* the sum of products within a block, as the definition has it, and the term of a block that is
+     * computed from it; once placed, its constants of columns are panels */
+    fv_expr *part, *term;
+    fv_expr *steps; /* a sum over the variables of the blocks and of the sum of products */
+} fv_contract_blocks;
+
+/* What the result and the run are like. */
+typedef struct fv_contract_context {
+    bool turned; /* whether rows are contiguous in the result, and not columns */
+    bool often;  /* whether the kernel runs many times after b was packed once */
+} fv_contract_context;
+
 typedef struct fv_contraction {
-    fv_expr *sum;   /* the sum, a REDUCE node */
+    fv_expr *sum;   /* the sum of products (in a block), a REDUCE node */
     fv_expr *a, *b; /* its two factors: a depends on the row, b on the column */
     /* the number of sums with the same a, such as the gates of a recurrent layer; usually 1 */
     int nsums;
@@ -24,13 +40,13 @@ typedef struct fv_contraction {
     fv_expr *sums[FV_MAX_SUMS], *factors[FV_MAX_SUMS];
     /* axes of the definition that are rows and columns; row is -1 if there are no rows */
     int row, column;
-    bool each;   /* whether a depends on the column as well, as in a depthwise convolution */
-    bool turned; /* whether rows are contiguous in the result, and not columns */
+    bool each; /* whether a depends on the column as well, as in a depthwise convolution */
     fv_computed_factors dense;
     bool packed; /* b is read from panels */
     fv_dot
         dot; /* once placed, `sum`, a and b are over words, and `sums` as the definition has it */
-    bool often; /* the kernel runs many times after b was packed once */
+    fv_contract_blocks blocks;
+    fv_contract_context context;
     fv_panels panels;
 } fv_contraction;
 
@@ -126,6 +142,14 @@ static inline int fv_tile_plan_width(const fv_contraction *c, const fv_tile_plan
 }
 static inline int fv_tile_width(const fv_tile *t) {
     return fv_tile_plan_width(t->c, &t->plan);
+}
+/* A sum over all terms of the contraction: over blocks, and in them. */
+static inline const fv_expr *fv_all_steps(const fv_contraction *c) {
+    return c->blocks.steps ? c->blocks.steps : c->sum;
+}
+/* The type of the result of the sum. */
+static inline fv_elem fv_sum_elem(const fv_contraction *c) {
+    return (fv_elem)(c->blocks.sum ? c->blocks.sum : c->sum)->type.elem;
 }
 /* Can the next part of the factor with the columns be prefetched? It can if its panels are a
  * constant. */
