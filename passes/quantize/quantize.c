@@ -372,6 +372,15 @@ static bool write_form(work *k, fv_quant_codes *q, form f) {
     return false;
 }
 
+/* The op before which the weight is dequantized. A loop would do so in each iteration; and ONNX
+ * Runtime, which rewrites products of dequantized weights, refuses a body whose weights are
+ * constants of the graph around it. */
+static fv_op *outermost(fv_op *op) {
+    while (op->block->parent)
+        op = op->block->parent;
+    return op;
+}
+
 bool fv_quantize(const fv_quant_layer *l, const fv_quant_how *how) {
     if (how->type == FV_QUANT_F32)
         return true;
@@ -380,8 +389,9 @@ bool fv_quantize(const fv_quant_layer *l, const fv_quant_how *how) {
     if (!check_weight(l, how))
         return false;
     fv_module *m = fv_region_module(l->op->block);
-    work k = {l, how, fv_rewriter_at(l->op), m, l->op->in[l->weight]->name};
     form f = form_of(l, how);
+    fv_op *at = f == DEQUANT ? outermost(l->op) : l->op;
+    work k = {l, how, fv_rewriter_at(at), m, l->op->in[l->weight]->name};
     if (f == CAST)
         return replace_operand(&k, l->weight,
                                narrow_float(&k, how->type == FV_QUANT_F16 ? FV_F16 : FV_BF16));

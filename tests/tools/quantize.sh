@@ -50,6 +50,7 @@ case $(ops q.fvir) in *'ConvInteger 1, '*'DynamicQuantizeLinear 4, '*'MatMulInte
 check 'what was written runs' 0 'y .*f32\[5, 16\]' "$fovea" run q.fvir --dim n=5
 check 'weights only' 0 'layers +int8 5' q --weights-only -o w.fvir
 case $(ops w.fvir) in *'DequantizeLinear 4, '*) tell 'weights only: no other op' yes ;; *) tell 'weights only: no other op' no ;; esac
+awk '/DequantizeLinear/ { if (/^    /) inside = 1 } END { exit inside }' w.fvir && tell 'a weight of a branch is dequantized before it' yes || tell 'a weight of a branch is dequantized before it' no
 check 'blocks of int4' 0 'layers +int4 5' q --to=int4 -o b.fvir
 case $(ops b.fvir) in *'DequantizeLinear 1, '*'GatherBlockQuantized 1, '*'MatMulNBits 3, '*) tell 'operators of blocks' yes ;; *) tell 'operators of blocks' no ;; esac
 check 'blocks of the standard' 0 'layers +int4 5' q --to=int4 --block=16 --qdq -o s.fvir
