@@ -149,6 +149,8 @@ check 'skip a pattern' 0 'layers +int8 3, f32 2' q '--skip=fc*' -o q.fvir
 check 'skip what is not there' 1 "there is no such layer; did you mean 'fc1'" q --skip=fc11 -o none.fvir
 
 # ---- wrong options ----
+check 'two backends' 2 '--backend takes one of' "$fovea" quantize m.fvir --backend=jit,interp -o q.fvir
+check 'no such backend' 2 'there is no backend' "$fovea" quantize m.fvir --backend=gpu -o q.fvir
 check 'no output' 2 '-o OUT is missing' q
 check 'standard input' 2 'read several times' "$fovea" quantize - -o q.fvir
 check 'no such type' 2 "--to takes int8, int4, bf16 or f16, not 'int3'" q --to=int3 -o q.fvir

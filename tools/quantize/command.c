@@ -216,7 +216,13 @@ int fv_cmd_quantize(fv_context *c) {
     fv_source source;
     fv_emit_kind kind;
     fv_weights_kind weights;
+    fv_backend_kind backends[3];
+    int nbackends = fv_args_backends(c->args, backends);
+    if (nbackends != 1)
+        return nbackends ? fv_usage(c->args, "--backend takes one of jit, c and interp")
+                         : FV_EXIT_USAGE;
     *q = (fv_quantizing){.c = c,
+                         .backend = backends[0],
                          .path = c->args->operand[0],
                          .progress = fv_is_terminal(STDERR_FILENO) && !c->args->print.quiet};
     if (!choose(q) || !choose_output(c->args, &kind, &weights))

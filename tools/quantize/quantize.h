@@ -49,6 +49,7 @@ typedef struct fv_quant_plan {
 typedef struct fv_quantizing {
     fv_context *c;
     const char *path;
+    fv_backend_kind backend; /* of the trials */
     fv_quant_wanted wanted;
     fv_quant_item *items;
     int n;

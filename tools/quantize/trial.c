@@ -132,16 +132,13 @@ bool fv_quant_try(fv_quantizing *q, const fv_trial *t) {
     fv_context one = {.session = fv_session_new(), .args = &args, .cancel = q->c->cancel};
     fv_subject m = {0};
     const fv_change changes = {.read = change, .user = &k};
-    fv_backend_kind backends[3];
     fv_door door;
     fv_quant_show_progress(q, t->what);
-    if (fv_args_backends(&args, backends) != 1)
-        return false;
     if (!one.session || FV_DOOR_OPEN(one.session, &door))
         fv_leave_too(q->c->session, one.session);
     one.arena = fv_arena_new(one.session);
     bool ok =
-        fv_subject_open_changed(&one, q->path, backends[0], &changes, &m) && run_sets(&k, &one, &m);
+        fv_subject_open_changed(&one, q->path, q->backend, &changes, &m) && run_sets(&k, &one, &m);
     fv_subject_close(&m);
     fv_door_close(one.session, &door);
     if (!ok)
