@@ -57,12 +57,12 @@ static scale scale_of(const fv_quantizing *q) {
 
 static double x_of(const scale *s, double e) {
     double at = (log10(e) - s->lo) / (s->hi - s->lo);
-    return at < 0.005 ? 2 : at > 1 ? BARS : at * BARS;
+    return at < 0.005 ? 2 : (at > 1 ? 1 : at) * (double)BARS;
 }
 
 static void put_axis(fv_text *t, const scale *s, int height) {
     for (int p = s->lo; p <= s->hi; p++) {
-        double x = NAME + (double)BARS * (p - s->lo) / (s->hi - s->lo);
+        double x = (double)NAME + (double)BARS * (p - s->lo) / (s->hi - s->lo);
         fv_text_printf(t,
                        "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#ddd\"/>"
                        "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">1e%d</text>\n",

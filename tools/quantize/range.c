@@ -4,7 +4,7 @@
 #include "tools/quantize/quantize.h"
 
 void fv_quant_count(fv_quant_counts *h, const fv_tensor *t, bool magnitudes) {
-    double width = (h->hi - h->lo) / FV_QUANT_BINS;
+    double width = (h->hi - h->lo) / (double)FV_QUANT_BINS;
     for (size_t i = 0; i < t->count; i++) {
         double x = fv_tensor_float(t, i), at = ((magnitudes ? fabs(x) : x) - h->lo) / width;
         if (!(at > 0))
@@ -27,7 +27,8 @@ static int bins_within(const fv_quant_counts *h, double most, bool from_end) {
 }
 
 fv_quant_range fv_quant_percentile(const fv_quant_counts *h, double percent) {
-    double most = (double)h->n * (100 - percent) / 200, width = (h->hi - h->lo) / FV_QUANT_BINS;
+    double most = (double)h->n * (100 - percent) / 200,
+           width = (h->hi - h->lo) / (double)FV_QUANT_BINS;
     return (fv_quant_range){(float)(h->lo + bins_within(h, most, false) * width),
                             (float)(h->hi - bins_within(h, most, true) * width)};
 }
@@ -64,7 +65,7 @@ static double divergence(const fv_quant_counts *h, int n, int levels) {
 
 double fv_quant_entropy(const fv_quant_counts *h, int levels) {
     enum { STEP = 16 };
-    double least = INFINITY, width = (h->hi - h->lo) / FV_QUANT_BINS;
+    double least = INFINITY, width = (h->hi - h->lo) / (double)FV_QUANT_BINS;
     int best = FV_QUANT_BINS;
     for (int n = levels; n <= FV_QUANT_BINS; n += STEP) {
         double d = divergence(h, n, levels);
